@@ -1,0 +1,36 @@
+/* Executors: a planned model and its weights, ready to run, whatever runs it.
+ *
+ * reference    walks the Graph in double                     (graph/evaluate.c)
+ * interpreter  walks the Loops, checking every access        (loops/interpret.c)
+ * c            generated C, compiled by the user's compiler into a cache and loaded (exec/cc.c)
+ *
+ * All take the runtime's reformer_io_t, so commands need not know which one they have. */
+#ifndef REFORMERC_EXEC_H
+#define REFORMERC_EXEC_H
+
+#include "lower/lower.h"
+#include "reformer_rt.h"
+#include "weights/weights.h"
+
+typedef enum { BACKEND_C, BACKEND_REFERENCE, BACKEND_INTERPRETER } backend_t;
+
+typedef struct {
+    backend_t backend;
+    const char *cc;          /* --cc, NULL: $CC, else cc */
+    pass_options_t passes;
+} exec_options_t;
+
+typedef struct exec exec_t;
+
+/* Lowers the plan if need be, compiles, packs and binds. The plan and the store must outlive it. */
+exec_t *exec_open(plan_t *p, const store_t *weights, const exec_options_t *o, diag_t *d);
+/* One forward; io as in reformer_rt.h, pool and threads included. Allocates its workspace at need.
+ * False after an error in d. One call at a time per exec_t. */
+bool exec_forward(exec_t *e, const reformer_io_t *io, diag_t *d);
+size_t exec_workspace_bytes(const exec_t *e, size_t length, int threads);
+void exec_close(exec_t *e);
+
+/* The runtime's descriptor of a plan, in memory (interpreter, later JIT): run == NULL. */
+void plan_describe(const plan_t *p, reformer_desc_t *desc, reformer_variant_t *variants);
+
+#endif

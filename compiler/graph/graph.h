@@ -1,0 +1,77 @@
+/* Graph: what the model computes, as tensor operations with static shapes. No loops, no targets.
+ *
+ * In: a Spec and a length. Out: a list of nodes in topological order; every node has one result.
+ * Weights are nodes too (OP PARAM) and carry Hugging Face's names without the prefix `reformer.`:
+ * the list of params IS the list of tensors that a weights file must hold.
+ * Ops are the rows of ops.def; text.c prints and parses; shape.c infers and checks. */
+#ifndef REFORMERC_GRAPH_H
+#define REFORMERC_GRAPH_H
+
+#include "spec/spec.h"
+#include "support/dim.h"
+
+typedef enum {
+#define X(op, ...) G_##op,
+#include "graph/ops.def"
+#undef X
+    G_COUNT
+} gop_t;
+
+typedef enum { G_F32, G_I32 } gtype_t;
+enum { G_MAX_RANK = 4, G_MAX_INPUTS = 2 + MAX_AXIAL };
+
+typedef struct gnode {
+    int id;
+    gop_t op;
+    const char *name;  /* unique: "y1.3", "layers.3.buckets"; inputs and params: the tensor's name */
+    const char *trace; /* name under which --dump-activations shows it ("layers.3.y1"), or NULL */
+    int layer;         /* -1: none */
+    gtype_t type;
+    int rank;
+    dim_t shape[G_MAX_RANK];
+    int n_in;
+    struct gnode *in[G_MAX_INPUTS]; /* a missing optional input is NULL */
+    srcloc_t at;       /* the spec line it came from */
+    /* attributes: which ones an op has is a column of ops.def, 0 / NULL otherwise */
+    double eps;
+    int64_t heads, head_size, rounds;
+    int64_t chunk, before, after;
+    int n_factors;
+    int64_t factors[MAX_FACTORS];
+    bool causal, shared_qk;
+    act_t act;
+    int64_t shift;     /* CROSS_ENTROPY: 1 for a causal LM */
+    int64_t pad_token;
+    int n_axial;
+    int64_t axial_shape[MAX_AXIAL];
+} gnode_t;
+
+typedef struct {
+    arena_t *arena;
+    const spec_t *spec;
+    gnode_t **nodes;
+    size_t n_nodes, cap_nodes;
+    int64_t batch;
+    dim_t length;   /* S: tokens per row as given */
+    dim_t padded;   /* Spad */
+    units_t units;  /* {0,0} unless dynamic */
+    int n_factors;  /* buckets in force */
+    int64_t factors[MAX_FACTORS];
+} graph_t;
+
+typedef struct {
+    int64_t batch;
+    int64_t length;        /* tokens per row; ignored when dynamic */
+    units_t units;         /* dynamic: {min, max} of U, padded length = lcm * U. {0,0}: literal */
+    int64_t bucket_length; /* padded length that decides automatic buckets; 0: this graph's own */
+} graph_options_t;
+
+/* NULL after errors in d (too long for the positions, …). Shapes are inferred and checked. */
+graph_t *graph_build(arena_t *a, const spec_t *s, const graph_options_t *o, diag_t *d);
+bool graph_check(graph_t *g, diag_t *d); /* infers all shapes again and compares */
+gnode_t *graph_find(const graph_t *g, const char *name);   /* by name; NULL: none */
+gnode_t *graph_output(const graph_t *g, const char *name); /* "logits", "loss" …; NULL: this model has none */
+void graph_print(const graph_t *g, sbuf_t *out);
+graph_t *graph_parse(arena_t *a, const char *file, const char *text, size_t bytes, diag_t *d);
+
+#endif

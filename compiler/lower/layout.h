@@ -1,0 +1,45 @@
+/* Where each weight stands in the packed weights file, and in which arrangement.
+ *
+ * One layout serves all targets. Weights of all layers of a kind are stacked under one name, so that
+ * kernels index them by layer and code does not grow with depth. Offsets are bytes from the start of
+ * the file, multiples of 64, after the header of runtime/reformer_rt.h. The packer (weights/pack.c)
+ * and the lowering read the same table; LAYOUT_VERSION changes when any arrangement does. */
+#ifndef REFORMERC_LOWER_LAYOUT_H
+#define REFORMERC_LOWER_LAYOUT_H
+
+#include "graph/graph.h"
+
+enum { LAYOUT_VERSION = 1, PANEL = 32 };
+
+typedef enum {
+    PACK_ROWS,        /* [count][elements], elements padded with zeros to a multiple of PANEL: vectors, tables */
+    PACK_PANELS,      /* dense weight [out, in] → [count][ceil(out/32)][in][32]: K-major panels, zero-padded */
+    PACK_HEAD_PANELS, /* [H*d, in] → [count][H][ceil(d/32)][in][32]: every head starts a panel */
+    PACK_ROTATIONS    /* [H, d, n, R] → [count][H][n][d][R] */
+} pack_kind_t;
+
+typedef struct {
+    const char *name;      /* "lsh.query_key": unique; '.' becomes '_' in buffer names */
+    pack_kind_t kind;
+    int count;             /* stacked layers; 1 for what exists once */
+    const char **source;   /* [count] Hugging Face names (no prefix), or "layers.N.rotations" */
+    int rank;              /* of the source tensor */
+    int64_t shape[4];      /* of the source tensor */
+    int64_t heads;         /* PACK_HEAD_PANELS */
+    int packed_rank;       /* of the packed array, count included */
+    int64_t packed[6];
+    int64_t offset, bytes;
+} layout_entry_t;
+
+typedef struct {
+    layout_entry_t *entries;
+    int n;
+    int64_t data_end;     /* header + data, multiple of 64 */
+    uint64_t fingerprint; /* spec_canonical + LAYOUT_VERSION */
+} layout_t;
+
+/* From the params of a graph; every graph of one model gives the same layout. */
+layout_t *layout_make(arena_t *a, const graph_t *g);
+const layout_entry_t *layout_find(const layout_t *l, const char *name); /* NULL: none */
+
+#endif

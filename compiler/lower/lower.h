@@ -1,0 +1,56 @@
+/* Lowering: Graph → Loops. Driven by a table per target (tiles.h); one file per family of ops. */
+#ifndef REFORMERC_LOWER_H
+#define REFORMERC_LOWER_H
+
+#include "graph/graph.h"
+#include "loops/loops.h"
+#include "lower/layout.h"
+
+typedef struct {
+    const target_t *target;
+    bool trace;           /* --dump-activations: OP_TRACE after every stage, with compact copies */
+    bool impose_buckets;  /* --buckets: read REFORMER_SLOT_BUCKETS where given */
+    const char *name;     /* of the module, a C identifier */
+} lower_options_t;
+
+/* Never fails on a checked graph: what it cannot lower is a bug(). The module is verified, passes have run. */
+module_t *lower_graph(arena_t *a, const graph_t *g, const layout_t *layout, const lower_options_t *o);
+
+/* Everything one artefact holds: one module per variant, in the order of reformer_desc_t.variants
+ * without targets; modules[v * n_targets + t]. */
+typedef struct {
+    int64_t max_length, unit, padded, rows; /* as in reformer_variant_t */
+    bool unpadded;
+    graph_t *graph;
+} variant_plan_t;
+
+typedef struct {
+    const spec_t *spec;
+    arena_t *arena;
+    int64_t batch;
+    int n_variants;
+    variant_plan_t *variants; /* ascending max_length */
+    int n_factors;            /* buckets in force for all variants; 0: none hashes */
+    int64_t factors[MAX_FACTORS];
+    int n_targets;
+    const target_t *targets[MAX_TARGETS];
+    bool trace, impose_buckets;
+    layout_t *layout;
+    const char *name;         /* C prefix */
+    module_t **modules;       /* NULL until plan_lower(); [n_variants * n_targets] */
+} plan_t;
+
+/* What to specialise for, from compile.sequence_length; `exact_length` > 0 (run without that key):
+ * exactly that length and batch. NULL after errors in d. */
+typedef struct {
+    const char *name;
+    int64_t exact_length, exact_batch; /* 0: from the spec */
+    int64_t default_length;            /* sequence_length absent and exact_length 0: 0 = spec_max_length */
+    int n_targets;
+    const target_t *targets[MAX_TARGETS];
+    bool trace, impose_buckets;
+} plan_options_t;
+plan_t *plan_make(arena_t *a, const spec_t *s, const plan_options_t *o, diag_t *d);
+bool plan_lower(plan_t *p, const pass_options_t *passes, diag_t *d);
+
+#endif

@@ -1,0 +1,192 @@
+/* Collects diagnostics, sorts them into file order, prints them with the line and a caret. */
+#include "support/diag.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/arena.h"
+
+enum { QUOTE_COLUMNS = 100, EXIT_BUG = 70 };
+
+typedef struct {
+    srcloc_t at;
+    bool is_error, printed;
+    int file_rank, order;
+    const char *text, *hint;
+} message_t;
+
+typedef struct {
+    const char *file, *text;
+    size_t bytes;
+} source_t;
+
+struct diag {
+    arena_t *arena;
+    message_t *messages;
+    size_t n, cap;
+    source_t *sources;
+    size_t n_sources, cap_sources;
+    int errors;
+};
+
+diag_t *diag_new(void) {
+    arena_t *a = arena_new();
+    diag_t *d = ARENA_NEW(a, diag_t);
+    d->arena = a;
+    return d;
+}
+
+void diag_free(diag_t *d) {
+    if (d) arena_free(d->arena);
+}
+
+void diag_source(diag_t *d, const char *file, const char *text, size_t bytes) {
+    ARENA_PUSH(d->arena, d->sources, d->n_sources, d->cap_sources) = (source_t){file, text, bytes};
+}
+
+static int rank_of(const diag_t *d, const char *file) {
+    for (size_t i = 0; i < d->n; i++) {
+        const char *other = d->messages[i].at.file;
+        if (file == other || (file && other && strcmp(file, other) == 0))
+            return d->messages[i].file_rank;
+    }
+    return (int)d->n;
+}
+
+static void report(diag_t *d, srcloc_t at, bool is_error, const char *fmt, va_list ap) {
+    message_t m = {.at = at, .is_error = is_error, .order = (int)d->n};
+    m.file_rank = rank_of(d, at.file);
+    m.text = arena_vprintf(d->arena, fmt, ap);
+    ARENA_PUSH(d->arena, d->messages, d->n, d->cap) = m;
+    d->errors += is_error;
+}
+
+void diag_error(diag_t *d, srcloc_t at, const char *fmt, ...) {
+    va_list ap;
+    va_start(ap, fmt);
+    report(d, at, true, fmt, ap);
+    va_end(ap);
+}
+
+void diag_warning(diag_t *d, srcloc_t at, const char *fmt, ...) {
+    va_list ap;
+    va_start(ap, fmt);
+    report(d, at, false, fmt, ap);
+    va_end(ap);
+}
+
+void diag_hint(diag_t *d, const char *fmt, ...) {
+    if (d->n == 0) return;
+    va_list ap;
+    va_start(ap, fmt);
+    d->messages[d->n - 1].hint = arena_vprintf(d->arena, fmt, ap);
+    va_end(ap);
+}
+
+int diag_errors(const diag_t *d) {
+    return d->errors;
+}
+
+static int by_place(const void *pa, const void *pb) {
+    const message_t *a = pa, *b = pb;
+    if (a->file_rank != b->file_rank) return a->file_rank < b->file_rank ? -1 : 1;
+    if (a->at.line != b->at.line) return a->at.line < b->at.line ? -1 : 1;
+    if (a->at.col != b->at.col) return a->at.col < b->at.col ? -1 : 1;
+    return a->order < b->order ? -1 : a->order > b->order;
+}
+
+/* Quotes the line with a caret under the column. A long line is cut to a window around it;
+ * control characters and broken UTF-8 print as '?', so that a hostile file cannot drive the
+ * terminal. Columns count characters, as libyaml's marks do. */
+static void quote(const diag_t *d, const message_t *m, FILE *out) {
+    const source_t *s = NULL;
+    for (size_t i = 0; i < d->n_sources; i++)
+        if (strcmp(d->sources[i].file, m->at.file) == 0) s = &d->sources[i];
+    if (!s || m->at.line < 1) return;
+    const char *p = s->text, *end = s->text + s->bytes;
+    for (int line = 1; line < m->at.line && p < end; p++) line += *p == '\n';
+    if (p >= end) return;
+    int col = 1, from = m->at.col > QUOTE_COLUMNS - 20 ? m->at.col - 40 : 1;
+    fputs("    ", out);
+    for (; p < end && *p != '\n' && *p != '\r' && col < from + QUOTE_COLUMNS;) {
+        const char *next = p + 1;
+        while (next < end && ((unsigned char)*next & 0xC0) == 0x80) next++;
+        unsigned char c = (unsigned char)*p;
+        bool plain = c >= 0x20 && c != 0x7F && (c < 0x80 || (c >= 0xC2 && next - p > 1));
+        if (col >= from) {
+            if (plain) fwrite(p, 1, (size_t)(next - p), out);
+            else fputc(c == '\t' ? ' ' : '?', out);
+        }
+        p = next;
+        col++;
+    }
+    fprintf(out, "\n    %*s\n", m->at.col - from + 1, "^");
+}
+
+void diag_print(diag_t *d, FILE *out) {
+    if (d->n == 0) return;
+    message_t **sorted = ARENA_ARRAY(d->arena, message_t *, d->n);
+    message_t *copy = arena_copy(d->arena, d->messages, d->n * sizeof *copy);
+    qsort(copy, d->n, sizeof *copy, by_place);
+    for (size_t i = 0; i < d->n; i++) sorted[i] = &copy[i];
+    for (size_t i = 0; i < d->n; i++) {
+        const message_t *m = sorted[i];
+        if (m->printed) continue;
+        if (!m->at.file) fputs("reformerc: ", out);
+        else if (m->at.line < 1) fprintf(out, "%s: ", m->at.file);
+        else fprintf(out, "%s:%d:%d: ", m->at.file, m->at.line, m->at.col);
+        fprintf(out, "%s: %s\n", m->is_error ? "error" : "warning", m->text);
+        if (m->at.file) quote(d, m, out);
+        if (m->hint) fprintf(out, "    hint: %s\n", m->hint);
+    }
+    for (size_t i = 0; i < d->n; i++) d->messages[i].printed = true;
+}
+
+/* Edit distance with swaps of neighbours (optimal string alignment), over three rows. */
+static size_t distance(const char *a, const char *b) {
+    enum { MAX = 64 };
+    size_t la = strlen(a), lb = strlen(b);
+    if (la >= MAX || lb >= MAX) return MAX;
+    size_t rows[3][MAX + 1];
+    for (size_t j = 0; j <= lb; j++) rows[0][j] = j;
+    for (size_t i = 1; i <= la; i++) {
+        size_t *now = rows[i % 3], *one = rows[(i + 2) % 3], *two = rows[(i + 1) % 3];
+        now[0] = i;
+        for (size_t j = 1; j <= lb; j++) {
+            size_t best = one[j - 1] + (a[i - 1] != b[j - 1]);
+            if (one[j] + 1 < best) best = one[j] + 1;
+            if (now[j - 1] + 1 < best) best = now[j - 1] + 1;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                two[j - 2] + 1 < best)
+                best = two[j - 2] + 1;
+            now[j] = best;
+        }
+    }
+    return rows[la % 3][lb];
+}
+
+const char *did_you_mean(const char *word, const char *const *candidates, size_t n) {
+    const char *best = NULL;
+    size_t best_distance = strlen(word) / 3 + 2;
+    for (size_t i = 0; i < n; i++) {
+        size_t dist = distance(word, candidates[i]);
+        if (dist < best_distance && dist < strlen(candidates[i])) {
+            best_distance = dist;
+            best = candidates[i];
+        }
+    }
+    return best;
+}
+
+_Noreturn void bug(const char *fmt, ...) {
+    va_list ap;
+    va_start(ap, fmt);
+    fputs("reformerc: internal error: ", stderr);
+    vfprintf(stderr, fmt, ap);
+    fputs("\n    This is a defect of reformerc, not of your input. Please report it with the command "
+          "line.\n",
+          stderr);
+    va_end(ap);
+    exit(EXIT_BUG);
+}

@@ -1,0 +1,47 @@
+/* What goes wrong, told to whoever can mend it.
+ *
+ * The user's fault: diag_error() collects `file:line:col: error: …` with the source line, a caret
+ * and an optional hint; nothing is printed until diag_print(), which puts a file's messages in
+ * file order. Libraries return false / NULL after reporting; only main() turns that into exit 1.
+ * Our fault: bug() prints and exits 70. Nothing else exits.
+ * A diag_t belongs to one thread. */
+#ifndef REFORMERC_SUPPORT_DIAG_H
+#define REFORMERC_SUPPORT_DIAG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+typedef struct {
+    const char *file; /* NULL: no place; must outlive the diag_t */
+    int line, col;    /* from 1; 0: the file as a whole */
+} srcloc_t;
+
+#define NOWHERE ((srcloc_t){NULL, 0, 0})
+#define IN_FILE(path) ((srcloc_t){(path), 0, 0})
+
+typedef struct diag diag_t;
+
+diag_t *diag_new(void);
+void diag_free(diag_t *d);
+
+/* Gives the text of a file so that messages can quote it; the text is copied line by line on use,
+ * so it must outlive the diag_t. */
+void diag_source(diag_t *d, const char *file, const char *text, size_t bytes);
+
+void diag_error(diag_t *d, srcloc_t at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void diag_warning(diag_t *d, srcloc_t at, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Attaches "hint: …" to the message reported last. */
+void diag_hint(diag_t *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+int diag_errors(const diag_t *d); /* how many errors so far */
+/* Prints all messages not yet printed: by file in order of first report, then by line and column. */
+void diag_print(diag_t *d, FILE *out);
+
+/* The candidate nearest to `word` by edit distance, or NULL when none is near. */
+const char *did_you_mean(const char *word, const char *const *candidates, size_t n);
+
+_Noreturn void bug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,210 @@
+/* Files as file.h promises, over POSIX calls. */
+#include "support/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "support/sbuf.h"
+
+static int open_for_reading(const char *path, struct stat *st, diag_t *d) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, st) != 0) {
+        diag_error(d, IN_FILE(path), "cannot open: %s", strerror(errno));
+        if (fd >= 0) close(fd);
+        return -1;
+    }
+    if (S_ISDIR(st->st_mode)) {
+        diag_error(d, IN_FILE(path), "is a directory, a file is needed here");
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+char *file_read(const char *path, size_t max_bytes, size_t *bytes, diag_t *d) {
+    struct stat st;
+    int fd = open_for_reading(path, &st, d);
+    if (fd < 0) return NULL;
+    sbuf_t s = {0};
+    sbuf_puts(&s, "");
+    char chunk[1 << 16];
+    ssize_t n;
+    while ((n = read(fd, chunk, sizeof chunk)) != 0) {
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) {
+            diag_error(d, IN_FILE(path), "cannot read: %s", strerror(errno));
+            break;
+        }
+        sbuf_write(&s, chunk, (size_t)n);
+        if (max_bytes && s.size > max_bytes) {
+            diag_error(d, IN_FILE(path), "is larger than %zu bytes, the limit here", max_bytes);
+            n = -1;
+            break;
+        }
+    }
+    close(fd);
+    if (n < 0) {
+        sbuf_free(&s);
+        return NULL;
+    }
+    if (bytes) *bytes = s.size;
+    return s.data;
+}
+
+bool file_map(const char *path, mapping_t *m, diag_t *d) {
+    *m = (mapping_t){0};
+    struct stat st;
+    int fd = open_for_reading(path, &st, d);
+    if (fd < 0) return false;
+    if (st.st_size > 0) {
+        void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (p == MAP_FAILED) {
+            diag_error(d, IN_FILE(path), "cannot map: %s", strerror(errno));
+            close(fd);
+            return false;
+        }
+        m->data = p;
+        m->bytes = (size_t)st.st_size;
+    }
+    close(fd);
+    return true;
+}
+
+void file_unmap(mapping_t *m) {
+    if (m->data) munmap((void *)(uintptr_t)m->data, m->bytes);
+    *m = (mapping_t){0};
+}
+
+struct output {
+    FILE *file;
+    char *path, *temporary; /* temporary == NULL: stdout or a device, nothing to rename */
+    diag_t *diag;
+    sbuf_t held; /* without a temporary file: written at commit */
+    bool failed;
+};
+
+output_t *output_open(const char *path, diag_t *d) {
+    output_t *o = calloc(1, sizeof *o);
+    if (!o) bug("out of memory");
+    o->diag = d;
+    o->path = strdup(path);
+    if (!o->path) bug("out of memory");
+    struct stat st;
+    if (strcmp(path, "-") == 0 || (stat(path, &st) == 0 && !S_ISREG(st.st_mode))) return o;
+    sbuf_t name = {0};
+    sbuf_printf(&name, "%s.tmp-%ld-XXXXXX", path, (long)getpid());
+    o->temporary = name.data;
+    int fd = mkstemp(o->temporary);
+    if (fd < 0) {
+        diag_error(d, IN_FILE(path), "cannot create: %s", strerror(errno));
+        free(o->temporary);
+        free(o->path);
+        free(o);
+        return NULL;
+    }
+    mode_t mask = umask(0);
+    umask(mask);
+    (void)fchmod(fd, 0666 & ~mask);
+    o->file = fdopen(fd, "wb");
+    if (!o->file) bug("fdopen: %s", strerror(errno));
+    return o;
+}
+
+static void release(output_t *o) {
+    sbuf_free(&o->held);
+    free(o->temporary);
+    free(o->path);
+    free(o);
+}
+
+bool output_write(output_t *o, const void *data, size_t bytes) {
+    if (!o->temporary) {
+        sbuf_write(&o->held, data, bytes);
+        return true;
+    }
+    if (o->failed) return false;
+    if (bytes && fwrite(data, 1, bytes, o->file) != bytes) {
+        diag_error(o->diag, IN_FILE(o->path), "cannot write: %s", strerror(errno));
+        o->failed = true;
+    }
+    return !o->failed;
+}
+
+/* stdout, a pipe, a device: there is nothing to rename, so the bytes were held until now. */
+static bool commit_in_place(output_t *o) {
+    FILE *f = strcmp(o->path, "-") == 0 ? stdout : fopen(o->path, "wb");
+    bool ok = f && (o->held.size == 0 || fwrite(o->held.data, 1, o->held.size, f) == o->held.size);
+    if (f && fflush(f) != 0) ok = false;
+    if (!ok) diag_error(o->diag, IN_FILE(o->path), "cannot write: %s", strerror(errno));
+    if (f && f != stdout) fclose(f);
+    release(o);
+    return ok;
+}
+
+bool output_commit(output_t *o) {
+    if (!o->temporary) return commit_in_place(o);
+    if (!o->failed && (fflush(o->file) != 0 || fsync(fileno(o->file)) != 0) && errno != EINVAL) {
+        diag_error(o->diag, IN_FILE(o->path), "cannot write: %s", strerror(errno));
+        o->failed = true;
+    }
+    if (fclose(o->file) != 0 && !o->failed) {
+        diag_error(o->diag, IN_FILE(o->path), "cannot write: %s", strerror(errno));
+        o->failed = true;
+    }
+    o->file = NULL;
+    if (!o->failed && rename(o->temporary, o->path) != 0) {
+        diag_error(o->diag, IN_FILE(o->path), "cannot create: %s", strerror(errno));
+        o->failed = true;
+    }
+    bool ok = !o->failed;
+    if (!ok) unlink(o->temporary);
+    release(o);
+    return ok;
+}
+
+void output_abort(output_t *o) {
+    if (!o) return;
+    if (o->file) fclose(o->file);
+    if (o->temporary) unlink(o->temporary);
+    release(o);
+}
+
+bool file_write(const char *path, const void *data, size_t bytes, diag_t *d) {
+    output_t *o = output_open(path, d);
+    if (!o) return false;
+    if (!output_write(o, data, bytes)) {
+        output_abort(o);
+        return false;
+    }
+    return output_commit(o);
+}
+
+bool file_exists(const char *path) {
+    struct stat st;
+    return stat(path, &st) == 0;
+}
+
+bool is_directory(const char *path) {
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+bool make_directories(const char *path) {
+    char *copy = strdup(path);
+    if (!copy) bug("out of memory");
+    for (char *p = copy + 1; *p; p++) {
+        if (*p != '/') continue;
+        *p = 0;
+        if (mkdir(copy, 0700) != 0 && errno != EEXIST) break;
+        *p = '/';
+    }
+    bool ok = mkdir(copy, 0700) == 0 || errno == EEXIST;
+    free(copy);
+    return ok && is_directory(path);
+}

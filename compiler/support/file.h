@@ -1,0 +1,37 @@
+/* Files: read whole, map read-only, written whole or not at all. */
+#ifndef REFORMERC_SUPPORT_FILE_H
+#define REFORMERC_SUPPORT_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "support/diag.h"
+
+/* The whole file, NUL-terminated, owned by the caller (free()); NULL after an error in d.
+ * A file of more than max_bytes is an error that says so (0: no limit). */
+char *file_read(const char *path, size_t max_bytes, size_t *bytes, diag_t *d);
+
+typedef struct {
+    const unsigned char *data;
+    size_t bytes;
+} mapping_t;
+bool file_map(const char *path, mapping_t *m, diag_t *d); /* read-only */
+void file_unmap(mapping_t *m);
+
+/* Output that appears complete under its name, or not at all: written to a temporary file beside
+ * it, renamed by output_commit(). A full disk is an error. Several outputs of one command: write
+ * all, then commit all. */
+typedef struct output output_t;
+output_t *output_open(const char *path, diag_t *d); /* "-" is stdout, buffered till commit */
+bool output_write(output_t *o, const void *data, size_t bytes);
+bool output_commit(output_t *o); /* flush, close, rename; frees o; false after an error in d */
+void output_abort(output_t *o);  /* removes the temporary file; frees o; NULL is fine */
+/* Writes data to path as one output. */
+bool file_write(const char *path, const void *data, size_t bytes, diag_t *d);
+
+bool file_exists(const char *path);
+bool is_directory(const char *path);
+bool make_directories(const char *path); /* like mkdir -p, mode 0700 */
+
+#endif

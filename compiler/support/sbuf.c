@@ -1,0 +1,51 @@
+/* The growing string of sbuf.h. */
+#include "support/sbuf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/diag.h"
+
+static void reserve(sbuf_t *s, size_t more) {
+    if (s->size + more + 1 <= s->cap) return;
+    size_t cap = s->cap ? s->cap : 256;
+    while (cap < s->size + more + 1) cap *= 2;
+    s->data = realloc(s->data, cap);
+    if (!s->data) bug("out of memory (%zu bytes)", cap);
+    s->cap = cap;
+}
+
+void sbuf_write(sbuf_t *s, const void *data, size_t n) {
+    reserve(s, n);
+    if (n) memcpy(s->data + s->size, data, n);
+    s->size += n;
+    s->data[s->size] = 0;
+}
+
+void sbuf_puts(sbuf_t *s, const char *text) {
+    sbuf_write(s, text, strlen(text));
+}
+
+void sbuf_vprintf(sbuf_t *s, const char *fmt, va_list ap) {
+    va_list again;
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    if (n < 0) bug("bad format '%s'", fmt);
+    reserve(s, (size_t)n);
+    vsnprintf(s->data + s->size, (size_t)n + 1, fmt, again);
+    s->size += (size_t)n;
+    va_end(again);
+}
+
+void sbuf_printf(sbuf_t *s, const char *fmt, ...) {
+    va_list ap;
+    va_start(ap, fmt);
+    sbuf_vprintf(s, fmt, ap);
+    va_end(ap);
+}
+
+void sbuf_free(sbuf_t *s) {
+    free(s->data);
+    *s = (sbuf_t){0};
+}
