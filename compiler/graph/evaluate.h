@@ -8,12 +8,25 @@
 #include "graph/graph.h"
 #include "reformer_rt.h"
 
-/* Values of a param by its Hugging Face name (no prefix), row-major; never NULL for a param of the graph. */
+/* Values of a param by its Hugging Face name (no prefix), row-major; never NULL for a param of the
+ * graph. */
 typedef const float *graph_param_fn(void *ctx, const char *name);
 
-/* The graph must be literal. An io->length below the graph's length gives what Hugging Face gives for the input
- * padded to the graph's length with an attention mask; `unpadded_loss`: the QA loss runs over io->length.
- * Fills the outputs of io; io->trace, io->buckets work here always. Returns REFORMER_OK or an error code. */
-int graph_evaluate(const graph_t *g, graph_param_fn *param, void *ctx, const reformer_io_t *io);
+/* The graph must be literal. An io->length below the graph's length gives what Hugging Face gives for
+ * the input padded to the graph's length with an attention mask. The QA loss runs over the graph's
+ * length, or, with `unpadded_loss`, over io->length.
+ * io->batch (0: the graph's) rows are evaluated; io->buckets is laid out for the graph's batch and
+ * padded length. Fills the outputs of io; io->trace, io->buckets work here always: traced tensors
+ * have the rows given and the padded length. Returns REFORMER_OK or an error code. */
+int graph_evaluate(const graph_t *g, graph_param_fn *param, void *ctx, const reformer_io_t *io,
+                   bool unpadded_loss);
+
+/* How far every hash was from falling into another bucket: called once per layer that hashes, with
+ * margin [rows][heads][rounds][padded] = (largest - second largest rotated value) / ‖qk‖, the least
+ * over the factors of num_buckets; infinite where masked. Below 1e-5 a last bit may decide. */
+typedef void graph_margin_fn(void *ctx, const gnode_t *hash, const float *margin, int64_t n);
+/* As graph_evaluate, but only runs what hashing needs; outputs of io are not filled. */
+int graph_hash_margins(const graph_t *g, graph_param_fn *param, void *ctx, const reformer_io_t *io,
+                       graph_margin_fn *margin, void *margin_ctx);
 
 #endif
