@@ -104,6 +104,8 @@ struct block {
     size_t n, cap;
     inst_t *parent; /* the OP_FOR or OP_IF, NULL for a function body */
 };
+/* The body of an OP_FOR and both blocks of an OP_IF end with OP_YIELD exactly when the op has results;
+ * the body of an FN_FUNC ends with OP_RETURN; bodies of kernels and of the entry just end. */
 
 struct inst {
     op_t op;
@@ -199,6 +201,7 @@ buffer_t *module_find_buffer(const module_t *m, const char *name); /* NULL: none
 lfunc_t *module_find_func(const module_t *m, const char *name);
 lfunc_t *module_entry(const module_t *m);
 bool buffer_is_integer(const buffer_t *b);
+dim_t buffer_bytes(const buffer_t *b); /* of all elements; at most one dimension mentions U */
 
 /* ---- building ------------------------------------------------------------------------------- */
 /* A builder appends to one block of one function. All functions check types and call bug() when
@@ -215,12 +218,14 @@ builder_t build_func(module_t *m, const char *name, int n_params, const ltype_t 
                      const char *const *names, int n_results, const ltype_t *results);
 builder_t build_kernel(module_t *m, const char *name, int n_tasks, const dim_t *dims, const char *const *task_names);
 value_t *kernel_param(builder_t *b, const char *name, int64_t count); /* 0 <= value < count */
+/* The name is prefixed with the kernel's where another buffer has it. */
 buffer_t *kernel_scratch(builder_t *b, const char *name, elem_t elem, int rank, const dim_t *dims);
 builder_t build_entry(module_t *m, const char *name);
 
 value_t *b_const(builder_t *b, ltype_t t, double x);       /* floats; a vector is a splat */
 value_t *b_iconst(builder_t *b, ltype_t t, int64_t x);     /* integers */
-value_t *b_unary(builder_t *b, op_t op, value_t *x);       /* NEG SQRT NOT */
+value_t *b_unary(builder_t *b, op_t op, value_t *x);       /* NEG SQRT */
+value_t *b_not(builder_t *b, value_t *x);                  /* of integers and masks: xor with -1 */
 value_t *b_binary(builder_t *b, op_t op, value_t *x, value_t *y);
 /* x*y+z, rounded once where the target has fma, else emitted as mul and add: the choice is made
  * here, so that the IR always says what happens. */
@@ -309,6 +314,8 @@ void pass_fold(module_t *m);      /* constants, identities (exact ones only), af
 void pass_cse(module_t *m);       /* equal pure instructions in one block or its ancestors */
 void pass_dce(module_t *m);       /* unused pure instructions, empty loops, uncalled functions, unused buffers */
 void pass_plan_memory(module_t *m); /* liveness over the entry → workspace offsets; scratch offsets */
+
+void loops_print_plan(const module_t *m, sbuf_t *out); /* a map of the workspace: who lives when, where */
 
 /* The interpreter: runs the entry, checks every access (bounds, ranges, reads of never-written
  * memory). Slots as in runtime/reformer_rt.h. False after an error in d. Slow by design. */

@@ -1,0 +1,62 @@
+/* What the builder, the parser, the verifier and the passes agree on: the columns of ops.def as a
+ * table, the type rule of every plain op, size limits, and the making of values and instructions. */
+#ifndef REFORMERC_LOOPS_RULES_H
+#define REFORMERC_LOOPS_RULES_H
+
+#include "loops/loops.h"
+
+typedef enum { RULE_NONE, RULE_SAME, RULE_MASK, RULE_SELECT, RULE_EXPLICIT, RULE_MANY } rule_t;
+
+typedef struct {
+    const char *name;
+    int operands; /* fixed SSA operands */
+    rule_t result;
+    int flops; /* per lane */
+    bool pure;
+} op_info_t;
+extern const op_info_t op_info[OP_COUNT];
+
+enum { MAX_LANES = 64, MAX_BLOCK_DEPTH = 64 };
+
+/* NULL, or what is wrong with it, as the end of a sentence. */
+const char *type_error(ltype_t t, const target_t *target);
+/* The type of the result of a RULE_SAME, RULE_MASK or RULE_SELECT op over checked operands. */
+ltype_t implied_type(const inst_t *i);
+/* Operands, literals and result of a plain op (no memory, no region, no call). NULL: all is well. */
+const char *op_error(const inst_t *i, const target_t *target, units_t units);
+
+/* Every literal and dimension must stay below this, at both ends of U, so that sums of a few of
+ * them never overflow; sizes of buffers too. */
+#define DIM_LIMIT ((int64_t)1 << 58)
+bool dim_fits(dim_t d, units_t u);
+/* c = a * b, where one of both is literal; false: neither is, or the result does not fit. */
+bool dim_mul(dim_t a, dim_t b, units_t u, dim_t *c);
+/* Shape, kind and size of a buffer. NULL: all is well. */
+const char *buffer_error(const buffer_t *b, units_t u);
+bool name_is_valid(const char *name); /* [a-z][a-z0-9_]*, at most 200 characters */
+
+/* Instructions that a walk of structure treats alike. */
+static inline bool has_many_results(const inst_t *i) {
+    return op_info[i->op].result == RULE_MANY;
+}
+
+value_t *value_new(module_t *m, lfunc_t *f, ltype_t t, inst_t *def, const char *name);
+block_t *block_new(module_t *m, inst_t *parent);
+inst_t *inst_append(module_t *m, block_t *at, op_t op);
+lfunc_t *func_new(module_t *m, fnkind_t kind, const char *name);
+buffer_t *buffer_new(module_t *m, bufkind_t kind, const char *name, elem_t elem, int rank,
+                     const dim_t *dims);
+/* Rounds to the type, as a literal of it is stored. */
+double const_round(elem_t e, double x);
+/* Wraps to the type. */
+int64_t const_wrap(elem_t e, int64_t x);
+float bf16_round(float x);
+
+/* Calls f for every instruction of a block and the blocks inside, outer before inner. */
+typedef void inst_fn(void *ctx, inst_t *i);
+void walk_block(block_t *b, inst_fn *f, void *ctx);
+/* Calls f for the place of every value an instruction uses: operands, values, terms of indices. */
+typedef void use_fn(void *ctx, value_t **use);
+void walk_uses(inst_t *i, use_fn *f, void *ctx);
+
+#endif
