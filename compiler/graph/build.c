@@ -1,0 +1,428 @@
+/* Spec → Graph: what Hugging Face's Reformer computes for one padded length.
+ *
+ * In: a checked Spec with its architecture, and a length. Out: nodes in this order and no other; the
+ * lowering matches it. B batch, S length, P padded length; every name below is a node's name.
+ *
+ *   input_ids, attention_mask          INPUT; the mask is always there, callers may leave it out
+ *   ids  = PAD_IDS(input_ids)          mask = PAD_MASK(attention_mask)      (identities when S = P)
+ *   embeddings = EMBED(ids, word, tables…)        both streams start from it: y1 = y2 = embeddings
+ *   for every layer N:
+ *     layers.N.attention_norm = LAYER_NORM(y2)
+ *     lsh    layers.N.query_key, .value             DENSE(attention_norm), no bias
+ *            layers.N.buckets       = LSH_HASH(query_key, layers.N.rotations, mask)
+ *            layers.N.sorted_idx    = LSH_SORT(buckets)
+ *            layers.N.self_attention = LSH_ATTENTION(query_key, value, sorted_idx, mask)
+ *     local  layers.N.query, .key, .value           DENSE(attention_norm), no bias
+ *            layers.N.self_attention = LOCAL_ATTENTION(query, key, value, mask)
+ *     P <= the layer's chunk length: instead, without hashing,
+ *            layers.N.self_attention = EXACT_ATTENTION(query|query_key, key|query_key, value, mask)
+ *     layers.N.attention = DENSE(self_attention), no bias
+ *     layers.N.y1 = ADD(y1, attention)
+ *     layers.N.feed_forward_norm = LAYER_NORM(layers.N.y1)
+ *     layers.N.feed_forward_in   = DENSE, .feed_forward_act = ACTIVATION, .feed_forward = DENSE
+ *     layers.N.y2 = ADD(y2, feed_forward)
+ *   streams = CONCAT(y1, y2); hidden = LAYER_NORM(streams); last_hidden_state = SLICE(hidden)
+ *   causal and masked LM   logits = DENSE(last_hidden_state); loss = CROSS_ENTROPY(logits, labels)
+ *   classifier             first_token = FIRST_TOKEN(last_hidden_state), classifier_in = DENSE,
+ *                          classifier_act = ACTIVATION tanh, logits = DENSE; loss = CROSS_ENTROPY, MSE_LOSS
+ *                          or BCE_LOSS; where the labels' type decides, loss = CROSS_ENTROPY(logits, labels)
+ *                          and loss_f32 = BCE_LOSS(logits, labels_f32)
+ *   question answering     qa = DENSE(last_hidden_state); start_logits, end_logits = COLUMN(qa); loss
+ *
+ * A param stands just before its first use. PARAM and INPUT nodes are the only ones without inputs. */
+#include "graph/ops.h"
+
+typedef struct {
+    graph_t *g;
+    const spec_t *s;
+    diag_t *d;
+    int layer;
+    srcloc_t at;
+    bool ok;
+    gnode_t *mask;
+} builder_t;
+
+/* ---- nodes ----------------------------------------------------------------------------------- */
+
+static void place(builder_t *b, spec_key_t key) {
+    b->at = b->s->at[key];
+}
+
+static const char *in_layer(builder_t *b, const char *what) {
+    return b->layer < 0 ? what : arena_printf(b->g->arena, "layers.%d.%s", b->layer, what);
+}
+
+static gnode_t *append(builder_t *b, gop_t op, const char *name) {
+    gnode_t *n = graph_append(b->g, op);
+    n->name = name;
+    n->layer = b->layer;
+    n->at = b->at;
+    return n;
+}
+
+static gnode_t *leaf(builder_t *b, gop_t op, const char *name, gtype_t type, int rank,
+                     const dim_t *shape) {
+    gnode_t *n = append(b, op, name);
+    n->type = type;
+    n->rank = rank;
+    for (int i = 0; i < rank; i++) n->shape[i] = shape[i];
+    return n;
+}
+
+static gnode_t *input(builder_t *b, const char *name, gtype_t type, int rank, dim_t width) {
+    return leaf(b, G_INPUT, name, type, rank, (dim_t[]){dim(b->g->batch), width});
+}
+
+static gnode_t *param(builder_t *b, const char *name, int rank, int64_t rows, int64_t columns) {
+    return leaf(b, G_PARAM, name, G_F32, rank, (dim_t[]){dim(rows), dim(columns)});
+}
+
+/* An op on x, y, z, w (NULL: none); attributes are the caller's to set before finish(). */
+static gnode_t *node(builder_t *b, gop_t op, const char *what, int n_in, gnode_t *const *in) {
+    gnode_t *n = append(b, op, in_layer(b, what));
+    n->n_in = n_in;
+    for (int i = 0; i < n_in; i++) n->in[i] = in[i];
+    return n;
+}
+#define NODE(b, op, what, ...)                                                                     \
+    node(b, op, what, (int)(sizeof((gnode_t *[]){__VA_ARGS__}) / sizeof(gnode_t *)),               \
+         (gnode_t *[]){__VA_ARGS__})
+
+/* Infers the shape; after an error the node keeps rank 0 and building stops soon. */
+static gnode_t *finish(builder_t *b, gnode_t *n) {
+    if (b->ok && !graph_infer(b->g, n, b->d)) b->ok = false;
+    return n;
+}
+
+static gnode_t *traced(gnode_t *n) {
+    n->trace = n->name;
+    return n;
+}
+
+/* ---- parts ----------------------------------------------------------------------------------- */
+
+static gnode_t *layer_norm(builder_t *b, const char *what, gnode_t *x, const char *prefix,
+                           int64_t width) {
+    place(b, KEY_layer_norm_eps);
+    arena_t *a = b->g->arena;
+    gnode_t *weight = param(b, arena_printf(a, "%s.weight", prefix), 1, width, 0);
+    gnode_t *bias = param(b, arena_printf(a, "%s.bias", prefix), 1, width, 0);
+    gnode_t *n = NODE(b, G_LAYER_NORM, what, x, weight, bias);
+    n->eps = b->s->layer_norm_eps;
+    return finish(b, n);
+}
+
+static gnode_t *dense(builder_t *b, const char *what, gnode_t *x, const char *weight_name,
+                      const char *bias_name, int64_t out, int64_t in) {
+    gnode_t *weight = param(b, weight_name, 2, out, in);
+    gnode_t *bias = bias_name ? param(b, bias_name, 1, out, 0) : NULL;
+    return finish(b, NODE(b, G_DENSE, what, x, weight, bias));
+}
+
+/* "<prefix>.<part>.weight" and, if wanted, ".bias" */
+static gnode_t *linear(builder_t *b, const char *what, gnode_t *x, const char *prefix, bool bias,
+                       int64_t out, int64_t in) {
+    arena_t *a = b->g->arena;
+    return dense(b, what, x, arena_printf(a, "%s.weight", prefix),
+                 bias ? arena_printf(a, "%s.bias", prefix) : NULL, out, in);
+}
+
+static gnode_t *activation(builder_t *b, const char *what, gnode_t *x, act_t act) {
+    gnode_t *n = NODE(b, G_ACTIVATION, what, x);
+    n->act = act;
+    return finish(b, n);
+}
+
+static gnode_t *embed(builder_t *b, gnode_t *ids) {
+    const spec_t *s = b->s;
+    gnode_t *in[G_MAX_INPUTS] = {ids};
+    int n_in = 2;
+    place(b, KEY_vocab_size);
+    in[1] = param(b, "embeddings.word_embeddings.weight", 2, s->vocab_size, s->hidden_size);
+    place(b, s->axial_pos_embds ? KEY_axial_pos_shape : KEY_max_position_embeddings);
+    if (!s->axial_pos_embds)
+        in[n_in++] = param(b, "embeddings.position_embeddings.embedding.weight", 2,
+                           s->max_position_embeddings, s->hidden_size);
+    for (int a = 0; s->axial_pos_embds && a < s->n_axial; a++) {
+        const char *name =
+            arena_printf(b->g->arena, "embeddings.position_embeddings.weights.%d", a);
+        in[n_in++] = param(b, name, 2, s->axial_pos_shape[a], s->axial_pos_embds_dim[a]);
+    }
+    gnode_t *n = node(b, G_EMBED, "embeddings", n_in, in);
+    n->n_axial = s->axial_pos_embds ? s->n_axial : 0;
+    for (int a = 0; a < n->n_axial; a++) n->axial_shape[a] = s->axial_pos_shape[a];
+    return traced(finish(b, n));
+}
+
+/* ---- attention ------------------------------------------------------------------------------- */
+
+static int64_t chunk_length(const spec_t *s, layer_kind_t kind) {
+    return kind == LAYER_LSH ? s->lsh_attn_chunk_length : s->local_attn_chunk_length;
+}
+
+/* HF_SEMANTICS 6.2: a layer looks at every key when the padded length is within one chunk. A dynamic
+ * graph has no such lengths in its range: they are literal graphs of their own. */
+static bool is_exact(const graph_t *g, int64_t chunk) {
+    bool all = dim_le(g->padded, dim(chunk), g->units);
+    if (!all && dim_at(g->padded, g->units.min) <= chunk)
+        bug("graph_build: lengths on both sides of the chunk length %lld", (long long)chunk);
+    return all;
+}
+
+static bool layer_hashes(const graph_t *g, const spec_t *s, int layer) {
+    return s->attn_layers[layer] == LAYER_LSH && !is_exact(g, s->lsh_attn_chunk_length);
+}
+
+static void set_heads(builder_t *b, gnode_t *n) {
+    n->heads = b->s->num_attention_heads;
+    n->head_size = b->s->attention_head_size;
+}
+
+static void set_window(builder_t *b, gnode_t *n, layer_kind_t kind) {
+    const spec_t *s = b->s;
+    set_heads(b, n);
+    n->chunk = chunk_length(s, kind);
+    n->before = kind == LAYER_LSH ? s->lsh_num_chunks_before : s->local_num_chunks_before;
+    n->after = kind == LAYER_LSH ? s->lsh_num_chunks_after : s->local_num_chunks_after;
+    n->causal = s->is_decoder;
+}
+
+static gnode_t *projection(builder_t *b, const char *what, gnode_t *x) {
+    const char *prefix =
+        arena_printf(b->g->arena, "encoder.layers.%d.attention.self_attention.%s", b->layer, what);
+    int64_t width = b->s->num_attention_heads * b->s->attention_head_size;
+    return linear(b, what, x, prefix, false, width, b->s->hidden_size);
+}
+
+static gnode_t *exact_attention(builder_t *b, gnode_t *q, gnode_t *k, gnode_t *v) {
+    gnode_t *n = NODE(b, G_EXACT_ATTENTION, "self_attention", q, k, v, b->mask);
+    set_heads(b, n);
+    n->causal = b->s->is_decoder;
+    n->shared_qk = q == k;
+    return traced(finish(b, n));
+}
+
+static gnode_t *sorted_idx(builder_t *b, gnode_t *qk) {
+    const graph_t *g = b->g;
+    int64_t columns = 0;
+    for (int i = 0; i < g->n_factors; i++) columns += g->factors[i] / 2;
+    place(b, KEY_num_hashes);
+    dim_t shape[] = {dim(b->s->num_attention_heads), dim(b->s->attention_head_size),
+                     dim(b->s->num_hashes), dim(columns)};
+    gnode_t *rotations = leaf(b, G_PARAM, in_layer(b, "rotations"), G_F32, 4, shape);
+    place(b, KEY_num_buckets);
+    gnode_t *hash = NODE(b, G_LSH_HASH, "buckets", qk, rotations, b->mask);
+    set_heads(b, hash);
+    hash->rounds = b->s->num_hashes;
+    hash->n_factors = g->n_factors;
+    for (int i = 0; i < g->n_factors; i++) hash->factors[i] = g->factors[i];
+    traced(finish(b, hash));
+    return traced(finish(b, NODE(b, G_LSH_SORT, "sorted_idx", hash)));
+}
+
+static gnode_t *lsh_attention(builder_t *b, gnode_t *x) {
+    gnode_t *qk = projection(b, "query_key", x), *v = projection(b, "value", x);
+    if (is_exact(b->g, chunk_length(b->s, LAYER_LSH))) return exact_attention(b, qk, qk, v);
+    gnode_t *order = sorted_idx(b, qk);
+    place(b, KEY_lsh_attn_chunk_length);
+    gnode_t *n = NODE(b, G_LSH_ATTENTION, "self_attention", qk, v, order, b->mask);
+    set_window(b, n, LAYER_LSH);
+    n->rounds = b->s->num_hashes;
+    return traced(finish(b, n));
+}
+
+static gnode_t *local_attention(builder_t *b, gnode_t *x) {
+    gnode_t *q = projection(b, "query", x), *k = projection(b, "key", x);
+    gnode_t *v = projection(b, "value", x);
+    if (is_exact(b->g, chunk_length(b->s, LAYER_LOCAL))) return exact_attention(b, q, k, v);
+    place(b, KEY_local_attn_chunk_length);
+    gnode_t *n = NODE(b, G_LOCAL_ATTENTION, "self_attention", q, k, v, b->mask);
+    set_window(b, n, LAYER_LOCAL);
+    return traced(finish(b, n));
+}
+
+static gnode_t *attention(builder_t *b, gnode_t *y2) {
+    const spec_t *s = b->s;
+    arena_t *a = b->g->arena;
+    const char *prefix = arena_printf(a, "encoder.layers.%d.attention.layer_norm", b->layer);
+    gnode_t *x = layer_norm(b, "attention_norm", y2, prefix, s->hidden_size);
+    place(b, KEY_attn_layers);
+    gnode_t *self =
+        s->attn_layers[b->layer] == LAYER_LSH ? lsh_attention(b, x) : local_attention(b, x);
+    place(b, KEY_attn_layers);
+    prefix = arena_printf(a, "encoder.layers.%d.attention.output.dense", b->layer);
+    return traced(linear(b, "attention", self, prefix, false, s->hidden_size,
+                         s->num_attention_heads * s->attention_head_size));
+}
+
+static gnode_t *feed_forward(builder_t *b, gnode_t *y1) {
+    const spec_t *s = b->s;
+    arena_t *a = b->g->arena;
+    const char *prefix = arena_printf(a, "encoder.layers.%d.feed_forward", b->layer);
+    gnode_t *x = layer_norm(b, "feed_forward_norm", y1, arena_printf(a, "%s.layer_norm", prefix),
+                            s->hidden_size);
+    place(b, KEY_feed_forward_size);
+    gnode_t *u = linear(b, "feed_forward_in", x, arena_printf(a, "%s.dense.dense", prefix), true,
+                        s->feed_forward_size, s->hidden_size);
+    place(b, KEY_hidden_act);
+    u = activation(b, "feed_forward_act", u, s->hidden_act);
+    place(b, KEY_feed_forward_size);
+    return traced(linear(b, "feed_forward", u, arena_printf(a, "%s.output.dense", prefix), true,
+                         s->hidden_size, s->feed_forward_size));
+}
+
+/* ---- the stack ------------------------------------------------------------------------------- */
+
+static gnode_t *encoder(builder_t *b) {
+    const spec_t *s = b->s;
+    place(b, KEY_vocab_size);
+    gnode_t *raw_ids = input(b, "input_ids", G_I32, 2, b->g->length);
+    gnode_t *raw_mask = input(b, "attention_mask", G_I32, 2, b->g->length);
+    place(b, KEY_pad_token_id);
+    gnode_t *ids = NODE(b, G_PAD_IDS, "ids", raw_ids);
+    ids->pad_token = s->pad_token_id;
+    finish(b, ids);
+    b->mask = finish(b, NODE(b, G_PAD_MASK, "mask", raw_mask));
+    gnode_t *y1 = embed(b, ids), *y2 = y1;
+    for (b->layer = 0; b->layer < s->n_layers && b->ok; b->layer++) {
+        gnode_t *a = attention(b, y2);
+        y1 = traced(finish(b, NODE(b, G_ADD, "y1", y1, a)));
+        gnode_t *f = feed_forward(b, y1);
+        y2 = traced(finish(b, NODE(b, G_ADD, "y2", y2, f)));
+    }
+    b->layer = -1;
+    place(b, KEY_hidden_size);
+    gnode_t *z = finish(b, NODE(b, G_CONCAT, "streams", y1, y2));
+    z = layer_norm(b, "hidden", z, "encoder.layer_norm", 2 * s->hidden_size);
+    return finish(b, NODE(b, G_SLICE, "last_hidden_state", z));
+}
+
+/* ---- heads ----------------------------------------------------------------------------------- */
+
+static void head_lm(builder_t *b, gnode_t *z) {
+    place(b, KEY_vocab_size);
+    gnode_t *logits = dense(b, "logits", z, "lm_head.decoder.weight", "lm_head.bias",
+                            b->s->vocab_size, 2 * b->s->hidden_size);
+    gnode_t *labels = input(b, "labels", G_I32, 2, b->g->length);
+    gnode_t *loss = NODE(b, G_CROSS_ENTROPY, "loss", logits, labels);
+    loss->shift = b->s->architecture == ARCH_CAUSAL_LM;
+    finish(b, loss);
+}
+
+static void loss_of_classes(builder_t *b, gnode_t *logits) {
+    gnode_t *labels = input(b, "labels", G_I32, 1, dim(0));
+    finish(b, NODE(b, G_CROSS_ENTROPY, "loss", logits, labels));
+}
+
+static void loss_of_numbers(builder_t *b, gop_t op, const char *name, gnode_t *logits) {
+    gnode_t *labels = input(b, "labels_f32", G_F32, 2, dim(b->s->num_labels));
+    finish(b, NODE(b, op, name, logits, labels));
+}
+
+static void classifier_loss(builder_t *b, gnode_t *logits) {
+    place(b, b->s->problem_type == PROBLEM_UNSET ? KEY_num_labels : KEY_problem_type);
+    switch (b->s->problem_type) {
+    case PROBLEM_REGRESSION: loss_of_numbers(b, G_MSE_LOSS, "loss", logits); break;
+    case PROBLEM_SINGLE_LABEL: loss_of_classes(b, logits); break;
+    case PROBLEM_MULTI_LABEL: loss_of_numbers(b, G_BCE_LOSS, "loss", logits); break;
+    case PROBLEM_UNSET:
+        if (b->s->num_labels == 1) {
+            loss_of_numbers(b, G_MSE_LOSS, "loss", logits);
+        } else {
+            loss_of_classes(b, logits);
+            loss_of_numbers(b, G_BCE_LOSS, "loss_f32", logits);
+        }
+        break;
+    }
+}
+
+static void head_classifier(builder_t *b, gnode_t *z) {
+    const spec_t *s = b->s;
+    place(b, KEY_hidden_size);
+    gnode_t *x = finish(b, NODE(b, G_FIRST_TOKEN, "first_token", z));
+    x = linear(b, "classifier_in", x, "classifier.dense", true, s->hidden_size, 2 * s->hidden_size);
+    x = activation(b, "classifier_act", x, ACT_TANH);
+    place(b, KEY_num_labels);
+    x = linear(b, "logits", x, "classifier.out_proj", true, s->num_labels, s->hidden_size);
+    classifier_loss(b, x);
+}
+
+static gnode_t *column(builder_t *b, const char *name, gnode_t *x, int64_t which) {
+    gnode_t *n = NODE(b, G_COLUMN, name, x);
+    n->shift = which;
+    return finish(b, n);
+}
+
+static void head_qa(builder_t *b, gnode_t *z) {
+    place(b, KEY_num_labels);
+    gnode_t *qa = linear(b, "qa", z, "qa_outputs", true, 2, 2 * b->s->hidden_size);
+    gnode_t *start = column(b, "start_logits", qa, 0), *end = column(b, "end_logits", qa, 1);
+    gnode_t *first = input(b, "start_positions", G_I32, 1, dim(0));
+    gnode_t *last = input(b, "end_positions", G_I32, 1, dim(0));
+    finish(b, NODE(b, G_QA_LOSS, "loss", start, end, first, last));
+}
+
+static void head(builder_t *b, gnode_t *z) {
+    switch (b->s->architecture) {
+    case ARCH_UNSET: bug("graph_build: the architecture is not resolved");
+    case ARCH_BASE: break;
+    case ARCH_CAUSAL_LM:
+    case ARCH_MASKED_LM: head_lm(b, z); break;
+    case ARCH_CLASSIFIER: head_classifier(b, z); break;
+    case ARCH_QA: head_qa(b, z); break;
+    }
+}
+
+/* ---- lengths --------------------------------------------------------------------------------- */
+
+/* HF_SEMANTICS 3: the padded length must fit the position embeddings. */
+static bool length_fits(const graph_t *g, const spec_t *s, diag_t *d) {
+    int64_t length = dim_at(g->length, g->units.max), padded = dim_at(g->padded, g->units.max);
+    int64_t positions = 1;
+    for (int a = 0; a < s->n_axial; a++)
+        if (__builtin_mul_overflow(positions, s->axial_pos_shape[a], &positions))
+            positions = INT64_MAX;
+    bool in_max = padded <= s->max_position_embeddings;
+    if (in_max && (!s->axial_pos_embds || padded <= positions)) return true;
+    diag_error(
+        d, s->at[in_max ? KEY_axial_pos_shape : KEY_max_position_embeddings],
+        "a sequence of %lld tokens, %lld with padding, is longer than the %lld positions of %s",
+        (long long)length, (long long)padded,
+        (long long)(in_max ? positions : s->max_position_embeddings),
+        in_max ? "axial_pos_shape" : "max_position_embeddings");
+    return false;
+}
+
+static void set_lengths(graph_t *g, const graph_options_t *o) {
+    g->units = o->units;
+    if (o->units.max > 0) {
+        g->length = g->padded = (dim_t){0, spec_lcm(g->spec)};
+    } else {
+        g->length = dim(o->length);
+        g->padded = dim(spec_padded_length(g->spec, o->length));
+    }
+}
+
+static void set_buckets(graph_t *g, const graph_options_t *o) {
+    int64_t decides = o->bucket_length ? o->bucket_length : dim_at(g->padded, g->units.max);
+    for (int i = 0; i < g->spec->n_layers; i++) {
+        if (!layer_hashes(g, g->spec, i)) continue;
+        g->n_factors = spec_bucket_factors(g->spec, decides, g->factors);
+        return;
+    }
+}
+
+graph_t *graph_build(arena_t *a, const spec_t *s, const graph_options_t *o, diag_t *d) {
+    bool dynamic = o->units.max > 0;
+    if (o->batch < 1 || (!dynamic && o->length < 1) || (dynamic && o->units.min < 1))
+        bug("graph_build: no batch or no length");
+    graph_t *g = ARENA_NEW(a, graph_t);
+    *g = (graph_t){.arena = a, .spec = s, .batch = o->batch};
+    set_lengths(g, o);
+    if (!length_fits(g, s, d)) return NULL;
+    set_buckets(g, o);
+    builder_t b = {.g = g, .s = s, .d = d, .layer = -1, .ok = true};
+    gnode_t *z = encoder(&b);
+    if (b.ok) head(&b, z);
+    return b.ok && graph_check(g, d) ? g : NULL;
+}

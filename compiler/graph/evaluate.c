@@ -1,0 +1,233 @@
+/* The reference evaluator: walks the nodes in order, one function per op (evaluate_*.c).
+ *
+ * In: a literal graph, its params, an io. Out: the outputs io asks for. Only nodes that a wanted output
+ * or a trace needs are run; a value is freed after its last use. Everything is double, converted to
+ * float at the very end. */
+#include "graph/evaluate.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "graph/evaluate_ops.h"
+
+void *eval_alloc(int64_t count, size_t size) {
+    void *p = calloc(count > 0 ? (size_t)count : 1, size);
+    if (!p) bug("out of memory: %lld elements of %zu bytes", (long long)count, size);
+    return p;
+}
+
+/* INPUT has no value of its own: the ops that read one read io. PARAM: the caller's array. */
+static int eval_input(eval_t *e, const gnode_t *n, value_t *out) {
+    (void)e, (void)n, (void)out;
+    return REFORMER_OK;
+}
+
+static int eval_param(eval_t *e, const gnode_t *n, value_t *out) {
+    out->w = e->param(e->param_ctx, n->name);
+    if (!out->w) bug("param %s has no value", n->name);
+    return REFORMER_OK;
+}
+
+static eval_fn *const functions[G_COUNT] = {
+    [G_INPUT] = eval_input,
+    [G_PARAM] = eval_param,
+    [G_PAD_IDS] = eval_pad_ids,
+    [G_PAD_MASK] = eval_pad_mask,
+    [G_EMBED] = eval_embed,
+    [G_LAYER_NORM] = eval_layer_norm,
+    [G_DENSE] = eval_dense,
+    [G_ACTIVATION] = eval_activation,
+    [G_ADD] = eval_add,
+    [G_CONCAT] = eval_concat,
+    [G_LSH_HASH] = eval_lsh_hash,
+    [G_LSH_SORT] = eval_lsh_sort,
+    [G_LSH_ATTENTION] = eval_lsh_attention,
+    [G_LOCAL_ATTENTION] = eval_local_attention,
+    [G_EXACT_ATTENTION] = eval_exact_attention,
+    [G_SLICE] = eval_slice,
+    [G_FIRST_TOKEN] = eval_first_token,
+    [G_COLUMN] = eval_column,
+    [G_CROSS_ENTROPY] = eval_cross_entropy,
+    [G_QA_LOSS] = eval_qa_loss,
+    [G_MSE_LOSS] = eval_mse_loss,
+    [G_BCE_LOSS] = eval_bce_loss,
+};
+
+/* ---- values ---------------------------------------------------------------------------------- */
+
+static void make_value(const eval_t *e, const gnode_t *n, value_t *v) {
+    v->rank = n->rank;
+    v->elements = 1;
+    bool per_row = n->op != G_PARAM && n->rank > 0;
+    for (int i = 0; i < n->rank; i++) {
+        v->shape[i] = i == 0 && per_row ? e->rows : n->shape[i].c;
+        v->elements *= v->shape[i];
+    }
+    if (n->op == G_PARAM || n->op == G_INPUT) return;
+    if (n->type == G_F32) v->f = eval_alloc(v->elements, sizeof *v->f);
+    else v->i = eval_alloc(v->elements, sizeof *v->i);
+}
+
+static void drop_value(value_t *v) {
+    free(v->f);
+    free(v->i);
+    v->f = NULL;
+    v->i = NULL;
+}
+
+static float *as_floats(const value_t *v) {
+    float *f = eval_alloc(v->elements, sizeof *f);
+    for (int64_t k = 0; k < v->elements; k++) f[k] = (float)v->f[k];
+    return f;
+}
+
+static void trace(const eval_t *e, const gnode_t *n, const value_t *v) {
+    if (n->type == G_I32) {
+        e->io->trace(e->io->trace_ctx, n->trace, v->i, REFORMER_I32, v->shape, v->rank);
+        return;
+    }
+    float *f = as_floats(v);
+    e->io->trace(e->io->trace_ctx, n->trace, f, REFORMER_F32, v->shape, v->rank);
+    free(f);
+}
+
+/* ---- outputs --------------------------------------------------------------------------------- */
+
+typedef struct {
+    const gnode_t *node;
+    float *to;
+    bool per_token; /* [rows][length]…: only the tokens given */
+} wanted_t;
+enum { MAX_WANTED = 5 };
+
+/* Which loss the labels ask for; where both kinds could be, integers are classes. */
+static const gnode_t *loss_node(const graph_t *g, const reformer_io_t *io) {
+    const gnode_t *numbers = graph_output(g, "loss_f32");
+    return numbers && !io->labels ? numbers : graph_output(g, "loss");
+}
+
+static int list_wanted(const graph_t *g, const reformer_io_t *io, wanted_t *list, int *n) {
+    const gnode_t *logits = graph_output(g, "logits");
+    const wanted_t all[MAX_WANTED] = {
+        {graph_output(g, "last_hidden_state"), io->last_hidden_state, true},
+        {logits, io->logits, logits && logits->rank == 3},
+        {graph_output(g, "start_logits"), io->start_logits, true},
+        {graph_output(g, "end_logits"), io->end_logits, true},
+        {loss_node(g, io), io->loss, false},
+    };
+    *n = 0;
+    for (int i = 0; i < MAX_WANTED; i++) {
+        if (!all[i].to) continue;
+        if (!all[i].node) return REFORMER_E_OUTPUT;
+        list[(*n)++] = all[i];
+    }
+    return REFORMER_OK;
+}
+
+static void deliver(const eval_t *e, const wanted_t *w) {
+    const value_t *v = &e->values[w->node->id];
+    int64_t rows = w->per_token ? v->shape[0] : 1;
+    int64_t row = v->elements / rows;
+    int64_t kept = w->per_token ? row / v->shape[1] * e->length : row;
+    for (int64_t b = 0; b < rows; b++)
+        for (int64_t k = 0; k < kept; k++) w->to[b * kept + k] = (float)v->f[b * row + k];
+}
+
+/* ---- the walk -------------------------------------------------------------------------------- */
+
+/* last_use[n]: the last node that reads n, -1: n is not needed, n_nodes: keep to the end. */
+static void mark(const graph_t *g, int *last_use, int id) {
+    for (int i = id; i >= 0; i--) {
+        const gnode_t *n = g->nodes[i];
+        for (int k = 0; last_use[i] >= 0 && k < n->n_in; k++)
+            if (n->in[k] && last_use[n->in[k]->id] < i) last_use[n->in[k]->id] = i;
+    }
+}
+
+static int *plan_uses(const eval_t *e, const wanted_t *wanted, int n_wanted) {
+    const graph_t *g = e->g;
+    int n = (int)g->n_nodes;
+    int *last_use = eval_alloc(n, sizeof *last_use);
+    for (int i = 0; i < n; i++) {
+        const gnode_t *node = g->nodes[i];
+        bool root = (node->trace && e->io->trace) || (e->margin && node->op == G_LSH_HASH);
+        last_use[i] = root ? i : -1;
+    }
+    for (int i = 0; i < n_wanted; i++) last_use[wanted[i].node->id] = n;
+    mark(g, last_use, n - 1);
+    return last_use;
+}
+
+static void drop_inputs(eval_t *e, const gnode_t *n, const int *last_use) {
+    for (int k = 0; k < n->n_in; k++)
+        if (n->in[k] && last_use[n->in[k]->id] == n->id) drop_value(&e->values[n->in[k]->id]);
+}
+
+static int run(eval_t *e, const int *last_use) {
+    int error = REFORMER_OK;
+    for (size_t i = 0; i < e->g->n_nodes && error == REFORMER_OK; i++) {
+        const gnode_t *n = e->g->nodes[i];
+        value_t *v = &e->values[i];
+        if (last_use[i] < 0) continue;
+        make_value(e, n, v);
+        error = functions[n->op](e, n, v);
+        if (error == REFORMER_OK && n->trace && e->io->trace) trace(e, n, v);
+        drop_inputs(e, n, last_use);
+        if (last_use[i] == (int)i) drop_value(v);
+    }
+    return error;
+}
+
+static int evaluate(eval_t *e, const wanted_t *wanted, int n_wanted) {
+    e->values = eval_alloc((int64_t)e->g->n_nodes, sizeof *e->values);
+    int *last_use = plan_uses(e, wanted, n_wanted);
+    int error = run(e, last_use);
+    for (int i = 0; i < n_wanted && error == REFORMER_OK; i++) deliver(e, &wanted[i]);
+    for (size_t i = 0; i < e->g->n_nodes; i++) drop_value(&e->values[i]);
+    free(e->values);
+    free(last_use);
+    return error;
+}
+
+/* Ids are checked by the embedding. */
+static int check_io(const graph_t *g, const reformer_io_t *io) {
+    if (g->units.max > 0) bug("graph_evaluate: the graph is not literal");
+    if (!io->input_ids) return REFORMER_E_ARGUMENT;
+    if (io->length < 1 || io->length > (size_t)g->length.c) return REFORMER_E_LENGTH;
+    if (io->batch > (size_t)g->batch) return REFORMER_E_BATCH;
+    return REFORMER_OK;
+}
+
+static eval_t prepare(const graph_t *g, graph_param_fn *param, void *ctx, const reformer_io_t *io) {
+    return (eval_t){.g = g,
+                    .io = io,
+                    .param = param,
+                    .param_ctx = ctx,
+                    .rows = io->batch ? (int64_t)io->batch : g->batch,
+                    .length = (int64_t)io->length,
+                    .padded = g->padded.c,
+                    .loss_length = g->length.c};
+}
+
+int graph_evaluate(const graph_t *g, graph_param_fn *param, void *ctx, const reformer_io_t *io,
+                   bool unpadded_loss) {
+    wanted_t wanted[MAX_WANTED];
+    int n_wanted, error = check_io(g, io);
+    if (error == REFORMER_OK) error = list_wanted(g, io, wanted, &n_wanted);
+    if (error != REFORMER_OK) return error;
+    eval_t e = prepare(g, param, ctx, io);
+    if (unpadded_loss) e.loss_length = e.length;
+    return evaluate(&e, wanted, n_wanted);
+}
+
+int graph_hash_margins(const graph_t *g, graph_param_fn *param, void *ctx, const reformer_io_t *io,
+                       graph_margin_fn *margin, void *margin_ctx) {
+    int error = check_io(g, io);
+    if (error != REFORMER_OK) return error;
+    reformer_io_t silent = *io;
+    silent.trace = NULL;
+    eval_t e = prepare(g, param, ctx, &silent);
+    e.margin = margin;
+    e.margin_ctx = margin_ctx;
+    return evaluate(&e, NULL, 0);
+}

@@ -1,0 +1,241 @@
+/* The evaluator's attentions: HF_SEMANTICS 6.4 to 6.6 and 6b.
+ *
+ * All three are one: tokens stand in slots, slots are cut into chunks, and the query of a slot sees
+ * the slots of its own chunk and of `before` and `after` chunks around it. LSH: slot = place in the
+ * order of all rounds; local: slot = position; exact: one chunk that holds everything.
+ *
+ * Scores, masks, soft maximum are in double, except for a query that sees no key: Hugging Face's
+ * rounding to single precision then decides the result (Q1, Q2), so those lines are in float. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "graph/evaluate_ops.h"
+
+static const double MASKED = -1e9, SELF = -1e5; /* what scores are set to */
+
+typedef struct {
+    int64_t slots, chunk, before, after, head_size;
+    int64_t stride;       /* from token to token in q and v */
+    const int32_t *order; /* [slots] flat index, position = flat % length; NULL: slot = position */
+    int64_t length;
+    bool causal, self_mask;
+    const double *q;     /* [length] rows of head_size, `stride` apart */
+    const double *k;     /* [length][head_size], scaled */
+    const double *v;     /* as q */
+    const int32_t *mask; /* [length]; NULL: all are tokens */
+    double *out;         /* [slots][head_size], by flat index */
+    double *lse;         /* [slots], by flat index */
+} attention_t;
+
+static int64_t flat_of(const attention_t *a, int64_t slot) {
+    return a->order ? a->order[slot] : slot;
+}
+
+/* Four partial sums, so that the additions do not wait for each other. */
+static double dot(const double *x, const double *y, int64_t n) {
+    double s[4] = {0};
+    int64_t k = 0;
+    for (; k + 4 <= n; k += 4)
+        for (int j = 0; j < 4; j++) s[j] += x[k + j] * y[k + j];
+    for (; k < n; k++) s[0] += x[k] * y[k];
+    return (s[0] + s[1]) + (s[2] + s[3]);
+}
+
+/* Q3: chunk c + offset, around the ends; an offset of more than all chunks is no offset at all. */
+static int64_t neighbour(int64_t c, int64_t offset, int64_t chunks) {
+    if (offset > chunks || offset < -chunks) return c;
+    return (c + offset + chunks) % chunks;
+}
+
+/* Positions of the keys that chunk c sees: [(before + 1 + after) * chunk]. */
+static void window_of(const attention_t *a, int64_t c, int64_t *positions) {
+    for (int64_t o = -a->before; o <= a->after; o++) {
+        int64_t from = neighbour(c, o, a->slots / a->chunk) * a->chunk;
+        for (int64_t j = 0; j < a->chunk; j++) *positions++ = flat_of(a, from + j) % a->length;
+    }
+}
+
+static double score(const attention_t *a, int64_t query, int64_t key) {
+    if (a->self_mask && query == key) return SELF;
+    if ((a->mask && a->mask[key] == 0) || (a->causal && query < key)) return MASKED;
+    return dot(a->q + query * a->stride, a->k + key * a->head_size, a->head_size);
+}
+
+/* Scores → probabilities; returns the log-sum-exp. No key seen: in single precision, as written. */
+static double soften(double *x, int64_t n) {
+    double max = x[0];
+    for (int64_t j = 1; j < n; j++)
+        if (x[j] > max) max = x[j];
+    if (max <= SELF) {
+        float sum = 0, top = (float)max;
+        for (int64_t j = 0; j < n; j++) sum += expf((float)x[j] - top);
+        float lse = logf(sum) + top;
+        for (int64_t j = 0; j < n; j++) x[j] = expf((float)x[j] - lse);
+        return lse;
+    }
+    double sum = 0;
+    for (int64_t j = 0; j < n; j++) sum += exp(x[j] - max);
+    double lse = log(sum) + max;
+    for (int64_t j = 0; j < n; j++) x[j] = exp(x[j] - lse);
+    return lse;
+}
+
+/* One query: `keys` are the positions of its window, p is room for as many numbers. */
+static void attend_query(const attention_t *a, int64_t flat, const int64_t *keys, int64_t n,
+                         double *p) {
+    int64_t query = flat % a->length;
+    for (int64_t j = 0; j < n; j++) p[j] = score(a, query, keys[j]);
+    a->lse[flat] = soften(p, n);
+    double *out = a->out + flat * a->head_size;
+    memset(out, 0, sizeof *out * (size_t)a->head_size);
+    for (int64_t j = 0; j < n; j++) {
+        const double *v = a->v + keys[j] * a->stride;
+        for (int64_t k = 0; p[j] != 0 && k < a->head_size; k++) out[k] += p[j] * v[k];
+    }
+}
+
+static void attend(const attention_t *a) {
+    int64_t width = (a->before + 1 + a->after) * a->chunk;
+    int64_t *keys = eval_alloc(width, sizeof *keys);
+    double *p = eval_alloc(width, sizeof *p);
+    for (int64_t c = 0; c < a->slots / a->chunk; c++) {
+        window_of(a, c, keys);
+        for (int64_t j = 0; j < a->chunk; j++)
+            attend_query(a, flat_of(a, c * a->chunk + j), keys, width, p);
+    }
+    free(keys);
+    free(p);
+}
+
+/* ---- keys ------------------------------------------------------------------------------------ */
+
+/* LSH: k = x / sqrt(mean(x²) + 1e-6) / sqrt(d); local: k = x / sqrt(d). */
+static double key_scale(const double *x, int64_t d, bool shared_qk) {
+    double scale = 1 / sqrt((double)d);
+    return shared_qk ? scale / sqrt(dot(x, x, d) / (double)d + 1e-6) : scale;
+}
+
+static void make_keys(const double *x, int64_t length, int64_t stride, int64_t d, bool shared_qk,
+                      double *keys) {
+    for (int64_t t = 0; t < length; t++) {
+        double scale = key_scale(x + t * stride, d, shared_qk);
+        for (int64_t k = 0; k < d; k++) keys[t * d + k] = x[t * stride + k] * scale;
+    }
+}
+
+/* ---- rounds ---------------------------------------------------------------------------------- */
+
+/* lse [rounds] → weights of the rounds. Q2: no round saw a key: in single precision. */
+static void weigh_rounds(double *lse, int64_t rounds) {
+    double max = lse[0];
+    for (int64_t r = 1; r < rounds; r++)
+        if (lse[r] > max) max = lse[r];
+    if (max < SELF / 2) {
+        float sum = 0, top = (float)max;
+        for (int64_t r = 0; r < rounds; r++) sum += expf((float)lse[r] - top);
+        float all = logf(sum) + top;
+        for (int64_t r = 0; r < rounds; r++) lse[r] = expf((float)lse[r] - all);
+        return;
+    }
+    double sum = 0;
+    for (int64_t r = 0; r < rounds; r++) sum += exp(lse[r] - max);
+    for (int64_t r = 0; r < rounds; r++) lse[r] = exp(lse[r] - max) / sum;
+}
+
+/* to: [length] rows `stride` apart. One round is taken as it is. */
+static void combine_rounds(const attention_t *a, int64_t rounds, double *to) {
+    double *weight = eval_alloc(rounds, sizeof *weight);
+    for (int64_t t = 0; t < a->length; t++) {
+        for (int64_t r = 0; r < rounds; r++) weight[r] = a->lse[r * a->length + t];
+        if (rounds == 1) weight[0] = 1;
+        else weigh_rounds(weight, rounds);
+        for (int64_t r = 0; r < rounds; r++)
+            for (int64_t k = 0; k < a->head_size; k++)
+                to[t * a->stride + k] += weight[r] * a->out[(r * a->length + t) * a->head_size + k];
+    }
+    free(weight);
+}
+
+/* ---- ops ------------------------------------------------------------------------------------- */
+
+typedef struct {
+    const value_t *q, *k, *v, *mask, *order; /* mask, order: may be NULL */
+    int64_t rounds, chunk, before, after;
+    bool shared_qk;
+} heads_t;
+
+static void run_heads(eval_t *e, const gnode_t *n, const heads_t *h, value_t *out) {
+    int64_t d = n->head_size, stride = n->heads * d, slots = h->rounds * e->padded;
+    double *keys = eval_alloc(e->padded * d, sizeof *keys);
+    double *rounds_out = eval_alloc(slots * d, sizeof *rounds_out);
+    double *lse = eval_alloc(slots, sizeof *lse);
+    for (int64_t i = 0; i < e->rows * n->heads; i++) {
+        int64_t row = i / n->heads, first = row * e->padded * stride + i % n->heads * d;
+        make_keys(h->k->f + first, e->padded, stride, d, h->shared_qk, keys);
+        attention_t a = {
+            .slots = slots,
+            .chunk = h->chunk,
+            .before = h->before,
+            .after = h->after,
+            .head_size = d,
+            .stride = stride,
+            .order = h->order ? h->order->i + i * slots : NULL,
+            .length = e->padded,
+            .causal = n->causal,
+            .self_mask = h->shared_qk,
+            .q = h->q->f + first,
+            .k = keys,
+            .v = h->v->f + first,
+            .mask = h->mask ? h->mask->i + row * e->padded : NULL,
+            .out = rounds_out,
+            .lse = lse,
+        };
+        attend(&a);
+        combine_rounds(&a, h->rounds, out->f + first);
+    }
+    free(keys);
+    free(rounds_out);
+    free(lse);
+}
+
+int eval_lsh_attention(eval_t *e, const gnode_t *n, value_t *out) {
+    const value_t *qk = eval_in(e, n, 0);
+    heads_t h = {.q = qk,
+                 .k = qk,
+                 .v = eval_in(e, n, 1),
+                 .order = eval_in(e, n, 2),
+                 .mask = eval_in(e, n, 3),
+                 .rounds = n->rounds,
+                 .chunk = n->chunk,
+                 .before = n->before,
+                 .after = n->after,
+                 .shared_qk = true};
+    run_heads(e, n, &h, out);
+    return REFORMER_OK;
+}
+
+static heads_t apart(const eval_t *e, const gnode_t *n) {
+    return (heads_t){.q = eval_in(e, n, 0),
+                     .k = eval_in(e, n, 1),
+                     .v = eval_in(e, n, 2),
+                     .mask = eval_in(e, n, 3),
+                     .rounds = 1};
+}
+
+int eval_local_attention(eval_t *e, const gnode_t *n, value_t *out) {
+    heads_t h = apart(e, n);
+    h.chunk = n->chunk;
+    h.before = n->before;
+    h.after = n->after;
+    run_heads(e, n, &h, out);
+    return REFORMER_OK;
+}
+
+int eval_exact_attention(eval_t *e, const gnode_t *n, value_t *out) {
+    heads_t h = apart(e, n);
+    h.chunk = e->padded;
+    h.shared_qk = n->shared_qk;
+    run_heads(e, n, &h, out);
+    return REFORMER_OK;
+}

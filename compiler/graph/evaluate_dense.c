@@ -1,0 +1,226 @@
+/* The evaluator's ops that look at one token at a time: padding, embedding, layer norm, dense layers,
+ * activations, and what moves rows about. HF_SEMANTICS 3 to 5, 7 and 8. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "graph/evaluate_ops.h"
+
+/* ---- padding --------------------------------------------------------------------------------- */
+
+int eval_pad_ids(eval_t *e, const gnode_t *n, value_t *out) {
+    for (int64_t b = 0; b < e->rows; b++)
+        for (int64_t s = 0; s < e->padded; s++)
+            out->i[b * e->padded + s] =
+                s < e->length ? e->io->input_ids[b * e->length + s] : (int32_t)n->pad_token;
+    return REFORMER_OK;
+}
+
+/* 1 = token, 0 = padding: beyond the input, or masked by the caller. */
+int eval_pad_mask(eval_t *e, const gnode_t *n, value_t *out) {
+    const uint8_t *mask = n->in[0] ? e->io->attention_mask : NULL;
+    for (int64_t b = 0; b < e->rows; b++)
+        for (int64_t s = 0; s < e->length; s++)
+            out->i[b * e->padded + s] = mask ? mask[b * e->length + s] != 0 : 1;
+    return REFORMER_OK;
+}
+
+/* ---- embedding ------------------------------------------------------------------------------- */
+
+/* Adds the position's row: axis a of the row-major position grid gives dim_a numbers. */
+static void add_position(const eval_t *e, const gnode_t *n, int64_t position, double *row) {
+    int64_t stride = 1;
+    for (int a = 1; a < n->n_axial; a++) stride *= n->axial_shape[a];
+    for (int a = 0; a < n->n_in - 2; a++) {
+        const value_t *table = eval_in(e, n, 2 + a);
+        int64_t index = n->n_axial ? position / stride % n->axial_shape[a] : position;
+        int64_t width = table->shape[1];
+        for (int64_t k = 0; k < width; k++) row[k] += table->w[index * width + k];
+        row += width;
+        if (a + 1 < n->n_axial) stride /= n->axial_shape[a + 1];
+    }
+}
+
+int eval_embed(eval_t *e, const gnode_t *n, value_t *out) {
+    const value_t *ids = eval_in(e, n, 0), *word = eval_in(e, n, 1);
+    int64_t h = word->shape[1];
+    for (int64_t t = 0; t < ids->elements; t++) {
+        int64_t id = ids->i[t];
+        if (id < 0 || id >= word->shape[0]) return REFORMER_E_TOKEN;
+        for (int64_t k = 0; k < h; k++) out->f[t * h + k] = word->w[id * h + k];
+        add_position(e, n, t % e->padded, &out->f[t * h]);
+    }
+    return REFORMER_OK;
+}
+
+/* ---- layer norm, activations ------------------------------------------------------------------ */
+
+static void normalise(const double *x, const float *weight, const float *bias, double eps,
+                      int64_t n, double *y) {
+    double mean = 0, variance = 0;
+    for (int64_t k = 0; k < n; k++) mean += x[k];
+    mean /= (double)n;
+    for (int64_t k = 0; k < n; k++) variance += (x[k] - mean) * (x[k] - mean);
+    double scale = 1 / sqrt(variance / (double)n + eps);
+    for (int64_t k = 0; k < n; k++) y[k] = (x[k] - mean) * scale * weight[k] + bias[k];
+}
+
+int eval_layer_norm(eval_t *e, const gnode_t *n, value_t *out) {
+    const value_t *x = eval_in(e, n, 0), *weight = eval_in(e, n, 1), *bias = eval_in(e, n, 2);
+    int64_t width = weight->elements;
+    for (int64_t at = 0; at < x->elements; at += width)
+        normalise(&x->f[at], weight->w, bias->w, n->eps, width, &out->f[at]);
+    return REFORMER_OK;
+}
+
+static double sigmoid(double x) {
+    return 1 / (1 + exp(-x));
+}
+static double relu(double x) {
+    return x > 0 ? x : 0;
+}
+static double gelu(double x) {
+    return 0.5 * x * (1 + erf(x / sqrt(2)));
+}
+static double gelu_new(double x) {
+    return 0.5 * x * (1 + tanh(sqrt(2 / acos(-1)) * (x + 0.044715 * x * x * x)));
+}
+static double silu(double x) {
+    return x * sigmoid(x);
+}
+static double gelu_10(double x) {
+    return fmin(fmax(gelu(x), -10), 10);
+}
+static double gelu_fast(double x) {
+    return 0.5 * x * (1 + tanh(0.7978845608 * x * (1 + 0.044715 * x * x)));
+}
+static double quick_gelu(double x) {
+    return x * sigmoid(1.702 * x);
+}
+static double mish(double x) {
+    return x * tanh(log1p(exp(x)));
+}
+static double linear(double x) {
+    return x;
+}
+static double relu6(double x) {
+    return fmin(relu(x), 6);
+}
+
+static double (*const activations[ACT_COUNT])(double) = {
+    [ACT_RELU] = relu,
+    [ACT_GELU] = gelu,
+    [ACT_GELU_NEW] = gelu_new,
+    [ACT_SILU] = silu,
+    [ACT_GELU_10] = gelu_10,
+    [ACT_GELU_FAST] = gelu_fast,
+    [ACT_GELU_PYTHON] = gelu,
+    [ACT_GELU_PYTORCH_TANH] = gelu_new,
+    [ACT_QUICK_GELU] = quick_gelu,
+    [ACT_MISH] = mish,
+    [ACT_LINEAR] = linear,
+    [ACT_RELU6] = relu6,
+    [ACT_SIGMOID] = sigmoid,
+    [ACT_TANH] = tanh,
+};
+
+int eval_activation(eval_t *e, const gnode_t *n, value_t *out) {
+    const value_t *x = eval_in(e, n, 0);
+    for (int64_t k = 0; k < x->elements; k++) out->f[k] = activations[n->act](x->f[k]);
+    return REFORMER_OK;
+}
+
+/* ---- dense ----------------------------------------------------------------------------------- */
+
+/* [out, in] float → [in, out] double, so that the inner loop over outputs is contiguous. */
+static double *transposed(const value_t *weight) {
+    int64_t out = weight->shape[0], in = weight->shape[1];
+    double *t = eval_alloc(out * in, sizeof *t);
+    for (int64_t o = 0; o < out; o++)
+        for (int64_t i = 0; i < in; i++) t[i * out + o] = weight->w[o * in + i];
+    return t;
+}
+
+enum { BLOCK = 64 }; /* outputs whose sums stay in the first cache */
+
+/* y[t][o] += sum over i of x[t][i] * wt[i][o] for one block of outputs and four tokens at most */
+static void multiply_block(const double *x, int64_t in, const double *wt, int64_t out,
+                           int64_t width, int64_t tokens, double *y) {
+    double sum[4][BLOCK] = {{0}};
+    const double *row[4];
+    for (int64_t t = 0; t < 4; t++) row[t] = x + (t < tokens ? t : 0) * in;
+    for (int64_t i = 0; i < in; i++) {
+        const double *w = wt + i * out;
+        double a = row[0][i], b = row[1][i], c = row[2][i], d = row[3][i];
+        for (int64_t o = 0; o < width; o++) {
+            sum[0][o] += a * w[o];
+            sum[1][o] += b * w[o];
+            sum[2][o] += c * w[o];
+            sum[3][o] += d * w[o];
+        }
+    }
+    for (int64_t t = 0; t < tokens; t++)
+        for (int64_t o = 0; o < width; o++) y[t * out + o] += sum[t][o];
+}
+
+int eval_dense(eval_t *e, const gnode_t *n, value_t *out) {
+    const value_t *x = eval_in(e, n, 0), *weight = eval_in(e, n, 1);
+    const value_t *bias = n->n_in > 2 ? eval_in(e, n, 2) : NULL;
+    int64_t width = weight->shape[0], in = weight->shape[1], tokens = x->elements / in;
+    double *wt = transposed(weight);
+    for (int64_t t = 0; bias && t < tokens; t++)
+        for (int64_t o = 0; o < width; o++) out->f[t * width + o] = bias->w[o];
+    for (int64_t o = 0; o < width; o += BLOCK)
+        for (int64_t t = 0; t < tokens; t += 4)
+            multiply_block(x->f + t * in, in, wt + o, width, width - o < BLOCK ? width - o : BLOCK,
+                           tokens - t < 4 ? tokens - t : 4, out->f + t * width + o);
+    free(wt);
+    return REFORMER_OK;
+}
+
+/* ---- rows ------------------------------------------------------------------------------------ */
+
+int eval_add(eval_t *e, const gnode_t *n, value_t *out) {
+    const value_t *x = eval_in(e, n, 0), *y = eval_in(e, n, 1);
+    for (int64_t k = 0; k < x->elements; k++) out->f[k] = x->f[k] + y->f[k];
+    return REFORMER_OK;
+}
+
+static int64_t width_of(const value_t *x) {
+    return x->shape[x->rank - 1];
+}
+
+int eval_concat(eval_t *e, const gnode_t *n, value_t *out) {
+    const value_t *x = eval_in(e, n, 0), *y = eval_in(e, n, 1);
+    int64_t left = width_of(x), right = width_of(y), rows = x->elements / left;
+    for (int64_t r = 0; r < rows; r++) {
+        double *to = out->f + r * (left + right);
+        memcpy(to, x->f + r * left, sizeof *to * (size_t)left);
+        memcpy(to + left, y->f + r * right, sizeof *to * (size_t)right);
+    }
+    return REFORMER_OK;
+}
+
+/* The first `kept` tokens of each row. */
+static void keep_tokens(const value_t *x, int64_t kept, double *to) {
+    int64_t tokens = x->shape[1], width = width_of(x);
+    for (int64_t b = 0; b < x->shape[0]; b++)
+        memcpy(to + b * kept * width, x->f + b * tokens * width,
+               sizeof *to * (size_t)(kept * width));
+}
+
+int eval_slice(eval_t *e, const gnode_t *n, value_t *out) {
+    keep_tokens(eval_in(e, n, 0), out->shape[1], out->f);
+    return REFORMER_OK;
+}
+
+int eval_first_token(eval_t *e, const gnode_t *n, value_t *out) {
+    keep_tokens(eval_in(e, n, 0), 1, out->f);
+    return REFORMER_OK;
+}
+
+int eval_column(eval_t *e, const gnode_t *n, value_t *out) {
+    const value_t *x = eval_in(e, n, 0);
+    for (int64_t k = 0; k < out->elements; k++) out->f[k] = x->f[k * width_of(x) + n->shift];
+    return REFORMER_OK;
+}

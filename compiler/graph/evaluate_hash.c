@@ -1,0 +1,145 @@
+/* The evaluator's LSH hashing and sorting: HF_SEMANTICS 6.3 and 6.4.
+ *
+ * In: queries-and-keys, rotations, mask. Out: a bucket per head, round and token, and the order of all
+ * rounds' tokens by bucket. Buckets can be imposed (io->buckets): then nothing is computed. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "graph/evaluate_ops.h"
+
+typedef struct {
+    int64_t buckets; /* per round, the one for padding not counted */
+    int64_t columns; /* of a rotation */
+    int64_t offset;  /* from round to round: buckets, plus one when anything is padding */
+} hash_size_t;
+
+static hash_size_t hash_size(const gnode_t *n, const value_t *mask) {
+    hash_size_t s = {1, 0, 0};
+    for (int i = 0; i < n->n_factors; i++) {
+        s.buckets *= n->factors[i];
+        s.columns += n->factors[i] / 2;
+    }
+    s.offset = s.buckets;
+    for (int64_t k = 0; mask && k < mask->elements; k++)
+        if (mask->i[k] == 0) s.offset = s.buckets + 1;
+    return s;
+}
+
+static double norm(const double *x, int64_t n) {
+    double sum = 0;
+    for (int64_t k = 0; k < n; k++) sum += x[k] * x[k];
+    return sqrt(sum);
+}
+
+/* argmax over (c, -c), the first of equals; *gap: largest minus second largest. */
+static int64_t largest(const double *c, int64_t half, double *gap) {
+    int64_t best = 0;
+    double first = c[0], second = -INFINITY;
+    for (int64_t k = 1; k < 2 * half; k++) {
+        double x = k < half ? c[k] : -c[k - half];
+        if (x > first) {
+            second = first;
+            first = x;
+            best = k;
+        } else if (x > second) {
+            second = x;
+        }
+    }
+    *gap = first - second;
+    return best;
+}
+
+/* rotated[c] = sum over d of qk[d] * rotation[d][round][c] */
+static void rotate(const gnode_t *n, const double *qk, const float *rotation, int64_t columns,
+                   double *rotated) {
+    memset(rotated, 0, sizeof *rotated * (size_t)columns);
+    for (int64_t d = 0; d < n->head_size; d++)
+        for (int64_t c = 0; c < columns; c++)
+            rotated[c] += qk[d] * rotation[d * n->rounds * columns + c];
+}
+
+/* The bucket of a rotated vector, and the least gap over the factors. */
+static int64_t bucket_of(const gnode_t *n, const double *rotated, double *margin) {
+    int64_t bucket = 0, scale = 1;
+    *margin = INFINITY;
+    for (int i = 0; i < n->n_factors; i++) {
+        double gap;
+        bucket += scale * largest(rotated, n->factors[i] / 2, &gap);
+        if (gap < *margin) *margin = gap;
+        scale *= n->factors[i];
+        rotated += n->factors[i] / 2;
+    }
+    return bucket;
+}
+
+static int64_t imposed_count(const value_t *out, const gnode_t *n, const eval_t *e) {
+    return out->elements / e->rows * n->shape[0].c;
+}
+
+/* Copies this layer's part of io->buckets, laid out for the graph's batch. */
+static int impose(eval_t *e, const gnode_t *n, const hash_size_t *s, int layer, value_t *out) {
+    const int32_t *from = e->io->buckets + layer * imposed_count(out, n, e);
+    for (int64_t k = 0; k < out->elements; k++) {
+        if (from[k] < 0 || from[k] >= n->rounds * (s->buckets + 1)) return REFORMER_E_ARGUMENT;
+        out->i[k] = from[k];
+    }
+    return REFORMER_OK;
+}
+
+/* out: [rows][heads][rounds][padded]; margin: the same, or NULL */
+static void hash_all(eval_t *e, const gnode_t *n, const hash_size_t *s, value_t *out,
+                     float *margin) {
+    const value_t *qk = eval_in(e, n, 0), *rotations = eval_in(e, n, 1), *mask = eval_in(e, n, 2);
+    double *rotated = eval_alloc(s->columns, sizeof *rotated), gap;
+    for (int64_t at = 0; at < out->elements; at++) {
+        int64_t token = at % e->padded, round = at / e->padded % n->rounds;
+        int64_t head = at / e->padded / n->rounds % n->heads;
+        int64_t row = at / e->padded / n->rounds / n->heads;
+        const double *x = qk->f + ((row * e->padded + token) * n->heads + head) * n->head_size;
+        const float *rotation =
+            rotations->w + (head * n->head_size * n->rounds + round) * s->columns;
+        bool masked = mask && mask->i[row * e->padded + token] == 0;
+        rotate(n, x, rotation, s->columns, rotated);
+        int64_t bucket = bucket_of(n, rotated, &gap);
+        out->i[at] = (int32_t)((masked ? s->buckets : bucket) + round * s->offset);
+        if (margin) margin[at] = masked ? INFINITY : (float)(gap / norm(x, n->head_size));
+    }
+    free(rotated);
+}
+
+int eval_lsh_hash(eval_t *e, const gnode_t *n, value_t *out) {
+    hash_size_t s = hash_size(n, eval_in(e, n, 2));
+    int layer = e->hashed++;
+    if (e->io->buckets && e->io->buckets_given && e->io->buckets_given[layer])
+        return impose(e, n, &s, layer, out);
+    float *margin = e->margin ? eval_alloc(out->elements, sizeof *margin) : NULL;
+    hash_all(e, n, &s, out, margin);
+    if (margin) e->margin(e->margin_ctx, n, margin, out->elements);
+    free(margin);
+    return REFORMER_OK;
+}
+
+/* Stable counting sort of one head's keys, positions into `order`. */
+static void sort_stably(const int32_t *keys, int64_t n, int64_t *first, int64_t values,
+                        int32_t *order) {
+    memset(first, 0, sizeof *first * (size_t)(values + 1));
+    for (int64_t k = 0; k < n; k++) first[keys[k] + 1]++;
+    for (int64_t v = 0; v < values; v++) first[v + 1] += first[v];
+    for (int64_t k = 0; k < n; k++) order[first[keys[k]]++] = (int32_t)k;
+}
+
+/* buckets [rows][heads][rounds][padded] → order [rows][heads][rounds * padded] */
+int eval_lsh_sort(eval_t *e, const gnode_t *n, value_t *out) {
+    const value_t *buckets = eval_in(e, n, 0);
+    int64_t slots = out->shape[2];
+    int32_t most = 0;
+    for (int64_t k = 0; k < buckets->elements; k++)
+        if (buckets->i[k] > most) most = buckets->i[k];
+    int64_t values = (int64_t)most + 1;
+    int64_t *first = eval_alloc(values + 1, sizeof *first);
+    for (int64_t at = 0; at < buckets->elements; at += slots)
+        sort_stably(buckets->i + at, slots, first, values, out->i + at);
+    free(first);
+    return REFORMER_OK;
+}

@@ -1,0 +1,93 @@
+/* ops.def as tables, and the fields of gnode_t that are attributes.
+ *
+ * In: rows of ops.def. Out: lookups by op for printer, parser, checker and builder. */
+#include "graph/ops.h"
+
+#include <string.h>
+
+const gop_info_t graph_ops[G_COUNT] = {
+#define X(op, name, inputs, attributes, doc) [G_##op] = {name, inputs, attributes, doc},
+#include "graph/ops.def"
+#undef X
+};
+
+#define FIELD(name, kind)                                                                          \
+    { #name, kind, offsetof(gnode_t, name), 0, 0 }
+#define LIST(name, count, max)                                                                     \
+    { #name, ATTR_LIST, offsetof(gnode_t, name), offsetof(gnode_t, count), max }
+const gattr_t graph_attrs[N_GRAPH_ATTRS] = {
+    FIELD(eps, ATTR_REAL),
+    FIELD(heads, ATTR_INT),
+    FIELD(head_size, ATTR_INT),
+    FIELD(rounds, ATTR_INT),
+    LIST(factors, n_factors, MAX_FACTORS),
+    FIELD(chunk, ATTR_INT),
+    FIELD(before, ATTR_INT),
+    FIELD(after, ATTR_INT),
+    FIELD(causal, ATTR_BOOL),
+    FIELD(shared_qk, ATTR_BOOL),
+    FIELD(act, ATTR_ACT),
+    FIELD(shift, ATTR_INT),
+    FIELD(pad_token, ATTR_INT),
+    LIST(axial_shape, n_axial, MAX_AXIAL),
+};
+
+const char *const graph_type_names[] = {[G_F32] = "f32", [G_I32] = "i32"};
+
+/* The i-th word of a list of words; NULL past the last. */
+static const char *word_at(const char *list, int i, int *n) {
+    for (;;) {
+        list += strspn(list, " ");
+        *n = (int)strcspn(list, " ");
+        if (*n == 0) return NULL;
+        if (i-- == 0) return list;
+        list += *n;
+    }
+}
+
+bool graph_op_input(gop_t op, int i, const char **name, int *n, garg_kind_t *kind) {
+    int words = 0, len;
+    while (word_at(graph_ops[op].inputs, words, &len)) words++;
+    if (words == 0) return false;
+    const char *last = word_at(graph_ops[op].inputs, words - 1, &len);
+    if (i >= words && last[len - 1] != '+') return false;
+    *name = word_at(graph_ops[op].inputs, i < words ? i : words - 1, n);
+    char mark = (*name)[*n - 1];
+    *kind = mark == '?' ? ARG_OPTIONAL : mark == '+' ? ARG_MANY : ARG_ONE;
+    if (*kind != ARG_ONE) --*n;
+    return i < G_MAX_INPUTS;
+}
+
+bool graph_op_has_attr(gop_t op, const gattr_t *attr) {
+    const char *word;
+    int n;
+    for (int i = 0; (word = word_at(graph_ops[op].attributes, i, &n)); i++)
+        if ((size_t)n == strlen(attr->name) && memcmp(word, attr->name, (size_t)n) == 0)
+            return true;
+    return false;
+}
+
+gnode_t *graph_append(graph_t *g, gop_t op) {
+    gnode_t *n = ARENA_NEW(g->arena, gnode_t);
+    n->id = (int)g->n_nodes;
+    n->op = op;
+    n->layer = -1;
+    ARENA_PUSH(g->arena, g->nodes, g->n_nodes, g->cap_nodes) = n;
+    return n;
+}
+
+gnode_t *graph_find(const graph_t *g, const char *name) {
+    for (size_t i = 0; i < g->n_nodes; i++)
+        if (strcmp(g->nodes[i]->name, name) == 0) return g->nodes[i];
+    return NULL;
+}
+
+/* Outputs are nodes of these names; a classifier whose labels may be classes or numbers has a loss for
+ * each, and "loss" is that of the classes. */
+gnode_t *graph_output(const graph_t *g, const char *name) {
+    static const char *const outputs[] = {"last_hidden_state", "logits", "start_logits",
+                                          "end_logits",        "loss",   "loss_f32"};
+    for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++)
+        if (strcmp(outputs[i], name) == 0) return graph_find(g, name);
+    return NULL;
+}

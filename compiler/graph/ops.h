@@ -1,0 +1,45 @@
+/* What the rows of ops.def mean, for the files of this folder: the checker, the printer and parser,
+ * the builder and the evaluator look up names, inputs and attributes here and nowhere else. */
+#ifndef REFORMERC_GRAPH_OPS_H
+#define REFORMERC_GRAPH_OPS_H
+
+#include "graph/graph.h"
+
+typedef struct {
+    const char *name, *inputs, *attributes, *doc; /* the columns of ops.def */
+} gop_info_t;
+extern const gop_info_t graph_ops[G_COUNT];
+
+/* Input `i` of an op: its name (length *n) and kind; false past the last. "pos+" repeats. */
+typedef enum { ARG_ONE, ARG_OPTIONAL, ARG_MANY } garg_kind_t;
+bool graph_op_input(gop_t op, int i, const char **name, int *n, garg_kind_t *kind);
+
+/* An attribute is a field of gnode_t. */
+typedef enum { ATTR_INT, ATTR_REAL, ATTR_BOOL, ATTR_ACT, ATTR_LIST } gattr_kind_t;
+typedef struct {
+    const char *name;
+    gattr_kind_t kind;
+    size_t field, count_field; /* offsets; count_field: of a list's length */
+    int max;                   /* of a list's length */
+} gattr_t;
+enum { N_GRAPH_ATTRS = 14 };
+extern const gattr_t graph_attrs[N_GRAPH_ATTRS];
+bool graph_op_has_attr(gop_t op, const gattr_t *attr);
+
+static inline void *graph_attr_at(const gattr_t *attr, const gnode_t *n) {
+    return (char *)n + attr->field;
+}
+static inline int *graph_attr_count(const gattr_t *attr, const gnode_t *n) {
+    return (int *)((char *)n + attr->count_field);
+}
+
+extern const char *const graph_type_names[]; /* by gtype_t */
+
+/* Appends a node without checking it; name and location are the caller's to fill. */
+gnode_t *graph_append(graph_t *g, gop_t op);
+
+/* The rule of the node's op: type, rank and shape from inputs and attributes. False after errors in d,
+ * which stand at n->at. INPUT and PARAM are taken as declared, and checked. */
+bool graph_infer(const graph_t *g, gnode_t *n, diag_t *d);
+
+#endif
