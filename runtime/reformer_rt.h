@@ -17,6 +17,7 @@ extern "C" {
 #endif
 
 #define REFORMER_ABI 1
+#define REFORMER_MAX_THREADS 1024
 
 /* ---- errors: values are pinned, new ones are appended --------------------------------------- */
 
@@ -61,7 +62,8 @@ typedef struct reformer_io {
     const int32_t *input_ids;       /* [batch][length]                                                 */
     const uint8_t *attention_mask;  /* [batch][length], 1 = token, 0 = padding; NULL = all tokens      */
     size_t batch, length;           /* rows (0 = what the model was compiled for), tokens per row      */
-    int threads;                    /* workers to use, 0 = 1; never changes a result                   */
+    int threads;                    /* workers to use, 0 = 1, at most REFORMER_MAX_THREADS; never changes
+                                       a result                                                        */
     float *last_hidden_state;       /* [batch][length][2 * hidden]                                     */
     float *logits;                  /* [batch][length][vocab] for LMs, [batch][labels] for classifiers */
     float *start_logits, *end_logits; /* [batch][length], question answering                           */
@@ -197,7 +199,7 @@ typedef struct reformer_model {
 
 int reformer_bind(reformer_model_t *m, const reformer_desc_t *desc, const void *weights, size_t bytes);
 int reformer_check_weights(const reformer_model_t *m);
-/* 0 when length or threads are out of range, or no target runs on this CPU. */
+/* Enough for any target of desc. 0 when length or threads are out of range, or no target runs on this CPU. */
 size_t reformer_workspace_bytes(const reformer_desc_t *desc, size_t length, int threads);
 int reformer_forward(const reformer_model_t *m, const reformer_io_t *io, void *workspace);
 
@@ -206,6 +208,9 @@ int reformer_forward(const reformer_model_t *m, const reformer_io_t *io, void *w
 int reformer_prepare(const reformer_desc_t *desc, const reformer_variant_t *variants, int n_variants,
                      const unsigned char *weights, const reformer_io_t *io, void *workspace,
                      reformer_call_t *call, const reformer_variant_t **chosen);
+/* Bytes of workspace that reformer_prepare lays out, whatever this CPU supports; 0: out of range. */
+size_t reformer_prepare_bytes(const reformer_desc_t *desc, const reformer_variant_t *variants, int n_variants,
+                              size_t length, int threads);
 
 /* ---- the weights file --------------------------------------------------------------------------- */
 /* Little-endian. A header of 4096 bytes (this struct, zero-padded), then the sections at 64-byte

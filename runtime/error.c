@@ -1,0 +1,25 @@
+/* Error codes in words. In: a REFORMER_E_* value. Out: static text, the same in every release for the
+ * same code (products match on codes, people read the text). */
+#include "reformer_rt.h"
+
+static const char *const messages[] = {
+    [REFORMER_OK] = "ok",
+    [REFORMER_E_ARGUMENT] = "an argument is missing or contradicts another",
+    [REFORMER_E_TOKEN] = "an input id is negative or not below the vocabulary size",
+    [REFORMER_E_LENGTH] = "the length is 0 or longer than the model was compiled for",
+    [REFORMER_E_BATCH] = "more rows than the model was compiled for",
+    [REFORMER_E_LABEL] = "a label is neither -100 nor a class of this model",
+    [REFORMER_E_CPU] = "this CPU lacks the features the model was compiled for",
+    [REFORMER_E_WEIGHTS] = "not a weights file of this model, or truncated",
+    [REFORMER_E_VERSION] = "weights file or model of another version",
+    [REFORMER_E_FINGERPRINT] = "these weights belong to another model",
+    [REFORMER_E_ALIGNMENT] = "weights or workspace are not aligned to 64 bytes",
+    [REFORMER_E_CHECKSUM] = "the weights are damaged: checksum differs",
+    [REFORMER_E_NAN] = "the weights hold a NaN or an infinity",
+    [REFORMER_E_OUTPUT] = "an output was asked for that this model does not have",
+};
+
+const char *reformer_strerror(int code) {
+    int known = (int)(sizeof messages / sizeof *messages);
+    return code >= 0 && code < known ? messages[code] : "unknown error code";
+}

@@ -1,0 +1,163 @@
+/* One forward: choose the variant, lay out the workspace, fill the slots, run the schedule.
+ *
+ * The workspace, front to back, every part 64-byte aligned: prepared slots, the schedule's own buffers,
+ * one scratch per worker. Sizes come from the variant; sums are checked, so that a length or a number
+ * of threads from outside cannot overflow them. */
+#include "rt_int.h"
+
+enum { ALIGNMENT = 64 };
+
+/* A growing layout; `full` once a size has overflowed. */
+typedef struct {
+    size_t bytes;
+    int full;
+} room_t;
+
+/* Offset of count * size bytes more. */
+static size_t take(room_t *r, size_t count, size_t size) {
+    size_t at = r->bytes;
+    size_t limit = SIZE_MAX / 2 - ALIGNMENT - at;
+    if (size && count > limit / size) {
+        r->full = 1;
+        return at;
+    }
+    r->bytes = (at + count * size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    return at;
+}
+
+typedef struct {
+    size_t slot[REFORMER_SLOTS]; /* offsets of prepared slots */
+    size_t schedule, scratch, stride, bytes;
+} layout_t;
+
+/* Prepared slots: i32 unless it says otherwise, all of four bytes. */
+static void lay_out_slots(const reformer_desc_t *d, const reformer_extent_t *e, room_t *r,
+                          size_t *slot) {
+    static const int per_row[] = {REFORMER_SLOT_IDS, REFORMER_SLOT_KEY, REFORMER_SLOT_ROW,
+                                  REFORMER_SLOT_TARGET};
+    size_t rows = (size_t)d->batch * (size_t)e->rows;
+    for (size_t i = 0; i < sizeof per_row / sizeof *per_row; i++)
+        slot[per_row[i]] = take(r, rows, sizeof(int32_t));
+    slot[REFORMER_SLOT_CONTROL] = take(r, REFORMER_CONTROLS, sizeof(int32_t));
+    slot[REFORMER_SLOT_LABELS_F32] = take(r, (size_t)d->batch * (size_t)d->labels, sizeof(float));
+    slot[REFORMER_SLOT_GIVEN] = take(r, (size_t)d->lsh_layers, sizeof(int32_t));
+}
+
+/* fixed + per_unit * units, or 0 with r->full set. */
+static size_t linear(room_t *r, size_t fixed, size_t per_unit, int64_t units) {
+    room_t sum = {fixed, fixed > SIZE_MAX / 4};
+    if (!sum.full) (void)take(&sum, (size_t)units, per_unit);
+    if (sum.full) r->full = 1;
+    return sum.full ? 0 : sum.bytes;
+}
+
+static int lay_out(const reformer_desc_t *d, const reformer_variant_t *v,
+                   const reformer_extent_t *e, int threads, layout_t *l) {
+    room_t r = {0, 0};
+    lay_out_slots(d, e, &r, l->slot);
+    size_t schedule = linear(&r, v->workspace_bytes, v->workspace_per_unit, e->units);
+    size_t scratch = linear(&r, v->scratch_bytes, v->scratch_per_unit, e->units);
+    l->schedule = take(&r, 1, schedule);
+    l->stride = (scratch + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    l->scratch = take(&r, (size_t)threads, l->stride);
+    l->bytes = r.bytes;
+    return !r.full;
+}
+
+/* Positions and row numbers are int32 for the kernels. */
+static int extent_of(const reformer_desc_t *d, const reformer_variant_t *v, size_t length,
+                     reformer_extent_t *e) {
+    *e = (reformer_extent_t){0, v->padded, v->rows};
+    if (v->unit) {
+        e->units = ((int64_t)length + v->unit - 1) / v->unit;
+        e->padded = e->rows = e->units * v->unit;
+    }
+    return e->rows >= (int64_t)length && e->rows < REFORMER_MASKED && d->batch > 0 &&
+           d->batch <= INT32_MAX / e->rows;
+}
+
+/* The shortest variant that takes the length; they stand in ascending order. */
+static const reformer_variant_t *choose(const reformer_variant_t *v, int n, size_t length) {
+    for (int i = 0; i < n; i++)
+        if (v[i].max_length >= 0 && length <= (uint64_t)v[i].max_length) return &v[i];
+    return NULL;
+}
+
+static int workers(int threads) {
+    return threads == 0 ? 1 : threads;
+}
+
+size_t reformer_prepare_bytes(const reformer_desc_t *desc, const reformer_variant_t *variants,
+                              int n_variants, size_t length, int threads) {
+    if (!desc || length == 0 || threads < 0 || threads > REFORMER_MAX_THREADS) return 0;
+    const reformer_variant_t *v = choose(variants, n_variants, length);
+    reformer_extent_t e;
+    layout_t l;
+    if (!v || !extent_of(desc, v, length, &e)) return 0;
+    return lay_out(desc, v, &e, workers(threads), &l) ? l.bytes : 0;
+}
+
+/* Variants are grouped by target: the group that begins at `first`. */
+static int group_size(const reformer_desc_t *d, int first) {
+    int n = 1;
+    while (first + n < d->n_variants && d->variants[first + n].target == d->variants[first].target)
+        n++;
+    return n;
+}
+
+size_t reformer_workspace_bytes(const reformer_desc_t *desc, size_t length, int threads) {
+    if (!desc) return 0;
+    size_t most = 0;
+    int runs = 0;
+    for (int i = 0, n; i < desc->n_variants; i += n) {
+        n = group_size(desc, i);
+        size_t bytes = reformer_prepare_bytes(desc, desc->variants + i, n, length, threads);
+        if (bytes == 0) return 0;
+        if (bytes > most) most = bytes;
+        runs = runs || reformer_cpu_supports(desc->variants[i].target);
+    }
+    return runs ? most : 0;
+}
+
+int reformer_prepare(const reformer_desc_t *desc, const reformer_variant_t *variants,
+                     int n_variants, const unsigned char *weights, const reformer_io_t *io,
+                     void *workspace, reformer_call_t *call, const reformer_variant_t **chosen) {
+    if (!desc || !variants || !io || !io->input_ids || !workspace || !call)
+        return REFORMER_E_ARGUMENT;
+    if (io->threads < 0 || io->threads > REFORMER_MAX_THREADS) return REFORMER_E_ARGUMENT;
+    if ((uintptr_t)workspace % ALIGNMENT) return REFORMER_E_ALIGNMENT;
+    if (desc->batch < 1 || io->batch > (uint64_t)desc->batch) return REFORMER_E_BATCH;
+    const reformer_variant_t *v = io->length ? choose(variants, n_variants, io->length) : NULL;
+    reformer_extent_t e;
+    layout_t l;
+    if (!v || !extent_of(desc, v, io->length, &e)) return REFORMER_E_LENGTH;
+    *call = (reformer_call_t){.weights = weights,
+                              .units = e.units,
+                              .threads = workers(io->threads),
+                              .pool = io->pool,
+                              .trace = io->trace,
+                              .trace_ctx = io->trace_ctx};
+    if (!lay_out(desc, v, &e, call->threads, &l)) return REFORMER_E_LENGTH;
+    unsigned char *base = (unsigned char *)workspace;
+    static const int prepared[] = {
+        REFORMER_SLOT_IDS,     REFORMER_SLOT_KEY,        REFORMER_SLOT_ROW,  REFORMER_SLOT_TARGET,
+        REFORMER_SLOT_CONTROL, REFORMER_SLOT_LABELS_F32, REFORMER_SLOT_GIVEN};
+    for (size_t i = 0; i < sizeof prepared / sizeof *prepared; i++)
+        call->slot[prepared[i]] = base + l.slot[prepared[i]];
+    call->workspace = base + l.schedule;
+    call->scratch = base + l.scratch;
+    call->scratch_stride = l.stride;
+    if (chosen) *chosen = v;
+    return reformer_fill_slots(desc, v, &e, io, call);
+}
+
+int reformer_forward(const reformer_model_t *m, const reformer_io_t *io, void *workspace) {
+    if (!m || !m->desc || !m->weights) return REFORMER_E_ARGUMENT;
+    reformer_call_t call;
+    const reformer_variant_t *v;
+    int error =
+        reformer_prepare(m->desc, m->variants, m->n_variants, m->weights, io, workspace, &call, &v);
+    if (error) return error;
+    v->run(&call);
+    return REFORMER_OK;
+}

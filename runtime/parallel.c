@@ -1,0 +1,53 @@
+/* Workers: runs the tasks of one kernel on the product's pool, on OpenMP, or one after the other.
+ *
+ * The only file that knows OpenMP, and it needs none: built without, tasks run serially. Each worker has
+ * its own scratch; which worker runs which task is free, and kernels are written so that no result
+ * depends on it. */
+#include "reformer_rt.h"
+
+/* libgomp is not built for ThreadSanitizer, which then reports every hand-over as a race; there, only
+ * the product's own pool runs in parallel. */
+#if defined(__SANITIZE_THREAD__)
+#define UNDER_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define UNDER_TSAN 1
+#endif
+#endif
+#if defined(_OPENMP) && !defined(UNDER_TSAN)
+#define WITH_OPENMP 1
+#include <omp.h>
+#endif
+
+typedef struct {
+    const reformer_call_t *call;
+    reformer_kernel_fn *kernel;
+    const int64_t *arg;
+} launch_t;
+
+static void run_task(void *arg, int64_t task, int worker) {
+    const launch_t *l = (const launch_t *)arg;
+    unsigned char *scratch = l->call->scratch + (size_t)worker * l->call->scratch_stride;
+    l->kernel(l->call, scratch, l->arg, task);
+}
+
+static void run_tasks(launch_t *l, int64_t tasks, int workers) {
+#if WITH_OPENMP
+    if (workers > 1) {
+#pragma omp parallel for schedule(dynamic, 1) num_threads(workers)
+        for (int64_t i = 0; i < tasks; i++) run_task(l, i, omp_get_thread_num());
+        return;
+    }
+#endif
+    (void)workers;
+    for (int64_t i = 0; i < tasks; i++) run_task(l, i, 0);
+}
+
+void reformer_launch(const reformer_call_t *call, reformer_kernel_fn *kernel, int64_t tasks,
+                     const int64_t *arg) {
+    launch_t l = {call, kernel, arg};
+    int workers = call->threads < tasks ? call->threads : (int)tasks;
+    if (workers > 1 && call->pool)
+        call->pool->parallel_for(call->pool->ctx, tasks, workers, run_task, &l);
+    else run_tasks(&l, tasks, workers);
+}

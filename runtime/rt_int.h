@@ -1,0 +1,20 @@
+/* Shared by the files of the runtime; products do not include it. */
+#ifndef REFORMER_RT_INT_H
+#define REFORMER_RT_INT_H
+
+#include "reformer_rt.h"
+
+/* The sizes one forward runs with. */
+typedef struct {
+    int64_t units;  /* U of a dynamic variant, else 0            */
+    int64_t padded; /* tokens per row after padding              */
+    int64_t rows;   /* rows per batch element of prepared slots  */
+} reformer_extent_t;
+
+/* Checks io against desc and fills the prepared slots, which call->slot names; the caller has laid them
+ * out and checked batch and length. */
+int reformer_fill_slots(const reformer_desc_t *desc, const reformer_variant_t *v,
+                        const reformer_extent_t *extent, const reformer_io_t *io,
+                        reformer_call_t *call);
+
+#endif

@@ -1,0 +1,95 @@
+/* The packed weights file: binding reads its header only, checking reads everything.
+ *
+ * In: the file, mapped or read into 64-byte aligned memory, which must stay as it is while the model is
+ * in use. Out: a bound model. The file is little-endian, as are all targets; header and checksum are
+ * read byte by byte, so that they mean the same on any machine. */
+#include "rt_int.h"
+
+/* ---- checksum -------------------------------------------------------------------------------------
+ * Four lanes take the 8-byte words in turn: lane ← mix(lane ^ word), where mix is a bijection. So damage
+ * within one word always changes the sum, and other damage escapes with a chance of 2^-64 at random. */
+
+static uint64_t load64(const unsigned char *p) {
+    uint64_t x = 0;
+    for (int i = 0; i < 8; i++) x |= (uint64_t)p[i] << (8 * i);
+    return x;
+}
+
+static uint64_t mix(uint64_t x) {
+    x *= UINT64_C(0x9E3779B97F4A7C15); /* odd: 2^64 over the golden ratio */
+    return x ^ (x >> 32);
+}
+
+uint64_t reformer_checksum(const void *data, size_t bytes) {
+    const unsigned char *p = (const unsigned char *)data;
+    uint64_t lane[4] = {1, 2, 3, 4};
+    size_t at = 0;
+    for (; at + 32 <= bytes; at += 32) {
+        lane[0] = mix(lane[0] ^ load64(p + at));
+        lane[1] = mix(lane[1] ^ load64(p + at + 8));
+        lane[2] = mix(lane[2] ^ load64(p + at + 16));
+        lane[3] = mix(lane[3] ^ load64(p + at + 24));
+    }
+    unsigned char tail[32] = {0};
+    for (size_t i = 0; i < bytes - at; i++) tail[i] = p[at + i];
+    uint64_t sum = mix((uint64_t)bytes);
+    for (int i = 0; i < 4; i++) sum = mix(sum ^ mix(lane[i] ^ load64(tail + 8 * (size_t)i)));
+    return sum;
+}
+
+/* ---- header ---------------------------------------------------------------------------------------- */
+
+#define FIELD(p, name) load64((p) + offsetof(reformer_weights_header_t, name))
+
+static int check_header(const reformer_desc_t *desc, const unsigned char *p, size_t bytes) {
+    static const char magic[] = REFORMER_WEIGHTS_MAGIC;
+    if (bytes < REFORMER_WEIGHTS_HEADER) return REFORMER_E_WEIGHTS;
+    for (size_t i = 0; i < sizeof magic - 1; i++)
+        if (p[i] != (unsigned char)magic[i]) return REFORMER_E_WEIGHTS;
+    /* together with `reserved`, which is 0 in this version */
+    if (FIELD(p, version) != REFORMER_WEIGHTS_VERSION) return REFORMER_E_VERSION;
+    if (FIELD(p, fingerprint) != desc->fingerprint) return REFORMER_E_FINGERPRINT;
+    uint64_t data_end = FIELD(p, data_end);
+    if (FIELD(p, bytes) != bytes || desc->weights_bytes != bytes) return REFORMER_E_WEIGHTS;
+    if (data_end < REFORMER_WEIGHTS_HEADER || data_end > bytes) return REFORMER_E_WEIGHTS;
+    return REFORMER_OK;
+}
+
+/* The best target this CPU runs: its variants stand together, better targets first. */
+static int choose_target(reformer_model_t *m, const reformer_desc_t *desc) {
+    int first = 0, n = 0;
+    for (int i = 0; i < desc->n_variants; i++) {
+        int same = i > 0 && desc->variants[i].target == desc->variants[i - 1].target;
+        if (same && n) n++;
+        else if (!same && n) break;
+        else if (!same && reformer_cpu_supports(desc->variants[i].target)) first = i, n = 1;
+    }
+    m->variants = desc->variants + first;
+    m->n_variants = n;
+    return n ? REFORMER_OK : REFORMER_E_CPU;
+}
+
+int reformer_bind(reformer_model_t *m, const reformer_desc_t *desc, const void *weights,
+                  size_t bytes) {
+    if (!m) return REFORMER_E_ARGUMENT;
+    *m = (reformer_model_t){0};
+    if (!desc || !weights || !desc->variants) return REFORMER_E_ARGUMENT;
+    if (desc->abi != REFORMER_ABI) return REFORMER_E_VERSION;
+    if ((uintptr_t)weights % 64) return REFORMER_E_ALIGNMENT;
+    int error = check_header(desc, (const unsigned char *)weights, bytes);
+    if (error) return error;
+    reformer_model_t bound = {
+        .desc = desc, .weights = (const unsigned char *)weights, .bytes = bytes};
+    error = choose_target(&bound, desc);
+    if (!error) *m = bound;
+    return error;
+}
+
+int reformer_check_weights(const reformer_model_t *m) {
+    if (!m || !m->desc || !m->weights) return REFORMER_E_ARGUMENT;
+    const unsigned char *data = m->weights + REFORMER_WEIGHTS_HEADER;
+    if (reformer_checksum(data, m->bytes - REFORMER_WEIGHTS_HEADER) != FIELD(m->weights, checksum))
+        return REFORMER_E_CHECKSUM;
+    /* The writer counted them; the sum says that these are the values it counted. */
+    return FIELD(m->weights, nonfinite) ? REFORMER_E_NAN : REFORMER_OK;
+}
