@@ -1,0 +1,214 @@
+/* reformerc MODEL -o OUT: the translation.
+ *
+ * In: a spec, config.json or checkpoint folder; or a .rir file of loop IR. Out: what the suffix of OUT
+ * asks for, all files complete or none of them there. Nothing is opened for writing before everything
+ * has been computed. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands/budget.h"
+#include "commands/name.h"
+#include "commands/product.h"
+#include "commands/session.h"
+#include "commands/stages.h"
+#include "emit/emit.h"
+
+/* ---- files that appear together ------------------------------------------------------------------ */
+
+enum { MAX_FILES = 3 };
+typedef struct {
+    const char *path[MAX_FILES];
+    const void *data[MAX_FILES];
+    size_t bytes[MAX_FILES];
+    int n;
+} files_t;
+
+static void add_file(files_t *f, const char *path, const void *data, size_t bytes) {
+    f->path[f->n] = path;
+    f->data[f->n] = data;
+    f->bytes[f->n++] = bytes;
+}
+
+/* Writes all under temporary names, then renames them one after the other. */
+static bool write_files(const files_t *f, diag_t *d) {
+    output_t *out[MAX_FILES] = {0};
+    bool ok = true;
+    for (int i = 0; ok && i < f->n; i++) {
+        out[i] = output_open(f->path[i], d);
+        ok = out[i] && output_write(out[i], f->data[i], f->bytes[i]);
+    }
+    for (int i = 0; i < f->n; i++) {
+        if (ok) ok = output_commit(out[i]);
+        else output_abort(out[i]);
+    }
+    return ok;
+}
+
+/* ---- what OUT's suffix asks for -------------------------------------------------------------------- */
+
+typedef enum { OUT_NOTHING, OUT_C, OUT_C_STDOUT, OUT_RIR, OUT_BAD } out_kind_t;
+
+static out_kind_t out_kind(const options_t *o, diag_t *d) {
+    static const char *const llvm_suffixes[] = {".ll", ".s", ".o", ".so", ".bc"};
+    const char *out = o->text[OPT_OUTPUT];
+    if (!out) return OUT_NOTHING;
+    if (strcmp(out, "-") == 0) return OUT_C_STDOUT;
+    const char *suffix = path_suffix(out);
+    if (strcmp(suffix, ".c") == 0) return OUT_C;
+    if (strcmp(suffix, ".rir") == 0) return OUT_RIR;
+    for (size_t i = 0; i < sizeof llvm_suffixes / sizeof llvm_suffixes[0]; i++) {
+        if (strcmp(suffix, llvm_suffixes[i]) != 0) continue;
+        diag_error(d, IN_FILE(out), "'%s' needs the LLVM back end, which this build does not have",
+                   suffix);
+        diag_hint(d, "write a .c file and compile it: reformerc --cflags");
+        return OUT_BAD;
+    }
+    diag_error(d, IN_FILE(out),
+               "the suffix decides what is written: .c, .rir, or '-' for C on stdout");
+    return OUT_BAD;
+}
+
+/* ---- a spec ------------------------------------------------------------------------------------------ */
+
+static bool write_c(session_t *s, bool to_stdout) {
+    const char *out = s->o->text[OPT_OUTPUT];
+    const char *header_path = to_stdout ? arena_printf(s->arena, "%s.h", s->plan->name)
+                                        : replace_suffix(s->arena, out, ".h");
+    const char *slash = strrchr(header_path, '/');
+    emit_c_options_t eo = {.header_name = slash ? slash + 1 : header_path,
+                           .trace = s->plan->trace,
+                           .impose_buckets = s->plan->impose_buckets};
+    sbuf_t source = {0}, header = {0};
+    emit_c(s->plan, &eo, &source, &header);
+    files_t files = {0};
+    unsigned char *packed = NULL;
+    size_t bytes = 0;
+    bool ok = true;
+    add_file(&files, out, source.data, source.size);
+    if (!to_stdout) add_file(&files, header_path, header.data, header.size);
+    if (!to_stdout && s->weights) {
+        ok = session_weights(s) && (packed = weights_pack(s->plan->layout, s->store, &bytes, s->d));
+        add_file(&files, replace_suffix(s->arena, out, ".weights"), packed, bytes);
+    }
+    ok = ok && write_files(&files, s->d);
+    sbuf_free(&source);
+    sbuf_free(&header);
+    free(packed);
+    return ok;
+}
+
+static bool write_rir(session_t *s) {
+    const plan_t *p = s->plan;
+    const char *out = s->o->text[OPT_OUTPUT];
+    if (p->n_variants * p->n_targets != 1) {
+        diag_error(s->d, IN_FILE(out),
+                   "a .rir file holds one module, this model has %d (%d lengths, %d targets)",
+                   p->n_variants * p->n_targets, p->n_variants, p->n_targets);
+        diag_hint(s->d, "--set compile.sequence_length=N --target T");
+        return false;
+    }
+    sbuf_t text = {0};
+    module_print(p->modules[0], &text);
+    bool ok = file_write(out, text.data, text.size, s->d);
+    sbuf_free(&text);
+    return ok;
+}
+
+static bool check_stdout_weights(const session_t *s) {
+    if (!s->o->given[OPT_WEIGHTS]) return true;
+    diag_error(s->d, IN_FILE("--weights"), "with '-o -' there is no place for a weights file");
+    return false;
+}
+
+/* A plan may be imposed buckets at run time; the file itself is only checked to be one. */
+static bool check_buckets_file(const options_t *o, diag_t *d) {
+    if (!o->given[OPT_BUCKETS]) return true;
+    st_file_t *f = st_open(o->text[OPT_BUCKETS], d);
+    if (f) st_close(f);
+    return f != NULL;
+}
+
+static bool translate(session_t *s, out_kind_t kind) {
+    const options_t *o = s->o;
+    if (!check_buckets_file(o, s->d) || !session_spec(s)) return false;
+    bool named_by_model = kind == OUT_C_STDOUT || kind == OUT_NOTHING;
+    session_plan_t want = {.trace = o->given[OPT_DUMP_ACTIVATIONS],
+                           .impose_buckets = o->given[OPT_BUCKETS]};
+    want.name =
+        prefix_name(s->arena, s->spec, named_by_model ? o->model : o->text[OPT_OUTPUT], s->d);
+    if (!want.name) return false;
+    if (kind == OUT_C_STDOUT && !check_stdout_weights(s)) return false;
+    if (!session_plan(s, &want) || !session_lower(s)) return false;
+    if (!check_budgets(s->plan, o->threads ? o->threads : 1, s->d)) return false;
+    switch (kind) {
+    case OUT_C: return write_c(s, false);
+    case OUT_C_STDOUT: return write_c(s, true);
+    case OUT_RIR: return write_rir(s);
+    default: return true;
+    }
+}
+
+/* ---- loop IR ------------------------------------------------------------------------------------------- */
+
+/* Parses, verifies, runs the passes, and prints where OUT says so. */
+static bool process_rir(const options_t *o, out_kind_t kind, diag_t *d) {
+    arena_t *a = o->arena;
+    if (kind == OUT_C || kind == OUT_C_STDOUT) {
+        diag_error(d, IN_FILE(o->model),
+                   "loop IR can be verified and written as .rir; C needs the spec");
+        return false;
+    }
+    if (!check_stage_name(o, d)) return false;
+    size_t bytes;
+    char *read = file_read(o->model, 0, &bytes, d);
+    if (!read) return false;
+    char *text = arena_copy(a, read, bytes + 1); /* messages quote it */
+    free(read);
+    diag_source(d, o->model, text, bytes);
+    module_t *m = module_parse(a, o->model, text, bytes, d);
+    pass_options_t passes = pass_options_of(o);
+    bool ok = m && loops_verify(m, d) && loops_run_passes(m, &passes, d);
+    sbuf_t printed = {0};
+    if (ok) module_print(m, &printed);
+    if (ok && kind == OUT_RIR) ok = file_write(o->text[OPT_OUTPUT], printed.data, printed.size, d);
+    sbuf_free(&printed);
+    return ok;
+}
+
+/* ---- the command ------------------------------------------------------------------------------------------ */
+
+/* --version and the like: answers on stdout that need no MODEL. -1: none was asked for. */
+static int answer_question(const options_t *o, diag_t *d) {
+    sbuf_t out = {0};
+    if (o->given[OPT_HELP]) help_overview(&out);
+    else if (o->given[OPT_VERSION]) product_version(&out);
+    else if (o->given[OPT_HELP_SPEC]) spec_help(&out);
+    else if (o->given[OPT_CFLAGS]) product_cflags(&out);
+    if (!o->given[OPT_HELP] && !o->given[OPT_VERSION] && !o->given[OPT_HELP_SPEC] &&
+        o->given[OPT_LIBS]) {
+        if (out.size) out.data[out.size - 1] = ' '; /* --cflags --libs: one line */
+        product_libs(&out);
+    }
+    if (!out.data) return -1;
+    int code = print_out(&out, d) ? 0 : EXIT_VALUE;
+    sbuf_free(&out);
+    return code;
+}
+
+int command_compile(const options_t *o, diag_t *d) {
+    int answered = answer_question(o, d);
+    if (answered >= 0) return answered;
+    bool looks_only = o->given[OPT_DUMP] || o->given[OPT_VERIFY] || o->given[OPT_TIME_PASSES];
+    bool is_rir = o->model && strcmp(path_suffix(o->model), ".rir") == 0;
+    if (!o->model || (!o->given[OPT_OUTPUT] && !looks_only && !is_rir)) {
+        fprintf(stderr, "reformerc: error: %s\n    see: reformerc --help\n",
+                o->model ? "missing -o OUT" : "missing MODEL");
+        return EXIT_USAGE;
+    }
+    out_kind_t kind = out_kind(o, d);
+    if (kind == OUT_BAD) return EXIT_VALUE;
+    session_t s = session_new(o, d);
+    bool ok = is_rir ? process_rir(o, kind, d) : translate(&s, kind);
+    session_free(&s);
+    return ok ? 0 : EXIT_VALUE;
+}

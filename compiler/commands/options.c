@@ -1,0 +1,296 @@
+/* The command line → options_t. In: argv. Out: the command, its operand and every option's value,
+ * checked as far as the option alone can tell. Unknown options and missing arguments are usage
+ * errors (exit 2), bad values ordinary ones (exit 1). POSIX and GNU conventions, by getopt_long. */
+#include "commands/options.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { C = 1, R = 2, E = 4, S = 8, H = 16, FIRST_LONG = 256 };
+
+static const command_t commands[] = {
+    {"", "MODEL -o OUT", "translates a model to C (or loop IR)", C, 1, command_compile},
+    {"run", "MODEL --weights W --input IN --output OUT", "computes one forward pass", R, 1,
+     command_run},
+    {"eval", "MODEL --weights W --text FILE", "scores a text: nats and bits per byte", E, 1,
+     command_eval},
+    {"schema", "", "prints the JSON Schema of specs, for editors", S, 0, command_schema},
+    {"help", "[COMMAND]", "explains a command", H, 1, command_help},
+};
+enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
+
+static const struct {
+    const char *name;
+    char letter;
+    const char *argument;
+    unsigned commands;
+    const char *doc;
+} rows[OPT_COUNT] = {
+#define X(id, name, letter, argument, commands, doc)                                               \
+    [OPT_##id] = {name, letter, argument, commands, doc},
+#include "commands/options.def"
+#undef X
+};
+
+const command_t *command_table(size_t *n) {
+    *n = N_COMMANDS;
+    return commands;
+}
+
+const command_t *command_find(const char *name) {
+    for (size_t i = 1; i < N_COMMANDS; i++)
+        if (strcmp(commands[i].name, name) == 0) return &commands[i];
+    return NULL;
+}
+
+/* ---- values ---------------------------------------------------------------------------------- */
+
+static bool parse_unsigned(const char *text, uint64_t max, uint64_t *value) {
+    if (!isdigit((unsigned char)text[0])) return false;
+    char *end;
+    errno = 0;
+    unsigned long long x = strtoull(text, &end, 10);
+    if (errno || *end || x > max) return false;
+    *value = x;
+    return true;
+}
+
+static void set_threads(options_t *o, const char *text, diag_t *d) {
+    uint64_t n;
+    if (parse_unsigned(text, MAX_THREADS, &n) && n >= 1) o->threads = (int)n;
+    else
+        diag_error(d, IN_FILE("--threads"), "'%s' is not a number from 1 to %d", text, MAX_THREADS);
+}
+
+static void set_seed(options_t *o, const char *text, diag_t *d) {
+    if (!parse_unsigned(text, UINT64_MAX, &o->seed))
+        diag_error(d, IN_FILE("--seed"), "'%s' is not a number from 0 to 2^64-1", text);
+}
+
+static void set_backend(options_t *o, const char *text, diag_t *d) {
+    static const char *const names[] = {[BACKEND_C] = "c",
+                                        [BACKEND_REFERENCE] = "reference",
+                                        [BACKEND_INTERPRETER] = "interpreter"};
+    enum { N = sizeof names / sizeof names[0] };
+    for (int i = 0; i < N; i++) {
+        if (strcmp(text, names[i]) != 0) continue;
+        o->backend = (backend_t)i;
+        return;
+    }
+    if (strcmp(text, "jit") == 0) {
+        diag_error(d, IN_FILE("--backend"), "jit is not built in: this build has no LLVM");
+        diag_hint(d, "--backend c compiles with your C compiler and caches the result");
+        return;
+    }
+    diag_error(d, IN_FILE("--backend"), "'%s' is not one of c, reference, interpreter", text);
+    const char *near = did_you_mean(text, names, N);
+    if (near) diag_hint(d, "did you mean '%s'?", near);
+}
+
+static void add_target(arena_t *a, options_t *o, const char *text, size_t n, diag_t *d) {
+    const char *names[T_COUNT + 1] = {[T_COUNT] = "native"};
+    for (int i = 0; i < T_COUNT; i++) names[i] = targets[i].name;
+    char *name = arena_strndup(a, text, n);
+    for (int i = 0; i < o->n_targets; i++)
+        if (strcmp(o->targets[i], name) == 0) return;
+    if (strcmp(name, "native") != 0 && !target_find(name)) {
+        diag_error(d, IN_FILE("--target"), "'%s' is not a target", name);
+        const char *near = did_you_mean(name, names, T_COUNT + 1);
+        if (near) diag_hint(d, "did you mean '%s'?", near);
+        return;
+    }
+    if (o->n_targets == MAX_TARGETS) diag_error(d, IN_FILE("--target"), "too many targets");
+    else o->targets[o->n_targets++] = name;
+}
+
+static void set_targets(arena_t *a, options_t *o, const char *text, diag_t *d) {
+    o->n_targets = 0;
+    for (const char *p = text;; p++) {
+        size_t n = strcspn(p, ",");
+        add_target(a, o, p, n, d);
+        p += n;
+        if (!*p) return;
+    }
+}
+
+static void add_setting(arena_t *a, options_t *o, const char *text, diag_t *d) {
+    const char *equals = strchr(text, '=');
+    if (!equals || equals == text) {
+        diag_error(d, IN_FILE("--set"), "'%s' is not KEY=VALUE", text);
+        return;
+    }
+    setting_t *grown = ARENA_ARRAY(a, setting_t, o->n_sets + 1);
+    if (o->n_sets) memcpy(grown, o->sets, (size_t)o->n_sets * sizeof *grown);
+    grown[o->n_sets++] = (setting_t){arena_strndup(a, text, (size_t)(equals - text)), equals + 1};
+    o->sets = grown;
+}
+
+static void set_option(arena_t *a, options_t *o, option_id_t id, const char *text, diag_t *d) {
+    o->given[id] = true;
+    o->text[id] = text;
+    switch (id) {
+    case OPT_THREADS: set_threads(o, text, d); break;
+    case OPT_SEED: set_seed(o, text, d); break;
+    case OPT_BACKEND: set_backend(o, text, d); break;
+    case OPT_TARGET: set_targets(a, o, text, d); break;
+    case OPT_SET: add_setting(a, o, text, d); break;
+    default:
+        if (text && !*text) diag_error(d, NOWHERE, "--%s: an empty argument", rows[id].name);
+    }
+}
+
+/* ---- the line -------------------------------------------------------------------------------- */
+
+static int usage_hint(const command_t *c) {
+    fprintf(stderr, "    see: reformerc %s%s--help\n", c->name, *c->name ? " " : "");
+    return EXIT_USAGE;
+}
+
+static int unknown_option(const command_t *c, const char *typed) {
+    const char *names[OPT_COUNT];
+    size_t n = 0;
+    for (int i = 0; i < OPT_COUNT; i++)
+        if (rows[i].commands & c->mask) names[n++] = rows[i].name;
+    fprintf(stderr, "reformerc: error: unknown option '%s'\n", typed);
+    if (strncmp(typed, "--", 2) == 0) {
+        char word[64];
+        snprintf(word, sizeof word, "%.*s", (int)strcspn(typed + 2, "="), typed + 2);
+        const char *near = did_you_mean(word, names, n);
+        if (near) fprintf(stderr, "    hint: did you mean '--%s'?\n", near);
+    }
+    return usage_hint(c);
+}
+
+/* getopt's '?' and ':' → a message. `typed` is the word of the line that it stopped at. */
+static int bad_option(const command_t *c, int code, const char *typed) {
+    if (code == ':') {
+        fprintf(stderr, "reformerc: error: option '%s' needs an argument\n", typed);
+        return usage_hint(c);
+    }
+    if (optopt >= FIRST_LONG) {
+        fprintf(stderr, "reformerc: error: option '--%s' takes no argument\n",
+                rows[optopt - FIRST_LONG].name);
+        return usage_hint(c);
+    }
+    if (optopt && strncmp(typed, "--", 2) != 0) {
+        char letter[3] = {'-', (char)optopt, 0};
+        return unknown_option(c, letter);
+    }
+    return unknown_option(c, typed);
+}
+
+static int find_letter(int letter) {
+    for (int i = 0; i < OPT_COUNT; i++)
+        if (rows[i].letter == letter) return i;
+    bug("option -%c has no row", letter);
+}
+
+/* The option tables of one command for getopt_long. */
+static void getopt_tables(const command_t *c, struct option *longs, char *shorts) {
+    *shorts++ = ':';
+    for (int i = 0; i < OPT_COUNT; i++) {
+        if (!(rows[i].commands & c->mask)) continue;
+        int has = rows[i].argument ? required_argument : no_argument;
+        *longs++ = (struct option){rows[i].name, has, NULL, FIRST_LONG + i};
+        if (!rows[i].letter) continue;
+        *shorts++ = rows[i].letter;
+        if (rows[i].argument) *shorts++ = ':';
+    }
+    *longs = (struct option){0};
+    *shorts = 0;
+}
+
+static int take_operands(options_t *o, int argc, char **argv) {
+    if (optind < argc) o->model = argv[optind];
+    if (argc - optind <= o->command->max_operands) return 0;
+    fprintf(stderr, "reformerc: error: unexpected argument '%s'\n",
+            argv[optind + o->command->max_operands]);
+    const char *names[N_COMMANDS];
+    for (size_t i = 0; i < N_COMMANDS; i++) names[i] = commands[i].name;
+    const char *near = *o->command->name ? NULL : did_you_mean(o->model, names + 1, N_COMMANDS - 1);
+    if (near) fprintf(stderr, "    hint: did you mean the command '%s'?\n", near);
+    return usage_hint(o->command);
+}
+
+int options_parse(arena_t *a, int argc, char **argv, options_t *o, diag_t *d) {
+    *o = (options_t){.arena = a, .command = argc > 1 ? command_find(argv[1]) : NULL};
+    if (o->command) {
+        argc--;
+        argv++;
+    } else {
+        o->command = &commands[0];
+    }
+    struct option longs[OPT_COUNT + 1];
+    char shorts[2 * OPT_COUNT + 2];
+    getopt_tables(o->command, longs, shorts);
+    opterr = 0;
+    optind = 1;
+    for (int code; (code = getopt_long(argc, argv, shorts, longs, NULL)) != -1;) {
+        if (code == '?' || code == ':') return bad_option(o->command, code, argv[optind - 1]);
+        int id = code >= FIRST_LONG ? code - FIRST_LONG : find_letter(code);
+        set_option(a, o, (option_id_t)id, optarg, d);
+    }
+    return take_operands(o, argc, argv);
+}
+
+int check_needed(const options_t *o, const option_id_t *needed, int n) {
+    const char *missing = NULL;
+    for (int i = n - 1; i >= 0; i--)
+        if (!o->given[needed[i]]) missing = rows[needed[i]].name;
+    if (!o->model) missing = "MODEL";
+    if (!missing) return 0;
+    fprintf(stderr, "reformerc: error: missing %s%s\n", o->model ? "--" : "", missing);
+    return usage_hint(o->command);
+}
+
+/* ---- help ------------------------------------------------------------------------------------ */
+
+/* Words of `text` from column `indent` on, at most 100 columns. */
+static void wrap(sbuf_t *out, int indent, const char *text) {
+    int column = indent;
+    for (const char *p = text; *p;) {
+        size_t n = strcspn(p, " ");
+        if (column > indent && column + (int)n >= 100) {
+            sbuf_printf(out, "\n%*s", indent, "");
+            column = indent;
+        }
+        sbuf_printf(out, "%s%.*s", column > indent ? " " : "", (int)n, p);
+        column += (int)n + 1;
+        p += n + (p[n] == ' ');
+    }
+    sbuf_puts(out, "\n");
+}
+
+void options_help(const command_t *c, sbuf_t *out) {
+    enum { INDENT = 30 };
+    sbuf_printf(out, "reformerc %s%s%s\n    %s\n", c->name, *c->name ? " " : "", c->usage,
+                c->summary);
+    for (int i = 0; i < OPT_COUNT; i++) {
+        if (!(rows[i].commands & c->mask)) continue;
+        char head[64], letter[8] = "    ";
+        if (rows[i].letter) snprintf(letter, sizeof letter, "-%c, ", rows[i].letter);
+        int n = snprintf(head, sizeof head, "  %s--%s%s%s", letter, rows[i].name,
+                         rows[i].argument ? " " : "", rows[i].argument ? rows[i].argument : "");
+        sbuf_printf(out, "%s%*s", head, n < INDENT ? INDENT - n : 1, "");
+        wrap(out, INDENT, rows[i].doc);
+    }
+}
+
+int print_command_help(const options_t *o, diag_t *d) {
+    sbuf_t out = {0};
+    options_help(o->command, &out);
+    int code = print_out(&out, d) ? 0 : EXIT_VALUE;
+    sbuf_free(&out);
+    return code;
+}
+
+bool print_out(const sbuf_t *text, diag_t *d) {
+    bool ok = text->size == 0 || fwrite(text->data, 1, text->size, stdout) == text->size;
+    if (ok && fflush(stdout) == 0) return true;
+    diag_error(d, IN_FILE("stdout"), "cannot write: %s", strerror(errno));
+    return false;
+}

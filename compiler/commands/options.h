@@ -1,0 +1,66 @@
+/* The command line, parsed: which command, and the value of every option.
+ *
+ * options.def lists the options, the table in options.c the commands; nothing else does. */
+#ifndef REFORMERC_COMMANDS_OPTIONS_H
+#define REFORMERC_COMMANDS_OPTIONS_H
+
+#include "exec/exec.h"
+
+enum { EXIT_VALUE = 1, EXIT_USAGE = 2, MAX_THREADS = 1024 };
+
+typedef enum {
+#define X(id, ...) OPT_##id,
+#include "commands/options.def"
+#undef X
+    OPT_COUNT
+} option_id_t;
+
+struct options;
+
+typedef struct {
+    const char *name;  /* "" for translation, the command without a name */
+    const char *usage; /* what follows `reformerc` */
+    const char *summary;
+    unsigned mask;                                  /* its bit in options.def */
+    int max_operands;                               /* 1: takes MODEL */
+    int (*run)(const struct options *o, diag_t *d); /* exit code; errors in d make it EXIT_VALUE */
+} command_t;
+
+typedef struct options {
+    arena_t *arena; /* outlives the command and its diagnostics */
+    const command_t *command;
+    const char *model; /* the operand, NULL: none */
+    bool given[OPT_COUNT];
+    const char *text[OPT_COUNT]; /* arguments as typed, NULL: not given */
+    setting_t *sets;             /* [n_sets], in order */
+    int n_sets;
+    backend_t backend;
+    int threads; /* 0: not given */
+    uint64_t seed;
+    int n_targets; /* as typed, "native" included; 0: not given */
+    const char *targets[MAX_TARGETS];
+} options_t;
+
+/* 0, or the exit code after a message on stderr (bad values are errors in d instead). */
+int options_parse(arena_t *a, int argc, char **argv, options_t *o, diag_t *d);
+
+/* All commands, the nameless one first; *n of them. */
+const command_t *command_table(size_t *n);
+const command_t *command_find(const char *name); /* NULL: none */
+void options_help(const command_t *c, sbuf_t *out);
+
+int command_compile(const options_t *o, diag_t *d);
+int command_run(const options_t *o, diag_t *d);
+int command_eval(const options_t *o, diag_t *d);
+int command_schema(const options_t *o, diag_t *d);
+int command_help(const options_t *o, diag_t *d);
+
+/* --help of a command, on stdout; the exit code. */
+int print_command_help(const options_t *o, diag_t *d);
+/* 0 when MODEL and all of these options are there, else EXIT_USAGE after a message. */
+int check_needed(const options_t *o, const option_id_t *needed, int n);
+
+/* Writes to stdout and makes sure that it arrived: a closed pipe or a full disk is an error in d. */
+bool print_out(const sbuf_t *text, diag_t *d);
+
+#endif

@@ -1,0 +1,77 @@
+/* reformerc run: one forward pass over the tensors of a file, through any executor. */
+#include "commands/forward.h"
+#include "commands/session.h"
+
+/* A spec without a length is specialised for exactly this input; one with lengths must hold it. */
+static bool check_length(const session_t *s, const inputs_t *in) {
+    const spec_t *spec = s->spec;
+    int64_t max = spec_max_length(spec);
+    if (spec->compile.n_lengths > 0) max = spec->compile.lengths[spec->compile.n_lengths - 1];
+    if (in->length > max) {
+        diag_error(s->d, IN_FILE(in->path),
+                   "input_ids: %lld tokens per row; the longest this model takes is %lld (%s)",
+                   (long long)in->length, (long long)max,
+                   spec->compile.n_lengths > 0 ? "compile.sequence_length"
+                                               : "its position embeddings");
+        return false;
+    }
+    bool exact = spec->compile.length_mode == LENGTH_ABSENT;
+    if (exact || !spec->compile.has_batch || in->batch <= spec->compile.batch_size) return true;
+    diag_error(s->d, IN_FILE(in->path), "input_ids: %lld rows; compile.batch_size is %lld",
+               (long long)in->batch, (long long)spec->compile.batch_size);
+    return false;
+}
+
+static bool make_plan(session_t *s, const inputs_t *in) {
+    session_plan_t want = {.name = "model",
+                           .runs = true,
+                           .trace = s->o->given[OPT_DUMP_ACTIVATIONS],
+                           .impose_buckets = s->o->given[OPT_BUCKETS]};
+    if (s->spec->compile.length_mode == LENGTH_ABSENT) {
+        want.exact_length = in->length;
+        want.exact_batch = in->batch;
+    } else if (!s->spec->compile.has_batch) {
+        s->spec->compile.batch_size = in->batch;
+    }
+    return session_plan(s, &want);
+}
+
+static bool run_session(session_t *s, results_t *r) {
+    const options_t *o = s->o;
+    inputs_t in;
+    if (!session_spec(s) || !session_need_weights(s)) return false;
+    if (!inputs_read(&in, s->arena, s->spec, o->text[OPT_INPUT], s->d) || !check_length(s, &in))
+        return false;
+    if (!make_plan(s, &in)) return false;
+    if (o->given[OPT_BUCKETS] &&
+        !inputs_read_buckets(&in, s->arena, s->plan, o->text[OPT_BUCKETS], s->d))
+        return false;
+    if (!session_open(s)) return false;
+    reformer_io_t io = {.threads = s->threads};
+    trace_t trace = {r, s->d};
+    if (!results_prepare(r, &in, s->spec, &io, s->d)) return false;
+    if (o->given[OPT_DUMP_ACTIVATIONS]) {
+        io.trace = results_trace;
+        io.trace_ctx = &trace;
+    }
+    return exec_forward(s->exec, &io, s->d) && diag_errors(s->d) == 0;
+}
+
+bool forward_file(const options_t *o, results_t *r, diag_t *d) {
+    *r = (results_t){0};
+    session_t s = session_new(o, d);
+    bool ok = run_session(&s, r);
+    session_free(&s);
+    return ok;
+}
+
+int command_run(const options_t *o, diag_t *d) {
+    if (o->given[OPT_HELP]) return print_command_help(o, d);
+    static const option_id_t needed[] = {OPT_INPUT, OPT_OUTPUT};
+    int missing = check_needed(o, needed, 2);
+    if (missing) return missing;
+    results_t r;
+    bool ok = forward_file(o, &r, d) && results_save(&r, o->text[OPT_OUTPUT], d);
+    results_free(&r);
+    return ok ? 0 : EXIT_VALUE;
+}

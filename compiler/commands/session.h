@@ -1,0 +1,51 @@
+/* What translation, run and eval share: spec → weights' names → plan → weights → executor.
+ *
+ * Each step is one function, called in this order; each returns false after errors in the session's
+ * diag. session_free() at any point. --dump of a stage happens where the stage is made. */
+#ifndef REFORMERC_COMMANDS_SESSION_H
+#define REFORMERC_COMMANDS_SESSION_H
+
+#include "commands/options.h"
+
+typedef struct {
+    const options_t *o;
+    diag_t *d;
+    arena_t *arena;
+    spec_t *spec;
+    const char *weights; /* --weights, else the checkpoint's own; NULL: none */
+    plan_t *plan;
+    store_t *store;
+    exec_t *exec;
+    int threads;
+} session_t;
+
+session_t session_new(const options_t *o, diag_t *d); /* memory: the options' arena */
+void session_free(session_t *s);
+
+/* Loads the spec; the architecture comes from it, else from the names in the weights file. */
+bool session_spec(session_t *s);
+/* What runs at once cannot do without weights: an error unless there are some. */
+bool session_need_weights(session_t *s);
+/* `exact_length` and `exact_batch`: as in plan_options_t. `runs`: targets default to native and only
+ * the best one that this CPU has is kept. */
+typedef struct {
+    const char *name;
+    int64_t exact_length, exact_batch;
+    bool runs, trace, impose_buckets;
+} session_plan_t;
+bool session_plan(session_t *s, const session_plan_t *want);
+bool session_lower(session_t *s); /* plan → Loops, through the passes */
+bool session_weights(session_t *s);
+bool session_open(session_t *s); /* lowers (unless the reference runs), loads weights, opens */
+
+/* Workers: --threads, else every core that this process may run on. */
+int session_threads(const options_t *o);
+const char *session_backend_name(const options_t *o);
+
+/* The best target of this CPU, what "native" means. */
+const target_t *native_target(void);
+
+/* Bytes that `bytes = a * b` needs, or false when it does not fit a size_t. */
+bool checked_product(const int64_t *factor, int n, size_t element, size_t *bytes);
+
+#endif

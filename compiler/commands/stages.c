@@ -1,0 +1,73 @@
+/* Printing of stages. Spec: the effective config.json. Graph and loops: their text forms. Passes: the
+ * pass driver prints after each, told by pass_options_t. */
+#include "commands/stages.h"
+
+#include <string.h>
+
+static const char *const stage_names[] = {"spec", "graph", "loops", "all"};
+static const char *const pass_names[] = {"fold", "cse", "dce", "plan_memory"};
+enum {
+    N_PASSES = sizeof pass_names / sizeof pass_names[0],
+    N_STAGES = sizeof stage_names / sizeof stage_names[0]
+};
+
+static const char *stage_of(const options_t *o) {
+    return o->text[OPT_DUMP] ? o->text[OPT_DUMP] : "";
+}
+
+bool check_stage_name(const options_t *o, diag_t *d) {
+    if (!o->given[OPT_DUMP]) return true;
+    const char *names[N_STAGES + N_PASSES];
+    size_t n = 0;
+    for (; n < N_STAGES; n++) names[n] = stage_names[n];
+    for (int i = 0; i < N_PASSES; i++) names[n++] = pass_names[i];
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(stage_of(o), names[i]) == 0) return true;
+    diag_error(d, IN_FILE("--dump"), "'%s' is not a stage", stage_of(o));
+    const char *near = did_you_mean(stage_of(o), names, n);
+    sbuf_t list = {0};
+    for (size_t i = 0; i < n; i++) sbuf_printf(&list, "%s%s", i ? ", " : "", names[i]);
+    if (near) diag_hint(d, "did you mean '%s'?", near);
+    else diag_hint(d, "one of %s", list.data);
+    sbuf_free(&list);
+    return false;
+}
+
+pass_options_t pass_options_of(const options_t *o) {
+    const char *stage = stage_of(o);
+    bool own = strcmp(stage, "spec") == 0 || strcmp(stage, "graph") == 0 ||
+               strcmp(stage, "loops") == 0 || !*stage;
+    return (pass_options_t){.verify_each = o->given[OPT_VERIFY],
+                            .time = o->given[OPT_TIME_PASSES],
+                            .dump_after = own ? NULL : stage};
+}
+
+static void print_stderr(sbuf_t *text) {
+    if (text->size) fwrite(text->data, 1, text->size, stderr);
+    sbuf_free(text);
+}
+
+void dump_spec(const options_t *o, const spec_t *spec) {
+    if (strcmp(stage_of(o), "spec") != 0) return;
+    sbuf_t text = {0};
+    spec_to_config_json(spec, &text);
+    print_stderr(&text);
+}
+
+void dump_graphs(const options_t *o, const plan_t *p) {
+    if (strcmp(stage_of(o), "graph") != 0) return;
+    for (int i = 0; i < p->n_variants; i++) {
+        sbuf_t text = {0};
+        graph_print(p->variants[i].graph, &text);
+        print_stderr(&text);
+    }
+}
+
+void dump_loops(const options_t *o, const plan_t *p) {
+    if (strcmp(stage_of(o), "loops") != 0) return;
+    for (int i = 0; i < p->n_variants * p->n_targets; i++) {
+        sbuf_t text = {0};
+        module_print(p->modules[i], &text);
+        print_stderr(&text);
+    }
+}

@@ -1,0 +1,63 @@
+/* Tensors of one forward, in and out: files ↔ reformer_io_t.
+ *
+ * inputs_read checks everything that can be wrong with an input file against the spec and names the
+ * tensor and the position; what it returns is ready for any executor. results_t collects what comes
+ * out, in the order in which it comes. */
+#ifndef REFORMERC_COMMANDS_TENSORS_H
+#define REFORMERC_COMMANDS_TENSORS_H
+
+#include "lower/lower.h"
+#include "reformer_rt.h"
+#include "weights/weights.h"
+
+typedef struct {
+    const char *path; /* the file, for messages */
+    int64_t batch, length;
+    int32_t *input_ids;                       /* [batch][length] */
+    uint8_t *attention_mask;                  /* [batch][length], NULL: none given */
+    bool any_masked;                          /* a zero in attention_mask */
+    int32_t *labels;                          /* LMs [batch][length], classes [batch]; NULL: none */
+    float *labels_f32;                        /* [batch] or [batch][labels]; NULL: none */
+    int32_t *start_positions, *end_positions; /* [batch]; NULL: none */
+    int32_t *buckets;       /* [lsh layers][batch][heads][rounds][padded]; NULL: none */
+    uint8_t *buckets_given; /* [lsh layers] */
+} inputs_t;
+
+bool inputs_read(inputs_t *in, arena_t *a, const spec_t *s, const char *path, diag_t *d);
+/* --buckets: `layers.N.buckets` I32 [batch, heads, rounds, padded length], for the length that `p`
+ * runs these inputs at. */
+bool inputs_read_buckets(inputs_t *in, arena_t *a, const plan_t *p, const char *path, diag_t *d);
+
+typedef struct {
+    char *name;
+    int dtype; /* REFORMER_F32 or REFORMER_I32 */
+    int rank;
+    int64_t shape[8];
+    size_t bytes;
+    void *data;
+} result_t;
+
+typedef struct {
+    result_t *items;
+    size_t n, cap;
+} results_t;
+
+void results_free(results_t *r);
+const result_t *results_find(const results_t *r, const char *name); /* NULL: none */
+/* A new tensor, zeroed; NULL after an error in d when there is no memory for it. */
+result_t *results_add(results_t *r, const char *name, int dtype, int rank, const int64_t *shape,
+                      diag_t *d);
+bool results_save(const results_t *r, const char *path, diag_t *d);
+
+/* Points io at the inputs, and at new results for every output of this head (with labels: loss). */
+bool results_prepare(results_t *r, const inputs_t *in, const spec_t *s, reformer_io_t *io,
+                     diag_t *d);
+/* reformer_trace_fn; ctx is a trace_t. */
+typedef struct {
+    results_t *results;
+    diag_t *d;
+} trace_t;
+void results_trace(void *ctx, const char *name, const void *data, int dtype, const int64_t *shape,
+                   int rank);
+
+#endif

@@ -1,0 +1,94 @@
+# Who may include whom.   cmake -D SOURCE_DIR=… -P layers.cmake
+#
+# One row per folder: `own` headers it may use, as prefixes of the path in the #include ("runtime" is
+# reformer_rt.h). A stage sees what comes before it, never what comes after. Third-party and special
+# system headers have one home each. Unknown folders are an error, so that a new one gets a row.
+
+set(may_support  support/)
+set(may_spec     spec/ support/)
+set(may_graph    graph/ spec/ support/ runtime)
+set(may_loops    loops/ support/ runtime)
+set(may_lower    lower/ graph/graph.h loops/loops.h spec/ support/ runtime)
+set(may_weights  weights/ graph/graph.h lower/layout.h spec/ support/ runtime)
+set(may_emit     emit/ lower/lower.h lower/layout.h loops/ graph/graph.h spec/spec.h support/ runtime)
+set(may_exec     exec/ emit/emit.h graph/ lower/ loops/ weights/weights.h spec/ support/ runtime)
+set(may_commands commands/ exec/ emit/emit.h graph/graph.h lower/lower.h lower/layout.h loops/loops.h
+                 weights/weights.h spec/spec.h support/ runtime)
+set(may_main.c   commands/ support/)
+set(may_runtime  runtime)
+
+# header → where it may be included
+set(homes
+  "yaml\\.h|^compiler/spec/"
+  "jansson\\.h|^compiler/weights/safetensors\\.c$"
+  "llvm-c/.*|^compiler/emit/"
+  "omp\\.h|^runtime/parallel\\.c$"
+  "dlfcn\\.h|^compiler/exec/"
+  "getopt\\.h|^compiler/commands/options\\.c$"
+  "sys/mman\\.h|^compiler/support/file\\.c$")
+# headers that the runtime must do without: it allocates nothing, prints nothing, has no errno, no libm
+set(runtime_bans "stdlib\\.h|stdio\\.h|errno\\.h|math\\.h|assert\\.h")
+
+set(errors 0)
+macro(complain)
+  message(SEND_ERROR ${ARGN})
+  math(EXPR errors "${errors} + 1")
+endmacro()
+
+function(allowed folder header result)
+  if(header MATCHES "^reformer_rt\\.h$" OR (folder STREQUAL runtime AND EXISTS ${SOURCE_DIR}/runtime/${header}))
+    set(header runtime)
+  endif()
+  set(${result} FALSE PARENT_SCOPE)
+  foreach(prefix IN LISTS may_${folder})
+    string(FIND "${header}" "${prefix}" at)
+    if(at EQUAL 0)
+      set(${result} TRUE PARENT_SCOPE)
+      return()
+    endif()
+  endforeach()
+endfunction()
+
+macro(check_own file folder header)
+  allowed(${folder} ${header} ok)
+  if(NOT ok)
+    complain("${file}: ${folder} may not include \"${header}\"")
+  endif()
+endmacro()
+
+macro(check_system file folder header)
+  foreach(row IN LISTS homes)
+    string(REGEX REPLACE "\\|.*" "" name "${row}")
+    string(REGEX REPLACE "^[^|]*\\|" "" home "${row}")
+    if("${header}" MATCHES "^${name}$" AND NOT "${file}" MATCHES "${home}")
+      complain("${file}: <${header}> has its home in ${home}")
+    endif()
+  endforeach()
+  if("${folder}" STREQUAL "runtime" AND "${header}" MATCHES "^(${runtime_bans})$")
+    complain("${file}: the runtime does without <${header}>")
+  endif()
+endmacro()
+
+file(GLOB_RECURSE files RELATIVE ${SOURCE_DIR} ${SOURCE_DIR}/compiler/*.[chd]* ${SOURCE_DIR}/runtime/*.[ch])
+list(LENGTH files count)
+if(count LESS 40)
+  complain("only ${count} files found: is SOURCE_DIR right?")
+endif()
+foreach(file IN LISTS files)
+  string(REGEX REPLACE "^(compiler/)?([^/]+).*" "\\2" folder ${file})
+  if(NOT DEFINED may_${folder})
+    complain("${file}: folder '${folder}' has no row in layers.cmake")
+    continue()
+  endif()
+  file(STRINGS ${SOURCE_DIR}/${file} lines REGEX "^[ \t]*#[ \t]*(include|pragma[ \t]+omp)")
+  foreach(line IN LISTS lines)
+    if(line MATCHES "include[ \t]*\"([^\"]+)\"")
+      check_own(${file} ${folder} ${CMAKE_MATCH_1})
+    elseif(line MATCHES "include[ \t]*<([^>]+)>")
+      check_system(${file} ${folder} ${CMAKE_MATCH_1})
+    elseif(line MATCHES "pragma" AND NOT file STREQUAL "runtime/parallel.c")
+      complain("${file}: all OpenMP stands in runtime/parallel.c")
+    endif()
+  endforeach()
+endforeach()
+message(STATUS "${count} files, ${errors} wrong")
