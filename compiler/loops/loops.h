@@ -131,6 +131,7 @@ struct inst {
     lfunc_t *callee;
     const char *text;  /* OP_COMMENT, OP_TRACE: the tensor's name, '#' stands for the layer */
     block_t *parent;
+    int line;          /* of the .rir text it was parsed from; 0: made by a builder */
 };
 
 /* ---- buffers -------------------------------------------------------------------------------- */
@@ -185,6 +186,7 @@ struct lfunc {
 typedef struct {
     arena_t *arena;
     const char *name;
+    const char *file; /* the .rir it was parsed from, else NULL: where messages point */
     const target_t *target;
     units_t units; /* of U; {0,0}: everything is literal */
     buffer_t **buffers;
@@ -288,6 +290,8 @@ affine_t ax_scale_dim(affine_t a, dim_t k); /* only one of the two may mention U
 
 /* ---- text, checks, execution, passes -------------------------------------------------------- */
 
+/* print(parse(print(m))) == print(m). Parsing checks syntax, names and the types of ops; the rest is
+ * loops_verify()'s, which every caller runs next. `file` and names in messages live as long as text. */
 void module_print(const module_t *m, sbuf_t *out);
 module_t *module_parse(arena_t *a, const char *file, const char *text, size_t bytes, diag_t *d);
 

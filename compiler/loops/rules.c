@@ -3,6 +3,7 @@
  * table `accepts` below. After QBE's ops.h and the legal-form tables of tinygrad. */
 #include "loops/rules.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { NAME_CHARACTERS = 200 };
@@ -235,6 +236,7 @@ float bf16_round(float x) {
 }
 
 double const_round(elem_t e, double x) {
+    if (x != x) return NAN; /* one NaN, so that text is exact */
     if (e == E_F64) return x;
     return e == E_F32 ? (float)x : bf16_round((float)x);
 }

@@ -16,7 +16,7 @@ typedef struct {
 } op_info_t;
 extern const op_info_t op_info[OP_COUNT];
 
-enum { MAX_LANES = 64, MAX_BLOCK_DEPTH = 64 };
+enum { MAX_LANES = 64, MAX_BLOCK_DEPTH = 64, MAX_VALUES = 1 << 20 };
 
 /* NULL, or what is wrong with it, as the end of a sentence. */
 const char *type_error(ltype_t t, const target_t *target);
@@ -51,6 +51,13 @@ double const_round(elem_t e, double x);
 /* Wraps to the type. */
 int64_t const_wrap(elem_t e, int64_t x);
 float bf16_round(float x);
+
+/* One instruction as text, without what stands in its blocks: for messages. */
+char *inst_text(arena_t *a, const lfunc_t *f, const inst_t *i);
+void print_dim(sbuf_t *s, dim_t d); /* 64*U + 8 */
+const char *dim_text(arena_t *a, dim_t d);
+/* Where messages about an instruction (NULL: the module) point. */
+srcloc_t inst_place(const module_t *m, const inst_t *i);
 
 /* Calls f for every instruction of a block and the blocks inside, outer before inner. */
 typedef void inst_fn(void *ctx, inst_t *i);
