@@ -100,7 +100,7 @@ typedef struct {
 } wanted_t;
 enum { MAX_WANTED = 5 };
 
-/* Which loss the labels ask for; where both kinds could be, integers are classes. */
+/* Which loss the labels ask for, where both kinds could be. */
 static const gnode_t *loss_node(const graph_t *g, const reformer_io_t *io) {
     const gnode_t *numbers = graph_output(g, "loss_f32");
     return numbers && !io->labels ? numbers : graph_output(g, "loss");
@@ -116,6 +116,7 @@ static int list_wanted(const graph_t *g, const reformer_io_t *io, wanted_t *list
         {loss_node(g, io), io->loss, false},
     };
     *n = 0;
+    if (io->loss && io->labels && io->labels_f32) return REFORMER_E_ARGUMENT;
     for (int i = 0; i < MAX_WANTED; i++) {
         if (!all[i].to) continue;
         if (!all[i].node) return REFORMER_E_OUTPUT;

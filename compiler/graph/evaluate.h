@@ -16,7 +16,7 @@ typedef const float *graph_param_fn(void *ctx, const char *name);
  * the input padded to the graph's length with an attention mask. The QA loss runs over the graph's
  * length, or, with `unpadded_loss`, over io->length.
  * io->batch (0: the graph's) rows are evaluated; io->buckets is laid out for the graph's batch and
- * padded length. Fills the outputs of io; io->trace, io->buckets work here always: traced tensors
+ * padded length, without io->buckets_given all of it is imposed. Fills the outputs of io; io->trace, io->buckets work here always: traced tensors
  * have the rows given and the padded length. Returns REFORMER_OK or an error code. */
 int graph_evaluate(const graph_t *g, graph_param_fn *param, void *ctx, const reformer_io_t *io,
                    bool unpadded_loss);

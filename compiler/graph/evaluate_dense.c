@@ -46,6 +46,7 @@ int eval_embed(eval_t *e, const gnode_t *n, value_t *out) {
     int64_t h = word->shape[1];
     for (int64_t t = 0; t < ids->elements; t++) {
         int64_t id = ids->i[t];
+        if (id >= word->shape[0] && t % e->padded >= e->length) id = 0; /* masked: any token does */
         if (id < 0 || id >= word->shape[0]) return REFORMER_E_TOKEN;
         for (int64_t k = 0; k < h; k++) out->f[t * h + k] = word->w[id * h + k];
         add_position(e, n, t % e->padded, &out->f[t * h]);

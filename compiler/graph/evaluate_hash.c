@@ -73,15 +73,21 @@ static int64_t bucket_of(const gnode_t *n, const double *rotated, double *margin
     return bucket;
 }
 
-static int64_t imposed_count(const value_t *out, const gnode_t *n, const eval_t *e) {
-    return out->elements / e->rows * n->shape[0].c;
+/* No buckets_given: all that buckets holds. */
+static bool is_imposed(const eval_t *e, int layer) {
+    const uint8_t *given = e->io->buckets_given;
+    return given ? given[layer] != 0 : e->io->buckets != NULL;
 }
 
-/* Copies this layer's part of io->buckets, laid out for the graph's batch. */
+/* Copies this layer's part of io->buckets, laid out for the graph's batch. Round r must hold buckets of
+ * round r, so that sorting keeps the rounds apart. */
 static int impose(eval_t *e, const gnode_t *n, const hash_size_t *s, int layer, value_t *out) {
-    const int32_t *from = e->io->buckets + layer * imposed_count(out, n, e);
+    int64_t per_layer = out->elements / e->rows * n->shape[0].c;
+    if (!e->io->buckets) return REFORMER_E_ARGUMENT;
+    const int32_t *from = e->io->buckets + layer * per_layer;
     for (int64_t k = 0; k < out->elements; k++) {
-        if (from[k] < 0 || from[k] >= n->rounds * (s->buckets + 1)) return REFORMER_E_ARGUMENT;
+        int64_t low = k / e->padded % n->rounds * s->offset;
+        if (from[k] < low || from[k] >= low + s->offset) return REFORMER_E_ARGUMENT;
         out->i[k] = from[k];
     }
     return REFORMER_OK;
@@ -111,8 +117,7 @@ static void hash_all(eval_t *e, const gnode_t *n, const hash_size_t *s, value_t 
 int eval_lsh_hash(eval_t *e, const gnode_t *n, value_t *out) {
     hash_size_t s = hash_size(n, eval_in(e, n, 2));
     int layer = e->hashed++;
-    if (e->io->buckets && e->io->buckets_given && e->io->buckets_given[layer])
-        return impose(e, n, &s, layer, out);
+    if (is_imposed(e, layer)) return impose(e, n, &s, layer, out);
     float *margin = e->margin ? eval_alloc(out->elements, sizeof *margin) : NULL;
     hash_all(e, n, &s, out, margin);
     if (margin) e->margin(e->margin_ctx, n, margin, out->elements);
