@@ -337,10 +337,9 @@ static bool end_of_line(parser_t *p) {
 
 static gnode_t *parse_right_side(parser_t *p) {
     gop_t op = G_INPUT;
-    srcloc_t at = here(p);
     if (!expect(p, "=") || !parse_op(p, &op)) return NULL;
     gnode_t *n = ARENA_NEW(p->g->arena, gnode_t);
-    *n = (gnode_t){.op = op, .layer = -1, .at = at};
+    *n = (gnode_t){.op = op, .layer = -1};
     if (!parse_inputs(p, n) || !parse_attrs(p, n) || !parse_type(p, n) || !parse_marks(p, n))
         return NULL;
     return end_of_line(p) ? n : NULL;
@@ -351,6 +350,7 @@ static void parse_node(parser_t *p) {
     char name[MAX_NAME];
     peek(p);
     const char *start = p->at;
+    srcloc_t at = here(p);
     if (!word(p, name, "a name")) return;
     symbol_t *s = lookup(p, name);
     if (s->name) {
@@ -364,6 +364,7 @@ static void parse_node(parser_t *p) {
     gnode_t *slot = graph_append(p->g, n->op);
     n->id = slot->id;
     n->name = s->name;
+    n->at = at;
     *slot = *n;
     s->node = slot;
 }
