@@ -113,16 +113,12 @@ static int64_t floor_div(int64_t a, int64_t k) {
     return a / k - (a % k < 0);
 }
 
-static int64_t ceil_div(int64_t a, int64_t k) {
-    return -floor_div(-a, k);
-}
-
-/* Ends of floor(a / k). Exact where k divides the part in U; else rounded outwards. */
-static interval_t divide(interval_t a, int64_t k) {
+/* Ends of floor(a / k): linear in U where k divides the part in U, else the literal extreme. */
+static interval_t divide(interval_t a, int64_t k, units_t u) {
     if (!both(a)) return (interval_t){0};
-    dim_t lo = {floor_div(a.lo.c, k), floor_div(a.lo.u, k)};
-    dim_t hi = {floor_div(a.hi.c, k), a.hi.u / k};
-    if (a.hi.u % k != 0) hi = (dim_t){ceil_div(a.hi.c, k), ceil_div(a.hi.u, k)};
+    dim_t lo = {floor_div(a.lo.c, k), a.lo.u / k}, hi = {floor_div(a.hi.c, k), a.hi.u / k};
+    if (a.lo.u % k != 0) lo = dim(floor_div(dim_at(a.lo, a.lo.u > 0 ? u.min : u.max), k));
+    if (a.hi.u % k != 0) hi = dim(floor_div(dim_at(a.hi, a.hi.u > 0 ? u.max : u.min), k));
     return interval_exact(lo, hi);
 }
 
@@ -130,7 +126,7 @@ static interval_t divide(interval_t a, int64_t k) {
 static interval_t divide_by_dim(interval_t a, dim_t d, units_t u) {
     if (!a.has_hi || d.u <= 0) return (interval_t){true, a.has_hi, dim(0), a.hi};
     int64_t q = a.hi.u / d.u;
-    for (int64_t k = q < 0 ? 0 : q; k <= q + 1; k++) {
+    for (int64_t k = q < 1 ? 0 : q - 1; k <= q + 1; k++) {
         dim_t end;
         if (!dim_mul(dim(k + 1), d, u, &end)) break;
         if (dim_le(a.hi, dim_sub(end, dim(1)), u)) return interval_exact(dim(0), dim(k));
@@ -208,7 +204,7 @@ static interval_t of_shl(const question_t *q) {
 
 static interval_t of_sar(const question_t *q) {
     if (q->inst->i > 56) return (interval_t){0};
-    return divide(q->a, (int64_t)1 << q->inst->i);
+    return divide(q->a, (int64_t)1 << q->inst->i, q->u);
 }
 
 static interval_t of_shr(const question_t *q) {
@@ -234,7 +230,7 @@ static interval_t of_convert(const question_t *q) {
 static interval_t of_idiv(const question_t *q) {
     if (!interval_not_negative(q->a, q->u)) return (interval_t){0};
     if (!dim_literal(q->inst->d)) return divide_by_dim(q->a, q->inst->d, q->u);
-    return q->a.has_hi ? divide(q->a, q->inst->d.c) : (interval_t){true, false, {0}, {0}};
+    return q->a.has_hi ? divide(q->a, q->inst->d.c, q->u) : (interval_t){true, false, {0}, {0}};
 }
 
 static interval_t of_irem(const question_t *q) {

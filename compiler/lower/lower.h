@@ -28,6 +28,7 @@ typedef struct {
     const spec_t *spec;
     arena_t *arena;
     int64_t batch;
+    int64_t longest;          /* greatest max_length: decides automatic buckets */
     int n_variants;
     variant_plan_t *variants; /* ascending max_length */
     int n_factors;            /* buckets in force for all variants; 0: none hashes */

@@ -1,6 +1,7 @@
 /* A bump allocator over a list of blocks. Paper: none; the textbook region allocator. */
 #include "support/arena.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

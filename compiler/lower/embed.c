@@ -1,0 +1,74 @@
+/* Embedding: word row plus position row, into both streams (they start equal, HF_SEMANTICS 4 and 5).
+ * Axial positions: position p is the row-major multi-index over the axes; each table gives its columns. */
+#include "lower/lower_int.h"
+
+typedef struct {
+    buffer_t *word, *table;
+    value_t *id;
+    affine_t batch, row, index; /* of the stream; of the table */
+    int64_t first;              /* column where this table's part begins */
+} embed_t;
+
+static void embed_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
+    const embed_t *e = ctx;
+    affine_t wx[] = {ax_v(e->id), ax_plus(at, e->first)}, tx[] = {e->index, at};
+    affine_t yx[] = {e->batch, e->row, ax_plus(at, e->first)};
+    value_t *sum = b_binary(b, OP_ADD, b_load(b, e->word, width, wx), b_load(b, e->table, width, tx));
+    b_store(b, L->y1, sum, yx);
+    b_store(b, L->y2, sum, yx);
+}
+
+/* Positions of filler rows repeat the last real one, so that they stay within the tables. */
+static value_t *position(lower_t *L, builder_t *b, affine_t row) {
+    value_t *p = b_index(b, row);
+    if (!dim_equal(L->rows, L->padded))
+        p = b_binary(b, OP_MIN, p, b_index(b, (affine_t){.base = dim_sub(L->padded, dim(1))}));
+    return b_name(p, "position");
+}
+
+static void zero_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
+    const embed_t *e = ctx;
+    affine_t yx[] = {e->batch, e->row, ax_plus(at, L->hidden)};
+    value_t *zero = b_const(b, (ltype_t){E_F32, width}, 0);
+    b_store(b, L->y1, zero, yx);
+    b_store(b, L->y2, zero, yx);
+}
+
+lfunc_t *lower_embed(lower_t *L) {
+    const gnode_t *node = graph_find(L->g, "embeddings");
+    if (!node || node->op != G_EMBED) bug("no embedding in the graph");
+    int axes = node->n_axial;
+    int64_t word[] = {node->in[1]->shape[0].c, L->hidden};
+    embed_t e = {.word = weight(L, "embed.word", 2, word)};
+    dim_t tasks[] = {dim(L->batch), L->blocks};
+    const char *names[] = {"batch", "block"};
+    builder_t b = build_kernel(L->m, "embed", 2, tasks, names);
+    describe(L, b.fn, axes ? KEY_axial_pos_shape : KEY_max_position_embeddings,
+             "word and position embeddings into both streams");
+    inst_t *loop = b_for(&b, "i", dim(0), dim(L->block), 0, NULL);
+    e.batch = ax_v(b.fn->task[0]);
+    e.row = ax_add(ax_scale(ax_v(b.fn->task[1]), L->block), ax_v(loop_var(loop)));
+    affine_t idx[] = {e.batch, e.row};
+    e.id = b_name(b_load(&b, L->ids, 1, idx), "id");
+    value_t *p = position(L, &b, e.row);
+    int64_t inner = 1;
+    for (int a = 0; a < axes; a++) inner *= node->axial_shape[a];
+    for (int a = 0; a < (axes ? axes : 1); a++) {
+        const gnode_t *table = node->in[2 + a];
+        int64_t dims[] = {table->shape[0].c, table->shape[1].c};
+        const char *name = axes ? arena_printf(L->arena, "embed.axis%d", a) : "embed.position";
+        e.table = weight(L, name, 2, dims);
+        value_t *index = p;
+        if (axes) {
+            inner /= node->axial_shape[a];
+            index = inner > 1 ? b_idiv(&b, p, dim(inner)) : p;
+            if (a > 0) index = b_irem(&b, index, dim(node->axial_shape[a]));
+        }
+        e.index = ax_v(b_name(index, axes ? "axis" : "position"));
+        for_span(L, &b, dims[1], embed_span, &e);
+        e.first += dims[1];
+    }
+    for_span(L, &b, L->stream - L->hidden, zero_span, &e);
+    b_end_for(&b, loop, NULL);
+    return b.fn;
+}

@@ -1,0 +1,543 @@
+/* What stands on top of the encoder: final norm of both streams, the head, the loss (HF_SEMANTICS 8).
+ *
+ * Rows go to the caller's arrays through REFORMER_SLOT_ROW, since the caller's length may be smaller than
+ * the compiled one. Logits of a language model live in a block of rows only: they are copied out if
+ * wanted, reduced to a partial loss per block if labels were given, and never stored as a whole.
+ * Partial losses are added up in a fixed order, in double. */
+#include "lower/lower_int.h"
+#include "lower/math.h"
+
+typedef struct {
+    lfunc_t *kernel;
+    int condition; /* control that must be non-zero, -1: always */
+} step_t;
+
+struct head {
+    step_t steps[8];
+    int n;
+    int64_t labels;         /* vocabulary, classes, or 2 */
+    buffer_t *hidden_out, *logits_out, *start_out, *end_out, *loss_out;
+    buffer_t *norm_w, *norm_b;
+    buffer_t *part_sum, *part_count; /* [batch][blocks]: loss of the language models */
+    buffer_t *scores;                /* workspace: [batch][labels] or QA [2][batch][rows] */
+};
+
+typedef struct {
+    head_t *h;
+    affine_t batch, row0, row; /* row: of the block */
+    buffer_t *z, *logits, *w_bias, *dst, *src;
+    value_t *out_row;
+} rows_t;
+
+static lfunc_t *add_step(head_t *h, lfunc_t *kernel, int condition) {
+    h->steps[h->n++] = (step_t){kernel, condition};
+    return kernel;
+}
+
+static builder_t block_kernel(lower_t *L, const char *name, rows_t *r) {
+    dim_t tasks[] = {dim(L->batch), L->blocks};
+    const char *names[] = {"batch", "block"};
+    builder_t b = build_kernel(L->m, name, 2, tasks, names);
+    r->batch = ax_v(b.fn->task[0]);
+    r->row0 = ax_scale(ax_v(b.fn->task[1]), L->block);
+    return b;
+}
+
+/* z = norm([y1, y2]) of `m` rows from row0, into scratch. */
+static void final_norm(lower_t *L, builder_t *b, rows_t *r, int64_t m) {
+    dim_t zd[] = {dim(m), dim(round_up(2 * L->hidden, L->tile) + PADDING)};
+    r->z = kernel_scratch(b, "z", E_F32, 2, zd);
+    norm_t n = {.n_src = 2, .src = {L->y1, L->y2}, .batch = r->batch, .row0 = r->row0, .m = m,
+                .width = L->hidden, .eps = L->eps, .weight = r->h->norm_w, .bias = r->h->norm_b,
+                .prefix = ax(0), .dst = r->z};
+    layer_norm_rows(L, b, &n);
+}
+
+static void copy_out_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
+    (void)L;
+    const rows_t *r = ctx;
+    affine_t from[] = {r->row, at}, to[] = {ax_v(r->out_row), at};
+    b_store(b, r->dst, b_load(b, r->src, width, from), to);
+}
+
+/* Opens `if (row of the outputs >= 0)` for the current row; r->out_row is that row. */
+static inst_t *if_wanted_row(lower_t *L, builder_t *b, rows_t *r) {
+    ltype_t i32 = SCALAR(E_I32);
+    affine_t ix[] = {r->batch, ax_add(r->row0, r->row)};
+    value_t *out = b_name(load1(b, L->row, 2, ix), "out_row");
+    inst_t *branch = b_if(b, b_compare(b, OP_GE, out, b_iconst(b, i32, 0)), 0, NULL);
+    r->out_row = b_binary(b, OP_MAX, out, b_iconst(b, i32, 0));
+    return branch;
+}
+
+/* Copies `n` columns of scratch src to the caller's dst, if control `which` says so. */
+static void copy_out(lower_t *L, builder_t *b, rows_t *r, int which, buffer_t *src, buffer_t *dst,
+                     int64_t n) {
+    inst_t *wanted = b_if(b, control(b, L, which), 0, NULL);
+    inst_t *loop = b_for(b, "i", dim(0), dim(L->block), 0, NULL);
+    r->row = ax_v(loop_var(loop));
+    inst_t *real = if_wanted_row(L, b, r);
+    r->src = src;
+    r->dst = dst;
+    for_span(L, b, n, copy_out_span, r);
+    b_end_if(b, real, NULL);
+    b_end_for(b, loop, NULL);
+    b_end_if(b, wanted, NULL);
+}
+
+static void with_bias(lower_t *L, builder_t *b, void *ctx, affine_t row, affine_t col, int rows,
+                      value_t **acc) {
+    const rows_t *r = ctx;
+    int nv = L->tiles->vectors;
+    for (int j = 0; j < nv; j++) {
+        affine_t bx[] = {ax(0), ax_plus(col, (int64_t)j * L->lanes)};
+        value_t *bias = b_load(b, r->w_bias, L->lanes, bx);
+        for (int i = 0; i < rows; i++) {
+            affine_t lx[] = {ax_plus(row, i), bx[1]};
+            b_store(b, r->logits, b_binary(b, OP_ADD, acc[i * nv + j], bias), lx);
+        }
+    }
+}
+
+static buffer_t *panels(lower_t *L, const char *name, int64_t out, int64_t in) {
+    int64_t dims[] = {1, round_up(out, PANEL) / PANEL, in, PANEL};
+    buffer_t *w = weight(L, name, 4, dims);
+    if (!w) bug("no weight %s in the layout", name);
+    return w;
+}
+
+static buffer_t *row_vector(lower_t *L, const char *name, int64_t n) {
+    int64_t dims[] = {1, round_up(n, PANEL)};
+    buffer_t *w = weight(L, name, 2, dims);
+    if (!w) bug("no weight %s in the layout", name);
+    return w;
+}
+
+/* m rows of x (depth k) times w plus bias into a new scratch buffer [m][n rounded up]. */
+static buffer_t *dense_rows(lower_t *L, builder_t *b, rows_t *r, const char *name, buffer_t *x,
+                            int64_t m, int64_t k, int64_t n) {
+    dim_t ld[] = {dim(m), dim(round_up(n, PANEL) + PADDING)};
+    r->logits = kernel_scratch(b, "logits", E_F32, 2, ld);
+    r->w_bias = row_vector(L, arena_printf(L->arena, "%s.bias", name), n);
+    dense_t d = {.a = x, .m = m, .k = k, .n = n,
+                 .w = panels(L, arena_printf(L->arena, "%s.weight", name), n, k), .n_prefix = 1,
+                 .prefix = {ax(0)}, .epilogue = with_bias, .ctx = r};
+    dense(L, b, &d);
+    return r->logits;
+}
+
+/* ---- cross-entropy of one row of scratch ------------------------------------------------------------- */
+
+typedef struct {
+    buffer_t *x;
+    affine_t row;
+    value_t *most;
+} row_loss_t;
+
+static value_t *row_max(lower_t *L, builder_t *b, const row_loss_t *c, int64_t n) {
+    int64_t full = n / L->lanes, rest = n % L->lanes;
+    value_t *most = b_const(b, SCALAR(E_F32), -3.4028234663852886e38);
+    if (full > 0) {
+        value_t *init = splat(b, L, -3.4028234663852886e38);
+        inst_t *loop = b_for(b, "v", dim(0), dim(full), 1, &init);
+        affine_t ix[] = {c->row, ax_scale(ax_v(loop_var(loop)), L->lanes)};
+        value_t *next = b_binary(b, OP_MAX, b_load(b, c->x, L->lanes, ix), loop_arg(loop, 0));
+        b_end_for(b, loop, &next);
+        most = reduce(b, L, OP_MAX, loop->results[0]);
+    }
+    if (rest > 0) {
+        inst_t *loop = b_for(b, "e", dim(0), dim(rest), 1, &most);
+        affine_t ix[] = {c->row, ax_plus(ax_v(loop_var(loop)), full * L->lanes)};
+        value_t *next = b_binary(b, OP_MAX, b_load(b, c->x, 1, ix), loop_arg(loop, 0));
+        b_end_for(b, loop, &next);
+        most = loop->results[0];
+    }
+    return most;
+}
+
+static value_t *row_exp_sum(lower_t *L, builder_t *b, const row_loss_t *c, int64_t n) {
+    int64_t full = n / L->lanes, rest = n % L->lanes;
+    value_t *sum = b_const(b, SCALAR(E_F32), 0);
+    if (full > 0) {
+        value_t *init = splat(b, L, 0), *most = b_broadcast(b, c->most, L->lanes);
+        inst_t *loop = b_for(b, "v", dim(0), dim(full), 1, &init);
+        affine_t ix[] = {c->row, ax_scale(ax_v(loop_var(loop)), L->lanes)};
+        value_t *e = m_exp(L, b, b_binary(b, OP_SUB, b_load(b, c->x, L->lanes, ix), most));
+        value_t *next = b_binary(b, OP_ADD, loop_arg(loop, 0), e);
+        b_end_for(b, loop, &next);
+        sum = reduce(b, L, OP_ADD, loop->results[0]);
+    }
+    if (rest > 0) {
+        inst_t *loop = b_for(b, "e", dim(0), dim(rest), 1, &sum);
+        affine_t ix[] = {c->row, ax_plus(ax_v(loop_var(loop)), full * L->lanes)};
+        value_t *e = m_exp(L, b, b_binary(b, OP_SUB, b_load(b, c->x, 1, ix), c->most));
+        value_t *next = b_binary(b, OP_ADD, loop_arg(loop, 0), e);
+        b_end_for(b, loop, &next);
+        sum = loop->results[0];
+    }
+    return sum;
+}
+
+/* log-sum-exp of the row minus the target's logit. */
+static value_t *row_cross_entropy(lower_t *L, builder_t *b, buffer_t *x, affine_t row, int64_t n,
+                                  value_t *target) {
+    row_loss_t c = {.x = x, .row = row};
+    c.most = row_max(L, b, &c, n);
+    value_t *lse = b_binary(b, OP_ADD, m_log(L, b, row_exp_sum(L, b, &c, n)), c.most);
+    affine_t tx[] = {row, ax_v(target)};
+    return b_binary(b, OP_SUB, lse, b_load(b, x, 1, tx));
+}
+
+/* target >= 0 ? value of body : 0, and the count 1 or 0; leaves *sum (f64) and *count (i32). */
+static inst_t *if_target(builder_t *b, value_t *target, value_t **clamped) {
+    ltype_t i32 = SCALAR(E_I32), types[] = {SCALAR(E_F64), i32};
+    value_t *zero = b_iconst(b, i32, 0);
+    inst_t *branch = b_if(b, b_compare(b, OP_GE, target, zero), 2, types);
+    *clamped = b_binary(b, OP_MAX, target, zero);
+    return branch;
+}
+
+static void end_if_target(builder_t *b, inst_t *branch, value_t *loss) {
+    value_t *yes[] = {b_convert(b, E_F64, loss), b_iconst(b, SCALAR(E_I32), 1)};
+    b_else(b, branch, yes);
+    value_t *no[] = {b_const(b, SCALAR(E_F64), 0), b_iconst(b, SCALAR(E_I32), 0)};
+    b_end_if(b, branch, no);
+}
+
+static void accumulate(builder_t *b, inst_t *loop, inst_t *branch, value_t **next) {
+    next[0] = b_binary(b, OP_ADD, loop_arg(loop, 0), branch->results[0]);
+    next[1] = b_binary(b, OP_ADD, loop_arg(loop, 1), branch->results[1]);
+}
+
+static value_t *mean_loss(builder_t *b, value_t *sum, value_t *count) {
+    return b_convert(b, E_F32, b_binary(b, OP_DIV, sum, b_convert(b, E_F64, count)));
+}
+
+static void zero_pair(builder_t *b, value_t **init) {
+    init[0] = b_const(b, SCALAR(E_F64), 0);
+    init[1] = b_iconst(b, SCALAR(E_I32), 0);
+}
+
+static void store_loss(builder_t *b, const head_t *h, value_t *loss) {
+    affine_t zero = ax(0);
+    b_store(b, h->loss_out, loss, &zero);
+}
+
+/* ---- language models ------------------------------------------------------------------------------------ */
+
+static void block_loss(lower_t *L, builder_t *b, rows_t *r) {
+    head_t *h = r->h;
+    inst_t *wanted = b_if(b, control(b, L, REFORMER_LOSS_KIND), 0, NULL);
+    value_t *init[2], *next[2], *target;
+    zero_pair(b, init);
+    inst_t *loop = b_for(b, "i", dim(0), dim(L->block), 2, init);
+    affine_t row = ax_v(loop_var(loop)), tx[] = {r->batch, ax_add(r->row0, row)};
+    inst_t *real = if_target(b, load1(b, L->target, 2, tx), &target);
+    end_if_target(b, real, row_cross_entropy(L, b, r->logits, row, h->labels, target));
+    accumulate(b, loop, real, next);
+    b_end_for(b, loop, next);
+    affine_t px[] = {r->batch, ax_v(b->fn->task[1])};
+    b_store(b, h->part_sum, loop->results[0], px);
+    b_store(b, h->part_count, loop->results[1], px);
+    b_end_if(b, wanted, NULL);
+}
+
+static lfunc_t *lm_kernel(lower_t *L, head_t *h) {
+    rows_t r = {.h = h};
+    builder_t b = block_kernel(L, "lm_head", &r);
+    describe(L, b.fn, KEY_vocab_size, "final norm, logits over %lld tokens, loss", (long long)h->labels);
+    final_norm(L, &b, &r, L->block);
+    copy_out(L, &b, &r, REFORMER_WANT_HIDDEN, r.z, h->hidden_out, 2 * L->hidden);
+    value_t *any = b_binary(&b, OP_OR, control(&b, L, REFORMER_WANT_LOGITS),
+                            control(&b, L, REFORMER_LOSS_KIND));
+    inst_t *wanted = b_if(&b, any, 0, NULL);
+    dense_rows(L, &b, &r, "lm_head", r.z, L->block, 2 * L->hidden, h->labels);
+    copy_out(L, &b, &r, REFORMER_WANT_LOGITS, r.logits, h->logits_out, h->labels);
+    block_loss(L, &b, &r);
+    b_end_if(&b, wanted, NULL);
+    return b.fn;
+}
+
+static lfunc_t *lm_loss_kernel(lower_t *L, head_t *h) {
+    dim_t one = dim(1);
+    const char *name = "once";
+    builder_t b = build_kernel(L->m, "lm_loss", 1, &one, &name);
+    describe(L, b.fn, KEY_vocab_size, "mean cross-entropy: partial sums in a fixed order");
+    value_t *init[2], *next[2];
+    zero_pair(&b, init);
+    inst_t *outer = b_for(&b, "batch", dim(0), dim(L->batch), 2, init);
+    init[0] = loop_arg(outer, 0);
+    init[1] = loop_arg(outer, 1);
+    inst_t *inner = b_for(&b, "block", dim(0), L->blocks, 2, init);
+    affine_t px[] = {ax_v(loop_var(outer)), ax_v(loop_var(inner))};
+    next[0] = b_binary(&b, OP_ADD, loop_arg(inner, 0), load1(&b, h->part_sum, 2, px));
+    next[1] = b_binary(&b, OP_ADD, loop_arg(inner, 1), load1(&b, h->part_count, 2, px));
+    b_end_for(&b, inner, next);
+    b_end_for(&b, outer, inner->results);
+    store_loss(&b, h, mean_loss(&b, outer->results[0], outer->results[1]));
+    return b.fn;
+}
+
+static void lower_lm(lower_t *L, head_t *h) {
+    dim_t pd[] = {dim(L->batch), L->blocks};
+    h->part_sum = workspace(L, "loss_sum", E_F64, 2, pd, "[batch][block]");
+    h->part_count = workspace(L, "loss_count", E_I32, 2, pd, "[batch][block]");
+    add_step(h, lm_kernel(L, h), -1);
+    add_step(h, lm_loss_kernel(L, h), REFORMER_LOSS_KIND);
+}
+
+/* ---- base model -------------------------------------------------------------------------------------------- */
+
+static lfunc_t *hidden_kernel(lower_t *L, head_t *h) {
+    rows_t r = {.h = h};
+    builder_t b = block_kernel(L, "final_norm", &r);
+    describe(L, b.fn, KEY_hidden_size, "final norm of both streams: last_hidden_state");
+    final_norm(L, &b, &r, L->block);
+    copy_out(L, &b, &r, REFORMER_WANT_HIDDEN, r.z, h->hidden_out, 2 * L->hidden);
+    return b.fn;
+}
+
+/* ---- classifier ---------------------------------------------------------------------------------------------- */
+
+static void tanh_row(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
+    const rows_t *r = ctx;
+    affine_t ix[] = {ax(0), at};
+    b_store(b, r->logits, m_tanh(L, b, b_load(b, r->logits, width, ix)), ix);
+    (void)L;
+}
+
+static void keep_scores(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
+    (void)L;
+    const rows_t *r = ctx;
+    affine_t from[] = {ax(0), at}, to[] = {r->batch, at};
+    b_store(b, r->h->scores, b_load(b, r->logits, width, from), to);
+}
+
+static void scores_out(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
+    (void)L;
+    const rows_t *r = ctx;
+    affine_t from[] = {ax(0), at}, to[] = {r->batch, at};
+    b_store(b, r->h->logits_out, b_load(b, r->logits, width, from), to);
+}
+
+static lfunc_t *classifier_kernel(lower_t *L, head_t *h) {
+    dim_t tasks[] = {dim(L->batch)};
+    const char *names[] = {"batch"};
+    builder_t b = build_kernel(L->m, "classifier", 1, tasks, names);
+    describe(L, b.fn, KEY_num_labels, "classifier over the first token: dense, tanh, %lld labels",
+             (long long)h->labels);
+    rows_t r = {.h = h, .batch = ax_v(b.fn->task[0]), .row0 = ax(0)};
+    final_norm(L, &b, &r, 1);
+    buffer_t *t = dense_rows(L, &b, &r, "classifier.dense", r.z, 1, 2 * L->hidden, L->hidden);
+    for_span(L, &b, L->hidden, tanh_row, &r);
+    dense_rows(L, &b, &r, "classifier.out", t, 1, L->hidden, h->labels);
+    for_span(L, &b, h->labels, keep_scores, &r);
+    inst_t *wanted = b_if(&b, control(&b, L, REFORMER_WANT_LOGITS), 0, NULL);
+    value_t *given = b_convert(&b, E_I64, control(&b, L, REFORMER_BATCH_ROWS));
+    inst_t *real = b_if(&b, b_compare(&b, OP_LT, b.fn->task[0], given), 0, NULL);
+    for_span(L, &b, h->labels, scores_out, &r);
+    b_end_if(&b, real, NULL);
+    b_end_if(&b, wanted, NULL);
+    return b.fn;
+}
+
+/* max(x, 0) - x y + log(1 + exp(-|x|)), or (x - y)^2, of one score. */
+static value_t *float_loss(lower_t *L, builder_t *b, value_t *x, value_t *y, bool squares) {
+    ltype_t f = SCALAR(E_F32);
+    if (squares) {
+        value_t *d = b_binary(b, OP_SUB, x, y);
+        return b_binary(b, OP_MUL, d, d);
+    }
+    value_t *zero = b_const(b, f, 0), *one = b_const(b, f, 1);
+    value_t *size = b_binary(b, OP_MAX, x, b_unary(b, OP_NEG, x));
+    value_t *tail = m_log(L, b, b_binary(b, OP_ADD, one, m_exp(L, b, b_unary(b, OP_NEG, size))));
+    value_t *head = b_binary(b, OP_SUB, b_binary(b, OP_MAX, x, zero), b_binary(b, OP_MUL, x, y));
+    return b_binary(b, OP_ADD, head, tail);
+}
+
+/* Sum over given rows and labels, divided by their number. */
+static void float_losses(lower_t *L, builder_t *b, head_t *h, buffer_t *labels, bool squares) {
+    value_t *init[2], *next[2];
+    zero_pair(b, init);
+    inst_t *outer = b_for(b, "batch", dim(0), dim(L->batch), 2, init);
+    init[0] = loop_arg(outer, 0);
+    init[1] = loop_arg(outer, 1);
+    inst_t *inner = b_for(b, "label", dim(0), dim(h->labels), 2, init);
+    ltype_t types[] = {SCALAR(E_F64), SCALAR(E_I32)};
+    value_t *given = b_convert(b, E_I64, control(b, L, REFORMER_BATCH_ROWS));
+    inst_t *real = b_if(b, b_compare(b, OP_LT, loop_var(outer), given), 2, types);
+    affine_t ix[] = {ax_v(loop_var(outer)), ax_v(loop_var(inner))};
+    value_t *x = load1(b, h->scores, 2, ix), *y = load1(b, labels, 2, ix);
+    end_if_target(b, real, float_loss(L, b, x, y, squares));
+    accumulate(b, inner, real, next);
+    b_end_for(b, inner, next);
+    b_end_for(b, outer, inner->results);
+    store_loss(b, h, mean_loss(b, outer->results[0], outer->results[1]));
+}
+
+static void class_loss(lower_t *L, builder_t *b, head_t *h) {
+    value_t *init[2], *next[2], *target;
+    zero_pair(b, init);
+    inst_t *loop = b_for(b, "batch", dim(0), dim(L->batch), 2, init);
+    affine_t row = ax_v(loop_var(loop)), tx[] = {row, ax(0)};
+    value_t *last = b_iconst(b, SCALAR(E_I32), h->labels - 1);
+    inst_t *real = if_target(b, load1(b, L->target, 2, tx), &target);
+    target = b_binary(b, OP_MIN, target, last);
+    end_if_target(b, real, row_cross_entropy(L, b, h->scores, row, h->labels, target));
+    accumulate(b, loop, real, next);
+    b_end_for(b, loop, next);
+    store_loss(b, h, mean_loss(b, loop->results[0], loop->results[1]));
+}
+
+static lfunc_t *classifier_loss_kernel(lower_t *L, head_t *h) {
+    dim_t one = dim(1), ld[] = {dim(L->batch), dim(h->labels)};
+    const char *name = "once";
+    buffer_t *labels = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_LABELS_F32, "labels_f32", E_F32, 2, ld);
+    builder_t b = build_kernel(L->m, "classifier_loss", 1, &one, &name);
+    describe(L, b.fn, KEY_problem_type, "loss: cross-entropy, squares, or binary cross-entropy");
+    ltype_t i32 = SCALAR(E_I32);
+    value_t *kind = control(&b, L, REFORMER_LOSS_KIND);
+    const reformer_loss_t kinds[] = {REFORMER_LOSS_CROSS_ENTROPY, REFORMER_LOSS_MSE, REFORMER_LOSS_BCE};
+    for (int i = 0; i < 3; i++) {
+        inst_t *branch = b_if(&b, b_compare(&b, OP_EQ, kind, b_iconst(&b, i32, kinds[i])), 0, NULL);
+        if (kinds[i] == REFORMER_LOSS_CROSS_ENTROPY) class_loss(L, &b, h);
+        else float_losses(L, &b, h, labels, kinds[i] == REFORMER_LOSS_MSE);
+        b_end_if(&b, branch, NULL);
+    }
+    return b.fn;
+}
+
+static void lower_classifier(lower_t *L, head_t *h) {
+    dim_t sd[] = {dim(L->batch), dim(h->labels)};
+    h->scores = workspace(L, "scores", E_F32, 2, sd, "[batch][label]");
+    add_step(h, hidden_kernel(L, h), REFORMER_WANT_HIDDEN);
+    add_step(h, classifier_kernel(L, h), -1);
+    add_step(h, classifier_loss_kernel(L, h), REFORMER_LOSS_KIND);
+}
+
+/* ---- question answering ----------------------------------------------------------------------------------------- */
+
+/* Column `which` of the block's logits: kept for the loss, and copied out where wanted. */
+static void qa_column(lower_t *L, builder_t *b, rows_t *r, int which, int wanted, buffer_t *out) {
+    inst_t *loop = b_for(b, "i", dim(0), dim(L->block), 0, NULL);
+    r->row = ax_v(loop_var(loop));
+    affine_t from[] = {r->row, ax(which)};
+    affine_t keep[] = {ax(which), r->batch, ax_add(r->row0, r->row)};
+    value_t *x = load1(b, r->logits, 2, from);
+    b_store(b, r->h->scores, x, keep);
+    inst_t *asked = b_if(b, control(b, L, wanted), 0, NULL);
+    inst_t *real = if_wanted_row(L, b, r);
+    affine_t to = ax_v(r->out_row);
+    b_store(b, out, x, &to);
+    b_end_if(b, real, NULL);
+    b_end_if(b, asked, NULL);
+    b_end_for(b, loop, NULL);
+}
+
+static lfunc_t *qa_kernel(lower_t *L, head_t *h) {
+    rows_t r = {.h = h};
+    builder_t b = block_kernel(L, "qa_head", &r);
+    describe(L, b.fn, KEY_num_labels, "final norm, start and end logits");
+    final_norm(L, &b, &r, L->block);
+    copy_out(L, &b, &r, REFORMER_WANT_HIDDEN, r.z, h->hidden_out, 2 * L->hidden);
+    dense_rows(L, &b, &r, "qa", r.z, L->block, 2 * L->hidden, 2);
+    qa_column(L, &b, &r, 0, REFORMER_WANT_LOGITS, h->start_out);
+    qa_column(L, &b, &r, 1, REFORMER_WANT_END, h->end_out);
+    return b.fn;
+}
+
+/* x within the loss's length, else far below everything. */
+static value_t *qa_score(lower_t *L, builder_t *b, const head_t *h, affine_t which, affine_t batch,
+                         value_t *t) {
+    affine_t ix[] = {which, batch, ax_v(t)};
+    value_t *inside = b_compare(b, OP_LT, t, b_convert(b, E_I64, control(b, L, REFORMER_LOSS_LENGTH)));
+    return b_select(b, inside, load1(b, h->scores, 3, ix), b_const(b, SCALAR(E_F32), NO_KEY));
+}
+
+static value_t *qa_cross_entropy(lower_t *L, builder_t *b, head_t *h, affine_t which, affine_t batch,
+                                 value_t *target) {
+    ltype_t f = SCALAR(E_F32);
+    value_t *init = b_const(b, f, NO_KEY);
+    inst_t *max = b_for(b, "t", dim(0), L->padded, 1, &init);
+    value_t *next = b_binary(b, OP_MAX, qa_score(L, b, h, which, batch, loop_var(max)), loop_arg(max, 0));
+    b_end_for(b, max, &next);
+    init = b_const(b, SCALAR(E_F64), 0);
+    inst_t *sum = b_for(b, "t", dim(0), L->padded, 1, &init);
+    value_t *x = qa_score(L, b, h, which, batch, loop_var(sum));
+    value_t *e = m_exp(L, b, b_binary(b, OP_SUB, x, max->results[0]));
+    next = b_binary(b, OP_ADD, loop_arg(sum, 0), b_convert(b, E_F64, e));
+    b_end_for(b, sum, &next);
+    value_t *lse = m_log(L, b, b_convert(b, E_F32, sum->results[0]));
+    lse = b_binary(b, OP_ADD, lse, max->results[0]);
+    affine_t tx[] = {which, batch, ax_v(target)};
+    return b_binary(b, OP_SUB, lse, load1(b, h->scores, 3, tx));
+}
+
+static lfunc_t *qa_loss_kernel(lower_t *L, head_t *h) {
+    dim_t one = dim(1);
+    const char *name = "once";
+    builder_t b = build_kernel(L->m, "qa_loss", 1, &one, &name);
+    describe(L, b.fn, KEY_num_labels, "mean of the cross-entropies of start and end over all positions");
+    value_t *zero = b_const(&b, SCALAR(E_F32), 0);
+    inst_t *ends = b_for(&b, "which", dim(0), dim(2), 1, &zero);
+    affine_t which = ax_v(loop_var(ends));
+    value_t *init[2], *next[2], *target;
+    zero_pair(&b, init);
+    inst_t *rows = b_for(&b, "batch", dim(0), dim(L->batch), 2, init);
+    affine_t batch = ax_v(loop_var(rows)), tx[] = {batch, which};
+    inst_t *real = if_target(&b, load1(&b, L->target, 2, tx), &target);
+    value_t *last = b_convert(&b, E_I32, b_index(&b, (affine_t){.base = dim_sub(L->padded, dim(1))}));
+    target = b_binary(&b, OP_MIN, target, last);
+    end_if_target(&b, real, qa_cross_entropy(L, &b, h, which, batch, target));
+    accumulate(&b, rows, real, next);
+    b_end_for(&b, rows, next);
+    value_t *half = b_binary(&b, OP_MUL, mean_loss(&b, rows->results[0], rows->results[1]),
+                             b_const(&b, SCALAR(E_F32), 0.5));
+    half = b_binary(&b, OP_ADD, loop_arg(ends, 0), half);
+    b_end_for(&b, ends, &half);
+    store_loss(&b, h, ends->results[0]);
+    return b.fn;
+}
+
+static void lower_qa(lower_t *L, head_t *h) {
+    dim_t sd[] = {dim(2), dim(L->batch), L->rows}, od[] = {output_rows(L)};
+    h->scores = workspace(L, "scores", E_F32, 3, sd, "[start, end][batch][rows]");
+    h->start_out = slot_buffer(L, BUF_OUTPUT, REFORMER_SLOT_START, "start_logits", E_F32, 1, od);
+    h->end_out = slot_buffer(L, BUF_OUTPUT, REFORMER_SLOT_END, "end_logits", E_F32, 1, od);
+    add_step(h, qa_kernel(L, h), -1);
+    add_step(h, qa_loss_kernel(L, h), REFORMER_LOSS_KIND);
+}
+
+/* ---- schedule --------------------------------------------------------------------------------------------------- */
+
+head_t *lower_head(lower_t *L) {
+    head_t *h = ARENA_NEW(L->arena, head_t);
+    arch_t arch = L->g->spec->architecture;
+    dim_t hd[] = {output_rows(L), dim(2 * L->hidden)}, one = dim(1);
+    h->norm_w = row_vector(L, "final.norm.weight", 2 * L->hidden);
+    h->norm_b = row_vector(L, "final.norm.bias", 2 * L->hidden);
+    h->hidden_out = slot_buffer(L, BUF_OUTPUT, REFORMER_SLOT_HIDDEN, "last_hidden_state", E_F32, 2, hd);
+    if (arch != ARCH_BASE)
+        h->loss_out = slot_buffer(L, BUF_OUTPUT, REFORMER_SLOT_LOSS, "loss", E_F32, 1, &one);
+    bool lm = arch == ARCH_CAUSAL_LM || arch == ARCH_MASKED_LM;
+    if (lm || arch == ARCH_CLASSIFIER) {
+        h->labels = lm ? L->g->spec->vocab_size : L->g->spec->num_labels;
+        dim_t ld[] = {lm ? output_rows(L) : dim(L->batch), dim(h->labels)};
+        h->logits_out = slot_buffer(L, BUF_OUTPUT, REFORMER_SLOT_LOGITS, "logits", E_F32, 2, ld);
+    }
+    if (lm) lower_lm(L, h);
+    else if (arch == ARCH_CLASSIFIER) lower_classifier(L, h);
+    else if (arch == ARCH_QA) lower_qa(L, h);
+    else add_step(h, hidden_kernel(L, h), REFORMER_WANT_HIDDEN);
+    return h;
+}
+
+void head_schedule(lower_t *L, head_t *h, builder_t *entry) {
+    for (int i = 0; i < h->n; i++) {
+        inst_t *branch = NULL;
+        if (h->steps[i].condition >= 0)
+            branch = b_if(entry, control(entry, L, h->steps[i].condition), 0, NULL);
+        b_launch(entry, h->steps[i].kernel, NULL);
+        if (branch) b_end_if(entry, branch, NULL);
+    }
+}

@@ -1,0 +1,116 @@
+/* Local attention (HF_SEMANTICS 6b): chunks of consecutive positions, each against its window, softmax,
+ * output written over the chunk's own queries. Task: one chunk of one head. Keys and values are read
+ * where the projection left them; only the queries are transposed.
+ * A row whose keys are all masked has every probability 1 and is not normalised (Q1). */
+#include "lower/math.h"
+#include "lower/window.h"
+
+typedef struct {
+    attention_t *a;
+    affine_t batch, head, chunk; /* chunk: of the task */
+    affine_t other;              /* chunk of the window's current keys */
+    dim_t chunks;
+    buffer_t *inverse;           /* scratch [tile]: 1 / sum of the panel */
+} local_t;
+
+static void local_open(lower_t *L, builder_t *b, window_t *w, value_t *o) {
+    local_t *c = w->ctx;
+    affine_t offset = ax_plus(ax_v(o), -c->a->before);
+    c->other = window_chunk(L, b, c->a, c->chunks, c->chunk, offset);
+}
+
+static affine_t key_row(const local_t *c, affine_t key) {
+    return ax_add(ax_scale(c->other, c->a->chunk), key);
+}
+
+static value_t *local_key(lower_t *L, builder_t *b, window_t *w, affine_t key, value_t *k) {
+    const local_t *c = w->ctx;
+    affine_t ix[] = {c->batch, c->head, key_row(c, key), ax_v(k)};
+    return b_load(b, L->k, 1, ix);
+}
+
+static value_t *local_scale(lower_t *L, builder_t *b, window_t *w, affine_t key) {
+    (void)w, (void)key;
+    return b_const(b, SCALAR(E_F32), inverse_root(L->head_size));
+}
+
+static value_t *local_pos(lower_t *L, builder_t *b, window_t *w, affine_t key) {
+    const local_t *c = w->ctx;
+    affine_t ix[] = {c->batch, key_row(c, key)};
+    return b_load(b, L->key, 1, ix);
+}
+
+static value_t *local_value(lower_t *L, builder_t *b, window_t *w, affine_t key, affine_t col) {
+    const local_t *c = w->ctx;
+    affine_t ix[] = {c->batch, c->head, key_row(c, key), col};
+    return b_load(b, L->v, L->lanes, ix);
+}
+
+static affine_t local_row(lower_t *L, builder_t *b, void *ctx, affine_t lane) {
+    const local_t *c = ctx;
+    return ax_add(ax_scale(c->chunk, c->a->chunk), clamp_lane(L, b, lane, c->a->chunk));
+}
+
+static void local_rows(lower_t *L, builder_t *b, window_t *w, affine_t row, affine_t col, int rows,
+                       value_t **acc) {
+    const local_t *c = w->ctx;
+    int nv = L->tiles->vectors;
+    for (int i = 0; i < rows; i++) {
+        affine_t lane = ax_plus(row, i);
+        inst_t *guard = window_guard(L, b, w, lane);
+        value_t *inverse = b_broadcast(b, b_load(b, c->inverse, 1, &lane), L->lanes);
+        affine_t token = ax_add(ax_scale(c->chunk, c->a->chunk), clamp_lane(L, b, ax_add(w->panel, lane), w->chunk));
+        for (int j = 0; j < nv; j++) {
+            affine_t ox[] = {c->batch, c->head, token, ax_plus(col, (int64_t)j * L->lanes)};
+            b_store(b, L->q, b_binary(b, OP_MUL, acc[i * nv + j], inverse), ox);
+        }
+        window_end_guard(b, guard);
+    }
+}
+
+static void local_panel(lower_t *L, builder_t *b, window_t *w) {
+    const local_t *c = w->ctx;
+    value_t *most[8], *sum[8];
+    window_scores(L, b, w, most);
+    window_exp(L, b, w, most, sum);
+    for (int j = 0; j < L->tiles->vectors; j++) {
+        value_t *one = splat(b, L, 1);
+        value_t *none = b_compare(b, OP_EQ, most[j], splat(b, L, NO_KEY));
+        affine_t ix[] = {ax((int64_t)j * L->lanes)};
+        b_store(b, c->inverse, b_binary(b, OP_DIV, one, b_select(b, none, one, sum[j])), ix);
+    }
+    window_values(L, b, w, local_rows);
+}
+
+void lower_local_attention(lower_t *L, attention_t *a) {
+    dim_t chunks = dim_div(L->padded, a->chunk);
+    dim_t tasks[] = {dim(L->batch), dim(L->group), chunks};
+    const char *names[] = {"batch", "head", "chunk"};
+    builder_t b = build_kernel(L->m, "local_attention", 3, tasks, names);
+    describe(L, b.fn, KEY_local_attn_chunk_length,
+             "local attention: chunks of %lld against %lld before and %lld after",
+             (long long)a->chunk, (long long)a->before, (long long)a->after);
+    int64_t lanes = round_up(a->chunk, L->tile), span = 1 + a->before + a->after;
+    dim_t qd[] = {dim(1), dim(L->head_size), dim(lanes)}, pd[] = {dim(1), dim(lanes)};
+    dim_t sd[] = {dim(span * a->chunk), dim(L->tile)}, id[] = {dim(L->tile)};
+    local_t c = {.a = a, .batch = ax_v(b.fn->task[0]), .head = ax_v(b.fn->task[1]),
+                 .chunk = ax_v(b.fn->task[2]), .chunks = chunks};
+    window_t w = {.chunk = a->chunk, .span = span, .causal = a->causal, .ctx = &c,
+                  .open_chunk = local_open, .key_at = local_key, .key_scale = local_scale,
+                  .key_pos = local_pos, .value_at = local_value};
+    w.queries = kernel_scratch(&b, "queries", E_F32, 3, qd);
+    w.query_pos = kernel_scratch(&b, "query_pos", E_I32, 2, pd);
+    w.scores = kernel_scratch(&b, "scores", E_F32, 2, sd);
+    c.inverse = kernel_scratch(&b, "inverse", E_F32, 1, id);
+    transpose_rows(L, &b, L->q, c.batch, c.head, w.queries, ax(0), lanes, local_row, &c);
+    inst_t *fill = b_for(&b, "lane", dim(0), dim(lanes), 0, NULL);
+    value_t *row = b_index(&b, local_row(L, &b, &c, ax_v(loop_var(fill))));
+    affine_t px[] = {ax(0), ax_v(loop_var(fill))};
+    b_store(&b, w.query_pos, b_convert(&b, E_I32, row), px);
+    b_end_for(&b, fill, NULL);
+    inst_t *panels = b_for(&b, "panel", dim(0), dim(lanes / L->tile), 0, NULL);
+    w.panel = ax_scale(ax_v(loop_var(panels)), L->tile);
+    local_panel(L, &b, &w);
+    b_end_for(&b, panels, NULL);
+    a->attend = b.fn;
+}

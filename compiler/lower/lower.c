@@ -1,0 +1,339 @@
+/* Graph → Loops: reads the model off the Graph, makes the buffers, has every family of ops make its
+ * kernels, and writes the schedule. Weights of the layers of a kind are stacked, so the schedule is a loop
+ * over layers and code size does not depend on their number. */
+#include "lower/lower_int.h"
+#include "lower/math.h"
+
+enum { MIN_BLOCK = 32, MAX_BLOCK = 96 };
+
+/* ---- reading the Graph ------------------------------------------------------------------------------ */
+
+static const gnode_t *first_of(const graph_t *g, gop_t op, int layer) {
+    for (size_t i = 0; i < g->n_nodes; i++)
+        if (g->nodes[i]->op == op && (layer < 0 || g->nodes[i]->layer == layer)) return g->nodes[i];
+    return NULL;
+}
+
+static const gnode_t *attention_node(const graph_t *g, int layer) {
+    const gop_t ops[] = {G_LSH_ATTENTION, G_LOCAL_ATTENTION, G_EXACT_ATTENTION};
+    for (int i = 0; i < 3; i++) {
+        const gnode_t *n = first_of(g, ops[i], layer);
+        if (n) return n;
+    }
+    bug("layer %d has no attention", layer);
+}
+
+static void read_attention(lower_t *L, int layer) {
+    const gnode_t *n = attention_node(L->g, layer);
+    bool lsh = n->op == G_LSH_ATTENTION || (n->op == G_EXACT_ATTENTION && n->shared_qk);
+    attention_t *a = &L->attention[lsh ? LAYER_LSH : LAYER_LOCAL];
+    a->count++;
+    if (a->present) return;
+    a->present = true;
+    a->kind = lsh ? LAYER_LSH : LAYER_LOCAL;
+    a->exact = n->op == G_EXACT_ATTENTION;
+    a->causal = n->causal;
+    a->chunk = a->exact ? L->padded.c : n->chunk;
+    a->before = a->exact ? 0 : n->before;
+    a->after = a->exact ? 0 : n->after;
+    a->rounds = n->op == G_LSH_ATTENTION ? n->rounds : 1;
+    a->at = n->at;
+    L->heads = n->heads;
+    L->head_size = n->head_size;
+    if (n->op != G_LSH_ATTENTION) return;
+    const gnode_t *hash = first_of(L->g, G_LSH_HASH, layer);
+    a->n_factors = hash->n_factors;
+    a->buckets = 1;
+    for (int f = 0; f < hash->n_factors; f++) {
+        a->factors[f] = hash->factors[f];
+        a->buckets *= hash->factors[f];
+    }
+}
+
+/* Heads per group: as many as keep q, k, v and their output below half the two streams (DESIGN, memory). */
+static int64_t heads_per_group(const lower_t *L) {
+    int64_t best = 1;
+    for (int64_t g = 1; g <= L->heads; g++)
+        if (L->heads % g == 0 && 3 * g * L->head_stride <= L->stream * 9 / 10) best = g;
+    return best;
+}
+
+/* Rows per task: a divisor of the padded length between MIN_BLOCK and MAX_BLOCK; else rows are padded up. */
+static void choose_block(lower_t *L) {
+    dim_t p = L->padded;
+    if (dim_literal(p) && p.c <= MAX_BLOCK) {
+        L->block = p.c;
+    } else {
+        L->block = 1;
+        for (int64_t d = 1; d <= MAX_BLOCK; d++)
+            if (dim_divisible(p, d)) L->block = d;
+        if (dim_literal(p) && L->block < MIN_BLOCK) L->block = 64;
+    }
+    L->rows = dim_literal(p) ? dim(round_up(p.c, L->block)) : p;
+    L->blocks = dim_div(L->rows, L->block);
+}
+
+static void read_graph(lower_t *L) {
+    const graph_t *g = L->g;
+    const gnode_t *embed = first_of(g, G_EMBED, -1), *norm = first_of(g, G_LAYER_NORM, -1);
+    const gnode_t *act = first_of(g, G_ACTIVATION, -1);
+    if (!embed || !norm || !act) bug("the graph lacks embedding, norm or activation");
+    L->batch = g->batch;
+    L->padded = g->padded;
+    L->hidden = embed->shape[2].c;
+    L->stream = round_up(L->hidden, L->tile);
+    L->eps = norm->eps;
+    L->act = act->act;
+    L->ff = act->shape[2].c;
+    L->n_layers = g->spec->n_layers;
+    for (int i = 0; i < L->n_layers; i++) read_attention(L, i);
+    L->head_stride = round_up(L->head_size, L->tile);
+    L->group = heads_per_group(L);
+    L->groups = L->heads / L->group;
+    choose_block(L);
+}
+
+dim_t output_rows(const lower_t *L) {
+    return dim_scale(L->padded, L->batch);
+}
+
+/* ---- buffers -------------------------------------------------------------------------------------------- */
+
+/* Classes of the head; for question answering, positions. */
+static dim_t largest_target(const lower_t *L) {
+    const spec_t *s = L->g->spec;
+    if (s->architecture == ARCH_QA) return dim_sub(L->padded, dim(1));
+    return dim((s->architecture == ARCH_CLASSIFIER ? s->num_labels : s->vocab_size) - 1);
+}
+
+static void make_slots(lower_t *L) {
+    dim_t rows[] = {dim(L->batch), L->rows}, controls = dim(REFORMER_CONTROLS);
+    dim_t length = output_rows(L);
+    int64_t vocab = L->g->spec->vocab_size;
+    L->ids = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_IDS, "ids", E_I32, 2, rows);
+    set_range(L->ids, dim(0), dim(vocab - 1));
+    L->key = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_KEY, "key", E_I32, 2, rows);
+    L->row = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_ROW, "row", E_I32, 2, rows);
+    set_range(L->row, dim(-1), dim_sub(length, dim(1)));
+    L->target = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_TARGET, "target", E_I32, 2, rows);
+    set_range(L->target, dim(-1), largest_target(L));
+    L->control = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_CONTROL, "control", E_I32, 1, &controls);
+}
+
+static buffer_t *stacked(lower_t *L, const char *name, int64_t width) {
+    int64_t dims[] = {L->n_layers, round_up(width, PANEL)};
+    return weight(L, name, 2, dims);
+}
+
+static buffer_t *stacked_panels(lower_t *L, const char *name, int64_t count, int64_t out, int64_t in) {
+    int64_t dims[] = {count, round_up(out, PANEL) / PANEL, in, PANEL};
+    return weight(L, name, 4, dims);
+}
+
+static buffer_t *head_panels(lower_t *L, const char *name, int64_t count) {
+    int64_t dims[] = {count, L->heads, round_up(L->head_size, PANEL) / PANEL, L->hidden, PANEL};
+    return weight(L, name, 5, dims);
+}
+
+static void make_weights(lower_t *L) {
+    L->att_norm_w = stacked(L, "attention.norm.weight", L->hidden);
+    L->att_norm_b = stacked(L, "attention.norm.bias", L->hidden);
+    L->ff_norm_w = stacked(L, "ff.norm.weight", L->hidden);
+    L->ff_norm_b = stacked(L, "ff.norm.bias", L->hidden);
+    L->w1 = stacked_panels(L, "ff.in.weight", L->n_layers, L->ff, L->hidden);
+    L->b1 = stacked(L, "ff.in.bias", L->ff);
+    L->w2 = stacked_panels(L, "ff.out.weight", L->n_layers, L->hidden, L->ff);
+    L->b2 = stacked(L, "ff.out.bias", L->hidden);
+    attention_t *lsh = &L->attention[LAYER_LSH], *local = &L->attention[LAYER_LOCAL];
+    if (lsh->present) {
+        lsh->query = head_panels(L, "lsh.query_key", lsh->count);
+        lsh->value = head_panels(L, "lsh.value", lsh->count);
+        lsh->output = stacked_panels(L, "lsh.output", lsh->count, L->hidden, L->heads * L->head_size);
+        int64_t columns = 0;
+        for (int f = 0; f < lsh->n_factors; f++) columns += lsh->factors[f] / 2;
+        int64_t rd[] = {lsh->count, L->heads, lsh->rounds, L->head_size, columns};
+        if (!lsh->exact) lsh->rotations = weight(L, "lsh.rotations", 5, rd);
+    }
+    if (local->present) {
+        local->query = head_panels(L, "local.query", local->count);
+        local->key = head_panels(L, "local.key", local->count);
+        local->value = head_panels(L, "local.value", local->count);
+        local->output = stacked_panels(L, "local.output", local->count, L->hidden, L->heads * L->head_size);
+    }
+}
+
+static void make_lsh_workspace(lower_t *L, const attention_t *a) {
+    dim_t batch = dim(L->batch), group = dim(L->group), rounds = dim(a->rounds);
+    dim_t out[] = {batch, group, L->rows, dim(L->head_stride)}, state[] = {batch, group, L->rows};
+    dim_t per_round[] = {batch, group, rounds, L->rows};
+    dim_t order[] = {batch, group, rounds, dim_add(L->padded, dim(1))};
+    L->out = workspace(L, "out", E_F32, 4, out, "[batch][group][rows][head]: not yet divided by run_sum");
+    L->run_max = workspace(L, "run_max", E_F32, 3, state, "[batch][group][rows]: largest score so far");
+    L->run_sum = workspace(L, "run_sum", E_F32, 3, state, "[batch][group][rows]: sum of exponentials");
+    if (a->exact) return;
+    L->self_count = workspace(L, "self_count", E_I32, 4, per_round,
+                              "[batch][group][round][rows]: self entries of rows without other keys");
+    L->buckets = workspace(L, "buckets", E_I32, 4, per_round, "[batch][group][round][rows]");
+    set_range(L->buckets, dim(0), dim(a->buckets));
+    L->order = workspace(L, "order", E_I32, 4, order, "[batch][group][round][place]: sorted tokens");
+    set_range(L->order, dim(0), dim_sub(L->padded, dim(1)));
+}
+
+static void make_workspace(lower_t *L) {
+    dim_t stream[] = {dim(L->batch), L->rows, dim(L->stream)};
+    dim_t heads[] = {dim(L->batch), dim(L->group), L->rows, dim(L->head_stride)};
+    L->y1 = workspace(L, "y1", E_F32, 3, stream, "[batch][rows][hidden]: attention stream");
+    L->y2 = workspace(L, "y2", E_F32, 3, stream, "[batch][rows][hidden]: feed-forward stream");
+    L->q = workspace(L, "q", E_F32, 4, heads, "[batch][group][rows][head]");
+    L->v = workspace(L, "v", E_F32, 4, heads, "[batch][group][rows][head]");
+    if (L->attention[LAYER_LOCAL].present)
+        L->k = workspace(L, "k", E_F32, 4, heads, "[batch][group][rows][head]");
+    if (L->attention[LAYER_LSH].present) make_lsh_workspace(L, &L->attention[LAYER_LSH]);
+}
+
+static void make_trace_buffers(lower_t *L) {
+    const attention_t *a = &L->attention[LAYER_LSH];
+    dim_t batch = dim(L->batch), heads = dim(L->heads), rows[] = {batch, L->padded, dim(L->hidden)};
+    dim_t self[] = {batch, L->padded, dim(L->heads * L->head_size)};
+    L->trace_old = workspace(L, "trace_old", E_F32, 3, rows, "stream before the stage");
+    L->trace_rows = workspace(L, "trace_rows", E_F32, 3, rows, "what is shown");
+    L->trace_self = workspace(L, "trace_self", E_F32, 3, self, "self-attention, all heads");
+    if (!a->present || a->exact) return;
+    dim_t buckets[] = {batch, heads, dim(a->rounds), L->padded};
+    dim_t order[] = {batch, heads, dim_scale(L->padded, a->rounds)};
+    L->trace_buckets = workspace(L, "trace_buckets", E_I32, 4, buckets, "with round offsets");
+    L->trace_order = workspace(L, "trace_order", E_I32, 3, order, "over all rounds");
+}
+
+/* Which kind each layer is, and its number among its kind. */
+static void make_tables(lower_t *L) {
+    int32_t *kind = ARENA_ARRAY(L->arena, int32_t, L->n_layers);
+    int32_t *index = ARENA_ARRAY(L->arena, int32_t, L->n_layers);
+    int seen[2] = {0, 0};
+    for (int i = 0; i < L->n_layers; i++) {
+        kind[i] = (int32_t)L->g->spec->attn_layers[i];
+        index[i] = seen[kind[i]]++;
+    }
+    dim_t n = dim(L->n_layers);
+    L->kind_table = module_buffer(L->m, BUF_TABLE, "layer_kind", E_I32, 1, &n);
+    L->index_table = module_buffer(L->m, BUF_TABLE, "layer_index", E_I32, 1, &n);
+    L->kind_table->data = kind;
+    L->index_table->data = index;
+    set_range(L->kind_table, dim(0), dim(1));
+}
+
+/* ---- the schedule ------------------------------------------------------------------------------------------ */
+
+/* The number of this layer among its kind: the table holds both kinds, the bound makes it provable. */
+static value_t *layer_index(lower_t *L, builder_t *b, const attention_t *a, value_t *layer) {
+    affine_t ix = ax_v(layer);
+    value_t *i = load1(b, L->index_table, 1, &ix);
+    i = b_binary(b, OP_MIN, i, b_iconst(b, SCALAR(E_I32), a->count - 1));
+    i = b_binary(b, OP_MAX, i, b_iconst(b, SCALAR(E_I32), 0));
+    return b_name(b_convert(b, E_I64, i), "index");
+}
+
+static void schedule_hash(lower_t *L, builder_t *b, const attention_t *a, value_t *index, value_t *group) {
+    value_t *args[] = {index, group};
+    if (!a->impose) {
+        b_launch(b, a->hash, args);
+    } else {
+        dim_t n = dim(a->count);
+        buffer_t *given = module_find_buffer(L->m, "buckets_given");
+        if (!given) given = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_GIVEN, "buckets_given", E_I32, 1, &n);
+        affine_t ix = ax_v(index);
+        inst_t *branch = b_if(b, load1(b, given, 1, &ix), 0, NULL);
+        b_launch(b, a->impose, args);
+        b_else(b, branch, NULL);
+        b_launch(b, a->hash, args);
+        b_end_if(b, branch, NULL);
+    }
+    b_launch(b, a->sort, L->o->trace ? &group : NULL);
+}
+
+static void schedule_attention(lower_t *L, builder_t *b, const attention_t *a, value_t *layer) {
+    value_t *index = layer_index(L, b, a, layer);
+    inst_t *groups = b_for(b, "group", dim(0), dim(L->groups), 0, NULL);
+    value_t *group = loop_var(groups), *project[] = {layer, index, group}, *args[] = {index, group};
+    b_launch(b, a->project, project);
+    if (a->kind == LAYER_LOCAL) {
+        b_launch(b, a->attend, NULL);
+    } else {
+        if (!a->exact) schedule_hash(L, b, a, index, group);
+        inst_t *rounds = b_for(b, "round", dim(0), dim(a->rounds), 0, NULL);
+        value_t *round = loop_var(rounds);
+        b_launch(b, a->attend, &round);
+        b_end_for(b, rounds, NULL);
+    }
+    b_launch(b, a->combine, args);
+    b_end_for(b, groups, NULL);
+    if (!L->o->trace) return;
+    if (a->kind == LAYER_LSH && !a->exact) {
+        b_trace(b, "layers.#.buckets", layer, L->trace_buckets);
+        b_trace(b, "layers.#.sorted_idx", layer, L->trace_order);
+    }
+    b_trace(b, "layers.#.self_attention", layer, L->trace_self);
+}
+
+static void schedule_layers(lower_t *L, builder_t *b, lfunc_t *feed_forward, trace_t *t) {
+    const attention_t *local = &L->attention[LAYER_LOCAL], *lsh = &L->attention[LAYER_LSH];
+    inst_t *layers = b_for(b, "layer", dim(0), dim(L->n_layers), 0, NULL);
+    value_t *layer = loop_var(layers);
+    trace_save(L, t, b, L->y1);
+    if (local->present && lsh->present) {
+        affine_t ix = ax_v(layer);
+        inst_t *branch = b_if(b, b_name(load1(b, L->kind_table, 1, &ix), "is_lsh"), 0, NULL);
+        schedule_attention(L, b, lsh, layer);
+        b_else(b, branch, NULL);
+        schedule_attention(L, b, local, layer);
+        b_end_if(b, branch, NULL);
+    } else {
+        schedule_attention(L, b, lsh->present ? lsh : local, layer);
+    }
+    trace_delta(L, t, b, L->y1, "layers.#.attention", layer);
+    trace_stream(L, t, b, L->y1, "layers.#.y1", layer);
+    trace_save(L, t, b, L->y2);
+    b_launch(b, feed_forward, &layer);
+    trace_delta(L, t, b, L->y2, "layers.#.feed_forward", layer);
+    trace_stream(L, t, b, L->y2, "layers.#.y2", layer);
+    b_end_for(b, layers, NULL);
+}
+
+static void lower_attention(lower_t *L, attention_t *a) {
+    if (!a->present) return;
+    lower_projections(L, a);
+    if (a->kind == LAYER_LSH) {
+        if (!a->exact) lower_hash(L, a);
+        lower_lsh_attention(L, a);
+    } else {
+        lower_local_attention(L, a);
+    }
+    lower_attention_output(L, a);
+}
+
+module_t *lower_graph(arena_t *arena, const graph_t *g, const layout_t *layout, const lower_options_t *o) {
+    lower_t *L = ARENA_NEW(arena, lower_t);
+    *L = (lower_t){.g = g, .layout = layout, .o = o, .arena = arena, .tiles = tiles_for(o->target)};
+    L->m = module_new(arena, o->name, o->target, g->units);
+    L->lanes = o->target->vector_bytes / (int)sizeof(float);
+    L->tile = (int64_t)L->lanes * L->tiles->vectors;
+    read_graph(L);
+    make_slots(L);
+    make_weights(L);
+    make_workspace(L);
+    if (o->trace) make_trace_buffers(L);
+    make_tables(L);
+    lower_math(L);
+    lfunc_t *embed = lower_embed(L);
+    lower_attention(L, &L->attention[LAYER_LOCAL]);
+    lower_attention(L, &L->attention[LAYER_LSH]);
+    lfunc_t *feed_forward = lower_feed_forward(L);
+    head_t *head = lower_head(L);
+    trace_t *t = o->trace ? lower_trace(L) : NULL;
+    builder_t b = build_entry(L->m, "forward");
+    b_launch(&b, embed, NULL);
+    trace_stream(L, t, &b, L->y2, "embeddings", NULL);
+    schedule_layers(L, &b, feed_forward, t);
+    head_schedule(L, head, &b);
+    return L->m;
+}

@@ -1,0 +1,121 @@
+/* Helpers of the lowering: buffers, loads, reductions and transposes in registers. */
+#include <string.h>
+
+#include "lower/lower_int.h"
+
+int64_t round_up(int64_t n, int64_t to) {
+    return (n + to - 1) / to * to;
+}
+
+srcloc_t where(const lower_t *L, spec_key_t key) {
+    return L->g->spec->at[key];
+}
+
+static const char *base_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+void describe(lower_t *L, lfunc_t *f, spec_key_t key, const char *fmt, ...) {
+    va_list ap;
+    va_start(ap, fmt);
+    const char *text = arena_vprintf(L->arena, fmt, ap);
+    va_end(ap);
+    srcloc_t at = where(L, key);
+    const char *file = at.file ? base_name(at.file) : "defaults";
+    f->comment = at.line > 0 ? arena_printf(L->arena, "%s:%d: %s", file, at.line, text)
+                             : arena_printf(L->arena, "%s: %s", file, text);
+}
+
+buffer_t *weight(lower_t *L, const char *layout_name, int rank, const int64_t *dims) {
+    const layout_entry_t *e = layout_find(L->layout, layout_name);
+    if (!e) return NULL;
+    dim_t d[MAX_RANK];
+    for (int i = 0; i < rank; i++) d[i] = dim(dims[i]);
+    char *name = arena_printf(L->arena, "w_%s", layout_name);
+    for (char *p = name; *p; p++)
+        if (*p == '.') *p = '_';
+    buffer_t *b = module_buffer(L->m, BUF_WEIGHTS, name, E_F32, rank, d);
+    b->offset = dim(e->offset);
+    return b;
+}
+
+buffer_t *workspace(lower_t *L, const char *name, elem_t e, int rank, const dim_t *dims,
+                    const char *doc) {
+    buffer_t *b = module_buffer(L->m, BUF_WORKSPACE, name, e, rank, dims);
+    b->comment = doc;
+    return b;
+}
+
+buffer_t *slot_buffer(lower_t *L, bufkind_t kind, int slot, const char *name, elem_t e, int rank,
+                      const dim_t *dims) {
+    buffer_t *b = module_buffer(L->m, kind, name, e, rank, dims);
+    b->slot = slot;
+    return b;
+}
+
+void set_range(buffer_t *b, dim_t lo, dim_t hi) {
+    b->has_range = true;
+    b->lo = lo;
+    b->hi = hi;
+}
+
+ltype_t vec(const lower_t *L) {
+    return VECTOR(E_F32, L->lanes);
+}
+
+value_t *splat(builder_t *b, lower_t *L, double x) {
+    return b_const(b, vec(L), x);
+}
+
+value_t *load1(builder_t *b, buffer_t *buf, int rank, const affine_t *ix) {
+    if (rank != buf->rank) bug("load of %s: rank %d, given %d", buf->name, buf->rank, rank);
+    return b_load(b, buf, 1, ix);
+}
+
+value_t *control(builder_t *b, lower_t *L, int which) {
+    affine_t ix[] = {ax(which)};
+    return load1(b, L->control, 1, ix);
+}
+
+value_t *reduce(builder_t *b, lower_t *L, op_t op, value_t *v) {
+    int lanes[64];
+    for (int w = L->lanes / 2; w >= 1; w /= 2) {
+        for (int i = 0; i < L->lanes; i++) lanes[i] = i ^ w;
+        v = b_binary(b, op, v, b_shuffle(b, v, v, lanes));
+    }
+    return b_extract(b, v, 0);
+}
+
+/* log2(lanes) rounds of two-operand shuffles: in round w, rows i and i+w exchange the lanes whose
+ * bit w differs from theirs. */
+void transpose(builder_t *b, lower_t *L, value_t **rows) {
+    int n = L->lanes, low[64], high[64];
+    for (int w = 1; w < n; w *= 2) {
+        for (int lane = 0; lane < n; lane++) {
+            bool odd = lane & w;
+            low[lane] = odd ? n + lane - w : lane;
+            high[lane] = odd ? n + lane : lane + w;
+        }
+        for (int i = 0; i < n; i++) {
+            if (i & w) continue;
+            value_t *x = rows[i], *y = rows[i + w];
+            rows[i] = b_shuffle(b, x, y, low);
+            rows[i + w] = b_shuffle(b, x, y, high);
+        }
+    }
+}
+
+void for_span(lower_t *L, builder_t *b, int64_t n, span_fn *body, void *ctx) {
+    int64_t full = n / L->lanes, rest = n % L->lanes;
+    if (full > 0) {
+        inst_t *loop = b_for(b, "v", dim(0), dim(full), 0, NULL);
+        body(L, b, ctx, ax_scale(ax_v(loop_var(loop)), L->lanes), L->lanes);
+        b_end_for(b, loop, NULL);
+    }
+    if (rest > 0) {
+        inst_t *loop = b_for(b, "e", dim(0), dim(rest), 0, NULL);
+        body(L, b, ctx, ax_plus(ax_v(loop_var(loop)), full * L->lanes), 1);
+        b_end_for(b, loop, NULL);
+    }
+}

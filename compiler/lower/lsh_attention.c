@@ -1,0 +1,317 @@
+/* LSH attention of one round (HF_SEMANTICS 6.4 to 6.6): chunks of the sorted order, each against its
+ * window of sorted chunks, which wraps through all rounds; combined with earlier rounds on the way.
+ *
+ * Task: a run of consecutive chunks of one head. Every chunk is gathered once into a ring of transposed
+ * query-keys (shared QK: the queries of one chunk are the keys of the next) and value rows. Rounds follow
+ * each other, chunks of a round touch different tokens, so results do not depend on the workers.
+ *
+ * Combination of rounds is online softmax over rounds: per token the maximum m, the sum s and the
+ * unnormalised output o of the rounds so far; log-sum-exp weights of Hugging Face come out when o / s is
+ * taken at the end. A row that sees only itself adds nothing here; its count of self entries is kept for
+ * the row that sees itself only in every round (Q2). */
+#include "lower/math.h"
+#include "lower/window.h"
+
+enum { RUN = 8 }; /* chunks per task: look-back chunks are gathered once per run */
+
+typedef struct {
+    attention_t *a;
+    affine_t batch, head, round, first; /* first chunk of the run */
+    value_t *group_round;
+    dim_t chunks, total;                /* per round, over all rounds */
+    int64_t ring;                       /* slots */
+    affine_t slot;                      /* of the window's current keys */
+    affine_t chunk;                     /* current chunk of the round */
+    affine_t gather_round, gather_chunk, gather_slot;
+    buffer_t *query_keys, *values, *key_pos, *key_scale;
+    /* scratch [tile], of the panel's tokens: this round's maximum, the merged one, the merged sum, and
+     * the factors for the old output and for this round's */
+    buffer_t *most, *top, *total_sum, *keep, *gain;
+    window_t *w;
+} lsh_t;
+
+/* ---- gathering a chunk into the ring ----------------------------------------------------------------- */
+
+/* Token at lane `lane` of the chunk being gathered, as an index. */
+static affine_t sorted_token(lower_t *L, builder_t *b, void *ctx, affine_t lane) {
+    const lsh_t *c = ctx;
+    affine_t at = ax_add(ax_scale(c->gather_chunk, c->a->chunk), clamp_lane(L, b, lane, c->a->chunk));
+    if (c->a->exact) return at;
+    affine_t ix[] = {c->batch, c->head, c->gather_round, at};
+    return ax_v(b_name(load1(b, L->order, 4, ix), "token"));
+}
+
+typedef struct {
+    const lsh_t *c;
+    affine_t token, lane;
+} copy_t;
+
+static void copy_value(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
+    const copy_t *copy = ctx;
+    const lsh_t *c = copy->c;
+    affine_t from[] = {c->batch, c->head, copy->token, at}, to[] = {c->gather_slot, copy->lane, at};
+    b_store(b, c->values, b_load(b, L->v, width, from), to);
+}
+
+/* Positions, values and norms of the chunk in gather_slot. The keys' factor is that of Hugging Face:
+ * rsqrt(mean(x^2) + 1e-6) / sqrt(d). */
+static void gather_rest(lower_t *L, builder_t *b, lsh_t *c, int64_t lanes) {
+    inst_t *loop = b_for(b, "lane", dim(0), dim(lanes), 0, NULL);
+    affine_t lane = ax_v(loop_var(loop)), token = sorted_token(L, b, c, lane);
+    affine_t px[] = {c->gather_slot, lane}, kx[] = {c->batch, token};
+    value_t *t = b_index(b, token);
+    b_store(b, c->w->query_pos, b_convert(b, E_I32, t), px);
+    b_store(b, c->key_pos, load1(b, L->key, 2, kx), px);
+    copy_t copy = {c, token, lane};
+    for_span(L, b, L->head_stride, copy_value, &copy);
+    b_end_for(b, loop, NULL);
+
+    inst_t *norms = b_for(b, "lane", dim(0), dim(lanes / L->lanes), 0, NULL);
+    affine_t first = ax_scale(ax_v(loop_var(norms)), L->lanes);
+    value_t *zero = splat(b, L, 0);
+    inst_t *sum = b_for(b, "d", dim(0), dim(L->head_size), 1, &zero);
+    affine_t qx[] = {c->gather_slot, ax_v(loop_var(sum)), first};
+    value_t *x = b_load(b, c->query_keys, L->lanes, qx);
+    value_t *next = b_fma(b, x, x, loop_arg(sum, 0));
+    b_end_for(b, sum, &next);
+    value_t *mean = b_binary(b, OP_DIV, sum->results[0], splat(b, L, (double)L->head_size));
+    value_t *root = b_unary(b, OP_SQRT, b_binary(b, OP_ADD, mean, splat(b, L, 1e-6)));
+    affine_t nx[] = {c->gather_slot, first};
+    b_store(b, c->key_scale, b_binary(b, OP_DIV, splat(b, L, inverse_root(L->head_size)), root), nx);
+    b_end_for(b, norms, NULL);
+}
+
+/* Gathers the chunk at `offset` from the chunk `c->chunk` of the current round into a slot. */
+static void gather(lower_t *L, builder_t *b, lsh_t *c, affine_t chunk, affine_t offset, affine_t slot) {
+    c->gather_slot = slot;
+    if (c->a->exact) {
+        c->gather_round = ax(0);
+        c->gather_chunk = chunk;
+    } else {
+        affine_t flat = ax_add(ax_scale_dim(c->round, c->chunks), chunk);
+        value_t *other = b_index(b, window_chunk(L, b, c->a, c->total, flat, offset));
+        c->gather_round = ax_v(b_name(b_idiv(b, other, c->chunks), "from_round"));
+        c->gather_chunk = ax_v(b_name(b_irem(b, other, c->chunks), "from_chunk"));
+    }
+    int64_t lanes = round_up(c->a->chunk, L->tile);
+    transpose_rows(L, b, L->q, c->batch, c->head, c->query_keys, slot, lanes, sorted_token, c);
+    gather_rest(L, b, c, lanes);
+}
+
+static affine_t ring_slot(builder_t *b, const lsh_t *c, affine_t step) {
+    if (c->ring == 1) return ax(0);
+    return ax_v(b_name(b_irem(b, b_index(b, step), dim(c->ring)), "slot"));
+}
+
+/* ---- the window's view of the ring ---------------------------------------------------------------------- */
+
+static affine_t run_step(const lsh_t *c) { /* chunks since the start of the run */
+    return ax_add(c->chunk, ax_scale(c->first, -1));
+}
+
+static void lsh_open(lower_t *L, builder_t *b, window_t *w, value_t *o) {
+    (void)L;
+    lsh_t *c = w->ctx;
+    c->slot = ring_slot(b, c, ax_add(run_step(c), ax_v(o)));
+}
+
+static value_t *lsh_key(lower_t *L, builder_t *b, window_t *w, affine_t key, value_t *k) {
+    (void)L;
+    const lsh_t *c = w->ctx;
+    affine_t ix[] = {c->slot, ax_v(k), key};
+    return b_load(b, c->query_keys, 1, ix);
+}
+
+static value_t *lsh_scale(lower_t *L, builder_t *b, window_t *w, affine_t key) {
+    (void)L;
+    const lsh_t *c = w->ctx;
+    affine_t ix[] = {c->slot, key};
+    return b_load(b, c->key_scale, 1, ix);
+}
+
+static value_t *lsh_pos(lower_t *L, builder_t *b, window_t *w, affine_t key) {
+    (void)L;
+    const lsh_t *c = w->ctx;
+    affine_t ix[] = {c->slot, key};
+    return b_load(b, c->key_pos, 1, ix);
+}
+
+static value_t *lsh_value(lower_t *L, builder_t *b, window_t *w, affine_t key, affine_t col) {
+    const lsh_t *c = w->ctx;
+    affine_t ix[] = {c->slot, key, col};
+    return b_load(b, c->values, L->lanes, ix);
+}
+
+/* ---- combination with earlier rounds ---------------------------------------------------------------------- */
+
+/* Token of lane `row` of the panel. */
+static affine_t panel_token(lower_t *L, builder_t *b, const lsh_t *c, affine_t row) {
+    affine_t lane = clamp_lane(L, b, ax_add(c->w->panel, row), c->a->chunk);
+    affine_t px[] = {c->w->query_slot, lane};
+    return ax_v(b_name(b_load(b, c->w->query_pos, 1, px), "token"));
+}
+
+/* How often the token of lane `row` stands among the keys of its window: rare, so found by looking. */
+static void count_self(lower_t *L, builder_t *b, lsh_t *c, affine_t row, affine_t token) {
+    ltype_t i32 = SCALAR(E_I32);
+    value_t *most = b_load(b, c->most, 1, &row);
+    inst_t *alone = b_if(b, b_compare(b, OP_EQ, most, b_const(b, SCALAR(E_F32), NO_KEY)), 0, NULL);
+    value_t *self = b_convert(b, E_I32, b_index(b, token)), *zero = b_iconst(b, i32, 0);
+    inst_t *chunks = b_for(b, "o", dim(0), dim(c->w->span), 1, &zero);
+    lsh_open(L, b, c->w, loop_var(chunks));
+    value_t *count = loop_arg(chunks, 0);
+    inst_t *keys = b_for(b, "key", dim(0), dim(c->a->chunk), 1, &count);
+    affine_t kx[] = {c->slot, ax_v(loop_var(keys))};
+    value_t *same = b_compare(b, OP_EQ, b_load(b, c->w->query_pos, 1, kx), self);
+    count = b_binary(b, OP_SUB, loop_arg(keys, 0), same); /* true is -1 */
+    b_end_for(b, keys, &count);
+    b_end_for(b, chunks, keys->results);
+    affine_t sx[] = {c->batch, c->head, c->round, token};
+    b_store(b, L->self_count, chunks->results[0], sx);
+    b_end_if(b, alone, NULL);
+}
+
+/* Reads m and s of the panel's tokens, merges this round's, leaves the factors for old and new output. */
+static void merge_state(lower_t *L, builder_t *b, lsh_t *c, value_t **most, value_t **sum) {
+    inst_t *load = b_for(b, "lane", dim(0), dim(L->tile), 0, NULL);
+    affine_t lane = ax_v(loop_var(load));
+    affine_t tx[] = {c->batch, c->head, panel_token(L, b, c, lane)};
+    b_store(b, c->top, load1(b, L->run_max, 3, tx), &lane);
+    b_store(b, c->total_sum, load1(b, L->run_sum, 3, tx), &lane);
+    b_end_for(b, load, NULL);
+    for (int j = 0; j < L->tiles->vectors; j++) {
+        affine_t ix = ax((int64_t)j * L->lanes);
+        value_t *m = b_load(b, c->top, L->lanes, &ix), *s = b_load(b, c->total_sum, L->lanes, &ix);
+        value_t *top = b_binary(b, OP_MAX, m, most[j]);
+        value_t *keep = m_exp(L, b, b_binary(b, OP_SUB, m, top));
+        value_t *gain = m_exp(L, b, b_binary(b, OP_SUB, most[j], top));
+        b_store(b, c->most, most[j], &ix);
+        b_store(b, c->top, top, &ix);
+        b_store(b, c->total_sum, b_fma(b, s, keep, b_binary(b, OP_MUL, sum[j], gain)), &ix);
+        b_store(b, c->keep, keep, &ix);
+        b_store(b, c->gain, gain, &ix);
+    }
+    inst_t *store = b_for(b, "lane", dim(0), dim(L->tile), 0, NULL);
+    lane = ax_v(loop_var(store));
+    inst_t *guard = window_guard(L, b, c->w, lane);
+    affine_t token = panel_token(L, b, c, lane), sx[] = {c->batch, c->head, token};
+    b_store(b, L->run_max, b_load(b, c->top, 1, &lane), sx);
+    b_store(b, L->run_sum, b_load(b, c->total_sum, 1, &lane), sx);
+    if (!c->a->exact) count_self(L, b, c, lane, token);
+    window_end_guard(b, guard);
+    b_end_for(b, store, NULL);
+}
+
+/* out[token] = out[token] * keep + acc * gain: the un-sort and the combination in one. */
+static void lsh_rows(lower_t *L, builder_t *b, window_t *w, affine_t row, affine_t col, int rows,
+                     value_t **acc) {
+    const lsh_t *c = w->ctx;
+    int nv = L->tiles->vectors;
+    for (int i = 0; i < rows; i++) {
+        affine_t lane = ax_plus(row, i);
+        inst_t *guard = window_guard(L, b, w, lane);
+        value_t *keep = b_broadcast(b, b_load(b, c->keep, 1, &lane), L->lanes);
+        value_t *gain = b_broadcast(b, b_load(b, c->gain, 1, &lane), L->lanes);
+        affine_t token = panel_token(L, b, c, lane);
+        for (int j = 0; j < nv; j++) {
+            affine_t ox[] = {c->batch, c->head, token, ax_plus(col, (int64_t)j * L->lanes)};
+            value_t *old = b_binary(b, OP_MUL, b_load(b, L->out, L->lanes, ox), keep);
+            b_store(b, L->out, b_fma(b, acc[i * nv + j], gain, old), ox);
+        }
+        window_end_guard(b, guard);
+    }
+}
+
+static void lsh_panel(lower_t *L, builder_t *b, lsh_t *c) {
+    value_t *most[8], *sum[8], *shift[8];
+    window_scores(L, b, c->w, most);
+    /* a row without keys: exp(NO_KEY - NO_KEY / 10) is 0, as it must be */
+    for (int j = 0; j < L->tiles->vectors; j++)
+        shift[j] = b_binary(b, OP_MAX, most[j], splat(b, L, NO_KEY / 10));
+    window_exp(L, b, c->w, shift, sum);
+    merge_state(L, b, c, most, sum);
+    window_values(L, b, c->w, lsh_rows);
+}
+
+/* ---- the kernel --------------------------------------------------------------------------------------------- */
+
+static void scratch_buffers(lower_t *L, builder_t *b, lsh_t *c, window_t *w) {
+    int64_t lanes = round_up(c->a->chunk, L->tile);
+    dim_t qd[] = {dim(c->ring), dim(L->head_size), dim(lanes)}, pd[] = {dim(c->ring), dim(lanes)};
+    dim_t vd[] = {dim(c->ring), dim(lanes), dim(L->head_stride)};
+    dim_t sd[] = {dim(w->span * c->a->chunk), dim(L->tile)}, td[] = {dim(L->tile)};
+    c->query_keys = w->queries = kernel_scratch(b, "query_keys", E_F32, 3, qd);
+    w->query_pos = kernel_scratch(b, "query_pos", E_I32, 2, pd);
+    set_range(w->query_pos, dim(0), dim_sub(L->padded, dim(1)));
+    c->key_pos = kernel_scratch(b, "key_pos", E_I32, 2, pd);
+    c->key_scale = kernel_scratch(b, "key_scale", E_F32, 2, pd);
+    c->values = kernel_scratch(b, "values", E_F32, 3, vd);
+    w->scores = kernel_scratch(b, "scores", E_F32, 2, sd);
+    c->most = kernel_scratch(b, "most", E_F32, 1, td);
+    c->top = kernel_scratch(b, "top", E_F32, 1, td);
+    c->total_sum = kernel_scratch(b, "total_sum", E_F32, 1, td);
+    c->keep = kernel_scratch(b, "keep", E_F32, 1, td);
+    c->gain = kernel_scratch(b, "gain", E_F32, 1, td);
+}
+
+/* One chunk: all panels of its queries. */
+static void lsh_chunk(lower_t *L, builder_t *b, lsh_t *c) {
+    c->w->query_slot = ring_slot(b, c, ax_plus(run_step(c), c->a->before));
+    inst_t *panels = b_for(b, "panel", dim(0), dim(round_up(c->a->chunk, L->tile) / L->tile), 0, NULL);
+    c->w->panel = ax_scale(ax_v(loop_var(panels)), L->tile);
+    lsh_panel(L, b, c);
+    b_end_for(b, panels, NULL);
+}
+
+/* The run: fill the ring but for its newest slot, then per chunk gather one and attend. With fewer chunks
+ * than the window reaches the ring would not hold what the degenerate wrap asks for: a run of one chunk then
+ * gathers its window slot by slot. */
+static void lsh_run(lower_t *L, builder_t *b, lsh_t *c, int64_t run) {
+    const attention_t *a = c->a;
+    if (c->ring > 1) {
+        inst_t *fill = b_for(b, "o", dim(0), dim(c->ring - 1), 0, NULL);
+        affine_t o = ax_v(loop_var(fill));
+        gather(L, b, c, c->first, ax_plus(o, -a->before), o);
+        b_end_for(b, fill, NULL);
+    }
+    inst_t *steps = b_for(b, "step", dim(0), dim(run), 0, NULL);
+    affine_t step = ax_v(loop_var(steps));
+    inst_t *guard = NULL;
+    c->chunk = ax_add(c->first, step);
+    if (!dim_divisible(c->chunks, run)) {
+        value_t *chunk = b_index(b, c->chunk), *n = b_index(b, (affine_t){.base = c->chunks});
+        guard = b_if(b, b_compare(b, OP_LT, chunk, n), 0, NULL);
+    }
+    gather(L, b, c, c->chunk, ax(a->after), ring_slot(b, c, ax_plus(step, c->ring - 1)));
+    lsh_chunk(L, b, c);
+    if (guard) b_end_if(b, guard, NULL);
+    b_end_for(b, steps, NULL);
+}
+
+void lower_lsh_attention(lower_t *L, attention_t *a) {
+    lsh_t c = {.a = a, .chunks = dim_div(L->padded, a->chunk), .ring = 1 + a->before + a->after};
+    c.total = dim_scale(c.chunks, a->rounds);
+    int64_t reach = a->before > a->after ? a->before : a->after;
+    int64_t run = RUN;
+    if (reach > dim_at(c.total, L->g->units.min)) run = 1;
+    if (dim_literal(c.chunks) && run > c.chunks.c) run = c.chunks.c;
+    while (!dim_literal(c.chunks) && !dim_divisible(c.chunks, run)) run--; /* tasks linear in U */
+    dim_t runs = dim_literal(c.chunks) ? dim((c.chunks.c + run - 1) / run) : dim_div(c.chunks, run);
+    dim_t tasks[] = {dim(L->batch), dim(L->group), runs};
+    const char *names[] = {"batch", "head", "run"};
+    builder_t b = build_kernel(L->m, "lsh_attention", 3, tasks, names);
+    describe(L, b.fn, KEY_lsh_attn_chunk_length,
+             "LSH attention: sorted chunks of %lld against %lld before and %lld after, one round",
+             (long long)a->chunk, (long long)a->before, (long long)a->after);
+    c.round = ax_v(kernel_param(&b, "round", a->rounds));
+    c.batch = ax_v(b.fn->task[0]);
+    c.head = ax_v(b.fn->task[1]);
+    c.first = ax_scale(ax_v(b.fn->task[2]), run);
+    window_t w = {.chunk = a->chunk, .span = c.ring, .causal = a->causal, .exclude_self = true,
+                  .ctx = &c, .open_chunk = lsh_open, .key_at = lsh_key, .key_scale = lsh_scale,
+                  .key_pos = lsh_pos, .value_at = lsh_value};
+    c.w = &w;
+    scratch_buffers(L, &b, &c, &w);
+    lsh_run(L, &b, &c, run);
+    a->attend = b.fn;
+}

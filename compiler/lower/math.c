@@ -1,0 +1,237 @@
+/* exp, log, tanh, erf and the activations, as pure functions of Loops.
+ *
+ * Own polynomials, so that every back end and compiler gives the same bits: no libm. exp: range
+ * reduction by the nearest multiple of ln 2 (magic-number rounding), degree 6 polynomial (Cephes expf);
+ * log and tanh: Cephes logf, tanhf; erf: minimax fits made for this project, below 1 in x^2 (error
+ * 1.2e-9), above as 1 - exp(-x^2) * P(1 / (1 + x/2)) (error 2.3e-11). Formulas of the activations are
+ * Hugging Face's ACT2FN (HF_SEMANTICS 7). */
+#include "lower/math.h"
+
+/* Builds with constants of x's type. */
+static value_t *num(builder_t *b, value_t *like, double x) {
+    return b_const(b, like->type, x);
+}
+static value_t *add(builder_t *b, value_t *x, value_t *y) {
+    return b_binary(b, OP_ADD, x, y);
+}
+static value_t *sub(builder_t *b, value_t *x, value_t *y) {
+    return b_binary(b, OP_SUB, x, y);
+}
+static value_t *mul(builder_t *b, value_t *x, value_t *y) {
+    return b_binary(b, OP_MUL, x, y);
+}
+static value_t *quotient(builder_t *b, value_t *x, value_t *y) {
+    return b_binary(b, OP_DIV, x, y);
+}
+
+/* c[0] x^(n-1) + … + c[n-1] */
+static value_t *horner(builder_t *b, value_t *x, const double *c, int n) {
+    value_t *y = num(b, x, c[0]);
+    for (int i = 1; i < n; i++) y = b_fma(b, y, x, num(b, x, c[i]));
+    return y;
+}
+
+static value_t *absolute(builder_t *b, value_t *x) {
+    ltype_t bits = {E_I32, x->type.lanes};
+    value_t *i = b_bitcast(b, E_I32, x);
+    return b_bitcast(b, E_F32, b_binary(b, OP_AND, i, b_iconst(b, bits, 0x7fffffff)));
+}
+
+/* |magnitude| with the sign of x */
+static value_t *with_sign(builder_t *b, value_t *magnitude, value_t *x) {
+    ltype_t bits = {E_I32, x->type.lanes};
+    value_t *sign = b_binary(b, OP_AND, b_bitcast(b, E_I32, x), b_iconst(b, bits, INT32_MIN));
+    return b_bitcast(b, E_F32, b_binary(b, OP_OR, b_bitcast(b, E_I32, magnitude), sign));
+}
+
+static value_t *build_exp(builder_t *b, value_t *x) {
+    static const double p[] = {1.9875691500E-4, 1.3981999507E-3, 8.3334519073E-3,
+                               4.1665795894E-2, 1.6666665459E-1, 5.0000001201E-1};
+    const double magic = 12582912.0; /* 1.5 * 2^23: adding it rounds to an integer */
+    value_t *low = num(b, x, -87.0), *high = num(b, x, 88.0);
+    /* x stands second: min and max then pass a NaN on */
+    value_t *clamped = b_binary(b, OP_MIN, high, b_binary(b, OP_MAX, low, x));
+    value_t *shifted = b_fma(b, clamped, num(b, x, 1.44269504088896341), num(b, x, magic));
+    value_t *n = sub(b, shifted, num(b, x, magic));
+    value_t *r = b_fma(b, n, num(b, x, -0.693359375), clamped);
+    r = b_fma(b, n, num(b, x, 2.12194440e-4), r);
+    value_t *y = b_fma(b, horner(b, r, p, 6), mul(b, r, r), add(b, r, num(b, x, 1)));
+    /* the low bits of `shifted` hold n: move them into the exponent */
+    value_t *scale = b_shift(b, OP_SHL, b_bitcast(b, E_I32, shifted), 23);
+    y = b_bitcast(b, E_F32, b_binary(b, OP_ADD, b_bitcast(b, E_I32, y), scale));
+    return b_select(b, b_compare(b, OP_LT, x, low), num(b, x, 0), y);
+}
+
+static value_t *build_log(builder_t *b, value_t *x) {
+    static const double p[] = {7.0376836292E-2,  -1.1514610310E-1, 1.1676998740E-1,
+                               -1.2420140846E-1, 1.4249322787E-1,  -1.6668057665E-1,
+                               2.0000714765E-1,  -2.4999993993E-1, 3.3333331174E-1};
+    ltype_t bits = {E_I32, x->type.lanes};
+    value_t *i = b_bitcast(b, E_I32, x);
+    value_t *e = b_binary(b, OP_SUB, b_shift(b, OP_SHR, i, 23), b_iconst(b, bits, 126));
+    value_t *m = b_binary(b, OP_OR, b_binary(b, OP_AND, i, b_iconst(b, bits, 0x007fffff)),
+                          b_iconst(b, bits, 0x3f000000));
+    m = b_bitcast(b, E_F32, m); /* in [0.5, 1) */
+    value_t *small = b_compare(b, OP_LT, m, num(b, x, 0.707106781186547524));
+    value_t *exponent = add(b, b_convert(b, E_F32, e), b_select(b, small, num(b, x, -1), num(b, x, 0)));
+    m = add(b, sub(b, m, num(b, x, 1)), b_select(b, small, m, num(b, x, 0)));
+    value_t *z = mul(b, m, m);
+    value_t *y = mul(b, mul(b, horner(b, m, p, 9), m), z);
+    y = b_fma(b, exponent, num(b, x, -2.12194440e-4), y);
+    y = b_fma(b, z, num(b, x, -0.5), y);
+    return b_fma(b, exponent, num(b, x, 0.693359375), add(b, m, y));
+}
+
+static value_t *build_tanh(lower_t *L, builder_t *b, value_t *x) {
+    static const double p[] = {-5.70498872745E-3, 2.06390887954E-2, -5.37397155531E-2,
+                               1.33314422036E-1, -3.33332819422E-1};
+    value_t *a = absolute(b, x), *z = mul(b, x, x);
+    value_t *small = b_fma(b, mul(b, horner(b, z, p, 5), z), x, x);
+    value_t *e = m_exp(L, b, add(b, a, a));
+    value_t *big = sub(b, num(b, x, 1), quotient(b, num(b, x, 2), add(b, e, num(b, x, 1))));
+    return b_select(b, b_compare(b, OP_LT, a, num(b, x, 0.625)), small, with_sign(b, big, x));
+}
+
+static value_t *build_erf(lower_t *L, builder_t *b, value_t *x) {
+    static const double near_zero[] = {7.88912138e-05, -0.000802084183, 0.0051895354, -0.0268544446,
+                                       0.112836002,    -0.376126271,    1.12837917};
+    static const double tail[] = {0.00665199608,  -0.25408518, 0.670544223, -0.0906545147,
+                                  0.408165501,    0.257079393, 0.0020736299};
+    value_t *a = b_binary(b, OP_MIN, absolute(b, x), num(b, x, 4.2)); /* erf(4.2) rounds to 1 */
+    value_t *z = mul(b, x, x);
+    value_t *small = mul(b, horner(b, z, near_zero, 7), x);
+    value_t *one = num(b, x, 1);
+    value_t *t = quotient(b, one, b_fma(b, a, num(b, x, 0.5), one));
+    value_t *e = m_exp(L, b, mul(b, b_unary(b, OP_NEG, a), a));
+    value_t *big = sub(b, one, mul(b, e, horner(b, t, tail, 7)));
+    return b_select(b, b_compare(b, OP_LT, a, one), small, with_sign(b, big, x));
+}
+
+/* ---- activations ------------------------------------------------------------------------------ */
+
+static value_t *sigmoid(lower_t *L, builder_t *b, value_t *x) {
+    value_t *one = num(b, x, 1);
+    return quotient(b, one, add(b, one, m_exp(L, b, b_unary(b, OP_NEG, x))));
+}
+
+static value_t *clip(builder_t *b, value_t *x, double lo, double hi) {
+    return b_binary(b, OP_MIN, num(b, x, hi), b_binary(b, OP_MAX, num(b, x, lo), x));
+}
+
+static value_t *gelu(lower_t *L, builder_t *b, value_t *x) {
+    value_t *e = m_erf(L, b, mul(b, x, num(b, x, 0.70710678118654752440)));
+    return mul(b, mul(b, x, num(b, x, 0.5)), add(b, e, num(b, x, 1)));
+}
+
+static value_t *gelu_tanh(lower_t *L, builder_t *b, value_t *x) {
+    value_t *cube = mul(b, mul(b, x, x), x);
+    value_t *inner = b_fma(b, cube, num(b, x, 0.044715), x);
+    value_t *t = m_tanh(L, b, mul(b, inner, num(b, x, 0.79788456080286535588)));
+    return mul(b, mul(b, x, num(b, x, 0.5)), add(b, t, num(b, x, 1)));
+}
+
+/* x tanh(log(1 + e^x)) = x w / (w + 2) with w = e^2x + 2 e^x; 1 beyond x = 20 in single precision */
+static value_t *mish(lower_t *L, builder_t *b, value_t *x) {
+    value_t *two = num(b, x, 2);
+    value_t *e = m_exp(L, b, b_binary(b, OP_MIN, x, num(b, x, 20)));
+    value_t *w = mul(b, e, add(b, e, two));
+    return mul(b, x, quotient(b, w, add(b, w, two)));
+}
+
+static value_t *relu(lower_t *L, builder_t *b, value_t *x) {
+    (void)L;
+    return b_binary(b, OP_MAX, num(b, x, 0), x);
+}
+static value_t *relu6(lower_t *L, builder_t *b, value_t *x) {
+    (void)L;
+    return clip(b, x, 0, 6);
+}
+static value_t *gelu_10(lower_t *L, builder_t *b, value_t *x) {
+    return clip(b, gelu(L, b, x), -10, 10);
+}
+static value_t *silu(lower_t *L, builder_t *b, value_t *x) {
+    return mul(b, x, sigmoid(L, b, x));
+}
+static value_t *quick_gelu(lower_t *L, builder_t *b, value_t *x) {
+    return mul(b, x, sigmoid(L, b, mul(b, x, num(b, x, 1.702))));
+}
+static value_t *linear(lower_t *L, builder_t *b, value_t *x) {
+    (void)L, (void)b;
+    return x;
+}
+
+typedef value_t *formula_fn(lower_t *L, builder_t *b, value_t *x);
+
+static const struct {
+    const char *name;
+    formula_fn *formula;
+} activations[ACT_COUNT] = {
+    [ACT_RELU] = {"relu", relu},
+    [ACT_GELU] = {"gelu", gelu},
+    [ACT_GELU_NEW] = {"gelu_new", gelu_tanh},
+    [ACT_SILU] = {"silu", silu},
+    [ACT_GELU_10] = {"gelu_10", gelu_10},
+    [ACT_GELU_FAST] = {"gelu_fast", gelu_tanh},
+    [ACT_GELU_PYTHON] = {"gelu_python", gelu},
+    [ACT_GELU_PYTORCH_TANH] = {"gelu_pytorch_tanh", gelu_tanh},
+    [ACT_QUICK_GELU] = {"quick_gelu", quick_gelu},
+    [ACT_MISH] = {"mish", mish},
+    [ACT_LINEAR] = {"linear", linear},
+    [ACT_RELU6] = {"relu6", relu6},
+    [ACT_SIGMOID] = {"sigmoid", sigmoid},
+    [ACT_TANH] = {"tanh_act", m_tanh},
+};
+
+/* ---- one function per formula and shape --------------------------------------------------------- */
+
+enum { FN_EXP, FN_LOG, FN_TANH, FN_ERF, FN_ACT };
+
+static void make(lower_t *L, int which, const char *name, ltype_t t,
+                 value_t *(*formula)(lower_t *L, builder_t *b, value_t *x)) {
+    const char *full = t.lanes > 1 ? arena_printf(L->arena, "%s_f32x%d", name, t.lanes)
+                                   : arena_printf(L->arena, "%s_f32", name);
+    const char *x = "x";
+    builder_t b = build_func(L->m, full, 1, &t, &x, 1, &t);
+    value_t *y = formula(L, &b, b.fn->params[0]);
+    b_return(&b, &y);
+    L->fn[which * 2 + (t.lanes > 1)] = b.fn;
+}
+
+static value_t *exp_formula(lower_t *L, builder_t *b, value_t *x) {
+    (void)L;
+    return build_exp(b, x);
+}
+static value_t *log_formula(lower_t *L, builder_t *b, value_t *x) {
+    (void)L;
+    return build_log(b, x);
+}
+
+void lower_math(lower_t *L) {
+    ltype_t shapes[] = {SCALAR(E_F32), vec(L)};
+    for (int i = 0; i < 2; i++) {
+        make(L, FN_EXP, "exp", shapes[i], exp_formula);
+        make(L, FN_LOG, "log", shapes[i], log_formula);
+        make(L, FN_TANH, "tanh", shapes[i], build_tanh);
+        make(L, FN_ERF, "erf", shapes[i], build_erf);
+        make(L, FN_ACT, activations[L->act].name, shapes[i], activations[L->act].formula);
+    }
+}
+
+static value_t *call(lower_t *L, builder_t *b, int which, value_t *x) {
+    return b_call1(b, L->fn[which * 2 + (x->type.lanes > 1)], x);
+}
+value_t *m_exp(lower_t *L, builder_t *b, value_t *x) {
+    return call(L, b, FN_EXP, x);
+}
+value_t *m_log(lower_t *L, builder_t *b, value_t *x) {
+    return call(L, b, FN_LOG, x);
+}
+value_t *m_tanh(lower_t *L, builder_t *b, value_t *x) {
+    return call(L, b, FN_TANH, x);
+}
+value_t *m_erf(lower_t *L, builder_t *b, value_t *x) {
+    return call(L, b, FN_ERF, x);
+}
+value_t *m_activation(lower_t *L, builder_t *b, value_t *x) {
+    return call(L, b, FN_ACT, x);
+}

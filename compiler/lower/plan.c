@@ -1,0 +1,131 @@
+/* What one artefact specialises for: the variants of compile.sequence_length, their graphs, the buckets
+ * all of them share, the weights layout; then their modules, per target.
+ *
+ * `dynamic` is one symbolic variant (padded length = lcm * U) and literal ones below it, for the lengths where
+ * the symbolic form would be wrong: inputs that fit one chunk see every key, and a window that reaches beyond
+ * all chunks wraps in a degenerate way. */
+#include "lower/lower.h"
+
+#include <string.h>
+
+static bool add_variant(plan_t *p, int64_t length, units_t units, bool unpadded, diag_t *d) {
+    const spec_t *s = p->spec;
+    graph_options_t o = {.batch = p->batch, .length = length, .units = units,
+                         .bucket_length = spec_padded_length(s, p->longest)};
+    variant_plan_t v = {.max_length = length, .unpadded = unpadded};
+    v.graph = graph_build(p->arena, s, &o, d);
+    if (!v.graph) return false;
+    if (units.max > 0) v.unit = spec_lcm(s);
+    v.padded = v.graph->padded.c;
+    p->variants[p->n_variants++] = v;
+    return true;
+}
+
+/* Whether U lengths of lcm need a literal form: some layer type sees all keys, or wraps beyond itself. */
+static bool needs_literal(const spec_t *s, int64_t units) {
+    int64_t length = spec_lcm(s) * units;
+    struct {
+        layer_kind_t kind;
+        int64_t chunk, before, after, rounds;
+    } kinds[] = {{LAYER_LOCAL, s->local_attn_chunk_length, s->local_num_chunks_before,
+                  s->local_num_chunks_after, 1},
+                 {LAYER_LSH, s->lsh_attn_chunk_length, s->lsh_num_chunks_before,
+                  s->lsh_num_chunks_after, s->num_hashes}};
+    for (int i = 0; i < 2; i++) {
+        if (!spec_has_kind(s, kinds[i].kind)) continue;
+        int64_t reach = kinds[i].before > kinds[i].after ? kinds[i].before : kinds[i].after;
+        if (length <= kinds[i].chunk || length / kinds[i].chunk * kinds[i].rounds < reach) return true;
+    }
+    return false;
+}
+
+static bool add_dynamic(plan_t *p, diag_t *d) {
+    const spec_t *s = p->spec;
+    int64_t longest = p->longest, lcm = spec_lcm(s), shortest = spec_min_chunk(s);
+    if (shortest > longest) shortest = longest;
+    if (!add_variant(p, shortest, (units_t){0, 0}, true, d)) return false;
+    int64_t u = 1, most = longest / lcm;
+    for (; u <= most && needs_literal(s, u); u++) {
+        if (p->n_variants >= MAX_LENGTHS) {
+            diag_error(d, s->at[KEY_compile_sequence_length],
+                       "windows of this many chunks need too many special lengths for `dynamic`");
+            return false;
+        }
+        if (lcm * u > shortest && !add_variant(p, lcm * u, (units_t){0, 0}, true, d)) return false;
+    }
+    if (u > most) return true;
+    return add_variant(p, longest, (units_t){u, most}, true, d);
+}
+
+static bool add_variants(plan_t *p, diag_t *d) {
+    const spec_t *s = p->spec;
+    const units_t literal = {0, 0};
+    switch (s->compile.length_mode) {
+    case LENGTH_DYNAMIC: return add_dynamic(p, d);
+    case LENGTH_FIXED:
+    case LENGTH_LIST:
+        for (int i = 0; i < s->compile.n_lengths; i++)
+            if (!add_variant(p, s->compile.lengths[i], literal, false, d)) return false;
+        return true;
+    case LENGTH_ABSENT: break;
+    }
+    return add_variant(p, p->longest, literal, false, d);
+}
+
+/* The greatest length of the artefact; decides automatic bucket counts for all variants. */
+static int64_t greatest_length(const spec_t *s, const plan_options_t *o) {
+    switch (s->compile.length_mode) {
+    case LENGTH_DYNAMIC: return spec_max_length(s);
+    case LENGTH_FIXED:
+    case LENGTH_LIST: return s->compile.lengths[s->compile.n_lengths - 1];
+    case LENGTH_ABSENT: break;
+    }
+    if (o->exact_length > 0) return o->exact_length;
+    return o->default_length > 0 ? o->default_length : spec_max_length(s);
+}
+
+static bool choose_targets(plan_t *p, const plan_options_t *o, diag_t *d) {
+    p->n_targets = o->n_targets;
+    for (int i = 0; i < o->n_targets; i++) p->targets[i] = o->targets[i];
+    if (p->n_targets == 0) {
+        diag_error(d, p->spec->at[KEY_compile_targets], "no target to compile for");
+        return false;
+    }
+    return true;
+}
+
+plan_t *plan_make(arena_t *a, const spec_t *s, const plan_options_t *o, diag_t *d) {
+    plan_t *p = ARENA_NEW(a, plan_t);
+    *p = (plan_t){.spec = s, .arena = a, .trace = o->trace, .impose_buckets = o->impose_buckets,
+                  .name = o->name};
+    p->batch = s->compile.has_batch ? s->compile.batch_size : 1;
+    if (o->exact_batch > 0 && !s->compile.has_batch) p->batch = o->exact_batch;
+    if (!choose_targets(p, o, d)) return NULL;
+    p->variants = ARENA_ARRAY(a, variant_plan_t, MAX_LENGTHS + 2);
+    p->longest = greatest_length(s, o);
+    if (!add_variants(p, d)) return NULL;
+    const graph_t *largest = p->variants[p->n_variants - 1].graph;
+    p->n_factors = largest->n_factors;
+    memcpy(p->factors, largest->factors, sizeof p->factors);
+    p->layout = layout_make(a, largest);
+    return p;
+}
+
+static bool lower_one(plan_t *p, variant_plan_t *v, const target_t *t, module_t **m,
+                      const pass_options_t *passes, diag_t *d) {
+    lower_options_t o = {.target = t, .trace = p->trace, .impose_buckets = p->impose_buckets,
+                         .name = p->name};
+    *m = lower_graph(p->arena, v->graph, p->layout, &o);
+    v->rows = dim_literal(v->graph->padded) ? module_find_buffer(*m, "y1")->dims[1].c : v->padded;
+    return loops_run_passes(*m, passes, d);
+}
+
+bool plan_lower(plan_t *p, const pass_options_t *passes, diag_t *d) {
+    p->modules = ARENA_ARRAY(p->arena, module_t *, p->n_variants * p->n_targets);
+    for (int v = 0; v < p->n_variants; v++)
+        for (int t = 0; t < p->n_targets; t++)
+            if (!lower_one(p, &p->variants[v], p->targets[t], &p->modules[v * p->n_targets + t],
+                           passes, d))
+                return false;
+    return true;
+}

@@ -1,0 +1,218 @@
+/* Into and out of attention, one group of heads at a time:
+ *   project   norm(y2) · W → q, k, v of the group, head by head         [batch][group][rows][head_stride]
+ *   combine   out of the group · W_o, added to y1; LSH: divides by the sum of weights over rounds first
+ * so that no array is ever heads * head_size wide (DESIGN: memory). */
+#include "lower/lower_int.h"
+#include "lower/math.h"
+
+typedef struct {
+    affine_t batch, row0;
+    value_t *head; /* within the group */
+    buffer_t *dst;
+} project_t;
+
+static void into_heads(lower_t *L, builder_t *b, void *ctx, affine_t row, affine_t col, int rows,
+                       value_t **acc) {
+    const project_t *p = ctx;
+    int nv = L->tiles->vectors;
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < nv; j++) {
+            affine_t qx[] = {p->batch, ax_v(p->head), ax_plus(ax_add(p->row0, row), i),
+                             ax_plus(col, (int64_t)j * L->lanes)};
+            b_store(b, p->dst, acc[i * nv + j], qx);
+        }
+}
+
+static void zero_head_row(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
+    const affine_t *row = ctx;
+    affine_t ix[] = {row[0], row[1], row[2], at};
+    b_store(b, L->out, b_const(b, (ltype_t){E_F32, width}, 0), ix);
+}
+
+/* LSH: output and softmax state of the block start empty. Filler rows get the sum 1, so that combine
+ * never takes them for rows that see only themselves. */
+static void clear_state(lower_t *L, builder_t *b, affine_t batch, value_t *head, affine_t row0) {
+    inst_t *loop = b_for(b, "i", dim(0), dim(L->block), 0, NULL);
+    affine_t row = ax_add(row0, ax_v(loop_var(loop)));
+    affine_t ix[] = {batch, ax_v(head), row};
+    for_span(L, b, L->head_stride, zero_head_row, ix);
+    ltype_t f = SCALAR(E_F32);
+    value_t *sum = b_const(b, f, 0);
+    if (!dim_equal(L->rows, L->padded)) {
+        value_t *filler = b_compare(b, OP_GE, b_index(b, row), b_index(b, (affine_t){.base = L->padded}));
+        sum = b_select(b, filler, b_const(b, f, 1), sum);
+    }
+    b_store(b, L->run_max, b_const(b, f, NO_KEY), ix);
+    b_store(b, L->run_sum, sum, ix);
+    b_end_for(b, loop, NULL);
+}
+
+void lower_projections(lower_t *L, attention_t *a) {
+    bool lsh = a->kind == LAYER_LSH;
+    dim_t tasks[] = {dim(L->batch), L->blocks};
+    const char *names[] = {"batch", "block"};
+    builder_t b = build_kernel(L->m, lsh ? "lsh_project" : "local_project", 2, tasks, names);
+    describe(L, b.fn, KEY_attn_layers, "%s attention: norm and projections of a group of %lld heads",
+             lsh ? "LSH" : "local", (long long)L->group);
+    value_t *layer = kernel_param(&b, "layer", L->n_layers);
+    value_t *index = kernel_param(&b, "index", a->count);
+    value_t *group = kernel_param(&b, "group", L->groups);
+    dim_t xd[] = {dim(L->block), dim(round_up(L->hidden, L->tile) + PADDING)};
+    buffer_t *x = kernel_scratch(&b, "x", E_F32, 2, xd);
+    project_t p = {.batch = ax_v(b.fn->task[0]), .row0 = ax_scale(ax_v(b.fn->task[1]), L->block)};
+    norm_t norm = {.n_src = 1, .src = {L->y2}, .batch = p.batch, .row0 = p.row0, .m = L->block,
+                   .width = L->hidden, .eps = L->eps, .weight = L->att_norm_w, .bias = L->att_norm_b,
+                   .prefix = ax_v(layer), .dst = x};
+    layer_norm_rows(L, &b, &norm);
+    inst_t *loop = b_for(&b, "head", dim(0), dim(L->group), 0, NULL);
+    p.head = loop_var(loop);
+    affine_t head = ax_add(ax_scale(ax_v(group), L->group), ax_v(p.head));
+    struct {
+        buffer_t *w, *dst;
+    } parts[] = {{a->query, L->q}, {a->key, L->k}, {a->value, L->v}};
+    for (int i = 0; i < 3; i++) {
+        if (!parts[i].w) continue;
+        p.dst = parts[i].dst;
+        dense_t d = {.a = x, .m = L->block, .k = L->hidden, .n = L->head_size, .w = parts[i].w,
+                     .n_prefix = 2, .prefix = {ax_v(index), head}, .epilogue = into_heads, .ctx = &p};
+        b_comment(&b, "→ %s", parts[i].dst->name);
+        dense(L, &b, &d);
+    }
+    if (lsh) clear_state(L, &b, p.batch, p.head, p.row0);
+    b_end_for(&b, loop, NULL);
+    a->project = b.fn;
+}
+
+/* ---- out of attention ----------------------------------------------------------------------------- */
+
+typedef struct {
+    affine_t batch, row0, row; /* row: of the block */
+    value_t *head, *scale;
+    buffer_t *src, *a;
+} gather_t;
+
+static affine_t global_row(const gather_t *c) {
+    return ax_add(c->row0, c->row);
+}
+
+static void copy_head(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
+    const gather_t *c = ctx;
+    affine_t ox[] = {c->batch, ax_v(c->head), global_row(c), at};
+    affine_t ax_[] = {c->row, ax_add(ax_scale(ax_v(c->head), L->head_size), at)};
+    value_t *x = b_load(b, c->src, width, ox);
+    if (c->scale) {
+        value_t *s = width > 1 ? b_broadcast(b, c->scale, width) : c->scale;
+        x = b_binary(b, OP_MUL, x, s);
+    }
+    b_store(b, c->a, x, ax_);
+}
+
+/* HF_SEMANTICS Q2: a row that sees only itself, k_r times in round r, has L_r = fl(-1e5 + fl(log k_r));
+ * its output is v times sum_r exp(L_r - lse(L)) k_r exp(-1e5 - L_r), every step in single precision. */
+static value_t *self_only_weight(lower_t *L, builder_t *b, const attention_t *a, const gather_t *c) {
+    ltype_t f = SCALAR(E_F32);
+    value_t *self = b_const(b, f, -1e5), *count[64], *lse[64];
+    value_t *most = NULL;
+    if (a->rounds > 64) bug("more than 64 hash rounds");
+    for (int r = 0; r < a->rounds; r++) {
+        affine_t ix[] = {c->batch, ax_v(c->head), ax(r), global_row(c)};
+        count[r] = a->exact ? b_const(b, f, 1) : b_convert(b, E_F32, load1(b, L->self_count, 4, ix));
+        lse[r] = b_binary(b, OP_ADD, self, m_log(L, b, count[r]));
+        most = most ? b_binary(b, OP_MAX, most, lse[r]) : lse[r];
+    }
+    value_t *total = NULL;
+    for (int r = 0; r < a->rounds; r++) {
+        value_t *e = m_exp(L, b, b_binary(b, OP_SUB, lse[r], most));
+        total = total ? b_binary(b, OP_ADD, total, e) : e;
+    }
+    total = b_binary(b, OP_ADD, m_log(L, b, total), most);
+    value_t *sum = NULL;
+    for (int r = 0; r < a->rounds; r++) {
+        value_t *p = m_exp(L, b, b_binary(b, OP_SUB, self, lse[r]));
+        value_t *w = b_binary(b, OP_MUL, count[r], p);
+        if (a->rounds > 1)
+            w = b_binary(b, OP_MUL, w, m_exp(L, b, b_binary(b, OP_SUB, lse[r], total)));
+        sum = sum ? b_binary(b, OP_ADD, sum, w) : w;
+    }
+    return sum;
+}
+
+static void gather_lsh_row(lower_t *L, builder_t *b, const attention_t *a, gather_t *c) {
+    ltype_t f = SCALAR(E_F32);
+    affine_t ix[] = {c->batch, ax_v(c->head), global_row(c)};
+    value_t *sum = b_name(load1(b, L->run_sum, 3, ix), "sum");
+    inst_t *seen = b_if(b, b_compare(b, OP_GT, sum, b_const(b, f, 0)), 0, NULL);
+    c->src = L->out;
+    c->scale = b_binary(b, OP_DIV, b_const(b, f, 1), sum);
+    for_span(L, b, L->head_stride, copy_head, c);
+    b_else(b, seen, NULL);
+    c->src = L->v;
+    c->scale = b_name(self_only_weight(L, b, a, c), "weight");
+    for_span(L, b, L->head_stride, copy_head, c);
+    b_end_if(b, seen, NULL);
+}
+
+static void add_to_stream(lower_t *L, builder_t *b, void *ctx, affine_t row, affine_t col, int rows,
+                          value_t **acc) {
+    const gather_t *c = ctx;
+    int nv = L->tiles->vectors;
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < nv; j++) {
+            affine_t yx[] = {c->batch, ax_plus(ax_add(c->row0, row), i),
+                             ax_plus(col, (int64_t)j * L->lanes)};
+            value_t *y = b_load(b, L->y1, L->lanes, yx);
+            b_store(b, L->y1, b_binary(b, OP_ADD, y, acc[i * nv + j]), yx);
+        }
+}
+
+typedef struct {
+    gather_t *c;
+    affine_t first, row; /* of the group in trace_self; filler rows are left out */
+} self_trace_t;
+
+static void trace_self_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
+    const self_trace_t *t = ctx;
+    affine_t from[] = {t->c->row, at}, to[] = {t->c->batch, t->row, ax_add(t->first, at)};
+    b_store(b, L->trace_self, b_load(b, t->c->a, width, from), to);
+}
+
+void lower_attention_output(lower_t *L, attention_t *a) {
+    bool lsh = a->kind == LAYER_LSH;
+    dim_t tasks[] = {dim(L->batch), L->blocks};
+    const char *names[] = {"batch", "block"};
+    builder_t b = build_kernel(L->m, lsh ? "lsh_output" : "local_output", 2, tasks, names);
+    describe(L, b.fn, KEY_attn_layers, "%s attention: output of a group of heads, added to stream 1",
+             lsh ? "LSH" : "local");
+    value_t *index = kernel_param(&b, "index", a->count);
+    value_t *group = kernel_param(&b, "group", L->groups);
+    int64_t depth = L->group * L->head_size;
+    dim_t ad[] = {dim(L->block), dim(depth + L->head_stride - L->head_size + PADDING)};
+    gather_t c = {.batch = ax_v(b.fn->task[0]), .row0 = ax_scale(ax_v(b.fn->task[1]), L->block)};
+    c.a = kernel_scratch(&b, "heads", E_F32, 2, ad);
+    inst_t *rows = b_for(&b, "i", dim(0), dim(L->block), 0, NULL);
+    c.row = ax_v(loop_var(rows));
+    inst_t *heads = b_for(&b, "head", dim(0), dim(L->group), 0, NULL);
+    c.head = loop_var(heads);
+    c.src = L->q; /* local attention writes over its queries */
+    if (lsh) gather_lsh_row(L, &b, a, &c);
+    else for_span(L, &b, L->head_stride, copy_head, &c);
+    b_end_for(&b, heads, NULL);
+    if (L->o->trace) {
+        self_trace_t t = {&c, ax_scale(ax_v(group), depth), global_row(&c)};
+        inst_t *real = NULL;
+        if (!dim_equal(L->rows, L->padded)) {
+            value_t *row = b_index(&b, t.row), *n = b_index(&b, (affine_t){.base = L->padded});
+            value_t *last = b_index(&b, (affine_t){.base = dim_sub(L->padded, dim(1))});
+            real = b_if(&b, b_compare(&b, OP_LT, row, n), 0, NULL);
+            t.row = ax_v(b_binary(&b, OP_MIN, row, last));
+        }
+        for_span(L, &b, depth, trace_self_span, &t);
+        if (real) b_end_if(&b, real, NULL);
+    }
+    b_end_for(&b, rows, NULL);
+    dense_t d = {.a = c.a, .m = L->block, .k = depth, .n = L->hidden, .w = a->output, .n_prefix = 1,
+                 .prefix = {ax_v(index)}, .k_base = ax_scale(ax_v(group), depth),
+                 .epilogue = add_to_stream, .ctx = &c};
+    dense(L, &b, &d);
+    a->combine = b.fn;
+}

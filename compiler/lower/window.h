@@ -1,0 +1,54 @@
+/* One query panel against one window of keys: what local and LSH attention share.
+ *
+ * Scores are computed transposed, keys as rows and queries in the lanes, so that the softmax is vertical
+ * and the probabilities come out as the broadcast operand of the product with V (PERFORMANCE: S' = K Q'). */
+#ifndef REFORMERC_LOWER_WINDOW_H
+#define REFORMERC_LOWER_WINDOW_H
+
+#include "lower/lower_int.h"
+
+typedef struct window window_t;
+struct window {
+    int64_t chunk, span;   /* keys per chunk, chunks per window */
+    buffer_t *queries;     /* scratch [slots][head_size][chunk rounded up to tiles]: transposed */
+    affine_t query_slot;
+    affine_t panel;        /* first query lane: tile * panel index */
+    buffer_t *scores;      /* scratch [span * chunk][tile] */
+    buffer_t *query_pos;   /* scratch i32 [slots][chunk rounded up]: positions of the queries */
+    bool exclude_self;     /* LSH: a token is no key of its own */
+    bool causal;
+    /* Where the keys of window chunk `o` are; set at the start of each window chunk. */
+    void (*open_chunk)(lower_t *L, builder_t *b, window_t *w, value_t *o);
+    /* K[key][k], its factor (1/norm), its position or REFORMER_MASKED, V[key][col …] */
+    value_t *(*key_at)(lower_t *L, builder_t *b, window_t *w, affine_t key, value_t *k);
+    value_t *(*key_scale)(lower_t *L, builder_t *b, window_t *w, affine_t key);
+    value_t *(*key_pos)(lower_t *L, builder_t *b, window_t *w, affine_t key);
+    value_t *(*value_at)(lower_t *L, builder_t *b, window_t *w, affine_t key, affine_t col);
+    void *ctx;
+};
+
+/* Writes masked scores of the panel into w->scores; most[j]: their maxima, NO_KEY without a key. */
+void window_scores(lower_t *L, builder_t *b, window_t *w, value_t **most);
+/* Scores become exp(score - shift[j]); sum[j]: their sums. */
+void window_exp(lower_t *L, builder_t *b, window_t *w, value_t *const *shift, value_t **sum);
+/* rows x (vectors of columns) of P·V for queries row … of the panel, columns col …. */
+typedef void window_rows_fn(lower_t *L, builder_t *b, window_t *w, affine_t row, affine_t col, int rows,
+                            value_t **acc);
+void window_values(lower_t *L, builder_t *b, window_t *w, window_rows_fn *epilogue);
+/* Whether lane `row` of the panel is a query at all: only when chunks do not fill their tiles. */
+inst_t *window_guard(lower_t *L, builder_t *b, const window_t *w, affine_t row); /* NULL: always */
+void window_end_guard(builder_t *b, inst_t *guard);
+
+/* Transposes `lanes` rows per step into dst [slot][head_size][lane …]; row_of gives the row of a lane. */
+typedef affine_t row_of_fn(lower_t *L, builder_t *b, void *ctx, affine_t lane);
+void transpose_rows(lower_t *L, builder_t *b, buffer_t *src, affine_t batch, affine_t head,
+                    buffer_t *dst, affine_t slot, int64_t lanes, row_of_fn *row_of, void *ctx);
+/* lane, but at most chunk - 1: lanes beyond the chunk repeat its last token. */
+affine_t clamp_lane(lower_t *L, builder_t *b, affine_t lane, int64_t chunk);
+
+/* The chunk at `offset` (-before … after) from `chunk`, of `chunks` on a ring. */
+affine_t window_chunk(lower_t *L, builder_t *b, const attention_t *a, dim_t chunks, affine_t chunk,
+                      affine_t offset);
+double inverse_root(int64_t n); /* 1 / sqrt(n) */
+
+#endif
