@@ -45,18 +45,21 @@ void diag_source(diag_t *d, const char *file, const char *text, size_t bytes) {
     ARENA_PUSH(d->arena, d->sources, d->n_sources, d->cap_sources) = (source_t){file, text, bytes};
 }
 
-static int rank_of(const diag_t *d, const char *file) {
+/* The message that first spoke of the file, or NULL. */
+static const message_t *first_of(const diag_t *d, const char *file) {
     for (size_t i = 0; i < d->n; i++) {
         const char *other = d->messages[i].at.file;
-        if (file == other || (file && other && strcmp(file, other) == 0))
-            return d->messages[i].file_rank;
+        if (file == other || (file && other && strcmp(file, other) == 0)) return &d->messages[i];
     }
-    return (int)d->n;
+    return NULL;
 }
 
+/* File names are copied: callers free theirs, often because of the very error reported. */
 static void report(diag_t *d, srcloc_t at, bool is_error, const char *fmt, va_list ap) {
     message_t m = {.at = at, .is_error = is_error, .order = (int)d->n};
-    m.file_rank = rank_of(d, at.file);
+    const message_t *first = first_of(d, at.file);
+    m.file_rank = first ? first->file_rank : (int)d->n;
+    if (at.file) m.at.file = first ? first->at.file : arena_strdup(d->arena, at.file);
     m.text = arena_vprintf(d->arena, fmt, ap);
     ARENA_PUSH(d->arena, d->messages, d->n, d->cap) = m;
     d->errors += is_error;
@@ -184,9 +187,10 @@ _Noreturn void bug(const char *fmt, ...) {
     va_start(ap, fmt);
     fputs("reformerc: internal error: ", stderr);
     vfprintf(stderr, fmt, ap);
-    fputs("\n    This is a defect of reformerc, not of your input. Please report it with the command "
-          "line.\n",
-          stderr);
+    fputs(
+        "\n    This is a defect of reformerc, not of your input. Please report it with the command "
+        "line.\n",
+        stderr);
     va_end(ap);
     exit(EXIT_BUG);
 }

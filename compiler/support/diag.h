@@ -13,7 +13,7 @@
 #include <stdio.h>
 
 typedef struct {
-    const char *file; /* NULL: no place; must outlive the diag_t */
+    const char *file; /* NULL: no place; diag.c copies it */
     int line, col;    /* from 1; 0: the file as a whole */
 } srcloc_t;
 

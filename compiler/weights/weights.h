@@ -1,6 +1,7 @@
 /* Weights: Hugging Face tensors in, packed file out.
  *
  * safetensors.c  reads (mmap, every header field checked) and writes the format; only user of <jansson.h>
+ * convert.c      number types of a file → float32, int32
  * store.c        a set of float32 tensors under Hugging Face names: from a file, or random, plus rotations
  * pack.c         store + layout → the bytes of runtime/reformer_rt.h's weights file
  * rng.c          torch's CPU generator, bit for bit (randn) */
@@ -34,7 +35,7 @@ size_t st_count(const st_file_t *f);
 const st_tensor_t *st_at(const st_file_t *f, size_t i); /* in order of their data */
 const st_tensor_t *st_find(const st_file_t *f, const char *name);
 const char *st_path(const st_file_t *f);
-/* Conversions into caller's arrays of t->elements; false after an error in d (wrong dtype, a value that
+/* (convert.c) Conversions into caller's arrays of t->elements; false after an error in d (wrong dtype, a value that
  * does not fit …). `what` says where: file path. */
 bool st_to_f32(const st_tensor_t *t, float *out, const char *path, diag_t *d);   /* F16 BF16 F32 F64 */
 bool st_to_i32(const st_tensor_t *t, int32_t *out, const char *path, diag_t *d); /* I64 I32 I16 I8 U8 BOOL */
@@ -42,6 +43,8 @@ bool st_to_i32(const st_tensor_t *t, int32_t *out, const char *path, diag_t *d);
 typedef struct st_writer st_writer_t; /* collects tensors (copies), writes one file, whole or not at all */
 st_writer_t *st_writer_new(void);
 void st_writer_add(st_writer_t *w, const char *name, st_dtype_t dtype, int rank, const int64_t *shape, const void *data);
+/* The same without data: zeroed room for them, which the caller fills before saving. */
+void *st_writer_space(st_writer_t *w, const char *name, st_dtype_t dtype, int rank, const int64_t *shape);
 bool st_writer_save(st_writer_t *w, const char *path, diag_t *d); /* does not free w */
 void st_writer_free(st_writer_t *w);
 
@@ -57,6 +60,7 @@ void torch_seed(torch_rng_t *g, uint64_t seed); /* torch.manual_seed */
 uint32_t torch_u32(torch_rng_t *g);
 float torch_uniform(torch_rng_t *g);            /* [0, 1) */
 void torch_randn(torch_rng_t *g, float *out, size_t n);
+void torch_randn_scalar(torch_rng_t *g, float *out, size_t n); /* the same bits without vector units */
 
 /* ---- a set of tensors ------------------------------------------------------------------------ */
 
@@ -93,6 +97,9 @@ const tensor_t *store_find(const store_t *s, const char *name); /* NULL: none */
 
 /* ---- the packed file --------------------------------------------------------------------------- */
 
+/* Size of the file: header, data and contents table; a function of the layout alone, so that generated
+ * code (reformer_desc_t.weights_bytes) can know it without weights. */
+size_t weights_packed_bytes(const layout_t *l);
 /* 64-byte aligned bytes of the weights file, free() them; contents table included. */
 unsigned char *weights_pack(const layout_t *l, const store_t *s, size_t *bytes, diag_t *d);
 /* Packed file back to Hugging Face tensors (safetensors), with the layout of the same model. */

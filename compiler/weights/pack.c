@@ -1,0 +1,250 @@
+/* The packed weights file (runtime/reformer_rt.h): store → file for the kernels, and back.
+ *
+ * In: the layout's table and a tensor per source. Out: header, arrays in the arrangement that
+ * lower/layout.h gives each (zeros where a panel is not full), and a table of contents in text, so that a
+ * person with a pager can tell what the file holds. Header, data and contents depend on nothing but layout and
+ * weights: same weights, same bytes. Unpacking inverts it exactly. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "reformer_rt.h"
+#include "weights/names.h"
+#include "weights/store_int.h"
+
+/* ---- arrangements ------------------------------------------------------------------------------------------------
+ * Each function moves one stacked tensor; `packed` is its place in the array. Both directions share one
+ * walk over the elements, so that they cannot disagree. */
+
+typedef struct {
+    bool unpack;
+    float *packed;
+    float *plain;
+} move_t;
+
+static void move_row(const move_t *m, int64_t packed, int64_t plain, int64_t n) {
+    size_t bytes = (size_t)n * sizeof(float);
+    if (m->unpack) memcpy(m->plain + plain, m->packed + packed, bytes);
+    else memcpy(m->packed + packed, m->plain + plain, bytes);
+}
+
+/* `rows` rows of length `depth` (row-major, from `plain`) ↔ panels of 32 rows, K-major. 16 values of K at a
+ * time: a panel's 32 rows are often a power of two apart and would evict each other line by line. */
+static void move_panels(const move_t *m, int64_t packed, int64_t plain, int64_t rows,
+                        int64_t depth) {
+    enum { STEP = 16 };
+    for (int64_t p = 0; p < rows; p += PANEL, packed += depth * PANEL)
+        for (int64_t k0 = 0; k0 < depth; k0 += STEP)
+            for (int64_t j = 0; j < PANEL && p + j < rows; j++) {
+                int64_t end = k0 + STEP < depth ? k0 + STEP : depth;
+                float *a = m->packed + packed + j, *b = m->plain + plain + (p + j) * depth;
+                if (m->unpack)
+                    for (int64_t k = k0; k < end; k++) b[k] = a[k * PANEL];
+                else
+                    for (int64_t k = k0; k < end; k++) a[k * PANEL] = b[k];
+            }
+}
+
+static int64_t panel_floats(int64_t rows, int64_t depth) {
+    return (rows + PANEL - 1) / PANEL * PANEL * depth;
+}
+
+/* [H, d, n, R] ↔ [H][n][d][R] */
+static void move_rotations(const move_t *m, const int64_t *s) {
+    int64_t d = s[1], n = s[2], r = s[3];
+    for (int64_t h = 0; h < s[0]; h++)
+        for (int64_t i = 0; i < n; i++)
+            for (int64_t j = 0; j < d; j++)
+                move_row(m, ((h * n + i) * d + j) * r, ((h * d + j) * n + i) * r, r);
+}
+
+static int64_t elements_of(const layout_entry_t *e) {
+    int64_t n = 1;
+    for (int i = 0; i < e->rank; i++) n *= e->shape[i];
+    return n;
+}
+
+static void move_tensor(const layout_entry_t *e, const move_t *m) {
+    switch (e->kind) {
+    case PACK_ROWS: move_row(m, 0, 0, elements_of(e)); break;
+    case PACK_PANELS: move_panels(m, 0, 0, e->shape[0], e->shape[1]); break;
+    case PACK_HEAD_PANELS: {
+        int64_t d = e->shape[0] / e->heads, depth = e->shape[1];
+        for (int64_t h = 0; h < e->heads; h++)
+            move_panels(m, h * panel_floats(d, depth), h * d * depth, d, depth);
+        break;
+    }
+    case PACK_ROTATIONS: move_rotations(m, e->shape); break;
+    }
+}
+
+/* Floats from one stacked tensor to the next. */
+static int64_t stride_of(const layout_entry_t *e) {
+    return e->bytes / (int64_t)sizeof(float) / e->count;
+}
+
+/* ---- contents ------------------------------------------------------------------------------------------------------ */
+
+static const char *const kind_names[] = {[PACK_ROWS] = "rows",
+                                         [PACK_PANELS] = "panels",
+                                         [PACK_HEAD_PANELS] = "head_panels",
+                                         [PACK_ROTATIONS] = "rotations"};
+
+static void write_dims(sbuf_t *s, const char *key, int rank, const int64_t *dims) {
+    sbuf_printf(s, " %s=", key);
+    for (int i = 0; i < rank; i++) sbuf_printf(s, "%s%lld", i ? "x" : "", (long long)dims[i]);
+}
+
+static void write_contents(const layout_t *l, sbuf_t *s) {
+    sbuf_printf(s, "reformer weights %d, layout %d, panels of %d\n", REFORMER_WEIGHTS_VERSION,
+                LAYOUT_VERSION, PANEL);
+    for (int i = 0; i < l->n; i++) {
+        const layout_entry_t *e = &l->entries[i];
+        sbuf_printf(s, "%s %s f32 offset=%lld bytes=%lld", e->name, kind_names[e->kind],
+                    (long long)e->offset, (long long)e->bytes);
+        write_dims(s, "packed", e->packed_rank, e->packed);
+        write_dims(s, "shape", e->rank, e->shape);
+        if (e->heads) sbuf_printf(s, " heads=%lld", (long long)e->heads);
+        sbuf_puts(s, "\n");
+        for (int j = 0; j < e->count; j++) sbuf_printf(s, "  %s\n", e->source[j]);
+    }
+}
+
+size_t weights_packed_bytes(const layout_t *l) {
+    sbuf_t s = {0};
+    write_contents(l, &s);
+    size_t bytes = (size_t)l->data_end + s.size;
+    sbuf_free(&s);
+    return bytes;
+}
+
+/* ---- packing -------------------------------------------------------------------------------------------------------- */
+
+static bool fits_entry(const layout_entry_t *e, const tensor_t *t) {
+    return t->rank == e->rank &&
+           memcmp(t->shape, e->shape, (size_t)e->rank * sizeof *e->shape) == 0;
+}
+
+static void pack_entry(const layout_entry_t *e, const store_t *s, unsigned char *file) {
+    for (int i = 0; i < e->count; i++) {
+        const tensor_t *t = store_find(s, e->source[i]);
+        if (!t || !t->data || !fits_entry(e, t)) bug("no weights for '%s'", e->source[i]);
+        move_t m = {.packed = (float *)(void *)(file + e->offset) + i * stride_of(e),
+                    .plain = (float *)(uintptr_t)t->data}; /* only read */
+        move_tensor(e, &m);
+    }
+}
+
+static uint64_t count_nonfinite(const unsigned char *file, size_t data_end) {
+    uint64_t n = 0;
+    for (size_t i = REFORMER_WEIGHTS_HEADER; i + 4 <= data_end; i += 4) {
+        uint32_t bits;
+        memcpy(&bits, file + i, sizeof bits);
+        n += (bits & 0x7F800000u) == 0x7F800000u;
+    }
+    return n;
+}
+
+unsigned char *weights_pack(const layout_t *l, const store_t *s, size_t *bytes, diag_t *d) {
+    sbuf_t contents = {0};
+    write_contents(l, &contents);
+    size_t data_end = (size_t)l->data_end, total = data_end + contents.size;
+    unsigned char *file = aligned_alloc(64, (total + 63) / 64 * 64);
+    if (!file) {
+        diag_error(d, NOWHERE, "not enough memory for %zu bytes of packed weights", total);
+        sbuf_free(&contents);
+        return NULL;
+    }
+    memset(file, 0, data_end);
+    for (int i = 0; i < l->n; i++) pack_entry(&l->entries[i], s, file);
+    memcpy(file + data_end, contents.data, contents.size);
+    sbuf_free(&contents);
+    reformer_weights_header_t h = {.version = REFORMER_WEIGHTS_VERSION,
+                                   .fingerprint = l->fingerprint,
+                                   .bytes = total,
+                                   .data_end = data_end,
+                                   .nonfinite = count_nonfinite(file, data_end)};
+    memcpy(h.magic, REFORMER_WEIGHTS_MAGIC, sizeof h.magic);
+    h.checksum = reformer_checksum(file + REFORMER_WEIGHTS_HEADER, total - REFORMER_WEIGHTS_HEADER);
+    memcpy(file, &h, sizeof h);
+    *bytes = total;
+    return file;
+}
+
+/* ---- unpacking ------------------------------------------------------------------------------------------------------- */
+
+/* The first thing wrong with the file, or NULL. Nothing of it is used before. */
+static const char *fault(const layout_t *l, const unsigned char *file, size_t bytes) {
+    reformer_weights_header_t h;
+    if (bytes < REFORMER_WEIGHTS_HEADER) return "is not a packed weights file, or truncated";
+    memcpy(&h, file, sizeof h);
+    if (memcmp(h.magic, REFORMER_WEIGHTS_MAGIC, sizeof h.magic) != 0)
+        return "is not a packed weights file";
+    if (h.version != REFORMER_WEIGHTS_VERSION || h.reserved != 0)
+        return "is a packed weights file of another version";
+    if (h.fingerprint != l->fingerprint) return "holds the weights of another model";
+    if (h.bytes != bytes || bytes != weights_packed_bytes(l) || h.data_end != (uint64_t)l->data_end)
+        return "is truncated, or longer than it should be";
+    if (h.checksum !=
+        reformer_checksum(file + REFORMER_WEIGHTS_HEADER, bytes - REFORMER_WEIGHTS_HEADER))
+        return "is damaged: its checksum differs";
+    return NULL;
+}
+
+static bool is_head(const layout_t *l) {
+    static const char *const heads[] = {"lm_head.", "classifier.", "qa_outputs."};
+    for (int i = 0; i < l->n; i++)
+        for (int j = 0; j < 3; j++)
+            if (strncmp(l->entries[i].source[0], heads[j], strlen(heads[j])) == 0) return true;
+    return false;
+}
+
+/* Axial tables go back to Hugging Face's [1, .., s_a, .., 1, dim_a]. */
+static int hf_shape(const layout_t *l, const layout_entry_t *e, const char *source,
+                    int64_t *shape) {
+    if (!is_axial_table(source)) {
+        memcpy(shape, e->shape, (size_t)e->rank * sizeof *shape);
+        return e->rank;
+    }
+    int axes = 0, axis = atoi(strrchr(source, '.') + 1);
+    for (int i = 0; i < l->n; i++) axes += is_axial_table(l->entries[i].source[0]);
+    for (int i = 0; i < axes; i++) shape[i] = i == axis ? e->shape[0] : 1;
+    shape[axes] = e->shape[1];
+    return axes + 1;
+}
+
+static const char *hf_name(arena_t *a, const char *source, bool prefix) {
+    bool inner = strncmp(source, "embeddings.", 11) == 0 || strncmp(source, "encoder.", 8) == 0;
+    return prefix && inner ? arena_printf(a, "reformer.%s", source) : source;
+}
+
+static void unpack_tensor(const layout_t *l, const layout_entry_t *e, int i,
+                          const unsigned char *file, arena_t *a, st_writer_t *w) {
+    int64_t shape[8];
+    const char *source = e->source[i];
+    int rank = hf_shape(l, e, source, shape);
+    move_t m = {.unpack = true};
+    m.packed = (float *)(uintptr_t)(file + e->offset) + i * stride_of(e); /* only read */
+    m.plain = st_writer_space(w, hf_name(a, source, is_head(l)), ST_F32, rank, shape);
+    move_tensor(e, &m);
+    /* Hugging Face saves this parameter under both of its names. */
+    if (strcmp(source, "lm_head.bias") == 0)
+        st_writer_add(w, "lm_head.decoder.bias", ST_F32, rank, shape, m.plain);
+}
+
+bool weights_unpack(const layout_t *l, const unsigned char *packed, size_t bytes, const char *path,
+                    diag_t *d) {
+    const char *wrong = fault(l, packed, bytes);
+    if (wrong) {
+        diag_error(d, NOWHERE, "the packed weights file %s", wrong);
+        return false;
+    }
+    st_writer_t *w = st_writer_new();
+    arena_t *a = arena_new();
+    for (int i = 0; i < l->n; i++)
+        for (int j = 0; j < l->entries[i].count; j++)
+            unpack_tensor(l, &l->entries[i], j, packed, a, w);
+    bool ok = st_writer_save(w, path, d);
+    arena_free(a);
+    st_writer_free(w);
+    return ok;
+}

@@ -1,0 +1,435 @@
+/* The safetensors format: 8 bytes of header length (little-endian), a JSON header, then raw data.
+ *
+ * In: a file that nobody vouches for, mapped. Every field of its header is checked before any tensor can
+ * be reached: lengths, JSON, types, shapes (products with overflow checks), and that the tensors cover
+ * the data without overlap, hole or rest, as the format demands. Unknown fields of an entry are ignored,
+ * like the reference implementation does; an unknown dtype is an error only for whoever uses the tensor.
+ * Out: a table of tensors that point into the mapping. The file must not shrink while it is open.
+ * Also the writer. The only user of <jansson.h>. */
+#include "weights/weights.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "reformer_rt.h"
+#include "weights/names.h"
+
+/* The limit of the reference implementation; real headers have a few hundred kilobytes. */
+static const uint64_t max_header = 100u * 1000 * 1000;
+
+typedef struct {
+    const char *name;
+    st_dtype_t dtype;
+    size_t size; /* bytes per element */
+} dtype_info_t;
+
+static const dtype_info_t dtypes[] = {
+    {"BOOL", ST_BOOL, 1}, {"U8", ST_U8, 1},   {"I8", ST_I8, 1},     {"I16", ST_I16, 2},
+    {"I32", ST_I32, 4},   {"I64", ST_I64, 8}, {"F16", ST_F16, 2},   {"BF16", ST_BF16, 2},
+    {"F32", ST_F32, 4},   {"F64", ST_F64, 8}, {"U16", ST_OTHER, 2}, {"U32", ST_OTHER, 4},
+    {"U64", ST_OTHER, 8},
+};
+enum { N_DTYPES = sizeof dtypes / sizeof *dtypes };
+
+static const dtype_info_t *dtype_named(const char *name) {
+    for (int i = 0; i < N_DTYPES; i++)
+        if (strcmp(dtypes[i].name, name) == 0) return &dtypes[i];
+    return NULL;
+}
+
+static const dtype_info_t *dtype_info(st_dtype_t t) {
+    for (int i = 0; i < N_DTYPES; i++)
+        if (dtypes[i].dtype == t) return &dtypes[i];
+    bug("no size for dtype %d", (int)t);
+}
+
+struct st_file {
+    arena_t *arena;
+    const char *path;
+    mapping_t map;
+    st_tensor_t *tensors; /* in order of their data */
+    size_t n;
+    const st_tensor_t **by_name;
+};
+
+/* ---- reading: one entry ----------------------------------------------------------------------------- */
+
+typedef struct {
+    st_file_t *f;
+    diag_t *d;
+    const unsigned char *data; /* after the header */
+    size_t bytes;
+} reader_t;
+
+/* One name per line of the message, printable whatever the file holds. */
+static bool refuse(reader_t *r, const char *tensor, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+static bool refuse(reader_t *r, const char *tensor, const char *fmt, ...) {
+    va_list ap;
+    va_start(ap, fmt);
+    char *text = arena_vprintf(r->f->arena, fmt, ap);
+    va_end(ap);
+    char name[SHOWN_BYTES];
+    diag_error(r->d, IN_FILE(r->f->path), "tensor '%s': %s", shown_name(tensor, name), text);
+    return false;
+}
+
+/* A JSON integer >= 0; numbers with a fraction or an exponent are none. */
+static bool read_count(const json_t *j, int64_t *out) {
+    if (!json_is_integer(j) || json_integer_value(j) < 0) return false;
+    *out = json_integer_value(j);
+    return true;
+}
+
+static bool read_dtype(reader_t *r, const json_t *entry, st_tensor_t *t) {
+    const json_t *dtype = json_object_get(entry, "dtype");
+    if (!json_is_string(dtype)) return refuse(r, t->name, "'dtype' is missing or not a string");
+    t->dtype_name = arena_strdup(r->f->arena, json_string_value(dtype));
+    const dtype_info_t *info = dtype_named(t->dtype_name);
+    t->dtype = info ? info->dtype : ST_OTHER;
+    return true;
+}
+
+static bool read_shape(reader_t *r, const json_t *entry, st_tensor_t *t) {
+    const json_t *shape = json_object_get(entry, "shape");
+    if (!json_is_array(shape)) return refuse(r, t->name, "'shape' is missing or not a list");
+    size_t rank = json_array_size(shape);
+    if (rank > sizeof t->shape / sizeof *t->shape)
+        return refuse(r, t->name, "has %zu dimensions, 8 are the most this compiler reads", rank);
+    t->rank = (int)rank;
+    t->elements = 1;
+    for (int i = 0; i < t->rank; i++) {
+        if (!read_count(json_array_get(shape, (size_t)i), &t->shape[i]))
+            return refuse(r, t->name, "dimension %d of 'shape' is not a whole number >= 0", i);
+        if (__builtin_mul_overflow(t->elements, t->shape[i], &t->elements))
+            return refuse(r, t->name, "'shape' has more elements than fit 63 bits");
+    }
+    return true;
+}
+
+static bool read_offsets(reader_t *r, const json_t *entry, st_tensor_t *t) {
+    const json_t *offsets = json_object_get(entry, "data_offsets");
+    int64_t begin, end;
+    if (!json_is_array(offsets) || json_array_size(offsets) != 2 ||
+        !read_count(json_array_get(offsets, 0), &begin) ||
+        !read_count(json_array_get(offsets, 1), &end))
+        return refuse(r, t->name, "'data_offsets' is not a pair of whole numbers >= 0");
+    if (begin > end)
+        return refuse(r, t->name, "'data_offsets' end (%lld) before they begin (%lld)",
+                      (long long)end, (long long)begin);
+    if ((uint64_t)end > r->bytes)
+        return refuse(r, t->name,
+                      "'data_offsets' end at %lld, but the file has only %zu bytes of data",
+                      (long long)end, r->bytes);
+    t->data = r->data + begin;
+    t->bytes = (size_t)(end - begin);
+    return true;
+}
+
+static bool check_size(reader_t *r, const st_tensor_t *t) {
+    const dtype_info_t *info = dtype_named(t->dtype_name);
+    if (!info) return true; /* size unknown */
+    uint64_t bytes;
+    if (__builtin_mul_overflow((uint64_t)t->elements, info->size, &bytes) || bytes != t->bytes) {
+        char shape[SHOWN_BYTES];
+        return refuse(r, t->name,
+                      "%s %s needs %lld elements of %zu bytes, but 'data_offsets' hold %zu bytes",
+                      info->name, shown_shape(t->rank, t->shape, shape), (long long)t->elements,
+                      info->size, t->bytes);
+    }
+    return true;
+}
+
+static bool read_entry(reader_t *r, const char *name, const json_t *entry, st_tensor_t *t) {
+    t->name = arena_strdup(r->f->arena, name);
+    if (!json_is_object(entry)) return refuse(r, name, "its entry is not an object");
+    return read_dtype(r, entry, t) && read_shape(r, entry, t) && read_offsets(r, entry, t) &&
+           check_size(r, t);
+}
+
+/* ---- reading: the whole header ------------------------------------------------------------------------ */
+
+static int by_data(const void *pa, const void *pb) {
+    const st_tensor_t *a = pa, *b = pb;
+    if (a->data != b->data) return a->data < b->data ? -1 : 1;
+    if (a->bytes != b->bytes) return a->bytes < b->bytes ? -1 : 1;
+    return strcmp(a->name, b->name);
+}
+
+static int by_name(const void *pa, const void *pb) {
+    const st_tensor_t *const *a = pa, *const *b = pb;
+    return strcmp((*a)->name, (*b)->name);
+}
+
+/* Sorted tensors must follow each other exactly. */
+static bool check_cover(reader_t *r) {
+    const unsigned char *at = r->data;
+    for (size_t i = 0; i < r->f->n; i++) {
+        const st_tensor_t *t = &r->f->tensors[i];
+        if (t->data < at) {
+            char other[SHOWN_BYTES];
+            return refuse(r, t->name, "its data overlap those of '%s'",
+                          shown_name(r->f->tensors[i - 1].name, other));
+        }
+        if (t->data > at)
+            return refuse(r, t->name, "%zu bytes before its data belong to no tensor",
+                          (size_t)(t->data - at));
+        at += t->bytes;
+    }
+    size_t rest = (size_t)(r->data + r->bytes - at);
+    if (rest == 0) return true;
+    diag_error(r->d, IN_FILE(r->f->path), "%zu bytes after the last tensor belong to no tensor",
+               rest);
+    return false;
+}
+
+static bool check_metadata(reader_t *r, const json_t *metadata) {
+    bool ok = json_is_object(metadata);
+    const char *key;
+    json_t *value;
+    if (ok)
+        json_object_foreach((json_t *)(uintptr_t)metadata, key, value) ok =
+            ok && json_is_string(value);
+    if (!ok) diag_error(r->d, IN_FILE(r->f->path), "'__metadata__' is not an object of strings");
+    return ok;
+}
+
+static bool read_entries(reader_t *r, json_t *header) {
+    st_file_t *f = r->f;
+    size_t n = json_object_size(header);
+    f->tensors = ARENA_ARRAY(f->arena, st_tensor_t, n);
+    bool ok = true;
+    const char *name;
+    json_t *entry;
+    json_object_foreach(header, name, entry) {
+        if (strcmp(name, "__metadata__") == 0) ok = check_metadata(r, entry) && ok;
+        else if (read_entry(r, name, entry, &f->tensors[f->n])) f->n++;
+        else ok = false;
+        if (diag_errors(r->d) >= MAX_REPORTS) break;
+    }
+    if (!ok) return false;
+    qsort(f->tensors, f->n, sizeof *f->tensors, by_data);
+    f->by_name = ARENA_ARRAY(f->arena, const st_tensor_t *, n);
+    for (size_t i = 0; i < f->n; i++) f->by_name[i] = &f->tensors[i];
+    qsort(f->by_name, f->n, sizeof *f->by_name, by_name);
+    return check_cover(r);
+}
+
+/* What people hand in by mistake. */
+static const char *other_format(const mapping_t *m) {
+    static const struct {
+        const char *magic, *what;
+    } known[] = {
+        {"PK\003\004",
+         "a zip archive, perhaps a PyTorch checkpoint: convert it to safetensors first "
+         "(safetensors.torch.save_file)"},
+        {"\200\002",
+         "a Python pickle, perhaps a PyTorch checkpoint: convert it to safetensors first "
+         "(safetensors.torch.save_file)"},
+        {REFORMER_WEIGHTS_MAGIC, "a packed weights file of reformerc, not safetensors"},
+        {"version https://git-lfs",
+         "a Git LFS pointer: the file itself was not downloaded (git lfs pull)"},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        size_t n = strlen(known[i].magic);
+        if (m->bytes >= n && memcmp(m->data, known[i].magic, n) == 0) return known[i].what;
+    }
+    return NULL;
+}
+
+/* The header's bytes, after all checks that need no JSON. */
+static bool find_header(reader_t *r, const char **text, size_t *bytes) {
+    const st_file_t *f = r->f;
+    srcloc_t at = IN_FILE(f->path);
+    const char *other = other_format(&f->map);
+    if (other) return diag_error(r->d, at, "is %s", other), false;
+    if (f->map.bytes < 8)
+        return diag_error(r->d, at, "is not a safetensors file: it has %zu bytes", f->map.bytes),
+               false;
+    uint64_t n = 0;
+    for (int i = 0; i < 8; i++) n |= (uint64_t)f->map.data[i] << (8 * i);
+    if (n > max_header || n > f->map.bytes - 8) {
+        diag_error(
+            r->d, at,
+            "is not a safetensors file, or truncated: a header of %llu bytes is announced, the file "
+            "has %zu after that (and %llu are the most allowed)",
+            (unsigned long long)n, f->map.bytes - 8, (unsigned long long)max_header);
+        return false;
+    }
+    *text = (const char *)f->map.data + 8;
+    *bytes = (size_t)n;
+    if (n == 0 || **text != '{')
+        return diag_error(r->d, at,
+                          "is not a safetensors file: its header does not begin with '{'"),
+               false;
+    r->data = f->map.data + 8 + n;
+    r->bytes = f->map.bytes - 8 - (size_t)n;
+    return true;
+}
+
+static bool read_file(st_file_t *f, diag_t *d) {
+    reader_t r = {.f = f, .d = d};
+    const char *text;
+    size_t bytes;
+    if (!find_header(&r, &text, &bytes)) return false;
+    json_error_t error;
+    json_t *header = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
+    if (!header) {
+        char shown[SHOWN_BYTES];
+        diag_error(d, IN_FILE(f->path), "the header is not valid JSON: %s (byte %d of the header)",
+                   shown_name(error.text, shown), error.position);
+        return false;
+    }
+    bool ok = read_entries(&r, header);
+    json_decref(header);
+    return ok;
+}
+
+st_file_t *st_open(const char *path, diag_t *d) {
+    arena_t *a = arena_new();
+    st_file_t *f = ARENA_NEW(a, st_file_t);
+    f->arena = a;
+    f->path = arena_strdup(a, path);
+    if (file_map(path, &f->map, d) && read_file(f, d)) return f;
+    st_close(f);
+    return NULL;
+}
+
+void st_close(st_file_t *f) {
+    if (!f) return;
+    file_unmap(&f->map);
+    arena_free(f->arena);
+}
+
+size_t st_count(const st_file_t *f) {
+    return f->n;
+}
+
+const st_tensor_t *st_at(const st_file_t *f, size_t i) {
+    return i < f->n ? &f->tensors[i] : NULL;
+}
+
+const st_tensor_t *st_find(const st_file_t *f, const char *name) {
+    if (f->n == 0) return NULL;
+    st_tensor_t key = {.name = name};
+    const st_tensor_t *p = &key;
+    const st_tensor_t **found =
+        (const st_tensor_t **)bsearch(&p, f->by_name, f->n, sizeof *f->by_name, by_name);
+    return found ? *found : NULL;
+}
+
+const char *st_path(const st_file_t *f) {
+    return f->path;
+}
+
+/* ---- writing -------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    char *name;
+    st_dtype_t dtype;
+    int rank;
+    int64_t shape[8];
+    unsigned char *data;
+    size_t bytes;
+} pending_t;
+
+struct st_writer {
+    arena_t *arena;
+    pending_t *tensors;
+    size_t n, cap;
+};
+
+st_writer_t *st_writer_new(void) {
+    arena_t *a = arena_new();
+    st_writer_t *w = ARENA_NEW(a, st_writer_t);
+    w->arena = a;
+    return w;
+}
+
+void st_writer_free(st_writer_t *w) {
+    if (w) arena_free(w->arena);
+}
+
+void *st_writer_space(st_writer_t *w, const char *name, st_dtype_t dtype, int rank,
+                      const int64_t *shape) {
+    pending_t t = {.name = arena_strdup(w->arena, name), .dtype = dtype, .rank = rank};
+    if (rank < 0 || rank > 8) bug("tensor '%s' of rank %d", name, rank);
+    t.bytes = dtype_info(dtype)->size;
+    for (int i = 0; i < rank; i++) {
+        t.shape[i] = shape[i];
+        if (shape[i] < 0 || __builtin_mul_overflow(t.bytes, (size_t)shape[i], &t.bytes))
+            bug("tensor '%s': impossible shape", name);
+    }
+    t.data = arena_alloc(w->arena, t.bytes);
+    ARENA_PUSH(w->arena, w->tensors, w->n, w->cap) = t;
+    return t.data;
+}
+
+void st_writer_add(st_writer_t *w, const char *name, st_dtype_t dtype, int rank,
+                   const int64_t *shape, const void *data) {
+    void *to = st_writer_space(w, name, dtype, rank, shape);
+    size_t bytes = w->tensors[w->n - 1].bytes;
+    if (bytes) memcpy(to, data, bytes);
+}
+
+static void write_entry(sbuf_t *s, const pending_t *t, size_t begin) {
+    json_t *name = json_string(t->name);
+    char *quoted = name ? json_dumps(name, JSON_ENCODE_ANY | JSON_ENSURE_ASCII) : NULL;
+    if (!quoted) bug("a tensor name is not UTF-8");
+    sbuf_printf(s, "%s%s:{\"dtype\":\"%s\",\"shape\":[", s->size > 1 ? "," : "", quoted,
+                dtype_info(t->dtype)->name);
+    for (int i = 0; i < t->rank; i++)
+        sbuf_printf(s, "%s%lld", i ? "," : "", (long long)t->shape[i]);
+    sbuf_printf(s, "],\"data_offsets\":[%zu,%zu]}", begin, begin + t->bytes);
+    free(quoted);
+    json_decref(name);
+}
+
+/* Wider elements first, so that every tensor is aligned to its elements; otherwise as added. */
+static pending_t **in_file_order(st_writer_t *w) {
+    pending_t **order = ARENA_ARRAY(w->arena, pending_t *, w->n);
+    size_t n = 0;
+    for (size_t size = 8; size > 0; size /= 2)
+        for (size_t i = 0; i < w->n; i++)
+            if (dtype_info(w->tensors[i].dtype)->size == size) order[n++] = &w->tensors[i];
+    return order;
+}
+
+static int by_pending_name(const void *pa, const void *pb) {
+    const pending_t *const *a = pa, *const *b = pb;
+    return strcmp((*a)->name, (*b)->name);
+}
+
+static void check_duplicates(st_writer_t *w) {
+    pending_t **sorted = ARENA_ARRAY(w->arena, pending_t *, w->n);
+    for (size_t i = 0; i < w->n; i++) sorted[i] = &w->tensors[i];
+    qsort(sorted, w->n, sizeof *sorted, by_pending_name);
+    for (size_t i = 1; i < w->n; i++)
+        if (by_pending_name(&sorted[i - 1], &sorted[i]) == 0)
+            bug("tensor '%s' written twice", sorted[i]->name);
+}
+
+bool st_writer_save(st_writer_t *w, const char *path, diag_t *d) {
+    check_duplicates(w);
+    pending_t **order = in_file_order(w);
+    sbuf_t header = {0};
+    sbuf_puts(&header, "{");
+    size_t at = 0;
+    for (size_t i = 0; i < w->n; i++) {
+        write_entry(&header, order[i], at);
+        at += order[i]->bytes;
+    }
+    sbuf_puts(&header, "}");
+    while (header.size % 8) sbuf_puts(&header, " ");
+    unsigned char length[8];
+    for (int i = 0; i < 8; i++) length[i] = (unsigned char)((uint64_t)header.size >> (8 * i));
+    output_t *o = output_open(path, d);
+    bool ok =
+        o && output_write(o, length, sizeof length) && output_write(o, header.data, header.size);
+    for (size_t i = 0; i < w->n && ok; i++) ok = output_write(o, order[i]->data, order[i]->bytes);
+    sbuf_free(&header);
+    if (ok) return output_commit(o);
+    output_abort(o);
+    return false;
+}

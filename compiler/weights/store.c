@@ -1,0 +1,362 @@
+/* The weights of one model as float32 tensors under Hugging Face's names.
+ *
+ * In: the params of a Graph, which say what must be there; a safetensors file or checkpoint folder, or
+ * "random[:SEED]"; perhaps a file of rotations. Out: one tensor per param, in the Graph's order, all
+ * finite. Aligned float32 data stay in the mapping, the rest is converted once.
+ * Names (HF_SEMANTICS 2): `reformer.` present or absent, the mask-value buffers ignored, the bias of the LM
+ * head under either or both of its names, axial tables with Hugging Face's dimensions of 1. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "weights/names.h"
+#include "weights/store_int.h"
+
+#define PREFIX "reformer."
+
+/* ---- names ------------------------------------------------------------------------------------------------ */
+
+static bool starts_with(const char *s, const char *prefix) {
+    return strncmp(s, prefix, strlen(prefix)) == 0;
+}
+
+static const char *without_prefix(const char *name) {
+    return starts_with(name, PREFIX) ? name + strlen(PREFIX) : name;
+}
+
+bool is_axial_table(const char *name) {
+    return starts_with(name, "embeddings.position_embeddings.weights.");
+}
+
+/* "layers.N.rotations" */
+bool is_rotations(const char *name, int *layer) {
+    int end = 0;
+    return sscanf(name, "layers.%9d.rotations%n", layer, &end) == 1 && end > 0 && name[end] == 0 &&
+           name[7] >= '0' && name[7] <= '9';
+}
+
+/* Scalar buffers that Hugging Face saves with the weights; their values are constants. */
+static bool is_mask_buffer(const char *name) {
+    const char *last = strrchr(name, '.');
+    last = last ? last + 1 : name;
+    return starts_with(last, "mask_value_float") || starts_with(last, "self_mask_value_float");
+}
+
+/* One parameter with two names. */
+static const char *other_name(const char *name) {
+    if (strcmp(name, "lm_head.bias") == 0) return "lm_head.decoder.bias";
+    if (strcmp(name, "lm_head.decoder.bias") == 0) return "lm_head.bias";
+    return NULL;
+}
+
+/* ---- shapes ------------------------------------------------------------------------------------------------- */
+
+static int next_dim(int rank, const int64_t *shape, int i) {
+    while (i < rank && shape[i] == 1) i++;
+    return i;
+}
+
+/* Equal but for dimensions of 1. */
+static bool same_layout(int rank, const int64_t *shape, int other_rank, const int64_t *other) {
+    int i = next_dim(rank, shape, 0), j = next_dim(other_rank, other, 0);
+    while (i < rank && j < other_rank && shape[i] == other[j]) {
+        i = next_dim(rank, shape, i + 1);
+        j = next_dim(other_rank, other, j + 1);
+    }
+    return i == rank && j == other_rank;
+}
+
+static bool shape_fits(const tensor_t *want, const st_tensor_t *t) {
+    if (is_axial_table(want->name)) return same_layout(want->rank, want->shape, t->rank, t->shape);
+    return want->rank == t->rank &&
+           memcmp(want->shape, t->shape, (size_t)t->rank * sizeof *t->shape) == 0;
+}
+
+/* ---- values --------------------------------------------------------------------------------------------------- */
+
+static bool finite_bits(uint32_t bits) {
+    return (bits & 0x7F800000u) != 0x7F800000u;
+}
+
+/* The first NaN or infinity, or n. Looks at blocks first: almost all are clean. */
+static int64_t first_nonfinite(const float *x, int64_t n) {
+    for (int64_t i = 0; i < n; i += 1024) {
+        int64_t end = i + 1024 < n ? i + 1024 : n;
+        uint32_t bad = 0, bits;
+        for (int64_t j = i; j < end; j++) {
+            memcpy(&bits, x + j, sizeof bits);
+            bad |= !finite_bits(bits);
+        }
+        if (!bad) continue;
+        for (int64_t j = i; j < end; j++) {
+            memcpy(&bits, x + j, sizeof bits);
+            if (!finite_bits(bits)) return j;
+        }
+    }
+    return n;
+}
+
+/* "[1, 3]" for element 7 of a [2, 4] */
+static const char *shown_index(const tensor_t *t, int64_t at, char out[SHOWN_BYTES]) {
+    int64_t index[8];
+    for (int i = t->rank - 1; i >= 0; i--) {
+        index[i] = at % t->shape[i];
+        at /= t->shape[i];
+    }
+    return shown_shape(t->rank, index, out);
+}
+
+static bool check_finite(const tensor_t *t, const char *shown, const char *path, diag_t *d) {
+    int64_t at = first_nonfinite(t->data, t->elements);
+    if (at == t->elements) return true;
+    char index[SHOWN_BYTES];
+    uint32_t bits;
+    memcpy(&bits, t->data + at, sizeof bits);
+    diag_error(d, IN_FILE(path), "tensor '%s': element %lld (%s) is %s", shown, (long long)at,
+               shown_index(t, at, index), (bits & 0x007FFFFF) ? "NaN" : "infinite");
+    return false;
+}
+
+bool store_take(store_t *s, tensor_t *t, const st_tensor_t *from, const char *path, diag_t *d) {
+    char name[SHOWN_BYTES];
+    shown_name(from->name, name);
+    if (!shape_fits(t, from)) {
+        char is[SHOWN_BYTES], want[SHOWN_BYTES];
+        diag_error(d, IN_FILE(path), "tensor '%s' has shape %s, this model needs %s", name,
+                   shown_shape(from->rank, from->shape, is), shown_shape(t->rank, t->shape, want));
+        return false;
+    }
+    if (from->dtype == ST_F32 && (uintptr_t)from->data % sizeof(float) == 0) {
+        t->data = (const float *)(const void *)from->data;
+    } else {
+        float *copy = ARENA_ARRAY(s->arena, float, t->elements);
+        if (!st_to_f32(from, copy, path, d)) return false;
+        t->data = copy;
+    }
+    return check_finite(t, name, path, d);
+}
+
+/* ---- from a file ------------------------------------------------------------------------------------------------ */
+
+typedef struct {
+    store_t *s;
+    st_file_t *f;
+    bool *used; /* per tensor of the file */
+    diag_t *d;
+    int missing; /* params that the file lacks */
+} load_t;
+
+static const st_tensor_t *take_name(load_t *l, const char *name) {
+    const st_tensor_t *t = st_find(l->f, name);
+    if (t) l->used[t - st_at(l->f, 0)] = true;
+    return t;
+}
+
+/* With the prefix or without; both would be two tensors for one param. */
+static const st_tensor_t *take_either(load_t *l, const char *name) {
+    const st_tensor_t *bare = take_name(l, name);
+    const st_tensor_t *full = take_name(l, arena_printf(l->s->arena, PREFIX "%s", name));
+    if (bare && full)
+        diag_error(l->d, IN_FILE(st_path(l->f)), "holds both '%s' and '" PREFIX "%s'", name, name);
+    return full ? full : bare;
+}
+
+static bool same_values(const tensor_t *a, const tensor_t *b) {
+    for (int64_t i = 0; i < a->elements; i++)
+        if (a->data[i] != b->data[i]) return false;
+    return true;
+}
+
+static void load_param(load_t *l, tensor_t *t) {
+    const char *path = st_path(l->f), *alias = other_name(t->name);
+    const st_tensor_t *one = take_either(l, t->name), *two = alias ? take_either(l, alias) : NULL;
+    if (!one && !two) {
+        if (l->missing++ < MAX_REPORTS)
+            diag_error(l->d, IN_FILE(path), "tensor '%s' is missing", t->name);
+        return;
+    }
+    if (one && two) {
+        tensor_t twin = *t;
+        if (store_take(l->s, t, one, path, l->d) && store_take(l->s, &twin, two, path, l->d) &&
+            !same_values(t, &twin))
+            diag_error(l->d, IN_FILE(path),
+                       "'%s' and '%s' are one parameter, but their values differ", t->name, alias);
+        return;
+    }
+    (void)store_take(l->s, t, one ? one : two, path, l->d);
+}
+
+/* Tensors that nobody asked for: one warning, however many there are. */
+static void report_unknown(const load_t *l) {
+    size_t n = 0, first = 0;
+    for (size_t i = st_count(l->f); i-- > 0;) {
+        const char *name = st_at(l->f, i)->name;
+        if (l->used[i] || is_mask_buffer(name)) continue;
+        n++;
+        first = i;
+    }
+    if (n == 0) return;
+    char name[SHOWN_BYTES];
+    shown_name(st_at(l->f, first)->name, name);
+    if (n == 1)
+        diag_warning(l->d, IN_FILE(st_path(l->f)), "tensor '%s' has no place in this model", name);
+    else
+        diag_warning(l->d, IN_FILE(st_path(l->f)),
+                     "%zu tensors have no place in this model, the first is '%s'", n, name);
+}
+
+static bool load_file(store_t *s, const char *path, diag_t *d) {
+    s->weights = st_open(path, d);
+    if (!s->weights) return false;
+    load_t l = {.s = s, .f = s->weights, .d = d};
+    l.used = ARENA_ARRAY(s->arena, bool, st_count(l.f));
+    for (size_t i = 0; i < s->n; i++) {
+        int layer;
+        if (!is_rotations(s->tensors[i].name, &layer)) {
+            load_param(&l, &s->tensors[i]);
+        } else {
+            /* Files that weights_unpack wrote carry them; Hugging Face's do not. */
+            const st_tensor_t *t = take_name(&l, s->tensors[i].name);
+            if (t) (void)store_take(s, &s->tensors[i], t, path, d);
+        }
+    }
+    if (l.missing > MAX_REPORTS)
+        diag_error(d, IN_FILE(st_path(l.f)), "%d more tensors are missing",
+                   l.missing - MAX_REPORTS);
+    if (l.missing) diag_hint(d, "is this a checkpoint of the model that the spec describes?");
+    report_unknown(&l);
+    return true; /* store_load counts the errors */
+}
+
+/* A checkpoint folder stands for the file in it. NULL after an error. */
+static const char *resolve(arena_t *a, const char *path, diag_t *d) {
+    if (!is_directory(path)) return path;
+    const char *file = arena_printf(a, "%s/model.safetensors", path);
+    if (file_exists(file)) return file;
+    diag_error(d, IN_FILE(path), "holds no model.safetensors");
+    if (file_exists(arena_printf(a, "%s/model.safetensors.index.json", path)))
+        diag_hint(
+            d, "its weights are split over several files; save them as one "
+               "(model.save_pretrained(DIR, max_shard_size=\"100GB\", safe_serialization=True))");
+    else if (file_exists(arena_printf(a, "%s/pytorch_model.bin", path)))
+        diag_hint(d, "convert pytorch_model.bin with Python: safetensors.torch.save_file("
+                     "torch.load(\"pytorch_model.bin\"), \"model.safetensors\"), or "
+                     "model.save_pretrained(DIR, safe_serialization=True)");
+    return NULL;
+}
+
+/* ---- the store ----------------------------------------------------------------------------------------------------- */
+
+static int by_name(const void *pa, const void *pb) {
+    const tensor_t *const *a = pa, *const *b = pb;
+    return strcmp((*a)->name, (*b)->name);
+}
+
+static void list_params(store_t *s, const graph_t *g) {
+    for (size_t i = 0; i < g->n_nodes; i++) s->n += g->nodes[i]->op == G_PARAM;
+    s->tensors = ARENA_ARRAY(s->arena, tensor_t, s->n);
+    size_t n = 0;
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const gnode_t *node = g->nodes[i];
+        if (node->op != G_PARAM) continue;
+        tensor_t *t = &s->tensors[n++];
+        t->name = arena_strdup(s->arena, node->name);
+        t->rank = node->rank;
+        t->elements = 1;
+        for (int j = 0; j < t->rank; j++) {
+            t->shape[j] = node->shape[j].c;
+            if (node->shape[j].u != 0 ||
+                __builtin_mul_overflow(t->elements, t->shape[j], &t->elements))
+                bug("param '%s' has no literal shape", t->name);
+        }
+    }
+    s->by_name = ARENA_ARRAY(s->arena, tensor_t *, s->n);
+    for (size_t i = 0; i < s->n; i++) s->by_name[i] = &s->tensors[i];
+    if (s->n) qsort(s->by_name, s->n, sizeof *s->by_name, by_name);
+}
+
+/* "random" or "random:SEED"; *error when what follows is no seed. */
+static bool is_random(const char *path, uint64_t *seed, bool *error) {
+    *seed = 0;
+    *error = false;
+    if (!starts_with(path, "random")) return false;
+    const char *p = path + strlen("random");
+    if (*p == 0) return true;
+    if (*p++ != ':') return false;
+    *error = *p == 0;
+    for (; *p; p++) {
+        if (*p < '0' || *p > '9' || __builtin_mul_overflow(*seed, UINT64_C(10), seed) ||
+            __builtin_add_overflow(*seed, (uint64_t)(*p - '0'), seed))
+            return *error = true;
+    }
+    return true;
+}
+
+static bool load_tensors(store_t *s, const graph_t *g, const char *path, diag_t *d) {
+    uint64_t seed;
+    bool bad_seed;
+    if (is_random(path, &seed, &bad_seed)) {
+        if (bad_seed) {
+            diag_error(d, NOWHERE,
+                       "weights '%s': after 'random:' a whole number is needed, the seed", path);
+            return false;
+        }
+        store_random(s, g->spec, seed);
+        return true;
+    }
+    const char *file = resolve(s->arena, path, d);
+    return file && load_file(s, file, d);
+}
+
+store_t *store_load(const graph_t *g, const store_options_t *o, diag_t *d) {
+    arena_t *a = arena_new();
+    store_t *s = ARENA_NEW(a, store_t);
+    s->arena = a;
+    list_params(s, g);
+    int before = diag_errors(d);
+    if (!o->path) diag_error(d, NOWHERE, "no weights given");
+    else if (load_tensors(s, g, o->path, d)) store_rotations(s, g->spec, o, d);
+    if (diag_errors(d) == before) return s;
+    store_free(s);
+    return NULL;
+}
+
+void store_free(store_t *s) {
+    if (!s) return;
+    st_close(s->weights);
+    st_close(s->rotations);
+    arena_free(s->arena);
+}
+
+tensor_t *store_tensor(const store_t *s, const char *name) {
+    tensor_t key = {.name = name}, *p = &key;
+    tensor_t **found = s->n ? bsearch(&p, s->by_name, s->n, sizeof *s->by_name, by_name) : NULL;
+    return found ? *found : NULL;
+}
+
+const tensor_t *store_find(const store_t *s, const char *name) {
+    return store_tensor(s, name);
+}
+
+/* ---- what a file is -------------------------------------------------------------------------------------------------- */
+
+bool weights_kind(const char *path, weights_kind_t *k, diag_t *d) {
+    *k = (weights_kind_t){0};
+    uint64_t seed;
+    bool bad_seed;
+    if (is_random(path, &seed, &bad_seed)) return true; /* a bad seed is reported when it is used */
+    arena_t *a = arena_new();
+    const char *file = resolve(a, path, d);
+    st_file_t *f = file ? st_open(file, d) : NULL;
+    for (size_t i = 0; f && i < st_count(f); i++) {
+        const char *name = st_at(f, i)->name, *bare = without_prefix(name);
+        k->has_prefix |= bare != name;
+        k->has_lm_head |= starts_with(bare, "lm_head.");
+        k->has_classifier |= starts_with(bare, "classifier.");
+        k->has_qa |= starts_with(bare, "qa_outputs.");
+    }
+    bool ok = f != NULL;
+    st_close(f);
+    arena_free(a);
+    return ok;
+}

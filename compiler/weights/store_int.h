@@ -1,0 +1,26 @@
+/* Shared by store.c (files) and initial.c (random weights, rotations). */
+#ifndef REFORMERC_WEIGHTS_STORE_INT_H
+#define REFORMERC_WEIGHTS_STORE_INT_H
+
+#include "weights/weights.h"
+
+struct store {
+    arena_t *arena;
+    tensor_t *tensors;  /* one per param, in the Graph's order */
+    tensor_t **by_name; /* [n] */
+    size_t n;
+    st_file_t *weights, *rotations; /* mappings that tensors point into, or NULL */
+};
+
+tensor_t *store_tensor(const store_t *s, const char *name); /* NULL: none */
+bool is_axial_table(const char *name);
+bool is_rotations(const char *name, int *layer);
+/* Points t at the values of `from` (converted if need be); checks shape, dtype and values. */
+bool store_take(store_t *s, tensor_t *t, const st_tensor_t *from, const char *path, diag_t *d);
+
+/* Hugging Face's initialisation of everything but rotations. */
+void store_random(store_t *s, const spec_t *spec, uint64_t seed);
+/* Rotations that have no values yet: from the file, else from hash_seed, else one stream. */
+bool store_rotations(store_t *s, const spec_t *spec, const store_options_t *o, diag_t *d);
+
+#endif
