@@ -1,9 +1,10 @@
 /* Which of the targets this CPU and its operating system can run.
  *
- * x86-64: the feature bits that the psABI lists for the levels v3 and v4, and the register state that
- * the OS saves (XGETBV), so that a kernel booted without AVX-512 state is told apart from one with it.
- * aarch64: vectors of 128 bits are part of the architecture. Asked at bind time, not per forward:
- * under a hypervisor each CPUID costs microseconds, and there is no global to keep the answer in. */
+ * x86-64: the feature bits that the psABI lists for the levels v3 and v4, and the register state
+ * that the OS saves (XGETBV), so that a kernel booted without AVX-512 state is told apart from one
+ * with it. aarch64: vectors of 128 bits are part of the architecture. Asked at bind time, not per
+ * forward: under a hypervisor each CPUID costs microseconds, and there is no global to keep the
+ * answer in. */
 #include "reformer_rt.h"
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))

@@ -1,5 +1,5 @@
-/* Error codes in words. In: a REFORMER_E_* value. Out: static text, the same in every release for the
- * same code (products match on codes, people read the text). */
+/* Error codes in words. In: a REFORMER_E_* value. Out: static text, the same in every release for
+ * the same code (products match on codes, people read the text). */
 #include "reformer_rt.h"
 
 static const char *const messages[] = {

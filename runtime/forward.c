@@ -1,8 +1,8 @@
 /* One forward: choose the variant, lay out the workspace, fill the slots, run the schedule.
  *
- * The workspace, front to back, every part 64-byte aligned: prepared slots, the schedule's own buffers,
- * one scratch per worker. Sizes come from the variant; sums are checked, so that a length or a number
- * of threads from outside cannot overflow them. */
+ * The workspace, front to back, every part 64-byte aligned: prepared slots, the schedule's own
+ * buffers, one scratch per worker. Sizes come from the variant; sums are checked, so that a length
+ * or a number of threads from outside cannot overflow them. */
 #include "rt_int.h"
 
 enum { ALIGNMENT = 64 };

@@ -1,12 +1,12 @@
 /* Workers: runs the tasks of one kernel on the product's pool, on OpenMP, or one after the other.
  *
- * The only file that knows OpenMP, and it needs none: built without, tasks run serially. Each worker has
- * its own scratch; which worker runs which task is free, and kernels are written so that no result
- * depends on it. */
+ * The only file that knows OpenMP, and it needs none: built without, tasks run serially. Each
+ * worker has its own scratch; which worker runs which task is free, and kernels are written so that
+ * no result depends on it. */
 #include "reformer_rt.h"
 
-/* libgomp is not built for ThreadSanitizer, which then reports every hand-over as a race; there, only
- * the product's own pool runs in parallel. */
+/* libgomp is not built for ThreadSanitizer, which then reports every hand-over as a race; there,
+ * only the product's own pool runs in parallel. */
 #if defined(__SANITIZE_THREAD__)
 #define UNDER_TSAN 1
 #elif defined(__has_feature)

@@ -1,8 +1,9 @@
 /* Inputs → prepared slots: every value that kernels index with is checked here, once.
  *
- * In: the product's io (Hugging Face's conventions). Out: ids, key positions, output rows, targets and
- * control words as reformer_rt.h lists them, for all rows the model was compiled for. Rows that were not
- * given, and rows beyond the padded length, hold the padding token, masked, without target or output. */
+ * In: the product's io (Hugging Face's conventions). Out: ids, key positions, output rows, targets
+ * and control words as reformer_rt.h lists them, for all rows the model was compiled for. Rows that
+ * were not given, and rows beyond the padded length, hold the padding token, masked, without target
+ * or output. */
 #include "rt_int.h"
 
 enum { IGNORED = -100, NO_ROW = -1, NO_TARGET = -1 };
@@ -22,7 +23,7 @@ static int32_t *ints(const fill_t *f, int slot) {
     return (int32_t *)f->call->slot[slot];
 }
 
-/* ---- what is asked for --------------------------------------------------------------------------- */
+/* ---- what is asked for ---------------------------------------------------------------------- */
 
 static int check_outputs(const reformer_desc_t *desc, const reformer_io_t *io) {
     int lm = desc->head == REFORMER_HEAD_CAUSAL_LM || desc->head == REFORMER_HEAD_MASKED_LM;
@@ -77,7 +78,7 @@ static void fill_control(const fill_t *f) {
     control[REFORMER_WANT_TRACE] = io->trace != NULL;
 }
 
-/* ---- tokens --------------------------------------------------------------------------------------- */
+/* ---- tokens --------------------------------------------------------------------------------- */
 
 static void fill_padding(const fill_t *f, int64_t from, int64_t to) {
     int64_t pad = f->desc->pad_token;
@@ -110,7 +111,7 @@ static int fill_tokens(fill_t *f, int64_t b) {
     return REFORMER_OK;
 }
 
-/* ---- targets -------------------------------------------------------------------------------------- */
+/* ---- targets -------------------------------------------------------------------------------- */
 
 /* Label → target: IGNORED becomes NO_TARGET; false when it is not a class. */
 static int target_of(int32_t label, int64_t classes, int32_t *target) {
@@ -170,10 +171,10 @@ static int fill_targets(const fill_t *f) {
     return REFORMER_OK;
 }
 
-/* ---- imposed buckets ------------------------------------------------------------------------------ */
+/* ---- imposed buckets ------------------------------------------------------------------------ */
 
-/* One layer: in rows that were given, round r holds r * N … r * N + N - 1; the others only have to stay
- * within the range that kernels were proven for. */
+/* One layer: in rows that were given, round r holds r * N … r * N + N - 1; the others only have to
+ * stay within the range that kernels were proven for. */
 static int check_buckets(const fill_t *f, const int32_t *bucket) {
     const reformer_desc_t *d = f->desc;
     int64_t n = d->max_bucket - 1 + f->any_masked;
@@ -205,7 +206,8 @@ static int fill_given(const fill_t *f) {
     return REFORMER_OK;
 }
 
-/* ---------------------------------------------------------------------------------------------------- */
+/*  -----------------------------------------------------------------------------------------------
+ */
 
 static void bind_slots(const reformer_io_t *io, void **slot) {
     slot[REFORMER_SLOT_HIDDEN] = io->last_hidden_state;

@@ -11,8 +11,8 @@ typedef struct {
     int64_t rows;   /* rows per batch element of prepared slots  */
 } reformer_extent_t;
 
-/* Checks io against desc and fills the prepared slots, which call->slot names; the caller has laid them
- * out and checked batch and length. */
+/* Checks io against desc and fills the prepared slots, which call->slot names; the caller has laid
+ * them out and checked batch and length. */
 int reformer_fill_slots(const reformer_desc_t *desc, const reformer_variant_t *v,
                         const reformer_extent_t *extent, const reformer_io_t *io,
                         reformer_call_t *call);

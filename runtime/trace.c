@@ -1,7 +1,8 @@
-/* Activations on their way out: code translated with --dump-activations calls this after every stage.
+/* Activations on their way out: code translated with --dump-activations calls this after every
+ * stage.
  *
- * In: a name in which '#' stands for the layer ("layers.#.y1"). Out: one call of the product's trace
- * function with the layer's number in its place. */
+ * In: a name in which '#' stands for the layer ("layers.#.y1"). Out: one call of the product's
+ * trace function with the layer's number in its place. */
 #include "reformer_rt.h"
 
 enum { NAME_BYTES = 96 }; /* the longest name of ours has 24 characters; longer ones are cut */

@@ -1,13 +1,13 @@
 /* The packed weights file: binding reads its header only, checking reads everything.
  *
- * In: the file, mapped or read into 64-byte aligned memory, which must stay as it is while the model is
- * in use. Out: a bound model. The file is little-endian, as are all targets; header and checksum are
- * read byte by byte, so that they mean the same on any machine. */
+ * In: the file, mapped or read into 64-byte aligned memory, which must stay as it is while the
+ * model is in use. Out: a bound model. The file is little-endian, as are all targets; header and
+ * checksum are read byte by byte, so that they mean the same on any machine. */
 #include "rt_int.h"
 
-/* ---- checksum -------------------------------------------------------------------------------------
- * Four lanes take the 8-byte words in turn: lane ← mix(lane ^ word), where mix is a bijection. So damage
- * within one word always changes the sum, and other damage escapes with a chance of 2^-64 at random. */
+/* ---- checksum ----------------------------------------------------------------------------------
+ * Four lanes take the 8-byte words in turn: lane ← mix(lane ^ word), where mix is a bijection. So
+ * damage within one word always changes the sum; wider damage could cancel, as in any 64-bit sum. */
 
 static uint64_t load64(const unsigned char *p) {
     uint64_t x = 0;
@@ -37,7 +37,7 @@ uint64_t reformer_checksum(const void *data, size_t bytes) {
     return sum;
 }
 
-/* ---- header ---------------------------------------------------------------------------------------- */
+/* ---- header --------------------------------------------------------------------------------- */
 
 #define FIELD(p, name) load64((p) + offsetof(reformer_weights_header_t, name))
 

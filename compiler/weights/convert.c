@@ -1,7 +1,8 @@
 /* Values of a tensor as float32 or int32, whatever number type the file holds.
  *
- * In: a checked tensor, whose data may stand at any address. Out: the caller's array, or an error that
- * names the tensor and the element. float16 and bfloat16 widen exactly; float64 rounds to nearest. */
+ * In: a checked tensor, whose data may stand at any address. Out: the caller's array, or an error
+ * that names the tensor and the element. float16 and bfloat16 widen exactly; float64 rounds to
+ * nearest. */
 #include <math.h>
 #include <string.h>
 

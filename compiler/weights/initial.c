@@ -1,9 +1,10 @@
 /* Values that are drawn: random weights as Hugging Face initialises them, and hash rotations.
  *
- * Weights: Linear and Embedding N(0, initializer_range), biases 0, layer norms 1 and 0, axial tables
- * N(0, axial_norm_std); one stream of torch's generator through the params in the Graph's order.
- * Rotations (HF_SEMANTICS 6.3): with hash_seed the generator is seeded before every layer, so layers of
- * one shape have equal ones; without it one stream serves the layers that draw, in order. */
+ * Weights: Linear and Embedding N(0, initializer_range), biases 0, layer norms 1 and 0, axial
+ * tables N(0, axial_norm_std); one stream of torch's generator through the params in the Graph's
+ * order. Rotations (HF_SEMANTICS 6.3): with hash_seed the generator is seeded before every layer,
+ * so layers of one shape have equal ones; without it one stream serves the layers that draw, in
+ * order. */
 #include <string.h>
 
 #include "weights/names.h"
@@ -39,7 +40,7 @@ void store_random(store_t *s, const spec_t *spec, uint64_t seed) {
     }
 }
 
-/* ---- rotations ------------------------------------------------------------------------------------------------ */
+/* ---- rotations ------------------------------------------------------------------------------ */
 
 static bool hashes(const spec_t *spec, int layer) {
     return layer >= 0 && layer < spec->n_layers && spec->attn_layers[layer] == LAYER_LSH;

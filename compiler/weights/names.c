@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Length of a printable UTF-8 character at p, 0 if there is none (names are valid UTF-8 already; the
- * controls U+0080 … U+009F drive terminals like those below U+0020 do). */
+/* Length of a printable UTF-8 character at p, 0 if there is none (names are valid UTF-8 already;
+ * the controls U+0080 … U+009F drive terminals like those below U+0020 do). */
 static size_t printable(const char *p) {
     const unsigned char *s = (const unsigned char *)p;
     if (s[0] < 0x80) return s[0] >= 0x20 && s[0] != 0x7F;

@@ -1,4 +1,5 @@
-/* Names and shapes out of files that nobody vouches for, fit for a message: one line, printable, short. */
+/* Names and shapes out of files that nobody vouches for, fit for a message: one line, printable,
+ * short. */
 #ifndef REFORMERC_WEIGHTS_NAMES_H
 #define REFORMERC_WEIGHTS_NAMES_H
 

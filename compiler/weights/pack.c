@@ -1,9 +1,9 @@
 /* The packed weights file (runtime/reformer_rt.h): store → file for the kernels, and back.
  *
  * In: the layout's table and a tensor per source. Out: header, arrays in the arrangement that
- * lower/layout.h gives each (zeros where a panel is not full), and a table of contents in text, so that a
- * person with a pager can tell what the file holds. Header, data and contents depend on nothing but layout and
- * weights: same weights, same bytes. Unpacking inverts it exactly. */
+ * lower/layout.h gives each (zeros where a panel is not full), and a table of contents in text, so
+ * that a person with a pager can tell what the file holds. Header, data and contents depend on
+ * nothing but layout and weights: same weights, same bytes. Unpacking inverts it exactly. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,9 +11,9 @@
 #include "weights/names.h"
 #include "weights/store_int.h"
 
-/* ---- arrangements ------------------------------------------------------------------------------------------------
- * Each function moves one stacked tensor; `packed` is its place in the array. Both directions share one
- * walk over the elements, so that they cannot disagree. */
+/* ---- arrangements ------------------------------------------------------------------------------
+ * Each function moves one stacked tensor; `packed` is its place in the array. Both directions share
+ * one walk over the elements, so that they cannot disagree. */
 
 typedef struct {
     bool unpack;
@@ -27,8 +27,9 @@ static void move_row(const move_t *m, int64_t packed, int64_t plain, int64_t n) 
     else memcpy(m->packed + packed, m->plain + plain, bytes);
 }
 
-/* `rows` rows of length `depth` (row-major, from `plain`) ↔ panels of 32 rows, K-major. 16 values of K at a
- * time: a panel's 32 rows are often a power of two apart and would evict each other line by line. */
+/* `rows` rows of length `depth` (row-major, from `plain`) ↔ panels of 32 rows, K-major. 16 values
+ * of K at a time: a panel's 32 rows are often a power of two apart and would evict each other line
+ * by line. */
 static void move_panels(const move_t *m, int64_t packed, int64_t plain, int64_t rows,
                         int64_t depth) {
     enum { STEP = 16 };
@@ -82,7 +83,7 @@ static int64_t stride_of(const layout_entry_t *e) {
     return e->bytes / (int64_t)sizeof(float) / e->count;
 }
 
-/* ---- contents ------------------------------------------------------------------------------------------------------ */
+/* ---- contents ------------------------------------------------------------------------------- */
 
 static const char *const kind_names[] = {[PACK_ROWS] = "rows",
                                          [PACK_PANELS] = "panels",
@@ -117,7 +118,7 @@ size_t weights_packed_bytes(const layout_t *l) {
     return bytes;
 }
 
-/* ---- packing -------------------------------------------------------------------------------------------------------- */
+/* ---- packing -------------------------------------------------------------------------------- */
 
 static bool fits_entry(const layout_entry_t *e, const tensor_t *t) {
     return t->rank == e->rank &&
@@ -170,7 +171,7 @@ unsigned char *weights_pack(const layout_t *l, const store_t *s, size_t *bytes, 
     return file;
 }
 
-/* ---- unpacking ------------------------------------------------------------------------------------------------------- */
+/* ---- unpacking ------------------------------------------------------------------------------ */
 
 /* The first thing wrong with the file, or NULL. Nothing of it is used before. */
 static const char *fault(const layout_t *l, const unsigned char *file, size_t bytes) {

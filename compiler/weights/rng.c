@@ -1,9 +1,10 @@
 /* torch's CPU generator, bit for bit: torch.manual_seed, torch.randn of contiguous float32.
  *
- * MT19937 (Matsumoto and Nishimura, 1998) seeded by the low 32 bits; uniforms of 24 bits; 16 or more
- * normals at once by Box-Muller on blocks of 16 with the logarithm, sine and cosine of the Cephes library
- * in single precision and fused multiply-adds (torch's AVX2 kernels); fewer one by one in double. The same
- * bits with and without vector units: fmaf is exact wherever it is computed. */
+ * MT19937 (Matsumoto and Nishimura, 1998) seeded by the low 32 bits; uniforms of 24 bits; 16 or
+ * more normals at once by Box-Muller on blocks of 16 with the logarithm, sine and cosine of the
+ * Cephes library in single precision and fused multiply-adds (torch's AVX2 kernels); fewer one by
+ * one in double. The same bits with and without vector units: fmaf is exact wherever it is
+ * computed. */
 #include <math.h>
 #include <string.h>
 
@@ -12,7 +13,7 @@
 
 enum { STATE = 624, SHIFT = 397, BLOCK = 16, HALF = 8 };
 
-/* ---- the engine ------------------------------------------------------------------------------------------ */
+/* ---- the engine ----------------------------------------------------------------------------- */
 
 void torch_seed(torch_rng_t *g, uint64_t seed) {
     g->state[0] = (uint32_t)seed;
@@ -69,7 +70,7 @@ static void fill_uniform(torch_rng_t *g, float *out, size_t n) {
     }
 }
 
-/* ---- sixteen or more: single precision ---------------------------------------------------------------- */
+/* ---- sixteen or more: single precision ------------------------------------------------------ */
 
 /* Cephes' coefficients, highest power first. */
 static const float log_poly[] = {7.0376836292E-2f,  -1.1514610310E-1f, 1.1676998740E-1f,
@@ -215,8 +216,8 @@ static blocks_fn *best_blocks(void) {
 }
 #endif
 
-/* Whole blocks, then, where n is no multiple of 16, the last 16 values once more from fresh uniforms.
- * Blocks are transformed while their uniforms are in the cache. */
+/* Whole blocks, then, where n is no multiple of 16, the last 16 values once more from fresh
+ * uniforms. Blocks are transformed while their uniforms are in the cache. */
 static void fill_normal(torch_rng_t *g, float *out, size_t n, blocks_fn *blocks) {
     enum { CHUNK = 4096 };
     for (size_t i = 0; i < n; i += CHUNK) {
@@ -229,7 +230,7 @@ static void fill_normal(torch_rng_t *g, float *out, size_t n, blocks_fn *blocks)
     blocks(out + n - BLOCK, 1);
 }
 
-/* ---- fewer: one by one, in double ---------------------------------------------------------------------- */
+/* ---- fewer: one by one, in double ----------------------------------------------------------- */
 
 static double uniform_double(torch_rng_t *g) {
     uint64_t high = torch_u32(g), low = torch_u32(g);

@@ -1,11 +1,11 @@
 /* The safetensors format: 8 bytes of header length (little-endian), a JSON header, then raw data.
  *
- * In: a file that nobody vouches for, mapped. Every field of its header is checked before any tensor can
- * be reached: lengths, JSON, types, shapes (products with overflow checks), and that the tensors cover
- * the data without overlap, hole or rest, as the format demands. Unknown fields of an entry are ignored,
- * like the reference implementation does; an unknown dtype is an error only for whoever uses the tensor.
- * Out: a table of tensors that point into the mapping. The file must not shrink while it is open.
- * Also the writer. The only user of <jansson.h>. */
+ * In: a file that nobody vouches for, mapped. Every field of its header is checked before any
+ * tensor can be reached: lengths, JSON, types, shapes (products with overflow checks), and that the
+ * tensors cover the data without overlap, hole or rest, as the format demands. Unknown fields of an
+ * entry are ignored, like the reference implementation does; an unknown dtype is an error only for
+ * whoever uses the tensor. Out: a table of tensors that point into the mapping. The file must not
+ * shrink while it is open. Also the writer. The only user of <jansson.h>. */
 #include "weights/weights.h"
 
 #include <jansson.h>
@@ -53,7 +53,7 @@ struct st_file {
     const st_tensor_t **by_name;
 };
 
-/* ---- reading: one entry ----------------------------------------------------------------------------- */
+/* ---- reading: one entry --------------------------------------------------------------------- */
 
 typedef struct {
     st_file_t *f;
@@ -148,7 +148,7 @@ static bool read_entry(reader_t *r, const char *name, const json_t *entry, st_te
            check_size(r, t);
 }
 
-/* ---- reading: the whole header ------------------------------------------------------------------------ */
+/* ---- reading: the whole header -------------------------------------------------------------- */
 
 static int by_data(const void *pa, const void *pb) {
     const st_tensor_t *a = pa, *b = pb;
@@ -323,7 +323,7 @@ const char *st_path(const st_file_t *f) {
     return f->path;
 }
 
-/* ---- writing -------------------------------------------------------------------------------------------- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 typedef struct {
     char *name;

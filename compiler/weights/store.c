@@ -1,10 +1,10 @@
 /* The weights of one model as float32 tensors under Hugging Face's names.
  *
- * In: the params of a Graph, which say what must be there; a safetensors file or checkpoint folder, or
- * "random[:SEED]"; perhaps a file of rotations. Out: one tensor per param, in the Graph's order, all
- * finite. Aligned float32 data stay in the mapping, the rest is converted once.
- * Names (HF_SEMANTICS 2): `reformer.` present or absent, the mask-value buffers ignored, the bias of the LM
- * head under either or both of its names, axial tables with Hugging Face's dimensions of 1. */
+ * In: the params of a Graph, which say what must be there; a safetensors file or checkpoint folder,
+ * or "random[:SEED]"; perhaps a file of rotations. Out: one tensor per param, in the Graph's order,
+ * all finite. Aligned float32 data stay in the mapping, the rest is converted once. Names
+ * (HF_SEMANTICS 2): `reformer.` present or absent, the mask-value buffers ignored, the bias of the
+ * LM head under either or both of its names, axial tables with Hugging Face's dimensions of 1. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +14,7 @@
 
 #define PREFIX "reformer."
 
-/* ---- names ------------------------------------------------------------------------------------------------ */
+/* ---- names ---------------------------------------------------------------------------------- */
 
 static bool starts_with(const char *s, const char *prefix) {
     return strncmp(s, prefix, strlen(prefix)) == 0;
@@ -49,7 +49,7 @@ static const char *other_name(const char *name) {
     return NULL;
 }
 
-/* ---- shapes ------------------------------------------------------------------------------------------------- */
+/* ---- shapes --------------------------------------------------------------------------------- */
 
 static int next_dim(int rank, const int64_t *shape, int i) {
     while (i < rank && shape[i] == 1) i++;
@@ -72,7 +72,7 @@ static bool shape_fits(const tensor_t *want, const st_tensor_t *t) {
            memcmp(want->shape, t->shape, (size_t)t->rank * sizeof *t->shape) == 0;
 }
 
-/* ---- values --------------------------------------------------------------------------------------------------- */
+/* ---- values --------------------------------------------------------------------------------- */
 
 static bool finite_bits(uint32_t bits) {
     return (bits & 0x7F800000u) != 0x7F800000u;
@@ -136,7 +136,7 @@ bool store_take(store_t *s, tensor_t *t, const st_tensor_t *from, const char *pa
     return check_finite(t, name, path, d);
 }
 
-/* ---- from a file ------------------------------------------------------------------------------------------------ */
+/* ---- from a file ---------------------------------------------------------------------------- */
 
 typedef struct {
     store_t *s;
@@ -245,7 +245,7 @@ static const char *resolve(arena_t *a, const char *path, diag_t *d) {
     return NULL;
 }
 
-/* ---- the store ----------------------------------------------------------------------------------------------------- */
+/* ---- the store ------------------------------------------------------------------------------ */
 
 static int by_name(const void *pa, const void *pb) {
     const tensor_t *const *a = pa, *const *b = pb;
@@ -338,7 +338,7 @@ const tensor_t *store_find(const store_t *s, const char *name) {
     return store_tensor(s, name);
 }
 
-/* ---- what a file is -------------------------------------------------------------------------------------------------- */
+/* ---- what a file is ------------------------------------------------------------------------- */
 
 bool weights_kind(const char *path, weights_kind_t *k, diag_t *d) {
     *k = (weights_kind_t){0};
