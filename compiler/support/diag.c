@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "support/arena.h"
+#include "support/printable.h"
 
 enum { QUOTE_COLUMNS = 100, EXIT_BUG = 70 };
 
@@ -99,9 +100,25 @@ static int by_place(const void *pa, const void *pb) {
     return a->order < b->order ? -1 : a->order > b->order;
 }
 
-/* Quotes the line with a caret under the column. A long line is cut to a window around it;
- * control characters and broken UTF-8 print as '?', so that a hostile file cannot drive the
- * terminal. Columns count characters, as libyaml's marks do. */
+/* User's text goes through here: one '?' for whatever could drive the terminal. */
+static const char *put_character(const char *p, const char *end, FILE *out) {
+    bool ok;
+    size_t n = printable(p, end, &ok);
+    if (ok) fwrite(p, 1, n, out);
+    else fputc(*p == '\t' ? ' ' : '?', out);
+    return p + n;
+}
+
+/* A message; our own texts may hold several lines. */
+static void put_text(const char *text, FILE *out) {
+    for (const char *p = text, *end = p + strlen(p); p < end;) {
+        if (*p == '\n') fputc(*p++, out);
+        else p = put_character(p, end, out);
+    }
+}
+
+/* Quotes the line with a caret under the column. A long line is cut to a window around it. Columns
+ * count characters, as libyaml's marks do. */
 static void quote(const diag_t *d, const message_t *m, FILE *out) {
     const source_t *s = NULL;
     for (size_t i = 0; i < d->n_sources; i++)
@@ -111,38 +128,33 @@ static void quote(const diag_t *d, const message_t *m, FILE *out) {
     for (int line = 1; line < m->at.line && p < end; p++) line += *p == '\n';
     if (p >= end) return;
     int col = 1, from = m->at.col > QUOTE_COLUMNS - 20 ? m->at.col - 40 : 1;
+    bool ok;
     fputs("    ", out);
-    for (; p < end && *p != '\n' && *p != '\r' && col < from + QUOTE_COLUMNS;) {
-        const char *next = p + 1;
-        while (next < end && ((unsigned char)*next & 0xC0) == 0x80) next++;
-        unsigned char c = (unsigned char)*p;
-        bool plain = c >= 0x20 && c != 0x7F && (c < 0x80 || (c >= 0xC2 && next - p > 1));
-        if (col >= from) {
-            if (plain) fwrite(p, 1, (size_t)(next - p), out);
-            else fputc(c == '\t' ? ' ' : '?', out);
-        }
-        p = next;
-        col++;
-    }
+    for (; p < end && *p != '\n' && *p != '\r' && col < from + QUOTE_COLUMNS; col++)
+        p = col >= from ? put_character(p, end, out) : p + printable(p, end, &ok);
     fprintf(out, "\n    %*s\n", m->at.col - from + 1, "^");
+}
+
+static void print_message(const diag_t *d, const message_t *m, FILE *out) {
+    if (!m->at.file) fputs("reformerc", out);
+    else put_text(m->at.file, out);
+    if (m->at.file && m->at.line > 0) fprintf(out, ":%d:%d", m->at.line, m->at.col);
+    fprintf(out, ": %s: ", m->is_error ? "error" : "warning");
+    put_text(m->text, out);
+    fputc('\n', out);
+    if (m->at.file) quote(d, m, out);
+    if (!m->hint) return;
+    fputs("    hint: ", out);
+    put_text(m->hint, out);
+    fputc('\n', out);
 }
 
 void diag_print(diag_t *d, FILE *out) {
     if (d->n == 0) return;
-    message_t **sorted = ARENA_ARRAY(d->arena, message_t *, d->n);
-    message_t *copy = arena_copy(d->arena, d->messages, d->n * sizeof *copy);
-    qsort(copy, d->n, sizeof *copy, by_place);
-    for (size_t i = 0; i < d->n; i++) sorted[i] = &copy[i];
-    for (size_t i = 0; i < d->n; i++) {
-        const message_t *m = sorted[i];
-        if (m->printed) continue;
-        if (!m->at.file) fputs("reformerc: ", out);
-        else if (m->at.line < 1) fprintf(out, "%s: ", m->at.file);
-        else fprintf(out, "%s:%d:%d: ", m->at.file, m->at.line, m->at.col);
-        fprintf(out, "%s: %s\n", m->is_error ? "error" : "warning", m->text);
-        if (m->at.file) quote(d, m, out);
-        if (m->hint) fprintf(out, "    hint: %s\n", m->hint);
-    }
+    message_t *sorted = arena_copy(d->arena, d->messages, d->n * sizeof *sorted);
+    qsort(sorted, d->n, sizeof *sorted, by_place);
+    for (size_t i = 0; i < d->n; i++)
+        if (!sorted[i].printed) print_message(d, &sorted[i], out);
     for (size_t i = 0; i < d->n; i++) d->messages[i].printed = true;
 }
 

@@ -12,8 +12,8 @@
 
 #include "support/sbuf.h"
 
-static int open_for_reading(const char *path, struct stat *st, diag_t *d) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+static int open_for_reading(const char *path, int flags, struct stat *st, diag_t *d) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC | flags);
     if (fd < 0 || fstat(fd, st) != 0) {
         diag_error(d, IN_FILE(path), "cannot open: %s", strerror(errno));
         if (fd >= 0) close(fd);
@@ -29,7 +29,7 @@ static int open_for_reading(const char *path, struct stat *st, diag_t *d) {
 
 char *file_read(const char *path, size_t max_bytes, size_t *bytes, diag_t *d) {
     struct stat st;
-    int fd = open_for_reading(path, &st, d);
+    int fd = open_for_reading(path, 0, &st, d);
     if (fd < 0) return NULL;
     sbuf_t s = {0};
     sbuf_puts(&s, "");
@@ -60,8 +60,13 @@ char *file_read(const char *path, size_t max_bytes, size_t *bytes, diag_t *d) {
 bool file_map(const char *path, mapping_t *m, diag_t *d) {
     *m = (mapping_t){0};
     struct stat st;
-    int fd = open_for_reading(path, &st, d);
+    int fd = open_for_reading(path, O_NONBLOCK, &st, d); /* a pipe without a writer must not hang */
     if (fd < 0) return false;
+    if (!S_ISREG(st.st_mode)) {
+        diag_error(d, IN_FILE(path), "is not a regular file, it cannot be mapped");
+        close(fd);
+        return false;
+    }
     if (st.st_size > 0) {
         void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (p == MAP_FAILED) {
@@ -196,6 +201,7 @@ bool is_directory(const char *path) {
 }
 
 bool make_directories(const char *path) {
+    if (!*path) return false;
     char *copy = strdup(path);
     if (!copy) bug("out of memory");
     for (char *p = copy + 1; *p; p++) {
