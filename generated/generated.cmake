@@ -1,0 +1,27 @@
+# Translates MODEL for x86-64-v3 to C and to loop IR in WORK_DIR; REWRITE copies the files to CHECKED_IN,
+# otherwise they must be equal to those there.
+file(REMOVE_RECURSE ${WORK_DIR})
+file(MAKE_DIRECTORY ${WORK_DIR})
+foreach(suffix IN ITEMS c rir)
+  execute_process(COMMAND ${REFORMERC} ${MODEL} --target x86-64-v3 -o ${NAME}.${suffix} WORKING_DIRECTORY ${WORK_DIR}
+                  RESULT_VARIABLE code)
+  if(NOT code EQUAL 0)
+    message(FATAL_ERROR "reformerc failed on ${MODEL}")
+  endif()
+endforeach()
+set(stale "")
+foreach(suffix IN ITEMS c h rir)
+  set(file ${NAME}.${suffix})
+  if(REWRITE)
+    file(COPY ${WORK_DIR}/${file} DESTINATION ${CHECKED_IN})
+  else()
+    execute_process(COMMAND ${CMAKE_COMMAND} -E compare_files ${WORK_DIR}/${file} ${CHECKED_IN}/${file}
+                    RESULT_VARIABLE differs OUTPUT_QUIET ERROR_QUIET)
+    if(NOT differs EQUAL 0)
+      list(APPEND stale ${file})
+    endif()
+  endif()
+endforeach()
+if(stale)
+  message(FATAL_ERROR "stale: ${stale}. Look at the difference to ${WORK_DIR}, then: cmake --build … --target regenerate")
+endif()

@@ -1,0 +1,13 @@
+#!/bin/sh
+# build.sh [PRESET]: configures and builds, whatever state the build folder is in.
+set -eu
+cd "$(dirname "$0")/.."
+preset=${1:-release}
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# A cache of another place or generator makes the first try fail; then start afresh.
+if ! cmake --preset "$preset" >"$log" 2>&1 && ! cmake --fresh --preset "$preset" >"$log" 2>&1; then
+    cat "$log" >&2
+    exit 1
+fi
+cmake --build --preset "$preset"

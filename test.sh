@@ -1,0 +1,11 @@
+#!/bin/sh
+# All tests, except those labelled `long`: installs what they need, builds, runs. Arguments go to ctest:
+#   ./test.sh -R golden_c      ./test.sh -L long
+set -eu
+root=$(cd "$(dirname "$0")" && pwd)
+"$root/scripts/packages.sh" gcc g++ libc6-dev clang libomp-dev cmake ninja-build pkg-config libyaml-dev \
+    libjansson-dev libcmocka-dev clang-format binutils
+"$root/scripts/build.sh" release
+cd "$root"
+if [ $# -eq 0 ]; then set -- -LE long; fi
+exec ctest --preset release --parallel "$(nproc)" "$@"

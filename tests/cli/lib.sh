@@ -1,0 +1,68 @@
+# Sourced by the scripts here: a line per check of the command line.
+#
+#   check NAME CODE PATTERN COMMAND…   runs it; the exit code must be CODE and stderr match the extended regular
+#                                      expression PATTERN ('' : any; '-' : stderr must be empty)
+#   says PATTERN                       stdout of the last check matches
+#   absent FILE… / present FILE…       what exists
+#   finish                             exit code of the script
+#
+# Scripts get: REFORMERC, FORGE, SOURCE (of the repository), WORK (an own, empty folder; made here).
+set -u
+REFORMERC=$1 FORGE=$2 SOURCE=$3 WORK=$4
+CASES=$SOURCE/tests/golden/cases
+CHECKPOINT=$SOURCE/tests/golden/checkpoint
+export ASAN_OPTIONS=exitcode=99 LSAN_OPTIONS=exitcode=99 LC_ALL=C
+rm -rf "$WORK"
+mkdir -p "$WORK"
+cd "$WORK" || exit 1
+checks=0
+failures=0
+
+fail() {
+    failures=$((failures + 1))
+    printf 'FAIL %s: %s\n' "$name" "$1"
+    sed 's/^/    /' "$WORK/.err" | head -n 8
+}
+
+check() {
+    name=$1 want=$2 pattern=$3
+    shift 3
+    checks=$((checks + 1))
+    "$@" >"$WORK/.out" 2>"$WORK/.err" </dev/null
+    code=$?
+    if [ "$code" -ne "$want" ]; then fail "exit $code, not $want: $*"; fi
+    if [ "$pattern" = - ]; then
+        if [ -s "$WORK/.err" ]; then fail "stderr is not empty"; fi
+    elif [ -n "$pattern" ] && ! grep -Eq -e "$pattern" "$WORK/.err"; then
+        fail "stderr does not match: $pattern"
+    fi
+}
+
+says() {
+    checks=$((checks + 1))
+    grep -Eq -e "$1" "$WORK/.out" || fail "stdout does not match: $1"
+}
+
+absent() {
+    checks=$((checks + 1))
+    for file in "$@"; do if [ -e "$file" ]; then fail "$file exists"; fi; done
+}
+
+present() {
+    checks=$((checks + 1))
+    for file in "$@"; do if [ ! -s "$file" ]; then fail "$file is missing or empty"; fi; done
+}
+
+# No temporary file of an output was left behind in these folders.
+tidy() {
+    checks=$((checks + 1))
+    for folder in "$@"; do
+        if ls "$folder" | grep -q '\.tmp-'; then fail "a temporary file is left in $folder"; fi
+    done
+}
+
+finish() {
+    printf '%d checks, %d failed\n' "$checks" "$failures"
+    [ "$failures" -eq 0 ] && [ "$checks" -gt 0 ]
+    exit
+}
