@@ -11,8 +11,9 @@ void help_overview(sbuf_t *out) {
     const command_t *c = command_table(&n);
     sbuf_puts(out, "A compiler for Reformer models.\n\nUsage:\n");
     for (size_t i = 0; i < n; i++) {
-        sbuf_printf(out, "  reformerc %s%s%s\n        %s\n", c[i].name, *c[i].name ? " " : "",
-                    c[i].usage, c[i].summary);
+        sbuf_puts(out, "  ");
+        options_usage(&c[i], out);
+        sbuf_printf(out, "\n        %s\n", c[i].summary);
     }
     sbuf_puts(
         out,

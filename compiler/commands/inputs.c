@@ -184,36 +184,37 @@ static bool read_lm_labels(const reader_t *r, const st_tensor_t *t) {
                                      arena_printf(r->arena, "%s (-100: ignored)", vocab_text(r)));
 }
 
-/* Class numbers. Integer labels of a model with one label are regression targets, as numbers. */
-static bool read_class_labels(const reader_t *r, const st_tensor_t *t) {
+static bool float_shape(const reader_t *r, const st_tensor_t *t) {
+    int64_t labels = r->spec->num_labels, batch = r->in->batch;
+    if ((labels == 1 && shape_is(t, 1, batch, 0)) || shape_is(t, 2, batch, labels)) return true;
+    return wrong_shape(r, t,
+                       arena_printf(r->arena, "[%lld, %lld]", (long long)batch, (long long)labels));
+}
+
+/* Class numbers; of a regression model numbers to hit. */
+static bool read_integer_labels(const reader_t *r, const st_tensor_t *t) {
     const spec_t *s = r->spec;
     inputs_t *in = r->in;
-    if (!shape_is(t, 1, in->batch, 0) && !shape_is(t, 2, in->batch, 1))
-        return wrong_shape(r, t, "[batch]");
-    in->labels = read_integers(r, t);
-    if (!in->labels) return false;
     bool numbers = s->problem_type == PROBLEM_REGRESSION ||
                    (s->problem_type == PROBLEM_UNSET && s->num_labels == 1);
+    bool classes = shape_is(t, 1, in->batch, 0) || shape_is(t, 2, in->batch, 1);
+    if (numbers ? !float_shape(r, t) : !classes && !wrong_shape(r, t, "[batch]")) return false;
+    int32_t *x = read_integers(r, t);
+    if (!x) return false;
     if (!numbers) {
+        in->labels = x;
         return check_range(
-            r, t, in->labels, 0, s->num_labels - 1, -100,
+            r, t, x, 0, s->num_labels - 1, -100,
             arena_printf(r->arena, "num_labels is %lld (-100: ignored)", (long long)s->num_labels));
     }
     in->labels_f32 = ARENA_ARRAY(r->arena, float, t->elements);
-    for (int64_t i = 0; i < t->elements; i++) in->labels_f32[i] = (float)in->labels[i];
-    in->labels = NULL;
+    for (int64_t i = 0; i < t->elements; i++) in->labels_f32[i] = (float)x[i];
     return true;
 }
 
 static bool read_float_labels(const reader_t *r, const st_tensor_t *t) {
-    const spec_t *s = r->spec;
     inputs_t *in = r->in;
-    bool one = s->num_labels == 1 && shape_is(t, 1, in->batch, 0);
-    if (!one && !shape_is(t, 2, in->batch, s->num_labels)) {
-        return wrong_shape(
-            r, t,
-            arena_printf(r->arena, "[%lld, %lld]", (long long)in->batch, (long long)s->num_labels));
-    }
+    if (!float_shape(r, t)) return false;
     in->labels_f32 = ARENA_ARRAY(r->arena, float, t->elements);
     if (!st_to_f32(t, in->labels_f32, r->path, r->d)) return false;
     for (int64_t i = 0; i < t->elements; i++) {
@@ -234,7 +235,7 @@ static bool read_classifier_labels(const reader_t *r, const st_tensor_t *t) {
                    t->dtype_name, is_float ? "I32 or I64" : "F32");
         return false;
     }
-    return is_float ? read_float_labels(r, t) : read_class_labels(r, t);
+    return is_float ? read_float_labels(r, t) : read_integer_labels(r, t);
 }
 
 static bool read_labels(const reader_t *r) {

@@ -265,10 +265,16 @@ static void wrap(sbuf_t *out, int indent, const char *text) {
     sbuf_puts(out, "\n");
 }
 
+void options_usage(const command_t *c, sbuf_t *out) {
+    sbuf_puts(out, "reformerc");
+    if (*c->name) sbuf_printf(out, " %s", c->name);
+    if (*c->usage) sbuf_printf(out, " %s", c->usage);
+}
+
 void options_help(const command_t *c, sbuf_t *out) {
     enum { INDENT = 30 };
-    sbuf_printf(out, "reformerc %s%s%s\n    %s\n", c->name, *c->name ? " " : "", c->usage,
-                c->summary);
+    options_usage(c, out);
+    sbuf_printf(out, "\n    %s\n", c->summary);
     for (int i = 0; i < OPT_COUNT; i++) {
         if (!(rows[i].commands & c->mask)) continue;
         char head[64], letter[8] = "    ";

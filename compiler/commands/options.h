@@ -46,7 +46,8 @@ int options_parse(arena_t *a, int argc, char **argv, options_t *o, diag_t *d);
 
 /* All commands, the nameless one first; *n of them. */
 const command_t *command_table(size_t *n);
-const command_t *command_find(const char *name); /* NULL: none */
+const command_t *command_find(const char *name);     /* NULL: none */
+void options_usage(const command_t *c, sbuf_t *out); /* "reformerc run MODEL …" */
 void options_help(const command_t *c, sbuf_t *out);
 
 int command_compile(const options_t *o, diag_t *d);
