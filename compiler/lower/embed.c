@@ -13,7 +13,8 @@ static void embed_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int wid
     const embed_t *e = ctx;
     affine_t wx[] = {ax_v(e->id), ax_plus(at, e->first)}, tx[] = {e->index, at};
     affine_t yx[] = {e->batch, e->row, ax_plus(at, e->first)};
-    value_t *sum = b_binary(b, OP_ADD, b_load(b, e->word, width, wx), b_load(b, e->table, width, tx));
+    value_t *sum =
+        b_binary(b, OP_ADD, b_load(b, e->word, width, wx), b_load(b, e->table, width, tx));
     b_store(b, L->y1, sum, yx);
     b_store(b, L->y2, sum, yx);
 }

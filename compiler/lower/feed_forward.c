@@ -51,17 +51,39 @@ lfunc_t *lower_feed_forward(lower_t *L) {
     dim_t hd[] = {dim(L->block), dim(round_up(L->ff, L->tile) + PADDING)};
     buffer_t *x = kernel_scratch(&b, "x", E_F32, 2, xd);
     f.hidden = kernel_scratch(&b, "hidden", E_F32, 2, hd);
-    norm_t norm = {.n_src = 1, .src = {L->y1}, .batch = f.batch, .row0 = f.row0, .m = L->block,
-                   .width = L->hidden, .eps = L->eps, .weight = L->ff_norm_w, .bias = L->ff_norm_b,
-                   .prefix = f.layer, .dst = x};
+    norm_t norm = {.n_src = 1,
+                   .src = {L->y1},
+                   .batch = f.batch,
+                   .row0 = f.row0,
+                   .m = L->block,
+                   .width = L->hidden,
+                   .eps = L->eps,
+                   .weight = L->ff_norm_w,
+                   .bias = L->ff_norm_b,
+                   .prefix = f.layer,
+                   .dst = x};
     layer_norm_rows(L, &b, &norm);
     b_comment(&b, "first dense layer, bias, activation");
-    dense_t in = {.a = x, .m = L->block, .k = L->hidden, .n = L->ff, .w = L->w1, .n_prefix = 1,
-                  .prefix = {f.layer}, .epilogue = into_hidden, .ctx = &f};
+    dense_t in = {.a = x,
+                  .m = L->block,
+                  .k = L->hidden,
+                  .n = L->ff,
+                  .w = L->w1,
+                  .n_prefix = 1,
+                  .prefix = {f.layer},
+                  .epilogue = into_hidden,
+                  .ctx = &f};
     dense(L, &b, &in);
     b_comment(&b, "second dense layer, bias, added to the stream");
-    dense_t out = {.a = f.hidden, .m = L->block, .k = L->ff, .n = L->hidden, .w = L->w2,
-                   .n_prefix = 1, .prefix = {f.layer}, .epilogue = into_stream, .ctx = &f};
+    dense_t out = {.a = f.hidden,
+                   .m = L->block,
+                   .k = L->ff,
+                   .n = L->hidden,
+                   .w = L->w2,
+                   .n_prefix = 1,
+                   .prefix = {f.layer},
+                   .epilogue = into_stream,
+                   .ctx = &f};
     dense(L, &b, &out);
     return b.fn;
 }

@@ -11,8 +11,8 @@ typedef struct {
     const attention_t *a;
     affine_t batch, head, row0, first; /* first token of the tile, within the block */
     value_t *index, *whole_head;
-    buffer_t *tokens;   /* scratch [head_size][tile] */
-    buffer_t *found;    /* scratch [rounds][block rounded up] */
+    buffer_t *tokens; /* scratch [head_size][tile] */
+    buffer_t *found;  /* scratch [rounds][block rounded up] */
     affine_t round, column;
 } hash_t;
 
@@ -49,7 +49,8 @@ static void transpose_tokens(lower_t *L, builder_t *b, const hash_t *h) {
 static value_t *rotation_at(lower_t *L, builder_t *b, void *ctx, int row, value_t *k) {
     (void)L;
     const hash_t *h = ctx;
-    affine_t ix[] = {ax_v(h->index), ax_v(h->whole_head), h->round, ax_v(k), ax_plus(h->column, row)};
+    affine_t ix[] = {ax_v(h->index), ax_v(h->whole_head), h->round, ax_v(k),
+                     ax_plus(h->column, row)};
     return b_load(b, h->a->rotations, 1, ix);
 }
 
@@ -135,8 +136,8 @@ static void store_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int wid
     affine_t fx[] = {h->round, at}, kx[] = {h->batch, ax_add(h->row0, at)};
     affine_t bx[] = {h->batch, h->head, h->round, ax_add(h->row0, at)};
     ltype_t ints = {E_I32, width};
-    value_t *masked = b_compare(b, OP_GE, b_load(b, L->key, width, kx),
-                                b_iconst(b, ints, REFORMER_MASKED));
+    value_t *masked =
+        b_compare(b, OP_GE, b_load(b, L->key, width, kx), b_iconst(b, ints, REFORMER_MASKED));
     value_t *n = b_iconst(b, ints, h->a->buckets);
     b_store(b, L->buckets, b_select(b, masked, n, b_load(b, h->found, width, fx)), bx);
 }
@@ -145,7 +146,8 @@ static void hash_kernel(lower_t *L, attention_t *a) {
     dim_t tasks[] = {dim(L->batch), dim(L->group), L->blocks};
     const char *names[] = {"batch", "head", "block"};
     builder_t b = build_kernel(L->m, "lsh_hash", 3, tasks, names);
-    describe(L, b.fn, KEY_num_buckets, "LSH hash: argmax over random rotations, %lld buckets, %lld rounds",
+    describe(L, b.fn, KEY_num_buckets,
+             "LSH hash: argmax over random rotations, %lld buckets, %lld rounds",
              (long long)a->buckets, (long long)a->rounds);
     hash_t h = {.a = a, .batch = ax_v(b.fn->task[0]), .head = ax_v(b.fn->task[1])};
     h.index = kernel_param(&b, "index", a->count);
@@ -175,20 +177,23 @@ static void hash_kernel(lower_t *L, attention_t *a) {
 /* --buckets: the caller's buckets, offsets taken off again. */
 static void impose_kernel(lower_t *L, attention_t *a) {
     dim_t given[] = {dim(a->count), dim(L->batch), dim(L->heads), dim(a->rounds), L->padded};
-    buffer_t *src = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_BUCKETS, "imposed_buckets", E_I32, 5, given);
+    buffer_t *src =
+        slot_buffer(L, BUF_INPUT, REFORMER_SLOT_BUCKETS, "imposed_buckets", E_I32, 5, given);
     dim_t tasks[] = {dim(L->batch), dim(L->group), dim(a->rounds)};
     const char *names[] = {"batch", "head", "round"};
     builder_t b = build_kernel(L->m, "lsh_impose", 3, tasks, names);
     describe(L, b.fn, KEY_num_buckets, "buckets given by the caller");
-    value_t *index = kernel_param(&b, "index", a->count), *group = kernel_param(&b, "group", L->groups);
+    value_t *index = kernel_param(&b, "index", a->count),
+            *group = kernel_param(&b, "group", L->groups);
     ltype_t i32 = SCALAR(E_I32);
-    value_t *n = b_binary(&b, OP_ADD, control(&b, L, REFORMER_ANY_MASKED), b_iconst(&b, i32, a->buckets));
+    value_t *n =
+        b_binary(&b, OP_ADD, control(&b, L, REFORMER_ANY_MASKED), b_iconst(&b, i32, a->buckets));
     value_t *round = b_convert(&b, E_I32, b.fn->task[2]);
     value_t *offset = b_name(b_binary(&b, OP_MUL, round, n), "offset");
     inst_t *loop = b_for(&b, "t", dim(0), L->padded, 0, NULL);
     affine_t t = ax_v(loop_var(loop)), head = ax_v(b.fn->task[1]);
-    affine_t from[] = {ax_v(index), ax_v(b.fn->task[0]), ax_add(ax_scale(ax_v(group), L->group), head),
-                       ax_v(b.fn->task[2]), t};
+    affine_t from[] = {ax_v(index), ax_v(b.fn->task[0]),
+                       ax_add(ax_scale(ax_v(group), L->group), head), ax_v(b.fn->task[2]), t};
     affine_t to[] = {from[1], head, from[3], t};
     value_t *x = b_binary(&b, OP_SUB, load1(&b, src, 5, from), offset);
     x = b_binary(&b, OP_MAX, x, b_iconst(&b, i32, 0));

@@ -15,7 +15,7 @@ typedef struct {
 struct head {
     step_t steps[8];
     int n;
-    int64_t labels;         /* vocabulary, classes, or 2 */
+    int64_t labels; /* vocabulary, classes, or 2 */
     buffer_t *hidden_out, *logits_out, *start_out, *end_out, *loss_out;
     buffer_t *norm_w, *norm_b;
     buffer_t *part_sum, *part_count; /* [batch][blocks]: loss of the language models */
@@ -47,9 +47,17 @@ static builder_t block_kernel(lower_t *L, const char *name, rows_t *r) {
 static void final_norm(lower_t *L, builder_t *b, rows_t *r, int64_t m) {
     dim_t zd[] = {dim(m), dim(round_up(2 * L->hidden, L->tile) + PADDING)};
     r->z = kernel_scratch(b, "z", E_F32, 2, zd);
-    norm_t n = {.n_src = 2, .src = {L->y1, L->y2}, .batch = r->batch, .row0 = r->row0, .m = m,
-                .width = L->hidden, .eps = L->eps, .weight = r->h->norm_w, .bias = r->h->norm_b,
-                .prefix = ax(0), .dst = r->z};
+    norm_t n = {.n_src = 2,
+                .src = {L->y1, L->y2},
+                .batch = r->batch,
+                .row0 = r->row0,
+                .m = m,
+                .width = L->hidden,
+                .eps = L->eps,
+                .weight = r->h->norm_w,
+                .bias = r->h->norm_b,
+                .prefix = ax(0),
+                .dst = r->z};
     layer_norm_rows(L, b, &n);
 }
 
@@ -117,11 +125,17 @@ static buffer_t *row_vector(lower_t *L, const char *name, int64_t n) {
 static buffer_t *dense_rows(lower_t *L, builder_t *b, rows_t *r, const char *name, buffer_t *x,
                             int64_t m, int64_t k, int64_t n) {
     dim_t ld[] = {dim(m), dim(round_up(n, PANEL) + PADDING)};
-    r->logits = kernel_scratch(b, "logits", E_F32, 2, ld);
+    r->logits = kernel_scratch(b, identifier(L, name), E_F32, 2, ld);
     r->w_bias = row_vector(L, arena_printf(L->arena, "%s.bias", name), n);
-    dense_t d = {.a = x, .m = m, .k = k, .n = n,
-                 .w = panels(L, arena_printf(L->arena, "%s.weight", name), n, k), .n_prefix = 1,
-                 .prefix = {ax(0)}, .epilogue = with_bias, .ctx = r};
+    dense_t d = {.a = x,
+                 .m = m,
+                 .k = k,
+                 .n = n,
+                 .w = panels(L, arena_printf(L->arena, "%s.weight", name), n, k),
+                 .n_prefix = 1,
+                 .prefix = {ax(0)},
+                 .epilogue = with_bias,
+                 .ctx = r};
     dense(L, b, &d);
     return r->logits;
 }
@@ -245,7 +259,8 @@ static void block_loss(lower_t *L, builder_t *b, rows_t *r) {
 static lfunc_t *lm_kernel(lower_t *L, head_t *h) {
     rows_t r = {.h = h};
     builder_t b = block_kernel(L, "lm_head", &r);
-    describe(L, b.fn, KEY_vocab_size, "final norm, logits over %lld tokens, loss", (long long)h->labels);
+    describe(L, b.fn, KEY_vocab_size, "final norm, logits over %lld tokens, loss",
+             (long long)h->labels);
     final_norm(L, &b, &r, L->block);
     copy_out(L, &b, &r, REFORMER_WANT_HIDDEN, r.z, h->hidden_out, 2 * L->hidden);
     value_t *any = b_binary(&b, OP_OR, control(&b, L, REFORMER_WANT_LOGITS),
@@ -392,12 +407,14 @@ static void class_loss(lower_t *L, builder_t *b, head_t *h) {
 static lfunc_t *classifier_loss_kernel(lower_t *L, head_t *h) {
     dim_t one = dim(1), ld[] = {dim(L->batch), dim(h->labels)};
     const char *name = "once";
-    buffer_t *labels = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_LABELS_F32, "labels_f32", E_F32, 2, ld);
+    buffer_t *labels =
+        slot_buffer(L, BUF_INPUT, REFORMER_SLOT_LABELS_F32, "labels_f32", E_F32, 2, ld);
     builder_t b = build_kernel(L->m, "classifier_loss", 1, &one, &name);
     describe(L, b.fn, KEY_problem_type, "loss: cross-entropy, squares, or binary cross-entropy");
     ltype_t i32 = SCALAR(E_I32);
     value_t *kind = control(&b, L, REFORMER_LOSS_KIND);
-    const reformer_loss_t kinds[] = {REFORMER_LOSS_CROSS_ENTROPY, REFORMER_LOSS_MSE, REFORMER_LOSS_BCE};
+    const reformer_loss_t kinds[] = {REFORMER_LOSS_CROSS_ENTROPY, REFORMER_LOSS_MSE,
+                                     REFORMER_LOSS_BCE};
     for (int i = 0; i < 3; i++) {
         inst_t *branch = b_if(&b, b_compare(&b, OP_EQ, kind, b_iconst(&b, i32, kinds[i])), 0, NULL);
         if (kinds[i] == REFORMER_LOSS_CROSS_ENTROPY) class_loss(L, &b, h);
@@ -409,7 +426,7 @@ static lfunc_t *classifier_loss_kernel(lower_t *L, head_t *h) {
 
 static void lower_classifier(lower_t *L, head_t *h) {
     dim_t sd[] = {dim(L->batch), dim(h->labels)};
-    h->scores = workspace(L, "scores", E_F32, 2, sd, "[batch][label]");
+    h->scores = workspace(L, "head_scores", E_F32, 2, sd, "[batch][label]");
     add_step(h, hidden_kernel(L, h), REFORMER_WANT_HIDDEN);
     add_step(h, classifier_kernel(L, h), -1);
     add_step(h, classifier_loss_kernel(L, h), REFORMER_LOSS_KIND);
@@ -450,16 +467,18 @@ static lfunc_t *qa_kernel(lower_t *L, head_t *h) {
 static value_t *qa_score(lower_t *L, builder_t *b, const head_t *h, affine_t which, affine_t batch,
                          value_t *t) {
     affine_t ix[] = {which, batch, ax_v(t)};
-    value_t *inside = b_compare(b, OP_LT, t, b_convert(b, E_I64, control(b, L, REFORMER_LOSS_LENGTH)));
+    value_t *inside =
+        b_compare(b, OP_LT, t, b_convert(b, E_I64, control(b, L, REFORMER_LOSS_LENGTH)));
     return b_select(b, inside, load1(b, h->scores, 3, ix), b_const(b, SCALAR(E_F32), NO_KEY));
 }
 
-static value_t *qa_cross_entropy(lower_t *L, builder_t *b, head_t *h, affine_t which, affine_t batch,
-                                 value_t *target) {
+static value_t *qa_cross_entropy(lower_t *L, builder_t *b, head_t *h, affine_t which,
+                                 affine_t batch, value_t *target) {
     ltype_t f = SCALAR(E_F32);
     value_t *init = b_const(b, f, NO_KEY);
     inst_t *max = b_for(b, "t", dim(0), L->padded, 1, &init);
-    value_t *next = b_binary(b, OP_MAX, qa_score(L, b, h, which, batch, loop_var(max)), loop_arg(max, 0));
+    value_t *next =
+        b_binary(b, OP_MAX, qa_score(L, b, h, which, batch, loop_var(max)), loop_arg(max, 0));
     b_end_for(b, max, &next);
     init = b_const(b, SCALAR(E_F64), 0);
     inst_t *sum = b_for(b, "t", dim(0), L->padded, 1, &init);
@@ -477,7 +496,8 @@ static lfunc_t *qa_loss_kernel(lower_t *L, head_t *h) {
     dim_t one = dim(1);
     const char *name = "once";
     builder_t b = build_kernel(L->m, "qa_loss", 1, &one, &name);
-    describe(L, b.fn, KEY_num_labels, "mean of the cross-entropies of start and end over all positions");
+    describe(L, b.fn, KEY_num_labels,
+             "mean of the cross-entropies of start and end over all positions");
     value_t *zero = b_const(&b, SCALAR(E_F32), 0);
     inst_t *ends = b_for(&b, "which", dim(0), dim(2), 1, &zero);
     affine_t which = ax_v(loop_var(ends));
@@ -486,7 +506,8 @@ static lfunc_t *qa_loss_kernel(lower_t *L, head_t *h) {
     inst_t *rows = b_for(&b, "batch", dim(0), dim(L->batch), 2, init);
     affine_t batch = ax_v(loop_var(rows)), tx[] = {batch, which};
     inst_t *real = if_target(&b, load1(&b, L->target, 2, tx), &target);
-    value_t *last = b_convert(&b, E_I32, b_index(&b, (affine_t){.base = dim_sub(L->padded, dim(1))}));
+    value_t *last =
+        b_convert(&b, E_I32, b_index(&b, (affine_t){.base = dim_sub(L->padded, dim(1))}));
     target = b_binary(&b, OP_MIN, target, last);
     end_if_target(&b, real, qa_cross_entropy(L, &b, h, which, batch, target));
     accumulate(&b, rows, real, next);
@@ -501,7 +522,7 @@ static lfunc_t *qa_loss_kernel(lower_t *L, head_t *h) {
 
 static void lower_qa(lower_t *L, head_t *h) {
     dim_t sd[] = {dim(2), dim(L->batch), L->rows}, od[] = {output_rows(L)};
-    h->scores = workspace(L, "scores", E_F32, 3, sd, "[start, end][batch][rows]");
+    h->scores = workspace(L, "head_scores", E_F32, 3, sd, "[start, end][batch][rows]");
     h->start_out = slot_buffer(L, BUF_OUTPUT, REFORMER_SLOT_START, "start_logits", E_F32, 1, od);
     h->end_out = slot_buffer(L, BUF_OUTPUT, REFORMER_SLOT_END, "end_logits", E_F32, 1, od);
     add_step(h, qa_kernel(L, h), -1);
@@ -516,7 +537,8 @@ head_t *lower_head(lower_t *L) {
     dim_t hd[] = {output_rows(L), dim(2 * L->hidden)}, one = dim(1);
     h->norm_w = row_vector(L, "final.norm.weight", 2 * L->hidden);
     h->norm_b = row_vector(L, "final.norm.bias", 2 * L->hidden);
-    h->hidden_out = slot_buffer(L, BUF_OUTPUT, REFORMER_SLOT_HIDDEN, "last_hidden_state", E_F32, 2, hd);
+    h->hidden_out =
+        slot_buffer(L, BUF_OUTPUT, REFORMER_SLOT_HIDDEN, "last_hidden_state", E_F32, 2, hd);
     if (arch != ARCH_BASE)
         h->loss_out = slot_buffer(L, BUF_OUTPUT, REFORMER_SLOT_LOSS, "loss", E_F32, 1, &one);
     bool lm = arch == ARCH_CAUSAL_LM || arch == ARCH_MASKED_LM;

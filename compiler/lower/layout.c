@@ -19,11 +19,11 @@ typedef struct {
     const char *source;
 } part_t;
 
-#define LAYER "encoder.layers.#."
+#define LAYER     "encoder.layers.#."
 #define ATTENTION LAYER "attention."
-#define SELF ATTENTION "self_attention."
-#define FF LAYER "feed_forward."
-#define POSITION "embeddings.position_embeddings."
+#define SELF      ATTENTION "self_attention."
+#define FF        LAYER "feed_forward."
+#define POSITION  "embeddings.position_embeddings."
 
 static const part_t parts[] = {
     {"embed.word", PACK_ROWS, ONCE, "embeddings.word_embeddings.weight"},

@@ -12,21 +12,21 @@
 enum { LAYOUT_VERSION = 1, PANEL = 32 };
 
 typedef enum {
-    PACK_ROWS,        /* [count][elements], elements padded with zeros to a multiple of PANEL: vectors, tables */
-    PACK_PANELS,      /* dense weight [out, in] → [count][ceil(out/32)][in][32]: K-major panels, zero-padded */
+    PACK_ROWS, /* [count][elements], elements padded with zeros to a multiple of PANEL: vectors, tables */
+    PACK_PANELS, /* dense weight [out, in] → [count][ceil(out/32)][in][32]: K-major panels, zero-padded */
     PACK_HEAD_PANELS, /* [H*d, in] → [count][H][ceil(d/32)][in][32]: every head starts a panel */
     PACK_ROTATIONS    /* [H, d, n, R] → [count][H][n][d][R] */
 } pack_kind_t;
 
 typedef struct {
-    const char *name;      /* "lsh.query_key": unique; '.' becomes '_' in buffer names */
+    const char *name; /* "lsh.query_key": unique; '.' becomes '_' in buffer names */
     pack_kind_t kind;
-    int count;             /* stacked layers; 1 for what exists once */
-    const char **source;   /* [count] Hugging Face names (no prefix), or "layers.N.rotations" */
-    int rank;              /* of the source tensor */
-    int64_t shape[4];      /* of the source tensor */
-    int64_t heads;         /* PACK_HEAD_PANELS */
-    int packed_rank;       /* of the packed array, count included */
+    int count;           /* stacked layers; 1 for what exists once */
+    const char **source; /* [count] Hugging Face names (no prefix), or "layers.N.rotations" */
+    int rank;            /* of the source tensor */
+    int64_t shape[4];    /* of the source tensor */
+    int64_t heads;       /* PACK_HEAD_PANELS */
+    int packed_rank;     /* of the packed array, count included */
     int64_t packed[6];
     int64_t offset, bytes;
 } layout_entry_t;

@@ -10,7 +10,7 @@ typedef struct {
     affine_t batch, head, chunk; /* chunk: of the task */
     affine_t other;              /* chunk of the window's current keys */
     dim_t chunks;
-    buffer_t *inverse;           /* scratch [tile]: 1 / sum of the panel */
+    buffer_t *inverse; /* scratch [tile]: 1 / sum of the panel */
 } local_t;
 
 static void local_open(lower_t *L, builder_t *b, window_t *w, value_t *o) {
@@ -59,7 +59,8 @@ static void local_rows(lower_t *L, builder_t *b, window_t *w, affine_t row, affi
         affine_t lane = ax_plus(row, i);
         inst_t *guard = window_guard(L, b, w, lane);
         value_t *inverse = b_broadcast(b, b_load(b, c->inverse, 1, &lane), L->lanes);
-        affine_t token = ax_add(ax_scale(c->chunk, c->a->chunk), clamp_lane(L, b, ax_add(w->panel, lane), w->chunk));
+        affine_t token = ax_add(ax_scale(c->chunk, c->a->chunk),
+                                clamp_lane(L, b, ax_add(w->panel, lane), w->chunk));
         for (int j = 0; j < nv; j++) {
             affine_t ox[] = {c->batch, c->head, token, ax_plus(col, (int64_t)j * L->lanes)};
             b_store(b, L->q, b_binary(b, OP_MUL, acc[i * nv + j], inverse), ox);
@@ -93,11 +94,20 @@ void lower_local_attention(lower_t *L, attention_t *a) {
     int64_t lanes = round_up(a->chunk, L->tile), span = 1 + a->before + a->after;
     dim_t qd[] = {dim(1), dim(L->head_size), dim(lanes)}, pd[] = {dim(1), dim(lanes)};
     dim_t sd[] = {dim(span * a->chunk), dim(L->tile)}, id[] = {dim(L->tile)};
-    local_t c = {.a = a, .batch = ax_v(b.fn->task[0]), .head = ax_v(b.fn->task[1]),
-                 .chunk = ax_v(b.fn->task[2]), .chunks = chunks};
-    window_t w = {.chunk = a->chunk, .span = span, .causal = a->causal, .ctx = &c,
-                  .open_chunk = local_open, .key_at = local_key, .key_scale = local_scale,
-                  .key_pos = local_pos, .value_at = local_value};
+    local_t c = {.a = a,
+                 .batch = ax_v(b.fn->task[0]),
+                 .head = ax_v(b.fn->task[1]),
+                 .chunk = ax_v(b.fn->task[2]),
+                 .chunks = chunks};
+    window_t w = {.chunk = a->chunk,
+                  .span = span,
+                  .causal = a->causal,
+                  .ctx = &c,
+                  .open_chunk = local_open,
+                  .key_at = local_key,
+                  .key_scale = local_scale,
+                  .key_pos = local_pos,
+                  .value_at = local_value};
     w.queries = kernel_scratch(&b, "queries", E_F32, 3, qd);
     w.query_pos = kernel_scratch(&b, "query_pos", E_I32, 2, pd);
     w.scores = kernel_scratch(&b, "scores", E_F32, 2, sd);

@@ -125,7 +125,8 @@ static buffer_t *stacked(lower_t *L, const char *name, int64_t width) {
     return weight(L, name, 2, dims);
 }
 
-static buffer_t *stacked_panels(lower_t *L, const char *name, int64_t count, int64_t out, int64_t in) {
+static buffer_t *stacked_panels(lower_t *L, const char *name, int64_t count, int64_t out,
+                                int64_t in) {
     int64_t dims[] = {count, round_up(out, PANEL) / PANEL, in, PANEL};
     return weight(L, name, 4, dims);
 }
@@ -148,7 +149,8 @@ static void make_weights(lower_t *L) {
     if (lsh->present) {
         lsh->query = head_panels(L, "lsh.query_key", lsh->count);
         lsh->value = head_panels(L, "lsh.value", lsh->count);
-        lsh->output = stacked_panels(L, "lsh.output", lsh->count, L->hidden, L->heads * L->head_size);
+        lsh->output =
+            stacked_panels(L, "lsh.output", lsh->count, L->hidden, L->heads * L->head_size);
         int64_t columns = 0;
         for (int f = 0; f < lsh->n_factors; f++) columns += lsh->factors[f] / 2;
         int64_t rd[] = {lsh->count, L->heads, lsh->rounds, L->head_size, columns};
@@ -158,7 +160,8 @@ static void make_weights(lower_t *L) {
         local->query = head_panels(L, "local.query", local->count);
         local->key = head_panels(L, "local.key", local->count);
         local->value = head_panels(L, "local.value", local->count);
-        local->output = stacked_panels(L, "local.output", local->count, L->hidden, L->heads * L->head_size);
+        local->output =
+            stacked_panels(L, "local.output", local->count, L->hidden, L->heads * L->head_size);
     }
 }
 
@@ -167,15 +170,20 @@ static void make_lsh_workspace(lower_t *L, const attention_t *a) {
     dim_t out[] = {batch, group, L->rows, dim(L->head_stride)}, state[] = {batch, group, L->rows};
     dim_t per_round[] = {batch, group, rounds, L->rows};
     dim_t order[] = {batch, group, rounds, dim_add(L->padded, dim(1))};
-    L->out = workspace(L, "out", E_F32, 4, out, "[batch][group][rows][head]: not yet divided by run_sum");
-    L->run_max = workspace(L, "run_max", E_F32, 3, state, "[batch][group][rows]: largest score so far");
-    L->run_sum = workspace(L, "run_sum", E_F32, 3, state, "[batch][group][rows]: sum of exponentials");
+    L->out = workspace(L, "out", E_F32, 4, out,
+                       "[batch][group][rows][head]: not yet divided by run_sum");
+    L->run_max =
+        workspace(L, "run_max", E_F32, 3, state, "[batch][group][rows]: largest score so far");
+    L->run_sum =
+        workspace(L, "run_sum", E_F32, 3, state, "[batch][group][rows]: sum of exponentials");
     if (a->exact) return;
-    L->self_count = workspace(L, "self_count", E_I32, 4, per_round,
-                              "[batch][group][round][rows]: self entries of rows without other keys");
+    L->self_count =
+        workspace(L, "self_count", E_I32, 4, per_round,
+                  "[batch][group][round][rows]: self entries of rows without other keys");
     L->buckets = workspace(L, "buckets", E_I32, 4, per_round, "[batch][group][round][rows]");
     set_range(L->buckets, dim(0), dim(a->buckets));
-    L->order = workspace(L, "order", E_I32, 4, order, "[batch][group][round][place]: sorted tokens");
+    L->order =
+        workspace(L, "order", E_I32, 4, order, "[batch][group][round][place]: sorted tokens");
     set_range(L->order, dim(0), dim_sub(L->padded, dim(1)));
 }
 
@@ -233,14 +241,16 @@ static value_t *layer_index(lower_t *L, builder_t *b, const attention_t *a, valu
     return b_name(b_convert(b, E_I64, i), "index");
 }
 
-static void schedule_hash(lower_t *L, builder_t *b, const attention_t *a, value_t *index, value_t *group) {
+static void schedule_hash(lower_t *L, builder_t *b, const attention_t *a, value_t *index,
+                          value_t *group) {
     value_t *args[] = {index, group};
     if (!a->impose) {
         b_launch(b, a->hash, args);
     } else {
         dim_t n = dim(a->count);
         buffer_t *given = module_find_buffer(L->m, "buckets_given");
-        if (!given) given = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_GIVEN, "buckets_given", E_I32, 1, &n);
+        if (!given)
+            given = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_GIVEN, "buckets_given", E_I32, 1, &n);
         affine_t ix = ax_v(index);
         inst_t *branch = b_if(b, load1(b, given, 1, &ix), 0, NULL);
         b_launch(b, a->impose, args);
@@ -311,7 +321,8 @@ static void lower_attention(lower_t *L, attention_t *a) {
     lower_attention_output(L, a);
 }
 
-module_t *lower_graph(arena_t *arena, const graph_t *g, const layout_t *layout, const lower_options_t *o) {
+module_t *lower_graph(arena_t *arena, const graph_t *g, const layout_t *layout,
+                      const lower_options_t *o) {
     lower_t *L = ARENA_NEW(arena, lower_t);
     *L = (lower_t){.g = g, .layout = layout, .o = o, .arena = arena, .tiles = tiles_for(o->target)};
     L->m = module_new(arena, o->name, o->target, g->units);

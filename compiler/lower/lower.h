@@ -8,13 +8,14 @@
 
 typedef struct {
     const target_t *target;
-    bool trace;           /* --dump-activations: OP_TRACE after every stage, with compact copies */
-    bool impose_buckets;  /* --buckets: read REFORMER_SLOT_BUCKETS where given */
-    const char *name;     /* of the module, a C identifier */
+    bool trace;          /* --dump-activations: OP_TRACE after every stage, with compact copies */
+    bool impose_buckets; /* --buckets: read REFORMER_SLOT_BUCKETS where given */
+    const char *name;    /* of the module, a C identifier */
 } lower_options_t;
 
 /* Never fails on a checked graph: what it cannot lower is a bug(). The module is verified, passes have run. */
-module_t *lower_graph(arena_t *a, const graph_t *g, const layout_t *layout, const lower_options_t *o);
+module_t *lower_graph(arena_t *a, const graph_t *g, const layout_t *layout,
+                      const lower_options_t *o);
 
 /* Everything one artefact holds: one module per variant, in the order of reformer_desc_t.variants
  * without targets; modules[v * n_targets + t]. */
@@ -28,7 +29,7 @@ typedef struct {
     const spec_t *spec;
     arena_t *arena;
     int64_t batch;
-    int64_t longest;          /* greatest max_length: decides automatic buckets */
+    int64_t longest; /* greatest max_length: decides automatic buckets */
     int n_variants;
     variant_plan_t *variants; /* ascending max_length */
     int n_factors;            /* buckets in force for all variants; 0: none hashes */
@@ -37,8 +38,8 @@ typedef struct {
     const target_t *targets[MAX_TARGETS];
     bool trace, impose_buckets;
     layout_t *layout;
-    const char *name;         /* C prefix */
-    module_t **modules;       /* NULL until plan_lower(); [n_variants * n_targets] */
+    const char *name;   /* C prefix */
+    module_t **modules; /* NULL until plan_lower(); [n_variants * n_targets] */
 } plan_t;
 
 /* What to specialise for, from compile.sequence_length; `exact_length` > 0 (run without that key):
@@ -46,7 +47,7 @@ typedef struct {
 typedef struct {
     const char *name;
     int64_t exact_length, exact_batch; /* 0: from the spec */
-    int64_t default_length;            /* sequence_length absent and exact_length 0: 0 = spec_max_length */
+    int64_t default_length; /* sequence_length absent and exact_length 0: 0 = spec_max_length */
     int n_targets;
     const target_t *targets[MAX_TARGETS];
     bool trace, impose_buckets;

@@ -20,15 +20,15 @@ enum { PADDING = 16 };
 typedef struct {
     bool present;
     layer_kind_t kind;
-    int count;           /* layers of this kind: first dimension of their stacked weights */
-    bool exact;          /* one window of all tokens */
+    int count;  /* layers of this kind: first dimension of their stacked weights */
+    bool exact; /* one window of all tokens */
     bool causal;
     int64_t chunk, before, after, rounds;
     int n_factors;
     int64_t factors[MAX_FACTORS];
-    int64_t buckets;     /* product of factors */
+    int64_t buckets; /* product of factors */
     srcloc_t at;
-    buffer_t *query, *key, *value, *output, *rotations; /* weights; key NULL for LSH */
+    buffer_t *query, *key, *value, *output, *rotations;         /* weights; key NULL for LSH */
     lfunc_t *project, *hash, *impose, *sort, *attend, *combine; /* kernels */
 } attention_t;
 
@@ -39,13 +39,13 @@ typedef struct {
     const lower_options_t *o;
     const tiles_t *tiles;
     arena_t *arena;
-    int lanes;           /* of the widest f32 vector */
-    int64_t tile;        /* columns of a register tile: lanes * tiles->vectors */
+    int lanes;    /* of the widest f32 vector */
+    int64_t tile; /* columns of a register tile: lanes * tiles->vectors */
 
     int64_t batch;
     dim_t padded, rows, blocks; /* per batch element; rows = block * blocks */
-    int64_t block;       /* rows per task of dense kernels */
-    int64_t hidden, stream; /* width, padded width */
+    int64_t block;              /* rows per task of dense kernels */
+    int64_t hidden, stream;     /* width, padded width */
     int64_t heads, head_size, head_stride, group, groups; /* heads per group, number of groups */
     int64_t ff;
     int n_layers;
@@ -57,11 +57,11 @@ typedef struct {
     buffer_t *ids, *key, *row, *target, *control;
     buffer_t *att_norm_w, *att_norm_b, *ff_norm_w, *ff_norm_b, *w1, *b1, *w2, *b2;
     /* workspace */
-    buffer_t *y1, *y2;   /* [batch][rows][stream] */
-    buffer_t *q, *k, *v, *out; /* [batch][group][rows][head_stride]; k: local only */
+    buffer_t *y1, *y2;           /* [batch][rows][stream] */
+    buffer_t *q, *k, *v, *out;   /* [batch][group][rows][head_stride]; k: local only */
     buffer_t *run_max, *run_sum; /* [batch][group][rows]: online softmax over rounds */
-    buffer_t *self_count; /* [batch][group][rounds][rows]: Q2, keys equal to the query */
-    buffer_t *buckets, *order; /* [batch][group][rounds][rows + 1] */
+    buffer_t *self_count;        /* [batch][group][rounds][rows]: Q2, keys equal to the query */
+    buffer_t *buckets, *order;   /* [batch][group][rounds][rows + 1] */
     buffer_t *kind_table, *index_table; /* [n_layers] */
     /* pure functions, made on demand */
     lfunc_t *fn[16];
@@ -77,8 +77,11 @@ srcloc_t where(const lower_t *L, spec_key_t key);
 /* "encoder layers … (spec.yaml:12)": comment of a kernel. */
 void describe(lower_t *L, lfunc_t *f, spec_key_t key, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
-buffer_t *weight(lower_t *L, const char *layout_name, int rank, const int64_t *dims); /* NULL: absent */
-buffer_t *workspace(lower_t *L, const char *name, elem_t e, int rank, const dim_t *dims, const char *doc);
+const char *identifier(lower_t *L, const char *dotted); /* "lsh.value" → "lsh_value" */
+buffer_t *weight(lower_t *L, const char *layout_name, int rank,
+                 const int64_t *dims); /* NULL: absent */
+buffer_t *workspace(lower_t *L, const char *name, elem_t e, int rank, const dim_t *dims,
+                    const char *doc);
 buffer_t *slot_buffer(lower_t *L, bufkind_t kind, int slot, const char *name, elem_t e, int rank,
                       const dim_t *dims);
 void set_range(buffer_t *b, dim_t lo, dim_t hi);
@@ -86,7 +89,7 @@ ltype_t vec(const lower_t *L); /* f32 x lanes */
 value_t *splat(builder_t *b, lower_t *L, double x);
 value_t *load1(builder_t *b, buffer_t *buf, int rank, const affine_t *ix); /* scalar */
 value_t *control(builder_t *b, lower_t *L, int which);
-value_t *reduce(builder_t *b, lower_t *L, op_t op, value_t *v);  /* vector → scalar, fixed tree */
+value_t *reduce(builder_t *b, lower_t *L, op_t op, value_t *v); /* vector → scalar, fixed tree */
 /* Transposes lanes × lanes values in registers: rows[i] lane j → result[j] lane i. */
 void transpose(builder_t *b, lower_t *L, value_t **rows);
 /* Runs body for 0 … n-1 in steps of `lanes`, then once per remaining element with width 1. */
@@ -98,12 +101,12 @@ void for_span(lower_t *L, builder_t *b, int64_t n, span_fn *body, void *ctx);
 typedef void epilogue_fn(lower_t *L, builder_t *b, void *ctx, affine_t row, affine_t col, int rows,
                          value_t **acc);
 typedef struct {
-    buffer_t *a;          /* scratch [m][>= k] */
+    buffer_t *a; /* scratch [m][>= k] */
     int64_t m, k, n;
-    buffer_t *w;          /* [prefix …][panel][k][PANEL] */
+    buffer_t *w; /* [prefix …][panel][k][PANEL] */
     int n_prefix;
     affine_t prefix[3];
-    affine_t k_base;      /* first k of w */
+    affine_t k_base; /* first k of w */
     epilogue_fn *epilogue;
     void *ctx;
 } dense_t;
@@ -116,7 +119,8 @@ void tile_product(lower_t *L, builder_t *b, int rows, int vectors, int64_t depth
 /* Splits m rows into register tiles of nearly equal height: sizes size[i], count[i]; returns 1 or 2. */
 int split_rows(const lower_t *L, int64_t m, int size[2], int64_t count[2]);
 void for_row_tiles(lower_t *L, builder_t *b, int64_t m,
-                   void (*body)(lower_t *L, builder_t *b, void *ctx, affine_t row, int rows), void *ctx);
+                   void (*body)(lower_t *L, builder_t *b, void *ctx, affine_t row, int rows),
+                   void *ctx);
 
 /* ---- norm.c ------------------------------------------------------------------------------------ */
 /* Layer norm of `m` rows, the concatenation of 1 or 2 streams, into scratch dst [m][>= width]. */
@@ -152,7 +156,9 @@ trace_t *lower_trace(lower_t *L);
 /* Inside lsh_sort: copies buckets and order of one (batch, head, round), round offsets added. */
 void lower_trace_order(lower_t *L, builder_t *b, const attention_t *a, value_t *group);
 void trace_save(lower_t *L, trace_t *t, builder_t *entry, buffer_t *stream); /* before a stage */
-void trace_delta(lower_t *L, trace_t *t, builder_t *entry, buffer_t *stream, const char *name, value_t *layer);
-void trace_stream(lower_t *L, trace_t *t, builder_t *entry, buffer_t *stream, const char *name, value_t *layer);
+void trace_delta(lower_t *L, trace_t *t, builder_t *entry, buffer_t *stream, const char *name,
+                 value_t *layer);
+void trace_stream(lower_t *L, trace_t *t, builder_t *entry, buffer_t *stream, const char *name,
+                  value_t *layer);
 
 #endif

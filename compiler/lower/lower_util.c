@@ -27,14 +27,19 @@ void describe(lower_t *L, lfunc_t *f, spec_key_t key, const char *fmt, ...) {
                              : arena_printf(L->arena, "%s: %s", file, text);
 }
 
+const char *identifier(lower_t *L, const char *dotted) {
+    char *name = arena_strdup(L->arena, dotted);
+    for (char *p = name; *p; p++)
+        if (*p == '.') *p = '_';
+    return name;
+}
+
 buffer_t *weight(lower_t *L, const char *layout_name, int rank, const int64_t *dims) {
     const layout_entry_t *e = layout_find(L->layout, layout_name);
     if (!e) return NULL;
     dim_t d[MAX_RANK];
     for (int i = 0; i < rank; i++) d[i] = dim(dims[i]);
-    char *name = arena_printf(L->arena, "w_%s", layout_name);
-    for (char *p = name; *p; p++)
-        if (*p == '.') *p = '_';
+    const char *name = arena_printf(L->arena, "w_%s", identifier(L, layout_name));
     buffer_t *b = module_buffer(L->m, BUF_WEIGHTS, name, E_F32, rank, d);
     b->offset = dim(e->offset);
     return b;

@@ -18,10 +18,10 @@ typedef struct {
     attention_t *a;
     affine_t batch, head, round, first; /* first chunk of the run */
     value_t *group_round;
-    dim_t chunks, total;                /* per round, over all rounds */
-    int64_t ring;                       /* slots */
-    affine_t slot;                      /* of the window's current keys */
-    affine_t chunk;                     /* current chunk of the round */
+    dim_t chunks, total; /* per round, over all rounds */
+    int64_t ring;        /* slots */
+    affine_t slot;       /* of the window's current keys */
+    affine_t chunk;      /* current chunk of the round */
     affine_t gather_round, gather_chunk, gather_slot;
     buffer_t *query_keys, *values, *key_pos, *key_scale;
     /* scratch [tile], of the panel's tokens: this round's maximum, the merged one, the merged sum, and
@@ -35,7 +35,8 @@ typedef struct {
 /* Token at lane `lane` of the chunk being gathered, as an index. */
 static affine_t sorted_token(lower_t *L, builder_t *b, void *ctx, affine_t lane) {
     const lsh_t *c = ctx;
-    affine_t at = ax_add(ax_scale(c->gather_chunk, c->a->chunk), clamp_lane(L, b, lane, c->a->chunk));
+    affine_t at =
+        ax_add(ax_scale(c->gather_chunk, c->a->chunk), clamp_lane(L, b, lane, c->a->chunk));
     if (c->a->exact) return at;
     affine_t ix[] = {c->batch, c->head, c->gather_round, at};
     return ax_v(b_name(load1(b, L->order, 4, ix), "token"));
@@ -77,12 +78,14 @@ static void gather_rest(lower_t *L, builder_t *b, lsh_t *c, int64_t lanes) {
     value_t *mean = b_binary(b, OP_DIV, sum->results[0], splat(b, L, (double)L->head_size));
     value_t *root = b_unary(b, OP_SQRT, b_binary(b, OP_ADD, mean, splat(b, L, 1e-6)));
     affine_t nx[] = {c->gather_slot, first};
-    b_store(b, c->key_scale, b_binary(b, OP_DIV, splat(b, L, inverse_root(L->head_size)), root), nx);
+    b_store(b, c->key_scale, b_binary(b, OP_DIV, splat(b, L, inverse_root(L->head_size)), root),
+            nx);
     b_end_for(b, norms, NULL);
 }
 
 /* Gathers the chunk at `offset` from the chunk `c->chunk` of the current round into a slot. */
-static void gather(lower_t *L, builder_t *b, lsh_t *c, affine_t chunk, affine_t offset, affine_t slot) {
+static void gather(lower_t *L, builder_t *b, lsh_t *c, affine_t chunk, affine_t offset,
+                   affine_t slot) {
     c->gather_slot = slot;
     if (c->a->exact) {
         c->gather_round = ax(0);
@@ -257,7 +260,8 @@ static void scratch_buffers(lower_t *L, builder_t *b, lsh_t *c, window_t *w) {
 /* One chunk: all panels of its queries. */
 static void lsh_chunk(lower_t *L, builder_t *b, lsh_t *c) {
     c->w->query_slot = ring_slot(b, c, ax_plus(run_step(c), c->a->before));
-    inst_t *panels = b_for(b, "panel", dim(0), dim(round_up(c->a->chunk, L->tile) / L->tile), 0, NULL);
+    inst_t *panels =
+        b_for(b, "panel", dim(0), dim(round_up(c->a->chunk, L->tile) / L->tile), 0, NULL);
     c->w->panel = ax_scale(ax_v(loop_var(panels)), L->tile);
     lsh_panel(L, b, c);
     b_end_for(b, panels, NULL);
@@ -307,9 +311,16 @@ void lower_lsh_attention(lower_t *L, attention_t *a) {
     c.batch = ax_v(b.fn->task[0]);
     c.head = ax_v(b.fn->task[1]);
     c.first = ax_scale(ax_v(b.fn->task[2]), run);
-    window_t w = {.chunk = a->chunk, .span = c.ring, .causal = a->causal, .exclude_self = true,
-                  .ctx = &c, .open_chunk = lsh_open, .key_at = lsh_key, .key_scale = lsh_scale,
-                  .key_pos = lsh_pos, .value_at = lsh_value};
+    window_t w = {.chunk = a->chunk,
+                  .span = c.ring,
+                  .causal = a->causal,
+                  .exclude_self = true,
+                  .ctx = &c,
+                  .open_chunk = lsh_open,
+                  .key_at = lsh_key,
+                  .key_scale = lsh_scale,
+                  .key_pos = lsh_pos,
+                  .value_at = lsh_value};
     c.w = &w;
     scratch_buffers(L, &b, &c, &w);
     lsh_run(L, &b, &c, run);

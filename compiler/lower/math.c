@@ -73,7 +73,8 @@ static value_t *build_log(builder_t *b, value_t *x) {
                           b_iconst(b, bits, 0x3f000000));
     m = b_bitcast(b, E_F32, m); /* in [0.5, 1) */
     value_t *small = b_compare(b, OP_LT, m, num(b, x, 0.707106781186547524));
-    value_t *exponent = add(b, b_convert(b, E_F32, e), b_select(b, small, num(b, x, -1), num(b, x, 0)));
+    value_t *exponent =
+        add(b, b_convert(b, E_F32, e), b_select(b, small, num(b, x, -1), num(b, x, 0)));
     m = add(b, sub(b, m, num(b, x, 1)), b_select(b, small, m, num(b, x, 0)));
     value_t *z = mul(b, m, m);
     value_t *y = mul(b, mul(b, horner(b, m, p, 9), m), z);
@@ -95,8 +96,8 @@ static value_t *build_tanh(lower_t *L, builder_t *b, value_t *x) {
 static value_t *build_erf(lower_t *L, builder_t *b, value_t *x) {
     static const double near_zero[] = {7.88912138e-05, -0.000802084183, 0.0051895354, -0.0268544446,
                                        0.112836002,    -0.376126271,    1.12837917};
-    static const double tail[] = {0.00665199608,  -0.25408518, 0.670544223, -0.0906545147,
-                                  0.408165501,    0.257079393, 0.0020736299};
+    static const double tail[] = {0.00665199608, -0.25408518, 0.670544223, -0.0906545147,
+                                  0.408165501,   0.257079393, 0.0020736299};
     value_t *a = b_binary(b, OP_MIN, absolute(b, x), num(b, x, 4.2)); /* erf(4.2) rounds to 1 */
     value_t *z = mul(b, x, x);
     value_t *small = mul(b, horner(b, z, near_zero, 7), x);

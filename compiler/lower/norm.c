@@ -75,7 +75,8 @@ static void write_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int wid
 
 void layer_norm_rows(lower_t *L, builder_t *b, const norm_t *n) {
     ltype_t f = SCALAR(E_F32);
-    b_comment(b, "layer norm of %lld rows of %lld", (long long)n->m, (long long)(n->width * n->n_src));
+    b_comment(b, "layer norm of %lld rows of %lld", (long long)n->m,
+              (long long)(n->width * n->n_src));
     inst_t *loop = b_for(b, "i", dim(0), dim(n->m), 0, NULL);
     affine_t row = ax_v(loop_var(loop));
     value_t *count = b_const(b, f, (double)(n->width * n->n_src));

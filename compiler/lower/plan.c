@@ -10,7 +10,9 @@
 
 static bool add_variant(plan_t *p, int64_t length, units_t units, bool unpadded, diag_t *d) {
     const spec_t *s = p->spec;
-    graph_options_t o = {.batch = p->batch, .length = length, .units = units,
+    graph_options_t o = {.batch = p->batch,
+                         .length = length,
+                         .units = units,
                          .bucket_length = spec_padded_length(s, p->longest)};
     variant_plan_t v = {.max_length = length, .unpadded = unpadded};
     v.graph = graph_build(p->arena, s, &o, d);
@@ -34,7 +36,8 @@ static bool needs_literal(const spec_t *s, int64_t units) {
     for (int i = 0; i < 2; i++) {
         if (!spec_has_kind(s, kinds[i].kind)) continue;
         int64_t reach = kinds[i].before > kinds[i].after ? kinds[i].before : kinds[i].after;
-        if (length <= kinds[i].chunk || length / kinds[i].chunk * kinds[i].rounds < reach) return true;
+        if (length <= kinds[i].chunk || length / kinds[i].chunk * kinds[i].rounds < reach)
+            return true;
     }
     return false;
 }
@@ -96,7 +99,10 @@ static bool choose_targets(plan_t *p, const plan_options_t *o, diag_t *d) {
 
 plan_t *plan_make(arena_t *a, const spec_t *s, const plan_options_t *o, diag_t *d) {
     plan_t *p = ARENA_NEW(a, plan_t);
-    *p = (plan_t){.spec = s, .arena = a, .trace = o->trace, .impose_buckets = o->impose_buckets,
+    *p = (plan_t){.spec = s,
+                  .arena = a,
+                  .trace = o->trace,
+                  .impose_buckets = o->impose_buckets,
                   .name = o->name};
     p->batch = s->compile.has_batch ? s->compile.batch_size : 1;
     if (o->exact_batch > 0 && !s->compile.has_batch) p->batch = o->exact_batch;
@@ -113,8 +119,8 @@ plan_t *plan_make(arena_t *a, const spec_t *s, const plan_options_t *o, diag_t *
 
 static bool lower_one(plan_t *p, variant_plan_t *v, const target_t *t, module_t **m,
                       const pass_options_t *passes, diag_t *d) {
-    lower_options_t o = {.target = t, .trace = p->trace, .impose_buckets = p->impose_buckets,
-                         .name = p->name};
+    lower_options_t o = {
+        .target = t, .trace = p->trace, .impose_buckets = p->impose_buckets, .name = p->name};
     *m = lower_graph(p->arena, v->graph, p->layout, &o);
     v->rows = dim_literal(v->graph->padded) ? module_find_buffer(*m, "y1")->dims[1].c : v->padded;
     return loops_run_passes(*m, passes, d);

@@ -39,7 +39,8 @@ static void clear_state(lower_t *L, builder_t *b, affine_t batch, value_t *head,
     ltype_t f = SCALAR(E_F32);
     value_t *sum = b_const(b, f, 0);
     if (!dim_equal(L->rows, L->padded)) {
-        value_t *filler = b_compare(b, OP_GE, b_index(b, row), b_index(b, (affine_t){.base = L->padded}));
+        value_t *filler =
+            b_compare(b, OP_GE, b_index(b, row), b_index(b, (affine_t){.base = L->padded}));
         sum = b_select(b, filler, b_const(b, f, 1), sum);
     }
     b_store(b, L->run_max, b_const(b, f, NO_KEY), ix);
@@ -52,17 +53,26 @@ void lower_projections(lower_t *L, attention_t *a) {
     dim_t tasks[] = {dim(L->batch), L->blocks};
     const char *names[] = {"batch", "block"};
     builder_t b = build_kernel(L->m, lsh ? "lsh_project" : "local_project", 2, tasks, names);
-    describe(L, b.fn, KEY_attn_layers, "%s attention: norm and projections of a group of %lld heads",
-             lsh ? "LSH" : "local", (long long)L->group);
+    describe(L, b.fn, KEY_attn_layers,
+             "%s attention: norm and projections of a group of %lld heads", lsh ? "LSH" : "local",
+             (long long)L->group);
     value_t *layer = kernel_param(&b, "layer", L->n_layers);
     value_t *index = kernel_param(&b, "index", a->count);
     value_t *group = kernel_param(&b, "group", L->groups);
     dim_t xd[] = {dim(L->block), dim(round_up(L->hidden, L->tile) + PADDING)};
     buffer_t *x = kernel_scratch(&b, "x", E_F32, 2, xd);
     project_t p = {.batch = ax_v(b.fn->task[0]), .row0 = ax_scale(ax_v(b.fn->task[1]), L->block)};
-    norm_t norm = {.n_src = 1, .src = {L->y2}, .batch = p.batch, .row0 = p.row0, .m = L->block,
-                   .width = L->hidden, .eps = L->eps, .weight = L->att_norm_w, .bias = L->att_norm_b,
-                   .prefix = ax_v(layer), .dst = x};
+    norm_t norm = {.n_src = 1,
+                   .src = {L->y2},
+                   .batch = p.batch,
+                   .row0 = p.row0,
+                   .m = L->block,
+                   .width = L->hidden,
+                   .eps = L->eps,
+                   .weight = L->att_norm_w,
+                   .bias = L->att_norm_b,
+                   .prefix = ax_v(layer),
+                   .dst = x};
     layer_norm_rows(L, &b, &norm);
     inst_t *loop = b_for(&b, "head", dim(0), dim(L->group), 0, NULL);
     p.head = loop_var(loop);
@@ -73,8 +83,15 @@ void lower_projections(lower_t *L, attention_t *a) {
     for (int i = 0; i < 3; i++) {
         if (!parts[i].w) continue;
         p.dst = parts[i].dst;
-        dense_t d = {.a = x, .m = L->block, .k = L->hidden, .n = L->head_size, .w = parts[i].w,
-                     .n_prefix = 2, .prefix = {ax_v(index), head}, .epilogue = into_heads, .ctx = &p};
+        dense_t d = {.a = x,
+                     .m = L->block,
+                     .k = L->hidden,
+                     .n = L->head_size,
+                     .w = parts[i].w,
+                     .n_prefix = 2,
+                     .prefix = {ax_v(index), head},
+                     .epilogue = into_heads,
+                     .ctx = &p};
         b_comment(&b, "→ %s", parts[i].dst->name);
         dense(L, &b, &d);
     }
@@ -109,14 +126,16 @@ static void copy_head(lower_t *L, builder_t *b, void *ctx, affine_t at, int widt
 
 /* HF_SEMANTICS Q2: a row that sees only itself, k_r times in round r, has L_r = fl(-1e5 + fl(log k_r));
  * its output is v times sum_r exp(L_r - lse(L)) k_r exp(-1e5 - L_r), every step in single precision. */
-static value_t *self_only_weight(lower_t *L, builder_t *b, const attention_t *a, const gather_t *c) {
+static value_t *self_only_weight(lower_t *L, builder_t *b, const attention_t *a,
+                                 const gather_t *c) {
     ltype_t f = SCALAR(E_F32);
     value_t *self = b_const(b, f, -1e5), *count[64], *lse[64];
     value_t *most = NULL;
     if (a->rounds > 64) bug("more than 64 hash rounds");
     for (int r = 0; r < a->rounds; r++) {
         affine_t ix[] = {c->batch, ax_v(c->head), ax(r), global_row(c)};
-        count[r] = a->exact ? b_const(b, f, 1) : b_convert(b, E_F32, load1(b, L->self_count, 4, ix));
+        count[r] =
+            a->exact ? b_const(b, f, 1) : b_convert(b, E_F32, load1(b, L->self_count, 4, ix));
         lse[r] = b_binary(b, OP_ADD, self, m_log(L, b, count[r]));
         most = most ? b_binary(b, OP_MAX, most, lse[r]) : lse[r];
     }
@@ -181,8 +200,8 @@ void lower_attention_output(lower_t *L, attention_t *a) {
     dim_t tasks[] = {dim(L->batch), L->blocks};
     const char *names[] = {"batch", "block"};
     builder_t b = build_kernel(L->m, lsh ? "lsh_output" : "local_output", 2, tasks, names);
-    describe(L, b.fn, KEY_attn_layers, "%s attention: output of a group of heads, added to stream 1",
-             lsh ? "LSH" : "local");
+    describe(L, b.fn, KEY_attn_layers,
+             "%s attention: output of a group of heads, added to stream 1", lsh ? "LSH" : "local");
     value_t *index = kernel_param(&b, "index", a->count);
     value_t *group = kernel_param(&b, "group", L->groups);
     int64_t depth = L->group * L->head_size;
@@ -210,9 +229,16 @@ void lower_attention_output(lower_t *L, attention_t *a) {
         if (real) b_end_if(&b, real, NULL);
     }
     b_end_for(&b, rows, NULL);
-    dense_t d = {.a = c.a, .m = L->block, .k = depth, .n = L->hidden, .w = a->output, .n_prefix = 1,
-                 .prefix = {ax_v(index)}, .k_base = ax_scale(ax_v(group), depth),
-                 .epilogue = add_to_stream, .ctx = &c};
+    dense_t d = {.a = c.a,
+                 .m = L->block,
+                 .k = depth,
+                 .n = L->hidden,
+                 .w = a->output,
+                 .n_prefix = 1,
+                 .prefix = {ax_v(index)},
+                 .k_base = ax_scale(ax_v(group), depth),
+                 .epilogue = add_to_stream,
+                 .ctx = &c};
     dense(L, &b, &d);
     a->combine = b.fn;
 }

@@ -20,7 +20,8 @@ static void copy_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int widt
     b_store(b, c->dst, x, ix);
 }
 
-static lfunc_t *copy_kernel(lower_t *L, const char *name, buffer_t *stream, buffer_t *old, buffer_t *dst) {
+static lfunc_t *copy_kernel(lower_t *L, const char *name, buffer_t *stream, buffer_t *old,
+                            buffer_t *dst) {
     dim_t tasks[] = {dim(L->batch), L->padded};
     const char *names[] = {"batch", "row"};
     builder_t b = build_kernel(L->m, name, 2, tasks, names);
@@ -67,10 +68,12 @@ void trace_stream(lower_t *L, trace_t *t, builder_t *entry, buffer_t *stream, co
 
 void lower_trace_order(lower_t *L, builder_t *b, const attention_t *a, value_t *group) {
     ltype_t i32 = SCALAR(E_I32);
-    affine_t batch = ax_v(b->fn->task[0]), head = ax_v(b->fn->task[1]), round = ax_v(b->fn->task[2]);
+    affine_t batch = ax_v(b->fn->task[0]), head = ax_v(b->fn->task[1]),
+             round = ax_v(b->fn->task[2]);
     affine_t whole = ax_add(ax_scale(ax_v(group), L->group), head);
     value_t *r = b_convert(b, E_I32, b->fn->task[2]);
-    value_t *n = b_binary(b, OP_ADD, control(b, L, REFORMER_ANY_MASKED), b_iconst(b, i32, a->buckets));
+    value_t *n =
+        b_binary(b, OP_ADD, control(b, L, REFORMER_ANY_MASKED), b_iconst(b, i32, a->buckets));
     value_t *offset = b_binary(b, OP_MUL, r, n);
     inst_t *loop = b_for(b, "t", dim(0), L->padded, 0, NULL);
     affine_t t = ax_v(loop_var(loop)), from[] = {batch, head, round, t};

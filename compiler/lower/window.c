@@ -114,7 +114,8 @@ static void score_rows(lower_t *L, builder_t *b, scores_t *s, int rows, value_t 
             value_t *x = b_binary(b, OP_MUL, s->acc[i * L->tiles->vectors + j], scale);
             x = b_select(b, may_see(L, b, w, pos, s->query[j]), x, splat(b, L, NO_KEY));
             most[j] = b_binary(b, OP_MAX, most[j], x);
-            affine_t sx[] = {ax_add(ax_scale(ax_v(s->o), w->chunk), key), ax((int64_t)j * L->lanes)};
+            affine_t sx[] = {ax_add(ax_scale(ax_v(s->o), w->chunk), key),
+                             ax((int64_t)j * L->lanes)};
             b_store(b, w->scores, x, sx);
         }
     }

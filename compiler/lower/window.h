@@ -9,13 +9,13 @@
 
 typedef struct window window_t;
 struct window {
-    int64_t chunk, span;   /* keys per chunk, chunks per window */
-    buffer_t *queries;     /* scratch [slots][head_size][chunk rounded up to tiles]: transposed */
+    int64_t chunk, span; /* keys per chunk, chunks per window */
+    buffer_t *queries;   /* scratch [slots][head_size][chunk rounded up to tiles]: transposed */
     affine_t query_slot;
-    affine_t panel;        /* first query lane: tile * panel index */
-    buffer_t *scores;      /* scratch [span * chunk][tile] */
-    buffer_t *query_pos;   /* scratch i32 [slots][chunk rounded up]: positions of the queries */
-    bool exclude_self;     /* LSH: a token is no key of its own */
+    affine_t panel;      /* first query lane: tile * panel index */
+    buffer_t *scores;    /* scratch [span * chunk][tile] */
+    buffer_t *query_pos; /* scratch i32 [slots][chunk rounded up]: positions of the queries */
+    bool exclude_self;   /* LSH: a token is no key of its own */
     bool causal;
     /* Where the keys of window chunk `o` are; set at the start of each window chunk. */
     void (*open_chunk)(lower_t *L, builder_t *b, window_t *w, value_t *o);
@@ -32,8 +32,8 @@ void window_scores(lower_t *L, builder_t *b, window_t *w, value_t **most);
 /* Scores become exp(score - shift[j]); sum[j]: their sums. */
 void window_exp(lower_t *L, builder_t *b, window_t *w, value_t *const *shift, value_t **sum);
 /* rows x (vectors of columns) of P·V for queries row … of the panel, columns col …. */
-typedef void window_rows_fn(lower_t *L, builder_t *b, window_t *w, affine_t row, affine_t col, int rows,
-                            value_t **acc);
+typedef void window_rows_fn(lower_t *L, builder_t *b, window_t *w, affine_t row, affine_t col,
+                            int rows, value_t **acc);
 void window_values(lower_t *L, builder_t *b, window_t *w, window_rows_fn *epilogue);
 /* Whether lane `row` of the panel is a query at all: only when chunks do not fill their tiles. */
 inst_t *window_guard(lower_t *L, builder_t *b, const window_t *w, affine_t row); /* NULL: always */

@@ -1,0 +1,108 @@
+/* The layout of the packed weights: every param once, aligned, without overlap, in the shapes that the
+ * kernels read; the same for every graph of a model. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "lower/layout.h"
+#include "reformer_rt.h"
+
+static const char model[] = "attn_layers: [local, lsh, lsh]\n"
+                            "hidden_size: 48\nnum_attention_heads: 3\nattention_head_size: 20\n"
+                            "feed_forward_size: 70\nvocab_size: 50\nis_decoder: true\n"
+                            "architectures: [ReformerModelWithLMHead]\n"
+                            "axial_pos_shape: [8, 16]\naxial_pos_embds_dim: [16, 32]\n"
+                            "max_position_embeddings: 128\nnum_buckets: [2, 4]\nnum_hashes: 2\n"
+                            "local_attn_chunk_length: 8\nlsh_attn_chunk_length: 16\n";
+
+static graph_t *build(arena_t *a, const char *text, int64_t length) {
+    diag_t *d = diag_new();
+    spec_t *s = spec_parse(a, "model.yaml", text, strlen(text), NULL, 0, d);
+    if (s && !spec_resolve_architecture(s, false, false, false, d)) s = NULL;
+    graph_options_t o = {.batch = 1, .length = length};
+    graph_t *g = s ? graph_build(a, s, &o, d) : NULL;
+    if (!g) diag_print(d, stderr);
+    diag_free(d);
+    assert_non_null(g);
+    return g;
+}
+
+static bool has_source(const layout_t *l, const char *name) {
+    for (int i = 0; i < l->n; i++)
+        for (int j = 0; j < l->entries[i].count; j++)
+            if (strcmp(l->entries[i].source[j], name) == 0) return true;
+    return false;
+}
+
+static void every_param_has_a_place(void **state) {
+    (void)state;
+    arena_t *a = arena_new();
+    graph_t *g = build(a, model, 64);
+    layout_t *l = layout_make(a, g);
+    int params = 0, sources = 0;
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        if (g->nodes[i]->op != G_PARAM) continue;
+        params++;
+        if (!has_source(l, g->nodes[i]->name)) fail_msg("no place for %s", g->nodes[i]->name);
+    }
+    for (int i = 0; i < l->n; i++) sources += l->entries[i].count;
+    assert_int_equal(params, sources);
+    arena_free(a);
+}
+
+static void entries_are_aligned_and_apart(void **state) {
+    (void)state;
+    arena_t *a = arena_new();
+    layout_t *l = layout_make(a, build(a, model, 64));
+    int64_t end = REFORMER_WEIGHTS_HEADER;
+    for (int i = 0; i < l->n; i++) {
+        const layout_entry_t *e = &l->entries[i];
+        int64_t bytes = 4;
+        for (int j = 0; j < e->packed_rank; j++) bytes *= e->packed[j];
+        assert_int_equal(e->bytes, bytes);
+        assert_int_equal(e->offset % 64, 0);
+        assert_true(e->offset >= end);
+        end = e->offset + e->bytes;
+    }
+    assert_true(l->data_end >= end && l->data_end % 64 == 0);
+    arena_free(a);
+}
+
+static void heads_start_panels(void **state) {
+    (void)state;
+    arena_t *a = arena_new();
+    layout_t *l = layout_make(a, build(a, model, 64));
+    const layout_entry_t *qk = layout_find(l, "lsh.query_key"),
+                         *r = layout_find(l, "lsh.rotations");
+    const int64_t panels[] = {2, 3, 1, 48, PANEL}, rotations[] = {2, 3, 2, 20, 3};
+    assert_memory_equal(qk->packed, panels, sizeof panels);
+    assert_memory_equal(r->packed, rotations, sizeof rotations);
+    assert_string_equal(qk->source[1],
+                        "encoder.layers.2.attention.self_attention.query_key.weight");
+    assert_null(layout_find(l, "classifier.out.weight"));
+    arena_free(a);
+}
+
+static void length_changes_nothing_but_hashing(void **state) {
+    (void)state;
+    arena_t *a = arena_new();
+    layout_t *l = layout_make(a, build(a, model, 64)), *m = layout_make(a, build(a, model, 100));
+    assert_int_equal(l->data_end, m->data_end);
+    assert_true(l->fingerprint == m->fingerprint);
+    assert_null(layout_find(layout_make(a, build(a, model, 8)), "lsh.rotations"));
+    arena_free(a);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_param_has_a_place),
+        cmocka_unit_test(entries_are_aligned_and_apart),
+        cmocka_unit_test(heads_start_panels),
+        cmocka_unit_test(length_changes_nothing_but_hashing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
