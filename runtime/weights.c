@@ -9,10 +9,11 @@
  * Four lanes take the 8-byte words in turn: lane ← mix(lane ^ word), where mix is a bijection. So
  * damage within one word always changes the sum; wider damage could cancel, as in any 64-bit sum. */
 
+/* Written out: gcc 12 makes one load of this, but eight of a loop. */
 static uint64_t load64(const unsigned char *p) {
-    uint64_t x = 0;
-    for (int i = 0; i < 8; i++) x |= (uint64_t)p[i] << (8 * i);
-    return x;
+    return (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24 |
+           (uint64_t)p[4] << 32 | (uint64_t)p[5] << 40 | (uint64_t)p[6] << 48 |
+           (uint64_t)p[7] << 56;
 }
 
 static uint64_t mix(uint64_t x) {

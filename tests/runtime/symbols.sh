@@ -1,0 +1,13 @@
+#!/bin/sh
+# symbols.sh LIBRARY: fails when the runtime needs a symbol beyond those allowed.
+# Sanitizers bring their own, which says nothing about the runtime.
+set -eu
+needed=$(nm -u "$1" | awk '$1 == "U" { print $2 }' | sort -u |
+         grep -v -E '^(reformer_|mem(cpy|set|move)$|omp_|GOMP_|__kmpc_|__(asan|ubsan|tsan|sanitizer)_|_GLOBAL_OFFSET_TABLE_$|__stack_chk_fail$)' ||
+         true)
+globals=$(nm "$1" | awk '$2 ~ /^[bBdDC]$/ && $3 !~ /^(_?__|\.|messages|\.LC)/ { print $3 }')
+if [ -n "$needed$globals" ]; then
+    echo "the runtime uses: $needed"
+    echo "the runtime's writable data: $globals"
+    exit 1
+fi
