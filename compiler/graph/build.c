@@ -1,7 +1,8 @@
 /* Spec → Graph: what Hugging Face's Reformer computes for one padded length.
  *
- * In: a checked Spec with its architecture, and a length. Out: nodes in this order and no other; the
- * lowering matches it. B batch, S length, P padded length; every name below is a node's name.
+ * In: a checked Spec with its architecture, and a length. Out: nodes in this order and no other;
+ * the lowering matches it. B batch, S length, P padded length; every name below is a node's
+ * name.
  *
  *   input_ids, attention_mask          INPUT; the mask is always there, callers may leave it out
  *   ids  = PAD_IDS(input_ids)          mask = PAD_MASK(attention_mask)      (identities when S = P)
@@ -24,12 +25,14 @@
  *   streams = CONCAT(y1, y2); hidden = LAYER_NORM(streams); last_hidden_state = SLICE(hidden)
  *   causal and masked LM   logits = DENSE(last_hidden_state); loss = CROSS_ENTROPY(logits, labels)
  *   classifier             first_token = FIRST_TOKEN(last_hidden_state), classifier_in = DENSE,
- *                          classifier_act = ACTIVATION tanh, logits = DENSE; loss = CROSS_ENTROPY, MSE_LOSS
- *                          or BCE_LOSS; where the labels' type decides, loss = CROSS_ENTROPY(logits, labels)
- *                          and loss_f32 = BCE_LOSS(logits, labels_f32)
- *   question answering     qa = DENSE(last_hidden_state); start_logits, end_logits = COLUMN(qa); loss
+ *                          classifier_act = ACTIVATION tanh, logits = DENSE;
+ *                          loss = CROSS_ENTROPY, MSE_LOSS or BCE_LOSS; where the labels' type
+ *                          decides, loss = CROSS_ENTROPY and loss_f32 = BCE_LOSS
+ *   question answering     qa = DENSE(last_hidden_state); start_logits, end_logits = COLUMN(qa);
+ *                          loss = QA_LOSS(start_logits, end_logits, start_positions, end_positions)
  *
- * A param stands just before its first use. PARAM and INPUT nodes are the only ones without inputs. */
+ * A param stands just before its first use. PARAM and INPUT nodes are the only ones without
+ * inputs. */
 #include "graph/ops.h"
 
 typedef struct {
@@ -42,7 +45,7 @@ typedef struct {
     gnode_t *mask;
 } builder_t;
 
-/* ---- nodes ----------------------------------------------------------------------------------- */
+/* ---- nodes --------------------------------------------------------------------------------- */
 
 static void place(builder_t *b, spec_key_t key) {
     b->at = b->s->at[key];
@@ -99,7 +102,7 @@ static gnode_t *traced(gnode_t *n) {
     return n;
 }
 
-/* ---- parts ----------------------------------------------------------------------------------- */
+/* ---- parts --------------------------------------------------------------------------------- */
 
 static gnode_t *layer_norm(builder_t *b, const char *what, gnode_t *x, const char *prefix,
                            int64_t width) {
@@ -154,14 +157,14 @@ static gnode_t *embed(builder_t *b, gnode_t *ids) {
     return traced(finish(b, n));
 }
 
-/* ---- attention ------------------------------------------------------------------------------- */
+/* ---- attention ----------------------------------------------------------------------------- */
 
 static int64_t chunk_length(const spec_t *s, layer_kind_t kind) {
     return kind == LAYER_LSH ? s->lsh_attn_chunk_length : s->local_attn_chunk_length;
 }
 
-/* HF_SEMANTICS 6.2: a layer looks at every key when the padded length is within one chunk. A dynamic
- * graph has no such lengths in its range: they are literal graphs of their own. */
+/* HF_SEMANTICS 6.2: a layer looks at every key when the padded length is within one chunk. A
+ * dynamic graph has no such lengths in its range: they are literal graphs of their own. */
 static bool is_exact(const graph_t *g, int64_t chunk) {
     bool all = dim_le(g->padded, dim(chunk), g->units);
     if (!all && dim_at(g->padded, g->units.min) <= chunk)
@@ -271,7 +274,7 @@ static gnode_t *feed_forward(builder_t *b, gnode_t *y1) {
                          s->hidden_size, s->feed_forward_size));
 }
 
-/* ---- the stack ------------------------------------------------------------------------------- */
+/* ---- the stack ----------------------------------------------------------------------------- */
 
 static gnode_t *encoder(builder_t *b) {
     const spec_t *s = b->s;
@@ -297,7 +300,7 @@ static gnode_t *encoder(builder_t *b) {
     return finish(b, NODE(b, G_SLICE, "last_hidden_state", z));
 }
 
-/* ---- heads ----------------------------------------------------------------------------------- */
+/* ---- heads --------------------------------------------------------------------------------- */
 
 static void head_lm(builder_t *b, gnode_t *z) {
     place(b, KEY_vocab_size);
@@ -373,7 +376,7 @@ static void head(builder_t *b, gnode_t *z) {
     }
 }
 
-/* ---- lengths --------------------------------------------------------------------------------- */
+/* ---- lengths ------------------------------------------------------------------------------- */
 
 /* HF_SEMANTICS 3: the padded length must fit the position embeddings. */
 static bool length_fits(const graph_t *g, const spec_t *s, diag_t *d) {

@@ -1,8 +1,8 @@
 /* The reference evaluator: walks the nodes in order, one function per op (evaluate_*.c).
  *
- * In: a literal graph, its params, an io. Out: the outputs io asks for. Only nodes that a wanted output
- * or a trace needs are run; a value is freed after its last use. Everything is double, converted to
- * float at the very end. */
+ * In: a literal graph, its params, an io. Out: the outputs io asks for. Only nodes that a wanted
+ * output or a trace needs are run; a value is freed after its last use. Everything is double,
+ * converted to float at the very end. */
 #include "graph/evaluate.h"
 
 #include <stdlib.h>
@@ -53,7 +53,7 @@ static eval_fn *const functions[G_COUNT] = {
     [G_BCE_LOSS] = eval_bce_loss,
 };
 
-/* ---- values ---------------------------------------------------------------------------------- */
+/* ---- values -------------------------------------------------------------------------------- */
 
 static void make_value(const eval_t *e, const gnode_t *n, value_t *v) {
     v->rank = n->rank;
@@ -91,7 +91,7 @@ static void trace(const eval_t *e, const gnode_t *n, const value_t *v) {
     free(f);
 }
 
-/* ---- outputs --------------------------------------------------------------------------------- */
+/* ---- outputs ------------------------------------------------------------------------------- */
 
 typedef struct {
     const gnode_t *node;
@@ -134,7 +134,7 @@ static void deliver(const eval_t *e, const wanted_t *w) {
         for (int64_t k = 0; k < kept; k++) w->to[b * kept + k] = (float)v->f[b * row + k];
 }
 
-/* ---- the walk -------------------------------------------------------------------------------- */
+/* ---- the walk ------------------------------------------------------------------------------ */
 
 /* last_use[n]: the last node that reads n, -1: n is not needed, n_nodes: keep to the end. */
 static void mark(const graph_t *g, int *last_use, int id) {

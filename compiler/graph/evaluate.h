@@ -1,7 +1,9 @@
-/* The reference evaluator: walks a Graph in double with the most obvious code there is. The oracle.
+/* The reference evaluator: walks a Graph in double with the most obvious code there is. The
+ * oracle.
  *
- * Single precision only where Hugging Face's rounding is part of the meaning: the log-sum-exp of rows that
- * see no key (Q1) and the combination of rounds for rows that see only themselves (Q2). */
+ * Single precision only where Hugging Face's rounding is part of the meaning: the log-sum-exp of
+ * rows that see no key (Q1) and the combination of rounds for rows that see only themselves
+ * (Q2). */
 #ifndef REFORMERC_GRAPH_EVALUATE_H
 #define REFORMERC_GRAPH_EVALUATE_H
 
@@ -12,12 +14,13 @@
  * graph. */
 typedef const float *graph_param_fn(void *ctx, const char *name);
 
-/* The graph must be literal. An io->length below the graph's length gives what Hugging Face gives for
- * the input padded to the graph's length with an attention mask. The QA loss runs over the graph's
- * length, or, with `unpadded_loss`, over io->length.
- * io->batch (0: the graph's) rows are evaluated; io->buckets is laid out for the graph's batch and
- * padded length, without io->buckets_given all of it is imposed. Fills the outputs of io; io->trace, io->buckets work here always: traced tensors
- * have the rows given and the padded length. Returns REFORMER_OK or an error code. */
+/* The graph must be literal. An io->length below the graph's length gives what Hugging Face
+ * gives for the input padded to the graph's length with an attention mask. The QA loss runs over
+ * the graph's length, or, with `unpadded_loss`, over io->length. io->batch (0: the graph's) rows
+ * are evaluated; io->buckets is laid out for the graph's batch and padded length, without
+ * io->buckets_given all of it is imposed. Fills the outputs of io; io->trace, io->buckets work
+ * here always: traced tensors have the rows given and the padded length. Returns REFORMER_OK or
+ * an error code. */
 int graph_evaluate(const graph_t *g, graph_param_fn *param, void *ctx, const reformer_io_t *io,
                    bool unpadded_loss);
 

@@ -108,7 +108,7 @@ static void attend(const attention_t *a) {
     free(p);
 }
 
-/* ---- keys ------------------------------------------------------------------------------------ */
+/* ---- keys ---------------------------------------------------------------------------------- */
 
 /* LSH: k = x / sqrt(mean(x²) + 1e-6) / sqrt(d); local: k = x / sqrt(d). */
 static double key_scale(const double *x, int64_t d, bool shared_qk) {
@@ -124,7 +124,7 @@ static void make_keys(const double *x, int64_t length, int64_t stride, int64_t d
     }
 }
 
-/* ---- rounds ---------------------------------------------------------------------------------- */
+/* ---- rounds -------------------------------------------------------------------------------- */
 
 /* lse [rounds] → weights of the rounds. Q2: no round saw a key: in single precision. */
 static void weigh_rounds(double *lse, int64_t rounds) {
@@ -157,7 +157,7 @@ static void combine_rounds(const attention_t *a, int64_t rounds, double *to) {
     free(weight);
 }
 
-/* ---- ops ------------------------------------------------------------------------------------- */
+/* ---- ops ----------------------------------------------------------------------------------- */
 
 typedef struct {
     const value_t *q, *k, *v, *mask, *order; /* mask, order: may be NULL */

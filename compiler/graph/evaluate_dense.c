@@ -1,12 +1,12 @@
-/* The evaluator's ops that look at one token at a time: padding, embedding, layer norm, dense layers,
- * activations, and what moves rows about. HF_SEMANTICS 3 to 5, 7 and 8. */
+/* The evaluator's ops that look at one token at a time: padding, embedding, layer norm, dense
+ * layers, activations, and what moves rows about. HF_SEMANTICS 3 to 5, 7 and 8. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "graph/evaluate_ops.h"
 
-/* ---- padding --------------------------------------------------------------------------------- */
+/* ---- padding ------------------------------------------------------------------------------- */
 
 int eval_pad_ids(eval_t *e, const gnode_t *n, value_t *out) {
     for (int64_t b = 0; b < e->rows; b++)
@@ -25,7 +25,7 @@ int eval_pad_mask(eval_t *e, const gnode_t *n, value_t *out) {
     return REFORMER_OK;
 }
 
-/* ---- embedding ------------------------------------------------------------------------------- */
+/* ---- embedding ----------------------------------------------------------------------------- */
 
 /* Adds the position's row: axis a of the row-major position grid gives dim_a numbers. */
 static void add_position(const eval_t *e, const gnode_t *n, int64_t position, double *row) {
@@ -54,7 +54,7 @@ int eval_embed(eval_t *e, const gnode_t *n, value_t *out) {
     return REFORMER_OK;
 }
 
-/* ---- layer norm, activations ------------------------------------------------------------------ */
+/* ---- layer norm, activations --------------------------------------------------------------- */
 
 static void normalise(const double *x, const float *weight, const float *bias, double eps,
                       int64_t n, double *y) {
@@ -131,7 +131,7 @@ int eval_activation(eval_t *e, const gnode_t *n, value_t *out) {
     return REFORMER_OK;
 }
 
-/* ---- dense ----------------------------------------------------------------------------------- */
+/* ---- dense --------------------------------------------------------------------------------- */
 
 /* [out, in] float → [in, out] double, so that the inner loop over outputs is contiguous. */
 static double *transposed(const value_t *weight) {
@@ -179,7 +179,7 @@ int eval_dense(eval_t *e, const gnode_t *n, value_t *out) {
     return REFORMER_OK;
 }
 
-/* ---- rows ------------------------------------------------------------------------------------ */
+/* ---- rows ---------------------------------------------------------------------------------- */
 
 int eval_add(eval_t *e, const gnode_t *n, value_t *out) {
     const value_t *x = eval_in(e, n, 0), *y = eval_in(e, n, 1);

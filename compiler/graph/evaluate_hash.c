@@ -1,7 +1,8 @@
 /* The evaluator's LSH hashing and sorting: HF_SEMANTICS 6.3 and 6.4.
  *
- * In: queries-and-keys, rotations, mask. Out: a bucket per head, round and token, and the order of all
- * rounds' tokens by bucket. Buckets can be imposed (io->buckets): then nothing is computed. */
+ * In: queries-and-keys, rotations, mask. Out: a bucket per head, round and token, and the order
+ * of all rounds' tokens by bucket. Buckets can be imposed (io->buckets): then nothing is
+ * computed. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,8 +80,8 @@ static bool is_imposed(const eval_t *e, int layer) {
     return given ? given[layer] != 0 : e->io->buckets != NULL;
 }
 
-/* Copies this layer's part of io->buckets, laid out for the graph's batch. Round r must hold buckets of
- * round r, so that sorting keeps the rounds apart. */
+/* Copies this layer's part of io->buckets, laid out for the graph's batch. Round r must hold
+ * buckets of round r, so that sorting keeps the rounds apart. */
 static int impose(eval_t *e, const gnode_t *n, const hash_size_t *s, int layer, value_t *out) {
     int64_t per_layer = out->elements / e->rows * n->shape[0].c;
     if (!e->io->buckets) return REFORMER_E_ARGUMENT;

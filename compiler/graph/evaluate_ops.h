@@ -4,8 +4,8 @@
 
 #include "graph/evaluate.h"
 
-/* The result of a node: f for G_F32 (params: w), i for G_I32. Shapes are literal; the first dimension
- * of everything but params is the number of rows evaluated. */
+/* The result of a node: f for G_F32 (params: w), i for G_I32. Shapes are literal; the first
+ * dimension of everything but params is the number of rows evaluated. */
 typedef struct {
     double *f;
     int32_t *i;

@@ -23,7 +23,7 @@ enum { G_MAX_RANK = 4, G_MAX_INPUTS = 2 + MAX_AXIAL };
 typedef struct gnode {
     int id;
     gop_t op;
-    const char *name;  /* unique: "y1.3", "layers.3.buckets"; inputs and params: the tensor's name */
+    const char *name;  /* unique: "layers.3.y1"; inputs and params: the tensor's name */
     const char *trace; /* name under which --dump-activations shows it ("layers.3.y1"), or NULL */
     int layer;         /* -1: none */
     gtype_t type;
@@ -31,7 +31,7 @@ typedef struct gnode {
     dim_t shape[G_MAX_RANK];
     int n_in;
     struct gnode *in[G_MAX_INPUTS]; /* a missing optional input is NULL */
-    srcloc_t at;       /* the spec line it came from */
+    srcloc_t at;                    /* the spec line it came from */
     /* attributes: which ones an op has is a column of ops.def, 0 / NULL otherwise */
     double eps;
     int64_t heads, head_size, rounds;
@@ -40,7 +40,7 @@ typedef struct gnode {
     int64_t factors[MAX_FACTORS];
     bool causal, shared_qk;
     act_t act;
-    int64_t shift;     /* CROSS_ENTROPY: 1 for a causal LM */
+    int64_t shift; /* CROSS_ENTROPY: 1 for a causal LM */
     int64_t pad_token;
     int n_axial;
     int64_t axial_shape[MAX_AXIAL];
@@ -52,10 +52,10 @@ typedef struct {
     gnode_t **nodes;
     size_t n_nodes, cap_nodes;
     int64_t batch;
-    dim_t length;   /* S: tokens per row as given */
-    dim_t padded;   /* Spad */
-    units_t units;  /* {0,0} unless dynamic */
-    int n_factors;  /* buckets in force */
+    dim_t length;  /* S: tokens per row as given */
+    dim_t padded;  /* Spad */
+    units_t units; /* {0,0} unless dynamic */
+    int n_factors; /* buckets in force */
     int64_t factors[MAX_FACTORS];
 } graph_t;
 
@@ -68,9 +68,11 @@ typedef struct {
 
 /* NULL after errors in d (too long for the positions, …). Shapes are inferred and checked. */
 graph_t *graph_build(arena_t *a, const spec_t *s, const graph_options_t *o, diag_t *d);
-bool graph_check(graph_t *g, diag_t *d); /* infers all shapes again and compares */
-gnode_t *graph_find(const graph_t *g, const char *name);   /* by name; NULL: none */
-gnode_t *graph_output(const graph_t *g, const char *name); /* "logits", "loss" …; NULL: this model has none */
+bool graph_check(graph_t *g, diag_t *d);                 /* infers all shapes again and compares */
+gnode_t *graph_find(const graph_t *g, const char *name); /* by name; NULL: none */
+/* "last_hidden_state", "logits", "start_logits", "end_logits", "loss", "loss_f32" (where the type of
+ * a classifier's labels decides: the loss of float labels); NULL: this model has none. */
+gnode_t *graph_output(const graph_t *g, const char *name);
 void graph_print(const graph_t *g, sbuf_t *out);
 graph_t *graph_parse(arena_t *a, const char *file, const char *text, size_t bytes, diag_t *d);
 

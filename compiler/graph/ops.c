@@ -82,8 +82,8 @@ gnode_t *graph_find(const graph_t *g, const char *name) {
     return NULL;
 }
 
-/* Outputs are nodes of these names; a classifier whose labels may be classes or numbers has a loss for
- * each, and "loss" is that of the classes. */
+/* Outputs are nodes of these names; a classifier whose labels may be classes or numbers has a
+ * loss for each, and "loss" is that of the classes. */
 gnode_t *graph_output(const graph_t *g, const char *name) {
     static const char *const outputs[] = {"last_hidden_state", "logits", "start_logits",
                                           "end_logits",        "loss",   "loss_f32"};

@@ -38,8 +38,8 @@ extern const char *const graph_type_names[]; /* by gtype_t */
 /* Appends a node without checking it; name and location are the caller's to fill. */
 gnode_t *graph_append(graph_t *g, gop_t op);
 
-/* The rule of the node's op: type, rank and shape from inputs and attributes. False after errors in d,
- * which stand at n->at. INPUT and PARAM are taken as declared, and checked. */
+/* The rule of the node's op: type, rank and shape from inputs and attributes. False after errors
+ * in d, which stand at n->at. INPUT and PARAM are taken as declared, and checked. */
 bool graph_infer(const graph_t *g, gnode_t *n, diag_t *d);
 
 #endif

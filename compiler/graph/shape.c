@@ -1,8 +1,10 @@
-/* Shapes: one rule per op, used both to fill in a node that was just built and to check a whole graph.
+/* Shapes: one rule per op, used both to fill in a node that was just built and to check a whole
+ * graph.
  *
- * In: a node with inputs and attributes. Out: its type, rank and shape, or errors at the node's place.
- * Rules are written for symbolic lengths: two dimensions agree when they agree for every U, one is within
- * another when it is so for every U of the graph's range (support/dim.h). Letters as in ops.def. */
+ * In: a node with inputs and attributes. Out: its type, rank and shape, or errors at the node's
+ * place. Rules are written for symbolic lengths: two dimensions agree when they agree for every
+ * U, one is within another when it is so for every U of the graph's range (support/dim.h).
+ * Letters as in ops.def. */
 #include <string.h>
 
 #include "graph/ops.h"
@@ -19,7 +21,7 @@ typedef struct {
 
 #define FAIL(r, ...) ((r)->ok = false, diag_error((r)->d, (r)->n->at, __VA_ARGS__))
 
-/* ---- pieces of rules ------------------------------------------------------------------------- */
+/* ---- pieces of rules ----------------------------------------------------------------------- */
 
 static void result(rule_t *r, gtype_t type, int rank, const dim_t *shape) {
     r->type = type;
@@ -166,7 +168,7 @@ static bool want_vectors(rule_t *r, int i) {
     return false;
 }
 
-/* ---- rules ----------------------------------------------------------------------------------- */
+/* ---- rules --------------------------------------------------------------------------------- */
 
 /* Declared: a named tensor of the caller. */
 static void rule_input(rule_t *r) {
@@ -404,7 +406,7 @@ static void (*const rules[G_COUNT])(rule_t *) = {
     [G_BCE_LOSS] = rule_float_loss,
 };
 
-/* ---- a node, a graph ------------------------------------------------------------------------- */
+/* ---- a node, a graph ----------------------------------------------------------------------- */
 
 /* Every required input is there, and no more. */
 static bool inputs_present(rule_t *r) {
@@ -425,8 +427,8 @@ static bool inputs_present(rule_t *r) {
     return r->ok;
 }
 
-/* What must make an input, by the input's name: weights are params, masks are padded … Anything else is
- * computed, so neither PARAM nor INPUT. */
+/* What must make an input, by the input's name: weights are params, masks are padded … Anything
+ * else is computed, so neither PARAM nor INPUT. */
 static bool comes_from(gop_t user, const char *name, int n, gop_t op) {
     static const struct {
         const char *name;

@@ -3,9 +3,10 @@
  *   graph batch=1 length=50 padded=64 factors=2x4        dynamic: padded=64*U units=2..64
  *   NAME = OP(INPUT, INPUT, _) ATTRIBUTE=VALUE … : TYPE[D,D,…] layer=N trace=NAME
  *
- * One node per line, in order; `_` is a missing optional input, `#` opens a comment. Names are made of
- * letters, digits, `_` and `.`. All attributes of an op are written, in the order of graph_attrs. What
- * the printer writes, the parser reads back to an equal graph, and that prints the same text. */
+ * One node per line, in order; `_` is a missing optional input, `#` opens a comment. Names are
+ * made of letters, digits, `_` and `.`. All attributes of an op are written, in the order of
+ * graph_attrs. What the printer writes, the parser reads back to an equal graph, and that prints
+ * the same text. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -18,7 +19,7 @@ enum { MAX_NAME = 200 };
 #define MAX_DIM   (INT64_C(1) << 40)
 #define MAX_SLOPE INT32_MAX /* of a dimension in U */
 
-/* ---- print ----------------------------------------------------------------------------------- */
+/* ---- print --------------------------------------------------------------------------------- */
 
 static void print_dim(sbuf_t *out, dim_t d) {
     if (d.u == 0 || d.c != 0) sbuf_printf(out, "%lld", (long long)d.c);
@@ -85,7 +86,7 @@ void graph_print(const graph_t *g, sbuf_t *out) {
     for (size_t i = 0; i < g->n_nodes; i++) print_node(out, g->nodes[i]);
 }
 
-/* ---- parse: characters and words ---------------------------------------------------------------- */
+/* ---- parse: characters and words ----------------------------------------------------------- */
 
 typedef struct {
     const char *name; /* NULL: free */
@@ -207,7 +208,7 @@ static bool list(parser_t *p, int max, int *n, int64_t *values) {
     return true;
 }
 
-/* ---- parse: names ---------------------------------------------------------------------------- */
+/* ---- parse: names -------------------------------------------------------------------------- */
 
 static symbol_t *lookup(parser_t *p, const char *name) {
     size_t i = hash64(HASH64_INIT, name, strlen(name)) & p->mask;
@@ -230,7 +231,7 @@ static const char *nearest_op(const char *name) {
     return did_you_mean(name, names, G_COUNT);
 }
 
-/* ---- parse: a node --------------------------------------------------------------------------- */
+/* ---- parse: a node ------------------------------------------------------------------------- */
 
 static bool parse_op(parser_t *p, gop_t *op) {
     char name[MAX_NAME];
@@ -369,7 +370,7 @@ static void parse_node(parser_t *p) {
     s->node = slot;
 }
 
-/* ---- parse: a graph -------------------------------------------------------------------------- */
+/* ---- parse: a graph ------------------------------------------------------------------------ */
 
 static void parse_header(parser_t *p) {
     graph_t *g = p->g;

@@ -1,5 +1,5 @@
-/* What the tests of graph/ share: a small spec made by hand, weights drawn from a formula, and the text
- * of the messages in a diag_t. */
+/* What the tests of graph/ share: a small spec made by hand, weights drawn from a formula, and
+ * the text of the messages in a diag_t. */
 #ifndef REFORMERC_TESTS_GRAPH_SMALL_H
 #define REFORMERC_TESTS_GRAPH_SMALL_H
 
@@ -17,7 +17,8 @@
 
 static layer_kind_t small_layers[] = {LAYER_LOCAL, LAYER_LSH};
 
-/* local, lsh; chunks of 8; 64 positions as 8 x 8; hidden 16 = 2 heads x 8; 12 words; 2 rounds, 4 buckets */
+/* local, lsh; chunks of 8; 64 positions as 8 x 8; hidden 16 = 2 heads x 8; 12 words; 2 rounds, 4
+ * buckets */
 static inline spec_t small_spec(arch_t architecture) {
     return (spec_t){
         .path = "small.yaml",
@@ -48,7 +49,7 @@ static inline spec_t small_spec(arch_t architecture) {
     };
 }
 
-/* ---- messages -------------------------------------------------------------------------------- */
+/* ---- messages ------------------------------------------------------------------------------ */
 
 static inline char *messages(diag_t *d) {
     char *text = NULL;
@@ -65,10 +66,10 @@ static inline void assert_message(diag_t *d, const char *part) {
     free(text);
 }
 
-/* ---- weights --------------------------------------------------------------------------------- */
+/* ---- weights ------------------------------------------------------------------------------- */
 
-/* A value for every name: numbers in -0.5 … 0.5 from a hash of name and index; layer-norm weights the
- * same plus 1. Made on demand, kept in the arena. */
+/* A value for every name: numbers in -0.5 … 0.5 from a hash of name and index; layer-norm
+ * weights the same plus 1. Made on demand, kept in the arena. */
 typedef struct {
     const graph_t *g;
     arena_t *a;
