@@ -55,6 +55,7 @@ buffer_t *buffer_new(module_t *m, bufkind_t kind, const char *name, elem_t elem,
     b->kind = kind;
     b->elem = elem;
     b->rank = rank;
+    b->id = (int)m->n_buffers;
     for (int i = 0; i < rank; i++) b->dims[i] = dims[i];
     ARENA_PUSH(m->arena, m->buffers, m->n_buffers, m->cap_buffers) = b;
     return b;

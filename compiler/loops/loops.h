@@ -33,7 +33,7 @@ typedef struct {
     int lanes; /* 1: scalar */
 } ltype_t;
 
-#define SCALAR(e) ((ltype_t){(e), 1})
+#define SCALAR(e)    ((ltype_t){(e), 1})
 #define VECTOR(e, n) ((ltype_t){(e), (n)})
 
 int elem_bytes(elem_t e);
@@ -78,7 +78,8 @@ typedef struct value {
     ltype_t type;
     int id;           /* unique in its function, assigned in order of creation */
     const char *name; /* optional, for readable output: [a-z][a-z0-9_]*; need not be unique */
-    inst_t *def;      /* the defining instruction; for block arguments and parameters the owner or NULL */
+    inst_t
+        *def; /* the defining instruction; for block arguments and parameters the owner or NULL */
     /* integer scalars used as indices: what verify.c derived, inclusive, valid after loops_verify() */
     bool bounded;
     dim_t lo, hi;
@@ -109,29 +110,30 @@ struct block {
 
 struct inst {
     op_t op;
-    value_t *result;                 /* ops with one result; NULL otherwise */
-    value_t **results;               /* OP_FOR, OP_IF, OP_CALL: their results */
+    value_t *result;   /* ops with one result; NULL otherwise */
+    value_t **results; /* OP_FOR, OP_IF, OP_CALL: their results */
     int n_results;
-    value_t *operand[MAX_OPERANDS];  /* fixed operands of plain ops */
+    value_t *operand[MAX_OPERANDS]; /* fixed operands of plain ops */
     int n_operands;
-    value_t **values;                /* OP_FOR: initial carried values; OP_YIELD/OP_RETURN: what is passed;
+    value_t **values; /* OP_FOR: initial carried values; OP_YIELD/OP_RETURN: what is passed;
                                         OP_CALL/OP_LAUNCH: arguments; OP_TRACE: [layer] or none */
     int n_values;
     /* literals */
-    double f;          /* OP_CONST of a float type */
-    int64_t i;         /* OP_CONST of an integer type; OP_EXTRACT: lane; OP_SHIFT*: count */
-    dim_t d, e;        /* OP_FOR: lower and upper bound; OP_IDIV/OP_IREM: divisor in d */
-    const int *lanes;  /* OP_SHUFFLE: result lanes, 0 … 2n-1 over the two operands joined */
+    double f;         /* OP_CONST of a float type */
+    int64_t i;        /* OP_CONST of an integer type; OP_EXTRACT: lane; OP_SHIFT*: count */
+    dim_t d, e;       /* OP_FOR: lower and upper bound; OP_IDIV/OP_IREM: divisor in d */
+    const int *lanes; /* OP_SHUFFLE: result lanes, 0 … 2n-1 over the two operands joined */
     /* memory */
     buffer_t *buffer;
-    affine_t *index;   /* [buffer->rank]; OP_INDEX: one element */
+    affine_t *index; /* [buffer->rank]; OP_INDEX: one element */
     int n_index;
     /* regions and callees */
-    block_t *body, *otherwise; /* OP_FOR: body; OP_IF: both (otherwise may be empty without results) */
+    block_t *body,
+        *otherwise; /* OP_FOR: body; OP_IF: both (otherwise may be empty without results) */
     lfunc_t *callee;
-    const char *text;  /* OP_COMMENT, OP_TRACE: the tensor's name, '#' stands for the layer */
+    const char *text; /* OP_COMMENT, OP_TRACE: the tensor's name, '#' stands for the layer */
     block_t *parent;
-    int line;          /* of the .rir text it was parsed from; 0: made by a builder */
+    int line; /* of the .rir text it was parsed from; 0: made by a builder */
 };
 
 /* ---- buffers -------------------------------------------------------------------------------- */
@@ -155,12 +157,13 @@ struct buffer {
      * The verifier believes it, the interpreter checks it at each store and at each load of an input. */
     bool has_range;
     dim_t lo, hi;
-    dim_t offset;        /* BUF_WEIGHTS: bytes into the file; workspace, scratch: set by the plan pass */
+    dim_t offset; /* BUF_WEIGHTS: bytes into the file; workspace, scratch: set by the plan pass */
     bool planned;
     int slot;            /* BUF_INPUT, BUF_OUTPUT */
     const int32_t *data; /* BUF_TABLE */
     lfunc_t *owner;      /* BUF_SCRATCH */
     const char *comment; /* what the shape means: "[batch][rows][hidden]" */
+    int id;              /* its place in module->buffers */
 };
 
 /* ---- functions ------------------------------------------------------------------------------ */
@@ -173,10 +176,10 @@ struct lfunc {
     const char *comment; /* the spec lines it came from, for the head of the emitted function */
     value_t **params;    /* FN_FUNC: any types. FN_KERNEL: i64 scalars with a literal range */
     int n_params;
-    ltype_t *results;    /* FN_FUNC */
+    ltype_t *results; /* FN_FUNC */
     int n_results;
-    int n_tasks;         /* FN_KERNEL: rank of the task space, 1 … 4 */
-    value_t *task[4];    /* i64, 0 <= task[i] < task_dims[i] */
+    int n_tasks;      /* FN_KERNEL: rank of the task space, 1 … 4 */
+    value_t *task[4]; /* i64, 0 <= task[i] < task_dims[i] */
     dim_t task_dims[4];
     block_t *body;
     int n_values;
@@ -198,7 +201,8 @@ typedef struct {
 } module_t;
 
 module_t *module_new(arena_t *a, const char *name, const target_t *target, units_t units);
-buffer_t *module_buffer(module_t *m, bufkind_t kind, const char *name, elem_t elem, int rank, const dim_t *dims);
+buffer_t *module_buffer(module_t *m, bufkind_t kind, const char *name, elem_t elem, int rank,
+                        const dim_t *dims);
 buffer_t *module_find_buffer(const module_t *m, const char *name); /* NULL: none */
 lfunc_t *module_find_func(const module_t *m, const char *name);
 lfunc_t *module_entry(const module_t *m);
@@ -218,16 +222,17 @@ typedef struct {
 /* Opens a function. Kernel parameters: kernel_param() before the first instruction. */
 builder_t build_func(module_t *m, const char *name, int n_params, const ltype_t *params,
                      const char *const *names, int n_results, const ltype_t *results);
-builder_t build_kernel(module_t *m, const char *name, int n_tasks, const dim_t *dims, const char *const *task_names);
+builder_t build_kernel(module_t *m, const char *name, int n_tasks, const dim_t *dims,
+                       const char *const *task_names);
 value_t *kernel_param(builder_t *b, const char *name, int64_t count); /* 0 <= value < count */
 /* The name is prefixed with the kernel's where another buffer has it. */
 buffer_t *kernel_scratch(builder_t *b, const char *name, elem_t elem, int rank, const dim_t *dims);
 builder_t build_entry(module_t *m, const char *name);
 
-value_t *b_const(builder_t *b, ltype_t t, double x);       /* floats; a vector is a splat */
-value_t *b_iconst(builder_t *b, ltype_t t, int64_t x);     /* integers */
-value_t *b_unary(builder_t *b, op_t op, value_t *x);       /* NEG SQRT */
-value_t *b_not(builder_t *b, value_t *x);                  /* of integers and masks: xor with -1 */
+value_t *b_const(builder_t *b, ltype_t t, double x);   /* floats; a vector is a splat */
+value_t *b_iconst(builder_t *b, ltype_t t, int64_t x); /* integers */
+value_t *b_unary(builder_t *b, op_t op, value_t *x);   /* NEG SQRT */
+value_t *b_not(builder_t *b, value_t *x);              /* of integers and masks: xor with -1 */
 value_t *b_binary(builder_t *b, op_t op, value_t *x, value_t *y);
 /* x*y+z, rounded once where the target has fma, else emitted as mul and add: the choice is made
  * here, so that the IR always says what happens. */
@@ -236,14 +241,14 @@ value_t *b_shift(builder_t *b, op_t op, value_t *x, int count); /* SHL SHR SAR b
 /* EQ NE LT LE GT GE: i32 lanes (or scalar), -1 where true, 0 where false. */
 value_t *b_compare(builder_t *b, op_t op, value_t *x, value_t *y);
 value_t *b_select(builder_t *b, value_t *mask, value_t *x, value_t *y); /* mask ? x : y, per lane */
-value_t *b_convert(builder_t *b, elem_t to, value_t *x);  /* value conversion, same lanes */
-value_t *b_bitcast(builder_t *b, elem_t to, value_t *x);  /* same bits, same lane width */
+value_t *b_convert(builder_t *b, elem_t to, value_t *x); /* value conversion, same lanes */
+value_t *b_bitcast(builder_t *b, elem_t to, value_t *x); /* same bits, same lane width */
 value_t *b_broadcast(builder_t *b, value_t *scalar, int lanes);
 value_t *b_shuffle(builder_t *b, value_t *x, value_t *y, const int *lanes); /* n = lanes of x */
 value_t *b_extract(builder_t *b, value_t *x, int lane);
 value_t *b_idiv(builder_t *b, value_t *x, dim_t by); /* i64 x >= 0 */
 value_t *b_irem(builder_t *b, value_t *x, dim_t by);
-value_t *b_index(builder_t *b, affine_t x);          /* an affine expression as an i64 value */
+value_t *b_index(builder_t *b, affine_t x); /* an affine expression as an i64 value */
 
 value_t *b_load(builder_t *b, buffer_t *buf, int lanes, const affine_t *index);
 void b_store(builder_t *b, buffer_t *buf, value_t *x, const affine_t *index);
@@ -264,9 +269,9 @@ void b_else(builder_t *b, inst_t *branch, value_t *const *yield);
 void b_end_if(builder_t *b, inst_t *branch, value_t *const *yield);
 
 value_t **b_call(builder_t *b, lfunc_t *callee, value_t *const *args); /* results */
-value_t *b_call1(builder_t *b, lfunc_t *callee, value_t *x);           /* one argument, one result */
-void b_return(builder_t *b, value_t *const *results);                  /* ends a FN_FUNC */
-void b_launch(builder_t *b, lfunc_t *kernel, value_t *const *args);    /* FN_ENTRY only */
+value_t *b_call1(builder_t *b, lfunc_t *callee, value_t *x);        /* one argument, one result */
+void b_return(builder_t *b, value_t *const *results);               /* ends a FN_FUNC */
+void b_launch(builder_t *b, lfunc_t *kernel, value_t *const *args); /* FN_ENTRY only */
 void b_trace(builder_t *b, const char *name, value_t *layer, buffer_t *buf); /* FN_ENTRY only */
 void b_comment(builder_t *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 value_t *b_name(value_t *v, const char *name); /* names a value for readers; returns it */
@@ -301,25 +306,28 @@ bool loops_verify(module_t *m, diag_t *d);
 
 /* Counted from the IR for `units` (ignored when literal): one forward. */
 typedef struct {
-    double flops;        /* fma counts two; compares, moves, integer ops none */
+    double flops;                     /* fma counts two; compares, moves, integer ops none */
     double bytes_read, bytes_written; /* loads and stores, every one */
 } cost_t;
-cost_t loops_cost(const module_t *m, int64_t units);               /* whole entry */
+cost_t loops_cost(const module_t *m, int64_t units);                          /* whole entry */
 cost_t loops_kernel_cost(const module_t *m, const lfunc_t *f, int64_t units); /* one launch */
 
 /* Passes: each takes a verified module and leaves a verified one. */
 typedef struct {
-    bool verify_each;    /* after every pass; always on in debug builds */
-    bool time;           /* --time-passes, to stderr */
+    bool verify_each;       /* after every pass; always on in debug builds */
+    bool time;              /* --time-passes, to stderr */
     const char *dump_after; /* NULL, or the name of a pass, or "all": prints to stderr */
 } pass_options_t;
 bool loops_run_passes(module_t *m, const pass_options_t *o, diag_t *d);
-void pass_fold(module_t *m);      /* constants, identities (exact ones only), affine indices */
-void pass_cse(module_t *m);       /* equal pure instructions in one block or its ancestors */
-void pass_dce(module_t *m);       /* unused pure instructions, empty loops, uncalled functions, unused buffers */
-void pass_plan_memory(module_t *m); /* liveness over the entry → workspace offsets; scratch offsets */
+void pass_fold(module_t *m); /* constants, identities (exact ones only), affine indices */
+void pass_cse(module_t *m);  /* equal pure instructions in one block or its ancestors */
+void pass_dce(
+    module_t *m); /* unused pure instructions, empty loops, uncalled functions, unused buffers */
+void pass_plan_memory(
+    module_t *m); /* liveness over the entry → workspace offsets; scratch offsets */
 
-void loops_print_plan(const module_t *m, sbuf_t *out); /* a map of the workspace: who lives when, where */
+void loops_print_plan(const module_t *m,
+                      sbuf_t *out); /* a map of the workspace: who lives when, where */
 
 /* The interpreter: runs the entry, checks every access (bounds, ranges, reads of never-written
  * memory). Slots as in runtime/reformer_rt.h. False after an error in d. Slow by design. */

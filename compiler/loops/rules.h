@@ -16,7 +16,7 @@ typedef struct {
 } op_info_t;
 extern const op_info_t op_info[OP_COUNT];
 
-enum { MAX_LANES = 64, MAX_BLOCK_DEPTH = 64, MAX_VALUES = 1 << 20 };
+enum { MAX_LANES = 64, MAX_BLOCK_DEPTH = 64, MAX_VALUES = 1 << 20, PLAN_ALIGN = 64 };
 
 /* NULL, or what is wrong with it, as the end of a sentence. */
 const char *type_error(ltype_t t, const target_t *target);

@@ -382,6 +382,17 @@ static void check_table(verifier_t *v, const buffer_t *b) {
         }
 }
 
+/* A planned buffer lies within the space that the module, or its kernel, asks for. */
+static const char *plan_error(const verifier_t *v, const buffer_t *b) {
+    dim_t end = dim_add(b->offset, buffer_bytes(b));
+    if (!b->planned) return NULL;
+    if (b->kind != BUF_WORKSPACE && b->kind != BUF_SCRATCH) return "is planned but has a place";
+    if (!dim_divisible(b->offset, PLAN_ALIGN)) return "is not aligned";
+    if (b->kind == BUF_WORKSPACE)
+        return dim_le(end, v->m->workspace_bytes, v->m->units) ? NULL : "leaves the workspace";
+    return dim_le(end, b->owner->scratch_bytes, v->m->units) ? NULL : "leaves the scratch";
+}
+
 static void check_buffer(verifier_t *v, const buffer_t *b) {
     const char *wrong = buffer_error(b, v->m->units);
     if (!wrong && !name_is_valid(b->name)) wrong = "has a bad name";
@@ -389,8 +400,24 @@ static void check_buffer(verifier_t *v, const buffer_t *b) {
     if (!wrong && (b->kind == BUF_SCRATCH) != (b->owner != NULL))
         wrong = "is scratch without a kernel, or the other way round";
     if (!wrong && !dim_divisible(b->offset, elem_bytes(b->elem))) wrong = "is not aligned";
+    if (!wrong) wrong = plan_error(v, b);
     if (wrong) error(v, NULL, "buffer '%s' %s", b->name, wrong);
     else if (b->kind == BUF_TABLE) check_table(v, b);
+}
+
+/* So that no sum of offsets overflows, whatever the plan. */
+static void check_sizes(verifier_t *v) {
+    dim_t all = dim(0);
+    for (size_t k = 0; k < v->m->n_buffers; k++) {
+        all = dim_add(all, dim_add(buffer_bytes(v->m->buffers[k]), dim(PLAN_ALIGN)));
+        all.u += all.u ? PLAN_ALIGN : 0;
+        if (dim_fits(all, v->m->units)) continue;
+        error(v, NULL, "the buffers are too large together");
+        return;
+    }
+    for (size_t k = 0; k < v->m->n_funcs; k++)
+        if (!dim_le(v->m->funcs[k]->scratch_bytes, v->m->scratch_bytes, v->m->units))
+            error(v, NULL, "kernel '%s' has more scratch than the module", v->m->funcs[k]->name);
 }
 
 static void check_names(verifier_t *v) {
@@ -408,6 +435,7 @@ bool loops_verify(module_t *m, diag_t *d) {
     verifier_t v = {.m = m, .d = d, .scratch = arena_new()};
     for (size_t k = 0; k < m->n_buffers; k++) check_buffer(&v, m->buffers[k]);
     check_names(&v);
+    if (v.errors == 0) check_sizes(&v);
     int outside = v.errors; /* functions are looked at only where buffers and names are right */
     for (size_t k = 0; k < m->n_funcs && outside == 0; k++) {
         v.f_place = k;

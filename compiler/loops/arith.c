@@ -1,0 +1,67 @@
+/* The arithmetic of arith.h. */
+#include "loops/arith.h"
+
+#include <math.h>
+
+#define FLOAT_OPS(type, fma_, sqrt_)                                                               \
+    switch (op) {                                                                                  \
+    case OP_ADD: return x + y;                                                                     \
+    case OP_SUB: return x - y;                                                                     \
+    case OP_MUL: return x * y;                                                                     \
+    case OP_DIV: return x / y;                                                                     \
+    case OP_FMA: return fma_(x, y, z);                                                             \
+    case OP_MIN: return x < y ? x : y;                                                             \
+    case OP_MAX: return x > y ? x : y;                                                             \
+    case OP_NEG: return -x;                                                                        \
+    case OP_SQRT: return sqrt_(x);                                                                 \
+    default: bug("%s of floats", op_info[op].name);                                                \
+    }
+
+float f32_op(op_t op, float x, float y, float z) {
+    FLOAT_OPS(float, fmaf, sqrtf)
+}
+
+double f64_op(op_t op, double x, double y, double z){FLOAT_OPS(double, fma, sqrt)}
+
+/* Wraps; the caller cuts to the width of the type. `bits` is that width. */
+int64_t int_op(op_t op, int64_t sx, int64_t sy, int64_t count, int bits) {
+    uint64_t x = (uint64_t)sx, y = (uint64_t)sy;
+    switch (op) {
+    case OP_ADD: return (int64_t)(x + y);
+    case OP_SUB: return (int64_t)(x - y);
+    case OP_MUL: return (int64_t)(x * y);
+    case OP_MIN: return sx < sy ? sx : sy;
+    case OP_MAX: return sx > sy ? sx : sy;
+    case OP_NEG: return (int64_t)(0 - x);
+    case OP_AND: return (int64_t)(x & y);
+    case OP_OR: return (int64_t)(x | y);
+    case OP_XOR: return (int64_t)(x ^ y);
+    case OP_SHL: return (int64_t)(x << count);
+    case OP_SHR: return (int64_t)((bits == 32 ? (uint32_t)x : x) >> count);
+    case OP_SAR: return sx >> count;
+    default: bug("%s of integers", op_info[op].name);
+    }
+}
+
+bool compare_op(op_t op, bool less, bool equal, bool greater) {
+    switch (op) {
+    case OP_EQ: return equal;
+    case OP_NE: return !equal; /* true on NaN, as in C */
+    case OP_LT: return less;
+    case OP_LE: return less || equal;
+    case OP_GT: return greater;
+    default: return greater || equal;
+    }
+}
+
+bool fits_integer(double x, elem_t e) {
+    static const struct {
+        double below, above;
+    } ends[E_COUNT] = {
+        [E_I8] = {-129.0, 128.0},
+        [E_U8] = {-1.0, 256.0},
+        [E_I32] = {-2147483649.0, 2147483648.0},
+        [E_I64] = {-9223372036854777856.0, 9223372036854775808.0},
+    };
+    return x > ends[e].below && x < ends[e].above;
+}

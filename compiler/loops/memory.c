@@ -1,0 +1,189 @@
+/* The shadow memory of memory.h. Shadows stand at each byte but are kept at one in four for wide
+ * elements: an element is written whole, so its parts never differ. */
+#include "loops/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "reformer_rt.h"
+
+static void *zeroed(size_t n, size_t size) {
+    void *p = calloc(n ? n : 1, size);
+    if (!p) bug("out of memory (%zu bytes)", n * size);
+    return p;
+}
+
+/* ---- places ------------------------------------------------------------------------------------ */
+
+static region_t *new_region(memory_t *s, unsigned char *base, int64_t bytes) {
+    region_t *r = &s->regions[s->n_regions++];
+    size_t n = (size_t)bytes;
+    *r = (region_t){.base = base, .bytes = bytes};
+    if (!base) {
+        /* 64-byte aligned, as the runtime's; filled with NaN, so that a missed check shows */
+        size_t rounded = (n + 63) / 64 * 64;
+        r->base = aligned_alloc(64, rounded ? rounded : 64);
+        if (!r->base) bug("out of memory (%zu bytes)", rounded);
+        memset(r->base, 0xFF, rounded);
+        r->allocated = true;
+    }
+    r->owner = zeroed(n, sizeof *r->owner);
+    r->writer = zeroed(n, sizeof *r->writer);
+    r->reader = zeroed(n, sizeof *r->reader);
+    return r;
+}
+
+static void place_in(place_t *p, region_t *r, int64_t offset) {
+    p->region = r;
+    p->offset = offset;
+    p->base = r->base + offset;
+}
+
+static void place_buffer(memory_t *s, const buffer_t *b, region_t *workspace, region_t *scratch) {
+    place_t *p = &s->places[b->id];
+    int64_t units = s->call->units, bytes = dim_at(buffer_bytes(b), units);
+    for (int k = 0; k < b->rank; k++) p->dims[k] = dim_at(b->dims[k], units);
+    switch (b->kind) {
+    case BUF_WEIGHTS:
+        if (s->call->weights)
+            p->base = (unsigned char *)(uintptr_t)s->call->weights + dim_at(b->offset, units);
+        break;
+    case BUF_TABLE: p->base = (unsigned char *)(uintptr_t)b->data; break;
+    case BUF_INPUT: p->base = s->call->slot[b->slot]; break;
+    case BUF_OUTPUT:
+        if (s->call->slot[b->slot]) place_in(p, new_region(s, s->call->slot[b->slot], bytes), 0);
+        break;
+    case BUF_WORKSPACE:
+    case BUF_SCRATCH:
+        if (b->planned)
+            place_in(p, b->kind == BUF_SCRATCH ? scratch : workspace, dim_at(b->offset, units));
+        else place_in(p, new_region(s, NULL, bytes), 0);
+    }
+}
+
+bool memory_open(memory_t *s, const module_t *m, const struct reformer_call *call, diag_t *d) {
+    *s = (memory_t){.m = m, .call = call, .next_launch = 1};
+    if (call->units < m->units.min || call->units > m->units.max) {
+        diag_error(d, IN_FILE(m->name), "length of %lld units, the module is for %lld .. %lld",
+                   (long long)call->units, (long long)m->units.min, (long long)m->units.max);
+        return false;
+    }
+    for (size_t k = 0; k < m->n_buffers; k++)
+        if (m->buffers[k]->slot >= REFORMER_SLOTS) {
+            diag_error(d, IN_FILE(m->name), "buffer '%s': there is no slot %d", m->buffers[k]->name,
+                       m->buffers[k]->slot);
+            return false;
+        }
+    s->places = zeroed(m->n_buffers, sizeof *s->places);
+    s->regions = zeroed(m->n_buffers + 2, sizeof *s->regions);
+    region_t *workspace = new_region(s, call->workspace, dim_at(m->workspace_bytes, call->units));
+    region_t *scratch = new_region(s, NULL, dim_at(m->scratch_bytes, call->units));
+    for (size_t k = 0; k < m->n_buffers; k++) place_buffer(s, m->buffers[k], workspace, scratch);
+    return true;
+}
+
+void memory_close(memory_t *s) {
+    for (size_t k = 0; k < s->n_regions; k++) {
+        region_t *r = &s->regions[k];
+        if (r->allocated) free(r->base);
+        free(r->owner);
+        free(r->writer);
+        free(r->reader);
+    }
+    free(s->regions);
+    free(s->places);
+}
+
+/* ---- launches ------------------------------------------------------------------------------------ */
+
+void memory_begin_launch(memory_t *s, int64_t tasks) {
+    if (tasks >=
+        UINT32_MAX - s->next_launch) { /* stamps run out: forget those of earlier launches */
+        for (size_t k = 0; k < s->n_regions; k++) {
+            size_t n = (size_t)s->regions[k].bytes * sizeof(uint32_t);
+            memset(s->regions[k].writer, 0, n);
+            memset(s->regions[k].reader, 0, n);
+        }
+        s->next_launch = 1;
+    }
+    s->launch = s->next_launch;
+    s->next_launch += (uint32_t)tasks + 1;
+}
+
+void memory_begin_task(memory_t *s, const lfunc_t *kernel, int64_t task) {
+    s->task = s->launch + 1 + (uint32_t)task;
+    for (size_t k = 0; k < s->m->n_buffers; k++) {
+        const buffer_t *b = s->m->buffers[k];
+        if (b->owner != kernel) continue;
+        size_t n = (size_t)dim_at(buffer_bytes(b), s->call->units);
+        memset(s->places[k].region->owner + s->places[k].offset, 0, n * sizeof(int32_t));
+    }
+}
+
+void memory_end_launch(memory_t *s) {
+    s->task = 0;
+}
+
+/* ---- checks ------------------------------------------------------------------------------------ */
+
+static const char *owner_error(const memory_t *s, const buffer_t *b, int32_t owner) {
+    static _Thread_local char text[300];
+    if (owner == b->id + 1) return NULL;
+    if (owner == 0) return "the memory was never written";
+    snprintf(text, sizeof text, "the memory was last written through '%s'",
+             s->m->buffers[owner - 1]->name);
+    return text;
+}
+
+static int64_t step(const buffer_t *b) {
+    return elem_bytes(b->elem) < 4 ? elem_bytes(b->elem) : 4;
+}
+
+const char *memory_read(memory_t *s, const buffer_t *b, int64_t at, int lanes) {
+    place_t *p = &s->places[b->id];
+    if (!p->base) return "the buffer is not bound in this call";
+    region_t *r = p->region;
+    if (!r) return NULL;
+    int64_t size = elem_bytes(b->elem), from = p->offset + at * size, to = from + lanes * size;
+    for (int64_t k = from; k < to; k += step(b)) {
+        const char *wrong = owner_error(s, b, r->owner[k]);
+        if (wrong) return wrong;
+        if (!s->task || b->kind == BUF_SCRATCH) continue;
+        if (r->writer[k] > s->launch && r->writer[k] != s->task)
+            return "another task of this launch writes it";
+        bool by_other = r->reader[k] >= s->launch && r->reader[k] != s->task;
+        r->reader[k] = by_other ? s->launch : s->task;
+    }
+    return NULL;
+}
+
+const char *memory_write(memory_t *s, const buffer_t *b, int64_t at, int lanes) {
+    place_t *p = &s->places[b->id];
+    if (!p->base) return "the buffer is not bound in this call";
+    region_t *r = p->region;
+    int64_t size = elem_bytes(b->elem), from = p->offset + at * size, to = from + lanes * size;
+    for (int64_t k = from; k < to; k += step(b)) {
+        r->owner[k] = b->id + 1;
+        if (!s->task || b->kind == BUF_SCRATCH) continue;
+        if (r->writer[k] > s->launch && r->writer[k] != s->task)
+            return "another task of this launch writes it too";
+        if (r->reader[k] >= s->launch && r->reader[k] != s->task)
+            return "another task of this launch reads it";
+        r->writer[k] = s->task;
+    }
+    return NULL;
+}
+
+const char *memory_intact(const memory_t *s, const buffer_t *b) {
+    const place_t *p = &s->places[b->id];
+    if (!p->base) return "the buffer is not bound in this call";
+    int64_t bytes = dim_at(buffer_bytes(b), s->call->units);
+    for (int64_t k = 0; p->region && k < bytes; k += step(b)) {
+        int32_t owner = p->region->owner[p->offset + k];
+        if (owner) {
+            const char *wrong = owner_error(s, b, owner);
+            if (wrong) return wrong;
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,363 @@
+/* Memory planning: who lives when, and so who may share a place.
+ *
+ * In: a verified module. Out: an offset for every workspace and scratch buffer, multiples of 64 and
+ * linear in U, such that buffers that live at once never overlap for any U; the peak.
+ * A buffer lives from the first launch or trace of the entry that touches it to the last. A loop
+ * keeps it for all its rounds when it is touched outside too, or when a round may read what an
+ * earlier round left: a read that no write of the whole buffer surely comes before. What kernels
+ * read and write is computed from their bodies. Placement is greedy best fit, largest first (as in
+ * register allocation by first fit over intervals). */
+#include <string.h>
+
+#include "loops/rules.h"
+
+enum { READS = 1, WRITES = 2, PARTLY = 4 /* where it writes depends on its arguments */ };
+
+typedef struct {
+    const buffer_t *buffer;
+    dim_t bytes;
+    int first, last; /* times, inclusive; first > last: never touched */
+} life_t;
+
+typedef struct {
+    const module_t *m;
+    arena_t *scratch;
+    unsigned char **touches; /* [n_funcs][n_buffers]: of kernels */
+    life_t *lives;           /* [n]: of workspace buffers */
+    int n;
+    const inst_t **launch; /* [times]: the instruction of each time, for the map */
+    int times;
+} plan_t;
+
+static int64_t round_up(int64_t x) {
+    int64_t r = x % PLAN_ALIGN;
+    return r == 0 ? x : x - r + (r > 0 ? PLAN_ALIGN : 0);
+}
+
+/* Both parts rounded up: linear, and at least as large for every U. */
+static dim_t aligned_bytes(const buffer_t *b) {
+    dim_t d = buffer_bytes(b);
+    return (dim_t){round_up(d.c), round_up(d.u)};
+}
+
+/* ---- what kernels touch ------------------------------------------------------------------------------ */
+
+typedef struct {
+    unsigned char *touches;
+    bool *tainted; /* [n_values]: depends on an argument of the kernel; only ever set */
+    bool found;
+} touch_t;
+
+static void find_taint(void *ctx, value_t **use) {
+    touch_t *t = ctx;
+    t->found = t->found || t->tainted[(*use)->id];
+}
+
+static void taint_results(touch_t *t, const inst_t *i) {
+    if (i->result) t->tainted[i->result->id] = true;
+    for (int k = 0; k < i->n_results; k++) t->tainted[i->results[k]->id] = true;
+    for (int k = 1; i->body && k < i->body->n_args; k++) t->tainted[i->body->args[k]->id] = true;
+}
+
+static bool inside_if(const inst_t *i) {
+    const inst_t *outer = i->parent->parent;
+    for (; outer; outer = outer->parent->parent)
+        if (outer->op == OP_IF) return true;
+    return false;
+}
+
+static unsigned char touch_of(touch_t *t, const inst_t *i) {
+    if (i->op != OP_STORE) return READS;
+    t->found = inside_if(i);
+    for (int d = 0; d < i->n_index; d++)
+        for (int k = 0; k < i->index[d].n; k++)
+            t->found = t->found || t->tainted[i->index[d].term[k].value->id];
+    return t->found ? WRITES | PARTLY : WRITES;
+}
+
+static void touch_inst(void *ctx, inst_t *i) {
+    touch_t *t = ctx;
+    t->found = false;
+    walk_uses(i, find_taint, t);
+    if (t->found) taint_results(t, i);
+    if (t->found && i->op == OP_YIELD) taint_results(t, i->parent->parent);
+    if (i->buffer) t->touches[i->buffer->id] |= touch_of(t, i);
+}
+
+/* Again while taint spreads: what a loop carries round comes back to its top. */
+static void find_touches(plan_t *p, size_t k) {
+    const lfunc_t *f = p->m->funcs[k];
+    size_t bytes = (size_t)f->n_values * sizeof(bool);
+    touch_t t = {p->touches[k], ARENA_ARRAY(p->scratch, bool, f->n_values), false};
+    bool *before = ARENA_ARRAY(p->scratch, bool, f->n_values);
+    for (int i = 0; i < f->n_params; i++) t.tainted[f->params[i]->id] = true;
+    do {
+        if (bytes) memcpy(before, t.tainted, bytes);
+        walk_block(f->body, touch_inst, &t);
+    } while (bytes && memcmp(before, t.tainted, bytes) != 0);
+}
+
+/* What one instruction of the entry does to a buffer. */
+static unsigned touches(const plan_t *p, const inst_t *i, const buffer_t *b) {
+    if (i->op == OP_TRACE) return i->buffer == b ? READS : 0;
+    if (i->op != OP_LAUNCH) return 0;
+    size_t k = 0;
+    while (p->m->funcs[k] != i->callee) k++;
+    return p->touches[k][b->id];
+}
+
+/* ---- lives --------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    const plan_t *p;
+    life_t *life;
+    int time;
+} walk_t;
+
+static bool runs_always(const plan_t *p, const inst_t *loop) {
+    return dim_le(dim_add(loop->d, dim(1)), loop->e, p->m->units);
+}
+
+/* Whether a run of the block may read the buffer before anything wrote all of it; *written: surely
+ * written by now. */
+static bool may_read_first(const plan_t *p, const block_t *b, const buffer_t *x, bool *written) {
+    bool exposed = false;
+    for (size_t k = 0; k < b->n; k++) {
+        const inst_t *i = b->insts[k];
+        unsigned what = touches(p, i, x);
+        if (i->body) {
+            bool then = *written, other = *written;
+            exposed = exposed || may_read_first(p, i->body, x, &then);
+            if (i->otherwise) exposed = may_read_first(p, i->otherwise, x, &other) || exposed;
+            *written = i->op == OP_IF ? then && other : runs_always(p, i) ? then : *written;
+        }
+        if (!*written && (what & (READS | PARTLY))) exposed = true;
+        if ((what & WRITES) && !(what & PARTLY)) *written = true;
+    }
+    return exposed;
+}
+
+static void extend(life_t *l, int from, int to) {
+    if (l->first > l->last) *l = (life_t){l->buffer, l->bytes, from, to};
+    if (from < l->first) l->first = from;
+    if (to > l->last) l->last = to;
+}
+
+static int count_times(const block_t *b) {
+    int n = 0;
+    for (size_t k = 0; k < b->n; k++) {
+        const inst_t *i = b->insts[k];
+        n += i->op == OP_LAUNCH || i->op == OP_TRACE;
+        if (i->body) n += count_times(i->body);
+        if (i->otherwise) n += count_times(i->otherwise);
+    }
+    return n;
+}
+
+static bool is_touched(const plan_t *p, const block_t *b, const buffer_t *x) {
+    for (size_t k = 0; k < b->n; k++) {
+        const inst_t *i = b->insts[k];
+        if (touches(p, i, x) || (i->body && is_touched(p, i->body, x)) ||
+            (i->otherwise && is_touched(p, i->otherwise, x)))
+            return true;
+    }
+    return false;
+}
+
+static int count_touches(const plan_t *p, const block_t *b, const buffer_t *x) {
+    int n = 0;
+    for (size_t k = 0; k < b->n; k++) {
+        const inst_t *i = b->insts[k];
+        n += touches(p, i, x) != 0;
+        if (i->body) n += count_touches(p, i->body, x);
+        if (i->otherwise) n += count_touches(p, i->otherwise, x);
+    }
+    return n;
+}
+
+/* Whether what a loop's body leaves in the buffer matters after a round. */
+static bool outlives_round(const plan_t *p, const inst_t *loop, const buffer_t *x) {
+    bool written = false;
+    const block_t *all = module_entry(p->m)->body;
+    if (!is_touched(p, loop->body, x)) return false;
+    return may_read_first(p, loop->body, x, &written) ||
+           count_touches(p, loop->body, x) < count_touches(p, all, x);
+}
+
+static void live_in(walk_t *w, const block_t *b) {
+    for (size_t k = 0; k < b->n; k++) {
+        const inst_t *i = b->insts[k];
+        if (touches(w->p, i, w->life->buffer)) extend(w->life, w->time, w->time);
+        w->time += i->op == OP_LAUNCH || i->op == OP_TRACE;
+        int from = w->time;
+        if (i->body) live_in(w, i->body);
+        if (i->otherwise) live_in(w, i->otherwise);
+        if (i->op == OP_FOR && outlives_round(w->p, i, w->life->buffer))
+            extend(w->life, from, w->time - 1);
+    }
+}
+
+static void note_launches(plan_t *p, const block_t *b) {
+    for (size_t k = 0; k < b->n; k++) {
+        const inst_t *i = b->insts[k];
+        if (i->op == OP_LAUNCH || i->op == OP_TRACE) p->launch[p->times++] = i;
+        if (i->body) note_launches(p, i->body);
+        if (i->otherwise) note_launches(p, i->otherwise);
+    }
+}
+
+static plan_t analyse(const module_t *m, arena_t *scratch) {
+    plan_t p = {.m = m, .scratch = scratch};
+    const block_t *entry = module_entry(m)->body;
+    p.touches = ARENA_ARRAY(scratch, unsigned char *, m->n_funcs);
+    p.lives = ARENA_ARRAY(scratch, life_t, m->n_buffers);
+    p.launch = ARENA_ARRAY(scratch, const inst_t *, count_times(entry));
+    for (size_t k = 0; k < m->n_funcs; k++) {
+        p.touches[k] = ARENA_ARRAY(scratch, unsigned char, m->n_buffers);
+        if (m->funcs[k]->kind == FN_KERNEL) find_touches(&p, k);
+    }
+    note_launches(&p, entry);
+    for (size_t k = 0; k < m->n_buffers; k++) {
+        const buffer_t *b = m->buffers[k];
+        if (b->kind != BUF_WORKSPACE) continue;
+        p.lives[p.n] = (life_t){b, aligned_bytes(b), 0, -1};
+        walk_t w = {&p, &p.lives[p.n++], 0};
+        live_in(&w, entry);
+    }
+    return p;
+}
+
+static bool live_at_once(const life_t *a, const life_t *b) {
+    return a->first <= b->last && b->first <= a->last;
+}
+
+/* ---- places ---------------------------------------------------------------------------------------------- */
+
+/* At least as large as both for every U, and a multiple of 64 where both are. */
+static dim_t envelope(dim_t a, dim_t b, units_t u) {
+    if (dim_le(a, b, u)) return b;
+    if (dim_le(b, a, u)) return a;
+    return (dim_t){a.c > b.c ? a.c : b.c, a.u > b.u ? a.u : b.u};
+}
+
+static dim_t end_of(const life_t *l) {
+    return dim_add(l->buffer->offset, l->bytes);
+}
+
+typedef struct {
+    const plan_t *p;
+    life_t **placed; /* those placed already */
+    int n;
+} places_t;
+
+static bool fits_at(const places_t *s, const life_t *l, dim_t at) {
+    units_t u = s->p->m->units;
+    for (int k = 0; k < s->n; k++) {
+        const life_t *o = s->placed[k];
+        if (!live_at_once(l, o) || dim_le(end_of(o), at, u)) continue;
+        if (!dim_le(dim_add(at, l->bytes), o->buffer->offset, u)) return false;
+    }
+    return true;
+}
+
+/* Lowest at the largest U: at zero, after one of the others, or after all of them. */
+static dim_t best_place(const places_t *s, const life_t *l) {
+    units_t u = s->p->m->units;
+    dim_t best = dim(0);
+    if (fits_at(s, l, best)) return best;
+    for (int k = 0; k < s->n; k++)
+        if (live_at_once(l, s->placed[k])) best = envelope(best, end_of(s->placed[k]), u);
+    for (int k = 0; k < s->n; k++) {
+        dim_t at = end_of(s->placed[k]);
+        if (dim_at(at, u.max) < dim_at(best, u.max) && fits_at(s, l, at)) best = at;
+    }
+    return best;
+}
+
+static bool goes_first(const life_t *a, const life_t *b, int64_t units) {
+    return dim_at(a->bytes, units) > dim_at(b->bytes, units);
+}
+
+/* Stable, so that equal sizes keep the order of the module. */
+static life_t **by_size(plan_t *p) {
+    life_t **list = ARENA_ARRAY(p->scratch, life_t *, p->n);
+    for (int k = 0; k < p->n; k++) {
+        int at = k;
+        for (; at > 0 && goes_first(&p->lives[k], list[at - 1], p->m->units.max); at--)
+            list[at] = list[at - 1];
+        list[at] = &p->lives[k];
+    }
+    return list;
+}
+
+static void place(buffer_t *b, dim_t at) {
+    b->offset = at;
+    b->planned = true;
+}
+
+static void plan_workspace(module_t *m) {
+    arena_t *scratch = arena_new();
+    plan_t p = analyse(m, scratch);
+    places_t s = {&p, by_size(&p), 0};
+    m->workspace_bytes = dim(0);
+    for (; s.n < p.n; s.n++) {
+        const life_t *l = s.placed[s.n];
+        place(m->buffers[l->buffer->id], best_place(&s, l));
+        m->workspace_bytes = envelope(m->workspace_bytes, end_of(l), m->units);
+    }
+    arena_free(scratch);
+}
+
+static void plan_scratch(module_t *m, lfunc_t *f) {
+    f->scratch_bytes = dim(0);
+    for (size_t k = 0; k < m->n_buffers; k++) {
+        buffer_t *b = m->buffers[k];
+        if (b->owner != f) continue;
+        place(b, f->scratch_bytes);
+        f->scratch_bytes = dim_add(f->scratch_bytes, aligned_bytes(b));
+    }
+    m->scratch_bytes = envelope(m->scratch_bytes, f->scratch_bytes, m->units);
+}
+
+void pass_plan_memory(module_t *m) {
+    m->scratch_bytes = dim(0);
+    if (module_entry(m)) plan_workspace(m);
+    for (size_t k = 0; k < m->n_funcs; k++)
+        if (m->funcs[k]->kind == FN_KERNEL) plan_scratch(m, m->funcs[k]);
+}
+
+/* ---- the map ---------------------------------------------------------------------------------------------- */
+
+static const char *time_name(const plan_t *p, int time) {
+    const inst_t *i = p->launch[time];
+    return i->op == OP_LAUNCH ? i->callee->name : "trace";
+}
+
+static void print_life(const plan_t *p, const life_t *l, sbuf_t *out) {
+    int64_t units = p->m->units.max;
+    sbuf_printf(out, "%14lld %14lld  %-28s ", (long long)dim_at(l->buffer->offset, units),
+                (long long)dim_at(l->bytes, units), l->buffer->name);
+    if (l->first > l->last) sbuf_puts(out, "never used");
+    else
+        sbuf_printf(out, "%d %s .. %d %s", l->first, time_name(p, l->first), l->last,
+                    time_name(p, l->last));
+    sbuf_puts(out, "\n");
+}
+
+/* Sizes are those at the largest U; the ends linear in U stand in the .rir text. */
+void loops_print_plan(const module_t *m, sbuf_t *out) {
+    if (!module_entry(m)) return;
+    arena_t *scratch = arena_new();
+    int64_t units = m->units.max, sum = 0;
+    plan_t p = analyse(m, scratch);
+    sbuf_printf(out, "%14s %14s  %-28s %s\n", "offset", "bytes", "buffer",
+                "from launch .. to launch");
+    for (int k = 0; k < p.n; k++) {
+        print_life(&p, &p.lives[k], out);
+        sum += dim_at(p.lives[k].bytes, units);
+    }
+    sbuf_printf(out, "workspace %lld bytes, %lld without sharing; scratch %lld per worker\n",
+                (long long)dim_at(m->workspace_bytes, units), (long long)sum,
+                (long long)dim_at(m->scratch_bytes, units));
+    arena_free(scratch);
+}

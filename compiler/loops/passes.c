@@ -1,0 +1,62 @@
+/* The passes over Loops, in their order. In: a module, built or parsed. Out: one that back ends
+ * transcribe, every buffer planned. Each pass takes a verified module and leaves a verified one. */
+#include <string.h>
+#include <time.h>
+
+#include "loops/rules.h"
+
+static const struct {
+    const char *name;
+    void (*run)(module_t *m);
+    const char *what;
+} passes[] = {
+    {"fold", pass_fold, "constants, exact identities, affine indices"},
+    {"cse", pass_cse, "equal pure instructions once"},
+    {"dce", pass_dce, "what nobody uses goes"},
+    {"plan_memory", pass_plan_memory, "offsets of workspace and scratch"},
+};
+enum { PASSES = sizeof passes / sizeof *passes };
+
+static double seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static bool verify_each(const pass_options_t *o) {
+#ifdef NDEBUG
+    return o->verify_each;
+#else
+    (void)o;
+    return true;
+#endif
+}
+
+static bool is_dumped(const pass_options_t *o, const char *name) {
+    return o->dump_after && (strcmp(o->dump_after, name) == 0 || strcmp(o->dump_after, "all") == 0);
+}
+
+static void dump(const module_t *m, const char *name) {
+    sbuf_t s = {0};
+    module_print(m, &s);
+    fprintf(stderr, "# after %s\n%s", name, s.data);
+    sbuf_free(&s);
+}
+
+/* Ranges that verifying finds serve folding, so a module is verified before the first pass always. */
+bool loops_run_passes(module_t *m, const pass_options_t *o, diag_t *d) {
+    if (!loops_verify(m, d)) return false;
+    for (int k = 0; k < PASSES; k++) {
+        double start = seconds();
+        passes[k].run(m);
+        if (o->time)
+            fprintf(stderr, "%8.3f ms  %-12s %s\n", 1e3 * (seconds() - start), passes[k].name,
+                    passes[k].what);
+        if (is_dumped(o, passes[k].name)) dump(m, passes[k].name);
+        if (verify_each(o) && !loops_verify(m, d)) {
+            diag_hint(d, "after pass %s", passes[k].name);
+            return false;
+        }
+    }
+    return true;
+}
