@@ -1,0 +1,85 @@
+/* Temporary files and diagnostics for the tests of weights. */
+#ifndef REFORMERC_TESTS_WEIGHTS_FILES_H
+#define REFORMERC_TESTS_WEIGHTS_FILES_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "reformer_rt.h"
+#include "weights/weights.h"
+
+/* A name in a fresh folder under the temporary one; the folder is made on first use. */
+static inline const char *temporary(const char *name) {
+    static char folder[256], path[4][512];
+    static int next;
+    if (!*folder) {
+        const char *base = getenv("TMPDIR");
+        snprintf(folder, sizeof folder, "%s/reformerc-test-XXXXXX", base && *base ? base : "/tmp");
+        assert_non_null(mkdtemp(folder));
+    }
+    char *out = path[next++ % 4];
+    snprintf(out, sizeof path[0], "%s/%s", folder, name);
+    return out;
+}
+
+static inline void remove_temporary(void) {
+    char command[600];
+    char folder[512];
+    snprintf(folder, sizeof folder, "%s", temporary(""));
+    folder[strlen(folder) - 1] = 0;
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    assert_int_equal(system(command), 0);
+}
+
+static inline void write_bytes(const char *path, const void *data, size_t bytes) {
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(data, 1, bytes, f), bytes);
+    assert_int_equal(fclose(f), 0);
+}
+
+static inline unsigned char *read_bytes(const char *path, size_t *bytes) {
+    diag_t *d = diag_new();
+    char *data = file_read(path, 0, bytes, d);
+    assert_non_null(data);
+    diag_free(d);
+    return (unsigned char *)data;
+}
+
+/* A safetensors file of this header, announced with this length, and `data` zero bytes. */
+static inline const char *write_safetensors(const char *header, uint64_t announced, size_t data) {
+    const char *path = temporary("case.safetensors");
+    size_t n = strlen(header);
+    unsigned char *file = calloc(1, 8 + n + data + 1);
+    assert_non_null(file);
+    for (int i = 0; i < 8; i++) file[i] = (unsigned char)(announced >> (8 * i));
+    memcpy(file + 8, header, n);
+    write_bytes(path, file, 8 + n + data);
+    free(file);
+    return path;
+}
+
+/* Everything diagnosed so far, as printed; valid until the next call. */
+static inline const char *messages(diag_t *d) {
+    static char text[1 << 16];
+    FILE *f = fmemopen(text, sizeof text, "w");
+    assert_non_null(f);
+    diag_print(d, f);
+    fclose(f);
+    return text;
+}
+
+static inline void assert_says(diag_t *d, const char *part) {
+    const char *text = messages(d);
+    if (!strstr(text, part)) fail_msg("'%s' is not in:\n%s", part, text);
+}
+
+#endif
