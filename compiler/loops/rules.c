@@ -164,8 +164,8 @@ const char *op_error(const inst_t *i, const target_t *target, units_t units) {
         return "vectors must have 32-bit elements";
     if (info->result != RULE_EXPLICIT && !ltype_equal(i->result->type, implied_type(i)))
         return "the result has the wrong type";
-    e = type_error(i->result->type, target);
-    return e ? e : special_error(i, target, units);
+    e = special_error(i, target, units);
+    return e ? e : type_error(i->result->type, target);
 }
 
 /* ---- sizes and names ----------------------------------------------------------------------- */

@@ -49,9 +49,8 @@ static bool is_integer_scalar(const value_t *x) {
     return x->type.lanes == 1 && !elem_is_float(x->type.elem);
 }
 
-static void define(verifier_t *v, const inst_t *i, value_t *x, interval_t what) {
-    const char *wrong = type_error(x->type, v->m->target);
-    if (wrong) error(v, i, "a value %s", wrong);
+/* The type is known to be legal. */
+static void define_checked(verifier_t *v, const inst_t *i, value_t *x, interval_t what) {
     if (x->id < 0 || x->id >= v->f->n_values || v->numbered[x->id]) {
         error(v, i, "the number %d of a value is taken or out of range", x->id);
         return;
@@ -63,6 +62,12 @@ static void define(verifier_t *v, const inst_t *i, value_t *x, interval_t what) 
     x->bounded = what.has_lo && what.has_hi;
     x->lo = what.lo;
     x->hi = what.hi;
+}
+
+static void define(verifier_t *v, const inst_t *i, value_t *x, interval_t what) {
+    const char *wrong = type_error(x->type, v->m->target);
+    if (wrong) error(v, i, "a value %s", wrong);
+    define_checked(v, i, x, what);
 }
 
 static void undefine(verifier_t *v, const value_t *x) {
@@ -177,7 +182,7 @@ static void check_plain(verifier_t *v, inst_t *i) {
     interval_t what = {0};
     if (!wrong && is_integer_scalar(i->result))
         what = interval_of_inst(i, v->interval, v->m->units);
-    define(v, i, i->result, what);
+    define_checked(v, i, i->result, what);
 }
 
 /* ---- structure -------------------------------------------------------------------------------- */
