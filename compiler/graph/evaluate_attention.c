@@ -205,7 +205,7 @@ int eval_lsh_attention(eval_t *e, const gnode_t *n, value_t *out) {
                  .k = qk,
                  .v = eval_in(e, n, 1),
                  .order = eval_in(e, n, 2),
-                 .mask = eval_in(e, n, 3),
+                 .mask = eval_optional(e, n, 3),
                  .rounds = n->rounds,
                  .chunk = n->chunk,
                  .before = n->before,
@@ -219,7 +219,7 @@ static heads_t apart(const eval_t *e, const gnode_t *n) {
     return (heads_t){.q = eval_in(e, n, 0),
                      .k = eval_in(e, n, 1),
                      .v = eval_in(e, n, 2),
-                     .mask = eval_in(e, n, 3),
+                     .mask = eval_optional(e, n, 3),
                      .rounds = 1};
 }
 

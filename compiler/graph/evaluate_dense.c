@@ -166,7 +166,7 @@ static void multiply_block(const double *x, int64_t in, const double *wt, int64_
 
 int eval_dense(eval_t *e, const gnode_t *n, value_t *out) {
     const value_t *x = eval_in(e, n, 0), *weight = eval_in(e, n, 1);
-    const value_t *bias = n->n_in > 2 ? eval_in(e, n, 2) : NULL;
+    const value_t *bias = eval_optional(e, n, 2);
     int64_t width = weight->shape[0], in = weight->shape[1], tokens = x->elements / in;
     double *wt = transposed(weight);
     for (int64_t t = 0; bias && t < tokens; t++)

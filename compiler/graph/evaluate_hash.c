@@ -97,7 +97,8 @@ static int impose(eval_t *e, const gnode_t *n, const hash_size_t *s, int layer, 
 /* out: [rows][heads][rounds][padded]; margin: the same, or NULL */
 static void hash_all(eval_t *e, const gnode_t *n, const hash_size_t *s, value_t *out,
                      float *margin) {
-    const value_t *qk = eval_in(e, n, 0), *rotations = eval_in(e, n, 1), *mask = eval_in(e, n, 2);
+    const value_t *qk = eval_in(e, n, 0), *rotations = eval_in(e, n, 1),
+                  *mask = eval_optional(e, n, 2);
     double *rotated = eval_alloc(s->columns, sizeof *rotated), gap;
     for (int64_t at = 0; at < out->elements; at++) {
         int64_t token = at % e->padded, round = at / e->padded % n->rounds;
@@ -116,7 +117,7 @@ static void hash_all(eval_t *e, const gnode_t *n, const hash_size_t *s, value_t 
 }
 
 int eval_lsh_hash(eval_t *e, const gnode_t *n, value_t *out) {
-    hash_size_t s = hash_size(n, eval_in(e, n, 2));
+    hash_size_t s = hash_size(n, eval_optional(e, n, 2));
     int layer = e->hashed++;
     if (is_imposed(e, layer)) return impose(e, n, &s, layer, out);
     float *margin = e->margin ? eval_alloc(out->elements, sizeof *margin) : NULL;

@@ -36,9 +36,13 @@ eval_fn eval_lsh_hash, eval_lsh_sort;                                   /* evalu
 eval_fn eval_lsh_attention, eval_local_attention, eval_exact_attention; /* evaluate_attention.c */
 eval_fn eval_cross_entropy, eval_qa_loss, eval_mse_loss, eval_bce_loss; /* evaluate_loss.c */
 
-/* The value of input i; NULL: missing. */
+/* The value of input i. */
 static inline const value_t *eval_in(const eval_t *e, const gnode_t *n, int i) {
-    return n->in[i] ? &e->values[n->in[i]->id] : NULL;
+    return &e->values[n->in[i]->id];
+}
+/* NULL: missing. */
+static inline const value_t *eval_optional(const eval_t *e, const gnode_t *n, int i) {
+    return i < n->n_in && n->in[i] ? eval_in(e, n, i) : NULL;
 }
 
 /* Zeroed memory; never NULL, running out of it is bug(). */

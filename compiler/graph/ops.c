@@ -12,9 +12,9 @@ const gop_info_t graph_ops[G_COUNT] = {
 };
 
 #define FIELD(name, kind)                                                                          \
-    { #name, kind, offsetof(gnode_t, name), 0, 0 }
+    { #name, offsetof(gnode_t, name), 0, kind, 0 }
 #define LIST(name, count, max)                                                                     \
-    { #name, ATTR_LIST, offsetof(gnode_t, name), offsetof(gnode_t, count), max }
+    { #name, offsetof(gnode_t, name), offsetof(gnode_t, count), ATTR_LIST, max }
 const gattr_t graph_attrs[N_GRAPH_ATTRS] = {
     FIELD(eps, ATTR_REAL),
     FIELD(heads, ATTR_INT),

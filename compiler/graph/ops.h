@@ -18,9 +18,9 @@ bool graph_op_input(gop_t op, int i, const char **name, int *n, garg_kind_t *kin
 typedef enum { ATTR_INT, ATTR_REAL, ATTR_BOOL, ATTR_ACT, ATTR_LIST } gattr_kind_t;
 typedef struct {
     const char *name;
-    gattr_kind_t kind;
     size_t field, count_field; /* offsets; count_field: of a list's length */
-    int max;                   /* of a list's length */
+    gattr_kind_t kind;
+    int max; /* of a list's length */
 } gattr_t;
 enum { N_GRAPH_ATTRS = 14 };
 extern const gattr_t graph_attrs[N_GRAPH_ATTRS];

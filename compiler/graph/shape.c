@@ -48,7 +48,7 @@ static const char *input_name(const rule_t *r, int i, int *n) {
 
 static bool want_type(rule_t *r, int i, gtype_t type) {
     const gnode_t *x = r->n->in[i];
-    if (!x || x->type == type) return true;
+    if (x->type == type) return true;
     int n;
     const char *name = input_name(r, i, &n);
     FAIL(r, "%s: input %.*s is %s, not %s", r->n->name, n, name, graph_type_names[x->type],
@@ -59,7 +59,7 @@ static bool want_type(rule_t *r, int i, gtype_t type) {
 static bool want_rank(rule_t *r, int i, gtype_t type, int rank) {
     const gnode_t *x = r->n->in[i];
     if (!want_type(r, i, type)) return false;
-    if (!x || x->rank == rank) return true;
+    if (x->rank == rank) return true;
     int n;
     const char *name = input_name(r, i, &n);
     FAIL(r, "%s: input %.*s has %d dimensions, not %d", r->n->name, n, name, x->rank, rank);
@@ -76,7 +76,7 @@ static void dim_text(dim_t d, char text[64]) {
 static bool want_shape(rule_t *r, int i, gtype_t type, int rank, const dim_t *shape) {
     if (!want_rank(r, i, type, rank)) return false;
     const gnode_t *x = r->n->in[i];
-    for (int k = 0; x && k < rank; k++) {
+    for (int k = 0; k < rank; k++) {
         if (dim_equal(x->shape[k], shape[k])) continue;
         int n;
         const char *name = input_name(r, i, &n);
@@ -119,8 +119,9 @@ static bool want_stream(rule_t *r, int i) {
     return WANT(r, i, G_F32, batch(r), r->g->padded, last(r->n->in[i]));
 }
 
+/* Optional, like all masks. */
 static bool want_mask(rule_t *r, int i) {
-    return WANT(r, i, G_I32, batch(r), r->g->padded);
+    return !r->n->in[i] || WANT(r, i, G_I32, batch(r), r->g->padded);
 }
 
 /* Input i is [B,P,heads * head_size]. */
@@ -213,7 +214,7 @@ static void rule_pad_ids(rule_t *r) {
 }
 
 static void rule_pad_mask(rule_t *r) {
-    if (!WANT(r, 0, G_I32, batch(r), r->g->length)) return;
+    if (r->n->in[0] && !WANT(r, 0, G_I32, batch(r), r->g->length)) return;
     result(r, G_I32, SHAPE(batch(r), r->g->padded));
 }
 
@@ -256,7 +257,7 @@ static void rule_dense(rule_t *r) {
     gnode_t *const *in = r->n->in;
     if (!want_vectors(r, 0) || !want_rank(r, 1, G_F32, 2)) return;
     if (!WANT(r, 1, G_F32, in[1]->shape[0], last(in[0]))) return;
-    if (!WANT(r, 2, G_F32, in[1]->shape[0])) return;
+    if (in[2] && !WANT(r, 2, G_F32, in[1]->shape[0])) return;
     result_like(r, in[0]);
     r->shape[r->rank - 1] = in[1]->shape[0];
 }
