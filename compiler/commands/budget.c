@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "exec/exec.h"
+#include "emit/emit.h"
 
 /* The runtime's own sum for one variant. It looks only at targets that this CPU runs, and sizes do
  * not depend on the CPU, so the variant is shown to it as one of the baseline. */
@@ -22,14 +22,14 @@ static double variant_flops_per_token(const plan_t *p, const variant_plan_t *v, 
 
 measured_t measure_plan(const plan_t *p, int threads) {
     measured_t worst = {0};
-    int n = p->n_variants * p->n_targets;
+    int n = plan_count(p);
     reformer_variant_t *variants = calloc((size_t)n, sizeof *variants);
     if (!variants) bug("out of memory");
     reformer_desc_t desc = {0};
     plan_describe(p, &desc, variants);
     for (int i = 0; i < n; i++) {
         double bytes = variant_workspace(desc, variants[i], threads);
-        double flops = variant_flops_per_token(p, &p->variants[i / p->n_targets], p->modules[i]);
+        double flops = variant_flops_per_token(p, plan_variant(p, i), plan_module(p, i));
         if (bytes > worst.workspace) worst.workspace = bytes;
         if (flops > worst.flops_per_token) worst.flops_per_token = flops;
     }

@@ -129,16 +129,12 @@ static bool score_all(session_t *s, score_t *sc, const tokens_t *t) {
     return true;
 }
 
-/* Every window has the same length but the last; the plan is made for that length alone. */
-static void fix_length(spec_t *s) {
-    int64_t n = spec_max_length(s);
-    if (s->compile.n_lengths > 0) n = s->compile.lengths[s->compile.n_lengths - 1];
-    if (s->compile.length_mode != LENGTH_DYNAMIC) {
-        s->compile.length_mode = LENGTH_FIXED;
-        s->compile.n_lengths = 1;
-        s->compile.lengths[0] = n;
-    }
-    if (!s->compile.has_batch) s->compile.batch_size = 1;
+/* All windows have the greatest length but the last: of a list of lengths one is enough. */
+static void keep_greatest_length(spec_t *s) {
+    if (s->compile.length_mode != LENGTH_LIST) return;
+    s->compile.length_mode = LENGTH_FIXED;
+    s->compile.lengths[0] = s->compile.lengths[s->compile.n_lengths - 1];
+    s->compile.n_lengths = 1;
 }
 
 static int64_t window_length(const plan_t *p) {
@@ -162,7 +158,7 @@ static bool eval_session(session_t *s, tokens_t *t) {
     if (!session_spec(s) || !check_text_kind(s->spec, s->d) || !session_need_weights(s))
         return false;
     if (!read_text(t, s->spec, o->text[OPT_TEXT], s->d)) return false;
-    fix_length(s->spec);
+    keep_greatest_length(s->spec);
     session_plan_t want = {.name = "model", .runs = true};
     if (!session_plan(s, &want) || !session_open(s)) return false;
     score_t sc = {.window = window_length(s->plan), .batch = s->plan->batch};

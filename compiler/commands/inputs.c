@@ -339,7 +339,7 @@ static bool read_all_buckets(const reader_t *r, const plan_t *p, int64_t padded)
     inputs_t *in = r->in;
     int lsh_layers = 0;
     for (int i = 0; i < s->n_layers; i++) lsh_layers += s->attn_layers[i] == LAYER_LSH;
-    int64_t each = in->batch * s->num_attention_heads * s->num_hashes * padded;
+    int64_t each = p->batch * s->num_attention_heads * s->num_hashes * padded;
     in->buckets = ARENA_ARRAY(r->arena, int32_t, each * lsh_layers);
     in->buckets_given = ARENA_ARRAY(r->arena, uint8_t, lsh_layers);
     for (int i = 0, lsh = 0; i < s->n_layers; i++) {

@@ -33,55 +33,6 @@ const char *replace_suffix(arena_t *a, const char *path, const char *suffix) {
     return arena_printf(a, "%.*s%s", (int)n, path, suffix);
 }
 
-/* Keywords of C11, C23 and C++20, and alternative tokens. */
-static const char *const keywords[] = {"alignas",      "alignof",
-                                       "and",          "and_eq",
-                                       "asm",          "atomic_cancel",
-                                       "auto",         "bitand",
-                                       "bitor",        "bool",
-                                       "break",        "case",
-                                       "catch",        "char",
-                                       "char16_t",     "char32_t",
-                                       "char8_t",      "class",
-                                       "co_await",     "co_return",
-                                       "co_yield",     "compl",
-                                       "concept",      "const",
-                                       "const_cast",   "consteval",
-                                       "constexpr",    "constinit",
-                                       "continue",     "decltype",
-                                       "default",      "delete",
-                                       "do",           "double",
-                                       "dynamic_cast", "else",
-                                       "enum",         "explicit",
-                                       "export",       "extern",
-                                       "false",        "float",
-                                       "for",          "friend",
-                                       "goto",         "if",
-                                       "inline",       "int",
-                                       "long",         "mutable",
-                                       "namespace",    "new",
-                                       "noexcept",     "not",
-                                       "not_eq",       "nullptr",
-                                       "operator",     "or",
-                                       "or_eq",        "private",
-                                       "protected",    "public",
-                                       "register",     "reinterpret_cast",
-                                       "requires",     "restrict",
-                                       "return",       "short",
-                                       "signed",       "sizeof",
-                                       "static",       "static_assert",
-                                       "static_cast",  "struct",
-                                       "switch",       "template",
-                                       "this",         "thread_local",
-                                       "throw",        "true",
-                                       "try",          "typedef",
-                                       "typeof",       "typeof_unqual",
-                                       "typeid",       "typename",
-                                       "union",        "unsigned",
-                                       "using",        "virtual",
-                                       "void",         "volatile",
-                                       "wchar_t",      "while",
-                                       "xor",          "xor_eq"};
 /* PREFIX_t would be a type of the C library. */
 static const char *const library_types[] = {"clock",   "cnd",        "constraint_handler",
                                             "div",     "double",     "fenv",
@@ -121,7 +72,7 @@ const char *prefix_from_path(arena_t *a, const char *path) {
     char *name = arena_printf(a, "%.*s", MAX_NAME, stem);
     for (char *p = name; *p; p++)
         if (!isalnum((unsigned char)*p) || (unsigned char)*p >= 0x80) *p = '_';
-    if (isalpha((unsigned char)name[0]) && !LISTED(name, keywords) && !clashes(name)) return name;
+    if (isalpha((unsigned char)name[0]) && !is_c_keyword(name) && !clashes(name)) return name;
     if (strspn(name, "_") == strlen(name)) return "model";
     return arena_printf(a, "m_%.*s", MAX_NAME - 2, name);
 }
@@ -129,7 +80,7 @@ const char *prefix_from_path(arena_t *a, const char *path) {
 const char *prefix_name(arena_t *a, const spec_t *s, const char *path, diag_t *d) {
     const char *name = s->compile.name;
     if (!name) return prefix_from_path(a, path);
-    if (!clashes(name) && !LISTED(name, keywords)) return name;
+    if (!clashes(name) && !is_c_keyword(name)) return name;
     diag_error(d, s->at[KEY_compile_name],
                "'%s' clashes with names of the C library or the runtime", name);
     return NULL;

@@ -15,24 +15,20 @@ static bool check_length(const session_t *s, const inputs_t *in) {
                                                : "its position embeddings");
         return false;
     }
-    bool exact = spec->compile.length_mode == LENGTH_ABSENT;
-    if (exact || !spec->compile.has_batch || in->batch <= spec->compile.batch_size) return true;
+    if (!spec->compile.has_batch || in->batch <= spec->compile.batch_size) return true;
     diag_error(s->d, IN_FILE(in->path), "input_ids: %lld rows; compile.batch_size is %lld",
                (long long)in->batch, (long long)spec->compile.batch_size);
     return false;
 }
 
+/* Exactly this length and batch, where the spec leaves them open. */
 static bool make_plan(session_t *s, const inputs_t *in) {
     session_plan_t want = {.name = "model",
+                           .exact_length = in->length,
+                           .exact_batch = in->batch,
                            .runs = true,
                            .trace = s->o->given[OPT_DUMP_ACTIVATIONS],
                            .impose_buckets = s->o->given[OPT_BUCKETS]};
-    if (s->spec->compile.length_mode == LENGTH_ABSENT) {
-        want.exact_length = in->length;
-        want.exact_batch = in->batch;
-    } else if (!s->spec->compile.has_batch) {
-        s->spec->compile.batch_size = in->batch;
-    }
     return session_plan(s, &want);
 }
 

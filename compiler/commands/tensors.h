@@ -19,7 +19,7 @@ typedef struct {
     int32_t *labels;                          /* LMs [batch][length], classes [batch]; NULL: none */
     float *labels_f32;                        /* [batch] or [batch][labels]; NULL: none */
     int32_t *start_positions, *end_positions; /* [batch]; NULL: none */
-    int32_t *buckets;       /* [lsh layers][batch][heads][rounds][padded]; NULL: none */
+    int32_t *buckets;       /* [lsh layers][plan's batch][heads][rounds][padded]; NULL: none */
     uint8_t *buckets_given; /* [lsh layers] */
 } inputs_t;
 
