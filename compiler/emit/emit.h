@@ -3,12 +3,22 @@
 #define REFORMERC_EMIT_H
 
 #include "lower/lower.h"
+#include "reformer_rt.h"
 
-/* emit/c.c: the text of model.c and model.h. The first comment holds the compile line. */
+/* emit/c.c: the text of model.c and model.h. The first comment holds the compile line. The plan is
+ * lowered. Same plan, same text, byte for byte. */
 typedef struct {
     const char *header_name; /* "model.h" */
     bool trace, impose_buckets;
 } emit_c_options_t;
 void emit_c(const plan_t *p, const emit_c_options_t *o, sbuf_t *source, sbuf_t *header);
+
+/* emit/describe.c: the runtime's descriptor of a lowered plan, in memory, with run == NULL; generated
+ * code is this in text. `variants` has room for plan_count(p): better targets first, each by
+ * ascending max_length. Strings are the plan's. */
+int plan_count(const plan_t *p);
+const module_t *plan_module(const plan_t *p, int variant); /* in the order of `variants` */
+const variant_plan_t *plan_variant(const plan_t *p, int variant);
+void plan_describe(const plan_t *p, reformer_desc_t *desc, reformer_variant_t *variants);
 
 #endif

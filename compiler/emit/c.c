@@ -1,0 +1,358 @@
+/* model.c: a lowered plan as one C file, and with it model.h.
+ *
+ * In: modules (lengths × targets) and their descriptor. Out: opening comment with the compile line,
+ * one region per target (prelude, then functions, kernels and schedule of every length), the
+ * descriptor, the functions that a product calls. Plain C11 with the vector extensions of gcc and
+ * clang; no globals that change, no allocation, no libc, no libm. */
+#include <string.h>
+
+#include "emit/c_int.h"
+
+/* ---- opening ------------------------------------------------------------------------------------------- */
+
+static const char *base_of(const char *path) {
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    return slash ? slash + 1 : path ? path : "a spec";
+}
+
+static const char *source_name(emitter_t *c) {
+    const char *h = c->o->header_name;
+    size_t n = strlen(h);
+    if (n > 2 && strcmp(h + n - 2, ".h") == 0) n -= 2;
+    return arena_printf(c->arena, "%.*s.c", (int)n, h);
+}
+
+/* One word for a shell. */
+static const char *shell_word(arena_t *a, const char *s) {
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-+@%,";
+    if (*s != '-' && strspn(s, plain) == strlen(s)) return s;
+    const char *q = "'";
+    for (; *s; s++) q = *s == '\'' ? arena_printf(a, "%s'\\''", q) : arena_printf(a, "%s%c", q, *s);
+    return arena_printf(a, "%s'", q);
+}
+
+static const char *lengths_text(const emitter_t *c) {
+    const plan_t *p = c->plan;
+    const char *text = "";
+    for (int k = 0; k < p->n_variants; k++) {
+        const variant_plan_t *v = &p->variants[k];
+        text = arena_printf(c->arena, "%s%s%s%lld", text, k ? ", " : "",
+                            v->unit ? "any up to " : "", (long long)v->max_length);
+    }
+    return text;
+}
+
+static const char *targets_text(const emitter_t *c) {
+    const plan_t *p = c->plan;
+    const char *text = "";
+    for (int k = 0; k < p->n_targets; k++)
+        text = arena_printf(c->arena, "%s%s%s", text, k ? ", " : "", p->targets[k]->name);
+    return text;
+}
+
+static void put_opening(emitter_t *c, sbuf_t *out) {
+    const char *file = source_name(c), *word = shell_word(c->arena, file);
+    put_comment(out, 0,
+                "%s: the Reformer model of %s as C, by reformerc.\n\n"
+                "    cc -O2 -std=c11 $(reformerc --cflags) -c %s%s\n"
+                "    cc … %.*s.o $(reformerc --libs)\n\n"
+                "lengths: %s; batch: %lld; targets: %s",
+                file, base_of(c->plan->spec->path), *file == '-' ? "./" : "", word,
+                (int)(strlen(file) - 2), file, lengths_text(c), (long long)c->plan->batch,
+                targets_text(c));
+}
+
+static bool any_target(const plan_t *p, bool arm) {
+    for (int k = 0; k < p->n_targets; k++)
+        if (target_is_arm(p->targets[k]) == arm) return true;
+    return false;
+}
+
+/* Rounding must be what the loop IR says: one fma where it says fma, none elsewhere. */
+static void put_guards(emitter_t *c, sbuf_t *out) {
+    bool x86 = any_target(c->plan, false), arm = any_target(c->plan, true);
+    sbuf_printf(out, "#include \"%s\"\n#include \"reformer_rt.h\"\n\n", c->o->header_name);
+    sbuf_puts(out, "#ifdef __FAST_MATH__\n"
+                   "#error \"compile without -ffast-math: results would differ from the model's\"\n"
+                   "#endif\n");
+    sbuf_printf(out, "#if %s%s%s\n#error \"translated for %s: choose another --target\"\n#endif\n",
+                x86 ? "!defined(__x86_64__)" : "", x86 && arm ? " && " : "",
+                arm ? "!defined(__aarch64__)" : "", targets_text(c));
+    sbuf_puts(out, "#ifdef __clang__\n"
+                   "#pragma STDC FP_CONTRACT OFF\n"
+                   "#else\n"
+                   "#pragma GCC optimize(\"fp-contract=off\")\n"
+                   "#endif\n");
+    if (x86) sbuf_puts(out, "#ifdef __x86_64__\n#include <immintrin.h>\n#endif\n");
+    if (arm) sbuf_puts(out, "#ifdef __aarch64__\n#include <arm_neon.h>\n#endif\n");
+    sbuf_puts(out, "#define INLINE static inline __attribute__((always_inline))\n\n");
+}
+
+/* ---- names of functions and tables ----------------------------------------------------------------------- */
+
+static const char *global_name(emitter_t *c, const void *what) {
+    for (size_t k = 0; k < c->n_globals; k++) {
+        if (c->global[k].what != what) continue;
+        c->global[k].used = true;
+        return c->global[k].name;
+    }
+    bug("a function or table without a name");
+}
+
+const char *c_func_name(emitter_t *c, const lfunc_t *f) {
+    return global_name(c, f);
+}
+
+const char *c_table_name(emitter_t *c, const buffer_t *b) {
+    return global_name(c, b);
+}
+
+static bool is_used(const emitter_t *c, const void *what) {
+    for (size_t k = 0; k < c->n_globals; k++)
+        if (c->global[k].what == what) return c->global[k].used;
+    return false;
+}
+
+static void name_global(emitter_t *c, const void *what, const char *name) {
+    name = names_make(c->globals, arena_printf(c->arena, "%s%s", name, c->suffix));
+    ARENA_PUSH(c->arena, c->global, c->n_globals, c->cap_globals) = (global_t){what, name, false};
+}
+
+static void name_globals(emitter_t *c) {
+    const module_t *m = c->m;
+    c->n_globals = 0;
+    for (size_t k = 0; k < m->n_funcs; k++)
+        name_global(c, m->funcs[k], m->funcs[k]->kind == FN_ENTRY ? "run" : m->funcs[k]->name);
+    for (size_t k = 0; k < m->n_buffers; k++)
+        if (m->buffers[k]->kind == BUF_TABLE) name_global(c, m->buffers[k], m->buffers[k]->name);
+}
+
+/* ---- a module -------------------------------------------------------------------------------------------- */
+
+static void put_table(emitter_t *c, const buffer_t *b, sbuf_t *out) {
+    int64_t n = 1;
+    for (int k = 0; k < b->rank; k++) n *= b->dims[k].c;
+    const char *comment = b->comment ? c_comment(c->arena, b->comment) : NULL;
+    if (comment) put_comment(out, 0, "%s", comment);
+    put_line(out, 0, "static const int32_t %s[%lld] = {", c_table_name(c, b), (long long)n);
+    sbuf_t row = {0};
+    for (int64_t k = 0; k < n; k++) {
+        const char *x = c_integer(c->arena, E_I32, b->data[k]);
+        if (row.size + strlen(x) + 2 > COLUMNS - INDENT) {
+            put_line(out, 1, "%s", row.data);
+            row.size = 0;
+        }
+        sbuf_printf(&row, "%s%s,", row.size ? " " : "", x);
+    }
+    put_line(out, 1, "%s", row.data);
+    sbuf_puts(out, "};\n\n");
+    sbuf_free(&row);
+}
+
+/* Callers first, so that only what they call is written; then callees to the front. */
+static void put_module(emitter_t *c, sbuf_t *out) {
+    const module_t *m = c->m;
+    sbuf_t *text = ARENA_ARRAY(c->arena, sbuf_t, m->n_funcs + 1);
+    for (size_t k = m->n_funcs; k-- > 0;)
+        if (m->funcs[k]->kind == FN_ENTRY || is_used(c, m->funcs[k]))
+            put_function(c, m->funcs[k], &text[k]);
+    for (size_t k = 0; k < m->n_buffers; k++)
+        if (is_used(c, m->buffers[k])) put_table(c, m->buffers[k], out);
+    for (size_t k = 0; k < m->n_funcs; k++) {
+        if (text[k].size) sbuf_write(out, text[k].data, text[k].size);
+        sbuf_free(&text[k]);
+    }
+}
+
+static const char *length_suffix(const emitter_t *c, int k) {
+    const plan_t *p = c->plan;
+    if (p->n_variants == 1) return "";
+    const variant_plan_t *v = plan_variant(p, k);
+    return arena_printf(c->arena, "_%s%lld", v->unit ? "U" : "L", (long long)v->max_length);
+}
+
+/* All lengths of one target; variants first, first + 1, … */
+static void put_region(emitter_t *c, int first, const char **run, sbuf_t *out) {
+    const plan_t *p = c->plan;
+    const target_t *t = plan_module(p, first)->target;
+    const char *guard = target_is_arm(t) ? "__aarch64__" : "__x86_64__";
+    bool guarded = any_target(p, true) && any_target(p, false);
+    c->target = t;
+    c->target_suffix = p->n_targets > 1 ? arena_printf(c->arena, "_%s", t->suffix) : "";
+    c->prelude = prelude_new(c->arena);
+    sbuf_t code = {0};
+    for (int k = first; k < first + p->n_variants; k++) {
+        c->m = plan_module(p, k);
+        c->suffix = arena_printf(c->arena, "%s%s", length_suffix(c, k), c->target_suffix);
+        if (!module_entry(c->m)) bug("module '%s' without an entry", c->m->name);
+        name_globals(c);
+        put_module(c, &code);
+        run[k] = c_func_name(c, module_entry(c->m));
+    }
+    put_comment(out, 0, "---- %s %.*s", t->name, (int)(70 - strlen(t->name)),
+                "-------------------------------------------------------------------------");
+    if (guarded) sbuf_printf(out, "#ifdef %s\n", guard);
+    put_target_open(t, out);
+    sbuf_puts(out, "\n");
+    put_prelude(c, out);
+    sbuf_puts(out, "\n");
+    sbuf_write(out, code.data, code.size);
+    put_target_close(t, out);
+    if (guarded) sbuf_puts(out, "#endif\n");
+    sbuf_puts(out, "\n");
+    sbuf_free(&code);
+}
+
+/* ---- the descriptor ---------------------------------------------------------------------------------------- */
+
+static const char *cpu_name(int target) {
+    static const char *const names[] = {[REFORMER_CPU_X86_64] = "REFORMER_CPU_X86_64",
+                                        [REFORMER_CPU_X86_64_V3] = "REFORMER_CPU_X86_64_V3",
+                                        [REFORMER_CPU_X86_64_V4] = "REFORMER_CPU_X86_64_V4",
+                                        [REFORMER_CPU_AARCH64] = "REFORMER_CPU_AARCH64"};
+    return names[target];
+}
+
+static void put_number(sbuf_t *out, int depth, const char *field, int64_t x) {
+    if (x) put_line(out, depth, ".%s = %lld,", field, (long long)x);
+}
+
+static void put_size(sbuf_t *out, int depth, const char *field, size_t x) {
+    if (x) put_line(out, depth, ".%s = %zu,", field, x);
+}
+
+static void put_variant(const reformer_variant_t *v, const char *run, bool guarded, sbuf_t *out) {
+    if (guarded)
+        sbuf_printf(out, "#ifdef %s\n",
+                    v->target == REFORMER_CPU_AARCH64 ? "__aarch64__" : "__x86_64__");
+    put_line(out, 1, "{");
+    put_line(out, 2, ".target = %s,", cpu_name(v->target));
+    put_number(out, 2, "max_length", v->max_length);
+    put_number(out, 2, "unit", v->unit);
+    put_number(out, 2, "padded", v->padded);
+    put_number(out, 2, "rows", v->rows);
+    put_number(out, 2, "unpadded", v->unpadded);
+    put_size(out, 2, "workspace_bytes", v->workspace_bytes);
+    put_size(out, 2, "workspace_per_unit", v->workspace_per_unit);
+    put_size(out, 2, "scratch_bytes", v->scratch_bytes);
+    put_size(out, 2, "scratch_per_unit", v->scratch_per_unit);
+    put_line(out, 2, ".run = %s,", run);
+    put_line(out, 1, "},");
+    if (guarded) sbuf_puts(out, "#endif\n");
+}
+
+static const char *const head_names[] = {
+    [REFORMER_HEAD_NONE] = "REFORMER_HEAD_NONE",
+    [REFORMER_HEAD_CAUSAL_LM] = "REFORMER_HEAD_CAUSAL_LM",
+    [REFORMER_HEAD_MASKED_LM] = "REFORMER_HEAD_MASKED_LM",
+    [REFORMER_HEAD_CLASSIFIER] = "REFORMER_HEAD_CLASSIFIER",
+    [REFORMER_HEAD_QA] = "REFORMER_HEAD_QA",
+};
+static const char *const loss_names[] = {
+    [REFORMER_LOSS_NONE] = "REFORMER_LOSS_NONE",
+    [REFORMER_LOSS_CROSS_ENTROPY] = "REFORMER_LOSS_CROSS_ENTROPY",
+    [REFORMER_LOSS_QA] = "REFORMER_LOSS_QA",
+    [REFORMER_LOSS_MSE] = "REFORMER_LOSS_MSE",
+    [REFORMER_LOSS_BCE] = "REFORMER_LOSS_BCE",
+};
+
+static void put_desc_fields(emitter_t *c, const reformer_desc_t *d, const char *variants,
+                            sbuf_t *out) {
+    put_line(out, 1, ".abi = REFORMER_ABI,");
+    put_line(out, 1, ".name = %s,", c_string(c->arena, d->name));
+    put_line(out, 1, ".fingerprint = UINT64_C(0x%016llx),", (unsigned long long)d->fingerprint);
+    put_line(out, 1, ".weights_bytes = UINT64_C(%llu),", (unsigned long long)d->weights_bytes);
+    put_line(out, 1, ".head = %s,", head_names[d->head]);
+    put_number(out, 1, "batch", d->batch);
+    put_number(out, 1, "hidden", d->hidden);
+    put_number(out, 1, "vocab", d->vocab);
+    put_number(out, 1, "labels", d->labels);
+    put_number(out, 1, "pad_token", d->pad_token);
+    put_number(out, 1, "max_length", d->max_length);
+    put_number(out, 1, "lsh_layers", d->lsh_layers);
+    put_number(out, 1, "heads", d->heads);
+    put_number(out, 1, "rounds", d->rounds);
+    put_number(out, 1, "max_bucket", d->max_bucket);
+    put_number(out, 1, "imposes_buckets", d->imposes_buckets);
+    put_line(out, 1, ".float_loss = %s,", loss_names[d->float_loss]);
+    put_number(out, 1, "label_is_float", d->label_is_float);
+    put_line(out, 1, ".n_variants = (int)(sizeof %s / sizeof %s[0]),", variants, variants);
+    put_line(out, 1, ".variants = %s,", variants);
+}
+
+static const char *put_descriptor(emitter_t *c, const reformer_desc_t *d,
+                                  const reformer_variant_t *v, const char *const *run,
+                                  sbuf_t *out) {
+    bool guarded = any_target(c->plan, true) && any_target(c->plan, false);
+    const char *variants = names_make(c->globals, "variants");
+    const char *desc = names_make(c->globals, "description");
+    put_comment(out, 0, "---- description %.*s", 59,
+                "-------------------------------------------------------------------------");
+    put_line(out, 0, "static const reformer_variant_t %s[] = {", variants);
+    for (int k = 0; k < d->n_variants; k++) put_variant(&v[k], run[k], guarded, out);
+    put_line(out, 0, "};");
+    put_line(out, 0, "static const reformer_desc_t %s = {", desc);
+    put_desc_fields(c, d, variants, out);
+    put_line(out, 0, "};\n");
+    return desc;
+}
+
+/* ---- what a product calls ------------------------------------------------------------------------------- */
+
+/* %N: the prefix, %D: the descriptor. */
+static const char *const interface[][2] = {
+    {"size_t %N_workspace_bytes(size_t length, int threads)",
+     "reformer_workspace_bytes(&%D, length, threads)"},
+    {"int %N_bind(%N_t *m, const void *weights, size_t bytes)",
+     "reformer_bind(m, &%D, weights, bytes)"},
+    {"int %N_check_weights(const %N_t *m)", "reformer_check_weights(m)"},
+    {"int %N_forward(const %N_t *m, const %N_io_t *io, void *workspace)",
+     "reformer_forward(m, io, workspace)"},
+    {"const char *%N_strerror(int code)", "reformer_strerror(code)"},
+};
+
+static const char *fill_in(arena_t *a, const char *text, const char *name, const char *desc) {
+    sbuf_t s = {0};
+    for (const char *p = text; *p; p++) {
+        if (*p != '%') sbuf_write(&s, p, 1);
+        else sbuf_puts(&s, *++p == 'N' ? name : desc);
+    }
+    const char *r = arena_strdup(a, s.data);
+    sbuf_free(&s);
+    return r;
+}
+
+static void put_interface(emitter_t *c, const char *desc, sbuf_t *out) {
+    for (size_t k = 0; k < sizeof interface / sizeof *interface; k++) {
+        put_line(out, 0, "%s {", fill_in(c->arena, interface[k][0], c->plan->name, desc));
+        put_line(out, 1, "return %s;", fill_in(c->arena, interface[k][1], c->plan->name, desc));
+        put_line(out, 0, "}");
+    }
+}
+
+static void reserve_interface(emitter_t *c) {
+    static const char *const ends[] = {
+        "_t", "_io_t", "_workspace_bytes", "_bind", "_check_weights", "_forward", "_strerror"};
+    for (size_t k = 0; k < sizeof ends / sizeof *ends; k++)
+        names_reserve(c->globals, arena_printf(c->arena, "%s%s", c->plan->name, ends[k]));
+}
+
+void emit_c(const plan_t *p, const emit_c_options_t *o, sbuf_t *source, sbuf_t *header) {
+    if (!p->modules) bug("emit_c of a plan that is not lowered");
+    arena_t *a = arena_new();
+    emitter_t c = {.plan = p, .o = o, .arena = a, .globals = names_new(a, NULL)};
+    int n = plan_count(p);
+    reformer_desc_t d;
+    reformer_variant_t *v = ARENA_ARRAY(a, reformer_variant_t, n);
+    const char **run = ARENA_ARRAY(a, const char *, n);
+    plan_describe(p, &d, v);
+    reserve_interface(&c);
+    put_opening(&c, source);
+    put_guards(&c, source);
+    for (int k = 0; k < n; k += p->n_variants) put_region(&c, k, run, source);
+    const char *desc = put_descriptor(&c, &d, v, run, source);
+    put_interface(&c, desc, source);
+    put_header(&c, &d, v, header);
+    arena_free(a);
+}

@@ -1,0 +1,506 @@
+/* One op → one C expression. In: an instruction whose operands are written already, or wait to be
+ * written where they are used. Out: text, how tightly it binds, what it reads. The table c_ops has a
+ * row per op; addresses are flattened row by row, [(i * 12 + 3) * 528 + k], with literal strides. */
+#include <string.h>
+
+#include "emit/c_int.h"
+
+/* ---- operands -------------------------------------------------------------------------------------- */
+
+expr_t take(func_t *f, const value_t *v) {
+    vstate_t *s = state_of(f, v);
+    if (!s->e.text) bug("%s: value %d is written after its use", f->fn->name, v->id);
+    s->pending = false;
+    return s->e;
+}
+
+static void add_reads(expr_t *e, const expr_t *of) {
+    e->loads = e->loads || of->loads;
+    e->crowded = e->crowded || of->crowded;
+    for (int i = 0; i < of->n_reads; i++) {
+        if (e->n_reads < MAX_READS) e->reads[e->n_reads++] = of->reads[i];
+        else e->crowded = true;
+    }
+}
+
+static const char *bracket(func_t *f, const char *text, prec_t prec, prec_t at_least) {
+    return prec >= at_least ? text : arena_printf(f->c->arena, "(%s)", text);
+}
+
+const char *take_text(func_t *f, const value_t *v, prec_t at_least, expr_t *e) {
+    expr_t x = take(f, v);
+    add_reads(e, &x);
+    return bracket(f, x.text, x.prec, at_least);
+}
+
+static const char *operand(func_t *f, const inst_t *i, int k, prec_t at_least, expr_t *e) {
+    return take_text(f, i->operand[k], at_least, e);
+}
+
+/* Function arguments bind loosest: no parentheses. */
+static const char *arguments(func_t *f, int n, value_t *const *v, expr_t *e) {
+    const char *text = "";
+    for (int k = 0; k < n; k++)
+        text =
+            arena_printf(f->c->arena, "%s%s%s", text, k ? ", " : "", take_text(f, v[k], P_COND, e));
+    return text;
+}
+
+const char *c_value_type(const func_t *f, const value_t *v) {
+    return f->state[v->id].mask ? c_mask_type(v->type) : c_type(f->c, v->type);
+}
+
+/* ---- addresses --------------------------------------------------------------------------------------- */
+
+static const char *dim_text(func_t *f, dim_t d) {
+    if (d.u != 0) f->uses_units = true;
+    return c_dim(f->c->arena, d);
+}
+
+static prec_t dim_prec(dim_t d) {
+    if (dim_literal(d)) return d.c < 0 ? P_UNARY : P_PRIMARY;
+    if (d.c != 0) return P_SUM;
+    return d.u == 1 ? P_PRIMARY : P_PRODUCT;
+}
+
+static const char *term_text(func_t *f, const value_t *v, dim_t coef, expr_t *e) {
+    arena_t *a = f->c->arena;
+    bool one = dim_literal(coef) && coef.c == 1;
+    const char *x;
+    if (v->type.elem == E_I64) x = take_text(f, v, one ? P_SUM : P_PRODUCT, e);
+    else x = arena_printf(a, "(int64_t)%s", take_text(f, v, P_UNARY, e));
+    if (one) return x;
+    return arena_printf(a, "%s * %s", x, bracket(f, dim_text(f, coef), dim_prec(coef), P_UNARY));
+}
+
+/* sum, or `+`-joined onto it; a dim that is negative is subtracted */
+static const char *plus_dim(func_t *f, const char *sum, dim_t d) {
+    arena_t *a = f->c->arena;
+    if (dim_literal(d) && d.c == 0) return sum;
+    if (dim_literal(d) && d.c < 0) return arena_printf(a, "%s - %s", sum, dim_text(f, dim(-d.c)));
+    return arena_printf(a, "%s + %s", sum, dim_text(f, d));
+}
+
+/* The terms of an affine expression without its base; NULL: there are none. */
+static const char *terms_text(func_t *f, const affine_t *x, expr_t *e, prec_t *prec) {
+    const char *sum = NULL;
+    *prec = P_PRODUCT;
+    for (int k = 0; k < x->n; k++) {
+        dim_t coef = x->term[k].coef;
+        bool minus = dim_literal(coef) && coef.c < 0;
+        const char *t = term_text(f, x->term[k].value, minus ? dim(-coef.c) : coef, e);
+        const char *sign = sum ? (minus ? " - " : " + ") : (minus ? "-" : "");
+        sum = arena_printf(f->c->arena, "%s%s%s", sum ? sum : "", sign, t);
+        if (k > 0 || minus) *prec = P_SUM;
+    }
+    if (x->n == 1 && dim_equal(x->term[0].coef, dim(1))) {
+        const value_t *v = x->term[0].value;
+        *prec = v->type.elem == E_I64 ? state_of(f, v)->e.prec : P_UNARY;
+    }
+    return sum;
+}
+
+const char *affine_text(func_t *f, const affine_t *x, expr_t *e, prec_t *prec) {
+    const char *sum = terms_text(f, x, e, prec);
+    if (!sum) {
+        *prec = dim_prec(x->base);
+        return dim_text(f, x->base);
+    }
+    if (x->base.c != 0 || x->base.u != 0) *prec = P_SUM;
+    return plus_dim(f, sum, x->base);
+}
+
+/* text + constant; text NULL: a constant only */
+typedef struct {
+    const char *text;
+    prec_t prec;
+    dim_t constant;
+} flat_t;
+
+static const char *flat_text(func_t *f, const flat_t *x, prec_t at_least) {
+    if (!x->text) return bracket(f, dim_text(f, x->constant), dim_prec(x->constant), at_least);
+    bool plain = dim_literal(x->constant) && x->constant.c == 0;
+    return bracket(f, plus_dim(f, x->text, x->constant), plain ? x->prec : P_SUM, at_least);
+}
+
+/* x = x * by + index */
+static void flat_step(func_t *f, flat_t *x, dim_t by, const affine_t *index, expr_t *e) {
+    bool constant = !x->text && (dim_literal(x->constant) || dim_literal(by));
+    if (constant) {
+        x->constant = dim_literal(by) ? dim_scale(x->constant, by.c) : dim_scale(by, x->constant.c);
+    } else if (!dim_literal(by) || by.c != 1) {
+        const char *stride = bracket(f, dim_text(f, by), dim_prec(by), P_UNARY);
+        x->text = arena_printf(f->c->arena, "%s * %s", flat_text(f, x, P_PRODUCT), stride);
+        x->prec = P_PRODUCT;
+        x->constant = dim(0);
+    }
+    prec_t prec;
+    const char *terms = terms_text(f, index, e, &prec);
+    if (terms && x->text) {
+        x->text = *terms == '-' ? arena_printf(f->c->arena, "%s - %s", x->text, terms + 1)
+                                : arena_printf(f->c->arena, "%s + %s", x->text, terms);
+        x->prec = P_SUM;
+    } else if (terms) {
+        x->text = terms;
+        x->prec = prec;
+    }
+    x->constant = dim_add(x->constant, index->base);
+}
+
+const char *buffer_name(func_t *f, const buffer_t *b, bool written) {
+    if (b->kind == BUF_TABLE) return c_table_name(f->c, b);
+    size_t k = 0;
+    while (k < f->n_buffers && f->buffers[k] != b) k++;
+    if (k == f->n_buffers) {
+        size_t n = f->n_buffers, m = n;
+        ARENA_PUSH(f->c->arena, f->buffers, f->n_buffers, f->cap_buffers) = b;
+        ARENA_PUSH(f->c->arena, f->buffer_names, n, f->cap_names) = NULL;
+        ARENA_PUSH(f->c->arena, f->buffer_written, m, f->cap_written) = false;
+        f->buffer_names[k] = names_make(f->names, b->name);
+    }
+    f->buffer_written[k] = f->buffer_written[k] || written;
+    return f->buffer_names[k];
+}
+
+const char *element(func_t *f, const inst_t *i, expr_t *e) {
+    const buffer_t *b = i->buffer;
+    flat_t x = {.prec = P_PRIMARY};
+    for (int k = 0; k < b->rank; k++) flat_step(f, &x, b->dims[k], &i->index[k], e);
+    return arena_printf(f->c->arena, "%s[%s]", buffer_name(f, b, false), flat_text(f, &x, P_COND));
+}
+
+/* ---- forms of ops -------------------------------------------------------------------------------------- */
+
+typedef struct op_form op_form_t;
+typedef expr_t write_fn(func_t *f, const inst_t *i, const op_form_t *form);
+
+struct op_form {
+    write_fn *write;
+    const char *sign; /* infix or prefix */
+    prec_t prec;
+    helper_t helper;
+    const char *name; /* of locals without a name */
+};
+
+static expr_t call_text(func_t *f, expr_t e, const char *name, const char *args) {
+    e.text = arena_printf(f->c->arena, "%s(%s)", name, args);
+    e.prec = P_PRIMARY;
+    return e;
+}
+
+static expr_t write_helper(func_t *f, const inst_t *i, const op_form_t *form) {
+    expr_t e = {0};
+    const char *args = arguments(f, i->n_operands, i->operand, &e);
+    return call_text(f, e, c_helper(f->c, form->helper, i->operand[0]->type), args);
+}
+
+static expr_t write_infix(func_t *f, const inst_t *i, const op_form_t *form) {
+    expr_t e = {.prec = form->prec};
+    prec_t left = form->prec == P_BITS ? P_UNARY : form->prec, right = (prec_t)(form->prec + 1);
+    const char *x = operand(f, i, 0, left, &e);
+    const char *y = operand(f, i, 1, form->prec == P_BITS ? P_UNARY : right, &e);
+    e.text = arena_printf(f->c->arena, "%s %s %s", x, form->sign, y);
+    return e;
+}
+
+/* True where verification has shown that a sum or product stays far from overflow. */
+static bool never_wraps(const func_t *f, const value_t *v) {
+    if (!v->bounded || v->type.lanes > 1) return false;
+    int64_t limit = v->type.elem == E_I64 ? INT64_C(1) << 60 : 1 << 30;
+    units_t u = f->c->m->units;
+    dim_t low = dim(-limit), high = dim(limit);
+    return dim_le(low, v->lo, u) && dim_le(v->hi, high, u);
+}
+
+/* Floats: C's operator. Integers wrap, which C's signed ones do not. */
+static expr_t write_arithmetic(func_t *f, const inst_t *i, const op_form_t *form) {
+    bool plain = elem_is_float(i->result->type.elem) || never_wraps(f, i->result);
+    return plain ? write_infix(f, i, form) : write_helper(f, i, form);
+}
+
+static expr_t write_neg(func_t *f, const inst_t *i, const op_form_t *form) {
+    if (!elem_is_float(i->result->type.elem)) return write_helper(f, i, form);
+    expr_t e = {.prec = P_UNARY};
+    e.text = arena_printf(f->c->arena, "-%s", operand(f, i, 0, P_PRIMARY, &e));
+    return e;
+}
+
+/* Operand of a mask operation: a mask, or all lanes, or none. */
+static const char *mask_operand(func_t *f, const value_t *v, expr_t *e) {
+    if (state_of(f, v)->mask) return take_text(f, v, P_UNARY, e);
+    return v->def->i ? arena_printf(f->c->arena, "%s",
+                                    v->type.lanes == 16  ? "0xffff"
+                                    : v->type.lanes == 8 ? "0xff"
+                                                         : "0xf")
+                     : "0";
+}
+
+static expr_t write_bits(func_t *f, const inst_t *i, const op_form_t *form) {
+    if (!state_of(f, i->result)->mask) return write_infix(f, i, form);
+    expr_t e = {.prec = P_UNARY};
+    const char *x = mask_operand(f, i->operand[0], &e), *y = mask_operand(f, i->operand[1], &e);
+    e.text =
+        arena_printf(f->c->arena, "(%s)(%s %s %s)", c_mask_type(i->result->type), x, form->sign, y);
+    return e;
+}
+
+static expr_t write_compare(func_t *f, const inst_t *i, const op_form_t *form) {
+    if (state_of(f, i->result)->mask) return write_helper(f, i, form);
+    expr_t e = {.prec = P_UNARY};
+    arena_t *a = f->c->arena;
+    const char *x = operand(f, i, 0, P_SUM, &e), *y = operand(f, i, 1, P_SUM, &e);
+    const char *test = arena_printf(a, "%s %s %s", x, form->sign, y);
+    if (i->result->type.lanes > 1) {
+        e.text = arena_printf(a, "(%s)(%s)", c_type(f->c, i->result->type), test);
+    } else {
+        e.text = arena_printf(a, "-(%s)", test);
+        e.cond = test;
+    }
+    return e;
+}
+
+static expr_t write_select(func_t *f, const inst_t *i, const op_form_t *form) {
+    const value_t *m = i->operand[0];
+    ltype_t t = i->result->type;
+    expr_t e = {.prec = P_COND};
+    if (t.lanes > 1) {
+        helper_t h = state_of(f, m)->mask ? H_BLEND : form->helper;
+        const char *args = arguments(f, 3, i->operand, &e);
+        return call_text(f, e, c_helper(f->c, h, t), args);
+    }
+    expr_t mask = take(f, m);
+    add_reads(&e, &mask);
+    const char *test = mask.cond ? mask.cond : bracket(f, mask.text, mask.prec, P_UNARY);
+    const char *x = operand(f, i, 1, P_SUM, &e), *y = operand(f, i, 2, P_SUM, &e);
+    e.text = arena_printf(f->c->arena, "%s ? %s : %s", test, x, y);
+    return e;
+}
+
+static expr_t write_shift(func_t *f, const inst_t *i, const op_form_t *form) {
+    ltype_t t = i->result->type;
+    expr_t e = {.prec = P_BITS};
+    arena_t *a = f->c->arena;
+    const char *x = operand(f, i, 0, P_UNARY, &e);
+    if (i->op == OP_SAR) {
+        e.text = arena_printf(a, "%s >> %d", x, (int)i->i);
+    } else { /* unsigned: no overflow, no sign; binds like a cast */
+        e.text = arena_printf(a, "(%s)((%s)%s %s %d)", c_type(f->c, t), c_unsigned(f->c, t), x,
+                              form->sign, (int)i->i);
+        e.prec = P_UNARY;
+    }
+    return e;
+}
+
+static expr_t write_cast(func_t *f, const inst_t *i) {
+    expr_t e = {.prec = P_UNARY};
+    const char *x = operand(f, i, 0, P_UNARY, &e);
+    e.text = arena_printf(f->c->arena, "(%s)%s", c_type(f->c, i->result->type), x);
+    return e;
+}
+
+static expr_t write_convert(func_t *f, const inst_t *i, const op_form_t *form) {
+    ltype_t from = i->operand[0]->type, to = i->result->type;
+    (void)form;
+    expr_t e = {0};
+    if (from.elem == E_BF16 || to.elem == E_BF16) {
+        helper_t h = to.elem == E_BF16 ? H_TO_BF16 : H_FROM_BF16;
+        const char *args = arguments(f, 1, i->operand, &e);
+        return call_text(f, e, c_helper(f->c, h, VECTOR(E_F32, to.lanes)), args);
+    }
+    if (to.lanes == 1) return write_cast(f, i);
+    const char *x = operand(f, i, 0, P_COND, &e);
+    const char *args = arena_printf(f->c->arena, "%s, %s", x, c_type(f->c, to));
+    return call_text(f, e, "__builtin_convertvector", args);
+}
+
+static expr_t write_bitcast(func_t *f, const inst_t *i, const op_form_t *form) {
+    ltype_t from = i->operand[0]->type, to = i->result->type;
+    (void)form;
+    if (to.lanes > 1 || elem_is_float(from.elem) == elem_is_float(to.elem)) return write_cast(f, i);
+    expr_t e = {0};
+    const char *args = arguments(f, 1, i->operand, &e);
+    const char *name =
+        elem_is_float(from.elem) ? c_helper(f->c, H_BITS, from) : c_helper(f->c, H_FROM_BITS, to);
+    return call_text(f, e, name, args);
+}
+
+static expr_t write_broadcast(func_t *f, const inst_t *i, const op_form_t *form) {
+    expr_t e = {0};
+    const char *args = arguments(f, 1, i->operand, &e);
+    return call_text(f, e, c_helper(f->c, form->helper, i->result->type), args);
+}
+
+static expr_t write_shuffle(func_t *f, const inst_t *i, const op_form_t *form) {
+    expr_t e = {0};
+    bool one;
+    (void)form;
+    const char *name = c_shuffle(f->c, i->result->type, i->lanes, &one);
+    const char *args = arguments(f, one ? 1 : 2, i->operand, &e);
+    return call_text(f, e, name, args);
+}
+
+static expr_t write_extract(func_t *f, const inst_t *i, const op_form_t *form) {
+    expr_t e = {.prec = P_PRIMARY};
+    (void)form;
+    const char *x = operand(f, i, 0, P_PRIMARY, &e);
+    e.text = arena_printf(f->c->arena, "%s[%d]", x, (int)i->i);
+    return e;
+}
+
+static expr_t write_divide(func_t *f, const inst_t *i, const op_form_t *form) {
+    expr_t e = {.prec = P_PRODUCT};
+    const char *x = operand(f, i, 0, P_PRODUCT, &e);
+    e.text = arena_printf(f->c->arena, "%s %s %s", x, form->sign,
+                          bracket(f, dim_text(f, i->d), dim_prec(i->d), P_UNARY));
+    return e;
+}
+
+static expr_t write_index(func_t *f, const inst_t *i, const op_form_t *form) {
+    expr_t e = {0};
+    (void)form;
+    e.text = affine_text(f, &i->index[0], &e, &e.prec);
+    return e;
+}
+
+static expr_t write_const(func_t *f, const inst_t *i, const op_form_t *form) {
+    ltype_t t = i->result->type;
+    arena_t *a = f->c->arena;
+    expr_t e = {.prec = P_PRIMARY};
+    bool real = elem_is_float(t.elem);
+    e.text = real ? c_float(a, t.elem, i->f) : c_integer(a, t.elem, i->i);
+    if (t.lanes > 1) return call_text(f, e, c_helper(f->c, form->helper, t), e.text);
+    if (*e.text == '-') e.prec = P_UNARY;
+    return e;
+}
+
+static expr_t write_load(func_t *f, const inst_t *i, const op_form_t *form) {
+    ltype_t t = i->result->type;
+    expr_t e = {.prec = P_PRIMARY};
+    const char *x = element(f, i, &e);
+    bufkind_t kind = i->buffer->kind;
+    e.loads = e.loads || kind == BUF_WORKSPACE || kind == BUF_SCRATCH || kind == BUF_OUTPUT;
+    e.text = x;
+    if (t.lanes == 1) return e;
+    return call_text(f, e, c_helper(f->c, form->helper, t), arena_printf(f->c->arena, "&%s", x));
+}
+
+static expr_t write_call(func_t *f, const inst_t *i, const op_form_t *form) {
+    expr_t e = {0};
+    (void)form;
+    const char *args = arguments(f, i->n_values, i->values, &e);
+    return call_text(f, e, c_func_name(f->c, i->callee), args);
+}
+
+/* ---- the table -------------------------------------------------------------------------------------------- */
+
+/* clang-format off */
+static const op_form_t c_ops[OP_COUNT] = {
+    /*                write             sign  binds      helper    local */
+    [OP_CONST]     = {write_const,      NULL, P_PRIMARY, H_SPLAT,  "c"},
+    [OP_ADD]       = {write_arithmetic, "+",  P_SUM,     H_ADD,    "sum"},
+    [OP_SUB]       = {write_arithmetic, "-",  P_SUM,     H_SUB,    "diff"},
+    [OP_MUL]       = {write_arithmetic, "*",  P_PRODUCT, H_MUL,    "prod"},
+    [OP_DIV]       = {write_infix,      "/",  P_PRODUCT, H_COUNT,  "quot"},
+    [OP_FMA]       = {write_helper,     NULL, P_PRIMARY, H_FMA,    "t"},
+    [OP_MIN]       = {write_helper,     NULL, P_PRIMARY, H_MIN,    "low"},
+    [OP_MAX]       = {write_helper,     NULL, P_PRIMARY, H_MAX,    "high"},
+    [OP_NEG]       = {write_neg,        "-",  P_UNARY,   H_NEG,    "neg"},
+    [OP_SQRT]      = {write_helper,     NULL, P_PRIMARY, H_SQRT,   "root"},
+    [OP_AND]       = {write_bits,       "&",  P_BITS,    H_COUNT,  "bits"},
+    [OP_OR]        = {write_bits,       "|",  P_BITS,    H_COUNT,  "bits"},
+    [OP_XOR]       = {write_bits,       "^",  P_BITS,    H_COUNT,  "bits"},
+    [OP_SHL]       = {write_shift,      "<<", P_BITS,    H_COUNT,  "bits"},
+    [OP_SHR]       = {write_shift,      ">>", P_BITS,    H_COUNT,  "bits"},
+    [OP_SAR]       = {write_shift,      ">>", P_BITS,    H_COUNT,  "bits"},
+    [OP_EQ]        = {write_compare,    "==", P_COMPARE, H_EQ,     "equal"},
+    [OP_NE]        = {write_compare,    "!=", P_COMPARE, H_NE,     "differ"},
+    [OP_LT]        = {write_compare,    "<",  P_COMPARE, H_LT,     "less"},
+    [OP_LE]        = {write_compare,    "<=", P_COMPARE, H_LE,     "less"},
+    [OP_GT]        = {write_compare,    ">",  P_COMPARE, H_GT,     "more"},
+    [OP_GE]        = {write_compare,    ">=", P_COMPARE, H_GE,     "more"},
+    [OP_SELECT]    = {write_select,     NULL, P_COND,    H_SELECT, "pick"},
+    [OP_CONVERT]   = {write_convert,    NULL, P_UNARY,   H_COUNT,  "x"},
+    [OP_BITCAST]   = {write_bitcast,    NULL, P_UNARY,   H_COUNT,  "bits"},
+    [OP_BROADCAST] = {write_broadcast,  NULL, P_PRIMARY, H_SPLAT,  "s"},
+    [OP_SHUFFLE]   = {write_shuffle,    NULL, P_PRIMARY, H_COUNT,  "mix"},
+    [OP_EXTRACT]   = {write_extract,    NULL, P_PRIMARY, H_COUNT,  "lane"},
+    [OP_IDIV]      = {write_divide,     "/",  P_PRODUCT, H_COUNT,  "quot"},
+    [OP_IREM]      = {write_divide,     "%",  P_PRODUCT, H_COUNT,  "rem"},
+    [OP_INDEX]     = {write_index,      NULL, P_SUM,     H_COUNT,  "at"},
+    [OP_LOAD]      = {write_load,       NULL, P_PRIMARY, H_LOAD,   "v"},
+    [OP_CALL]      = {write_call,       NULL, P_PRIMARY, H_COUNT,  "y"},
+};
+/* clang-format on */
+
+expr_t expr_of(func_t *f, const inst_t *i) {
+    const op_form_t *form = &c_ops[i->op];
+    if (!form->write) bug("%s: op %d is no expression", f->fn->name, i->op);
+    return form->write(f, i, form);
+}
+
+const char *default_name(const inst_t *i) {
+    return c_ops[i->op].name ? c_ops[i->op].name : "v";
+}
+
+/* ---- mask registers --------------------------------------------------------------------------------------- */
+/* Where the target has them, a comparison that only selects, or meets others that only select, stays
+ * a mask; anything else is lanes of -1 and 0. */
+
+static bool is_logic(const inst_t *i) {
+    return i->op == OP_AND || i->op == OP_OR || i->op == OP_XOR;
+}
+
+static bool is_comparison(const inst_t *i) {
+    return i->op >= OP_EQ && i->op <= OP_GE;
+}
+
+static void propose(func_t *f, const block_t *b) {
+    for (size_t k = 0; k < b->n; k++) {
+        const inst_t *i = b->insts[k];
+        if (is_comparison(i) || is_logic(i))
+            state_of(f, i->result)->mask =
+                i->result->type.elem == E_I32 && c_has_masks(f->c->target, i->operand[0]->type);
+        if (i->body) propose(f, i->body);
+        if (i->otherwise) propose(f, i->otherwise);
+    }
+}
+
+static bool mask_or_constant(const func_t *f, const value_t *v) {
+    if (f->state[v->id].mask) return true;
+    return v->def && v->def->op == OP_CONST && (v->def->i == 0 || v->def->i == -1);
+}
+
+static bool reject(func_t *f, const value_t *v) {
+    bool was = state_of(f, v)->mask;
+    state_of(f, v)->mask = false;
+    return was;
+}
+
+static bool reject_uses(func_t *f, const inst_t *i) {
+    bool changed = false;
+    if (is_logic(i) && state_of(f, i->result)->mask)
+        for (int k = 0; k < 2; k++)
+            if (!mask_or_constant(f, i->operand[k])) changed = reject(f, i->result) || changed;
+    bool joins = is_logic(i) && state_of(f, i->result)->mask;
+    for (int k = 0; k < i->n_operands; k++)
+        if (!joins && !(i->op == OP_SELECT && k == 0))
+            changed = reject(f, i->operand[k]) || changed;
+    for (int k = 0; k < i->n_values; k++) changed = reject(f, i->values[k]) || changed;
+    return changed;
+}
+
+static bool refine(func_t *f, const block_t *b) {
+    bool changed = false;
+    for (size_t k = 0; k < b->n; k++) {
+        const inst_t *i = b->insts[k];
+        changed = reject_uses(f, i) || changed;
+        if (i->body) changed = refine(f, i->body) || changed;
+        if (i->otherwise) changed = refine(f, i->otherwise) || changed;
+    }
+    return changed;
+}
+
+void find_masks(func_t *f) {
+    propose(f, f->fn->body);
+    while (refine(f, f->fn->body)) continue;
+}

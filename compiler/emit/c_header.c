@@ -1,0 +1,205 @@
+/* model.h: what a product sees. Types are the runtime's; the comments say what this model makes of
+ * them: shapes as literals, which fields it reads and writes, who owns what, what can fail. */
+#include <ctype.h>
+#include <string.h>
+
+#include "emit/c_int.h"
+
+const char *upper_case(arena_t *a, const char *name) {
+    char *s = arena_strdup(a, name);
+    for (char *p = s; *p; p++) *p = (char)toupper((unsigned char)*p);
+    return s;
+}
+
+/* Identifiers that begin with a capital and hold no double underscore are ours to take. */
+const char *include_guard(arena_t *a, const char *header_name) {
+    char *s = arena_printf(a, "REFORMER_MODEL_%s", header_name);
+    for (char *p = s; *p; p++)
+        *p = isalnum((unsigned char)*p) ? (char)toupper((unsigned char)*p) : '_';
+    return s;
+}
+
+typedef struct {
+    const emitter_t *c;
+    const reformer_desc_t *d;
+    bool dynamic;
+    sbuf_t *out;
+} header_t;
+
+/* ---- fields ------------------------------------------------------------------------------------------- */
+
+enum {
+    ALL = 1 << REFORMER_HEAD_NONE | 1 << REFORMER_HEAD_CAUSAL_LM | 1 << REFORMER_HEAD_MASKED_LM |
+          1 << REFORMER_HEAD_CLASSIFIER | 1 << REFORMER_HEAD_QA,
+    LM = 1 << REFORMER_HEAD_CAUSAL_LM | 1 << REFORMER_HEAD_MASKED_LM,
+    LABELS = 1 << REFORMER_HEAD_CLASSIFIER,
+    QA = 1 << REFORMER_HEAD_QA
+};
+
+/* %B batch, %W width of last_hidden_state, %V vocabulary, %C classes, %L longest input */
+static const struct {
+    unsigned heads;
+    const char *name, *shape, *text;
+} fields[] = {
+    {ALL, "input_ids", "[batch][length]", "token ids, 0 … %V - 1"},
+    {ALL, "attention_mask", "[batch][length]", "1 = token, 0 = padding; NULL = all tokens"},
+    {ALL, "batch", "", "rows given, 1 … %B; 0 = %B"},
+    {ALL, "length", "", "tokens per row, 1 … %L"},
+    {ALL, "threads", "", "workers to use, 0 = 1; never changes a result"},
+    {ALL, "last_hidden_state", "[batch][length][%W]", "out"},
+    {LM, "logits", "[batch][length][%V]", "out"},
+    {LABELS, "logits", "[batch][%C]", "out"},
+    {QA, "start_logits", "[batch][length]", "out"},
+    {QA, "end_logits", "[batch][length]", "out"},
+    {LM, "labels", "[batch][length]", "for the loss: 0 … %V - 1, -100 = ignore"},
+    {LABELS, "labels", "[batch]", "for the loss: integer labels"},
+    {LABELS, "labels_f32", "[batch][%C]", "for the loss: float labels, instead of `labels`"},
+    {QA, "start_positions", "[batch]", "for the loss"},
+    {QA, "end_positions", "[batch]", "for the loss"},
+    {ALL & ~(1u << REFORMER_HEAD_NONE), "loss", "[1]", "out; asks for labels"},
+    {ALL, "pool", "", "the product's own threads; NULL = built in"},
+};
+
+static const char *number(arena_t *a, int64_t x) {
+    return arena_printf(a, "%lld", (long long)x);
+}
+
+static const char *fill_in(const header_t *h, const char *text) {
+    arena_t *a = h->c->arena;
+    sbuf_t s = {0};
+    for (; *text; text++) {
+        if (*text != '%') sbuf_write(&s, text, 1);
+        else if (*++text == 'B') sbuf_puts(&s, number(a, h->d->batch));
+        else if (*text == 'W') sbuf_puts(&s, number(a, 2 * h->d->hidden));
+        else if (*text == 'V') sbuf_puts(&s, number(a, h->d->vocab));
+        else if (*text == 'C') sbuf_puts(&s, number(a, h->d->labels));
+        else sbuf_puts(&s, number(a, h->d->max_length));
+    }
+    const char *r = arena_strdup(a, s.data ? s.data : "");
+    sbuf_free(&s);
+    return r;
+}
+
+static void add_fields(const header_t *h, sbuf_t *text) {
+    for (size_t k = 0; k < sizeof fields / sizeof *fields; k++) {
+        if (!(fields[k].heads >> h->d->head & 1)) continue;
+        const char *left =
+            arena_printf(h->c->arena, "%s%s", fields[k].name, fill_in(h, fields[k].shape));
+        sbuf_printf(text, "    %-34s %s\n", left, fill_in(h, fields[k].text));
+    }
+    if (h->c->o->trace)
+        sbuf_printf(text, "    %-34s %s\n", "trace, trace_ctx", "called with every activation");
+    if (h->c->o->impose_buckets) {
+        int64_t lsh = h->d->lsh_layers, heads = h->d->heads, rounds = h->d->rounds;
+        const char *shape =
+            arena_printf(h->c->arena, "buckets[%lld][%lld][%lld][%lld][padded]", (long long)lsh,
+                         (long long)h->d->batch, (long long)heads, (long long)rounds);
+        sbuf_printf(text, "    %-34s %s\n", shape, "imposed where given");
+        shape = arena_printf(h->c->arena, "buckets_given[%lld]", (long long)lsh);
+        sbuf_printf(text, "    %-34s %s\n", shape, "1 = impose, 0 = hash");
+    }
+}
+
+static void put_fields(const header_t *h) {
+    sbuf_t text = {0};
+    sbuf_puts(&text,
+              "One forward. Zero-initialise; NULL output = not wanted; `batch` and `length` in\n"
+              "shapes are the values given. All arrays are dense, row-major, the caller's:\n\n");
+    add_fields(h, &text);
+    sbuf_puts(&text, "\nWhat this model does not have (other outputs of reformer_io_t) is an error "
+                     "to ask for.");
+    put_comment(h->out, 0, "%s", text.data);
+    sbuf_free(&text);
+}
+
+/* ---- the file ------------------------------------------------------------------------------------------- */
+
+static const char *padding_text(const header_t *h) {
+    if (h->dynamic)
+        return "An input of any length gives what Hugging Face gives for it, its own padding included.";
+    return "An input shorter than a specialised length gives what Hugging Face gives for it\n"
+           "padded to that length with an attention mask.";
+}
+
+static void put_opening(const header_t *h) {
+    const plan_t *p = h->c->plan;
+    const char *slash = p->spec->path ? strrchr(p->spec->path, '/') : NULL;
+    put_comment(
+        h->out, 0,
+        "%s: the Reformer model of %s, by reformerc.\n\n"
+        "    %s_t m = {0};\n"
+        "    if ((error = %s_bind(&m, weights, bytes))) …\n"
+        "    workspace = 64-byte aligned memory of %s_workspace_bytes(length, threads)\n"
+        "    %s_io_t io = {.input_ids = ids, .length = length, .logits = logits};\n"
+        "    if ((error = %s_forward(&m, &io, workspace))) …\n\n"
+        "The caller owns all memory. After binding, a %s_t is read-only: any number of threads\n"
+        "may call forward on it at once, each with a workspace of its own. Functions return 0\n"
+        "or a REFORMER_E_ code. The weights stay where they are while the model is in use.\n%s",
+        h->c->o->header_name,
+        slash           ? slash + 1
+        : p->spec->path ? p->spec->path
+                        : "a spec",
+        p->name, p->name, p->name, p->name, p->name, p->name, padding_text(h));
+}
+
+static void put_macro(const header_t *h, const char *name, int64_t value, const char *comment) {
+    if (value)
+        sbuf_printf(h->out, "#define %s_%s %lld /* %s */\n",
+                    upper_case(h->c->arena, h->c->plan->name), name, (long long)value, comment);
+}
+
+static void put_macros(const header_t *h) {
+    const reformer_desc_t *d = h->d;
+    put_macro(h, "BATCH", d->batch, "rows it was translated for");
+    put_macro(h, "MAX_LENGTH", d->max_length, "tokens per row");
+    put_macro(h, "HIDDEN", 2 * d->hidden, "width of last_hidden_state");
+    put_macro(h, "VOCAB", d->vocab, "token ids");
+    if (d->head == REFORMER_HEAD_CLASSIFIER) put_macro(h, "LABELS", d->labels, "classes");
+    sbuf_printf(h->out,
+                "#define %s_WEIGHTS_BYTES UINT64_C(%llu) /* size of the weights file */\n\n",
+                upper_case(h->c->arena, h->c->plan->name), (unsigned long long)d->weights_bytes);
+}
+
+static const struct {
+    const char *comment, *text;
+} functions[] = {
+    {"Bytes of the workspace for inputs of `length` tokens on `threads` workers; 0: out of range, or\n"
+     "this CPU runs none of the targets.",
+     "size_t %s_workspace_bytes(size_t length, int threads);"},
+    {"Checks magic, version, fingerprint and size of the weights, which are 64-byte aligned, and\n"
+     "chooses the best target of this CPU. Reads the header only.",
+     "int %s_bind(%s_t *m, const void *weights, size_t bytes);"},
+    {"Checksum and finite values: reads everything.", "int %s_check_weights(const %s_t *m);"},
+    {NULL, "int %s_forward(const %s_t *m, const %s_io_t *io, void *workspace);"},
+    {"Static text, never NULL.", "const char *%s_strerror(int code);"},
+};
+
+static void put_functions(const header_t *h) {
+    const char *name = h->c->plan->name;
+    for (size_t k = 0; k < sizeof functions / sizeof *functions; k++) {
+        sbuf_t text = {0};
+        for (const char *p = functions[k].text; *p; p++) {
+            if (strncmp(p, "%s", 2) == 0) sbuf_puts(&text, name), p++;
+            else sbuf_write(&text, p, 1);
+        }
+        if (functions[k].comment) put_comment(h->out, 0, "%s", functions[k].comment);
+        put_line(h->out, 0, "%s", text.data);
+        sbuf_free(&text);
+    }
+}
+
+void put_header(const emitter_t *c, const reformer_desc_t *d, const reformer_variant_t *v,
+                sbuf_t *out) {
+    header_t h = {.c = c, .d = d, .out = out};
+    for (int k = 0; k < d->n_variants; k++) h.dynamic = h.dynamic || v[k].unpadded;
+    const char *guard = include_guard(c->arena, c->o->header_name);
+    put_opening(&h);
+    sbuf_printf(out, "#ifndef %s\n#define %s\n\n#include \"reformer_rt.h\"\n\n", guard, guard);
+    put_macros(&h);
+    sbuf_puts(out, "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
+    put_line(out, 0, "typedef reformer_model_t %s_t;", c->plan->name);
+    put_fields(&h);
+    put_line(out, 0, "typedef reformer_io_t %s_io_t;\n", c->plan->name);
+    put_functions(&h);
+    sbuf_puts(out, "\n#ifdef __cplusplus\n}\n#endif\n\n#endif\n");
+}

@@ -1,0 +1,202 @@
+/* Shared by the files that write C.
+ *
+ * c.c         the files as wholes: opening comment, regions of targets, tables, descriptor, functions
+ *             that a product calls
+ * c_header.c  model.h
+ * c_func.c    functions and kernels: blocks, loops, conditions, carried values
+ * c_expr.c    one op → one expression: the table c_ops
+ * c_prelude.c helpers for ops that C lacks, per target: the table of intrinsics
+ * c_text.c    lines of at most 100 columns, unique names, literals
+ *
+ * The text of functions is made first; it asks for helpers on the way (c_helper), so that the prelude
+ * of a target defines exactly what is used. */
+#ifndef REFORMERC_EMIT_C_INT_H
+#define REFORMERC_EMIT_C_INT_H
+
+#include "emit/emit.h"
+
+/* ---- c_text.c ---------------------------------------------------------------------------------- */
+
+enum { COLUMNS = 100, INDENT = 4 };
+
+/* Names in use. A scope ends with names_leave(), which gives back the names made since. */
+typedef struct names names_t;
+/* Locals: names of `outer` are in use too. Global names: NULL. */
+names_t *names_new(arena_t *a, const names_t *outer);
+/* `base`, or base_1, base_2 … where it is in use or reserved (keywords, types, helpers). */
+const char *names_make(names_t *n, const char *base);
+bool names_taken(const names_t *n, const char *name);
+void names_reserve(names_t *n, const char *name);
+size_t names_enter(const names_t *n);
+void names_leave(names_t *n, size_t mark);
+
+/* One statement or opening line, wrapped at spaces with deeper indentation. */
+void put_line(sbuf_t *out, int depth, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* A block comment; what would end it, or no compiler would read, is taken out of the text. */
+void put_comment(sbuf_t *out, int depth, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+const char *c_string(arena_t *a, const char *text);  /* "quoted" */
+const char *c_comment(arena_t *a, const char *text); /* safe inside of a comment */
+const char *c_float(arena_t *a, elem_t e, double x);
+const char *c_integer(arena_t *a, elem_t e, int64_t x);
+const char *c_dim(arena_t *a, dim_t d); /* 64 * U + 8, a sum; literal: 72 */
+const char *c_elem(elem_t e);           /* "float", "int32_t" */
+
+/* ---- c_prelude.c --------------------------------------------------------------------------------- */
+
+typedef enum {
+    H_LOAD,
+    H_STORE,
+    H_SPLAT,
+    H_BITS,
+    H_FROM_BITS,
+    H_TO_BF16,
+    H_FROM_BF16,
+    H_ADD,
+    H_SUB,
+    H_MUL,
+    H_NEG,
+    H_FMA,
+    H_SQRT,
+    H_MIN,
+    H_MAX,
+    H_SELECT,
+    H_BLEND,
+    H_EQ,
+    H_NE,
+    H_LT,
+    H_LE,
+    H_GT,
+    H_GE,
+    H_SHUFFLE,
+    H_COUNT
+} helper_t;
+
+typedef struct emitter emitter_t;
+
+/* The name of a type, which the prelude then declares. */
+const char *c_type(emitter_t *c, ltype_t t);
+const char *c_unsigned(emitter_t *c, ltype_t t); /* of an integer type: the same, unsigned */
+/* The name of a helper, which the prelude then defines. */
+const char *c_helper(emitter_t *c, helper_t h, ltype_t t);
+const char *c_shuffle(emitter_t *c, ltype_t t, const int *lanes, bool *one_operand);
+/* Comparisons and selections of this type have mask registers on this target. */
+bool c_has_masks(const target_t *t, ltype_t type);
+const char *c_mask_type(ltype_t t);          /* "__mmask16" */
+void put_prelude(emitter_t *c, sbuf_t *out); /* typedefs and helpers asked for so far */
+void put_target_open(const target_t *t, sbuf_t *out);
+void put_target_close(const target_t *t, sbuf_t *out);
+bool target_is_arm(const target_t *t);
+bool is_helper_name(const char *name); /* "fma_f32x16": a function of a module may not take it */
+
+/* ---- the emitter ------------------------------------------------------------------------------- */
+
+typedef struct prelude prelude_t;
+prelude_t *prelude_new(arena_t *a);
+
+/* A function or table of a module, its C name, and whether the text mentions it. */
+typedef struct {
+    const void *what;
+    const char *name;
+    bool used;
+} global_t;
+
+struct emitter {
+    const plan_t *plan;
+    const emit_c_options_t *o;
+    arena_t *arena; /* of the emission */
+    names_t *globals;
+    /* of the region being written */
+    const target_t *target;
+    const char *target_suffix; /* "_v4", "" where there is one target */
+    prelude_t *prelude;
+    /* of the module being written */
+    const module_t *m;
+    const char *suffix; /* "_L4096_v4" */
+    global_t *global;
+    size_t n_globals, cap_globals;
+};
+
+/* Both note that the name is used. */
+const char *c_func_name(emitter_t *c, const lfunc_t *f);
+const char *c_table_name(emitter_t *c, const buffer_t *b);
+
+/* ---- c_func.c, c_expr.c -------------------------------------------------------------------------- */
+
+/* How tightly an expression binds: an operand of a looser kind goes in parentheses. */
+typedef enum { P_COND, P_BITS, P_COMPARE, P_SUM, P_PRODUCT, P_UNARY, P_PRIMARY } prec_t;
+
+/* A mutable local: a value carried by a loop. */
+typedef struct {
+    const char *name;
+} var_t;
+
+enum { MAX_READS = 8 };
+
+typedef struct {
+    const char *text;
+    prec_t prec;
+    const char *cond; /* scalar comparisons: the text as a condition, else NULL */
+    bool loads;       /* reads memory, so it must not pass a store */
+    bool crowded;     /* reads more variables than are listed */
+    int n_reads;
+    const var_t *reads[MAX_READS];
+} expr_t;
+
+/* What is known of a value. */
+typedef struct {
+    int uses;           /* by live instructions */
+    const inst_t *user; /* the last one seen; the only one when uses == 1 */
+    bool live, mask;    /* mask: kept in a mask register */
+    bool pending;       /* e is written where it is used, once */
+    expr_t e;
+    const var_t *var;     /* carried values: where they live */
+    const var_t *update;  /* assigned to this variable where it is defined */
+    int last_at, at_last; /* arguments of loops: place of the last use in the body, uses there */
+} vstate_t;
+
+typedef struct {
+    emitter_t *c;
+    const lfunc_t *fn;
+    vstate_t *state; /* [fn->n_values] */
+    names_t *names;
+    sbuf_t out;
+    int depth;
+    const value_t **pending;
+    size_t n_pending, cap_pending;
+    const buffer_t **buffers; /* used, in order of first use */
+    const char **buffer_names;
+    bool *buffer_written;
+    size_t n_buffers, cap_buffers, cap_names, cap_written;
+    bool uses_units, uses_arg, uses_task;
+} func_t;
+
+static inline vstate_t *state_of(const func_t *f, const value_t *v) {
+    return &f->state[v->id];
+}
+
+/* The expression of a value at its use; a pending one is consumed. */
+expr_t take(func_t *f, const value_t *v);
+/* The same as text that binds at least as tightly as `at_least`; what it reads is added to e. */
+const char *take_text(func_t *f, const value_t *v, prec_t at_least, expr_t *e);
+expr_t expr_of(func_t *f, const inst_t *i); /* of an instruction with one result */
+const char *default_name(const inst_t *i);
+/* Element of a buffer: name[index]; `e` as above. */
+const char *element(func_t *f, const inst_t *i, expr_t *e);
+/* The local (or table) that holds a buffer, made at the first call. */
+const char *buffer_name(func_t *f, const buffer_t *b, bool written);
+const char *affine_text(func_t *f, const affine_t *a, expr_t *e, prec_t *prec);
+const char *c_value_type(const func_t *f, const value_t *v);
+void find_masks(func_t *f); /* fills state.mask */
+
+/* A function or kernel as text, with its comment. */
+void put_function(emitter_t *c, const lfunc_t *f, sbuf_t *out);
+
+/* ---- c_header.c ------------------------------------------------------------------------------------ */
+
+void put_header(const emitter_t *c, const reformer_desc_t *d, const reformer_variant_t *v,
+                sbuf_t *out);
+const char *upper_case(arena_t *a, const char *name);
+const char *include_guard(arena_t *a, const char *header_name);
+
+#endif

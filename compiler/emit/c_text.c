@@ -1,0 +1,309 @@
+/* Text of C: lines of at most 100 columns, comments, names that clash with nothing, literals that
+ * read back as the same bits. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "emit/c_int.h"
+
+/* ---- names --------------------------------------------------------------------------------------- */
+
+typedef struct {
+    const char *name;
+    bool used;
+    int next; /* suffix to try next */
+} name_t;
+
+typedef struct {
+    size_t slot;
+    bool used;
+    int next;
+} undo_t;
+
+struct names {
+    arena_t *arena;
+    const names_t *outer; /* NULL: these are the global ones */
+    name_t *table;
+    size_t n, cap; /* cap: a power of two */
+    undo_t *log;
+    size_t n_log, cap_log;
+};
+
+/* Keywords of C (gcc's included), macros of gcc in its GNU mode, parameters of kernels. */
+static const char *const reserved[] = {
+    "asm",     "auto",    "break",  "call",   "case",   "char",     "const",    "continue",
+    "default", "do",      "double", "else",   "enum",   "extern",   "float",    "for",
+    "goto",    "if",      "inline", "int",    "linux",  "long",     "register", "restrict",
+    "return",  "scratch", "short",  "signed", "sizeof", "static",   "struct",   "switch",
+    "task",    "typedef", "typeof", "union",  "unix",   "unsigned", "void",     "volatile",
+    "while",   "arg",     "bool",   "true",   "false",  "nullptr",  "constexpr"};
+
+names_t *names_new(arena_t *a, const names_t *outer) {
+    names_t *n = ARENA_NEW(a, names_t);
+    n->arena = a;
+    n->outer = outer;
+    n->cap = 64;
+    n->table = ARENA_ARRAY(a, name_t, n->cap);
+    return n;
+}
+
+static uint64_t hash_name(const char *s) {
+    uint64_t h = UINT64_C(0xcbf29ce484222325);
+    while (*s) h = (h ^ (unsigned char)*s++) * UINT64_C(0x100000001b3);
+    return h ^ h >> 32;
+}
+
+static size_t find(const names_t *n, const char *name) {
+    size_t at = hash_name(name) & (n->cap - 1);
+    while (n->table[at].name && strcmp(n->table[at].name, name) != 0) at = (at + 1) & (n->cap - 1);
+    return at;
+}
+
+/* Slots move, so the log is kept as names: growing is only done outside of scopes' logs. */
+static void grow(names_t *n) {
+    name_t *old = n->table;
+    size_t *moved = ARENA_ARRAY(n->arena, size_t, n->cap), cap = n->cap;
+    n->cap *= 2;
+    n->table = ARENA_ARRAY(n->arena, name_t, n->cap);
+    for (size_t i = 0; i < cap; i++) {
+        if (!old[i].name) continue;
+        moved[i] = find(n, old[i].name);
+        n->table[moved[i]] = old[i];
+    }
+    for (size_t i = 0; i < n->n_log; i++) n->log[i].slot = moved[n->log[i].slot];
+}
+
+static name_t *entry(names_t *n, const char *name) {
+    if (2 * (n->n + 1) > n->cap) grow(n);
+    size_t at = find(n, name);
+    if (!n->table[at].name) {
+        n->table[at].name = arena_strdup(n->arena, name);
+        n->n++;
+    }
+    name_t *e = &n->table[at];
+    ARENA_PUSH(n->arena, n->log, n->n_log, n->cap_log) = (undo_t){at, e->used, e->next};
+    return e;
+}
+
+/* f32, i32x8, u16x4_u: names of vector types, and what ends in one, are the prelude's. */
+static bool is_type_name(const char *s) {
+    static const char *const elems[] = {"f32", "f64", "bf16", "i8", "u8",
+                                        "i32", "u32", "i64",  "u64"};
+    for (size_t i = 0; i < sizeof elems / sizeof *elems; i++) {
+        size_t n = strlen(elems[i]);
+        if (strncmp(s, elems[i], n) != 0) continue;
+        if (s[n] == 'x') n += 1 + strspn(s + n + 1, "0123456789");
+        if (!s[n] || strcmp(s + n, "_u") == 0) return true;
+    }
+    return false;
+}
+
+/* Locals end in no type at all, so that they hide neither helpers nor functions like exp_f32x16. */
+static bool is_reserved(const names_t *n, const char *name) {
+    for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
+        if (strcmp(name, reserved[i]) == 0) return true;
+    if (is_type_name(name)) return true;
+    const char *last = strrchr(name, '_');
+    if (!last || last == name || !is_type_name(last + 1)) return false;
+    return n->outer || is_helper_name(name);
+}
+
+bool names_taken(const names_t *n, const char *name) {
+    for (; n; n = n->outer) {
+        const name_t *e = &n->table[find(n, name)];
+        if (e->name && e->used) return true;
+    }
+    return false;
+}
+
+void names_reserve(names_t *n, const char *name) {
+    entry(n, name)->used = true;
+}
+
+const char *names_make(names_t *n, const char *base) {
+    char *clean = arena_strdup(n->arena, base);
+    for (char *p = clean; *p; p++)
+        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_", *p))
+            *p = '_';
+    const char *name = clean;
+    if (is_reserved(n, clean) || !*clean || *clean == '_')
+        name = arena_printf(n->arena, "v_%s", clean);
+    if (is_reserved(n, name)) name = arena_printf(n->arena, "%s_", name);
+    const char *root = name;
+    while (names_taken(n, name)) {
+        int k = ++entry(n, root)->next;
+        name = arena_printf(n->arena, "%s_%d", root, k);
+    }
+    names_reserve(n, name);
+    return name;
+}
+
+size_t names_enter(const names_t *n) {
+    return n->n_log;
+}
+
+void names_leave(names_t *n, size_t mark) {
+    while (n->n_log > mark) {
+        undo_t u = n->log[--n->n_log];
+        n->table[u.slot].used = u.used;
+        n->table[u.slot].next = u.next;
+    }
+}
+
+/* ---- lines ----------------------------------------------------------------------------------------- */
+
+enum { DEPTH_PRICE = 30 }; /* columns that a break one parenthesis further out is worth */
+
+/* Where to break a line: the space that is furthest right and least nested; 0: nowhere. */
+static size_t best_break(const char *s, size_t room) {
+    long best = -1000000;
+    size_t at = 0;
+    int depth = 0;
+    bool quoted = false;
+    for (size_t i = 0; s[i] && i <= room; i++) {
+        if (s[i] == '"' && (i == 0 || s[i - 1] != '\\')) quoted = !quoted;
+        if (quoted) continue;
+        if (s[i] == '(' || s[i] == '[' || s[i] == '{') depth++;
+        if (s[i] == ')' || s[i] == ']' || s[i] == '}') depth--;
+        if (s[i] != ' ' || i == 0) continue;
+        long score = (long)i - DEPTH_PRICE * depth;
+        if (score >= best) best = score, at = i;
+    }
+    return at;
+}
+
+static void indent(sbuf_t *out, int columns) {
+    for (int i = 0; i < columns; i++) sbuf_write(out, " ", 1);
+}
+
+void put_line(sbuf_t *out, int depth, const char *fmt, ...) {
+    sbuf_t text = {0};
+    va_list ap;
+    va_start(ap, fmt);
+    sbuf_vprintf(&text, fmt, ap);
+    va_end(ap);
+    int columns = depth * INDENT;
+    const char *s = text.data ? text.data : "";
+    for (bool first = true;; first = false) {
+        int left = first ? columns : columns + INDENT;
+        size_t room = left < COLUMNS - 20 ? (size_t)(COLUMNS - left) : 20;
+        size_t at = strlen(s) > room ? best_break(s, room) : 0;
+        if (*s) indent(out, left);
+        sbuf_write(out, s, at ? at : strlen(s));
+        sbuf_write(out, "\n", 1);
+        if (!at) break;
+        s += at + 1;
+    }
+    sbuf_free(&text);
+}
+
+/* Comment signs inside become "* /" and "/ *"; control characters '?'. */
+static char *clean_comment(const char *s) {
+    sbuf_t out = {0};
+    for (; *s; s++) {
+        bool sign = (s[0] == '*' && s[1] == '/') || (s[0] == '/' && s[1] == '*');
+        char c = (unsigned char)*s < 32 && *s != '\n' ? '?' : *s;
+        sbuf_write(&out, &c, 1);
+        if (sign) sbuf_write(&out, " ", 1);
+    }
+    return out.data ? out.data : calloc(1, 1);
+}
+
+void put_comment(sbuf_t *out, int depth, const char *fmt, ...) {
+    sbuf_t text = {0};
+    va_list ap;
+    va_start(ap, fmt);
+    sbuf_vprintf(&text, fmt, ap);
+    va_end(ap);
+    char *clean = clean_comment(text.data ? text.data : "");
+    size_t room = (size_t)(COLUMNS - 6 - depth * INDENT);
+    const char *s = clean;
+    for (bool first = true; first || *s; first = false) {
+        size_t line = strcspn(s, "\n"), n = line;
+        if (line > room) {
+            for (n = room; n > 0 && s[n] != ' ';) n--;
+            if (n == 0) n = strcspn(s, " \n");
+        }
+        indent(out, depth * INDENT);
+        sbuf_puts(out, first ? "/* " : " * ");
+        sbuf_write(out, s, n);
+        s += n;
+        if (*s) s++;
+        sbuf_puts(out, *s ? "\n" : " */\n");
+    }
+    free(clean);
+    sbuf_free(&text);
+}
+
+const char *c_comment(arena_t *a, const char *text) {
+    char *clean = clean_comment(text);
+    const char *copy = arena_strdup(a, clean);
+    free(clean);
+    return copy;
+}
+
+/* ---- literals --------------------------------------------------------------------------------------- */
+
+const char *c_string(arena_t *a, const char *text) {
+    sbuf_t s = {0};
+    sbuf_puts(&s, "\"");
+    for (const char *p = text; *p; p++) {
+        unsigned char c = (unsigned char)*p;
+        if (c == '"' || c == '\\') sbuf_printf(&s, "\\%c", c);
+        else if (c < 32 || c > 126 || c == '?') sbuf_printf(&s, "\\%03o", c); /* no trigraphs */
+        else sbuf_write(&s, p, 1);
+    }
+    sbuf_puts(&s, "\"");
+    const char *r = arena_strdup(a, s.data);
+    sbuf_free(&s);
+    return r;
+}
+
+/* The fewest digits that read back as the same value. */
+static const char *shortest(arena_t *a, elem_t e, double x) {
+    char text[64];
+    for (int digits = 1; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, x);
+        if (e == E_F32 ? strtof(text, NULL) == (float)x : strtod(text, NULL) == x) break;
+    }
+    bool point = strpbrk(text, ".e") != NULL;
+    return arena_printf(a, "%s%s%s", text, point ? "" : ".0", e == E_F32 ? "f" : "");
+}
+
+static unsigned bf16_bits(double x) {
+    float f = (float)x;
+    uint32_t bits;
+    memcpy(&bits, &f, sizeof bits);
+    return bits >> 16;
+}
+
+const char *c_float(arena_t *a, elem_t e, double x) {
+    const char *f = e == E_F32 ? "f" : "";
+    if (e == E_BF16) return arena_printf(a, "0x%04x", isnan(x) ? 0x7fc0 : bf16_bits(x));
+    if (isnan(x)) return arena_printf(a, "__builtin_nan%s(\"\")", f);
+    if (isinf(x)) return arena_printf(a, "%s__builtin_inf%s()", x < 0 ? "-" : "", f);
+    return shortest(a, e, x);
+}
+
+const char *c_integer(arena_t *a, elem_t e, int64_t x) {
+    if (e == E_I64 && x == INT64_MIN) return "INT64_MIN";
+    if (x == INT32_MIN) return "INT32_MIN";
+    if (x > INT32_MAX || x < INT32_MIN) return arena_printf(a, "INT64_C(%lld)", (long long)x);
+    return arena_printf(a, "%lld", (long long)x);
+}
+
+const char *c_dim(arena_t *a, dim_t d) {
+    if (dim_literal(d)) return c_integer(a, E_I64, d.c);
+    const char *u = d.u == 1 ? "U" : arena_printf(a, "%s * U", c_integer(a, E_I64, d.u));
+    if (d.c == 0) return u;
+    if (d.c < 0) return arena_printf(a, "%s - %s", u, c_integer(a, E_I64, -d.c));
+    return arena_printf(a, "%s + %s", u, c_integer(a, E_I64, d.c));
+}
+
+const char *c_elem(elem_t e) {
+    static const char *const names[E_COUNT] = {
+        [E_F32] = "float",  [E_F64] = "double",  [E_BF16] = "uint16_t", [E_I8] = "int8_t",
+        [E_U8] = "uint8_t", [E_I32] = "int32_t", [E_I64] = "int64_t",
+    };
+    return names[e];
+}

@@ -1,0 +1,114 @@
+/* The runtime's descriptor of a lowered plan. In: plan, modules, layout. Out: reformer_desc_t and its
+ * variants, as runtime/reformer_rt.h says. The order of variants is that of generated code: better
+ * targets first, each by ascending length. */
+#include "emit/emit.h"
+#include "weights/weights.h"
+
+int plan_count(const plan_t *p) {
+    return p->n_variants * p->n_targets;
+}
+
+/* Index into plan->targets of the target that stands at `rank`: higher ids are better, and the first of
+ * another architecture is as good a place as any. */
+static int target_at(const plan_t *p, int rank) {
+    for (int t = 0; t < p->n_targets; t++) {
+        int better = 0;
+        for (int k = 0; k < p->n_targets; k++) better += p->targets[k]->id > p->targets[t]->id;
+        if (better == rank) return t;
+    }
+    bug("a plan with a target twice");
+}
+
+const variant_plan_t *plan_variant(const plan_t *p, int variant) {
+    return &p->variants[variant % p->n_variants];
+}
+
+const module_t *plan_module(const plan_t *p, int variant) {
+    int t = target_at(p, variant / p->n_variants);
+    return p->modules[variant % p->n_variants * p->n_targets + t];
+}
+
+static int cpu_of(const target_t *t) {
+    static const int cpu[T_COUNT] = {[T_X86_64] = REFORMER_CPU_X86_64,
+                                     [T_X86_64_V3] = REFORMER_CPU_X86_64_V3,
+                                     [T_X86_64_V4] = REFORMER_CPU_X86_64_V4,
+                                     [T_AARCH64] = REFORMER_CPU_AARCH64};
+    return cpu[t->id];
+}
+
+/* fixed + per_unit * U */
+static void split(dim_t d, size_t *fixed, size_t *per_unit) {
+    if (d.c < 0 || d.u < 0) bug("a size of %lld + %lld U", (long long)d.c, (long long)d.u);
+    *fixed = (size_t)d.c;
+    *per_unit = (size_t)d.u;
+}
+
+static reformer_variant_t describe_variant(const plan_t *p, int k) {
+    const variant_plan_t *v = plan_variant(p, k);
+    const module_t *m = plan_module(p, k);
+    reformer_variant_t r = {.target = cpu_of(m->target),
+                            .max_length = v->max_length,
+                            .unit = v->unit,
+                            .padded = v->padded,
+                            .rows = v->rows,
+                            .unpadded = v->unpadded};
+    split(m->workspace_bytes, &r.workspace_bytes, &r.workspace_per_unit);
+    split(m->scratch_bytes, &r.scratch_bytes, &r.scratch_per_unit);
+    return r;
+}
+
+static reformer_head_t head_of(arch_t a) {
+    static const reformer_head_t heads[] = {[ARCH_UNSET] = REFORMER_HEAD_NONE,
+                                            [ARCH_BASE] = REFORMER_HEAD_NONE,
+                                            [ARCH_CAUSAL_LM] = REFORMER_HEAD_CAUSAL_LM,
+                                            [ARCH_MASKED_LM] = REFORMER_HEAD_MASKED_LM,
+                                            [ARCH_CLASSIFIER] = REFORMER_HEAD_CLASSIFIER,
+                                            [ARCH_QA] = REFORMER_HEAD_QA};
+    return heads[a];
+}
+
+/* Hugging Face, when problem_type is null: one label is a regression, float labels are several
+ * classes at once, integer labels one of several. */
+static void describe_labels(const spec_t *s, reformer_desc_t *d) {
+    bool regression = s->problem_type == PROBLEM_REGRESSION ||
+                      (s->problem_type == PROBLEM_UNSET && s->num_labels == 1);
+    bool several = s->problem_type == PROBLEM_MULTI_LABEL ||
+                   (s->problem_type == PROBLEM_UNSET && s->num_labels > 1);
+    d->float_loss = regression ? REFORMER_LOSS_MSE
+                    : several  ? REFORMER_LOSS_BCE
+                               : REFORMER_LOSS_NONE;
+    d->label_is_float = regression && s->num_labels == 1;
+}
+
+static int64_t count_lsh(const spec_t *s) {
+    int64_t n = 0;
+    for (int k = 0; k < s->n_layers; k++) n += s->attn_layers[k] == LAYER_LSH;
+    return n;
+}
+
+void plan_describe(const plan_t *p, reformer_desc_t *desc, reformer_variant_t *variants) {
+    const spec_t *s = p->spec;
+    int n = plan_count(p);
+    for (int k = 0; k < n; k++) variants[k] = describe_variant(p, k);
+    *desc = (reformer_desc_t){.abi = REFORMER_ABI,
+                              .name = p->name,
+                              .fingerprint = p->layout->fingerprint,
+                              .weights_bytes = weights_packed_bytes(p->layout),
+                              .head = head_of(s->architecture),
+                              .batch = p->batch,
+                              .hidden = s->hidden_size,
+                              .vocab = s->vocab_size,
+                              .labels = s->num_labels,
+                              .pad_token = s->pad_token_id,
+                              .max_length = p->variants[p->n_variants - 1].max_length,
+                              .lsh_layers = count_lsh(s),
+                              .heads = s->num_attention_heads,
+                              .rounds = s->num_hashes,
+                              .max_bucket = 1,
+                              .imposes_buckets = p->impose_buckets,
+                              .n_variants = n,
+                              .variants = variants};
+    for (int k = 0; k < p->n_factors; k++) desc->max_bucket *= p->factors[k];
+    desc->max_bucket += p->n_factors > 0;
+    describe_labels(s, desc);
+}
