@@ -293,11 +293,11 @@ static int64_t padded_length(const variant_plan_t *v, int64_t length) {
 static bool check_buckets(const reader_t *r, const st_tensor_t *t, const int32_t *x, int64_t n) {
     int64_t rounds = t->shape[2], padded = t->shape[3];
     for (int64_t i = 0; i < t->elements; i++) {
-        int64_t round = i / padded % rounds;
-        if (x[i] >= round * n && x[i] < (round + 1) * n) continue;
+        int64_t round = i / padded % rounds, first = round * n, last = first + n - 1;
+        if (x[i] >= first && x[i] <= last) continue;
         diag_error(r->d, IN_FILE(r->path), "%s = %d: round %lld has buckets %lld … %lld",
-                   position_text(r->arena, t, i), x[i], (long long)round, (long long)(round * n),
-                   (long long)((round + 1) * n - 1));
+                   position_text(r->arena, t, i), x[i], (long long)round, (long long)first,
+                   (long long)last);
         return false;
     }
     return true;

@@ -98,8 +98,7 @@ static void insert_target(plan_options_t *p, const target_t *t) {
     int at = 0;
     while (at < p->n_targets && p->targets[at]->id > t->id) at++;
     if (at < p->n_targets && p->targets[at] == t) return;
-    memmove(&p->targets[at + 1], &p->targets[at],
-            (size_t)(p->n_targets - at) * sizeof p->targets[0]);
+    for (int i = p->n_targets; i > at; i--) p->targets[i] = p->targets[i - 1];
     p->targets[at] = t;
     p->n_targets++;
 }
@@ -139,7 +138,7 @@ static bool keep_best(session_t *s, plan_options_t *p) {
         return true;
     }
     diag_error(s->d, IN_FILE(s->o->n_targets ? "--target" : s->spec->path),
-               "this CPU does not run %s; it runs %s", p->targets[0]->name, native_target()->name);
+               "this CPU runs none of the targets asked for; it runs %s", native_target()->name);
     return false;
 }
 

@@ -108,7 +108,7 @@ static void make(const char *out, int n, char **tensors) {
                 "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[%s],\"data_offsets\":[%zu,%zu]}",
                 i ? "," : "{", name, dtype, *shape == '-' ? "" : shape, start, at);
     }
-    strcat(header, n ? "}" : "{}");
+    sprintf(header + strlen(header), n ? "}" : "{}");
     write_parts(out, header, data, at);
     free(header);
     free(data);

@@ -330,13 +330,14 @@ static bool write_window(const case_t *c, const char *path) {
     return ok;
 }
 
-static bool window(case_t *c) {
+static bool window(const case_t *folder) {
     char path[] = "/tmp/golden-window-XXXXXX";
     int fd = mkstemp(path);
     if (fd < 0) return false;
     close(fd);
-    c->input = path;
-    bool ok = write_window(c, path) && run_and_compare(c, false, 0, NULL, "first window");
+    case_t c = *folder;
+    c.input = path;
+    bool ok = write_window(&c, path) && run_and_compare(&c, false, 0, NULL, "first window");
     unlink(path);
     return ok;
 }
@@ -345,13 +346,15 @@ int main(int argc, char **argv) {
     static const struct {
         const char *name;
         bool (*check)(const case_t *c);
-    } modes[] = {{"compare", compare}, {"targets", compare_targets}, {"identical", identical}};
+    } modes[] = {{"compare", compare},
+                 {"targets", compare_targets},
+                 {"identical", identical},
+                 {"window", window}};
     if (argc < 3 || argc > MAX_ARGS / 2) {
         fputs("usage: golden compare|targets|identical|window FOLDER [run options]\n", stderr);
         return 2;
     }
     case_t c = {.folder = argv[2], .options = argv + 3, .n_options = argc - 3};
-    if (strcmp(argv[1], "window") == 0) return !window(&c);
     for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++)
         if (strcmp(argv[1], modes[i].name) == 0) return !modes[i].check(&c);
     fprintf(stderr, "golden: no mode '%s'\n", argv[1]);
