@@ -18,14 +18,14 @@
 
 /* A name in a fresh folder under the temporary one; the folder is made on first use. */
 static inline const char *temporary(const char *name) {
-    static char folder[256], path[4][512];
+    static char folder[256], path[16][512];
     static int next;
     if (!*folder) {
         const char *base = getenv("TMPDIR");
         snprintf(folder, sizeof folder, "%s/reformerc-test-XXXXXX", base && *base ? base : "/tmp");
         assert_non_null(mkdtemp(folder));
     }
-    char *out = path[next++ % 4];
+    char *out = path[next++ % 16];
     snprintf(out, sizeof path[0], "%s/%s", folder, name);
     return out;
 }
