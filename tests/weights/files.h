@@ -67,14 +67,16 @@ static inline const char *write_safetensors(const char *header, uint64_t announc
     return path;
 }
 
-/* Everything diagnosed so far, as printed; valid until the next call. */
+/* What was diagnosed since the last call; asked again without news, the same text. */
 static inline const char *messages(diag_t *d) {
     static char text[1 << 16];
-    FILE *f = fmemopen(text, sizeof text, "w");
+    char fresh[sizeof text] = "";
+    FILE *f = fmemopen(fresh, sizeof fresh, "w");
     assert_non_null(f);
     diag_print(d, f);
     fclose(f);
-    return text;
+    if (!*fresh && diag_errors(d) > 0) return text;
+    return strcpy(text, fresh);
 }
 
 static inline void assert_says(diag_t *d, const char *part) {

@@ -1,0 +1,326 @@
+/* The packed file: every arrangement element by element, the bytes a forward binds, and the way back. */
+#include "model.h"
+
+#include <math.h>
+
+/* ---- a layout by hand ---------------------------------------------------------------------------- */
+
+typedef struct {
+    const char *name;
+    pack_kind_t kind;
+    int count;
+    const char *source[2];
+    int64_t heads;
+    int64_t floats; /* of one stacked tensor, counted by hand */
+} entry_t;
+
+static const entry_t hand[] = {
+    {"embed.word", PACK_ROWS, 1, {"embeddings.word_embeddings.weight"}, 0, 32},
+    {"embed.axis0", PACK_ROWS, 1, {"embeddings.position_embeddings.weights.0"}, 0, 32},
+    {"embed.axis1", PACK_ROWS, 1, {"embeddings.position_embeddings.weights.1"}, 0, 32},
+    {"attention.norm.weight",
+     PACK_ROWS,
+     2,
+     {"encoder.layers.1.attention.layer_norm.weight",
+      "encoder.layers.3.attention.layer_norm.weight"},
+     0,
+     32},
+    {"lsh.query_key",
+     PACK_HEAD_PANELS,
+     2,
+     {"encoder.layers.1.attention.self_attention.query_key.weight",
+      "encoder.layers.3.attention.self_attention.query_key.weight"},
+     2,
+     2 * 1 * 4 * 32},
+    {"ff.in.weight",
+     PACK_PANELS,
+     1,
+     {"encoder.layers.1.feed_forward.dense.dense.weight"},
+     0,
+     3 * 37 * 32},
+    {"ff.in.bias", PACK_ROWS, 1, {"encoder.layers.1.feed_forward.dense.dense.bias"}, 0, 96},
+    {"lsh.rotations",
+     PACK_ROTATIONS,
+     2,
+     {"layers.1.rotations", "layers.3.rotations"},
+     0,
+     2 * 2 * 3 * 4},
+    {"lm_head.weight", PACK_PANELS, 1, {"lm_head.decoder.weight"}, 0, 1 * 8 * 32},
+    {"lm_head.bias", PACK_ROWS, 1, {"lm_head.bias"}, 0, 32},
+};
+enum { N_HAND = sizeof hand / sizeof *hand };
+
+static const param_t *param_named(const char *name, int *index) {
+    for (int i = 0; i < N_PARAMS; i++)
+        if (strcmp(model_params[i].name, name) == 0) return *index = i, &model_params[i];
+    fail_msg("no param '%s'", name);
+    return NULL;
+}
+
+static layout_t *hand_layout(arena_t *a) {
+    layout_t *l = ARENA_NEW(a, layout_t);
+    l->entries = ARENA_ARRAY(a, layout_entry_t, N_HAND);
+    l->n = N_HAND;
+    l->fingerprint = UINT64_C(0xFEDCBA9876543210);
+    int64_t at = REFORMER_WEIGHTS_HEADER;
+    for (int i = 0; i < N_HAND; i++) {
+        layout_entry_t *e = &l->entries[i];
+        int index;
+        const param_t *p = param_named(hand[i].source[0], &index);
+        *e = (layout_entry_t){.name = hand[i].name,
+                              .kind = hand[i].kind,
+                              .count = hand[i].count,
+                              .source = ARENA_ARRAY(a, const char *, 2),
+                              .rank = p->rank,
+                              .heads = hand[i].heads,
+                              .packed_rank = 2,
+                              .packed = {hand[i].count, hand[i].floats},
+                              .offset = at,
+                              .bytes = 4 * hand[i].floats * hand[i].count};
+        memcpy(e->shape, p->shape, sizeof e->shape);
+        for (int j = 0; j < e->count; j++) e->source[j] = hand[i].source[j];
+        at = (at + e->bytes + 63) / 64 * 64;
+    }
+    l->data_end = at;
+    return l;
+}
+
+/* ---- what must stand where: the definition in lower/layout.h, one element at a time ----------------------- */
+
+/* The source element at packed float k of entry e, or -1 for padding. */
+static int64_t source_of(const entry_t *e, const param_t *p, int64_t k) {
+    const int64_t *s = p->shape;
+    int64_t lane = k % 32, depth, row;
+    switch (e->kind) {
+    case PACK_ROWS: return k < param_elements(p) ? k : -1;
+    case PACK_PANELS: /* [panel][in][32] */
+        depth = k / 32 % s[1];
+        row = k / 32 / s[1] * 32 + lane;
+        return row < s[0] ? row * s[1] + depth : -1;
+    case PACK_HEAD_PANELS: { /* [H][panel][in][32], here one panel per head */
+        int64_t d = s[0] / e->heads, head = k / 32 / s[1];
+        depth = k / 32 % s[1];
+        return lane < d ? (head * d + lane) * s[1] + depth : -1;
+    }
+    case PACK_ROTATIONS: { /* [H][n][d][R] of [H, d, n, R] */
+        int64_t r = k % s[3], d = k / s[3] % s[1], n = k / s[3] / s[1] % s[2];
+        int64_t h = k / s[3] / s[1] / s[2];
+        return ((h * s[1] + d) * s[2] + n) * s[3] + r;
+    }
+    }
+    return -1;
+}
+
+typedef struct {
+    model_t m;
+    layout_t *l;
+    store_t *s;
+    unsigned char *file;
+    size_t bytes;
+} packed_t;
+
+static packed_t pack(const file_t *f) {
+    packed_t p;
+    model_open(&p.m);
+    p.l = hand_layout(p.m.arena);
+    store_options_t o = {.path = f ? model_file(f) : "random:3"};
+    p.s = store_load(&p.m.graph, &o, p.m.d);
+    assert_non_null(p.s);
+    p.file = weights_pack(p.l, p.s, &p.bytes, p.m.d);
+    assert_non_null(p.file);
+    return p;
+}
+
+static void unpacked_close(packed_t *p) {
+    free(p->file);
+    store_free(p->s);
+    model_close(&p->m);
+}
+
+static void every_element_in_place(void **state) {
+    (void)state;
+    packed_t p = pack(&(file_t){.prefix = true, .dtype = ST_BF16});
+    for (int i = 0; i < N_HAND; i++)
+        for (int c = 0; c < hand[i].count; c++) {
+            int index;
+            const param_t *q = param_named(hand[i].source[c], &index);
+            const float *x = (const float *)(void *)(p.file + p.l->entries[i].offset);
+            x += c * hand[i].floats;
+            for (int64_t k = 0; k < hand[i].floats; k++) {
+                int64_t from = source_of(&hand[i], q, k);
+                float want = from < 0 ? 0 : model_value(index, from);
+                if (x[k] != want) fail_msg("%s[%d][%d]", hand[i].name, c, (int)k);
+            }
+        }
+    unpacked_close(&p);
+}
+
+static void header_and_contents(void **state) {
+    (void)state;
+    packed_t p = pack(&(file_t){0});
+    reformer_weights_header_t h;
+    memcpy(&h, p.file, sizeof h);
+    assert_memory_equal(h.magic, REFORMER_WEIGHTS_MAGIC, 8);
+    assert_int_equal(h.version, REFORMER_WEIGHTS_VERSION);
+    assert_int_equal(h.bytes, p.bytes);
+    assert_int_equal(h.data_end, p.l->data_end);
+    assert_true(h.fingerprint == p.l->fingerprint);
+    assert_int_equal(h.nonfinite, 0);
+    assert_int_equal(weights_packed_bytes(p.l), p.bytes);
+    for (size_t i = sizeof h; i < REFORMER_WEIGHTS_HEADER; i++) assert_int_equal(p.file[i], 0);
+    assert_int_equal((uintptr_t)p.file % 64, 0);
+    sbuf_t contents = {0};
+    sbuf_write(&contents, p.file + h.data_end, p.bytes - h.data_end);
+    static const char *const lines[] = {
+        "reformer weights 1, layout 1, panels of 32\n",
+        "\nembed.word rows f32 offset=4096 bytes=128 packed=1x32 shape=5x4\n"
+        "  embeddings.word_embeddings.weight\nembed.axis0",
+        "\nlsh.query_key head_panels f32 ",
+        " shape=6x4 heads=2\n  encoder.layers.1.attention.self_attention.query_key.weight\n"
+        "  encoder.layers.3.attention.self_attention.query_key.weight\n",
+        "  lm_head.bias\n",
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        if (!strstr(contents.data, lines[i])) fail_msg("%s not in\n%s", lines[i], contents.data);
+    sbuf_free(&contents);
+    unpacked_close(&p);
+}
+
+/* The runtime takes what the packer writes. */
+static void binds(void **state) {
+    (void)state;
+    packed_t p = pack(NULL);
+    reformer_variant_t v = {.target = REFORMER_CPU_X86_64, .max_length = 1, .padded = 1, .rows = 1};
+    if (!reformer_cpu_supports(v.target)) v.target = REFORMER_CPU_AARCH64;
+    reformer_desc_t d = {.abi = REFORMER_ABI,
+                         .fingerprint = p.l->fingerprint,
+                         .weights_bytes = weights_packed_bytes(p.l),
+                         .n_variants = 1,
+                         .variants = &v};
+    reformer_model_t m;
+    assert_int_equal(reformer_bind(&m, &d, p.file, p.bytes), REFORMER_OK);
+    assert_int_equal(reformer_check_weights(&m), REFORMER_OK);
+    p.file[p.bytes - 1] ^= 1;
+    assert_int_equal(reformer_check_weights(&m), REFORMER_E_CHECKSUM);
+    unpacked_close(&p);
+}
+
+static void same_weights_same_bytes(void **state) {
+    (void)state;
+    packed_t a = pack(&(file_t){0});
+    packed_t b = pack(&(file_t){.prefix = true, .hf_axes = true, .dtype = ST_F64});
+    assert_int_equal(a.bytes, b.bytes);
+    assert_memory_equal(a.file, b.file, a.bytes);
+    unpacked_close(&a);
+    unpacked_close(&b);
+}
+
+/* ---- and back --------------------------------------------------------------------------------------------- */
+
+static void unpacks_to_hugging_face(void **state) {
+    (void)state;
+    packed_t p = pack(&(file_t){.prefix = true});
+    const char *path = temporary("unpacked.safetensors");
+    assert_true(weights_unpack(p.l, p.file, p.bytes, path, p.m.d));
+    st_file_t *f = st_open(path, p.m.d);
+    assert_non_null(f);
+    assert_int_equal(st_count(f), N_PARAMS + 1); /* the bias under both names */
+    const st_tensor_t *t = st_find(f, "reformer.embeddings.position_embeddings.weights.1");
+    assert_non_null(t);
+    assert_int_equal(t->rank, 3);
+    assert_int_equal(t->shape[0], 1);
+    assert_int_equal(t->shape[1], 2);
+    assert_int_equal(t->shape[2], 3);
+    t = st_find(f, "reformer.embeddings.position_embeddings.weights.0");
+    assert_int_equal(t->shape[0], 3);
+    assert_int_equal(t->shape[1], 1);
+    assert_non_null(st_find(f, "lm_head.decoder.bias"));
+    assert_non_null(st_find(f, "layers.3.rotations"));
+    assert_null(st_find(f, "embeddings.word_embeddings.weight"));
+    st_close(f);
+    store_options_t o = {.path = path};
+    store_t *again = store_load(&p.m.graph, &o, p.m.d);
+    assert_non_null(again);
+    assert_string_equal(messages(p.m.d), "");
+    for (int i = 0; i < N_PARAMS; i++) {
+        const tensor_t *a = store_find(p.s, model_params[i].name);
+        const tensor_t *b = store_find(again, model_params[i].name);
+        assert_memory_equal(a->data, b->data, (size_t)a->elements * sizeof(float));
+    }
+    size_t bytes;
+    unsigned char *file = weights_pack(p.l, again, &bytes, p.m.d);
+    assert_int_equal(bytes, p.bytes);
+    assert_memory_equal(file, p.file, bytes);
+    free(file);
+    store_free(again);
+    unpacked_close(&p);
+}
+
+/* Without a head there is no prefix. */
+static void base_models_have_no_prefix(void **state) {
+    (void)state;
+    model_t m;
+    model_open(&m);
+    layout_t *l = hand_layout(m.arena);
+    l->n = 1;
+    l->data_end = l->entries[1].offset;
+    store_options_t o = {.path = "random"};
+    store_t *s = store_load(&m.graph, &o, m.d);
+    size_t bytes;
+    unsigned char *file = weights_pack(l, s, &bytes, m.d);
+    assert_true(weights_unpack(l, file, bytes, temporary("base"), m.d));
+    st_file_t *f = st_open(temporary("base"), m.d);
+    assert_non_null(f);
+    assert_int_equal(st_count(f), 1);
+    assert_string_equal(st_at(f, 0)->name, "embeddings.word_embeddings.weight");
+    st_close(f);
+    free(file);
+    store_free(s);
+    model_close(&m);
+}
+
+static void refuses_other_files(void **state) {
+    (void)state;
+    packed_t p = pack(&(file_t){0});
+    static const struct {
+        size_t at;
+        const char *says;
+    } cases[] = {
+        {0, "is not a packed weights file"},
+        {offsetof(reformer_weights_header_t, version), "of another version"},
+        {offsetof(reformer_weights_header_t, fingerprint), "of another model"},
+        {offsetof(reformer_weights_header_t, bytes) + 7, "is truncated, or longer than"},
+        {offsetof(reformer_weights_header_t, data_end) + 7, "is truncated, or longer than"},
+        {offsetof(reformer_weights_header_t, checksum) + 3, "is damaged"},
+        {REFORMER_WEIGHTS_HEADER + 12345, "is damaged"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        p.file[cases[i].at] ^= 0x40;
+        assert_false(weights_unpack(p.l, p.file, p.bytes, temporary("never"), p.m.d));
+        assert_says(p.m.d, cases[i].says);
+        p.file[cases[i].at] ^= 0x40;
+    }
+    for (size_t n = 0; n < p.bytes; n += 999)
+        assert_false(weights_unpack(p.l, p.file, n, temporary("never"), p.m.d));
+    assert_false(file_exists(temporary("never")));
+    unpacked_close(&p);
+}
+
+static int clean(void **state) {
+    (void)state;
+    remove_temporary();
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_element_in_place),
+        cmocka_unit_test(header_and_contents),
+        cmocka_unit_test(binds),
+        cmocka_unit_test(same_weights_same_bytes),
+        cmocka_unit_test(unpacks_to_hugging_face),
+        cmocka_unit_test(base_models_have_no_prefix),
+        cmocka_unit_test(refuses_other_files),
+    };
+    return cmocka_run_group_tests(tests, NULL, clean);
+}
