@@ -14,13 +14,37 @@
 #include "support/sbuf.h"
 
 typedef enum { LAYER_LOCAL, LAYER_LSH } layer_kind_t;
-typedef enum { ARCH_UNSET, ARCH_BASE, ARCH_CAUSAL_LM, ARCH_MASKED_LM, ARCH_CLASSIFIER, ARCH_QA } arch_t;
 typedef enum {
-    ACT_RELU, ACT_GELU, ACT_GELU_NEW, ACT_SILU, ACT_GELU_10, ACT_GELU_FAST, ACT_GELU_PYTHON,
-    ACT_GELU_PYTORCH_TANH, ACT_QUICK_GELU, ACT_MISH, ACT_LINEAR, ACT_RELU6, ACT_SIGMOID, ACT_TANH,
+    ARCH_UNSET,
+    ARCH_BASE,
+    ARCH_CAUSAL_LM,
+    ARCH_MASKED_LM,
+    ARCH_CLASSIFIER,
+    ARCH_QA
+} arch_t;
+typedef enum {
+    ACT_RELU,
+    ACT_GELU,
+    ACT_GELU_NEW,
+    ACT_SILU,
+    ACT_GELU_10,
+    ACT_GELU_FAST,
+    ACT_GELU_PYTHON,
+    ACT_GELU_PYTORCH_TANH,
+    ACT_QUICK_GELU,
+    ACT_MISH,
+    ACT_LINEAR,
+    ACT_RELU6,
+    ACT_SIGMOID,
+    ACT_TANH,
     ACT_COUNT
 } act_t; /* `swish` is ACT_SILU */
-typedef enum { PROBLEM_UNSET, PROBLEM_REGRESSION, PROBLEM_SINGLE_LABEL, PROBLEM_MULTI_LABEL } problem_t;
+typedef enum {
+    PROBLEM_UNSET,
+    PROBLEM_REGRESSION,
+    PROBLEM_SINGLE_LABEL,
+    PROBLEM_MULTI_LABEL
+} problem_t;
 typedef enum { LENGTH_ABSENT, LENGTH_FIXED, LENGTH_LIST, LENGTH_DYNAMIC } length_mode_t;
 typedef enum { DTYPE_FLOAT32, DTYPE_BFLOAT16, DTYPE_INT8 } dtype_t;
 typedef enum { TEXT_UNSET, TEXT_BYTES, TEXT_SENTENCEPIECE } text_t;
@@ -36,45 +60,47 @@ typedef enum {
 enum { MAX_AXIAL = 5, MAX_FACTORS = 8, MAX_LENGTHS = 64, MAX_LAYERS = 4096, MAX_TARGETS = 4 };
 
 typedef struct {
-    const char *path;          /* as the user gave it, for messages and comments */
-    const char *weights_path;  /* checkpoint folder: its model.safetensors, else NULL */
+    const char *path;         /* as the user gave it, for messages and comments */
+    const char *weights_path; /* checkpoint folder: its model.safetensors, else NULL */
 
     /* model: Hugging Face's names */
-    arch_t architecture;       /* ARCH_UNSET until the weights decide (spec_resolve_architecture) */
+    arch_t architecture; /* ARCH_UNSET until the weights decide (spec_resolve_architecture) */
     int64_t attention_head_size, hidden_size, num_attention_heads, feed_forward_size, vocab_size;
     int64_t max_position_embeddings;
     int n_layers;
     layer_kind_t *attn_layers; /* [n_layers] */
     bool axial_pos_embds;
-    int n_axial;
+    int n_axial; /* factors; n_axial_dims is equal where axial positions are in use */
+    int n_axial_dims;
     int64_t axial_pos_shape[MAX_AXIAL], axial_pos_embds_dim[MAX_AXIAL];
     double axial_norm_std, initializer_range, layer_norm_eps;
     int64_t chunk_size_feed_forward, chunk_size_lm_head;
-    double hidden_dropout_prob, local_attention_probs_dropout_prob, lsh_attention_probs_dropout_prob;
+    double hidden_dropout_prob, local_attention_probs_dropout_prob,
+        lsh_attention_probs_dropout_prob;
     bool has_classifier_dropout;
     double classifier_dropout;
-    int64_t eos_token_id, pad_token_id;
+    int64_t eos_token_id, pad_token_id; /* eos: -1 is none */
     bool has_hash_seed;
     int64_t hash_seed;
     act_t hidden_act;
     bool is_decoder;
     int64_t local_attn_chunk_length, local_num_chunks_before, local_num_chunks_after;
     int64_t lsh_attn_chunk_length, lsh_num_chunks_before, lsh_num_chunks_after;
-    int n_bucket_factors;      /* 0: num_buckets is null, chosen from the length */
+    int n_bucket_factors; /* 0: num_buckets is null, chosen from the length */
     int64_t num_buckets[MAX_FACTORS];
     int64_t num_hashes, num_labels;
     problem_t problem_type;
     bool tie_word_embeddings, use_cache;
 
     struct {
-        const char *name;      /* NULL: from the output's stem */
+        const char *name; /* NULL: from the output's stem */
         length_mode_t length_mode;
         int n_lengths;
         int64_t lengths[MAX_LENGTHS]; /* ascending, no duplicates */
         bool has_batch;
         int64_t batch_size;
         dtype_t dtype;
-        int n_targets;         /* 0: not given */
+        int n_targets;                    /* 0: not given */
         const char *targets[MAX_TARGETS]; /* valid names, "native" included */
         text_t text;
         const char *sentencepiece; /* file */
@@ -83,15 +109,16 @@ typedef struct {
         const char *optimizer, *schedule, *data;
         double learning_rate, weight_decay, beta1, beta2, epsilon, clip_norm;
         int64_t batch_size, sequence_length, steps, warmup_steps, eval_every, save_every, seed;
+        /* sequence_length: -1 is not given */
     } train;
     struct {
         bool has_workspace, has_flops;
-        double workspace;        /* bytes: budget, inclusive unless strict */
+        double workspace; /* bytes: budget, inclusive unless strict */
         double flops_per_token;
         bool workspace_strict, flops_strict; /* "<" instead of "<=" */
     } expect;
 
-    srcloc_t at[KEY_COUNT];    /* where each value stood; {path,0,0} where it is the default */
+    srcloc_t at[KEY_COUNT]; /* where each value stood; {path,0,0} where it is the default */
     bool given[KEY_COUNT];
 } spec_t;
 
@@ -103,26 +130,29 @@ typedef struct {
 /* Reads `path`: a file, a checkpoint folder, or "-" for stdin. NULL after errors in d (all of them). */
 spec_t *spec_load(arena_t *a, const char *path, const setting_t *sets, int n_sets, diag_t *d);
 /* The same from memory (tests, fuzzing). */
-spec_t *spec_parse(arena_t *a, const char *path, const char *text, size_t bytes, const setting_t *sets,
-                   int n_sets, diag_t *d);
+spec_t *spec_parse(arena_t *a, const char *path, const char *text, size_t bytes,
+                   const setting_t *sets, int n_sets, diag_t *d);
 /* architectures absent: the weights' tensor names decide (has_lm_head …), else is_decoder.
  * Also makes the checks that need the architecture. False after errors. */
-bool spec_resolve_architecture(spec_t *s, bool has_lm_head, bool has_classifier, bool has_qa, diag_t *d);
+bool spec_resolve_architecture(spec_t *s, bool has_lm_head, bool has_classifier, bool has_qa,
+                               diag_t *d);
 
 /* Derived facts of HF_SEMANTICS, in one place. */
-int64_t spec_lcm(const spec_t *s);        /* of the chunk lengths of the layer types present */
-int64_t spec_min_chunk(const spec_t *s);  /* minc */
+int64_t spec_lcm(const spec_t *s);       /* of the chunk lengths of the layer types present */
+int64_t spec_min_chunk(const spec_t *s); /* minc */
 bool spec_has_kind(const spec_t *s, layer_kind_t k);
 int64_t spec_padded_length(const spec_t *s, int64_t length); /* the auto-padding rule */
-int64_t spec_max_length(const spec_t *s); /* greatest length whose padded length fits the positions */
+int64_t
+spec_max_length(const spec_t *s); /* greatest length whose padded length fits the positions */
 /* Factors for sequences of this padded length: the given ones, or Hugging Face's choice. Returns n. */
 int spec_bucket_factors(const spec_t *s, int64_t padded_length, int64_t factors[MAX_FACTORS]);
 const char *arch_hf_name(arch_t a); /* "ReformerModelWithLMHead" … */
 const char *act_name(act_t a);
+bool is_c_keyword(const char *word); /* of C or C++: no prefix of generated names */
 
-void spec_help(sbuf_t *out);              /* --help-spec */
-void spec_json_schema(sbuf_t *out);       /* reformerc schema */
-void spec_reference_page(sbuf_t *out);    /* docs: Markdown */
+void spec_help(sbuf_t *out);           /* --help-spec */
+void spec_json_schema(sbuf_t *out);    /* reformerc schema */
+void spec_reference_page(sbuf_t *out); /* docs: Markdown */
 void spec_fuzz_dictionary(sbuf_t *out);
 /* Model keys in a canonical text: what a fingerprint of the weights covers. `factors` as above. */
 void spec_canonical(const spec_t *s, int n_factors, const int64_t *factors, sbuf_t *out);

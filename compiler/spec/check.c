@@ -1,0 +1,286 @@
+/* The rules that join several values of a spec.
+ *
+ * In: a reader whose values have converted, or a spec whose architecture was just decided. Out:
+ * errors at the value most to blame. Rules: Hugging Face's load-time checks (HF configuration and
+ * modeling code: axial sums, even bucket factors, causal LM and masked LM conditions, two labels for
+ * question answering), what sequence lengths the positions hold, and bounds on products so that
+ * nothing downstream overflows. A rule whose values did not convert is skipped. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "spec/read.h"
+
+static bool usable(const reader_t *r, const spec_key_t *keys, int n) {
+    for (int i = 0; i < n; i++)
+        if (r->bad[keys[i]]) return false;
+    return true;
+}
+#define USABLE(r, ...)                                                                             \
+    usable((r), (const spec_key_t[]){__VA_ARGS__},                                                 \
+           (int)(sizeof((const spec_key_t[]){__VA_ARGS__}) / sizeof(spec_key_t)))
+
+/* The i-th value of a list, or the value itself. */
+static srcloc_t item_at(const reader_t *r, spec_key_t key, int i) {
+    const node_t *n = r->nodes[key];
+    return n && n->kind == NODE_LIST && (size_t)i < n->n ? n->items[i]->at : r->spec->at[key];
+}
+
+/* ---- counts ----------------------------------------------------------------------------------- */
+
+static void check_layer_count(reader_t *r) {
+    const spec_t *s = r->spec;
+    const node_t *n = r->nodes[KEY_num_hidden_layers];
+    if (!n || node_null(n) || !USABLE(r, KEY_num_hidden_layers, KEY_attn_layers)) return;
+    long long count = atoll(n->text);
+    if (count == s->n_layers) return;
+    complain(r, n->at, "'num_hidden_layers' is %lld, 'attn_layers' %s %d", count,
+             s->given[KEY_attn_layers] ? "lists" : "has by default", s->n_layers);
+}
+
+/* id2label's size is num_labels, unless both stand and differ. */
+static void check_labels(reader_t *r) {
+    spec_t *s = r->spec;
+    const node_t *n = r->nodes[KEY_id2label];
+    if (!n || n->kind != NODE_MAP || !USABLE(r, KEY_id2label, KEY_num_labels)) return;
+    if (s->given[KEY_num_labels] && s->num_labels != (int64_t)n->n)
+        complain(r, s->at[KEY_num_labels], "'num_labels' is %lld, 'id2label' names %zu",
+                 (long long)s->num_labels, n->n);
+    s->num_labels = (int64_t)n->n;
+    if (!s->given[KEY_num_labels]) s->at[KEY_num_labels] = n->at;
+    s->given[KEY_num_labels] = true;
+}
+
+static void check_pad(reader_t *r) {
+    const spec_t *s = r->spec;
+    if (!USABLE(r, KEY_pad_token_id, KEY_vocab_size) || s->pad_token_id < s->vocab_size) return;
+    complain(r, s->at[KEY_pad_token_id],
+             "'pad_token_id' is %lld, tokens are below 'vocab_size' %lld",
+             (long long)s->pad_token_id, (long long)s->vocab_size);
+}
+
+/* ---- positions and buckets -------------------------------------------------------------------- */
+
+static void check_axial(reader_t *r) {
+    const spec_t *s = r->spec;
+    if (!USABLE(r, KEY_axial_pos_embds) || !s->axial_pos_embds) return;
+    bool shape = USABLE(r, KEY_axial_pos_shape), dims = USABLE(r, KEY_axial_pos_embds_dim);
+    if (shape && s->n_axial < 2)
+        complain(r, s->at[KEY_axial_pos_shape], "'axial_pos_shape' needs two factors at least");
+    if (shape && dims && s->n_axial != s->n_axial_dims)
+        complain(r, s->at[KEY_axial_pos_embds_dim],
+                 "'axial_pos_embds_dim' has %d numbers, 'axial_pos_shape' has %d", s->n_axial_dims,
+                 s->n_axial);
+    int64_t sum = 0;
+    for (int i = 0; i < s->n_axial_dims; i++) sum += s->axial_pos_embds_dim[i];
+    if (!dims || !USABLE(r, KEY_hidden_size) || sum == s->hidden_size) return;
+    complain(r, s->at[KEY_axial_pos_embds_dim],
+             "'axial_pos_embds_dim' sums to %lld, 'hidden_size' is %lld", (long long)sum,
+             (long long)s->hidden_size);
+}
+
+static void check_buckets(reader_t *r) {
+    enum { MAX_BUCKETS = 1 << 24, MAX_COLUMNS = 1 << 21 };
+    const spec_t *s = r->spec;
+    if (!USABLE(r, KEY_num_buckets, KEY_attn_layers) || !spec_has_kind(s, LAYER_LSH)) return;
+    int64_t product = 1, sum = 0;
+    for (int i = 0; i < s->n_bucket_factors; i++) {
+        int64_t f = s->num_buckets[i];
+        if (f % 2)
+            complain(r, item_at(r, KEY_num_buckets, i), "'num_buckets' must be even, %lld is odd",
+                     (long long)f);
+        sum += f;
+        if (__builtin_mul_overflow(product, f, &product) || product > MAX_BUCKETS)
+            product = MAX_BUCKETS + 1;
+    }
+    if (product > MAX_BUCKETS || sum > MAX_COLUMNS)
+        complain(r, s->at[KEY_num_buckets], "'num_buckets' makes more than %d buckets",
+                 MAX_BUCKETS);
+}
+
+static void check_windows(reader_t *r) {
+    enum { MAX_WINDOW = 1 << 24 };
+    static const struct {
+        layer_kind_t kind;
+        spec_key_t chunk, before, after;
+    } windows[] = {
+        {LAYER_LSH, KEY_lsh_attn_chunk_length, KEY_lsh_num_chunks_before, KEY_lsh_num_chunks_after},
+        {LAYER_LOCAL, KEY_local_attn_chunk_length, KEY_local_num_chunks_before,
+         KEY_local_num_chunks_after}};
+    const spec_t *s = r->spec;
+    for (int i = 0; i < 2; i++) {
+        if (!USABLE(r, windows[i].chunk, windows[i].before, windows[i].after)) continue;
+        bool lsh = windows[i].kind == LAYER_LSH;
+        int64_t chunk = lsh ? s->lsh_attn_chunk_length : s->local_attn_chunk_length;
+        int64_t chunks = lsh ? s->lsh_num_chunks_before + s->lsh_num_chunks_after
+                             : s->local_num_chunks_before + s->local_num_chunks_after;
+        if (chunk * (1 + chunks) <= MAX_WINDOW) continue;
+        complain(r, s->at[windows[i].chunk],
+                 "a window of %lld tokens (%lld chunks of %lld), the limit is %d",
+                 (long long)(chunk * (1 + chunks)), (long long)(1 + chunks), (long long)chunk,
+                 MAX_WINDOW);
+    }
+}
+
+/* ---- sizes ------------------------------------------------------------------------------------ */
+
+/* Parameters and activations, in double so that nothing can overflow here, must stay so far below
+ * 2^63 that no count of bytes or flops made from them overflows an int64_t. */
+static void check_size(reader_t *r) {
+    const spec_t *s = r->spec;
+    const double max_parameters = 1e12, max_flops = 1e18, max_bytes = 1e17;
+    if (!USABLE(r, KEY_hidden_size, KEY_num_attention_heads, KEY_attention_head_size,
+                KEY_feed_forward_size, KEY_vocab_size, KEY_attn_layers, KEY_max_position_embeddings,
+                KEY_num_hashes, KEY_num_labels, KEY_axial_pos_shape, KEY_axial_pos_embds,
+                KEY_lsh_attn_chunk_length, KEY_local_attn_chunk_length, KEY_num_buckets,
+                KEY_lsh_num_chunks_before, KEY_lsh_num_chunks_after, KEY_local_num_chunks_before,
+                KEY_local_num_chunks_after, KEY_compile_batch_size))
+        return;
+    double h = (double)s->hidden_size, heads = (double)s->num_attention_heads;
+    double d = (double)s->attention_head_size, wide = heads * d, layers = s->n_layers;
+    double columns = 0;
+    for (int i = 0; i < s->n_bucket_factors; i++) columns += (double)s->num_buckets[i];
+    double rotations = wide * (double)s->num_hashes * (columns + (double)s->lsh_attn_chunk_length);
+    double per_layer = 4 * h * wide + 2 * h * (double)s->feed_forward_size + rotations + 8 * h;
+    double parameters = layers * per_layer + 3 * (double)s->vocab_size * h +
+                        (s->axial_pos_embds ? 0 : (double)s->max_position_embeddings * h) +
+                        2 * h * ((double)s->num_labels + h);
+    if (parameters > max_parameters) {
+        complain(r, s->at[KEY_hidden_size], "the model has %.3g parameters, the limit is %.0e",
+                 parameters, max_parameters);
+        return;
+    }
+    double rows =
+        (double)spec_max_length(s) * (s->compile.has_batch ? (double)s->compile.batch_size : 1);
+    double window = (double)s->lsh_attn_chunk_length *
+                        (double)(1 + s->lsh_num_chunks_before + s->lsh_num_chunks_after) *
+                        (double)s->num_hashes +
+                    (double)s->local_attn_chunk_length *
+                        (double)(1 + s->local_num_chunks_before + s->local_num_chunks_after);
+    double flops = rows * (2 * parameters + 4 * layers * window * wide);
+    double wide_rows = rows * (2 * h + (double)s->feed_forward_size + (double)s->vocab_size +
+                               wide * 4 + heads * (double)s->num_hashes * layers * 4);
+    if (flops <= max_flops && 4 * wide_rows <= max_bytes) return;
+    complain(
+        r, s->at[KEY_max_position_embeddings],
+        "the greatest sequence of %lld tokens takes %.3g flops and %.3g bytes, the limits are %.0e and %.0e",
+        (long long)spec_max_length(s), flops, 4 * wide_rows, max_flops, max_bytes);
+}
+
+/* ---- compile: --------------------------------------------------------------------------------- */
+
+static bool length_keys_usable(const reader_t *r) {
+    return USABLE(r, KEY_attn_layers, KEY_axial_pos_embds, KEY_axial_pos_shape,
+                  KEY_max_position_embeddings, KEY_lsh_attn_chunk_length,
+                  KEY_local_attn_chunk_length);
+}
+
+static void too_long(reader_t *r, spec_key_t key, srcloc_t at, int64_t length) {
+    const spec_t *s = r->spec;
+    complain(
+        r, at,
+        "'%s': %lld tokens, %lld with padding, are more than the positions hold (%lld at most)",
+        schema[key].full, (long long)length, (long long)spec_padded_length(s, length),
+        (long long)spec_max_length(s));
+}
+
+/* Lengths are looked at in the file's order, s->compile.lengths are sorted. */
+static void check_lengths(reader_t *r) {
+    const spec_t *s = r->spec;
+    if (!length_keys_usable(r)) return;
+    int64_t most = spec_max_length(s);
+    const node_t *n = r->nodes[KEY_compile_sequence_length];
+    for (int i = 0; i < s->compile.n_lengths && USABLE(r, KEY_compile_sequence_length); i++) {
+        int64_t length = s->compile.lengths[i];
+        if (n->kind == NODE_LIST) length = atoll(n->items[i]->text);
+        if (length > most)
+            too_long(r, KEY_compile_sequence_length, item_at(r, KEY_compile_sequence_length, i),
+                     length);
+    }
+    if (USABLE(r, KEY_train_sequence_length) && s->train.sequence_length > most)
+        too_long(r, KEY_train_sequence_length, s->at[KEY_train_sequence_length],
+                 s->train.sequence_length);
+}
+
+static void check_compile(reader_t *r) {
+    const spec_t *s = r->spec;
+    if (USABLE(r, KEY_compile_dtype) && s->compile.dtype != DTYPE_FLOAT32) {
+        complain(r, s->at[KEY_compile_dtype], "number type '%s' is not built yet, only float32 is",
+                 word_of(dtype_words, s->compile.dtype));
+    }
+    if (s->compile.text == TEXT_BYTES && USABLE(r, KEY_vocab_size, KEY_compile_text) &&
+        s->vocab_size < 258)
+        complain(r, s->at[KEY_compile_text],
+                 "'bytes' needs 258 tokens (id = byte + 2), 'vocab_size' is %lld",
+                 (long long)s->vocab_size);
+    if (USABLE(r, KEY_train_warmup_steps, KEY_train_steps) &&
+        s->train.warmup_steps > s->train.steps)
+        complain(r, s->at[KEY_train_warmup_steps],
+                 "'train.warmup_steps' is %lld, 'train.steps' only %lld",
+                 (long long)s->train.warmup_steps, (long long)s->train.steps);
+}
+
+/* ---- what depends on the architecture ---------------------------------------------------------- */
+
+static void check_causal(reader_t *r) {
+    const spec_t *s = r->spec;
+    if (USABLE(r, KEY_is_decoder) && !s->is_decoder)
+        complain(r, s->at[KEY_is_decoder],
+                 "the causal LM (ReformerModelWithLMHead) needs 'is_decoder: true'");
+    if (!USABLE(r, KEY_attn_layers)) return;
+    if (spec_has_kind(s, LAYER_LSH) && USABLE(r, KEY_lsh_num_chunks_after) &&
+        s->lsh_num_chunks_after)
+        complain(r, s->at[KEY_lsh_num_chunks_after],
+                 "the causal LM cannot look ahead: 'lsh_num_chunks_after' must be 0");
+    if (spec_has_kind(s, LAYER_LOCAL) && USABLE(r, KEY_local_num_chunks_after) &&
+        s->local_num_chunks_after)
+        complain(r, s->at[KEY_local_num_chunks_after],
+                 "the causal LM cannot look ahead: 'local_num_chunks_after' must be 0");
+}
+
+static void check_architecture(reader_t *r) {
+    const spec_t *s = r->spec;
+    bool lm = s->architecture == ARCH_CAUSAL_LM || s->architecture == ARCH_MASKED_LM;
+    if (s->architecture == ARCH_CAUSAL_LM) check_causal(r);
+    if (s->architecture == ARCH_MASKED_LM && USABLE(r, KEY_is_decoder) && s->is_decoder)
+        complain(r, s->at[KEY_is_decoder],
+                 "the masked LM (ReformerForMaskedLM) needs 'is_decoder: false'");
+    if (s->architecture == ARCH_QA && USABLE(r, KEY_num_labels) && s->num_labels != 2)
+        complain(r, s->at[KEY_num_labels],
+                 "question answering needs 2 labels (start and end), not %lld",
+                 (long long)s->num_labels);
+    if (!lm || !USABLE(r, KEY_tie_word_embeddings) || !s->tie_word_embeddings) return;
+    complain(
+        r, s->at[KEY_tie_word_embeddings],
+        "tied embeddings do not fit: the head is 2 × hidden_size wide, the embedding hidden_size");
+    suggest(r, "Hugging Face's own code fails on it; write false");
+}
+
+void check_spec(reader_t *r) {
+    check_layer_count(r);
+    check_labels(r);
+    check_pad(r);
+    check_axial(r);
+    check_buckets(r);
+    check_windows(r);
+    if (r->errors == 0) check_size(r);
+    check_lengths(r);
+    check_compile(r);
+    if (r->spec->architecture != ARCH_UNSET) check_architecture(r);
+}
+
+bool spec_resolve_architecture(spec_t *s, bool has_lm_head, bool has_classifier, bool has_qa,
+                               diag_t *d) {
+    if (s->architecture != ARCH_UNSET) return true; /* spec_load has checked it */
+    s->architecture = has_qa           ? ARCH_QA
+                      : has_classifier ? ARCH_CLASSIFIER
+                      : has_lm_head    ? (s->is_decoder ? ARCH_CAUSAL_LM : ARCH_MASKED_LM)
+                      : s->is_decoder  ? ARCH_CAUSAL_LM
+                                       : ARCH_BASE;
+    arena_t *a = arena_new();
+    reader_t *r = ARENA_NEW(a, reader_t);
+    *r = (reader_t){.arena = a, .diag = d, .spec = s};
+    check_architecture(r);
+    bool ok = r->errors == 0;
+    arena_free(a);
+    return ok;
+}

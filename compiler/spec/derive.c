@@ -1,0 +1,84 @@
+/* Facts that follow from a spec and a length: padding, buckets, the greatest length.
+ * Rules: Hugging Face's ReformerModel.forward (padding) and LSHSelfAttention._set_num_buckets. */
+#include "spec/spec.h"
+
+#include <math.h>
+
+bool spec_has_kind(const spec_t *s, layer_kind_t k) {
+    for (int i = 0; i < s->n_layers; i++)
+        if (s->attn_layers[i] == k) return true;
+    return false;
+}
+
+static int64_t gcd(int64_t a, int64_t b) {
+    while (b) {
+        int64_t t = a % b;
+        a = b;
+        b = t;
+    }
+    return a;
+}
+
+int64_t spec_lcm(const spec_t *s) {
+    bool lsh = spec_has_kind(s, LAYER_LSH), local = spec_has_kind(s, LAYER_LOCAL);
+    int64_t a = s->lsh_attn_chunk_length, b = s->local_attn_chunk_length;
+    return lsh && local ? a / gcd(a, b) * b : lsh ? a : b;
+}
+
+int64_t spec_min_chunk(const spec_t *s) {
+    bool lsh = spec_has_kind(s, LAYER_LSH), local = spec_has_kind(s, LAYER_LOCAL);
+    int64_t a = s->lsh_attn_chunk_length, b = s->local_attn_chunk_length;
+    return lsh && local ? (a < b ? a : b) : lsh ? a : b;
+}
+
+int64_t spec_padded_length(const spec_t *s, int64_t length) {
+    int64_t lcm = spec_lcm(s), rest = length % lcm;
+    return rest != 0 && length > spec_min_chunk(s) ? length + lcm - rest : length;
+}
+
+/* Positions: the table of the absolute ones, and the axial grid. */
+static int64_t positions(const spec_t *s) {
+    int64_t most = s->max_position_embeddings, grid = 1;
+    if (!s->axial_pos_embds) return most;
+    for (int i = 0; i < s->n_axial && grid < most; i++)
+        if (__builtin_mul_overflow(grid, s->axial_pos_shape[i], &grid)) grid = INT64_MAX;
+    return grid < most ? grid : most;
+}
+
+/* Full multiples of the lcm pad to themselves; sequences up to the shortest chunk are never padded. */
+int64_t spec_max_length(const spec_t *s) {
+    int64_t most = positions(s), minc = spec_min_chunk(s);
+    int64_t padded = most - most % spec_lcm(s), whole = minc < most ? minc : most;
+    return padded > whole ? padded : whole;
+}
+
+static int64_t integer_root(int64_t v) {
+    int64_t r = (int64_t)sqrt((double)v);
+    while (r * r > v) r--;
+    while ((r + 1) * (r + 1) <= v) r++;
+    return r;
+}
+
+/* Hugging Face's choice: about two buckets per chunk, a power of two, in two factors once it is large.
+ * A length of less than a chunk counts as one chunk (there nothing is hashed before more tokens come). */
+static int automatic_buckets(const spec_t *s, int64_t padded_length, int64_t factors[MAX_FACTORS]) {
+    int64_t chunk = s->lsh_attn_chunk_length, chunks = padded_length / chunk;
+    int power = 0;
+    if (chunks < 1) chunks = 1;
+    while ((int64_t)2 << power <= 2 * chunks) power++;
+    int64_t root = integer_root(s->max_position_embeddings / chunk);
+    int64_t limit = 2 * (root > chunk ? root : chunk);
+    if ((int64_t)1 << power <= limit) {
+        factors[0] = (int64_t)1 << power;
+        return 1;
+    }
+    factors[0] = (int64_t)1 << (power / 2);
+    factors[1] = (int64_t)1 << (power - power / 2);
+    return 2;
+}
+
+int spec_bucket_factors(const spec_t *s, int64_t padded_length, int64_t factors[MAX_FACTORS]) {
+    if (s->n_bucket_factors == 0) return automatic_buckets(s, padded_length, factors);
+    for (int i = 0; i < s->n_bucket_factors; i++) factors[i] = s->num_buckets[i];
+    return s->n_bucket_factors;
+}

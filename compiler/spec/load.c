@@ -1,0 +1,64 @@
+/* MODEL as the user names it → bytes → spec: a file, "-", or a checkpoint folder. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "spec/spec.h"
+#include "support/file.h"
+
+enum { FILE_LIMIT = 256 << 20 }; /* a device or a wrong file ends here, not with the memory */
+
+static const char *inside(arena_t *a, const char *folder, const char *name) {
+    size_t n = strlen(folder);
+    return arena_printf(a, "%s%s%s", folder, n && folder[n - 1] == '/' ? "" : "/", name);
+}
+
+/* The folder's weights, NULL when it has none; false after an error. */
+static bool find_weights(arena_t *a, const char *folder, const char **weights, diag_t *d) {
+    const char *whole = inside(a, folder, "model.safetensors");
+    *weights = file_exists(whole) ? whole : NULL;
+    if (*weights) return true;
+    if (file_exists(inside(a, folder, "model.safetensors.index.json"))) {
+        diag_error(d, IN_FILE(folder), "the weights are split into several files");
+        diag_hint(d, "join them: in Python, model.save_pretrained(DIR, max_shard_size=\"100GB\")");
+        return false;
+    }
+    if (file_exists(inside(a, folder, "pytorch_model.bin"))) {
+        diag_error(d, IN_FILE(folder), "holds pytorch_model.bin but no model.safetensors");
+        diag_hint(d, "convert it: in Python, safetensors.torch.save_file({k: v.clone() for k, v in "
+                     "torch.load(\"pytorch_model.bin\", map_location=\"cpu\").items()}, "
+                     "\"model.safetensors\")");
+        return false;
+    }
+    return true;
+}
+
+static spec_t *load_file(arena_t *a, const char *path, const char *shown, const setting_t *sets,
+                         int n_sets, diag_t *d) {
+    size_t bytes;
+    char *text = file_read(path, FILE_LIMIT, &bytes, d);
+    if (!text) return NULL;
+    char *kept = arena_copy(a, text, bytes + 1); /* diagnostics quote it later */
+    free(text);
+    return spec_parse(a, shown, kept, bytes, sets, n_sets, d);
+}
+
+spec_t *spec_load(arena_t *a, const char *path, const setting_t *sets, int n_sets, diag_t *d) {
+    if (strcmp(path, "-") == 0) return load_file(a, "/dev/stdin", "<stdin>", sets, n_sets, d);
+    if (!is_directory(path)) {
+        if (file_exists(path)) return load_file(a, path, path, sets, n_sets, d);
+        diag_error(d, IN_FILE(path), "there is no such file or folder");
+        diag_hint(d, "MODEL is a spec (YAML), a config.json or a checkpoint folder");
+        return NULL;
+    }
+    const char *config = inside(a, path, "config.json"), *weights;
+    if (!file_exists(config)) {
+        diag_error(d, IN_FILE(path), "is a folder without config.json");
+        return NULL;
+    }
+    bool ok = find_weights(a, path, &weights, d);
+    spec_t *s = load_file(a, config, config, sets, n_sets, d);
+    if (!s || !ok) return NULL;
+    s->path = arena_strdup(a, path);
+    s->weights_path = weights;
+    return s;
+}

@@ -1,0 +1,192 @@
+/* The schema for programs: a JSON Schema (draft-07) for editors, a dictionary for fuzzers. */
+#include <math.h>
+#include <string.h>
+
+#include "spec/numbers.h"
+#include "spec/schema.h"
+
+static void quoted(sbuf_t *out, const char *text) {
+    sbuf_puts(out, "\"");
+    for (const char *p = text; *p; p++) {
+        if (*p == '"' || *p == '\\') sbuf_puts(out, "\\");
+        if (*p != '`') sbuf_write(out, p, 1);
+    }
+    sbuf_puts(out, "\"");
+}
+
+static void bounded(const key_info_t *k, const char *type, sbuf_t *out) {
+    sbuf_printf(out, "\"type\": \"%s\"", type);
+    if (isfinite(k->low)) sbuf_printf(out, ", \"minimum\": %.17g", k->low);
+    if (isfinite(k->high)) sbuf_printf(out, ", \"maximum\": %.17g", k->high);
+    if (k->kind == KIND_BUCKETS) sbuf_puts(out, ", \"multipleOf\": 2");
+}
+
+static void choice(const word_t *words, sbuf_t *out) {
+    sbuf_puts(out, "\"enum\": [");
+    for (const word_t *w = words; w->word; w++) {
+        if (w != words) sbuf_puts(out, ", ");
+        if (strcmp(w->word, "null") == 0) sbuf_puts(out, "null");
+        else quoted(out, w->word);
+    }
+    sbuf_puts(out, "]");
+}
+
+/* { number } or { list of them } or { what else } */
+static void number_or_list(const key_info_t *k, int max, const char *other, sbuf_t *out) {
+    sbuf_puts(out, "\"anyOf\": [{");
+    bounded(k, "integer", out);
+    sbuf_printf(out, "}, {\"type\": \"array\", \"minItems\": 1, \"maxItems\": %d, \"items\": {",
+                max);
+    bounded(k, "integer", out);
+    sbuf_printf(out, "}}, %s]", other);
+}
+
+static void word_or_list(const key_info_t *k, int max, sbuf_t *out) {
+    sbuf_puts(out, "\"anyOf\": [{");
+    choice(k->words, out);
+    sbuf_printf(out, "}, {\"type\": \"array\", \"maxItems\": %d, \"items\": {", max);
+    choice(k->words, out);
+    sbuf_puts(out, "}}, {\"type\": \"null\"}]");
+}
+
+static void type_of(const key_info_t *k, sbuf_t *out) {
+    switch (k->kind) {
+    case KIND_INT: bounded(k, "integer", out); break;
+    case KIND_REAL: bounded(k, "number", out); break;
+    case KIND_INT_NULL:
+    case KIND_LAYER_COUNT:
+    case KIND_REAL_NULL:
+        sbuf_puts(out, "\"anyOf\": [{");
+        bounded(k, k->kind == KIND_REAL_NULL ? "number" : "integer", out);
+        sbuf_puts(out, "}, {\"type\": \"null\"}]");
+        break;
+    case KIND_BOOL: sbuf_puts(out, "\"type\": \"boolean\""); break;
+    case KIND_WORD: choice(k->words, out); break;
+    case KIND_INTS:
+        sbuf_printf(out, "\"type\": \"array\", \"minItems\": 1, \"maxItems\": %d, \"items\": {",
+                    MAX_AXIAL);
+        bounded(k, "integer", out);
+        sbuf_puts(out, "}");
+        break;
+    case KIND_BUCKETS: number_or_list(k, MAX_FACTORS, "{\"type\": \"null\"}", out); break;
+    case KIND_LENGTH: number_or_list(k, MAX_LENGTHS, "{\"enum\": [\"dynamic\", null]}", out); break;
+    case KIND_LAYERS:
+        sbuf_printf(out, "\"type\": \"array\", \"minItems\": 1, \"maxItems\": %d, \"items\": {",
+                    MAX_LAYERS);
+        choice(k->words, out);
+        sbuf_puts(out, "}");
+        break;
+    case KIND_ARCHITECTURES: word_or_list(k, 1, out); break;
+    case KIND_TARGETS: word_or_list(k, MAX_TARGETS, out); break;
+    case KIND_MODEL_TYPE: sbuf_puts(out, "\"const\": \"reformer\""); break;
+    case KIND_LABELS:
+        sbuf_puts(
+            out,
+            "\"type\": [\"object\", \"null\"], \"propertyNames\": {\"pattern\": \"^[0-9]+$\"}");
+        break;
+    case KIND_NAME:
+        sbuf_puts(
+            out, "\"type\": [\"string\", \"null\"], \"pattern\": \"^[A-Za-z][A-Za-z0-9_]{0,62}$\"");
+        break;
+    case KIND_STRING: sbuf_puts(out, "\"type\": \"string\", \"minLength\": 1"); break;
+    case KIND_TEXT:
+        sbuf_puts(out,
+                  "\"type\": [\"string\", \"null\"], \"pattern\": \"^(bytes|sentencepiece:.+)$\"");
+        break;
+    case KIND_BYTES:
+    case KIND_FLOPS: sbuf_puts(out, "\"type\": [\"string\", \"number\", \"null\"]"); break;
+    case KIND_NOTHING: sbuf_puts(out, "\"maxProperties\": 0, \"maxItems\": 0"); break;
+    case KIND_ANYTHING: break;
+    }
+}
+
+static void property(sbuf_t *out, spec_key_t key, int indent, bool first) {
+    const key_info_t *k = &schema[key];
+    sbuf_t type = {0};
+    sbuf_puts(&type, "");
+    type_of(k, &type);
+    sbuf_printf(out, "%s\n%*s\"%s\": {%s%s\"description\": ", first ? "" : ",", indent, "", k->name,
+                type.data, type.size ? ", " : "");
+    quoted(out, k->doc);
+    sbuf_puts(out, "}");
+    sbuf_free(&type);
+}
+
+static void properties(sbuf_t *out, const char *section, int indent) {
+    bool first = true;
+    for (int k = 0; k < KEY_COUNT; k++) {
+        if (strcmp(schema[k].section, section) != 0) continue;
+        property(out, (spec_key_t)k, indent, first);
+        first = false;
+    }
+}
+
+/* Unknown keys are allowed beside model_type: reformer, where they only earn a warning. */
+void spec_json_schema(sbuf_t *out) {
+    sbuf_puts(out,
+              "{\n  \"$schema\": \"http://json-schema.org/draft-07/schema#\",\n"
+              "  \"title\": \"reformerc spec\",\n  \"type\": \"object\",\n  \"properties\": {");
+    properties(out, "", 4);
+    for (int i = 1; sections[i]; i++) {
+        sbuf_printf(
+            out,
+            ",\n    \"%s\": {\n      \"type\": [\"object\", \"null\"],\n      \"properties\": {",
+            sections[i]);
+        properties(out, sections[i], 8);
+        sbuf_puts(out, "\n      },\n      \"additionalProperties\": false\n    }");
+    }
+    sbuf_puts(
+        out,
+        ",\n    \"extensions\": {\"type\": [\"object\", \"null\"], \"maxProperties\": 0}\n  },\n"
+        "  \"if\": {\"required\": [\"model_type\"]},\n  \"then\": {},\n"
+        "  \"else\": {\"propertyNames\": {\"enum\": [");
+    for (int k = 0; k < KEY_COUNT; k++)
+        if (!*schema[k].section) sbuf_printf(out, "\"%s\", ", schema[k].name);
+    for (int i = 1; sections[i]; i++) sbuf_printf(out, "\"%s\", ", sections[i]);
+    sbuf_puts(out, "\"extensions\"]}}\n}\n");
+}
+
+/* ---- libFuzzer's and AFL's dictionary ----------------------------------------------------------- */
+
+static void entry(sbuf_t *out, const char *before, const char *text, const char *after) {
+    sbuf_printf(out, "\"%s", before);
+    for (const char *p = text; *p; p++)
+        sbuf_printf(out, *p == '"' || *p == '\\' ? "\\%c" : "%c", *p);
+    sbuf_printf(out, "%s\"\n", after);
+}
+
+void spec_fuzz_dictionary(sbuf_t *out) {
+    static const char *const syntax[] = {"&a ",
+                                         "*a",
+                                         "<<: ",
+                                         "---\\x0a",
+                                         "...\\x0a",
+                                         "? ",
+                                         "- ",
+                                         "{",
+                                         "}",
+                                         "[",
+                                         "]",
+                                         ", ",
+                                         "null",
+                                         "true",
+                                         "false",
+                                         "1e-12",
+                                         "|\\x0a",
+                                         ">\\x0a",
+                                         "!!int ",
+                                         "\\x09",
+                                         "\\xef\\xbb\\xbf",
+                                         "\\xe2\\x80\\xa8"};
+    static const char *const escapes[] = {"\\u0041", "\\ud83d\\ude00", "\\/",    "\\x00",
+                                          "\"",      "<= 64 MiB",      "< 50 M", "sentencepiece:"};
+    for (int k = 0; k < KEY_COUNT; k++) {
+        entry(out, "", schema[k].name, ": ");
+        if (schema[k].standard) entry(out, "", schema[k].standard, "");
+        for (const word_t *w = schema[k].words; w && w->word; w++) entry(out, "", w->word, "");
+    }
+    for (int i = 1; sections[i]; i++) entry(out, "", sections[i], ":\\x0a  ");
+    for (size_t i = 0; i < sizeof syntax / sizeof syntax[0]; i++)
+        sbuf_printf(out, "\"%s\"\n", syntax[i]);
+    for (size_t i = 0; i < sizeof escapes / sizeof escapes[0]; i++) entry(out, "", escapes[i], "");
+}

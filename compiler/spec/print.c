@@ -1,0 +1,211 @@
+/* Values → text: what a key takes, what it has, the canonical text, a Hugging Face config.json.
+ *
+ * Out: JSON values, which are YAML too. Same spec, same bytes. */
+#include <math.h>
+#include <string.h>
+
+#include "spec/numbers.h"
+#include "spec/schema.h"
+
+/* ---- what a key takes -------------------------------------------------------------------------- */
+
+static void print_bound(sbuf_t *out, double v) {
+    if (fabs(v) < 1e15 && v == floor(v)) sbuf_printf(out, "%.0f", v);
+    else print_real(out, v);
+}
+
+static void print_bounds(const key_info_t *k, sbuf_t *out) {
+    bool low = isfinite(k->low), high = isfinite(k->high);
+    if (!low && !high) return;
+    sbuf_puts(out, high ? ", " : " of at least ");
+    print_bound(out, k->low);
+    if (high) sbuf_puts(out, " … ");
+    if (high) print_bound(out, k->high);
+}
+
+static void print_words(const word_t *words, sbuf_t *out) {
+    sbuf_puts(out, "one of ");
+    for (const word_t *w = words; w->word; w++)
+        sbuf_printf(out, "%s%s", w == words ? "" : ", ", w->word);
+}
+
+static const char *const kind_texts[] = {
+    [KIND_INT] = "an integer",
+    [KIND_INT_NULL] = "an integer",
+    [KIND_REAL] = "a number",
+    [KIND_REAL_NULL] = "a number",
+    [KIND_BOOL] = "true or false",
+    [KIND_INTS] = "a list of integers",
+    [KIND_BUCKETS] = "an even integer",
+    [KIND_LAYERS] = "a list of local and lsh",
+    [KIND_ARCHITECTURES] = "a list of ",
+    [KIND_LAYER_COUNT] = "an integer",
+    [KIND_MODEL_TYPE] = "reformer",
+    [KIND_LABELS] = "a mapping from numbers to names",
+    [KIND_NAME] = "a C name of at most 63 characters (a letter, then letters, digits and _)",
+    [KIND_STRING] = "a text",
+    [KIND_LENGTH] = "an integer",
+    [KIND_TARGETS] = "a target or a list of targets: ",
+    [KIND_TEXT] = "bytes or sentencepiece:FILE",
+    [KIND_BYTES] = "a budget such as '<= 64 MiB'",
+    [KIND_FLOPS] = "a budget such as '<= 50 M'",
+    [KIND_NOTHING] = "empty",
+    [KIND_ANYTHING] = "anything",
+};
+
+void print_range(spec_key_t key, sbuf_t *out) {
+    const key_info_t *k = &schema[key];
+    if (kind_texts[k->kind]) sbuf_puts(out, kind_texts[k->kind]);
+    switch (k->kind) {
+    case KIND_INT:
+    case KIND_REAL:
+    case KIND_INTS:
+    case KIND_LAYER_COUNT: print_bounds(k, out); break;
+    case KIND_INT_NULL:
+    case KIND_REAL_NULL:
+        print_bounds(k, out);
+        sbuf_puts(out, ", or null");
+        break;
+    case KIND_BUCKETS:
+        print_bounds(k, out);
+        sbuf_puts(out, ", a list of them, or null");
+        break;
+    case KIND_LENGTH:
+        print_bounds(k, out);
+        sbuf_puts(out, ", a list of them, or dynamic");
+        break;
+    case KIND_WORD:
+    case KIND_TARGETS:
+    case KIND_ARCHITECTURES: print_words(k->words, out); break;
+    default: break;
+    }
+}
+
+/* ---- what a key has ---------------------------------------------------------------------------- */
+
+static const void *member(const spec_t *s, size_t offset) {
+    return (const char *)s + offset;
+}
+
+static void print_string(sbuf_t *out, const char *text) {
+    sbuf_puts(out, "\"");
+    for (const char *p = text; *p; p++) {
+        if (*p == '"' || *p == '\\') sbuf_printf(out, "\\%c", *p);
+        else if ((unsigned char)*p < 0x20) sbuf_printf(out, "\\u%04x", (unsigned char)*p);
+        else sbuf_write(out, p, 1);
+    }
+    sbuf_puts(out, "\"");
+}
+
+static void print_ints(sbuf_t *out, const int64_t *v, int n) {
+    sbuf_puts(out, "[");
+    for (int i = 0; i < n; i++) sbuf_printf(out, "%s%lld", i ? ", " : "", (long long)v[i]);
+    sbuf_puts(out, "]");
+}
+
+static void print_layers(const spec_t *s, sbuf_t *out) {
+    sbuf_puts(out, "[");
+    for (int i = 0; i < s->n_layers; i++)
+        sbuf_printf(out, "%s\"%s\"", i ? ", " : "", word_of(layer_words, s->attn_layers[i]));
+    sbuf_puts(out, "]");
+}
+
+static void print_factors(sbuf_t *out, const int64_t *v, int n) {
+    if (n == 0) sbuf_puts(out, "null");
+    else if (n == 1) sbuf_printf(out, "%lld", (long long)v[0]);
+    else print_ints(out, v, n);
+}
+
+static bool print_architecture(const spec_t *s, sbuf_t *out) {
+    if (s->architecture == ARCH_UNSET) return false;
+    sbuf_printf(out, "[\"%s\"]", arch_hf_name(s->architecture));
+    return true;
+}
+
+static void print_word(const word_t *words, int value, sbuf_t *out) {
+    const char *word = word_of(words, value);
+    if (strcmp(word, "null") == 0) sbuf_puts(out, word);
+    else print_string(out, word);
+}
+
+/* A list in the value itself, its count beside it. */
+static void print_list(const spec_t *s, const key_info_t *k, sbuf_t *out) {
+    print_ints(out, member(s, k->at), *(const int *)member(s, k->extra));
+}
+
+static bool absent(const spec_t *s, const key_info_t *k) {
+    return k->extra != NO_PLACE && !*(const bool *)member(s, k->extra);
+}
+
+/* The kinds that Hugging Face's keys have; our sections never go into a config.json. */
+bool print_value(const spec_t *s, spec_key_t key, sbuf_t *out) {
+    const key_info_t *k = &schema[key];
+    const void *at = k->at == NO_PLACE ? NULL : member(s, k->at);
+    switch (k->kind) {
+    case KIND_INT:
+    case KIND_INT_NULL:
+        if (k->kind == KIND_INT_NULL &&
+            (k->extra == NO_PLACE ? *(const int64_t *)at < 0 : absent(s, k)))
+            sbuf_puts(out, "null");
+        else sbuf_printf(out, "%lld", (long long)*(const int64_t *)at);
+        return true;
+    case KIND_REAL:
+    case KIND_REAL_NULL:
+        if (k->kind == KIND_REAL_NULL && absent(s, k)) sbuf_puts(out, "null");
+        else print_real(out, *(const double *)at);
+        return true;
+    case KIND_BOOL: sbuf_puts(out, *(const bool *)at ? "true" : "false"); return true;
+    case KIND_WORD: print_word(k->words, *(const int *)at, out); return true;
+    case KIND_INTS: print_list(s, k, out); return true;
+    case KIND_BUCKETS: print_factors(out, at, s->n_bucket_factors); return true;
+    case KIND_LAYERS: print_layers(s, out); return true;
+    case KIND_ARCHITECTURES: return print_architecture(s, out);
+    case KIND_LAYER_COUNT: sbuf_printf(out, "%d", s->n_layers); return true;
+    case KIND_MODEL_TYPE: sbuf_puts(out, "\"reformer\""); return true;
+    default: return false;
+    }
+}
+
+/* One line for each key of ROLE_MODEL, in the order of the table; the bucket factors are those that
+ * the caller has settled, since a null would stand for different rotations. */
+void spec_canonical(const spec_t *s, int n_factors, const int64_t *factors, sbuf_t *out) {
+    for (int k = 0; k < KEY_COUNT; k++) {
+        if (schema[k].role != ROLE_MODEL) continue;
+        size_t before = out->size;
+        sbuf_printf(out, "%s: ", schema[k].name);
+        if (k == KEY_num_buckets) print_factors(out, factors, n_factors);
+        else if (!print_value(s, (spec_key_t)k, out)) {
+            out->size = before;
+            out->data[before] = 0;
+            continue;
+        }
+        sbuf_puts(out, "\n");
+    }
+}
+
+/* Hugging Face writes no num_labels: two are its default, others stand as id2label. */
+static void print_labels(const spec_t *s, sbuf_t *out) {
+    sbuf_puts(out, ",\n  \"id2label\": {");
+    for (int64_t i = 0; i < s->num_labels; i++)
+        sbuf_printf(out, "%s\"%lld\": \"LABEL_%lld\"", i ? ", " : "", (long long)i, (long long)i);
+    sbuf_puts(out, "},\n  \"label2id\": {");
+    for (int64_t i = 0; i < s->num_labels; i++)
+        sbuf_printf(out, "%s\"LABEL_%lld\": %lld", i ? ", " : "", (long long)i, (long long)i);
+    sbuf_puts(out, "}");
+}
+
+void spec_to_config_json(const spec_t *s, sbuf_t *out) {
+    sbuf_puts(out, "{");
+    bool first = true;
+    for (int k = 0; k < KEY_COUNT; k++) {
+        if (schema[k].role == ROLE_OWN || schema[k].role == ROLE_IGNORED || k == KEY_num_labels)
+            continue;
+        sbuf_t value = {0};
+        if (print_value(s, (spec_key_t)k, &value))
+            sbuf_printf(out, "%s\n  \"%s\": %s", first ? "" : ",", schema[k].name, value.data);
+        first = first && value.size == 0;
+        sbuf_free(&value);
+    }
+    if (s->num_labels != 2) print_labels(s, out);
+    sbuf_puts(out, ",\n  \"torch_dtype\": \"float32\"\n}\n");
+}

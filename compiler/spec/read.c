@@ -1,0 +1,177 @@
+/* Text and settings → spec.
+ *
+ * In: the bytes of a YAML or JSON text and the `--set`s. Out: a spec, or all errors. The order:
+ * the file's keys are found in the schema, settings replace them (the last of a key wins), defaults
+ * fill the rest, every value converts once, then the rules that join values are checked. A value that
+ * a setting replaces is never looked at. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "spec/read.h"
+
+enum { MAX_CANDIDATES = KEY_COUNT + 8, TEXT_LIMIT = 256 << 20 };
+
+/* ---- unknown keys ----------------------------------------------------------------------------- */
+
+/* What may be meant by `name` inside `section`: its keys, and at the top the sections too. */
+static const char *nearest(const char *section, const char *name) {
+    const char *candidates[MAX_CANDIDATES];
+    size_t n = 0;
+    for (int k = 0; k < KEY_COUNT; k++)
+        if (strcmp(schema[k].section, section) == 0 && schema[k].role != ROLE_IGNORED)
+            candidates[n++] = schema[k].name;
+    for (int i = 1; *section == 0 && sections[i]; i++) candidates[n++] = sections[i];
+    return did_you_mean(name, candidates, n);
+}
+
+/* A key that stands in another section, or at the top level. */
+static const char *elsewhere(const char *section, const char *name) {
+    for (int k = 0; k < KEY_COUNT; k++)
+        if (strcmp(schema[k].section, section) != 0 && strcmp(schema[k].name, name) == 0 &&
+            schema[k].role != ROLE_IGNORED)
+            return schema[k].full;
+    return NULL;
+}
+
+static void unknown_key(reader_t *r, const char *section, const node_t *key, bool lenient) {
+    const char *shown = node_show(r->arena, key);
+    const char *dot = *section ? "." : "";
+    const char *place = elsewhere(section, key->text), *near = nearest(section, key->text);
+    if (!lenient) {
+        complain(r, key->at, "unknown key '%s%s%s'", section, dot, shown);
+        if (place && *section) suggest(r, "'%s' stands at the top level", place);
+        else if (place) suggest(r, "did you mean '%s'?", place);
+        else if (near) suggest(r, "did you mean '%s%s%s'?", section, dot, near);
+        return;
+    }
+    if (++r->warnings > MAX_ERRORS) return;
+    diag_warning(r->diag, key->at, "unknown key '%s' ignored", shown);
+    if (near) diag_hint(r->diag, "did you mean '%s'?", near);
+}
+
+/* ---- the file's keys -------------------------------------------------------------------------- */
+
+static bool is_section(const char *name) {
+    for (int i = 1; sections[i]; i++)
+        if (strcmp(sections[i], name) == 0) return true;
+    return false;
+}
+
+static void read_section(reader_t *r, const char *section, const node_t *n) {
+    if (node_null(n)) return;
+    if (n->kind != NODE_MAP) {
+        complain(r, n->at, "'%s' must be a mapping, not %s", section, node_show(r->arena, n));
+        return;
+    }
+    for (size_t i = 0; i < n->n; i++) {
+        const node_t *name = n->items[2 * i];
+        spec_key_t key = schema_find(section, name->text);
+        if (key == KEY_COUNT || name->length >= MAX_TEXT) unknown_key(r, section, name, false);
+        else r->nodes[key] = n->items[2 * i + 1];
+    }
+}
+
+/* Reserved for model keys that Hugging Face lacks; there is none yet. */
+static void read_extensions(reader_t *r, const node_t *n) {
+    if (node_null(n) || (n->kind == NODE_MAP && n->n == 0)) return;
+    srcloc_t at = n->kind == NODE_MAP ? n->items[0]->at : n->at;
+    complain(r, at, "there are no extensions: 'extensions' must be empty");
+}
+
+static void read_top(reader_t *r, const node_t *root) {
+    if (root->kind != NODE_MAP) {
+        complain(r, root->at, "a spec is a mapping of keys to values, not %s%s",
+                 root->kind == NODE_SCALAR ? "the text " : "", node_show(r->arena, root));
+        return;
+    }
+    for (size_t i = 0; i < root->n; i++)
+        if (node_is(root->items[2 * i], "model_type"))
+            r->lenient = node_is(root->items[2 * i + 1], "reformer");
+    for (size_t i = 0; i < root->n; i++) {
+        const node_t *name = root->items[2 * i];
+        node_t *value = root->items[2 * i + 1];
+        spec_key_t key = name->length < MAX_TEXT ? schema_find("", name->text) : KEY_COUNT;
+        if (key != KEY_COUNT) r->nodes[key] = value;
+        else if (is_section(name->text)) read_section(r, name->text, value);
+        else if (node_is(name, "extensions")) read_extensions(r, value);
+        else unknown_key(r, "", name, r->lenient);
+    }
+}
+
+/* ---- settings --------------------------------------------------------------------------------- */
+
+static spec_key_t find_dotted(reader_t *r, const char *dotted, const char **section,
+                              const char **name) {
+    const char *dot = strchr(dotted, '.');
+    *section = dot ? arena_strndup(r->arena, dotted, (size_t)(dot - dotted)) : "";
+    *name = dot ? dot + 1 : dotted;
+    return schema_find(*section, *name);
+}
+
+static void read_setting(reader_t *r, const setting_t *set) {
+    const char *where = arena_printf(r->arena, "--set %s", set->key), *section, *name;
+    spec_key_t key = find_dotted(r, set->key, &section, &name);
+    if (key == KEY_COUNT) {
+        node_t *n = tree_scalar(r->arena, IN_FILE(where), name);
+        if (!*section || is_section(section)) unknown_key(r, section, n, false);
+        else complain(r, IN_FILE(where), "there is no section '%s'", section);
+        if (is_section(set->key)) suggest(r, "set its keys one by one: %s.KEY=VALUE", set->key);
+        return;
+    }
+    node_t *n = set->value[strspn(set->value, " \t")]
+                    ? tree_read(r->arena, where, set->value, strlen(set->value), false, r->diag)
+                    : tree_scalar(r->arena, IN_FILE(where), "");
+    if (!n) return;
+    r->nodes[key] = n;
+    r->set[key] = true;
+}
+
+/* What a setting makes meaningless in the file is not held against it. */
+static void drop_replaced(reader_t *r) {
+    if (r->set[KEY_attn_layers] && !r->set[KEY_num_hidden_layers])
+        r->nodes[KEY_num_hidden_layers] = NULL;
+    if (r->set[KEY_num_labels] && !r->set[KEY_id2label]) r->nodes[KEY_id2label] = NULL;
+    if (r->set[KEY_id2label] && !r->set[KEY_num_labels]) r->nodes[KEY_num_labels] = NULL;
+}
+
+/* ---- defaults and conversion ------------------------------------------------------------------ */
+
+/* "[64, 64]" and scalars: all the forms that defaults in schema.def have. */
+static node_t *default_node(reader_t *r, const key_info_t *k) {
+    srcloc_t at = IN_FILE(r->spec->path);
+    if (k->standard[0] != '[') return tree_scalar(r->arena, at, k->standard);
+    return tree_read(r->arena, r->spec->path, k->standard, strlen(k->standard), false, r->diag);
+}
+
+static void convert_all(reader_t *r) {
+    for (int k = 0; k < KEY_COUNT; k++) {
+        r->spec->at[k] = IN_FILE(r->spec->path);
+        r->spec->given[k] = r->nodes[k] != NULL;
+        if (r->nodes[k]) r->spec->at[k] = r->nodes[k]->at;
+        else if (schema[k].standard) r->nodes[k] = default_node(r, &schema[k]);
+        convert_value(r, (spec_key_t)k);
+    }
+}
+
+spec_t *spec_parse(arena_t *a, const char *path, const char *text, size_t bytes,
+                   const setting_t *sets, int n_sets, diag_t *d) {
+    int before = diag_errors(d);
+    if (bytes >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) text += 3, bytes -= 3;
+    if (bytes > TEXT_LIMIT) {
+        diag_error(d, IN_FILE(path), "is %zu bytes long, a spec has %d at most", bytes, TEXT_LIMIT);
+        return NULL;
+    }
+    diag_source(d, path, text, bytes);
+    node_t *root = tree_read(a, path, text, bytes, true, d);
+    if (!root) return NULL;
+    reader_t *r = ARENA_NEW(a, reader_t);
+    *r = (reader_t){.arena = a, .diag = d, .spec = ARENA_NEW(a, spec_t)};
+    r->spec->path = path;
+    read_top(r, root);
+    for (int i = 0; i < n_sets; i++) read_setting(r, &sets[i]);
+    if (root->kind != NODE_MAP) return NULL;
+    drop_replaced(r);
+    convert_all(r);
+    check_spec(r);
+    return diag_errors(d) == before ? r->spec : NULL;
+}

@@ -1,0 +1,31 @@
+/* One reading of one spec: what read.c, values.c and check.c share. */
+#ifndef REFORMERC_SPEC_READ_H
+#define REFORMERC_SPEC_READ_H
+
+#include "spec/schema.h"
+#include "spec/tree.h"
+
+typedef struct {
+    arena_t *arena;
+    diag_t *diag;
+    spec_t *spec;
+    bool lenient;             /* the file says `model_type: reformer` */
+    int errors;               /* reported by complain(); at MAX_ERRORS it falls silent */
+    int warnings;             /* of unknown keys, likewise */
+    node_t *nodes[KEY_COUNT]; /* the value of each key, the default's included; NULL: absent */
+    bool set[KEY_COUNT];      /* by --set */
+    bool bad[KEY_COUNT];      /* did not convert: checks that need it stay away */
+} reader_t;
+
+/* An error at the place; false, for `return complain(…)`. */
+bool complain(reader_t *r, srcloc_t at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* A hint for the error just reported. */
+void suggest(reader_t *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* nodes[key] → the members of spec_t. Sets bad[key] after errors. */
+void convert_value(reader_t *r, spec_key_t key);
+
+/* The rules that join several values; those that need the architecture only if it is known. */
+void check_spec(reader_t *r);
+
+#endif
