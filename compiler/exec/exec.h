@@ -8,6 +8,7 @@
 #ifndef REFORMERC_EXEC_H
 #define REFORMERC_EXEC_H
 
+#include "emit/emit.h" /* plan_describe: what all of them run by */
 #include "lower/lower.h"
 #include "reformer_rt.h"
 #include "weights/weights.h"
@@ -16,7 +17,7 @@ typedef enum { BACKEND_C, BACKEND_REFERENCE, BACKEND_INTERPRETER } backend_t;
 
 typedef struct {
     backend_t backend;
-    const char *cc;          /* --cc, NULL: $CC, else cc */
+    const char *cc; /* --cc, NULL: $CC, else cc */
     pass_options_t passes;
 } exec_options_t;
 
@@ -29,8 +30,5 @@ exec_t *exec_open(plan_t *p, const store_t *weights, const exec_options_t *o, di
 bool exec_forward(exec_t *e, const reformer_io_t *io, diag_t *d);
 size_t exec_workspace_bytes(const exec_t *e, size_t length, int threads);
 void exec_close(exec_t *e);
-
-/* The runtime's descriptor of a plan, in memory (interpreter, later JIT): run == NULL. */
-void plan_describe(const plan_t *p, reformer_desc_t *desc, reformer_variant_t *variants);
 
 #endif
