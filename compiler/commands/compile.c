@@ -29,10 +29,16 @@ static void add_file(files_t *f, const char *path, const void *data, size_t byte
     f->bytes[f->n++] = bytes;
 }
 
-/* Writes all under temporary names, then renames them one after the other. */
+/* Writes all under temporary names, then renames them one after the other. A folder in the way would
+ * only be found by its rename, with files before it in place already. */
 static bool write_files(const files_t *f, diag_t *d) {
     output_t *out[MAX_FILES] = {0};
     bool ok = true;
+    for (int i = 0; i < f->n; i++) {
+        if (!is_directory(f->path[i])) continue;
+        diag_error(d, IN_FILE(f->path[i]), "is a directory, a file is to be written here");
+        ok = false;
+    }
     for (int i = 0; ok && i < f->n; i++) {
         out[i] = output_open(f->path[i], d);
         ok = out[i] && output_write(out[i], f->data[i], f->bytes[i]);

@@ -32,7 +32,7 @@ static bool check_text_kind(const spec_t *s, diag_t *d) {
                    arch_hf_name(s->architecture));
         return false;
     }
-    if (s->compile.text == TEXT_BYTES) return true;
+    if (s->compile.text == TEXT_BYTES) return true; /* the spec's checks know that all ids fit */
     if (s->compile.text == TEXT_UNSET && s->vocab_size == BYTE_VOCABULARY) return true;
     if (s->compile.text == TEXT_SENTENCEPIECE) {
         diag_error(d, s->at[KEY_compile_text], "this version reads text as bytes only");
@@ -44,21 +44,14 @@ static bool check_text_kind(const spec_t *s, diag_t *d) {
     return false;
 }
 
-static bool encode(tokens_t *t, const char *text, size_t bytes, const spec_t *s, const char *path,
-                   diag_t *d) {
+static bool encode(tokens_t *t, const char *text, size_t bytes, const char *path, diag_t *d) {
     t->n = (int64_t)bytes;
     t->ids = malloc((bytes ? bytes : 1) * sizeof *t->ids);
     if (!t->ids) {
         diag_error(d, IN_FILE(path), "not enough memory for %zu tokens", bytes);
         return false;
     }
-    for (size_t i = 0; i < bytes; i++) {
-        t->ids[i] = (unsigned char)text[i] + BYTE_OFFSET;
-        if (t->ids[i] < s->vocab_size) continue;
-        diag_error(d, IN_FILE(path), "byte %zu is 0x%02x, id %d: vocab_size is %lld", i,
-                   (unsigned char)text[i], t->ids[i], (long long)s->vocab_size);
-        return false;
-    }
+    for (size_t i = 0; i < bytes; i++) t->ids[i] = (unsigned char)text[i] + BYTE_OFFSET;
     if (t->n >= 2) return true;
     diag_error(d, IN_FILE(path),
                "has %lld byte%s: nothing to score; a token is scored from its predecessors",
@@ -66,10 +59,10 @@ static bool encode(tokens_t *t, const char *text, size_t bytes, const spec_t *s,
     return false;
 }
 
-static bool read_text(tokens_t *t, const spec_t *s, const char *path, diag_t *d) {
+static bool read_text(tokens_t *t, const char *path, diag_t *d) {
     size_t bytes;
     char *text = file_read(path, 0, &bytes, d);
-    bool ok = text && encode(t, text, bytes, s, path, d);
+    bool ok = text && encode(t, text, bytes, path, d);
     free(text);
     return ok;
 }
@@ -157,7 +150,7 @@ static bool eval_session(session_t *s, tokens_t *t) {
     const options_t *o = s->o;
     if (!session_spec(s) || !check_text_kind(s->spec, s->d) || !session_need_weights(s))
         return false;
-    if (!read_text(t, s->spec, o->text[OPT_TEXT], s->d)) return false;
+    if (!read_text(t, o->text[OPT_TEXT], s->d)) return false;
     keep_greatest_length(s->spec);
     session_plan_t want = {.name = "model", .runs = true};
     if (!session_plan(s, &want) || !session_open(s)) return false;

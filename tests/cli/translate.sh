@@ -85,7 +85,7 @@ check budget-flops 1 'a token takes [0-9]+ flops' "$r" "$model/config.json" -o c
 absent c.c c.h
 
 # Whole or not at all.
-check missing-model 1 'cannot open' "$r" nowhere.yaml -o y.c
+check missing-model 1 'nowhere.yaml: error' "$r" nowhere.yaml -o y.c
 check bad-spec 1 'error' "$r" "$model" -o y.c --set hidden_size=33
 check missing-weights 1 'nowhere.safetensors' "$r" "$model/config.json" --weights nowhere.safetensors -o y.c
 "$FORGE" cut "$model/model.safetensors" cut.safetensors 100

@@ -62,7 +62,7 @@ refused unknown-dtype 'word_embeddings.weight' strange
 "$FORGE" rename "$good" lost $norm reformer.encoder.layers.0.attention.layer_norm.wait
 refused missing-tensor 'encoder.layers.0.attention.layer_norm.weight.*missing|missing.*encoder.layers.0.attention.layer_norm.weight' lost
 "$FORGE" rename "$good" twice $norm $word
-refused name-twice 'word_embeddings.weight' twice
+refused name-twice 'duplicate' twice
 "$FORGE" poke "$good" nan $norm 3 7fc00000
 refused NaN 'layer_norm.weight.*(NaN|nan)|(NaN|nan).*layer_norm.weight' nan
 "$FORGE" poke "$good" infinite $norm 31 ff800000
