@@ -7,8 +7,6 @@
  * loop, so that a panel is read from memory once per block. */
 #include "lower/lower_int.h"
 
-enum { MAX_TILE = 14 * 4 };
-
 int split_rows(const lower_t *L, int64_t m, int size[2], int64_t count[2]) {
     int64_t tiles = (m + L->tiles->rows - 1) / L->tiles->rows;
     int64_t base = m / tiles, more = m % tiles;
@@ -34,7 +32,7 @@ void for_row_tiles(lower_t *L, builder_t *b, int64_t m,
 
 void tile_product(lower_t *L, builder_t *b, int rows, int vectors, int64_t depth, tile_scalar_fn *x,
                   tile_vector_fn *y, void *ctx, value_t *const *init, value_t **acc) {
-    value_t *start[MAX_TILE], *next[MAX_TILE], *col[8];
+    value_t *start[MAX_TILE], *next[MAX_TILE], *col[MAX_VECTORS];
     int n = rows * vectors;
     if (n > MAX_TILE) bug("register tile of %d x %d", rows, vectors);
     value_t *zero = init ? NULL : splat(b, L, 0);

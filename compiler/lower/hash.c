@@ -78,7 +78,7 @@ static void factor_bucket(lower_t *L, builder_t *b, hash_t *h, int64_t first, in
     int nv = L->tiles->vectors, size[2];
     int64_t count[2];
     ltype_t ints = VECTOR(E_I32, L->lanes);
-    value_t *best[4 * 8], *acc[14 * 4];
+    value_t *best[4 * MAX_VECTORS], *acc[MAX_TILE];
     for (int j = 0; j < nv; j++) {
         best[4 * j] = best[4 * j + 2] = splat(b, L, -3.4028234663852886e38);
         best[4 * j + 1] = best[4 * j + 3] = b_iconst(b, ints, 0);
@@ -112,7 +112,7 @@ static void factor_bucket(lower_t *L, builder_t *b, hash_t *h, int64_t first, in
 static void round_buckets(lower_t *L, builder_t *b, hash_t *h) {
     const attention_t *a = h->a;
     ltype_t ints = VECTOR(E_I32, L->lanes);
-    value_t *total[8], *part[8];
+    value_t *total[MAX_VECTORS], *part[MAX_VECTORS];
     int64_t first = 0, weight_of = 1;
     for (int f = 0; f < a->n_factors; f++) {
         factor_bucket(L, b, h, first, a->factors[f] / 2, part);

@@ -71,7 +71,7 @@ static void local_rows(lower_t *L, builder_t *b, window_t *w, affine_t row, affi
 
 static void local_panel(lower_t *L, builder_t *b, window_t *w) {
     const local_t *c = w->ctx;
-    value_t *most[8], *sum[8];
+    value_t *most[MAX_VECTORS], *sum[MAX_VECTORS];
     window_scores(L, b, w, most);
     window_exp(L, b, w, most, sum);
     for (int j = 0; j < L->tiles->vectors; j++) {

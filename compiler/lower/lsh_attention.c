@@ -226,7 +226,7 @@ static void lsh_rows(lower_t *L, builder_t *b, window_t *w, affine_t row, affine
 }
 
 static void lsh_panel(lower_t *L, builder_t *b, lsh_t *c) {
-    value_t *most[8], *sum[8], *shift[8];
+    value_t *most[MAX_VECTORS], *sum[MAX_VECTORS], *shift[MAX_VECTORS];
     window_scores(L, b, c->w, most);
     /* a row without keys: exp(NO_KEY - NO_KEY / 10) is 0, as it must be */
     for (int j = 0; j < L->tiles->vectors; j++)

@@ -5,6 +5,8 @@
 
 #include "loops/loops.h"
 
+enum { MAX_VECTORS = 4, MAX_TILE = 14 * MAX_VECTORS }; /* of all targets */
+
 typedef struct {
     target_id_t target;
     int vectors; /* columns of a tile, in vectors; vectors * lanes divides PANEL */

@@ -79,9 +79,9 @@ void window_end_guard(builder_t *b, inst_t *guard) {
 typedef struct {
     window_t *w;
     value_t *o;
-    affine_t key;      /* first key of the tile, within the chunk */
-    value_t *query[8]; /* positions of the panel's queries, per vector */
-    value_t *acc[14 * 4];
+    affine_t key;                /* first key of the tile, within the chunk */
+    value_t *query[MAX_VECTORS]; /* positions of the panel's queries, per vector */
+    value_t *acc[MAX_TILE];
 } scores_t;
 
 static value_t *score_key(lower_t *L, builder_t *b, void *ctx, int row, value_t *k) {
@@ -151,7 +151,7 @@ void window_scores(lower_t *L, builder_t *b, window_t *w, value_t **most) {
 
 void window_exp(lower_t *L, builder_t *b, window_t *w, value_t *const *shift, value_t **sum) {
     int nv = L->tiles->vectors;
-    value_t *next[8];
+    value_t *next[MAX_VECTORS];
     for (int j = 0; j < nv; j++) sum[j] = splat(b, L, 0);
     inst_t *loop = b_for(b, "key", dim(0), dim(w->span * w->chunk), nv, sum);
     for (int j = 0; j < nv; j++) {
@@ -190,7 +190,7 @@ static value_t *value_row(lower_t *L, builder_t *b, void *ctx, int j, value_t *k
 static void values_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int rows) {
     values_t *v = ctx;
     int n = rows * L->tiles->vectors;
-    value_t *acc[14 * 4];
+    value_t *acc[MAX_TILE] = {NULL};
     v->row = row;
     for (int i = 0; i < n; i++) acc[i] = splat(b, L, 0);
     inst_t *chunks = b_for(b, "o", dim(0), dim(v->w->span), n, acc);
