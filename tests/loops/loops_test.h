@@ -17,7 +17,7 @@
 typedef struct {
     arena_t *arena;
     diag_t *diag;
-    char *messages; /* of the last messages() */
+    char *messages; /* all so far */
 } box_t;
 
 static inline box_t box_open(void) {
@@ -30,14 +30,17 @@ static inline void box_close(box_t *b) {
     arena_free(b->arena);
 }
 
+/* diag_print() prints each message once, so earlier ones are kept. */
 static inline const char *messages(box_t *b) {
+    char *fresh = NULL, *earlier = b->messages;
     size_t n = 0;
-    free(b->messages);
-    FILE *f = open_memstream(&b->messages, &n);
+    FILE *f = open_memstream(&fresh, &n);
     assert_non_null(f);
+    if (earlier) fputs(earlier, f);
     diag_print(b->diag, f);
     fclose(f);
-    return b->messages;
+    free(earlier);
+    return b->messages = fresh;
 }
 
 static inline module_t *parse(box_t *b, const char *text) {

@@ -1,0 +1,169 @@
+/* The passes, each on ten-line texts: tests/loops/PASS_*.rir holds the module before, a line of
+ * dashes, and the exact text after. And what a text cannot say: that results stay the same bits. */
+#include <dirent.h>
+#include <math.h>
+
+#include "loops/rules.h"
+#include "loops_test.h"
+#include "reformer_rt.h"
+
+static const struct {
+    const char *prefix;
+    void (*run)(module_t *m);
+} passes[] = {
+    {"fold_", pass_fold}, {"cse_", pass_cse}, {"dce_", pass_dce}, {"plan_", pass_plan_memory}};
+
+static void check_file(const char *name, void (*run)(module_t *m)) {
+    static const char dashes[] = "\n# ---- after\n";
+    box_t b = box_open();
+    const char *path = arena_printf(b.arena, "%s/tests/loops/%s", SOURCE_DIR, name);
+    char *text = read_file(&b, path), *after = strstr(text, dashes);
+    if (!after) fail_msg("%s lacks what comes after", name);
+    *after = 0;
+    module_t *m = parse_good(&b, text);
+    run(m);
+    if (!loops_verify(m, b.diag)) fail_msg("%s: %s", name, messages(&b));
+    const char *got = print(&b, m);
+    after += sizeof dashes - 1;
+    if (strcmp(got, after) != 0) fail_msg("%s gives:\n%s", name, got);
+    box_close(&b);
+}
+
+static void match_their_texts(void **state) {
+    (void)state;
+    int found[4] = {0};
+    DIR *dir = opendir(SOURCE_DIR "/tests/loops");
+    assert_non_null(dir);
+    for (struct dirent *e; (e = readdir(dir));)
+        for (int k = 0; k < 4; k++) {
+            size_t n = strlen(passes[k].prefix), len = strlen(e->d_name);
+            if (len < 4 || strcmp(e->d_name + len - 4, ".rir") != 0) continue;
+            if (strncmp(e->d_name, passes[k].prefix, n) != 0) continue;
+            check_file(e->d_name, passes[k].run);
+            found[k]++;
+        }
+    closedir(dir);
+    for (int k = 0; k < 4; k++) assert_true(found[k] > 0);
+}
+
+/* ---- folding gives the bits that running gives --------------------------------------------------- */
+
+static const float interesting[] = {0.0f,   -0.0f,           1.0f,        -1.0f,    0.1f,
+                                    1e-40f, -3.2e38f, 16777217.0f, INFINITY, 0.33333334f};
+enum { INTERESTING = sizeof interesting / sizeof *interesting, ROWS = 32 };
+
+/* Every binary float op over every pair, once from constants and once from an input. */
+static module_t *ops_module(box_t *b, float x, float y, bool constants) {
+    static const op_t ops[] = {OP_ADD, OP_SUB, OP_MUL, OP_DIV, OP_MIN, OP_MAX};
+    module_t *m = module_new(b->arena, "ops", &targets[T_X86_64_V3], (units_t){0, 0});
+    buffer_t *in = module_buffer(m, BUF_INPUT, "in", E_F32, 1, (dim_t[]){{2, 0}});
+    buffer_t *out = module_buffer(m, BUF_OUTPUT, "out", E_F32, 1, (dim_t[]){{ROWS, 0}});
+    builder_t k = build_kernel(m, "k", 1, (dim_t[]){{1, 0}}, NULL);
+    affine_t zero = ax(0), one = ax(1);
+    value_t *a = constants ? b_const(&k, SCALAR(E_F32), x) : b_load(&k, in, 1, &zero);
+    value_t *c = constants ? b_const(&k, SCALAR(E_F32), y) : b_load(&k, in, 1, &one);
+    value_t *neutral[] = {b_const(&k, SCALAR(E_F32), 0.0), b_const(&k, SCALAR(E_F32), -0.0),
+                          b_const(&k, SCALAR(E_F32), 1.0), b_const(&k, SCALAR(E_F32), -1.0)};
+    int row = 0;
+    affine_t at;
+    for (size_t o = 0; o < sizeof ops / sizeof *ops; o++)
+        at = ax(row++), b_store(&k, out, b_binary(&k, ops[o], a, c), &at);
+    for (int n = 0; n < 4; n++) {
+        at = ax(row++), b_store(&k, out, b_binary(&k, OP_ADD, a, neutral[n]), &at);
+        at = ax(row++), b_store(&k, out, b_binary(&k, OP_SUB, a, neutral[n]), &at);
+        at = ax(row++), b_store(&k, out, b_binary(&k, OP_MUL, a, neutral[n]), &at);
+        at = ax(row++), b_store(&k, out, b_fma(&k, a, neutral[n], c), &at);
+        at = ax(row++), b_store(&k, out, b_fma(&k, a, c, neutral[n]), &at);
+    }
+    at = ax(row++), b_store(&k, out, b_unary(&k, OP_SQRT, a), &at);
+    at = ax(row++), b_store(&k, out, b_unary(&k, OP_NEG, a), &at);
+    value_t *bits = b_bitcast(&k, E_I32, a);
+    bits = b_shift(&k, OP_SHR, b_binary(&k, OP_ADD, bits, bits), 3);
+    at = ax(row++), b_store(&k, out, b_convert(&k, E_F32, bits), &at);
+    assert_in_range(row, 1, ROWS);
+    builder_t e = build_entry(m, "run");
+    b_launch(&e, k.fn, NULL);
+    in->slot = REFORMER_SLOT_LABELS_F32;
+    out->slot = REFORMER_SLOT_LOGITS;
+    return m;
+}
+
+static void run_ops(box_t *b, module_t *m, float x, float y, uint32_t *bits) {
+    float in[2] = {x, y}, out[ROWS] = {0};
+    reformer_call_t call = {0};
+    call.slot[REFORMER_SLOT_LABELS_F32] = in;
+    call.slot[REFORMER_SLOT_LOGITS] = out;
+    if (!loops_interpret(m, &call, b->diag)) fail_msg("%s", messages(b));
+    for (int k = 0; k < ROWS; k++) {
+        memcpy(&bits[k], &out[k], sizeof *bits);
+        if (isnan(out[k])) bits[k] = 0x7FC00000;
+    }
+}
+
+static void folding_keeps_every_bit(void **state) {
+    (void)state;
+    for (int i = 0; i < INTERESTING * INTERESTING; i++) {
+        float x = interesting[i / INTERESTING], y = interesting[i % INTERESTING];
+        uint32_t plain[ROWS], folded[2][ROWS];
+        box_t b = box_open();
+        module_t *m = ops_module(&b, x, y, false);
+        run_ops(&b, m, x, y, plain);
+        for (int constants = 0; constants < 2; constants++) {
+            m = ops_module(&b, x, y, constants);
+            size_t before = m->funcs[0]->body->n;
+            assert_true(loops_run_passes(m, &(pass_options_t){.verify_each = true}, b.diag));
+            assert_true(m->funcs[0]->body->n < before);
+            run_ops(&b, m, x, y, folded[constants]);
+            for (int k = 0; k < ROWS; k++)
+                if (plain[k] != folded[constants][k])
+                    fail_msg("row %d of %g, %g: %08x, folded %08x", k, (double)x, (double)y,
+                             plain[k], folded[constants][k]);
+        }
+        box_close(&b);
+    }
+}
+
+static void passes_are_timed_and_named(void **state) {
+    (void)state;
+    box_t b = box_open();
+    module_t *m = parse_good(&b, read_file(&b, SOURCE_DIR "/tests/loops/every_form.rir"));
+    assert_true(loops_run_passes(m, &(pass_options_t){.verify_each = true}, b.diag));
+    char *once = print(&b, m);
+    assert_true(loops_run_passes(m, &(pass_options_t){.verify_each = true}, b.diag));
+    assert_string_equal(once, print(&b, m)); /* nothing is left to do */
+    box_close(&b);
+}
+
+/* ---- cost ------------------------------------------------------------------------------------------ */
+
+static void counts_flops_and_bytes(void **state) {
+    (void)state;
+    box_t b = box_open();
+    module_t *m = parse_good(
+        &b, "module \"m\" target \"x86-64-v3\" units 1 .. 9\n"
+            "buffer x: workspace f32 [4*U, 8]\n"
+            "func f(f32x8 %a) -> f32x8 {\n%b = mul %a, %a\nreturn %b\n}\n"
+            "kernel k() tasks(%t < 4*U, %h < 2) {\n"
+            "%z = const.f32x8 1\n%one = const.i32 1\n"
+            "%r = for %i = 0 .. 10 with %acc = %z {\n%n = fma %acc, %z, %acc\nyield %n\n}\n"
+            "%c = call f(%r)\n"
+            "if %one {\n%d = add %c, %c\nstore x[%t, 0], %d\n} else {\n%s = load.f32 x[%t, 0]\n}\n"
+            "}\n"
+            "entry run {\nfor %l = 0 .. 3 {\nlaunch k()\n}\n}\n");
+    cost_t c = loops_kernel_cost(m, m->funcs[1], 5);
+    double tasks = 4 * 5 * 2, flops = tasks * (10 * 2 * 8 + 8 + 8);
+    assert_true(c.flops == flops && c.bytes_read == tasks * 4 && c.bytes_written == tasks * 32);
+    c = loops_cost(m, 5);
+    assert_true(c.flops == 3 * flops && c.bytes_written == 3 * tasks * 32);
+    box_close(&b);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(match_their_texts),
+        cmocka_unit_test(folding_keeps_every_bit),
+        cmocka_unit_test(passes_are_timed_and_named),
+        cmocka_unit_test(counts_flops_and_bytes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
