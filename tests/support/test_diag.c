@@ -1,0 +1,249 @@
+/* Messages as users see them: places, order, carets, hints, hostile text; bug(). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "support/diag.h"
+#include "support/printable.h"
+
+static void assert_prints(diag_t *d, const char *want) {
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *f = open_memstream(&text, &bytes);
+    assert_non_null(f);
+    diag_print(d, f);
+    fclose(f);
+    assert_string_equal(text, want);
+    free(text);
+}
+
+static const char yaml[] = "hidden_size: 64\nnum_hashs: 2\n\tvocab_size: x\nlast: 1";
+
+static srcloc_t at(int line, int col) {
+    return (srcloc_t){"model.yaml", line, col};
+}
+
+static diag_t *with_source(const char *text) {
+    diag_t *d = diag_new();
+    diag_source(d, "model.yaml", text, strlen(text));
+    return d;
+}
+
+static void places_and_carets(void **state) {
+    (void)state;
+    diag_t *d = with_source(yaml);
+    diag_error(d, at(2, 1), "unknown key '%s'", "num_hashs");
+    diag_hint(d, "did you mean '%s'?", "num_hashes");
+    assert_int_equal(diag_errors(d), 1);
+    assert_prints(d, "model.yaml:2:1: error: unknown key 'num_hashs'\n"
+                     "    num_hashs: 2\n"
+                     "    ^\n"
+                     "    hint: did you mean 'num_hashes'?\n");
+    assert_prints(d, ""); /* once */
+    diag_warning(d, at(4, 7), "here");
+    assert_int_equal(diag_errors(d), 1);
+    assert_prints(d, "model.yaml:4:7: warning: here\n"
+                     "    last: 1\n"
+                     "          ^\n");
+    diag_error(d, at(3, 14), "tab");
+    assert_prints(d, "model.yaml:3:14: error: tab\n"
+                     "     vocab_size: x\n"
+                     "                 ^\n");
+    diag_free(d);
+    diag_free(NULL);
+}
+
+static void without_place(void **state) {
+    (void)state;
+    diag_t *d = with_source(yaml);
+    diag_hint(d, "nothing to attach to");
+    assert_prints(d, "");
+    diag_error(d, NOWHERE, "no weights");
+    diag_error(d, IN_FILE("a.safetensors"), "truncated");
+    diag_error(d, at(99, 1), "beyond the end");
+    diag_error(d, IN_FILE("model.yaml"), "empty");
+    assert_prints(d, "reformerc: error: no weights\n"
+                     "a.safetensors: error: truncated\n"
+                     "model.yaml: error: empty\n"
+                     "model.yaml:99:1: error: beyond the end\n");
+    diag_free(d);
+}
+
+/* By file in order of first report, then by place, then as reported. */
+static void file_order(void **state) {
+    (void)state;
+    diag_t *d = diag_new();
+    diag_error(d, (srcloc_t){"b", 9, 1}, "1");
+    diag_error(d, (srcloc_t){"a", 5, 1}, "2");
+    diag_error(d, (srcloc_t){"b", 2, 8}, "3");
+    diag_error(d, (srcloc_t){"b", 2, 3}, "4");
+    diag_error(d, (srcloc_t){"b", 2, 3}, "5");
+    diag_warning(d, (srcloc_t){"a", 1, 1}, "6");
+    assert_int_equal(diag_errors(d), 5);
+    assert_prints(d, "b:2:3: error: 4\nb:2:3: error: 5\nb:2:8: error: 3\nb:9:1: error: 1\n"
+                     "a:1:1: warning: 6\na:5:1: error: 2\n");
+    diag_free(d);
+}
+
+/* File names may be freed right after the report. */
+static void names_are_copied(void **state) {
+    (void)state;
+    diag_t *d = diag_new();
+    for (int i = 0; i < 2; i++) {
+        char *name = strdup("short-lived");
+        assert_non_null(name);
+        diag_error(d, IN_FILE(name), "%d", i);
+        memset(name, 'x', strlen(name));
+        free(name);
+    }
+    assert_prints(d, "short-lived: error: 0\nshort-lived: error: 1\n");
+    diag_free(d);
+}
+
+/* Columns count characters; the caret stands under them, not under bytes. */
+static void utf8(void **state) {
+    (void)state;
+    diag_t *d = with_source("näme: ü\n日本: x");
+    diag_error(d, at(1, 7), "umlaut");
+    diag_error(d, at(2, 5), "kanji");
+    assert_prints(d, "model.yaml:1:7: error: umlaut\n"
+                     "    näme: ü\n"
+                     "          ^\n"
+                     "model.yaml:2:5: error: kanji\n"
+                     "    日本: x\n"
+                     "        ^\n");
+    diag_free(d);
+}
+
+static void long_lines_are_cut(void **state) {
+    (void)state;
+    char line[3001];
+    memset(line, 'a', 3000);
+    line[3000] = 0;
+    line[1999] = 'X';
+    diag_t *d = with_source(line);
+    diag_error(d, at(1, 2000), "far out");
+    char *text = NULL, *quote, *caret;
+    size_t bytes = 0;
+    FILE *f = open_memstream(&text, &bytes);
+    diag_print(d, f);
+    fclose(f);
+    quote = strchr(text, '\n') + 1;
+    caret = strchr(quote, '\n') + 1;
+    assert_true(caret - quote <= 4 + 100 + 1);
+    assert_int_equal(quote[strchr(caret, '^') - caret], 'X');
+    free(text);
+    diag_free(d);
+}
+
+static void hostile_text_is_tamed(void **state) {
+    (void)state;
+    diag_t *d = with_source("a\x1b[2J\xc2\x9b\xff\xe2\x82z\r\n");
+    diag_error(d, at(1, 1), "key '%s'", "\x1b]0;title\x07");
+    diag_hint(d, "%s", "\x7f");
+    diag_error(d, IN_FILE("\x1b[31m"), "two\nlines");
+    assert_prints(d, "model.yaml:1:1: error: key '?]0;title?'\n"
+                     "    a?[2J???z\n"
+                     "    ^\n"
+                     "    hint: ?\n"
+                     "?[31m: error: two\nlines\n");
+    diag_free(d);
+}
+
+static void printable_characters(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t bytes;
+        bool ok;
+    } cases[] = {
+        {"a", 1, true},
+        {"\x1f", 1, false},
+        {"\x7f", 1, false},
+        {"\xc3\xa9", 2, true},
+        {"\xc2\x80", 2, false}, /* C1 */
+        {"\xc2\xa0", 2, true},
+        {"\xc0\x80", 1, false},     /* overlong */
+        {"\xe0\x80\x80", 3, false}, /* overlong */
+        {"\xe2\x82\xac", 3, true},
+        {"\xe2\x82", 2, false},     /* cut */
+        {"\xed\xa0\x80", 3, false}, /* surrogate */
+        {"\xf0\x9f\x98\x80", 4, true},
+        {"\xf4\x90\x80\x80", 4, false}, /* beyond U+10FFFF */
+        {"\xf8\x88\x80\x80\x80", 1, false},
+        {"\x80", 1, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        bool ok;
+        const char *p = cases[i].text;
+        assert_int_equal(printable(p, p + strlen(p), &ok), cases[i].bytes);
+        assert_int_equal(ok, cases[i].ok);
+    }
+}
+
+static void nearest_words(void **state) {
+    (void)state;
+    static const char *const keys[] = {"num_hashes", "num_buckets", "hidden_size", "hash_seed",
+                                       "lr"};
+    static const struct {
+        const char *word, *want;
+    } cases[] = {
+        {"num_hashs", "num_hashes"},   {"num_hahses", "num_hashes"},
+        {"hiden_sise", "hidden_size"}, {"bucket", NULL},
+        {"hash_seed", "hash_seed"},    {"x", NULL},
+        {"num_bucket", "num_buckets"}, {"", NULL},
+        {"qqqqqqqqqq", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *got = did_you_mean(cases[i].word, keys, 5);
+        if (!cases[i].want) assert_null(got);
+        else {
+            assert_non_null(got);
+            assert_string_equal(got, cases[i].want);
+        }
+    }
+    char huge[5000];
+    memset(huge, 'n', sizeof huge - 1);
+    huge[sizeof huge - 1] = 0;
+    assert_null(did_you_mean(huge, keys, 5));
+    assert_null(did_you_mean("num_hashes", keys, 0));
+}
+
+static void bug_exits_70(void **state) {
+    (void)state;
+    fflush(NULL);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        if (!freopen("/dev/null", "w", stderr)) _exit(1);
+        bug("%s", "on purpose");
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 70);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(places_and_carets),
+        cmocka_unit_test(without_place),
+        cmocka_unit_test(file_order),
+        cmocka_unit_test(names_are_copied),
+        cmocka_unit_test(utf8),
+        cmocka_unit_test(long_lines_are_cut),
+        cmocka_unit_test(hostile_text_is_tamed),
+        cmocka_unit_test(printable_characters),
+        cmocka_unit_test(nearest_words),
+        cmocka_unit_test(bug_exits_70),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,282 @@
+/* Files: reading with limits, mapping, outputs that appear whole or not at all. */
+#include <dirent.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "support/file.h"
+#include "support/sbuf.h"
+
+static char folder[300];
+
+static const char *in_folder(const char *name) {
+    static char path[8][600];
+    static int next;
+    char *out = path[next++ % 8];
+    snprintf(out, sizeof path[0], "%s/%s", folder, name);
+    return out;
+}
+
+static int make_folder(void **state) {
+    (void)state;
+    const char *base = getenv("TMPDIR");
+    snprintf(folder, sizeof folder, "%s/reformerc-file-XXXXXX", base && *base ? base : "/tmp");
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int remove_folder(void **state) {
+    (void)state;
+    char command[700];
+    snprintf(command, sizeof command, "chmod -R u+w '%s' && rm -rf '%s'", folder, folder);
+    return system(command);
+}
+
+static int entries(void) {
+    DIR *d = opendir(folder);
+    assert_non_null(d);
+    int n = 0;
+    for (struct dirent *e; (e = readdir(d));) n += e->d_name[0] != '.';
+    closedir(d);
+    return n;
+}
+
+static void assert_content(const char *path, const char *want) {
+    diag_t *d = diag_new();
+    size_t n;
+    char *text = file_read(path, 0, &n, d);
+    assert_non_null(text);
+    assert_int_equal(n, strlen(want));
+    assert_string_equal(text, want);
+    free(text);
+    diag_free(d);
+}
+
+static void assert_error(diag_t *d, const char *part) {
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *f = open_memstream(&text, &bytes);
+    assert_non_null(f);
+    diag_print(d, f);
+    fclose(f);
+    if (!strstr(text, part)) fail_msg("'%s' is not in:\n%s", part, text);
+    free(text);
+}
+
+/* ---- reading ------------------------------------------------------------------------------------ */
+
+static void reads_whole_files(void **state) {
+    (void)state;
+    diag_t *d = diag_new();
+    sbuf_t big = {0};
+    for (int i = 0; i < 50000; i++) sbuf_printf(&big, "line %d\n", i);
+    assert_true(file_write(in_folder("big"), big.data, big.size, d));
+    assert_content(in_folder("big"), big.data);
+    assert_true(file_write(in_folder("empty"), NULL, 0, d));
+    assert_content(in_folder("empty"), "");
+    size_t n;
+    char *text = file_read(in_folder("big"), big.size, &n, d);
+    assert_non_null(text);
+    free(text);
+    assert_null(file_read(in_folder("big"), big.size - 1, &n, d));
+    assert_error(d, "bytes, the limit here");
+    sbuf_free(&big);
+    assert_null(file_read(folder, 0, &n, d));
+    assert_error(d, "is a directory, a file is needed here");
+    assert_null(file_read(in_folder("absent"), 0, &n, d));
+    assert_error(d, "absent: error: cannot open: No such file");
+    assert_null(file_read("/dev/zero", 1 << 20, &n, d)); /* no end: the limit ends it */
+    assert_int_equal(diag_errors(d), 4);
+    diag_free(d);
+}
+
+static void maps_files(void **state) {
+    (void)state;
+    diag_t *d = diag_new();
+    mapping_t m;
+    assert_true(file_write(in_folder("mapped"), "weights", 7, d));
+    assert_true(file_map(in_folder("mapped"), &m, d));
+    assert_int_equal(m.bytes, 7);
+    assert_memory_equal(m.data, "weights", 7);
+    file_unmap(&m);
+    assert_null(m.data);
+    file_unmap(&m); /* again is fine */
+    assert_true(file_write(in_folder("mapped"), "", 0, d));
+    assert_true(file_map(in_folder("mapped"), &m, d));
+    assert_int_equal(m.bytes, 0);
+    file_unmap(&m);
+    assert_int_equal(diag_errors(d), 0);
+    assert_int_equal(mkfifo(in_folder("pipe"), 0600), 0);
+    assert_false(file_map(in_folder("pipe"), &m, d)); /* and does not wait for a writer */
+    assert_error(d, "pipe: error: is not a regular file");
+    assert_false(file_map("/dev/zero", &m, d));
+    assert_false(file_map(folder, &m, d));
+    assert_false(file_map(in_folder("absent"), &m, d));
+    assert_null(m.data);
+    diag_free(d);
+}
+
+/* ---- outputs ------------------------------------------------------------------------------------- */
+
+static void output_appears_at_commit(void **state) {
+    (void)state;
+    diag_t *d = diag_new();
+    int before = entries();
+    output_t *o = output_open(in_folder("out"), d);
+    assert_non_null(o);
+    assert_true(output_write(o, "ab", 2));
+    assert_true(output_write(o, NULL, 0));
+    assert_false(file_exists(in_folder("out")));
+    assert_true(output_write(o, "cd", 2));
+    assert_true(output_commit(o));
+    assert_content(in_folder("out"), "abcd");
+    assert_int_equal(entries(), before + 1); /* no temporary file is left */
+    o = output_open(in_folder("out"), d);
+    assert_true(output_write(o, "new", 3));
+    output_abort(o);
+    assert_content(in_folder("out"), "abcd");
+    assert_int_equal(entries(), before + 1);
+    output_abort(NULL);
+    assert_true(file_write(in_folder("out"), "new", 3, d));
+    assert_content(in_folder("out"), "new");
+    assert_int_equal(diag_errors(d), 0);
+    diag_free(d);
+}
+
+static void output_has_usual_permissions(void **state) {
+    (void)state;
+    diag_t *d = diag_new();
+    mode_t old = umask(027);
+    assert_true(file_write(in_folder("mode"), "x", 1, d));
+    umask(old);
+    struct stat st;
+    assert_int_equal(stat(in_folder("mode"), &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0640);
+    diag_free(d);
+}
+
+static void output_onto_devices(void **state) {
+    (void)state;
+    diag_t *d = diag_new();
+    assert_true(file_write("/dev/null", "x", 1, d));
+    assert_int_equal(diag_errors(d), 0);
+    assert_false(file_write("/dev/full", "x", 1, d));
+    assert_error(d, "/dev/full: error: cannot write: No space left on device");
+    struct stat st;
+    assert_int_equal(stat("/dev/null", &st), 0);
+    assert_true(S_ISCHR(st.st_mode)); /* not replaced by a file */
+    diag_free(d);
+}
+
+/* A full disk, by way of a limit on the size of files: small writes fail only when flushed. */
+static void full_disk(void **state) {
+    (void)state;
+    int before = entries();
+    fflush(NULL);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        signal(SIGXFSZ, SIG_IGN);
+        struct rlimit limit = {100, 100};
+        if (setrlimit(RLIMIT_FSIZE, &limit) != 0) _exit(2);
+        diag_t *d = diag_new();
+        static char data[1 << 20];
+        int bad = file_write(in_folder("small"), data, 200, d) ||
+                  file_write(in_folder("large"), data, sizeof data, d) || diag_errors(d) != 2 ||
+                  file_exists(in_folder("small")) || file_exists(in_folder("large"));
+        diag_free(d);
+        _exit(bad);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_int_equal(entries(), before);
+}
+
+static void output_into_nowhere(void **state) {
+    (void)state;
+    diag_t *d = diag_new();
+    assert_null(output_open(in_folder("absent/out"), d));
+    assert_error(d, "absent/out: error: cannot create: No such file or directory");
+    assert_false(file_write(folder, "x", 1, d)); /* a directory */
+    assert_int_equal(diag_errors(d), 2);
+    assert_int_equal(mkdir(in_folder("locked"), 0500), 0);
+    if (geteuid() != 0) {
+        assert_null(output_open(in_folder("locked/out"), d));
+        assert_error(d, "cannot create: Permission denied");
+    }
+    diag_free(d);
+}
+
+static void output_to_stdout(void **state) {
+    (void)state;
+    fflush(NULL);
+    int saved = dup(1);
+    assert_non_null(freopen(in_folder("stdout"), "w", stdout));
+    diag_t *d = diag_new();
+    output_t *o = output_open("-", d);
+    int aborted = o && output_write(o, "never", 5);
+    output_abort(o);
+    o = output_open("-", d);
+    int ok = o && output_write(o, "da", 2) && output_write(o, "ta", 2);
+    fflush(stdout);
+    struct stat st;
+    int early = stat(in_folder("stdout"), &st) == 0 && st.st_size > 0; /* held until commit */
+    ok = ok && output_commit(o);
+    fflush(stdout);
+    dup2(saved, 1);
+    close(saved);
+    assert_true(aborted && ok && !early);
+    assert_content(in_folder("stdout"), "data");
+    diag_free(d);
+}
+
+/* ---- folders -------------------------------------------------------------------------------------- */
+
+static void folders(void **state) {
+    (void)state;
+    assert_true(is_directory(folder));
+    assert_true(make_directories(folder));
+    assert_true(make_directories(in_folder("a/b/c")));
+    assert_true(is_directory(in_folder("a/b/c")));
+    assert_true(make_directories(in_folder("a//b/d/")));
+    assert_true(is_directory(in_folder("a/b/d")));
+    diag_t *d = diag_new();
+    assert_true(file_write(in_folder("a/file"), "", 0, d));
+    diag_free(d);
+    assert_false(make_directories(in_folder("a/file")));
+    assert_false(make_directories(in_folder("a/file/below")));
+    assert_false(make_directories(""));
+    assert_false(is_directory(in_folder("a/file")));
+    assert_true(file_exists(in_folder("a/file")));
+    assert_false(file_exists(in_folder("a/none")));
+    struct stat st;
+    assert_int_equal(stat(in_folder("a/b"), &st), 0);
+    assert_int_equal(st.st_mode & 0077, 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_whole_files),
+        cmocka_unit_test(maps_files),
+        cmocka_unit_test(output_appears_at_commit),
+        cmocka_unit_test(output_has_usual_permissions),
+        cmocka_unit_test(output_onto_devices),
+        cmocka_unit_test(full_disk),
+        cmocka_unit_test(output_into_nowhere),
+        cmocka_unit_test(output_to_stdout),
+        cmocka_unit_test(folders),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
