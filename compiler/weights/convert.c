@@ -80,7 +80,7 @@ static bool integer_at(const st_tensor_t *t, int64_t i, int64_t *out) {
     case ST_I64: memcpy(out, p + 8 * i, 8); return true;
     case ST_I32: memcpy(&i32, p + 4 * i, 4), *out = i32; return true;
     case ST_I16: memcpy(&i16, p + 2 * i, 2), *out = i16; return true;
-    case ST_I8: *out = (int8_t)p[i]; return true;
+    case ST_I8: *out = (int64_t)p[i] - (p[i] & 0x80 ? 256 : 0); return true;
     case ST_U8: *out = p[i]; return true;
     case ST_BOOL: *out = p[i] != 0; return true;
     default: return false;

@@ -14,7 +14,7 @@ static uint64_t next(void) {
 
 static int runs(void) {
     const char *n = getenv("REFORMERC_FUZZ");
-    return n ? atoi(n) : 3000;
+    return n ? atoi(n) : 1500;
 }
 
 static const char *const tokens[] = {
