@@ -25,6 +25,12 @@ static srcloc_t item_at(const reader_t *r, spec_key_t key, int i) {
     return n && n->kind == NODE_LIST && (size_t)i < n->n ? n->items[i]->at : r->spec->at[key];
 }
 
+/* Where to point when two values disagree: at the first that the user gave. */
+static srcloc_t blame(const reader_t *r, spec_key_t first, spec_key_t second) {
+    const spec_t *s = r->spec;
+    return s->given[first] || !s->given[second] ? s->at[first] : s->at[second];
+}
+
 /* ---- counts ----------------------------------------------------------------------------------- */
 
 static void check_layer_count(reader_t *r) {
@@ -34,7 +40,7 @@ static void check_layer_count(reader_t *r) {
     long long count = atoll(n->text);
     if (count == s->n_layers) return;
     complain(r, n->at, "'num_hidden_layers' is %lld, 'attn_layers' %s %d", count,
-             s->given[KEY_attn_layers] ? "lists" : "has by default", s->n_layers);
+             s->given[KEY_attn_layers] ? "lists" : "by default has", s->n_layers);
 }
 
 /* id2label's size is num_labels, unless both stand and differ. */
@@ -67,13 +73,13 @@ static void check_axial(reader_t *r) {
     if (shape && s->n_axial < 2)
         complain(r, s->at[KEY_axial_pos_shape], "'axial_pos_shape' needs two factors at least");
     if (shape && dims && s->n_axial != s->n_axial_dims)
-        complain(r, s->at[KEY_axial_pos_embds_dim],
+        complain(r, blame(r, KEY_axial_pos_embds_dim, KEY_axial_pos_shape),
                  "'axial_pos_embds_dim' has %d numbers, 'axial_pos_shape' has %d", s->n_axial_dims,
                  s->n_axial);
     int64_t sum = 0;
     for (int i = 0; i < s->n_axial_dims; i++) sum += s->axial_pos_embds_dim[i];
     if (!dims || !USABLE(r, KEY_hidden_size) || sum == s->hidden_size) return;
-    complain(r, s->at[KEY_axial_pos_embds_dim],
+    complain(r, blame(r, KEY_axial_pos_embds_dim, KEY_hidden_size),
              "'axial_pos_embds_dim' sums to %lld, 'hidden_size' is %lld", (long long)sum,
              (long long)s->hidden_size);
 }
@@ -214,7 +220,7 @@ static void check_compile(reader_t *r) {
                  (long long)s->vocab_size);
     if (USABLE(r, KEY_train_warmup_steps, KEY_train_steps) &&
         s->train.warmup_steps > s->train.steps)
-        complain(r, s->at[KEY_train_warmup_steps],
+        complain(r, blame(r, KEY_train_warmup_steps, KEY_train_steps),
                  "'train.warmup_steps' is %lld, 'train.steps' only %lld",
                  (long long)s->train.warmup_steps, (long long)s->train.steps);
 }
@@ -224,7 +230,7 @@ static void check_compile(reader_t *r) {
 static void check_causal(reader_t *r) {
     const spec_t *s = r->spec;
     if (USABLE(r, KEY_is_decoder) && !s->is_decoder)
-        complain(r, s->at[KEY_is_decoder],
+        complain(r, blame(r, KEY_is_decoder, KEY_architectures),
                  "the causal LM (ReformerModelWithLMHead) needs 'is_decoder: true'");
     if (!USABLE(r, KEY_attn_layers)) return;
     if (spec_has_kind(s, LAYER_LSH) && USABLE(r, KEY_lsh_num_chunks_after) &&
@@ -242,7 +248,7 @@ static void check_architecture(reader_t *r) {
     bool lm = s->architecture == ARCH_CAUSAL_LM || s->architecture == ARCH_MASKED_LM;
     if (s->architecture == ARCH_CAUSAL_LM) check_causal(r);
     if (s->architecture == ARCH_MASKED_LM && USABLE(r, KEY_is_decoder) && s->is_decoder)
-        complain(r, s->at[KEY_is_decoder],
+        complain(r, blame(r, KEY_is_decoder, KEY_architectures),
                  "the masked LM (ReformerForMaskedLM) needs 'is_decoder: false'");
     if (s->architecture == ARCH_QA && USABLE(r, KEY_num_labels) && s->num_labels != 2)
         complain(r, s->at[KEY_num_labels],

@@ -38,14 +38,12 @@ static const char *const kind_texts[] = {
     [KIND_INTS] = "a list of integers",
     [KIND_BUCKETS] = "an even integer",
     [KIND_LAYERS] = "a list of local and lsh",
-    [KIND_ARCHITECTURES] = "a list of ",
     [KIND_LAYER_COUNT] = "an integer",
     [KIND_MODEL_TYPE] = "reformer",
     [KIND_LABELS] = "a mapping from numbers to names",
     [KIND_NAME] = "a C name of at most 63 characters (a letter, then letters, digits and _)",
     [KIND_STRING] = "a text",
     [KIND_LENGTH] = "an integer",
-    [KIND_TARGETS] = "a target or a list of targets: ",
     [KIND_TEXT] = "bytes or sentencepiece:FILE",
     [KIND_BYTES] = "a budget such as '<= 64 MiB'",
     [KIND_FLOPS] = "a budget such as '<= 50 M'",
@@ -75,8 +73,11 @@ void print_range(spec_key_t key, sbuf_t *out) {
         sbuf_puts(out, ", a list of them, or dynamic");
         break;
     case KIND_WORD:
-    case KIND_TARGETS:
     case KIND_ARCHITECTURES: print_words(k->words, out); break;
+    case KIND_TARGETS:
+        print_words(k->words, out);
+        sbuf_puts(out, ", or a list of them");
+        break;
     default: break;
     }
 }

@@ -24,8 +24,8 @@ bool node_null(const node_t *n) {
 
 const char *node_show(arena_t *a, const node_t *n) {
     enum { SHOWN = 60 };
-    if (n->kind == NODE_LIST) return "a list";
-    if (n->kind == NODE_MAP) return "a mapping";
+    if (n->kind == NODE_LIST) return n->n ? "a list" : "an empty list";
+    if (n->kind == NODE_MAP) return n->n ? "a mapping" : "an empty mapping";
     const char *end = n->text + (n->length < MAX_TEXT ? n->length : MAX_TEXT);
     char *out = arena_alloc(a, SHOWN + 8), *to = out;
     for (const char *p = n->text; p < end;) {

@@ -253,21 +253,21 @@ static bool on_length(reader_t *r, spec_key_t key, const node_t *n) {
     if (s->compile.length_mode == LENGTH_DYNAMIC) return true;
     if (s->compile.length_mode == LENGTH_FIXED) {
         s->compile.n_lengths = 1;
-        return read_int(r, key, n, &s->compile.lengths[0]);
+        bool ok = read_int(r, key, n, &s->compile.lengths[0]);
+        if (!ok && n->kind == NODE_SCALAR) suggest_word(r, key, n->text);
+        return ok;
     }
     if (!read_ints(r, key, n, MAX_LENGTHS, s->compile.lengths, &s->compile.n_lengths)) return false;
-    bool ok = true;
     for (int i = 1; i < s->compile.n_lengths; i++)
         for (int j = 0; j < i; j++)
             if (s->compile.lengths[i] == s->compile.lengths[j]) {
                 complain(r, n->items[i]->at, "length %lld stands twice",
                          (long long)s->compile.lengths[i]);
-                ok = false;
                 break;
             }
     qsort(s->compile.lengths, (size_t)s->compile.n_lengths, sizeof s->compile.lengths[0],
           ascending);
-    return ok;
+    return true;
 }
 
 /* ---- texts ------------------------------------------------------------------------------------ */

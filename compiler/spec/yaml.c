@@ -2,8 +2,8 @@
  *
  * In: any bytes. Out: a tree as tree.h promises, or one error. Nothing here recurses: open
  * collections stand on a stack of MAX_DEPTH frames (libyaml is quadratic in the depth, so its own
- * limit is never reached). Aliases share nodes, so expansion costs nothing; what merge keys copy is
- * counted against MAX_NODES. Rules: YAML 1.1; scalars stay text, values.c says what they mean. */
+ * limit is never reached). Aliases share nodes, so nothing is expanded; they, and what merge keys
+ * copy, count against MAX_NODES. Rules: YAML 1.1; scalars stay text, values.c says what they mean. */
 #include "spec/tree.h"
 
 #include <stdlib.h>
@@ -232,6 +232,10 @@ static void end_collection(builder_t *b) {
 static void on_alias(builder_t *b, const yaml_event_t *e) {
     srcloc_t at = place(b, e->start_mark);
     const char *name = (const char *)e->data.alias.anchor;
+    if (++b->n_nodes > MAX_NODES) {
+        FAIL(b, at, "more than %d values: this is no model description", MAX_NODES);
+        return;
+    }
     for (size_t i = 0; i < b->n_anchors; i++) {
         if (strcmp(b->anchors[i].name, name) != 0) continue;
         if (b->anchors[i].open) FAIL(b, at, "alias '*%.60s' stands inside its own anchor", name);
@@ -285,7 +289,10 @@ static void syntax_error(builder_t *b) {
     if (p->error == YAML_MEMORY_ERROR) bug("out of memory while reading %s", b->path);
     const char *problem = p->problem ? p->problem : "unreadable";
     srcloc_t at = p->error == YAML_READER_ERROR ? IN_FILE(b->path) : place(b, p->problem_mark);
-    if (p->context) FAIL(b, at, "%s (%s)", problem, p->context);
+    if (p->context && p->context_mark.line != p->problem_mark.line && b->lines)
+        FAIL(b, at, "%s (%s that starts in line %zu)", problem, p->context,
+             p->context_mark.line + 1);
+    else if (p->context) FAIL(b, at, "%s (%s)", problem, p->context);
     else FAIL(b, at, "%s", problem);
     const char *hint = syntax_hint(b, problem);
     if (hint) diag_hint(b->diag, "%s", hint);

@@ -1,0 +1,59 @@
+/* What must hold for any bytes read as a spec; shared by the fuzzer and by the seeded test. */
+#ifndef REFORMERC_TESTS_FUZZ_SPEC_INPUT_H
+#define REFORMERC_TESTS_FUZZ_SPEC_INPUT_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "spec/spec.h"
+
+#define MUST(condition)                                                                            \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "%s:%d: %s does not hold\n", __FILE__, __LINE__, #condition);          \
+            abort();                                                                               \
+        }                                                                                          \
+    } while (0)
+
+/* Derived facts of an accepted spec are sane, and its config.json is the same spec. */
+static void accepted_is_sane(arena_t *a, spec_t *s, diag_t *d) {
+    int64_t most = spec_max_length(s), factors[MAX_FACTORS];
+    MUST(most >= 1 && spec_padded_length(s, most) <= s->max_position_embeddings);
+    MUST(spec_padded_length(s, most) >= most && spec_lcm(s) >= spec_min_chunk(s));
+    int n = spec_bucket_factors(s, spec_padded_length(s, most), factors);
+    MUST(n >= 1 && n <= MAX_FACTORS);
+    sbuf_t first = {0}, second = {0};
+    spec_to_config_json(s, &first);
+    spec_t *again = spec_parse(a, "again.json", first.data, first.size, NULL, 0, d);
+    MUST(again && diag_errors(d) == 0);
+    spec_to_config_json(again, &second);
+    MUST(strcmp(first.data, second.data) == 0);
+    sbuf_free(&first);
+    sbuf_free(&second);
+    spec_resolve_architecture(s, false, false, false, d);
+}
+
+/* True when the bytes were accepted. */
+static bool spec_one_input(const char *text, size_t bytes) {
+    arena_t *a = arena_new();
+    diag_t *d = diag_new();
+    spec_t *s = spec_parse(a, "fuzz.yaml", text, bytes, NULL, 0, d);
+    bool accepted = s != NULL;
+    MUST(accepted == (diag_errors(d) == 0));
+    char *printed = NULL;
+    size_t size = 0;
+    FILE *f = open_memstream(&printed, &size);
+    MUST(f);
+    diag_print(d, f);
+    fclose(f);
+    MUST(accepted || size > 0);
+    for (size_t i = 0; i < size; i++) MUST(printed[i] == '\n' || (unsigned char)printed[i] >= 0x20);
+    free(printed);
+    if (s && s->num_labels < 1000) accepted_is_sane(a, s, d);
+    diag_free(d);
+    arena_free(a);
+    return accepted;
+}
+
+#endif
