@@ -63,7 +63,7 @@ interval_t interval_of_load(const buffer_t *b, units_t u) {
     return b->has_range ? fit(interval_exact(b->lo, b->hi), b->elem, u) : interval_of_elem(b->elem);
 }
 
-/* ---- sums and products ---------------------------------------------------------------------- */
+/* ---- sums and products ----------------------------------------------------------------------- */
 
 static interval_t add(interval_t a, interval_t b, units_t u) {
     if (!both(a) || !both(b)) return (interval_t){0};
@@ -107,7 +107,7 @@ interval_t interval_of_affine(const affine_t *a, const interval_t *of, units_t u
     return sum;
 }
 
-/* ---- division by a positive literal or dimension ------------------------------------------------ */
+/* ---- division by a positive literal or dimension --------------------------------------------- */
 
 static int64_t floor_div(int64_t a, int64_t k) {
     return a / k - (a % k < 0);
@@ -134,7 +134,7 @@ static interval_t divide_by_dim(interval_t a, dim_t d, units_t u) {
     return interval_exact(dim(0), a.hi);
 }
 
-/* ---- ops --------------------------------------------------------------------------------------- */
+/* ---- ops ------------------------------------------------------------------------------------- */
 
 typedef struct {
     const inst_t *inst;

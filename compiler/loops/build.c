@@ -7,7 +7,7 @@
 
 #include "loops/rules.h"
 
-/* ---- the module ---------------------------------------------------------------------------- */
+/* ---- the module ------------------------------------------------------------------------------ */
 
 module_t *module_new(arena_t *a, const char *name, const target_t *target, units_t units) {
     module_t *m = ARENA_NEW(a, module_t);
@@ -94,7 +94,7 @@ static lfunc_t *named_func(module_t *m, fnkind_t kind, const char *name) {
     return func_new(m, kind, name);
 }
 
-/* ---- functions ----------------------------------------------------------------------------- */
+/* ---- functions ------------------------------------------------------------------------------- */
 
 value_t *value_new(module_t *m, lfunc_t *f, ltype_t t, inst_t *def, const char *name) {
     value_t *v = ARENA_NEW(m->arena, value_t);
@@ -159,7 +159,7 @@ value_t *kernel_param(builder_t *b, const char *name, int64_t count) {
     return v;
 }
 
-/* Scratch of several kernels may share a plain name: later ones are prefixed with their kernel's. */
+/* Kernels may give their scratch the same plain name: later ones are prefixed. */
 buffer_t *kernel_scratch(builder_t *b, const char *name, elem_t elem, int rank, const dim_t *dims) {
     if (b->fn->kind != FN_KERNEL) bug("scratch '%s' outside of a kernel", name);
     if (module_find_buffer(b->m, name))
@@ -169,7 +169,7 @@ buffer_t *kernel_scratch(builder_t *b, const char *name, elem_t elem, int rank, 
     return s;
 }
 
-/* ---- plain instructions -------------------------------------------------------------------- */
+/* ---- plain instructions ---------------------------------------------------------------------- */
 
 inst_t *inst_append(module_t *m, block_t *at, op_t op) {
     inst_t *i = ARENA_NEW(m->arena, inst_t);
@@ -324,7 +324,7 @@ value_t *b_name(value_t *v, const char *name) {
     return v;
 }
 
-/* ---- memory -------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static void set_index(builder_t *b, inst_t *i, buffer_t *buf, const affine_t *index) {
     if (buf->owner && buf->owner != b->fn) bug("%s: scratch '%s'", b->fn->name, buf->name);
@@ -354,7 +354,7 @@ void b_prefetch(builder_t *b, buffer_t *buf, const affine_t *index) {
     set_index(b, append(b, OP_PREFETCH, 0, NULL), buf, index);
 }
 
-/* ---- structure ----------------------------------------------------------------------------- */
+/* ---- structure ------------------------------------------------------------------------------- */
 
 static value_t **copy_values(builder_t *b, int n, value_t *const *v) {
     return n ? arena_copy(b->m->arena, v, (size_t)n * sizeof *v) : NULL;
@@ -484,7 +484,7 @@ void b_comment(builder_t *b, const char *fmt, ...) {
     va_end(ap);
 }
 
-/* ---- affine expressions -------------------------------------------------------------------- */
+/* ---- affine expressions ---------------------------------------------------------------------- */
 
 affine_t ax_v(value_t *v) {
     affine_t a = {.n = 1};

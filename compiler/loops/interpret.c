@@ -1,7 +1,7 @@
 /* The interpreter of Loops: the fourth executor, for testing lowering and passes.
  *
- * In: a verified module and a call with slots, weights and (where planned) workspace bound. Out: the
- * outputs, or an error that names function, task, instruction, buffer and indices. It trusts no
+ * In: a verified module and a call with slots, weights and (where planned) workspace bound. Out:
+ * the outputs, or an error that names function, task, instruction, buffer and indices. It trusts no
  * proof: every index, declared range, first read and race is looked at while it runs (memory.c).
  * Tasks of a launch run in a scrambled order that depends on nothing but the launch's number. */
 #include <stdlib.h>
@@ -46,7 +46,7 @@ static cell_t *cell(const run_t *r, const value_t *v) {
     return &r->frame[v->id];
 }
 
-/* ---- errors -------------------------------------------------------------------------------------- */
+/* ---- errors ---------------------------------------------------------------------------------- */
 
 static const char *task_text(const run_t *r, arena_t *a) {
     const char *text = "";
@@ -70,7 +70,7 @@ static void fail(run_t *r, const inst_t *i, const char *fmt, ...) {
     r->failed = true;
 }
 
-/* ---- lanes --------------------------------------------------------------------------------------- */
+/* ---- lanes ----------------------------------------------------------------------------------- */
 
 static float bf16_to_float(uint16_t x) {
     uint32_t bits = (uint32_t)x << 16;
@@ -189,7 +189,7 @@ static void do_convert(run_t *r, const inst_t *i) {
     }
 }
 
-/* ---- plain ops that move values ---------------------------------------------------------------------- */
+/* ---- plain ops that move values -------------------------------------------------------------- */
 
 static void do_const(run_t *r, const inst_t *i) {
     ltype_t t = i->result->type;
@@ -241,7 +241,7 @@ static void do_index(run_t *r, const inst_t *i) {
     cell(r, i->result)->i64[0] = affine(r, i->index);
 }
 
-/* ---- memory -------------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 /* The element an access starts at, row-major; -1 after an error. */
 static int64_t element(run_t *r, const inst_t *i, int lanes) {
@@ -309,7 +309,7 @@ static void do_prefetch(run_t *r, const inst_t *i) {
     element(r, i, 1);
 }
 
-/* ---- structure ------------------------------------------------------------------------------------------- */
+/* ---- structure ------------------------------------------------------------------------------- */
 
 /* Values passed all at once: an argument may be among what is passed. */
 static void pass(run_t *r, value_t *const *to, value_t *const *from, int n, cell_t *buffer) {
@@ -370,7 +370,7 @@ static void do_call(run_t *r, const inst_t *i) {
     for (int k = 0; k < i->n_results; k++) outer[i->results[k]->id] = inner[back->values[k]->id];
 }
 
-/* ---- launches ---------------------------------------------------------------------------------------------- */
+/* ---- launches -------------------------------------------------------------------------------- */
 
 static int64_t gcd(int64_t a, int64_t b) {
     return b ? gcd(b, a % b) : a;
@@ -439,7 +439,7 @@ static void do_nothing(run_t *r, const inst_t *i) {
     (void)i;
 }
 
-/* ---- the table of ops ------------------------------------------------------------------------------------------ */
+/* ---- the table of ops ------------------------------------------------------------------------ */
 
 typedef void do_fn(run_t *r, const inst_t *i);
 static do_fn *const does[OP_COUNT] = {

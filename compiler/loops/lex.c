@@ -42,7 +42,7 @@ void lex_error_at(lexer_t *x, const token_t *t, const char *fmt, ...) {
     va_end(ap);
 }
 
-/* ---- tokens -------------------------------------------------------------------------------- */
+/* ---- tokens ---------------------------------------------------------------------------------- */
 
 static bool is_digit(char c) {
     return c >= '0' && c <= '9';
@@ -153,7 +153,7 @@ void lex_open(lexer_t *x, arena_t *a, const char *file, const char *text, size_t
     lex_next(x);
 }
 
-/* ---- what parsers ask ---------------------------------------------------------------------- */
+/* ---- what parsers ask ------------------------------------------------------------------------ */
 
 bool lex_is(const lexer_t *x, int punct) {
     return x->token.kind == TK_PUNCT && x->token.punct == punct;

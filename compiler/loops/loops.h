@@ -3,7 +3,7 @@
  * of Reformers; both back ends transcribe it and decide nothing.
  *
  * A module has
- *   buffers   named, typed, with literal shapes (dim_t: literal, or linear in the run-time symbol U);
+ *   buffers   named, typed, with literal shapes (dim_t: literal, or linear in the symbol U);
  *   funcs     pure functions from SSA values to SSA values (exp of a vector), inlined by back ends;
  *   kernels   parallel regions: the body runs once for every point of a literal task space, in any
  *             order, on any worker; it reads and writes buffers, and scratch buffers of its worker;
@@ -80,7 +80,7 @@ typedef struct value {
     const char *name; /* optional, for readable output: [a-z][a-z0-9_]*; need not be unique */
     inst_t
         *def; /* the defining instruction; for block arguments and parameters the owner or NULL */
-    /* integer scalars used as indices: what verify.c derived, inclusive, valid after loops_verify() */
+    /* integer scalars: what loops_verify() derived, inclusive */
     bool bounded;
     dim_t lo, hi;
 } value_t;
@@ -105,8 +105,9 @@ struct block {
     size_t n, cap;
     inst_t *parent; /* the OP_FOR or OP_IF, NULL for a function body */
 };
-/* The body of an OP_FOR and both blocks of an OP_IF end with OP_YIELD exactly when the op has results;
- * the body of an FN_FUNC ends with OP_RETURN; bodies of kernels and of the entry just end. */
+/* The body of an OP_FOR and both blocks of an OP_IF end with OP_YIELD exactly when the op has
+ * results; the body of an FN_FUNC ends with OP_RETURN; bodies of kernels and of the entry just
+ * end. */
 
 struct inst {
     op_t op;
@@ -154,7 +155,7 @@ struct buffer {
     int rank;
     dim_t dims[MAX_RANK];
     /* Integer buffers whose loads are used as indices: every stored value v has lo <= v <= hi.
-     * The verifier believes it, the interpreter checks it at each store and at each load of an input. */
+     * The verifier believes it, the interpreter checks each store and each load of an input. */
     bool has_range;
     dim_t lo, hi;
     dim_t offset; /* BUF_WEIGHTS: bytes into the file; workspace, scratch: set by the plan pass */
@@ -255,7 +256,7 @@ void b_store(builder_t *b, buffer_t *buf, value_t *x, const affine_t *index);
 void b_prefetch(builder_t *b, buffer_t *buf, const affine_t *index);
 
 /* for (i = lo; i < hi; i++) with carried values. b_for moves the builder into the body and returns
- * the loop; carried values of the body are loop->body->args[1…]. b_end_for yields the next values and
+ * the loop; carried values of the body are loop->body->args[1…]. b_end_for yields the next values,
  * moves the builder back; the results are loop->results[0…n-1]. */
 inst_t *b_for(builder_t *b, const char *var, dim_t lo, dim_t hi, int n, value_t *const *init);
 void b_end_for(builder_t *b, inst_t *loop, value_t *const *next);
@@ -295,8 +296,8 @@ affine_t ax_scale_dim(affine_t a, dim_t k); /* only one of the two may mention U
 
 /* ---- text, checks, execution, passes -------------------------------------------------------- */
 
-/* print(parse(print(m))) == print(m). Parsing checks syntax, names and the types of ops; the rest is
- * loops_verify()'s, which every caller runs next. `file` and names in messages live as long as text. */
+/* print(parse(print(m))) == print(m). Parsing checks syntax, names, types of ops; the rest is
+ * loops_verify()'s, which every caller runs next. `file` must outlive the diag_t. */
 void module_print(const module_t *m, sbuf_t *out);
 module_t *module_parse(arena_t *a, const char *file, const char *text, size_t bytes, diag_t *d);
 

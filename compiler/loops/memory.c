@@ -13,7 +13,7 @@ static void *zeroed(size_t n, size_t size) {
     return p;
 }
 
-/* ---- places ------------------------------------------------------------------------------------ */
+/* ---- places ---------------------------------------------------------------------------------- */
 
 static region_t *new_region(memory_t *s, unsigned char *base, int64_t bytes) {
     region_t *r = &s->regions[s->n_regions++];
@@ -94,7 +94,7 @@ void memory_close(memory_t *s) {
     free(s->places);
 }
 
-/* ---- launches ------------------------------------------------------------------------------------ */
+/* ---- launches -------------------------------------------------------------------------------- */
 
 void memory_begin_launch(memory_t *s, int64_t tasks) {
     if (tasks >=
@@ -124,7 +124,7 @@ void memory_end_launch(memory_t *s) {
     s->task = 0;
 }
 
-/* ---- checks ------------------------------------------------------------------------------------ */
+/* ---- checks ---------------------------------------------------------------------------------- */
 
 static const char *owner_error(const memory_t *s, const buffer_t *b, int32_t owner) {
     static _Thread_local char text[300];

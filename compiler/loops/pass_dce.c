@@ -61,7 +61,7 @@ static void sweep_block(dce_t *d, block_t *b) {
     b->n -= to;
 }
 
-/* ---- functions and buffers ----------------------------------------------------------------------- */
+/* ---- functions and buffers ------------------------------------------------------------------- */
 
 typedef struct {
     const module_t *m;

@@ -1,7 +1,7 @@
 /* Folding: constants, identities, indices.
  *
  * In: a verified module (value ranges are used). Out: the same, bit for bit, with ops on constants
- * computed, ops that change nothing removed, ifs of constants decided, and index arithmetic gathered
+ * computed, ops that change nothing removed, ifs of constants decided, index arithmetic gathered
  * into the affine expressions of accesses. Identities are exact ones only: x + 0.0 is no identity
  * (-0.0), x + -0.0 is; nothing is folded to a NaN, whose bits machines choose. One walk forwards:
  * in SSA what an instruction uses has been folded before it. */
@@ -36,7 +36,7 @@ static bool is_float(const value_t *v, double x) {
     return c && elem_is_float(v->type.elem) && c->f == x && signbit(c->f) == signbit(x);
 }
 
-/* ---- constants ------------------------------------------------------------------------------------ */
+/* ---- constants ------------------------------------------------------------------------------- */
 
 static bool become_int(inst_t *i, int64_t x) {
     i->op = OP_CONST;
@@ -135,7 +135,7 @@ static bool fold_constants(inst_t *i) {
     return folds[i->op](i, c);
 }
 
-/* ---- identities: the value that the result equals, or NULL ------------------------------------------ */
+/* ---- identities: the value that the result equals, or NULL ----------------------------------- */
 
 typedef value_t *same_fn(fold_t *f, inst_t *i);
 
@@ -271,7 +271,7 @@ static same_fn *const sames[OP_COUNT] = {
     [OP_IDIV] = same_divide,   [OP_IREM] = same_divide,     [OP_INDEX] = same_index,
 };
 
-/* ---- indices ---------------------------------------------------------------------------------------- */
+/* ---- indices --------------------------------------------------------------------------------- */
 
 static affine_t difference(affine_t a, affine_t b) {
     return ax_add(a, ax_scale(b, -1));
@@ -342,7 +342,7 @@ static void gather_index(affine_t *a, units_t u) {
     }
 }
 
-/* ---- the walk ----------------------------------------------------------------------------------------- */
+/* ---- the walk -------------------------------------------------------------------------------- */
 
 typedef struct {
     inst_t **list;

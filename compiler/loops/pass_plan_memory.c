@@ -3,10 +3,10 @@
  * In: a verified module. Out: an offset for every workspace and scratch buffer, multiples of 64 and
  * linear in U, such that buffers that live at once never overlap for any U; the peak.
  * A buffer lives from the first launch or trace of the entry that touches it to the last. A loop
- * keeps it for all its rounds when it is touched outside too, or when a round may read what an
- * earlier round left: a read that no write of the whole buffer surely comes before. What kernels
- * read and write is computed from their bodies. Placement is greedy best fit, largest first (as in
- * register allocation by first fit over intervals). */
+ * keeps it for all its rounds when a round may read what an earlier one left (a read that no write
+ * of the whole buffer surely comes before), or when it is touched outside too and a round need not
+ * write it. What kernels read and write is computed from their bodies. Placement is greedy best
+ * fit, largest first (as in register allocation by first fit over intervals). */
 #include <string.h>
 
 #include "loops/rules.h"
@@ -40,7 +40,7 @@ static dim_t aligned_bytes(const buffer_t *b) {
     return (dim_t){round_up(d.c), round_up(d.u)};
 }
 
-/* ---- what kernels touch ------------------------------------------------------------------------------ */
+/* ---- what kernels touch ---------------------------------------------------------------------- */
 
 typedef struct {
     unsigned char *touches;
@@ -106,7 +106,7 @@ static unsigned touches(const plan_t *p, const inst_t *i, const buffer_t *b) {
     return p->touches[k][b->id];
 }
 
-/* ---- lives --------------------------------------------------------------------------------------------- */
+/* ---- lives ----------------------------------------------------------------------------------- */
 
 typedef struct {
     const plan_t *p;
@@ -154,16 +154,6 @@ static int count_times(const block_t *b) {
     return n;
 }
 
-static bool is_touched(const plan_t *p, const block_t *b, const buffer_t *x) {
-    for (size_t k = 0; k < b->n; k++) {
-        const inst_t *i = b->insts[k];
-        if (touches(p, i, x) || (i->body && is_touched(p, i->body, x)) ||
-            (i->otherwise && is_touched(p, i->otherwise, x)))
-            return true;
-    }
-    return false;
-}
-
 static int count_touches(const plan_t *p, const block_t *b, const buffer_t *x) {
     int n = 0;
     for (size_t k = 0; k < b->n; k++) {
@@ -175,13 +165,14 @@ static int count_touches(const plan_t *p, const block_t *b, const buffer_t *x) {
     return n;
 }
 
-/* Whether what a loop's body leaves in the buffer matters after a round. */
+/* Whether what a round leaves in the buffer matters after it: to a later round, which may read it
+ * before writing; or outside, where a later round need not have written it anew. */
 static bool outlives_round(const plan_t *p, const inst_t *loop, const buffer_t *x) {
     bool written = false;
-    const block_t *all = module_entry(p->m)->body;
-    if (!is_touched(p, loop->body, x)) return false;
-    return may_read_first(p, loop->body, x, &written) ||
-           count_touches(p, loop->body, x) < count_touches(p, all, x);
+    int inside = count_touches(p, loop->body, x);
+    if (inside == 0) return false;
+    if (may_read_first(p, loop->body, x, &written)) return true;
+    return !written && inside < count_touches(p, module_entry(p->m)->body, x);
 }
 
 static void live_in(walk_t *w, const block_t *b) {
@@ -231,7 +222,7 @@ static bool live_at_once(const life_t *a, const life_t *b) {
     return a->first <= b->last && b->first <= a->last;
 }
 
-/* ---- places ---------------------------------------------------------------------------------------------- */
+/* ---- places ---------------------------------------------------------------------------------- */
 
 /* At least as large as both for every U, and a multiple of 64 where both are. */
 static dim_t envelope(dim_t a, dim_t b, units_t u) {
@@ -326,7 +317,7 @@ void pass_plan_memory(module_t *m) {
         if (m->funcs[k]->kind == FN_KERNEL) plan_scratch(m, m->funcs[k]);
 }
 
-/* ---- the map ---------------------------------------------------------------------------------------------- */
+/* ---- the map --------------------------------------------------------------------------------- */
 
 static const char *time_name(const plan_t *p, int time) {
     const inst_t *i = p->launch[time];

@@ -43,7 +43,7 @@ static void dump(const module_t *m, const char *name) {
     sbuf_free(&s);
 }
 
-/* Ranges that verifying finds serve folding, so a module is verified before the first pass always. */
+/* Folding uses the ranges that verifying finds: a module is always verified before the first. */
 bool loops_run_passes(module_t *m, const pass_options_t *o, diag_t *d) {
     if (!loops_verify(m, d)) return false;
     for (int k = 0; k < PASSES; k++) {

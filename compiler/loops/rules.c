@@ -31,7 +31,7 @@ const char *elem_name(elem_t e) {
     return elems[e].name;
 }
 
-/* ---- types ------------------------------------------------------------------------------- */
+/* ---- types ----------------------------------------------------------------------------------- */
 
 /* bf16, i8 and u8 are types of storage: they are loaded, stored, moved and converted, while
  * arithmetic happens in the 32 and 64 bit types. */
@@ -168,7 +168,7 @@ const char *op_error(const inst_t *i, const target_t *target, units_t units) {
     return e ? e : type_error(i->result->type, target);
 }
 
-/* ---- sizes and names ----------------------------------------------------------------------- */
+/* ---- sizes and names ------------------------------------------------------------------------- */
 
 bool dim_fits(dim_t d, units_t u) {
     if (d.c <= -DIM_LIMIT || d.c >= DIM_LIMIT) return false;
@@ -223,7 +223,7 @@ bool name_is_valid(const char *name) {
     return n > 0 && n <= NAME_CHARACTERS && !name[n] && *name >= 'a' && *name <= 'z';
 }
 
-/* ---- literals ------------------------------------------------------------------------------ */
+/* ---- literals -------------------------------------------------------------------------------- */
 
 /* To nearest, ties to even; NaN stays NaN. */
 float bf16_round(float x) {
@@ -250,7 +250,7 @@ int64_t const_wrap(elem_t e, int64_t x) {
     }
 }
 
-/* ---- walks --------------------------------------------------------------------------------- */
+/* ---- walks ----------------------------------------------------------------------------------- */
 
 void walk_block(block_t *b, inst_fn *f, void *ctx) {
     for (size_t k = 0; k < b->n; k++) {

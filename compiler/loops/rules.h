@@ -1,5 +1,5 @@
 /* What the builder, the parser, the verifier and the passes agree on: the columns of ops.def as a
- * table, the type rule of every plain op, size limits, and the making of values and instructions. */
+ * table, the type rule of every plain op, size limits, the making of values and instructions. */
 #ifndef REFORMERC_LOOPS_RULES_H
 #define REFORMERC_LOOPS_RULES_H
 
@@ -22,7 +22,7 @@ enum { MAX_LANES = 64, MAX_BLOCK_DEPTH = 64, MAX_VALUES = 1 << 20, PLAN_ALIGN = 
 const char *type_error(ltype_t t, const target_t *target);
 /* The type of the result of a RULE_SAME, RULE_MASK or RULE_SELECT op over checked operands. */
 ltype_t implied_type(const inst_t *i);
-/* Operands, literals and result of a plain op (no memory, no region, no call). NULL: all is well. */
+/* Operands, literals and result of a plain op (no memory, region or call). NULL: all is well. */
 const char *op_error(const inst_t *i, const target_t *target, units_t units);
 
 /* Every literal and dimension must stay below this, at both ends of U, so that sums of a few of

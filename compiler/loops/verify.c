@@ -1,7 +1,8 @@
-/* The verifier. In: any module, built or parsed. Out: true, or errors that name the function and the
- * instruction. Proves: types (rules.c), scoping of SSA values, what each kind of function may do,
- * launch arguments in the range of their parameters, and that every access stays within its buffer
- * for every U (bounds.c). Leaves in each integer scalar what it found: bounded, lo, hi. */
+/* The verifier. In: any module, built or parsed. Out: true, or errors that name the function and
+ * the instruction. Proves: types (rules.c), scoping of SSA values, what each kind of function
+ * may do, launch arguments in the range of their parameters, and that every access stays within
+ * its buffer for every U (bounds.c). Leaves in each integer scalar what it found: bounded, lo,
+ * hi. */
 #include <stdarg.h>
 #include <string.h>
 
@@ -43,7 +44,7 @@ static void error(verifier_t *v, const inst_t *i, const char *fmt, ...) {
     else diag_error(v->d, at, "%s '%s': %s: %s", kinds[v->f->kind], v->f->name, text, what);
 }
 
-/* ---- values --------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static bool is_integer_scalar(const value_t *x) {
     return x->type.lanes == 1 && !elem_is_float(x->type.elem);
@@ -103,7 +104,7 @@ static bool types_match(value_t *const *a, int n, value_t *const *b, int m) {
     return true;
 }
 
-/* ---- memory --------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static bool check_index_form(verifier_t *v, const inst_t *i) {
     for (int d = 0; d < i->n_index; d++) {
@@ -160,7 +161,7 @@ static void check_access(verifier_t *v, inst_t *i) {
     else if (check_index_form(v, i)) check_bounds(v, i, t.lanes);
 }
 
-/* ---- plain ops -------------------------------------------------------------------------------- */
+/* ---- plain ops ------------------------------------------------------------------------------- */
 
 static const char *entry_error(const inst_t *i) {
     if (i->op == OP_FMA) return "the entry has no fma";
@@ -185,7 +186,7 @@ static void check_plain(verifier_t *v, inst_t *i) {
     define_checked(v, i, i->result, what);
 }
 
-/* ---- structure -------------------------------------------------------------------------------- */
+/* ---- structure ------------------------------------------------------------------------------- */
 
 static void check_block(verifier_t *v, block_t *b, inst_t *parent);
 
@@ -339,7 +340,7 @@ static void check_block(verifier_t *v, block_t *b, inst_t *parent) {
     v->depth--;
 }
 
-/* ---- functions and buffers ---------------------------------------------------------------------- */
+/* ---- functions and buffers ------------------------------------------------------------------- */
 
 static void check_kernel(verifier_t *v, lfunc_t *f) {
     for (int k = 0; k < f->n_params; k++) {

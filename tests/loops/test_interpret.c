@@ -138,7 +138,7 @@ static void catches_bad_plans(void **state) {
     box_close(&b);
 }
 
-/* ---- what it computes -------------------------------------------------------------------------------- */
+/* ---- what it computes ------------------------------------------------------------------------ */
 
 /* One op over vectors of eight, read off the output of eight lanes. */
 static void expect_lanes(const char *body, const float *want) {

@@ -46,9 +46,9 @@ static void match_their_texts(void **state) {
     for (int k = 0; k < 4; k++) assert_true(found[k] > 0);
 }
 
-/* ---- folding gives the bits that running gives --------------------------------------------------- */
+/* ---- folding gives the bits that running gives ----------------------------------------------- */
 
-static const float interesting[] = {0.0f,   -0.0f,           1.0f,        -1.0f,    0.1f,
+static const float interesting[] = {0.0f,   -0.0f,    1.0f,        -1.0f,    0.1f,
                                     1e-40f, -3.2e38f, 16777217.0f, INFINITY, 0.33333334f};
 enum { INTERESTING = sizeof interesting / sizeof *interesting, ROWS = 32 };
 
@@ -134,7 +134,7 @@ static void passes_are_timed_and_named(void **state) {
     box_close(&b);
 }
 
-/* ---- cost ------------------------------------------------------------------------------------------ */
+/* ---- cost ------------------------------------------------------------------------------------ */
 
 static void counts_flops_and_bytes(void **state) {
     (void)state;

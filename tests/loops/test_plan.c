@@ -1,8 +1,8 @@
-/* Memory planning as a property: random entries of nested loops and ifs, planned, then checked twice
- * without the planner's own reasoning. One: two buffers of which one is needed by a read that the
- * other's write would spoil never overlap; found by running the schedule with a model of memory in
- * which every write through a buffer spoils what shares its bytes. Two: no plan is larger than
- * giving every buffer its own place. */
+/* Memory planning as a property: random entries of nested loops and ifs, planned, then checked
+ * twice without the planner's own reasoning. One: two buffers of which one is needed by a read
+ * that the other's write would spoil never overlap; found by running the schedule with a model
+ * of memory in which every write through a buffer spoils what shares its bytes. Two: no plan is
+ * larger than giving every buffer its own place. */
 #include "loops_test.h"
 
 enum { BUFFERS = 8, KERNELS = 12, MAX_STEPS = 4000 };
@@ -76,7 +76,7 @@ static module_t *make_module(box_t *box) {
     return m;
 }
 
-/* ---- the model of memory ------------------------------------------------------------------------- */
+/* ---- the model of memory --------------------------------------------------------------------- */
 
 typedef struct {
     const module_t *m;
@@ -135,7 +135,7 @@ static void check_sizes(const module_t *m, int64_t units) {
         assert_true(b->planned && at % 64 == 0 && at >= 0 && at + bytes <= peak);
         sum += (b->dims[0].c * 4 + 63) / 64 * 64 + (b->dims[0].u * 4 + 63) / 64 * 64 * units;
     }
-    /* per part of the linear sizes: two crossing lines may cost more than either, never than both */
+    /* crossing lines may cost more than either of both, never more than both */
     assert_true(peak <= sum);
 }
 

@@ -1,5 +1,5 @@
-/* The verifier: one tiny text per rule it enforces, with the message it must give; and what interval
- * analysis has to prove for the lowering's idioms. */
+/* The verifier: one tiny text per rule it enforces, with the message it must give; and what
+ * interval analysis has to prove for the lowering's idioms. */
 #include "loops_test.h"
 
 #define HEAD                                                                                       \
@@ -91,7 +91,8 @@ static const struct {
      "scratch without a kernel"},
     {"module \"m\" target \"aarch64\"\nbuffer w: weights f32 [2] at 3\nentry r {\n}",
      "is not aligned"},
-    {"module \"m\" target \"aarch64\" workspace 64\nbuffer x: workspace f32 [20] at 0\nentry r {\n}",
+    {"module \"m\" target \"aarch64\" workspace 64\nbuffer x: workspace f32 [20] at 0\n"
+     "entry r {\n}",
      "leaves the workspace"},
     {"module \"m\" target \"aarch64\"\nbuffer i: input i32 [2] slot 0 at 64\nentry r {\n}",
      "is planned but has a place"},
@@ -131,12 +132,15 @@ static const char *const right[] = {
     "%v = load.f32 w[%k]",
     "%i = load.i32 n[%t]\n%j = shr %i, 26\n%v = load.f32 w[%j]",
     "%i = load.i32 ids[%t]\n%j = shr %i, 1\n%v = load.f32 w[%j]",
-    "%i = load.i32 ids[%t]\n%j = convert.i64 %i\n%v = load.f32 x[%j, 0]",       /* 99 < 64*2 + 1 */
-    "%a = index.i64 %t + 64*U - 1\n%b = irem %a, 64*U\n%v = load.f32 x[%b, 0]", /* look-back wraps */
-    "%z = const.i64 63\n%o = const.i64 1\n%c = eq %z, %t\n%s = select %c, %z, %o\n%v = load.f32 w[%s]",
+    "%i = load.i32 ids[%t]\n%j = convert.i64 %i\n%v = load.f32 x[%j, 0]", /* 99 < 64*2 + 1 */
+    "%a = index.i64 %t + 64*U - 1\n"
+    "%b = irem %a, 64*U\n%v = load.f32 x[%b, 0]", /* look-back wraps */
+    "%z = const.i64 63\n%o = const.i64 1\n%c = eq %z, %t\n"
+    "%s = select %c, %z, %o\n%v = load.f32 w[%s]",
     "%c = const.i32 0\n%z = const.i64 7\n%r = if %c -> i64 {\nyield %p\n} else {\nyield %z\n}\n"
     "%v = load.f32x8 w[7*%r]",
-    "for %i = 0 .. 2 {\nfor %j = 0 .. 4 {\n%v = load.f32x8 x[%t, 8*%j]\n%w = load.f32 w[%i + 31*%i + 8*%j]\n}\n}",
+    "for %i = 0 .. 2 {\nfor %j = 0 .. 4 {\n%v = load.f32x8 x[%t, 8*%j]\n"
+    "%w = load.f32 w[%i + 31*%i + 8*%j]\n}\n}",
     "for %i = 0 .. 0 {\n%v = load.f32 w[%i]\n}", /* never runs */
     "%m = const.i64 15\n%i = mul %p, %m\n%j = shl %i, 1\n%n = neg %j\n%v = load.f32 w[%n + 63]",
     "%a = index.i64 U*%p\n%v = load.f32 x[%a, 0]",

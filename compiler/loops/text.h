@@ -1,0 +1,73 @@
+/* What the three files of the text form share: the printer and the parser of values and sums
+ * (text_values.c), of instructions (text.c), of buffers, functions and the module
+ * (text_module.c). */
+#ifndef REFORMERC_LOOPS_TEXT_H
+#define REFORMERC_LOOPS_TEXT_H
+
+#include "loops/lex.h"
+#include "loops/rules.h"
+
+/* ---- printing -------------------------------------------------------------------------------- */
+
+typedef struct {
+    sbuf_t *out;
+    const value_t **unique; /* [n_values]: at its id, a value whose name no other one has */
+    int n_unique;
+    int depth;
+    size_t line_start;
+} printer_t;
+
+/* Learns which names of a function are unique; what it allocates lives in scratch. */
+void print_names(printer_t *p, arena_t *scratch, const lfunc_t *f);
+void print_value(printer_t *p, const value_t *v);
+void print_type(sbuf_t *s, ltype_t t);
+void print_float(sbuf_t *s, elem_t e, double x);
+void print_string(sbuf_t *s, const char *text);
+void print_affine(printer_t *p, const affine_t *a);
+void print_newline(printer_t *p);
+/* Between the elements of a list; long lists go on in the next line. */
+void print_comma(printer_t *p);
+void print_block(printer_t *p, const block_t *b);
+
+/* ---- parsing --------------------------------------------------------------------------------- */
+
+typedef struct {
+    const char *key;
+    size_t n;
+    void *what;
+} symbol_t;
+
+typedef struct {
+    symbol_t *slots; /* open addressing; at most half of them taken */
+    size_t size, taken;
+} table_t;
+
+typedef struct {
+    lexer_t x;
+    arena_t *scratch; /* gone after the parse */
+    module_t *m;
+    lfunc_t *f;
+    block_t *at;
+    int depth, largest_id;
+    table_t values, buffers, funcs;
+    struct {
+        buffer_t *buffer;
+        token_t owner;
+    } * scratches; /* buffers whose kernel comes later in the text */
+    size_t n_scratches, cap_scratches;
+} parser_t;
+
+void *table_find(const table_t *t, const char *key, size_t n); /* NULL: none */
+/* False when the key is there already. */
+bool table_enter(parser_t *p, table_t *t, const char *key, size_t n, void *what);
+
+/* After an error, reported through the lexer, these return something harmless. */
+value_t *take_value(parser_t *p); /* one defined before; NULL after an error */
+value_t *declare_value(parser_t *p, const token_t *t, ltype_t type, inst_t *def);
+elem_t take_elem(parser_t *p);
+ltype_t take_type(parser_t *p);
+affine_t take_sum(parser_t *p, bool with_values);
+dim_t take_dim(parser_t *p);
+void take_block(parser_t *p, block_t *b); /* { … } into b */
+
+#endif
