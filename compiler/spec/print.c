@@ -139,7 +139,7 @@ static bool absent(const spec_t *s, const key_info_t *k) {
 }
 
 /* The kinds that Hugging Face's keys have; our sections never go into a config.json. */
-bool print_value(const spec_t *s, spec_key_t key, sbuf_t *out) {
+bool print_key_value(const spec_t *s, spec_key_t key, sbuf_t *out) {
     const key_info_t *k = &schema[key];
     const void *at = k->at == NO_PLACE ? NULL : member(s, k->at);
     switch (k->kind) {
@@ -175,7 +175,7 @@ void spec_canonical(const spec_t *s, int n_factors, const int64_t *factors, sbuf
         size_t before = out->size;
         sbuf_printf(out, "%s: ", schema[k].name);
         if (k == KEY_num_buckets) print_factors(out, factors, n_factors);
-        else if (!print_value(s, (spec_key_t)k, out)) {
+        else if (!print_key_value(s, (spec_key_t)k, out)) {
             out->size = before;
             out->data[before] = 0;
             continue;
@@ -202,7 +202,7 @@ void spec_to_config_json(const spec_t *s, sbuf_t *out) {
         if (schema[k].role == ROLE_OWN || schema[k].role == ROLE_IGNORED || k == KEY_num_labels)
             continue;
         sbuf_t value = {0};
-        if (print_value(s, (spec_key_t)k, &value))
+        if (print_key_value(s, (spec_key_t)k, &value))
             sbuf_printf(out, "%s\n  \"%s\": %s", first ? "" : ",", schema[k].name, value.data);
         first = first && value.size == 0;
         sbuf_free(&value);

@@ -66,7 +66,7 @@ spec_key_t schema_find(const char *section, const char *name);
 const char *word_of(const word_t *words, double value);
 
 /* The value as JSON (also legal YAML); false when the key has no value to print. */
-bool print_value(const spec_t *s, spec_key_t key, sbuf_t *out);
+bool print_key_value(const spec_t *s, spec_key_t key, sbuf_t *out);
 
 /* "an integer, 1 … 4096", "relu, gelu …": what the key takes, for help and messages. */
 void print_range(spec_key_t key, sbuf_t *out);
