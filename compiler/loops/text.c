@@ -30,34 +30,34 @@ static const unsigned parts[OP_COUNT] = {
 
 /* ---- print: instructions --------------------------------------------------------------------- */
 
-void print_newline(printer_t *p) {
+void rir_print_newline(printer_t *p) {
     sbuf_printf(p->out, "\n%*s", p->depth * INDENT, "");
     p->line_start = p->out->size - (size_t)(p->depth * INDENT);
 }
 
 /* Between the elements of a list; long lists go on in the next line. */
-void print_comma(printer_t *p) {
+void rir_print_comma(printer_t *p) {
     if (p->out->size - p->line_start < WRAP_COLUMN) {
         sbuf_puts(p->out, ", ");
         return;
     }
     sbuf_puts(p->out, ",");
     p->depth += WRAP_INDENT / INDENT;
-    print_newline(p);
+    rir_print_newline(p);
     p->depth -= WRAP_INDENT / INDENT;
 }
 
 static void print_values(printer_t *p, value_t *const *values, int n) {
     for (int k = 0; k < n; k++) {
-        if (k) print_comma(p);
-        print_value(p, values[k]);
+        if (k) rir_print_comma(p);
+        rir_print_value(p, values[k]);
     }
 }
 
 static void print_types(printer_t *p, value_t *const *values, int n) {
     for (int k = 0; k < n; k++) {
-        if (k) print_comma(p);
-        print_type(p->out, values[k]->type);
+        if (k) rir_print_comma(p);
+        rir_print_type(p->out, values[k]->type);
     }
 }
 
@@ -65,14 +65,14 @@ static void print_access(printer_t *p, const inst_t *i) {
     sbuf_printf(p->out, "%s[", i->buffer->name);
     for (int d = 0; d < i->n_index; d++) {
         if (d) sbuf_puts(p->out, ", ");
-        print_affine(p, &i->index[d]);
+        rir_print_affine(p, &i->index[d]);
     }
     sbuf_puts(p->out, "]");
 }
 
 static void separate(printer_t *p, bool *first) {
     if (*first) sbuf_puts(p->out, " ");
-    else print_comma(p);
+    else rir_print_comma(p);
     *first = false;
 }
 
@@ -80,7 +80,7 @@ static void print_part(printer_t *p, const inst_t *i, unsigned part) {
     switch (part) {
     case LITERAL:
         if (!elem_is_float(i->result->type.elem)) sbuf_printf(p->out, "%lld", (long long)i->i);
-        else print_float(p->out, i->result->type.elem, i->f);
+        else rir_print_float(p->out, i->result->type.elem, i->f);
         break;
     case ACCESS: print_access(p, i); break;
     case COUNT: sbuf_printf(p->out, "%lld", (long long)i->i); break;
@@ -90,7 +90,7 @@ static void print_part(printer_t *p, const inst_t *i, unsigned part) {
             sbuf_printf(p->out, "%s%d", k ? ", " : "{", i->lanes[k]);
         sbuf_puts(p->out, "}");
         break;
-    default: print_affine(p, i->index); break;
+    default: rir_print_affine(p, i->index); break;
     }
 }
 
@@ -99,7 +99,7 @@ static void print_plain(printer_t *p, const inst_t *i) {
     bool first = true;
     if (op_info[i->op].result == RULE_EXPLICIT) {
         sbuf_puts(p->out, ".");
-        print_type(p->out, i->result->type);
+        rir_print_type(p->out, i->result->type);
     }
     for (unsigned part = LITERAL; part <= ACCESS; part *= 2)
         if (has & part) {
@@ -108,7 +108,7 @@ static void print_plain(printer_t *p, const inst_t *i) {
         }
     for (int k = 0; k < i->n_operands; k++) {
         separate(p, &first);
-        print_value(p, i->operand[k]);
+        rir_print_value(p, i->operand[k]);
     }
     for (unsigned part = COUNT; part <= AFFINE; part *= 2)
         if (has & part) {
@@ -119,24 +119,24 @@ static void print_plain(printer_t *p, const inst_t *i) {
 
 static void print_for(printer_t *p, const inst_t *i) {
     sbuf_puts(p->out, " ");
-    print_value(p, loop_var(i));
+    rir_print_value(p, loop_var(i));
     sbuf_puts(p->out, " = ");
     print_dim(p->out, i->d);
     sbuf_puts(p->out, " .. ");
     print_dim(p->out, i->e);
     for (int k = 0; k < i->n_values; k++) {
-        if (k) print_comma(p);
+        if (k) rir_print_comma(p);
         else sbuf_puts(p->out, " with ");
-        print_value(p, loop_arg(i, k));
+        rir_print_value(p, loop_arg(i, k));
         sbuf_puts(p->out, " = ");
-        print_value(p, i->values[k]);
+        rir_print_value(p, i->values[k]);
     }
     sbuf_puts(p->out, " {");
 }
 
 static void print_if(printer_t *p, const inst_t *i) {
     sbuf_puts(p->out, " ");
-    print_value(p, i->operand[0]);
+    rir_print_value(p, i->operand[0]);
     if (i->n_results) sbuf_puts(p->out, " -> ");
     print_types(p, i->results, i->n_results);
     sbuf_puts(p->out, " {");
@@ -155,7 +155,7 @@ static void print_call(printer_t *p, const inst_t *i) {
 
 static void print_trace(printer_t *p, const inst_t *i) {
     sbuf_puts(p->out, " ");
-    print_string(p->out, i->text);
+    rir_print_string(p->out, i->text);
     sbuf_printf(p->out, ", %s", i->buffer->name);
     if (i->n_values) sbuf_puts(p->out, ", ");
     print_values(p, i->values, i->n_values);
@@ -163,7 +163,7 @@ static void print_trace(printer_t *p, const inst_t *i) {
 
 static void print_comment(printer_t *p, const inst_t *i) {
     sbuf_puts(p->out, " ");
-    print_string(p->out, i->text);
+    rir_print_string(p->out, i->text);
 }
 
 typedef struct {
@@ -185,7 +185,7 @@ static const struct {
 };
 
 static void print_head(printer_t *p, const inst_t *i) {
-    if (i->result) print_value(p, i->result);
+    if (i->result) rir_print_value(p, i->result);
     print_values(p, i->results, i->n_results);
     if (i->result || i->n_results) sbuf_puts(p->out, " = ");
     sbuf_puts(p->out, op_info[i->op].name);
@@ -193,20 +193,20 @@ static void print_head(printer_t *p, const inst_t *i) {
     else print_plain(p, i);
 }
 
-void print_block(printer_t *p, const block_t *b) {
+void rir_print_block(printer_t *p, const block_t *b) {
     p->depth++;
     for (size_t k = 0; k < b->n; k++) {
         const inst_t *i = b->insts[k];
-        print_newline(p);
+        rir_print_newline(p);
         print_head(p, i);
-        if (i->body) print_block(p, i->body);
+        if (i->body) rir_print_block(p, i->body);
         if (i->otherwise && (i->otherwise->n || i->n_results)) {
-            print_newline(p);
+            rir_print_newline(p);
             sbuf_puts(p->out, "} else {");
-            print_block(p, i->otherwise);
+            rir_print_block(p, i->otherwise);
         }
         if (i->body) {
-            print_newline(p);
+            rir_print_newline(p);
             sbuf_puts(p->out, "}");
         }
     }
@@ -216,7 +216,7 @@ void print_block(printer_t *p, const block_t *b) {
 char *inst_text(arena_t *a, const lfunc_t *f, const inst_t *i) {
     sbuf_t s = {0};
     printer_t p = {.out = &s};
-    if (f) print_names(&p, a, f);
+    if (f) rir_print_names(&p, a, f);
     print_head(&p, i);
     char *text = arena_strdup(a, s.data);
     sbuf_free(&s);
@@ -229,7 +229,7 @@ static value_t **take_values(parser_t *p, int *n) {
     value_t **list = NULL;
     size_t count = 0, cap = 0;
     if (p->x.token.kind == TK_VALUE) {
-        do ARENA_PUSH(p->m->arena, list, count, cap) = take_value(p);
+        do ARENA_PUSH(p->m->arena, list, count, cap) = rir_take_value(p);
         while (lex_accept(&p->x, ','));
     }
     *n = (int)count;
@@ -256,7 +256,7 @@ static void declare_results(parser_t *p, inst_t *i, const targets_t *t, int n,
     if (p->x.failed) return;
     i->results = ARENA_ARRAY(p->m->arena, value_t *, n);
     i->n_results = n;
-    for (int k = 0; k < n; k++) i->results[k] = declare_value(p, &t->list[k], types[k], i);
+    for (int k = 0; k < n; k++) i->results[k] = rir_declare_value(p, &t->list[k], types[k], i);
 }
 
 static void parse_for(parser_t *p, inst_t *i, const targets_t *t) {
@@ -265,15 +265,15 @@ static void parse_for(parser_t *p, inst_t *i, const targets_t *t) {
     token_t var = p->x.token;
     lex_next(&p->x);
     lex_expect(&p->x, '=');
-    i->d = take_dim(p);
+    i->d = rir_take_dim(p);
     lex_expect(&p->x, RANGE);
-    i->e = take_dim(p);
+    i->e = rir_take_dim(p);
     if (lex_accept_name(&p->x, "with")) {
         do {
             ARENA_PUSH(p->scratch, names, n, cap) = p->x.token;
             lex_next(&p->x);
             lex_expect(&p->x, '=');
-            ARENA_PUSH(p->m->arena, i->values, n_values, cap_values) = take_value(p);
+            ARENA_PUSH(p->m->arena, i->values, n_values, cap_values) = rir_take_value(p);
         } while (lex_accept(&p->x, ','));
     }
     i->body = block_new(p->m, i);
@@ -281,29 +281,29 @@ static void parse_for(parser_t *p, inst_t *i, const targets_t *t) {
     i->n_values = (int)n;
     i->body->args = ARENA_ARRAY(p->m->arena, value_t *, n + 1);
     i->body->n_args = (int)n + 1;
-    i->body->args[0] = declare_value(p, &var, SCALAR(E_I64), i);
+    i->body->args[0] = rir_declare_value(p, &var, SCALAR(E_I64), i);
     ltype_t *types = ARENA_ARRAY(p->scratch, ltype_t, n);
     for (size_t k = 0; k < n; k++) {
         types[k] = i->values[k]->type;
-        i->body->args[k + 1] = declare_value(p, &names[k], types[k], i);
+        i->body->args[k + 1] = rir_declare_value(p, &names[k], types[k], i);
     }
-    take_block(p, i->body);
+    rir_take_block(p, i->body);
     declare_results(p, i, t, (int)n, types);
 }
 
 static void parse_if(parser_t *p, inst_t *i, const targets_t *t) {
     ltype_t *types = NULL;
     size_t n = 0, cap = 0;
-    i->operand[0] = take_value(p);
+    i->operand[0] = rir_take_value(p);
     i->n_operands = 1;
     if (lex_accept(&p->x, ARROW)) {
-        do ARENA_PUSH(p->scratch, types, n, cap) = take_type(p);
+        do ARENA_PUSH(p->scratch, types, n, cap) = rir_take_type(p);
         while (lex_accept(&p->x, ','));
     }
     i->body = block_new(p->m, i);
     i->otherwise = block_new(p->m, i);
-    take_block(p, i->body);
-    if (lex_accept_name(&p->x, "else")) take_block(p, i->otherwise);
+    rir_take_block(p, i->body);
+    if (lex_accept_name(&p->x, "else")) rir_take_block(p, i->otherwise);
     declare_results(p, i, t, (int)n, types);
 }
 
@@ -315,7 +315,7 @@ static void parse_list(parser_t *p, inst_t *i, const targets_t *t) {
 static void parse_call(parser_t *p, inst_t *i, const targets_t *t) {
     token_t at = p->x.token;
     fnkind_t kind = i->op == OP_CALL ? FN_FUNC : FN_KERNEL;
-    lfunc_t *f = table_find(&p->funcs, at.text, at.n);
+    lfunc_t *f = rir_table_find(&p->funcs, at.text, at.n);
     if (at.kind != TK_NAME || !f || f->kind != kind)
         lex_error(&p->x, "expected a %s defined before this",
                   kind == FN_FUNC ? "function" : "kernel");
@@ -332,7 +332,7 @@ static void parse_call(parser_t *p, inst_t *i, const targets_t *t) {
 }
 
 static buffer_t *take_buffer(parser_t *p) {
-    buffer_t *b = table_find(&p->buffers, p->x.token.text, p->x.token.n);
+    buffer_t *b = rir_table_find(&p->buffers, p->x.token.text, p->x.token.n);
     if (p->x.token.kind != TK_NAME || !b) lex_error(&p->x, "expected the name of a buffer");
     lex_next(&p->x);
     return b;
@@ -371,7 +371,7 @@ static void take_access(parser_t *p, inst_t *i) {
     lex_expect(&p->x, '[');
     int n = 0;
     do {
-        affine_t a = take_sum(p, true);
+        affine_t a = rir_take_sum(p, true);
         if (n < i->n_index) i->index[n] = a;
         n++;
     } while (lex_accept(&p->x, ','));
@@ -399,12 +399,12 @@ static void take_part(parser_t *p, inst_t *i, unsigned part, ltype_t type) {
     case LITERAL: take_literal(p, i, type); break;
     case ACCESS: take_access(p, i); break;
     case COUNT: i->i = lex_take_int(&p->x); break;
-    case DIVISOR: i->d = take_dim(p); break;
+    case DIVISOR: i->d = rir_take_dim(p); break;
     case LANES: take_lanes(p, i); break;
     default:
         i->index = ARENA_NEW(p->m->arena, affine_t);
         i->n_index = 1;
-        *i->index = take_sum(p, true);
+        *i->index = rir_take_sum(p, true);
         break;
     }
 }
@@ -429,12 +429,12 @@ static void parse_plain(parser_t *p, inst_t *i, const targets_t *t, const token_
     bool first = true;
     if (info->result == RULE_EXPLICIT) {
         lex_expect(&p->x, '.');
-        type = take_type(p);
+        type = rir_take_type(p);
     }
     take_parts(p, i, LITERAL, ACCESS, type, &first);
     for (int k = 0; k < info->operands; k++) {
         take_separator(p, &first);
-        i->operand[k] = take_value(p);
+        i->operand[k] = rir_take_value(p);
     }
     i->n_operands = info->operands;
     take_parts(p, i, COUNT, AFFINE, type, &first);
@@ -443,7 +443,7 @@ static void parse_plain(parser_t *p, inst_t *i, const targets_t *t, const token_
         lex_error_at(&p->x, at, "%s has %d results, not %d", info->name, results, t->n);
     if (p->x.failed || results == 0) return;
     if (info->result != RULE_EXPLICIT) type = implied_type(i);
-    i->result = declare_value(p, &t->list[0], type, i);
+    i->result = rir_declare_value(p, &t->list[0], type, i);
     const char *wrong = i->op == OP_LOAD ? NULL : op_error(i, p->m->target, p->m->units);
     if (wrong) lex_error_at(&p->x, at, "%s: %s", info->name, wrong);
 }
@@ -475,7 +475,7 @@ static void take_inst(parser_t *p) {
     else parse_plain(p, i, &t, &at);
 }
 
-void take_block(parser_t *p, block_t *b) {
+void rir_take_block(parser_t *p, block_t *b) {
     block_t *outer = p->at;
     p->at = b;
     lex_expect(&p->x, '{');

@@ -18,16 +18,16 @@ typedef struct {
 } printer_t;
 
 /* Learns which names of a function are unique; what it allocates lives in scratch. */
-void print_names(printer_t *p, arena_t *scratch, const lfunc_t *f);
-void print_value(printer_t *p, const value_t *v);
-void print_type(sbuf_t *s, ltype_t t);
-void print_float(sbuf_t *s, elem_t e, double x);
-void print_string(sbuf_t *s, const char *text);
-void print_affine(printer_t *p, const affine_t *a);
-void print_newline(printer_t *p);
+void rir_print_names(printer_t *p, arena_t *scratch, const lfunc_t *f);
+void rir_print_value(printer_t *p, const value_t *v);
+void rir_print_type(sbuf_t *s, ltype_t t);
+void rir_print_float(sbuf_t *s, elem_t e, double x);
+void rir_print_string(sbuf_t *s, const char *text);
+void rir_print_affine(printer_t *p, const affine_t *a);
+void rir_print_newline(printer_t *p);
 /* Between the elements of a list; long lists go on in the next line. */
-void print_comma(printer_t *p);
-void print_block(printer_t *p, const block_t *b);
+void rir_print_comma(printer_t *p);
+void rir_print_block(printer_t *p, const block_t *b);
 
 /* ---- parsing --------------------------------------------------------------------------------- */
 
@@ -57,17 +57,17 @@ typedef struct {
     size_t n_scratches, cap_scratches;
 } parser_t;
 
-void *table_find(const table_t *t, const char *key, size_t n); /* NULL: none */
+void *rir_table_find(const table_t *t, const char *key, size_t n); /* NULL: none */
 /* False when the key is there already. */
-bool table_enter(parser_t *p, table_t *t, const char *key, size_t n, void *what);
+bool rir_table_enter(parser_t *p, table_t *t, const char *key, size_t n, void *what);
 
 /* After an error, reported through the lexer, these return something harmless. */
-value_t *take_value(parser_t *p); /* one defined before; NULL after an error */
-value_t *declare_value(parser_t *p, const token_t *t, ltype_t type, inst_t *def);
-elem_t take_elem(parser_t *p);
-ltype_t take_type(parser_t *p);
-affine_t take_sum(parser_t *p, bool with_values);
-dim_t take_dim(parser_t *p);
-void take_block(parser_t *p, block_t *b); /* { … } into b */
+value_t *rir_take_value(parser_t *p); /* one defined before; NULL after an error */
+value_t *rir_declare_value(parser_t *p, const token_t *t, ltype_t type, inst_t *def);
+elem_t rir_take_elem(parser_t *p);
+ltype_t rir_take_type(parser_t *p);
+affine_t rir_take_sum(parser_t *p, bool with_values);
+dim_t rir_take_dim(parser_t *p);
+void rir_take_block(parser_t *p, block_t *b); /* { … } into b */
 
 #endif

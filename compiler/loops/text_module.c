@@ -27,14 +27,14 @@ static void print_data(printer_t *p, const buffer_t *b) {
     int64_t n = buffer_bytes(b).c / elem_bytes(b->elem);
     sbuf_puts(p->out, " = {");
     for (int64_t k = 0; k < n; k++) {
-        if (k) print_comma(p);
+        if (k) rir_print_comma(p);
         sbuf_printf(p->out, "%d", b->data[k]);
     }
     sbuf_puts(p->out, "}");
 }
 
 static void print_buffer(printer_t *p, const buffer_t *b) {
-    print_newline(p);
+    rir_print_newline(p);
     sbuf_printf(p->out, "buffer %s: %s %s [", b->name, kind_names[b->kind], elem_name(b->elem));
     for (int k = 0; k < b->rank; k++) {
         if (k) sbuf_puts(p->out, ", ");
@@ -55,7 +55,7 @@ static void print_buffer(printer_t *p, const buffer_t *b) {
     }
     if (b->comment) {
         sbuf_puts(p->out, " ");
-        print_string(p->out, b->comment);
+        rir_print_string(p->out, b->comment);
     }
     if (b->kind == BUF_TABLE && b->data) print_data(p, b);
 }
@@ -63,12 +63,12 @@ static void print_buffer(printer_t *p, const buffer_t *b) {
 static void print_params(printer_t *p, const lfunc_t *f) {
     sbuf_puts(p->out, "(");
     for (int k = 0; k < f->n_params; k++) {
-        if (k) print_comma(p);
+        if (k) rir_print_comma(p);
         if (f->kind == FN_FUNC) {
-            print_type(p->out, f->params[k]->type);
+            rir_print_type(p->out, f->params[k]->type);
             sbuf_puts(p->out, " ");
         }
-        print_value(p, f->params[k]);
+        rir_print_value(p, f->params[k]);
         if (f->kind == FN_KERNEL) sbuf_printf(p->out, " < %lld", (long long)f->params[k]->hi.c + 1);
     }
     sbuf_puts(p->out, ")");
@@ -77,8 +77,8 @@ static void print_params(printer_t *p, const lfunc_t *f) {
 static void print_tasks(printer_t *p, const lfunc_t *f) {
     sbuf_puts(p->out, " tasks(");
     for (int k = 0; k < f->n_tasks; k++) {
-        if (k) print_comma(p);
-        print_value(p, f->task[k]);
+        if (k) rir_print_comma(p);
+        rir_print_value(p, f->task[k]);
         sbuf_puts(p->out, " < ");
         print_dim(p->out, f->task_dims[k]);
     }
@@ -95,22 +95,22 @@ static void print_func(printer_t *p, const lfunc_t *f) {
     static const char *const words[] = {
         [FN_FUNC] = "func", [FN_KERNEL] = "kernel", [FN_ENTRY] = "entry"};
     sbuf_puts(p->out, "\n");
-    print_newline(p);
+    rir_print_newline(p);
     sbuf_printf(p->out, "%s %s", words[f->kind], f->name);
     if (f->kind != FN_ENTRY) print_params(p, f);
     for (int k = 0; k < f->n_results; k++) {
         sbuf_puts(p->out, k ? ", " : " -> ");
-        print_type(p->out, f->results[k]);
+        rir_print_type(p->out, f->results[k]);
     }
     if (f->kind == FN_KERNEL) print_tasks(p, f);
     print_some_dim(p, "scratch", f->scratch_bytes);
     if (f->comment) {
         sbuf_puts(p->out, " ");
-        print_string(p->out, f->comment);
+        rir_print_string(p->out, f->comment);
     }
     sbuf_puts(p->out, " {");
-    print_block(p, f->body);
-    print_newline(p);
+    rir_print_block(p, f->body);
+    rir_print_newline(p);
     sbuf_puts(p->out, "}");
 }
 
@@ -118,9 +118,9 @@ void module_print(const module_t *m, sbuf_t *out) {
     printer_t p = {.out = out};
     sbuf_puts(out, legend);
     sbuf_puts(out, "module ");
-    print_string(out, m->name);
+    rir_print_string(out, m->name);
     sbuf_puts(out, " target ");
-    print_string(out, m->target->name);
+    rir_print_string(out, m->target->name);
     if (m->units.max)
         sbuf_printf(out, " units %lld .. %lld", (long long)m->units.min, (long long)m->units.max);
     print_some_dim(&p, "workspace", m->workspace_bytes);
@@ -129,7 +129,7 @@ void module_print(const module_t *m, sbuf_t *out) {
     for (size_t k = 0; k < m->n_buffers; k++) print_buffer(&p, m->buffers[k]);
     for (size_t k = 0; k < m->n_funcs; k++) {
         arena_t *scratch = arena_new();
-        print_names(&p, scratch, m->funcs[k]);
+        rir_print_names(&p, scratch, m->funcs[k]);
         print_func(&p, m->funcs[k]);
         arena_free(scratch);
     }
@@ -160,7 +160,7 @@ static void take_dims(parser_t *p, buffer_t *b) {
     lex_expect(&p->x, '[');
     do {
         if (b->rank == MAX_RANK) lex_error(&p->x, "a buffer has at most %d dimensions", MAX_RANK);
-        dim_t d = take_dim(p);
+        dim_t d = rir_take_dim(p);
         if (!p->x.failed) b->dims[b->rank++] = d;
     } while (lex_accept(&p->x, ','));
     lex_expect(&p->x, ']');
@@ -172,16 +172,16 @@ static bool take_buffer_attribute(parser_t *p, buffer_t *b) {
         p->scratches[p->n_scratches - 1].owner = p->x.token;
         lex_take_name(&p->x, "the name of a kernel");
     } else if (lex_accept_name(&p->x, "at")) {
-        b->offset = take_dim(p);
+        b->offset = rir_take_dim(p);
         b->planned = b->kind != BUF_WEIGHTS;
     } else if (lex_accept_name(&p->x, "slot")) {
         int64_t slot = lex_take_int(&p->x);
         b->slot = slot < 0 || slot > 255 ? -1 : (int)slot;
     } else if (lex_accept_name(&p->x, "range")) {
         b->has_range = true;
-        b->lo = take_dim(p);
+        b->lo = rir_take_dim(p);
         lex_expect(&p->x, RANGE);
-        b->hi = take_dim(p);
+        b->hi = rir_take_dim(p);
     } else if (p->x.token.kind == TK_STRING) {
         b->comment = lex_take_string(&p->x, "a comment");
     } else if (lex_accept(&p->x, '=')) {
@@ -211,20 +211,20 @@ static void parse_buffer(parser_t *p) {
     const char *name = take_new_name(p, "the name of a buffer", &at);
     lex_expect(&p->x, ':');
     bufkind_t kind = take_kind(p);
-    elem_t elem = take_elem(p);
+    elem_t elem = rir_take_elem(p);
     buffer_t *b = buffer_new(p->m, kind, name, elem, 0, NULL);
     take_dims(p, b);
     while (!p->x.failed && take_buffer_attribute(p, b)) {
     }
     const char *wrong = p->x.failed ? NULL : buffer_error(b, p->m->units);
     if (wrong) lex_error_at(&p->x, &at, "%s %s", name, wrong);
-    if (!p->x.failed && !table_enter(p, &p->buffers, at.text, at.n, b))
+    if (!p->x.failed && !rir_table_enter(p, &p->buffers, at.text, at.n, b))
         lex_error_at(&p->x, &at, "two buffers '%s'", name);
 }
 
 static value_t *declare_here(parser_t *p, ltype_t type, inst_t *def) {
     token_t t = p->x.token;
-    value_t *v = declare_value(p, &t, type, def);
+    value_t *v = rir_declare_value(p, &t, type, def);
     lex_next(&p->x);
     return v;
 }
@@ -234,7 +234,7 @@ static void take_func_params(parser_t *p, lfunc_t *f) {
     lex_expect(&p->x, '(');
     if (!lex_is(&p->x, ')')) {
         do {
-            ltype_t type = f->kind == FN_FUNC ? take_type(p) : SCALAR(E_I64);
+            ltype_t type = f->kind == FN_FUNC ? rir_take_type(p) : SCALAR(E_I64);
             value_t *v = declare_here(p, type, NULL);
             if (f->kind == FN_KERNEL) {
                 lex_expect(&p->x, '<');
@@ -253,7 +253,7 @@ static void take_func_params(parser_t *p, lfunc_t *f) {
 static void take_func_results(parser_t *p, lfunc_t *f) {
     size_t n = 0, cap = 0;
     if (!lex_accept(&p->x, ARROW)) return;
-    do ARENA_PUSH(p->m->arena, f->results, n, cap) = take_type(p);
+    do ARENA_PUSH(p->m->arena, f->results, n, cap) = rir_take_type(p);
     while (lex_accept(&p->x, ','));
     f->n_results = (int)n;
 }
@@ -266,7 +266,7 @@ static void take_func_tasks(parser_t *p, lfunc_t *f) {
         if (p->x.failed) return;
         f->task[f->n_tasks] = declare_here(p, SCALAR(E_I64), NULL);
         lex_expect(&p->x, '<');
-        f->task_dims[f->n_tasks++] = take_dim(p);
+        f->task_dims[f->n_tasks++] = rir_take_dim(p);
     } while (lex_accept(&p->x, ','));
     lex_expect(&p->x, ')');
 }
@@ -316,12 +316,12 @@ static void parse_func(parser_t *p, fnkind_t kind) {
     if (kind != FN_ENTRY) take_func_params(p, f);
     if (kind == FN_FUNC) take_func_results(p, f);
     if (kind == FN_KERNEL) take_func_tasks(p, f);
-    if (kind == FN_KERNEL && lex_accept_name(&p->x, "scratch")) f->scratch_bytes = take_dim(p);
+    if (kind == FN_KERNEL && lex_accept_name(&p->x, "scratch")) f->scratch_bytes = rir_take_dim(p);
     if (p->x.token.kind == TK_STRING) f->comment = lex_take_string(&p->x, "a comment");
-    take_block(p, f->body);
+    rir_take_block(p, f->body);
     if (p->x.failed) return;
     number_func(p, f, &at);
-    if (!table_enter(p, &p->funcs, at.text, at.n, f))
+    if (!rir_table_enter(p, &p->funcs, at.text, at.n, f))
         lex_error_at(&p->x, &at, "two functions '%s'", name);
 }
 
@@ -343,14 +343,14 @@ static void parse_header(parser_t *p, const char *file) {
     if (p->x.failed) return;
     p->m = module_new(p->x.arena, name, target, units);
     p->m->file = file;
-    if (lex_accept_name(&p->x, "workspace")) p->m->workspace_bytes = take_dim(p);
-    if (lex_accept_name(&p->x, "scratch")) p->m->scratch_bytes = take_dim(p);
+    if (lex_accept_name(&p->x, "workspace")) p->m->workspace_bytes = rir_take_dim(p);
+    if (lex_accept_name(&p->x, "scratch")) p->m->scratch_bytes = rir_take_dim(p);
 }
 
 static void resolve_owners(parser_t *p) {
     for (size_t k = 0; k < p->n_scratches && !p->x.failed; k++) {
         const token_t *t = &p->scratches[k].owner;
-        lfunc_t *f = table_find(&p->funcs, t->text, t->n);
+        lfunc_t *f = rir_table_find(&p->funcs, t->text, t->n);
         if (!f || f->kind != FN_KERNEL) lex_error_at(&p->x, t, "expected the name of a kernel");
         else p->scratches[k].buffer->owner = f;
     }

@@ -40,7 +40,7 @@ static int by_name(const void *a, const void *b) {
     return strcmp((*(const value_t *const *)a)->name, (*(const value_t *const *)b)->name);
 }
 
-void print_names(printer_t *p, arena_t *scratch, const lfunc_t *f) {
+void rir_print_names(printer_t *p, arena_t *scratch, const lfunc_t *f) {
     values_t all = {.arena = scratch};
     for (int k = 0; k < f->n_params; k++) collect(&all, f->params[k]);
     for (int k = 0; k < f->n_tasks; k++) collect(&all, f->task[k]);
@@ -56,20 +56,20 @@ void print_names(printer_t *p, arena_t *scratch, const lfunc_t *f) {
     }
 }
 
-void print_value(printer_t *p, const value_t *v) {
+void rir_print_value(printer_t *p, const value_t *v) {
     if (!v) sbuf_puts(p->out, "%?");
     else if (!v->name || !name_is_valid(v->name)) sbuf_printf(p->out, "%%%d", v->id);
     else if (v->id < p->n_unique && p->unique[v->id] == v) sbuf_printf(p->out, "%%%s", v->name);
     else sbuf_printf(p->out, "%%%s.%d", v->name, v->id);
 }
 
-void print_type(sbuf_t *s, ltype_t t) {
+void rir_print_type(sbuf_t *s, ltype_t t) {
     sbuf_puts(s, elem_name(t.elem));
     if (t.lanes > 1) sbuf_printf(s, "x%d", t.lanes);
 }
 
 /* The shortest decimal that reads back as the same number. */
-void print_float(sbuf_t *s, elem_t e, double x) {
+void rir_print_float(sbuf_t *s, elem_t e, double x) {
     char text[40];
     if (isnan(x)) sbuf_puts(s, "nan");
     else if (isinf(x)) sbuf_puts(s, x < 0 ? "-inf" : "inf");
@@ -82,7 +82,7 @@ void print_float(sbuf_t *s, elem_t e, double x) {
     }
 }
 
-void print_string(sbuf_t *s, const char *text) {
+void rir_print_string(sbuf_t *s, const char *text) {
     sbuf_puts(s, "\"");
     for (const char *c = text; *c; c++) {
         if (*c == '"' || *c == '\\') sbuf_printf(s, "\\%c", *c);
@@ -127,7 +127,7 @@ const char *dim_text(arena_t *a, dim_t d) {
     return text;
 }
 
-void print_affine(printer_t *p, const affine_t *a) {
+void rir_print_affine(printer_t *p, const affine_t *a) {
     bool first = true;
     for (int k = 0; k < a->n; k++) {
         dim_t c = a->term[k].coef;
@@ -139,7 +139,7 @@ void print_affine(printer_t *p, const affine_t *a) {
         } else {
             print_term(p->out, &first, c.u ? c.u : c.c, c.u != 0, true);
         }
-        print_value(p, a->term[k].value);
+        rir_print_value(p, a->term[k].value);
     }
     if (first || a->base.c || a->base.u) print_dim_terms(p->out, &first, a->base);
 }
@@ -153,12 +153,12 @@ static symbol_t *probe(const table_t *t, const char *key, size_t n) {
     return &t->slots[k];
 }
 
-void *table_find(const table_t *t, const char *key, size_t n) {
+void *rir_table_find(const table_t *t, const char *key, size_t n) {
     return t->size ? probe(t, key, n)->what : NULL;
 }
 
 /* False when the key is there already. */
-bool table_enter(parser_t *p, table_t *t, const char *key, size_t n, void *what) {
+bool rir_table_enter(parser_t *p, table_t *t, const char *key, size_t n, void *what) {
     if (t->taken * 2 >= t->size) {
         table_t old = *t;
         t->size = old.size ? old.size * 2 : 64;
@@ -173,13 +173,13 @@ bool table_enter(parser_t *p, table_t *t, const char *key, size_t n, void *what)
     return true;
 }
 
-value_t *take_value(parser_t *p) {
+value_t *rir_take_value(parser_t *p) {
     token_t *t = &p->x.token;
     if (t->kind != TK_VALUE) {
         lex_error(&p->x, "expected a value");
         return NULL;
     }
-    value_t *v = table_find(&p->values, t->text, t->n);
+    value_t *v = rir_table_find(&p->values, t->text, t->n);
     if (!v) lex_error(&p->x, "%%%.*s is not defined before this", (int)t->n, t->text);
     lex_next(&p->x);
     return v;
@@ -205,7 +205,7 @@ static bool split_value(parser_t *p, const token_t *t, const char **name, int *i
 }
 
 /* Values without a number get one at the end of the function, beyond those that have. */
-value_t *declare_value(parser_t *p, const token_t *t, ltype_t type, inst_t *def) {
+value_t *rir_declare_value(parser_t *p, const token_t *t, ltype_t type, inst_t *def) {
     const char *name = NULL;
     int id = -1;
     if (p->x.failed || t->kind != TK_VALUE) {
@@ -217,21 +217,21 @@ value_t *declare_value(parser_t *p, const token_t *t, ltype_t type, inst_t *def)
     value_t *v = value_new(p->m, p->f, type, def, name);
     v->id = id;
     if (id > p->largest_id) p->largest_id = id;
-    if (t && !table_enter(p, &p->values, t->text, t->n, v))
+    if (t && !rir_table_enter(p, &p->values, t->text, t->n, v))
         lex_error_at(&p->x, t, "%%%.*s is defined twice", (int)t->n, t->text);
     return v;
 }
 
 /* ---- parse: types, sums ---------------------------------------------------------------------- */
 
-elem_t take_elem(parser_t *p) {
+elem_t rir_take_elem(parser_t *p) {
     for (int e = 0; e < E_COUNT; e++)
         if (lex_accept_name(&p->x, elem_name((elem_t)e))) return (elem_t)e;
     lex_error(&p->x, "expected an element type (f32, f64, bf16, i8, u8, i32, i64)");
     return E_F32;
 }
 
-ltype_t take_type(parser_t *p) {
+ltype_t rir_take_type(parser_t *p) {
     const token_t *t = &p->x.token;
     for (int e = 0; t->kind == TK_NAME && e < E_COUNT; e++) {
         const char *name = elem_name((elem_t)e);
@@ -262,14 +262,14 @@ static void take_factor(parser_t *p, bool with_values, dim_t *coef, value_t **va
     if (p->x.token.kind == TK_VALUE) {
         if (!with_values) lex_error(&p->x, "a dimension has no values in it");
         else if (*value) lex_error(&p->x, "a product of values is not affine");
-        *value = take_value(p);
+        *value = rir_take_value(p);
         return;
     }
     if (lex_accept_name(&p->x, "U")) factor = (dim_t){0, 1};
     else if (lex_is(&p->x, '(') && p->depth < MAX_BLOCK_DEPTH) {
         lex_next(&p->x);
         p->depth++;
-        factor = take_sum(p, false).base;
+        factor = rir_take_sum(p, false).base;
         p->depth--;
         lex_expect(&p->x, ')');
     } else {
@@ -299,7 +299,7 @@ static void add_to_sum(parser_t *p, affine_t *sum, dim_t coef, value_t *value) {
     else *sum = s;
 }
 
-affine_t take_sum(parser_t *p, bool with_values) {
+affine_t rir_take_sum(parser_t *p, bool with_values) {
     affine_t sum = ax(0);
     bool minus = lex_accept(&p->x, '-');
     do {
@@ -315,6 +315,6 @@ affine_t take_sum(parser_t *p, bool with_values) {
     return sum;
 }
 
-dim_t take_dim(parser_t *p) {
-    return take_sum(p, false).base;
+dim_t rir_take_dim(parser_t *p) {
+    return rir_take_sum(p, false).base;
 }
