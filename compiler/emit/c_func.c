@@ -660,8 +660,15 @@ static void put_buffer(func_t *f, size_t k, sbuf_t *out) {
                             offset_text(f, bases[b->kind], b->offset));
     }
     bool alone = b->kind != BUF_WEIGHTS && f->fn->kind == FN_KERNEL && is_alone(f, k);
-    put_line(out, 1, "%s%s *%s%s = %s; /* %s */", constant, elem, alone ? "restrict " : "",
-             f->buffer_names[k], from, c_comment(a, shape_text(f->c, b)));
+    const char *line = arena_printf(a, "%s%s *%s%s = %s;", constant, elem, alone ? "restrict " : "",
+                                    f->buffer_names[k], from);
+    const char *shape = c_comment(a, shape_text(f->c, b));
+    if (INDENT + strlen(line) + strlen(shape) + strlen(" /*  */") <= COLUMNS) {
+        put_line(out, 1, "%s /* %s */", line, shape);
+        return;
+    }
+    put_comment(out, 1, "%s", shape);
+    put_line(out, 1, "%s", line);
 }
 
 /* task → coordinates, first dimension slowest */
@@ -670,6 +677,10 @@ static void put_tasks(func_t *f, sbuf_t *out) {
     for (int k = 0; k < fn->n_tasks; k++) {
         const vstate_t *s = state_of(f, fn->task[k]);
         if (!s->live) continue;
+        if (dim_equal(fn->task_dims[k], dim(1))) {
+            put_line(out, 1, "const int64_t %s = 0;", s->e.text);
+            continue;
+        }
         const char *inner = dim_product(f, fn->task_dims, k + 1, fn->n_tasks);
         const char *outer = dim_product(f, fn->task_dims, k, k + 1);
         const char *divide = strcmp(inner, "1") ? arena_printf(f->c->arena, " / %s", inner) : "";

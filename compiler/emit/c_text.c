@@ -152,7 +152,7 @@ void names_leave(names_t *n, size_t mark) {
 
 /* ---- lines ----------------------------------------------------------------------------------------- */
 
-enum { DEPTH_PRICE = 30 }; /* columns that a break one parenthesis further out is worth */
+enum { DEPTH_PRICE = 45 }; /* columns that a break one parenthesis further out is worth */
 
 /* Where to break a line: the space that is furthest right and least nested; 0: nowhere. */
 static size_t best_break(const char *s, size_t room) {
@@ -182,10 +182,12 @@ void put_line(sbuf_t *out, int depth, const char *fmt, ...) {
     va_start(ap, fmt);
     sbuf_vprintf(&text, fmt, ap);
     va_end(ap);
-    int columns = depth * INDENT;
     const char *s = text.data ? text.data : "";
+    int columns = depth * INDENT;
+    /* what opens a body stands out from it where it continues */
+    int more = *s && s[strlen(s) - 1] == '{' ? 2 * INDENT : INDENT;
     for (bool first = true;; first = false) {
-        int left = first ? columns : columns + INDENT;
+        int left = first ? columns : columns + more;
         size_t room = left < COLUMNS - 20 ? (size_t)(COLUMNS - left) : 20;
         size_t at = strlen(s) > room ? best_break(s, room) : 0;
         if (*s) indent(out, left);
@@ -225,7 +227,8 @@ void put_comment(sbuf_t *out, int depth, const char *fmt, ...) {
             if (n == 0) n = strcspn(s, " \n");
         }
         indent(out, depth * INDENT);
-        sbuf_puts(out, first ? "/* " : " * ");
+        sbuf_puts(out, first ? "/*" : " *");
+        if (n) sbuf_puts(out, " ");
         sbuf_write(out, s, n);
         s += n;
         if (*s) s++;
