@@ -259,7 +259,7 @@ interval_t interval_of_inst(const inst_t *i, const interval_t *of, units_t u) {
     if (!rules[i->op]) return interval_of_elem(e);
     question_t q = {.inst = i, .u = u};
     interval_t *places[] = {&q.a, &q.b, &q.c};
-    for (int k = 0; k < i->n_operands; k++)
+    for (int k = 0; k < i->n_operands && k < 3; k++)
         if (is_integer_scalar(i->operand[k])) *places[k] = of[i->operand[k]->id];
     return fit(rules[i->op](&q), e, u);
 }

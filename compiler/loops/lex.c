@@ -106,7 +106,7 @@ static const char *lex_punct(lexer_t *x, token_t *t) {
     if (two && p[0] == '.' && p[1] == '.') t->punct = RANGE;
     else if (two && p[0] == '-' && p[1] == '>') t->punct = ARROW;
     else if (*p && strchr("=,:()[]{}<+-*.", *p)) {
-        t->punct = *p;
+        t->punct = (unsigned char)*p;
         return p + 1;
     } else {
         lex_error(x, "unexpected character (byte 0x%02x)", (unsigned)(unsigned char)*p);

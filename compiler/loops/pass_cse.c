@@ -4,6 +4,7 @@
  * In: a verified module. Out: the same without repeated pure instructions (calls included, loads
  * not: memory may change between two). Nesting of blocks is dominance here, so a table that forgets
  * what a block entered when the block ends is all it takes. */
+#include <math.h>
 #include <string.h>
 
 #include "loops/rules.h"
@@ -50,9 +51,9 @@ static bool results_equal(const inst_t *a, const inst_t *b) {
     return !a->result || ltype_equal(a->result->type, b->result->type);
 }
 
-/* Bits, not values: 0 and -0 differ. */
+/* 0 and -0 differ; there is one NaN (const_round). */
 static bool float_equal(double a, double b) {
-    return memcmp(&a, &b, sizeof a) == 0;
+    return a == b ? signbit(a) == signbit(b) : isnan(a) && isnan(b);
 }
 
 static bool lanes_equal(const inst_t *a, const inst_t *b) {

@@ -76,17 +76,22 @@ static void separate(printer_t *p, bool *first) {
     *first = false;
 }
 
+/* A module that a pass broke still prints, for the message about it. */
+static ltype_t result_type(const inst_t *i) {
+    return i->result ? i->result->type : SCALAR(E_F32);
+}
+
 static void print_part(printer_t *p, const inst_t *i, unsigned part) {
     switch (part) {
     case LITERAL:
-        if (!elem_is_float(i->result->type.elem)) sbuf_printf(p->out, "%lld", (long long)i->i);
-        else rir_print_float(p->out, i->result->type.elem, i->f);
+        if (!elem_is_float(result_type(i).elem)) sbuf_printf(p->out, "%lld", (long long)i->i);
+        else rir_print_float(p->out, result_type(i).elem, i->f);
         break;
     case ACCESS: print_access(p, i); break;
     case COUNT: sbuf_printf(p->out, "%lld", (long long)i->i); break;
     case DIVISOR: print_dim(p->out, i->d); break;
     case LANES:
-        for (int k = 0; k < i->result->type.lanes; k++)
+        for (int k = 0; k < result_type(i).lanes; k++)
             sbuf_printf(p->out, "%s%d", k ? ", " : "{", i->lanes[k]);
         sbuf_puts(p->out, "}");
         break;
@@ -99,7 +104,7 @@ static void print_plain(printer_t *p, const inst_t *i) {
     bool first = true;
     if (op_info[i->op].result == RULE_EXPLICIT) {
         sbuf_puts(p->out, ".");
-        rir_print_type(p->out, i->result->type);
+        rir_print_type(p->out, result_type(i));
     }
     for (unsigned part = LITERAL; part <= ACCESS; part *= 2)
         if (has & part) {
@@ -323,7 +328,7 @@ static void parse_call(parser_t *p, inst_t *i, const targets_t *t) {
     lex_expect(&p->x, '(');
     i->values = take_values(p, &i->n_values);
     lex_expect(&p->x, ')');
-    if (p->x.failed) return;
+    if (p->x.failed || !f) return;
     i->callee = f;
     if (i->n_values != f->n_params)
         lex_error_at(&p->x, &at, "%s takes %d arguments, not %d", f->name, f->n_params,

@@ -421,6 +421,9 @@ static void check_sizes(verifier_t *v) {
         error(v, NULL, "the buffers are too large together");
         return;
     }
+    if (!dim_le(dim(0), v->m->workspace_bytes, v->m->units) ||
+        !dim_le(dim(0), v->m->scratch_bytes, v->m->units))
+        error(v, NULL, "the workspace or the scratch is negative");
     for (size_t k = 0; k < v->m->n_funcs; k++)
         if (!dim_le(v->m->funcs[k]->scratch_bytes, v->m->scratch_bytes, v->m->units))
             error(v, NULL, "kernel '%s' has more scratch than the module", v->m->funcs[k]->name);

@@ -94,6 +94,7 @@ static const struct {
     {"module \"m\" target \"aarch64\" workspace 64\nbuffer x: workspace f32 [20] at 0\n"
      "entry r {\n}",
      "leaves the workspace"},
+    {"module \"m\" target \"aarch64\" scratch -64\nentry r {\n}", "the scratch is negative"},
     {"module \"m\" target \"aarch64\"\nbuffer i: input i32 [2] slot 0 at 64\nentry r {\n}",
      "is planned but has a place"},
 };
