@@ -2,8 +2,8 @@
  *
  * In: a reader whose values have converted, or a spec whose architecture was just decided. Out:
  * errors at the value most to blame. Rules: Hugging Face's load-time checks (HF configuration and
- * modeling code: axial sums, even bucket factors, causal LM and masked LM conditions, two labels for
- * question answering), what sequence lengths the positions hold, and bounds on products so that
+ * modeling code: axial sums, even bucket factors, causal LM and masked LM conditions, two labels
+ * for question answering), what sequence lengths the positions hold, and bounds on products so that
  * nothing downstream overflows. A rule whose values did not convert is skipped. */
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +31,7 @@ static srcloc_t blame(const reader_t *r, spec_key_t first, spec_key_t second) {
     return s->given[first] || !s->given[second] ? s->at[first] : s->at[second];
 }
 
-/* ---- counts ----------------------------------------------------------------------------------- */
+/* ---- counts ---------------------------------------------------------------------------------- */
 
 static void check_layer_count(reader_t *r) {
     const spec_t *s = r->spec;
@@ -64,7 +64,7 @@ static void check_pad(reader_t *r) {
              (long long)s->pad_token_id, (long long)s->vocab_size);
 }
 
-/* ---- positions and buckets -------------------------------------------------------------------- */
+/* ---- positions and buckets ------------------------------------------------------------------- */
 
 static void check_axial(reader_t *r) {
     const spec_t *s = r->spec;
@@ -127,7 +127,7 @@ static void check_windows(reader_t *r) {
     }
 }
 
-/* ---- sizes ------------------------------------------------------------------------------------ */
+/* ---- sizes ----------------------------------------------------------------------------------- */
 
 /* Parameters and activations, in double so that nothing can overflow here, must stay so far below
  * 2^63 that no count of bytes or flops made from them overflows an int64_t. */
@@ -166,13 +166,13 @@ static void check_size(reader_t *r) {
     double wide_rows = rows * (2 * h + (double)s->feed_forward_size + (double)s->vocab_size +
                                wide * 4 + heads * (double)s->num_hashes * layers * 4);
     if (flops <= max_flops && 4 * wide_rows <= max_bytes) return;
-    complain(
-        r, s->at[KEY_max_position_embeddings],
-        "the greatest sequence of %lld tokens takes %.3g flops and %.3g bytes, the limits are %.0e and %.0e",
-        (long long)spec_max_length(s), flops, 4 * wide_rows, max_flops, max_bytes);
+    complain(r, s->at[KEY_max_position_embeddings],
+             "the greatest sequence of %lld tokens takes %.3g flops and %.3g bytes, the limits are "
+             "%.0e and %.0e",
+             (long long)spec_max_length(s), flops, 4 * wide_rows, max_flops, max_bytes);
 }
 
-/* ---- compile: --------------------------------------------------------------------------------- */
+/* ---- compile: -------------------------------------------------------------------------------- */
 
 static bool length_keys_usable(const reader_t *r) {
     return USABLE(r, KEY_attn_layers, KEY_axial_pos_embds, KEY_axial_pos_shape,
@@ -225,7 +225,7 @@ static void check_compile(reader_t *r) {
                  (long long)s->train.warmup_steps, (long long)s->train.steps);
 }
 
-/* ---- what depends on the architecture ---------------------------------------------------------- */
+/* ---- what depends on the architecture -------------------------------------------------------- */
 
 static void check_causal(reader_t *r) {
     const spec_t *s = r->spec;

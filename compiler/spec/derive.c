@@ -45,7 +45,7 @@ static int64_t positions(const spec_t *s) {
     return grid < most ? grid : most;
 }
 
-/* Full multiples of the lcm pad to themselves; sequences up to the shortest chunk are never padded. */
+/* Multiples of the lcm pad to themselves; sequences up to the shortest chunk are never padded. */
 int64_t spec_max_length(const spec_t *s) {
     int64_t most = positions(s), minc = spec_min_chunk(s);
     int64_t padded = most - most % spec_lcm(s), whole = minc < most ? minc : most;
@@ -59,8 +59,8 @@ static int64_t integer_root(int64_t v) {
     return r;
 }
 
-/* Hugging Face's choice: about two buckets per chunk, a power of two, in two factors once it is large.
- * A length of less than a chunk counts as one chunk (there nothing is hashed before more tokens come). */
+/* Hugging Face's choice: about two buckets per chunk, a power of two, in two factors once it is
+ * large. A length of less than a chunk counts as one: there nothing is hashed before more come. */
 static int automatic_buckets(const spec_t *s, int64_t padded_length, int64_t factors[MAX_FACTORS]) {
     int64_t chunk = s->lsh_attn_chunk_length, chunks = padded_length / chunk;
     int power = 0;

@@ -146,7 +146,7 @@ void spec_json_schema(sbuf_t *out) {
     sbuf_puts(out, "\"extensions\"]}}\n}\n");
 }
 
-/* ---- libFuzzer's and AFL's dictionary ----------------------------------------------------------- */
+/* ---- libFuzzer's and AFL's dictionary -------------------------------------------------------- */
 
 static void entry(sbuf_t *out, const char *before, const char *text, const char *after) {
     sbuf_printf(out, "\"%s", before);

@@ -1,6 +1,6 @@
-/* Numbers as JSON writes them (RFC 8259), with a leading '+', '.5' and '5.' allowed too. YAML 1.1 has
- * octal, sexagesimal and underscored forms and does not take 1e-12 for a number: neither rule is
- * followed, the former are refused by name. */
+/* Numbers as JSON writes them (RFC 8259), with a leading '+', '.5' and '5.' allowed too. YAML 1.1
+ * has octal, sexagesimal and underscored forms and does not take 1e-12 for a number: neither rule
+ * is followed, the former are refused by name. */
 #define _GNU_SOURCE /* strtod_l */
 #include "spec/numbers.h"
 

@@ -7,7 +7,7 @@
 #include "spec/numbers.h"
 #include "spec/schema.h"
 
-/* ---- what a key takes -------------------------------------------------------------------------- */
+/* ---- what a key takes ------------------------------------------------------------------------ */
 
 static void print_bound(sbuf_t *out, double v) {
     if (fabs(v) < 1e15 && v == floor(v)) sbuf_printf(out, "%.0f", v);
@@ -82,7 +82,7 @@ void print_range(spec_key_t key, sbuf_t *out) {
     }
 }
 
-/* ---- what a key has ---------------------------------------------------------------------------- */
+/* ---- what a key has -------------------------------------------------------------------------- */
 
 static const void *member(const spec_t *s, size_t offset) {
     return (const char *)s + offset;

@@ -2,8 +2,8 @@
  *
  * In: the bytes of a YAML or JSON text and the `--set`s. Out: a spec, or all errors. The order:
  * the file's keys are found in the schema, settings replace them (the last of a key wins), defaults
- * fill the rest, every value converts once, then the rules that join values are checked. A value that
- * a setting replaces is never looked at. */
+ * fill the rest, every value converts once, then the rules that join values are checked. A value
+ * that a setting replaces is never looked at. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +11,7 @@
 
 enum { MAX_CANDIDATES = KEY_COUNT + 8, TEXT_LIMIT = 256 << 20 };
 
-/* ---- unknown keys ----------------------------------------------------------------------------- */
+/* ---- unknown keys ---------------------------------------------------------------------------- */
 
 /* What may be meant by `name` inside `section`: its keys, and at the top the sections too. */
 static const char *nearest(const char *section, const char *name) {
@@ -49,7 +49,7 @@ static void unknown_key(reader_t *r, const char *section, const node_t *key, boo
     if (near) diag_hint(r->diag, "did you mean '%s'?", near);
 }
 
-/* ---- the file's keys -------------------------------------------------------------------------- */
+/* ---- the file's keys ------------------------------------------------------------------------- */
 
 static bool is_section(const char *name) {
     for (int i = 1; sections[i]; i++)
@@ -98,7 +98,7 @@ static void read_top(reader_t *r, const node_t *root) {
     }
 }
 
-/* ---- settings --------------------------------------------------------------------------------- */
+/* ---- settings -------------------------------------------------------------------------------- */
 
 static spec_key_t find_dotted(reader_t *r, const char *dotted, const char **section,
                               const char **name) {
@@ -134,7 +134,7 @@ static void drop_replaced(reader_t *r) {
     if (r->set[KEY_id2label] && !r->set[KEY_num_labels]) r->nodes[KEY_num_labels] = NULL;
 }
 
-/* ---- defaults and conversion ------------------------------------------------------------------ */
+/* ---- defaults and conversion ----------------------------------------------------------------- */
 
 /* "[64, 64]" and scalars: all the forms that defaults in schema.def have. */
 static node_t *default_node(reader_t *r, const key_info_t *k) {

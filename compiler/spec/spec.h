@@ -127,7 +127,7 @@ typedef struct {
     const char *key, *value;
 } setting_t;
 
-/* Reads `path`: a file, a checkpoint folder, or "-" for stdin. NULL after errors in d (all of them). */
+/* Reads `path`: a file, a checkpoint folder, or "-" (stdin). NULL after errors, all of them in d. */
 spec_t *spec_load(arena_t *a, const char *path, const setting_t *sets, int n_sets, diag_t *d);
 /* The same from memory (tests, fuzzing). */
 spec_t *spec_parse(arena_t *a, const char *path, const char *text, size_t bytes,
@@ -144,7 +144,7 @@ bool spec_has_kind(const spec_t *s, layer_kind_t k);
 int64_t spec_padded_length(const spec_t *s, int64_t length); /* the auto-padding rule */
 int64_t
 spec_max_length(const spec_t *s); /* greatest length whose padded length fits the positions */
-/* Factors for sequences of this padded length: the given ones, or Hugging Face's choice. Returns n. */
+/* Factors for sequences of this padded length: the given, or Hugging Face's choice. Returns n. */
 int spec_bucket_factors(const spec_t *s, int64_t padded_length, int64_t factors[MAX_FACTORS]);
 const char *arch_hf_name(arch_t a); /* "ReformerModelWithLMHead" … */
 const char *act_name(act_t a);

@@ -49,7 +49,7 @@ static bool printable(uint32_t c) {
     return c == 0x85 || (c >= 0xA0 && c != 0xFFFE && c != 0xFFFF);
 }
 
-/* ---- JSON ------------------------------------------------------------------------------------- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 enum { MAX_PATCHES = 1000000 }; /* beyond, the text is YAML's own business */
 
@@ -154,7 +154,7 @@ static bool may_need_rewriting(const char *text, size_t bytes) {
     return memchr(text, '\t', bytes) != NULL;
 }
 
-/* ---- bytes ------------------------------------------------------------------------------------ */
+/* ---- bytes ----------------------------------------------------------------------------------- */
 
 /* One character on. A replacement counts as the characters that it replaced, at its end. */
 static void step(cursor_t *c) {

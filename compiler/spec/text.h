@@ -24,7 +24,7 @@ typedef struct {
 bool text_prepare(arena_t *a, const char *path, const char *text, size_t bytes, bool lines,
                   spec_text_t *out, diag_t *d);
 
-/* A place in the text: goes forward only, counts lines and the characters of the user's own text. */
+/* A place in the text: goes forward only, counts lines and characters of the user's own text. */
 typedef struct {
     const spec_text_t *t;
     size_t byte, chars, patch; /* chars: of the new text, as libyaml's marks count */

@@ -1,8 +1,8 @@
 /* The tree of a YAML or JSON text: what yaml.c makes and values.c reads.
  *
- * Rules that no reader needs to know of any more: aliases are resolved (a node may be reached twice,
- * never from itself), merge keys `<<` are expanded, no name stands twice in a mapping, nesting and
- * size are bounded. Everything lives in the arena. */
+ * Rules that no reader needs to know of any more: aliases are resolved (a node may be reached
+ * twice, never from itself), merge keys `<<` are expanded, no name stands twice in a mapping, nesting
+ * and size are bounded. Everything lives in the arena. */
 #ifndef REFORMERC_SPEC_TREE_H
 #define REFORMERC_SPEC_TREE_H
 

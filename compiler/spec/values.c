@@ -1,8 +1,8 @@
 /* One value of a spec: node → member of spec_t, by the kind of its key.
  *
- * In: the node of a key. Out: the member set and in the range of schema.def, or errors at the value's
- * own place. Rules: schema.h for the kinds; a quoted scalar is never a number; only true and false
- * are booleans. What joins two keys is check.c's. */
+ * In: the node of a key. Out: the member set and in the range of schema.def, or errors at the
+ * value's own place. Rules: schema.h for the kinds; a quoted scalar is never a number; only true and
+ * false are booleans. What joins two keys is check.c's. */
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -56,7 +56,7 @@ static const char *usable_text(reader_t *r, spec_key_t key, const node_t *n) {
     return NULL;
 }
 
-/* ---- numbers ---------------------------------------------------------------------------------- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 static bool refuse_number(reader_t *r, spec_key_t key, const node_t *n, number_t why) {
     wrong(r, key, n);
@@ -145,7 +145,7 @@ static bool on_bool(reader_t *r, spec_key_t key, const node_t *n) {
     return false;
 }
 
-/* ---- words ------------------------------------------------------------------------------------ */
+/* ---- words ----------------------------------------------------------------------------------- */
 
 enum { MAX_WORDS = 32 };
 
@@ -212,7 +212,7 @@ static bool on_layers(reader_t *r, spec_key_t key, const node_t *n) {
     return ok;
 }
 
-/* ---- lists of numbers ------------------------------------------------------------------------- */
+/* ---- lists of numbers ------------------------------------------------------------------------ */
 
 static bool read_ints(reader_t *r, spec_key_t key, const node_t *n, int max, int64_t *out,
                       int *count) {
@@ -270,7 +270,7 @@ static bool on_length(reader_t *r, spec_key_t key, const node_t *n) {
     return true;
 }
 
-/* ---- texts ------------------------------------------------------------------------------------ */
+/* ---- texts ----------------------------------------------------------------------------------- */
 
 static bool is_name(const char *text) {
     size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
@@ -360,7 +360,7 @@ static bool on_flops(reader_t *r, spec_key_t key, const node_t *n) {
                        &s->expect.flops_strict);
 }
 
-/* ---- Hugging Face's bookkeeping that we look at ----------------------------------------------- */
+/* ---- Hugging Face's bookkeeping that we look at ---------------------------------------------- */
 
 static bool on_model_type(reader_t *r, spec_key_t key, const node_t *n) {
     (void)key;

@@ -3,7 +3,8 @@
  * In: any bytes. Out: a tree as tree.h promises, or one error. Nothing here recurses: open
  * collections stand on a stack of MAX_DEPTH frames (libyaml is quadratic in the depth, so its own
  * limit is never reached). Aliases share nodes, so nothing is expanded; they, and what merge keys
- * copy, count against MAX_NODES. Rules: YAML 1.1; scalars stay text, values.c says what they mean. */
+ * copy, count against MAX_NODES. Rules: YAML 1.1; scalars stay text, values.c says what they
+ * mean. */
 #include "spec/tree.h"
 
 #include <stdlib.h>
@@ -60,7 +61,7 @@ static node_t *new_node(builder_t *b, node_kind_t kind, srcloc_t at) {
     return n;
 }
 
-/* ---- mappings --------------------------------------------------------------------------------- */
+/* ---- mappings -------------------------------------------------------------------------------- */
 
 typedef struct {
     node_t *key, *value;
@@ -156,7 +157,7 @@ static void finish_map(builder_t *b, node_t *m) {
     }
 }
 
-/* ---- events ----------------------------------------------------------------------------------- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 /* Puts a complete or just opened node where the innermost open collection wants it. In a map under
  * construction n counts keys and values one by one; end_collection() halves it. */
@@ -270,7 +271,7 @@ static void on_event(builder_t *b, const yaml_event_t *e) {
     }
 }
 
-/* ---- the parser's own errors ------------------------------------------------------------------ */
+/* ---- the parser's own errors ----------------------------------------------------------------- */
 
 static const char *syntax_hint(const builder_t *b, const char *problem) {
     size_t at = b->cursor.byte;

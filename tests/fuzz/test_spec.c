@@ -1,5 +1,5 @@
-/* The short form of fuzz_spec for every build: the cases of tests/spec and the shipped specs, mutated
- * by a seeded generator for a fixed number of rounds. */
+/* The short form of fuzz_spec for every build: the cases of tests/spec and the shipped specs,
+ * mutated by a seeded generator for a fixed number of rounds. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -20,10 +20,11 @@
 #include <unistd.h>
 
 #include "spec/numbers.h"
+#include "spec/schema.h"
 #include "spec/spec.h"
 #include "support/file.h"
 
-/* ---- one reading ------------------------------------------------------------------------------- */
+/* ---- one reading ----------------------------------------------------------------------------- */
 
 typedef struct {
     arena_t *arena;
@@ -62,7 +63,7 @@ static void done(reading_t *t) {
     *t = (reading_t){0};
 }
 
-/* ---- cases -------------------------------------------------------------------------------------- */
+/* ---- cases ----------------------------------------------------------------------------------- */
 
 enum { MAX_SETS = 16 };
 
@@ -158,7 +159,7 @@ static void test_no_orphans(void **state) {
     closedir(dir);
 }
 
-/* ---- numbers ------------------------------------------------------------------------------------ */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 static void test_integers(void **state) {
     (void)state;
@@ -252,7 +253,7 @@ static void test_budgets(void **state) {
     done(&t);
 }
 
-/* ---- values ------------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static void test_sections(void **state) {
     (void)state;
@@ -312,10 +313,11 @@ static void test_config_json_round_trip(void **state) {
     (void)state;
     static const char *const texts[] = {
         "{}",
-        "{architectures: [ReformerForSequenceClassification], num_labels: 5, problem_type: regression,\n"
-        " hash_seed: -3, num_buckets: [2, 4], classifier_dropout: 0.3, eos_token_id: null, hidden_act: swish}",
-        "{attn_layers: [lsh], axial_pos_embds: false, num_buckets: 6, layer_norm_eps: 1e-5, is_decoder: true,\n"
-        " axial_pos_shape: [2, 2, 2], axial_pos_embds_dim: [1]}"};
+        "{architectures: [ReformerForSequenceClassification], num_labels: 5,\n"
+        " problem_type: regression, hash_seed: -3, num_buckets: [2, 4], classifier_dropout: 0.3,\n"
+        " eos_token_id: null, hidden_act: swish}",
+        "{attn_layers: [lsh], axial_pos_embds: false, num_buckets: 6, layer_norm_eps: 1e-5,\n"
+        " is_decoder: true, axial_pos_shape: [2, 2, 2], axial_pos_embds_dim: [1]}"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         reading_t t = read_text(texts[i]);
         assert_non_null(t.spec);
@@ -391,7 +393,7 @@ static void test_resolve_architecture(void **state) {
     }
 }
 
-/* ---- derived facts ------------------------------------------------------------------------------ */
+/* ---- derived facts --------------------------------------------------------------------------- */
 
 static void test_padding(void **state) {
     (void)state;
@@ -429,11 +431,11 @@ static void test_max_length(void **state) {
         for (int lsh = 1; lsh <= 12; lsh += 3)
             for (int grid = 4; grid <= 64; grid *= 4) {
                 char text[256];
-                snprintf(
-                    text, sizeof text,
-                    "{max_position_embeddings: %d, lsh_attn_chunk_length: %d, local_attn_chunk_length: 4,"
-                    " attn_layers: [lsh, local], axial_pos_shape: [2, %d]}",
-                    positions, lsh, grid / 2);
+                snprintf(text, sizeof text,
+                         "{max_position_embeddings: %d, lsh_attn_chunk_length: %d,"
+                         " local_attn_chunk_length: 4,"
+                         " attn_layers: [lsh, local], axial_pos_shape: [2, %d]}",
+                         positions, lsh, grid / 2);
                 reading_t t = read_text(text);
                 int64_t most = positions < grid ? positions : grid, best = 0;
                 for (int64_t n = 1; n <= most; n++)
@@ -473,7 +475,7 @@ static void test_buckets(void **state) {
     }
 }
 
-/* ---- generated texts ---------------------------------------------------------------------------- */
+/* ---- generated texts ------------------------------------------------------------------------- */
 
 static void test_reference_page_is_fresh(void **state) {
     (void)state;
@@ -486,17 +488,15 @@ static void test_reference_page_is_fresh(void **state) {
 /* One table feeds all: every key stands in each of them. */
 static void test_every_key_everywhere(void **state) {
     (void)state;
-    static const char *const names[] = {"hidden_size", "sequence_length", "transformers_version",
-                                        "workspace", "optimizer"};
     sbuf_t texts[4] = {{0}};
     spec_help(&texts[0]);
     spec_json_schema(&texts[1]);
     spec_reference_page(&texts[2]);
     spec_fuzz_dictionary(&texts[3]);
-    for (int i = 0; i < 4; i++) {
-        for (size_t j = 0; j < sizeof names / sizeof names[0]; j++)
-            if (!strstr(texts[i].data, names[j])) fail_msg("%s is missing in text %d", names[j], i);
-    }
+    for (int i = 0; i < 4; i++)
+        for (int k = 0; k < KEY_COUNT; k++)
+            if (!strstr(texts[i].data, schema[k].name))
+                fail_msg("%s is missing in text %d", schema[k].full, i);
     /* The JSON Schema is JSON, so it must at least be a spec's kind of text: one mapping. */
     reading_t t = read_text(texts[1].data);
     assert_null(strstr(t.printed.data, "did not find"));
@@ -504,7 +504,7 @@ static void test_every_key_everywhere(void **state) {
     for (int i = 0; i < 4; i++) sbuf_free(&texts[i]);
 }
 
-/* ---- specs/ -------------------------------------------------------------------------------------- */
+/* ---- specs/ ---------------------------------------------------------------------------------- */
 
 static void test_shipped_specs(void **state) {
     (void)state;
@@ -542,7 +542,7 @@ static void test_default_spec_is_the_default(void **state) {
     done(&b);
 }
 
-/* ---- files and folders -------------------------------------------------------------------------- */
+/* ---- files and folders ----------------------------------------------------------------------- */
 
 static void put(const char *folder, const char *name, const char *text) {
     char path[512];
@@ -592,7 +592,7 @@ static void test_folders(void **state) {
     rmdir(folder);
 }
 
-/* ---- hostile bytes ------------------------------------------------------------------------------- */
+/* ---- hostile bytes --------------------------------------------------------------------------- */
 
 static void expect_error(const char *text, size_t bytes, const char *message) {
     reading_t t = read_bytes("test.yaml", text, bytes, NULL, 0);
