@@ -110,7 +110,8 @@ const char *affine_text(func_t *f, const affine_t *x, expr_t *e, prec_t *prec) {
     return plus_dim(f, sum, x->base);
 }
 
-/* text + constant; text NULL: a constant only */
+/* text + constant; text NULL: a constant only. The constant is kept apart while strides multiply, so
+ * that accesses of one loop differ in a literal only: compilers then use one pointer for all. */
 typedef struct {
     const char *text;
     prec_t prec;
@@ -119,21 +120,29 @@ typedef struct {
 
 static const char *flat_text(func_t *f, const flat_t *x, prec_t at_least) {
     if (!x->text) return bracket(f, dim_text(f, x->constant), dim_prec(x->constant), at_least);
-    bool plain = dim_literal(x->constant) && x->constant.c == 0;
+    bool plain = dim_equal(x->constant, dim(0));
     return bracket(f, plus_dim(f, x->text, x->constant), plain ? x->prec : P_SUM, at_least);
+}
+
+/* x = x * by */
+static void flat_scale(func_t *f, flat_t *x, dim_t by) {
+    if (dim_equal(by, dim(1))) return;
+    bool apart = dim_literal(x->constant) || dim_literal(by);
+    if (x->text || !apart) {
+        const char *stride = bracket(f, dim_text(f, by), dim_prec(by), P_UNARY);
+        const char *text =
+            apart ? bracket(f, x->text, x->prec, P_PRODUCT) : flat_text(f, x, P_PRODUCT);
+        x->text = arena_printf(f->c->arena, "%s * %s", text, stride);
+        x->prec = P_PRODUCT;
+    }
+    if (!apart) x->constant = dim(0);
+    else
+        x->constant = dim_literal(by) ? dim_scale(x->constant, by.c) : dim_scale(by, x->constant.c);
 }
 
 /* x = x * by + index */
 static void flat_step(func_t *f, flat_t *x, dim_t by, const affine_t *index, expr_t *e) {
-    bool constant = !x->text && (dim_literal(x->constant) || dim_literal(by));
-    if (constant) {
-        x->constant = dim_literal(by) ? dim_scale(x->constant, by.c) : dim_scale(by, x->constant.c);
-    } else if (!dim_literal(by) || by.c != 1) {
-        const char *stride = bracket(f, dim_text(f, by), dim_prec(by), P_UNARY);
-        x->text = arena_printf(f->c->arena, "%s * %s", flat_text(f, x, P_PRODUCT), stride);
-        x->prec = P_PRODUCT;
-        x->constant = dim(0);
-    }
+    flat_scale(f, x, by);
     prec_t prec;
     const char *terms = terms_text(f, index, e, &prec);
     if (terms && x->text) {
