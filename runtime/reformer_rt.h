@@ -16,102 +16,106 @@
 extern "C" {
 #endif
 
-#define REFORMER_ABI 1
+#define REFORMER_ABI         1
 #define REFORMER_MAX_THREADS 1024
 
 /* ---- errors: values are pinned, new ones are appended --------------------------------------- */
 
 enum {
     REFORMER_OK = 0,
-    REFORMER_E_ARGUMENT = 1,    /* a NULL or contradictory argument                                  */
-    REFORMER_E_TOKEN = 2,       /* an input id is negative or >= vocab_size                          */
-    REFORMER_E_LENGTH = 3,      /* length is 0 or longer than any specialised length                 */
-    REFORMER_E_BATCH = 4,       /* more rows than the model was compiled for                         */
-    REFORMER_E_LABEL = 5,       /* a label is neither -100 nor a class; a position is out of reach   */
-    REFORMER_E_CPU = 6,         /* this CPU lacks the features of every target in the artefact       */
-    REFORMER_E_WEIGHTS = 7,     /* not a weights file, or truncated                                  */
-    REFORMER_E_VERSION = 8,     /* weights file or model of another version                          */
-    REFORMER_E_FINGERPRINT = 9, /* weights of another model                                          */
-    REFORMER_E_ALIGNMENT = 10,  /* weights or workspace not 64-byte aligned                          */
-    REFORMER_E_CHECKSUM = 11,   /* weights damaged                                                   */
-    REFORMER_E_NAN = 12,        /* weights hold a NaN or infinity                                    */
-    REFORMER_E_OUTPUT = 13      /* an output was asked for that this model does not have             */
+    REFORMER_E_ARGUMENT = 1, /* a NULL or contradictory argument */
+    REFORMER_E_TOKEN = 2,    /* an input id is negative or >= vocab_size */
+    REFORMER_E_LENGTH = 3,   /* length is 0 or longer than any specialised length */
+    REFORMER_E_BATCH = 4,    /* more rows than the model was compiled for */
+    REFORMER_E_LABEL = 5,    /* a label is neither -100 nor a class; a position is out of reach */
+    REFORMER_E_CPU = 6,      /* this CPU lacks the features of every target in the artefact */
+    REFORMER_E_WEIGHTS = 7,  /* not a weights file, or truncated */
+    REFORMER_E_VERSION = 8,  /* weights file or model of another version */
+    REFORMER_E_FINGERPRINT = 9, /* weights of another model */
+    REFORMER_E_ALIGNMENT = 10,  /* weights or workspace not 64-byte aligned */
+    REFORMER_E_CHECKSUM = 11,   /* weights damaged */
+    REFORMER_E_NAN = 12,        /* weights hold a NaN or infinity */
+    REFORMER_E_OUTPUT = 13      /* an output was asked for that this model does not have */
 };
 const char *reformer_strerror(int code); /* never NULL; static text */
 
-/* ---- threads --------------------------------------------------------------------------------- */
+/* ---- threads -------------------------------------------------------------------------------- */
 
 /* The product's own threads. parallel_for must call body(arg, i, worker) once for every 0 <= i < n,
  * with 0 <= worker < workers and never two calls at once with the same worker, and return when all
  * are done. Order and assignment are free: results do not depend on them. */
 typedef struct reformer_pool {
     void *ctx;
-    void (*parallel_for)(void *ctx, int64_t n, int workers, void (*body)(void *arg, int64_t i, int worker),
-                         void *arg);
+    void (*parallel_for)(void *ctx, int64_t n, int workers,
+                         void (*body)(void *arg, int64_t i, int worker), void *arg);
 } reformer_pool_t;
 
-/* ---- one forward ------------------------------------------------------------------------------ */
+/* ---- one forward ---------------------------------------------------------------------------- */
 
-typedef void reformer_trace_fn(void *ctx, const char *name, const void *data, int dtype, const int64_t *shape,
-                               int rank);
+typedef void reformer_trace_fn(void *ctx, const char *name, const void *data, int dtype,
+                               const int64_t *shape, int rank);
 enum { REFORMER_F32 = 0, REFORMER_I32 = 1 }; /* dtype of a traced tensor */
 
 /* Zero-initialise; NULL output = not wanted; fields are only ever appended. Shapes, with `hidden`,
- * `vocab` and `labels` of the model; all arrays dense, row-major, any alignment natural to the type. */
+ * `vocab` and `labels` of the model; arrays are dense, row-major, aligned to their type.
+ *
+ * Labels are as Hugging Face takes them, -100 = ignore: [batch][length] for LMs, [batch] for
+ * classes; they are looked at only where `loss` is wanted. Imposed buckets live only in code
+ * translated with --buckets, trace only in code translated with --dump-activations. Buckets carry
+ * round offsets, as Hugging Face's do; their batch is the one the model was compiled for. */
 typedef struct reformer_io {
-    const int32_t *input_ids;       /* [batch][length]                                                 */
-    const uint8_t *attention_mask;  /* [batch][length], 1 = token, 0 = padding; NULL = all tokens      */
-    size_t batch, length;           /* rows (0 = what the model was compiled for), tokens per row      */
-    int threads;                    /* workers to use, 0 = 1, at most REFORMER_MAX_THREADS; never changes
-                                       a result                                                        */
-    float *last_hidden_state;       /* [batch][length][2 * hidden]                                     */
-    float *logits;                  /* [batch][length][vocab] for LMs, [batch][labels] for classifiers */
-    float *start_logits, *end_logits; /* [batch][length], question answering                           */
-    const int32_t *labels, *start_positions, *end_positions; /* as Hugging Face; -100 = ignore:
-                                       labels [batch][length] for LMs, [batch] for classes; positions [batch] */
-    const float *labels_f32;        /* [batch] regression, [batch][labels] several labels              */
-    float *loss;                    /* [1]                                                             */
-    const reformer_pool_t *pool;    /* the product's own threads; NULL = built in                      */
-    reformer_trace_fn *trace;       /* both live only in code translated with --dump-activations       */
+    const int32_t *input_ids;      /* [batch][length] */
+    const uint8_t *attention_mask; /* [batch][length], 1 = token, 0 = padding; NULL = all tokens */
+    size_t batch, length;          /* rows (0 = what the model was compiled for), tokens per row */
+    int threads;                   /* 0 = 1, at most REFORMER_MAX_THREADS; never changes a result */
+    float *last_hidden_state;      /* [batch][length][2 * hidden] */
+    float *logits;                 /* LMs: [batch][length][vocab]; classifiers: [batch][labels] */
+    float *start_logits, *end_logits; /* [batch][length], question answering */
+    const int32_t *labels;
+    const int32_t *start_positions, *end_positions; /* [batch] */
+    const float *labels_f32;     /* [batch] regression, [batch][labels] several labels */
+    float *loss;                 /* [1] */
+    const reformer_pool_t *pool; /* the product's own threads; NULL = built in */
+    reformer_trace_fn *trace;
     void *trace_ctx;
-    const int32_t *buckets;         /* only in code translated with --buckets: [lsh layers][batch][heads]
-                                       [rounds][padded length], with round offsets, as Hugging Face    */
-    const uint8_t *buckets_given;   /* [lsh layers]: 1 = impose, 0 = hash                              */
+    const int32_t *buckets;       /* [lsh layers][batch][heads][rounds][padded length] */
+    const uint8_t *buckets_given; /* [lsh layers]: 1 = impose, 0 = hash; NULL = all */
 } reformer_io_t;
 
-/* ---- what generated code exports to the runtime ------------------------------------------------ */
+/* ---- what generated code exports to the runtime --------------------------------------------- */
 
-/* Buffers bound at call time, by number. Prepared ones are filled by the runtime from the io, at
- * the front of the workspace. R = batch * rows of the variant, rows = padded length rounded up. */
+/* Buffers bound at call time, by number. IDS … CONTROL, LABELS_F32 and GIVEN are prepared by the
+ * runtime from the io, at the front of the workspace; rows = padded length rounded up. */
 enum {
-    REFORMER_SLOT_IDS,        /* i32 [batch][rows]    token ids, padded with pad_token_id, in 0 … vocab-1        */
-    REFORMER_SLOT_KEY,        /* i32 [batch][rows]    position as a key; REFORMER_MASKED where padded or masked  */
-    REFORMER_SLOT_ROW,        /* i32 [batch][rows]    row of the outputs, -1 = none; < batch * length            */
-    REFORMER_SLOT_TARGET,     /* i32 [batch][rows]    class to predict at this row, -1 = none (labels shifted for
-                                                      a causal LM); QA: [0] start, [1] end, classes: [b][0]      */
-    REFORMER_SLOT_CONTROL,    /* i32 [REFORMER_CONTROLS]                                                         */
-    REFORMER_SLOT_HIDDEN,     /* f32 [batch*length][2*hidden]  io->last_hidden_state                             */
-    REFORMER_SLOT_LOGITS,     /* f32 [batch*length][vocab] or [batch][labels]                                    */
-    REFORMER_SLOT_START,      /* f32 [batch*length]                                                              */
-    REFORMER_SLOT_END,        /* f32 [batch*length]                                                              */
-    REFORMER_SLOT_LOSS,       /* f32 [1]                                                                         */
-    REFORMER_SLOT_LABELS_F32, /* f32 [batch][labels]  prepared, zeros where absent                               */
-    REFORMER_SLOT_BUCKETS,    /* i32 [lsh layers][batch][heads][rounds][padded]                                  */
-    REFORMER_SLOT_GIVEN,      /* i32 [lsh layers]     prepared, 0 or 1                                           */
+    REFORMER_SLOT_IDS, /* i32 [batch][rows]: ids, padded with pad_token_id, in 0 … vocab-1 */
+    REFORMER_SLOT_KEY, /* i32 [batch][rows]: position as a key; REFORMER_MASKED where none */
+    REFORMER_SLOT_ROW, /* i32 [batch][rows]: row of the outputs, < batch * length; -1 = none */
+    /* i32 [batch][rows]: class to predict at this row, shifted for a causal LM; -1 = none.
+     * QA: [b][0] start, [b][1] end. Classifiers: [b][0]. */
+    REFORMER_SLOT_TARGET,
+    REFORMER_SLOT_CONTROL,    /* i32 [REFORMER_CONTROLS] */
+    REFORMER_SLOT_HIDDEN,     /* f32 [batch * length][2 * hidden] */
+    REFORMER_SLOT_LOGITS,     /* f32 [batch * length][vocab] or [batch][labels] */
+    REFORMER_SLOT_START,      /* f32 [batch * length] */
+    REFORMER_SLOT_END,        /* f32 [batch * length] */
+    REFORMER_SLOT_LOSS,       /* f32 [1] */
+    REFORMER_SLOT_LABELS_F32, /* f32 [batch][labels], zeros where absent */
+    REFORMER_SLOT_BUCKETS,    /* i32 [lsh layers][batch][heads][rounds][padded] */
+    REFORMER_SLOT_GIVEN,      /* i32 [lsh layers], 0 or 1 */
     REFORMER_SLOTS
 };
 #define REFORMER_MASKED (1 << 30)
 
 /* Elements of REFORMER_SLOT_CONTROL. */
 enum {
-    REFORMER_WANT_HIDDEN,    /* 0 or 1                                                        */
-    REFORMER_WANT_LOGITS,    /* 0 or 1 (QA: start or end)                                     */
-    REFORMER_LOSS_KIND,      /* reformer_loss_t: what the labels ask for                      */
-    REFORMER_ANY_MASKED,     /* 1: at least one position of the batch is masked or padded     */
-    REFORMER_BATCH_ROWS,     /* rows really given, 1 … batch                                  */
-    REFORMER_LOSS_LENGTH,    /* tokens per row the QA loss runs over                          */
-    REFORMER_WANT_TRACE,     /* 0 or 1                                                        */
-    REFORMER_WANT_END,       /* QA: bit flags are not used: WANT_LOGITS = start, this = end   */
+    REFORMER_WANT_HIDDEN, /* 0 or 1 */
+    REFORMER_WANT_LOGITS, /* 0 or 1; QA: start logits */
+    REFORMER_LOSS_KIND,   /* reformer_loss_t: what the labels ask for */
+    REFORMER_ANY_MASKED,  /* 1: at least one position of the batch is masked or padded */
+    REFORMER_BATCH_ROWS,  /* rows really given, 1 … batch */
+    REFORMER_LOSS_LENGTH, /* tokens per row the QA loss runs over */
+    REFORMER_WANT_TRACE,  /* 0 or 1 */
+    REFORMER_WANT_END,    /* 0 or 1: end logits of QA */
     REFORMER_CONTROLS = 16
 };
 typedef enum {
@@ -127,11 +131,11 @@ struct reformer_model;
 /* Everything a kernel can reach. */
 typedef struct reformer_call {
     const unsigned char *weights;
-    unsigned char *workspace;  /* of the schedule's own buffers                    */
-    unsigned char *scratch;    /* [threads][scratch_stride]                        */
+    unsigned char *workspace; /* of the schedule's own buffers */
+    unsigned char *scratch;   /* [threads][scratch_stride] */
     size_t scratch_stride;
     void *slot[REFORMER_SLOTS];
-    int64_t units;             /* U of `dynamic`, else 0                           */
+    int64_t units; /* U of `dynamic`, else 0 */
     int threads;
     const reformer_pool_t *pool;
     reformer_trace_fn *trace;
@@ -139,27 +143,31 @@ typedef struct reformer_call {
 } reformer_call_t;
 
 /* One kernel: task in 0 … tasks-1, scratch of the worker that runs it, arg its parameters. */
-typedef void reformer_kernel_fn(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-                                int64_t task);
-void reformer_launch(const reformer_call_t *call, reformer_kernel_fn *kernel, int64_t tasks, const int64_t *arg);
+typedef void reformer_kernel_fn(const reformer_call_t *call, unsigned char *scratch,
+                                const int64_t *arg, int64_t task);
+void reformer_launch(const reformer_call_t *call, reformer_kernel_fn *kernel, int64_t tasks,
+                     const int64_t *arg);
 /* Calls call->trace (if set) with '#' in name replaced by layer (layer < 0: no '#'). */
-void reformer_trace(const reformer_call_t *call, const char *name, int64_t layer, const void *data, int dtype,
-                    const int64_t *shape, int rank);
+void reformer_trace(const reformer_call_t *call, const char *name, int64_t layer, const void *data,
+                    int dtype, const int64_t *shape, int rank);
 
 enum { REFORMER_CPU_X86_64, REFORMER_CPU_X86_64_V3, REFORMER_CPU_X86_64_V4, REFORMER_CPU_AARCH64 };
-int reformer_cpu_supports(int target); /* 1 or 0; v3: AVX2 FMA …, v4: AVX-512 F BW CD DQ VL; asks the OS too */
+/* 1 or 0. v3: AVX2 FMA …, v4: AVX-512 F BW CD DQ VL; asks the OS too. */
+int reformer_cpu_supports(int target);
 
-/* One specialised length for one target. */
+/* One specialised length for one target: literal, or with `unit` linear in U, the number of units;
+ * then rows = padded = unit * U. `unpadded` variants equal Hugging Face for the unpadded input
+ * (dynamic and its short form): their QA loss runs over io.length, not over max_length. */
 typedef struct reformer_variant {
-    int target;              /* REFORMER_CPU_*                                                        */
-    int64_t max_length;      /* inputs of 1 … max_length tokens                                       */
-    int64_t unit;            /* 0: everything literal. Else the padded length is unit * U             */
-    int64_t padded;          /* literal variants: padded length                                       */
-    int64_t rows;            /* literal variants: rows per batch element (>= padded). Dynamic: = padded */
-    int unpadded;            /* 1: equals Hugging Face for the unpadded input (dynamic, and its short form):
-                                the QA loss runs over io.length, not max_length                       */
-    size_t workspace_bytes, workspace_per_unit; /* of the schedule's own buffers: fixed + per_unit * U */
-    size_t scratch_bytes, scratch_per_unit;     /* per worker                                         */
+    int target;         /* REFORMER_CPU_* */
+    int64_t max_length; /* inputs of 1 … max_length tokens */
+    int64_t unit;       /* 0: everything literal */
+    int64_t padded;     /* literal: padded length */
+    int64_t rows;       /* literal: rows per batch element, >= padded */
+    int unpadded;       /* 0 or 1 */
+    /* of the schedule's own buffers, and per worker: fixed + per_unit * U */
+    size_t workspace_bytes, workspace_per_unit;
+    size_t scratch_bytes, scratch_per_unit;
     void (*run)(const reformer_call_t *call);
 } reformer_variant_t;
 
@@ -172,20 +180,21 @@ typedef enum {
 } reformer_head_t;
 
 typedef struct reformer_desc {
-    uint32_t abi;            /* REFORMER_ABI of the header it was compiled with                       */
+    uint32_t abi; /* REFORMER_ABI of the header it was compiled with */
     const char *name;
-    uint64_t fingerprint;    /* of the model keys and the weights layout                              */
-    uint64_t weights_bytes;  /* size of the weights file                                              */
+    uint64_t fingerprint;   /* of the model keys and the weights layout */
+    uint64_t weights_bytes; /* size of the weights file */
     reformer_head_t head;
     int64_t batch, hidden, vocab, labels, pad_token;
-    int64_t max_length;      /* of all variants                                                       */
-    int64_t lsh_layers, heads, rounds; /* shape of imposed buckets                                    */
-    int64_t max_bucket;      /* buckets per round + 1 for padding: imposed values are < rounds * that  */
-    int imposes_buckets;     /* translated with --buckets                                             */
-    reformer_loss_t float_loss; /* what labels_f32 mean: MSE or BCE (classifiers)                     */
-    int label_is_float;      /* one label: integer labels are taken as numbers                        */
+    int64_t max_length;                /* of all variants */
+    int64_t lsh_layers, heads, rounds; /* shape of imposed buckets */
+    int64_t max_bucket;                /* buckets per round + 1 for padding */
+    int imposes_buckets;               /* translated with --buckets */
+    reformer_loss_t float_loss;        /* what labels_f32 mean: MSE or BCE (classifiers) */
+    int label_is_float;                /* one label: integer labels are taken as numbers */
     int n_variants;
-    const reformer_variant_t *variants; /* per target: by ascending max_length; better targets first  */
+    /* grouped by target, better ones first; within a target by ascending max_length */
+    const reformer_variant_t *variants;
 } reformer_desc_t;
 
 /* Zero-initialised by the product, filled by bind. */
@@ -197,35 +206,38 @@ typedef struct reformer_model {
     int n_variants;
 } reformer_model_t;
 
-int reformer_bind(reformer_model_t *m, const reformer_desc_t *desc, const void *weights, size_t bytes);
+int reformer_bind(reformer_model_t *m, const reformer_desc_t *desc, const void *weights,
+                  size_t bytes);
 int reformer_check_weights(const reformer_model_t *m);
-/* Enough for any target of desc. 0 when length or threads are out of range, or no target runs on this CPU. */
+/* Enough for any target of desc. 0 when length or threads are out of range, or no target runs on
+ * this CPU. */
 size_t reformer_workspace_bytes(const reformer_desc_t *desc, size_t length, int threads);
 int reformer_forward(const reformer_model_t *m, const reformer_io_t *io, void *workspace);
 
 /* The steps of reformer_forward, for executors of their own (the compiler's interpreter and JIT):
  * picks the variant, lays out the workspace, fills prepared slots and `call`. */
-int reformer_prepare(const reformer_desc_t *desc, const reformer_variant_t *variants, int n_variants,
-                     const unsigned char *weights, const reformer_io_t *io, void *workspace,
-                     reformer_call_t *call, const reformer_variant_t **chosen);
-/* Bytes of workspace that reformer_prepare lays out, whatever this CPU supports; 0: out of range. */
-size_t reformer_prepare_bytes(const reformer_desc_t *desc, const reformer_variant_t *variants, int n_variants,
-                              size_t length, int threads);
+int reformer_prepare(const reformer_desc_t *desc, const reformer_variant_t *variants,
+                     int n_variants, const unsigned char *weights, const reformer_io_t *io,
+                     void *workspace, reformer_call_t *call, const reformer_variant_t **chosen);
+/* Workspace that reformer_prepare lays out, in bytes whatever this CPU
+ * supports. 0: out of range. */
+size_t reformer_prepare_bytes(const reformer_desc_t *desc, const reformer_variant_t *variants,
+                              int n_variants, size_t length, int threads);
 
-/* ---- the weights file --------------------------------------------------------------------------- */
+/* ---- the weights file ----------------------------------------------------------------------- */
 /* Little-endian. A header of 4096 bytes (this struct, zero-padded), then the sections at 64-byte
  * aligned offsets (lower/layout.h lays them out), then a table of contents in text. */
-#define REFORMER_WEIGHTS_MAGIC "RFMWGT\x1a\n"
+#define REFORMER_WEIGHTS_MAGIC   "RFMWGT\x1a\n"
 #define REFORMER_WEIGHTS_VERSION 1
-#define REFORMER_WEIGHTS_HEADER 4096
+#define REFORMER_WEIGHTS_HEADER  4096
 typedef struct reformer_weights_header {
     char magic[8];
     uint32_t version, reserved;
     uint64_t fingerprint;
-    uint64_t bytes;       /* of the whole file: header, data, contents                             */
-    uint64_t data_end;    /* data are [REFORMER_WEIGHTS_HEADER, data_end); contents follow           */
-    uint64_t checksum;    /* reformer_checksum of everything after the header                        */
-    uint64_t nonfinite;   /* number of NaN or infinite values found when it was written              */
+    uint64_t bytes;     /* of the whole file: header, data, contents */
+    uint64_t data_end;  /* data are [REFORMER_WEIGHTS_HEADER, data_end); contents follow */
+    uint64_t checksum;  /* reformer_checksum of everything after the header */
+    uint64_t nonfinite; /* number of NaN or infinite values found when it was written */
 } reformer_weights_header_t;
 uint64_t reformer_checksum(const void *data, size_t bytes);
 

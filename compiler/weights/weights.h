@@ -1,9 +1,10 @@
 /* Weights: Hugging Face tensors in, packed file out.
  *
- * safetensors.c  reads (mmap, every header field checked) and writes the format; only user of <jansson.h>
+ * safetensors.c  reads (mmap, every header field checked) and writes; only user of <jansson.h>
  * convert.c      number types of a file → float32, int32
- * store.c        a set of float32 tensors under Hugging Face names: from a file, or random, plus rotations
- * pack.c         store + layout → the bytes of runtime/reformer_rt.h's weights file
+ * store.c        a set of float32 tensors under Hugging Face names, from a file
+ * initial.c      the same drawn at random; rotations
+ * pack.c         store + layout → the bytes of runtime/reformer_rt.h's weights file, and back
  * rng.c          torch's CPU generator, bit for bit (randn) */
 #ifndef REFORMERC_WEIGHTS_H
 #define REFORMERC_WEIGHTS_H
@@ -12,9 +13,21 @@
 #include "lower/layout.h"
 #include "support/file.h"
 
-/* ---- safetensors --------------------------------------------------------------------------- */
+/* ---- safetensors ---------------------------------------------------------------------------- */
 
-typedef enum { ST_BOOL, ST_U8, ST_I8, ST_I16, ST_I32, ST_I64, ST_F16, ST_BF16, ST_F32, ST_F64, ST_OTHER } st_dtype_t;
+typedef enum {
+    ST_BOOL,
+    ST_U8,
+    ST_I8,
+    ST_I16,
+    ST_I32,
+    ST_I64,
+    ST_F16,
+    ST_BF16,
+    ST_F32,
+    ST_F64,
+    ST_OTHER
+} st_dtype_t;
 
 typedef struct {
     const char *name;
@@ -35,16 +48,19 @@ size_t st_count(const st_file_t *f);
 const st_tensor_t *st_at(const st_file_t *f, size_t i); /* in order of their data */
 const st_tensor_t *st_find(const st_file_t *f, const char *name);
 const char *st_path(const st_file_t *f);
-/* (convert.c) Conversions into caller's arrays of t->elements; false after an error in d (wrong dtype, a value that
- * does not fit …). `what` says where: file path. */
-bool st_to_f32(const st_tensor_t *t, float *out, const char *path, diag_t *d);   /* F16 BF16 F32 F64 */
-bool st_to_i32(const st_tensor_t *t, int32_t *out, const char *path, diag_t *d); /* I64 I32 I16 I8 U8 BOOL */
+/* (convert.c) Into caller's arrays of t->elements, from F16 BF16 F32 F64 and from I64 I32 I16 I8 U8
+ * BOOL. False after an error in d (wrong dtype, a value that does not fit) that names `path`. */
+bool st_to_f32(const st_tensor_t *t, float *out, const char *path, diag_t *d);
+bool st_to_i32(const st_tensor_t *t, int32_t *out, const char *path, diag_t *d);
 
-typedef struct st_writer st_writer_t; /* collects tensors (copies), writes one file, whole or not at all */
+/* Collects tensors (copies), writes one file, whole or not at all. */
+typedef struct st_writer st_writer_t;
 st_writer_t *st_writer_new(void);
-void st_writer_add(st_writer_t *w, const char *name, st_dtype_t dtype, int rank, const int64_t *shape, const void *data);
+void st_writer_add(st_writer_t *w, const char *name, st_dtype_t dtype, int rank,
+                   const int64_t *shape, const void *data);
 /* The same without data: zeroed room for them, which the caller fills before saving. */
-void *st_writer_space(st_writer_t *w, const char *name, st_dtype_t dtype, int rank, const int64_t *shape);
+void *st_writer_space(st_writer_t *w, const char *name, st_dtype_t dtype, int rank,
+                      const int64_t *shape);
 bool st_writer_save(st_writer_t *w, const char *path, diag_t *d); /* does not free w */
 void st_writer_free(st_writer_t *w);
 
@@ -58,11 +74,12 @@ typedef struct {
 } torch_rng_t;
 void torch_seed(torch_rng_t *g, uint64_t seed); /* torch.manual_seed */
 uint32_t torch_u32(torch_rng_t *g);
-float torch_uniform(torch_rng_t *g);            /* [0, 1) */
+float torch_uniform(torch_rng_t *g); /* [0, 1) */
 void torch_randn(torch_rng_t *g, float *out, size_t n);
-void torch_randn_scalar(torch_rng_t *g, float *out, size_t n); /* the same bits without vector units */
+/* The same bits without vector units. */
+void torch_randn_scalar(torch_rng_t *g, float *out, size_t n);
 
-/* ---- a set of tensors ------------------------------------------------------------------------ */
+/* ---- a set of tensors ----------------------------------------------------------------------- */
 
 typedef struct {
     const char *name;
@@ -81,11 +98,12 @@ typedef struct {
 bool weights_kind(const char *path, weights_kind_t *k, diag_t *d);
 
 /* Loads every param of g: strips `reformer.`, ignores mask-value buffers, takes lm_head.bias or
- * lm_head.decoder.bias, widens bf16 and f16, checks shapes, NaN and infinities, reports missing and (as a
- * warning) unknown tensors. `path` may be a safetensors file, a checkpoint folder, or "random[:SEED]"
- * (Hugging Face's initialisation). Rotations: from `rotations_path` where present there, else drawn from
- * hash_seed (each layer alike), else one stream from `seed` through the layers in order. Params whose shape
- * depends on rotations get them under "layers.N.rotations". NULL after errors in d. */
+ * lm_head.decoder.bias, widens bf16 and f16, checks shapes, NaN and infinities, reports missing and
+ * (as a warning) unknown tensors. `path` may be a safetensors file, a checkpoint folder, or
+ * "random[:SEED]" (Hugging Face's initialisation). Rotations, under "layers.N.rotations":
+ * from `rotations_path` where present there, else from the weights file (weights_unpack writes
+ * them), else drawn from hash_seed (each layer alike), else one stream from `seed` through the layers that
+ * draw, in order. NULL after errors in d. */
 typedef struct {
     const char *path;
     const char *rotations_path; /* NULL: none */
@@ -95,14 +113,15 @@ store_t *store_load(const graph_t *g, const store_options_t *o, diag_t *d);
 void store_free(store_t *s);
 const tensor_t *store_find(const store_t *s, const char *name); /* NULL: none */
 
-/* ---- the packed file --------------------------------------------------------------------------- */
+/* ---- the packed file ------------------------------------------------------------------------ */
 
-/* Size of the file: header, data and contents table; a function of the layout alone, so that generated
- * code (reformer_desc_t.weights_bytes) can know it without weights. */
+/* Size of the file: header, data and contents table; a function of the layout alone, so that
+ * generated code (reformer_desc_t.weights_bytes) can know it without weights. */
 size_t weights_packed_bytes(const layout_t *l);
 /* 64-byte aligned bytes of the weights file, free() them; contents table included. */
 unsigned char *weights_pack(const layout_t *l, const store_t *s, size_t *bytes, diag_t *d);
 /* Packed file back to Hugging Face tensors (safetensors), with the layout of the same model. */
-bool weights_unpack(const layout_t *l, const unsigned char *packed, size_t bytes, const char *path, diag_t *d);
+bool weights_unpack(const layout_t *l, const unsigned char *packed, size_t bytes, const char *path,
+                    diag_t *d);
 
 #endif
