@@ -43,8 +43,8 @@ name=symbols
 if command -v nm >/dev/null; then
     undefined=$(nm -u strict-cc.o | awk '{ print $2 }' | grep -vE '^(reformer_[a-z_]+|mem(cpy|set|move|cmp)|_GLOBAL_OFFSET_TABLE_|__stack_chk_fail)$')
     [ -z "$undefined" ] || fail "generated code needs: $undefined"
-    data=$(nm strict-cc.o | awk '$2 ~ /^[bBdDC]$/ { print $3 }')
-    [ -z "$data" ] || fail "generated code has writable data: $data"
+    state=$(size -A strict-cc.o | awk '$1 == ".data" || $1 == ".bss" { n += $2 } END { print n + 0 }')
+    [ "$state" -eq 0 ] || fail "generated code has $state bytes of writable data"
 fi
 
 # Errors instead of surprises.

@@ -1,0 +1,3559 @@
+/* crime-and-punishment-bytes.c: the Reformer model of crime-and-punishment-bytes.yaml as C, by
+ * reformerc.
+ * 
+ *     cc -O2 -std=c11 $(reformerc --cflags) -c crime-and-punishment-bytes.c
+ *     cc … crime-and-punishment-bytes.o $(reformerc --libs)
+ * 
+ * lengths: 512; batch: 1; targets: x86-64-v3 */
+#include "crime-and-punishment-bytes.h"
+#include "reformer_rt.h"
+
+#ifdef __FAST_MATH__
+#error "compile without -ffast-math: results would differ from the model's"
+#endif
+#if !defined(__x86_64__)
+#error "translated for x86-64-v3: choose another --target"
+#endif
+#ifdef __clang__
+#pragma STDC FP_CONTRACT OFF
+#else
+#pragma GCC optimize("fp-contract=off")
+#endif
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
+#define INLINE static inline __attribute__((always_inline))
+
+/* ---- x86-64-v3 ------------------------------------------------------------- */
+#ifdef __clang__
+#pragma clang attribute push(__attribute__((target( \
+    "avx2,fma,bmi,bmi2"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,bmi,bmi2")
+#endif
+
+typedef float f32x8 __attribute__((vector_size(32)));
+typedef float f32x8_u __attribute__((vector_size(32), aligned(4), may_alias));
+typedef int32_t i32x8 __attribute__((vector_size(32)));
+typedef uint32_t u32x8 __attribute__((vector_size(32)));
+typedef int32_t i32x8_u __attribute__((vector_size(32), aligned(4), may_alias));
+
+INLINE f32x8 load_f32x8(const float *p) {
+    return *(const f32x8_u *)(const void *)p;
+}
+INLINE i32x8 load_i32x8(const int32_t *p) {
+    return *(const i32x8_u *)(const void *)p;
+}
+INLINE void store_f32x8(float *p, f32x8 x) {
+    *(f32x8_u *)(void *)p = x;
+}
+INLINE void store_i32x8(int32_t *p, i32x8 x) {
+    *(i32x8_u *)(void *)p = x;
+}
+INLINE f32x8 splat_f32x8(float x) {
+    return (f32x8){x, x, x, x, x, x, x, x};
+}
+INLINE i32x8 splat_i32x8(int32_t x) {
+    return (i32x8){x, x, x, x, x, x, x, x};
+}
+INLINE int32_t bits_f32(float x) {
+    union { float x; int32_t i; } u = {x};
+    return u.i;
+}
+INLINE float from_bits_f32(int32_t i) {
+    union { int32_t i; float x; } u = {i};
+    return u.x;
+}
+INLINE int32_t add_i32(int32_t x, int32_t y) {
+    return (int32_t)((uint32_t)x + (uint32_t)y);
+}
+INLINE i32x8 add_i32x8(i32x8 x, i32x8 y) {
+    return (i32x8)((u32x8)x + (u32x8)y);
+}
+INLINE int32_t sub_i32(int32_t x, int32_t y) {
+    return (int32_t)((uint32_t)x - (uint32_t)y);
+}
+INLINE float fma_f32(float x, float y, float z) {
+    return _mm_cvtss_f32(_mm_fmadd_ss(_mm_set_ss(x), _mm_set_ss(y), _mm_set_ss(z)));
+}
+INLINE f32x8 fma_f32x8(f32x8 x, f32x8 y, f32x8 z) {
+    return _mm256_fmadd_ps(x, y, z);
+}
+INLINE float sqrt_f32(float x) {
+    return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x)));
+}
+INLINE f32x8 sqrt_f32x8(f32x8 x) {
+    return _mm256_sqrt_ps(x);
+}
+INLINE float min_f32(float x, float y) {
+    return x < y ? x : y;
+}
+INLINE f32x8 min_f32x8(f32x8 x, f32x8 y) {
+    return _mm256_min_ps(x, y);
+}
+INLINE int32_t min_i32(int32_t x, int32_t y) {
+    return x < y ? x : y;
+}
+INLINE float max_f32(float x, float y) {
+    return x > y ? x : y;
+}
+INLINE f32x8 max_f32x8(f32x8 x, f32x8 y) {
+    return _mm256_max_ps(x, y);
+}
+INLINE int32_t max_i32(int32_t x, int32_t y) {
+    return x > y ? x : y;
+}
+INLINE f32x8 select_f32x8(i32x8 m, f32x8 x, f32x8 y) {
+    return _mm256_blendv_ps(y, x, (__m256)m);
+}
+INLINE i32x8 select_i32x8(i32x8 m, i32x8 x, i32x8 y) {
+    return (i32x8)_mm256_blendv_ps((__m256)y, (__m256)x, (__m256)m);
+}
+INLINE f32x8 shuffle_high1_f32x8(f32x8 x, f32x8 y) {
+    return __builtin_shufflevector(x, y, 1, 9, 3, 11, 5, 13, 7, 15);
+}
+INLINE f32x8 shuffle_high2_f32x8(f32x8 x, f32x8 y) {
+    return __builtin_shufflevector(x, y, 2, 3, 10, 11, 6, 7, 14, 15);
+}
+INLINE f32x8 shuffle_high4_f32x8(f32x8 x, f32x8 y) {
+    return __builtin_shufflevector(x, y, 4, 5, 6, 7, 12, 13, 14, 15);
+}
+INLINE f32x8 shuffle_low1_f32x8(f32x8 x, f32x8 y) {
+    return __builtin_shufflevector(x, y, 0, 8, 2, 10, 4, 12, 6, 14);
+}
+INLINE f32x8 shuffle_low2_f32x8(f32x8 x, f32x8 y) {
+    return __builtin_shufflevector(x, y, 0, 1, 8, 9, 4, 5, 12, 13);
+}
+INLINE f32x8 shuffle_low4_f32x8(f32x8 x, f32x8 y) {
+    return __builtin_shufflevector(x, y, 0, 1, 2, 3, 8, 9, 10, 11);
+}
+INLINE f32x8 shuffle_swap1_f32x8(f32x8 x) {
+    return __builtin_shufflevector(x, x, 1, 0, 3, 2, 5, 4, 7, 6);
+}
+INLINE f32x8 shuffle_swap2_f32x8(f32x8 x) {
+    return __builtin_shufflevector(x, x, 2, 3, 0, 1, 6, 7, 4, 5);
+}
+INLINE f32x8 shuffle_swap4_f32x8(f32x8 x) {
+    return __builtin_shufflevector(x, x, 4, 5, 6, 7, 0, 1, 2, 3);
+}
+
+static const int32_t layer_kind[4] = {
+    0, 1, 0, 1,
+};
+
+static const int32_t layer_index[4] = {
+    0, 0, 1, 1,
+};
+
+static inline float exp_f32(float x) {
+    const float high = max_f32(-87.0f, x);
+    const float low = min_f32(88.0f, high);
+    const float t = fma_f32(low, 1.442695f, 12582912.0f);
+    const float diff = t - 12582912.0f;
+    const float t_1 = fma_f32(diff, -0.6933594f, low);
+    const float t_2 = fma_f32(diff, 0.00021219444f, t_1);
+    const float t_3 = fma_f32(0.00019875691f, t_2, 0.0013981999f);
+    const float t_4 = fma_f32(t_3, t_2, 0.008333452f);
+    const float t_5 = fma_f32(t_4, t_2, 0.041665796f);
+    const float t_6 = fma_f32(t_5, t_2, 0.16666666f);
+    const float t_7 = fma_f32(t_6, t_2, 0.5f);
+    const float t_8 = fma_f32(t_7, t_2 * t_2, t_2 + 1.0f);
+    const int32_t sum = add_i32(bits_f32(t_8), (int32_t)((uint32_t)bits_f32(t) << 23));
+    return x < -87.0f ? 0.0f : from_bits_f32(sum);
+}
+
+static inline float log_f32(float x) {
+    const int32_t bits = bits_f32(x);
+    const float bits_1 = from_bits_f32((bits & 8388607) | 1056964608);
+    const int32_t less = -(bits_1 < 0.70710677f);
+    const float pick = less ? -1.0f : 0.0f;
+    const float sum = (float)((int32_t)((uint32_t)bits >> 23) - 126) + pick;
+    const float pick_1 = less ? bits_1 : 0.0f;
+    const float sum_1 = bits_1 - 1.0f + pick_1;
+    const float prod = sum_1 * sum_1;
+    const float t = fma_f32(0.070376836f, sum_1, -0.1151461f);
+    const float t_1 = fma_f32(t, sum_1, 0.116769984f);
+    const float t_2 = fma_f32(t_1, sum_1, -0.12420141f);
+    const float t_3 = fma_f32(t_2, sum_1, 0.14249323f);
+    const float t_4 = fma_f32(t_3, sum_1, -0.16668057f);
+    const float t_5 = fma_f32(t_4, sum_1, 0.20000714f);
+    const float t_6 = fma_f32(t_5, sum_1, -0.24999994f);
+    const float t_7 = fma_f32(t_6, sum_1, 0.3333333f);
+    const float t_8 = fma_f32(sum, -0.00021219444f, t_7 * sum_1 * prod);
+    const float t_9 = fma_f32(prod, -0.5f, t_8);
+    return fma_f32(sum, 0.6933594f, sum_1 + t_9);
+}
+
+static inline f32x8 exp_f32x8(f32x8 x) {
+    const f32x8 high = max_f32x8(splat_f32x8(-87.0f), x);
+    const f32x8 low = min_f32x8(splat_f32x8(88.0f), high);
+    const f32x8 t = fma_f32x8(low, splat_f32x8(1.442695f), splat_f32x8(12582912.0f));
+    const f32x8 diff = t - splat_f32x8(12582912.0f);
+    const f32x8 t_1 = fma_f32x8(diff, splat_f32x8(-0.6933594f), low);
+    const f32x8 t_2 = fma_f32x8(diff, splat_f32x8(0.00021219444f), t_1);
+    const f32x8 t_3 = fma_f32x8(splat_f32x8(0.00019875691f), t_2, splat_f32x8(0.0013981999f));
+    const f32x8 t_4 = fma_f32x8(t_3, t_2, splat_f32x8(0.008333452f));
+    const f32x8 t_5 = fma_f32x8(t_4, t_2, splat_f32x8(0.041665796f));
+    const f32x8 t_6 = fma_f32x8(t_5, t_2, splat_f32x8(0.16666666f));
+    const f32x8 t_7 = fma_f32x8(t_6, t_2, splat_f32x8(0.5f));
+    const f32x8 t_8 = fma_f32x8(t_7, t_2 * t_2, t_2 + splat_f32x8(1.0f));
+    const i32x8 sum = add_i32x8((i32x8)t_8, (i32x8)((u32x8)(i32x8)t << 23));
+    const f32x8 pick = select_f32x8((i32x8)(x < splat_f32x8(-87.0f)), splat_f32x8(0.0f),
+        (f32x8)sum);
+    return pick;
+}
+
+static inline f32x8 relu_f32x8(f32x8 x) {
+    return max_f32x8(splat_f32x8(0.0f), x);
+}
+
+/* crime-and-punishment-bytes.yaml:16: word and position embeddings into both streams
+ * tasks [batch 1][block 8] */
+static void embed(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg, int64_t
+    task) {
+    (void)scratch;
+    (void)arg;
+    const int64_t batch = task / 8;
+    const int64_t block = task % 8;
+    const int32_t *restrict ids = call->slot[REFORMER_SLOT_IDS]; /* [1][512] */
+    const float *w_embed_axis0 = (const float *)(const void *)(call->weights + 202240); /* [16][64]
+        */
+    const float *w_embed_word = (const float *)(const void *)(call->weights + 4096); /* [258][192]
+        */
+    float *restrict y1 = (float *)(void *)call->workspace; /* [1][512][192]: [batch][rows][hidden]:
+        attention stream */
+    float *restrict y2 = (float *)(void *)(call->workspace + 393216); /* [1][512][192]:
+        [batch][rows][hidden]: feed-forward stream */
+    const float *w_embed_axis1 = (const float *)(const void *)(call->weights + 206336); /* [32][128]
+        */
+    for (int64_t i = 0; i < 64; i++) {
+        const int32_t id = ids[batch * 512 + block * 64 + i];
+        const int64_t position = block * 64 + i;
+        const int64_t axis = position / 32;
+        for (int64_t v = 0; v < 8; v++) {
+            const f32x8 sum = load_f32x8(&w_embed_word[(int64_t)id * 192 + v * 8]) +
+                load_f32x8(&w_embed_axis0[axis * 64 + v * 8]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + i) * 192 + v * 8], sum);
+            store_f32x8(&y2[(batch * 512 + block * 64 + i) * 192 + v * 8], sum);
+        }
+        const int64_t axis_1 = position % 32;
+        for (int64_t v = 0; v < 16; v++) {
+            const f32x8 sum = load_f32x8(&w_embed_word[(int64_t)id * 192 + v * 8 + 64]) +
+                load_f32x8(&w_embed_axis1[axis_1 * 128 + v * 8]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + i) * 192 + v * 8 + 64], sum);
+            store_f32x8(&y2[(batch * 512 + block * 64 + i) * 192 + v * 8 + 64], sum);
+        }
+    }
+}
+
+/* crime-and-punishment-bytes.yaml:5: local attention: norm and projections of a group of 1 heads
+ * tasks [batch 1][block 8] */
+static void local_project(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+    int64_t task) {
+    const int64_t batch = task / 8;
+    const int64_t block = task % 8;
+    const int64_t layer = arg[0];
+    const int64_t index = arg[1];
+    const int64_t group = arg[2];
+    const float *restrict y2 = (const float *)(const void *)(call->workspace + 393216); /*
+        [1][512][192]: [batch][rows][hidden]: feed-forward stream */
+    const float *w_attention_norm_weight = (const float *)(const void *)(call->weights + 222720); /*
+        [4][192] */
+    const float *w_attention_norm_bias = (const float *)(const void *)(call->weights + 225792); /*
+        [4][192] */
+    float *restrict x = (float *)(void *)scratch; /* [64][208] */
+    const float *w_local_query = (const float *)(const void *)(call->weights + 1138176); /*
+        [2][6][1][192][32] */
+    float *restrict q = (float *)(void *)(call->workspace + 786432); /* [1][1][512][32]:
+        [batch][group][rows][head] */
+    const float *w_local_key = (const float *)(const void *)(call->weights + 1433088); /*
+        [2][6][1][192][32] */
+    float *restrict k = (float *)(void *)(call->workspace + 917504); /* [1][1][512][32]:
+        [batch][group][rows][head] */
+    const float *w_local_value = (const float *)(const void *)(call->weights + 1728000); /*
+        [2][6][1][192][32] */
+    float *restrict v = (float *)(void *)(call->workspace + 851968); /* [1][1][512][32]:
+        [batch][group][rows][head] */
+    /* layer norm of 64 rows of 192 */
+    for (int64_t i = 0; i < 64; i++) {
+        f32x8 carried = splat_f32x8(0.0f);
+        for (int64_t v_1 = 0; v_1 < 24; v_1++) {
+            carried = carried + load_f32x8(&y2[(batch * 512 + block * 64 + i) * 192 + v_1 * 8]);
+        }
+        const f32x8 mix = shuffle_swap4_f32x8(carried);
+        const f32x8 sum = carried + mix;
+        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
+        const f32x8 sum_1 = sum + mix_1;
+        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
+        const f32x8 sum_2 = sum_1 + mix_2;
+        const float mean = sum_2[0] / 192.0f;
+        f32x8 carried_1 = splat_f32x8(0.0f);
+        for (int64_t v_1 = 0; v_1 < 24; v_1++) {
+            const f32x8 diff = load_f32x8(&y2[(batch * 512 + block * 64 + i) * 192 + v_1 * 8]) -
+                splat_f32x8(mean);
+            carried_1 = fma_f32x8(diff, diff, carried_1);
+        }
+        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
+        const f32x8 sum_3 = carried_1 + mix_3;
+        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
+        const f32x8 sum_4 = sum_3 + mix_4;
+        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
+        const f32x8 sum_5 = sum_4 + mix_5;
+        const float var = sum_5[0] / 192.0f;
+        const float root = sqrt_f32(var + 1e-12f);
+        const float scale = 1.0f / root;
+        for (int64_t v_1 = 0; v_1 < 24; v_1++) {
+            const f32x8 diff = load_f32x8(&y2[(batch * 512 + block * 64 + i) * 192 + v_1 * 8]) -
+                splat_f32x8(mean);
+            const f32x8 t = fma_f32x8(diff * splat_f32x8(scale),
+                load_f32x8(&w_attention_norm_weight[layer * 192 + v_1 * 8]),
+                load_f32x8(&w_attention_norm_bias[layer * 192 + v_1 * 8]));
+            store_f32x8(&x[i * 208 + v_1 * 8], t);
+        }
+    }
+    for (int64_t head = 0; head < 1; head++) {
+        /* → q */
+        for (int64_t column = 0; column < 2; column++) {
+            for (int64_t tile = 0; tile < 9; tile++) {
+                f32x8 acc0_0 = splat_f32x8(0.0f);
+                f32x8 acc0_1 = splat_f32x8(0.0f);
+                f32x8 acc1_0 = splat_f32x8(0.0f);
+                f32x8 acc1_1 = splat_f32x8(0.0f);
+                f32x8 acc2_0 = splat_f32x8(0.0f);
+                f32x8 acc2_1 = splat_f32x8(0.0f);
+                f32x8 acc3_0 = splat_f32x8(0.0f);
+                f32x8 acc3_1 = splat_f32x8(0.0f);
+                f32x8 acc4_0 = splat_f32x8(0.0f);
+                f32x8 acc4_1 = splat_f32x8(0.0f);
+                f32x8 acc5_0 = splat_f32x8(0.0f);
+                f32x8 acc5_1 = splat_f32x8(0.0f);
+                for (int64_t k_1 = 0; k_1 < 192; k_1++) {
+                    const f32x8 v_1 =
+                        load_f32x8(&w_local_query[((index * 6 + group + head) * 192 + k_1) * 32 +
+                        column * 16]);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_local_query[((index * 6 + group + head) * 192 + k_1) * 32 +
+                        column * 16 + 8]);
+                    const f32x8 s = splat_f32x8(x[tile * 6 * 208 + k_1]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat_f32x8(x[(tile * 6 + 1) * 208 + k_1]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat_f32x8(x[(tile * 6 + 2) * 208 + k_1]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat_f32x8(x[(tile * 6 + 3) * 208 + k_1]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat_f32x8(x[(tile * 6 + 4) * 208 + k_1]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                    const f32x8 s_5 = splat_f32x8(x[(tile * 6 + 5) * 208 + k_1]);
+                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
+                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+                }
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16],
+                    acc0_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    8], acc0_1);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6 + 1) * 32 + column *
+                    16], acc1_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6 + 1) * 32 + column * 16
+                    + 8], acc1_1);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6 + 2) * 32 + column *
+                    16], acc2_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6 + 2) * 32 + column * 16
+                    + 8], acc2_1);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6 + 3) * 32 + column *
+                    16], acc3_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6 + 3) * 32 + column * 16
+                    + 8], acc3_1);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6 + 4) * 32 + column *
+                    16], acc4_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6 + 4) * 32 + column * 16
+                    + 8], acc4_1);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6 + 5) * 32 + column *
+                    16], acc5_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6 + 5) * 32 + column * 16
+                    + 8], acc5_1);
+            }
+            for (int64_t tile = 0; tile < 2; tile++) {
+                f32x8 acc0_0 = splat_f32x8(0.0f);
+                f32x8 acc0_1 = splat_f32x8(0.0f);
+                f32x8 acc1_0 = splat_f32x8(0.0f);
+                f32x8 acc1_1 = splat_f32x8(0.0f);
+                f32x8 acc2_0 = splat_f32x8(0.0f);
+                f32x8 acc2_1 = splat_f32x8(0.0f);
+                f32x8 acc3_0 = splat_f32x8(0.0f);
+                f32x8 acc3_1 = splat_f32x8(0.0f);
+                f32x8 acc4_0 = splat_f32x8(0.0f);
+                f32x8 acc4_1 = splat_f32x8(0.0f);
+                for (int64_t k_1 = 0; k_1 < 192; k_1++) {
+                    const f32x8 v_1 =
+                        load_f32x8(&w_local_query[((index * 6 + group + head) * 192 + k_1) * 32 +
+                        column * 16]);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_local_query[((index * 6 + group + head) * 192 + k_1) * 32 +
+                        column * 16 + 8]);
+                    const f32x8 s = splat_f32x8(x[(tile * 5 + 54) * 208 + k_1]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat_f32x8(x[(tile * 5 + 55) * 208 + k_1]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat_f32x8(x[(tile * 5 + 56) * 208 + k_1]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat_f32x8(x[(tile * 5 + 57) * 208 + k_1]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat_f32x8(x[(tile * 5 + 58) * 208 + k_1]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                }
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5 + 54) * 32 + column *
+                    16], acc0_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5 + 54) * 32 + column *
+                    16 + 8], acc0_1);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5 + 55) * 32 + column *
+                    16], acc1_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5 + 55) * 32 + column *
+                    16 + 8], acc1_1);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5 + 56) * 32 + column *
+                    16], acc2_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5 + 56) * 32 + column *
+                    16 + 8], acc2_1);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5 + 57) * 32 + column *
+                    16], acc3_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5 + 57) * 32 + column *
+                    16 + 8], acc3_1);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5 + 58) * 32 + column *
+                    16], acc4_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5 + 58) * 32 + column *
+                    16 + 8], acc4_1);
+            }
+        }
+        /* → k */
+        for (int64_t column = 0; column < 2; column++) {
+            for (int64_t tile = 0; tile < 9; tile++) {
+                f32x8 acc0_0 = splat_f32x8(0.0f);
+                f32x8 acc0_1 = splat_f32x8(0.0f);
+                f32x8 acc1_0 = splat_f32x8(0.0f);
+                f32x8 acc1_1 = splat_f32x8(0.0f);
+                f32x8 acc2_0 = splat_f32x8(0.0f);
+                f32x8 acc2_1 = splat_f32x8(0.0f);
+                f32x8 acc3_0 = splat_f32x8(0.0f);
+                f32x8 acc3_1 = splat_f32x8(0.0f);
+                f32x8 acc4_0 = splat_f32x8(0.0f);
+                f32x8 acc4_1 = splat_f32x8(0.0f);
+                f32x8 acc5_0 = splat_f32x8(0.0f);
+                f32x8 acc5_1 = splat_f32x8(0.0f);
+                for (int64_t k_1 = 0; k_1 < 192; k_1++) {
+                    const f32x8 v_1 =
+                        load_f32x8(&w_local_key[((index * 6 + group + head) * 192 + k_1) * 32 +
+                        column * 16]);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_local_key[((index * 6 + group + head) * 192 + k_1) * 32 +
+                        column * 16 + 8]);
+                    const f32x8 s = splat_f32x8(x[tile * 6 * 208 + k_1]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat_f32x8(x[(tile * 6 + 1) * 208 + k_1]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat_f32x8(x[(tile * 6 + 2) * 208 + k_1]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat_f32x8(x[(tile * 6 + 3) * 208 + k_1]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat_f32x8(x[(tile * 6 + 4) * 208 + k_1]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                    const f32x8 s_5 = splat_f32x8(x[(tile * 6 + 5) * 208 + k_1]);
+                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
+                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+                }
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16],
+                    acc0_0);
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    8], acc0_1);
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6 + 1) * 32 + column *
+                    16], acc1_0);
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6 + 1) * 32 + column * 16
+                    + 8], acc1_1);
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6 + 2) * 32 + column *
+                    16], acc2_0);
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6 + 2) * 32 + column * 16
+                    + 8], acc2_1);
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6 + 3) * 32 + column *
+                    16], acc3_0);
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6 + 3) * 32 + column * 16
+                    + 8], acc3_1);
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6 + 4) * 32 + column *
+                    16], acc4_0);
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6 + 4) * 32 + column * 16
+                    + 8], acc4_1);
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6 + 5) * 32 + column *
+                    16], acc5_0);
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6 + 5) * 32 + column * 16
+                    + 8], acc5_1);
+            }
+            for (int64_t tile = 0; tile < 2; tile++) {
+                f32x8 acc0_0 = splat_f32x8(0.0f);
+                f32x8 acc0_1 = splat_f32x8(0.0f);
+                f32x8 acc1_0 = splat_f32x8(0.0f);
+                f32x8 acc1_1 = splat_f32x8(0.0f);
+                f32x8 acc2_0 = splat_f32x8(0.0f);
+                f32x8 acc2_1 = splat_f32x8(0.0f);
+                f32x8 acc3_0 = splat_f32x8(0.0f);
+                f32x8 acc3_1 = splat_f32x8(0.0f);
+                f32x8 acc4_0 = splat_f32x8(0.0f);
+                f32x8 acc4_1 = splat_f32x8(0.0f);
+                for (int64_t k_1 = 0; k_1 < 192; k_1++) {
+                    const f32x8 v_1 =
+                        load_f32x8(&w_local_key[((index * 6 + group + head) * 192 + k_1) * 32 +
+                        column * 16]);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_local_key[((index * 6 + group + head) * 192 + k_1) * 32 +
+                        column * 16 + 8]);
+                    const f32x8 s = splat_f32x8(x[(tile * 5 + 54) * 208 + k_1]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat_f32x8(x[(tile * 5 + 55) * 208 + k_1]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat_f32x8(x[(tile * 5 + 56) * 208 + k_1]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat_f32x8(x[(tile * 5 + 57) * 208 + k_1]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat_f32x8(x[(tile * 5 + 58) * 208 + k_1]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                }
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 5 + 54) * 32 + column *
+                    16], acc0_0);
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 5 + 54) * 32 + column *
+                    16 + 8], acc0_1);
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 5 + 55) * 32 + column *
+                    16], acc1_0);
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 5 + 55) * 32 + column *
+                    16 + 8], acc1_1);
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 5 + 56) * 32 + column *
+                    16], acc2_0);
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 5 + 56) * 32 + column *
+                    16 + 8], acc2_1);
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 5 + 57) * 32 + column *
+                    16], acc3_0);
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 5 + 57) * 32 + column *
+                    16 + 8], acc3_1);
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 5 + 58) * 32 + column *
+                    16], acc4_0);
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 5 + 58) * 32 + column *
+                    16 + 8], acc4_1);
+            }
+        }
+        /* → v */
+        for (int64_t column = 0; column < 2; column++) {
+            for (int64_t tile = 0; tile < 9; tile++) {
+                f32x8 acc0_0 = splat_f32x8(0.0f);
+                f32x8 acc0_1 = splat_f32x8(0.0f);
+                f32x8 acc1_0 = splat_f32x8(0.0f);
+                f32x8 acc1_1 = splat_f32x8(0.0f);
+                f32x8 acc2_0 = splat_f32x8(0.0f);
+                f32x8 acc2_1 = splat_f32x8(0.0f);
+                f32x8 acc3_0 = splat_f32x8(0.0f);
+                f32x8 acc3_1 = splat_f32x8(0.0f);
+                f32x8 acc4_0 = splat_f32x8(0.0f);
+                f32x8 acc4_1 = splat_f32x8(0.0f);
+                f32x8 acc5_0 = splat_f32x8(0.0f);
+                f32x8 acc5_1 = splat_f32x8(0.0f);
+                for (int64_t k_1 = 0; k_1 < 192; k_1++) {
+                    const f32x8 v_1 =
+                        load_f32x8(&w_local_value[((index * 6 + group + head) * 192 + k_1) * 32 +
+                        column * 16]);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_local_value[((index * 6 + group + head) * 192 + k_1) * 32 +
+                        column * 16 + 8]);
+                    const f32x8 s = splat_f32x8(x[tile * 6 * 208 + k_1]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat_f32x8(x[(tile * 6 + 1) * 208 + k_1]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat_f32x8(x[(tile * 6 + 2) * 208 + k_1]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat_f32x8(x[(tile * 6 + 3) * 208 + k_1]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat_f32x8(x[(tile * 6 + 4) * 208 + k_1]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                    const f32x8 s_5 = splat_f32x8(x[(tile * 6 + 5) * 208 + k_1]);
+                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
+                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+                }
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16],
+                    acc0_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    8], acc0_1);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6 + 1) * 32 + column *
+                    16], acc1_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6 + 1) * 32 + column * 16
+                    + 8], acc1_1);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6 + 2) * 32 + column *
+                    16], acc2_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6 + 2) * 32 + column * 16
+                    + 8], acc2_1);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6 + 3) * 32 + column *
+                    16], acc3_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6 + 3) * 32 + column * 16
+                    + 8], acc3_1);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6 + 4) * 32 + column *
+                    16], acc4_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6 + 4) * 32 + column * 16
+                    + 8], acc4_1);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6 + 5) * 32 + column *
+                    16], acc5_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6 + 5) * 32 + column * 16
+                    + 8], acc5_1);
+            }
+            for (int64_t tile = 0; tile < 2; tile++) {
+                f32x8 acc0_0 = splat_f32x8(0.0f);
+                f32x8 acc0_1 = splat_f32x8(0.0f);
+                f32x8 acc1_0 = splat_f32x8(0.0f);
+                f32x8 acc1_1 = splat_f32x8(0.0f);
+                f32x8 acc2_0 = splat_f32x8(0.0f);
+                f32x8 acc2_1 = splat_f32x8(0.0f);
+                f32x8 acc3_0 = splat_f32x8(0.0f);
+                f32x8 acc3_1 = splat_f32x8(0.0f);
+                f32x8 acc4_0 = splat_f32x8(0.0f);
+                f32x8 acc4_1 = splat_f32x8(0.0f);
+                for (int64_t k_1 = 0; k_1 < 192; k_1++) {
+                    const f32x8 v_1 =
+                        load_f32x8(&w_local_value[((index * 6 + group + head) * 192 + k_1) * 32 +
+                        column * 16]);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_local_value[((index * 6 + group + head) * 192 + k_1) * 32 +
+                        column * 16 + 8]);
+                    const f32x8 s = splat_f32x8(x[(tile * 5 + 54) * 208 + k_1]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat_f32x8(x[(tile * 5 + 55) * 208 + k_1]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat_f32x8(x[(tile * 5 + 56) * 208 + k_1]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat_f32x8(x[(tile * 5 + 57) * 208 + k_1]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat_f32x8(x[(tile * 5 + 58) * 208 + k_1]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                }
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5 + 54) * 32 + column *
+                    16], acc0_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5 + 54) * 32 + column *
+                    16 + 8], acc0_1);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5 + 55) * 32 + column *
+                    16], acc1_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5 + 55) * 32 + column *
+                    16 + 8], acc1_1);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5 + 56) * 32 + column *
+                    16], acc2_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5 + 56) * 32 + column *
+                    16 + 8], acc2_1);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5 + 57) * 32 + column *
+                    16], acc3_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5 + 57) * 32 + column *
+                    16 + 8], acc3_1);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5 + 58) * 32 + column *
+                    16], acc4_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5 + 58) * 32 + column *
+                    16 + 8], acc4_1);
+            }
+        }
+    }
+}
+
+/* crime-and-punishment-bytes.yaml:22: local attention: chunks of 32 against 1 before and 0 after
+ * tasks [batch 1][head 1][chunk 16] */
+static void local_attention(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+    int64_t task) {
+    (void)arg;
+    const int64_t batch = task / 16;
+    const int64_t head = task / 16 % 1;
+    const int64_t chunk = task % 16;
+    float *restrict q = (float *)(void *)(call->workspace + 786432); /* [1][1][512][32]:
+        [batch][group][rows][head] */
+    float *restrict queries = (float *)(void *)scratch; /* [1][32][32] */
+    int32_t *restrict query_pos = (int32_t *)(void *)(scratch + 4096); /* [1][32] */
+    const float *restrict k = (const float *)(const void *)(call->workspace + 917504); /*
+        [1][1][512][32]: [batch][group][rows][head] */
+    const int32_t *restrict key = call->slot[REFORMER_SLOT_KEY]; /* [1][512] */
+    float *restrict scores = (float *)(void *)(scratch + 4224); /* [64][16] */
+    float *restrict inverse = (float *)(void *)(scratch + 8320); /* [16] */
+    const float *restrict v = (const float *)(const void *)(call->workspace + 851968); /*
+        [1][1][512][32]: [batch][group][rows][head] */
+    for (int64_t lane = 0; lane < 4; lane++) {
+        for (int64_t d = 0; d < 4; d++) {
+            const f32x8 v_1 = load_f32x8(&q[((batch + head) * 512 + chunk * 32 + lane * 8) * 32 + d
+                * 8]);
+            const f32x8 v_2 = load_f32x8(&q[((batch + head) * 512 + chunk * 32 + lane * 8 + 1) * 32
+                + d * 8]);
+            const f32x8 v_3 = load_f32x8(&q[((batch + head) * 512 + chunk * 32 + lane * 8 + 2) * 32
+                + d * 8]);
+            const f32x8 v_4 = load_f32x8(&q[((batch + head) * 512 + chunk * 32 + lane * 8 + 3) * 32
+                + d * 8]);
+            const f32x8 v_5 = load_f32x8(&q[((batch + head) * 512 + chunk * 32 + lane * 8 + 4) * 32
+                + d * 8]);
+            const f32x8 v_6 = load_f32x8(&q[((batch + head) * 512 + chunk * 32 + lane * 8 + 5) * 32
+                + d * 8]);
+            const f32x8 v_7 = load_f32x8(&q[((batch + head) * 512 + chunk * 32 + lane * 8 + 6) * 32
+                + d * 8]);
+            const f32x8 v_8 = load_f32x8(&q[((batch + head) * 512 + chunk * 32 + lane * 8 + 7) * 32
+                + d * 8]);
+            const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
+            const f32x8 mix_1 = shuffle_high1_f32x8(v_1, v_2);
+            const f32x8 mix_2 = shuffle_low1_f32x8(v_3, v_4);
+            const f32x8 mix_3 = shuffle_high1_f32x8(v_3, v_4);
+            const f32x8 mix_4 = shuffle_low1_f32x8(v_5, v_6);
+            const f32x8 mix_5 = shuffle_high1_f32x8(v_5, v_6);
+            const f32x8 mix_6 = shuffle_low1_f32x8(v_7, v_8);
+            const f32x8 mix_7 = shuffle_high1_f32x8(v_7, v_8);
+            const f32x8 mix_8 = shuffle_low2_f32x8(mix, mix_2);
+            const f32x8 mix_9 = shuffle_high2_f32x8(mix, mix_2);
+            const f32x8 mix_10 = shuffle_low2_f32x8(mix_1, mix_3);
+            const f32x8 mix_11 = shuffle_high2_f32x8(mix_1, mix_3);
+            const f32x8 mix_12 = shuffle_low2_f32x8(mix_4, mix_6);
+            const f32x8 mix_13 = shuffle_high2_f32x8(mix_4, mix_6);
+            const f32x8 mix_14 = shuffle_low2_f32x8(mix_5, mix_7);
+            const f32x8 mix_15 = shuffle_high2_f32x8(mix_5, mix_7);
+            store_f32x8(&queries[d * 8 * 32 + lane * 8], shuffle_low4_f32x8(mix_8, mix_12));
+            store_f32x8(&queries[(d * 8 + 1) * 32 + lane * 8], shuffle_low4_f32x8(mix_10, mix_14));
+            store_f32x8(&queries[(d * 8 + 2) * 32 + lane * 8], shuffle_low4_f32x8(mix_9, mix_13));
+            store_f32x8(&queries[(d * 8 + 3) * 32 + lane * 8], shuffle_low4_f32x8(mix_11, mix_15));
+            store_f32x8(&queries[(d * 8 + 4) * 32 + lane * 8], shuffle_high4_f32x8(mix_8, mix_12));
+            store_f32x8(&queries[(d * 8 + 5) * 32 + lane * 8], shuffle_high4_f32x8(mix_10, mix_14));
+            store_f32x8(&queries[(d * 8 + 6) * 32 + lane * 8], shuffle_high4_f32x8(mix_9, mix_13));
+            store_f32x8(&queries[(d * 8 + 7) * 32 + lane * 8], shuffle_high4_f32x8(mix_11, mix_15));
+        }
+    }
+    for (int64_t lane = 0; lane < 32; lane++) {
+        query_pos[lane] = (int32_t)(chunk * 32 + lane);
+    }
+    for (int64_t panel = 0; panel < 2; panel++) {
+        const i32x8 query = load_i32x8(&query_pos[panel * 16]);
+        const i32x8 query_1 = load_i32x8(&query_pos[panel * 16 + 8]);
+        f32x8 most = splat_f32x8(-1e+30f);
+        f32x8 most_1 = splat_f32x8(-1e+30f);
+        for (int64_t o = 0; o < 2; o++) {
+            const int64_t other = (chunk + o + 15) % 16;
+            f32x8 carried = most;
+            f32x8 carried_1 = most_1;
+            for (int64_t keys = 0; keys < 2; keys++) {
+                f32x8 acc0_0 = splat_f32x8(0.0f);
+                f32x8 acc0_1 = splat_f32x8(0.0f);
+                f32x8 acc1_0 = splat_f32x8(0.0f);
+                f32x8 acc1_1 = splat_f32x8(0.0f);
+                f32x8 acc2_0 = splat_f32x8(0.0f);
+                f32x8 acc2_1 = splat_f32x8(0.0f);
+                f32x8 acc3_0 = splat_f32x8(0.0f);
+                f32x8 acc3_1 = splat_f32x8(0.0f);
+                f32x8 acc4_0 = splat_f32x8(0.0f);
+                f32x8 acc4_1 = splat_f32x8(0.0f);
+                f32x8 acc5_0 = splat_f32x8(0.0f);
+                f32x8 acc5_1 = splat_f32x8(0.0f);
+                for (int64_t k_1 = 0; k_1 < 32; k_1++) {
+                    const f32x8 v_1 = load_f32x8(&queries[k_1 * 32 + panel * 16]);
+                    const f32x8 v_2 = load_f32x8(&queries[k_1 * 32 + panel * 16 + 8]);
+                    const f32x8 s = splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 6) *
+                        32 + k_1]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                    const f32x8 s_1 =
+                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 6 + 1) * 32 +
+                        k_1]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 =
+                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 6 + 2) * 32 +
+                        k_1]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 =
+                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 6 + 3) * 32 +
+                        k_1]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 =
+                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 6 + 4) * 32 +
+                        k_1]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                    const f32x8 s_5 =
+                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 6 + 5) * 32 +
+                        k_1]);
+                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
+                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+                }
+                const i32x8 s = splat_i32x8(key[batch * 512 + other * 32 + keys * 6]);
+                const f32x8 pick = select_f32x8((i32x8)(s <= query), acc0_0 *
+                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                const f32x8 high = max_f32x8(carried, pick);
+                store_f32x8(&scores[(o * 32 + keys * 6) * 16], pick);
+                const f32x8 pick_1 = select_f32x8((i32x8)(s <= query_1), acc0_1 *
+                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                const f32x8 high_1 = max_f32x8(carried_1, pick_1);
+                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 8], pick_1);
+                const i32x8 s_1 = splat_i32x8(key[batch * 512 + other * 32 + keys * 6 + 1]);
+                const f32x8 pick_2 = select_f32x8((i32x8)(s_1 <= query), acc1_0 *
+                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                const f32x8 high_2 = max_f32x8(high, pick_2);
+                store_f32x8(&scores[(o * 32 + keys * 6 + 1) * 16], pick_2);
+                const f32x8 pick_3 = select_f32x8((i32x8)(s_1 <= query_1), acc1_1 *
+                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                const f32x8 high_3 = max_f32x8(high_1, pick_3);
+                store_f32x8(&scores[(o * 32 + keys * 6 + 1) * 16 + 8], pick_3);
+                const i32x8 s_2 = splat_i32x8(key[batch * 512 + other * 32 + keys * 6 + 2]);
+                const f32x8 pick_4 = select_f32x8((i32x8)(s_2 <= query), acc2_0 *
+                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                const f32x8 high_4 = max_f32x8(high_2, pick_4);
+                store_f32x8(&scores[(o * 32 + keys * 6 + 2) * 16], pick_4);
+                const f32x8 pick_5 = select_f32x8((i32x8)(s_2 <= query_1), acc2_1 *
+                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                const f32x8 high_5 = max_f32x8(high_3, pick_5);
+                store_f32x8(&scores[(o * 32 + keys * 6 + 2) * 16 + 8], pick_5);
+                const i32x8 s_3 = splat_i32x8(key[batch * 512 + other * 32 + keys * 6 + 3]);
+                const f32x8 pick_6 = select_f32x8((i32x8)(s_3 <= query), acc3_0 *
+                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                const f32x8 high_6 = max_f32x8(high_4, pick_6);
+                store_f32x8(&scores[(o * 32 + keys * 6 + 3) * 16], pick_6);
+                const f32x8 pick_7 = select_f32x8((i32x8)(s_3 <= query_1), acc3_1 *
+                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                const f32x8 high_7 = max_f32x8(high_5, pick_7);
+                store_f32x8(&scores[(o * 32 + keys * 6 + 3) * 16 + 8], pick_7);
+                const i32x8 s_4 = splat_i32x8(key[batch * 512 + other * 32 + keys * 6 + 4]);
+                const f32x8 pick_8 = select_f32x8((i32x8)(s_4 <= query), acc4_0 *
+                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                const f32x8 high_8 = max_f32x8(high_6, pick_8);
+                store_f32x8(&scores[(o * 32 + keys * 6 + 4) * 16], pick_8);
+                const f32x8 pick_9 = select_f32x8((i32x8)(s_4 <= query_1), acc4_1 *
+                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                const f32x8 high_9 = max_f32x8(high_7, pick_9);
+                store_f32x8(&scores[(o * 32 + keys * 6 + 4) * 16 + 8], pick_9);
+                const i32x8 s_5 = splat_i32x8(key[batch * 512 + other * 32 + keys * 6 + 5]);
+                const f32x8 pick_10 = select_f32x8((i32x8)(s_5 <= query), acc5_0 *
+                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                carried = max_f32x8(high_8, pick_10);
+                store_f32x8(&scores[(o * 32 + keys * 6 + 5) * 16], pick_10);
+                const f32x8 pick_11 = select_f32x8((i32x8)(s_5 <= query_1), acc5_1 *
+                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                carried_1 = max_f32x8(high_9, pick_11);
+                store_f32x8(&scores[(o * 32 + keys * 6 + 5) * 16 + 8], pick_11);
+            }
+            f32x8 carried_2 = carried;
+            f32x8 carried_3 = carried_1;
+            for (int64_t keys = 0; keys < 4; keys++) {
+                f32x8 acc0_0 = splat_f32x8(0.0f);
+                f32x8 acc0_1 = splat_f32x8(0.0f);
+                f32x8 acc1_0 = splat_f32x8(0.0f);
+                f32x8 acc1_1 = splat_f32x8(0.0f);
+                f32x8 acc2_0 = splat_f32x8(0.0f);
+                f32x8 acc2_1 = splat_f32x8(0.0f);
+                f32x8 acc3_0 = splat_f32x8(0.0f);
+                f32x8 acc3_1 = splat_f32x8(0.0f);
+                f32x8 acc4_0 = splat_f32x8(0.0f);
+                f32x8 acc4_1 = splat_f32x8(0.0f);
+                for (int64_t k_1 = 0; k_1 < 32; k_1++) {
+                    const f32x8 v_1 = load_f32x8(&queries[k_1 * 32 + panel * 16]);
+                    const f32x8 v_2 = load_f32x8(&queries[k_1 * 32 + panel * 16 + 8]);
+                    const f32x8 s =
+                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 5 + 12) * 32 +
+                        k_1]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                    const f32x8 s_1 =
+                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 5 + 13) * 32 +
+                        k_1]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 =
+                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 5 + 14) * 32 +
+                        k_1]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 =
+                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 5 + 15) * 32 +
+                        k_1]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 =
+                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 5 + 16) * 32 +
+                        k_1]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                }
+                const i32x8 s = splat_i32x8(key[batch * 512 + other * 32 + keys * 5 + 12]);
+                const f32x8 pick = select_f32x8((i32x8)(s <= query), acc0_0 *
+                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                const f32x8 high = max_f32x8(carried_2, pick);
+                store_f32x8(&scores[(o * 32 + keys * 5 + 12) * 16], pick);
+                const f32x8 pick_1 = select_f32x8((i32x8)(s <= query_1), acc0_1 *
+                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                const f32x8 high_1 = max_f32x8(carried_3, pick_1);
+                store_f32x8(&scores[(o * 32 + keys * 5 + 12) * 16 + 8], pick_1);
+                const i32x8 s_1 = splat_i32x8(key[batch * 512 + other * 32 + keys * 5 + 13]);
+                const f32x8 pick_2 = select_f32x8((i32x8)(s_1 <= query), acc1_0 *
+                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                const f32x8 high_2 = max_f32x8(high, pick_2);
+                store_f32x8(&scores[(o * 32 + keys * 5 + 13) * 16], pick_2);
+                const f32x8 pick_3 = select_f32x8((i32x8)(s_1 <= query_1), acc1_1 *
+                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                const f32x8 high_3 = max_f32x8(high_1, pick_3);
+                store_f32x8(&scores[(o * 32 + keys * 5 + 13) * 16 + 8], pick_3);
+                const i32x8 s_2 = splat_i32x8(key[batch * 512 + other * 32 + keys * 5 + 14]);
+                const f32x8 pick_4 = select_f32x8((i32x8)(s_2 <= query), acc2_0 *
+                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                const f32x8 high_4 = max_f32x8(high_2, pick_4);
+                store_f32x8(&scores[(o * 32 + keys * 5 + 14) * 16], pick_4);
+                const f32x8 pick_5 = select_f32x8((i32x8)(s_2 <= query_1), acc2_1 *
+                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                const f32x8 high_5 = max_f32x8(high_3, pick_5);
+                store_f32x8(&scores[(o * 32 + keys * 5 + 14) * 16 + 8], pick_5);
+                const i32x8 s_3 = splat_i32x8(key[batch * 512 + other * 32 + keys * 5 + 15]);
+                const f32x8 pick_6 = select_f32x8((i32x8)(s_3 <= query), acc3_0 *
+                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                const f32x8 high_6 = max_f32x8(high_4, pick_6);
+                store_f32x8(&scores[(o * 32 + keys * 5 + 15) * 16], pick_6);
+                const f32x8 pick_7 = select_f32x8((i32x8)(s_3 <= query_1), acc3_1 *
+                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                const f32x8 high_7 = max_f32x8(high_5, pick_7);
+                store_f32x8(&scores[(o * 32 + keys * 5 + 15) * 16 + 8], pick_7);
+                const i32x8 s_4 = splat_i32x8(key[batch * 512 + other * 32 + keys * 5 + 16]);
+                const f32x8 pick_8 = select_f32x8((i32x8)(s_4 <= query), acc4_0 *
+                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                carried_2 = max_f32x8(high_6, pick_8);
+                store_f32x8(&scores[(o * 32 + keys * 5 + 16) * 16], pick_8);
+                const f32x8 pick_9 = select_f32x8((i32x8)(s_4 <= query_1), acc4_1 *
+                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                carried_3 = max_f32x8(high_7, pick_9);
+                store_f32x8(&scores[(o * 32 + keys * 5 + 16) * 16 + 8], pick_9);
+            }
+            most = carried_2;
+            most_1 = carried_3;
+        }
+        f32x8 sum = splat_f32x8(0.0f);
+        f32x8 sum_1 = splat_f32x8(0.0f);
+        for (int64_t key_1 = 0; key_1 < 64; key_1++) {
+            const f32x8 y = exp_f32x8(load_f32x8(&scores[key_1 * 16]) - most);
+            store_f32x8(&scores[key_1 * 16], y);
+            sum = sum + y;
+            const f32x8 diff = load_f32x8(&scores[key_1 * 16 + 8]) - most_1;
+            const f32x8 y_1 = exp_f32x8(diff);
+            store_f32x8(&scores[key_1 * 16 + 8], y_1);
+            sum_1 = sum_1 + y_1;
+        }
+        const f32x8 pick = select_f32x8((i32x8)(most == splat_f32x8(-1e+30f)), splat_f32x8(1.0f),
+            sum);
+        store_f32x8(&inverse[0], splat_f32x8(1.0f) / pick);
+        const f32x8 pick_1 = select_f32x8((i32x8)(most_1 == splat_f32x8(-1e+30f)),
+            splat_f32x8(1.0f), sum_1);
+        store_f32x8(&inverse[8], splat_f32x8(1.0f) / pick_1);
+        for (int64_t column = 0; column < 2; column++) {
+            for (int64_t tile = 0; tile < 1; tile++) {
+                f32x8 carried = splat_f32x8(0.0f);
+                f32x8 carried_1 = splat_f32x8(0.0f);
+                f32x8 carried_2 = splat_f32x8(0.0f);
+                f32x8 carried_3 = splat_f32x8(0.0f);
+                f32x8 carried_4 = splat_f32x8(0.0f);
+                f32x8 carried_5 = splat_f32x8(0.0f);
+                f32x8 carried_6 = splat_f32x8(0.0f);
+                f32x8 carried_7 = splat_f32x8(0.0f);
+                f32x8 carried_8 = splat_f32x8(0.0f);
+                f32x8 carried_9 = splat_f32x8(0.0f);
+                f32x8 carried_10 = splat_f32x8(0.0f);
+                f32x8 carried_11 = splat_f32x8(0.0f);
+                for (int64_t o = 0; o < 2; o++) {
+                    const int64_t other = (chunk + o + 15) % 16;
+                    for (int64_t k_1 = 0; k_1 < 32; k_1++) {
+                        const f32x8 v_1 =
+                            load_f32x8(&v[((batch + head) * 512 + other * 32 + k_1) * 32 + column *
+                            16]);
+                        const f32x8 v_2 =
+                            load_f32x8(&v[((batch + head) * 512 + other * 32 + k_1) * 32 + column *
+                            16 + 8]);
+                        const f32x8 s = splat_f32x8(scores[(o * 32 + k_1) * 16 + tile * 6]);
+                        carried = fma_f32x8(s, v_1, carried);
+                        carried_1 = fma_f32x8(s, v_2, carried_1);
+                        const f32x8 s_1 = splat_f32x8(scores[(o * 32 + k_1) * 16 + tile * 6 + 1]);
+                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        const f32x8 s_2 = splat_f32x8(scores[(o * 32 + k_1) * 16 + tile * 6 + 2]);
+                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        const f32x8 s_3 = splat_f32x8(scores[(o * 32 + k_1) * 16 + tile * 6 + 3]);
+                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        const f32x8 s_4 = splat_f32x8(scores[(o * 32 + k_1) * 16 + tile * 6 + 4]);
+                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                        const f32x8 s_5 = splat_f32x8(scores[(o * 32 + k_1) * 16 + tile * 6 + 5]);
+                        carried_10 = fma_f32x8(s_5, v_1, carried_10);
+                        carried_11 = fma_f32x8(s_5, v_2, carried_11);
+                    }
+                }
+                const f32x8 s = splat_f32x8(inverse[tile * 6]);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6) * 32 +
+                    column * 16], carried * s);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6) * 32 +
+                    column * 16 + 8], carried_1 * s);
+                const f32x8 s_1 = splat_f32x8(inverse[tile * 6 + 1]);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6 + 1) * 32
+                    + column * 16], carried_2 * s_1);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6 + 1) * 32
+                    + column * 16 + 8], carried_3 * s_1);
+                const f32x8 s_2 = splat_f32x8(inverse[tile * 6 + 2]);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6 + 2) * 32
+                    + column * 16], carried_4 * s_2);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6 + 2) * 32
+                    + column * 16 + 8], carried_5 * s_2);
+                const f32x8 s_3 = splat_f32x8(inverse[tile * 6 + 3]);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6 + 3) * 32
+                    + column * 16], carried_6 * s_3);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6 + 3) * 32
+                    + column * 16 + 8], carried_7 * s_3);
+                const f32x8 s_4 = splat_f32x8(inverse[tile * 6 + 4]);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6 + 4) * 32
+                    + column * 16], carried_8 * s_4);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6 + 4) * 32
+                    + column * 16 + 8], carried_9 * s_4);
+                const f32x8 s_5 = splat_f32x8(inverse[tile * 6 + 5]);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6 + 5) * 32
+                    + column * 16], carried_10 * s_5);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6 + 5) * 32
+                    + column * 16 + 8], carried_11 * s_5);
+            }
+            for (int64_t tile = 0; tile < 2; tile++) {
+                f32x8 carried = splat_f32x8(0.0f);
+                f32x8 carried_1 = splat_f32x8(0.0f);
+                f32x8 carried_2 = splat_f32x8(0.0f);
+                f32x8 carried_3 = splat_f32x8(0.0f);
+                f32x8 carried_4 = splat_f32x8(0.0f);
+                f32x8 carried_5 = splat_f32x8(0.0f);
+                f32x8 carried_6 = splat_f32x8(0.0f);
+                f32x8 carried_7 = splat_f32x8(0.0f);
+                f32x8 carried_8 = splat_f32x8(0.0f);
+                f32x8 carried_9 = splat_f32x8(0.0f);
+                for (int64_t o = 0; o < 2; o++) {
+                    const int64_t other = (chunk + o + 15) % 16;
+                    for (int64_t k_1 = 0; k_1 < 32; k_1++) {
+                        const f32x8 v_1 =
+                            load_f32x8(&v[((batch + head) * 512 + other * 32 + k_1) * 32 + column *
+                            16]);
+                        const f32x8 v_2 =
+                            load_f32x8(&v[((batch + head) * 512 + other * 32 + k_1) * 32 + column *
+                            16 + 8]);
+                        const f32x8 s = splat_f32x8(scores[(o * 32 + k_1) * 16 + tile * 5 + 6]);
+                        carried = fma_f32x8(s, v_1, carried);
+                        carried_1 = fma_f32x8(s, v_2, carried_1);
+                        const f32x8 s_1 = splat_f32x8(scores[(o * 32 + k_1) * 16 + tile * 5 + 7]);
+                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        const f32x8 s_2 = splat_f32x8(scores[(o * 32 + k_1) * 16 + tile * 5 + 8]);
+                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        const f32x8 s_3 = splat_f32x8(scores[(o * 32 + k_1) * 16 + tile * 5 + 9]);
+                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        const f32x8 s_4 = splat_f32x8(scores[(o * 32 + k_1) * 16 + tile * 5 + 10]);
+                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                    }
+                }
+                const f32x8 s = splat_f32x8(inverse[tile * 5 + 6]);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5 + 6) * 32
+                    + column * 16], carried * s);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5 + 6) * 32
+                    + column * 16 + 8], carried_1 * s);
+                const f32x8 s_1 = splat_f32x8(inverse[tile * 5 + 7]);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5 + 7) * 32
+                    + column * 16], carried_2 * s_1);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5 + 7) * 32
+                    + column * 16 + 8], carried_3 * s_1);
+                const f32x8 s_2 = splat_f32x8(inverse[tile * 5 + 8]);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5 + 8) * 32
+                    + column * 16], carried_4 * s_2);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5 + 8) * 32
+                    + column * 16 + 8], carried_5 * s_2);
+                const f32x8 s_3 = splat_f32x8(inverse[tile * 5 + 9]);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5 + 9) * 32
+                    + column * 16], carried_6 * s_3);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5 + 9) * 32
+                    + column * 16 + 8], carried_7 * s_3);
+                const f32x8 s_4 = splat_f32x8(inverse[tile * 5 + 10]);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5 + 10) * 32
+                    + column * 16], carried_8 * s_4);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5 + 10) * 32
+                    + column * 16 + 8], carried_9 * s_4);
+            }
+        }
+    }
+}
+
+/* crime-and-punishment-bytes.yaml:5: local attention: output of a group of heads, added to
+ * stream 1
+ * tasks [batch 1][block 8] */
+static void local_output(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+    int64_t task) {
+    const int64_t batch = task / 8;
+    const int64_t block = task % 8;
+    const int64_t index = arg[0];
+    const int64_t group = arg[1];
+    const float *restrict q = (const float *)(const void *)(call->workspace + 786432); /*
+        [1][1][512][32]: [batch][group][rows][head] */
+    float *restrict heads = (float *)(void *)scratch; /* [64][48] */
+    const float *w_local_output = (const float *)(const void *)(call->weights + 2022912); /*
+        [2][6][192][32] */
+    float *restrict y1 = (float *)(void *)call->workspace; /* [1][512][192]: [batch][rows][hidden]:
+        attention stream */
+    for (int64_t i = 0; i < 64; i++) {
+        for (int64_t head = 0; head < 1; head++) {
+            for (int64_t v = 0; v < 4; v++) {
+                store_f32x8(&heads[i * 48 + head * 32 + v * 8],
+                    load_f32x8(&q[((batch + head) * 512 + block * 64 + i) * 32 + v * 8]));
+            }
+        }
+    }
+    for (int64_t column = 0; column < 12; column++) {
+        const int64_t panel = column / 2;
+        const int64_t rem = column % 2;
+        for (int64_t tile = 0; tile < 9; tile++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            f32x8 acc5_0 = splat_f32x8(0.0f);
+            f32x8 acc5_1 = splat_f32x8(0.0f);
+            for (int64_t k = 0; k < 32; k++) {
+                const f32x8 v =
+                    load_f32x8(&w_local_output[((index * 6 + panel) * 192 + k + group * 32) * 32 +
+                    rem * 16]);
+                const f32x8 v_1 =
+                    load_f32x8(&w_local_output[((index * 6 + panel) * 192 + k + group * 32) * 32 +
+                    rem * 16 + 8]);
+                const f32x8 s = splat_f32x8(heads[tile * 6 * 48 + k]);
+                acc0_0 = fma_f32x8(s, v, acc0_0);
+                acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat_f32x8(heads[(tile * 6 + 1) * 48 + k]);
+                acc1_0 = fma_f32x8(s_1, v, acc1_0);
+                acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat_f32x8(heads[(tile * 6 + 2) * 48 + k]);
+                acc2_0 = fma_f32x8(s_2, v, acc2_0);
+                acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat_f32x8(heads[(tile * 6 + 3) * 48 + k]);
+                acc3_0 = fma_f32x8(s_3, v, acc3_0);
+                acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat_f32x8(heads[(tile * 6 + 4) * 48 + k]);
+                acc4_0 = fma_f32x8(s_4, v, acc4_0);
+                acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
+                const f32x8 s_5 = splat_f32x8(heads[(tile * 6 + 5) * 48 + k]);
+                acc5_0 = fma_f32x8(s_5, v, acc5_0);
+                acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
+            }
+            const f32x8 v = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column *
+                16]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16], v + acc0_0);
+            const f32x8 v_1 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column *
+                16 + 8]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 8], v_1 +
+                acc0_1);
+            const f32x8 v_2 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 1) * 192 +
+                column * 16]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 1) * 192 + column * 16], v_2 +
+                acc1_0);
+            const f32x8 v_3 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 1) * 192 +
+                column * 16 + 8]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 1) * 192 + column * 16 + 8], v_3
+                + acc1_1);
+            const f32x8 v_4 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 2) * 192 +
+                column * 16]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 2) * 192 + column * 16], v_4 +
+                acc2_0);
+            const f32x8 v_5 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 2) * 192 +
+                column * 16 + 8]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 2) * 192 + column * 16 + 8], v_5
+                + acc2_1);
+            const f32x8 v_6 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 3) * 192 +
+                column * 16]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 3) * 192 + column * 16], v_6 +
+                acc3_0);
+            const f32x8 v_7 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 3) * 192 +
+                column * 16 + 8]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 3) * 192 + column * 16 + 8], v_7
+                + acc3_1);
+            const f32x8 v_8 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 4) * 192 +
+                column * 16]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 4) * 192 + column * 16], v_8 +
+                acc4_0);
+            const f32x8 v_9 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 4) * 192 +
+                column * 16 + 8]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 4) * 192 + column * 16 + 8], v_9
+                + acc4_1);
+            const f32x8 v_10 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 5) * 192 +
+                column * 16]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 5) * 192 + column * 16], v_10 +
+                acc5_0);
+            const f32x8 v_11 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 5) * 192 +
+                column * 16 + 8]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 5) * 192 + column * 16 + 8], v_11
+                + acc5_1);
+        }
+        for (int64_t tile = 0; tile < 2; tile++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            for (int64_t k = 0; k < 32; k++) {
+                const f32x8 v =
+                    load_f32x8(&w_local_output[((index * 6 + panel) * 192 + k + group * 32) * 32 +
+                    rem * 16]);
+                const f32x8 v_1 =
+                    load_f32x8(&w_local_output[((index * 6 + panel) * 192 + k + group * 32) * 32 +
+                    rem * 16 + 8]);
+                const f32x8 s = splat_f32x8(heads[(tile * 5 + 54) * 48 + k]);
+                acc0_0 = fma_f32x8(s, v, acc0_0);
+                acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat_f32x8(heads[(tile * 5 + 55) * 48 + k]);
+                acc1_0 = fma_f32x8(s_1, v, acc1_0);
+                acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat_f32x8(heads[(tile * 5 + 56) * 48 + k]);
+                acc2_0 = fma_f32x8(s_2, v, acc2_0);
+                acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat_f32x8(heads[(tile * 5 + 57) * 48 + k]);
+                acc3_0 = fma_f32x8(s_3, v, acc3_0);
+                acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat_f32x8(heads[(tile * 5 + 58) * 48 + k]);
+                acc4_0 = fma_f32x8(s_4, v, acc4_0);
+                acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
+            }
+            const f32x8 v = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 54) * 192 + column
+                * 16]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 54) * 192 + column * 16], v +
+                acc0_0);
+            const f32x8 v_1 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 54) * 192 +
+                column * 16 + 8]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 54) * 192 + column * 16 + 8], v_1
+                + acc0_1);
+            const f32x8 v_2 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 55) * 192 +
+                column * 16]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 55) * 192 + column * 16], v_2 +
+                acc1_0);
+            const f32x8 v_3 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 55) * 192 +
+                column * 16 + 8]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 55) * 192 + column * 16 + 8], v_3
+                + acc1_1);
+            const f32x8 v_4 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 56) * 192 +
+                column * 16]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 56) * 192 + column * 16], v_4 +
+                acc2_0);
+            const f32x8 v_5 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 56) * 192 +
+                column * 16 + 8]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 56) * 192 + column * 16 + 8], v_5
+                + acc2_1);
+            const f32x8 v_6 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 57) * 192 +
+                column * 16]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 57) * 192 + column * 16], v_6 +
+                acc3_0);
+            const f32x8 v_7 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 57) * 192 +
+                column * 16 + 8]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 57) * 192 + column * 16 + 8], v_7
+                + acc3_1);
+            const f32x8 v_8 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 58) * 192 +
+                column * 16]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 58) * 192 + column * 16], v_8 +
+                acc4_0);
+            const f32x8 v_9 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 58) * 192 +
+                column * 16 + 8]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 58) * 192 + column * 16 + 8], v_9
+                + acc4_1);
+        }
+    }
+}
+
+/* crime-and-punishment-bytes.yaml:5: LSH attention: norm and projections of a group of 1 heads
+ * tasks [batch 1][block 8] */
+static void lsh_project(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+    int64_t task) {
+    const int64_t batch = task / 8;
+    const int64_t block = task % 8;
+    const int64_t layer = arg[0];
+    const int64_t index = arg[1];
+    const int64_t group = arg[2];
+    const float *restrict y2 = (const float *)(const void *)(call->workspace + 393216); /*
+        [1][512][192]: [batch][rows][hidden]: feed-forward stream */
+    const float *w_attention_norm_weight = (const float *)(const void *)(call->weights + 222720); /*
+        [4][192] */
+    const float *w_attention_norm_bias = (const float *)(const void *)(call->weights + 225792); /*
+        [4][192] */
+    float *restrict lsh_project_x = (float *)(void *)scratch; /* [64][208] */
+    const float *w_lsh_query_key = (const float *)(const void *)(call->weights + 228864); /*
+        [2][6][1][192][32] */
+    float *restrict q = (float *)(void *)(call->workspace + 786432); /* [1][1][512][32]:
+        [batch][group][rows][head] */
+    const float *w_lsh_value = (const float *)(const void *)(call->weights + 523776); /*
+        [2][6][1][192][32] */
+    float *restrict v = (float *)(void *)(call->workspace + 851968); /* [1][1][512][32]:
+        [batch][group][rows][head] */
+    float *restrict out = (float *)(void *)(call->workspace + 917504); /* [1][1][512][32]:
+        [batch][group][rows][head]: not yet divided by run_sum */
+    float *restrict run_max = (float *)(void *)(call->workspace + 995392); /* [1][1][512]:
+        [batch][group][rows]: largest score so far */
+    float *restrict run_sum = (float *)(void *)(call->workspace + 997440); /* [1][1][512]:
+        [batch][group][rows]: sum of exponentials */
+    /* layer norm of 64 rows of 192 */
+    for (int64_t i = 0; i < 64; i++) {
+        f32x8 carried = splat_f32x8(0.0f);
+        for (int64_t v_1 = 0; v_1 < 24; v_1++) {
+            carried = carried + load_f32x8(&y2[(batch * 512 + block * 64 + i) * 192 + v_1 * 8]);
+        }
+        const f32x8 mix = shuffle_swap4_f32x8(carried);
+        const f32x8 sum = carried + mix;
+        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
+        const f32x8 sum_1 = sum + mix_1;
+        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
+        const f32x8 sum_2 = sum_1 + mix_2;
+        const float mean = sum_2[0] / 192.0f;
+        f32x8 carried_1 = splat_f32x8(0.0f);
+        for (int64_t v_1 = 0; v_1 < 24; v_1++) {
+            const f32x8 diff = load_f32x8(&y2[(batch * 512 + block * 64 + i) * 192 + v_1 * 8]) -
+                splat_f32x8(mean);
+            carried_1 = fma_f32x8(diff, diff, carried_1);
+        }
+        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
+        const f32x8 sum_3 = carried_1 + mix_3;
+        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
+        const f32x8 sum_4 = sum_3 + mix_4;
+        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
+        const f32x8 sum_5 = sum_4 + mix_5;
+        const float var = sum_5[0] / 192.0f;
+        const float root = sqrt_f32(var + 1e-12f);
+        const float scale = 1.0f / root;
+        for (int64_t v_1 = 0; v_1 < 24; v_1++) {
+            const f32x8 diff = load_f32x8(&y2[(batch * 512 + block * 64 + i) * 192 + v_1 * 8]) -
+                splat_f32x8(mean);
+            const f32x8 t = fma_f32x8(diff * splat_f32x8(scale),
+                load_f32x8(&w_attention_norm_weight[layer * 192 + v_1 * 8]),
+                load_f32x8(&w_attention_norm_bias[layer * 192 + v_1 * 8]));
+            store_f32x8(&lsh_project_x[i * 208 + v_1 * 8], t);
+        }
+    }
+    for (int64_t head = 0; head < 1; head++) {
+        /* → q */
+        for (int64_t column = 0; column < 2; column++) {
+            for (int64_t tile = 0; tile < 9; tile++) {
+                f32x8 acc0_0 = splat_f32x8(0.0f);
+                f32x8 acc0_1 = splat_f32x8(0.0f);
+                f32x8 acc1_0 = splat_f32x8(0.0f);
+                f32x8 acc1_1 = splat_f32x8(0.0f);
+                f32x8 acc2_0 = splat_f32x8(0.0f);
+                f32x8 acc2_1 = splat_f32x8(0.0f);
+                f32x8 acc3_0 = splat_f32x8(0.0f);
+                f32x8 acc3_1 = splat_f32x8(0.0f);
+                f32x8 acc4_0 = splat_f32x8(0.0f);
+                f32x8 acc4_1 = splat_f32x8(0.0f);
+                f32x8 acc5_0 = splat_f32x8(0.0f);
+                f32x8 acc5_1 = splat_f32x8(0.0f);
+                for (int64_t k = 0; k < 192; k++) {
+                    const f32x8 v_1 =
+                        load_f32x8(&w_lsh_query_key[((index * 6 + group + head) * 192 + k) * 32 +
+                        column * 16]);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_lsh_query_key[((index * 6 + group + head) * 192 + k) * 32 +
+                        column * 16 + 8]);
+                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 6 * 208 + k]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat_f32x8(lsh_project_x[(tile * 6 + 1) * 208 + k]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat_f32x8(lsh_project_x[(tile * 6 + 2) * 208 + k]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat_f32x8(lsh_project_x[(tile * 6 + 3) * 208 + k]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat_f32x8(lsh_project_x[(tile * 6 + 4) * 208 + k]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                    const f32x8 s_5 = splat_f32x8(lsh_project_x[(tile * 6 + 5) * 208 + k]);
+                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
+                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+                }
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16],
+                    acc0_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    8], acc0_1);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6 + 1) * 32 + column *
+                    16], acc1_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6 + 1) * 32 + column * 16
+                    + 8], acc1_1);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6 + 2) * 32 + column *
+                    16], acc2_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6 + 2) * 32 + column * 16
+                    + 8], acc2_1);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6 + 3) * 32 + column *
+                    16], acc3_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6 + 3) * 32 + column * 16
+                    + 8], acc3_1);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6 + 4) * 32 + column *
+                    16], acc4_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6 + 4) * 32 + column * 16
+                    + 8], acc4_1);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6 + 5) * 32 + column *
+                    16], acc5_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6 + 5) * 32 + column * 16
+                    + 8], acc5_1);
+            }
+            for (int64_t tile = 0; tile < 2; tile++) {
+                f32x8 acc0_0 = splat_f32x8(0.0f);
+                f32x8 acc0_1 = splat_f32x8(0.0f);
+                f32x8 acc1_0 = splat_f32x8(0.0f);
+                f32x8 acc1_1 = splat_f32x8(0.0f);
+                f32x8 acc2_0 = splat_f32x8(0.0f);
+                f32x8 acc2_1 = splat_f32x8(0.0f);
+                f32x8 acc3_0 = splat_f32x8(0.0f);
+                f32x8 acc3_1 = splat_f32x8(0.0f);
+                f32x8 acc4_0 = splat_f32x8(0.0f);
+                f32x8 acc4_1 = splat_f32x8(0.0f);
+                for (int64_t k = 0; k < 192; k++) {
+                    const f32x8 v_1 =
+                        load_f32x8(&w_lsh_query_key[((index * 6 + group + head) * 192 + k) * 32 +
+                        column * 16]);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_lsh_query_key[((index * 6 + group + head) * 192 + k) * 32 +
+                        column * 16 + 8]);
+                    const f32x8 s = splat_f32x8(lsh_project_x[(tile * 5 + 54) * 208 + k]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat_f32x8(lsh_project_x[(tile * 5 + 55) * 208 + k]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat_f32x8(lsh_project_x[(tile * 5 + 56) * 208 + k]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat_f32x8(lsh_project_x[(tile * 5 + 57) * 208 + k]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat_f32x8(lsh_project_x[(tile * 5 + 58) * 208 + k]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                }
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5 + 54) * 32 + column *
+                    16], acc0_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5 + 54) * 32 + column *
+                    16 + 8], acc0_1);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5 + 55) * 32 + column *
+                    16], acc1_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5 + 55) * 32 + column *
+                    16 + 8], acc1_1);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5 + 56) * 32 + column *
+                    16], acc2_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5 + 56) * 32 + column *
+                    16 + 8], acc2_1);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5 + 57) * 32 + column *
+                    16], acc3_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5 + 57) * 32 + column *
+                    16 + 8], acc3_1);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5 + 58) * 32 + column *
+                    16], acc4_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5 + 58) * 32 + column *
+                    16 + 8], acc4_1);
+            }
+        }
+        /* → v */
+        for (int64_t column = 0; column < 2; column++) {
+            for (int64_t tile = 0; tile < 9; tile++) {
+                f32x8 acc0_0 = splat_f32x8(0.0f);
+                f32x8 acc0_1 = splat_f32x8(0.0f);
+                f32x8 acc1_0 = splat_f32x8(0.0f);
+                f32x8 acc1_1 = splat_f32x8(0.0f);
+                f32x8 acc2_0 = splat_f32x8(0.0f);
+                f32x8 acc2_1 = splat_f32x8(0.0f);
+                f32x8 acc3_0 = splat_f32x8(0.0f);
+                f32x8 acc3_1 = splat_f32x8(0.0f);
+                f32x8 acc4_0 = splat_f32x8(0.0f);
+                f32x8 acc4_1 = splat_f32x8(0.0f);
+                f32x8 acc5_0 = splat_f32x8(0.0f);
+                f32x8 acc5_1 = splat_f32x8(0.0f);
+                for (int64_t k = 0; k < 192; k++) {
+                    const f32x8 v_1 = load_f32x8(&w_lsh_value[((index * 6 + group + head) * 192 + k)
+                        * 32 + column * 16]);
+                    const f32x8 v_2 = load_f32x8(&w_lsh_value[((index * 6 + group + head) * 192 + k)
+                        * 32 + column * 16 + 8]);
+                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 6 * 208 + k]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat_f32x8(lsh_project_x[(tile * 6 + 1) * 208 + k]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat_f32x8(lsh_project_x[(tile * 6 + 2) * 208 + k]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat_f32x8(lsh_project_x[(tile * 6 + 3) * 208 + k]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat_f32x8(lsh_project_x[(tile * 6 + 4) * 208 + k]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                    const f32x8 s_5 = splat_f32x8(lsh_project_x[(tile * 6 + 5) * 208 + k]);
+                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
+                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+                }
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16],
+                    acc0_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    8], acc0_1);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6 + 1) * 32 + column *
+                    16], acc1_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6 + 1) * 32 + column * 16
+                    + 8], acc1_1);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6 + 2) * 32 + column *
+                    16], acc2_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6 + 2) * 32 + column * 16
+                    + 8], acc2_1);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6 + 3) * 32 + column *
+                    16], acc3_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6 + 3) * 32 + column * 16
+                    + 8], acc3_1);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6 + 4) * 32 + column *
+                    16], acc4_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6 + 4) * 32 + column * 16
+                    + 8], acc4_1);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6 + 5) * 32 + column *
+                    16], acc5_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6 + 5) * 32 + column * 16
+                    + 8], acc5_1);
+            }
+            for (int64_t tile = 0; tile < 2; tile++) {
+                f32x8 acc0_0 = splat_f32x8(0.0f);
+                f32x8 acc0_1 = splat_f32x8(0.0f);
+                f32x8 acc1_0 = splat_f32x8(0.0f);
+                f32x8 acc1_1 = splat_f32x8(0.0f);
+                f32x8 acc2_0 = splat_f32x8(0.0f);
+                f32x8 acc2_1 = splat_f32x8(0.0f);
+                f32x8 acc3_0 = splat_f32x8(0.0f);
+                f32x8 acc3_1 = splat_f32x8(0.0f);
+                f32x8 acc4_0 = splat_f32x8(0.0f);
+                f32x8 acc4_1 = splat_f32x8(0.0f);
+                for (int64_t k = 0; k < 192; k++) {
+                    const f32x8 v_1 = load_f32x8(&w_lsh_value[((index * 6 + group + head) * 192 + k)
+                        * 32 + column * 16]);
+                    const f32x8 v_2 = load_f32x8(&w_lsh_value[((index * 6 + group + head) * 192 + k)
+                        * 32 + column * 16 + 8]);
+                    const f32x8 s = splat_f32x8(lsh_project_x[(tile * 5 + 54) * 208 + k]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat_f32x8(lsh_project_x[(tile * 5 + 55) * 208 + k]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat_f32x8(lsh_project_x[(tile * 5 + 56) * 208 + k]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat_f32x8(lsh_project_x[(tile * 5 + 57) * 208 + k]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat_f32x8(lsh_project_x[(tile * 5 + 58) * 208 + k]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                }
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5 + 54) * 32 + column *
+                    16], acc0_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5 + 54) * 32 + column *
+                    16 + 8], acc0_1);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5 + 55) * 32 + column *
+                    16], acc1_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5 + 55) * 32 + column *
+                    16 + 8], acc1_1);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5 + 56) * 32 + column *
+                    16], acc2_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5 + 56) * 32 + column *
+                    16 + 8], acc2_1);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5 + 57) * 32 + column *
+                    16], acc3_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5 + 57) * 32 + column *
+                    16 + 8], acc3_1);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5 + 58) * 32 + column *
+                    16], acc4_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5 + 58) * 32 + column *
+                    16 + 8], acc4_1);
+            }
+        }
+        for (int64_t i = 0; i < 64; i++) {
+            for (int64_t v_1 = 0; v_1 < 4; v_1++) {
+                store_f32x8(&out[((batch + head) * 512 + block * 64 + i) * 32 + v_1 * 8],
+                    splat_f32x8(0.0f));
+            }
+            run_max[(batch + head) * 512 + block * 64 + i] = -1e+30f;
+            run_sum[(batch + head) * 512 + block * 64 + i] = 0.0f;
+        }
+    }
+}
+
+/* crime-and-punishment-bytes.yaml:26: LSH hash: argmax over random rotations, 16 buckets, 2
+ * rounds
+ * tasks [batch 1][head 1][block 8] */
+static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+    int64_t task) {
+    const int64_t batch = task / 8;
+    const int64_t head = task / 8 % 1;
+    const int64_t block = task % 8;
+    const int64_t index = arg[0];
+    const int64_t group = arg[1];
+    const float *restrict q = (const float *)(const void *)(call->workspace + 786432); /*
+        [1][1][512][32]: [batch][group][rows][head] */
+    float *restrict tokens = (float *)(void *)scratch; /* [32][16] */
+    const float *w_lsh_rotations = (const float *)(const void *)(call->weights + 1113600); /*
+        [2][6][2][32][8] */
+    int32_t *restrict found = (int32_t *)(void *)(scratch + 2048); /* [2][64] */
+    const int32_t *restrict key = call->slot[REFORMER_SLOT_KEY]; /* [1][512] */
+    int32_t *restrict buckets = (int32_t *)(void *)(call->workspace + 991296); /* [1][1][2][512]:
+        [batch][group][round][rows] */
+    for (int64_t tile = 0; tile < 4; tile++) {
+        for (int64_t d = 0; d < 4; d++) {
+            const f32x8 v = load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d *
+                8]);
+            const f32x8 v_1 = load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16 + 1) * 32
+                + d * 8]);
+            const f32x8 v_2 = load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16 + 2) * 32
+                + d * 8]);
+            const f32x8 v_3 = load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16 + 3) * 32
+                + d * 8]);
+            const f32x8 v_4 = load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16 + 4) * 32
+                + d * 8]);
+            const f32x8 v_5 = load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16 + 5) * 32
+                + d * 8]);
+            const f32x8 v_6 = load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16 + 6) * 32
+                + d * 8]);
+            const f32x8 v_7 = load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16 + 7) * 32
+                + d * 8]);
+            const f32x8 mix = shuffle_low1_f32x8(v, v_1);
+            const f32x8 mix_1 = shuffle_high1_f32x8(v, v_1);
+            const f32x8 mix_2 = shuffle_low1_f32x8(v_2, v_3);
+            const f32x8 mix_3 = shuffle_high1_f32x8(v_2, v_3);
+            const f32x8 mix_4 = shuffle_low1_f32x8(v_4, v_5);
+            const f32x8 mix_5 = shuffle_high1_f32x8(v_4, v_5);
+            const f32x8 mix_6 = shuffle_low1_f32x8(v_6, v_7);
+            const f32x8 mix_7 = shuffle_high1_f32x8(v_6, v_7);
+            const f32x8 mix_8 = shuffle_low2_f32x8(mix, mix_2);
+            const f32x8 mix_9 = shuffle_high2_f32x8(mix, mix_2);
+            const f32x8 mix_10 = shuffle_low2_f32x8(mix_1, mix_3);
+            const f32x8 mix_11 = shuffle_high2_f32x8(mix_1, mix_3);
+            const f32x8 mix_12 = shuffle_low2_f32x8(mix_4, mix_6);
+            const f32x8 mix_13 = shuffle_high2_f32x8(mix_4, mix_6);
+            const f32x8 mix_14 = shuffle_low2_f32x8(mix_5, mix_7);
+            const f32x8 mix_15 = shuffle_high2_f32x8(mix_5, mix_7);
+            store_f32x8(&tokens[d * 8 * 16], shuffle_low4_f32x8(mix_8, mix_12));
+            store_f32x8(&tokens[(d * 8 + 1) * 16], shuffle_low4_f32x8(mix_10, mix_14));
+            store_f32x8(&tokens[(d * 8 + 2) * 16], shuffle_low4_f32x8(mix_9, mix_13));
+            store_f32x8(&tokens[(d * 8 + 3) * 16], shuffle_low4_f32x8(mix_11, mix_15));
+            store_f32x8(&tokens[(d * 8 + 4) * 16], shuffle_high4_f32x8(mix_8, mix_12));
+            store_f32x8(&tokens[(d * 8 + 5) * 16], shuffle_high4_f32x8(mix_10, mix_14));
+            store_f32x8(&tokens[(d * 8 + 6) * 16], shuffle_high4_f32x8(mix_9, mix_13));
+            store_f32x8(&tokens[(d * 8 + 7) * 16], shuffle_high4_f32x8(mix_11, mix_15));
+        }
+        for (int64_t d = 0; d < 4; d++) {
+            const f32x8 v = load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16 + 8) * 32 +
+                d * 8]);
+            const f32x8 v_1 = load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16 + 9) * 32
+                + d * 8]);
+            const f32x8 v_2 = load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16 + 10) *
+                32 + d * 8]);
+            const f32x8 v_3 = load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16 + 11) *
+                32 + d * 8]);
+            const f32x8 v_4 = load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16 + 12) *
+                32 + d * 8]);
+            const f32x8 v_5 = load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16 + 13) *
+                32 + d * 8]);
+            const f32x8 v_6 = load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16 + 14) *
+                32 + d * 8]);
+            const f32x8 v_7 = load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16 + 15) *
+                32 + d * 8]);
+            const f32x8 mix = shuffle_low1_f32x8(v, v_1);
+            const f32x8 mix_1 = shuffle_high1_f32x8(v, v_1);
+            const f32x8 mix_2 = shuffle_low1_f32x8(v_2, v_3);
+            const f32x8 mix_3 = shuffle_high1_f32x8(v_2, v_3);
+            const f32x8 mix_4 = shuffle_low1_f32x8(v_4, v_5);
+            const f32x8 mix_5 = shuffle_high1_f32x8(v_4, v_5);
+            const f32x8 mix_6 = shuffle_low1_f32x8(v_6, v_7);
+            const f32x8 mix_7 = shuffle_high1_f32x8(v_6, v_7);
+            const f32x8 mix_8 = shuffle_low2_f32x8(mix, mix_2);
+            const f32x8 mix_9 = shuffle_high2_f32x8(mix, mix_2);
+            const f32x8 mix_10 = shuffle_low2_f32x8(mix_1, mix_3);
+            const f32x8 mix_11 = shuffle_high2_f32x8(mix_1, mix_3);
+            const f32x8 mix_12 = shuffle_low2_f32x8(mix_4, mix_6);
+            const f32x8 mix_13 = shuffle_high2_f32x8(mix_4, mix_6);
+            const f32x8 mix_14 = shuffle_low2_f32x8(mix_5, mix_7);
+            const f32x8 mix_15 = shuffle_high2_f32x8(mix_5, mix_7);
+            store_f32x8(&tokens[d * 8 * 16 + 8], shuffle_low4_f32x8(mix_8, mix_12));
+            store_f32x8(&tokens[(d * 8 + 1) * 16 + 8], shuffle_low4_f32x8(mix_10, mix_14));
+            store_f32x8(&tokens[(d * 8 + 2) * 16 + 8], shuffle_low4_f32x8(mix_9, mix_13));
+            store_f32x8(&tokens[(d * 8 + 3) * 16 + 8], shuffle_low4_f32x8(mix_11, mix_15));
+            store_f32x8(&tokens[(d * 8 + 4) * 16 + 8], shuffle_high4_f32x8(mix_8, mix_12));
+            store_f32x8(&tokens[(d * 8 + 5) * 16 + 8], shuffle_high4_f32x8(mix_10, mix_14));
+            store_f32x8(&tokens[(d * 8 + 6) * 16 + 8], shuffle_high4_f32x8(mix_9, mix_13));
+            store_f32x8(&tokens[(d * 8 + 7) * 16 + 8], shuffle_high4_f32x8(mix_11, mix_15));
+        }
+        for (int64_t round = 0; round < 2; round++) {
+            f32x8 carried = splat_f32x8(-3.4028235e+38f);
+            i32x8 carried_1 = splat_i32x8(0);
+            f32x8 carried_2 = splat_f32x8(-3.4028235e+38f);
+            i32x8 carried_3 = splat_i32x8(0);
+            f32x8 carried_4 = splat_f32x8(-3.4028235e+38f);
+            i32x8 carried_5 = splat_i32x8(0);
+            f32x8 carried_6 = splat_f32x8(-3.4028235e+38f);
+            i32x8 carried_7 = splat_i32x8(0);
+            for (int64_t columns = 0; columns < 2; columns++) {
+                f32x8 acc0_0 = splat_f32x8(0.0f);
+                f32x8 acc0_1 = splat_f32x8(0.0f);
+                f32x8 acc1_0 = splat_f32x8(0.0f);
+                f32x8 acc1_1 = splat_f32x8(0.0f);
+                f32x8 acc2_0 = splat_f32x8(0.0f);
+                f32x8 acc2_1 = splat_f32x8(0.0f);
+                f32x8 acc3_0 = splat_f32x8(0.0f);
+                f32x8 acc3_1 = splat_f32x8(0.0f);
+                for (int64_t k = 0; k < 32; k++) {
+                    const f32x8 v = load_f32x8(&tokens[k * 16]);
+                    const f32x8 v_1 = load_f32x8(&tokens[k * 16 + 8]);
+                    const float v_2 = w_lsh_rotations[(((index * 6 + group + head) * 2 + round) * 32
+                        + k) * 8 + columns * 4];
+                    const f32x8 s = splat_f32x8(v_2);
+                    acc0_0 = fma_f32x8(s, v, acc0_0);
+                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                    const float v_3 = w_lsh_rotations[(((index * 6 + group + head) * 2 + round) * 32
+                        + k) * 8 + columns * 4 + 1];
+                    const f32x8 s_1 = splat_f32x8(v_3);
+                    acc1_0 = fma_f32x8(s_1, v, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
+                    const float v_4 = w_lsh_rotations[(((index * 6 + group + head) * 2 + round) * 32
+                        + k) * 8 + columns * 4 + 2];
+                    const f32x8 s_2 = splat_f32x8(v_4);
+                    acc2_0 = fma_f32x8(s_2, v, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
+                    const float v_5 = w_lsh_rotations[(((index * 6 + group + head) * 2 + round) * 32
+                        + k) * 8 + columns * 4 + 3];
+                    const f32x8 s_3 = splat_f32x8(v_5);
+                    acc3_0 = fma_f32x8(s_3, v, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
+                }
+                const i32x8 s = splat_i32x8((int32_t)(columns * 4));
+                const i32x8 more = (i32x8)(acc0_0 > carried);
+                const f32x8 pick = select_f32x8(more, acc0_0, carried);
+                const i32x8 pick_1 = select_i32x8(more, s, carried_1);
+                const f32x8 neg = -acc0_0;
+                const i32x8 more_1 = (i32x8)(neg > carried_2);
+                const f32x8 pick_2 = select_f32x8(more_1, neg, carried_2);
+                const i32x8 pick_3 = select_i32x8(more_1, s, carried_3);
+                const i32x8 more_2 = (i32x8)(acc0_1 > carried_4);
+                const f32x8 pick_4 = select_f32x8(more_2, acc0_1, carried_4);
+                const i32x8 pick_5 = select_i32x8(more_2, s, carried_5);
+                const f32x8 neg_1 = -acc0_1;
+                const i32x8 more_3 = (i32x8)(neg_1 > carried_6);
+                const f32x8 pick_6 = select_f32x8(more_3, neg_1, carried_6);
+                const i32x8 pick_7 = select_i32x8(more_3, s, carried_7);
+                const i32x8 s_1 = splat_i32x8((int32_t)(columns * 4 + 1));
+                const i32x8 more_4 = (i32x8)(acc1_0 > pick);
+                const f32x8 pick_8 = select_f32x8(more_4, acc1_0, pick);
+                const i32x8 pick_9 = select_i32x8(more_4, s_1, pick_1);
+                const f32x8 neg_2 = -acc1_0;
+                const i32x8 more_5 = (i32x8)(neg_2 > pick_2);
+                const f32x8 pick_10 = select_f32x8(more_5, neg_2, pick_2);
+                const i32x8 pick_11 = select_i32x8(more_5, s_1, pick_3);
+                const i32x8 more_6 = (i32x8)(acc1_1 > pick_4);
+                const f32x8 pick_12 = select_f32x8(more_6, acc1_1, pick_4);
+                const i32x8 pick_13 = select_i32x8(more_6, s_1, pick_5);
+                const f32x8 neg_3 = -acc1_1;
+                const i32x8 more_7 = (i32x8)(neg_3 > pick_6);
+                const f32x8 pick_14 = select_f32x8(more_7, neg_3, pick_6);
+                const i32x8 pick_15 = select_i32x8(more_7, s_1, pick_7);
+                const i32x8 s_2 = splat_i32x8((int32_t)(columns * 4 + 2));
+                const i32x8 more_8 = (i32x8)(acc2_0 > pick_8);
+                const f32x8 pick_16 = select_f32x8(more_8, acc2_0, pick_8);
+                const i32x8 pick_17 = select_i32x8(more_8, s_2, pick_9);
+                const f32x8 neg_4 = -acc2_0;
+                const i32x8 more_9 = (i32x8)(neg_4 > pick_10);
+                const f32x8 pick_18 = select_f32x8(more_9, neg_4, pick_10);
+                const i32x8 pick_19 = select_i32x8(more_9, s_2, pick_11);
+                const i32x8 more_10 = (i32x8)(acc2_1 > pick_12);
+                const f32x8 pick_20 = select_f32x8(more_10, acc2_1, pick_12);
+                const i32x8 pick_21 = select_i32x8(more_10, s_2, pick_13);
+                const f32x8 neg_5 = -acc2_1;
+                const i32x8 more_11 = (i32x8)(neg_5 > pick_14);
+                const f32x8 pick_22 = select_f32x8(more_11, neg_5, pick_14);
+                const i32x8 pick_23 = select_i32x8(more_11, s_2, pick_15);
+                const i32x8 s_3 = splat_i32x8((int32_t)(columns * 4 + 3));
+                const i32x8 more_12 = (i32x8)(acc3_0 > pick_16);
+                carried = select_f32x8(more_12, acc3_0, pick_16);
+                carried_1 = select_i32x8(more_12, s_3, pick_17);
+                const f32x8 neg_6 = -acc3_0;
+                const i32x8 more_13 = (i32x8)(neg_6 > pick_18);
+                carried_2 = select_f32x8(more_13, neg_6, pick_18);
+                carried_3 = select_i32x8(more_13, s_3, pick_19);
+                const i32x8 more_14 = (i32x8)(acc3_1 > pick_20);
+                carried_4 = select_f32x8(more_14, acc3_1, pick_20);
+                carried_5 = select_i32x8(more_14, s_3, pick_21);
+                const f32x8 neg_7 = -acc3_1;
+                const i32x8 more_15 = (i32x8)(neg_7 > pick_22);
+                carried_6 = select_f32x8(more_15, neg_7, pick_22);
+                carried_7 = select_i32x8(more_15, s_3, pick_23);
+            }
+            const i32x8 pick = select_i32x8((i32x8)(carried_2 > carried),
+                add_i32x8(carried_3, splat_i32x8(8)), carried_1);
+            const i32x8 pick_1 = select_i32x8((i32x8)(carried_6 > carried_4),
+                add_i32x8(carried_7, splat_i32x8(8)), carried_5);
+            store_i32x8(&found[round * 64 + tile * 16], pick);
+            store_i32x8(&found[round * 64 + tile * 16 + 8], pick_1);
+        }
+    }
+    for (int64_t round = 0; round < 2; round++) {
+        for (int64_t v = 0; v < 8; v++) {
+            const i32x8 more = (i32x8)(load_i32x8(&key[batch * 512 + block * 64 + v * 8]) >=
+                splat_i32x8(1073741824));
+            const i32x8 pick = select_i32x8(more, splat_i32x8(16),
+                load_i32x8(&found[round * 64 + v * 8]));
+            store_i32x8(&buckets[((batch + head) * 2 + round) * 512 + block * 64 + v * 8], pick);
+        }
+    }
+}
+
+/* crime-and-punishment-bytes.yaml:25: stable counting sort of the tokens by bucket, per round
+ * tasks [batch 1][head 1][round 2] */
+static void lsh_sort(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+    int64_t task) {
+    (void)arg;
+    const int64_t batch = task / 2;
+    const int64_t head = task / 2 % 1;
+    const int64_t round = task % 2;
+    int32_t *restrict counts = (int32_t *)(void *)scratch; /* [17] */
+    const int32_t *restrict buckets = (const int32_t *)(const void *)(call->workspace + 991296); /*
+        [1][1][2][512]: [batch][group][round][rows] */
+    int32_t *restrict order = (int32_t *)(void *)(call->workspace + 983040); /* [1][1][2][513]:
+        [batch][group][round][place]: sorted tokens */
+    for (int64_t bucket = 0; bucket < 17; bucket++) {
+        counts[bucket] = 0;
+    }
+    for (int64_t t = 0; t < 512; t++) {
+        const int32_t bucket = buckets[((batch + head) * 2 + round) * 512 + t];
+        counts[(int64_t)bucket] = counts[(int64_t)bucket] + 1;
+    }
+    int32_t carried = 0;
+    for (int64_t bucket = 0; bucket < 17; bucket++) {
+        const int32_t sum = add_i32(carried, counts[bucket]);
+        counts[bucket] = carried;
+        carried = sum;
+    }
+    /* stable scatter */
+    for (int64_t t = 0; t < 512; t++) {
+        const int32_t v = buckets[((batch + head) * 2 + round) * 512 + t];
+        const int32_t place = counts[(int64_t)v];
+        counts[(int64_t)v] = place + 1;
+        order[((batch + head) * 2 + round) * 513 + (int64_t)place] = (int32_t)t;
+    }
+}
+
+/* crime-and-punishment-bytes.yaml:19: LSH attention: sorted chunks of 32 against 1 before and 0
+ * after, one round
+ * tasks [batch 1][head 1][run_1 2] */
+static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+    int64_t task) {
+    const int64_t batch = task / 2;
+    const int64_t head = task / 2 % 1;
+    const int64_t run_1 = task % 2;
+    const int64_t round = arg[0];
+    const int32_t *restrict order = (const int32_t *)(const void *)(call->workspace + 983040); /*
+        [1][1][2][513]: [batch][group][round][place]: sorted tokens */
+    const float *restrict q = (const float *)(const void *)(call->workspace + 786432); /*
+        [1][1][512][32]: [batch][group][rows][head] */
+    float *restrict query_keys = (float *)(void *)scratch; /* [2][32][32] */
+    int32_t *restrict lsh_attention_query_pos = (int32_t *)(void *)(scratch + 8192); /* [2][32] */
+    const int32_t *restrict key = call->slot[REFORMER_SLOT_KEY]; /* [1][512] */
+    int32_t *restrict key_pos = (int32_t *)(void *)(scratch + 8448); /* [2][32] */
+    const float *restrict v = (const float *)(const void *)(call->workspace + 851968); /*
+        [1][1][512][32]: [batch][group][rows][head] */
+    float *restrict values = (float *)(void *)(scratch + 8960); /* [2][32][32] */
+    float *restrict key_scale = (float *)(void *)(scratch + 8704); /* [2][32] */
+    float *restrict lsh_attention_scores = (float *)(void *)(scratch + 17152); /* [64][16] */
+    float *restrict run_max = (float *)(void *)(call->workspace + 995392); /* [1][1][512]:
+        [batch][group][rows]: largest score so far */
+    float *restrict top = (float *)(void *)(scratch + 21312); /* [16] */
+    float *restrict run_sum = (float *)(void *)(call->workspace + 997440); /* [1][1][512]:
+        [batch][group][rows]: sum of exponentials */
+    float *restrict total_sum = (float *)(void *)(scratch + 21376); /* [16] */
+    float *restrict most = (float *)(void *)(scratch + 21248); /* [16] */
+    float *restrict keep = (float *)(void *)(scratch + 21440); /* [16] */
+    float *restrict gain = (float *)(void *)(scratch + 21504); /* [16] */
+    int32_t *restrict self_count = (int32_t *)(void *)(call->workspace + 987200); /* [1][1][2][512]:
+        [batch][group][round][rows]: self entries of rows without other keys */
+    float *restrict out = (float *)(void *)(call->workspace + 917504); /* [1][1][512][32]:
+        [batch][group][rows][head]: not yet divided by run_sum */
+    for (int64_t o = 0; o < 1; o++) {
+        const int64_t other = (round * 16 + run_1 * 8 + o + 31) % 32;
+        const int64_t from_round = other / 16;
+        const int64_t from_chunk = other % 16;
+        for (int64_t lane = 0; lane < 4; lane++) {
+            const int32_t token = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 +
+                lane * 8];
+            const int32_t token_1 = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32
+                + lane * 8 + 1];
+            const int32_t token_2 = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32
+                + lane * 8 + 2];
+            const int32_t token_3 = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32
+                + lane * 8 + 3];
+            const int32_t token_4 = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32
+                + lane * 8 + 4];
+            const int32_t token_5 = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32
+                + lane * 8 + 5];
+            const int32_t token_6 = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32
+                + lane * 8 + 6];
+            const int32_t token_7 = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32
+                + lane * 8 + 7];
+            for (int64_t d = 0; d < 4; d++) {
+                const f32x8 v_1 = load_f32x8(&q[((batch + head) * 512 + (int64_t)token) * 32 + d *
+                    8]);
+                const f32x8 v_2 = load_f32x8(&q[((batch + head) * 512 + (int64_t)token_1) * 32 + d *
+                    8]);
+                const f32x8 v_3 = load_f32x8(&q[((batch + head) * 512 + (int64_t)token_2) * 32 + d *
+                    8]);
+                const f32x8 v_4 = load_f32x8(&q[((batch + head) * 512 + (int64_t)token_3) * 32 + d *
+                    8]);
+                const f32x8 v_5 = load_f32x8(&q[((batch + head) * 512 + (int64_t)token_4) * 32 + d *
+                    8]);
+                const f32x8 v_6 = load_f32x8(&q[((batch + head) * 512 + (int64_t)token_5) * 32 + d *
+                    8]);
+                const f32x8 v_7 = load_f32x8(&q[((batch + head) * 512 + (int64_t)token_6) * 32 + d *
+                    8]);
+                const f32x8 v_8 = load_f32x8(&q[((batch + head) * 512 + (int64_t)token_7) * 32 + d *
+                    8]);
+                const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
+                const f32x8 mix_1 = shuffle_high1_f32x8(v_1, v_2);
+                const f32x8 mix_2 = shuffle_low1_f32x8(v_3, v_4);
+                const f32x8 mix_3 = shuffle_high1_f32x8(v_3, v_4);
+                const f32x8 mix_4 = shuffle_low1_f32x8(v_5, v_6);
+                const f32x8 mix_5 = shuffle_high1_f32x8(v_5, v_6);
+                const f32x8 mix_6 = shuffle_low1_f32x8(v_7, v_8);
+                const f32x8 mix_7 = shuffle_high1_f32x8(v_7, v_8);
+                const f32x8 mix_8 = shuffle_low2_f32x8(mix, mix_2);
+                const f32x8 mix_9 = shuffle_high2_f32x8(mix, mix_2);
+                const f32x8 mix_10 = shuffle_low2_f32x8(mix_1, mix_3);
+                const f32x8 mix_11 = shuffle_high2_f32x8(mix_1, mix_3);
+                const f32x8 mix_12 = shuffle_low2_f32x8(mix_4, mix_6);
+                const f32x8 mix_13 = shuffle_high2_f32x8(mix_4, mix_6);
+                const f32x8 mix_14 = shuffle_low2_f32x8(mix_5, mix_7);
+                const f32x8 mix_15 = shuffle_high2_f32x8(mix_5, mix_7);
+                store_f32x8(&query_keys[(o * 32 + d * 8) * 32 + lane * 8],
+                    shuffle_low4_f32x8(mix_8, mix_12));
+                store_f32x8(&query_keys[(o * 32 + d * 8 + 1) * 32 + lane * 8],
+                    shuffle_low4_f32x8(mix_10, mix_14));
+                store_f32x8(&query_keys[(o * 32 + d * 8 + 2) * 32 + lane * 8],
+                    shuffle_low4_f32x8(mix_9, mix_13));
+                store_f32x8(&query_keys[(o * 32 + d * 8 + 3) * 32 + lane * 8],
+                    shuffle_low4_f32x8(mix_11, mix_15));
+                store_f32x8(&query_keys[(o * 32 + d * 8 + 4) * 32 + lane * 8],
+                    shuffle_high4_f32x8(mix_8, mix_12));
+                store_f32x8(&query_keys[(o * 32 + d * 8 + 5) * 32 + lane * 8],
+                    shuffle_high4_f32x8(mix_10, mix_14));
+                store_f32x8(&query_keys[(o * 32 + d * 8 + 6) * 32 + lane * 8],
+                    shuffle_high4_f32x8(mix_9, mix_13));
+                store_f32x8(&query_keys[(o * 32 + d * 8 + 7) * 32 + lane * 8],
+                    shuffle_high4_f32x8(mix_11, mix_15));
+            }
+        }
+        for (int64_t lane = 0; lane < 32; lane++) {
+            const int32_t token = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 +
+                lane];
+            lsh_attention_query_pos[o * 32 + lane] = (int32_t)(int64_t)token;
+            key_pos[o * 32 + lane] = key[batch * 512 + (int64_t)token];
+            for (int64_t v_1 = 0; v_1 < 4; v_1++) {
+                store_f32x8(&values[(o * 32 + lane) * 32 + v_1 * 8],
+                    load_f32x8(&v[((batch + head) * 512 + (int64_t)token) * 32 + v_1 * 8]));
+            }
+        }
+        for (int64_t lane = 0; lane < 4; lane++) {
+            f32x8 carried = splat_f32x8(0.0f);
+            for (int64_t d = 0; d < 32; d++) {
+                const f32x8 v_1 = load_f32x8(&query_keys[(o * 32 + d) * 32 + lane * 8]);
+                carried = fma_f32x8(v_1, v_1, carried);
+            }
+            const f32x8 sum = carried / splat_f32x8(32.0f) + splat_f32x8(1e-06f);
+            const f32x8 root = sqrt_f32x8(sum);
+            store_f32x8(&key_scale[o * 32 + lane * 8], splat_f32x8(0.17677669f) / root);
+        }
+    }
+    for (int64_t step = 0; step < 8; step++) {
+        const int64_t slot = (step + 1) % 2;
+        const int64_t other = (round * 16 + run_1 * 8 + step + 32) % 32;
+        const int64_t from_round = other / 16;
+        const int64_t from_chunk = other % 16;
+        for (int64_t lane = 0; lane < 4; lane++) {
+            const int32_t token = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 +
+                lane * 8];
+            const int32_t token_1 = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32
+                + lane * 8 + 1];
+            const int32_t token_2 = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32
+                + lane * 8 + 2];
+            const int32_t token_3 = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32
+                + lane * 8 + 3];
+            const int32_t token_4 = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32
+                + lane * 8 + 4];
+            const int32_t token_5 = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32
+                + lane * 8 + 5];
+            const int32_t token_6 = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32
+                + lane * 8 + 6];
+            const int32_t token_7 = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32
+                + lane * 8 + 7];
+            for (int64_t d = 0; d < 4; d++) {
+                const f32x8 v_1 = load_f32x8(&q[((batch + head) * 512 + (int64_t)token) * 32 + d *
+                    8]);
+                const f32x8 v_2 = load_f32x8(&q[((batch + head) * 512 + (int64_t)token_1) * 32 + d *
+                    8]);
+                const f32x8 v_3 = load_f32x8(&q[((batch + head) * 512 + (int64_t)token_2) * 32 + d *
+                    8]);
+                const f32x8 v_4 = load_f32x8(&q[((batch + head) * 512 + (int64_t)token_3) * 32 + d *
+                    8]);
+                const f32x8 v_5 = load_f32x8(&q[((batch + head) * 512 + (int64_t)token_4) * 32 + d *
+                    8]);
+                const f32x8 v_6 = load_f32x8(&q[((batch + head) * 512 + (int64_t)token_5) * 32 + d *
+                    8]);
+                const f32x8 v_7 = load_f32x8(&q[((batch + head) * 512 + (int64_t)token_6) * 32 + d *
+                    8]);
+                const f32x8 v_8 = load_f32x8(&q[((batch + head) * 512 + (int64_t)token_7) * 32 + d *
+                    8]);
+                const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
+                const f32x8 mix_1 = shuffle_high1_f32x8(v_1, v_2);
+                const f32x8 mix_2 = shuffle_low1_f32x8(v_3, v_4);
+                const f32x8 mix_3 = shuffle_high1_f32x8(v_3, v_4);
+                const f32x8 mix_4 = shuffle_low1_f32x8(v_5, v_6);
+                const f32x8 mix_5 = shuffle_high1_f32x8(v_5, v_6);
+                const f32x8 mix_6 = shuffle_low1_f32x8(v_7, v_8);
+                const f32x8 mix_7 = shuffle_high1_f32x8(v_7, v_8);
+                const f32x8 mix_8 = shuffle_low2_f32x8(mix, mix_2);
+                const f32x8 mix_9 = shuffle_high2_f32x8(mix, mix_2);
+                const f32x8 mix_10 = shuffle_low2_f32x8(mix_1, mix_3);
+                const f32x8 mix_11 = shuffle_high2_f32x8(mix_1, mix_3);
+                const f32x8 mix_12 = shuffle_low2_f32x8(mix_4, mix_6);
+                const f32x8 mix_13 = shuffle_high2_f32x8(mix_4, mix_6);
+                const f32x8 mix_14 = shuffle_low2_f32x8(mix_5, mix_7);
+                const f32x8 mix_15 = shuffle_high2_f32x8(mix_5, mix_7);
+                store_f32x8(&query_keys[(slot * 32 + d * 8) * 32 + lane * 8],
+                    shuffle_low4_f32x8(mix_8, mix_12));
+                store_f32x8(&query_keys[(slot * 32 + d * 8 + 1) * 32 + lane * 8],
+                    shuffle_low4_f32x8(mix_10, mix_14));
+                store_f32x8(&query_keys[(slot * 32 + d * 8 + 2) * 32 + lane * 8],
+                    shuffle_low4_f32x8(mix_9, mix_13));
+                store_f32x8(&query_keys[(slot * 32 + d * 8 + 3) * 32 + lane * 8],
+                    shuffle_low4_f32x8(mix_11, mix_15));
+                store_f32x8(&query_keys[(slot * 32 + d * 8 + 4) * 32 + lane * 8],
+                    shuffle_high4_f32x8(mix_8, mix_12));
+                store_f32x8(&query_keys[(slot * 32 + d * 8 + 5) * 32 + lane * 8],
+                    shuffle_high4_f32x8(mix_10, mix_14));
+                store_f32x8(&query_keys[(slot * 32 + d * 8 + 6) * 32 + lane * 8],
+                    shuffle_high4_f32x8(mix_9, mix_13));
+                store_f32x8(&query_keys[(slot * 32 + d * 8 + 7) * 32 + lane * 8],
+                    shuffle_high4_f32x8(mix_11, mix_15));
+            }
+        }
+        for (int64_t lane = 0; lane < 32; lane++) {
+            const int32_t token = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 +
+                lane];
+            lsh_attention_query_pos[slot * 32 + lane] = (int32_t)(int64_t)token;
+            key_pos[slot * 32 + lane] = key[batch * 512 + (int64_t)token];
+            for (int64_t v_1 = 0; v_1 < 4; v_1++) {
+                store_f32x8(&values[(slot * 32 + lane) * 32 + v_1 * 8],
+                    load_f32x8(&v[((batch + head) * 512 + (int64_t)token) * 32 + v_1 * 8]));
+            }
+        }
+        for (int64_t lane = 0; lane < 4; lane++) {
+            f32x8 carried = splat_f32x8(0.0f);
+            for (int64_t d = 0; d < 32; d++) {
+                const f32x8 v_1 = load_f32x8(&query_keys[(slot * 32 + d) * 32 + lane * 8]);
+                carried = fma_f32x8(v_1, v_1, carried);
+            }
+            const f32x8 sum = carried / splat_f32x8(32.0f) + splat_f32x8(1e-06f);
+            const f32x8 root = sqrt_f32x8(sum);
+            store_f32x8(&key_scale[slot * 32 + lane * 8], splat_f32x8(0.17677669f) / root);
+        }
+        for (int64_t panel = 0; panel < 2; panel++) {
+            const i32x8 query = load_i32x8(&lsh_attention_query_pos[slot * 32 + panel * 16]);
+            const i32x8 query_1 = load_i32x8(&lsh_attention_query_pos[slot * 32 + panel * 16 + 8]);
+            f32x8 most_1 = splat_f32x8(-1e+30f);
+            f32x8 most_2 = splat_f32x8(-1e+30f);
+            for (int64_t o = 0; o < 2; o++) {
+                const int64_t slot_1 = (step + o) % 2;
+                f32x8 carried = most_1;
+                f32x8 carried_1 = most_2;
+                for (int64_t keys = 0; keys < 2; keys++) {
+                    f32x8 acc0_0 = splat_f32x8(0.0f);
+                    f32x8 acc0_1 = splat_f32x8(0.0f);
+                    f32x8 acc1_0 = splat_f32x8(0.0f);
+                    f32x8 acc1_1 = splat_f32x8(0.0f);
+                    f32x8 acc2_0 = splat_f32x8(0.0f);
+                    f32x8 acc2_1 = splat_f32x8(0.0f);
+                    f32x8 acc3_0 = splat_f32x8(0.0f);
+                    f32x8 acc3_1 = splat_f32x8(0.0f);
+                    f32x8 acc4_0 = splat_f32x8(0.0f);
+                    f32x8 acc4_1 = splat_f32x8(0.0f);
+                    f32x8 acc5_0 = splat_f32x8(0.0f);
+                    f32x8 acc5_1 = splat_f32x8(0.0f);
+                    for (int64_t k = 0; k < 32; k++) {
+                        const f32x8 v_1 =
+                            load_f32x8(&query_keys[(slot * 32 + k) * 32 + panel * 16]);
+                        const f32x8 v_2 =
+                            load_f32x8(&query_keys[(slot * 32 + k) * 32 + panel * 16 + 8]);
+                        const f32x8 s = splat_f32x8(query_keys[(slot_1 * 32 + k) * 32 + keys * 6]);
+                        acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                        acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                        const f32x8 s_1 =
+                            splat_f32x8(query_keys[(slot_1 * 32 + k) * 32 + keys * 6 + 1]);
+                        acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                        acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                        const f32x8 s_2 =
+                            splat_f32x8(query_keys[(slot_1 * 32 + k) * 32 + keys * 6 + 2]);
+                        acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                        acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                        const f32x8 s_3 =
+                            splat_f32x8(query_keys[(slot_1 * 32 + k) * 32 + keys * 6 + 3]);
+                        acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                        acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                        const f32x8 s_4 =
+                            splat_f32x8(query_keys[(slot_1 * 32 + k) * 32 + keys * 6 + 4]);
+                        acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                        acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                        const f32x8 s_5 =
+                            splat_f32x8(query_keys[(slot_1 * 32 + k) * 32 + keys * 6 + 5]);
+                        acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
+                        acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+                    }
+                    const f32x8 s = splat_f32x8(key_scale[slot_1 * 32 + keys * 6]);
+                    const i32x8 s_1 = splat_i32x8(key_pos[slot_1 * 32 + keys * 6]);
+                    const f32x8 pick = select_f32x8((i32x8)(s_1 < query), acc0_0 * s,
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high = max_f32x8(carried, pick);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6) * 16], pick);
+                    const f32x8 pick_1 = select_f32x8((i32x8)(s_1 < query_1), acc0_1 * s,
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_1 = max_f32x8(carried_1, pick_1);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6) * 16 + 8], pick_1);
+                    const f32x8 s_2 = splat_f32x8(key_scale[slot_1 * 32 + keys * 6 + 1]);
+                    const i32x8 s_3 = splat_i32x8(key_pos[slot_1 * 32 + keys * 6 + 1]);
+                    const f32x8 pick_2 = select_f32x8((i32x8)(s_3 < query), acc1_0 * s_2,
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_2 = max_f32x8(high, pick_2);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6 + 1) * 16], pick_2);
+                    const f32x8 pick_3 = select_f32x8((i32x8)(s_3 < query_1), acc1_1 * s_2,
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_3 = max_f32x8(high_1, pick_3);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6 + 1) * 16 + 8], pick_3);
+                    const f32x8 s_4 = splat_f32x8(key_scale[slot_1 * 32 + keys * 6 + 2]);
+                    const i32x8 s_5 = splat_i32x8(key_pos[slot_1 * 32 + keys * 6 + 2]);
+                    const f32x8 pick_4 = select_f32x8((i32x8)(s_5 < query), acc2_0 * s_4,
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_4 = max_f32x8(high_2, pick_4);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6 + 2) * 16], pick_4);
+                    const f32x8 pick_5 = select_f32x8((i32x8)(s_5 < query_1), acc2_1 * s_4,
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_5 = max_f32x8(high_3, pick_5);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6 + 2) * 16 + 8], pick_5);
+                    const f32x8 s_6 = splat_f32x8(key_scale[slot_1 * 32 + keys * 6 + 3]);
+                    const i32x8 s_7 = splat_i32x8(key_pos[slot_1 * 32 + keys * 6 + 3]);
+                    const f32x8 pick_6 = select_f32x8((i32x8)(s_7 < query), acc3_0 * s_6,
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_6 = max_f32x8(high_4, pick_6);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6 + 3) * 16], pick_6);
+                    const f32x8 pick_7 = select_f32x8((i32x8)(s_7 < query_1), acc3_1 * s_6,
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_7 = max_f32x8(high_5, pick_7);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6 + 3) * 16 + 8], pick_7);
+                    const f32x8 s_8 = splat_f32x8(key_scale[slot_1 * 32 + keys * 6 + 4]);
+                    const i32x8 s_9 = splat_i32x8(key_pos[slot_1 * 32 + keys * 6 + 4]);
+                    const f32x8 pick_8 = select_f32x8((i32x8)(s_9 < query), acc4_0 * s_8,
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_8 = max_f32x8(high_6, pick_8);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6 + 4) * 16], pick_8);
+                    const f32x8 pick_9 = select_f32x8((i32x8)(s_9 < query_1), acc4_1 * s_8,
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_9 = max_f32x8(high_7, pick_9);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6 + 4) * 16 + 8], pick_9);
+                    const f32x8 s_10 = splat_f32x8(key_scale[slot_1 * 32 + keys * 6 + 5]);
+                    const i32x8 s_11 = splat_i32x8(key_pos[slot_1 * 32 + keys * 6 + 5]);
+                    const f32x8 pick_10 = select_f32x8((i32x8)(s_11 < query), acc5_0 * s_10,
+                        splat_f32x8(-1e+30f));
+                    carried = max_f32x8(high_8, pick_10);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6 + 5) * 16], pick_10);
+                    const f32x8 pick_11 = select_f32x8((i32x8)(s_11 < query_1), acc5_1 * s_10,
+                        splat_f32x8(-1e+30f));
+                    carried_1 = max_f32x8(high_9, pick_11);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6 + 5) * 16 + 8], pick_11);
+                }
+                f32x8 carried_2 = carried;
+                f32x8 carried_3 = carried_1;
+                for (int64_t keys = 0; keys < 4; keys++) {
+                    f32x8 acc0_0 = splat_f32x8(0.0f);
+                    f32x8 acc0_1 = splat_f32x8(0.0f);
+                    f32x8 acc1_0 = splat_f32x8(0.0f);
+                    f32x8 acc1_1 = splat_f32x8(0.0f);
+                    f32x8 acc2_0 = splat_f32x8(0.0f);
+                    f32x8 acc2_1 = splat_f32x8(0.0f);
+                    f32x8 acc3_0 = splat_f32x8(0.0f);
+                    f32x8 acc3_1 = splat_f32x8(0.0f);
+                    f32x8 acc4_0 = splat_f32x8(0.0f);
+                    f32x8 acc4_1 = splat_f32x8(0.0f);
+                    for (int64_t k = 0; k < 32; k++) {
+                        const f32x8 v_1 =
+                            load_f32x8(&query_keys[(slot * 32 + k) * 32 + panel * 16]);
+                        const f32x8 v_2 =
+                            load_f32x8(&query_keys[(slot * 32 + k) * 32 + panel * 16 + 8]);
+                        const f32x8 s =
+                            splat_f32x8(query_keys[(slot_1 * 32 + k) * 32 + keys * 5 + 12]);
+                        acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                        acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                        const f32x8 s_1 =
+                            splat_f32x8(query_keys[(slot_1 * 32 + k) * 32 + keys * 5 + 13]);
+                        acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                        acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                        const f32x8 s_2 =
+                            splat_f32x8(query_keys[(slot_1 * 32 + k) * 32 + keys * 5 + 14]);
+                        acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                        acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                        const f32x8 s_3 =
+                            splat_f32x8(query_keys[(slot_1 * 32 + k) * 32 + keys * 5 + 15]);
+                        acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                        acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                        const f32x8 s_4 =
+                            splat_f32x8(query_keys[(slot_1 * 32 + k) * 32 + keys * 5 + 16]);
+                        acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                        acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                    }
+                    const f32x8 s = splat_f32x8(key_scale[slot_1 * 32 + keys * 5 + 12]);
+                    const i32x8 s_1 = splat_i32x8(key_pos[slot_1 * 32 + keys * 5 + 12]);
+                    const f32x8 pick = select_f32x8((i32x8)(s_1 < query), acc0_0 * s,
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high = max_f32x8(carried_2, pick);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5 + 12) * 16], pick);
+                    const f32x8 pick_1 = select_f32x8((i32x8)(s_1 < query_1), acc0_1 * s,
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_1 = max_f32x8(carried_3, pick_1);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5 + 12) * 16 + 8], pick_1);
+                    const f32x8 s_2 = splat_f32x8(key_scale[slot_1 * 32 + keys * 5 + 13]);
+                    const i32x8 s_3 = splat_i32x8(key_pos[slot_1 * 32 + keys * 5 + 13]);
+                    const f32x8 pick_2 = select_f32x8((i32x8)(s_3 < query), acc1_0 * s_2,
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_2 = max_f32x8(high, pick_2);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5 + 13) * 16], pick_2);
+                    const f32x8 pick_3 = select_f32x8((i32x8)(s_3 < query_1), acc1_1 * s_2,
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_3 = max_f32x8(high_1, pick_3);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5 + 13) * 16 + 8], pick_3);
+                    const f32x8 s_4 = splat_f32x8(key_scale[slot_1 * 32 + keys * 5 + 14]);
+                    const i32x8 s_5 = splat_i32x8(key_pos[slot_1 * 32 + keys * 5 + 14]);
+                    const f32x8 pick_4 = select_f32x8((i32x8)(s_5 < query), acc2_0 * s_4,
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_4 = max_f32x8(high_2, pick_4);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5 + 14) * 16], pick_4);
+                    const f32x8 pick_5 = select_f32x8((i32x8)(s_5 < query_1), acc2_1 * s_4,
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_5 = max_f32x8(high_3, pick_5);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5 + 14) * 16 + 8], pick_5);
+                    const f32x8 s_6 = splat_f32x8(key_scale[slot_1 * 32 + keys * 5 + 15]);
+                    const i32x8 s_7 = splat_i32x8(key_pos[slot_1 * 32 + keys * 5 + 15]);
+                    const f32x8 pick_6 = select_f32x8((i32x8)(s_7 < query), acc3_0 * s_6,
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_6 = max_f32x8(high_4, pick_6);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5 + 15) * 16], pick_6);
+                    const f32x8 pick_7 = select_f32x8((i32x8)(s_7 < query_1), acc3_1 * s_6,
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_7 = max_f32x8(high_5, pick_7);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5 + 15) * 16 + 8], pick_7);
+                    const f32x8 s_8 = splat_f32x8(key_scale[slot_1 * 32 + keys * 5 + 16]);
+                    const i32x8 s_9 = splat_i32x8(key_pos[slot_1 * 32 + keys * 5 + 16]);
+                    const f32x8 pick_8 = select_f32x8((i32x8)(s_9 < query), acc4_0 * s_8,
+                        splat_f32x8(-1e+30f));
+                    carried_2 = max_f32x8(high_6, pick_8);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5 + 16) * 16], pick_8);
+                    const f32x8 pick_9 = select_f32x8((i32x8)(s_9 < query_1), acc4_1 * s_8,
+                        splat_f32x8(-1e+30f));
+                    carried_3 = max_f32x8(high_7, pick_9);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5 + 16) * 16 + 8], pick_9);
+                }
+                most_1 = carried_2;
+                most_2 = carried_3;
+            }
+            const f32x8 high = max_f32x8(most_1, splat_f32x8(-1e+29f));
+            const f32x8 high_1 = max_f32x8(most_2, splat_f32x8(-1e+29f));
+            f32x8 sum = splat_f32x8(0.0f);
+            f32x8 sum_1 = splat_f32x8(0.0f);
+            for (int64_t key_1 = 0; key_1 < 64; key_1++) {
+                const f32x8 diff = load_f32x8(&lsh_attention_scores[key_1 * 16]) - high;
+                const f32x8 y = exp_f32x8(diff);
+                store_f32x8(&lsh_attention_scores[key_1 * 16], y);
+                sum = sum + y;
+                const f32x8 diff_1 = load_f32x8(&lsh_attention_scores[key_1 * 16 + 8]) - high_1;
+                const f32x8 y_1 = exp_f32x8(diff_1);
+                store_f32x8(&lsh_attention_scores[key_1 * 16 + 8], y_1);
+                sum_1 = sum_1 + y_1;
+            }
+            for (int64_t lane = 0; lane < 16; lane++) {
+                const int32_t token = lsh_attention_query_pos[slot * 32 + panel * 16 + lane];
+                top[lane] = run_max[(batch + head) * 512 + (int64_t)token];
+                total_sum[lane] = run_sum[(batch + head) * 512 + (int64_t)token];
+            }
+            const f32x8 v_1 = load_f32x8(&top[0]);
+            const f32x8 high_2 = max_f32x8(v_1, most_1);
+            const f32x8 y = exp_f32x8(v_1 - high_2);
+            const f32x8 y_1 = exp_f32x8(most_1 - high_2);
+            const f32x8 v_2 = load_f32x8(&total_sum[0]);
+            store_f32x8(&most[0], most_1);
+            store_f32x8(&top[0], high_2);
+            store_f32x8(&total_sum[0], fma_f32x8(v_2, y, sum * y_1));
+            store_f32x8(&keep[0], y);
+            store_f32x8(&gain[0], y_1);
+            const f32x8 v_3 = load_f32x8(&top[8]);
+            const f32x8 high_3 = max_f32x8(v_3, most_2);
+            const f32x8 y_2 = exp_f32x8(v_3 - high_3);
+            const f32x8 y_3 = exp_f32x8(most_2 - high_3);
+            const f32x8 v_4 = load_f32x8(&total_sum[8]);
+            store_f32x8(&most[8], most_2);
+            store_f32x8(&top[8], high_3);
+            store_f32x8(&total_sum[8], fma_f32x8(v_4, y_2, sum_1 * y_3));
+            store_f32x8(&keep[8], y_2);
+            store_f32x8(&gain[8], y_3);
+            for (int64_t lane = 0; lane < 16; lane++) {
+                const int32_t token = lsh_attention_query_pos[slot * 32 + panel * 16 + lane];
+                run_max[(batch + head) * 512 + (int64_t)token] = top[lane];
+                run_sum[(batch + head) * 512 + (int64_t)token] = total_sum[lane];
+                if (most[lane] == -1e+30f) {
+                    const int32_t x = (int32_t)(int64_t)token;
+                    int32_t carried = 0;
+                    for (int64_t o = 0; o < 2; o++) {
+                        const int64_t slot_1 = (step + o) % 2;
+                        for (int64_t key_1 = 0; key_1 < 32; key_1++) {
+                            carried =
+                                sub_i32(carried, -(lsh_attention_query_pos[slot_1 * 32 + key_1] ==
+                                x));
+                        }
+                    }
+                    self_count[((batch + head) * 2 + round) * 512 + (int64_t)token] = carried;
+                }
+            }
+            for (int64_t column = 0; column < 2; column++) {
+                for (int64_t tile = 0; tile < 1; tile++) {
+                    f32x8 carried = splat_f32x8(0.0f);
+                    f32x8 carried_1 = splat_f32x8(0.0f);
+                    f32x8 carried_2 = splat_f32x8(0.0f);
+                    f32x8 carried_3 = splat_f32x8(0.0f);
+                    f32x8 carried_4 = splat_f32x8(0.0f);
+                    f32x8 carried_5 = splat_f32x8(0.0f);
+                    f32x8 carried_6 = splat_f32x8(0.0f);
+                    f32x8 carried_7 = splat_f32x8(0.0f);
+                    f32x8 carried_8 = splat_f32x8(0.0f);
+                    f32x8 carried_9 = splat_f32x8(0.0f);
+                    f32x8 carried_10 = splat_f32x8(0.0f);
+                    f32x8 carried_11 = splat_f32x8(0.0f);
+                    for (int64_t o = 0; o < 2; o++) {
+                        const int64_t slot_1 = (step + o) % 2;
+                        for (int64_t k = 0; k < 32; k++) {
+                            const f32x8 v_5 =
+                                load_f32x8(&values[(slot_1 * 32 + k) * 32 + column * 16]);
+                            const f32x8 v_6 =
+                                load_f32x8(&values[(slot_1 * 32 + k) * 32 + column * 16 + 8]);
+                            const f32x8 s =
+                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6]);
+                            carried = fma_f32x8(s, v_5, carried);
+                            carried_1 = fma_f32x8(s, v_6, carried_1);
+                            const f32x8 s_1 =
+                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 + 1]);
+                            carried_2 = fma_f32x8(s_1, v_5, carried_2);
+                            carried_3 = fma_f32x8(s_1, v_6, carried_3);
+                            const f32x8 s_2 =
+                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 + 2]);
+                            carried_4 = fma_f32x8(s_2, v_5, carried_4);
+                            carried_5 = fma_f32x8(s_2, v_6, carried_5);
+                            const f32x8 s_3 =
+                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 + 3]);
+                            carried_6 = fma_f32x8(s_3, v_5, carried_6);
+                            carried_7 = fma_f32x8(s_3, v_6, carried_7);
+                            const f32x8 s_4 =
+                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 + 4]);
+                            carried_8 = fma_f32x8(s_4, v_5, carried_8);
+                            carried_9 = fma_f32x8(s_4, v_6, carried_9);
+                            const f32x8 s_5 =
+                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 + 5]);
+                            carried_10 = fma_f32x8(s_5, v_5, carried_10);
+                            carried_11 = fma_f32x8(s_5, v_6, carried_11);
+                        }
+                    }
+                    const f32x8 s = splat_f32x8(keep[tile * 6]);
+                    const f32x8 s_1 = splat_f32x8(gain[tile * 6]);
+                    const int32_t token = lsh_attention_query_pos[slot * 32 + panel * 16 + tile *
+                        6];
+                    const f32x8 v_5 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 +
+                        column * 16]);
+                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column * 16],
+                        fma_f32x8(carried, s_1, v_5 * s));
+                    const f32x8 v_6 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 +
+                        column * 16 + 8]);
+                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column * 16 +
+                        8], fma_f32x8(carried_1, s_1, v_6 * s));
+                    const f32x8 s_2 = splat_f32x8(keep[tile * 6 + 1]);
+                    const f32x8 s_3 = splat_f32x8(gain[tile * 6 + 1]);
+                    const int32_t token_1 = lsh_attention_query_pos[slot * 32 + panel * 16 + tile *
+                        6 + 1];
+                    const f32x8 v_7 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32
+                        + column * 16]);
+                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column * 16],
+                        fma_f32x8(carried_2, s_3, v_7 * s_2));
+                    const f32x8 v_8 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32
+                        + column * 16 + 8]);
+                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column * 16 +
+                        8], fma_f32x8(carried_3, s_3, v_8 * s_2));
+                    const f32x8 s_4 = splat_f32x8(keep[tile * 6 + 2]);
+                    const f32x8 s_5 = splat_f32x8(gain[tile * 6 + 2]);
+                    const int32_t token_2 = lsh_attention_query_pos[slot * 32 + panel * 16 + tile *
+                        6 + 2];
+                    const f32x8 v_9 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32
+                        + column * 16]);
+                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column * 16],
+                        fma_f32x8(carried_4, s_5, v_9 * s_4));
+                    const f32x8 v_10 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) *
+                        32 + column * 16 + 8]);
+                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column * 16 +
+                        8], fma_f32x8(carried_5, s_5, v_10 * s_4));
+                    const f32x8 s_6 = splat_f32x8(keep[tile * 6 + 3]);
+                    const f32x8 s_7 = splat_f32x8(gain[tile * 6 + 3]);
+                    const int32_t token_3 = lsh_attention_query_pos[slot * 32 + panel * 16 + tile *
+                        6 + 3];
+                    const f32x8 v_11 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) *
+                        32 + column * 16]);
+                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column * 16],
+                        fma_f32x8(carried_6, s_7, v_11 * s_6));
+                    const f32x8 v_12 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) *
+                        32 + column * 16 + 8]);
+                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column * 16 +
+                        8], fma_f32x8(carried_7, s_7, v_12 * s_6));
+                    const f32x8 s_8 = splat_f32x8(keep[tile * 6 + 4]);
+                    const f32x8 s_9 = splat_f32x8(gain[tile * 6 + 4]);
+                    const int32_t token_4 = lsh_attention_query_pos[slot * 32 + panel * 16 + tile *
+                        6 + 4];
+                    const f32x8 v_13 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) *
+                        32 + column * 16]);
+                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column * 16],
+                        fma_f32x8(carried_8, s_9, v_13 * s_8));
+                    const f32x8 v_14 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) *
+                        32 + column * 16 + 8]);
+                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column * 16 +
+                        8], fma_f32x8(carried_9, s_9, v_14 * s_8));
+                    const f32x8 s_10 = splat_f32x8(keep[tile * 6 + 5]);
+                    const f32x8 s_11 = splat_f32x8(gain[tile * 6 + 5]);
+                    const int32_t token_5 = lsh_attention_query_pos[slot * 32 + panel * 16 + tile *
+                        6 + 5];
+                    const f32x8 v_15 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) *
+                        32 + column * 16]);
+                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) * 32 + column * 16],
+                        fma_f32x8(carried_10, s_11, v_15 * s_10));
+                    const f32x8 v_16 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) *
+                        32 + column * 16 + 8]);
+                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) * 32 + column * 16 +
+                        8], fma_f32x8(carried_11, s_11, v_16 * s_10));
+                }
+                for (int64_t tile = 0; tile < 2; tile++) {
+                    f32x8 carried = splat_f32x8(0.0f);
+                    f32x8 carried_1 = splat_f32x8(0.0f);
+                    f32x8 carried_2 = splat_f32x8(0.0f);
+                    f32x8 carried_3 = splat_f32x8(0.0f);
+                    f32x8 carried_4 = splat_f32x8(0.0f);
+                    f32x8 carried_5 = splat_f32x8(0.0f);
+                    f32x8 carried_6 = splat_f32x8(0.0f);
+                    f32x8 carried_7 = splat_f32x8(0.0f);
+                    f32x8 carried_8 = splat_f32x8(0.0f);
+                    f32x8 carried_9 = splat_f32x8(0.0f);
+                    for (int64_t o = 0; o < 2; o++) {
+                        const int64_t slot_1 = (step + o) % 2;
+                        for (int64_t k = 0; k < 32; k++) {
+                            const f32x8 v_5 =
+                                load_f32x8(&values[(slot_1 * 32 + k) * 32 + column * 16]);
+                            const f32x8 v_6 =
+                                load_f32x8(&values[(slot_1 * 32 + k) * 32 + column * 16 + 8]);
+                            const f32x8 s =
+                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 + 6]);
+                            carried = fma_f32x8(s, v_5, carried);
+                            carried_1 = fma_f32x8(s, v_6, carried_1);
+                            const f32x8 s_1 =
+                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 + 7]);
+                            carried_2 = fma_f32x8(s_1, v_5, carried_2);
+                            carried_3 = fma_f32x8(s_1, v_6, carried_3);
+                            const f32x8 s_2 =
+                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 + 8]);
+                            carried_4 = fma_f32x8(s_2, v_5, carried_4);
+                            carried_5 = fma_f32x8(s_2, v_6, carried_5);
+                            const f32x8 s_3 =
+                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 + 9]);
+                            carried_6 = fma_f32x8(s_3, v_5, carried_6);
+                            carried_7 = fma_f32x8(s_3, v_6, carried_7);
+                            const f32x8 s_4 =
+                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
+                                10]);
+                            carried_8 = fma_f32x8(s_4, v_5, carried_8);
+                            carried_9 = fma_f32x8(s_4, v_6, carried_9);
+                        }
+                    }
+                    const f32x8 s = splat_f32x8(keep[tile * 5 + 6]);
+                    const f32x8 s_1 = splat_f32x8(gain[tile * 5 + 6]);
+                    const int32_t token = lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5
+                        + 6];
+                    const f32x8 v_5 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 +
+                        column * 16]);
+                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column * 16],
+                        fma_f32x8(carried, s_1, v_5 * s));
+                    const f32x8 v_6 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 +
+                        column * 16 + 8]);
+                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column * 16 +
+                        8], fma_f32x8(carried_1, s_1, v_6 * s));
+                    const f32x8 s_2 = splat_f32x8(keep[tile * 5 + 7]);
+                    const f32x8 s_3 = splat_f32x8(gain[tile * 5 + 7]);
+                    const int32_t token_1 = lsh_attention_query_pos[slot * 32 + panel * 16 + tile *
+                        5 + 7];
+                    const f32x8 v_7 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32
+                        + column * 16]);
+                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column * 16],
+                        fma_f32x8(carried_2, s_3, v_7 * s_2));
+                    const f32x8 v_8 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32
+                        + column * 16 + 8]);
+                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column * 16 +
+                        8], fma_f32x8(carried_3, s_3, v_8 * s_2));
+                    const f32x8 s_4 = splat_f32x8(keep[tile * 5 + 8]);
+                    const f32x8 s_5 = splat_f32x8(gain[tile * 5 + 8]);
+                    const int32_t token_2 = lsh_attention_query_pos[slot * 32 + panel * 16 + tile *
+                        5 + 8];
+                    const f32x8 v_9 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32
+                        + column * 16]);
+                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column * 16],
+                        fma_f32x8(carried_4, s_5, v_9 * s_4));
+                    const f32x8 v_10 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) *
+                        32 + column * 16 + 8]);
+                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column * 16 +
+                        8], fma_f32x8(carried_5, s_5, v_10 * s_4));
+                    const f32x8 s_6 = splat_f32x8(keep[tile * 5 + 9]);
+                    const f32x8 s_7 = splat_f32x8(gain[tile * 5 + 9]);
+                    const int32_t token_3 = lsh_attention_query_pos[slot * 32 + panel * 16 + tile *
+                        5 + 9];
+                    const f32x8 v_11 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) *
+                        32 + column * 16]);
+                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column * 16],
+                        fma_f32x8(carried_6, s_7, v_11 * s_6));
+                    const f32x8 v_12 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) *
+                        32 + column * 16 + 8]);
+                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column * 16 +
+                        8], fma_f32x8(carried_7, s_7, v_12 * s_6));
+                    const f32x8 s_8 = splat_f32x8(keep[tile * 5 + 10]);
+                    const f32x8 s_9 = splat_f32x8(gain[tile * 5 + 10]);
+                    const int32_t token_4 = lsh_attention_query_pos[slot * 32 + panel * 16 + tile *
+                        5 + 10];
+                    const f32x8 v_13 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) *
+                        32 + column * 16]);
+                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column * 16],
+                        fma_f32x8(carried_8, s_9, v_13 * s_8));
+                    const f32x8 v_14 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) *
+                        32 + column * 16 + 8]);
+                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column * 16 +
+                        8], fma_f32x8(carried_9, s_9, v_14 * s_8));
+                }
+            }
+        }
+    }
+}
+
+/* crime-and-punishment-bytes.yaml:5: LSH attention: output of a group of heads, added to stream
+ * 1
+ * tasks [batch 1][block 8] */
+static void lsh_output(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+    int64_t task) {
+    const int64_t batch = task / 8;
+    const int64_t block = task % 8;
+    const int64_t index = arg[0];
+    const int64_t group = arg[1];
+    const float *restrict run_sum = (const float *)(const void *)(call->workspace + 997440); /*
+        [1][1][512]: [batch][group][rows]: sum of exponentials */
+    const float *restrict out = (const float *)(const void *)(call->workspace + 917504); /*
+        [1][1][512][32]: [batch][group][rows][head]: not yet divided by run_sum */
+    float *restrict lsh_output_heads = (float *)(void *)scratch; /* [64][48] */
+    const int32_t *restrict self_count = (const int32_t *)(const void *)(call->workspace + 987200);
+        /* [1][1][2][512]: [batch][group][round][rows]: self entries of rows without other keys */
+    const float *restrict v = (const float *)(const void *)(call->workspace + 851968); /*
+        [1][1][512][32]: [batch][group][rows][head] */
+    const float *w_lsh_output = (const float *)(const void *)(call->weights + 818688); /*
+        [2][6][192][32] */
+    float *restrict y1 = (float *)(void *)call->workspace; /* [1][512][192]: [batch][rows][hidden]:
+        attention stream */
+    for (int64_t i = 0; i < 64; i++) {
+        for (int64_t head = 0; head < 1; head++) {
+            const float sum = run_sum[(batch + head) * 512 + block * 64 + i];
+            if (sum > 0.0f) {
+                const float quot = 1.0f / sum;
+                for (int64_t v_1 = 0; v_1 < 4; v_1++) {
+                    const f32x8 prod = load_f32x8(&out[((batch + head) * 512 + block * 64 + i) * 32
+                        + v_1 * 8]) * splat_f32x8(quot);
+                    store_f32x8(&lsh_output_heads[i * 48 + head * 32 + v_1 * 8], prod);
+                }
+            } else {
+                const float x = (float)self_count[(batch + head) * 2 * 512 + block * 64 + i];
+                const float y = log_f32(x);
+                const float sum_1 = -1e+05f + y;
+                const float x_1 = (float)self_count[((batch + head) * 2 + 1) * 512 + block * 64 +
+                    i];
+                const float y_1 = log_f32(x_1);
+                const float sum_2 = -1e+05f + y_1;
+                const float high = max_f32(sum_1, sum_2);
+                const float y_2 = exp_f32(sum_1 - high);
+                const float y_3 = exp_f32(sum_2 - high);
+                const float y_4 = log_f32(y_2 + y_3);
+                const float sum_3 = y_4 + high;
+                const float y_5 = exp_f32(-1e+05f - sum_1);
+                const float y_6 = exp_f32(sum_1 - sum_3);
+                const float y_7 = exp_f32(-1e+05f - sum_2);
+                const float y_8 = exp_f32(sum_2 - sum_3);
+                const float weight = x * y_5 * y_6 + x_1 * y_7 * y_8;
+                for (int64_t v_1 = 0; v_1 < 4; v_1++) {
+                    const f32x8 prod = load_f32x8(&v[((batch + head) * 512 + block * 64 + i) * 32 +
+                        v_1 * 8]) * splat_f32x8(weight);
+                    store_f32x8(&lsh_output_heads[i * 48 + head * 32 + v_1 * 8], prod);
+                }
+            }
+        }
+    }
+    for (int64_t column = 0; column < 12; column++) {
+        const int64_t panel = column / 2;
+        const int64_t rem = column % 2;
+        for (int64_t tile = 0; tile < 9; tile++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            f32x8 acc5_0 = splat_f32x8(0.0f);
+            f32x8 acc5_1 = splat_f32x8(0.0f);
+            for (int64_t k = 0; k < 32; k++) {
+                const f32x8 v_1 =
+                    load_f32x8(&w_lsh_output[((index * 6 + panel) * 192 + k + group * 32) * 32 + rem
+                    * 16]);
+                const f32x8 v_2 =
+                    load_f32x8(&w_lsh_output[((index * 6 + panel) * 192 + k + group * 32) * 32 + rem
+                    * 16 + 8]);
+                const f32x8 s = splat_f32x8(lsh_output_heads[tile * 6 * 48 + k]);
+                acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                const f32x8 s_1 = splat_f32x8(lsh_output_heads[(tile * 6 + 1) * 48 + k]);
+                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                const f32x8 s_2 = splat_f32x8(lsh_output_heads[(tile * 6 + 2) * 48 + k]);
+                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                const f32x8 s_3 = splat_f32x8(lsh_output_heads[(tile * 6 + 3) * 48 + k]);
+                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                const f32x8 s_4 = splat_f32x8(lsh_output_heads[(tile * 6 + 4) * 48 + k]);
+                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                const f32x8 s_5 = splat_f32x8(lsh_output_heads[(tile * 6 + 5) * 48 + k]);
+                acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
+                acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+            }
+            const f32x8 v_1 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column *
+                16]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16], v_1 +
+                acc0_0);
+            const f32x8 v_2 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column *
+                16 + 8]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 8], v_2 +
+                acc0_1);
+            const f32x8 v_3 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 1) * 192 +
+                column * 16]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 1) * 192 + column * 16], v_3 +
+                acc1_0);
+            const f32x8 v_4 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 1) * 192 +
+                column * 16 + 8]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 1) * 192 + column * 16 + 8], v_4
+                + acc1_1);
+            const f32x8 v_5 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 2) * 192 +
+                column * 16]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 2) * 192 + column * 16], v_5 +
+                acc2_0);
+            const f32x8 v_6 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 2) * 192 +
+                column * 16 + 8]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 2) * 192 + column * 16 + 8], v_6
+                + acc2_1);
+            const f32x8 v_7 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 3) * 192 +
+                column * 16]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 3) * 192 + column * 16], v_7 +
+                acc3_0);
+            const f32x8 v_8 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 3) * 192 +
+                column * 16 + 8]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 3) * 192 + column * 16 + 8], v_8
+                + acc3_1);
+            const f32x8 v_9 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 4) * 192 +
+                column * 16]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 4) * 192 + column * 16], v_9 +
+                acc4_0);
+            const f32x8 v_10 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 4) * 192 +
+                column * 16 + 8]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 4) * 192 + column * 16 + 8], v_10
+                + acc4_1);
+            const f32x8 v_11 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 5) * 192 +
+                column * 16]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 5) * 192 + column * 16], v_11 +
+                acc5_0);
+            const f32x8 v_12 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 5) * 192 +
+                column * 16 + 8]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 5) * 192 + column * 16 + 8], v_12
+                + acc5_1);
+        }
+        for (int64_t tile = 0; tile < 2; tile++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            for (int64_t k = 0; k < 32; k++) {
+                const f32x8 v_1 =
+                    load_f32x8(&w_lsh_output[((index * 6 + panel) * 192 + k + group * 32) * 32 + rem
+                    * 16]);
+                const f32x8 v_2 =
+                    load_f32x8(&w_lsh_output[((index * 6 + panel) * 192 + k + group * 32) * 32 + rem
+                    * 16 + 8]);
+                const f32x8 s = splat_f32x8(lsh_output_heads[(tile * 5 + 54) * 48 + k]);
+                acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                const f32x8 s_1 = splat_f32x8(lsh_output_heads[(tile * 5 + 55) * 48 + k]);
+                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                const f32x8 s_2 = splat_f32x8(lsh_output_heads[(tile * 5 + 56) * 48 + k]);
+                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                const f32x8 s_3 = splat_f32x8(lsh_output_heads[(tile * 5 + 57) * 48 + k]);
+                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                const f32x8 s_4 = splat_f32x8(lsh_output_heads[(tile * 5 + 58) * 48 + k]);
+                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+            }
+            const f32x8 v_1 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 54) * 192 +
+                column * 16]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 54) * 192 + column * 16], v_1 +
+                acc0_0);
+            const f32x8 v_2 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 54) * 192 +
+                column * 16 + 8]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 54) * 192 + column * 16 + 8], v_2
+                + acc0_1);
+            const f32x8 v_3 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 55) * 192 +
+                column * 16]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 55) * 192 + column * 16], v_3 +
+                acc1_0);
+            const f32x8 v_4 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 55) * 192 +
+                column * 16 + 8]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 55) * 192 + column * 16 + 8], v_4
+                + acc1_1);
+            const f32x8 v_5 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 56) * 192 +
+                column * 16]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 56) * 192 + column * 16], v_5 +
+                acc2_0);
+            const f32x8 v_6 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 56) * 192 +
+                column * 16 + 8]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 56) * 192 + column * 16 + 8], v_6
+                + acc2_1);
+            const f32x8 v_7 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 57) * 192 +
+                column * 16]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 57) * 192 + column * 16], v_7 +
+                acc3_0);
+            const f32x8 v_8 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 57) * 192 +
+                column * 16 + 8]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 57) * 192 + column * 16 + 8], v_8
+                + acc3_1);
+            const f32x8 v_9 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 58) * 192 +
+                column * 16]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 58) * 192 + column * 16], v_9 +
+                acc4_0);
+            const f32x8 v_10 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 58) * 192 +
+                column * 16 + 8]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 58) * 192 + column * 16 + 8],
+                v_10 + acc4_1);
+        }
+    }
+}
+
+/* crime-and-punishment-bytes.yaml:9: feed-forward of width 768 on blocks of 64 rows
+ * tasks [batch 1][block 8] */
+static void feed_forward(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+    int64_t task) {
+    const int64_t batch = task / 8;
+    const int64_t block = task % 8;
+    const int64_t layer = arg[0];
+    const float *restrict y1 = (const float *)(const void *)call->workspace; /* [1][512][192]:
+        [batch][rows][hidden]: attention stream */
+    const float *w_ff_norm_weight = (const float *)(const void *)(call->weights + 2317824); /*
+        [4][192] */
+    const float *w_ff_norm_bias = (const float *)(const void *)(call->weights + 2320896); /*
+        [4][192] */
+    float *restrict feed_forward_x = (float *)(void *)scratch; /* [64][208] */
+    const float *w_ff_in_weight = (const float *)(const void *)(call->weights + 2323968); /*
+        [4][24][192][32] */
+    const float *w_ff_in_bias = (const float *)(const void *)(call->weights + 4683264); /* [4][768]
+        */
+    float *restrict hidden = (float *)(void *)(scratch + 53248); /* [64][784] */
+    const float *w_ff_out_weight = (const float *)(const void *)(call->weights + 4695552); /*
+        [4][6][768][32] */
+    const float *w_ff_out_bias = (const float *)(const void *)(call->weights + 7054848); /* [4][192]
+        */
+    float *restrict y2 = (float *)(void *)(call->workspace + 393216); /* [1][512][192]:
+        [batch][rows][hidden]: feed-forward stream */
+    /* layer norm of 64 rows of 192 */
+    for (int64_t i = 0; i < 64; i++) {
+        f32x8 carried = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 24; v++) {
+            carried = carried + load_f32x8(&y1[(batch * 512 + block * 64 + i) * 192 + v * 8]);
+        }
+        const f32x8 mix = shuffle_swap4_f32x8(carried);
+        const f32x8 sum = carried + mix;
+        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
+        const f32x8 sum_1 = sum + mix_1;
+        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
+        const f32x8 sum_2 = sum_1 + mix_2;
+        const float mean = sum_2[0] / 192.0f;
+        f32x8 carried_1 = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 24; v++) {
+            const f32x8 diff = load_f32x8(&y1[(batch * 512 + block * 64 + i) * 192 + v * 8]) -
+                splat_f32x8(mean);
+            carried_1 = fma_f32x8(diff, diff, carried_1);
+        }
+        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
+        const f32x8 sum_3 = carried_1 + mix_3;
+        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
+        const f32x8 sum_4 = sum_3 + mix_4;
+        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
+        const f32x8 sum_5 = sum_4 + mix_5;
+        const float var = sum_5[0] / 192.0f;
+        const float root = sqrt_f32(var + 1e-12f);
+        const float scale = 1.0f / root;
+        for (int64_t v = 0; v < 24; v++) {
+            const f32x8 diff = load_f32x8(&y1[(batch * 512 + block * 64 + i) * 192 + v * 8]) -
+                splat_f32x8(mean);
+            const f32x8 t = fma_f32x8(diff * splat_f32x8(scale),
+                load_f32x8(&w_ff_norm_weight[layer * 192 + v * 8]),
+                load_f32x8(&w_ff_norm_bias[layer * 192 + v * 8]));
+            store_f32x8(&feed_forward_x[i * 208 + v * 8], t);
+        }
+    }
+    /* first dense layer, bias, activation */
+    for (int64_t column = 0; column < 48; column++) {
+        const int64_t panel = column / 2;
+        const int64_t rem = column % 2;
+        for (int64_t tile = 0; tile < 9; tile++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            f32x8 acc5_0 = splat_f32x8(0.0f);
+            f32x8 acc5_1 = splat_f32x8(0.0f);
+            for (int64_t k = 0; k < 192; k++) {
+                const f32x8 v = load_f32x8(&w_ff_in_weight[((layer * 24 + panel) * 192 + k) * 32 +
+                    rem * 16]);
+                const f32x8 v_1 = load_f32x8(&w_ff_in_weight[((layer * 24 + panel) * 192 + k) * 32 +
+                    rem * 16 + 8]);
+                const f32x8 s = splat_f32x8(feed_forward_x[tile * 6 * 208 + k]);
+                acc0_0 = fma_f32x8(s, v, acc0_0);
+                acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat_f32x8(feed_forward_x[(tile * 6 + 1) * 208 + k]);
+                acc1_0 = fma_f32x8(s_1, v, acc1_0);
+                acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat_f32x8(feed_forward_x[(tile * 6 + 2) * 208 + k]);
+                acc2_0 = fma_f32x8(s_2, v, acc2_0);
+                acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat_f32x8(feed_forward_x[(tile * 6 + 3) * 208 + k]);
+                acc3_0 = fma_f32x8(s_3, v, acc3_0);
+                acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat_f32x8(feed_forward_x[(tile * 6 + 4) * 208 + k]);
+                acc4_0 = fma_f32x8(s_4, v, acc4_0);
+                acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
+                const f32x8 s_5 = splat_f32x8(feed_forward_x[(tile * 6 + 5) * 208 + k]);
+                acc5_0 = fma_f32x8(s_5, v, acc5_0);
+                acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
+            }
+            const f32x8 v = load_f32x8(&w_ff_in_bias[layer * 768 + column * 16]);
+            const f32x8 y = relu_f32x8(acc0_0 + v);
+            store_f32x8(&hidden[tile * 6 * 784 + column * 16], y);
+            const f32x8 y_1 = relu_f32x8(acc1_0 + v);
+            store_f32x8(&hidden[(tile * 6 + 1) * 784 + column * 16], y_1);
+            const f32x8 y_2 = relu_f32x8(acc2_0 + v);
+            store_f32x8(&hidden[(tile * 6 + 2) * 784 + column * 16], y_2);
+            const f32x8 y_3 = relu_f32x8(acc3_0 + v);
+            store_f32x8(&hidden[(tile * 6 + 3) * 784 + column * 16], y_3);
+            const f32x8 y_4 = relu_f32x8(acc4_0 + v);
+            store_f32x8(&hidden[(tile * 6 + 4) * 784 + column * 16], y_4);
+            const f32x8 y_5 = relu_f32x8(acc5_0 + v);
+            store_f32x8(&hidden[(tile * 6 + 5) * 784 + column * 16], y_5);
+            const f32x8 v_1 = load_f32x8(&w_ff_in_bias[layer * 768 + column * 16 + 8]);
+            const f32x8 y_6 = relu_f32x8(acc0_1 + v_1);
+            store_f32x8(&hidden[tile * 6 * 784 + column * 16 + 8], y_6);
+            const f32x8 y_7 = relu_f32x8(acc1_1 + v_1);
+            store_f32x8(&hidden[(tile * 6 + 1) * 784 + column * 16 + 8], y_7);
+            const f32x8 y_8 = relu_f32x8(acc2_1 + v_1);
+            store_f32x8(&hidden[(tile * 6 + 2) * 784 + column * 16 + 8], y_8);
+            const f32x8 y_9 = relu_f32x8(acc3_1 + v_1);
+            store_f32x8(&hidden[(tile * 6 + 3) * 784 + column * 16 + 8], y_9);
+            const f32x8 y_10 = relu_f32x8(acc4_1 + v_1);
+            store_f32x8(&hidden[(tile * 6 + 4) * 784 + column * 16 + 8], y_10);
+            const f32x8 y_11 = relu_f32x8(acc5_1 + v_1);
+            store_f32x8(&hidden[(tile * 6 + 5) * 784 + column * 16 + 8], y_11);
+        }
+        for (int64_t tile = 0; tile < 2; tile++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            for (int64_t k = 0; k < 192; k++) {
+                const f32x8 v = load_f32x8(&w_ff_in_weight[((layer * 24 + panel) * 192 + k) * 32 +
+                    rem * 16]);
+                const f32x8 v_1 = load_f32x8(&w_ff_in_weight[((layer * 24 + panel) * 192 + k) * 32 +
+                    rem * 16 + 8]);
+                const f32x8 s = splat_f32x8(feed_forward_x[(tile * 5 + 54) * 208 + k]);
+                acc0_0 = fma_f32x8(s, v, acc0_0);
+                acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat_f32x8(feed_forward_x[(tile * 5 + 55) * 208 + k]);
+                acc1_0 = fma_f32x8(s_1, v, acc1_0);
+                acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat_f32x8(feed_forward_x[(tile * 5 + 56) * 208 + k]);
+                acc2_0 = fma_f32x8(s_2, v, acc2_0);
+                acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat_f32x8(feed_forward_x[(tile * 5 + 57) * 208 + k]);
+                acc3_0 = fma_f32x8(s_3, v, acc3_0);
+                acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat_f32x8(feed_forward_x[(tile * 5 + 58) * 208 + k]);
+                acc4_0 = fma_f32x8(s_4, v, acc4_0);
+                acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
+            }
+            const f32x8 v = load_f32x8(&w_ff_in_bias[layer * 768 + column * 16]);
+            const f32x8 y = relu_f32x8(acc0_0 + v);
+            store_f32x8(&hidden[(tile * 5 + 54) * 784 + column * 16], y);
+            const f32x8 y_1 = relu_f32x8(acc1_0 + v);
+            store_f32x8(&hidden[(tile * 5 + 55) * 784 + column * 16], y_1);
+            const f32x8 y_2 = relu_f32x8(acc2_0 + v);
+            store_f32x8(&hidden[(tile * 5 + 56) * 784 + column * 16], y_2);
+            const f32x8 y_3 = relu_f32x8(acc3_0 + v);
+            store_f32x8(&hidden[(tile * 5 + 57) * 784 + column * 16], y_3);
+            const f32x8 y_4 = relu_f32x8(acc4_0 + v);
+            store_f32x8(&hidden[(tile * 5 + 58) * 784 + column * 16], y_4);
+            const f32x8 v_1 = load_f32x8(&w_ff_in_bias[layer * 768 + column * 16 + 8]);
+            const f32x8 y_5 = relu_f32x8(acc0_1 + v_1);
+            store_f32x8(&hidden[(tile * 5 + 54) * 784 + column * 16 + 8], y_5);
+            const f32x8 y_6 = relu_f32x8(acc1_1 + v_1);
+            store_f32x8(&hidden[(tile * 5 + 55) * 784 + column * 16 + 8], y_6);
+            const f32x8 y_7 = relu_f32x8(acc2_1 + v_1);
+            store_f32x8(&hidden[(tile * 5 + 56) * 784 + column * 16 + 8], y_7);
+            const f32x8 y_8 = relu_f32x8(acc3_1 + v_1);
+            store_f32x8(&hidden[(tile * 5 + 57) * 784 + column * 16 + 8], y_8);
+            const f32x8 y_9 = relu_f32x8(acc4_1 + v_1);
+            store_f32x8(&hidden[(tile * 5 + 58) * 784 + column * 16 + 8], y_9);
+        }
+    }
+    /* second dense layer, bias, added to the stream */
+    for (int64_t column = 0; column < 12; column++) {
+        const int64_t panel = column / 2;
+        const int64_t rem = column % 2;
+        for (int64_t tile = 0; tile < 9; tile++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            f32x8 acc5_0 = splat_f32x8(0.0f);
+            f32x8 acc5_1 = splat_f32x8(0.0f);
+            for (int64_t k = 0; k < 768; k++) {
+                const f32x8 v = load_f32x8(&w_ff_out_weight[((layer * 6 + panel) * 768 + k) * 32 +
+                    rem * 16]);
+                const f32x8 v_1 = load_f32x8(&w_ff_out_weight[((layer * 6 + panel) * 768 + k) * 32 +
+                    rem * 16 + 8]);
+                const f32x8 s = splat_f32x8(hidden[tile * 6 * 784 + k]);
+                acc0_0 = fma_f32x8(s, v, acc0_0);
+                acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat_f32x8(hidden[(tile * 6 + 1) * 784 + k]);
+                acc1_0 = fma_f32x8(s_1, v, acc1_0);
+                acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat_f32x8(hidden[(tile * 6 + 2) * 784 + k]);
+                acc2_0 = fma_f32x8(s_2, v, acc2_0);
+                acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat_f32x8(hidden[(tile * 6 + 3) * 784 + k]);
+                acc3_0 = fma_f32x8(s_3, v, acc3_0);
+                acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat_f32x8(hidden[(tile * 6 + 4) * 784 + k]);
+                acc4_0 = fma_f32x8(s_4, v, acc4_0);
+                acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
+                const f32x8 s_5 = splat_f32x8(hidden[(tile * 6 + 5) * 784 + k]);
+                acc5_0 = fma_f32x8(s_5, v, acc5_0);
+                acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
+            }
+            const f32x8 v = load_f32x8(&w_ff_out_bias[layer * 192 + column * 16]);
+            const f32x8 v_1 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column *
+                16]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16], v_1 +
+                (acc0_0 + v));
+            const f32x8 v_2 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6 + 1) * 192 +
+                column * 16]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6 + 1) * 192 + column * 16], v_2 +
+                (acc1_0 + v));
+            const f32x8 v_3 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6 + 2) * 192 +
+                column * 16]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6 + 2) * 192 + column * 16], v_3 +
+                (acc2_0 + v));
+            const f32x8 v_4 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6 + 3) * 192 +
+                column * 16]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6 + 3) * 192 + column * 16], v_4 +
+                (acc3_0 + v));
+            const f32x8 v_5 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6 + 4) * 192 +
+                column * 16]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6 + 4) * 192 + column * 16], v_5 +
+                (acc4_0 + v));
+            const f32x8 v_6 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6 + 5) * 192 +
+                column * 16]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6 + 5) * 192 + column * 16], v_6 +
+                (acc5_0 + v));
+            const f32x8 v_7 = load_f32x8(&w_ff_out_bias[layer * 192 + column * 16 + 8]);
+            const f32x8 v_8 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column *
+                16 + 8]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 8], v_8 +
+                (acc0_1 + v_7));
+            const f32x8 v_9 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6 + 1) * 192 +
+                column * 16 + 8]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6 + 1) * 192 + column * 16 + 8], v_9
+                + (acc1_1 + v_7));
+            const f32x8 v_10 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6 + 2) * 192 +
+                column * 16 + 8]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6 + 2) * 192 + column * 16 + 8], v_10
+                + (acc2_1 + v_7));
+            const f32x8 v_11 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6 + 3) * 192 +
+                column * 16 + 8]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6 + 3) * 192 + column * 16 + 8], v_11
+                + (acc3_1 + v_7));
+            const f32x8 v_12 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6 + 4) * 192 +
+                column * 16 + 8]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6 + 4) * 192 + column * 16 + 8], v_12
+                + (acc4_1 + v_7));
+            const f32x8 v_13 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6 + 5) * 192 +
+                column * 16 + 8]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6 + 5) * 192 + column * 16 + 8], v_13
+                + (acc5_1 + v_7));
+        }
+        for (int64_t tile = 0; tile < 2; tile++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            for (int64_t k = 0; k < 768; k++) {
+                const f32x8 v = load_f32x8(&w_ff_out_weight[((layer * 6 + panel) * 768 + k) * 32 +
+                    rem * 16]);
+                const f32x8 v_1 = load_f32x8(&w_ff_out_weight[((layer * 6 + panel) * 768 + k) * 32 +
+                    rem * 16 + 8]);
+                const f32x8 s = splat_f32x8(hidden[(tile * 5 + 54) * 784 + k]);
+                acc0_0 = fma_f32x8(s, v, acc0_0);
+                acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat_f32x8(hidden[(tile * 5 + 55) * 784 + k]);
+                acc1_0 = fma_f32x8(s_1, v, acc1_0);
+                acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat_f32x8(hidden[(tile * 5 + 56) * 784 + k]);
+                acc2_0 = fma_f32x8(s_2, v, acc2_0);
+                acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat_f32x8(hidden[(tile * 5 + 57) * 784 + k]);
+                acc3_0 = fma_f32x8(s_3, v, acc3_0);
+                acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat_f32x8(hidden[(tile * 5 + 58) * 784 + k]);
+                acc4_0 = fma_f32x8(s_4, v, acc4_0);
+                acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
+            }
+            const f32x8 v = load_f32x8(&w_ff_out_bias[layer * 192 + column * 16]);
+            const f32x8 v_1 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5 + 54) * 192 +
+                column * 16]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5 + 54) * 192 + column * 16], v_1 +
+                (acc0_0 + v));
+            const f32x8 v_2 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5 + 55) * 192 +
+                column * 16]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5 + 55) * 192 + column * 16], v_2 +
+                (acc1_0 + v));
+            const f32x8 v_3 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5 + 56) * 192 +
+                column * 16]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5 + 56) * 192 + column * 16], v_3 +
+                (acc2_0 + v));
+            const f32x8 v_4 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5 + 57) * 192 +
+                column * 16]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5 + 57) * 192 + column * 16], v_4 +
+                (acc3_0 + v));
+            const f32x8 v_5 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5 + 58) * 192 +
+                column * 16]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5 + 58) * 192 + column * 16], v_5 +
+                (acc4_0 + v));
+            const f32x8 v_6 = load_f32x8(&w_ff_out_bias[layer * 192 + column * 16 + 8]);
+            const f32x8 v_7 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5 + 54) * 192 +
+                column * 16 + 8]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5 + 54) * 192 + column * 16 + 8], v_7
+                + (acc0_1 + v_6));
+            const f32x8 v_8 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5 + 55) * 192 +
+                column * 16 + 8]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5 + 55) * 192 + column * 16 + 8], v_8
+                + (acc1_1 + v_6));
+            const f32x8 v_9 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5 + 56) * 192 +
+                column * 16 + 8]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5 + 56) * 192 + column * 16 + 8], v_9
+                + (acc2_1 + v_6));
+            const f32x8 v_10 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5 + 57) * 192 +
+                column * 16 + 8]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5 + 57) * 192 + column * 16 + 8],
+                v_10 + (acc3_1 + v_6));
+            const f32x8 v_11 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5 + 58) * 192 +
+                column * 16 + 8]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5 + 58) * 192 + column * 16 + 8],
+                v_11 + (acc4_1 + v_6));
+        }
+    }
+}
+
+/* crime-and-punishment-bytes.yaml:11: final norm, logits over 258 tokens, loss
+ * tasks [batch 1][block 8] */
+static void lm_head(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg, int64_t
+    task) {
+    (void)arg;
+    const int64_t batch = task / 8;
+    const int64_t block = task % 8;
+    const float *restrict y1 = (const float *)(const void *)call->workspace; /* [1][512][192]:
+        [batch][rows][hidden]: attention stream */
+    const float *restrict y2 = (const float *)(const void *)(call->workspace + 393216); /*
+        [1][512][192]: [batch][rows][hidden]: feed-forward stream */
+    const float *w_final_norm_weight = (const float *)(const void *)(call->weights + 7057920); /*
+        [1][384] */
+    const float *w_final_norm_bias = (const float *)(const void *)(call->weights + 7059456); /*
+        [1][384] */
+    float *restrict z = (float *)(void *)scratch; /* [64][400] */
+    const int32_t *restrict control = call->slot[REFORMER_SLOT_CONTROL]; /* [16] */
+    const int32_t *restrict row = call->slot[REFORMER_SLOT_ROW]; /* [1][512] */
+    float *restrict last_hidden_state = call->slot[REFORMER_SLOT_HIDDEN]; /* [512][384] */
+    const float *w_lm_head_weight = (const float *)(const void *)(call->weights + 7060992); /*
+        [1][9][384][32] */
+    const float *w_lm_head_bias = (const float *)(const void *)(call->weights + 7503360); /*
+        [1][288] */
+    float *restrict lm_head_1 = (float *)(void *)(scratch + 102400); /* [64][304] */
+    float *restrict logits = call->slot[REFORMER_SLOT_LOGITS]; /* [512][258] */
+    const int32_t *restrict target = call->slot[REFORMER_SLOT_TARGET]; /* [1][512] */
+    double *restrict loss_sum = (double *)(void *)(call->workspace + 786432); /* [1][8]:
+        [batch][block] */
+    int32_t *restrict loss_count = (int32_t *)(void *)(call->workspace + 786496); /* [1][8]:
+        [batch][block] */
+    /* layer norm of 64 rows of 384 */
+    for (int64_t i = 0; i < 64; i++) {
+        f32x8 carried = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 24; v++) {
+            carried = carried + load_f32x8(&y1[(batch * 512 + block * 64 + i) * 192 + v * 8]);
+        }
+        f32x8 carried_1 = carried;
+        for (int64_t v = 0; v < 24; v++) {
+            carried_1 = carried_1 + load_f32x8(&y2[(batch * 512 + block * 64 + i) * 192 + v * 8]);
+        }
+        const f32x8 mix = shuffle_swap4_f32x8(carried_1);
+        const f32x8 sum = carried_1 + mix;
+        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
+        const f32x8 sum_1 = sum + mix_1;
+        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
+        const f32x8 sum_2 = sum_1 + mix_2;
+        const float mean = sum_2[0] / 384.0f;
+        f32x8 carried_2 = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 24; v++) {
+            const f32x8 diff = load_f32x8(&y1[(batch * 512 + block * 64 + i) * 192 + v * 8]) -
+                splat_f32x8(mean);
+            carried_2 = fma_f32x8(diff, diff, carried_2);
+        }
+        f32x8 carried_3 = carried_2;
+        for (int64_t v = 0; v < 24; v++) {
+            const f32x8 diff = load_f32x8(&y2[(batch * 512 + block * 64 + i) * 192 + v * 8]) -
+                splat_f32x8(mean);
+            carried_3 = fma_f32x8(diff, diff, carried_3);
+        }
+        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_3);
+        const f32x8 sum_3 = carried_3 + mix_3;
+        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
+        const f32x8 sum_4 = sum_3 + mix_4;
+        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
+        const f32x8 sum_5 = sum_4 + mix_5;
+        const float var = sum_5[0] / 384.0f;
+        const float root = sqrt_f32(var + 1e-12f);
+        const float scale = 1.0f / root;
+        for (int64_t v = 0; v < 24; v++) {
+            const f32x8 diff = load_f32x8(&y1[(batch * 512 + block * 64 + i) * 192 + v * 8]) -
+                splat_f32x8(mean);
+            const f32x8 t = fma_f32x8(diff * splat_f32x8(scale),
+                load_f32x8(&w_final_norm_weight[v * 8]), load_f32x8(&w_final_norm_bias[v * 8]));
+            store_f32x8(&z[i * 400 + v * 8], t);
+        }
+        for (int64_t v = 0; v < 24; v++) {
+            const f32x8 diff = load_f32x8(&y2[(batch * 512 + block * 64 + i) * 192 + v * 8]) -
+                splat_f32x8(mean);
+            const f32x8 t = fma_f32x8(diff * splat_f32x8(scale),
+                load_f32x8(&w_final_norm_weight[v * 8 + 192]),
+                load_f32x8(&w_final_norm_bias[v * 8 + 192]));
+            store_f32x8(&z[i * 400 + v * 8 + 192], t);
+        }
+    }
+    if (control[0]) {
+        for (int64_t i = 0; i < 64; i++) {
+            const int32_t out_row = row[batch * 512 + block * 64 + i];
+            if (out_row >= 0) {
+                const int32_t high = max_i32(out_row, 0);
+                for (int64_t v = 0; v < 48; v++) {
+                    store_f32x8(&last_hidden_state[(int64_t)high * 384 + v * 8],
+                        load_f32x8(&z[i * 400 + v * 8]));
+                }
+            }
+        }
+    }
+    if (control[1] | control[2]) {
+        for (int64_t column = 0; column < 17; column++) {
+            const int64_t panel = column / 2;
+            const int64_t rem = column % 2;
+            for (int64_t tile = 0; tile < 9; tile++) {
+                f32x8 acc0_0 = splat_f32x8(0.0f);
+                f32x8 acc0_1 = splat_f32x8(0.0f);
+                f32x8 acc1_0 = splat_f32x8(0.0f);
+                f32x8 acc1_1 = splat_f32x8(0.0f);
+                f32x8 acc2_0 = splat_f32x8(0.0f);
+                f32x8 acc2_1 = splat_f32x8(0.0f);
+                f32x8 acc3_0 = splat_f32x8(0.0f);
+                f32x8 acc3_1 = splat_f32x8(0.0f);
+                f32x8 acc4_0 = splat_f32x8(0.0f);
+                f32x8 acc4_1 = splat_f32x8(0.0f);
+                f32x8 acc5_0 = splat_f32x8(0.0f);
+                f32x8 acc5_1 = splat_f32x8(0.0f);
+                for (int64_t k = 0; k < 384; k++) {
+                    const f32x8 v = load_f32x8(&w_lm_head_weight[(panel * 384 + k) * 32 + rem *
+                        16]);
+                    const f32x8 v_1 = load_f32x8(&w_lm_head_weight[(panel * 384 + k) * 32 + rem * 16
+                        + 8]);
+                    const f32x8 s = splat_f32x8(z[tile * 6 * 400 + k]);
+                    acc0_0 = fma_f32x8(s, v, acc0_0);
+                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                    const f32x8 s_1 = splat_f32x8(z[(tile * 6 + 1) * 400 + k]);
+                    acc1_0 = fma_f32x8(s_1, v, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
+                    const f32x8 s_2 = splat_f32x8(z[(tile * 6 + 2) * 400 + k]);
+                    acc2_0 = fma_f32x8(s_2, v, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
+                    const f32x8 s_3 = splat_f32x8(z[(tile * 6 + 3) * 400 + k]);
+                    acc3_0 = fma_f32x8(s_3, v, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
+                    const f32x8 s_4 = splat_f32x8(z[(tile * 6 + 4) * 400 + k]);
+                    acc4_0 = fma_f32x8(s_4, v, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
+                    const f32x8 s_5 = splat_f32x8(z[(tile * 6 + 5) * 400 + k]);
+                    acc5_0 = fma_f32x8(s_5, v, acc5_0);
+                    acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
+                }
+                const f32x8 v = load_f32x8(&w_lm_head_bias[column * 16]);
+                store_f32x8(&lm_head_1[tile * 6 * 304 + column * 16], acc0_0 + v);
+                store_f32x8(&lm_head_1[(tile * 6 + 1) * 304 + column * 16], acc1_0 + v);
+                store_f32x8(&lm_head_1[(tile * 6 + 2) * 304 + column * 16], acc2_0 + v);
+                store_f32x8(&lm_head_1[(tile * 6 + 3) * 304 + column * 16], acc3_0 + v);
+                store_f32x8(&lm_head_1[(tile * 6 + 4) * 304 + column * 16], acc4_0 + v);
+                store_f32x8(&lm_head_1[(tile * 6 + 5) * 304 + column * 16], acc5_0 + v);
+                const f32x8 v_1 = load_f32x8(&w_lm_head_bias[column * 16 + 8]);
+                store_f32x8(&lm_head_1[tile * 6 * 304 + column * 16 + 8], acc0_1 + v_1);
+                store_f32x8(&lm_head_1[(tile * 6 + 1) * 304 + column * 16 + 8], acc1_1 + v_1);
+                store_f32x8(&lm_head_1[(tile * 6 + 2) * 304 + column * 16 + 8], acc2_1 + v_1);
+                store_f32x8(&lm_head_1[(tile * 6 + 3) * 304 + column * 16 + 8], acc3_1 + v_1);
+                store_f32x8(&lm_head_1[(tile * 6 + 4) * 304 + column * 16 + 8], acc4_1 + v_1);
+                store_f32x8(&lm_head_1[(tile * 6 + 5) * 304 + column * 16 + 8], acc5_1 + v_1);
+            }
+            for (int64_t tile = 0; tile < 2; tile++) {
+                f32x8 acc0_0 = splat_f32x8(0.0f);
+                f32x8 acc0_1 = splat_f32x8(0.0f);
+                f32x8 acc1_0 = splat_f32x8(0.0f);
+                f32x8 acc1_1 = splat_f32x8(0.0f);
+                f32x8 acc2_0 = splat_f32x8(0.0f);
+                f32x8 acc2_1 = splat_f32x8(0.0f);
+                f32x8 acc3_0 = splat_f32x8(0.0f);
+                f32x8 acc3_1 = splat_f32x8(0.0f);
+                f32x8 acc4_0 = splat_f32x8(0.0f);
+                f32x8 acc4_1 = splat_f32x8(0.0f);
+                for (int64_t k = 0; k < 384; k++) {
+                    const f32x8 v = load_f32x8(&w_lm_head_weight[(panel * 384 + k) * 32 + rem *
+                        16]);
+                    const f32x8 v_1 = load_f32x8(&w_lm_head_weight[(panel * 384 + k) * 32 + rem * 16
+                        + 8]);
+                    const f32x8 s = splat_f32x8(z[(tile * 5 + 54) * 400 + k]);
+                    acc0_0 = fma_f32x8(s, v, acc0_0);
+                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                    const f32x8 s_1 = splat_f32x8(z[(tile * 5 + 55) * 400 + k]);
+                    acc1_0 = fma_f32x8(s_1, v, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
+                    const f32x8 s_2 = splat_f32x8(z[(tile * 5 + 56) * 400 + k]);
+                    acc2_0 = fma_f32x8(s_2, v, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
+                    const f32x8 s_3 = splat_f32x8(z[(tile * 5 + 57) * 400 + k]);
+                    acc3_0 = fma_f32x8(s_3, v, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
+                    const f32x8 s_4 = splat_f32x8(z[(tile * 5 + 58) * 400 + k]);
+                    acc4_0 = fma_f32x8(s_4, v, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
+                }
+                const f32x8 v = load_f32x8(&w_lm_head_bias[column * 16]);
+                store_f32x8(&lm_head_1[(tile * 5 + 54) * 304 + column * 16], acc0_0 + v);
+                store_f32x8(&lm_head_1[(tile * 5 + 55) * 304 + column * 16], acc1_0 + v);
+                store_f32x8(&lm_head_1[(tile * 5 + 56) * 304 + column * 16], acc2_0 + v);
+                store_f32x8(&lm_head_1[(tile * 5 + 57) * 304 + column * 16], acc3_0 + v);
+                store_f32x8(&lm_head_1[(tile * 5 + 58) * 304 + column * 16], acc4_0 + v);
+                const f32x8 v_1 = load_f32x8(&w_lm_head_bias[column * 16 + 8]);
+                store_f32x8(&lm_head_1[(tile * 5 + 54) * 304 + column * 16 + 8], acc0_1 + v_1);
+                store_f32x8(&lm_head_1[(tile * 5 + 55) * 304 + column * 16 + 8], acc1_1 + v_1);
+                store_f32x8(&lm_head_1[(tile * 5 + 56) * 304 + column * 16 + 8], acc2_1 + v_1);
+                store_f32x8(&lm_head_1[(tile * 5 + 57) * 304 + column * 16 + 8], acc3_1 + v_1);
+                store_f32x8(&lm_head_1[(tile * 5 + 58) * 304 + column * 16 + 8], acc4_1 + v_1);
+            }
+        }
+        if (control[1]) {
+            for (int64_t i = 0; i < 64; i++) {
+                const int32_t out_row = row[batch * 512 + block * 64 + i];
+                if (out_row >= 0) {
+                    const int32_t high = max_i32(out_row, 0);
+                    for (int64_t v = 0; v < 32; v++) {
+                        store_f32x8(&logits[(int64_t)high * 258 + v * 8],
+                            load_f32x8(&lm_head_1[i * 304 + v * 8]));
+                    }
+                    for (int64_t e = 0; e < 2; e++) {
+                        logits[(int64_t)high * 258 + e + 256] = lm_head_1[i * 304 + e + 256];
+                    }
+                }
+            }
+        }
+        if (control[2]) {
+            double carried = 0.0;
+            int32_t carried_1 = 0;
+            for (int64_t i = 0; i < 64; i++) {
+                const int32_t v = target[batch * 512 + block * 64 + i];
+                double chosen;
+                int32_t chosen_1;
+                if (v >= 0) {
+                    const int32_t high = max_i32(v, 0);
+                    f32x8 carried_2 = splat_f32x8(-3.4028235e+38f);
+                    for (int64_t v_1 = 0; v_1 < 32; v_1++) {
+                        carried_2 = max_f32x8(load_f32x8(&lm_head_1[i * 304 + v_1 * 8]), carried_2);
+                    }
+                    const f32x8 mix = shuffle_swap4_f32x8(carried_2);
+                    const f32x8 high_1 = max_f32x8(carried_2, mix);
+                    const f32x8 mix_1 = shuffle_swap2_f32x8(high_1);
+                    const f32x8 high_2 = max_f32x8(high_1, mix_1);
+                    const f32x8 mix_2 = shuffle_swap1_f32x8(high_2);
+                    const f32x8 high_3 = max_f32x8(high_2, mix_2);
+                    float carried_3 = high_3[0];
+                    for (int64_t e = 0; e < 2; e++) {
+                        carried_3 = max_f32(lm_head_1[i * 304 + e + 256], carried_3);
+                    }
+                    const f32x8 s = splat_f32x8(carried_3);
+                    f32x8 carried_4 = splat_f32x8(0.0f);
+                    for (int64_t v_1 = 0; v_1 < 32; v_1++) {
+                        const f32x8 diff = load_f32x8(&lm_head_1[i * 304 + v_1 * 8]) - s;
+                        const f32x8 y = exp_f32x8(diff);
+                        carried_4 = carried_4 + y;
+                    }
+                    const f32x8 mix_3 = shuffle_swap4_f32x8(carried_4);
+                    const f32x8 sum = carried_4 + mix_3;
+                    const f32x8 mix_4 = shuffle_swap2_f32x8(sum);
+                    const f32x8 sum_1 = sum + mix_4;
+                    const f32x8 mix_5 = shuffle_swap1_f32x8(sum_1);
+                    const f32x8 sum_2 = sum_1 + mix_5;
+                    float carried_5 = sum_2[0];
+                    for (int64_t e = 0; e < 2; e++) {
+                        const float y = exp_f32(lm_head_1[i * 304 + e + 256] - carried_3);
+                        carried_5 = carried_5 + y;
+                    }
+                    const float y = log_f32(carried_5);
+                    const float diff = y + carried_3 - lm_head_1[i * 304 + (int64_t)high];
+                    chosen = (double)diff;
+                    chosen_1 = 1;
+                } else {
+                    chosen = 0.0;
+                    chosen_1 = 0;
+                }
+                carried = carried + chosen;
+                carried_1 = add_i32(carried_1, chosen_1);
+            }
+            loss_sum[batch * 8 + block] = carried;
+            loss_count[batch * 8 + block] = carried_1;
+        }
+    }
+}
+
+/* crime-and-punishment-bytes.yaml:11: mean cross-entropy: partial sums in a fixed order
+ * tasks [once 1] */
+static void lm_loss(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg, int64_t
+    task) {
+    (void)scratch;
+    (void)arg;
+    (void)task;
+    const double *restrict loss_sum = (const double *)(const void *)(call->workspace + 786432); /*
+        [1][8]: [batch][block] */
+    const int32_t *restrict loss_count = (const int32_t *)(const void *)(call->workspace + 786496);
+        /* [1][8]: [batch][block] */
+    float *restrict loss = call->slot[REFORMER_SLOT_LOSS]; /* [1] */
+    double carried = 0.0;
+    int32_t carried_1 = 0;
+    for (int64_t batch = 0; batch < 1; batch++) {
+        for (int64_t block = 0; block < 8; block++) {
+            carried = carried + loss_sum[batch * 8 + block];
+            carried_1 = add_i32(carried_1, loss_count[batch * 8 + block]);
+        }
+    }
+    loss[0] = (float)(carried / (double)carried_1);
+}
+
+static void run(const reformer_call_t *call) {
+    const int32_t *control = call->slot[REFORMER_SLOT_CONTROL]; /* [16] */
+    reformer_launch(call, embed, 8, NULL);
+    for (int64_t layer = 0; layer < 4; layer++) {
+        const int32_t is_lsh = layer_kind[layer];
+        if (is_lsh) {
+            const int32_t low = min_i32(layer_index[layer], 1);
+            const int32_t high = max_i32(low, 0);
+            const int64_t index = (int64_t)high;
+            for (int64_t group = 0; group < 6; group++) {
+                reformer_launch(call, lsh_project, 8, (const int64_t[]){layer, index, group});
+                reformer_launch(call, lsh_hash, 8, (const int64_t[]){index, group});
+                reformer_launch(call, lsh_sort, 2, NULL);
+                for (int64_t round = 0; round < 2; round++) {
+                    reformer_launch(call, lsh_attention, 2, (const int64_t[]){round});
+                }
+                reformer_launch(call, lsh_output, 8, (const int64_t[]){index, group});
+            }
+        } else {
+            const int32_t low = min_i32(layer_index[layer], 1);
+            const int32_t high = max_i32(low, 0);
+            const int64_t index = (int64_t)high;
+            for (int64_t group = 0; group < 6; group++) {
+                reformer_launch(call, local_project, 8, (const int64_t[]){layer, index, group});
+                reformer_launch(call, local_attention, 16, NULL);
+                reformer_launch(call, local_output, 8, (const int64_t[]){index, group});
+            }
+        }
+        reformer_launch(call, feed_forward, 8, (const int64_t[]){layer});
+    }
+    reformer_launch(call, lm_head, 8, NULL);
+    if (control[2]) {
+        reformer_launch(call, lm_loss, 1, NULL);
+    }
+}
+
+#ifdef __clang__
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+
+/* ---- description ----------------------------------------------------------- */
+static const reformer_variant_t variants[] = {
+    {
+        .target = REFORMER_CPU_X86_64_V3,
+        .max_length = 512,
+        .padded = 512,
+        .rows = 512,
+        .workspace_bytes = 999488,
+        .scratch_bytes = 253952,
+        .run = run,
+    },
+};
+static const reformer_desc_t description = {
+    .abi = REFORMER_ABI,
+    .name = "crime_and_punishment_bytes",
+    .fingerprint = UINT64_C(0x7d2f7e8e1c8a6d4e),
+    .weights_bytes = UINT64_C(7509029),
+    .head = REFORMER_HEAD_CAUSAL_LM,
+    .batch = 1,
+    .hidden = 192,
+    .vocab = 258,
+    .labels = 2,
+    .max_length = 512,
+    .lsh_layers = 2,
+    .heads = 6,
+    .rounds = 2,
+    .max_bucket = 17,
+    .float_loss = REFORMER_LOSS_BCE,
+    .n_variants = (int)(sizeof variants / sizeof variants[0]),
+    .variants = variants,
+};
+
+size_t crime_and_punishment_bytes_workspace_bytes(size_t length, int threads) {
+    return reformer_workspace_bytes(&description, length, threads);
+}
+int crime_and_punishment_bytes_bind(crime_and_punishment_bytes_t *m, const void *weights, size_t
+    bytes) {
+    return reformer_bind(m, &description, weights, bytes);
+}
+int crime_and_punishment_bytes_check_weights(const crime_and_punishment_bytes_t *m) {
+    return reformer_check_weights(m);
+}
+int crime_and_punishment_bytes_forward(const crime_and_punishment_bytes_t *m, const
+    crime_and_punishment_bytes_io_t *io, void *workspace) {
+    return reformer_forward(m, io, workspace);
+}
+const char *crime_and_punishment_bytes_strerror(int code) {
+    return reformer_strerror(code);
+}

@@ -1,0 +1,69 @@
+/* crime-and-punishment-bytes.h: the Reformer model of crime-and-punishment-bytes.yaml, by
+ * reformerc.
+ * 
+ *     crime_and_punishment_bytes_t m = {0};
+ *     if ((error = crime_and_punishment_bytes_bind(&m, weights, bytes))) …
+ *     workspace = 64-byte aligned memory of crime_and_punishment_bytes_workspace_bytes(length,
+ * threads)
+ *     crime_and_punishment_bytes_io_t io = {.input_ids = ids, .length = length, .logits =
+ * logits};
+ *     if ((error = crime_and_punishment_bytes_forward(&m, &io, workspace))) …
+ * 
+ * The caller owns all memory. After binding, a crime_and_punishment_bytes_t is read-only: any
+ * number of threads
+ * may call forward on it at once, each with a workspace of its own. Functions return 0
+ * or a REFORMER_E_ code. The weights stay where they are while the model is in use.
+ * An input shorter than a specialised length gives what Hugging Face gives for it
+ * padded to that length with an attention mask. */
+#ifndef REFORMER_MODEL_CRIME_AND_PUNISHMENT_BYTES_H
+#define REFORMER_MODEL_CRIME_AND_PUNISHMENT_BYTES_H
+
+#include "reformer_rt.h"
+
+#define CRIME_AND_PUNISHMENT_BYTES_BATCH 1 /* rows it was translated for */
+#define CRIME_AND_PUNISHMENT_BYTES_MAX_LENGTH 512 /* tokens per row */
+#define CRIME_AND_PUNISHMENT_BYTES_HIDDEN 384 /* width of last_hidden_state */
+#define CRIME_AND_PUNISHMENT_BYTES_VOCAB 258 /* token ids */
+#define CRIME_AND_PUNISHMENT_BYTES_WEIGHTS_BYTES UINT64_C(7509029) /* size of the weights file */
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef reformer_model_t crime_and_punishment_bytes_t;
+/* One forward. Zero-initialise; NULL output = not wanted; `batch` and `length` in
+ * shapes are the values given. All arrays are dense, row-major, the caller's:
+ * 
+ *     input_ids[batch][length]           token ids, 0 … 258 - 1
+ *     attention_mask[batch][length]      1 = token, 0 = padding; NULL = all tokens
+ *     batch                              rows given, 1 … 1; 0 = 1
+ *     length                             tokens per row, 1 … 512
+ *     threads                            workers to use, 0 = 1; never changes a result
+ *     last_hidden_state[batch][length][384] out
+ *     logits[batch][length][258]         out
+ *     labels[batch][length]              for the loss: 0 … 258 - 1, -100 = ignore
+ *     loss[1]                            out; asks for labels
+ *     pool                               the product's own threads; NULL = built in
+ * 
+ * What this model does not have (other outputs of reformer_io_t) is an error to ask for. */
+typedef reformer_io_t crime_and_punishment_bytes_io_t;
+
+/* Bytes of the workspace for inputs of `length` tokens on `threads` workers; 0: out of range, or
+ * this CPU runs none of the targets. */
+size_t crime_and_punishment_bytes_workspace_bytes(size_t length, int threads);
+/* Checks magic, version, fingerprint and size of the weights, which are 64-byte aligned, and
+ * chooses the best target of this CPU. Reads the header only. */
+int crime_and_punishment_bytes_bind(crime_and_punishment_bytes_t *m, const void *weights, size_t
+    bytes);
+/* Checksum and finite values: reads everything. */
+int crime_and_punishment_bytes_check_weights(const crime_and_punishment_bytes_t *m);
+int crime_and_punishment_bytes_forward(const crime_and_punishment_bytes_t *m, const
+    crime_and_punishment_bytes_io_t *io, void *workspace);
+/* Static text, never NULL. */
+const char *crime_and_punishment_bytes_strerror(int code);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,3524 @@
+/* default.c: the Reformer model of default.yaml as C, by reformerc.
+ * 
+ *     cc -O2 -std=c11 $(reformerc --cflags) -c default.c
+ *     cc … default.o $(reformerc --libs)
+ * 
+ * lengths: 4096; batch: 1; targets: x86-64-v3 */
+#include "default.h"
+#include "reformer_rt.h"
+
+#ifdef __FAST_MATH__
+#error "compile without -ffast-math: results would differ from the model's"
+#endif
+#if !defined(__x86_64__)
+#error "translated for x86-64-v3: choose another --target"
+#endif
+#ifdef __clang__
+#pragma STDC FP_CONTRACT OFF
+#else
+#pragma GCC optimize("fp-contract=off")
+#endif
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
+#define INLINE static inline __attribute__((always_inline))
+
+/* ---- x86-64-v3 ------------------------------------------------------------- */
+#ifdef __clang__
+#pragma clang attribute push(__attribute__((target( \
+    "avx2,fma,bmi,bmi2"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,bmi,bmi2")
+#endif
+
+typedef float f32x8 __attribute__((vector_size(32)));
+typedef float f32x8_u __attribute__((vector_size(32), aligned(4), may_alias));
+typedef int32_t i32x8 __attribute__((vector_size(32)));
+typedef uint32_t u32x8 __attribute__((vector_size(32)));
+typedef int32_t i32x8_u __attribute__((vector_size(32), aligned(4), may_alias));
+
+INLINE f32x8 load_f32x8(const float *p) {
+    return *(const f32x8_u *)(const void *)p;
+}
+INLINE i32x8 load_i32x8(const int32_t *p) {
+    return *(const i32x8_u *)(const void *)p;
+}
+INLINE void store_f32x8(float *p, f32x8 x) {
+    *(f32x8_u *)(void *)p = x;
+}
+INLINE void store_i32x8(int32_t *p, i32x8 x) {
+    *(i32x8_u *)(void *)p = x;
+}
+INLINE f32x8 splat_f32x8(float x) {
+    return (f32x8){x, x, x, x, x, x, x, x};
+}
+INLINE i32x8 splat_i32x8(int32_t x) {
+    return (i32x8){x, x, x, x, x, x, x, x};
+}
+INLINE int32_t bits_f32(float x) {
+    union { float x; int32_t i; } u = {x};
+    return u.i;
+}
+INLINE float from_bits_f32(int32_t i) {
+    union { int32_t i; float x; } u = {i};
+    return u.x;
+}
+INLINE int32_t add_i32(int32_t x, int32_t y) {
+    return (int32_t)((uint32_t)x + (uint32_t)y);
+}
+INLINE i32x8 add_i32x8(i32x8 x, i32x8 y) {
+    return (i32x8)((u32x8)x + (u32x8)y);
+}
+INLINE int32_t sub_i32(int32_t x, int32_t y) {
+    return (int32_t)((uint32_t)x - (uint32_t)y);
+}
+INLINE float fma_f32(float x, float y, float z) {
+    return _mm_cvtss_f32(_mm_fmadd_ss(_mm_set_ss(x), _mm_set_ss(y), _mm_set_ss(z)));
+}
+INLINE f32x8 fma_f32x8(f32x8 x, f32x8 y, f32x8 z) {
+    return _mm256_fmadd_ps(x, y, z);
+}
+INLINE float sqrt_f32(float x) {
+    return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x)));
+}
+INLINE f32x8 sqrt_f32x8(f32x8 x) {
+    return _mm256_sqrt_ps(x);
+}
+INLINE float min_f32(float x, float y) {
+    return x < y ? x : y;
+}
+INLINE f32x8 min_f32x8(f32x8 x, f32x8 y) {
+    return _mm256_min_ps(x, y);
+}
+INLINE int32_t min_i32(int32_t x, int32_t y) {
+    return x < y ? x : y;
+}
+INLINE float max_f32(float x, float y) {
+    return x > y ? x : y;
+}
+INLINE f32x8 max_f32x8(f32x8 x, f32x8 y) {
+    return _mm256_max_ps(x, y);
+}
+INLINE int32_t max_i32(int32_t x, int32_t y) {
+    return x > y ? x : y;
+}
+INLINE f32x8 select_f32x8(i32x8 m, f32x8 x, f32x8 y) {
+    return _mm256_blendv_ps(y, x, (__m256)m);
+}
+INLINE i32x8 select_i32x8(i32x8 m, i32x8 x, i32x8 y) {
+    return (i32x8)_mm256_blendv_ps((__m256)y, (__m256)x, (__m256)m);
+}
+INLINE f32x8 shuffle_high1_f32x8(f32x8 x, f32x8 y) {
+    return __builtin_shufflevector(x, y, 1, 9, 3, 11, 5, 13, 7, 15);
+}
+INLINE f32x8 shuffle_high2_f32x8(f32x8 x, f32x8 y) {
+    return __builtin_shufflevector(x, y, 2, 3, 10, 11, 6, 7, 14, 15);
+}
+INLINE f32x8 shuffle_high4_f32x8(f32x8 x, f32x8 y) {
+    return __builtin_shufflevector(x, y, 4, 5, 6, 7, 12, 13, 14, 15);
+}
+INLINE f32x8 shuffle_low1_f32x8(f32x8 x, f32x8 y) {
+    return __builtin_shufflevector(x, y, 0, 8, 2, 10, 4, 12, 6, 14);
+}
+INLINE f32x8 shuffle_low2_f32x8(f32x8 x, f32x8 y) {
+    return __builtin_shufflevector(x, y, 0, 1, 8, 9, 4, 5, 12, 13);
+}
+INLINE f32x8 shuffle_low4_f32x8(f32x8 x, f32x8 y) {
+    return __builtin_shufflevector(x, y, 0, 1, 2, 3, 8, 9, 10, 11);
+}
+INLINE f32x8 shuffle_swap1_f32x8(f32x8 x) {
+    return __builtin_shufflevector(x, x, 1, 0, 3, 2, 5, 4, 7, 6);
+}
+INLINE f32x8 shuffle_swap2_f32x8(f32x8 x) {
+    return __builtin_shufflevector(x, x, 2, 3, 0, 1, 6, 7, 4, 5);
+}
+INLINE f32x8 shuffle_swap4_f32x8(f32x8 x) {
+    return __builtin_shufflevector(x, x, 4, 5, 6, 7, 0, 1, 2, 3);
+}
+
+static const int32_t layer_kind[6] = {
+    0, 1, 0, 1, 0, 1,
+};
+
+static const int32_t layer_index[6] = {
+    0, 0, 1, 1, 2, 2,
+};
+
+static inline float exp_f32(float x) {
+    const float high = max_f32(-87.0f, x);
+    const float low = min_f32(88.0f, high);
+    const float t = fma_f32(low, 1.442695f, 12582912.0f);
+    const float diff = t - 12582912.0f;
+    const float t_1 = fma_f32(diff, -0.6933594f, low);
+    const float t_2 = fma_f32(diff, 0.00021219444f, t_1);
+    const float t_3 = fma_f32(0.00019875691f, t_2, 0.0013981999f);
+    const float t_4 = fma_f32(t_3, t_2, 0.008333452f);
+    const float t_5 = fma_f32(t_4, t_2, 0.041665796f);
+    const float t_6 = fma_f32(t_5, t_2, 0.16666666f);
+    const float t_7 = fma_f32(t_6, t_2, 0.5f);
+    const float t_8 = fma_f32(t_7, t_2 * t_2, t_2 + 1.0f);
+    const int32_t sum = add_i32(bits_f32(t_8), (int32_t)((uint32_t)bits_f32(t) << 23));
+    return x < -87.0f ? 0.0f : from_bits_f32(sum);
+}
+
+static inline float log_f32(float x) {
+    const int32_t bits = bits_f32(x);
+    const float bits_1 = from_bits_f32((bits & 8388607) | 1056964608);
+    const int32_t less = -(bits_1 < 0.70710677f);
+    const float pick = less ? -1.0f : 0.0f;
+    const float sum = (float)((int32_t)((uint32_t)bits >> 23) - 126) + pick;
+    const float pick_1 = less ? bits_1 : 0.0f;
+    const float sum_1 = bits_1 - 1.0f + pick_1;
+    const float prod = sum_1 * sum_1;
+    const float t = fma_f32(0.070376836f, sum_1, -0.1151461f);
+    const float t_1 = fma_f32(t, sum_1, 0.116769984f);
+    const float t_2 = fma_f32(t_1, sum_1, -0.12420141f);
+    const float t_3 = fma_f32(t_2, sum_1, 0.14249323f);
+    const float t_4 = fma_f32(t_3, sum_1, -0.16668057f);
+    const float t_5 = fma_f32(t_4, sum_1, 0.20000714f);
+    const float t_6 = fma_f32(t_5, sum_1, -0.24999994f);
+    const float t_7 = fma_f32(t_6, sum_1, 0.3333333f);
+    const float t_8 = fma_f32(sum, -0.00021219444f, t_7 * sum_1 * prod);
+    const float t_9 = fma_f32(prod, -0.5f, t_8);
+    return fma_f32(sum, 0.6933594f, sum_1 + t_9);
+}
+
+static inline f32x8 exp_f32x8(f32x8 x) {
+    const f32x8 high = max_f32x8(splat_f32x8(-87.0f), x);
+    const f32x8 low = min_f32x8(splat_f32x8(88.0f), high);
+    const f32x8 t = fma_f32x8(low, splat_f32x8(1.442695f), splat_f32x8(12582912.0f));
+    const f32x8 diff = t - splat_f32x8(12582912.0f);
+    const f32x8 t_1 = fma_f32x8(diff, splat_f32x8(-0.6933594f), low);
+    const f32x8 t_2 = fma_f32x8(diff, splat_f32x8(0.00021219444f), t_1);
+    const f32x8 t_3 = fma_f32x8(splat_f32x8(0.00019875691f), t_2, splat_f32x8(0.0013981999f));
+    const f32x8 t_4 = fma_f32x8(t_3, t_2, splat_f32x8(0.008333452f));
+    const f32x8 t_5 = fma_f32x8(t_4, t_2, splat_f32x8(0.041665796f));
+    const f32x8 t_6 = fma_f32x8(t_5, t_2, splat_f32x8(0.16666666f));
+    const f32x8 t_7 = fma_f32x8(t_6, t_2, splat_f32x8(0.5f));
+    const f32x8 t_8 = fma_f32x8(t_7, t_2 * t_2, t_2 + splat_f32x8(1.0f));
+    const i32x8 sum = add_i32x8((i32x8)t_8, (i32x8)((u32x8)(i32x8)t << 23));
+    const f32x8 pick = select_f32x8((i32x8)(x < splat_f32x8(-87.0f)), splat_f32x8(0.0f),
+        (f32x8)sum);
+    return pick;
+}
+
+static inline f32x8 relu_f32x8(f32x8 x) {
+    return max_f32x8(splat_f32x8(0.0f), x);
+}
+
+/* default.yaml:15: word and position embeddings into both streams
+ * tasks [batch 1][block 64] */
+static void embed(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg, int64_t
+    task) {
+    (void)scratch;
+    (void)arg;
+    const int64_t batch = task / 64;
+    const int64_t block = task % 64;
+    const int32_t *restrict ids = call->slot[REFORMER_SLOT_IDS]; /* [1][4096] */
+    const float *w_embed_axis0 = (const float *)(const void *)(call->weights + 331776); /* [64][64]
+        */
+    const float *w_embed_word = (const float *)(const void *)(call->weights + 4096); /* [320][256]
+        */
+    float *restrict y1 = (float *)(void *)call->workspace; /* [1][4096][256]: [batch][rows][hidden]:
+        attention stream */
+    float *restrict y2 = (float *)(void *)(call->workspace + 4194304); /* [1][4096][256]:
+        [batch][rows][hidden]: feed-forward stream */
+    const float *w_embed_axis1 = (const float *)(const void *)(call->weights + 348160); /* [64][192]
+        */
+    for (int64_t i = 0; i < 64; i++) {
+        const int32_t id = ids[batch * 4096 + block * 64 + i];
+        const int64_t position = block * 64 + i;
+        const int64_t axis = position / 64;
+        for (int64_t v = 0; v < 8; v++) {
+            const f32x8 sum = load_f32x8(&w_embed_word[(int64_t)id * 256 + v * 8]) +
+                load_f32x8(&w_embed_axis0[axis * 64 + v * 8]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + i) * 256 + v * 8], sum);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + i) * 256 + v * 8], sum);
+        }
+        const int64_t axis_1 = position % 64;
+        for (int64_t v = 0; v < 24; v++) {
+            const f32x8 sum = load_f32x8(&w_embed_word[(int64_t)id * 256 + v * 8 + 64]) +
+                load_f32x8(&w_embed_axis1[axis_1 * 192 + v * 8]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + i) * 256 + v * 8 + 64], sum);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + i) * 256 + v * 8 + 64], sum);
+        }
+    }
+}
+
+/* default.yaml:3: local attention: norm and projections of a group of 1 heads
+ * tasks [batch 1][block 64] */
+static void local_project(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+    int64_t task) {
+    const int64_t batch = task / 64;
+    const int64_t block = task % 64;
+    const int64_t layer = arg[0];
+    const int64_t index = arg[1];
+    const int64_t group = arg[2];
+    const float *restrict y2 = (const float *)(const void *)(call->workspace + 4194304); /*
+        [1][4096][256]: [batch][rows][hidden]: feed-forward stream */
+    const float *w_attention_norm_weight = (const float *)(const void *)(call->weights + 397312); /*
+        [6][256] */
+    const float *w_attention_norm_bias = (const float *)(const void *)(call->weights + 403456); /*
+        [6][256] */
+    float *restrict x = (float *)(void *)scratch; /* [64][272] */
+    const float *w_local_query = (const float *)(const void *)(call->weights + 8077312); /*
+        [3][12][2][256][32] */
+    float *restrict q = (float *)(void *)(call->workspace + 8388608); /* [1][1][4096][64]:
+        [batch][group][rows][head] */
+    const float *w_local_key = (const float *)(const void *)(call->weights + 10436608); /*
+        [3][12][2][256][32] */
+    float *restrict k = (float *)(void *)(call->workspace + 10485760); /* [1][1][4096][64]:
+        [batch][group][rows][head] */
+    const float *w_local_value = (const float *)(const void *)(call->weights + 12795904); /*
+        [3][12][2][256][32] */
+    float *restrict v = (float *)(void *)(call->workspace + 9437184); /* [1][1][4096][64]:
+        [batch][group][rows][head] */
+    /* layer norm of 64 rows of 256 */
+    for (int64_t i = 0; i < 64; i++) {
+        f32x8 carried = splat_f32x8(0.0f);
+        for (int64_t v_1 = 0; v_1 < 32; v_1++) {
+            carried = carried + load_f32x8(&y2[(batch * 4096 + block * 64 + i) * 256 + v_1 * 8]);
+        }
+        const f32x8 mix = shuffle_swap4_f32x8(carried);
+        const f32x8 sum = carried + mix;
+        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
+        const f32x8 sum_1 = sum + mix_1;
+        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
+        const f32x8 sum_2 = sum_1 + mix_2;
+        const float mean = sum_2[0] / 256.0f;
+        f32x8 carried_1 = splat_f32x8(0.0f);
+        for (int64_t v_1 = 0; v_1 < 32; v_1++) {
+            const f32x8 diff = load_f32x8(&y2[(batch * 4096 + block * 64 + i) * 256 + v_1 * 8]) -
+                splat_f32x8(mean);
+            carried_1 = fma_f32x8(diff, diff, carried_1);
+        }
+        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
+        const f32x8 sum_3 = carried_1 + mix_3;
+        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
+        const f32x8 sum_4 = sum_3 + mix_4;
+        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
+        const f32x8 sum_5 = sum_4 + mix_5;
+        const float var = sum_5[0] / 256.0f;
+        const float root = sqrt_f32(var + 1e-12f);
+        const float scale = 1.0f / root;
+        for (int64_t v_1 = 0; v_1 < 32; v_1++) {
+            const f32x8 diff = load_f32x8(&y2[(batch * 4096 + block * 64 + i) * 256 + v_1 * 8]) -
+                splat_f32x8(mean);
+            const f32x8 t = fma_f32x8(diff * splat_f32x8(scale),
+                load_f32x8(&w_attention_norm_weight[layer * 256 + v_1 * 8]),
+                load_f32x8(&w_attention_norm_bias[layer * 256 + v_1 * 8]));
+            store_f32x8(&x[i * 272 + v_1 * 8], t);
+        }
+    }
+    for (int64_t head = 0; head < 1; head++) {
+        /* → q */
+        for (int64_t column = 0; column < 4; column++) {
+            const int64_t panel = column / 2;
+            const int64_t rem = column % 2;
+            for (int64_t tile = 0; tile < 9; tile++) {
+                f32x8 acc0_0 = splat_f32x8(0.0f);
+                f32x8 acc0_1 = splat_f32x8(0.0f);
+                f32x8 acc1_0 = splat_f32x8(0.0f);
+                f32x8 acc1_1 = splat_f32x8(0.0f);
+                f32x8 acc2_0 = splat_f32x8(0.0f);
+                f32x8 acc2_1 = splat_f32x8(0.0f);
+                f32x8 acc3_0 = splat_f32x8(0.0f);
+                f32x8 acc3_1 = splat_f32x8(0.0f);
+                f32x8 acc4_0 = splat_f32x8(0.0f);
+                f32x8 acc4_1 = splat_f32x8(0.0f);
+                f32x8 acc5_0 = splat_f32x8(0.0f);
+                f32x8 acc5_1 = splat_f32x8(0.0f);
+                for (int64_t k_1 = 0; k_1 < 256; k_1++) {
+                    const f32x8 v_1 =
+                        load_f32x8(&w_local_query[(((index * 12 + group + head) * 2 + panel) * 256 +
+                        k_1) * 32 + rem * 16]);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_local_query[(((index * 12 + group + head) * 2 + panel) * 256 +
+                        k_1) * 32 + rem * 16 + 8]);
+                    const f32x8 s = splat_f32x8(x[tile * 6 * 272 + k_1]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat_f32x8(x[(tile * 6 + 1) * 272 + k_1]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat_f32x8(x[(tile * 6 + 2) * 272 + k_1]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat_f32x8(x[(tile * 6 + 3) * 272 + k_1]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat_f32x8(x[(tile * 6 + 4) * 272 + k_1]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                    const f32x8 s_5 = splat_f32x8(x[(tile * 6 + 5) * 272 + k_1]);
+                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
+                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+                }
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16],
+                    acc0_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    8], acc0_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6 + 1) * 64 + column *
+                    16], acc1_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6 + 1) * 64 + column *
+                    16 + 8], acc1_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6 + 2) * 64 + column *
+                    16], acc2_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6 + 2) * 64 + column *
+                    16 + 8], acc2_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6 + 3) * 64 + column *
+                    16], acc3_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6 + 3) * 64 + column *
+                    16 + 8], acc3_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6 + 4) * 64 + column *
+                    16], acc4_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6 + 4) * 64 + column *
+                    16 + 8], acc4_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6 + 5) * 64 + column *
+                    16], acc5_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6 + 5) * 64 + column *
+                    16 + 8], acc5_1);
+            }
+            for (int64_t tile = 0; tile < 2; tile++) {
+                f32x8 acc0_0 = splat_f32x8(0.0f);
+                f32x8 acc0_1 = splat_f32x8(0.0f);
+                f32x8 acc1_0 = splat_f32x8(0.0f);
+                f32x8 acc1_1 = splat_f32x8(0.0f);
+                f32x8 acc2_0 = splat_f32x8(0.0f);
+                f32x8 acc2_1 = splat_f32x8(0.0f);
+                f32x8 acc3_0 = splat_f32x8(0.0f);
+                f32x8 acc3_1 = splat_f32x8(0.0f);
+                f32x8 acc4_0 = splat_f32x8(0.0f);
+                f32x8 acc4_1 = splat_f32x8(0.0f);
+                for (int64_t k_1 = 0; k_1 < 256; k_1++) {
+                    const f32x8 v_1 =
+                        load_f32x8(&w_local_query[(((index * 12 + group + head) * 2 + panel) * 256 +
+                        k_1) * 32 + rem * 16]);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_local_query[(((index * 12 + group + head) * 2 + panel) * 256 +
+                        k_1) * 32 + rem * 16 + 8]);
+                    const f32x8 s = splat_f32x8(x[(tile * 5 + 54) * 272 + k_1]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat_f32x8(x[(tile * 5 + 55) * 272 + k_1]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat_f32x8(x[(tile * 5 + 56) * 272 + k_1]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat_f32x8(x[(tile * 5 + 57) * 272 + k_1]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat_f32x8(x[(tile * 5 + 58) * 272 + k_1]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                }
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5 + 54) * 64 + column *
+                    16], acc0_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5 + 54) * 64 + column *
+                    16 + 8], acc0_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5 + 55) * 64 + column *
+                    16], acc1_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5 + 55) * 64 + column *
+                    16 + 8], acc1_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5 + 56) * 64 + column *
+                    16], acc2_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5 + 56) * 64 + column *
+                    16 + 8], acc2_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5 + 57) * 64 + column *
+                    16], acc3_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5 + 57) * 64 + column *
+                    16 + 8], acc3_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5 + 58) * 64 + column *
+                    16], acc4_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5 + 58) * 64 + column *
+                    16 + 8], acc4_1);
+            }
+        }
+        /* → k */
+        for (int64_t column = 0; column < 4; column++) {
+            const int64_t panel = column / 2;
+            const int64_t rem = column % 2;
+            for (int64_t tile = 0; tile < 9; tile++) {
+                f32x8 acc0_0 = splat_f32x8(0.0f);
+                f32x8 acc0_1 = splat_f32x8(0.0f);
+                f32x8 acc1_0 = splat_f32x8(0.0f);
+                f32x8 acc1_1 = splat_f32x8(0.0f);
+                f32x8 acc2_0 = splat_f32x8(0.0f);
+                f32x8 acc2_1 = splat_f32x8(0.0f);
+                f32x8 acc3_0 = splat_f32x8(0.0f);
+                f32x8 acc3_1 = splat_f32x8(0.0f);
+                f32x8 acc4_0 = splat_f32x8(0.0f);
+                f32x8 acc4_1 = splat_f32x8(0.0f);
+                f32x8 acc5_0 = splat_f32x8(0.0f);
+                f32x8 acc5_1 = splat_f32x8(0.0f);
+                for (int64_t k_1 = 0; k_1 < 256; k_1++) {
+                    const f32x8 v_1 =
+                        load_f32x8(&w_local_key[(((index * 12 + group + head) * 2 + panel) * 256 +
+                        k_1) * 32 + rem * 16]);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_local_key[(((index * 12 + group + head) * 2 + panel) * 256 +
+                        k_1) * 32 + rem * 16 + 8]);
+                    const f32x8 s = splat_f32x8(x[tile * 6 * 272 + k_1]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat_f32x8(x[(tile * 6 + 1) * 272 + k_1]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat_f32x8(x[(tile * 6 + 2) * 272 + k_1]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat_f32x8(x[(tile * 6 + 3) * 272 + k_1]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat_f32x8(x[(tile * 6 + 4) * 272 + k_1]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                    const f32x8 s_5 = splat_f32x8(x[(tile * 6 + 5) * 272 + k_1]);
+                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
+                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+                }
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16],
+                    acc0_0);
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    8], acc0_1);
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6 + 1) * 64 + column *
+                    16], acc1_0);
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6 + 1) * 64 + column *
+                    16 + 8], acc1_1);
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6 + 2) * 64 + column *
+                    16], acc2_0);
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6 + 2) * 64 + column *
+                    16 + 8], acc2_1);
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6 + 3) * 64 + column *
+                    16], acc3_0);
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6 + 3) * 64 + column *
+                    16 + 8], acc3_1);
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6 + 4) * 64 + column *
+                    16], acc4_0);
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6 + 4) * 64 + column *
+                    16 + 8], acc4_1);
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6 + 5) * 64 + column *
+                    16], acc5_0);
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6 + 5) * 64 + column *
+                    16 + 8], acc5_1);
+            }
+            for (int64_t tile = 0; tile < 2; tile++) {
+                f32x8 acc0_0 = splat_f32x8(0.0f);
+                f32x8 acc0_1 = splat_f32x8(0.0f);
+                f32x8 acc1_0 = splat_f32x8(0.0f);
+                f32x8 acc1_1 = splat_f32x8(0.0f);
+                f32x8 acc2_0 = splat_f32x8(0.0f);
+                f32x8 acc2_1 = splat_f32x8(0.0f);
+                f32x8 acc3_0 = splat_f32x8(0.0f);
+                f32x8 acc3_1 = splat_f32x8(0.0f);
+                f32x8 acc4_0 = splat_f32x8(0.0f);
+                f32x8 acc4_1 = splat_f32x8(0.0f);
+                for (int64_t k_1 = 0; k_1 < 256; k_1++) {
+                    const f32x8 v_1 =
+                        load_f32x8(&w_local_key[(((index * 12 + group + head) * 2 + panel) * 256 +
+                        k_1) * 32 + rem * 16]);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_local_key[(((index * 12 + group + head) * 2 + panel) * 256 +
+                        k_1) * 32 + rem * 16 + 8]);
+                    const f32x8 s = splat_f32x8(x[(tile * 5 + 54) * 272 + k_1]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat_f32x8(x[(tile * 5 + 55) * 272 + k_1]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat_f32x8(x[(tile * 5 + 56) * 272 + k_1]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat_f32x8(x[(tile * 5 + 57) * 272 + k_1]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat_f32x8(x[(tile * 5 + 58) * 272 + k_1]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                }
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 5 + 54) * 64 + column *
+                    16], acc0_0);
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 5 + 54) * 64 + column *
+                    16 + 8], acc0_1);
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 5 + 55) * 64 + column *
+                    16], acc1_0);
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 5 + 55) * 64 + column *
+                    16 + 8], acc1_1);
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 5 + 56) * 64 + column *
+                    16], acc2_0);
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 5 + 56) * 64 + column *
+                    16 + 8], acc2_1);
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 5 + 57) * 64 + column *
+                    16], acc3_0);
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 5 + 57) * 64 + column *
+                    16 + 8], acc3_1);
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 5 + 58) * 64 + column *
+                    16], acc4_0);
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 5 + 58) * 64 + column *
+                    16 + 8], acc4_1);
+            }
+        }
+        /* → v */
+        for (int64_t column = 0; column < 4; column++) {
+            const int64_t panel = column / 2;
+            const int64_t rem = column % 2;
+            for (int64_t tile = 0; tile < 9; tile++) {
+                f32x8 acc0_0 = splat_f32x8(0.0f);
+                f32x8 acc0_1 = splat_f32x8(0.0f);
+                f32x8 acc1_0 = splat_f32x8(0.0f);
+                f32x8 acc1_1 = splat_f32x8(0.0f);
+                f32x8 acc2_0 = splat_f32x8(0.0f);
+                f32x8 acc2_1 = splat_f32x8(0.0f);
+                f32x8 acc3_0 = splat_f32x8(0.0f);
+                f32x8 acc3_1 = splat_f32x8(0.0f);
+                f32x8 acc4_0 = splat_f32x8(0.0f);
+                f32x8 acc4_1 = splat_f32x8(0.0f);
+                f32x8 acc5_0 = splat_f32x8(0.0f);
+                f32x8 acc5_1 = splat_f32x8(0.0f);
+                for (int64_t k_1 = 0; k_1 < 256; k_1++) {
+                    const f32x8 v_1 =
+                        load_f32x8(&w_local_value[(((index * 12 + group + head) * 2 + panel) * 256 +
+                        k_1) * 32 + rem * 16]);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_local_value[(((index * 12 + group + head) * 2 + panel) * 256 +
+                        k_1) * 32 + rem * 16 + 8]);
+                    const f32x8 s = splat_f32x8(x[tile * 6 * 272 + k_1]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat_f32x8(x[(tile * 6 + 1) * 272 + k_1]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat_f32x8(x[(tile * 6 + 2) * 272 + k_1]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat_f32x8(x[(tile * 6 + 3) * 272 + k_1]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat_f32x8(x[(tile * 6 + 4) * 272 + k_1]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                    const f32x8 s_5 = splat_f32x8(x[(tile * 6 + 5) * 272 + k_1]);
+                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
+                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+                }
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16],
+                    acc0_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    8], acc0_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6 + 1) * 64 + column *
+                    16], acc1_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6 + 1) * 64 + column *
+                    16 + 8], acc1_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6 + 2) * 64 + column *
+                    16], acc2_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6 + 2) * 64 + column *
+                    16 + 8], acc2_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6 + 3) * 64 + column *
+                    16], acc3_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6 + 3) * 64 + column *
+                    16 + 8], acc3_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6 + 4) * 64 + column *
+                    16], acc4_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6 + 4) * 64 + column *
+                    16 + 8], acc4_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6 + 5) * 64 + column *
+                    16], acc5_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6 + 5) * 64 + column *
+                    16 + 8], acc5_1);
+            }
+            for (int64_t tile = 0; tile < 2; tile++) {
+                f32x8 acc0_0 = splat_f32x8(0.0f);
+                f32x8 acc0_1 = splat_f32x8(0.0f);
+                f32x8 acc1_0 = splat_f32x8(0.0f);
+                f32x8 acc1_1 = splat_f32x8(0.0f);
+                f32x8 acc2_0 = splat_f32x8(0.0f);
+                f32x8 acc2_1 = splat_f32x8(0.0f);
+                f32x8 acc3_0 = splat_f32x8(0.0f);
+                f32x8 acc3_1 = splat_f32x8(0.0f);
+                f32x8 acc4_0 = splat_f32x8(0.0f);
+                f32x8 acc4_1 = splat_f32x8(0.0f);
+                for (int64_t k_1 = 0; k_1 < 256; k_1++) {
+                    const f32x8 v_1 =
+                        load_f32x8(&w_local_value[(((index * 12 + group + head) * 2 + panel) * 256 +
+                        k_1) * 32 + rem * 16]);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_local_value[(((index * 12 + group + head) * 2 + panel) * 256 +
+                        k_1) * 32 + rem * 16 + 8]);
+                    const f32x8 s = splat_f32x8(x[(tile * 5 + 54) * 272 + k_1]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat_f32x8(x[(tile * 5 + 55) * 272 + k_1]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat_f32x8(x[(tile * 5 + 56) * 272 + k_1]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat_f32x8(x[(tile * 5 + 57) * 272 + k_1]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat_f32x8(x[(tile * 5 + 58) * 272 + k_1]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                }
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5 + 54) * 64 + column *
+                    16], acc0_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5 + 54) * 64 + column *
+                    16 + 8], acc0_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5 + 55) * 64 + column *
+                    16], acc1_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5 + 55) * 64 + column *
+                    16 + 8], acc1_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5 + 56) * 64 + column *
+                    16], acc2_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5 + 56) * 64 + column *
+                    16 + 8], acc2_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5 + 57) * 64 + column *
+                    16], acc3_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5 + 57) * 64 + column *
+                    16 + 8], acc3_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5 + 58) * 64 + column *
+                    16], acc4_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5 + 58) * 64 + column *
+                    16 + 8], acc4_1);
+            }
+        }
+    }
+}
+
+/* default.yaml:21: local attention: chunks of 64 against 1 before and 0 after
+ * tasks [batch 1][head 1][chunk 64] */
+static void local_attention(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+    int64_t task) {
+    (void)arg;
+    const int64_t batch = task / 64;
+    const int64_t head = task / 64 % 1;
+    const int64_t chunk = task % 64;
+    float *restrict q = (float *)(void *)(call->workspace + 8388608); /* [1][1][4096][64]:
+        [batch][group][rows][head] */
+    float *restrict queries = (float *)(void *)scratch; /* [1][64][64] */
+    int32_t *restrict query_pos = (int32_t *)(void *)(scratch + 16384); /* [1][64] */
+    const float *restrict k = (const float *)(const void *)(call->workspace + 10485760); /*
+        [1][1][4096][64]: [batch][group][rows][head] */
+    const int32_t *restrict key = call->slot[REFORMER_SLOT_KEY]; /* [1][4096] */
+    float *restrict scores = (float *)(void *)(scratch + 16640); /* [128][16] */
+    float *restrict inverse = (float *)(void *)(scratch + 24832); /* [16] */
+    const float *restrict v = (const float *)(const void *)(call->workspace + 9437184); /*
+        [1][1][4096][64]: [batch][group][rows][head] */
+    for (int64_t lane = 0; lane < 8; lane++) {
+        for (int64_t d = 0; d < 8; d++) {
+            const f32x8 v_1 = load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + lane * 8) * 64 + d
+                * 8]);
+            const f32x8 v_2 = load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + lane * 8 + 1) * 64
+                + d * 8]);
+            const f32x8 v_3 = load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + lane * 8 + 2) * 64
+                + d * 8]);
+            const f32x8 v_4 = load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + lane * 8 + 3) * 64
+                + d * 8]);
+            const f32x8 v_5 = load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + lane * 8 + 4) * 64
+                + d * 8]);
+            const f32x8 v_6 = load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + lane * 8 + 5) * 64
+                + d * 8]);
+            const f32x8 v_7 = load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + lane * 8 + 6) * 64
+                + d * 8]);
+            const f32x8 v_8 = load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + lane * 8 + 7) * 64
+                + d * 8]);
+            const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
+            const f32x8 mix_1 = shuffle_high1_f32x8(v_1, v_2);
+            const f32x8 mix_2 = shuffle_low1_f32x8(v_3, v_4);
+            const f32x8 mix_3 = shuffle_high1_f32x8(v_3, v_4);
+            const f32x8 mix_4 = shuffle_low1_f32x8(v_5, v_6);
+            const f32x8 mix_5 = shuffle_high1_f32x8(v_5, v_6);
+            const f32x8 mix_6 = shuffle_low1_f32x8(v_7, v_8);
+            const f32x8 mix_7 = shuffle_high1_f32x8(v_7, v_8);
+            const f32x8 mix_8 = shuffle_low2_f32x8(mix, mix_2);
+            const f32x8 mix_9 = shuffle_high2_f32x8(mix, mix_2);
+            const f32x8 mix_10 = shuffle_low2_f32x8(mix_1, mix_3);
+            const f32x8 mix_11 = shuffle_high2_f32x8(mix_1, mix_3);
+            const f32x8 mix_12 = shuffle_low2_f32x8(mix_4, mix_6);
+            const f32x8 mix_13 = shuffle_high2_f32x8(mix_4, mix_6);
+            const f32x8 mix_14 = shuffle_low2_f32x8(mix_5, mix_7);
+            const f32x8 mix_15 = shuffle_high2_f32x8(mix_5, mix_7);
+            store_f32x8(&queries[d * 8 * 64 + lane * 8], shuffle_low4_f32x8(mix_8, mix_12));
+            store_f32x8(&queries[(d * 8 + 1) * 64 + lane * 8], shuffle_low4_f32x8(mix_10, mix_14));
+            store_f32x8(&queries[(d * 8 + 2) * 64 + lane * 8], shuffle_low4_f32x8(mix_9, mix_13));
+            store_f32x8(&queries[(d * 8 + 3) * 64 + lane * 8], shuffle_low4_f32x8(mix_11, mix_15));
+            store_f32x8(&queries[(d * 8 + 4) * 64 + lane * 8], shuffle_high4_f32x8(mix_8, mix_12));
+            store_f32x8(&queries[(d * 8 + 5) * 64 + lane * 8], shuffle_high4_f32x8(mix_10, mix_14));
+            store_f32x8(&queries[(d * 8 + 6) * 64 + lane * 8], shuffle_high4_f32x8(mix_9, mix_13));
+            store_f32x8(&queries[(d * 8 + 7) * 64 + lane * 8], shuffle_high4_f32x8(mix_11, mix_15));
+        }
+    }
+    for (int64_t lane = 0; lane < 64; lane++) {
+        query_pos[lane] = (int32_t)(chunk * 64 + lane);
+    }
+    for (int64_t panel = 0; panel < 4; panel++) {
+        f32x8 most = splat_f32x8(-1e+30f);
+        f32x8 most_1 = splat_f32x8(-1e+30f);
+        for (int64_t o = 0; o < 2; o++) {
+            const int64_t other = (chunk + o + 63) % 64;
+            f32x8 carried = most;
+            f32x8 carried_1 = most_1;
+            for (int64_t keys = 0; keys < 9; keys++) {
+                f32x8 acc0_0 = splat_f32x8(0.0f);
+                f32x8 acc0_1 = splat_f32x8(0.0f);
+                f32x8 acc1_0 = splat_f32x8(0.0f);
+                f32x8 acc1_1 = splat_f32x8(0.0f);
+                f32x8 acc2_0 = splat_f32x8(0.0f);
+                f32x8 acc2_1 = splat_f32x8(0.0f);
+                f32x8 acc3_0 = splat_f32x8(0.0f);
+                f32x8 acc3_1 = splat_f32x8(0.0f);
+                f32x8 acc4_0 = splat_f32x8(0.0f);
+                f32x8 acc4_1 = splat_f32x8(0.0f);
+                f32x8 acc5_0 = splat_f32x8(0.0f);
+                f32x8 acc5_1 = splat_f32x8(0.0f);
+                for (int64_t k_1 = 0; k_1 < 64; k_1++) {
+                    const f32x8 v_1 = load_f32x8(&queries[k_1 * 64 + panel * 16]);
+                    const f32x8 v_2 = load_f32x8(&queries[k_1 * 64 + panel * 16 + 8]);
+                    const f32x8 s = splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 6) *
+                        64 + k_1]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                    const f32x8 s_1 =
+                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 6 + 1) * 64 +
+                        k_1]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 =
+                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 6 + 2) * 64 +
+                        k_1]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 =
+                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 6 + 3) * 64 +
+                        k_1]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 =
+                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 6 + 4) * 64 +
+                        k_1]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                    const f32x8 s_5 =
+                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 6 + 5) * 64 +
+                        k_1]);
+                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
+                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+                }
+                const i32x8 less = (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + keys * 6]) <
+                    splat_i32x8(1073741824));
+                const f32x8 pick = select_f32x8(less, acc0_0 * splat_f32x8(0.125f),
+                    splat_f32x8(-1e+30f));
+                const f32x8 high = max_f32x8(carried, pick);
+                store_f32x8(&scores[(o * 64 + keys * 6) * 16], pick);
+                const f32x8 pick_1 = select_f32x8(less, acc0_1 * splat_f32x8(0.125f),
+                    splat_f32x8(-1e+30f));
+                const f32x8 high_1 = max_f32x8(carried_1, pick_1);
+                store_f32x8(&scores[(o * 64 + keys * 6) * 16 + 8], pick_1);
+                const i32x8 less_1 =
+                    (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + keys * 6 + 1]) <
+                    splat_i32x8(1073741824));
+                const f32x8 pick_2 = select_f32x8(less_1, acc1_0 * splat_f32x8(0.125f),
+                    splat_f32x8(-1e+30f));
+                const f32x8 high_2 = max_f32x8(high, pick_2);
+                store_f32x8(&scores[(o * 64 + keys * 6 + 1) * 16], pick_2);
+                const f32x8 pick_3 = select_f32x8(less_1, acc1_1 * splat_f32x8(0.125f),
+                    splat_f32x8(-1e+30f));
+                const f32x8 high_3 = max_f32x8(high_1, pick_3);
+                store_f32x8(&scores[(o * 64 + keys * 6 + 1) * 16 + 8], pick_3);
+                const i32x8 less_2 =
+                    (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + keys * 6 + 2]) <
+                    splat_i32x8(1073741824));
+                const f32x8 pick_4 = select_f32x8(less_2, acc2_0 * splat_f32x8(0.125f),
+                    splat_f32x8(-1e+30f));
+                const f32x8 high_4 = max_f32x8(high_2, pick_4);
+                store_f32x8(&scores[(o * 64 + keys * 6 + 2) * 16], pick_4);
+                const f32x8 pick_5 = select_f32x8(less_2, acc2_1 * splat_f32x8(0.125f),
+                    splat_f32x8(-1e+30f));
+                const f32x8 high_5 = max_f32x8(high_3, pick_5);
+                store_f32x8(&scores[(o * 64 + keys * 6 + 2) * 16 + 8], pick_5);
+                const i32x8 less_3 =
+                    (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + keys * 6 + 3]) <
+                    splat_i32x8(1073741824));
+                const f32x8 pick_6 = select_f32x8(less_3, acc3_0 * splat_f32x8(0.125f),
+                    splat_f32x8(-1e+30f));
+                const f32x8 high_6 = max_f32x8(high_4, pick_6);
+                store_f32x8(&scores[(o * 64 + keys * 6 + 3) * 16], pick_6);
+                const f32x8 pick_7 = select_f32x8(less_3, acc3_1 * splat_f32x8(0.125f),
+                    splat_f32x8(-1e+30f));
+                const f32x8 high_7 = max_f32x8(high_5, pick_7);
+                store_f32x8(&scores[(o * 64 + keys * 6 + 3) * 16 + 8], pick_7);
+                const i32x8 less_4 =
+                    (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + keys * 6 + 4]) <
+                    splat_i32x8(1073741824));
+                const f32x8 pick_8 = select_f32x8(less_4, acc4_0 * splat_f32x8(0.125f),
+                    splat_f32x8(-1e+30f));
+                const f32x8 high_8 = max_f32x8(high_6, pick_8);
+                store_f32x8(&scores[(o * 64 + keys * 6 + 4) * 16], pick_8);
+                const f32x8 pick_9 = select_f32x8(less_4, acc4_1 * splat_f32x8(0.125f),
+                    splat_f32x8(-1e+30f));
+                const f32x8 high_9 = max_f32x8(high_7, pick_9);
+                store_f32x8(&scores[(o * 64 + keys * 6 + 4) * 16 + 8], pick_9);
+                const i32x8 less_5 =
+                    (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + keys * 6 + 5]) <
+                    splat_i32x8(1073741824));
+                const f32x8 pick_10 = select_f32x8(less_5, acc5_0 * splat_f32x8(0.125f),
+                    splat_f32x8(-1e+30f));
+                carried = max_f32x8(high_8, pick_10);
+                store_f32x8(&scores[(o * 64 + keys * 6 + 5) * 16], pick_10);
+                const f32x8 pick_11 = select_f32x8(less_5, acc5_1 * splat_f32x8(0.125f),
+                    splat_f32x8(-1e+30f));
+                carried_1 = max_f32x8(high_9, pick_11);
+                store_f32x8(&scores[(o * 64 + keys * 6 + 5) * 16 + 8], pick_11);
+            }
+            f32x8 carried_2 = carried;
+            f32x8 carried_3 = carried_1;
+            for (int64_t keys = 0; keys < 2; keys++) {
+                f32x8 acc0_0 = splat_f32x8(0.0f);
+                f32x8 acc0_1 = splat_f32x8(0.0f);
+                f32x8 acc1_0 = splat_f32x8(0.0f);
+                f32x8 acc1_1 = splat_f32x8(0.0f);
+                f32x8 acc2_0 = splat_f32x8(0.0f);
+                f32x8 acc2_1 = splat_f32x8(0.0f);
+                f32x8 acc3_0 = splat_f32x8(0.0f);
+                f32x8 acc3_1 = splat_f32x8(0.0f);
+                f32x8 acc4_0 = splat_f32x8(0.0f);
+                f32x8 acc4_1 = splat_f32x8(0.0f);
+                for (int64_t k_1 = 0; k_1 < 64; k_1++) {
+                    const f32x8 v_1 = load_f32x8(&queries[k_1 * 64 + panel * 16]);
+                    const f32x8 v_2 = load_f32x8(&queries[k_1 * 64 + panel * 16 + 8]);
+                    const f32x8 s =
+                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 5 + 54) * 64 +
+                        k_1]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                    const f32x8 s_1 =
+                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 5 + 55) * 64 +
+                        k_1]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 =
+                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 5 + 56) * 64 +
+                        k_1]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 =
+                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 5 + 57) * 64 +
+                        k_1]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 =
+                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 5 + 58) * 64 +
+                        k_1]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                }
+                const i32x8 less =
+                    (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + keys * 5 + 54]) <
+                    splat_i32x8(1073741824));
+                const f32x8 pick = select_f32x8(less, acc0_0 * splat_f32x8(0.125f),
+                    splat_f32x8(-1e+30f));
+                const f32x8 high = max_f32x8(carried_2, pick);
+                store_f32x8(&scores[(o * 64 + keys * 5 + 54) * 16], pick);
+                const f32x8 pick_1 = select_f32x8(less, acc0_1 * splat_f32x8(0.125f),
+                    splat_f32x8(-1e+30f));
+                const f32x8 high_1 = max_f32x8(carried_3, pick_1);
+                store_f32x8(&scores[(o * 64 + keys * 5 + 54) * 16 + 8], pick_1);
+                const i32x8 less_1 =
+                    (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + keys * 5 + 55]) <
+                    splat_i32x8(1073741824));
+                const f32x8 pick_2 = select_f32x8(less_1, acc1_0 * splat_f32x8(0.125f),
+                    splat_f32x8(-1e+30f));
+                const f32x8 high_2 = max_f32x8(high, pick_2);
+                store_f32x8(&scores[(o * 64 + keys * 5 + 55) * 16], pick_2);
+                const f32x8 pick_3 = select_f32x8(less_1, acc1_1 * splat_f32x8(0.125f),
+                    splat_f32x8(-1e+30f));
+                const f32x8 high_3 = max_f32x8(high_1, pick_3);
+                store_f32x8(&scores[(o * 64 + keys * 5 + 55) * 16 + 8], pick_3);
+                const i32x8 less_2 =
+                    (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + keys * 5 + 56]) <
+                    splat_i32x8(1073741824));
+                const f32x8 pick_4 = select_f32x8(less_2, acc2_0 * splat_f32x8(0.125f),
+                    splat_f32x8(-1e+30f));
+                const f32x8 high_4 = max_f32x8(high_2, pick_4);
+                store_f32x8(&scores[(o * 64 + keys * 5 + 56) * 16], pick_4);
+                const f32x8 pick_5 = select_f32x8(less_2, acc2_1 * splat_f32x8(0.125f),
+                    splat_f32x8(-1e+30f));
+                const f32x8 high_5 = max_f32x8(high_3, pick_5);
+                store_f32x8(&scores[(o * 64 + keys * 5 + 56) * 16 + 8], pick_5);
+                const i32x8 less_3 =
+                    (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + keys * 5 + 57]) <
+                    splat_i32x8(1073741824));
+                const f32x8 pick_6 = select_f32x8(less_3, acc3_0 * splat_f32x8(0.125f),
+                    splat_f32x8(-1e+30f));
+                const f32x8 high_6 = max_f32x8(high_4, pick_6);
+                store_f32x8(&scores[(o * 64 + keys * 5 + 57) * 16], pick_6);
+                const f32x8 pick_7 = select_f32x8(less_3, acc3_1 * splat_f32x8(0.125f),
+                    splat_f32x8(-1e+30f));
+                const f32x8 high_7 = max_f32x8(high_5, pick_7);
+                store_f32x8(&scores[(o * 64 + keys * 5 + 57) * 16 + 8], pick_7);
+                const i32x8 less_4 =
+                    (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + keys * 5 + 58]) <
+                    splat_i32x8(1073741824));
+                const f32x8 pick_8 = select_f32x8(less_4, acc4_0 * splat_f32x8(0.125f),
+                    splat_f32x8(-1e+30f));
+                carried_2 = max_f32x8(high_6, pick_8);
+                store_f32x8(&scores[(o * 64 + keys * 5 + 58) * 16], pick_8);
+                const f32x8 pick_9 = select_f32x8(less_4, acc4_1 * splat_f32x8(0.125f),
+                    splat_f32x8(-1e+30f));
+                carried_3 = max_f32x8(high_7, pick_9);
+                store_f32x8(&scores[(o * 64 + keys * 5 + 58) * 16 + 8], pick_9);
+            }
+            most = carried_2;
+            most_1 = carried_3;
+        }
+        f32x8 sum = splat_f32x8(0.0f);
+        f32x8 sum_1 = splat_f32x8(0.0f);
+        for (int64_t key_1 = 0; key_1 < 128; key_1++) {
+            const f32x8 y = exp_f32x8(load_f32x8(&scores[key_1 * 16]) - most);
+            store_f32x8(&scores[key_1 * 16], y);
+            sum = sum + y;
+            const f32x8 diff = load_f32x8(&scores[key_1 * 16 + 8]) - most_1;
+            const f32x8 y_1 = exp_f32x8(diff);
+            store_f32x8(&scores[key_1 * 16 + 8], y_1);
+            sum_1 = sum_1 + y_1;
+        }
+        const f32x8 pick = select_f32x8((i32x8)(most == splat_f32x8(-1e+30f)), splat_f32x8(1.0f),
+            sum);
+        store_f32x8(&inverse[0], splat_f32x8(1.0f) / pick);
+        const f32x8 pick_1 = select_f32x8((i32x8)(most_1 == splat_f32x8(-1e+30f)),
+            splat_f32x8(1.0f), sum_1);
+        store_f32x8(&inverse[8], splat_f32x8(1.0f) / pick_1);
+        for (int64_t column = 0; column < 4; column++) {
+            for (int64_t tile = 0; tile < 1; tile++) {
+                f32x8 carried = splat_f32x8(0.0f);
+                f32x8 carried_1 = splat_f32x8(0.0f);
+                f32x8 carried_2 = splat_f32x8(0.0f);
+                f32x8 carried_3 = splat_f32x8(0.0f);
+                f32x8 carried_4 = splat_f32x8(0.0f);
+                f32x8 carried_5 = splat_f32x8(0.0f);
+                f32x8 carried_6 = splat_f32x8(0.0f);
+                f32x8 carried_7 = splat_f32x8(0.0f);
+                f32x8 carried_8 = splat_f32x8(0.0f);
+                f32x8 carried_9 = splat_f32x8(0.0f);
+                f32x8 carried_10 = splat_f32x8(0.0f);
+                f32x8 carried_11 = splat_f32x8(0.0f);
+                for (int64_t o = 0; o < 2; o++) {
+                    const int64_t other = (chunk + o + 63) % 64;
+                    for (int64_t k_1 = 0; k_1 < 64; k_1++) {
+                        const f32x8 v_1 =
+                            load_f32x8(&v[((batch + head) * 4096 + other * 64 + k_1) * 64 + column *
+                            16]);
+                        const f32x8 v_2 =
+                            load_f32x8(&v[((batch + head) * 4096 + other * 64 + k_1) * 64 + column *
+                            16 + 8]);
+                        const f32x8 s = splat_f32x8(scores[(o * 64 + k_1) * 16 + tile * 6]);
+                        carried = fma_f32x8(s, v_1, carried);
+                        carried_1 = fma_f32x8(s, v_2, carried_1);
+                        const f32x8 s_1 = splat_f32x8(scores[(o * 64 + k_1) * 16 + tile * 6 + 1]);
+                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        const f32x8 s_2 = splat_f32x8(scores[(o * 64 + k_1) * 16 + tile * 6 + 2]);
+                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        const f32x8 s_3 = splat_f32x8(scores[(o * 64 + k_1) * 16 + tile * 6 + 3]);
+                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        const f32x8 s_4 = splat_f32x8(scores[(o * 64 + k_1) * 16 + tile * 6 + 4]);
+                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                        const f32x8 s_5 = splat_f32x8(scores[(o * 64 + k_1) * 16 + tile * 6 + 5]);
+                        carried_10 = fma_f32x8(s_5, v_1, carried_10);
+                        carried_11 = fma_f32x8(s_5, v_2, carried_11);
+                    }
+                }
+                const f32x8 s = splat_f32x8(inverse[tile * 6]);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6) * 64 +
+                    column * 16], carried * s);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6) * 64 +
+                    column * 16 + 8], carried_1 * s);
+                const f32x8 s_1 = splat_f32x8(inverse[tile * 6 + 1]);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6 + 1) * 64
+                    + column * 16], carried_2 * s_1);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6 + 1) * 64
+                    + column * 16 + 8], carried_3 * s_1);
+                const f32x8 s_2 = splat_f32x8(inverse[tile * 6 + 2]);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6 + 2) * 64
+                    + column * 16], carried_4 * s_2);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6 + 2) * 64
+                    + column * 16 + 8], carried_5 * s_2);
+                const f32x8 s_3 = splat_f32x8(inverse[tile * 6 + 3]);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6 + 3) * 64
+                    + column * 16], carried_6 * s_3);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6 + 3) * 64
+                    + column * 16 + 8], carried_7 * s_3);
+                const f32x8 s_4 = splat_f32x8(inverse[tile * 6 + 4]);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6 + 4) * 64
+                    + column * 16], carried_8 * s_4);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6 + 4) * 64
+                    + column * 16 + 8], carried_9 * s_4);
+                const f32x8 s_5 = splat_f32x8(inverse[tile * 6 + 5]);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6 + 5) * 64
+                    + column * 16], carried_10 * s_5);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6 + 5) * 64
+                    + column * 16 + 8], carried_11 * s_5);
+            }
+            for (int64_t tile = 0; tile < 2; tile++) {
+                f32x8 carried = splat_f32x8(0.0f);
+                f32x8 carried_1 = splat_f32x8(0.0f);
+                f32x8 carried_2 = splat_f32x8(0.0f);
+                f32x8 carried_3 = splat_f32x8(0.0f);
+                f32x8 carried_4 = splat_f32x8(0.0f);
+                f32x8 carried_5 = splat_f32x8(0.0f);
+                f32x8 carried_6 = splat_f32x8(0.0f);
+                f32x8 carried_7 = splat_f32x8(0.0f);
+                f32x8 carried_8 = splat_f32x8(0.0f);
+                f32x8 carried_9 = splat_f32x8(0.0f);
+                for (int64_t o = 0; o < 2; o++) {
+                    const int64_t other = (chunk + o + 63) % 64;
+                    for (int64_t k_1 = 0; k_1 < 64; k_1++) {
+                        const f32x8 v_1 =
+                            load_f32x8(&v[((batch + head) * 4096 + other * 64 + k_1) * 64 + column *
+                            16]);
+                        const f32x8 v_2 =
+                            load_f32x8(&v[((batch + head) * 4096 + other * 64 + k_1) * 64 + column *
+                            16 + 8]);
+                        const f32x8 s = splat_f32x8(scores[(o * 64 + k_1) * 16 + tile * 5 + 6]);
+                        carried = fma_f32x8(s, v_1, carried);
+                        carried_1 = fma_f32x8(s, v_2, carried_1);
+                        const f32x8 s_1 = splat_f32x8(scores[(o * 64 + k_1) * 16 + tile * 5 + 7]);
+                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        const f32x8 s_2 = splat_f32x8(scores[(o * 64 + k_1) * 16 + tile * 5 + 8]);
+                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        const f32x8 s_3 = splat_f32x8(scores[(o * 64 + k_1) * 16 + tile * 5 + 9]);
+                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        const f32x8 s_4 = splat_f32x8(scores[(o * 64 + k_1) * 16 + tile * 5 + 10]);
+                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                    }
+                }
+                const f32x8 s = splat_f32x8(inverse[tile * 5 + 6]);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 5 + 6) * 64
+                    + column * 16], carried * s);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 5 + 6) * 64
+                    + column * 16 + 8], carried_1 * s);
+                const f32x8 s_1 = splat_f32x8(inverse[tile * 5 + 7]);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 5 + 7) * 64
+                    + column * 16], carried_2 * s_1);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 5 + 7) * 64
+                    + column * 16 + 8], carried_3 * s_1);
+                const f32x8 s_2 = splat_f32x8(inverse[tile * 5 + 8]);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 5 + 8) * 64
+                    + column * 16], carried_4 * s_2);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 5 + 8) * 64
+                    + column * 16 + 8], carried_5 * s_2);
+                const f32x8 s_3 = splat_f32x8(inverse[tile * 5 + 9]);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 5 + 9) * 64
+                    + column * 16], carried_6 * s_3);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 5 + 9) * 64
+                    + column * 16 + 8], carried_7 * s_3);
+                const f32x8 s_4 = splat_f32x8(inverse[tile * 5 + 10]);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 5 + 10) *
+                    64 + column * 16], carried_8 * s_4);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 5 + 10) *
+                    64 + column * 16 + 8], carried_9 * s_4);
+            }
+        }
+    }
+}
+
+/* default.yaml:3: local attention: output of a group of heads, added to stream 1
+ * tasks [batch 1][block 64] */
+static void local_output(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+    int64_t task) {
+    const int64_t batch = task / 64;
+    const int64_t block = task % 64;
+    const int64_t index = arg[0];
+    const int64_t group = arg[1];
+    const float *restrict q = (const float *)(const void *)(call->workspace + 8388608); /*
+        [1][1][4096][64]: [batch][group][rows][head] */
+    float *restrict heads = (float *)(void *)scratch; /* [64][80] */
+    const float *w_local_output = (const float *)(const void *)(call->weights + 15155200); /*
+        [3][8][768][32] */
+    float *restrict y1 = (float *)(void *)call->workspace; /* [1][4096][256]: [batch][rows][hidden]:
+        attention stream */
+    for (int64_t i = 0; i < 64; i++) {
+        for (int64_t head = 0; head < 1; head++) {
+            for (int64_t v = 0; v < 8; v++) {
+                store_f32x8(&heads[i * 80 + head * 64 + v * 8],
+                    load_f32x8(&q[((batch + head) * 4096 + block * 64 + i) * 64 + v * 8]));
+            }
+        }
+    }
+    for (int64_t column = 0; column < 16; column++) {
+        const int64_t panel = column / 2;
+        const int64_t rem = column % 2;
+        for (int64_t tile = 0; tile < 9; tile++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            f32x8 acc5_0 = splat_f32x8(0.0f);
+            f32x8 acc5_1 = splat_f32x8(0.0f);
+            for (int64_t k = 0; k < 64; k++) {
+                const f32x8 v =
+                    load_f32x8(&w_local_output[((index * 8 + panel) * 768 + k + group * 64) * 32 +
+                    rem * 16]);
+                const f32x8 v_1 =
+                    load_f32x8(&w_local_output[((index * 8 + panel) * 768 + k + group * 64) * 32 +
+                    rem * 16 + 8]);
+                const f32x8 s = splat_f32x8(heads[tile * 6 * 80 + k]);
+                acc0_0 = fma_f32x8(s, v, acc0_0);
+                acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat_f32x8(heads[(tile * 6 + 1) * 80 + k]);
+                acc1_0 = fma_f32x8(s_1, v, acc1_0);
+                acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat_f32x8(heads[(tile * 6 + 2) * 80 + k]);
+                acc2_0 = fma_f32x8(s_2, v, acc2_0);
+                acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat_f32x8(heads[(tile * 6 + 3) * 80 + k]);
+                acc3_0 = fma_f32x8(s_3, v, acc3_0);
+                acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat_f32x8(heads[(tile * 6 + 4) * 80 + k]);
+                acc4_0 = fma_f32x8(s_4, v, acc4_0);
+                acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
+                const f32x8 s_5 = splat_f32x8(heads[(tile * 6 + 5) * 80 + k]);
+                acc5_0 = fma_f32x8(s_5, v, acc5_0);
+                acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
+            }
+            const f32x8 v = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column *
+                16]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16], v +
+                acc0_0);
+            const f32x8 v_1 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column *
+                16 + 8]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 8], v_1 +
+                acc0_1);
+            const f32x8 v_2 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 1) * 256 +
+                column * 16]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 1) * 256 + column * 16], v_2 +
+                acc1_0);
+            const f32x8 v_3 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 1) * 256 +
+                column * 16 + 8]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 1) * 256 + column * 16 + 8], v_3
+                + acc1_1);
+            const f32x8 v_4 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 2) * 256 +
+                column * 16]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 2) * 256 + column * 16], v_4 +
+                acc2_0);
+            const f32x8 v_5 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 2) * 256 +
+                column * 16 + 8]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 2) * 256 + column * 16 + 8], v_5
+                + acc2_1);
+            const f32x8 v_6 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 3) * 256 +
+                column * 16]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 3) * 256 + column * 16], v_6 +
+                acc3_0);
+            const f32x8 v_7 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 3) * 256 +
+                column * 16 + 8]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 3) * 256 + column * 16 + 8], v_7
+                + acc3_1);
+            const f32x8 v_8 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 4) * 256 +
+                column * 16]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 4) * 256 + column * 16], v_8 +
+                acc4_0);
+            const f32x8 v_9 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 4) * 256 +
+                column * 16 + 8]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 4) * 256 + column * 16 + 8], v_9
+                + acc4_1);
+            const f32x8 v_10 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 5) * 256 +
+                column * 16]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 5) * 256 + column * 16], v_10 +
+                acc5_0);
+            const f32x8 v_11 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 5) * 256 +
+                column * 16 + 8]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 5) * 256 + column * 16 + 8],
+                v_11 + acc5_1);
+        }
+        for (int64_t tile = 0; tile < 2; tile++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            for (int64_t k = 0; k < 64; k++) {
+                const f32x8 v =
+                    load_f32x8(&w_local_output[((index * 8 + panel) * 768 + k + group * 64) * 32 +
+                    rem * 16]);
+                const f32x8 v_1 =
+                    load_f32x8(&w_local_output[((index * 8 + panel) * 768 + k + group * 64) * 32 +
+                    rem * 16 + 8]);
+                const f32x8 s = splat_f32x8(heads[(tile * 5 + 54) * 80 + k]);
+                acc0_0 = fma_f32x8(s, v, acc0_0);
+                acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat_f32x8(heads[(tile * 5 + 55) * 80 + k]);
+                acc1_0 = fma_f32x8(s_1, v, acc1_0);
+                acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat_f32x8(heads[(tile * 5 + 56) * 80 + k]);
+                acc2_0 = fma_f32x8(s_2, v, acc2_0);
+                acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat_f32x8(heads[(tile * 5 + 57) * 80 + k]);
+                acc3_0 = fma_f32x8(s_3, v, acc3_0);
+                acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat_f32x8(heads[(tile * 5 + 58) * 80 + k]);
+                acc4_0 = fma_f32x8(s_4, v, acc4_0);
+                acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
+            }
+            const f32x8 v = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 54) * 256 +
+                column * 16]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 54) * 256 + column * 16], v +
+                acc0_0);
+            const f32x8 v_1 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 54) * 256 +
+                column * 16 + 8]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 54) * 256 + column * 16 + 8],
+                v_1 + acc0_1);
+            const f32x8 v_2 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 55) * 256 +
+                column * 16]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 55) * 256 + column * 16], v_2 +
+                acc1_0);
+            const f32x8 v_3 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 55) * 256 +
+                column * 16 + 8]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 55) * 256 + column * 16 + 8],
+                v_3 + acc1_1);
+            const f32x8 v_4 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 56) * 256 +
+                column * 16]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 56) * 256 + column * 16], v_4 +
+                acc2_0);
+            const f32x8 v_5 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 56) * 256 +
+                column * 16 + 8]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 56) * 256 + column * 16 + 8],
+                v_5 + acc2_1);
+            const f32x8 v_6 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 57) * 256 +
+                column * 16]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 57) * 256 + column * 16], v_6 +
+                acc3_0);
+            const f32x8 v_7 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 57) * 256 +
+                column * 16 + 8]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 57) * 256 + column * 16 + 8],
+                v_7 + acc3_1);
+            const f32x8 v_8 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 58) * 256 +
+                column * 16]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 58) * 256 + column * 16], v_8 +
+                acc4_0);
+            const f32x8 v_9 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 58) * 256 +
+                column * 16 + 8]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 58) * 256 + column * 16 + 8],
+                v_9 + acc4_1);
+        }
+    }
+}
+
+/* default.yaml:3: LSH attention: norm and projections of a group of 1 heads
+ * tasks [batch 1][block 64] */
+static void lsh_project(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+    int64_t task) {
+    const int64_t batch = task / 64;
+    const int64_t block = task % 64;
+    const int64_t layer = arg[0];
+    const int64_t index = arg[1];
+    const int64_t group = arg[2];
+    const float *restrict y2 = (const float *)(const void *)(call->workspace + 4194304); /*
+        [1][4096][256]: [batch][rows][hidden]: feed-forward stream */
+    const float *w_attention_norm_weight = (const float *)(const void *)(call->weights + 397312); /*
+        [6][256] */
+    const float *w_attention_norm_bias = (const float *)(const void *)(call->weights + 403456); /*
+        [6][256] */
+    float *restrict lsh_project_x = (float *)(void *)scratch; /* [64][272] */
+    const float *w_lsh_query_key = (const float *)(const void *)(call->weights + 409600); /*
+        [3][12][2][256][32] */
+    float *restrict q = (float *)(void *)(call->workspace + 8388608); /* [1][1][4096][64]:
+        [batch][group][rows][head] */
+    const float *w_lsh_value = (const float *)(const void *)(call->weights + 2768896); /*
+        [3][12][2][256][32] */
+    float *restrict v = (float *)(void *)(call->workspace + 9437184); /* [1][1][4096][64]:
+        [batch][group][rows][head] */
+    float *restrict out = (float *)(void *)(call->workspace + 10485760); /* [1][1][4096][64]:
+        [batch][group][rows][head]: not yet divided by run_sum */
+    float *restrict run_max = (float *)(void *)(call->workspace + 11550784); /* [1][1][4096]:
+        [batch][group][rows]: largest score so far */
+    float *restrict run_sum = (float *)(void *)(call->workspace + 11567168); /* [1][1][4096]:
+        [batch][group][rows]: sum of exponentials */
+    /* layer norm of 64 rows of 256 */
+    for (int64_t i = 0; i < 64; i++) {
+        f32x8 carried = splat_f32x8(0.0f);
+        for (int64_t v_1 = 0; v_1 < 32; v_1++) {
+            carried = carried + load_f32x8(&y2[(batch * 4096 + block * 64 + i) * 256 + v_1 * 8]);
+        }
+        const f32x8 mix = shuffle_swap4_f32x8(carried);
+        const f32x8 sum = carried + mix;
+        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
+        const f32x8 sum_1 = sum + mix_1;
+        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
+        const f32x8 sum_2 = sum_1 + mix_2;
+        const float mean = sum_2[0] / 256.0f;
+        f32x8 carried_1 = splat_f32x8(0.0f);
+        for (int64_t v_1 = 0; v_1 < 32; v_1++) {
+            const f32x8 diff = load_f32x8(&y2[(batch * 4096 + block * 64 + i) * 256 + v_1 * 8]) -
+                splat_f32x8(mean);
+            carried_1 = fma_f32x8(diff, diff, carried_1);
+        }
+        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
+        const f32x8 sum_3 = carried_1 + mix_3;
+        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
+        const f32x8 sum_4 = sum_3 + mix_4;
+        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
+        const f32x8 sum_5 = sum_4 + mix_5;
+        const float var = sum_5[0] / 256.0f;
+        const float root = sqrt_f32(var + 1e-12f);
+        const float scale = 1.0f / root;
+        for (int64_t v_1 = 0; v_1 < 32; v_1++) {
+            const f32x8 diff = load_f32x8(&y2[(batch * 4096 + block * 64 + i) * 256 + v_1 * 8]) -
+                splat_f32x8(mean);
+            const f32x8 t = fma_f32x8(diff * splat_f32x8(scale),
+                load_f32x8(&w_attention_norm_weight[layer * 256 + v_1 * 8]),
+                load_f32x8(&w_attention_norm_bias[layer * 256 + v_1 * 8]));
+            store_f32x8(&lsh_project_x[i * 272 + v_1 * 8], t);
+        }
+    }
+    for (int64_t head = 0; head < 1; head++) {
+        /* → q */
+        for (int64_t column = 0; column < 4; column++) {
+            const int64_t panel = column / 2;
+            const int64_t rem = column % 2;
+            for (int64_t tile = 0; tile < 9; tile++) {
+                f32x8 acc0_0 = splat_f32x8(0.0f);
+                f32x8 acc0_1 = splat_f32x8(0.0f);
+                f32x8 acc1_0 = splat_f32x8(0.0f);
+                f32x8 acc1_1 = splat_f32x8(0.0f);
+                f32x8 acc2_0 = splat_f32x8(0.0f);
+                f32x8 acc2_1 = splat_f32x8(0.0f);
+                f32x8 acc3_0 = splat_f32x8(0.0f);
+                f32x8 acc3_1 = splat_f32x8(0.0f);
+                f32x8 acc4_0 = splat_f32x8(0.0f);
+                f32x8 acc4_1 = splat_f32x8(0.0f);
+                f32x8 acc5_0 = splat_f32x8(0.0f);
+                f32x8 acc5_1 = splat_f32x8(0.0f);
+                for (int64_t k = 0; k < 256; k++) {
+                    const f32x8 v_1 =
+                        load_f32x8(&w_lsh_query_key[(((index * 12 + group + head) * 2 + panel) * 256
+                        + k) * 32 + rem * 16]);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_lsh_query_key[(((index * 12 + group + head) * 2 + panel) * 256
+                        + k) * 32 + rem * 16 + 8]);
+                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 6 * 272 + k]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat_f32x8(lsh_project_x[(tile * 6 + 1) * 272 + k]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat_f32x8(lsh_project_x[(tile * 6 + 2) * 272 + k]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat_f32x8(lsh_project_x[(tile * 6 + 3) * 272 + k]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat_f32x8(lsh_project_x[(tile * 6 + 4) * 272 + k]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                    const f32x8 s_5 = splat_f32x8(lsh_project_x[(tile * 6 + 5) * 272 + k]);
+                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
+                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+                }
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16],
+                    acc0_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    8], acc0_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6 + 1) * 64 + column *
+                    16], acc1_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6 + 1) * 64 + column *
+                    16 + 8], acc1_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6 + 2) * 64 + column *
+                    16], acc2_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6 + 2) * 64 + column *
+                    16 + 8], acc2_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6 + 3) * 64 + column *
+                    16], acc3_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6 + 3) * 64 + column *
+                    16 + 8], acc3_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6 + 4) * 64 + column *
+                    16], acc4_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6 + 4) * 64 + column *
+                    16 + 8], acc4_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6 + 5) * 64 + column *
+                    16], acc5_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6 + 5) * 64 + column *
+                    16 + 8], acc5_1);
+            }
+            for (int64_t tile = 0; tile < 2; tile++) {
+                f32x8 acc0_0 = splat_f32x8(0.0f);
+                f32x8 acc0_1 = splat_f32x8(0.0f);
+                f32x8 acc1_0 = splat_f32x8(0.0f);
+                f32x8 acc1_1 = splat_f32x8(0.0f);
+                f32x8 acc2_0 = splat_f32x8(0.0f);
+                f32x8 acc2_1 = splat_f32x8(0.0f);
+                f32x8 acc3_0 = splat_f32x8(0.0f);
+                f32x8 acc3_1 = splat_f32x8(0.0f);
+                f32x8 acc4_0 = splat_f32x8(0.0f);
+                f32x8 acc4_1 = splat_f32x8(0.0f);
+                for (int64_t k = 0; k < 256; k++) {
+                    const f32x8 v_1 =
+                        load_f32x8(&w_lsh_query_key[(((index * 12 + group + head) * 2 + panel) * 256
+                        + k) * 32 + rem * 16]);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_lsh_query_key[(((index * 12 + group + head) * 2 + panel) * 256
+                        + k) * 32 + rem * 16 + 8]);
+                    const f32x8 s = splat_f32x8(lsh_project_x[(tile * 5 + 54) * 272 + k]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat_f32x8(lsh_project_x[(tile * 5 + 55) * 272 + k]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat_f32x8(lsh_project_x[(tile * 5 + 56) * 272 + k]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat_f32x8(lsh_project_x[(tile * 5 + 57) * 272 + k]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat_f32x8(lsh_project_x[(tile * 5 + 58) * 272 + k]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                }
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5 + 54) * 64 + column *
+                    16], acc0_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5 + 54) * 64 + column *
+                    16 + 8], acc0_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5 + 55) * 64 + column *
+                    16], acc1_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5 + 55) * 64 + column *
+                    16 + 8], acc1_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5 + 56) * 64 + column *
+                    16], acc2_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5 + 56) * 64 + column *
+                    16 + 8], acc2_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5 + 57) * 64 + column *
+                    16], acc3_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5 + 57) * 64 + column *
+                    16 + 8], acc3_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5 + 58) * 64 + column *
+                    16], acc4_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5 + 58) * 64 + column *
+                    16 + 8], acc4_1);
+            }
+        }
+        /* → v */
+        for (int64_t column = 0; column < 4; column++) {
+            const int64_t panel = column / 2;
+            const int64_t rem = column % 2;
+            for (int64_t tile = 0; tile < 9; tile++) {
+                f32x8 acc0_0 = splat_f32x8(0.0f);
+                f32x8 acc0_1 = splat_f32x8(0.0f);
+                f32x8 acc1_0 = splat_f32x8(0.0f);
+                f32x8 acc1_1 = splat_f32x8(0.0f);
+                f32x8 acc2_0 = splat_f32x8(0.0f);
+                f32x8 acc2_1 = splat_f32x8(0.0f);
+                f32x8 acc3_0 = splat_f32x8(0.0f);
+                f32x8 acc3_1 = splat_f32x8(0.0f);
+                f32x8 acc4_0 = splat_f32x8(0.0f);
+                f32x8 acc4_1 = splat_f32x8(0.0f);
+                f32x8 acc5_0 = splat_f32x8(0.0f);
+                f32x8 acc5_1 = splat_f32x8(0.0f);
+                for (int64_t k = 0; k < 256; k++) {
+                    const f32x8 v_1 =
+                        load_f32x8(&w_lsh_value[(((index * 12 + group + head) * 2 + panel) * 256 +
+                        k) * 32 + rem * 16]);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_lsh_value[(((index * 12 + group + head) * 2 + panel) * 256 +
+                        k) * 32 + rem * 16 + 8]);
+                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 6 * 272 + k]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat_f32x8(lsh_project_x[(tile * 6 + 1) * 272 + k]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat_f32x8(lsh_project_x[(tile * 6 + 2) * 272 + k]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat_f32x8(lsh_project_x[(tile * 6 + 3) * 272 + k]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat_f32x8(lsh_project_x[(tile * 6 + 4) * 272 + k]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                    const f32x8 s_5 = splat_f32x8(lsh_project_x[(tile * 6 + 5) * 272 + k]);
+                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
+                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+                }
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16],
+                    acc0_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    8], acc0_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6 + 1) * 64 + column *
+                    16], acc1_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6 + 1) * 64 + column *
+                    16 + 8], acc1_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6 + 2) * 64 + column *
+                    16], acc2_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6 + 2) * 64 + column *
+                    16 + 8], acc2_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6 + 3) * 64 + column *
+                    16], acc3_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6 + 3) * 64 + column *
+                    16 + 8], acc3_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6 + 4) * 64 + column *
+                    16], acc4_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6 + 4) * 64 + column *
+                    16 + 8], acc4_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6 + 5) * 64 + column *
+                    16], acc5_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6 + 5) * 64 + column *
+                    16 + 8], acc5_1);
+            }
+            for (int64_t tile = 0; tile < 2; tile++) {
+                f32x8 acc0_0 = splat_f32x8(0.0f);
+                f32x8 acc0_1 = splat_f32x8(0.0f);
+                f32x8 acc1_0 = splat_f32x8(0.0f);
+                f32x8 acc1_1 = splat_f32x8(0.0f);
+                f32x8 acc2_0 = splat_f32x8(0.0f);
+                f32x8 acc2_1 = splat_f32x8(0.0f);
+                f32x8 acc3_0 = splat_f32x8(0.0f);
+                f32x8 acc3_1 = splat_f32x8(0.0f);
+                f32x8 acc4_0 = splat_f32x8(0.0f);
+                f32x8 acc4_1 = splat_f32x8(0.0f);
+                for (int64_t k = 0; k < 256; k++) {
+                    const f32x8 v_1 =
+                        load_f32x8(&w_lsh_value[(((index * 12 + group + head) * 2 + panel) * 256 +
+                        k) * 32 + rem * 16]);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_lsh_value[(((index * 12 + group + head) * 2 + panel) * 256 +
+                        k) * 32 + rem * 16 + 8]);
+                    const f32x8 s = splat_f32x8(lsh_project_x[(tile * 5 + 54) * 272 + k]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                    const f32x8 s_1 = splat_f32x8(lsh_project_x[(tile * 5 + 55) * 272 + k]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 = splat_f32x8(lsh_project_x[(tile * 5 + 56) * 272 + k]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 = splat_f32x8(lsh_project_x[(tile * 5 + 57) * 272 + k]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 = splat_f32x8(lsh_project_x[(tile * 5 + 58) * 272 + k]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                }
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5 + 54) * 64 + column *
+                    16], acc0_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5 + 54) * 64 + column *
+                    16 + 8], acc0_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5 + 55) * 64 + column *
+                    16], acc1_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5 + 55) * 64 + column *
+                    16 + 8], acc1_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5 + 56) * 64 + column *
+                    16], acc2_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5 + 56) * 64 + column *
+                    16 + 8], acc2_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5 + 57) * 64 + column *
+                    16], acc3_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5 + 57) * 64 + column *
+                    16 + 8], acc3_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5 + 58) * 64 + column *
+                    16], acc4_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5 + 58) * 64 + column *
+                    16 + 8], acc4_1);
+            }
+        }
+        for (int64_t i = 0; i < 64; i++) {
+            for (int64_t v_1 = 0; v_1 < 8; v_1++) {
+                store_f32x8(&out[((batch + head) * 4096 + block * 64 + i) * 64 + v_1 * 8],
+                    splat_f32x8(0.0f));
+            }
+            run_max[(batch + head) * 4096 + block * 64 + i] = -1e+30f;
+            run_sum[(batch + head) * 4096 + block * 64 + i] = 0.0f;
+        }
+    }
+}
+
+/* default.yaml:25: LSH hash: argmax over random rotations, 128 buckets, 1 rounds
+ * tasks [batch 1][head 1][block 64] */
+static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+    int64_t task) {
+    const int64_t batch = task / 64;
+    const int64_t head = task / 64 % 1;
+    const int64_t block = task % 64;
+    const int64_t index = arg[0];
+    const int64_t group = arg[1];
+    const float *restrict q = (const float *)(const void *)(call->workspace + 8388608); /*
+        [1][1][4096][64]: [batch][group][rows][head] */
+    float *restrict tokens = (float *)(void *)scratch; /* [64][16] */
+    const float *w_lsh_rotations = (const float *)(const void *)(call->weights + 7487488); /*
+        [3][12][1][64][64] */
+    int32_t *restrict found = (int32_t *)(void *)(scratch + 4096); /* [1][64] */
+    const int32_t *restrict key = call->slot[REFORMER_SLOT_KEY]; /* [1][4096] */
+    int32_t *restrict buckets = (int32_t *)(void *)(call->workspace + 11599936); /* [1][1][1][4096]:
+        [batch][group][round][rows] */
+    for (int64_t tile = 0; tile < 4; tile++) {
+        for (int64_t d = 0; d < 8; d++) {
+            const f32x8 v = load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d
+                * 8]);
+            const f32x8 v_1 = load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16 + 1) *
+                64 + d * 8]);
+            const f32x8 v_2 = load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16 + 2) *
+                64 + d * 8]);
+            const f32x8 v_3 = load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16 + 3) *
+                64 + d * 8]);
+            const f32x8 v_4 = load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16 + 4) *
+                64 + d * 8]);
+            const f32x8 v_5 = load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16 + 5) *
+                64 + d * 8]);
+            const f32x8 v_6 = load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16 + 6) *
+                64 + d * 8]);
+            const f32x8 v_7 = load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16 + 7) *
+                64 + d * 8]);
+            const f32x8 mix = shuffle_low1_f32x8(v, v_1);
+            const f32x8 mix_1 = shuffle_high1_f32x8(v, v_1);
+            const f32x8 mix_2 = shuffle_low1_f32x8(v_2, v_3);
+            const f32x8 mix_3 = shuffle_high1_f32x8(v_2, v_3);
+            const f32x8 mix_4 = shuffle_low1_f32x8(v_4, v_5);
+            const f32x8 mix_5 = shuffle_high1_f32x8(v_4, v_5);
+            const f32x8 mix_6 = shuffle_low1_f32x8(v_6, v_7);
+            const f32x8 mix_7 = shuffle_high1_f32x8(v_6, v_7);
+            const f32x8 mix_8 = shuffle_low2_f32x8(mix, mix_2);
+            const f32x8 mix_9 = shuffle_high2_f32x8(mix, mix_2);
+            const f32x8 mix_10 = shuffle_low2_f32x8(mix_1, mix_3);
+            const f32x8 mix_11 = shuffle_high2_f32x8(mix_1, mix_3);
+            const f32x8 mix_12 = shuffle_low2_f32x8(mix_4, mix_6);
+            const f32x8 mix_13 = shuffle_high2_f32x8(mix_4, mix_6);
+            const f32x8 mix_14 = shuffle_low2_f32x8(mix_5, mix_7);
+            const f32x8 mix_15 = shuffle_high2_f32x8(mix_5, mix_7);
+            store_f32x8(&tokens[d * 8 * 16], shuffle_low4_f32x8(mix_8, mix_12));
+            store_f32x8(&tokens[(d * 8 + 1) * 16], shuffle_low4_f32x8(mix_10, mix_14));
+            store_f32x8(&tokens[(d * 8 + 2) * 16], shuffle_low4_f32x8(mix_9, mix_13));
+            store_f32x8(&tokens[(d * 8 + 3) * 16], shuffle_low4_f32x8(mix_11, mix_15));
+            store_f32x8(&tokens[(d * 8 + 4) * 16], shuffle_high4_f32x8(mix_8, mix_12));
+            store_f32x8(&tokens[(d * 8 + 5) * 16], shuffle_high4_f32x8(mix_10, mix_14));
+            store_f32x8(&tokens[(d * 8 + 6) * 16], shuffle_high4_f32x8(mix_9, mix_13));
+            store_f32x8(&tokens[(d * 8 + 7) * 16], shuffle_high4_f32x8(mix_11, mix_15));
+        }
+        for (int64_t d = 0; d < 8; d++) {
+            const f32x8 v = load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16 + 8) * 64
+                + d * 8]);
+            const f32x8 v_1 = load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16 + 9) *
+                64 + d * 8]);
+            const f32x8 v_2 = load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16 + 10) *
+                64 + d * 8]);
+            const f32x8 v_3 = load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16 + 11) *
+                64 + d * 8]);
+            const f32x8 v_4 = load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16 + 12) *
+                64 + d * 8]);
+            const f32x8 v_5 = load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16 + 13) *
+                64 + d * 8]);
+            const f32x8 v_6 = load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16 + 14) *
+                64 + d * 8]);
+            const f32x8 v_7 = load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16 + 15) *
+                64 + d * 8]);
+            const f32x8 mix = shuffle_low1_f32x8(v, v_1);
+            const f32x8 mix_1 = shuffle_high1_f32x8(v, v_1);
+            const f32x8 mix_2 = shuffle_low1_f32x8(v_2, v_3);
+            const f32x8 mix_3 = shuffle_high1_f32x8(v_2, v_3);
+            const f32x8 mix_4 = shuffle_low1_f32x8(v_4, v_5);
+            const f32x8 mix_5 = shuffle_high1_f32x8(v_4, v_5);
+            const f32x8 mix_6 = shuffle_low1_f32x8(v_6, v_7);
+            const f32x8 mix_7 = shuffle_high1_f32x8(v_6, v_7);
+            const f32x8 mix_8 = shuffle_low2_f32x8(mix, mix_2);
+            const f32x8 mix_9 = shuffle_high2_f32x8(mix, mix_2);
+            const f32x8 mix_10 = shuffle_low2_f32x8(mix_1, mix_3);
+            const f32x8 mix_11 = shuffle_high2_f32x8(mix_1, mix_3);
+            const f32x8 mix_12 = shuffle_low2_f32x8(mix_4, mix_6);
+            const f32x8 mix_13 = shuffle_high2_f32x8(mix_4, mix_6);
+            const f32x8 mix_14 = shuffle_low2_f32x8(mix_5, mix_7);
+            const f32x8 mix_15 = shuffle_high2_f32x8(mix_5, mix_7);
+            store_f32x8(&tokens[d * 8 * 16 + 8], shuffle_low4_f32x8(mix_8, mix_12));
+            store_f32x8(&tokens[(d * 8 + 1) * 16 + 8], shuffle_low4_f32x8(mix_10, mix_14));
+            store_f32x8(&tokens[(d * 8 + 2) * 16 + 8], shuffle_low4_f32x8(mix_9, mix_13));
+            store_f32x8(&tokens[(d * 8 + 3) * 16 + 8], shuffle_low4_f32x8(mix_11, mix_15));
+            store_f32x8(&tokens[(d * 8 + 4) * 16 + 8], shuffle_high4_f32x8(mix_8, mix_12));
+            store_f32x8(&tokens[(d * 8 + 5) * 16 + 8], shuffle_high4_f32x8(mix_10, mix_14));
+            store_f32x8(&tokens[(d * 8 + 6) * 16 + 8], shuffle_high4_f32x8(mix_9, mix_13));
+            store_f32x8(&tokens[(d * 8 + 7) * 16 + 8], shuffle_high4_f32x8(mix_11, mix_15));
+        }
+        for (int64_t round = 0; round < 1; round++) {
+            f32x8 carried = splat_f32x8(-3.4028235e+38f);
+            i32x8 carried_1 = splat_i32x8(0);
+            f32x8 carried_2 = splat_f32x8(-3.4028235e+38f);
+            i32x8 carried_3 = splat_i32x8(0);
+            f32x8 carried_4 = splat_f32x8(-3.4028235e+38f);
+            i32x8 carried_5 = splat_i32x8(0);
+            f32x8 carried_6 = splat_f32x8(-3.4028235e+38f);
+            i32x8 carried_7 = splat_i32x8(0);
+            for (int64_t columns = 0; columns < 9; columns++) {
+                f32x8 acc0_0 = splat_f32x8(0.0f);
+                f32x8 acc0_1 = splat_f32x8(0.0f);
+                f32x8 acc1_0 = splat_f32x8(0.0f);
+                f32x8 acc1_1 = splat_f32x8(0.0f);
+                f32x8 acc2_0 = splat_f32x8(0.0f);
+                f32x8 acc2_1 = splat_f32x8(0.0f);
+                f32x8 acc3_0 = splat_f32x8(0.0f);
+                f32x8 acc3_1 = splat_f32x8(0.0f);
+                f32x8 acc4_0 = splat_f32x8(0.0f);
+                f32x8 acc4_1 = splat_f32x8(0.0f);
+                f32x8 acc5_0 = splat_f32x8(0.0f);
+                f32x8 acc5_1 = splat_f32x8(0.0f);
+                for (int64_t k = 0; k < 64; k++) {
+                    const f32x8 v = load_f32x8(&tokens[k * 16]);
+                    const f32x8 v_1 = load_f32x8(&tokens[k * 16 + 8]);
+                    const float v_2 = w_lsh_rotations[((index * 12 + group + head + round) * 64 + k)
+                        * 64 + columns * 6];
+                    const f32x8 s = splat_f32x8(v_2);
+                    acc0_0 = fma_f32x8(s, v, acc0_0);
+                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                    const float v_3 = w_lsh_rotations[((index * 12 + group + head + round) * 64 + k)
+                        * 64 + columns * 6 + 1];
+                    const f32x8 s_1 = splat_f32x8(v_3);
+                    acc1_0 = fma_f32x8(s_1, v, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
+                    const float v_4 = w_lsh_rotations[((index * 12 + group + head + round) * 64 + k)
+                        * 64 + columns * 6 + 2];
+                    const f32x8 s_2 = splat_f32x8(v_4);
+                    acc2_0 = fma_f32x8(s_2, v, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
+                    const float v_5 = w_lsh_rotations[((index * 12 + group + head + round) * 64 + k)
+                        * 64 + columns * 6 + 3];
+                    const f32x8 s_3 = splat_f32x8(v_5);
+                    acc3_0 = fma_f32x8(s_3, v, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
+                    const float v_6 = w_lsh_rotations[((index * 12 + group + head + round) * 64 + k)
+                        * 64 + columns * 6 + 4];
+                    const f32x8 s_4 = splat_f32x8(v_6);
+                    acc4_0 = fma_f32x8(s_4, v, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
+                    const float v_7 = w_lsh_rotations[((index * 12 + group + head + round) * 64 + k)
+                        * 64 + columns * 6 + 5];
+                    const f32x8 s_5 = splat_f32x8(v_7);
+                    acc5_0 = fma_f32x8(s_5, v, acc5_0);
+                    acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
+                }
+                const i32x8 s = splat_i32x8((int32_t)(columns * 6));
+                const i32x8 more = (i32x8)(acc0_0 > carried);
+                const f32x8 pick = select_f32x8(more, acc0_0, carried);
+                const i32x8 pick_1 = select_i32x8(more, s, carried_1);
+                const f32x8 neg = -acc0_0;
+                const i32x8 more_1 = (i32x8)(neg > carried_2);
+                const f32x8 pick_2 = select_f32x8(more_1, neg, carried_2);
+                const i32x8 pick_3 = select_i32x8(more_1, s, carried_3);
+                const i32x8 more_2 = (i32x8)(acc0_1 > carried_4);
+                const f32x8 pick_4 = select_f32x8(more_2, acc0_1, carried_4);
+                const i32x8 pick_5 = select_i32x8(more_2, s, carried_5);
+                const f32x8 neg_1 = -acc0_1;
+                const i32x8 more_3 = (i32x8)(neg_1 > carried_6);
+                const f32x8 pick_6 = select_f32x8(more_3, neg_1, carried_6);
+                const i32x8 pick_7 = select_i32x8(more_3, s, carried_7);
+                const i32x8 s_1 = splat_i32x8((int32_t)(columns * 6 + 1));
+                const i32x8 more_4 = (i32x8)(acc1_0 > pick);
+                const f32x8 pick_8 = select_f32x8(more_4, acc1_0, pick);
+                const i32x8 pick_9 = select_i32x8(more_4, s_1, pick_1);
+                const f32x8 neg_2 = -acc1_0;
+                const i32x8 more_5 = (i32x8)(neg_2 > pick_2);
+                const f32x8 pick_10 = select_f32x8(more_5, neg_2, pick_2);
+                const i32x8 pick_11 = select_i32x8(more_5, s_1, pick_3);
+                const i32x8 more_6 = (i32x8)(acc1_1 > pick_4);
+                const f32x8 pick_12 = select_f32x8(more_6, acc1_1, pick_4);
+                const i32x8 pick_13 = select_i32x8(more_6, s_1, pick_5);
+                const f32x8 neg_3 = -acc1_1;
+                const i32x8 more_7 = (i32x8)(neg_3 > pick_6);
+                const f32x8 pick_14 = select_f32x8(more_7, neg_3, pick_6);
+                const i32x8 pick_15 = select_i32x8(more_7, s_1, pick_7);
+                const i32x8 s_2 = splat_i32x8((int32_t)(columns * 6 + 2));
+                const i32x8 more_8 = (i32x8)(acc2_0 > pick_8);
+                const f32x8 pick_16 = select_f32x8(more_8, acc2_0, pick_8);
+                const i32x8 pick_17 = select_i32x8(more_8, s_2, pick_9);
+                const f32x8 neg_4 = -acc2_0;
+                const i32x8 more_9 = (i32x8)(neg_4 > pick_10);
+                const f32x8 pick_18 = select_f32x8(more_9, neg_4, pick_10);
+                const i32x8 pick_19 = select_i32x8(more_9, s_2, pick_11);
+                const i32x8 more_10 = (i32x8)(acc2_1 > pick_12);
+                const f32x8 pick_20 = select_f32x8(more_10, acc2_1, pick_12);
+                const i32x8 pick_21 = select_i32x8(more_10, s_2, pick_13);
+                const f32x8 neg_5 = -acc2_1;
+                const i32x8 more_11 = (i32x8)(neg_5 > pick_14);
+                const f32x8 pick_22 = select_f32x8(more_11, neg_5, pick_14);
+                const i32x8 pick_23 = select_i32x8(more_11, s_2, pick_15);
+                const i32x8 s_3 = splat_i32x8((int32_t)(columns * 6 + 3));
+                const i32x8 more_12 = (i32x8)(acc3_0 > pick_16);
+                const f32x8 pick_24 = select_f32x8(more_12, acc3_0, pick_16);
+                const i32x8 pick_25 = select_i32x8(more_12, s_3, pick_17);
+                const f32x8 neg_6 = -acc3_0;
+                const i32x8 more_13 = (i32x8)(neg_6 > pick_18);
+                const f32x8 pick_26 = select_f32x8(more_13, neg_6, pick_18);
+                const i32x8 pick_27 = select_i32x8(more_13, s_3, pick_19);
+                const i32x8 more_14 = (i32x8)(acc3_1 > pick_20);
+                const f32x8 pick_28 = select_f32x8(more_14, acc3_1, pick_20);
+                const i32x8 pick_29 = select_i32x8(more_14, s_3, pick_21);
+                const f32x8 neg_7 = -acc3_1;
+                const i32x8 more_15 = (i32x8)(neg_7 > pick_22);
+                const f32x8 pick_30 = select_f32x8(more_15, neg_7, pick_22);
+                const i32x8 pick_31 = select_i32x8(more_15, s_3, pick_23);
+                const i32x8 s_4 = splat_i32x8((int32_t)(columns * 6 + 4));
+                const i32x8 more_16 = (i32x8)(acc4_0 > pick_24);
+                const f32x8 pick_32 = select_f32x8(more_16, acc4_0, pick_24);
+                const i32x8 pick_33 = select_i32x8(more_16, s_4, pick_25);
+                const f32x8 neg_8 = -acc4_0;
+                const i32x8 more_17 = (i32x8)(neg_8 > pick_26);
+                const f32x8 pick_34 = select_f32x8(more_17, neg_8, pick_26);
+                const i32x8 pick_35 = select_i32x8(more_17, s_4, pick_27);
+                const i32x8 more_18 = (i32x8)(acc4_1 > pick_28);
+                const f32x8 pick_36 = select_f32x8(more_18, acc4_1, pick_28);
+                const i32x8 pick_37 = select_i32x8(more_18, s_4, pick_29);
+                const f32x8 neg_9 = -acc4_1;
+                const i32x8 more_19 = (i32x8)(neg_9 > pick_30);
+                const f32x8 pick_38 = select_f32x8(more_19, neg_9, pick_30);
+                const i32x8 pick_39 = select_i32x8(more_19, s_4, pick_31);
+                const i32x8 s_5 = splat_i32x8((int32_t)(columns * 6 + 5));
+                const i32x8 more_20 = (i32x8)(acc5_0 > pick_32);
+                carried = select_f32x8(more_20, acc5_0, pick_32);
+                carried_1 = select_i32x8(more_20, s_5, pick_33);
+                const f32x8 neg_10 = -acc5_0;
+                const i32x8 more_21 = (i32x8)(neg_10 > pick_34);
+                carried_2 = select_f32x8(more_21, neg_10, pick_34);
+                carried_3 = select_i32x8(more_21, s_5, pick_35);
+                const i32x8 more_22 = (i32x8)(acc5_1 > pick_36);
+                carried_4 = select_f32x8(more_22, acc5_1, pick_36);
+                carried_5 = select_i32x8(more_22, s_5, pick_37);
+                const f32x8 neg_11 = -acc5_1;
+                const i32x8 more_23 = (i32x8)(neg_11 > pick_38);
+                carried_6 = select_f32x8(more_23, neg_11, pick_38);
+                carried_7 = select_i32x8(more_23, s_5, pick_39);
+            }
+            f32x8 carried_8 = carried;
+            i32x8 carried_9 = carried_1;
+            f32x8 carried_10 = carried_2;
+            i32x8 carried_11 = carried_3;
+            f32x8 carried_12 = carried_4;
+            i32x8 carried_13 = carried_5;
+            f32x8 carried_14 = carried_6;
+            i32x8 carried_15 = carried_7;
+            for (int64_t columns = 0; columns < 2; columns++) {
+                f32x8 acc0_0 = splat_f32x8(0.0f);
+                f32x8 acc0_1 = splat_f32x8(0.0f);
+                f32x8 acc1_0 = splat_f32x8(0.0f);
+                f32x8 acc1_1 = splat_f32x8(0.0f);
+                f32x8 acc2_0 = splat_f32x8(0.0f);
+                f32x8 acc2_1 = splat_f32x8(0.0f);
+                f32x8 acc3_0 = splat_f32x8(0.0f);
+                f32x8 acc3_1 = splat_f32x8(0.0f);
+                f32x8 acc4_0 = splat_f32x8(0.0f);
+                f32x8 acc4_1 = splat_f32x8(0.0f);
+                for (int64_t k = 0; k < 64; k++) {
+                    const f32x8 v = load_f32x8(&tokens[k * 16]);
+                    const f32x8 v_1 = load_f32x8(&tokens[k * 16 + 8]);
+                    const float v_2 = w_lsh_rotations[((index * 12 + group + head + round) * 64 + k)
+                        * 64 + columns * 5 + 54];
+                    const f32x8 s = splat_f32x8(v_2);
+                    acc0_0 = fma_f32x8(s, v, acc0_0);
+                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                    const float v_3 = w_lsh_rotations[((index * 12 + group + head + round) * 64 + k)
+                        * 64 + columns * 5 + 55];
+                    const f32x8 s_1 = splat_f32x8(v_3);
+                    acc1_0 = fma_f32x8(s_1, v, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
+                    const float v_4 = w_lsh_rotations[((index * 12 + group + head + round) * 64 + k)
+                        * 64 + columns * 5 + 56];
+                    const f32x8 s_2 = splat_f32x8(v_4);
+                    acc2_0 = fma_f32x8(s_2, v, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
+                    const float v_5 = w_lsh_rotations[((index * 12 + group + head + round) * 64 + k)
+                        * 64 + columns * 5 + 57];
+                    const f32x8 s_3 = splat_f32x8(v_5);
+                    acc3_0 = fma_f32x8(s_3, v, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
+                    const float v_6 = w_lsh_rotations[((index * 12 + group + head + round) * 64 + k)
+                        * 64 + columns * 5 + 58];
+                    const f32x8 s_4 = splat_f32x8(v_6);
+                    acc4_0 = fma_f32x8(s_4, v, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
+                }
+                const i32x8 s = splat_i32x8((int32_t)(columns * 5 + 54));
+                const i32x8 more = (i32x8)(acc0_0 > carried_8);
+                const f32x8 pick = select_f32x8(more, acc0_0, carried_8);
+                const i32x8 pick_1 = select_i32x8(more, s, carried_9);
+                const f32x8 neg = -acc0_0;
+                const i32x8 more_1 = (i32x8)(neg > carried_10);
+                const f32x8 pick_2 = select_f32x8(more_1, neg, carried_10);
+                const i32x8 pick_3 = select_i32x8(more_1, s, carried_11);
+                const i32x8 more_2 = (i32x8)(acc0_1 > carried_12);
+                const f32x8 pick_4 = select_f32x8(more_2, acc0_1, carried_12);
+                const i32x8 pick_5 = select_i32x8(more_2, s, carried_13);
+                const f32x8 neg_1 = -acc0_1;
+                const i32x8 more_3 = (i32x8)(neg_1 > carried_14);
+                const f32x8 pick_6 = select_f32x8(more_3, neg_1, carried_14);
+                const i32x8 pick_7 = select_i32x8(more_3, s, carried_15);
+                const i32x8 s_1 = splat_i32x8((int32_t)(columns * 5 + 55));
+                const i32x8 more_4 = (i32x8)(acc1_0 > pick);
+                const f32x8 pick_8 = select_f32x8(more_4, acc1_0, pick);
+                const i32x8 pick_9 = select_i32x8(more_4, s_1, pick_1);
+                const f32x8 neg_2 = -acc1_0;
+                const i32x8 more_5 = (i32x8)(neg_2 > pick_2);
+                const f32x8 pick_10 = select_f32x8(more_5, neg_2, pick_2);
+                const i32x8 pick_11 = select_i32x8(more_5, s_1, pick_3);
+                const i32x8 more_6 = (i32x8)(acc1_1 > pick_4);
+                const f32x8 pick_12 = select_f32x8(more_6, acc1_1, pick_4);
+                const i32x8 pick_13 = select_i32x8(more_6, s_1, pick_5);
+                const f32x8 neg_3 = -acc1_1;
+                const i32x8 more_7 = (i32x8)(neg_3 > pick_6);
+                const f32x8 pick_14 = select_f32x8(more_7, neg_3, pick_6);
+                const i32x8 pick_15 = select_i32x8(more_7, s_1, pick_7);
+                const i32x8 s_2 = splat_i32x8((int32_t)(columns * 5 + 56));
+                const i32x8 more_8 = (i32x8)(acc2_0 > pick_8);
+                const f32x8 pick_16 = select_f32x8(more_8, acc2_0, pick_8);
+                const i32x8 pick_17 = select_i32x8(more_8, s_2, pick_9);
+                const f32x8 neg_4 = -acc2_0;
+                const i32x8 more_9 = (i32x8)(neg_4 > pick_10);
+                const f32x8 pick_18 = select_f32x8(more_9, neg_4, pick_10);
+                const i32x8 pick_19 = select_i32x8(more_9, s_2, pick_11);
+                const i32x8 more_10 = (i32x8)(acc2_1 > pick_12);
+                const f32x8 pick_20 = select_f32x8(more_10, acc2_1, pick_12);
+                const i32x8 pick_21 = select_i32x8(more_10, s_2, pick_13);
+                const f32x8 neg_5 = -acc2_1;
+                const i32x8 more_11 = (i32x8)(neg_5 > pick_14);
+                const f32x8 pick_22 = select_f32x8(more_11, neg_5, pick_14);
+                const i32x8 pick_23 = select_i32x8(more_11, s_2, pick_15);
+                const i32x8 s_3 = splat_i32x8((int32_t)(columns * 5 + 57));
+                const i32x8 more_12 = (i32x8)(acc3_0 > pick_16);
+                const f32x8 pick_24 = select_f32x8(more_12, acc3_0, pick_16);
+                const i32x8 pick_25 = select_i32x8(more_12, s_3, pick_17);
+                const f32x8 neg_6 = -acc3_0;
+                const i32x8 more_13 = (i32x8)(neg_6 > pick_18);
+                const f32x8 pick_26 = select_f32x8(more_13, neg_6, pick_18);
+                const i32x8 pick_27 = select_i32x8(more_13, s_3, pick_19);
+                const i32x8 more_14 = (i32x8)(acc3_1 > pick_20);
+                const f32x8 pick_28 = select_f32x8(more_14, acc3_1, pick_20);
+                const i32x8 pick_29 = select_i32x8(more_14, s_3, pick_21);
+                const f32x8 neg_7 = -acc3_1;
+                const i32x8 more_15 = (i32x8)(neg_7 > pick_22);
+                const f32x8 pick_30 = select_f32x8(more_15, neg_7, pick_22);
+                const i32x8 pick_31 = select_i32x8(more_15, s_3, pick_23);
+                const i32x8 s_4 = splat_i32x8((int32_t)(columns * 5 + 58));
+                const i32x8 more_16 = (i32x8)(acc4_0 > pick_24);
+                carried_8 = select_f32x8(more_16, acc4_0, pick_24);
+                carried_9 = select_i32x8(more_16, s_4, pick_25);
+                const f32x8 neg_8 = -acc4_0;
+                const i32x8 more_17 = (i32x8)(neg_8 > pick_26);
+                carried_10 = select_f32x8(more_17, neg_8, pick_26);
+                carried_11 = select_i32x8(more_17, s_4, pick_27);
+                const i32x8 more_18 = (i32x8)(acc4_1 > pick_28);
+                carried_12 = select_f32x8(more_18, acc4_1, pick_28);
+                carried_13 = select_i32x8(more_18, s_4, pick_29);
+                const f32x8 neg_9 = -acc4_1;
+                const i32x8 more_19 = (i32x8)(neg_9 > pick_30);
+                carried_14 = select_f32x8(more_19, neg_9, pick_30);
+                carried_15 = select_i32x8(more_19, s_4, pick_31);
+            }
+            const i32x8 pick = select_i32x8((i32x8)(carried_10 > carried_8),
+                add_i32x8(carried_11, splat_i32x8(64)), carried_9);
+            const i32x8 pick_1 = select_i32x8((i32x8)(carried_14 > carried_12),
+                add_i32x8(carried_15, splat_i32x8(64)), carried_13);
+            store_i32x8(&found[round * 64 + tile * 16], pick);
+            store_i32x8(&found[round * 64 + tile * 16 + 8], pick_1);
+        }
+    }
+    for (int64_t round = 0; round < 1; round++) {
+        for (int64_t v = 0; v < 8; v++) {
+            const i32x8 more = (i32x8)(load_i32x8(&key[batch * 4096 + block * 64 + v * 8]) >=
+                splat_i32x8(1073741824));
+            const i32x8 pick = select_i32x8(more, splat_i32x8(128),
+                load_i32x8(&found[round * 64 + v * 8]));
+            store_i32x8(&buckets[(batch + head + round) * 4096 + block * 64 + v * 8], pick);
+        }
+    }
+}
+
+/* default.yaml:24: stable counting sort of the tokens by bucket, per round
+ * tasks [batch 1][head 1][round 1] */
+static void lsh_sort(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+    int64_t task) {
+    (void)arg;
+    const int64_t batch = task;
+    const int64_t head = task % 1;
+    const int64_t round = task % 1;
+    int32_t *restrict counts = (int32_t *)(void *)scratch; /* [129] */
+    const int32_t *restrict buckets = (const int32_t *)(const void *)(call->workspace + 11599936);
+        /* [1][1][1][4096]: [batch][group][round][rows] */
+    int32_t *restrict order = (int32_t *)(void *)(call->workspace + 11534336); /* [1][1][1][4097]:
+        [batch][group][round][place]: sorted tokens */
+    for (int64_t bucket = 0; bucket < 129; bucket++) {
+        counts[bucket] = 0;
+    }
+    for (int64_t t = 0; t < 4096; t++) {
+        const int32_t bucket = buckets[(batch + head + round) * 4096 + t];
+        counts[(int64_t)bucket] = counts[(int64_t)bucket] + 1;
+    }
+    int32_t carried = 0;
+    for (int64_t bucket = 0; bucket < 129; bucket++) {
+        const int32_t sum = add_i32(carried, counts[bucket]);
+        counts[bucket] = carried;
+        carried = sum;
+    }
+    /* stable scatter */
+    for (int64_t t = 0; t < 4096; t++) {
+        const int32_t v = buckets[(batch + head + round) * 4096 + t];
+        const int32_t place = counts[(int64_t)v];
+        counts[(int64_t)v] = place + 1;
+        order[(batch + head + round) * 4097 + (int64_t)place] = (int32_t)t;
+    }
+}
+
+/* default.yaml:18: LSH attention: sorted chunks of 64 against 1 before and 0 after, one round
+ * tasks [batch 1][head 1][run_1 8] */
+static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+    int64_t task) {
+    const int64_t batch = task / 8;
+    const int64_t head = task / 8 % 1;
+    const int64_t run_1 = task % 8;
+    const int64_t round = arg[0];
+    const int32_t *restrict order = (const int32_t *)(const void *)(call->workspace + 11534336); /*
+        [1][1][1][4097]: [batch][group][round][place]: sorted tokens */
+    const float *restrict q = (const float *)(const void *)(call->workspace + 8388608); /*
+        [1][1][4096][64]: [batch][group][rows][head] */
+    float *restrict query_keys = (float *)(void *)scratch; /* [2][64][64] */
+    int32_t *restrict lsh_attention_query_pos = (int32_t *)(void *)(scratch + 32768); /* [2][64] */
+    const int32_t *restrict key = call->slot[REFORMER_SLOT_KEY]; /* [1][4096] */
+    int32_t *restrict key_pos = (int32_t *)(void *)(scratch + 33280); /* [2][64] */
+    const float *restrict v = (const float *)(const void *)(call->workspace + 9437184); /*
+        [1][1][4096][64]: [batch][group][rows][head] */
+    float *restrict values = (float *)(void *)(scratch + 34304); /* [2][64][64] */
+    float *restrict key_scale = (float *)(void *)(scratch + 33792); /* [2][64] */
+    float *restrict lsh_attention_scores = (float *)(void *)(scratch + 67072); /* [128][16] */
+    float *restrict run_max = (float *)(void *)(call->workspace + 11550784); /* [1][1][4096]:
+        [batch][group][rows]: largest score so far */
+    float *restrict top = (float *)(void *)(scratch + 75328); /* [16] */
+    float *restrict run_sum = (float *)(void *)(call->workspace + 11567168); /* [1][1][4096]:
+        [batch][group][rows]: sum of exponentials */
+    float *restrict total_sum = (float *)(void *)(scratch + 75392); /* [16] */
+    float *restrict most = (float *)(void *)(scratch + 75264); /* [16] */
+    float *restrict keep = (float *)(void *)(scratch + 75456); /* [16] */
+    float *restrict gain = (float *)(void *)(scratch + 75520); /* [16] */
+    int32_t *restrict self_count = (int32_t *)(void *)(call->workspace + 11583552); /*
+        [1][1][1][4096]: [batch][group][round][rows]: self entries of rows without other keys */
+    float *restrict out = (float *)(void *)(call->workspace + 10485760); /* [1][1][4096][64]:
+        [batch][group][rows][head]: not yet divided by run_sum */
+    for (int64_t o = 0; o < 1; o++) {
+        const int64_t other = (round * 64 + run_1 * 8 + o + 63) % 64;
+        for (int64_t lane = 0; lane < 8; lane++) {
+            const int32_t token = order[(batch + head) * 4097 + other * 64 + lane * 8];
+            const int32_t token_1 = order[(batch + head) * 4097 + other * 64 + lane * 8 + 1];
+            const int32_t token_2 = order[(batch + head) * 4097 + other * 64 + lane * 8 + 2];
+            const int32_t token_3 = order[(batch + head) * 4097 + other * 64 + lane * 8 + 3];
+            const int32_t token_4 = order[(batch + head) * 4097 + other * 64 + lane * 8 + 4];
+            const int32_t token_5 = order[(batch + head) * 4097 + other * 64 + lane * 8 + 5];
+            const int32_t token_6 = order[(batch + head) * 4097 + other * 64 + lane * 8 + 6];
+            const int32_t token_7 = order[(batch + head) * 4097 + other * 64 + lane * 8 + 7];
+            for (int64_t d = 0; d < 8; d++) {
+                const f32x8 v_1 = load_f32x8(&q[((batch + head) * 4096 + (int64_t)token) * 64 + d *
+                    8]);
+                const f32x8 v_2 = load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_1) * 64 + d
+                    * 8]);
+                const f32x8 v_3 = load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_2) * 64 + d
+                    * 8]);
+                const f32x8 v_4 = load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_3) * 64 + d
+                    * 8]);
+                const f32x8 v_5 = load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_4) * 64 + d
+                    * 8]);
+                const f32x8 v_6 = load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_5) * 64 + d
+                    * 8]);
+                const f32x8 v_7 = load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_6) * 64 + d
+                    * 8]);
+                const f32x8 v_8 = load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_7) * 64 + d
+                    * 8]);
+                const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
+                const f32x8 mix_1 = shuffle_high1_f32x8(v_1, v_2);
+                const f32x8 mix_2 = shuffle_low1_f32x8(v_3, v_4);
+                const f32x8 mix_3 = shuffle_high1_f32x8(v_3, v_4);
+                const f32x8 mix_4 = shuffle_low1_f32x8(v_5, v_6);
+                const f32x8 mix_5 = shuffle_high1_f32x8(v_5, v_6);
+                const f32x8 mix_6 = shuffle_low1_f32x8(v_7, v_8);
+                const f32x8 mix_7 = shuffle_high1_f32x8(v_7, v_8);
+                const f32x8 mix_8 = shuffle_low2_f32x8(mix, mix_2);
+                const f32x8 mix_9 = shuffle_high2_f32x8(mix, mix_2);
+                const f32x8 mix_10 = shuffle_low2_f32x8(mix_1, mix_3);
+                const f32x8 mix_11 = shuffle_high2_f32x8(mix_1, mix_3);
+                const f32x8 mix_12 = shuffle_low2_f32x8(mix_4, mix_6);
+                const f32x8 mix_13 = shuffle_high2_f32x8(mix_4, mix_6);
+                const f32x8 mix_14 = shuffle_low2_f32x8(mix_5, mix_7);
+                const f32x8 mix_15 = shuffle_high2_f32x8(mix_5, mix_7);
+                store_f32x8(&query_keys[(o * 64 + d * 8) * 64 + lane * 8],
+                    shuffle_low4_f32x8(mix_8, mix_12));
+                store_f32x8(&query_keys[(o * 64 + d * 8 + 1) * 64 + lane * 8],
+                    shuffle_low4_f32x8(mix_10, mix_14));
+                store_f32x8(&query_keys[(o * 64 + d * 8 + 2) * 64 + lane * 8],
+                    shuffle_low4_f32x8(mix_9, mix_13));
+                store_f32x8(&query_keys[(o * 64 + d * 8 + 3) * 64 + lane * 8],
+                    shuffle_low4_f32x8(mix_11, mix_15));
+                store_f32x8(&query_keys[(o * 64 + d * 8 + 4) * 64 + lane * 8],
+                    shuffle_high4_f32x8(mix_8, mix_12));
+                store_f32x8(&query_keys[(o * 64 + d * 8 + 5) * 64 + lane * 8],
+                    shuffle_high4_f32x8(mix_10, mix_14));
+                store_f32x8(&query_keys[(o * 64 + d * 8 + 6) * 64 + lane * 8],
+                    shuffle_high4_f32x8(mix_9, mix_13));
+                store_f32x8(&query_keys[(o * 64 + d * 8 + 7) * 64 + lane * 8],
+                    shuffle_high4_f32x8(mix_11, mix_15));
+            }
+        }
+        for (int64_t lane = 0; lane < 64; lane++) {
+            const int32_t token = order[(batch + head) * 4097 + other * 64 + lane];
+            lsh_attention_query_pos[o * 64 + lane] = (int32_t)(int64_t)token;
+            key_pos[o * 64 + lane] = key[batch * 4096 + (int64_t)token];
+            for (int64_t v_1 = 0; v_1 < 8; v_1++) {
+                store_f32x8(&values[(o * 64 + lane) * 64 + v_1 * 8],
+                    load_f32x8(&v[((batch + head) * 4096 + (int64_t)token) * 64 + v_1 * 8]));
+            }
+        }
+        for (int64_t lane = 0; lane < 8; lane++) {
+            f32x8 carried = splat_f32x8(0.0f);
+            for (int64_t d = 0; d < 64; d++) {
+                const f32x8 v_1 = load_f32x8(&query_keys[(o * 64 + d) * 64 + lane * 8]);
+                carried = fma_f32x8(v_1, v_1, carried);
+            }
+            const f32x8 sum = carried / splat_f32x8(64.0f) + splat_f32x8(1e-06f);
+            const f32x8 root = sqrt_f32x8(sum);
+            store_f32x8(&key_scale[o * 64 + lane * 8], splat_f32x8(0.125f) / root);
+        }
+    }
+    for (int64_t step = 0; step < 8; step++) {
+        const int64_t slot = (step + 1) % 2;
+        const int64_t other = (round * 64 + run_1 * 8 + step + 64) % 64;
+        for (int64_t lane = 0; lane < 8; lane++) {
+            const int32_t token = order[(batch + head) * 4097 + other * 64 + lane * 8];
+            const int32_t token_1 = order[(batch + head) * 4097 + other * 64 + lane * 8 + 1];
+            const int32_t token_2 = order[(batch + head) * 4097 + other * 64 + lane * 8 + 2];
+            const int32_t token_3 = order[(batch + head) * 4097 + other * 64 + lane * 8 + 3];
+            const int32_t token_4 = order[(batch + head) * 4097 + other * 64 + lane * 8 + 4];
+            const int32_t token_5 = order[(batch + head) * 4097 + other * 64 + lane * 8 + 5];
+            const int32_t token_6 = order[(batch + head) * 4097 + other * 64 + lane * 8 + 6];
+            const int32_t token_7 = order[(batch + head) * 4097 + other * 64 + lane * 8 + 7];
+            for (int64_t d = 0; d < 8; d++) {
+                const f32x8 v_1 = load_f32x8(&q[((batch + head) * 4096 + (int64_t)token) * 64 + d *
+                    8]);
+                const f32x8 v_2 = load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_1) * 64 + d
+                    * 8]);
+                const f32x8 v_3 = load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_2) * 64 + d
+                    * 8]);
+                const f32x8 v_4 = load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_3) * 64 + d
+                    * 8]);
+                const f32x8 v_5 = load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_4) * 64 + d
+                    * 8]);
+                const f32x8 v_6 = load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_5) * 64 + d
+                    * 8]);
+                const f32x8 v_7 = load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_6) * 64 + d
+                    * 8]);
+                const f32x8 v_8 = load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_7) * 64 + d
+                    * 8]);
+                const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
+                const f32x8 mix_1 = shuffle_high1_f32x8(v_1, v_2);
+                const f32x8 mix_2 = shuffle_low1_f32x8(v_3, v_4);
+                const f32x8 mix_3 = shuffle_high1_f32x8(v_3, v_4);
+                const f32x8 mix_4 = shuffle_low1_f32x8(v_5, v_6);
+                const f32x8 mix_5 = shuffle_high1_f32x8(v_5, v_6);
+                const f32x8 mix_6 = shuffle_low1_f32x8(v_7, v_8);
+                const f32x8 mix_7 = shuffle_high1_f32x8(v_7, v_8);
+                const f32x8 mix_8 = shuffle_low2_f32x8(mix, mix_2);
+                const f32x8 mix_9 = shuffle_high2_f32x8(mix, mix_2);
+                const f32x8 mix_10 = shuffle_low2_f32x8(mix_1, mix_3);
+                const f32x8 mix_11 = shuffle_high2_f32x8(mix_1, mix_3);
+                const f32x8 mix_12 = shuffle_low2_f32x8(mix_4, mix_6);
+                const f32x8 mix_13 = shuffle_high2_f32x8(mix_4, mix_6);
+                const f32x8 mix_14 = shuffle_low2_f32x8(mix_5, mix_7);
+                const f32x8 mix_15 = shuffle_high2_f32x8(mix_5, mix_7);
+                store_f32x8(&query_keys[(slot * 64 + d * 8) * 64 + lane * 8],
+                    shuffle_low4_f32x8(mix_8, mix_12));
+                store_f32x8(&query_keys[(slot * 64 + d * 8 + 1) * 64 + lane * 8],
+                    shuffle_low4_f32x8(mix_10, mix_14));
+                store_f32x8(&query_keys[(slot * 64 + d * 8 + 2) * 64 + lane * 8],
+                    shuffle_low4_f32x8(mix_9, mix_13));
+                store_f32x8(&query_keys[(slot * 64 + d * 8 + 3) * 64 + lane * 8],
+                    shuffle_low4_f32x8(mix_11, mix_15));
+                store_f32x8(&query_keys[(slot * 64 + d * 8 + 4) * 64 + lane * 8],
+                    shuffle_high4_f32x8(mix_8, mix_12));
+                store_f32x8(&query_keys[(slot * 64 + d * 8 + 5) * 64 + lane * 8],
+                    shuffle_high4_f32x8(mix_10, mix_14));
+                store_f32x8(&query_keys[(slot * 64 + d * 8 + 6) * 64 + lane * 8],
+                    shuffle_high4_f32x8(mix_9, mix_13));
+                store_f32x8(&query_keys[(slot * 64 + d * 8 + 7) * 64 + lane * 8],
+                    shuffle_high4_f32x8(mix_11, mix_15));
+            }
+        }
+        for (int64_t lane = 0; lane < 64; lane++) {
+            const int32_t token = order[(batch + head) * 4097 + other * 64 + lane];
+            lsh_attention_query_pos[slot * 64 + lane] = (int32_t)(int64_t)token;
+            key_pos[slot * 64 + lane] = key[batch * 4096 + (int64_t)token];
+            for (int64_t v_1 = 0; v_1 < 8; v_1++) {
+                store_f32x8(&values[(slot * 64 + lane) * 64 + v_1 * 8],
+                    load_f32x8(&v[((batch + head) * 4096 + (int64_t)token) * 64 + v_1 * 8]));
+            }
+        }
+        for (int64_t lane = 0; lane < 8; lane++) {
+            f32x8 carried = splat_f32x8(0.0f);
+            for (int64_t d = 0; d < 64; d++) {
+                const f32x8 v_1 = load_f32x8(&query_keys[(slot * 64 + d) * 64 + lane * 8]);
+                carried = fma_f32x8(v_1, v_1, carried);
+            }
+            const f32x8 sum = carried / splat_f32x8(64.0f) + splat_f32x8(1e-06f);
+            const f32x8 root = sqrt_f32x8(sum);
+            store_f32x8(&key_scale[slot * 64 + lane * 8], splat_f32x8(0.125f) / root);
+        }
+        for (int64_t panel = 0; panel < 4; panel++) {
+            const i32x8 query = load_i32x8(&lsh_attention_query_pos[slot * 64 + panel * 16]);
+            const i32x8 query_1 = load_i32x8(&lsh_attention_query_pos[slot * 64 + panel * 16 + 8]);
+            f32x8 most_1 = splat_f32x8(-1e+30f);
+            f32x8 most_2 = splat_f32x8(-1e+30f);
+            for (int64_t o = 0; o < 2; o++) {
+                const int64_t slot_1 = (step + o) % 2;
+                f32x8 carried = most_1;
+                f32x8 carried_1 = most_2;
+                for (int64_t keys = 0; keys < 9; keys++) {
+                    f32x8 acc0_0 = splat_f32x8(0.0f);
+                    f32x8 acc0_1 = splat_f32x8(0.0f);
+                    f32x8 acc1_0 = splat_f32x8(0.0f);
+                    f32x8 acc1_1 = splat_f32x8(0.0f);
+                    f32x8 acc2_0 = splat_f32x8(0.0f);
+                    f32x8 acc2_1 = splat_f32x8(0.0f);
+                    f32x8 acc3_0 = splat_f32x8(0.0f);
+                    f32x8 acc3_1 = splat_f32x8(0.0f);
+                    f32x8 acc4_0 = splat_f32x8(0.0f);
+                    f32x8 acc4_1 = splat_f32x8(0.0f);
+                    f32x8 acc5_0 = splat_f32x8(0.0f);
+                    f32x8 acc5_1 = splat_f32x8(0.0f);
+                    for (int64_t k = 0; k < 64; k++) {
+                        const f32x8 v_1 =
+                            load_f32x8(&query_keys[(slot * 64 + k) * 64 + panel * 16]);
+                        const f32x8 v_2 =
+                            load_f32x8(&query_keys[(slot * 64 + k) * 64 + panel * 16 + 8]);
+                        const f32x8 s = splat_f32x8(query_keys[(slot_1 * 64 + k) * 64 + keys * 6]);
+                        acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                        acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                        const f32x8 s_1 =
+                            splat_f32x8(query_keys[(slot_1 * 64 + k) * 64 + keys * 6 + 1]);
+                        acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                        acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                        const f32x8 s_2 =
+                            splat_f32x8(query_keys[(slot_1 * 64 + k) * 64 + keys * 6 + 2]);
+                        acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                        acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                        const f32x8 s_3 =
+                            splat_f32x8(query_keys[(slot_1 * 64 + k) * 64 + keys * 6 + 3]);
+                        acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                        acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                        const f32x8 s_4 =
+                            splat_f32x8(query_keys[(slot_1 * 64 + k) * 64 + keys * 6 + 4]);
+                        acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                        acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                        const f32x8 s_5 =
+                            splat_f32x8(query_keys[(slot_1 * 64 + k) * 64 + keys * 6 + 5]);
+                        acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
+                        acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+                    }
+                    const f32x8 s = splat_f32x8(key_scale[slot_1 * 64 + keys * 6]);
+                    const i32x8 s_1 = splat_i32x8(key_pos[slot_1 * 64 + keys * 6]);
+                    const i32x8 less = (i32x8)(s_1 < splat_i32x8(1073741824));
+                    const f32x8 pick = select_f32x8(less & (i32x8)(s_1 != query), acc0_0 * s,
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high = max_f32x8(carried, pick);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16], pick);
+                    const f32x8 pick_1 = select_f32x8(less & (i32x8)(s_1 != query_1), acc0_1 * s,
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_1 = max_f32x8(carried_1, pick_1);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 8], pick_1);
+                    const f32x8 s_2 = splat_f32x8(key_scale[slot_1 * 64 + keys * 6 + 1]);
+                    const i32x8 s_3 = splat_i32x8(key_pos[slot_1 * 64 + keys * 6 + 1]);
+                    const i32x8 less_1 = (i32x8)(s_3 < splat_i32x8(1073741824));
+                    const f32x8 pick_2 = select_f32x8(less_1 & (i32x8)(s_3 != query), acc1_0 * s_2,
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_2 = max_f32x8(high, pick_2);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6 + 1) * 16], pick_2);
+                    const f32x8 pick_3 = select_f32x8(less_1 & (i32x8)(s_3 != query_1), acc1_1 *
+                        s_2, splat_f32x8(-1e+30f));
+                    const f32x8 high_3 = max_f32x8(high_1, pick_3);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6 + 1) * 16 + 8], pick_3);
+                    const f32x8 s_4 = splat_f32x8(key_scale[slot_1 * 64 + keys * 6 + 2]);
+                    const i32x8 s_5 = splat_i32x8(key_pos[slot_1 * 64 + keys * 6 + 2]);
+                    const i32x8 less_2 = (i32x8)(s_5 < splat_i32x8(1073741824));
+                    const f32x8 pick_4 = select_f32x8(less_2 & (i32x8)(s_5 != query), acc2_0 * s_4,
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_4 = max_f32x8(high_2, pick_4);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6 + 2) * 16], pick_4);
+                    const f32x8 pick_5 = select_f32x8(less_2 & (i32x8)(s_5 != query_1), acc2_1 *
+                        s_4, splat_f32x8(-1e+30f));
+                    const f32x8 high_5 = max_f32x8(high_3, pick_5);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6 + 2) * 16 + 8], pick_5);
+                    const f32x8 s_6 = splat_f32x8(key_scale[slot_1 * 64 + keys * 6 + 3]);
+                    const i32x8 s_7 = splat_i32x8(key_pos[slot_1 * 64 + keys * 6 + 3]);
+                    const i32x8 less_3 = (i32x8)(s_7 < splat_i32x8(1073741824));
+                    const f32x8 pick_6 = select_f32x8(less_3 & (i32x8)(s_7 != query), acc3_0 * s_6,
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_6 = max_f32x8(high_4, pick_6);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6 + 3) * 16], pick_6);
+                    const f32x8 pick_7 = select_f32x8(less_3 & (i32x8)(s_7 != query_1), acc3_1 *
+                        s_6, splat_f32x8(-1e+30f));
+                    const f32x8 high_7 = max_f32x8(high_5, pick_7);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6 + 3) * 16 + 8], pick_7);
+                    const f32x8 s_8 = splat_f32x8(key_scale[slot_1 * 64 + keys * 6 + 4]);
+                    const i32x8 s_9 = splat_i32x8(key_pos[slot_1 * 64 + keys * 6 + 4]);
+                    const i32x8 less_4 = (i32x8)(s_9 < splat_i32x8(1073741824));
+                    const f32x8 pick_8 = select_f32x8(less_4 & (i32x8)(s_9 != query), acc4_0 * s_8,
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_8 = max_f32x8(high_6, pick_8);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6 + 4) * 16], pick_8);
+                    const f32x8 pick_9 = select_f32x8(less_4 & (i32x8)(s_9 != query_1), acc4_1 *
+                        s_8, splat_f32x8(-1e+30f));
+                    const f32x8 high_9 = max_f32x8(high_7, pick_9);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6 + 4) * 16 + 8], pick_9);
+                    const f32x8 s_10 = splat_f32x8(key_scale[slot_1 * 64 + keys * 6 + 5]);
+                    const i32x8 s_11 = splat_i32x8(key_pos[slot_1 * 64 + keys * 6 + 5]);
+                    const i32x8 less_5 = (i32x8)(s_11 < splat_i32x8(1073741824));
+                    const f32x8 pick_10 = select_f32x8(less_5 & (i32x8)(s_11 != query), acc5_0 *
+                        s_10, splat_f32x8(-1e+30f));
+                    carried = max_f32x8(high_8, pick_10);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6 + 5) * 16], pick_10);
+                    const f32x8 pick_11 = select_f32x8(less_5 & (i32x8)(s_11 != query_1), acc5_1 *
+                        s_10, splat_f32x8(-1e+30f));
+                    carried_1 = max_f32x8(high_9, pick_11);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6 + 5) * 16 + 8], pick_11);
+                }
+                f32x8 carried_2 = carried;
+                f32x8 carried_3 = carried_1;
+                for (int64_t keys = 0; keys < 2; keys++) {
+                    f32x8 acc0_0 = splat_f32x8(0.0f);
+                    f32x8 acc0_1 = splat_f32x8(0.0f);
+                    f32x8 acc1_0 = splat_f32x8(0.0f);
+                    f32x8 acc1_1 = splat_f32x8(0.0f);
+                    f32x8 acc2_0 = splat_f32x8(0.0f);
+                    f32x8 acc2_1 = splat_f32x8(0.0f);
+                    f32x8 acc3_0 = splat_f32x8(0.0f);
+                    f32x8 acc3_1 = splat_f32x8(0.0f);
+                    f32x8 acc4_0 = splat_f32x8(0.0f);
+                    f32x8 acc4_1 = splat_f32x8(0.0f);
+                    for (int64_t k = 0; k < 64; k++) {
+                        const f32x8 v_1 =
+                            load_f32x8(&query_keys[(slot * 64 + k) * 64 + panel * 16]);
+                        const f32x8 v_2 =
+                            load_f32x8(&query_keys[(slot * 64 + k) * 64 + panel * 16 + 8]);
+                        const f32x8 s =
+                            splat_f32x8(query_keys[(slot_1 * 64 + k) * 64 + keys * 5 + 54]);
+                        acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                        acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                        const f32x8 s_1 =
+                            splat_f32x8(query_keys[(slot_1 * 64 + k) * 64 + keys * 5 + 55]);
+                        acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                        acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                        const f32x8 s_2 =
+                            splat_f32x8(query_keys[(slot_1 * 64 + k) * 64 + keys * 5 + 56]);
+                        acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                        acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                        const f32x8 s_3 =
+                            splat_f32x8(query_keys[(slot_1 * 64 + k) * 64 + keys * 5 + 57]);
+                        acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                        acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                        const f32x8 s_4 =
+                            splat_f32x8(query_keys[(slot_1 * 64 + k) * 64 + keys * 5 + 58]);
+                        acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                        acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                    }
+                    const f32x8 s = splat_f32x8(key_scale[slot_1 * 64 + keys * 5 + 54]);
+                    const i32x8 s_1 = splat_i32x8(key_pos[slot_1 * 64 + keys * 5 + 54]);
+                    const i32x8 less = (i32x8)(s_1 < splat_i32x8(1073741824));
+                    const f32x8 pick = select_f32x8(less & (i32x8)(s_1 != query), acc0_0 * s,
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high = max_f32x8(carried_2, pick);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5 + 54) * 16], pick);
+                    const f32x8 pick_1 = select_f32x8(less & (i32x8)(s_1 != query_1), acc0_1 * s,
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_1 = max_f32x8(carried_3, pick_1);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5 + 54) * 16 + 8], pick_1);
+                    const f32x8 s_2 = splat_f32x8(key_scale[slot_1 * 64 + keys * 5 + 55]);
+                    const i32x8 s_3 = splat_i32x8(key_pos[slot_1 * 64 + keys * 5 + 55]);
+                    const i32x8 less_1 = (i32x8)(s_3 < splat_i32x8(1073741824));
+                    const f32x8 pick_2 = select_f32x8(less_1 & (i32x8)(s_3 != query), acc1_0 * s_2,
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_2 = max_f32x8(high, pick_2);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5 + 55) * 16], pick_2);
+                    const f32x8 pick_3 = select_f32x8(less_1 & (i32x8)(s_3 != query_1), acc1_1 *
+                        s_2, splat_f32x8(-1e+30f));
+                    const f32x8 high_3 = max_f32x8(high_1, pick_3);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5 + 55) * 16 + 8], pick_3);
+                    const f32x8 s_4 = splat_f32x8(key_scale[slot_1 * 64 + keys * 5 + 56]);
+                    const i32x8 s_5 = splat_i32x8(key_pos[slot_1 * 64 + keys * 5 + 56]);
+                    const i32x8 less_2 = (i32x8)(s_5 < splat_i32x8(1073741824));
+                    const f32x8 pick_4 = select_f32x8(less_2 & (i32x8)(s_5 != query), acc2_0 * s_4,
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_4 = max_f32x8(high_2, pick_4);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5 + 56) * 16], pick_4);
+                    const f32x8 pick_5 = select_f32x8(less_2 & (i32x8)(s_5 != query_1), acc2_1 *
+                        s_4, splat_f32x8(-1e+30f));
+                    const f32x8 high_5 = max_f32x8(high_3, pick_5);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5 + 56) * 16 + 8], pick_5);
+                    const f32x8 s_6 = splat_f32x8(key_scale[slot_1 * 64 + keys * 5 + 57]);
+                    const i32x8 s_7 = splat_i32x8(key_pos[slot_1 * 64 + keys * 5 + 57]);
+                    const i32x8 less_3 = (i32x8)(s_7 < splat_i32x8(1073741824));
+                    const f32x8 pick_6 = select_f32x8(less_3 & (i32x8)(s_7 != query), acc3_0 * s_6,
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_6 = max_f32x8(high_4, pick_6);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5 + 57) * 16], pick_6);
+                    const f32x8 pick_7 = select_f32x8(less_3 & (i32x8)(s_7 != query_1), acc3_1 *
+                        s_6, splat_f32x8(-1e+30f));
+                    const f32x8 high_7 = max_f32x8(high_5, pick_7);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5 + 57) * 16 + 8], pick_7);
+                    const f32x8 s_8 = splat_f32x8(key_scale[slot_1 * 64 + keys * 5 + 58]);
+                    const i32x8 s_9 = splat_i32x8(key_pos[slot_1 * 64 + keys * 5 + 58]);
+                    const i32x8 less_4 = (i32x8)(s_9 < splat_i32x8(1073741824));
+                    const f32x8 pick_8 = select_f32x8(less_4 & (i32x8)(s_9 != query), acc4_0 * s_8,
+                        splat_f32x8(-1e+30f));
+                    carried_2 = max_f32x8(high_6, pick_8);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5 + 58) * 16], pick_8);
+                    const f32x8 pick_9 = select_f32x8(less_4 & (i32x8)(s_9 != query_1), acc4_1 *
+                        s_8, splat_f32x8(-1e+30f));
+                    carried_3 = max_f32x8(high_7, pick_9);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5 + 58) * 16 + 8], pick_9);
+                }
+                most_1 = carried_2;
+                most_2 = carried_3;
+            }
+            const f32x8 high = max_f32x8(most_1, splat_f32x8(-1e+29f));
+            const f32x8 high_1 = max_f32x8(most_2, splat_f32x8(-1e+29f));
+            f32x8 sum = splat_f32x8(0.0f);
+            f32x8 sum_1 = splat_f32x8(0.0f);
+            for (int64_t key_1 = 0; key_1 < 128; key_1++) {
+                const f32x8 diff = load_f32x8(&lsh_attention_scores[key_1 * 16]) - high;
+                const f32x8 y = exp_f32x8(diff);
+                store_f32x8(&lsh_attention_scores[key_1 * 16], y);
+                sum = sum + y;
+                const f32x8 diff_1 = load_f32x8(&lsh_attention_scores[key_1 * 16 + 8]) - high_1;
+                const f32x8 y_1 = exp_f32x8(diff_1);
+                store_f32x8(&lsh_attention_scores[key_1 * 16 + 8], y_1);
+                sum_1 = sum_1 + y_1;
+            }
+            for (int64_t lane = 0; lane < 16; lane++) {
+                const int32_t token = lsh_attention_query_pos[slot * 64 + panel * 16 + lane];
+                top[lane] = run_max[(batch + head) * 4096 + (int64_t)token];
+                total_sum[lane] = run_sum[(batch + head) * 4096 + (int64_t)token];
+            }
+            const f32x8 v_1 = load_f32x8(&top[0]);
+            const f32x8 high_2 = max_f32x8(v_1, most_1);
+            const f32x8 y = exp_f32x8(v_1 - high_2);
+            const f32x8 y_1 = exp_f32x8(most_1 - high_2);
+            const f32x8 v_2 = load_f32x8(&total_sum[0]);
+            store_f32x8(&most[0], most_1);
+            store_f32x8(&top[0], high_2);
+            store_f32x8(&total_sum[0], fma_f32x8(v_2, y, sum * y_1));
+            store_f32x8(&keep[0], y);
+            store_f32x8(&gain[0], y_1);
+            const f32x8 v_3 = load_f32x8(&top[8]);
+            const f32x8 high_3 = max_f32x8(v_3, most_2);
+            const f32x8 y_2 = exp_f32x8(v_3 - high_3);
+            const f32x8 y_3 = exp_f32x8(most_2 - high_3);
+            const f32x8 v_4 = load_f32x8(&total_sum[8]);
+            store_f32x8(&most[8], most_2);
+            store_f32x8(&top[8], high_3);
+            store_f32x8(&total_sum[8], fma_f32x8(v_4, y_2, sum_1 * y_3));
+            store_f32x8(&keep[8], y_2);
+            store_f32x8(&gain[8], y_3);
+            for (int64_t lane = 0; lane < 16; lane++) {
+                const int32_t token = lsh_attention_query_pos[slot * 64 + panel * 16 + lane];
+                run_max[(batch + head) * 4096 + (int64_t)token] = top[lane];
+                run_sum[(batch + head) * 4096 + (int64_t)token] = total_sum[lane];
+                if (most[lane] == -1e+30f) {
+                    const int32_t x = (int32_t)(int64_t)token;
+                    int32_t carried = 0;
+                    for (int64_t o = 0; o < 2; o++) {
+                        const int64_t slot_1 = (step + o) % 2;
+                        for (int64_t key_1 = 0; key_1 < 64; key_1++) {
+                            carried =
+                                sub_i32(carried, -(lsh_attention_query_pos[slot_1 * 64 + key_1] ==
+                                x));
+                        }
+                    }
+                    self_count[(batch + head + round) * 4096 + (int64_t)token] = carried;
+                }
+            }
+            for (int64_t column = 0; column < 4; column++) {
+                for (int64_t tile = 0; tile < 1; tile++) {
+                    f32x8 carried = splat_f32x8(0.0f);
+                    f32x8 carried_1 = splat_f32x8(0.0f);
+                    f32x8 carried_2 = splat_f32x8(0.0f);
+                    f32x8 carried_3 = splat_f32x8(0.0f);
+                    f32x8 carried_4 = splat_f32x8(0.0f);
+                    f32x8 carried_5 = splat_f32x8(0.0f);
+                    f32x8 carried_6 = splat_f32x8(0.0f);
+                    f32x8 carried_7 = splat_f32x8(0.0f);
+                    f32x8 carried_8 = splat_f32x8(0.0f);
+                    f32x8 carried_9 = splat_f32x8(0.0f);
+                    f32x8 carried_10 = splat_f32x8(0.0f);
+                    f32x8 carried_11 = splat_f32x8(0.0f);
+                    for (int64_t o = 0; o < 2; o++) {
+                        const int64_t slot_1 = (step + o) % 2;
+                        for (int64_t k = 0; k < 64; k++) {
+                            const f32x8 v_5 =
+                                load_f32x8(&values[(slot_1 * 64 + k) * 64 + column * 16]);
+                            const f32x8 v_6 =
+                                load_f32x8(&values[(slot_1 * 64 + k) * 64 + column * 16 + 8]);
+                            const f32x8 s =
+                                splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 6]);
+                            carried = fma_f32x8(s, v_5, carried);
+                            carried_1 = fma_f32x8(s, v_6, carried_1);
+                            const f32x8 s_1 =
+                                splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 6 + 1]);
+                            carried_2 = fma_f32x8(s_1, v_5, carried_2);
+                            carried_3 = fma_f32x8(s_1, v_6, carried_3);
+                            const f32x8 s_2 =
+                                splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 6 + 2]);
+                            carried_4 = fma_f32x8(s_2, v_5, carried_4);
+                            carried_5 = fma_f32x8(s_2, v_6, carried_5);
+                            const f32x8 s_3 =
+                                splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 6 + 3]);
+                            carried_6 = fma_f32x8(s_3, v_5, carried_6);
+                            carried_7 = fma_f32x8(s_3, v_6, carried_7);
+                            const f32x8 s_4 =
+                                splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 6 + 4]);
+                            carried_8 = fma_f32x8(s_4, v_5, carried_8);
+                            carried_9 = fma_f32x8(s_4, v_6, carried_9);
+                            const f32x8 s_5 =
+                                splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 6 + 5]);
+                            carried_10 = fma_f32x8(s_5, v_5, carried_10);
+                            carried_11 = fma_f32x8(s_5, v_6, carried_11);
+                        }
+                    }
+                    const f32x8 s = splat_f32x8(keep[tile * 6]);
+                    const f32x8 s_1 = splat_f32x8(gain[tile * 6]);
+                    const int32_t token = lsh_attention_query_pos[slot * 64 + panel * 16 + tile *
+                        6];
+                    const f32x8 v_5 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64
+                        + column * 16]);
+                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column * 16],
+                        fma_f32x8(carried, s_1, v_5 * s));
+                    const f32x8 v_6 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64
+                        + column * 16 + 8]);
+                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column * 16 +
+                        8], fma_f32x8(carried_1, s_1, v_6 * s));
+                    const f32x8 s_2 = splat_f32x8(keep[tile * 6 + 1]);
+                    const f32x8 s_3 = splat_f32x8(gain[tile * 6 + 1]);
+                    const int32_t token_1 = lsh_attention_query_pos[slot * 64 + panel * 16 + tile *
+                        6 + 1];
+                    const f32x8 v_7 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) *
+                        64 + column * 16]);
+                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 + column * 16],
+                        fma_f32x8(carried_2, s_3, v_7 * s_2));
+                    const f32x8 v_8 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) *
+                        64 + column * 16 + 8]);
+                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 + column * 16 +
+                        8], fma_f32x8(carried_3, s_3, v_8 * s_2));
+                    const f32x8 s_4 = splat_f32x8(keep[tile * 6 + 2]);
+                    const f32x8 s_5 = splat_f32x8(gain[tile * 6 + 2]);
+                    const int32_t token_2 = lsh_attention_query_pos[slot * 64 + panel * 16 + tile *
+                        6 + 2];
+                    const f32x8 v_9 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) *
+                        64 + column * 16]);
+                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 + column * 16],
+                        fma_f32x8(carried_4, s_5, v_9 * s_4));
+                    const f32x8 v_10 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) *
+                        64 + column * 16 + 8]);
+                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 + column * 16 +
+                        8], fma_f32x8(carried_5, s_5, v_10 * s_4));
+                    const f32x8 s_6 = splat_f32x8(keep[tile * 6 + 3]);
+                    const f32x8 s_7 = splat_f32x8(gain[tile * 6 + 3]);
+                    const int32_t token_3 = lsh_attention_query_pos[slot * 64 + panel * 16 + tile *
+                        6 + 3];
+                    const f32x8 v_11 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) *
+                        64 + column * 16]);
+                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 + column * 16],
+                        fma_f32x8(carried_6, s_7, v_11 * s_6));
+                    const f32x8 v_12 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) *
+                        64 + column * 16 + 8]);
+                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 + column * 16 +
+                        8], fma_f32x8(carried_7, s_7, v_12 * s_6));
+                    const f32x8 s_8 = splat_f32x8(keep[tile * 6 + 4]);
+                    const f32x8 s_9 = splat_f32x8(gain[tile * 6 + 4]);
+                    const int32_t token_4 = lsh_attention_query_pos[slot * 64 + panel * 16 + tile *
+                        6 + 4];
+                    const f32x8 v_13 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) *
+                        64 + column * 16]);
+                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 + column * 16],
+                        fma_f32x8(carried_8, s_9, v_13 * s_8));
+                    const f32x8 v_14 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) *
+                        64 + column * 16 + 8]);
+                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 + column * 16 +
+                        8], fma_f32x8(carried_9, s_9, v_14 * s_8));
+                    const f32x8 s_10 = splat_f32x8(keep[tile * 6 + 5]);
+                    const f32x8 s_11 = splat_f32x8(gain[tile * 6 + 5]);
+                    const int32_t token_5 = lsh_attention_query_pos[slot * 64 + panel * 16 + tile *
+                        6 + 5];
+                    const f32x8 v_15 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) *
+                        64 + column * 16]);
+                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) * 64 + column * 16],
+                        fma_f32x8(carried_10, s_11, v_15 * s_10));
+                    const f32x8 v_16 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) *
+                        64 + column * 16 + 8]);
+                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) * 64 + column * 16 +
+                        8], fma_f32x8(carried_11, s_11, v_16 * s_10));
+                }
+                for (int64_t tile = 0; tile < 2; tile++) {
+                    f32x8 carried = splat_f32x8(0.0f);
+                    f32x8 carried_1 = splat_f32x8(0.0f);
+                    f32x8 carried_2 = splat_f32x8(0.0f);
+                    f32x8 carried_3 = splat_f32x8(0.0f);
+                    f32x8 carried_4 = splat_f32x8(0.0f);
+                    f32x8 carried_5 = splat_f32x8(0.0f);
+                    f32x8 carried_6 = splat_f32x8(0.0f);
+                    f32x8 carried_7 = splat_f32x8(0.0f);
+                    f32x8 carried_8 = splat_f32x8(0.0f);
+                    f32x8 carried_9 = splat_f32x8(0.0f);
+                    for (int64_t o = 0; o < 2; o++) {
+                        const int64_t slot_1 = (step + o) % 2;
+                        for (int64_t k = 0; k < 64; k++) {
+                            const f32x8 v_5 =
+                                load_f32x8(&values[(slot_1 * 64 + k) * 64 + column * 16]);
+                            const f32x8 v_6 =
+                                load_f32x8(&values[(slot_1 * 64 + k) * 64 + column * 16 + 8]);
+                            const f32x8 s =
+                                splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 + 6]);
+                            carried = fma_f32x8(s, v_5, carried);
+                            carried_1 = fma_f32x8(s, v_6, carried_1);
+                            const f32x8 s_1 =
+                                splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 + 7]);
+                            carried_2 = fma_f32x8(s_1, v_5, carried_2);
+                            carried_3 = fma_f32x8(s_1, v_6, carried_3);
+                            const f32x8 s_2 =
+                                splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 + 8]);
+                            carried_4 = fma_f32x8(s_2, v_5, carried_4);
+                            carried_5 = fma_f32x8(s_2, v_6, carried_5);
+                            const f32x8 s_3 =
+                                splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 + 9]);
+                            carried_6 = fma_f32x8(s_3, v_5, carried_6);
+                            carried_7 = fma_f32x8(s_3, v_6, carried_7);
+                            const f32x8 s_4 =
+                                splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 +
+                                10]);
+                            carried_8 = fma_f32x8(s_4, v_5, carried_8);
+                            carried_9 = fma_f32x8(s_4, v_6, carried_9);
+                        }
+                    }
+                    const f32x8 s = splat_f32x8(keep[tile * 5 + 6]);
+                    const f32x8 s_1 = splat_f32x8(gain[tile * 5 + 6]);
+                    const int32_t token = lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5
+                        + 6];
+                    const f32x8 v_5 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64
+                        + column * 16]);
+                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column * 16],
+                        fma_f32x8(carried, s_1, v_5 * s));
+                    const f32x8 v_6 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64
+                        + column * 16 + 8]);
+                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column * 16 +
+                        8], fma_f32x8(carried_1, s_1, v_6 * s));
+                    const f32x8 s_2 = splat_f32x8(keep[tile * 5 + 7]);
+                    const f32x8 s_3 = splat_f32x8(gain[tile * 5 + 7]);
+                    const int32_t token_1 = lsh_attention_query_pos[slot * 64 + panel * 16 + tile *
+                        5 + 7];
+                    const f32x8 v_7 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) *
+                        64 + column * 16]);
+                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 + column * 16],
+                        fma_f32x8(carried_2, s_3, v_7 * s_2));
+                    const f32x8 v_8 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) *
+                        64 + column * 16 + 8]);
+                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 + column * 16 +
+                        8], fma_f32x8(carried_3, s_3, v_8 * s_2));
+                    const f32x8 s_4 = splat_f32x8(keep[tile * 5 + 8]);
+                    const f32x8 s_5 = splat_f32x8(gain[tile * 5 + 8]);
+                    const int32_t token_2 = lsh_attention_query_pos[slot * 64 + panel * 16 + tile *
+                        5 + 8];
+                    const f32x8 v_9 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) *
+                        64 + column * 16]);
+                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 + column * 16],
+                        fma_f32x8(carried_4, s_5, v_9 * s_4));
+                    const f32x8 v_10 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) *
+                        64 + column * 16 + 8]);
+                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 + column * 16 +
+                        8], fma_f32x8(carried_5, s_5, v_10 * s_4));
+                    const f32x8 s_6 = splat_f32x8(keep[tile * 5 + 9]);
+                    const f32x8 s_7 = splat_f32x8(gain[tile * 5 + 9]);
+                    const int32_t token_3 = lsh_attention_query_pos[slot * 64 + panel * 16 + tile *
+                        5 + 9];
+                    const f32x8 v_11 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) *
+                        64 + column * 16]);
+                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 + column * 16],
+                        fma_f32x8(carried_6, s_7, v_11 * s_6));
+                    const f32x8 v_12 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) *
+                        64 + column * 16 + 8]);
+                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 + column * 16 +
+                        8], fma_f32x8(carried_7, s_7, v_12 * s_6));
+                    const f32x8 s_8 = splat_f32x8(keep[tile * 5 + 10]);
+                    const f32x8 s_9 = splat_f32x8(gain[tile * 5 + 10]);
+                    const int32_t token_4 = lsh_attention_query_pos[slot * 64 + panel * 16 + tile *
+                        5 + 10];
+                    const f32x8 v_13 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) *
+                        64 + column * 16]);
+                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 + column * 16],
+                        fma_f32x8(carried_8, s_9, v_13 * s_8));
+                    const f32x8 v_14 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) *
+                        64 + column * 16 + 8]);
+                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 + column * 16 +
+                        8], fma_f32x8(carried_9, s_9, v_14 * s_8));
+                }
+            }
+        }
+    }
+}
+
+/* default.yaml:3: LSH attention: output of a group of heads, added to stream 1
+ * tasks [batch 1][block 64] */
+static void lsh_output(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+    int64_t task) {
+    const int64_t batch = task / 64;
+    const int64_t block = task % 64;
+    const int64_t index = arg[0];
+    const int64_t group = arg[1];
+    const float *restrict run_sum = (const float *)(const void *)(call->workspace + 11567168); /*
+        [1][1][4096]: [batch][group][rows]: sum of exponentials */
+    const float *restrict out = (const float *)(const void *)(call->workspace + 10485760); /*
+        [1][1][4096][64]: [batch][group][rows][head]: not yet divided by run_sum */
+    float *restrict lsh_output_heads = (float *)(void *)scratch; /* [64][80] */
+    const int32_t *restrict self_count = (const int32_t *)(const void *)(call->workspace +
+        11583552); /* [1][1][1][4096]: [batch][group][round][rows]: self entries of rows without
+        other keys */
+    const float *restrict v = (const float *)(const void *)(call->workspace + 9437184); /*
+        [1][1][4096][64]: [batch][group][rows][head] */
+    const float *w_lsh_output = (const float *)(const void *)(call->weights + 5128192); /*
+        [3][8][768][32] */
+    float *restrict y1 = (float *)(void *)call->workspace; /* [1][4096][256]: [batch][rows][hidden]:
+        attention stream */
+    for (int64_t i = 0; i < 64; i++) {
+        for (int64_t head = 0; head < 1; head++) {
+            const float sum = run_sum[(batch + head) * 4096 + block * 64 + i];
+            if (sum > 0.0f) {
+                const float quot = 1.0f / sum;
+                for (int64_t v_1 = 0; v_1 < 8; v_1++) {
+                    const f32x8 v_2 = load_f32x8(&out[((batch + head) * 4096 + block * 64 + i) * 64
+                        + v_1 * 8]);
+                    store_f32x8(&lsh_output_heads[i * 80 + head * 64 + v_1 * 8], v_2 *
+                        splat_f32x8(quot));
+                }
+            } else {
+                const float x = (float)self_count[(batch + head) * 4096 + block * 64 + i];
+                const float y = log_f32(x);
+                const float y_1 = exp_f32(-1e+05f - (-1e+05f + y));
+                const float weight = x * y_1;
+                for (int64_t v_1 = 0; v_1 < 8; v_1++) {
+                    const f32x8 prod = load_f32x8(&v[((batch + head) * 4096 + block * 64 + i) * 64 +
+                        v_1 * 8]) * splat_f32x8(weight);
+                    store_f32x8(&lsh_output_heads[i * 80 + head * 64 + v_1 * 8], prod);
+                }
+            }
+        }
+    }
+    for (int64_t column = 0; column < 16; column++) {
+        const int64_t panel = column / 2;
+        const int64_t rem = column % 2;
+        for (int64_t tile = 0; tile < 9; tile++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            f32x8 acc5_0 = splat_f32x8(0.0f);
+            f32x8 acc5_1 = splat_f32x8(0.0f);
+            for (int64_t k = 0; k < 64; k++) {
+                const f32x8 v_1 =
+                    load_f32x8(&w_lsh_output[((index * 8 + panel) * 768 + k + group * 64) * 32 + rem
+                    * 16]);
+                const f32x8 v_2 =
+                    load_f32x8(&w_lsh_output[((index * 8 + panel) * 768 + k + group * 64) * 32 + rem
+                    * 16 + 8]);
+                const f32x8 s = splat_f32x8(lsh_output_heads[tile * 6 * 80 + k]);
+                acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                const f32x8 s_1 = splat_f32x8(lsh_output_heads[(tile * 6 + 1) * 80 + k]);
+                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                const f32x8 s_2 = splat_f32x8(lsh_output_heads[(tile * 6 + 2) * 80 + k]);
+                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                const f32x8 s_3 = splat_f32x8(lsh_output_heads[(tile * 6 + 3) * 80 + k]);
+                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                const f32x8 s_4 = splat_f32x8(lsh_output_heads[(tile * 6 + 4) * 80 + k]);
+                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                const f32x8 s_5 = splat_f32x8(lsh_output_heads[(tile * 6 + 5) * 80 + k]);
+                acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
+                acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+            }
+            const f32x8 v_1 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column *
+                16]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16], v_1 +
+                acc0_0);
+            const f32x8 v_2 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column *
+                16 + 8]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 8], v_2 +
+                acc0_1);
+            const f32x8 v_3 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 1) * 256 +
+                column * 16]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 1) * 256 + column * 16], v_3 +
+                acc1_0);
+            const f32x8 v_4 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 1) * 256 +
+                column * 16 + 8]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 1) * 256 + column * 16 + 8], v_4
+                + acc1_1);
+            const f32x8 v_5 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 2) * 256 +
+                column * 16]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 2) * 256 + column * 16], v_5 +
+                acc2_0);
+            const f32x8 v_6 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 2) * 256 +
+                column * 16 + 8]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 2) * 256 + column * 16 + 8], v_6
+                + acc2_1);
+            const f32x8 v_7 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 3) * 256 +
+                column * 16]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 3) * 256 + column * 16], v_7 +
+                acc3_0);
+            const f32x8 v_8 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 3) * 256 +
+                column * 16 + 8]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 3) * 256 + column * 16 + 8], v_8
+                + acc3_1);
+            const f32x8 v_9 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 4) * 256 +
+                column * 16]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 4) * 256 + column * 16], v_9 +
+                acc4_0);
+            const f32x8 v_10 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 4) * 256 +
+                column * 16 + 8]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 4) * 256 + column * 16 + 8],
+                v_10 + acc4_1);
+            const f32x8 v_11 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 5) * 256 +
+                column * 16]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 5) * 256 + column * 16], v_11 +
+                acc5_0);
+            const f32x8 v_12 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 5) * 256 +
+                column * 16 + 8]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 5) * 256 + column * 16 + 8],
+                v_12 + acc5_1);
+        }
+        for (int64_t tile = 0; tile < 2; tile++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            for (int64_t k = 0; k < 64; k++) {
+                const f32x8 v_1 =
+                    load_f32x8(&w_lsh_output[((index * 8 + panel) * 768 + k + group * 64) * 32 + rem
+                    * 16]);
+                const f32x8 v_2 =
+                    load_f32x8(&w_lsh_output[((index * 8 + panel) * 768 + k + group * 64) * 32 + rem
+                    * 16 + 8]);
+                const f32x8 s = splat_f32x8(lsh_output_heads[(tile * 5 + 54) * 80 + k]);
+                acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                const f32x8 s_1 = splat_f32x8(lsh_output_heads[(tile * 5 + 55) * 80 + k]);
+                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                const f32x8 s_2 = splat_f32x8(lsh_output_heads[(tile * 5 + 56) * 80 + k]);
+                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                const f32x8 s_3 = splat_f32x8(lsh_output_heads[(tile * 5 + 57) * 80 + k]);
+                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                const f32x8 s_4 = splat_f32x8(lsh_output_heads[(tile * 5 + 58) * 80 + k]);
+                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+            }
+            const f32x8 v_1 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 54) * 256 +
+                column * 16]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 54) * 256 + column * 16], v_1 +
+                acc0_0);
+            const f32x8 v_2 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 54) * 256 +
+                column * 16 + 8]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 54) * 256 + column * 16 + 8],
+                v_2 + acc0_1);
+            const f32x8 v_3 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 55) * 256 +
+                column * 16]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 55) * 256 + column * 16], v_3 +
+                acc1_0);
+            const f32x8 v_4 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 55) * 256 +
+                column * 16 + 8]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 55) * 256 + column * 16 + 8],
+                v_4 + acc1_1);
+            const f32x8 v_5 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 56) * 256 +
+                column * 16]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 56) * 256 + column * 16], v_5 +
+                acc2_0);
+            const f32x8 v_6 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 56) * 256 +
+                column * 16 + 8]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 56) * 256 + column * 16 + 8],
+                v_6 + acc2_1);
+            const f32x8 v_7 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 57) * 256 +
+                column * 16]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 57) * 256 + column * 16], v_7 +
+                acc3_0);
+            const f32x8 v_8 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 57) * 256 +
+                column * 16 + 8]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 57) * 256 + column * 16 + 8],
+                v_8 + acc3_1);
+            const f32x8 v_9 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 58) * 256 +
+                column * 16]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 58) * 256 + column * 16], v_9 +
+                acc4_0);
+            const f32x8 v_10 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 58) * 256 +
+                column * 16 + 8]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 58) * 256 + column * 16 + 8],
+                v_10 + acc4_1);
+        }
+    }
+}
+
+/* default.yaml:7: feed-forward of width 512 on blocks of 64 rows
+ * tasks [batch 1][block 64] */
+static void feed_forward(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+    int64_t task) {
+    const int64_t batch = task / 64;
+    const int64_t block = task % 64;
+    const int64_t layer = arg[0];
+    const float *restrict y1 = (const float *)(const void *)call->workspace; /* [1][4096][256]:
+        [batch][rows][hidden]: attention stream */
+    const float *w_ff_norm_weight = (const float *)(const void *)(call->weights + 17514496); /*
+        [6][256] */
+    const float *w_ff_norm_bias = (const float *)(const void *)(call->weights + 17520640); /*
+        [6][256] */
+    float *restrict feed_forward_x = (float *)(void *)scratch; /* [64][272] */
+    const float *w_ff_in_weight = (const float *)(const void *)(call->weights + 17526784); /*
+        [6][16][256][32] */
+    const float *w_ff_in_bias = (const float *)(const void *)(call->weights + 20672512); /* [6][512]
+        */
+    float *restrict hidden = (float *)(void *)(scratch + 69632); /* [64][528] */
+    const float *w_ff_out_weight = (const float *)(const void *)(call->weights + 20684800); /*
+        [6][8][512][32] */
+    const float *w_ff_out_bias = (const float *)(const void *)(call->weights + 23830528); /*
+        [6][256] */
+    float *restrict y2 = (float *)(void *)(call->workspace + 4194304); /* [1][4096][256]:
+        [batch][rows][hidden]: feed-forward stream */
+    /* layer norm of 64 rows of 256 */
+    for (int64_t i = 0; i < 64; i++) {
+        f32x8 carried = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 32; v++) {
+            carried = carried + load_f32x8(&y1[(batch * 4096 + block * 64 + i) * 256 + v * 8]);
+        }
+        const f32x8 mix = shuffle_swap4_f32x8(carried);
+        const f32x8 sum = carried + mix;
+        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
+        const f32x8 sum_1 = sum + mix_1;
+        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
+        const f32x8 sum_2 = sum_1 + mix_2;
+        const float mean = sum_2[0] / 256.0f;
+        f32x8 carried_1 = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 32; v++) {
+            const f32x8 diff = load_f32x8(&y1[(batch * 4096 + block * 64 + i) * 256 + v * 8]) -
+                splat_f32x8(mean);
+            carried_1 = fma_f32x8(diff, diff, carried_1);
+        }
+        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
+        const f32x8 sum_3 = carried_1 + mix_3;
+        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
+        const f32x8 sum_4 = sum_3 + mix_4;
+        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
+        const f32x8 sum_5 = sum_4 + mix_5;
+        const float var = sum_5[0] / 256.0f;
+        const float root = sqrt_f32(var + 1e-12f);
+        const float scale = 1.0f / root;
+        for (int64_t v = 0; v < 32; v++) {
+            const f32x8 diff = load_f32x8(&y1[(batch * 4096 + block * 64 + i) * 256 + v * 8]) -
+                splat_f32x8(mean);
+            const f32x8 t = fma_f32x8(diff * splat_f32x8(scale),
+                load_f32x8(&w_ff_norm_weight[layer * 256 + v * 8]),
+                load_f32x8(&w_ff_norm_bias[layer * 256 + v * 8]));
+            store_f32x8(&feed_forward_x[i * 272 + v * 8], t);
+        }
+    }
+    /* first dense layer, bias, activation */
+    for (int64_t column = 0; column < 32; column++) {
+        const int64_t panel = column / 2;
+        const int64_t rem = column % 2;
+        for (int64_t tile = 0; tile < 9; tile++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            f32x8 acc5_0 = splat_f32x8(0.0f);
+            f32x8 acc5_1 = splat_f32x8(0.0f);
+            for (int64_t k = 0; k < 256; k++) {
+                const f32x8 v = load_f32x8(&w_ff_in_weight[((layer * 16 + panel) * 256 + k) * 32 +
+                    rem * 16]);
+                const f32x8 v_1 = load_f32x8(&w_ff_in_weight[((layer * 16 + panel) * 256 + k) * 32 +
+                    rem * 16 + 8]);
+                const f32x8 s = splat_f32x8(feed_forward_x[tile * 6 * 272 + k]);
+                acc0_0 = fma_f32x8(s, v, acc0_0);
+                acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat_f32x8(feed_forward_x[(tile * 6 + 1) * 272 + k]);
+                acc1_0 = fma_f32x8(s_1, v, acc1_0);
+                acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat_f32x8(feed_forward_x[(tile * 6 + 2) * 272 + k]);
+                acc2_0 = fma_f32x8(s_2, v, acc2_0);
+                acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat_f32x8(feed_forward_x[(tile * 6 + 3) * 272 + k]);
+                acc3_0 = fma_f32x8(s_3, v, acc3_0);
+                acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat_f32x8(feed_forward_x[(tile * 6 + 4) * 272 + k]);
+                acc4_0 = fma_f32x8(s_4, v, acc4_0);
+                acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
+                const f32x8 s_5 = splat_f32x8(feed_forward_x[(tile * 6 + 5) * 272 + k]);
+                acc5_0 = fma_f32x8(s_5, v, acc5_0);
+                acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
+            }
+            const f32x8 v = load_f32x8(&w_ff_in_bias[layer * 512 + column * 16]);
+            const f32x8 y = relu_f32x8(acc0_0 + v);
+            store_f32x8(&hidden[tile * 6 * 528 + column * 16], y);
+            const f32x8 y_1 = relu_f32x8(acc1_0 + v);
+            store_f32x8(&hidden[(tile * 6 + 1) * 528 + column * 16], y_1);
+            const f32x8 y_2 = relu_f32x8(acc2_0 + v);
+            store_f32x8(&hidden[(tile * 6 + 2) * 528 + column * 16], y_2);
+            const f32x8 y_3 = relu_f32x8(acc3_0 + v);
+            store_f32x8(&hidden[(tile * 6 + 3) * 528 + column * 16], y_3);
+            const f32x8 y_4 = relu_f32x8(acc4_0 + v);
+            store_f32x8(&hidden[(tile * 6 + 4) * 528 + column * 16], y_4);
+            const f32x8 y_5 = relu_f32x8(acc5_0 + v);
+            store_f32x8(&hidden[(tile * 6 + 5) * 528 + column * 16], y_5);
+            const f32x8 v_1 = load_f32x8(&w_ff_in_bias[layer * 512 + column * 16 + 8]);
+            const f32x8 y_6 = relu_f32x8(acc0_1 + v_1);
+            store_f32x8(&hidden[tile * 6 * 528 + column * 16 + 8], y_6);
+            const f32x8 y_7 = relu_f32x8(acc1_1 + v_1);
+            store_f32x8(&hidden[(tile * 6 + 1) * 528 + column * 16 + 8], y_7);
+            const f32x8 y_8 = relu_f32x8(acc2_1 + v_1);
+            store_f32x8(&hidden[(tile * 6 + 2) * 528 + column * 16 + 8], y_8);
+            const f32x8 y_9 = relu_f32x8(acc3_1 + v_1);
+            store_f32x8(&hidden[(tile * 6 + 3) * 528 + column * 16 + 8], y_9);
+            const f32x8 y_10 = relu_f32x8(acc4_1 + v_1);
+            store_f32x8(&hidden[(tile * 6 + 4) * 528 + column * 16 + 8], y_10);
+            const f32x8 y_11 = relu_f32x8(acc5_1 + v_1);
+            store_f32x8(&hidden[(tile * 6 + 5) * 528 + column * 16 + 8], y_11);
+        }
+        for (int64_t tile = 0; tile < 2; tile++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            for (int64_t k = 0; k < 256; k++) {
+                const f32x8 v = load_f32x8(&w_ff_in_weight[((layer * 16 + panel) * 256 + k) * 32 +
+                    rem * 16]);
+                const f32x8 v_1 = load_f32x8(&w_ff_in_weight[((layer * 16 + panel) * 256 + k) * 32 +
+                    rem * 16 + 8]);
+                const f32x8 s = splat_f32x8(feed_forward_x[(tile * 5 + 54) * 272 + k]);
+                acc0_0 = fma_f32x8(s, v, acc0_0);
+                acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat_f32x8(feed_forward_x[(tile * 5 + 55) * 272 + k]);
+                acc1_0 = fma_f32x8(s_1, v, acc1_0);
+                acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat_f32x8(feed_forward_x[(tile * 5 + 56) * 272 + k]);
+                acc2_0 = fma_f32x8(s_2, v, acc2_0);
+                acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat_f32x8(feed_forward_x[(tile * 5 + 57) * 272 + k]);
+                acc3_0 = fma_f32x8(s_3, v, acc3_0);
+                acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat_f32x8(feed_forward_x[(tile * 5 + 58) * 272 + k]);
+                acc4_0 = fma_f32x8(s_4, v, acc4_0);
+                acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
+            }
+            const f32x8 v = load_f32x8(&w_ff_in_bias[layer * 512 + column * 16]);
+            const f32x8 y = relu_f32x8(acc0_0 + v);
+            store_f32x8(&hidden[(tile * 5 + 54) * 528 + column * 16], y);
+            const f32x8 y_1 = relu_f32x8(acc1_0 + v);
+            store_f32x8(&hidden[(tile * 5 + 55) * 528 + column * 16], y_1);
+            const f32x8 y_2 = relu_f32x8(acc2_0 + v);
+            store_f32x8(&hidden[(tile * 5 + 56) * 528 + column * 16], y_2);
+            const f32x8 y_3 = relu_f32x8(acc3_0 + v);
+            store_f32x8(&hidden[(tile * 5 + 57) * 528 + column * 16], y_3);
+            const f32x8 y_4 = relu_f32x8(acc4_0 + v);
+            store_f32x8(&hidden[(tile * 5 + 58) * 528 + column * 16], y_4);
+            const f32x8 v_1 = load_f32x8(&w_ff_in_bias[layer * 512 + column * 16 + 8]);
+            const f32x8 y_5 = relu_f32x8(acc0_1 + v_1);
+            store_f32x8(&hidden[(tile * 5 + 54) * 528 + column * 16 + 8], y_5);
+            const f32x8 y_6 = relu_f32x8(acc1_1 + v_1);
+            store_f32x8(&hidden[(tile * 5 + 55) * 528 + column * 16 + 8], y_6);
+            const f32x8 y_7 = relu_f32x8(acc2_1 + v_1);
+            store_f32x8(&hidden[(tile * 5 + 56) * 528 + column * 16 + 8], y_7);
+            const f32x8 y_8 = relu_f32x8(acc3_1 + v_1);
+            store_f32x8(&hidden[(tile * 5 + 57) * 528 + column * 16 + 8], y_8);
+            const f32x8 y_9 = relu_f32x8(acc4_1 + v_1);
+            store_f32x8(&hidden[(tile * 5 + 58) * 528 + column * 16 + 8], y_9);
+        }
+    }
+    /* second dense layer, bias, added to the stream */
+    for (int64_t column = 0; column < 16; column++) {
+        const int64_t panel = column / 2;
+        const int64_t rem = column % 2;
+        for (int64_t tile = 0; tile < 9; tile++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            f32x8 acc5_0 = splat_f32x8(0.0f);
+            f32x8 acc5_1 = splat_f32x8(0.0f);
+            for (int64_t k = 0; k < 512; k++) {
+                const f32x8 v = load_f32x8(&w_ff_out_weight[((layer * 8 + panel) * 512 + k) * 32 +
+                    rem * 16]);
+                const f32x8 v_1 = load_f32x8(&w_ff_out_weight[((layer * 8 + panel) * 512 + k) * 32 +
+                    rem * 16 + 8]);
+                const f32x8 s = splat_f32x8(hidden[tile * 6 * 528 + k]);
+                acc0_0 = fma_f32x8(s, v, acc0_0);
+                acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat_f32x8(hidden[(tile * 6 + 1) * 528 + k]);
+                acc1_0 = fma_f32x8(s_1, v, acc1_0);
+                acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat_f32x8(hidden[(tile * 6 + 2) * 528 + k]);
+                acc2_0 = fma_f32x8(s_2, v, acc2_0);
+                acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat_f32x8(hidden[(tile * 6 + 3) * 528 + k]);
+                acc3_0 = fma_f32x8(s_3, v, acc3_0);
+                acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat_f32x8(hidden[(tile * 6 + 4) * 528 + k]);
+                acc4_0 = fma_f32x8(s_4, v, acc4_0);
+                acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
+                const f32x8 s_5 = splat_f32x8(hidden[(tile * 6 + 5) * 528 + k]);
+                acc5_0 = fma_f32x8(s_5, v, acc5_0);
+                acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
+            }
+            const f32x8 v = load_f32x8(&w_ff_out_bias[layer * 256 + column * 16]);
+            const f32x8 v_1 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column *
+                16]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16], v_1 +
+                (acc0_0 + v));
+            const f32x8 v_2 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6 + 1) * 256 +
+                column * 16]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6 + 1) * 256 + column * 16], v_2 +
+                (acc1_0 + v));
+            const f32x8 v_3 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6 + 2) * 256 +
+                column * 16]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6 + 2) * 256 + column * 16], v_3 +
+                (acc2_0 + v));
+            const f32x8 v_4 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6 + 3) * 256 +
+                column * 16]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6 + 3) * 256 + column * 16], v_4 +
+                (acc3_0 + v));
+            const f32x8 v_5 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6 + 4) * 256 +
+                column * 16]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6 + 4) * 256 + column * 16], v_5 +
+                (acc4_0 + v));
+            const f32x8 v_6 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6 + 5) * 256 +
+                column * 16]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6 + 5) * 256 + column * 16], v_6 +
+                (acc5_0 + v));
+            const f32x8 v_7 = load_f32x8(&w_ff_out_bias[layer * 256 + column * 16 + 8]);
+            const f32x8 v_8 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column *
+                16 + 8]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 8], v_8 +
+                (acc0_1 + v_7));
+            const f32x8 v_9 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6 + 1) * 256 +
+                column * 16 + 8]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6 + 1) * 256 + column * 16 + 8], v_9
+                + (acc1_1 + v_7));
+            const f32x8 v_10 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6 + 2) * 256 +
+                column * 16 + 8]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6 + 2) * 256 + column * 16 + 8],
+                v_10 + (acc2_1 + v_7));
+            const f32x8 v_11 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6 + 3) * 256 +
+                column * 16 + 8]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6 + 3) * 256 + column * 16 + 8],
+                v_11 + (acc3_1 + v_7));
+            const f32x8 v_12 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6 + 4) * 256 +
+                column * 16 + 8]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6 + 4) * 256 + column * 16 + 8],
+                v_12 + (acc4_1 + v_7));
+            const f32x8 v_13 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6 + 5) * 256 +
+                column * 16 + 8]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6 + 5) * 256 + column * 16 + 8],
+                v_13 + (acc5_1 + v_7));
+        }
+        for (int64_t tile = 0; tile < 2; tile++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc1_0 = splat_f32x8(0.0f);
+            f32x8 acc1_1 = splat_f32x8(0.0f);
+            f32x8 acc2_0 = splat_f32x8(0.0f);
+            f32x8 acc2_1 = splat_f32x8(0.0f);
+            f32x8 acc3_0 = splat_f32x8(0.0f);
+            f32x8 acc3_1 = splat_f32x8(0.0f);
+            f32x8 acc4_0 = splat_f32x8(0.0f);
+            f32x8 acc4_1 = splat_f32x8(0.0f);
+            for (int64_t k = 0; k < 512; k++) {
+                const f32x8 v = load_f32x8(&w_ff_out_weight[((layer * 8 + panel) * 512 + k) * 32 +
+                    rem * 16]);
+                const f32x8 v_1 = load_f32x8(&w_ff_out_weight[((layer * 8 + panel) * 512 + k) * 32 +
+                    rem * 16 + 8]);
+                const f32x8 s = splat_f32x8(hidden[(tile * 5 + 54) * 528 + k]);
+                acc0_0 = fma_f32x8(s, v, acc0_0);
+                acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat_f32x8(hidden[(tile * 5 + 55) * 528 + k]);
+                acc1_0 = fma_f32x8(s_1, v, acc1_0);
+                acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat_f32x8(hidden[(tile * 5 + 56) * 528 + k]);
+                acc2_0 = fma_f32x8(s_2, v, acc2_0);
+                acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat_f32x8(hidden[(tile * 5 + 57) * 528 + k]);
+                acc3_0 = fma_f32x8(s_3, v, acc3_0);
+                acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat_f32x8(hidden[(tile * 5 + 58) * 528 + k]);
+                acc4_0 = fma_f32x8(s_4, v, acc4_0);
+                acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
+            }
+            const f32x8 v = load_f32x8(&w_ff_out_bias[layer * 256 + column * 16]);
+            const f32x8 v_1 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5 + 54) * 256 +
+                column * 16]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5 + 54) * 256 + column * 16], v_1 +
+                (acc0_0 + v));
+            const f32x8 v_2 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5 + 55) * 256 +
+                column * 16]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5 + 55) * 256 + column * 16], v_2 +
+                (acc1_0 + v));
+            const f32x8 v_3 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5 + 56) * 256 +
+                column * 16]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5 + 56) * 256 + column * 16], v_3 +
+                (acc2_0 + v));
+            const f32x8 v_4 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5 + 57) * 256 +
+                column * 16]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5 + 57) * 256 + column * 16], v_4 +
+                (acc3_0 + v));
+            const f32x8 v_5 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5 + 58) * 256 +
+                column * 16]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5 + 58) * 256 + column * 16], v_5 +
+                (acc4_0 + v));
+            const f32x8 v_6 = load_f32x8(&w_ff_out_bias[layer * 256 + column * 16 + 8]);
+            const f32x8 v_7 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5 + 54) * 256 +
+                column * 16 + 8]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5 + 54) * 256 + column * 16 + 8],
+                v_7 + (acc0_1 + v_6));
+            const f32x8 v_8 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5 + 55) * 256 +
+                column * 16 + 8]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5 + 55) * 256 + column * 16 + 8],
+                v_8 + (acc1_1 + v_6));
+            const f32x8 v_9 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5 + 56) * 256 +
+                column * 16 + 8]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5 + 56) * 256 + column * 16 + 8],
+                v_9 + (acc2_1 + v_6));
+            const f32x8 v_10 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5 + 57) * 256 +
+                column * 16 + 8]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5 + 57) * 256 + column * 16 + 8],
+                v_10 + (acc3_1 + v_6));
+            const f32x8 v_11 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5 + 58) * 256 +
+                column * 16 + 8]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5 + 58) * 256 + column * 16 + 8],
+                v_11 + (acc4_1 + v_6));
+        }
+    }
+}
+
+/* default.yaml:4: final norm of both streams: last_hidden_state
+ * tasks [batch 1][block 64] */
+static void final_norm(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+    int64_t task) {
+    (void)arg;
+    const int64_t batch = task / 64;
+    const int64_t block = task % 64;
+    const float *restrict y1 = (const float *)(const void *)call->workspace; /* [1][4096][256]:
+        [batch][rows][hidden]: attention stream */
+    const float *restrict y2 = (const float *)(const void *)(call->workspace + 4194304); /*
+        [1][4096][256]: [batch][rows][hidden]: feed-forward stream */
+    const float *w_final_norm_weight = (const float *)(const void *)(call->weights + 23836672); /*
+        [1][512] */
+    const float *w_final_norm_bias = (const float *)(const void *)(call->weights + 23838720); /*
+        [1][512] */
+    float *restrict z = (float *)(void *)scratch; /* [64][528] */
+    const int32_t *restrict control = call->slot[REFORMER_SLOT_CONTROL]; /* [16] */
+    const int32_t *restrict row = call->slot[REFORMER_SLOT_ROW]; /* [1][4096] */
+    float *restrict last_hidden_state = call->slot[REFORMER_SLOT_HIDDEN]; /* [4096][512] */
+    /* layer norm of 64 rows of 512 */
+    for (int64_t i = 0; i < 64; i++) {
+        f32x8 carried = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 32; v++) {
+            carried = carried + load_f32x8(&y1[(batch * 4096 + block * 64 + i) * 256 + v * 8]);
+        }
+        f32x8 carried_1 = carried;
+        for (int64_t v = 0; v < 32; v++) {
+            carried_1 = carried_1 + load_f32x8(&y2[(batch * 4096 + block * 64 + i) * 256 + v * 8]);
+        }
+        const f32x8 mix = shuffle_swap4_f32x8(carried_1);
+        const f32x8 sum = carried_1 + mix;
+        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
+        const f32x8 sum_1 = sum + mix_1;
+        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
+        const f32x8 sum_2 = sum_1 + mix_2;
+        const float mean = sum_2[0] / 512.0f;
+        f32x8 carried_2 = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 32; v++) {
+            const f32x8 diff = load_f32x8(&y1[(batch * 4096 + block * 64 + i) * 256 + v * 8]) -
+                splat_f32x8(mean);
+            carried_2 = fma_f32x8(diff, diff, carried_2);
+        }
+        f32x8 carried_3 = carried_2;
+        for (int64_t v = 0; v < 32; v++) {
+            const f32x8 diff = load_f32x8(&y2[(batch * 4096 + block * 64 + i) * 256 + v * 8]) -
+                splat_f32x8(mean);
+            carried_3 = fma_f32x8(diff, diff, carried_3);
+        }
+        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_3);
+        const f32x8 sum_3 = carried_3 + mix_3;
+        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
+        const f32x8 sum_4 = sum_3 + mix_4;
+        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
+        const f32x8 sum_5 = sum_4 + mix_5;
+        const float var = sum_5[0] / 512.0f;
+        const float root = sqrt_f32(var + 1e-12f);
+        const float scale = 1.0f / root;
+        for (int64_t v = 0; v < 32; v++) {
+            const f32x8 diff = load_f32x8(&y1[(batch * 4096 + block * 64 + i) * 256 + v * 8]) -
+                splat_f32x8(mean);
+            const f32x8 t = fma_f32x8(diff * splat_f32x8(scale),
+                load_f32x8(&w_final_norm_weight[v * 8]), load_f32x8(&w_final_norm_bias[v * 8]));
+            store_f32x8(&z[i * 528 + v * 8], t);
+        }
+        for (int64_t v = 0; v < 32; v++) {
+            const f32x8 diff = load_f32x8(&y2[(batch * 4096 + block * 64 + i) * 256 + v * 8]) -
+                splat_f32x8(mean);
+            const f32x8 t = fma_f32x8(diff * splat_f32x8(scale),
+                load_f32x8(&w_final_norm_weight[v * 8 + 256]),
+                load_f32x8(&w_final_norm_bias[v * 8 + 256]));
+            store_f32x8(&z[i * 528 + v * 8 + 256], t);
+        }
+    }
+    if (control[0]) {
+        for (int64_t i = 0; i < 64; i++) {
+            const int32_t out_row = row[batch * 4096 + block * 64 + i];
+            if (out_row >= 0) {
+                const int32_t high = max_i32(out_row, 0);
+                for (int64_t v = 0; v < 64; v++) {
+                    store_f32x8(&last_hidden_state[(int64_t)high * 512 + v * 8],
+                        load_f32x8(&z[i * 528 + v * 8]));
+                }
+            }
+        }
+    }
+}
+
+static void run(const reformer_call_t *call) {
+    const int32_t *control = call->slot[REFORMER_SLOT_CONTROL]; /* [16] */
+    reformer_launch(call, embed, 64, NULL);
+    for (int64_t layer = 0; layer < 6; layer++) {
+        const int32_t is_lsh = layer_kind[layer];
+        if (is_lsh) {
+            const int32_t low = min_i32(layer_index[layer], 2);
+            const int32_t high = max_i32(low, 0);
+            const int64_t index = (int64_t)high;
+            for (int64_t group = 0; group < 12; group++) {
+                reformer_launch(call, lsh_project, 64, (const int64_t[]){layer, index, group});
+                reformer_launch(call, lsh_hash, 64, (const int64_t[]){index, group});
+                reformer_launch(call, lsh_sort, 1, NULL);
+                for (int64_t round = 0; round < 1; round++) {
+                    reformer_launch(call, lsh_attention, 8, (const int64_t[]){round});
+                }
+                reformer_launch(call, lsh_output, 64, (const int64_t[]){index, group});
+            }
+        } else {
+            const int32_t low = min_i32(layer_index[layer], 2);
+            const int32_t high = max_i32(low, 0);
+            const int64_t index = (int64_t)high;
+            for (int64_t group = 0; group < 12; group++) {
+                reformer_launch(call, local_project, 64, (const int64_t[]){layer, index, group});
+                reformer_launch(call, local_attention, 64, NULL);
+                reformer_launch(call, local_output, 64, (const int64_t[]){index, group});
+            }
+        }
+        reformer_launch(call, feed_forward, 64, (const int64_t[]){layer});
+    }
+    if (control[0]) {
+        reformer_launch(call, final_norm, 64, NULL);
+    }
+}
+
+#ifdef __clang__
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+
+/* ---- description ----------------------------------------------------------- */
+static const reformer_variant_t variants[] = {
+    {
+        .target = REFORMER_CPU_X86_64_V3,
+        .max_length = 4096,
+        .padded = 4096,
+        .rows = 4096,
+        .workspace_bytes = 11616320,
+        .scratch_bytes = 204800,
+        .run = run,
+    },
+};
+static const reformer_desc_t description = {
+    .abi = REFORMER_ABI,
+    .name = "m_default",
+    .fingerprint = UINT64_C(0xdf5f958103182244),
+    .weights_bytes = UINT64_C(23846315),
+    .head = REFORMER_HEAD_NONE,
+    .batch = 1,
+    .hidden = 256,
+    .vocab = 320,
+    .labels = 2,
+    .max_length = 4096,
+    .lsh_layers = 3,
+    .heads = 12,
+    .rounds = 1,
+    .max_bucket = 129,
+    .float_loss = REFORMER_LOSS_BCE,
+    .n_variants = (int)(sizeof variants / sizeof variants[0]),
+    .variants = variants,
+};
+
+size_t m_default_workspace_bytes(size_t length, int threads) {
+    return reformer_workspace_bytes(&description, length, threads);
+}
+int m_default_bind(m_default_t *m, const void *weights, size_t bytes) {
+    return reformer_bind(m, &description, weights, bytes);
+}
+int m_default_check_weights(const m_default_t *m) {
+    return reformer_check_weights(m);
+}
+int m_default_forward(const m_default_t *m, const m_default_io_t *io, void *workspace) {
+    return reformer_forward(m, io, workspace);
+}
+const char *m_default_strerror(int code) {
+    return reformer_strerror(code);
+}

@@ -1,0 +1,60 @@
+/* default.h: the Reformer model of default.yaml, by reformerc.
+ * 
+ *     m_default_t m = {0};
+ *     if ((error = m_default_bind(&m, weights, bytes))) …
+ *     workspace = 64-byte aligned memory of m_default_workspace_bytes(length, threads)
+ *     m_default_io_t io = {.input_ids = ids, .length = length, .logits = logits};
+ *     if ((error = m_default_forward(&m, &io, workspace))) …
+ * 
+ * The caller owns all memory. After binding, a m_default_t is read-only: any number of threads
+ * may call forward on it at once, each with a workspace of its own. Functions return 0
+ * or a REFORMER_E_ code. The weights stay where they are while the model is in use.
+ * An input shorter than a specialised length gives what Hugging Face gives for it
+ * padded to that length with an attention mask. */
+#ifndef REFORMER_MODEL_DEFAULT_H
+#define REFORMER_MODEL_DEFAULT_H
+
+#include "reformer_rt.h"
+
+#define M_DEFAULT_BATCH 1 /* rows it was translated for */
+#define M_DEFAULT_MAX_LENGTH 4096 /* tokens per row */
+#define M_DEFAULT_HIDDEN 512 /* width of last_hidden_state */
+#define M_DEFAULT_VOCAB 320 /* token ids */
+#define M_DEFAULT_WEIGHTS_BYTES UINT64_C(23846315) /* size of the weights file */
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef reformer_model_t m_default_t;
+/* One forward. Zero-initialise; NULL output = not wanted; `batch` and `length` in
+ * shapes are the values given. All arrays are dense, row-major, the caller's:
+ * 
+ *     input_ids[batch][length]           token ids, 0 … 320 - 1
+ *     attention_mask[batch][length]      1 = token, 0 = padding; NULL = all tokens
+ *     batch                              rows given, 1 … 1; 0 = 1
+ *     length                             tokens per row, 1 … 4096
+ *     threads                            workers to use, 0 = 1; never changes a result
+ *     last_hidden_state[batch][length][512] out
+ *     pool                               the product's own threads; NULL = built in
+ * 
+ * What this model does not have (other outputs of reformer_io_t) is an error to ask for. */
+typedef reformer_io_t m_default_io_t;
+
+/* Bytes of the workspace for inputs of `length` tokens on `threads` workers; 0: out of range, or
+ * this CPU runs none of the targets. */
+size_t m_default_workspace_bytes(size_t length, int threads);
+/* Checks magic, version, fingerprint and size of the weights, which are 64-byte aligned, and
+ * chooses the best target of this CPU. Reads the header only. */
+int m_default_bind(m_default_t *m, const void *weights, size_t bytes);
+/* Checksum and finite values: reads everything. */
+int m_default_check_weights(const m_default_t *m);
+int m_default_forward(const m_default_t *m, const m_default_io_t *io, void *workspace);
+/* Static text, never NULL. */
+const char *m_default_strerror(int code);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
