@@ -142,7 +142,7 @@ static void every_element_in_place(void **state) {
     packed_t p = pack(&(file_t){.prefix = true, .dtype = ST_BF16});
     for (int i = 0; i < N_HAND; i++)
         for (int c = 0; c < hand[i].count; c++) {
-            int index;
+            int index = -1;
             const param_t *q = param_named(hand[i].source[c], &index);
             const float *x = (const float *)(void *)(p.file + p.l->entries[i].offset);
             x += c * hand[i].floats;
