@@ -4,7 +4,7 @@
 set -eu
 root=$(cd "$(dirname "$0")" && pwd)
 "$root/scripts/packages.sh" gcc libc6-dev cmake ninja-build pkg-config libyaml-dev libjansson-dev libcmocka-dev
-"$root/scripts/build.sh" release
+"$root/scripts/build.sh" release reformerc
 
 model=$root/tests/golden/checkpoint
 text=$model/validation.txt

@@ -1,8 +1,9 @@
 #!/bin/sh
-# build.sh [PRESET]: configures and builds, whatever state the build folder is in.
+# build.sh PRESET [TARGET…]: configures and builds, whatever state the build folder is in.
 set -eu
 cd "$(dirname "$0")/.."
-preset=${1:-release}
+preset=$1
+shift
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 # A cache of another place or generator makes the first try fail; then start afresh.
@@ -10,4 +11,5 @@ if ! cmake --preset "$preset" >"$log" 2>&1 && ! cmake --fresh --preset "$preset"
     cat "$log" >&2
     exit 1
 fi
-cmake --build --preset "$preset"
+if [ $# -gt 0 ]; then set -- --target "$@"; fi
+cmake --build --preset "$preset" "$@"
