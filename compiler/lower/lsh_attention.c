@@ -18,10 +18,10 @@ typedef struct {
     attention_t *a;
     affine_t batch, head, round, first; /* first chunk of the run */
     value_t *group_round;
-    dim_t chunks, total; /* per round, over all rounds */
-    int64_t ring;        /* slots */
-    affine_t slot;       /* of the window's current keys */
-    affine_t chunk;      /* current chunk of the round */
+    dim_t chunks, total;  /* per round, over all rounds */
+    int64_t ring;         /* slots */
+    affine_t slot;        /* of the window's current keys */
+    affine_t step, chunk; /* of the run, of the round */
     affine_t gather_round, gather_chunk, gather_slot;
     buffer_t *query_keys, *values, *key_pos, *key_scale;
     /* scratch [tile], of the panel's tokens: this round's maximum, the merged one, the merged sum, and
@@ -108,14 +108,10 @@ static affine_t ring_slot(builder_t *b, const lsh_t *c, affine_t step) {
 
 /* ---- the window's view of the ring ---------------------------------------------------------------------- */
 
-static affine_t run_step(const lsh_t *c) { /* chunks since the start of the run */
-    return ax_add(c->chunk, ax_scale(c->first, -1));
-}
-
 static void lsh_open(lower_t *L, builder_t *b, window_t *w, value_t *o) {
     (void)L;
     lsh_t *c = w->ctx;
-    c->slot = ring_slot(b, c, ax_add(run_step(c), ax_v(o)));
+    c->slot = ring_slot(b, c, ax_add(c->step, ax_v(o)));
 }
 
 static value_t *lsh_key(lower_t *L, builder_t *b, window_t *w, affine_t key, value_t *k) {
@@ -259,7 +255,7 @@ static void scratch_buffers(lower_t *L, builder_t *b, lsh_t *c, window_t *w) {
 
 /* One chunk: all panels of its queries. */
 static void lsh_chunk(lower_t *L, builder_t *b, lsh_t *c) {
-    c->w->query_slot = ring_slot(b, c, ax_plus(run_step(c), c->a->before));
+    c->w->query_slot = ring_slot(b, c, ax_plus(c->step, c->a->before));
     inst_t *panels =
         b_for(b, "panel", dim(0), dim(round_up(c->a->chunk, L->tile) / L->tile), 0, NULL);
     c->w->panel = ax_scale(ax_v(loop_var(panels)), L->tile);
@@ -279,14 +275,17 @@ static void lsh_run(lower_t *L, builder_t *b, lsh_t *c, int64_t run) {
         b_end_for(b, fill, NULL);
     }
     inst_t *steps = b_for(b, "step", dim(0), dim(run), 0, NULL);
-    affine_t step = ax_v(loop_var(steps));
     inst_t *guard = NULL;
-    c->chunk = ax_add(c->first, step);
-    if (!dim_divisible(c->chunks, run)) {
-        value_t *chunk = b_index(b, c->chunk), *n = b_index(b, (affine_t){.base = c->chunks});
+    c->step = ax_v(loop_var(steps));
+    c->chunk = ax_add(c->first, c->step);
+    if (!dim_divisible(c->chunks, run)) { /* the last run is shorter */
+        value_t *chunk = b_index(b, c->chunk);
+        value_t *n = b_index(b, (affine_t){.base = c->chunks});
+        value_t *last = b_index(b, (affine_t){.base = dim_sub(c->chunks, dim(1))});
         guard = b_if(b, b_compare(b, OP_LT, chunk, n), 0, NULL);
+        c->chunk = ax_v(b_binary(b, OP_MIN, chunk, last));
     }
-    gather(L, b, c, c->chunk, ax(a->after), ring_slot(b, c, ax_plus(step, c->ring - 1)));
+    gather(L, b, c, c->chunk, ax(a->after), ring_slot(b, c, ax_plus(c->step, c->ring - 1)));
     lsh_chunk(L, b, c);
     if (guard) b_end_if(b, guard, NULL);
     b_end_for(b, steps, NULL);
