@@ -102,8 +102,8 @@ bool weights_kind(const char *path, weights_kind_t *k, diag_t *d);
  * (as a warning) unknown tensors. `path` may be a safetensors file, a checkpoint folder, or
  * "random[:SEED]" (Hugging Face's initialisation). Rotations, under "layers.N.rotations":
  * from `rotations_path` where present there, else from the weights file (weights_unpack writes
- * them), else drawn from hash_seed (each layer alike), else one stream from `seed` through the layers that
- * draw, in order. NULL after errors in d. */
+ * them), else drawn from hash_seed (each layer alike), else one stream from `seed` through the
+ * layers that draw, in order. NULL after errors in d. */
 typedef struct {
     const char *path;
     const char *rotations_path; /* NULL: none */
