@@ -253,8 +253,29 @@ static expr_t write_bits(func_t *f, const inst_t *i, const op_form_t *form) {
     return e;
 }
 
+static bool is_logic(const inst_t *i) {
+    return i->op == OP_AND || i->op == OP_OR || i->op == OP_XOR;
+}
+
+static bool is_comparison(const inst_t *i) {
+    return i->op >= OP_EQ && i->op <= OP_GE;
+}
+
+/* An integer compared with itself: written out, compilers would warn. */
+bool is_decided(const inst_t *i) {
+    return is_comparison(i) && i->operand[0] == i->operand[1] &&
+           !elem_is_float(i->operand[0]->type.elem) && i->result->type.lanes == 1;
+}
+
+static expr_t write_decided(const inst_t *i) {
+    bool yes = i->op == OP_EQ || i->op == OP_LE || i->op == OP_GE;
+    return (expr_t){
+        .text = yes ? "-1" : "0", .prec = yes ? P_UNARY : P_PRIMARY, .cond = yes ? "1" : "0"};
+}
+
 static expr_t write_compare(func_t *f, const inst_t *i, const op_form_t *form) {
     if (state_of(f, i->result)->mask) return write_helper(f, i, form);
+    if (is_decided(i)) return write_decided(i);
     expr_t e = {.prec = P_UNARY};
     arena_t *a = f->c->arena;
     const char *x = operand(f, i, 0, P_SUM, &e), *y = operand(f, i, 1, P_SUM, &e);
@@ -454,14 +475,6 @@ const char *default_name(const inst_t *i) {
 /* ---- mask registers --------------------------------------------------------------------------------------- */
 /* Where the target has them, a comparison that only selects, or meets others that only select, stays
  * a mask; anything else is lanes of -1 and 0. */
-
-static bool is_logic(const inst_t *i) {
-    return i->op == OP_AND || i->op == OP_OR || i->op == OP_XOR;
-}
-
-static bool is_comparison(const inst_t *i) {
-    return i->op >= OP_EQ && i->op <= OP_GE;
-}
 
 static void propose(func_t *f, const block_t *b) {
     for (size_t k = 0; k < b->n; k++) {

@@ -28,6 +28,7 @@ static void mark_around(func_t *f, const inst_t *i) {
 }
 
 static void mark_operands(func_t *f, const inst_t *i) {
+    if (is_decided(i)) return;
     for (int k = 0; k < i->n_operands; k++) mark(f, i->operand[k]);
     if (i->op != OP_FOR)
         for (int k = 0; k < i->n_values; k++) mark(f, i->values[k]);
@@ -122,6 +123,7 @@ static void count_use(void *ctx, const value_t *v) {
 static void each_use(func_t *f, const inst_t *i, void (*use)(void *ctx, const value_t *v),
                      void *ctx) {
     const inst_t *parent = i->parent->parent;
+    if (is_decided(i)) return;
     for (int k = 0; k < i->n_operands; k++) use(ctx, i->operand[k]);
     for (int d = 0; d < i->n_index; d++)
         for (int k = 0; k < i->index[d].n; k++) use(ctx, i->index[d].term[k].value);

@@ -181,6 +181,7 @@ expr_t take(func_t *f, const value_t *v);
 const char *take_text(func_t *f, const value_t *v, prec_t at_least, expr_t *e);
 expr_t expr_of(func_t *f, const inst_t *i); /* of an instruction with one result */
 const char *default_name(const inst_t *i);
+bool is_decided(const inst_t *i); /* a comparison that needs no operands */
 /* Element of a buffer: name[index]; `e` as above. */
 const char *element(func_t *f, const inst_t *i, expr_t *e);
 /* The local (or table) that holds a buffer, made at the first call. */

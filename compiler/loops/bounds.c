@@ -122,11 +122,13 @@ static interval_t divide(interval_t a, int64_t k, units_t u) {
     return interval_exact(lo, hi);
 }
 
+enum { NEAR = 16 };
+
 /* a / d for a divisor in U: the smallest literal q with a < (q + 1) * d for every U, if near. */
 static interval_t divide_by_dim(interval_t a, dim_t d, units_t u) {
     if (!a.has_hi || d.u <= 0) return (interval_t){true, a.has_hi, dim(0), a.hi};
     int64_t q = a.hi.u / d.u;
-    for (int64_t k = q < 1 ? 0 : q - 1; k <= q + 1; k++) {
+    for (int64_t k = q < NEAR ? 0 : q - NEAR; k <= q + 1; k++) {
         dim_t end;
         if (!dim_mul(dim(k + 1), d, u, &end)) break;
         if (dim_le(a.hi, dim_sub(end, dim(1)), u)) return interval_exact(dim(0), dim(k));

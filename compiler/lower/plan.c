@@ -57,7 +57,8 @@ static bool add_dynamic(plan_t *p, diag_t *d) {
         if (lcm * u > shortest && !add_variant(p, lcm * u, (units_t){0, 0}, true, d)) return false;
     }
     if (u > most) return true;
-    return add_variant(p, longest, (units_t){u, most}, true, d);
+    units_t units = {u, most};
+    return add_variant(p, longest, u < most ? units : (units_t){0, 0}, true, d);
 }
 
 static bool add_variants(plan_t *p, diag_t *d) {

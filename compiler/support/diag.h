@@ -17,7 +17,7 @@ typedef struct {
     int line, col;    /* from 1; 0: the file as a whole */
 } srcloc_t;
 
-#define NOWHERE ((srcloc_t){NULL, 0, 0})
+#define NOWHERE       ((srcloc_t){NULL, 0, 0})
 #define IN_FILE(path) ((srcloc_t){(path), 0, 0})
 
 typedef struct diag diag_t;

@@ -278,10 +278,7 @@ static bool same_buckets(const result_t *want, const result_t *got) {
 static bool compare(const result_t *want, const result_t *got, double *worst) {
     for (int i = 0; i < want->n; i++) {
         const kept_t *x = &want->tensors[i], *y = find(got, x->name);
-        double e;
-        if (x->dtype == REFORMER_F32) e = difference(x, y);
-        else
-            e = y && y->n == x->n && memcmp(x->data, y->data, (size_t)x->n * 4) == 0 ? 0 : INFINITY;
+        double e = x->dtype == REFORMER_F32 ? difference(x, y) : equal(x, y) ? 0 : INFINITY;
         if (e > *worst) *worst = e;
         if (e > (strcmp(x->name, "loss") == 0 ? loss_tolerance : tolerance)) {
             printf("  %s differs by %g\n", x->name, e);
