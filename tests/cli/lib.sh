@@ -61,6 +61,10 @@ tidy() {
     done
 }
 
+# A compiler's command line with what --cflags (and --libs) print, quoted as a shell reads it.
+with_flags() { eval "\"\$@\" $("$REFORMERC" --cflags)"; }
+with_libs() { eval "\"\$@\" $("$REFORMERC" --cflags --libs)"; }
+
 finish() {
     printf '%d checks, %d failed\n' "$checks" "$failures"
     [ "$failures" -eq 0 ] && [ "$checks" -gt 0 ]

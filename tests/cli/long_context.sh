@@ -35,7 +35,7 @@ int main(int argc, char **argv) {
     return code != 0;
 }
 C
-check compile 0 - cc -O2 $("$REFORMERC" --cflags) main.c model.c $("$REFORMERC" --libs) -o main
+check compile 0 - with_libs cc -O2 main.c model.c -o main
 check forward 0 - ./main $tokens model.weights
 says '^0 [0-9]+\.[0-9]+ '
 cat .out

@@ -8,21 +8,20 @@ ids='75 118 34 121 99 117 34 99 34 102 99 116 109 34 99 112 102 34 117 118 113 1
 
 check translate 0 - "$r" "$CHECKPOINT" -o product.c --target x86-64,x86-64-v3,x86-64-v4
 strict='-Wall -Wextra -Werror -Wconversion'
-flags=$("$r" --cflags) libs=$("$r" --libs)
 
 for compiler in cc gcc clang; do
     command -v $compiler >/dev/null || continue
     # OpenMP of the runtime's compiler is in --libs; clang needs libomp for it.
-    check "strict $compiler" 0 - $compiler -std=c11 -O2 $strict $flags -c product.c -o strict-$compiler.o
-    check "build $compiler" 0 - $compiler -O2 $flags -I. "$SOURCE/tests/cli/product.c" product.c $libs -o c-$compiler
+    check "strict $compiler" 0 - with_flags $compiler -std=c11 -O2 $strict -c product.c -o strict-$compiler.o
+    check "build $compiler" 0 - with_libs $compiler -O2 -I. "$SOURCE/tests/cli/product.c" product.c -o c-$compiler
     check "run $compiler" 0 - ./c-$compiler product.weights $ids
     cp .out logits-c-$compiler
 done
 for compiler in c++ g++ clang++; do
     command -v $compiler >/dev/null || continue
     echo '#include "product.h"' >header.cc
-    check "header $compiler" 0 - $compiler -std=c++11 $strict $flags -I. -c header.cc -o header.o
-    check "build $compiler" 0 - $compiler -O2 -std=c++17 $flags -I. "$SOURCE/tests/cli/product.cc" strict-cc.o $libs -o cpp-$compiler
+    check "header $compiler" 0 - with_flags $compiler -std=c++11 $strict -I. -c header.cc -o header.o
+    check "build $compiler" 0 - with_libs $compiler -O2 -std=c++17 -I. "$SOURCE/tests/cli/product.cc" strict-cc.o -o cpp-$compiler
     check "run $compiler" 0 - ./cpp-$compiler product.weights $ids
     cp .out logits-cpp-$compiler
 done
@@ -54,5 +53,5 @@ head -c 100000 product.weights >cut.weights
 check cut-weights 1 'bind' ./c-cc cut.weights $ids
 { head -c 50000 product.weights; printf 'xxxx'; tail -c +50005 product.weights; } >spoilt.weights
 check spoilt-weights 1 'check' ./c-cc spoilt.weights $ids
-check fast-math 1 '' cc -O2 -ffast-math $flags -c product.c -o fast.o
+check fast-math 1 '' with_flags cc -O2 -ffast-math -c product.c -o fast.o
 finish

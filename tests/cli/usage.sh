@@ -24,7 +24,7 @@ check schema-markdown 0 - "$r" schema --format markdown
 says 'num_hashes'
 check schema-format 1 "'yaml' is not one of json, markdown, dictionary" "$r" schema --format yaml
 check cflags 0 - "$r" --cflags
-says '^-I/.*runtime$|^-I/.*include$'
+says "^-I'?/.*(runtime|include)'?\$"
 check libs 0 - "$r" --libs
 says '/libreformer_rt\.a'
 check cflags-and-libs 0 - "$r" --cflags --libs
