@@ -100,6 +100,7 @@ static bool score(session_t *s, score_t *sc, const int32_t *ids, int64_t rows, i
                         .batch = (size_t)rows,
                         .length = (size_t)length,
                         .threads = s->threads,
+                        .pool = pool_interface(s->pool),
                         .loss = &loss};
     double start = now();
     if (!exec_forward(s->exec, &io, s->d)) return false;

@@ -21,6 +21,7 @@ session_t session_new(const options_t *o, diag_t *d) {
 void session_free(session_t *s) {
     if (s->exec) exec_close(s->exec);
     if (s->store) store_free(s->store);
+    pool_free(s->pool);
     *s = (session_t){0};
 }
 
@@ -179,5 +180,8 @@ bool session_open(session_t *s) {
     exec_options_t eo = {
         .backend = s->o->backend, .cc = s->o->text[OPT_CC], .passes = pass_options_of(s->o)};
     s->exec = exec_open(s->plan, s->store, &eo, s->d);
-    return s->exec != NULL;
+    if (!s->exec) return false;
+    s->pool = pool_new(s->threads);
+    s->threads = pool_threads(s->pool);
+    return true;
 }

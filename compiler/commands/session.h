@@ -6,6 +6,7 @@
 #define REFORMERC_COMMANDS_SESSION_H
 
 #include "commands/options.h"
+#include "commands/pool.h"
 
 typedef struct {
     const options_t *o;
@@ -16,6 +17,7 @@ typedef struct {
     plan_t *plan;
     store_t *store;
     exec_t *exec;
+    pool_t *pool; /* workers, from session_open on; NULL: this thread alone */
     int threads;
 } session_t;
 
