@@ -16,6 +16,7 @@ typedef struct {
     int64_t batch, length; /* as given */
     int64_t loss_length;   /* tokens per row the QA loss runs over */
     reformer_loss_t loss;
+    int32_t beyond; /* key of the positions after the input's last token */
     int any_masked;
 } fill_t;
 
@@ -80,14 +81,14 @@ static void fill_control(const fill_t *f) {
 
 /* ---- tokens --------------------------------------------------------------------------------- */
 
-static void fill_padding(const fill_t *f, int64_t from, int64_t to) {
+static void fill_padding(const fill_t *f, int64_t from, int64_t to, int32_t as_key) {
     int64_t pad = f->desc->pad_token;
     if (pad < 0 || pad >= f->desc->vocab) pad = 0; /* the value of a masked token never matters */
     int32_t *id = ints(f, REFORMER_SLOT_IDS), *key = ints(f, REFORMER_SLOT_KEY);
     int32_t *row = ints(f, REFORMER_SLOT_ROW);
     for (int64_t i = from; i < to; i++) {
         id[i] = (int32_t)pad;
-        key[i] = REFORMER_MASKED;
+        key[i] = as_key;
         row[i] = NO_ROW;
     }
 }
@@ -107,7 +108,7 @@ static int fill_tokens(fill_t *f, int64_t b) {
         row[t] = (int32_t)(from + t);
         f->any_masked |= masked;
     }
-    fill_padding(f, at + f->length, at + f->extent->rows);
+    fill_padding(f, at + f->length, at + f->extent->rows, f->beyond);
     return REFORMER_OK;
 }
 
@@ -225,12 +226,13 @@ int reformer_fill_slots(const reformer_desc_t *desc, const reformer_variant_t *v
     f.batch = io->batch ? (int64_t)io->batch : desc->batch;
     f.length = (int64_t)io->length;
     f.loss_length = v->unpadded ? f.length : v->max_length;
-    f.any_masked = f.length < extent->padded;
+    f.beyond = v->absent ? REFORMER_ABSENT : REFORMER_MASKED;
+    f.any_masked = f.length < extent->padded && !v->absent;
     int error = check_outputs(desc, io);
     if (!error) error = loss_kind(&f, &f.loss);
     for (int64_t b = 0; b < f.batch && !error; b++) error = fill_tokens(&f, b);
     if (error) return error;
-    fill_padding(&f, f.batch * extent->rows, desc->batch * extent->rows);
+    fill_padding(&f, f.batch * extent->rows, desc->batch * extent->rows, REFORMER_MASKED);
     bind_slots(io, call->slot);
     error = fill_targets(&f);
     if (!error) error = fill_given(&f);

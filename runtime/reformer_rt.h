@@ -105,6 +105,7 @@ enum {
     REFORMER_SLOTS
 };
 #define REFORMER_MASKED (1 << 30)
+#define REFORMER_ABSENT (REFORMER_MASKED + 1) /* beyond an input that is not padded */
 
 /* Elements of REFORMER_SLOT_CONTROL. */
 enum {
@@ -165,6 +166,8 @@ typedef struct reformer_variant {
     int64_t padded;     /* literal: padded length */
     int64_t rows;       /* literal: rows per batch element, >= padded */
     int unpadded;       /* 0 or 1 */
+    int absent; /* 1: what stands beyond io.length is no token at all, not even a masked key: inputs
+                 * of at most one chunk, which Hugging Face never pads */
     /* of the schedule's own buffers, and per worker: fixed + per_unit * U */
     size_t workspace_bytes, workspace_per_unit;
     size_t scratch_bytes, scratch_per_unit;

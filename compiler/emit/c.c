@@ -233,6 +233,7 @@ static void put_variant(const reformer_variant_t *v, const char *run, bool guard
     put_number(out, 2, "padded", v->padded);
     put_number(out, 2, "rows", v->rows);
     put_number(out, 2, "unpadded", v->unpadded);
+    put_number(out, 2, "absent", v->absent);
     put_size(out, 2, "workspace_bytes", v->workspace_bytes);
     put_size(out, 2, "workspace_per_unit", v->workspace_per_unit);
     put_size(out, 2, "scratch_bytes", v->scratch_bytes);

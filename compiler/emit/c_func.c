@@ -376,20 +376,13 @@ static int place_in(const block_t *b, const inst_t *i) {
     return k;
 }
 
-static int times_yielded(const inst_t *yield, const value_t *v) {
-    int n = 0;
-    for (int k = 0; k < yield->n_values; k++) n += yield->values[k] == v;
-    return n;
-}
-
 /* A plain value that becomes carried value k next: may it be assigned where it is defined? */
 static bool updates_in_place(func_t *f, const inst_t *loop, const inst_t *yield, int k) {
     const value_t *next = yield->values[k], *arg = loop->body->args[k + 1];
     const inst_t *def = next->def;
     if (!def || def->parent != loop->body || def->op == OP_CONST) return false;
     if (def->result != next && !(def->op == OP_CALL && def->n_results == 1)) return false;
-    return times_yielded(yield, next) == 1 &&
-           state_of(f, arg)->last_at <= place_in(loop->body, def);
+    return state_of(f, arg)->last_at <= place_in(loop->body, def);
 }
 
 /* Where the enclosing loop's carried value becomes ours and comes back as its next value, and nobody
@@ -403,7 +396,6 @@ static const var_t *shared_variable(func_t *f, const inst_t *loop, int k) {
     if (j < 0 || j >= outer->n_results || !yield || yield->values[j] != loop->results[k])
         return NULL;
     const vstate_t *s = state_of(f, init);
-    if (times_yielded(yield, loop->results[k]) != 1) return NULL;
     return s->last_at == place_in(outer->body, loop) && s->at_last == 1 ? s->var : NULL;
 }
 

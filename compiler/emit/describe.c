@@ -51,7 +51,8 @@ static reformer_variant_t describe_variant(const plan_t *p, int k) {
                             .unit = v->unit,
                             .padded = v->padded,
                             .rows = v->rows,
-                            .unpadded = v->unpadded};
+                            .unpadded = v->unpadded,
+                            .absent = v->absent};
     split(m->workspace_bytes, &r.workspace_bytes, &r.workspace_per_unit);
     split(m->scratch_bytes, &r.scratch_bytes, &r.scratch_per_unit);
     return r;

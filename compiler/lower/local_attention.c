@@ -102,6 +102,7 @@ void lower_local_attention(lower_t *L, attention_t *a) {
     window_t w = {.chunk = a->chunk,
                   .span = span,
                   .causal = a->causal,
+                  .absent = L->o->absent_keys,
                   .ctx = &c,
                   .open_chunk = local_open,
                   .key_at = local_key,

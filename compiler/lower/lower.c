@@ -58,11 +58,13 @@ static int64_t heads_per_group(const lower_t *L) {
     return best;
 }
 
-/* Rows per task: a divisor of the padded length between MIN_BLOCK and MAX_BLOCK; else rows are padded up. */
+/* Rows per task: a divisor of the padded length between MIN_BLOCK and MAX_BLOCK; else rows are padded up.
+ * Question answering keeps its two targets in the first two rows (REFORMER_SLOT_TARGET). */
 static void choose_block(lower_t *L) {
     dim_t p = L->padded;
     if (dim_literal(p) && p.c <= MAX_BLOCK) {
-        L->block = p.c;
+        bool two = L->g->spec->architecture == ARCH_QA && p.c < 2;
+        L->block = two ? 2 : p.c;
     } else {
         L->block = 1;
         for (int64_t d = 1; d <= MAX_BLOCK; d++)

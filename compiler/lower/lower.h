@@ -11,6 +11,7 @@ typedef struct {
     bool trace;          /* --dump-activations: OP_TRACE after every stage, with compact copies */
     bool impose_buckets; /* --buckets: read REFORMER_SLOT_BUCKETS where given */
     const char *name;    /* of the module, a C identifier */
+    bool absent_keys;    /* some positions may hold no token: REFORMER_ABSENT */
 } lower_options_t;
 
 /* Never fails on a checked graph: what it cannot lower is a bug(). The module is verified, passes have run. */
@@ -21,7 +22,7 @@ module_t *lower_graph(arena_t *a, const graph_t *g, const layout_t *layout,
  * without targets; modules[v * n_targets + t]. */
 typedef struct {
     int64_t max_length, unit, padded, rows; /* as in reformer_variant_t */
-    bool unpadded;
+    bool unpadded, absent;
     graph_t *graph;
 } variant_plan_t;
 

@@ -47,6 +47,7 @@ static bool add_dynamic(plan_t *p, diag_t *d) {
     int64_t longest = p->longest, lcm = spec_lcm(s), shortest = spec_min_chunk(s);
     if (shortest > longest) shortest = longest;
     if (!add_variant(p, shortest, (units_t){0, 0}, true, d)) return false;
+    p->variants[0].absent = true; /* Hugging Face pads nothing up to here */
     int64_t u = 1, most = longest / lcm;
     for (; u <= most && needs_literal(s, u); u++) {
         if (p->n_variants >= MAX_LENGTHS) {
@@ -120,8 +121,11 @@ plan_t *plan_make(arena_t *a, const spec_t *s, const plan_options_t *o, diag_t *
 
 static bool lower_one(plan_t *p, variant_plan_t *v, const target_t *t, module_t **m,
                       const pass_options_t *passes, diag_t *d) {
-    lower_options_t o = {
-        .target = t, .trace = p->trace, .impose_buckets = p->impose_buckets, .name = p->name};
+    lower_options_t o = {.target = t,
+                         .trace = p->trace,
+                         .impose_buckets = p->impose_buckets,
+                         .absent_keys = v->absent,
+                         .name = p->name};
     *m = lower_graph(p->arena, v->graph, p->layout, &o);
     v->rows = dim_literal(v->graph->padded) ? module_find_buffer(*m, "y1")->dims[1].c : v->padded;
     return loops_run_passes(*m, passes, d);

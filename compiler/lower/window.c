@@ -103,6 +103,13 @@ static value_t *may_see(lower_t *L, builder_t *b, const window_t *w, value_t *ke
     return b_binary(b, OP_AND, real, b_compare(b, OP_NE, key, query));
 }
 
+/* The score of an absent key lies so far below NO_KEY that it vanishes even among masked ones (Q1). */
+static value_t *drop_absent(lower_t *L, builder_t *b, const window_t *w, value_t *pos, value_t *x) {
+    if (!w->absent) return x;
+    value_t *gone = b_iconst(b, VECTOR(E_I32, L->lanes), REFORMER_ABSENT);
+    return b_select(b, b_compare(b, OP_EQ, pos, gone), splat(b, L, 2 * NO_KEY), x);
+}
+
 /* Masks and stores the scores of `rows` keys, raises the maxima. */
 static void score_rows(lower_t *L, builder_t *b, scores_t *s, int rows, value_t **most) {
     window_t *w = s->w;
@@ -113,6 +120,7 @@ static void score_rows(lower_t *L, builder_t *b, scores_t *s, int rows, value_t 
         for (int j = 0; j < L->tiles->vectors; j++) {
             value_t *x = b_binary(b, OP_MUL, s->acc[i * L->tiles->vectors + j], scale);
             x = b_select(b, may_see(L, b, w, pos, s->query[j]), x, splat(b, L, NO_KEY));
+            x = drop_absent(L, b, w, pos, x);
             most[j] = b_binary(b, OP_MAX, most[j], x);
             affine_t sx[] = {ax_add(ax_scale(ax_v(s->o), w->chunk), key),
                              ax((int64_t)j * L->lanes)};

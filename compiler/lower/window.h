@@ -17,6 +17,7 @@ struct window {
     buffer_t *query_pos; /* scratch i32 [slots][chunk rounded up]: positions of the queries */
     bool exclude_self;   /* LSH: a token is no key of its own */
     bool causal;
+    bool absent; /* keys may be absent: they count for nothing, not even as masked keys */
     /* Where the keys of window chunk `o` are; set at the start of each window chunk. */
     void (*open_chunk)(lower_t *L, builder_t *b, window_t *w, value_t *o);
     /* K[key][k], its factor (1/norm), its position or REFORMER_MASKED, V[key][col …] */
