@@ -5,11 +5,7 @@
 #include <string.h>
 
 static const char *const stage_names[] = {"spec", "graph", "loops", "all"};
-static const char *const pass_names[] = {"fold", "cse", "dce", "plan_memory"};
-enum {
-    N_PASSES = sizeof pass_names / sizeof pass_names[0],
-    N_STAGES = sizeof stage_names / sizeof stage_names[0]
-};
+enum { N_STAGES = sizeof stage_names / sizeof stage_names[0], MAX_PASSES = 32 };
 
 static const char *stage_of(const options_t *o) {
     return o->text[OPT_DUMP] ? o->text[OPT_DUMP] : "";
@@ -17,10 +13,10 @@ static const char *stage_of(const options_t *o) {
 
 bool check_stage_name(const options_t *o, diag_t *d) {
     if (!o->given[OPT_DUMP]) return true;
-    const char *names[N_STAGES + N_PASSES];
+    const char *names[N_STAGES + MAX_PASSES];
     size_t n = 0;
     for (; n < N_STAGES; n++) names[n] = stage_names[n];
-    for (int i = 0; i < N_PASSES; i++) names[n++] = pass_names[i];
+    for (int i = 0; i < MAX_PASSES && loops_pass_name(i); i++) names[n++] = loops_pass_name(i);
     for (size_t i = 0; i < n; i++)
         if (strcmp(stage_of(o), names[i]) == 0) return true;
     diag_error(d, IN_FILE("--dump"), "'%s' is not a stage", stage_of(o));

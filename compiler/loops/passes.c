@@ -17,6 +17,10 @@ static const struct {
 };
 enum { PASSES = sizeof passes / sizeof *passes };
 
+const char *loops_pass_name(int i) {
+    return i >= 0 && i < PASSES ? passes[i].name : NULL;
+}
+
 static double seconds(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);

@@ -24,6 +24,7 @@ set(homes
   "llvm-c/.*|^compiler/emit/"
   "omp\\.h|^runtime/parallel\\.c$"
   "dlfcn\\.h|^compiler/exec/"
+  "pthread\\.h|^compiler/commands/pool\\.c$"
   "getopt\\.h|^compiler/commands/options\\.c$"
   "sys/mman\\.h|^compiler/support/file\\.c$")
 # headers that the runtime must do without: it allocates nothing, prints nothing, has no errno, no libm
