@@ -1,9 +1,9 @@
 /* crime-and-punishment-bytes.c: the Reformer model of crime-and-punishment-bytes.yaml as C, by
  * reformerc.
- * 
+ *
  *     cc -O2 -std=c11 $(reformerc --cflags) -c crime-and-punishment-bytes.c
  *     cc … crime-and-punishment-bytes.o $(reformerc --libs)
- * 
+ *
  * lengths: 512; batch: 1; targets: x86-64-v3 */
 #include "crime-and-punishment-bytes.h"
 #include "reformer_rt.h"
@@ -211,22 +211,22 @@ static inline f32x8 relu_f32x8(f32x8 x) {
 /* crime-and-punishment-bytes.yaml:16: word and position embeddings into both streams
  * tasks [batch 1][block 8] */
 static void embed(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg, int64_t
-    task) {
+        task) {
     (void)scratch;
     (void)arg;
-    const int64_t batch = task / 8;
+    const int64_t batch = 0;
     const int64_t block = task % 8;
     const int32_t *restrict ids = call->slot[REFORMER_SLOT_IDS]; /* [1][512] */
-    const float *w_embed_axis0 = (const float *)(const void *)(call->weights + 202240); /* [16][64]
-        */
-    const float *w_embed_word = (const float *)(const void *)(call->weights + 4096); /* [258][192]
-        */
-    float *restrict y1 = (float *)(void *)call->workspace; /* [1][512][192]: [batch][rows][hidden]:
-        attention stream */
-    float *restrict y2 = (float *)(void *)(call->workspace + 393216); /* [1][512][192]:
-        [batch][rows][hidden]: feed-forward stream */
-    const float *w_embed_axis1 = (const float *)(const void *)(call->weights + 206336); /* [32][128]
-        */
+    /* [16][64] */
+    const float *w_embed_axis0 = (const float *)(const void *)(call->weights + 202240);
+    /* [258][192] */
+    const float *w_embed_word = (const float *)(const void *)(call->weights + 4096);
+    /* [1][512][192]: [batch][rows][hidden]: attention stream */
+    float *restrict y1 = (float *)(void *)call->workspace;
+    /* [1][512][192]: [batch][rows][hidden]: feed-forward stream */
+    float *restrict y2 = (float *)(void *)(call->workspace + 393216);
+    /* [32][128] */
+    const float *w_embed_axis1 = (const float *)(const void *)(call->weights + 206336);
     for (int64_t i = 0; i < 64; i++) {
         const int32_t id = ids[batch * 512 + block * 64 + i];
         const int64_t position = block * 64 + i;
@@ -250,31 +250,31 @@ static void embed(const reformer_call_t *call, unsigned char *scratch, const int
 /* crime-and-punishment-bytes.yaml:5: local attention: norm and projections of a group of 1 heads
  * tasks [batch 1][block 8] */
 static void local_project(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-    int64_t task) {
-    const int64_t batch = task / 8;
+        int64_t task) {
+    const int64_t batch = 0;
     const int64_t block = task % 8;
     const int64_t layer = arg[0];
     const int64_t index = arg[1];
     const int64_t group = arg[2];
-    const float *restrict y2 = (const float *)(const void *)(call->workspace + 393216); /*
-        [1][512][192]: [batch][rows][hidden]: feed-forward stream */
-    const float *w_attention_norm_weight = (const float *)(const void *)(call->weights + 222720); /*
-        [4][192] */
-    const float *w_attention_norm_bias = (const float *)(const void *)(call->weights + 225792); /*
-        [4][192] */
+    /* [1][512][192]: [batch][rows][hidden]: feed-forward stream */
+    const float *restrict y2 = (const float *)(const void *)(call->workspace + 393216);
+    /* [4][192] */
+    const float *w_attention_norm_weight = (const float *)(const void *)(call->weights + 222720);
+    /* [4][192] */
+    const float *w_attention_norm_bias = (const float *)(const void *)(call->weights + 225792);
     float *restrict x = (float *)(void *)scratch; /* [64][208] */
-    const float *w_local_query = (const float *)(const void *)(call->weights + 1138176); /*
-        [2][6][1][192][32] */
-    float *restrict q = (float *)(void *)(call->workspace + 786432); /* [1][1][512][32]:
-        [batch][group][rows][head] */
-    const float *w_local_key = (const float *)(const void *)(call->weights + 1433088); /*
-        [2][6][1][192][32] */
-    float *restrict k = (float *)(void *)(call->workspace + 917504); /* [1][1][512][32]:
-        [batch][group][rows][head] */
-    const float *w_local_value = (const float *)(const void *)(call->weights + 1728000); /*
-        [2][6][1][192][32] */
-    float *restrict v = (float *)(void *)(call->workspace + 851968); /* [1][1][512][32]:
-        [batch][group][rows][head] */
+    /* [2][6][1][192][32] */
+    const float *w_local_query = (const float *)(const void *)(call->weights + 1138176);
+    /* [1][1][512][32]: [batch][group][rows][head] */
+    float *restrict q = (float *)(void *)(call->workspace + 786432);
+    /* [2][6][1][192][32] */
+    const float *w_local_key = (const float *)(const void *)(call->weights + 1433088);
+    /* [1][1][512][32]: [batch][group][rows][head] */
+    float *restrict k = (float *)(void *)(call->workspace + 917504);
+    /* [2][6][1][192][32] */
+    const float *w_local_value = (const float *)(const void *)(call->weights + 1728000);
+    /* [1][1][512][32]: [batch][group][rows][head] */
+    float *restrict v = (float *)(void *)(call->workspace + 851968);
     /* layer norm of 64 rows of 192 */
     for (int64_t i = 0; i < 64; i++) {
         f32x8 carried = splat_f32x8(0.0f);
@@ -306,7 +306,8 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
         for (int64_t v_1 = 0; v_1 < 24; v_1++) {
             const f32x8 diff = load_f32x8(&y2[(batch * 512 + block * 64 + i) * 192 + v_1 * 8]) -
                 splat_f32x8(mean);
-            const f32x8 t = fma_f32x8(diff * splat_f32x8(scale),
+            const f32x8 t =
+                fma_f32x8(diff * splat_f32x8(scale),
                 load_f32x8(&w_attention_norm_weight[layer * 192 + v_1 * 8]),
                 load_f32x8(&w_attention_norm_bias[layer * 192 + v_1 * 8]));
             store_f32x8(&x[i * 208 + v_1 * 8], t);
@@ -338,19 +339,19 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                     const f32x8 s = splat_f32x8(x[tile * 6 * 208 + k_1]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[(tile * 6 + 1) * 208 + k_1]);
+                    const f32x8 s_1 = splat_f32x8(x[tile * 6 * 208 + k_1 + 208]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[(tile * 6 + 2) * 208 + k_1]);
+                    const f32x8 s_2 = splat_f32x8(x[tile * 6 * 208 + k_1 + 416]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[(tile * 6 + 3) * 208 + k_1]);
+                    const f32x8 s_3 = splat_f32x8(x[tile * 6 * 208 + k_1 + 624]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[(tile * 6 + 4) * 208 + k_1]);
+                    const f32x8 s_4 = splat_f32x8(x[tile * 6 * 208 + k_1 + 832]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat_f32x8(x[(tile * 6 + 5) * 208 + k_1]);
+                    const f32x8 s_5 = splat_f32x8(x[tile * 6 * 208 + k_1 + 1040]);
                     acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
                     acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
@@ -358,26 +359,26 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                     acc0_0);
                 store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
                     8], acc0_1);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6 + 1) * 32 + column *
-                    16], acc1_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6 + 1) * 32 + column * 16
-                    + 8], acc1_1);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6 + 2) * 32 + column *
-                    16], acc2_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6 + 2) * 32 + column * 16
-                    + 8], acc2_1);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6 + 3) * 32 + column *
-                    16], acc3_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6 + 3) * 32 + column * 16
-                    + 8], acc3_1);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6 + 4) * 32 + column *
-                    16], acc4_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6 + 4) * 32 + column * 16
-                    + 8], acc4_1);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6 + 5) * 32 + column *
-                    16], acc5_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6 + 5) * 32 + column * 16
-                    + 8], acc5_1);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    32], acc1_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    40], acc1_1);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    64], acc2_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    72], acc2_1);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    96], acc3_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    104], acc3_1);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    128], acc4_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    136], acc4_1);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    160], acc5_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    168], acc5_1);
             }
             for (int64_t tile = 0; tile < 2; tile++) {
                 f32x8 acc0_0 = splat_f32x8(0.0f);
@@ -397,42 +398,42 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                     const f32x8 v_2 =
                         load_f32x8(&w_local_query[((index * 6 + group + head) * 192 + k_1) * 32 +
                         column * 16 + 8]);
-                    const f32x8 s = splat_f32x8(x[(tile * 5 + 54) * 208 + k_1]);
+                    const f32x8 s = splat_f32x8(x[tile * 5 * 208 + k_1 + 11232]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[(tile * 5 + 55) * 208 + k_1]);
+                    const f32x8 s_1 = splat_f32x8(x[tile * 5 * 208 + k_1 + 11440]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[(tile * 5 + 56) * 208 + k_1]);
+                    const f32x8 s_2 = splat_f32x8(x[tile * 5 * 208 + k_1 + 11648]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[(tile * 5 + 57) * 208 + k_1]);
+                    const f32x8 s_3 = splat_f32x8(x[tile * 5 * 208 + k_1 + 11856]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[(tile * 5 + 58) * 208 + k_1]);
+                    const f32x8 s_4 = splat_f32x8(x[tile * 5 * 208 + k_1 + 12064]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5 + 54) * 32 + column *
-                    16], acc0_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5 + 54) * 32 + column *
-                    16 + 8], acc0_1);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5 + 55) * 32 + column *
-                    16], acc1_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5 + 55) * 32 + column *
-                    16 + 8], acc1_1);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5 + 56) * 32 + column *
-                    16], acc2_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5 + 56) * 32 + column *
-                    16 + 8], acc2_1);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5 + 57) * 32 + column *
-                    16], acc3_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5 + 57) * 32 + column *
-                    16 + 8], acc3_1);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5 + 58) * 32 + column *
-                    16], acc4_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5 + 58) * 32 + column *
-                    16 + 8], acc4_1);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1728], acc0_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1736], acc0_1);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1760], acc1_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1768], acc1_1);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1792], acc2_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1800], acc2_1);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1824], acc3_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1832], acc3_1);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1856], acc4_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1864], acc4_1);
             }
         }
         /* → k */
@@ -460,19 +461,19 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                     const f32x8 s = splat_f32x8(x[tile * 6 * 208 + k_1]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[(tile * 6 + 1) * 208 + k_1]);
+                    const f32x8 s_1 = splat_f32x8(x[tile * 6 * 208 + k_1 + 208]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[(tile * 6 + 2) * 208 + k_1]);
+                    const f32x8 s_2 = splat_f32x8(x[tile * 6 * 208 + k_1 + 416]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[(tile * 6 + 3) * 208 + k_1]);
+                    const f32x8 s_3 = splat_f32x8(x[tile * 6 * 208 + k_1 + 624]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[(tile * 6 + 4) * 208 + k_1]);
+                    const f32x8 s_4 = splat_f32x8(x[tile * 6 * 208 + k_1 + 832]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat_f32x8(x[(tile * 6 + 5) * 208 + k_1]);
+                    const f32x8 s_5 = splat_f32x8(x[tile * 6 * 208 + k_1 + 1040]);
                     acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
                     acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
@@ -480,26 +481,26 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                     acc0_0);
                 store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
                     8], acc0_1);
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6 + 1) * 32 + column *
-                    16], acc1_0);
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6 + 1) * 32 + column * 16
-                    + 8], acc1_1);
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6 + 2) * 32 + column *
-                    16], acc2_0);
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6 + 2) * 32 + column * 16
-                    + 8], acc2_1);
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6 + 3) * 32 + column *
-                    16], acc3_0);
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6 + 3) * 32 + column * 16
-                    + 8], acc3_1);
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6 + 4) * 32 + column *
-                    16], acc4_0);
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6 + 4) * 32 + column * 16
-                    + 8], acc4_1);
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6 + 5) * 32 + column *
-                    16], acc5_0);
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6 + 5) * 32 + column * 16
-                    + 8], acc5_1);
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    32], acc1_0);
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    40], acc1_1);
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    64], acc2_0);
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    72], acc2_1);
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    96], acc3_0);
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    104], acc3_1);
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    128], acc4_0);
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    136], acc4_1);
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    160], acc5_0);
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    168], acc5_1);
             }
             for (int64_t tile = 0; tile < 2; tile++) {
                 f32x8 acc0_0 = splat_f32x8(0.0f);
@@ -519,42 +520,42 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                     const f32x8 v_2 =
                         load_f32x8(&w_local_key[((index * 6 + group + head) * 192 + k_1) * 32 +
                         column * 16 + 8]);
-                    const f32x8 s = splat_f32x8(x[(tile * 5 + 54) * 208 + k_1]);
+                    const f32x8 s = splat_f32x8(x[tile * 5 * 208 + k_1 + 11232]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[(tile * 5 + 55) * 208 + k_1]);
+                    const f32x8 s_1 = splat_f32x8(x[tile * 5 * 208 + k_1 + 11440]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[(tile * 5 + 56) * 208 + k_1]);
+                    const f32x8 s_2 = splat_f32x8(x[tile * 5 * 208 + k_1 + 11648]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[(tile * 5 + 57) * 208 + k_1]);
+                    const f32x8 s_3 = splat_f32x8(x[tile * 5 * 208 + k_1 + 11856]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[(tile * 5 + 58) * 208 + k_1]);
+                    const f32x8 s_4 = splat_f32x8(x[tile * 5 * 208 + k_1 + 12064]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 5 + 54) * 32 + column *
-                    16], acc0_0);
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 5 + 54) * 32 + column *
-                    16 + 8], acc0_1);
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 5 + 55) * 32 + column *
-                    16], acc1_0);
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 5 + 55) * 32 + column *
-                    16 + 8], acc1_1);
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 5 + 56) * 32 + column *
-                    16], acc2_0);
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 5 + 56) * 32 + column *
-                    16 + 8], acc2_1);
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 5 + 57) * 32 + column *
-                    16], acc3_0);
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 5 + 57) * 32 + column *
-                    16 + 8], acc3_1);
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 5 + 58) * 32 + column *
-                    16], acc4_0);
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 5 + 58) * 32 + column *
-                    16 + 8], acc4_1);
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1728], acc0_0);
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1736], acc0_1);
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1760], acc1_0);
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1768], acc1_1);
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1792], acc2_0);
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1800], acc2_1);
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1824], acc3_0);
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1832], acc3_1);
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1856], acc4_0);
+                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1864], acc4_1);
             }
         }
         /* → v */
@@ -582,19 +583,19 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                     const f32x8 s = splat_f32x8(x[tile * 6 * 208 + k_1]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[(tile * 6 + 1) * 208 + k_1]);
+                    const f32x8 s_1 = splat_f32x8(x[tile * 6 * 208 + k_1 + 208]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[(tile * 6 + 2) * 208 + k_1]);
+                    const f32x8 s_2 = splat_f32x8(x[tile * 6 * 208 + k_1 + 416]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[(tile * 6 + 3) * 208 + k_1]);
+                    const f32x8 s_3 = splat_f32x8(x[tile * 6 * 208 + k_1 + 624]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[(tile * 6 + 4) * 208 + k_1]);
+                    const f32x8 s_4 = splat_f32x8(x[tile * 6 * 208 + k_1 + 832]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat_f32x8(x[(tile * 6 + 5) * 208 + k_1]);
+                    const f32x8 s_5 = splat_f32x8(x[tile * 6 * 208 + k_1 + 1040]);
                     acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
                     acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
@@ -602,26 +603,26 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                     acc0_0);
                 store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
                     8], acc0_1);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6 + 1) * 32 + column *
-                    16], acc1_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6 + 1) * 32 + column * 16
-                    + 8], acc1_1);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6 + 2) * 32 + column *
-                    16], acc2_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6 + 2) * 32 + column * 16
-                    + 8], acc2_1);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6 + 3) * 32 + column *
-                    16], acc3_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6 + 3) * 32 + column * 16
-                    + 8], acc3_1);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6 + 4) * 32 + column *
-                    16], acc4_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6 + 4) * 32 + column * 16
-                    + 8], acc4_1);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6 + 5) * 32 + column *
-                    16], acc5_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6 + 5) * 32 + column * 16
-                    + 8], acc5_1);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    32], acc1_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    40], acc1_1);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    64], acc2_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    72], acc2_1);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    96], acc3_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    104], acc3_1);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    128], acc4_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    136], acc4_1);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    160], acc5_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    168], acc5_1);
             }
             for (int64_t tile = 0; tile < 2; tile++) {
                 f32x8 acc0_0 = splat_f32x8(0.0f);
@@ -641,42 +642,42 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                     const f32x8 v_2 =
                         load_f32x8(&w_local_value[((index * 6 + group + head) * 192 + k_1) * 32 +
                         column * 16 + 8]);
-                    const f32x8 s = splat_f32x8(x[(tile * 5 + 54) * 208 + k_1]);
+                    const f32x8 s = splat_f32x8(x[tile * 5 * 208 + k_1 + 11232]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[(tile * 5 + 55) * 208 + k_1]);
+                    const f32x8 s_1 = splat_f32x8(x[tile * 5 * 208 + k_1 + 11440]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[(tile * 5 + 56) * 208 + k_1]);
+                    const f32x8 s_2 = splat_f32x8(x[tile * 5 * 208 + k_1 + 11648]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[(tile * 5 + 57) * 208 + k_1]);
+                    const f32x8 s_3 = splat_f32x8(x[tile * 5 * 208 + k_1 + 11856]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[(tile * 5 + 58) * 208 + k_1]);
+                    const f32x8 s_4 = splat_f32x8(x[tile * 5 * 208 + k_1 + 12064]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5 + 54) * 32 + column *
-                    16], acc0_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5 + 54) * 32 + column *
-                    16 + 8], acc0_1);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5 + 55) * 32 + column *
-                    16], acc1_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5 + 55) * 32 + column *
-                    16 + 8], acc1_1);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5 + 56) * 32 + column *
-                    16], acc2_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5 + 56) * 32 + column *
-                    16 + 8], acc2_1);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5 + 57) * 32 + column *
-                    16], acc3_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5 + 57) * 32 + column *
-                    16 + 8], acc3_1);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5 + 58) * 32 + column *
-                    16], acc4_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5 + 58) * 32 + column *
-                    16 + 8], acc4_1);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1728], acc0_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1736], acc0_1);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1760], acc1_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1768], acc1_1);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1792], acc2_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1800], acc2_1);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1824], acc3_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1832], acc3_1);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1856], acc4_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1864], acc4_1);
             }
         }
     }
@@ -685,40 +686,40 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
 /* crime-and-punishment-bytes.yaml:22: local attention: chunks of 32 against 1 before and 0 after
  * tasks [batch 1][head 1][chunk 16] */
 static void local_attention(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-    int64_t task) {
+        int64_t task) {
     (void)arg;
-    const int64_t batch = task / 16;
-    const int64_t head = task / 16 % 1;
+    const int64_t batch = 0;
+    const int64_t head = 0;
     const int64_t chunk = task % 16;
-    float *restrict q = (float *)(void *)(call->workspace + 786432); /* [1][1][512][32]:
-        [batch][group][rows][head] */
+    /* [1][1][512][32]: [batch][group][rows][head] */
+    float *restrict q = (float *)(void *)(call->workspace + 786432);
     float *restrict queries = (float *)(void *)scratch; /* [1][32][32] */
     int32_t *restrict query_pos = (int32_t *)(void *)(scratch + 4096); /* [1][32] */
-    const float *restrict k = (const float *)(const void *)(call->workspace + 917504); /*
-        [1][1][512][32]: [batch][group][rows][head] */
+    /* [1][1][512][32]: [batch][group][rows][head] */
+    const float *restrict k = (const float *)(const void *)(call->workspace + 917504);
     const int32_t *restrict key = call->slot[REFORMER_SLOT_KEY]; /* [1][512] */
     float *restrict scores = (float *)(void *)(scratch + 4224); /* [64][16] */
     float *restrict inverse = (float *)(void *)(scratch + 8320); /* [16] */
-    const float *restrict v = (const float *)(const void *)(call->workspace + 851968); /*
-        [1][1][512][32]: [batch][group][rows][head] */
+    /* [1][1][512][32]: [batch][group][rows][head] */
+    const float *restrict v = (const float *)(const void *)(call->workspace + 851968);
     for (int64_t lane = 0; lane < 4; lane++) {
         for (int64_t d = 0; d < 4; d++) {
-            const f32x8 v_1 = load_f32x8(&q[((batch + head) * 512 + chunk * 32 + lane * 8) * 32 + d
-                * 8]);
-            const f32x8 v_2 = load_f32x8(&q[((batch + head) * 512 + chunk * 32 + lane * 8 + 1) * 32
-                + d * 8]);
-            const f32x8 v_3 = load_f32x8(&q[((batch + head) * 512 + chunk * 32 + lane * 8 + 2) * 32
-                + d * 8]);
-            const f32x8 v_4 = load_f32x8(&q[((batch + head) * 512 + chunk * 32 + lane * 8 + 3) * 32
-                + d * 8]);
-            const f32x8 v_5 = load_f32x8(&q[((batch + head) * 512 + chunk * 32 + lane * 8 + 4) * 32
-                + d * 8]);
-            const f32x8 v_6 = load_f32x8(&q[((batch + head) * 512 + chunk * 32 + lane * 8 + 5) * 32
-                + d * 8]);
-            const f32x8 v_7 = load_f32x8(&q[((batch + head) * 512 + chunk * 32 + lane * 8 + 6) * 32
-                + d * 8]);
-            const f32x8 v_8 = load_f32x8(&q[((batch + head) * 512 + chunk * 32 + lane * 8 + 7) * 32
-                + d * 8]);
+            const f32x8 v_1 =
+                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + lane * 8) * 32 + d * 8]);
+            const f32x8 v_2 =
+                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + lane * 8) * 32 + d * 8 + 32]);
+            const f32x8 v_3 =
+                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + lane * 8) * 32 + d * 8 + 64]);
+            const f32x8 v_4 =
+                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + lane * 8) * 32 + d * 8 + 96]);
+            const f32x8 v_5 =
+                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + lane * 8) * 32 + d * 8 + 128]);
+            const f32x8 v_6 =
+                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + lane * 8) * 32 + d * 8 + 160]);
+            const f32x8 v_7 =
+                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + lane * 8) * 32 + d * 8 + 192]);
+            const f32x8 v_8 =
+                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + lane * 8) * 32 + d * 8 + 224]);
             const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
             const f32x8 mix_1 = shuffle_high1_f32x8(v_1, v_2);
             const f32x8 mix_2 = shuffle_low1_f32x8(v_3, v_4);
@@ -736,13 +737,13 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
             const f32x8 mix_14 = shuffle_low2_f32x8(mix_5, mix_7);
             const f32x8 mix_15 = shuffle_high2_f32x8(mix_5, mix_7);
             store_f32x8(&queries[d * 8 * 32 + lane * 8], shuffle_low4_f32x8(mix_8, mix_12));
-            store_f32x8(&queries[(d * 8 + 1) * 32 + lane * 8], shuffle_low4_f32x8(mix_10, mix_14));
-            store_f32x8(&queries[(d * 8 + 2) * 32 + lane * 8], shuffle_low4_f32x8(mix_9, mix_13));
-            store_f32x8(&queries[(d * 8 + 3) * 32 + lane * 8], shuffle_low4_f32x8(mix_11, mix_15));
-            store_f32x8(&queries[(d * 8 + 4) * 32 + lane * 8], shuffle_high4_f32x8(mix_8, mix_12));
-            store_f32x8(&queries[(d * 8 + 5) * 32 + lane * 8], shuffle_high4_f32x8(mix_10, mix_14));
-            store_f32x8(&queries[(d * 8 + 6) * 32 + lane * 8], shuffle_high4_f32x8(mix_9, mix_13));
-            store_f32x8(&queries[(d * 8 + 7) * 32 + lane * 8], shuffle_high4_f32x8(mix_11, mix_15));
+            store_f32x8(&queries[d * 8 * 32 + lane * 8 + 32], shuffle_low4_f32x8(mix_10, mix_14));
+            store_f32x8(&queries[d * 8 * 32 + lane * 8 + 64], shuffle_low4_f32x8(mix_9, mix_13));
+            store_f32x8(&queries[d * 8 * 32 + lane * 8 + 96], shuffle_low4_f32x8(mix_11, mix_15));
+            store_f32x8(&queries[d * 8 * 32 + lane * 8 + 128], shuffle_high4_f32x8(mix_8, mix_12));
+            store_f32x8(&queries[d * 8 * 32 + lane * 8 + 160], shuffle_high4_f32x8(mix_10, mix_14));
+            store_f32x8(&queries[d * 8 * 32 + lane * 8 + 192], shuffle_high4_f32x8(mix_9, mix_13));
+            store_f32x8(&queries[d * 8 * 32 + lane * 8 + 224], shuffle_high4_f32x8(mix_11, mix_15));
         }
     }
     for (int64_t lane = 0; lane < 32; lane++) {
@@ -773,39 +774,40 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                 for (int64_t k_1 = 0; k_1 < 32; k_1++) {
                     const f32x8 v_1 = load_f32x8(&queries[k_1 * 32 + panel * 16]);
                     const f32x8 v_2 = load_f32x8(&queries[k_1 * 32 + panel * 16 + 8]);
-                    const f32x8 s = splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 6) *
-                        32 + k_1]);
+                    const f32x8 s =
+                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 6) * 32 + k_1]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 =
-                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 6 + 1) * 32 +
-                        k_1]);
+                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 6) * 32 + k_1 +
+                        32]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
                     const f32x8 s_2 =
-                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 6 + 2) * 32 +
-                        k_1]);
+                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 6) * 32 + k_1 +
+                        64]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
                     const f32x8 s_3 =
-                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 6 + 3) * 32 +
-                        k_1]);
+                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 6) * 32 + k_1 +
+                        96]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
                     const f32x8 s_4 =
-                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 6 + 4) * 32 +
-                        k_1]);
+                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 6) * 32 + k_1 +
+                        128]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                     const f32x8 s_5 =
-                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 6 + 5) * 32 +
-                        k_1]);
+                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 6) * 32 + k_1 +
+                        160]);
                     acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
                     acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
                 const i32x8 s = splat_i32x8(key[batch * 512 + other * 32 + keys * 6]);
-                const f32x8 pick = select_f32x8((i32x8)(s <= query), acc0_0 *
-                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                const f32x8 pick =
+                    select_f32x8((i32x8)(s <= query), acc0_0 * splat_f32x8(0.17677669f),
+                    splat_f32x8(-1e+30f));
                 const f32x8 high = max_f32x8(carried, pick);
                 store_f32x8(&scores[(o * 32 + keys * 6) * 16], pick);
                 const f32x8 pick_1 = select_f32x8((i32x8)(s <= query_1), acc0_1 *
@@ -816,47 +818,47 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                 const f32x8 pick_2 = select_f32x8((i32x8)(s_1 <= query), acc1_0 *
                     splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
                 const f32x8 high_2 = max_f32x8(high, pick_2);
-                store_f32x8(&scores[(o * 32 + keys * 6 + 1) * 16], pick_2);
+                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 16], pick_2);
                 const f32x8 pick_3 = select_f32x8((i32x8)(s_1 <= query_1), acc1_1 *
                     splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
                 const f32x8 high_3 = max_f32x8(high_1, pick_3);
-                store_f32x8(&scores[(o * 32 + keys * 6 + 1) * 16 + 8], pick_3);
+                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 24], pick_3);
                 const i32x8 s_2 = splat_i32x8(key[batch * 512 + other * 32 + keys * 6 + 2]);
                 const f32x8 pick_4 = select_f32x8((i32x8)(s_2 <= query), acc2_0 *
                     splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
                 const f32x8 high_4 = max_f32x8(high_2, pick_4);
-                store_f32x8(&scores[(o * 32 + keys * 6 + 2) * 16], pick_4);
+                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 32], pick_4);
                 const f32x8 pick_5 = select_f32x8((i32x8)(s_2 <= query_1), acc2_1 *
                     splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
                 const f32x8 high_5 = max_f32x8(high_3, pick_5);
-                store_f32x8(&scores[(o * 32 + keys * 6 + 2) * 16 + 8], pick_5);
+                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 40], pick_5);
                 const i32x8 s_3 = splat_i32x8(key[batch * 512 + other * 32 + keys * 6 + 3]);
                 const f32x8 pick_6 = select_f32x8((i32x8)(s_3 <= query), acc3_0 *
                     splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
                 const f32x8 high_6 = max_f32x8(high_4, pick_6);
-                store_f32x8(&scores[(o * 32 + keys * 6 + 3) * 16], pick_6);
+                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 48], pick_6);
                 const f32x8 pick_7 = select_f32x8((i32x8)(s_3 <= query_1), acc3_1 *
                     splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
                 const f32x8 high_7 = max_f32x8(high_5, pick_7);
-                store_f32x8(&scores[(o * 32 + keys * 6 + 3) * 16 + 8], pick_7);
+                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 56], pick_7);
                 const i32x8 s_4 = splat_i32x8(key[batch * 512 + other * 32 + keys * 6 + 4]);
                 const f32x8 pick_8 = select_f32x8((i32x8)(s_4 <= query), acc4_0 *
                     splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
                 const f32x8 high_8 = max_f32x8(high_6, pick_8);
-                store_f32x8(&scores[(o * 32 + keys * 6 + 4) * 16], pick_8);
+                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 64], pick_8);
                 const f32x8 pick_9 = select_f32x8((i32x8)(s_4 <= query_1), acc4_1 *
                     splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
                 const f32x8 high_9 = max_f32x8(high_7, pick_9);
-                store_f32x8(&scores[(o * 32 + keys * 6 + 4) * 16 + 8], pick_9);
+                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 72], pick_9);
                 const i32x8 s_5 = splat_i32x8(key[batch * 512 + other * 32 + keys * 6 + 5]);
                 const f32x8 pick_10 = select_f32x8((i32x8)(s_5 <= query), acc5_0 *
                     splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
                 carried = max_f32x8(high_8, pick_10);
-                store_f32x8(&scores[(o * 32 + keys * 6 + 5) * 16], pick_10);
+                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 80], pick_10);
                 const f32x8 pick_11 = select_f32x8((i32x8)(s_5 <= query_1), acc5_1 *
                     splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
                 carried_1 = max_f32x8(high_9, pick_11);
-                store_f32x8(&scores[(o * 32 + keys * 6 + 5) * 16 + 8], pick_11);
+                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 88], pick_11);
             }
             f32x8 carried_2 = carried;
             f32x8 carried_3 = carried_1;
@@ -875,76 +877,77 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                     const f32x8 v_1 = load_f32x8(&queries[k_1 * 32 + panel * 16]);
                     const f32x8 v_2 = load_f32x8(&queries[k_1 * 32 + panel * 16 + 8]);
                     const f32x8 s =
-                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 5 + 12) * 32 +
-                        k_1]);
+                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 5) * 32 + k_1 +
+                        384]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 =
-                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 5 + 13) * 32 +
-                        k_1]);
+                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 5) * 32 + k_1 +
+                        416]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
                     const f32x8 s_2 =
-                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 5 + 14) * 32 +
-                        k_1]);
+                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 5) * 32 + k_1 +
+                        448]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
                     const f32x8 s_3 =
-                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 5 + 15) * 32 +
-                        k_1]);
+                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 5) * 32 + k_1 +
+                        480]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
                     const f32x8 s_4 =
-                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 5 + 16) * 32 +
-                        k_1]);
+                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 5) * 32 + k_1 +
+                        512]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
                 const i32x8 s = splat_i32x8(key[batch * 512 + other * 32 + keys * 5 + 12]);
-                const f32x8 pick = select_f32x8((i32x8)(s <= query), acc0_0 *
-                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                const f32x8 pick =
+                    select_f32x8((i32x8)(s <= query), acc0_0 * splat_f32x8(0.17677669f),
+                    splat_f32x8(-1e+30f));
                 const f32x8 high = max_f32x8(carried_2, pick);
-                store_f32x8(&scores[(o * 32 + keys * 5 + 12) * 16], pick);
+                store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 192], pick);
                 const f32x8 pick_1 = select_f32x8((i32x8)(s <= query_1), acc0_1 *
                     splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
                 const f32x8 high_1 = max_f32x8(carried_3, pick_1);
-                store_f32x8(&scores[(o * 32 + keys * 5 + 12) * 16 + 8], pick_1);
+                store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 200], pick_1);
                 const i32x8 s_1 = splat_i32x8(key[batch * 512 + other * 32 + keys * 5 + 13]);
                 const f32x8 pick_2 = select_f32x8((i32x8)(s_1 <= query), acc1_0 *
                     splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
                 const f32x8 high_2 = max_f32x8(high, pick_2);
-                store_f32x8(&scores[(o * 32 + keys * 5 + 13) * 16], pick_2);
+                store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 208], pick_2);
                 const f32x8 pick_3 = select_f32x8((i32x8)(s_1 <= query_1), acc1_1 *
                     splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
                 const f32x8 high_3 = max_f32x8(high_1, pick_3);
-                store_f32x8(&scores[(o * 32 + keys * 5 + 13) * 16 + 8], pick_3);
+                store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 216], pick_3);
                 const i32x8 s_2 = splat_i32x8(key[batch * 512 + other * 32 + keys * 5 + 14]);
                 const f32x8 pick_4 = select_f32x8((i32x8)(s_2 <= query), acc2_0 *
                     splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
                 const f32x8 high_4 = max_f32x8(high_2, pick_4);
-                store_f32x8(&scores[(o * 32 + keys * 5 + 14) * 16], pick_4);
+                store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 224], pick_4);
                 const f32x8 pick_5 = select_f32x8((i32x8)(s_2 <= query_1), acc2_1 *
                     splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
                 const f32x8 high_5 = max_f32x8(high_3, pick_5);
-                store_f32x8(&scores[(o * 32 + keys * 5 + 14) * 16 + 8], pick_5);
+                store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 232], pick_5);
                 const i32x8 s_3 = splat_i32x8(key[batch * 512 + other * 32 + keys * 5 + 15]);
                 const f32x8 pick_6 = select_f32x8((i32x8)(s_3 <= query), acc3_0 *
                     splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
                 const f32x8 high_6 = max_f32x8(high_4, pick_6);
-                store_f32x8(&scores[(o * 32 + keys * 5 + 15) * 16], pick_6);
+                store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 240], pick_6);
                 const f32x8 pick_7 = select_f32x8((i32x8)(s_3 <= query_1), acc3_1 *
                     splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
                 const f32x8 high_7 = max_f32x8(high_5, pick_7);
-                store_f32x8(&scores[(o * 32 + keys * 5 + 15) * 16 + 8], pick_7);
+                store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 248], pick_7);
                 const i32x8 s_4 = splat_i32x8(key[batch * 512 + other * 32 + keys * 5 + 16]);
                 const f32x8 pick_8 = select_f32x8((i32x8)(s_4 <= query), acc4_0 *
                     splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
                 carried_2 = max_f32x8(high_6, pick_8);
-                store_f32x8(&scores[(o * 32 + keys * 5 + 16) * 16], pick_8);
+                store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 256], pick_8);
                 const f32x8 pick_9 = select_f32x8((i32x8)(s_4 <= query_1), acc4_1 *
                     splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
                 carried_3 = max_f32x8(high_7, pick_9);
-                store_f32x8(&scores[(o * 32 + keys * 5 + 16) * 16 + 8], pick_9);
+                store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 264], pick_9);
             }
             most = carried_2;
             most_1 = carried_3;
@@ -1015,30 +1018,30 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                 store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6) * 32 +
                     column * 16 + 8], carried_1 * s);
                 const f32x8 s_1 = splat_f32x8(inverse[tile * 6 + 1]);
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6 + 1) * 32
-                    + column * 16], carried_2 * s_1);
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6 + 1) * 32
-                    + column * 16 + 8], carried_3 * s_1);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6) * 32 +
+                    column * 16 + 32], carried_2 * s_1);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6) * 32 +
+                    column * 16 + 40], carried_3 * s_1);
                 const f32x8 s_2 = splat_f32x8(inverse[tile * 6 + 2]);
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6 + 2) * 32
-                    + column * 16], carried_4 * s_2);
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6 + 2) * 32
-                    + column * 16 + 8], carried_5 * s_2);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6) * 32 +
+                    column * 16 + 64], carried_4 * s_2);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6) * 32 +
+                    column * 16 + 72], carried_5 * s_2);
                 const f32x8 s_3 = splat_f32x8(inverse[tile * 6 + 3]);
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6 + 3) * 32
-                    + column * 16], carried_6 * s_3);
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6 + 3) * 32
-                    + column * 16 + 8], carried_7 * s_3);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6) * 32 +
+                    column * 16 + 96], carried_6 * s_3);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6) * 32 +
+                    column * 16 + 104], carried_7 * s_3);
                 const f32x8 s_4 = splat_f32x8(inverse[tile * 6 + 4]);
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6 + 4) * 32
-                    + column * 16], carried_8 * s_4);
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6 + 4) * 32
-                    + column * 16 + 8], carried_9 * s_4);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6) * 32 +
+                    column * 16 + 128], carried_8 * s_4);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6) * 32 +
+                    column * 16 + 136], carried_9 * s_4);
                 const f32x8 s_5 = splat_f32x8(inverse[tile * 6 + 5]);
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6 + 5) * 32
-                    + column * 16], carried_10 * s_5);
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6 + 5) * 32
-                    + column * 16 + 8], carried_11 * s_5);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6) * 32 +
+                    column * 16 + 160], carried_10 * s_5);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6) * 32 +
+                    column * 16 + 168], carried_11 * s_5);
             }
             for (int64_t tile = 0; tile < 2; tile++) {
                 f32x8 carried = splat_f32x8(0.0f);
@@ -1078,30 +1081,30 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                     }
                 }
                 const f32x8 s = splat_f32x8(inverse[tile * 5 + 6]);
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5 + 6) * 32
-                    + column * 16], carried * s);
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5 + 6) * 32
-                    + column * 16 + 8], carried_1 * s);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5) * 32 +
+                    column * 16 + 192], carried * s);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5) * 32 +
+                    column * 16 + 200], carried_1 * s);
                 const f32x8 s_1 = splat_f32x8(inverse[tile * 5 + 7]);
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5 + 7) * 32
-                    + column * 16], carried_2 * s_1);
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5 + 7) * 32
-                    + column * 16 + 8], carried_3 * s_1);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5) * 32 +
+                    column * 16 + 224], carried_2 * s_1);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5) * 32 +
+                    column * 16 + 232], carried_3 * s_1);
                 const f32x8 s_2 = splat_f32x8(inverse[tile * 5 + 8]);
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5 + 8) * 32
-                    + column * 16], carried_4 * s_2);
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5 + 8) * 32
-                    + column * 16 + 8], carried_5 * s_2);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5) * 32 +
+                    column * 16 + 256], carried_4 * s_2);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5) * 32 +
+                    column * 16 + 264], carried_5 * s_2);
                 const f32x8 s_3 = splat_f32x8(inverse[tile * 5 + 9]);
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5 + 9) * 32
-                    + column * 16], carried_6 * s_3);
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5 + 9) * 32
-                    + column * 16 + 8], carried_7 * s_3);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5) * 32 +
+                    column * 16 + 288], carried_6 * s_3);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5) * 32 +
+                    column * 16 + 296], carried_7 * s_3);
                 const f32x8 s_4 = splat_f32x8(inverse[tile * 5 + 10]);
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5 + 10) * 32
-                    + column * 16], carried_8 * s_4);
-                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5 + 10) * 32
-                    + column * 16 + 8], carried_9 * s_4);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5) * 32 +
+                    column * 16 + 320], carried_8 * s_4);
+                store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5) * 32 +
+                    column * 16 + 328], carried_9 * s_4);
             }
         }
     }
@@ -1111,18 +1114,18 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
  * stream 1
  * tasks [batch 1][block 8] */
 static void local_output(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-    int64_t task) {
-    const int64_t batch = task / 8;
+        int64_t task) {
+    const int64_t batch = 0;
     const int64_t block = task % 8;
     const int64_t index = arg[0];
     const int64_t group = arg[1];
-    const float *restrict q = (const float *)(const void *)(call->workspace + 786432); /*
-        [1][1][512][32]: [batch][group][rows][head] */
+    /* [1][1][512][32]: [batch][group][rows][head] */
+    const float *restrict q = (const float *)(const void *)(call->workspace + 786432);
     float *restrict heads = (float *)(void *)scratch; /* [64][48] */
-    const float *w_local_output = (const float *)(const void *)(call->weights + 2022912); /*
-        [2][6][192][32] */
-    float *restrict y1 = (float *)(void *)call->workspace; /* [1][512][192]: [batch][rows][hidden]:
-        attention stream */
+    /* [2][6][192][32] */
+    const float *w_local_output = (const float *)(const void *)(call->weights + 2022912);
+    /* [1][512][192]: [batch][rows][hidden]: attention stream */
+    float *restrict y1 = (float *)(void *)call->workspace;
     for (int64_t i = 0; i < 64; i++) {
         for (int64_t head = 0; head < 1; head++) {
             for (int64_t v = 0; v < 4; v++) {
@@ -1157,69 +1160,69 @@ static void local_output(const reformer_call_t *call, unsigned char *scratch, co
                 const f32x8 s = splat_f32x8(heads[tile * 6 * 48 + k]);
                 acc0_0 = fma_f32x8(s, v, acc0_0);
                 acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(heads[(tile * 6 + 1) * 48 + k]);
+                const f32x8 s_1 = splat_f32x8(heads[tile * 6 * 48 + k + 48]);
                 acc1_0 = fma_f32x8(s_1, v, acc1_0);
                 acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(heads[(tile * 6 + 2) * 48 + k]);
+                const f32x8 s_2 = splat_f32x8(heads[tile * 6 * 48 + k + 96]);
                 acc2_0 = fma_f32x8(s_2, v, acc2_0);
                 acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(heads[(tile * 6 + 3) * 48 + k]);
+                const f32x8 s_3 = splat_f32x8(heads[tile * 6 * 48 + k + 144]);
                 acc3_0 = fma_f32x8(s_3, v, acc3_0);
                 acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(heads[(tile * 6 + 4) * 48 + k]);
+                const f32x8 s_4 = splat_f32x8(heads[tile * 6 * 48 + k + 192]);
                 acc4_0 = fma_f32x8(s_4, v, acc4_0);
                 acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
-                const f32x8 s_5 = splat_f32x8(heads[(tile * 6 + 5) * 48 + k]);
+                const f32x8 s_5 = splat_f32x8(heads[tile * 6 * 48 + k + 240]);
                 acc5_0 = fma_f32x8(s_5, v, acc5_0);
                 acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
             }
-            const f32x8 v = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column *
-                16]);
+            const f32x8 v =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16]);
             store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16], v + acc0_0);
-            const f32x8 v_1 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column *
-                16 + 8]);
+            const f32x8 v_1 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 8]);
             store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 8], v_1 +
                 acc0_1);
-            const f32x8 v_2 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 1) * 192 +
-                column * 16]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 1) * 192 + column * 16], v_2 +
+            const f32x8 v_2 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 192]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 192], v_2 +
                 acc1_0);
-            const f32x8 v_3 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 1) * 192 +
-                column * 16 + 8]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 1) * 192 + column * 16 + 8], v_3
-                + acc1_1);
-            const f32x8 v_4 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 2) * 192 +
-                column * 16]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 2) * 192 + column * 16], v_4 +
+            const f32x8 v_3 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 200]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 200], v_3 +
+                acc1_1);
+            const f32x8 v_4 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 384]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 384], v_4 +
                 acc2_0);
-            const f32x8 v_5 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 2) * 192 +
-                column * 16 + 8]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 2) * 192 + column * 16 + 8], v_5
-                + acc2_1);
-            const f32x8 v_6 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 3) * 192 +
-                column * 16]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 3) * 192 + column * 16], v_6 +
+            const f32x8 v_5 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 392]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 392], v_5 +
+                acc2_1);
+            const f32x8 v_6 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 576]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 576], v_6 +
                 acc3_0);
-            const f32x8 v_7 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 3) * 192 +
-                column * 16 + 8]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 3) * 192 + column * 16 + 8], v_7
-                + acc3_1);
-            const f32x8 v_8 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 4) * 192 +
-                column * 16]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 4) * 192 + column * 16], v_8 +
+            const f32x8 v_7 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 584]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 584], v_7 +
+                acc3_1);
+            const f32x8 v_8 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 768]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 768], v_8 +
                 acc4_0);
-            const f32x8 v_9 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 4) * 192 +
-                column * 16 + 8]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 4) * 192 + column * 16 + 8], v_9
-                + acc4_1);
-            const f32x8 v_10 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 5) * 192 +
-                column * 16]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 5) * 192 + column * 16], v_10 +
+            const f32x8 v_9 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 776]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 776], v_9 +
+                acc4_1);
+            const f32x8 v_10 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 960]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 960], v_10 +
                 acc5_0);
-            const f32x8 v_11 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 5) * 192 +
-                column * 16 + 8]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 5) * 192 + column * 16 + 8], v_11
-                + acc5_1);
+            const f32x8 v_11 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 968]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 968], v_11 +
+                acc5_1);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
             f32x8 acc0_0 = splat_f32x8(0.0f);
@@ -1239,61 +1242,61 @@ static void local_output(const reformer_call_t *call, unsigned char *scratch, co
                 const f32x8 v_1 =
                     load_f32x8(&w_local_output[((index * 6 + panel) * 192 + k + group * 32) * 32 +
                     rem * 16 + 8]);
-                const f32x8 s = splat_f32x8(heads[(tile * 5 + 54) * 48 + k]);
+                const f32x8 s = splat_f32x8(heads[tile * 5 * 48 + k + 2592]);
                 acc0_0 = fma_f32x8(s, v, acc0_0);
                 acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(heads[(tile * 5 + 55) * 48 + k]);
+                const f32x8 s_1 = splat_f32x8(heads[tile * 5 * 48 + k + 2640]);
                 acc1_0 = fma_f32x8(s_1, v, acc1_0);
                 acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(heads[(tile * 5 + 56) * 48 + k]);
+                const f32x8 s_2 = splat_f32x8(heads[tile * 5 * 48 + k + 2688]);
                 acc2_0 = fma_f32x8(s_2, v, acc2_0);
                 acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(heads[(tile * 5 + 57) * 48 + k]);
+                const f32x8 s_3 = splat_f32x8(heads[tile * 5 * 48 + k + 2736]);
                 acc3_0 = fma_f32x8(s_3, v, acc3_0);
                 acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(heads[(tile * 5 + 58) * 48 + k]);
+                const f32x8 s_4 = splat_f32x8(heads[tile * 5 * 48 + k + 2784]);
                 acc4_0 = fma_f32x8(s_4, v, acc4_0);
                 acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
             }
-            const f32x8 v = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 54) * 192 + column
-                * 16]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 54) * 192 + column * 16], v +
+            const f32x8 v =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10368]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10368], v +
                 acc0_0);
-            const f32x8 v_1 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 54) * 192 +
-                column * 16 + 8]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 54) * 192 + column * 16 + 8], v_1
+            const f32x8 v_1 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10376]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10376], v_1
                 + acc0_1);
-            const f32x8 v_2 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 55) * 192 +
-                column * 16]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 55) * 192 + column * 16], v_2 +
-                acc1_0);
-            const f32x8 v_3 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 55) * 192 +
-                column * 16 + 8]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 55) * 192 + column * 16 + 8], v_3
+            const f32x8 v_2 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10560]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10560], v_2
+                + acc1_0);
+            const f32x8 v_3 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10568]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10568], v_3
                 + acc1_1);
-            const f32x8 v_4 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 56) * 192 +
-                column * 16]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 56) * 192 + column * 16], v_4 +
-                acc2_0);
-            const f32x8 v_5 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 56) * 192 +
-                column * 16 + 8]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 56) * 192 + column * 16 + 8], v_5
+            const f32x8 v_4 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10752]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10752], v_4
+                + acc2_0);
+            const f32x8 v_5 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10760]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10760], v_5
                 + acc2_1);
-            const f32x8 v_6 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 57) * 192 +
-                column * 16]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 57) * 192 + column * 16], v_6 +
-                acc3_0);
-            const f32x8 v_7 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 57) * 192 +
-                column * 16 + 8]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 57) * 192 + column * 16 + 8], v_7
+            const f32x8 v_6 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10944]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10944], v_6
+                + acc3_0);
+            const f32x8 v_7 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10952]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10952], v_7
                 + acc3_1);
-            const f32x8 v_8 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 58) * 192 +
-                column * 16]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 58) * 192 + column * 16], v_8 +
-                acc4_0);
-            const f32x8 v_9 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 58) * 192 +
-                column * 16 + 8]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 58) * 192 + column * 16 + 8], v_9
+            const f32x8 v_8 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11136]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11136], v_8
+                + acc4_0);
+            const f32x8 v_9 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11144]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11144], v_9
                 + acc4_1);
         }
     }
@@ -1302,33 +1305,33 @@ static void local_output(const reformer_call_t *call, unsigned char *scratch, co
 /* crime-and-punishment-bytes.yaml:5: LSH attention: norm and projections of a group of 1 heads
  * tasks [batch 1][block 8] */
 static void lsh_project(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-    int64_t task) {
-    const int64_t batch = task / 8;
+        int64_t task) {
+    const int64_t batch = 0;
     const int64_t block = task % 8;
     const int64_t layer = arg[0];
     const int64_t index = arg[1];
     const int64_t group = arg[2];
-    const float *restrict y2 = (const float *)(const void *)(call->workspace + 393216); /*
-        [1][512][192]: [batch][rows][hidden]: feed-forward stream */
-    const float *w_attention_norm_weight = (const float *)(const void *)(call->weights + 222720); /*
-        [4][192] */
-    const float *w_attention_norm_bias = (const float *)(const void *)(call->weights + 225792); /*
-        [4][192] */
+    /* [1][512][192]: [batch][rows][hidden]: feed-forward stream */
+    const float *restrict y2 = (const float *)(const void *)(call->workspace + 393216);
+    /* [4][192] */
+    const float *w_attention_norm_weight = (const float *)(const void *)(call->weights + 222720);
+    /* [4][192] */
+    const float *w_attention_norm_bias = (const float *)(const void *)(call->weights + 225792);
     float *restrict lsh_project_x = (float *)(void *)scratch; /* [64][208] */
-    const float *w_lsh_query_key = (const float *)(const void *)(call->weights + 228864); /*
-        [2][6][1][192][32] */
-    float *restrict q = (float *)(void *)(call->workspace + 786432); /* [1][1][512][32]:
-        [batch][group][rows][head] */
-    const float *w_lsh_value = (const float *)(const void *)(call->weights + 523776); /*
-        [2][6][1][192][32] */
-    float *restrict v = (float *)(void *)(call->workspace + 851968); /* [1][1][512][32]:
-        [batch][group][rows][head] */
-    float *restrict out = (float *)(void *)(call->workspace + 917504); /* [1][1][512][32]:
-        [batch][group][rows][head]: not yet divided by run_sum */
-    float *restrict run_max = (float *)(void *)(call->workspace + 995392); /* [1][1][512]:
-        [batch][group][rows]: largest score so far */
-    float *restrict run_sum = (float *)(void *)(call->workspace + 997440); /* [1][1][512]:
-        [batch][group][rows]: sum of exponentials */
+    /* [2][6][1][192][32] */
+    const float *w_lsh_query_key = (const float *)(const void *)(call->weights + 228864);
+    /* [1][1][512][32]: [batch][group][rows][head] */
+    float *restrict q = (float *)(void *)(call->workspace + 786432);
+    /* [2][6][1][192][32] */
+    const float *w_lsh_value = (const float *)(const void *)(call->weights + 523776);
+    /* [1][1][512][32]: [batch][group][rows][head] */
+    float *restrict v = (float *)(void *)(call->workspace + 851968);
+    /* [1][1][512][32]: [batch][group][rows][head]: not yet divided by run_sum */
+    float *restrict out = (float *)(void *)(call->workspace + 917504);
+    /* [1][1][512]: [batch][group][rows]: largest score so far */
+    float *restrict run_max = (float *)(void *)(call->workspace + 995392);
+    /* [1][1][512]: [batch][group][rows]: sum of exponentials */
+    float *restrict run_sum = (float *)(void *)(call->workspace + 997440);
     /* layer norm of 64 rows of 192 */
     for (int64_t i = 0; i < 64; i++) {
         f32x8 carried = splat_f32x8(0.0f);
@@ -1360,7 +1363,8 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
         for (int64_t v_1 = 0; v_1 < 24; v_1++) {
             const f32x8 diff = load_f32x8(&y2[(batch * 512 + block * 64 + i) * 192 + v_1 * 8]) -
                 splat_f32x8(mean);
-            const f32x8 t = fma_f32x8(diff * splat_f32x8(scale),
+            const f32x8 t =
+                fma_f32x8(diff * splat_f32x8(scale),
                 load_f32x8(&w_attention_norm_weight[layer * 192 + v_1 * 8]),
                 load_f32x8(&w_attention_norm_bias[layer * 192 + v_1 * 8]));
             store_f32x8(&lsh_project_x[i * 208 + v_1 * 8], t);
@@ -1392,19 +1396,19 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
                     const f32x8 s = splat_f32x8(lsh_project_x[tile * 6 * 208 + k]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(lsh_project_x[(tile * 6 + 1) * 208 + k]);
+                    const f32x8 s_1 = splat_f32x8(lsh_project_x[tile * 6 * 208 + k + 208]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(lsh_project_x[(tile * 6 + 2) * 208 + k]);
+                    const f32x8 s_2 = splat_f32x8(lsh_project_x[tile * 6 * 208 + k + 416]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(lsh_project_x[(tile * 6 + 3) * 208 + k]);
+                    const f32x8 s_3 = splat_f32x8(lsh_project_x[tile * 6 * 208 + k + 624]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(lsh_project_x[(tile * 6 + 4) * 208 + k]);
+                    const f32x8 s_4 = splat_f32x8(lsh_project_x[tile * 6 * 208 + k + 832]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat_f32x8(lsh_project_x[(tile * 6 + 5) * 208 + k]);
+                    const f32x8 s_5 = splat_f32x8(lsh_project_x[tile * 6 * 208 + k + 1040]);
                     acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
                     acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
@@ -1412,26 +1416,26 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
                     acc0_0);
                 store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
                     8], acc0_1);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6 + 1) * 32 + column *
-                    16], acc1_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6 + 1) * 32 + column * 16
-                    + 8], acc1_1);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6 + 2) * 32 + column *
-                    16], acc2_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6 + 2) * 32 + column * 16
-                    + 8], acc2_1);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6 + 3) * 32 + column *
-                    16], acc3_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6 + 3) * 32 + column * 16
-                    + 8], acc3_1);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6 + 4) * 32 + column *
-                    16], acc4_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6 + 4) * 32 + column * 16
-                    + 8], acc4_1);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6 + 5) * 32 + column *
-                    16], acc5_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6 + 5) * 32 + column * 16
-                    + 8], acc5_1);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    32], acc1_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    40], acc1_1);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    64], acc2_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    72], acc2_1);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    96], acc3_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    104], acc3_1);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    128], acc4_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    136], acc4_1);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    160], acc5_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    168], acc5_1);
             }
             for (int64_t tile = 0; tile < 2; tile++) {
                 f32x8 acc0_0 = splat_f32x8(0.0f);
@@ -1451,42 +1455,42 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
                     const f32x8 v_2 =
                         load_f32x8(&w_lsh_query_key[((index * 6 + group + head) * 192 + k) * 32 +
                         column * 16 + 8]);
-                    const f32x8 s = splat_f32x8(lsh_project_x[(tile * 5 + 54) * 208 + k]);
+                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 5 * 208 + k + 11232]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(lsh_project_x[(tile * 5 + 55) * 208 + k]);
+                    const f32x8 s_1 = splat_f32x8(lsh_project_x[tile * 5 * 208 + k + 11440]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(lsh_project_x[(tile * 5 + 56) * 208 + k]);
+                    const f32x8 s_2 = splat_f32x8(lsh_project_x[tile * 5 * 208 + k + 11648]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(lsh_project_x[(tile * 5 + 57) * 208 + k]);
+                    const f32x8 s_3 = splat_f32x8(lsh_project_x[tile * 5 * 208 + k + 11856]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(lsh_project_x[(tile * 5 + 58) * 208 + k]);
+                    const f32x8 s_4 = splat_f32x8(lsh_project_x[tile * 5 * 208 + k + 12064]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5 + 54) * 32 + column *
-                    16], acc0_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5 + 54) * 32 + column *
-                    16 + 8], acc0_1);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5 + 55) * 32 + column *
-                    16], acc1_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5 + 55) * 32 + column *
-                    16 + 8], acc1_1);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5 + 56) * 32 + column *
-                    16], acc2_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5 + 56) * 32 + column *
-                    16 + 8], acc2_1);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5 + 57) * 32 + column *
-                    16], acc3_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5 + 57) * 32 + column *
-                    16 + 8], acc3_1);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5 + 58) * 32 + column *
-                    16], acc4_0);
-                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5 + 58) * 32 + column *
-                    16 + 8], acc4_1);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1728], acc0_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1736], acc0_1);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1760], acc1_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1768], acc1_1);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1792], acc2_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1800], acc2_1);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1824], acc3_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1832], acc3_1);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1856], acc4_0);
+                store_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1864], acc4_1);
             }
         }
         /* → v */
@@ -1505,26 +1509,28 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
                 f32x8 acc5_0 = splat_f32x8(0.0f);
                 f32x8 acc5_1 = splat_f32x8(0.0f);
                 for (int64_t k = 0; k < 192; k++) {
-                    const f32x8 v_1 = load_f32x8(&w_lsh_value[((index * 6 + group + head) * 192 + k)
-                        * 32 + column * 16]);
-                    const f32x8 v_2 = load_f32x8(&w_lsh_value[((index * 6 + group + head) * 192 + k)
-                        * 32 + column * 16 + 8]);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_lsh_value[((index * 6 + group + head) * 192 + k) * 32 + column
+                        * 16]);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_lsh_value[((index * 6 + group + head) * 192 + k) * 32 + column
+                        * 16 + 8]);
                     const f32x8 s = splat_f32x8(lsh_project_x[tile * 6 * 208 + k]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(lsh_project_x[(tile * 6 + 1) * 208 + k]);
+                    const f32x8 s_1 = splat_f32x8(lsh_project_x[tile * 6 * 208 + k + 208]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(lsh_project_x[(tile * 6 + 2) * 208 + k]);
+                    const f32x8 s_2 = splat_f32x8(lsh_project_x[tile * 6 * 208 + k + 416]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(lsh_project_x[(tile * 6 + 3) * 208 + k]);
+                    const f32x8 s_3 = splat_f32x8(lsh_project_x[tile * 6 * 208 + k + 624]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(lsh_project_x[(tile * 6 + 4) * 208 + k]);
+                    const f32x8 s_4 = splat_f32x8(lsh_project_x[tile * 6 * 208 + k + 832]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat_f32x8(lsh_project_x[(tile * 6 + 5) * 208 + k]);
+                    const f32x8 s_5 = splat_f32x8(lsh_project_x[tile * 6 * 208 + k + 1040]);
                     acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
                     acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
@@ -1532,26 +1538,26 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
                     acc0_0);
                 store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
                     8], acc0_1);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6 + 1) * 32 + column *
-                    16], acc1_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6 + 1) * 32 + column * 16
-                    + 8], acc1_1);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6 + 2) * 32 + column *
-                    16], acc2_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6 + 2) * 32 + column * 16
-                    + 8], acc2_1);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6 + 3) * 32 + column *
-                    16], acc3_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6 + 3) * 32 + column * 16
-                    + 8], acc3_1);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6 + 4) * 32 + column *
-                    16], acc4_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6 + 4) * 32 + column * 16
-                    + 8], acc4_1);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6 + 5) * 32 + column *
-                    16], acc5_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6 + 5) * 32 + column * 16
-                    + 8], acc5_1);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    32], acc1_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    40], acc1_1);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    64], acc2_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    72], acc2_1);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    96], acc3_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    104], acc3_1);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    128], acc4_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    136], acc4_1);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    160], acc5_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
+                    168], acc5_1);
             }
             for (int64_t tile = 0; tile < 2; tile++) {
                 f32x8 acc0_0 = splat_f32x8(0.0f);
@@ -1565,46 +1571,48 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
                 f32x8 acc4_0 = splat_f32x8(0.0f);
                 f32x8 acc4_1 = splat_f32x8(0.0f);
                 for (int64_t k = 0; k < 192; k++) {
-                    const f32x8 v_1 = load_f32x8(&w_lsh_value[((index * 6 + group + head) * 192 + k)
-                        * 32 + column * 16]);
-                    const f32x8 v_2 = load_f32x8(&w_lsh_value[((index * 6 + group + head) * 192 + k)
-                        * 32 + column * 16 + 8]);
-                    const f32x8 s = splat_f32x8(lsh_project_x[(tile * 5 + 54) * 208 + k]);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_lsh_value[((index * 6 + group + head) * 192 + k) * 32 + column
+                        * 16]);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_lsh_value[((index * 6 + group + head) * 192 + k) * 32 + column
+                        * 16 + 8]);
+                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 5 * 208 + k + 11232]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(lsh_project_x[(tile * 5 + 55) * 208 + k]);
+                    const f32x8 s_1 = splat_f32x8(lsh_project_x[tile * 5 * 208 + k + 11440]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(lsh_project_x[(tile * 5 + 56) * 208 + k]);
+                    const f32x8 s_2 = splat_f32x8(lsh_project_x[tile * 5 * 208 + k + 11648]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(lsh_project_x[(tile * 5 + 57) * 208 + k]);
+                    const f32x8 s_3 = splat_f32x8(lsh_project_x[tile * 5 * 208 + k + 11856]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(lsh_project_x[(tile * 5 + 58) * 208 + k]);
+                    const f32x8 s_4 = splat_f32x8(lsh_project_x[tile * 5 * 208 + k + 12064]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5 + 54) * 32 + column *
-                    16], acc0_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5 + 54) * 32 + column *
-                    16 + 8], acc0_1);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5 + 55) * 32 + column *
-                    16], acc1_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5 + 55) * 32 + column *
-                    16 + 8], acc1_1);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5 + 56) * 32 + column *
-                    16], acc2_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5 + 56) * 32 + column *
-                    16 + 8], acc2_1);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5 + 57) * 32 + column *
-                    16], acc3_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5 + 57) * 32 + column *
-                    16 + 8], acc3_1);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5 + 58) * 32 + column *
-                    16], acc4_0);
-                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5 + 58) * 32 + column *
-                    16 + 8], acc4_1);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1728], acc0_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1736], acc0_1);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1760], acc1_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1768], acc1_1);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1792], acc2_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1800], acc2_1);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1824], acc3_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1832], acc3_1);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1856], acc4_0);
+                store_f32x8(&v[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
+                    1864], acc4_1);
             }
         }
         for (int64_t i = 0; i < 64; i++) {
@@ -1622,39 +1630,39 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
  * rounds
  * tasks [batch 1][head 1][block 8] */
 static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-    int64_t task) {
-    const int64_t batch = task / 8;
-    const int64_t head = task / 8 % 1;
+        int64_t task) {
+    const int64_t batch = 0;
+    const int64_t head = 0;
     const int64_t block = task % 8;
     const int64_t index = arg[0];
     const int64_t group = arg[1];
-    const float *restrict q = (const float *)(const void *)(call->workspace + 786432); /*
-        [1][1][512][32]: [batch][group][rows][head] */
+    /* [1][1][512][32]: [batch][group][rows][head] */
+    const float *restrict q = (const float *)(const void *)(call->workspace + 786432);
     float *restrict tokens = (float *)(void *)scratch; /* [32][16] */
-    const float *w_lsh_rotations = (const float *)(const void *)(call->weights + 1113600); /*
-        [2][6][2][32][8] */
+    /* [2][6][2][32][8] */
+    const float *w_lsh_rotations = (const float *)(const void *)(call->weights + 1113600);
     int32_t *restrict found = (int32_t *)(void *)(scratch + 2048); /* [2][64] */
     const int32_t *restrict key = call->slot[REFORMER_SLOT_KEY]; /* [1][512] */
-    int32_t *restrict buckets = (int32_t *)(void *)(call->workspace + 991296); /* [1][1][2][512]:
-        [batch][group][round][rows] */
+    /* [1][1][2][512]: [batch][group][round][rows] */
+    int32_t *restrict buckets = (int32_t *)(void *)(call->workspace + 991296);
     for (int64_t tile = 0; tile < 4; tile++) {
         for (int64_t d = 0; d < 4; d++) {
-            const f32x8 v = load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d *
-                8]);
-            const f32x8 v_1 = load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16 + 1) * 32
-                + d * 8]);
-            const f32x8 v_2 = load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16 + 2) * 32
-                + d * 8]);
-            const f32x8 v_3 = load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16 + 3) * 32
-                + d * 8]);
-            const f32x8 v_4 = load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16 + 4) * 32
-                + d * 8]);
-            const f32x8 v_5 = load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16 + 5) * 32
-                + d * 8]);
-            const f32x8 v_6 = load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16 + 6) * 32
-                + d * 8]);
-            const f32x8 v_7 = load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16 + 7) * 32
-                + d * 8]);
+            const f32x8 v =
+                load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8]);
+            const f32x8 v_1 =
+                load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 32]);
+            const f32x8 v_2 =
+                load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 64]);
+            const f32x8 v_3 =
+                load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 96]);
+            const f32x8 v_4 =
+                load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 128]);
+            const f32x8 v_5 =
+                load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 160]);
+            const f32x8 v_6 =
+                load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 192]);
+            const f32x8 v_7 =
+                load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 224]);
             const f32x8 mix = shuffle_low1_f32x8(v, v_1);
             const f32x8 mix_1 = shuffle_high1_f32x8(v, v_1);
             const f32x8 mix_2 = shuffle_low1_f32x8(v_2, v_3);
@@ -1672,31 +1680,31 @@ static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const 
             const f32x8 mix_14 = shuffle_low2_f32x8(mix_5, mix_7);
             const f32x8 mix_15 = shuffle_high2_f32x8(mix_5, mix_7);
             store_f32x8(&tokens[d * 8 * 16], shuffle_low4_f32x8(mix_8, mix_12));
-            store_f32x8(&tokens[(d * 8 + 1) * 16], shuffle_low4_f32x8(mix_10, mix_14));
-            store_f32x8(&tokens[(d * 8 + 2) * 16], shuffle_low4_f32x8(mix_9, mix_13));
-            store_f32x8(&tokens[(d * 8 + 3) * 16], shuffle_low4_f32x8(mix_11, mix_15));
-            store_f32x8(&tokens[(d * 8 + 4) * 16], shuffle_high4_f32x8(mix_8, mix_12));
-            store_f32x8(&tokens[(d * 8 + 5) * 16], shuffle_high4_f32x8(mix_10, mix_14));
-            store_f32x8(&tokens[(d * 8 + 6) * 16], shuffle_high4_f32x8(mix_9, mix_13));
-            store_f32x8(&tokens[(d * 8 + 7) * 16], shuffle_high4_f32x8(mix_11, mix_15));
+            store_f32x8(&tokens[d * 8 * 16 + 16], shuffle_low4_f32x8(mix_10, mix_14));
+            store_f32x8(&tokens[d * 8 * 16 + 32], shuffle_low4_f32x8(mix_9, mix_13));
+            store_f32x8(&tokens[d * 8 * 16 + 48], shuffle_low4_f32x8(mix_11, mix_15));
+            store_f32x8(&tokens[d * 8 * 16 + 64], shuffle_high4_f32x8(mix_8, mix_12));
+            store_f32x8(&tokens[d * 8 * 16 + 80], shuffle_high4_f32x8(mix_10, mix_14));
+            store_f32x8(&tokens[d * 8 * 16 + 96], shuffle_high4_f32x8(mix_9, mix_13));
+            store_f32x8(&tokens[d * 8 * 16 + 112], shuffle_high4_f32x8(mix_11, mix_15));
         }
         for (int64_t d = 0; d < 4; d++) {
-            const f32x8 v = load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16 + 8) * 32 +
-                d * 8]);
-            const f32x8 v_1 = load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16 + 9) * 32
-                + d * 8]);
-            const f32x8 v_2 = load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16 + 10) *
-                32 + d * 8]);
-            const f32x8 v_3 = load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16 + 11) *
-                32 + d * 8]);
-            const f32x8 v_4 = load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16 + 12) *
-                32 + d * 8]);
-            const f32x8 v_5 = load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16 + 13) *
-                32 + d * 8]);
-            const f32x8 v_6 = load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16 + 14) *
-                32 + d * 8]);
-            const f32x8 v_7 = load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16 + 15) *
-                32 + d * 8]);
+            const f32x8 v =
+                load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 256]);
+            const f32x8 v_1 =
+                load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 288]);
+            const f32x8 v_2 =
+                load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 320]);
+            const f32x8 v_3 =
+                load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 352]);
+            const f32x8 v_4 =
+                load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 384]);
+            const f32x8 v_5 =
+                load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 416]);
+            const f32x8 v_6 =
+                load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 448]);
+            const f32x8 v_7 =
+                load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 480]);
             const f32x8 mix = shuffle_low1_f32x8(v, v_1);
             const f32x8 mix_1 = shuffle_high1_f32x8(v, v_1);
             const f32x8 mix_2 = shuffle_low1_f32x8(v_2, v_3);
@@ -1714,13 +1722,13 @@ static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const 
             const f32x8 mix_14 = shuffle_low2_f32x8(mix_5, mix_7);
             const f32x8 mix_15 = shuffle_high2_f32x8(mix_5, mix_7);
             store_f32x8(&tokens[d * 8 * 16 + 8], shuffle_low4_f32x8(mix_8, mix_12));
-            store_f32x8(&tokens[(d * 8 + 1) * 16 + 8], shuffle_low4_f32x8(mix_10, mix_14));
-            store_f32x8(&tokens[(d * 8 + 2) * 16 + 8], shuffle_low4_f32x8(mix_9, mix_13));
-            store_f32x8(&tokens[(d * 8 + 3) * 16 + 8], shuffle_low4_f32x8(mix_11, mix_15));
-            store_f32x8(&tokens[(d * 8 + 4) * 16 + 8], shuffle_high4_f32x8(mix_8, mix_12));
-            store_f32x8(&tokens[(d * 8 + 5) * 16 + 8], shuffle_high4_f32x8(mix_10, mix_14));
-            store_f32x8(&tokens[(d * 8 + 6) * 16 + 8], shuffle_high4_f32x8(mix_9, mix_13));
-            store_f32x8(&tokens[(d * 8 + 7) * 16 + 8], shuffle_high4_f32x8(mix_11, mix_15));
+            store_f32x8(&tokens[d * 8 * 16 + 24], shuffle_low4_f32x8(mix_10, mix_14));
+            store_f32x8(&tokens[d * 8 * 16 + 40], shuffle_low4_f32x8(mix_9, mix_13));
+            store_f32x8(&tokens[d * 8 * 16 + 56], shuffle_low4_f32x8(mix_11, mix_15));
+            store_f32x8(&tokens[d * 8 * 16 + 72], shuffle_high4_f32x8(mix_8, mix_12));
+            store_f32x8(&tokens[d * 8 * 16 + 88], shuffle_high4_f32x8(mix_10, mix_14));
+            store_f32x8(&tokens[d * 8 * 16 + 104], shuffle_high4_f32x8(mix_9, mix_13));
+            store_f32x8(&tokens[d * 8 * 16 + 120], shuffle_high4_f32x8(mix_11, mix_15));
         }
         for (int64_t round = 0; round < 2; round++) {
             f32x8 carried = splat_f32x8(-3.4028235e+38f);
@@ -1743,23 +1751,27 @@ static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const 
                 for (int64_t k = 0; k < 32; k++) {
                     const f32x8 v = load_f32x8(&tokens[k * 16]);
                     const f32x8 v_1 = load_f32x8(&tokens[k * 16 + 8]);
-                    const float v_2 = w_lsh_rotations[(((index * 6 + group + head) * 2 + round) * 32
-                        + k) * 8 + columns * 4];
+                    const float v_2 =
+                        w_lsh_rotations[(((index * 6 + group + head) * 2 + round) * 32 + k) * 8 +
+                        columns * 4];
                     const f32x8 s = splat_f32x8(v_2);
                     acc0_0 = fma_f32x8(s, v, acc0_0);
                     acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                    const float v_3 = w_lsh_rotations[(((index * 6 + group + head) * 2 + round) * 32
-                        + k) * 8 + columns * 4 + 1];
+                    const float v_3 =
+                        w_lsh_rotations[(((index * 6 + group + head) * 2 + round) * 32 + k) * 8 +
+                        columns * 4 + 1];
                     const f32x8 s_1 = splat_f32x8(v_3);
                     acc1_0 = fma_f32x8(s_1, v, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                    const float v_4 = w_lsh_rotations[(((index * 6 + group + head) * 2 + round) * 32
-                        + k) * 8 + columns * 4 + 2];
+                    const float v_4 =
+                        w_lsh_rotations[(((index * 6 + group + head) * 2 + round) * 32 + k) * 8 +
+                        columns * 4 + 2];
                     const f32x8 s_2 = splat_f32x8(v_4);
                     acc2_0 = fma_f32x8(s_2, v, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                    const float v_5 = w_lsh_rotations[(((index * 6 + group + head) * 2 + round) * 32
-                        + k) * 8 + columns * 4 + 3];
+                    const float v_5 =
+                        w_lsh_rotations[(((index * 6 + group + head) * 2 + round) * 32 + k) * 8 +
+                        columns * 4 + 3];
                     const f32x8 s_3 = splat_f32x8(v_5);
                     acc3_0 = fma_f32x8(s_3, v, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
@@ -1825,8 +1837,9 @@ static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const 
                 carried_6 = select_f32x8(more_15, neg_7, pick_22);
                 carried_7 = select_i32x8(more_15, s_3, pick_23);
             }
-            const i32x8 pick = select_i32x8((i32x8)(carried_2 > carried),
-                add_i32x8(carried_3, splat_i32x8(8)), carried_1);
+            const i32x8 pick =
+                select_i32x8((i32x8)(carried_2 > carried), add_i32x8(carried_3, splat_i32x8(8)),
+                carried_1);
             const i32x8 pick_1 = select_i32x8((i32x8)(carried_6 > carried_4),
                 add_i32x8(carried_7, splat_i32x8(8)), carried_5);
             store_i32x8(&found[round * 64 + tile * 16], pick);
@@ -1837,8 +1850,8 @@ static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const 
         for (int64_t v = 0; v < 8; v++) {
             const i32x8 more = (i32x8)(load_i32x8(&key[batch * 512 + block * 64 + v * 8]) >=
                 splat_i32x8(1073741824));
-            const i32x8 pick = select_i32x8(more, splat_i32x8(16),
-                load_i32x8(&found[round * 64 + v * 8]));
+            const i32x8 pick =
+                select_i32x8(more, splat_i32x8(16), load_i32x8(&found[round * 64 + v * 8]));
             store_i32x8(&buckets[((batch + head) * 2 + round) * 512 + block * 64 + v * 8], pick);
         }
     }
@@ -1847,16 +1860,16 @@ static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const 
 /* crime-and-punishment-bytes.yaml:25: stable counting sort of the tokens by bucket, per round
  * tasks [batch 1][head 1][round 2] */
 static void lsh_sort(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-    int64_t task) {
+        int64_t task) {
     (void)arg;
-    const int64_t batch = task / 2;
-    const int64_t head = task / 2 % 1;
+    const int64_t batch = 0;
+    const int64_t head = 0;
     const int64_t round = task % 2;
     int32_t *restrict counts = (int32_t *)(void *)scratch; /* [17] */
-    const int32_t *restrict buckets = (const int32_t *)(const void *)(call->workspace + 991296); /*
-        [1][1][2][512]: [batch][group][round][rows] */
-    int32_t *restrict order = (int32_t *)(void *)(call->workspace + 983040); /* [1][1][2][513]:
-        [batch][group][round][place]: sorted tokens */
+    /* [1][1][2][512]: [batch][group][round][rows] */
+    const int32_t *restrict buckets = (const int32_t *)(const void *)(call->workspace + 991296);
+    /* [1][1][2][513]: [batch][group][round][place]: sorted tokens */
+    int32_t *restrict order = (int32_t *)(void *)(call->workspace + 983040);
     for (int64_t bucket = 0; bucket < 17; bucket++) {
         counts[bucket] = 0;
     }
@@ -1883,37 +1896,37 @@ static void lsh_sort(const reformer_call_t *call, unsigned char *scratch, const 
  * after, one round
  * tasks [batch 1][head 1][run_1 2] */
 static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-    int64_t task) {
-    const int64_t batch = task / 2;
-    const int64_t head = task / 2 % 1;
+        int64_t task) {
+    const int64_t batch = 0;
+    const int64_t head = 0;
     const int64_t run_1 = task % 2;
     const int64_t round = arg[0];
-    const int32_t *restrict order = (const int32_t *)(const void *)(call->workspace + 983040); /*
-        [1][1][2][513]: [batch][group][round][place]: sorted tokens */
-    const float *restrict q = (const float *)(const void *)(call->workspace + 786432); /*
-        [1][1][512][32]: [batch][group][rows][head] */
+    /* [1][1][2][513]: [batch][group][round][place]: sorted tokens */
+    const int32_t *restrict order = (const int32_t *)(const void *)(call->workspace + 983040);
+    /* [1][1][512][32]: [batch][group][rows][head] */
+    const float *restrict q = (const float *)(const void *)(call->workspace + 786432);
     float *restrict query_keys = (float *)(void *)scratch; /* [2][32][32] */
     int32_t *restrict lsh_attention_query_pos = (int32_t *)(void *)(scratch + 8192); /* [2][32] */
     const int32_t *restrict key = call->slot[REFORMER_SLOT_KEY]; /* [1][512] */
     int32_t *restrict key_pos = (int32_t *)(void *)(scratch + 8448); /* [2][32] */
-    const float *restrict v = (const float *)(const void *)(call->workspace + 851968); /*
-        [1][1][512][32]: [batch][group][rows][head] */
+    /* [1][1][512][32]: [batch][group][rows][head] */
+    const float *restrict v = (const float *)(const void *)(call->workspace + 851968);
     float *restrict values = (float *)(void *)(scratch + 8960); /* [2][32][32] */
     float *restrict key_scale = (float *)(void *)(scratch + 8704); /* [2][32] */
     float *restrict lsh_attention_scores = (float *)(void *)(scratch + 17152); /* [64][16] */
-    float *restrict run_max = (float *)(void *)(call->workspace + 995392); /* [1][1][512]:
-        [batch][group][rows]: largest score so far */
+    /* [1][1][512]: [batch][group][rows]: largest score so far */
+    float *restrict run_max = (float *)(void *)(call->workspace + 995392);
     float *restrict top = (float *)(void *)(scratch + 21312); /* [16] */
-    float *restrict run_sum = (float *)(void *)(call->workspace + 997440); /* [1][1][512]:
-        [batch][group][rows]: sum of exponentials */
+    /* [1][1][512]: [batch][group][rows]: sum of exponentials */
+    float *restrict run_sum = (float *)(void *)(call->workspace + 997440);
     float *restrict total_sum = (float *)(void *)(scratch + 21376); /* [16] */
     float *restrict most = (float *)(void *)(scratch + 21248); /* [16] */
     float *restrict keep = (float *)(void *)(scratch + 21440); /* [16] */
     float *restrict gain = (float *)(void *)(scratch + 21504); /* [16] */
-    int32_t *restrict self_count = (int32_t *)(void *)(call->workspace + 987200); /* [1][1][2][512]:
-        [batch][group][round][rows]: self entries of rows without other keys */
-    float *restrict out = (float *)(void *)(call->workspace + 917504); /* [1][1][512][32]:
-        [batch][group][rows][head]: not yet divided by run_sum */
+    /* [1][1][2][512]: [batch][group][round][rows]: self entries of rows without other keys */
+    int32_t *restrict self_count = (int32_t *)(void *)(call->workspace + 987200);
+    /* [1][1][512][32]: [batch][group][rows][head]: not yet divided by run_sum */
+    float *restrict out = (float *)(void *)(call->workspace + 917504);
     for (int64_t o = 0; o < 1; o++) {
         const int64_t other = (round * 16 + run_1 * 8 + o + 31) % 32;
         const int64_t from_round = other / 16;
@@ -1936,22 +1949,22 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
             const int32_t token_7 = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32
                 + lane * 8 + 7];
             for (int64_t d = 0; d < 4; d++) {
-                const f32x8 v_1 = load_f32x8(&q[((batch + head) * 512 + (int64_t)token) * 32 + d *
-                    8]);
-                const f32x8 v_2 = load_f32x8(&q[((batch + head) * 512 + (int64_t)token_1) * 32 + d *
-                    8]);
-                const f32x8 v_3 = load_f32x8(&q[((batch + head) * 512 + (int64_t)token_2) * 32 + d *
-                    8]);
-                const f32x8 v_4 = load_f32x8(&q[((batch + head) * 512 + (int64_t)token_3) * 32 + d *
-                    8]);
-                const f32x8 v_5 = load_f32x8(&q[((batch + head) * 512 + (int64_t)token_4) * 32 + d *
-                    8]);
-                const f32x8 v_6 = load_f32x8(&q[((batch + head) * 512 + (int64_t)token_5) * 32 + d *
-                    8]);
-                const f32x8 v_7 = load_f32x8(&q[((batch + head) * 512 + (int64_t)token_6) * 32 + d *
-                    8]);
-                const f32x8 v_8 = load_f32x8(&q[((batch + head) * 512 + (int64_t)token_7) * 32 + d *
-                    8]);
+                const f32x8 v_1 =
+                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token) * 32 + d * 8]);
+                const f32x8 v_2 =
+                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_1) * 32 + d * 8]);
+                const f32x8 v_3 =
+                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_2) * 32 + d * 8]);
+                const f32x8 v_4 =
+                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_3) * 32 + d * 8]);
+                const f32x8 v_5 =
+                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_4) * 32 + d * 8]);
+                const f32x8 v_6 =
+                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_5) * 32 + d * 8]);
+                const f32x8 v_7 =
+                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_6) * 32 + d * 8]);
+                const f32x8 v_8 =
+                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_7) * 32 + d * 8]);
                 const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
                 const f32x8 mix_1 = shuffle_high1_f32x8(v_1, v_2);
                 const f32x8 mix_2 = shuffle_low1_f32x8(v_3, v_4);
@@ -1970,19 +1983,19 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                 const f32x8 mix_15 = shuffle_high2_f32x8(mix_5, mix_7);
                 store_f32x8(&query_keys[(o * 32 + d * 8) * 32 + lane * 8],
                     shuffle_low4_f32x8(mix_8, mix_12));
-                store_f32x8(&query_keys[(o * 32 + d * 8 + 1) * 32 + lane * 8],
+                store_f32x8(&query_keys[(o * 32 + d * 8) * 32 + lane * 8 + 32],
                     shuffle_low4_f32x8(mix_10, mix_14));
-                store_f32x8(&query_keys[(o * 32 + d * 8 + 2) * 32 + lane * 8],
+                store_f32x8(&query_keys[(o * 32 + d * 8) * 32 + lane * 8 + 64],
                     shuffle_low4_f32x8(mix_9, mix_13));
-                store_f32x8(&query_keys[(o * 32 + d * 8 + 3) * 32 + lane * 8],
+                store_f32x8(&query_keys[(o * 32 + d * 8) * 32 + lane * 8 + 96],
                     shuffle_low4_f32x8(mix_11, mix_15));
-                store_f32x8(&query_keys[(o * 32 + d * 8 + 4) * 32 + lane * 8],
+                store_f32x8(&query_keys[(o * 32 + d * 8) * 32 + lane * 8 + 128],
                     shuffle_high4_f32x8(mix_8, mix_12));
-                store_f32x8(&query_keys[(o * 32 + d * 8 + 5) * 32 + lane * 8],
+                store_f32x8(&query_keys[(o * 32 + d * 8) * 32 + lane * 8 + 160],
                     shuffle_high4_f32x8(mix_10, mix_14));
-                store_f32x8(&query_keys[(o * 32 + d * 8 + 6) * 32 + lane * 8],
+                store_f32x8(&query_keys[(o * 32 + d * 8) * 32 + lane * 8 + 192],
                     shuffle_high4_f32x8(mix_9, mix_13));
-                store_f32x8(&query_keys[(o * 32 + d * 8 + 7) * 32 + lane * 8],
+                store_f32x8(&query_keys[(o * 32 + d * 8) * 32 + lane * 8 + 224],
                     shuffle_high4_f32x8(mix_11, mix_15));
             }
         }
@@ -2030,22 +2043,22 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
             const int32_t token_7 = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32
                 + lane * 8 + 7];
             for (int64_t d = 0; d < 4; d++) {
-                const f32x8 v_1 = load_f32x8(&q[((batch + head) * 512 + (int64_t)token) * 32 + d *
-                    8]);
-                const f32x8 v_2 = load_f32x8(&q[((batch + head) * 512 + (int64_t)token_1) * 32 + d *
-                    8]);
-                const f32x8 v_3 = load_f32x8(&q[((batch + head) * 512 + (int64_t)token_2) * 32 + d *
-                    8]);
-                const f32x8 v_4 = load_f32x8(&q[((batch + head) * 512 + (int64_t)token_3) * 32 + d *
-                    8]);
-                const f32x8 v_5 = load_f32x8(&q[((batch + head) * 512 + (int64_t)token_4) * 32 + d *
-                    8]);
-                const f32x8 v_6 = load_f32x8(&q[((batch + head) * 512 + (int64_t)token_5) * 32 + d *
-                    8]);
-                const f32x8 v_7 = load_f32x8(&q[((batch + head) * 512 + (int64_t)token_6) * 32 + d *
-                    8]);
-                const f32x8 v_8 = load_f32x8(&q[((batch + head) * 512 + (int64_t)token_7) * 32 + d *
-                    8]);
+                const f32x8 v_1 =
+                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token) * 32 + d * 8]);
+                const f32x8 v_2 =
+                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_1) * 32 + d * 8]);
+                const f32x8 v_3 =
+                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_2) * 32 + d * 8]);
+                const f32x8 v_4 =
+                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_3) * 32 + d * 8]);
+                const f32x8 v_5 =
+                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_4) * 32 + d * 8]);
+                const f32x8 v_6 =
+                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_5) * 32 + d * 8]);
+                const f32x8 v_7 =
+                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_6) * 32 + d * 8]);
+                const f32x8 v_8 =
+                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_7) * 32 + d * 8]);
                 const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
                 const f32x8 mix_1 = shuffle_high1_f32x8(v_1, v_2);
                 const f32x8 mix_2 = shuffle_low1_f32x8(v_3, v_4);
@@ -2064,19 +2077,19 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                 const f32x8 mix_15 = shuffle_high2_f32x8(mix_5, mix_7);
                 store_f32x8(&query_keys[(slot * 32 + d * 8) * 32 + lane * 8],
                     shuffle_low4_f32x8(mix_8, mix_12));
-                store_f32x8(&query_keys[(slot * 32 + d * 8 + 1) * 32 + lane * 8],
+                store_f32x8(&query_keys[(slot * 32 + d * 8) * 32 + lane * 8 + 32],
                     shuffle_low4_f32x8(mix_10, mix_14));
-                store_f32x8(&query_keys[(slot * 32 + d * 8 + 2) * 32 + lane * 8],
+                store_f32x8(&query_keys[(slot * 32 + d * 8) * 32 + lane * 8 + 64],
                     shuffle_low4_f32x8(mix_9, mix_13));
-                store_f32x8(&query_keys[(slot * 32 + d * 8 + 3) * 32 + lane * 8],
+                store_f32x8(&query_keys[(slot * 32 + d * 8) * 32 + lane * 8 + 96],
                     shuffle_low4_f32x8(mix_11, mix_15));
-                store_f32x8(&query_keys[(slot * 32 + d * 8 + 4) * 32 + lane * 8],
+                store_f32x8(&query_keys[(slot * 32 + d * 8) * 32 + lane * 8 + 128],
                     shuffle_high4_f32x8(mix_8, mix_12));
-                store_f32x8(&query_keys[(slot * 32 + d * 8 + 5) * 32 + lane * 8],
+                store_f32x8(&query_keys[(slot * 32 + d * 8) * 32 + lane * 8 + 160],
                     shuffle_high4_f32x8(mix_10, mix_14));
-                store_f32x8(&query_keys[(slot * 32 + d * 8 + 6) * 32 + lane * 8],
+                store_f32x8(&query_keys[(slot * 32 + d * 8) * 32 + lane * 8 + 192],
                     shuffle_high4_f32x8(mix_9, mix_13));
-                store_f32x8(&query_keys[(slot * 32 + d * 8 + 7) * 32 + lane * 8],
+                store_f32x8(&query_keys[(slot * 32 + d * 8) * 32 + lane * 8 + 224],
                     shuffle_high4_f32x8(mix_11, mix_15));
             }
         }
@@ -2166,51 +2179,51 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                     const f32x8 pick_2 = select_f32x8((i32x8)(s_3 < query), acc1_0 * s_2,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_2 = max_f32x8(high, pick_2);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6 + 1) * 16], pick_2);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6) * 16 + 16], pick_2);
                     const f32x8 pick_3 = select_f32x8((i32x8)(s_3 < query_1), acc1_1 * s_2,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_3 = max_f32x8(high_1, pick_3);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6 + 1) * 16 + 8], pick_3);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6) * 16 + 24], pick_3);
                     const f32x8 s_4 = splat_f32x8(key_scale[slot_1 * 32 + keys * 6 + 2]);
                     const i32x8 s_5 = splat_i32x8(key_pos[slot_1 * 32 + keys * 6 + 2]);
                     const f32x8 pick_4 = select_f32x8((i32x8)(s_5 < query), acc2_0 * s_4,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_4 = max_f32x8(high_2, pick_4);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6 + 2) * 16], pick_4);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6) * 16 + 32], pick_4);
                     const f32x8 pick_5 = select_f32x8((i32x8)(s_5 < query_1), acc2_1 * s_4,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_5 = max_f32x8(high_3, pick_5);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6 + 2) * 16 + 8], pick_5);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6) * 16 + 40], pick_5);
                     const f32x8 s_6 = splat_f32x8(key_scale[slot_1 * 32 + keys * 6 + 3]);
                     const i32x8 s_7 = splat_i32x8(key_pos[slot_1 * 32 + keys * 6 + 3]);
                     const f32x8 pick_6 = select_f32x8((i32x8)(s_7 < query), acc3_0 * s_6,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_6 = max_f32x8(high_4, pick_6);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6 + 3) * 16], pick_6);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6) * 16 + 48], pick_6);
                     const f32x8 pick_7 = select_f32x8((i32x8)(s_7 < query_1), acc3_1 * s_6,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_7 = max_f32x8(high_5, pick_7);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6 + 3) * 16 + 8], pick_7);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6) * 16 + 56], pick_7);
                     const f32x8 s_8 = splat_f32x8(key_scale[slot_1 * 32 + keys * 6 + 4]);
                     const i32x8 s_9 = splat_i32x8(key_pos[slot_1 * 32 + keys * 6 + 4]);
                     const f32x8 pick_8 = select_f32x8((i32x8)(s_9 < query), acc4_0 * s_8,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_8 = max_f32x8(high_6, pick_8);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6 + 4) * 16], pick_8);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6) * 16 + 64], pick_8);
                     const f32x8 pick_9 = select_f32x8((i32x8)(s_9 < query_1), acc4_1 * s_8,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_9 = max_f32x8(high_7, pick_9);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6 + 4) * 16 + 8], pick_9);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6) * 16 + 72], pick_9);
                     const f32x8 s_10 = splat_f32x8(key_scale[slot_1 * 32 + keys * 6 + 5]);
                     const i32x8 s_11 = splat_i32x8(key_pos[slot_1 * 32 + keys * 6 + 5]);
                     const f32x8 pick_10 = select_f32x8((i32x8)(s_11 < query), acc5_0 * s_10,
                         splat_f32x8(-1e+30f));
                     carried = max_f32x8(high_8, pick_10);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6 + 5) * 16], pick_10);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6) * 16 + 80], pick_10);
                     const f32x8 pick_11 = select_f32x8((i32x8)(s_11 < query_1), acc5_1 * s_10,
                         splat_f32x8(-1e+30f));
                     carried_1 = max_f32x8(high_9, pick_11);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6 + 5) * 16 + 8], pick_11);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6) * 16 + 88], pick_11);
                 }
                 f32x8 carried_2 = carried;
                 f32x8 carried_3 = carried_1;
@@ -2256,51 +2269,51 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                     const f32x8 pick = select_f32x8((i32x8)(s_1 < query), acc0_0 * s,
                         splat_f32x8(-1e+30f));
                     const f32x8 high = max_f32x8(carried_2, pick);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5 + 12) * 16], pick);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5) * 16 + 192], pick);
                     const f32x8 pick_1 = select_f32x8((i32x8)(s_1 < query_1), acc0_1 * s,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_1 = max_f32x8(carried_3, pick_1);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5 + 12) * 16 + 8], pick_1);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5) * 16 + 200], pick_1);
                     const f32x8 s_2 = splat_f32x8(key_scale[slot_1 * 32 + keys * 5 + 13]);
                     const i32x8 s_3 = splat_i32x8(key_pos[slot_1 * 32 + keys * 5 + 13]);
                     const f32x8 pick_2 = select_f32x8((i32x8)(s_3 < query), acc1_0 * s_2,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_2 = max_f32x8(high, pick_2);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5 + 13) * 16], pick_2);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5) * 16 + 208], pick_2);
                     const f32x8 pick_3 = select_f32x8((i32x8)(s_3 < query_1), acc1_1 * s_2,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_3 = max_f32x8(high_1, pick_3);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5 + 13) * 16 + 8], pick_3);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5) * 16 + 216], pick_3);
                     const f32x8 s_4 = splat_f32x8(key_scale[slot_1 * 32 + keys * 5 + 14]);
                     const i32x8 s_5 = splat_i32x8(key_pos[slot_1 * 32 + keys * 5 + 14]);
                     const f32x8 pick_4 = select_f32x8((i32x8)(s_5 < query), acc2_0 * s_4,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_4 = max_f32x8(high_2, pick_4);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5 + 14) * 16], pick_4);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5) * 16 + 224], pick_4);
                     const f32x8 pick_5 = select_f32x8((i32x8)(s_5 < query_1), acc2_1 * s_4,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_5 = max_f32x8(high_3, pick_5);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5 + 14) * 16 + 8], pick_5);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5) * 16 + 232], pick_5);
                     const f32x8 s_6 = splat_f32x8(key_scale[slot_1 * 32 + keys * 5 + 15]);
                     const i32x8 s_7 = splat_i32x8(key_pos[slot_1 * 32 + keys * 5 + 15]);
                     const f32x8 pick_6 = select_f32x8((i32x8)(s_7 < query), acc3_0 * s_6,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_6 = max_f32x8(high_4, pick_6);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5 + 15) * 16], pick_6);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5) * 16 + 240], pick_6);
                     const f32x8 pick_7 = select_f32x8((i32x8)(s_7 < query_1), acc3_1 * s_6,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_7 = max_f32x8(high_5, pick_7);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5 + 15) * 16 + 8], pick_7);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5) * 16 + 248], pick_7);
                     const f32x8 s_8 = splat_f32x8(key_scale[slot_1 * 32 + keys * 5 + 16]);
                     const i32x8 s_9 = splat_i32x8(key_pos[slot_1 * 32 + keys * 5 + 16]);
                     const f32x8 pick_8 = select_f32x8((i32x8)(s_9 < query), acc4_0 * s_8,
                         splat_f32x8(-1e+30f));
                     carried_2 = max_f32x8(high_6, pick_8);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5 + 16) * 16], pick_8);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5) * 16 + 256], pick_8);
                     const f32x8 pick_9 = select_f32x8((i32x8)(s_9 < query_1), acc4_1 * s_8,
                         splat_f32x8(-1e+30f));
                     carried_3 = max_f32x8(high_7, pick_9);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5 + 16) * 16 + 8], pick_9);
+                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5) * 16 + 264], pick_9);
                 }
                 most_1 = carried_2;
                 most_2 = carried_3;
@@ -2413,72 +2426,84 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                     const f32x8 s_1 = splat_f32x8(gain[tile * 6]);
                     const int32_t token = lsh_attention_query_pos[slot * 32 + panel * 16 + tile *
                         6];
-                    const f32x8 v_5 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 +
-                        column * 16]);
+                    const f32x8 v_5 =
+                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column *
+                        16]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column * 16],
                         fma_f32x8(carried, s_1, v_5 * s));
-                    const f32x8 v_6 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 +
-                        column * 16 + 8]);
+                    const f32x8 v_6 =
+                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column * 16 +
+                        8]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column * 16 +
                         8], fma_f32x8(carried_1, s_1, v_6 * s));
                     const f32x8 s_2 = splat_f32x8(keep[tile * 6 + 1]);
                     const f32x8 s_3 = splat_f32x8(gain[tile * 6 + 1]);
                     const int32_t token_1 = lsh_attention_query_pos[slot * 32 + panel * 16 + tile *
                         6 + 1];
-                    const f32x8 v_7 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32
-                        + column * 16]);
+                    const f32x8 v_7 =
+                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column *
+                        16]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column * 16],
                         fma_f32x8(carried_2, s_3, v_7 * s_2));
-                    const f32x8 v_8 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32
-                        + column * 16 + 8]);
+                    const f32x8 v_8 =
+                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column * 16
+                        + 8]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column * 16 +
                         8], fma_f32x8(carried_3, s_3, v_8 * s_2));
                     const f32x8 s_4 = splat_f32x8(keep[tile * 6 + 2]);
                     const f32x8 s_5 = splat_f32x8(gain[tile * 6 + 2]);
                     const int32_t token_2 = lsh_attention_query_pos[slot * 32 + panel * 16 + tile *
                         6 + 2];
-                    const f32x8 v_9 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32
-                        + column * 16]);
+                    const f32x8 v_9 =
+                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column *
+                        16]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column * 16],
                         fma_f32x8(carried_4, s_5, v_9 * s_4));
-                    const f32x8 v_10 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) *
-                        32 + column * 16 + 8]);
+                    const f32x8 v_10 =
+                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column * 16
+                        + 8]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column * 16 +
                         8], fma_f32x8(carried_5, s_5, v_10 * s_4));
                     const f32x8 s_6 = splat_f32x8(keep[tile * 6 + 3]);
                     const f32x8 s_7 = splat_f32x8(gain[tile * 6 + 3]);
                     const int32_t token_3 = lsh_attention_query_pos[slot * 32 + panel * 16 + tile *
                         6 + 3];
-                    const f32x8 v_11 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) *
-                        32 + column * 16]);
+                    const f32x8 v_11 =
+                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column *
+                        16]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column * 16],
                         fma_f32x8(carried_6, s_7, v_11 * s_6));
-                    const f32x8 v_12 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) *
-                        32 + column * 16 + 8]);
+                    const f32x8 v_12 =
+                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column * 16
+                        + 8]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column * 16 +
                         8], fma_f32x8(carried_7, s_7, v_12 * s_6));
                     const f32x8 s_8 = splat_f32x8(keep[tile * 6 + 4]);
                     const f32x8 s_9 = splat_f32x8(gain[tile * 6 + 4]);
                     const int32_t token_4 = lsh_attention_query_pos[slot * 32 + panel * 16 + tile *
                         6 + 4];
-                    const f32x8 v_13 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) *
-                        32 + column * 16]);
+                    const f32x8 v_13 =
+                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column *
+                        16]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column * 16],
                         fma_f32x8(carried_8, s_9, v_13 * s_8));
-                    const f32x8 v_14 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) *
-                        32 + column * 16 + 8]);
+                    const f32x8 v_14 =
+                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column * 16
+                        + 8]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column * 16 +
                         8], fma_f32x8(carried_9, s_9, v_14 * s_8));
                     const f32x8 s_10 = splat_f32x8(keep[tile * 6 + 5]);
                     const f32x8 s_11 = splat_f32x8(gain[tile * 6 + 5]);
                     const int32_t token_5 = lsh_attention_query_pos[slot * 32 + panel * 16 + tile *
                         6 + 5];
-                    const f32x8 v_15 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) *
-                        32 + column * 16]);
+                    const f32x8 v_15 =
+                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) * 32 + column *
+                        16]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) * 32 + column * 16],
                         fma_f32x8(carried_10, s_11, v_15 * s_10));
-                    const f32x8 v_16 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) *
-                        32 + column * 16 + 8]);
+                    const f32x8 v_16 =
+                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) * 32 + column * 16
+                        + 8]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) * 32 + column * 16 +
                         8], fma_f32x8(carried_11, s_11, v_16 * s_10));
                 }
@@ -2527,60 +2552,70 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                     const f32x8 s_1 = splat_f32x8(gain[tile * 5 + 6]);
                     const int32_t token = lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5
                         + 6];
-                    const f32x8 v_5 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 +
-                        column * 16]);
+                    const f32x8 v_5 =
+                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column *
+                        16]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column * 16],
                         fma_f32x8(carried, s_1, v_5 * s));
-                    const f32x8 v_6 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 +
-                        column * 16 + 8]);
+                    const f32x8 v_6 =
+                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column * 16 +
+                        8]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column * 16 +
                         8], fma_f32x8(carried_1, s_1, v_6 * s));
                     const f32x8 s_2 = splat_f32x8(keep[tile * 5 + 7]);
                     const f32x8 s_3 = splat_f32x8(gain[tile * 5 + 7]);
                     const int32_t token_1 = lsh_attention_query_pos[slot * 32 + panel * 16 + tile *
                         5 + 7];
-                    const f32x8 v_7 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32
-                        + column * 16]);
+                    const f32x8 v_7 =
+                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column *
+                        16]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column * 16],
                         fma_f32x8(carried_2, s_3, v_7 * s_2));
-                    const f32x8 v_8 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32
-                        + column * 16 + 8]);
+                    const f32x8 v_8 =
+                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column * 16
+                        + 8]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column * 16 +
                         8], fma_f32x8(carried_3, s_3, v_8 * s_2));
                     const f32x8 s_4 = splat_f32x8(keep[tile * 5 + 8]);
                     const f32x8 s_5 = splat_f32x8(gain[tile * 5 + 8]);
                     const int32_t token_2 = lsh_attention_query_pos[slot * 32 + panel * 16 + tile *
                         5 + 8];
-                    const f32x8 v_9 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32
-                        + column * 16]);
+                    const f32x8 v_9 =
+                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column *
+                        16]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column * 16],
                         fma_f32x8(carried_4, s_5, v_9 * s_4));
-                    const f32x8 v_10 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) *
-                        32 + column * 16 + 8]);
+                    const f32x8 v_10 =
+                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column * 16
+                        + 8]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column * 16 +
                         8], fma_f32x8(carried_5, s_5, v_10 * s_4));
                     const f32x8 s_6 = splat_f32x8(keep[tile * 5 + 9]);
                     const f32x8 s_7 = splat_f32x8(gain[tile * 5 + 9]);
                     const int32_t token_3 = lsh_attention_query_pos[slot * 32 + panel * 16 + tile *
                         5 + 9];
-                    const f32x8 v_11 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) *
-                        32 + column * 16]);
+                    const f32x8 v_11 =
+                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column *
+                        16]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column * 16],
                         fma_f32x8(carried_6, s_7, v_11 * s_6));
-                    const f32x8 v_12 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) *
-                        32 + column * 16 + 8]);
+                    const f32x8 v_12 =
+                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column * 16
+                        + 8]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column * 16 +
                         8], fma_f32x8(carried_7, s_7, v_12 * s_6));
                     const f32x8 s_8 = splat_f32x8(keep[tile * 5 + 10]);
                     const f32x8 s_9 = splat_f32x8(gain[tile * 5 + 10]);
                     const int32_t token_4 = lsh_attention_query_pos[slot * 32 + panel * 16 + tile *
                         5 + 10];
-                    const f32x8 v_13 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) *
-                        32 + column * 16]);
+                    const f32x8 v_13 =
+                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column *
+                        16]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column * 16],
                         fma_f32x8(carried_8, s_9, v_13 * s_8));
-                    const f32x8 v_14 = load_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) *
-                        32 + column * 16 + 8]);
+                    const f32x8 v_14 =
+                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column * 16
+                        + 8]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column * 16 +
                         8], fma_f32x8(carried_9, s_9, v_14 * s_8));
                 }
@@ -2593,40 +2628,41 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
  * 1
  * tasks [batch 1][block 8] */
 static void lsh_output(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-    int64_t task) {
-    const int64_t batch = task / 8;
+        int64_t task) {
+    const int64_t batch = 0;
     const int64_t block = task % 8;
     const int64_t index = arg[0];
     const int64_t group = arg[1];
-    const float *restrict run_sum = (const float *)(const void *)(call->workspace + 997440); /*
-        [1][1][512]: [batch][group][rows]: sum of exponentials */
-    const float *restrict out = (const float *)(const void *)(call->workspace + 917504); /*
-        [1][1][512][32]: [batch][group][rows][head]: not yet divided by run_sum */
+    /* [1][1][512]: [batch][group][rows]: sum of exponentials */
+    const float *restrict run_sum = (const float *)(const void *)(call->workspace + 997440);
+    /* [1][1][512][32]: [batch][group][rows][head]: not yet divided by run_sum */
+    const float *restrict out = (const float *)(const void *)(call->workspace + 917504);
     float *restrict lsh_output_heads = (float *)(void *)scratch; /* [64][48] */
+    /* [1][1][2][512]: [batch][group][round][rows]: self entries of rows without other keys */
     const int32_t *restrict self_count = (const int32_t *)(const void *)(call->workspace + 987200);
-        /* [1][1][2][512]: [batch][group][round][rows]: self entries of rows without other keys */
-    const float *restrict v = (const float *)(const void *)(call->workspace + 851968); /*
-        [1][1][512][32]: [batch][group][rows][head] */
-    const float *w_lsh_output = (const float *)(const void *)(call->weights + 818688); /*
-        [2][6][192][32] */
-    float *restrict y1 = (float *)(void *)call->workspace; /* [1][512][192]: [batch][rows][hidden]:
-        attention stream */
+    /* [1][1][512][32]: [batch][group][rows][head] */
+    const float *restrict v = (const float *)(const void *)(call->workspace + 851968);
+    /* [2][6][192][32] */
+    const float *w_lsh_output = (const float *)(const void *)(call->weights + 818688);
+    /* [1][512][192]: [batch][rows][hidden]: attention stream */
+    float *restrict y1 = (float *)(void *)call->workspace;
     for (int64_t i = 0; i < 64; i++) {
         for (int64_t head = 0; head < 1; head++) {
             const float sum = run_sum[(batch + head) * 512 + block * 64 + i];
             if (sum > 0.0f) {
                 const float quot = 1.0f / sum;
                 for (int64_t v_1 = 0; v_1 < 4; v_1++) {
-                    const f32x8 prod = load_f32x8(&out[((batch + head) * 512 + block * 64 + i) * 32
-                        + v_1 * 8]) * splat_f32x8(quot);
+                    const f32x8 prod =
+                        load_f32x8(&out[((batch + head) * 512 + block * 64 + i) * 32 + v_1 * 8]) *
+                        splat_f32x8(quot);
                     store_f32x8(&lsh_output_heads[i * 48 + head * 32 + v_1 * 8], prod);
                 }
             } else {
                 const float x = (float)self_count[(batch + head) * 2 * 512 + block * 64 + i];
                 const float y = log_f32(x);
                 const float sum_1 = -1e+05f + y;
-                const float x_1 = (float)self_count[((batch + head) * 2 + 1) * 512 + block * 64 +
-                    i];
+                const float x_1 = (float)self_count[(batch + head) * 2 * 512 + block * 64 + i +
+                    512];
                 const float y_1 = log_f32(x_1);
                 const float sum_2 = -1e+05f + y_1;
                 const float high = max_f32(sum_1, sum_2);
@@ -2640,8 +2676,9 @@ static void lsh_output(const reformer_call_t *call, unsigned char *scratch, cons
                 const float y_8 = exp_f32(sum_2 - sum_3);
                 const float weight = x * y_5 * y_6 + x_1 * y_7 * y_8;
                 for (int64_t v_1 = 0; v_1 < 4; v_1++) {
-                    const f32x8 prod = load_f32x8(&v[((batch + head) * 512 + block * 64 + i) * 32 +
-                        v_1 * 8]) * splat_f32x8(weight);
+                    const f32x8 prod =
+                        load_f32x8(&v[((batch + head) * 512 + block * 64 + i) * 32 + v_1 * 8]) *
+                        splat_f32x8(weight);
                     store_f32x8(&lsh_output_heads[i * 48 + head * 32 + v_1 * 8], prod);
                 }
             }
@@ -2673,70 +2710,70 @@ static void lsh_output(const reformer_call_t *call, unsigned char *scratch, cons
                 const f32x8 s = splat_f32x8(lsh_output_heads[tile * 6 * 48 + k]);
                 acc0_0 = fma_f32x8(s, v_1, acc0_0);
                 acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat_f32x8(lsh_output_heads[(tile * 6 + 1) * 48 + k]);
+                const f32x8 s_1 = splat_f32x8(lsh_output_heads[tile * 6 * 48 + k + 48]);
                 acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                 acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat_f32x8(lsh_output_heads[(tile * 6 + 2) * 48 + k]);
+                const f32x8 s_2 = splat_f32x8(lsh_output_heads[tile * 6 * 48 + k + 96]);
                 acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                 acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat_f32x8(lsh_output_heads[(tile * 6 + 3) * 48 + k]);
+                const f32x8 s_3 = splat_f32x8(lsh_output_heads[tile * 6 * 48 + k + 144]);
                 acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                 acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat_f32x8(lsh_output_heads[(tile * 6 + 4) * 48 + k]);
+                const f32x8 s_4 = splat_f32x8(lsh_output_heads[tile * 6 * 48 + k + 192]);
                 acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                 acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                const f32x8 s_5 = splat_f32x8(lsh_output_heads[(tile * 6 + 5) * 48 + k]);
+                const f32x8 s_5 = splat_f32x8(lsh_output_heads[tile * 6 * 48 + k + 240]);
                 acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
                 acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
             }
-            const f32x8 v_1 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column *
-                16]);
+            const f32x8 v_1 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16]);
             store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16], v_1 +
                 acc0_0);
-            const f32x8 v_2 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column *
-                16 + 8]);
+            const f32x8 v_2 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 8]);
             store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 8], v_2 +
                 acc0_1);
-            const f32x8 v_3 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 1) * 192 +
-                column * 16]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 1) * 192 + column * 16], v_3 +
+            const f32x8 v_3 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 192]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 192], v_3 +
                 acc1_0);
-            const f32x8 v_4 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 1) * 192 +
-                column * 16 + 8]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 1) * 192 + column * 16 + 8], v_4
-                + acc1_1);
-            const f32x8 v_5 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 2) * 192 +
-                column * 16]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 2) * 192 + column * 16], v_5 +
+            const f32x8 v_4 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 200]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 200], v_4 +
+                acc1_1);
+            const f32x8 v_5 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 384]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 384], v_5 +
                 acc2_0);
-            const f32x8 v_6 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 2) * 192 +
-                column * 16 + 8]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 2) * 192 + column * 16 + 8], v_6
-                + acc2_1);
-            const f32x8 v_7 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 3) * 192 +
-                column * 16]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 3) * 192 + column * 16], v_7 +
+            const f32x8 v_6 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 392]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 392], v_6 +
+                acc2_1);
+            const f32x8 v_7 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 576]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 576], v_7 +
                 acc3_0);
-            const f32x8 v_8 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 3) * 192 +
-                column * 16 + 8]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 3) * 192 + column * 16 + 8], v_8
-                + acc3_1);
-            const f32x8 v_9 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 4) * 192 +
-                column * 16]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 4) * 192 + column * 16], v_9 +
+            const f32x8 v_8 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 584]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 584], v_8 +
+                acc3_1);
+            const f32x8 v_9 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 768]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 768], v_9 +
                 acc4_0);
-            const f32x8 v_10 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 4) * 192 +
-                column * 16 + 8]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 4) * 192 + column * 16 + 8], v_10
-                + acc4_1);
-            const f32x8 v_11 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 5) * 192 +
-                column * 16]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 5) * 192 + column * 16], v_11 +
+            const f32x8 v_10 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 776]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 776], v_10 +
+                acc4_1);
+            const f32x8 v_11 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 960]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 960], v_11 +
                 acc5_0);
-            const f32x8 v_12 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 5) * 192 +
-                column * 16 + 8]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6 + 5) * 192 + column * 16 + 8], v_12
-                + acc5_1);
+            const f32x8 v_12 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 968]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 968], v_12 +
+                acc5_1);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
             f32x8 acc0_0 = splat_f32x8(0.0f);
@@ -2756,62 +2793,62 @@ static void lsh_output(const reformer_call_t *call, unsigned char *scratch, cons
                 const f32x8 v_2 =
                     load_f32x8(&w_lsh_output[((index * 6 + panel) * 192 + k + group * 32) * 32 + rem
                     * 16 + 8]);
-                const f32x8 s = splat_f32x8(lsh_output_heads[(tile * 5 + 54) * 48 + k]);
+                const f32x8 s = splat_f32x8(lsh_output_heads[tile * 5 * 48 + k + 2592]);
                 acc0_0 = fma_f32x8(s, v_1, acc0_0);
                 acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat_f32x8(lsh_output_heads[(tile * 5 + 55) * 48 + k]);
+                const f32x8 s_1 = splat_f32x8(lsh_output_heads[tile * 5 * 48 + k + 2640]);
                 acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                 acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat_f32x8(lsh_output_heads[(tile * 5 + 56) * 48 + k]);
+                const f32x8 s_2 = splat_f32x8(lsh_output_heads[tile * 5 * 48 + k + 2688]);
                 acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                 acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat_f32x8(lsh_output_heads[(tile * 5 + 57) * 48 + k]);
+                const f32x8 s_3 = splat_f32x8(lsh_output_heads[tile * 5 * 48 + k + 2736]);
                 acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                 acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat_f32x8(lsh_output_heads[(tile * 5 + 58) * 48 + k]);
+                const f32x8 s_4 = splat_f32x8(lsh_output_heads[tile * 5 * 48 + k + 2784]);
                 acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                 acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
             }
-            const f32x8 v_1 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 54) * 192 +
-                column * 16]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 54) * 192 + column * 16], v_1 +
-                acc0_0);
-            const f32x8 v_2 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 54) * 192 +
-                column * 16 + 8]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 54) * 192 + column * 16 + 8], v_2
+            const f32x8 v_1 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10368]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10368], v_1
+                + acc0_0);
+            const f32x8 v_2 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10376]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10376], v_2
                 + acc0_1);
-            const f32x8 v_3 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 55) * 192 +
-                column * 16]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 55) * 192 + column * 16], v_3 +
-                acc1_0);
-            const f32x8 v_4 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 55) * 192 +
-                column * 16 + 8]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 55) * 192 + column * 16 + 8], v_4
+            const f32x8 v_3 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10560]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10560], v_3
+                + acc1_0);
+            const f32x8 v_4 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10568]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10568], v_4
                 + acc1_1);
-            const f32x8 v_5 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 56) * 192 +
-                column * 16]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 56) * 192 + column * 16], v_5 +
-                acc2_0);
-            const f32x8 v_6 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 56) * 192 +
-                column * 16 + 8]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 56) * 192 + column * 16 + 8], v_6
+            const f32x8 v_5 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10752]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10752], v_5
+                + acc2_0);
+            const f32x8 v_6 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10760]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10760], v_6
                 + acc2_1);
-            const f32x8 v_7 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 57) * 192 +
-                column * 16]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 57) * 192 + column * 16], v_7 +
-                acc3_0);
-            const f32x8 v_8 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 57) * 192 +
-                column * 16 + 8]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 57) * 192 + column * 16 + 8], v_8
+            const f32x8 v_7 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10944]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10944], v_7
+                + acc3_0);
+            const f32x8 v_8 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10952]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10952], v_8
                 + acc3_1);
-            const f32x8 v_9 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 58) * 192 +
-                column * 16]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 58) * 192 + column * 16], v_9 +
-                acc4_0);
-            const f32x8 v_10 = load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 58) * 192 +
-                column * 16 + 8]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5 + 58) * 192 + column * 16 + 8],
-                v_10 + acc4_1);
+            const f32x8 v_9 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11136]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11136], v_9
+                + acc4_0);
+            const f32x8 v_10 =
+                load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11144]);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11144], v_10
+                + acc4_1);
         }
     }
 }
@@ -2819,28 +2856,28 @@ static void lsh_output(const reformer_call_t *call, unsigned char *scratch, cons
 /* crime-and-punishment-bytes.yaml:9: feed-forward of width 768 on blocks of 64 rows
  * tasks [batch 1][block 8] */
 static void feed_forward(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-    int64_t task) {
-    const int64_t batch = task / 8;
+        int64_t task) {
+    const int64_t batch = 0;
     const int64_t block = task % 8;
     const int64_t layer = arg[0];
-    const float *restrict y1 = (const float *)(const void *)call->workspace; /* [1][512][192]:
-        [batch][rows][hidden]: attention stream */
-    const float *w_ff_norm_weight = (const float *)(const void *)(call->weights + 2317824); /*
-        [4][192] */
-    const float *w_ff_norm_bias = (const float *)(const void *)(call->weights + 2320896); /*
-        [4][192] */
+    /* [1][512][192]: [batch][rows][hidden]: attention stream */
+    const float *restrict y1 = (const float *)(const void *)call->workspace;
+    /* [4][192] */
+    const float *w_ff_norm_weight = (const float *)(const void *)(call->weights + 2317824);
+    /* [4][192] */
+    const float *w_ff_norm_bias = (const float *)(const void *)(call->weights + 2320896);
     float *restrict feed_forward_x = (float *)(void *)scratch; /* [64][208] */
-    const float *w_ff_in_weight = (const float *)(const void *)(call->weights + 2323968); /*
-        [4][24][192][32] */
-    const float *w_ff_in_bias = (const float *)(const void *)(call->weights + 4683264); /* [4][768]
-        */
+    /* [4][24][192][32] */
+    const float *w_ff_in_weight = (const float *)(const void *)(call->weights + 2323968);
+    /* [4][768] */
+    const float *w_ff_in_bias = (const float *)(const void *)(call->weights + 4683264);
     float *restrict hidden = (float *)(void *)(scratch + 53248); /* [64][784] */
-    const float *w_ff_out_weight = (const float *)(const void *)(call->weights + 4695552); /*
-        [4][6][768][32] */
-    const float *w_ff_out_bias = (const float *)(const void *)(call->weights + 7054848); /* [4][192]
-        */
-    float *restrict y2 = (float *)(void *)(call->workspace + 393216); /* [1][512][192]:
-        [batch][rows][hidden]: feed-forward stream */
+    /* [4][6][768][32] */
+    const float *w_ff_out_weight = (const float *)(const void *)(call->weights + 4695552);
+    /* [4][192] */
+    const float *w_ff_out_bias = (const float *)(const void *)(call->weights + 7054848);
+    /* [1][512][192]: [batch][rows][hidden]: feed-forward stream */
+    float *restrict y2 = (float *)(void *)(call->workspace + 393216);
     /* layer norm of 64 rows of 192 */
     for (int64_t i = 0; i < 64; i++) {
         f32x8 carried = splat_f32x8(0.0f);
@@ -2872,7 +2909,8 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
         for (int64_t v = 0; v < 24; v++) {
             const f32x8 diff = load_f32x8(&y1[(batch * 512 + block * 64 + i) * 192 + v * 8]) -
                 splat_f32x8(mean);
-            const f32x8 t = fma_f32x8(diff * splat_f32x8(scale),
+            const f32x8 t =
+                fma_f32x8(diff * splat_f32x8(scale),
                 load_f32x8(&w_ff_norm_weight[layer * 192 + v * 8]),
                 load_f32x8(&w_ff_norm_bias[layer * 192 + v * 8]));
             store_f32x8(&feed_forward_x[i * 208 + v * 8], t);
@@ -2896,26 +2934,27 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
             f32x8 acc5_0 = splat_f32x8(0.0f);
             f32x8 acc5_1 = splat_f32x8(0.0f);
             for (int64_t k = 0; k < 192; k++) {
-                const f32x8 v = load_f32x8(&w_ff_in_weight[((layer * 24 + panel) * 192 + k) * 32 +
-                    rem * 16]);
-                const f32x8 v_1 = load_f32x8(&w_ff_in_weight[((layer * 24 + panel) * 192 + k) * 32 +
-                    rem * 16 + 8]);
+                const f32x8 v =
+                    load_f32x8(&w_ff_in_weight[((layer * 24 + panel) * 192 + k) * 32 + rem * 16]);
+                const f32x8 v_1 =
+                    load_f32x8(&w_ff_in_weight[((layer * 24 + panel) * 192 + k) * 32 + rem * 16 +
+                    8]);
                 const f32x8 s = splat_f32x8(feed_forward_x[tile * 6 * 208 + k]);
                 acc0_0 = fma_f32x8(s, v, acc0_0);
                 acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(feed_forward_x[(tile * 6 + 1) * 208 + k]);
+                const f32x8 s_1 = splat_f32x8(feed_forward_x[tile * 6 * 208 + k + 208]);
                 acc1_0 = fma_f32x8(s_1, v, acc1_0);
                 acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(feed_forward_x[(tile * 6 + 2) * 208 + k]);
+                const f32x8 s_2 = splat_f32x8(feed_forward_x[tile * 6 * 208 + k + 416]);
                 acc2_0 = fma_f32x8(s_2, v, acc2_0);
                 acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(feed_forward_x[(tile * 6 + 3) * 208 + k]);
+                const f32x8 s_3 = splat_f32x8(feed_forward_x[tile * 6 * 208 + k + 624]);
                 acc3_0 = fma_f32x8(s_3, v, acc3_0);
                 acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(feed_forward_x[(tile * 6 + 4) * 208 + k]);
+                const f32x8 s_4 = splat_f32x8(feed_forward_x[tile * 6 * 208 + k + 832]);
                 acc4_0 = fma_f32x8(s_4, v, acc4_0);
                 acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
-                const f32x8 s_5 = splat_f32x8(feed_forward_x[(tile * 6 + 5) * 208 + k]);
+                const f32x8 s_5 = splat_f32x8(feed_forward_x[tile * 6 * 208 + k + 1040]);
                 acc5_0 = fma_f32x8(s_5, v, acc5_0);
                 acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
             }
@@ -2923,28 +2962,28 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
             const f32x8 y = relu_f32x8(acc0_0 + v);
             store_f32x8(&hidden[tile * 6 * 784 + column * 16], y);
             const f32x8 y_1 = relu_f32x8(acc1_0 + v);
-            store_f32x8(&hidden[(tile * 6 + 1) * 784 + column * 16], y_1);
+            store_f32x8(&hidden[tile * 6 * 784 + column * 16 + 784], y_1);
             const f32x8 y_2 = relu_f32x8(acc2_0 + v);
-            store_f32x8(&hidden[(tile * 6 + 2) * 784 + column * 16], y_2);
+            store_f32x8(&hidden[tile * 6 * 784 + column * 16 + 1568], y_2);
             const f32x8 y_3 = relu_f32x8(acc3_0 + v);
-            store_f32x8(&hidden[(tile * 6 + 3) * 784 + column * 16], y_3);
+            store_f32x8(&hidden[tile * 6 * 784 + column * 16 + 2352], y_3);
             const f32x8 y_4 = relu_f32x8(acc4_0 + v);
-            store_f32x8(&hidden[(tile * 6 + 4) * 784 + column * 16], y_4);
+            store_f32x8(&hidden[tile * 6 * 784 + column * 16 + 3136], y_4);
             const f32x8 y_5 = relu_f32x8(acc5_0 + v);
-            store_f32x8(&hidden[(tile * 6 + 5) * 784 + column * 16], y_5);
+            store_f32x8(&hidden[tile * 6 * 784 + column * 16 + 3920], y_5);
             const f32x8 v_1 = load_f32x8(&w_ff_in_bias[layer * 768 + column * 16 + 8]);
             const f32x8 y_6 = relu_f32x8(acc0_1 + v_1);
             store_f32x8(&hidden[tile * 6 * 784 + column * 16 + 8], y_6);
             const f32x8 y_7 = relu_f32x8(acc1_1 + v_1);
-            store_f32x8(&hidden[(tile * 6 + 1) * 784 + column * 16 + 8], y_7);
+            store_f32x8(&hidden[tile * 6 * 784 + column * 16 + 792], y_7);
             const f32x8 y_8 = relu_f32x8(acc2_1 + v_1);
-            store_f32x8(&hidden[(tile * 6 + 2) * 784 + column * 16 + 8], y_8);
+            store_f32x8(&hidden[tile * 6 * 784 + column * 16 + 1576], y_8);
             const f32x8 y_9 = relu_f32x8(acc3_1 + v_1);
-            store_f32x8(&hidden[(tile * 6 + 3) * 784 + column * 16 + 8], y_9);
+            store_f32x8(&hidden[tile * 6 * 784 + column * 16 + 2360], y_9);
             const f32x8 y_10 = relu_f32x8(acc4_1 + v_1);
-            store_f32x8(&hidden[(tile * 6 + 4) * 784 + column * 16 + 8], y_10);
+            store_f32x8(&hidden[tile * 6 * 784 + column * 16 + 3144], y_10);
             const f32x8 y_11 = relu_f32x8(acc5_1 + v_1);
-            store_f32x8(&hidden[(tile * 6 + 5) * 784 + column * 16 + 8], y_11);
+            store_f32x8(&hidden[tile * 6 * 784 + column * 16 + 3928], y_11);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
             f32x8 acc0_0 = splat_f32x8(0.0f);
@@ -2958,48 +2997,49 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
             f32x8 acc4_0 = splat_f32x8(0.0f);
             f32x8 acc4_1 = splat_f32x8(0.0f);
             for (int64_t k = 0; k < 192; k++) {
-                const f32x8 v = load_f32x8(&w_ff_in_weight[((layer * 24 + panel) * 192 + k) * 32 +
-                    rem * 16]);
-                const f32x8 v_1 = load_f32x8(&w_ff_in_weight[((layer * 24 + panel) * 192 + k) * 32 +
-                    rem * 16 + 8]);
-                const f32x8 s = splat_f32x8(feed_forward_x[(tile * 5 + 54) * 208 + k]);
+                const f32x8 v =
+                    load_f32x8(&w_ff_in_weight[((layer * 24 + panel) * 192 + k) * 32 + rem * 16]);
+                const f32x8 v_1 =
+                    load_f32x8(&w_ff_in_weight[((layer * 24 + panel) * 192 + k) * 32 + rem * 16 +
+                    8]);
+                const f32x8 s = splat_f32x8(feed_forward_x[tile * 5 * 208 + k + 11232]);
                 acc0_0 = fma_f32x8(s, v, acc0_0);
                 acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(feed_forward_x[(tile * 5 + 55) * 208 + k]);
+                const f32x8 s_1 = splat_f32x8(feed_forward_x[tile * 5 * 208 + k + 11440]);
                 acc1_0 = fma_f32x8(s_1, v, acc1_0);
                 acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(feed_forward_x[(tile * 5 + 56) * 208 + k]);
+                const f32x8 s_2 = splat_f32x8(feed_forward_x[tile * 5 * 208 + k + 11648]);
                 acc2_0 = fma_f32x8(s_2, v, acc2_0);
                 acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(feed_forward_x[(tile * 5 + 57) * 208 + k]);
+                const f32x8 s_3 = splat_f32x8(feed_forward_x[tile * 5 * 208 + k + 11856]);
                 acc3_0 = fma_f32x8(s_3, v, acc3_0);
                 acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(feed_forward_x[(tile * 5 + 58) * 208 + k]);
+                const f32x8 s_4 = splat_f32x8(feed_forward_x[tile * 5 * 208 + k + 12064]);
                 acc4_0 = fma_f32x8(s_4, v, acc4_0);
                 acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
             }
             const f32x8 v = load_f32x8(&w_ff_in_bias[layer * 768 + column * 16]);
             const f32x8 y = relu_f32x8(acc0_0 + v);
-            store_f32x8(&hidden[(tile * 5 + 54) * 784 + column * 16], y);
+            store_f32x8(&hidden[tile * 5 * 784 + column * 16 + 42336], y);
             const f32x8 y_1 = relu_f32x8(acc1_0 + v);
-            store_f32x8(&hidden[(tile * 5 + 55) * 784 + column * 16], y_1);
+            store_f32x8(&hidden[tile * 5 * 784 + column * 16 + 43120], y_1);
             const f32x8 y_2 = relu_f32x8(acc2_0 + v);
-            store_f32x8(&hidden[(tile * 5 + 56) * 784 + column * 16], y_2);
+            store_f32x8(&hidden[tile * 5 * 784 + column * 16 + 43904], y_2);
             const f32x8 y_3 = relu_f32x8(acc3_0 + v);
-            store_f32x8(&hidden[(tile * 5 + 57) * 784 + column * 16], y_3);
+            store_f32x8(&hidden[tile * 5 * 784 + column * 16 + 44688], y_3);
             const f32x8 y_4 = relu_f32x8(acc4_0 + v);
-            store_f32x8(&hidden[(tile * 5 + 58) * 784 + column * 16], y_4);
+            store_f32x8(&hidden[tile * 5 * 784 + column * 16 + 45472], y_4);
             const f32x8 v_1 = load_f32x8(&w_ff_in_bias[layer * 768 + column * 16 + 8]);
             const f32x8 y_5 = relu_f32x8(acc0_1 + v_1);
-            store_f32x8(&hidden[(tile * 5 + 54) * 784 + column * 16 + 8], y_5);
+            store_f32x8(&hidden[tile * 5 * 784 + column * 16 + 42344], y_5);
             const f32x8 y_6 = relu_f32x8(acc1_1 + v_1);
-            store_f32x8(&hidden[(tile * 5 + 55) * 784 + column * 16 + 8], y_6);
+            store_f32x8(&hidden[tile * 5 * 784 + column * 16 + 43128], y_6);
             const f32x8 y_7 = relu_f32x8(acc2_1 + v_1);
-            store_f32x8(&hidden[(tile * 5 + 56) * 784 + column * 16 + 8], y_7);
+            store_f32x8(&hidden[tile * 5 * 784 + column * 16 + 43912], y_7);
             const f32x8 y_8 = relu_f32x8(acc3_1 + v_1);
-            store_f32x8(&hidden[(tile * 5 + 57) * 784 + column * 16 + 8], y_8);
+            store_f32x8(&hidden[tile * 5 * 784 + column * 16 + 44696], y_8);
             const f32x8 y_9 = relu_f32x8(acc4_1 + v_1);
-            store_f32x8(&hidden[(tile * 5 + 58) * 784 + column * 16 + 8], y_9);
+            store_f32x8(&hidden[tile * 5 * 784 + column * 16 + 45480], y_9);
         }
     }
     /* second dense layer, bias, added to the stream */
@@ -3020,79 +3060,80 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
             f32x8 acc5_0 = splat_f32x8(0.0f);
             f32x8 acc5_1 = splat_f32x8(0.0f);
             for (int64_t k = 0; k < 768; k++) {
-                const f32x8 v = load_f32x8(&w_ff_out_weight[((layer * 6 + panel) * 768 + k) * 32 +
-                    rem * 16]);
-                const f32x8 v_1 = load_f32x8(&w_ff_out_weight[((layer * 6 + panel) * 768 + k) * 32 +
-                    rem * 16 + 8]);
+                const f32x8 v =
+                    load_f32x8(&w_ff_out_weight[((layer * 6 + panel) * 768 + k) * 32 + rem * 16]);
+                const f32x8 v_1 =
+                    load_f32x8(&w_ff_out_weight[((layer * 6 + panel) * 768 + k) * 32 + rem * 16 +
+                    8]);
                 const f32x8 s = splat_f32x8(hidden[tile * 6 * 784 + k]);
                 acc0_0 = fma_f32x8(s, v, acc0_0);
                 acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(hidden[(tile * 6 + 1) * 784 + k]);
+                const f32x8 s_1 = splat_f32x8(hidden[tile * 6 * 784 + k + 784]);
                 acc1_0 = fma_f32x8(s_1, v, acc1_0);
                 acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(hidden[(tile * 6 + 2) * 784 + k]);
+                const f32x8 s_2 = splat_f32x8(hidden[tile * 6 * 784 + k + 1568]);
                 acc2_0 = fma_f32x8(s_2, v, acc2_0);
                 acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(hidden[(tile * 6 + 3) * 784 + k]);
+                const f32x8 s_3 = splat_f32x8(hidden[tile * 6 * 784 + k + 2352]);
                 acc3_0 = fma_f32x8(s_3, v, acc3_0);
                 acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(hidden[(tile * 6 + 4) * 784 + k]);
+                const f32x8 s_4 = splat_f32x8(hidden[tile * 6 * 784 + k + 3136]);
                 acc4_0 = fma_f32x8(s_4, v, acc4_0);
                 acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
-                const f32x8 s_5 = splat_f32x8(hidden[(tile * 6 + 5) * 784 + k]);
+                const f32x8 s_5 = splat_f32x8(hidden[tile * 6 * 784 + k + 3920]);
                 acc5_0 = fma_f32x8(s_5, v, acc5_0);
                 acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
             }
             const f32x8 v = load_f32x8(&w_ff_out_bias[layer * 192 + column * 16]);
-            const f32x8 v_1 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column *
-                16]);
+            const f32x8 v_1 =
+                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16]);
             store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16], v_1 +
                 (acc0_0 + v));
-            const f32x8 v_2 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6 + 1) * 192 +
-                column * 16]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6 + 1) * 192 + column * 16], v_2 +
+            const f32x8 v_2 =
+                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 192]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 192], v_2 +
                 (acc1_0 + v));
-            const f32x8 v_3 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6 + 2) * 192 +
-                column * 16]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6 + 2) * 192 + column * 16], v_3 +
+            const f32x8 v_3 =
+                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 384]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 384], v_3 +
                 (acc2_0 + v));
-            const f32x8 v_4 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6 + 3) * 192 +
-                column * 16]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6 + 3) * 192 + column * 16], v_4 +
+            const f32x8 v_4 =
+                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 576]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 576], v_4 +
                 (acc3_0 + v));
-            const f32x8 v_5 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6 + 4) * 192 +
-                column * 16]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6 + 4) * 192 + column * 16], v_5 +
+            const f32x8 v_5 =
+                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 768]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 768], v_5 +
                 (acc4_0 + v));
-            const f32x8 v_6 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6 + 5) * 192 +
-                column * 16]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6 + 5) * 192 + column * 16], v_6 +
+            const f32x8 v_6 =
+                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 960]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 960], v_6 +
                 (acc5_0 + v));
             const f32x8 v_7 = load_f32x8(&w_ff_out_bias[layer * 192 + column * 16 + 8]);
-            const f32x8 v_8 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column *
-                16 + 8]);
+            const f32x8 v_8 =
+                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 8]);
             store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 8], v_8 +
                 (acc0_1 + v_7));
-            const f32x8 v_9 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6 + 1) * 192 +
-                column * 16 + 8]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6 + 1) * 192 + column * 16 + 8], v_9
-                + (acc1_1 + v_7));
-            const f32x8 v_10 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6 + 2) * 192 +
-                column * 16 + 8]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6 + 2) * 192 + column * 16 + 8], v_10
-                + (acc2_1 + v_7));
-            const f32x8 v_11 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6 + 3) * 192 +
-                column * 16 + 8]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6 + 3) * 192 + column * 16 + 8], v_11
-                + (acc3_1 + v_7));
-            const f32x8 v_12 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6 + 4) * 192 +
-                column * 16 + 8]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6 + 4) * 192 + column * 16 + 8], v_12
-                + (acc4_1 + v_7));
-            const f32x8 v_13 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6 + 5) * 192 +
-                column * 16 + 8]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6 + 5) * 192 + column * 16 + 8], v_13
-                + (acc5_1 + v_7));
+            const f32x8 v_9 =
+                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 200]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 200], v_9 +
+                (acc1_1 + v_7));
+            const f32x8 v_10 =
+                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 392]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 392], v_10 +
+                (acc2_1 + v_7));
+            const f32x8 v_11 =
+                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 584]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 584], v_11 +
+                (acc3_1 + v_7));
+            const f32x8 v_12 =
+                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 776]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 776], v_12 +
+                (acc4_1 + v_7));
+            const f32x8 v_13 =
+                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 968]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 968], v_13 +
+                (acc5_1 + v_7));
         }
         for (int64_t tile = 0; tile < 2; tile++) {
             f32x8 acc0_0 = splat_f32x8(0.0f);
@@ -3106,68 +3147,69 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
             f32x8 acc4_0 = splat_f32x8(0.0f);
             f32x8 acc4_1 = splat_f32x8(0.0f);
             for (int64_t k = 0; k < 768; k++) {
-                const f32x8 v = load_f32x8(&w_ff_out_weight[((layer * 6 + panel) * 768 + k) * 32 +
-                    rem * 16]);
-                const f32x8 v_1 = load_f32x8(&w_ff_out_weight[((layer * 6 + panel) * 768 + k) * 32 +
-                    rem * 16 + 8]);
-                const f32x8 s = splat_f32x8(hidden[(tile * 5 + 54) * 784 + k]);
+                const f32x8 v =
+                    load_f32x8(&w_ff_out_weight[((layer * 6 + panel) * 768 + k) * 32 + rem * 16]);
+                const f32x8 v_1 =
+                    load_f32x8(&w_ff_out_weight[((layer * 6 + panel) * 768 + k) * 32 + rem * 16 +
+                    8]);
+                const f32x8 s = splat_f32x8(hidden[tile * 5 * 784 + k + 42336]);
                 acc0_0 = fma_f32x8(s, v, acc0_0);
                 acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(hidden[(tile * 5 + 55) * 784 + k]);
+                const f32x8 s_1 = splat_f32x8(hidden[tile * 5 * 784 + k + 43120]);
                 acc1_0 = fma_f32x8(s_1, v, acc1_0);
                 acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(hidden[(tile * 5 + 56) * 784 + k]);
+                const f32x8 s_2 = splat_f32x8(hidden[tile * 5 * 784 + k + 43904]);
                 acc2_0 = fma_f32x8(s_2, v, acc2_0);
                 acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(hidden[(tile * 5 + 57) * 784 + k]);
+                const f32x8 s_3 = splat_f32x8(hidden[tile * 5 * 784 + k + 44688]);
                 acc3_0 = fma_f32x8(s_3, v, acc3_0);
                 acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(hidden[(tile * 5 + 58) * 784 + k]);
+                const f32x8 s_4 = splat_f32x8(hidden[tile * 5 * 784 + k + 45472]);
                 acc4_0 = fma_f32x8(s_4, v, acc4_0);
                 acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
             }
             const f32x8 v = load_f32x8(&w_ff_out_bias[layer * 192 + column * 16]);
-            const f32x8 v_1 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5 + 54) * 192 +
-                column * 16]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5 + 54) * 192 + column * 16], v_1 +
-                (acc0_0 + v));
-            const f32x8 v_2 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5 + 55) * 192 +
-                column * 16]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5 + 55) * 192 + column * 16], v_2 +
-                (acc1_0 + v));
-            const f32x8 v_3 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5 + 56) * 192 +
-                column * 16]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5 + 56) * 192 + column * 16], v_3 +
-                (acc2_0 + v));
-            const f32x8 v_4 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5 + 57) * 192 +
-                column * 16]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5 + 57) * 192 + column * 16], v_4 +
-                (acc3_0 + v));
-            const f32x8 v_5 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5 + 58) * 192 +
-                column * 16]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5 + 58) * 192 + column * 16], v_5 +
-                (acc4_0 + v));
+            const f32x8 v_1 =
+                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10368]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10368], v_1
+                + (acc0_0 + v));
+            const f32x8 v_2 =
+                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10560]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10560], v_2
+                + (acc1_0 + v));
+            const f32x8 v_3 =
+                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10752]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10752], v_3
+                + (acc2_0 + v));
+            const f32x8 v_4 =
+                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10944]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10944], v_4
+                + (acc3_0 + v));
+            const f32x8 v_5 =
+                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11136]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11136], v_5
+                + (acc4_0 + v));
             const f32x8 v_6 = load_f32x8(&w_ff_out_bias[layer * 192 + column * 16 + 8]);
-            const f32x8 v_7 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5 + 54) * 192 +
-                column * 16 + 8]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5 + 54) * 192 + column * 16 + 8], v_7
+            const f32x8 v_7 =
+                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10376]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10376], v_7
                 + (acc0_1 + v_6));
-            const f32x8 v_8 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5 + 55) * 192 +
-                column * 16 + 8]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5 + 55) * 192 + column * 16 + 8], v_8
+            const f32x8 v_8 =
+                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10568]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10568], v_8
                 + (acc1_1 + v_6));
-            const f32x8 v_9 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5 + 56) * 192 +
-                column * 16 + 8]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5 + 56) * 192 + column * 16 + 8], v_9
+            const f32x8 v_9 =
+                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10760]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10760], v_9
                 + (acc2_1 + v_6));
-            const f32x8 v_10 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5 + 57) * 192 +
-                column * 16 + 8]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5 + 57) * 192 + column * 16 + 8],
-                v_10 + (acc3_1 + v_6));
-            const f32x8 v_11 = load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5 + 58) * 192 +
-                column * 16 + 8]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5 + 58) * 192 + column * 16 + 8],
-                v_11 + (acc4_1 + v_6));
+            const f32x8 v_10 =
+                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10952]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10952], v_10
+                + (acc3_1 + v_6));
+            const f32x8 v_11 =
+                load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11144]);
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11144], v_11
+                + (acc4_1 + v_6));
         }
     }
 }
@@ -3175,33 +3217,33 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
 /* crime-and-punishment-bytes.yaml:11: final norm, logits over 258 tokens, loss
  * tasks [batch 1][block 8] */
 static void lm_head(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg, int64_t
-    task) {
+        task) {
     (void)arg;
-    const int64_t batch = task / 8;
+    const int64_t batch = 0;
     const int64_t block = task % 8;
-    const float *restrict y1 = (const float *)(const void *)call->workspace; /* [1][512][192]:
-        [batch][rows][hidden]: attention stream */
-    const float *restrict y2 = (const float *)(const void *)(call->workspace + 393216); /*
-        [1][512][192]: [batch][rows][hidden]: feed-forward stream */
-    const float *w_final_norm_weight = (const float *)(const void *)(call->weights + 7057920); /*
-        [1][384] */
-    const float *w_final_norm_bias = (const float *)(const void *)(call->weights + 7059456); /*
-        [1][384] */
+    /* [1][512][192]: [batch][rows][hidden]: attention stream */
+    const float *restrict y1 = (const float *)(const void *)call->workspace;
+    /* [1][512][192]: [batch][rows][hidden]: feed-forward stream */
+    const float *restrict y2 = (const float *)(const void *)(call->workspace + 393216);
+    /* [1][384] */
+    const float *w_final_norm_weight = (const float *)(const void *)(call->weights + 7057920);
+    /* [1][384] */
+    const float *w_final_norm_bias = (const float *)(const void *)(call->weights + 7059456);
     float *restrict z = (float *)(void *)scratch; /* [64][400] */
     const int32_t *restrict control = call->slot[REFORMER_SLOT_CONTROL]; /* [16] */
     const int32_t *restrict row = call->slot[REFORMER_SLOT_ROW]; /* [1][512] */
     float *restrict last_hidden_state = call->slot[REFORMER_SLOT_HIDDEN]; /* [512][384] */
-    const float *w_lm_head_weight = (const float *)(const void *)(call->weights + 7060992); /*
-        [1][9][384][32] */
-    const float *w_lm_head_bias = (const float *)(const void *)(call->weights + 7503360); /*
-        [1][288] */
+    /* [1][9][384][32] */
+    const float *w_lm_head_weight = (const float *)(const void *)(call->weights + 7060992);
+    /* [1][288] */
+    const float *w_lm_head_bias = (const float *)(const void *)(call->weights + 7503360);
     float *restrict lm_head_1 = (float *)(void *)(scratch + 102400); /* [64][304] */
     float *restrict logits = call->slot[REFORMER_SLOT_LOGITS]; /* [512][258] */
     const int32_t *restrict target = call->slot[REFORMER_SLOT_TARGET]; /* [1][512] */
-    double *restrict loss_sum = (double *)(void *)(call->workspace + 786432); /* [1][8]:
-        [batch][block] */
-    int32_t *restrict loss_count = (int32_t *)(void *)(call->workspace + 786496); /* [1][8]:
-        [batch][block] */
+    /* [1][8]: [batch][block] */
+    double *restrict loss_sum = (double *)(void *)(call->workspace + 786432);
+    /* [1][8]: [batch][block] */
+    int32_t *restrict loss_count = (int32_t *)(void *)(call->workspace + 786496);
     /* layer norm of 64 rows of 384 */
     for (int64_t i = 0; i < 64; i++) {
         f32x8 carried = splat_f32x8(0.0f);
@@ -3243,15 +3285,16 @@ static void lm_head(const reformer_call_t *call, unsigned char *scratch, const i
         for (int64_t v = 0; v < 24; v++) {
             const f32x8 diff = load_f32x8(&y1[(batch * 512 + block * 64 + i) * 192 + v * 8]) -
                 splat_f32x8(mean);
-            const f32x8 t = fma_f32x8(diff * splat_f32x8(scale),
-                load_f32x8(&w_final_norm_weight[v * 8]), load_f32x8(&w_final_norm_bias[v * 8]));
+            const f32x8 t =
+                fma_f32x8(diff * splat_f32x8(scale), load_f32x8(&w_final_norm_weight[v * 8]),
+                load_f32x8(&w_final_norm_bias[v * 8]));
             store_f32x8(&z[i * 400 + v * 8], t);
         }
         for (int64_t v = 0; v < 24; v++) {
             const f32x8 diff = load_f32x8(&y2[(batch * 512 + block * 64 + i) * 192 + v * 8]) -
                 splat_f32x8(mean);
-            const f32x8 t = fma_f32x8(diff * splat_f32x8(scale),
-                load_f32x8(&w_final_norm_weight[v * 8 + 192]),
+            const f32x8 t =
+                fma_f32x8(diff * splat_f32x8(scale), load_f32x8(&w_final_norm_weight[v * 8 + 192]),
                 load_f32x8(&w_final_norm_bias[v * 8 + 192]));
             store_f32x8(&z[i * 400 + v * 8 + 192], t);
         }
@@ -3286,43 +3329,43 @@ static void lm_head(const reformer_call_t *call, unsigned char *scratch, const i
                 f32x8 acc5_0 = splat_f32x8(0.0f);
                 f32x8 acc5_1 = splat_f32x8(0.0f);
                 for (int64_t k = 0; k < 384; k++) {
-                    const f32x8 v = load_f32x8(&w_lm_head_weight[(panel * 384 + k) * 32 + rem *
-                        16]);
-                    const f32x8 v_1 = load_f32x8(&w_lm_head_weight[(panel * 384 + k) * 32 + rem * 16
-                        + 8]);
+                    const f32x8 v =
+                        load_f32x8(&w_lm_head_weight[(panel * 384 + k) * 32 + rem * 16]);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_lm_head_weight[(panel * 384 + k) * 32 + rem * 16 + 8]);
                     const f32x8 s = splat_f32x8(z[tile * 6 * 400 + k]);
                     acc0_0 = fma_f32x8(s, v, acc0_0);
                     acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(z[(tile * 6 + 1) * 400 + k]);
+                    const f32x8 s_1 = splat_f32x8(z[tile * 6 * 400 + k + 400]);
                     acc1_0 = fma_f32x8(s_1, v, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(z[(tile * 6 + 2) * 400 + k]);
+                    const f32x8 s_2 = splat_f32x8(z[tile * 6 * 400 + k + 800]);
                     acc2_0 = fma_f32x8(s_2, v, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(z[(tile * 6 + 3) * 400 + k]);
+                    const f32x8 s_3 = splat_f32x8(z[tile * 6 * 400 + k + 1200]);
                     acc3_0 = fma_f32x8(s_3, v, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(z[(tile * 6 + 4) * 400 + k]);
+                    const f32x8 s_4 = splat_f32x8(z[tile * 6 * 400 + k + 1600]);
                     acc4_0 = fma_f32x8(s_4, v, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
-                    const f32x8 s_5 = splat_f32x8(z[(tile * 6 + 5) * 400 + k]);
+                    const f32x8 s_5 = splat_f32x8(z[tile * 6 * 400 + k + 2000]);
                     acc5_0 = fma_f32x8(s_5, v, acc5_0);
                     acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
                 }
                 const f32x8 v = load_f32x8(&w_lm_head_bias[column * 16]);
                 store_f32x8(&lm_head_1[tile * 6 * 304 + column * 16], acc0_0 + v);
-                store_f32x8(&lm_head_1[(tile * 6 + 1) * 304 + column * 16], acc1_0 + v);
-                store_f32x8(&lm_head_1[(tile * 6 + 2) * 304 + column * 16], acc2_0 + v);
-                store_f32x8(&lm_head_1[(tile * 6 + 3) * 304 + column * 16], acc3_0 + v);
-                store_f32x8(&lm_head_1[(tile * 6 + 4) * 304 + column * 16], acc4_0 + v);
-                store_f32x8(&lm_head_1[(tile * 6 + 5) * 304 + column * 16], acc5_0 + v);
+                store_f32x8(&lm_head_1[tile * 6 * 304 + column * 16 + 304], acc1_0 + v);
+                store_f32x8(&lm_head_1[tile * 6 * 304 + column * 16 + 608], acc2_0 + v);
+                store_f32x8(&lm_head_1[tile * 6 * 304 + column * 16 + 912], acc3_0 + v);
+                store_f32x8(&lm_head_1[tile * 6 * 304 + column * 16 + 1216], acc4_0 + v);
+                store_f32x8(&lm_head_1[tile * 6 * 304 + column * 16 + 1520], acc5_0 + v);
                 const f32x8 v_1 = load_f32x8(&w_lm_head_bias[column * 16 + 8]);
                 store_f32x8(&lm_head_1[tile * 6 * 304 + column * 16 + 8], acc0_1 + v_1);
-                store_f32x8(&lm_head_1[(tile * 6 + 1) * 304 + column * 16 + 8], acc1_1 + v_1);
-                store_f32x8(&lm_head_1[(tile * 6 + 2) * 304 + column * 16 + 8], acc2_1 + v_1);
-                store_f32x8(&lm_head_1[(tile * 6 + 3) * 304 + column * 16 + 8], acc3_1 + v_1);
-                store_f32x8(&lm_head_1[(tile * 6 + 4) * 304 + column * 16 + 8], acc4_1 + v_1);
-                store_f32x8(&lm_head_1[(tile * 6 + 5) * 304 + column * 16 + 8], acc5_1 + v_1);
+                store_f32x8(&lm_head_1[tile * 6 * 304 + column * 16 + 312], acc1_1 + v_1);
+                store_f32x8(&lm_head_1[tile * 6 * 304 + column * 16 + 616], acc2_1 + v_1);
+                store_f32x8(&lm_head_1[tile * 6 * 304 + column * 16 + 920], acc3_1 + v_1);
+                store_f32x8(&lm_head_1[tile * 6 * 304 + column * 16 + 1224], acc4_1 + v_1);
+                store_f32x8(&lm_head_1[tile * 6 * 304 + column * 16 + 1528], acc5_1 + v_1);
             }
             for (int64_t tile = 0; tile < 2; tile++) {
                 f32x8 acc0_0 = splat_f32x8(0.0f);
@@ -3336,38 +3379,38 @@ static void lm_head(const reformer_call_t *call, unsigned char *scratch, const i
                 f32x8 acc4_0 = splat_f32x8(0.0f);
                 f32x8 acc4_1 = splat_f32x8(0.0f);
                 for (int64_t k = 0; k < 384; k++) {
-                    const f32x8 v = load_f32x8(&w_lm_head_weight[(panel * 384 + k) * 32 + rem *
-                        16]);
-                    const f32x8 v_1 = load_f32x8(&w_lm_head_weight[(panel * 384 + k) * 32 + rem * 16
-                        + 8]);
-                    const f32x8 s = splat_f32x8(z[(tile * 5 + 54) * 400 + k]);
+                    const f32x8 v =
+                        load_f32x8(&w_lm_head_weight[(panel * 384 + k) * 32 + rem * 16]);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_lm_head_weight[(panel * 384 + k) * 32 + rem * 16 + 8]);
+                    const f32x8 s = splat_f32x8(z[tile * 5 * 400 + k + 21600]);
                     acc0_0 = fma_f32x8(s, v, acc0_0);
                     acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(z[(tile * 5 + 55) * 400 + k]);
+                    const f32x8 s_1 = splat_f32x8(z[tile * 5 * 400 + k + 22000]);
                     acc1_0 = fma_f32x8(s_1, v, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(z[(tile * 5 + 56) * 400 + k]);
+                    const f32x8 s_2 = splat_f32x8(z[tile * 5 * 400 + k + 22400]);
                     acc2_0 = fma_f32x8(s_2, v, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(z[(tile * 5 + 57) * 400 + k]);
+                    const f32x8 s_3 = splat_f32x8(z[tile * 5 * 400 + k + 22800]);
                     acc3_0 = fma_f32x8(s_3, v, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(z[(tile * 5 + 58) * 400 + k]);
+                    const f32x8 s_4 = splat_f32x8(z[tile * 5 * 400 + k + 23200]);
                     acc4_0 = fma_f32x8(s_4, v, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
                 }
                 const f32x8 v = load_f32x8(&w_lm_head_bias[column * 16]);
-                store_f32x8(&lm_head_1[(tile * 5 + 54) * 304 + column * 16], acc0_0 + v);
-                store_f32x8(&lm_head_1[(tile * 5 + 55) * 304 + column * 16], acc1_0 + v);
-                store_f32x8(&lm_head_1[(tile * 5 + 56) * 304 + column * 16], acc2_0 + v);
-                store_f32x8(&lm_head_1[(tile * 5 + 57) * 304 + column * 16], acc3_0 + v);
-                store_f32x8(&lm_head_1[(tile * 5 + 58) * 304 + column * 16], acc4_0 + v);
+                store_f32x8(&lm_head_1[tile * 5 * 304 + column * 16 + 16416], acc0_0 + v);
+                store_f32x8(&lm_head_1[tile * 5 * 304 + column * 16 + 16720], acc1_0 + v);
+                store_f32x8(&lm_head_1[tile * 5 * 304 + column * 16 + 17024], acc2_0 + v);
+                store_f32x8(&lm_head_1[tile * 5 * 304 + column * 16 + 17328], acc3_0 + v);
+                store_f32x8(&lm_head_1[tile * 5 * 304 + column * 16 + 17632], acc4_0 + v);
                 const f32x8 v_1 = load_f32x8(&w_lm_head_bias[column * 16 + 8]);
-                store_f32x8(&lm_head_1[(tile * 5 + 54) * 304 + column * 16 + 8], acc0_1 + v_1);
-                store_f32x8(&lm_head_1[(tile * 5 + 55) * 304 + column * 16 + 8], acc1_1 + v_1);
-                store_f32x8(&lm_head_1[(tile * 5 + 56) * 304 + column * 16 + 8], acc2_1 + v_1);
-                store_f32x8(&lm_head_1[(tile * 5 + 57) * 304 + column * 16 + 8], acc3_1 + v_1);
-                store_f32x8(&lm_head_1[(tile * 5 + 58) * 304 + column * 16 + 8], acc4_1 + v_1);
+                store_f32x8(&lm_head_1[tile * 5 * 304 + column * 16 + 16424], acc0_1 + v_1);
+                store_f32x8(&lm_head_1[tile * 5 * 304 + column * 16 + 16728], acc1_1 + v_1);
+                store_f32x8(&lm_head_1[tile * 5 * 304 + column * 16 + 17032], acc2_1 + v_1);
+                store_f32x8(&lm_head_1[tile * 5 * 304 + column * 16 + 17336], acc3_1 + v_1);
+                store_f32x8(&lm_head_1[tile * 5 * 304 + column * 16 + 17640], acc4_1 + v_1);
             }
         }
         if (control[1]) {
@@ -3446,14 +3489,14 @@ static void lm_head(const reformer_call_t *call, unsigned char *scratch, const i
 /* crime-and-punishment-bytes.yaml:11: mean cross-entropy: partial sums in a fixed order
  * tasks [once 1] */
 static void lm_loss(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg, int64_t
-    task) {
+        task) {
     (void)scratch;
     (void)arg;
     (void)task;
-    const double *restrict loss_sum = (const double *)(const void *)(call->workspace + 786432); /*
-        [1][8]: [batch][block] */
+    /* [1][8]: [batch][block] */
+    const double *restrict loss_sum = (const double *)(const void *)(call->workspace + 786432);
+    /* [1][8]: [batch][block] */
     const int32_t *restrict loss_count = (const int32_t *)(const void *)(call->workspace + 786496);
-        /* [1][8]: [batch][block] */
     float *restrict loss = call->slot[REFORMER_SLOT_LOSS]; /* [1] */
     double carried = 0.0;
     int32_t carried_1 = 0;
@@ -3544,14 +3587,14 @@ size_t crime_and_punishment_bytes_workspace_bytes(size_t length, int threads) {
     return reformer_workspace_bytes(&description, length, threads);
 }
 int crime_and_punishment_bytes_bind(crime_and_punishment_bytes_t *m, const void *weights, size_t
-    bytes) {
+        bytes) {
     return reformer_bind(m, &description, weights, bytes);
 }
 int crime_and_punishment_bytes_check_weights(const crime_and_punishment_bytes_t *m) {
     return reformer_check_weights(m);
 }
 int crime_and_punishment_bytes_forward(const crime_and_punishment_bytes_t *m, const
-    crime_and_punishment_bytes_io_t *io, void *workspace) {
+        crime_and_punishment_bytes_io_t *io, void *workspace) {
     return reformer_forward(m, io, workspace);
 }
 const char *crime_and_punishment_bytes_strerror(int code) {

@@ -1,6 +1,6 @@
 /* crime-and-punishment-bytes.h: the Reformer model of crime-and-punishment-bytes.yaml, by
  * reformerc.
- * 
+ *
  *     crime_and_punishment_bytes_t m = {0};
  *     if ((error = crime_and_punishment_bytes_bind(&m, weights, bytes))) …
  *     workspace = 64-byte aligned memory of crime_and_punishment_bytes_workspace_bytes(length,
@@ -8,7 +8,7 @@
  *     crime_and_punishment_bytes_io_t io = {.input_ids = ids, .length = length, .logits =
  * logits};
  *     if ((error = crime_and_punishment_bytes_forward(&m, &io, workspace))) …
- * 
+ *
  * The caller owns all memory. After binding, a crime_and_punishment_bytes_t is read-only: any
  * number of threads
  * may call forward on it at once, each with a workspace of its own. Functions return 0
@@ -33,7 +33,7 @@ extern "C" {
 typedef reformer_model_t crime_and_punishment_bytes_t;
 /* One forward. Zero-initialise; NULL output = not wanted; `batch` and `length` in
  * shapes are the values given. All arrays are dense, row-major, the caller's:
- * 
+ *
  *     input_ids[batch][length]           token ids, 0 … 258 - 1
  *     attention_mask[batch][length]      1 = token, 0 = padding; NULL = all tokens
  *     batch                              rows given, 1 … 1; 0 = 1
@@ -44,7 +44,7 @@ typedef reformer_model_t crime_and_punishment_bytes_t;
  *     labels[batch][length]              for the loss: 0 … 258 - 1, -100 = ignore
  *     loss[1]                            out; asks for labels
  *     pool                               the product's own threads; NULL = built in
- * 
+ *
  * What this model does not have (other outputs of reformer_io_t) is an error to ask for. */
 typedef reformer_io_t crime_and_punishment_bytes_io_t;
 

@@ -1,8 +1,8 @@
 /* default.c: the Reformer model of default.yaml as C, by reformerc.
- * 
+ *
  *     cc -O2 -std=c11 $(reformerc --cflags) -c default.c
  *     cc … default.o $(reformerc --libs)
- * 
+ *
  * lengths: 4096; batch: 1; targets: x86-64-v3 */
 #include "default.h"
 #include "reformer_rt.h"
@@ -210,22 +210,22 @@ static inline f32x8 relu_f32x8(f32x8 x) {
 /* default.yaml:15: word and position embeddings into both streams
  * tasks [batch 1][block 64] */
 static void embed(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg, int64_t
-    task) {
+        task) {
     (void)scratch;
     (void)arg;
-    const int64_t batch = task / 64;
+    const int64_t batch = 0;
     const int64_t block = task % 64;
     const int32_t *restrict ids = call->slot[REFORMER_SLOT_IDS]; /* [1][4096] */
-    const float *w_embed_axis0 = (const float *)(const void *)(call->weights + 331776); /* [64][64]
-        */
-    const float *w_embed_word = (const float *)(const void *)(call->weights + 4096); /* [320][256]
-        */
-    float *restrict y1 = (float *)(void *)call->workspace; /* [1][4096][256]: [batch][rows][hidden]:
-        attention stream */
-    float *restrict y2 = (float *)(void *)(call->workspace + 4194304); /* [1][4096][256]:
-        [batch][rows][hidden]: feed-forward stream */
-    const float *w_embed_axis1 = (const float *)(const void *)(call->weights + 348160); /* [64][192]
-        */
+    /* [64][64] */
+    const float *w_embed_axis0 = (const float *)(const void *)(call->weights + 331776);
+    /* [320][256] */
+    const float *w_embed_word = (const float *)(const void *)(call->weights + 4096);
+    /* [1][4096][256]: [batch][rows][hidden]: attention stream */
+    float *restrict y1 = (float *)(void *)call->workspace;
+    /* [1][4096][256]: [batch][rows][hidden]: feed-forward stream */
+    float *restrict y2 = (float *)(void *)(call->workspace + 4194304);
+    /* [64][192] */
+    const float *w_embed_axis1 = (const float *)(const void *)(call->weights + 348160);
     for (int64_t i = 0; i < 64; i++) {
         const int32_t id = ids[batch * 4096 + block * 64 + i];
         const int64_t position = block * 64 + i;
@@ -249,31 +249,31 @@ static void embed(const reformer_call_t *call, unsigned char *scratch, const int
 /* default.yaml:3: local attention: norm and projections of a group of 1 heads
  * tasks [batch 1][block 64] */
 static void local_project(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-    int64_t task) {
-    const int64_t batch = task / 64;
+        int64_t task) {
+    const int64_t batch = 0;
     const int64_t block = task % 64;
     const int64_t layer = arg[0];
     const int64_t index = arg[1];
     const int64_t group = arg[2];
-    const float *restrict y2 = (const float *)(const void *)(call->workspace + 4194304); /*
-        [1][4096][256]: [batch][rows][hidden]: feed-forward stream */
-    const float *w_attention_norm_weight = (const float *)(const void *)(call->weights + 397312); /*
-        [6][256] */
-    const float *w_attention_norm_bias = (const float *)(const void *)(call->weights + 403456); /*
-        [6][256] */
+    /* [1][4096][256]: [batch][rows][hidden]: feed-forward stream */
+    const float *restrict y2 = (const float *)(const void *)(call->workspace + 4194304);
+    /* [6][256] */
+    const float *w_attention_norm_weight = (const float *)(const void *)(call->weights + 397312);
+    /* [6][256] */
+    const float *w_attention_norm_bias = (const float *)(const void *)(call->weights + 403456);
     float *restrict x = (float *)(void *)scratch; /* [64][272] */
-    const float *w_local_query = (const float *)(const void *)(call->weights + 8077312); /*
-        [3][12][2][256][32] */
-    float *restrict q = (float *)(void *)(call->workspace + 8388608); /* [1][1][4096][64]:
-        [batch][group][rows][head] */
-    const float *w_local_key = (const float *)(const void *)(call->weights + 10436608); /*
-        [3][12][2][256][32] */
-    float *restrict k = (float *)(void *)(call->workspace + 10485760); /* [1][1][4096][64]:
-        [batch][group][rows][head] */
-    const float *w_local_value = (const float *)(const void *)(call->weights + 12795904); /*
-        [3][12][2][256][32] */
-    float *restrict v = (float *)(void *)(call->workspace + 9437184); /* [1][1][4096][64]:
-        [batch][group][rows][head] */
+    /* [3][12][2][256][32] */
+    const float *w_local_query = (const float *)(const void *)(call->weights + 8077312);
+    /* [1][1][4096][64]: [batch][group][rows][head] */
+    float *restrict q = (float *)(void *)(call->workspace + 8388608);
+    /* [3][12][2][256][32] */
+    const float *w_local_key = (const float *)(const void *)(call->weights + 10436608);
+    /* [1][1][4096][64]: [batch][group][rows][head] */
+    float *restrict k = (float *)(void *)(call->workspace + 10485760);
+    /* [3][12][2][256][32] */
+    const float *w_local_value = (const float *)(const void *)(call->weights + 12795904);
+    /* [1][1][4096][64]: [batch][group][rows][head] */
+    float *restrict v = (float *)(void *)(call->workspace + 9437184);
     /* layer norm of 64 rows of 256 */
     for (int64_t i = 0; i < 64; i++) {
         f32x8 carried = splat_f32x8(0.0f);
@@ -305,7 +305,8 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
         for (int64_t v_1 = 0; v_1 < 32; v_1++) {
             const f32x8 diff = load_f32x8(&y2[(batch * 4096 + block * 64 + i) * 256 + v_1 * 8]) -
                 splat_f32x8(mean);
-            const f32x8 t = fma_f32x8(diff * splat_f32x8(scale),
+            const f32x8 t =
+                fma_f32x8(diff * splat_f32x8(scale),
                 load_f32x8(&w_attention_norm_weight[layer * 256 + v_1 * 8]),
                 load_f32x8(&w_attention_norm_bias[layer * 256 + v_1 * 8]));
             store_f32x8(&x[i * 272 + v_1 * 8], t);
@@ -339,19 +340,19 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                     const f32x8 s = splat_f32x8(x[tile * 6 * 272 + k_1]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[(tile * 6 + 1) * 272 + k_1]);
+                    const f32x8 s_1 = splat_f32x8(x[tile * 6 * 272 + k_1 + 272]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[(tile * 6 + 2) * 272 + k_1]);
+                    const f32x8 s_2 = splat_f32x8(x[tile * 6 * 272 + k_1 + 544]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[(tile * 6 + 3) * 272 + k_1]);
+                    const f32x8 s_3 = splat_f32x8(x[tile * 6 * 272 + k_1 + 816]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[(tile * 6 + 4) * 272 + k_1]);
+                    const f32x8 s_4 = splat_f32x8(x[tile * 6 * 272 + k_1 + 1088]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat_f32x8(x[(tile * 6 + 5) * 272 + k_1]);
+                    const f32x8 s_5 = splat_f32x8(x[tile * 6 * 272 + k_1 + 1360]);
                     acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
                     acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
@@ -359,26 +360,26 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                     acc0_0);
                 store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
                     8], acc0_1);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6 + 1) * 64 + column *
-                    16], acc1_0);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6 + 1) * 64 + column *
-                    16 + 8], acc1_1);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6 + 2) * 64 + column *
-                    16], acc2_0);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6 + 2) * 64 + column *
-                    16 + 8], acc2_1);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6 + 3) * 64 + column *
-                    16], acc3_0);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6 + 3) * 64 + column *
-                    16 + 8], acc3_1);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6 + 4) * 64 + column *
-                    16], acc4_0);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6 + 4) * 64 + column *
-                    16 + 8], acc4_1);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6 + 5) * 64 + column *
-                    16], acc5_0);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6 + 5) * 64 + column *
-                    16 + 8], acc5_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    64], acc1_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    72], acc1_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    128], acc2_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    136], acc2_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    192], acc3_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    200], acc3_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    256], acc4_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    264], acc4_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    320], acc5_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    328], acc5_1);
             }
             for (int64_t tile = 0; tile < 2; tile++) {
                 f32x8 acc0_0 = splat_f32x8(0.0f);
@@ -398,42 +399,42 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                     const f32x8 v_2 =
                         load_f32x8(&w_local_query[(((index * 12 + group + head) * 2 + panel) * 256 +
                         k_1) * 32 + rem * 16 + 8]);
-                    const f32x8 s = splat_f32x8(x[(tile * 5 + 54) * 272 + k_1]);
+                    const f32x8 s = splat_f32x8(x[tile * 5 * 272 + k_1 + 14688]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[(tile * 5 + 55) * 272 + k_1]);
+                    const f32x8 s_1 = splat_f32x8(x[tile * 5 * 272 + k_1 + 14960]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[(tile * 5 + 56) * 272 + k_1]);
+                    const f32x8 s_2 = splat_f32x8(x[tile * 5 * 272 + k_1 + 15232]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[(tile * 5 + 57) * 272 + k_1]);
+                    const f32x8 s_3 = splat_f32x8(x[tile * 5 * 272 + k_1 + 15504]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[(tile * 5 + 58) * 272 + k_1]);
+                    const f32x8 s_4 = splat_f32x8(x[tile * 5 * 272 + k_1 + 15776]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5 + 54) * 64 + column *
-                    16], acc0_0);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5 + 54) * 64 + column *
-                    16 + 8], acc0_1);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5 + 55) * 64 + column *
-                    16], acc1_0);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5 + 55) * 64 + column *
-                    16 + 8], acc1_1);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5 + 56) * 64 + column *
-                    16], acc2_0);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5 + 56) * 64 + column *
-                    16 + 8], acc2_1);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5 + 57) * 64 + column *
-                    16], acc3_0);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5 + 57) * 64 + column *
-                    16 + 8], acc3_1);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5 + 58) * 64 + column *
-                    16], acc4_0);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5 + 58) * 64 + column *
-                    16 + 8], acc4_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3456], acc0_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3464], acc0_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3520], acc1_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3528], acc1_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3584], acc2_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3592], acc2_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3648], acc3_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3656], acc3_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3712], acc4_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3720], acc4_1);
             }
         }
         /* → k */
@@ -463,19 +464,19 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                     const f32x8 s = splat_f32x8(x[tile * 6 * 272 + k_1]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[(tile * 6 + 1) * 272 + k_1]);
+                    const f32x8 s_1 = splat_f32x8(x[tile * 6 * 272 + k_1 + 272]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[(tile * 6 + 2) * 272 + k_1]);
+                    const f32x8 s_2 = splat_f32x8(x[tile * 6 * 272 + k_1 + 544]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[(tile * 6 + 3) * 272 + k_1]);
+                    const f32x8 s_3 = splat_f32x8(x[tile * 6 * 272 + k_1 + 816]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[(tile * 6 + 4) * 272 + k_1]);
+                    const f32x8 s_4 = splat_f32x8(x[tile * 6 * 272 + k_1 + 1088]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat_f32x8(x[(tile * 6 + 5) * 272 + k_1]);
+                    const f32x8 s_5 = splat_f32x8(x[tile * 6 * 272 + k_1 + 1360]);
                     acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
                     acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
@@ -483,26 +484,26 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                     acc0_0);
                 store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
                     8], acc0_1);
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6 + 1) * 64 + column *
-                    16], acc1_0);
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6 + 1) * 64 + column *
-                    16 + 8], acc1_1);
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6 + 2) * 64 + column *
-                    16], acc2_0);
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6 + 2) * 64 + column *
-                    16 + 8], acc2_1);
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6 + 3) * 64 + column *
-                    16], acc3_0);
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6 + 3) * 64 + column *
-                    16 + 8], acc3_1);
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6 + 4) * 64 + column *
-                    16], acc4_0);
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6 + 4) * 64 + column *
-                    16 + 8], acc4_1);
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6 + 5) * 64 + column *
-                    16], acc5_0);
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6 + 5) * 64 + column *
-                    16 + 8], acc5_1);
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    64], acc1_0);
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    72], acc1_1);
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    128], acc2_0);
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    136], acc2_1);
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    192], acc3_0);
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    200], acc3_1);
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    256], acc4_0);
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    264], acc4_1);
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    320], acc5_0);
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    328], acc5_1);
             }
             for (int64_t tile = 0; tile < 2; tile++) {
                 f32x8 acc0_0 = splat_f32x8(0.0f);
@@ -522,42 +523,42 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                     const f32x8 v_2 =
                         load_f32x8(&w_local_key[(((index * 12 + group + head) * 2 + panel) * 256 +
                         k_1) * 32 + rem * 16 + 8]);
-                    const f32x8 s = splat_f32x8(x[(tile * 5 + 54) * 272 + k_1]);
+                    const f32x8 s = splat_f32x8(x[tile * 5 * 272 + k_1 + 14688]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[(tile * 5 + 55) * 272 + k_1]);
+                    const f32x8 s_1 = splat_f32x8(x[tile * 5 * 272 + k_1 + 14960]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[(tile * 5 + 56) * 272 + k_1]);
+                    const f32x8 s_2 = splat_f32x8(x[tile * 5 * 272 + k_1 + 15232]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[(tile * 5 + 57) * 272 + k_1]);
+                    const f32x8 s_3 = splat_f32x8(x[tile * 5 * 272 + k_1 + 15504]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[(tile * 5 + 58) * 272 + k_1]);
+                    const f32x8 s_4 = splat_f32x8(x[tile * 5 * 272 + k_1 + 15776]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 5 + 54) * 64 + column *
-                    16], acc0_0);
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 5 + 54) * 64 + column *
-                    16 + 8], acc0_1);
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 5 + 55) * 64 + column *
-                    16], acc1_0);
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 5 + 55) * 64 + column *
-                    16 + 8], acc1_1);
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 5 + 56) * 64 + column *
-                    16], acc2_0);
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 5 + 56) * 64 + column *
-                    16 + 8], acc2_1);
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 5 + 57) * 64 + column *
-                    16], acc3_0);
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 5 + 57) * 64 + column *
-                    16 + 8], acc3_1);
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 5 + 58) * 64 + column *
-                    16], acc4_0);
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 5 + 58) * 64 + column *
-                    16 + 8], acc4_1);
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3456], acc0_0);
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3464], acc0_1);
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3520], acc1_0);
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3528], acc1_1);
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3584], acc2_0);
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3592], acc2_1);
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3648], acc3_0);
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3656], acc3_1);
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3712], acc4_0);
+                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3720], acc4_1);
             }
         }
         /* → v */
@@ -587,19 +588,19 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                     const f32x8 s = splat_f32x8(x[tile * 6 * 272 + k_1]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[(tile * 6 + 1) * 272 + k_1]);
+                    const f32x8 s_1 = splat_f32x8(x[tile * 6 * 272 + k_1 + 272]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[(tile * 6 + 2) * 272 + k_1]);
+                    const f32x8 s_2 = splat_f32x8(x[tile * 6 * 272 + k_1 + 544]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[(tile * 6 + 3) * 272 + k_1]);
+                    const f32x8 s_3 = splat_f32x8(x[tile * 6 * 272 + k_1 + 816]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[(tile * 6 + 4) * 272 + k_1]);
+                    const f32x8 s_4 = splat_f32x8(x[tile * 6 * 272 + k_1 + 1088]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat_f32x8(x[(tile * 6 + 5) * 272 + k_1]);
+                    const f32x8 s_5 = splat_f32x8(x[tile * 6 * 272 + k_1 + 1360]);
                     acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
                     acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
@@ -607,26 +608,26 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                     acc0_0);
                 store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
                     8], acc0_1);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6 + 1) * 64 + column *
-                    16], acc1_0);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6 + 1) * 64 + column *
-                    16 + 8], acc1_1);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6 + 2) * 64 + column *
-                    16], acc2_0);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6 + 2) * 64 + column *
-                    16 + 8], acc2_1);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6 + 3) * 64 + column *
-                    16], acc3_0);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6 + 3) * 64 + column *
-                    16 + 8], acc3_1);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6 + 4) * 64 + column *
-                    16], acc4_0);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6 + 4) * 64 + column *
-                    16 + 8], acc4_1);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6 + 5) * 64 + column *
-                    16], acc5_0);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6 + 5) * 64 + column *
-                    16 + 8], acc5_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    64], acc1_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    72], acc1_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    128], acc2_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    136], acc2_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    192], acc3_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    200], acc3_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    256], acc4_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    264], acc4_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    320], acc5_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    328], acc5_1);
             }
             for (int64_t tile = 0; tile < 2; tile++) {
                 f32x8 acc0_0 = splat_f32x8(0.0f);
@@ -646,42 +647,42 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                     const f32x8 v_2 =
                         load_f32x8(&w_local_value[(((index * 12 + group + head) * 2 + panel) * 256 +
                         k_1) * 32 + rem * 16 + 8]);
-                    const f32x8 s = splat_f32x8(x[(tile * 5 + 54) * 272 + k_1]);
+                    const f32x8 s = splat_f32x8(x[tile * 5 * 272 + k_1 + 14688]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[(tile * 5 + 55) * 272 + k_1]);
+                    const f32x8 s_1 = splat_f32x8(x[tile * 5 * 272 + k_1 + 14960]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[(tile * 5 + 56) * 272 + k_1]);
+                    const f32x8 s_2 = splat_f32x8(x[tile * 5 * 272 + k_1 + 15232]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[(tile * 5 + 57) * 272 + k_1]);
+                    const f32x8 s_3 = splat_f32x8(x[tile * 5 * 272 + k_1 + 15504]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[(tile * 5 + 58) * 272 + k_1]);
+                    const f32x8 s_4 = splat_f32x8(x[tile * 5 * 272 + k_1 + 15776]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5 + 54) * 64 + column *
-                    16], acc0_0);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5 + 54) * 64 + column *
-                    16 + 8], acc0_1);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5 + 55) * 64 + column *
-                    16], acc1_0);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5 + 55) * 64 + column *
-                    16 + 8], acc1_1);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5 + 56) * 64 + column *
-                    16], acc2_0);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5 + 56) * 64 + column *
-                    16 + 8], acc2_1);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5 + 57) * 64 + column *
-                    16], acc3_0);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5 + 57) * 64 + column *
-                    16 + 8], acc3_1);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5 + 58) * 64 + column *
-                    16], acc4_0);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5 + 58) * 64 + column *
-                    16 + 8], acc4_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3456], acc0_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3464], acc0_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3520], acc1_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3528], acc1_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3584], acc2_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3592], acc2_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3648], acc3_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3656], acc3_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3712], acc4_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3720], acc4_1);
             }
         }
     }
@@ -690,40 +691,40 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
 /* default.yaml:21: local attention: chunks of 64 against 1 before and 0 after
  * tasks [batch 1][head 1][chunk 64] */
 static void local_attention(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-    int64_t task) {
+        int64_t task) {
     (void)arg;
-    const int64_t batch = task / 64;
-    const int64_t head = task / 64 % 1;
+    const int64_t batch = 0;
+    const int64_t head = 0;
     const int64_t chunk = task % 64;
-    float *restrict q = (float *)(void *)(call->workspace + 8388608); /* [1][1][4096][64]:
-        [batch][group][rows][head] */
+    /* [1][1][4096][64]: [batch][group][rows][head] */
+    float *restrict q = (float *)(void *)(call->workspace + 8388608);
     float *restrict queries = (float *)(void *)scratch; /* [1][64][64] */
     int32_t *restrict query_pos = (int32_t *)(void *)(scratch + 16384); /* [1][64] */
-    const float *restrict k = (const float *)(const void *)(call->workspace + 10485760); /*
-        [1][1][4096][64]: [batch][group][rows][head] */
+    /* [1][1][4096][64]: [batch][group][rows][head] */
+    const float *restrict k = (const float *)(const void *)(call->workspace + 10485760);
     const int32_t *restrict key = call->slot[REFORMER_SLOT_KEY]; /* [1][4096] */
     float *restrict scores = (float *)(void *)(scratch + 16640); /* [128][16] */
     float *restrict inverse = (float *)(void *)(scratch + 24832); /* [16] */
-    const float *restrict v = (const float *)(const void *)(call->workspace + 9437184); /*
-        [1][1][4096][64]: [batch][group][rows][head] */
+    /* [1][1][4096][64]: [batch][group][rows][head] */
+    const float *restrict v = (const float *)(const void *)(call->workspace + 9437184);
     for (int64_t lane = 0; lane < 8; lane++) {
         for (int64_t d = 0; d < 8; d++) {
-            const f32x8 v_1 = load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + lane * 8) * 64 + d
-                * 8]);
-            const f32x8 v_2 = load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + lane * 8 + 1) * 64
-                + d * 8]);
-            const f32x8 v_3 = load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + lane * 8 + 2) * 64
-                + d * 8]);
-            const f32x8 v_4 = load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + lane * 8 + 3) * 64
-                + d * 8]);
-            const f32x8 v_5 = load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + lane * 8 + 4) * 64
-                + d * 8]);
-            const f32x8 v_6 = load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + lane * 8 + 5) * 64
-                + d * 8]);
-            const f32x8 v_7 = load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + lane * 8 + 6) * 64
-                + d * 8]);
-            const f32x8 v_8 = load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + lane * 8 + 7) * 64
-                + d * 8]);
+            const f32x8 v_1 =
+                load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + lane * 8) * 64 + d * 8]);
+            const f32x8 v_2 =
+                load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + lane * 8) * 64 + d * 8 + 64]);
+            const f32x8 v_3 =
+                load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + lane * 8) * 64 + d * 8 + 128]);
+            const f32x8 v_4 =
+                load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + lane * 8) * 64 + d * 8 + 192]);
+            const f32x8 v_5 =
+                load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + lane * 8) * 64 + d * 8 + 256]);
+            const f32x8 v_6 =
+                load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + lane * 8) * 64 + d * 8 + 320]);
+            const f32x8 v_7 =
+                load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + lane * 8) * 64 + d * 8 + 384]);
+            const f32x8 v_8 =
+                load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + lane * 8) * 64 + d * 8 + 448]);
             const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
             const f32x8 mix_1 = shuffle_high1_f32x8(v_1, v_2);
             const f32x8 mix_2 = shuffle_low1_f32x8(v_3, v_4);
@@ -741,13 +742,13 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
             const f32x8 mix_14 = shuffle_low2_f32x8(mix_5, mix_7);
             const f32x8 mix_15 = shuffle_high2_f32x8(mix_5, mix_7);
             store_f32x8(&queries[d * 8 * 64 + lane * 8], shuffle_low4_f32x8(mix_8, mix_12));
-            store_f32x8(&queries[(d * 8 + 1) * 64 + lane * 8], shuffle_low4_f32x8(mix_10, mix_14));
-            store_f32x8(&queries[(d * 8 + 2) * 64 + lane * 8], shuffle_low4_f32x8(mix_9, mix_13));
-            store_f32x8(&queries[(d * 8 + 3) * 64 + lane * 8], shuffle_low4_f32x8(mix_11, mix_15));
-            store_f32x8(&queries[(d * 8 + 4) * 64 + lane * 8], shuffle_high4_f32x8(mix_8, mix_12));
-            store_f32x8(&queries[(d * 8 + 5) * 64 + lane * 8], shuffle_high4_f32x8(mix_10, mix_14));
-            store_f32x8(&queries[(d * 8 + 6) * 64 + lane * 8], shuffle_high4_f32x8(mix_9, mix_13));
-            store_f32x8(&queries[(d * 8 + 7) * 64 + lane * 8], shuffle_high4_f32x8(mix_11, mix_15));
+            store_f32x8(&queries[d * 8 * 64 + lane * 8 + 64], shuffle_low4_f32x8(mix_10, mix_14));
+            store_f32x8(&queries[d * 8 * 64 + lane * 8 + 128], shuffle_low4_f32x8(mix_9, mix_13));
+            store_f32x8(&queries[d * 8 * 64 + lane * 8 + 192], shuffle_low4_f32x8(mix_11, mix_15));
+            store_f32x8(&queries[d * 8 * 64 + lane * 8 + 256], shuffle_high4_f32x8(mix_8, mix_12));
+            store_f32x8(&queries[d * 8 * 64 + lane * 8 + 320], shuffle_high4_f32x8(mix_10, mix_14));
+            store_f32x8(&queries[d * 8 * 64 + lane * 8 + 384], shuffle_high4_f32x8(mix_9, mix_13));
+            store_f32x8(&queries[d * 8 * 64 + lane * 8 + 448], shuffle_high4_f32x8(mix_11, mix_15));
         }
     }
     for (int64_t lane = 0; lane < 64; lane++) {
@@ -776,33 +777,33 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                 for (int64_t k_1 = 0; k_1 < 64; k_1++) {
                     const f32x8 v_1 = load_f32x8(&queries[k_1 * 64 + panel * 16]);
                     const f32x8 v_2 = load_f32x8(&queries[k_1 * 64 + panel * 16 + 8]);
-                    const f32x8 s = splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 6) *
-                        64 + k_1]);
+                    const f32x8 s =
+                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 6) * 64 + k_1]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 =
-                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 6 + 1) * 64 +
-                        k_1]);
+                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 6) * 64 + k_1 +
+                        64]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
                     const f32x8 s_2 =
-                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 6 + 2) * 64 +
-                        k_1]);
+                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 6) * 64 + k_1 +
+                        128]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
                     const f32x8 s_3 =
-                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 6 + 3) * 64 +
-                        k_1]);
+                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 6) * 64 + k_1 +
+                        192]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
                     const f32x8 s_4 =
-                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 6 + 4) * 64 +
-                        k_1]);
+                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 6) * 64 + k_1 +
+                        256]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                     const f32x8 s_5 =
-                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 6 + 5) * 64 +
-                        k_1]);
+                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 6) * 64 + k_1 +
+                        320]);
                     acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
                     acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
@@ -822,55 +823,55 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                 const f32x8 pick_2 = select_f32x8(less_1, acc1_0 * splat_f32x8(0.125f),
                     splat_f32x8(-1e+30f));
                 const f32x8 high_2 = max_f32x8(high, pick_2);
-                store_f32x8(&scores[(o * 64 + keys * 6 + 1) * 16], pick_2);
+                store_f32x8(&scores[(o * 64 + keys * 6) * 16 + 16], pick_2);
                 const f32x8 pick_3 = select_f32x8(less_1, acc1_1 * splat_f32x8(0.125f),
                     splat_f32x8(-1e+30f));
                 const f32x8 high_3 = max_f32x8(high_1, pick_3);
-                store_f32x8(&scores[(o * 64 + keys * 6 + 1) * 16 + 8], pick_3);
+                store_f32x8(&scores[(o * 64 + keys * 6) * 16 + 24], pick_3);
                 const i32x8 less_2 =
                     (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + keys * 6 + 2]) <
                     splat_i32x8(1073741824));
                 const f32x8 pick_4 = select_f32x8(less_2, acc2_0 * splat_f32x8(0.125f),
                     splat_f32x8(-1e+30f));
                 const f32x8 high_4 = max_f32x8(high_2, pick_4);
-                store_f32x8(&scores[(o * 64 + keys * 6 + 2) * 16], pick_4);
+                store_f32x8(&scores[(o * 64 + keys * 6) * 16 + 32], pick_4);
                 const f32x8 pick_5 = select_f32x8(less_2, acc2_1 * splat_f32x8(0.125f),
                     splat_f32x8(-1e+30f));
                 const f32x8 high_5 = max_f32x8(high_3, pick_5);
-                store_f32x8(&scores[(o * 64 + keys * 6 + 2) * 16 + 8], pick_5);
+                store_f32x8(&scores[(o * 64 + keys * 6) * 16 + 40], pick_5);
                 const i32x8 less_3 =
                     (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + keys * 6 + 3]) <
                     splat_i32x8(1073741824));
                 const f32x8 pick_6 = select_f32x8(less_3, acc3_0 * splat_f32x8(0.125f),
                     splat_f32x8(-1e+30f));
                 const f32x8 high_6 = max_f32x8(high_4, pick_6);
-                store_f32x8(&scores[(o * 64 + keys * 6 + 3) * 16], pick_6);
+                store_f32x8(&scores[(o * 64 + keys * 6) * 16 + 48], pick_6);
                 const f32x8 pick_7 = select_f32x8(less_3, acc3_1 * splat_f32x8(0.125f),
                     splat_f32x8(-1e+30f));
                 const f32x8 high_7 = max_f32x8(high_5, pick_7);
-                store_f32x8(&scores[(o * 64 + keys * 6 + 3) * 16 + 8], pick_7);
+                store_f32x8(&scores[(o * 64 + keys * 6) * 16 + 56], pick_7);
                 const i32x8 less_4 =
                     (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + keys * 6 + 4]) <
                     splat_i32x8(1073741824));
                 const f32x8 pick_8 = select_f32x8(less_4, acc4_0 * splat_f32x8(0.125f),
                     splat_f32x8(-1e+30f));
                 const f32x8 high_8 = max_f32x8(high_6, pick_8);
-                store_f32x8(&scores[(o * 64 + keys * 6 + 4) * 16], pick_8);
+                store_f32x8(&scores[(o * 64 + keys * 6) * 16 + 64], pick_8);
                 const f32x8 pick_9 = select_f32x8(less_4, acc4_1 * splat_f32x8(0.125f),
                     splat_f32x8(-1e+30f));
                 const f32x8 high_9 = max_f32x8(high_7, pick_9);
-                store_f32x8(&scores[(o * 64 + keys * 6 + 4) * 16 + 8], pick_9);
+                store_f32x8(&scores[(o * 64 + keys * 6) * 16 + 72], pick_9);
                 const i32x8 less_5 =
                     (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + keys * 6 + 5]) <
                     splat_i32x8(1073741824));
                 const f32x8 pick_10 = select_f32x8(less_5, acc5_0 * splat_f32x8(0.125f),
                     splat_f32x8(-1e+30f));
                 carried = max_f32x8(high_8, pick_10);
-                store_f32x8(&scores[(o * 64 + keys * 6 + 5) * 16], pick_10);
+                store_f32x8(&scores[(o * 64 + keys * 6) * 16 + 80], pick_10);
                 const f32x8 pick_11 = select_f32x8(less_5, acc5_1 * splat_f32x8(0.125f),
                     splat_f32x8(-1e+30f));
                 carried_1 = max_f32x8(high_9, pick_11);
-                store_f32x8(&scores[(o * 64 + keys * 6 + 5) * 16 + 8], pick_11);
+                store_f32x8(&scores[(o * 64 + keys * 6) * 16 + 88], pick_11);
             }
             f32x8 carried_2 = carried;
             f32x8 carried_3 = carried_1;
@@ -889,28 +890,28 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                     const f32x8 v_1 = load_f32x8(&queries[k_1 * 64 + panel * 16]);
                     const f32x8 v_2 = load_f32x8(&queries[k_1 * 64 + panel * 16 + 8]);
                     const f32x8 s =
-                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 5 + 54) * 64 +
-                        k_1]);
+                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 5) * 64 + k_1 +
+                        3456]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 =
-                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 5 + 55) * 64 +
-                        k_1]);
+                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 5) * 64 + k_1 +
+                        3520]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
                     const f32x8 s_2 =
-                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 5 + 56) * 64 +
-                        k_1]);
+                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 5) * 64 + k_1 +
+                        3584]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
                     const f32x8 s_3 =
-                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 5 + 57) * 64 +
-                        k_1]);
+                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 5) * 64 + k_1 +
+                        3648]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
                     const f32x8 s_4 =
-                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 5 + 58) * 64 +
-                        k_1]);
+                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 5) * 64 + k_1 +
+                        3712]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
@@ -920,55 +921,55 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                 const f32x8 pick = select_f32x8(less, acc0_0 * splat_f32x8(0.125f),
                     splat_f32x8(-1e+30f));
                 const f32x8 high = max_f32x8(carried_2, pick);
-                store_f32x8(&scores[(o * 64 + keys * 5 + 54) * 16], pick);
+                store_f32x8(&scores[(o * 64 + keys * 5) * 16 + 864], pick);
                 const f32x8 pick_1 = select_f32x8(less, acc0_1 * splat_f32x8(0.125f),
                     splat_f32x8(-1e+30f));
                 const f32x8 high_1 = max_f32x8(carried_3, pick_1);
-                store_f32x8(&scores[(o * 64 + keys * 5 + 54) * 16 + 8], pick_1);
+                store_f32x8(&scores[(o * 64 + keys * 5) * 16 + 872], pick_1);
                 const i32x8 less_1 =
                     (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + keys * 5 + 55]) <
                     splat_i32x8(1073741824));
                 const f32x8 pick_2 = select_f32x8(less_1, acc1_0 * splat_f32x8(0.125f),
                     splat_f32x8(-1e+30f));
                 const f32x8 high_2 = max_f32x8(high, pick_2);
-                store_f32x8(&scores[(o * 64 + keys * 5 + 55) * 16], pick_2);
+                store_f32x8(&scores[(o * 64 + keys * 5) * 16 + 880], pick_2);
                 const f32x8 pick_3 = select_f32x8(less_1, acc1_1 * splat_f32x8(0.125f),
                     splat_f32x8(-1e+30f));
                 const f32x8 high_3 = max_f32x8(high_1, pick_3);
-                store_f32x8(&scores[(o * 64 + keys * 5 + 55) * 16 + 8], pick_3);
+                store_f32x8(&scores[(o * 64 + keys * 5) * 16 + 888], pick_3);
                 const i32x8 less_2 =
                     (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + keys * 5 + 56]) <
                     splat_i32x8(1073741824));
                 const f32x8 pick_4 = select_f32x8(less_2, acc2_0 * splat_f32x8(0.125f),
                     splat_f32x8(-1e+30f));
                 const f32x8 high_4 = max_f32x8(high_2, pick_4);
-                store_f32x8(&scores[(o * 64 + keys * 5 + 56) * 16], pick_4);
+                store_f32x8(&scores[(o * 64 + keys * 5) * 16 + 896], pick_4);
                 const f32x8 pick_5 = select_f32x8(less_2, acc2_1 * splat_f32x8(0.125f),
                     splat_f32x8(-1e+30f));
                 const f32x8 high_5 = max_f32x8(high_3, pick_5);
-                store_f32x8(&scores[(o * 64 + keys * 5 + 56) * 16 + 8], pick_5);
+                store_f32x8(&scores[(o * 64 + keys * 5) * 16 + 904], pick_5);
                 const i32x8 less_3 =
                     (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + keys * 5 + 57]) <
                     splat_i32x8(1073741824));
                 const f32x8 pick_6 = select_f32x8(less_3, acc3_0 * splat_f32x8(0.125f),
                     splat_f32x8(-1e+30f));
                 const f32x8 high_6 = max_f32x8(high_4, pick_6);
-                store_f32x8(&scores[(o * 64 + keys * 5 + 57) * 16], pick_6);
+                store_f32x8(&scores[(o * 64 + keys * 5) * 16 + 912], pick_6);
                 const f32x8 pick_7 = select_f32x8(less_3, acc3_1 * splat_f32x8(0.125f),
                     splat_f32x8(-1e+30f));
                 const f32x8 high_7 = max_f32x8(high_5, pick_7);
-                store_f32x8(&scores[(o * 64 + keys * 5 + 57) * 16 + 8], pick_7);
+                store_f32x8(&scores[(o * 64 + keys * 5) * 16 + 920], pick_7);
                 const i32x8 less_4 =
                     (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + keys * 5 + 58]) <
                     splat_i32x8(1073741824));
                 const f32x8 pick_8 = select_f32x8(less_4, acc4_0 * splat_f32x8(0.125f),
                     splat_f32x8(-1e+30f));
                 carried_2 = max_f32x8(high_6, pick_8);
-                store_f32x8(&scores[(o * 64 + keys * 5 + 58) * 16], pick_8);
+                store_f32x8(&scores[(o * 64 + keys * 5) * 16 + 928], pick_8);
                 const f32x8 pick_9 = select_f32x8(less_4, acc4_1 * splat_f32x8(0.125f),
                     splat_f32x8(-1e+30f));
                 carried_3 = max_f32x8(high_7, pick_9);
-                store_f32x8(&scores[(o * 64 + keys * 5 + 58) * 16 + 8], pick_9);
+                store_f32x8(&scores[(o * 64 + keys * 5) * 16 + 936], pick_9);
             }
             most = carried_2;
             most_1 = carried_3;
@@ -1039,30 +1040,30 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                 store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6) * 64 +
                     column * 16 + 8], carried_1 * s);
                 const f32x8 s_1 = splat_f32x8(inverse[tile * 6 + 1]);
-                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6 + 1) * 64
-                    + column * 16], carried_2 * s_1);
-                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6 + 1) * 64
-                    + column * 16 + 8], carried_3 * s_1);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6) * 64 +
+                    column * 16 + 64], carried_2 * s_1);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6) * 64 +
+                    column * 16 + 72], carried_3 * s_1);
                 const f32x8 s_2 = splat_f32x8(inverse[tile * 6 + 2]);
-                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6 + 2) * 64
-                    + column * 16], carried_4 * s_2);
-                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6 + 2) * 64
-                    + column * 16 + 8], carried_5 * s_2);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6) * 64 +
+                    column * 16 + 128], carried_4 * s_2);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6) * 64 +
+                    column * 16 + 136], carried_5 * s_2);
                 const f32x8 s_3 = splat_f32x8(inverse[tile * 6 + 3]);
-                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6 + 3) * 64
-                    + column * 16], carried_6 * s_3);
-                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6 + 3) * 64
-                    + column * 16 + 8], carried_7 * s_3);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6) * 64 +
+                    column * 16 + 192], carried_6 * s_3);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6) * 64 +
+                    column * 16 + 200], carried_7 * s_3);
                 const f32x8 s_4 = splat_f32x8(inverse[tile * 6 + 4]);
-                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6 + 4) * 64
-                    + column * 16], carried_8 * s_4);
-                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6 + 4) * 64
-                    + column * 16 + 8], carried_9 * s_4);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6) * 64 +
+                    column * 16 + 256], carried_8 * s_4);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6) * 64 +
+                    column * 16 + 264], carried_9 * s_4);
                 const f32x8 s_5 = splat_f32x8(inverse[tile * 6 + 5]);
-                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6 + 5) * 64
-                    + column * 16], carried_10 * s_5);
-                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6 + 5) * 64
-                    + column * 16 + 8], carried_11 * s_5);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6) * 64 +
+                    column * 16 + 320], carried_10 * s_5);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6) * 64 +
+                    column * 16 + 328], carried_11 * s_5);
             }
             for (int64_t tile = 0; tile < 2; tile++) {
                 f32x8 carried = splat_f32x8(0.0f);
@@ -1102,30 +1103,30 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                     }
                 }
                 const f32x8 s = splat_f32x8(inverse[tile * 5 + 6]);
-                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 5 + 6) * 64
-                    + column * 16], carried * s);
-                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 5 + 6) * 64
-                    + column * 16 + 8], carried_1 * s);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 5) * 64 +
+                    column * 16 + 384], carried * s);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 5) * 64 +
+                    column * 16 + 392], carried_1 * s);
                 const f32x8 s_1 = splat_f32x8(inverse[tile * 5 + 7]);
-                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 5 + 7) * 64
-                    + column * 16], carried_2 * s_1);
-                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 5 + 7) * 64
-                    + column * 16 + 8], carried_3 * s_1);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 5) * 64 +
+                    column * 16 + 448], carried_2 * s_1);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 5) * 64 +
+                    column * 16 + 456], carried_3 * s_1);
                 const f32x8 s_2 = splat_f32x8(inverse[tile * 5 + 8]);
-                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 5 + 8) * 64
-                    + column * 16], carried_4 * s_2);
-                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 5 + 8) * 64
-                    + column * 16 + 8], carried_5 * s_2);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 5) * 64 +
+                    column * 16 + 512], carried_4 * s_2);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 5) * 64 +
+                    column * 16 + 520], carried_5 * s_2);
                 const f32x8 s_3 = splat_f32x8(inverse[tile * 5 + 9]);
-                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 5 + 9) * 64
-                    + column * 16], carried_6 * s_3);
-                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 5 + 9) * 64
-                    + column * 16 + 8], carried_7 * s_3);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 5) * 64 +
+                    column * 16 + 576], carried_6 * s_3);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 5) * 64 +
+                    column * 16 + 584], carried_7 * s_3);
                 const f32x8 s_4 = splat_f32x8(inverse[tile * 5 + 10]);
-                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 5 + 10) *
-                    64 + column * 16], carried_8 * s_4);
-                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 5 + 10) *
-                    64 + column * 16 + 8], carried_9 * s_4);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 5) * 64 +
+                    column * 16 + 640], carried_8 * s_4);
+                store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 5) * 64 +
+                    column * 16 + 648], carried_9 * s_4);
             }
         }
     }
@@ -1134,18 +1135,18 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
 /* default.yaml:3: local attention: output of a group of heads, added to stream 1
  * tasks [batch 1][block 64] */
 static void local_output(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-    int64_t task) {
-    const int64_t batch = task / 64;
+        int64_t task) {
+    const int64_t batch = 0;
     const int64_t block = task % 64;
     const int64_t index = arg[0];
     const int64_t group = arg[1];
-    const float *restrict q = (const float *)(const void *)(call->workspace + 8388608); /*
-        [1][1][4096][64]: [batch][group][rows][head] */
+    /* [1][1][4096][64]: [batch][group][rows][head] */
+    const float *restrict q = (const float *)(const void *)(call->workspace + 8388608);
     float *restrict heads = (float *)(void *)scratch; /* [64][80] */
-    const float *w_local_output = (const float *)(const void *)(call->weights + 15155200); /*
-        [3][8][768][32] */
-    float *restrict y1 = (float *)(void *)call->workspace; /* [1][4096][256]: [batch][rows][hidden]:
-        attention stream */
+    /* [3][8][768][32] */
+    const float *w_local_output = (const float *)(const void *)(call->weights + 15155200);
+    /* [1][4096][256]: [batch][rows][hidden]: attention stream */
+    float *restrict y1 = (float *)(void *)call->workspace;
     for (int64_t i = 0; i < 64; i++) {
         for (int64_t head = 0; head < 1; head++) {
             for (int64_t v = 0; v < 8; v++) {
@@ -1180,70 +1181,70 @@ static void local_output(const reformer_call_t *call, unsigned char *scratch, co
                 const f32x8 s = splat_f32x8(heads[tile * 6 * 80 + k]);
                 acc0_0 = fma_f32x8(s, v, acc0_0);
                 acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(heads[(tile * 6 + 1) * 80 + k]);
+                const f32x8 s_1 = splat_f32x8(heads[tile * 6 * 80 + k + 80]);
                 acc1_0 = fma_f32x8(s_1, v, acc1_0);
                 acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(heads[(tile * 6 + 2) * 80 + k]);
+                const f32x8 s_2 = splat_f32x8(heads[tile * 6 * 80 + k + 160]);
                 acc2_0 = fma_f32x8(s_2, v, acc2_0);
                 acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(heads[(tile * 6 + 3) * 80 + k]);
+                const f32x8 s_3 = splat_f32x8(heads[tile * 6 * 80 + k + 240]);
                 acc3_0 = fma_f32x8(s_3, v, acc3_0);
                 acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(heads[(tile * 6 + 4) * 80 + k]);
+                const f32x8 s_4 = splat_f32x8(heads[tile * 6 * 80 + k + 320]);
                 acc4_0 = fma_f32x8(s_4, v, acc4_0);
                 acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
-                const f32x8 s_5 = splat_f32x8(heads[(tile * 6 + 5) * 80 + k]);
+                const f32x8 s_5 = splat_f32x8(heads[tile * 6 * 80 + k + 400]);
                 acc5_0 = fma_f32x8(s_5, v, acc5_0);
                 acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
             }
-            const f32x8 v = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column *
-                16]);
+            const f32x8 v =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16]);
             store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16], v +
                 acc0_0);
-            const f32x8 v_1 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column *
-                16 + 8]);
+            const f32x8 v_1 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 8]);
             store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 8], v_1 +
                 acc0_1);
-            const f32x8 v_2 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 1) * 256 +
-                column * 16]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 1) * 256 + column * 16], v_2 +
+            const f32x8 v_2 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 256]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 256], v_2 +
                 acc1_0);
-            const f32x8 v_3 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 1) * 256 +
-                column * 16 + 8]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 1) * 256 + column * 16 + 8], v_3
-                + acc1_1);
-            const f32x8 v_4 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 2) * 256 +
-                column * 16]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 2) * 256 + column * 16], v_4 +
+            const f32x8 v_3 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 264]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 264], v_3 +
+                acc1_1);
+            const f32x8 v_4 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 512]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 512], v_4 +
                 acc2_0);
-            const f32x8 v_5 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 2) * 256 +
-                column * 16 + 8]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 2) * 256 + column * 16 + 8], v_5
-                + acc2_1);
-            const f32x8 v_6 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 3) * 256 +
-                column * 16]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 3) * 256 + column * 16], v_6 +
+            const f32x8 v_5 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 520]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 520], v_5 +
+                acc2_1);
+            const f32x8 v_6 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 768]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 768], v_6 +
                 acc3_0);
-            const f32x8 v_7 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 3) * 256 +
-                column * 16 + 8]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 3) * 256 + column * 16 + 8], v_7
-                + acc3_1);
-            const f32x8 v_8 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 4) * 256 +
-                column * 16]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 4) * 256 + column * 16], v_8 +
-                acc4_0);
-            const f32x8 v_9 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 4) * 256 +
-                column * 16 + 8]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 4) * 256 + column * 16 + 8], v_9
+            const f32x8 v_7 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 776]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 776], v_7 +
+                acc3_1);
+            const f32x8 v_8 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1024]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1024], v_8
+                + acc4_0);
+            const f32x8 v_9 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1032]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1032], v_9
                 + acc4_1);
-            const f32x8 v_10 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 5) * 256 +
-                column * 16]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 5) * 256 + column * 16], v_10 +
-                acc5_0);
-            const f32x8 v_11 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 5) * 256 +
-                column * 16 + 8]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 5) * 256 + column * 16 + 8],
-                v_11 + acc5_1);
+            const f32x8 v_10 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1280]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1280], v_10
+                + acc5_0);
+            const f32x8 v_11 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1288]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1288], v_11
+                + acc5_1);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
             f32x8 acc0_0 = splat_f32x8(0.0f);
@@ -1263,62 +1264,62 @@ static void local_output(const reformer_call_t *call, unsigned char *scratch, co
                 const f32x8 v_1 =
                     load_f32x8(&w_local_output[((index * 8 + panel) * 768 + k + group * 64) * 32 +
                     rem * 16 + 8]);
-                const f32x8 s = splat_f32x8(heads[(tile * 5 + 54) * 80 + k]);
+                const f32x8 s = splat_f32x8(heads[tile * 5 * 80 + k + 4320]);
                 acc0_0 = fma_f32x8(s, v, acc0_0);
                 acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(heads[(tile * 5 + 55) * 80 + k]);
+                const f32x8 s_1 = splat_f32x8(heads[tile * 5 * 80 + k + 4400]);
                 acc1_0 = fma_f32x8(s_1, v, acc1_0);
                 acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(heads[(tile * 5 + 56) * 80 + k]);
+                const f32x8 s_2 = splat_f32x8(heads[tile * 5 * 80 + k + 4480]);
                 acc2_0 = fma_f32x8(s_2, v, acc2_0);
                 acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(heads[(tile * 5 + 57) * 80 + k]);
+                const f32x8 s_3 = splat_f32x8(heads[tile * 5 * 80 + k + 4560]);
                 acc3_0 = fma_f32x8(s_3, v, acc3_0);
                 acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(heads[(tile * 5 + 58) * 80 + k]);
+                const f32x8 s_4 = splat_f32x8(heads[tile * 5 * 80 + k + 4640]);
                 acc4_0 = fma_f32x8(s_4, v, acc4_0);
                 acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
             }
-            const f32x8 v = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 54) * 256 +
-                column * 16]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 54) * 256 + column * 16], v +
+            const f32x8 v =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13824]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13824], v +
                 acc0_0);
-            const f32x8 v_1 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 54) * 256 +
-                column * 16 + 8]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 54) * 256 + column * 16 + 8],
-                v_1 + acc0_1);
-            const f32x8 v_2 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 55) * 256 +
-                column * 16]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 55) * 256 + column * 16], v_2 +
-                acc1_0);
-            const f32x8 v_3 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 55) * 256 +
-                column * 16 + 8]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 55) * 256 + column * 16 + 8],
-                v_3 + acc1_1);
-            const f32x8 v_4 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 56) * 256 +
-                column * 16]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 56) * 256 + column * 16], v_4 +
-                acc2_0);
-            const f32x8 v_5 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 56) * 256 +
-                column * 16 + 8]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 56) * 256 + column * 16 + 8],
-                v_5 + acc2_1);
-            const f32x8 v_6 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 57) * 256 +
-                column * 16]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 57) * 256 + column * 16], v_6 +
-                acc3_0);
-            const f32x8 v_7 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 57) * 256 +
-                column * 16 + 8]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 57) * 256 + column * 16 + 8],
-                v_7 + acc3_1);
-            const f32x8 v_8 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 58) * 256 +
-                column * 16]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 58) * 256 + column * 16], v_8 +
-                acc4_0);
-            const f32x8 v_9 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 58) * 256 +
-                column * 16 + 8]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 58) * 256 + column * 16 + 8],
-                v_9 + acc4_1);
+            const f32x8 v_1 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13832]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13832], v_1
+                + acc0_1);
+            const f32x8 v_2 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14080]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14080], v_2
+                + acc1_0);
+            const f32x8 v_3 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14088]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14088], v_3
+                + acc1_1);
+            const f32x8 v_4 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14336]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14336], v_4
+                + acc2_0);
+            const f32x8 v_5 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14344]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14344], v_5
+                + acc2_1);
+            const f32x8 v_6 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14592]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14592], v_6
+                + acc3_0);
+            const f32x8 v_7 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14600]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14600], v_7
+                + acc3_1);
+            const f32x8 v_8 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14848]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14848], v_8
+                + acc4_0);
+            const f32x8 v_9 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14856]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14856], v_9
+                + acc4_1);
         }
     }
 }
@@ -1326,33 +1327,33 @@ static void local_output(const reformer_call_t *call, unsigned char *scratch, co
 /* default.yaml:3: LSH attention: norm and projections of a group of 1 heads
  * tasks [batch 1][block 64] */
 static void lsh_project(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-    int64_t task) {
-    const int64_t batch = task / 64;
+        int64_t task) {
+    const int64_t batch = 0;
     const int64_t block = task % 64;
     const int64_t layer = arg[0];
     const int64_t index = arg[1];
     const int64_t group = arg[2];
-    const float *restrict y2 = (const float *)(const void *)(call->workspace + 4194304); /*
-        [1][4096][256]: [batch][rows][hidden]: feed-forward stream */
-    const float *w_attention_norm_weight = (const float *)(const void *)(call->weights + 397312); /*
-        [6][256] */
-    const float *w_attention_norm_bias = (const float *)(const void *)(call->weights + 403456); /*
-        [6][256] */
+    /* [1][4096][256]: [batch][rows][hidden]: feed-forward stream */
+    const float *restrict y2 = (const float *)(const void *)(call->workspace + 4194304);
+    /* [6][256] */
+    const float *w_attention_norm_weight = (const float *)(const void *)(call->weights + 397312);
+    /* [6][256] */
+    const float *w_attention_norm_bias = (const float *)(const void *)(call->weights + 403456);
     float *restrict lsh_project_x = (float *)(void *)scratch; /* [64][272] */
-    const float *w_lsh_query_key = (const float *)(const void *)(call->weights + 409600); /*
-        [3][12][2][256][32] */
-    float *restrict q = (float *)(void *)(call->workspace + 8388608); /* [1][1][4096][64]:
-        [batch][group][rows][head] */
-    const float *w_lsh_value = (const float *)(const void *)(call->weights + 2768896); /*
-        [3][12][2][256][32] */
-    float *restrict v = (float *)(void *)(call->workspace + 9437184); /* [1][1][4096][64]:
-        [batch][group][rows][head] */
-    float *restrict out = (float *)(void *)(call->workspace + 10485760); /* [1][1][4096][64]:
-        [batch][group][rows][head]: not yet divided by run_sum */
-    float *restrict run_max = (float *)(void *)(call->workspace + 11550784); /* [1][1][4096]:
-        [batch][group][rows]: largest score so far */
-    float *restrict run_sum = (float *)(void *)(call->workspace + 11567168); /* [1][1][4096]:
-        [batch][group][rows]: sum of exponentials */
+    /* [3][12][2][256][32] */
+    const float *w_lsh_query_key = (const float *)(const void *)(call->weights + 409600);
+    /* [1][1][4096][64]: [batch][group][rows][head] */
+    float *restrict q = (float *)(void *)(call->workspace + 8388608);
+    /* [3][12][2][256][32] */
+    const float *w_lsh_value = (const float *)(const void *)(call->weights + 2768896);
+    /* [1][1][4096][64]: [batch][group][rows][head] */
+    float *restrict v = (float *)(void *)(call->workspace + 9437184);
+    /* [1][1][4096][64]: [batch][group][rows][head]: not yet divided by run_sum */
+    float *restrict out = (float *)(void *)(call->workspace + 10485760);
+    /* [1][1][4096]: [batch][group][rows]: largest score so far */
+    float *restrict run_max = (float *)(void *)(call->workspace + 11550784);
+    /* [1][1][4096]: [batch][group][rows]: sum of exponentials */
+    float *restrict run_sum = (float *)(void *)(call->workspace + 11567168);
     /* layer norm of 64 rows of 256 */
     for (int64_t i = 0; i < 64; i++) {
         f32x8 carried = splat_f32x8(0.0f);
@@ -1384,7 +1385,8 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
         for (int64_t v_1 = 0; v_1 < 32; v_1++) {
             const f32x8 diff = load_f32x8(&y2[(batch * 4096 + block * 64 + i) * 256 + v_1 * 8]) -
                 splat_f32x8(mean);
-            const f32x8 t = fma_f32x8(diff * splat_f32x8(scale),
+            const f32x8 t =
+                fma_f32x8(diff * splat_f32x8(scale),
                 load_f32x8(&w_attention_norm_weight[layer * 256 + v_1 * 8]),
                 load_f32x8(&w_attention_norm_bias[layer * 256 + v_1 * 8]));
             store_f32x8(&lsh_project_x[i * 272 + v_1 * 8], t);
@@ -1418,19 +1420,19 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
                     const f32x8 s = splat_f32x8(lsh_project_x[tile * 6 * 272 + k]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(lsh_project_x[(tile * 6 + 1) * 272 + k]);
+                    const f32x8 s_1 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 272]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(lsh_project_x[(tile * 6 + 2) * 272 + k]);
+                    const f32x8 s_2 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 544]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(lsh_project_x[(tile * 6 + 3) * 272 + k]);
+                    const f32x8 s_3 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 816]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(lsh_project_x[(tile * 6 + 4) * 272 + k]);
+                    const f32x8 s_4 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 1088]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat_f32x8(lsh_project_x[(tile * 6 + 5) * 272 + k]);
+                    const f32x8 s_5 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 1360]);
                     acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
                     acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
@@ -1438,26 +1440,26 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
                     acc0_0);
                 store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
                     8], acc0_1);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6 + 1) * 64 + column *
-                    16], acc1_0);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6 + 1) * 64 + column *
-                    16 + 8], acc1_1);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6 + 2) * 64 + column *
-                    16], acc2_0);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6 + 2) * 64 + column *
-                    16 + 8], acc2_1);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6 + 3) * 64 + column *
-                    16], acc3_0);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6 + 3) * 64 + column *
-                    16 + 8], acc3_1);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6 + 4) * 64 + column *
-                    16], acc4_0);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6 + 4) * 64 + column *
-                    16 + 8], acc4_1);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6 + 5) * 64 + column *
-                    16], acc5_0);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6 + 5) * 64 + column *
-                    16 + 8], acc5_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    64], acc1_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    72], acc1_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    128], acc2_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    136], acc2_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    192], acc3_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    200], acc3_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    256], acc4_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    264], acc4_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    320], acc5_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    328], acc5_1);
             }
             for (int64_t tile = 0; tile < 2; tile++) {
                 f32x8 acc0_0 = splat_f32x8(0.0f);
@@ -1477,42 +1479,42 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
                     const f32x8 v_2 =
                         load_f32x8(&w_lsh_query_key[(((index * 12 + group + head) * 2 + panel) * 256
                         + k) * 32 + rem * 16 + 8]);
-                    const f32x8 s = splat_f32x8(lsh_project_x[(tile * 5 + 54) * 272 + k]);
+                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 14688]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(lsh_project_x[(tile * 5 + 55) * 272 + k]);
+                    const f32x8 s_1 = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 14960]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(lsh_project_x[(tile * 5 + 56) * 272 + k]);
+                    const f32x8 s_2 = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 15232]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(lsh_project_x[(tile * 5 + 57) * 272 + k]);
+                    const f32x8 s_3 = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 15504]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(lsh_project_x[(tile * 5 + 58) * 272 + k]);
+                    const f32x8 s_4 = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 15776]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5 + 54) * 64 + column *
-                    16], acc0_0);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5 + 54) * 64 + column *
-                    16 + 8], acc0_1);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5 + 55) * 64 + column *
-                    16], acc1_0);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5 + 55) * 64 + column *
-                    16 + 8], acc1_1);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5 + 56) * 64 + column *
-                    16], acc2_0);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5 + 56) * 64 + column *
-                    16 + 8], acc2_1);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5 + 57) * 64 + column *
-                    16], acc3_0);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5 + 57) * 64 + column *
-                    16 + 8], acc3_1);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5 + 58) * 64 + column *
-                    16], acc4_0);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5 + 58) * 64 + column *
-                    16 + 8], acc4_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3456], acc0_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3464], acc0_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3520], acc1_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3528], acc1_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3584], acc2_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3592], acc2_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3648], acc3_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3656], acc3_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3712], acc4_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3720], acc4_1);
             }
         }
         /* → v */
@@ -1542,19 +1544,19 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
                     const f32x8 s = splat_f32x8(lsh_project_x[tile * 6 * 272 + k]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(lsh_project_x[(tile * 6 + 1) * 272 + k]);
+                    const f32x8 s_1 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 272]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(lsh_project_x[(tile * 6 + 2) * 272 + k]);
+                    const f32x8 s_2 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 544]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(lsh_project_x[(tile * 6 + 3) * 272 + k]);
+                    const f32x8 s_3 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 816]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(lsh_project_x[(tile * 6 + 4) * 272 + k]);
+                    const f32x8 s_4 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 1088]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat_f32x8(lsh_project_x[(tile * 6 + 5) * 272 + k]);
+                    const f32x8 s_5 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 1360]);
                     acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
                     acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
@@ -1562,26 +1564,26 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
                     acc0_0);
                 store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
                     8], acc0_1);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6 + 1) * 64 + column *
-                    16], acc1_0);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6 + 1) * 64 + column *
-                    16 + 8], acc1_1);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6 + 2) * 64 + column *
-                    16], acc2_0);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6 + 2) * 64 + column *
-                    16 + 8], acc2_1);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6 + 3) * 64 + column *
-                    16], acc3_0);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6 + 3) * 64 + column *
-                    16 + 8], acc3_1);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6 + 4) * 64 + column *
-                    16], acc4_0);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6 + 4) * 64 + column *
-                    16 + 8], acc4_1);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6 + 5) * 64 + column *
-                    16], acc5_0);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6 + 5) * 64 + column *
-                    16 + 8], acc5_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    64], acc1_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    72], acc1_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    128], acc2_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    136], acc2_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    192], acc3_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    200], acc3_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    256], acc4_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    264], acc4_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    320], acc5_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    328], acc5_1);
             }
             for (int64_t tile = 0; tile < 2; tile++) {
                 f32x8 acc0_0 = splat_f32x8(0.0f);
@@ -1601,42 +1603,42 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
                     const f32x8 v_2 =
                         load_f32x8(&w_lsh_value[(((index * 12 + group + head) * 2 + panel) * 256 +
                         k) * 32 + rem * 16 + 8]);
-                    const f32x8 s = splat_f32x8(lsh_project_x[(tile * 5 + 54) * 272 + k]);
+                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 14688]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(lsh_project_x[(tile * 5 + 55) * 272 + k]);
+                    const f32x8 s_1 = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 14960]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(lsh_project_x[(tile * 5 + 56) * 272 + k]);
+                    const f32x8 s_2 = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 15232]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(lsh_project_x[(tile * 5 + 57) * 272 + k]);
+                    const f32x8 s_3 = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 15504]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(lsh_project_x[(tile * 5 + 58) * 272 + k]);
+                    const f32x8 s_4 = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 15776]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5 + 54) * 64 + column *
-                    16], acc0_0);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5 + 54) * 64 + column *
-                    16 + 8], acc0_1);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5 + 55) * 64 + column *
-                    16], acc1_0);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5 + 55) * 64 + column *
-                    16 + 8], acc1_1);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5 + 56) * 64 + column *
-                    16], acc2_0);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5 + 56) * 64 + column *
-                    16 + 8], acc2_1);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5 + 57) * 64 + column *
-                    16], acc3_0);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5 + 57) * 64 + column *
-                    16 + 8], acc3_1);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5 + 58) * 64 + column *
-                    16], acc4_0);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5 + 58) * 64 + column *
-                    16 + 8], acc4_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3456], acc0_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3464], acc0_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3520], acc1_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3528], acc1_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3584], acc2_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3592], acc2_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3648], acc3_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3656], acc3_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3712], acc4_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3720], acc4_1);
             }
         }
         for (int64_t i = 0; i < 64; i++) {
@@ -1653,39 +1655,39 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
 /* default.yaml:25: LSH hash: argmax over random rotations, 128 buckets, 1 rounds
  * tasks [batch 1][head 1][block 64] */
 static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-    int64_t task) {
-    const int64_t batch = task / 64;
-    const int64_t head = task / 64 % 1;
+        int64_t task) {
+    const int64_t batch = 0;
+    const int64_t head = 0;
     const int64_t block = task % 64;
     const int64_t index = arg[0];
     const int64_t group = arg[1];
-    const float *restrict q = (const float *)(const void *)(call->workspace + 8388608); /*
-        [1][1][4096][64]: [batch][group][rows][head] */
+    /* [1][1][4096][64]: [batch][group][rows][head] */
+    const float *restrict q = (const float *)(const void *)(call->workspace + 8388608);
     float *restrict tokens = (float *)(void *)scratch; /* [64][16] */
-    const float *w_lsh_rotations = (const float *)(const void *)(call->weights + 7487488); /*
-        [3][12][1][64][64] */
+    /* [3][12][1][64][64] */
+    const float *w_lsh_rotations = (const float *)(const void *)(call->weights + 7487488);
     int32_t *restrict found = (int32_t *)(void *)(scratch + 4096); /* [1][64] */
     const int32_t *restrict key = call->slot[REFORMER_SLOT_KEY]; /* [1][4096] */
-    int32_t *restrict buckets = (int32_t *)(void *)(call->workspace + 11599936); /* [1][1][1][4096]:
-        [batch][group][round][rows] */
+    /* [1][1][1][4096]: [batch][group][round][rows] */
+    int32_t *restrict buckets = (int32_t *)(void *)(call->workspace + 11599936);
     for (int64_t tile = 0; tile < 4; tile++) {
         for (int64_t d = 0; d < 8; d++) {
-            const f32x8 v = load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d
-                * 8]);
-            const f32x8 v_1 = load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16 + 1) *
-                64 + d * 8]);
-            const f32x8 v_2 = load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16 + 2) *
-                64 + d * 8]);
-            const f32x8 v_3 = load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16 + 3) *
-                64 + d * 8]);
-            const f32x8 v_4 = load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16 + 4) *
-                64 + d * 8]);
-            const f32x8 v_5 = load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16 + 5) *
-                64 + d * 8]);
-            const f32x8 v_6 = load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16 + 6) *
-                64 + d * 8]);
-            const f32x8 v_7 = load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16 + 7) *
-                64 + d * 8]);
+            const f32x8 v =
+                load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8]);
+            const f32x8 v_1 =
+                load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 64]);
+            const f32x8 v_2 =
+                load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 128]);
+            const f32x8 v_3 =
+                load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 192]);
+            const f32x8 v_4 =
+                load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 256]);
+            const f32x8 v_5 =
+                load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 320]);
+            const f32x8 v_6 =
+                load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 384]);
+            const f32x8 v_7 =
+                load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 448]);
             const f32x8 mix = shuffle_low1_f32x8(v, v_1);
             const f32x8 mix_1 = shuffle_high1_f32x8(v, v_1);
             const f32x8 mix_2 = shuffle_low1_f32x8(v_2, v_3);
@@ -1703,31 +1705,31 @@ static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const 
             const f32x8 mix_14 = shuffle_low2_f32x8(mix_5, mix_7);
             const f32x8 mix_15 = shuffle_high2_f32x8(mix_5, mix_7);
             store_f32x8(&tokens[d * 8 * 16], shuffle_low4_f32x8(mix_8, mix_12));
-            store_f32x8(&tokens[(d * 8 + 1) * 16], shuffle_low4_f32x8(mix_10, mix_14));
-            store_f32x8(&tokens[(d * 8 + 2) * 16], shuffle_low4_f32x8(mix_9, mix_13));
-            store_f32x8(&tokens[(d * 8 + 3) * 16], shuffle_low4_f32x8(mix_11, mix_15));
-            store_f32x8(&tokens[(d * 8 + 4) * 16], shuffle_high4_f32x8(mix_8, mix_12));
-            store_f32x8(&tokens[(d * 8 + 5) * 16], shuffle_high4_f32x8(mix_10, mix_14));
-            store_f32x8(&tokens[(d * 8 + 6) * 16], shuffle_high4_f32x8(mix_9, mix_13));
-            store_f32x8(&tokens[(d * 8 + 7) * 16], shuffle_high4_f32x8(mix_11, mix_15));
+            store_f32x8(&tokens[d * 8 * 16 + 16], shuffle_low4_f32x8(mix_10, mix_14));
+            store_f32x8(&tokens[d * 8 * 16 + 32], shuffle_low4_f32x8(mix_9, mix_13));
+            store_f32x8(&tokens[d * 8 * 16 + 48], shuffle_low4_f32x8(mix_11, mix_15));
+            store_f32x8(&tokens[d * 8 * 16 + 64], shuffle_high4_f32x8(mix_8, mix_12));
+            store_f32x8(&tokens[d * 8 * 16 + 80], shuffle_high4_f32x8(mix_10, mix_14));
+            store_f32x8(&tokens[d * 8 * 16 + 96], shuffle_high4_f32x8(mix_9, mix_13));
+            store_f32x8(&tokens[d * 8 * 16 + 112], shuffle_high4_f32x8(mix_11, mix_15));
         }
         for (int64_t d = 0; d < 8; d++) {
-            const f32x8 v = load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16 + 8) * 64
-                + d * 8]);
-            const f32x8 v_1 = load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16 + 9) *
-                64 + d * 8]);
-            const f32x8 v_2 = load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16 + 10) *
-                64 + d * 8]);
-            const f32x8 v_3 = load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16 + 11) *
-                64 + d * 8]);
-            const f32x8 v_4 = load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16 + 12) *
-                64 + d * 8]);
-            const f32x8 v_5 = load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16 + 13) *
-                64 + d * 8]);
-            const f32x8 v_6 = load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16 + 14) *
-                64 + d * 8]);
-            const f32x8 v_7 = load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16 + 15) *
-                64 + d * 8]);
+            const f32x8 v =
+                load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 512]);
+            const f32x8 v_1 =
+                load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 576]);
+            const f32x8 v_2 =
+                load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 640]);
+            const f32x8 v_3 =
+                load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 704]);
+            const f32x8 v_4 =
+                load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 768]);
+            const f32x8 v_5 =
+                load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 832]);
+            const f32x8 v_6 =
+                load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 896]);
+            const f32x8 v_7 =
+                load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 960]);
             const f32x8 mix = shuffle_low1_f32x8(v, v_1);
             const f32x8 mix_1 = shuffle_high1_f32x8(v, v_1);
             const f32x8 mix_2 = shuffle_low1_f32x8(v_2, v_3);
@@ -1745,13 +1747,13 @@ static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const 
             const f32x8 mix_14 = shuffle_low2_f32x8(mix_5, mix_7);
             const f32x8 mix_15 = shuffle_high2_f32x8(mix_5, mix_7);
             store_f32x8(&tokens[d * 8 * 16 + 8], shuffle_low4_f32x8(mix_8, mix_12));
-            store_f32x8(&tokens[(d * 8 + 1) * 16 + 8], shuffle_low4_f32x8(mix_10, mix_14));
-            store_f32x8(&tokens[(d * 8 + 2) * 16 + 8], shuffle_low4_f32x8(mix_9, mix_13));
-            store_f32x8(&tokens[(d * 8 + 3) * 16 + 8], shuffle_low4_f32x8(mix_11, mix_15));
-            store_f32x8(&tokens[(d * 8 + 4) * 16 + 8], shuffle_high4_f32x8(mix_8, mix_12));
-            store_f32x8(&tokens[(d * 8 + 5) * 16 + 8], shuffle_high4_f32x8(mix_10, mix_14));
-            store_f32x8(&tokens[(d * 8 + 6) * 16 + 8], shuffle_high4_f32x8(mix_9, mix_13));
-            store_f32x8(&tokens[(d * 8 + 7) * 16 + 8], shuffle_high4_f32x8(mix_11, mix_15));
+            store_f32x8(&tokens[d * 8 * 16 + 24], shuffle_low4_f32x8(mix_10, mix_14));
+            store_f32x8(&tokens[d * 8 * 16 + 40], shuffle_low4_f32x8(mix_9, mix_13));
+            store_f32x8(&tokens[d * 8 * 16 + 56], shuffle_low4_f32x8(mix_11, mix_15));
+            store_f32x8(&tokens[d * 8 * 16 + 72], shuffle_high4_f32x8(mix_8, mix_12));
+            store_f32x8(&tokens[d * 8 * 16 + 88], shuffle_high4_f32x8(mix_10, mix_14));
+            store_f32x8(&tokens[d * 8 * 16 + 104], shuffle_high4_f32x8(mix_9, mix_13));
+            store_f32x8(&tokens[d * 8 * 16 + 120], shuffle_high4_f32x8(mix_11, mix_15));
         }
         for (int64_t round = 0; round < 1; round++) {
             f32x8 carried = splat_f32x8(-3.4028235e+38f);
@@ -2036,8 +2038,8 @@ static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const 
         for (int64_t v = 0; v < 8; v++) {
             const i32x8 more = (i32x8)(load_i32x8(&key[batch * 4096 + block * 64 + v * 8]) >=
                 splat_i32x8(1073741824));
-            const i32x8 pick = select_i32x8(more, splat_i32x8(128),
-                load_i32x8(&found[round * 64 + v * 8]));
+            const i32x8 pick =
+                select_i32x8(more, splat_i32x8(128), load_i32x8(&found[round * 64 + v * 8]));
             store_i32x8(&buckets[(batch + head + round) * 4096 + block * 64 + v * 8], pick);
         }
     }
@@ -2046,16 +2048,17 @@ static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const 
 /* default.yaml:24: stable counting sort of the tokens by bucket, per round
  * tasks [batch 1][head 1][round 1] */
 static void lsh_sort(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-    int64_t task) {
+        int64_t task) {
     (void)arg;
-    const int64_t batch = task;
-    const int64_t head = task % 1;
-    const int64_t round = task % 1;
+    (void)task;
+    const int64_t batch = 0;
+    const int64_t head = 0;
+    const int64_t round = 0;
     int32_t *restrict counts = (int32_t *)(void *)scratch; /* [129] */
+    /* [1][1][1][4096]: [batch][group][round][rows] */
     const int32_t *restrict buckets = (const int32_t *)(const void *)(call->workspace + 11599936);
-        /* [1][1][1][4096]: [batch][group][round][rows] */
-    int32_t *restrict order = (int32_t *)(void *)(call->workspace + 11534336); /* [1][1][1][4097]:
-        [batch][group][round][place]: sorted tokens */
+    /* [1][1][1][4097]: [batch][group][round][place]: sorted tokens */
+    int32_t *restrict order = (int32_t *)(void *)(call->workspace + 11534336);
     for (int64_t bucket = 0; bucket < 129; bucket++) {
         counts[bucket] = 0;
     }
@@ -2081,37 +2084,37 @@ static void lsh_sort(const reformer_call_t *call, unsigned char *scratch, const 
 /* default.yaml:18: LSH attention: sorted chunks of 64 against 1 before and 0 after, one round
  * tasks [batch 1][head 1][run_1 8] */
 static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-    int64_t task) {
-    const int64_t batch = task / 8;
-    const int64_t head = task / 8 % 1;
+        int64_t task) {
+    const int64_t batch = 0;
+    const int64_t head = 0;
     const int64_t run_1 = task % 8;
     const int64_t round = arg[0];
-    const int32_t *restrict order = (const int32_t *)(const void *)(call->workspace + 11534336); /*
-        [1][1][1][4097]: [batch][group][round][place]: sorted tokens */
-    const float *restrict q = (const float *)(const void *)(call->workspace + 8388608); /*
-        [1][1][4096][64]: [batch][group][rows][head] */
+    /* [1][1][1][4097]: [batch][group][round][place]: sorted tokens */
+    const int32_t *restrict order = (const int32_t *)(const void *)(call->workspace + 11534336);
+    /* [1][1][4096][64]: [batch][group][rows][head] */
+    const float *restrict q = (const float *)(const void *)(call->workspace + 8388608);
     float *restrict query_keys = (float *)(void *)scratch; /* [2][64][64] */
     int32_t *restrict lsh_attention_query_pos = (int32_t *)(void *)(scratch + 32768); /* [2][64] */
     const int32_t *restrict key = call->slot[REFORMER_SLOT_KEY]; /* [1][4096] */
     int32_t *restrict key_pos = (int32_t *)(void *)(scratch + 33280); /* [2][64] */
-    const float *restrict v = (const float *)(const void *)(call->workspace + 9437184); /*
-        [1][1][4096][64]: [batch][group][rows][head] */
+    /* [1][1][4096][64]: [batch][group][rows][head] */
+    const float *restrict v = (const float *)(const void *)(call->workspace + 9437184);
     float *restrict values = (float *)(void *)(scratch + 34304); /* [2][64][64] */
     float *restrict key_scale = (float *)(void *)(scratch + 33792); /* [2][64] */
     float *restrict lsh_attention_scores = (float *)(void *)(scratch + 67072); /* [128][16] */
-    float *restrict run_max = (float *)(void *)(call->workspace + 11550784); /* [1][1][4096]:
-        [batch][group][rows]: largest score so far */
+    /* [1][1][4096]: [batch][group][rows]: largest score so far */
+    float *restrict run_max = (float *)(void *)(call->workspace + 11550784);
     float *restrict top = (float *)(void *)(scratch + 75328); /* [16] */
-    float *restrict run_sum = (float *)(void *)(call->workspace + 11567168); /* [1][1][4096]:
-        [batch][group][rows]: sum of exponentials */
+    /* [1][1][4096]: [batch][group][rows]: sum of exponentials */
+    float *restrict run_sum = (float *)(void *)(call->workspace + 11567168);
     float *restrict total_sum = (float *)(void *)(scratch + 75392); /* [16] */
     float *restrict most = (float *)(void *)(scratch + 75264); /* [16] */
     float *restrict keep = (float *)(void *)(scratch + 75456); /* [16] */
     float *restrict gain = (float *)(void *)(scratch + 75520); /* [16] */
-    int32_t *restrict self_count = (int32_t *)(void *)(call->workspace + 11583552); /*
-        [1][1][1][4096]: [batch][group][round][rows]: self entries of rows without other keys */
-    float *restrict out = (float *)(void *)(call->workspace + 10485760); /* [1][1][4096][64]:
-        [batch][group][rows][head]: not yet divided by run_sum */
+    /* [1][1][1][4096]: [batch][group][round][rows]: self entries of rows without other keys */
+    int32_t *restrict self_count = (int32_t *)(void *)(call->workspace + 11583552);
+    /* [1][1][4096][64]: [batch][group][rows][head]: not yet divided by run_sum */
+    float *restrict out = (float *)(void *)(call->workspace + 10485760);
     for (int64_t o = 0; o < 1; o++) {
         const int64_t other = (round * 64 + run_1 * 8 + o + 63) % 64;
         for (int64_t lane = 0; lane < 8; lane++) {
@@ -2124,22 +2127,22 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
             const int32_t token_6 = order[(batch + head) * 4097 + other * 64 + lane * 8 + 6];
             const int32_t token_7 = order[(batch + head) * 4097 + other * 64 + lane * 8 + 7];
             for (int64_t d = 0; d < 8; d++) {
-                const f32x8 v_1 = load_f32x8(&q[((batch + head) * 4096 + (int64_t)token) * 64 + d *
-                    8]);
-                const f32x8 v_2 = load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_1) * 64 + d
-                    * 8]);
-                const f32x8 v_3 = load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_2) * 64 + d
-                    * 8]);
-                const f32x8 v_4 = load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_3) * 64 + d
-                    * 8]);
-                const f32x8 v_5 = load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_4) * 64 + d
-                    * 8]);
-                const f32x8 v_6 = load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_5) * 64 + d
-                    * 8]);
-                const f32x8 v_7 = load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_6) * 64 + d
-                    * 8]);
-                const f32x8 v_8 = load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_7) * 64 + d
-                    * 8]);
+                const f32x8 v_1 =
+                    load_f32x8(&q[((batch + head) * 4096 + (int64_t)token) * 64 + d * 8]);
+                const f32x8 v_2 =
+                    load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_1) * 64 + d * 8]);
+                const f32x8 v_3 =
+                    load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_2) * 64 + d * 8]);
+                const f32x8 v_4 =
+                    load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_3) * 64 + d * 8]);
+                const f32x8 v_5 =
+                    load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_4) * 64 + d * 8]);
+                const f32x8 v_6 =
+                    load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_5) * 64 + d * 8]);
+                const f32x8 v_7 =
+                    load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_6) * 64 + d * 8]);
+                const f32x8 v_8 =
+                    load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_7) * 64 + d * 8]);
                 const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
                 const f32x8 mix_1 = shuffle_high1_f32x8(v_1, v_2);
                 const f32x8 mix_2 = shuffle_low1_f32x8(v_3, v_4);
@@ -2158,19 +2161,19 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                 const f32x8 mix_15 = shuffle_high2_f32x8(mix_5, mix_7);
                 store_f32x8(&query_keys[(o * 64 + d * 8) * 64 + lane * 8],
                     shuffle_low4_f32x8(mix_8, mix_12));
-                store_f32x8(&query_keys[(o * 64 + d * 8 + 1) * 64 + lane * 8],
+                store_f32x8(&query_keys[(o * 64 + d * 8) * 64 + lane * 8 + 64],
                     shuffle_low4_f32x8(mix_10, mix_14));
-                store_f32x8(&query_keys[(o * 64 + d * 8 + 2) * 64 + lane * 8],
+                store_f32x8(&query_keys[(o * 64 + d * 8) * 64 + lane * 8 + 128],
                     shuffle_low4_f32x8(mix_9, mix_13));
-                store_f32x8(&query_keys[(o * 64 + d * 8 + 3) * 64 + lane * 8],
+                store_f32x8(&query_keys[(o * 64 + d * 8) * 64 + lane * 8 + 192],
                     shuffle_low4_f32x8(mix_11, mix_15));
-                store_f32x8(&query_keys[(o * 64 + d * 8 + 4) * 64 + lane * 8],
+                store_f32x8(&query_keys[(o * 64 + d * 8) * 64 + lane * 8 + 256],
                     shuffle_high4_f32x8(mix_8, mix_12));
-                store_f32x8(&query_keys[(o * 64 + d * 8 + 5) * 64 + lane * 8],
+                store_f32x8(&query_keys[(o * 64 + d * 8) * 64 + lane * 8 + 320],
                     shuffle_high4_f32x8(mix_10, mix_14));
-                store_f32x8(&query_keys[(o * 64 + d * 8 + 6) * 64 + lane * 8],
+                store_f32x8(&query_keys[(o * 64 + d * 8) * 64 + lane * 8 + 384],
                     shuffle_high4_f32x8(mix_9, mix_13));
-                store_f32x8(&query_keys[(o * 64 + d * 8 + 7) * 64 + lane * 8],
+                store_f32x8(&query_keys[(o * 64 + d * 8) * 64 + lane * 8 + 448],
                     shuffle_high4_f32x8(mix_11, mix_15));
             }
         }
@@ -2207,22 +2210,22 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
             const int32_t token_6 = order[(batch + head) * 4097 + other * 64 + lane * 8 + 6];
             const int32_t token_7 = order[(batch + head) * 4097 + other * 64 + lane * 8 + 7];
             for (int64_t d = 0; d < 8; d++) {
-                const f32x8 v_1 = load_f32x8(&q[((batch + head) * 4096 + (int64_t)token) * 64 + d *
-                    8]);
-                const f32x8 v_2 = load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_1) * 64 + d
-                    * 8]);
-                const f32x8 v_3 = load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_2) * 64 + d
-                    * 8]);
-                const f32x8 v_4 = load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_3) * 64 + d
-                    * 8]);
-                const f32x8 v_5 = load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_4) * 64 + d
-                    * 8]);
-                const f32x8 v_6 = load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_5) * 64 + d
-                    * 8]);
-                const f32x8 v_7 = load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_6) * 64 + d
-                    * 8]);
-                const f32x8 v_8 = load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_7) * 64 + d
-                    * 8]);
+                const f32x8 v_1 =
+                    load_f32x8(&q[((batch + head) * 4096 + (int64_t)token) * 64 + d * 8]);
+                const f32x8 v_2 =
+                    load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_1) * 64 + d * 8]);
+                const f32x8 v_3 =
+                    load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_2) * 64 + d * 8]);
+                const f32x8 v_4 =
+                    load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_3) * 64 + d * 8]);
+                const f32x8 v_5 =
+                    load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_4) * 64 + d * 8]);
+                const f32x8 v_6 =
+                    load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_5) * 64 + d * 8]);
+                const f32x8 v_7 =
+                    load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_6) * 64 + d * 8]);
+                const f32x8 v_8 =
+                    load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_7) * 64 + d * 8]);
                 const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
                 const f32x8 mix_1 = shuffle_high1_f32x8(v_1, v_2);
                 const f32x8 mix_2 = shuffle_low1_f32x8(v_3, v_4);
@@ -2241,19 +2244,19 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                 const f32x8 mix_15 = shuffle_high2_f32x8(mix_5, mix_7);
                 store_f32x8(&query_keys[(slot * 64 + d * 8) * 64 + lane * 8],
                     shuffle_low4_f32x8(mix_8, mix_12));
-                store_f32x8(&query_keys[(slot * 64 + d * 8 + 1) * 64 + lane * 8],
+                store_f32x8(&query_keys[(slot * 64 + d * 8) * 64 + lane * 8 + 64],
                     shuffle_low4_f32x8(mix_10, mix_14));
-                store_f32x8(&query_keys[(slot * 64 + d * 8 + 2) * 64 + lane * 8],
+                store_f32x8(&query_keys[(slot * 64 + d * 8) * 64 + lane * 8 + 128],
                     shuffle_low4_f32x8(mix_9, mix_13));
-                store_f32x8(&query_keys[(slot * 64 + d * 8 + 3) * 64 + lane * 8],
+                store_f32x8(&query_keys[(slot * 64 + d * 8) * 64 + lane * 8 + 192],
                     shuffle_low4_f32x8(mix_11, mix_15));
-                store_f32x8(&query_keys[(slot * 64 + d * 8 + 4) * 64 + lane * 8],
+                store_f32x8(&query_keys[(slot * 64 + d * 8) * 64 + lane * 8 + 256],
                     shuffle_high4_f32x8(mix_8, mix_12));
-                store_f32x8(&query_keys[(slot * 64 + d * 8 + 5) * 64 + lane * 8],
+                store_f32x8(&query_keys[(slot * 64 + d * 8) * 64 + lane * 8 + 320],
                     shuffle_high4_f32x8(mix_10, mix_14));
-                store_f32x8(&query_keys[(slot * 64 + d * 8 + 6) * 64 + lane * 8],
+                store_f32x8(&query_keys[(slot * 64 + d * 8) * 64 + lane * 8 + 384],
                     shuffle_high4_f32x8(mix_9, mix_13));
-                store_f32x8(&query_keys[(slot * 64 + d * 8 + 7) * 64 + lane * 8],
+                store_f32x8(&query_keys[(slot * 64 + d * 8) * 64 + lane * 8 + 448],
                     shuffle_high4_f32x8(mix_11, mix_15));
             }
         }
@@ -2344,55 +2347,55 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                     const f32x8 pick_2 = select_f32x8(less_1 & (i32x8)(s_3 != query), acc1_0 * s_2,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_2 = max_f32x8(high, pick_2);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6 + 1) * 16], pick_2);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 16], pick_2);
                     const f32x8 pick_3 = select_f32x8(less_1 & (i32x8)(s_3 != query_1), acc1_1 *
                         s_2, splat_f32x8(-1e+30f));
                     const f32x8 high_3 = max_f32x8(high_1, pick_3);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6 + 1) * 16 + 8], pick_3);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 24], pick_3);
                     const f32x8 s_4 = splat_f32x8(key_scale[slot_1 * 64 + keys * 6 + 2]);
                     const i32x8 s_5 = splat_i32x8(key_pos[slot_1 * 64 + keys * 6 + 2]);
                     const i32x8 less_2 = (i32x8)(s_5 < splat_i32x8(1073741824));
                     const f32x8 pick_4 = select_f32x8(less_2 & (i32x8)(s_5 != query), acc2_0 * s_4,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_4 = max_f32x8(high_2, pick_4);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6 + 2) * 16], pick_4);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 32], pick_4);
                     const f32x8 pick_5 = select_f32x8(less_2 & (i32x8)(s_5 != query_1), acc2_1 *
                         s_4, splat_f32x8(-1e+30f));
                     const f32x8 high_5 = max_f32x8(high_3, pick_5);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6 + 2) * 16 + 8], pick_5);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 40], pick_5);
                     const f32x8 s_6 = splat_f32x8(key_scale[slot_1 * 64 + keys * 6 + 3]);
                     const i32x8 s_7 = splat_i32x8(key_pos[slot_1 * 64 + keys * 6 + 3]);
                     const i32x8 less_3 = (i32x8)(s_7 < splat_i32x8(1073741824));
                     const f32x8 pick_6 = select_f32x8(less_3 & (i32x8)(s_7 != query), acc3_0 * s_6,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_6 = max_f32x8(high_4, pick_6);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6 + 3) * 16], pick_6);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 48], pick_6);
                     const f32x8 pick_7 = select_f32x8(less_3 & (i32x8)(s_7 != query_1), acc3_1 *
                         s_6, splat_f32x8(-1e+30f));
                     const f32x8 high_7 = max_f32x8(high_5, pick_7);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6 + 3) * 16 + 8], pick_7);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 56], pick_7);
                     const f32x8 s_8 = splat_f32x8(key_scale[slot_1 * 64 + keys * 6 + 4]);
                     const i32x8 s_9 = splat_i32x8(key_pos[slot_1 * 64 + keys * 6 + 4]);
                     const i32x8 less_4 = (i32x8)(s_9 < splat_i32x8(1073741824));
                     const f32x8 pick_8 = select_f32x8(less_4 & (i32x8)(s_9 != query), acc4_0 * s_8,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_8 = max_f32x8(high_6, pick_8);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6 + 4) * 16], pick_8);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 64], pick_8);
                     const f32x8 pick_9 = select_f32x8(less_4 & (i32x8)(s_9 != query_1), acc4_1 *
                         s_8, splat_f32x8(-1e+30f));
                     const f32x8 high_9 = max_f32x8(high_7, pick_9);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6 + 4) * 16 + 8], pick_9);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 72], pick_9);
                     const f32x8 s_10 = splat_f32x8(key_scale[slot_1 * 64 + keys * 6 + 5]);
                     const i32x8 s_11 = splat_i32x8(key_pos[slot_1 * 64 + keys * 6 + 5]);
                     const i32x8 less_5 = (i32x8)(s_11 < splat_i32x8(1073741824));
                     const f32x8 pick_10 = select_f32x8(less_5 & (i32x8)(s_11 != query), acc5_0 *
                         s_10, splat_f32x8(-1e+30f));
                     carried = max_f32x8(high_8, pick_10);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6 + 5) * 16], pick_10);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 80], pick_10);
                     const f32x8 pick_11 = select_f32x8(less_5 & (i32x8)(s_11 != query_1), acc5_1 *
                         s_10, splat_f32x8(-1e+30f));
                     carried_1 = max_f32x8(high_9, pick_11);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6 + 5) * 16 + 8], pick_11);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 88], pick_11);
                 }
                 f32x8 carried_2 = carried;
                 f32x8 carried_3 = carried_1;
@@ -2439,55 +2442,55 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                     const f32x8 pick = select_f32x8(less & (i32x8)(s_1 != query), acc0_0 * s,
                         splat_f32x8(-1e+30f));
                     const f32x8 high = max_f32x8(carried_2, pick);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5 + 54) * 16], pick);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5) * 16 + 864], pick);
                     const f32x8 pick_1 = select_f32x8(less & (i32x8)(s_1 != query_1), acc0_1 * s,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_1 = max_f32x8(carried_3, pick_1);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5 + 54) * 16 + 8], pick_1);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5) * 16 + 872], pick_1);
                     const f32x8 s_2 = splat_f32x8(key_scale[slot_1 * 64 + keys * 5 + 55]);
                     const i32x8 s_3 = splat_i32x8(key_pos[slot_1 * 64 + keys * 5 + 55]);
                     const i32x8 less_1 = (i32x8)(s_3 < splat_i32x8(1073741824));
                     const f32x8 pick_2 = select_f32x8(less_1 & (i32x8)(s_3 != query), acc1_0 * s_2,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_2 = max_f32x8(high, pick_2);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5 + 55) * 16], pick_2);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5) * 16 + 880], pick_2);
                     const f32x8 pick_3 = select_f32x8(less_1 & (i32x8)(s_3 != query_1), acc1_1 *
                         s_2, splat_f32x8(-1e+30f));
                     const f32x8 high_3 = max_f32x8(high_1, pick_3);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5 + 55) * 16 + 8], pick_3);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5) * 16 + 888], pick_3);
                     const f32x8 s_4 = splat_f32x8(key_scale[slot_1 * 64 + keys * 5 + 56]);
                     const i32x8 s_5 = splat_i32x8(key_pos[slot_1 * 64 + keys * 5 + 56]);
                     const i32x8 less_2 = (i32x8)(s_5 < splat_i32x8(1073741824));
                     const f32x8 pick_4 = select_f32x8(less_2 & (i32x8)(s_5 != query), acc2_0 * s_4,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_4 = max_f32x8(high_2, pick_4);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5 + 56) * 16], pick_4);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5) * 16 + 896], pick_4);
                     const f32x8 pick_5 = select_f32x8(less_2 & (i32x8)(s_5 != query_1), acc2_1 *
                         s_4, splat_f32x8(-1e+30f));
                     const f32x8 high_5 = max_f32x8(high_3, pick_5);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5 + 56) * 16 + 8], pick_5);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5) * 16 + 904], pick_5);
                     const f32x8 s_6 = splat_f32x8(key_scale[slot_1 * 64 + keys * 5 + 57]);
                     const i32x8 s_7 = splat_i32x8(key_pos[slot_1 * 64 + keys * 5 + 57]);
                     const i32x8 less_3 = (i32x8)(s_7 < splat_i32x8(1073741824));
                     const f32x8 pick_6 = select_f32x8(less_3 & (i32x8)(s_7 != query), acc3_0 * s_6,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_6 = max_f32x8(high_4, pick_6);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5 + 57) * 16], pick_6);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5) * 16 + 912], pick_6);
                     const f32x8 pick_7 = select_f32x8(less_3 & (i32x8)(s_7 != query_1), acc3_1 *
                         s_6, splat_f32x8(-1e+30f));
                     const f32x8 high_7 = max_f32x8(high_5, pick_7);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5 + 57) * 16 + 8], pick_7);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5) * 16 + 920], pick_7);
                     const f32x8 s_8 = splat_f32x8(key_scale[slot_1 * 64 + keys * 5 + 58]);
                     const i32x8 s_9 = splat_i32x8(key_pos[slot_1 * 64 + keys * 5 + 58]);
                     const i32x8 less_4 = (i32x8)(s_9 < splat_i32x8(1073741824));
                     const f32x8 pick_8 = select_f32x8(less_4 & (i32x8)(s_9 != query), acc4_0 * s_8,
                         splat_f32x8(-1e+30f));
                     carried_2 = max_f32x8(high_6, pick_8);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5 + 58) * 16], pick_8);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5) * 16 + 928], pick_8);
                     const f32x8 pick_9 = select_f32x8(less_4 & (i32x8)(s_9 != query_1), acc4_1 *
                         s_8, splat_f32x8(-1e+30f));
                     carried_3 = max_f32x8(high_7, pick_9);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5 + 58) * 16 + 8], pick_9);
+                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5) * 16 + 936], pick_9);
                 }
                 most_1 = carried_2;
                 most_2 = carried_3;
@@ -2600,72 +2603,84 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                     const f32x8 s_1 = splat_f32x8(gain[tile * 6]);
                     const int32_t token = lsh_attention_query_pos[slot * 64 + panel * 16 + tile *
                         6];
-                    const f32x8 v_5 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64
-                        + column * 16]);
+                    const f32x8 v_5 =
+                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column *
+                        16]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column * 16],
                         fma_f32x8(carried, s_1, v_5 * s));
-                    const f32x8 v_6 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64
-                        + column * 16 + 8]);
+                    const f32x8 v_6 =
+                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column * 16
+                        + 8]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column * 16 +
                         8], fma_f32x8(carried_1, s_1, v_6 * s));
                     const f32x8 s_2 = splat_f32x8(keep[tile * 6 + 1]);
                     const f32x8 s_3 = splat_f32x8(gain[tile * 6 + 1]);
                     const int32_t token_1 = lsh_attention_query_pos[slot * 64 + panel * 16 + tile *
                         6 + 1];
-                    const f32x8 v_7 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) *
-                        64 + column * 16]);
+                    const f32x8 v_7 =
+                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 + column *
+                        16]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 + column * 16],
                         fma_f32x8(carried_2, s_3, v_7 * s_2));
-                    const f32x8 v_8 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) *
-                        64 + column * 16 + 8]);
+                    const f32x8 v_8 =
+                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 + column *
+                        16 + 8]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 + column * 16 +
                         8], fma_f32x8(carried_3, s_3, v_8 * s_2));
                     const f32x8 s_4 = splat_f32x8(keep[tile * 6 + 2]);
                     const f32x8 s_5 = splat_f32x8(gain[tile * 6 + 2]);
                     const int32_t token_2 = lsh_attention_query_pos[slot * 64 + panel * 16 + tile *
                         6 + 2];
-                    const f32x8 v_9 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) *
-                        64 + column * 16]);
+                    const f32x8 v_9 =
+                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 + column *
+                        16]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 + column * 16],
                         fma_f32x8(carried_4, s_5, v_9 * s_4));
-                    const f32x8 v_10 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) *
-                        64 + column * 16 + 8]);
+                    const f32x8 v_10 =
+                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 + column *
+                        16 + 8]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 + column * 16 +
                         8], fma_f32x8(carried_5, s_5, v_10 * s_4));
                     const f32x8 s_6 = splat_f32x8(keep[tile * 6 + 3]);
                     const f32x8 s_7 = splat_f32x8(gain[tile * 6 + 3]);
                     const int32_t token_3 = lsh_attention_query_pos[slot * 64 + panel * 16 + tile *
                         6 + 3];
-                    const f32x8 v_11 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) *
-                        64 + column * 16]);
+                    const f32x8 v_11 =
+                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 + column *
+                        16]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 + column * 16],
                         fma_f32x8(carried_6, s_7, v_11 * s_6));
-                    const f32x8 v_12 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) *
-                        64 + column * 16 + 8]);
+                    const f32x8 v_12 =
+                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 + column *
+                        16 + 8]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 + column * 16 +
                         8], fma_f32x8(carried_7, s_7, v_12 * s_6));
                     const f32x8 s_8 = splat_f32x8(keep[tile * 6 + 4]);
                     const f32x8 s_9 = splat_f32x8(gain[tile * 6 + 4]);
                     const int32_t token_4 = lsh_attention_query_pos[slot * 64 + panel * 16 + tile *
                         6 + 4];
-                    const f32x8 v_13 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) *
-                        64 + column * 16]);
+                    const f32x8 v_13 =
+                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 + column *
+                        16]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 + column * 16],
                         fma_f32x8(carried_8, s_9, v_13 * s_8));
-                    const f32x8 v_14 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) *
-                        64 + column * 16 + 8]);
+                    const f32x8 v_14 =
+                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 + column *
+                        16 + 8]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 + column * 16 +
                         8], fma_f32x8(carried_9, s_9, v_14 * s_8));
                     const f32x8 s_10 = splat_f32x8(keep[tile * 6 + 5]);
                     const f32x8 s_11 = splat_f32x8(gain[tile * 6 + 5]);
                     const int32_t token_5 = lsh_attention_query_pos[slot * 64 + panel * 16 + tile *
                         6 + 5];
-                    const f32x8 v_15 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) *
-                        64 + column * 16]);
+                    const f32x8 v_15 =
+                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) * 64 + column *
+                        16]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) * 64 + column * 16],
                         fma_f32x8(carried_10, s_11, v_15 * s_10));
-                    const f32x8 v_16 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) *
-                        64 + column * 16 + 8]);
+                    const f32x8 v_16 =
+                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) * 64 + column *
+                        16 + 8]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) * 64 + column * 16 +
                         8], fma_f32x8(carried_11, s_11, v_16 * s_10));
                 }
@@ -2714,60 +2729,70 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                     const f32x8 s_1 = splat_f32x8(gain[tile * 5 + 6]);
                     const int32_t token = lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5
                         + 6];
-                    const f32x8 v_5 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64
-                        + column * 16]);
+                    const f32x8 v_5 =
+                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column *
+                        16]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column * 16],
                         fma_f32x8(carried, s_1, v_5 * s));
-                    const f32x8 v_6 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64
-                        + column * 16 + 8]);
+                    const f32x8 v_6 =
+                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column * 16
+                        + 8]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column * 16 +
                         8], fma_f32x8(carried_1, s_1, v_6 * s));
                     const f32x8 s_2 = splat_f32x8(keep[tile * 5 + 7]);
                     const f32x8 s_3 = splat_f32x8(gain[tile * 5 + 7]);
                     const int32_t token_1 = lsh_attention_query_pos[slot * 64 + panel * 16 + tile *
                         5 + 7];
-                    const f32x8 v_7 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) *
-                        64 + column * 16]);
+                    const f32x8 v_7 =
+                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 + column *
+                        16]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 + column * 16],
                         fma_f32x8(carried_2, s_3, v_7 * s_2));
-                    const f32x8 v_8 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) *
-                        64 + column * 16 + 8]);
+                    const f32x8 v_8 =
+                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 + column *
+                        16 + 8]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 + column * 16 +
                         8], fma_f32x8(carried_3, s_3, v_8 * s_2));
                     const f32x8 s_4 = splat_f32x8(keep[tile * 5 + 8]);
                     const f32x8 s_5 = splat_f32x8(gain[tile * 5 + 8]);
                     const int32_t token_2 = lsh_attention_query_pos[slot * 64 + panel * 16 + tile *
                         5 + 8];
-                    const f32x8 v_9 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) *
-                        64 + column * 16]);
+                    const f32x8 v_9 =
+                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 + column *
+                        16]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 + column * 16],
                         fma_f32x8(carried_4, s_5, v_9 * s_4));
-                    const f32x8 v_10 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) *
-                        64 + column * 16 + 8]);
+                    const f32x8 v_10 =
+                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 + column *
+                        16 + 8]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 + column * 16 +
                         8], fma_f32x8(carried_5, s_5, v_10 * s_4));
                     const f32x8 s_6 = splat_f32x8(keep[tile * 5 + 9]);
                     const f32x8 s_7 = splat_f32x8(gain[tile * 5 + 9]);
                     const int32_t token_3 = lsh_attention_query_pos[slot * 64 + panel * 16 + tile *
                         5 + 9];
-                    const f32x8 v_11 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) *
-                        64 + column * 16]);
+                    const f32x8 v_11 =
+                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 + column *
+                        16]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 + column * 16],
                         fma_f32x8(carried_6, s_7, v_11 * s_6));
-                    const f32x8 v_12 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) *
-                        64 + column * 16 + 8]);
+                    const f32x8 v_12 =
+                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 + column *
+                        16 + 8]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 + column * 16 +
                         8], fma_f32x8(carried_7, s_7, v_12 * s_6));
                     const f32x8 s_8 = splat_f32x8(keep[tile * 5 + 10]);
                     const f32x8 s_9 = splat_f32x8(gain[tile * 5 + 10]);
                     const int32_t token_4 = lsh_attention_query_pos[slot * 64 + panel * 16 + tile *
                         5 + 10];
-                    const f32x8 v_13 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) *
-                        64 + column * 16]);
+                    const f32x8 v_13 =
+                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 + column *
+                        16]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 + column * 16],
                         fma_f32x8(carried_8, s_9, v_13 * s_8));
-                    const f32x8 v_14 = load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) *
-                        64 + column * 16 + 8]);
+                    const f32x8 v_14 =
+                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 + column *
+                        16 + 8]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 + column * 16 +
                         8], fma_f32x8(carried_9, s_9, v_14 * s_8));
                 }
@@ -2779,33 +2804,33 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
 /* default.yaml:3: LSH attention: output of a group of heads, added to stream 1
  * tasks [batch 1][block 64] */
 static void lsh_output(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-    int64_t task) {
-    const int64_t batch = task / 64;
+        int64_t task) {
+    const int64_t batch = 0;
     const int64_t block = task % 64;
     const int64_t index = arg[0];
     const int64_t group = arg[1];
-    const float *restrict run_sum = (const float *)(const void *)(call->workspace + 11567168); /*
-        [1][1][4096]: [batch][group][rows]: sum of exponentials */
-    const float *restrict out = (const float *)(const void *)(call->workspace + 10485760); /*
-        [1][1][4096][64]: [batch][group][rows][head]: not yet divided by run_sum */
+    /* [1][1][4096]: [batch][group][rows]: sum of exponentials */
+    const float *restrict run_sum = (const float *)(const void *)(call->workspace + 11567168);
+    /* [1][1][4096][64]: [batch][group][rows][head]: not yet divided by run_sum */
+    const float *restrict out = (const float *)(const void *)(call->workspace + 10485760);
     float *restrict lsh_output_heads = (float *)(void *)scratch; /* [64][80] */
+    /* [1][1][1][4096]: [batch][group][round][rows]: self entries of rows without other keys */
     const int32_t *restrict self_count = (const int32_t *)(const void *)(call->workspace +
-        11583552); /* [1][1][1][4096]: [batch][group][round][rows]: self entries of rows without
-        other keys */
-    const float *restrict v = (const float *)(const void *)(call->workspace + 9437184); /*
-        [1][1][4096][64]: [batch][group][rows][head] */
-    const float *w_lsh_output = (const float *)(const void *)(call->weights + 5128192); /*
-        [3][8][768][32] */
-    float *restrict y1 = (float *)(void *)call->workspace; /* [1][4096][256]: [batch][rows][hidden]:
-        attention stream */
+        11583552);
+    /* [1][1][4096][64]: [batch][group][rows][head] */
+    const float *restrict v = (const float *)(const void *)(call->workspace + 9437184);
+    /* [3][8][768][32] */
+    const float *w_lsh_output = (const float *)(const void *)(call->weights + 5128192);
+    /* [1][4096][256]: [batch][rows][hidden]: attention stream */
+    float *restrict y1 = (float *)(void *)call->workspace;
     for (int64_t i = 0; i < 64; i++) {
         for (int64_t head = 0; head < 1; head++) {
             const float sum = run_sum[(batch + head) * 4096 + block * 64 + i];
             if (sum > 0.0f) {
                 const float quot = 1.0f / sum;
                 for (int64_t v_1 = 0; v_1 < 8; v_1++) {
-                    const f32x8 v_2 = load_f32x8(&out[((batch + head) * 4096 + block * 64 + i) * 64
-                        + v_1 * 8]);
+                    const f32x8 v_2 =
+                        load_f32x8(&out[((batch + head) * 4096 + block * 64 + i) * 64 + v_1 * 8]);
                     store_f32x8(&lsh_output_heads[i * 80 + head * 64 + v_1 * 8], v_2 *
                         splat_f32x8(quot));
                 }
@@ -2815,8 +2840,9 @@ static void lsh_output(const reformer_call_t *call, unsigned char *scratch, cons
                 const float y_1 = exp_f32(-1e+05f - (-1e+05f + y));
                 const float weight = x * y_1;
                 for (int64_t v_1 = 0; v_1 < 8; v_1++) {
-                    const f32x8 prod = load_f32x8(&v[((batch + head) * 4096 + block * 64 + i) * 64 +
-                        v_1 * 8]) * splat_f32x8(weight);
+                    const f32x8 prod =
+                        load_f32x8(&v[((batch + head) * 4096 + block * 64 + i) * 64 + v_1 * 8]) *
+                        splat_f32x8(weight);
                     store_f32x8(&lsh_output_heads[i * 80 + head * 64 + v_1 * 8], prod);
                 }
             }
@@ -2848,70 +2874,70 @@ static void lsh_output(const reformer_call_t *call, unsigned char *scratch, cons
                 const f32x8 s = splat_f32x8(lsh_output_heads[tile * 6 * 80 + k]);
                 acc0_0 = fma_f32x8(s, v_1, acc0_0);
                 acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat_f32x8(lsh_output_heads[(tile * 6 + 1) * 80 + k]);
+                const f32x8 s_1 = splat_f32x8(lsh_output_heads[tile * 6 * 80 + k + 80]);
                 acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                 acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat_f32x8(lsh_output_heads[(tile * 6 + 2) * 80 + k]);
+                const f32x8 s_2 = splat_f32x8(lsh_output_heads[tile * 6 * 80 + k + 160]);
                 acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                 acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat_f32x8(lsh_output_heads[(tile * 6 + 3) * 80 + k]);
+                const f32x8 s_3 = splat_f32x8(lsh_output_heads[tile * 6 * 80 + k + 240]);
                 acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                 acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat_f32x8(lsh_output_heads[(tile * 6 + 4) * 80 + k]);
+                const f32x8 s_4 = splat_f32x8(lsh_output_heads[tile * 6 * 80 + k + 320]);
                 acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                 acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                const f32x8 s_5 = splat_f32x8(lsh_output_heads[(tile * 6 + 5) * 80 + k]);
+                const f32x8 s_5 = splat_f32x8(lsh_output_heads[tile * 6 * 80 + k + 400]);
                 acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
                 acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
             }
-            const f32x8 v_1 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column *
-                16]);
+            const f32x8 v_1 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16]);
             store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16], v_1 +
                 acc0_0);
-            const f32x8 v_2 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column *
-                16 + 8]);
+            const f32x8 v_2 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 8]);
             store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 8], v_2 +
                 acc0_1);
-            const f32x8 v_3 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 1) * 256 +
-                column * 16]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 1) * 256 + column * 16], v_3 +
+            const f32x8 v_3 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 256]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 256], v_3 +
                 acc1_0);
-            const f32x8 v_4 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 1) * 256 +
-                column * 16 + 8]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 1) * 256 + column * 16 + 8], v_4
-                + acc1_1);
-            const f32x8 v_5 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 2) * 256 +
-                column * 16]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 2) * 256 + column * 16], v_5 +
+            const f32x8 v_4 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 264]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 264], v_4 +
+                acc1_1);
+            const f32x8 v_5 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 512]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 512], v_5 +
                 acc2_0);
-            const f32x8 v_6 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 2) * 256 +
-                column * 16 + 8]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 2) * 256 + column * 16 + 8], v_6
-                + acc2_1);
-            const f32x8 v_7 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 3) * 256 +
-                column * 16]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 3) * 256 + column * 16], v_7 +
+            const f32x8 v_6 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 520]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 520], v_6 +
+                acc2_1);
+            const f32x8 v_7 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 768]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 768], v_7 +
                 acc3_0);
-            const f32x8 v_8 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 3) * 256 +
-                column * 16 + 8]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 3) * 256 + column * 16 + 8], v_8
-                + acc3_1);
-            const f32x8 v_9 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 4) * 256 +
-                column * 16]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 4) * 256 + column * 16], v_9 +
-                acc4_0);
-            const f32x8 v_10 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 4) * 256 +
-                column * 16 + 8]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 4) * 256 + column * 16 + 8],
-                v_10 + acc4_1);
-            const f32x8 v_11 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 5) * 256 +
-                column * 16]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 5) * 256 + column * 16], v_11 +
-                acc5_0);
-            const f32x8 v_12 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 5) * 256 +
-                column * 16 + 8]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6 + 5) * 256 + column * 16 + 8],
-                v_12 + acc5_1);
+            const f32x8 v_8 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 776]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 776], v_8 +
+                acc3_1);
+            const f32x8 v_9 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1024]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1024], v_9
+                + acc4_0);
+            const f32x8 v_10 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1032]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1032], v_10
+                + acc4_1);
+            const f32x8 v_11 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1280]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1280], v_11
+                + acc5_0);
+            const f32x8 v_12 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1288]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1288], v_12
+                + acc5_1);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
             f32x8 acc0_0 = splat_f32x8(0.0f);
@@ -2931,61 +2957,61 @@ static void lsh_output(const reformer_call_t *call, unsigned char *scratch, cons
                 const f32x8 v_2 =
                     load_f32x8(&w_lsh_output[((index * 8 + panel) * 768 + k + group * 64) * 32 + rem
                     * 16 + 8]);
-                const f32x8 s = splat_f32x8(lsh_output_heads[(tile * 5 + 54) * 80 + k]);
+                const f32x8 s = splat_f32x8(lsh_output_heads[tile * 5 * 80 + k + 4320]);
                 acc0_0 = fma_f32x8(s, v_1, acc0_0);
                 acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat_f32x8(lsh_output_heads[(tile * 5 + 55) * 80 + k]);
+                const f32x8 s_1 = splat_f32x8(lsh_output_heads[tile * 5 * 80 + k + 4400]);
                 acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                 acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat_f32x8(lsh_output_heads[(tile * 5 + 56) * 80 + k]);
+                const f32x8 s_2 = splat_f32x8(lsh_output_heads[tile * 5 * 80 + k + 4480]);
                 acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                 acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat_f32x8(lsh_output_heads[(tile * 5 + 57) * 80 + k]);
+                const f32x8 s_3 = splat_f32x8(lsh_output_heads[tile * 5 * 80 + k + 4560]);
                 acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                 acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat_f32x8(lsh_output_heads[(tile * 5 + 58) * 80 + k]);
+                const f32x8 s_4 = splat_f32x8(lsh_output_heads[tile * 5 * 80 + k + 4640]);
                 acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                 acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
             }
-            const f32x8 v_1 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 54) * 256 +
-                column * 16]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 54) * 256 + column * 16], v_1 +
-                acc0_0);
-            const f32x8 v_2 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 54) * 256 +
-                column * 16 + 8]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 54) * 256 + column * 16 + 8],
-                v_2 + acc0_1);
-            const f32x8 v_3 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 55) * 256 +
-                column * 16]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 55) * 256 + column * 16], v_3 +
-                acc1_0);
-            const f32x8 v_4 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 55) * 256 +
-                column * 16 + 8]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 55) * 256 + column * 16 + 8],
-                v_4 + acc1_1);
-            const f32x8 v_5 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 56) * 256 +
-                column * 16]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 56) * 256 + column * 16], v_5 +
-                acc2_0);
-            const f32x8 v_6 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 56) * 256 +
-                column * 16 + 8]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 56) * 256 + column * 16 + 8],
-                v_6 + acc2_1);
-            const f32x8 v_7 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 57) * 256 +
-                column * 16]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 57) * 256 + column * 16], v_7 +
-                acc3_0);
-            const f32x8 v_8 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 57) * 256 +
-                column * 16 + 8]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 57) * 256 + column * 16 + 8],
-                v_8 + acc3_1);
-            const f32x8 v_9 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 58) * 256 +
-                column * 16]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 58) * 256 + column * 16], v_9 +
-                acc4_0);
-            const f32x8 v_10 = load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 58) * 256 +
-                column * 16 + 8]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5 + 58) * 256 + column * 16 + 8],
+            const f32x8 v_1 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13824]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13824], v_1
+                + acc0_0);
+            const f32x8 v_2 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13832]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13832], v_2
+                + acc0_1);
+            const f32x8 v_3 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14080]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14080], v_3
+                + acc1_0);
+            const f32x8 v_4 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14088]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14088], v_4
+                + acc1_1);
+            const f32x8 v_5 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14336]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14336], v_5
+                + acc2_0);
+            const f32x8 v_6 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14344]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14344], v_6
+                + acc2_1);
+            const f32x8 v_7 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14592]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14592], v_7
+                + acc3_0);
+            const f32x8 v_8 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14600]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14600], v_8
+                + acc3_1);
+            const f32x8 v_9 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14848]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14848], v_9
+                + acc4_0);
+            const f32x8 v_10 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14856]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14856],
                 v_10 + acc4_1);
         }
     }
@@ -2994,28 +3020,28 @@ static void lsh_output(const reformer_call_t *call, unsigned char *scratch, cons
 /* default.yaml:7: feed-forward of width 512 on blocks of 64 rows
  * tasks [batch 1][block 64] */
 static void feed_forward(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-    int64_t task) {
-    const int64_t batch = task / 64;
+        int64_t task) {
+    const int64_t batch = 0;
     const int64_t block = task % 64;
     const int64_t layer = arg[0];
-    const float *restrict y1 = (const float *)(const void *)call->workspace; /* [1][4096][256]:
-        [batch][rows][hidden]: attention stream */
-    const float *w_ff_norm_weight = (const float *)(const void *)(call->weights + 17514496); /*
-        [6][256] */
-    const float *w_ff_norm_bias = (const float *)(const void *)(call->weights + 17520640); /*
-        [6][256] */
+    /* [1][4096][256]: [batch][rows][hidden]: attention stream */
+    const float *restrict y1 = (const float *)(const void *)call->workspace;
+    /* [6][256] */
+    const float *w_ff_norm_weight = (const float *)(const void *)(call->weights + 17514496);
+    /* [6][256] */
+    const float *w_ff_norm_bias = (const float *)(const void *)(call->weights + 17520640);
     float *restrict feed_forward_x = (float *)(void *)scratch; /* [64][272] */
-    const float *w_ff_in_weight = (const float *)(const void *)(call->weights + 17526784); /*
-        [6][16][256][32] */
-    const float *w_ff_in_bias = (const float *)(const void *)(call->weights + 20672512); /* [6][512]
-        */
+    /* [6][16][256][32] */
+    const float *w_ff_in_weight = (const float *)(const void *)(call->weights + 17526784);
+    /* [6][512] */
+    const float *w_ff_in_bias = (const float *)(const void *)(call->weights + 20672512);
     float *restrict hidden = (float *)(void *)(scratch + 69632); /* [64][528] */
-    const float *w_ff_out_weight = (const float *)(const void *)(call->weights + 20684800); /*
-        [6][8][512][32] */
-    const float *w_ff_out_bias = (const float *)(const void *)(call->weights + 23830528); /*
-        [6][256] */
-    float *restrict y2 = (float *)(void *)(call->workspace + 4194304); /* [1][4096][256]:
-        [batch][rows][hidden]: feed-forward stream */
+    /* [6][8][512][32] */
+    const float *w_ff_out_weight = (const float *)(const void *)(call->weights + 20684800);
+    /* [6][256] */
+    const float *w_ff_out_bias = (const float *)(const void *)(call->weights + 23830528);
+    /* [1][4096][256]: [batch][rows][hidden]: feed-forward stream */
+    float *restrict y2 = (float *)(void *)(call->workspace + 4194304);
     /* layer norm of 64 rows of 256 */
     for (int64_t i = 0; i < 64; i++) {
         f32x8 carried = splat_f32x8(0.0f);
@@ -3047,7 +3073,8 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
         for (int64_t v = 0; v < 32; v++) {
             const f32x8 diff = load_f32x8(&y1[(batch * 4096 + block * 64 + i) * 256 + v * 8]) -
                 splat_f32x8(mean);
-            const f32x8 t = fma_f32x8(diff * splat_f32x8(scale),
+            const f32x8 t =
+                fma_f32x8(diff * splat_f32x8(scale),
                 load_f32x8(&w_ff_norm_weight[layer * 256 + v * 8]),
                 load_f32x8(&w_ff_norm_bias[layer * 256 + v * 8]));
             store_f32x8(&feed_forward_x[i * 272 + v * 8], t);
@@ -3071,26 +3098,27 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
             f32x8 acc5_0 = splat_f32x8(0.0f);
             f32x8 acc5_1 = splat_f32x8(0.0f);
             for (int64_t k = 0; k < 256; k++) {
-                const f32x8 v = load_f32x8(&w_ff_in_weight[((layer * 16 + panel) * 256 + k) * 32 +
-                    rem * 16]);
-                const f32x8 v_1 = load_f32x8(&w_ff_in_weight[((layer * 16 + panel) * 256 + k) * 32 +
-                    rem * 16 + 8]);
+                const f32x8 v =
+                    load_f32x8(&w_ff_in_weight[((layer * 16 + panel) * 256 + k) * 32 + rem * 16]);
+                const f32x8 v_1 =
+                    load_f32x8(&w_ff_in_weight[((layer * 16 + panel) * 256 + k) * 32 + rem * 16 +
+                    8]);
                 const f32x8 s = splat_f32x8(feed_forward_x[tile * 6 * 272 + k]);
                 acc0_0 = fma_f32x8(s, v, acc0_0);
                 acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(feed_forward_x[(tile * 6 + 1) * 272 + k]);
+                const f32x8 s_1 = splat_f32x8(feed_forward_x[tile * 6 * 272 + k + 272]);
                 acc1_0 = fma_f32x8(s_1, v, acc1_0);
                 acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(feed_forward_x[(tile * 6 + 2) * 272 + k]);
+                const f32x8 s_2 = splat_f32x8(feed_forward_x[tile * 6 * 272 + k + 544]);
                 acc2_0 = fma_f32x8(s_2, v, acc2_0);
                 acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(feed_forward_x[(tile * 6 + 3) * 272 + k]);
+                const f32x8 s_3 = splat_f32x8(feed_forward_x[tile * 6 * 272 + k + 816]);
                 acc3_0 = fma_f32x8(s_3, v, acc3_0);
                 acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(feed_forward_x[(tile * 6 + 4) * 272 + k]);
+                const f32x8 s_4 = splat_f32x8(feed_forward_x[tile * 6 * 272 + k + 1088]);
                 acc4_0 = fma_f32x8(s_4, v, acc4_0);
                 acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
-                const f32x8 s_5 = splat_f32x8(feed_forward_x[(tile * 6 + 5) * 272 + k]);
+                const f32x8 s_5 = splat_f32x8(feed_forward_x[tile * 6 * 272 + k + 1360]);
                 acc5_0 = fma_f32x8(s_5, v, acc5_0);
                 acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
             }
@@ -3098,28 +3126,28 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
             const f32x8 y = relu_f32x8(acc0_0 + v);
             store_f32x8(&hidden[tile * 6 * 528 + column * 16], y);
             const f32x8 y_1 = relu_f32x8(acc1_0 + v);
-            store_f32x8(&hidden[(tile * 6 + 1) * 528 + column * 16], y_1);
+            store_f32x8(&hidden[tile * 6 * 528 + column * 16 + 528], y_1);
             const f32x8 y_2 = relu_f32x8(acc2_0 + v);
-            store_f32x8(&hidden[(tile * 6 + 2) * 528 + column * 16], y_2);
+            store_f32x8(&hidden[tile * 6 * 528 + column * 16 + 1056], y_2);
             const f32x8 y_3 = relu_f32x8(acc3_0 + v);
-            store_f32x8(&hidden[(tile * 6 + 3) * 528 + column * 16], y_3);
+            store_f32x8(&hidden[tile * 6 * 528 + column * 16 + 1584], y_3);
             const f32x8 y_4 = relu_f32x8(acc4_0 + v);
-            store_f32x8(&hidden[(tile * 6 + 4) * 528 + column * 16], y_4);
+            store_f32x8(&hidden[tile * 6 * 528 + column * 16 + 2112], y_4);
             const f32x8 y_5 = relu_f32x8(acc5_0 + v);
-            store_f32x8(&hidden[(tile * 6 + 5) * 528 + column * 16], y_5);
+            store_f32x8(&hidden[tile * 6 * 528 + column * 16 + 2640], y_5);
             const f32x8 v_1 = load_f32x8(&w_ff_in_bias[layer * 512 + column * 16 + 8]);
             const f32x8 y_6 = relu_f32x8(acc0_1 + v_1);
             store_f32x8(&hidden[tile * 6 * 528 + column * 16 + 8], y_6);
             const f32x8 y_7 = relu_f32x8(acc1_1 + v_1);
-            store_f32x8(&hidden[(tile * 6 + 1) * 528 + column * 16 + 8], y_7);
+            store_f32x8(&hidden[tile * 6 * 528 + column * 16 + 536], y_7);
             const f32x8 y_8 = relu_f32x8(acc2_1 + v_1);
-            store_f32x8(&hidden[(tile * 6 + 2) * 528 + column * 16 + 8], y_8);
+            store_f32x8(&hidden[tile * 6 * 528 + column * 16 + 1064], y_8);
             const f32x8 y_9 = relu_f32x8(acc3_1 + v_1);
-            store_f32x8(&hidden[(tile * 6 + 3) * 528 + column * 16 + 8], y_9);
+            store_f32x8(&hidden[tile * 6 * 528 + column * 16 + 1592], y_9);
             const f32x8 y_10 = relu_f32x8(acc4_1 + v_1);
-            store_f32x8(&hidden[(tile * 6 + 4) * 528 + column * 16 + 8], y_10);
+            store_f32x8(&hidden[tile * 6 * 528 + column * 16 + 2120], y_10);
             const f32x8 y_11 = relu_f32x8(acc5_1 + v_1);
-            store_f32x8(&hidden[(tile * 6 + 5) * 528 + column * 16 + 8], y_11);
+            store_f32x8(&hidden[tile * 6 * 528 + column * 16 + 2648], y_11);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
             f32x8 acc0_0 = splat_f32x8(0.0f);
@@ -3133,48 +3161,49 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
             f32x8 acc4_0 = splat_f32x8(0.0f);
             f32x8 acc4_1 = splat_f32x8(0.0f);
             for (int64_t k = 0; k < 256; k++) {
-                const f32x8 v = load_f32x8(&w_ff_in_weight[((layer * 16 + panel) * 256 + k) * 32 +
-                    rem * 16]);
-                const f32x8 v_1 = load_f32x8(&w_ff_in_weight[((layer * 16 + panel) * 256 + k) * 32 +
-                    rem * 16 + 8]);
-                const f32x8 s = splat_f32x8(feed_forward_x[(tile * 5 + 54) * 272 + k]);
+                const f32x8 v =
+                    load_f32x8(&w_ff_in_weight[((layer * 16 + panel) * 256 + k) * 32 + rem * 16]);
+                const f32x8 v_1 =
+                    load_f32x8(&w_ff_in_weight[((layer * 16 + panel) * 256 + k) * 32 + rem * 16 +
+                    8]);
+                const f32x8 s = splat_f32x8(feed_forward_x[tile * 5 * 272 + k + 14688]);
                 acc0_0 = fma_f32x8(s, v, acc0_0);
                 acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(feed_forward_x[(tile * 5 + 55) * 272 + k]);
+                const f32x8 s_1 = splat_f32x8(feed_forward_x[tile * 5 * 272 + k + 14960]);
                 acc1_0 = fma_f32x8(s_1, v, acc1_0);
                 acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(feed_forward_x[(tile * 5 + 56) * 272 + k]);
+                const f32x8 s_2 = splat_f32x8(feed_forward_x[tile * 5 * 272 + k + 15232]);
                 acc2_0 = fma_f32x8(s_2, v, acc2_0);
                 acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(feed_forward_x[(tile * 5 + 57) * 272 + k]);
+                const f32x8 s_3 = splat_f32x8(feed_forward_x[tile * 5 * 272 + k + 15504]);
                 acc3_0 = fma_f32x8(s_3, v, acc3_0);
                 acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(feed_forward_x[(tile * 5 + 58) * 272 + k]);
+                const f32x8 s_4 = splat_f32x8(feed_forward_x[tile * 5 * 272 + k + 15776]);
                 acc4_0 = fma_f32x8(s_4, v, acc4_0);
                 acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
             }
             const f32x8 v = load_f32x8(&w_ff_in_bias[layer * 512 + column * 16]);
             const f32x8 y = relu_f32x8(acc0_0 + v);
-            store_f32x8(&hidden[(tile * 5 + 54) * 528 + column * 16], y);
+            store_f32x8(&hidden[tile * 5 * 528 + column * 16 + 28512], y);
             const f32x8 y_1 = relu_f32x8(acc1_0 + v);
-            store_f32x8(&hidden[(tile * 5 + 55) * 528 + column * 16], y_1);
+            store_f32x8(&hidden[tile * 5 * 528 + column * 16 + 29040], y_1);
             const f32x8 y_2 = relu_f32x8(acc2_0 + v);
-            store_f32x8(&hidden[(tile * 5 + 56) * 528 + column * 16], y_2);
+            store_f32x8(&hidden[tile * 5 * 528 + column * 16 + 29568], y_2);
             const f32x8 y_3 = relu_f32x8(acc3_0 + v);
-            store_f32x8(&hidden[(tile * 5 + 57) * 528 + column * 16], y_3);
+            store_f32x8(&hidden[tile * 5 * 528 + column * 16 + 30096], y_3);
             const f32x8 y_4 = relu_f32x8(acc4_0 + v);
-            store_f32x8(&hidden[(tile * 5 + 58) * 528 + column * 16], y_4);
+            store_f32x8(&hidden[tile * 5 * 528 + column * 16 + 30624], y_4);
             const f32x8 v_1 = load_f32x8(&w_ff_in_bias[layer * 512 + column * 16 + 8]);
             const f32x8 y_5 = relu_f32x8(acc0_1 + v_1);
-            store_f32x8(&hidden[(tile * 5 + 54) * 528 + column * 16 + 8], y_5);
+            store_f32x8(&hidden[tile * 5 * 528 + column * 16 + 28520], y_5);
             const f32x8 y_6 = relu_f32x8(acc1_1 + v_1);
-            store_f32x8(&hidden[(tile * 5 + 55) * 528 + column * 16 + 8], y_6);
+            store_f32x8(&hidden[tile * 5 * 528 + column * 16 + 29048], y_6);
             const f32x8 y_7 = relu_f32x8(acc2_1 + v_1);
-            store_f32x8(&hidden[(tile * 5 + 56) * 528 + column * 16 + 8], y_7);
+            store_f32x8(&hidden[tile * 5 * 528 + column * 16 + 29576], y_7);
             const f32x8 y_8 = relu_f32x8(acc3_1 + v_1);
-            store_f32x8(&hidden[(tile * 5 + 57) * 528 + column * 16 + 8], y_8);
+            store_f32x8(&hidden[tile * 5 * 528 + column * 16 + 30104], y_8);
             const f32x8 y_9 = relu_f32x8(acc4_1 + v_1);
-            store_f32x8(&hidden[(tile * 5 + 58) * 528 + column * 16 + 8], y_9);
+            store_f32x8(&hidden[tile * 5 * 528 + column * 16 + 30632], y_9);
         }
     }
     /* second dense layer, bias, added to the stream */
@@ -3195,79 +3224,80 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
             f32x8 acc5_0 = splat_f32x8(0.0f);
             f32x8 acc5_1 = splat_f32x8(0.0f);
             for (int64_t k = 0; k < 512; k++) {
-                const f32x8 v = load_f32x8(&w_ff_out_weight[((layer * 8 + panel) * 512 + k) * 32 +
-                    rem * 16]);
-                const f32x8 v_1 = load_f32x8(&w_ff_out_weight[((layer * 8 + panel) * 512 + k) * 32 +
-                    rem * 16 + 8]);
+                const f32x8 v =
+                    load_f32x8(&w_ff_out_weight[((layer * 8 + panel) * 512 + k) * 32 + rem * 16]);
+                const f32x8 v_1 =
+                    load_f32x8(&w_ff_out_weight[((layer * 8 + panel) * 512 + k) * 32 + rem * 16 +
+                    8]);
                 const f32x8 s = splat_f32x8(hidden[tile * 6 * 528 + k]);
                 acc0_0 = fma_f32x8(s, v, acc0_0);
                 acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(hidden[(tile * 6 + 1) * 528 + k]);
+                const f32x8 s_1 = splat_f32x8(hidden[tile * 6 * 528 + k + 528]);
                 acc1_0 = fma_f32x8(s_1, v, acc1_0);
                 acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(hidden[(tile * 6 + 2) * 528 + k]);
+                const f32x8 s_2 = splat_f32x8(hidden[tile * 6 * 528 + k + 1056]);
                 acc2_0 = fma_f32x8(s_2, v, acc2_0);
                 acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(hidden[(tile * 6 + 3) * 528 + k]);
+                const f32x8 s_3 = splat_f32x8(hidden[tile * 6 * 528 + k + 1584]);
                 acc3_0 = fma_f32x8(s_3, v, acc3_0);
                 acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(hidden[(tile * 6 + 4) * 528 + k]);
+                const f32x8 s_4 = splat_f32x8(hidden[tile * 6 * 528 + k + 2112]);
                 acc4_0 = fma_f32x8(s_4, v, acc4_0);
                 acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
-                const f32x8 s_5 = splat_f32x8(hidden[(tile * 6 + 5) * 528 + k]);
+                const f32x8 s_5 = splat_f32x8(hidden[tile * 6 * 528 + k + 2640]);
                 acc5_0 = fma_f32x8(s_5, v, acc5_0);
                 acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
             }
             const f32x8 v = load_f32x8(&w_ff_out_bias[layer * 256 + column * 16]);
-            const f32x8 v_1 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column *
-                16]);
+            const f32x8 v_1 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16]);
             store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16], v_1 +
                 (acc0_0 + v));
-            const f32x8 v_2 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6 + 1) * 256 +
-                column * 16]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6 + 1) * 256 + column * 16], v_2 +
+            const f32x8 v_2 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 256]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 256], v_2 +
                 (acc1_0 + v));
-            const f32x8 v_3 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6 + 2) * 256 +
-                column * 16]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6 + 2) * 256 + column * 16], v_3 +
+            const f32x8 v_3 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 512]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 512], v_3 +
                 (acc2_0 + v));
-            const f32x8 v_4 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6 + 3) * 256 +
-                column * 16]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6 + 3) * 256 + column * 16], v_4 +
+            const f32x8 v_4 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 768]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 768], v_4 +
                 (acc3_0 + v));
-            const f32x8 v_5 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6 + 4) * 256 +
-                column * 16]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6 + 4) * 256 + column * 16], v_5 +
-                (acc4_0 + v));
-            const f32x8 v_6 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6 + 5) * 256 +
-                column * 16]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6 + 5) * 256 + column * 16], v_6 +
-                (acc5_0 + v));
+            const f32x8 v_5 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1024]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1024], v_5
+                + (acc4_0 + v));
+            const f32x8 v_6 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1280]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1280], v_6
+                + (acc5_0 + v));
             const f32x8 v_7 = load_f32x8(&w_ff_out_bias[layer * 256 + column * 16 + 8]);
-            const f32x8 v_8 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column *
-                16 + 8]);
+            const f32x8 v_8 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 8]);
             store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 8], v_8 +
                 (acc0_1 + v_7));
-            const f32x8 v_9 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6 + 1) * 256 +
-                column * 16 + 8]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6 + 1) * 256 + column * 16 + 8], v_9
-                + (acc1_1 + v_7));
-            const f32x8 v_10 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6 + 2) * 256 +
-                column * 16 + 8]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6 + 2) * 256 + column * 16 + 8],
-                v_10 + (acc2_1 + v_7));
-            const f32x8 v_11 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6 + 3) * 256 +
-                column * 16 + 8]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6 + 3) * 256 + column * 16 + 8],
-                v_11 + (acc3_1 + v_7));
-            const f32x8 v_12 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6 + 4) * 256 +
-                column * 16 + 8]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6 + 4) * 256 + column * 16 + 8],
-                v_12 + (acc4_1 + v_7));
-            const f32x8 v_13 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6 + 5) * 256 +
-                column * 16 + 8]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6 + 5) * 256 + column * 16 + 8],
-                v_13 + (acc5_1 + v_7));
+            const f32x8 v_9 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 264]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 264], v_9 +
+                (acc1_1 + v_7));
+            const f32x8 v_10 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 520]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 520], v_10
+                + (acc2_1 + v_7));
+            const f32x8 v_11 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 776]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 776], v_11
+                + (acc3_1 + v_7));
+            const f32x8 v_12 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1032]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1032], v_12
+                + (acc4_1 + v_7));
+            const f32x8 v_13 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1288]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1288], v_13
+                + (acc5_1 + v_7));
         }
         for (int64_t tile = 0; tile < 2; tile++) {
             f32x8 acc0_0 = splat_f32x8(0.0f);
@@ -3281,67 +3311,68 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
             f32x8 acc4_0 = splat_f32x8(0.0f);
             f32x8 acc4_1 = splat_f32x8(0.0f);
             for (int64_t k = 0; k < 512; k++) {
-                const f32x8 v = load_f32x8(&w_ff_out_weight[((layer * 8 + panel) * 512 + k) * 32 +
-                    rem * 16]);
-                const f32x8 v_1 = load_f32x8(&w_ff_out_weight[((layer * 8 + panel) * 512 + k) * 32 +
-                    rem * 16 + 8]);
-                const f32x8 s = splat_f32x8(hidden[(tile * 5 + 54) * 528 + k]);
+                const f32x8 v =
+                    load_f32x8(&w_ff_out_weight[((layer * 8 + panel) * 512 + k) * 32 + rem * 16]);
+                const f32x8 v_1 =
+                    load_f32x8(&w_ff_out_weight[((layer * 8 + panel) * 512 + k) * 32 + rem * 16 +
+                    8]);
+                const f32x8 s = splat_f32x8(hidden[tile * 5 * 528 + k + 28512]);
                 acc0_0 = fma_f32x8(s, v, acc0_0);
                 acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(hidden[(tile * 5 + 55) * 528 + k]);
+                const f32x8 s_1 = splat_f32x8(hidden[tile * 5 * 528 + k + 29040]);
                 acc1_0 = fma_f32x8(s_1, v, acc1_0);
                 acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(hidden[(tile * 5 + 56) * 528 + k]);
+                const f32x8 s_2 = splat_f32x8(hidden[tile * 5 * 528 + k + 29568]);
                 acc2_0 = fma_f32x8(s_2, v, acc2_0);
                 acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(hidden[(tile * 5 + 57) * 528 + k]);
+                const f32x8 s_3 = splat_f32x8(hidden[tile * 5 * 528 + k + 30096]);
                 acc3_0 = fma_f32x8(s_3, v, acc3_0);
                 acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(hidden[(tile * 5 + 58) * 528 + k]);
+                const f32x8 s_4 = splat_f32x8(hidden[tile * 5 * 528 + k + 30624]);
                 acc4_0 = fma_f32x8(s_4, v, acc4_0);
                 acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
             }
             const f32x8 v = load_f32x8(&w_ff_out_bias[layer * 256 + column * 16]);
-            const f32x8 v_1 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5 + 54) * 256 +
-                column * 16]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5 + 54) * 256 + column * 16], v_1 +
-                (acc0_0 + v));
-            const f32x8 v_2 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5 + 55) * 256 +
-                column * 16]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5 + 55) * 256 + column * 16], v_2 +
-                (acc1_0 + v));
-            const f32x8 v_3 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5 + 56) * 256 +
-                column * 16]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5 + 56) * 256 + column * 16], v_3 +
-                (acc2_0 + v));
-            const f32x8 v_4 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5 + 57) * 256 +
-                column * 16]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5 + 57) * 256 + column * 16], v_4 +
-                (acc3_0 + v));
-            const f32x8 v_5 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5 + 58) * 256 +
-                column * 16]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5 + 58) * 256 + column * 16], v_5 +
-                (acc4_0 + v));
+            const f32x8 v_1 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13824]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13824], v_1
+                + (acc0_0 + v));
+            const f32x8 v_2 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14080]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14080], v_2
+                + (acc1_0 + v));
+            const f32x8 v_3 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14336]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14336], v_3
+                + (acc2_0 + v));
+            const f32x8 v_4 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14592]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14592], v_4
+                + (acc3_0 + v));
+            const f32x8 v_5 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14848]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14848], v_5
+                + (acc4_0 + v));
             const f32x8 v_6 = load_f32x8(&w_ff_out_bias[layer * 256 + column * 16 + 8]);
-            const f32x8 v_7 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5 + 54) * 256 +
-                column * 16 + 8]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5 + 54) * 256 + column * 16 + 8],
-                v_7 + (acc0_1 + v_6));
-            const f32x8 v_8 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5 + 55) * 256 +
-                column * 16 + 8]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5 + 55) * 256 + column * 16 + 8],
-                v_8 + (acc1_1 + v_6));
-            const f32x8 v_9 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5 + 56) * 256 +
-                column * 16 + 8]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5 + 56) * 256 + column * 16 + 8],
-                v_9 + (acc2_1 + v_6));
-            const f32x8 v_10 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5 + 57) * 256 +
-                column * 16 + 8]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5 + 57) * 256 + column * 16 + 8],
+            const f32x8 v_7 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13832]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13832], v_7
+                + (acc0_1 + v_6));
+            const f32x8 v_8 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14088]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14088], v_8
+                + (acc1_1 + v_6));
+            const f32x8 v_9 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14344]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14344], v_9
+                + (acc2_1 + v_6));
+            const f32x8 v_10 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14600]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14600],
                 v_10 + (acc3_1 + v_6));
-            const f32x8 v_11 = load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5 + 58) * 256 +
-                column * 16 + 8]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5 + 58) * 256 + column * 16 + 8],
+            const f32x8 v_11 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14856]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14856],
                 v_11 + (acc4_1 + v_6));
         }
     }
@@ -3350,18 +3381,18 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
 /* default.yaml:4: final norm of both streams: last_hidden_state
  * tasks [batch 1][block 64] */
 static void final_norm(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-    int64_t task) {
+        int64_t task) {
     (void)arg;
-    const int64_t batch = task / 64;
+    const int64_t batch = 0;
     const int64_t block = task % 64;
-    const float *restrict y1 = (const float *)(const void *)call->workspace; /* [1][4096][256]:
-        [batch][rows][hidden]: attention stream */
-    const float *restrict y2 = (const float *)(const void *)(call->workspace + 4194304); /*
-        [1][4096][256]: [batch][rows][hidden]: feed-forward stream */
-    const float *w_final_norm_weight = (const float *)(const void *)(call->weights + 23836672); /*
-        [1][512] */
-    const float *w_final_norm_bias = (const float *)(const void *)(call->weights + 23838720); /*
-        [1][512] */
+    /* [1][4096][256]: [batch][rows][hidden]: attention stream */
+    const float *restrict y1 = (const float *)(const void *)call->workspace;
+    /* [1][4096][256]: [batch][rows][hidden]: feed-forward stream */
+    const float *restrict y2 = (const float *)(const void *)(call->workspace + 4194304);
+    /* [1][512] */
+    const float *w_final_norm_weight = (const float *)(const void *)(call->weights + 23836672);
+    /* [1][512] */
+    const float *w_final_norm_bias = (const float *)(const void *)(call->weights + 23838720);
     float *restrict z = (float *)(void *)scratch; /* [64][528] */
     const int32_t *restrict control = call->slot[REFORMER_SLOT_CONTROL]; /* [16] */
     const int32_t *restrict row = call->slot[REFORMER_SLOT_ROW]; /* [1][4096] */
@@ -3407,15 +3438,16 @@ static void final_norm(const reformer_call_t *call, unsigned char *scratch, cons
         for (int64_t v = 0; v < 32; v++) {
             const f32x8 diff = load_f32x8(&y1[(batch * 4096 + block * 64 + i) * 256 + v * 8]) -
                 splat_f32x8(mean);
-            const f32x8 t = fma_f32x8(diff * splat_f32x8(scale),
-                load_f32x8(&w_final_norm_weight[v * 8]), load_f32x8(&w_final_norm_bias[v * 8]));
+            const f32x8 t =
+                fma_f32x8(diff * splat_f32x8(scale), load_f32x8(&w_final_norm_weight[v * 8]),
+                load_f32x8(&w_final_norm_bias[v * 8]));
             store_f32x8(&z[i * 528 + v * 8], t);
         }
         for (int64_t v = 0; v < 32; v++) {
             const f32x8 diff = load_f32x8(&y2[(batch * 4096 + block * 64 + i) * 256 + v * 8]) -
                 splat_f32x8(mean);
-            const f32x8 t = fma_f32x8(diff * splat_f32x8(scale),
-                load_f32x8(&w_final_norm_weight[v * 8 + 256]),
+            const f32x8 t =
+                fma_f32x8(diff * splat_f32x8(scale), load_f32x8(&w_final_norm_weight[v * 8 + 256]),
                 load_f32x8(&w_final_norm_bias[v * 8 + 256]));
             store_f32x8(&z[i * 528 + v * 8 + 256], t);
         }

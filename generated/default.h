@@ -1,11 +1,11 @@
 /* default.h: the Reformer model of default.yaml, by reformerc.
- * 
+ *
  *     m_default_t m = {0};
  *     if ((error = m_default_bind(&m, weights, bytes))) …
  *     workspace = 64-byte aligned memory of m_default_workspace_bytes(length, threads)
  *     m_default_io_t io = {.input_ids = ids, .length = length, .logits = logits};
  *     if ((error = m_default_forward(&m, &io, workspace))) …
- * 
+ *
  * The caller owns all memory. After binding, a m_default_t is read-only: any number of threads
  * may call forward on it at once, each with a workspace of its own. Functions return 0
  * or a REFORMER_E_ code. The weights stay where they are while the model is in use.
@@ -29,7 +29,7 @@ extern "C" {
 typedef reformer_model_t m_default_t;
 /* One forward. Zero-initialise; NULL output = not wanted; `batch` and `length` in
  * shapes are the values given. All arrays are dense, row-major, the caller's:
- * 
+ *
  *     input_ids[batch][length]           token ids, 0 … 320 - 1
  *     attention_mask[batch][length]      1 = token, 0 = padding; NULL = all tokens
  *     batch                              rows given, 1 … 1; 0 = 1
@@ -37,7 +37,7 @@ typedef reformer_model_t m_default_t;
  *     threads                            workers to use, 0 = 1; never changes a result
  *     last_hidden_state[batch][length][512] out
  *     pool                               the product's own threads; NULL = built in
- * 
+ *
  * What this model does not have (other outputs of reformer_io_t) is an error to ask for. */
 typedef reformer_io_t m_default_io_t;
 
