@@ -10,9 +10,9 @@
 
 /* ---- opening ------------------------------------------------------------------------------------------- */
 
-static const char *base_of(const char *path) {
-    const char *slash = path ? strrchr(path, '/') : NULL;
-    return slash ? slash + 1 : path ? path : "a spec";
+const char *spec_name(const emitter_t *c) {
+    const char *path = c->plan->spec->path, *slash = path ? strrchr(path, '/') : NULL;
+    return path ? c_comment(c->arena, slash ? slash + 1 : path) : "a spec";
 }
 
 static const char *source_name(emitter_t *c) {
@@ -58,9 +58,8 @@ static void put_opening(emitter_t *c, sbuf_t *out) {
                 "    cc -O2 -std=c11 $(reformerc --cflags) -c %s%s\n"
                 "    cc … %.*s.o $(reformerc --libs)\n\n"
                 "lengths: %s; batch: %lld; targets: %s",
-                file, base_of(c->plan->spec->path), *file == '-' ? "./" : "", word,
-                (int)(strlen(file) - 2), file, lengths_text(c), (long long)c->plan->batch,
-                targets_text(c));
+                file, spec_name(c), *file == '-' ? "./" : "", word, (int)(strlen(file) - 2), file,
+                lengths_text(c), (long long)c->plan->batch, targets_text(c));
 }
 
 static bool any_target(const plan_t *p, bool arm) {
@@ -119,11 +118,17 @@ static void name_global(emitter_t *c, const void *what, const char *name) {
     ARENA_PUSH(c->arena, c->global, c->n_globals, c->cap_globals) = (global_t){what, name, false};
 }
 
+/* A name of one word may be the C library's, which compilers know (index, exp, random). */
+static const char *func_base(emitter_t *c, const lfunc_t *f) {
+    if (f->kind == FN_ENTRY) return "run";
+    if (*c->suffix || strchr(f->name, '_')) return f->name;
+    return arena_printf(c->arena, "%s_%s", f->name, f->kind == FN_KERNEL ? "kernel" : "value");
+}
+
 static void name_globals(emitter_t *c) {
     const module_t *m = c->m;
     c->n_globals = 0;
-    for (size_t k = 0; k < m->n_funcs; k++)
-        name_global(c, m->funcs[k], m->funcs[k]->kind == FN_ENTRY ? "run" : m->funcs[k]->name);
+    for (size_t k = 0; k < m->n_funcs; k++) name_global(c, m->funcs[k], func_base(c, m->funcs[k]));
     for (size_t k = 0; k < m->n_buffers; k++)
         if (m->buffers[k]->kind == BUF_TABLE) name_global(c, m->buffers[k], m->buffers[k]->name);
 }

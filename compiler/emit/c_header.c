@@ -123,7 +123,6 @@ static const char *padding_text(const header_t *h) {
 
 static void put_opening(const header_t *h) {
     const plan_t *p = h->c->plan;
-    const char *slash = p->spec->path ? strrchr(p->spec->path, '/') : NULL;
     put_comment(
         h->out, 0,
         "%s: the Reformer model of %s, by reformerc.\n\n"
@@ -135,29 +134,31 @@ static void put_opening(const header_t *h) {
         "The caller owns all memory. After binding, a %s_t is read-only: any number of threads\n"
         "may call forward on it at once, each with a workspace of its own. Functions return 0\n"
         "or a REFORMER_E_ code. The weights stay where they are while the model is in use.\n%s",
-        h->c->o->header_name,
-        slash           ? slash + 1
-        : p->spec->path ? p->spec->path
-                        : "a spec",
-        p->name, p->name, p->name, p->name, p->name, p->name, padding_text(h));
+        h->c->o->header_name, spec_name(h->c), p->name, p->name, p->name, p->name, p->name, p->name,
+        padding_text(h));
 }
 
-static void put_macro(const header_t *h, const char *name, int64_t value, const char *comment) {
-    if (value)
-        sbuf_printf(h->out, "#define %s_%s %lld /* %s */\n",
-                    upper_case(h->c->arena, h->c->plan->name), name, (long long)value, comment);
+static void put_macro(const header_t *h, const char *name, const char *value, const char *comment) {
+    arena_t *a = h->c->arena;
+    const char *macro = arena_printf(a, "#define %s_%s", upper_case(a, h->c->plan->name), name);
+    bool fits = strlen(macro) + strlen(value) + strlen(comment) + strlen("  /*  */") <= COLUMNS;
+    if (fits) sbuf_printf(h->out, "%s %s /* %s */\n", macro, value, comment);
+    else sbuf_printf(h->out, "/* %s */\n%s \\\n    %s\n", comment, macro, value);
 }
 
 static void put_macros(const header_t *h) {
     const reformer_desc_t *d = h->d;
-    put_macro(h, "BATCH", d->batch, "rows it was translated for");
-    put_macro(h, "MAX_LENGTH", d->max_length, "tokens per row");
-    put_macro(h, "HIDDEN", 2 * d->hidden, "width of last_hidden_state");
-    put_macro(h, "VOCAB", d->vocab, "token ids");
-    if (d->head == REFORMER_HEAD_CLASSIFIER) put_macro(h, "LABELS", d->labels, "classes");
-    sbuf_printf(h->out,
-                "#define %s_WEIGHTS_BYTES UINT64_C(%llu) /* size of the weights file */\n\n",
-                upper_case(h->c->arena, h->c->plan->name), (unsigned long long)d->weights_bytes);
+    arena_t *a = h->c->arena;
+    put_macro(h, "BATCH", number(a, d->batch), "rows it was translated for");
+    put_macro(h, "MAX_LENGTH", number(a, d->max_length), "tokens per row");
+    put_macro(h, "HIDDEN", number(a, 2 * d->hidden), "width of last_hidden_state");
+    put_macro(h, "VOCAB", number(a, d->vocab), "token ids");
+    if (d->head == REFORMER_HEAD_CLASSIFIER)
+        put_macro(h, "LABELS", number(a, d->labels), "classes");
+    put_macro(h, "WEIGHTS_BYTES",
+              arena_printf(a, "UINT64_C(%llu)", (unsigned long long)d->weights_bytes),
+              "size of the weights file");
+    sbuf_puts(h->out, "\n");
 }
 
 static const struct {

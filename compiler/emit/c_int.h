@@ -36,7 +36,7 @@ void put_line(sbuf_t *out, int depth, const char *fmt, ...) __attribute__((forma
 void put_comment(sbuf_t *out, int depth, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 const char *c_string(arena_t *a, const char *text);  /* "quoted" */
-const char *c_comment(arena_t *a, const char *text); /* safe inside of a comment */
+const char *c_comment(arena_t *a, const char *text); /* one line, safe inside of a comment */
 const char *c_float(arena_t *a, elem_t e, double x);
 const char *c_integer(arena_t *a, elem_t e, int64_t x);
 const char *c_dim(arena_t *a, dim_t d); /* 64 * U + 8, a sum; literal: 72 */
@@ -120,6 +120,7 @@ struct emitter {
 /* Both note that the name is used. */
 const char *c_func_name(emitter_t *c, const lfunc_t *f);
 const char *c_table_name(emitter_t *c, const buffer_t *b);
+const char *spec_name(const emitter_t *c); /* base name, for comments */
 
 /* ---- c_func.c, c_expr.c -------------------------------------------------------------------------- */
 

@@ -152,22 +152,29 @@ void names_leave(names_t *n, size_t mark) {
 
 /* ---- lines ----------------------------------------------------------------------------------------- */
 
-enum { DEPTH_PRICE = 45 }; /* columns that a break one parenthesis further out is worth */
+/* Columns that better breaks are worth: one parenthesis further out, at a space instead of behind a
+ * parenthesis, between arguments instead of within one. */
+enum { DEPTH_PRICE = 45, OPENING_PRICE = 15, WITHIN_PRICE = 20 };
 
-/* Where to break a line: the space that is furthest right and least nested; 0: nowhere. */
+/* Where to break a line: where the rest begins, behind a space or an opening parenthesis, as far right
+ * and as little nested as may be; the first place of all where none is near enough. 0: nowhere. */
 static size_t best_break(const char *s, size_t room) {
     long best = -1000000;
     size_t at = 0;
     int depth = 0;
     bool quoted = false;
-    for (size_t i = 0; s[i] && i <= room; i++) {
+    for (size_t i = 0; s[i] && (i <= room || at == 0); i++) {
         if (s[i] == '"' && (i == 0 || s[i - 1] != '\\')) quoted = !quoted;
         if (quoted) continue;
         if (s[i] == '(' || s[i] == '[' || s[i] == '{') depth++;
         if (s[i] == ')' || s[i] == ']' || s[i] == '}') depth--;
-        if (s[i] != ' ' || i == 0) continue;
-        long score = (long)i - DEPTH_PRICE * depth;
-        if (score >= best) best = score, at = i;
+        bool space = s[i] == ' ' && i > 0 && strcmp(s + i, " {") != 0;
+        bool opening = s[i] == '(' && s[i + 1] && i < room;
+        if (!space && !opening) continue;
+        bool within = space && depth > 0 && s[i - 1] != ',';
+        long score = (long)i - DEPTH_PRICE * depth - (opening ? OPENING_PRICE : 0) -
+                     (within ? WITHIN_PRICE : 0);
+        if (score >= best) best = score, at = i + 1;
     }
     return at;
 }
@@ -190,11 +197,12 @@ void put_line(sbuf_t *out, int depth, const char *fmt, ...) {
         int left = first ? columns : columns + more;
         size_t room = left < COLUMNS - 20 ? (size_t)(COLUMNS - left) : 20;
         size_t at = strlen(s) > room ? best_break(s, room) : 0;
+        size_t n = at ? at : strlen(s);
         if (*s) indent(out, left);
-        sbuf_write(out, s, at ? at : strlen(s));
+        sbuf_write(out, s, at && s[at - 1] == ' ' ? n - 1 : n);
         sbuf_write(out, "\n", 1);
         if (!at) break;
-        s += at + 1;
+        s += at;
     }
     sbuf_free(&text);
 }
@@ -228,8 +236,10 @@ void put_comment(sbuf_t *out, int depth, const char *fmt, ...) {
         }
         indent(out, depth * INDENT);
         sbuf_puts(out, first ? "/*" : " *");
-        if (n) sbuf_puts(out, " ");
-        sbuf_write(out, s, n);
+        size_t shown = n;
+        while (shown > 0 && s[shown - 1] == ' ') shown--;
+        if (shown) sbuf_puts(out, " ");
+        sbuf_write(out, s, shown);
         s += n;
         if (*s) s++;
         sbuf_puts(out, *s ? "\n" : " */\n");
@@ -240,6 +250,8 @@ void put_comment(sbuf_t *out, int depth, const char *fmt, ...) {
 
 const char *c_comment(arena_t *a, const char *text) {
     char *clean = clean_comment(text);
+    for (char *p = clean; *p; p++)
+        if (*p == '\n') *p = '?';
     const char *copy = arena_strdup(a, clean);
     free(clean);
     return copy;
