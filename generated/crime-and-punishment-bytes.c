@@ -210,8 +210,8 @@ static inline f32x8 relu_f32x8(f32x8 x) {
 
 /* crime-and-punishment-bytes.yaml:16: word and position embeddings into both streams
  * tasks [batch 1][block 8] */
-static void embed(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg, int64_t
-        task) {
+static void embed_kernel(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+        int64_t task) {
     (void)scratch;
     (void)arg;
     const int64_t batch = 0;
@@ -810,53 +810,64 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                     splat_f32x8(-1e+30f));
                 const f32x8 high = max_f32x8(carried, pick);
                 store_f32x8(&scores[(o * 32 + keys * 6) * 16], pick);
-                const f32x8 pick_1 = select_f32x8((i32x8)(s <= query_1), acc0_1 *
-                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                const f32x8 pick_1 =
+                    select_f32x8((i32x8)(s <= query_1), acc0_1 * splat_f32x8(0.17677669f),
+                    splat_f32x8(-1e+30f));
                 const f32x8 high_1 = max_f32x8(carried_1, pick_1);
                 store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 8], pick_1);
                 const i32x8 s_1 = splat_i32x8(key[batch * 512 + other * 32 + keys * 6 + 1]);
-                const f32x8 pick_2 = select_f32x8((i32x8)(s_1 <= query), acc1_0 *
-                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                const f32x8 pick_2 =
+                    select_f32x8((i32x8)(s_1 <= query), acc1_0 * splat_f32x8(0.17677669f),
+                    splat_f32x8(-1e+30f));
                 const f32x8 high_2 = max_f32x8(high, pick_2);
                 store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 16], pick_2);
-                const f32x8 pick_3 = select_f32x8((i32x8)(s_1 <= query_1), acc1_1 *
-                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                const f32x8 pick_3 =
+                    select_f32x8((i32x8)(s_1 <= query_1), acc1_1 * splat_f32x8(0.17677669f),
+                    splat_f32x8(-1e+30f));
                 const f32x8 high_3 = max_f32x8(high_1, pick_3);
                 store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 24], pick_3);
                 const i32x8 s_2 = splat_i32x8(key[batch * 512 + other * 32 + keys * 6 + 2]);
-                const f32x8 pick_4 = select_f32x8((i32x8)(s_2 <= query), acc2_0 *
-                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                const f32x8 pick_4 =
+                    select_f32x8((i32x8)(s_2 <= query), acc2_0 * splat_f32x8(0.17677669f),
+                    splat_f32x8(-1e+30f));
                 const f32x8 high_4 = max_f32x8(high_2, pick_4);
                 store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 32], pick_4);
-                const f32x8 pick_5 = select_f32x8((i32x8)(s_2 <= query_1), acc2_1 *
-                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                const f32x8 pick_5 =
+                    select_f32x8((i32x8)(s_2 <= query_1), acc2_1 * splat_f32x8(0.17677669f),
+                    splat_f32x8(-1e+30f));
                 const f32x8 high_5 = max_f32x8(high_3, pick_5);
                 store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 40], pick_5);
                 const i32x8 s_3 = splat_i32x8(key[batch * 512 + other * 32 + keys * 6 + 3]);
-                const f32x8 pick_6 = select_f32x8((i32x8)(s_3 <= query), acc3_0 *
-                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                const f32x8 pick_6 =
+                    select_f32x8((i32x8)(s_3 <= query), acc3_0 * splat_f32x8(0.17677669f),
+                    splat_f32x8(-1e+30f));
                 const f32x8 high_6 = max_f32x8(high_4, pick_6);
                 store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 48], pick_6);
-                const f32x8 pick_7 = select_f32x8((i32x8)(s_3 <= query_1), acc3_1 *
-                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                const f32x8 pick_7 =
+                    select_f32x8((i32x8)(s_3 <= query_1), acc3_1 * splat_f32x8(0.17677669f),
+                    splat_f32x8(-1e+30f));
                 const f32x8 high_7 = max_f32x8(high_5, pick_7);
                 store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 56], pick_7);
                 const i32x8 s_4 = splat_i32x8(key[batch * 512 + other * 32 + keys * 6 + 4]);
-                const f32x8 pick_8 = select_f32x8((i32x8)(s_4 <= query), acc4_0 *
-                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                const f32x8 pick_8 =
+                    select_f32x8((i32x8)(s_4 <= query), acc4_0 * splat_f32x8(0.17677669f),
+                    splat_f32x8(-1e+30f));
                 const f32x8 high_8 = max_f32x8(high_6, pick_8);
                 store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 64], pick_8);
-                const f32x8 pick_9 = select_f32x8((i32x8)(s_4 <= query_1), acc4_1 *
-                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                const f32x8 pick_9 =
+                    select_f32x8((i32x8)(s_4 <= query_1), acc4_1 * splat_f32x8(0.17677669f),
+                    splat_f32x8(-1e+30f));
                 const f32x8 high_9 = max_f32x8(high_7, pick_9);
                 store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 72], pick_9);
                 const i32x8 s_5 = splat_i32x8(key[batch * 512 + other * 32 + keys * 6 + 5]);
-                const f32x8 pick_10 = select_f32x8((i32x8)(s_5 <= query), acc5_0 *
-                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                const f32x8 pick_10 =
+                    select_f32x8((i32x8)(s_5 <= query), acc5_0 * splat_f32x8(0.17677669f),
+                    splat_f32x8(-1e+30f));
                 carried = max_f32x8(high_8, pick_10);
                 store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 80], pick_10);
-                const f32x8 pick_11 = select_f32x8((i32x8)(s_5 <= query_1), acc5_1 *
-                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                const f32x8 pick_11 =
+                    select_f32x8((i32x8)(s_5 <= query_1), acc5_1 * splat_f32x8(0.17677669f),
+                    splat_f32x8(-1e+30f));
                 carried_1 = max_f32x8(high_9, pick_11);
                 store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 88], pick_11);
             }
@@ -908,44 +919,53 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                     splat_f32x8(-1e+30f));
                 const f32x8 high = max_f32x8(carried_2, pick);
                 store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 192], pick);
-                const f32x8 pick_1 = select_f32x8((i32x8)(s <= query_1), acc0_1 *
-                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                const f32x8 pick_1 =
+                    select_f32x8((i32x8)(s <= query_1), acc0_1 * splat_f32x8(0.17677669f),
+                    splat_f32x8(-1e+30f));
                 const f32x8 high_1 = max_f32x8(carried_3, pick_1);
                 store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 200], pick_1);
                 const i32x8 s_1 = splat_i32x8(key[batch * 512 + other * 32 + keys * 5 + 13]);
-                const f32x8 pick_2 = select_f32x8((i32x8)(s_1 <= query), acc1_0 *
-                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                const f32x8 pick_2 =
+                    select_f32x8((i32x8)(s_1 <= query), acc1_0 * splat_f32x8(0.17677669f),
+                    splat_f32x8(-1e+30f));
                 const f32x8 high_2 = max_f32x8(high, pick_2);
                 store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 208], pick_2);
-                const f32x8 pick_3 = select_f32x8((i32x8)(s_1 <= query_1), acc1_1 *
-                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                const f32x8 pick_3 =
+                    select_f32x8((i32x8)(s_1 <= query_1), acc1_1 * splat_f32x8(0.17677669f),
+                    splat_f32x8(-1e+30f));
                 const f32x8 high_3 = max_f32x8(high_1, pick_3);
                 store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 216], pick_3);
                 const i32x8 s_2 = splat_i32x8(key[batch * 512 + other * 32 + keys * 5 + 14]);
-                const f32x8 pick_4 = select_f32x8((i32x8)(s_2 <= query), acc2_0 *
-                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                const f32x8 pick_4 =
+                    select_f32x8((i32x8)(s_2 <= query), acc2_0 * splat_f32x8(0.17677669f),
+                    splat_f32x8(-1e+30f));
                 const f32x8 high_4 = max_f32x8(high_2, pick_4);
                 store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 224], pick_4);
-                const f32x8 pick_5 = select_f32x8((i32x8)(s_2 <= query_1), acc2_1 *
-                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                const f32x8 pick_5 =
+                    select_f32x8((i32x8)(s_2 <= query_1), acc2_1 * splat_f32x8(0.17677669f),
+                    splat_f32x8(-1e+30f));
                 const f32x8 high_5 = max_f32x8(high_3, pick_5);
                 store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 232], pick_5);
                 const i32x8 s_3 = splat_i32x8(key[batch * 512 + other * 32 + keys * 5 + 15]);
-                const f32x8 pick_6 = select_f32x8((i32x8)(s_3 <= query), acc3_0 *
-                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                const f32x8 pick_6 =
+                    select_f32x8((i32x8)(s_3 <= query), acc3_0 * splat_f32x8(0.17677669f),
+                    splat_f32x8(-1e+30f));
                 const f32x8 high_6 = max_f32x8(high_4, pick_6);
                 store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 240], pick_6);
-                const f32x8 pick_7 = select_f32x8((i32x8)(s_3 <= query_1), acc3_1 *
-                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                const f32x8 pick_7 =
+                    select_f32x8((i32x8)(s_3 <= query_1), acc3_1 * splat_f32x8(0.17677669f),
+                    splat_f32x8(-1e+30f));
                 const f32x8 high_7 = max_f32x8(high_5, pick_7);
                 store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 248], pick_7);
                 const i32x8 s_4 = splat_i32x8(key[batch * 512 + other * 32 + keys * 5 + 16]);
-                const f32x8 pick_8 = select_f32x8((i32x8)(s_4 <= query), acc4_0 *
-                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                const f32x8 pick_8 =
+                    select_f32x8((i32x8)(s_4 <= query), acc4_0 * splat_f32x8(0.17677669f),
+                    splat_f32x8(-1e+30f));
                 carried_2 = max_f32x8(high_6, pick_8);
                 store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 256], pick_8);
-                const f32x8 pick_9 = select_f32x8((i32x8)(s_4 <= query_1), acc4_1 *
-                    splat_f32x8(0.17677669f), splat_f32x8(-1e+30f));
+                const f32x8 pick_9 =
+                    select_f32x8((i32x8)(s_4 <= query_1), acc4_1 * splat_f32x8(0.17677669f),
+                    splat_f32x8(-1e+30f));
                 carried_3 = max_f32x8(high_7, pick_9);
                 store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 264], pick_9);
             }
@@ -1181,48 +1201,48 @@ static void local_output(const reformer_call_t *call, unsigned char *scratch, co
             store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16], v + acc0_0);
             const f32x8 v_1 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 8]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 8], v_1 +
-                acc0_1);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 8],
+                v_1 + acc0_1);
             const f32x8 v_2 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 192]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 192], v_2 +
-                acc1_0);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 192],
+                v_2 + acc1_0);
             const f32x8 v_3 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 200]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 200], v_3 +
-                acc1_1);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 200],
+                v_3 + acc1_1);
             const f32x8 v_4 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 384]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 384], v_4 +
-                acc2_0);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 384],
+                v_4 + acc2_0);
             const f32x8 v_5 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 392]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 392], v_5 +
-                acc2_1);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 392],
+                v_5 + acc2_1);
             const f32x8 v_6 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 576]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 576], v_6 +
-                acc3_0);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 576],
+                v_6 + acc3_0);
             const f32x8 v_7 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 584]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 584], v_7 +
-                acc3_1);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 584],
+                v_7 + acc3_1);
             const f32x8 v_8 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 768]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 768], v_8 +
-                acc4_0);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 768],
+                v_8 + acc4_0);
             const f32x8 v_9 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 776]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 776], v_9 +
-                acc4_1);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 776],
+                v_9 + acc4_1);
             const f32x8 v_10 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 960]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 960], v_10 +
-                acc5_0);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 960],
+                v_10 + acc5_0);
             const f32x8 v_11 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 968]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 968], v_11 +
-                acc5_1);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 968],
+                v_11 + acc5_1);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
             f32x8 acc0_0 = splat_f32x8(0.0f);
@@ -1260,44 +1280,44 @@ static void local_output(const reformer_call_t *call, unsigned char *scratch, co
             }
             const f32x8 v =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10368]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10368], v +
-                acc0_0);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10368],
+                v + acc0_0);
             const f32x8 v_1 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10376]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10376], v_1
-                + acc0_1);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10376],
+                v_1 + acc0_1);
             const f32x8 v_2 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10560]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10560], v_2
-                + acc1_0);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10560],
+                v_2 + acc1_0);
             const f32x8 v_3 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10568]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10568], v_3
-                + acc1_1);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10568],
+                v_3 + acc1_1);
             const f32x8 v_4 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10752]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10752], v_4
-                + acc2_0);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10752],
+                v_4 + acc2_0);
             const f32x8 v_5 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10760]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10760], v_5
-                + acc2_1);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10760],
+                v_5 + acc2_1);
             const f32x8 v_6 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10944]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10944], v_6
-                + acc3_0);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10944],
+                v_6 + acc3_0);
             const f32x8 v_7 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10952]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10952], v_7
-                + acc3_1);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10952],
+                v_7 + acc3_1);
             const f32x8 v_8 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11136]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11136], v_8
-                + acc4_0);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11136],
+                v_8 + acc4_0);
             const f32x8 v_9 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11144]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11144], v_9
-                + acc4_1);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11144],
+                v_9 + acc4_1);
         }
     }
 }
@@ -1848,7 +1868,8 @@ static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const 
     }
     for (int64_t round = 0; round < 2; round++) {
         for (int64_t v = 0; v < 8; v++) {
-            const i32x8 more = (i32x8)(load_i32x8(&key[batch * 512 + block * 64 + v * 8]) >=
+            const i32x8 more =
+                (i32x8)(load_i32x8(&key[batch * 512 + block * 64 + v * 8]) >=
                 splat_i32x8(1073741824));
             const i32x8 pick =
                 select_i32x8(more, splat_i32x8(16), load_i32x8(&found[round * 64 + v * 8]));
@@ -1934,20 +1955,20 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
         for (int64_t lane = 0; lane < 4; lane++) {
             const int32_t token = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 +
                 lane * 8];
-            const int32_t token_1 = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32
-                + lane * 8 + 1];
-            const int32_t token_2 = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32
-                + lane * 8 + 2];
-            const int32_t token_3 = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32
-                + lane * 8 + 3];
-            const int32_t token_4 = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32
-                + lane * 8 + 4];
-            const int32_t token_5 = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32
-                + lane * 8 + 5];
-            const int32_t token_6 = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32
-                + lane * 8 + 6];
-            const int32_t token_7 = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32
-                + lane * 8 + 7];
+            const int32_t token_1 =
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + lane * 8 + 1];
+            const int32_t token_2 =
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + lane * 8 + 2];
+            const int32_t token_3 =
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + lane * 8 + 3];
+            const int32_t token_4 =
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + lane * 8 + 4];
+            const int32_t token_5 =
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + lane * 8 + 5];
+            const int32_t token_6 =
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + lane * 8 + 6];
+            const int32_t token_7 =
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + lane * 8 + 7];
             for (int64_t d = 0; d < 4; d++) {
                 const f32x8 v_1 =
                     load_f32x8(&q[((batch + head) * 512 + (int64_t)token) * 32 + d * 8]);
@@ -2028,20 +2049,20 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
         for (int64_t lane = 0; lane < 4; lane++) {
             const int32_t token = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 +
                 lane * 8];
-            const int32_t token_1 = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32
-                + lane * 8 + 1];
-            const int32_t token_2 = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32
-                + lane * 8 + 2];
-            const int32_t token_3 = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32
-                + lane * 8 + 3];
-            const int32_t token_4 = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32
-                + lane * 8 + 4];
-            const int32_t token_5 = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32
-                + lane * 8 + 5];
-            const int32_t token_6 = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32
-                + lane * 8 + 6];
-            const int32_t token_7 = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32
-                + lane * 8 + 7];
+            const int32_t token_1 =
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + lane * 8 + 1];
+            const int32_t token_2 =
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + lane * 8 + 2];
+            const int32_t token_3 =
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + lane * 8 + 3];
+            const int32_t token_4 =
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + lane * 8 + 4];
+            const int32_t token_5 =
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + lane * 8 + 5];
+            const int32_t token_6 =
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + lane * 8 + 6];
+            const int32_t token_7 =
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + lane * 8 + 7];
             for (int64_t d = 0; d < 4; d++) {
                 const f32x8 v_1 =
                     load_f32x8(&q[((batch + head) * 512 + (int64_t)token) * 32 + d * 8]);
@@ -2368,8 +2389,8 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         const int64_t slot_1 = (step + o) % 2;
                         for (int64_t key_1 = 0; key_1 < 32; key_1++) {
                             carried =
-                                sub_i32(carried, -(lsh_attention_query_pos[slot_1 * 32 + key_1] ==
-                                x));
+                                sub_i32(carried,
+                                -(lsh_attention_query_pos[slot_1 * 32 + key_1] == x));
                         }
                     }
                     self_count[((batch + head) * 2 + round) * 512 + (int64_t)token] = carried;
@@ -2424,8 +2445,8 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                     }
                     const f32x8 s = splat_f32x8(keep[tile * 6]);
                     const f32x8 s_1 = splat_f32x8(gain[tile * 6]);
-                    const int32_t token = lsh_attention_query_pos[slot * 32 + panel * 16 + tile *
-                        6];
+                    const int32_t token =
+                        lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6];
                     const f32x8 v_5 =
                         load_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column *
                         16]);
@@ -2438,8 +2459,8 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         8], fma_f32x8(carried_1, s_1, v_6 * s));
                     const f32x8 s_2 = splat_f32x8(keep[tile * 6 + 1]);
                     const f32x8 s_3 = splat_f32x8(gain[tile * 6 + 1]);
-                    const int32_t token_1 = lsh_attention_query_pos[slot * 32 + panel * 16 + tile *
-                        6 + 1];
+                    const int32_t token_1 =
+                        lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 1];
                     const f32x8 v_7 =
                         load_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column *
                         16]);
@@ -2452,8 +2473,8 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         8], fma_f32x8(carried_3, s_3, v_8 * s_2));
                     const f32x8 s_4 = splat_f32x8(keep[tile * 6 + 2]);
                     const f32x8 s_5 = splat_f32x8(gain[tile * 6 + 2]);
-                    const int32_t token_2 = lsh_attention_query_pos[slot * 32 + panel * 16 + tile *
-                        6 + 2];
+                    const int32_t token_2 =
+                        lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 2];
                     const f32x8 v_9 =
                         load_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column *
                         16]);
@@ -2466,8 +2487,8 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         8], fma_f32x8(carried_5, s_5, v_10 * s_4));
                     const f32x8 s_6 = splat_f32x8(keep[tile * 6 + 3]);
                     const f32x8 s_7 = splat_f32x8(gain[tile * 6 + 3]);
-                    const int32_t token_3 = lsh_attention_query_pos[slot * 32 + panel * 16 + tile *
-                        6 + 3];
+                    const int32_t token_3 =
+                        lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 3];
                     const f32x8 v_11 =
                         load_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column *
                         16]);
@@ -2480,8 +2501,8 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         8], fma_f32x8(carried_7, s_7, v_12 * s_6));
                     const f32x8 s_8 = splat_f32x8(keep[tile * 6 + 4]);
                     const f32x8 s_9 = splat_f32x8(gain[tile * 6 + 4]);
-                    const int32_t token_4 = lsh_attention_query_pos[slot * 32 + panel * 16 + tile *
-                        6 + 4];
+                    const int32_t token_4 =
+                        lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 4];
                     const f32x8 v_13 =
                         load_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column *
                         16]);
@@ -2494,8 +2515,8 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         8], fma_f32x8(carried_9, s_9, v_14 * s_8));
                     const f32x8 s_10 = splat_f32x8(keep[tile * 6 + 5]);
                     const f32x8 s_11 = splat_f32x8(gain[tile * 6 + 5]);
-                    const int32_t token_5 = lsh_attention_query_pos[slot * 32 + panel * 16 + tile *
-                        6 + 5];
+                    const int32_t token_5 =
+                        lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 5];
                     const f32x8 v_15 =
                         load_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) * 32 + column *
                         16]);
@@ -2550,8 +2571,8 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                     }
                     const f32x8 s = splat_f32x8(keep[tile * 5 + 6]);
                     const f32x8 s_1 = splat_f32x8(gain[tile * 5 + 6]);
-                    const int32_t token = lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5
-                        + 6];
+                    const int32_t token =
+                        lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 6];
                     const f32x8 v_5 =
                         load_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column *
                         16]);
@@ -2564,8 +2585,8 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         8], fma_f32x8(carried_1, s_1, v_6 * s));
                     const f32x8 s_2 = splat_f32x8(keep[tile * 5 + 7]);
                     const f32x8 s_3 = splat_f32x8(gain[tile * 5 + 7]);
-                    const int32_t token_1 = lsh_attention_query_pos[slot * 32 + panel * 16 + tile *
-                        5 + 7];
+                    const int32_t token_1 =
+                        lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 7];
                     const f32x8 v_7 =
                         load_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column *
                         16]);
@@ -2578,8 +2599,8 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         8], fma_f32x8(carried_3, s_3, v_8 * s_2));
                     const f32x8 s_4 = splat_f32x8(keep[tile * 5 + 8]);
                     const f32x8 s_5 = splat_f32x8(gain[tile * 5 + 8]);
-                    const int32_t token_2 = lsh_attention_query_pos[slot * 32 + panel * 16 + tile *
-                        5 + 8];
+                    const int32_t token_2 =
+                        lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 8];
                     const f32x8 v_9 =
                         load_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column *
                         16]);
@@ -2592,8 +2613,8 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         8], fma_f32x8(carried_5, s_5, v_10 * s_4));
                     const f32x8 s_6 = splat_f32x8(keep[tile * 5 + 9]);
                     const f32x8 s_7 = splat_f32x8(gain[tile * 5 + 9]);
-                    const int32_t token_3 = lsh_attention_query_pos[slot * 32 + panel * 16 + tile *
-                        5 + 9];
+                    const int32_t token_3 =
+                        lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 9];
                     const f32x8 v_11 =
                         load_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column *
                         16]);
@@ -2606,8 +2627,8 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         8], fma_f32x8(carried_7, s_7, v_12 * s_6));
                     const f32x8 s_8 = splat_f32x8(keep[tile * 5 + 10]);
                     const f32x8 s_9 = splat_f32x8(gain[tile * 5 + 10]);
-                    const int32_t token_4 = lsh_attention_query_pos[slot * 32 + panel * 16 + tile *
-                        5 + 10];
+                    const int32_t token_4 =
+                        lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 10];
                     const f32x8 v_13 =
                         load_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column *
                         16]);
@@ -2661,8 +2682,8 @@ static void lsh_output(const reformer_call_t *call, unsigned char *scratch, cons
                 const float x = (float)self_count[(batch + head) * 2 * 512 + block * 64 + i];
                 const float y = log_f32(x);
                 const float sum_1 = -1e+05f + y;
-                const float x_1 = (float)self_count[(batch + head) * 2 * 512 + block * 64 + i +
-                    512];
+                const float x_1 =
+                    (float)self_count[(batch + head) * 2 * 512 + block * 64 + i + 512];
                 const float y_1 = log_f32(x_1);
                 const float sum_2 = -1e+05f + y_1;
                 const float high = max_f32(sum_1, sum_2);
@@ -2728,52 +2749,52 @@ static void lsh_output(const reformer_call_t *call, unsigned char *scratch, cons
             }
             const f32x8 v_1 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16], v_1 +
-                acc0_0);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16],
+                v_1 + acc0_0);
             const f32x8 v_2 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 8]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 8], v_2 +
-                acc0_1);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 8],
+                v_2 + acc0_1);
             const f32x8 v_3 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 192]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 192], v_3 +
-                acc1_0);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 192],
+                v_3 + acc1_0);
             const f32x8 v_4 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 200]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 200], v_4 +
-                acc1_1);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 200],
+                v_4 + acc1_1);
             const f32x8 v_5 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 384]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 384], v_5 +
-                acc2_0);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 384],
+                v_5 + acc2_0);
             const f32x8 v_6 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 392]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 392], v_6 +
-                acc2_1);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 392],
+                v_6 + acc2_1);
             const f32x8 v_7 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 576]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 576], v_7 +
-                acc3_0);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 576],
+                v_7 + acc3_0);
             const f32x8 v_8 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 584]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 584], v_8 +
-                acc3_1);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 584],
+                v_8 + acc3_1);
             const f32x8 v_9 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 768]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 768], v_9 +
-                acc4_0);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 768],
+                v_9 + acc4_0);
             const f32x8 v_10 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 776]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 776], v_10 +
-                acc4_1);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 776],
+                v_10 + acc4_1);
             const f32x8 v_11 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 960]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 960], v_11 +
-                acc5_0);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 960],
+                v_11 + acc5_0);
             const f32x8 v_12 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 968]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 968], v_12 +
-                acc5_1);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 968],
+                v_12 + acc5_1);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
             f32x8 acc0_0 = splat_f32x8(0.0f);
@@ -2811,44 +2832,44 @@ static void lsh_output(const reformer_call_t *call, unsigned char *scratch, cons
             }
             const f32x8 v_1 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10368]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10368], v_1
-                + acc0_0);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10368],
+                v_1 + acc0_0);
             const f32x8 v_2 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10376]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10376], v_2
-                + acc0_1);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10376],
+                v_2 + acc0_1);
             const f32x8 v_3 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10560]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10560], v_3
-                + acc1_0);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10560],
+                v_3 + acc1_0);
             const f32x8 v_4 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10568]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10568], v_4
-                + acc1_1);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10568],
+                v_4 + acc1_1);
             const f32x8 v_5 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10752]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10752], v_5
-                + acc2_0);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10752],
+                v_5 + acc2_0);
             const f32x8 v_6 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10760]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10760], v_6
-                + acc2_1);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10760],
+                v_6 + acc2_1);
             const f32x8 v_7 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10944]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10944], v_7
-                + acc3_0);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10944],
+                v_7 + acc3_0);
             const f32x8 v_8 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10952]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10952], v_8
-                + acc3_1);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10952],
+                v_8 + acc3_1);
             const f32x8 v_9 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11136]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11136], v_9
-                + acc4_0);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11136],
+                v_9 + acc4_0);
             const f32x8 v_10 =
                 load_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11144]);
-            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11144], v_10
-                + acc4_1);
+            store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11144],
+                v_10 + acc4_1);
         }
     }
 }
@@ -3087,53 +3108,53 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
             const f32x8 v = load_f32x8(&w_ff_out_bias[layer * 192 + column * 16]);
             const f32x8 v_1 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16], v_1 +
-                (acc0_0 + v));
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16],
+                v_1 + (acc0_0 + v));
             const f32x8 v_2 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 192]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 192], v_2 +
-                (acc1_0 + v));
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 192],
+                v_2 + (acc1_0 + v));
             const f32x8 v_3 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 384]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 384], v_3 +
-                (acc2_0 + v));
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 384],
+                v_3 + (acc2_0 + v));
             const f32x8 v_4 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 576]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 576], v_4 +
-                (acc3_0 + v));
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 576],
+                v_4 + (acc3_0 + v));
             const f32x8 v_5 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 768]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 768], v_5 +
-                (acc4_0 + v));
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 768],
+                v_5 + (acc4_0 + v));
             const f32x8 v_6 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 960]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 960], v_6 +
-                (acc5_0 + v));
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 960],
+                v_6 + (acc5_0 + v));
             const f32x8 v_7 = load_f32x8(&w_ff_out_bias[layer * 192 + column * 16 + 8]);
             const f32x8 v_8 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 8]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 8], v_8 +
-                (acc0_1 + v_7));
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 8],
+                v_8 + (acc0_1 + v_7));
             const f32x8 v_9 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 200]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 200], v_9 +
-                (acc1_1 + v_7));
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 200],
+                v_9 + (acc1_1 + v_7));
             const f32x8 v_10 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 392]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 392], v_10 +
-                (acc2_1 + v_7));
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 392],
+                v_10 + (acc2_1 + v_7));
             const f32x8 v_11 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 584]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 584], v_11 +
-                (acc3_1 + v_7));
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 584],
+                v_11 + (acc3_1 + v_7));
             const f32x8 v_12 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 776]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 776], v_12 +
-                (acc4_1 + v_7));
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 776],
+                v_12 + (acc4_1 + v_7));
             const f32x8 v_13 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 968]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 968], v_13 +
-                (acc5_1 + v_7));
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 968],
+                v_13 + (acc5_1 + v_7));
         }
         for (int64_t tile = 0; tile < 2; tile++) {
             f32x8 acc0_0 = splat_f32x8(0.0f);
@@ -3171,53 +3192,53 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
             const f32x8 v = load_f32x8(&w_ff_out_bias[layer * 192 + column * 16]);
             const f32x8 v_1 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10368]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10368], v_1
-                + (acc0_0 + v));
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10368],
+                v_1 + (acc0_0 + v));
             const f32x8 v_2 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10560]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10560], v_2
-                + (acc1_0 + v));
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10560],
+                v_2 + (acc1_0 + v));
             const f32x8 v_3 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10752]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10752], v_3
-                + (acc2_0 + v));
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10752],
+                v_3 + (acc2_0 + v));
             const f32x8 v_4 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10944]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10944], v_4
-                + (acc3_0 + v));
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10944],
+                v_4 + (acc3_0 + v));
             const f32x8 v_5 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11136]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11136], v_5
-                + (acc4_0 + v));
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11136],
+                v_5 + (acc4_0 + v));
             const f32x8 v_6 = load_f32x8(&w_ff_out_bias[layer * 192 + column * 16 + 8]);
             const f32x8 v_7 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10376]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10376], v_7
-                + (acc0_1 + v_6));
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10376],
+                v_7 + (acc0_1 + v_6));
             const f32x8 v_8 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10568]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10568], v_8
-                + (acc1_1 + v_6));
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10568],
+                v_8 + (acc1_1 + v_6));
             const f32x8 v_9 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10760]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10760], v_9
-                + (acc2_1 + v_6));
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10760],
+                v_9 + (acc2_1 + v_6));
             const f32x8 v_10 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10952]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10952], v_10
-                + (acc3_1 + v_6));
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10952],
+                v_10 + (acc3_1 + v_6));
             const f32x8 v_11 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11144]);
-            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11144], v_11
-                + (acc4_1 + v_6));
+            store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11144],
+                v_11 + (acc4_1 + v_6));
         }
     }
 }
 
 /* crime-and-punishment-bytes.yaml:11: final norm, logits over 258 tokens, loss
  * tasks [batch 1][block 8] */
-static void lm_head(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg, int64_t
-        task) {
+static void lm_head(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+        int64_t task) {
     (void)arg;
     const int64_t batch = 0;
     const int64_t block = task % 8;
@@ -3250,36 +3271,50 @@ static void lm_head(const reformer_call_t *call, unsigned char *scratch, const i
         for (int64_t v = 0; v < 24; v++) {
             carried = carried + load_f32x8(&y1[(batch * 512 + block * 64 + i) * 192 + v * 8]);
         }
-        f32x8 carried_1 = carried;
-        for (int64_t v = 0; v < 24; v++) {
-            carried_1 = carried_1 + load_f32x8(&y2[(batch * 512 + block * 64 + i) * 192 + v * 8]);
-        }
-        const f32x8 mix = shuffle_swap4_f32x8(carried_1);
-        const f32x8 sum = carried_1 + mix;
+        const f32x8 mix = shuffle_swap4_f32x8(carried);
+        const f32x8 sum = carried + mix;
         const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
         const f32x8 sum_1 = sum + mix_1;
         const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
         const f32x8 sum_2 = sum_1 + mix_2;
-        const float mean = sum_2[0] / 384.0f;
+        const float lane = sum_2[0];
+        f32x8 carried_1 = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 24; v++) {
+            carried_1 = carried_1 + load_f32x8(&y2[(batch * 512 + block * 64 + i) * 192 + v * 8]);
+        }
+        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
+        const f32x8 sum_3 = carried_1 + mix_3;
+        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
+        const f32x8 sum_4 = sum_3 + mix_4;
+        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
+        const f32x8 sum_5 = sum_4 + mix_5;
+        const float mean = (lane + sum_5[0]) / 384.0f;
         f32x8 carried_2 = splat_f32x8(0.0f);
         for (int64_t v = 0; v < 24; v++) {
             const f32x8 diff = load_f32x8(&y1[(batch * 512 + block * 64 + i) * 192 + v * 8]) -
                 splat_f32x8(mean);
             carried_2 = fma_f32x8(diff, diff, carried_2);
         }
-        f32x8 carried_3 = carried_2;
+        const f32x8 mix_6 = shuffle_swap4_f32x8(carried_2);
+        const f32x8 sum_6 = carried_2 + mix_6;
+        const f32x8 mix_7 = shuffle_swap2_f32x8(sum_6);
+        const f32x8 sum_7 = sum_6 + mix_7;
+        const f32x8 mix_8 = shuffle_swap1_f32x8(sum_7);
+        const f32x8 sum_8 = sum_7 + mix_8;
+        const float lane_1 = sum_8[0];
+        f32x8 carried_3 = splat_f32x8(0.0f);
         for (int64_t v = 0; v < 24; v++) {
             const f32x8 diff = load_f32x8(&y2[(batch * 512 + block * 64 + i) * 192 + v * 8]) -
                 splat_f32x8(mean);
             carried_3 = fma_f32x8(diff, diff, carried_3);
         }
-        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_3);
-        const f32x8 sum_3 = carried_3 + mix_3;
-        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
-        const f32x8 sum_4 = sum_3 + mix_4;
-        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
-        const f32x8 sum_5 = sum_4 + mix_5;
-        const float var = sum_5[0] / 384.0f;
+        const f32x8 mix_9 = shuffle_swap4_f32x8(carried_3);
+        const f32x8 sum_9 = carried_3 + mix_9;
+        const f32x8 mix_10 = shuffle_swap2_f32x8(sum_9);
+        const f32x8 sum_10 = sum_9 + mix_10;
+        const f32x8 mix_11 = shuffle_swap1_f32x8(sum_10);
+        const f32x8 sum_11 = sum_10 + mix_11;
+        const float var = (lane_1 + sum_11[0]) / 384.0f;
         const float root = sqrt_f32(var + 1e-12f);
         const float scale = 1.0f / root;
         for (int64_t v = 0; v < 24; v++) {
@@ -3451,10 +3486,10 @@ static void lm_head(const reformer_call_t *call, unsigned char *scratch, const i
                     for (int64_t e = 0; e < 2; e++) {
                         carried_3 = max_f32(lm_head_1[i * 304 + e + 256], carried_3);
                     }
-                    const f32x8 s = splat_f32x8(carried_3);
                     f32x8 carried_4 = splat_f32x8(0.0f);
                     for (int64_t v_1 = 0; v_1 < 32; v_1++) {
-                        const f32x8 diff = load_f32x8(&lm_head_1[i * 304 + v_1 * 8]) - s;
+                        const f32x8 diff = load_f32x8(&lm_head_1[i * 304 + v_1 * 8]) -
+                            splat_f32x8(carried_3);
                         const f32x8 y = exp_f32x8(diff);
                         carried_4 = carried_4 + y;
                     }
@@ -3488,8 +3523,8 @@ static void lm_head(const reformer_call_t *call, unsigned char *scratch, const i
 
 /* crime-and-punishment-bytes.yaml:11: mean cross-entropy: partial sums in a fixed order
  * tasks [once 1] */
-static void lm_loss(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg, int64_t
-        task) {
+static void lm_loss(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+        int64_t task) {
     (void)scratch;
     (void)arg;
     (void)task;
@@ -3511,7 +3546,7 @@ static void lm_loss(const reformer_call_t *call, unsigned char *scratch, const i
 
 static void run(const reformer_call_t *call) {
     const int32_t *control = call->slot[REFORMER_SLOT_CONTROL]; /* [16] */
-    reformer_launch(call, embed, 8, NULL);
+    reformer_launch(call, embed_kernel, 8, NULL);
     for (int64_t layer = 0; layer < 4; layer++) {
         const int32_t is_lsh = layer_kind[layer];
         if (is_lsh) {
@@ -3586,15 +3621,15 @@ static const reformer_desc_t description = {
 size_t crime_and_punishment_bytes_workspace_bytes(size_t length, int threads) {
     return reformer_workspace_bytes(&description, length, threads);
 }
-int crime_and_punishment_bytes_bind(crime_and_punishment_bytes_t *m, const void *weights, size_t
-        bytes) {
+int crime_and_punishment_bytes_bind(crime_and_punishment_bytes_t *m, const void *weights,
+        size_t bytes) {
     return reformer_bind(m, &description, weights, bytes);
 }
 int crime_and_punishment_bytes_check_weights(const crime_and_punishment_bytes_t *m) {
     return reformer_check_weights(m);
 }
-int crime_and_punishment_bytes_forward(const crime_and_punishment_bytes_t *m, const
-        crime_and_punishment_bytes_io_t *io, void *workspace) {
+int crime_and_punishment_bytes_forward(const crime_and_punishment_bytes_t *m,
+        const crime_and_punishment_bytes_io_t *io, void *workspace) {
     return reformer_forward(m, io, workspace);
 }
 const char *crime_and_punishment_bytes_strerror(int code) {

@@ -53,12 +53,12 @@ typedef reformer_io_t crime_and_punishment_bytes_io_t;
 size_t crime_and_punishment_bytes_workspace_bytes(size_t length, int threads);
 /* Checks magic, version, fingerprint and size of the weights, which are 64-byte aligned, and
  * chooses the best target of this CPU. Reads the header only. */
-int crime_and_punishment_bytes_bind(crime_and_punishment_bytes_t *m, const void *weights, size_t
-    bytes);
+int crime_and_punishment_bytes_bind(crime_and_punishment_bytes_t *m, const void *weights,
+    size_t bytes);
 /* Checksum and finite values: reads everything. */
 int crime_and_punishment_bytes_check_weights(const crime_and_punishment_bytes_t *m);
-int crime_and_punishment_bytes_forward(const crime_and_punishment_bytes_t *m, const
-    crime_and_punishment_bytes_io_t *io, void *workspace);
+int crime_and_punishment_bytes_forward(const crime_and_punishment_bytes_t *m,
+    const crime_and_punishment_bytes_io_t *io, void *workspace);
 /* Static text, never NULL. */
 const char *crime_and_punishment_bytes_strerror(int code);
 

@@ -209,8 +209,8 @@ static inline f32x8 relu_f32x8(f32x8 x) {
 
 /* default.yaml:15: word and position embeddings into both streams
  * tasks [batch 1][block 64] */
-static void embed(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg, int64_t
-        task) {
+static void embed_kernel(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+        int64_t task) {
     (void)scratch;
     (void)arg;
     const int64_t batch = 0;
@@ -1199,52 +1199,52 @@ static void local_output(const reformer_call_t *call, unsigned char *scratch, co
             }
             const f32x8 v =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16], v +
-                acc0_0);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16],
+                v + acc0_0);
             const f32x8 v_1 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 8]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 8], v_1 +
-                acc0_1);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 8],
+                v_1 + acc0_1);
             const f32x8 v_2 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 256]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 256], v_2 +
-                acc1_0);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 256],
+                v_2 + acc1_0);
             const f32x8 v_3 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 264]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 264], v_3 +
-                acc1_1);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 264],
+                v_3 + acc1_1);
             const f32x8 v_4 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 512]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 512], v_4 +
-                acc2_0);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 512],
+                v_4 + acc2_0);
             const f32x8 v_5 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 520]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 520], v_5 +
-                acc2_1);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 520],
+                v_5 + acc2_1);
             const f32x8 v_6 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 768]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 768], v_6 +
-                acc3_0);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 768],
+                v_6 + acc3_0);
             const f32x8 v_7 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 776]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 776], v_7 +
-                acc3_1);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 776],
+                v_7 + acc3_1);
             const f32x8 v_8 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1024]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1024], v_8
-                + acc4_0);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1024],
+                v_8 + acc4_0);
             const f32x8 v_9 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1032]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1032], v_9
-                + acc4_1);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1032],
+                v_9 + acc4_1);
             const f32x8 v_10 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1280]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1280], v_10
-                + acc5_0);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1280],
+                v_10 + acc5_0);
             const f32x8 v_11 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1288]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1288], v_11
-                + acc5_1);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1288],
+                v_11 + acc5_1);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
             f32x8 acc0_0 = splat_f32x8(0.0f);
@@ -1282,44 +1282,44 @@ static void local_output(const reformer_call_t *call, unsigned char *scratch, co
             }
             const f32x8 v =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13824]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13824], v +
-                acc0_0);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13824],
+                v + acc0_0);
             const f32x8 v_1 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13832]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13832], v_1
-                + acc0_1);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13832],
+                v_1 + acc0_1);
             const f32x8 v_2 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14080]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14080], v_2
-                + acc1_0);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14080],
+                v_2 + acc1_0);
             const f32x8 v_3 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14088]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14088], v_3
-                + acc1_1);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14088],
+                v_3 + acc1_1);
             const f32x8 v_4 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14336]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14336], v_4
-                + acc2_0);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14336],
+                v_4 + acc2_0);
             const f32x8 v_5 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14344]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14344], v_5
-                + acc2_1);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14344],
+                v_5 + acc2_1);
             const f32x8 v_6 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14592]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14592], v_6
-                + acc3_0);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14592],
+                v_6 + acc3_0);
             const f32x8 v_7 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14600]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14600], v_7
-                + acc3_1);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14600],
+                v_7 + acc3_1);
             const f32x8 v_8 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14848]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14848], v_8
-                + acc4_0);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14848],
+                v_8 + acc4_0);
             const f32x8 v_9 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14856]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14856], v_9
-                + acc4_1);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14856],
+                v_9 + acc4_1);
         }
     }
 }
@@ -1780,33 +1780,39 @@ static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const 
                 for (int64_t k = 0; k < 64; k++) {
                     const f32x8 v = load_f32x8(&tokens[k * 16]);
                     const f32x8 v_1 = load_f32x8(&tokens[k * 16 + 8]);
-                    const float v_2 = w_lsh_rotations[((index * 12 + group + head + round) * 64 + k)
-                        * 64 + columns * 6];
+                    const float v_2 =
+                        w_lsh_rotations[((index * 12 + group + head + round) * 64 + k) * 64 +
+                        columns * 6];
                     const f32x8 s = splat_f32x8(v_2);
                     acc0_0 = fma_f32x8(s, v, acc0_0);
                     acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                    const float v_3 = w_lsh_rotations[((index * 12 + group + head + round) * 64 + k)
-                        * 64 + columns * 6 + 1];
+                    const float v_3 =
+                        w_lsh_rotations[((index * 12 + group + head + round) * 64 + k) * 64 +
+                        columns * 6 + 1];
                     const f32x8 s_1 = splat_f32x8(v_3);
                     acc1_0 = fma_f32x8(s_1, v, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                    const float v_4 = w_lsh_rotations[((index * 12 + group + head + round) * 64 + k)
-                        * 64 + columns * 6 + 2];
+                    const float v_4 =
+                        w_lsh_rotations[((index * 12 + group + head + round) * 64 + k) * 64 +
+                        columns * 6 + 2];
                     const f32x8 s_2 = splat_f32x8(v_4);
                     acc2_0 = fma_f32x8(s_2, v, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                    const float v_5 = w_lsh_rotations[((index * 12 + group + head + round) * 64 + k)
-                        * 64 + columns * 6 + 3];
+                    const float v_5 =
+                        w_lsh_rotations[((index * 12 + group + head + round) * 64 + k) * 64 +
+                        columns * 6 + 3];
                     const f32x8 s_3 = splat_f32x8(v_5);
                     acc3_0 = fma_f32x8(s_3, v, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                    const float v_6 = w_lsh_rotations[((index * 12 + group + head + round) * 64 + k)
-                        * 64 + columns * 6 + 4];
+                    const float v_6 =
+                        w_lsh_rotations[((index * 12 + group + head + round) * 64 + k) * 64 +
+                        columns * 6 + 4];
                     const f32x8 s_4 = splat_f32x8(v_6);
                     acc4_0 = fma_f32x8(s_4, v, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
-                    const float v_7 = w_lsh_rotations[((index * 12 + group + head + round) * 64 + k)
-                        * 64 + columns * 6 + 5];
+                    const float v_7 =
+                        w_lsh_rotations[((index * 12 + group + head + round) * 64 + k) * 64 +
+                        columns * 6 + 5];
                     const f32x8 s_5 = splat_f32x8(v_7);
                     acc5_0 = fma_f32x8(s_5, v, acc5_0);
                     acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
@@ -1924,28 +1930,33 @@ static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const 
                 for (int64_t k = 0; k < 64; k++) {
                     const f32x8 v = load_f32x8(&tokens[k * 16]);
                     const f32x8 v_1 = load_f32x8(&tokens[k * 16 + 8]);
-                    const float v_2 = w_lsh_rotations[((index * 12 + group + head + round) * 64 + k)
-                        * 64 + columns * 5 + 54];
+                    const float v_2 =
+                        w_lsh_rotations[((index * 12 + group + head + round) * 64 + k) * 64 +
+                        columns * 5 + 54];
                     const f32x8 s = splat_f32x8(v_2);
                     acc0_0 = fma_f32x8(s, v, acc0_0);
                     acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                    const float v_3 = w_lsh_rotations[((index * 12 + group + head + round) * 64 + k)
-                        * 64 + columns * 5 + 55];
+                    const float v_3 =
+                        w_lsh_rotations[((index * 12 + group + head + round) * 64 + k) * 64 +
+                        columns * 5 + 55];
                     const f32x8 s_1 = splat_f32x8(v_3);
                     acc1_0 = fma_f32x8(s_1, v, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                    const float v_4 = w_lsh_rotations[((index * 12 + group + head + round) * 64 + k)
-                        * 64 + columns * 5 + 56];
+                    const float v_4 =
+                        w_lsh_rotations[((index * 12 + group + head + round) * 64 + k) * 64 +
+                        columns * 5 + 56];
                     const f32x8 s_2 = splat_f32x8(v_4);
                     acc2_0 = fma_f32x8(s_2, v, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                    const float v_5 = w_lsh_rotations[((index * 12 + group + head + round) * 64 + k)
-                        * 64 + columns * 5 + 57];
+                    const float v_5 =
+                        w_lsh_rotations[((index * 12 + group + head + round) * 64 + k) * 64 +
+                        columns * 5 + 57];
                     const f32x8 s_3 = splat_f32x8(v_5);
                     acc3_0 = fma_f32x8(s_3, v, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                    const float v_6 = w_lsh_rotations[((index * 12 + group + head + round) * 64 + k)
-                        * 64 + columns * 5 + 58];
+                    const float v_6 =
+                        w_lsh_rotations[((index * 12 + group + head + round) * 64 + k) * 64 +
+                        columns * 5 + 58];
                     const f32x8 s_4 = splat_f32x8(v_6);
                     acc4_0 = fma_f32x8(s_4, v, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
@@ -2036,7 +2047,8 @@ static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const 
     }
     for (int64_t round = 0; round < 1; round++) {
         for (int64_t v = 0; v < 8; v++) {
-            const i32x8 more = (i32x8)(load_i32x8(&key[batch * 4096 + block * 64 + v * 8]) >=
+            const i32x8 more =
+                (i32x8)(load_i32x8(&key[batch * 4096 + block * 64 + v * 8]) >=
                 splat_i32x8(1073741824));
             const i32x8 pick =
                 select_i32x8(more, splat_i32x8(128), load_i32x8(&found[round * 64 + v * 8]));
@@ -2348,8 +2360,8 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         splat_f32x8(-1e+30f));
                     const f32x8 high_2 = max_f32x8(high, pick_2);
                     store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 16], pick_2);
-                    const f32x8 pick_3 = select_f32x8(less_1 & (i32x8)(s_3 != query_1), acc1_1 *
-                        s_2, splat_f32x8(-1e+30f));
+                    const f32x8 pick_3 = select_f32x8(less_1 & (i32x8)(s_3 != query_1),
+                        acc1_1 * s_2, splat_f32x8(-1e+30f));
                     const f32x8 high_3 = max_f32x8(high_1, pick_3);
                     store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 24], pick_3);
                     const f32x8 s_4 = splat_f32x8(key_scale[slot_1 * 64 + keys * 6 + 2]);
@@ -2359,8 +2371,8 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         splat_f32x8(-1e+30f));
                     const f32x8 high_4 = max_f32x8(high_2, pick_4);
                     store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 32], pick_4);
-                    const f32x8 pick_5 = select_f32x8(less_2 & (i32x8)(s_5 != query_1), acc2_1 *
-                        s_4, splat_f32x8(-1e+30f));
+                    const f32x8 pick_5 = select_f32x8(less_2 & (i32x8)(s_5 != query_1),
+                        acc2_1 * s_4, splat_f32x8(-1e+30f));
                     const f32x8 high_5 = max_f32x8(high_3, pick_5);
                     store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 40], pick_5);
                     const f32x8 s_6 = splat_f32x8(key_scale[slot_1 * 64 + keys * 6 + 3]);
@@ -2370,8 +2382,8 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         splat_f32x8(-1e+30f));
                     const f32x8 high_6 = max_f32x8(high_4, pick_6);
                     store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 48], pick_6);
-                    const f32x8 pick_7 = select_f32x8(less_3 & (i32x8)(s_7 != query_1), acc3_1 *
-                        s_6, splat_f32x8(-1e+30f));
+                    const f32x8 pick_7 = select_f32x8(less_3 & (i32x8)(s_7 != query_1),
+                        acc3_1 * s_6, splat_f32x8(-1e+30f));
                     const f32x8 high_7 = max_f32x8(high_5, pick_7);
                     store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 56], pick_7);
                     const f32x8 s_8 = splat_f32x8(key_scale[slot_1 * 64 + keys * 6 + 4]);
@@ -2381,19 +2393,19 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         splat_f32x8(-1e+30f));
                     const f32x8 high_8 = max_f32x8(high_6, pick_8);
                     store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 64], pick_8);
-                    const f32x8 pick_9 = select_f32x8(less_4 & (i32x8)(s_9 != query_1), acc4_1 *
-                        s_8, splat_f32x8(-1e+30f));
+                    const f32x8 pick_9 = select_f32x8(less_4 & (i32x8)(s_9 != query_1),
+                        acc4_1 * s_8, splat_f32x8(-1e+30f));
                     const f32x8 high_9 = max_f32x8(high_7, pick_9);
                     store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 72], pick_9);
                     const f32x8 s_10 = splat_f32x8(key_scale[slot_1 * 64 + keys * 6 + 5]);
                     const i32x8 s_11 = splat_i32x8(key_pos[slot_1 * 64 + keys * 6 + 5]);
                     const i32x8 less_5 = (i32x8)(s_11 < splat_i32x8(1073741824));
-                    const f32x8 pick_10 = select_f32x8(less_5 & (i32x8)(s_11 != query), acc5_0 *
-                        s_10, splat_f32x8(-1e+30f));
+                    const f32x8 pick_10 = select_f32x8(less_5 & (i32x8)(s_11 != query),
+                        acc5_0 * s_10, splat_f32x8(-1e+30f));
                     carried = max_f32x8(high_8, pick_10);
                     store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 80], pick_10);
-                    const f32x8 pick_11 = select_f32x8(less_5 & (i32x8)(s_11 != query_1), acc5_1 *
-                        s_10, splat_f32x8(-1e+30f));
+                    const f32x8 pick_11 = select_f32x8(less_5 & (i32x8)(s_11 != query_1),
+                        acc5_1 * s_10, splat_f32x8(-1e+30f));
                     carried_1 = max_f32x8(high_9, pick_11);
                     store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 88], pick_11);
                 }
@@ -2454,8 +2466,8 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         splat_f32x8(-1e+30f));
                     const f32x8 high_2 = max_f32x8(high, pick_2);
                     store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5) * 16 + 880], pick_2);
-                    const f32x8 pick_3 = select_f32x8(less_1 & (i32x8)(s_3 != query_1), acc1_1 *
-                        s_2, splat_f32x8(-1e+30f));
+                    const f32x8 pick_3 = select_f32x8(less_1 & (i32x8)(s_3 != query_1),
+                        acc1_1 * s_2, splat_f32x8(-1e+30f));
                     const f32x8 high_3 = max_f32x8(high_1, pick_3);
                     store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5) * 16 + 888], pick_3);
                     const f32x8 s_4 = splat_f32x8(key_scale[slot_1 * 64 + keys * 5 + 56]);
@@ -2465,8 +2477,8 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         splat_f32x8(-1e+30f));
                     const f32x8 high_4 = max_f32x8(high_2, pick_4);
                     store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5) * 16 + 896], pick_4);
-                    const f32x8 pick_5 = select_f32x8(less_2 & (i32x8)(s_5 != query_1), acc2_1 *
-                        s_4, splat_f32x8(-1e+30f));
+                    const f32x8 pick_5 = select_f32x8(less_2 & (i32x8)(s_5 != query_1),
+                        acc2_1 * s_4, splat_f32x8(-1e+30f));
                     const f32x8 high_5 = max_f32x8(high_3, pick_5);
                     store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5) * 16 + 904], pick_5);
                     const f32x8 s_6 = splat_f32x8(key_scale[slot_1 * 64 + keys * 5 + 57]);
@@ -2476,8 +2488,8 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         splat_f32x8(-1e+30f));
                     const f32x8 high_6 = max_f32x8(high_4, pick_6);
                     store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5) * 16 + 912], pick_6);
-                    const f32x8 pick_7 = select_f32x8(less_3 & (i32x8)(s_7 != query_1), acc3_1 *
-                        s_6, splat_f32x8(-1e+30f));
+                    const f32x8 pick_7 = select_f32x8(less_3 & (i32x8)(s_7 != query_1),
+                        acc3_1 * s_6, splat_f32x8(-1e+30f));
                     const f32x8 high_7 = max_f32x8(high_5, pick_7);
                     store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5) * 16 + 920], pick_7);
                     const f32x8 s_8 = splat_f32x8(key_scale[slot_1 * 64 + keys * 5 + 58]);
@@ -2487,8 +2499,8 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         splat_f32x8(-1e+30f));
                     carried_2 = max_f32x8(high_6, pick_8);
                     store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5) * 16 + 928], pick_8);
-                    const f32x8 pick_9 = select_f32x8(less_4 & (i32x8)(s_9 != query_1), acc4_1 *
-                        s_8, splat_f32x8(-1e+30f));
+                    const f32x8 pick_9 = select_f32x8(less_4 & (i32x8)(s_9 != query_1),
+                        acc4_1 * s_8, splat_f32x8(-1e+30f));
                     carried_3 = max_f32x8(high_7, pick_9);
                     store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5) * 16 + 936], pick_9);
                 }
@@ -2545,8 +2557,8 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         const int64_t slot_1 = (step + o) % 2;
                         for (int64_t key_1 = 0; key_1 < 64; key_1++) {
                             carried =
-                                sub_i32(carried, -(lsh_attention_query_pos[slot_1 * 64 + key_1] ==
-                                x));
+                                sub_i32(carried,
+                                -(lsh_attention_query_pos[slot_1 * 64 + key_1] == x));
                         }
                     }
                     self_count[(batch + head + round) * 4096 + (int64_t)token] = carried;
@@ -2601,8 +2613,8 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                     }
                     const f32x8 s = splat_f32x8(keep[tile * 6]);
                     const f32x8 s_1 = splat_f32x8(gain[tile * 6]);
-                    const int32_t token = lsh_attention_query_pos[slot * 64 + panel * 16 + tile *
-                        6];
+                    const int32_t token =
+                        lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6];
                     const f32x8 v_5 =
                         load_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column *
                         16]);
@@ -2615,8 +2627,8 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         8], fma_f32x8(carried_1, s_1, v_6 * s));
                     const f32x8 s_2 = splat_f32x8(keep[tile * 6 + 1]);
                     const f32x8 s_3 = splat_f32x8(gain[tile * 6 + 1]);
-                    const int32_t token_1 = lsh_attention_query_pos[slot * 64 + panel * 16 + tile *
-                        6 + 1];
+                    const int32_t token_1 =
+                        lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 1];
                     const f32x8 v_7 =
                         load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 + column *
                         16]);
@@ -2629,8 +2641,8 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         8], fma_f32x8(carried_3, s_3, v_8 * s_2));
                     const f32x8 s_4 = splat_f32x8(keep[tile * 6 + 2]);
                     const f32x8 s_5 = splat_f32x8(gain[tile * 6 + 2]);
-                    const int32_t token_2 = lsh_attention_query_pos[slot * 64 + panel * 16 + tile *
-                        6 + 2];
+                    const int32_t token_2 =
+                        lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 2];
                     const f32x8 v_9 =
                         load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 + column *
                         16]);
@@ -2643,8 +2655,8 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         8], fma_f32x8(carried_5, s_5, v_10 * s_4));
                     const f32x8 s_6 = splat_f32x8(keep[tile * 6 + 3]);
                     const f32x8 s_7 = splat_f32x8(gain[tile * 6 + 3]);
-                    const int32_t token_3 = lsh_attention_query_pos[slot * 64 + panel * 16 + tile *
-                        6 + 3];
+                    const int32_t token_3 =
+                        lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 3];
                     const f32x8 v_11 =
                         load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 + column *
                         16]);
@@ -2657,8 +2669,8 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         8], fma_f32x8(carried_7, s_7, v_12 * s_6));
                     const f32x8 s_8 = splat_f32x8(keep[tile * 6 + 4]);
                     const f32x8 s_9 = splat_f32x8(gain[tile * 6 + 4]);
-                    const int32_t token_4 = lsh_attention_query_pos[slot * 64 + panel * 16 + tile *
-                        6 + 4];
+                    const int32_t token_4 =
+                        lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 4];
                     const f32x8 v_13 =
                         load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 + column *
                         16]);
@@ -2671,8 +2683,8 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         8], fma_f32x8(carried_9, s_9, v_14 * s_8));
                     const f32x8 s_10 = splat_f32x8(keep[tile * 6 + 5]);
                     const f32x8 s_11 = splat_f32x8(gain[tile * 6 + 5]);
-                    const int32_t token_5 = lsh_attention_query_pos[slot * 64 + panel * 16 + tile *
-                        6 + 5];
+                    const int32_t token_5 =
+                        lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 5];
                     const f32x8 v_15 =
                         load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) * 64 + column *
                         16]);
@@ -2727,8 +2739,8 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                     }
                     const f32x8 s = splat_f32x8(keep[tile * 5 + 6]);
                     const f32x8 s_1 = splat_f32x8(gain[tile * 5 + 6]);
-                    const int32_t token = lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5
-                        + 6];
+                    const int32_t token =
+                        lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 6];
                     const f32x8 v_5 =
                         load_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column *
                         16]);
@@ -2741,8 +2753,8 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         8], fma_f32x8(carried_1, s_1, v_6 * s));
                     const f32x8 s_2 = splat_f32x8(keep[tile * 5 + 7]);
                     const f32x8 s_3 = splat_f32x8(gain[tile * 5 + 7]);
-                    const int32_t token_1 = lsh_attention_query_pos[slot * 64 + panel * 16 + tile *
-                        5 + 7];
+                    const int32_t token_1 =
+                        lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 7];
                     const f32x8 v_7 =
                         load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 + column *
                         16]);
@@ -2755,8 +2767,8 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         8], fma_f32x8(carried_3, s_3, v_8 * s_2));
                     const f32x8 s_4 = splat_f32x8(keep[tile * 5 + 8]);
                     const f32x8 s_5 = splat_f32x8(gain[tile * 5 + 8]);
-                    const int32_t token_2 = lsh_attention_query_pos[slot * 64 + panel * 16 + tile *
-                        5 + 8];
+                    const int32_t token_2 =
+                        lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 8];
                     const f32x8 v_9 =
                         load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 + column *
                         16]);
@@ -2769,8 +2781,8 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         8], fma_f32x8(carried_5, s_5, v_10 * s_4));
                     const f32x8 s_6 = splat_f32x8(keep[tile * 5 + 9]);
                     const f32x8 s_7 = splat_f32x8(gain[tile * 5 + 9]);
-                    const int32_t token_3 = lsh_attention_query_pos[slot * 64 + panel * 16 + tile *
-                        5 + 9];
+                    const int32_t token_3 =
+                        lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 9];
                     const f32x8 v_11 =
                         load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 + column *
                         16]);
@@ -2783,8 +2795,8 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         8], fma_f32x8(carried_7, s_7, v_12 * s_6));
                     const f32x8 s_8 = splat_f32x8(keep[tile * 5 + 10]);
                     const f32x8 s_9 = splat_f32x8(gain[tile * 5 + 10]);
-                    const int32_t token_4 = lsh_attention_query_pos[slot * 64 + panel * 16 + tile *
-                        5 + 10];
+                    const int32_t token_4 =
+                        lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 10];
                     const f32x8 v_13 =
                         load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 + column *
                         16]);
@@ -2815,8 +2827,8 @@ static void lsh_output(const reformer_call_t *call, unsigned char *scratch, cons
     const float *restrict out = (const float *)(const void *)(call->workspace + 10485760);
     float *restrict lsh_output_heads = (float *)(void *)scratch; /* [64][80] */
     /* [1][1][1][4096]: [batch][group][round][rows]: self entries of rows without other keys */
-    const int32_t *restrict self_count = (const int32_t *)(const void *)(call->workspace +
-        11583552);
+    const int32_t *restrict self_count =
+        (const int32_t *)(const void *)(call->workspace + 11583552);
     /* [1][1][4096][64]: [batch][group][rows][head] */
     const float *restrict v = (const float *)(const void *)(call->workspace + 9437184);
     /* [3][8][768][32] */
@@ -2831,8 +2843,8 @@ static void lsh_output(const reformer_call_t *call, unsigned char *scratch, cons
                 for (int64_t v_1 = 0; v_1 < 8; v_1++) {
                     const f32x8 v_2 =
                         load_f32x8(&out[((batch + head) * 4096 + block * 64 + i) * 64 + v_1 * 8]);
-                    store_f32x8(&lsh_output_heads[i * 80 + head * 64 + v_1 * 8], v_2 *
-                        splat_f32x8(quot));
+                    store_f32x8(&lsh_output_heads[i * 80 + head * 64 + v_1 * 8],
+                        v_2 * splat_f32x8(quot));
                 }
             } else {
                 const float x = (float)self_count[(batch + head) * 4096 + block * 64 + i];
@@ -2892,52 +2904,52 @@ static void lsh_output(const reformer_call_t *call, unsigned char *scratch, cons
             }
             const f32x8 v_1 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16], v_1 +
-                acc0_0);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16],
+                v_1 + acc0_0);
             const f32x8 v_2 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 8]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 8], v_2 +
-                acc0_1);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 8],
+                v_2 + acc0_1);
             const f32x8 v_3 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 256]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 256], v_3 +
-                acc1_0);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 256],
+                v_3 + acc1_0);
             const f32x8 v_4 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 264]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 264], v_4 +
-                acc1_1);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 264],
+                v_4 + acc1_1);
             const f32x8 v_5 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 512]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 512], v_5 +
-                acc2_0);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 512],
+                v_5 + acc2_0);
             const f32x8 v_6 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 520]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 520], v_6 +
-                acc2_1);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 520],
+                v_6 + acc2_1);
             const f32x8 v_7 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 768]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 768], v_7 +
-                acc3_0);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 768],
+                v_7 + acc3_0);
             const f32x8 v_8 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 776]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 776], v_8 +
-                acc3_1);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 776],
+                v_8 + acc3_1);
             const f32x8 v_9 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1024]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1024], v_9
-                + acc4_0);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1024],
+                v_9 + acc4_0);
             const f32x8 v_10 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1032]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1032], v_10
-                + acc4_1);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1032],
+                v_10 + acc4_1);
             const f32x8 v_11 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1280]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1280], v_11
-                + acc5_0);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1280],
+                v_11 + acc5_0);
             const f32x8 v_12 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1288]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1288], v_12
-                + acc5_1);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1288],
+                v_12 + acc5_1);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
             f32x8 acc0_0 = splat_f32x8(0.0f);
@@ -2975,40 +2987,40 @@ static void lsh_output(const reformer_call_t *call, unsigned char *scratch, cons
             }
             const f32x8 v_1 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13824]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13824], v_1
-                + acc0_0);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13824],
+                v_1 + acc0_0);
             const f32x8 v_2 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13832]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13832], v_2
-                + acc0_1);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13832],
+                v_2 + acc0_1);
             const f32x8 v_3 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14080]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14080], v_3
-                + acc1_0);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14080],
+                v_3 + acc1_0);
             const f32x8 v_4 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14088]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14088], v_4
-                + acc1_1);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14088],
+                v_4 + acc1_1);
             const f32x8 v_5 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14336]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14336], v_5
-                + acc2_0);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14336],
+                v_5 + acc2_0);
             const f32x8 v_6 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14344]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14344], v_6
-                + acc2_1);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14344],
+                v_6 + acc2_1);
             const f32x8 v_7 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14592]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14592], v_7
-                + acc3_0);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14592],
+                v_7 + acc3_0);
             const f32x8 v_8 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14600]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14600], v_8
-                + acc3_1);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14600],
+                v_8 + acc3_1);
             const f32x8 v_9 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14848]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14848], v_9
-                + acc4_0);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14848],
+                v_9 + acc4_0);
             const f32x8 v_10 =
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14856]);
             store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14856],
@@ -3251,53 +3263,53 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
             const f32x8 v = load_f32x8(&w_ff_out_bias[layer * 256 + column * 16]);
             const f32x8 v_1 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16], v_1 +
-                (acc0_0 + v));
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16],
+                v_1 + (acc0_0 + v));
             const f32x8 v_2 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 256]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 256], v_2 +
-                (acc1_0 + v));
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 256],
+                v_2 + (acc1_0 + v));
             const f32x8 v_3 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 512]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 512], v_3 +
-                (acc2_0 + v));
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 512],
+                v_3 + (acc2_0 + v));
             const f32x8 v_4 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 768]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 768], v_4 +
-                (acc3_0 + v));
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 768],
+                v_4 + (acc3_0 + v));
             const f32x8 v_5 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1024]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1024], v_5
-                + (acc4_0 + v));
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1024],
+                v_5 + (acc4_0 + v));
             const f32x8 v_6 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1280]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1280], v_6
-                + (acc5_0 + v));
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1280],
+                v_6 + (acc5_0 + v));
             const f32x8 v_7 = load_f32x8(&w_ff_out_bias[layer * 256 + column * 16 + 8]);
             const f32x8 v_8 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 8]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 8], v_8 +
-                (acc0_1 + v_7));
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 8],
+                v_8 + (acc0_1 + v_7));
             const f32x8 v_9 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 264]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 264], v_9 +
-                (acc1_1 + v_7));
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 264],
+                v_9 + (acc1_1 + v_7));
             const f32x8 v_10 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 520]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 520], v_10
-                + (acc2_1 + v_7));
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 520],
+                v_10 + (acc2_1 + v_7));
             const f32x8 v_11 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 776]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 776], v_11
-                + (acc3_1 + v_7));
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 776],
+                v_11 + (acc3_1 + v_7));
             const f32x8 v_12 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1032]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1032], v_12
-                + (acc4_1 + v_7));
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1032],
+                v_12 + (acc4_1 + v_7));
             const f32x8 v_13 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1288]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1288], v_13
-                + (acc5_1 + v_7));
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1288],
+                v_13 + (acc5_1 + v_7));
         }
         for (int64_t tile = 0; tile < 2; tile++) {
             f32x8 acc0_0 = splat_f32x8(0.0f);
@@ -3335,37 +3347,37 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
             const f32x8 v = load_f32x8(&w_ff_out_bias[layer * 256 + column * 16]);
             const f32x8 v_1 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13824]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13824], v_1
-                + (acc0_0 + v));
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13824],
+                v_1 + (acc0_0 + v));
             const f32x8 v_2 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14080]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14080], v_2
-                + (acc1_0 + v));
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14080],
+                v_2 + (acc1_0 + v));
             const f32x8 v_3 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14336]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14336], v_3
-                + (acc2_0 + v));
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14336],
+                v_3 + (acc2_0 + v));
             const f32x8 v_4 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14592]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14592], v_4
-                + (acc3_0 + v));
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14592],
+                v_4 + (acc3_0 + v));
             const f32x8 v_5 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14848]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14848], v_5
-                + (acc4_0 + v));
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14848],
+                v_5 + (acc4_0 + v));
             const f32x8 v_6 = load_f32x8(&w_ff_out_bias[layer * 256 + column * 16 + 8]);
             const f32x8 v_7 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13832]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13832], v_7
-                + (acc0_1 + v_6));
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13832],
+                v_7 + (acc0_1 + v_6));
             const f32x8 v_8 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14088]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14088], v_8
-                + (acc1_1 + v_6));
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14088],
+                v_8 + (acc1_1 + v_6));
             const f32x8 v_9 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14344]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14344], v_9
-                + (acc2_1 + v_6));
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14344],
+                v_9 + (acc2_1 + v_6));
             const f32x8 v_10 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14600]);
             store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14600],
@@ -3403,36 +3415,50 @@ static void final_norm(const reformer_call_t *call, unsigned char *scratch, cons
         for (int64_t v = 0; v < 32; v++) {
             carried = carried + load_f32x8(&y1[(batch * 4096 + block * 64 + i) * 256 + v * 8]);
         }
-        f32x8 carried_1 = carried;
-        for (int64_t v = 0; v < 32; v++) {
-            carried_1 = carried_1 + load_f32x8(&y2[(batch * 4096 + block * 64 + i) * 256 + v * 8]);
-        }
-        const f32x8 mix = shuffle_swap4_f32x8(carried_1);
-        const f32x8 sum = carried_1 + mix;
+        const f32x8 mix = shuffle_swap4_f32x8(carried);
+        const f32x8 sum = carried + mix;
         const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
         const f32x8 sum_1 = sum + mix_1;
         const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
         const f32x8 sum_2 = sum_1 + mix_2;
-        const float mean = sum_2[0] / 512.0f;
+        const float lane = sum_2[0];
+        f32x8 carried_1 = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 32; v++) {
+            carried_1 = carried_1 + load_f32x8(&y2[(batch * 4096 + block * 64 + i) * 256 + v * 8]);
+        }
+        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
+        const f32x8 sum_3 = carried_1 + mix_3;
+        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
+        const f32x8 sum_4 = sum_3 + mix_4;
+        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
+        const f32x8 sum_5 = sum_4 + mix_5;
+        const float mean = (lane + sum_5[0]) / 512.0f;
         f32x8 carried_2 = splat_f32x8(0.0f);
         for (int64_t v = 0; v < 32; v++) {
             const f32x8 diff = load_f32x8(&y1[(batch * 4096 + block * 64 + i) * 256 + v * 8]) -
                 splat_f32x8(mean);
             carried_2 = fma_f32x8(diff, diff, carried_2);
         }
-        f32x8 carried_3 = carried_2;
+        const f32x8 mix_6 = shuffle_swap4_f32x8(carried_2);
+        const f32x8 sum_6 = carried_2 + mix_6;
+        const f32x8 mix_7 = shuffle_swap2_f32x8(sum_6);
+        const f32x8 sum_7 = sum_6 + mix_7;
+        const f32x8 mix_8 = shuffle_swap1_f32x8(sum_7);
+        const f32x8 sum_8 = sum_7 + mix_8;
+        const float lane_1 = sum_8[0];
+        f32x8 carried_3 = splat_f32x8(0.0f);
         for (int64_t v = 0; v < 32; v++) {
             const f32x8 diff = load_f32x8(&y2[(batch * 4096 + block * 64 + i) * 256 + v * 8]) -
                 splat_f32x8(mean);
             carried_3 = fma_f32x8(diff, diff, carried_3);
         }
-        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_3);
-        const f32x8 sum_3 = carried_3 + mix_3;
-        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
-        const f32x8 sum_4 = sum_3 + mix_4;
-        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
-        const f32x8 sum_5 = sum_4 + mix_5;
-        const float var = sum_5[0] / 512.0f;
+        const f32x8 mix_9 = shuffle_swap4_f32x8(carried_3);
+        const f32x8 sum_9 = carried_3 + mix_9;
+        const f32x8 mix_10 = shuffle_swap2_f32x8(sum_9);
+        const f32x8 sum_10 = sum_9 + mix_10;
+        const f32x8 mix_11 = shuffle_swap1_f32x8(sum_10);
+        const f32x8 sum_11 = sum_10 + mix_11;
+        const float var = (lane_1 + sum_11[0]) / 512.0f;
         const float root = sqrt_f32(var + 1e-12f);
         const float scale = 1.0f / root;
         for (int64_t v = 0; v < 32; v++) {
@@ -3468,7 +3494,7 @@ static void final_norm(const reformer_call_t *call, unsigned char *scratch, cons
 
 static void run(const reformer_call_t *call) {
     const int32_t *control = call->slot[REFORMER_SLOT_CONTROL]; /* [16] */
-    reformer_launch(call, embed, 64, NULL);
+    reformer_launch(call, embed_kernel, 64, NULL);
     for (int64_t layer = 0; layer < 6; layer++) {
         const int32_t is_lsh = layer_kind[layer];
         if (is_lsh) {

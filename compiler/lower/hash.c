@@ -80,7 +80,7 @@ static void factor_bucket(lower_t *L, builder_t *b, hash_t *h, int64_t first, in
     ltype_t ints = VECTOR(E_I32, L->lanes);
     value_t *best[4 * MAX_VECTORS], *acc[MAX_TILE];
     for (int j = 0; j < nv; j++) {
-        best[4 * j] = best[4 * j + 2] = splat(b, L, -3.4028234663852886e38);
+        best[4 * j] = best[4 * j + 2] = splat(b, L, LOWEST);
         best[4 * j + 1] = best[4 * j + 3] = b_iconst(b, ints, 0);
     }
     int64_t at = 0;

@@ -148,56 +148,30 @@ typedef struct {
     value_t *most;
 } row_loss_t;
 
-static value_t *row_max(lower_t *L, builder_t *b, const row_loss_t *c, int64_t n) {
-    int64_t full = n / L->lanes, rest = n % L->lanes;
-    value_t *most = b_const(b, SCALAR(E_F32), -3.4028234663852886e38);
-    if (full > 0) {
-        value_t *init = splat(b, L, -3.4028234663852886e38);
-        inst_t *loop = b_for(b, "v", dim(0), dim(full), 1, &init);
-        affine_t ix[] = {c->row, ax_scale(ax_v(loop_var(loop)), L->lanes)};
-        value_t *next = b_binary(b, OP_MAX, b_load(b, c->x, L->lanes, ix), loop_arg(loop, 0));
-        b_end_for(b, loop, &next);
-        most = reduce(b, L, OP_MAX, loop->results[0]);
-    }
-    if (rest > 0) {
-        inst_t *loop = b_for(b, "e", dim(0), dim(rest), 1, &most);
-        affine_t ix[] = {c->row, ax_plus(ax_v(loop_var(loop)), full * L->lanes)};
-        value_t *next = b_binary(b, OP_MAX, b_load(b, c->x, 1, ix), loop_arg(loop, 0));
-        b_end_for(b, loop, &next);
-        most = loop->results[0];
-    }
-    return most;
+static value_t *max_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width,
+                         value_t *acc) {
+    (void)L;
+    const row_loss_t *c = ctx;
+    affine_t ix[] = {c->row, at};
+    return b_binary(b, OP_MAX, b_load(b, c->x, width, ix), acc);
 }
 
-static value_t *row_exp_sum(lower_t *L, builder_t *b, const row_loss_t *c, int64_t n) {
-    int64_t full = n / L->lanes, rest = n % L->lanes;
-    value_t *sum = b_const(b, SCALAR(E_F32), 0);
-    if (full > 0) {
-        value_t *init = splat(b, L, 0), *most = b_broadcast(b, c->most, L->lanes);
-        inst_t *loop = b_for(b, "v", dim(0), dim(full), 1, &init);
-        affine_t ix[] = {c->row, ax_scale(ax_v(loop_var(loop)), L->lanes)};
-        value_t *e = m_exp(L, b, b_binary(b, OP_SUB, b_load(b, c->x, L->lanes, ix), most));
-        value_t *next = b_binary(b, OP_ADD, loop_arg(loop, 0), e);
-        b_end_for(b, loop, &next);
-        sum = reduce(b, L, OP_ADD, loop->results[0]);
-    }
-    if (rest > 0) {
-        inst_t *loop = b_for(b, "e", dim(0), dim(rest), 1, &sum);
-        affine_t ix[] = {c->row, ax_plus(ax_v(loop_var(loop)), full * L->lanes)};
-        value_t *e = m_exp(L, b, b_binary(b, OP_SUB, b_load(b, c->x, 1, ix), c->most));
-        value_t *next = b_binary(b, OP_ADD, loop_arg(loop, 0), e);
-        b_end_for(b, loop, &next);
-        sum = loop->results[0];
-    }
-    return sum;
+static value_t *exp_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width,
+                         value_t *acc) {
+    const row_loss_t *c = ctx;
+    affine_t ix[] = {c->row, at};
+    value_t *most = width > 1 ? b_broadcast(b, c->most, width) : c->most;
+    value_t *x = b_binary(b, OP_SUB, b_load(b, c->x, width, ix), most);
+    return b_binary(b, OP_ADD, acc, m_exp(L, b, x));
 }
 
 /* log-sum-exp of the row minus the target's logit. */
 static value_t *row_cross_entropy(lower_t *L, builder_t *b, buffer_t *x, affine_t row, int64_t n,
                                   value_t *target) {
     row_loss_t c = {.x = x, .row = row};
-    c.most = row_max(L, b, &c, n);
-    value_t *lse = b_binary(b, OP_ADD, m_log(L, b, row_exp_sum(L, b, &c, n)), c.most);
+    c.most = fold_span(L, b, n, OP_MAX, LOWEST, max_span, &c);
+    value_t *sum = fold_span(L, b, n, OP_ADD, 0, exp_span, &c);
+    value_t *lse = b_binary(b, OP_ADD, m_log(L, b, sum), c.most);
     affine_t tx[] = {row, ax_v(target)};
     return b_binary(b, OP_SUB, lse, b_load(b, x, 1, tx));
 }

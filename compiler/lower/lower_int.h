@@ -15,6 +15,7 @@ enum { PADDING = 16 };
 /* Score of a masked key, and the running maximum of a row that has seen no key: far below any dot
  * product, far above overflow when subtracted. */
 #define NO_KEY (-1e30)
+#define LOWEST (-3.4028234663852886e38) /* of float */
 
 /* One kind of attention layer; all layers of a kind share kernels and differ in weights only. */
 typedef struct {
@@ -95,6 +96,12 @@ void transpose(builder_t *b, lower_t *L, value_t **rows);
 /* Runs body for 0 … n-1 in steps of `lanes`, then once per remaining element with width 1. */
 typedef void span_fn(lower_t *L, builder_t *b, void *ctx, affine_t at, int width);
 void for_span(lower_t *L, builder_t *b, int64_t n, span_fn *body, void *ctx);
+
+/* Folds 0 … n-1 into a scalar with `op`: body combines its elements with the accumulator, first in vectors
+ * (reduced by a fixed tree), then one by one. */
+typedef value_t *fold_fn(lower_t *L, builder_t *b, void *ctx, affine_t at, int width, value_t *acc);
+value_t *fold_span(lower_t *L, builder_t *b, int64_t n, op_t op, double identity, fold_fn *body,
+                   void *ctx);
 
 /* ---- dense.c ---------------------------------------------------------------------------------- */
 /* acc[r * vectors + j]: rows row … row+rows-1 of the block, columns col … of the tile. */

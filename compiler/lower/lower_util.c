@@ -124,3 +124,25 @@ void for_span(lower_t *L, builder_t *b, int64_t n, span_fn *body, void *ctx) {
         b_end_for(b, loop, NULL);
     }
 }
+
+/* One loop of a fold: `steps` times `width` elements from `first`. */
+static value_t *fold_loop(lower_t *L, builder_t *b, int64_t first, int64_t steps, int width,
+                          value_t *acc, fold_fn *body, void *ctx) {
+    inst_t *loop = b_for(b, width > 1 ? "v" : "e", dim(0), dim(steps), 1, &acc);
+    affine_t at = ax_plus(ax_scale(ax_v(loop_var(loop)), width), first);
+    value_t *next = body(L, b, ctx, at, width, loop_arg(loop, 0));
+    b_end_for(b, loop, &next);
+    return loop->results[0];
+}
+
+value_t *fold_span(lower_t *L, builder_t *b, int64_t n, op_t op, double identity, fold_fn *body,
+                   void *ctx) {
+    int64_t full = n / L->lanes, rest = n % L->lanes;
+    value_t *acc = b_const(b, SCALAR(E_F32), identity);
+    if (full > 0) {
+        value_t *all = fold_loop(L, b, 0, full, L->lanes, splat(b, L, identity), body, ctx);
+        acc = reduce(b, L, op, all);
+    }
+    if (rest > 0) acc = fold_loop(L, b, full * L->lanes, rest, 1, acc, body, ctx);
+    return acc;
+}
