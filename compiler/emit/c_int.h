@@ -4,6 +4,7 @@
  *             that a product calls
  * c_header.c  model.h
  * c_func.c    functions and kernels: blocks, loops, conditions, carried values
+ * c_live.c    what of a function is needed
  * c_expr.c    one op → one expression: the table c_ops
  * c_prelude.c helpers for ops that C lacks, per target: the table of intrinsics
  * c_text.c    lines of at most 100 columns, unique names, literals
@@ -122,7 +123,7 @@ const char *c_func_name(emitter_t *c, const lfunc_t *f);
 const char *c_table_name(emitter_t *c, const buffer_t *b);
 const char *spec_name(const emitter_t *c); /* base name, for comments */
 
-/* ---- c_func.c, c_expr.c -------------------------------------------------------------------------- */
+/* ---- c_func.c, c_live.c, c_expr.c -------------------------------------------------------------------------- */
 
 /* How tightly an expression binds: an operand of a looser kind goes in parentheses. */
 typedef enum { P_COND, P_BITS, P_COMPARE, P_SUM, P_PRODUCT, P_UNARY, P_PRIMARY } prec_t;
@@ -175,6 +176,16 @@ typedef struct {
 static inline vstate_t *state_of(const func_t *f, const value_t *v) {
     return &f->state[v->id];
 }
+
+/* c_live.c */
+void find_uses(func_t *f); /* fills state.live, uses, user */
+bool is_needed(const func_t *f, const inst_t *i);
+bool block_is_needed(const func_t *f, const block_t *b);
+const inst_t *yield_of(const block_t *b);                    /* NULL: none */
+int index_of(value_t *const *list, int n, const value_t *v); /* n: absent */
+/* Calls use() for every value that needed instructions use, i itself and those inside of it. */
+void each_use_inside(func_t *f, const inst_t *i, void (*use)(void *ctx, const value_t *v),
+                     void *ctx);
 
 /* The expression of a value at its use; a pending one is consumed. */
 expr_t take(func_t *f, const value_t *v);

@@ -154,7 +154,7 @@ void names_leave(names_t *n, size_t mark) {
 
 /* Columns that better breaks are worth: one parenthesis further out, at a space instead of behind a
  * parenthesis, between arguments instead of within one. */
-enum { DEPTH_PRICE = 45, OPENING_PRICE = 15, WITHIN_PRICE = 20 };
+enum { DEPTH_PRICE = 45, OPENING_PRICE = 60, WITHIN_PRICE = 20 };
 
 /* Where to break a line: where the rest begins, behind a space or an opening parenthesis, as far right
  * and as little nested as may be; the first place of all where none is near enough. 0: nowhere. */
