@@ -270,9 +270,9 @@ static void lines_break_where_they_read_well(void **state) {
          "static void f(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,\n"
          "        int64_t task) {\n"},
         {0,
-         "int f(x1234567890123456789012345678901234567890123456789012345678901234567890 *t, int y, int last);",
+         "int f(x1234567890123456789012345678901234567890123456789012345678901234567890 *t, int y, int the_last);",
          "int f(x1234567890123456789012345678901234567890123456789012345678901234567890 *t, int y,\n"
-         "    int last);\n"},
+         "    int the_last);\n"},
         {20, "f(x1234567890123456789012345678901234567890);",
          "                                                                                f(\n"
          "                                                                                    "
