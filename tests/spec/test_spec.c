@@ -311,13 +311,14 @@ static void test_defaults(void **state) {
 /* What stands in a checkpoint reads back as the same model. */
 static void test_config_json_round_trip(void **state) {
     (void)state;
-    static const char *const texts[] = {
-        "{}",
+    static const char classifier[] =
         "{architectures: [ReformerForSequenceClassification], num_labels: 5,\n"
         " problem_type: regression, hash_seed: -3, num_buckets: [2, 4], classifier_dropout: 0.3,\n"
-        " eos_token_id: null, hidden_act: swish}",
+        " eos_token_id: null, hidden_act: swish}";
+    static const char base[] =
         "{attn_layers: [lsh], axial_pos_embds: false, num_buckets: 6, layer_norm_eps: 1e-5,\n"
-        " is_decoder: true, axial_pos_shape: [2, 2, 2], axial_pos_embds_dim: [1]}"};
+        " is_decoder: true, axial_pos_shape: [2, 2, 2], axial_pos_embds_dim: [1]}";
+    static const char *const texts[] = {"{}", classifier, base};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         reading_t t = read_text(texts[i]);
         assert_non_null(t.spec);
