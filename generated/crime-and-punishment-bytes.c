@@ -217,10 +217,10 @@ static void embed_kernel(const reformer_call_t *call, unsigned char *scratch, co
     const int64_t batch = 0;
     const int64_t block = task % 8;
     const int32_t *restrict ids = call->slot[REFORMER_SLOT_IDS]; /* [1][512] */
-    /* [16][64] */
-    const float *w_embed_axis0 = (const float *)(const void *)(call->weights + 202240);
     /* [258][192] */
     const float *w_embed_word = (const float *)(const void *)(call->weights + 4096);
+    /* [16][64] */
+    const float *w_embed_axis0 = (const float *)(const void *)(call->weights + 202240);
     /* [1][512][192]: [batch][rows][hidden]: attention stream */
     float *restrict y1 = (float *)(void *)call->workspace;
     /* [1][512][192]: [batch][rows][hidden]: feed-forward stream */
@@ -228,9 +228,9 @@ static void embed_kernel(const reformer_call_t *call, unsigned char *scratch, co
     /* [32][128] */
     const float *w_embed_axis1 = (const float *)(const void *)(call->weights + 206336);
     for (int64_t i = 0; i < 64; i++) {
-        const int32_t id = ids[batch * 512 + block * 64 + i];
         const int64_t position = block * 64 + i;
         const int64_t axis = position / 32;
+        const int32_t id = ids[batch * 512 + block * 64 + i];
         for (int64_t v = 0; v < 8; v++) {
             const f32x8 sum = load_f32x8(&w_embed_word[(int64_t)id * 192 + v * 8]) +
                 load_f32x8(&w_embed_axis0[axis * 64 + v * 8]);
@@ -330,14 +330,14 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                 f32x8 acc5_0 = splat_f32x8(0.0f);
                 f32x8 acc5_1 = splat_f32x8(0.0f);
                 for (int64_t k_1 = 0; k_1 < 192; k_1++) {
+                    const f32x8 s = splat_f32x8(x[tile * 6 * 208 + k_1]);
                     const f32x8 v_1 =
                         load_f32x8(&w_local_query[((index * 6 + group + head) * 192 + k_1) * 32 +
                         column * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_local_query[((index * 6 + group + head) * 192 + k_1) * 32 +
                         column * 16 + 8]);
-                    const f32x8 s = splat_f32x8(x[tile * 6 * 208 + k_1]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 = splat_f32x8(x[tile * 6 * 208 + k_1 + 208]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
@@ -392,14 +392,14 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                 f32x8 acc4_0 = splat_f32x8(0.0f);
                 f32x8 acc4_1 = splat_f32x8(0.0f);
                 for (int64_t k_1 = 0; k_1 < 192; k_1++) {
+                    const f32x8 s = splat_f32x8(x[tile * 5 * 208 + k_1 + 11232]);
                     const f32x8 v_1 =
                         load_f32x8(&w_local_query[((index * 6 + group + head) * 192 + k_1) * 32 +
                         column * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_local_query[((index * 6 + group + head) * 192 + k_1) * 32 +
                         column * 16 + 8]);
-                    const f32x8 s = splat_f32x8(x[tile * 5 * 208 + k_1 + 11232]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 = splat_f32x8(x[tile * 5 * 208 + k_1 + 11440]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
@@ -452,14 +452,14 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                 f32x8 acc5_0 = splat_f32x8(0.0f);
                 f32x8 acc5_1 = splat_f32x8(0.0f);
                 for (int64_t k_1 = 0; k_1 < 192; k_1++) {
+                    const f32x8 s = splat_f32x8(x[tile * 6 * 208 + k_1]);
                     const f32x8 v_1 =
                         load_f32x8(&w_local_key[((index * 6 + group + head) * 192 + k_1) * 32 +
                         column * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_local_key[((index * 6 + group + head) * 192 + k_1) * 32 +
                         column * 16 + 8]);
-                    const f32x8 s = splat_f32x8(x[tile * 6 * 208 + k_1]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 = splat_f32x8(x[tile * 6 * 208 + k_1 + 208]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
@@ -514,14 +514,14 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                 f32x8 acc4_0 = splat_f32x8(0.0f);
                 f32x8 acc4_1 = splat_f32x8(0.0f);
                 for (int64_t k_1 = 0; k_1 < 192; k_1++) {
+                    const f32x8 s = splat_f32x8(x[tile * 5 * 208 + k_1 + 11232]);
                     const f32x8 v_1 =
                         load_f32x8(&w_local_key[((index * 6 + group + head) * 192 + k_1) * 32 +
                         column * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_local_key[((index * 6 + group + head) * 192 + k_1) * 32 +
                         column * 16 + 8]);
-                    const f32x8 s = splat_f32x8(x[tile * 5 * 208 + k_1 + 11232]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 = splat_f32x8(x[tile * 5 * 208 + k_1 + 11440]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
@@ -574,14 +574,14 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                 f32x8 acc5_0 = splat_f32x8(0.0f);
                 f32x8 acc5_1 = splat_f32x8(0.0f);
                 for (int64_t k_1 = 0; k_1 < 192; k_1++) {
+                    const f32x8 s = splat_f32x8(x[tile * 6 * 208 + k_1]);
                     const f32x8 v_1 =
                         load_f32x8(&w_local_value[((index * 6 + group + head) * 192 + k_1) * 32 +
                         column * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_local_value[((index * 6 + group + head) * 192 + k_1) * 32 +
                         column * 16 + 8]);
-                    const f32x8 s = splat_f32x8(x[tile * 6 * 208 + k_1]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 = splat_f32x8(x[tile * 6 * 208 + k_1 + 208]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
@@ -636,14 +636,14 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                 f32x8 acc4_0 = splat_f32x8(0.0f);
                 f32x8 acc4_1 = splat_f32x8(0.0f);
                 for (int64_t k_1 = 0; k_1 < 192; k_1++) {
+                    const f32x8 s = splat_f32x8(x[tile * 5 * 208 + k_1 + 11232]);
                     const f32x8 v_1 =
                         load_f32x8(&w_local_value[((index * 6 + group + head) * 192 + k_1) * 32 +
                         column * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_local_value[((index * 6 + group + head) * 192 + k_1) * 32 +
                         column * 16 + 8]);
-                    const f32x8 s = splat_f32x8(x[tile * 5 * 208 + k_1 + 11232]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 = splat_f32x8(x[tile * 5 * 208 + k_1 + 11440]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
@@ -708,42 +708,42 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                 load_f32x8(&q[((batch + head) * 512 + chunk * 32 + lane * 8) * 32 + d * 8]);
             const f32x8 v_2 =
                 load_f32x8(&q[((batch + head) * 512 + chunk * 32 + lane * 8) * 32 + d * 8 + 32]);
+            const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
             const f32x8 v_3 =
                 load_f32x8(&q[((batch + head) * 512 + chunk * 32 + lane * 8) * 32 + d * 8 + 64]);
             const f32x8 v_4 =
                 load_f32x8(&q[((batch + head) * 512 + chunk * 32 + lane * 8) * 32 + d * 8 + 96]);
+            const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
+            const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
             const f32x8 v_5 =
                 load_f32x8(&q[((batch + head) * 512 + chunk * 32 + lane * 8) * 32 + d * 8 + 128]);
             const f32x8 v_6 =
                 load_f32x8(&q[((batch + head) * 512 + chunk * 32 + lane * 8) * 32 + d * 8 + 160]);
+            const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
             const f32x8 v_7 =
                 load_f32x8(&q[((batch + head) * 512 + chunk * 32 + lane * 8) * 32 + d * 8 + 192]);
             const f32x8 v_8 =
                 load_f32x8(&q[((batch + head) * 512 + chunk * 32 + lane * 8) * 32 + d * 8 + 224]);
-            const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
-            const f32x8 mix_1 = shuffle_high1_f32x8(v_1, v_2);
-            const f32x8 mix_2 = shuffle_low1_f32x8(v_3, v_4);
-            const f32x8 mix_3 = shuffle_high1_f32x8(v_3, v_4);
-            const f32x8 mix_4 = shuffle_low1_f32x8(v_5, v_6);
-            const f32x8 mix_5 = shuffle_high1_f32x8(v_5, v_6);
-            const f32x8 mix_6 = shuffle_low1_f32x8(v_7, v_8);
-            const f32x8 mix_7 = shuffle_high1_f32x8(v_7, v_8);
-            const f32x8 mix_8 = shuffle_low2_f32x8(mix, mix_2);
-            const f32x8 mix_9 = shuffle_high2_f32x8(mix, mix_2);
-            const f32x8 mix_10 = shuffle_low2_f32x8(mix_1, mix_3);
-            const f32x8 mix_11 = shuffle_high2_f32x8(mix_1, mix_3);
-            const f32x8 mix_12 = shuffle_low2_f32x8(mix_4, mix_6);
-            const f32x8 mix_13 = shuffle_high2_f32x8(mix_4, mix_6);
-            const f32x8 mix_14 = shuffle_low2_f32x8(mix_5, mix_7);
-            const f32x8 mix_15 = shuffle_high2_f32x8(mix_5, mix_7);
-            store_f32x8(&queries[d * 8 * 32 + lane * 8], shuffle_low4_f32x8(mix_8, mix_12));
-            store_f32x8(&queries[d * 8 * 32 + lane * 8 + 32], shuffle_low4_f32x8(mix_10, mix_14));
-            store_f32x8(&queries[d * 8 * 32 + lane * 8 + 64], shuffle_low4_f32x8(mix_9, mix_13));
-            store_f32x8(&queries[d * 8 * 32 + lane * 8 + 96], shuffle_low4_f32x8(mix_11, mix_15));
-            store_f32x8(&queries[d * 8 * 32 + lane * 8 + 128], shuffle_high4_f32x8(mix_8, mix_12));
-            store_f32x8(&queries[d * 8 * 32 + lane * 8 + 160], shuffle_high4_f32x8(mix_10, mix_14));
-            store_f32x8(&queries[d * 8 * 32 + lane * 8 + 192], shuffle_high4_f32x8(mix_9, mix_13));
-            store_f32x8(&queries[d * 8 * 32 + lane * 8 + 224], shuffle_high4_f32x8(mix_11, mix_15));
+            const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
+            const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
+            const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
+            const f32x8 mix_7 = shuffle_high1_f32x8(v_3, v_4);
+            const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
+            const f32x8 mix_9 = shuffle_high1_f32x8(v_5, v_6);
+            const f32x8 mix_10 = shuffle_high1_f32x8(v_7, v_8);
+            const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
+            const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
+            const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
+            const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
+            const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
+            store_f32x8(&queries[d * 8 * 32 + lane * 8], shuffle_low4_f32x8(mix_2, mix_5));
+            store_f32x8(&queries[d * 8 * 32 + lane * 8 + 32], shuffle_low4_f32x8(mix_8, mix_11));
+            store_f32x8(&queries[d * 8 * 32 + lane * 8 + 64], shuffle_low4_f32x8(mix_12, mix_13));
+            store_f32x8(&queries[d * 8 * 32 + lane * 8 + 96], shuffle_low4_f32x8(mix_14, mix_15));
+            store_f32x8(&queries[d * 8 * 32 + lane * 8 + 128], shuffle_high4_f32x8(mix_2, mix_5));
+            store_f32x8(&queries[d * 8 * 32 + lane * 8 + 160], shuffle_high4_f32x8(mix_8, mix_11));
+            store_f32x8(&queries[d * 8 * 32 + lane * 8 + 192], shuffle_high4_f32x8(mix_12, mix_13));
+            store_f32x8(&queries[d * 8 * 32 + lane * 8 + 224], shuffle_high4_f32x8(mix_14, mix_15));
         }
     }
     for (int64_t lane = 0; lane < 32; lane++) {
@@ -772,11 +772,11 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                 f32x8 acc5_0 = splat_f32x8(0.0f);
                 f32x8 acc5_1 = splat_f32x8(0.0f);
                 for (int64_t k_1 = 0; k_1 < 32; k_1++) {
-                    const f32x8 v_1 = load_f32x8(&queries[k_1 * 32 + panel * 16]);
-                    const f32x8 v_2 = load_f32x8(&queries[k_1 * 32 + panel * 16 + 8]);
                     const f32x8 s =
                         splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 6) * 32 + k_1]);
+                    const f32x8 v_1 = load_f32x8(&queries[k_1 * 32 + panel * 16]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                    const f32x8 v_2 = load_f32x8(&queries[k_1 * 32 + panel * 16 + 8]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 =
                         splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 6) * 32 + k_1 +
@@ -885,12 +885,12 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                 f32x8 acc4_0 = splat_f32x8(0.0f);
                 f32x8 acc4_1 = splat_f32x8(0.0f);
                 for (int64_t k_1 = 0; k_1 < 32; k_1++) {
-                    const f32x8 v_1 = load_f32x8(&queries[k_1 * 32 + panel * 16]);
-                    const f32x8 v_2 = load_f32x8(&queries[k_1 * 32 + panel * 16 + 8]);
                     const f32x8 s =
                         splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 5) * 32 + k_1 +
                         384]);
+                    const f32x8 v_1 = load_f32x8(&queries[k_1 * 32 + panel * 16]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                    const f32x8 v_2 = load_f32x8(&queries[k_1 * 32 + panel * 16 + 8]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 =
                         splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 5) * 32 + k_1 +
@@ -977,9 +977,9 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
         for (int64_t key_1 = 0; key_1 < 64; key_1++) {
             const f32x8 y = exp_f32x8(load_f32x8(&scores[key_1 * 16]) - most);
             store_f32x8(&scores[key_1 * 16], y);
-            sum = sum + y;
             const f32x8 diff = load_f32x8(&scores[key_1 * 16 + 8]) - most_1;
             const f32x8 y_1 = exp_f32x8(diff);
+            sum = sum + y;
             store_f32x8(&scores[key_1 * 16 + 8], y_1);
             sum_1 = sum_1 + y_1;
         }
@@ -1006,14 +1006,14 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                 for (int64_t o = 0; o < 2; o++) {
                     const int64_t other = (chunk + o + 15) % 16;
                     for (int64_t k_1 = 0; k_1 < 32; k_1++) {
+                        const f32x8 s = splat_f32x8(scores[(o * 32 + k_1) * 16 + tile * 6]);
                         const f32x8 v_1 =
                             load_f32x8(&v[((batch + head) * 512 + other * 32 + k_1) * 32 + column *
                             16]);
+                        carried = fma_f32x8(s, v_1, carried);
                         const f32x8 v_2 =
                             load_f32x8(&v[((batch + head) * 512 + other * 32 + k_1) * 32 + column *
                             16 + 8]);
-                        const f32x8 s = splat_f32x8(scores[(o * 32 + k_1) * 16 + tile * 6]);
-                        carried = fma_f32x8(s, v_1, carried);
                         carried_1 = fma_f32x8(s, v_2, carried_1);
                         const f32x8 s_1 = splat_f32x8(scores[(o * 32 + k_1) * 16 + tile * 6 + 1]);
                         carried_2 = fma_f32x8(s_1, v_1, carried_2);
@@ -1077,14 +1077,14 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                 for (int64_t o = 0; o < 2; o++) {
                     const int64_t other = (chunk + o + 15) % 16;
                     for (int64_t k_1 = 0; k_1 < 32; k_1++) {
+                        const f32x8 s = splat_f32x8(scores[(o * 32 + k_1) * 16 + tile * 5 + 6]);
                         const f32x8 v_1 =
                             load_f32x8(&v[((batch + head) * 512 + other * 32 + k_1) * 32 + column *
                             16]);
+                        carried = fma_f32x8(s, v_1, carried);
                         const f32x8 v_2 =
                             load_f32x8(&v[((batch + head) * 512 + other * 32 + k_1) * 32 + column *
                             16 + 8]);
-                        const f32x8 s = splat_f32x8(scores[(o * 32 + k_1) * 16 + tile * 5 + 6]);
-                        carried = fma_f32x8(s, v_1, carried);
                         carried_1 = fma_f32x8(s, v_2, carried_1);
                         const f32x8 s_1 = splat_f32x8(scores[(o * 32 + k_1) * 16 + tile * 5 + 7]);
                         carried_2 = fma_f32x8(s_1, v_1, carried_2);
@@ -1171,14 +1171,14 @@ static void local_output(const reformer_call_t *call, unsigned char *scratch, co
             f32x8 acc5_0 = splat_f32x8(0.0f);
             f32x8 acc5_1 = splat_f32x8(0.0f);
             for (int64_t k = 0; k < 32; k++) {
+                const f32x8 s = splat_f32x8(heads[tile * 6 * 48 + k]);
                 const f32x8 v =
                     load_f32x8(&w_local_output[((index * 6 + panel) * 192 + k + group * 32) * 32 +
                     rem * 16]);
+                acc0_0 = fma_f32x8(s, v, acc0_0);
                 const f32x8 v_1 =
                     load_f32x8(&w_local_output[((index * 6 + panel) * 192 + k + group * 32) * 32 +
                     rem * 16 + 8]);
-                const f32x8 s = splat_f32x8(heads[tile * 6 * 48 + k]);
-                acc0_0 = fma_f32x8(s, v, acc0_0);
                 acc0_1 = fma_f32x8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat_f32x8(heads[tile * 6 * 48 + k + 48]);
                 acc1_0 = fma_f32x8(s_1, v, acc1_0);
@@ -1256,14 +1256,14 @@ static void local_output(const reformer_call_t *call, unsigned char *scratch, co
             f32x8 acc4_0 = splat_f32x8(0.0f);
             f32x8 acc4_1 = splat_f32x8(0.0f);
             for (int64_t k = 0; k < 32; k++) {
+                const f32x8 s = splat_f32x8(heads[tile * 5 * 48 + k + 2592]);
                 const f32x8 v =
                     load_f32x8(&w_local_output[((index * 6 + panel) * 192 + k + group * 32) * 32 +
                     rem * 16]);
+                acc0_0 = fma_f32x8(s, v, acc0_0);
                 const f32x8 v_1 =
                     load_f32x8(&w_local_output[((index * 6 + panel) * 192 + k + group * 32) * 32 +
                     rem * 16 + 8]);
-                const f32x8 s = splat_f32x8(heads[tile * 5 * 48 + k + 2592]);
-                acc0_0 = fma_f32x8(s, v, acc0_0);
                 acc0_1 = fma_f32x8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat_f32x8(heads[tile * 5 * 48 + k + 2640]);
                 acc1_0 = fma_f32x8(s_1, v, acc1_0);
@@ -1407,14 +1407,14 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
                 f32x8 acc5_0 = splat_f32x8(0.0f);
                 f32x8 acc5_1 = splat_f32x8(0.0f);
                 for (int64_t k = 0; k < 192; k++) {
+                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 6 * 208 + k]);
                     const f32x8 v_1 =
                         load_f32x8(&w_lsh_query_key[((index * 6 + group + head) * 192 + k) * 32 +
                         column * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_lsh_query_key[((index * 6 + group + head) * 192 + k) * 32 +
                         column * 16 + 8]);
-                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 6 * 208 + k]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 = splat_f32x8(lsh_project_x[tile * 6 * 208 + k + 208]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
@@ -1469,14 +1469,14 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
                 f32x8 acc4_0 = splat_f32x8(0.0f);
                 f32x8 acc4_1 = splat_f32x8(0.0f);
                 for (int64_t k = 0; k < 192; k++) {
+                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 5 * 208 + k + 11232]);
                     const f32x8 v_1 =
                         load_f32x8(&w_lsh_query_key[((index * 6 + group + head) * 192 + k) * 32 +
                         column * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_lsh_query_key[((index * 6 + group + head) * 192 + k) * 32 +
                         column * 16 + 8]);
-                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 5 * 208 + k + 11232]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 = splat_f32x8(lsh_project_x[tile * 5 * 208 + k + 11440]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
@@ -1529,14 +1529,14 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
                 f32x8 acc5_0 = splat_f32x8(0.0f);
                 f32x8 acc5_1 = splat_f32x8(0.0f);
                 for (int64_t k = 0; k < 192; k++) {
+                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 6 * 208 + k]);
                     const f32x8 v_1 =
                         load_f32x8(&w_lsh_value[((index * 6 + group + head) * 192 + k) * 32 + column
                         * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_lsh_value[((index * 6 + group + head) * 192 + k) * 32 + column
                         * 16 + 8]);
-                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 6 * 208 + k]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 = splat_f32x8(lsh_project_x[tile * 6 * 208 + k + 208]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
@@ -1591,14 +1591,14 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
                 f32x8 acc4_0 = splat_f32x8(0.0f);
                 f32x8 acc4_1 = splat_f32x8(0.0f);
                 for (int64_t k = 0; k < 192; k++) {
+                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 5 * 208 + k + 11232]);
                     const f32x8 v_1 =
                         load_f32x8(&w_lsh_value[((index * 6 + group + head) * 192 + k) * 32 + column
                         * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_lsh_value[((index * 6 + group + head) * 192 + k) * 32 + column
                         * 16 + 8]);
-                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 5 * 208 + k + 11232]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 = splat_f32x8(lsh_project_x[tile * 5 * 208 + k + 11440]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
@@ -1671,84 +1671,84 @@ static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const 
                 load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8]);
             const f32x8 v_1 =
                 load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 32]);
+            const f32x8 mix = shuffle_low1_f32x8(v, v_1);
             const f32x8 v_2 =
                 load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 64]);
             const f32x8 v_3 =
                 load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 96]);
+            const f32x8 mix_1 = shuffle_low1_f32x8(v_2, v_3);
+            const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
             const f32x8 v_4 =
                 load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 128]);
             const f32x8 v_5 =
                 load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 160]);
+            const f32x8 mix_3 = shuffle_low1_f32x8(v_4, v_5);
             const f32x8 v_6 =
                 load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 192]);
             const f32x8 v_7 =
                 load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 224]);
-            const f32x8 mix = shuffle_low1_f32x8(v, v_1);
-            const f32x8 mix_1 = shuffle_high1_f32x8(v, v_1);
-            const f32x8 mix_2 = shuffle_low1_f32x8(v_2, v_3);
-            const f32x8 mix_3 = shuffle_high1_f32x8(v_2, v_3);
-            const f32x8 mix_4 = shuffle_low1_f32x8(v_4, v_5);
-            const f32x8 mix_5 = shuffle_high1_f32x8(v_4, v_5);
-            const f32x8 mix_6 = shuffle_low1_f32x8(v_6, v_7);
-            const f32x8 mix_7 = shuffle_high1_f32x8(v_6, v_7);
-            const f32x8 mix_8 = shuffle_low2_f32x8(mix, mix_2);
-            const f32x8 mix_9 = shuffle_high2_f32x8(mix, mix_2);
-            const f32x8 mix_10 = shuffle_low2_f32x8(mix_1, mix_3);
-            const f32x8 mix_11 = shuffle_high2_f32x8(mix_1, mix_3);
-            const f32x8 mix_12 = shuffle_low2_f32x8(mix_4, mix_6);
-            const f32x8 mix_13 = shuffle_high2_f32x8(mix_4, mix_6);
-            const f32x8 mix_14 = shuffle_low2_f32x8(mix_5, mix_7);
-            const f32x8 mix_15 = shuffle_high2_f32x8(mix_5, mix_7);
-            store_f32x8(&tokens[d * 8 * 16], shuffle_low4_f32x8(mix_8, mix_12));
-            store_f32x8(&tokens[d * 8 * 16 + 16], shuffle_low4_f32x8(mix_10, mix_14));
-            store_f32x8(&tokens[d * 8 * 16 + 32], shuffle_low4_f32x8(mix_9, mix_13));
-            store_f32x8(&tokens[d * 8 * 16 + 48], shuffle_low4_f32x8(mix_11, mix_15));
-            store_f32x8(&tokens[d * 8 * 16 + 64], shuffle_high4_f32x8(mix_8, mix_12));
-            store_f32x8(&tokens[d * 8 * 16 + 80], shuffle_high4_f32x8(mix_10, mix_14));
-            store_f32x8(&tokens[d * 8 * 16 + 96], shuffle_high4_f32x8(mix_9, mix_13));
-            store_f32x8(&tokens[d * 8 * 16 + 112], shuffle_high4_f32x8(mix_11, mix_15));
+            const f32x8 mix_4 = shuffle_low1_f32x8(v_6, v_7);
+            const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
+            const f32x8 mix_6 = shuffle_high1_f32x8(v, v_1);
+            const f32x8 mix_7 = shuffle_high1_f32x8(v_2, v_3);
+            const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
+            const f32x8 mix_9 = shuffle_high1_f32x8(v_4, v_5);
+            const f32x8 mix_10 = shuffle_high1_f32x8(v_6, v_7);
+            const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
+            const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
+            const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
+            const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
+            const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
+            store_f32x8(&tokens[d * 8 * 16], shuffle_low4_f32x8(mix_2, mix_5));
+            store_f32x8(&tokens[d * 8 * 16 + 16], shuffle_low4_f32x8(mix_8, mix_11));
+            store_f32x8(&tokens[d * 8 * 16 + 32], shuffle_low4_f32x8(mix_12, mix_13));
+            store_f32x8(&tokens[d * 8 * 16 + 48], shuffle_low4_f32x8(mix_14, mix_15));
+            store_f32x8(&tokens[d * 8 * 16 + 64], shuffle_high4_f32x8(mix_2, mix_5));
+            store_f32x8(&tokens[d * 8 * 16 + 80], shuffle_high4_f32x8(mix_8, mix_11));
+            store_f32x8(&tokens[d * 8 * 16 + 96], shuffle_high4_f32x8(mix_12, mix_13));
+            store_f32x8(&tokens[d * 8 * 16 + 112], shuffle_high4_f32x8(mix_14, mix_15));
         }
         for (int64_t d = 0; d < 4; d++) {
             const f32x8 v =
                 load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 256]);
             const f32x8 v_1 =
                 load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 288]);
+            const f32x8 mix = shuffle_low1_f32x8(v, v_1);
             const f32x8 v_2 =
                 load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 320]);
             const f32x8 v_3 =
                 load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 352]);
+            const f32x8 mix_1 = shuffle_low1_f32x8(v_2, v_3);
+            const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
             const f32x8 v_4 =
                 load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 384]);
             const f32x8 v_5 =
                 load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 416]);
+            const f32x8 mix_3 = shuffle_low1_f32x8(v_4, v_5);
             const f32x8 v_6 =
                 load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 448]);
             const f32x8 v_7 =
                 load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 480]);
-            const f32x8 mix = shuffle_low1_f32x8(v, v_1);
-            const f32x8 mix_1 = shuffle_high1_f32x8(v, v_1);
-            const f32x8 mix_2 = shuffle_low1_f32x8(v_2, v_3);
-            const f32x8 mix_3 = shuffle_high1_f32x8(v_2, v_3);
-            const f32x8 mix_4 = shuffle_low1_f32x8(v_4, v_5);
-            const f32x8 mix_5 = shuffle_high1_f32x8(v_4, v_5);
-            const f32x8 mix_6 = shuffle_low1_f32x8(v_6, v_7);
-            const f32x8 mix_7 = shuffle_high1_f32x8(v_6, v_7);
-            const f32x8 mix_8 = shuffle_low2_f32x8(mix, mix_2);
-            const f32x8 mix_9 = shuffle_high2_f32x8(mix, mix_2);
-            const f32x8 mix_10 = shuffle_low2_f32x8(mix_1, mix_3);
-            const f32x8 mix_11 = shuffle_high2_f32x8(mix_1, mix_3);
-            const f32x8 mix_12 = shuffle_low2_f32x8(mix_4, mix_6);
-            const f32x8 mix_13 = shuffle_high2_f32x8(mix_4, mix_6);
-            const f32x8 mix_14 = shuffle_low2_f32x8(mix_5, mix_7);
-            const f32x8 mix_15 = shuffle_high2_f32x8(mix_5, mix_7);
-            store_f32x8(&tokens[d * 8 * 16 + 8], shuffle_low4_f32x8(mix_8, mix_12));
-            store_f32x8(&tokens[d * 8 * 16 + 24], shuffle_low4_f32x8(mix_10, mix_14));
-            store_f32x8(&tokens[d * 8 * 16 + 40], shuffle_low4_f32x8(mix_9, mix_13));
-            store_f32x8(&tokens[d * 8 * 16 + 56], shuffle_low4_f32x8(mix_11, mix_15));
-            store_f32x8(&tokens[d * 8 * 16 + 72], shuffle_high4_f32x8(mix_8, mix_12));
-            store_f32x8(&tokens[d * 8 * 16 + 88], shuffle_high4_f32x8(mix_10, mix_14));
-            store_f32x8(&tokens[d * 8 * 16 + 104], shuffle_high4_f32x8(mix_9, mix_13));
-            store_f32x8(&tokens[d * 8 * 16 + 120], shuffle_high4_f32x8(mix_11, mix_15));
+            const f32x8 mix_4 = shuffle_low1_f32x8(v_6, v_7);
+            const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
+            const f32x8 mix_6 = shuffle_high1_f32x8(v, v_1);
+            const f32x8 mix_7 = shuffle_high1_f32x8(v_2, v_3);
+            const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
+            const f32x8 mix_9 = shuffle_high1_f32x8(v_4, v_5);
+            const f32x8 mix_10 = shuffle_high1_f32x8(v_6, v_7);
+            const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
+            const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
+            const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
+            const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
+            const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
+            store_f32x8(&tokens[d * 8 * 16 + 8], shuffle_low4_f32x8(mix_2, mix_5));
+            store_f32x8(&tokens[d * 8 * 16 + 24], shuffle_low4_f32x8(mix_8, mix_11));
+            store_f32x8(&tokens[d * 8 * 16 + 40], shuffle_low4_f32x8(mix_12, mix_13));
+            store_f32x8(&tokens[d * 8 * 16 + 56], shuffle_low4_f32x8(mix_14, mix_15));
+            store_f32x8(&tokens[d * 8 * 16 + 72], shuffle_high4_f32x8(mix_2, mix_5));
+            store_f32x8(&tokens[d * 8 * 16 + 88], shuffle_high4_f32x8(mix_8, mix_11));
+            store_f32x8(&tokens[d * 8 * 16 + 104], shuffle_high4_f32x8(mix_12, mix_13));
+            store_f32x8(&tokens[d * 8 * 16 + 120], shuffle_high4_f32x8(mix_14, mix_15));
         }
         for (int64_t round = 0; round < 2; round++) {
             f32x8 carried = splat_f32x8(-3.4028235e+38f);
@@ -1769,93 +1769,93 @@ static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const 
                 f32x8 acc3_0 = splat_f32x8(0.0f);
                 f32x8 acc3_1 = splat_f32x8(0.0f);
                 for (int64_t k = 0; k < 32; k++) {
-                    const f32x8 v = load_f32x8(&tokens[k * 16]);
-                    const f32x8 v_1 = load_f32x8(&tokens[k * 16 + 8]);
-                    const float v_2 =
+                    const float v =
                         w_lsh_rotations[(((index * 6 + group + head) * 2 + round) * 32 + k) * 8 +
                         columns * 4];
-                    const f32x8 s = splat_f32x8(v_2);
-                    acc0_0 = fma_f32x8(s, v, acc0_0);
-                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                    const f32x8 s = splat_f32x8(v);
+                    const f32x8 v_1 = load_f32x8(&tokens[k * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                    const f32x8 v_2 = load_f32x8(&tokens[k * 16 + 8]);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const float v_3 =
                         w_lsh_rotations[(((index * 6 + group + head) * 2 + round) * 32 + k) * 8 +
                         columns * 4 + 1];
                     const f32x8 s_1 = splat_f32x8(v_3);
-                    acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
                     const float v_4 =
                         w_lsh_rotations[(((index * 6 + group + head) * 2 + round) * 32 + k) * 8 +
                         columns * 4 + 2];
                     const f32x8 s_2 = splat_f32x8(v_4);
-                    acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
                     const float v_5 =
                         w_lsh_rotations[(((index * 6 + group + head) * 2 + round) * 32 + k) * 8 +
                         columns * 4 + 3];
                     const f32x8 s_3 = splat_f32x8(v_5);
-                    acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
                 }
-                const i32x8 s = splat_i32x8((int32_t)(columns * 4));
                 const i32x8 more = (i32x8)(acc0_0 > carried);
                 const f32x8 pick = select_f32x8(more, acc0_0, carried);
-                const i32x8 pick_1 = select_i32x8(more, s, carried_1);
-                const f32x8 neg = -acc0_0;
-                const i32x8 more_1 = (i32x8)(neg > carried_2);
-                const f32x8 pick_2 = select_f32x8(more_1, neg, carried_2);
-                const i32x8 pick_3 = select_i32x8(more_1, s, carried_3);
-                const i32x8 more_2 = (i32x8)(acc0_1 > carried_4);
-                const f32x8 pick_4 = select_f32x8(more_2, acc0_1, carried_4);
-                const i32x8 pick_5 = select_i32x8(more_2, s, carried_5);
-                const f32x8 neg_1 = -acc0_1;
-                const i32x8 more_3 = (i32x8)(neg_1 > carried_6);
-                const f32x8 pick_6 = select_f32x8(more_3, neg_1, carried_6);
-                const i32x8 pick_7 = select_i32x8(more_3, s, carried_7);
-                const i32x8 s_1 = splat_i32x8((int32_t)(columns * 4 + 1));
-                const i32x8 more_4 = (i32x8)(acc1_0 > pick);
-                const f32x8 pick_8 = select_f32x8(more_4, acc1_0, pick);
-                const i32x8 pick_9 = select_i32x8(more_4, s_1, pick_1);
+                const i32x8 more_1 = (i32x8)(acc1_0 > pick);
+                const f32x8 pick_1 = select_f32x8(more_1, acc1_0, pick);
+                const i32x8 more_2 = (i32x8)(acc2_0 > pick_1);
+                const f32x8 pick_2 = select_f32x8(more_2, acc2_0, pick_1);
+                const i32x8 more_3 = (i32x8)(acc3_0 > pick_2);
+                carried = select_f32x8(more_3, acc3_0, pick_2);
+                const i32x8 s = splat_i32x8((int32_t)(columns * 4 + 3));
+                const i32x8 s_1 = splat_i32x8((int32_t)(columns * 4 + 2));
+                const i32x8 s_2 = splat_i32x8((int32_t)(columns * 4 + 1));
+                const i32x8 s_3 = splat_i32x8((int32_t)(columns * 4));
+                const i32x8 pick_3 = select_i32x8(more, s_3, carried_1);
+                const i32x8 pick_4 = select_i32x8(more_1, s_2, pick_3);
+                const i32x8 pick_5 = select_i32x8(more_2, s_1, pick_4);
+                carried_1 = select_i32x8(more_3, s, pick_5);
+                const f32x8 neg = -acc3_0;
+                const f32x8 neg_1 = -acc2_0;
                 const f32x8 neg_2 = -acc1_0;
-                const i32x8 more_5 = (i32x8)(neg_2 > pick_2);
-                const f32x8 pick_10 = select_f32x8(more_5, neg_2, pick_2);
-                const i32x8 pick_11 = select_i32x8(more_5, s_1, pick_3);
-                const i32x8 more_6 = (i32x8)(acc1_1 > pick_4);
-                const f32x8 pick_12 = select_f32x8(more_6, acc1_1, pick_4);
-                const i32x8 pick_13 = select_i32x8(more_6, s_1, pick_5);
-                const f32x8 neg_3 = -acc1_1;
-                const i32x8 more_7 = (i32x8)(neg_3 > pick_6);
-                const f32x8 pick_14 = select_f32x8(more_7, neg_3, pick_6);
-                const i32x8 pick_15 = select_i32x8(more_7, s_1, pick_7);
-                const i32x8 s_2 = splat_i32x8((int32_t)(columns * 4 + 2));
-                const i32x8 more_8 = (i32x8)(acc2_0 > pick_8);
-                const f32x8 pick_16 = select_f32x8(more_8, acc2_0, pick_8);
-                const i32x8 pick_17 = select_i32x8(more_8, s_2, pick_9);
-                const f32x8 neg_4 = -acc2_0;
-                const i32x8 more_9 = (i32x8)(neg_4 > pick_10);
-                const f32x8 pick_18 = select_f32x8(more_9, neg_4, pick_10);
-                const i32x8 pick_19 = select_i32x8(more_9, s_2, pick_11);
-                const i32x8 more_10 = (i32x8)(acc2_1 > pick_12);
-                const f32x8 pick_20 = select_f32x8(more_10, acc2_1, pick_12);
-                const i32x8 pick_21 = select_i32x8(more_10, s_2, pick_13);
+                const f32x8 neg_3 = -acc0_0;
+                const i32x8 more_4 = (i32x8)(neg_3 > carried_2);
+                const f32x8 pick_6 = select_f32x8(more_4, neg_3, carried_2);
+                const i32x8 more_5 = (i32x8)(neg_2 > pick_6);
+                const f32x8 pick_7 = select_f32x8(more_5, neg_2, pick_6);
+                const i32x8 more_6 = (i32x8)(neg_1 > pick_7);
+                const f32x8 pick_8 = select_f32x8(more_6, neg_1, pick_7);
+                const i32x8 more_7 = (i32x8)(neg > pick_8);
+                carried_2 = select_f32x8(more_7, neg, pick_8);
+                const i32x8 pick_9 = select_i32x8(more_4, s_3, carried_3);
+                const i32x8 pick_10 = select_i32x8(more_5, s_2, pick_9);
+                const i32x8 pick_11 = select_i32x8(more_6, s_1, pick_10);
+                carried_3 = select_i32x8(more_7, s, pick_11);
+                const i32x8 more_8 = (i32x8)(acc0_1 > carried_4);
+                const f32x8 pick_12 = select_f32x8(more_8, acc0_1, carried_4);
+                const i32x8 more_9 = (i32x8)(acc1_1 > pick_12);
+                const f32x8 pick_13 = select_f32x8(more_9, acc1_1, pick_12);
+                const i32x8 more_10 = (i32x8)(acc2_1 > pick_13);
+                const f32x8 pick_14 = select_f32x8(more_10, acc2_1, pick_13);
+                const i32x8 more_11 = (i32x8)(acc3_1 > pick_14);
+                carried_4 = select_f32x8(more_11, acc3_1, pick_14);
+                const i32x8 pick_15 = select_i32x8(more_8, s_3, carried_5);
+                const i32x8 pick_16 = select_i32x8(more_9, s_2, pick_15);
+                const i32x8 pick_17 = select_i32x8(more_10, s_1, pick_16);
+                carried_5 = select_i32x8(more_11, s, pick_17);
+                const f32x8 neg_4 = -acc3_1;
                 const f32x8 neg_5 = -acc2_1;
-                const i32x8 more_11 = (i32x8)(neg_5 > pick_14);
-                const f32x8 pick_22 = select_f32x8(more_11, neg_5, pick_14);
-                const i32x8 pick_23 = select_i32x8(more_11, s_2, pick_15);
-                const i32x8 s_3 = splat_i32x8((int32_t)(columns * 4 + 3));
-                const i32x8 more_12 = (i32x8)(acc3_0 > pick_16);
-                carried = select_f32x8(more_12, acc3_0, pick_16);
-                carried_1 = select_i32x8(more_12, s_3, pick_17);
-                const f32x8 neg_6 = -acc3_0;
+                const f32x8 neg_6 = -acc1_1;
+                const f32x8 neg_7 = -acc0_1;
+                const i32x8 more_12 = (i32x8)(neg_7 > carried_6);
+                const f32x8 pick_18 = select_f32x8(more_12, neg_7, carried_6);
                 const i32x8 more_13 = (i32x8)(neg_6 > pick_18);
-                carried_2 = select_f32x8(more_13, neg_6, pick_18);
-                carried_3 = select_i32x8(more_13, s_3, pick_19);
-                const i32x8 more_14 = (i32x8)(acc3_1 > pick_20);
-                carried_4 = select_f32x8(more_14, acc3_1, pick_20);
-                carried_5 = select_i32x8(more_14, s_3, pick_21);
-                const f32x8 neg_7 = -acc3_1;
-                const i32x8 more_15 = (i32x8)(neg_7 > pick_22);
-                carried_6 = select_f32x8(more_15, neg_7, pick_22);
-                carried_7 = select_i32x8(more_15, s_3, pick_23);
+                const f32x8 pick_19 = select_f32x8(more_13, neg_6, pick_18);
+                const i32x8 more_14 = (i32x8)(neg_5 > pick_19);
+                const f32x8 pick_20 = select_f32x8(more_14, neg_5, pick_19);
+                const i32x8 more_15 = (i32x8)(neg_4 > pick_20);
+                carried_6 = select_f32x8(more_15, neg_4, pick_20);
+                const i32x8 pick_21 = select_i32x8(more_12, s_3, carried_7);
+                const i32x8 pick_22 = select_i32x8(more_13, s_2, pick_21);
+                const i32x8 pick_23 = select_i32x8(more_14, s_1, pick_22);
+                carried_7 = select_i32x8(more_15, s, pick_23);
             }
             const i32x8 pick =
                 select_i32x8((i32x8)(carried_2 > carried), add_i32x8(carried_3, splat_i32x8(8)),
@@ -1974,50 +1974,50 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                     load_f32x8(&q[((batch + head) * 512 + (int64_t)token) * 32 + d * 8]);
                 const f32x8 v_2 =
                     load_f32x8(&q[((batch + head) * 512 + (int64_t)token_1) * 32 + d * 8]);
+                const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
                 const f32x8 v_3 =
                     load_f32x8(&q[((batch + head) * 512 + (int64_t)token_2) * 32 + d * 8]);
                 const f32x8 v_4 =
                     load_f32x8(&q[((batch + head) * 512 + (int64_t)token_3) * 32 + d * 8]);
+                const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
+                const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
                 const f32x8 v_5 =
                     load_f32x8(&q[((batch + head) * 512 + (int64_t)token_4) * 32 + d * 8]);
                 const f32x8 v_6 =
                     load_f32x8(&q[((batch + head) * 512 + (int64_t)token_5) * 32 + d * 8]);
+                const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
                 const f32x8 v_7 =
                     load_f32x8(&q[((batch + head) * 512 + (int64_t)token_6) * 32 + d * 8]);
                 const f32x8 v_8 =
                     load_f32x8(&q[((batch + head) * 512 + (int64_t)token_7) * 32 + d * 8]);
-                const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
-                const f32x8 mix_1 = shuffle_high1_f32x8(v_1, v_2);
-                const f32x8 mix_2 = shuffle_low1_f32x8(v_3, v_4);
-                const f32x8 mix_3 = shuffle_high1_f32x8(v_3, v_4);
-                const f32x8 mix_4 = shuffle_low1_f32x8(v_5, v_6);
-                const f32x8 mix_5 = shuffle_high1_f32x8(v_5, v_6);
-                const f32x8 mix_6 = shuffle_low1_f32x8(v_7, v_8);
-                const f32x8 mix_7 = shuffle_high1_f32x8(v_7, v_8);
-                const f32x8 mix_8 = shuffle_low2_f32x8(mix, mix_2);
-                const f32x8 mix_9 = shuffle_high2_f32x8(mix, mix_2);
-                const f32x8 mix_10 = shuffle_low2_f32x8(mix_1, mix_3);
-                const f32x8 mix_11 = shuffle_high2_f32x8(mix_1, mix_3);
-                const f32x8 mix_12 = shuffle_low2_f32x8(mix_4, mix_6);
-                const f32x8 mix_13 = shuffle_high2_f32x8(mix_4, mix_6);
-                const f32x8 mix_14 = shuffle_low2_f32x8(mix_5, mix_7);
-                const f32x8 mix_15 = shuffle_high2_f32x8(mix_5, mix_7);
+                const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
+                const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
+                const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
+                const f32x8 mix_7 = shuffle_high1_f32x8(v_3, v_4);
+                const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
+                const f32x8 mix_9 = shuffle_high1_f32x8(v_5, v_6);
+                const f32x8 mix_10 = shuffle_high1_f32x8(v_7, v_8);
+                const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
+                const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
+                const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
+                const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
+                const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
                 store_f32x8(&query_keys[(o * 32 + d * 8) * 32 + lane * 8],
-                    shuffle_low4_f32x8(mix_8, mix_12));
+                    shuffle_low4_f32x8(mix_2, mix_5));
                 store_f32x8(&query_keys[(o * 32 + d * 8) * 32 + lane * 8 + 32],
-                    shuffle_low4_f32x8(mix_10, mix_14));
+                    shuffle_low4_f32x8(mix_8, mix_11));
                 store_f32x8(&query_keys[(o * 32 + d * 8) * 32 + lane * 8 + 64],
-                    shuffle_low4_f32x8(mix_9, mix_13));
+                    shuffle_low4_f32x8(mix_12, mix_13));
                 store_f32x8(&query_keys[(o * 32 + d * 8) * 32 + lane * 8 + 96],
-                    shuffle_low4_f32x8(mix_11, mix_15));
+                    shuffle_low4_f32x8(mix_14, mix_15));
                 store_f32x8(&query_keys[(o * 32 + d * 8) * 32 + lane * 8 + 128],
-                    shuffle_high4_f32x8(mix_8, mix_12));
+                    shuffle_high4_f32x8(mix_2, mix_5));
                 store_f32x8(&query_keys[(o * 32 + d * 8) * 32 + lane * 8 + 160],
-                    shuffle_high4_f32x8(mix_10, mix_14));
+                    shuffle_high4_f32x8(mix_8, mix_11));
                 store_f32x8(&query_keys[(o * 32 + d * 8) * 32 + lane * 8 + 192],
-                    shuffle_high4_f32x8(mix_9, mix_13));
+                    shuffle_high4_f32x8(mix_12, mix_13));
                 store_f32x8(&query_keys[(o * 32 + d * 8) * 32 + lane * 8 + 224],
-                    shuffle_high4_f32x8(mix_11, mix_15));
+                    shuffle_high4_f32x8(mix_14, mix_15));
             }
         }
         for (int64_t lane = 0; lane < 32; lane++) {
@@ -2042,10 +2042,10 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
         }
     }
     for (int64_t step = 0; step < 8; step++) {
-        const int64_t slot = (step + 1) % 2;
         const int64_t other = (round * 16 + run_1 * 8 + step + 32) % 32;
         const int64_t from_round = other / 16;
         const int64_t from_chunk = other % 16;
+        const int64_t slot = (step + 1) % 2;
         for (int64_t lane = 0; lane < 4; lane++) {
             const int32_t token = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 +
                 lane * 8];
@@ -2068,50 +2068,50 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                     load_f32x8(&q[((batch + head) * 512 + (int64_t)token) * 32 + d * 8]);
                 const f32x8 v_2 =
                     load_f32x8(&q[((batch + head) * 512 + (int64_t)token_1) * 32 + d * 8]);
+                const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
                 const f32x8 v_3 =
                     load_f32x8(&q[((batch + head) * 512 + (int64_t)token_2) * 32 + d * 8]);
                 const f32x8 v_4 =
                     load_f32x8(&q[((batch + head) * 512 + (int64_t)token_3) * 32 + d * 8]);
+                const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
+                const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
                 const f32x8 v_5 =
                     load_f32x8(&q[((batch + head) * 512 + (int64_t)token_4) * 32 + d * 8]);
                 const f32x8 v_6 =
                     load_f32x8(&q[((batch + head) * 512 + (int64_t)token_5) * 32 + d * 8]);
+                const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
                 const f32x8 v_7 =
                     load_f32x8(&q[((batch + head) * 512 + (int64_t)token_6) * 32 + d * 8]);
                 const f32x8 v_8 =
                     load_f32x8(&q[((batch + head) * 512 + (int64_t)token_7) * 32 + d * 8]);
-                const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
-                const f32x8 mix_1 = shuffle_high1_f32x8(v_1, v_2);
-                const f32x8 mix_2 = shuffle_low1_f32x8(v_3, v_4);
-                const f32x8 mix_3 = shuffle_high1_f32x8(v_3, v_4);
-                const f32x8 mix_4 = shuffle_low1_f32x8(v_5, v_6);
-                const f32x8 mix_5 = shuffle_high1_f32x8(v_5, v_6);
-                const f32x8 mix_6 = shuffle_low1_f32x8(v_7, v_8);
-                const f32x8 mix_7 = shuffle_high1_f32x8(v_7, v_8);
-                const f32x8 mix_8 = shuffle_low2_f32x8(mix, mix_2);
-                const f32x8 mix_9 = shuffle_high2_f32x8(mix, mix_2);
-                const f32x8 mix_10 = shuffle_low2_f32x8(mix_1, mix_3);
-                const f32x8 mix_11 = shuffle_high2_f32x8(mix_1, mix_3);
-                const f32x8 mix_12 = shuffle_low2_f32x8(mix_4, mix_6);
-                const f32x8 mix_13 = shuffle_high2_f32x8(mix_4, mix_6);
-                const f32x8 mix_14 = shuffle_low2_f32x8(mix_5, mix_7);
-                const f32x8 mix_15 = shuffle_high2_f32x8(mix_5, mix_7);
+                const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
+                const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
+                const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
+                const f32x8 mix_7 = shuffle_high1_f32x8(v_3, v_4);
+                const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
+                const f32x8 mix_9 = shuffle_high1_f32x8(v_5, v_6);
+                const f32x8 mix_10 = shuffle_high1_f32x8(v_7, v_8);
+                const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
+                const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
+                const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
+                const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
+                const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
                 store_f32x8(&query_keys[(slot * 32 + d * 8) * 32 + lane * 8],
-                    shuffle_low4_f32x8(mix_8, mix_12));
+                    shuffle_low4_f32x8(mix_2, mix_5));
                 store_f32x8(&query_keys[(slot * 32 + d * 8) * 32 + lane * 8 + 32],
-                    shuffle_low4_f32x8(mix_10, mix_14));
+                    shuffle_low4_f32x8(mix_8, mix_11));
                 store_f32x8(&query_keys[(slot * 32 + d * 8) * 32 + lane * 8 + 64],
-                    shuffle_low4_f32x8(mix_9, mix_13));
+                    shuffle_low4_f32x8(mix_12, mix_13));
                 store_f32x8(&query_keys[(slot * 32 + d * 8) * 32 + lane * 8 + 96],
-                    shuffle_low4_f32x8(mix_11, mix_15));
+                    shuffle_low4_f32x8(mix_14, mix_15));
                 store_f32x8(&query_keys[(slot * 32 + d * 8) * 32 + lane * 8 + 128],
-                    shuffle_high4_f32x8(mix_8, mix_12));
+                    shuffle_high4_f32x8(mix_2, mix_5));
                 store_f32x8(&query_keys[(slot * 32 + d * 8) * 32 + lane * 8 + 160],
-                    shuffle_high4_f32x8(mix_10, mix_14));
+                    shuffle_high4_f32x8(mix_8, mix_11));
                 store_f32x8(&query_keys[(slot * 32 + d * 8) * 32 + lane * 8 + 192],
-                    shuffle_high4_f32x8(mix_9, mix_13));
+                    shuffle_high4_f32x8(mix_12, mix_13));
                 store_f32x8(&query_keys[(slot * 32 + d * 8) * 32 + lane * 8 + 224],
-                    shuffle_high4_f32x8(mix_11, mix_15));
+                    shuffle_high4_f32x8(mix_14, mix_15));
             }
         }
         for (int64_t lane = 0; lane < 32; lane++) {
@@ -2157,12 +2157,12 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                     f32x8 acc5_0 = splat_f32x8(0.0f);
                     f32x8 acc5_1 = splat_f32x8(0.0f);
                     for (int64_t k = 0; k < 32; k++) {
+                        const f32x8 s = splat_f32x8(query_keys[(slot_1 * 32 + k) * 32 + keys * 6]);
                         const f32x8 v_1 =
                             load_f32x8(&query_keys[(slot * 32 + k) * 32 + panel * 16]);
+                        acc0_0 = fma_f32x8(s, v_1, acc0_0);
                         const f32x8 v_2 =
                             load_f32x8(&query_keys[(slot * 32 + k) * 32 + panel * 16 + 8]);
-                        const f32x8 s = splat_f32x8(query_keys[(slot_1 * 32 + k) * 32 + keys * 6]);
-                        acc0_0 = fma_f32x8(s, v_1, acc0_0);
                         acc0_1 = fma_f32x8(s, v_2, acc0_1);
                         const f32x8 s_1 =
                             splat_f32x8(query_keys[(slot_1 * 32 + k) * 32 + keys * 6 + 1]);
@@ -2185,63 +2185,63 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
                         acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                     }
-                    const f32x8 s = splat_f32x8(key_scale[slot_1 * 32 + keys * 6]);
-                    const i32x8 s_1 = splat_i32x8(key_pos[slot_1 * 32 + keys * 6]);
-                    const f32x8 pick = select_f32x8((i32x8)(s_1 < query), acc0_0 * s,
+                    const i32x8 s = splat_i32x8(key_pos[slot_1 * 32 + keys * 6]);
+                    const f32x8 s_1 = splat_f32x8(key_scale[slot_1 * 32 + keys * 6]);
+                    const f32x8 pick = select_f32x8((i32x8)(s < query), acc0_0 * s_1,
                         splat_f32x8(-1e+30f));
                     const f32x8 high = max_f32x8(carried, pick);
                     store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6) * 16], pick);
-                    const f32x8 pick_1 = select_f32x8((i32x8)(s_1 < query_1), acc0_1 * s,
+                    const f32x8 pick_1 = select_f32x8((i32x8)(s < query_1), acc0_1 * s_1,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_1 = max_f32x8(carried_1, pick_1);
                     store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6) * 16 + 8], pick_1);
-                    const f32x8 s_2 = splat_f32x8(key_scale[slot_1 * 32 + keys * 6 + 1]);
-                    const i32x8 s_3 = splat_i32x8(key_pos[slot_1 * 32 + keys * 6 + 1]);
-                    const f32x8 pick_2 = select_f32x8((i32x8)(s_3 < query), acc1_0 * s_2,
+                    const i32x8 s_2 = splat_i32x8(key_pos[slot_1 * 32 + keys * 6 + 1]);
+                    const f32x8 s_3 = splat_f32x8(key_scale[slot_1 * 32 + keys * 6 + 1]);
+                    const f32x8 pick_2 = select_f32x8((i32x8)(s_2 < query), acc1_0 * s_3,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_2 = max_f32x8(high, pick_2);
                     store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6) * 16 + 16], pick_2);
-                    const f32x8 pick_3 = select_f32x8((i32x8)(s_3 < query_1), acc1_1 * s_2,
+                    const f32x8 pick_3 = select_f32x8((i32x8)(s_2 < query_1), acc1_1 * s_3,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_3 = max_f32x8(high_1, pick_3);
                     store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6) * 16 + 24], pick_3);
-                    const f32x8 s_4 = splat_f32x8(key_scale[slot_1 * 32 + keys * 6 + 2]);
-                    const i32x8 s_5 = splat_i32x8(key_pos[slot_1 * 32 + keys * 6 + 2]);
-                    const f32x8 pick_4 = select_f32x8((i32x8)(s_5 < query), acc2_0 * s_4,
+                    const i32x8 s_4 = splat_i32x8(key_pos[slot_1 * 32 + keys * 6 + 2]);
+                    const f32x8 s_5 = splat_f32x8(key_scale[slot_1 * 32 + keys * 6 + 2]);
+                    const f32x8 pick_4 = select_f32x8((i32x8)(s_4 < query), acc2_0 * s_5,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_4 = max_f32x8(high_2, pick_4);
                     store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6) * 16 + 32], pick_4);
-                    const f32x8 pick_5 = select_f32x8((i32x8)(s_5 < query_1), acc2_1 * s_4,
+                    const f32x8 pick_5 = select_f32x8((i32x8)(s_4 < query_1), acc2_1 * s_5,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_5 = max_f32x8(high_3, pick_5);
                     store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6) * 16 + 40], pick_5);
-                    const f32x8 s_6 = splat_f32x8(key_scale[slot_1 * 32 + keys * 6 + 3]);
-                    const i32x8 s_7 = splat_i32x8(key_pos[slot_1 * 32 + keys * 6 + 3]);
-                    const f32x8 pick_6 = select_f32x8((i32x8)(s_7 < query), acc3_0 * s_6,
+                    const i32x8 s_6 = splat_i32x8(key_pos[slot_1 * 32 + keys * 6 + 3]);
+                    const f32x8 s_7 = splat_f32x8(key_scale[slot_1 * 32 + keys * 6 + 3]);
+                    const f32x8 pick_6 = select_f32x8((i32x8)(s_6 < query), acc3_0 * s_7,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_6 = max_f32x8(high_4, pick_6);
                     store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6) * 16 + 48], pick_6);
-                    const f32x8 pick_7 = select_f32x8((i32x8)(s_7 < query_1), acc3_1 * s_6,
+                    const f32x8 pick_7 = select_f32x8((i32x8)(s_6 < query_1), acc3_1 * s_7,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_7 = max_f32x8(high_5, pick_7);
                     store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6) * 16 + 56], pick_7);
-                    const f32x8 s_8 = splat_f32x8(key_scale[slot_1 * 32 + keys * 6 + 4]);
-                    const i32x8 s_9 = splat_i32x8(key_pos[slot_1 * 32 + keys * 6 + 4]);
-                    const f32x8 pick_8 = select_f32x8((i32x8)(s_9 < query), acc4_0 * s_8,
+                    const i32x8 s_8 = splat_i32x8(key_pos[slot_1 * 32 + keys * 6 + 4]);
+                    const f32x8 s_9 = splat_f32x8(key_scale[slot_1 * 32 + keys * 6 + 4]);
+                    const f32x8 pick_8 = select_f32x8((i32x8)(s_8 < query), acc4_0 * s_9,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_8 = max_f32x8(high_6, pick_8);
                     store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6) * 16 + 64], pick_8);
-                    const f32x8 pick_9 = select_f32x8((i32x8)(s_9 < query_1), acc4_1 * s_8,
+                    const f32x8 pick_9 = select_f32x8((i32x8)(s_8 < query_1), acc4_1 * s_9,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_9 = max_f32x8(high_7, pick_9);
                     store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6) * 16 + 72], pick_9);
-                    const f32x8 s_10 = splat_f32x8(key_scale[slot_1 * 32 + keys * 6 + 5]);
-                    const i32x8 s_11 = splat_i32x8(key_pos[slot_1 * 32 + keys * 6 + 5]);
-                    const f32x8 pick_10 = select_f32x8((i32x8)(s_11 < query), acc5_0 * s_10,
+                    const i32x8 s_10 = splat_i32x8(key_pos[slot_1 * 32 + keys * 6 + 5]);
+                    const f32x8 s_11 = splat_f32x8(key_scale[slot_1 * 32 + keys * 6 + 5]);
+                    const f32x8 pick_10 = select_f32x8((i32x8)(s_10 < query), acc5_0 * s_11,
                         splat_f32x8(-1e+30f));
                     carried = max_f32x8(high_8, pick_10);
                     store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6) * 16 + 80], pick_10);
-                    const f32x8 pick_11 = select_f32x8((i32x8)(s_11 < query_1), acc5_1 * s_10,
+                    const f32x8 pick_11 = select_f32x8((i32x8)(s_10 < query_1), acc5_1 * s_11,
                         splat_f32x8(-1e+30f));
                     carried_1 = max_f32x8(high_9, pick_11);
                     store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6) * 16 + 88], pick_11);
@@ -2260,13 +2260,13 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                     f32x8 acc4_0 = splat_f32x8(0.0f);
                     f32x8 acc4_1 = splat_f32x8(0.0f);
                     for (int64_t k = 0; k < 32; k++) {
-                        const f32x8 v_1 =
-                            load_f32x8(&query_keys[(slot * 32 + k) * 32 + panel * 16]);
-                        const f32x8 v_2 =
-                            load_f32x8(&query_keys[(slot * 32 + k) * 32 + panel * 16 + 8]);
                         const f32x8 s =
                             splat_f32x8(query_keys[(slot_1 * 32 + k) * 32 + keys * 5 + 12]);
+                        const f32x8 v_1 =
+                            load_f32x8(&query_keys[(slot * 32 + k) * 32 + panel * 16]);
                         acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                        const f32x8 v_2 =
+                            load_f32x8(&query_keys[(slot * 32 + k) * 32 + panel * 16 + 8]);
                         acc0_1 = fma_f32x8(s, v_2, acc0_1);
                         const f32x8 s_1 =
                             splat_f32x8(query_keys[(slot_1 * 32 + k) * 32 + keys * 5 + 13]);
@@ -2285,53 +2285,53 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                         acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                     }
-                    const f32x8 s = splat_f32x8(key_scale[slot_1 * 32 + keys * 5 + 12]);
-                    const i32x8 s_1 = splat_i32x8(key_pos[slot_1 * 32 + keys * 5 + 12]);
-                    const f32x8 pick = select_f32x8((i32x8)(s_1 < query), acc0_0 * s,
+                    const i32x8 s = splat_i32x8(key_pos[slot_1 * 32 + keys * 5 + 12]);
+                    const f32x8 s_1 = splat_f32x8(key_scale[slot_1 * 32 + keys * 5 + 12]);
+                    const f32x8 pick = select_f32x8((i32x8)(s < query), acc0_0 * s_1,
                         splat_f32x8(-1e+30f));
                     const f32x8 high = max_f32x8(carried_2, pick);
                     store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5) * 16 + 192], pick);
-                    const f32x8 pick_1 = select_f32x8((i32x8)(s_1 < query_1), acc0_1 * s,
+                    const f32x8 pick_1 = select_f32x8((i32x8)(s < query_1), acc0_1 * s_1,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_1 = max_f32x8(carried_3, pick_1);
                     store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5) * 16 + 200], pick_1);
-                    const f32x8 s_2 = splat_f32x8(key_scale[slot_1 * 32 + keys * 5 + 13]);
-                    const i32x8 s_3 = splat_i32x8(key_pos[slot_1 * 32 + keys * 5 + 13]);
-                    const f32x8 pick_2 = select_f32x8((i32x8)(s_3 < query), acc1_0 * s_2,
+                    const i32x8 s_2 = splat_i32x8(key_pos[slot_1 * 32 + keys * 5 + 13]);
+                    const f32x8 s_3 = splat_f32x8(key_scale[slot_1 * 32 + keys * 5 + 13]);
+                    const f32x8 pick_2 = select_f32x8((i32x8)(s_2 < query), acc1_0 * s_3,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_2 = max_f32x8(high, pick_2);
                     store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5) * 16 + 208], pick_2);
-                    const f32x8 pick_3 = select_f32x8((i32x8)(s_3 < query_1), acc1_1 * s_2,
+                    const f32x8 pick_3 = select_f32x8((i32x8)(s_2 < query_1), acc1_1 * s_3,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_3 = max_f32x8(high_1, pick_3);
                     store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5) * 16 + 216], pick_3);
-                    const f32x8 s_4 = splat_f32x8(key_scale[slot_1 * 32 + keys * 5 + 14]);
-                    const i32x8 s_5 = splat_i32x8(key_pos[slot_1 * 32 + keys * 5 + 14]);
-                    const f32x8 pick_4 = select_f32x8((i32x8)(s_5 < query), acc2_0 * s_4,
+                    const i32x8 s_4 = splat_i32x8(key_pos[slot_1 * 32 + keys * 5 + 14]);
+                    const f32x8 s_5 = splat_f32x8(key_scale[slot_1 * 32 + keys * 5 + 14]);
+                    const f32x8 pick_4 = select_f32x8((i32x8)(s_4 < query), acc2_0 * s_5,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_4 = max_f32x8(high_2, pick_4);
                     store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5) * 16 + 224], pick_4);
-                    const f32x8 pick_5 = select_f32x8((i32x8)(s_5 < query_1), acc2_1 * s_4,
+                    const f32x8 pick_5 = select_f32x8((i32x8)(s_4 < query_1), acc2_1 * s_5,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_5 = max_f32x8(high_3, pick_5);
                     store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5) * 16 + 232], pick_5);
-                    const f32x8 s_6 = splat_f32x8(key_scale[slot_1 * 32 + keys * 5 + 15]);
-                    const i32x8 s_7 = splat_i32x8(key_pos[slot_1 * 32 + keys * 5 + 15]);
-                    const f32x8 pick_6 = select_f32x8((i32x8)(s_7 < query), acc3_0 * s_6,
+                    const i32x8 s_6 = splat_i32x8(key_pos[slot_1 * 32 + keys * 5 + 15]);
+                    const f32x8 s_7 = splat_f32x8(key_scale[slot_1 * 32 + keys * 5 + 15]);
+                    const f32x8 pick_6 = select_f32x8((i32x8)(s_6 < query), acc3_0 * s_7,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_6 = max_f32x8(high_4, pick_6);
                     store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5) * 16 + 240], pick_6);
-                    const f32x8 pick_7 = select_f32x8((i32x8)(s_7 < query_1), acc3_1 * s_6,
+                    const f32x8 pick_7 = select_f32x8((i32x8)(s_6 < query_1), acc3_1 * s_7,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_7 = max_f32x8(high_5, pick_7);
                     store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5) * 16 + 248], pick_7);
-                    const f32x8 s_8 = splat_f32x8(key_scale[slot_1 * 32 + keys * 5 + 16]);
-                    const i32x8 s_9 = splat_i32x8(key_pos[slot_1 * 32 + keys * 5 + 16]);
-                    const f32x8 pick_8 = select_f32x8((i32x8)(s_9 < query), acc4_0 * s_8,
+                    const i32x8 s_8 = splat_i32x8(key_pos[slot_1 * 32 + keys * 5 + 16]);
+                    const f32x8 s_9 = splat_f32x8(key_scale[slot_1 * 32 + keys * 5 + 16]);
+                    const f32x8 pick_8 = select_f32x8((i32x8)(s_8 < query), acc4_0 * s_9,
                         splat_f32x8(-1e+30f));
                     carried_2 = max_f32x8(high_6, pick_8);
                     store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5) * 16 + 256], pick_8);
-                    const f32x8 pick_9 = select_f32x8((i32x8)(s_9 < query_1), acc4_1 * s_8,
+                    const f32x8 pick_9 = select_f32x8((i32x8)(s_8 < query_1), acc4_1 * s_9,
                         splat_f32x8(-1e+30f));
                     carried_3 = max_f32x8(high_7, pick_9);
                     store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5) * 16 + 264], pick_9);
@@ -2347,9 +2347,9 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                 const f32x8 diff = load_f32x8(&lsh_attention_scores[key_1 * 16]) - high;
                 const f32x8 y = exp_f32x8(diff);
                 store_f32x8(&lsh_attention_scores[key_1 * 16], y);
-                sum = sum + y;
                 const f32x8 diff_1 = load_f32x8(&lsh_attention_scores[key_1 * 16 + 8]) - high_1;
                 const f32x8 y_1 = exp_f32x8(diff_1);
+                sum = sum + y;
                 store_f32x8(&lsh_attention_scores[key_1 * 16 + 8], y_1);
                 sum_1 = sum_1 + y_1;
             }
@@ -2413,13 +2413,13 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                     for (int64_t o = 0; o < 2; o++) {
                         const int64_t slot_1 = (step + o) % 2;
                         for (int64_t k = 0; k < 32; k++) {
-                            const f32x8 v_5 =
-                                load_f32x8(&values[(slot_1 * 32 + k) * 32 + column * 16]);
-                            const f32x8 v_6 =
-                                load_f32x8(&values[(slot_1 * 32 + k) * 32 + column * 16 + 8]);
                             const f32x8 s =
                                 splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6]);
+                            const f32x8 v_5 =
+                                load_f32x8(&values[(slot_1 * 32 + k) * 32 + column * 16]);
                             carried = fma_f32x8(s, v_5, carried);
+                            const f32x8 v_6 =
+                                load_f32x8(&values[(slot_1 * 32 + k) * 32 + column * 16 + 8]);
                             carried_1 = fma_f32x8(s, v_6, carried_1);
                             const f32x8 s_1 =
                                 splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 + 1]);
@@ -2443,90 +2443,90 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             carried_11 = fma_f32x8(s_5, v_6, carried_11);
                         }
                     }
-                    const f32x8 s = splat_f32x8(keep[tile * 6]);
-                    const f32x8 s_1 = splat_f32x8(gain[tile * 6]);
+                    const f32x8 s = splat_f32x8(gain[tile * 6]);
                     const int32_t token =
                         lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6];
                     const f32x8 v_5 =
                         load_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column *
                         16]);
+                    const f32x8 s_1 = splat_f32x8(keep[tile * 6]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column * 16],
-                        fma_f32x8(carried, s_1, v_5 * s));
+                        fma_f32x8(carried, s, v_5 * s_1));
                     const f32x8 v_6 =
                         load_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column * 16 +
                         8]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column * 16 +
-                        8], fma_f32x8(carried_1, s_1, v_6 * s));
-                    const f32x8 s_2 = splat_f32x8(keep[tile * 6 + 1]);
-                    const f32x8 s_3 = splat_f32x8(gain[tile * 6 + 1]);
+                        8], fma_f32x8(carried_1, s, v_6 * s_1));
+                    const f32x8 s_2 = splat_f32x8(gain[tile * 6 + 1]);
                     const int32_t token_1 =
                         lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 1];
                     const f32x8 v_7 =
                         load_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column *
                         16]);
+                    const f32x8 s_3 = splat_f32x8(keep[tile * 6 + 1]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column * 16],
-                        fma_f32x8(carried_2, s_3, v_7 * s_2));
+                        fma_f32x8(carried_2, s_2, v_7 * s_3));
                     const f32x8 v_8 =
                         load_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column * 16
                         + 8]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column * 16 +
-                        8], fma_f32x8(carried_3, s_3, v_8 * s_2));
-                    const f32x8 s_4 = splat_f32x8(keep[tile * 6 + 2]);
-                    const f32x8 s_5 = splat_f32x8(gain[tile * 6 + 2]);
+                        8], fma_f32x8(carried_3, s_2, v_8 * s_3));
+                    const f32x8 s_4 = splat_f32x8(gain[tile * 6 + 2]);
                     const int32_t token_2 =
                         lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 2];
                     const f32x8 v_9 =
                         load_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column *
                         16]);
+                    const f32x8 s_5 = splat_f32x8(keep[tile * 6 + 2]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column * 16],
-                        fma_f32x8(carried_4, s_5, v_9 * s_4));
+                        fma_f32x8(carried_4, s_4, v_9 * s_5));
                     const f32x8 v_10 =
                         load_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column * 16
                         + 8]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column * 16 +
-                        8], fma_f32x8(carried_5, s_5, v_10 * s_4));
-                    const f32x8 s_6 = splat_f32x8(keep[tile * 6 + 3]);
-                    const f32x8 s_7 = splat_f32x8(gain[tile * 6 + 3]);
+                        8], fma_f32x8(carried_5, s_4, v_10 * s_5));
+                    const f32x8 s_6 = splat_f32x8(gain[tile * 6 + 3]);
                     const int32_t token_3 =
                         lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 3];
                     const f32x8 v_11 =
                         load_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column *
                         16]);
+                    const f32x8 s_7 = splat_f32x8(keep[tile * 6 + 3]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column * 16],
-                        fma_f32x8(carried_6, s_7, v_11 * s_6));
+                        fma_f32x8(carried_6, s_6, v_11 * s_7));
                     const f32x8 v_12 =
                         load_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column * 16
                         + 8]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column * 16 +
-                        8], fma_f32x8(carried_7, s_7, v_12 * s_6));
-                    const f32x8 s_8 = splat_f32x8(keep[tile * 6 + 4]);
-                    const f32x8 s_9 = splat_f32x8(gain[tile * 6 + 4]);
+                        8], fma_f32x8(carried_7, s_6, v_12 * s_7));
+                    const f32x8 s_8 = splat_f32x8(gain[tile * 6 + 4]);
                     const int32_t token_4 =
                         lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 4];
                     const f32x8 v_13 =
                         load_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column *
                         16]);
+                    const f32x8 s_9 = splat_f32x8(keep[tile * 6 + 4]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column * 16],
-                        fma_f32x8(carried_8, s_9, v_13 * s_8));
+                        fma_f32x8(carried_8, s_8, v_13 * s_9));
                     const f32x8 v_14 =
                         load_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column * 16
                         + 8]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column * 16 +
-                        8], fma_f32x8(carried_9, s_9, v_14 * s_8));
-                    const f32x8 s_10 = splat_f32x8(keep[tile * 6 + 5]);
-                    const f32x8 s_11 = splat_f32x8(gain[tile * 6 + 5]);
+                        8], fma_f32x8(carried_9, s_8, v_14 * s_9));
+                    const f32x8 s_10 = splat_f32x8(gain[tile * 6 + 5]);
                     const int32_t token_5 =
                         lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 5];
                     const f32x8 v_15 =
                         load_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) * 32 + column *
                         16]);
+                    const f32x8 s_11 = splat_f32x8(keep[tile * 6 + 5]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) * 32 + column * 16],
-                        fma_f32x8(carried_10, s_11, v_15 * s_10));
+                        fma_f32x8(carried_10, s_10, v_15 * s_11));
                     const f32x8 v_16 =
                         load_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) * 32 + column * 16
                         + 8]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) * 32 + column * 16 +
-                        8], fma_f32x8(carried_11, s_11, v_16 * s_10));
+                        8], fma_f32x8(carried_11, s_10, v_16 * s_11));
                 }
                 for (int64_t tile = 0; tile < 2; tile++) {
                     f32x8 carried = splat_f32x8(0.0f);
@@ -2542,13 +2542,13 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                     for (int64_t o = 0; o < 2; o++) {
                         const int64_t slot_1 = (step + o) % 2;
                         for (int64_t k = 0; k < 32; k++) {
-                            const f32x8 v_5 =
-                                load_f32x8(&values[(slot_1 * 32 + k) * 32 + column * 16]);
-                            const f32x8 v_6 =
-                                load_f32x8(&values[(slot_1 * 32 + k) * 32 + column * 16 + 8]);
                             const f32x8 s =
                                 splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 + 6]);
+                            const f32x8 v_5 =
+                                load_f32x8(&values[(slot_1 * 32 + k) * 32 + column * 16]);
                             carried = fma_f32x8(s, v_5, carried);
+                            const f32x8 v_6 =
+                                load_f32x8(&values[(slot_1 * 32 + k) * 32 + column * 16 + 8]);
                             carried_1 = fma_f32x8(s, v_6, carried_1);
                             const f32x8 s_1 =
                                 splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 + 7]);
@@ -2569,76 +2569,76 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             carried_9 = fma_f32x8(s_4, v_6, carried_9);
                         }
                     }
-                    const f32x8 s = splat_f32x8(keep[tile * 5 + 6]);
-                    const f32x8 s_1 = splat_f32x8(gain[tile * 5 + 6]);
+                    const f32x8 s = splat_f32x8(gain[tile * 5 + 6]);
                     const int32_t token =
                         lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 6];
                     const f32x8 v_5 =
                         load_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column *
                         16]);
+                    const f32x8 s_1 = splat_f32x8(keep[tile * 5 + 6]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column * 16],
-                        fma_f32x8(carried, s_1, v_5 * s));
+                        fma_f32x8(carried, s, v_5 * s_1));
                     const f32x8 v_6 =
                         load_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column * 16 +
                         8]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column * 16 +
-                        8], fma_f32x8(carried_1, s_1, v_6 * s));
-                    const f32x8 s_2 = splat_f32x8(keep[tile * 5 + 7]);
-                    const f32x8 s_3 = splat_f32x8(gain[tile * 5 + 7]);
+                        8], fma_f32x8(carried_1, s, v_6 * s_1));
+                    const f32x8 s_2 = splat_f32x8(gain[tile * 5 + 7]);
                     const int32_t token_1 =
                         lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 7];
                     const f32x8 v_7 =
                         load_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column *
                         16]);
+                    const f32x8 s_3 = splat_f32x8(keep[tile * 5 + 7]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column * 16],
-                        fma_f32x8(carried_2, s_3, v_7 * s_2));
+                        fma_f32x8(carried_2, s_2, v_7 * s_3));
                     const f32x8 v_8 =
                         load_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column * 16
                         + 8]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column * 16 +
-                        8], fma_f32x8(carried_3, s_3, v_8 * s_2));
-                    const f32x8 s_4 = splat_f32x8(keep[tile * 5 + 8]);
-                    const f32x8 s_5 = splat_f32x8(gain[tile * 5 + 8]);
+                        8], fma_f32x8(carried_3, s_2, v_8 * s_3));
+                    const f32x8 s_4 = splat_f32x8(gain[tile * 5 + 8]);
                     const int32_t token_2 =
                         lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 8];
                     const f32x8 v_9 =
                         load_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column *
                         16]);
+                    const f32x8 s_5 = splat_f32x8(keep[tile * 5 + 8]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column * 16],
-                        fma_f32x8(carried_4, s_5, v_9 * s_4));
+                        fma_f32x8(carried_4, s_4, v_9 * s_5));
                     const f32x8 v_10 =
                         load_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column * 16
                         + 8]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column * 16 +
-                        8], fma_f32x8(carried_5, s_5, v_10 * s_4));
-                    const f32x8 s_6 = splat_f32x8(keep[tile * 5 + 9]);
-                    const f32x8 s_7 = splat_f32x8(gain[tile * 5 + 9]);
+                        8], fma_f32x8(carried_5, s_4, v_10 * s_5));
+                    const f32x8 s_6 = splat_f32x8(gain[tile * 5 + 9]);
                     const int32_t token_3 =
                         lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 9];
                     const f32x8 v_11 =
                         load_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column *
                         16]);
+                    const f32x8 s_7 = splat_f32x8(keep[tile * 5 + 9]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column * 16],
-                        fma_f32x8(carried_6, s_7, v_11 * s_6));
+                        fma_f32x8(carried_6, s_6, v_11 * s_7));
                     const f32x8 v_12 =
                         load_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column * 16
                         + 8]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column * 16 +
-                        8], fma_f32x8(carried_7, s_7, v_12 * s_6));
-                    const f32x8 s_8 = splat_f32x8(keep[tile * 5 + 10]);
-                    const f32x8 s_9 = splat_f32x8(gain[tile * 5 + 10]);
+                        8], fma_f32x8(carried_7, s_6, v_12 * s_7));
+                    const f32x8 s_8 = splat_f32x8(gain[tile * 5 + 10]);
                     const int32_t token_4 =
                         lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 10];
                     const f32x8 v_13 =
                         load_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column *
                         16]);
+                    const f32x8 s_9 = splat_f32x8(keep[tile * 5 + 10]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column * 16],
-                        fma_f32x8(carried_8, s_9, v_13 * s_8));
+                        fma_f32x8(carried_8, s_8, v_13 * s_9));
                     const f32x8 v_14 =
                         load_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column * 16
                         + 8]);
                     store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column * 16 +
-                        8], fma_f32x8(carried_9, s_9, v_14 * s_8));
+                        8], fma_f32x8(carried_9, s_8, v_14 * s_9));
                 }
             }
         }
@@ -2682,20 +2682,20 @@ static void lsh_output(const reformer_call_t *call, unsigned char *scratch, cons
                 const float x = (float)self_count[(batch + head) * 2 * 512 + block * 64 + i];
                 const float y = log_f32(x);
                 const float sum_1 = -1e+05f + y;
+                const float y_1 = exp_f32(-1e+05f - sum_1);
                 const float x_1 =
                     (float)self_count[(batch + head) * 2 * 512 + block * 64 + i + 512];
-                const float y_1 = log_f32(x_1);
-                const float sum_2 = -1e+05f + y_1;
+                const float y_2 = log_f32(x_1);
+                const float sum_2 = -1e+05f + y_2;
                 const float high = max_f32(sum_1, sum_2);
-                const float y_2 = exp_f32(sum_1 - high);
-                const float y_3 = exp_f32(sum_2 - high);
-                const float y_4 = log_f32(y_2 + y_3);
-                const float sum_3 = y_4 + high;
-                const float y_5 = exp_f32(-1e+05f - sum_1);
+                const float y_3 = exp_f32(sum_1 - high);
+                const float y_4 = exp_f32(sum_2 - high);
+                const float y_5 = log_f32(y_3 + y_4);
+                const float sum_3 = y_5 + high;
                 const float y_6 = exp_f32(sum_1 - sum_3);
                 const float y_7 = exp_f32(-1e+05f - sum_2);
                 const float y_8 = exp_f32(sum_2 - sum_3);
-                const float weight = x * y_5 * y_6 + x_1 * y_7 * y_8;
+                const float weight = x * y_1 * y_6 + x_1 * y_7 * y_8;
                 for (int64_t v_1 = 0; v_1 < 4; v_1++) {
                     const f32x8 prod =
                         load_f32x8(&v[((batch + head) * 512 + block * 64 + i) * 32 + v_1 * 8]) *
@@ -2722,14 +2722,14 @@ static void lsh_output(const reformer_call_t *call, unsigned char *scratch, cons
             f32x8 acc5_0 = splat_f32x8(0.0f);
             f32x8 acc5_1 = splat_f32x8(0.0f);
             for (int64_t k = 0; k < 32; k++) {
+                const f32x8 s = splat_f32x8(lsh_output_heads[tile * 6 * 48 + k]);
                 const f32x8 v_1 =
                     load_f32x8(&w_lsh_output[((index * 6 + panel) * 192 + k + group * 32) * 32 + rem
                     * 16]);
+                acc0_0 = fma_f32x8(s, v_1, acc0_0);
                 const f32x8 v_2 =
                     load_f32x8(&w_lsh_output[((index * 6 + panel) * 192 + k + group * 32) * 32 + rem
                     * 16 + 8]);
-                const f32x8 s = splat_f32x8(lsh_output_heads[tile * 6 * 48 + k]);
-                acc0_0 = fma_f32x8(s, v_1, acc0_0);
                 acc0_1 = fma_f32x8(s, v_2, acc0_1);
                 const f32x8 s_1 = splat_f32x8(lsh_output_heads[tile * 6 * 48 + k + 48]);
                 acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
@@ -2808,14 +2808,14 @@ static void lsh_output(const reformer_call_t *call, unsigned char *scratch, cons
             f32x8 acc4_0 = splat_f32x8(0.0f);
             f32x8 acc4_1 = splat_f32x8(0.0f);
             for (int64_t k = 0; k < 32; k++) {
+                const f32x8 s = splat_f32x8(lsh_output_heads[tile * 5 * 48 + k + 2592]);
                 const f32x8 v_1 =
                     load_f32x8(&w_lsh_output[((index * 6 + panel) * 192 + k + group * 32) * 32 + rem
                     * 16]);
+                acc0_0 = fma_f32x8(s, v_1, acc0_0);
                 const f32x8 v_2 =
                     load_f32x8(&w_lsh_output[((index * 6 + panel) * 192 + k + group * 32) * 32 + rem
                     * 16 + 8]);
-                const f32x8 s = splat_f32x8(lsh_output_heads[tile * 5 * 48 + k + 2592]);
-                acc0_0 = fma_f32x8(s, v_1, acc0_0);
                 acc0_1 = fma_f32x8(s, v_2, acc0_1);
                 const f32x8 s_1 = splat_f32x8(lsh_output_heads[tile * 5 * 48 + k + 2640]);
                 acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
@@ -2895,10 +2895,10 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
     float *restrict hidden = (float *)(void *)(scratch + 53248); /* [64][784] */
     /* [4][6][768][32] */
     const float *w_ff_out_weight = (const float *)(const void *)(call->weights + 4695552);
-    /* [4][192] */
-    const float *w_ff_out_bias = (const float *)(const void *)(call->weights + 7054848);
     /* [1][512][192]: [batch][rows][hidden]: feed-forward stream */
     float *restrict y2 = (float *)(void *)(call->workspace + 393216);
+    /* [4][192] */
+    const float *w_ff_out_bias = (const float *)(const void *)(call->weights + 7054848);
     /* layer norm of 64 rows of 192 */
     for (int64_t i = 0; i < 64; i++) {
         f32x8 carried = splat_f32x8(0.0f);
@@ -2955,13 +2955,13 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
             f32x8 acc5_0 = splat_f32x8(0.0f);
             f32x8 acc5_1 = splat_f32x8(0.0f);
             for (int64_t k = 0; k < 192; k++) {
+                const f32x8 s = splat_f32x8(feed_forward_x[tile * 6 * 208 + k]);
                 const f32x8 v =
                     load_f32x8(&w_ff_in_weight[((layer * 24 + panel) * 192 + k) * 32 + rem * 16]);
+                acc0_0 = fma_f32x8(s, v, acc0_0);
                 const f32x8 v_1 =
                     load_f32x8(&w_ff_in_weight[((layer * 24 + panel) * 192 + k) * 32 + rem * 16 +
                     8]);
-                const f32x8 s = splat_f32x8(feed_forward_x[tile * 6 * 208 + k]);
-                acc0_0 = fma_f32x8(s, v, acc0_0);
                 acc0_1 = fma_f32x8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat_f32x8(feed_forward_x[tile * 6 * 208 + k + 208]);
                 acc1_0 = fma_f32x8(s_1, v, acc1_0);
@@ -3018,13 +3018,13 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
             f32x8 acc4_0 = splat_f32x8(0.0f);
             f32x8 acc4_1 = splat_f32x8(0.0f);
             for (int64_t k = 0; k < 192; k++) {
+                const f32x8 s = splat_f32x8(feed_forward_x[tile * 5 * 208 + k + 11232]);
                 const f32x8 v =
                     load_f32x8(&w_ff_in_weight[((layer * 24 + panel) * 192 + k) * 32 + rem * 16]);
+                acc0_0 = fma_f32x8(s, v, acc0_0);
                 const f32x8 v_1 =
                     load_f32x8(&w_ff_in_weight[((layer * 24 + panel) * 192 + k) * 32 + rem * 16 +
                     8]);
-                const f32x8 s = splat_f32x8(feed_forward_x[tile * 5 * 208 + k + 11232]);
-                acc0_0 = fma_f32x8(s, v, acc0_0);
                 acc0_1 = fma_f32x8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat_f32x8(feed_forward_x[tile * 5 * 208 + k + 11440]);
                 acc1_0 = fma_f32x8(s_1, v, acc1_0);
@@ -3081,13 +3081,13 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
             f32x8 acc5_0 = splat_f32x8(0.0f);
             f32x8 acc5_1 = splat_f32x8(0.0f);
             for (int64_t k = 0; k < 768; k++) {
+                const f32x8 s = splat_f32x8(hidden[tile * 6 * 784 + k]);
                 const f32x8 v =
                     load_f32x8(&w_ff_out_weight[((layer * 6 + panel) * 768 + k) * 32 + rem * 16]);
+                acc0_0 = fma_f32x8(s, v, acc0_0);
                 const f32x8 v_1 =
                     load_f32x8(&w_ff_out_weight[((layer * 6 + panel) * 768 + k) * 32 + rem * 16 +
                     8]);
-                const f32x8 s = splat_f32x8(hidden[tile * 6 * 784 + k]);
-                acc0_0 = fma_f32x8(s, v, acc0_0);
                 acc0_1 = fma_f32x8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat_f32x8(hidden[tile * 6 * 784 + k + 784]);
                 acc1_0 = fma_f32x8(s_1, v, acc1_0);
@@ -3105,56 +3105,56 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
                 acc5_0 = fma_f32x8(s_5, v, acc5_0);
                 acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
             }
-            const f32x8 v = load_f32x8(&w_ff_out_bias[layer * 192 + column * 16]);
-            const f32x8 v_1 =
+            const f32x8 v =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16]);
+            const f32x8 v_1 = load_f32x8(&w_ff_out_bias[layer * 192 + column * 16]);
             store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16],
-                v_1 + (acc0_0 + v));
+                v + (acc0_0 + v_1));
             const f32x8 v_2 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 192]);
             store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 192],
-                v_2 + (acc1_0 + v));
+                v_2 + (acc1_0 + v_1));
             const f32x8 v_3 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 384]);
             store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 384],
-                v_3 + (acc2_0 + v));
+                v_3 + (acc2_0 + v_1));
             const f32x8 v_4 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 576]);
             store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 576],
-                v_4 + (acc3_0 + v));
+                v_4 + (acc3_0 + v_1));
             const f32x8 v_5 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 768]);
             store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 768],
-                v_5 + (acc4_0 + v));
+                v_5 + (acc4_0 + v_1));
             const f32x8 v_6 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 960]);
             store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 960],
-                v_6 + (acc5_0 + v));
-            const f32x8 v_7 = load_f32x8(&w_ff_out_bias[layer * 192 + column * 16 + 8]);
-            const f32x8 v_8 =
+                v_6 + (acc5_0 + v_1));
+            const f32x8 v_7 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 8]);
+            const f32x8 v_8 = load_f32x8(&w_ff_out_bias[layer * 192 + column * 16 + 8]);
             store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 8],
-                v_8 + (acc0_1 + v_7));
+                v_7 + (acc0_1 + v_8));
             const f32x8 v_9 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 200]);
             store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 200],
-                v_9 + (acc1_1 + v_7));
+                v_9 + (acc1_1 + v_8));
             const f32x8 v_10 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 392]);
             store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 392],
-                v_10 + (acc2_1 + v_7));
+                v_10 + (acc2_1 + v_8));
             const f32x8 v_11 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 584]);
             store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 584],
-                v_11 + (acc3_1 + v_7));
+                v_11 + (acc3_1 + v_8));
             const f32x8 v_12 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 776]);
             store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 776],
-                v_12 + (acc4_1 + v_7));
+                v_12 + (acc4_1 + v_8));
             const f32x8 v_13 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 968]);
             store_f32x8(&y2[(batch * 512 + block * 64 + tile * 6) * 192 + column * 16 + 968],
-                v_13 + (acc5_1 + v_7));
+                v_13 + (acc5_1 + v_8));
         }
         for (int64_t tile = 0; tile < 2; tile++) {
             f32x8 acc0_0 = splat_f32x8(0.0f);
@@ -3168,13 +3168,13 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
             f32x8 acc4_0 = splat_f32x8(0.0f);
             f32x8 acc4_1 = splat_f32x8(0.0f);
             for (int64_t k = 0; k < 768; k++) {
+                const f32x8 s = splat_f32x8(hidden[tile * 5 * 784 + k + 42336]);
                 const f32x8 v =
                     load_f32x8(&w_ff_out_weight[((layer * 6 + panel) * 768 + k) * 32 + rem * 16]);
+                acc0_0 = fma_f32x8(s, v, acc0_0);
                 const f32x8 v_1 =
                     load_f32x8(&w_ff_out_weight[((layer * 6 + panel) * 768 + k) * 32 + rem * 16 +
                     8]);
-                const f32x8 s = splat_f32x8(hidden[tile * 5 * 784 + k + 42336]);
-                acc0_0 = fma_f32x8(s, v, acc0_0);
                 acc0_1 = fma_f32x8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat_f32x8(hidden[tile * 5 * 784 + k + 43120]);
                 acc1_0 = fma_f32x8(s_1, v, acc1_0);
@@ -3189,48 +3189,48 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
                 acc4_0 = fma_f32x8(s_4, v, acc4_0);
                 acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
             }
-            const f32x8 v = load_f32x8(&w_ff_out_bias[layer * 192 + column * 16]);
-            const f32x8 v_1 =
+            const f32x8 v =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10368]);
+            const f32x8 v_1 = load_f32x8(&w_ff_out_bias[layer * 192 + column * 16]);
             store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10368],
-                v_1 + (acc0_0 + v));
+                v + (acc0_0 + v_1));
             const f32x8 v_2 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10560]);
             store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10560],
-                v_2 + (acc1_0 + v));
+                v_2 + (acc1_0 + v_1));
             const f32x8 v_3 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10752]);
             store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10752],
-                v_3 + (acc2_0 + v));
+                v_3 + (acc2_0 + v_1));
             const f32x8 v_4 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10944]);
             store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10944],
-                v_4 + (acc3_0 + v));
+                v_4 + (acc3_0 + v_1));
             const f32x8 v_5 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11136]);
             store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11136],
-                v_5 + (acc4_0 + v));
-            const f32x8 v_6 = load_f32x8(&w_ff_out_bias[layer * 192 + column * 16 + 8]);
-            const f32x8 v_7 =
+                v_5 + (acc4_0 + v_1));
+            const f32x8 v_6 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10376]);
+            const f32x8 v_7 = load_f32x8(&w_ff_out_bias[layer * 192 + column * 16 + 8]);
             store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10376],
-                v_7 + (acc0_1 + v_6));
+                v_6 + (acc0_1 + v_7));
             const f32x8 v_8 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10568]);
             store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10568],
-                v_8 + (acc1_1 + v_6));
+                v_8 + (acc1_1 + v_7));
             const f32x8 v_9 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10760]);
             store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10760],
-                v_9 + (acc2_1 + v_6));
+                v_9 + (acc2_1 + v_7));
             const f32x8 v_10 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10952]);
             store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 10952],
-                v_10 + (acc3_1 + v_6));
+                v_10 + (acc3_1 + v_7));
             const f32x8 v_11 =
                 load_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11144]);
             store_f32x8(&y2[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11144],
-                v_11 + (acc4_1 + v_6));
+                v_11 + (acc4_1 + v_7));
         }
     }
 }
@@ -3364,12 +3364,12 @@ static void lm_head(const reformer_call_t *call, unsigned char *scratch, const i
                 f32x8 acc5_0 = splat_f32x8(0.0f);
                 f32x8 acc5_1 = splat_f32x8(0.0f);
                 for (int64_t k = 0; k < 384; k++) {
+                    const f32x8 s = splat_f32x8(z[tile * 6 * 400 + k]);
                     const f32x8 v =
                         load_f32x8(&w_lm_head_weight[(panel * 384 + k) * 32 + rem * 16]);
+                    acc0_0 = fma_f32x8(s, v, acc0_0);
                     const f32x8 v_1 =
                         load_f32x8(&w_lm_head_weight[(panel * 384 + k) * 32 + rem * 16 + 8]);
-                    const f32x8 s = splat_f32x8(z[tile * 6 * 400 + k]);
-                    acc0_0 = fma_f32x8(s, v, acc0_0);
                     acc0_1 = fma_f32x8(s, v_1, acc0_1);
                     const f32x8 s_1 = splat_f32x8(z[tile * 6 * 400 + k + 400]);
                     acc1_0 = fma_f32x8(s_1, v, acc1_0);
@@ -3414,12 +3414,12 @@ static void lm_head(const reformer_call_t *call, unsigned char *scratch, const i
                 f32x8 acc4_0 = splat_f32x8(0.0f);
                 f32x8 acc4_1 = splat_f32x8(0.0f);
                 for (int64_t k = 0; k < 384; k++) {
+                    const f32x8 s = splat_f32x8(z[tile * 5 * 400 + k + 21600]);
                     const f32x8 v =
                         load_f32x8(&w_lm_head_weight[(panel * 384 + k) * 32 + rem * 16]);
+                    acc0_0 = fma_f32x8(s, v, acc0_0);
                     const f32x8 v_1 =
                         load_f32x8(&w_lm_head_weight[(panel * 384 + k) * 32 + rem * 16 + 8]);
-                    const f32x8 s = splat_f32x8(z[tile * 5 * 400 + k + 21600]);
-                    acc0_0 = fma_f32x8(s, v, acc0_0);
                     acc0_1 = fma_f32x8(s, v_1, acc0_1);
                     const f32x8 s_1 = splat_f32x8(z[tile * 5 * 400 + k + 22000]);
                     acc1_0 = fma_f32x8(s_1, v, acc1_0);

@@ -216,10 +216,10 @@ static void embed_kernel(const reformer_call_t *call, unsigned char *scratch, co
     const int64_t batch = 0;
     const int64_t block = task % 64;
     const int32_t *restrict ids = call->slot[REFORMER_SLOT_IDS]; /* [1][4096] */
-    /* [64][64] */
-    const float *w_embed_axis0 = (const float *)(const void *)(call->weights + 331776);
     /* [320][256] */
     const float *w_embed_word = (const float *)(const void *)(call->weights + 4096);
+    /* [64][64] */
+    const float *w_embed_axis0 = (const float *)(const void *)(call->weights + 331776);
     /* [1][4096][256]: [batch][rows][hidden]: attention stream */
     float *restrict y1 = (float *)(void *)call->workspace;
     /* [1][4096][256]: [batch][rows][hidden]: feed-forward stream */
@@ -227,9 +227,9 @@ static void embed_kernel(const reformer_call_t *call, unsigned char *scratch, co
     /* [64][192] */
     const float *w_embed_axis1 = (const float *)(const void *)(call->weights + 348160);
     for (int64_t i = 0; i < 64; i++) {
-        const int32_t id = ids[batch * 4096 + block * 64 + i];
         const int64_t position = block * 64 + i;
         const int64_t axis = position / 64;
+        const int32_t id = ids[batch * 4096 + block * 64 + i];
         for (int64_t v = 0; v < 8; v++) {
             const f32x8 sum = load_f32x8(&w_embed_word[(int64_t)id * 256 + v * 8]) +
                 load_f32x8(&w_embed_axis0[axis * 64 + v * 8]);
@@ -331,14 +331,14 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                 f32x8 acc5_0 = splat_f32x8(0.0f);
                 f32x8 acc5_1 = splat_f32x8(0.0f);
                 for (int64_t k_1 = 0; k_1 < 256; k_1++) {
+                    const f32x8 s = splat_f32x8(x[tile * 6 * 272 + k_1]);
                     const f32x8 v_1 =
                         load_f32x8(&w_local_query[(((index * 12 + group + head) * 2 + panel) * 256 +
                         k_1) * 32 + rem * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_local_query[(((index * 12 + group + head) * 2 + panel) * 256 +
                         k_1) * 32 + rem * 16 + 8]);
-                    const f32x8 s = splat_f32x8(x[tile * 6 * 272 + k_1]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 = splat_f32x8(x[tile * 6 * 272 + k_1 + 272]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
@@ -393,14 +393,14 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                 f32x8 acc4_0 = splat_f32x8(0.0f);
                 f32x8 acc4_1 = splat_f32x8(0.0f);
                 for (int64_t k_1 = 0; k_1 < 256; k_1++) {
+                    const f32x8 s = splat_f32x8(x[tile * 5 * 272 + k_1 + 14688]);
                     const f32x8 v_1 =
                         load_f32x8(&w_local_query[(((index * 12 + group + head) * 2 + panel) * 256 +
                         k_1) * 32 + rem * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_local_query[(((index * 12 + group + head) * 2 + panel) * 256 +
                         k_1) * 32 + rem * 16 + 8]);
-                    const f32x8 s = splat_f32x8(x[tile * 5 * 272 + k_1 + 14688]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 = splat_f32x8(x[tile * 5 * 272 + k_1 + 14960]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
@@ -455,14 +455,14 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                 f32x8 acc5_0 = splat_f32x8(0.0f);
                 f32x8 acc5_1 = splat_f32x8(0.0f);
                 for (int64_t k_1 = 0; k_1 < 256; k_1++) {
+                    const f32x8 s = splat_f32x8(x[tile * 6 * 272 + k_1]);
                     const f32x8 v_1 =
                         load_f32x8(&w_local_key[(((index * 12 + group + head) * 2 + panel) * 256 +
                         k_1) * 32 + rem * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_local_key[(((index * 12 + group + head) * 2 + panel) * 256 +
                         k_1) * 32 + rem * 16 + 8]);
-                    const f32x8 s = splat_f32x8(x[tile * 6 * 272 + k_1]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 = splat_f32x8(x[tile * 6 * 272 + k_1 + 272]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
@@ -517,14 +517,14 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                 f32x8 acc4_0 = splat_f32x8(0.0f);
                 f32x8 acc4_1 = splat_f32x8(0.0f);
                 for (int64_t k_1 = 0; k_1 < 256; k_1++) {
+                    const f32x8 s = splat_f32x8(x[tile * 5 * 272 + k_1 + 14688]);
                     const f32x8 v_1 =
                         load_f32x8(&w_local_key[(((index * 12 + group + head) * 2 + panel) * 256 +
                         k_1) * 32 + rem * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_local_key[(((index * 12 + group + head) * 2 + panel) * 256 +
                         k_1) * 32 + rem * 16 + 8]);
-                    const f32x8 s = splat_f32x8(x[tile * 5 * 272 + k_1 + 14688]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 = splat_f32x8(x[tile * 5 * 272 + k_1 + 14960]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
@@ -579,14 +579,14 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                 f32x8 acc5_0 = splat_f32x8(0.0f);
                 f32x8 acc5_1 = splat_f32x8(0.0f);
                 for (int64_t k_1 = 0; k_1 < 256; k_1++) {
+                    const f32x8 s = splat_f32x8(x[tile * 6 * 272 + k_1]);
                     const f32x8 v_1 =
                         load_f32x8(&w_local_value[(((index * 12 + group + head) * 2 + panel) * 256 +
                         k_1) * 32 + rem * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_local_value[(((index * 12 + group + head) * 2 + panel) * 256 +
                         k_1) * 32 + rem * 16 + 8]);
-                    const f32x8 s = splat_f32x8(x[tile * 6 * 272 + k_1]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 = splat_f32x8(x[tile * 6 * 272 + k_1 + 272]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
@@ -641,14 +641,14 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                 f32x8 acc4_0 = splat_f32x8(0.0f);
                 f32x8 acc4_1 = splat_f32x8(0.0f);
                 for (int64_t k_1 = 0; k_1 < 256; k_1++) {
+                    const f32x8 s = splat_f32x8(x[tile * 5 * 272 + k_1 + 14688]);
                     const f32x8 v_1 =
                         load_f32x8(&w_local_value[(((index * 12 + group + head) * 2 + panel) * 256 +
                         k_1) * 32 + rem * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_local_value[(((index * 12 + group + head) * 2 + panel) * 256 +
                         k_1) * 32 + rem * 16 + 8]);
-                    const f32x8 s = splat_f32x8(x[tile * 5 * 272 + k_1 + 14688]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 = splat_f32x8(x[tile * 5 * 272 + k_1 + 14960]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
@@ -713,42 +713,42 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                 load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + lane * 8) * 64 + d * 8]);
             const f32x8 v_2 =
                 load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + lane * 8) * 64 + d * 8 + 64]);
+            const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
             const f32x8 v_3 =
                 load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + lane * 8) * 64 + d * 8 + 128]);
             const f32x8 v_4 =
                 load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + lane * 8) * 64 + d * 8 + 192]);
+            const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
+            const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
             const f32x8 v_5 =
                 load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + lane * 8) * 64 + d * 8 + 256]);
             const f32x8 v_6 =
                 load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + lane * 8) * 64 + d * 8 + 320]);
+            const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
             const f32x8 v_7 =
                 load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + lane * 8) * 64 + d * 8 + 384]);
             const f32x8 v_8 =
                 load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + lane * 8) * 64 + d * 8 + 448]);
-            const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
-            const f32x8 mix_1 = shuffle_high1_f32x8(v_1, v_2);
-            const f32x8 mix_2 = shuffle_low1_f32x8(v_3, v_4);
-            const f32x8 mix_3 = shuffle_high1_f32x8(v_3, v_4);
-            const f32x8 mix_4 = shuffle_low1_f32x8(v_5, v_6);
-            const f32x8 mix_5 = shuffle_high1_f32x8(v_5, v_6);
-            const f32x8 mix_6 = shuffle_low1_f32x8(v_7, v_8);
-            const f32x8 mix_7 = shuffle_high1_f32x8(v_7, v_8);
-            const f32x8 mix_8 = shuffle_low2_f32x8(mix, mix_2);
-            const f32x8 mix_9 = shuffle_high2_f32x8(mix, mix_2);
-            const f32x8 mix_10 = shuffle_low2_f32x8(mix_1, mix_3);
-            const f32x8 mix_11 = shuffle_high2_f32x8(mix_1, mix_3);
-            const f32x8 mix_12 = shuffle_low2_f32x8(mix_4, mix_6);
-            const f32x8 mix_13 = shuffle_high2_f32x8(mix_4, mix_6);
-            const f32x8 mix_14 = shuffle_low2_f32x8(mix_5, mix_7);
-            const f32x8 mix_15 = shuffle_high2_f32x8(mix_5, mix_7);
-            store_f32x8(&queries[d * 8 * 64 + lane * 8], shuffle_low4_f32x8(mix_8, mix_12));
-            store_f32x8(&queries[d * 8 * 64 + lane * 8 + 64], shuffle_low4_f32x8(mix_10, mix_14));
-            store_f32x8(&queries[d * 8 * 64 + lane * 8 + 128], shuffle_low4_f32x8(mix_9, mix_13));
-            store_f32x8(&queries[d * 8 * 64 + lane * 8 + 192], shuffle_low4_f32x8(mix_11, mix_15));
-            store_f32x8(&queries[d * 8 * 64 + lane * 8 + 256], shuffle_high4_f32x8(mix_8, mix_12));
-            store_f32x8(&queries[d * 8 * 64 + lane * 8 + 320], shuffle_high4_f32x8(mix_10, mix_14));
-            store_f32x8(&queries[d * 8 * 64 + lane * 8 + 384], shuffle_high4_f32x8(mix_9, mix_13));
-            store_f32x8(&queries[d * 8 * 64 + lane * 8 + 448], shuffle_high4_f32x8(mix_11, mix_15));
+            const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
+            const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
+            const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
+            const f32x8 mix_7 = shuffle_high1_f32x8(v_3, v_4);
+            const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
+            const f32x8 mix_9 = shuffle_high1_f32x8(v_5, v_6);
+            const f32x8 mix_10 = shuffle_high1_f32x8(v_7, v_8);
+            const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
+            const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
+            const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
+            const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
+            const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
+            store_f32x8(&queries[d * 8 * 64 + lane * 8], shuffle_low4_f32x8(mix_2, mix_5));
+            store_f32x8(&queries[d * 8 * 64 + lane * 8 + 64], shuffle_low4_f32x8(mix_8, mix_11));
+            store_f32x8(&queries[d * 8 * 64 + lane * 8 + 128], shuffle_low4_f32x8(mix_12, mix_13));
+            store_f32x8(&queries[d * 8 * 64 + lane * 8 + 192], shuffle_low4_f32x8(mix_14, mix_15));
+            store_f32x8(&queries[d * 8 * 64 + lane * 8 + 256], shuffle_high4_f32x8(mix_2, mix_5));
+            store_f32x8(&queries[d * 8 * 64 + lane * 8 + 320], shuffle_high4_f32x8(mix_8, mix_11));
+            store_f32x8(&queries[d * 8 * 64 + lane * 8 + 384], shuffle_high4_f32x8(mix_12, mix_13));
+            store_f32x8(&queries[d * 8 * 64 + lane * 8 + 448], shuffle_high4_f32x8(mix_14, mix_15));
         }
     }
     for (int64_t lane = 0; lane < 64; lane++) {
@@ -775,11 +775,11 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                 f32x8 acc5_0 = splat_f32x8(0.0f);
                 f32x8 acc5_1 = splat_f32x8(0.0f);
                 for (int64_t k_1 = 0; k_1 < 64; k_1++) {
-                    const f32x8 v_1 = load_f32x8(&queries[k_1 * 64 + panel * 16]);
-                    const f32x8 v_2 = load_f32x8(&queries[k_1 * 64 + panel * 16 + 8]);
                     const f32x8 s =
                         splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 6) * 64 + k_1]);
+                    const f32x8 v_1 = load_f32x8(&queries[k_1 * 64 + panel * 16]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                    const f32x8 v_2 = load_f32x8(&queries[k_1 * 64 + panel * 16 + 8]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 =
                         splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 6) * 64 + k_1 +
@@ -887,12 +887,12 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                 f32x8 acc4_0 = splat_f32x8(0.0f);
                 f32x8 acc4_1 = splat_f32x8(0.0f);
                 for (int64_t k_1 = 0; k_1 < 64; k_1++) {
-                    const f32x8 v_1 = load_f32x8(&queries[k_1 * 64 + panel * 16]);
-                    const f32x8 v_2 = load_f32x8(&queries[k_1 * 64 + panel * 16 + 8]);
                     const f32x8 s =
                         splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 5) * 64 + k_1 +
                         3456]);
+                    const f32x8 v_1 = load_f32x8(&queries[k_1 * 64 + panel * 16]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                    const f32x8 v_2 = load_f32x8(&queries[k_1 * 64 + panel * 16 + 8]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 =
                         splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 5) * 64 + k_1 +
@@ -979,9 +979,9 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
         for (int64_t key_1 = 0; key_1 < 128; key_1++) {
             const f32x8 y = exp_f32x8(load_f32x8(&scores[key_1 * 16]) - most);
             store_f32x8(&scores[key_1 * 16], y);
-            sum = sum + y;
             const f32x8 diff = load_f32x8(&scores[key_1 * 16 + 8]) - most_1;
             const f32x8 y_1 = exp_f32x8(diff);
+            sum = sum + y;
             store_f32x8(&scores[key_1 * 16 + 8], y_1);
             sum_1 = sum_1 + y_1;
         }
@@ -1008,14 +1008,14 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                 for (int64_t o = 0; o < 2; o++) {
                     const int64_t other = (chunk + o + 63) % 64;
                     for (int64_t k_1 = 0; k_1 < 64; k_1++) {
+                        const f32x8 s = splat_f32x8(scores[(o * 64 + k_1) * 16 + tile * 6]);
                         const f32x8 v_1 =
                             load_f32x8(&v[((batch + head) * 4096 + other * 64 + k_1) * 64 + column *
                             16]);
+                        carried = fma_f32x8(s, v_1, carried);
                         const f32x8 v_2 =
                             load_f32x8(&v[((batch + head) * 4096 + other * 64 + k_1) * 64 + column *
                             16 + 8]);
-                        const f32x8 s = splat_f32x8(scores[(o * 64 + k_1) * 16 + tile * 6]);
-                        carried = fma_f32x8(s, v_1, carried);
                         carried_1 = fma_f32x8(s, v_2, carried_1);
                         const f32x8 s_1 = splat_f32x8(scores[(o * 64 + k_1) * 16 + tile * 6 + 1]);
                         carried_2 = fma_f32x8(s_1, v_1, carried_2);
@@ -1079,14 +1079,14 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                 for (int64_t o = 0; o < 2; o++) {
                     const int64_t other = (chunk + o + 63) % 64;
                     for (int64_t k_1 = 0; k_1 < 64; k_1++) {
+                        const f32x8 s = splat_f32x8(scores[(o * 64 + k_1) * 16 + tile * 5 + 6]);
                         const f32x8 v_1 =
                             load_f32x8(&v[((batch + head) * 4096 + other * 64 + k_1) * 64 + column *
                             16]);
+                        carried = fma_f32x8(s, v_1, carried);
                         const f32x8 v_2 =
                             load_f32x8(&v[((batch + head) * 4096 + other * 64 + k_1) * 64 + column *
                             16 + 8]);
-                        const f32x8 s = splat_f32x8(scores[(o * 64 + k_1) * 16 + tile * 5 + 6]);
-                        carried = fma_f32x8(s, v_1, carried);
                         carried_1 = fma_f32x8(s, v_2, carried_1);
                         const f32x8 s_1 = splat_f32x8(scores[(o * 64 + k_1) * 16 + tile * 5 + 7]);
                         carried_2 = fma_f32x8(s_1, v_1, carried_2);
@@ -1172,14 +1172,14 @@ static void local_output(const reformer_call_t *call, unsigned char *scratch, co
             f32x8 acc5_0 = splat_f32x8(0.0f);
             f32x8 acc5_1 = splat_f32x8(0.0f);
             for (int64_t k = 0; k < 64; k++) {
+                const f32x8 s = splat_f32x8(heads[tile * 6 * 80 + k]);
                 const f32x8 v =
                     load_f32x8(&w_local_output[((index * 8 + panel) * 768 + k + group * 64) * 32 +
                     rem * 16]);
+                acc0_0 = fma_f32x8(s, v, acc0_0);
                 const f32x8 v_1 =
                     load_f32x8(&w_local_output[((index * 8 + panel) * 768 + k + group * 64) * 32 +
                     rem * 16 + 8]);
-                const f32x8 s = splat_f32x8(heads[tile * 6 * 80 + k]);
-                acc0_0 = fma_f32x8(s, v, acc0_0);
                 acc0_1 = fma_f32x8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat_f32x8(heads[tile * 6 * 80 + k + 80]);
                 acc1_0 = fma_f32x8(s_1, v, acc1_0);
@@ -1258,14 +1258,14 @@ static void local_output(const reformer_call_t *call, unsigned char *scratch, co
             f32x8 acc4_0 = splat_f32x8(0.0f);
             f32x8 acc4_1 = splat_f32x8(0.0f);
             for (int64_t k = 0; k < 64; k++) {
+                const f32x8 s = splat_f32x8(heads[tile * 5 * 80 + k + 4320]);
                 const f32x8 v =
                     load_f32x8(&w_local_output[((index * 8 + panel) * 768 + k + group * 64) * 32 +
                     rem * 16]);
+                acc0_0 = fma_f32x8(s, v, acc0_0);
                 const f32x8 v_1 =
                     load_f32x8(&w_local_output[((index * 8 + panel) * 768 + k + group * 64) * 32 +
                     rem * 16 + 8]);
-                const f32x8 s = splat_f32x8(heads[tile * 5 * 80 + k + 4320]);
-                acc0_0 = fma_f32x8(s, v, acc0_0);
                 acc0_1 = fma_f32x8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat_f32x8(heads[tile * 5 * 80 + k + 4400]);
                 acc1_0 = fma_f32x8(s_1, v, acc1_0);
@@ -1411,14 +1411,14 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
                 f32x8 acc5_0 = splat_f32x8(0.0f);
                 f32x8 acc5_1 = splat_f32x8(0.0f);
                 for (int64_t k = 0; k < 256; k++) {
+                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 6 * 272 + k]);
                     const f32x8 v_1 =
                         load_f32x8(&w_lsh_query_key[(((index * 12 + group + head) * 2 + panel) * 256
                         + k) * 32 + rem * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_lsh_query_key[(((index * 12 + group + head) * 2 + panel) * 256
                         + k) * 32 + rem * 16 + 8]);
-                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 6 * 272 + k]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 272]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
@@ -1473,14 +1473,14 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
                 f32x8 acc4_0 = splat_f32x8(0.0f);
                 f32x8 acc4_1 = splat_f32x8(0.0f);
                 for (int64_t k = 0; k < 256; k++) {
+                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 14688]);
                     const f32x8 v_1 =
                         load_f32x8(&w_lsh_query_key[(((index * 12 + group + head) * 2 + panel) * 256
                         + k) * 32 + rem * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_lsh_query_key[(((index * 12 + group + head) * 2 + panel) * 256
                         + k) * 32 + rem * 16 + 8]);
-                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 14688]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 14960]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
@@ -1535,14 +1535,14 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
                 f32x8 acc5_0 = splat_f32x8(0.0f);
                 f32x8 acc5_1 = splat_f32x8(0.0f);
                 for (int64_t k = 0; k < 256; k++) {
+                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 6 * 272 + k]);
                     const f32x8 v_1 =
                         load_f32x8(&w_lsh_value[(((index * 12 + group + head) * 2 + panel) * 256 +
                         k) * 32 + rem * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_lsh_value[(((index * 12 + group + head) * 2 + panel) * 256 +
                         k) * 32 + rem * 16 + 8]);
-                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 6 * 272 + k]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 272]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
@@ -1597,14 +1597,14 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
                 f32x8 acc4_0 = splat_f32x8(0.0f);
                 f32x8 acc4_1 = splat_f32x8(0.0f);
                 for (int64_t k = 0; k < 256; k++) {
+                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 14688]);
                     const f32x8 v_1 =
                         load_f32x8(&w_lsh_value[(((index * 12 + group + head) * 2 + panel) * 256 +
                         k) * 32 + rem * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_lsh_value[(((index * 12 + group + head) * 2 + panel) * 256 +
                         k) * 32 + rem * 16 + 8]);
-                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 14688]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const f32x8 s_1 = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 14960]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
@@ -1676,84 +1676,84 @@ static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const 
                 load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8]);
             const f32x8 v_1 =
                 load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 64]);
+            const f32x8 mix = shuffle_low1_f32x8(v, v_1);
             const f32x8 v_2 =
                 load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 128]);
             const f32x8 v_3 =
                 load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 192]);
+            const f32x8 mix_1 = shuffle_low1_f32x8(v_2, v_3);
+            const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
             const f32x8 v_4 =
                 load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 256]);
             const f32x8 v_5 =
                 load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 320]);
+            const f32x8 mix_3 = shuffle_low1_f32x8(v_4, v_5);
             const f32x8 v_6 =
                 load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 384]);
             const f32x8 v_7 =
                 load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 448]);
-            const f32x8 mix = shuffle_low1_f32x8(v, v_1);
-            const f32x8 mix_1 = shuffle_high1_f32x8(v, v_1);
-            const f32x8 mix_2 = shuffle_low1_f32x8(v_2, v_3);
-            const f32x8 mix_3 = shuffle_high1_f32x8(v_2, v_3);
-            const f32x8 mix_4 = shuffle_low1_f32x8(v_4, v_5);
-            const f32x8 mix_5 = shuffle_high1_f32x8(v_4, v_5);
-            const f32x8 mix_6 = shuffle_low1_f32x8(v_6, v_7);
-            const f32x8 mix_7 = shuffle_high1_f32x8(v_6, v_7);
-            const f32x8 mix_8 = shuffle_low2_f32x8(mix, mix_2);
-            const f32x8 mix_9 = shuffle_high2_f32x8(mix, mix_2);
-            const f32x8 mix_10 = shuffle_low2_f32x8(mix_1, mix_3);
-            const f32x8 mix_11 = shuffle_high2_f32x8(mix_1, mix_3);
-            const f32x8 mix_12 = shuffle_low2_f32x8(mix_4, mix_6);
-            const f32x8 mix_13 = shuffle_high2_f32x8(mix_4, mix_6);
-            const f32x8 mix_14 = shuffle_low2_f32x8(mix_5, mix_7);
-            const f32x8 mix_15 = shuffle_high2_f32x8(mix_5, mix_7);
-            store_f32x8(&tokens[d * 8 * 16], shuffle_low4_f32x8(mix_8, mix_12));
-            store_f32x8(&tokens[d * 8 * 16 + 16], shuffle_low4_f32x8(mix_10, mix_14));
-            store_f32x8(&tokens[d * 8 * 16 + 32], shuffle_low4_f32x8(mix_9, mix_13));
-            store_f32x8(&tokens[d * 8 * 16 + 48], shuffle_low4_f32x8(mix_11, mix_15));
-            store_f32x8(&tokens[d * 8 * 16 + 64], shuffle_high4_f32x8(mix_8, mix_12));
-            store_f32x8(&tokens[d * 8 * 16 + 80], shuffle_high4_f32x8(mix_10, mix_14));
-            store_f32x8(&tokens[d * 8 * 16 + 96], shuffle_high4_f32x8(mix_9, mix_13));
-            store_f32x8(&tokens[d * 8 * 16 + 112], shuffle_high4_f32x8(mix_11, mix_15));
+            const f32x8 mix_4 = shuffle_low1_f32x8(v_6, v_7);
+            const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
+            const f32x8 mix_6 = shuffle_high1_f32x8(v, v_1);
+            const f32x8 mix_7 = shuffle_high1_f32x8(v_2, v_3);
+            const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
+            const f32x8 mix_9 = shuffle_high1_f32x8(v_4, v_5);
+            const f32x8 mix_10 = shuffle_high1_f32x8(v_6, v_7);
+            const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
+            const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
+            const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
+            const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
+            const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
+            store_f32x8(&tokens[d * 8 * 16], shuffle_low4_f32x8(mix_2, mix_5));
+            store_f32x8(&tokens[d * 8 * 16 + 16], shuffle_low4_f32x8(mix_8, mix_11));
+            store_f32x8(&tokens[d * 8 * 16 + 32], shuffle_low4_f32x8(mix_12, mix_13));
+            store_f32x8(&tokens[d * 8 * 16 + 48], shuffle_low4_f32x8(mix_14, mix_15));
+            store_f32x8(&tokens[d * 8 * 16 + 64], shuffle_high4_f32x8(mix_2, mix_5));
+            store_f32x8(&tokens[d * 8 * 16 + 80], shuffle_high4_f32x8(mix_8, mix_11));
+            store_f32x8(&tokens[d * 8 * 16 + 96], shuffle_high4_f32x8(mix_12, mix_13));
+            store_f32x8(&tokens[d * 8 * 16 + 112], shuffle_high4_f32x8(mix_14, mix_15));
         }
         for (int64_t d = 0; d < 8; d++) {
             const f32x8 v =
                 load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 512]);
             const f32x8 v_1 =
                 load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 576]);
+            const f32x8 mix = shuffle_low1_f32x8(v, v_1);
             const f32x8 v_2 =
                 load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 640]);
             const f32x8 v_3 =
                 load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 704]);
+            const f32x8 mix_1 = shuffle_low1_f32x8(v_2, v_3);
+            const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
             const f32x8 v_4 =
                 load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 768]);
             const f32x8 v_5 =
                 load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 832]);
+            const f32x8 mix_3 = shuffle_low1_f32x8(v_4, v_5);
             const f32x8 v_6 =
                 load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 896]);
             const f32x8 v_7 =
                 load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 960]);
-            const f32x8 mix = shuffle_low1_f32x8(v, v_1);
-            const f32x8 mix_1 = shuffle_high1_f32x8(v, v_1);
-            const f32x8 mix_2 = shuffle_low1_f32x8(v_2, v_3);
-            const f32x8 mix_3 = shuffle_high1_f32x8(v_2, v_3);
-            const f32x8 mix_4 = shuffle_low1_f32x8(v_4, v_5);
-            const f32x8 mix_5 = shuffle_high1_f32x8(v_4, v_5);
-            const f32x8 mix_6 = shuffle_low1_f32x8(v_6, v_7);
-            const f32x8 mix_7 = shuffle_high1_f32x8(v_6, v_7);
-            const f32x8 mix_8 = shuffle_low2_f32x8(mix, mix_2);
-            const f32x8 mix_9 = shuffle_high2_f32x8(mix, mix_2);
-            const f32x8 mix_10 = shuffle_low2_f32x8(mix_1, mix_3);
-            const f32x8 mix_11 = shuffle_high2_f32x8(mix_1, mix_3);
-            const f32x8 mix_12 = shuffle_low2_f32x8(mix_4, mix_6);
-            const f32x8 mix_13 = shuffle_high2_f32x8(mix_4, mix_6);
-            const f32x8 mix_14 = shuffle_low2_f32x8(mix_5, mix_7);
-            const f32x8 mix_15 = shuffle_high2_f32x8(mix_5, mix_7);
-            store_f32x8(&tokens[d * 8 * 16 + 8], shuffle_low4_f32x8(mix_8, mix_12));
-            store_f32x8(&tokens[d * 8 * 16 + 24], shuffle_low4_f32x8(mix_10, mix_14));
-            store_f32x8(&tokens[d * 8 * 16 + 40], shuffle_low4_f32x8(mix_9, mix_13));
-            store_f32x8(&tokens[d * 8 * 16 + 56], shuffle_low4_f32x8(mix_11, mix_15));
-            store_f32x8(&tokens[d * 8 * 16 + 72], shuffle_high4_f32x8(mix_8, mix_12));
-            store_f32x8(&tokens[d * 8 * 16 + 88], shuffle_high4_f32x8(mix_10, mix_14));
-            store_f32x8(&tokens[d * 8 * 16 + 104], shuffle_high4_f32x8(mix_9, mix_13));
-            store_f32x8(&tokens[d * 8 * 16 + 120], shuffle_high4_f32x8(mix_11, mix_15));
+            const f32x8 mix_4 = shuffle_low1_f32x8(v_6, v_7);
+            const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
+            const f32x8 mix_6 = shuffle_high1_f32x8(v, v_1);
+            const f32x8 mix_7 = shuffle_high1_f32x8(v_2, v_3);
+            const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
+            const f32x8 mix_9 = shuffle_high1_f32x8(v_4, v_5);
+            const f32x8 mix_10 = shuffle_high1_f32x8(v_6, v_7);
+            const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
+            const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
+            const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
+            const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
+            const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
+            store_f32x8(&tokens[d * 8 * 16 + 8], shuffle_low4_f32x8(mix_2, mix_5));
+            store_f32x8(&tokens[d * 8 * 16 + 24], shuffle_low4_f32x8(mix_8, mix_11));
+            store_f32x8(&tokens[d * 8 * 16 + 40], shuffle_low4_f32x8(mix_12, mix_13));
+            store_f32x8(&tokens[d * 8 * 16 + 56], shuffle_low4_f32x8(mix_14, mix_15));
+            store_f32x8(&tokens[d * 8 * 16 + 72], shuffle_high4_f32x8(mix_2, mix_5));
+            store_f32x8(&tokens[d * 8 * 16 + 88], shuffle_high4_f32x8(mix_8, mix_11));
+            store_f32x8(&tokens[d * 8 * 16 + 104], shuffle_high4_f32x8(mix_12, mix_13));
+            store_f32x8(&tokens[d * 8 * 16 + 120], shuffle_high4_f32x8(mix_14, mix_15));
         }
         for (int64_t round = 0; round < 1; round++) {
             f32x8 carried = splat_f32x8(-3.4028235e+38f);
@@ -1778,135 +1778,134 @@ static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const 
                 f32x8 acc5_0 = splat_f32x8(0.0f);
                 f32x8 acc5_1 = splat_f32x8(0.0f);
                 for (int64_t k = 0; k < 64; k++) {
-                    const f32x8 v = load_f32x8(&tokens[k * 16]);
-                    const f32x8 v_1 = load_f32x8(&tokens[k * 16 + 8]);
-                    const float v_2 =
-                        w_lsh_rotations[((index * 12 + group + head + round) * 64 + k) * 64 +
-                        columns * 6];
-                    const f32x8 s = splat_f32x8(v_2);
-                    acc0_0 = fma_f32x8(s, v, acc0_0);
-                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                    const float v = w_lsh_rotations[((index * 12 + group + head + round) * 64 + k) *
+                        64 + columns * 6];
+                    const f32x8 s = splat_f32x8(v);
+                    const f32x8 v_1 = load_f32x8(&tokens[k * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                    const f32x8 v_2 = load_f32x8(&tokens[k * 16 + 8]);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const float v_3 =
                         w_lsh_rotations[((index * 12 + group + head + round) * 64 + k) * 64 +
                         columns * 6 + 1];
                     const f32x8 s_1 = splat_f32x8(v_3);
-                    acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
                     const float v_4 =
                         w_lsh_rotations[((index * 12 + group + head + round) * 64 + k) * 64 +
                         columns * 6 + 2];
                     const f32x8 s_2 = splat_f32x8(v_4);
-                    acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
                     const float v_5 =
                         w_lsh_rotations[((index * 12 + group + head + round) * 64 + k) * 64 +
                         columns * 6 + 3];
                     const f32x8 s_3 = splat_f32x8(v_5);
-                    acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
                     const float v_6 =
                         w_lsh_rotations[((index * 12 + group + head + round) * 64 + k) * 64 +
                         columns * 6 + 4];
                     const f32x8 s_4 = splat_f32x8(v_6);
-                    acc4_0 = fma_f32x8(s_4, v, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                     const float v_7 =
                         w_lsh_rotations[((index * 12 + group + head + round) * 64 + k) * 64 +
                         columns * 6 + 5];
                     const f32x8 s_5 = splat_f32x8(v_7);
-                    acc5_0 = fma_f32x8(s_5, v, acc5_0);
-                    acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
+                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
+                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
-                const i32x8 s = splat_i32x8((int32_t)(columns * 6));
                 const i32x8 more = (i32x8)(acc0_0 > carried);
                 const f32x8 pick = select_f32x8(more, acc0_0, carried);
-                const i32x8 pick_1 = select_i32x8(more, s, carried_1);
-                const f32x8 neg = -acc0_0;
-                const i32x8 more_1 = (i32x8)(neg > carried_2);
-                const f32x8 pick_2 = select_f32x8(more_1, neg, carried_2);
-                const i32x8 pick_3 = select_i32x8(more_1, s, carried_3);
-                const i32x8 more_2 = (i32x8)(acc0_1 > carried_4);
-                const f32x8 pick_4 = select_f32x8(more_2, acc0_1, carried_4);
-                const i32x8 pick_5 = select_i32x8(more_2, s, carried_5);
-                const f32x8 neg_1 = -acc0_1;
-                const i32x8 more_3 = (i32x8)(neg_1 > carried_6);
-                const f32x8 pick_6 = select_f32x8(more_3, neg_1, carried_6);
-                const i32x8 pick_7 = select_i32x8(more_3, s, carried_7);
-                const i32x8 s_1 = splat_i32x8((int32_t)(columns * 6 + 1));
-                const i32x8 more_4 = (i32x8)(acc1_0 > pick);
-                const f32x8 pick_8 = select_f32x8(more_4, acc1_0, pick);
-                const i32x8 pick_9 = select_i32x8(more_4, s_1, pick_1);
-                const f32x8 neg_2 = -acc1_0;
-                const i32x8 more_5 = (i32x8)(neg_2 > pick_2);
-                const f32x8 pick_10 = select_f32x8(more_5, neg_2, pick_2);
-                const i32x8 pick_11 = select_i32x8(more_5, s_1, pick_3);
-                const i32x8 more_6 = (i32x8)(acc1_1 > pick_4);
-                const f32x8 pick_12 = select_f32x8(more_6, acc1_1, pick_4);
-                const i32x8 pick_13 = select_i32x8(more_6, s_1, pick_5);
-                const f32x8 neg_3 = -acc1_1;
-                const i32x8 more_7 = (i32x8)(neg_3 > pick_6);
-                const f32x8 pick_14 = select_f32x8(more_7, neg_3, pick_6);
-                const i32x8 pick_15 = select_i32x8(more_7, s_1, pick_7);
-                const i32x8 s_2 = splat_i32x8((int32_t)(columns * 6 + 2));
-                const i32x8 more_8 = (i32x8)(acc2_0 > pick_8);
-                const f32x8 pick_16 = select_f32x8(more_8, acc2_0, pick_8);
-                const i32x8 pick_17 = select_i32x8(more_8, s_2, pick_9);
-                const f32x8 neg_4 = -acc2_0;
-                const i32x8 more_9 = (i32x8)(neg_4 > pick_10);
-                const f32x8 pick_18 = select_f32x8(more_9, neg_4, pick_10);
-                const i32x8 pick_19 = select_i32x8(more_9, s_2, pick_11);
-                const i32x8 more_10 = (i32x8)(acc2_1 > pick_12);
-                const f32x8 pick_20 = select_f32x8(more_10, acc2_1, pick_12);
-                const i32x8 pick_21 = select_i32x8(more_10, s_2, pick_13);
-                const f32x8 neg_5 = -acc2_1;
-                const i32x8 more_11 = (i32x8)(neg_5 > pick_14);
-                const f32x8 pick_22 = select_f32x8(more_11, neg_5, pick_14);
-                const i32x8 pick_23 = select_i32x8(more_11, s_2, pick_15);
-                const i32x8 s_3 = splat_i32x8((int32_t)(columns * 6 + 3));
-                const i32x8 more_12 = (i32x8)(acc3_0 > pick_16);
-                const f32x8 pick_24 = select_f32x8(more_12, acc3_0, pick_16);
-                const i32x8 pick_25 = select_i32x8(more_12, s_3, pick_17);
-                const f32x8 neg_6 = -acc3_0;
-                const i32x8 more_13 = (i32x8)(neg_6 > pick_18);
-                const f32x8 pick_26 = select_f32x8(more_13, neg_6, pick_18);
-                const i32x8 pick_27 = select_i32x8(more_13, s_3, pick_19);
-                const i32x8 more_14 = (i32x8)(acc3_1 > pick_20);
-                const f32x8 pick_28 = select_f32x8(more_14, acc3_1, pick_20);
-                const i32x8 pick_29 = select_i32x8(more_14, s_3, pick_21);
-                const f32x8 neg_7 = -acc3_1;
-                const i32x8 more_15 = (i32x8)(neg_7 > pick_22);
-                const f32x8 pick_30 = select_f32x8(more_15, neg_7, pick_22);
-                const i32x8 pick_31 = select_i32x8(more_15, s_3, pick_23);
-                const i32x8 s_4 = splat_i32x8((int32_t)(columns * 6 + 4));
-                const i32x8 more_16 = (i32x8)(acc4_0 > pick_24);
-                const f32x8 pick_32 = select_f32x8(more_16, acc4_0, pick_24);
-                const i32x8 pick_33 = select_i32x8(more_16, s_4, pick_25);
-                const f32x8 neg_8 = -acc4_0;
-                const i32x8 more_17 = (i32x8)(neg_8 > pick_26);
-                const f32x8 pick_34 = select_f32x8(more_17, neg_8, pick_26);
-                const i32x8 pick_35 = select_i32x8(more_17, s_4, pick_27);
-                const i32x8 more_18 = (i32x8)(acc4_1 > pick_28);
-                const f32x8 pick_36 = select_f32x8(more_18, acc4_1, pick_28);
-                const i32x8 pick_37 = select_i32x8(more_18, s_4, pick_29);
-                const f32x8 neg_9 = -acc4_1;
-                const i32x8 more_19 = (i32x8)(neg_9 > pick_30);
-                const f32x8 pick_38 = select_f32x8(more_19, neg_9, pick_30);
-                const i32x8 pick_39 = select_i32x8(more_19, s_4, pick_31);
-                const i32x8 s_5 = splat_i32x8((int32_t)(columns * 6 + 5));
-                const i32x8 more_20 = (i32x8)(acc5_0 > pick_32);
-                carried = select_f32x8(more_20, acc5_0, pick_32);
-                carried_1 = select_i32x8(more_20, s_5, pick_33);
-                const f32x8 neg_10 = -acc5_0;
-                const i32x8 more_21 = (i32x8)(neg_10 > pick_34);
-                carried_2 = select_f32x8(more_21, neg_10, pick_34);
-                carried_3 = select_i32x8(more_21, s_5, pick_35);
-                const i32x8 more_22 = (i32x8)(acc5_1 > pick_36);
-                carried_4 = select_f32x8(more_22, acc5_1, pick_36);
-                carried_5 = select_i32x8(more_22, s_5, pick_37);
-                const f32x8 neg_11 = -acc5_1;
-                const i32x8 more_23 = (i32x8)(neg_11 > pick_38);
-                carried_6 = select_f32x8(more_23, neg_11, pick_38);
-                carried_7 = select_i32x8(more_23, s_5, pick_39);
+                const i32x8 more_1 = (i32x8)(acc1_0 > pick);
+                const f32x8 pick_1 = select_f32x8(more_1, acc1_0, pick);
+                const i32x8 more_2 = (i32x8)(acc2_0 > pick_1);
+                const f32x8 pick_2 = select_f32x8(more_2, acc2_0, pick_1);
+                const i32x8 more_3 = (i32x8)(acc3_0 > pick_2);
+                const f32x8 pick_3 = select_f32x8(more_3, acc3_0, pick_2);
+                const i32x8 more_4 = (i32x8)(acc4_0 > pick_3);
+                const f32x8 pick_4 = select_f32x8(more_4, acc4_0, pick_3);
+                const i32x8 more_5 = (i32x8)(acc5_0 > pick_4);
+                carried = select_f32x8(more_5, acc5_0, pick_4);
+                const i32x8 s = splat_i32x8((int32_t)(columns * 6 + 5));
+                const i32x8 s_1 = splat_i32x8((int32_t)(columns * 6 + 4));
+                const i32x8 s_2 = splat_i32x8((int32_t)(columns * 6 + 3));
+                const i32x8 s_3 = splat_i32x8((int32_t)(columns * 6 + 2));
+                const i32x8 s_4 = splat_i32x8((int32_t)(columns * 6 + 1));
+                const i32x8 s_5 = splat_i32x8((int32_t)(columns * 6));
+                const i32x8 pick_5 = select_i32x8(more, s_5, carried_1);
+                const i32x8 pick_6 = select_i32x8(more_1, s_4, pick_5);
+                const i32x8 pick_7 = select_i32x8(more_2, s_3, pick_6);
+                const i32x8 pick_8 = select_i32x8(more_3, s_2, pick_7);
+                const i32x8 pick_9 = select_i32x8(more_4, s_1, pick_8);
+                carried_1 = select_i32x8(more_5, s, pick_9);
+                const f32x8 neg = -acc5_0;
+                const f32x8 neg_1 = -acc4_0;
+                const f32x8 neg_2 = -acc3_0;
+                const f32x8 neg_3 = -acc2_0;
+                const f32x8 neg_4 = -acc1_0;
+                const f32x8 neg_5 = -acc0_0;
+                const i32x8 more_6 = (i32x8)(neg_5 > carried_2);
+                const f32x8 pick_10 = select_f32x8(more_6, neg_5, carried_2);
+                const i32x8 more_7 = (i32x8)(neg_4 > pick_10);
+                const f32x8 pick_11 = select_f32x8(more_7, neg_4, pick_10);
+                const i32x8 more_8 = (i32x8)(neg_3 > pick_11);
+                const f32x8 pick_12 = select_f32x8(more_8, neg_3, pick_11);
+                const i32x8 more_9 = (i32x8)(neg_2 > pick_12);
+                const f32x8 pick_13 = select_f32x8(more_9, neg_2, pick_12);
+                const i32x8 more_10 = (i32x8)(neg_1 > pick_13);
+                const f32x8 pick_14 = select_f32x8(more_10, neg_1, pick_13);
+                const i32x8 more_11 = (i32x8)(neg > pick_14);
+                carried_2 = select_f32x8(more_11, neg, pick_14);
+                const i32x8 pick_15 = select_i32x8(more_6, s_5, carried_3);
+                const i32x8 pick_16 = select_i32x8(more_7, s_4, pick_15);
+                const i32x8 pick_17 = select_i32x8(more_8, s_3, pick_16);
+                const i32x8 pick_18 = select_i32x8(more_9, s_2, pick_17);
+                const i32x8 pick_19 = select_i32x8(more_10, s_1, pick_18);
+                carried_3 = select_i32x8(more_11, s, pick_19);
+                const i32x8 more_12 = (i32x8)(acc0_1 > carried_4);
+                const f32x8 pick_20 = select_f32x8(more_12, acc0_1, carried_4);
+                const i32x8 more_13 = (i32x8)(acc1_1 > pick_20);
+                const f32x8 pick_21 = select_f32x8(more_13, acc1_1, pick_20);
+                const i32x8 more_14 = (i32x8)(acc2_1 > pick_21);
+                const f32x8 pick_22 = select_f32x8(more_14, acc2_1, pick_21);
+                const i32x8 more_15 = (i32x8)(acc3_1 > pick_22);
+                const f32x8 pick_23 = select_f32x8(more_15, acc3_1, pick_22);
+                const i32x8 more_16 = (i32x8)(acc4_1 > pick_23);
+                const f32x8 pick_24 = select_f32x8(more_16, acc4_1, pick_23);
+                const i32x8 more_17 = (i32x8)(acc5_1 > pick_24);
+                carried_4 = select_f32x8(more_17, acc5_1, pick_24);
+                const i32x8 pick_25 = select_i32x8(more_12, s_5, carried_5);
+                const i32x8 pick_26 = select_i32x8(more_13, s_4, pick_25);
+                const i32x8 pick_27 = select_i32x8(more_14, s_3, pick_26);
+                const i32x8 pick_28 = select_i32x8(more_15, s_2, pick_27);
+                const i32x8 pick_29 = select_i32x8(more_16, s_1, pick_28);
+                carried_5 = select_i32x8(more_17, s, pick_29);
+                const f32x8 neg_6 = -acc5_1;
+                const f32x8 neg_7 = -acc4_1;
+                const f32x8 neg_8 = -acc3_1;
+                const f32x8 neg_9 = -acc2_1;
+                const f32x8 neg_10 = -acc1_1;
+                const f32x8 neg_11 = -acc0_1;
+                const i32x8 more_18 = (i32x8)(neg_11 > carried_6);
+                const f32x8 pick_30 = select_f32x8(more_18, neg_11, carried_6);
+                const i32x8 more_19 = (i32x8)(neg_10 > pick_30);
+                const f32x8 pick_31 = select_f32x8(more_19, neg_10, pick_30);
+                const i32x8 more_20 = (i32x8)(neg_9 > pick_31);
+                const f32x8 pick_32 = select_f32x8(more_20, neg_9, pick_31);
+                const i32x8 more_21 = (i32x8)(neg_8 > pick_32);
+                const f32x8 pick_33 = select_f32x8(more_21, neg_8, pick_32);
+                const i32x8 more_22 = (i32x8)(neg_7 > pick_33);
+                const f32x8 pick_34 = select_f32x8(more_22, neg_7, pick_33);
+                const i32x8 more_23 = (i32x8)(neg_6 > pick_34);
+                carried_6 = select_f32x8(more_23, neg_6, pick_34);
+                const i32x8 pick_35 = select_i32x8(more_18, s_5, carried_7);
+                const i32x8 pick_36 = select_i32x8(more_19, s_4, pick_35);
+                const i32x8 pick_37 = select_i32x8(more_20, s_3, pick_36);
+                const i32x8 pick_38 = select_i32x8(more_21, s_2, pick_37);
+                const i32x8 pick_39 = select_i32x8(more_22, s_1, pick_38);
+                carried_7 = select_i32x8(more_23, s, pick_39);
             }
             f32x8 carried_8 = carried;
             i32x8 carried_9 = carried_1;
@@ -1928,114 +1927,113 @@ static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const 
                 f32x8 acc4_0 = splat_f32x8(0.0f);
                 f32x8 acc4_1 = splat_f32x8(0.0f);
                 for (int64_t k = 0; k < 64; k++) {
-                    const f32x8 v = load_f32x8(&tokens[k * 16]);
-                    const f32x8 v_1 = load_f32x8(&tokens[k * 16 + 8]);
-                    const float v_2 =
-                        w_lsh_rotations[((index * 12 + group + head + round) * 64 + k) * 64 +
-                        columns * 5 + 54];
-                    const f32x8 s = splat_f32x8(v_2);
-                    acc0_0 = fma_f32x8(s, v, acc0_0);
-                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                    const float v = w_lsh_rotations[((index * 12 + group + head + round) * 64 + k) *
+                        64 + columns * 5 + 54];
+                    const f32x8 s = splat_f32x8(v);
+                    const f32x8 v_1 = load_f32x8(&tokens[k * 16]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                    const f32x8 v_2 = load_f32x8(&tokens[k * 16 + 8]);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const float v_3 =
                         w_lsh_rotations[((index * 12 + group + head + round) * 64 + k) * 64 +
                         columns * 5 + 55];
                     const f32x8 s_1 = splat_f32x8(v_3);
-                    acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
                     const float v_4 =
                         w_lsh_rotations[((index * 12 + group + head + round) * 64 + k) * 64 +
                         columns * 5 + 56];
                     const f32x8 s_2 = splat_f32x8(v_4);
-                    acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
                     const float v_5 =
                         w_lsh_rotations[((index * 12 + group + head + round) * 64 + k) * 64 +
                         columns * 5 + 57];
                     const f32x8 s_3 = splat_f32x8(v_5);
-                    acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
                     const float v_6 =
                         w_lsh_rotations[((index * 12 + group + head + round) * 64 + k) * 64 +
                         columns * 5 + 58];
                     const f32x8 s_4 = splat_f32x8(v_6);
-                    acc4_0 = fma_f32x8(s_4, v, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
-                const i32x8 s = splat_i32x8((int32_t)(columns * 5 + 54));
                 const i32x8 more = (i32x8)(acc0_0 > carried_8);
                 const f32x8 pick = select_f32x8(more, acc0_0, carried_8);
-                const i32x8 pick_1 = select_i32x8(more, s, carried_9);
-                const f32x8 neg = -acc0_0;
-                const i32x8 more_1 = (i32x8)(neg > carried_10);
-                const f32x8 pick_2 = select_f32x8(more_1, neg, carried_10);
-                const i32x8 pick_3 = select_i32x8(more_1, s, carried_11);
-                const i32x8 more_2 = (i32x8)(acc0_1 > carried_12);
-                const f32x8 pick_4 = select_f32x8(more_2, acc0_1, carried_12);
-                const i32x8 pick_5 = select_i32x8(more_2, s, carried_13);
-                const f32x8 neg_1 = -acc0_1;
-                const i32x8 more_3 = (i32x8)(neg_1 > carried_14);
-                const f32x8 pick_6 = select_f32x8(more_3, neg_1, carried_14);
-                const i32x8 pick_7 = select_i32x8(more_3, s, carried_15);
-                const i32x8 s_1 = splat_i32x8((int32_t)(columns * 5 + 55));
-                const i32x8 more_4 = (i32x8)(acc1_0 > pick);
-                const f32x8 pick_8 = select_f32x8(more_4, acc1_0, pick);
-                const i32x8 pick_9 = select_i32x8(more_4, s_1, pick_1);
-                const f32x8 neg_2 = -acc1_0;
-                const i32x8 more_5 = (i32x8)(neg_2 > pick_2);
-                const f32x8 pick_10 = select_f32x8(more_5, neg_2, pick_2);
-                const i32x8 pick_11 = select_i32x8(more_5, s_1, pick_3);
-                const i32x8 more_6 = (i32x8)(acc1_1 > pick_4);
-                const f32x8 pick_12 = select_f32x8(more_6, acc1_1, pick_4);
-                const i32x8 pick_13 = select_i32x8(more_6, s_1, pick_5);
-                const f32x8 neg_3 = -acc1_1;
-                const i32x8 more_7 = (i32x8)(neg_3 > pick_6);
-                const f32x8 pick_14 = select_f32x8(more_7, neg_3, pick_6);
-                const i32x8 pick_15 = select_i32x8(more_7, s_1, pick_7);
+                const i32x8 more_1 = (i32x8)(acc1_0 > pick);
+                const f32x8 pick_1 = select_f32x8(more_1, acc1_0, pick);
+                const i32x8 more_2 = (i32x8)(acc2_0 > pick_1);
+                const f32x8 pick_2 = select_f32x8(more_2, acc2_0, pick_1);
+                const i32x8 more_3 = (i32x8)(acc3_0 > pick_2);
+                const f32x8 pick_3 = select_f32x8(more_3, acc3_0, pick_2);
+                const i32x8 more_4 = (i32x8)(acc4_0 > pick_3);
+                carried_8 = select_f32x8(more_4, acc4_0, pick_3);
+                const i32x8 s = splat_i32x8((int32_t)(columns * 5 + 58));
+                const i32x8 s_1 = splat_i32x8((int32_t)(columns * 5 + 57));
                 const i32x8 s_2 = splat_i32x8((int32_t)(columns * 5 + 56));
-                const i32x8 more_8 = (i32x8)(acc2_0 > pick_8);
-                const f32x8 pick_16 = select_f32x8(more_8, acc2_0, pick_8);
-                const i32x8 pick_17 = select_i32x8(more_8, s_2, pick_9);
-                const f32x8 neg_4 = -acc2_0;
-                const i32x8 more_9 = (i32x8)(neg_4 > pick_10);
-                const f32x8 pick_18 = select_f32x8(more_9, neg_4, pick_10);
-                const i32x8 pick_19 = select_i32x8(more_9, s_2, pick_11);
-                const i32x8 more_10 = (i32x8)(acc2_1 > pick_12);
-                const f32x8 pick_20 = select_f32x8(more_10, acc2_1, pick_12);
-                const i32x8 pick_21 = select_i32x8(more_10, s_2, pick_13);
-                const f32x8 neg_5 = -acc2_1;
-                const i32x8 more_11 = (i32x8)(neg_5 > pick_14);
-                const f32x8 pick_22 = select_f32x8(more_11, neg_5, pick_14);
-                const i32x8 pick_23 = select_i32x8(more_11, s_2, pick_15);
-                const i32x8 s_3 = splat_i32x8((int32_t)(columns * 5 + 57));
-                const i32x8 more_12 = (i32x8)(acc3_0 > pick_16);
-                const f32x8 pick_24 = select_f32x8(more_12, acc3_0, pick_16);
-                const i32x8 pick_25 = select_i32x8(more_12, s_3, pick_17);
-                const f32x8 neg_6 = -acc3_0;
-                const i32x8 more_13 = (i32x8)(neg_6 > pick_18);
-                const f32x8 pick_26 = select_f32x8(more_13, neg_6, pick_18);
-                const i32x8 pick_27 = select_i32x8(more_13, s_3, pick_19);
-                const i32x8 more_14 = (i32x8)(acc3_1 > pick_20);
-                const f32x8 pick_28 = select_f32x8(more_14, acc3_1, pick_20);
-                const i32x8 pick_29 = select_i32x8(more_14, s_3, pick_21);
-                const f32x8 neg_7 = -acc3_1;
-                const i32x8 more_15 = (i32x8)(neg_7 > pick_22);
-                const f32x8 pick_30 = select_f32x8(more_15, neg_7, pick_22);
-                const i32x8 pick_31 = select_i32x8(more_15, s_3, pick_23);
-                const i32x8 s_4 = splat_i32x8((int32_t)(columns * 5 + 58));
-                const i32x8 more_16 = (i32x8)(acc4_0 > pick_24);
-                carried_8 = select_f32x8(more_16, acc4_0, pick_24);
-                carried_9 = select_i32x8(more_16, s_4, pick_25);
-                const f32x8 neg_8 = -acc4_0;
-                const i32x8 more_17 = (i32x8)(neg_8 > pick_26);
-                carried_10 = select_f32x8(more_17, neg_8, pick_26);
-                carried_11 = select_i32x8(more_17, s_4, pick_27);
-                const i32x8 more_18 = (i32x8)(acc4_1 > pick_28);
-                carried_12 = select_f32x8(more_18, acc4_1, pick_28);
-                carried_13 = select_i32x8(more_18, s_4, pick_29);
-                const f32x8 neg_9 = -acc4_1;
-                const i32x8 more_19 = (i32x8)(neg_9 > pick_30);
-                carried_14 = select_f32x8(more_19, neg_9, pick_30);
-                carried_15 = select_i32x8(more_19, s_4, pick_31);
+                const i32x8 s_3 = splat_i32x8((int32_t)(columns * 5 + 55));
+                const i32x8 s_4 = splat_i32x8((int32_t)(columns * 5 + 54));
+                const i32x8 pick_4 = select_i32x8(more, s_4, carried_9);
+                const i32x8 pick_5 = select_i32x8(more_1, s_3, pick_4);
+                const i32x8 pick_6 = select_i32x8(more_2, s_2, pick_5);
+                const i32x8 pick_7 = select_i32x8(more_3, s_1, pick_6);
+                carried_9 = select_i32x8(more_4, s, pick_7);
+                const f32x8 neg = -acc4_0;
+                const f32x8 neg_1 = -acc3_0;
+                const f32x8 neg_2 = -acc2_0;
+                const f32x8 neg_3 = -acc1_0;
+                const f32x8 neg_4 = -acc0_0;
+                const i32x8 more_5 = (i32x8)(neg_4 > carried_10);
+                const f32x8 pick_8 = select_f32x8(more_5, neg_4, carried_10);
+                const i32x8 more_6 = (i32x8)(neg_3 > pick_8);
+                const f32x8 pick_9 = select_f32x8(more_6, neg_3, pick_8);
+                const i32x8 more_7 = (i32x8)(neg_2 > pick_9);
+                const f32x8 pick_10 = select_f32x8(more_7, neg_2, pick_9);
+                const i32x8 more_8 = (i32x8)(neg_1 > pick_10);
+                const f32x8 pick_11 = select_f32x8(more_8, neg_1, pick_10);
+                const i32x8 more_9 = (i32x8)(neg > pick_11);
+                carried_10 = select_f32x8(more_9, neg, pick_11);
+                const i32x8 pick_12 = select_i32x8(more_5, s_4, carried_11);
+                const i32x8 pick_13 = select_i32x8(more_6, s_3, pick_12);
+                const i32x8 pick_14 = select_i32x8(more_7, s_2, pick_13);
+                const i32x8 pick_15 = select_i32x8(more_8, s_1, pick_14);
+                carried_11 = select_i32x8(more_9, s, pick_15);
+                const i32x8 more_10 = (i32x8)(acc0_1 > carried_12);
+                const f32x8 pick_16 = select_f32x8(more_10, acc0_1, carried_12);
+                const i32x8 more_11 = (i32x8)(acc1_1 > pick_16);
+                const f32x8 pick_17 = select_f32x8(more_11, acc1_1, pick_16);
+                const i32x8 more_12 = (i32x8)(acc2_1 > pick_17);
+                const f32x8 pick_18 = select_f32x8(more_12, acc2_1, pick_17);
+                const i32x8 more_13 = (i32x8)(acc3_1 > pick_18);
+                const f32x8 pick_19 = select_f32x8(more_13, acc3_1, pick_18);
+                const i32x8 more_14 = (i32x8)(acc4_1 > pick_19);
+                carried_12 = select_f32x8(more_14, acc4_1, pick_19);
+                const i32x8 pick_20 = select_i32x8(more_10, s_4, carried_13);
+                const i32x8 pick_21 = select_i32x8(more_11, s_3, pick_20);
+                const i32x8 pick_22 = select_i32x8(more_12, s_2, pick_21);
+                const i32x8 pick_23 = select_i32x8(more_13, s_1, pick_22);
+                carried_13 = select_i32x8(more_14, s, pick_23);
+                const f32x8 neg_5 = -acc4_1;
+                const f32x8 neg_6 = -acc3_1;
+                const f32x8 neg_7 = -acc2_1;
+                const f32x8 neg_8 = -acc1_1;
+                const f32x8 neg_9 = -acc0_1;
+                const i32x8 more_15 = (i32x8)(neg_9 > carried_14);
+                const f32x8 pick_24 = select_f32x8(more_15, neg_9, carried_14);
+                const i32x8 more_16 = (i32x8)(neg_8 > pick_24);
+                const f32x8 pick_25 = select_f32x8(more_16, neg_8, pick_24);
+                const i32x8 more_17 = (i32x8)(neg_7 > pick_25);
+                const f32x8 pick_26 = select_f32x8(more_17, neg_7, pick_25);
+                const i32x8 more_18 = (i32x8)(neg_6 > pick_26);
+                const f32x8 pick_27 = select_f32x8(more_18, neg_6, pick_26);
+                const i32x8 more_19 = (i32x8)(neg_5 > pick_27);
+                carried_14 = select_f32x8(more_19, neg_5, pick_27);
+                const i32x8 pick_28 = select_i32x8(more_15, s_4, carried_15);
+                const i32x8 pick_29 = select_i32x8(more_16, s_3, pick_28);
+                const i32x8 pick_30 = select_i32x8(more_17, s_2, pick_29);
+                const i32x8 pick_31 = select_i32x8(more_18, s_1, pick_30);
+                carried_15 = select_i32x8(more_19, s, pick_31);
             }
             const i32x8 pick = select_i32x8((i32x8)(carried_10 > carried_8),
                 add_i32x8(carried_11, splat_i32x8(64)), carried_9);
@@ -2143,50 +2141,50 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                     load_f32x8(&q[((batch + head) * 4096 + (int64_t)token) * 64 + d * 8]);
                 const f32x8 v_2 =
                     load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_1) * 64 + d * 8]);
+                const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
                 const f32x8 v_3 =
                     load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_2) * 64 + d * 8]);
                 const f32x8 v_4 =
                     load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_3) * 64 + d * 8]);
+                const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
+                const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
                 const f32x8 v_5 =
                     load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_4) * 64 + d * 8]);
                 const f32x8 v_6 =
                     load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_5) * 64 + d * 8]);
+                const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
                 const f32x8 v_7 =
                     load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_6) * 64 + d * 8]);
                 const f32x8 v_8 =
                     load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_7) * 64 + d * 8]);
-                const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
-                const f32x8 mix_1 = shuffle_high1_f32x8(v_1, v_2);
-                const f32x8 mix_2 = shuffle_low1_f32x8(v_3, v_4);
-                const f32x8 mix_3 = shuffle_high1_f32x8(v_3, v_4);
-                const f32x8 mix_4 = shuffle_low1_f32x8(v_5, v_6);
-                const f32x8 mix_5 = shuffle_high1_f32x8(v_5, v_6);
-                const f32x8 mix_6 = shuffle_low1_f32x8(v_7, v_8);
-                const f32x8 mix_7 = shuffle_high1_f32x8(v_7, v_8);
-                const f32x8 mix_8 = shuffle_low2_f32x8(mix, mix_2);
-                const f32x8 mix_9 = shuffle_high2_f32x8(mix, mix_2);
-                const f32x8 mix_10 = shuffle_low2_f32x8(mix_1, mix_3);
-                const f32x8 mix_11 = shuffle_high2_f32x8(mix_1, mix_3);
-                const f32x8 mix_12 = shuffle_low2_f32x8(mix_4, mix_6);
-                const f32x8 mix_13 = shuffle_high2_f32x8(mix_4, mix_6);
-                const f32x8 mix_14 = shuffle_low2_f32x8(mix_5, mix_7);
-                const f32x8 mix_15 = shuffle_high2_f32x8(mix_5, mix_7);
+                const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
+                const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
+                const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
+                const f32x8 mix_7 = shuffle_high1_f32x8(v_3, v_4);
+                const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
+                const f32x8 mix_9 = shuffle_high1_f32x8(v_5, v_6);
+                const f32x8 mix_10 = shuffle_high1_f32x8(v_7, v_8);
+                const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
+                const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
+                const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
+                const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
+                const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
                 store_f32x8(&query_keys[(o * 64 + d * 8) * 64 + lane * 8],
-                    shuffle_low4_f32x8(mix_8, mix_12));
+                    shuffle_low4_f32x8(mix_2, mix_5));
                 store_f32x8(&query_keys[(o * 64 + d * 8) * 64 + lane * 8 + 64],
-                    shuffle_low4_f32x8(mix_10, mix_14));
+                    shuffle_low4_f32x8(mix_8, mix_11));
                 store_f32x8(&query_keys[(o * 64 + d * 8) * 64 + lane * 8 + 128],
-                    shuffle_low4_f32x8(mix_9, mix_13));
+                    shuffle_low4_f32x8(mix_12, mix_13));
                 store_f32x8(&query_keys[(o * 64 + d * 8) * 64 + lane * 8 + 192],
-                    shuffle_low4_f32x8(mix_11, mix_15));
+                    shuffle_low4_f32x8(mix_14, mix_15));
                 store_f32x8(&query_keys[(o * 64 + d * 8) * 64 + lane * 8 + 256],
-                    shuffle_high4_f32x8(mix_8, mix_12));
+                    shuffle_high4_f32x8(mix_2, mix_5));
                 store_f32x8(&query_keys[(o * 64 + d * 8) * 64 + lane * 8 + 320],
-                    shuffle_high4_f32x8(mix_10, mix_14));
+                    shuffle_high4_f32x8(mix_8, mix_11));
                 store_f32x8(&query_keys[(o * 64 + d * 8) * 64 + lane * 8 + 384],
-                    shuffle_high4_f32x8(mix_9, mix_13));
+                    shuffle_high4_f32x8(mix_12, mix_13));
                 store_f32x8(&query_keys[(o * 64 + d * 8) * 64 + lane * 8 + 448],
-                    shuffle_high4_f32x8(mix_11, mix_15));
+                    shuffle_high4_f32x8(mix_14, mix_15));
             }
         }
         for (int64_t lane = 0; lane < 64; lane++) {
@@ -2210,8 +2208,8 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
         }
     }
     for (int64_t step = 0; step < 8; step++) {
-        const int64_t slot = (step + 1) % 2;
         const int64_t other = (round * 64 + run_1 * 8 + step + 64) % 64;
+        const int64_t slot = (step + 1) % 2;
         for (int64_t lane = 0; lane < 8; lane++) {
             const int32_t token = order[(batch + head) * 4097 + other * 64 + lane * 8];
             const int32_t token_1 = order[(batch + head) * 4097 + other * 64 + lane * 8 + 1];
@@ -2226,50 +2224,50 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                     load_f32x8(&q[((batch + head) * 4096 + (int64_t)token) * 64 + d * 8]);
                 const f32x8 v_2 =
                     load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_1) * 64 + d * 8]);
+                const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
                 const f32x8 v_3 =
                     load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_2) * 64 + d * 8]);
                 const f32x8 v_4 =
                     load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_3) * 64 + d * 8]);
+                const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
+                const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
                 const f32x8 v_5 =
                     load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_4) * 64 + d * 8]);
                 const f32x8 v_6 =
                     load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_5) * 64 + d * 8]);
+                const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
                 const f32x8 v_7 =
                     load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_6) * 64 + d * 8]);
                 const f32x8 v_8 =
                     load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_7) * 64 + d * 8]);
-                const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
-                const f32x8 mix_1 = shuffle_high1_f32x8(v_1, v_2);
-                const f32x8 mix_2 = shuffle_low1_f32x8(v_3, v_4);
-                const f32x8 mix_3 = shuffle_high1_f32x8(v_3, v_4);
-                const f32x8 mix_4 = shuffle_low1_f32x8(v_5, v_6);
-                const f32x8 mix_5 = shuffle_high1_f32x8(v_5, v_6);
-                const f32x8 mix_6 = shuffle_low1_f32x8(v_7, v_8);
-                const f32x8 mix_7 = shuffle_high1_f32x8(v_7, v_8);
-                const f32x8 mix_8 = shuffle_low2_f32x8(mix, mix_2);
-                const f32x8 mix_9 = shuffle_high2_f32x8(mix, mix_2);
-                const f32x8 mix_10 = shuffle_low2_f32x8(mix_1, mix_3);
-                const f32x8 mix_11 = shuffle_high2_f32x8(mix_1, mix_3);
-                const f32x8 mix_12 = shuffle_low2_f32x8(mix_4, mix_6);
-                const f32x8 mix_13 = shuffle_high2_f32x8(mix_4, mix_6);
-                const f32x8 mix_14 = shuffle_low2_f32x8(mix_5, mix_7);
-                const f32x8 mix_15 = shuffle_high2_f32x8(mix_5, mix_7);
+                const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
+                const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
+                const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
+                const f32x8 mix_7 = shuffle_high1_f32x8(v_3, v_4);
+                const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
+                const f32x8 mix_9 = shuffle_high1_f32x8(v_5, v_6);
+                const f32x8 mix_10 = shuffle_high1_f32x8(v_7, v_8);
+                const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
+                const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
+                const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
+                const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
+                const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
                 store_f32x8(&query_keys[(slot * 64 + d * 8) * 64 + lane * 8],
-                    shuffle_low4_f32x8(mix_8, mix_12));
+                    shuffle_low4_f32x8(mix_2, mix_5));
                 store_f32x8(&query_keys[(slot * 64 + d * 8) * 64 + lane * 8 + 64],
-                    shuffle_low4_f32x8(mix_10, mix_14));
+                    shuffle_low4_f32x8(mix_8, mix_11));
                 store_f32x8(&query_keys[(slot * 64 + d * 8) * 64 + lane * 8 + 128],
-                    shuffle_low4_f32x8(mix_9, mix_13));
+                    shuffle_low4_f32x8(mix_12, mix_13));
                 store_f32x8(&query_keys[(slot * 64 + d * 8) * 64 + lane * 8 + 192],
-                    shuffle_low4_f32x8(mix_11, mix_15));
+                    shuffle_low4_f32x8(mix_14, mix_15));
                 store_f32x8(&query_keys[(slot * 64 + d * 8) * 64 + lane * 8 + 256],
-                    shuffle_high4_f32x8(mix_8, mix_12));
+                    shuffle_high4_f32x8(mix_2, mix_5));
                 store_f32x8(&query_keys[(slot * 64 + d * 8) * 64 + lane * 8 + 320],
-                    shuffle_high4_f32x8(mix_10, mix_14));
+                    shuffle_high4_f32x8(mix_8, mix_11));
                 store_f32x8(&query_keys[(slot * 64 + d * 8) * 64 + lane * 8 + 384],
-                    shuffle_high4_f32x8(mix_9, mix_13));
+                    shuffle_high4_f32x8(mix_12, mix_13));
                 store_f32x8(&query_keys[(slot * 64 + d * 8) * 64 + lane * 8 + 448],
-                    shuffle_high4_f32x8(mix_11, mix_15));
+                    shuffle_high4_f32x8(mix_14, mix_15));
             }
         }
         for (int64_t lane = 0; lane < 64; lane++) {
@@ -2314,12 +2312,12 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                     f32x8 acc5_0 = splat_f32x8(0.0f);
                     f32x8 acc5_1 = splat_f32x8(0.0f);
                     for (int64_t k = 0; k < 64; k++) {
+                        const f32x8 s = splat_f32x8(query_keys[(slot_1 * 64 + k) * 64 + keys * 6]);
                         const f32x8 v_1 =
                             load_f32x8(&query_keys[(slot * 64 + k) * 64 + panel * 16]);
+                        acc0_0 = fma_f32x8(s, v_1, acc0_0);
                         const f32x8 v_2 =
                             load_f32x8(&query_keys[(slot * 64 + k) * 64 + panel * 16 + 8]);
-                        const f32x8 s = splat_f32x8(query_keys[(slot_1 * 64 + k) * 64 + keys * 6]);
-                        acc0_0 = fma_f32x8(s, v_1, acc0_0);
                         acc0_1 = fma_f32x8(s, v_2, acc0_1);
                         const f32x8 s_1 =
                             splat_f32x8(query_keys[(slot_1 * 64 + k) * 64 + keys * 6 + 1]);
@@ -2342,70 +2340,70 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
                         acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                     }
-                    const f32x8 s = splat_f32x8(key_scale[slot_1 * 64 + keys * 6]);
-                    const i32x8 s_1 = splat_i32x8(key_pos[slot_1 * 64 + keys * 6]);
-                    const i32x8 less = (i32x8)(s_1 < splat_i32x8(1073741824));
-                    const f32x8 pick = select_f32x8(less & (i32x8)(s_1 != query), acc0_0 * s,
+                    const i32x8 s = splat_i32x8(key_pos[slot_1 * 64 + keys * 6]);
+                    const i32x8 less = (i32x8)(s < splat_i32x8(1073741824));
+                    const f32x8 s_1 = splat_f32x8(key_scale[slot_1 * 64 + keys * 6]);
+                    const f32x8 pick = select_f32x8(less & (i32x8)(s != query), acc0_0 * s_1,
                         splat_f32x8(-1e+30f));
                     const f32x8 high = max_f32x8(carried, pick);
                     store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16], pick);
-                    const f32x8 pick_1 = select_f32x8(less & (i32x8)(s_1 != query_1), acc0_1 * s,
+                    const f32x8 pick_1 = select_f32x8(less & (i32x8)(s != query_1), acc0_1 * s_1,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_1 = max_f32x8(carried_1, pick_1);
                     store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 8], pick_1);
-                    const f32x8 s_2 = splat_f32x8(key_scale[slot_1 * 64 + keys * 6 + 1]);
-                    const i32x8 s_3 = splat_i32x8(key_pos[slot_1 * 64 + keys * 6 + 1]);
-                    const i32x8 less_1 = (i32x8)(s_3 < splat_i32x8(1073741824));
-                    const f32x8 pick_2 = select_f32x8(less_1 & (i32x8)(s_3 != query), acc1_0 * s_2,
+                    const i32x8 s_2 = splat_i32x8(key_pos[slot_1 * 64 + keys * 6 + 1]);
+                    const i32x8 less_1 = (i32x8)(s_2 < splat_i32x8(1073741824));
+                    const f32x8 s_3 = splat_f32x8(key_scale[slot_1 * 64 + keys * 6 + 1]);
+                    const f32x8 pick_2 = select_f32x8(less_1 & (i32x8)(s_2 != query), acc1_0 * s_3,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_2 = max_f32x8(high, pick_2);
                     store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 16], pick_2);
-                    const f32x8 pick_3 = select_f32x8(less_1 & (i32x8)(s_3 != query_1),
-                        acc1_1 * s_2, splat_f32x8(-1e+30f));
+                    const f32x8 pick_3 = select_f32x8(less_1 & (i32x8)(s_2 != query_1),
+                        acc1_1 * s_3, splat_f32x8(-1e+30f));
                     const f32x8 high_3 = max_f32x8(high_1, pick_3);
                     store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 24], pick_3);
-                    const f32x8 s_4 = splat_f32x8(key_scale[slot_1 * 64 + keys * 6 + 2]);
-                    const i32x8 s_5 = splat_i32x8(key_pos[slot_1 * 64 + keys * 6 + 2]);
-                    const i32x8 less_2 = (i32x8)(s_5 < splat_i32x8(1073741824));
-                    const f32x8 pick_4 = select_f32x8(less_2 & (i32x8)(s_5 != query), acc2_0 * s_4,
+                    const i32x8 s_4 = splat_i32x8(key_pos[slot_1 * 64 + keys * 6 + 2]);
+                    const i32x8 less_2 = (i32x8)(s_4 < splat_i32x8(1073741824));
+                    const f32x8 s_5 = splat_f32x8(key_scale[slot_1 * 64 + keys * 6 + 2]);
+                    const f32x8 pick_4 = select_f32x8(less_2 & (i32x8)(s_4 != query), acc2_0 * s_5,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_4 = max_f32x8(high_2, pick_4);
                     store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 32], pick_4);
-                    const f32x8 pick_5 = select_f32x8(less_2 & (i32x8)(s_5 != query_1),
-                        acc2_1 * s_4, splat_f32x8(-1e+30f));
+                    const f32x8 pick_5 = select_f32x8(less_2 & (i32x8)(s_4 != query_1),
+                        acc2_1 * s_5, splat_f32x8(-1e+30f));
                     const f32x8 high_5 = max_f32x8(high_3, pick_5);
                     store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 40], pick_5);
-                    const f32x8 s_6 = splat_f32x8(key_scale[slot_1 * 64 + keys * 6 + 3]);
-                    const i32x8 s_7 = splat_i32x8(key_pos[slot_1 * 64 + keys * 6 + 3]);
-                    const i32x8 less_3 = (i32x8)(s_7 < splat_i32x8(1073741824));
-                    const f32x8 pick_6 = select_f32x8(less_3 & (i32x8)(s_7 != query), acc3_0 * s_6,
+                    const i32x8 s_6 = splat_i32x8(key_pos[slot_1 * 64 + keys * 6 + 3]);
+                    const i32x8 less_3 = (i32x8)(s_6 < splat_i32x8(1073741824));
+                    const f32x8 s_7 = splat_f32x8(key_scale[slot_1 * 64 + keys * 6 + 3]);
+                    const f32x8 pick_6 = select_f32x8(less_3 & (i32x8)(s_6 != query), acc3_0 * s_7,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_6 = max_f32x8(high_4, pick_6);
                     store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 48], pick_6);
-                    const f32x8 pick_7 = select_f32x8(less_3 & (i32x8)(s_7 != query_1),
-                        acc3_1 * s_6, splat_f32x8(-1e+30f));
+                    const f32x8 pick_7 = select_f32x8(less_3 & (i32x8)(s_6 != query_1),
+                        acc3_1 * s_7, splat_f32x8(-1e+30f));
                     const f32x8 high_7 = max_f32x8(high_5, pick_7);
                     store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 56], pick_7);
-                    const f32x8 s_8 = splat_f32x8(key_scale[slot_1 * 64 + keys * 6 + 4]);
-                    const i32x8 s_9 = splat_i32x8(key_pos[slot_1 * 64 + keys * 6 + 4]);
-                    const i32x8 less_4 = (i32x8)(s_9 < splat_i32x8(1073741824));
-                    const f32x8 pick_8 = select_f32x8(less_4 & (i32x8)(s_9 != query), acc4_0 * s_8,
+                    const i32x8 s_8 = splat_i32x8(key_pos[slot_1 * 64 + keys * 6 + 4]);
+                    const i32x8 less_4 = (i32x8)(s_8 < splat_i32x8(1073741824));
+                    const f32x8 s_9 = splat_f32x8(key_scale[slot_1 * 64 + keys * 6 + 4]);
+                    const f32x8 pick_8 = select_f32x8(less_4 & (i32x8)(s_8 != query), acc4_0 * s_9,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_8 = max_f32x8(high_6, pick_8);
                     store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 64], pick_8);
-                    const f32x8 pick_9 = select_f32x8(less_4 & (i32x8)(s_9 != query_1),
-                        acc4_1 * s_8, splat_f32x8(-1e+30f));
+                    const f32x8 pick_9 = select_f32x8(less_4 & (i32x8)(s_8 != query_1),
+                        acc4_1 * s_9, splat_f32x8(-1e+30f));
                     const f32x8 high_9 = max_f32x8(high_7, pick_9);
                     store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 72], pick_9);
-                    const f32x8 s_10 = splat_f32x8(key_scale[slot_1 * 64 + keys * 6 + 5]);
-                    const i32x8 s_11 = splat_i32x8(key_pos[slot_1 * 64 + keys * 6 + 5]);
-                    const i32x8 less_5 = (i32x8)(s_11 < splat_i32x8(1073741824));
-                    const f32x8 pick_10 = select_f32x8(less_5 & (i32x8)(s_11 != query),
-                        acc5_0 * s_10, splat_f32x8(-1e+30f));
+                    const i32x8 s_10 = splat_i32x8(key_pos[slot_1 * 64 + keys * 6 + 5]);
+                    const i32x8 less_5 = (i32x8)(s_10 < splat_i32x8(1073741824));
+                    const f32x8 s_11 = splat_f32x8(key_scale[slot_1 * 64 + keys * 6 + 5]);
+                    const f32x8 pick_10 = select_f32x8(less_5 & (i32x8)(s_10 != query),
+                        acc5_0 * s_11, splat_f32x8(-1e+30f));
                     carried = max_f32x8(high_8, pick_10);
                     store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 80], pick_10);
-                    const f32x8 pick_11 = select_f32x8(less_5 & (i32x8)(s_11 != query_1),
-                        acc5_1 * s_10, splat_f32x8(-1e+30f));
+                    const f32x8 pick_11 = select_f32x8(less_5 & (i32x8)(s_10 != query_1),
+                        acc5_1 * s_11, splat_f32x8(-1e+30f));
                     carried_1 = max_f32x8(high_9, pick_11);
                     store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 88], pick_11);
                 }
@@ -2423,13 +2421,13 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                     f32x8 acc4_0 = splat_f32x8(0.0f);
                     f32x8 acc4_1 = splat_f32x8(0.0f);
                     for (int64_t k = 0; k < 64; k++) {
-                        const f32x8 v_1 =
-                            load_f32x8(&query_keys[(slot * 64 + k) * 64 + panel * 16]);
-                        const f32x8 v_2 =
-                            load_f32x8(&query_keys[(slot * 64 + k) * 64 + panel * 16 + 8]);
                         const f32x8 s =
                             splat_f32x8(query_keys[(slot_1 * 64 + k) * 64 + keys * 5 + 54]);
+                        const f32x8 v_1 =
+                            load_f32x8(&query_keys[(slot * 64 + k) * 64 + panel * 16]);
                         acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                        const f32x8 v_2 =
+                            load_f32x8(&query_keys[(slot * 64 + k) * 64 + panel * 16 + 8]);
                         acc0_1 = fma_f32x8(s, v_2, acc0_1);
                         const f32x8 s_1 =
                             splat_f32x8(query_keys[(slot_1 * 64 + k) * 64 + keys * 5 + 55]);
@@ -2448,59 +2446,59 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                         acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                     }
-                    const f32x8 s = splat_f32x8(key_scale[slot_1 * 64 + keys * 5 + 54]);
-                    const i32x8 s_1 = splat_i32x8(key_pos[slot_1 * 64 + keys * 5 + 54]);
-                    const i32x8 less = (i32x8)(s_1 < splat_i32x8(1073741824));
-                    const f32x8 pick = select_f32x8(less & (i32x8)(s_1 != query), acc0_0 * s,
+                    const i32x8 s = splat_i32x8(key_pos[slot_1 * 64 + keys * 5 + 54]);
+                    const i32x8 less = (i32x8)(s < splat_i32x8(1073741824));
+                    const f32x8 s_1 = splat_f32x8(key_scale[slot_1 * 64 + keys * 5 + 54]);
+                    const f32x8 pick = select_f32x8(less & (i32x8)(s != query), acc0_0 * s_1,
                         splat_f32x8(-1e+30f));
                     const f32x8 high = max_f32x8(carried_2, pick);
                     store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5) * 16 + 864], pick);
-                    const f32x8 pick_1 = select_f32x8(less & (i32x8)(s_1 != query_1), acc0_1 * s,
+                    const f32x8 pick_1 = select_f32x8(less & (i32x8)(s != query_1), acc0_1 * s_1,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_1 = max_f32x8(carried_3, pick_1);
                     store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5) * 16 + 872], pick_1);
-                    const f32x8 s_2 = splat_f32x8(key_scale[slot_1 * 64 + keys * 5 + 55]);
-                    const i32x8 s_3 = splat_i32x8(key_pos[slot_1 * 64 + keys * 5 + 55]);
-                    const i32x8 less_1 = (i32x8)(s_3 < splat_i32x8(1073741824));
-                    const f32x8 pick_2 = select_f32x8(less_1 & (i32x8)(s_3 != query), acc1_0 * s_2,
+                    const i32x8 s_2 = splat_i32x8(key_pos[slot_1 * 64 + keys * 5 + 55]);
+                    const i32x8 less_1 = (i32x8)(s_2 < splat_i32x8(1073741824));
+                    const f32x8 s_3 = splat_f32x8(key_scale[slot_1 * 64 + keys * 5 + 55]);
+                    const f32x8 pick_2 = select_f32x8(less_1 & (i32x8)(s_2 != query), acc1_0 * s_3,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_2 = max_f32x8(high, pick_2);
                     store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5) * 16 + 880], pick_2);
-                    const f32x8 pick_3 = select_f32x8(less_1 & (i32x8)(s_3 != query_1),
-                        acc1_1 * s_2, splat_f32x8(-1e+30f));
+                    const f32x8 pick_3 = select_f32x8(less_1 & (i32x8)(s_2 != query_1),
+                        acc1_1 * s_3, splat_f32x8(-1e+30f));
                     const f32x8 high_3 = max_f32x8(high_1, pick_3);
                     store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5) * 16 + 888], pick_3);
-                    const f32x8 s_4 = splat_f32x8(key_scale[slot_1 * 64 + keys * 5 + 56]);
-                    const i32x8 s_5 = splat_i32x8(key_pos[slot_1 * 64 + keys * 5 + 56]);
-                    const i32x8 less_2 = (i32x8)(s_5 < splat_i32x8(1073741824));
-                    const f32x8 pick_4 = select_f32x8(less_2 & (i32x8)(s_5 != query), acc2_0 * s_4,
+                    const i32x8 s_4 = splat_i32x8(key_pos[slot_1 * 64 + keys * 5 + 56]);
+                    const i32x8 less_2 = (i32x8)(s_4 < splat_i32x8(1073741824));
+                    const f32x8 s_5 = splat_f32x8(key_scale[slot_1 * 64 + keys * 5 + 56]);
+                    const f32x8 pick_4 = select_f32x8(less_2 & (i32x8)(s_4 != query), acc2_0 * s_5,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_4 = max_f32x8(high_2, pick_4);
                     store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5) * 16 + 896], pick_4);
-                    const f32x8 pick_5 = select_f32x8(less_2 & (i32x8)(s_5 != query_1),
-                        acc2_1 * s_4, splat_f32x8(-1e+30f));
+                    const f32x8 pick_5 = select_f32x8(less_2 & (i32x8)(s_4 != query_1),
+                        acc2_1 * s_5, splat_f32x8(-1e+30f));
                     const f32x8 high_5 = max_f32x8(high_3, pick_5);
                     store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5) * 16 + 904], pick_5);
-                    const f32x8 s_6 = splat_f32x8(key_scale[slot_1 * 64 + keys * 5 + 57]);
-                    const i32x8 s_7 = splat_i32x8(key_pos[slot_1 * 64 + keys * 5 + 57]);
-                    const i32x8 less_3 = (i32x8)(s_7 < splat_i32x8(1073741824));
-                    const f32x8 pick_6 = select_f32x8(less_3 & (i32x8)(s_7 != query), acc3_0 * s_6,
+                    const i32x8 s_6 = splat_i32x8(key_pos[slot_1 * 64 + keys * 5 + 57]);
+                    const i32x8 less_3 = (i32x8)(s_6 < splat_i32x8(1073741824));
+                    const f32x8 s_7 = splat_f32x8(key_scale[slot_1 * 64 + keys * 5 + 57]);
+                    const f32x8 pick_6 = select_f32x8(less_3 & (i32x8)(s_6 != query), acc3_0 * s_7,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_6 = max_f32x8(high_4, pick_6);
                     store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5) * 16 + 912], pick_6);
-                    const f32x8 pick_7 = select_f32x8(less_3 & (i32x8)(s_7 != query_1),
-                        acc3_1 * s_6, splat_f32x8(-1e+30f));
+                    const f32x8 pick_7 = select_f32x8(less_3 & (i32x8)(s_6 != query_1),
+                        acc3_1 * s_7, splat_f32x8(-1e+30f));
                     const f32x8 high_7 = max_f32x8(high_5, pick_7);
                     store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5) * 16 + 920], pick_7);
-                    const f32x8 s_8 = splat_f32x8(key_scale[slot_1 * 64 + keys * 5 + 58]);
-                    const i32x8 s_9 = splat_i32x8(key_pos[slot_1 * 64 + keys * 5 + 58]);
-                    const i32x8 less_4 = (i32x8)(s_9 < splat_i32x8(1073741824));
-                    const f32x8 pick_8 = select_f32x8(less_4 & (i32x8)(s_9 != query), acc4_0 * s_8,
+                    const i32x8 s_8 = splat_i32x8(key_pos[slot_1 * 64 + keys * 5 + 58]);
+                    const i32x8 less_4 = (i32x8)(s_8 < splat_i32x8(1073741824));
+                    const f32x8 s_9 = splat_f32x8(key_scale[slot_1 * 64 + keys * 5 + 58]);
+                    const f32x8 pick_8 = select_f32x8(less_4 & (i32x8)(s_8 != query), acc4_0 * s_9,
                         splat_f32x8(-1e+30f));
                     carried_2 = max_f32x8(high_6, pick_8);
                     store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5) * 16 + 928], pick_8);
-                    const f32x8 pick_9 = select_f32x8(less_4 & (i32x8)(s_9 != query_1),
-                        acc4_1 * s_8, splat_f32x8(-1e+30f));
+                    const f32x8 pick_9 = select_f32x8(less_4 & (i32x8)(s_8 != query_1),
+                        acc4_1 * s_9, splat_f32x8(-1e+30f));
                     carried_3 = max_f32x8(high_7, pick_9);
                     store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5) * 16 + 936], pick_9);
                 }
@@ -2515,9 +2513,9 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                 const f32x8 diff = load_f32x8(&lsh_attention_scores[key_1 * 16]) - high;
                 const f32x8 y = exp_f32x8(diff);
                 store_f32x8(&lsh_attention_scores[key_1 * 16], y);
-                sum = sum + y;
                 const f32x8 diff_1 = load_f32x8(&lsh_attention_scores[key_1 * 16 + 8]) - high_1;
                 const f32x8 y_1 = exp_f32x8(diff_1);
+                sum = sum + y;
                 store_f32x8(&lsh_attention_scores[key_1 * 16 + 8], y_1);
                 sum_1 = sum_1 + y_1;
             }
@@ -2581,13 +2579,13 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                     for (int64_t o = 0; o < 2; o++) {
                         const int64_t slot_1 = (step + o) % 2;
                         for (int64_t k = 0; k < 64; k++) {
-                            const f32x8 v_5 =
-                                load_f32x8(&values[(slot_1 * 64 + k) * 64 + column * 16]);
-                            const f32x8 v_6 =
-                                load_f32x8(&values[(slot_1 * 64 + k) * 64 + column * 16 + 8]);
                             const f32x8 s =
                                 splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 6]);
+                            const f32x8 v_5 =
+                                load_f32x8(&values[(slot_1 * 64 + k) * 64 + column * 16]);
                             carried = fma_f32x8(s, v_5, carried);
+                            const f32x8 v_6 =
+                                load_f32x8(&values[(slot_1 * 64 + k) * 64 + column * 16 + 8]);
                             carried_1 = fma_f32x8(s, v_6, carried_1);
                             const f32x8 s_1 =
                                 splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 6 + 1]);
@@ -2611,90 +2609,90 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             carried_11 = fma_f32x8(s_5, v_6, carried_11);
                         }
                     }
-                    const f32x8 s = splat_f32x8(keep[tile * 6]);
-                    const f32x8 s_1 = splat_f32x8(gain[tile * 6]);
+                    const f32x8 s = splat_f32x8(gain[tile * 6]);
                     const int32_t token =
                         lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6];
                     const f32x8 v_5 =
                         load_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column *
                         16]);
+                    const f32x8 s_1 = splat_f32x8(keep[tile * 6]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column * 16],
-                        fma_f32x8(carried, s_1, v_5 * s));
+                        fma_f32x8(carried, s, v_5 * s_1));
                     const f32x8 v_6 =
                         load_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column * 16
                         + 8]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column * 16 +
-                        8], fma_f32x8(carried_1, s_1, v_6 * s));
-                    const f32x8 s_2 = splat_f32x8(keep[tile * 6 + 1]);
-                    const f32x8 s_3 = splat_f32x8(gain[tile * 6 + 1]);
+                        8], fma_f32x8(carried_1, s, v_6 * s_1));
+                    const f32x8 s_2 = splat_f32x8(gain[tile * 6 + 1]);
                     const int32_t token_1 =
                         lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 1];
                     const f32x8 v_7 =
                         load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 + column *
                         16]);
+                    const f32x8 s_3 = splat_f32x8(keep[tile * 6 + 1]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 + column * 16],
-                        fma_f32x8(carried_2, s_3, v_7 * s_2));
+                        fma_f32x8(carried_2, s_2, v_7 * s_3));
                     const f32x8 v_8 =
                         load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 + column *
                         16 + 8]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 + column * 16 +
-                        8], fma_f32x8(carried_3, s_3, v_8 * s_2));
-                    const f32x8 s_4 = splat_f32x8(keep[tile * 6 + 2]);
-                    const f32x8 s_5 = splat_f32x8(gain[tile * 6 + 2]);
+                        8], fma_f32x8(carried_3, s_2, v_8 * s_3));
+                    const f32x8 s_4 = splat_f32x8(gain[tile * 6 + 2]);
                     const int32_t token_2 =
                         lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 2];
                     const f32x8 v_9 =
                         load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 + column *
                         16]);
+                    const f32x8 s_5 = splat_f32x8(keep[tile * 6 + 2]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 + column * 16],
-                        fma_f32x8(carried_4, s_5, v_9 * s_4));
+                        fma_f32x8(carried_4, s_4, v_9 * s_5));
                     const f32x8 v_10 =
                         load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 + column *
                         16 + 8]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 + column * 16 +
-                        8], fma_f32x8(carried_5, s_5, v_10 * s_4));
-                    const f32x8 s_6 = splat_f32x8(keep[tile * 6 + 3]);
-                    const f32x8 s_7 = splat_f32x8(gain[tile * 6 + 3]);
+                        8], fma_f32x8(carried_5, s_4, v_10 * s_5));
+                    const f32x8 s_6 = splat_f32x8(gain[tile * 6 + 3]);
                     const int32_t token_3 =
                         lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 3];
                     const f32x8 v_11 =
                         load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 + column *
                         16]);
+                    const f32x8 s_7 = splat_f32x8(keep[tile * 6 + 3]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 + column * 16],
-                        fma_f32x8(carried_6, s_7, v_11 * s_6));
+                        fma_f32x8(carried_6, s_6, v_11 * s_7));
                     const f32x8 v_12 =
                         load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 + column *
                         16 + 8]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 + column * 16 +
-                        8], fma_f32x8(carried_7, s_7, v_12 * s_6));
-                    const f32x8 s_8 = splat_f32x8(keep[tile * 6 + 4]);
-                    const f32x8 s_9 = splat_f32x8(gain[tile * 6 + 4]);
+                        8], fma_f32x8(carried_7, s_6, v_12 * s_7));
+                    const f32x8 s_8 = splat_f32x8(gain[tile * 6 + 4]);
                     const int32_t token_4 =
                         lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 4];
                     const f32x8 v_13 =
                         load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 + column *
                         16]);
+                    const f32x8 s_9 = splat_f32x8(keep[tile * 6 + 4]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 + column * 16],
-                        fma_f32x8(carried_8, s_9, v_13 * s_8));
+                        fma_f32x8(carried_8, s_8, v_13 * s_9));
                     const f32x8 v_14 =
                         load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 + column *
                         16 + 8]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 + column * 16 +
-                        8], fma_f32x8(carried_9, s_9, v_14 * s_8));
-                    const f32x8 s_10 = splat_f32x8(keep[tile * 6 + 5]);
-                    const f32x8 s_11 = splat_f32x8(gain[tile * 6 + 5]);
+                        8], fma_f32x8(carried_9, s_8, v_14 * s_9));
+                    const f32x8 s_10 = splat_f32x8(gain[tile * 6 + 5]);
                     const int32_t token_5 =
                         lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 5];
                     const f32x8 v_15 =
                         load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) * 64 + column *
                         16]);
+                    const f32x8 s_11 = splat_f32x8(keep[tile * 6 + 5]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) * 64 + column * 16],
-                        fma_f32x8(carried_10, s_11, v_15 * s_10));
+                        fma_f32x8(carried_10, s_10, v_15 * s_11));
                     const f32x8 v_16 =
                         load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) * 64 + column *
                         16 + 8]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) * 64 + column * 16 +
-                        8], fma_f32x8(carried_11, s_11, v_16 * s_10));
+                        8], fma_f32x8(carried_11, s_10, v_16 * s_11));
                 }
                 for (int64_t tile = 0; tile < 2; tile++) {
                     f32x8 carried = splat_f32x8(0.0f);
@@ -2710,13 +2708,13 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                     for (int64_t o = 0; o < 2; o++) {
                         const int64_t slot_1 = (step + o) % 2;
                         for (int64_t k = 0; k < 64; k++) {
-                            const f32x8 v_5 =
-                                load_f32x8(&values[(slot_1 * 64 + k) * 64 + column * 16]);
-                            const f32x8 v_6 =
-                                load_f32x8(&values[(slot_1 * 64 + k) * 64 + column * 16 + 8]);
                             const f32x8 s =
                                 splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 + 6]);
+                            const f32x8 v_5 =
+                                load_f32x8(&values[(slot_1 * 64 + k) * 64 + column * 16]);
                             carried = fma_f32x8(s, v_5, carried);
+                            const f32x8 v_6 =
+                                load_f32x8(&values[(slot_1 * 64 + k) * 64 + column * 16 + 8]);
                             carried_1 = fma_f32x8(s, v_6, carried_1);
                             const f32x8 s_1 =
                                 splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 + 7]);
@@ -2737,76 +2735,76 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             carried_9 = fma_f32x8(s_4, v_6, carried_9);
                         }
                     }
-                    const f32x8 s = splat_f32x8(keep[tile * 5 + 6]);
-                    const f32x8 s_1 = splat_f32x8(gain[tile * 5 + 6]);
+                    const f32x8 s = splat_f32x8(gain[tile * 5 + 6]);
                     const int32_t token =
                         lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 6];
                     const f32x8 v_5 =
                         load_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column *
                         16]);
+                    const f32x8 s_1 = splat_f32x8(keep[tile * 5 + 6]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column * 16],
-                        fma_f32x8(carried, s_1, v_5 * s));
+                        fma_f32x8(carried, s, v_5 * s_1));
                     const f32x8 v_6 =
                         load_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column * 16
                         + 8]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column * 16 +
-                        8], fma_f32x8(carried_1, s_1, v_6 * s));
-                    const f32x8 s_2 = splat_f32x8(keep[tile * 5 + 7]);
-                    const f32x8 s_3 = splat_f32x8(gain[tile * 5 + 7]);
+                        8], fma_f32x8(carried_1, s, v_6 * s_1));
+                    const f32x8 s_2 = splat_f32x8(gain[tile * 5 + 7]);
                     const int32_t token_1 =
                         lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 7];
                     const f32x8 v_7 =
                         load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 + column *
                         16]);
+                    const f32x8 s_3 = splat_f32x8(keep[tile * 5 + 7]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 + column * 16],
-                        fma_f32x8(carried_2, s_3, v_7 * s_2));
+                        fma_f32x8(carried_2, s_2, v_7 * s_3));
                     const f32x8 v_8 =
                         load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 + column *
                         16 + 8]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 + column * 16 +
-                        8], fma_f32x8(carried_3, s_3, v_8 * s_2));
-                    const f32x8 s_4 = splat_f32x8(keep[tile * 5 + 8]);
-                    const f32x8 s_5 = splat_f32x8(gain[tile * 5 + 8]);
+                        8], fma_f32x8(carried_3, s_2, v_8 * s_3));
+                    const f32x8 s_4 = splat_f32x8(gain[tile * 5 + 8]);
                     const int32_t token_2 =
                         lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 8];
                     const f32x8 v_9 =
                         load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 + column *
                         16]);
+                    const f32x8 s_5 = splat_f32x8(keep[tile * 5 + 8]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 + column * 16],
-                        fma_f32x8(carried_4, s_5, v_9 * s_4));
+                        fma_f32x8(carried_4, s_4, v_9 * s_5));
                     const f32x8 v_10 =
                         load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 + column *
                         16 + 8]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 + column * 16 +
-                        8], fma_f32x8(carried_5, s_5, v_10 * s_4));
-                    const f32x8 s_6 = splat_f32x8(keep[tile * 5 + 9]);
-                    const f32x8 s_7 = splat_f32x8(gain[tile * 5 + 9]);
+                        8], fma_f32x8(carried_5, s_4, v_10 * s_5));
+                    const f32x8 s_6 = splat_f32x8(gain[tile * 5 + 9]);
                     const int32_t token_3 =
                         lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 9];
                     const f32x8 v_11 =
                         load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 + column *
                         16]);
+                    const f32x8 s_7 = splat_f32x8(keep[tile * 5 + 9]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 + column * 16],
-                        fma_f32x8(carried_6, s_7, v_11 * s_6));
+                        fma_f32x8(carried_6, s_6, v_11 * s_7));
                     const f32x8 v_12 =
                         load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 + column *
                         16 + 8]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 + column * 16 +
-                        8], fma_f32x8(carried_7, s_7, v_12 * s_6));
-                    const f32x8 s_8 = splat_f32x8(keep[tile * 5 + 10]);
-                    const f32x8 s_9 = splat_f32x8(gain[tile * 5 + 10]);
+                        8], fma_f32x8(carried_7, s_6, v_12 * s_7));
+                    const f32x8 s_8 = splat_f32x8(gain[tile * 5 + 10]);
                     const int32_t token_4 =
                         lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 10];
                     const f32x8 v_13 =
                         load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 + column *
                         16]);
+                    const f32x8 s_9 = splat_f32x8(keep[tile * 5 + 10]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 + column * 16],
-                        fma_f32x8(carried_8, s_9, v_13 * s_8));
+                        fma_f32x8(carried_8, s_8, v_13 * s_9));
                     const f32x8 v_14 =
                         load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 + column *
                         16 + 8]);
                     store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 + column * 16 +
-                        8], fma_f32x8(carried_9, s_9, v_14 * s_8));
+                        8], fma_f32x8(carried_9, s_8, v_14 * s_9));
                 }
             }
         }
@@ -2877,14 +2875,14 @@ static void lsh_output(const reformer_call_t *call, unsigned char *scratch, cons
             f32x8 acc5_0 = splat_f32x8(0.0f);
             f32x8 acc5_1 = splat_f32x8(0.0f);
             for (int64_t k = 0; k < 64; k++) {
+                const f32x8 s = splat_f32x8(lsh_output_heads[tile * 6 * 80 + k]);
                 const f32x8 v_1 =
                     load_f32x8(&w_lsh_output[((index * 8 + panel) * 768 + k + group * 64) * 32 + rem
                     * 16]);
+                acc0_0 = fma_f32x8(s, v_1, acc0_0);
                 const f32x8 v_2 =
                     load_f32x8(&w_lsh_output[((index * 8 + panel) * 768 + k + group * 64) * 32 + rem
                     * 16 + 8]);
-                const f32x8 s = splat_f32x8(lsh_output_heads[tile * 6 * 80 + k]);
-                acc0_0 = fma_f32x8(s, v_1, acc0_0);
                 acc0_1 = fma_f32x8(s, v_2, acc0_1);
                 const f32x8 s_1 = splat_f32x8(lsh_output_heads[tile * 6 * 80 + k + 80]);
                 acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
@@ -2963,14 +2961,14 @@ static void lsh_output(const reformer_call_t *call, unsigned char *scratch, cons
             f32x8 acc4_0 = splat_f32x8(0.0f);
             f32x8 acc4_1 = splat_f32x8(0.0f);
             for (int64_t k = 0; k < 64; k++) {
+                const f32x8 s = splat_f32x8(lsh_output_heads[tile * 5 * 80 + k + 4320]);
                 const f32x8 v_1 =
                     load_f32x8(&w_lsh_output[((index * 8 + panel) * 768 + k + group * 64) * 32 + rem
                     * 16]);
+                acc0_0 = fma_f32x8(s, v_1, acc0_0);
                 const f32x8 v_2 =
                     load_f32x8(&w_lsh_output[((index * 8 + panel) * 768 + k + group * 64) * 32 + rem
                     * 16 + 8]);
-                const f32x8 s = splat_f32x8(lsh_output_heads[tile * 5 * 80 + k + 4320]);
-                acc0_0 = fma_f32x8(s, v_1, acc0_0);
                 acc0_1 = fma_f32x8(s, v_2, acc0_1);
                 const f32x8 s_1 = splat_f32x8(lsh_output_heads[tile * 5 * 80 + k + 4400]);
                 acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
@@ -3050,10 +3048,10 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
     float *restrict hidden = (float *)(void *)(scratch + 69632); /* [64][528] */
     /* [6][8][512][32] */
     const float *w_ff_out_weight = (const float *)(const void *)(call->weights + 20684800);
-    /* [6][256] */
-    const float *w_ff_out_bias = (const float *)(const void *)(call->weights + 23830528);
     /* [1][4096][256]: [batch][rows][hidden]: feed-forward stream */
     float *restrict y2 = (float *)(void *)(call->workspace + 4194304);
+    /* [6][256] */
+    const float *w_ff_out_bias = (const float *)(const void *)(call->weights + 23830528);
     /* layer norm of 64 rows of 256 */
     for (int64_t i = 0; i < 64; i++) {
         f32x8 carried = splat_f32x8(0.0f);
@@ -3110,13 +3108,13 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
             f32x8 acc5_0 = splat_f32x8(0.0f);
             f32x8 acc5_1 = splat_f32x8(0.0f);
             for (int64_t k = 0; k < 256; k++) {
+                const f32x8 s = splat_f32x8(feed_forward_x[tile * 6 * 272 + k]);
                 const f32x8 v =
                     load_f32x8(&w_ff_in_weight[((layer * 16 + panel) * 256 + k) * 32 + rem * 16]);
+                acc0_0 = fma_f32x8(s, v, acc0_0);
                 const f32x8 v_1 =
                     load_f32x8(&w_ff_in_weight[((layer * 16 + panel) * 256 + k) * 32 + rem * 16 +
                     8]);
-                const f32x8 s = splat_f32x8(feed_forward_x[tile * 6 * 272 + k]);
-                acc0_0 = fma_f32x8(s, v, acc0_0);
                 acc0_1 = fma_f32x8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat_f32x8(feed_forward_x[tile * 6 * 272 + k + 272]);
                 acc1_0 = fma_f32x8(s_1, v, acc1_0);
@@ -3173,13 +3171,13 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
             f32x8 acc4_0 = splat_f32x8(0.0f);
             f32x8 acc4_1 = splat_f32x8(0.0f);
             for (int64_t k = 0; k < 256; k++) {
+                const f32x8 s = splat_f32x8(feed_forward_x[tile * 5 * 272 + k + 14688]);
                 const f32x8 v =
                     load_f32x8(&w_ff_in_weight[((layer * 16 + panel) * 256 + k) * 32 + rem * 16]);
+                acc0_0 = fma_f32x8(s, v, acc0_0);
                 const f32x8 v_1 =
                     load_f32x8(&w_ff_in_weight[((layer * 16 + panel) * 256 + k) * 32 + rem * 16 +
                     8]);
-                const f32x8 s = splat_f32x8(feed_forward_x[tile * 5 * 272 + k + 14688]);
-                acc0_0 = fma_f32x8(s, v, acc0_0);
                 acc0_1 = fma_f32x8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat_f32x8(feed_forward_x[tile * 5 * 272 + k + 14960]);
                 acc1_0 = fma_f32x8(s_1, v, acc1_0);
@@ -3236,13 +3234,13 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
             f32x8 acc5_0 = splat_f32x8(0.0f);
             f32x8 acc5_1 = splat_f32x8(0.0f);
             for (int64_t k = 0; k < 512; k++) {
+                const f32x8 s = splat_f32x8(hidden[tile * 6 * 528 + k]);
                 const f32x8 v =
                     load_f32x8(&w_ff_out_weight[((layer * 8 + panel) * 512 + k) * 32 + rem * 16]);
+                acc0_0 = fma_f32x8(s, v, acc0_0);
                 const f32x8 v_1 =
                     load_f32x8(&w_ff_out_weight[((layer * 8 + panel) * 512 + k) * 32 + rem * 16 +
                     8]);
-                const f32x8 s = splat_f32x8(hidden[tile * 6 * 528 + k]);
-                acc0_0 = fma_f32x8(s, v, acc0_0);
                 acc0_1 = fma_f32x8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat_f32x8(hidden[tile * 6 * 528 + k + 528]);
                 acc1_0 = fma_f32x8(s_1, v, acc1_0);
@@ -3260,56 +3258,56 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
                 acc5_0 = fma_f32x8(s_5, v, acc5_0);
                 acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
             }
-            const f32x8 v = load_f32x8(&w_ff_out_bias[layer * 256 + column * 16]);
-            const f32x8 v_1 =
+            const f32x8 v =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16]);
+            const f32x8 v_1 = load_f32x8(&w_ff_out_bias[layer * 256 + column * 16]);
             store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16],
-                v_1 + (acc0_0 + v));
+                v + (acc0_0 + v_1));
             const f32x8 v_2 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 256]);
             store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 256],
-                v_2 + (acc1_0 + v));
+                v_2 + (acc1_0 + v_1));
             const f32x8 v_3 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 512]);
             store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 512],
-                v_3 + (acc2_0 + v));
+                v_3 + (acc2_0 + v_1));
             const f32x8 v_4 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 768]);
             store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 768],
-                v_4 + (acc3_0 + v));
+                v_4 + (acc3_0 + v_1));
             const f32x8 v_5 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1024]);
             store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1024],
-                v_5 + (acc4_0 + v));
+                v_5 + (acc4_0 + v_1));
             const f32x8 v_6 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1280]);
             store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1280],
-                v_6 + (acc5_0 + v));
-            const f32x8 v_7 = load_f32x8(&w_ff_out_bias[layer * 256 + column * 16 + 8]);
-            const f32x8 v_8 =
+                v_6 + (acc5_0 + v_1));
+            const f32x8 v_7 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 8]);
+            const f32x8 v_8 = load_f32x8(&w_ff_out_bias[layer * 256 + column * 16 + 8]);
             store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 8],
-                v_8 + (acc0_1 + v_7));
+                v_7 + (acc0_1 + v_8));
             const f32x8 v_9 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 264]);
             store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 264],
-                v_9 + (acc1_1 + v_7));
+                v_9 + (acc1_1 + v_8));
             const f32x8 v_10 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 520]);
             store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 520],
-                v_10 + (acc2_1 + v_7));
+                v_10 + (acc2_1 + v_8));
             const f32x8 v_11 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 776]);
             store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 776],
-                v_11 + (acc3_1 + v_7));
+                v_11 + (acc3_1 + v_8));
             const f32x8 v_12 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1032]);
             store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1032],
-                v_12 + (acc4_1 + v_7));
+                v_12 + (acc4_1 + v_8));
             const f32x8 v_13 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1288]);
             store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1288],
-                v_13 + (acc5_1 + v_7));
+                v_13 + (acc5_1 + v_8));
         }
         for (int64_t tile = 0; tile < 2; tile++) {
             f32x8 acc0_0 = splat_f32x8(0.0f);
@@ -3323,13 +3321,13 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
             f32x8 acc4_0 = splat_f32x8(0.0f);
             f32x8 acc4_1 = splat_f32x8(0.0f);
             for (int64_t k = 0; k < 512; k++) {
+                const f32x8 s = splat_f32x8(hidden[tile * 5 * 528 + k + 28512]);
                 const f32x8 v =
                     load_f32x8(&w_ff_out_weight[((layer * 8 + panel) * 512 + k) * 32 + rem * 16]);
+                acc0_0 = fma_f32x8(s, v, acc0_0);
                 const f32x8 v_1 =
                     load_f32x8(&w_ff_out_weight[((layer * 8 + panel) * 512 + k) * 32 + rem * 16 +
                     8]);
-                const f32x8 s = splat_f32x8(hidden[tile * 5 * 528 + k + 28512]);
-                acc0_0 = fma_f32x8(s, v, acc0_0);
                 acc0_1 = fma_f32x8(s, v_1, acc0_1);
                 const f32x8 s_1 = splat_f32x8(hidden[tile * 5 * 528 + k + 29040]);
                 acc1_0 = fma_f32x8(s_1, v, acc1_0);
@@ -3344,48 +3342,48 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
                 acc4_0 = fma_f32x8(s_4, v, acc4_0);
                 acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
             }
-            const f32x8 v = load_f32x8(&w_ff_out_bias[layer * 256 + column * 16]);
-            const f32x8 v_1 =
+            const f32x8 v =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13824]);
+            const f32x8 v_1 = load_f32x8(&w_ff_out_bias[layer * 256 + column * 16]);
             store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13824],
-                v_1 + (acc0_0 + v));
+                v + (acc0_0 + v_1));
             const f32x8 v_2 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14080]);
             store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14080],
-                v_2 + (acc1_0 + v));
+                v_2 + (acc1_0 + v_1));
             const f32x8 v_3 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14336]);
             store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14336],
-                v_3 + (acc2_0 + v));
+                v_3 + (acc2_0 + v_1));
             const f32x8 v_4 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14592]);
             store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14592],
-                v_4 + (acc3_0 + v));
+                v_4 + (acc3_0 + v_1));
             const f32x8 v_5 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14848]);
             store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14848],
-                v_5 + (acc4_0 + v));
-            const f32x8 v_6 = load_f32x8(&w_ff_out_bias[layer * 256 + column * 16 + 8]);
-            const f32x8 v_7 =
+                v_5 + (acc4_0 + v_1));
+            const f32x8 v_6 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13832]);
+            const f32x8 v_7 = load_f32x8(&w_ff_out_bias[layer * 256 + column * 16 + 8]);
             store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13832],
-                v_7 + (acc0_1 + v_6));
+                v_6 + (acc0_1 + v_7));
             const f32x8 v_8 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14088]);
             store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14088],
-                v_8 + (acc1_1 + v_6));
+                v_8 + (acc1_1 + v_7));
             const f32x8 v_9 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14344]);
             store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14344],
-                v_9 + (acc2_1 + v_6));
+                v_9 + (acc2_1 + v_7));
             const f32x8 v_10 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14600]);
             store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14600],
-                v_10 + (acc3_1 + v_6));
+                v_10 + (acc3_1 + v_7));
             const f32x8 v_11 =
                 load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14856]);
             store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14856],
-                v_11 + (acc4_1 + v_6));
+                v_11 + (acc4_1 + v_7));
         }
     }
 }

@@ -325,6 +325,7 @@ void pass_fold(module_t *m);        /* constants, identities (exact ones only), 
 void pass_cse(module_t *m);         /* equal pure instructions in one block or its ancestors */
 void pass_dce(
     module_t *m); /* unused pure instructions, empty loops, uncalled functions, unused buffers */
+void pass_order(module_t *m); /* text independent of the order of building; numbers values anew */
 void pass_plan_memory(
     module_t *m); /* liveness over the entry → workspace offsets; scratch offsets */
 

@@ -13,6 +13,7 @@ static const struct {
     {"fold", pass_fold, "constants, exact identities, affine indices"},
     {"cse", pass_cse, "equal pure instructions once"},
     {"dce", pass_dce, "what nobody uses goes"},
+    {"order", pass_order, "what is computed stands before what asks for it"},
     {"plan_memory", pass_plan_memory, "offsets of workspace and scratch"},
 };
 enum { PASSES = sizeof passes / sizeof *passes };
