@@ -227,9 +227,9 @@ static void embed_kernel(const reformer_call_t *call, unsigned char *scratch, co
     /* [64][192] */
     const float *w_embed_axis1 = (const float *)(const void *)(call->weights + 348160);
     for (int64_t i = 0; i < 64; i++) {
+        const int32_t id = ids[batch * 4096 + block * 64 + i];
         const int64_t position = block * 64 + i;
         const int64_t axis = position / 64;
-        const int32_t id = ids[batch * 4096 + block * 64 + i];
         for (int64_t v = 0; v < 8; v++) {
             const f32x8 sum = load_f32x8(&w_embed_word[(int64_t)id * 256 + v * 8]) +
                 load_f32x8(&w_embed_axis0[axis * 64 + v * 8]);

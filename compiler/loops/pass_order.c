@@ -112,7 +112,12 @@ static void sort_segment(order_t *o, inst_t **insts, size_t n) {
     for (size_t k = 0; k < n; k++) insts[k] = places[k].inst;
 }
 
+/* Inner blocks first: the order of their uses decides here. */
 static void order_block(order_t *o, block_t *b) {
+    for (size_t k = 0; k < b->n; k++) {
+        if (b->insts[k]->body) order_block(o, b->insts[k]->body);
+        if (b->insts[k]->otherwise) order_block(o, b->insts[k]->otherwise);
+    }
     o->block = b;
     rank_block(o, b);
     size_t from = 0;
@@ -120,10 +125,6 @@ static void order_block(order_t *o, block_t *b) {
         if (k < b->n && !is_anchor(b->insts[k])) continue;
         sort_segment(o, b->insts + from, k - from);
         from = k + 1;
-    }
-    for (size_t k = 0; k < b->n; k++) {
-        if (b->insts[k]->body) order_block(o, b->insts[k]->body);
-        if (b->insts[k]->otherwise) order_block(o, b->insts[k]->otherwise);
     }
 }
 
