@@ -54,13 +54,20 @@ static bool write_files(const files_t *f, diag_t *d) {
 
 typedef enum { OUT_NOTHING, OUT_C, OUT_C_STDOUT, OUT_RIR, OUT_BAD } out_kind_t;
 
+/* model.c includes the runtime's header, and must not find its own in its place. */
+static out_kind_t c_kind(arena_t *a, const char *out, diag_t *d) {
+    if (strcmp(path_stem(a, out), "reformer_rt") != 0) return OUT_C;
+    diag_error(d, IN_FILE(out), "its header would stand before the runtime's own reformer_rt.h");
+    return OUT_BAD;
+}
+
 static out_kind_t out_kind(const options_t *o, diag_t *d) {
     static const char *const llvm_suffixes[] = {".ll", ".s", ".o", ".so", ".bc"};
     const char *out = o->text[OPT_OUTPUT];
     if (!out) return OUT_NOTHING;
     if (strcmp(out, "-") == 0) return OUT_C_STDOUT;
     const char *suffix = path_suffix(out);
-    if (strcmp(suffix, ".c") == 0) return OUT_C;
+    if (strcmp(suffix, ".c") == 0) return c_kind(o->arena, out, d);
     if (strcmp(suffix, ".rir") == 0) return OUT_RIR;
     for (size_t i = 0; i < sizeof llvm_suffixes / sizeof llvm_suffixes[0]; i++) {
         if (strcmp(suffix, llvm_suffixes[i]) != 0) continue;

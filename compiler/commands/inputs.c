@@ -317,21 +317,36 @@ static bool read_layer_buckets(const reader_t *r, const plan_t *p, int layer, in
     return st_to_i32(t, out, r->path, r->d) && check_buckets(r, t, out, n);
 }
 
-/* Every name in the file is layers.N.buckets of an LSH layer. */
+/* "layers.….buckets" */
+static bool names_buckets(const char *name) {
+    size_t n = strlen(name);
+    return n > 15 && strncmp(name, "layers.", 7) == 0 && strcmp(name + n - 8, ".buckets") == 0;
+}
+
+static bool names_lsh_layer(const reader_t *r, const char *name) {
+    char *end;
+    long layer = strtol(name + 7, &end, 10);
+    return layer >= 0 && layer < r->spec->n_layers && r->spec->attn_layers[layer] == LAYER_LSH &&
+           strcmp(name, arena_printf(r->arena, "layers.%ld.buckets", layer)) == 0;
+}
+
+static bool not_buckets(const reader_t *r, const char *name) {
+    diag_error(r->d, IN_FILE(r->path), "%s: not layers.N.buckets of an LSH layer of this model",
+               name);
+    return false;
+}
+
+/* Buckets are those of LSH layers. What else `run --dump-activations` writes may stand beside them,
+ * so that the outputs of one run impose their buckets on the next; a file without any is a mistake. */
 static bool check_bucket_names(const reader_t *r) {
+    size_t found = 0;
     for (size_t i = 0; i < st_count(r->file); i++) {
         const char *name = st_at(r->file, i)->name;
-        char *end;
-        long layer = strncmp(name, "layers.", 7) == 0 ? strtol(name + 7, &end, 10) : -1;
-        bool ok = layer >= 0 && layer < r->spec->n_layers &&
-                  r->spec->attn_layers[layer] == LAYER_LSH &&
-                  strcmp(name, arena_printf(r->arena, "layers.%ld.buckets", layer)) == 0;
-        if (ok) continue;
-        diag_error(r->d, IN_FILE(r->path), "%s: not layers.N.buckets of an LSH layer of this model",
-                   name);
-        return false;
+        if (!names_buckets(name)) continue;
+        if (!names_lsh_layer(r, name)) return not_buckets(r, name);
+        found++;
     }
-    return true;
+    return found > 0 || st_count(r->file) == 0 || not_buckets(r, st_at(r->file, 0)->name);
 }
 
 static bool read_all_buckets(const reader_t *r, const plan_t *p, int64_t padded) {

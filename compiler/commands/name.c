@@ -33,24 +33,25 @@ const char *replace_suffix(arena_t *a, const char *path, const char *suffix) {
     return arena_printf(a, "%.*s%s", (int)n, path, suffix);
 }
 
-/* PREFIX_t would be a type of the C library. */
-static const char *const library_types[] = {"clock",   "cnd",        "constraint_handler",
-                                            "div",     "double",     "fenv",
-                                            "fexcept", "float",      "fpos",
-                                            "imaxdiv", "ldiv",       "lldiv",
-                                            "mbstate", "max_align",  "mtx",
-                                            "nullptr", "once_flag",  "ptrdiff",
-                                            "rsize",   "sig_atomic", "size",
-                                            "ssize",   "thrd",       "time",
-                                            "tss",     "wchar",      "wctrans",
-                                            "wctype",  "wint"};
+/* PREFIX_t would be a type of the C library, of <sys/types.h> (which <stdlib.h>, and so
+ * <immintrin.h>, brings) or of C++. */
+static const char library_types[] =
+    " blkcnt blkcnt64 blksize caddr char16 char32 char8 clock clockid cnd constraint_handler"
+    " daddr dev div double fenv fexcept float fpos fsblkcnt fsblkcnt64 fsfilcnt fsfilcnt64"
+    " fsid gid id imaxdiv ino ino64 key ldiv lldiv locale loff max_align mbstate mode mtx"
+    " nlink nullptr off off64 once_flag pid pthread pthread_attr pthread_barrier"
+    " pthread_barrierattr pthread_cond pthread_condattr pthread_key pthread_mutex"
+    " pthread_mutexattr pthread_once pthread_rwlock pthread_rwlockattr pthread_spinlock"
+    " ptrdiff quad register rsize sig_atomic sigset size ssize suseconds thrd time timer tss"
+    " u_char u_int u_int16 u_int32 u_int64 u_int8 u_long u_quad u_short uid useconds wchar"
+    " wctrans wctype wint ";
 
-static bool listed(const char *word, const char *const *list, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(word, list[i]) == 0) return true;
+static bool is_library_type(const char *name) {
+    size_t n = strlen(name);
+    for (const char *p = library_types; (p = strstr(p, name)); p++)
+        if (p[-1] == ' ' && p[n] == ' ') return true;
     return false;
 }
-#define LISTED(word, list) listed((word), (list), sizeof(list) / sizeof(list)[0])
 
 /* int8, uint_least16, intptr …: PREFIX_t is a type of <stdint.h>. */
 static bool is_integer_type(const char *name) {
@@ -64,7 +65,7 @@ static bool is_integer_type(const char *name) {
 /* The runtime's own names are reformer_*; a model of that prefix would redefine them. */
 static bool clashes(const char *name) {
     return strcmp(name, "reformer") == 0 || strncmp(name, "reformer_", 9) == 0 ||
-           LISTED(name, library_types) || is_integer_type(name);
+           is_library_type(name) || is_integer_type(name);
 }
 
 const char *prefix_from_path(arena_t *a, const char *path) {

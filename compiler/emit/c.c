@@ -11,8 +11,12 @@
 /* ---- opening ------------------------------------------------------------------------------------------- */
 
 const char *spec_name(const emitter_t *c) {
-    const char *path = c->plan->spec->path, *slash = path ? strrchr(path, '/') : NULL;
-    return path ? c_comment(c->arena, slash ? slash + 1 : path) : "a spec";
+    const char *path = c->plan->spec->path;
+    if (!path) return "a spec";
+    size_t end = strlen(path);
+    while (end > 1 && path[end - 1] == '/') end--; /* a folder, written 'model/' */
+    const char *whole = arena_strndup(c->arena, path, end), *slash = strrchr(whole, '/');
+    return c_comment(c->arena, slash && slash[1] ? slash + 1 : whole);
 }
 
 static const char *source_name(emitter_t *c) {

@@ -70,6 +70,7 @@ buckets() { # NAME CODE PATTERN TENSORS…
 }
 buckets buckets 0 '' 'layers.1.buckets:I32:1,2,1,64=3*'
 buckets buckets-none 0 ''
+buckets buckets-of-a-dump 0 '' 'layers.1.buckets:I32:1,2,1,64=3*' 'layers.1.y1:F32:1,64,4=0*' 'logits:F32:1,64,4=0*'
 buckets buckets-range 1 'layers.1.buckets\[0\]\[0\]\[0\]\[0\] = 4: round 0 has buckets 0 … 3' 'layers.1.buckets:I32:1,2,1,64=4*'
 buckets buckets-negative 1 'layers.1.buckets\[0\]\[0\]\[0\]\[0\] = -1' 'layers.1.buckets:I32:1,2,1,64=-1*'
 buckets buckets-shape 1 'layers.0.buckets: shape \[1, 2, 64\]; \[1, 2, 1, 64\]' 'layers.0.buckets:I32:1,2,64=1*'

@@ -15,6 +15,8 @@ present seven.weights
 check stdin 0 - sh -c "\"$r\" - -o fromstdin.c <\"$model/config.json\""
 present fromstdin.c
 mkdir sub
+check slash 0 - "$r" "$model/" -o slash.c
+grep -q 'model of a_clm_lsh_1hash as C' slash.c || fail 'the folder has no name in the opening'
 check folder 0 - "$r" "$model" -o sub/inner.c
 present sub/inner.c sub/inner.h sub/inner.weights
 grep -q '"inner.h"' sub/inner.c || fail 'the source includes its header by another name'
@@ -36,6 +38,7 @@ prefix 524k.c m_524k
 prefix int.c m_int
 prefix class.c m_class
 prefix size.c m_size
+prefix mode.c m_mode
 prefix uint8.c m_uint8
 prefix reformer.c m_reformer
 prefix _.c model
@@ -44,6 +47,8 @@ grep -q 'shakespeare_forward(' named.h || fail 'compile.name is not the prefix'
 check bad-name 1 'compile.name' "$r" "$model/config.json" -o named.c --set 'compile.name="a; int b"'
 check keyword-name 1 'compile.name' "$r" "$model/config.json" -o named.c --set compile.name=while
 check runtime-name 1 'clashes' "$r" "$model/config.json" -o named.c --set compile.name=reformer
+check runtime-header 1 "runtime's own" "$r" "$model/config.json" -o reformer_rt.c $set_length
+absent reformer_rt.h
 
 # stdout
 check stdout 0 - "$r" "$model/config.json" -o - $set_length
