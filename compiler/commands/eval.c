@@ -157,7 +157,7 @@ static bool eval_session(session_t *s, tokens_t *t) {
     if (!session_plan(s, &want) || !session_open(s)) return false;
     score_t sc = {.window = window_length(s->plan), .batch = s->plan->batch};
     fprintf(stderr, "%lld tokens in windows of %lld; back end %s, target %s, %d thread%s\n",
-            (long long)t->n, (long long)sc.window, session_backend_name(o),
+            (long long)t->n, (long long)sc.window, backend_names[o->backend],
             s->plan->targets[0]->name, s->threads, s->threads == 1 ? "" : "s");
     return score_all(s, &sc, t) && print_score(&sc, s->d);
 }

@@ -72,22 +72,16 @@ static void set_seed(options_t *o, const char *text, diag_t *d) {
 }
 
 static void set_backend(options_t *o, const char *text, diag_t *d) {
-    static const char *const names[] = {[BACKEND_C] = "c",
-                                        [BACKEND_REFERENCE] = "reference",
-                                        [BACKEND_INTERPRETER] = "interpreter"};
-    enum { N = sizeof names / sizeof names[0] };
-    for (int i = 0; i < N; i++) {
-        if (strcmp(text, names[i]) != 0) continue;
+    for (int i = 0; i < BACKEND_COUNT; i++) {
+        if (strcmp(text, backend_names[i]) != 0) continue;
         o->backend = (backend_t)i;
+        if (backend_is_built_in(o->backend)) return;
+        diag_error(d, IN_FILE("--backend"), "%s is not built in: this build has no LLVM", text);
+        diag_hint(d, "%s, or take --backend c", LLVM_MISSING);
         return;
     }
-    if (strcmp(text, "jit") == 0) {
-        diag_error(d, IN_FILE("--backend"), "jit is not built in: this build has no LLVM");
-        diag_hint(d, "--backend c compiles with your C compiler and caches the result");
-        return;
-    }
-    diag_error(d, IN_FILE("--backend"), "'%s' is not one of c, reference, interpreter", text);
-    const char *near = did_you_mean(text, names, N);
+    diag_error(d, IN_FILE("--backend"), "'%s' is not one of jit, c, reference, interpreter", text);
+    const char *near = did_you_mean(text, backend_names, BACKEND_COUNT);
     if (near) diag_hint(d, "did you mean '%s'?", near);
 }
 
@@ -217,7 +211,9 @@ static int take_operands(options_t *o, int argc, char **argv) {
 }
 
 int options_parse(arena_t *a, int argc, char **argv, options_t *o, diag_t *d) {
-    *o = (options_t){.arena = a, .command = argc > 1 ? command_find(argv[1]) : NULL};
+    *o = (options_t){.arena = a,
+                     .command = argc > 1 ? command_find(argv[1]) : NULL,
+                     .backend = backend_default()};
     if (o->command) {
         argc--;
         argv++;

@@ -32,13 +32,6 @@ int session_threads(const options_t *o) {
     return n < 1 ? 1 : n > MAX_THREADS ? MAX_THREADS : n;
 }
 
-const char *session_backend_name(const options_t *o) {
-    static const char *const names[] = {[BACKEND_C] = "c",
-                                        [BACKEND_REFERENCE] = "reference",
-                                        [BACKEND_INTERPRETER] = "interpreter"};
-    return names[o->backend];
-}
-
 bool checked_product(const int64_t *factor, int n, size_t element, size_t *bytes) {
     size_t product = element;
     for (int i = 0; i < n; i++)
@@ -177,11 +170,13 @@ bool session_weights(session_t *s) {
 bool session_open(session_t *s) {
     if (s->o->backend != BACKEND_REFERENCE && !session_lower(s)) return false;
     if (!session_weights(s)) return false;
-    exec_options_t eo = {
-        .backend = s->o->backend, .cc = s->o->text[OPT_CC], .passes = pass_options_of(s->o)};
-    s->exec = exec_open(s->plan, s->store, &eo, s->d);
-    if (!s->exec) return false;
     s->pool = pool_new(s->threads);
     s->threads = pool_threads(s->pool);
-    return true;
+    exec_options_t eo = {.backend = s->o->backend,
+                         .cc = s->o->text[OPT_CC],
+                         .pool = s->pool,
+                         .time = s->o->given[OPT_TIME_PASSES],
+                         .passes = pass_options_of(s->o)};
+    s->exec = exec_open(s->plan, s->store, &eo, s->d);
+    return s->exec != NULL;
 }

@@ -6,7 +6,7 @@
 #define REFORMERC_COMMANDS_SESSION_H
 
 #include "commands/options.h"
-#include "commands/pool.h"
+#include "exec/pool.h"
 
 typedef struct {
     const options_t *o;
@@ -42,7 +42,6 @@ bool session_open(session_t *s); /* lowers (unless the reference runs), loads we
 
 /* Workers: --threads, else every core that this process may run on. */
 int session_threads(const options_t *o);
-const char *session_backend_name(const options_t *o);
 
 /* The best target of this CPU, what "native" means. */
 const target_t *native_target(void);

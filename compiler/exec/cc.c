@@ -1,11 +1,9 @@
-/* The compile cache of cc.h.
+/* Compiling and loading of cc.h.
  *
- * An entry is DIR/<hash>.so, where the hash covers everything the code depends on: source and header,
- * the runtime's header, compiler (words and what `--version` says) and flags. It ends with a seal (size
- * and checksum of what precedes), since loading a truncated library would end the process. Entries are
- * made in a private folder beside them and renamed, so that processes may share a cache.
- * DIR is $REFORMERC_CACHE, else $XDG_CACHE_HOME/reformerc, else ~/.cache/reformerc; where none can be
- * written, a private temporary folder that is removed after loading.
+ * An entry of the compile cache is a shared library; its key covers everything the code depends on:
+ * source and header, the runtime's header, compiler (words and what `--version` says) and flags. It is
+ * made in a private folder beside the entries, and where no cache can be written, in a private temporary
+ * folder that is removed after loading.
  *
  * Models call the runtime; in here they call this process's one, through pointers that a second small
  * source file (linkage) holds. So a library needs nothing at link time and shares our workers. */
@@ -13,22 +11,18 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "exec/cache.h"
 #include "support/file.h"
-#include "support/hash.h"
 #include "support/install.h"
-
-extern char **environ;
+#include "support/process.h"
 
 static const char *const flags[] = {"-O2", "-std=c11", "-fPIC", "-shared"};
-enum { N_FLAGS = sizeof flags / sizeof *flags, MAX_WORDS = 64, ERROR_LINES = 12 };
+enum { N_FLAGS = sizeof flags / sizeof *flags, MAX_WORDS = 64 };
 
 /* ---- linkage ----------------------------------------------------------------------------------------- */
 
@@ -95,7 +89,7 @@ typedef struct {
     const char *words[MAX_WORDS]; /* the compiler */
     int n_words;
     sbuf_t source, header;
-    char key[40];
+    cache_key_t key;
     bool temporary; /* the folder is ours alone and goes when we have loaded */
     const char *dir;
 } job_t;
@@ -113,87 +107,11 @@ static bool split_words(job_t *j, const char *cc) {
     return j->n_words > 0;
 }
 
-/* ---- processes ------------------------------------------------------------------------------------------ */
-
-static bool read_all(int fd, sbuf_t *out) {
-    char chunk[4096];
-    for (;;) {
-        ssize_t n = read(fd, chunk, sizeof chunk);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return n == 0;
-        sbuf_write(out, chunk, (size_t)n);
-    }
-}
-
-static int spawn(char *const *argv, int out, pid_t *pid) {
-    posix_spawn_file_actions_t fa;
-    int e = posix_spawn_file_actions_init(&fa);
-    if (e) return e;
-    e = posix_spawn_file_actions_addopen(&fa, 0, "/dev/null", O_RDONLY, 0);
-    if (!e) e = posix_spawn_file_actions_adddup2(&fa, out, 1);
-    if (!e) e = posix_spawn_file_actions_adddup2(&fa, out, 2);
-    if (!e) e = posix_spawnp(pid, argv[0], &fa, NULL, argv, environ);
-    posix_spawn_file_actions_destroy(&fa);
-    return e;
-}
-
-/* Runs a program; what it prints goes to `said`. Returns 0, or an errno; *status as of waitpid. */
-static int run(const char *const *argv, sbuf_t *said, int *status) {
-    int fd[2];
-    if (pipe(fd) != 0) return errno;
-    fcntl(fd[0], F_SETFD, FD_CLOEXEC);
-    fcntl(fd[1], F_SETFD, FD_CLOEXEC);
-    pid_t pid;
-    int e = spawn((char *const *)argv, fd[1], &pid);
-    close(fd[1]);
-    if (!e && !read_all(fd[0], said)) e = EIO;
-    close(fd[0]);
-    if (e) return e;
-    while (waitpid(pid, status, 0) < 0)
-        if (errno != EINTR) return errno;
-    return 0;
-}
-
-static const char *command_text(job_t *j, const char *const *argv) {
-    const char *text = "";
-    for (int k = 0; argv[k]; k++)
-        text = arena_printf(j->arena, "%s%s%s", text, k ? " " : "", argv[k]);
-    return text;
-}
-
-/* The first lines of what the compiler said, indented. */
-static const char *first_lines(job_t *j, const char *said) {
-    const char *text = "";
-    for (int k = 0; k < ERROR_LINES && *said; k++) {
-        size_t n = strcspn(said, "\n");
-        text = arena_printf(j->arena, "%s\n    %.*s", text, (int)n, said);
-        said += n + (said[n] != 0);
-    }
-    return *said ? arena_printf(j->arena, "%s\n    …", text) : text;
-}
-
-static bool run_checked(job_t *j, const char *const *argv, sbuf_t *said) {
-    int status = 0, e = run(argv, said, &status);
-    if (e) {
-        diag_error(j->d, NOWHERE, "cannot run the C compiler '%s': %s", argv[0], strerror(e));
-        diag_hint(j->d, "--cc PROG, or the variable CC, names another one");
-        return false;
-    }
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;
-    diag_error(j->d, NOWHERE, "the C compiler failed: %s%s", command_text(j, argv),
-               first_lines(j, said->data ? said->data : ""));
-    return false;
-}
-
 /* ---- the key -------------------------------------------------------------------------------------------- */
 
-static void hash_text(uint64_t h[2], const char *text, size_t n) {
-    h[0] = hash64(hash64(h[0], &n, sizeof n), text, n);
-    h[1] = hash64(hash64(h[1], text, n), &n, sizeof n);
-}
-
-static void hash_string(uint64_t h[2], const char *s) {
-    hash_text(h, s, strlen(s));
+static bool run_compiler(job_t *j, const char *const *argv, sbuf_t *said) {
+    return process_must(j->arena, argv, "the C compiler",
+                        "--cc PROG, or the variable CC, names another one", said, j->d);
 }
 
 static bool make_key(job_t *j) {
@@ -204,18 +122,16 @@ static bool make_key(job_t *j) {
     size_t n = 0;
     char *runtime =
         file_read(arena_printf(j->arena, "%s/reformer_rt.h", j->install.include), 0, &n, j->d);
-    bool ok = runtime && run_checked(j, argv, &version);
+    bool ok = runtime && run_compiler(j, argv, &version);
     if (ok) {
-        uint64_t h[2] = {HASH64_INIT, ~HASH64_INIT};
-        for (int k = 0; k < j->n_words; k++) hash_string(h, j->words[k]);
-        for (int k = 0; k < N_FLAGS; k++) hash_string(h, flags[k]);
-        hash_text(h, version.data ? version.data : "", version.size);
-        hash_text(h, runtime, n);
-        hash_text(h, j->source.data, j->source.size);
-        hash_text(h, j->header.data, j->header.size);
-        hash_string(h, linkage_source);
-        snprintf(j->key, sizeof j->key, "%016llx%016llx", (unsigned long long)h[0],
-                 (unsigned long long)h[1]);
+        j->key = cache_key();
+        for (int k = 0; k < j->n_words; k++) cache_key_text(&j->key, j->words[k]);
+        for (int k = 0; k < N_FLAGS; k++) cache_key_text(&j->key, flags[k]);
+        cache_key_add(&j->key, version.data ? version.data : "", version.size);
+        cache_key_add(&j->key, runtime, n);
+        cache_key_add(&j->key, j->source.data, j->source.size);
+        cache_key_add(&j->key, j->header.data, j->header.size);
+        cache_key_text(&j->key, linkage_source);
     }
     free(runtime);
     sbuf_free(&version);
@@ -224,24 +140,11 @@ static bool make_key(job_t *j) {
 
 /* ---- folders --------------------------------------------------------------------------------------------- */
 
-static const char *variable(const char *name) {
-    const char *s = getenv(name);
-    return s && *s ? s : NULL;
-}
-
-static const char *wanted_folder(job_t *j) {
-    const char *own = variable("REFORMERC_CACHE"), *xdg = variable("XDG_CACHE_HOME");
-    const char *home = variable("HOME");
-    if (own) return own;
-    if (xdg && *xdg == '/') return arena_printf(j->arena, "%s/reformerc", xdg);
-    return home ? arena_printf(j->arena, "%s/.cache/reformerc", home) : NULL;
-}
-
 static bool find_folder(job_t *j) {
-    j->dir = wanted_folder(j);
-    if (j->dir && make_directories(j->dir) && access(j->dir, R_OK | W_OK | X_OK) == 0) return true;
-    const char *tmp = variable("TMPDIR");
-    char *dir = arena_printf(j->arena, "%s/reformerc-XXXXXX", tmp ? tmp : "/tmp");
+    j->dir = cache_folder(j->arena);
+    if (j->dir) return true;
+    const char *tmp = getenv("TMPDIR");
+    char *dir = arena_printf(j->arena, "%s/reformerc-XXXXXX", tmp && *tmp ? tmp : "/tmp");
     j->temporary = true;
     j->dir = mkdtemp(dir);
     if (!j->dir)
@@ -260,50 +163,6 @@ static void remove_folder(job_t *j, const char *dir) {
 }
 
 /* ---- entries ---------------------------------------------------------------------------------------------- */
-
-typedef struct {
-    char magic[8];
-    uint64_t bytes, checksum;
-} seal_t;
-
-static const char seal_magic[8] = "RFMSEAL\n";
-
-static seal_t seal_for(const void *data, size_t n) {
-    seal_t s = {.bytes = n, .checksum = reformer_checksum(data, n)};
-    memcpy(s.magic, seal_magic, sizeof s.magic);
-    return s;
-}
-
-/* Whole and undamaged? Nothing is said about an entry that is not: it is made again. */
-static bool entry_is_whole(const char *path) {
-    if (!file_exists(path)) return false;
-    diag_t *quiet = diag_new();
-    size_t n = 0;
-    char *data = file_read(path, 0, &n, quiet);
-    bool whole = false;
-    if (data && n > sizeof(seal_t)) {
-        seal_t want = seal_for(data, n - sizeof(seal_t));
-        whole = memcmp(&want, data + n - sizeof want, sizeof want) == 0;
-    }
-    free(data);
-    diag_free(quiet);
-    return whole;
-}
-
-/* Appends the seal and puts the library under its name at once. */
-static bool install_entry(job_t *j, const char *made, const char *path) {
-    size_t n = 0;
-    char *data = file_read(made, 0, &n, j->d);
-    if (!data) return false;
-    seal_t seal = seal_for(data, n);
-    free(data);
-    int fd = open(made, O_WRONLY | O_APPEND | O_CLOEXEC);
-    bool ok = fd >= 0 && write(fd, &seal, sizeof seal) == (ssize_t)sizeof seal;
-    if (fd >= 0) ok = close(fd) == 0 && ok;
-    ok = ok && rename(made, path) == 0;
-    if (!ok) diag_error(j->d, IN_FILE(path), "cannot write compiled code: %s", strerror(errno));
-    return ok;
-}
 
 static bool compile(job_t *j, const char *work, const char *path) {
     arena_t *a = j->arena;
@@ -326,7 +185,7 @@ static bool compile(job_t *j, const char *work, const char *path) {
     argv[n++] = source;
     argv[n++] = linkage;
     sbuf_t said = {0};
-    bool ok = run_checked(j, argv, &said) && install_entry(j, library, path);
+    bool ok = run_compiler(j, argv, &said) && cache_install(library, path, j->d);
     sbuf_free(&said);
     return ok;
 }
@@ -368,8 +227,8 @@ static bool load(job_t *j, const char *path, compiled_t *out) {
 }
 
 static bool load_or_build(job_t *j, compiled_t *out) {
-    const char *path = arena_printf(j->arena, "%s/%s.so", j->dir, j->key);
-    if (entry_is_whole(path) && load(j, path, out)) return true;
+    const char *path = cache_path(j->arena, j->dir, &j->key, ".so");
+    if (cache_is_whole(path) && load(j, path, out)) return true;
     if (!make_entry(j, path)) return false;
     bool ok = load(j, path, out);
     const char *why = ok ? NULL : dlerror();

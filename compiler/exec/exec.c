@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "exec/cc.h"
+#include "exec/jit.h"
 #include "graph/evaluate.h"
 
 enum { ALIGNMENT = 64 };
@@ -16,10 +17,11 @@ struct exec {
     arena_t *arena;
     unsigned char *weights; /* packed */
     size_t bytes;
-    reformer_desc_t desc; /* interpreter: with its variants */
+    reformer_desc_t desc; /* interpreter, jit: with its variants */
     reformer_variant_t *variants;
     compiled_t code;
-    reformer_model_t model; /* c */
+    jit_t *jit;
+    reformer_model_t model; /* c, jit */
     unsigned char *workspace;
     size_t workspace_bytes;
 };
@@ -82,10 +84,14 @@ static bool open_packed(exec_t *e, const exec_options_t *o, diag_t *d) {
     return e->weights != NULL;
 }
 
-static bool open_interpreter(exec_t *e, const exec_options_t *o, diag_t *d) {
-    if (!open_packed(e, o, d)) return false;
+static void describe(exec_t *e) {
     e->variants = ARENA_ARRAY(e->arena, reformer_variant_t, plan_count(e->plan));
     plan_describe(e->plan, &e->desc, e->variants);
+}
+
+static bool open_interpreter(exec_t *e, const exec_options_t *o, diag_t *d) {
+    if (!open_packed(e, o, d)) return false;
+    describe(e);
     return true;
 }
 
@@ -109,12 +115,22 @@ static bool open_c(exec_t *e, const exec_options_t *o, diag_t *d) {
     return fail(d, e->code.bind(&e->model, e->weights, e->bytes));
 }
 
-static size_t c_workspace(const exec_t *e, size_t length, int threads) {
+static size_t bound_workspace(const exec_t *e, size_t length, int threads) {
     return reformer_workspace_bytes(e->model.desc, length, threads);
 }
 
-static bool forward_c(exec_t *e, const reformer_io_t *io, diag_t *d) {
+static bool forward_bound(exec_t *e, const reformer_io_t *io, diag_t *d) {
     return fail(d, reformer_forward(&e->model, io, e->workspace));
+}
+
+/* ---- jit ------------------------------------------------------------------------------------------------ */
+
+static bool open_jit(exec_t *e, const exec_options_t *o, diag_t *d) {
+    if (!e->plan->modules && !plan_lower(e->plan, &o->passes, d)) return false;
+    describe(e);
+    e->jit = jit_open(e->plan, o, e->variants, d);
+    if (!e->jit || !open_packed(e, o, d)) return false;
+    return fail(d, reformer_bind(&e->model, &e->desc, e->weights, e->bytes));
 }
 
 /* ---- all of them ---------------------------------------------------------------------------------------- */
@@ -124,10 +140,24 @@ static const struct {
     bool (*forward)(exec_t *e, const reformer_io_t *io, diag_t *d);
     size_t (*workspace)(const exec_t *e, size_t length, int threads);
 } backends[] = {
-    [BACKEND_C] = {open_c, forward_c, c_workspace},
+    [BACKEND_JIT] = {open_jit, forward_bound, bound_workspace},
+    [BACKEND_C] = {open_c, forward_bound, bound_workspace},
     [BACKEND_REFERENCE] = {open_reference, forward_reference, no_workspace},
     [BACKEND_INTERPRETER] = {open_interpreter, forward_interpreter, interpreter_workspace},
 };
+
+const char *const backend_names[BACKEND_COUNT] = {[BACKEND_JIT] = "jit",
+                                                  [BACKEND_C] = "c",
+                                                  [BACKEND_REFERENCE] = "reference",
+                                                  [BACKEND_INTERPRETER] = "interpreter"};
+
+bool backend_is_built_in(backend_t b) {
+    return b != BACKEND_JIT || llvm_version();
+}
+
+backend_t backend_default(void) {
+    return backend_is_built_in(BACKEND_JIT) ? BACKEND_JIT : BACKEND_C;
+}
 
 exec_t *exec_open(plan_t *p, const store_t *weights, const exec_options_t *o, diag_t *d) {
     exec_t *e = calloc(1, sizeof *e);
@@ -166,6 +196,7 @@ bool exec_forward(exec_t *e, const reformer_io_t *io, diag_t *d) {
 void exec_close(exec_t *e) {
     if (!e) return;
     cc_unload(&e->code);
+    jit_free(e->jit);
     free(e->weights);
     free(e->workspace);
     arena_free(e->arena);

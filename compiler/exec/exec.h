@@ -1,5 +1,6 @@
 /* Executors: a planned model and its weights, ready to run, whatever runs it.
  *
+ * jit          machine code made by LLVM in this process      (exec/jit.c, emit/llvm.h)
  * reference    walks the Graph in double                     (graph/evaluate.c)
  * interpreter  walks the Loops, checking every access        (loops/interpret.c)
  * c            generated C, compiled by the user's compiler into a cache and loaded (exec/cc.c)
@@ -9,15 +10,29 @@
 #define REFORMERC_EXEC_H
 
 #include "emit/emit.h" /* plan_describe: what all of them run by */
+#include "exec/pool.h"
 #include "lower/lower.h"
 #include "reformer_rt.h"
 #include "weights/weights.h"
 
-typedef enum { BACKEND_C, BACKEND_REFERENCE, BACKEND_INTERPRETER } backend_t;
+typedef enum {
+    BACKEND_JIT,
+    BACKEND_C,
+    BACKEND_REFERENCE,
+    BACKEND_INTERPRETER,
+    BACKEND_COUNT
+} backend_t;
+
+extern const char *const backend_names[BACKEND_COUNT]; /* "jit" … as --backend takes them */
+bool backend_is_built_in(backend_t b);                 /* jit: this build has LLVM */
+backend_t backend_default(void);                       /* jit, else c */
 
 typedef struct {
     backend_t backend;
     const char *cc; /* --cc, NULL: $CC, else cc */
+    pool_t *pool;   /* compiles on these workers too; NULL: on this thread */
+    bool time, no_cache,
+        perf_map; /* jit: times to stderr; neither read nor write the cache; names for perf */
     pass_options_t passes;
 } exec_options_t;
 

@@ -88,6 +88,20 @@ void diag_hint(diag_t *d, const char *fmt, ...) {
     va_end(ap);
 }
 
+static void report_text(diag_t *d, const message_t *m, const char *fmt, ...) {
+    va_list ap;
+    va_start(ap, fmt);
+    report(d, m->at, m->is_error, fmt, ap);
+    va_end(ap);
+}
+
+void diag_append(diag_t *d, const diag_t *from) {
+    for (size_t i = 0; i < from->n; i++) {
+        report_text(d, &from->messages[i], "%s", from->messages[i].text);
+        if (from->messages[i].hint) diag_hint(d, "%s", from->messages[i].hint);
+    }
+}
+
 int diag_errors(const diag_t *d) {
     return d->errors;
 }

@@ -35,6 +35,9 @@ void diag_warning(diag_t *d, srcloc_t at, const char *fmt, ...)
 /* Attaches "hint: …" to the message reported last. */
 void diag_hint(diag_t *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* The messages of another one behind ours, e.g. of work that several threads did. */
+void diag_append(diag_t *d, const diag_t *from);
+
 int diag_errors(const diag_t *d); /* how many errors so far */
 /* Prints all messages not yet printed: by file in order of first report, then by line and column. */
 void diag_print(diag_t *d, FILE *out);

@@ -9,7 +9,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "commands/pool.h"
+#include "exec/pool.h"
 
 enum { TASKS = 1000, THREADS = 5 };
 

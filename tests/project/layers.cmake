@@ -11,8 +11,8 @@ set(may_loops    loops/ support/ runtime)
 set(may_lower    lower/ graph/graph.h loops/loops.h spec/ support/ runtime)
 set(may_weights  weights/ graph/graph.h lower/layout.h spec/ support/ runtime)
 set(may_emit     emit/ lower/lower.h lower/layout.h loops/ graph/graph.h spec/spec.h weights/weights.h support/ runtime)
-set(may_exec     exec/ emit/emit.h graph/ lower/ loops/ weights/weights.h spec/ support/ runtime)
-set(may_commands commands/ exec/ emit/emit.h graph/graph.h lower/lower.h lower/layout.h loops/loops.h
+set(may_exec     exec/ emit/emit.h emit/llvm.h graph/ lower/ loops/ weights/weights.h spec/ support/ runtime)
+set(may_commands commands/ exec/ emit/emit.h emit/llvm.h graph/graph.h lower/lower.h lower/layout.h loops/loops.h
                  weights/weights.h spec/spec.h support/ runtime)
 set(may_main.c   commands/ support/)
 set(may_runtime  runtime)
@@ -21,10 +21,10 @@ set(may_runtime  runtime)
 set(homes
   "yaml\\.h|^compiler/spec/"
   "jansson\\.h|^compiler/weights/safetensors\\.c$"
-  "llvm-c/.*|^compiler/emit/"
+  "llvm-c/.*|^compiler/emit/llvm_"
   "omp\\.h|^runtime/parallel\\.c$"
   "dlfcn\\.h|^compiler/exec/"
-  "pthread\\.h|^compiler/commands/pool\\.c$"
+  "pthread\\.h|^compiler/exec/pool\\.c$"
   "getopt\\.h|^compiler/commands/options\\.c$"
   "sys/mman\\.h|^compiler/support/file\\.c$")
 # headers that the runtime must do without: it allocates nothing, prints nothing, has no errno, no libm

@@ -1,4 +1,4 @@
-/* Worker threads of the command line, as the runtime's reformer_pool_t.
+/* Worker threads of this process, as the runtime's reformer_pool_t.
  *
  * Waiting workers look for work for some microseconds, then sleep. OpenMP's default is to spin much
  * longer, which on a machine with other things to do costs far more than waking up: the trained

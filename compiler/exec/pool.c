@@ -3,7 +3,7 @@
  * A job is published by raising `epoch` under the lock; every thread of the pool checks in once per
  * job (`running` counts down), whether it takes part or not, so that the next job finds all of them
  * waiting. */
-#include "commands/pool.h"
+#include "exec/pool.h"
 
 #include <pthread.h>
 #include <sched.h>

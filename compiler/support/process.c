@@ -1,0 +1,82 @@
+/* Processes of process.h, by posix_spawn: no shell ever sees an argument. */
+#include "support/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+enum { ERROR_LINES = 12 };
+
+static bool read_all(int fd, sbuf_t *out) {
+    char chunk[4096];
+    for (;;) {
+        ssize_t n = read(fd, chunk, sizeof chunk);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return n == 0;
+        sbuf_write(out, chunk, (size_t)n);
+    }
+}
+
+static int spawn(char *const *argv, int out, pid_t *pid) {
+    posix_spawn_file_actions_t fa;
+    int e = posix_spawn_file_actions_init(&fa);
+    if (e) return e;
+    e = posix_spawn_file_actions_addopen(&fa, 0, "/dev/null", O_RDONLY, 0);
+    if (!e) e = posix_spawn_file_actions_adddup2(&fa, out, 1);
+    if (!e) e = posix_spawn_file_actions_adddup2(&fa, out, 2);
+    if (!e) e = posix_spawnp(pid, argv[0], &fa, NULL, argv, environ);
+    posix_spawn_file_actions_destroy(&fa);
+    return e;
+}
+
+int process_run(const char *const *argv, sbuf_t *said, int *status) {
+    int fd[2];
+    if (pipe(fd) != 0) return errno;
+    fcntl(fd[0], F_SETFD, FD_CLOEXEC);
+    fcntl(fd[1], F_SETFD, FD_CLOEXEC);
+    pid_t pid;
+    int e = spawn((char *const *)argv, fd[1], &pid);
+    close(fd[1]);
+    if (!e && !read_all(fd[0], said)) e = EIO;
+    close(fd[0]);
+    if (e) return e;
+    while (waitpid(pid, status, 0) < 0)
+        if (errno != EINTR) return errno;
+    return 0;
+}
+
+static const char *command_text(arena_t *a, const char *const *argv) {
+    const char *text = "";
+    for (int k = 0; argv[k]; k++) text = arena_printf(a, "%s%s%s", text, k ? " " : "", argv[k]);
+    return text;
+}
+
+/* Indented. */
+static const char *first_lines(arena_t *a, const char *said) {
+    const char *text = "";
+    for (int k = 0; k < ERROR_LINES && *said; k++) {
+        size_t n = strcspn(said, "\n");
+        text = arena_printf(a, "%s\n    %.*s", text, (int)n, said);
+        said += n + (said[n] != 0);
+    }
+    return *said ? arena_printf(a, "%s\n    …", text) : text;
+}
+
+bool process_must(arena_t *a, const char *const *argv, const char *what, const char *hint,
+                  sbuf_t *said, diag_t *d) {
+    int status = 0, e = process_run(argv, said, &status);
+    if (e) {
+        diag_error(d, NOWHERE, "cannot run %s '%s': %s", what, argv[0], strerror(e));
+        if (hint) diag_hint(d, "%s", hint);
+        return false;
+    }
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;
+    diag_error(d, NOWHERE, "%s failed: %s%s", what, command_text(a, argv),
+               first_lines(a, said->data ? said->data : ""));
+    return false;
+}
