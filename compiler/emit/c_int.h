@@ -87,7 +87,6 @@ const char *c_mask_type(ltype_t t);          /* "__mmask16" */
 void put_prelude(emitter_t *c, sbuf_t *out); /* typedefs and helpers asked for so far */
 void put_target_open(const target_t *t, sbuf_t *out);
 void put_target_close(const target_t *t, sbuf_t *out);
-bool target_is_arm(const target_t *t);
 bool is_helper_name(const char *name); /* "fma_f32x16": a function of a module may not take it */
 
 /* ---- the emitter ------------------------------------------------------------------------------- */

@@ -487,18 +487,8 @@ void put_prelude(emitter_t *c, sbuf_t *out) {
 
 /* ---- regions -------------------------------------------------------------------------------------------- */
 
-/* What C writes for a target, all of it part of what reformer_cpu_supports() asks the CPU for. */
-static const char *const features[T_COUNT] = {
-    [T_X86_64_V3] = "avx2,fma,bmi,bmi2",
-    [T_X86_64_V4] = "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma,bmi,bmi2",
-};
-
-bool target_is_arm(const target_t *t) {
-    return t->id == T_AARCH64;
-}
-
 void put_target_open(const target_t *t, sbuf_t *out) {
-    if (!features[t->id]) return;
+    if (!target_features[t->id]) return;
     sbuf_printf(out,
                 "#ifdef __clang__\n"
                 "#pragma clang attribute push(__attribute__((target( \\\n"
@@ -507,11 +497,11 @@ void put_target_open(const target_t *t, sbuf_t *out) {
                 "#pragma GCC push_options\n"
                 "#pragma GCC target(\"%s\")\n"
                 "#endif\n",
-                features[t->id], features[t->id]);
+                target_features[t->id], target_features[t->id]);
 }
 
 void put_target_close(const target_t *t, sbuf_t *out) {
-    if (!features[t->id]) return;
+    if (!target_features[t->id]) return;
     sbuf_puts(out, "#ifdef __clang__\n#pragma clang attribute pop\n#else\n"
                    "#pragma GCC pop_options\n#endif\n");
 }

@@ -13,12 +13,17 @@ typedef struct {
 } emit_c_options_t;
 void emit_c(const plan_t *p, const emit_c_options_t *o, sbuf_t *source, sbuf_t *header);
 
+/* emit/features.c: "avx2,fma"; NULL: nothing but the architecture's baseline. */
+extern const char *const target_features[T_COUNT];
+bool target_is_arm(const target_t *t);
+
 /* emit/describe.c: the runtime's descriptor of a lowered plan, in memory, with run == NULL; generated
  * code is this in text. `variants` has room for plan_count(p): better targets first, each by
  * ascending max_length. Strings are the plan's. */
 int plan_count(const plan_t *p);
 const module_t *plan_module(const plan_t *p, int variant); /* in the order of `variants` */
 const variant_plan_t *plan_variant(const plan_t *p, int variant);
+void plan_describe_model(const plan_t *p, reformer_desc_t *desc); /* without variants; not lowered */
 void plan_describe(const plan_t *p, reformer_desc_t *desc, reformer_variant_t *variants);
 
 #endif

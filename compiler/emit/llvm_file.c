@@ -1,0 +1,159 @@
+/* model.ll, model.s, model.o: a lowered plan as one LLVM module, with the header that model.c has. Its
+ * only exported symbols are the functions that a product calls; kernels, schedules, tables and the
+ * description are its own. */
+#include <stddef.h>
+#include <string.h>
+
+#include "emit/llvm_int.h"
+
+/* ---- structures of the runtime as constants --------------------------------------------------------- */
+
+/* A pointer inside a structure: where, and what it points to. */
+typedef struct {
+    size_t at;
+    LLVMValueRef to;
+} link_t;
+
+/* The bytes of a C structure with some pointers in it. x86-64 and aarch64 lay structures out alike,
+ * little-endian and 64-bit, so ours is the target's. */
+static LLVMValueRef image(const llvm_emitter_t *e, const void *data, size_t bytes,
+                          const link_t *links, int n) {
+    LLVMValueRef parts[16];
+    unsigned count = 0;
+    size_t done = 0;
+    for (int k = 0; k <= n; k++) {
+        size_t until = k < n ? links[k].at : bytes;
+        if (until > done)
+            parts[count++] = LLVMConstStringInContext(e->context, (const char *)data + done,
+                                                      (unsigned)(until - done), true);
+        if (k < n) parts[count++] = links[k].to;
+        done = until + sizeof(void *);
+    }
+    return LLVMConstStructInContext(e->context, parts, count, true);
+}
+
+static LLVMValueRef constant(llvm_emitter_t *e, const char *name, LLVMValueRef value) {
+    LLVMValueRef g = LLVMAddGlobal(e->module, LLVMTypeOf(value), name);
+    LLVMSetInitializer(g, value);
+    LLVMSetGlobalConstant(g, true);
+    LLVMSetLinkage(g, LLVMInternalLinkage);
+    LLVMSetAlignment(g, _Alignof(reformer_desc_t));
+    return g;
+}
+
+static LLVMValueRef text_constant(llvm_emitter_t *e, const char *name, const char *text) {
+    return constant(e, name,
+                    LLVMConstStringInContext(e->context, text, (unsigned)strlen(text), false));
+}
+
+static LLVMValueRef variants_constant(llvm_emitter_t *e, const reformer_variant_t *v,
+                                      const LLVMValueRef *run, int n) {
+    LLVMValueRef *all = ARENA_ARRAY(e->arena, LLVMValueRef, n);
+    for (int k = 0; k < n; k++) {
+        link_t link = {offsetof(reformer_variant_t, run), run[k]};
+        all[k] = image(e, &v[k], sizeof v[k], &link, 1);
+    }
+    return constant(e, "reformer.variants", LLVMConstArray(LLVMTypeOf(all[0]), all, (unsigned)n));
+}
+
+static LLVMValueRef description_constant(llvm_emitter_t *e, const reformer_desc_t *d,
+                                         LLVMValueRef variants) {
+    link_t links[] = {{offsetof(reformer_desc_t, name), text_constant(e, "reformer.name", d->name)},
+                      {offsetof(reformer_desc_t, variants), variants}};
+    return constant(e, "reformer.description", image(e, d, sizeof *d, links, 2));
+}
+
+/* ---- what a product calls ------------------------------------------------------------------------------ */
+
+/* A function of the product's and the runtime's function behind it. Types: p pointer, i int, z size_t,
+ * D the description, which the product does not pass. */
+static const struct {
+    const char *name, *callee, *params;
+    char result;
+} interface[] = {
+    {"workspace_bytes", "reformer_workspace_bytes", "Dzi", 'z'},
+    {"bind", "reformer_bind", "pDpz", 'i'},
+    {"check_weights", "reformer_check_weights", "p", 'i'},
+    {"forward", "reformer_forward", "ppp", 'i'},
+    {"strerror", "reformer_strerror", "i", 'p'},
+};
+
+static LLVMTypeRef type_of(const llvm_emitter_t *e, char what) {
+    return what == 'i' ? e->i32 : what == 'z' ? e->i64 : e->pointer;
+}
+
+static void put_interface(llvm_emitter_t *e, const char *prefix, int k, LLVMValueRef description) {
+    enum { MOST = 4 };
+    LLVMTypeRef outer[MOST], inner[MOST], result = type_of(e, interface[k].result);
+    LLVMValueRef args[MOST];
+    unsigned n_outer = 0, n = (unsigned)strlen(interface[k].params);
+    for (unsigned i = 0; i < n; i++) {
+        inner[i] = type_of(e, interface[k].params[i]);
+        if (interface[k].params[i] != 'D') outer[n_outer++] = inner[i];
+    }
+    LLVMTypeRef type = LLVMFunctionType(result, outer, n_outer, false);
+    LLVMTypeRef callee_type = LLVMFunctionType(result, inner, n, false);
+    LLVMValueRef f = LLVMAddFunction(
+        e->module, arena_printf(e->arena, "%s_%s", prefix, interface[k].name), type);
+    llvm_add_flag(e, f, (unsigned)LLVMAttributeFunctionIndex, "nounwind");
+    LLVMPositionBuilderAtEnd(e->builder, LLVMAppendBasicBlockInContext(e->context, f, "entry"));
+    n_outer = 0;
+    for (unsigned i = 0; i < n; i++)
+        args[i] = interface[k].params[i] == 'D' ? description : LLVMGetParam(f, n_outer++);
+    LLVMValueRef callee = llvm_declare(e, interface[k].callee, callee_type);
+    LLVMBuildRet(e->builder, LLVMBuildCall2(e->builder, callee_type, callee, args, n, ""));
+}
+
+/* ---- the module -------------------------------------------------------------------------------------------- */
+
+/* Kernels and schedule of one variant; the schedule. */
+static LLVMValueRef put_variant(llvm_emitter_t *e, const plan_t *p, int k) {
+    const module_t *m = plan_module(p, k);
+    const char *target = p->n_targets > 1 ? arena_printf(e->arena, ".%s", m->target->suffix) : "";
+    llvm_use_module(e, m,
+                    arena_printf(e->arena, "%s%s", llvm_length_suffix(e->arena, p, k), target));
+    LLVMValueRef schedule = NULL;
+    for (size_t i = 0; i < m->n_funcs; i++) {
+        if (m->funcs[i]->kind == FN_FUNC) continue;
+        LLVMValueRef f = llvm_define_function(e, m->funcs[i], LLVMInternalLinkage);
+        if (m->funcs[i]->kind == FN_ENTRY) schedule = f;
+    }
+    return schedule;
+}
+
+static void put_plan(llvm_emitter_t *e, const plan_t *p) {
+    int n = plan_count(p);
+    reformer_desc_t d = {0};
+    reformer_variant_t *v = ARENA_ARRAY(e->arena, reformer_variant_t, n);
+    LLVMValueRef *run = ARENA_ARRAY(e->arena, LLVMValueRef, n);
+    plan_describe(p, &d, v);
+    for (int k = 0; k < n; k++) run[k] = put_variant(e, p, k);
+    LLVMValueRef description = description_constant(e, &d, variants_constant(e, v, run, n));
+    for (size_t k = 0; k < sizeof interface / sizeof *interface; k++)
+        put_interface(e, p->name, (int)k, description);
+}
+
+static bool write_form(llvm_emitter_t *e, LLVMTargetMachineRef machine, llvm_form_t form,
+                       sbuf_t *out, diag_t *d) {
+    if (!llvm_optimize(e->module, machine, d)) return false;
+    if (form != LLVM_TEXT)
+        return llvm_write(e->module, machine,
+                          form == LLVM_OBJECT ? LLVMObjectFile : LLVMAssemblyFile, out, d);
+    char *text = LLVMPrintModuleToString(e->module);
+    sbuf_puts(out, text);
+    LLVMDisposeMessage(text);
+    return true;
+}
+
+bool emit_llvm(const plan_t *p, llvm_form_t form, sbuf_t *out, diag_t *d) {
+    llvm_emitter_t e;
+    llvm_open(&e);
+    LLVMTargetMachineRef machine = llvm_machine(p->targets[0]);
+    llvm_open_module(&e, p->name, machine, llvm_triple(p->targets[0]));
+    put_plan(&e, p);
+    bool ok = write_form(&e, machine, form, out, d);
+    LLVMDisposeModule(e.module);
+    LLVMDisposeTargetMachine(machine);
+    llvm_close(&e);
+    return ok;
+}

@@ -1,0 +1,115 @@
+/* Shared by the files of the LLVM back end.
+ *
+ * llvm_module.c   modules, symbols, units for the JIT
+ * llvm_file.c     whole modules for files: descriptor, what a product calls
+ * llvm_func.c     functions and kernels: blocks, loops, conditions, launches
+ * llvm_expr.c     one op → one instruction: the table llvm_ops
+ * llvm_address.c  buffers, addresses, what is known of aliases and alignment
+ * llvm_target.c   target machines, the passes that LLVM runs, objects
+ * llvm_jit.c      objects → code in this process */
+#ifndef REFORMERC_EMIT_LLVM_INT_H
+#define REFORMERC_EMIT_LLVM_INT_H
+
+#include <llvm-c/Core.h>
+#include <llvm-c/TargetMachine.h>
+
+#include "emit/llvm.h"
+
+/* ---- one LLVM module ------------------------------------------------------------------------------ */
+
+typedef struct {
+    arena_t *arena;
+    LLVMContextRef context;
+    LLVMModuleRef module;
+    LLVMBuilderRef builder;
+    LLVMTypeRef type[E_COUNT]; /* of scalars; bf16 is i16 */
+    LLVMTypeRef i1, i32, i64, pointer, nothing;
+    /* of the Loops module that is being transcribed */
+    const module_t *m;
+    const char *suffix;  /* of its symbols: "", ".4096.v4" */
+    LLVMValueRef *table; /* [m->n_buffers]: globals of BUF_TABLE made so far */
+    bool labels;         /* launches go through functions that bear the names of their labels */
+} llvm_emitter_t;
+
+/* llvm_module.c */
+void llvm_open(llvm_emitter_t *e);
+void llvm_close(llvm_emitter_t *e);
+void llvm_open_module(llvm_emitter_t *e, const char *name, LLVMTargetMachineRef machine,
+                      const char *triple);
+/* What is defined from here on belongs to m; `suffix` ends its symbols. */
+void llvm_use_module(llvm_emitter_t *e, const module_t *m, const char *suffix);
+LLVMValueRef llvm_define_function(llvm_emitter_t *e, const lfunc_t *fn, LLVMLinkage linkage);
+void llvm_add_flag(const llvm_emitter_t *e, LLVMValueRef f, unsigned index, const char *name);
+/* "" where there is one length, else what tells variant k from the others. */
+const char *llvm_length_suffix(arena_t *a, const plan_t *p, int k);
+
+LLVMTypeRef llvm_type(const llvm_emitter_t *e, ltype_t t);
+LLVMValueRef llvm_int64(const llvm_emitter_t *e, int64_t x);
+/* A function of the module by its symbol, declared at first use. */
+LLVMValueRef llvm_declare(llvm_emitter_t *e, const char *symbol, LLVMTypeRef type);
+
+LLVMTypeRef llvm_kernel_type(const llvm_emitter_t *e);
+typedef struct llvm_func llvm_func_t;
+/* What a launch passes to the runtime: its kernel, or what goes by its label's name and calls it. */
+LLVMValueRef llvm_launched(llvm_func_t *f, const inst_t *launch);
+
+/* ---- one function ----------------------------------------------------------------------------------- */
+
+/* Values of a Loops function; an inlined callee has a frame of its own. */
+typedef struct {
+    LLVMValueRef *value; /* [n_values] */
+    LLVMValueRef *mask;  /* [n_values] of masks: i1 per lane; NULL: unknown. The value itself is
+                          * lanes of -1 and 0, and goes when nobody asks for it. */
+} llvm_frame_t;
+
+typedef struct {
+    const buffer_t *buffer;
+    LLVMValueRef base;
+    LLVMMetadataRef scope, apart; /* its alias scope; those of buffers that it never meets */
+} llvm_place_t;
+
+struct llvm_func {
+    llvm_emitter_t *e;
+    const lfunc_t *fn;
+    LLVMValueRef function;
+    LLVMValueRef call, scratch, arg, task; /* parameters */
+    LLVMValueRef units;                    /* U; NULL: there is none */
+    llvm_frame_t frame;
+    llvm_place_t *place; /* [n_places] buffers it uses */
+    size_t n_places, cap_places;
+    LLVMValueRef launch_args; /* room for the arguments of launches */
+};
+
+/* llvm_func.c: defines the function of a kernel or schedule. */
+void llvm_define(llvm_emitter_t *e, const lfunc_t *fn, LLVMValueRef function);
+
+/* llvm_expr.c: an instruction with one result; also LOAD. */
+void llvm_value(llvm_func_t *f, const inst_t *i);
+LLVMValueRef llvm_intrinsic(llvm_func_t *f, const char *name, LLVMTypeRef type, int n,
+                            LLVMValueRef *args);
+/* An i1 (per lane) that says whether a mask, or an i32 condition, is set. */
+LLVMValueRef llvm_condition(llvm_func_t *f, const value_t *v);
+
+/* llvm_address.c */
+void llvm_find_places(llvm_func_t *f); /* all buffers of f->fn, at its entry */
+LLVMValueRef llvm_dim(const llvm_func_t *f, dim_t d);
+LLVMValueRef llvm_affine(llvm_func_t *f, const affine_t *x);
+/* Address of an access, and what its alignment is at least. */
+LLVMValueRef llvm_address(llvm_func_t *f, const buffer_t *b, const affine_t *index,
+                          unsigned *alignment);
+/* Marks a load or store of the buffer with its scopes. */
+void llvm_mark_access(llvm_func_t *f, const buffer_t *b, LLVMValueRef access);
+LLVMValueRef llvm_field(llvm_func_t *f, LLVMTypeRef type, size_t offset); /* of *call, constant */
+
+/* ---- llvm_target.c ------------------------------------------------------------------------------------ */
+
+void llvm_initialize(void);
+const char *llvm_triple(const target_t *t); /* static text */
+LLVMTargetMachineRef llvm_machine(const target_t *t);
+/* Code of this target: its features, full-width vectors. */
+void llvm_mark_target(const llvm_emitter_t *e, LLVMValueRef function, const target_t *t);
+bool llvm_optimize(LLVMModuleRef module, LLVMTargetMachineRef machine, diag_t *d);
+bool llvm_write(LLVMModuleRef module, LLVMTargetMachineRef machine, LLVMCodeGenFileType type,
+                sbuf_t *out, diag_t *d);
+
+#endif

@@ -1,0 +1,157 @@
+/* Objects → code in this process, by ORC's LLJIT. The objects come compiled (llvm_unit_compile), so all
+ * that happens here is linking: to each other, to the runtime of this process, to libc's memory
+ * functions. Names: gdb learns them through LLVM's registration listener, perf through a map. */
+#include <errno.h>
+#include <inttypes.h>
+#include <llvm-c/Error.h>
+#include <llvm-c/ExecutionEngine.h>
+#include <llvm-c/LLJIT.h>
+#include <llvm-c/Object.h>
+#include <llvm-c/Orc.h>
+#include <llvm-c/OrcEE.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "emit/llvm_int.h"
+
+struct jit {
+    LLVMOrcLLJITRef lljit;
+};
+
+static bool failed(LLVMErrorRef error, const char *what, diag_t *d) {
+    if (!error) return false;
+    char *text = LLVMGetErrorMessage(error);
+    diag_error(d, NOWHERE, "LLVM cannot %s: %s", what, text);
+    LLVMDisposeErrorMessage(text);
+    return true;
+}
+
+/* ---- what compiled code calls ------------------------------------------------------------------------- */
+
+typedef void function_t(void);
+
+static const struct {
+    const char *name;
+    function_t *function;
+} provided[] = {
+    {"reformer_launch", (function_t *)reformer_launch},
+    {"reformer_trace", (function_t *)reformer_trace},
+    {"memcpy", (function_t *)memcpy},
+    {"memmove", (function_t *)memmove},
+    {"memset", (function_t *)memset},
+};
+enum { N_PROVIDED = sizeof provided / sizeof *provided };
+
+static bool provide(LLVMOrcLLJITRef j, diag_t *d) {
+    LLVMOrcCSymbolMapPair pairs[N_PROVIDED];
+    for (int k = 0; k < N_PROVIDED; k++) {
+        LLVMJITEvaluatedSymbol s = {
+            .Address = (LLVMOrcExecutorAddress)(uintptr_t)provided[k].function,
+            .Flags = {LLVMJITSymbolGenericFlagsExported | LLVMJITSymbolGenericFlagsCallable, 0}};
+        pairs[k] = (LLVMOrcCSymbolMapPair){LLVMOrcLLJITMangleAndIntern(j, provided[k].name), s};
+    }
+    LLVMOrcMaterializationUnitRef unit = LLVMOrcAbsoluteSymbols(pairs, N_PROVIDED);
+    return !failed(LLVMOrcJITDylibDefine(LLVMOrcLLJITGetMainJITDylib(j), unit), "link", d);
+}
+
+/* ---- the linker ------------------------------------------------------------------------------------------ */
+
+static LLVMOrcObjectLayerRef new_layer(void *ctx, LLVMOrcExecutionSessionRef session,
+                                       const char *triple) {
+    (void)ctx, (void)triple;
+    LLVMOrcObjectLayerRef layer =
+        LLVMOrcCreateRTDyldObjectLinkingLayerWithSectionMemoryManager(session);
+    LLVMOrcRTDyldObjectLinkingLayerRegisterJITEventListener(layer,
+                                                            LLVMCreateGDBRegistrationListener());
+    return layer;
+}
+
+static LLVMOrcLLJITRef new_lljit(diag_t *d) {
+    llvm_initialize();
+    LLVMOrcLLJITBuilderRef builder = LLVMOrcCreateLLJITBuilder();
+    LLVMOrcLLJITBuilderSetObjectLinkingLayerCreator(builder, new_layer, NULL);
+    LLVMOrcLLJITRef j = NULL;
+    return failed(LLVMOrcCreateLLJIT(&j, builder), "start", d) ? NULL : j;
+}
+
+static bool add_object(LLVMOrcLLJITRef j, const sbuf_t *object, diag_t *d) {
+    LLVMMemoryBufferRef copy =
+        LLVMCreateMemoryBufferWithMemoryRangeCopy(object->data, object->size, "unit");
+    return !failed(LLVMOrcLLJITAddObjectFile(j, LLVMOrcLLJITGetMainJITDylib(j), copy), "link", d);
+}
+
+static bool find_address(LLVMOrcLLJITRef j, const char *symbol, uint64_t *address, diag_t *d) {
+    LLVMOrcExecutorAddress a = 0;
+    if (failed(LLVMOrcLLJITLookup(j, &a, symbol), "link", d)) return false;
+    *address = a;
+    return true;
+}
+
+/* ---- names for perf ---------------------------------------------------------------------------------------- */
+
+/* A line per exported function: address, size, name. Objects tell sizes, the linker addresses. */
+static bool map_object(LLVMOrcLLJITRef j, const sbuf_t *object, FILE *out, diag_t *d) {
+    LLVMMemoryBufferRef copy =
+        LLVMCreateMemoryBufferWithMemoryRangeCopy(object->data, object->size, "unit");
+    char *error = NULL;
+    LLVMBinaryRef binary = LLVMCreateBinary(copy, NULL, &error);
+    if (!binary) bug("LLVM: an object of ours: %s", error);
+    LLVMSymbolIteratorRef s = LLVMObjectFileCopySymbolIterator(binary);
+    bool ok = true;
+    for (; ok && !LLVMObjectFileIsSymbolIteratorAtEnd(binary, s); LLVMMoveToNextSymbol(s)) {
+        const char *name = LLVMGetSymbolName(s);
+        uint64_t at, size = LLVMGetSymbolSize(s);
+        if (strncmp(name, "reformer.", 9) != 0 || size == 0) continue;
+        ok = find_address(j, name, &at, d);
+        if (ok) fprintf(out, "%" PRIx64 " %" PRIx64 " %s\n", at, size, name);
+    }
+    LLVMDisposeSymbolIterator(s);
+    LLVMDisposeBinary(binary);
+    LLVMDisposeMemoryBuffer(copy);
+    return ok;
+}
+
+static bool write_map(LLVMOrcLLJITRef j, const sbuf_t *objects, int n, diag_t *d) {
+    char path[64];
+    snprintf(path, sizeof path, "/tmp/perf-%ld.map", (long)getpid());
+    FILE *out = fopen(path, "a"); /* several models of one process share it */
+    if (!out) {
+        diag_error(d, IN_FILE(path), "cannot write: %s", strerror(errno));
+        return false;
+    }
+    bool ok = true;
+    for (int k = 0; ok && k < n; k++) ok = map_object(j, &objects[k], out, d);
+    if (fclose(out) == 0 || !ok) return ok;
+    diag_error(d, IN_FILE(path), "cannot write: %s", strerror(errno));
+    return false;
+}
+
+/* ---- the interface -------------------------------------------------------------------------------------------- */
+
+jit_t *jit_link(const sbuf_t *objects, int n, bool perf_map, diag_t *d) {
+    jit_t *j = calloc(1, sizeof *j);
+    if (!j) bug("out of memory");
+    j->lljit = new_lljit(d);
+    bool ok = j->lljit && provide(j->lljit, d);
+    for (int k = 0; ok && k < n; k++) ok = add_object(j->lljit, &objects[k], d);
+    ok = ok && (!perf_map || write_map(j->lljit, objects, n, d));
+    if (ok) return j;
+    jit_free(j);
+    return NULL;
+}
+
+schedule_fn *jit_schedule(const jit_t *j, const char *symbol, diag_t *d) {
+    uint64_t address;
+    if (!find_address(j->lljit, symbol, &address, d)) return NULL;
+    return (schedule_fn *)(uintptr_t)address;
+}
+
+void jit_free(jit_t *j) {
+    if (!j) return;
+    if (j->lljit) {
+        LLVMErrorRef e = LLVMOrcDisposeLLJIT(j->lljit);
+        if (e) bug("LLVM: %s", LLVMGetErrorMessage(e));
+    }
+    free(j);
+}

@@ -1,0 +1,252 @@
+/* LLVM modules: symbols, functions of a Loops module, and the units that the JIT compiles: every kernel
+ * and every schedule on its own, named so that debuggers and profilers tell them apart. */
+#include <llvm-c/BitReader.h>
+#include <llvm-c/BitWriter.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "emit/llvm_int.h"
+
+/* ---- types and constants ------------------------------------------------------------------------------ */
+
+LLVMTypeRef llvm_type(const llvm_emitter_t *e, ltype_t t) {
+    LLVMTypeRef scalar = e->type[t.elem];
+    return t.lanes == 1 ? scalar : LLVMVectorType(scalar, (unsigned)t.lanes);
+}
+
+LLVMValueRef llvm_int64(const llvm_emitter_t *e, int64_t x) {
+    return LLVMConstInt(e->i64, (unsigned long long)x, true);
+}
+
+LLVMTypeRef llvm_kernel_type(const llvm_emitter_t *e) {
+    LLVMTypeRef params[] = {e->pointer, e->pointer, e->pointer, e->i64};
+    return LLVMFunctionType(e->nothing, params, 4, false);
+}
+
+static LLVMTypeRef schedule_type(const llvm_emitter_t *e) {
+    LLVMTypeRef call = e->pointer;
+    return LLVMFunctionType(e->nothing, &call, 1, false);
+}
+
+LLVMValueRef llvm_declare(llvm_emitter_t *e, const char *symbol, LLVMTypeRef type) {
+    LLVMValueRef f = LLVMGetNamedFunction(e->module, symbol);
+    return f ? f : LLVMAddFunction(e->module, symbol, type);
+}
+
+/* ---- an emitter ----------------------------------------------------------------------------------------- */
+
+void llvm_open(llvm_emitter_t *e) {
+    LLVMContextRef c = LLVMContextCreate();
+    *e = (llvm_emitter_t){.arena = arena_new(),
+                          .context = c,
+                          .builder = LLVMCreateBuilderInContext(c),
+                          .i1 = LLVMInt1TypeInContext(c),
+                          .i32 = LLVMInt32TypeInContext(c),
+                          .i64 = LLVMInt64TypeInContext(c),
+                          .pointer = LLVMPointerTypeInContext(c, 0),
+                          .nothing = LLVMVoidTypeInContext(c)};
+    e->type[E_F32] = LLVMFloatTypeInContext(c);
+    e->type[E_F64] = LLVMDoubleTypeInContext(c);
+    e->type[E_BF16] = LLVMInt16TypeInContext(c);
+    e->type[E_I8] = e->type[E_U8] = LLVMInt8TypeInContext(c);
+    e->type[E_I32] = e->i32;
+    e->type[E_I64] = e->i64;
+}
+
+void llvm_close(llvm_emitter_t *e) {
+    LLVMDisposeBuilder(e->builder);
+    LLVMContextDispose(e->context);
+    arena_free(e->arena);
+}
+
+void llvm_open_module(llvm_emitter_t *e, const char *name, LLVMTargetMachineRef machine,
+                      const char *triple) {
+    e->module = LLVMModuleCreateWithNameInContext(name, e->context);
+    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(machine);
+    LLVMSetModuleDataLayout(e->module, layout);
+    LLVMDisposeTargetData(layout);
+    LLVMSetTarget(e->module, triple);
+}
+
+void llvm_use_module(llvm_emitter_t *e, const module_t *m, const char *suffix) {
+    e->m = m;
+    e->suffix = suffix;
+    e->table = ARENA_ARRAY(e->arena, LLVMValueRef, m->n_buffers + 1);
+}
+
+/* ---- functions ------------------------------------------------------------------------------------------- */
+
+void llvm_add_flag(const llvm_emitter_t *e, LLVMValueRef f, unsigned index, const char *name) {
+    unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
+    LLVMAddAttributeAtIndex(f, (LLVMAttributeIndex)index,
+                            LLVMCreateEnumAttribute(e->context, kind, 0));
+}
+
+/* "reformer.lsh_hash", with what tells lengths and targets of one artefact apart. */
+static const char *symbol_of(llvm_emitter_t *e, const lfunc_t *fn) {
+    return arena_printf(e->arena, "reformer.%s%s", fn->kind == FN_ENTRY ? "schedule" : fn->name,
+                        e->suffix);
+}
+
+static LLVMValueRef declare_kernel(llvm_emitter_t *e, const lfunc_t *fn) {
+    return llvm_declare(e, symbol_of(e, fn), llvm_kernel_type(e));
+}
+
+/* Parameters of kernels point at memory that nothing else writes while they run, and a call is only
+ * read. */
+static void mark_kernel(const llvm_emitter_t *e, LLVMValueRef f) {
+    enum { CALL = 1, SCRATCH, ARG };
+    llvm_add_flag(e, f, CALL, "noalias");
+    llvm_add_flag(e, f, CALL, "readonly");
+    llvm_add_flag(e, f, SCRATCH, "noalias");
+    llvm_add_flag(e, f, ARG, "noalias");
+    llvm_add_flag(e, f, ARG, "readonly");
+}
+
+LLVMValueRef llvm_define_function(llvm_emitter_t *e, const lfunc_t *fn, LLVMLinkage linkage) {
+    bool kernel = fn->kind == FN_KERNEL;
+    LLVMTypeRef type = kernel ? llvm_kernel_type(e) : schedule_type(e);
+    LLVMValueRef f = llvm_declare(e, symbol_of(e, fn), type);
+    LLVMSetLinkage(f, linkage);
+    llvm_add_flag(e, f, (unsigned)LLVMAttributeFunctionIndex, "nounwind");
+    llvm_mark_target(e, f, e->m->target);
+    if (kernel) mark_kernel(e, f);
+    llvm_define(e, fn, f);
+    return f;
+}
+
+/* ---- labels ------------------------------------------------------------------------------------------------ */
+
+/* "layer#.lsh.hash", 3 → "reformer.layer3.lsh.hash" */
+static const char *label_symbol(llvm_emitter_t *e, const char *label, int64_t layer) {
+    const char *hash = strchr(label, '#');
+    if (!hash) return arena_printf(e->arena, "reformer.%s%s", label, e->suffix);
+    return arena_printf(e->arena, "reformer.%.*s%lld%s%s", (int)(hash - label), label,
+                        (long long)layer, hash + 1, e->suffix);
+}
+
+/* A function that bears the label's name and calls the kernel, with a frame that debuggers and
+ * profilers find. The kernel itself is one for all layers. */
+static LLVMValueRef named_caller(llvm_emitter_t *e, const lfunc_t *kernel, const char *symbol) {
+    LLVMValueRef f = LLVMGetNamedFunction(e->module, symbol);
+    if (f) return f;
+    LLVMBasicBlockRef back = LLVMGetInsertBlock(e->builder);
+    f = LLVMAddFunction(e->module, symbol, llvm_kernel_type(e));
+    static const char *const frame[][2] = {{"frame-pointer", "all"},
+                                           {"disable-tail-calls", "true"}};
+    for (size_t k = 0; k < sizeof frame / sizeof *frame; k++) {
+        LLVMAttributeRef a =
+            LLVMCreateStringAttribute(e->context, frame[k][0], (unsigned)strlen(frame[k][0]),
+                                      frame[k][1], (unsigned)strlen(frame[k][1]));
+        LLVMAddAttributeAtIndex(f, LLVMAttributeFunctionIndex, a);
+    }
+    LLVMPositionBuilderAtEnd(e->builder, LLVMAppendBasicBlockInContext(e->context, f, "entry"));
+    LLVMValueRef args[4];
+    LLVMGetParams(f, args);
+    LLVMBuildCall2(e->builder, llvm_kernel_type(e), declare_kernel(e, kernel), args, 4, "");
+    LLVMBuildRetVoid(e->builder);
+    LLVMPositionBuilderAtEnd(e->builder, back);
+    return f;
+}
+
+/* The callers of all layers, to be chosen from by the layer of a launch. */
+static LLVMValueRef caller_table(llvm_emitter_t *e, const inst_t *launch, int64_t lo, int64_t hi) {
+    int64_t n = hi - lo + 1;
+    LLVMValueRef *all = ARENA_ARRAY(e->arena, LLVMValueRef, n);
+    for (int64_t k = 0; k < n; k++)
+        all[k] = named_caller(e, launch->callee, label_symbol(e, launch->text, lo + k));
+    LLVMValueRef data = LLVMConstArray(e->pointer, all, (unsigned)n);
+    LLVMValueRef g = LLVMAddGlobal(e->module, LLVMTypeOf(data), launch->text);
+    LLVMSetInitializer(g, data);
+    LLVMSetGlobalConstant(g, true);
+    LLVMSetLinkage(g, LLVMPrivateLinkage);
+    return g;
+}
+
+LLVMValueRef llvm_launched(llvm_func_t *f, const inst_t *launch) {
+    llvm_emitter_t *e = f->e;
+    if (!e->labels || !launch->text) return declare_kernel(e, launch->callee);
+    const value_t *layer = launch->n_operands ? launch->operand[0] : NULL;
+    if (!layer) return named_caller(e, launch->callee, label_symbol(e, launch->text, 0));
+    LLVMValueRef table = caller_table(e, launch, layer->lo.c, layer->hi.c);
+    LLVMValueRef at =
+        LLVMBuildNSWSub(e->builder, f->frame.value[layer->id], llvm_int64(e, layer->lo.c), "");
+    LLVMValueRef p = LLVMBuildGEP2(e->builder, e->pointer, table, &at, 1, "");
+    return LLVMBuildLoad2(e->builder, e->pointer, p, "");
+}
+
+/* ---- units -------------------------------------------------------------------------------------------------- */
+
+static llvm_unit_t close_unit(llvm_emitter_t *e, const char *name, arena_t *a) {
+    LLVMMemoryBufferRef b = LLVMWriteBitcodeToMemoryBuffer(e->module);
+    size_t n = LLVMGetBufferSize(b);
+    llvm_unit_t u = {.name = arena_strdup(a, name), .bitcode = malloc(n), .bytes = n};
+    if (!u.bitcode) bug("out of memory");
+    memcpy(u.bitcode, LLVMGetBufferStart(b), n);
+    LLVMDisposeMemoryBuffer(b);
+    LLVMDisposeModule(e->module);
+    return u;
+}
+
+static bool is_unit(const lfunc_t *f) {
+    return f->kind != FN_FUNC;
+}
+
+static void add_units(llvm_emitter_t *e, LLVMTargetMachineRef machine, const module_t *m,
+                      const char *suffix, llvm_units_t *u, arena_t *a) {
+    for (size_t k = 0; k < m->n_funcs; k++) {
+        const lfunc_t *fn = m->funcs[k];
+        if (!is_unit(fn)) continue;
+        llvm_open_module(e, fn->name, machine, llvm_triple(m->target));
+        llvm_use_module(e, m, suffix);
+        llvm_define_function(e, fn, LLVMExternalLinkage);
+        u->unit[u->n++] = close_unit(e, fn->name, a);
+    }
+}
+
+/* "" where there is one variant, else what its greatest length is. */
+const char *llvm_length_suffix(arena_t *a, const plan_t *p, int k) {
+    if (p->n_variants == 1) return "";
+    const variant_plan_t *v = plan_variant(p, k);
+    return arena_printf(a, ".%s%lld", v->unit ? "up_to_" : "", (long long)v->max_length);
+}
+
+void llvm_units_make(const plan_t *p, arena_t *a, llvm_units_t *u) {
+    llvm_emitter_t e;
+    llvm_open(&e);
+    e.labels = true;
+    LLVMTargetMachineRef machine = llvm_machine(p->targets[0]);
+    int n = plan_count(p), most = 0;
+    for (int k = 0; k < n; k++) most += (int)plan_module(p, k)->n_funcs;
+    *u = (llvm_units_t){.unit = ARENA_ARRAY(a, llvm_unit_t, most + 1),
+                        .run = ARENA_ARRAY(a, const char *, n)};
+    for (int k = 0; k < n; k++) {
+        const char *suffix = llvm_length_suffix(a, p, k);
+        add_units(&e, machine, plan_module(p, k), suffix, u, a);
+        u->run[k] = arena_printf(a, "reformer.schedule%s", suffix);
+    }
+    LLVMDisposeTargetMachine(machine);
+    llvm_close(&e);
+}
+
+void llvm_units_free(llvm_units_t *u) {
+    for (int k = 0; k < u->n; k++) free(u->unit[k].bitcode);
+    *u = (llvm_units_t){0};
+}
+
+bool llvm_unit_compile(const llvm_unit_t *unit, const target_t *target, sbuf_t *out, diag_t *d) {
+    LLVMContextRef c = LLVMContextCreate();
+    LLVMTargetMachineRef machine = llvm_machine(target);
+    LLVMMemoryBufferRef b =
+        LLVMCreateMemoryBufferWithMemoryRange(unit->bitcode, unit->bytes, unit->name, false);
+    LLVMModuleRef module;
+    if (LLVMParseBitcodeInContext2(c, b, &module)) bug("LLVM cannot read its own bitcode");
+    bool ok =
+        llvm_optimize(module, machine, d) && llvm_write(module, machine, LLVMObjectFile, out, d);
+    LLVMDisposeModule(module);
+    LLVMDisposeMemoryBuffer(b);
+    LLVMDisposeTargetMachine(machine);
+    LLVMContextDispose(c);
+    return ok;
+}

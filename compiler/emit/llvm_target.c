@@ -1,0 +1,126 @@
+/* Targets as LLVM knows them: machines, function attributes, the passes it runs, what it writes.
+ *
+ * Everything that makes code fast was decided in the Loops. LLVM is asked for what any compiler does:
+ * common subexpressions, invariants out of loops, strength of addresses, registers. No vectorizer, no
+ * fast-math, and fma only where it is written. */
+#include <llvm-c/Analysis.h>
+#include <llvm-c/Target.h>
+#include <llvm-c/Transforms/PassBuilder.h>
+#include <string.h>
+#include <threads.h>
+
+#include "emit/llvm_int.h"
+
+static const struct {
+    const char *triple, *cpu;
+} kinds[] = {{"x86_64-unknown-linux-gnu", "x86-64"}, {"aarch64-unknown-linux-gnu", "generic"}};
+
+/* Both architectures where LLVM has them: Debian's has all of its. */
+static void initialize_once(void) {
+    LLVMInitializeAllTargetInfos();
+    LLVMInitializeAllTargets();
+    LLVMInitializeAllTargetMCs();
+    LLVMInitializeAllAsmPrinters();
+}
+
+void llvm_initialize(void) {
+    static once_flag once = ONCE_FLAG_INIT;
+    call_once(&once, initialize_once);
+}
+
+const char *llvm_triple(const target_t *t) {
+    return kinds[target_is_arm(t)].triple;
+}
+
+LLVMTargetMachineRef llvm_machine(const target_t *t) {
+    llvm_initialize();
+    LLVMTargetRef target;
+    char *error = NULL;
+    if (LLVMGetTargetFromTriple(llvm_triple(t), &target, &error)) bug("LLVM: %s", error);
+    return LLVMCreateTargetMachine(target, llvm_triple(t), kinds[target_is_arm(t)].cpu, "",
+                                   LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelDefault);
+}
+
+/* ---- attributes -------------------------------------------------------------------------------------- */
+
+static void add_text(const llvm_emitter_t *e, LLVMValueRef f, const char *key, const char *value) {
+    LLVMAttributeRef a = LLVMCreateStringAttribute(e->context, key, (unsigned)strlen(key), value,
+                                                   (unsigned)strlen(value));
+    LLVMAddAttributeAtIndex(f, LLVMAttributeFunctionIndex, a);
+}
+
+/* "avx2,fma" → "+avx2,+fma" */
+static const char *with_signs(arena_t *a, const char *features) {
+    const char *text = "+";
+    for (const char *p = features; *p; p++)
+        text = arena_printf(a, *p == ',' ? "%s%c+" : "%s%c", text, *p);
+    return text;
+}
+
+void llvm_mark_target(const llvm_emitter_t *e, LLVMValueRef function, const target_t *t) {
+    const char *bits = arena_printf(e->arena, "%d", 8 * t->vector_bytes);
+    if (target_features[t->id])
+        add_text(e, function, "target-features", with_signs(e->arena, target_features[t->id]));
+    add_text(e, function, "min-legal-vector-width", bits);
+    add_text(e, function, "prefer-vector-width", bits); /* else some CPUs get halves */
+}
+
+/* ---- passes ------------------------------------------------------------------------------------------- */
+
+#define PIPELINE                                                                                   \
+    "function(sroa,early-cse<memssa>,loop-mssa(licm),instcombine<no-verify-fixpoint>,"             \
+    "early-cse<memssa>,adce,simplifycfg)"
+
+static bool failed(diag_t *d, LLVMErrorRef error) {
+    if (!error) return false;
+    char *text = LLVMGetErrorMessage(error);
+    diag_error(d, NOWHERE, "LLVM: %s", text);
+    LLVMDisposeErrorMessage(text);
+    return true;
+}
+
+static void check(LLVMModuleRef module) {
+#ifndef NDEBUG
+    char *error = NULL;
+    if (LLVMVerifyModule(module, LLVMReturnStatusAction, &error)) bug("LLVM: %s", error);
+    LLVMDisposeMessage(error);
+#else
+    (void)module;
+#endif
+}
+
+bool llvm_optimize(LLVMModuleRef module, LLVMTargetMachineRef machine, diag_t *d) {
+    check(module);
+    LLVMPassBuilderOptionsRef o = LLVMCreatePassBuilderOptions();
+    bool ok = !failed(d, LLVMRunPasses(module, PIPELINE, machine, o));
+    LLVMDisposePassBuilderOptions(o);
+    return ok;
+}
+
+bool llvm_write(LLVMModuleRef module, LLVMTargetMachineRef machine, LLVMCodeGenFileType type,
+                sbuf_t *out, diag_t *d) {
+    char *error = NULL;
+    LLVMMemoryBufferRef buffer = NULL;
+    if (LLVMTargetMachineEmitToMemoryBuffer(machine, module, type, &error, &buffer)) {
+        diag_error(d, NOWHERE, "LLVM: %s", error);
+        LLVMDisposeMessage(error);
+        return false;
+    }
+    sbuf_write(out, LLVMGetBufferStart(buffer), LLVMGetBufferSize(buffer));
+    LLVMDisposeMemoryBuffer(buffer);
+    return true;
+}
+
+/* ---- keys ------------------------------------------------------------------------------------------------ */
+
+#define TEXT_OF(x)  #x
+#define VALUE_OF(x) TEXT_OF(x)
+
+const char *llvm_compile_key(const target_t *t) {
+    return t->id == T_AARCH64 ? VALUE_OF(REFORMERC_LLVM) " " PIPELINE " aarch64"
+                              : VALUE_OF(REFORMERC_LLVM) " " PIPELINE " x86-64";
+}
+
+const char *llvm_version(void) {
+    return VALUE_OF(REFORMERC_LLVM);
+}
