@@ -1,4 +1,5 @@
-/* Files as file.h promises, over POSIX calls. */
+/* Files as file.h promises, over POSIX calls. A host program may fork and start others from another thread at
+ * any time: every descriptor is closed on exec from its first moment. */
 #include "support/file.h"
 
 #include <errno.h>
@@ -8,9 +9,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "support/sbuf.h"
+
+enum { NAMES_TO_TRY = 100 };
 
 static int open_for_reading(const char *path, int flags, struct stat *st, diag_t *d) {
     int fd = open(path, O_RDONLY | O_CLOEXEC | flags);
@@ -94,6 +98,30 @@ struct output {
     bool failed;
 };
 
+static void release(output_t *o) {
+    sbuf_free(&o->held);
+    free(o->temporary);
+    free(o->path);
+    free(o);
+}
+
+/* A new file beside the output, under the mode that the process's umask leaves; mkstemp() gives 0600, and
+ * asking for the umask means changing it for all threads. -1, with errno, when there is none. */
+static int create_temporary(output_t *o) {
+    for (int i = 0; i < NAMES_TO_TRY; i++) {
+        struct timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        sbuf_t name = {0};
+        sbuf_printf(&name, "%s.tmp-%ld-%09ld%03x", o->path, (long)getpid(), now.tv_nsec,
+                    (unsigned)((uintptr_t)o >> 4) & 0xFFF);
+        free(o->temporary);
+        o->temporary = name.data;
+        int fd = open(o->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd >= 0 || errno != EEXIST) return fd;
+    }
+    return -1;
+}
+
 output_t *output_open(const char *path, diag_t *d) {
     output_t *o = calloc(1, sizeof *o);
     if (!o) bug("out of memory");
@@ -102,30 +130,15 @@ output_t *output_open(const char *path, diag_t *d) {
     if (!o->path) bug("out of memory");
     struct stat st;
     if (strcmp(path, "-") == 0 || (stat(path, &st) == 0 && !S_ISREG(st.st_mode))) return o;
-    sbuf_t name = {0};
-    sbuf_printf(&name, "%s.tmp-%ld-XXXXXX", path, (long)getpid());
-    o->temporary = name.data;
-    int fd = mkstemp(o->temporary);
+    int fd = create_temporary(o);
     if (fd < 0) {
         diag_error(d, IN_FILE(path), "cannot create: %s", strerror(errno));
-        free(o->temporary);
-        free(o->path);
-        free(o);
+        release(o);
         return NULL;
     }
-    mode_t mask = umask(0);
-    umask(mask);
-    (void)fchmod(fd, 0666 & ~mask);
     o->file = fdopen(fd, "wb");
     if (!o->file) bug("fdopen: %s", strerror(errno));
     return o;
-}
-
-static void release(output_t *o) {
-    sbuf_free(&o->held);
-    free(o->temporary);
-    free(o->path);
-    free(o);
 }
 
 bool output_write(output_t *o, const void *data, size_t bytes) {
@@ -143,7 +156,7 @@ bool output_write(output_t *o, const void *data, size_t bytes) {
 
 /* stdout, a pipe, a device: there is nothing to rename, so the bytes were held until now. */
 static bool commit_in_place(output_t *o) {
-    FILE *f = strcmp(o->path, "-") == 0 ? stdout : fopen(o->path, "wb");
+    FILE *f = strcmp(o->path, "-") == 0 ? stdout : fopen(o->path, "wbe");
     bool ok = f && (o->held.size == 0 || fwrite(o->held.data, 1, o->held.size, f) == o->held.size);
     if (f && fflush(f) != 0) ok = false;
     if (!ok) diag_error(o->diag, IN_FILE(o->path), "cannot write: %s", strerror(errno));

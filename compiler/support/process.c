@@ -1,4 +1,5 @@
 /* Processes of process.h, by posix_spawn: no shell ever sees an argument. */
+#define _GNU_SOURCE /* pipe2: a child that another thread starts must not inherit our ends */
 #include "support/process.h"
 
 #include <errno.h>
@@ -36,9 +37,7 @@ static int spawn(char *const *argv, int out, pid_t *pid) {
 
 int process_run(const char *const *argv, sbuf_t *said, int *status) {
     int fd[2];
-    if (pipe(fd) != 0) return errno;
-    fcntl(fd[0], F_SETFD, FD_CLOEXEC);
-    fcntl(fd[1], F_SETFD, FD_CLOEXEC);
+    if (pipe2(fd, O_CLOEXEC) != 0) return errno;
     pid_t pid;
     int e = spawn((char *const *)argv, fd[1], &pid);
     close(fd[1]);
