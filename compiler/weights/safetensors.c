@@ -296,6 +296,54 @@ st_file_t *st_open(const char *path, diag_t *d) {
     return NULL;
 }
 
+/* ---- tensors in memory ---------------------------------------------------------------------- */
+
+/* Fills in what follows from dtype and shape. */
+static bool take_tensor(reader_t *r, st_tensor_t *t) {
+    if (t->rank < 0 || t->rank > (int)(sizeof t->shape / sizeof *t->shape))
+        return refuse(r, t->name, "has %d dimensions, 0 to 8 are possible", t->rank);
+    const dtype_info_t *info = dtype_info(t->dtype);
+    t->name = arena_strdup(r->f->arena, t->name);
+    t->dtype_name = info->name;
+    t->elements = 1;
+    for (int i = 0; i < t->rank; i++) {
+        if (t->shape[i] < 0) return refuse(r, t->name, "dimension %d is negative", i);
+        if (__builtin_mul_overflow(t->elements, t->shape[i], &t->elements))
+            return refuse(r, t->name, "its shape has more elements than fit 63 bits");
+    }
+    if (__builtin_mul_overflow((size_t)t->elements, info->size, &t->bytes) ||
+        t->bytes > PTRDIFF_MAX)
+        return refuse(r, t->name, "its shape has more elements than fit the memory");
+    if (!t->data && t->bytes) return refuse(r, t->name, "has no data");
+    return true;
+}
+
+static bool check_twins(reader_t *r) {
+    bool ok = true;
+    for (size_t i = 1; i < r->f->n; i++)
+        if (by_name(&r->f->by_name[i - 1], &r->f->by_name[i]) == 0)
+            ok = refuse(r, r->f->by_name[i]->name, "stands twice in the list");
+    return ok;
+}
+
+st_file_t *st_from_memory(const char *shown, const st_tensor_t *tensors, size_t n, diag_t *d) {
+    arena_t *a = arena_new();
+    st_file_t *f = ARENA_NEW(a, st_file_t);
+    *f = (st_file_t){.arena = a, .path = arena_strdup(a, shown), .n = n};
+    f->tensors = arena_copy(a, tensors, n * sizeof *tensors);
+    f->by_name = ARENA_ARRAY(a, const st_tensor_t *, n);
+    reader_t r = {.f = f, .d = d};
+    bool ok = true;
+    for (size_t i = 0; i < n && ok; i++) {
+        ok = take_tensor(&r, &f->tensors[i]);
+        f->by_name[i] = &f->tensors[i];
+    }
+    if (ok && n) qsort(f->by_name, n, sizeof *f->by_name, by_name);
+    if (ok && check_twins(&r)) return f;
+    st_close(f);
+    return NULL;
+}
+
 void st_close(st_file_t *f) {
     if (!f) return;
     file_unmap(&f->map);

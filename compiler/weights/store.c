@@ -140,7 +140,7 @@ bool store_take(store_t *s, tensor_t *t, const st_tensor_t *from, const char *pa
 
 typedef struct {
     store_t *s;
-    st_file_t *f;
+    const st_file_t *f;
     bool *used; /* per tensor of the file */
     diag_t *d;
     int missing; /* params that the file lacks */
@@ -205,10 +205,8 @@ static void report_unknown(const load_t *l) {
                      "%zu tensors have no place in this model, the first is '%s'", n, name);
 }
 
-static bool load_file(store_t *s, const char *path, diag_t *d) {
-    s->weights = st_open(path, d);
-    if (!s->weights) return false;
-    load_t l = {.s = s, .f = s->weights, .d = d};
+static void load_all(store_t *s, const st_file_t *f, diag_t *d) {
+    load_t l = {.s = s, .f = f, .d = d};
     l.used = ARENA_ARRAY(s->arena, bool, st_count(l.f));
     for (size_t i = 0; i < s->n; i++) {
         int layer;
@@ -217,7 +215,7 @@ static bool load_file(store_t *s, const char *path, diag_t *d) {
         } else {
             /* Files that weights_unpack wrote carry them; Hugging Face's do not. */
             const st_tensor_t *t = take_name(&l, s->tensors[i].name);
-            if (t) (void)store_take(s, &s->tensors[i], t, path, d);
+            if (t) (void)store_take(s, &s->tensors[i], t, st_path(f), d);
         }
     }
     if (l.missing > MAX_REPORTS)
@@ -225,7 +223,12 @@ static bool load_file(store_t *s, const char *path, diag_t *d) {
                    l.missing - MAX_REPORTS);
     if (l.missing) diag_hint(d, "is this a checkpoint of the model that the spec describes?");
     report_unknown(&l);
-    return true; /* store_load counts the errors */
+}
+
+static bool load_file(store_t *s, const char *path, diag_t *d) {
+    s->weights = st_open(path, d);
+    if (s->weights) load_all(s, s->weights, d);
+    return s->weights != NULL; /* store_load counts the errors */
 }
 
 /* A checkpoint folder stands for the file in it. NULL after an error. */
@@ -292,7 +295,16 @@ static bool is_random(const char *path, uint64_t *seed, bool *error) {
     return true;
 }
 
-static bool load_tensors(store_t *s, const graph_t *g, const char *path, diag_t *d) {
+static bool load_tensors(store_t *s, const graph_t *g, const store_options_t *o, diag_t *d) {
+    const char *path = o->path;
+    if (o->tensors) {
+        load_all(s, o->tensors, d);
+        return true;
+    }
+    if (!path) {
+        diag_error(d, NOWHERE, "no weights given");
+        return false;
+    }
     uint64_t seed;
     bool bad_seed;
     if (is_random(path, &seed, &bad_seed)) {
@@ -314,8 +326,7 @@ store_t *store_load(const graph_t *g, const store_options_t *o, diag_t *d) {
     s->arena = a;
     list_params(s, g);
     int before = diag_errors(d);
-    if (!o->path) diag_error(d, NOWHERE, "no weights given");
-    else if (load_tensors(s, g, o->path, d)) store_rotations(s, g->spec, o, d);
+    if (load_tensors(s, g, o, d)) store_rotations(s, g->spec, o, d);
     if (diag_errors(d) == before) return s;
     store_free(s);
     return NULL;
@@ -340,6 +351,18 @@ const tensor_t *store_find(const store_t *s, const char *name) {
 
 /* ---- what a file is ------------------------------------------------------------------------- */
 
+weights_kind_t weights_kind_of(const st_file_t *f) {
+    weights_kind_t k = {0};
+    for (size_t i = 0; i < st_count(f); i++) {
+        const char *name = st_at(f, i)->name, *bare = without_prefix(name);
+        k.has_prefix |= bare != name;
+        k.has_lm_head |= starts_with(bare, "lm_head.");
+        k.has_classifier |= starts_with(bare, "classifier.");
+        k.has_qa |= starts_with(bare, "qa_outputs.");
+    }
+    return k;
+}
+
 bool weights_kind(const char *path, weights_kind_t *k, diag_t *d) {
     *k = (weights_kind_t){0};
     uint64_t seed;
@@ -348,13 +371,7 @@ bool weights_kind(const char *path, weights_kind_t *k, diag_t *d) {
     arena_t *a = arena_new();
     const char *file = resolve(a, path, d);
     st_file_t *f = file ? st_open(file, d) : NULL;
-    for (size_t i = 0; f && i < st_count(f); i++) {
-        const char *name = st_at(f, i)->name, *bare = without_prefix(name);
-        k->has_prefix |= bare != name;
-        k->has_lm_head |= starts_with(bare, "lm_head.");
-        k->has_classifier |= starts_with(bare, "classifier.");
-        k->has_qa |= starts_with(bare, "qa_outputs.");
-    }
+    if (f) *k = weights_kind_of(f);
     bool ok = f != NULL;
     st_close(f);
     arena_free(a);

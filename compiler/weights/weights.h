@@ -43,6 +43,9 @@ typedef struct {
 typedef struct st_file st_file_t;
 /* NULL after errors in d that name the file and the tensor. */
 st_file_t *st_open(const char *path, diag_t *d);
+/* Tensors in memory as if they were a file with the name `shown`. Given: name, dtype, rank, shape, data;
+ * names are copied, data are not and must outlive it. */
+st_file_t *st_from_memory(const char *shown, const st_tensor_t *tensors, size_t n, diag_t *d);
 void st_close(st_file_t *f);
 size_t st_count(const st_file_t *f);
 const st_tensor_t *st_at(const st_file_t *f, size_t i); /* in order of their data */
@@ -96,6 +99,7 @@ typedef struct {
     bool has_lm_head, has_classifier, has_qa, has_prefix;
 } weights_kind_t;
 bool weights_kind(const char *path, weights_kind_t *k, diag_t *d);
+weights_kind_t weights_kind_of(const st_file_t *f);
 
 /* Loads every param of g: strips `reformer.`, ignores mask-value buffers, takes lm_head.bias or
  * lm_head.decoder.bias, widens bf16 and f16, checks shapes, NaN and infinities, reports missing and
@@ -106,6 +110,7 @@ bool weights_kind(const char *path, weights_kind_t *k, diag_t *d);
  * layers that draw, in order. NULL after errors in d. */
 typedef struct {
     const char *path;
+    const st_file_t *tensors;   /* instead of path, NULL: none; must outlive the store */
     const char *rotations_path; /* NULL: none */
     uint64_t seed;
 } store_options_t;
