@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "exec/targets.h"
+
 enum { C = 1, R = 2, E = 4, S = 8, H = 16, FIRST_LONG = 256 };
 
 static const command_t commands[] = {
@@ -71,46 +73,6 @@ static void set_seed(options_t *o, const char *text, diag_t *d) {
         diag_error(d, IN_FILE("--seed"), "'%s' is not a number from 0 to 2^64-1", text);
 }
 
-static void set_backend(options_t *o, const char *text, diag_t *d) {
-    for (int i = 0; i < BACKEND_COUNT; i++) {
-        if (strcmp(text, backend_names[i]) != 0) continue;
-        o->backend = (backend_t)i;
-        if (backend_is_built_in(o->backend)) return;
-        diag_error(d, IN_FILE("--backend"), "%s is not built in: this build has no LLVM", text);
-        diag_hint(d, "%s, or take --backend c", LLVM_MISSING);
-        return;
-    }
-    diag_error(d, IN_FILE("--backend"), "'%s' is not one of jit, c, reference, interpreter", text);
-    const char *near = did_you_mean(text, backend_names, BACKEND_COUNT);
-    if (near) diag_hint(d, "did you mean '%s'?", near);
-}
-
-static void add_target(arena_t *a, options_t *o, const char *text, size_t n, diag_t *d) {
-    const char *names[T_COUNT + 1] = {[T_COUNT] = "native"};
-    for (int i = 0; i < T_COUNT; i++) names[i] = targets[i].name;
-    char *name = arena_strndup(a, text, n);
-    for (int i = 0; i < o->n_targets; i++)
-        if (strcmp(o->targets[i], name) == 0) return;
-    if (strcmp(name, "native") != 0 && !target_find(name)) {
-        diag_error(d, IN_FILE("--target"), "'%s' is not a target", name);
-        const char *near = did_you_mean(name, names, T_COUNT + 1);
-        if (near) diag_hint(d, "did you mean '%s'?", near);
-        return;
-    }
-    if (o->n_targets == MAX_TARGETS) diag_error(d, IN_FILE("--target"), "too many targets");
-    else o->targets[o->n_targets++] = name;
-}
-
-static void set_targets(arena_t *a, options_t *o, const char *text, diag_t *d) {
-    o->n_targets = 0;
-    for (const char *p = text;; p++) {
-        size_t n = strcspn(p, ",");
-        add_target(a, o, p, n, d);
-        p += n;
-        if (!*p) return;
-    }
-}
-
 static void add_setting(arena_t *a, options_t *o, const char *text, diag_t *d) {
     const char *equals = strchr(text, '=');
     if (!equals || equals == text) {
@@ -129,8 +91,8 @@ static void set_option(arena_t *a, options_t *o, option_id_t id, const char *tex
     switch (id) {
     case OPT_THREADS: set_threads(o, text, d); break;
     case OPT_SEED: set_seed(o, text, d); break;
-    case OPT_BACKEND: set_backend(o, text, d); break;
-    case OPT_TARGET: set_targets(a, o, text, d); break;
+    case OPT_BACKEND: (void)backend_parse(text, "--backend", &o->backend, d); break;
+    case OPT_TARGET: (void)targets_parse(a, text, "--target", o->targets, &o->n_targets, d); break;
     case OPT_SET: add_setting(a, o, text, d); break;
     default:
         if (text && !*text) diag_error(d, NOWHERE, "--%s: an empty argument", rows[id].name);

@@ -4,7 +4,6 @@
 #ifndef REFORMERC_COMMANDS_OPTIONS_H
 #define REFORMERC_COMMANDS_OPTIONS_H
 
-#include "emit/llvm.h" /* LLVM_MISSING */
 #include "exec/exec.h"
 
 enum { EXIT_VALUE = 1, EXIT_USAGE = 2, MAX_THREADS = 1024 };

@@ -9,10 +9,7 @@
 #include <unistd.h>
 
 #include "commands/stages.h"
-
-_Static_assert((int)T_X86_64 == REFORMER_CPU_X86_64 && (int)T_X86_64_V4 == REFORMER_CPU_X86_64_V4 &&
-                   (int)T_AARCH64 == REFORMER_CPU_AARCH64,
-               "targets and the runtime's CPUs are one enumeration");
+#include "exec/targets.h"
 
 session_t session_new(const options_t *o, diag_t *d) {
     return (session_t){.o = o, .d = d, .arena = o->arena, .threads = session_threads(o)};
@@ -43,10 +40,6 @@ bool checked_product(const int64_t *factor, int n, size_t element, size_t *bytes
 
 /* ---- spec and weights' names ------------------------------------------------------------------- */
 
-static bool is_random(const char *weights) {
-    return strcmp(weights, "random") == 0 || strncmp(weights, "random:", 7) == 0;
-}
-
 bool session_spec(session_t *s) {
     const options_t *o = s->o;
     if (!check_stage_name(o, s->d)) return false;
@@ -54,8 +47,7 @@ bool session_spec(session_t *s) {
     if (!s->spec) return false;
     s->weights = o->given[OPT_WEIGHTS] ? o->text[OPT_WEIGHTS] : s->spec->weights_path;
     weights_kind_t kind = {0};
-    if (s->weights && !is_random(s->weights) && !weights_kind(s->weights, &kind, s->d))
-        return false;
+    if (s->weights && !weights_kind(s->weights, &kind, s->d)) return false;
     if (!spec_resolve_architecture(s->spec, kind.has_lm_head, kind.has_classifier, kind.has_qa,
                                    s->d))
         return false;
@@ -70,72 +62,6 @@ bool session_need_weights(session_t *s) {
     return false;
 }
 
-/* ---- targets ------------------------------------------------------------------------------------ */
-
-static bool is_x86(const target_t *t) {
-    return t->id != T_AARCH64;
-}
-
-const target_t *native_target(void) {
-    static const target_id_t best_first[] = {T_X86_64_V4, T_X86_64_V3, T_X86_64, T_AARCH64};
-    for (size_t i = 0; i < sizeof best_first / sizeof best_first[0]; i++)
-        if (reformer_cpu_supports((int)best_first[i])) return &targets[best_first[i]];
-    bug("this CPU runs none of the targets");
-}
-
-static const target_t *baseline_target(void) {
-    return is_x86(native_target()) ? &targets[T_X86_64] : &targets[T_AARCH64];
-}
-
-/* Best first, each once: the order in which the runtime tries them. */
-static void insert_target(plan_options_t *p, const target_t *t) {
-    int at = 0;
-    while (at < p->n_targets && p->targets[at]->id > t->id) at++;
-    if (at < p->n_targets && p->targets[at] == t) return;
-    for (int i = p->n_targets; i > at; i--) p->targets[i] = p->targets[i - 1];
-    p->targets[at] = t;
-    p->n_targets++;
-}
-
-/* --target, else compile.targets, else what this use defaults to. */
-static bool list_targets(session_t *s, bool runs, plan_options_t *p) {
-    const options_t *o = s->o;
-    const spec_t *spec = s->spec;
-    int n = o->n_targets ? o->n_targets : spec->compile.n_targets;
-    const char *const *names = o->n_targets ? o->targets : spec->compile.targets;
-    if (n == 0) insert_target(p, runs ? native_target() : baseline_target());
-    for (int i = 0; i < n; i++) {
-        const target_t *t =
-            strcmp(names[i], "native") == 0 ? native_target() : target_find(names[i]);
-        if (!t) bug("target '%s' passed the checks of the spec", names[i]);
-        insert_target(p, t);
-    }
-    for (int i = 1; i < p->n_targets; i++) {
-        if (is_x86(p->targets[i]) == is_x86(p->targets[0])) continue;
-        diag_error(s->d, IN_FILE(o->n_targets ? "--target" : spec->path),
-                   "x86-64 and aarch64 do not fit into one C file");
-        return false;
-    }
-    return true;
-}
-
-/* What runs at once needs one target only, the best that this CPU has. */
-static bool keep_best(session_t *s, plan_options_t *p) {
-    if (s->o->backend == BACKEND_REFERENCE || s->o->backend == BACKEND_INTERPRETER) {
-        p->n_targets = 1;
-        return true;
-    }
-    for (int i = 0; i < p->n_targets; i++) {
-        if (!reformer_cpu_supports((int)p->targets[i]->id)) continue;
-        p->targets[0] = p->targets[i];
-        p->n_targets = 1;
-        return true;
-    }
-    diag_error(s->d, IN_FILE(s->o->n_targets ? "--target" : s->spec->path),
-               "this CPU runs none of the targets asked for; it runs %s", native_target()->name);
-    return false;
-}
-
 /* ---- plan, loops, weights, executor --------------------------------------------------------------- */
 
 bool session_plan(session_t *s, const session_plan_t *want) {
@@ -144,8 +70,12 @@ bool session_plan(session_t *s, const session_plan_t *want) {
                         .exact_batch = want->exact_batch,
                         .trace = want->trace,
                         .impose_buckets = want->impose_buckets};
-    if (!list_targets(s, want->runs, &p)) return false;
-    if (want->runs && !keep_best(s, &p)) return false;
+    target_request_t asked = {.names = s->o->targets,
+                              .n = s->o->n_targets,
+                              .where = "--target",
+                              .runs = want->runs,
+                              .backend = s->o->backend};
+    if (!targets_choose(&p, s->spec, &asked, s->d)) return false;
     s->plan = plan_make(s->arena, s->spec, &p, s->d);
     if (!s->plan) return false;
     dump_graphs(s->o, s->plan);
@@ -167,16 +97,20 @@ bool session_weights(session_t *s) {
     return s->store != NULL;
 }
 
-bool session_open(session_t *s) {
-    if (s->o->backend != BACKEND_REFERENCE && !session_lower(s)) return false;
-    if (!session_weights(s)) return false;
+bool session_compile(session_t *s) {
     s->pool = pool_new(s->threads);
     s->threads = pool_threads(s->pool);
     exec_options_t eo = {.backend = s->o->backend,
                          .cc = s->o->text[OPT_CC],
                          .pool = s->pool,
                          .time = s->o->given[OPT_TIME_PASSES],
+                         .no_cache = s->no_cache,
                          .passes = pass_options_of(s->o)};
-    s->exec = exec_open(s->plan, s->store, &eo, s->d);
+    s->exec = exec_open(s->plan, NULL, &eo, s->d);
     return s->exec != NULL;
+}
+
+bool session_open(session_t *s) {
+    if (s->o->backend != BACKEND_REFERENCE && !session_lower(s)) return false;
+    return session_weights(s) && session_compile(s) && exec_bind(s->exec, s->store, s->d);
 }

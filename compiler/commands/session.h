@@ -19,6 +19,7 @@ typedef struct {
     exec_t *exec;
     pool_t *pool; /* workers, from session_open on; NULL: this thread alone */
     int threads;
+    bool no_cache; /* compile anew, to see how long it takes */
 } session_t;
 
 session_t session_new(const options_t *o, diag_t *d); /* memory: the options' arena */
@@ -38,13 +39,11 @@ typedef struct {
 bool session_plan(session_t *s, const session_plan_t *want);
 bool session_lower(session_t *s); /* plan → Loops, through the passes */
 bool session_weights(session_t *s);
-bool session_open(session_t *s); /* lowers (unless the reference runs), loads weights, opens */
+bool session_compile(session_t *s); /* an executor without weights; lowers if nothing has */
+bool session_open(session_t *s);    /* lowers (unless the reference runs), loads weights, opens */
 
 /* Workers: --threads, else every core that this process may run on. */
 int session_threads(const options_t *o);
-
-/* The best target of this CPU, what "native" means. */
-const target_t *native_target(void);
 
 /* Bytes that `bytes = a * b` needs, or false when it does not fit a size_t. */
 bool checked_product(const int64_t *factor, int n, size_t element, size_t *bytes);

@@ -87,10 +87,8 @@ static int64_t count_lsh(const spec_t *s) {
     return n;
 }
 
-void plan_describe(const plan_t *p, reformer_desc_t *desc, reformer_variant_t *variants) {
+void plan_describe_model(const plan_t *p, reformer_desc_t *desc) {
     const spec_t *s = p->spec;
-    int n = plan_count(p);
-    for (int k = 0; k < n; k++) variants[k] = describe_variant(p, k);
     *desc = (reformer_desc_t){.abi = REFORMER_ABI,
                               .name = p->name,
                               .fingerprint = p->layout->fingerprint,
@@ -107,9 +105,14 @@ void plan_describe(const plan_t *p, reformer_desc_t *desc, reformer_variant_t *v
                               .rounds = s->num_hashes,
                               .max_bucket = 1,
                               .imposes_buckets = p->impose_buckets,
-                              .n_variants = n,
-                              .variants = variants};
+                              .n_variants = plan_count(p)};
     for (int k = 0; k < p->n_factors; k++) desc->max_bucket *= p->factors[k];
     desc->max_bucket += p->n_factors > 0;
     describe_labels(s, desc);
+}
+
+void plan_describe(const plan_t *p, reformer_desc_t *desc, reformer_variant_t *variants) {
+    plan_describe_model(p, desc);
+    for (int k = 0; k < desc->n_variants; k++) variants[k] = describe_variant(p, k);
+    desc->variants = variants;
 }

@@ -6,7 +6,8 @@
  * folder that is removed after loading.
  *
  * Models call the runtime; in here they call this process's one, through pointers that a second small
- * source file (linkage) holds. So a library needs nothing at link time and shares our workers. */
+ * source file (linkage) holds. So a library needs nothing at link time and shares our workers. The runtime's
+ * header is part of this program too: a program that links us may stand anywhere. */
 #include "exec/cc.h"
 
 #include <dlfcn.h>
@@ -18,7 +19,6 @@
 
 #include "exec/cache.h"
 #include "support/file.h"
-#include "support/install.h"
 #include "support/process.h"
 
 static const char *const flags[] = {"-O2", "-std=c11", "-fPIC", "-shared"};
@@ -44,6 +44,7 @@ static const linkage_t our_runtime = {
     reformer_workspace_bytes, reformer_bind,   reformer_check_weights, reformer_forward,
     reformer_strerror,        reformer_launch, reformer_trace};
 
+/* One pointer, set whole: a library that two threads load at once is one library. */
 static const char linkage_source[] =
     "#include \"reformer_rt.h\"\n"
     "typedef struct {\n"
@@ -56,27 +57,28 @@ static const char linkage_source[] =
     "    void (*trace)(const reformer_call_t *, const char *, int64_t, const void *, int,\n"
     "                  const int64_t *, int);\n"
     "} linkage_t;\n"
-    "static linkage_t rt;\n"
+    "static const linkage_t *linked;\n"
+    "static const linkage_t *rt(void) { return __atomic_load_n(&linked, __ATOMIC_ACQUIRE); }\n"
     "void reformerc_link(const linkage_t *l);\n"
-    "void reformerc_link(const linkage_t *l) { rt = *l; }\n"
+    "void reformerc_link(const linkage_t *l) { __atomic_store_n(&linked, l, __ATOMIC_RELEASE); }\n"
     "size_t reformer_workspace_bytes(const reformer_desc_t *d, size_t n, int t) {\n"
-    "    return rt.workspace_bytes(d, n, t);\n"
+    "    return rt()->workspace_bytes(d, n, t);\n"
     "}\n"
     "int reformer_bind(reformer_model_t *m, const reformer_desc_t *d, const void *w, size_t n) {\n"
-    "    return rt.bind(m, d, w, n);\n"
+    "    return rt()->bind(m, d, w, n);\n"
     "}\n"
-    "int reformer_check_weights(const reformer_model_t *m) { return rt.check_weights(m); }\n"
+    "int reformer_check_weights(const reformer_model_t *m) { return rt()->check_weights(m); }\n"
     "int reformer_forward(const reformer_model_t *m, const reformer_io_t *io, void *w) {\n"
-    "    return rt.forward(m, io, w);\n"
+    "    return rt()->forward(m, io, w);\n"
     "}\n"
-    "const char *reformer_strerror(int code) { return rt.strerror(code); }\n"
+    "const char *reformer_strerror(int code) { return rt()->strerror(code); }\n"
     "void reformer_launch(const reformer_call_t *c, reformer_kernel_fn *k, int64_t n,\n"
     "                     const int64_t *a) {\n"
-    "    rt.launch(c, k, n, a);\n"
+    "    rt()->launch(c, k, n, a);\n"
     "}\n"
     "void reformer_trace(const reformer_call_t *c, const char *n, int64_t l, const void *p, int t,\n"
     "                    const int64_t *s, int r) {\n"
-    "    rt.trace(c, n, l, p, t, s, r);\n"
+    "    rt()->trace(c, n, l, p, t, s, r);\n"
     "}\n";
 
 /* ---- the job ------------------------------------------------------------------------------------------ */
@@ -85,7 +87,6 @@ typedef struct {
     const plan_t *plan;
     arena_t *arena;
     diag_t *d;
-    install_t install;
     const char *words[MAX_WORDS]; /* the compiler */
     int n_words;
     sbuf_t source, header;
@@ -119,29 +120,25 @@ static bool make_key(job_t *j) {
     memcpy(argv, j->words, (size_t)j->n_words * sizeof *argv);
     argv[j->n_words] = "--version";
     sbuf_t version = {0};
-    size_t n = 0;
-    char *runtime =
-        file_read(arena_printf(j->arena, "%s/reformer_rt.h", j->install.include), 0, &n, j->d);
-    bool ok = runtime && run_compiler(j, argv, &version);
+    bool ok = run_compiler(j, argv, &version);
     if (ok) {
         j->key = cache_key();
         for (int k = 0; k < j->n_words; k++) cache_key_text(&j->key, j->words[k]);
         for (int k = 0; k < N_FLAGS; k++) cache_key_text(&j->key, flags[k]);
         cache_key_add(&j->key, version.data ? version.data : "", version.size);
-        cache_key_add(&j->key, runtime, n);
+        cache_key_text(&j->key, runtime_header);
         cache_key_add(&j->key, j->source.data, j->source.size);
         cache_key_add(&j->key, j->header.data, j->header.size);
         cache_key_text(&j->key, linkage_source);
     }
-    free(runtime);
     sbuf_free(&version);
     return ok;
 }
 
 /* ---- folders --------------------------------------------------------------------------------------------- */
 
-static bool find_folder(job_t *j) {
-    j->dir = cache_folder(j->arena);
+static bool find_folder(job_t *j, bool no_cache) {
+    j->dir = no_cache ? NULL : cache_folder(j->arena);
     if (j->dir) return true;
     const char *tmp = getenv("TMPDIR");
     char *dir = arena_printf(j->arena, "%s/reformerc-XXXXXX", tmp && *tmp ? tmp : "/tmp");
@@ -154,7 +151,7 @@ static bool find_folder(job_t *j) {
 }
 
 static void remove_folder(job_t *j, const char *dir) {
-    static const char *const names[] = {"linkage.c", "library.so"};
+    static const char *const names[] = {"linkage.c", "library.so", "reformer_rt.h"};
     for (size_t k = 0; k < sizeof names / sizeof *names; k++)
         (void)unlink(arena_printf(j->arena, "%s/%s", dir, names[k]));
     (void)unlink(arena_printf(j->arena, "%s/%s.c", dir, j->plan->name));
@@ -170,7 +167,9 @@ static bool compile(job_t *j, const char *work, const char *path) {
     const char *header = arena_printf(a, "%s/%s.h", work, j->plan->name);
     const char *linkage = arena_printf(a, "%s/linkage.c", work);
     const char *library = arena_printf(a, "%s/library.so", work);
-    if (!file_write(source, j->source.data, j->source.size, j->d) ||
+    const char *runtime = arena_printf(a, "%s/reformer_rt.h", work);
+    if (!file_write(runtime, runtime_header, strlen(runtime_header), j->d) ||
+        !file_write(source, j->source.data, j->source.size, j->d) ||
         !file_write(header, j->header.data, j->header.size, j->d) ||
         !file_write(linkage, linkage_source, strlen(linkage_source), j->d))
         return false;
@@ -178,8 +177,6 @@ static bool compile(job_t *j, const char *work, const char *path) {
     int n = 0;
     for (int k = 0; k < j->n_words; k++) argv[n++] = j->words[k];
     for (int k = 0; k < N_FLAGS; k++) argv[n++] = flags[k];
-    argv[n++] = "-I";
-    argv[n++] = j->install.include;
     argv[n++] = "-o";
     argv[n++] = library;
     argv[n++] = source;
@@ -238,15 +235,15 @@ static bool load_or_build(job_t *j, compiled_t *out) {
     return ok;
 }
 
-bool cc_load(const plan_t *p, const char *cc, compiled_t *out, diag_t *d) {
-    job_t j = {.plan = p, .arena = arena_new(), .d = d, .install = install_find()};
+bool cc_load(const plan_t *p, const char *cc, bool no_cache, compiled_t *out, diag_t *d) {
+    job_t j = {.plan = p, .arena = arena_new(), .d = d};
     emit_c_options_t o = {.header_name = arena_printf(j.arena, "%s.h", p->name),
                           .trace = p->trace,
                           .impose_buckets = p->impose_buckets};
     *out = (compiled_t){0};
     bool ok = split_words(&j, cc);
     if (ok) emit_c(p, &o, &j.source, &j.header);
-    ok = ok && make_key(&j) && find_folder(&j) && load_or_build(&j, out);
+    ok = ok && make_key(&j) && find_folder(&j, no_cache) && load_or_build(&j, out);
     if (j.temporary && j.dir) remove_folder(&j, j.dir);
     sbuf_free(&j.source);
     sbuf_free(&j.header);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "emit/llvm.h" /* LLVM_MISSING */
 #include "exec/cc.h"
 #include "exec/jit.h"
 #include "graph/evaluate.h"
@@ -13,11 +14,10 @@ enum { ALIGNMENT = 64 };
 struct exec {
     backend_t backend;
     plan_t *plan;
-    const store_t *store;
+    const store_t *store; /* reference; NULL: nothing bound */
     arena_t *arena;
-    unsigned char *weights; /* packed */
-    size_t bytes;
-    reformer_desc_t desc; /* interpreter, jit: with its variants */
+    unsigned char *weights; /* packed; NULL: nothing bound */
+    reformer_desc_t desc;   /* all but reference: with its variants */
     reformer_variant_t *variants;
     compiled_t code;
     jit_t *jit;
@@ -27,7 +27,7 @@ struct exec {
 };
 
 static bool fail(diag_t *d, int code) {
-    if (code != REFORMER_OK) diag_error(d, NOWHERE, "%s", reformer_strerror(code));
+    if (code > REFORMER_OK) diag_error(d, NOWHERE, "%s", reformer_strerror(code));
     return code == REFORMER_OK;
 }
 
@@ -35,6 +35,12 @@ static bool fail(diag_t *d, int code) {
 
 static bool open_reference(exec_t *e, const exec_options_t *o, diag_t *d) {
     (void)e, (void)o, (void)d;
+    return true;
+}
+
+static bool bind_reference(exec_t *e, const store_t *weights, diag_t *d) {
+    (void)d;
+    e->store = weights;
     return true;
 }
 
@@ -61,14 +67,15 @@ static const graph_t *graph_for(const exec_t *e, const variant_plan_t *v, size_t
     return graph_build(a, s, &o, d);
 }
 
-static bool forward_reference(exec_t *e, const reformer_io_t *io, diag_t *d) {
+static int forward_reference(const exec_t *e, const reformer_io_t *io, void *workspace, diag_t *d) {
+    (void)workspace;
     const variant_plan_t *v = io->length ? fitting(e->plan, io->length) : NULL;
-    if (!v) return fail(d, REFORMER_E_LENGTH);
+    if (!v) return REFORMER_E_LENGTH;
     arena_t *a = arena_new();
     const graph_t *g = graph_for(e, v, io->length, a, d);
-    bool ok = g && fail(d, graph_evaluate(g, param_of, (void *)e->store, io, v->unpadded));
+    int code = g ? graph_evaluate(g, param_of, (void *)e->store, io, v->unpadded) : EXEC_FAILED;
     arena_free(a);
-    return ok;
+    return code;
 }
 
 static size_t no_workspace(const exec_t *e, size_t length, int threads) {
@@ -76,74 +83,95 @@ static size_t no_workspace(const exec_t *e, size_t length, int threads) {
     return 0;
 }
 
-/* ---- interpreter --------------------------------------------------------------------------------------- */
+/* ---- what runs loops ----------------------------------------------------------------------------------- */
 
-static bool open_packed(exec_t *e, const exec_options_t *o, diag_t *d) {
+static bool open_lowered(exec_t *e, const exec_options_t *o, diag_t *d) {
     if (!e->plan->modules && !plan_lower(e->plan, &o->passes, d)) return false;
-    e->weights = weights_pack(e->plan->layout, e->store, &e->bytes, d);
-    return e->weights != NULL;
-}
-
-static void describe(exec_t *e) {
     e->variants = ARENA_ARRAY(e->arena, reformer_variant_t, plan_count(e->plan));
     plan_describe(e->plan, &e->desc, e->variants);
+    return true;
 }
 
-static bool open_interpreter(exec_t *e, const exec_options_t *o, diag_t *d) {
-    if (!open_packed(e, o, d)) return false;
-    describe(e);
-    return true;
+/* From here on these are the weights. */
+static void keep_weights(exec_t *e, unsigned char *packed) {
+    free(e->weights);
+    e->weights = packed;
+}
+
+/* ---- interpreter --------------------------------------------------------------------------------------- */
+
+static bool bind_interpreter(exec_t *e, const store_t *weights, diag_t *d) {
+    size_t bytes;
+    unsigned char *packed = weights_pack(e->plan->layout, weights, &bytes, d);
+    if (packed) keep_weights(e, packed);
+    return packed != NULL;
 }
 
 static size_t interpreter_workspace(const exec_t *e, size_t length, int threads) {
     return reformer_prepare_bytes(&e->desc, e->variants, e->plan->n_variants, length, threads);
 }
 
-static bool forward_interpreter(exec_t *e, const reformer_io_t *io, diag_t *d) {
+static int forward_interpreter(const exec_t *e, const reformer_io_t *io, void *workspace,
+                               diag_t *d) {
     reformer_call_t call;
     const reformer_variant_t *v = NULL;
     int code = reformer_prepare(&e->desc, e->variants, e->plan->n_variants, e->weights, io,
-                                e->workspace, &call, &v);
-    if (code) return fail(d, code);
-    return loops_interpret(plan_module(e->plan, (int)(v - e->variants)), &call, d);
+                                workspace, &call, &v);
+    if (code) return code;
+    const module_t *m = plan_module(e->plan, (int)(v - e->variants));
+    return loops_interpret(m, &call, d) ? REFORMER_OK : EXEC_FAILED;
 }
 
-/* ---- c -------------------------------------------------------------------------------------------------- */
+/* ---- c, jit ---------------------------------------------------------------------------------------------- */
 
 static bool open_c(exec_t *e, const exec_options_t *o, diag_t *d) {
-    if (!open_packed(e, o, d) || !cc_load(e->plan, o->cc, &e->code, d)) return false;
-    return fail(d, e->code.bind(&e->model, e->weights, e->bytes));
+    return open_lowered(e, o, d) && cc_load(e->plan, o->cc, o->no_cache, &e->code, d);
 }
-
-static size_t bound_workspace(const exec_t *e, size_t length, int threads) {
-    return reformer_workspace_bytes(e->model.desc, length, threads);
-}
-
-static bool forward_bound(exec_t *e, const reformer_io_t *io, diag_t *d) {
-    return fail(d, reformer_forward(&e->model, io, e->workspace));
-}
-
-/* ---- jit ------------------------------------------------------------------------------------------------ */
 
 static bool open_jit(exec_t *e, const exec_options_t *o, diag_t *d) {
-    if (!e->plan->modules && !plan_lower(e->plan, &o->passes, d)) return false;
-    describe(e);
+    if (!open_lowered(e, o, d)) return false;
     e->jit = jit_open(e->plan, o, e->variants, d);
-    if (!e->jit || !open_packed(e, o, d)) return false;
-    return fail(d, reformer_bind(&e->model, &e->desc, e->weights, e->bytes));
+    return e->jit != NULL;
+}
+
+static bool bind_code(exec_t *e, const store_t *weights, diag_t *d) {
+    size_t bytes;
+    reformer_model_t bound;
+    unsigned char *packed = weights_pack(e->plan->layout, weights, &bytes, d);
+    if (!packed) return false;
+    int code = e->jit ? reformer_bind(&bound, &e->desc, packed, bytes)
+                      : e->code.bind(&bound, packed, bytes);
+    if (!fail(d, code)) {
+        free(packed);
+        return false;
+    }
+    e->model = bound;
+    keep_weights(e, packed);
+    return true;
+}
+
+static size_t code_workspace(const exec_t *e, size_t length, int threads) {
+    return reformer_workspace_bytes(&e->desc, length, threads);
+}
+
+static int forward_code(const exec_t *e, const reformer_io_t *io, void *workspace, diag_t *d) {
+    (void)d;
+    return reformer_forward(&e->model, io, workspace);
 }
 
 /* ---- all of them ---------------------------------------------------------------------------------------- */
 
 static const struct {
     bool (*open)(exec_t *e, const exec_options_t *o, diag_t *d);
-    bool (*forward)(exec_t *e, const reformer_io_t *io, diag_t *d);
+    bool (*bind)(exec_t *e, const store_t *weights, diag_t *d);
+    int (*forward)(const exec_t *e, const reformer_io_t *io, void *workspace, diag_t *d);
     size_t (*workspace)(const exec_t *e, size_t length, int threads);
 } backends[] = {
-    [BACKEND_JIT] = {open_jit, forward_bound, bound_workspace},
-    [BACKEND_C] = {open_c, forward_bound, bound_workspace},
-    [BACKEND_REFERENCE] = {open_reference, forward_reference, no_workspace},
-    [BACKEND_INTERPRETER] = {open_interpreter, forward_interpreter, interpreter_workspace},
+    [BACKEND_JIT] = {open_jit, bind_code, forward_code, code_workspace},
+    [BACKEND_C] = {open_c, bind_code, forward_code, code_workspace},
+    [BACKEND_REFERENCE] = {open_reference, bind_reference, forward_reference, no_workspace},
+    [BACKEND_INTERPRETER] = {open_lowered, bind_interpreter, forward_interpreter,
+                             interpreter_workspace},
 };
 
 const char *const backend_names[BACKEND_COUNT] = {[BACKEND_JIT] = "jit",
@@ -159,14 +187,39 @@ backend_t backend_default(void) {
     return backend_is_built_in(BACKEND_JIT) ? BACKEND_JIT : BACKEND_C;
 }
 
+bool backend_parse(const char *name, const char *where, backend_t *b, diag_t *d) {
+    int found = 0;
+    while (found < BACKEND_COUNT && strcmp(name, backend_names[found]) != 0) found++;
+    if (found < BACKEND_COUNT && backend_is_built_in((backend_t)found)) {
+        *b = (backend_t)found;
+        return true;
+    }
+    if (found < BACKEND_COUNT) {
+        diag_error(d, IN_FILE(where), "%s is not built in: this build has no LLVM", name);
+        diag_hint(d, "%s, or take '%s'", LLVM_MISSING, backend_names[BACKEND_C]);
+        return false;
+    }
+    diag_error(d, IN_FILE(where), "'%s' is not one of jit, c, reference, interpreter", name);
+    const char *near = did_you_mean(name, backend_names, BACKEND_COUNT);
+    if (near) diag_hint(d, "did you mean '%s'?", near);
+    return false;
+}
+
+bool exec_bind(exec_t *e, const store_t *weights, diag_t *d) {
+    return backends[e->backend].bind(e, weights, d);
+}
+
+bool exec_bound(const exec_t *e) {
+    return e->store || e->weights;
+}
+
 exec_t *exec_open(plan_t *p, const store_t *weights, const exec_options_t *o, diag_t *d) {
     exec_t *e = calloc(1, sizeof *e);
     if (!e) bug("out of memory");
     e->backend = o->backend;
     e->plan = p;
-    e->store = weights;
     e->arena = arena_new();
-    if (backends[o->backend].open(e, o, d)) return e;
+    if (backends[o->backend].open(e, o, d) && (!weights || exec_bind(e, weights, d))) return e;
     exec_close(e);
     return NULL;
 }
@@ -186,11 +239,15 @@ static bool make_room(exec_t *e, size_t bytes, diag_t *d) {
     return e->workspace != NULL;
 }
 
+int exec_run(const exec_t *e, const reformer_io_t *io, void *workspace, diag_t *d) {
+    return backends[e->backend].forward(e, io, workspace, d);
+}
+
 /* A length or a number of threads that has no workspace is reported by the forward itself. */
 bool exec_forward(exec_t *e, const reformer_io_t *io, diag_t *d) {
     size_t bytes = exec_workspace_bytes(e, io->length, io->threads);
     if (!make_room(e, bytes ? bytes : ALIGNMENT, d)) return false;
-    return backends[e->backend].forward(e, io, d);
+    return fail(d, exec_run(e, io, e->workspace, d));
 }
 
 void exec_close(exec_t *e) {

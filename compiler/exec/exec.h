@@ -11,6 +11,7 @@
 
 #include "emit/emit.h" /* plan_describe: what all of them run by */
 #include "exec/pool.h"
+#include "graph/evaluate.h"
 #include "lower/lower.h"
 #include "reformer_rt.h"
 #include "weights/weights.h"
@@ -26,23 +27,40 @@ typedef enum {
 extern const char *const backend_names[BACKEND_COUNT]; /* "jit" … as --backend takes them */
 bool backend_is_built_in(backend_t b);                 /* jit: this build has LLVM */
 backend_t backend_default(void);                       /* jit, else c */
+/* A name → *b, which this build has; false after an error in d that blames `where` ("--backend"). */
+bool backend_parse(const char *name, const char *where, backend_t *b, diag_t *d);
 
 typedef struct {
     backend_t backend;
     const char *cc; /* --cc, NULL: $CC, else cc */
     pool_t *pool;   /* compiles on these workers too; NULL: on this thread */
     bool time, no_cache,
-        perf_map; /* jit: times to stderr; neither read nor write the cache; names for perf */
+        perf_map; /* jit: times to stderr; neither read nor write the cache (c too); names for perf */
     pass_options_t passes;
 } exec_options_t;
 
 typedef struct exec exec_t;
 
-/* Lowers the plan if need be, compiles, packs and binds. The plan and the store must outlive it. */
+/* Lowers the plan if need be, compiles, packs and binds; weights NULL: does not bind yet. The plan must
+ * outlive it, and so must the store of a reference evaluator. */
 exec_t *exec_open(plan_t *p, const store_t *weights, const exec_options_t *o, diag_t *d);
+/* Packs and binds other weights; false after an error in d, with the earlier ones still bound. No
+ * forward may run meanwhile. */
+bool exec_bind(exec_t *e, const store_t *weights, diag_t *d);
+bool exec_bound(const exec_t *e);
 /* One forward; io as in reformer_rt.h, pool and threads included. Allocates its workspace at need.
  * False after an error in d. One call at a time per exec_t. */
 bool exec_forward(exec_t *e, const reformer_io_t *io, diag_t *d);
+/* The same with a workspace of the caller's: exec_workspace_bytes() bytes, aligned to 64, not NULL. Any
+ * number of threads at once, each with its own workspace and d. Returns REFORMER_OK, an error code
+ * of the runtime, or EXEC_FAILED after an error in d. */
+enum { EXEC_FAILED = -1 };
+int exec_run(const exec_t *e, const reformer_io_t *io, void *workspace, diag_t *d);
+/* 0: out of range, or none needed. */
+/* Of a reference: how far each hash of this forward was from another bucket (graph/evaluate.h);
+ * layers whose buckets io imposes are left out. */
+bool exec_hash_margins(const exec_t *e, const reformer_io_t *io, graph_margin_fn *margin, void *ctx,
+                       diag_t *d);
 size_t exec_workspace_bytes(const exec_t *e, size_t length, int threads);
 void exec_close(exec_t *e);
 

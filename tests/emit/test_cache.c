@@ -43,7 +43,7 @@ static int count_entries(const char *folder, char path[256]) {
 /* Loads, binds and runs: 41. */
 static void expect_works(bench_t *b, const char *cc) {
     compiled_t code;
-    must(b, cc_load(&b->plan, cc, &code, b->diag));
+    must(b, cc_load(&b->plan, cc, false, &code, b->diag));
     reformer_model_t m = {0};
     _Alignas(64) static unsigned char weights[REFORMER_WEIGHTS_HEADER];
     assert_int_equal(code.bind(&m, weights, sizeof weights), REFORMER_E_WEIGHTS); /* ours answers */
@@ -108,7 +108,7 @@ static void processes_share(void **state) {
         child[k] = fork();
         if (child[k] != 0) continue;
         compiled_t code;
-        _exit(cc_load(&b.plan, NULL, &code, b.diag) ? 0 : 1);
+        _exit(cc_load(&b.plan, NULL, false, &code, b.diag) ? 0 : 1);
     }
     for (int k = 0; k < 4; k++) {
         int status = 1;
@@ -138,7 +138,7 @@ static void works_without_a_folder(void **state) {
 
 static void expect_error(bench_t *b, const char *cc, const char *part) {
     compiled_t code;
-    assert_false(cc_load(&b->plan, cc, &code, b->diag));
+    assert_false(cc_load(&b->plan, cc, false, &code, b->diag));
     assert_null(code.library);
     char *text = NULL;
     size_t n = 0;

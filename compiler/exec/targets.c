@@ -1,0 +1,112 @@
+/* Names → targets (targets.h). Nothing here knows a CPU's features: the runtime does. */
+#include "exec/targets.h"
+
+#include <string.h>
+
+_Static_assert((int)T_X86_64 == REFORMER_CPU_X86_64 && (int)T_X86_64_V4 == REFORMER_CPU_X86_64_V4 &&
+                   (int)T_AARCH64 == REFORMER_CPU_AARCH64,
+               "targets and the runtime's CPUs are one enumeration");
+
+static bool is_x86(const target_t *t) {
+    return t->id != T_AARCH64;
+}
+
+const target_t *native_target(void) {
+    static const target_id_t best_first[] = {T_X86_64_V4, T_X86_64_V3, T_X86_64, T_AARCH64};
+    for (size_t i = 0; i < sizeof best_first / sizeof best_first[0]; i++)
+        if (reformer_cpu_supports((int)best_first[i])) return &targets[best_first[i]];
+    bug("this CPU runs none of the targets");
+}
+
+static const target_t *baseline_target(void) {
+    return is_x86(native_target()) ? &targets[T_X86_64] : &targets[T_AARCH64];
+}
+
+/* ---- names ---------------------------------------------------------------------------------------- */
+
+static bool check_name(const char *name, const char *where, diag_t *d) {
+    const char *names[T_COUNT + 1] = {[T_COUNT] = "native"};
+    for (int i = 0; i < T_COUNT; i++) names[i] = targets[i].name;
+    if (strcmp(name, "native") == 0 || target_find(name)) return true;
+    diag_error(d, IN_FILE(where), "'%s' is not a target", name);
+    const char *near = did_you_mean(name, names, T_COUNT + 1);
+    if (near) diag_hint(d, "did you mean '%s'?", near);
+    return false;
+}
+
+static bool add_name(const char *name, const char *where, const char *names[MAX_TARGETS], int *n,
+                     diag_t *d) {
+    for (int i = 0; i < *n; i++)
+        if (strcmp(names[i], name) == 0) return true;
+    if (!check_name(name, where, d)) return false;
+    if (*n == MAX_TARGETS) {
+        diag_error(d, IN_FILE(where), "too many targets");
+        return false;
+    }
+    names[(*n)++] = name;
+    return true;
+}
+
+bool targets_parse(arena_t *a, const char *list, const char *where, const char *names[MAX_TARGETS],
+                   int *n, diag_t *d) {
+    bool ok = true;
+    *n = 0;
+    for (const char *p = list;; p++) {
+        size_t length = strcspn(p, ",");
+        ok &= add_name(arena_strndup(a, p, length), where, names, n, d);
+        p += length;
+        if (!*p) return ok;
+    }
+}
+
+/* ---- a plan's --------------------------------------------------------------------------------------- */
+
+/* Best first, each once: the order in which the runtime tries them. */
+static void insert(plan_options_t *p, const target_t *t) {
+    int at = 0;
+    while (at < p->n_targets && p->targets[at]->id > t->id) at++;
+    if (at < p->n_targets && p->targets[at] == t) return;
+    for (int i = p->n_targets; i > at; i--) p->targets[i] = p->targets[i - 1];
+    p->targets[at] = t;
+    p->n_targets++;
+}
+
+static bool list_targets(plan_options_t *p, const spec_t *s, const target_request_t *want,
+                         diag_t *d) {
+    int n = want->n ? want->n : s->compile.n_targets;
+    const char *const *names = want->n ? want->names : s->compile.targets;
+    if (n == 0) insert(p, want->runs ? native_target() : baseline_target());
+    for (int i = 0; i < n; i++) {
+        const target_t *t =
+            strcmp(names[i], "native") == 0 ? native_target() : target_find(names[i]);
+        if (!t) bug("target '%s' passed the checks of the spec", names[i]);
+        insert(p, t);
+    }
+    for (int i = 1; i < p->n_targets; i++) {
+        if (is_x86(p->targets[i]) == is_x86(p->targets[0])) continue;
+        diag_error(d, IN_FILE(want->n ? want->where : s->path),
+                   "x86-64 and aarch64 do not fit into one C file");
+        return false;
+    }
+    return true;
+}
+
+/* What runs at once needs one target only, the best that this CPU has; what only walks the loops or the
+ * graph takes any. */
+static bool keep_best(plan_options_t *p, const spec_t *s, const target_request_t *want, diag_t *d) {
+    bool any = want->backend == BACKEND_REFERENCE || want->backend == BACKEND_INTERPRETER;
+    for (int i = 0; i < p->n_targets; i++) {
+        if (!any && !reformer_cpu_supports((int)p->targets[i]->id)) continue;
+        p->targets[0] = p->targets[i];
+        p->n_targets = 1;
+        return true;
+    }
+    diag_error(d, IN_FILE(want->n ? want->where : s->path),
+               "this CPU runs none of the targets asked for; it runs %s", native_target()->name);
+    return false;
+}
+
+bool targets_choose(plan_options_t *p, const spec_t *s, const target_request_t *want, diag_t *d) {
+    p->n_targets = 0;
+    return list_targets(p, s, want, d) && (!want->runs || keep_best(p, s, want, d));
+}
