@@ -459,12 +459,23 @@ void b_return(builder_t *b, value_t *const *results) {
     i->values = copy_values(b, i->n_values, results);
 }
 
-void b_launch(builder_t *b, lfunc_t *kernel, value_t *const *args) {
+inst_t *b_launch(builder_t *b, lfunc_t *kernel, value_t *const *args) {
     if (b->fn->kind != FN_ENTRY || kernel->kind != FN_KERNEL) bug("launch of '%s'", kernel->name);
     inst_t *i = append(b, OP_LAUNCH, 0, NULL);
     i->callee = kernel;
     i->n_values = kernel->n_params;
     i->values = copy_values(b, i->n_values, args);
+    return i;
+}
+
+void b_label(builder_t *b, inst_t *launch, const char *text, value_t *layer) {
+    const char *wrong = label_error(text, layer != NULL);
+    if (launch->op != OP_LAUNCH) wrong = "only launches have one";
+    if (!wrong && layer && !ltype_equal(layer->type, SCALAR(E_I64))) wrong = "the layer is an i64";
+    if (wrong) bug("label '%s': %s", text, wrong);
+    launch->text = arena_strdup(b->m->arena, text);
+    launch->n_operands = layer ? 1 : 0;
+    launch->operand[0] = layer;
 }
 
 void b_trace(builder_t *b, const char *name, value_t *layer, buffer_t *buf) {

@@ -114,7 +114,7 @@ struct inst {
     value_t *result;   /* ops with one result; NULL otherwise */
     value_t **results; /* OP_FOR, OP_IF, OP_CALL: their results */
     int n_results;
-    value_t *operand[MAX_OPERANDS]; /* fixed operands of plain ops */
+    value_t *operand[MAX_OPERANDS]; /* fixed operands of plain ops; OP_LAUNCH: [layer] or none */
     int n_operands;
     value_t **values; /* OP_FOR: initial carried values; OP_YIELD/OP_RETURN: what is passed;
                                         OP_CALL/OP_LAUNCH: arguments; OP_TRACE: [layer] or none */
@@ -132,7 +132,10 @@ struct inst {
     block_t *body,
         *otherwise; /* OP_FOR: body; OP_IF: both (otherwise may be empty without results) */
     lfunc_t *callee;
-    const char *text; /* OP_COMMENT, OP_TRACE: the tensor's name, '#' stands for the layer */
+    /* OP_COMMENT. OP_TRACE: the tensor's name, '#' stands for the layer. OP_LAUNCH: its label, or
+     * NULL: the region of the model that this launch belongs to, '#' stands for operand[0]. One
+     * kernel serves many regions, and profilers tell them apart by it; it changes no result. */
+    const char *text;
     block_t *parent;
     int line; /* of the .rir text it was parsed from; 0: made by a builder */
 };
@@ -270,9 +273,11 @@ void b_else(builder_t *b, inst_t *branch, value_t *const *yield);
 void b_end_if(builder_t *b, inst_t *branch, value_t *const *yield);
 
 value_t **b_call(builder_t *b, lfunc_t *callee, value_t *const *args); /* results */
-value_t *b_call1(builder_t *b, lfunc_t *callee, value_t *x);        /* one argument, one result */
-void b_return(builder_t *b, value_t *const *results);               /* ends a FN_FUNC */
-void b_launch(builder_t *b, lfunc_t *kernel, value_t *const *args); /* FN_ENTRY only */
+value_t *b_call1(builder_t *b, lfunc_t *callee, value_t *x); /* one argument, one result */
+void b_return(builder_t *b, value_t *const *results);        /* ends a FN_FUNC */
+inst_t *b_launch(builder_t *b, lfunc_t *kernel, value_t *const *args); /* FN_ENTRY only */
+/* Labels a launch; text is [a-z0-9_.#]+. layer: the i64 that the '#' stands for; NULL: no '#'. */
+void b_label(builder_t *b, inst_t *launch, const char *text, value_t *layer);
 void b_trace(builder_t *b, const char *name, value_t *layer, buffer_t *buf); /* FN_ENTRY only */
 void b_comment(builder_t *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 value_t *b_name(value_t *v, const char *name); /* names a value for readers; returns it */
@@ -302,7 +307,8 @@ void module_print(const module_t *m, sbuf_t *out);
 module_t *module_parse(arena_t *a, const char *file, const char *text, size_t bytes, diag_t *d);
 
 /* Types, dominance, legality for the target, every access in bounds (affine or declared range),
- * every launch argument in the range of its parameter. Errors go to d (file = module name). */
+ * every launch argument in the range of its parameter, the layer of every label in a literal one.
+ * Errors go to d (file = module name). */
 bool loops_verify(module_t *m, diag_t *d);
 
 /* Counted from the IR for `units` (ignored when literal): one forward. */

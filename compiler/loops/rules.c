@@ -223,6 +223,15 @@ bool name_is_valid(const char *name) {
     return n > 0 && n <= NAME_CHARACTERS && !name[n] && *name >= 'a' && *name <= 'z';
 }
 
+const char *label_error(const char *text, bool layer) {
+    size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_.#");
+    const char *mark = strchr(text, '#');
+    if (n == 0 || n > NAME_CHARACTERS || text[n]) return "a label is [a-z0-9_.#]+, 200 at most";
+    if (mark && strchr(mark + 1, '#')) return "a label has one '#' at most";
+    return (mark != NULL) == layer ? NULL
+                                   : "a layer is given exactly when the label has a '#' for it";
+}
+
 /* ---- literals -------------------------------------------------------------------------------- */
 
 /* To nearest, ties to even; NaN stays NaN. */

@@ -16,7 +16,13 @@ typedef struct {
 } op_info_t;
 extern const op_info_t op_info[OP_COUNT];
 
-enum { MAX_LANES = 64, MAX_BLOCK_DEPTH = 64, MAX_VALUES = 1 << 20, PLAN_ALIGN = 64 };
+enum {
+    MAX_LANES = 64,
+    MAX_BLOCK_DEPTH = 64,
+    MAX_VALUES = 1 << 20,
+    PLAN_ALIGN = 64,
+    MAX_LAYER = 1 << 16 /* below it lies the layer of a label: who lists the names needs few */
+};
 
 /* NULL, or what is wrong with it, as the end of a sentence. */
 const char *type_error(ltype_t t, const target_t *target);
@@ -34,6 +40,8 @@ bool dim_mul(dim_t a, dim_t b, units_t u, dim_t *c);
 /* Shape, kind and size of a buffer. NULL: all is well. */
 const char *buffer_error(const buffer_t *b, units_t u);
 bool name_is_valid(const char *name); /* [a-z][a-z0-9_]*, at most 200 characters */
+/* The text of a label, with or without a layer. NULL: all is well. */
+const char *label_error(const char *text, bool layer);
 
 /* Instructions that a walk of structure treats alike. */
 static inline bool has_many_results(const inst_t *i) {

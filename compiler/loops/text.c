@@ -158,6 +158,15 @@ static void print_call(printer_t *p, const inst_t *i) {
     sbuf_puts(p->out, ")");
 }
 
+static void print_launch(printer_t *p, const inst_t *i) {
+    print_call(p, i);
+    if (!i->text) return;
+    sbuf_puts(p->out, " as ");
+    rir_print_string(p->out, i->text);
+    if (i->n_operands) sbuf_puts(p->out, " ");
+    print_values(p, i->operand, i->n_operands);
+}
+
 static void print_trace(printer_t *p, const inst_t *i) {
     sbuf_puts(p->out, " ");
     rir_print_string(p->out, i->text);
@@ -176,7 +185,8 @@ typedef struct {
     int n;
 } targets_t; /* what stands left of '=' */
 typedef void parse_fn(parser_t *p, inst_t *i, const targets_t *t);
-static parse_fn parse_for, parse_if, parse_list, parse_call, parse_trace, parse_comment;
+static parse_fn parse_for, parse_if, parse_list, parse_call, parse_launch, parse_trace,
+    parse_comment;
 
 /* Ops whose form is their own. */
 static const struct {
@@ -185,7 +195,7 @@ static const struct {
 } special[OP_COUNT] = {
     [OP_FOR] = {print_for, parse_for},       [OP_IF] = {print_if, parse_if},
     [OP_YIELD] = {print_list, parse_list},   [OP_RETURN] = {print_list, parse_list},
-    [OP_CALL] = {print_call, parse_call},    [OP_LAUNCH] = {print_call, parse_call},
+    [OP_CALL] = {print_call, parse_call},    [OP_LAUNCH] = {print_launch, parse_launch},
     [OP_TRACE] = {print_trace, parse_trace}, [OP_COMMENT] = {print_comment, parse_comment},
 };
 
@@ -334,6 +344,16 @@ static void parse_call(parser_t *p, inst_t *i, const targets_t *t) {
         lex_error_at(&p->x, &at, "%s takes %d arguments, not %d", f->name, f->n_params,
                      i->n_values);
     declare_results(p, i, t, f->n_results, f->results);
+}
+
+/* The layer stands in the line of its label; a value in the next line begins an instruction. */
+static void parse_launch(parser_t *p, inst_t *i, const targets_t *t) {
+    parse_call(p, i, t);
+    if (!lex_accept_name(&p->x, "as")) return;
+    i->text = lex_take_string(&p->x, "a label");
+    if (p->x.token.kind != TK_VALUE || p->x.token.line != p->x.last_line) return;
+    i->operand[0] = rir_take_value(p);
+    i->n_operands = 1;
 }
 
 static buffer_t *take_buffer(parser_t *p) {

@@ -19,7 +19,8 @@ static const char legend[] =
     "#   %x.3                    a value: name, number, or both where the name is not unique\n"
     "#   op.f32x16               the type is written where operands do not imply it\n"
     "#   B[%i, 12*%j + 3]        element of a buffer; a vector starts there, along the last dim\n"
-    "#   %r = for %i = 0 .. 9 with %a = %z {   carries %a; `yield` gives the next, at last %r\n";
+    "#   %r = for %i = 0 .. 9 with %a = %z {   carries %a; `yield` gives the next, at last %r\n"
+    "#   launch K(%p) as \"layer#.ff\" %l   runs K; the label says for what, '#' being %l\n";
 
 /* ---- print: the module ----------------------------------------------------------------------- */
 

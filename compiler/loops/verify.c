@@ -275,6 +275,23 @@ static void check_call(verifier_t *v, inst_t *i) {
         define(v, i, i->results[k], interval_of_elem(i->results[k]->type.elem));
 }
 
+/* Who lists the names that a label stands for needs its layers to be few and known. */
+static void check_label(verifier_t *v, const inst_t *i) {
+    const value_t *layer = i->n_operands ? i->operand[0] : NULL;
+    const char *wrong = i->text ? label_error(i->text, layer != NULL) : NULL;
+    if (i->n_operands > (i->text ? 1 : 0))
+        wrong = "a launch has no operand but the layer of a label";
+    if (!wrong && layer && !ltype_equal(layer->type, SCALAR(E_I64)))
+        wrong = "the layer must be i64";
+    if (wrong) error(v, i, "%s", wrong);
+    if (wrong || !layer) return;
+    interval_t what = v->interval[layer->id];
+    if (!dim_literal(what.lo) || !dim_literal(what.hi) ||
+        !interval_within(what, dim(0), dim(MAX_LAYER - 1), v->m->units))
+        error(v, i, "the layer lies in %s, must lie in literal bounds within [0, %d]",
+              interval_text(v->scratch, what), MAX_LAYER - 1);
+}
+
 static void check_launch(verifier_t *v, inst_t *i) {
     const lfunc_t *c = i->callee;
     if (v->f->kind != FN_ENTRY || !is_earlier(v, c, FN_KERNEL) || i->n_values != c->n_params) {
@@ -290,6 +307,7 @@ static void check_launch(verifier_t *v, inst_t *i) {
                   interval_text(v->scratch, what), dim_text(v->scratch, p->lo),
                   dim_text(v->scratch, p->hi));
     }
+    check_label(v, i);
 }
 
 static void check_trace(verifier_t *v, inst_t *i) {

@@ -533,7 +533,8 @@ void head_schedule(lower_t *L, head_t *h, builder_t *entry) {
         inst_t *branch = NULL;
         if (h->steps[i].condition >= 0)
             branch = b_if(entry, control(entry, L, h->steps[i].condition), 0, NULL);
-        b_launch(entry, h->steps[i].kernel, NULL);
+        lfunc_t *kernel = h->steps[i].kernel;
+        launch(entry, kernel, NULL, kernel->name, NULL);
         if (branch) b_end_if(entry, branch, NULL);
     }
 }

@@ -234,6 +234,17 @@ static void make_tables(lower_t *L) {
 
 /* ---- the schedule ------------------------------------------------------------------------------------------ */
 
+/* What launches are called in profiles and debuggers, '#' being the layer. */
+static const struct {
+    const char *project, *hash, *impose, *sort, *attend, *combine;
+} labels[] = {
+    [LAYER_LSH] = {"layer#.lsh.project", "layer#.lsh.hash", "layer#.lsh.impose", "layer#.lsh.sort",
+                   "layer#.lsh.attention", "layer#.lsh.output"},
+    [LAYER_LOCAL] = {.project = "layer#.local.project",
+                     .attend = "layer#.local.attention",
+                     .combine = "layer#.local.output"},
+};
+
 /* The number of this layer among its kind: the table holds both kinds, the bound makes it provable. */
 static value_t *layer_index(lower_t *L, builder_t *b, const attention_t *a, value_t *layer) {
     affine_t ix = ax_v(layer);
@@ -243,11 +254,11 @@ static value_t *layer_index(lower_t *L, builder_t *b, const attention_t *a, valu
     return b_name(b_convert(b, E_I64, i), "index");
 }
 
-static void schedule_hash(lower_t *L, builder_t *b, const attention_t *a, value_t *index,
-                          value_t *group) {
+static void schedule_hash(lower_t *L, builder_t *b, const attention_t *a, value_t *layer,
+                          value_t *index, value_t *group) {
     value_t *args[] = {index, group};
     if (!a->impose) {
-        b_launch(b, a->hash, args);
+        launch(b, a->hash, args, labels[a->kind].hash, layer);
     } else {
         dim_t n = dim(a->count);
         buffer_t *given = module_find_buffer(L->m, "buckets_given");
@@ -255,29 +266,29 @@ static void schedule_hash(lower_t *L, builder_t *b, const attention_t *a, value_
             given = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_GIVEN, "buckets_given", E_I32, 1, &n);
         affine_t ix = ax_v(index);
         inst_t *branch = b_if(b, load1(b, given, 1, &ix), 0, NULL);
-        b_launch(b, a->impose, args);
+        launch(b, a->impose, args, labels[a->kind].impose, layer);
         b_else(b, branch, NULL);
-        b_launch(b, a->hash, args);
+        launch(b, a->hash, args, labels[a->kind].hash, layer);
         b_end_if(b, branch, NULL);
     }
-    b_launch(b, a->sort, L->o->trace ? &group : NULL);
+    launch(b, a->sort, L->o->trace ? &group : NULL, labels[a->kind].sort, layer);
 }
 
 static void schedule_attention(lower_t *L, builder_t *b, const attention_t *a, value_t *layer) {
     value_t *index = layer_index(L, b, a, layer);
     inst_t *groups = b_for(b, "group", dim(0), dim(L->groups), 0, NULL);
     value_t *group = loop_var(groups), *project[] = {layer, index, group}, *args[] = {index, group};
-    b_launch(b, a->project, project);
+    launch(b, a->project, project, labels[a->kind].project, layer);
     if (a->kind == LAYER_LOCAL) {
-        b_launch(b, a->attend, NULL);
+        launch(b, a->attend, NULL, labels[a->kind].attend, layer);
     } else {
-        if (!a->exact) schedule_hash(L, b, a, index, group);
+        if (!a->exact) schedule_hash(L, b, a, layer, index, group);
         inst_t *rounds = b_for(b, "round", dim(0), dim(a->rounds), 0, NULL);
         value_t *round = loop_var(rounds);
-        b_launch(b, a->attend, &round);
+        launch(b, a->attend, &round, labels[a->kind].attend, layer);
         b_end_for(b, rounds, NULL);
     }
-    b_launch(b, a->combine, args);
+    launch(b, a->combine, args, labels[a->kind].combine, layer);
     b_end_for(b, groups, NULL);
     if (!L->o->trace) return;
     if (a->kind == LAYER_LSH && !a->exact) {
@@ -305,7 +316,7 @@ static void schedule_layers(lower_t *L, builder_t *b, lfunc_t *feed_forward, tra
     trace_delta(L, t, b, L->y1, "layers.#.attention", layer);
     trace_stream(L, t, b, L->y1, "layers.#.y1", layer);
     trace_save(L, t, b, L->y2);
-    b_launch(b, feed_forward, &layer);
+    launch(b, feed_forward, &layer, "layer#.feed_forward", layer);
     trace_delta(L, t, b, L->y2, "layers.#.feed_forward", layer);
     trace_stream(L, t, b, L->y2, "layers.#.y2", layer);
     b_end_for(b, layers, NULL);
@@ -344,7 +355,7 @@ module_t *lower_graph(arena_t *arena, const graph_t *g, const layout_t *layout,
     head_t *head = lower_head(L);
     trace_t *t = o->trace ? lower_trace(L) : NULL;
     builder_t b = build_entry(L->m, "forward");
-    b_launch(&b, embed, NULL);
+    launch(&b, embed, NULL, "embed", NULL);
     trace_stream(L, t, &b, L->y2, "embeddings", NULL);
     schedule_layers(L, &b, feed_forward, t);
     head_schedule(L, head, &b);

@@ -90,6 +90,8 @@ ltype_t vec(const lower_t *L); /* f32 x lanes */
 value_t *splat(builder_t *b, lower_t *L, double x);
 value_t *load1(builder_t *b, buffer_t *buf, int rank, const affine_t *ix); /* scalar */
 value_t *control(builder_t *b, lower_t *L, int which);
+/* Launches a kernel as the part of the model that `label` names; layer NULL: outside of layers. */
+void launch(builder_t *b, lfunc_t *kernel, value_t *const *args, const char *label, value_t *layer);
 value_t *reduce(builder_t *b, lower_t *L, op_t op, value_t *v); /* vector → scalar, fixed tree */
 /* Transposes lanes × lanes values in registers: rows[i] lane j → result[j] lane i. */
 void transpose(builder_t *b, lower_t *L, value_t **rows);

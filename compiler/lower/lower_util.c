@@ -83,6 +83,11 @@ value_t *control(builder_t *b, lower_t *L, int which) {
     return load1(b, L->control, 1, ix);
 }
 
+void launch(builder_t *b, lfunc_t *kernel, value_t *const *args, const char *label,
+            value_t *layer) {
+    b_label(b, b_launch(b, kernel, args), label, layer);
+}
+
 value_t *reduce(builder_t *b, lower_t *L, op_t op, value_t *v) {
     int lanes[64];
     for (int w = L->lanes / 2; w >= 1; w /= 2) {

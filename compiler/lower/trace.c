@@ -49,20 +49,20 @@ trace_t *lower_trace(lower_t *L) {
 }
 
 void trace_save(lower_t *L, trace_t *t, builder_t *entry, buffer_t *stream) {
-    if (t) b_launch(entry, t->save[stream_index(L, stream)], NULL);
+    if (t) launch(entry, t->save[stream_index(L, stream)], NULL, "trace", NULL);
 }
 
 void trace_delta(lower_t *L, trace_t *t, builder_t *entry, buffer_t *stream, const char *name,
                  value_t *layer) {
     if (!t) return;
-    b_launch(entry, t->delta[stream_index(L, stream)], NULL);
+    launch(entry, t->delta[stream_index(L, stream)], NULL, "trace", NULL);
     b_trace(entry, name, layer, L->trace_rows);
 }
 
 void trace_stream(lower_t *L, trace_t *t, builder_t *entry, buffer_t *stream, const char *name,
                   value_t *layer) {
     if (!t) return;
-    b_launch(entry, t->rows[stream_index(L, stream)], NULL);
+    launch(entry, t->rows[stream_index(L, stream)], NULL, "trace", NULL);
     b_trace(entry, name, layer, L->trace_rows);
 }
 

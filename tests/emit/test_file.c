@@ -61,6 +61,28 @@ static void same_text_every_time(void **state) {
     bench_close(&b);
 }
 
+/* Labels of launches are for profilers: C is the same with them and without, and a value that only a
+ * label uses is no unused variable. */
+static void labels_are_not_written(void **state) {
+    (void)state;
+    static const char text[] =
+        "module \"twin\" target \"x86-64-v3\"\nbuffer out: output f32 [8] slot 5\n"
+        "kernel work(%%p < 4) tasks(%%t < 2) {\n  %%v = const.f32 1\n  store out[2*%%p + %%t], %%v\n}\n"
+        "entry run {\n  for %%l = 0 .. 4 {\n    %%odd = index.i64 2*%%l + 1\n"
+        "    launch work(%%l)%s\n  }\n}\n";
+    static const char *const labels[] = {"", " as \"work\"", " as \"odd#.work\" %odd"};
+    bench_t b[3];
+    for (int k = 0; k < 3; k++) {
+        bench_open(&b[k], "twin");
+        module_t *m = bench_parse(&b[k], arena_printf(b[k].arena, text, labels[k]));
+        bench_modules(&b[k], &m, 1);
+        bench_emit(&b[k]);
+        assert_string_equal(b[k].source.data, b[0].source.data);
+    }
+    bench_load(&b[2], "cc", "-O0 " STRICT);
+    for (int k = 0; k < 3; k++) bench_close(&b[k]);
+}
+
 static void several_targets(void **state) {
     (void)state;
     bench_t b;
@@ -288,17 +310,12 @@ static void lines_break_where_they_read_well(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(same_text_every_time),
-        cmocka_unit_test(several_targets),
-        cmocka_unit_test(hostile_names),
-        cmocka_unit_test(long_prefix),
-        cmocka_unit_test(header_is_cpp),
-        cmocka_unit_test(fast_math_is_refused),
-        cmocka_unit_test(full_width_code),
-        cmocka_unit_test(aarch64_compiles),
-        cmocka_unit_test(floats_read_back),
-        cmocka_unit_test(names_are_unique),
-        cmocka_unit_test(lines_break_where_they_read_well),
+        cmocka_unit_test(same_text_every_time), cmocka_unit_test(labels_are_not_written),
+        cmocka_unit_test(several_targets),      cmocka_unit_test(hostile_names),
+        cmocka_unit_test(long_prefix),          cmocka_unit_test(header_is_cpp),
+        cmocka_unit_test(fast_math_is_refused), cmocka_unit_test(full_width_code),
+        cmocka_unit_test(aarch64_compiles),     cmocka_unit_test(floats_read_back),
+        cmocka_unit_test(names_are_unique),     cmocka_unit_test(lines_break_where_they_read_well),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

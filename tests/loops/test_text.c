@@ -48,8 +48,15 @@ static void round_trips_what_is_built(void **state) {
     b_store(&k, x, loop->results[39], (affine_t[]){ax_v(k.fn->task[0]), ax_scale(ax_v(layer), 0)});
     builder_t e = build_entry(m, "run");
     b_launch(&e, k.fn, (value_t *[]){b_iconst(&e, SCALAR(E_I64), 2)});
+    inst_t *layers = b_for(&e, "layer", dim(0), dim(3), 0, NULL);
+    value_t *arg = loop_var(layers);
+    b_label(&e, b_launch(&e, k.fn, &arg), "layer#.fill", arg);
+    b_label(&e, b_launch(&e, k.fn, &arg), "fill", NULL);
+    b_end_for(&e, layers, NULL);
     assert_true(loops_verify(m, b.diag));
     char *once = print(&b, m);
+    assert_non_null(strstr(once, "launch fill(%layer) as \"layer#.fill\" %layer\n"));
+    assert_non_null(strstr(once, "launch fill(%layer) as \"fill\"\n"));
     assert_string_equal(once, print(&b, parse_good(&b, once)));
     for (char *line = once; *line;) { /* wrapped, so that 40 carried values stay readable */
         size_t n = strcspn(line, "\n");
@@ -61,6 +68,7 @@ static void round_trips_what_is_built(void **state) {
 
 #define HEAD           "module \"m\" target \"x86-64-v3\" units 1 .. 9\n"
 #define IN_ENTRY(text) HEAD "entry run {\n" text "\n}\n"
+#define LAUNCH(text)   HEAD "kernel k() tasks(%t < 1) {\n}\nentry run {\nlaunch k() " text "\n}\n"
 
 static const struct {
     const char *text, *message;
@@ -112,6 +120,11 @@ static const struct {
     {HEAD "kernel k(%p < 4) tasks(%t < 1) {\n}\nentry run {\nlaunch k()\n}",
      "5:8: error: k takes 1 arguments, not 0"},
     {IN_ENTRY("launch nothing()"), "expected a kernel defined before this"},
+    {LAUNCH("as"), "expected a label in quotes"},
+    {LAUNCH("as layer"), "5:15: error: expected a label in quotes"},
+    {LAUNCH("as \"layer#\" %l"), "5:24: error: %l is not defined before this"},
+    {LAUNCH("\"layer\""), "expected the end of the line"},
+    {LAUNCH("as \"a\" as \"b\""), "expected the end of the line"},
     {IN_ENTRY("%x = index.i64 3*"), "expected"},
     {IN_ENTRY("%x = index.i64 ((((3"), "expected ')'"},
     {IN_ENTRY("for %i = 0 .. 4 with %a = %b {\n}"), "%b is not defined"},
@@ -138,6 +151,20 @@ static void reports_what_is_wrong(void **state) {
         expect_message(&b, wrong[k].message);
         box_close(&b);
     }
+}
+
+/* A layer stands in the line of its label: what follows in the next line defines another value. */
+static void ends_labels_with_their_line(void **state) {
+    (void)state;
+    box_t b = box_open();
+    module_t *m = parse_good(&b, LAUNCH("as \"k\"\n%x = const.i64 1\nlaunch k() as \"k#\" %x"));
+    const block_t *entry = module_entry(m)->body;
+    assert_int_equal(entry->n, 3);
+    assert_int_equal(entry->insts[0]->n_operands, 0);
+    assert_string_equal(entry->insts[0]->text, "k");
+    assert_int_equal(entry->insts[2]->n_operands, 1);
+    assert_ptr_equal(entry->insts[2]->operand[0], entry->insts[1]->result);
+    box_close(&b);
 }
 
 static void bounds_nesting(void **state) {
@@ -239,6 +266,7 @@ int main(void) {
         cmocka_unit_test(uses_every_op),
         cmocka_unit_test(round_trips_what_is_built),
         cmocka_unit_test(reports_what_is_wrong),
+        cmocka_unit_test(ends_labels_with_their_line),
         cmocka_unit_test(bounds_nesting),
         cmocka_unit_test(survives_mutations),
     };

@@ -79,6 +79,29 @@ static const struct {
     {ENTRY("%c = const.i64 4\nlaunch other(%c)"), "argument 0 lies in [4, 4], must lie in [0, 3]"},
     {ENTRY("for %i = 0 .. 5 {\nlaunch other(%i)\n}"), "argument 0 lies in [0, 4]"},
     {ENTRY("%c = const.i32 0\nlaunch other(%c)"), "argument 0 must be i64"},
+    /* labels */
+    {ENTRY("%c = const.i64 1\nlaunch other(%c) as \"\""), "a label is [a-z0-9_.#]+"},
+    {ENTRY("%c = const.i64 1\nlaunch other(%c) as \"Layer\""), "a label is [a-z0-9_.#]+"},
+    {ENTRY("%c = const.i64 1\nlaunch other(%c) as \"a\\n\""), "a label is [a-z0-9_.#]+"},
+    {ENTRY("%c = const.i64 1\nlaunch other(%c) as \"#.#\" %c"), "one '#' at most"},
+    {ENTRY("%c = const.i64 1\nlaunch other(%c) as \"a#\""),
+     "launch other(%c) as \"a#\": a layer is given exactly when the label has a '#'"},
+    {ENTRY("%c = const.i64 1\nlaunch other(%c) as \"a\" %c"),
+     "launch other(%c) as \"a\" %c: a layer is given exactly when the label has a '#'"},
+    {ENTRY("%c = const.i64 1\n%d = const.i32 1\nlaunch other(%c) as \"a#\" %d"),
+     "the layer must be i64"},
+    {ENTRY("%c = const.i64 1\nfor %i = 0 .. 3 {\n%d = const.i64 1\n}\n"
+           "launch other(%c) as \"a#\" %d"),
+     "not in scope"},
+    {ENTRY("%c = const.i64 1\nfor %i = 0 .. U {\nlaunch other(%c) as \"a#\" %i\n}"),
+     "the layer lies in [0, U - 1], must lie in literal bounds within [0, 65535]"},
+    {ENTRY("%c = const.i64 1\nfor %i = -1 .. 3 {\nlaunch other(%c) as \"a#\" %i\n}"),
+     "the layer lies in [-1, 2]"},
+    {ENTRY("%c = const.i64 1\nfor %i = 0 .. 65537 {\nlaunch other(%c) as \"a#\" %i\n}"),
+     "the layer lies in [0, 65536]"},
+    {ENTRY("%c = const.i64 1\n%r = for %i = 0 .. 3 with %a = %c {\n"
+           "launch other(%c) as \"a#\" %a\nyield %a\n}"),
+     "the layer lies in [-inf, inf]"},
     {ENTRY("trace \"a.#\", x"), "exactly when the name has a '#'"},
     {ENTRY("for %i = 0 .. 2 {\ntrace \"a\", x, %i\n}"), "exactly when the name has a '#'"},
     {ENTRY("trace \"a\", s"), "traces show f32 or i32, and no scratch"},
@@ -161,6 +184,38 @@ static void proves(void **state) {
     }
 }
 
+/* What verifying leaves in the layer of a label says how many names there are. */
+static void bounds_layers(void **state) {
+    (void)state;
+    box_t b = box_open();
+    module_t *m = parse_good(&b, ENTRY("for %i = 0 .. 4 {\n%a = index.i64 2*%i + 1\n"
+                                       "launch other(%i) as \"a#.b_1\" %a\n"
+                                       "launch other(%i) as \"a.9\"\nlaunch other(%i)\n}"));
+    const inst_t *launch = module_entry(m)->body->insts[0]->body->insts[1];
+    assert_string_equal(launch->text, "a#.b_1");
+    assert_true(launch->operand[0]->bounded);
+    assert_int_equal(launch->operand[0]->lo.c, 1);
+    assert_int_equal(launch->operand[0]->hi.c, 7);
+    box_close(&b);
+}
+
+/* No text has these: only a pass that breaks them. */
+static void rejects_layers_without_labels(void **state) {
+    (void)state;
+    box_t b = box_open();
+    module_t *m = parse_good(&b, ENTRY("%c = const.i64 1\nlaunch other(%c) as \"a#\" %c"));
+    inst_t *launch = module_entry(m)->body->insts[1];
+    launch->text = NULL;
+    assert_false(loops_verify(m, b.diag));
+    expect_message(&b, "no operand but the layer of a label");
+    launch->text = "a#";
+    launch->operand[1] = launch->operand[0];
+    launch->n_operands = 2;
+    assert_false(loops_verify(m, b.diag));
+    assert_int_equal(diag_errors(b.diag), 2);
+    box_close(&b);
+}
+
 /* Interval rules against brute force: for every op, U and pair of small ranges, each value that can
  * arise lies within the interval that verifying leaves in the result. */
 static int64_t run_op(const char *op, int64_t x, int64_t y) {
@@ -206,6 +261,8 @@ int main(void) {
         cmocka_unit_test(rejects),
         cmocka_unit_test(rejects_what_the_target_lacks),
         cmocka_unit_test(proves),
+        cmocka_unit_test(bounds_layers),
+        cmocka_unit_test(rejects_layers_without_labels),
         cmocka_unit_test(intervals_are_sound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
