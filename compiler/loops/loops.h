@@ -324,6 +324,8 @@ typedef struct {
     bool verify_each;       /* after every pass; always on in debug builds */
     bool time;              /* --time-passes, to stderr */
     const char *dump_after; /* NULL, or the name of a pass, or "all": prints to stderr */
+    const char *stop_after; /* NULL, or the name of a pass: none of the later ones runs; "": none at
+                               all. Only the interpreter runs what is left unplanned. */
 } pass_options_t;
 bool loops_run_passes(module_t *m, const pass_options_t *o, diag_t *d);
 const char *loops_pass_name(int i); /* in order; NULL past the last */

@@ -48,10 +48,19 @@ static void dump(const module_t *m, const char *name) {
     sbuf_free(&s);
 }
 
+/* How many passes run. */
+static int passes_wanted(const pass_options_t *o) {
+    if (!o->stop_after) return PASSES;
+    if (!*o->stop_after) return 0;
+    for (int k = 0; k < PASSES; k++)
+        if (strcmp(passes[k].name, o->stop_after) == 0) return k + 1;
+    bug("no pass is called '%s'", o->stop_after);
+}
+
 /* Folding uses the ranges that verifying finds: a module is always verified before the first. */
 bool loops_run_passes(module_t *m, const pass_options_t *o, diag_t *d) {
     if (!loops_verify(m, d)) return false;
-    for (int k = 0; k < PASSES; k++) {
+    for (int k = 0, n = passes_wanted(o); k < n; k++) {
         double start = seconds();
         passes[k].run(m);
         if (o->time)

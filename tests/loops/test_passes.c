@@ -138,6 +138,33 @@ static void passes_are_timed_and_named(void **state) {
     box_close(&b);
 }
 
+/* The text of a module after the passes up to `last`; NULL: all of them. */
+static char *stopped(box_t *b, const char *last) {
+    module_t *m = parse_good(b, read_file(b, SOURCE_DIR "/tests/loops/every_form.rir"));
+    assert_true(loops_run_passes(m, &(pass_options_t){.stop_after = last}, b->diag));
+    return print(b, m);
+}
+
+static void passes_stop_where_they_are_told(void **state) {
+    (void)state;
+    box_t b = box_open();
+    module_t *m = parse_good(&b, read_file(&b, SOURCE_DIR "/tests/loops/every_form.rir"));
+    assert_string_equal(stopped(&b, ""), print(&b, m));
+    pass_fold(m);
+    assert_string_equal(stopped(&b, "fold"), print(&b, m));
+    pass_cse(m);
+    pass_dce(m);
+    assert_string_equal(stopped(&b, "dce"), print(&b, m));
+    pass_order(m);
+    assert_string_equal(stopped(&b, "order"), print(&b, m));
+    pass_plan_memory(m);
+    assert_string_equal(stopped(&b, "plan_memory"), print(&b, m));
+    assert_string_equal(stopped(&b, NULL), print(&b, m));
+    assert_string_not_equal(stopped(&b, NULL), stopped(&b, "order"));
+    assert_string_not_equal(stopped(&b, ""), stopped(&b, "fold"));
+    box_close(&b);
+}
+
 /* ---- cost ------------------------------------------------------------------------------------ */
 
 static void counts_flops_and_bytes(void **state) {
@@ -167,6 +194,7 @@ int main(void) {
         cmocka_unit_test(match_their_texts),
         cmocka_unit_test(folding_keeps_every_bit),
         cmocka_unit_test(passes_are_timed_and_named),
+        cmocka_unit_test(passes_stop_where_they_are_told),
         cmocka_unit_test(counts_flops_and_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
