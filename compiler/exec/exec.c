@@ -67,15 +67,33 @@ static const graph_t *graph_for(const exec_t *e, const variant_plan_t *v, size_t
     return graph_build(a, s, &o, d);
 }
 
-static int forward_reference(const exec_t *e, const reformer_io_t *io, void *workspace, diag_t *d) {
-    (void)workspace;
+typedef struct {
+    graph_margin_fn *of; /* NULL: outputs and traces are wanted instead */
+    void *ctx;
+} margins_t;
+
+static int evaluate(const exec_t *e, const reformer_io_t *io, margins_t margins, diag_t *d) {
     const variant_plan_t *v = io->length ? fitting(e->plan, io->length) : NULL;
     if (!v) return REFORMER_E_LENGTH;
     arena_t *a = arena_new();
+    void *store = (void *)(uintptr_t)e->store;
     const graph_t *g = graph_for(e, v, io->length, a, d);
-    int code = g ? graph_evaluate(g, param_of, (void *)e->store, io, v->unpadded) : EXEC_FAILED;
+    int code = EXEC_FAILED;
+    if (g && margins.of) code = graph_hash_margins(g, param_of, store, io, margins.of, margins.ctx);
+    else if (g) code = graph_evaluate(g, param_of, store, io, v->unpadded);
     arena_free(a);
     return code;
+}
+
+static int forward_reference(const exec_t *e, const reformer_io_t *io, void *workspace, diag_t *d) {
+    (void)workspace;
+    return evaluate(e, io, (margins_t){NULL, NULL}, d);
+}
+
+bool exec_hash_margins(const exec_t *e, const reformer_io_t *io, graph_margin_fn *margin, void *ctx,
+                       diag_t *d) {
+    if (e->backend != BACKEND_REFERENCE) bug("margins of a %s", backend_names[e->backend]);
+    return fail(d, evaluate(e, io, (margins_t){margin, ctx}, d));
 }
 
 static size_t no_workspace(const exec_t *e, size_t length, int threads) {
