@@ -276,21 +276,25 @@ static bool same_bits(const results_t *a, const results_t *b, bool b_traced, con
 
 static bool identical_on(const case_t *c, const target_t *target) {
     static const struct {
-        const char *cc, *threads;
+        const char *cc, *threads; /* cc NULL: the JIT */
         bool traced;
     } builds[] = {{"gcc", "1", true},   {"gcc", "2", true},  {"clang", "1", true},
-                  {"clang", "2", true}, {"gcc", "2", false}, {"clang", "1", false}};
+                  {"clang", "2", true}, {"gcc", "2", false}, {"clang", "1", false},
+                  {NULL, "1", true},    {NULL, "2", true},   {NULL, "1", false},
+                  {NULL, "2", false}};
     results_t first = {0};
     bool ok = true;
     for (size_t i = 0; ok && i < sizeof builds / sizeof builds[0]; i++) {
-        const char *more[] = {"--backend",       "c",        "--cc",      builds[i].cc, "--threads",
-                              builds[i].threads, "--target", target->name};
+        const char *cc = builds[i].cc;
+        if (!cc && !backend_is_built_in(BACKEND_JIT)) continue;
+        const char *more[] = {"--threads", builds[i].threads, "--target", target->name,
+                              "--backend", cc ? "c" : "jit",  "--cc",     cc};
         char what[96];
-        snprintf(what, sizeof what, "%s %s, %s thread%s, %s", target->name, builds[i].cc,
+        snprintf(what, sizeof what, "%s %s, %s thread%s, %s", target->name, cc ? cc : "jit",
                  builds[i].threads, *builds[i].threads == '1' ? "" : "s",
                  builds[i].traced ? "traced" : "plain");
         results_t r;
-        ok = run_case(c, builds[i].traced, 8, more, &r) &&
+        ok = run_case(c, builds[i].traced, cc ? 8 : 6, more, &r) &&
              (i == 0 || same_bits(&first, &r, builds[i].traced, what));
         if (i == 0) first = r;
         else results_free(&r);
