@@ -23,7 +23,8 @@ bool target_is_arm(const target_t *t);
 int plan_count(const plan_t *p);
 const module_t *plan_module(const plan_t *p, int variant); /* in the order of `variants` */
 const variant_plan_t *plan_variant(const plan_t *p, int variant);
-void plan_describe_model(const plan_t *p, reformer_desc_t *desc); /* without variants; not lowered */
+void plan_describe_model(const plan_t *p,
+                         reformer_desc_t *desc); /* without variants; not lowered */
 void plan_describe(const plan_t *p, reformer_desc_t *desc, reformer_variant_t *variants);
 
 #endif

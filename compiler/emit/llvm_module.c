@@ -118,10 +118,12 @@ LLVMValueRef llvm_define_function(llvm_emitter_t *e, const lfunc_t *fn, LLVMLink
 
 /* ---- labels ------------------------------------------------------------------------------------------------ */
 
-/* "layer#.lsh.hash", 3 → "reformer.layer3.lsh.hash" */
-static const char *label_symbol(llvm_emitter_t *e, const char *label, int64_t layer) {
-    const char *hash = strchr(label, '#');
-    if (!hash) return arena_printf(e->arena, "reformer.%s%s", label, e->suffix);
+/* "layer#.lsh.hash", 3 → "reformer.layer3.lsh.hash". Outside of layers one label may stand for several
+ * kernels, and look like another's name, so the kernel goes with it: "reformer.trace.save_y1". */
+static const char *label_symbol(llvm_emitter_t *e, const inst_t *launch, int64_t layer) {
+    const char *label = launch->text, *hash = strchr(label, '#');
+    if (!hash)
+        return arena_printf(e->arena, "reformer.%s.%s%s", label, launch->callee->name, e->suffix);
     return arena_printf(e->arena, "reformer.%.*s%lld%s%s", (int)(hash - label), label,
                         (long long)layer, hash + 1, e->suffix);
 }
@@ -155,7 +157,7 @@ static LLVMValueRef caller_table(llvm_emitter_t *e, const inst_t *launch, int64_
     int64_t n = hi - lo + 1;
     LLVMValueRef *all = ARENA_ARRAY(e->arena, LLVMValueRef, n);
     for (int64_t k = 0; k < n; k++)
-        all[k] = named_caller(e, launch->callee, label_symbol(e, launch->text, lo + k));
+        all[k] = named_caller(e, launch->callee, label_symbol(e, launch, lo + k));
     LLVMValueRef data = LLVMConstArray(e->pointer, all, (unsigned)n);
     LLVMValueRef g = LLVMAddGlobal(e->module, LLVMTypeOf(data), launch->text);
     LLVMSetInitializer(g, data);
@@ -168,7 +170,9 @@ LLVMValueRef llvm_launched(llvm_func_t *f, const inst_t *launch) {
     llvm_emitter_t *e = f->e;
     if (!e->labels || !launch->text) return declare_kernel(e, launch->callee);
     const value_t *layer = launch->n_operands ? launch->operand[0] : NULL;
-    if (!layer) return named_caller(e, launch->callee, label_symbol(e, launch->text, 0));
+    if (!layer && strcmp(launch->text, launch->callee->name) == 0)
+        return declare_kernel(e, launch->callee); /* it bears the name itself */
+    if (!layer) return named_caller(e, launch->callee, label_symbol(e, launch, 0));
     LLVMValueRef table = caller_table(e, launch, layer->lo.c, layer->hi.c);
     LLVMValueRef at =
         LLVMBuildNSWSub(e->builder, f->frame.value[layer->id], llvm_int64(e, layer->lo.c), "");

@@ -1,5 +1,6 @@
-/* What the tests of the C back end share: a plan made of hand-built modules, its C compiled by a real
- * compiler and loaded, and a run of both that code and the interpreter on the same inputs. */
+/* What the tests of the back ends share: a plan made of hand-built modules, its C compiled by a real
+ * compiler and loaded, or its LLVM units compiled and linked, and a run of both that code and the
+ * interpreter on the same inputs. */
 #ifndef REFORMERC_TESTS_EMIT_H
 #define REFORMERC_TESTS_EMIT_H
 
@@ -16,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "emit/emit.h"
+#include "emit/llvm.h"
 #include "support/file.h"
 #include "weights/weights.h"
 
@@ -223,13 +224,13 @@ static inline void same_outputs(const module_t *m, int64_t units, const run_t *w
     assert_true(compared > 0);
 }
 
-/* Variant `k` of the loaded code against the interpreter. */
-static inline void bench_compare(bench_t *b, int k, int64_t units,
+/* Variant `k` of the code against the interpreter. */
+static inline void bench_compare(bench_t *b, int k, schedule_fn *run, int64_t units,
                                  const unsigned char *const *inputs, const char *what) {
     const module_t *m = plan_module(&b->plan, k);
     run_t want = run_open(m, units, inputs), got = run_open(m, units, inputs);
     must(b, loops_interpret(m, &want.call, b->diag));
-    b->desc->variants[k].run(&got.call);
+    run(&got.call);
     same_outputs(m, units, &want, &got, what);
     run_close(&want);
     run_close(&got);
@@ -249,9 +250,34 @@ static const struct {
 };
 enum { N_BUILDS = sizeof builds / sizeof *builds };
 
+enum { MAX_UNITS = 256 };
+
+/* The same modules through LLVM, linked into this process. */
+typedef const unsigned char *slots_t[REFORMER_SLOTS];
+static inline void bench_compare_jit(bench_t *b, int64_t units, const slots_t *inputs) {
+    const target_t *t = b->plan.targets[0];
+    if (b->plan.n_targets != 1 || !reformer_cpu_supports((int)t->id)) return;
+    llvm_units_t u;
+    sbuf_t object[MAX_UNITS] = {{0}};
+    llvm_units_make(&b->plan, b->arena, &u);
+    assert_in_range(u.n, 1, MAX_UNITS);
+    for (int k = 0; k < u.n; k++) must(b, llvm_unit_compile(&u.unit[k], t, &object[k], b->diag));
+    jit_t *jit = jit_link(object, u.n, false, b->diag);
+    must(b, jit != NULL);
+    for (int v = 0; v < plan_count(&b->plan); v++) {
+        char what[64];
+        snprintf(what, sizeof what, "jit, variant %d", v);
+        schedule_fn *run = jit_schedule(jit, u.run[v], b->diag);
+        must(b, run != NULL);
+        bench_compare(b, v, run, units, inputs ? inputs[v % b->plan.n_variants] : NULL, what);
+    }
+    for (int k = 0; k < u.n; k++) sbuf_free(&object[k]);
+    llvm_units_free(&u);
+    jit_free(jit);
+}
+
 /* The emitted modules on every build of every compiler that there is; at least one. Variants take
  * their inputs in turn from `inputs`, which has one set of slots for each variant of the plan. */
-typedef const unsigned char *slots_t[REFORMER_SLOTS];
 static inline void bench_compare_all(bench_t *b, int64_t units, const slots_t *inputs) {
     int built = 0;
     bench_emit(b);
@@ -263,10 +289,12 @@ static inline void bench_compare_all(bench_t *b, int64_t units, const slots_t *i
             if (!reformer_cpu_supports(b->desc->variants[v].target)) continue;
             char what[200];
             snprintf(what, sizeof what, "%s %s, variant %d", builds[k].cc, builds[k].flags, v);
-            bench_compare(b, v, units, inputs ? inputs[v % b->plan.n_variants] : NULL, what);
+            bench_compare(b, v, b->desc->variants[v].run, units,
+                          inputs ? inputs[v % b->plan.n_variants] : NULL, what);
         }
     }
     assert_true(built > 0);
+    if (llvm_version()) bench_compare_jit(b, units, inputs);
 }
 
 #endif
