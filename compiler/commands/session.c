@@ -10,6 +10,7 @@
 
 #include "commands/stages.h"
 #include "exec/targets.h"
+#include "support/clock.h"
 
 session_t session_new(const options_t *o, diag_t *d) {
     return (session_t){.o = o, .d = d, .arena = o->arena, .threads = session_threads(o)};
@@ -110,7 +111,18 @@ bool session_compile(session_t *s) {
     return s->exec != NULL;
 }
 
+static void print_time(const session_t *s, double seconds, const char *what) {
+    if (s->o->given[OPT_TIME_PASSES]) fprintf(stderr, "%8.0f ms  %s\n", 1e3 * seconds, what);
+}
+
+/* Code before weights: with --time-passes the first line is what stands between the command and its
+ * first kernel, were it not for the weights. */
 bool session_open(session_t *s) {
     if (s->o->backend != BACKEND_REFERENCE && !session_lower(s)) return false;
-    return session_weights(s) && session_compile(s) && exec_bind(s->exec, s->store, s->d);
+    if (!session_compile(s)) return false;
+    print_time(s, clock_process(), "since the process began: code is ready");
+    double start = clock_now();
+    if (!session_weights(s) || !exec_bind(s->exec, s->store, s->d)) return false;
+    print_time(s, clock_now() - start, "weights: read, packed, bound");
+    return true;
 }

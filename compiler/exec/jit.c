@@ -7,9 +7,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "exec/cache.h"
+#include "support/clock.h"
 
 typedef struct {
     const plan_t *plan;
@@ -22,12 +22,6 @@ typedef struct {
     double *seconds;
     diag_t **said; /* [n] one for each: a diag_t belongs to one thread */
 } job_t;
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void find_paths(job_t *j) {
     const char *folder = j->o->no_cache ? NULL : cache_folder(j->arena);
@@ -58,12 +52,12 @@ static void keep_entry(const job_t *j, int k) {
 static void make_unit(void *arg, int64_t k, int worker) {
     job_t *j = arg;
     (void)worker;
-    double start = now();
+    double start = clock_now();
     j->cached[k] = read_entry(j, (int)k);
     if (!j->cached[k] &&
         llvm_unit_compile(&j->units.unit[k], j->plan->targets[0], &j->object[k], j->said[k]))
         keep_entry(j, (int)k);
-    j->seconds[k] = now() - start;
+    j->seconds[k] = clock_now() - start;
 }
 
 static void make_all(job_t *j) {
@@ -101,21 +95,21 @@ static bool find_schedules(const job_t *j, const jit_t *jit, reformer_variant_t 
 }
 
 static jit_t *link_all(const job_t *j, reformer_variant_t *variants, diag_t *d) {
-    double start = now();
+    double start = clock_now();
     jit_t *jit = jit_link(j->object, j->units.n, j->o->perf_map, d);
     if (jit && !find_schedules(j, jit, variants, d)) {
         jit_free(jit);
         jit = NULL;
     }
-    if (j->o->time) fprintf(stderr, "%8.3f ms  %-20s\n", 1e3 * (now() - start), "link");
+    if (j->o->time) fprintf(stderr, "%8.3f ms  %-20s\n", 1e3 * (clock_now() - start), "link");
     return jit;
 }
 
 jit_t *jit_open(const plan_t *p, const exec_options_t *o, reformer_variant_t *variants, diag_t *d) {
     job_t j = {.plan = p, .o = o, .arena = arena_new()};
-    double start = now();
+    double start = clock_now();
     llvm_units_make(p, j.arena, &j.units);
-    if (o->time) fprintf(stderr, "%8.3f ms  %-20s\n", 1e3 * (now() - start), "llvm IR");
+    if (o->time) fprintf(stderr, "%8.3f ms  %-20s\n", 1e3 * (clock_now() - start), "llvm IR");
     int n = j.units.n;
     j.path = ARENA_ARRAY(j.arena, const char *, n + 1);
     j.object = ARENA_ARRAY(j.arena, sbuf_t, n + 1);

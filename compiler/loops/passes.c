@@ -1,9 +1,9 @@
 /* The passes over Loops, in their order. In: a module, built or parsed. Out: one that back ends
  * transcribe, every buffer planned. Each pass takes a verified module and leaves a verified one. */
 #include <string.h>
-#include <time.h>
 
 #include "loops/rules.h"
+#include "support/clock.h"
 
 static const struct {
     const char *name;
@@ -20,12 +20,6 @@ enum { PASSES = sizeof passes / sizeof *passes };
 
 const char *loops_pass_name(int i) {
     return i >= 0 && i < PASSES ? passes[i].name : NULL;
-}
-
-static double seconds(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 static bool verify_each(const pass_options_t *o) {
@@ -61,10 +55,10 @@ static int passes_wanted(const pass_options_t *o) {
 bool loops_run_passes(module_t *m, const pass_options_t *o, diag_t *d) {
     if (!loops_verify(m, d)) return false;
     for (int k = 0, n = passes_wanted(o); k < n; k++) {
-        double start = seconds();
+        double start = clock_now();
         passes[k].run(m);
         if (o->time)
-            fprintf(stderr, "%8.3f ms  %-12s %s\n", 1e3 * (seconds() - start), passes[k].name,
+            fprintf(stderr, "%8.3f ms  %-12s %s\n", 1e3 * (clock_now() - start), passes[k].name,
                     passes[k].what);
         if (is_dumped(o, passes[k].name)) dump(m, passes[k].name);
         if (verify_each(o) && !loops_verify(m, d)) {

@@ -1,0 +1,9 @@
+/* Time, in seconds. */
+#ifndef REFORMERC_SUPPORT_CLOCK_H
+#define REFORMERC_SUPPORT_CLOCK_H
+
+double clock_now(void); /* monotonic */
+/* Since this process began, loading of libraries included; to 10 ms, as Linux tells it. */
+double clock_process(void);
+
+#endif
