@@ -7,11 +7,12 @@
 #include <string.h>
 
 #include "commands/budget.h"
+#include "commands/link.h"
 #include "commands/name.h"
 #include "commands/product.h"
 #include "commands/session.h"
 #include "commands/stages.h"
-#include "emit/emit.h"
+#include "emit/llvm.h"
 
 /* ---- files that appear together ------------------------------------------------------------------ */
 
@@ -52,63 +53,138 @@ static bool write_files(const files_t *f, diag_t *d) {
 
 /* ---- what OUT's suffix asks for -------------------------------------------------------------------- */
 
-typedef enum { OUT_NOTHING, OUT_C, OUT_C_STDOUT, OUT_RIR, OUT_BAD } out_kind_t;
+typedef enum {
+    OUT_NOTHING,
+    OUT_C,
+    OUT_C_STDOUT,
+    OUT_RIR,
+    OUT_LL,
+    OUT_ASSEMBLY,
+    OUT_OBJECT,
+    OUT_LIBRARY,
+    OUT_BAD
+} out_kind_t;
 
-/* model.c includes the runtime's header, and must not find its own in its place. */
-static out_kind_t c_kind(arena_t *a, const char *out, diag_t *d) {
-    if (strcmp(path_stem(a, out), "reformer_rt") != 0) return OUT_C;
+static const struct {
+    const char *suffix;
+    out_kind_t kind;
+} kinds[] = {{".c", OUT_C},        {".rir", OUT_RIR},  {".ll", OUT_LL},
+             {".s", OUT_ASSEMBLY}, {".o", OUT_OBJECT}, {".so", OUT_LIBRARY}};
+enum { N_KINDS = sizeof kinds / sizeof *kinds };
+
+static bool is_llvm(out_kind_t kind) {
+    return kind >= OUT_LL && kind <= OUT_LIBRARY;
+}
+
+/* What is written has a header, and must not find its own in the place of the runtime's. */
+static out_kind_t checked_kind(const options_t *o, out_kind_t kind, diag_t *d) {
+    const char *out = o->text[OPT_OUTPUT];
+    if (is_llvm(kind) && !llvm_version()) {
+        diag_error(d, IN_FILE(out), "'%s' needs the LLVM back end, which this build does not have",
+                   path_suffix(out));
+        diag_hint(d, "%s; or write a .c file and compile it: reformerc --cflags", LLVM_MISSING);
+        return OUT_BAD;
+    }
+    if (kind == OUT_RIR || strcmp(path_stem(o->arena, out), "reformer_rt") != 0) return kind;
     diag_error(d, IN_FILE(out), "its header would stand before the runtime's own reformer_rt.h");
     return OUT_BAD;
 }
 
 static out_kind_t out_kind(const options_t *o, diag_t *d) {
-    static const char *const llvm_suffixes[] = {".ll", ".s", ".o", ".so", ".bc"};
     const char *out = o->text[OPT_OUTPUT];
     if (!out) return OUT_NOTHING;
     if (strcmp(out, "-") == 0) return OUT_C_STDOUT;
-    const char *suffix = path_suffix(out);
-    if (strcmp(suffix, ".c") == 0) return c_kind(o->arena, out, d);
-    if (strcmp(suffix, ".rir") == 0) return OUT_RIR;
-    for (size_t i = 0; i < sizeof llvm_suffixes / sizeof llvm_suffixes[0]; i++) {
-        if (strcmp(suffix, llvm_suffixes[i]) != 0) continue;
-        diag_error(d, IN_FILE(out), "'%s' needs the LLVM back end, which this build does not have",
-                   suffix);
-        diag_hint(d, "write a .c file and compile it: reformerc --cflags");
-        return OUT_BAD;
-    }
+    for (size_t i = 0; i < N_KINDS; i++)
+        if (strcmp(path_suffix(out), kinds[i].suffix) == 0)
+            return checked_kind(o, kinds[i].kind, d);
     diag_error(d, IN_FILE(out),
-               "the suffix decides what is written: .c, .rir, or '-' for C on stdout");
+               "the suffix decides what is written: .c, .rir, .ll, .s, .o, .so, or '-' for C on "
+               "stdout");
     return OUT_BAD;
 }
 
 /* ---- a spec ------------------------------------------------------------------------------------------ */
 
+static emit_c_options_t c_options(const session_t *s, const char *header_path) {
+    const char *slash = strrchr(header_path, '/');
+    return (emit_c_options_t){.header_name = slash ? slash + 1 : header_path,
+                              .trace = s->plan->trace,
+                              .impose_buckets = s->plan->impose_buckets};
+}
+
+/* The weights beside the code, where there are some; *packed is the caller's to free. */
+static bool add_weights(session_t *s, files_t *files, unsigned char **packed) {
+    size_t bytes = 0;
+    if (!s->weights) return true;
+    if (!session_weights(s)) return false;
+    *packed = weights_pack(s->plan->layout, s->store, &bytes, s->d);
+    add_file(files, replace_suffix(s->arena, s->o->text[OPT_OUTPUT], ".weights"), *packed, bytes);
+    return *packed != NULL;
+}
+
 static bool write_c(session_t *s, bool to_stdout) {
     const char *out = s->o->text[OPT_OUTPUT];
     const char *header_path = to_stdout ? arena_printf(s->arena, "%s.h", s->plan->name)
                                         : replace_suffix(s->arena, out, ".h");
-    const char *slash = strrchr(header_path, '/');
-    emit_c_options_t eo = {.header_name = slash ? slash + 1 : header_path,
-                           .trace = s->plan->trace,
-                           .impose_buckets = s->plan->impose_buckets};
+    emit_c_options_t eo = c_options(s, header_path);
     sbuf_t source = {0}, header = {0};
     emit_c(s->plan, &eo, &source, &header);
     files_t files = {0};
     unsigned char *packed = NULL;
-    size_t bytes = 0;
-    bool ok = true;
     add_file(&files, out, source.data, source.size);
     if (!to_stdout) add_file(&files, header_path, header.data, header.size);
-    if (!to_stdout && s->weights) {
-        ok = session_weights(s) && (packed = weights_pack(s->plan->layout, s->store, &bytes, s->d));
-        add_file(&files, replace_suffix(s->arena, out, ".weights"), packed, bytes);
-    }
-    ok = ok && write_files(&files, s->d);
+    bool ok = (to_stdout || add_weights(s, &files, &packed)) && write_files(&files, s->d);
     sbuf_free(&source);
     sbuf_free(&header);
     free(packed);
     return ok;
 }
+
+/* ---- machine code ---------------------------------------------------------------------------------- */
+
+/* Only this machine's runtime is at hand to be linked. */
+static bool check_library(const session_t *s) {
+    const target_t *t = s->plan->targets[0];
+    bool arm = reformer_cpu_supports(REFORMER_CPU_AARCH64);
+    if (target_is_arm(t) == arm) return true;
+    diag_error(s->d, IN_FILE(s->o->text[OPT_OUTPUT]),
+               "a library for %s needs a runtime for it, and here is only this machine's", t->name);
+    diag_hint(s->d, "write a .o file and link it there");
+    return false;
+}
+
+static bool make_machine_code(session_t *s, out_kind_t kind, sbuf_t *code) {
+    static const llvm_form_t forms[] = {[OUT_LL] = LLVM_TEXT,
+                                        [OUT_ASSEMBLY] = LLVM_ASSEMBLY,
+                                        [OUT_OBJECT] = LLVM_OBJECT,
+                                        [OUT_LIBRARY] = LLVM_OBJECT};
+    if (kind != OUT_LIBRARY) return emit_llvm(s->plan, forms[kind], code, s->d);
+    sbuf_t object = {0};
+    bool ok = check_library(s) && emit_llvm(s->plan, forms[kind], &object, s->d) &&
+              link_library(s->arena, s->o->text[OPT_CC], &object, code, s->d);
+    sbuf_free(&object);
+    return ok;
+}
+
+static bool write_machine_code(session_t *s, out_kind_t kind) {
+    const char *out = s->o->text[OPT_OUTPUT];
+    const char *header_path = replace_suffix(s->arena, out, ".h");
+    emit_c_options_t eo = c_options(s, header_path);
+    sbuf_t code = {0}, header = {0};
+    files_t files = {0};
+    unsigned char *packed = NULL;
+    emit_header(s->plan, &eo, &header);
+    bool ok = make_machine_code(s, kind, &code);
+    add_file(&files, out, code.data, code.size);
+    add_file(&files, header_path, header.data, header.size);
+    ok = ok && add_weights(s, &files, &packed) && write_files(&files, s->d);
+    sbuf_free(&code);
+    sbuf_free(&header);
+    free(packed);
+    return ok;
+}
+
+/* ---- loop IR as text ------------------------------------------------------------------------------- */
 
 static bool write_rir(session_t *s) {
     const plan_t *p = s->plan;
@@ -157,7 +233,9 @@ static bool translate(session_t *s, out_kind_t kind) {
     case OUT_C: return write_c(s, false);
     case OUT_C_STDOUT: return write_c(s, true);
     case OUT_RIR: return write_rir(s);
-    default: return true;
+    case OUT_NOTHING:
+    case OUT_BAD: return true;
+    default: return write_machine_code(s, kind);
     }
 }
 
@@ -166,9 +244,9 @@ static bool translate(session_t *s, out_kind_t kind) {
 /* Parses, verifies, runs the passes, and prints where OUT says so. */
 static bool process_rir(const options_t *o, out_kind_t kind, diag_t *d) {
     arena_t *a = o->arena;
-    if (kind == OUT_C || kind == OUT_C_STDOUT) {
+    if (kind != OUT_NOTHING && kind != OUT_RIR) {
         diag_error(d, IN_FILE(o->model),
-                   "loop IR can be verified and written as .rir; C needs the spec");
+                   "loop IR can be verified and written as .rir; code needs the spec");
         return false;
     }
     if (!check_stage_name(o, d)) return false;

@@ -1,9 +1,11 @@
 /* reformerc help [COMMAND], --help, --version. */
 #include "commands/options.h"
 #include "commands/product.h"
+#include "emit/llvm.h"
 
 void product_version(sbuf_t *out) {
-    sbuf_printf(out, "reformerc %s (loop IR, C back end; no LLVM)\n", REFORMERC_VERSION);
+    sbuf_printf(out, "reformerc %s (%s%s)\n", REFORMERC_VERSION,
+                llvm_version() ? "LLVM " : "no LLVM", llvm_version() ? llvm_version() : "");
 }
 
 void help_overview(sbuf_t *out) {

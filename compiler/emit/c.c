@@ -366,3 +366,13 @@ void emit_c(const plan_t *p, const emit_c_options_t *o, sbuf_t *source, sbuf_t *
     put_header(&c, &d, v, header);
     arena_free(a);
 }
+
+void emit_header(const plan_t *p, const emit_c_options_t *o, sbuf_t *header) {
+    arena_t *a = arena_new();
+    emitter_t c = {.plan = p, .o = o, .arena = a};
+    reformer_desc_t d;
+    reformer_variant_t *v = ARENA_ARRAY(a, reformer_variant_t, plan_count(p));
+    plan_describe(p, &d, v);
+    put_header(&c, &d, v, header);
+    arena_free(a);
+}

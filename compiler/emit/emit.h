@@ -12,6 +12,8 @@ typedef struct {
     bool trace, impose_buckets;
 } emit_c_options_t;
 void emit_c(const plan_t *p, const emit_c_options_t *o, sbuf_t *source, sbuf_t *header);
+/* The header alone: that of model.o and model.so. */
+void emit_header(const plan_t *p, const emit_c_options_t *o, sbuf_t *header);
 
 /* emit/features.c: "avx2,fma"; NULL: nothing but the architecture's baseline. */
 extern const char *const target_features[T_COUNT];

@@ -22,7 +22,7 @@
 #include "support/process.h"
 
 static const char *const flags[] = {"-O2", "-std=c11", "-fPIC", "-shared"};
-enum { N_FLAGS = sizeof flags / sizeof *flags, MAX_WORDS = 64 };
+enum { N_FLAGS = sizeof flags / sizeof *flags };
 
 /* ---- linkage ----------------------------------------------------------------------------------------- */
 
@@ -87,7 +87,7 @@ typedef struct {
     const plan_t *plan;
     arena_t *arena;
     diag_t *d;
-    const char *words[MAX_WORDS]; /* the compiler */
+    const char *words[CC_MAX_WORDS]; /* the compiler */
     int n_words;
     sbuf_t source, header;
     cache_key_t key;
@@ -95,17 +95,18 @@ typedef struct {
     const char *dir;
 } job_t;
 
-static bool split_words(job_t *j, const char *cc) {
+int cc_words(arena_t *a, const char *cc, const char **words, diag_t *d) {
+    int n = 0;
     if (!cc || !*cc) cc = getenv("CC");
     if (!cc || !*cc) cc = "cc";
     for (const char *p = cc; *p;) {
-        size_t n = strcspn(p, " \t\n");
-        if (n && j->n_words == MAX_WORDS / 2) break;
-        if (n) j->words[j->n_words++] = arena_strndup(j->arena, p, n);
-        p += n + (p[n] != 0);
+        size_t length = strcspn(p, " \t\n");
+        if (length && n == CC_MAX_WORDS) break;
+        if (length) words[n++] = arena_strndup(a, p, length);
+        p += length + (p[length] != 0);
     }
-    if (j->n_words == 0) diag_error(j->d, NOWHERE, "the C compiler is given as '%s'", cc);
-    return j->n_words > 0;
+    if (n == 0) diag_error(d, NOWHERE, "the C compiler is given as '%s'", cc);
+    return n;
 }
 
 /* ---- the key -------------------------------------------------------------------------------------------- */
@@ -116,7 +117,7 @@ static bool run_compiler(job_t *j, const char *const *argv, sbuf_t *said) {
 }
 
 static bool make_key(job_t *j) {
-    const char *argv[MAX_WORDS + 2] = {0};
+    const char *argv[CC_MAX_WORDS + 2] = {0};
     memcpy(argv, j->words, (size_t)j->n_words * sizeof *argv);
     argv[j->n_words] = "--version";
     sbuf_t version = {0};
@@ -173,7 +174,7 @@ static bool compile(job_t *j, const char *work, const char *path) {
         !file_write(header, j->header.data, j->header.size, j->d) ||
         !file_write(linkage, linkage_source, strlen(linkage_source), j->d))
         return false;
-    const char *argv[MAX_WORDS + 16] = {0};
+    const char *argv[CC_MAX_WORDS + 16] = {0};
     int n = 0;
     for (int k = 0; k < j->n_words; k++) argv[n++] = j->words[k];
     for (int k = 0; k < N_FLAGS; k++) argv[n++] = flags[k];
@@ -241,7 +242,8 @@ bool cc_load(const plan_t *p, const char *cc, bool no_cache, compiled_t *out, di
                           .trace = p->trace,
                           .impose_buckets = p->impose_buckets};
     *out = (compiled_t){0};
-    bool ok = split_words(&j, cc);
+    j.n_words = cc_words(j.arena, cc, j.words, d);
+    bool ok = j.n_words > 0;
     if (ok) emit_c(p, &o, &j.source, &j.header);
     ok = ok && make_key(&j) && find_folder(&j, no_cache) && load_or_build(&j, out);
     if (j.temporary && j.dir) remove_folder(&j, j.dir);

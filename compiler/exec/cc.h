@@ -17,6 +17,9 @@ extern const char runtime_header[]; /* the text of reformer_rt.h; made by cmake/
  * spaces, never seen by a shell), or finds it in the cache (no_cache: neither reads nor writes it), and
  * loads it. False after an error in d that shows the command and what the compiler said. */
 bool cc_load(const plan_t *p, const char *cc, bool no_cache, compiled_t *out, diag_t *d);
+/* The words of such a `cc`, into words[CC_MAX_WORDS]; 0 after an error in d. */
+enum { CC_MAX_WORDS = 32 };
+int cc_words(arena_t *a, const char *cc, const char **words, diag_t *d);
 void cc_unload(compiled_t *c); /* zeroed is fine */
 
 #endif
