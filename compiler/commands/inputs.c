@@ -276,6 +276,23 @@ bool inputs_read(inputs_t *in, arena_t *a, const spec_t *s, const char *path, di
     return ok;
 }
 
+bool inputs_fit(const inputs_t *in, const spec_t *s, diag_t *d) {
+    int64_t max = spec_max_length(s);
+    if (s->compile.n_lengths > 0) max = s->compile.lengths[s->compile.n_lengths - 1];
+    if (in->length > max) {
+        diag_error(d, IN_FILE(in->path),
+                   "input_ids: %lld tokens per row; the longest this model takes is %lld (%s)",
+                   (long long)in->length, (long long)max,
+                   s->compile.n_lengths > 0 ? "compile.sequence_length"
+                                            : "its position embeddings");
+        return false;
+    }
+    if (!s->compile.has_batch || in->batch <= s->compile.batch_size) return true;
+    diag_error(d, IN_FILE(in->path), "input_ids: %lld rows; compile.batch_size is %lld",
+               (long long)in->batch, (long long)s->compile.batch_size);
+    return false;
+}
+
 /* ---- imposed buckets -------------------------------------------------------------------------------- */
 
 /* The variant that the runtime picks: the smallest that holds the length. */

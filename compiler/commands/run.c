@@ -2,25 +2,6 @@
 #include "commands/forward.h"
 #include "commands/session.h"
 
-/* A spec without a length is specialised for exactly this input; one with lengths must hold it. */
-static bool check_length(const session_t *s, const inputs_t *in) {
-    const spec_t *spec = s->spec;
-    int64_t max = spec_max_length(spec);
-    if (spec->compile.n_lengths > 0) max = spec->compile.lengths[spec->compile.n_lengths - 1];
-    if (in->length > max) {
-        diag_error(s->d, IN_FILE(in->path),
-                   "input_ids: %lld tokens per row; the longest this model takes is %lld (%s)",
-                   (long long)in->length, (long long)max,
-                   spec->compile.n_lengths > 0 ? "compile.sequence_length"
-                                               : "its position embeddings");
-        return false;
-    }
-    if (!spec->compile.has_batch || in->batch <= spec->compile.batch_size) return true;
-    diag_error(s->d, IN_FILE(in->path), "input_ids: %lld rows; compile.batch_size is %lld",
-               (long long)in->batch, (long long)spec->compile.batch_size);
-    return false;
-}
-
 /* Exactly this length and batch, where the spec leaves them open. */
 static bool make_plan(session_t *s, const inputs_t *in) {
     session_plan_t want = {.name = "model",
@@ -36,7 +17,8 @@ static bool run_session(session_t *s, results_t *r) {
     const options_t *o = s->o;
     inputs_t in;
     if (!session_spec(s) || !session_need_weights(s)) return false;
-    if (!inputs_read(&in, s->arena, s->spec, o->text[OPT_INPUT], s->d) || !check_length(s, &in))
+    if (!inputs_read(&in, s->arena, s->spec, o->text[OPT_INPUT], s->d) ||
+        !inputs_fit(&in, s->spec, s->d))
         return false;
     if (!make_plan(s, &in)) return false;
     if (o->given[OPT_BUCKETS] &&

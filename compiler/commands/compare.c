@@ -1,0 +1,109 @@
+/* The comparison of compare.h. One walk over the elements finds everything; the rules are applied to
+ * what it found. */
+#include "commands/compare.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+int64_t result_elements(const result_t *t) {
+    int64_t n = 1;
+    for (int i = 0; i < t->rank; i++) n *= t->shape[i];
+    return n;
+}
+
+/* ---- names ------------------------------------------------------------------------------------ */
+
+bool is_activation(const char *tensor) {
+    return strncmp(tensor, "layers.", 7) == 0 || strcmp(tensor, "embeddings") == 0;
+}
+
+bool is_buckets(const char *tensor) {
+    const char *dot = strrchr(tensor, '.');
+    return layer_of(tensor) >= 0 && dot && strcmp(dot, ".buckets") == 0;
+}
+
+int layer_of(const char *tensor) {
+    if (strncmp(tensor, "layers.", 7) != 0) return -1;
+    char *end;
+    long n = strtol(tensor + 7, &end, 10);
+    return end > tensor + 7 && *end == '.' ? (int)n : -1;
+}
+
+/* ---- the walk --------------------------------------------------------------------------------- */
+
+static bool comparable(const result_t *want, const result_t *got) {
+    if (!got || got->rank != want->rank || got->dtype != want->dtype) return false;
+    for (int i = 0; i < want->rank; i++)
+        if (got->shape[i] < want->shape[i]) return false;
+    return true;
+}
+
+int64_t compare_place(const result_t *want, const result_t *got, int64_t i) {
+    int64_t at = 0, stride = 1;
+    for (int k = want->rank - 1; k >= 0; k--) {
+        at += i % want->shape[k] * stride;
+        i /= want->shape[k];
+        stride *= got->shape[k];
+    }
+    return at;
+}
+
+static double element(const result_t *t, int64_t i) {
+    return t->dtype == REFORMER_F32 ? (double)((const float *)t->data)[i]
+                                    : (double)((const int32_t *)t->data)[i];
+}
+
+static bool same_bits(const result_t *want, int64_t i, const result_t *got, int64_t j) {
+    return memcmp((const char *)want->data + 4 * i, (const char *)got->data + 4 * j, 4) == 0;
+}
+
+/* NaN against NaN, and an infinity against itself, is no difference; against anything else, all. */
+static double distance(double x, double y) {
+    if (x == y || (isnan(x) && isnan(y))) return 0;
+    double e = fabs(x - y);
+    return isfinite(e) ? e : INFINITY;
+}
+
+static void look(difference_t *d, int64_t i, double want, double got) {
+    double e = distance(want, got);
+    bool first = d->different++ == 0;
+    if (!first && (d->integer || e <= d->absolute)) return;
+    d->absolute = e;
+    d->at = i;
+    d->want = want;
+    d->got = got;
+}
+
+difference_t compare_tensors(const result_t *want, const result_t *got) {
+    difference_t d = {.comparable = comparable(want, got), .integer = want->dtype == REFORMER_I32};
+    if (!d.comparable) return d;
+    bool same_shape = memcmp(want->shape, got->shape, sizeof want->shape) == 0;
+    for (int64_t i = 0, n = result_elements(want); i < n; i++) {
+        int64_t j = same_shape ? i : compare_place(want, got, i);
+        double x = element(want, i);
+        if (isfinite(x) && fabs(x) > d.magnitude) d.magnitude = fabs(x);
+        if (!same_bits(want, i, got, j)) look(&d, i, x, element(got, j));
+    }
+    return d;
+}
+
+/* ---- the rules -------------------------------------------------------------------------------- */
+
+double difference_relative(const difference_t *x) {
+    if (!x->comparable) return INFINITY;
+    return x->absolute / fmax(1, x->magnitude);
+}
+
+double tolerance_of(const char *tensor) {
+    return strcmp(tensor, "loss") == 0 ? LOSS_TOLERANCE : TENSOR_TOLERANCE;
+}
+
+bool difference_allowed(const difference_t *x, const char *tensor) {
+    if (x->integer || !x->comparable) return difference_none(x);
+    return difference_relative(x) <= tolerance_of(tensor);
+}
+
+bool difference_none(const difference_t *x) {
+    return x->comparable && x->different == 0;
+}

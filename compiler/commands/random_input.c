@@ -1,0 +1,78 @@
+/* `--input random[:SEED]`: tokens for models that have no text at hand.
+ *
+ * In: the spec and a seed. Out: what inputs_read() would have given for a file of such tensors; the same
+ * on every machine. Labels of the head stand with them, so that the loss is computed too. */
+#include <string.h>
+
+#include "commands/tensors.h"
+
+bool names_random_input(const char *text) {
+    return strcmp(text, "random") == 0 || strncmp(text, "random:", 7) == 0;
+}
+
+static bool parse_seed(const char *text, uint64_t *seed, diag_t *d) {
+    const char *p = strchr(text, ':');
+    bool ok = !p || p[1];
+    *seed = 0;
+    for (p = p ? p + 1 : ""; ok && *p; p++)
+        ok = *p >= '0' && *p <= '9' && !__builtin_mul_overflow(*seed, UINT64_C(10), seed) &&
+             !__builtin_add_overflow(*seed, (uint64_t)(*p - '0'), seed);
+    if (!ok)
+        diag_error(d, IN_FILE("--input"),
+                   "'%s': after 'random:' a whole number is needed, the seed", text);
+    return ok;
+}
+
+static int64_t random_length(const spec_t *s) {
+    if (s->compile.n_lengths > 0) return s->compile.lengths[s->compile.n_lengths - 1];
+    int64_t max = spec_max_length(s);
+    return max < RANDOM_LENGTH ? max : RANDOM_LENGTH;
+}
+
+static int32_t *draw(arena_t *a, torch_rng_t *g, int64_t n, int64_t below) {
+    int32_t *x = ARENA_ARRAY(a, int32_t, n);
+    for (int64_t i = 0; i < n; i++) x[i] = (int32_t)(torch_u32(g) % (uint64_t)below);
+    return x;
+}
+
+/* Which labels a classifier takes when problem_type leaves it open: inputs.c, read_integer_labels. */
+static void draw_classes(inputs_t *in, arena_t *a, const spec_t *s, torch_rng_t *g) {
+    bool classes = s->problem_type == PROBLEM_SINGLE_LABEL ||
+                   (s->problem_type == PROBLEM_UNSET && s->num_labels > 1);
+    if (classes) {
+        in->labels = draw(a, g, in->batch, s->num_labels);
+        return;
+    }
+    bool several = s->problem_type == PROBLEM_MULTI_LABEL;
+    int64_t n = in->batch * s->num_labels;
+    in->labels_f32 = ARENA_ARRAY(a, float, n);
+    for (int64_t i = 0; i < n; i++)
+        in->labels_f32[i] = several ? (float)(torch_u32(g) % 2) : torch_uniform(g);
+}
+
+static void draw_labels(inputs_t *in, arena_t *a, const spec_t *s, torch_rng_t *g) {
+    switch (s->architecture) {
+    case ARCH_CAUSAL_LM:
+    case ARCH_MASKED_LM: in->labels = draw(a, g, in->batch * in->length, s->vocab_size); break;
+    case ARCH_CLASSIFIER: draw_classes(in, a, s, g); break;
+    case ARCH_QA:
+        in->start_positions = draw(a, g, in->batch, in->length);
+        in->end_positions = draw(a, g, in->batch, in->length);
+        break;
+    case ARCH_BASE:
+    case ARCH_UNSET: break;
+    }
+}
+
+bool inputs_random(inputs_t *in, arena_t *a, const spec_t *s, const char *text, diag_t *d) {
+    uint64_t seed;
+    if (!parse_seed(text, &seed, d)) return false;
+    torch_rng_t g;
+    torch_seed(&g, seed);
+    *in = (inputs_t){.path = "--input",
+                     .batch = s->compile.has_batch ? s->compile.batch_size : 1,
+                     .length = random_length(s)};
+    in->input_ids = draw(a, &g, in->batch * in->length, s->vocab_size);
+    draw_labels(in, a, s, &g);
+    return true;
+}

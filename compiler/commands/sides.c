@@ -1,0 +1,188 @@
+/* The runs of sides.h. The reference never runs twice: its own buckets imposed on itself would change
+ * nothing. */
+#include "commands/sides.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Buckets to impose: [lsh layers][plan's batch][heads][rounds][padded], [lsh layers]. */
+typedef struct {
+    int32_t *all;
+    uint8_t *given;
+    int64_t each; /* elements per layer */
+} imposed_t;
+
+void side_free(side_t *s) {
+    results_free(&s->hashed);
+    results_free(&s->settled);
+    results_free(&s->untraced);
+    results_free(&s->margins);
+}
+
+const results_t *side_results(const side_t *s) {
+    return s->settled.n ? &s->settled : &s->hashed;
+}
+
+/* ---- one forward ------------------------------------------------------------------------------- */
+
+typedef struct {
+    trace_t into;
+    const trial_t *trial;
+} tap_t;
+
+static void tap(void *ctx, const char *name, const void *data, int dtype, const int64_t *shape,
+                int rank) {
+    tap_t *x = ctx;
+    results_trace(&x->into, name, data, dtype, shape, rank);
+    if (x->trial->tick) x->trial->tick(x->trial->tick_ctx, name);
+}
+
+/* Outputs were made room for first, but are computed last. */
+static void order_by_computation(results_t *r, size_t n_outputs) {
+    result_t *outputs = malloc((n_outputs + 1) * sizeof *outputs);
+    if (!outputs) bug("out of memory");
+    size_t traced = r->n - n_outputs;
+    memcpy(outputs, r->items, n_outputs * sizeof *outputs);
+    memmove(r->items, r->items + n_outputs, traced * sizeof *outputs);
+    memcpy(r->items + traced, outputs, n_outputs * sizeof *outputs);
+    free(outputs);
+}
+
+static bool forward(const trial_t *t, exec_t *e, bool traced, const imposed_t *imposed,
+                    results_t *r) {
+    reformer_io_t io = {.threads = t->threads, .pool = t->pool};
+    tap_t x = {{r, t->d}, t};
+    results_free(r);
+    if (!results_prepare(r, t->inputs, t->plan->spec, &io, t->d)) return false;
+    size_t n_outputs = r->n;
+    if (traced) {
+        io.trace = tap;
+        io.trace_ctx = &x;
+    }
+    if (imposed) {
+        io.buckets = imposed->all;
+        io.buckets_given = imposed->given;
+    }
+    if (!exec_forward(e, &io, t->d) || diag_errors(t->d) > 0) return false;
+    order_by_computation(r, n_outputs);
+    return true;
+}
+
+bool side_run_untraced(const trial_t *t, side_t *s, exec_t *e) {
+    return forward(t, e, false, NULL, &s->untraced);
+}
+
+/* ---- near-ties ----------------------------------------------------------------------------------- */
+
+typedef struct {
+    results_t *into;
+    diag_t *d;
+} margins_t;
+
+static void keep_margin(void *ctx, const gnode_t *hash, const float *margin, int64_t n) {
+    margins_t *m = ctx;
+    result_t *r = hash->trace ? results_add(m->into, hash->trace, REFORMER_F32, 1, &n, m->d) : NULL;
+    if (r) memcpy(r->data, margin, r->bytes);
+}
+
+static bool know_margins(const trial_t *t, side_t *reference, const exec_t *oracle) {
+    if (reference->margins.n) return true;
+    margins_t m = {&reference->margins, t->d};
+    reformer_io_t io = {.input_ids = t->inputs->input_ids,
+                        .attention_mask = t->inputs->attention_mask,
+                        .batch = (size_t)t->inputs->batch,
+                        .length = (size_t)t->inputs->length,
+                        .buckets = t->inputs->buckets,
+                        .buckets_given = t->inputs->buckets_given};
+    return exec_hash_margins(oracle, &io, keep_margin, &m, t->d) && diag_errors(t->d) == 0;
+}
+
+/* The first buckets that differ, as the reference has them; NULL: none do. */
+static const result_t *differing_buckets(const results_t *want, const results_t *got) {
+    for (size_t i = 0; i < want->n; i++) {
+        if (!is_buckets(want->items[i].name)) continue;
+        difference_t x = compare_tensors(&want->items[i], results_find(got, want->items[i].name));
+        if (!difference_none(&x)) return &want->items[i];
+    }
+    return NULL;
+}
+
+/* Rows of `want` that `got` hashes otherwise; -1 where one of them was no near-tie. */
+static int64_t near_ties(const side_t *reference, const result_t *want, const result_t *got) {
+    const result_t *margin = results_find(&reference->margins, want->name);
+    int64_t n = result_elements(want), rows = 0;
+    if (!got || !margin || result_elements(margin) != n) return -1;
+    difference_t x = compare_tensors(want, got);
+    if (!x.comparable) return -1;
+    const int32_t *a = want->data, *b = got->data;
+    const float *m = margin->data;
+    for (int64_t i = 0; i < n; i++) {
+        if (a[i] == b[compare_place(want, got, i)]) continue;
+        if (!((double)m[i] < NEAR_TIE)) return -1;
+        rows++;
+    }
+    return rows;
+}
+
+/* ---- imposing -------------------------------------------------------------------------------------- */
+
+/* The number of a layer among the LSH layers. */
+static int lsh_index(const spec_t *s, int layer) {
+    int n = 0;
+    for (int i = 0; i < layer; i++) n += s->attn_layers[i] == LAYER_LSH;
+    return n;
+}
+
+/* Room for all layers, with what the user imposes in it. `like`: buckets of any layer. */
+static imposed_t imposed_new(const trial_t *t, const result_t *like) {
+    const inputs_t *in = t->inputs;
+    size_t layers = (size_t)lsh_index(t->plan->spec, t->plan->spec->n_layers);
+    imposed_t x = {.each = t->plan->batch};
+    for (int k = 1; k < like->rank; k++) x.each *= like->shape[k];
+    size_t n = layers * (size_t)x.each;
+    x.all = calloc(n, sizeof *x.all);
+    x.given = calloc(layers, 1);
+    if (!x.all || !x.given) bug("out of memory");
+    if (!in->buckets) return x;
+    memcpy(x.all, in->buckets, n * sizeof *x.all);
+    memcpy(x.given, in->buckets_given, layers);
+    return x;
+}
+
+static void imposed_free(imposed_t *x) {
+    free(x->all);
+    free(x->given);
+}
+
+/* False when these were imposed already: the side does not take them. */
+static bool impose(const trial_t *t, imposed_t *x, const result_t *buckets) {
+    int lsh = lsh_index(t->plan->spec, layer_of(buckets->name));
+    if (x->given[lsh]) return false;
+    x->given[lsh] = 1;
+    memcpy(x->all + lsh * x->each, buckets->data, buckets->bytes);
+    return true;
+}
+
+/* Imposes layer by layer until no near-tie is left; `at`: the first layer that differs. */
+static bool settle(const trial_t *t, side_t *s, exec_t *e, side_t *reference, const exec_t *oracle,
+                   const result_t *at) {
+    if (!know_margins(t, reference, oracle)) return false;
+    imposed_t imposed = imposed_new(t, at);
+    bool ok = true;
+    while (ok && at) {
+        int64_t rows = near_ties(reference, at, results_find(side_results(s), at->name));
+        if (rows < 0 || !impose(t, &imposed, at)) break;
+        s->near_ties += rows;
+        ok = forward(t, e, true, &imposed, &s->settled);
+        at = ok ? differing_buckets(&reference->hashed, &s->settled) : NULL;
+    }
+    imposed_free(&imposed);
+    return ok;
+}
+
+bool side_run(const trial_t *t, side_t *s, exec_t *e, side_t *reference, const exec_t *oracle) {
+    if (!forward(t, e, true, NULL, &s->hashed)) return false;
+    if (!reference) return true;
+    const result_t *at = differing_buckets(&reference->hashed, &s->hashed);
+    return !at || settle(t, s, e, reference, oracle, at);
+}
