@@ -6,6 +6,7 @@
 #include <llvm-c/Analysis.h>
 #include <llvm-c/Target.h>
 #include <llvm-c/Transforms/PassBuilder.h>
+#include <llvm/Config/llvm-config.h>
 #include <string.h>
 #include <threads.h>
 
@@ -67,9 +68,14 @@ void llvm_mark_target(const llvm_emitter_t *e, LLVMValueRef function, const targ
 
 /* ---- passes ------------------------------------------------------------------------------------------- */
 
+#if LLVM_VERSION_MAJOR >= 18
+#define INSTCOMBINE "instcombine<no-verify-fixpoint>" /* else not being done is an error */
+#else
+#define INSTCOMBINE "instcombine"
+#endif
 #define PIPELINE                                                                                   \
-    "function(sroa,early-cse<memssa>,loop-mssa(licm),instcombine<no-verify-fixpoint>,"             \
-    "early-cse<memssa>,adce,simplifycfg)"
+    "function(sroa,early-cse<memssa>,loop-mssa(licm)," INSTCOMBINE                                 \
+    ",early-cse<memssa>,adce,simplifycfg)"
 
 static bool failed(diag_t *d, LLVMErrorRef error) {
     if (!error) return false;

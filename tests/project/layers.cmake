@@ -21,7 +21,7 @@ set(may_runtime  runtime)
 set(homes
   "yaml\\.h|^compiler/spec/"
   "jansson\\.h|^compiler/weights/safetensors\\.c$"
-  "llvm-c/.*|^compiler/emit/llvm_"
+  "llvm(-c)?/.*|^compiler/emit/llvm_"
   "omp\\.h|^runtime/parallel\\.c$"
   "dlfcn\\.h|^compiler/exec/"
   "pthread\\.h|^compiler/exec/pool\\.c$"
