@@ -95,7 +95,7 @@ static void put_interface(llvm_emitter_t *e, const char *prefix, int k, LLVMValu
     LLVMTypeRef callee_type = LLVMFunctionType(result, inner, n, false);
     LLVMValueRef f = LLVMAddFunction(
         e->module, arena_printf(e->arena, "%s_%s", prefix, interface[k].name), type);
-    llvm_add_flag(e, f, (unsigned)LLVMAttributeFunctionIndex, "nounwind");
+    llvm_mark_function(e, f);
     LLVMPositionBuilderAtEnd(e->builder, LLVMAppendBasicBlockInContext(e->context, f, "entry"));
     n_outer = 0;
     for (unsigned i = 0; i < n; i++)

@@ -39,7 +39,7 @@ void llvm_open_module(llvm_emitter_t *e, const char *name, LLVMTargetMachineRef 
 /* What is defined from here on belongs to m; `suffix` ends its symbols. */
 void llvm_use_module(llvm_emitter_t *e, const module_t *m, const char *suffix);
 LLVMValueRef llvm_define_function(llvm_emitter_t *e, const lfunc_t *fn, LLVMLinkage linkage);
-void llvm_add_flag(const llvm_emitter_t *e, LLVMValueRef f, unsigned index, const char *name);
+void llvm_mark_function(const llvm_emitter_t *e, LLVMValueRef f); /* attributes of all */
 /* "" where there is one length, else what tells variant k from the others. */
 const char *llvm_length_suffix(arena_t *a, const plan_t *p, int k);
 

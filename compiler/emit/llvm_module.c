@@ -77,10 +77,18 @@ void llvm_use_module(llvm_emitter_t *e, const module_t *m, const char *suffix) {
 
 /* ---- functions ------------------------------------------------------------------------------------------- */
 
-void llvm_add_flag(const llvm_emitter_t *e, LLVMValueRef f, unsigned index, const char *name) {
+static void add_attribute(const llvm_emitter_t *e, LLVMValueRef f, unsigned index, const char *name,
+                          uint64_t value) {
     unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
     LLVMAddAttributeAtIndex(f, (LLVMAttributeIndex)index,
-                            LLVMCreateEnumAttribute(e->context, kind, 0));
+                            LLVMCreateEnumAttribute(e->context, kind, value));
+}
+
+/* Nothing throws, and debuggers find their way up at every instruction, as in C. */
+void llvm_mark_function(const llvm_emitter_t *e, LLVMValueRef f) {
+    enum { EVERYWHERE = 2 };
+    add_attribute(e, f, (unsigned)LLVMAttributeFunctionIndex, "nounwind", 0);
+    add_attribute(e, f, (unsigned)LLVMAttributeFunctionIndex, "uwtable", EVERYWHERE);
 }
 
 /* "reformer.lsh_hash", with what tells lengths and targets of one artefact apart. */
@@ -97,11 +105,11 @@ static LLVMValueRef declare_kernel(llvm_emitter_t *e, const lfunc_t *fn) {
  * read. */
 static void mark_kernel(const llvm_emitter_t *e, LLVMValueRef f) {
     enum { CALL = 1, SCRATCH, ARG };
-    llvm_add_flag(e, f, CALL, "noalias");
-    llvm_add_flag(e, f, CALL, "readonly");
-    llvm_add_flag(e, f, SCRATCH, "noalias");
-    llvm_add_flag(e, f, ARG, "noalias");
-    llvm_add_flag(e, f, ARG, "readonly");
+    add_attribute(e, f, CALL, "noalias", 0);
+    add_attribute(e, f, CALL, "readonly", 0);
+    add_attribute(e, f, SCRATCH, "noalias", 0);
+    add_attribute(e, f, ARG, "noalias", 0);
+    add_attribute(e, f, ARG, "readonly", 0);
 }
 
 LLVMValueRef llvm_define_function(llvm_emitter_t *e, const lfunc_t *fn, LLVMLinkage linkage) {
@@ -109,7 +117,7 @@ LLVMValueRef llvm_define_function(llvm_emitter_t *e, const lfunc_t *fn, LLVMLink
     LLVMTypeRef type = kernel ? llvm_kernel_type(e) : schedule_type(e);
     LLVMValueRef f = llvm_declare(e, symbol_of(e, fn), type);
     LLVMSetLinkage(f, linkage);
-    llvm_add_flag(e, f, (unsigned)LLVMAttributeFunctionIndex, "nounwind");
+    llvm_mark_function(e, f);
     llvm_mark_target(e, f, e->m->target);
     if (kernel) mark_kernel(e, f);
     llvm_define(e, fn, f);
@@ -135,6 +143,7 @@ static LLVMValueRef named_caller(llvm_emitter_t *e, const lfunc_t *kernel, const
     if (f) return f;
     LLVMBasicBlockRef back = LLVMGetInsertBlock(e->builder);
     f = LLVMAddFunction(e->module, symbol, llvm_kernel_type(e));
+    llvm_mark_function(e, f);
     static const char *const frame[][2] = {{"frame-pointer", "all"},
                                            {"disable-tail-calls", "true"}};
     for (size_t k = 0; k < sizeof frame / sizeof *frame; k++) {
