@@ -3,7 +3,8 @@
 # trained checkpoint of tests/golden on text it has never seen. May be run any number of times, from anywhere.
 set -eu
 root=$(cd "$(dirname "$0")" && pwd)
-"$root/scripts/packages.sh" gcc libc6-dev cmake ninja-build pkg-config libyaml-dev libjansson-dev libcmocka-dev
+"$root/scripts/packages.sh" gcc libc6-dev cmake ninja-build pkg-config libyaml-dev libjansson-dev \
+    libcmocka-dev llvm-19-dev gnuplot-nox
 "$root/scripts/build.sh" release reformerc
 
 model=$root/tests/golden/checkpoint

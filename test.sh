@@ -4,7 +4,8 @@
 set -eu
 root=$(cd "$(dirname "$0")" && pwd)
 "$root/scripts/packages.sh" gcc g++ libc6-dev clang libomp-dev cmake ninja-build pkg-config libyaml-dev \
-    libjansson-dev libcmocka-dev clang-format binutils
+    libjansson-dev libcmocka-dev llvm-19-dev gnuplot-nox clang-format binutils gdb gcc-aarch64-linux-gnu \
+    libc6-dev-arm64-cross qemu-user
 "$root/scripts/build.sh" release
 cd "$root"
 if [ $# -eq 0 ]; then set -- -LE long; fi
