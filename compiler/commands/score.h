@@ -1,0 +1,41 @@
+/* How well a causal language model predicts a text: what `eval` prints and `sweep` compares.
+ *
+ * The text is cut into consecutive windows of the compiled length; each is scored on its tokens 2 … L,
+ * as Hugging Face's loss does. The last, shorter window counts if it has two tokens. */
+#ifndef REFORMERC_COMMANDS_SCORE_H
+#define REFORMERC_COMMANDS_SCORE_H
+
+#include "commands/session.h"
+
+typedef struct {
+    int32_t *ids; /* [n] */
+    int64_t n;
+} tokens_t;
+
+/* The text as bytes; false after an error in d: it cannot be read or has nothing to score. */
+bool tokens_read(tokens_t *t, const char *path, diag_t *d);
+void tokens_free(tokens_t *t);
+
+typedef struct {
+    int64_t window, batch;
+    int64_t scored, read; /* tokens so far */
+    double nats, seconds; /* sums so far */
+} score_t;
+
+double score_nats(const score_t *sc); /* per token scored */
+double score_bits(const score_t *sc);
+double score_speed(const score_t *sc); /* tokens read per second */
+
+/* Called after every step with the tokens that are behind us; false ends the scoring. */
+typedef bool score_watch_fn(void *ctx, const score_t *sc, int64_t done, int64_t total);
+
+/* session_spec, and the checks that this model can score a text of bytes. */
+bool score_spec(session_t *s);
+/* session_plan for whole windows. */
+bool score_plan(session_t *s);
+/* The empty score of the session's plan. */
+score_t score_new(const session_t *s);
+/* Of an open session. False after an error, or when `watch` ended it. */
+bool score_text(session_t *s, score_t *sc, const tokens_t *t, score_watch_fn *watch, void *ctx);
+
+#endif
