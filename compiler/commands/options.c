@@ -12,7 +12,7 @@
 
 #include "exec/targets.h"
 
-enum { C = 1, R = 2, E = 4, S = 8, H = 16, FIRST_LONG = 256 };
+enum { C = 1, R = 2, E = 4, S = 8, H = 16, W = 64, FIRST_LONG = 256 };
 
 static const command_t commands[] = {
     {"", "MODEL -o OUT", "translates a model to C (or loop IR)", C, 1, command_compile},
@@ -20,6 +20,9 @@ static const command_t commands[] = {
      command_run},
     {"eval", "MODEL --weights W --text FILE", "scores a text: nats and bits per byte", E, 1,
      command_eval},
+    {"sweep", "MODEL --weights W --text FILE --set KEY=A,B,C [--output OUT]",
+     "scores a text under every combination of settings: quality, speed, memory, compile time", W,
+     1, command_sweep},
     {"schema", "", "prints the JSON Schema of specs, for editors", S, 0, command_schema},
     {"help", "[COMMAND]", "explains a command", H, 1, command_help},
 };
@@ -85,6 +88,14 @@ static void add_setting(arena_t *a, options_t *o, const char *text, diag_t *d) {
     o->sets = grown;
 }
 
+static void add_output(arena_t *a, options_t *o, const char *text, diag_t *d) {
+    const char **grown = ARENA_ARRAY(a, const char *, o->n_outputs + 1);
+    if (!*text) diag_error(d, NOWHERE, "--output: an empty argument");
+    if (o->n_outputs) memcpy(grown, o->outputs, (size_t)o->n_outputs * sizeof *grown);
+    grown[o->n_outputs++] = text;
+    o->outputs = grown;
+}
+
 static void set_option(arena_t *a, options_t *o, option_id_t id, const char *text, diag_t *d) {
     o->given[id] = true;
     o->text[id] = text;
@@ -94,6 +105,7 @@ static void set_option(arena_t *a, options_t *o, option_id_t id, const char *tex
     case OPT_BACKEND: (void)backend_parse(text, "--backend", &o->backend, d); break;
     case OPT_TARGET: (void)targets_parse(a, text, "--target", o->targets, &o->n_targets, d); break;
     case OPT_SET: add_setting(a, o, text, d); break;
+    case OPT_OUTPUT: add_output(a, o, text, d); break;
     default:
         if (text && !*text) diag_error(d, NOWHERE, "--%s: an empty argument", rows[id].name);
     }

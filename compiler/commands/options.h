@@ -34,6 +34,8 @@ typedef struct options {
     const char *text[OPT_COUNT]; /* arguments as typed, NULL: not given */
     setting_t *sets;             /* [n_sets], in order */
     int n_sets;
+    const char **outputs; /* [n_outputs] every --output; most commands take the last */
+    int n_outputs;
     backend_t backend;
     int threads; /* 0: not given */
     uint64_t seed;
@@ -53,6 +55,7 @@ void options_help(const command_t *c, sbuf_t *out);
 int command_compile(const options_t *o, diag_t *d);
 int command_run(const options_t *o, diag_t *d);
 int command_eval(const options_t *o, diag_t *d);
+int command_sweep(const options_t *o, diag_t *d);
 int command_schema(const options_t *o, diag_t *d);
 int command_help(const options_t *o, diag_t *d);
 

@@ -1,0 +1,313 @@
+/* reformerc sweep: the same model and text under every combination of settings.
+ *
+ * In: a model, its weights, a text, `--set KEY=A,B,C`. Out: for each point what it predicts (bits per
+ * byte, as eval computes it), how fast, in how much memory, and how long compiling took; a table on
+ * stdout and files by suffix. A point that cannot be compiled is reported and skipped. All points are
+ * checked before the first is evaluated, so that mistakes show at once and not hours later. */
+#include "commands/sweep.h"
+
+#include <malloc.h> /* malloc_trim: memory that earlier points left behind is not this one's */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands/interrupt.h"
+#include "commands/progress.h"
+#include "support/clock.h"
+
+int sweep_count(const sweep_t *s, point_state_t state) {
+    int n = 0;
+    for (int i = 0; i < s->grid.n_points; i++) n += s->points[i].state == state;
+    return n;
+}
+
+/* ---- what is said about points ---------------------------------------------------------------- */
+
+/* The messages as diag_print writes them; NULL: none. */
+static const char *render_messages(arena_t *a, diag_t *d) {
+    char *text = NULL;
+    size_t n = 0;
+    FILE *f = open_memstream(&text, &n);
+    if (!f) bug("out of memory");
+    diag_print(d, f);
+    fclose(f);
+    const char *kept = n ? arena_strndup(a, text, n) : NULL;
+    free(text);
+    return kept;
+}
+
+/* "FILE: error: …", without the lines that quote and hint. */
+static const char *first_error(arena_t *a, const char *message) {
+    for (const char *p = message; p && *p;) {
+        size_t n = strcspn(p, "\n");
+        const char *line = arena_strndup(a, p, n);
+        if (*line != ' ' && strstr(line, ": error: ")) return line;
+        p += n + (p[n] != 0);
+    }
+    return "error";
+}
+
+static void conclude(sweep_t *s, point_t *p, bool ok, diag_t *d) {
+    ok = ok && diag_errors(d) == 0;
+    const char *message = render_messages(s->arena, d);
+    if (message && (!p->message || strcmp(p->message, message) != 0)) {
+        p->message = message;
+        p->said = false;
+    }
+    if (ok) return;
+    p->state = POINT_INVALID;
+    p->reason = first_error(s->arena, message);
+}
+
+static bool same_message(const point_t *a, const point_t *b) {
+    return a->message && b->message && strcmp(a->message, b->message) == 0;
+}
+
+/* "skipped: num_hashes=0, num_hashes=-1 and 4 more" */
+static void say_skipped(const sweep_t *s, int first) {
+    enum { NAMED = 3 };
+    int n = 0;
+    for (int i = first; i < s->grid.n_points; i++) {
+        if (!same_message(&s->points[i], &s->points[first]) || s->points[i].said) continue;
+        if (n < NAMED) fprintf(stderr, "%s%s", n ? ", " : "skipped: ", s->points[i].label);
+        n++;
+    }
+    if (n > NAMED) fprintf(stderr, " and %d more", n - NAMED);
+    fputc('\n', stderr);
+}
+
+static bool said_before(const sweep_t *s, int point) {
+    for (int i = 0; i < s->grid.n_points; i++)
+        if (s->points[i].said && same_message(&s->points[i], &s->points[point])) return true;
+    return false;
+}
+
+/* Each text once, behind the points that it is about. */
+static void say_new_messages(sweep_t *s) {
+    for (int i = 0; i < s->grid.n_points; i++) {
+        point_t *p = &s->points[i];
+        if (!p->message || p->said) continue;
+        bool known = said_before(s, i);
+        if (p->state == POINT_INVALID) say_skipped(s, i);
+        if (!known) fputs(p->message, stderr);
+        for (int j = i; j < s->grid.n_points; j++)
+            if (same_message(p, &s->points[j])) s->points[j].said = true;
+    }
+}
+
+/* ---- one point -------------------------------------------------------------------------------- */
+
+/* A point's own compilation: memory, messages, settings. */
+typedef struct {
+    arena_t *arena;
+    diag_t *d;
+    options_t o;
+    session_t session;
+} attempt_t;
+
+static void attempt_begin(attempt_t *t, const sweep_t *s, int point) {
+    t->arena = arena_new();
+    t->d = diag_new();
+    t->o = *s->o;
+    t->o.arena = t->arena;
+    t->o.sets = grid_settings(&s->grid, t->arena, point);
+    t->o.n_sets = s->grid.n_axes;
+    t->session = session_new(&t->o, t->d);
+    t->session.no_cache = true; /* compile time is a result */
+}
+
+static void attempt_end(attempt_t *t) {
+    session_free(&t->session);
+    diag_free(t->d);
+    arena_free(t->arena);
+}
+
+static void check_point(sweep_t *s, int i) {
+    attempt_t t;
+    attempt_begin(&t, s, i);
+    bool ok = score_spec(&t.session) && score_plan(&t.session);
+    if (ok) s->weights = arena_strdup(s->arena, t.session.weights);
+    s->threads = t.session.threads;
+    conclude(s, &s->points[i], ok, t.d);
+    attempt_end(&t);
+}
+
+/* Linux keeps the highest resident memory of a process and can be told to start anew. */
+static bool reset_peak_rss(void) {
+    (void)malloc_trim(0);
+    FILE *f = fopen("/proc/self/clear_refs", "we");
+    if (!f) return false;
+    bool written = fputs("5\n", f) >= 0;
+    return fclose(f) == 0 && written;
+}
+
+static size_t peak_rss(void) {
+    FILE *f = fopen("/proc/self/status", "re");
+    char line[256];
+    unsigned long long kib = 0;
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "VmHWM: %llu kB", &kib) == 1) break;
+    if (f) fclose(f);
+    return (size_t)kib * 1024;
+}
+
+typedef struct {
+    const sweep_t *s;
+    progress_t *bar;
+    int point;
+} watch_t;
+
+static void show(const watch_t *w, int64_t done, int64_t total, const char *said) {
+    char text[96];
+    snprintf(text, sizeof text, "point %d of %d  %s", w->point + 1, w->s->grid.n_points, said);
+    progress_show(w->bar, done, total, text);
+}
+
+static bool watch(void *ctx, const score_t *sc, int64_t done, int64_t total) {
+    char said[48];
+    snprintf(said, sizeof said, "%.4f bits", score_bits(sc)); /* 80 columns */
+    show(ctx, done, total, said);
+    return !interrupt_caught();
+}
+
+/* The weights are looked at before the compiler runs: what is wrong with them shows early, and what
+ * reading them takes is not its time. They are read per point, since shapes and rotations may depend
+ * on the settings; the file is mapped. */
+static bool measure(session_t *s, point_t *p, const tokens_t *text, watch_t *w) {
+    double start = clock_now();
+    if (!score_spec(s) || !score_plan(s)) return false;
+    p->compile_seconds = clock_now() - start;
+    if (!session_weights(s)) return false;
+    start = clock_now();
+    if (!session_compile(s)) return false;
+    p->compile_seconds += clock_now() - start;
+    if (!exec_bind(s->exec, s->store, s->d)) return false;
+    p->score = score_new(s);
+    p->target = s->plan->targets[0]->name;
+    p->workspace = exec_workspace_bytes(s->exec, (size_t)p->score.window, s->threads);
+    if (!score_text(s, &p->score, text, watch, w)) return false;
+    if (isfinite(p->score.nats)) return true;
+    diag_error(s->d, NOWHERE, "the loss is not a finite number: these weights overflow");
+    return false;
+}
+
+static void evaluate_point(sweep_t *s, int i, progress_t *bar) {
+    attempt_t t;
+    point_t *p = &s->points[i];
+    watch_t w = {s, bar, i};
+    attempt_begin(&t, s, i);
+    show(&w, 0, s->text.n, "compiling");
+    bool knows_peak = reset_peak_rss();
+    bool ok = measure(&t.session, p, &s->text, &w);
+    p->peak_rss = knows_peak ? peak_rss() : 0;
+    progress_clear(bar);
+    if (ok) p->state = POINT_DONE;
+    if (ok || !interrupt_caught()) conclude(s, p, ok, t.d); /* its errors are the interruption's */
+    attempt_end(&t);
+    say_new_messages(s);
+    if (p->state == POINT_DONE)
+        progress_line(bar,
+                      "point %d of %d: %s: %.4f bits per byte, %.0f tokens/s, compiled in %.2f s",
+                      i + 1, s->grid.n_points, p->label, score_bits(&p->score),
+                      score_speed(&p->score), p->compile_seconds);
+}
+
+/* ---- all points ------------------------------------------------------------------------------- */
+
+/* The spec is read for every point. */
+static bool check_model(const options_t *o, diag_t *d) {
+    if (strcmp(o->model, "-") != 0) return true;
+    diag_error(d, IN_FILE("MODEL"), "'-' can be read once only; a sweep needs a file or a folder");
+    return false;
+}
+
+static bool make_points(sweep_t *s) {
+    if (!grid_make(&s->grid, s->arena, s->o->sets, s->o->n_sets, s->d)) return false;
+    s->points = ARENA_ARRAY(s->arena, point_t, s->grid.n_points);
+    for (int i = 0; i < s->grid.n_points; i++)
+        s->points[i].label = grid_label(&s->grid, s->arena, i);
+    return true;
+}
+
+static bool none_is_left(const sweep_t *s) {
+    if (sweep_count(s, POINT_INVALID) < s->grid.n_points) return false;
+    diag_error(s->d, NOWHERE, "none of the %d points can be evaluated", s->grid.n_points);
+    return true;
+}
+
+static bool check_points(sweep_t *s) {
+    for (int i = 0; i < s->grid.n_points; i++) check_point(s, i);
+    bool all_alike = true; /* then there is no point to name: MODEL or an option is wrong */
+    for (int i = 0; i < s->grid.n_points; i++)
+        all_alike = all_alike && s->points[i].state == POINT_INVALID &&
+                    same_message(&s->points[i], &s->points[0]);
+    if (all_alike) fputs(s->points[0].message, stderr);
+    else say_new_messages(s);
+    return !none_is_left(s);
+}
+
+static void announce(const sweep_t *s) {
+    int done = sweep_count(s, POINT_DONE), skipped = sweep_count(s, POINT_INVALID);
+    fprintf(stderr, "%d point%s, %lld tokens each; back end %s, %d thread%s\n", s->grid.n_points,
+            s->grid.n_points == 1 ? "" : "s", (long long)s->text.n, backend_names[s->o->backend],
+            s->threads, s->threads == 1 ? "" : "s");
+    if (skipped) fprintf(stderr, "%d of them cannot be compiled\n", skipped);
+    if (done) fprintf(stderr, "%d of them are done already (%s)\n", done, s->record);
+}
+
+static bool evaluate_all(sweep_t *s) {
+    progress_t bar = progress_new("tokens", 5);
+    for (int i = 0; i < s->grid.n_points && !interrupt_caught(); i++) {
+        if (s->points[i].state != POINT_WAITING) continue;
+        evaluate_point(s, i, &bar);
+        if (s->points[i].state == POINT_DONE && !record_write(s)) return false;
+    }
+    return true;
+}
+
+static void say_interrupted(const sweep_t *s) {
+    int done = sweep_count(s, POINT_DONE), n = s->grid.n_points - sweep_count(s, POINT_INVALID);
+    fprintf(stderr, "interrupted: %d of %d points are done", done, n);
+    if (s->record && done) fprintf(stderr, "; the same command continues (%s)", s->record);
+    fputc('\n', stderr);
+}
+
+static bool report(sweep_t *s) {
+    sweep_mark_front(s);
+    sbuf_t table = {0};
+    render_table(s, &table);
+    bool printed = print_out(&table, s->d);
+    sbuf_free(&table);
+    return outputs_write(s) && printed;
+}
+
+/* What is done is told in any case; the record goes when nothing could be lost with it. */
+static int finish(sweep_t *s, bool recorded) {
+    int signal = interrupt_caught();
+    bool some = sweep_count(s, POINT_DONE) > 0, ok = recorded;
+    if (some) ok = report(s) && ok;
+    if (signal) say_interrupted(s);
+    else if (none_is_left(s)) ok = false;
+    if (!some || (ok && !signal)) record_remove(s);
+    return signal ? 128 + signal : ok ? 0 : EXIT_VALUE;
+}
+
+static int sweep(sweep_t *s) {
+    if (!check_model(s->o, s->d) || !make_points(s) || !outputs_check(s)) return EXIT_VALUE;
+    if (!tokens_read(&s->text, s->o->text[OPT_TEXT], s->d)) return EXIT_VALUE;
+    if (!check_points(s) || !record_begin(s)) return EXIT_VALUE;
+    announce(s);
+    interrupt_catch();
+    return finish(s, evaluate_all(s));
+}
+
+int command_sweep(const options_t *o, diag_t *d) {
+    if (o->given[OPT_HELP]) return print_command_help(o, d);
+    static const option_id_t needed[] = {OPT_TEXT};
+    int missing = check_needed(o, needed, 1);
+    if (missing) return missing;
+    sweep_t s = {.o = o, .d = d, .arena = o->arena};
+    int code = sweep(&s);
+    tokens_free(&s.text);
+    return code;
+}

@@ -1,0 +1,72 @@
+/* One sweep: what the files of `reformerc sweep` share.
+ *
+ *   sweep.c         the command: checks all points, evaluates them one after the other
+ *   sweep_record.c  what is known so far, in a file, so that an interrupted sweep continues
+ *   sweep_report.c  the table, CSV and JSON; which points are on the Pareto front
+ *   sweep_plot.c    the picture, drawn by gnuplot */
+#ifndef REFORMERC_COMMANDS_SWEEP_H
+#define REFORMERC_COMMANDS_SWEEP_H
+
+#include "commands/grid.h"
+#include "commands/score.h"
+
+typedef enum { POINT_WAITING, POINT_DONE, POINT_INVALID } point_state_t;
+
+typedef struct {
+    point_state_t state;
+    const char *label;   /* grid_label */
+    char key[33];        /* fingerprint of its settings */
+    const char *message; /* everything said about it, NULL: nothing */
+    bool said;           /* … to the user */
+    const char *reason;  /* invalid: its first error, one line */
+    /* of a point that is done */
+    const char *target;
+    score_t score;
+    double compile_seconds;
+    size_t workspace; /* bytes, 0: the back end has none */
+    size_t peak_rss;  /* bytes, 0: the system does not tell */
+    bool front;       /* no other point is at least as fast and as good, and better in one */
+} point_t;
+
+enum { N_PRINTS = 4 };
+
+typedef struct {
+    const options_t *o;
+    diag_t *d;
+    arena_t *arena;
+    grid_t grid;
+    point_t *points; /* [grid.n_points] */
+    tokens_t text;
+    int threads;
+    const char *weights;      /* of the points: a path, or "random…" */
+    const char *record;       /* path, NULL: nothing is kept */
+    const char *others;       /* lines of the record for points outside this grid, NULL: none */
+    char print[N_PRINTS][33]; /* fingerprints: model, weights, text, options */
+} sweep_t;
+
+int sweep_count(const sweep_t *s, point_state_t state);
+
+/* ---- sweep_record.c ------------------------------------------------------------------------- */
+
+/* Takes the fingerprints, and marks the points that an interrupted sweep has done. False after an
+ * error in d: the record is of another sweep, is damaged, or cannot be written. */
+bool record_begin(sweep_t *s);
+bool record_write(sweep_t *s);        /* after every point */
+void record_remove(const sweep_t *s); /* unless it holds more than this grid */
+
+/* ---- sweep_report.c ------------------------------------------------------------------------- */
+
+typedef void render_fn(const sweep_t *s, sbuf_t *out);
+
+/* Suffixes, places that cannot be written, and inputs in the way, before hours of work. */
+bool outputs_check(const sweep_t *s);
+bool outputs_write(const sweep_t *s);
+void sweep_mark_front(sweep_t *s);
+void render_table(const sweep_t *s, sbuf_t *out);
+
+/* ---- sweep_plot.c --------------------------------------------------------------------------- */
+
+bool plot_check(const sweep_t *s, const char *path); /* gnuplot is there */
+bool plot_write(const sweep_t *s, const char *path);
+
+#endif

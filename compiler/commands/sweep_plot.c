@@ -1,0 +1,384 @@
+/* The picture of a sweep: bits per byte against tokens per second, the Pareto front drawn as a line.
+ *
+ * In: the points that are done. Out: an SVG file, through gnuplot, which is needed only here. gnuplot
+ * draws; where the labels go is decided here, since it has no way to keep them apart: each takes the
+ * place around its point that covers least. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "commands/name.h"
+#include "commands/sweep.h"
+#include "support/printable.h"
+#include "support/process.h"
+
+/* Pixels; y grows upwards, as in gnuplot. */
+enum {
+    WIDTH = 960,
+    HEIGHT = 640,
+    LEFT = 100,
+    RIGHT = 930,
+    BOTTOM = 140,
+    TOP = 570,
+    LETTER = 7, /* of the labels: width, height */
+    LINE = 14,
+    DOT = 6,              /* half the room that a point takes */
+    MAX_LABELS = 60,      /* with more points only those on the front are labelled */
+    LOGARITHMIC_FROM = 20 /* greatest speed by smallest */
+};
+
+static const char missing[] = "apt-get install gnuplot-nox, or choose a .csv or .json file";
+
+typedef struct {
+    double x0, y0, x1, y1;
+} box_t;
+
+typedef struct {
+    double low, high;
+    bool logarithmic;
+} range_t;
+
+typedef struct {
+    const sweep_t *s;
+    range_t x, y;
+    const point_t **front; /* [n_front] slowest first */
+    size_t n_front;
+    box_t *taken; /* [n] points, the front's line, then labels */
+    int n;
+} plot_t;
+
+bool plot_check(const sweep_t *s, const char *path) {
+    static const char *const argv[] = {"gnuplot", "--version", NULL};
+    sbuf_t said = {0};
+    int status = 0, e = process_run(argv, &said, &status);
+    sbuf_free(&said);
+    if (e == 0 && status == 0) return true;
+    diag_error(s->d, IN_FILE(path), "is drawn by gnuplot, which cannot be run: %s",
+               e ? strerror(e) : "it failed");
+    diag_hint(s->d, "%s", missing);
+    return false;
+}
+
+/* ---- the axes --------------------------------------------------------------------------------- */
+
+static double speed_of(const point_t *p) {
+    return score_speed(&p->score);
+}
+
+static double bits_of(const point_t *p) {
+    return score_bits(&p->score);
+}
+
+/* What holds all points, with room around them. */
+static range_t range_of(const sweep_t *s, double (*value)(const point_t *p), bool may_be_log) {
+    range_t r = {HUGE_VAL, -HUGE_VAL, false};
+    for (int i = 0; i < s->grid.n_points; i++) {
+        if (s->points[i].state != POINT_DONE) continue;
+        r.low = fmin(r.low, value(&s->points[i]));
+        r.high = fmax(r.high, value(&s->points[i]));
+    }
+    r.logarithmic = may_be_log && r.low > 0 && r.high > LOGARITHMIC_FROM * r.low;
+    if (r.logarithmic) {
+        double room = pow(r.high / r.low, 0.1);
+        return (range_t){r.low / room, r.high * room, true};
+    }
+    double room = 0.12 * (r.high - r.low);
+    if (room < 1e-4 * fabs(r.high)) room = 1e-4 * fabs(r.high);
+    if (room == 0) room = 1;
+    return (range_t){r.low - room, r.high + room, false};
+}
+
+static double pixel(const range_t *r, double value, double from, double to) {
+    double at = r->logarithmic ? log(value / r->low) / log(r->high / r->low)
+                               : (value - r->low) / (r->high - r->low);
+    return from + at * (to - from);
+}
+
+static int by_speed(const void *pa, const void *pb) {
+    const point_t *const *a = pa, *const *b = pb;
+    double x = speed_of(*a), y = speed_of(*b);
+    return x < y ? -1 : x > y;
+}
+
+/* Never empty: of the points that are done, one is the fastest and one the best. */
+static void find_front(plot_t *p) {
+    const sweep_t *s = p->s;
+    p->front = ARENA_ARRAY(s->arena, const point_t *, s->grid.n_points);
+    for (int i = 0; i < s->grid.n_points; i++)
+        if (s->points[i].front) p->front[p->n_front++] = &s->points[i];
+    qsort(p->front, p->n_front, sizeof *p->front, by_speed);
+}
+
+static double x_pixel(const plot_t *p, const point_t *point) {
+    return pixel(&p->x, speed_of(point), LEFT, RIGHT);
+}
+
+static double y_pixel(const plot_t *p, const point_t *point) {
+    return pixel(&p->y, bits_of(point), BOTTOM, TOP);
+}
+
+/* ---- text ------------------------------------------------------------------------------------- */
+
+/* A string of gnuplot's, on one line. */
+static void put_quoted(sbuf_t *out, const char *text) {
+    sbuf_puts(out, "'");
+    for (const char *p = text, *end = p + strlen(p); p < end;) {
+        bool ok;
+        size_t n = printable(p, end, &ok);
+        if (!ok) sbuf_puts(out, "?");
+        else sbuf_printf(out, "%s%.*s", *p == '\'' ? "'" : "", (int)n, p);
+        p += n;
+    }
+    sbuf_puts(out, "'");
+}
+
+static void put_text(sbuf_t *out, const char *text, double x, double y, const char *style) {
+    sbuf_puts(out, "set label ");
+    put_quoted(out, text);
+    sbuf_printf(out, " at screen %.5f, screen %.5f %s\n", x / WIDTH, y / HEIGHT, style);
+}
+
+/* "4 / 64": the values of what varies; with `names`, the keys. */
+static const char *point_text(const sweep_t *s, int point, bool names) {
+    const char *text = "";
+    for (int x = 0; x < s->grid.n_axes; x++) {
+        const axis_t *a = &s->grid.axes[x];
+        if (a->n == 1 && s->grid.n_points > 1) continue;
+        text = arena_printf(s->arena, "%s%s%s", text, *text ? " / " : "",
+                            names ? a->key : grid_value(&s->grid, point, x));
+    }
+    return text;
+}
+
+static int characters(const char *text) {
+    int n = 0;
+    for (; *text; text++) n += ((unsigned char)*text & 0xC0) != 0x80;
+    return n;
+}
+
+/* ---- labels ----------------------------------------------------------------------------------- */
+
+static double overlap(const box_t *a, const box_t *b) {
+    double w = fmin(a->x1, b->x1) - fmax(a->x0, b->x0);
+    double h = fmin(a->y1, b->y1) - fmax(a->y0, b->y0);
+    return w > 0 && h > 0 ? w * h : 0;
+}
+
+static box_t box_around(double x, double y, double width, double height) {
+    return (box_t){x - width / 2, y - height / 2, x + width / 2, y + height / 2};
+}
+
+static double area_outside(const box_t *b) {
+    static const box_t canvas = {LEFT, BOTTOM, RIGHT, TOP};
+    return (b->x1 - b->x0) * (b->y1 - b->y0) - overlap(b, &canvas);
+}
+
+static double cost_of(const plot_t *p, const box_t *b) {
+    double cost = 4 * area_outside(b);
+    for (int i = 0; i < p->n; i++) cost += overlap(b, &p->taken[i]);
+    return cost;
+}
+
+/* Directions, best first. The side below and to the right of the front is empty by its definition; the
+ * others look away from it. */
+static const double towards_empty[][2] = {{1, -1},  {1, 0}, {0, -1}, {1, 1},
+                                          {-1, -1}, {0, 1}, {-1, 0}, {-1, 1}};
+static const double away[][2] = {{-1, 1}, {0, 1},   {-1, 0}, {1, 1},
+                                 {1, 0},  {-1, -1}, {0, -1}, {1, -1}};
+enum { N_DIRECTIONS = 8 };
+
+static box_t label_box(const plot_t *p, int point, double width) {
+    const point_t *at = &p->s->points[point];
+    const double(*towards)[2] = at->front ? towards_empty : away;
+    box_t best = {0};
+    double least = HUGE_VAL;
+    for (int ring = 0; ring < 4; ring++) {
+        for (int i = 0; i < N_DIRECTIONS; i++) {
+            double gap = DOT + 1 + 9 * ring, dx = towards[i][0], dy = towards[i][1];
+            box_t b = box_around(x_pixel(p, at) + dx * (gap + width / 2),
+                                 y_pixel(p, at) + dy * (gap + LINE / 2.0), width, LINE);
+            double cost = cost_of(p, &b) + 10 * ring + i; /* near and early is better */
+            if (cost >= least) continue;
+            least = cost;
+            best = b;
+        }
+    }
+    return best;
+}
+
+/* A thin line from a point to a label that had to step aside. */
+static void put_leader(const plot_t *p, const point_t *at, const box_t *b, sbuf_t *out) {
+    double x = x_pixel(p, at), y = y_pixel(p, at);
+    double to_x = fmin(fmax(x, b->x0), b->x1), to_y = fmin(fmax(y, b->y0 + 2), b->y1 - 2);
+    if (hypot(to_x - x, to_y - y) < 2 * DOT) return;
+    sbuf_printf(out,
+                "set arrow from screen %.5f, screen %.5f to screen %.5f, screen %.5f nohead "
+                "lw 0.7 lc rgb '#bbbbbb' back\n",
+                x / WIDTH, y / HEIGHT, to_x / WIDTH, to_y / HEIGHT);
+}
+
+static void put_label(plot_t *p, int point, sbuf_t *out) {
+    const point_t *at = &p->s->points[point];
+    const char *text = point_text(p->s, point, false);
+    if (!*text) return;
+    box_t b = label_box(p, point, LETTER * characters(text));
+    p->taken[p->n++] = b;
+    put_leader(p, at, &b, out);
+    put_text(out, text, (b.x0 + b.x1) / 2, (b.y0 + b.y1) / 2,
+             at->front ? "center font ',12' textcolor rgb '#0b5345' front"
+                       : "center font ',12' textcolor rgb '#666666' front");
+}
+
+static void take_points(plot_t *p) {
+    const sweep_t *s = p->s;
+    for (int i = 0; i < s->grid.n_points; i++)
+        if (s->points[i].state == POINT_DONE)
+            p->taken[p->n++] =
+                box_around(x_pixel(p, &s->points[i]), y_pixel(p, &s->points[i]), 2 * DOT, 2 * DOT);
+}
+
+/* Left of each point on the front its step, and the rise from the one before. */
+static void take_front(plot_t *p) {
+    enum { THICK = 4 };
+    double x = LEFT, y = 0;
+    for (size_t i = 0; i < p->n_front; i++) {
+        double to_x = x_pixel(p, p->front[i]), to_y = y_pixel(p, p->front[i]);
+        p->taken[p->n++] = (box_t){x, to_y - THICK / 2.0, to_x, to_y + THICK / 2.0};
+        if (i) p->taken[p->n++] = (box_t){x - THICK / 2.0, y, x + THICK / 2.0, to_y};
+        x = to_x;
+        y = to_y;
+    }
+    p->taken[p->n++] = (box_t){x - THICK / 2.0, y, x + THICK / 2.0, TOP};
+}
+
+/* The front's labels first: they may choose. */
+static void put_labels(plot_t *p, sbuf_t *out) {
+    const sweep_t *s = p->s;
+    bool all = sweep_count(s, POINT_DONE) <= MAX_LABELS;
+    p->taken = ARENA_ARRAY(s->arena, box_t, 4 * s->grid.n_points + 1);
+    take_points(p);
+    take_front(p);
+    for (int front = 1; front >= (all ? 0 : 1); front--)
+        for (int i = 0; i < s->grid.n_points; i++)
+            if (s->points[i].state == POINT_DONE && s->points[i].front == front)
+                put_label(p, i, out);
+}
+
+/* ---- the script ------------------------------------------------------------------------------- */
+
+/* Steps: what a given speed can have at best. They begin at the left edge and end at the upper one. */
+static void put_front(const plot_t *p, sbuf_t *out) {
+    sbuf_puts(out, "$steps << END\n");
+    sbuf_printf(out, "%.9g %.9g\n", p->x.low, bits_of(p->front[0]));
+    for (size_t i = 0; i < p->n_front; i++)
+        sbuf_printf(out, "%.9g %.9g\n", speed_of(p->front[i]), bits_of(p->front[i]));
+    sbuf_printf(out, "%.9g %.9g\nEND\n", speed_of(p->front[p->n_front - 1]), p->y.high);
+}
+
+static void put_points(const sweep_t *s, const char *name, bool front, sbuf_t *out) {
+    sbuf_printf(out, "%s << END\n", name);
+    for (int i = 0; i < s->grid.n_points; i++)
+        if (s->points[i].state == POINT_DONE && s->points[i].front == front)
+            sbuf_printf(out, "%.9g %.9g\n", speed_of(&s->points[i]), bits_of(&s->points[i]));
+    sbuf_puts(out, "END\n");
+}
+
+static void put_title(const plot_t *p, sbuf_t *out) {
+    const sweep_t *s = p->s;
+    arena_t *a = s->arena;
+    const char *names = point_text(s, 0, true);
+    put_text(out, arena_printf(a, "%s: quality against speed", path_stem(a, s->o->model)), LEFT,
+             TOP + 45, "left font ',18'");
+    put_text(out,
+             arena_printf(a, "%s%s, %lld tokens; back end %s, %s, %d thread%s",
+                          path_stem(a, s->o->text[OPT_TEXT]), path_suffix(s->o->text[OPT_TEXT]),
+                          (long long)s->text.n, backend_names[s->o->backend], p->front[0]->target,
+                          s->threads, s->threads == 1 ? "" : "s"),
+             LEFT, TOP + 20, "left font ',13' textcolor rgb '#555555'");
+    if (*names)
+        put_text(out, arena_printf(a, "labels: %s", names), (LEFT + RIGHT) / 2.0, 18,
+                 "center font ',13'");
+}
+
+static void put_frame(const plot_t *p, sbuf_t *out) {
+    sbuf_printf(out,
+                "set terminal svg size %d,%d font 'sans-serif,14' background '#ffffff' noenhanced\n"
+                "set encoding utf8\nset output ARG1\n"
+                "set lmargin at screen %.5f\nset rmargin at screen %.5f\n"
+                "set bmargin at screen %.5f\nset tmargin at screen %.5f\n",
+                WIDTH, HEIGHT, (double)LEFT / WIDTH, (double)RIGHT / WIDTH, (double)BOTTOM / HEIGHT,
+                (double)TOP / HEIGHT);
+    sbuf_printf(out,
+                "set xrange [%.9g:%.9g]\nset yrange [%.9g:%.9g]\n%sset format x '%s'\n"
+                "set format y '%%g'\nset tics out nomirror\nset border 3 lc rgb '#444444'\n"
+                "set grid lc rgb '#e4e4e4'\n",
+                p->x.low, p->x.high, p->y.low, p->y.high,
+                p->x.logarithmic ? "set logscale x\n" : "", p->x.high < 100 ? "%g" : "%.0f");
+    sbuf_puts(out, "set xlabel 'tokens per second (more is better)'\n"
+                   "set ylabel 'bits per byte (less is better)'\n");
+    sbuf_printf(
+        out,
+        "set key at screen %.5f, screen %.5f center horizontal Left reverse samplen 2 width 2\n",
+        (LEFT + RIGHT) / 2.0 / WIDTH, 48.0 / HEIGHT);
+}
+
+static void put_plot(const sweep_t *s, sbuf_t *out) {
+    bool others = false;
+    for (int i = 0; i < s->grid.n_points; i++)
+        others = others || (s->points[i].state == POINT_DONE && !s->points[i].front);
+    sbuf_puts(out, "plot $steps using 1:2 with fsteps lw 2 lc rgb '#7dcea0' title 'Pareto front'");
+    if (others)
+        sbuf_puts(out, ", $others using 1:2 with points pt 7 ps 0.8 lc rgb '#999999' "
+                       "title 'other points'");
+    sbuf_puts(out,
+              ", $front using 1:2 with points pt 7 ps 0.9 lc rgb '#0e8a6a' title 'points on it'\n"
+              "set output\n");
+}
+
+static void render_script(const sweep_t *s, sbuf_t *out) {
+    plot_t p = {.s = s, .x = range_of(s, speed_of, true), .y = range_of(s, bits_of, false)};
+    find_front(&p);
+    put_frame(&p, out);
+    put_title(&p, out);
+    put_labels(&p, out);
+    put_front(&p, out);
+    put_points(s, "$front", true, out);
+    put_points(s, "$others", false, out);
+    put_plot(s, out);
+}
+
+/* ---- drawing ---------------------------------------------------------------------------------- */
+
+/* Script → picture, both in a folder of our own. */
+static bool draw(const sweep_t *s, const sbuf_t *script, const char *dir, const char *path) {
+    const char *from = arena_printf(s->arena, "%s/plot.gp", dir);
+    const char *to = arena_printf(s->arena, "%s/plot.svg", dir);
+    const char *const argv[] = {"gnuplot", "--default-settings", "-c", from, to, NULL};
+    sbuf_t said = {0};
+    size_t n = 0;
+    char *svg = NULL;
+    bool ok = file_write(from, script->data, script->size, s->d) &&
+              process_must(s->arena, argv, "gnuplot", missing, &said, s->d) &&
+              (svg = file_read(to, 0, &n, s->d)) && file_write(path, svg, n, s->d);
+    sbuf_free(&said);
+    free(svg);
+    (void)unlink(from);
+    (void)unlink(to);
+    return ok;
+}
+
+bool plot_write(const sweep_t *s, const char *path) {
+    const char *tmp = getenv("TMPDIR");
+    char *dir = arena_printf(s->arena, "%s/reformerc-plot-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+    if (!mkdtemp(dir)) {
+        diag_error(s->d, IN_FILE(dir), "cannot make a folder to draw in");
+        return false;
+    }
+    sbuf_t script = {0};
+    render_script(s, &script);
+    bool ok = draw(s, &script, dir, path);
+    sbuf_free(&script);
+    (void)rmdir(dir);
+    return ok;
+}

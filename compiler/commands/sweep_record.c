@@ -1,0 +1,189 @@
+/* The record of an unfinished sweep: OUT.partial beside the first --output.
+ *
+ * A text file, written whole after every point: what the results depend on, as fingerprints of content,
+ * and a line per point that is done, found again by its settings. So a sweep that ended for whatever
+ * reason continues, with more or fewer alternatives too; one whose model, weights, text or options
+ * changed does not. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "commands/product.h" /* the version: another compiler, other figures */
+#include "commands/sweep.h"
+#include "exec/cache.h" /* keys */
+#include "exec/targets.h"
+
+static const char magic[] = "reformerc sweep 1";
+static const char *const print_names[N_PRINTS] = {"model", "weights", "text", "options"};
+
+/* ---- fingerprints ----------------------------------------------------------------------------- */
+
+static void write_key(const cache_key_t *k, char out[33]) {
+    snprintf(out, 33, "%016llx%016llx", (unsigned long long)k->h[0], (unsigned long long)k->h[1]);
+}
+
+static bool add_file(cache_key_t *k, const char *path, diag_t *d) {
+    mapping_t m;
+    if (!file_map(path, &m, d)) return false;
+    uint64_t sum[2] = {m.bytes, reformer_checksum(m.data, m.bytes)};
+    cache_key_add(k, sum, sizeof sum);
+    file_unmap(&m);
+    return true;
+}
+
+/* A checkpoint folder counts by the file in it, "random:SEED" by its name. */
+static bool add_content(cache_key_t *k, const char *path, const char *file, arena_t *a, diag_t *d) {
+    if (is_directory(path)) path = arena_printf(a, "%s/%s", path, file);
+    if (file_exists(path)) return add_file(k, path, d);
+    cache_key_text(k, path);
+    return true;
+}
+
+static bool add_options(cache_key_t *k, const sweep_t *s) {
+    const options_t *o = s->o;
+    const char *cc = o->given[OPT_CC] ? o->text[OPT_CC] : getenv("CC");
+    sbuf_t version = {0};
+    product_version(&version);
+    cache_key_text(k, version.data);
+    sbuf_free(&version);
+    cache_key_text(k, backend_names[o->backend]);
+    cache_key_text(k, cc ? cc : "");
+    cache_key_text(k, native_target()->name);
+    for (int i = 0; i < o->n_targets; i++) cache_key_text(k, o->targets[i]);
+    cache_key_add(k, &s->threads, sizeof s->threads);
+    cache_key_add(k, &o->seed, sizeof o->seed);
+    return !o->given[OPT_ROTATIONS] || add_file(k, o->text[OPT_ROTATIONS], s->d);
+}
+
+static bool take_prints(sweep_t *s) {
+    cache_key_t k[N_PRINTS] = {cache_key(), cache_key(), cache_key(), cache_key()};
+    cache_key_add(&k[2], s->text.ids, (size_t)s->text.n * sizeof *s->text.ids);
+    bool ok = add_content(&k[0], s->o->model, "config.json", s->arena, s->d) &&
+              add_content(&k[1], s->weights, "model.safetensors", s->arena, s->d) &&
+              add_options(&k[3], s);
+    for (int i = 0; i < N_PRINTS; i++) write_key(&k[i], s->print[i]);
+    return ok;
+}
+
+/* Of its settings, in whatever order they were given. */
+static void take_key(const sweep_t *s, int point) {
+    cache_key_t sum = {{0, 0}};
+    for (int i = 0; i < s->grid.n_axes; i++) {
+        cache_key_t k = cache_key();
+        cache_key_text(&k, s->grid.axes[i].key);
+        cache_key_text(&k, grid_value(&s->grid, point, i));
+        sum.h[0] += k.h[0];
+        sum.h[1] += k.h[1];
+    }
+    write_key(&sum, s->points[point].key);
+}
+
+/* ---- lines ------------------------------------------------------------------------------------ */
+
+static void write_point(sbuf_t *out, const point_t *p) {
+    const score_t *sc = &p->score;
+    sbuf_printf(out, "%s %lld %lld %lld %lld %a %a %a %zu %zu %s\n", p->key, (long long)sc->window,
+                (long long)sc->batch, (long long)sc->scored, (long long)sc->read, sc->nats,
+                sc->seconds, p->compile_seconds, p->workspace, p->peak_rss, p->target);
+}
+
+static bool read_point(arena_t *a, const char *line, point_t *p) {
+    long long window, batch, scored, read;
+    char target[16];
+    int end = 0;
+    int n = sscanf(line, "%32[0-9a-f] %lld %lld %lld %lld %la %la %la %zu %zu %15s%n", p->key,
+                   &window, &batch, &scored, &read, &p->score.nats, &p->score.seconds,
+                   &p->compile_seconds, &p->workspace, &p->peak_rss, target, &end);
+    if (n != 11 || line[end] || scored < 1 || !(p->score.seconds > 0)) return false;
+    p->score.window = window;
+    p->score.batch = batch;
+    p->score.scored = scored;
+    p->score.read = read;
+    p->target = arena_strdup(a, target);
+    p->state = POINT_DONE;
+    return true;
+}
+
+/* ---- the file --------------------------------------------------------------------------------- */
+
+bool record_write(sweep_t *s) {
+    if (!s->record) return true;
+    sbuf_t out = {0};
+    sbuf_printf(&out, "%s\n", magic);
+    for (int i = 0; i < N_PRINTS; i++) sbuf_printf(&out, "%s %s\n", print_names[i], s->print[i]);
+    for (int i = 0; i < s->grid.n_points; i++)
+        if (s->points[i].state == POINT_DONE) write_point(&out, &s->points[i]);
+    if (s->others) sbuf_puts(&out, s->others);
+    bool ok = file_write(s->record, out.data, out.size, s->d);
+    sbuf_free(&out);
+    return ok;
+}
+
+void record_remove(const sweep_t *s) {
+    if (s->record && !s->others) (void)unlink(s->record);
+}
+
+static bool refuse(const sweep_t *s, int line, const char *why) {
+    diag_error(s->d, (srcloc_t){s->record, line, 1}, "%s", why);
+    diag_hint(s->d, "remove the file to start over, or give another --output");
+    return false;
+}
+
+static bool check_print(const sweep_t *s, int i, const char *line) {
+    const char *name = print_names[i];
+    size_t n = strlen(name);
+    if (strncmp(line, name, n) != 0 || line[n] != ' ')
+        return refuse(s, i + 2, "is no record of a sweep");
+    if (strcmp(line + n + 1, s->print[i]) == 0) return true;
+    diag_error(s->d, IN_FILE(s->record), "holds an unfinished sweep with other %s",
+               i == 3 ? "options (--threads, --backend, --target, --seed, --rotations …)" : name);
+    diag_hint(s->d, "continue it as it was started, or remove the file to start over");
+    return false;
+}
+
+/* The line of a point that is not in this grid is kept for the sweep that wants it. */
+static bool take_point(sweep_t *s, int number, const char *line) {
+    point_t found = {0};
+    if (!read_point(s->arena, line, &found)) return refuse(s, number, "is a damaged line");
+    for (int i = 0; i < s->grid.n_points; i++) {
+        point_t *p = &s->points[i];
+        if (strcmp(found.key, p->key) != 0) continue;
+        found.label = p->label;
+        found.message = p->message;
+        found.said = p->said;
+        if (p->state == POINT_WAITING) *p = found;
+        return true;
+    }
+    s->others = arena_printf(s->arena, "%s%s\n", s->others ? s->others : "", line);
+    return true;
+}
+
+static bool take_line(sweep_t *s, int number, const char *line) {
+    if (number == 1)
+        return strcmp(line, magic) == 0 || refuse(s, number, "is no record of a sweep");
+    if (number <= 1 + N_PRINTS) return check_print(s, number - 2, line);
+    return take_point(s, number, line);
+}
+
+static bool take_record(sweep_t *s, const char *text) {
+    int number = 0;
+    for (const char *p = text; *p;) {
+        size_t n = strcspn(p, "\n");
+        if (!take_line(s, ++number, arena_strndup(s->arena, p, n))) return false;
+        p += n + (p[n] != 0);
+    }
+    return number > N_PRINTS || refuse(s, number, "is no record of a sweep");
+}
+
+bool record_begin(sweep_t *s) {
+    if (s->o->n_outputs == 0) return true;
+    s->record = arena_printf(s->arena, "%s.partial", s->o->outputs[0]);
+    if (!take_prints(s)) return false;
+    for (int i = 0; i < s->grid.n_points; i++) take_key(s, i);
+    if (!file_exists(s->record)) return record_write(s);
+    size_t bytes;
+    char *text = file_read(s->record, 64 << 20, &bytes, s->d);
+    bool ok = text && take_record(s, text);
+    free(text);
+    return ok && record_write(s);
+}

@@ -1,0 +1,370 @@
+/* What a sweep found, as text: the table for people, CSV and JSON for programs; and the files.
+ *
+ * In: a sweep_t whose points are done, invalid, or were never reached. Out: texts and files; each file is
+ * whole or not there. Points on the Pareto front: no other is at least as fast and predicts at least as
+ * well, and is better in one of the two. */
+#include <string.h>
+#include <sys/stat.h>
+
+#include "commands/name.h"
+#include "commands/sweep.h"
+#include "support/printable.h"
+
+static const char not_reached[] = "not evaluated: the sweep was interrupted";
+
+/* Why a point has no figures. */
+static const char *reason(const point_t *p) {
+    return p->state == POINT_INVALID ? p->reason : not_reached;
+}
+
+/* ---- the front -------------------------------------------------------------------------------- */
+
+static bool dominates(const point_t *a, const point_t *b) {
+    double bits_a = score_bits(&a->score), bits_b = score_bits(&b->score);
+    double speed_a = score_speed(&a->score), speed_b = score_speed(&b->score);
+    return bits_a <= bits_b && speed_a >= speed_b && (bits_a < bits_b || speed_a > speed_b);
+}
+
+void sweep_mark_front(sweep_t *s) {
+    for (int i = 0; i < s->grid.n_points; i++) {
+        point_t *p = &s->points[i];
+        p->front = p->state == POINT_DONE;
+        for (int j = 0; p->front && j < s->grid.n_points; j++)
+            p->front = s->points[j].state != POINT_DONE || !dominates(&s->points[j], p);
+    }
+}
+
+/* ---- the table -------------------------------------------------------------------------------- */
+
+enum { MAX_CELL = 32 };
+
+static void size_cell(char out[MAX_CELL], size_t bytes) {
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    double x = (double)bytes;
+    int unit = 0;
+    while (x >= 1024 && unit < 4) {
+        x /= 1024;
+        unit++;
+    }
+    if (bytes == 0) snprintf(out, MAX_CELL, "-");
+    else snprintf(out, MAX_CELL, unit ? "%.1f %s" : "%.0f %s", x, units[unit]);
+}
+
+static void bits_cell(const point_t *p, char out[MAX_CELL]) {
+    snprintf(out, MAX_CELL, "%.6f", score_bits(&p->score));
+}
+
+static void speed_cell(const point_t *p, char out[MAX_CELL]) {
+    double speed = score_speed(&p->score);
+    snprintf(out, MAX_CELL, speed < 100 ? "%.2f" : "%.0f", speed);
+}
+
+static void workspace_cell(const point_t *p, char out[MAX_CELL]) {
+    size_cell(out, p->workspace);
+}
+
+static void peak_cell(const point_t *p, char out[MAX_CELL]) {
+    size_cell(out, p->peak_rss);
+}
+
+static void compile_cell(const point_t *p, char out[MAX_CELL]) {
+    snprintf(out, MAX_CELL, "%.2f s", p->compile_seconds);
+}
+
+static const struct {
+    const char *title;
+    void (*cell)(const point_t *p, char out[MAX_CELL]);
+} columns[] = {{"bits/byte", bits_cell},
+               {"tokens/s", speed_cell},
+               {"workspace", workspace_cell},
+               {"peak RSS", peak_cell},
+               {"compile", compile_cell}};
+enum { N_COLUMNS = sizeof columns / sizeof columns[0] };
+
+static int wider(int width, const char *text) {
+    int n = (int)strlen(text);
+    return n > width ? n : width;
+}
+
+static int column_width(const sweep_t *s, int column) {
+    char cell[MAX_CELL];
+    int width = wider(0, columns[column].title);
+    for (int i = 0; i < s->grid.n_points; i++) {
+        if (s->points[i].state != POINT_DONE) continue;
+        columns[column].cell(&s->points[i], cell);
+        width = wider(width, cell);
+    }
+    return width;
+}
+
+/* Settings that never change are no columns. */
+static bool shown(const sweep_t *s, int axis) {
+    return s->grid.axes[axis].n > 1 || s->grid.n_points == 1;
+}
+
+static int axis_width(const axis_t *x) {
+    int width = wider(0, x->key);
+    for (int i = 0; i < x->n; i++) width = wider(width, x->values[i]);
+    return width;
+}
+
+static void put_figures(const sweep_t *s, const point_t *p, sbuf_t *out) {
+    char cell[MAX_CELL];
+    for (int c = 0; c < N_COLUMNS; c++) {
+        columns[c].cell(p, cell);
+        sbuf_printf(out, "%s%*s", c ? "  " : "", column_width(s, c), cell);
+    }
+    sbuf_puts(out, p->front ? "  *\n" : "\n");
+}
+
+void render_table(const sweep_t *s, sbuf_t *out) {
+    const grid_t *g = &s->grid;
+    for (int x = 0; x < g->n_axes; x++)
+        if (shown(s, x)) sbuf_printf(out, "%*s  ", axis_width(&g->axes[x]), g->axes[x].key);
+    for (int c = 0; c < N_COLUMNS; c++)
+        sbuf_printf(out, "%*s  ", column_width(s, c), columns[c].title);
+    sbuf_puts(out, "front\n");
+    for (int i = 0; i < g->n_points; i++) {
+        for (int x = 0; x < g->n_axes; x++)
+            if (shown(s, x))
+                sbuf_printf(out, "%*s  ", axis_width(&g->axes[x]), grid_value(g, i, x));
+        if (s->points[i].state == POINT_DONE) put_figures(s, &s->points[i], out);
+        else sbuf_printf(out, "%s\n", reason(&s->points[i]));
+    }
+}
+
+/* ---- CSV -------------------------------------------------------------------------------------- */
+
+/* RFC 4180. */
+static void put_csv(sbuf_t *out, const char *text) {
+    if (!strpbrk(text, ",\"\r\n")) {
+        sbuf_puts(out, text);
+        return;
+    }
+    sbuf_puts(out, "\"");
+    for (; *text; text++) sbuf_printf(out, *text == '"' ? "\"%c" : "%c", *text);
+    sbuf_puts(out, "\"");
+}
+
+static void put_csv_figures(sbuf_t *out, const point_t *p) {
+    sbuf_printf(out, "%.6f,%.6f,%lld,%.1f,", score_bits(&p->score), score_nats(&p->score),
+                (long long)p->score.scored, score_speed(&p->score));
+    if (p->workspace) sbuf_printf(out, "%zu", p->workspace);
+    sbuf_puts(out, ",");
+    if (p->peak_rss) sbuf_printf(out, "%zu", p->peak_rss);
+    sbuf_printf(out, ",%.6f,%lld,%s,%d,", p->compile_seconds, (long long)p->score.window, p->target,
+                p->front);
+}
+
+static void render_csv(const sweep_t *s, sbuf_t *out) {
+    const grid_t *g = &s->grid;
+    for (int x = 0; x < g->n_axes; x++) {
+        put_csv(out, g->axes[x].key);
+        sbuf_puts(out, ",");
+    }
+    sbuf_puts(out, "bits_per_byte,nats_per_byte,scored_tokens,tokens_per_second,workspace_bytes,"
+                   "peak_rss_bytes,compile_seconds,window,target,pareto,error\n");
+    for (int i = 0; i < g->n_points; i++) {
+        for (int x = 0; x < g->n_axes; x++) {
+            put_csv(out, grid_value(g, i, x));
+            sbuf_puts(out, ",");
+        }
+        if (s->points[i].state == POINT_DONE) put_csv_figures(out, &s->points[i]);
+        else sbuf_puts(out, ",,,,,,,,,,");
+        if (s->points[i].state != POINT_DONE) put_csv(out, reason(&s->points[i]));
+        sbuf_puts(out, "\n");
+    }
+}
+
+/* ---- JSON ------------------------------------------------------------------------------------- */
+
+static void put_json(sbuf_t *out, const char *text) {
+    sbuf_puts(out, "\"");
+    for (const char *p = text, *end = p + strlen(p); p < end;) {
+        bool ok;
+        size_t n = printable(p, end, &ok);
+        if (!ok && (unsigned char)*p < 0x20) sbuf_printf(out, "\\u%04x", (unsigned char)*p);
+        else if (!ok) sbuf_puts(out, "\\ufffd");
+        else sbuf_printf(out, "%s%.*s", *p == '"' || *p == '\\' ? "\\" : "", (int)n, p);
+        p += n;
+    }
+    sbuf_puts(out, "\"");
+}
+
+static size_t digits(const char *p) {
+    return strspn(p, "0123456789");
+}
+
+/* The grammar of RFC 8259, which allows no leading zeros. */
+static bool is_json_number(const char *p) {
+    p += *p == '-';
+    size_t n = digits(p);
+    if (n == 0 || (n > 1 && *p == '0')) return false;
+    p += n;
+    if (*p == '.') {
+        if (!(n = digits(p + 1))) return false;
+        p += 1 + n;
+    }
+    if (*p != 'e' && *p != 'E') return !*p;
+    p++;
+    p += *p == '+' || *p == '-';
+    return (n = digits(p)) && !p[n];
+}
+
+/* Numbers, true, false and null as such; everything else as the text that was typed. */
+static void put_json_value(sbuf_t *out, const char *value) {
+    bool literal = is_json_number(value) || strcmp(value, "true") == 0 ||
+                   strcmp(value, "false") == 0 || strcmp(value, "null") == 0;
+    if (literal) sbuf_puts(out, value);
+    else put_json(out, value);
+}
+
+static void put_json_member(sbuf_t *out, const char *key, const char *value) {
+    sbuf_printf(out, "  \"%s\": ", key);
+    put_json(out, value);
+    sbuf_puts(out, ",\n");
+}
+
+static void put_json_bytes(sbuf_t *out, const char *key, size_t bytes) {
+    if (bytes) sbuf_printf(out, ", \"%s\": %zu", key, bytes);
+    else sbuf_printf(out, ", \"%s\": null", key);
+}
+
+static void put_json_figures(sbuf_t *out, const point_t *p) {
+    sbuf_printf(out, "\"bits_per_byte\": %.6f, \"nats_per_byte\": %.6f, \"scored_tokens\": %lld",
+                score_bits(&p->score), score_nats(&p->score), (long long)p->score.scored);
+    sbuf_printf(out, ", \"tokens_per_second\": %.1f", score_speed(&p->score));
+    put_json_bytes(out, "workspace_bytes", p->workspace);
+    put_json_bytes(out, "peak_rss_bytes", p->peak_rss);
+    sbuf_printf(out, ", \"compile_seconds\": %.6f, \"window\": %lld, \"target\": \"%s\"",
+                p->compile_seconds, (long long)p->score.window, p->target);
+    sbuf_printf(out, ", \"pareto\": %s", p->front ? "true" : "false");
+}
+
+static void put_json_point(const sweep_t *s, int i, sbuf_t *out) {
+    const grid_t *g = &s->grid;
+    sbuf_printf(out, "%s    {\"settings\": {", i ? ",\n" : "\n");
+    for (int x = 0; x < g->n_axes; x++) {
+        if (x) sbuf_puts(out, ", ");
+        put_json(out, g->axes[x].key);
+        sbuf_puts(out, ": ");
+        put_json_value(out, grid_value(g, i, x));
+    }
+    sbuf_puts(out, "}, ");
+    if (s->points[i].state == POINT_DONE) {
+        put_json_figures(out, &s->points[i]);
+    } else {
+        sbuf_puts(out, "\"error\": ");
+        put_json(out, reason(&s->points[i]));
+    }
+    sbuf_puts(out, "}");
+}
+
+static void render_json(const sweep_t *s, sbuf_t *out) {
+    sbuf_puts(out, "{\n");
+    put_json_member(out, "model", s->o->model);
+    put_json_member(out, "weights", s->weights);
+    put_json_member(out, "text", s->o->text[OPT_TEXT]);
+    sbuf_printf(out, "  \"text_tokens\": %lld,\n", (long long)s->text.n);
+    put_json_member(out, "backend", backend_names[s->o->backend]);
+    sbuf_printf(out, "  \"threads\": %d,\n  \"complete\": %s,\n  \"points\": [", s->threads,
+                sweep_count(s, POINT_WAITING) ? "false" : "true");
+    for (int i = 0; i < s->grid.n_points; i++) put_json_point(s, i, out);
+    sbuf_puts(out, "\n  ]\n}\n");
+}
+
+/* ---- files ------------------------------------------------------------------------------------ */
+
+static bool always(const sweep_t *s, const char *path) {
+    (void)s, (void)path;
+    return true;
+}
+
+static bool write_text(const sweep_t *s, const char *path, render_fn *render) {
+    sbuf_t out = {0};
+    render(s, &out);
+    bool ok = file_write(path, out.data, out.size, s->d);
+    sbuf_free(&out);
+    return ok;
+}
+
+static bool write_csv(const sweep_t *s, const char *path) {
+    return write_text(s, path, render_csv);
+}
+
+static bool write_json(const sweep_t *s, const char *path) {
+    return write_text(s, path, render_json);
+}
+
+static const struct {
+    const char *suffix;
+    bool (*check)(const sweep_t *s, const char *path);
+    bool (*write)(const sweep_t *s, const char *path);
+} formats[] = {
+    {".csv", always, write_csv}, {".json", always, write_json}, {".svg", plot_check, plot_write}};
+enum { N_FORMATS = sizeof formats / sizeof formats[0] };
+
+static int format_of(const char *path) {
+    int f = 0;
+    while (f < N_FORMATS && strcmp(path_suffix(path), formats[f].suffix) != 0) f++;
+    return f;
+}
+
+static bool same_file(const char *a, const char *b) {
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* A config.json or a text.csv would be gone. */
+static bool check_apart(const sweep_t *s, const char *path) {
+    const options_t *o = s->o;
+    const char *const inputs[] = {o->model, arena_printf(s->arena, "%s/config.json", o->model),
+                                  o->text[OPT_TEXT]};
+    for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++) {
+        if (!same_file(path, inputs[i])) continue;
+        diag_error(s->d, IN_FILE(path), "is an input of this sweep and would be overwritten");
+        return false;
+    }
+    return true;
+}
+
+/* A temporary file tells whether this place can be written. */
+static bool check_place(const sweep_t *s, const char *path) {
+    if (is_directory(path)) {
+        diag_error(s->d, IN_FILE(path), "is a directory, a file is to be written here");
+        return false;
+    }
+    output_t *probe = output_open(path, s->d);
+    output_abort(probe);
+    return probe != NULL;
+}
+
+static bool check_output(const sweep_t *s, int i) {
+    const char *path = s->o->outputs[i];
+    int f = format_of(path);
+    if (f == N_FORMATS) {
+        diag_error(
+            s->d, IN_FILE(path),
+            "the suffix decides what is written: .csv, .json or .svg; the table is on stdout");
+        return false;
+    }
+    for (int j = 0; j < i; j++) {
+        if (strcmp(s->o->outputs[j], path) != 0) continue;
+        diag_error(s->d, IN_FILE(path), "--output stands twice with this name");
+        return false;
+    }
+    return check_apart(s, path) && check_place(s, path) && formats[f].check(s, path);
+}
+
+bool outputs_check(const sweep_t *s) {
+    bool ok = true;
+    for (int i = 0; i < s->o->n_outputs; i++) ok = check_output(s, i) && ok;
+    return ok;
+}
+
+bool outputs_write(const sweep_t *s) {
+    bool ok = true;
+    for (int i = 0; i < s->o->n_outputs; i++)
+        ok = formats[format_of(s->o->outputs[i])].write(s, s->o->outputs[i]) && ok;
+    return ok;
+}
