@@ -295,17 +295,6 @@ bool inputs_fit(const inputs_t *in, const spec_t *s, diag_t *d) {
 
 /* ---- imposed buckets -------------------------------------------------------------------------------- */
 
-/* The variant that the runtime picks: the smallest that holds the length. */
-static const variant_plan_t *variant_for(const plan_t *p, int64_t length) {
-    for (int i = 0; i < p->n_variants; i++)
-        if (length <= p->variants[i].max_length) return &p->variants[i];
-    bug("an input of %lld tokens passed the checks", (long long)length);
-}
-
-static int64_t padded_length(const variant_plan_t *v, int64_t length) {
-    return v->unit ? (length + v->unit - 1) / v->unit * v->unit : v->padded;
-}
-
 /* Round r has buckets r*N … (r+1)*N - 1; N counts one more for masked positions when there are any. */
 static bool check_buckets(const reader_t *r, const st_tensor_t *t, const int32_t *x, int64_t n) {
     int64_t rounds = t->shape[2], padded = t->shape[3];
@@ -390,7 +379,9 @@ bool inputs_read_buckets(inputs_t *in, arena_t *a, const plan_t *p, const char *
     st_file_t *file = st_open(path, d);
     if (!file) return false;
     reader_t r = {in, a, p->spec, file, path, d};
-    int64_t padded = padded_length(variant_for(p, in->length), in->length);
+    const variant_plan_t *v = plan_fitting(p, (size_t)in->length);
+    if (!v) bug("an input of %lld tokens passed the checks", (long long)in->length);
+    int64_t padded = variant_padded(v, in->length);
     bool ok = true;
     if (p->n_factors == 0 && st_count(file) > 0) {
         diag_error(d, IN_FILE(path), "no layer of this model hashes");

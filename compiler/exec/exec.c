@@ -50,12 +50,6 @@ static const float *param_of(void *ctx, const char *name) {
     return t->data;
 }
 
-static const variant_plan_t *fitting(const plan_t *p, size_t length) {
-    for (int k = 0; k < p->n_variants; k++)
-        if (length <= (uint64_t)p->variants[k].max_length) return &p->variants[k];
-    return NULL;
-}
-
 /* Variants that stand for any length are evaluated on the graph of exactly this length. */
 static const graph_t *graph_for(const exec_t *e, const variant_plan_t *v, size_t length, arena_t *a,
                                 diag_t *d) {
@@ -73,7 +67,7 @@ typedef struct {
 } margins_t;
 
 static int evaluate(const exec_t *e, const reformer_io_t *io, margins_t margins, diag_t *d) {
-    const variant_plan_t *v = io->length ? fitting(e->plan, io->length) : NULL;
+    const variant_plan_t *v = plan_fitting(e->plan, io->length);
     if (!v) return REFORMER_E_LENGTH;
     arena_t *a = arena_new();
     void *store = (void *)(uintptr_t)e->store;

@@ -54,6 +54,9 @@ typedef struct {
     bool trace, impose_buckets;
 } plan_options_t;
 plan_t *plan_make(arena_t *a, const spec_t *s, const plan_options_t *o, diag_t *d);
+/* The variant that the runtime picks, the smallest that holds the length; NULL: none does. */
+const variant_plan_t *plan_fitting(const plan_t *p, size_t length);
+int64_t variant_padded(const variant_plan_t *v, int64_t length); /* what it pads the length to */
 bool plan_lower(plan_t *p, const pass_options_t *passes, diag_t *d);
 
 #endif

@@ -119,6 +119,16 @@ plan_t *plan_make(arena_t *a, const spec_t *s, const plan_options_t *o, diag_t *
     return p;
 }
 
+const variant_plan_t *plan_fitting(const plan_t *p, size_t length) {
+    for (int k = 0; k < p->n_variants && length > 0; k++)
+        if (length <= (uint64_t)p->variants[k].max_length) return &p->variants[k];
+    return NULL;
+}
+
+int64_t variant_padded(const variant_plan_t *v, int64_t length) {
+    return v->unit ? (length + v->unit - 1) / v->unit * v->unit : v->padded;
+}
+
 static bool lower_one(plan_t *p, variant_plan_t *v, const target_t *t, module_t **m,
                       const pass_options_t *passes, diag_t *d) {
     lower_options_t o = {.target = t,
