@@ -332,6 +332,13 @@ store_t *store_load(const graph_t *g, const store_options_t *o, diag_t *d) {
     return NULL;
 }
 
+void store_own(store_t *s) {
+    for (size_t i = 0; i < s->n; i++) {
+        tensor_t *t = &s->tensors[i];
+        t->data = arena_copy(s->arena, t->data, (size_t)t->elements * sizeof *t->data);
+    }
+}
+
 void store_free(store_t *s) {
     if (!s) return;
     st_close(s->weights);

@@ -115,6 +115,7 @@ typedef struct {
     uint64_t seed;
 } store_options_t;
 store_t *store_load(const graph_t *g, const store_options_t *o, diag_t *d);
+void store_own(store_t *s); /* copies the values: from here on `tensors` may go */
 void store_free(store_t *s);
 const tensor_t *store_find(const store_t *s, const char *name); /* NULL: none */
 

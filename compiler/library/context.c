@@ -1,0 +1,106 @@
+/* Forwards: a context is the memory and the threads of one of them at a time, so that one model serves many.
+ * In: the caller's io. Out: its outputs, or a code and a text. */
+#include "library/library.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { ALIGNMENT = 64 };
+
+struct reformerc_context {
+    const reformerc_model_t *m;
+    pool_t *pool; /* NULL: one thread */
+    int threads;
+    unsigned char *workspace;
+    size_t bytes;
+    char *message; /* of the last call, NULL: it went well */
+};
+
+int reformerc_context_new(reformerc_context_t **c, const reformerc_model_t *m, int threads) {
+    if (!c) return REFORMER_E_ARGUMENT;
+    *c = NULL;
+    if (!m || threads < 0 || threads > REFORMER_MAX_THREADS) return REFORMER_E_ARGUMENT;
+    reformerc_context_t *made = calloc(1, sizeof *made);
+    if (!made) return REFORMERC_E_MEMORY;
+    *made = (reformerc_context_t){.m = m, .threads = threads ? threads : 1};
+    made->pool = pool_new(made->threads);
+    if (pool_threads(made->pool) < made->threads) {
+        reformerc_context_free(made);
+        return REFORMERC_E_MEMORY;
+    }
+    *c = made;
+    return REFORMER_OK;
+}
+
+void reformerc_context_free(reformerc_context_t *c) {
+    if (!c) return;
+    pool_free(c->pool);
+    free(c->workspace);
+    free(c->message);
+    free(c);
+}
+
+const char *reformerc_context_message(const reformerc_context_t *c) {
+    return c->message;
+}
+
+/* ---- one call ----------------------------------------------------------------------------------------- */
+
+static void say(reformerc_context_t *c, const char *text) {
+    free(c->message);
+    c->message = text ? strdup(text) : NULL;
+}
+
+static int refuse(reformerc_context_t *c, int code) {
+    say(c, code == REFORMER_OK ? NULL : reformerc_strerror(code));
+    return code;
+}
+
+/* Lengths and numbers of threads without a workspace are refused by the forward itself. */
+static bool make_room(reformerc_context_t *c, size_t length, int threads) {
+    size_t bytes = exec_workspace_bytes(c->m->exec, length, threads);
+    if (bytes < ALIGNMENT) bytes = ALIGNMENT;
+    if (bytes <= c->bytes) return true;
+    size_t rounded = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    free(c->workspace);
+    c->workspace = aligned_alloc(ALIGNMENT, rounded);
+    c->bytes = c->workspace ? rounded : 0;
+    return c->workspace != NULL;
+}
+
+int reformerc_reserve(reformerc_context_t *c, size_t length) {
+    if (!c) return REFORMER_E_ARGUMENT;
+    if (!plan_fitting(c->m->plan, length)) return refuse(c, REFORMER_E_LENGTH);
+    return refuse(c, make_room(c, length, c->threads) ? REFORMER_OK : REFORMERC_E_MEMORY);
+}
+
+/* The reference and the interpreter say more than a code. */
+static int run_told(reformerc_context_t *c, const reformer_io_t *io) {
+    diag_t *d = diag_new();
+    int code = exec_run(c->m->exec, io, c->workspace, d);
+    (void)refuse(c, code == EXEC_FAILED ? REFORMERC_E_FORWARD : code);
+    if (code == EXEC_FAILED) {
+        free(c->message);
+        c->message = diag_text(d);
+    }
+    diag_free(d);
+    return code == EXEC_FAILED ? REFORMERC_E_FORWARD : code;
+}
+
+static bool is_code(const reformerc_model_t *m) {
+    return m->backend == BACKEND_JIT || m->backend == BACKEND_C;
+}
+
+int reformerc_forward(reformerc_context_t *c, const reformer_io_t *given) {
+    if (!c) return REFORMER_E_ARGUMENT;
+    if (!given) return refuse(c, REFORMER_E_ARGUMENT);
+    if (!exec_bound(c->m->exec)) return refuse(c, REFORMERC_E_UNBOUND);
+    reformer_io_t io = *given;
+    if (!io.pool) {
+        io.pool = pool_interface(c->pool);
+        if (io.threads == 0 || io.threads > c->threads) io.threads = c->threads;
+    }
+    if (!make_room(c, io.length, io.threads)) return refuse(c, REFORMERC_E_MEMORY);
+    if (!is_code(c->m)) return run_told(c, &io);
+    return refuse(c, exec_run(c->m->exec, &io, c->workspace, NULL));
+}

@@ -1,0 +1,58 @@
+/* What the files of the library share: the model, calls that may fail, options as the compiler takes them.
+ *
+ * model.c    compile, bind, free, queries
+ * options.c  reformerc_options_t → request_t, tensors in memory → st_file_t
+ * context.c  forwards
+ * error.c    codes, messages, and the locale of a call */
+#ifndef REFORMERC_LIBRARY_H
+#define REFORMERC_LIBRARY_H
+
+#include <locale.h>
+
+#include "exec/exec.h"
+#include "exec/targets.h"
+#include "reformerc.h"
+
+struct reformerc_model {
+    arena_t *arena; /* spec, plan */
+    spec_t *spec;
+    plan_t *plan;
+    exec_t *exec;
+    backend_t backend;
+    const char *rotations; /* of the options, NULL: none */
+    uint64_t seed;
+    store_t *store; /* reference: the weights; others have them packed, and no store */
+};
+
+/* ---- one call -------------------------------------------------------------------------------------- */
+
+/* From call_open to call_close this thread reads and writes numbers as C does. */
+typedef struct {
+    diag_t *d;
+    locale_t before; /* the caller's */
+} call_t;
+
+call_t call_open(void);
+/* The call's messages to *message (may be NULL); returns `code`. */
+int call_close(call_t *c, int code, char **message);
+
+/* All messages as one text, to free(); NULL: there are none. */
+char *diag_text(diag_t *d);
+
+/* ---- options ----------------------------------------------------------------------------------------- */
+
+typedef struct {
+    backend_t backend;
+    const char *targets[MAX_TARGETS];
+    int n_targets, n_settings;
+    setting_t *settings;
+    exec_options_t exec; /* without its pool */
+} request_t;
+
+/* False after errors in d, each of which names the field. */
+bool request_read(request_t *r, arena_t *a, const reformerc_options_t *o, diag_t *d);
+
+/* Points at the tensors' data. NULL after an error in d. */
+st_file_t *tensors_open(const reformerc_tensor_t *tensors, size_t n, diag_t *d);
+
+#endif

@@ -1,0 +1,225 @@
+/* A model: compiled, bound, asked, freed. The steps are those of the command line's session, without its options:
+ * spec → weights' names → plan → weights → executor. */
+#include "library/library.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- weights ------------------------------------------------------------------------------------------ */
+
+/* Where they come from: one of the two, or neither. */
+typedef struct {
+    const char *path;
+    st_file_t *tensors;
+} source_t;
+
+static bool is_given(const source_t *w) {
+    return w->path || w->tensors;
+}
+
+static store_t *load(const reformerc_model_t *m, const source_t *w, diag_t *d) {
+    const graph_t *longest = m->plan->variants[m->plan->n_variants - 1].graph;
+    store_options_t o = {
+        .path = w->path, .tensors = w->tensors, .rotations_path = m->rotations, .seed = m->seed};
+    store_t *s = store_load(longest, &o, d);
+    if (s && w->tensors && m->backend == BACKEND_REFERENCE) store_own(s);
+    return s;
+}
+
+/* The reference walks the store itself; others have packed what they need. */
+static void keep_store(reformerc_model_t *m, store_t *s) {
+    store_t *done = s;
+    if (m->backend == BACKEND_REFERENCE) {
+        done = m->store;
+        m->store = s;
+    }
+    store_free(done);
+}
+
+static int bind(reformerc_model_t *m, const source_t *w, diag_t *d) {
+    store_t *s = load(m, w, d);
+    if (!s) return REFORMERC_E_WEIGHTS;
+    if (!exec_bind(m->exec, s, d)) {
+        store_free(s);
+        return REFORMERC_E_WEIGHTS;
+    }
+    keep_store(m, s);
+    return REFORMER_OK;
+}
+
+int reformerc_bind(reformerc_model_t *m, const char *weights, char **message) {
+    if (message) *message = NULL;
+    if (!m) return REFORMER_E_ARGUMENT;
+    call_t c = call_open();
+    source_t w = {.path = weights ? weights : m->spec->weights_path};
+    return call_close(&c, bind(m, &w, c.d), message);
+}
+
+int reformerc_bind_tensors(reformerc_model_t *m, const reformerc_tensor_t *tensors, size_t n,
+                           char **message) {
+    if (message) *message = NULL;
+    if (!m) return REFORMER_E_ARGUMENT;
+    call_t c = call_open();
+    source_t w = {.tensors = tensors_open(tensors, n, c.d)};
+    int code = w.tensors ? bind(m, &w, c.d) : REFORMERC_E_WEIGHTS;
+    st_close(w.tensors);
+    return call_close(&c, code, message);
+}
+
+/* ---- compiling ---------------------------------------------------------------------------------------- */
+
+typedef struct {
+    reformerc_model_t *m;
+    const reformerc_options_t *o;
+    request_t request;
+    source_t weights;
+    diag_t *d;
+} compile_t;
+
+static int read_spec(compile_t *c, const char *model, const char *text) {
+    reformerc_model_t *m = c->m;
+    const request_t *r = &c->request;
+    if (text) {
+        size_t n = strlen(text);
+        const char *name = arena_strdup(m->arena, model ? model : "spec");
+        m->spec = spec_parse(m->arena, name, arena_strdup(m->arena, text), n, r->settings,
+                             r->n_settings, c->d);
+    } else {
+        m->spec =
+            spec_load(m->arena, arena_strdup(m->arena, model), r->settings, r->n_settings, c->d);
+    }
+    return m->spec ? REFORMER_OK : REFORMERC_E_SPEC;
+}
+
+/* The weights' names decide the architecture where the spec does not. */
+static int find_weights(compile_t *c) {
+    const reformerc_options_t *o = c->o;
+    source_t *w = &c->weights;
+    weights_kind_t kind = {0};
+    if (o->tensors || o->n_tensors) {
+        w->tensors = tensors_open(o->tensors, o->n_tensors, c->d);
+        if (!w->tensors) return REFORMERC_E_WEIGHTS;
+        kind = weights_kind_of(w->tensors);
+    } else {
+        w->path = o->weights ? o->weights : c->m->spec->weights_path;
+        if (w->path && !weights_kind(w->path, &kind, c->d)) return REFORMERC_E_WEIGHTS;
+    }
+    bool ok = spec_resolve_architecture(c->m->spec, kind.has_lm_head, kind.has_classifier,
+                                        kind.has_qa, c->d);
+    return ok ? REFORMER_OK : REFORMERC_E_SPEC;
+}
+
+/* A program that says no length wants to run any. */
+static int make_plan(compile_t *c) {
+    reformerc_model_t *m = c->m;
+    if (m->spec->compile.length_mode == LENGTH_ABSENT)
+        m->spec->compile.length_mode = LENGTH_DYNAMIC;
+    plan_options_t p = {
+        .name = "model", .trace = c->o->trace, .impose_buckets = c->o->impose_buckets};
+    target_request_t asked = {.names = c->request.targets,
+                              .n = c->request.n_targets,
+                              .where = "options.target",
+                              .runs = true,
+                              .backend = m->backend};
+    if (!targets_choose(&p, m->spec, &asked, c->d))
+        return c->request.n_targets ? REFORMERC_E_OPTION : REFORMERC_E_SPEC;
+    m->plan = plan_make(m->arena, m->spec, &p, c->d);
+    return m->plan ? REFORMER_OK : REFORMERC_E_SPEC;
+}
+
+static int make_code(compile_t *c) {
+    exec_options_t o = c->request.exec;
+    o.pool = pool_new(c->o->threads);
+    c->m->exec = exec_open(c->m->plan, NULL, &o, c->d);
+    pool_free(o.pool);
+    return c->m->exec ? REFORMER_OK : REFORMERC_E_COMPILE;
+}
+
+/* Weights are read before compiling: what is wrong with them is known soonest. */
+static int make_bound(compile_t *c) {
+    store_t *s = NULL;
+    if (is_given(&c->weights) && !(s = load(c->m, &c->weights, c->d))) return REFORMERC_E_WEIGHTS;
+    int code = make_code(c);
+    if (code == REFORMER_OK && s && !exec_bind(c->m->exec, s, c->d)) code = REFORMERC_E_WEIGHTS;
+    if (code == REFORMER_OK && s) keep_store(c->m, s);
+    else store_free(s);
+    return code;
+}
+
+static int compile(compile_t *c, const char *model, const char *text) {
+    reformerc_model_t *m = c->m;
+    if (!model && !text) {
+        diag_error(c->d, NOWHERE, "neither a model nor the text of a spec was given");
+        return REFORMER_E_ARGUMENT;
+    }
+    if (!request_read(&c->request, m->arena, c->o, c->d)) return REFORMERC_E_OPTION;
+    m->backend = c->request.backend;
+    m->seed = c->o->seed;
+    if (c->o->rotations) m->rotations = arena_strdup(m->arena, c->o->rotations);
+    int code = read_spec(c, model, text);
+    if (code == REFORMER_OK) code = find_weights(c);
+    if (code == REFORMER_OK) code = make_plan(c);
+    return code == REFORMER_OK ? make_bound(c) : code;
+}
+
+static reformerc_model_t *new_model(void) {
+    reformerc_model_t *m = calloc(1, sizeof *m);
+    if (!m) bug("out of memory");
+    m->arena = arena_new();
+    return m;
+}
+
+int reformerc_compile(reformerc_model_t **m, const char *model, const char *text,
+                      const reformerc_options_t *options, char **message) {
+    static const reformerc_options_t defaults = {0};
+    if (message) *message = NULL;
+    if (!m) return REFORMER_E_ARGUMENT;
+    *m = NULL;
+    call_t call = call_open();
+    compile_t c = {.m = new_model(), .o = options ? options : &defaults, .d = call.d};
+    int code = compile(&c, model, text);
+    st_close(c.weights.tensors);
+    code = call_close(&call, code, message); /* it quotes the spec, which the model owns */
+    if (code == REFORMER_OK) *m = c.m;
+    else reformerc_free(c.m);
+    return code;
+}
+
+void reformerc_free(reformerc_model_t *m) {
+    if (!m) return;
+    exec_close(m->exec);
+    store_free(m->store);
+    arena_free(m->arena);
+    free(m);
+}
+
+/* ---- queries ------------------------------------------------------------------------------------------ */
+
+void reformerc_info(const reformerc_model_t *m, reformerc_info_t *info) {
+    reformer_desc_t desc;
+    plan_describe_model(m->plan, &desc);
+    *info = (reformerc_info_t){.backend = backend_names[m->backend],
+                               .target = m->plan->targets[0]->name,
+                               .head = desc.head,
+                               .batch = desc.batch,
+                               .max_length = desc.max_length,
+                               .hidden = desc.hidden,
+                               .vocab = desc.vocab,
+                               .labels = desc.labels,
+                               .pad_token = desc.pad_token,
+                               .lsh_layers = desc.lsh_layers,
+                               .heads = desc.heads,
+                               .rounds = desc.rounds,
+                               .variants = m->plan->n_variants,
+                               .bound = exec_bound(m->exec)};
+}
+
+int64_t reformerc_padded_length(const reformerc_model_t *m, size_t length) {
+    const variant_plan_t *v = plan_fitting(m->plan, length);
+    if (!v) return 0;
+    return variant_padded(v, (int64_t)length);
+}
+
+size_t reformerc_workspace_bytes(const reformerc_model_t *m, size_t length, int threads) {
+    return exec_workspace_bytes(m->exec, length, threads);
+}

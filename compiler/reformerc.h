@@ -1,0 +1,162 @@
+/* The compiler as a library: a Reformer's spec in, a model that runs in this process out.
+ *
+ *     reformerc_model_t *model = NULL;
+ *     char *message = NULL;
+ *     reformerc_options_t options = {.weights = "model.safetensors"};
+ *     int error = reformerc_compile(&model, "model.yaml", NULL, &options, &message);
+ *     if (error) fprintf(stderr, "%s", message);
+ *
+ *     reformerc_context_t *context = NULL;
+ *     error = reformerc_context_new(&context, model, 4);
+ *     reformer_io_t io = {.input_ids = ids, .batch = 1, .length = n, .logits = logits};
+ *     error = reformerc_forward(context, &io);
+ *
+ *     reformerc_context_free(context);
+ *     reformerc_free(model);
+ *
+ * Link with `pkg-config --cflags --libs --static reformerc`. Inputs and outputs are those of generated code:
+ * reformer_io_t in reformer_rt.h says their shapes. Valid C++ as well.
+ *
+ * Errors are values: 0, or a code with a text. Nothing here exits, prints, installs a signal handler or changes
+ * the locale, the umask or the current folder because of what a caller hands in. Two things do end the process,
+ * with a line on stderr: a defect of this library, and running out of memory for its own small data. (Memory that
+ * grows with the model's length, the workspace, is an error value.)
+ *
+ * Threads: different models share nothing; any number may be compiled, run and freed at once. One model is
+ * read-only after compile or bind: any number of contexts may run it at once. One context is for one thread at a
+ * time. Compiling reads the environment (CC, HOME, REFORMERC_CACHE, TMPDIR, XDG_CACHE_HOME): no other thread may
+ * change it meanwhile. Numbers are read with a point whatever locale the program has set. */
+#ifndef REFORMERC_H
+#define REFORMERC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "reformer_rt.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- errors: values are pinned, new ones are appended ------------------------------------------- */
+
+/* Besides those of reformer_rt.h (REFORMER_OK, REFORMER_E_…), which a forward returns. */
+enum {
+    REFORMERC_E_SPEC = 100,    /* the spec: not there, wrong, or asking for what cannot be */
+    REFORMERC_E_OPTION = 101,  /* reformerc_options_t: a bad value */
+    REFORMERC_E_WEIGHTS = 102, /* not there, damaged, of another model */
+    REFORMERC_E_COMPILE = 103, /* the C compiler, LLVM or the loading of what they made failed */
+    REFORMERC_E_MEMORY = 104,  /* no memory for the workspace, or no threads */
+    REFORMERC_E_UNBOUND = 105, /* a forward of a model that has no weights yet */
+    REFORMERC_E_FORWARD =
+        106 /* the reference or the interpreter refused: reformerc_context_message */
+};
+const char *
+reformerc_strerror(int code);        /* also of reformer_rt.h's codes; never NULL; static text */
+const char *reformerc_version(void); /* "0.1.0" */
+
+/* ---- weights in memory -------------------------------------------------------------------------- */
+
+enum { REFORMERC_F32 = 0, REFORMERC_F16 = 1, REFORMERC_BF16 = 2, REFORMERC_F64 = 3 };
+
+/* A tensor under Hugging Face's name ("reformer." in front or not), dense and row-major, at any address.
+ * "layers.N.rotations" [heads, head_size, rounds, …] fix what an LSH layer hashes with. */
+typedef struct reformerc_tensor {
+    const char *name;
+    int dtype; /* REFORMERC_F32 … REFORMERC_F64 */
+    int rank;  /* 0 … 8 */
+    int64_t shape[8];
+    const void *data;
+} reformerc_tensor_t;
+
+/* ---- compiling ---------------------------------------------------------------------------------- */
+
+/* Zero-initialise; fields are only ever appended. Everything is read during the call and not kept. */
+typedef struct reformerc_options {
+    const char
+        *backend; /* "jit", "c", "reference", "interpreter"; NULL: jit, in a build without LLVM c */
+    const char *target; /* "x86-64-v3" or a list "a,b"; the best that this CPU has runs; NULL:
+                          * compile.targets, else "native" */
+    const char *const
+        *settings; /* [n_settings] "KEY=VALUE", as --set takes; the last of a key wins */
+    size_t n_settings;
+    /* What to bind at once; without both: the weights of a checkpoint folder, else none yet. Where the spec names
+     * no architecture, the tensors' names decide it. */
+    const char *weights; /* safetensors file, checkpoint folder, "random" or "random:SEED" */
+    const reformerc_tensor_t *tensors; /* [n_tensors], instead of weights; NULL: none */
+    size_t n_tensors;
+    const char
+        *rotations; /* safetensors with layers.N.rotations; NULL: from the weights, else drawn */
+    uint64_t seed;  /* of the rotations where the spec's hash_seed is null */
+    int threads;    /* workers that compile, 0 = 1, at most REFORMER_MAX_THREADS */
+    const char *cc; /* C compiler of "c", a program and its arguments; NULL: $CC, else cc */
+    int no_cache;   /* 1: the compile cache is neither read nor written */
+    int trace;      /* 1: code that calls io.trace */
+    int impose_buckets; /* 1: code that takes io.buckets */
+    int verify;         /* 1: verifies the loop IR after every pass */
+} reformerc_options_t;
+
+typedef struct reformerc_model reformerc_model_t;
+
+/* Compiles a spec, and binds weights where there are any. `model` is a path: a spec in YAML, a config.json or a
+ * checkpoint folder; with `text` (NUL-terminated) the spec is that text, and `model` only its name in messages
+ * (NULL: "spec"). `options` may be NULL. compile.sequence_length decides as always which lengths can be run; a spec
+ * without it takes any length up to the model's greatest (`dynamic`), compile.batch_size rows at most.
+ *
+ * Returns REFORMER_OK and a model in *m, or a code and NULL. *message, where `message` is not NULL, is NULL or a
+ * text of one or more lines, as the command line prints them (file:line:col, the line, a caret, a hint): all
+ * errors, or after success the warnings. It is the caller's to free(). */
+int reformerc_compile(reformerc_model_t **m, const char *model, const char *text,
+                      const reformerc_options_t *options, char **message);
+
+/* Binds other weights, or the first; no forward of m may run meanwhile. After an error the earlier ones are still
+ * bound. Values are checked (shapes, NaN, infinities) and copied. `weights` as in the options; NULL: those of the
+ * checkpoint folder that m was compiled from. The architecture stays what it was. */
+int reformerc_bind(reformerc_model_t *m, const char *weights, char **message);
+int reformerc_bind_tensors(reformerc_model_t *m, const reformerc_tensor_t *tensors, size_t n,
+                           char **message);
+
+/* After all contexts of m are gone. NULL is fine. */
+void reformerc_free(reformerc_model_t *m);
+
+/* ---- what a model is ---------------------------------------------------------------------------- */
+
+typedef struct reformerc_info {
+    const char *backend, *target; /* "jit", "x86-64-v4"; static text */
+    reformer_head_t head;
+    int64_t batch;      /* rows of one forward, at most */
+    int64_t max_length; /* tokens per row, at most */
+    int64_t hidden, vocab, labels, pad_token;
+    int64_t lsh_layers, heads, rounds; /* shape of imposed buckets */
+    int variants;                      /* specialised lengths */
+    int bound;                         /* 1: has weights */
+} reformerc_info_t;
+void reformerc_info(const reformerc_model_t *m, reformerc_info_t *info);
+/* What a row of `length` tokens is padded to while it is computed, the last dimension of io.buckets; 0: too long. */
+int64_t reformerc_padded_length(const reformerc_model_t *m, size_t length);
+/* Of a context that runs `length` tokens on `threads` workers; 0: out of range, or no workspace needed. */
+size_t reformerc_workspace_bytes(const reformerc_model_t *m, size_t length, int threads);
+
+/* ---- running ------------------------------------------------------------------------------------ */
+
+/* A workspace and worker threads, which sleep between forwards. The model must outlive it. */
+typedef struct reformerc_context reformerc_context_t;
+
+/* `threads` workers, the calling thread among them; 0 = 1, at most REFORMER_MAX_THREADS. */
+int reformerc_context_new(reformerc_context_t **c, const reformerc_model_t *m, int threads);
+void reformerc_context_free(reformerc_context_t *c); /* NULL is fine */
+
+/* Makes room for `length` tokens now: forwards up to it allocate nothing (back ends jit and c). */
+int reformerc_reserve(reformerc_context_t *c, size_t length);
+
+/* One forward. io as in reformer_rt.h, but io->threads 0 (or more than it has) = all of the context's, and
+ * io->pool NULL = the context's own workers. Returns REFORMER_OK or a code; outputs are defined after REFORMER_OK
+ * only. A trace is called on the calling thread. */
+int reformerc_forward(reformerc_context_t *c, const reformer_io_t *io);
+/* Why the last forward or reserve of this context failed, until the next; NULL: it did not. */
+const char *reformerc_context_message(const reformerc_context_t *c);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
