@@ -12,19 +12,22 @@ static json_t *step(json_t *at, const char *name) {
                              : json_object_get(at, name);
 }
 
-int main(int argc, char **argv) {
-    json_error_t e;
-    json_t *at = argc > 1 ? json_load_file(argv[1], JSON_REJECT_DUPLICATES, &e) : NULL;
-    if (!at) {
-        fprintf(stderr, "%s: %s\n", argc > 1 ? argv[1] : "usage", argc > 1 ? e.text : "FILE PATH");
-        return 1;
-    }
-    for (char *name = argc > 2 ? strtok(argv[2], ".") : NULL; at && name;
-         name = strtok(NULL, ".")) {
+/* The exit code. */
+static int show(json_t *at, char *path) {
+    for (char *name = path ? strtok(path, ".") : NULL; at && name; name = strtok(NULL, ".")) {
         if (strcmp(name, "#") == 0) return printf("%zu\n", json_array_size(at)) < 0;
         at = step(at, name);
     }
     if (!at) fprintf(stderr, "no such value\n");
     if (!at || json_dumpf(at, stdout, JSON_ENCODE_ANY | JSON_COMPACT) != 0) return 1;
     return putchar('\n') < 0;
+}
+
+int main(int argc, char **argv) {
+    json_error_t e = {.text = "usage: show_json FILE [PATH]"};
+    json_t *root = argc > 1 ? json_load_file(argv[1], JSON_REJECT_DUPLICATES, &e) : NULL;
+    if (!root) fprintf(stderr, "%s\n", e.text);
+    int code = root ? show(root, argc > 2 ? argv[2] : NULL) : 1;
+    json_decref(root);
+    return code;
 }

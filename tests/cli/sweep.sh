@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 SHOW_JSON=$6
 r=$REFORMERC
-head -c 300 "$CHECKPOINT/validation.txt" >text.txt
+head -c 150 "$CHECKPOINT/validation.txt" >text.txt
 small="--backend reference --threads 1 --set compile.sequence_length=64"
 s() { # NAME CODE PATTERN ARGUMENTS…
     title=$1 want_code=$2 text=$3
@@ -23,7 +23,7 @@ column() { # FILE NAME: the values of a column without commas in its fields, one
 # ---- what it finds ----
 check help 0 - "$r" sweep --help
 says 'KEY=A,B,C'
-s figures 0 '4 points, 300 tokens each; back end reference, 1 thread' --set num_hashes=1,2 \
+s figures 0 '4 points, 150 tokens each; back end reference, 1 thread' --set num_hashes=1,2 \
     --set lsh_attn_chunk_length=32,64 --output r.csv --output r.json
 says '^num_hashes  lsh_attn_chunk_length  bits/byte  tokens/s  workspace +peak RSS +compile  front$'
 says '^         2                     64   [0-9.]+ +[0-9.]+ +- '
@@ -40,7 +40,7 @@ json r.json points.2.settings '{"compile.sequence_length":64,"num_hashes":2,"lsh
 json r.json points.2.workspace_bytes null
 json r.json points.2.window 64
 json r.json points.2.scored_tokens "$(column r.csv scored_tokens | sed -n 3p)"
-json r.json text_tokens 300
+json r.json text_tokens 150
 
 # Each point is what eval says of these settings.
 number=0
@@ -165,7 +165,7 @@ if [ -e /dev/full ]; then
 fi
 
 # ---- going on ----
-head -c 1500 "$CHECKPOINT/validation.txt" >long.txt
+head -c 700 "$CHECKPOINT/validation.txt" >long.txt
 long() { "$r" sweep "$CHECKPOINT" $small --text long.txt --output go.csv --output go.json "$@"; }
 start() { # SIGNAL LINES: starts a sweep of eight points and ends it when its record has more lines
     "$r" sweep "$CHECKPOINT" $small --text long.txt --output go.csv --output go.json \
