@@ -1,22 +1,18 @@
-/* Random models, random inputs: a back end against the reference, tensor by tensor.
+/* Random models, random inputs: back ends against the reference, tensor by tensor.
  *
- *     differential BACKEND COUNT SEED [CC]     BACKEND: interpreter | c
+ *     differential BACKEND[,BACKEND] COUNT SEED [CC]     BACKEND: interpreter | c | jit
  *
  * Sizes are drawn so that nothing divides nicely: heads of 7 or 33, chunks of 3 and 5, windows that reach
  * beyond all chunks, lengths that need padding, masks with holes. A model whose buckets differ somewhere is
- * accepted only if every differing row is a near-tie of the hash (margin below 1e-5 of the norm); then both
- * sides run again with the reference's buckets imposed. Every model prints one line; a failing one prints its
- * spec, so that it can be kept as a case. */
+ * accepted only if every differing row is a near-tie of the hash; then it runs again with the reference's
+ * buckets imposed (commands/sides.h, whose rules these are). Compiled ones are equal to the bit. Every model
+ * prints one line; a failing one prints its spec, so that it can be kept as a case. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "exec/exec.h"
-#include "graph/evaluate.h"
-
-enum { MAX_TENSORS = 256 };
-static const double tolerance = 2e-5, loss_tolerance = 1e-5, near_tie = 1e-5;
+#include "commands/verdict.h"
 
 /* ---- a small generator of its own, so that seeds mean the same everywhere ---------------------------- */
 
@@ -159,211 +155,36 @@ static sample_t make_sample(arena_t *a) {
     return m;
 }
 
-/* ---- running ------------------------------------------------------------------------------------------- */
+/* ---- back ends ----------------------------------------------------------------------------------------------- */
+
+enum { MOST = 3 };
 
 typedef struct {
-    char *name;
-    int dtype, rank;
-    int64_t shape[4], n;
-    void *data;
-} kept_t;
-
-typedef struct {
-    arena_t *arena;
-    kept_t tensors[MAX_TENSORS];
+    backend_t backend[MOST];
     int n;
-} result_t;
-
-static void keep(void *ctx, const char *name, const void *data, int dtype, const int64_t *shape,
-                 int rank) {
-    result_t *r = ctx;
-    if (r->n == MAX_TENSORS || rank > 4) bug("more than %d tensors, or rank %d", MAX_TENSORS, rank);
-    kept_t *k = &r->tensors[r->n++];
-    *k = (kept_t){.name = arena_strdup(r->arena, name), .dtype = dtype, .rank = rank, .n = 1};
-    for (int i = 0; i < rank; i++) k->n *= k->shape[i] = shape[i];
-    k->data = arena_copy(r->arena, data, (size_t)k->n * 4);
-}
-
-static void keep_flat(result_t *r, const char *name, const float *data, size_t n) {
-    int64_t shape = (int64_t)n;
-    if (data) keep(r, name, data, REFORMER_F32, &shape, 1);
-}
-
-typedef struct {
-    int32_t *all; /* [lsh layers][batch][heads][rounds][padded] */
-    uint8_t *given;
-} imposed_t;
-
-static bool forward(exec_t *e, const sample_t *m, const imposed_t *imposed, result_t *r,
-                    diag_t *d) {
-    size_t n = (size_t)(m->batch * m->length), rows = (size_t)m->batch;
-    size_t classes = (size_t)(m->arch == ARCH_CLASSIFIER ? m->labels : m->vocab);
-    size_t logits = m->arch == ARCH_CLASSIFIER ? rows * classes : n * classes;
-    reformer_io_t io = {.input_ids = m->ids,
-                        .attention_mask = m->mask,
-                        .batch = rows,
-                        .length = (size_t)m->length,
-                        .threads = 1 + (int)draw(2)};
-    io.last_hidden_state = ARENA_ARRAY(r->arena, float, n * 2 * (size_t)m->hidden);
-    io.trace = keep;
-    io.trace_ctx = r;
-    if (m->arch != ARCH_BASE) io.loss = ARENA_ARRAY(r->arena, float, 1);
-    if (m->arch == ARCH_QA) {
-        io.start_logits = ARENA_ARRAY(r->arena, float, n);
-        io.end_logits = ARENA_ARRAY(r->arena, float, n);
-        io.start_positions = m->start;
-        io.end_positions = m->end;
-    } else if (m->arch != ARCH_BASE) {
-        io.logits = ARENA_ARRAY(r->arena, float, logits);
-        bool floats = m->arch == ARCH_CLASSIFIER && (m->labels == 1 || m->start[0] % 2);
-        if (floats) io.labels_f32 = m->floats;
-        else io.labels = m->targets;
-    }
-    if (imposed) {
-        io.buckets = imposed->all;
-        io.buckets_given = imposed->given;
-    }
-    if (!exec_forward(e, &io, d)) return false;
-    keep_flat(r, "last_hidden_state", io.last_hidden_state, n * 2 * (size_t)m->hidden);
-    keep_flat(r, "logits", io.logits, logits);
-    keep_flat(r, "start_logits", io.start_logits, n);
-    keep_flat(r, "end_logits", io.end_logits, n);
-    keep_flat(r, "loss", io.loss, 1);
-    return true;
-}
-
-/* ---- comparing ------------------------------------------------------------------------------------------ */
-
-static const kept_t *find(const result_t *r, const char *name) {
-    for (int i = 0; i < r->n; i++)
-        if (strcmp(r->tensors[i].name, name) == 0) return &r->tensors[i];
-    return NULL;
-}
-
-/* Code compiled for more rows or tokens than were given traces them all, the given ones first. */
-static bool comparable(const kept_t *want, const kept_t *got) {
-    if (!got || got->rank != want->rank || got->dtype != want->dtype) return false;
-    for (int i = 0; i < want->rank; i++)
-        if (got->shape[i] < want->shape[i]) return false;
-    return true;
-}
-
-/* Where element i of `want` stands in `got`. */
-static int64_t place(const kept_t *want, const kept_t *got, int64_t i) {
-    int64_t at = 0, stride = 1;
-    for (int k = want->rank - 1; k >= 0; k--) {
-        at += i % want->shape[k] * stride;
-        i /= want->shape[k];
-        stride *= got->shape[k];
-    }
-    return at;
-}
-
-static bool equal(const kept_t *want, const kept_t *got) {
-    if (!comparable(want, got)) return false;
-    const int32_t *x = want->data, *y = got->data;
-    for (int64_t i = 0; i < want->n; i++)
-        if (x[i] != y[place(want, got, i)]) return false;
-    return true;
-}
-
-/* Largest difference over max(1, magnitude); infinite where shapes or NaNs differ. */
-static double difference(const kept_t *want, const kept_t *got) {
-    if (!comparable(want, got)) return INFINITY;
-    const float *x = want->data, *y = got->data;
-    double most = 1, worst = 0;
-    for (int64_t i = 0; i < want->n; i++)
-        if (fabs(x[i]) > most) most = fabs(x[i]);
-    for (int64_t i = 0; i < want->n; i++) {
-        float other = y[place(want, got, i)];
-        if (isnan(x[i]) && isnan(other)) continue;
-        double e = fabs((double)x[i] - other);
-        if (!(e <= worst)) worst = e;
-    }
-    return isnan(worst) ? INFINITY : worst / most;
-}
-
-static bool is_buckets(const char *name) {
-    const char *dot = strrchr(name, '.');
-    return dot && strcmp(dot, ".buckets") == 0;
-}
-
-static bool same_buckets(const result_t *want, const result_t *got) {
-    for (int i = 0; i < want->n; i++) {
-        const kept_t *x = &want->tensors[i];
-        if (is_buckets(x->name) && !equal(x, find(got, x->name))) return false;
-    }
-    return true;
-}
-
-static bool compare(const result_t *want, const result_t *got, double *worst) {
-    for (int i = 0; i < want->n; i++) {
-        const kept_t *x = &want->tensors[i], *y = find(got, x->name);
-        double e = x->dtype == REFORMER_F32 ? difference(x, y) : equal(x, y) ? 0 : INFINITY;
-        if (e > *worst) *worst = e;
-        if (e > (strcmp(x->name, "loss") == 0 ? loss_tolerance : tolerance)) {
-            printf("  %s differs by %g\n", x->name, e);
-            return false;
-        }
-    }
-    return true;
-}
-
-/* ---- near-ties -------------------------------------------------------------------------------------------- */
-
-typedef struct {
-    const result_t *want, *got;
-    bool decided, excused;
-    long rows;
-} ties_t;
-
-/* The first layer that departs decides: below it nothing is comparable. */
-static void check_margin(void *ctx, const gnode_t *hash, const float *margin, int64_t n) {
-    ties_t *t = ctx;
-    if (t->decided) return;
-    const kept_t *x = find(t->want, hash->trace), *y = find(t->got, hash->trace);
-    if (!x || x->n != n || !comparable(x, y)) return;
-    const int32_t *a = x->data, *b = y->data;
-    bool excused = true;
-    for (int64_t i = 0; i < n; i++)
-        if (a[i] != b[place(x, y, i)]) {
-            t->decided = true;
-            t->rows++;
-            if (!(margin[i] < near_tie)) excused = false;
-        }
-    if (t->decided) t->excused = excused;
-}
-
-static const float *param(void *ctx, const char *name) {
-    return store_find(ctx, name)->data;
-}
-
-static imposed_t impose(arena_t *a, const result_t *r) {
-    imposed_t x = {NULL, NULL};
-    sbuf_t all = {0};
-    size_t layers = 0;
-    for (int i = 0; i < r->n; i++)
-        if (is_buckets(r->tensors[i].name)) {
-            sbuf_write(&all, r->tensors[i].data, (size_t)r->tensors[i].n * 4);
-            layers++;
-        }
-    if (layers) x.all = arena_copy(a, all.data, all.size);
-    x.given = ARENA_ARRAY(a, uint8_t, layers + 1);
-    memset(x.given, 1, layers + 1);
-    sbuf_free(&all);
-    return x;
-}
+    const char *cc;
+} others_t;
 
 /* ---- one model ---------------------------------------------------------------------------------------------- */
 
 typedef struct {
     plan_t *plan;
     store_t *store;
-    exec_t *reference, *other;
+    exec_t *reference, *other[MOST];
+    side_t sides[1 + MOST]; /* the reference, the others */
 } model_t;
 
-static bool open_model(arena_t *a, const sample_t *m, const exec_options_t *o, model_t *x,
-                       diag_t *d) {
+static bool open_others(model_t *x, const others_t *o, diag_t *d) {
+    for (int i = 0; i < o->n; i++) {
+        exec_options_t eo = {.backend = o->backend[i], .cc = o->cc};
+        x->other[i] = exec_open(x->plan, x->store, &eo, d);
+        if (!x->other[i]) return false;
+        x->sides[1 + i] = (side_t){.label = backend_names[eo.backend], .backend = eo.backend};
+    }
+    return true;
+}
+
+static bool open_model(arena_t *a, const sample_t *m, const others_t *o, model_t *x, diag_t *d) {
     spec_t *s = spec_parse(a, "random.yaml", m->text, strlen(m->text), NULL, 0, d);
     if (!s || !spec_resolve_architecture(s, false, false, false, d)) return false;
     plan_options_t po = {.name = "model",
@@ -382,35 +203,64 @@ static bool open_model(arena_t *a, const sample_t *m, const exec_options_t *o, m
     if (!x->store) return false;
     exec_options_t ro = {.backend = BACKEND_REFERENCE};
     x->reference = exec_open(x->plan, x->store, &ro, d);
-    x->other = x->reference ? exec_open(x->plan, x->store, o, d) : NULL;
-    return x->other != NULL;
+    x->sides[0] = (side_t){.label = "reference", .backend = BACKEND_REFERENCE};
+    return x->reference && open_others(x, o, d);
 }
 
-static bool check_model(arena_t *a, const sample_t *m, model_t *x, double *worst, diag_t *d) {
-    result_t want = {.arena = a}, got = {.arena = a};
-    if (!forward(x->reference, m, NULL, &want, d) || !forward(x->other, m, NULL, &got, d))
-        return false;
-    if (same_buckets(&want, &got)) return compare(&want, &got, worst);
-    ties_t t = {.want = &want, .got = &got};
-    const graph_t *g = x->plan->variants[x->plan->n_variants - 1].graph;
-    reformer_io_t io = {.input_ids = m->ids,
-                        .attention_mask = m->mask,
-                        .batch = (size_t)m->batch,
-                        .length = (size_t)m->length};
-    if (!dim_literal(g->padded) || m->batch != g->batch) t.decided = t.excused = true;
-    else graph_hash_margins(g, param, x->store, &io, check_margin, &t);
-    if (!t.excused) {
-        printf("  buckets differ beyond near-ties\n");
-        return false;
+/* Labels as the head takes them; the base model takes none. */
+static inputs_t inputs_of(const sample_t *m) {
+    inputs_t in = {.path = "random",
+                   .batch = m->batch,
+                   .length = m->length,
+                   .input_ids = m->ids,
+                   .attention_mask = m->mask};
+    bool floats = m->arch == ARCH_CLASSIFIER && (m->labels == 1 || m->start[0] % 2);
+    if (m->arch == ARCH_QA) {
+        in.start_positions = m->start;
+        in.end_positions = m->end;
+    } else if (m->arch != ARCH_BASE && floats) {
+        in.labels_f32 = m->floats;
+    } else if (m->arch != ARCH_BASE) {
+        in.labels = m->targets;
     }
-    printf("  %ld near-ties: imposed\n", t.rows);
-    imposed_t imposed = impose(a, &want);
-    result_t want2 = {.arena = a}, got2 = {.arena = a};
-    return forward(x->reference, m, &imposed, &want2, d) &&
-           forward(x->other, m, &imposed, &got2, d) && compare(&want2, &got2, worst);
+    return in;
 }
 
-static bool run_one(int index, uint64_t seed, const exec_options_t *o) {
+/* The largest difference of a float tensor, relative to its magnitude. */
+static double worst_of(const model_t *x) {
+    const results_t *want = &x->sides[0].hashed, *got = side_results(&x->sides[1]);
+    double worst = 0;
+    for (size_t i = 0; i < want->n; i++) {
+        difference_t y = compare_tensors(&want->items[i], results_find(got, want->items[i].name));
+        if (!y.integer) worst = fmax(worst, difference_relative(&y));
+    }
+    return worst;
+}
+
+static bool check_model(const sample_t *m, const others_t *o, model_t *x, double *worst,
+                        diag_t *d) {
+    inputs_t in = inputs_of(m);
+    side_t *want = &x->sides[0];
+    const side_t *all[1 + MOST] = {want};
+    trial_t t = {.plan = x->plan, .inputs = &in, .threads = 1 + (int)draw(2), .d = d};
+    if (!side_run(&t, want, x->reference, NULL, NULL)) return false;
+    for (int i = 0; i < o->n; i++) {
+        side_t *got = &x->sides[1 + i];
+        if (!side_run(&t, got, x->other[i], want, x->reference)) return false;
+        if (got->near_ties) printf("  %lld near-ties: imposed\n", (long long)got->near_ties);
+        all[1 + i] = got;
+    }
+    verdict_t v = verdict_of(all, 1 + o->n); /* compiled sides: equal to the bit */
+    *worst = worst_of(x);
+    if (v.n_departures == 0) return want->hashed.n > 0;
+    sbuf_t report = {0};
+    verdict_print(&v, x->plan->spec, NULL, &report);
+    printf("%s", report.data);
+    sbuf_free(&report);
+    return false;
+}
+
+static bool run_one(int index, uint64_t seed, const others_t *o) {
     arena_t *a = arena_new();
     diag_t *d = diag_new();
     rng = seed * 1000003 + (uint64_t)index;
@@ -418,14 +268,15 @@ static bool run_one(int index, uint64_t seed, const exec_options_t *o) {
     sample_t m = make_sample(a);
     model_t x = {0};
     double worst = 0;
-    bool ok = open_model(a, &m, o, &x, d) && check_model(a, &m, &x, &worst, d);
+    bool ok = open_model(a, &m, o, &x, d) && check_model(&m, o, &x, &worst, d);
     printf("%s %4d  %s, length %lld, batch %lld: %.1e\n", ok ? "ok  " : "FAIL", index,
            x.plan ? x.plan->targets[0]->name : "?", (long long)m.length, (long long)m.batch, worst);
     if (!ok) {
         printf("%s\n", m.text);
         diag_print(d, stdout);
     }
-    exec_close(x.other);
+    for (int i = 0; i <= o->n; i++) side_free(&x.sides[i]);
+    for (int i = 0; i < o->n; i++) exec_close(x.other[i]);
     exec_close(x.reference);
     store_free(x.store);
     diag_free(d);
@@ -433,13 +284,26 @@ static bool run_one(int index, uint64_t seed, const exec_options_t *o) {
     return ok;
 }
 
+/* "jit,c": what is compared with the reference. */
+static bool parse_others(const char *text, others_t *o) {
+    diag_t *d = diag_new();
+    bool ok = true;
+    char name[32];
+    for (const char *p = text; ok && *p; p += strcspn(p, ","), p += *p == ',') {
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(p, ","), p);
+        ok = o->n < MOST && backend_parse(name, "differential", &o->backend[o->n++], d);
+    }
+    diag_print(d, stderr);
+    diag_free(d);
+    return ok && o->n > 0;
+}
+
 int main(int argc, char **argv) {
-    if (argc < 4) {
-        fprintf(stderr, "usage: differential interpreter|c COUNT SEED [CC]\n");
+    others_t o = {.cc = argc > 4 ? argv[4] : NULL};
+    if (argc < 4 || !parse_others(argv[1], &o)) {
+        fprintf(stderr, "usage: differential BACKEND[,BACKEND] COUNT SEED [CC]\n");
         return 2;
     }
-    exec_options_t o = {.backend = strcmp(argv[1], "c") == 0 ? BACKEND_C : BACKEND_INTERPRETER,
-                        .cc = argc > 4 ? argv[4] : NULL};
     int count = atoi(argv[2]), failed = 0;
     for (int i = 0; i < count; i++) failed += !run_one(i, strtoull(argv[3], NULL, 10), &o);
     printf("%d passed, %d failed\n", count - failed, failed);
