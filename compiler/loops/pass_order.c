@@ -123,7 +123,7 @@ static void order_block(order_t *o, block_t *b) {
     size_t from = 0;
     for (size_t k = 0; k <= b->n; k++) {
         if (k < b->n && !is_anchor(b->insts[k])) continue;
-        sort_segment(o, b->insts + from, k - from);
+        if (k > from) sort_segment(o, b->insts + from, k - from);
         from = k + 1;
     }
 }
