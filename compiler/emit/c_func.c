@@ -467,18 +467,9 @@ static const char *slot_name(emitter_t *c, int slot) {
     return arena_printf(c->arena, "REFORMER_SLOT_%s", names[slot]);
 }
 
-/* The bytes of two buffers of one kernel never meet. */
-static bool disjoint(const func_t *f, const buffer_t *a, const buffer_t *b) {
-    if (a->kind != b->kind) return true;
-    units_t u = f->c->m->units;
-    if (a->kind == BUF_INPUT || a->kind == BUF_OUTPUT) return a->slot != b->slot;
-    return dim_le(dim_add(a->offset, buffer_bytes(a)), b->offset, u) ||
-           dim_le(dim_add(b->offset, buffer_bytes(b)), a->offset, u);
-}
-
 static bool is_alone(const func_t *f, size_t k) {
     for (size_t i = 0; i < f->n_buffers; i++)
-        if (i != k && !disjoint(f, f->buffers[i], f->buffers[k])) return false;
+        if (i != k && !buffers_disjoint(f->buffers[i], f->buffers[k], f->c->m->units)) return false;
     return true;
 }
 

@@ -98,16 +98,6 @@ static LLVMValueRef base_of(llvm_func_t *f, const buffer_t *b) {
 
 /* ---- what never meets ------------------------------------------------------------------------------------- */
 
-static bool disjoint(const llvm_func_t *f, const buffer_t *a, const buffer_t *b) {
-    if (a == b) return false;
-    if (a->kind != b->kind) return true;
-    units_t u = f->e->m->units;
-    if (a->kind == BUF_TABLE) return true;
-    if (a->kind == BUF_INPUT || a->kind == BUF_OUTPUT) return a->slot != b->slot;
-    return dim_le(dim_add(a->offset, buffer_bytes(a)), b->offset, u) ||
-           dim_le(dim_add(b->offset, buffer_bytes(b)), a->offset, u);
-}
-
 /* A scope is a node of its name and its domain; both are known by their names. */
 static LLVMMetadataRef new_scope(llvm_func_t *f, LLVMMetadataRef domain, const char *name) {
     LLVMContextRef c = f->e->context;
@@ -126,7 +116,8 @@ static void make_scopes(llvm_func_t *f) {
     for (size_t k = 0; k < f->n_places; k++) {
         size_t n = 0;
         for (size_t j = 0; j < f->n_places; j++)
-            if (disjoint(f, f->place[k].buffer, f->place[j].buffer)) apart[n++] = scope[j];
+            if (buffers_disjoint(f->place[k].buffer, f->place[j].buffer, f->e->m->units))
+                apart[n++] = scope[j];
         f->place[k].scope = LLVMMDNodeInContext2(f->e->context, &scope[k], 1);
         f->place[k].apart = n ? LLVMMDNodeInContext2(f->e->context, apart, n) : NULL;
     }

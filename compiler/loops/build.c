@@ -30,6 +30,14 @@ dim_t buffer_bytes(const buffer_t *b) {
     return size;
 }
 
+bool buffers_disjoint(const buffer_t *a, const buffer_t *b, units_t u) {
+    if (a == b) return false;
+    if (a->kind != b->kind || a->kind == BUF_TABLE) return true;
+    if (a->kind == BUF_INPUT || a->kind == BUF_OUTPUT) return a->slot != b->slot;
+    return dim_le(dim_add(a->offset, buffer_bytes(a)), b->offset, u) ||
+           dim_le(dim_add(b->offset, buffer_bytes(b)), a->offset, u);
+}
+
 buffer_t *module_find_buffer(const module_t *m, const char *name) {
     for (size_t i = 0; i < m->n_buffers; i++)
         if (strcmp(m->buffers[i]->name, name) == 0) return m->buffers[i];

@@ -212,6 +212,8 @@ lfunc_t *module_find_func(const module_t *m, const char *name);
 lfunc_t *module_entry(const module_t *m);
 bool buffer_is_integer(const buffer_t *b);
 dim_t buffer_bytes(const buffer_t *b); /* of all elements; at most one dimension mentions U */
+/* The bytes of two planned buffers of one kernel never meet. */
+bool buffers_disjoint(const buffer_t *a, const buffer_t *b, units_t u);
 
 /* ---- building ------------------------------------------------------------------------------- */
 /* A builder appends to one block of one function. All functions check types and call bug() when
