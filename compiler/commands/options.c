@@ -12,7 +12,7 @@
 
 #include "exec/targets.h"
 
-enum { C = 1, R = 2, E = 4, S = 8, H = 16, W = 64, FIRST_LONG = 256 };
+enum { C = 1, R = 2, E = 4, S = 8, H = 16, V = 32, W = 64, FIRST_LONG = 256 };
 
 static const command_t commands[] = {
     {"", "MODEL -o OUT", "translates a model to C (or loop IR)", C, 1, command_compile},
@@ -20,6 +20,9 @@ static const command_t commands[] = {
      command_run},
     {"eval", "MODEL --weights W --text FILE", "scores a text: nats and bits per byte", E, 1,
      command_eval},
+    {"verify", "MODEL --weights W --input IN",
+     "runs all back ends side by side and names the first tensor that departs", V, 1,
+     command_verify},
     {"sweep", "MODEL --weights W --text FILE --set KEY=A,B,C [--output OUT]",
      "scores a text under every combination of settings: quality, speed, memory, compile time", W,
      1, command_sweep},
@@ -96,6 +99,12 @@ static void add_output(arena_t *a, options_t *o, const char *text, diag_t *d) {
     o->outputs = grown;
 }
 
+static void add_cc(options_t *o, const char *text, diag_t *d) {
+    if (!*text) diag_error(d, NOWHERE, "--cc: an empty argument");
+    else if (o->n_ccs < MAX_CCS) o->ccs[o->n_ccs++] = text;
+    else diag_error(d, IN_FILE("--cc"), "more than %d compilers", MAX_CCS);
+}
+
 static void set_option(arena_t *a, options_t *o, option_id_t id, const char *text, diag_t *d) {
     o->given[id] = true;
     o->text[id] = text;
@@ -106,6 +115,7 @@ static void set_option(arena_t *a, options_t *o, option_id_t id, const char *tex
     case OPT_TARGET: (void)targets_parse(a, text, "--target", o->targets, &o->n_targets, d); break;
     case OPT_SET: add_setting(a, o, text, d); break;
     case OPT_OUTPUT: add_output(a, o, text, d); break;
+    case OPT_CC: add_cc(o, text, d); break;
     default:
         if (text && !*text) diag_error(d, NOWHERE, "--%s: an empty argument", rows[id].name);
     }

@@ -6,7 +6,7 @@
 
 #include "exec/exec.h"
 
-enum { EXIT_VALUE = 1, EXIT_USAGE = 2, MAX_THREADS = 1024 };
+enum { EXIT_VALUE = 1, EXIT_USAGE = 2, MAX_THREADS = 1024, MAX_CCS = 4 };
 
 typedef enum {
 #define X(id, ...) OPT_##id,
@@ -37,6 +37,8 @@ typedef struct options {
     const char **outputs; /* [n_outputs] every --output; most commands take the last */
     int n_outputs;
     backend_t backend;
+    int n_ccs; /* every --cc; most commands take the last */
+    const char *ccs[MAX_CCS];
     int threads; /* 0: not given */
     uint64_t seed;
     int n_targets; /* as typed, "native" included; 0: not given */
@@ -55,6 +57,7 @@ void options_help(const command_t *c, sbuf_t *out);
 int command_compile(const options_t *o, diag_t *d);
 int command_run(const options_t *o, diag_t *d);
 int command_eval(const options_t *o, diag_t *d);
+int command_verify(const options_t *o, diag_t *d);
 int command_sweep(const options_t *o, diag_t *d);
 int command_schema(const options_t *o, diag_t *d);
 int command_help(const options_t *o, diag_t *d);

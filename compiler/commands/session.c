@@ -105,6 +105,7 @@ bool session_compile(session_t *s) {
                          .cc = s->o->text[OPT_CC],
                          .pool = s->pool,
                          .time = s->o->given[OPT_TIME_PASSES],
+                         .perf_map = s->o->given[OPT_PERF_MAP],
                          .no_cache = s->no_cache,
                          .passes = pass_options_of(s->o)};
     s->exec = exec_open(s->plan, NULL, &eo, s->d);
