@@ -71,7 +71,7 @@ others=$(nm -g --defined-only "$archive" | awk 'NF == 3 && $3 !~ /^reformerc_/ {
 ./example-cc missing.yaml random 1 >out 2>err
 [ $? -eq 1 ] || fail 'a missing spec is no error'
 grep -q '^missing.yaml: error: ' err || fail 'no message about the missing spec'
-must env -i PATH="$PATH" HOME=/nonexistent ./example-cc "$model" "$model" $ids
+must env -i PATH="$PATH" HOME=/dev/null ./example-cc "$model" "$model" $ids
 cmp -s out said-cc || fail 'without a cache it says something else'
 
 [ $fails -eq 0 ] && echo ok
