@@ -2,6 +2,7 @@
  * that happens here is linking: to each other, to the runtime of this process, to libc's memory
  * functions. Names: gdb learns them through LLVM's registration listener, perf through a map. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <llvm-c/Error.h>
 #include <llvm-c/ExecutionEngine.h>
@@ -115,7 +116,9 @@ static bool map_object(LLVMOrcLLJITRef j, const sbuf_t *object, FILE *out, diag_
 static bool write_map(LLVMOrcLLJITRef j, const sbuf_t *objects, int n, diag_t *d) {
     char path[64];
     snprintf(path, sizeof path, "/tmp/perf-%ld.map", (long)getpid());
-    FILE *out = fopen(path, "a"); /* several models of one process share it */
+    /* several models of one process share it; in a folder of everybody's, no link is followed */
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+    FILE *out = fd < 0 ? NULL : fdopen(fd, "a");
     if (!out) {
         diag_error(d, IN_FILE(path), "cannot write: %s", strerror(errno));
         return false;
