@@ -15,9 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "commands/compare.h"
 #include "commands/forward.h"
-
-static const double tolerance = 2e-5, loss_tolerance = 1e-5;
 
 enum { MAX_ARGS = 32 };
 
@@ -101,49 +100,51 @@ static bool same_shape(const st_tensor_t *ref, const result_t *got, const sample
     return true;
 }
 
-static void compare_floats(tally_t *t, const st_tensor_t *ref, const result_t *got,
-                           const float *want, const sample_t *s, const char *name) {
-    double largest = 1, error = 0;
-    int64_t at = 0;
-    for (int64_t i = 0; i < ref->elements; i++) largest = fmax(largest, fabs((double)want[i]));
-    bool is_loss = strcmp(name, "loss") == 0;
-    double allowed = is_loss ? loss_tolerance : tolerance * largest;
-    const float *have = got->data;
-    for (int64_t i = 0; i < ref->elements; i++) {
-        double e = fabs((double)have[source_index(ref, got, s, i)] - (double)want[i]);
-        if (!(e <= error)) {
-            error = e; /* a NaN too, and then it stays */
-            at = i;
-        }
-        if (isnan(e)) break;
-    }
-    if (!(error / allowed <= t->worst)) {
-        t->worst = error / allowed;
-        t->worst_name = ref->name;
-    }
-    if (error <= allowed) return;
+/* A loss is held to its tolerance whatever its magnitude. */
+static double allowed_difference(const difference_t *x, const char *name) {
+    double tolerance = tolerance_of(name);
+    return strcmp(name, "loss") == 0 ? tolerance : tolerance * fmax(1, x->magnitude);
+}
+
+static void judge(tally_t *t, const char *name, const difference_t *x, int64_t elements) {
     char why[160];
+    if (x->integer) {
+        if (difference_none(x)) return;
+        snprintf(why, sizeof why,
+                 "%lld of %lld differ; element %lld is %.0f, Hugging Face has %.0f",
+                 (long long)x->different, (long long)elements, (long long)x->at, x->got, x->want);
+        fail(t, name, why);
+        return;
+    }
+    double allowed = allowed_difference(x, name);
+    if (x->absolute / allowed > t->worst) {
+        t->worst = x->absolute / allowed;
+        t->worst_name = name;
+    }
+    if (x->absolute <= allowed) return;
     snprintf(why, sizeof why,
              "element %lld is %.9g, Hugging Face has %.9g (error %.3g, allowed %.3g)",
-             (long long)at, (double)have[source_index(ref, got, s, at)], (double)want[at], error,
-             allowed);
+             (long long)x->at, x->got, x->want, x->absolute, allowed);
     fail(t, name, why);
 }
 
-static void compare_integers(tally_t *t, const st_tensor_t *ref, const result_t *got,
-                             const int32_t *want, const char *name) {
-    const int32_t *have = got->data;
-    int64_t different = 0, at = 0;
-    for (int64_t i = ref->elements - 1; i >= 0; i--) {
-        if (have[i] == want[i]) continue;
-        different++;
-        at = i;
-    }
-    if (!different) return;
-    char why[160];
-    snprintf(why, sizeof why, "%lld of %lld differ; element %lld is %d, Hugging Face has %d",
-             (long long)different, (long long)ref->elements, (long long)at, have[at], want[at]);
-    fail(t, name, why);
+static void *room_for(const st_tensor_t *ref) {
+    void *p = malloc((size_t)ref->elements * 4 + 1);
+    if (!p) bug("out of memory");
+    return p;
+}
+
+/* The elements of `got` that Hugging Face's tensor keeps. */
+static result_t kept_of(const st_tensor_t *ref, const result_t *got, const sample_t *s) {
+    static const sample_t all = {NULL, 0};
+    if (!is_sampled(ref, got, s)) s = &all;
+    result_t kept = *got;
+    memcpy(kept.shape, ref->shape, sizeof kept.shape);
+    kept.data = room_for(ref);
+    for (int64_t i = 0; i < ref->elements; i++)
+        memcpy((char *)kept.data + 4 * i,
+               (const char *)got->data + 4 * source_index(ref, got, s, i), 4);
+    return kept;
 }
 
 static void compare_tensor(tally_t *t, const st_tensor_t *ref, const result_t *got,
@@ -153,19 +154,20 @@ static void compare_tensor(tally_t *t, const st_tensor_t *ref, const result_t *g
         fail(t, ref->name, "has another shape");
         return;
     }
-    static const sample_t all = {NULL, 0};
     bool integer = ref->dtype == ST_I32;
     if (integer != (got->dtype == REFORMER_I32)) {
         fail(t, ref->name, "has another dtype");
         return;
     }
-    void *want = malloc((size_t)ref->elements * 4);
-    if (!want) bug("out of memory");
-    if (integer ? st_to_i32(ref, want, "outputs", d) : st_to_f32(ref, want, "outputs", d)) {
-        if (integer) compare_integers(t, ref, got, want, ref->name);
-        else compare_floats(t, ref, got, want, is_sampled(ref, got, s) ? s : &all, ref->name);
+    result_t kept = kept_of(ref, got, s), want = kept;
+    want.data = room_for(ref);
+    if (integer ? st_to_i32(ref, want.data, "outputs", d)
+                : st_to_f32(ref, want.data, "outputs", d)) {
+        difference_t x = compare_tensors(&want, &kept);
+        judge(t, ref->name, &x, ref->elements);
     }
-    free(want);
+    free(want.data);
+    free(kept.data);
 }
 
 /* The tensor of a run that a golden one is compared with; NULL: none, it belongs to decoding. */
@@ -175,10 +177,6 @@ static const char *result_name(const st_file_t *outputs, const char *name) {
         return "logits";
     bool decode = st_find(outputs, "prefill_logits") || st_find(outputs, "first_window_logits");
     return decode ? NULL : name;
-}
-
-static bool is_activation(const char *name) {
-    return strncmp(name, "layers.", 7) == 0 || strcmp(name, "embeddings") == 0;
 }
 
 static bool compare_results(const case_t *c, const char *file, const results_t *r, bool traced,
