@@ -13,6 +13,8 @@
 
 /* The interpreter does some 250 million flops a second, twice this many: half a minute, unless asked for. */
 static const double interpreter_flops = 4e9;
+/* The reference does some 5 billion. */
+static const double reference_flops = 1e12;
 
 typedef struct {
     backend_t backend;
@@ -254,11 +256,16 @@ static bool report(verify_t *v, bool *agree) {
     return ok;
 }
 
-static void announce(const verify_t *v) {
+static void announce(const verify_t *v, double flops) {
     fprintf(stderr, "%lld row%s of %lld %stokens; target %s, %d thread%s\n", (long long)v->in.batch,
             v->in.batch == 1 ? "" : "s", (long long)v->in.length,
             v->in.path[0] == '-' ? "random " : "", v->traced->targets[0]->name, v->s.threads,
             v->s.threads == 1 ? "" : "s");
+    if (v->reference && flops > reference_flops)
+        fprintf(stderr,
+                "%.2g flops: the reference, on one thread in double, will take minutes; --backends "
+                "can leave it out\n",
+                flops);
 }
 
 static bool verify(verify_t *v, bool *agree) {
@@ -269,7 +276,7 @@ static bool verify(verify_t *v, bool *agree) {
     if (!s->o->given[OPT_BACKENDS] && flops > interpreter_flops) remove_interpreter(v, flops);
     s->pool = pool_new(s->threads);
     s->threads = pool_threads(s->pool);
-    announce(v);
+    announce(v, flops);
     return run_sides(v) && report(v, agree);
 }
 
