@@ -1,5 +1,5 @@
-/* Flops and bytes, counted from the IR with literal trip counts and `units` for U. After tinygrad:
- * what the machine is asked to do, not what a model ought to need.
+/* Flops and bytes of a kernel, counted from the IR with literal trip counts and `units` for U. After
+ * tinygrad: what the machine is asked to do, not what a model ought to need. (schedule.c: of a whole.)
  *
  * A flop is a column of ops.def times the lanes, for floats only. Bytes are those of every load and
  * store. Of an if, each figure is that of the dearer branch: a bound from above, exact where a
@@ -62,11 +62,6 @@ static cost_t of_block(const block_t *b, int64_t units) {
     cost_t sum = {0};
     for (size_t k = 0; k < b->n; k++) sum = add(sum, of_inst(b->insts[k], units));
     return sum;
-}
-
-cost_t loops_cost(const module_t *m, int64_t units) {
-    const lfunc_t *entry = module_entry(m);
-    return entry ? of_block(entry->body, m->units.max ? units : 0) : (cost_t){0};
 }
 
 cost_t loops_kernel_cost(const module_t *m, const lfunc_t *f, int64_t units) {

@@ -320,6 +320,13 @@ typedef struct {
 } cost_t;
 cost_t loops_cost(const module_t *m, int64_t units);                          /* whole entry */
 cost_t loops_kernel_cost(const module_t *m, const lfunc_t *f, int64_t units); /* one launch */
+/* Distinct bytes of weights, workspace and slots that one launch reads and writes: what must cross
+ * the memory bus where nothing of it was in a cache. Data-dependent accesses count as the whole. */
+double loops_kernel_streams(const module_t *m, const lfunc_t *f, int64_t units);
+/* Calls fn for the launches of one forward, with how often each runs; one launch may come more than
+ * once. Tables decide branches; where an input does, the dearer side runs. */
+typedef void launch_fn(void *ctx, const inst_t *launch, int64_t times);
+void loops_schedule(const module_t *m, int64_t units, launch_fn *fn, void *ctx);
 
 /* Passes: each takes a verified module and leaves a verified one. */
 typedef struct {
@@ -339,8 +346,22 @@ void pass_order(module_t *m); /* text independent of the order of building; numb
 void pass_plan_memory(
     module_t *m); /* liveness over the entry → workspace offsets; scratch offsets */
 
-void loops_print_plan(const module_t *m,
-                      sbuf_t *out); /* a map of the workspace: who lives when, where */
+/* A map of the workspace: which buffer lives when, where. Times are the launches and traces of the
+ * entry as they stand there, each once. */
+typedef struct {
+    const buffer_t *buffer;
+    int64_t offset, bytes; /* in the schedule's own part of the workspace */
+    int first, last;       /* times, inclusive; first > last: never used */
+} memory_life_t;
+typedef struct {
+    memory_life_t *lives; /* [n], in the order of the module */
+    int n;
+    const inst_t **at; /* [times] OP_LAUNCH or OP_TRACE */
+    int times;
+    int64_t bytes, unshared, scratch; /* of all; were nothing shared; of each worker */
+} memory_map_t;
+memory_map_t loops_memory_map(const module_t *m, int64_t units, arena_t *a);
+void loops_print_plan(const module_t *m, sbuf_t *out); /* the same at the largest U, for readers */
 
 /* The interpreter: runs the entry, checks every access (bounds, ranges, reads of never-written
  * memory). Slots as in runtime/reformer_rt.h. False after an error in d. Slow by design. */

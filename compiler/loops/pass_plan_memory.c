@@ -319,36 +319,51 @@ void pass_plan_memory(module_t *m) {
 
 /* ---- the map --------------------------------------------------------------------------------- */
 
-static const char *time_name(const plan_t *p, int time) {
-    const inst_t *i = p->launch[time];
+memory_map_t loops_memory_map(const module_t *m, int64_t units, arena_t *a) {
+    memory_map_t map = {0};
+    if (!module_entry(m)) return map;
+    if (!m->units.max) units = 0;
+    plan_t p = analyse(m, a);
+    map = (memory_map_t){.lives = ARENA_ARRAY(a, memory_life_t, p.n),
+                         .n = p.n,
+                         .at = p.launch,
+                         .times = p.times,
+                         .bytes = dim_at(m->workspace_bytes, units),
+                         .scratch = dim_at(m->scratch_bytes, units)};
+    for (int k = 0; k < p.n; k++) {
+        const life_t *l = &p.lives[k];
+        int64_t bytes = dim_at(l->bytes, units);
+        map.lives[k] =
+            (memory_life_t){l->buffer, dim_at(l->buffer->offset, units), bytes, l->first, l->last};
+        map.unshared += bytes;
+    }
+    return map;
+}
+
+static const char *time_name(const memory_map_t *map, int time) {
+    const inst_t *i = map->at[time];
     return i->op == OP_LAUNCH ? i->callee->name : "trace";
 }
 
-static void print_life(const plan_t *p, const life_t *l, sbuf_t *out) {
-    int64_t units = p->m->units.max;
-    sbuf_printf(out, "%14lld %14lld  %-28s ", (long long)dim_at(l->buffer->offset, units),
-                (long long)dim_at(l->bytes, units), l->buffer->name);
+static void print_life(const memory_map_t *map, const memory_life_t *l, sbuf_t *out) {
+    sbuf_printf(out, "%14lld %14lld  %-28s ", (long long)l->offset, (long long)l->bytes,
+                l->buffer->name);
     if (l->first > l->last) sbuf_puts(out, "never used");
     else
-        sbuf_printf(out, "%d %s .. %d %s", l->first, time_name(p, l->first), l->last,
-                    time_name(p, l->last));
+        sbuf_printf(out, "%d %s .. %d %s", l->first, time_name(map, l->first), l->last,
+                    time_name(map, l->last));
     sbuf_puts(out, "\n");
 }
 
-/* Sizes are those at the largest U; the ends linear in U stand in the .rir text. */
+/* The ends linear in U stand in the .rir text. */
 void loops_print_plan(const module_t *m, sbuf_t *out) {
     if (!module_entry(m)) return;
     arena_t *scratch = arena_new();
-    int64_t units = m->units.max, sum = 0;
-    plan_t p = analyse(m, scratch);
+    memory_map_t map = loops_memory_map(m, m->units.max, scratch);
     sbuf_printf(out, "%14s %14s  %-28s %s\n", "offset", "bytes", "buffer",
                 "from launch .. to launch");
-    for (int k = 0; k < p.n; k++) {
-        print_life(&p, &p.lives[k], out);
-        sum += dim_at(p.lives[k].bytes, units);
-    }
+    for (int k = 0; k < map.n; k++) print_life(&map, &map.lives[k], out);
     sbuf_printf(out, "workspace %lld bytes, %lld without sharing; scratch %lld per worker\n",
-                (long long)dim_at(m->workspace_bytes, units), (long long)sum,
-                (long long)dim_at(m->scratch_bytes, units));
+                (long long)map.bytes, (long long)map.unshared, (long long)map.scratch);
     arena_free(scratch);
 }

@@ -189,9 +189,58 @@ static void counts_flops_and_bytes(void **state) {
     box_close(&b);
 }
 
+/* Layers of two kinds: the table says which kernels run, and the input only whether there is a loss. */
+static const char two_kinds[] =
+    "module \"m\" target \"x86-64-v3\"\n"
+    "buffer kind: table i32 [3] = {1, 0, 1}\n"
+    "buffer want: input i32 [1] slot 4\n"
+    "buffer w: weights f32 [3, 8] at 4096\n"
+    "buffer x: workspace f32 [16, 8]\n"
+    "kernel a(%layer < 3) tasks(%t < 16) {\n"
+    "%w = load.f32x8 w[%layer, 0]\n%x = mul %w, %w\nstore x[%t, 0], %x\n}\n"
+    "kernel b() tasks(%t < 8) {\n"
+    "%y = load.f32x8 x[%t + 4, 0]\n%s = add %y, %y\n%u = add %s, %s\nstore x[%t, 0], %u\n}\n"
+    "entry run {\nfor %l = 0 .. 3 {\n%k = load.i32 kind[%l]\n"
+    "if %k {\nfor %g = 0 .. 5 {\nlaunch a(%l)\n}\n} else {\nlaunch b()\n}\n}\n"
+    "%on = load.i32 want[0]\nif %on {\nlaunch b()\n}\n}\n";
+
+typedef struct {
+    const module_t *m;
+    int64_t times[2]; /* of the two kernels */
+} counts_t;
+
+static void count_launch(void *ctx, const inst_t *launch, int64_t times) {
+    counts_t *c = ctx;
+    c->times[launch->callee == c->m->funcs[1]] += times;
+}
+
+static void counts_launches(void **state) {
+    (void)state;
+    box_t b = box_open();
+    module_t *m = parse_good(&b, two_kinds);
+    counts_t c = {.m = m};
+    loops_schedule(m, 0, count_launch, &c);
+    assert_int_equal(c.times[0], 2 * 5); /* layers 0 and 2, five groups */
+    assert_int_equal(c.times[1], 1 + 1); /* layer 1, and what the input may ask for */
+    assert_true(loops_cost(m, 0).flops == 10 * (16 * 8) + 2 * (8 * 2 * 8));
+    box_close(&b);
+}
+
+/* Of the weights one layer's row, of x what the tasks reach, reads and writes alike. */
+static void counts_streams(void **state) {
+    (void)state;
+    box_t b = box_open();
+    module_t *m = parse_good(&b, two_kinds);
+    assert_true(loops_kernel_streams(m, m->funcs[0], 0) == 4 * (8 + 16 * 8));
+    assert_true(loops_kernel_streams(m, m->funcs[1], 0) == 4 * (8 * 8 + 8 * 8));
+    box_close(&b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(match_their_texts),
+        cmocka_unit_test(counts_launches),
+        cmocka_unit_test(counts_streams),
         cmocka_unit_test(folding_keeps_every_bit),
         cmocka_unit_test(passes_are_timed_and_named),
         cmocka_unit_test(passes_stop_where_they_are_told),

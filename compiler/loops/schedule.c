@@ -1,0 +1,187 @@
+/* The schedule, counted: which launches one forward makes, how often, and over which memory.
+ *
+ * In: a module that passes have run on. Out: every launch of the entry with the number of times it
+ * runs; the memory that a kernel streams; the cost of the whole. The entry is walked as a program:
+ * what literals, loop variables and tables decide (is this layer local or LSH?) is decided, and of a
+ * branch that an input decides the dearer side counts. */
+#include <string.h>
+
+#include "loops/rules.h"
+
+/* ---- launches ------------------------------------------------------------------------------------ */
+
+typedef struct {
+    const module_t *m;
+    int64_t units;
+    launch_fn *fn;
+    void *ctx;
+    int64_t *known; /* [n_values] of integers that need no input */
+    bool *is_known; /* [n_values] */
+} walk_t;
+
+static void walk(walk_t *w, const block_t *b, int64_t times);
+
+static bool eval_affine(const walk_t *w, const affine_t *a, int64_t *x) {
+    *x = dim_at(a->base, w->units);
+    for (int k = 0; k < a->n; k++) {
+        int id = a->term[k].value->id;
+        if (!w->is_known[id]) return false;
+        *x += w->known[id] * dim_at(a->term[k].coef, w->units);
+    }
+    return true;
+}
+
+/* What conditions of a schedule are made of; all else counts as unknown. */
+static void eval(walk_t *w, const inst_t *i) {
+    if (!i->result) return;
+    int64_t x = 0, at = 0;
+    bool ok = false;
+    if (i->op == OP_CONST && !elem_is_float(i->result->type.elem)) {
+        x = i->i;
+        ok = true;
+    } else if (i->op == OP_INDEX) {
+        ok = eval_affine(w, i->index, &x);
+    } else if (i->op == OP_LOAD && i->buffer->kind == BUF_TABLE && i->n_index == 1) {
+        ok = eval_affine(w, i->index, &at);
+        if (ok) x = i->buffer->data[at];
+    }
+    w->known[i->result->id] = x;
+    w->is_known[i->result->id] = ok;
+}
+
+static void find_if(void *ctx, inst_t *i) {
+    *(bool *)ctx |= i->op == OP_IF;
+}
+
+/* Rounds differ only where something is decided. */
+static void walk_loop(walk_t *w, const inst_t *i, int64_t times) {
+    int64_t from = dim_at(i->d, w->units), to = dim_at(i->e, w->units);
+    bool decides = false;
+    walk_block(i->body, find_if, &decides);
+    int var = i->body->args[0]->id;
+    w->is_known[var] = decides;
+    for (int k = 1; k < i->body->n_args; k++) w->is_known[i->body->args[k]->id] = false;
+    if (!decides && to > from) walk(w, i->body, times * (to - from));
+    for (int64_t x = from; decides && x < to; x++) {
+        w->known[var] = x;
+        walk(w, i->body, times);
+    }
+}
+
+typedef struct {
+    const module_t *m;
+    int64_t units;
+    cost_t sum;
+} total_t;
+
+static void add_launch(void *ctx, const inst_t *launch, int64_t times) {
+    total_t *t = ctx;
+    cost_t c = loops_kernel_cost(t->m, launch->callee, t->units);
+    t->sum.flops += c.flops * (double)times;
+    t->sum.bytes_read += c.bytes_read * (double)times;
+    t->sum.bytes_written += c.bytes_written * (double)times;
+}
+
+static double flops_of(const walk_t *w, const block_t *b) {
+    total_t t = {.m = w->m, .units = w->units};
+    walk_t counts = *w;
+    counts.fn = add_launch;
+    counts.ctx = &t;
+    walk(&counts, b, 1);
+    return t.sum.flops;
+}
+
+static void walk_if(walk_t *w, const inst_t *i, int64_t times) {
+    int id = i->operand[0]->id;
+    bool taken =
+        w->is_known[id] ? w->known[id] != 0 : flops_of(w, i->body) >= flops_of(w, i->otherwise);
+    walk(w, taken ? i->body : i->otherwise, times);
+}
+
+static void walk(walk_t *w, const block_t *b, int64_t times) {
+    for (size_t k = 0; k < b->n; k++) {
+        const inst_t *i = b->insts[k];
+        for (int r = 0; r < i->n_results; r++) w->is_known[i->results[r]->id] = false;
+        switch (i->op) {
+        case OP_FOR: walk_loop(w, i, times); break;
+        case OP_IF: walk_if(w, i, times); break;
+        case OP_LAUNCH: w->fn(w->ctx, i, times); break;
+        default: eval(w, i);
+        }
+    }
+}
+
+void loops_schedule(const module_t *m, int64_t units, launch_fn *fn, void *ctx) {
+    const lfunc_t *entry = module_entry(m);
+    if (!entry) return;
+    arena_t *scratch = arena_new();
+    walk_t w = {.m = m, .units = m->units.max ? units : 0, .fn = fn, .ctx = ctx};
+    w.known = ARENA_ARRAY(scratch, int64_t, entry->n_values + 1);
+    w.is_known = ARENA_ARRAY(scratch, bool, entry->n_values + 1);
+    walk(&w, entry->body, 1);
+    arena_free(scratch);
+}
+
+cost_t loops_cost(const module_t *m, int64_t units) {
+    total_t t = {.m = m, .units = units};
+    loops_schedule(m, units, add_launch, &t);
+    return t.sum;
+}
+
+/* ---- memory ---------------------------------------------------------------------------------------- */
+
+typedef struct {
+    const module_t *m;
+    const lfunc_t *f;
+    int64_t units;
+    double *read, *written; /* [n_buffers] bytes of the widest access so far */
+} streams_t;
+
+static bool is_param(const lfunc_t *f, const value_t *v) {
+    for (int k = 0; k < f->n_params; k++)
+        if (f->params[k] == v) return true;
+    return false;
+}
+
+/* How many places of one dimension the tasks of one launch reach, whose parameters are fixed. */
+static double reach(const streams_t *s, const affine_t *a, dim_t size, int lanes) {
+    double most = (double)dim_at(size, s->units), span = lanes;
+    for (int k = 0; k < a->n; k++) {
+        const value_t *v = a->term[k].value;
+        if (is_param(s->f, v)) continue;
+        if (!v->bounded) return most;
+        double coef = (double)dim_at(a->term[k].coef, s->units);
+        double range = (double)(dim_at(v->hi, s->units) - dim_at(v->lo, s->units));
+        span += (coef < 0 ? -coef : coef) * range;
+    }
+    return span < most ? span : most;
+}
+
+/* Scratch stays in the caches, tables are tiny. */
+static bool is_streamed(const buffer_t *b) {
+    return b->kind != BUF_SCRATCH && b->kind != BUF_TABLE;
+}
+
+static void stream(void *ctx, inst_t *i) {
+    streams_t *s = ctx;
+    if ((i->op != OP_LOAD && i->op != OP_STORE) || !is_streamed(i->buffer)) return;
+    const buffer_t *b = i->buffer;
+    int lanes = i->op == OP_LOAD ? i->result->type.lanes : i->operand[0]->type.lanes;
+    double bytes = elem_bytes(b->elem);
+    for (int d = 0; d < b->rank; d++)
+        bytes *= reach(s, &i->index[d], b->dims[d], d == b->rank - 1 ? lanes : 1);
+    double *most = i->op == OP_LOAD ? &s->read[b->id] : &s->written[b->id];
+    if (bytes > *most) *most = bytes;
+}
+
+double loops_kernel_streams(const module_t *m, const lfunc_t *f, int64_t units) {
+    arena_t *scratch = arena_new();
+    streams_t s = {.m = m, .f = f, .units = m->units.max ? units : 0};
+    s.read = ARENA_ARRAY(scratch, double, m->n_buffers + 1);
+    s.written = ARENA_ARRAY(scratch, double, m->n_buffers + 1);
+    walk_block(f->body, stream, &s);
+    double sum = 0;
+    for (size_t k = 0; k < m->n_buffers; k++) sum += s.read[k] + s.written[k];
+    arena_free(scratch);
+    return sum;
+}
