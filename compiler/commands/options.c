@@ -12,7 +12,7 @@
 
 #include "exec/targets.h"
 
-enum { C = 1, R = 2, E = 4, S = 8, H = 16, V = 32, W = 64, FIRST_LONG = 256 };
+enum { C = 1, R = 2, E = 4, S = 8, H = 16, V = 32, W = 64, L = 128, FIRST_LONG = 256 };
 
 static const command_t commands[] = {
     {"", "MODEL -o OUT", "translates a model to C (or loop IR)", C, 1, command_compile},
@@ -26,6 +26,9 @@ static const command_t commands[] = {
     {"sweep", "MODEL --weights W --text FILE --set KEY=A,B,C [--output OUT]",
      "scores a text under every combination of settings: quality, speed, memory, compile time", W,
      1, command_sweep},
+    {"explain", "MODEL [--html FILE]",
+     "shows what a model costs: parameters, flops, memory, predicted time, and what could be better",
+     L, 1, command_explain},
     {"schema", "", "prints the JSON Schema of specs, for editors", S, 0, command_schema},
     {"help", "[COMMAND]", "explains a command", H, 1, command_help},
 };
@@ -115,6 +118,7 @@ static void set_option(arena_t *a, options_t *o, option_id_t id, const char *tex
     case OPT_TARGET: (void)targets_parse(a, text, "--target", o->targets, &o->n_targets, d); break;
     case OPT_SET: add_setting(a, o, text, d); break;
     case OPT_OUTPUT: add_output(a, o, text, d); break;
+    case OPT_NO_WARNINGS: diag_silence_warnings(d); break;
     case OPT_CC: add_cc(o, text, d); break;
     default:
         if (text && !*text) diag_error(d, NOWHERE, "--%s: an empty argument", rows[id].name);

@@ -29,6 +29,7 @@ struct diag {
     source_t *sources;
     size_t n_sources, cap_sources;
     int errors;
+    bool silent, dropped; /* warnings are; the last message was one */
 };
 
 diag_t *diag_new(void) {
@@ -59,6 +60,7 @@ static const message_t *first_of(const diag_t *d, const char *file) {
 static void report(diag_t *d, srcloc_t at, bool is_error, const char *fmt, va_list ap) {
     message_t m = {.at = at, .is_error = is_error, .order = (int)d->n};
     const message_t *first = first_of(d, at.file);
+    d->dropped = false;
     m.file_rank = first ? first->file_rank : (int)d->n;
     if (at.file) m.at.file = first ? first->at.file : arena_strdup(d->arena, at.file);
     m.text = arena_vprintf(d->arena, fmt, ap);
@@ -75,13 +77,19 @@ void diag_error(diag_t *d, srcloc_t at, const char *fmt, ...) {
 
 void diag_warning(diag_t *d, srcloc_t at, const char *fmt, ...) {
     va_list ap;
+    d->dropped = d->silent;
+    if (d->silent) return;
     va_start(ap, fmt);
     report(d, at, false, fmt, ap);
     va_end(ap);
 }
 
+void diag_silence_warnings(diag_t *d) {
+    d->silent = true;
+}
+
 void diag_hint(diag_t *d, const char *fmt, ...) {
-    if (d->n == 0) return;
+    if (d->n == 0 || d->dropped) return;
     va_list ap;
     va_start(ap, fmt);
     d->messages[d->n - 1].hint = arena_vprintf(d->arena, fmt, ap);
@@ -97,6 +105,7 @@ static void report_text(diag_t *d, const message_t *m, const char *fmt, ...) {
 
 void diag_append(diag_t *d, const diag_t *from) {
     for (size_t i = 0; i < from->n; i++) {
+        if (d->silent && !from->messages[i].is_error) continue;
         report_text(d, &from->messages[i], "%s", from->messages[i].text);
         if (from->messages[i].hint) diag_hint(d, "%s", from->messages[i].hint);
     }

@@ -32,6 +32,7 @@ void diag_source(diag_t *d, const char *file, const char *text, size_t bytes);
 void diag_error(diag_t *d, srcloc_t at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void diag_warning(diag_t *d, srcloc_t at, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+void diag_silence_warnings(diag_t *d); /* from here on, they and their hints are dropped */
 /* Attaches "hint: …" to the message reported last. */
 void diag_hint(diag_t *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -1,0 +1,27 @@
+/* From which length on LSH attention costs less than exact attention: counted flops of the loop IR
+ * of this model and of one that is equal but for a chunk that covers the whole sequence. */
+#ifndef REFORMERC_COMMANDS_CROSSOVER_H
+#define REFORMERC_COMMANDS_CROSSOVER_H
+
+#include "lower/lower.h"
+
+typedef struct {
+    int64_t length;
+    double lsh, exact; /* flops of one layer's attention per token: hash, scores, values */
+} crossing_t;
+
+enum { MAX_CROSSINGS = 48 };
+typedef struct {
+    crossing_t points[MAX_CROSSINGS]; /* [n] doubling lengths, ascending */
+    int n;
+    int64_t from; /* shortest multiple of the chunk from which on LSH costs less; 0: none up to the
+                     greatest length */
+} crossover_t;
+
+/* The model must have LSH layers, the length be a multiple of their chunk and longer than one.
+ * False: such a length is beyond some limit. */
+bool crossing_at(const spec_t *s, const target_t *t, int64_t length, crossing_t *x);
+/* Up to the positions the model has. n is 0 where no length hashes. */
+crossover_t crossover_find(const spec_t *s, const target_t *t);
+
+#endif

@@ -1,0 +1,121 @@
+/* reformerc explain: what a model costs, where its time and memory go, and whether its settings fit.
+ *
+ * In: a spec; nothing of it runs. Out: a report on stdout, on demand as a page of HTML; advice as
+ * warnings. Figures are counted from the loop IR and the memory plan; only the predicted time needs
+ * a machine: peaks that are given (--peak, --bandwidth) or measured on the spot. */
+#include "commands/explain.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands/advice.h"
+#include "emit/emit.h"
+
+/* ---- the plan -------------------------------------------------------------------------------------- */
+
+/* Any target can be explained, wherever the code would run; the default is this machine's. */
+static options_t options_for(const options_t *o) {
+    options_t mine = *o;
+    mine.backend = BACKEND_INTERPRETER;
+    return mine;
+}
+
+static bool make_plan(session_t *s) {
+    session_plan_t want = {.name = "model", .runs = true};
+    return session_spec(s) && session_plan(s, &want) && session_lower(s);
+}
+
+/* ---- figures --------------------------------------------------------------------------------------- */
+
+static void measure_memory(explanation_t *e) {
+    int n = plan_count(e->plan), last = e->plan->n_variants - 1;
+    reformer_variant_t *variants = ARENA_ARRAY(e->arena, reformer_variant_t, n);
+    reformer_desc_t desc;
+    plan_describe(e->plan, &desc, variants);
+    size_t length = (size_t)e->variant->max_length;
+    e->workspace = (double)reformer_prepare_bytes(&desc, &variants[last], 1, length, e->threads);
+    e->map = loops_memory_map(e->m, e->units, e->arena);
+    e->prepared = e->workspace - (double)e->map.bytes - (double)e->threads * (double)e->map.scratch;
+    e->streams = 2 * e->tokens * (double)e->spec->hidden_size * sizeof(float);
+}
+
+static explanation_t explain(session_t *s) {
+    const plan_t *p = s->plan;
+    explanation_t e = {.arena = s->arena, .spec = s->spec, .plan = p, .threads = s->threads};
+    e.variant = &p->variants[p->n_variants - 1];
+    e.m = plan_module(p, p->n_variants - 1);
+    e.units = e.m->units.max;
+    e.tokens = (double)p->batch * (double)e.variant->max_length;
+    e.costs = kernel_costs(s->arena, e.m, e.units);
+    measure_memory(&e);
+    e.hashes = kernel_find(&e.costs, "lsh.hash") != NULL;
+    if (spec_has_kind(s->spec, LAYER_LSH)) e.crossover = crossover_find(s->spec, e.m->target);
+    return e;
+}
+
+/* ---- the machine ----------------------------------------------------------------------------------- */
+
+static bool parse_rate(const options_t *o, option_id_t id, const char *where, double *rate,
+                       diag_t *d) {
+    char *end;
+    double x = strtod(o->text[id], &end);
+    if (end != o->text[id] && !*end && isfinite(x) && x > 0) {
+        *rate = x * 1e9;
+        return true;
+    }
+    diag_error(d, IN_FILE(where), "'%s' is not a number above 0", o->text[id]);
+    return false;
+}
+
+static bool find_machine(explanation_t *e, const options_t *o, diag_t *d) {
+    bool peak = o->given[OPT_PEAK], bandwidth = o->given[OPT_BANDWIDTH];
+    e->machine.how = "given by --peak and --bandwidth";
+    if (peak && !parse_rate(o, OPT_PEAK, "--peak", &e->machine.flops, d)) return false;
+    if (bandwidth && !parse_rate(o, OPT_BANDWIDTH, "--bandwidth", &e->machine.bandwidth, d))
+        return false;
+    e->has_machine = peak && bandwidth;
+    return true;
+}
+
+/* ---- the command ----------------------------------------------------------------------------------- */
+
+static bool write_page(const explanation_t *e, const char *path, diag_t *d) {
+    sbuf_t page = {0};
+    document_t doc = explain_document(e, true);
+    document_html(&doc, &page);
+    bool ok = file_write(path, page.data, page.size, d);
+    sbuf_free(&page);
+    return ok;
+}
+
+static bool print_report(const explanation_t *e, diag_t *d) {
+    sbuf_t text = {0};
+    document_t doc = explain_document(e, false);
+    document_text(&doc, &text);
+    bool ok = print_out(&text, d);
+    sbuf_free(&text);
+    return ok;
+}
+
+/* The page first: a report on stdout means that all went well. */
+static bool explain_session(session_t *s, const options_t *o) {
+    explanation_t e;
+    if (!make_plan(s)) return false;
+    e = explain(s);
+    if (!find_machine(&e, o, s->d)) return false;
+    advise(s->plan, ADVICE_ALL, s->d);
+    if (o->given[OPT_HTML] && !write_page(&e, o->text[OPT_HTML], s->d)) return false;
+    return (o->given[OPT_HTML] && strcmp(o->text[OPT_HTML], "-") == 0) || print_report(&e, s->d);
+}
+
+int command_explain(const options_t *o, diag_t *d) {
+    if (o->given[OPT_HELP]) return print_command_help(o, d);
+    int missing = check_needed(o, NULL, 0);
+    if (missing) return missing;
+    options_t mine = options_for(o);
+    session_t s = session_new(&mine, d);
+    bool ok = explain_session(&s, o);
+    session_free(&s);
+    return ok ? 0 : EXIT_VALUE;
+}

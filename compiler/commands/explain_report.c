@@ -1,0 +1,386 @@
+/* The report of `reformerc explain`: figures → headings, lines and tables. */
+#include <math.h>
+#include <string.h>
+
+#include "commands/explain.h"
+#include "weights/weights.h"
+
+/* ---- helpers --------------------------------------------------------------------------------------- */
+
+#define TEXT(e, ...)   arena_printf((e)->arena, __VA_ARGS__)
+#define ROW(e, t, ...) table_row((e)->arena, (t), (const char *const[]){__VA_ARGS__})
+
+static const char *plural(const explanation_t *e, int64_t n, const char *what) {
+    return TEXT(e, "%lld %s%s", (long long)n, what, n == 1 ? "" : "s");
+}
+
+static table_t *facts(const explanation_t *e) {
+    return table_new(e->arena, 2, (column_t[]){{NULL, true}, {NULL, true}});
+}
+
+static int count_kind(const spec_t *s, layer_kind_t kind) {
+    int n = 0;
+    for (int i = 0; i < s->n_layers; i++) n += s->attn_layers[i] == kind;
+    return n;
+}
+
+/* "[16, 32]" */
+static const char *list(const explanation_t *e, int n, const int64_t *x) {
+    const char *text = "";
+    for (int i = 0; i < n; i++) text = TEXT(e, "%s%s%lld", text, i ? ", " : "", (long long)x[i]);
+    return TEXT(e, "[%s]", text);
+}
+
+/* ---- the model ------------------------------------------------------------------------------------- */
+
+static const char *const kind_names[] = {[LAYER_LOCAL] = "local", [LAYER_LSH] = "LSH"};
+
+/* Equal neighbours once: "2 local, LSH, 3 local". */
+static const char *layer_order(const explanation_t *e) {
+    const spec_t *s = e->spec;
+    sbuf_t text = {0};
+    for (int i = 0, n; i < s->n_layers; i += n) {
+        for (n = 1; i + n < s->n_layers && s->attn_layers[i + n] == s->attn_layers[i];) n++;
+        if (text.size > 120) { /* nobody reads thousands */
+            sbuf_puts(&text, ", ...");
+            break;
+        }
+        sbuf_puts(&text, i ? ", " : "");
+        if (n > 1) sbuf_printf(&text, "%d ", n);
+        sbuf_puts(&text, kind_names[s->attn_layers[i]]);
+    }
+    const char *copy = arena_strdup(e->arena, text.data);
+    sbuf_free(&text);
+    return copy;
+}
+
+static const char *window_text(const explanation_t *e, int64_t chunk, int64_t before,
+                               int64_t after) {
+    if (dim_at(e->variant->graph->padded, e->units) <= chunk)
+        return TEXT(e, "exact attention: the sequence fits one chunk of %lld", (long long)chunk);
+    return TEXT(e, "chunks of %lld, each with %lld before and %lld after: %lld keys per query",
+                (long long)chunk, (long long)before, (long long)after,
+                (long long)(chunk * (1 + before + after)));
+}
+
+static const char *hash_text(const explanation_t *e) {
+    const plan_t *p = e->plan;
+    int64_t buckets = 1;
+    for (int i = 0; i < p->n_factors; i++) buckets *= p->factors[i];
+    const char *why = e->spec->n_bucket_factors ? "" : ", chosen from the length";
+    const char *factors =
+        p->n_factors > 1 ? TEXT(e, " = %s", list(e, p->n_factors, p->factors)) : "";
+    return TEXT(e, "%s, %lld buckets%s%s", plural(e, e->spec->num_hashes, "round"),
+                (long long)buckets, factors, why);
+}
+
+static const char *positions_text(const explanation_t *e) {
+    const spec_t *s = e->spec;
+    if (!s->axial_pos_embds)
+        return TEXT(e, "absolute, %lld", (long long)s->max_position_embeddings);
+    return TEXT(e, "axial, grid %s, widths %s", list(e, s->n_axial, s->axial_pos_shape),
+                list(e, s->n_axial_dims, s->axial_pos_embds_dim));
+}
+
+static const char *head_text(const explanation_t *e) {
+    const spec_t *s = e->spec;
+    static const char *const names[] = {[ARCH_UNSET] = "none",
+                                        [ARCH_BASE] = "none",
+                                        [ARCH_CAUSAL_LM] = "causal language model",
+                                        [ARCH_MASKED_LM] = "masked language model",
+                                        [ARCH_CLASSIFIER] = "classifier",
+                                        [ARCH_QA] = "question answering"};
+    int64_t classes = s->architecture == ARCH_CLASSIFIER ? s->num_labels : s->vocab_size;
+    bool counts = s->architecture == ARCH_CAUSAL_LM || s->architecture == ARCH_MASKED_LM ||
+                  s->architecture == ARCH_CLASSIFIER;
+    return counts ? TEXT(e, "%s, %lld classes", names[s->architecture], (long long)classes)
+                  : names[s->architecture];
+}
+
+static const char *lengths_text(const explanation_t *e) {
+    const plan_t *p = e->plan;
+    const variant_plan_t *v = e->variant;
+    const char *all = "";
+    if (v->unit)
+        return TEXT(e, "any up to %lld, padded to multiples of %lld; shown for %lld",
+                    (long long)v->max_length, (long long)v->unit, (long long)v->max_length);
+    if (p->n_variants == 1) return TEXT(e, "1 ... %lld", (long long)v->max_length);
+    for (int i = 0; i < p->n_variants; i++)
+        all = TEXT(e, "%s%s%lld", all, i ? ", " : "", (long long)p->variants[i].max_length);
+    return TEXT(e, "%s, the smallest that fits; shown for %lld", all, (long long)v->max_length);
+}
+
+static const char *padding_text(const explanation_t *e) {
+    const variant_plan_t *v = e->variant;
+    if (v->unit) return "as Hugging Face pads, to whole chunks of every kind";
+    const char *rows =
+        v->rows > v->padded ? TEXT(e, "; kernels compute %lld rows", (long long)v->rows) : "";
+    if (v->padded > v->max_length)
+        return TEXT(e, "every input is padded to %lld: chunks have %lld in common%s",
+                    (long long)v->padded, (long long)spec_lcm(e->spec), rows);
+    return TEXT(e, "shorter inputs are padded to %lld%s", (long long)v->padded, rows);
+}
+
+static void model_section(const explanation_t *e, document_t *doc) {
+    const spec_t *s = e->spec;
+    section_t *section = document_section(doc, "model");
+    table_t *t = section->table = facts(e);
+    ROW(e, t, "layers", TEXT(e, "%d: %s", s->n_layers, layer_order(e)));
+    if (count_kind(s, LAYER_LOCAL))
+        ROW(e, t, "local",
+            window_text(e, s->local_attn_chunk_length, s->local_num_chunks_before,
+                        s->local_num_chunks_after));
+    if (count_kind(s, LAYER_LSH))
+        ROW(e, t, "LSH",
+            window_text(e, s->lsh_attn_chunk_length, s->lsh_num_chunks_before,
+                        s->lsh_num_chunks_after));
+    if (e->hashes) ROW(e, t, "hash", hash_text(e));
+    ROW(e, t, "heads",
+        TEXT(e, "%lld of %lld, %s", (long long)s->num_attention_heads,
+             (long long)s->attention_head_size, s->is_decoder ? "causal" : "looking both ways"));
+    ROW(e, t, "widths",
+        TEXT(e, "hidden %lld, feed-forward %lld (%s)", (long long)s->hidden_size,
+             (long long)s->feed_forward_size, act_name(s->hidden_act)));
+    ROW(e, t, "positions", positions_text(e));
+    ROW(e, t, "head", head_text(e));
+    ROW(e, t, "length", lengths_text(e));
+    ROW(e, t, "padding", padding_text(e));
+    ROW(e, t, "batch", TEXT(e, "%lld", (long long)e->plan->batch));
+    ROW(e, t, "target", e->m->target->name);
+}
+
+/* ---- parameters ------------------------------------------------------------------------------------ */
+
+static double elements(const layout_entry_t *x) {
+    double n = x->count;
+    for (int k = 0; k < x->rank; k++) n *= (double)x->shape[k];
+    return n;
+}
+
+static const char *shape_text(const explanation_t *e, const layout_entry_t *x) {
+    const char *text = "";
+    for (int k = 0; k < x->rank; k++)
+        text = TEXT(e, "%s%s%lld", text, k ? " x " : "", (long long)x->shape[k]);
+    return text;
+}
+
+/* Rotations are drawn, not learnt: bytes of the file, but no parameters. */
+static void parameters_section(const explanation_t *e, document_t *doc) {
+    const layout_t *l = e->plan->layout;
+    section_t *section = document_section(doc, "parameters");
+    table_t *t = section->table = table_new(e->arena, 5,
+                                            (column_t[]){{"tensor", true},
+                                                         {"layers", false},
+                                                         {"shape", false},
+                                                         {"parameters", false},
+                                                         {"bytes in the file", false}});
+    double sum = 0, file = (double)weights_packed_bytes(l), data = 0;
+    for (int k = 0; k < l->n; k++) {
+        const layout_entry_t *x = &l->entries[k];
+        bool learnt = x->kind != PACK_ROTATIONS;
+        ROW(e, t, x->name, TEXT(e, "%d", x->count), shape_text(e, x),
+            learnt ? text_integer(e->arena, elements(x)) : "-",
+            text_integer(e->arena, (double)x->bytes));
+        sum += learnt ? elements(x) : 0;
+        data += (double)x->bytes;
+    }
+    ROW(e, t, "header, alignment, contents", "", "", "-", text_integer(e->arena, file - data));
+    ROW(e, t, "total", "", "", text_integer(e->arena, sum), text_integer(e->arena, file));
+    t->totals = true;
+}
+
+/* ---- work ------------------------------------------------------------------------------------------ */
+
+static const char *intensity(const explanation_t *e, const kernel_cost_t *k) {
+    return k->streams > 0
+               ? TEXT(e, "%.*f", k->flops < 10 * k->streams ? 2 : 1, k->flops / k->streams)
+               : "-";
+}
+
+static void work_row(const explanation_t *e, table_t *t, const kernel_cost_t *k, double seconds,
+                     const char *bound) {
+    double n = e->tokens;
+    const char *cells[MAX_COLUMNS] = {k->name,
+                                      text_integer(e->arena, k->launches),
+                                      TEXT(e, "%.4f", k->flops / n / 1e6),
+                                      text_share(e->arena, k->flops / e->costs.total.flops),
+                                      text_integer(e->arena, k->bytes / n),
+                                      text_integer(e->arena, k->streams / n),
+                                      intensity(e, k)};
+    if (e->has_machine) {
+        cells[7] = text_seconds(e->arena, seconds);
+        cells[8] = bound;
+    }
+    table_row(e->arena, t, cells);
+}
+
+static void work_section(const explanation_t *e, document_t *doc, bool figures) {
+    section_t *section = document_section(doc, "work of one forward, per token");
+    int columns = e->has_machine ? 9 : 7;
+    table_t *t = section->table = table_new(e->arena, columns,
+                                            (column_t[]){{"kernel", true},
+                                                         {"launches", false},
+                                                         {"Mflop", false},
+                                                         {"share", false},
+                                                         {"bytes moved", false},
+                                                         {"streamed", false},
+                                                         {"flop/byte", false},
+                                                         {"predicted", false},
+                                                         {"bound by", true}});
+    for (int k = 0; k < e->costs.n; k++) {
+        const kernel_cost_t *x = &e->costs.kernels[k];
+        double seconds = e->has_machine ? kernel_seconds(x, &e->machine) : 0;
+        bool memory = e->has_machine && kernel_is_bound_by_memory(x, &e->machine);
+        work_row(e, t, x, seconds, memory ? "memory" : "arithmetic");
+    }
+    work_row(e, t, &e->costs.total, e->has_machine ? kernels_seconds(&e->costs, &e->machine) : 0,
+             "");
+    t->totals = true;
+    section->note = TEXT(
+        e,
+        "Counted from the loop IR; a token is one of batch x length = %s. Bytes moved are those "
+        "of every load and store, caches included; streamed are the distinct bytes of weights "
+        "and workspace that a launch reads and writes. flop/byte is of the latter%s.",
+        text_integer(e->arena, e->tokens), e->has_machine ? "; predicted is per forward" : "");
+    if (figures && e->has_machine) section->figure = draw_roofline(e);
+}
+
+/* ---- time ------------------------------------------------------------------------------------------ */
+
+static void time_section(const explanation_t *e, document_t *doc) {
+    section_t *section = document_section(doc, "predicted time");
+    if (!e->has_machine) {
+        section->text =
+            "not predicted: --peak GFLOPS and --bandwidth GBS say what the machine can do";
+        return;
+    }
+    double seconds = kernels_seconds(&e->costs, &e->machine);
+    table_t *t = section->table = facts(e);
+    ROW(e, t, "one forward", text_seconds(e->arena, seconds));
+    ROW(e, t, "tokens per second", text_integer(e->arena, e->tokens / seconds));
+    ROW(e, t, "fma peak",
+        TEXT(e, "%.1f GFLOP/s on %s", e->machine.flops / 1e9, plural(e, e->threads, "thread")));
+    ROW(e, t, "memory", TEXT(e, "%.1f GB/s", e->machine.bandwidth / 1e9));
+    ROW(e, t, "these are", e->machine.how);
+    section->note =
+        TEXT(e,
+             "A roofline: every kernel takes the longer of flops / (%.0f %% of the fma peak) and "
+             "streamed bytes / bandwidth. The %.0f %% is an assumption, see the README for how it "
+             "was calibrated and how far it is off.",
+             100 * roofline_efficiency, 100 * roofline_efficiency);
+}
+
+/* ---- workspace ------------------------------------------------------------------------------------- */
+
+const char *time_label(const inst_t *i) {
+    if (!i->text) return i->callee->name;
+    const char *layer = strchr(i->text, '#');
+    return layer && layer[1] == '.' ? layer + 2 : i->text;
+}
+
+/* By address, then by time. */
+static bool stands_before(const memory_life_t *a, const memory_life_t *b) {
+    return a->offset != b->offset ? a->offset < b->offset : a->first < b->first;
+}
+
+static const memory_life_t **by_address(const explanation_t *e) {
+    const memory_life_t **order = ARENA_ARRAY(e->arena, const memory_life_t *, e->map.n + 1);
+    for (int k = 0; k < e->map.n; k++) {
+        int at = k;
+        for (; at > 0 && stands_before(&e->map.lives[k], order[at - 1]); at--)
+            order[at] = order[at - 1];
+        order[at] = &e->map.lives[k];
+    }
+    return order;
+}
+
+static void life_row(const explanation_t *e, table_t *t, const memory_life_t *l) {
+    const memory_map_t *map = &e->map;
+    bool used = l->first <= l->last;
+    ROW(e, t, text_integer(e->arena, e->prepared + (double)l->offset),
+        text_integer(e->arena, (double)l->bytes), l->buffer->name,
+        used ? TEXT(e, "%d %s", l->first + 1, time_label(map->at[l->first])) : "never used",
+        used ? TEXT(e, "%d %s", l->last + 1, time_label(map->at[l->last])) : "",
+        l->buffer->comment ? l->buffer->comment : "");
+}
+
+static void workspace_section(const explanation_t *e, document_t *doc, bool figures) {
+    const memory_map_t *map = &e->map;
+    section_t *section = document_section(doc, "workspace, bytes");
+    table_t *t = section->table = table_new(e->arena, 6,
+                                            (column_t[]){{"offset", false},
+                                                         {"bytes", false},
+                                                         {"buffer", true},
+                                                         {"from launch", true},
+                                                         {"to launch", true},
+                                                         {"holds", true}});
+    ROW(e, t, "0", text_integer(e->arena, e->prepared), "prepared", "always", "",
+        "ids, positions, rows, labels, controls: filled before the first launch");
+    const memory_life_t **order = by_address(e);
+    for (int k = 0; k < map->n; k++) life_row(e, t, order[k]);
+    double scratch = (double)map->scratch, all = (double)e->threads * scratch;
+    ROW(e, t, text_integer(e->arena, e->prepared + (double)map->bytes), text_integer(e->arena, all),
+        "scratch", "always", "",
+        TEXT(e, "%s of each of %s", text_integer(e->arena, scratch),
+             plural(e, e->threads, "thread")));
+    ROW(e, t, "total", text_integer(e->arena, e->workspace), "", "", "", "");
+    t->totals = true;
+    double own = (double)map->bytes;
+    section->note = TEXT(
+        e,
+        "%s in all. The two residual streams alone are %s, so the whole is %.2f times as much; "
+        "without sharing, the buffers of the schedule would take %s instead of %s.",
+        text_bytes(e->arena, e->workspace), text_bytes(e->arena, e->streams),
+        e->workspace / e->streams, text_bytes(e->arena, (double)map->unshared),
+        text_bytes(e->arena, own));
+    if (figures) section->figure = draw_memory(e);
+}
+
+/* ---- LSH against exact attention ------------------------------------------------------------------- */
+
+static const char *crossover_text(const explanation_t *e) {
+    const crossover_t *c = &e->crossover;
+    if (c->n == 0) return "this model has no positions for two chunks: it never hashes";
+    if (!c->from)
+        return TEXT(e, "LSH attention never costs less, up to %lld tokens",
+                    (long long)c->points[c->n - 1].length);
+    return TEXT(e, "LSH attention costs less from %lld tokens on", (long long)c->from);
+}
+
+static void crossover_section(const explanation_t *e, document_t *doc) {
+    const crossover_t *c = &e->crossover;
+    if (!spec_has_kind(e->spec, LAYER_LSH)) return;
+    section_t *section = document_section(doc, "LSH against exact attention");
+    section->text = crossover_text(e);
+    if (c->n == 0) return;
+    table_t *t = section->table = table_new(e->arena, 4,
+                                            (column_t[]){{"length", false},
+                                                         {"LSH Mflop", false},
+                                                         {"exact Mflop", false},
+                                                         {"exact / LSH", false}});
+    for (int k = 0; k < c->n; k++) {
+        const crossing_t *x = &c->points[k];
+        ROW(e, t, text_integer(e->arena, (double)x->length), TEXT(e, "%.4f", x->lsh / 1e6),
+            TEXT(e, "%.4f", x->exact / 1e6), TEXT(e, "%.2f", x->exact / x->lsh));
+    }
+    section->note = TEXT(
+        e,
+        "Of one layer's attention, per token: hash, scores and values; counted from the loop IR of "
+        "this model and of one that differs only in a chunk as long as the sequence%s.",
+        e->spec->is_decoder ? ". Exact attention computes masked keys too: one that skipped them "
+                              "would cost about half"
+                            : "");
+}
+
+document_t explain_document(const explanation_t *e, bool figures) {
+    document_t doc = {.arena = e->arena,
+                      .title =
+                          TEXT(e, "%s: %s", e->spec->path, arch_hf_name(e->spec->architecture))};
+    model_section(e, &doc);
+    parameters_section(e, &doc);
+    work_section(e, &doc, figures);
+    time_section(e, &doc);
+    workspace_section(e, &doc, figures);
+    crossover_section(e, &doc);
+    return doc;
+}

@@ -1,0 +1,90 @@
+/* Launches of a module, grouped and added up; the time that a roofline gives them. */
+#include "commands/kernels.h"
+
+#include <string.h>
+
+typedef struct {
+    arena_t *arena;
+    const module_t *m;
+    int64_t units;
+    kernel_costs_t *costs;
+    size_t cap;
+} count_t;
+
+static const char *group_of(const inst_t *launch) {
+    if (!launch->text) return launch->callee->name;
+    const char *layer = strchr(launch->text, '#');
+    return layer && layer[1] == '.' ? layer + 2 : launch->text;
+}
+
+static kernel_cost_t *group(count_t *c, const char *name) {
+    kernel_costs_t *costs = c->costs;
+    for (int k = 0; k < costs->n; k++)
+        if (strcmp(costs->kernels[k].name, name) == 0) return &costs->kernels[k];
+    kernel_cost_t fresh = {.name = name};
+    ARENA_PUSH(c->arena, costs->kernels, costs->n, c->cap) = fresh;
+    return &costs->kernels[costs->n - 1];
+}
+
+static void add(kernel_cost_t *to, const kernel_cost_t *one, double times) {
+    to->launches += one->launches * times;
+    to->flops += one->flops * times;
+    to->bytes += one->bytes * times;
+    to->streams += one->streams * times;
+}
+
+static void count_launch(void *ctx, const inst_t *launch, int64_t times) {
+    count_t *c = ctx;
+    const lfunc_t *f = launch->callee;
+    cost_t cost = loops_kernel_cost(c->m, f, c->units);
+    kernel_cost_t one = {.launches = 1,
+                         .flops = cost.flops,
+                         .bytes = cost.bytes_read + cost.bytes_written,
+                         .streams = loops_kernel_streams(c->m, f, c->units)};
+    add(group(c, group_of(launch)), &one, (double)times);
+    add(&c->costs->total, &one, (double)times);
+}
+
+kernel_costs_t kernel_costs(arena_t *a, const module_t *m, int64_t units) {
+    kernel_costs_t costs = {.total = {.name = "total"}};
+    count_t c = {.arena = a, .m = m, .units = units, .costs = &costs};
+    loops_schedule(m, units, count_launch, &c);
+    return costs;
+}
+
+const kernel_cost_t *kernel_find(const kernel_costs_t *c, const char *name) {
+    for (int k = 0; k < c->n; k++)
+        if (strcmp(c->kernels[k].name, name) == 0) return &c->kernels[k];
+    return NULL;
+}
+
+double kernel_flops(const kernel_costs_t *c, const char *name) {
+    const kernel_cost_t *k = kernel_find(c, name);
+    return k ? k->flops : 0;
+}
+
+/* ---- the roofline ---------------------------------------------------------------------------------- */
+
+const double roofline_efficiency = 0.75;
+
+static double compute_seconds(const kernel_cost_t *k, const machine_t *m) {
+    return k->flops / (roofline_efficiency * m->flops);
+}
+
+static double memory_seconds(const kernel_cost_t *k, const machine_t *m) {
+    return k->streams / m->bandwidth;
+}
+
+bool kernel_is_bound_by_memory(const kernel_cost_t *k, const machine_t *m) {
+    return memory_seconds(k, m) > compute_seconds(k, m);
+}
+
+double kernel_seconds(const kernel_cost_t *k, const machine_t *m) {
+    return kernel_is_bound_by_memory(k, m) ? memory_seconds(k, m) : compute_seconds(k, m);
+}
+
+double kernels_seconds(const kernel_costs_t *c, const machine_t *m) {
+    double sum = 0;
+    for (int k = 0; k < c->n; k++) sum += kernel_seconds(&c->kernels[k], m);
+    return sum;
+}

@@ -1,0 +1,43 @@
+/* What one forward asks of the machine, kernel by kernel.
+ *
+ * Launches are grouped by their labels without the layer: "layer#.lsh.hash" counts as "lsh.hash". */
+#ifndef REFORMERC_COMMANDS_KERNELS_H
+#define REFORMERC_COMMANDS_KERNELS_H
+
+#include "lower/lower.h"
+
+typedef struct {
+    const char *name;
+    double launches;
+    double flops; /* counted from the loop IR; fma counts two */
+    double bytes; /* of every load and store, most of which caches answer */
+    double
+        streams; /* distinct bytes of weights, workspace and slots, once in and once out per launch */
+} kernel_cost_t;
+
+typedef struct {
+    kernel_cost_t *kernels; /* [n], in the order of the schedule */
+    int n;
+    kernel_cost_t total;
+} kernel_costs_t;
+
+/* Of a lowered module, at U = units (ignored when literal). */
+kernel_costs_t kernel_costs(arena_t *a, const module_t *m, int64_t units);
+const kernel_cost_t *kernel_find(const kernel_costs_t *c, const char *name); /* NULL: none */
+double kernel_flops(const kernel_costs_t *c, const char *name);              /* 0: none */
+
+/* Peaks of the machine a prediction is for. */
+typedef struct {
+    double flops;     /* fma peak, all threads together, flop/s */
+    double bandwidth; /* of memory, bytes/s */
+    const char *how;  /* where these figures come from */
+} machine_t;
+
+/* A roofline: kernels reach `efficiency` of the fma peak, or stream at full bandwidth; the slower
+ * of both counts. What the share is, and how well it predicts, is said where it is printed. */
+extern const double roofline_efficiency;
+double kernel_seconds(const kernel_cost_t *k, const machine_t *machine);
+bool kernel_is_bound_by_memory(const kernel_cost_t *k, const machine_t *machine);
+double kernels_seconds(const kernel_costs_t *c, const machine_t *machine);
+
+#endif
