@@ -136,7 +136,9 @@ int reformer_prepare(const reformer_desc_t *desc, const reformer_variant_t *vari
                               .threads = workers(io->threads),
                               .pool = io->pool,
                               .trace = io->trace,
-                              .trace_ctx = io->trace_ctx};
+                              .trace_ctx = io->trace_ctx,
+                              .profile = io->profile,
+                              .profile_ctx = io->profile_ctx};
     if (!lay_out(desc, v, &e, call->threads, &l)) return REFORMER_E_LENGTH;
     unsigned char *base = (unsigned char *)workspace;
     static const int prepared[] = {

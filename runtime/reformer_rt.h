@@ -55,14 +55,18 @@ typedef struct reformer_pool {
 typedef void reformer_trace_fn(void *ctx, const char *name, const void *data, int dtype,
                                const int64_t *shape, int rank);
 enum { REFORMER_F32 = 0, REFORMER_I32 = 1 }; /* dtype of a traced tensor */
+/* begin 1: the launch `name` ("layer3.lsh.hash") is about to run; 0: it is done. Called on the thread
+ * of the forward, in pairs, one after the other; the runtime reads no clock itself. */
+typedef void reformer_profile_fn(void *ctx, const char *name, int begin);
 
 /* Zero-initialise; NULL output = not wanted; fields are only ever appended. Shapes, with `hidden`,
  * `vocab` and `labels` of the model; arrays are dense, row-major, aligned to their type.
  *
  * Labels are as Hugging Face takes them, -100 = ignore: [batch][length] for LMs, [batch] for
  * classes; they are looked at only where `loss` is wanted. Imposed buckets live only in code
- * translated with --buckets, trace only in code translated with --dump-activations. Buckets carry
- * round offsets, as Hugging Face's do; their batch is the one the model was compiled for. */
+ * translated with --buckets, trace only in code translated with --dump-activations, profile only in
+ * code translated with --instrument. Buckets carry round offsets, as Hugging Face's do; their batch
+ * is the one the model was compiled for. */
 typedef struct reformer_io {
     const int32_t *input_ids;      /* [batch][length] */
     const uint8_t *attention_mask; /* [batch][length], 1 = token, 0 = padding; NULL = all tokens */
@@ -80,6 +84,8 @@ typedef struct reformer_io {
     void *trace_ctx;
     const int32_t *buckets;       /* [lsh layers][batch][heads][rounds][padded length] */
     const uint8_t *buckets_given; /* [lsh layers]: 1 = impose, 0 = hash; NULL = all */
+    reformer_profile_fn *profile; /* NULL: launches are not told */
+    void *profile_ctx;
 } reformer_io_t;
 
 /* ---- what generated code exports to the runtime --------------------------------------------- */
@@ -141,6 +147,8 @@ typedef struct reformer_call {
     const reformer_pool_t *pool;
     reformer_trace_fn *trace;
     void *trace_ctx;
+    reformer_profile_fn *profile;
+    void *profile_ctx;
 } reformer_call_t;
 
 /* One kernel: task in 0 … tasks-1, scratch of the worker that runs it, arg its parameters. */
@@ -148,6 +156,10 @@ typedef void reformer_kernel_fn(const reformer_call_t *call, unsigned char *scra
                                 const int64_t *arg, int64_t task);
 void reformer_launch(const reformer_call_t *call, reformer_kernel_fn *kernel, int64_t tasks,
                      const int64_t *arg);
+/* The same between two calls of call->profile (if set), with '#' in name replaced by layer (layer < 0:
+ * no '#'). What code translated with --instrument calls. */
+void reformer_launch_labelled(const reformer_call_t *call, reformer_kernel_fn *kernel,
+                              int64_t tasks, const int64_t *arg, const char *name, int64_t layer);
 /* Calls call->trace (if set) with '#' in name replaced by layer (layer < 0: no '#'). */
 void reformer_trace(const reformer_call_t *call, const char *name, int64_t layer, const void *data,
                     int dtype, const int64_t *shape, int rank);

@@ -17,4 +17,8 @@ int reformer_fill_slots(const reformer_desc_t *desc, const reformer_variant_t *v
                         const reformer_extent_t *extent, const reformer_io_t *io,
                         reformer_call_t *call);
 
+enum { REFORMER_NAME_BYTES = 96 }; /* our longest name has 24 characters; longer ones are cut */
+/* name with every '#' replaced by layer, when that is not negative (trace.c). */
+void reformer_full_name(const char *name, int64_t layer, char full[REFORMER_NAME_BYTES]);
+
 #endif

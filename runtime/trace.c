@@ -1,11 +1,9 @@
-/* Activations on their way out: code translated with --dump-activations calls this after every
- * stage.
+/* What a forward tells on its way: activations, from code translated with --dump-activations, and
+ * launches, from code translated with --instrument.
  *
- * In: a name in which '#' stands for the layer ("layers.#.y1"). Out: one call of the product's
- * trace function with the layer's number in its place. */
-#include "reformer_rt.h"
-
-enum { NAME_BYTES = 96 }; /* the longest name of ours has 24 characters; longer ones are cut */
+ * In: a name in which '#' stands for the layer ("layers.#.y1", "layer#.lsh.hash"). Out: calls of the
+ * product's functions with the layer's number in its place. */
+#include "rt_int.h"
 
 static size_t append_number(char *out, size_t at, int64_t n) {
     char digits[20];
@@ -14,19 +12,36 @@ static size_t append_number(char *out, size_t at, int64_t n) {
         digits[count++] = (char)('0' + n % 10);
         n /= 10;
     } while (n);
-    while (count && at < NAME_BYTES - 1) out[at++] = digits[--count];
+    while (count && at < REFORMER_NAME_BYTES - 1) out[at++] = digits[--count];
     return at;
+}
+
+void reformer_full_name(const char *name, int64_t layer, char full[REFORMER_NAME_BYTES]) {
+    size_t at = 0;
+    for (const char *p = name; *p && at < REFORMER_NAME_BYTES - 1; p++) {
+        if (*p == '#' && layer >= 0) at = append_number(full, at, layer);
+        else full[at++] = *p;
+    }
+    full[at] = 0;
 }
 
 void reformer_trace(const reformer_call_t *call, const char *name, int64_t layer, const void *data,
                     int dtype, const int64_t *shape, int rank) {
     if (!call->trace) return;
-    char full[NAME_BYTES];
-    size_t at = 0;
-    for (const char *p = name; *p && at < NAME_BYTES - 1; p++) {
-        if (*p == '#' && layer >= 0) at = append_number(full, at, layer);
-        else full[at++] = *p;
-    }
-    full[at] = 0;
+    char full[REFORMER_NAME_BYTES];
+    reformer_full_name(name, layer, full);
     call->trace(call->trace_ctx, full, data, dtype, shape, rank);
+}
+
+void reformer_launch_labelled(const reformer_call_t *call, reformer_kernel_fn *kernel,
+                              int64_t tasks, const int64_t *arg, const char *name, int64_t layer) {
+    char full[REFORMER_NAME_BYTES];
+    if (!call->profile) {
+        reformer_launch(call, kernel, tasks, arg);
+        return;
+    }
+    reformer_full_name(name, layer, full);
+    call->profile(call->profile_ctx, full, 1);
+    reformer_launch(call, kernel, tasks, arg);
+    call->profile(call->profile_ctx, full, 0);
 }

@@ -162,18 +162,27 @@ static const char *strip(arena_t *a, const char *text) {
     return *text == '(' && text[1] != '(' ? arena_strndup(a, text + 1, n - 2) : text;
 }
 
+/* What an instrumented launch passes on: its label, or else its kernel's name, and the layer. */
+static const char *label_args(func_t *f, const inst_t *i, expr_t *e) {
+    const char *layer = i->n_operands ? take_text(f, i->operand[0], P_COND, e) : "-1";
+    return arena_printf(f->c->arena, ", %s, %s",
+                        c_string(f->c->arena, i->text ? i->text : i->callee->name), layer);
+}
+
 static void put_launch(func_t *f, const inst_t *i) {
     expr_t e = {0};
     arena_t *a = f->c->arena;
     const lfunc_t *k = i->callee;
-    const char *args = "";
+    bool labelled = f->c->plan->instrument;
+    const char *args = "", *label = labelled ? label_args(f, i, &e) : "";
     for (int n = 0; n < i->n_values; n++)
         args =
             arena_printf(a, "%s%s%s", args, n ? ", " : "", take_text(f, i->values[n], P_COND, &e));
     flush(f, FLUSH_ALL, NULL);
     args = i->n_values ? arena_printf(a, "(const int64_t[]){%s}", args) : "NULL";
-    put_line(&f->out, f->depth, "reformer_launch(call, %s, %s, %s);", c_func_name(f->c, k),
-             strip(a, dim_product(f, k->task_dims, 0, k->n_tasks)), args);
+    put_line(&f->out, f->depth, "reformer_launch%s(call, %s, %s, %s%s);",
+             labelled ? "_labelled" : "", c_func_name(f->c, k),
+             strip(a, dim_product(f, k->task_dims, 0, k->n_tasks)), args, label);
 }
 
 static void put_trace(func_t *f, const inst_t *i) {

@@ -89,6 +89,9 @@ static void add_fields(const header_t *h, sbuf_t *text) {
     }
     if (h->c->o->trace)
         sbuf_printf(text, "    %-34s %s\n", "trace, trace_ctx", "called with every activation");
+    if (h->c->plan->instrument)
+        sbuf_printf(text, "    %-34s %s\n", "profile, profile_ctx",
+                    "called before and after every launch");
     if (h->c->o->impose_buckets) {
         int64_t lsh = h->d->lsh_layers, heads = h->d->heads, rounds = h->d->rounds;
         const char *shape =

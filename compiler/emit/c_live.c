@@ -18,14 +18,14 @@ static void mark_around(func_t *f, const inst_t *i) {
         if (p->op == OP_IF) mark(f, p->operand[0]);
 }
 
-/* Labels of launches are not written, so their layer is no use. */
-static int written_operands(const inst_t *i) {
-    return i->op == OP_LAUNCH ? 0 : i->n_operands;
+/* Labels of launches are written in instrumented code only; elsewhere their layer is no use. */
+static int written_operands(const func_t *f, const inst_t *i) {
+    return i->op == OP_LAUNCH && !f->c->plan->instrument ? 0 : i->n_operands;
 }
 
 static void mark_operands(func_t *f, const inst_t *i) {
     if (is_decided(i)) return;
-    for (int k = 0; k < written_operands(i); k++) mark(f, i->operand[k]);
+    for (int k = 0; k < written_operands(f, i); k++) mark(f, i->operand[k]);
     if (i->op != OP_FOR)
         for (int k = 0; k < i->n_values; k++) mark(f, i->values[k]);
     for (int d = 0; d < i->n_index; d++)
@@ -118,7 +118,7 @@ static void each_use(func_t *f, const inst_t *i, void (*use)(void *ctx, const va
                      void *ctx) {
     const inst_t *parent = i->parent->parent;
     if (is_decided(i)) return;
-    for (int k = 0; k < written_operands(i); k++) use(ctx, i->operand[k]);
+    for (int k = 0; k < written_operands(f, i); k++) use(ctx, i->operand[k]);
     for (int d = 0; d < i->n_index; d++)
         for (int k = 0; k < i->index[d].n; k++) use(ctx, i->index[d].term[k].value);
     for (int k = 0; k < i->n_values; k++) {

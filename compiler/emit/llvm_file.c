@@ -148,6 +148,7 @@ static bool write_form(llvm_emitter_t *e, LLVMTargetMachineRef machine, llvm_for
 bool emit_llvm(const plan_t *p, llvm_form_t form, sbuf_t *out, diag_t *d) {
     llvm_emitter_t e;
     llvm_open(&e);
+    e.instrument = p->instrument;
     LLVMTargetMachineRef machine = llvm_machine(p->targets[0]);
     llvm_open_module(&e, p->name, machine, llvm_triple(p->targets[0]));
     put_plan(&e, p);

@@ -176,13 +176,21 @@ static LLVMValueRef launch_args(llvm_func_t *f, const inst_t *i) {
 }
 
 static void put_launch(llvm_func_t *f, const inst_t *i) {
+    enum { PLAIN = 4, LABELLED = 6 };
     llvm_emitter_t *e = f->e;
-    LLVMTypeRef params[] = {e->pointer, e->pointer, e->i64, e->pointer};
-    LLVMTypeRef type = LLVMFunctionType(e->nothing, params, 4, false);
-    LLVMValueRef args[] = {f->call, llvm_launched(f, i),
-                           product(f, i->callee->task_dims, 0, i->callee->n_tasks),
-                           launch_args(f, i)};
-    LLVMBuildCall2(at(f), type, llvm_declare(e, "reformer_launch", type), args, 4, "");
+    LLVMTypeRef params[] = {e->pointer, e->pointer, e->i64, e->pointer, e->pointer, e->i64};
+    LLVMValueRef args[LABELLED] = {f->call, llvm_launched(f, i),
+                                   product(f, i->callee->task_dims, 0, i->callee->n_tasks),
+                                   launch_args(f, i)};
+    unsigned n = e->instrument ? LABELLED : PLAIN;
+    if (e->instrument) {
+        const char *label = i->text ? i->text : i->callee->name;
+        args[PLAIN] = LLVMBuildGlobalStringPtr(at(f), label, "label");
+        args[PLAIN + 1] = i->n_operands ? value_of(f, i->operand[0]) : llvm_int64(e, -1);
+    }
+    const char *callee = e->instrument ? "reformer_launch_labelled" : "reformer_launch";
+    LLVMTypeRef type = LLVMFunctionType(e->nothing, params, n, false);
+    LLVMBuildCall2(at(f), type, llvm_declare(e, callee, type), args, n, "");
 }
 
 static LLVMValueRef shape_of(llvm_func_t *f, const buffer_t *b) {

@@ -29,6 +29,7 @@ typedef struct {
     const char *suffix;  /* of its symbols: "", ".4096.v4" */
     LLVMValueRef *table; /* [m->n_buffers]: globals of BUF_TABLE made so far */
     bool labels;         /* launches go through functions that bear the names of their labels */
+    bool instrument;     /* launches tell the runtime their labels */
 } llvm_emitter_t;
 
 /* llvm_module.c */

@@ -37,6 +37,7 @@ static const struct {
     function_t *function;
 } provided[] = {
     {"reformer_launch", (function_t *)reformer_launch},
+    {"reformer_launch_labelled", (function_t *)reformer_launch_labelled},
     {"reformer_trace", (function_t *)reformer_trace},
     {"memcpy", (function_t *)memcpy},
     {"memmove", (function_t *)memmove},

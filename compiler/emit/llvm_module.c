@@ -229,6 +229,7 @@ void llvm_units_make(const plan_t *p, arena_t *a, llvm_units_t *u) {
     llvm_emitter_t e;
     llvm_open(&e);
     e.labels = true;
+    e.instrument = p->instrument;
     LLVMTargetMachineRef machine = llvm_machine(p->targets[0]);
     int n = plan_count(p), most = 0;
     for (int k = 0; k < n; k++) most += (int)plan_module(p, k)->n_funcs;

@@ -38,11 +38,13 @@ typedef struct {
                    const int64_t *arg);
     void (*trace)(const reformer_call_t *call, const char *name, int64_t layer, const void *data,
                   int dtype, const int64_t *shape, int rank);
+    void (*launch_labelled)(const reformer_call_t *call, reformer_kernel_fn *kernel, int64_t tasks,
+                            const int64_t *arg, const char *name, int64_t layer);
 } linkage_t;
 
 static const linkage_t our_runtime = {
     reformer_workspace_bytes, reformer_bind,   reformer_check_weights, reformer_forward,
-    reformer_strerror,        reformer_launch, reformer_trace};
+    reformer_strerror,        reformer_launch, reformer_trace,         reformer_launch_labelled};
 
 /* One pointer, set whole: a library that two threads load at once is one library. */
 static const char linkage_source[] =
@@ -56,6 +58,8 @@ static const char linkage_source[] =
     "    void (*launch)(const reformer_call_t *, reformer_kernel_fn *, int64_t, const int64_t *);\n"
     "    void (*trace)(const reformer_call_t *, const char *, int64_t, const void *, int,\n"
     "                  const int64_t *, int);\n"
+    "    void (*launch_labelled)(const reformer_call_t *, reformer_kernel_fn *, int64_t,\n"
+    "                            const int64_t *, const char *, int64_t);\n"
     "} linkage_t;\n"
     "static const linkage_t *linked;\n"
     "static const linkage_t *rt(void) { return __atomic_load_n(&linked, __ATOMIC_ACQUIRE); }\n"
@@ -79,6 +83,10 @@ static const char linkage_source[] =
     "void reformer_trace(const reformer_call_t *c, const char *n, int64_t l, const void *p, int t,\n"
     "                    const int64_t *s, int r) {\n"
     "    rt()->trace(c, n, l, p, t, s, r);\n"
+    "}\n"
+    "void reformer_launch_labelled(const reformer_call_t *c, reformer_kernel_fn *k, int64_t n,\n"
+    "                              const int64_t *a, const char *name, int64_t layer) {\n"
+    "    rt()->launch_labelled(c, k, n, a, name, layer);\n"
     "}\n";
 
 /* ---- the job ------------------------------------------------------------------------------------------ */

@@ -38,6 +38,7 @@ typedef struct {
     int n_targets;
     const target_t *targets[MAX_TARGETS];
     bool trace, impose_buckets;
+    bool instrument; /* --instrument: back ends make launches tell their labels */
     layout_t *layout;
     const char *name;   /* C prefix */
     module_t **modules; /* NULL until plan_lower(); [n_variants * n_targets] */
@@ -51,7 +52,7 @@ typedef struct {
     int64_t default_length; /* sequence_length absent and exact_length 0: 0 = spec_max_length */
     int n_targets;
     const target_t *targets[MAX_TARGETS];
-    bool trace, impose_buckets;
+    bool trace, impose_buckets, instrument;
 } plan_options_t;
 plan_t *plan_make(arena_t *a, const spec_t *s, const plan_options_t *o, diag_t *d);
 /* The variant that the runtime picks, the smallest that holds the length; NULL: none does. */

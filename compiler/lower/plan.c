@@ -105,6 +105,7 @@ plan_t *plan_make(arena_t *a, const spec_t *s, const plan_options_t *o, diag_t *
                   .arena = a,
                   .trace = o->trace,
                   .impose_buckets = o->impose_buckets,
+                  .instrument = o->instrument,
                   .name = o->name};
     p->batch = s->compile.has_batch ? s->compile.batch_size : 1;
     if (o->exact_batch > 0 && !s->compile.has_batch) p->batch = o->exact_batch;

@@ -166,6 +166,79 @@ static void trace_names(void **state) {
     assert_int_equal(h.calls, 7);
 }
 
+/* ---- profile -------------------------------------------------------------------------------- */
+
+typedef struct {
+    char said[400]; /* "(name" at the begin, ")" at the end, what runs between */
+} profile_t;
+
+static void hear_launch(void *ctx, const char *name, int begin) {
+    profile_t *p = ctx;
+    size_t at = strlen(p->said);
+    (void)snprintf(p->said + at, sizeof p->said - at, "%s%s", begin ? "(" : ")", name);
+}
+
+static void say_task(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+                     int64_t task) {
+    (void)scratch;
+    profile_t *p = call->profile_ctx;
+    size_t at = strlen(p->said);
+    (void)snprintf(p->said + at, sizeof p->said - at, " %d.%d ", (int)arg[0], (int)task);
+}
+
+static void profile_surrounds_launches(void **state) {
+    (void)state;
+    static unsigned char scratch[STRIDE];
+    profile_t p = {""};
+    int64_t arg[] = {7};
+    reformer_call_t call = {.scratch = scratch,
+                            .scratch_stride = STRIDE,
+                            .threads = 1,
+                            .profile = hear_launch,
+                            .profile_ctx = &p};
+    reformer_launch_labelled(&call, say_task, 2, arg, "embed", -1);
+    reformer_launch_labelled(&call, say_task, 1, arg, "layer#.lsh.hash", 11);
+    assert_string_equal(p.said, "(embed 7.0  7.1 )embed(layer11.lsh.hash 7.0 )layer11.lsh.hash");
+    p.said[0] = 0;
+    reformer_launch(&call, say_task, 1, arg);
+    call.profile = NULL;
+    reformer_launch_labelled(&call, say_task, 1, arg, "embed", -1);
+    assert_string_equal(p.said, " 7.0  7.0 ");
+}
+
+static void count_profile(void *ctx, const char *name, int begin) {
+    (void)name;
+    *(int *)ctx += begin;
+}
+
+static void labelled_run(const reformer_call_t *call) {
+    call->profile(call->profile_ctx, "x", 1);
+}
+
+static void profile_comes_from_the_io(void **state) {
+    (void)state;
+    reformer_variant_t v = fake_variants[0];
+    v.run = labelled_run;
+    reformer_desc_t d = fake_desc(REFORMER_HEAD_NONE);
+    d.variants = &v;
+    d.n_variants = 1;
+    reformer_model_t m = {
+        .desc = &d, .weights = (const unsigned char *)&d, .variants = &v, .n_variants = 1};
+    int32_t ids[3] = {1, 2, 3};
+    float out[3 * 4];
+    int calls = 0;
+    reformer_io_t io = {.input_ids = ids,
+                        .batch = 1,
+                        .length = 3,
+                        .last_hidden_state = out,
+                        .profile = count_profile,
+                        .profile_ctx = &calls};
+    void *workspace = aligned_alloc(64, (reformer_workspace_bytes(&d, 3, 1) + 63) / 64 * 64);
+    assert_int_equal(reformer_forward(&m, &io, workspace), REFORMER_OK);
+    assert_int_equal(calls, 1);
+    free(workspace);
+}
+
 /* ---- many forwards at once on one model ----------------------------------------------------- */
 
 enum { CLIENTS = 4, ROUNDS = 50, LENGTH = 9 };
@@ -240,8 +313,12 @@ static void concurrent_forwards(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(built_in_threads),    cmocka_unit_test(the_products_pool),
-        cmocka_unit_test(order_is_free),       cmocka_unit_test(trace_names),
+        cmocka_unit_test(built_in_threads),
+        cmocka_unit_test(the_products_pool),
+        cmocka_unit_test(order_is_free),
+        cmocka_unit_test(trace_names),
+        cmocka_unit_test(profile_surrounds_launches),
+        cmocka_unit_test(profile_comes_from_the_io),
         cmocka_unit_test(concurrent_forwards),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
