@@ -1,7 +1,7 @@
 /* Performance warnings. In: a lowered plan. Out: diag_warning()s with numbers and a way out.
  *
  * What a setting wastes is counted in flops of the loop IR, as a share of one forward. Without being
- * asked, only what wastes a quarter of a forward of a billion flops is worth interrupting for:
+ * asked, only what wastes a tenth of a forward, and a billion flops, is worth interrupting for:
  * nobody misses the microseconds of a toy. */
 #include "commands/advice.h"
 
@@ -14,7 +14,7 @@
 
 static const struct {
     double share, flops; /* of a forward: wasted at least */
-} thresholds[] = {[ADVICE_ALL] = {0.02, 0}, [ADVICE_SEVERE] = {0.25, 1e9}};
+} thresholds[] = {[ADVICE_ALL] = {0.02, 0}, [ADVICE_SEVERE] = {0.10, 1e9}};
 
 typedef struct {
     const plan_t *p;
@@ -159,17 +159,20 @@ static void advise_on_chunk(const advice_t *a, spec_key_t key, int64_t chunk, co
 
 /* ---- caches ---------------------------------------------------------------------------------------- */
 
-/* Keys, values, scores and queries of the windows of one task are the kernel's scratch. */
-static void advise_on_window(const advice_t *a, spec_key_t key, const char *kernel, int64_t chunk,
-                             int64_t chunks) {
-    const lfunc_t *f = module_find_func(a->m, kernel);
+/* One task's window: what a kernel keeps in scratch, and for local layers, whose keys and values need
+ * no gathering, those where they are. */
+static void advise_on_window(const advice_t *a, layer_kind_t kind, int64_t chunk, int64_t chunks) {
+    bool lsh = kind == LAYER_LSH;
+    const lfunc_t *f = module_find_func(a->m, lsh ? "lsh_attention" : "local_attention");
     long cache = sysconf(_SC_LEVEL2_CACHE_SIZE);
-    if (!f || cache <= 0) return;
-    int64_t bytes = dim_at(f->scratch_bytes, a->m->units.max);
+    if (!f || cache <= 0 || chunk >= a->padded) return;
+    int64_t keys =
+        lsh ? 0 : 2 * chunks * chunk * a->s->attention_head_size * (int64_t)sizeof(float);
+    int64_t bytes = dim_at(f->scratch_bytes, a->m->units.max) + keys;
     if (bytes <= cache) return;
-    diag_warning(a->d, a->s->at[key],
-                 "a window of %lld x %lld keys of %lld takes %.2f MiB with its values and scores: "
-                 "more than this machine's L2 cache of %.2f MiB",
+    diag_warning(a->d, a->s->at[lsh ? KEY_lsh_attn_chunk_length : KEY_local_attn_chunk_length],
+                 "a window of %lld x %lld keys of %lld takes %.2f MiB with values and scores, more "
+                 "than this machine's L2 cache of %.2f MiB",
                  (long long)chunks, (long long)chunk, (long long)a->s->attention_head_size,
                  (double)bytes / (1 << 20), (double)cache / (1 << 20));
     diag_hint(a->d, "shorter chunks, or fewer of them in a window");
@@ -178,13 +181,10 @@ static void advise_on_window(const advice_t *a, spec_key_t key, const char *kern
 static void advise_on_windows(const advice_t *a) {
     const spec_t *s = a->s;
     if (a->level != ADVICE_ALL) return;
-    if (kernel_find(&a->costs, "lsh.hash"))
-        advise_on_window(a, KEY_lsh_attn_chunk_length, "lsh_attention", s->lsh_attn_chunk_length,
-                         1 + s->lsh_num_chunks_before + s->lsh_num_chunks_after);
-    if (s->local_attn_chunk_length < a->padded)
-        advise_on_window(a, KEY_local_attn_chunk_length, "local_attention",
-                         s->local_attn_chunk_length,
-                         1 + s->local_num_chunks_before + s->local_num_chunks_after);
+    advise_on_window(a, LAYER_LSH, s->lsh_attn_chunk_length,
+                     1 + s->lsh_num_chunks_before + s->lsh_num_chunks_after);
+    advise_on_window(a, LAYER_LOCAL, s->local_attn_chunk_length,
+                     1 + s->local_num_chunks_before + s->local_num_chunks_after);
 }
 
 void advise(const plan_t *p, advice_level_t level, diag_t *d) {

@@ -299,6 +299,7 @@ int command_compile(const options_t *o, diag_t *d) {
     out_kind_t kind = out_kind(o, d);
     if (kind == OUT_BAD) return EXIT_VALUE;
     session_t s = session_new(o, d);
+    s.advises = true;
     bool ok = is_rir ? process_rir(o, kind, d) : translate(&s, kind);
     session_free(&s);
     return ok ? 0 : EXIT_VALUE;

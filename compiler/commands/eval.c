@@ -42,6 +42,7 @@ int command_eval(const options_t *o, diag_t *d) {
     int missing = check_needed(o, needed, 1);
     if (missing) return missing;
     session_t s = session_new(o, d);
+    s.advises = true;
     tokens_t t = {0};
     bool ok = eval_session(&s, &t);
     tokens_free(&t);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "commands/advice.h"
+#include "commands/calibrate.h"
 #include "emit/emit.h"
 
 /* ---- the plan -------------------------------------------------------------------------------------- */
@@ -68,14 +69,28 @@ static bool parse_rate(const options_t *o, option_id_t id, const char *where, do
     return false;
 }
 
+/* What is not given is measured, where this machine runs such code at all. */
 static bool find_machine(explanation_t *e, const options_t *o, diag_t *d) {
     bool peak = o->given[OPT_PEAK], bandwidth = o->given[OPT_BANDWIDTH];
-    e->machine.how = "given by --peak and --bandwidth";
-    if (peak && !parse_rate(o, OPT_PEAK, "--peak", &e->machine.flops, d)) return false;
-    if (bandwidth && !parse_rate(o, OPT_BANDWIDTH, "--bandwidth", &e->machine.bandwidth, d))
-        return false;
-    e->has_machine = peak && bandwidth;
-    return true;
+    peaks_t measured = {0};
+    e->has_machine = (peak && bandwidth) || reformer_cpu_supports((int)e->m->target->id);
+    if (!e->has_machine) return true;
+    if (!peak || !bandwidth) {
+        pool_t *pool = pool_new(e->threads);
+        exec_options_t eo = {.backend = backend_default(), .pool = pool};
+        bool ok = calibrate(e->m->target, &eo, e->threads, &measured, d);
+        pool_free(pool);
+        if (!ok) return false;
+    }
+    bool known;
+    e->machine =
+        (machine_t){measured.flops, measured.bandwidth, target_efficiency(e->m->target, &known),
+                    peak && bandwidth ? "given"
+                    : peak            ? "given (peak) and measured now (memory)"
+                    : bandwidth       ? "measured now (peak) and given (memory)"
+                                      : "measured now, the best of several short runs"};
+    return (!peak || parse_rate(o, OPT_PEAK, "--peak", &e->machine.flops, d)) &
+           (!bandwidth || parse_rate(o, OPT_BANDWIDTH, "--bandwidth", &e->machine.bandwidth, d));
 }
 
 /* ---- the command ----------------------------------------------------------------------------------- */

@@ -104,7 +104,7 @@ static void label_roof(roof_t *r) {
     svg_text(r->out, RIGHT - 4, y_of(r, m->flops) - 7, "end", "dim",
              arena_printf(a, "%.1f GFLOP/s: fma peak of %d thread%s; dashed: %.0f %% of it",
                           m->flops / 1e9, r->e->threads, r->e->threads == 1 ? "" : "s",
-                          100 * roofline_efficiency));
+                          100 * m->efficiency));
     double slope = atan2(y_of(r, 1e9) - y_of(r, 1e10), x_of(r, 10) - x_of(r, 1));
     double ridge = log10(m->flops / m->bandwidth), left = fmax(r->x0, r->y0 - log10(m->bandwidth));
     double x = pow(10, (ridge + left) / 2);
@@ -185,7 +185,7 @@ const char *draw_roofline(const explanation_t *e) {
     svg_open(&out, WIDTH, HEIGHT, "roofline");
     draw_axes(&r);
     draw_roof(&r, e->machine.flops, "roof");
-    draw_roof(&r, roofline_efficiency * e->machine.flops, "assumed");
+    draw_roof(&r, e->machine.efficiency * e->machine.flops, "assumed");
     label_roof(&r);
     draw_kernels(&r);
     return svg_close(&out, e->arena);

@@ -65,10 +65,21 @@ double kernel_flops(const kernel_costs_t *c, const char *name) {
 
 /* ---- the roofline ---------------------------------------------------------------------------------- */
 
-const double roofline_efficiency = 0.75;
+static const struct {
+    double share;
+    bool measured;
+} efficiencies[T_COUNT] = {[T_X86_64] = {0.80, true},
+                           [T_X86_64_V3] = {0.78, true},
+                           [T_X86_64_V4] = {0.88, true},
+                           [T_AARCH64] = {0.75, false}};
+
+double target_efficiency(const target_t *t, bool *measured) {
+    *measured = efficiencies[t->id].measured;
+    return efficiencies[t->id].share;
+}
 
 static double compute_seconds(const kernel_cost_t *k, const machine_t *m) {
-    return k->flops / (roofline_efficiency * m->flops);
+    return k->flops / (m->efficiency * m->flops);
 }
 
 static double memory_seconds(const kernel_cost_t *k, const machine_t *m) {

@@ -28,14 +28,17 @@ double kernel_flops(const kernel_costs_t *c, const char *name);              /* 
 
 /* Peaks of the machine a prediction is for. */
 typedef struct {
-    double flops;     /* fma peak, all threads together, flop/s */
-    double bandwidth; /* of memory, bytes/s */
-    const char *how;  /* where these figures come from */
+    double flops;      /* fma peak, all threads together, flop/s */
+    double bandwidth;  /* of memory, bytes/s */
+    double efficiency; /* what kernels are assumed to reach of `flops` */
+    const char *how;   /* where these figures come from */
 } machine_t;
 
+/* Found by running specs/bench.yaml beside calibration; *measured: false where no machine was at hand. */
+double target_efficiency(const target_t *t, bool *measured);
+
 /* A roofline: kernels reach `efficiency` of the fma peak, or stream at full bandwidth; the slower
- * of both counts. What the share is, and how well it predicts, is said where it is printed. */
-extern const double roofline_efficiency;
+ * of both counts. */
 double kernel_seconds(const kernel_cost_t *k, const machine_t *machine);
 bool kernel_is_bound_by_memory(const kernel_cost_t *k, const machine_t *machine);
 double kernels_seconds(const kernel_costs_t *c, const machine_t *machine);

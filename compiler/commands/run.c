@@ -38,6 +38,7 @@ static bool run_session(session_t *s, results_t *r) {
 bool forward_file(const options_t *o, results_t *r, diag_t *d) {
     *r = (results_t){0};
     session_t s = session_new(o, d);
+    s.advises = true;
     bool ok = run_session(&s, r);
     session_free(&s);
     return ok;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "commands/advice.h"
 #include "commands/stages.h"
 #include "exec/targets.h"
 #include "support/clock.h"
@@ -86,6 +87,7 @@ bool session_plan(session_t *s, const session_plan_t *want) {
 bool session_lower(session_t *s) {
     pass_options_t passes = pass_options_of(s->o);
     if (!plan_lower(s->plan, &passes, s->d)) return false;
+    if (s->advises && !s->o->given[OPT_NO_WARNINGS]) advise(s->plan, ADVICE_SEVERE, s->d);
     dump_loops(s->o, s->plan);
     return true;
 }

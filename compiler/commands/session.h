@@ -20,6 +20,7 @@ typedef struct {
     pool_t *pool; /* workers, from session_open on; NULL: this thread alone */
     int threads;
     bool no_cache; /* compile anew, to see how long it takes */
+    bool advises;  /* lowering warns of settings that waste much time */
 } session_t;
 
 session_t session_new(const options_t *o, diag_t *d); /* memory: the options' arena */
