@@ -6,7 +6,6 @@
  * checked before the first is evaluated, so that mistakes show at once and not hours later. */
 #include "commands/sweep.h"
 
-#include <malloc.h> /* malloc_trim: memory that earlier points left behind is not this one's */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include "commands/interrupt.h"
 #include "commands/progress.h"
 #include "support/clock.h"
+#include "support/resident.h"
 
 int sweep_count(const sweep_t *s, point_state_t state) {
     int n = 0;
@@ -132,25 +132,6 @@ static void check_point(sweep_t *s, int i) {
     attempt_end(&t);
 }
 
-/* Linux keeps the highest resident memory of a process and can be told to start anew. */
-static bool reset_peak_rss(void) {
-    (void)malloc_trim(0);
-    FILE *f = fopen("/proc/self/clear_refs", "we");
-    if (!f) return false;
-    bool written = fputs("5\n", f) >= 0;
-    return fclose(f) == 0 && written;
-}
-
-static size_t peak_rss(void) {
-    FILE *f = fopen("/proc/self/status", "re");
-    char line[256];
-    unsigned long long kib = 0;
-    while (f && fgets(line, sizeof line, f))
-        if (sscanf(line, "VmHWM: %llu kB", &kib) == 1) break;
-    if (f) fclose(f);
-    return (size_t)kib * 1024;
-}
-
 typedef struct {
     const sweep_t *s;
     progress_t *bar;
@@ -197,9 +178,9 @@ static void evaluate_point(sweep_t *s, int i, progress_t *bar) {
     watch_t w = {s, bar, i};
     attempt_begin(&t, s, i);
     show(&w, 0, s->text.n, "compiling");
-    bool knows_peak = reset_peak_rss();
+    bool knows_peak = resident_reset_peak();
     bool ok = measure(&t.session, p, &s->text, &w);
-    p->peak_rss = knows_peak ? peak_rss() : 0;
+    p->peak_rss = knows_peak ? resident_peak() : 0;
     progress_clear(bar);
     if (ok) p->state = POINT_DONE;
     if (ok || !interrupt_caught()) conclude(s, p, ok, t.d); /* its errors are the interruption's */
@@ -278,7 +259,7 @@ static bool report(sweep_t *s) {
     render_table(s, &table);
     bool printed = print_out(&table, s->d);
     sbuf_free(&table);
-    return outputs_write(s) && printed;
+    return sweep_write_outputs(s) && printed;
 }
 
 /* What is done is told in any case; the record goes when nothing could be lost with it. */
@@ -293,7 +274,7 @@ static int finish(sweep_t *s, bool recorded) {
 }
 
 static int sweep(sweep_t *s) {
-    if (!check_model(s->o, s->d) || !make_points(s) || !outputs_check(s)) return EXIT_VALUE;
+    if (!check_model(s->o, s->d) || !make_points(s) || !sweep_check_outputs(s)) return EXIT_VALUE;
     if (!tokens_read(&s->text, s->o->text[OPT_TEXT], s->d)) return EXIT_VALUE;
     if (!check_points(s) || !record_begin(s)) return EXIT_VALUE;
     announce(s);

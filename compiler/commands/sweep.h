@@ -56,17 +56,14 @@ void record_remove(const sweep_t *s); /* unless it holds more than this grid */
 
 /* ---- sweep_report.c ------------------------------------------------------------------------- */
 
-typedef void render_fn(const sweep_t *s, sbuf_t *out);
-
 /* Suffixes, places that cannot be written, and inputs in the way, before hours of work. */
-bool outputs_check(const sweep_t *s);
-bool outputs_write(const sweep_t *s);
+bool sweep_check_outputs(const sweep_t *s);
+bool sweep_write_outputs(const sweep_t *s);
 void sweep_mark_front(sweep_t *s);
 void render_table(const sweep_t *s, sbuf_t *out);
 
 /* ---- sweep_plot.c --------------------------------------------------------------------------- */
 
-bool plot_check(const sweep_t *s, const char *path); /* gnuplot is there */
-bool plot_write(const sweep_t *s, const char *path);
+void render_plot(const sweep_t *s, sbuf_t *out); /* a script for gnuplot */
 
 #endif

@@ -1,17 +1,14 @@
 /* The picture of a sweep: bits per byte against tokens per second, the Pareto front drawn as a line.
  *
- * In: the points that are done. Out: an SVG file, through gnuplot, which is needed only here. gnuplot
- * draws; where the labels go is decided here, since it has no way to keep them apart: each takes the
+ * In: the points that are done. Out: a script for gnuplot (gnuplot.h). gnuplot draws; where the labels go is decided here, since it has no way to keep them apart: each takes the
  * place around its point that covers least. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "commands/gnuplot.h"
 #include "commands/name.h"
 #include "commands/sweep.h"
-#include "support/printable.h"
-#include "support/process.h"
 
 /* Pixels; y grows upwards, as in gnuplot. */
 enum {
@@ -27,8 +24,6 @@ enum {
     MAX_LABELS = 60,      /* with more points only those on the front are labelled */
     LOGARITHMIC_FROM = 20 /* greatest speed by smallest */
 };
-
-static const char missing[] = "apt-get install gnuplot-nox, or choose a .csv or .json file";
 
 typedef struct {
     double x0, y0, x1, y1;
@@ -47,18 +42,6 @@ typedef struct {
     box_t *taken; /* [n] points, the front's line, then labels */
     int n;
 } plot_t;
-
-bool plot_check(const sweep_t *s, const char *path) {
-    static const char *const argv[] = {"gnuplot", "--version", NULL};
-    sbuf_t said = {0};
-    int status = 0, e = process_run(argv, &said, &status);
-    sbuf_free(&said);
-    if (e == 0 && status == 0) return true;
-    diag_error(s->d, IN_FILE(path), "is drawn by gnuplot, which cannot be run: %s",
-               e ? strerror(e) : "it failed");
-    diag_hint(s->d, "%s", missing);
-    return false;
-}
 
 /* ---- the axes --------------------------------------------------------------------------------- */
 
@@ -120,22 +103,9 @@ static double y_pixel(const plot_t *p, const point_t *point) {
 
 /* ---- text ------------------------------------------------------------------------------------- */
 
-/* A string of gnuplot's, on one line. */
-static void put_quoted(sbuf_t *out, const char *text) {
-    sbuf_puts(out, "'");
-    for (const char *p = text, *end = p + strlen(p); p < end;) {
-        bool ok;
-        size_t n = printable(p, end, &ok);
-        if (!ok) sbuf_puts(out, "?");
-        else sbuf_printf(out, "%s%.*s", *p == '\'' ? "'" : "", (int)n, p);
-        p += n;
-    }
-    sbuf_puts(out, "'");
-}
-
 static void put_text(sbuf_t *out, const char *text, double x, double y, const char *style) {
     sbuf_puts(out, "set label ");
-    put_quoted(out, text);
+    put_gnuplot(out, text);
     sbuf_printf(out, " at screen %.5f, screen %.5f %s\n", x / WIDTH, y / HEIGHT, style);
 }
 
@@ -336,7 +306,7 @@ static void put_plot(const sweep_t *s, sbuf_t *out) {
               "set output\n");
 }
 
-static void render_script(const sweep_t *s, sbuf_t *out) {
+void render_plot(const sweep_t *s, sbuf_t *out) {
     plot_t p = {.s = s, .x = range_of(s, speed_of, true), .y = range_of(s, bits_of, false)};
     find_front(&p);
     put_frame(&p, out);
@@ -346,39 +316,4 @@ static void render_script(const sweep_t *s, sbuf_t *out) {
     put_points(s, "$front", true, out);
     put_points(s, "$others", false, out);
     put_plot(s, out);
-}
-
-/* ---- drawing ---------------------------------------------------------------------------------- */
-
-/* Script → picture, both in a folder of our own. */
-static bool draw(const sweep_t *s, const sbuf_t *script, const char *dir, const char *path) {
-    const char *from = arena_printf(s->arena, "%s/plot.gp", dir);
-    const char *to = arena_printf(s->arena, "%s/plot.svg", dir);
-    const char *const argv[] = {"gnuplot", "--default-settings", "-c", from, to, NULL};
-    sbuf_t said = {0};
-    size_t n = 0;
-    char *svg = NULL;
-    bool ok = file_write(from, script->data, script->size, s->d) &&
-              process_must(s->arena, argv, "gnuplot", missing, &said, s->d) &&
-              (svg = file_read(to, 0, &n, s->d)) && file_write(path, svg, n, s->d);
-    sbuf_free(&said);
-    free(svg);
-    (void)unlink(from);
-    (void)unlink(to);
-    return ok;
-}
-
-bool plot_write(const sweep_t *s, const char *path) {
-    const char *tmp = getenv("TMPDIR");
-    char *dir = arena_printf(s->arena, "%s/reformerc-plot-XXXXXX", tmp && *tmp ? tmp : "/tmp");
-    if (!mkdtemp(dir)) {
-        diag_error(s->d, IN_FILE(dir), "cannot make a folder to draw in");
-        return false;
-    }
-    sbuf_t script = {0};
-    render_script(s, &script);
-    bool ok = draw(s, &script, dir, path);
-    sbuf_free(&script);
-    (void)rmdir(dir);
-    return ok;
 }

@@ -4,11 +4,10 @@
  * whole or not there. Points on the Pareto front: no other is at least as fast and predicts at least as
  * well, and is better in one of the two. */
 #include <string.h>
-#include <sys/stat.h>
 
-#include "commands/name.h"
+#include "commands/fields.h"
+#include "commands/outputs.h"
 #include "commands/sweep.h"
-#include "support/printable.h"
 
 static const char not_reached[] = "not evaluated: the sweep was interrupted";
 
@@ -135,17 +134,6 @@ void render_table(const sweep_t *s, sbuf_t *out) {
 
 /* ---- CSV -------------------------------------------------------------------------------------- */
 
-/* RFC 4180. */
-static void put_csv(sbuf_t *out, const char *text) {
-    if (!strpbrk(text, ",\"\r\n")) {
-        sbuf_puts(out, text);
-        return;
-    }
-    sbuf_puts(out, "\"");
-    for (; *text; text++) sbuf_printf(out, *text == '"' ? "\"%c" : "%c", *text);
-    sbuf_puts(out, "\"");
-}
-
 static void put_csv_figures(sbuf_t *out, const point_t *p) {
     sbuf_printf(out, "%.6f,%.6f,%lld,%.1f,", score_bits(&p->score), score_nats(&p->score),
                 (long long)p->score.scored, score_speed(&p->score));
@@ -177,47 +165,6 @@ static void render_csv(const sweep_t *s, sbuf_t *out) {
 }
 
 /* ---- JSON ------------------------------------------------------------------------------------- */
-
-static void put_json(sbuf_t *out, const char *text) {
-    sbuf_puts(out, "\"");
-    for (const char *p = text, *end = p + strlen(p); p < end;) {
-        bool ok;
-        size_t n = printable(p, end, &ok);
-        if (!ok && (unsigned char)*p < 0x20) sbuf_printf(out, "\\u%04x", (unsigned char)*p);
-        else if (!ok) sbuf_puts(out, "\\ufffd");
-        else sbuf_printf(out, "%s%.*s", *p == '"' || *p == '\\' ? "\\" : "", (int)n, p);
-        p += n;
-    }
-    sbuf_puts(out, "\"");
-}
-
-static size_t digits(const char *p) {
-    return strspn(p, "0123456789");
-}
-
-/* The grammar of RFC 8259, which allows no leading zeros. */
-static bool is_json_number(const char *p) {
-    p += *p == '-';
-    size_t n = digits(p);
-    if (n == 0 || (n > 1 && *p == '0')) return false;
-    p += n;
-    if (*p == '.') {
-        if (!(n = digits(p + 1))) return false;
-        p += 1 + n;
-    }
-    if (*p != 'e' && *p != 'E') return !*p;
-    p++;
-    p += *p == '+' || *p == '-';
-    return (n = digits(p)) && !p[n];
-}
-
-/* Numbers, true, false and null as such; everything else as the text that was typed. */
-static void put_json_value(sbuf_t *out, const char *value) {
-    bool literal = is_json_number(value) || strcmp(value, "true") == 0 ||
-                   strcmp(value, "false") == 0 || strcmp(value, "null") == 0;
-    if (literal) sbuf_puts(out, value);
-    else put_json(out, value);
-}
 
 static void put_json_member(sbuf_t *out, const char *key, const char *value) {
     sbuf_printf(out, "  \"%s\": ", key);
@@ -275,96 +222,28 @@ static void render_json(const sweep_t *s, sbuf_t *out) {
 
 /* ---- files ------------------------------------------------------------------------------------ */
 
-static bool always(const sweep_t *s, const char *path) {
-    (void)s, (void)path;
-    return true;
+static void csv_of(const void *sweep, sbuf_t *out) {
+    render_csv(sweep, out);
 }
 
-static bool write_text(const sweep_t *s, const char *path, render_fn *render) {
-    sbuf_t out = {0};
-    render(s, &out);
-    bool ok = file_write(path, out.data, out.size, s->d);
-    sbuf_free(&out);
-    return ok;
+static void json_of(const void *sweep, sbuf_t *out) {
+    render_json(sweep, out);
 }
 
-static bool write_csv(const sweep_t *s, const char *path) {
-    return write_text(s, path, render_csv);
+static void plot_of(const void *sweep, sbuf_t *out) {
+    render_plot(sweep, out);
 }
 
-static bool write_json(const sweep_t *s, const char *path) {
-    return write_text(s, path, render_json);
-}
-
-static const struct {
-    const char *suffix;
-    bool (*check)(const sweep_t *s, const char *path);
-    bool (*write)(const sweep_t *s, const char *path);
-} formats[] = {
-    {".csv", always, write_csv}, {".json", always, write_json}, {".svg", plot_check, plot_write}};
+static const output_format_t formats[] = {
+    {".csv", csv_of, false}, {".json", json_of, false}, {".svg", plot_of, true}};
 enum { N_FORMATS = sizeof formats / sizeof formats[0] };
 
-static int format_of(const char *path) {
-    int f = 0;
-    while (f < N_FORMATS && strcmp(path_suffix(path), formats[f].suffix) != 0) f++;
-    return f;
+bool sweep_check_outputs(const sweep_t *s) {
+    const char *const inputs[] = {
+        s->o->model, arena_printf(s->arena, "%s/config.json", s->o->model), s->o->text[OPT_TEXT]};
+    return outputs_check(s->o, formats, N_FORMATS, inputs, 3, s->d);
 }
 
-static bool same_file(const char *a, const char *b) {
-    struct stat x, y;
-    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
-
-/* A config.json or a text.csv would be gone. */
-static bool check_apart(const sweep_t *s, const char *path) {
-    const options_t *o = s->o;
-    const char *const inputs[] = {o->model, arena_printf(s->arena, "%s/config.json", o->model),
-                                  o->text[OPT_TEXT]};
-    for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++) {
-        if (!same_file(path, inputs[i])) continue;
-        diag_error(s->d, IN_FILE(path), "is an input of this sweep and would be overwritten");
-        return false;
-    }
-    return true;
-}
-
-/* A temporary file tells whether this place can be written. */
-static bool check_place(const sweep_t *s, const char *path) {
-    if (is_directory(path)) {
-        diag_error(s->d, IN_FILE(path), "is a directory, a file is to be written here");
-        return false;
-    }
-    output_t *probe = output_open(path, s->d);
-    output_abort(probe);
-    return probe != NULL;
-}
-
-static bool check_output(const sweep_t *s, int i) {
-    const char *path = s->o->outputs[i];
-    int f = format_of(path);
-    if (f == N_FORMATS) {
-        diag_error(
-            s->d, IN_FILE(path),
-            "the suffix decides what is written: .csv, .json or .svg; the table is on stdout");
-        return false;
-    }
-    for (int j = 0; j < i; j++) {
-        if (strcmp(s->o->outputs[j], path) != 0) continue;
-        diag_error(s->d, IN_FILE(path), "--output stands twice with this name");
-        return false;
-    }
-    return check_apart(s, path) && check_place(s, path) && formats[f].check(s, path);
-}
-
-bool outputs_check(const sweep_t *s) {
-    bool ok = true;
-    for (int i = 0; i < s->o->n_outputs; i++) ok = check_output(s, i) && ok;
-    return ok;
-}
-
-bool outputs_write(const sweep_t *s) {
-    bool ok = true;
-    for (int i = 0; i < s->o->n_outputs; i++)
-        ok = formats[format_of(s->o->outputs[i])].write(s, s->o->outputs[i]) && ok;
-    return ok;
+bool sweep_write_outputs(const sweep_t *s) {
+    return outputs_write(s->o, formats, N_FORMATS, s, s->d);
 }

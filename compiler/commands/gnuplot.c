@@ -1,0 +1,66 @@
+/* Running gnuplot, for gnuplot.h. */
+#include "commands/gnuplot.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "support/file.h"
+#include "support/printable.h"
+#include "support/process.h"
+
+static const char missing[] = "apt-get install gnuplot-nox, or choose a .csv or .json file";
+
+bool gnuplot_check(const char *path, diag_t *d) {
+    static const char *const argv[] = {"gnuplot", "--version", NULL};
+    sbuf_t said = {0};
+    int status = 0, e = process_run(argv, &said, &status);
+    sbuf_free(&said);
+    if (e == 0 && status == 0) return true;
+    diag_error(d, IN_FILE(path), "is drawn by gnuplot, which cannot be run: %s",
+               e ? strerror(e) : "it failed");
+    diag_hint(d, "%s", missing);
+    return false;
+}
+
+void put_gnuplot(sbuf_t *out, const char *text) {
+    sbuf_puts(out, "'");
+    for (const char *p = text, *end = p + strlen(p); p < end;) {
+        bool ok;
+        size_t n = printable(p, end, &ok);
+        if (!ok) sbuf_puts(out, "?");
+        else sbuf_printf(out, "%s%.*s", *p == '\'' ? "'" : "", (int)n, p);
+        p += n;
+    }
+    sbuf_puts(out, "'");
+}
+
+/* Script and picture, both in a folder of our own. */
+static bool draw(arena_t *a, const sbuf_t *script, const char *dir, const char *path, diag_t *d) {
+    const char *from = arena_printf(a, "%s/plot.gp", dir),
+               *to = arena_printf(a, "%s/plot.svg", dir);
+    const char *const argv[] = {"gnuplot", "--default-settings", "-c", from, to, NULL};
+    sbuf_t said = {0};
+    size_t n = 0;
+    char *svg = NULL;
+    bool ok = file_write(from, script->data, script->size, d) &&
+              process_must(a, argv, "gnuplot", missing, &said, d) &&
+              (svg = file_read(to, 0, &n, d)) && file_write(path, svg, n, d);
+    sbuf_free(&said);
+    free(svg);
+    (void)unlink(from);
+    (void)unlink(to);
+    return ok;
+}
+
+bool gnuplot_draw(arena_t *a, const sbuf_t *script, const char *path, diag_t *d) {
+    const char *tmp = getenv("TMPDIR");
+    char *dir = arena_printf(a, "%s/reformerc-plot-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+    if (!mkdtemp(dir)) {
+        diag_error(d, IN_FILE(dir), "cannot make a folder to draw in");
+        return false;
+    }
+    bool ok = draw(a, script, dir, path, d);
+    (void)rmdir(dir);
+    return ok;
+}

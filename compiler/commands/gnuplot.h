@@ -1,0 +1,18 @@
+/* Pictures: scripts drawn by gnuplot, which is needed only here. */
+#ifndef REFORMERC_COMMANDS_GNUPLOT_H
+#define REFORMERC_COMMANDS_GNUPLOT_H
+
+#include <stdbool.h>
+
+#include "support/arena.h"
+#include "support/diag.h"
+#include "support/sbuf.h"
+
+/* False after an error in d that names `path`: gnuplot cannot be run. */
+bool gnuplot_check(const char *path, diag_t *d);
+/* Script → picture. The script writes to ARG1. False after an error in d. */
+bool gnuplot_draw(arena_t *a, const sbuf_t *script, const char *path, diag_t *d);
+/* A string of gnuplot's, on one line, harmless whatever the text. */
+void put_gnuplot(sbuf_t *out, const char *text);
+
+#endif

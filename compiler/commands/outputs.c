@@ -1,0 +1,92 @@
+/* The checks and writers of outputs.h. */
+#include "commands/outputs.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "commands/gnuplot.h"
+#include "commands/name.h"
+#include "support/file.h"
+
+typedef struct {
+    const options_t *o;
+    const output_format_t *formats;
+    int n_formats;
+    diag_t *d;
+} outputs_t;
+
+static const output_format_t *format_of(const outputs_t *s, const char *path) {
+    for (int f = 0; f < s->n_formats; f++)
+        if (strcmp(path_suffix(path), s->formats[f].suffix) == 0) return &s->formats[f];
+    return NULL;
+}
+
+static bool same_file(const char *a, const char *b) {
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* A config.json or a text.csv would be gone. */
+static bool check_apart(const outputs_t *s, const char *path, const char *const *inputs, int n) {
+    for (int i = 0; i < n; i++) {
+        if (!inputs[i] || !same_file(path, inputs[i])) continue;
+        diag_error(s->d, IN_FILE(path), "is an input of this %s and would be overwritten",
+                   s->o->command->name);
+        return false;
+    }
+    return true;
+}
+
+bool output_place_check(const char *path, diag_t *d) {
+    if (is_directory(path)) {
+        diag_error(d, IN_FILE(path), "is a directory, a file is to be written here");
+        return false;
+    }
+    output_t *probe = output_open(path, d);
+    output_abort(probe);
+    return probe != NULL;
+}
+
+static bool check_output(const outputs_t *s, int i, const char *const *inputs, int n) {
+    const char *path = s->o->outputs[i];
+    const output_format_t *f = format_of(s, path);
+    if (!f) {
+        diag_error(
+            s->d, IN_FILE(path),
+            "the suffix decides what is written: .csv, .json or .svg; the table is on stdout");
+        return false;
+    }
+    for (int j = 0; j < i; j++) {
+        if (strcmp(s->o->outputs[j], path) != 0) continue;
+        diag_error(s->d, IN_FILE(path), "--output stands twice with this name");
+        return false;
+    }
+    return check_apart(s, path, inputs, n) && output_place_check(path, s->d) &&
+           (!f->picture || gnuplot_check(path, s->d));
+}
+
+bool outputs_check(const options_t *o, const output_format_t *formats, int n_formats,
+                   const char *const *inputs, int n_inputs, diag_t *d) {
+    outputs_t s = {o, formats, n_formats, d};
+    bool ok = true;
+    for (int i = 0; i < o->n_outputs; i++) ok = check_output(&s, i, inputs, n_inputs) && ok;
+    return ok;
+}
+
+static bool write_output(const outputs_t *s, const char *path, const void *results) {
+    const output_format_t *f = format_of(s, path);
+    sbuf_t out = {0};
+    f->render(results, &out);
+    bool ok = f->picture ? gnuplot_draw(s->o->arena, &out, path, s->d)
+                         : file_write(path, out.data, out.size, s->d);
+    sbuf_free(&out);
+    return ok;
+}
+
+bool outputs_write(const options_t *o, const output_format_t *formats, int n_formats,
+                   const void *results, diag_t *d) {
+    outputs_t s = {o, formats, n_formats, d};
+    bool ok = true;
+    for (int i = 0; i < o->n_outputs; i++) ok = write_output(&s, o->outputs[i], results) && ok;
+    return ok;
+}
