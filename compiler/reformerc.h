@@ -94,6 +94,7 @@ typedef struct reformerc_options {
     int trace;      /* 1: code that calls io.trace */
     int impose_buckets; /* 1: code that takes io.buckets */
     int verify;         /* 1: verifies the loop IR after every pass */
+    int instrument;     /* 1: code that calls io.profile */
 } reformerc_options_t;
 
 typedef struct reformerc_model reformerc_model_t;

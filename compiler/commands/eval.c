@@ -26,14 +26,15 @@ static bool print_score(const score_t *sc, diag_t *d) {
 
 static bool eval_session(session_t *s, tokens_t *t) {
     const options_t *o = s->o;
-    if (!score_spec(s) || !tokens_read(t, o->text[OPT_TEXT], s->d)) return false;
+    if (!session_profile_open(s) || !score_spec(s) || !tokens_read(t, o->text[OPT_TEXT], s->d))
+        return false;
     if (!score_plan(s) || !session_open(s)) return false;
     score_t sc = score_new(s);
     fprintf(stderr, "%lld tokens in windows of %lld; back end %s, target %s, %d thread%s\n",
             (long long)t->n, (long long)sc.window, backend_names[o->backend],
             s->plan->targets[0]->name, s->threads, s->threads == 1 ? "" : "s");
     progress_t p = progress_new("tokens", 0);
-    return score_text(s, &sc, t, show, &p) && print_score(&sc, s->d);
+    return score_text(s, &sc, t, show, &p) && session_profile_write(s) && print_score(&sc, s->d);
 }
 
 int command_eval(const options_t *o, diag_t *d) {

@@ -16,7 +16,7 @@ static bool make_plan(session_t *s, const inputs_t *in) {
 static bool run_session(session_t *s, results_t *r) {
     const options_t *o = s->o;
     inputs_t in;
-    if (!session_spec(s) || !session_need_weights(s)) return false;
+    if (!session_profile_open(s) || !session_spec(s) || !session_need_weights(s)) return false;
     if (!inputs_read(&in, s->arena, s->spec, o->text[OPT_INPUT], s->d) ||
         !inputs_fit(&in, s->spec, s->d))
         return false;
@@ -32,7 +32,7 @@ static bool run_session(session_t *s, results_t *r) {
         io.trace = results_trace;
         io.trace_ctx = &trace;
     }
-    return exec_forward(s->exec, &io, s->d) && diag_errors(s->d) == 0;
+    return session_forward(s, &io) && diag_errors(s->d) == 0 && session_profile_write(s);
 }
 
 bool forward_file(const options_t *o, results_t *r, diag_t *d) {

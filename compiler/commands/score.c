@@ -108,7 +108,7 @@ static bool score_rows(session_t *s, score_t *sc, const int32_t *ids, int64_t ro
                         .pool = pool_interface(s->pool),
                         .loss = &loss};
     double start = clock_now();
-    if (!exec_forward(s->exec, &io, s->d)) return false;
+    if (!session_forward(s, &io)) return false;
     sc->seconds += clock_now() - start;
     sc->nats += (double)loss * (double)(rows * (length - 1));
     sc->scored += rows * (length - 1);

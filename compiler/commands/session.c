@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "commands/advice.h"
+#include "commands/outputs.h"
 #include "commands/stages.h"
 #include "exec/targets.h"
 #include "support/clock.h"
@@ -21,6 +22,7 @@ void session_free(session_t *s) {
     if (s->exec) exec_close(s->exec);
     if (s->store) store_free(s->store);
     pool_free(s->pool);
+    profile_free(s->profile);
     *s = (session_t){0};
 }
 
@@ -71,7 +73,8 @@ bool session_plan(session_t *s, const session_plan_t *want) {
                         .exact_length = want->exact_length,
                         .exact_batch = want->exact_batch,
                         .trace = want->trace,
-                        .impose_buckets = want->impose_buckets};
+                        .impose_buckets = want->impose_buckets,
+                        .instrument = want->instrument || s->profile};
     target_request_t asked = {.names = s->o->targets,
                               .n = s->o->n_targets,
                               .where = "--target",
@@ -128,4 +131,44 @@ bool session_open(session_t *s) {
     if (!session_weights(s) || !exec_bind(s->exec, s->store, s->d)) return false;
     print_time(s, clock_now() - start, "weights: read, packed, bound");
     return true;
+}
+
+/* ---- profiles ------------------------------------------------------------------------------------- */
+
+bool session_forward(session_t *s, reformer_io_t *io) {
+    if (s->profile) {
+        io->profile = profile_launch;
+        io->profile_ctx = s->profile;
+    }
+    profile_begin(s->profile, "forward");
+    bool ok = exec_forward(s->exec, io, s->d);
+    profile_end(s->profile);
+    return ok;
+}
+
+bool session_profile_open(session_t *s) {
+    const options_t *o = s->o;
+    const char *path = o->text[OPT_PROFILE];
+    if (!path) return true;
+    if (o->backend == BACKEND_REFERENCE || o->backend == BACKEND_INTERPRETER) {
+        diag_error(s->d, IN_FILE("--instrument"), "back end %s has no launches to time",
+                   backend_names[o->backend]);
+        return false;
+    }
+    if (strcmp(path, "-") == 0) {
+        diag_error(s->d, IN_FILE("--instrument"), "the trace goes into a file, not to stdout");
+        return false;
+    }
+    s->profile = profile_new();
+    return output_place_check(path, s->d);
+}
+
+bool session_profile_write(session_t *s) {
+    const options_t *o = s->o;
+    if (!s->profile) return true;
+    const char *process =
+        arena_printf(s->arena, "reformerc %s %s: back end %s, %s, %d thread%s", o->command->name,
+                     o->model, backend_names[o->backend], s->plan->targets[0]->name, s->threads,
+                     s->threads == 1 ? "" : "s");
+    return profile_write(s->profile, o->text[OPT_PROFILE], process, s->d);
 }

@@ -6,6 +6,7 @@
 #define REFORMERC_COMMANDS_SESSION_H
 
 #include "commands/options.h"
+#include "commands/profile.h"
 #include "exec/pool.h"
 
 typedef struct {
@@ -19,8 +20,9 @@ typedef struct {
     exec_t *exec;
     pool_t *pool; /* workers, from session_open on; NULL: this thread alone */
     int threads;
-    bool no_cache; /* compile anew, to see how long it takes */
-    bool advises;  /* lowering warns of settings that waste much time */
+    bool no_cache;      /* compile anew, to see how long it takes */
+    bool advises;       /* lowering warns of settings that waste much time */
+    profile_t *profile; /* launches of instrumented code are told to it; NULL: they are not */
 } session_t;
 
 session_t session_new(const options_t *o, diag_t *d); /* memory: the options' arena */
@@ -35,13 +37,20 @@ bool session_need_weights(session_t *s);
 typedef struct {
     const char *name;
     int64_t exact_length, exact_batch;
-    bool runs, trace, impose_buckets;
+    bool runs, trace, impose_buckets, instrument;
 } session_plan_t;
 bool session_plan(session_t *s, const session_plan_t *want);
 bool session_lower(session_t *s); /* plan → Loops, through the passes */
 bool session_weights(session_t *s);
 bool session_compile(session_t *s); /* an executor without weights; lowers if nothing has */
 bool session_open(session_t *s);    /* lowers (unless the reference runs), loads weights, opens */
+
+/* exec_forward() of the open session, told to its profile. */
+bool session_forward(session_t *s, reformer_io_t *io);
+/* --instrument FILE of run and eval: makes the profile before the plan is made, where the file can be
+ * written; writes it when all went well. False after an error in d. */
+bool session_profile_open(session_t *s);
+bool session_profile_write(session_t *s);
 
 /* Workers: --threads, else every core that this process may run on. */
 int session_threads(const options_t *o);

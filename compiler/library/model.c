@@ -114,8 +114,10 @@ static int make_plan(compile_t *c) {
     reformerc_model_t *m = c->m;
     if (m->spec->compile.length_mode == LENGTH_ABSENT)
         m->spec->compile.length_mode = LENGTH_DYNAMIC;
-    plan_options_t p = {
-        .name = "model", .trace = c->o->trace, .impose_buckets = c->o->impose_buckets};
+    plan_options_t p = {.name = "model",
+                        .trace = c->o->trace,
+                        .impose_buckets = c->o->impose_buckets,
+                        .instrument = c->o->instrument};
     target_request_t asked = {.names = c->request.targets,
                               .n = c->request.n_targets,
                               .where = "options.target",
