@@ -120,8 +120,8 @@ static void advise_on_width(const advice_t *a, const width_t *w, int64_t tile) {
     double share = (double)idle / (double)(w->width + idle);
     if (idle == 0 || !worth_it(a, share * flops)) return;
     diag_warning(a->d, a->s->at[w->key],
-                 "%lld columns in tiles of %lld for %s: %.0f %% of the lanes compute nothing, %.1f "
-                 "%% of a forward's flops",
+                 "%lld does not fill tiles of %lld lanes (%s): %.0f %% of them compute nothing, "
+                 "%.1f %% of a forward's flops",
                  (long long)w->width, (long long)tile, a->m->target->name, 100 * share,
                  percent(a, share * flops));
     diag_hint(a->d, "multiples of %lld waste none", (long long)tile);

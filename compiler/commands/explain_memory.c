@@ -10,14 +10,13 @@
 
 enum {
     LEFT = 84,
-    RIGHT = 170, /* room for the labels of thin buffers */
+    MARGIN = 24, /* from the plot to the labels of thin buffers */
     PLOT_WIDTH = 800,
     PLOT_HEIGHT = 430,
     NARROWEST = 62, /* columns: room for "group x 4" */
     WIDEST = 100,
     BRACKET = 21, /* a level of loops above the plot */
-    LABELS = 104, /* room for the slanted names of launches and the legend */
-    MAX_DEPTH = 8
+    LABELS = 104  /* room for the slanted names of launches and the legend */
 };
 
 typedef struct {
@@ -117,8 +116,10 @@ static int draw_loops(picture_t *p, const block_t *b, int time) {
 static void draw_buffer(picture_t *p, const char *name, double at, double bytes, int from, int to,
                         const char *class) {
     arena_t *a = p->e->arena;
-    box_t b = {x_of(p, from), y_of(p, at + bytes), x_of(p, to), y_of(p, at)};
-    const char *label = arena_printf(a, "%s  %s", name, text_bytes(a, bytes));
+    double end = fmin(at + bytes, p->bytes);
+    box_t b = {x_of(p, from), y_of(p, end), x_of(p, to), y_of(p, at)};
+    const char *cut = at + bytes > p->bytes * (1 + 1e-9) ? " (not to scale)" : "";
+    const char *label = arena_printf(a, "%s  %s%s", name, text_bytes(a, bytes), cut);
     if (b.y1 - b.y0 < 1.5) b.y0 = b.y1 - 1.5; /* to be seen at all */
     sbuf_puts(p->out, "<g><title>");
     put_escaped(p->out, label);
@@ -172,7 +173,7 @@ static void draw_thin(picture_t *p) {
         if (y < left) y = left;
         sbuf_printf(p->out, "<path class=\"leader\" d=\"M%.1f %.1fL%.1f %.1fH%.1f\"/>\n",
                     p->thin[k].x, p->thin[k].y, p->right + 8, y, p->right + 16);
-        svg_text(p->out, p->right + 20, y + 4, "start", "", p->thin[k].text);
+        svg_text(p->out, p->right + MARGIN - 4, y + 4, "start", "", p->thin[k].text);
         next = y - SVG_LINE;
     }
 }
@@ -192,25 +193,39 @@ static void draw_legend(picture_t *p, double y) {
     }
 }
 
+static double width_of(const picture_t *p) {
+    double width = 640; /* the legend */
+    for (int k = 0; k < p->n_thin; k++)
+        width = fmax(width, p->right + MARGIN + svg_text_width(p->thin[k].text));
+    return fmax(width, p->right + MARGIN);
+}
+
+/* Scratch of many threads would press everything else flat: at most half of the picture is its. */
+static double shown_bytes(const explanation_t *e) {
+    return fmin(e->workspace, 2 * (e->prepared + (double)e->map.bytes));
+}
+
+/* The body first: how wide the picture is depends on the labels that it leaves at the right. */
 const char *draw_memory(const explanation_t *e) {
-    sbuf_t out = {0};
+    sbuf_t out = {0}, body = {0};
     int times = e->map.times;
     if (times == 0 || e->workspace <= 0) return NULL;
     const block_t *entry = module_entry(e->m)->body;
-    picture_t p = {.e = e, .out = &out, .bytes = e->workspace};
+    picture_t p = {.e = e, .out = &body, .bytes = shown_bytes(e)};
     p.column = fmin(fmax((double)PLOT_WIDTH / times, NARROWEST), WIDEST);
     p.right = LEFT + p.column * times;
     p.top = 14 + BRACKET * depth_of(entry);
     p.bottom = p.top + PLOT_HEIGHT;
     p.thin = arena_alloc(e->arena, sizeof *p.thin * (size_t)(e->map.n + 2));
-    double width = fmax(p.right + RIGHT, 640);
-    svg_open(&out, width, p.bottom + LABELS,
-             arena_printf(e->arena, "workspace of %s", text_bytes(e->arena, e->workspace)));
     draw_launches(&p);
     draw_buffers(&p);
     draw_addresses(&p);
     (void)draw_loops(&p, entry, 0);
     draw_thin(&p);
     draw_legend(&p, p.bottom + LABELS - 10);
+    svg_open(&out, width_of(&p), p.bottom + LABELS,
+             arena_printf(e->arena, "workspace of %s", text_bytes(e->arena, e->workspace)));
+    sbuf_write(&out, body.data, body.size);
+    sbuf_free(&body);
     return svg_close(&out, e->arena);
 }

@@ -251,7 +251,10 @@ static void time_section(const explanation_t *e, document_t *doc) {
     section_t *section = document_section(doc, "predicted time");
     if (!e->has_machine) {
         section->text =
-            "not predicted: --peak GFLOPS and --bandwidth GBS say what the machine can do";
+            TEXT(e,
+                 "not predicted: this CPU does not run %s; --peak GFLOPS and --bandwidth "
+                 "GBS say what another one does",
+                 e->m->target->name);
         return;
     }
     double seconds = kernels_seconds(&e->costs, &e->machine);

@@ -14,8 +14,8 @@ set(may_emit     emit/ lower/lower.h lower/layout.h loops/ graph/graph.h spec/sp
 set(may_exec     exec/ emit/emit.h emit/llvm.h graph/ lower/ loops/ weights/weights.h spec/ support/ runtime)
 set(may_library  library/ reformerc.h exec/ emit/emit.h graph/graph.h lower/lower.h weights/weights.h spec/spec.h
                  support/ runtime)
-set(may_commands commands/ exec/ emit/emit.h emit/llvm.h graph/graph.h lower/lower.h lower/layout.h loops/loops.h
-                 weights/weights.h spec/spec.h support/ runtime)
+set(may_commands commands/ exec/ emit/emit.h emit/llvm.h graph/graph.h lower/lower.h lower/layout.h lower/tiles.h
+                 loops/loops.h weights/weights.h spec/spec.h support/ runtime)
 set(may_main.c   commands/ support/)
 set(may_reformerc.h runtime)
 set(may_runtime  runtime)

@@ -189,6 +189,27 @@ static void printable_characters(void **state) {
     }
 }
 
+/* A dropped warning takes its hint along, and none of it ends up with the message before. */
+static void silenced_warnings(void **state) {
+    (void)state;
+    diag_t *d = diag_new(), *other = diag_new();
+    diag_warning(d, NOWHERE, "before");
+    diag_silence_warnings(d);
+    diag_warning(d, NOWHERE, "dropped");
+    diag_hint(d, "dropped too");
+    diag_warning(other, NOWHERE, "of another");
+    diag_hint(other, "and its hint");
+    diag_append(d, other);
+    diag_error(d, NOWHERE, "stays");
+    diag_hint(d, "with its hint");
+    assert_int_equal(diag_errors(d), 1);
+    assert_prints(d, "reformerc: warning: before\n"
+                     "reformerc: error: stays\n"
+                     "    hint: with its hint\n");
+    diag_free(other);
+    diag_free(d);
+}
+
 static void nearest_words(void **state) {
     (void)state;
     static const char *const keys[] = {"num_hashes", "num_buckets", "hidden_size", "hash_seed",
@@ -242,6 +263,7 @@ int main(void) {
         cmocka_unit_test(long_lines_are_cut),
         cmocka_unit_test(hostile_text_is_tamed),
         cmocka_unit_test(printable_characters),
+        cmocka_unit_test(silenced_warnings),
         cmocka_unit_test(nearest_words),
         cmocka_unit_test(bug_exits_70),
     };

@@ -1,0 +1,231 @@
+#!/bin/sh
+# explain: its figures are those of other parts (published parameter counts, the runtime's workspace, the
+# budgets' flops, the file that is written); warnings come where a spec provokes them and not elsewhere; the
+# page is well-formed and needs nothing from outside; bad arguments are refused.
+. "$(dirname "$0")/lib.sh"
+r=$REFORMERC
+specs=$SOURCE/specs
+fixed='--target x86-64-v3 --threads 1 --peak 100 --bandwidth 20'
+x() { # NAME CODE PATTERN MODEL ARGUMENTS…
+    title=$1 want_code=$2 text=$3
+    shift 3
+    check "$title" "$want_code" "$text" "$r" explain "$@"
+}
+row() { # ROW COLUMN: of the table rows that begin with ROW, the COLUMN-th word, without separators
+    awk -v row="$1" -v c="$2" '{ line = $0; sub(/^ +/, "", line) }
+        index(line, row) == 1 { gsub(",", ""); print $c; exit }' .out
+}
+equal() { # WHAT GOT WANT
+    checks=$((checks + 1))
+    [ "$2" = "$3" ] || fail "$1 is '$2', not '$3'"
+}
+section() { awk -v s="$1" '$0 ~ "^" s { on = 1; next } /^[^ ]/ { on = 0 } on' .out >section.txt; }
+
+# ---- the report of a whole, word for word where no machine is in it ----
+for model in bench crime-and-punishment-bytes; do
+    x "golden $model" 0 - "$specs/$model.yaml" $fixed
+    sed "s|^.*/specs/|specs/|" .out >"$model.txt"
+    checks=$((checks + 1))
+    cmp -s "$model.txt" "$SOURCE/tests/cli/explain/$model.txt" || {
+        fail "the report of $model differs from tests/cli/explain/$model.txt"
+        diff "$SOURCE/tests/cli/explain/$model.txt" "$model.txt" | head -n 10
+    }
+done
+
+# ---- parameters: what is published of these models ----
+x crime 0 '' "$specs/crime-and-punishment.yaml" $fixed --set compile.sequence_length=4096
+section parameters
+equal 'parameters of crime-and-punishment' "$(awk '$1 == "total" { gsub(",", ""); print $2 }' section.txt)" 2748224
+x enwik8 0 '' "$specs/enwik8.yaml" $fixed
+section parameters
+equal 'parameters of enwik8' "$(awk '$1 == "total" { gsub(",", ""); print $2 }' section.txt)" 149182722
+
+# ... and the weights file is as large as it says.
+small="$CASES/b_clm_alt_4hash_factorised"
+check translated 0 '' "$r" "$small" -o m.c --target x86-64-v3 --set compile.sequence_length=64
+x small 0 '' "$small" $fixed --set compile.sequence_length=64 --no-warnings
+section parameters
+equal 'bytes in the file' "$(awk '$1 == "total" { gsub(",", ""); print $3 }' section.txt)" "$(wc -c <m.weights | tr -d ' ')"
+
+# ---- flops and workspace: as the budgets count them, the latter by the runtime itself ----
+budget() { # MODEL THREADS ARGUMENTS…: the bytes and flops that break these budgets
+    model=$1 n=$2
+    shift 2
+    "$r" "$model" -o budget.c --target x86-64-v3 --threads "$n" --set 'expect.workspace="<= 1"' \
+        --set 'expect.flops_per_token="<= 1"' "$@" 2>&1
+}
+for n in 1 3; do
+    for case in b_clm_alt_4hash_factorised c_mlm_alt_attention_mask g_qa_train h_clm_absolute_pos; do
+        for length in 24 64 dynamic; do
+            budget "$CASES/$case/config.json" $n --set compile.sequence_length=$length >said
+            x "$case $length $n" 0 '' "$CASES/$case/config.json" --target x86-64-v3 --threads $n --peak 1 --bandwidth 1 \
+                --set compile.sequence_length=$length --no-warnings
+            section workspace
+            total=$(awk '$1 == "total" { gsub(",", ""); print $2 }' section.txt)
+            equal "workspace of $case" "$total" "$(sed -n 's/.*the workspace is \([0-9]*\) bytes.*/\1/p' said)"
+            sum=$(awk '{ gsub(",", "") } $3 == "prepared" || $3 == "scratch" { s += $2 }
+                $3 != "prepared" && $3 != "scratch" && $1 ~ /^[0-9]+$/ && $1 + $2 > most { most = $1 + $2 }
+                $3 == "scratch" { at = $1; scratch = $2 } END { print at + scratch, at - most }' section.txt)
+            equal "end of the last part of $case" "${sum% *}" "$total"
+            [ "${sum#* }" -ge 0 ] && [ "${sum#* }" -lt 64 ] || fail "the buffers end ${sum#* } bytes before scratch"
+            section work
+            flops=$(awk '$1 == "total" { gsub(",", ""); print $3 }' section.txt)
+            want=$(sed -n 's/.*a token takes \([0-9]*\) flops.*/\1/p' said)
+            awk -v a="$flops" -v b="$want" 'BEGIN { d = a * 1e6 - b; exit !(b > 0 && d < 51 && d > -51) }' ||
+                fail "a token takes $flops Mflop here and $want flops there"
+        done
+    done
+done
+
+# Flops by hand: feed-forward products of bench are 2 x 2 x 512 x 2048 per layer; the rest is bias, norm, relu.
+x bench 0 - "$specs/bench.yaml" $fixed
+section work
+awk '$1 == "feed_forward" { d = $3 * 1e6 / (6 * 4 * 512 * 2048); exit !(d > 1 && d < 1.01) }' section.txt ||
+    fail 'flops of the feed-forward'
+awk '$1 == "lsh.attention" { exit !($2 == 3 * 4 * 4) }' section.txt || fail '3 layers, 4 groups, 4 rounds'
+awk '$1 == "local.attention" { exit !($2 == 3 * 4) }' section.txt || fail '3 layers, 4 groups'
+
+# ---- predictions follow what is given ----
+says 'fma peak +100\.0 GFLOP/s on 1 thread'
+fast() { awk '$1 == "tokens" && $2 == "per" { gsub(",", ""); print $4 }' .out; }
+slow=$(fast)
+x twice 0 - "$specs/bench.yaml" --target x86-64-v3 --threads 1 --peak 200 --bandwidth 40
+awk -v a="$slow" -v b="$(fast)" 'BEGIN { exit !(a > 0 && b / a > 1.99 && b / a < 2.01) }' || fail 'twice the machine is not twice as fast'
+x starved 0 - "$specs/bench.yaml" --target x86-64-v3 --threads 1 --peak 100 --bandwidth 0.01
+says 'feed_forward .* memory$'
+other=aarch64
+[ "$(uname -m)" = aarch64 ] && other=x86-64-v3
+x other-machine 0 - "$specs/bench.yaml" --target $other
+says "not predicted: this CPU does not run $other"
+x other-given 0 - "$specs/bench.yaml" --target $other --peak 10 --bandwidth 10
+says '^  one forward'
+x measured 0 '' "$specs/crime-and-punishment-bytes.yaml" --threads 1
+says 'measured now'
+says 'tokens per second +[1-9]'
+
+# ---- lengths ----
+x list 0 '' "$small" $fixed --set 'compile.sequence_length=[16, 64, 32]' --no-warnings
+says 'length +16, 32, 64, the smallest that fits; shown for 64'
+x dynamic 0 '' "$small" $fixed --set compile.sequence_length=dynamic --no-warnings
+says 'length +any up to [0-9]+, padded to multiples of [0-9]+'
+x padded 0 '' "$CASES/d_clm_autopad_50_to_64" $fixed --set compile.sequence_length=50 --no-warnings
+says 'every input is padded to 64'
+x short 0 '' "$specs/bench.yaml" $fixed --set compile.sequence_length=40 --no-warnings
+says 'exact attention: the sequence fits one chunk of 64'
+
+# ---- the crossover: where the columns cross ----
+x crossover 0 - "$specs/bench.yaml" $fixed
+from=$(sed -n 's/.*costs less from \([0-9]*\) tokens on/\1/p' .out)
+section LSH
+awk -v from="${from:-0}" '{ gsub(",", "") } $1 ~ /^[0-9]+$/ { n++; if (($2 < $3) != ($1 >= from)) bad = 1 }
+    END { exit !(n > 5 && from > 64 && !bad) }' section.txt || fail "the table does not cross at $from"
+x many-rounds 0 '' "$specs/bench.yaml" $fixed --set num_hashes=16
+more=$(sed -n 's/.*costs less from \([0-9]*\) tokens on/\1/p' .out)
+[ "${more:-0}" -gt "$from" ] || fail "more rounds do not cross later: $more"
+x never 0 '' "$CASES/a_clm_lsh_1hash" $fixed --set num_hashes=8 --no-warnings
+says 'never costs less, up to [0-9]+ tokens'
+
+# ---- warnings: none for the models that we show, one for each mistake ----
+for spec in "$specs"/*.yaml; do
+    x "no warning for $(basename "$spec")" 0 - "$spec" $fixed
+done
+cp "$specs/bench.yaml" bad.yaml
+warn() { # NAME MESSAGE HINT KEY VALUE [ARGUMENTS…]: bad.yaml with KEY: VALUE warns at the value's place
+    name=$1 message=$2 hint=$3 key=$4 value=$5
+    shift 5
+    grep -v "^$key:" "$specs/bench.yaml" >bad.yaml
+    printf '%s: %s\n' "$key" "$value" >>bad.yaml
+    sed -i '/^compile:/,/^  batch_size/d' bad.yaml
+    at=$(grep -n "^$key:" bad.yaml | cut -d: -f1):$((${#key} + 3))
+    x "$name" 0 "^bad.yaml:$at: warning: $message" bad.yaml $fixed "$@"
+    grep -Eq "hint: .*$hint" .err || fail "no hint: $hint"
+    equal "warnings of $name" "$(grep -c warning: .err)" 1
+    x "$name, silent" 0 - bad.yaml $fixed "$@" --no-warnings
+}
+warn buckets '2048 buckets in one factor: hashing takes [0-9.]+ % of a forward' 'num_buckets: \[32, 64\]' \
+    num_buckets 2048 --set compile.sequence_length=4096
+warn layers 'LSH attention takes [0-9.]+ times the flops of exact attention at 512 tokens' 'pays from 1[0-9]+ tokens on' \
+    attn_layers '[lsh, lsh, lsh, lsh, lsh, lsh]' --set compile.sequence_length=512 --set num_hashes=8
+warn head '36 does not fill tiles of 16 lanes \(x86-64-v3\): 25 % of them' 'multiples of 16' \
+    attention_head_size 36 --set compile.sequence_length=4096
+warn hidden '40 does not fill tiles of 16 lanes' 'multiples of 16' \
+    hidden_size 40 --set compile.sequence_length=4096 --set 'axial_pos_embds_dim=[8, 32]' --set 'num_buckets=[8, 16]'
+cache=$(getconf LEVEL2_CACHE_SIZE 2>/dev/null || echo 0)
+if [ "${cache:-0}" -gt 0 ] && [ "$cache" -lt 8388608 ]; then
+    warn window 'a window of 2 x 8192 keys of 64 takes [0-9.]+ MiB .* L2 cache' 'shorter chunks' \
+        local_attn_chunk_length 8192 --set compile.sequence_length=16384 --set 'axial_pos_shape=[128, 128]' \
+        --set 'lsh_attn_chunk_length=64'
+fi
+
+# Translation interrupts for what is dear only, and never fails for it.
+dear='--set num_buckets=4096 --set num_hashes=8 --set compile.sequence_length=4096'
+check dear 0 '^--set num_buckets: warning: 4096 buckets in one factor' "$r" "$specs/bench.yaml" -o dear.c $dear
+present dear.c
+check dear-silent 0 - "$r" "$specs/bench.yaml" -o dear.c $dear --no-warnings
+check cheap 0 - "$r" "$CASES/a_clm_lsh_1hash/config.json" -o cheap.c --set num_hashes=8 --set compile.sequence_length=64
+check silent-but-wrong 1 '^--set num_hashes: error' "$r" "$specs/bench.yaml" -o wrong.c --no-warnings --set num_hashes=x
+absent wrong.c
+
+# ---- the page ----
+own_check() { # without xmllint: every tag that opens is closed in order
+    awk 'BEGIN { RS = "<" } NR > 1 {
+        split($0, part, ">"); tag = part[1]
+        if (tag ~ /^[!?]/ || tag ~ /\/$/) next
+        name = tag; sub(/[ \n].*/, "", name)
+        if (name ~ /^\//) { if (stack[depth--] != substr(name, 2)) bad = 1 } else stack[++depth] = name
+    } END { exit bad || depth != 0 }' "$1"
+}
+for model in "$specs/bench.yaml" "$specs/enwik8.yaml" "$small" "$CASES/p_base_model_local_only" "$CASES/g_qa_train" \
+    "$CASES/e_clm_short_full_attention_7"; do
+    x "page of $(basename "$model")" 0 - "$model" $fixed --no-warnings --html page.html
+    present page.html
+    if command -v xmllint >/dev/null; then xmllint --noout page.html 2>.err || fail 'the page is not well-formed'; fi
+    own_check page.html || fail 'tags do not match'
+    equal drawings "$(grep -c '<svg' page.html)" 2
+    grep -v 'xmlns="http://www.w3.org/2000/svg"' page.html | grep -Eq '(href|src|url\(|@import|https?:|<script|<link)' &&
+        fail 'the page refers to something outside'
+    [ "$(grep -c '<circle' page.html)" -ge 3 ] || fail 'a roofline without kernels'
+    buffers=$(grep -c '<g><title>' page.html)
+    [ "$buffers" -ge 6 ] || fail "a map of $buffers buffers"
+done
+checks=$((checks + 1))
+printf '<p>open</b>' >broken.html
+own_check broken.html && fail 'the own check passes anything'
+x to-stdout 0 - "$small" $fixed --no-warnings --html -
+says '^<!DOCTYPE html>$'
+equal 'reports on stdout' "$(grep -c '^parameters$' .out)" 0
+
+# Text from outside: a path with markup and control characters.
+odd='a<b>&"c'"'"'.yaml'
+cp "$specs/crime-and-punishment-bytes.yaml" "$odd"
+x odd-name 0 - "$odd" $fixed --html odd.html
+own_check odd.html || fail 'a path breaks the page'
+grep -q '<title>a&lt;b&gt;&amp;&quot;c&#39;.yaml' odd.html || fail 'a path is not escaped'
+tab=$(printf 'a\033b.yaml')
+cp "$specs/crime-and-punishment-bytes.yaml" "$tab"
+x control-characters 0 - "$tab" $fixed --html odd.html
+says '^a\?b.yaml: '
+own_check odd.html || fail 'a control character breaks the page'
+
+# ---- bad arguments ----
+check help 0 - "$r" explain --help
+says '--html FILE'
+check no-model 2 'missing MODEL' "$r" explain
+x unknown-option 2 "unknown option '--weights'" "$small" --weights x
+x missing-model 1 'nowhere.yaml' nowhere.yaml
+for bad in 0 -1 x 1e999 nan '1 2'; do
+    x "peak '$bad'" 1 "^--peak: error: '.*' is not a number above 0" "$small" --no-warnings --peak "$bad" --bandwidth 1
+    x "bandwidth '$bad'" 1 "^--bandwidth: error" "$small" --no-warnings --peak 1 --bandwidth "$bad"
+done
+x empty-html 1 '--html: an empty argument' "$small" --html ''
+x no-folder 1 'nowhere/p.html: error: cannot create' "$small" $fixed --no-warnings --html nowhere/p.html
+equal 'lines on stdout after an error' "$(wc -l <.out | tr -d ' ')" 0
+mkdir d.html
+x folder 1 'd.html: error' "$small" $fixed --no-warnings --html d.html
+if [ -e /dev/full ]; then
+    name='full disk'
+    "$r" explain "$small" $fixed --no-warnings >/dev/full 2>.err
+    [ $? -eq 1 ] && grep -q 'stdout: error: cannot write' .err || fail 'a full stdout was not noticed'
+fi
+tidy .
+finish
