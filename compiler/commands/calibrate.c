@@ -1,7 +1,7 @@
-/* Calibration kernels: a plan of two hand-made modules through an executor.
+/* Calibration kernels: a plan of hand-made modules through an executor.
  *
- * In: a target, a back end. Out: flops and bytes per second. What is run is counted from the loop IR
- * (loops_cost, loops_kernel_streams), as it is for models, so that both may be compared. */
+ * In: a target, a back end. Out: flops, cycles and bytes per second. What is run is counted from the
+ * loop IR (loops_cost, loops_kernel_streams), as it is for models, so that both may be compared. */
 #include "commands/calibrate.h"
 
 #include <stdlib.h>
@@ -11,16 +11,17 @@
 #include "support/clock.h"
 
 enum {
-    REPEATS = 7,
     TASKS = 8,       /* per thread, so that none waits long for another */
-    STEPS = 200000,  /* of the loop of multiply-adds, per task */
-    BLOCK = 1 << 14, /* floats of a task of the triad */
+    STEPS = 100000,  /* of the loop of multiply-adds, per task */
+    CHAIN = 16,      /* instructions that wait for each other, per step */
+    LINKS = 200000,  /* steps of the chain */
+    BLOCK = 1 << 14, /* floats of a task that streams */
+    SUMS = 8,        /* accumulators of the sum: adding must not be what it waits for */
+    MOST_SUMS = 24,  /* of any kernel */
+    ARRAYS = 3,      /* of the triad; the sum reads as much in one */
     LEAST_ARRAY = 32 << 20,
     MOST_ARRAY = 256 << 20 /* bytes */
 };
-
-/* The variant that an input of this length runs. */
-enum { RUNS_FMA = 1, RUNS_TRIAD = 2, N_RUNS = 2 };
 
 /* ---- modules --------------------------------------------------------------------------------------- */
 
@@ -31,36 +32,82 @@ static int lanes_of(const target_t *t) {
 /* Enough to cover the latency of two units, and with two operands and a product no more than the
  * registers: 32 of AVX-512 and NEON, 16 elsewhere. */
 static int accumulators(const target_t *t) {
-    return t->id == T_X86_64_V4 || t->id == T_AARCH64 ? 24 : 12;
+    return t->id == T_X86_64_V4 || t->id == T_AARCH64 ? MOST_SUMS : 12;
 }
 
-static module_t *fma_module(arena_t *a, const target_t *t, int threads) {
-    enum { MOST = 24 };
-    module_t *m = module_new(a, "fma", t, (units_t){0, 0});
-    int lanes = lanes_of(t), n = accumulators(t);
-    dim_t tasks = dim((int64_t)threads * TASKS), in[] = {dim(2), dim(lanes)};
-    dim_t out[] = {tasks, dim(lanes)};
-    buffer_t *x = module_buffer(m, BUF_WORKSPACE, "x", E_F32, 2, in);
-    buffer_t *y = module_buffer(m, BUF_WORKSPACE, "y", E_F32, 2, out);
-    const char *name = "task";
-    builder_t b = build_kernel(m, "fma", 1, &tasks, &name);
-    affine_t first[] = {ax(0), ax(0)}, second[] = {ax(1), ax(0)};
-    value_t *p = b_load(&b, x, lanes, first), *q = b_load(&b, x, lanes, second);
-    value_t *acc[MOST], *next[MOST];
-    for (int k = 0; k < n; k++) acc[k] = b_const(&b, VECTOR(E_F32, lanes), k);
-    inst_t *loop = b_for(&b, "step", dim(0), dim(STEPS), n, acc);
-    for (int k = 0; k < n; k++) next[k] = b_fma(&b, p, q, loop_arg(loop, k));
-    b_end_for(&b, loop, next);
-    value_t *sum = loop->results[0];
-    for (int k = 1; k < n; k++) sum = b_binary(&b, OP_ADD, sum, loop->results[k]);
-    affine_t at[] = {ax_v(b.fn->task[0]), ax(0)};
-    b_store(&b, y, sum, at);
+/* Zero, which no compiler knows: the id of the only token. */
+static value_t *unknown_zero(module_t *m, builder_t *b) {
+    dim_t dims[] = {dim(1), dim(1)};
+    buffer_t *ids = module_buffer(m, BUF_INPUT, "ids", E_I32, 2, dims);
+    ids->slot = REFORMER_SLOT_IDS;
+    ids->has_range = true; /* 0 … 0 */
+    affine_t first[] = {ax(0), ax(0)};
+    return b_load(b, ids, 1, first);
+}
+
+static builder_t one_kernel(module_t *m, const char *name, dim_t tasks) {
+    const char *task = "task";
+    return build_kernel(m, name, 1, &tasks, &task);
+}
+
+static module_t *launch_it(module_t *m, const builder_t *b) {
+    lfunc_t *kernel = b->fn;
     builder_t entry = build_entry(m, "forward");
-    b_launch(&entry, b.fn, NULL);
+    b_launch(&entry, kernel, NULL);
     return m;
 }
 
-/* Twice the last cache, as far as the system tells. */
+static value_t *sum_of(builder_t *b, value_t *const *x, int n) {
+    value_t *sum = x[0];
+    for (int k = 1; k < n; k++) sum = b_binary(b, OP_ADD, sum, x[k]);
+    return sum;
+}
+
+/* Nothing that a task computed may be left out: its sum is stored. */
+static void store_sum(module_t *m, builder_t *b, dim_t tasks, value_t *sum) {
+    dim_t dims[] = {tasks, dim(sum->type.lanes)};
+    affine_t at[] = {ax_v(b->fn->task[0]), ax(0)};
+    b_store(b, module_buffer(m, BUF_WORKSPACE, "sums", E_F32, 2, dims), sum, at);
+}
+
+/* acc = acc * p + q, not acc + p * q: targets without fma would take the product out of the loop. The
+ * accumulators differ, so that none is computed for another, and approach 1. */
+static module_t *fma_module(arena_t *a, const target_t *t, int threads) {
+    module_t *m = module_new(a, "fma", t, (units_t){0, 0});
+    int lanes = lanes_of(t), n = accumulators(t);
+    dim_t tasks = dim((int64_t)threads * TASKS);
+    ltype_t vector = VECTOR(E_F32, lanes);
+    builder_t b = one_kernel(m, "fma", tasks);
+    value_t *zero = b_broadcast(&b, b_convert(&b, E_F32, unknown_zero(m, &b)), lanes);
+    value_t *p = b_binary(&b, OP_ADD, zero, b_const(&b, vector, 0.75));
+    value_t *q = b_binary(&b, OP_ADD, zero, b_const(&b, vector, 0.25));
+    value_t *acc[MOST_SUMS], *next[MOST_SUMS];
+    for (int k = 0; k < n; k++) acc[k] = b_const(&b, vector, k);
+    inst_t *loop = b_for(&b, "step", dim(0), dim(STEPS), n, acc);
+    for (int k = 0; k < n; k++) next[k] = b_fma(&b, loop_arg(loop, k), p, q);
+    b_end_for(&b, loop, next);
+    store_sum(m, &b, tasks, sum_of(&b, loop->results, n));
+    return launch_it(m, &b);
+}
+
+/* x = (x + c) ^ d in turns: each takes a cycle and waits for the one before. Constants that need four
+ * bytes: small ones are added for nothing by some CPUs while they rename registers. */
+static module_t *clock_module(arena_t *a, const target_t *t, int threads) {
+    (void)threads;
+    module_t *m = module_new(a, "clock", t, (units_t){0, 0});
+    ltype_t word = SCALAR(E_I64);
+    builder_t b = one_kernel(m, "chain", dim(1));
+    value_t *x = b_convert(&b, E_I64, unknown_zero(m, &b));
+    inst_t *loop = b_for(&b, "step", dim(0), dim(LINKS), 1, &x);
+    value_t *y = loop_arg(loop, 0);
+    for (int k = 0; k < CHAIN; k++)
+        y = b_binary(&b, k % 2 ? OP_XOR : OP_ADD, y, b_iconst(&b, word, 0x1234567 + 77777 * k));
+    b_end_for(&b, loop, &y);
+    store_sum(m, &b, dim(1), b_convert(&b, E_F32, b_convert(&b, E_I32, loop->results[0])));
+    return launch_it(m, &b);
+}
+
+/* Of the triad: twice the last cache, as far as the system tells. */
 static int64_t array_bytes(void) {
     long cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
     int64_t bytes = cache > 0 ? 2 * (int64_t)cache : 4 * (int64_t)LEAST_ARRAY;
@@ -68,130 +115,196 @@ static int64_t array_bytes(void) {
     return bytes > MOST_ARRAY ? MOST_ARRAY : bytes;
 }
 
-static module_t *triad_module(arena_t *a, const target_t *t) {
+int64_t calibration_array_bytes(void) {
+    return ARRAYS * array_bytes();
+}
+
+static int64_t blocks_of(int64_t bytes) {
+    return bytes / BLOCK / (int64_t)sizeof(float);
+}
+
+static module_t *read_module(arena_t *a, const target_t *t, int threads) {
+    (void)threads;
+    module_t *m = module_new(a, "read", t, (units_t){0, 0});
+    int lanes = lanes_of(t);
+    dim_t dims[] = {dim(blocks_of(calibration_array_bytes())), dim(BLOCK)};
+    buffer_t *x = module_buffer(m, BUF_WORKSPACE, "x", E_F32, 2, dims);
+    builder_t b = one_kernel(m, "read", dims[0]);
+    value_t *acc[SUMS], *next[SUMS];
+    for (int k = 0; k < SUMS; k++) acc[k] = b_const(&b, VECTOR(E_F32, lanes), 0);
+    inst_t *loop = b_for(&b, "i", dim(0), dim(BLOCK / lanes / SUMS), SUMS, acc);
+    for (int k = 0; k < SUMS; k++) {
+        affine_t i = ax_scale(ax_v(loop_var(loop)), (int64_t)lanes * SUMS);
+        affine_t at[] = {ax_v(b.fn->task[0]), ax_plus(i, (int64_t)k * lanes)};
+        next[k] = b_binary(&b, OP_ADD, loop_arg(loop, k), b_load(&b, x, lanes, at));
+    }
+    b_end_for(&b, loop, next);
+    store_sum(m, &b, dims[0], sum_of(&b, loop->results, SUMS));
+    return launch_it(m, &b);
+}
+
+static module_t *triad_module(arena_t *a, const target_t *t, int threads) {
+    (void)threads;
     module_t *m = module_new(a, "triad", t, (units_t){0, 0});
     int lanes = lanes_of(t);
-    dim_t dims[] = {dim(array_bytes() / BLOCK / (int64_t)sizeof(float)), dim(BLOCK)};
+    dim_t dims[] = {dim(blocks_of(array_bytes())), dim(BLOCK)};
     buffer_t *x = module_buffer(m, BUF_WORKSPACE, "x", E_F32, 2, dims);
     buffer_t *y = module_buffer(m, BUF_WORKSPACE, "y", E_F32, 2, dims);
     buffer_t *z = module_buffer(m, BUF_WORKSPACE, "z", E_F32, 2, dims);
-    const char *name = "block";
-    builder_t b = build_kernel(m, "triad", 1, dims, &name);
+    builder_t b = one_kernel(m, "triad", dims[0]);
     value_t *s = b_const(&b, VECTOR(E_F32, lanes), 3);
     inst_t *loop = b_for(&b, "i", dim(0), dim(BLOCK / lanes), 0, NULL);
     affine_t at[] = {ax_v(b.fn->task[0]), ax_scale(ax_v(loop_var(loop)), lanes)};
     value_t *u = b_load(&b, x, lanes, at), *v = b_load(&b, y, lanes, at);
     b_store(&b, z, b_fma(&b, s, v, u), at);
     b_end_for(&b, loop, NULL);
-    builder_t entry = build_entry(m, "forward");
-    b_launch(&entry, b.fn, NULL);
-    return m;
+    return launch_it(m, &b);
 }
+
+static double flops_of(const module_t *m) {
+    return loops_cost(m, 0).flops;
+}
+
+static double cycles_of(const module_t *m) {
+    (void)m;
+    return (double)CHAIN * LINKS;
+}
+
+static double streams_of(const module_t *m) {
+    return loops_kernel_streams(m, m->funcs[0], 0);
+}
+
+/* An input of k + 1 tokens runs the k-th. */
+static const struct {
+    module_t *(*make)(arena_t *a, const target_t *t, int threads);
+    double (*work)(const module_t *m);
+} kernels[RATE_COUNT] = {
+    [RATE_FMA] = {fma_module, flops_of},
+    [RATE_CLOCK] = {clock_module, cycles_of},
+    [RATE_READ] = {read_module, streams_of},
+    [RATE_TRIAD] = {triad_module, streams_of},
+};
 
 /* ---- a plan of them -------------------------------------------------------------------------------- */
 
 /* A model with nothing in it, whose forward is whatever its modules do. */
-typedef struct {
+struct calibration {
     arena_t *arena;
     spec_t spec;
     layout_t layout;
     plan_t plan;
-} bench_t;
+    exec_t *exec;
+    unsigned char *workspace;
+};
 
-static bool make_plan(bench_t *b, const target_t *t, int threads, diag_t *d) {
-    b->spec = (spec_t){.path = "calibration",
+static bool make_plan(calibration_t *c, const target_t *t, int threads, diag_t *d) {
+    c->spec = (spec_t){.path = "calibration",
                        .hidden_size = 1,
                        .vocab_size = 1,
                        .num_labels = 1,
                        .num_attention_heads = 1,
                        .architecture = ARCH_BASE};
-    b->layout.data_end = REFORMER_WEIGHTS_HEADER;
-    b->plan = (plan_t){.spec = &b->spec,
-                       .arena = b->arena,
+    c->layout.data_end = REFORMER_WEIGHTS_HEADER;
+    c->plan = (plan_t){.spec = &c->spec,
+                       .arena = c->arena,
                        .batch = 1,
-                       .n_variants = N_RUNS,
-                       .layout = &b->layout,
+                       .n_variants = RATE_COUNT,
+                       .layout = &c->layout,
                        .name = "calibration",
                        .n_targets = 1,
                        .targets = {t}};
-    b->plan.variants = ARENA_ARRAY(b->arena, variant_plan_t, N_RUNS);
-    b->plan.modules = ARENA_ARRAY(b->arena, module_t *, N_RUNS);
-    b->plan.modules[RUNS_FMA - 1] = fma_module(b->arena, t, threads);
-    b->plan.modules[RUNS_TRIAD - 1] = triad_module(b->arena, t);
+    c->plan.variants = ARENA_ARRAY(c->arena, variant_plan_t, RATE_COUNT);
+    c->plan.modules = ARENA_ARRAY(c->arena, module_t *, RATE_COUNT);
     pass_options_t passes = {0};
-    for (int k = 0; k < N_RUNS; k++) {
-        b->plan.variants[k] = (variant_plan_t){.max_length = k + 1, .padded = k + 1, .rows = k + 1};
-        if (!loops_run_passes(b->plan.modules[k], &passes, d)) return false;
+    for (int k = 0; k < RATE_COUNT; k++) {
+        c->plan.variants[k] = (variant_plan_t){.max_length = k + 1, .padded = k + 1, .rows = k + 1};
+        c->plan.modules[k] = kernels[k].make(c->arena, t, threads);
+        if (!loops_run_passes(c->plan.modules[k], &passes, d)) return false;
     }
     return true;
 }
 
-static double launch_streams(const module_t *m) {
-    return loops_kernel_streams(m, m->funcs[0], 0);
+/* One workspace for all: pages there, and no number that is slow to compute with. */
+static bool make_room(calibration_t *c, int threads, diag_t *d) {
+    size_t bytes = 0;
+    for (size_t k = 1; k <= RATE_COUNT; k++) {
+        size_t n = exec_workspace_bytes(c->exec, k, threads);
+        if (n > bytes) bytes = n;
+    }
+    void *room = NULL;
+    if (bytes == 0 || posix_memalign(&room, 64, bytes) != 0) {
+        diag_error(d, NOWHERE, "calibration needs %zu bytes of memory, which are not there", bytes);
+        return false;
+    }
+    memset(room, 0, bytes);
+    c->workspace = room;
+    return true;
+}
+
+calibration_t *calibration_open(const target_t *t, const exec_options_t *o, int threads,
+                                diag_t *d) {
+    calibration_t *c = calloc(1, sizeof *c);
+    if (!c) bug("out of memory");
+    c->arena = arena_new();
+    exec_options_t plain = {.backend = o->backend, .cc = o->cc, .pool = o->pool};
+    if (make_plan(c, t, threads, d)) c->exec = exec_open(&c->plan, NULL, &plain, d);
+    if (c->exec && exec_bind(c->exec, NULL, d) && make_room(c, threads, d)) return c;
+    calibration_close(c);
+    return NULL;
+}
+
+void calibration_close(calibration_t *c) {
+    if (!c) return;
+    exec_close(c->exec);
+    free(c->workspace);
+    arena_free(c->arena);
+    free(c);
 }
 
 /* ---- runs ------------------------------------------------------------------------------------------ */
 
-typedef struct {
-    exec_t *exec;
-    unsigned char *workspace;
-    int threads;
-    const reformer_pool_t *pool;
-} runner_t;
-
-/* Seconds of the fastest run; the first one only warms up. 0 after an error in d. */
-static double fastest(const runner_t *r, int length, diag_t *d) {
-    static const int32_t ids[N_RUNS] = {0};
-    reformer_io_t io = {
-        .input_ids = ids, .length = (size_t)length, .threads = r->threads, .pool = r->pool};
-    double best = 0;
-    for (int k = 0; k <= REPEATS; k++) {
-        double start = clock_now();
-        int code = exec_run(r->exec, &io, r->workspace, d);
-        double seconds = clock_now() - start;
+double calibration_rate(calibration_t *c, rate_t which, int threads, const pool_t *pool,
+                        double seconds, diag_t *d) {
+    static const int32_t ids[RATE_COUNT] = {0};
+    reformer_io_t io = {.input_ids = ids,
+                        .length = (size_t)which + 1,
+                        .threads = threads,
+                        .pool = pool_interface(pool)};
+    double start = clock_now(), spent = 0;
+    int runs = 0;
+    for (; runs == 0 || spent < seconds; runs++) {
+        int code = exec_run(c->exec, &io, c->workspace, d);
         if (code > REFORMER_OK) diag_error(d, NOWHERE, "calibration: %s", reformer_strerror(code));
         if (code != REFORMER_OK) return 0;
-        if (k > 0 && (best == 0 || seconds < best)) best = seconds;
+        spent = clock_now() - start;
+    }
+    return runs * kernels[which].work(c->plan.modules[which]) / spent;
+}
+
+double vector_fmas_per_cycle(const target_t *t, double flops, int threads, double clock) {
+    return flops / (2.0 * lanes_of(t) * threads * clock);
+}
+
+static double best_rate(calibration_t *c, rate_t which, int threads, const pool_t *pool,
+                        diag_t *d) {
+    enum { REPEATS = 7 };
+    double best = 0;
+    for (int k = 0; k <= REPEATS; k++) {
+        double rate = calibration_rate(c, which, threads, pool, 0, d);
+        if (rate <= 0) return 0;
+        if (k > 0 && rate > best) best = rate; /* the first one warms up */
     }
     return best;
 }
 
-static bool run_both(const bench_t *b, const runner_t *r, peaks_t *peaks, diag_t *d) {
-    double fma = fastest(r, RUNS_FMA, d), triad = fma > 0 ? fastest(r, RUNS_TRIAD, d) : 0;
-    if (triad <= 0) return false;
-    peaks->flops = loops_cost(b->plan.modules[RUNS_FMA - 1], 0).flops / fma;
-    peaks->bandwidth = launch_streams(b->plan.modules[RUNS_TRIAD - 1]) / triad;
-    return true;
-}
-
-static bool measure(bench_t *b, runner_t *r, peaks_t *peaks, diag_t *d) {
-    if (!exec_bind(r->exec, NULL, d)) return false;
-    size_t bytes = exec_workspace_bytes(r->exec, RUNS_TRIAD, r->threads);
-    size_t other = exec_workspace_bytes(r->exec, RUNS_FMA, r->threads);
-    if (other > bytes) bytes = other;
-    void *room = NULL;
-    if (bytes == 0 || posix_memalign(&room, 64, bytes) != 0) {
-        diag_error(d, NOWHERE, "calibration needs %zu bytes of memory, which are not there", bytes);
+bool calibrate(const target_t *t, const exec_options_t *o, int threads, peaks_t *peaks, diag_t *d) {
+    calibration_t *c = calibration_open(t, o, threads, d);
+    if (!c) {
         diag_hint(d, "--peak GFLOPS --bandwidth GBS instead");
         return false;
     }
-    r->workspace = room;
-    memset(room, 0, bytes); /* pages there, and no number that is slow to compute with */
-    bool ok = run_both(b, r, peaks, d);
-    free(room);
-    return ok;
-}
-
-bool calibrate(const target_t *t, const exec_options_t *o, int threads, peaks_t *peaks, diag_t *d) {
-    bench_t b = {.arena = arena_new()};
-    exec_options_t plain = {.backend = o->backend, .cc = o->cc, .pool = o->pool};
-    bool ok = make_plan(&b, t, threads, d);
-    exec_t *e = ok ? exec_open(&b.plan, NULL, &plain, d) : NULL;
-    if (e) {
-        runner_t r = {.exec = e, .threads = threads, .pool = pool_interface(o->pool)};
-        ok = measure(&b, &r, peaks, d);
-        exec_close(e);
-    }
-    arena_free(b.arena);
-    return e && ok;
+    peaks->flops = best_rate(c, RATE_FMA, threads, o->pool, d);
+    peaks->bandwidth = best_rate(c, RATE_TRIAD, threads, o->pool, d);
+    calibration_close(c);
+    return peaks->flops > 0 && peaks->bandwidth > 0;
 }

@@ -1,19 +1,41 @@
 /* What this machine can do, measured on the spot: the most that code of our own back ends reaches.
  *
- * Two modules of Loops, compiled and run like a model: multiply-adds that touch no memory, and a
- * triad z = x + s * y over arrays that no cache holds. A tenth of a second. */
+ * Modules of Loops, compiled and run like a model: multiply-adds that touch no memory, a chain of
+ * dependent integer instructions, a sum and a triad z = x + s * y over arrays that no cache holds. */
 #ifndef REFORMERC_COMMANDS_CALIBRATE_H
 #define REFORMERC_COMMANDS_CALIBRATE_H
 
 #include "exec/exec.h"
+
+typedef enum {
+    RATE_FMA,   /* flops per second of all workers together; fma counts two */
+    RATE_CLOCK, /* cycles per second of one core: instructions that wait for each other */
+    RATE_READ,  /* bytes per second, read once */
+    RATE_TRIAD, /* bytes per second, read and written; what a cache reads in order to write is not counted */
+    RATE_COUNT
+} rate_t;
+
+typedef struct calibration calibration_t;
+
+/* For a target that this CPU runs and up to `threads` workers; `o` says which back end, and who
+ * compiles. NULL after an error in d. */
+calibration_t *calibration_open(const target_t *t, const exec_options_t *o, int threads, diag_t *d);
+void calibration_close(calibration_t *c); /* NULL is fine */
+/* Runs one kernel again and again for at least `seconds`, and once at least; the mean rate, or 0 after
+ * an error in d. The memory is touched before the clock starts. */
+double calibration_rate(calibration_t *c, rate_t which, int threads, const pool_t *pool,
+                        double seconds, diag_t *d);
+/* Multiply-adds of one cycle and one core at this peak, as whole vectors: what the machine has units
+ * for, 1 or 2. */
+double vector_fmas_per_cycle(const target_t *t, double flops, int threads, double clock);
+int64_t calibration_array_bytes(void); /* all that RATE_READ reads: several times the last cache */
 
 typedef struct {
     double flops;     /* of `threads` workers together, per second; fma counts two */
     double bandwidth; /* bytes that the triad reads and writes, per second */
 } peaks_t;
 
-/* For a target that this CPU runs; `o` says which back end, and the pool. The best of several runs of
- * each: neighbours on the machine can only make it slower. False after an error in d. */
+/* The best of several short runs of each: neighbours on the machine can only make them slower. */
 bool calibrate(const target_t *t, const exec_options_t *o, int threads, peaks_t *peaks, diag_t *d);
 
 #endif
