@@ -4,6 +4,7 @@
  * loop IR (loops_cost, loops_kernel_streams), as it is for models, so that both may be compared. */
 #include "commands/calibrate.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -107,10 +108,19 @@ static module_t *clock_module(arena_t *a, const target_t *t, int threads) {
     return launch_it(m, &b);
 }
 
+/* Bytes of the last cache that the first CPU sees, 0: unknown. sysconf() tells that of the whole
+ * package on some CPUs, of which a core reaches only a part. */
+static int64_t last_cache(void) {
+    FILE *f = fopen("/sys/devices/system/cpu/cpu0/cache/index3/size", "re");
+    long long kib = 0;
+    bool known = f && fscanf(f, "%lldK", &kib) == 1;
+    if (f) fclose(f);
+    return known ? kib * 1024 : sysconf(_SC_LEVEL3_CACHE_SIZE);
+}
+
 /* Of the triad: twice the last cache, as far as the system tells. */
 static int64_t array_bytes(void) {
-    long cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
-    int64_t bytes = cache > 0 ? 2 * (int64_t)cache : 4 * (int64_t)LEAST_ARRAY;
+    int64_t cache = last_cache(), bytes = cache > 0 ? 2 * cache : 4 * (int64_t)LEAST_ARRAY;
     if (bytes < LEAST_ARRAY) bytes = LEAST_ARRAY;
     return bytes > MOST_ARRAY ? MOST_ARRAY : bytes;
 }

@@ -12,7 +12,7 @@
 
 #include "exec/targets.h"
 
-enum { C = 1, R = 2, E = 4, S = 8, H = 16, V = 32, W = 64, L = 128, FIRST_LONG = 256 };
+enum { C = 1, R = 2, E = 4, S = 8, H = 16, V = 32, W = 64, L = 128, B = 256, FIRST_LONG = 512 };
 
 static const command_t commands[] = {
     {"", "MODEL -o OUT", "translates a model to C (or loop IR)", C, 1, command_compile},
@@ -29,6 +29,9 @@ static const command_t commands[] = {
     {"explain", "MODEL [--html FILE]",
      "shows what a model costs: parameters, flops, memory, predicted time, and what could be better",
      L, 1, command_explain},
+    {"bench", "MODEL [--lengths N,N] [--threads N,N] [--output OUT]",
+     "measures speed and memory, as a share of what this machine can do, kernel by kernel", B, 1,
+     command_bench},
     {"schema", "", "prints the JSON Schema of specs, for editors", S, 0, command_schema},
     {"help", "[COMMAND]", "explains a command", H, 1, command_help},
 };
@@ -165,9 +168,9 @@ static int bad_option(const command_t *c, int code, const char *typed) {
     return unknown_option(c, typed);
 }
 
-static int find_letter(int letter) {
+static int find_letter(const command_t *c, int letter) {
     for (int i = 0; i < OPT_COUNT; i++)
-        if (rows[i].letter == letter) return i;
+        if (rows[i].letter == letter && rows[i].commands & c->mask) return i;
     bug("option -%c has no row", letter);
 }
 
@@ -215,7 +218,7 @@ int options_parse(arena_t *a, int argc, char **argv, options_t *o, diag_t *d) {
     optind = 1;
     for (int code; (code = getopt_long(argc, argv, shorts, longs, NULL)) != -1;) {
         if (code == '?' || code == ':') return bad_option(o->command, code, argv[optind - 1]);
-        int id = code >= FIRST_LONG ? code - FIRST_LONG : find_letter(code);
+        int id = code >= FIRST_LONG ? code - FIRST_LONG : find_letter(o->command, code);
         set_option(a, o, (option_id_t)id, optarg, d);
     }
     return take_operands(o, argc, argv);

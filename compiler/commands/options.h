@@ -60,6 +60,7 @@ int command_eval(const options_t *o, diag_t *d);
 int command_verify(const options_t *o, diag_t *d);
 int command_sweep(const options_t *o, diag_t *d);
 int command_explain(const options_t *o, diag_t *d);
+int command_bench(const options_t *o, diag_t *d);
 int command_schema(const options_t *o, diag_t *d);
 int command_help(const options_t *o, diag_t *d);
 

@@ -1,0 +1,96 @@
+/* One run of `reformerc bench`: what its files share.
+ *
+ *   bench.c          the command: which cases, in which order, what ends them
+ *   bench_measure.c  code of one length, batch and target; rounds of measurements that take turns
+ *   bench_report.c   tables, CSV, JSON
+ *   bench_plot.c     the picture, drawn by gnuplot */
+#ifndef REFORMERC_COMMANDS_BENCH_H
+#define REFORMERC_COMMANDS_BENCH_H
+
+#include "commands/calibrate.h"
+#include "commands/progress.h"
+#include "commands/session.h"
+#include "commands/statistics.h"
+
+enum { MAX_LIST = 32, MAX_REPEAT = 1000 };
+
+/* Launches of one kind ("lsh.hash"), all layers together, in one forward. */
+typedef struct {
+    const char *name;
+    double launches, flops, streams; /* flops counted from the loop IR; streams: see kernels.h */
+    spread_t seconds;
+    spread_t of_peak; /* flop/s as a share of the peak of the same round */
+} bench_kernel_t;
+
+/* One length, batch and target on one number of threads. */
+typedef struct {
+    int64_t length, batch;
+    const target_t *target;
+    int threads;
+    bool done;
+    int inner;              /* forwards of one measurement: short ones run several times */
+    spread_t seconds;       /* of one forward of code as products get it */
+    spread_t told_seconds;  /* of instrumented code */
+    spread_t peak, of_peak; /* fma peak between the forwards, flop/s; share of it, pairwise */
+    double flops, streams;
+    size_t workspace, peak_rss; /* bytes; peak_rss 0: the system does not tell */
+    bench_kernel_t *kernels;    /* [n_kernels]; the last one is what lies between launches */
+    int n_kernels;
+    spread_t other_speed; /* --vs: tokens per second */
+    spread_t ratio;       /* our speed by that of the other, pairwise */
+} bench_case_t;
+
+/* What the machine does with one target on one number of threads. */
+typedef struct {
+    const target_t *target;
+    int threads;
+    spread_t rate[RATE_COUNT];
+} bench_machine_t;
+
+typedef enum { VS_NOTHING, VS_MODEL, VS_BACKEND, VS_TARGET, VS_SETTING } vs_kind_t;
+
+typedef struct {
+    const options_t *o;
+    diag_t *d;
+    arena_t *arena;
+    int64_t lengths[MAX_LIST], batches[MAX_LIST], threads[MAX_LIST];
+    int n_lengths, n_batches, n_threads, most_threads, repeat;
+    const char *targets[MAX_TARGETS]; /* [n_targets] as typed; NULL: the default one */
+    int n_targets;
+    pool_t *pools[MAX_LIST]; /* [n_threads] */
+    vs_kind_t vs;
+    backend_t vs_backend;
+    setting_t vs_setting;
+    const char *vs_target[MAX_TARGETS];
+    bool wants_loss;     /* else last_hidden_state */
+    bench_case_t *cases; /* [n_cases]: lengths slowest, then batches, targets, threads */
+    int n_cases;
+    bench_machine_t *machines; /* [n_machines] in order of appearance */
+    int n_machines;
+    progress_t bar;
+    int64_t step, steps;
+} bench_t;
+
+double case_tokens(const bench_case_t *c); /* of one forward */
+bool some_case_is_done(const bench_t *b);
+const bench_machine_t *bench_machine(const bench_t *b, const target_t *t,
+                                     int threads); /* or NULL */
+
+/* ---- bench_measure.c ----------------------------------------------------------------------------- */
+
+/* The options that code of one length, batch and target is made by; of --vs with `other`. */
+options_t bench_options(const bench_t *b, arena_t *a, int64_t length, int64_t batch,
+                        const char *target, bool other);
+/* Spec and plan of a case's code, without compiling. False after errors in d. */
+bool bench_check(bench_t *b, const options_t *o, bool other, const target_t **target, diag_t *d);
+/* Fills in [n_threads] cases of one build. False after an error in b->d, or when interrupted. */
+bool bench_measure(bench_t *b, bench_case_t *cases, const char *target);
+
+/* ---- bench_report.c, bench_plot.c ---------------------------------------------------------------- */
+
+bool bench_check_outputs(const bench_t *b);
+bool bench_write_outputs(const bench_t *b);
+void render_bench(const bench_t *b, sbuf_t *out);      /* the tables */
+void render_bench_plot(const bench_t *b, sbuf_t *out); /* a script for gnuplot */
+
+#endif

@@ -1,0 +1,416 @@
+/* Measurements of one build: a length, a batch and a target, on every number of threads asked for.
+ *
+ * In: options. Out: bench_case_t. This machine may be shared and its clock may change, so nothing is
+ * compared with what was measured at another time: every round runs the fma peak, the model, the peak,
+ * the instrumented model, the peak, the other model of --vs; a model's share of the peak is taken from
+ * the two peaks around it, ratios from the same round, and then the median over the rounds. */
+#include "commands/bench.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands/interrupt.h"
+#include "commands/kernels.h"
+#include "commands/tensors.h"
+#include "emit/emit.h"
+#include "support/clock.h"
+#include "support/resident.h"
+
+/* Seconds: a measurement is no shorter, and the peak between them takes this share of a forward. */
+static const double least_seconds = 0.02, peak_share = 0.05;
+static const double machine_seconds = 0.02; /* of each rate of the machine's own table */
+enum { MACHINE_REPEATS = 7, MAX_INNER = 1000 /* a profile holds the launches of so many */ };
+
+/* ---- code ---------------------------------------------------------------------------------------- */
+
+static void add_set(options_t *o, const char *key, const char *value) {
+    o->sets[o->n_sets++] = (setting_t){key, value};
+}
+
+static void apply_vs(const bench_t *b, options_t *o) {
+    switch (b->vs) {
+    case VS_MODEL: o->model = b->o->text[OPT_VS]; break;
+    case VS_BACKEND: o->backend = b->vs_backend; break;
+    case VS_TARGET: o->targets[0] = b->vs_target[0], o->n_targets = 1; break;
+    case VS_SETTING: add_set(o, b->vs_setting.key, b->vs_setting.value); break;
+    case VS_NOTHING: break;
+    }
+}
+
+options_t bench_options(const bench_t *b, arena_t *a, int64_t length, int64_t batch,
+                        const char *target, bool other) {
+    enum { MORE = 3 };
+    options_t o = *b->o;
+    o.arena = a;
+    o.threads = b->most_threads;
+    o.sets = ARENA_ARRAY(a, setting_t, o.n_sets + MORE);
+    if (o.n_sets) memcpy(o.sets, b->o->sets, (size_t)o.n_sets * sizeof *o.sets);
+    add_set(&o, "compile.sequence_length", arena_printf(a, "%lld", (long long)length));
+    add_set(&o, "compile.batch_size", arena_printf(a, "%lld", (long long)batch));
+    o.n_targets = target ? 1 : 0;
+    o.targets[0] = target;
+    if (!o.given[OPT_WEIGHTS]) o.text[OPT_WEIGHTS] = "random";
+    o.given[OPT_WEIGHTS] = true;
+    if (other) apply_vs(b, &o);
+    return o;
+}
+
+static bool make_plan(session_t *s) {
+    session_plan_t want = {.name = "model", .runs = true};
+    return session_spec(s) && session_plan(s, &want);
+}
+
+bool bench_check(bench_t *b, const options_t *o, bool other, const target_t **target, diag_t *d) {
+    session_t s = session_new(o, d);
+    bool ok = make_plan(&s);
+    if (ok) *target = s.plan->targets[0];
+    if (ok && !other) b->wants_loss = s.spec->architecture != ARCH_BASE;
+    session_free(&s);
+    return ok;
+}
+
+/* A model ready to run, with tokens and room for what it computes. */
+typedef struct {
+    options_t o;
+    session_t s;
+    inputs_t in;
+    float loss, *hidden;
+} side_t;
+
+static bool load_weights(side_t *x) {
+    return session_weights(&x->s) && exec_bind(x->s.exec, x->s.store, x->s.d);
+}
+
+static bool make_room(side_t *x, diag_t *d) {
+    if (x->s.spec->architecture != ARCH_BASE) return true;
+    int64_t shape[] = {x->in.batch, x->in.length, 2 * x->s.spec->hidden_size};
+    size_t bytes;
+    if (checked_product(shape, 3, sizeof *x->hidden, &bytes)) x->hidden = malloc(bytes);
+    if (!x->hidden) diag_error(d, NOWHERE, "not enough memory for last_hidden_state");
+    return x->hidden != NULL;
+}
+
+/* `like`: the same model and weights, told its launches. NULL: weights of its own. */
+static bool side_open(side_t *x, const side_t *like, diag_t *d) {
+    x->s = session_new(&x->o, d);
+    if (like) x->s.profile = profile_new();
+    if (!make_plan(&x->s) || !session_lower(&x->s) || !session_compile(&x->s)) return false;
+    if (like ? !exec_bind(x->s.exec, like->s.store, d) : !load_weights(x)) return false;
+    return inputs_random(&x->in, x->o.arena, x->s.spec, "random", d) && make_room(x, d);
+}
+
+static void side_close(side_t *x) {
+    session_free(&x->s);
+    free(x->hidden);
+    *x = (side_t){0};
+}
+
+/* Labels ask for the loss, as eval does; without a head the hidden state is what is wanted. */
+static reformer_io_t io_of(side_t *x, int threads, const pool_t *pool) {
+    return (reformer_io_t){.input_ids = x->in.input_ids,
+                           .batch = (size_t)x->in.batch,
+                           .length = (size_t)x->in.length,
+                           .threads = threads,
+                           .pool = pool_interface(pool),
+                           .labels = x->in.labels,
+                           .labels_f32 = x->in.labels_f32,
+                           .start_positions = x->in.start_positions,
+                           .end_positions = x->in.end_positions,
+                           .last_hidden_state = x->hidden,
+                           .loss = x->hidden ? NULL : &x->loss};
+}
+
+/* Seconds of one forward, the mean of `inner`; 0 after an error. */
+static double forward(side_t *x, int inner, int threads, const pool_t *pool) {
+    double start = clock_now();
+    for (int k = 0; k < inner; k++) {
+        reformer_io_t io = io_of(x, threads, pool);
+        if (!session_forward(&x->s, &io)) return 0;
+    }
+    double seconds = (clock_now() - start) / inner;
+    return seconds > 0 ? seconds : 1e-9;
+}
+
+/* ---- a build ------------------------------------------------------------------------------------- */
+
+typedef struct {
+    bench_t *b;
+    arena_t *arena;
+    diag_t *d;
+    side_t plain, told, other;
+    calibration_t *calibration;
+    kernel_costs_t costs;
+} build_t;
+
+static void say(build_t *u, const bench_case_t *c, const char *what) {
+    char text[96];
+    (void)snprintf(text, sizeof text, "length %lld, %s, %d thread%s: %s", (long long)c->length,
+                   c->target->name, c->threads, c->threads == 1 ? "" : "s", what);
+    progress_show(&u->b->bar, u->b->step, u->b->steps, text);
+}
+
+/* The memory of the model alone: nothing else is open yet. */
+static bool warm_up(build_t *u, bench_case_t *c, int t) {
+    bool knows = resident_reset_peak();
+    say(u, c, "first run");
+    double seconds = forward(&u->plain, 1, c->threads, u->b->pools[t]);
+    if (seconds <= 0) return false;
+    c->workspace = exec_workspace_bytes(u->plain.s.exec, (size_t)c->length, c->threads);
+    c->peak_rss = knows ? resident_peak() : 0;
+    seconds = forward(&u->plain, 1, c->threads, u->b->pools[t]);
+    double inner = seconds > 0 ? ceil(least_seconds / seconds) : 0;
+    c->inner = inner > MAX_INNER ? MAX_INNER : (int)inner;
+    return inner > 0;
+}
+
+static void count_costs(build_t *u) {
+    const plan_t *p = u->plain.s.plan;
+    const module_t *m = plan_module(p, p->n_variants - 1);
+    u->costs = kernel_costs(u->arena, m, m->units.max);
+}
+
+static exec_options_t calibration_options(const build_t *u) {
+    return (exec_options_t){
+        .backend = u->b->o->backend, .cc = u->b->o->text[OPT_CC], .pool = u->plain.s.pool};
+}
+
+static bool open_all(build_t *u, bench_case_t *cases, const char *target) {
+    bench_t *b = u->b;
+    u->plain.o = u->told.o = bench_options(b, u->arena, cases->length, cases->batch, target, false);
+    u->other.o = bench_options(b, u->arena, cases->length, cases->batch, target, true);
+    say(u, cases, "compiling");
+    if (!side_open(&u->plain, NULL, u->d)) return false;
+    count_costs(u);
+    for (int t = 0; t < b->n_threads; t++)
+        if (!warm_up(u, &cases[t], t)) return false;
+    if (!side_open(&u->told, &u->plain, u->d)) return false;
+    if (b->vs != VS_NOTHING && !side_open(&u->other, NULL, u->d)) return false;
+    exec_options_t eo = calibration_options(u);
+    u->calibration = calibration_open(cases->target, &eo, b->most_threads, u->d);
+    return u->calibration != NULL;
+}
+
+static void close_all(build_t *u) {
+    calibration_close(u->calibration);
+    side_close(&u->plain);
+    side_close(&u->told);
+    side_close(&u->other);
+}
+
+/* ---- the machine --------------------------------------------------------------------------------- */
+
+const bench_machine_t *bench_machine(const bench_t *b, const target_t *t, int threads) {
+    for (int k = 0; k < b->n_machines; k++)
+        if (b->machines[k].target == t && b->machines[k].threads == threads) return &b->machines[k];
+    return NULL;
+}
+
+/* Once per target and number of threads; the rates take turns too. */
+static bool measure_machine(build_t *u, const bench_case_t *c, const pool_t *pool) {
+    bench_t *b = u->b;
+    double rates[RATE_COUNT][MACHINE_REPEATS];
+    if (bench_machine(b, c->target, c->threads)) return true;
+    say(u, c, "calibrating");
+    for (int r = -1; r < MACHINE_REPEATS; r++) { /* round -1 warms up */
+        for (int k = 0; k < RATE_COUNT; k++) {
+            double rate = calibration_rate(u->calibration, (rate_t)k, c->threads, pool,
+                                           r < 0 ? 0 : machine_seconds, u->d);
+            if (rate <= 0) return false;
+            if (r >= 0) rates[k][r] = rate;
+        }
+    }
+    bench_machine_t *m = &b->machines[b->n_machines++];
+    *m = (bench_machine_t){.target = c->target, .threads = c->threads};
+    for (int k = 0; k < RATE_COUNT; k++) m->rate[k] = spread_of(rates[k], MACHINE_REPEATS);
+    return true;
+}
+
+/* ---- rounds -------------------------------------------------------------------------------------- */
+
+/* Samples of all rounds: [repeat], of kernels [n_kernels][repeat]. */
+typedef struct {
+    build_t *u;
+    bench_case_t *c;
+    const pool_t *pool;
+    double peak_seconds, last_peak;
+    int other_inner;
+    double *seconds, *told, *peak, *of_peak, *other, *ratio;
+    double *kernel, *kernel_of_peak, *launches;
+} rounds_t;
+
+static rounds_t rounds_new(build_t *u, bench_case_t *c, const pool_t *pool) {
+    size_t n = (size_t)u->b->repeat, kernels = (size_t)u->costs.n + 1;
+    rounds_t r = {.u = u, .c = c, .pool = pool};
+    double **lists[] = {&r.seconds, &r.told, &r.peak, &r.of_peak, &r.other, &r.ratio};
+    for (size_t k = 0; k < sizeof lists / sizeof *lists; k++)
+        *lists[k] = ARENA_ARRAY(u->arena, double, n);
+    r.kernel = ARENA_ARRAY(u->arena, double, kernels *n);
+    r.kernel_of_peak = ARENA_ARRAY(u->arena, double, kernels *n);
+    r.launches = ARENA_ARRAY(u->arena, double, kernels);
+    return r;
+}
+
+/* The peak after a run, and with the one before it the peak that this run is held against. */
+static double next_peak(rounds_t *r) {
+    double before = r->last_peak;
+    r->last_peak = calibration_rate(r->u->calibration, RATE_FMA, r->c->threads, r->pool,
+                                    r->peak_seconds, r->u->d);
+    return (before + r->last_peak) / 2;
+}
+
+static int kernel_index(const kernel_costs_t *costs, const char *kind) {
+    int k = 0;
+    while (k < costs->n && strcmp(costs->kernels[k].name, kind) != 0) k++;
+    return k;
+}
+
+/* Seconds per forward of each kind; the last one gets what lies outside of launches. */
+static void sort_launches(rounds_t *r, int round) {
+    const profile_t *p = r->u->told.s.profile;
+    int n = r->u->costs.n, repeat = r->u->b->repeat, inner = r->c->inner;
+    double *between = &r->kernel[n * repeat + round];
+    for (int k = 0; k <= n; k++) r->launches[k] = 0;
+    for (size_t i = 0; i < profile_count(p); i++) {
+        profile_event_t e = profile_at(p, i);
+        if (strcmp(e.name, "forward") == 0) {
+            *between += e.seconds / inner;
+            continue;
+        }
+        int k = kernel_index(&r->u->costs, label_kind(e.name));
+        if (k == n) bug("a launch of '%s', which the schedule does not have", e.name);
+        r->kernel[k * repeat + round] += e.seconds / inner;
+        r->launches[k] += 1.0 / inner;
+        *between -= e.seconds / inner;
+    }
+}
+
+/* Counted flops are those of launches that ran; kernels of branches not taken have none. */
+static double flops_of(const rounds_t *r, int k) {
+    const kernel_cost_t *c = &r->u->costs.kernels[k];
+    return k < r->u->costs.n && c->launches > 0 ? c->flops / c->launches * r->launches[k] : 0;
+}
+
+static double streams_of(const rounds_t *r, int k) {
+    const kernel_cost_t *c = &r->u->costs.kernels[k];
+    return k < r->u->costs.n && c->launches > 0 ? c->streams / c->launches * r->launches[k] : 0;
+}
+
+static bool run_told(rounds_t *r, int round) {
+    bench_case_t *c = r->c;
+    int n = r->u->costs.n, repeat = r->u->b->repeat;
+    profile_clear(r->u->told.s.profile);
+    r->told[round] = forward(&r->u->told, c->inner, c->threads, r->pool);
+    double peak = next_peak(r);
+    if (r->told[round] <= 0 || r->last_peak <= 0) return false;
+    sort_launches(r, round);
+    for (int k = 0; k < n; k++) {
+        double seconds = r->kernel[k * repeat + round];
+        r->kernel_of_peak[k * repeat + round] = seconds > 0 ? flops_of(r, k) / seconds / peak : 0;
+    }
+    return true;
+}
+
+static bool run_plain(rounds_t *r, int round) {
+    bench_case_t *c = r->c;
+    r->seconds[round] = forward(&r->u->plain, c->inner, c->threads, r->pool);
+    r->peak[round] = next_peak(r);
+    return r->seconds[round] > 0 && r->last_peak > 0;
+}
+
+static bool run_other(rounds_t *r, int round) {
+    const bench_case_t *c = r->c;
+    side_t *x = &r->u->other;
+    if (r->u->b->vs == VS_NOTHING) return true;
+    double seconds = forward(x, r->other_inner, c->threads, r->pool);
+    if (seconds <= 0) return false;
+    r->other[round] = (double)(x->in.batch * x->in.length) / seconds;
+    r->ratio[round] = case_tokens(c) / r->seconds[round] / r->other[round];
+    (void)next_peak(r);
+    return r->last_peak > 0;
+}
+
+/* One of each, unmeasured: caches and pages are as the rounds will find them. */
+static bool rounds_begin(rounds_t *r) {
+    bench_case_t *c = r->c;
+    double seconds = forward(&r->u->plain, 1, c->threads, r->pool);
+    if (seconds <= 0 || forward(&r->u->told, 1, c->threads, r->pool) <= 0) return false;
+    if (r->u->b->vs != VS_NOTHING) {
+        double other = forward(&r->u->other, 1, c->threads, r->pool);
+        if (other <= 0) return false;
+        other = ceil(least_seconds / other);
+        r->other_inner = other > MAX_INNER ? MAX_INNER : (int)other;
+    }
+    r->peak_seconds = fmax(least_seconds, peak_share * seconds);
+    (void)next_peak(r);
+    return r->last_peak > 0;
+}
+
+static void conclude_kernels(rounds_t *r) {
+    bench_t *b = r->u->b;
+    bench_case_t *c = r->c;
+    int n = r->u->costs.n;
+    c->kernels = ARENA_ARRAY(b->arena, bench_kernel_t, n + 1);
+    for (int k = 0; k <= n; k++) {
+        if (k < n && r->launches[k] == 0) continue;
+        bench_kernel_t *x = &c->kernels[c->n_kernels++];
+        x->name = arena_strdup(b->arena, k < n ? r->u->costs.kernels[k].name : "between launches");
+        x->launches = r->launches[k];
+        x->flops = k < n ? flops_of(r, k) : 0;
+        x->streams = k < n ? streams_of(r, k) : 0;
+        x->seconds = spread_of(&r->kernel[k * b->repeat], b->repeat);
+        x->of_peak = spread_of(&r->kernel_of_peak[k * b->repeat], b->repeat);
+        c->flops += x->flops;
+        c->streams += x->streams;
+    }
+}
+
+static void conclude(rounds_t *r) {
+    bench_case_t *c = r->c;
+    int n = r->u->b->repeat;
+    conclude_kernels(r);
+    for (int k = 0; k < n; k++) r->of_peak[k] = c->flops / r->seconds[k] / r->peak[k];
+    c->seconds = spread_of(r->seconds, n);
+    c->told_seconds = spread_of(r->told, n);
+    c->peak = spread_of(r->peak, n);
+    c->of_peak = spread_of(r->of_peak, n);
+    c->other_speed = spread_of(r->other, n);
+    c->ratio = spread_of(r->ratio, n);
+    c->done = true;
+}
+
+static void say_done(build_t *u, const bench_case_t *c) {
+    progress_line(
+        &u->b->bar, "length %lld, batch %lld, %s, %d thread%s: %.0f tokens/s, %.1f %% of peak",
+        (long long)c->length, (long long)c->batch, c->target->name, c->threads,
+        c->threads == 1 ? "" : "s", case_tokens(c) / c->seconds.median, 100 * c->of_peak.median);
+}
+
+static bool run_rounds(build_t *u, bench_case_t *c, const pool_t *pool) {
+    bench_t *b = u->b;
+    rounds_t r = rounds_new(u, c, pool);
+    if (!measure_machine(u, c, pool) || !rounds_begin(&r)) return false;
+    for (int k = 0; k < b->repeat; k++) {
+        say(u, c, "measuring");
+        if (interrupt_caught()) return false;
+        if (!run_plain(&r, k) || !run_told(&r, k) || !run_other(&r, k)) return false;
+        b->step++;
+    }
+    conclude(&r);
+    say(u, c, "done");
+    say_done(u, c);
+    return true;
+}
+
+bool bench_measure(bench_t *b, bench_case_t *cases, const char *target) {
+    build_t u = {.b = b, .arena = arena_new(), .d = diag_new()};
+    bool ok = open_all(&u, cases, target);
+    for (int t = 0; ok && t < b->n_threads; t++) ok = run_rounds(&u, &cases[t], b->pools[t]);
+    ok = ok && diag_errors(u.d) == 0;
+    progress_clear(&b->bar);
+    close_all(&u);
+    if (diag_errors(u.d)) diag_append(b->d, u.d); /* warnings were said by the checks */
+    diag_free(u.d);
+    arena_free(u.arena);
+    return ok;
+}

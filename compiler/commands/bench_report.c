@@ -1,0 +1,372 @@
+/* What a bench found: tables for people, CSV and JSON for programs.
+ *
+ * In: a bench_t whose cases are done or were never reached. Out: texts and files. */
+#include "commands/bench.h"
+
+#include <string.h>
+
+#include "commands/document.h"
+#include "commands/fields.h"
+#include "commands/outputs.h"
+
+static const char *const rate_names[RATE_COUNT] = {[RATE_FMA] = "fma_flops_per_second",
+                                                   [RATE_CLOCK] = "cycles_per_second",
+                                                   [RATE_READ] = "read_bytes_per_second",
+                                                   [RATE_TRIAD] = "triad_bytes_per_second"};
+
+static double speed_of(const bench_case_t *c) {
+    return case_tokens(c) / c->seconds.median;
+}
+
+static const char *weights_of(const bench_t *b) {
+    return b->o->text[OPT_WEIGHTS] ? b->o->text[OPT_WEIGHTS] : "random";
+}
+
+/* ---- tables ---------------------------------------------------------------------------------------- */
+
+/* "117.2 ±0.4 %" */
+static const char *spread_text(arena_t *a, spread_t s, double unit) {
+    return arena_printf(a, "%.1f ±%.1f %%", s.median / unit, 100 * spread_width(s));
+}
+
+static const char *giga(arena_t *a, double x) {
+    double g = x / 1e9;
+    return arena_printf(a, "%.*f", g < 10 ? 2 : 1, g);
+}
+
+static void add_machine(const bench_t *b, document_t *doc) {
+    static const column_t columns[] = {{"target", true},         {"threads", false},
+                                       {"peak GFLOP/s", false},  {"clock GHz", false},
+                                       {"vectors/cycle", false}, {"read GB/s", false},
+                                       {"triad GB/s", false}};
+    arena_t *a = b->arena;
+    section_t *s = document_section(doc, "Machine");
+    s->table = table_new(a, 7, columns);
+    for (int k = 0; k < b->n_machines; k++) {
+        const bench_machine_t *m = &b->machines[k];
+        double clock = m->rate[RATE_CLOCK].median, fma = m->rate[RATE_FMA].median;
+        const char *cells[] = {
+            m->target->name,
+            arena_printf(a, "%d", m->threads),
+            spread_text(a, m->rate[RATE_FMA], 1e9),
+            arena_printf(a, "%.2f", clock / 1e9),
+            arena_printf(a, "%.2f", vector_fmas_per_cycle(m->target, fma, m->threads, clock)),
+            spread_text(a, m->rate[RATE_READ], 1e9),
+            spread_text(a, m->rate[RATE_TRIAD], 1e9)};
+        table_row(a, s->table, cells);
+    }
+    s->note = arena_printf(
+        a,
+        "Median ± half the distance of the quartiles. Peak: multiply-adds in registers, compiled by "
+        "the same back end; vectors/cycle is what one core does of them in a cycle of that clock, "
+        "which a chain of dependent instructions tells. Read and triad: %s of memory; what a cache "
+        "reads in order to write is not counted.",
+        text_bytes(a, (double)calibration_array_bytes()));
+}
+
+static bool any_batches(const bench_t *b) {
+    return b->n_batches > 1 || b->batches[0] != 1;
+}
+
+/* Columns that say which case it is; their number. */
+static int case_columns(const bench_t *b, column_t *columns) {
+    int n = 0;
+    columns[n++] = (column_t){"length", false};
+    if (any_batches(b)) columns[n++] = (column_t){"batch", false};
+    columns[n++] = (column_t){"target", true};
+    columns[n++] = (column_t){"threads", false};
+    return n;
+}
+
+static int case_cells(const bench_t *b, const bench_case_t *c, const char **cells) {
+    int n = 0;
+    cells[n++] = arena_printf(b->arena, "%lld", (long long)c->length);
+    if (any_batches(b)) cells[n++] = arena_printf(b->arena, "%lld", (long long)c->batch);
+    cells[n++] = c->target->name;
+    cells[n++] = arena_printf(b->arena, "%d", c->threads);
+    return n;
+}
+
+static const char *text_of_peak(arena_t *a, spread_t s) {
+    return arena_printf(a, "%.1f %%", 100 * s.median);
+}
+
+static void add_cases(const bench_t *b, document_t *doc) {
+    column_t columns[MAX_COLUMNS];
+    const char *cells[MAX_COLUMNS];
+    arena_t *a = b->arena;
+    int n = case_columns(b, columns);
+    static const char *const titles[] = {"one forward", "tokens/s", "GFLOP/s", "of peak"};
+    for (int k = 0; k < 4; k++) columns[n++] = (column_t){titles[k], false};
+    section_t *s = document_section(doc, "Speed");
+    s->table = table_new(a, n, columns);
+    for (int k = 0; k < b->n_cases; k++) {
+        const bench_case_t *c = &b->cases[k];
+        if (!c->done) continue;
+        n = case_cells(b, c, cells);
+        cells[n++] = arena_printf(a, "%s ±%.1f %%", text_seconds(a, c->seconds.median),
+                                  100 * spread_width(c->seconds));
+        cells[n++] = arena_printf(a, "%.0f", speed_of(c));
+        cells[n++] = giga(a, c->flops / c->seconds.median);
+        cells[n++] = text_of_peak(a, c->of_peak);
+        table_row(a, s->table, cells);
+    }
+    s->note = arena_printf(
+        a,
+        "Code as products get it, %s wanted, random tokens. GFLOP/s: counted from the loop IR, a "
+        "multiply-add is two. Of peak: median over %d rounds of the ratio to the fma peak measured "
+        "before and after that very run.",
+        b->wants_loss ? "the loss" : "last_hidden_state", b->repeat);
+}
+
+static void add_memory(const bench_t *b, document_t *doc) {
+    column_t columns[MAX_COLUMNS];
+    const char *cells[MAX_COLUMNS];
+    arena_t *a = b->arena;
+    int n = case_columns(b, columns);
+    static const char *const titles[] = {"workspace", "peak RSS", "streamed", "GB/s"};
+    for (int k = 0; k < 4; k++) columns[n++] = (column_t){titles[k], false};
+    section_t *s = document_section(doc, "Memory");
+    s->table = table_new(a, n, columns);
+    for (int k = 0; k < b->n_cases; k++) {
+        const bench_case_t *c = &b->cases[k];
+        if (!c->done) continue;
+        n = case_cells(b, c, cells);
+        cells[n++] = text_bytes(a, (double)c->workspace);
+        cells[n++] = c->peak_rss ? text_bytes(a, (double)c->peak_rss) : "-";
+        cells[n++] = text_bytes(a, c->streams);
+        cells[n++] = giga(a, c->streams / c->seconds.median);
+        table_row(a, s->table, cells);
+    }
+    s->note =
+        "Peak RSS: the whole process with compiler and weights. Streamed: distinct bytes of weights, "
+        "workspace, inputs and outputs of each launch, once in and once out, whether or not a "
+        "cache has them; loads and stores of the kernels are many times more.";
+}
+
+static const char *vs_title(const bench_t *b) {
+    return arena_printf(b->arena, "Against %s", b->o->text[OPT_VS]);
+}
+
+static void add_vs(const bench_t *b, document_t *doc) {
+    column_t columns[MAX_COLUMNS];
+    const char *cells[MAX_COLUMNS];
+    arena_t *a = b->arena;
+    int n = case_columns(b, columns);
+    static const char *const titles[] = {"tokens/s", "theirs", "ratio", "quartiles"};
+    for (int k = 0; k < 4; k++) columns[n++] = (column_t){titles[k], false};
+    section_t *s = document_section(doc, vs_title(b));
+    s->table = table_new(a, n, columns);
+    for (int k = 0; k < b->n_cases; k++) {
+        const bench_case_t *c = &b->cases[k];
+        if (!c->done) continue;
+        n = case_cells(b, c, cells);
+        cells[n++] = arena_printf(a, "%.0f", speed_of(c));
+        cells[n++] = arena_printf(a, "%.0f", c->other_speed.median);
+        cells[n++] = arena_printf(a, "%.3f", c->ratio.median);
+        cells[n++] = arena_printf(a, "%.3f … %.3f", c->ratio.low, c->ratio.high);
+        table_row(a, s->table, cells);
+    }
+    s->note =
+        "Ratio: tokens per second of MODEL by theirs, in turns, each pair by itself; above 1 MODEL "
+        "is the faster one.";
+}
+
+static const char *case_title(const bench_t *b, const bench_case_t *c) {
+    const char *batch =
+        c->batch == 1 ? "" : arena_printf(b->arena, ", batch %lld", (long long)c->batch);
+    return arena_printf(b->arena, "Kernels: length %lld%s, %s, %d thread%s", (long long)c->length,
+                        batch, c->target->name, c->threads, c->threads == 1 ? "" : "s");
+}
+
+static void add_kernel(const bench_t *b, table_t *t, const char *name, const bench_kernel_t *k,
+                       double total) {
+    arena_t *a = b->arena;
+    bool computes = k->flops > 0;
+    const char *cells[] = {name,
+                           k->launches ? arena_printf(a, "%.0f", k->launches) : "",
+                           text_seconds(a, k->seconds.median),
+                           text_share(a, k->seconds.median / total),
+                           computes ? giga(a, k->flops / k->seconds.median) : "",
+                           computes ? text_of_peak(a, k->of_peak) : "",
+                           k->streams ? giga(a, k->streams / k->seconds.median) : ""};
+    table_row(a, t, cells);
+}
+
+static bench_kernel_t total_of(const bench_case_t *c) {
+    bench_kernel_t t = {.flops = c->flops, .streams = c->streams, .seconds = c->told_seconds};
+    for (int k = 0; k < c->n_kernels; k++) t.launches += c->kernels[k].launches;
+    t.of_peak.median = c->of_peak.median * c->seconds.median / c->told_seconds.median;
+    return t;
+}
+
+static void add_kernels(const bench_t *b, const bench_case_t *c, document_t *doc) {
+    static const column_t columns[] = {
+        {"kernel", true},   {"launches", false}, {"time", false},       {"share", false},
+        {"GFLOP/s", false}, {"of peak", false},  {"stream GB/s", false}};
+    section_t *s = document_section(doc, case_title(b, c));
+    s->table = table_new(b->arena, 7, columns);
+    s->table->totals = true;
+    bench_kernel_t total = total_of(c);
+    for (int k = 0; k < c->n_kernels; k++)
+        add_kernel(b, s->table, c->kernels[k].name, &c->kernels[k], total.seconds.median);
+    add_kernel(b, s->table, "instrumented", &total, total.seconds.median);
+}
+
+void render_bench(const bench_t *b, sbuf_t *out) {
+    document_t doc = {.arena = b->arena};
+    doc.title = arena_printf(b->arena, "%s, weights %s, back end %s, %d rounds", b->o->model,
+                             weights_of(b), backend_names[b->o->backend], b->repeat);
+    add_machine(b, &doc);
+    add_cases(b, &doc);
+    if (b->vs != VS_NOTHING) add_vs(b, &doc);
+    add_memory(b, &doc);
+    for (int k = 0; k < b->n_cases; k++)
+        if (b->cases[k].done) add_kernels(b, &b->cases[k], &doc);
+    document_text(&doc, out);
+}
+
+/* ---- CSV ------------------------------------------------------------------------------------------- */
+
+static void put_csv_row(sbuf_t *out, const bench_case_t *c, const char *name,
+                        const bench_kernel_t *k) {
+    sbuf_printf(out, "%lld,%lld,%s,%d,", (long long)c->length, (long long)c->batch, c->target->name,
+                c->threads);
+    put_csv(out, name);
+    sbuf_printf(out, ",%.0f,%.9g,%.9g,%.9g,%.9g,%.9g,%.6f,%.9g,", k->launches, k->seconds.median,
+                k->seconds.low, k->seconds.high, k->flops, c->peak.median, k->of_peak.median,
+                k->streams);
+}
+
+/* A row per case, and below it one per kind of kernel. */
+static void render_csv(const bench_t *b, sbuf_t *out) {
+    sbuf_puts(out, "length,batch,target,threads,kernel,launches,seconds,seconds_low,seconds_high,"
+                   "flops,peak_flops_per_second,of_peak,stream_bytes,tokens_per_second,"
+                   "workspace_bytes,peak_rss_bytes,vs_tokens_per_second,vs_ratio\n");
+    for (int k = 0; k < b->n_cases; k++) {
+        const bench_case_t *c = &b->cases[k];
+        if (!c->done) continue;
+        bench_kernel_t all = total_of(c);
+        all.seconds = c->seconds;
+        all.of_peak = c->of_peak;
+        put_csv_row(out, c, "", &all);
+        sbuf_printf(out, "%.9g,%zu,", speed_of(c), c->workspace);
+        if (c->peak_rss) sbuf_printf(out, "%zu", c->peak_rss);
+        if (b->vs == VS_NOTHING) sbuf_puts(out, ",,\n");
+        else sbuf_printf(out, ",%.9g,%.6f\n", c->other_speed.median, c->ratio.median);
+        for (int i = 0; i < c->n_kernels; i++) {
+            put_csv_row(out, c, c->kernels[i].name, &c->kernels[i]);
+            sbuf_puts(out, ",,,,\n");
+        }
+    }
+}
+
+/* ---- JSON ------------------------------------------------------------------------------------------ */
+
+static void put_member(sbuf_t *out, const char *key, const char *value) {
+    sbuf_printf(out, "  \"%s\": ", key);
+    put_json(out, value);
+    sbuf_puts(out, ",\n");
+}
+
+static void put_spread(sbuf_t *out, const char *key, spread_t s) {
+    sbuf_printf(out, ", \"%s\": {\"median\": %.9g, \"low\": %.9g, \"high\": %.9g}", key, s.median,
+                s.low, s.high);
+}
+
+static void put_machine(const bench_machine_t *m, sbuf_t *out) {
+    sbuf_printf(out, "    {\"target\": \"%s\", \"threads\": %d", m->target->name, m->threads);
+    for (int k = 0; k < RATE_COUNT; k++) put_spread(out, rate_names[k], m->rate[k]);
+    sbuf_printf(out, ", \"vector_fmas_per_cycle\": %.4f}",
+                vector_fmas_per_cycle(m->target, m->rate[RATE_FMA].median, m->threads,
+                                      m->rate[RATE_CLOCK].median));
+}
+
+static void put_kernel(const bench_kernel_t *k, sbuf_t *out) {
+    sbuf_puts(out, "      {\"name\": ");
+    put_json(out, k->name);
+    sbuf_printf(out, ", \"launches\": %.9g, \"flops\": %.9g, \"stream_bytes\": %.9g", k->launches,
+                k->flops, k->streams);
+    put_spread(out, "seconds", k->seconds);
+    put_spread(out, "of_peak", k->of_peak);
+    sbuf_puts(out, "}");
+}
+
+static void put_case(const bench_t *b, const bench_case_t *c, sbuf_t *out) {
+    sbuf_printf(out, "    {\"length\": %lld, \"batch\": %lld, \"target\": \"%s\", \"threads\": %d",
+                (long long)c->length, (long long)c->batch, c->target->name, c->threads);
+    put_spread(out, "seconds", c->seconds);
+    sbuf_printf(out, ", \"forwards_per_measurement\": %d, \"tokens_per_second\": %.9g", c->inner,
+                speed_of(c));
+    sbuf_printf(out, ", \"flops\": %.9g, \"stream_bytes\": %.9g", c->flops, c->streams);
+    put_spread(out, "peak_flops_per_second", c->peak);
+    put_spread(out, "of_peak", c->of_peak);
+    sbuf_printf(out, ", \"workspace_bytes\": %zu", c->workspace);
+    if (c->peak_rss) sbuf_printf(out, ", \"peak_rss_bytes\": %zu", c->peak_rss);
+    else sbuf_puts(out, ", \"peak_rss_bytes\": null");
+    if (b->vs != VS_NOTHING) {
+        put_spread(out, "vs_tokens_per_second", c->other_speed);
+        put_spread(out, "vs_ratio", c->ratio);
+    }
+    put_spread(out, "instrumented_seconds", c->told_seconds);
+    sbuf_puts(out, ", \"kernels\": [\n");
+    for (int k = 0; k < c->n_kernels; k++) {
+        if (k) sbuf_puts(out, ",\n");
+        put_kernel(&c->kernels[k], out);
+    }
+    sbuf_puts(out, "]}");
+}
+
+static void render_json(const bench_t *b, sbuf_t *out) {
+    bool first = true;
+    sbuf_puts(out, "{\n");
+    put_member(out, "model", b->o->model);
+    put_member(out, "weights", weights_of(b));
+    put_member(out, "backend", backend_names[b->o->backend]);
+    put_member(out, "output", b->wants_loss ? "loss" : "last_hidden_state");
+    if (b->vs != VS_NOTHING) put_member(out, "vs", b->o->text[OPT_VS]);
+    sbuf_printf(out, "  \"rounds\": %d,\n  \"streamed_bytes_of_calibration\": %lld,\n", b->repeat,
+                (long long)calibration_array_bytes());
+    sbuf_puts(out, "  \"machine\": [");
+    for (int k = 0; k < b->n_machines; k++) {
+        sbuf_puts(out, k ? ",\n" : "\n");
+        put_machine(&b->machines[k], out);
+    }
+    sbuf_puts(out, "\n  ],\n  \"cases\": [");
+    for (int k = 0; k < b->n_cases; k++) {
+        if (!b->cases[k].done) continue;
+        sbuf_puts(out, first ? "\n" : ",\n");
+        put_case(b, &b->cases[k], out);
+        first = false;
+    }
+    sbuf_puts(out, "\n  ]\n}\n");
+}
+
+/* ---- files ------------------------------------------------------------------------------------------- */
+
+static void csv_of(const void *bench, sbuf_t *out) {
+    render_csv(bench, out);
+}
+
+static void json_of(const void *bench, sbuf_t *out) {
+    render_json(bench, out);
+}
+
+static void plot_of(const void *bench, sbuf_t *out) {
+    render_bench_plot(bench, out);
+}
+
+static const output_format_t formats[] = {
+    {".csv", csv_of, false}, {".json", json_of, false}, {".svg", plot_of, true}};
+enum { N_FORMATS = sizeof formats / sizeof formats[0] };
+
+bool bench_check_outputs(const bench_t *b) {
+    const options_t *o = b->o;
+    const char *const inputs[] = {o->model, arena_printf(b->arena, "%s/config.json", o->model),
+                                  b->vs == VS_MODEL ? o->text[OPT_VS] : NULL};
+    return outputs_check(o, formats, N_FORMATS, inputs, 3, b->d);
+}
+
+bool bench_write_outputs(const bench_t *b) {
+    return outputs_write(b->o, formats, N_FORMATS, b, b->d);
+}
