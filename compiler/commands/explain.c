@@ -57,8 +57,10 @@ static explanation_t explain(session_t *s) {
 
 /* ---- the machine ----------------------------------------------------------------------------------- */
 
+/* *rate in units of one; untouched where the option is not given. */
 static bool parse_rate(const options_t *o, option_id_t id, const char *where, double *rate,
                        diag_t *d) {
+    if (!o->given[id]) return true;
     char *end;
     double x = strtod(o->text[id], &end);
     if (end != o->text[id] && !*end && isfinite(x) && x > 0) {
@@ -69,28 +71,39 @@ static bool parse_rate(const options_t *o, option_id_t id, const char *where, do
     return false;
 }
 
+static bool given_rates(const options_t *o, peaks_t *given, diag_t *d) {
+    bool peak = parse_rate(o, OPT_PEAK, "--peak", &given->flops, d);
+    return parse_rate(o, OPT_BANDWIDTH, "--bandwidth", &given->bandwidth, d) && peak;
+}
+
+static bool measure_peaks(const explanation_t *e, peaks_t *measured, diag_t *d) {
+    pool_t *pool = pool_new(e->threads);
+    exec_options_t eo = {.backend = backend_default(), .pool = pool};
+    bool ok = calibrate(e->m->target, &eo, e->threads, measured, d);
+    pool_free(pool);
+    return ok;
+}
+
+static const char *how_known(const peaks_t *given) {
+    if (given->flops > 0 && given->bandwidth > 0) return "given";
+    if (given->flops > 0) return "given (peak) and measured now (memory)";
+    if (given->bandwidth > 0) return "measured now (peak) and given (memory)";
+    return "measured now, the best of several short runs";
+}
+
 /* What is not given is measured, where this machine runs such code at all. */
 static bool find_machine(explanation_t *e, const options_t *o, diag_t *d) {
-    bool peak = o->given[OPT_PEAK], bandwidth = o->given[OPT_BANDWIDTH];
-    peaks_t measured = {0};
-    e->has_machine = (peak && bandwidth) || reformer_cpu_supports((int)e->m->target->id);
-    if (!e->has_machine) return true;
-    if (!peak || !bandwidth) {
-        pool_t *pool = pool_new(e->threads);
-        exec_options_t eo = {.backend = backend_default(), .pool = pool};
-        bool ok = calibrate(e->m->target, &eo, e->threads, &measured, d);
-        pool_free(pool);
-        if (!ok) return false;
-    }
+    peaks_t given = {0}, peaks = {0};
     bool known;
-    e->machine =
-        (machine_t){measured.flops, measured.bandwidth, target_efficiency(e->m->target, &known),
-                    peak && bandwidth ? "given"
-                    : peak            ? "given (peak) and measured now (memory)"
-                    : bandwidth       ? "measured now (peak) and given (memory)"
-                                      : "measured now, the best of several short runs"};
-    return (!peak || parse_rate(o, OPT_PEAK, "--peak", &e->machine.flops, d)) &
-           (!bandwidth || parse_rate(o, OPT_BANDWIDTH, "--bandwidth", &e->machine.bandwidth, d));
+    if (!given_rates(o, &given, d)) return false;
+    bool all = given.flops > 0 && given.bandwidth > 0;
+    e->has_machine = all || reformer_cpu_supports((int)e->m->target->id);
+    if (e->has_machine && !all && !measure_peaks(e, &peaks, d)) return false;
+    e->machine = (machine_t){.flops = given.flops > 0 ? given.flops : peaks.flops,
+                             .bandwidth = given.bandwidth > 0 ? given.bandwidth : peaks.bandwidth,
+                             .efficiency = target_efficiency(e->m->target, &known),
+                             .how = how_known(&given)};
+    return true;
 }
 
 /* ---- the command ----------------------------------------------------------------------------------- */
