@@ -68,10 +68,10 @@ static void put_ranges(const bench_t *b, bool memory, sbuf_t *out) {
         extend(&y, memory ? (double)c->workspace / MIB : c->seconds.low);
         extend(&y, memory ? (double)c->peak_rss / MIB : c->seconds.high);
     }
-    /* above the lines the key: a factor of two for two of its lines */
-    double room = pow(1.5, 1 + series_count(b) * (memory ? 2 : 1));
+    /* the key takes a share of the height, above all lines */
+    double key = fmin(0.06 * (1 + series_count(b) * (memory ? 2 : 1)), 0.6), low = y.low / 1.5;
     sbuf_printf(out, "set xrange [%.9g:%.9g]\nset yrange [%.9g:%.9g]\n", x.low / 1.3, x.high * 1.3,
-                y.low / 1.5, y.high * fmin(room, 100));
+                low, y.high * pow(1.2 * y.high / low, key / (1 - key)));
 }
 
 /* ---- the script ------------------------------------------------------------------------------------ */
