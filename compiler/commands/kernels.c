@@ -68,7 +68,7 @@ double kernel_flops(const kernel_costs_t *c, const char *name) {
 static const struct {
     double share;
     bool measured;
-} efficiencies[T_COUNT] = {[T_X86_64] = {0.80, true},
+} efficiencies[T_COUNT] = {[T_X86_64] = {0.65, true},
                            [T_X86_64_V3] = {0.78, true},
                            [T_X86_64_V4] = {0.88, true},
                            [T_AARCH64] = {0.75, false}};
