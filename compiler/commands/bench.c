@@ -140,7 +140,8 @@ static bool parse_targets(bench_t *b) {
     b->n_targets = 1; /* NULL: the default */
     if (!text) return true;
     if (!targets_parse(b->arena, text, "--targets", b->targets, &b->n_targets, b->d)) return false;
-    for (int k = 0; k < b->n_targets; k++) ok &= check_target(b->targets[k], "--targets", b->d);
+    for (int k = 0; k < b->n_targets; k++)
+        ok = check_target(b->targets[k], "--targets", b->d) && ok;
     return ok;
 }
 
@@ -154,7 +155,10 @@ static bool check_model(const bench_t *b) {
 }
 
 static bool parse_options(bench_t *b) {
-    bool ok = parse_repeat(b) & parse_vs(b) & parse_threads(b) & parse_targets(b);
+    bool ok = parse_repeat(b); /* all that is wrong is told at once */
+    ok = parse_vs(b) && ok;
+    ok = parse_threads(b) && ok;
+    ok = parse_targets(b) && ok;
     return ok && check_backend(b) && check_model(b);
 }
 
