@@ -54,12 +54,8 @@ static bool draw(arena_t *a, const sbuf_t *script, const char *dir, const char *
 }
 
 bool gnuplot_draw(arena_t *a, const sbuf_t *script, const char *path, diag_t *d) {
-    const char *tmp = getenv("TMPDIR");
-    char *dir = arena_printf(a, "%s/reformerc-plot-XXXXXX", tmp && *tmp ? tmp : "/tmp");
-    if (!mkdtemp(dir)) {
-        diag_error(d, IN_FILE(dir), "cannot make a folder to draw in");
-        return false;
-    }
+    const char *dir = temporary_folder(a, "to draw in", d);
+    if (!dir) return false;
     bool ok = draw(a, script, dir, path, d);
     (void)rmdir(dir);
     return ok;

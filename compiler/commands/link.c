@@ -3,9 +3,7 @@
  * and several models live side by side in it. */
 #include "commands/link.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "exec/cc.h" /* cc_words */
@@ -14,16 +12,6 @@
 #include "support/process.h"
 
 enum { MORE = 24 };
-
-/* The words of a line such as "-fopenmp -lm". */
-static int add_words(arena_t *a, const char *line, const char **argv, int n, int most) {
-    for (const char *p = line; *p && n < most;) {
-        size_t length = strcspn(p, " ");
-        if (length) argv[n++] = arena_strndup(a, p, length);
-        p += length + (p[length] != 0);
-    }
-    return n;
-}
 
 static bool run_linker(arena_t *a, const char *cc, const char *object, const char *library,
                        diag_t *d) {
@@ -38,7 +26,7 @@ static bool run_linker(arena_t *a, const char *cc, const char *object, const cha
     argv[n++] = i.library;
     argv[n++] = "-Wl,--exclude-libs,ALL";
     argv[n++] = "-Wl,-z,defs"; /* whatever is missing is found now, not by the product */
-    n = add_words(a, i.link_flags, argv, n, CC_MAX_WORDS + MORE - 2);
+    process_words(a, i.link_flags, argv + n, CC_MAX_WORDS + MORE - 1 - n);
     sbuf_t said = {0};
     bool ok = process_must(a, argv, "the C compiler, as linker,",
                            "--cc PROG, or the variable CC, names another one", &said, d);
@@ -55,12 +43,8 @@ static bool read_library(const char *path, sbuf_t *library, diag_t *d) {
 }
 
 bool link_library(arena_t *a, const char *cc, const sbuf_t *object, sbuf_t *library, diag_t *d) {
-    const char *tmp = getenv("TMPDIR");
-    char *folder = arena_printf(a, "%s/reformerc-XXXXXX", tmp && *tmp ? tmp : "/tmp");
-    if (!mkdtemp(folder)) {
-        diag_error(d, IN_FILE(folder), "cannot make a folder to link in: %s", strerror(errno));
-        return false;
-    }
+    const char *folder = temporary_folder(a, "to link in", d);
+    if (!folder) return false;
     const char *in = arena_printf(a, "%s/model.o", folder);
     const char *out = arena_printf(a, "%s/model.so", folder);
     bool ok = file_write(in, object->data, object->size, d) && run_linker(a, cc, in, out, d) &&

@@ -2,26 +2,7 @@
  *
  * In: the spec and a seed. Out: what inputs_read() would have given for a file of such tensors; the same
  * on every machine. Labels of the head stand with them, so that the loss is computed too. */
-#include <string.h>
-
 #include "commands/tensors.h"
-
-bool names_random_input(const char *text) {
-    return strcmp(text, "random") == 0 || strncmp(text, "random:", 7) == 0;
-}
-
-static bool parse_seed(const char *text, uint64_t *seed, diag_t *d) {
-    const char *p = strchr(text, ':');
-    bool ok = !p || p[1];
-    *seed = 0;
-    for (p = p ? p + 1 : ""; ok && *p; p++)
-        ok = *p >= '0' && *p <= '9' && !__builtin_mul_overflow(*seed, UINT64_C(10), seed) &&
-             !__builtin_add_overflow(*seed, (uint64_t)(*p - '0'), seed);
-    if (!ok)
-        diag_error(d, IN_FILE("--input"),
-                   "'%s': after 'random:' a whole number is needed, the seed", text);
-    return ok;
-}
 
 static int64_t random_length(const spec_t *s) {
     if (s->compile.n_lengths > 0) return s->compile.lengths[s->compile.n_lengths - 1];
@@ -66,7 +47,13 @@ static void draw_labels(inputs_t *in, arena_t *a, const spec_t *s, torch_rng_t *
 
 bool inputs_random(inputs_t *in, arena_t *a, const spec_t *s, const char *text, diag_t *d) {
     uint64_t seed;
-    if (!parse_seed(text, &seed, d)) return false;
+    bool bad_seed;
+    if (!names_random(text, &seed, &bad_seed)) bug("random input '%s'", text);
+    if (bad_seed) {
+        diag_error(d, IN_FILE("--input"),
+                   "'%s': after 'random:' a whole number is needed, the seed", text);
+        return false;
+    }
     torch_rng_t g;
     torch_seed(&g, seed);
     *in = (inputs_t){.path = "--input",

@@ -29,7 +29,6 @@ bool inputs_fit(const inputs_t *in, const spec_t *s, diag_t *d);
 /* `text` "random" or "random:SEED": tokens, and labels of the head, drawn alike everywhere; as many
  * as the spec's length and batch say, without a length at most RANDOM_LENGTH. */
 enum { RANDOM_LENGTH = 512 };
-bool names_random_input(const char *text);
 bool inputs_random(inputs_t *in, arena_t *a, const spec_t *s, const char *text, diag_t *d);
 /* --buckets: `layers.N.buckets` I32 [batch, heads, rounds, padded length], for the length that `p`
  * runs these inputs at. */

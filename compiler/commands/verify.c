@@ -92,8 +92,11 @@ static bool choose_sides(verify_t *v) {
 static bool read_input(verify_t *v) {
     session_t *s = &v->s;
     const char *path = s->o->given[OPT_INPUT] ? s->o->text[OPT_INPUT] : "random";
-    bool ok = names_random_input(path) ? inputs_random(&v->in, s->arena, s->spec, path, s->d)
-                                       : inputs_read(&v->in, s->arena, s->spec, path, s->d);
+    uint64_t seed;
+    bool bad_seed; /* said where the seed is used */
+    bool ok = names_random(path, &seed, &bad_seed)
+                  ? inputs_random(&v->in, s->arena, s->spec, path, s->d)
+                  : inputs_read(&v->in, s->arena, s->spec, path, s->d);
     return ok && inputs_fit(&v->in, s->spec, s->d);
 }
 

@@ -252,7 +252,7 @@ static const var_t *shared_variable(func_t *f, const inst_t *loop, int k) {
     const value_t *init = loop->values[k];
     if (!outer || outer->op != OP_FOR || init->def != outer) return NULL;
     int j = index_of(outer->body->args, outer->body->n_args, init) - 1;
-    const inst_t *yield = yield_of(outer->body);
+    const inst_t *yield = block_yield(outer->body);
     if (j < 0 || j >= outer->n_results || !yield || yield->values[j] != loop->results[k])
         return NULL;
     const vstate_t *s = state_of(f, init);
@@ -335,7 +335,7 @@ static void put_moves(func_t *f, move_t *m, int n) {
 }
 
 static void put_yield(func_t *f, const block_t *b, const var_t *const *vars) {
-    const inst_t *yield = yield_of(b);
+    const inst_t *yield = block_yield(b);
     if (!yield) return;
     move_t *m = ARENA_ARRAY(f->c->arena, move_t, yield->n_values + 1);
     int n = 0;
@@ -352,7 +352,7 @@ static void put_for(func_t *f, const inst_t *loop) {
     arena_t *a = f->c->arena;
     find_last_uses(f, loop);
     open_carried(f, loop);
-    const inst_t *yield = yield_of(loop->body);
+    const inst_t *yield = block_yield(loop->body);
     const var_t **vars = ARENA_ARRAY(a, const var_t *, loop->n_results + 1);
     for (int k = 0; k < loop->n_results; k++) {
         if (!carried_live(f, loop, k)) continue;

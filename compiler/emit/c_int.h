@@ -180,7 +180,6 @@ static inline vstate_t *state_of(const func_t *f, const value_t *v) {
 void find_uses(func_t *f); /* fills state.live, uses, user */
 bool is_needed(const func_t *f, const inst_t *i);
 bool block_is_needed(const func_t *f, const block_t *b);
-const inst_t *yield_of(const block_t *b);                    /* NULL: none */
 int index_of(value_t *const *list, int n, const value_t *v); /* n: absent */
 /* Calls use() for every value that needed instructions use, i itself and those inside of it. */
 void each_use_inside(func_t *f, const inst_t *i, void (*use)(void *ctx, const value_t *v),

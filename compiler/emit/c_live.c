@@ -7,11 +7,6 @@
 
 static void mark(func_t *f, const value_t *v);
 
-const inst_t *yield_of(const block_t *b) {
-    const inst_t *last = b->n ? b->insts[b->n - 1] : NULL;
-    return last && last->op == OP_YIELD ? last : NULL;
-}
-
 /* Conditions around an instruction that is needed are needed. */
 static void mark_around(func_t *f, const inst_t *i) {
     for (const inst_t *p = i->parent->parent; p; p = p->parent->parent)
@@ -37,7 +32,7 @@ static void mark_carried(func_t *f, const inst_t *loop, int k) {
     mark(f, loop->body->args[k + 1]);
     mark(f, loop->results[k]);
     mark(f, loop->values[k]);
-    mark(f, yield_of(loop->body)->values[k]);
+    mark(f, block_yield(loop->body)->values[k]);
 }
 
 int index_of(value_t *const *list, int n, const value_t *v) {
@@ -60,8 +55,8 @@ static void mark(func_t *f, const value_t *v) {
     } else if (i->op == OP_IF) {
         int k = index_of(i->results, i->n_results, v);
         mark(f, i->operand[0]);
-        mark(f, yield_of(i->body)->values[k]);
-        mark(f, yield_of(i->otherwise)->values[k]);
+        mark(f, block_yield(i->body)->values[k]);
+        mark(f, block_yield(i->otherwise)->values[k]);
     } else {
         mark_operands(f, i);
     }

@@ -37,11 +37,6 @@ static void enter(const llvm_func_t *f, LLVMBasicBlockRef b) {
     LLVMPositionBuilderAtEnd(at(f), b);
 }
 
-static const inst_t *yield_of(const block_t *b) {
-    const inst_t *last = b->n ? b->insts[b->n - 1] : NULL;
-    return last && last->op == OP_YIELD ? last : NULL;
-}
-
 static LLVMValueRef phi_of(const llvm_func_t *f, const value_t *v) {
     return LLVMBuildPhi(at(f), llvm_type(f->e, v->type), v->name ? v->name : "");
 }
@@ -78,7 +73,7 @@ static void put_body(llvm_func_t *f, const inst_t *loop, LLVMValueRef lo, LLVMVa
     LLVMBasicBlockRef last = here(f);
     LLVMBuildCondBr(at(f), more, body, after);
     incoming(value_of(f, args[0]), next, last);
-    const inst_t *yield = yield_of(loop->body);
+    const inst_t *yield = block_yield(loop->body);
     for (int k = 0; k < loop->n_results; k++) {
         incoming(value_of(f, args[k + 1]), value_of(f, yield->values[k]), last);
         set_value(f, loop->results[k], value_of(f, yield->values[k]));
@@ -137,8 +132,8 @@ static void put_if(llvm_func_t *f, const inst_t *i) {
     enter(f, after);
     for (int k = 0; k < i->n_results; k++) {
         LLVMValueRef phi = phi_of(f, i->results[k]);
-        incoming(phi, value_of(f, yield_of(i->body)->values[k]), last[0]);
-        incoming(phi, value_of(f, yield_of(i->otherwise)->values[k]), last[1]);
+        incoming(phi, value_of(f, block_yield(i->body)->values[k]), last[0]);
+        incoming(phi, value_of(f, block_yield(i->otherwise)->values[k]), last[1]);
         set_value(f, i->results[k], phi);
     }
 }

@@ -11,6 +11,7 @@
 #define REFORMERC_EMIT_LLVM_INT_H
 
 #include <llvm-c/Core.h>
+#include <llvm-c/Error.h>
 #include <llvm-c/TargetMachine.h>
 
 #include "emit/llvm.h"
@@ -105,6 +106,10 @@ LLVMValueRef llvm_field(llvm_func_t *f, LLVMTypeRef type, size_t offset); /* of 
 /* ---- llvm_target.c ------------------------------------------------------------------------------------ */
 
 void llvm_initialize(void);
+/* Reports and frees an error: "LLVM cannot WHAT: …". False: there is none. */
+bool llvm_failed(LLVMErrorRef error, const char *what, diag_t *d);
+/* A function attribute that is text: "frame-pointer", "all". */
+void llvm_add_text(const llvm_emitter_t *e, LLVMValueRef f, const char *key, const char *value);
 const char *llvm_triple(const target_t *t); /* static text */
 LLVMTargetMachineRef llvm_machine(const target_t *t);
 /* Code of this target: its features, full-width vectors. */

@@ -20,14 +20,6 @@ struct jit {
     LLVMOrcLLJITRef lljit;
 };
 
-static bool failed(LLVMErrorRef error, const char *what, diag_t *d) {
-    if (!error) return false;
-    char *text = LLVMGetErrorMessage(error);
-    diag_error(d, NOWHERE, "LLVM cannot %s: %s", what, text);
-    LLVMDisposeErrorMessage(text);
-    return true;
-}
-
 /* ---- what compiled code calls ------------------------------------------------------------------------- */
 
 typedef void function_t(void);
@@ -54,7 +46,7 @@ static bool provide(LLVMOrcLLJITRef j, diag_t *d) {
         pairs[k] = (LLVMOrcCSymbolMapPair){LLVMOrcLLJITMangleAndIntern(j, provided[k].name), s};
     }
     LLVMOrcMaterializationUnitRef unit = LLVMOrcAbsoluteSymbols(pairs, N_PROVIDED);
-    return !failed(LLVMOrcJITDylibDefine(LLVMOrcLLJITGetMainJITDylib(j), unit), "link", d);
+    return !llvm_failed(LLVMOrcJITDylibDefine(LLVMOrcLLJITGetMainJITDylib(j), unit), "link", d);
 }
 
 /* ---- the linker ------------------------------------------------------------------------------------------ */
@@ -74,18 +66,19 @@ static LLVMOrcLLJITRef new_lljit(diag_t *d) {
     LLVMOrcLLJITBuilderRef builder = LLVMOrcCreateLLJITBuilder();
     LLVMOrcLLJITBuilderSetObjectLinkingLayerCreator(builder, new_layer, NULL);
     LLVMOrcLLJITRef j = NULL;
-    return failed(LLVMOrcCreateLLJIT(&j, builder), "start", d) ? NULL : j;
+    return llvm_failed(LLVMOrcCreateLLJIT(&j, builder), "start", d) ? NULL : j;
 }
 
 static bool add_object(LLVMOrcLLJITRef j, const sbuf_t *object, diag_t *d) {
     LLVMMemoryBufferRef copy =
         LLVMCreateMemoryBufferWithMemoryRangeCopy(object->data, object->size, "unit");
-    return !failed(LLVMOrcLLJITAddObjectFile(j, LLVMOrcLLJITGetMainJITDylib(j), copy), "link", d);
+    return !llvm_failed(LLVMOrcLLJITAddObjectFile(j, LLVMOrcLLJITGetMainJITDylib(j), copy), "link",
+                        d);
 }
 
 static bool find_address(LLVMOrcLLJITRef j, const char *symbol, uint64_t *address, diag_t *d) {
     LLVMOrcExecutorAddress a = 0;
-    if (failed(LLVMOrcLLJITLookup(j, &a, symbol), "link", d)) return false;
+    if (llvm_failed(LLVMOrcLLJITLookup(j, &a, symbol), "link", d)) return false;
     *address = a;
     return true;
 }

@@ -144,14 +144,8 @@ static LLVMValueRef named_caller(llvm_emitter_t *e, const lfunc_t *kernel, const
     LLVMBasicBlockRef back = LLVMGetInsertBlock(e->builder);
     f = LLVMAddFunction(e->module, symbol, llvm_kernel_type(e));
     llvm_mark_function(e, f);
-    static const char *const frame[][2] = {{"frame-pointer", "all"},
-                                           {"disable-tail-calls", "true"}};
-    for (size_t k = 0; k < sizeof frame / sizeof *frame; k++) {
-        LLVMAttributeRef a =
-            LLVMCreateStringAttribute(e->context, frame[k][0], (unsigned)strlen(frame[k][0]),
-                                      frame[k][1], (unsigned)strlen(frame[k][1]));
-        LLVMAddAttributeAtIndex(f, LLVMAttributeFunctionIndex, a);
-    }
+    llvm_add_text(e, f, "frame-pointer", "all");
+    llvm_add_text(e, f, "disable-tail-calls", "true");
     LLVMPositionBuilderAtEnd(e->builder, LLVMAppendBasicBlockInContext(e->context, f, "entry"));
     LLVMValueRef args[4];
     LLVMGetParams(f, args);

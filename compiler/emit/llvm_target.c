@@ -44,7 +44,7 @@ LLVMTargetMachineRef llvm_machine(const target_t *t) {
 
 /* ---- attributes -------------------------------------------------------------------------------------- */
 
-static void add_text(const llvm_emitter_t *e, LLVMValueRef f, const char *key, const char *value) {
+void llvm_add_text(const llvm_emitter_t *e, LLVMValueRef f, const char *key, const char *value) {
     LLVMAttributeRef a = LLVMCreateStringAttribute(e->context, key, (unsigned)strlen(key), value,
                                                    (unsigned)strlen(value));
     LLVMAddAttributeAtIndex(f, LLVMAttributeFunctionIndex, a);
@@ -61,9 +61,9 @@ static const char *with_signs(arena_t *a, const char *features) {
 void llvm_mark_target(const llvm_emitter_t *e, LLVMValueRef function, const target_t *t) {
     const char *bits = arena_printf(e->arena, "%d", 8 * t->vector_bytes);
     if (target_features[t->id])
-        add_text(e, function, "target-features", with_signs(e->arena, target_features[t->id]));
-    add_text(e, function, "min-legal-vector-width", bits);
-    add_text(e, function, "prefer-vector-width", bits); /* else some CPUs get halves */
+        llvm_add_text(e, function, "target-features", with_signs(e->arena, target_features[t->id]));
+    llvm_add_text(e, function, "min-legal-vector-width", bits);
+    llvm_add_text(e, function, "prefer-vector-width", bits); /* else some CPUs get halves */
 }
 
 /* ---- passes ------------------------------------------------------------------------------------------- */
@@ -77,10 +77,10 @@ void llvm_mark_target(const llvm_emitter_t *e, LLVMValueRef function, const targ
     "function(sroa,early-cse<memssa>,loop-mssa(licm)," INSTCOMBINE                                 \
     ",early-cse<memssa>,adce,simplifycfg)"
 
-static bool failed(diag_t *d, LLVMErrorRef error) {
+bool llvm_failed(LLVMErrorRef error, const char *what, diag_t *d) {
     if (!error) return false;
     char *text = LLVMGetErrorMessage(error);
-    diag_error(d, NOWHERE, "LLVM: %s", text);
+    diag_error(d, NOWHERE, "LLVM cannot %s: %s", what, text);
     LLVMDisposeErrorMessage(text);
     return true;
 }
@@ -98,7 +98,7 @@ static void check(LLVMModuleRef module) {
 bool llvm_optimize(LLVMModuleRef module, LLVMTargetMachineRef machine, diag_t *d) {
     check(module);
     LLVMPassBuilderOptionsRef o = LLVMCreatePassBuilderOptions();
-    bool ok = !failed(d, LLVMRunPasses(module, PIPELINE, machine, o));
+    bool ok = !llvm_failed(LLVMRunPasses(module, PIPELINE, machine, o), "optimise", d);
     LLVMDisposePassBuilderOptions(o);
     return ok;
 }

@@ -104,15 +104,9 @@ typedef struct {
 } job_t;
 
 int cc_words(arena_t *a, const char *cc, const char **words, diag_t *d) {
-    int n = 0;
     if (!cc || !*cc) cc = getenv("CC");
     if (!cc || !*cc) cc = "cc";
-    for (const char *p = cc; *p;) {
-        size_t length = strcspn(p, " \t\n");
-        if (length && n == CC_MAX_WORDS) break;
-        if (length) words[n++] = arena_strndup(a, p, length);
-        p += length + (p[length] != 0);
-    }
+    int n = process_words(a, cc, words, CC_MAX_WORDS);
     if (n == 0) diag_error(d, NOWHERE, "the C compiler is given as '%s'", cc);
     return n;
 }
@@ -149,13 +143,8 @@ static bool make_key(job_t *j) {
 static bool find_folder(job_t *j, bool no_cache) {
     j->dir = no_cache ? NULL : cache_folder(j->arena);
     if (j->dir) return true;
-    const char *tmp = getenv("TMPDIR");
-    char *dir = arena_printf(j->arena, "%s/reformerc-XXXXXX", tmp && *tmp ? tmp : "/tmp");
     j->temporary = true;
-    j->dir = mkdtemp(dir);
-    if (!j->dir)
-        diag_error(j->d, IN_FILE(dir), "cannot make a folder for compiled code: %s",
-                   strerror(errno));
+    j->dir = temporary_folder(j->arena, "for compiled code", j->d);
     return j->dir != NULL;
 }
 

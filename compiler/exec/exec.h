@@ -34,8 +34,9 @@ typedef struct {
     backend_t backend;
     const char *cc; /* --cc, NULL: $CC, else cc */
     pool_t *pool;   /* compiles on these workers too; NULL: on this thread */
-    bool time, no_cache,
-        perf_map; /* jit: times to stderr; neither read nor write the cache (c too); names for perf */
+    bool time;      /* jit: times to stderr */
+    bool no_cache;  /* neither read nor write the compile cache */
+    bool perf_map;  /* jit: names for Linux perf */
     pass_options_t passes;
 } exec_options_t;
 

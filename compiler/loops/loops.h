@@ -140,6 +140,12 @@ struct inst {
     int line; /* of the .rir text it was parsed from; 0: made by a builder */
 };
 
+/* The yield at the end of a block; NULL: there is none. */
+static inline const inst_t *block_yield(const block_t *b) {
+    const inst_t *last = b->n ? b->insts[b->n - 1] : NULL;
+    return last && last->op == OP_YIELD ? last : NULL;
+}
+
 /* ---- buffers -------------------------------------------------------------------------------- */
 
 typedef enum {

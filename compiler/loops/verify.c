@@ -190,13 +190,8 @@ static void check_plain(verifier_t *v, inst_t *i) {
 
 static void check_block(verifier_t *v, block_t *b, inst_t *parent);
 
-/* The yield at the end of a block, or NULL where there is none. */
-static const inst_t *yield_of(const block_t *b) {
-    return b->n && b->insts[b->n - 1]->op == OP_YIELD ? b->insts[b->n - 1] : NULL;
-}
-
 static void check_yield(verifier_t *v, const inst_t *i, const block_t *b) {
-    const inst_t *y = yield_of(b);
+    const inst_t *y = block_yield(b);
     int n = y ? y->n_values : 0;
     if ((y != NULL) != (i->n_results > 0) ||
         !types_match(i->results, i->n_results, y ? y->values : NULL, n))
@@ -237,7 +232,7 @@ static void check_for(verifier_t *v, inst_t *i) {
 
 /* Where both branches yield something known, the result lies in one or the other. */
 static interval_t joined(const verifier_t *v, const inst_t *i, int k) {
-    const inst_t *a = yield_of(i->body), *b = yield_of(i->otherwise);
+    const inst_t *a = block_yield(i->body), *b = block_yield(i->otherwise);
     elem_t e = i->results[k]->type.elem;
     if (!a || !b || k >= a->n_values || k >= b->n_values) return interval_of_elem(e);
     int x = a->values[k]->id, y = b->values[k]->id;

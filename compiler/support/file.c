@@ -227,3 +227,11 @@ bool make_directories(const char *path) {
     free(copy);
     return ok && is_directory(path);
 }
+
+const char *temporary_folder(arena_t *a, const char *to, diag_t *d) {
+    const char *tmp = getenv("TMPDIR");
+    char *path = arena_printf(a, "%s/reformerc-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+    if (mkdtemp(path)) return path;
+    diag_error(d, IN_FILE(path), "cannot make a folder %s: %s", to, strerror(errno));
+    return NULL;
+}

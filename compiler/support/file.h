@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "support/arena.h"
 #include "support/diag.h"
 
 /* The whole file, NUL-terminated, owned by the caller (free()); NULL after an error in d.
@@ -33,5 +34,8 @@ bool file_write(const char *path, const void *data, size_t bytes, diag_t *d);
 bool file_exists(const char *path);
 bool is_directory(const char *path);
 bool make_directories(const char *path); /* like mkdir -p, mode 0700 */
+/* A new private folder in $TMPDIR, else /tmp, "to" do something in; the caller empties and removes
+ * it. NULL after an error in d. */
+const char *temporary_folder(arena_t *a, const char *to, diag_t *d);
 
 #endif

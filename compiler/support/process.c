@@ -13,6 +13,17 @@ extern char **environ;
 
 enum { ERROR_LINES = 12 };
 
+int process_words(arena_t *a, const char *line, const char **words, int most) {
+    int n = 0;
+    for (const char *p = line; *p;) {
+        size_t length = strcspn(p, " \t\n");
+        if (length && n == most) break;
+        if (length) words[n++] = arena_strndup(a, p, length);
+        p += length + (p[length] != 0);
+    }
+    return n;
+}
+
 static bool read_all(int fd, sbuf_t *out) {
     char chunk[4096];
     for (;;) {

@@ -278,19 +278,18 @@ static void list_params(store_t *s, const graph_t *g) {
     if (s->n) qsort(s->by_name, s->n, sizeof *s->by_name, by_name);
 }
 
-/* "random" or "random:SEED"; *error when what follows is no seed. */
-static bool is_random(const char *path, uint64_t *seed, bool *error) {
+bool names_random(const char *text, uint64_t *seed, bool *bad_seed) {
     *seed = 0;
-    *error = false;
-    if (!starts_with(path, "random")) return false;
-    const char *p = path + strlen("random");
+    *bad_seed = false;
+    if (!starts_with(text, "random")) return false;
+    const char *p = text + strlen("random");
     if (*p == 0) return true;
     if (*p++ != ':') return false;
-    *error = *p == 0;
+    *bad_seed = *p == 0;
     for (; *p; p++) {
         if (*p < '0' || *p > '9' || __builtin_mul_overflow(*seed, UINT64_C(10), seed) ||
             __builtin_add_overflow(*seed, (uint64_t)(*p - '0'), seed))
-            return *error = true;
+            return *bad_seed = true;
     }
     return true;
 }
@@ -307,7 +306,7 @@ static bool load_tensors(store_t *s, const graph_t *g, const store_options_t *o,
     }
     uint64_t seed;
     bool bad_seed;
-    if (is_random(path, &seed, &bad_seed)) {
+    if (names_random(path, &seed, &bad_seed)) {
         if (bad_seed) {
             diag_error(d, NOWHERE,
                        "weights '%s': after 'random:' a whole number is needed, the seed", path);
@@ -374,7 +373,8 @@ bool weights_kind(const char *path, weights_kind_t *k, diag_t *d) {
     *k = (weights_kind_t){0};
     uint64_t seed;
     bool bad_seed;
-    if (is_random(path, &seed, &bad_seed)) return true; /* a bad seed is reported when it is used */
+    if (names_random(path, &seed, &bad_seed))
+        return true; /* a bad seed is reported when it is used */
     arena_t *a = arena_new();
     const char *file = resolve(a, path, d);
     st_file_t *f = file ? st_open(file, d) : NULL;

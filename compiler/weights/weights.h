@@ -101,6 +101,9 @@ typedef struct {
 bool weights_kind(const char *path, weights_kind_t *k, diag_t *d);
 weights_kind_t weights_kind_of(const st_file_t *f);
 
+/* "random" or "random:SEED"; *bad_seed when what follows is no seed. */
+bool names_random(const char *text, uint64_t *seed, bool *bad_seed);
+
 /* Loads every param of g: strips `reformer.`, ignores mask-value buffers, takes lm_head.bias or
  * lm_head.decoder.bias, widens bf16 and f16, checks shapes, NaN and infinities, reports missing and
  * (as a warning) unknown tensors. `path` may be a safetensors file, a checkpoint folder, or
