@@ -1,0 +1,541 @@
+#!/usr/bin/env python3
+"""Hugging Face's Reformer and reformerc side by side: the same weights, tokens and threads, in turns.
+
+For each length a model of the spec is drawn at random (fixed seed, the grid of positions as square as the
+length allows) and written as a checkpoint folder, which both programs read. Then
+
+  1. `reformerc run` and Hugging Face compute the same tokens; logits must agree within 2e-5 of the largest
+     magnitude. Where near-ties of the hash (the two best buckets of a row within 1e-5 of its norm) fell
+     otherwise, the first layer with other buckets may differ in near-ties only, and logits are compared again
+     with Hugging Face's buckets imposed.
+  2. Each round starts a process of Hugging Face (a forward to warm up, then as many as two seconds hold, one at
+     least: logits, without a cache or gradients), and one of `reformerc bench` (which warms up too, times as
+     many, and computes the loss from the logits instead of storing them).
+
+Speeds are medians, the ratio is the median of the rounds' ratios. Memory is the largest resident set of these
+whole processes: Python, PyTorch and weights are in that of Hugging Face, LLVM and weights in that of reformerc,
+which bench reads before it measures anything else. The JSON also has that of `reformerc run`, which compiles
+without a cache and holds logits and hidden states to write them to a file.
+
+Needs PyTorch, transformers (4.x, which has the Reformer) and PyYAML; nothing of the project needs this file.
+Debian:
+
+    apt-get install python3-torch python3-yaml python3-venv libopenblas0-openmp
+    python3 -m venv --system-site-packages DIR && DIR/bin/pip install transformers==4.30.2
+    DIR/bin/python tests/bench/huggingface.py --lengths 1024,4096,16384
+
+PyTorch of Debian takes the BLAS that it finds; with the reference BLAS it would be measured far too slow, so
+the BLAS is printed. Threads wait passively (OMP_WAIT_POLICY=PASSIVE), which is the better setting for Hugging
+Face on shared cores; set the variable to try another. Checkpoint and tensors go to $TMPDIR, else /tmp: up to
+2 GB for 65,536 tokens.
+"""
+import argparse
+import concurrent.futures
+import importlib.util
+import json
+import math
+import multiprocessing
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+TOLERANCE = 2e-5  # of max(1, largest magnitude): that of the golden tests
+NEAR_TIE = 1e-5  # of the norm of what is hashed
+LEAST_SECONDS = 2  # of what a process of Hugging Face times
+SECTIONS = ("compile", "train", "expect", "extensions")  # of a spec, beside the model's keys
+NEEDED = {
+    "torch": "Debian: apt-get install python3-torch libopenblas0-openmp; else: pip install torch",
+    "transformers": "pip install transformers==4.30.2 (a venv with --system-site-packages sees Debian's PyTorch)",
+    "yaml": "Debian: apt-get install python3-yaml; else: pip install pyyaml",
+}
+
+
+class Failure(Exception):
+    """What ends the program with a message and exit code 1."""
+
+
+# ---- in processes of their own: whatever imports torch --------------------------------------------------
+
+
+def in_child(function, *arguments):
+    """The result of a function, computed by a new process that inherits no memory."""
+    spawn = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=spawn) as pool:
+        try:
+            return pool.submit(function, *arguments).result()
+        except concurrent.futures.process.BrokenProcessPool:
+            raise Failure("Hugging Face: error: its process was killed\n    hint: memory may be short") from None
+        except Exception as error:
+            raise Failure(f"Hugging Face: error: {type(error).__name__}: {error}") from error
+
+
+def open_model(folder):
+    """The model of a checkpoint folder, ready to run."""
+    import torch
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    torch.set_grad_enabled(False)
+    return transformers.ReformerModelWithLMHead.from_pretrained(folder).eval()
+
+
+def make_model(folder, keys, length, seed):
+    """Writes config.json, model.safetensors and input.safetensors."""
+    import torch
+    import transformers
+    from safetensors.torch import save_file
+
+    torch.manual_seed(seed)
+    model = transformers.ReformerModelWithLMHead(transformers.ReformerConfig(**keys))
+    model.save_pretrained(folder, safe_serialization=True)
+    ids = torch.randint(model.config.vocab_size, (1, length))
+    save_file({"input_ids": ids}, folder / "input.safetensors")
+
+
+def input_of(folder):
+    from safetensors.torch import load_file
+
+    return load_file(folder / "input.safetensors")["input_ids"]
+
+
+def status_bytes(key):
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(key + ":"):
+            return int(line.split()[1]) * 1024
+    raise RuntimeError(f"/proc/self/status has no {key}")
+
+
+def blas_in_use():
+    """The files of BLAS libraries that this process has mapped."""
+    files = {line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines() if "/" in line}
+    names = ("blas", "mkl", "libblis")
+    return sorted(f for f in files if any(n in os.path.basename(f) for n in names) and "lapack" not in f)
+
+
+def time_forward(folder, threads):
+    """Seconds of every forward after the first, and what the process looked like."""
+    import time
+
+    import torch
+    import transformers
+
+    torch.set_num_threads(threads)
+    model, ids = open_model(folder), input_of(folder)
+    seconds = []
+    model(ids, use_cache=False)
+    while sum(seconds) < LEAST_SECONDS:
+        start = time.perf_counter()
+        model(ids, use_cache=False)
+        seconds.append(time.perf_counter() - start)
+    return {
+        "seconds": seconds,
+        "peak_rss_bytes": status_bytes("VmHWM"),
+        "blas": blas_in_use(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+    }
+
+
+def hash_margins(attention, vectors, rounds):
+    """Buckets [head][round][token], and how far the two best of any factor lie apart, as a share of the norm."""
+    import torch
+
+    factors = attention.num_buckets
+    factors = [factors] if isinstance(factors, int) else list(factors)
+    heads, size = vectors.shape[1], vectors.shape[3]
+    torch.manual_seed(attention.hash_seed)
+    rotations = torch.randn(heads, size, rounds, sum(factors) // 2)
+    buckets, margins = [], []
+    for head in range(heads):
+        x = vectors[0, head]
+        rotated = torch.einsum("td,drc->rtc", x, rotations[head])
+        bucket, margin, first, scale = 0, torch.full(rotated.shape[:2], math.inf), 0, 1
+        for factor in factors:
+            part = rotated[..., first : first + factor // 2]
+            both = torch.cat([part, -part], dim=-1)
+            two = both.topk(2, dim=-1).values
+            margin = torch.minimum(margin, (two[..., 0] - two[..., 1]) / x.norm(dim=-1))
+            bucket = bucket + scale * both.argmax(dim=-1)
+            first, scale = first + factor // 2, scale * factor
+        buckets.append(bucket + scale * torch.arange(rounds)[:, None])
+        margins.append(margin)
+    return torch.stack(buckets), torch.stack(margins)
+
+
+def reference(folder, threads):
+    """Writes Hugging Face's logits, and buckets and margins of layers that hash, to reference.safetensors."""
+    import torch
+    from safetensors.torch import save_file
+
+    torch.set_num_threads(threads)
+    model, ids = open_model(folder), input_of(folder)
+    tensors = {}
+
+    def listen(layer, attention):
+        def hashed(vectors, rounds, *rest, **more):
+            buckets = original(vectors, rounds, *rest, **more)
+            shaped = buckets.view(1, vectors.shape[1], rounds, vectors.shape[2])
+            again, margins = hash_margins(attention, vectors, rounds)
+            clear = margins >= NEAR_TIE
+            if not torch.equal(again[clear], shaped[0][clear]):
+                raise RuntimeError(f"layer {layer}: these transformers hash otherwise than this script knows")
+            tensors[f"layers.{layer}.buckets"] = shaped.to(torch.int32).contiguous()
+            tensors[f"margins.{layer}"] = margins[None].contiguous()
+            return buckets
+
+        original, attention._hash_vectors = attention._hash_vectors, hashed
+
+    for k, layer in enumerate(model.reformer.encoder.layers):
+        if hasattr(layer.attention.self_attention, "_hash_vectors"):
+            listen(k, layer.attention.self_attention)
+    tensors["logits"] = model(ids, use_cache=False).logits.contiguous()
+    margins = {name: tensors.pop(name) for name in list(tensors) if name.startswith("margins.")}
+    near = sum(int((m < NEAR_TIE).sum()) for m in margins.values())
+    rows = sum(m.numel() for m in margins.values())
+    save_file({"logits": tensors.pop("logits"), **margins}, folder / "reference.safetensors")
+    save_file(tensors, folder / "buckets.safetensors")
+    return {"hashed_rows": rows, "near_ties": near}
+
+
+def logits_difference(folder, name):
+    """The largest difference from Hugging Face's logits, and their largest magnitude."""
+    from safetensors.torch import load_file
+    from safetensors import safe_open
+
+    mine = load_file(folder / name)["logits"]
+    with safe_open(folder / "reference.safetensors", "pt") as file:
+        theirs = file.get_tensor("logits")
+    return float((mine - theirs).abs().max()), float(theirs.abs().max())
+
+
+def first_other_buckets(folder, name):
+    """Of the first layer that hashed otherwise: its number, how many rows, how many of them no near-ties."""
+    from safetensors import safe_open
+
+    with safe_open(folder / name, "pt") as mine, safe_open(folder / "buckets.safetensors", "pt") as theirs:
+        keys = sorted(theirs.keys(), key=lambda key: int(key.split(".")[1]))
+        for key in keys:
+            other = mine.get_tensor(key) != theirs.get_tensor(key)
+            if not other.any():
+                continue
+            layer = int(key.split(".")[1])
+            with safe_open(folder / "reference.safetensors", "pt") as file:
+                clear = file.get_tensor(f"margins.{layer}") >= NEAR_TIE
+            return {"layer": layer, "rows": int(other.sum()), "clear_rows": int((other & clear).sum())}
+    return None
+
+
+# ---- reformerc ------------------------------------------------------------------------------------------
+
+
+def run_reformerc(options, *arguments):
+    """Runs it; returns the largest resident set of the process in bytes."""
+    command = [str(options.reformerc), *map(str, arguments), "--no-warnings"]
+    with tempfile.TemporaryFile() as talk:
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=talk, stderr=talk)
+        try:
+            _, status, usage = os.wait4(child.pid, 0)
+        except KeyboardInterrupt:
+            child.terminate()
+            child.wait()
+            raise
+        child.returncode = os.waitstatus_to_exitcode(status)  # wait4 took it from subprocess
+        if child.returncode == 0:
+            return usage.ru_maxrss * 1024
+        talk.seek(0)
+        said = talk.read().decode(errors="replace").strip()
+        raise Failure(f"{' '.join(command)}: exit {child.returncode}\n{said}")
+
+
+def run_model(options, folder, output, *more):
+    return run_reformerc(options, "run", folder, "--input", folder / "input.safetensors", "--output",
+                         folder / output, "--threads", options.threads, *more)
+
+
+def bench_model(options, folder, length, forwards):
+    result = folder / "bench.json"
+    run_reformerc(options, "bench", folder, "--lengths", length, "--threads", options.threads, "--repeat",
+                  forwards, "--output", result)
+    return json.loads(result.read_text())["cases"][0]
+
+
+# ---- a length -------------------------------------------------------------------------------------------
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def square_grid(length):
+    rows = max(k for k in range(1, math.isqrt(length) + 1) if length % k == 0)
+    return [rows, length // rows]
+
+
+def keys_for(keys, length):
+    mine = {**keys, "max_position_embeddings": max(length, keys.get("max_position_embeddings", 4096))}
+    if mine.get("axial_pos_embds", True):
+        mine["axial_pos_shape"] = square_grid(length)
+    if mine.get("hash_seed") is None:
+        mine["hash_seed"] = 0  # else each program draws rotations of its own
+    return mine
+
+
+def agreement(options, folder):
+    """Compares logits; returns the facts and the memory of `reformerc run`."""
+    memory = run_model(options, folder, "own.safetensors")
+    facts = in_child(reference, folder, options.threads)
+    difference, magnitude = in_child(logits_difference, folder, "own.safetensors")
+    bound = TOLERANCE * max(1, magnitude)
+    facts.update(largest_difference=difference, largest_magnitude=magnitude, bound=bound, other_buckets=None)
+    if difference > bound:
+        run_model(options, folder, "activations.safetensors", "--dump-activations")
+        other = in_child(first_other_buckets, folder, "activations.safetensors")
+        (folder / "activations.safetensors").unlink()
+        facts["other_buckets"] = other
+        if not other or other["clear_rows"]:
+            facts["agree"] = False
+            return facts, memory
+        run_model(options, folder, "imposed.safetensors", "--buckets", folder / "buckets.safetensors")
+        difference, _ = in_child(logits_difference, folder, "imposed.safetensors")
+        facts["largest_difference_with_imposed_buckets"] = difference
+    facts["agree"] = difference <= bound
+    return facts, memory
+
+
+def agreement_text(length, facts):
+    text = (f"length {length}: logits {'agree' if facts['agree'] else 'DIFFER'}: largest difference "
+            f"{facts['largest_difference']:.2g} (bound {facts['bound']:.2g}, largest logit "
+            f"{facts['largest_magnitude']:.3g}); {facts['near_ties']} near-ties in {facts['hashed_rows']:,} "
+            "hashed rows")
+    other = facts["other_buckets"]
+    if other:
+        text += (f"; layer {other['layer']} chose other buckets in {count(other['rows'], 'row')}, {other['clear_rows']} of "
+                 "them no near-ties")
+    if "largest_difference_with_imposed_buckets" in facts:
+        text += ("; with Hugging Face's buckets imposed the largest difference is "
+                 f"{facts['largest_difference_with_imposed_buckets']:.2g}")
+    return text
+
+
+def measure(options, folder, length):
+    """The rounds, in turns."""
+    theirs, mine = [], []
+    for k in range(options.repeat):
+        t = in_child(time_forward, folder, options.threads)
+        t["tokens_per_second"] = length / statistics.median(t["seconds"])
+        m = bench_model(options, folder, length, len(t["seconds"]))
+        theirs.append(t)
+        mine.append(m)
+        say(f"length {length}, round {k + 1} of {options.repeat}: Hugging Face {t['tokens_per_second']:.0f} "
+            f"tokens/s, reformerc {m['tokens_per_second']:.0f}")
+    return theirs, mine
+
+
+def side(rounds):
+    speeds = [r["tokens_per_second"] for r in rounds]
+    return {"tokens_per_second": statistics.median(speeds), "rounds": speeds,
+            "peak_rss_bytes": max(r["peak_rss_bytes"] for r in rounds)}
+
+
+def summary(length, theirs, mine):
+    """What the rounds say; of each round of either side tokens_per_second and peak_rss_bytes."""
+    ratios = [m["tokens_per_second"] / t["tokens_per_second"] for m, t in zip(mine, theirs)]
+    case = {"length": length, "huggingface": side(theirs), "reformerc": side(mine)}
+    case["speed_ratio"] = {"median": statistics.median(ratios), "low": min(ratios), "high": max(ratios)}
+    case["memory_share"] = case["reformerc"]["peak_rss_bytes"] / case["huggingface"]["peak_rss_bytes"]
+    return case
+
+
+def compare(options, keys, length, folder):
+    say(f"length {length}: a model of random weights")
+    in_child(make_model, folder, keys_for(keys, length), length, options.seed)
+    facts, memory = agreement(options, folder)
+    say(agreement_text(length, facts))
+    if not facts["agree"]:
+        raise Failure(f"length {length}: error: the programs compute different things, their speed says nothing")
+    theirs, mine = measure(options, folder, length)
+    for m in mine:
+        m["peak_rss_bytes"] = m["peak_rss_bytes"] or memory  # null: the system does not tell
+    case = summary(length, theirs, mine)
+    case["reformerc"].update(run_peak_rss_bytes=memory, workspace_bytes=mine[0]["workspace_bytes"],
+                             target=mine[0]["target"])
+    case["logits"] = facts
+    case["versions"] = {name: theirs[0][name] for name in ("torch", "transformers", "blas")}
+    return case
+
+
+# ---- the report -----------------------------------------------------------------------------------------
+
+
+def mebibytes(size):
+    return f"{size / 2**20:.0f} MiB"
+
+
+def count(n, what):
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
+def table(cases):
+    rows = [("length", "HF tokens/s", "reformerc", "ratio", "low … high", "HF memory", "reformerc", "share")]
+    for c in cases:
+        ratio = c["speed_ratio"]
+        rows.append((str(c["length"]), f"{c['huggingface']['tokens_per_second']:.0f}",
+                     f"{c['reformerc']['tokens_per_second']:.0f}", f"{ratio['median']:.2f}",
+                     f"{ratio['low']:.2f} … {ratio['high']:.2f}", mebibytes(c["huggingface"]["peak_rss_bytes"]),
+                     mebibytes(c["reformerc"]["peak_rss_bytes"]), f"{c['memory_share']:.3f}"))
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths)) for row in rows)
+
+
+def report(options, cases):
+    versions = cases[0]["versions"]
+    blas = ", ".join(os.path.basename(os.path.dirname(f)) + "/" + os.path.basename(f) for f in versions["blas"])
+    print(f"{count(options.threads, 'thread')}, {count(options.repeat, 'round')}; PyTorch {versions['torch']}, transformers "
+          f"{versions['transformers']}, BLAS: {blas or 'none seen'}; OMP_WAIT_POLICY="
+          f"{os.environ['OMP_WAIT_POLICY']}; reformerc for {cases[0]['reformerc']['target']}")
+    print(table(cases), flush=True)
+    if any("/blas/libblas.so" in f for f in versions["blas"]):
+        say("warning: PyTorch computes with the reference BLAS, several times slower than it can\n"
+            "    hint: apt-get install libopenblas0-openmp")
+    if options.output:
+        write_result(options, cases)
+
+
+def write_result(options, cases):
+    result = {"spec": str(options.spec), "threads": options.threads, "rounds": options.repeat, "seed": options.seed,
+              "environment": {k: os.environ[k] for k in sorted(os.environ) if k.startswith(("OMP_", "OPENBLAS_"))},
+              "cases": cases}
+    part = options.output.with_name(f"{options.output.name}.tmp-{os.getpid()}")
+    try:
+        part.write_text(json.dumps(result, indent=2) + "\n")
+        part.replace(options.output)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise Failure(f"{options.output}: error: cannot write: {error.strerror}") from None
+
+
+# ---- the command line -----------------------------------------------------------------------------------
+
+
+def number(text, where, most):
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= most):
+        raise Failure(f"{where}: error: '{text}' is not a number from 1 to {most}")
+    return int(text)
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--spec", default=ROOT / "specs/bench.yaml", metavar="FILE",
+                        help="the model, a causal one; default: specs/bench.yaml")
+    parser.add_argument("--lengths", default="1024,4096,16384", metavar="N[,N...]",
+                        help="tokens; default: 1024,4096,16384")
+    parser.add_argument("--threads", metavar="N", help="of both; default: all cores this process may use")
+    parser.add_argument("--repeat", default="3", metavar="N", help="rounds; default: 3")
+    parser.add_argument("--seed", default="1", metavar="N", help="of weights and tokens; default: 1")
+    parser.add_argument("--reformerc", metavar="PROGRAM", help="default: build/release/bin/reformerc, else of PATH")
+    parser.add_argument("--output", metavar="FILE.json", help="writes all samples and facts")
+    options = parser.parse_args()
+    options.lengths = [number(text, "--lengths", 2**24) for text in options.lengths.split(",")]
+    options.threads = number(options.threads or str(len(os.sched_getaffinity(0))), "--threads", 1024)
+    options.repeat = number(options.repeat, "--repeat", 1000)
+    options.seed = number(options.seed, "--seed", 2**31)
+    options.spec = Path(options.spec)
+    options.output = options.output and Path(options.output)
+    return options
+
+
+def check_output(options):
+    """Before an hour of measurements."""
+    if not options.output:
+        return
+    if options.output.is_dir():
+        raise Failure(f"{options.output}: error: is a directory, a file is to be written here")
+    if not os.access(options.output.parent, os.W_OK):
+        raise Failure(f"{options.output}: error: cannot create a file in {options.output.parent}")
+
+
+def check_modules():
+    missing = [name for name in NEEDED if not importlib.util.find_spec(name)]
+    if missing:
+        hints = "".join(f"\n    hint: {name}: {NEEDED[name]}" for name in missing)
+        raise Failure(f"Python: error: {sys.executable} has no {', '.join(missing)}{hints}")
+
+
+def find_reformerc(options):
+    built = ROOT / "build/release/bin/reformerc"
+    asked = options.reformerc or (built if built.exists() else "reformerc")
+    options.reformerc = shutil.which(asked)
+    if not options.reformerc:
+        raise Failure(f"--reformerc: error: '{asked}' is no program\n    hint: ./setup.sh builds it")
+
+
+def read_spec(options):
+    """The keys of the model, which are those of Hugging Face's configuration."""
+    import yaml
+
+    try:
+        keys = yaml.safe_load(options.spec.read_text())
+    except OSError as error:
+        raise Failure(f"{options.spec}: error: cannot read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise Failure(f"{options.spec}: error: {error}") from None
+    if not isinstance(keys, dict) or not keys.get("is_decoder"):
+        raise Failure(f"{options.spec}: error: is no causal model\n    hint: `is_decoder: true` makes one")
+    keys = {key: value for key, value in keys.items() if key not in SECTIONS}
+    chunks = [keys.get(f"{kind}_attn_chunk_length", 64) for kind in ("lsh", "local")]
+    if not all(isinstance(chunk, int) and chunk > 0 for chunk in chunks):
+        raise Failure(f"{options.spec}: error: lengths of chunks are no numbers: {chunks}")
+    chunks = math.lcm(*chunks)
+    for length in options.lengths:
+        if length % chunks:
+            raise Failure(f"--lengths: error: {length} is no multiple of the chunks' length, {chunks}")
+    return keys
+
+
+def set_environment(options):
+    """Of the processes to come; passively waiting threads are Hugging Face's better setting."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(options.threads)
+    os.environ.update(TRANSFORMERS_OFFLINE="1", HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
+
+
+def side_by_side(options, keys):
+    cases = []
+    try:
+        for length in options.lengths:
+            with tempfile.TemporaryDirectory(prefix="side-by-side-") as folder:
+                os.environ["REFORMERC_CACHE"] = os.path.join(folder, "cache")
+                cases.append(compare(options, keys, length, Path(folder)))
+    finally:  # what is done is told in any case
+        if cases:
+            report(options, cases)
+
+
+def main():
+    try:
+        options = parse_arguments()
+        check_output(options)
+        find_reformerc(options)
+        check_modules()
+        keys = read_spec(options)
+        set_environment(options)
+        side_by_side(options, keys)
+    except Failure as failure:
+        say(str(failure))
+        return 1
+    except OSError as error:  # a full disk, a closed pipe
+        say(f"{error.filename or 'stdout'}: error: {error.strerror}")
+        return 1
+    except KeyboardInterrupt:
+        say("interrupted")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+#!/bin/sh
+# huggingface.py as far as it goes without PyTorch: -S hides installed packages, -B leaves no bytecode behind.
+. "$(dirname "$0")/../cli/lib.sh"
+script=$SOURCE/tests/bench/huggingface.py
+python="$5 -S -B"
+h() { # NAME CODE PATTERN ARGUMENTS…
+    title=$1 want_code=$2 text=$3
+    shift 3
+    check "$title" "$want_code" "$text" $python "$script" --reformerc "$REFORMERC" "$@"
+}
+
+h help 0 - --help
+says '^ +--lengths N\[,N...\]'
+h nothing-installed 1 'has no torch, transformers, yaml'
+grep -q '^    hint: torch: .*apt-get install python3-torch' .err || fail 'does not say what to install'
+h option 2 'unrecognized arguments: --length-s' --length-s 3
+h letters 1 "^--lengths: error: 'x' is not a number" --lengths 1024,x
+h empty-number 1 "^--lengths: error: ''" --lengths 1024,
+h repeat 1 "^--repeat: error: '0'" --repeat 0
+h threads 1 "^--threads: error: '-1'" --threads=-1
+h folder 1 '^nowhere/r.json: error: cannot create' --output nowhere/r.json
+h output-folder 1 'is a directory' --output .
+check program 1 "^--reformerc: error: 'nowhere' is no program" $python "$script" --reformerc nowhere
+absent nowhere
+
+# What the rounds say: medians, and the ratio of each round by itself.
+check figures 0 - env PYTHONPATH="$SOURCE/tests/bench" $python -c '
+import huggingface as h
+rounds = lambda *speeds: [{"tokens_per_second": s, "peak_rss_bytes": 2**20 * s} for s in speeds]
+case = h.summary(64, rounds(100, 200, 50), rounds(400, 500, 250))
+print(case["huggingface"]["tokens_per_second"], case["reformerc"]["tokens_per_second"])
+print(case["speed_ratio"]["low"], case["speed_ratio"]["median"], case["speed_ratio"]["high"], case["memory_share"])
+print(h.table([case]))
+print(h.square_grid(4096), h.square_grid(8192), h.square_grid(7))'
+says '^100 400$'
+says '^2.5 4.0 5.0 2.5$'
+says '^ +64 +100 +400 +4.00 +2.50 … 5.00 +200 MiB +500 MiB +2.500$'
+says '^\[64, 64\] \[64, 128\] \[1, 7\]$'
+finish
