@@ -30,17 +30,25 @@ bool interval_not_negative(interval_t a, units_t u) {
     return a.has_lo && dim_le(dim(0), a.lo, u);
 }
 
-/* Linear functions below and above two others; U is never negative. */
+/* The line of slope `slope` through `value` at the least U. */
+static dim_t line_from(int64_t value, int64_t slope, units_t u) {
+    return (dim_t){value - slope * u.min, slope};
+}
+
+/* Linear functions below and above two others for every U; where these cross: through the outer value at the
+ * least U, with the outer slope. */
 static dim_t lower(dim_t a, dim_t b, units_t u) {
     if (dim_le(a, b, u)) return a;
     if (dim_le(b, a, u)) return b;
-    return (dim_t){a.c < b.c ? a.c : b.c, a.u < b.u ? a.u : b.u};
+    int64_t x = dim_at(a, u.min), y = dim_at(b, u.min);
+    return line_from(x < y ? x : y, a.u < b.u ? a.u : b.u, u);
 }
 
 static dim_t upper(dim_t a, dim_t b, units_t u) {
     if (dim_le(a, b, u)) return b;
     if (dim_le(b, a, u)) return a;
-    return (dim_t){a.c > b.c ? a.c : b.c, a.u > b.u ? a.u : b.u};
+    int64_t x = dim_at(a, u.min), y = dim_at(b, u.min);
+    return line_from(x > y ? x : y, a.u > b.u ? a.u : b.u, u);
 }
 
 interval_t interval_join(interval_t a, interval_t b, units_t u) {

@@ -16,85 +16,149 @@ int split_rows(const lower_t *L, int64_t m, int size[2], int64_t count[2]) {
     return n;
 }
 
-void for_row_tiles(lower_t *L, builder_t *b, int64_t m,
-                   void (*body)(lower_t *L, builder_t *b, void *ctx, affine_t row, int rows),
-                   void *ctx) {
+void for_row_tiles(lower_t *L, builder_t *b, int64_t m, row_tile_fn *body, void *ctx) {
     int size[2];
-    int64_t count[2], first = 0;
+    int64_t count[2], first = 0, before = 0;
     int n = split_rows(L, m, size, count);
     for (int i = 0; i < n; i++) {
         inst_t *loop = b_for(b, "tile", dim(0), dim(count[i]), 0, NULL);
-        body(L, b, ctx, ax_plus(ax_scale(ax_v(loop_var(loop)), size[i]), first), size[i]);
+        affine_t tile = ax_v(loop_var(loop));
+        body(L, b, ctx, ax_plus(ax_scale(tile, size[i]), first), size[i], ax_plus(tile, before));
         b_end_for(b, loop, NULL);
         first += count[i] * size[i];
+        before += count[i];
     }
 }
 
-void tile_product(lower_t *L, builder_t *b, int rows, int vectors, int64_t depth, tile_scalar_fn *x,
-                  tile_vector_fn *y, void *ctx, value_t *const *init, value_t **acc) {
-    value_t *start[MAX_TILE], *next[MAX_TILE], *col[MAX_VECTORS];
-    int n = rows * vectors;
-    if (n > MAX_TILE) bug("register tile of %d x %d", rows, vectors);
-    value_t *zero = init ? NULL : splat(b, L, 0);
-    for (int i = 0; i < n; i++) start[i] = init ? init[i] : zero;
-    inst_t *loop = b_for(b, "k", dim(0), dim(depth), n, start);
-    value_t *k = loop_var(loop);
-    for (int j = 0; j < vectors; j++) col[j] = y(L, b, ctx, j, k);
-    for (int i = 0; i < rows; i++) {
-        value_t *s = b_broadcast(b, x(L, b, ctx, i, k), L->lanes);
-        for (int j = 0; j < vectors; j++)
-            next[i * vectors + j] = b_fma(b, s, col[j], loop_arg(loop, i * vectors + j));
+/* One loop over k: from `first`, `depth` steps; acc in and out. */
+static void product_loop(lower_t *L, builder_t *b, const product_t *p, affine_t first,
+                         int64_t depth, value_t **acc) {
+    value_t *next[MAX_TILE], *col[MAX_VECTORS];
+    int n = p->rows * p->vectors;
+    inst_t *loop = b_for(b, "k", dim(0), dim(depth), n, acc);
+    affine_t k = ax_add(first, ax_v(loop_var(loop)));
+    for (int j = 0; j < p->vectors; j++) col[j] = p->y(L, b, p->ctx, j, k);
+    for (int i = 0; i < p->rows; i++) {
+        value_t *s = b_broadcast(b, p->x(L, b, p->ctx, i, k), L->lanes);
+        for (int j = 0; j < p->vectors; j++)
+            next[i * p->vectors + j] = b_fma(b, s, col[j], loop_arg(loop, i * p->vectors + j));
     }
     b_end_for(b, loop, next);
-    for (int i = 0; i < n; i++) {
-        acc[i] = loop->results[i];
-        b_name(acc[i], arena_printf(L->arena, "acc%d_%d", i / vectors, i % vectors));
+    for (int i = 0; i < n; i++) acc[i] = loop->results[i];
+}
+
+void tile_product(lower_t *L, builder_t *b, const product_t *p, value_t **acc) {
+    int n = p->rows * p->vectors;
+    if (n > MAX_TILE) bug("register tile of %d x %d", p->rows, p->vectors);
+    value_t *zero = p->init ? NULL : splat(b, L, 0);
+    for (int i = 0; i < n; i++) acc[i] = p->init ? p->init[i] : zero;
+    int64_t steps = p->every ? p->depth / p->every : 0, rest = p->depth - steps * p->every;
+    if (steps > 0) {
+        inst_t *loop = b_for(b, "step", dim(0), dim(steps), n, acc);
+        for (int i = 0; i < n; i++) acc[i] = loop_arg(loop, i);
+        affine_t step = ax_v(loop_var(loop));
+        p->ahead(L, b, p->ctx, step);
+        product_loop(L, b, p, ax_scale(step, p->every), p->every, acc);
+        b_end_for(b, loop, acc);
+        for (int i = 0; i < n; i++) acc[i] = loop->results[i];
     }
+    if (rest > 0) product_loop(L, b, p, ax(steps * p->every), rest, acc);
+    for (int i = 0; i < n; i++)
+        b_name(acc[i], arena_printf(L->arena, "acc%d_%d", i / p->vectors, i % p->vectors));
 }
 
 typedef struct {
     const dense_t *d;
     affine_t panel, lane, col, row;
+    affine_t next_panel, next_lane, ordinal; /* of the next column tile; of the row tile */
+    int64_t row_tiles;
+    int rows;
 } dense_ctx_t;
 
-static value_t *dense_scalar(lower_t *L, builder_t *b, void *ctx, int row, value_t *k) {
+static value_t *dense_scalar(lower_t *L, builder_t *b, void *ctx, int row, affine_t k) {
     (void)L;
     const dense_ctx_t *c = ctx;
-    affine_t ix[] = {ax_plus(c->row, row), ax_v(k)};
+    affine_t ix[] = {ax_plus(c->row, row), k};
     return b_load(b, c->d->a, 1, ix);
 }
 
-static value_t *dense_vector(lower_t *L, builder_t *b, void *ctx, int j, value_t *k) {
+static int panel_index(const dense_t *d, affine_t panel, affine_t k, affine_t lane, affine_t *ix) {
+    int n = 0;
+    for (; n < d->n_prefix; n++) ix[n] = d->prefix[n];
+    ix[n++] = panel;
+    ix[n++] = ax_add(k, d->k_base);
+    ix[n++] = lane;
+    return n;
+}
+
+static value_t *dense_vector(lower_t *L, builder_t *b, void *ctx, int j, affine_t k) {
     const dense_ctx_t *c = ctx;
     affine_t ix[MAX_RANK];
-    int n = 0;
-    for (; n < c->d->n_prefix; n++) ix[n] = c->d->prefix[n];
-    ix[n++] = c->panel;
-    ix[n++] = ax_add(ax_v(k), c->d->k_base);
-    ix[n++] = ax_plus(c->lane, (int64_t)j * L->lanes);
+    panel_index(c->d, c->panel, k, ax_plus(c->lane, (int64_t)j * L->lanes), ix);
     return b_load(b, c->d->w, L->lanes, ix);
 }
 
-static void dense_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int rows) {
+void prefetch_row(builder_t *b, buffer_t *buf, affine_t *ix, int64_t width) {
+    affine_t first = ix[buf->rank - 1];
+    for (int64_t at = 0; at < width; at += LINE / (int64_t)sizeof(float)) {
+        ix[buf->rank - 1] = ax_plus(first, at);
+        b_prefetch(b, buf, ix);
+    }
+}
+
+/* Memory is asked for long before it is needed, a little in every step. The row tiles of a column tile
+ * share the work of fetching the next one's part of the panel; each fetches the rows that it will write. */
+static void dense_ahead(lower_t *L, builder_t *b, void *ctx, affine_t step) {
+    const dense_ctx_t *c = ctx;
+    int64_t share = c->d->k / c->row_tiles;
+    affine_t k = ax_add(ax_scale(c->ordinal, share), step), ix[MAX_RANK];
+    panel_index(c->d, c->next_panel, k, c->next_lane, ix);
+    prefetch_row(b, c->d->w, ix, L->tile);
+    if (!c->d->target) return;
+    value_t *last = b_index(b, ax(c->rows - 1));
+    value_t *row = b_binary(b, OP_MIN, b_index(b, step), last);
+    c->d->target(L, b, c->d->ctx, ax_add(c->row, ax_v(row)), c->col);
+}
+
+static void dense_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int rows,
+                       affine_t ordinal) {
     dense_ctx_t *c = ctx;
     value_t *acc[MAX_TILE];
     c->row = row;
-    tile_product(L, b, rows, L->tiles->vectors, c->d->k, dense_scalar, dense_vector, c, NULL, acc);
+    c->ordinal = ordinal;
+    c->rows = rows;
+    product_t p = {.rows = rows,
+                   .vectors = L->tiles->vectors,
+                   .depth = c->d->k,
+                   .x = dense_scalar,
+                   .y = dense_vector,
+                   .ctx = c,
+                   .every = c->row_tiles,
+                   .ahead = dense_ahead};
+    tile_product(L, b, &p, acc);
     c->d->epilogue(L, b, c->d->ctx, row, c->col, rows, acc);
 }
 
+/* Where column tile t stands in the panels. */
+static void column_tile(lower_t *L, builder_t *b, value_t *t, affine_t *panel, affine_t *lane) {
+    int64_t per_panel = PANEL / L->tile;
+    *panel = ax_v(t);
+    *lane = ax(0);
+    if (per_panel == 1) return;
+    *panel = ax_v(b_name(b_idiv(b, t, dim(per_panel)), "panel"));
+    *lane = ax_scale(ax_v(b_irem(b, t, dim(per_panel))), L->tile);
+}
+
 void dense(lower_t *L, builder_t *b, const dense_t *d) {
-    int64_t per_panel = PANEL / L->tile, tiles = (d->n + L->tile - 1) / L->tile;
+    int64_t tiles = (d->n + L->tile - 1) / L->tile;
     inst_t *loop = b_for(b, "column", dim(0), dim(tiles), 0, NULL);
     value_t *t = loop_var(loop);
-    dense_ctx_t c = {.d = d, .col = ax_scale(ax_v(t), L->tile)};
-    if (per_panel == 1) {
-        c.panel = ax_v(t);
-        c.lane = ax(0);
-    } else {
-        c.panel = ax_v(b_name(b_idiv(b, t, dim(per_panel)), "panel"));
-        c.lane = ax_scale(ax_v(b_irem(b, t, dim(per_panel))), L->tile);
-    }
+    dense_ctx_t c = {.d = d,
+                     .col = ax_scale(ax_v(t), L->tile),
+                     .row_tiles = (d->m + L->tiles->rows - 1) / L->tiles->rows};
+    column_tile(L, b, t, &c.panel, &c.lane);
+    value_t *next = b_binary(b, OP_MIN, b_index(b, ax_plus(ax_v(t), 1)), b_index(b, ax(tiles - 1)));
+    column_tile(L, b, b_name(next, "next"), &c.next_panel, &c.next_lane);
     for_row_tiles(L, b, d->m, dense_tile, &c);
     b_end_for(b, loop, NULL);
 }

@@ -38,6 +38,12 @@ static void into_stream(lower_t *L, builder_t *b, void *ctx, affine_t row, affin
     }
 }
 
+static void fetch_stream(lower_t *L, builder_t *b, void *ctx, affine_t row, affine_t col) {
+    const ff_t *f = ctx;
+    affine_t yx[] = {f->batch, ax_add(f->row0, row), col};
+    prefetch_row(b, L->y2, yx, L->tile);
+}
+
 lfunc_t *lower_feed_forward(lower_t *L) {
     dim_t tasks[] = {dim(L->batch), L->blocks};
     const char *names[] = {"batch", "block"};
@@ -83,6 +89,7 @@ lfunc_t *lower_feed_forward(lower_t *L) {
                    .n_prefix = 1,
                    .prefix = {f.layer},
                    .epilogue = into_stream,
+                   .target = fetch_stream,
                    .ctx = &f};
     dense(L, &b, &out);
     return b.fn;

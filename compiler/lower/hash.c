@@ -46,17 +46,16 @@ static void transpose_tokens(lower_t *L, builder_t *b, const hash_t *h) {
     }
 }
 
-static value_t *rotation_at(lower_t *L, builder_t *b, void *ctx, int row, value_t *k) {
+static value_t *rotation_at(lower_t *L, builder_t *b, void *ctx, int row, affine_t k) {
     (void)L;
     const hash_t *h = ctx;
-    affine_t ix[] = {ax_v(h->index), ax_v(h->whole_head), h->round, ax_v(k),
-                     ax_plus(h->column, row)};
+    affine_t ix[] = {ax_v(h->index), ax_v(h->whole_head), h->round, k, ax_plus(h->column, row)};
     return b_load(b, h->a->rotations, 1, ix);
 }
 
-static value_t *token_at(lower_t *L, builder_t *b, void *ctx, int j, value_t *k) {
+static value_t *token_at(lower_t *L, builder_t *b, void *ctx, int j, affine_t k) {
     const hash_t *h = ctx;
-    affine_t ix[] = {ax_v(k), ax((int64_t)j * L->lanes)};
+    affine_t ix[] = {k, ax((int64_t)j * L->lanes)};
     return b_load(b, h->tokens, L->lanes, ix);
 }
 
@@ -90,7 +89,13 @@ static void factor_bucket(lower_t *L, builder_t *b, hash_t *h, int64_t first, in
         for (int i = 0; i < 4 * nv; i++) best[i] = loop_arg(loop, i);
         affine_t column = ax_plus(ax_scale(ax_v(loop_var(loop)), size[s]), at);
         h->column = ax_plus(column, first);
-        tile_product(L, b, size[s], nv, L->head_size, rotation_at, token_at, h, NULL, acc);
+        product_t p = {.rows = size[s],
+                       .vectors = nv,
+                       .depth = L->head_size,
+                       .x = rotation_at,
+                       .y = token_at,
+                       .ctx = h};
+        tile_product(L, b, &p, acc);
         for (int i = 0; i < size[s]; i++) {
             value_t *c = b_convert(b, E_I32, b_index(b, ax_plus(column, i)));
             value_t *lanes = b_broadcast(b, c, L->lanes);

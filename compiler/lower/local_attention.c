@@ -23,9 +23,9 @@ static affine_t key_row(const local_t *c, affine_t key) {
     return ax_add(ax_scale(c->other, c->a->chunk), key);
 }
 
-static value_t *local_key(lower_t *L, builder_t *b, window_t *w, affine_t key, value_t *k) {
+static value_t *local_key(lower_t *L, builder_t *b, window_t *w, affine_t key, affine_t k) {
     const local_t *c = w->ctx;
-    affine_t ix[] = {c->batch, c->head, key_row(c, key), ax_v(k)};
+    affine_t ix[] = {c->batch, c->head, key_row(c, key), k};
     return b_load(b, L->k, 1, ix);
 }
 

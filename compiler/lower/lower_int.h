@@ -12,6 +12,7 @@
 
 /* Added to the row length of scratch operands, so that rows do not share cache sets. */
 enum { PADDING = 16 };
+enum { LINE = 64 }; /* bytes of a cache line */
 /* Score of a masked key, and the running maximum of a row that has seen no key: far below any dot
  * product, far above overflow when subtracted. */
 #define NO_KEY (-1e30)
@@ -109,6 +110,8 @@ value_t *fold_span(lower_t *L, builder_t *b, int64_t n, op_t op, double identity
 /* acc[r * vectors + j]: rows row … row+rows-1 of the block, columns col … of the tile. */
 typedef void epilogue_fn(lower_t *L, builder_t *b, void *ctx, affine_t row, affine_t col, int rows,
                          value_t **acc);
+/* Prefetches where the epilogue will write: `row` of the block, columns col … of the tile. */
+typedef void target_fn(lower_t *L, builder_t *b, void *ctx, affine_t row, affine_t col);
 typedef struct {
     buffer_t *a; /* scratch [m][>= k] */
     int64_t m, k, n;
@@ -117,19 +120,33 @@ typedef struct {
     affine_t prefix[3];
     affine_t k_base; /* first k of w */
     epilogue_fn *epilogue;
+    target_fn *target; /* NULL: what the epilogue writes is in the cache */
     void *ctx;
 } dense_t;
+/* Prefetches `width` elements; ix[rank - 1] is the first one's column. */
+void prefetch_row(builder_t *b, buffer_t *buf, affine_t *ix, int64_t width);
 void dense(lower_t *L, builder_t *b, const dense_t *d);
 /* A register tile by itself: rows of accumulators over columns, for attention and hashing. */
-typedef value_t *tile_scalar_fn(lower_t *L, builder_t *b, void *ctx, int row, value_t *k);
-typedef value_t *tile_vector_fn(lower_t *L, builder_t *b, void *ctx, int j, value_t *k);
-void tile_product(lower_t *L, builder_t *b, int rows, int vectors, int64_t depth, tile_scalar_fn *x,
-                  tile_vector_fn *y, void *ctx, value_t *const *init, value_t **acc);
+typedef value_t *tile_scalar_fn(lower_t *L, builder_t *b, void *ctx, int row, affine_t k);
+typedef value_t *tile_vector_fn(lower_t *L, builder_t *b, void *ctx, int j, affine_t k);
+typedef void tile_ahead_fn(lower_t *L, builder_t *b, void *ctx, affine_t step);
+typedef struct {
+    int rows, vectors;
+    int64_t depth;
+    tile_scalar_fn *x;
+    tile_vector_fn *y;
+    void *ctx;
+    value_t *const *init; /* accumulators to start from; NULL: 0 */
+    int64_t every;        /* `ahead` runs once per so many k, depth / every times; 0: never */
+    tile_ahead_fn *ahead;
+} product_t;
+void tile_product(lower_t *L, builder_t *b, const product_t *p, value_t **acc);
 /* Splits m rows into register tiles of nearly equal height: sizes size[i], count[i]; returns 1 or 2. */
 int split_rows(const lower_t *L, int64_t m, int size[2], int64_t count[2]);
-void for_row_tiles(lower_t *L, builder_t *b, int64_t m,
-                   void (*body)(lower_t *L, builder_t *b, void *ctx, affine_t row, int rows),
-                   void *ctx);
+/* One tile after the other: `ordinal` counts them from 0. Returns how many there are. */
+typedef void row_tile_fn(lower_t *L, builder_t *b, void *ctx, affine_t row, int rows,
+                         affine_t ordinal);
+void for_row_tiles(lower_t *L, builder_t *b, int64_t m, row_tile_fn *body, void *ctx);
 
 /* ---- norm.c ------------------------------------------------------------------------------------ */
 /* Layer norm of `m` rows, the concatenation of 1 or 2 streams, into scratch dst [m][>= width]. */

@@ -114,10 +114,10 @@ static void lsh_open(lower_t *L, builder_t *b, window_t *w, value_t *o) {
     c->slot = ring_slot(b, c, ax_add(c->step, ax_v(o)));
 }
 
-static value_t *lsh_key(lower_t *L, builder_t *b, window_t *w, affine_t key, value_t *k) {
+static value_t *lsh_key(lower_t *L, builder_t *b, window_t *w, affine_t key, affine_t k) {
     (void)L;
     const lsh_t *c = w->ctx;
-    affine_t ix[] = {c->slot, ax_v(k), key};
+    affine_t ix[] = {c->slot, k, key};
     return b_load(b, c->query_keys, 1, ix);
 }
 
@@ -139,6 +139,25 @@ static value_t *lsh_value(lower_t *L, builder_t *b, window_t *w, affine_t key, a
     const lsh_t *c = w->ctx;
     affine_t ix[] = {c->slot, key, col};
     return b_load(b, c->values, L->lanes, ix);
+}
+
+/* The output row of a lane of this panel, and the rows of the same lane of the next chunk to be gathered:
+ * sorting has strewn them over memory. */
+static void lsh_ahead(lower_t *L, builder_t *b, window_t *w, affine_t lane) {
+    const lsh_t *c = w->ctx;
+    affine_t row = clamp_lane(L, b, ax_add(w->panel, lane), c->a->chunk);
+    affine_t px[] = {w->query_slot, row};
+    affine_t token = ax_v(b_load(b, w->query_pos, 1, px));
+    affine_t ox[] = {c->batch, c->head, token, ax(0)};
+    prefetch_row(b, L->out, ox, L->head_stride);
+    value_t *next = b_index(b, ax_plus(c->chunk, c->a->after + 1));
+    value_t *last = b_index(b, (affine_t){.base = dim_sub(c->chunks, dim(1))});
+    affine_t chunk = ax_v(b_name(b_binary(b, OP_MIN, next, last), "next"));
+    affine_t ix[] = {c->batch, c->head, c->round, ax_add(ax_scale(chunk, c->a->chunk), row)};
+    token = ax_v(b_name(load1(b, L->order, 4, ix), "token"));
+    affine_t qx[] = {c->batch, c->head, token, ax(0)}, vx[] = {c->batch, c->head, token, ax(0)};
+    prefetch_row(b, L->q, qx, L->head_stride);
+    prefetch_row(b, L->v, vx, L->head_stride);
 }
 
 /* ---- combination with earlier rounds ---------------------------------------------------------------------- */
@@ -315,6 +334,7 @@ void lower_lsh_attention(lower_t *L, attention_t *a) {
                   .causal = a->causal,
                   .exclude_self = true,
                   .ctx = &c,
+                  .ahead = a->exact ? NULL : lsh_ahead,
                   .open_chunk = lsh_open,
                   .key_at = lsh_key,
                   .key_scale = lsh_scale,

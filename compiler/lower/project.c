@@ -23,6 +23,12 @@ static void into_heads(lower_t *L, builder_t *b, void *ctx, affine_t row, affine
         }
 }
 
+static void fetch_heads(lower_t *L, builder_t *b, void *ctx, affine_t row, affine_t col) {
+    const project_t *p = ctx;
+    affine_t qx[] = {p->batch, ax_v(p->head), ax_add(p->row0, row), col};
+    prefetch_row(b, p->dst, qx, L->tile);
+}
+
 static void zero_head_row(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
     const affine_t *row = ctx;
     affine_t ix[] = {row[0], row[1], row[2], at};
@@ -91,6 +97,7 @@ void lower_projections(lower_t *L, attention_t *a) {
                      .n_prefix = 2,
                      .prefix = {ax_v(index), head},
                      .epilogue = into_heads,
+                     .target = fetch_heads,
                      .ctx = &p};
         b_comment(&b, "→ %s", parts[i].dst->name);
         dense(L, &b, &d);
@@ -184,6 +191,12 @@ static void add_to_stream(lower_t *L, builder_t *b, void *ctx, affine_t row, aff
         }
 }
 
+static void fetch_stream(lower_t *L, builder_t *b, void *ctx, affine_t row, affine_t col) {
+    const gather_t *c = ctx;
+    affine_t yx[] = {c->batch, ax_add(c->row0, row), col};
+    prefetch_row(b, L->y1, yx, L->tile);
+}
+
 typedef struct {
     gather_t *c;
     affine_t first, row; /* of the group in trace_self; filler rows are left out */
@@ -238,6 +251,7 @@ void lower_attention_output(lower_t *L, attention_t *a) {
                  .prefix = {ax_v(index)},
                  .k_base = ax_scale(ax_v(group), depth),
                  .epilogue = add_to_stream,
+                 .target = fetch_stream,
                  .ctx = &c};
     dense(L, &b, &d);
     a->combine = b.fn;

@@ -80,19 +80,28 @@ typedef struct {
     window_t *w;
     value_t *o;
     affine_t key;                /* first key of the tile, within the chunk */
+    affine_t ordinal;            /* of the tile, within the window */
+    int64_t calls;               /* of w->ahead per tile */
     value_t *query[MAX_VECTORS]; /* positions of the panel's queries, per vector */
     value_t *acc[MAX_TILE];
 } scores_t;
 
-static value_t *score_key(lower_t *L, builder_t *b, void *ctx, int row, value_t *k) {
+static value_t *score_key(lower_t *L, builder_t *b, void *ctx, int row, affine_t k) {
     const scores_t *s = ctx;
     return s->w->key_at(L, b, s->w, ax_plus(s->key, row), k);
 }
 
-static value_t *score_query(lower_t *L, builder_t *b, void *ctx, int j, value_t *k) {
+static value_t *score_query(lower_t *L, builder_t *b, void *ctx, int j, affine_t k) {
     const window_t *w = ((const scores_t *)ctx)->w;
-    affine_t ix[] = {w->query_slot, ax_v(k), ax_plus(w->panel, (int64_t)j * L->lanes)};
+    affine_t ix[] = {w->query_slot, k, ax_plus(w->panel, (int64_t)j * L->lanes)};
     return b_load(b, w->queries, L->lanes, ix);
+}
+
+static void score_ahead(lower_t *L, builder_t *b, void *ctx, affine_t step) {
+    const scores_t *s = ctx;
+    affine_t call = ax_add(ax_scale(s->ordinal, s->calls), step);
+    value_t *last = b_index(b, ax(L->tile - 1));
+    s->w->ahead(L, b, s->w, ax_v(b_name(b_binary(b, OP_MIN, b_index(b, call), last), "ahead")));
 }
 
 /* -1 in lanes whose query may see this key. A masked key has a position beyond all queries. */
@@ -143,15 +152,28 @@ void window_scores(lower_t *L, builder_t *b, window_t *w, value_t **most) {
     w->open_chunk(L, b, w, s.o);
     for (int j = 0; j < nv; j++) most[j] = loop_arg(chunks, j);
     int shapes = split_rows(L, w->chunk, size, count);
+    int64_t tiles_per_chunk = count[0] + (shapes > 1 ? count[1] : 0), before = 0;
+    s.calls = (L->tile - 1) / (w->span * tiles_per_chunk) + 1;
     for (int p = 0; p < shapes; p++) {
         inst_t *tiles = b_for(b, "keys", dim(0), dim(count[p]), nv, most);
         for (int j = 0; j < nv; j++) most[j] = loop_arg(tiles, j);
-        s.key = ax_plus(ax_scale(ax_v(loop_var(tiles)), size[p]), first);
-        tile_product(L, b, size[p], nv, L->head_size, score_key, score_query, &s, NULL, s.acc);
+        affine_t tile = ax_v(loop_var(tiles));
+        s.key = ax_plus(ax_scale(tile, size[p]), first);
+        s.ordinal = ax_add(ax_scale(ax_v(s.o), tiles_per_chunk), ax_plus(tile, before));
+        product_t product = {.rows = size[p],
+                             .vectors = nv,
+                             .depth = L->head_size,
+                             .x = score_key,
+                             .y = score_query,
+                             .ctx = &s,
+                             .every = w->ahead ? L->head_size / s.calls : 0,
+                             .ahead = score_ahead};
+        tile_product(L, b, &product, s.acc);
         score_rows(L, b, &s, size[p], most);
         b_end_for(b, tiles, most);
         for (int j = 0; j < nv; j++) most[j] = tiles->results[j];
         first += count[p] * size[p];
+        before += count[p];
     }
     b_end_for(b, chunks, most);
     for (int j = 0; j < nv; j++) most[j] = b_name(chunks->results[j], "most");
@@ -182,20 +204,22 @@ typedef struct {
     affine_t row, col;
 } values_t;
 
-static value_t *probability(lower_t *L, builder_t *b, void *ctx, int row, value_t *key) {
+static value_t *probability(lower_t *L, builder_t *b, void *ctx, int row, affine_t key) {
     (void)L;
     const values_t *v = ctx;
-    affine_t at = ax_add(ax_scale(ax_v(v->o), v->w->chunk), ax_v(key));
+    affine_t at = ax_add(ax_scale(ax_v(v->o), v->w->chunk), key);
     affine_t sx[] = {at, ax_plus(v->row, row)};
     return b_load(b, v->w->scores, 1, sx);
 }
 
-static value_t *value_row(lower_t *L, builder_t *b, void *ctx, int j, value_t *key) {
+static value_t *value_row(lower_t *L, builder_t *b, void *ctx, int j, affine_t key) {
     const values_t *v = ctx;
-    return v->w->value_at(L, b, v->w, ax_v(key), ax_plus(v->col, (int64_t)j * L->lanes));
+    return v->w->value_at(L, b, v->w, key, ax_plus(v->col, (int64_t)j * L->lanes));
 }
 
-static void values_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int rows) {
+static void values_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int rows,
+                        affine_t ordinal) {
+    (void)ordinal;
     values_t *v = ctx;
     int n = rows * L->tiles->vectors;
     value_t *acc[MAX_TILE] = {NULL};
@@ -205,7 +229,14 @@ static void values_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int r
     v->o = loop_var(chunks);
     v->w->open_chunk(L, b, v->w, v->o);
     for (int i = 0; i < n; i++) acc[i] = loop_arg(chunks, i);
-    tile_product(L, b, rows, L->tiles->vectors, v->w->chunk, probability, value_row, v, acc, acc);
+    product_t p = {.rows = rows,
+                   .vectors = L->tiles->vectors,
+                   .depth = v->w->chunk,
+                   .x = probability,
+                   .y = value_row,
+                   .ctx = v,
+                   .init = acc};
+    tile_product(L, b, &p, acc);
     b_end_for(b, chunks, acc);
     for (int i = 0; i < n; i++) acc[i] = chunks->results[i];
     v->epilogue(L, b, v->w, row, v->col, rows, acc);

@@ -1,7 +1,7 @@
 /* One query panel against one window of keys: what local and LSH attention share.
  *
  * Scores are computed transposed, keys as rows and queries in the lanes, so that the softmax is vertical
- * and the probabilities come out as the broadcast operand of the product with V (PERFORMANCE: S' = K Q'). */
+ * and the probabilities come out as the broadcast operand of the product with V. */
 #ifndef REFORMERC_LOWER_WINDOW_H
 #define REFORMERC_LOWER_WINDOW_H
 
@@ -21,10 +21,13 @@ struct window {
     /* Where the keys of window chunk `o` are; set at the start of each window chunk. */
     void (*open_chunk)(lower_t *L, builder_t *b, window_t *w, value_t *o);
     /* K[key][k], its factor (1/norm), its position or REFORMER_MASKED, V[key][col …] */
-    value_t *(*key_at)(lower_t *L, builder_t *b, window_t *w, affine_t key, value_t *k);
+    value_t *(*key_at)(lower_t *L, builder_t *b, window_t *w, affine_t key, affine_t k);
     value_t *(*key_scale)(lower_t *L, builder_t *b, window_t *w, affine_t key);
     value_t *(*key_pos)(lower_t *L, builder_t *b, window_t *w, affine_t key);
     value_t *(*value_at)(lower_t *L, builder_t *b, window_t *w, affine_t key, affine_t col);
+    /* Called for every lane of the panel, at even distances while scores are computed, to prefetch what
+     * is needed next. NULL: nothing. */
+    void (*ahead)(lower_t *L, builder_t *b, window_t *w, affine_t lane);
     void *ctx;
 };
 
