@@ -27,7 +27,7 @@ Debian:
 PyTorch of Debian takes the BLAS that it finds; with the reference BLAS it would be measured far too slow, so
 the BLAS is printed. Threads wait passively (OMP_WAIT_POLICY=PASSIVE), which is the better setting for Hugging
 Face on shared cores; set the variable to try another. Checkpoint and tensors go to $TMPDIR, else /tmp: up to
-2 GB for 65,536 tokens.
+5 GB for 65,536 tokens, and as much memory for as long as buckets are compared.
 """
 import argparse
 import concurrent.futures
@@ -314,8 +314,8 @@ def agreement_text(length, facts):
             "hashed rows")
     other = facts["other_buckets"]
     if other:
-        text += (f"; layer {other['layer']} chose other buckets in {count(other['rows'], 'row')}, {other['clear_rows']} of "
-                 "them no near-ties")
+        text += (f"; layer {other['layer']} chose other buckets in {count(other['rows'], 'row')}, "
+                 f"{other['clear_rows']} of them no near-ties")
     if "largest_difference_with_imposed_buckets" in facts:
         text += ("; with Hugging Face's buckets imposed the largest difference is "
                  f"{facts['largest_difference_with_imposed_buckets']:.2g}")
@@ -395,8 +395,8 @@ def table(cases):
 def report(options, cases):
     versions = cases[0]["versions"]
     blas = ", ".join(os.path.basename(os.path.dirname(f)) + "/" + os.path.basename(f) for f in versions["blas"])
-    print(f"{count(options.threads, 'thread')}, {count(options.repeat, 'round')}; PyTorch {versions['torch']}, transformers "
-          f"{versions['transformers']}, BLAS: {blas or 'none seen'}; OMP_WAIT_POLICY="
+    print(f"{count(options.threads, 'thread')}, {count(options.repeat, 'round')}; PyTorch {versions['torch']}, "
+          f"transformers {versions['transformers']}, BLAS: {blas or 'none seen'}; OMP_WAIT_POLICY="
           f"{os.environ['OMP_WAIT_POLICY']}; reformerc for {cases[0]['reformerc']['target']}")
     print(table(cases), flush=True)
     if any("/blas/libblas.so" in f for f in versions["blas"]):
