@@ -3261,10 +3261,8 @@ static void lm_head(const reformer_call_t *call, unsigned char *scratch, const i
     float *restrict lm_head_1 = (float *)(void *)(scratch + 102400); /* [64][304] */
     float *restrict logits = call->slot[REFORMER_SLOT_LOGITS]; /* [512][258] */
     const int32_t *restrict target = call->slot[REFORMER_SLOT_TARGET]; /* [1][512] */
-    /* [1][8]: [batch][block] */
-    double *restrict loss_sum = (double *)(void *)(call->workspace + 786432);
-    /* [1][8]: [batch][block] */
-    int32_t *restrict loss_count = (int32_t *)(void *)(call->workspace + 786496);
+    /* [1][512]: [batch][rows]: where there is a target */
+    float *restrict row_loss = (float *)(void *)(call->workspace + 786432);
     /* layer norm of 64 rows of 384 */
     for (int64_t i = 0; i < 64; i++) {
         f32x8 carried = splat_f32x8(0.0f);
@@ -3464,81 +3462,77 @@ static void lm_head(const reformer_call_t *call, unsigned char *scratch, const i
             }
         }
         if (control[2]) {
-            double carried = 0.0;
-            int32_t carried_1 = 0;
             for (int64_t i = 0; i < 64; i++) {
                 const int32_t v = target[batch * 512 + block * 64 + i];
-                double chosen;
-                int32_t chosen_1;
                 if (v >= 0) {
                     const int32_t high = max_i32(v, 0);
-                    f32x8 carried_2 = splat_f32x8(-3.4028235e+38f);
+                    f32x8 carried = splat_f32x8(-3.4028235e+38f);
                     for (int64_t v_1 = 0; v_1 < 32; v_1++) {
-                        carried_2 = max_f32x8(load_f32x8(&lm_head_1[i * 304 + v_1 * 8]), carried_2);
+                        carried = max_f32x8(load_f32x8(&lm_head_1[i * 304 + v_1 * 8]), carried);
                     }
-                    const f32x8 mix = shuffle_swap4_f32x8(carried_2);
-                    const f32x8 high_1 = max_f32x8(carried_2, mix);
+                    const f32x8 mix = shuffle_swap4_f32x8(carried);
+                    const f32x8 high_1 = max_f32x8(carried, mix);
                     const f32x8 mix_1 = shuffle_swap2_f32x8(high_1);
                     const f32x8 high_2 = max_f32x8(high_1, mix_1);
                     const f32x8 mix_2 = shuffle_swap1_f32x8(high_2);
                     const f32x8 high_3 = max_f32x8(high_2, mix_2);
-                    float carried_3 = high_3[0];
+                    float carried_1 = high_3[0];
                     for (int64_t e = 0; e < 2; e++) {
-                        carried_3 = max_f32(lm_head_1[i * 304 + e + 256], carried_3);
+                        carried_1 = max_f32(lm_head_1[i * 304 + e + 256], carried_1);
                     }
-                    f32x8 carried_4 = splat_f32x8(0.0f);
+                    f32x8 carried_2 = splat_f32x8(0.0f);
                     for (int64_t v_1 = 0; v_1 < 32; v_1++) {
                         const f32x8 diff = load_f32x8(&lm_head_1[i * 304 + v_1 * 8]) -
-                            splat_f32x8(carried_3);
+                            splat_f32x8(carried_1);
                         const f32x8 y = exp_f32x8(diff);
-                        carried_4 = carried_4 + y;
+                        carried_2 = carried_2 + y;
                     }
-                    const f32x8 mix_3 = shuffle_swap4_f32x8(carried_4);
-                    const f32x8 sum = carried_4 + mix_3;
+                    const f32x8 mix_3 = shuffle_swap4_f32x8(carried_2);
+                    const f32x8 sum = carried_2 + mix_3;
                     const f32x8 mix_4 = shuffle_swap2_f32x8(sum);
                     const f32x8 sum_1 = sum + mix_4;
                     const f32x8 mix_5 = shuffle_swap1_f32x8(sum_1);
                     const f32x8 sum_2 = sum_1 + mix_5;
-                    float carried_5 = sum_2[0];
+                    float carried_3 = sum_2[0];
                     for (int64_t e = 0; e < 2; e++) {
-                        const float y = exp_f32(lm_head_1[i * 304 + e + 256] - carried_3);
-                        carried_5 = carried_5 + y;
+                        const float y = exp_f32(lm_head_1[i * 304 + e + 256] - carried_1);
+                        carried_3 = carried_3 + y;
                     }
-                    const float y = log_f32(carried_5);
-                    const float diff = y + carried_3 - lm_head_1[i * 304 + (int64_t)high];
-                    chosen = (double)diff;
-                    chosen_1 = 1;
-                } else {
-                    chosen = 0.0;
-                    chosen_1 = 0;
+                    const float y = log_f32(carried_3);
+                    row_loss[batch * 512 + block * 64 + i] = y + carried_1 -
+                        lm_head_1[i * 304 + (int64_t)high];
                 }
-                carried = carried + chosen;
-                carried_1 = add_i32(carried_1, chosen_1);
             }
-            loss_sum[batch * 8 + block] = carried;
-            loss_count[batch * 8 + block] = carried_1;
         }
     }
 }
 
-/* crime-and-punishment-bytes.yaml:11: mean cross-entropy: partial sums in a fixed order
+/* crime-and-punishment-bytes.yaml:11: mean cross-entropy over the rows, in their order
  * tasks [once 1] */
 static void lm_loss(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
         int64_t task) {
     (void)scratch;
     (void)arg;
     (void)task;
-    /* [1][8]: [batch][block] */
-    const double *restrict loss_sum = (const double *)(const void *)(call->workspace + 786432);
-    /* [1][8]: [batch][block] */
-    const int32_t *restrict loss_count = (const int32_t *)(const void *)(call->workspace + 786496);
+    const int32_t *restrict target = call->slot[REFORMER_SLOT_TARGET]; /* [1][512] */
+    /* [1][512]: [batch][rows]: where there is a target */
+    const float *restrict row_loss = (const float *)(const void *)(call->workspace + 786432);
     float *restrict loss = call->slot[REFORMER_SLOT_LOSS]; /* [1] */
     double carried = 0.0;
     int32_t carried_1 = 0;
     for (int64_t batch = 0; batch < 1; batch++) {
-        for (int64_t block = 0; block < 8; block++) {
-            carried = carried + loss_sum[batch * 8 + block];
-            carried_1 = add_i32(carried_1, loss_count[batch * 8 + block]);
+        for (int64_t row = 0; row < 512; row++) {
+            double chosen;
+            int32_t chosen_1;
+            if (target[batch * 512 + row] >= 0) {
+                chosen = (double)row_loss[batch * 512 + row];
+                chosen_1 = 1;
+            } else {
+                chosen = 0.0;
+                chosen_1 = 0;
+            }
+            carried = carried + chosen;
+            carried_1 = add_i32(carried_1, chosen_1);
         }
     }
     loss[0] = (float)(carried / (double)carried_1);

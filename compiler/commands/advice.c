@@ -10,7 +10,6 @@
 
 #include "commands/crossover.h"
 #include "commands/kernels.h"
-#include "lower/tiles.h"
 
 static const struct {
     double share, flops; /* of a forward: wasted at least */
@@ -132,7 +131,7 @@ static void advise_on_width(const advice_t *a, const width_t *w, int64_t tile) {
 static void advise_on_lanes(const advice_t *a) {
     const spec_t *s = a->s;
     int64_t lanes = a->m->target->vector_bytes / (int64_t)sizeof(float);
-    int64_t tile = lanes * tiles_for(a->m->target)->vectors;
+    int64_t tile = lanes * a->p->tiles[0].vectors;
     const width_t widths[] = {
         {KEY_hidden_size,
          s->hidden_size,
@@ -154,7 +153,7 @@ static void advise_on_lanes(const advice_t *a) {
 static void advise_on_chunk(const advice_t *a, spec_key_t key, int64_t chunk, const char *kernel) {
     int64_t lanes = a->m->target->vector_bytes / (int64_t)sizeof(float);
     width_t w = {key, chunk, {{kernel, 1}}};
-    if (chunk < a->padded) advise_on_width(a, &w, lanes * tiles_for(a->m->target)->vectors);
+    if (chunk < a->padded) advise_on_width(a, &w, lanes * a->p->tiles[0].vectors);
 }
 
 /* ---- caches ---------------------------------------------------------------------------------------- */

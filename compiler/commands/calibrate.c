@@ -31,9 +31,9 @@ static int lanes_of(const target_t *t) {
 }
 
 /* Enough to cover the latency of two units, and with two operands and a product no more than the
- * registers: 32 of AVX-512 and NEON, 16 elsewhere. */
+ * registers. */
 static int accumulators(const target_t *t) {
-    return t->id == T_X86_64_V4 || t->id == T_AARCH64 ? MOST_SUMS : 12;
+    return t->registers >= 32 ? MOST_SUMS : 12;
 }
 
 /* Zero, which no compiler knows: the id of the only token. */
@@ -227,7 +227,8 @@ static bool make_plan(calibration_t *c, const target_t *t, int threads, diag_t *
     c->plan.modules = ARENA_ARRAY(c->arena, module_t *, RATE_COUNT);
     pass_options_t passes = {0};
     for (int k = 0; k < RATE_COUNT; k++) {
-        c->plan.variants[k] = (variant_plan_t){.max_length = k + 1, .padded = k + 1, .rows = k + 1};
+        c->plan.variants[k] =
+            (variant_plan_t){.max_length = k + 1, .padded = k + 1, .rows = {k + 1}};
         c->plan.modules[k] = kernels[k].make(c->arena, t, threads);
         if (!loops_run_passes(c->plan.modules[k], &passes, d)) return false;
     }

@@ -113,8 +113,9 @@ static const char *lengths_text(const explanation_t *e) {
 static const char *padding_text(const explanation_t *e) {
     const variant_plan_t *v = e->variant;
     if (v->unit) return "as Hugging Face pads, to whole chunks of every kind";
+    int64_t computed = v->rows[0]; /* what is explained has one target */
     const char *rows =
-        v->rows > v->padded ? TEXT(e, "; kernels compute %lld rows", (long long)v->rows) : "";
+        computed > v->padded ? TEXT(e, "; kernels compute %lld rows", (long long)computed) : "";
     if (v->padded > v->max_length)
         return TEXT(e, "every input is padded to %lld: chunks have %lld in common%s",
                     (long long)v->padded, (long long)spec_lcm(e->spec), rows);

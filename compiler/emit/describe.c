@@ -50,7 +50,7 @@ static reformer_variant_t describe_variant(const plan_t *p, int k) {
                             .max_length = v->max_length,
                             .unit = v->unit,
                             .padded = v->padded,
-                            .rows = v->rows,
+                            .rows = v->rows[target_at(p, k / p->n_variants)],
                             .unpadded = v->unpadded,
                             .absent = v->absent};
     split(m->workspace_bytes, &r.workspace_bytes, &r.workspace_per_unit);

@@ -54,6 +54,7 @@ typedef struct {
     const char *name;   /* "x86-64-v3" */
     const char *suffix; /* of C names: "v3" */
     int vector_bytes;   /* widest legal vector */
+    int registers;      /* of vectors */
     bool fma;           /* OP_FMA is legal */
 } target_t;
 

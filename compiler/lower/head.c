@@ -2,8 +2,8 @@
  *
  * Rows go to the caller's arrays through REFORMER_SLOT_ROW, since the caller's length may be smaller than
  * the compiled one. Logits of a language model live in a block of rows only: they are copied out if
- * wanted, reduced to a partial loss per block if labels were given, and never stored as a whole.
- * Partial losses are added up in a fixed order, in double. */
+ * wanted, reduced to a loss per row if labels were given, and never stored as a whole. Losses are added
+ * up row by row, in double, so that the sum depends neither on workers nor on blocks. */
 #include "lower/lower_int.h"
 #include "lower/math.h"
 
@@ -18,8 +18,8 @@ struct head {
     int64_t labels; /* vocabulary, classes, or 2 */
     buffer_t *hidden_out, *logits_out, *start_out, *end_out, *loss_out;
     buffer_t *norm_w, *norm_b;
-    buffer_t *part_sum, *part_count; /* [batch][blocks]: loss of the language models */
-    buffer_t *scores;                /* workspace: [batch][labels] or QA [2][batch][rows] */
+    buffer_t *row_loss; /* workspace: [batch][rows], of the language models */
+    buffer_t *scores;   /* workspace: [batch][labels] or QA [2][batch][rows] */
 };
 
 typedef struct {
@@ -216,17 +216,14 @@ static void store_loss(builder_t *b, const head_t *h, value_t *loss) {
 static void block_loss(lower_t *L, builder_t *b, rows_t *r) {
     head_t *h = r->h;
     inst_t *wanted = b_if(b, control(b, L, REFORMER_LOSS_KIND), 0, NULL);
-    value_t *init[2], *next[2], *target;
-    zero_pair(b, init);
-    inst_t *loop = b_for(b, "i", dim(0), dim(L->block), 2, init);
+    inst_t *loop = b_for(b, "i", dim(0), dim(L->block), 0, NULL);
     affine_t row = ax_v(loop_var(loop)), tx[] = {r->batch, ax_add(r->row0, row)};
-    inst_t *real = if_target(b, load1(b, L->target, 2, tx), &target);
-    end_if_target(b, real, row_cross_entropy(L, b, r->logits, row, h->labels, target));
-    accumulate(b, loop, real, next);
-    b_end_for(b, loop, next);
-    affine_t px[] = {r->batch, ax_v(b->fn->task[1])};
-    b_store(b, h->part_sum, loop->results[0], px);
-    b_store(b, h->part_count, loop->results[1], px);
+    value_t *target = load1(b, L->target, 2, tx), *zero = b_iconst(b, SCALAR(E_I32), 0);
+    inst_t *real = b_if(b, b_compare(b, OP_GE, target, zero), 0, NULL);
+    value_t *class = b_binary(b, OP_MAX, target, zero);
+    b_store(b, h->row_loss, row_cross_entropy(L, b, r->logits, row, h->labels, class), tx);
+    b_end_if(b, real, NULL);
+    b_end_for(b, loop, NULL);
     b_end_if(b, wanted, NULL);
 }
 
@@ -251,16 +248,17 @@ static lfunc_t *lm_loss_kernel(lower_t *L, head_t *h) {
     dim_t one = dim(1);
     const char *name = "once";
     builder_t b = build_kernel(L->m, "lm_loss", 1, &one, &name);
-    describe(L, b.fn, KEY_vocab_size, "mean cross-entropy: partial sums in a fixed order");
-    value_t *init[2], *next[2];
+    describe(L, b.fn, KEY_vocab_size, "mean cross-entropy over the rows, in their order");
+    value_t *init[2], *next[2], *class;
     zero_pair(&b, init);
     inst_t *outer = b_for(&b, "batch", dim(0), dim(L->batch), 2, init);
     init[0] = loop_arg(outer, 0);
     init[1] = loop_arg(outer, 1);
-    inst_t *inner = b_for(&b, "block", dim(0), L->blocks, 2, init);
-    affine_t px[] = {ax_v(loop_var(outer)), ax_v(loop_var(inner))};
-    next[0] = b_binary(&b, OP_ADD, loop_arg(inner, 0), load1(&b, h->part_sum, 2, px));
-    next[1] = b_binary(&b, OP_ADD, loop_arg(inner, 1), load1(&b, h->part_count, 2, px));
+    inst_t *inner = b_for(&b, "row", dim(0), L->padded, 2, init);
+    affine_t tx[] = {ax_v(loop_var(outer)), ax_v(loop_var(inner))};
+    inst_t *real = if_target(&b, load1(&b, L->target, 2, tx), &class);
+    end_if_target(&b, real, load1(&b, h->row_loss, 2, tx));
+    accumulate(&b, inner, real, next);
     b_end_for(&b, inner, next);
     b_end_for(&b, outer, inner->results);
     store_loss(&b, h, mean_loss(&b, outer->results[0], outer->results[1]));
@@ -268,9 +266,9 @@ static lfunc_t *lm_loss_kernel(lower_t *L, head_t *h) {
 }
 
 static void lower_lm(lower_t *L, head_t *h) {
-    dim_t pd[] = {dim(L->batch), L->blocks};
-    h->part_sum = workspace(L, "loss_sum", E_F64, 2, pd, "[batch][block]");
-    h->part_count = workspace(L, "loss_count", E_I32, 2, pd, "[batch][block]");
+    dim_t rows[] = {dim(L->batch), L->rows};
+    h->row_loss =
+        workspace(L, "row_loss", E_F32, 2, rows, "[batch][rows]: where there is a target");
     add_step(h, lm_kernel(L, h), -1);
     add_step(h, lm_loss_kernel(L, h), REFORMER_LOSS_KIND);
 }

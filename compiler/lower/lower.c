@@ -4,8 +4,6 @@
 #include "lower/lower_int.h"
 #include "lower/math.h"
 
-enum { MIN_BLOCK = 32, MAX_BLOCK = 96 };
-
 /* ---- reading the Graph ------------------------------------------------------------------------------ */
 
 static const gnode_t *first_of(const graph_t *g, gop_t op, int layer) {
@@ -50,26 +48,36 @@ static void read_attention(lower_t *L, int layer) {
     }
 }
 
-/* Heads per group: as many as keep q, k, v and their output below half the two streams (DESIGN, memory). */
+/* Heads per group: as many as keep q, k, v and their output below half the two streams (DESIGN, memory).
+ * Groups are added up one after the other, so they must not depend on tiles: widths count in panels. */
 static int64_t heads_per_group(const lower_t *L) {
-    int64_t best = 1;
+    int64_t best = 1, head = round_up(L->head_size, PANEL), stream = round_up(L->hidden, PANEL);
     for (int64_t g = 1; g <= L->heads; g++)
-        if (L->heads % g == 0 && 3 * g * L->head_stride <= L->stream * 9 / 10) best = g;
+        if (L->heads % g == 0 && 3 * g * head <= stream * 9 / 10) best = g;
     return best;
 }
 
-/* Rows per task: a divisor of the padded length between MIN_BLOCK and MAX_BLOCK; else rows are padded up.
- * Question answering keeps its two targets in the first two rows (REFORMER_SLOT_TARGET). */
+/* The greatest power of two up to n. */
+static int64_t power_below(int64_t n) {
+    int64_t p = 1;
+    while (2 * p <= n) p *= 2;
+    return p;
+}
+
+/* Rows per task: the largest divisor of the padded length that the tiles allow; where it is less than a
+ * third of that, rows are padded up. Question answering keeps its two targets in the first two rows
+ * (REFORMER_SLOT_TARGET). */
 static void choose_block(lower_t *L) {
     dim_t p = L->padded;
-    if (dim_literal(p) && p.c <= MAX_BLOCK) {
+    int64_t most = L->tiles->block;
+    if (dim_literal(p) && p.c <= most) {
         bool two = L->g->spec->architecture == ARCH_QA && p.c < 2;
         L->block = two ? 2 : p.c;
     } else {
         L->block = 1;
-        for (int64_t d = 1; d <= MAX_BLOCK; d++)
+        for (int64_t d = 1; d <= most; d++)
             if (dim_divisible(p, d)) L->block = d;
-        if (dim_literal(p) && L->block < MIN_BLOCK) L->block = 64;
+        if (dim_literal(p) && 3 * L->block < most) L->block = power_below(most);
     }
     L->rows = dim_literal(p) ? dim(round_up(p.c, L->block)) : p;
     L->blocks = dim_div(L->rows, L->block);
@@ -337,7 +345,10 @@ static void lower_attention(lower_t *L, attention_t *a) {
 module_t *lower_graph(arena_t *arena, const graph_t *g, const layout_t *layout,
                       const lower_options_t *o) {
     lower_t *L = ARENA_NEW(arena, lower_t);
-    *L = (lower_t){.g = g, .layout = layout, .o = o, .arena = arena, .tiles = tiles_for(o->target)};
+    tiles_t tiles = o->tiles ? *o->tiles : tiles_for(o->target);
+    if (!tiles_are_legal(o->target, &tiles)) bug("tiles that %s has no room for", o->target->name);
+    *L = (lower_t){.g = g, .layout = layout, .o = o, .arena = arena};
+    L->tiles = arena_copy(arena, &tiles, sizeof tiles);
     L->m = module_new(arena, o->name, o->target, g->units);
     L->lanes = o->target->vector_bytes / (int)sizeof(float);
     L->tile = (int64_t)L->lanes * L->tiles->vectors;

@@ -5,13 +5,15 @@
 #include "graph/graph.h"
 #include "loops/loops.h"
 #include "lower/layout.h"
+#include "lower/tiles.h"
 
 typedef struct {
     const target_t *target;
-    bool trace;          /* --dump-activations: OP_TRACE after every stage, with compact copies */
-    bool impose_buckets; /* --buckets: read REFORMER_SLOT_BUCKETS where given */
-    const char *name;    /* of the module, a C identifier */
-    bool absent_keys;    /* some positions may hold no token: REFORMER_ABSENT */
+    const tiles_t *tiles; /* legal ones of the target; NULL: the analytic choice */
+    bool trace;           /* --dump-activations: OP_TRACE after every stage, with compact copies */
+    bool impose_buckets;  /* --buckets: read REFORMER_SLOT_BUCKETS where given */
+    const char *name;     /* of the module, a C identifier */
+    bool absent_keys;     /* some positions may hold no token: REFORMER_ABSENT */
 } lower_options_t;
 
 /* Never fails on a checked graph: what it cannot lower is a bug(). The module is verified, passes have run. */
@@ -21,7 +23,8 @@ module_t *lower_graph(arena_t *a, const graph_t *g, const layout_t *layout,
 /* Everything one artefact holds: one module per variant, in the order of reformer_desc_t.variants
  * without targets; modules[v * n_targets + t]. */
 typedef struct {
-    int64_t max_length, unit, padded, rows; /* as in reformer_variant_t */
+    int64_t max_length, unit, padded; /* as in reformer_variant_t */
+    int64_t rows[MAX_TARGETS];        /* the same, by target: blocks decide what is padded up */
     bool unpadded, absent;
     graph_t *graph;
 } variant_plan_t;
@@ -37,6 +40,7 @@ typedef struct {
     int64_t factors[MAX_FACTORS];
     int n_targets;
     const target_t *targets[MAX_TARGETS];
+    tiles_t tiles[MAX_TARGETS]; /* by target */
     bool trace, impose_buckets;
     bool instrument; /* --instrument: back ends make launches tell their labels */
     layout_t *layout;
@@ -52,6 +56,7 @@ typedef struct {
     int64_t default_length; /* sequence_length absent and exact_length 0: 0 = spec_max_length */
     int n_targets;
     const target_t *targets[MAX_TARGETS];
+    const tiles_t *tiles[MAX_TARGETS]; /* by target, legal; NULL: the analytic choice */
     bool trace, impose_buckets, instrument;
 } plan_options_t;
 plan_t *plan_make(arena_t *a, const spec_t *s, const plan_options_t *o, diag_t *d);

@@ -39,7 +39,7 @@ typedef struct {
     const graph_t *g;
     const layout_t *layout;
     const lower_options_t *o;
-    const tiles_t *tiles;
+    const tiles_t *tiles; /* in force */
     arena_t *arena;
     int lanes;    /* of the widest f32 vector */
     int64_t tile; /* columns of a register tile: lanes * tiles->vectors */

@@ -12,8 +12,6 @@
 #include "lower/math.h"
 #include "lower/window.h"
 
-enum { RUN = 8 }; /* chunks per task: look-back chunks are gathered once per run */
-
 typedef struct {
     attention_t *a;
     affine_t batch, head, round, first; /* first chunk of the run */
@@ -314,7 +312,7 @@ void lower_lsh_attention(lower_t *L, attention_t *a) {
     lsh_t c = {.a = a, .chunks = dim_div(L->padded, a->chunk), .ring = 1 + a->before + a->after};
     c.total = dim_scale(c.chunks, a->rounds);
     int64_t reach = a->before > a->after ? a->before : a->after;
-    int64_t run = RUN;
+    int64_t run = L->tiles->run; /* look-back chunks are gathered once per run */
     if (reach > dim_at(c.total, L->g->units.min)) run = 1;
     if (dim_literal(c.chunks) && run > c.chunks.c) run = c.chunks.c;
     while (!dim_literal(c.chunks) && !dim_divisible(c.chunks, run)) run--; /* tasks linear in U */

@@ -91,7 +91,10 @@ static int64_t greatest_length(const spec_t *s, const plan_options_t *o) {
 
 static bool choose_targets(plan_t *p, const plan_options_t *o, diag_t *d) {
     p->n_targets = o->n_targets;
-    for (int i = 0; i < o->n_targets; i++) p->targets[i] = o->targets[i];
+    for (int i = 0; i < o->n_targets; i++) {
+        p->targets[i] = o->targets[i];
+        p->tiles[i] = o->tiles[i] ? *o->tiles[i] : tiles_for(o->targets[i]);
+    }
     if (p->n_targets == 0) {
         diag_error(d, p->spec->at[KEY_compile_targets], "no target to compile for");
         return false;
@@ -130,15 +133,17 @@ int64_t variant_padded(const variant_plan_t *v, int64_t length) {
     return v->unit ? (length + v->unit - 1) / v->unit * v->unit : v->padded;
 }
 
-static bool lower_one(plan_t *p, variant_plan_t *v, const target_t *t, module_t **m,
+static bool lower_one(plan_t *p, variant_plan_t *v, int t, module_t **m,
                       const pass_options_t *passes, diag_t *d) {
-    lower_options_t o = {.target = t,
+    lower_options_t o = {.target = p->targets[t],
+                         .tiles = &p->tiles[t],
                          .trace = p->trace,
                          .impose_buckets = p->impose_buckets,
                          .absent_keys = v->absent,
                          .name = p->name};
     *m = lower_graph(p->arena, v->graph, p->layout, &o);
-    v->rows = dim_literal(v->graph->padded) ? module_find_buffer(*m, "y1")->dims[1].c : v->padded;
+    v->rows[t] =
+        dim_literal(v->graph->padded) ? module_find_buffer(*m, "y1")->dims[1].c : v->padded;
     return loops_run_passes(*m, passes, d);
 }
 
@@ -146,8 +151,7 @@ bool plan_lower(plan_t *p, const pass_options_t *passes, diag_t *d) {
     p->modules = ARENA_ARRAY(p->arena, module_t *, p->n_variants * p->n_targets);
     for (int v = 0; v < p->n_variants; v++)
         for (int t = 0; t < p->n_targets; t++)
-            if (!lower_one(p, &p->variants[v], p->targets[t], &p->modules[v * p->n_targets + t],
-                           passes, d))
+            if (!lower_one(p, &p->variants[v], t, &p->modules[v * p->n_targets + t], passes, d))
                 return false;
     return true;
 }

@@ -66,7 +66,7 @@ static inline void bench_modules(bench_t *b, module_t **m, int n) {
     p->n_targets = 1;
     p->targets[0] = m[0]->target;
     for (int k = 0; k < n; k++) {
-        p->variants[k] = (variant_plan_t){.max_length = k + 1, .padded = k + 1, .rows = k + 1};
+        p->variants[k] = (variant_plan_t){.max_length = k + 1, .padded = k + 1, .rows = {k + 1}};
         must(b, loops_verify(m[k], b->diag));
         pass_plan_memory(m[k]);
         must(b, loops_verify(m[k], b->diag));

@@ -19,7 +19,8 @@ typedef value_t *formula_fn(lower_t *L, builder_t *b, value_t *x);
 static void apply(const target_t *t, act_t act, formula_fn *f, bool vectors, const float *in,
                   float *out) {
     arena_t *a = arena_new();
-    lower_t L = {.arena = a, .act = act, .tiles = tiles_for(t), .lanes = t->vector_bytes / 4};
+    tiles_t tiles = tiles_for(t);
+    lower_t L = {.arena = a, .act = act, .tiles = &tiles, .lanes = t->vector_bytes / 4};
     L.m = module_new(a, "math", t, (units_t){0, 0});
     lower_math(&L);
     dim_t n = dim(N), tasks = dim(1);
