@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "commands/options.h"
+#include "commands/tuning.h"
 
 /* A closed stdin, stdout or stderr must not be reopened by accident as some output file. Writing to
  * a stdout that was closed fails, as it should: the stand-in is open for reading only. */
@@ -22,6 +23,7 @@ int main(int argc, char **argv) {
     diag_t *d = diag_new();
     options_t o;
     int code = options_parse(a, argc, argv, &o, d);
+    if (code == 0 && o.given[OPT_TUNING] && !o.given[OPT_HELP]) (void)tuning_open(&o, d);
     if (code == 0 && diag_errors(d) == 0) code = o.command->run(&o, d);
     if (code == 0 && diag_errors(d) > 0) code = EXIT_VALUE;
     diag_print(d, stderr);

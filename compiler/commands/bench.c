@@ -5,16 +5,14 @@
  * tables on stdout and files by suffix. All combinations are checked before the first is measured. */
 #include "commands/bench.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "commands/interrupt.h"
-#include "commands/tensors.h"
+#include "commands/timed.h"
 #include "exec/targets.h"
 #include "support/file.h"
 
-enum { DEFAULT_REPEAT = 7, MAX_LENGTH = 1 << 30, MAX_BATCH = 1 << 20 };
+enum { DEFAULT_REPEAT = 7, MAX_BATCH = 1 << 20 };
 
 double case_tokens(const bench_case_t *c) {
     return (double)c->length * (double)c->batch;
@@ -26,69 +24,7 @@ bool some_case_is_done(const bench_t *b) {
     return false;
 }
 
-/* ---- lists --------------------------------------------------------------------------------------- */
-
-/* One number of a list; *p moves behind it. */
-static bool parse_number(const char **p, int64_t max, int64_t *x) {
-    char *end;
-    errno = 0;
-    if (**p < '0' || **p > '9') return false;
-    long long value = strtoll(*p, &end, 10);
-    if (errno || value < 1 || value > max || (*end && *end != ',')) return false;
-    *x = value;
-    *p = end;
-    return true;
-}
-
-static bool add_number(const char *where, int64_t x, int64_t *list, int *n, diag_t *d) {
-    for (int k = 0; k < *n; k++) {
-        if (list[k] != x) continue;
-        diag_error(d, IN_FILE(where), "%lld stands twice", (long long)x);
-        return false;
-    }
-    if (*n == MAX_LIST) {
-        diag_error(d, IN_FILE(where), "more than %d numbers", MAX_LIST);
-        return false;
-    }
-    list[(*n)++] = x;
-    return true;
-}
-
-static bool parse_list(const char *where, const char *text, int64_t max, int64_t *list, int *n,
-                       diag_t *d) {
-    *n = 0;
-    for (const char *p = text;; p++) {
-        int64_t x;
-        if (!parse_number(&p, max, &x)) {
-            diag_error(d, IN_FILE(where), "'%s' is no list of numbers from 1 to %lld", text,
-                       (long long)max);
-            return false;
-        }
-        if (!add_number(where, x, list, n, d)) return false;
-        if (!*p) return true;
-    }
-}
-
 /* ---- options ------------------------------------------------------------------------------------- */
-
-static bool parse_repeat(bench_t *b) {
-    const char *text = b->o->text[OPT_REPEAT], *p = text;
-    int64_t n = DEFAULT_REPEAT;
-    bool ok = !text || (parse_number(&p, MAX_REPEAT, &n) && !*p);
-    if (!ok)
-        diag_error(b->d, IN_FILE("--repeat"), "'%s' is not a number from 1 to %d", text,
-                   MAX_REPEAT);
-    b->repeat = (int)n;
-    return ok;
-}
-
-static bool check_target(const char *name, const char *where, diag_t *d) {
-    const target_t *t = strcmp(name, "native") == 0 ? native_target() : target_find(name);
-    if (t && reformer_cpu_supports((int)t->id)) return true;
-    diag_error(d, IN_FILE(where), "this CPU does not run %s; it runs %s", name,
-               native_target()->name);
-    return false;
-}
 
 /* "backend=c", "target=x86-64-v3", "num_hashes=2", else a spec. */
 static bool parse_vs(bench_t *b) {
@@ -106,7 +42,7 @@ static bool parse_vs(bench_t *b) {
     if (strcmp(b->vs_setting.key, "target") != 0) return true;
     b->vs = VS_TARGET;
     if (!targets_parse(b->arena, equals + 1, "--vs", b->vs_target, &n, b->d)) return false;
-    if (n == 1) return check_target(b->vs_target[0], "--vs", b->d);
+    if (n == 1) return check_target_runs(b->vs_target[0], "--vs", b->d);
     diag_error(b->d, IN_FILE("--vs"), "one target, not %d", n);
     return false;
 }
@@ -114,12 +50,8 @@ static bool parse_vs(bench_t *b) {
 static bool check_backend(bench_t *b) {
     const backend_t asked[] = {b->o->backend, b->vs == VS_BACKEND ? b->vs_backend : b->o->backend};
     static const char *const where[] = {"--backend", "--vs"};
-    for (int k = 0; k < 2; k++) {
-        if (asked[k] == BACKEND_JIT || asked[k] == BACKEND_C) continue;
-        diag_error(b->d, IN_FILE(where[k]), "%s compiles nothing that could be measured; jit or c",
-                   backend_names[asked[k]]);
-        return false;
-    }
+    for (int k = 0; k < 2; k++)
+        if (!timed_backend(asked[k], where[k], b->d)) return false;
     return true;
 }
 
@@ -127,38 +59,26 @@ static bool parse_threads(bench_t *b) {
     const char *text = b->o->text[OPT_THREAD_COUNTS];
     b->n_threads = 1;
     b->threads[0] = session_threads(b->o);
-    if (text && !parse_list("--threads", text, MAX_THREADS, b->threads, &b->n_threads, b->d))
+    if (text && !list_numbers("--threads", text, MAX_THREADS, b->threads, &b->n_threads, b->d))
         return false;
     for (int k = 0; k < b->n_threads; k++)
         if (b->threads[k] > b->most_threads) b->most_threads = (int)b->threads[k];
     return true;
 }
 
-static bool parse_targets(bench_t *b) {
-    const char *text = b->o->text[OPT_TARGETS];
-    bool ok = true;
-    b->n_targets = 1; /* NULL: the default */
-    if (!text) return true;
-    if (!targets_parse(b->arena, text, "--targets", b->targets, &b->n_targets, b->d)) return false;
-    for (int k = 0; k < b->n_targets; k++)
-        ok = check_target(b->targets[k], "--targets", b->d) && ok;
-    return ok;
-}
-
 /* The spec is read for every case. */
 static bool check_model(const bench_t *b) {
-    bool vs = b->vs == VS_MODEL && strcmp(b->o->text[OPT_VS], "-") == 0;
-    if (!vs && strcmp(b->o->model, "-") != 0) return true;
-    diag_error(b->d, IN_FILE(vs ? "--vs" : "MODEL"),
-               "'-' can be read once only; bench needs a file or a folder");
+    if (!check_model_rereadable(b->o, b->d)) return false;
+    if (b->vs != VS_MODEL || strcmp(b->o->text[OPT_VS], "-") != 0) return true;
+    diag_error(b->d, IN_FILE("--vs"), "'-' can be read once only; a file or a folder is needed");
     return false;
 }
 
 static bool parse_options(bench_t *b) {
-    bool ok = parse_repeat(b); /* all that is wrong is told at once */
-    ok = parse_vs(b) && ok;
+    bool ok = list_repeat(b->o, DEFAULT_REPEAT, &b->repeat, b->d);
+    ok = parse_vs(b) && ok; /* all that is wrong is told at once */
     ok = parse_threads(b) && ok;
-    ok = parse_targets(b) && ok;
+    ok = list_targets(b->o, b->targets, &b->n_targets, b->d) && ok;
     return ok && check_backend(b) && check_model(b);
 }
 
@@ -180,9 +100,9 @@ static void lengths_of(bench_t *b, const spec_t *s) {
 static bool choose_sizes(bench_t *b) {
     const options_t *o = b->o;
     const char *lengths = o->text[OPT_LENGTHS], *batches = o->text[OPT_BATCHES];
-    if (lengths && !parse_list("--lengths", lengths, MAX_LENGTH, b->lengths, &b->n_lengths, b->d))
+    if (lengths && !list_numbers("--lengths", lengths, MAX_LENGTH, b->lengths, &b->n_lengths, b->d))
         return false;
-    if (batches && !parse_list("--batches", batches, MAX_BATCH, b->batches, &b->n_batches, b->d))
+    if (batches && !list_numbers("--batches", batches, MAX_BATCH, b->batches, &b->n_batches, b->d))
         return false;
     if (lengths && batches) return true;
     const spec_t *s = spec_load(b->arena, o->model, o->sets, o->n_sets, b->d);

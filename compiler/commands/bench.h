@@ -8,11 +8,10 @@
 #define REFORMERC_COMMANDS_BENCH_H
 
 #include "commands/calibrate.h"
+#include "commands/lists.h"
 #include "commands/progress.h"
 #include "commands/session.h"
 #include "commands/statistics.h"
-
-enum { MAX_LIST = 32, MAX_REPEAT = 1000 };
 
 /* Launches of one kind ("lsh.hash"), all layers together, in one forward. */
 typedef struct {

@@ -12,124 +12,47 @@
 
 #include "commands/interrupt.h"
 #include "commands/kernels.h"
-#include "commands/tensors.h"
+#include "commands/timed.h"
 #include "emit/emit.h"
-#include "support/clock.h"
 #include "support/resident.h"
 
-/* Seconds: a measurement is no shorter, and the peak between them takes this share of a forward. */
-static const double least_seconds = 0.02, peak_share = 0.05;
+static const double peak_share = 0.05;      /* of a forward: the peak between the runs */
 static const double machine_seconds = 0.02; /* of each rate of the machine's own table */
-enum { MACHINE_REPEATS = 7, MAX_INNER = 1000 /* a profile holds the launches of so many */ };
+enum { MACHINE_REPEATS = 7 };
 
 /* ---- code ---------------------------------------------------------------------------------------- */
-
-static void add_set(options_t *o, const char *key, const char *value) {
-    o->sets[o->n_sets++] = (setting_t){key, value};
-}
 
 static void apply_vs(const bench_t *b, options_t *o) {
     switch (b->vs) {
     case VS_MODEL: o->model = b->o->text[OPT_VS]; break;
     case VS_BACKEND: o->backend = b->vs_backend; break;
     case VS_TARGET: o->targets[0] = b->vs_target[0], o->n_targets = 1; break;
-    case VS_SETTING: add_set(o, b->vs_setting.key, b->vs_setting.value); break;
+    case VS_SETTING: options_set(o, b->vs_setting.key, b->vs_setting.value); break;
     case VS_NOTHING: break;
     }
 }
 
 options_t bench_options(const bench_t *b, arena_t *a, int64_t length, int64_t batch,
                         const char *target, bool other) {
-    enum { MORE = 3 };
-    options_t o = *b->o;
-    o.arena = a;
-    o.threads = b->most_threads;
-    o.sets = ARENA_ARRAY(a, setting_t, o.n_sets + MORE);
-    if (o.n_sets) memcpy(o.sets, b->o->sets, (size_t)o.n_sets * sizeof *o.sets);
-    add_set(&o, "compile.sequence_length", arena_printf(a, "%lld", (long long)length));
-    add_set(&o, "compile.batch_size", arena_printf(a, "%lld", (long long)batch));
-    o.n_targets = target ? 1 : 0;
-    o.targets[0] = target;
-    if (!o.given[OPT_WEIGHTS]) o.text[OPT_WEIGHTS] = "random";
-    o.given[OPT_WEIGHTS] = true;
+    options_t o = timed_options(b->o, a, length, batch, target, b->most_threads);
     if (other) apply_vs(b, &o);
     return o;
 }
 
-static bool make_plan(session_t *s) {
-    session_plan_t want = {.name = "model", .runs = true};
-    return session_spec(s) && session_plan(s, &want);
-}
-
 bool bench_check(bench_t *b, const options_t *o, bool other, const target_t **target, diag_t *d) {
     session_t s = session_new(o, d);
-    bool ok = make_plan(&s);
+    bool ok = timed_plan(&s, NULL);
     if (ok) *target = s.plan->targets[0];
     if (ok && !other) b->wants_loss = s.spec->architecture != ARCH_BASE;
     session_free(&s);
     return ok;
 }
 
-/* A model ready to run, with tokens and room for what it computes. */
-typedef struct {
-    options_t o;
-    session_t s;
-    inputs_t in;
-    float loss, *hidden;
-} side_t;
-
-static bool load_weights(side_t *x) {
-    return session_weights(&x->s) && exec_bind(x->s.exec, x->s.store, x->s.d);
-}
-
-static bool make_room(side_t *x, diag_t *d) {
-    if (x->s.spec->architecture != ARCH_BASE) return true;
-    int64_t shape[] = {x->in.batch, x->in.length, 2 * x->s.spec->hidden_size};
-    size_t bytes;
-    if (checked_product(shape, 3, sizeof *x->hidden, &bytes)) x->hidden = malloc(bytes);
-    if (!x->hidden) diag_error(d, NOWHERE, "not enough memory for last_hidden_state");
-    return x->hidden != NULL;
-}
-
 /* `like`: the same model and weights, told its launches. NULL: weights of its own. */
-static bool side_open(side_t *x, const side_t *like, diag_t *d) {
+static bool side_open(timed_t *x, const timed_t *like, diag_t *d) {
     x->s = session_new(&x->o, d);
     if (like) x->s.profile = profile_new();
-    if (!make_plan(&x->s) || !session_lower(&x->s) || !session_compile(&x->s)) return false;
-    if (like ? !exec_bind(x->s.exec, like->s.store, d) : !load_weights(x)) return false;
-    return inputs_random(&x->in, x->o.arena, x->s.spec, "random", d) && make_room(x, d);
-}
-
-static void side_close(side_t *x) {
-    session_free(&x->s);
-    free(x->hidden);
-    *x = (side_t){0};
-}
-
-/* Labels ask for the loss, as eval does; without a head the hidden state is what is wanted. */
-static reformer_io_t io_of(side_t *x, int threads, const pool_t *pool) {
-    return (reformer_io_t){.input_ids = x->in.input_ids,
-                           .batch = (size_t)x->in.batch,
-                           .length = (size_t)x->in.length,
-                           .threads = threads,
-                           .pool = pool_interface(pool),
-                           .labels = x->in.labels,
-                           .labels_f32 = x->in.labels_f32,
-                           .start_positions = x->in.start_positions,
-                           .end_positions = x->in.end_positions,
-                           .last_hidden_state = x->hidden,
-                           .loss = x->hidden ? NULL : &x->loss};
-}
-
-/* Seconds of one forward, the mean of `inner`; 0 after an error. */
-static double forward(side_t *x, int inner, int threads, const pool_t *pool) {
-    double start = clock_now();
-    for (int k = 0; k < inner; k++) {
-        reformer_io_t io = io_of(x, threads, pool);
-        if (!session_forward(&x->s, &io)) return 0;
-    }
-    double seconds = (clock_now() - start) / inner;
-    return seconds > 0 ? seconds : 1e-9;
+    return timed_lower(x, NULL) && timed_compile(x, like);
 }
 
 /* ---- a build ------------------------------------------------------------------------------------- */
@@ -138,7 +61,7 @@ typedef struct {
     bench_t *b;
     arena_t *arena;
     diag_t *d;
-    side_t plain, told, other;
+    timed_t plain, told, other;
     calibration_t *calibration;
     kernel_costs_t costs;
 } build_t;
@@ -154,14 +77,13 @@ static void say(build_t *u, const bench_case_t *c, const char *what) {
 static bool warm_up(build_t *u, bench_case_t *c, int t) {
     bool knows = resident_reset_peak();
     say(u, c, "first run");
-    double seconds = forward(&u->plain, 1, c->threads, u->b->pools[t]);
+    double seconds = timed_forward(&u->plain, 1, c->threads, u->b->pools[t]);
     if (seconds <= 0) return false;
     c->workspace = exec_workspace_bytes(u->plain.s.exec, (size_t)c->length, c->threads);
     c->peak_rss = knows ? resident_peak() : 0;
-    seconds = forward(&u->plain, 1, c->threads, u->b->pools[t]);
-    double inner = seconds > 0 ? ceil(least_seconds / seconds) : 0;
-    c->inner = inner > MAX_INNER ? MAX_INNER : (int)inner;
-    return inner > 0;
+    seconds = timed_forward(&u->plain, 1, c->threads, u->b->pools[t]);
+    c->inner = timed_inner(seconds);
+    return c->inner > 0;
 }
 
 static void count_costs(build_t *u) {
@@ -193,9 +115,9 @@ static bool open_all(build_t *u, bench_case_t *cases, const char *target) {
 
 static void close_all(build_t *u) {
     calibration_close(u->calibration);
-    side_close(&u->plain);
-    side_close(&u->told);
-    side_close(&u->other);
+    timed_close(&u->plain);
+    timed_close(&u->told);
+    timed_close(&u->other);
 }
 
 /* ---- the machine --------------------------------------------------------------------------------- */
@@ -300,7 +222,7 @@ static bool run_told(rounds_t *r, int round) {
     bench_case_t *c = r->c;
     int n = r->u->costs.n, repeat = r->u->b->repeat;
     profile_clear(r->u->told.s.profile);
-    r->told[round] = forward(&r->u->told, c->inner, c->threads, r->pool);
+    r->told[round] = timed_forward(&r->u->told, c->inner, c->threads, r->pool);
     double peak = next_peak(r);
     if (r->told[round] <= 0 || r->last_peak <= 0) return false;
     sort_launches(r, round);
@@ -313,16 +235,16 @@ static bool run_told(rounds_t *r, int round) {
 
 static bool run_plain(rounds_t *r, int round) {
     bench_case_t *c = r->c;
-    r->seconds[round] = forward(&r->u->plain, c->inner, c->threads, r->pool);
+    r->seconds[round] = timed_forward(&r->u->plain, c->inner, c->threads, r->pool);
     r->peak[round] = next_peak(r);
     return r->seconds[round] > 0 && r->last_peak > 0;
 }
 
 static bool run_other(rounds_t *r, int round) {
     const bench_case_t *c = r->c;
-    side_t *x = &r->u->other;
+    timed_t *x = &r->u->other;
     if (r->u->b->vs == VS_NOTHING) return true;
-    double seconds = forward(x, r->other_inner, c->threads, r->pool);
+    double seconds = timed_forward(x, r->other_inner, c->threads, r->pool);
     if (seconds <= 0) return false;
     r->other[round] = (double)(x->in.batch * x->in.length) / seconds;
     r->ratio[round] = case_tokens(c) / r->seconds[round] / r->other[round];
@@ -333,13 +255,11 @@ static bool run_other(rounds_t *r, int round) {
 /* One of each, unmeasured: caches and pages are as the rounds will find them. */
 static bool rounds_begin(rounds_t *r) {
     bench_case_t *c = r->c;
-    double seconds = forward(&r->u->plain, 1, c->threads, r->pool);
-    if (seconds <= 0 || forward(&r->u->told, 1, c->threads, r->pool) <= 0) return false;
+    double seconds = timed_forward(&r->u->plain, 1, c->threads, r->pool);
+    if (seconds <= 0 || timed_forward(&r->u->told, 1, c->threads, r->pool) <= 0) return false;
     if (r->u->b->vs != VS_NOTHING) {
-        double other = forward(&r->u->other, 1, c->threads, r->pool);
-        if (other <= 0) return false;
-        other = ceil(least_seconds / other);
-        r->other_inner = other > MAX_INNER ? MAX_INNER : (int)other;
+        r->other_inner = timed_inner(timed_forward(&r->u->other, 1, c->threads, r->pool));
+        if (r->other_inner == 0) return false;
     }
     r->peak_seconds = fmax(least_seconds, peak_share * seconds);
     (void)next_peak(r);

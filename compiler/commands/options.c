@@ -12,7 +12,8 @@
 
 #include "exec/targets.h"
 
-enum { C = 1, R = 2, E = 4, S = 8, H = 16, V = 32, W = 64, L = 128, B = 256, FIRST_LONG = 512 };
+enum { C = 1, R = 2, E = 4, S = 8, H = 16, V = 32, W = 64, L = 128, B = 256, T = 512 };
+enum { FIRST_LONG = 1024 }; /* getopt's codes */
 
 static const command_t commands[] = {
     {"", "MODEL -o OUT", "translates a model to C (or loop IR)", C, 1, command_compile},
@@ -32,6 +33,9 @@ static const command_t commands[] = {
     {"bench", "MODEL [--lengths N,N] [--threads N,N] [--output OUT]",
      "measures speed and memory, as a share of what this machine can do, kernel by kernel", B, 1,
      command_bench},
+    {"tune", "MODEL [--lengths N] [--targets T,T] [--tuning FILE]",
+     "measures other tiles than the analytic choice, and keeps those that are faster here", T, 1,
+     command_tune},
     {"schema", "", "prints the JSON Schema of specs, for editors", S, 0, command_schema},
     {"help", "[COMMAND]", "explains a command", H, 1, command_help},
 };
@@ -85,16 +89,20 @@ static void set_seed(options_t *o, const char *text, diag_t *d) {
         diag_error(d, IN_FILE("--seed"), "'%s' is not a number from 0 to 2^64-1", text);
 }
 
+void options_set(options_t *o, const char *key, const char *value) {
+    setting_t *grown = ARENA_ARRAY(o->arena, setting_t, o->n_sets + 1);
+    if (o->n_sets) memcpy(grown, o->sets, (size_t)o->n_sets * sizeof *grown);
+    grown[o->n_sets++] = (setting_t){key, value};
+    o->sets = grown;
+}
+
 static void add_setting(arena_t *a, options_t *o, const char *text, diag_t *d) {
     const char *equals = strchr(text, '=');
     if (!equals || equals == text) {
         diag_error(d, IN_FILE("--set"), "'%s' is not KEY=VALUE", text);
         return;
     }
-    setting_t *grown = ARENA_ARRAY(a, setting_t, o->n_sets + 1);
-    if (o->n_sets) memcpy(grown, o->sets, (size_t)o->n_sets * sizeof *grown);
-    grown[o->n_sets++] = (setting_t){arena_strndup(a, text, (size_t)(equals - text)), equals + 1};
-    o->sets = grown;
+    options_set(o, arena_strndup(a, text, (size_t)(equals - text)), equals + 1);
 }
 
 static void add_output(arena_t *a, options_t *o, const char *text, diag_t *d) {

@@ -43,10 +43,14 @@ typedef struct options {
     uint64_t seed;
     int n_targets; /* as typed, "native" included; 0: not given */
     const char *targets[MAX_TARGETS];
+    struct tuning *tuning; /* --tuning of commands that compile (tuning.h); NULL: none */
 } options_t;
 
 /* 0, or the exit code after a message on stderr (bad values are errors in d instead). */
 int options_parse(arena_t *a, int argc, char **argv, options_t *o, diag_t *d);
+
+/* One more --set; key and value stay the caller's. */
+void options_set(options_t *o, const char *key, const char *value);
 
 /* All commands, the nameless one first; *n of them. */
 const command_t *command_table(size_t *n);
@@ -61,6 +65,7 @@ int command_verify(const options_t *o, diag_t *d);
 int command_sweep(const options_t *o, diag_t *d);
 int command_explain(const options_t *o, diag_t *d);
 int command_bench(const options_t *o, diag_t *d);
+int command_tune(const options_t *o, diag_t *d);
 int command_schema(const options_t *o, diag_t *d);
 int command_help(const options_t *o, diag_t *d);
 

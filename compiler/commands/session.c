@@ -11,6 +11,7 @@
 #include "commands/advice.h"
 #include "commands/outputs.h"
 #include "commands/stages.h"
+#include "commands/tuning.h"
 #include "exec/targets.h"
 #include "support/clock.h"
 
@@ -68,6 +69,13 @@ bool session_need_weights(session_t *s) {
 
 /* ---- plan, loops, weights, executor --------------------------------------------------------------- */
 
+/* The reference walks no loops. */
+static void choose_tiles(const session_t *s, const tiles_t *given, plan_options_t *p) {
+    tuning_t *t = s->o->backend == BACKEND_REFERENCE ? NULL : s->o->tuning;
+    for (int i = 0; i < p->n_targets; i++)
+        p->tiles[i] = given || !t ? given : tuning_tiles(t, p->targets[i], s->spec);
+}
+
 bool session_plan(session_t *s, const session_plan_t *want) {
     plan_options_t p = {.name = want->name,
                         .exact_length = want->exact_length,
@@ -81,6 +89,7 @@ bool session_plan(session_t *s, const session_plan_t *want) {
                               .runs = want->runs,
                               .backend = s->o->backend};
     if (!targets_choose(&p, s->spec, &asked, s->d)) return false;
+    choose_tiles(s, want->tiles, &p);
     s->plan = plan_make(s->arena, s->spec, &p, s->d);
     if (!s->plan) return false;
     dump_graphs(s->o, s->plan);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "commands/interrupt.h"
+#include "commands/lists.h"
 #include "commands/progress.h"
 #include "support/clock.h"
 #include "support/resident.h"
@@ -195,13 +196,6 @@ static void evaluate_point(sweep_t *s, int i, progress_t *bar) {
 
 /* ---- all points ------------------------------------------------------------------------------- */
 
-/* The spec is read for every point. */
-static bool check_model(const options_t *o, diag_t *d) {
-    if (strcmp(o->model, "-") != 0) return true;
-    diag_error(d, IN_FILE("MODEL"), "'-' can be read once only; a sweep needs a file or a folder");
-    return false;
-}
-
 static bool make_points(sweep_t *s) {
     if (!grid_make(&s->grid, s->arena, s->o->sets, s->o->n_sets, s->d)) return false;
     s->points = ARENA_ARRAY(s->arena, point_t, s->grid.n_points);
@@ -274,7 +268,8 @@ static int finish(sweep_t *s, bool recorded) {
 }
 
 static int sweep(sweep_t *s) {
-    if (!check_model(s->o, s->d) || !make_points(s) || !sweep_check_outputs(s)) return EXIT_VALUE;
+    if (!check_model_rereadable(s->o, s->d) || !make_points(s) || !sweep_check_outputs(s))
+        return EXIT_VALUE;
     if (!tokens_read(&s->text, s->o->text[OPT_TEXT], s->d)) return EXIT_VALUE;
     if (!check_points(s) || !record_begin(s)) return EXIT_VALUE;
     announce(s);

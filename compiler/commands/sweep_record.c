@@ -52,6 +52,7 @@ static bool add_options(cache_key_t *k, const sweep_t *s) {
     for (int i = 0; i < o->n_targets; i++) cache_key_text(k, o->targets[i]);
     cache_key_add(k, &s->threads, sizeof s->threads);
     cache_key_add(k, &o->seed, sizeof o->seed);
+    if (o->given[OPT_TUNING] && !add_file(k, o->text[OPT_TUNING], s->d)) return false;
     return !o->given[OPT_ROTATIONS] || add_file(k, o->text[OPT_ROTATIONS], s->d);
 }
 

@@ -1,0 +1,99 @@
+/* Which entries of a file of tuning are used, and what is said of them (tuning.h). */
+#include "commands/tuning.h"
+
+#include <string.h>
+
+#include "support/cpu.h"
+
+const char *tuning_shapes(arena_t *a, const spec_t *s) {
+    const char *text = arena_printf(
+        a, "h%lld-%lldx%lld-ff%lld", (long long)s->hidden_size, (long long)s->num_attention_heads,
+        (long long)s->attention_head_size, (long long)s->feed_forward_size);
+    if (spec_has_kind(s, LAYER_LSH))
+        text = arena_printf(a, "%s-lsh%lldx%lld", text, (long long)s->lsh_attn_chunk_length,
+                            (long long)(1 + s->lsh_num_chunks_before + s->lsh_num_chunks_after));
+    if (spec_has_kind(s, LAYER_LOCAL))
+        text =
+            arena_printf(a, "%s-local%lldx%lld", text, (long long)s->local_attn_chunk_length,
+                         (long long)(1 + s->local_num_chunks_before + s->local_num_chunks_after));
+    return text;
+}
+
+const char *tiles_text(arena_t *a, const tiles_t *c) {
+    return arena_printf(a, "tile %dx%d, block %d, run %d", c->vectors, c->rows, c->block, c->run);
+}
+
+/* ---- entries that are not used ---------------------------------------------------------------------- */
+
+typedef enum { FRESH, OTHER_LOWERING, TOO_LARGE, OTHER_CPU, REASONS } staleness_t;
+
+static staleness_t staleness(const tuning_entry_t *e, const char *cpu) {
+    if (e->lowering != LOWERING_VERSION) return OTHER_LOWERING;
+    if (!tiles_are_legal(e->target, &e->tiles)) return TOO_LARGE;
+    return cpu && strcmp(e->cpu, cpu) != 0 ? OTHER_CPU : FRESH;
+}
+
+static const char *reason_text(arena_t *a, staleness_t why, const tuning_entry_t *e,
+                               const char *cpu) {
+    switch (why) {
+    case OTHER_LOWERING:
+        return arena_printf(a, "of lowering %d, and kernels are of lowering %d", e->lowering,
+                            LOWERING_VERSION);
+    case TOO_LARGE:
+        return arena_printf(a, "more than %s holds (%s)", e->target->name,
+                            tiles_text(a, &e->tiles));
+    default: return arena_printf(a, "of another CPU, \"%s\", and not of \"%s\"", e->cpu, cpu);
+    }
+}
+
+void tuning_warn(const tuning_t *t, const char *cpu, diag_t *d) {
+    const tuning_entry_t *first[REASONS] = {NULL};
+    int count[REASONS] = {0};
+    for (size_t i = 0; i < t->n; i++) {
+        staleness_t why = staleness(&t->entries[i], cpu);
+        if (count[why]++ == 0) first[why] = &t->entries[i];
+    }
+    for (int why = FRESH + 1; why < REASONS; why++) {
+        if (count[why] == 0) continue;
+        const char *text = reason_text(t->arena, (staleness_t)why, first[why], cpu);
+        srcloc_t at = {t->path, first[why]->line, 1};
+        if (count[why] == 1) diag_warning(d, at, "the entry is not used: it is %s", text);
+        else diag_warning(d, at, "%d entries are not used; the first is %s", count[why], text);
+        if (why != OTHER_CPU) diag_hint(d, "`reformerc tune` measures anew");
+    }
+}
+
+/* ---- entries that are ------------------------------------------------------------------------------- */
+
+bool tuning_open(options_t *o, diag_t *d) {
+    arena_t *a = o->arena;
+    o->tuning = tuning_read(a, o->text[OPT_TUNING], false, d);
+    if (!o->tuning) return false;
+    const char *other = o->text[OPT_TUNING_CPU];
+    o->tuning->cpu = other ? cpu_plain(a, other) : cpu_name(a);
+    tuning_warn(o->tuning, o->tuning->cpu, d);
+    return true;
+}
+
+static void say_missing(tuning_t *t, const char *what) {
+    for (size_t i = 0; i < t->n_missed; i++)
+        if (strcmp(t->missed[i], what) == 0) return;
+    ARENA_PUSH(t->arena, t->missed, t->n_missed, t->cap_missed) = what;
+    fprintf(stderr, "%s: nothing for %s on \"%s\": the analytic choice\n", t->path, what, t->cpu);
+}
+
+const tiles_t *tuning_tiles(tuning_t *t, const target_t *target, const spec_t *s) {
+    const char *shapes = tuning_shapes(t->arena, s);
+    for (size_t i = 0; i < t->n; i++) {
+        tuning_entry_t *e = &t->entries[i];
+        if (e->target != target || strcmp(e->shapes, shapes) != 0) continue;
+        if (staleness(e, t->cpu) != FRESH) continue;
+        if (!e->said)
+            fprintf(stderr, "%s:%d: %s, %s: %s\n", t->path, e->line, target->name, shapes,
+                    tiles_text(t->arena, &e->tiles));
+        e->said = true;
+        return &e->tiles;
+    }
+    say_missing(t, arena_printf(t->arena, "%s, %s", target->name, shapes));
+    return NULL;
+}
