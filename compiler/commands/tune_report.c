@@ -1,4 +1,4 @@
-/* What a tune_t found, as tables: a row for everything that was tried. */
+/* What a tune_t found, as tables: a row for everything that was measured. */
 #include "commands/document.h"
 #include "commands/tune.h"
 
@@ -8,7 +8,6 @@ static const char *const what_names[] = {[TRIED_TILE] = "tile",
                                          [TRIED_AGAIN] = "once more"};
 
 static const char *verdict_of(const tried_t *y) {
-    if (y->same) return "the code of a row above";
     if (y->what == TRIED_AGAIN) return y->taken ? "kept" : "within the noise";
     return y->taken ? "chosen" : "";
 }
@@ -26,11 +25,8 @@ static void add_row(arena_t *a, table_t *t, const char *what, const tiles_t *c, 
 }
 
 static void add_tried(arena_t *a, table_t *t, const tried_t *y) {
-    const char *time = "", *quartiles = "";
-    if (!y->same) {
-        time = arena_printf(a, "%.3f", y->ratio.median);
-        quartiles = arena_printf(a, "%.3f … %.3f", y->ratio.low, y->ratio.high);
-    }
+    const char *time = arena_printf(a, "%.3f", y->ratio.median);
+    const char *quartiles = arena_printf(a, "%.3f … %.3f", y->ratio.low, y->ratio.high);
     add_row(a, t, what_names[y->what], &y->tiles, time, quartiles, verdict_of(y));
 }
 
@@ -43,9 +39,16 @@ static void add_target(const tune_t *t, const tuned_t *x, document_t *doc) {
         doc, arena_printf(a, "%s, %s on \"%s\"", x->target->name, x->shapes, t->cpu));
     s->table = table_new(a, 7, columns);
     add_row(a, s->table, "analytic", &x->analytic, "1.000", "", x->better ? "" : "stays");
-    for (int k = 0; k < x->n; k++) add_tried(a, s->table, &x->tried[k]);
+    int same = 0;
+    for (int k = 0; k < x->n; k++) {
+        same += x->tried[k].same;
+        if (!x->tried[k].same) add_tried(a, s->table, &x->tried[k]);
+    }
     s->note = x->better ? arena_printf(a, "%.1f %% faster than the analytic choice.", x->entry.gain)
                         : "Nothing is better than the analytic choice.";
+    if (same)
+        s->note =
+            arena_printf(a, "%s Alternatives that make the code of another: %d.", s->note, same);
 }
 
 static const char *lengths_text(const tune_t *t) {

@@ -3,10 +3,10 @@
  *     # reformerc tuning 1
  *     cpu="AMD EPYC" target=x86-64-v4 shapes=h512-8x64-ff2048-lsh64x2 tile=2x12 block=128 run=8 gain=3.4% lowering=1
  *
- * The first line is the version. CPU, target and shapes are the key, which stands once; the rest is what
- * was chosen: a tile of vectors x rows, rows per task, chunks per task (lower/tiles.h), how much faster
- * that was than the analytic choice, and of which kernels it was found. Lines may come in any order and
- * are written sorted; lines that begin with '#' are comments and are kept, at the top. */
+ * The version stands before all entries. CPU, target and shapes are the key, which stands once; the rest
+ * is what was chosen: a tile of vectors x rows, rows per task, chunks per task (lower/tiles.h), how much
+ * faster that was than the analytic choice, and of which kernels it was found. Entries may come in any
+ * order and are written sorted; other lines that begin with '#' are comments and are kept, at the top. */
 #ifndef REFORMERC_COMMANDS_TUNING_H
 #define REFORMERC_COMMANDS_TUNING_H
 

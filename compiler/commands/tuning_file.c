@@ -93,6 +93,7 @@ typedef struct {
     tuning_t *t;
     const char *line; /* a copy of its own */
     int number;
+    bool versioned, foreign; /* a version was read; it is not ours */
     diag_t *d;
 } reader_t;
 
@@ -180,35 +181,42 @@ static void read_entry(const reader_t *r) {
     add_entry(r, &e);
 }
 
+/* A blank line, a comment, or a version. */
+static bool is_idle(const char *line) {
+    line += strspn(line, " \t");
+    return !*line || *line == '#';
+}
+
 /* Files that were put one behind the other have more than one of these. */
-static void read_version(const reader_t *r) {
-    if (strcmp(r->line, magic) == 0) return;
-    bool other = strncmp(r->line, any_version, sizeof any_version - 1) == 0;
-    diag_error(r->d, place(r, r->line),
-               other ? "of another version: this program reads '%s'"
-                     : "is no file of tuning: its first line is not '%s'",
-               magic);
+static void read_version(reader_t *r) {
+    r->versioned = true;
+    r->foreign = strcmp(r->line, magic) != 0;
+    if (r->foreign)
+        diag_error(r->d, place(r, r->line), "of another version: this program reads '%s'", magic);
 }
 
-static void read_line(const reader_t *r) {
-    bool version = strncmp(r->line, any_version, sizeof any_version - 1) == 0;
-    if (r->number == 1 || version) read_version(r);
-    else if (r->line[0] == '#')
+static void read_line(reader_t *r) {
+    if (strncmp(r->line, any_version, sizeof any_version - 1) == 0) read_version(r);
+    else if (r->line[strspn(r->line, " \t")] == '#')
         ARENA_PUSH(r->t->arena, r->t->comments, r->t->n_comments, r->t->cap_comments) = r->line;
-    else if (r->line[strspn(r->line, " \t")]) read_entry(r);
+    else if (!is_idle(r->line)) read_entry(r);
 }
 
+/* Blank lines and comments may stand before the version, nothing else: what is no file of tuning gets one
+ * message. */
 static void read_lines(tuning_t *t, const char *text, diag_t *d) {
     reader_t r = {.t = t, .d = d};
-    int before = diag_errors(d);
-    const char *p = text;
-    do {
+    for (const char *p = text; *p && !r.foreign;) {
         size_t n = strcspn(p, "\n");
         r.line = arena_strndup(t->arena, p, n);
         r.number++;
+        if (!r.versioned && !is_idle(r.line)) break;
         read_line(&r);
         p += n + (p[n] != 0);
-    } while (*p && (r.number > 1 || diag_errors(d) == before)); /* no file of ours: one message */
+    }
+    if (r.versioned) return;
+    diag_error(d, (srcloc_t){t->path, r.number ? r.number : 1, 1},
+               "is no file of tuning: it does not begin with '%s'", magic);
 }
 
 tuning_t *tuning_read(arena_t *a, const char *path, bool may_lack, diag_t *d) {

@@ -80,6 +80,9 @@ static void what_is_written_is_sorted(void **state) {
     tuning_t *t = read_text(e, MAGIC OTHER "# why\n" OURS MAGIC); /* as `cat` would leave it */
     assert_non_null(t);
     holds(e, t, MAGIC "# why\n" OURS OTHER);
+    t = read_text(e, "\n# why\n" MAGIC OURS OTHER); /* as `sort` would */
+    assert_non_null(t);
+    holds(e, t, MAGIC "# why\n" OURS OTHER);
     t = tuning_read(e->arena, e->path, false, e->diag);
     assert_non_null(t);
     holds(e, t, MAGIC "# why\n" OURS OTHER);
@@ -121,7 +124,7 @@ static void wrong_lines_are_refused(void **state) {
         "",
         "hello\n",
         OURS MAGIC,
-        "# reformerc tuning 2\n" OURS,
+        "# reformerc tuning 2\nwhatever that has\n" OURS,
         MAGIC OURS "# reformerc tuning 2\n",
         MAGIC "hello\n",
         MAGIC "cpu=\"A\"\n",

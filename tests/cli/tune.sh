@@ -28,7 +28,7 @@ says '^ +tried +tile +block +run +time +quartiles'
 says '^ +analytic +[1-4]x[0-9]+ +96 +8 +1.000'
 says '^ +tile +[1-4]x[0-9]+ +96 +8 +[0-9.]+ +[0-9.]+ … [0-9.]+'
 says '^ +block +[1-4]x[0-9]+ +32 +8 +[0-9.]+ '
-says '^ +block .* the code of a row above$'
+says ' Alternatives that make the code of another: [0-9]+\.$'
 says '^ +run +[1-4]x[0-9]+ +[0-9]+ +2 +[0-9.]+ '
 present t.tuning
 tidy .
