@@ -8,14 +8,16 @@
 typedef struct {
     attention_t *a;
     affine_t batch, head, chunk; /* chunk: of the task */
-    affine_t other;              /* chunk of the window's current keys */
+    affine_t other, slot;        /* chunk of the window's current keys, its place in `values` */
     dim_t chunks;
+    buffer_t *values;
     buffer_t *inverse; /* scratch [tile]: 1 / sum of the panel */
 } local_t;
 
 static void local_open(lower_t *L, builder_t *b, window_t *w, value_t *o) {
     local_t *c = w->ctx;
     affine_t offset = ax_plus(ax_v(o), -c->a->before);
+    c->slot = ax_v(o);
     c->other = window_chunk(L, b, c->a, c->chunks, c->chunk, offset);
 }
 
@@ -23,8 +25,10 @@ static affine_t key_row(const local_t *c, affine_t key) {
     return ax_add(ax_scale(c->other, c->a->chunk), key);
 }
 
-static value_t *local_key(lower_t *L, builder_t *b, window_t *w, affine_t key, affine_t k) {
+static value_t *local_key(lower_t *L, builder_t *b, window_t *w, affine_t run, affine_t lane,
+                          affine_t k) {
     const local_t *c = w->ctx;
+    affine_t key = ax_add(ax_scale(run, w->run), lane);
     affine_t ix[] = {c->batch, c->head, key_row(c, key), k};
     return b_load(b, L->k, 1, ix);
 }
@@ -40,10 +44,22 @@ static value_t *local_pos(lower_t *L, builder_t *b, window_t *w, affine_t key) {
     return b_load(b, L->key, 1, ix);
 }
 
-static value_t *local_value(lower_t *L, builder_t *b, window_t *w, affine_t key, affine_t col) {
+static value_t *local_value(lower_t *L, builder_t *b, window_t *w, affine_t key, affine_t panel,
+                            int64_t col) {
     const local_t *c = w->ctx;
-    affine_t ix[] = {c->batch, c->head, key_row(c, key), col};
-    return b_load(b, L->v, L->lanes, ix);
+    return value_in_panel(L, b, c->values, c->slot, key, panel, col);
+}
+
+/* The window's values, in panels. */
+static void copy_window(lower_t *L, builder_t *b, window_t *w) {
+    local_t *c = w->ctx;
+    inst_t *chunks = b_for(b, "o", dim(0), dim(w->span), 0, NULL);
+    local_open(L, b, w, loop_var(chunks));
+    inst_t *rows = b_for(b, "key", dim(0), dim(w->chunk), 0, NULL);
+    affine_t key = ax_v(loop_var(rows));
+    copy_values(L, b, L->v, c->batch, c->head, key_row(c, key), c->values, c->slot, key);
+    b_end_for(b, rows, NULL);
+    b_end_for(b, chunks, NULL);
 }
 
 static affine_t local_row(lower_t *L, builder_t *b, void *ctx, affine_t lane) {
@@ -60,7 +76,7 @@ static void local_rows(lower_t *L, builder_t *b, window_t *w, affine_t row, affi
         inst_t *guard = window_guard(L, b, w, lane);
         value_t *inverse = b_broadcast(b, b_load(b, c->inverse, 1, &lane), L->lanes);
         affine_t token = ax_add(ax_scale(c->chunk, c->a->chunk),
-                                clamp_lane(L, b, ax_add(w->panel, lane), w->chunk));
+                                clamp_lane(L, b, ax_add(panel_lane(L, w), lane), w->chunk));
         for (int j = 0; j < nv; j++) {
             affine_t ox[] = {c->batch, c->head, token, ax_plus(col, (int64_t)j * L->lanes)};
             b_store(b, L->q, b_binary(b, OP_MUL, acc[i * nv + j], inverse), ox);
@@ -92,7 +108,7 @@ void lower_local_attention(lower_t *L, attention_t *a) {
              "local attention: chunks of %lld against %lld before and %lld after",
              (long long)a->chunk, (long long)a->before, (long long)a->after);
     int64_t lanes = round_up(a->chunk, L->tile), span = 1 + a->before + a->after;
-    dim_t qd[] = {dim(1), dim(L->head_size), dim(lanes)}, pd[] = {dim(1), dim(lanes)};
+    dim_t pd[] = {dim(1), dim(lanes)};
     dim_t sd[] = {dim(span * a->chunk), dim(L->tile)}, id[] = {dim(L->tile)};
     local_t c = {.a = a,
                  .batch = ax_v(b.fn->task[0]),
@@ -100,6 +116,7 @@ void lower_local_attention(lower_t *L, attention_t *a) {
                  .chunk = ax_v(b.fn->task[2]),
                  .chunks = chunks};
     window_t w = {.chunk = a->chunk,
+                  .run = a->chunk,
                   .span = span,
                   .causal = a->causal,
                   .absent = L->o->absent_keys,
@@ -109,18 +126,20 @@ void lower_local_attention(lower_t *L, attention_t *a) {
                   .key_scale = local_scale,
                   .key_pos = local_pos,
                   .value_at = local_value};
-    w.queries = kernel_scratch(&b, "queries", E_F32, 3, qd);
+    w.queries = query_panels(L, &b, 1, a->chunk);
+    c.values = value_panels(L, &b, span, a->chunk);
     w.query_pos = kernel_scratch(&b, "query_pos", E_I32, 2, pd);
     w.scores = kernel_scratch(&b, "scores", E_F32, 2, sd);
     c.inverse = kernel_scratch(&b, "inverse", E_F32, 1, id);
-    transpose_rows(L, &b, L->q, c.batch, c.head, w.queries, ax(0), lanes, local_row, &c);
+    transpose_rows(L, &b, L->q, c.batch, c.head, w.queries, ax(0), local_row, &c);
+    copy_window(L, &b, &w);
     inst_t *fill = b_for(&b, "lane", dim(0), dim(lanes), 0, NULL);
     value_t *row = b_index(&b, local_row(L, &b, &c, ax_v(loop_var(fill))));
     affine_t px[] = {ax(0), ax_v(loop_var(fill))};
     b_store(&b, w.query_pos, b_convert(&b, E_I32, row), px);
     b_end_for(&b, fill, NULL);
     inst_t *panels = b_for(&b, "panel", dim(0), dim(lanes / L->tile), 0, NULL);
-    w.panel = ax_scale(ax_v(loop_var(panels)), L->tile);
+    w.panel = ax_v(loop_var(panels));
     local_panel(L, &b, &w);
     b_end_for(&b, panels, NULL);
     a->attend = b.fn;

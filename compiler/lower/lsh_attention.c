@@ -5,12 +5,18 @@
  * query-keys (shared QK: the queries of one chunk are the keys of the next) and value rows. Rounds follow
  * each other, chunks of a round touch different tokens, so results do not depend on the workers.
  *
- * Combination of rounds is online softmax over rounds: per token the maximum m, the sum s and the
- * unnormalised output o of the rounds so far; log-sum-exp weights of Hugging Face come out when o / s is
- * taken at the end. A row that sees only itself adds nothing here; its count of self entries is kept for
- * the row that sees itself only in every round (Q2). */
+ * Softmax needs no maximum: keys are normalised, so a score is at most |q|, and while |q| is small enough for
+ * 2^-2|q| to be a normal number, |q| itself is the shift. It is the same in every round, so rounds are combined by
+ * adding weights and outputs up. A panel with a longer query takes the general way, online softmax over rounds:
+ * per token the maximum m, the sum s and the unnormalised output o of the rounds so far. Either way log-sum-exp
+ * weights of Hugging Face come out when o / s is taken at the end. A row that sees only itself adds nothing here;
+ * its count of self entries is kept for the row that sees itself only in every round (Q2). */
 #include "lower/math.h"
 #include "lower/window.h"
+
+#define LOG2_E 1.44269504088896341
+/* Greatest |q| that may be the shift: 2^(-2 |q| log2 e) = 2^-120. */
+#define MOST_NORM (60 / LOG2_E)
 
 typedef struct {
     attention_t *a;
@@ -21,7 +27,10 @@ typedef struct {
     affine_t slot;        /* of the window's current keys */
     affine_t step, chunk; /* of the run, of the round */
     affine_t gather_round, gather_chunk, gather_slot;
-    buffer_t *query_keys, *values, *key_pos, *key_scale;
+    buffer_t *values, *key_pos;
+    buffer_t *key_scale, *key_scale2; /* [slot][lane]: of the scores, and times log2 e */
+    buffer_t *norm, *most_norm; /* |q| [slot][lane], the greatest of each panel [slot][panel] */
+    bool bounded;               /* the way that is being built: |q| is the shift */
     /* scratch [tile], of the panel's tokens: this round's maximum, the merged one, the merged sum, and
      * the factors for the old output and for this round's */
     buffer_t *most, *top, *total_sum, *keep, *gain;
@@ -40,20 +49,35 @@ static affine_t sorted_token(lower_t *L, builder_t *b, void *ctx, affine_t lane)
     return ax_v(b_name(load1(b, L->order, 4, ix), "token"));
 }
 
-typedef struct {
-    const lsh_t *c;
-    affine_t token, lane;
-} copy_t;
-
-static void copy_value(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
-    const copy_t *copy = ctx;
-    const lsh_t *c = copy->c;
-    affine_t from[] = {c->batch, c->head, copy->token, at}, to[] = {c->gather_slot, copy->lane, at};
-    b_store(b, c->values, b_load(b, L->v, width, from), to);
+/* Norms of a panel's rows. The keys' factor is that of Hugging Face: rsqrt(mean(x^2) + 1e-6) / sqrt(d). */
+static void gather_norms(lower_t *L, builder_t *b, lsh_t *c, affine_t panel) {
+    int nv = L->tiles->vectors;
+    value_t *sum[MAX_VECTORS], *next[MAX_VECTORS], *most = NULL;
+    for (int j = 0; j < nv; j++) sum[j] = splat(b, L, 0);
+    inst_t *depth = b_for(b, "d", dim(0), dim(L->head_size), nv, sum);
+    for (int j = 0; j < nv; j++) {
+        affine_t qx[] = {c->gather_slot, panel, ax_v(loop_var(depth)), ax((int64_t)j * L->lanes)};
+        value_t *x = b_load(b, c->w->queries, L->lanes, qx);
+        next[j] = b_fma(b, x, x, loop_arg(depth, j));
+    }
+    b_end_for(b, depth, next);
+    for (int j = 0; j < nv; j++) {
+        value_t *mean = b_binary(b, OP_DIV, depth->results[j], splat(b, L, (double)L->head_size));
+        value_t *root = b_unary(b, OP_SQRT, b_binary(b, OP_ADD, mean, splat(b, L, 1e-6)));
+        value_t *scale = b_binary(b, OP_DIV, splat(b, L, inverse_root(L->head_size)), root);
+        value_t *norm = b_unary(b, OP_SQRT, depth->results[j]);
+        affine_t first = ax_plus(ax_scale(panel, L->tile), (int64_t)j * L->lanes);
+        affine_t nx[] = {c->gather_slot, first};
+        b_store(b, c->key_scale, scale, nx);
+        b_store(b, c->key_scale2, b_binary(b, OP_MUL, scale, splat(b, L, LOG2_E)), nx);
+        b_store(b, c->norm, norm, nx);
+        most = most ? b_binary(b, OP_MAX, most, norm) : norm;
+    }
+    affine_t mx[] = {c->gather_slot, panel};
+    b_store(b, c->most_norm, reduce(b, L, OP_MAX, most), mx);
 }
 
-/* Positions, values and norms of the chunk in gather_slot. The keys' factor is that of Hugging Face:
- * rsqrt(mean(x^2) + 1e-6) / sqrt(d). */
+/* Positions, values and norms of the chunk in gather_slot. */
 static void gather_rest(lower_t *L, builder_t *b, lsh_t *c, int64_t lanes) {
     inst_t *loop = b_for(b, "lane", dim(0), dim(lanes), 0, NULL);
     affine_t lane = ax_v(loop_var(loop)), token = sorted_token(L, b, c, lane);
@@ -61,24 +85,12 @@ static void gather_rest(lower_t *L, builder_t *b, lsh_t *c, int64_t lanes) {
     value_t *t = b_index(b, token);
     b_store(b, c->w->query_pos, b_convert(b, E_I32, t), px);
     b_store(b, c->key_pos, load1(b, L->key, 2, kx), px);
-    copy_t copy = {c, token, lane};
-    for_span(L, b, L->head_stride, copy_value, &copy);
+    copy_values(L, b, L->v, c->batch, c->head, token, c->values, c->gather_slot, lane);
     b_end_for(b, loop, NULL);
 
-    inst_t *norms = b_for(b, "lane", dim(0), dim(lanes / L->lanes), 0, NULL);
-    affine_t first = ax_scale(ax_v(loop_var(norms)), L->lanes);
-    value_t *zero = splat(b, L, 0);
-    inst_t *sum = b_for(b, "d", dim(0), dim(L->head_size), 1, &zero);
-    affine_t qx[] = {c->gather_slot, ax_v(loop_var(sum)), first};
-    value_t *x = b_load(b, c->query_keys, L->lanes, qx);
-    value_t *next = b_fma(b, x, x, loop_arg(sum, 0));
-    b_end_for(b, sum, &next);
-    value_t *mean = b_binary(b, OP_DIV, sum->results[0], splat(b, L, (double)L->head_size));
-    value_t *root = b_unary(b, OP_SQRT, b_binary(b, OP_ADD, mean, splat(b, L, 1e-6)));
-    affine_t nx[] = {c->gather_slot, first};
-    b_store(b, c->key_scale, b_binary(b, OP_DIV, splat(b, L, inverse_root(L->head_size)), root),
-            nx);
-    b_end_for(b, norms, NULL);
+    inst_t *panels = b_for(b, "panel", dim(0), dim(lanes / L->tile), 0, NULL);
+    gather_norms(L, b, c, ax_v(loop_var(panels)));
+    b_end_for(b, panels, NULL);
 }
 
 /* Gathers the chunk at `offset` from the chunk `c->chunk` of the current round into a slot. */
@@ -95,7 +107,7 @@ static void gather(lower_t *L, builder_t *b, lsh_t *c, affine_t chunk, affine_t 
         c->gather_chunk = ax_v(b_name(b_irem(b, other, c->chunks), "from_chunk"));
     }
     int64_t lanes = round_up(c->a->chunk, L->tile);
-    transpose_rows(L, b, L->q, c->batch, c->head, c->query_keys, slot, lanes, sorted_token, c);
+    transpose_rows(L, b, L->q, c->batch, c->head, c->w->queries, slot, sorted_token, c);
     gather_rest(L, b, c, lanes);
 }
 
@@ -112,18 +124,19 @@ static void lsh_open(lower_t *L, builder_t *b, window_t *w, value_t *o) {
     c->slot = ring_slot(b, c, ax_add(c->step, ax_v(o)));
 }
 
-static value_t *lsh_key(lower_t *L, builder_t *b, window_t *w, affine_t key, affine_t k) {
+static value_t *lsh_key(lower_t *L, builder_t *b, window_t *w, affine_t run, affine_t lane,
+                        affine_t k) {
     (void)L;
     const lsh_t *c = w->ctx;
-    affine_t ix[] = {c->slot, k, key};
-    return b_load(b, c->query_keys, 1, ix);
+    affine_t ix[] = {c->slot, run, k, lane};
+    return b_load(b, w->queries, 1, ix);
 }
 
 static value_t *lsh_scale(lower_t *L, builder_t *b, window_t *w, affine_t key) {
     (void)L;
     const lsh_t *c = w->ctx;
     affine_t ix[] = {c->slot, key};
-    return b_load(b, c->key_scale, 1, ix);
+    return b_load(b, c->bounded ? c->key_scale2 : c->key_scale, 1, ix);
 }
 
 static value_t *lsh_pos(lower_t *L, builder_t *b, window_t *w, affine_t key) {
@@ -133,17 +146,17 @@ static value_t *lsh_pos(lower_t *L, builder_t *b, window_t *w, affine_t key) {
     return b_load(b, c->key_pos, 1, ix);
 }
 
-static value_t *lsh_value(lower_t *L, builder_t *b, window_t *w, affine_t key, affine_t col) {
+static value_t *lsh_value(lower_t *L, builder_t *b, window_t *w, affine_t key, affine_t panel,
+                          int64_t col) {
     const lsh_t *c = w->ctx;
-    affine_t ix[] = {c->slot, key, col};
-    return b_load(b, c->values, L->lanes, ix);
+    return value_in_panel(L, b, c->values, c->slot, key, panel, col);
 }
 
 /* The output row of a lane of this panel, and the rows of the same lane of the next chunk to be gathered:
  * sorting has strewn them over memory. */
 static void lsh_ahead(lower_t *L, builder_t *b, window_t *w, affine_t lane) {
     const lsh_t *c = w->ctx;
-    affine_t row = clamp_lane(L, b, ax_add(w->panel, lane), c->a->chunk);
+    affine_t row = clamp_lane(L, b, ax_add(panel_lane(L, w), lane), c->a->chunk);
     affine_t px[] = {w->query_slot, row};
     affine_t token = ax_v(b_load(b, w->query_pos, 1, px));
     affine_t ox[] = {c->batch, c->head, token, ax(0)};
@@ -162,16 +175,16 @@ static void lsh_ahead(lower_t *L, builder_t *b, window_t *w, affine_t lane) {
 
 /* Token of lane `row` of the panel. */
 static affine_t panel_token(lower_t *L, builder_t *b, const lsh_t *c, affine_t row) {
-    affine_t lane = clamp_lane(L, b, ax_add(c->w->panel, row), c->a->chunk);
+    affine_t lane = clamp_lane(L, b, ax_add(panel_lane(L, c->w), row), c->a->chunk);
     affine_t px[] = {c->w->query_slot, lane};
     return ax_v(b_name(b_load(b, c->w->query_pos, 1, px), "token"));
 }
 
-/* How often the token of lane `row` stands among the keys of its window: rare, so found by looking. */
-static void count_self(lower_t *L, builder_t *b, lsh_t *c, affine_t row, affine_t token) {
+/* How often the token of lane `row` stands among the keys of its window, where it sees no other (`alone`): rare, so
+ * found by looking. */
+static void count_self(lower_t *L, builder_t *b, lsh_t *c, value_t *is_alone, affine_t token) {
     ltype_t i32 = SCALAR(E_I32);
-    value_t *most = b_load(b, c->most, 1, &row);
-    inst_t *alone = b_if(b, b_compare(b, OP_EQ, most, b_const(b, SCALAR(E_F32), NO_KEY)), 0, NULL);
+    inst_t *alone = b_if(b, is_alone, 0, NULL);
     value_t *self = b_convert(b, E_I32, b_index(b, token)), *zero = b_iconst(b, i32, 0);
     inst_t *chunks = b_for(b, "o", dim(0), dim(c->w->span), 1, &zero);
     lsh_open(L, b, c->w, loop_var(chunks));
@@ -187,8 +200,35 @@ static void count_self(lower_t *L, builder_t *b, lsh_t *c, affine_t row, affine_
     b_end_if(b, alone, NULL);
 }
 
-/* Reads m and s of the panel's tokens, merges this round's, leaves the factors for old and new output. */
-static void merge_state(lower_t *L, builder_t *b, lsh_t *c, value_t **most, value_t **sum) {
+/* |q| of the panel's queries, per vector. */
+static value_t *panel_norm(lower_t *L, builder_t *b, const lsh_t *c, int j) {
+    affine_t nx[] = {c->w->query_slot, ax_plus(panel_lane(L, c->w), (int64_t)j * L->lanes)};
+    return b_load(b, c->norm, L->lanes, nx);
+}
+
+/* Adds this round's sums to those of the panel's tokens. */
+static void add_sums(lower_t *L, builder_t *b, lsh_t *c, value_t **sum) {
+    for (int j = 0; j < L->tiles->vectors; j++) {
+        affine_t ix = ax((int64_t)j * L->lanes);
+        b_store(b, c->total_sum, sum[j], &ix);
+    }
+    inst_t *loop = b_for(b, "lane", dim(0), dim(L->tile), 0, NULL);
+    affine_t lane = ax_v(loop_var(loop));
+    inst_t *guard = window_guard(L, b, c->w, lane);
+    affine_t token = panel_token(L, b, c, lane), sx[] = {c->batch, c->head, token};
+    value_t *x = b_load(b, c->total_sum, 1, &lane);
+    b_store(b, L->run_sum, b_binary(b, OP_ADD, load1(b, L->run_sum, 3, sx), x), sx);
+    if (!c->a->exact) {
+        value_t *none = b_compare(b, OP_EQ, x, b_const(b, SCALAR(E_F32), 0));
+        count_self(L, b, c, none, token);
+    }
+    window_end_guard(b, guard);
+    b_end_for(b, loop, NULL);
+}
+
+/* Reads m and s of the panel's tokens, merges this round's, leaves the factors for old and new output; both are 1
+ * where |q| is the shift. */
+static void merge_sums(lower_t *L, builder_t *b, lsh_t *c, value_t **most, value_t **sum) {
     inst_t *load = b_for(b, "lane", dim(0), dim(L->tile), 0, NULL);
     affine_t lane = ax_v(loop_var(load));
     affine_t tx[] = {c->batch, c->head, panel_token(L, b, c, lane)};
@@ -198,9 +238,12 @@ static void merge_state(lower_t *L, builder_t *b, lsh_t *c, value_t **most, valu
     for (int j = 0; j < L->tiles->vectors; j++) {
         affine_t ix = ax((int64_t)j * L->lanes);
         value_t *m = b_load(b, c->top, L->lanes, &ix), *s = b_load(b, c->total_sum, L->lanes, &ix);
-        value_t *top = b_binary(b, OP_MAX, m, most[j]);
+        value_t *top = b_binary(b, OP_MAX, m, most[j]), *one = splat(b, L, 1);
+        value_t *is_shift = b_compare(b, OP_LE, panel_norm(L, b, c, j), splat(b, L, MOST_NORM));
         value_t *keep = m_exp(L, b, b_binary(b, OP_SUB, m, top));
         value_t *gain = m_exp(L, b, b_binary(b, OP_SUB, most[j], top));
+        keep = b_select(b, is_shift, one, keep);
+        gain = b_select(b, is_shift, one, gain);
         b_store(b, c->most, most[j], &ix);
         b_store(b, c->top, top, &ix);
         b_store(b, c->total_sum, b_fma(b, s, keep, b_binary(b, OP_MUL, sum[j], gain)), &ix);
@@ -213,12 +256,15 @@ static void merge_state(lower_t *L, builder_t *b, lsh_t *c, value_t **most, valu
     affine_t token = panel_token(L, b, c, lane), sx[] = {c->batch, c->head, token};
     b_store(b, L->run_max, b_load(b, c->top, 1, &lane), sx);
     b_store(b, L->run_sum, b_load(b, c->total_sum, 1, &lane), sx);
-    if (!c->a->exact) count_self(L, b, c, lane, token);
+    if (!c->a->exact) {
+        value_t *no_key = b_const(b, SCALAR(E_F32), NO_KEY);
+        count_self(L, b, c, b_compare(b, OP_EQ, b_load(b, c->most, 1, &lane), no_key), token);
+    }
     window_end_guard(b, guard);
     b_end_for(b, store, NULL);
 }
 
-/* out[token] = out[token] * keep + acc * gain: the un-sort and the combination in one. */
+/* The un-sort and the combination in one: out[token] += acc, or out[token] * keep + acc * gain. */
 static void lsh_rows(lower_t *L, builder_t *b, window_t *w, affine_t row, affine_t col, int rows,
                      value_t **acc) {
     const lsh_t *c = w->ctx;
@@ -226,42 +272,76 @@ static void lsh_rows(lower_t *L, builder_t *b, window_t *w, affine_t row, affine
     for (int i = 0; i < rows; i++) {
         affine_t lane = ax_plus(row, i);
         inst_t *guard = window_guard(L, b, w, lane);
-        value_t *keep = b_broadcast(b, b_load(b, c->keep, 1, &lane), L->lanes);
-        value_t *gain = b_broadcast(b, b_load(b, c->gain, 1, &lane), L->lanes);
+        value_t *keep = NULL, *gain = NULL;
+        if (!c->bounded) {
+            keep = b_broadcast(b, b_load(b, c->keep, 1, &lane), L->lanes);
+            gain = b_broadcast(b, b_load(b, c->gain, 1, &lane), L->lanes);
+        }
         affine_t token = panel_token(L, b, c, lane);
         for (int j = 0; j < nv; j++) {
             affine_t ox[] = {c->batch, c->head, token, ax_plus(col, (int64_t)j * L->lanes)};
-            value_t *old = b_binary(b, OP_MUL, b_load(b, L->out, L->lanes, ox), keep);
-            b_store(b, L->out, b_fma(b, acc[i * nv + j], gain, old), ox);
+            value_t *old = b_load(b, L->out, L->lanes, ox), *x = acc[i * nv + j];
+            if (c->bounded) x = b_binary(b, OP_ADD, old, x);
+            else x = b_fma(b, x, gain, b_binary(b, OP_MUL, old, keep));
+            b_store(b, L->out, x, ox);
         }
         window_end_guard(b, guard);
     }
 }
 
-static void lsh_panel(lower_t *L, builder_t *b, lsh_t *c) {
+static void bounded_panel(lower_t *L, builder_t *b, lsh_t *c) {
+    value_t *sum[MAX_VECTORS], *shift[MAX_VECTORS];
+    c->bounded = true;
+    for (int j = 0; j < L->tiles->vectors; j++)
+        shift[j] = b_binary(b, OP_MUL, panel_norm(L, b, c, j), splat(b, L, LOG2_E));
+    window_weights(L, b, c->w, shift, sum);
+    add_sums(L, b, c, sum);
+    window_values(L, b, c->w, lsh_rows);
+    c->bounded = false;
+}
+
+static void general_panel(lower_t *L, builder_t *b, lsh_t *c) {
     value_t *most[MAX_VECTORS], *sum[MAX_VECTORS], *shift[MAX_VECTORS];
     window_scores(L, b, c->w, most);
-    /* a row without keys: exp(NO_KEY - NO_KEY / 10) is 0, as it must be */
-    for (int j = 0; j < L->tiles->vectors; j++)
-        shift[j] = b_binary(b, OP_MAX, most[j], splat(b, L, NO_KEY / 10));
+    for (int j = 0; j < L->tiles->vectors; j++) {
+        /* a row without keys: exp(NO_KEY - NO_KEY / 10) is 0, as it must be */
+        value_t *top = b_binary(b, OP_MAX, most[j], splat(b, L, NO_KEY / 10));
+        value_t *norm = panel_norm(L, b, c, j);
+        value_t *is_shift = b_compare(b, OP_LE, norm, splat(b, L, MOST_NORM));
+        shift[j] = b_select(b, is_shift, norm, top);
+    }
     window_exp(L, b, c->w, shift, sum);
-    merge_state(L, b, c, most, sum);
+    merge_sums(L, b, c, most, sum);
     window_values(L, b, c->w, lsh_rows);
+}
+
+static void lsh_panel(lower_t *L, builder_t *b, lsh_t *c) {
+    affine_t mx[] = {c->w->query_slot, c->w->panel};
+    value_t *most = b_name(b_load(b, c->most_norm, 1, mx), "most_norm");
+    value_t *limit = b_const(b, SCALAR(E_F32), MOST_NORM);
+    inst_t *way = b_if(b, b_compare(b, OP_LE, most, limit), 0, NULL);
+    bounded_panel(L, b, c);
+    b_else(b, way, NULL);
+    general_panel(L, b, c);
+    b_end_if(b, way, NULL);
 }
 
 /* ---- the kernel --------------------------------------------------------------------------------------------- */
 
 static void scratch_buffers(lower_t *L, builder_t *b, lsh_t *c, window_t *w) {
     int64_t lanes = round_up(c->a->chunk, L->tile);
-    dim_t qd[] = {dim(c->ring), dim(L->head_size), dim(lanes)}, pd[] = {dim(c->ring), dim(lanes)};
-    dim_t vd[] = {dim(c->ring), dim(lanes), dim(L->head_stride)};
+    dim_t pd[] = {dim(c->ring), dim(lanes)};
     dim_t sd[] = {dim(w->span * c->a->chunk), dim(L->tile)}, td[] = {dim(L->tile)};
-    c->query_keys = w->queries = kernel_scratch(b, "query_keys", E_F32, 3, qd);
+    dim_t md[] = {dim(c->ring), dim(lanes / L->tile)};
+    w->queries = query_panels(L, b, c->ring, c->a->chunk);
+    c->values = value_panels(L, b, c->ring, lanes);
     w->query_pos = kernel_scratch(b, "query_pos", E_I32, 2, pd);
     set_range(w->query_pos, dim(0), dim_sub(L->padded, dim(1)));
     c->key_pos = kernel_scratch(b, "key_pos", E_I32, 2, pd);
     c->key_scale = kernel_scratch(b, "key_scale", E_F32, 2, pd);
-    c->values = kernel_scratch(b, "values", E_F32, 3, vd);
+    c->key_scale2 = kernel_scratch(b, "key_scale2", E_F32, 2, pd);
+    c->norm = kernel_scratch(b, "norm", E_F32, 2, pd);
+    c->most_norm = kernel_scratch(b, "most_norm", E_F32, 2, md);
     w->scores = kernel_scratch(b, "scores", E_F32, 2, sd);
     c->most = kernel_scratch(b, "most", E_F32, 1, td);
     c->top = kernel_scratch(b, "top", E_F32, 1, td);
@@ -275,7 +355,7 @@ static void lsh_chunk(lower_t *L, builder_t *b, lsh_t *c) {
     c->w->query_slot = ring_slot(b, c, ax_plus(c->step, c->a->before));
     inst_t *panels =
         b_for(b, "panel", dim(0), dim(round_up(c->a->chunk, L->tile) / L->tile), 0, NULL);
-    c->w->panel = ax_scale(ax_v(loop_var(panels)), L->tile);
+    c->w->panel = ax_v(loop_var(panels));
     lsh_panel(L, b, c);
     b_end_for(b, panels, NULL);
 }
@@ -328,6 +408,7 @@ void lower_lsh_attention(lower_t *L, attention_t *a) {
     c.head = ax_v(b.fn->task[1]);
     c.first = ax_scale(ax_v(b.fn->task[2]), run);
     window_t w = {.chunk = a->chunk,
+                  .run = L->tile,
                   .span = c.ring,
                   .causal = a->causal,
                   .exclude_self = true,

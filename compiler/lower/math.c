@@ -62,6 +62,20 @@ static value_t *build_exp(builder_t *b, value_t *x) {
     return b_select(b, b_compare(b, OP_LT, x, low), num(b, x, 0), y);
 }
 
+/* 2^x without a look at the range: two thirds of exp's work. Polynomial: least greatest relative error, 9e-8,
+ * among those of degree 5 that are 1 at 0. */
+static value_t *build_exp2(lower_t *L, builder_t *b, value_t *x) {
+    static const double p[] = {1.326472725E-3, 9.671512688E-3, 5.550733744E-2,
+                               2.402224208E-1, 6.931469776E-1, 1};
+    (void)L;
+    const double magic = 12582912.0; /* as in exp */
+    value_t *shifted = add(b, x, num(b, x, magic));
+    value_t *f = sub(b, x, sub(b, shifted, num(b, x, magic)));
+    value_t *scale = b_shift(b, OP_SHL, b_bitcast(b, E_I32, shifted), 23);
+    value_t *y = b_bitcast(b, E_I32, horner(b, f, p, 6));
+    return b_bitcast(b, E_F32, b_binary(b, OP_ADD, y, scale));
+}
+
 static value_t *build_log(builder_t *b, value_t *x) {
     static const double p[] = {7.0376836292E-2,  -1.1514610310E-1, 1.1676998740E-1,
                                -1.2420140846E-1, 1.4249322787E-1,  -1.6668057665E-1,
@@ -185,7 +199,7 @@ static const struct {
 
 /* ---- one function per formula and shape --------------------------------------------------------- */
 
-enum { FN_EXP, FN_LOG, FN_TANH, FN_ERF, FN_ACT };
+enum { FN_EXP, FN_EXP2, FN_LOG, FN_TANH, FN_ERF, FN_ACT };
 
 static void make(lower_t *L, int which, const char *name, ltype_t t,
                  value_t *(*formula)(lower_t *L, builder_t *b, value_t *x)) {
@@ -211,6 +225,7 @@ void lower_math(lower_t *L) {
     ltype_t shapes[] = {SCALAR(E_F32), vec(L)};
     for (int i = 0; i < 2; i++) {
         make(L, FN_EXP, "exp", shapes[i], exp_formula);
+        make(L, FN_EXP2, "exp2", shapes[i], build_exp2);
         make(L, FN_LOG, "log", shapes[i], log_formula);
         make(L, FN_TANH, "tanh", shapes[i], build_tanh);
         make(L, FN_ERF, "erf", shapes[i], build_erf);
@@ -223,6 +238,9 @@ static value_t *call(lower_t *L, builder_t *b, int which, value_t *x) {
 }
 value_t *m_exp(lower_t *L, builder_t *b, value_t *x) {
     return call(L, b, FN_EXP, x);
+}
+value_t *m_exp2(lower_t *L, builder_t *b, value_t *x) {
+    return call(L, b, FN_EXP2, x);
 }
 value_t *m_log(lower_t *L, builder_t *b, value_t *x) {
     return call(L, b, FN_LOG, x);

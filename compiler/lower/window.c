@@ -37,35 +37,79 @@ affine_t clamp_lane(lower_t *L, builder_t *b, affine_t lane, int64_t chunk) {
     return ax_v(b_binary(b, OP_MIN, b_index(b, lane), last));
 }
 
+buffer_t *query_panels(lower_t *L, builder_t *b, int64_t slots, int64_t rows) {
+    dim_t d[] = {dim(slots), dim(round_up(rows, L->tile) / L->tile), dim(L->head_size),
+                 dim(L->tile)};
+    return kernel_scratch(b, "queries", E_F32, 4, d);
+}
+
+/* One vector of lanes: `depth` rows of the transposed panel from row `d`, of which `count` are stored. */
+typedef struct {
+    buffer_t *src, *dst;
+    affine_t batch, head, slot, panel;
+    affine_t row[64];
+    int64_t first; /* lane within the panel */
+} transpose_t;
+
+static void transpose_block(lower_t *L, builder_t *b, const transpose_t *t, affine_t d, int count) {
+    value_t *rows[64];
+    for (int i = 0; i < L->lanes; i++) {
+        affine_t qx[] = {t->batch, t->head, t->row[i], d};
+        rows[i] = b_load(b, t->src, L->lanes, qx);
+    }
+    transpose(b, L, rows);
+    for (int i = 0; i < count; i++) {
+        affine_t tx[] = {t->slot, t->panel, ax_plus(d, i), ax(t->first)};
+        b_store(b, t->dst, rows[i], tx);
+    }
+}
+
 void transpose_rows(lower_t *L, builder_t *b, buffer_t *src, affine_t batch, affine_t head,
-                    buffer_t *dst, affine_t slot, int64_t lanes, row_of_fn *row_of, void *ctx) {
-    inst_t *loop = b_for(b, "lane", dim(0), dim(lanes / L->lanes), 0, NULL);
-    affine_t first = ax_scale(ax_v(loop_var(loop)), L->lanes), row[64];
-    for (int i = 0; i < L->lanes; i++) row[i] = row_of(L, b, ctx, ax_plus(first, i));
-    int64_t depth = dst->dims[1].c, full = depth / L->lanes, rest = depth % L->lanes;
-    for (int part = 0; part < 2; part++) {
-        int64_t steps = part ? rest > 0 : full;
-        if (steps == 0) continue;
-        inst_t *inner = b_for(b, "d", dim(0), dim(steps), 0, NULL);
-        affine_t d = ax_plus(ax_scale(ax_v(loop_var(inner)), L->lanes), part ? full * L->lanes : 0);
-        value_t *rows[64];
-        for (int i = 0; i < L->lanes; i++) {
-            affine_t qx[] = {batch, head, row[i], d};
-            rows[i] = b_load(b, src, L->lanes, qx);
+                    buffer_t *dst, affine_t slot, row_of_fn *row_of, void *ctx) {
+    inst_t *loop = b_for(b, "panel", dim(0), dst->dims[1], 0, NULL);
+    transpose_t t = {.src = src, .dst = dst, .batch = batch, .head = head, .slot = slot};
+    t.panel = ax_v(loop_var(loop));
+    int64_t depth = dst->dims[2].c, full = depth / L->lanes, rest = depth % L->lanes;
+    for (t.first = 0; t.first < L->tile; t.first += L->lanes) {
+        affine_t lane = ax_plus(ax_scale(t.panel, L->tile), t.first);
+        for (int i = 0; i < L->lanes; i++) t.row[i] = row_of(L, b, ctx, ax_plus(lane, i));
+        if (full > 0) {
+            inst_t *blocks = b_for(b, "d", dim(0), dim(full), 0, NULL);
+            transpose_block(L, b, &t, ax_scale(ax_v(loop_var(blocks)), L->lanes), L->lanes);
+            b_end_for(b, blocks, NULL);
         }
-        transpose(b, L, rows);
-        for (int i = 0; i < (part ? rest : L->lanes); i++) {
-            affine_t tx[] = {slot, ax_plus(d, i), first};
-            b_store(b, dst, rows[i], tx);
-        }
-        b_end_for(b, inner, NULL);
+        if (rest > 0) transpose_block(L, b, &t, ax(full * L->lanes), (int)rest);
     }
     b_end_for(b, loop, NULL);
 }
 
+buffer_t *value_panels(lower_t *L, builder_t *b, int64_t slots, int64_t rows) {
+    dim_t d[] = {dim(slots), dim(L->head_stride / L->tile), dim(rows), dim(L->tile)};
+    return kernel_scratch(b, "values", E_F32, 4, d);
+}
+
+void copy_values(lower_t *L, builder_t *b, buffer_t *src, affine_t batch, affine_t head,
+                 affine_t from, buffer_t *dst, affine_t slot, affine_t to) {
+    for (int64_t at = 0; at < L->head_stride; at += L->lanes) {
+        affine_t sx[] = {batch, head, from, ax(at)};
+        affine_t dx[] = {slot, ax(at / L->tile), to, ax(at % L->tile)};
+        b_store(b, dst, b_load(b, src, L->lanes, sx), dx);
+    }
+}
+
+value_t *value_in_panel(lower_t *L, builder_t *b, buffer_t *values, affine_t slot, affine_t key,
+                        affine_t panel, int64_t col) {
+    affine_t ix[] = {slot, panel, key, ax(col)};
+    return b_load(b, values, L->lanes, ix);
+}
+
+affine_t panel_lane(const lower_t *L, const window_t *w) {
+    return ax_scale(w->panel, L->tile);
+}
+
 inst_t *window_guard(lower_t *L, builder_t *b, const window_t *w, affine_t row) {
     if (w->chunk % L->tile == 0) return NULL;
-    value_t *lane = b_index(b, ax_add(w->panel, row));
+    value_t *lane = b_index(b, ax_add(panel_lane(L, w), row));
     value_t *inside = b_compare(b, OP_LT, lane, b_iconst(b, SCALAR(E_I64), w->chunk));
     return b_if(b, inside, 0, NULL);
 }
@@ -79,21 +123,29 @@ void window_end_guard(builder_t *b, inst_t *guard) {
 typedef struct {
     window_t *w;
     value_t *o;
-    affine_t key;                /* first key of the tile, within the chunk */
+    affine_t run, key;           /* first key of the tile, within the run */
     affine_t ordinal;            /* of the tile, within the window */
     int64_t calls;               /* of w->ahead per tile */
     value_t *query[MAX_VECTORS]; /* positions of the panel's queries, per vector */
+    bool weights;                /* what is stored: scores, or weights */
+    value_t *lift[MAX_VECTORS];  /* minus the shift */
+    value_t *fold[MAX_VECTORS];  /* maxima of the scores, or sums of the weights */
     value_t *acc[MAX_TILE];
 } scores_t;
 
+typedef struct {
+    value_t *scale, *pos;        /* of one key, in all lanes */
+    affine_t at[MAX_VECTORS][2]; /* where its scores go */
+} key_t;
+
 static value_t *score_key(lower_t *L, builder_t *b, void *ctx, int row, affine_t k) {
     const scores_t *s = ctx;
-    return s->w->key_at(L, b, s->w, ax_plus(s->key, row), k);
+    return s->w->key_at(L, b, s->w, s->run, ax_plus(s->key, row), k);
 }
 
 static value_t *score_query(lower_t *L, builder_t *b, void *ctx, int j, affine_t k) {
     const window_t *w = ((const scores_t *)ctx)->w;
-    affine_t ix[] = {w->query_slot, k, ax_plus(w->panel, (int64_t)j * L->lanes)};
+    affine_t ix[] = {w->query_slot, w->panel, k, ax((int64_t)j * L->lanes)};
     return b_load(b, w->queries, L->lanes, ix);
 }
 
@@ -119,64 +171,126 @@ static value_t *drop_absent(lower_t *L, builder_t *b, const window_t *w, value_t
     return b_select(b, b_compare(b, OP_EQ, pos, gone), splat(b, L, 2 * NO_KEY), x);
 }
 
-/* Masks and stores the scores of `rows` keys, raises the maxima. */
-static void score_rows(lower_t *L, builder_t *b, scores_t *s, int rows, value_t **most) {
+/* One score for the softmax: scaled, masked, stored; raises the maximum. */
+static void put_score(lower_t *L, builder_t *b, scores_t *s, const key_t *key, int j,
+                      value_t *dot) {
+    value_t *x = b_binary(b, OP_MUL, dot, key->scale);
+    x = b_select(b, may_see(L, b, s->w, key->pos, s->query[j]), x, splat(b, L, NO_KEY));
+    x = drop_absent(L, b, s->w, key->pos, x);
+    s->fold[j] = b_binary(b, OP_MAX, s->fold[j], x);
+    b_store(b, s->w->scores, x, key->at[j]);
+}
+
+/* One weight, where no score exceeds the shift by much or falls far below it: added to the sum. */
+static void put_weight(lower_t *L, builder_t *b, scores_t *s, const key_t *key, int j,
+                       value_t *dot) {
+    value_t *x = b_fma(b, dot, key->scale, s->lift[j]);
+    value_t *bits = b_bitcast(b, E_I32, m_exp2(L, b, x));
+    bits = b_binary(b, OP_AND, bits, may_see(L, b, s->w, key->pos, s->query[j]));
+    value_t *p = b_bitcast(b, E_F32, bits);
+    s->fold[j] = b_binary(b, OP_ADD, s->fold[j], p);
+    b_store(b, s->w->scores, p, key->at[j]);
+}
+
+static void score_rows(lower_t *L, builder_t *b, scores_t *s, int rows) {
     window_t *w = s->w;
     for (int i = 0; i < rows; i++) {
-        affine_t key = ax_plus(s->key, i);
-        value_t *scale = b_broadcast(b, w->key_scale(L, b, w, key), L->lanes);
-        value_t *pos = b_broadcast(b, w->key_pos(L, b, w, key), L->lanes);
+        affine_t index = ax_add(ax_scale(s->run, w->run), ax_plus(s->key, i));
+        key_t key = {.scale = b_broadcast(b, w->key_scale(L, b, w, index), L->lanes),
+                     .pos = b_broadcast(b, w->key_pos(L, b, w, index), L->lanes)};
         for (int j = 0; j < L->tiles->vectors; j++) {
-            value_t *x = b_binary(b, OP_MUL, s->acc[i * L->tiles->vectors + j], scale);
-            x = b_select(b, may_see(L, b, w, pos, s->query[j]), x, splat(b, L, NO_KEY));
-            x = drop_absent(L, b, w, pos, x);
-            most[j] = b_binary(b, OP_MAX, most[j], x);
-            affine_t sx[] = {ax_add(ax_scale(ax_v(s->o), w->chunk), key),
-                             ax((int64_t)j * L->lanes)};
-            b_store(b, w->scores, x, sx);
+            key.at[j][0] = ax_add(ax_scale(ax_v(s->o), w->chunk), index);
+            key.at[j][1] = ax((int64_t)j * L->lanes);
+            value_t *dot = s->acc[i * L->tiles->vectors + j];
+            if (s->weights) put_weight(L, b, s, &key, j, dot);
+            else put_score(L, b, s, &key, j, dot);
         }
     }
 }
 
-void window_scores(lower_t *L, builder_t *b, window_t *w, value_t **most) {
-    int nv = L->tiles->vectors, size[2];
-    int64_t count[2], first = 0;
-    scores_t s = {.w = w};
-    for (int j = 0; j < nv; j++) {
-        affine_t px[] = {w->query_slot, ax_plus(w->panel, (int64_t)j * L->lanes)};
-        s.query[j] = b_name(b_load(b, w->query_pos, L->lanes, px), "query");
-        most[j] = splat(b, L, NO_KEY);
-    }
-    inst_t *chunks = b_for(b, "o", dim(0), dim(w->span), nv, most);
-    s.o = loop_var(chunks);
-    w->open_chunk(L, b, w, s.o);
-    for (int j = 0; j < nv; j++) most[j] = loop_arg(chunks, j);
-    int shapes = split_rows(L, w->chunk, size, count);
-    int64_t tiles_per_chunk = count[0] + (shapes > 1 ? count[1] : 0), before = 0;
-    s.calls = (L->tile - 1) / (w->span * tiles_per_chunk) + 1;
+/* Opens a loop that carries the folds; close_fold ends it. */
+static inst_t *open_fold(lower_t *L, builder_t *b, scores_t *s, const char *name, int64_t steps) {
+    inst_t *loop = b_for(b, name, dim(0), dim(steps), L->tiles->vectors, s->fold);
+    for (int j = 0; j < L->tiles->vectors; j++) s->fold[j] = loop_arg(loop, j);
+    return loop;
+}
+
+static void close_fold(lower_t *L, builder_t *b, scores_t *s, inst_t *loop) {
+    b_end_for(b, loop, s->fold);
+    for (int j = 0; j < L->tiles->vectors; j++) s->fold[j] = loop->results[j];
+}
+
+/* `keys` keys, those of run `s->run`, in tiles. */
+static void score_run(lower_t *L, builder_t *b, scores_t *s, int64_t keys) {
+    int size[2];
+    int64_t count[2], first = 0, before = 0;
+    affine_t ordinal = s->ordinal;
+    int shapes = split_rows(L, keys, size, count);
     for (int p = 0; p < shapes; p++) {
-        inst_t *tiles = b_for(b, "keys", dim(0), dim(count[p]), nv, most);
-        for (int j = 0; j < nv; j++) most[j] = loop_arg(tiles, j);
+        inst_t *tiles = open_fold(L, b, s, "keys", count[p]);
         affine_t tile = ax_v(loop_var(tiles));
-        s.key = ax_plus(ax_scale(tile, size[p]), first);
-        s.ordinal = ax_add(ax_scale(ax_v(s.o), tiles_per_chunk), ax_plus(tile, before));
+        s->key = ax_plus(ax_scale(tile, size[p]), first);
+        s->ordinal = ax_add(ordinal, ax_plus(tile, before));
         product_t product = {.rows = size[p],
-                             .vectors = nv,
+                             .vectors = L->tiles->vectors,
                              .depth = L->head_size,
                              .x = score_key,
                              .y = score_query,
-                             .ctx = &s,
-                             .every = w->ahead ? L->head_size / s.calls : 0,
+                             .ctx = s,
+                             .every = s->w->ahead ? L->head_size / s->calls : 0,
                              .ahead = score_ahead};
-        tile_product(L, b, &product, s.acc);
-        score_rows(L, b, &s, size[p], most);
-        b_end_for(b, tiles, most);
-        for (int j = 0; j < nv; j++) most[j] = tiles->results[j];
+        tile_product(L, b, &product, s->acc);
+        score_rows(L, b, s, size[p]);
+        close_fold(L, b, s, tiles);
         first += count[p] * size[p];
         before += count[p];
     }
-    b_end_for(b, chunks, most);
-    for (int j = 0; j < nv; j++) most[j] = b_name(chunks->results[j], "most");
+}
+
+static int64_t tiles_of(const lower_t *L, int64_t keys) {
+    return (keys + L->tiles->rows - 1) / L->tiles->rows;
+}
+
+/* All keys of the window against the panel; fold[j]: maxima of the scores, or with a shift sums of weights. */
+static void over_keys(lower_t *L, builder_t *b, window_t *w, value_t *const *shift, double start,
+                      value_t **fold) {
+    int64_t runs = w->chunk / w->run, rest = w->chunk % w->run;
+    int64_t per_chunk = runs * tiles_of(L, w->run) + tiles_of(L, rest);
+    scores_t s = {.w = w, .weights = shift, .calls = (L->tile - 1) / (w->span * per_chunk) + 1};
+    for (int j = 0; j < L->tiles->vectors; j++) {
+        affine_t px[] = {w->query_slot, ax_plus(panel_lane(L, w), (int64_t)j * L->lanes)};
+        s.query[j] = b_name(b_load(b, w->query_pos, L->lanes, px), "query");
+        s.fold[j] = splat(b, L, start);
+        if (shift) s.lift[j] = b_unary(b, OP_NEG, shift[j]);
+    }
+    inst_t *chunks = open_fold(L, b, &s, "o", w->span);
+    s.o = loop_var(chunks);
+    w->open_chunk(L, b, w, s.o);
+    affine_t before = ax_scale(ax_v(s.o), per_chunk);
+    if (runs > 0) {
+        inst_t *loop = open_fold(L, b, &s, "run", runs);
+        s.run = ax_v(loop_var(loop));
+        s.ordinal = ax_add(before, ax_scale(s.run, tiles_of(L, w->run)));
+        score_run(L, b, &s, w->run);
+        close_fold(L, b, &s, loop);
+    }
+    if (rest > 0) {
+        s.run = ax(runs);
+        s.ordinal = ax_plus(before, runs * tiles_of(L, w->run));
+        score_run(L, b, &s, rest);
+    }
+    close_fold(L, b, &s, chunks);
+    for (int j = 0; j < L->tiles->vectors; j++) fold[j] = s.fold[j];
+}
+
+void window_scores(lower_t *L, builder_t *b, window_t *w, value_t **most) {
+    over_keys(L, b, w, NULL, NO_KEY, most);
+    for (int j = 0; j < L->tiles->vectors; j++) b_name(most[j], "most");
+}
+
+void window_weights(lower_t *L, builder_t *b, window_t *w, value_t *const *shift, value_t **sum) {
+    over_keys(L, b, w, shift, 0, sum);
+    for (int j = 0; j < L->tiles->vectors; j++) b_name(sum[j], "sum");
 }
 
 void window_exp(lower_t *L, builder_t *b, window_t *w, value_t *const *shift, value_t **sum) {
@@ -201,7 +315,7 @@ typedef struct {
     window_t *w;
     window_rows_fn *epilogue;
     value_t *o;
-    affine_t row, col;
+    affine_t row, panel;
 } values_t;
 
 static value_t *probability(lower_t *L, builder_t *b, void *ctx, int row, affine_t key) {
@@ -214,7 +328,7 @@ static value_t *probability(lower_t *L, builder_t *b, void *ctx, int row, affine
 
 static value_t *value_row(lower_t *L, builder_t *b, void *ctx, int j, affine_t key) {
     const values_t *v = ctx;
-    return v->w->value_at(L, b, v->w, key, ax_plus(v->col, (int64_t)j * L->lanes));
+    return v->w->value_at(L, b, v->w, key, v->panel, (int64_t)j * L->lanes);
 }
 
 static void values_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int rows,
@@ -239,13 +353,13 @@ static void values_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int r
     tile_product(L, b, &p, acc);
     b_end_for(b, chunks, acc);
     for (int i = 0; i < n; i++) acc[i] = chunks->results[i];
-    v->epilogue(L, b, v->w, row, v->col, rows, acc);
+    v->epilogue(L, b, v->w, row, ax_scale(v->panel, L->tile), rows, acc);
 }
 
 void window_values(lower_t *L, builder_t *b, window_t *w, window_rows_fn *epilogue) {
     values_t v = {.w = w, .epilogue = epilogue};
     inst_t *loop = b_for(b, "column", dim(0), dim(L->head_stride / L->tile), 0, NULL);
-    v.col = ax_scale(ax_v(loop_var(loop)), L->tile);
+    v.panel = ax_v(loop_var(loop));
     for_row_tiles(L, b, L->tile, values_tile, &v);
     b_end_for(b, loop, NULL);
 }

@@ -10,9 +10,10 @@
 typedef struct window window_t;
 struct window {
     int64_t chunk, span; /* keys per chunk, chunks per window */
-    buffer_t *queries;   /* scratch [slots][head_size][chunk rounded up to tiles]: transposed */
+    int64_t run;         /* keys that stand together in memory: key = run * index + lane */
+    buffer_t *queries;   /* scratch [slots][panels][head_size][tile]: transposed */
     affine_t query_slot;
-    affine_t panel;      /* first query lane: tile * panel index */
+    affine_t panel;      /* which of the chunk's; its first query is tile * panel */
     buffer_t *scores;    /* scratch [span * chunk][tile] */
     buffer_t *query_pos; /* scratch i32 [slots][chunk rounded up]: positions of the queries */
     bool exclude_self;   /* LSH: a token is no key of its own */
@@ -20,11 +21,13 @@ struct window {
     bool absent; /* keys may be absent: they count for nothing, not even as masked keys */
     /* Where the keys of window chunk `o` are; set at the start of each window chunk. */
     void (*open_chunk)(lower_t *L, builder_t *b, window_t *w, value_t *o);
-    /* K[key][k], its factor (1/norm), its position or REFORMER_MASKED, V[key][col …] */
-    value_t *(*key_at)(lower_t *L, builder_t *b, window_t *w, affine_t key, affine_t k);
+    /* K[key][k] for the key at `lane` of run `run`, its factor (1/norm), its position or REFORMER_MASKED; V[key][tile * panel + col …] */
+    value_t *(*key_at)(lower_t *L, builder_t *b, window_t *w, affine_t run, affine_t lane,
+                       affine_t k);
     value_t *(*key_scale)(lower_t *L, builder_t *b, window_t *w, affine_t key);
     value_t *(*key_pos)(lower_t *L, builder_t *b, window_t *w, affine_t key);
-    value_t *(*value_at)(lower_t *L, builder_t *b, window_t *w, affine_t key, affine_t col);
+    value_t *(*value_at)(lower_t *L, builder_t *b, window_t *w, affine_t key, affine_t panel,
+                         int64_t col);
     /* Called for every lane of the panel, at even distances while scores are computed, to prefetch what
      * is needed next. NULL: nothing. */
     void (*ahead)(lower_t *L, builder_t *b, window_t *w, affine_t lane);
@@ -33,6 +36,9 @@ struct window {
 
 /* Writes masked scores of the panel into w->scores; most[j]: their maxima, NO_KEY without a key. */
 void window_scores(lower_t *L, builder_t *b, window_t *w, value_t **most);
+/* In one pass, for shifts near above all scores: 2^(score - shift[j]) into w->scores, 0 for keys that may not be
+ * seen; sum[j]: their sums. key_scale has the factor log2 e here. */
+void window_weights(lower_t *L, builder_t *b, window_t *w, value_t *const *shift, value_t **sum);
 /* Scores become exp(score - shift[j]); sum[j]: their sums. */
 void window_exp(lower_t *L, builder_t *b, window_t *w, value_t *const *shift, value_t **sum);
 /* rows x (vectors of columns) of P·V for queries row … of the panel, columns col …. */
@@ -43,10 +49,23 @@ void window_values(lower_t *L, builder_t *b, window_t *w, window_rows_fn *epilog
 inst_t *window_guard(lower_t *L, builder_t *b, const window_t *w, affine_t row); /* NULL: always */
 void window_end_guard(builder_t *b, inst_t *guard);
 
-/* Transposes `lanes` rows per step into dst [slot][head_size][lane …]; row_of gives the row of a lane. */
+/* Scratch that holds `rows` query rows per slot in panels, transposed: lines of a panel follow each other, so
+ * that they do not share sets of the cache. */
+buffer_t *query_panels(lower_t *L, builder_t *b, int64_t slots, int64_t rows);
+/* Transposes all rows of a slot of dst, which is made by query_panels; row_of gives the row of a lane. */
 typedef affine_t row_of_fn(lower_t *L, builder_t *b, void *ctx, affine_t lane);
 void transpose_rows(lower_t *L, builder_t *b, buffer_t *src, affine_t batch, affine_t head,
-                    buffer_t *dst, affine_t slot, int64_t lanes, row_of_fn *row_of, void *ctx);
+                    buffer_t *dst, affine_t slot, row_of_fn *row_of, void *ctx);
+/* Scratch of `rows` value rows per slot, in panels of a tile's columns. */
+buffer_t *value_panels(lower_t *L, builder_t *b, int64_t slots, int64_t rows);
+/* Copies row `from` of src into row `to` of a slot of dst, which is made by value_panels. */
+void copy_values(lower_t *L, builder_t *b, buffer_t *src, affine_t batch, affine_t head,
+                 affine_t from, buffer_t *dst, affine_t slot, affine_t to);
+/* V[key][col …] of such scratch, a vector: `col` columns from panel `panel`. */
+value_t *value_in_panel(lower_t *L, builder_t *b, buffer_t *values, affine_t slot, affine_t key,
+                        affine_t panel, int64_t col);
+/* The first lane of the current panel. */
+affine_t panel_lane(const lower_t *L, const window_t *w);
 /* lane, but at most chunk - 1: lanes beyond the chunk repeat its last token. */
 affine_t clamp_lane(lower_t *L, builder_t *b, affine_t lane, int64_t chunk);
 

@@ -69,9 +69,8 @@ static const struct {
     double (*want)(double);
     double lo, hi, ulps, floor_;
 } functions[] = {
-    {"exp", m_exp, exp, -86, 87, 2, 1e-37},
-    {"log", m_log, log, 1e-6, 1e6, 2, 0.1},
-    {"tanh", m_tanh, tanh, -12, 12, 4, 1e-6},
+    {"exp", m_exp, exp, -86, 87, 2, 1e-37}, {"exp2", m_exp2, exp2, -125.9, 126.9, 2, 1e-37},
+    {"log", m_log, log, 1e-6, 1e6, 2, 0.1}, {"tanh", m_tanh, tanh, -12, 12, 4, 1e-6},
     {"erf", m_erf, erf, -6, 6, 3, 1e-6},
 };
 
