@@ -8,8 +8,7 @@
 #include "exec/cc.h"
 #include "exec/jit.h"
 #include "graph/evaluate.h"
-
-enum { ALIGNMENT = 64 };
+#include "support/pages.h"
 
 struct exec {
     backend_t backend;
@@ -244,9 +243,8 @@ static bool make_room(exec_t *e, size_t bytes, diag_t *d) {
     if (bytes <= e->workspace_bytes) return true;
     free(e->workspace);
     e->workspace_bytes = 0;
-    size_t rounded = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    e->workspace = aligned_alloc(ALIGNMENT, rounded);
-    if (e->workspace) e->workspace_bytes = rounded;
+    e->workspace = pages_alloc(bytes);
+    if (e->workspace) e->workspace_bytes = bytes;
     else diag_error(d, NOWHERE, "no memory for a workspace of %zu bytes", bytes);
     return e->workspace != NULL;
 }
@@ -258,7 +256,7 @@ int exec_run(const exec_t *e, const reformer_io_t *io, void *workspace, diag_t *
 /* A length or a number of threads that has no workspace is reported by the forward itself. */
 bool exec_forward(exec_t *e, const reformer_io_t *io, diag_t *d) {
     size_t bytes = exec_workspace_bytes(e, io->length, io->threads);
-    if (!make_room(e, bytes ? bytes : ALIGNMENT, d)) return false;
+    if (!make_room(e, bytes ? bytes : 1, d)) return false;
     return fail(d, exec_run(e, io, e->workspace, d));
 }
 

@@ -1,11 +1,10 @@
 /* Forwards: a context is the memory and the threads of one of them at a time, so that one model serves many.
  * In: the caller's io. Out: its outputs, or a code and a text. */
 #include "library/library.h"
+#include "support/pages.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-enum { ALIGNMENT = 64 };
 
 struct reformerc_context {
     const reformerc_model_t *m;
@@ -59,12 +58,11 @@ static int refuse(reformerc_context_t *c, int code) {
 /* Lengths and numbers of threads without a workspace are refused by the forward itself. */
 static bool make_room(reformerc_context_t *c, size_t length, int threads) {
     size_t bytes = exec_workspace_bytes(c->m->exec, length, threads);
-    if (bytes < ALIGNMENT) bytes = ALIGNMENT;
+    if (bytes == 0) bytes = 1;
     if (bytes <= c->bytes) return true;
-    size_t rounded = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     free(c->workspace);
-    c->workspace = aligned_alloc(ALIGNMENT, rounded);
-    c->bytes = c->workspace ? rounded : 0;
+    c->workspace = pages_alloc(bytes);
+    c->bytes = c->workspace ? bytes : 0;
     return c->workspace != NULL;
 }
 

@@ -424,6 +424,11 @@ inst_t *b_if(builder_t *b, value_t *cond, int n, const ltype_t *types) {
     return branch;
 }
 
+void b_likely(inst_t *branch) {
+    if (branch->op != OP_IF) bug("only an if is likely");
+    branch->likely = true;
+}
+
 void b_else(builder_t *b, inst_t *branch, value_t *const *values) {
     if (b->at != branch->body) bug("%s: else without its if", b->fn->name);
     yield(b, branch, values);

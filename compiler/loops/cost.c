@@ -2,8 +2,8 @@
  * tinygrad: what the machine is asked to do, not what a model ought to need. (schedule.c: of a whole.)
  *
  * A flop is a column of ops.def times the lanes, for floats only. Bytes are those of every load and
- * store. Of an if, each figure is that of the dearer branch: a bound from above, exact where a
- * branch does nothing or both do the same. */
+ * store. Of an if, each figure is that of its likely branch, else of the dearer one: a bound from above,
+ * exact where a branch does nothing or both do the same. */
 #include "loops/rules.h"
 
 static cost_t add(cost_t a, cost_t b) {
@@ -25,6 +25,11 @@ static cost_t dearer(cost_t a, cost_t b) {
 }
 
 static cost_t of_block(const block_t *b, int64_t units);
+
+static cost_t of_if(const inst_t *i, int64_t units) {
+    cost_t rule = of_block(i->body, units);
+    return i->likely ? rule : dearer(rule, of_block(i->otherwise, units));
+}
 
 static double bytes_of(ltype_t t) {
     return (double)t.lanes * elem_bytes(t.elem);
@@ -48,7 +53,7 @@ static cost_t of_inst(const inst_t *i, int64_t units) {
         c = scale(of_block(i->body, units), trips > 0 ? (double)trips : 0);
         break;
     }
-    case OP_IF: c = dearer(of_block(i->body, units), of_block(i->otherwise, units)); break;
+    case OP_IF: c = of_if(i, units); break;
     case OP_CALL: c = of_block(i->callee->body, units); break;
     case OP_LAUNCH: c = of_launch(i->callee, units); break;
     default:

@@ -132,6 +132,7 @@ struct inst {
     /* regions and callees */
     block_t *body,
         *otherwise; /* OP_FOR: body; OP_IF: both (otherwise may be empty without results) */
+    bool likely;    /* OP_IF: `body` is the rule, `otherwise` an exception: costs are the rule's */
     lfunc_t *callee;
     /* OP_COMMENT. OP_TRACE: the tensor's name, '#' stands for the layer. OP_LAUNCH: its label, or
      * NULL: the region of the model that this launch belongs to, '#' stands for operand[0]. One
@@ -278,6 +279,7 @@ static inline value_t *loop_arg(const inst_t *loop, int i);
 /* if (cond != 0), cond an i32 scalar. b_if enters the then-block; b_else (optional) the other;
  * b_end_if leaves. With n results both blocks must yield n values of these types. */
 inst_t *b_if(builder_t *b, value_t *cond, int n, const ltype_t *types);
+void b_likely(inst_t *branch); /* marks an `if` */
 void b_else(builder_t *b, inst_t *branch, value_t *const *yield);
 void b_end_if(builder_t *b, inst_t *branch, value_t *const *yield);
 

@@ -142,6 +142,7 @@ static void print_for(printer_t *p, const inst_t *i) {
 static void print_if(printer_t *p, const inst_t *i) {
     sbuf_puts(p->out, " ");
     rir_print_value(p, i->operand[0]);
+    if (i->likely) sbuf_puts(p->out, " likely");
     if (i->n_results) sbuf_puts(p->out, " -> ");
     print_types(p, i->results, i->n_results);
     sbuf_puts(p->out, " {");
@@ -311,6 +312,7 @@ static void parse_if(parser_t *p, inst_t *i, const targets_t *t) {
     size_t n = 0, cap = 0;
     i->operand[0] = rir_take_value(p);
     i->n_operands = 1;
+    i->likely = lex_accept_name(&p->x, "likely");
     if (lex_accept(&p->x, ARROW)) {
         do ARENA_PUSH(p->scratch, types, n, cap) = rir_take_type(p);
         while (lex_accept(&p->x, ','));

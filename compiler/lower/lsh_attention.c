@@ -320,6 +320,7 @@ static void lsh_panel(lower_t *L, builder_t *b, lsh_t *c) {
     value_t *most = b_name(b_load(b, c->most_norm, 1, mx), "most_norm");
     value_t *limit = b_const(b, SCALAR(E_F32), MOST_NORM);
     inst_t *way = b_if(b, b_compare(b, OP_LE, most, limit), 0, NULL);
+    b_likely(way);
     bounded_panel(L, b, c);
     b_else(b, way, NULL);
     general_panel(L, b, c);

@@ -5,9 +5,9 @@
 #include "lower/lower_int.h"
 
 void lower_math(lower_t *L); /* makes them all, before any kernel: callees stand before callers */
-value_t *m_exp(lower_t *L, builder_t *b, value_t *x); /* 0 below -87, at most e^88 */
+value_t *m_exp(lower_t *L, builder_t *b, value_t *x);  /* 0 below -87, at most e^88 */
 value_t *m_exp2(lower_t *L, builder_t *b, value_t *x); /* 2^x, for -126 < x < 127 only */
-value_t *m_log(lower_t *L, builder_t *b, value_t *x); /* x > 0 and normal */
+value_t *m_log(lower_t *L, builder_t *b, value_t *x);  /* x > 0 and normal */
 value_t *m_tanh(lower_t *L, builder_t *b, value_t *x);
 value_t *m_erf(lower_t *L, builder_t *b, value_t *x);
 value_t *m_activation(lower_t *L, builder_t *b, value_t *x); /* the model's hidden_act */

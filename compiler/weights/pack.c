@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "reformer_rt.h"
+#include "support/pages.h"
 #include "weights/names.h"
 #include "weights/store_int.h"
 
@@ -149,7 +150,7 @@ unsigned char *weights_pack(const layout_t *l, const store_t *s, size_t *bytes, 
     sbuf_t contents = {0};
     write_contents(l, &contents);
     size_t data_end = (size_t)l->data_end, total = data_end + contents.size;
-    unsigned char *file = aligned_alloc(64, (total + 63) / 64 * 64);
+    unsigned char *file = pages_alloc(total);
     if (!file) {
         diag_error(d, NOWHERE, "not enough memory for %zu bytes of packed weights", total);
         sbuf_free(&contents);

@@ -189,6 +189,22 @@ static void counts_flops_and_bytes(void **state) {
     box_close(&b);
 }
 
+/* What a likely if's exception would cost does not count. */
+static void counts_the_rule(void **state) {
+    (void)state;
+    box_t b = box_open();
+    module_t *m = parse_good(&b, "module \"m\" target \"x86-64-v3\"\n"
+                                 "buffer x: workspace f32 [4]\n"
+                                 "buffer c: input i32 [4] slot 4\n"
+                                 "kernel k() tasks(%t < 4) {\n"
+                                 "%a = load.f32 x[%t]\n%b = load.i32 c[%t]\n"
+                                 "if %b likely {\n%d = add %a, %a\nstore x[%t], %d\n"
+                                 "} else {\n%e = fma %a, %a, %a\nstore x[%t], %e\n}\n}\n"
+                                 "entry run {\nlaunch k()\n}\n");
+    assert_true(loops_cost(m, 0).flops == 4);
+    box_close(&b);
+}
+
 /* Layers of two kinds: the table says which kernels run, and the input only whether there is a loss. */
 static const char two_kinds[] =
     "module \"m\" target \"x86-64-v3\"\n"
@@ -245,6 +261,7 @@ int main(void) {
         cmocka_unit_test(passes_are_timed_and_named),
         cmocka_unit_test(passes_stop_where_they_are_told),
         cmocka_unit_test(counts_flops_and_bytes),
+        cmocka_unit_test(counts_the_rule),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

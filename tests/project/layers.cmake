@@ -29,7 +29,7 @@ set(homes
   "dlfcn\\.h|^compiler/exec/"
   "pthread\\.h|^compiler/exec/pool\\.c$"
   "getopt\\.h|^compiler/commands/options\\.c$"
-  "sys/mman\\.h|^compiler/support/file\\.c$")
+  "sys/mman\\.h|^compiler/support/(file)?(pages)?\\.c$")
 # headers that the runtime must do without: it allocates nothing, prints nothing, has no errno, no libm
 set(runtime_bans "stdlib\\.h|stdio\\.h|errno\\.h|math\\.h|assert\\.h")
 
