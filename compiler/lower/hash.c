@@ -46,6 +46,18 @@ static void transpose_tokens(lower_t *L, builder_t *b, const hash_t *h) {
     }
 }
 
+/* Before each round, a share of the rows of the next block's tile, whose task most likely comes next. */
+static void fetch_next(lower_t *L, builder_t *b, const hash_t *h) {
+    int64_t share = (L->tile - 1) / h->a->rounds + 1;
+    inst_t *loop = b_for(b, "lane", dim(0), dim(share), 0, NULL);
+    affine_t lane = ax_add(ax_scale(h->round, share), ax_v(loop_var(loop)));
+    value_t *row = b_index(b, ax_plus(ax_add(ax_add(h->row0, h->first), lane), L->block));
+    value_t *last = b_index(b, (affine_t){.base = dim_sub(L->rows, dim(1))});
+    affine_t qx[] = {h->batch, h->head, ax_v(b_binary(b, OP_MIN, row, last)), ax(0)};
+    prefetch_row(b, L->q, qx, L->head_stride);
+    b_end_for(b, loop, NULL);
+}
+
 static value_t *rotation_at(lower_t *L, builder_t *b, void *ctx, int row, affine_t k) {
     (void)L;
     const hash_t *h = ctx;
@@ -169,6 +181,7 @@ static void hash_kernel(lower_t *L, attention_t *a) {
     transpose_tokens(L, &b, &h);
     inst_t *rounds = b_for(&b, "round", dim(0), dim(a->rounds), 0, NULL);
     h.round = ax_v(loop_var(rounds));
+    fetch_next(L, &b, &h);
     round_buckets(L, &b, &h);
     b_end_for(&b, rounds, NULL);
     b_end_for(&b, tiles, NULL);

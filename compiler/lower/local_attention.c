@@ -8,16 +8,14 @@
 typedef struct {
     attention_t *a;
     affine_t batch, head, chunk; /* chunk: of the task */
-    affine_t other, slot;        /* chunk of the window's current keys, its place in `values` */
+    affine_t other;              /* chunk of the window's current keys */
     dim_t chunks;
-    buffer_t *values;
     buffer_t *inverse; /* scratch [tile]: 1 / sum of the panel */
 } local_t;
 
 static void local_open(lower_t *L, builder_t *b, window_t *w, value_t *o) {
     local_t *c = w->ctx;
     affine_t offset = ax_plus(ax_v(o), -c->a->before);
-    c->slot = ax_v(o);
     c->other = window_chunk(L, b, c->a, c->chunks, c->chunk, offset);
 }
 
@@ -47,19 +45,22 @@ static value_t *local_pos(lower_t *L, builder_t *b, window_t *w, affine_t key) {
 static value_t *local_value(lower_t *L, builder_t *b, window_t *w, affine_t key, affine_t panel,
                             int64_t col) {
     const local_t *c = w->ctx;
-    return value_in_panel(L, b, c->values, c->slot, key, panel, col);
+    affine_t ix[] = {c->batch, c->head, key_row(c, key), ax_plus(ax_scale(panel, L->tile), col)};
+    return b_load(b, L->v, L->lanes, ix);
 }
 
-/* The window's values, in panels. */
-static void copy_window(lower_t *L, builder_t *b, window_t *w) {
-    local_t *c = w->ctx;
-    inst_t *chunks = b_for(b, "o", dim(0), dim(w->span), 0, NULL);
-    local_open(L, b, w, loop_var(chunks));
-    inst_t *rows = b_for(b, "key", dim(0), dim(w->chunk), 0, NULL);
-    affine_t key = ax_v(loop_var(rows));
-    copy_values(L, b, L->v, c->batch, c->head, key_row(c, key), c->values, c->slot, key);
-    b_end_for(b, rows, NULL);
-    b_end_for(b, chunks, NULL);
+/* The rows of the next chunk, whose task most likely comes next. */
+static void local_ahead(lower_t *L, builder_t *b, window_t *w, affine_t lane) {
+    const local_t *c = w->ctx;
+    value_t *next = b_index(b, ax_plus(c->chunk, 1));
+    value_t *last = b_index(b, (affine_t){.base = dim_sub(c->chunks, dim(1))});
+    affine_t chunk = ax_v(b_name(b_binary(b, OP_MIN, next, last), "next"));
+    affine_t at = clamp_lane(L, b, ax_add(panel_lane(L, w), lane), c->a->chunk);
+    buffer_t *rows[] = {L->q, L->k, L->v};
+    for (int i = 0; i < 3; i++) {
+        affine_t ix[] = {c->batch, c->head, ax_add(ax_scale(chunk, c->a->chunk), at), ax(0)};
+        prefetch_row(b, rows[i], ix, L->head_stride);
+    }
 }
 
 static affine_t local_row(lower_t *L, builder_t *b, void *ctx, affine_t lane) {
@@ -120,6 +121,7 @@ void lower_local_attention(lower_t *L, attention_t *a) {
                   .span = span,
                   .causal = a->causal,
                   .absent = L->o->absent_keys,
+                  .ahead = local_ahead,
                   .ctx = &c,
                   .open_chunk = local_open,
                   .key_at = local_key,
@@ -127,12 +129,10 @@ void lower_local_attention(lower_t *L, attention_t *a) {
                   .key_pos = local_pos,
                   .value_at = local_value};
     w.queries = query_panels(L, &b, 1, a->chunk);
-    c.values = value_panels(L, &b, span, a->chunk);
     w.query_pos = kernel_scratch(&b, "query_pos", E_I32, 2, pd);
     w.scores = kernel_scratch(&b, "scores", E_F32, 2, sd);
     c.inverse = kernel_scratch(&b, "inverse", E_F32, 1, id);
     transpose_rows(L, &b, L->q, c.batch, c.head, w.queries, ax(0), local_row, &c);
-    copy_window(L, &b, &w);
     inst_t *fill = b_for(&b, "lane", dim(0), dim(lanes), 0, NULL);
     value_t *row = b_index(&b, local_row(L, &b, &c, ax_v(loop_var(fill))));
     affine_t px[] = {ax(0), ax_v(loop_var(fill))};
