@@ -7,8 +7,12 @@
  * loop, so that a panel is read from memory once per block. */
 #include "lower/lower_int.h"
 
+int64_t row_tiles(const lower_t *L, int64_t m) {
+    return (m + L->tiles->rows - 1) / L->tiles->rows;
+}
+
 int split_rows(const lower_t *L, int64_t m, int size[2], int64_t count[2]) {
-    int64_t tiles = (m + L->tiles->rows - 1) / L->tiles->rows;
+    int64_t tiles = row_tiles(L, m);
     int64_t base = m / tiles, more = m % tiles;
     int n = 0;
     if (more > 0) size[n] = (int)base + 1, count[n++] = more;
@@ -73,6 +77,8 @@ typedef struct {
     affine_t next_panel, next_lane, ordinal; /* of the next column tile; of the row tile */
     int64_t row_tiles;
     int rows;
+    value_t *column;
+    value_t *more; /* whether there is a next column tile */
 } dense_ctx_t;
 
 static value_t *dense_scalar(lower_t *L, builder_t *b, void *ctx, int row, affine_t k) {
@@ -82,20 +88,20 @@ static value_t *dense_scalar(lower_t *L, builder_t *b, void *ctx, int row, affin
     return b_load(b, c->d->a, 1, ix);
 }
 
-static int panel_index(const dense_t *d, affine_t panel, affine_t k, affine_t lane, affine_t *ix) {
+static int panel_index(const panels_t *w, affine_t panel, affine_t k, affine_t lane, affine_t *ix) {
     int n = 0;
-    for (; n < d->n_prefix; n++) ix[n] = d->prefix[n];
+    for (; n < w->n_prefix; n++) ix[n] = w->prefix[n];
     ix[n++] = panel;
-    ix[n++] = ax_add(k, d->k_base);
+    ix[n++] = k;
     ix[n++] = lane;
     return n;
 }
 
 static value_t *dense_vector(lower_t *L, builder_t *b, void *ctx, int j, affine_t k) {
     const dense_ctx_t *c = ctx;
-    affine_t ix[MAX_RANK];
-    panel_index(c->d, c->panel, k, ax_plus(c->lane, (int64_t)j * L->lanes), ix);
-    return b_load(b, c->d->w, L->lanes, ix);
+    affine_t ix[MAX_RANK], lane = ax_plus(c->lane, (int64_t)j * L->lanes);
+    panel_index(&c->d->w, c->panel, ax_add(k, c->d->k_base), lane, ix);
+    return b_load(b, c->d->w.w, L->lanes, ix);
 }
 
 void prefetch_row(builder_t *b, buffer_t *buf, affine_t *ix, int64_t width) {
@@ -111,13 +117,34 @@ void prefetch_row(builder_t *b, buffer_t *buf, affine_t *ix, int64_t width) {
 static void dense_ahead(lower_t *L, builder_t *b, void *ctx, affine_t step) {
     const dense_ctx_t *c = ctx;
     int64_t share = c->d->k / c->row_tiles;
-    affine_t k = ax_add(ax_scale(c->ordinal, share), step), ix[MAX_RANK];
-    panel_index(c->d, c->next_panel, k, c->next_lane, ix);
-    prefetch_row(b, c->d->w, ix, L->tile);
-    if (!c->d->target) return;
-    value_t *last = b_index(b, ax(c->rows - 1));
-    value_t *row = b_binary(b, OP_MIN, b_index(b, step), last);
-    c->d->target(L, b, c->d->ctx, ax_add(c->row, ax_v(row)), c->col);
+    affine_t ix[MAX_RANK], k = ax_add(ax_scale(c->ordinal, share), step);
+    k = ax_add(k, c->d->k_base);
+    inst_t *more = c->d->next ? b_if(b, c->more, 0, NULL) : NULL;
+    panel_index(&c->d->w, c->next_panel, k, c->next_lane, ix);
+    prefetch_row(b, c->d->w.w, ix, L->tile);
+    if (more) {
+        b_else(b, more, NULL);
+        panel_index(c->d->next, ax(0), k, ax(0), ix);
+        prefetch_row(b, c->d->next->w, ix, L->tile);
+        b_end_if(b, more, NULL);
+    }
+    if (c->d->target) {
+        value_t *last = b_index(b, ax(c->rows - 1));
+        value_t *row = b_binary(b, OP_MIN, b_index(b, step), last);
+        c->d->target(L, b, c->d->ctx, ax_add(c->row, ax_v(row)), c->col);
+    }
+    if (c->d->meanwhile) {
+        affine_t tile = ax_add(ax_scale(ax_v(c->column), c->row_tiles), c->ordinal);
+        c->d->meanwhile(L, b, c->d->ctx, ax_add(ax_scale(tile, share), step));
+    }
+}
+
+static int64_t column_tiles(const lower_t *L, int64_t n) {
+    return (n + L->tile - 1) / L->tile;
+}
+
+int64_t dense_calls(const lower_t *L, int64_t m, int64_t n, int64_t k) {
+    return column_tiles(L, n) * row_tiles(L, m) * (k / row_tiles(L, m));
 }
 
 static void dense_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int rows,
@@ -150,14 +177,15 @@ static void column_tile(lower_t *L, builder_t *b, value_t *t, affine_t *panel, a
 }
 
 void dense(lower_t *L, builder_t *b, const dense_t *d) {
-    int64_t tiles = (d->n + L->tile - 1) / L->tile;
+    int64_t tiles = column_tiles(L, d->n);
     inst_t *loop = b_for(b, "column", dim(0), dim(tiles), 0, NULL);
     value_t *t = loop_var(loop);
-    dense_ctx_t c = {.d = d,
-                     .col = ax_scale(ax_v(t), L->tile),
-                     .row_tiles = (d->m + L->tiles->rows - 1) / L->tiles->rows};
+    dense_ctx_t c = {
+        .d = d, .col = ax_scale(ax_v(t), L->tile), .column = t, .row_tiles = row_tiles(L, d->m)};
     column_tile(L, b, t, &c.panel, &c.lane);
-    value_t *next = b_binary(b, OP_MIN, b_index(b, ax_plus(ax_v(t), 1)), b_index(b, ax(tiles - 1)));
+    value_t *last = b_index(b, ax(tiles - 1));
+    value_t *next = b_binary(b, OP_MIN, b_index(b, ax_plus(ax_v(t), 1)), last);
+    if (d->next) c.more = b_compare(b, OP_LT, b_index(b, ax_v(t)), last);
     column_tile(L, b, b_name(next, "next"), &c.next_panel, &c.next_lane);
     for_row_tiles(L, b, d->m, dense_tile, &c);
     b_end_for(b, loop, NULL);

@@ -69,14 +69,14 @@ lfunc_t *lower_feed_forward(lower_t *L) {
                    .prefix = f.layer,
                    .dst = x};
     layer_norm_rows(L, &b, &norm);
+    panels_t second = {L->w2, 1, {f.layer}};
     b_comment(&b, "first dense layer, bias, activation");
     dense_t in = {.a = x,
                   .m = L->block,
                   .k = L->hidden,
                   .n = L->ff,
-                  .w = L->w1,
-                  .n_prefix = 1,
-                  .prefix = {f.layer},
+                  .w = {L->w1, 1, {f.layer}},
+                  .next = L->ff >= L->hidden ? &second : NULL,
                   .epilogue = into_hidden,
                   .ctx = &f};
     dense(L, &b, &in);
@@ -85,9 +85,7 @@ lfunc_t *lower_feed_forward(lower_t *L) {
                    .m = L->block,
                    .k = L->ff,
                    .n = L->hidden,
-                   .w = L->w2,
-                   .n_prefix = 1,
-                   .prefix = {f.layer},
+                   .w = second,
                    .epilogue = into_stream,
                    .target = fetch_stream,
                    .ctx = &f};

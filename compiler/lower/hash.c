@@ -71,16 +71,14 @@ static value_t *token_at(lower_t *L, builder_t *b, void *ctx, int j, affine_t k)
     return b_load(b, h->tokens, L->lanes, ix);
 }
 
-/* best[4 * j …]: greatest x·r and its column, greatest -x·r and its column, per vector j. A strict
- * comparison keeps the first of equals. */
+/* best[4 * j …]: greatest x·r and its column, least x·r and its column, per vector j. A strict comparison keeps
+ * the first of equals. */
 static void update_best(builder_t *b, value_t **best, value_t *x, value_t *column) {
-    value_t *more = b_compare(b, OP_GT, x, best[0]);
-    best[0] = b_select(b, more, x, best[0]);
+    value_t *more = b_compare(b, OP_GT, x, best[0]), *less = b_compare(b, OP_LT, x, best[2]);
+    best[0] = b_binary(b, OP_MAX, x, best[0]);
     best[1] = b_select(b, more, column, best[1]);
-    value_t *y = b_unary(b, OP_NEG, x);
-    more = b_compare(b, OP_GT, y, best[2]);
-    best[2] = b_select(b, more, y, best[2]);
-    best[3] = b_select(b, more, column, best[3]);
+    best[2] = b_binary(b, OP_MIN, x, best[2]);
+    best[3] = b_select(b, less, column, best[3]);
 }
 
 /* The bucket of every token for one factor: argmax over its columns and their negatives. */
@@ -91,7 +89,8 @@ static void factor_bucket(lower_t *L, builder_t *b, hash_t *h, int64_t first, in
     ltype_t ints = VECTOR(E_I32, L->lanes);
     value_t *best[4 * MAX_VECTORS], *acc[MAX_TILE];
     for (int j = 0; j < nv; j++) {
-        best[4 * j] = best[4 * j + 2] = splat(b, L, LOWEST);
+        best[4 * j] = splat(b, L, LOWEST);
+        best[4 * j + 2] = splat(b, L, -LOWEST);
         best[4 * j + 1] = best[4 * j + 3] = b_iconst(b, ints, 0);
     }
     int64_t at = 0;
@@ -119,7 +118,8 @@ static void factor_bucket(lower_t *L, builder_t *b, hash_t *h, int64_t first, in
     }
     value_t *half = b_iconst(b, ints, columns);
     for (int j = 0; j < nv; j++) {
-        value_t *negative = b_compare(b, OP_GT, best[4 * j + 2], best[4 * j]);
+        value_t *opposite = b_unary(b, OP_NEG, best[4 * j + 2]);
+        value_t *negative = b_compare(b, OP_GT, opposite, best[4 * j]);
         value_t *other = b_binary(b, OP_ADD, best[4 * j + 3], half);
         bucket[j] = b_select(b, negative, other, best[4 * j + 1]);
     }

@@ -131,9 +131,7 @@ static buffer_t *dense_rows(lower_t *L, builder_t *b, rows_t *r, const char *nam
                  .m = m,
                  .k = k,
                  .n = n,
-                 .w = panels(L, arena_printf(L->arena, "%s.weight", name), n, k),
-                 .n_prefix = 1,
-                 .prefix = {ax(0)},
+                 .w = {panels(L, arena_printf(L->arena, "%s.weight", name), n, k), 1, {ax(0)}},
                  .epilogue = with_bias,
                  .ctx = r};
     dense(L, b, &d);

@@ -113,19 +113,26 @@ typedef void epilogue_fn(lower_t *L, builder_t *b, void *ctx, affine_t row, affi
 /* Prefetches where the epilogue will write: `row` of the block, columns col … of the tile. */
 typedef void target_fn(lower_t *L, builder_t *b, void *ctx, affine_t row, affine_t col);
 typedef struct {
-    buffer_t *a; /* scratch [m][>= k] */
-    int64_t m, k, n;
     buffer_t *w; /* [prefix …][panel][k][PANEL] */
     int n_prefix;
     affine_t prefix[3];
-    affine_t k_base; /* first k of w */
+} panels_t;
+typedef struct {
+    buffer_t *a; /* scratch [m][>= k] */
+    int64_t m, k, n;
+    panels_t w;
+    const panels_t *next; /* what the next product reads, at least as deep; NULL: not known */
+    affine_t k_base;      /* first k of w */
     epilogue_fn *epilogue;
     target_fn *target; /* NULL: what the epilogue writes is in the cache */
+    /* NULL, or called dense_calls() times, at even distances, to prefetch what is needed later */
+    void (*meanwhile)(lower_t *L, builder_t *b, void *ctx, affine_t call);
     void *ctx;
 } dense_t;
 /* Prefetches `width` elements; ix[rank - 1] is the first one's column. */
 void prefetch_row(builder_t *b, buffer_t *buf, affine_t *ix, int64_t width);
 void dense(lower_t *L, builder_t *b, const dense_t *d);
+int64_t dense_calls(const lower_t *L, int64_t m, int64_t n, int64_t k);
 /* A register tile by itself: rows of accumulators over columns, for attention and hashing. */
 typedef value_t *tile_scalar_fn(lower_t *L, builder_t *b, void *ctx, int row, affine_t k);
 typedef value_t *tile_vector_fn(lower_t *L, builder_t *b, void *ctx, int j, affine_t k);
@@ -141,6 +148,7 @@ typedef struct {
     tile_ahead_fn *ahead;
 } product_t;
 void tile_product(lower_t *L, builder_t *b, const product_t *p, value_t **acc);
+int64_t row_tiles(const lower_t *L, int64_t m); /* register tiles over m rows */
 /* Splits m rows into register tiles of nearly equal height: sizes size[i], count[i]; returns 1 or 2. */
 int split_rows(const lower_t *L, int64_t m, int size[2], int64_t count[2]);
 /* One tile after the other: `ordinal` counts them from 0. Returns how many there are. */

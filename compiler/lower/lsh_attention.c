@@ -264,29 +264,40 @@ static void merge_sums(lower_t *L, builder_t *b, lsh_t *c, value_t **most, value
     b_end_for(b, store, NULL);
 }
 
-/* The un-sort and the combination in one: out[token] += acc, or out[token] * keep + acc * gain. */
-static void lsh_rows(lower_t *L, builder_t *b, window_t *w, affine_t row, affine_t col, int rows,
-                     value_t **acc) {
-    const lsh_t *c = w->ctx;
+/* The un-sort and the combination in one: out[token] = acc in the first round; later out[token] += acc, in the general
+ * way out[token] * keep + acc * gain. */
+static void put_rows(lower_t *L, builder_t *b, const lsh_t *c, affine_t row, affine_t col, int rows,
+                     value_t **acc, bool first) {
     int nv = L->tiles->vectors;
     for (int i = 0; i < rows; i++) {
         affine_t lane = ax_plus(row, i);
-        inst_t *guard = window_guard(L, b, w, lane);
+        inst_t *guard = window_guard(L, b, c->w, lane);
         value_t *keep = NULL, *gain = NULL;
-        if (!c->bounded) {
+        if (!c->bounded && !first) {
             keep = b_broadcast(b, b_load(b, c->keep, 1, &lane), L->lanes);
             gain = b_broadcast(b, b_load(b, c->gain, 1, &lane), L->lanes);
         }
         affine_t token = panel_token(L, b, c, lane);
         for (int j = 0; j < nv; j++) {
             affine_t ox[] = {c->batch, c->head, token, ax_plus(col, (int64_t)j * L->lanes)};
-            value_t *old = b_load(b, L->out, L->lanes, ox), *x = acc[i * nv + j];
-            if (c->bounded) x = b_binary(b, OP_ADD, old, x);
-            else x = b_fma(b, x, gain, b_binary(b, OP_MUL, old, keep));
+            value_t *x = acc[i * nv + j], *old = first ? NULL : b_load(b, L->out, L->lanes, ox);
+            if (keep) x = b_fma(b, x, gain, b_binary(b, OP_MUL, old, keep));
+            else if (old) x = b_binary(b, OP_ADD, old, x);
             b_store(b, L->out, x, ox);
         }
         window_end_guard(b, guard);
     }
+}
+
+static void lsh_rows(lower_t *L, builder_t *b, window_t *w, affine_t row, affine_t col, int rows,
+                     value_t **acc) {
+    const lsh_t *c = w->ctx;
+    value_t *zero = b_iconst(b, SCALAR(E_I64), 0);
+    inst_t *first = b_if(b, b_compare(b, OP_EQ, b_index(b, c->round), zero), 0, NULL);
+    put_rows(L, b, c, row, col, rows, acc, true);
+    b_else(b, first, NULL);
+    put_rows(L, b, c, row, col, rows, acc, false);
+    b_end_if(b, first, NULL);
 }
 
 static void bounded_panel(lower_t *L, builder_t *b, lsh_t *c) {

@@ -9,6 +9,8 @@ typedef struct {
     affine_t batch, row0;
     value_t *head; /* within the group */
     buffer_t *dst;
+    affine_t first_call; /* of this product's */
+    int64_t all_calls;   /* of the task's products */
 } project_t;
 
 static void into_heads(lower_t *L, builder_t *b, void *ctx, affine_t row, affine_t col, int rows,
@@ -29,25 +31,44 @@ static void fetch_heads(lower_t *L, builder_t *b, void *ctx, affine_t row, affin
     prefetch_row(b, p->dst, qx, L->tile);
 }
 
+/* The next block's rows of the stream, whose task most likely comes next: each call asks for a line or a few. */
+static void fetch_next_block(lower_t *L, builder_t *b, void *ctx, affine_t call) {
+    const project_t *p = ctx;
+    int64_t floats = LINE / (int64_t)sizeof(float), per_row = (L->hidden + floats - 1) / floats;
+    int64_t lines = L->block * per_row, at_once = (lines - 1) / p->all_calls + 1;
+    affine_t at = ax_scale(ax_add(call, p->first_call), at_once);
+    for (int64_t i = 0; i < at_once; i++) {
+        value_t *line = b_index(b, ax_plus(at, i));
+        line = b_binary(b, OP_MIN, line, b_index(b, ax(lines - 1)));
+        affine_t row = ax_plus(ax_add(p->row0, ax_v(b_idiv(b, line, dim(per_row)))), L->block);
+        value_t *last = b_index(b, (affine_t){.base = dim_sub(L->rows, dim(1))});
+        row = ax_v(b_binary(b, OP_MIN, b_index(b, row), last));
+        affine_t yx[] = {p->batch, row, ax_scale(ax_v(b_irem(b, line, dim(per_row))), floats)};
+        b_prefetch(b, L->y2, yx);
+    }
+}
+
 static void zero_head_row(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
     const affine_t *row = ctx;
     affine_t ix[] = {row[0], row[1], row[2], at};
     b_store(b, L->out, b_const(b, (ltype_t){E_F32, width}, 0), ix);
 }
 
-/* LSH: output and softmax state of the block start empty. Filler rows get the sum 1, so that combine
- * never takes them for rows that see only themselves. */
+/* LSH: softmax state of the block starts empty; the first round writes the output. Filler rows get the output 0 and
+ * the sum 1, so that combine never takes them for rows that see only themselves. */
 static void clear_state(lower_t *L, builder_t *b, affine_t batch, value_t *head, affine_t row0) {
     inst_t *loop = b_for(b, "i", dim(0), dim(L->block), 0, NULL);
     affine_t row = ax_add(row0, ax_v(loop_var(loop)));
     affine_t ix[] = {batch, ax_v(head), row};
-    for_span(L, b, L->head_stride, zero_head_row, ix);
     ltype_t f = SCALAR(E_F32);
     value_t *sum = b_const(b, f, 0);
     if (!dim_equal(L->rows, L->padded)) {
         value_t *filler =
             b_compare(b, OP_GE, b_index(b, row), b_index(b, (affine_t){.base = L->padded}));
         sum = b_select(b, filler, b_const(b, f, 1), sum);
+        inst_t *fill = b_if(b, filler, 0, NULL);
+        for_span(L, b, L->head_stride, zero_head_row, ix);
+        b_end_if(b, fill, NULL);
     }
     b_store(b, L->run_max, b_const(b, f, NO_KEY), ix);
     b_store(b, L->run_sum, sum, ix);
@@ -83,21 +104,32 @@ void lower_projections(lower_t *L, attention_t *a) {
     inst_t *loop = b_for(&b, "head", dim(0), dim(L->group), 0, NULL);
     p.head = loop_var(loop);
     affine_t head = ax_add(ax_scale(ax_v(group), L->group), ax_v(p.head));
+    value_t *following = b_index(&b, ax_plus(ax_v(p.head), 1));
+    following = b_binary(&b, OP_MIN, following, b_index(&b, ax(L->group - 1)));
+    affine_t next_head = ax_add(ax_scale(ax_v(group), L->group), ax_v(following));
     struct {
         buffer_t *w, *dst;
-    } parts[] = {{a->query, L->q}, {a->key, L->k}, {a->value, L->v}};
-    for (int i = 0; i < 3; i++) {
-        if (!parts[i].w) continue;
+    } parts[3];
+    int n = 0;
+    parts[n].w = a->query, parts[n++].dst = L->q;
+    if (a->key) parts[n].w = a->key, parts[n++].dst = L->k;
+    parts[n].w = a->value, parts[n++].dst = L->v;
+    int64_t calls = dense_calls(L, L->block, L->head_size, L->hidden);
+    p.all_calls = L->group * n * calls;
+    for (int i = 0; i < n; i++) {
+        bool last = i + 1 == n;
+        panels_t next = {parts[last ? 0 : i + 1].w, 2, {ax_v(index), last ? next_head : head}};
         p.dst = parts[i].dst;
+        p.first_call = ax_plus(ax_scale(ax_v(p.head), n * calls), i * calls);
         dense_t d = {.a = x,
                      .m = L->block,
                      .k = L->hidden,
                      .n = L->head_size,
-                     .w = parts[i].w,
-                     .n_prefix = 2,
-                     .prefix = {ax_v(index), head},
+                     .w = {parts[i].w, 2, {ax_v(index), head}},
+                     .next = &next,
                      .epilogue = into_heads,
                      .target = fetch_heads,
+                     .meanwhile = calls > 0 ? fetch_next_block : NULL,
                      .ctx = &p};
         b_comment(&b, "→ %s", parts[i].dst->name);
         dense(L, &b, &d);
@@ -246,9 +278,7 @@ void lower_attention_output(lower_t *L, attention_t *a) {
                  .m = L->block,
                  .k = depth,
                  .n = L->hidden,
-                 .w = a->output,
-                 .n_prefix = 1,
-                 .prefix = {ax_v(index)},
+                 .w = {a->output, 1, {ax_v(index)}},
                  .k_base = ax_scale(ax_v(group), depth),
                  .epilogue = add_to_stream,
                  .target = fetch_stream,

@@ -247,15 +247,11 @@ static void score_run(lower_t *L, builder_t *b, scores_t *s, int64_t keys) {
     }
 }
 
-static int64_t tiles_of(const lower_t *L, int64_t keys) {
-    return (keys + L->tiles->rows - 1) / L->tiles->rows;
-}
-
 /* All keys of the window against the panel; fold[j]: maxima of the scores, or with a shift sums of weights. */
 static void over_keys(lower_t *L, builder_t *b, window_t *w, value_t *const *shift, double start,
                       value_t **fold) {
     int64_t runs = w->chunk / w->run, rest = w->chunk % w->run;
-    int64_t per_chunk = runs * tiles_of(L, w->run) + tiles_of(L, rest);
+    int64_t per_chunk = runs * row_tiles(L, w->run) + row_tiles(L, rest);
     scores_t s = {.w = w, .weights = shift, .calls = (L->tile - 1) / (w->span * per_chunk) + 1};
     for (int j = 0; j < L->tiles->vectors; j++) {
         affine_t px[] = {w->query_slot, ax_plus(panel_lane(L, w), (int64_t)j * L->lanes)};
@@ -270,13 +266,13 @@ static void over_keys(lower_t *L, builder_t *b, window_t *w, value_t *const *shi
     if (runs > 0) {
         inst_t *loop = open_fold(L, b, &s, "run", runs);
         s.run = ax_v(loop_var(loop));
-        s.ordinal = ax_add(before, ax_scale(s.run, tiles_of(L, w->run)));
+        s.ordinal = ax_add(before, ax_scale(s.run, row_tiles(L, w->run)));
         score_run(L, b, &s, w->run);
         close_fold(L, b, &s, loop);
     }
     if (rest > 0) {
         s.run = ax(runs);
-        s.ordinal = ax_plus(before, runs * tiles_of(L, w->run));
+        s.ordinal = ax_plus(before, runs * row_tiles(L, w->run));
         score_run(L, b, &s, rest);
     }
     close_fold(L, b, &s, chunks);
