@@ -110,7 +110,7 @@ static void put_store(func_t *f, const inst_t *i) {
 
 static void put_prefetch(func_t *f, const inst_t *i) {
     expr_t e = {0};
-    put_line(&f->out, f->depth, "__builtin_prefetch(&%s);", element(f, i, &e));
+    put_line(&f->out, f->depth, "__builtin_prefetch(&%s, 0, 2);", element(f, i, &e));
 }
 
 /* Several results: the callee writes through pointers. */

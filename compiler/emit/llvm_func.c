@@ -232,9 +232,9 @@ static void put_store(llvm_func_t *f, const inst_t *i) {
     llvm_mark_access(f, i->buffer, store);
 }
 
-/* For reading, into all caches: what __builtin_prefetch() says of an address alone. */
+/* For reading, into the second cache: what comes next must not displace what the first one is used for. */
 static void put_prefetch(llvm_func_t *f, const inst_t *i) {
-    enum { READ = 0, KEEP = 3, DATA = 1 };
+    enum { READ = 0, KEEP = 2, DATA = 1 };
     unsigned alignment;
     LLVMTypeRef i32 = f->e->i32;
     LLVMValueRef args[] = {llvm_address(f, i->buffer, i->index, &alignment),

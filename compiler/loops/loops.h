@@ -266,6 +266,8 @@ value_t *b_index(builder_t *b, affine_t x); /* an affine expression as an i64 va
 
 value_t *b_load(builder_t *b, buffer_t *buf, int lanes, const affine_t *index);
 void b_store(builder_t *b, buffer_t *buf, value_t *x, const affine_t *index);
+/* Asks for a line that is read or written much later, into the second-level cache: in the first it would displace
+ * what the loops in between work on. */
 void b_prefetch(builder_t *b, buffer_t *buf, const affine_t *index);
 
 /* for (i = lo; i < hi; i++) with carried values. b_for moves the builder into the body and returns
