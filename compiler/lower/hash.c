@@ -5,45 +5,21 @@
  * sort   counting sort per round: histogram, prefix sum, stable scatter. Masked tokens have the extra
  *        bucket n and come last. Round offsets change no order within a round, so they appear only in
  *        traces and imposed buckets. */
-#include "lower/lower_int.h"
+#include "lower/window.h"
 
 typedef struct {
     const attention_t *a;
-    affine_t batch, head, row0, first; /* first token of the tile, within the block */
+    affine_t batch, head, row0;
+    affine_t panel, first; /* of the block's tokens; its first token, within the block */
     value_t *index, *whole_head;
-    buffer_t *tokens; /* scratch [head_size][tile] */
+    buffer_t *tokens; /* scratch, made by query_panels */
     buffer_t *found;  /* scratch [rounds][block rounded up] */
     affine_t round, column;
 } hash_t;
 
-/* Row of lane `lane` of the tile; lanes beyond the block repeat its last row. */
-static affine_t lane_row(lower_t *L, builder_t *b, const hash_t *h, int64_t lane) {
-    affine_t row = ax_plus(h->first, lane);
-    if (L->block % L->tile == 0) return row;
-    value_t *last = b_iconst(b, SCALAR(E_I64), L->block - 1);
-    return ax_v(b_binary(b, OP_MIN, b_index(b, row), last));
-}
-
-static void transpose_tokens(lower_t *L, builder_t *b, const hash_t *h) {
-    value_t *rows[64];
-    for (int j = 0; j < L->tiles->vectors; j++) {
-        affine_t row[64];
-        for (int i = 0; i < L->lanes; i++)
-            row[i] = ax_add(h->row0, lane_row(L, b, h, (int64_t)j * L->lanes + i));
-        int64_t blocks = round_up(L->head_size, L->lanes) / L->lanes;
-        inst_t *loop = b_for(b, "d", dim(0), dim(blocks), 0, NULL);
-        affine_t d = ax_scale(ax_v(loop_var(loop)), L->lanes);
-        for (int i = 0; i < L->lanes; i++) {
-            affine_t qx[] = {h->batch, h->head, row[i], d};
-            rows[i] = b_load(b, L->q, L->lanes, qx);
-        }
-        transpose(b, L, rows);
-        for (int i = 0; i < L->lanes; i++) {
-            affine_t tx[] = {ax_plus(d, i), ax((int64_t)j * L->lanes)};
-            b_store(b, h->tokens, rows[i], tx);
-        }
-        b_end_for(b, loop, NULL);
-    }
+static affine_t token_row(lower_t *L, builder_t *b, void *ctx, affine_t lane) {
+    const hash_t *h = ctx;
+    return ax_add(h->row0, clamp_lane(L, b, lane, L->block));
 }
 
 /* Before each round, a share of the rows of the next block's tile, whose task most likely comes next. */
@@ -67,7 +43,7 @@ static value_t *rotation_at(lower_t *L, builder_t *b, void *ctx, int row, affine
 
 static value_t *token_at(lower_t *L, builder_t *b, void *ctx, int j, affine_t k) {
     const hash_t *h = ctx;
-    affine_t ix[] = {k, ax((int64_t)j * L->lanes)};
+    affine_t ix[] = {ax(0), h->panel, k, ax((int64_t)j * L->lanes)};
     return b_load(b, h->tokens, L->lanes, ix);
 }
 
@@ -169,22 +145,22 @@ static void hash_kernel(lower_t *L, attention_t *a) {
     hash_t h = {.a = a, .batch = ax_v(b.fn->task[0]), .head = ax_v(b.fn->task[1])};
     h.index = kernel_param(&b, "index", a->count);
     value_t *group = kernel_param(&b, "group", L->groups);
-    dim_t td[] = {dim(round_up(L->head_size, L->lanes)), dim(L->tile)};
     dim_t fd[] = {dim(a->rounds), dim(round_up(L->block, L->tile))};
-    h.tokens = kernel_scratch(&b, "tokens", E_F32, 2, td);
+    h.tokens = query_panels(L, &b, 1, L->block);
     h.found = kernel_scratch(&b, "found", E_I32, 2, fd);
     set_range(h.found, dim(0), dim(a->buckets - 1));
     h.row0 = ax_scale(ax_v(b.fn->task[2]), L->block);
     h.whole_head = b_index(&b, ax_add(ax_scale(ax_v(group), L->group), h.head));
-    inst_t *tiles = b_for(&b, "tile", dim(0), dim(round_up(L->block, L->tile) / L->tile), 0, NULL);
-    h.first = ax_scale(ax_v(loop_var(tiles)), L->tile);
-    transpose_tokens(L, &b, &h);
+    transpose_rows(L, &b, L->q, h.batch, h.head, h.tokens, ax(0), token_row, &h);
+    inst_t *panels = b_for(&b, "panel", dim(0), h.tokens->dims[1], 0, NULL);
+    h.panel = ax_v(loop_var(panels));
+    h.first = ax_scale(h.panel, L->tile);
     inst_t *rounds = b_for(&b, "round", dim(0), dim(a->rounds), 0, NULL);
     h.round = ax_v(loop_var(rounds));
     fetch_next(L, &b, &h);
     round_buckets(L, &b, &h);
     b_end_for(&b, rounds, NULL);
-    b_end_for(&b, tiles, NULL);
+    b_end_for(&b, panels, NULL);
     rounds = b_for(&b, "round", dim(0), dim(a->rounds), 0, NULL);
     h.round = ax_v(loop_var(rounds));
     for_span(L, &b, L->block, store_span, &h);
