@@ -95,6 +95,9 @@ INLINE f32x8 min_f32x8(f32x8 x, f32x8 y) {
 INLINE int32_t min_i32(int32_t x, int32_t y) {
     return x < y ? x : y;
 }
+INLINE int64_t min_i64(int64_t x, int64_t y) {
+    return x < y ? x : y;
+}
 INLINE float max_f32(float x, float y) {
     return x > y ? x : y;
 }
@@ -204,6 +207,18 @@ static inline f32x8 exp_f32x8(f32x8 x) {
     return pick;
 }
 
+static inline f32x8 exp2_f32x8(f32x8 x) {
+    const f32x8 sum = x + splat_f32x8(12582912.0f);
+    const f32x8 diff = x - (sum - splat_f32x8(12582912.0f));
+    const f32x8 t = fma_f32x8(splat_f32x8(0.0013264727f), diff, splat_f32x8(0.009671513f));
+    const f32x8 t_1 = fma_f32x8(t, diff, splat_f32x8(0.055507336f));
+    const f32x8 t_2 = fma_f32x8(t_1, diff, splat_f32x8(0.24022242f));
+    const f32x8 t_3 = fma_f32x8(t_2, diff, splat_f32x8(0.693147f));
+    const f32x8 t_4 = fma_f32x8(t_3, diff, splat_f32x8(1.0f));
+    const i32x8 sum_1 = add_i32x8((i32x8)t_4, (i32x8)((u32x8)(i32x8)sum << 23));
+    return (f32x8)sum_1;
+}
+
 static inline f32x8 relu_f32x8(f32x8 x) {
     return max_f32x8(splat_f32x8(0.0f), x);
 }
@@ -265,14 +280,14 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
     float *restrict x = (float *)(void *)scratch; /* [64][208] */
     /* [2][6][1][192][32] */
     const float *w_local_query = (const float *)(const void *)(call->weights + 1138176);
-    /* [1][1][512][32]: [batch][group][rows][head] */
-    float *restrict q = (float *)(void *)(call->workspace + 786432);
     /* [2][6][1][192][32] */
     const float *w_local_key = (const float *)(const void *)(call->weights + 1433088);
     /* [1][1][512][32]: [batch][group][rows][head] */
-    float *restrict k = (float *)(void *)(call->workspace + 917504);
+    float *restrict q = (float *)(void *)(call->workspace + 786432);
     /* [2][6][1][192][32] */
     const float *w_local_value = (const float *)(const void *)(call->weights + 1728000);
+    /* [1][1][512][32]: [batch][group][rows][head] */
+    float *restrict k = (float *)(void *)(call->workspace + 917504);
     /* [1][1][512][32]: [batch][group][rows][head] */
     float *restrict v = (float *)(void *)(call->workspace + 851968);
     /* layer norm of 64 rows of 192 */
@@ -314,44 +329,101 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
         }
     }
     for (int64_t head = 0; head < 1; head++) {
+        const int64_t low = min_i64(head + 1, 0);
         /* → q */
         for (int64_t column = 0; column < 2; column++) {
+            const int32_t less = -(column < 1);
+            const int64_t next = min_i64(column + 1, 1);
             for (int64_t tile = 0; tile < 9; tile++) {
-                f32x8 acc0_0 = splat_f32x8(0.0f);
-                f32x8 acc0_1 = splat_f32x8(0.0f);
-                f32x8 acc1_0 = splat_f32x8(0.0f);
-                f32x8 acc1_1 = splat_f32x8(0.0f);
-                f32x8 acc2_0 = splat_f32x8(0.0f);
-                f32x8 acc2_1 = splat_f32x8(0.0f);
-                f32x8 acc3_0 = splat_f32x8(0.0f);
-                f32x8 acc3_1 = splat_f32x8(0.0f);
-                f32x8 acc4_0 = splat_f32x8(0.0f);
-                f32x8 acc4_1 = splat_f32x8(0.0f);
-                f32x8 acc5_0 = splat_f32x8(0.0f);
-                f32x8 acc5_1 = splat_f32x8(0.0f);
-                for (int64_t k_1 = 0; k_1 < 192; k_1++) {
-                    const f32x8 s = splat_f32x8(x[tile * 6 * 208 + k_1]);
+                f32x8 carried = splat_f32x8(0.0f);
+                f32x8 carried_1 = splat_f32x8(0.0f);
+                f32x8 carried_2 = splat_f32x8(0.0f);
+                f32x8 carried_3 = splat_f32x8(0.0f);
+                f32x8 carried_4 = splat_f32x8(0.0f);
+                f32x8 carried_5 = splat_f32x8(0.0f);
+                f32x8 carried_6 = splat_f32x8(0.0f);
+                f32x8 carried_7 = splat_f32x8(0.0f);
+                f32x8 carried_8 = splat_f32x8(0.0f);
+                f32x8 carried_9 = splat_f32x8(0.0f);
+                f32x8 carried_10 = splat_f32x8(0.0f);
+                f32x8 carried_11 = splat_f32x8(0.0f);
+                for (int64_t step = 0; step < 17; step++) {
+                    if (less) {
+                        __builtin_prefetch(&w_local_query[((index * 6 + group + head) * 192 + tile *
+                            17 + step) * 32 + next * 16], 0, 2);
+                    } else {
+                        __builtin_prefetch(&w_local_key[((index * 6 + group + head) * 192 + tile *
+                            17 + step) * 32], 0, 2);
+                    }
+                    const int64_t low_1 = min_i64(step, 5);
+                    __builtin_prefetch(&q[((batch + head) * 512 + block * 64 + tile * 6 + low_1) *
+                        32 + column * 16], 0, 2);
+                    const int64_t low_2 = min_i64(column * 187 + tile * 17 + step + head * 1122,
+                        767);
+                    const int64_t low_3 = min_i64(block * 64 + low_2 / 12 + 64, 511);
+                    __builtin_prefetch(&y2[(batch * 512 + low_3) * 192 + low_2 % 12 * 16], 0, 2);
+                    for (int64_t k_1 = 0; k_1 < 11; k_1++) {
+                        const f32x8 s = splat_f32x8(x[tile * 6 * 208 + step * 11 + k_1]);
+                        const f32x8 v_1 =
+                            load_f32x8(&w_local_query[((index * 6 + group + head) * 192 + step * 11
+                            + k_1) * 32 + column * 16]);
+                        carried = fma_f32x8(s, v_1, carried);
+                        const f32x8 v_2 =
+                            load_f32x8(&w_local_query[((index * 6 + group + head) * 192 + step * 11
+                            + k_1) * 32 + column * 16 + 8]);
+                        carried_1 = fma_f32x8(s, v_2, carried_1);
+                        const f32x8 s_1 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k_1 + 208]);
+                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        const f32x8 s_2 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k_1 + 416]);
+                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        const f32x8 s_3 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k_1 + 624]);
+                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        const f32x8 s_4 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k_1 + 832]);
+                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                        const f32x8 s_5 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k_1 + 1040]);
+                        carried_10 = fma_f32x8(s_5, v_1, carried_10);
+                        carried_11 = fma_f32x8(s_5, v_2, carried_11);
+                    }
+                }
+                f32x8 acc0_0 = carried;
+                f32x8 acc0_1 = carried_1;
+                f32x8 acc1_0 = carried_2;
+                f32x8 acc1_1 = carried_3;
+                f32x8 acc2_0 = carried_4;
+                f32x8 acc2_1 = carried_5;
+                f32x8 acc3_0 = carried_6;
+                f32x8 acc3_1 = carried_7;
+                f32x8 acc4_0 = carried_8;
+                f32x8 acc4_1 = carried_9;
+                f32x8 acc5_0 = carried_10;
+                f32x8 acc5_1 = carried_11;
+                for (int64_t k_1 = 0; k_1 < 5; k_1++) {
+                    const f32x8 s = splat_f32x8(x[tile * 6 * 208 + k_1 + 187]);
                     const f32x8 v_1 =
                         load_f32x8(&w_local_query[((index * 6 + group + head) * 192 + k_1) * 32 +
-                        column * 16]);
+                        column * 16 + 5984]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_local_query[((index * 6 + group + head) * 192 + k_1) * 32 +
-                        column * 16 + 8]);
+                        column * 16 + 5992]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[tile * 6 * 208 + k_1 + 208]);
+                    const f32x8 s_1 = splat_f32x8(x[tile * 6 * 208 + k_1 + 395]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[tile * 6 * 208 + k_1 + 416]);
+                    const f32x8 s_2 = splat_f32x8(x[tile * 6 * 208 + k_1 + 603]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[tile * 6 * 208 + k_1 + 624]);
+                    const f32x8 s_3 = splat_f32x8(x[tile * 6 * 208 + k_1 + 811]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[tile * 6 * 208 + k_1 + 832]);
+                    const f32x8 s_4 = splat_f32x8(x[tile * 6 * 208 + k_1 + 1019]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat_f32x8(x[tile * 6 * 208 + k_1 + 1040]);
+                    const f32x8 s_5 = splat_f32x8(x[tile * 6 * 208 + k_1 + 1227]);
                     acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
                     acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
@@ -381,36 +453,85 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                     168], acc5_1);
             }
             for (int64_t tile = 0; tile < 2; tile++) {
-                f32x8 acc0_0 = splat_f32x8(0.0f);
-                f32x8 acc0_1 = splat_f32x8(0.0f);
-                f32x8 acc1_0 = splat_f32x8(0.0f);
-                f32x8 acc1_1 = splat_f32x8(0.0f);
-                f32x8 acc2_0 = splat_f32x8(0.0f);
-                f32x8 acc2_1 = splat_f32x8(0.0f);
-                f32x8 acc3_0 = splat_f32x8(0.0f);
-                f32x8 acc3_1 = splat_f32x8(0.0f);
-                f32x8 acc4_0 = splat_f32x8(0.0f);
-                f32x8 acc4_1 = splat_f32x8(0.0f);
-                for (int64_t k_1 = 0; k_1 < 192; k_1++) {
-                    const f32x8 s = splat_f32x8(x[tile * 5 * 208 + k_1 + 11232]);
+                f32x8 carried = splat_f32x8(0.0f);
+                f32x8 carried_1 = splat_f32x8(0.0f);
+                f32x8 carried_2 = splat_f32x8(0.0f);
+                f32x8 carried_3 = splat_f32x8(0.0f);
+                f32x8 carried_4 = splat_f32x8(0.0f);
+                f32x8 carried_5 = splat_f32x8(0.0f);
+                f32x8 carried_6 = splat_f32x8(0.0f);
+                f32x8 carried_7 = splat_f32x8(0.0f);
+                f32x8 carried_8 = splat_f32x8(0.0f);
+                f32x8 carried_9 = splat_f32x8(0.0f);
+                for (int64_t step = 0; step < 17; step++) {
+                    if (less) {
+                        __builtin_prefetch(&w_local_query[((index * 6 + group + head) * 192 + tile *
+                            17 + step) * 32 + next * 16 + 4896], 0, 2);
+                    } else {
+                        __builtin_prefetch(&w_local_key[((index * 6 + group + head) * 192 + tile *
+                            17 + step) * 32 + 4896], 0, 2);
+                    }
+                    const int64_t low_1 = min_i64(step, 4);
+                    __builtin_prefetch(&q[((batch + head) * 512 + block * 64 + tile * 5 + low_1) *
+                        32 + column * 16 + 1728], 0, 2);
+                    const int64_t low_2 =
+                        min_i64(column * 187 + tile * 17 + step + head * 1122 + 153, 767);
+                    const int64_t low_3 = min_i64(block * 64 + low_2 / 12 + 64, 511);
+                    __builtin_prefetch(&y2[(batch * 512 + low_3) * 192 + low_2 % 12 * 16], 0, 2);
+                    for (int64_t k_1 = 0; k_1 < 11; k_1++) {
+                        const f32x8 s = splat_f32x8(x[tile * 5 * 208 + step * 11 + k_1 + 11232]);
+                        const f32x8 v_1 =
+                            load_f32x8(&w_local_query[((index * 6 + group + head) * 192 + step * 11
+                            + k_1) * 32 + column * 16]);
+                        carried = fma_f32x8(s, v_1, carried);
+                        const f32x8 v_2 =
+                            load_f32x8(&w_local_query[((index * 6 + group + head) * 192 + step * 11
+                            + k_1) * 32 + column * 16 + 8]);
+                        carried_1 = fma_f32x8(s, v_2, carried_1);
+                        const f32x8 s_1 = splat_f32x8(x[tile * 5 * 208 + step * 11 + k_1 + 11440]);
+                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        const f32x8 s_2 = splat_f32x8(x[tile * 5 * 208 + step * 11 + k_1 + 11648]);
+                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        const f32x8 s_3 = splat_f32x8(x[tile * 5 * 208 + step * 11 + k_1 + 11856]);
+                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        const f32x8 s_4 = splat_f32x8(x[tile * 5 * 208 + step * 11 + k_1 + 12064]);
+                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                    }
+                }
+                f32x8 acc0_0 = carried;
+                f32x8 acc0_1 = carried_1;
+                f32x8 acc1_0 = carried_2;
+                f32x8 acc1_1 = carried_3;
+                f32x8 acc2_0 = carried_4;
+                f32x8 acc2_1 = carried_5;
+                f32x8 acc3_0 = carried_6;
+                f32x8 acc3_1 = carried_7;
+                f32x8 acc4_0 = carried_8;
+                f32x8 acc4_1 = carried_9;
+                for (int64_t k_1 = 0; k_1 < 5; k_1++) {
+                    const f32x8 s = splat_f32x8(x[tile * 5 * 208 + k_1 + 11419]);
                     const f32x8 v_1 =
                         load_f32x8(&w_local_query[((index * 6 + group + head) * 192 + k_1) * 32 +
-                        column * 16]);
+                        column * 16 + 5984]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_local_query[((index * 6 + group + head) * 192 + k_1) * 32 +
-                        column * 16 + 8]);
+                        column * 16 + 5992]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[tile * 5 * 208 + k_1 + 11440]);
+                    const f32x8 s_1 = splat_f32x8(x[tile * 5 * 208 + k_1 + 11627]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[tile * 5 * 208 + k_1 + 11648]);
+                    const f32x8 s_2 = splat_f32x8(x[tile * 5 * 208 + k_1 + 11835]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[tile * 5 * 208 + k_1 + 11856]);
+                    const f32x8 s_3 = splat_f32x8(x[tile * 5 * 208 + k_1 + 12043]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[tile * 5 * 208 + k_1 + 12064]);
+                    const f32x8 s_4 = splat_f32x8(x[tile * 5 * 208 + k_1 + 12251]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
@@ -438,42 +559,98 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
         }
         /* → k */
         for (int64_t column = 0; column < 2; column++) {
+            const int32_t less = -(column < 1);
+            const int64_t next = min_i64(column + 1, 1);
             for (int64_t tile = 0; tile < 9; tile++) {
-                f32x8 acc0_0 = splat_f32x8(0.0f);
-                f32x8 acc0_1 = splat_f32x8(0.0f);
-                f32x8 acc1_0 = splat_f32x8(0.0f);
-                f32x8 acc1_1 = splat_f32x8(0.0f);
-                f32x8 acc2_0 = splat_f32x8(0.0f);
-                f32x8 acc2_1 = splat_f32x8(0.0f);
-                f32x8 acc3_0 = splat_f32x8(0.0f);
-                f32x8 acc3_1 = splat_f32x8(0.0f);
-                f32x8 acc4_0 = splat_f32x8(0.0f);
-                f32x8 acc4_1 = splat_f32x8(0.0f);
-                f32x8 acc5_0 = splat_f32x8(0.0f);
-                f32x8 acc5_1 = splat_f32x8(0.0f);
-                for (int64_t k_1 = 0; k_1 < 192; k_1++) {
-                    const f32x8 s = splat_f32x8(x[tile * 6 * 208 + k_1]);
+                f32x8 carried = splat_f32x8(0.0f);
+                f32x8 carried_1 = splat_f32x8(0.0f);
+                f32x8 carried_2 = splat_f32x8(0.0f);
+                f32x8 carried_3 = splat_f32x8(0.0f);
+                f32x8 carried_4 = splat_f32x8(0.0f);
+                f32x8 carried_5 = splat_f32x8(0.0f);
+                f32x8 carried_6 = splat_f32x8(0.0f);
+                f32x8 carried_7 = splat_f32x8(0.0f);
+                f32x8 carried_8 = splat_f32x8(0.0f);
+                f32x8 carried_9 = splat_f32x8(0.0f);
+                f32x8 carried_10 = splat_f32x8(0.0f);
+                f32x8 carried_11 = splat_f32x8(0.0f);
+                for (int64_t step = 0; step < 17; step++) {
+                    if (less) {
+                        __builtin_prefetch(&w_local_key[((index * 6 + group + head) * 192 + tile *
+                            17 + step) * 32 + next * 16], 0, 2);
+                    } else {
+                        __builtin_prefetch(&w_local_value[((index * 6 + group + head) * 192 + tile *
+                            17 + step) * 32], 0, 2);
+                    }
+                    const int64_t low_1 = min_i64(step, 5);
+                    __builtin_prefetch(&k[((batch + head) * 512 + block * 64 + tile * 6 + low_1) *
+                        32 + column * 16], 0, 2);
+                    const int64_t low_2 =
+                        min_i64(column * 187 + tile * 17 + step + head * 1122 + 374, 767);
+                    const int64_t low_3 = min_i64(block * 64 + low_2 / 12 + 64, 511);
+                    __builtin_prefetch(&y2[(batch * 512 + low_3) * 192 + low_2 % 12 * 16], 0, 2);
+                    for (int64_t k_1 = 0; k_1 < 11; k_1++) {
+                        const f32x8 s = splat_f32x8(x[tile * 6 * 208 + step * 11 + k_1]);
+                        const f32x8 v_1 =
+                            load_f32x8(&w_local_key[((index * 6 + group + head) * 192 + step * 11 +
+                            k_1) * 32 + column * 16]);
+                        carried = fma_f32x8(s, v_1, carried);
+                        const f32x8 v_2 =
+                            load_f32x8(&w_local_key[((index * 6 + group + head) * 192 + step * 11 +
+                            k_1) * 32 + column * 16 + 8]);
+                        carried_1 = fma_f32x8(s, v_2, carried_1);
+                        const f32x8 s_1 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k_1 + 208]);
+                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        const f32x8 s_2 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k_1 + 416]);
+                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        const f32x8 s_3 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k_1 + 624]);
+                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        const f32x8 s_4 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k_1 + 832]);
+                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                        const f32x8 s_5 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k_1 + 1040]);
+                        carried_10 = fma_f32x8(s_5, v_1, carried_10);
+                        carried_11 = fma_f32x8(s_5, v_2, carried_11);
+                    }
+                }
+                f32x8 acc0_0 = carried;
+                f32x8 acc0_1 = carried_1;
+                f32x8 acc1_0 = carried_2;
+                f32x8 acc1_1 = carried_3;
+                f32x8 acc2_0 = carried_4;
+                f32x8 acc2_1 = carried_5;
+                f32x8 acc3_0 = carried_6;
+                f32x8 acc3_1 = carried_7;
+                f32x8 acc4_0 = carried_8;
+                f32x8 acc4_1 = carried_9;
+                f32x8 acc5_0 = carried_10;
+                f32x8 acc5_1 = carried_11;
+                for (int64_t k_1 = 0; k_1 < 5; k_1++) {
+                    const f32x8 s = splat_f32x8(x[tile * 6 * 208 + k_1 + 187]);
                     const f32x8 v_1 =
                         load_f32x8(&w_local_key[((index * 6 + group + head) * 192 + k_1) * 32 +
-                        column * 16]);
+                        column * 16 + 5984]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_local_key[((index * 6 + group + head) * 192 + k_1) * 32 +
-                        column * 16 + 8]);
+                        column * 16 + 5992]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[tile * 6 * 208 + k_1 + 208]);
+                    const f32x8 s_1 = splat_f32x8(x[tile * 6 * 208 + k_1 + 395]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[tile * 6 * 208 + k_1 + 416]);
+                    const f32x8 s_2 = splat_f32x8(x[tile * 6 * 208 + k_1 + 603]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[tile * 6 * 208 + k_1 + 624]);
+                    const f32x8 s_3 = splat_f32x8(x[tile * 6 * 208 + k_1 + 811]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[tile * 6 * 208 + k_1 + 832]);
+                    const f32x8 s_4 = splat_f32x8(x[tile * 6 * 208 + k_1 + 1019]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat_f32x8(x[tile * 6 * 208 + k_1 + 1040]);
+                    const f32x8 s_5 = splat_f32x8(x[tile * 6 * 208 + k_1 + 1227]);
                     acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
                     acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
@@ -503,36 +680,85 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                     168], acc5_1);
             }
             for (int64_t tile = 0; tile < 2; tile++) {
-                f32x8 acc0_0 = splat_f32x8(0.0f);
-                f32x8 acc0_1 = splat_f32x8(0.0f);
-                f32x8 acc1_0 = splat_f32x8(0.0f);
-                f32x8 acc1_1 = splat_f32x8(0.0f);
-                f32x8 acc2_0 = splat_f32x8(0.0f);
-                f32x8 acc2_1 = splat_f32x8(0.0f);
-                f32x8 acc3_0 = splat_f32x8(0.0f);
-                f32x8 acc3_1 = splat_f32x8(0.0f);
-                f32x8 acc4_0 = splat_f32x8(0.0f);
-                f32x8 acc4_1 = splat_f32x8(0.0f);
-                for (int64_t k_1 = 0; k_1 < 192; k_1++) {
-                    const f32x8 s = splat_f32x8(x[tile * 5 * 208 + k_1 + 11232]);
+                f32x8 carried = splat_f32x8(0.0f);
+                f32x8 carried_1 = splat_f32x8(0.0f);
+                f32x8 carried_2 = splat_f32x8(0.0f);
+                f32x8 carried_3 = splat_f32x8(0.0f);
+                f32x8 carried_4 = splat_f32x8(0.0f);
+                f32x8 carried_5 = splat_f32x8(0.0f);
+                f32x8 carried_6 = splat_f32x8(0.0f);
+                f32x8 carried_7 = splat_f32x8(0.0f);
+                f32x8 carried_8 = splat_f32x8(0.0f);
+                f32x8 carried_9 = splat_f32x8(0.0f);
+                for (int64_t step = 0; step < 17; step++) {
+                    if (less) {
+                        __builtin_prefetch(&w_local_key[((index * 6 + group + head) * 192 + tile *
+                            17 + step) * 32 + next * 16 + 4896], 0, 2);
+                    } else {
+                        __builtin_prefetch(&w_local_value[((index * 6 + group + head) * 192 + tile *
+                            17 + step) * 32 + 4896], 0, 2);
+                    }
+                    const int64_t low_1 = min_i64(step, 4);
+                    __builtin_prefetch(&k[((batch + head) * 512 + block * 64 + tile * 5 + low_1) *
+                        32 + column * 16 + 1728], 0, 2);
+                    const int64_t low_2 =
+                        min_i64(column * 187 + tile * 17 + step + head * 1122 + 527, 767);
+                    const int64_t low_3 = min_i64(block * 64 + low_2 / 12 + 64, 511);
+                    __builtin_prefetch(&y2[(batch * 512 + low_3) * 192 + low_2 % 12 * 16], 0, 2);
+                    for (int64_t k_1 = 0; k_1 < 11; k_1++) {
+                        const f32x8 s = splat_f32x8(x[tile * 5 * 208 + step * 11 + k_1 + 11232]);
+                        const f32x8 v_1 =
+                            load_f32x8(&w_local_key[((index * 6 + group + head) * 192 + step * 11 +
+                            k_1) * 32 + column * 16]);
+                        carried = fma_f32x8(s, v_1, carried);
+                        const f32x8 v_2 =
+                            load_f32x8(&w_local_key[((index * 6 + group + head) * 192 + step * 11 +
+                            k_1) * 32 + column * 16 + 8]);
+                        carried_1 = fma_f32x8(s, v_2, carried_1);
+                        const f32x8 s_1 = splat_f32x8(x[tile * 5 * 208 + step * 11 + k_1 + 11440]);
+                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        const f32x8 s_2 = splat_f32x8(x[tile * 5 * 208 + step * 11 + k_1 + 11648]);
+                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        const f32x8 s_3 = splat_f32x8(x[tile * 5 * 208 + step * 11 + k_1 + 11856]);
+                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        const f32x8 s_4 = splat_f32x8(x[tile * 5 * 208 + step * 11 + k_1 + 12064]);
+                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                    }
+                }
+                f32x8 acc0_0 = carried;
+                f32x8 acc0_1 = carried_1;
+                f32x8 acc1_0 = carried_2;
+                f32x8 acc1_1 = carried_3;
+                f32x8 acc2_0 = carried_4;
+                f32x8 acc2_1 = carried_5;
+                f32x8 acc3_0 = carried_6;
+                f32x8 acc3_1 = carried_7;
+                f32x8 acc4_0 = carried_8;
+                f32x8 acc4_1 = carried_9;
+                for (int64_t k_1 = 0; k_1 < 5; k_1++) {
+                    const f32x8 s = splat_f32x8(x[tile * 5 * 208 + k_1 + 11419]);
                     const f32x8 v_1 =
                         load_f32x8(&w_local_key[((index * 6 + group + head) * 192 + k_1) * 32 +
-                        column * 16]);
+                        column * 16 + 5984]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_local_key[((index * 6 + group + head) * 192 + k_1) * 32 +
-                        column * 16 + 8]);
+                        column * 16 + 5992]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[tile * 5 * 208 + k_1 + 11440]);
+                    const f32x8 s_1 = splat_f32x8(x[tile * 5 * 208 + k_1 + 11627]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[tile * 5 * 208 + k_1 + 11648]);
+                    const f32x8 s_2 = splat_f32x8(x[tile * 5 * 208 + k_1 + 11835]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[tile * 5 * 208 + k_1 + 11856]);
+                    const f32x8 s_3 = splat_f32x8(x[tile * 5 * 208 + k_1 + 12043]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[tile * 5 * 208 + k_1 + 12064]);
+                    const f32x8 s_4 = splat_f32x8(x[tile * 5 * 208 + k_1 + 12251]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
@@ -560,42 +786,98 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
         }
         /* → v */
         for (int64_t column = 0; column < 2; column++) {
+            const int32_t less = -(column < 1);
+            const int64_t next = min_i64(column + 1, 1);
             for (int64_t tile = 0; tile < 9; tile++) {
-                f32x8 acc0_0 = splat_f32x8(0.0f);
-                f32x8 acc0_1 = splat_f32x8(0.0f);
-                f32x8 acc1_0 = splat_f32x8(0.0f);
-                f32x8 acc1_1 = splat_f32x8(0.0f);
-                f32x8 acc2_0 = splat_f32x8(0.0f);
-                f32x8 acc2_1 = splat_f32x8(0.0f);
-                f32x8 acc3_0 = splat_f32x8(0.0f);
-                f32x8 acc3_1 = splat_f32x8(0.0f);
-                f32x8 acc4_0 = splat_f32x8(0.0f);
-                f32x8 acc4_1 = splat_f32x8(0.0f);
-                f32x8 acc5_0 = splat_f32x8(0.0f);
-                f32x8 acc5_1 = splat_f32x8(0.0f);
-                for (int64_t k_1 = 0; k_1 < 192; k_1++) {
-                    const f32x8 s = splat_f32x8(x[tile * 6 * 208 + k_1]);
+                f32x8 carried = splat_f32x8(0.0f);
+                f32x8 carried_1 = splat_f32x8(0.0f);
+                f32x8 carried_2 = splat_f32x8(0.0f);
+                f32x8 carried_3 = splat_f32x8(0.0f);
+                f32x8 carried_4 = splat_f32x8(0.0f);
+                f32x8 carried_5 = splat_f32x8(0.0f);
+                f32x8 carried_6 = splat_f32x8(0.0f);
+                f32x8 carried_7 = splat_f32x8(0.0f);
+                f32x8 carried_8 = splat_f32x8(0.0f);
+                f32x8 carried_9 = splat_f32x8(0.0f);
+                f32x8 carried_10 = splat_f32x8(0.0f);
+                f32x8 carried_11 = splat_f32x8(0.0f);
+                for (int64_t step = 0; step < 17; step++) {
+                    if (less) {
+                        __builtin_prefetch(&w_local_value[((index * 6 + group + head) * 192 + tile *
+                            17 + step) * 32 + next * 16], 0, 2);
+                    } else {
+                        __builtin_prefetch(&w_local_query[((index * 6 + group + low) * 192 + tile *
+                            17 + step) * 32], 0, 2);
+                    }
+                    const int64_t low_1 = min_i64(step, 5);
+                    __builtin_prefetch(&v[((batch + head) * 512 + block * 64 + tile * 6 + low_1) *
+                        32 + column * 16], 0, 2);
+                    const int64_t low_2 =
+                        min_i64(column * 187 + tile * 17 + step + head * 1122 + 748, 767);
+                    const int64_t low_3 = min_i64(block * 64 + low_2 / 12 + 64, 511);
+                    __builtin_prefetch(&y2[(batch * 512 + low_3) * 192 + low_2 % 12 * 16], 0, 2);
+                    for (int64_t k_1 = 0; k_1 < 11; k_1++) {
+                        const f32x8 s = splat_f32x8(x[tile * 6 * 208 + step * 11 + k_1]);
+                        const f32x8 v_1 =
+                            load_f32x8(&w_local_value[((index * 6 + group + head) * 192 + step * 11
+                            + k_1) * 32 + column * 16]);
+                        carried = fma_f32x8(s, v_1, carried);
+                        const f32x8 v_2 =
+                            load_f32x8(&w_local_value[((index * 6 + group + head) * 192 + step * 11
+                            + k_1) * 32 + column * 16 + 8]);
+                        carried_1 = fma_f32x8(s, v_2, carried_1);
+                        const f32x8 s_1 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k_1 + 208]);
+                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        const f32x8 s_2 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k_1 + 416]);
+                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        const f32x8 s_3 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k_1 + 624]);
+                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        const f32x8 s_4 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k_1 + 832]);
+                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                        const f32x8 s_5 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k_1 + 1040]);
+                        carried_10 = fma_f32x8(s_5, v_1, carried_10);
+                        carried_11 = fma_f32x8(s_5, v_2, carried_11);
+                    }
+                }
+                f32x8 acc0_0 = carried;
+                f32x8 acc0_1 = carried_1;
+                f32x8 acc1_0 = carried_2;
+                f32x8 acc1_1 = carried_3;
+                f32x8 acc2_0 = carried_4;
+                f32x8 acc2_1 = carried_5;
+                f32x8 acc3_0 = carried_6;
+                f32x8 acc3_1 = carried_7;
+                f32x8 acc4_0 = carried_8;
+                f32x8 acc4_1 = carried_9;
+                f32x8 acc5_0 = carried_10;
+                f32x8 acc5_1 = carried_11;
+                for (int64_t k_1 = 0; k_1 < 5; k_1++) {
+                    const f32x8 s = splat_f32x8(x[tile * 6 * 208 + k_1 + 187]);
                     const f32x8 v_1 =
                         load_f32x8(&w_local_value[((index * 6 + group + head) * 192 + k_1) * 32 +
-                        column * 16]);
+                        column * 16 + 5984]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_local_value[((index * 6 + group + head) * 192 + k_1) * 32 +
-                        column * 16 + 8]);
+                        column * 16 + 5992]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[tile * 6 * 208 + k_1 + 208]);
+                    const f32x8 s_1 = splat_f32x8(x[tile * 6 * 208 + k_1 + 395]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[tile * 6 * 208 + k_1 + 416]);
+                    const f32x8 s_2 = splat_f32x8(x[tile * 6 * 208 + k_1 + 603]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[tile * 6 * 208 + k_1 + 624]);
+                    const f32x8 s_3 = splat_f32x8(x[tile * 6 * 208 + k_1 + 811]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[tile * 6 * 208 + k_1 + 832]);
+                    const f32x8 s_4 = splat_f32x8(x[tile * 6 * 208 + k_1 + 1019]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat_f32x8(x[tile * 6 * 208 + k_1 + 1040]);
+                    const f32x8 s_5 = splat_f32x8(x[tile * 6 * 208 + k_1 + 1227]);
                     acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
                     acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
@@ -625,36 +907,85 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                     168], acc5_1);
             }
             for (int64_t tile = 0; tile < 2; tile++) {
-                f32x8 acc0_0 = splat_f32x8(0.0f);
-                f32x8 acc0_1 = splat_f32x8(0.0f);
-                f32x8 acc1_0 = splat_f32x8(0.0f);
-                f32x8 acc1_1 = splat_f32x8(0.0f);
-                f32x8 acc2_0 = splat_f32x8(0.0f);
-                f32x8 acc2_1 = splat_f32x8(0.0f);
-                f32x8 acc3_0 = splat_f32x8(0.0f);
-                f32x8 acc3_1 = splat_f32x8(0.0f);
-                f32x8 acc4_0 = splat_f32x8(0.0f);
-                f32x8 acc4_1 = splat_f32x8(0.0f);
-                for (int64_t k_1 = 0; k_1 < 192; k_1++) {
-                    const f32x8 s = splat_f32x8(x[tile * 5 * 208 + k_1 + 11232]);
+                f32x8 carried = splat_f32x8(0.0f);
+                f32x8 carried_1 = splat_f32x8(0.0f);
+                f32x8 carried_2 = splat_f32x8(0.0f);
+                f32x8 carried_3 = splat_f32x8(0.0f);
+                f32x8 carried_4 = splat_f32x8(0.0f);
+                f32x8 carried_5 = splat_f32x8(0.0f);
+                f32x8 carried_6 = splat_f32x8(0.0f);
+                f32x8 carried_7 = splat_f32x8(0.0f);
+                f32x8 carried_8 = splat_f32x8(0.0f);
+                f32x8 carried_9 = splat_f32x8(0.0f);
+                for (int64_t step = 0; step < 17; step++) {
+                    if (less) {
+                        __builtin_prefetch(&w_local_value[((index * 6 + group + head) * 192 + tile *
+                            17 + step) * 32 + next * 16 + 4896], 0, 2);
+                    } else {
+                        __builtin_prefetch(&w_local_query[((index * 6 + group + low) * 192 + tile *
+                            17 + step) * 32 + 4896], 0, 2);
+                    }
+                    const int64_t low_1 = min_i64(step, 4);
+                    __builtin_prefetch(&v[((batch + head) * 512 + block * 64 + tile * 5 + low_1) *
+                        32 + column * 16 + 1728], 0, 2);
+                    const int64_t low_2 =
+                        min_i64(column * 187 + tile * 17 + step + head * 1122 + 901, 767);
+                    const int64_t low_3 = min_i64(block * 64 + low_2 / 12 + 64, 511);
+                    __builtin_prefetch(&y2[(batch * 512 + low_3) * 192 + low_2 % 12 * 16], 0, 2);
+                    for (int64_t k_1 = 0; k_1 < 11; k_1++) {
+                        const f32x8 s = splat_f32x8(x[tile * 5 * 208 + step * 11 + k_1 + 11232]);
+                        const f32x8 v_1 =
+                            load_f32x8(&w_local_value[((index * 6 + group + head) * 192 + step * 11
+                            + k_1) * 32 + column * 16]);
+                        carried = fma_f32x8(s, v_1, carried);
+                        const f32x8 v_2 =
+                            load_f32x8(&w_local_value[((index * 6 + group + head) * 192 + step * 11
+                            + k_1) * 32 + column * 16 + 8]);
+                        carried_1 = fma_f32x8(s, v_2, carried_1);
+                        const f32x8 s_1 = splat_f32x8(x[tile * 5 * 208 + step * 11 + k_1 + 11440]);
+                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        const f32x8 s_2 = splat_f32x8(x[tile * 5 * 208 + step * 11 + k_1 + 11648]);
+                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        const f32x8 s_3 = splat_f32x8(x[tile * 5 * 208 + step * 11 + k_1 + 11856]);
+                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        const f32x8 s_4 = splat_f32x8(x[tile * 5 * 208 + step * 11 + k_1 + 12064]);
+                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                    }
+                }
+                f32x8 acc0_0 = carried;
+                f32x8 acc0_1 = carried_1;
+                f32x8 acc1_0 = carried_2;
+                f32x8 acc1_1 = carried_3;
+                f32x8 acc2_0 = carried_4;
+                f32x8 acc2_1 = carried_5;
+                f32x8 acc3_0 = carried_6;
+                f32x8 acc3_1 = carried_7;
+                f32x8 acc4_0 = carried_8;
+                f32x8 acc4_1 = carried_9;
+                for (int64_t k_1 = 0; k_1 < 5; k_1++) {
+                    const f32x8 s = splat_f32x8(x[tile * 5 * 208 + k_1 + 11419]);
                     const f32x8 v_1 =
                         load_f32x8(&w_local_value[((index * 6 + group + head) * 192 + k_1) * 32 +
-                        column * 16]);
+                        column * 16 + 5984]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_local_value[((index * 6 + group + head) * 192 + k_1) * 32 +
-                        column * 16 + 8]);
+                        column * 16 + 5992]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[tile * 5 * 208 + k_1 + 11440]);
+                    const f32x8 s_1 = splat_f32x8(x[tile * 5 * 208 + k_1 + 11627]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[tile * 5 * 208 + k_1 + 11648]);
+                    const f32x8 s_2 = splat_f32x8(x[tile * 5 * 208 + k_1 + 11835]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[tile * 5 * 208 + k_1 + 11856]);
+                    const f32x8 s_3 = splat_f32x8(x[tile * 5 * 208 + k_1 + 12043]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[tile * 5 * 208 + k_1 + 12064]);
+                    const f32x8 s_4 = splat_f32x8(x[tile * 5 * 208 + k_1 + 12251]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
@@ -693,37 +1024,37 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
     const int64_t chunk = task % 16;
     /* [1][1][512][32]: [batch][group][rows][head] */
     float *restrict q = (float *)(void *)(call->workspace + 786432);
-    float *restrict queries = (float *)(void *)scratch; /* [1][32][32] */
+    float *restrict queries = (float *)(void *)scratch; /* [1][2][32][16] */
     int32_t *restrict query_pos = (int32_t *)(void *)(scratch + 4096); /* [1][32] */
     /* [1][1][512][32]: [batch][group][rows][head] */
     const float *restrict k = (const float *)(const void *)(call->workspace + 917504);
+    /* [1][1][512][32]: [batch][group][rows][head] */
+    const float *restrict v = (const float *)(const void *)(call->workspace + 851968);
     const int32_t *restrict key = call->slot[REFORMER_SLOT_KEY]; /* [1][512] */
     float *restrict scores = (float *)(void *)(scratch + 4224); /* [64][16] */
     float *restrict inverse = (float *)(void *)(scratch + 8320); /* [16] */
-    /* [1][1][512][32]: [batch][group][rows][head] */
-    const float *restrict v = (const float *)(const void *)(call->workspace + 851968);
-    for (int64_t lane = 0; lane < 4; lane++) {
+    for (int64_t panel = 0; panel < 2; panel++) {
         for (int64_t d = 0; d < 4; d++) {
             const f32x8 v_1 =
-                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + lane * 8) * 32 + d * 8]);
+                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16) * 32 + d * 8]);
             const f32x8 v_2 =
-                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + lane * 8) * 32 + d * 8 + 32]);
+                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16) * 32 + d * 8 + 32]);
             const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
             const f32x8 v_3 =
-                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + lane * 8) * 32 + d * 8 + 64]);
+                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16) * 32 + d * 8 + 64]);
             const f32x8 v_4 =
-                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + lane * 8) * 32 + d * 8 + 96]);
+                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16) * 32 + d * 8 + 96]);
             const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
             const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
             const f32x8 v_5 =
-                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + lane * 8) * 32 + d * 8 + 128]);
+                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16) * 32 + d * 8 + 128]);
             const f32x8 v_6 =
-                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + lane * 8) * 32 + d * 8 + 160]);
+                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16) * 32 + d * 8 + 160]);
             const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
             const f32x8 v_7 =
-                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + lane * 8) * 32 + d * 8 + 192]);
+                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16) * 32 + d * 8 + 192]);
             const f32x8 v_8 =
-                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + lane * 8) * 32 + d * 8 + 224]);
+                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16) * 32 + d * 8 + 224]);
             const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
             const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
             const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
@@ -736,14 +1067,70 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
             const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
             const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
             const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-            store_f32x8(&queries[d * 8 * 32 + lane * 8], shuffle_low4_f32x8(mix_2, mix_5));
-            store_f32x8(&queries[d * 8 * 32 + lane * 8 + 32], shuffle_low4_f32x8(mix_8, mix_11));
-            store_f32x8(&queries[d * 8 * 32 + lane * 8 + 64], shuffle_low4_f32x8(mix_12, mix_13));
-            store_f32x8(&queries[d * 8 * 32 + lane * 8 + 96], shuffle_low4_f32x8(mix_14, mix_15));
-            store_f32x8(&queries[d * 8 * 32 + lane * 8 + 128], shuffle_high4_f32x8(mix_2, mix_5));
-            store_f32x8(&queries[d * 8 * 32 + lane * 8 + 160], shuffle_high4_f32x8(mix_8, mix_11));
-            store_f32x8(&queries[d * 8 * 32 + lane * 8 + 192], shuffle_high4_f32x8(mix_12, mix_13));
-            store_f32x8(&queries[d * 8 * 32 + lane * 8 + 224], shuffle_high4_f32x8(mix_14, mix_15));
+            store_f32x8(&queries[(panel * 32 + d * 8) * 16], shuffle_low4_f32x8(mix_2, mix_5));
+            store_f32x8(&queries[(panel * 32 + d * 8) * 16 + 16],
+                shuffle_low4_f32x8(mix_8, mix_11));
+            store_f32x8(&queries[(panel * 32 + d * 8) * 16 + 32],
+                shuffle_low4_f32x8(mix_12, mix_13));
+            store_f32x8(&queries[(panel * 32 + d * 8) * 16 + 48],
+                shuffle_low4_f32x8(mix_14, mix_15));
+            store_f32x8(&queries[(panel * 32 + d * 8) * 16 + 64],
+                shuffle_high4_f32x8(mix_2, mix_5));
+            store_f32x8(&queries[(panel * 32 + d * 8) * 16 + 80],
+                shuffle_high4_f32x8(mix_8, mix_11));
+            store_f32x8(&queries[(panel * 32 + d * 8) * 16 + 96],
+                shuffle_high4_f32x8(mix_12, mix_13));
+            store_f32x8(&queries[(panel * 32 + d * 8) * 16 + 112],
+                shuffle_high4_f32x8(mix_14, mix_15));
+        }
+        for (int64_t d = 0; d < 4; d++) {
+            const f32x8 v_1 =
+                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16) * 32 + d * 8 + 256]);
+            const f32x8 v_2 =
+                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16) * 32 + d * 8 + 288]);
+            const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
+            const f32x8 v_3 =
+                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16) * 32 + d * 8 + 320]);
+            const f32x8 v_4 =
+                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16) * 32 + d * 8 + 352]);
+            const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
+            const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
+            const f32x8 v_5 =
+                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16) * 32 + d * 8 + 384]);
+            const f32x8 v_6 =
+                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16) * 32 + d * 8 + 416]);
+            const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
+            const f32x8 v_7 =
+                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16) * 32 + d * 8 + 448]);
+            const f32x8 v_8 =
+                load_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16) * 32 + d * 8 + 480]);
+            const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
+            const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
+            const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
+            const f32x8 mix_7 = shuffle_high1_f32x8(v_3, v_4);
+            const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
+            const f32x8 mix_9 = shuffle_high1_f32x8(v_5, v_6);
+            const f32x8 mix_10 = shuffle_high1_f32x8(v_7, v_8);
+            const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
+            const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
+            const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
+            const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
+            const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
+            store_f32x8(&queries[(panel * 32 + d * 8) * 16 + 8], shuffle_low4_f32x8(mix_2, mix_5));
+            store_f32x8(&queries[(panel * 32 + d * 8) * 16 + 24],
+                shuffle_low4_f32x8(mix_8, mix_11));
+            store_f32x8(&queries[(panel * 32 + d * 8) * 16 + 40],
+                shuffle_low4_f32x8(mix_12, mix_13));
+            store_f32x8(&queries[(panel * 32 + d * 8) * 16 + 56],
+                shuffle_low4_f32x8(mix_14, mix_15));
+            store_f32x8(&queries[(panel * 32 + d * 8) * 16 + 72],
+                shuffle_high4_f32x8(mix_2, mix_5));
+            store_f32x8(&queries[(panel * 32 + d * 8) * 16 + 88],
+                shuffle_high4_f32x8(mix_8, mix_11));
+            store_f32x8(&queries[(panel * 32 + d * 8) * 16 + 104],
+                shuffle_high4_f32x8(mix_12, mix_13));
+            store_f32x8(&queries[(panel * 32 + d * 8) * 16 + 120],
+                shuffle_high4_f32x8(mix_14, mix_15));
         }
     }
     for (int64_t lane = 0; lane < 32; lane++) {
@@ -756,221 +1143,283 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
         f32x8 most_1 = splat_f32x8(-1e+30f);
         for (int64_t o = 0; o < 2; o++) {
             const int64_t other = (chunk + o + 15) % 16;
-            f32x8 carried = most;
-            f32x8 carried_1 = most_1;
-            for (int64_t keys = 0; keys < 2; keys++) {
-                f32x8 acc0_0 = splat_f32x8(0.0f);
-                f32x8 acc0_1 = splat_f32x8(0.0f);
-                f32x8 acc1_0 = splat_f32x8(0.0f);
-                f32x8 acc1_1 = splat_f32x8(0.0f);
-                f32x8 acc2_0 = splat_f32x8(0.0f);
-                f32x8 acc2_1 = splat_f32x8(0.0f);
-                f32x8 acc3_0 = splat_f32x8(0.0f);
-                f32x8 acc3_1 = splat_f32x8(0.0f);
-                f32x8 acc4_0 = splat_f32x8(0.0f);
-                f32x8 acc4_1 = splat_f32x8(0.0f);
-                f32x8 acc5_0 = splat_f32x8(0.0f);
-                f32x8 acc5_1 = splat_f32x8(0.0f);
-                for (int64_t k_1 = 0; k_1 < 32; k_1++) {
-                    const f32x8 s =
-                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 6) * 32 + k_1]);
-                    const f32x8 v_1 = load_f32x8(&queries[k_1 * 32 + panel * 16]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 = load_f32x8(&queries[k_1 * 32 + panel * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 6) * 32 + k_1 +
-                        32]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 =
-                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 6) * 32 + k_1 +
-                        64]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 =
-                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 6) * 32 + k_1 +
-                        96]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 =
-                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 6) * 32 + k_1 +
-                        128]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 =
-                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 6) * 32 + k_1 +
-                        160]);
-                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
-                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+            for (int64_t run_1 = 0; run_1 < 1; run_1++) {
+                f32x8 carried = most;
+                f32x8 carried_1 = most_1;
+                for (int64_t keys = 0; keys < 2; keys++) {
+                    f32x8 acc0_0 = splat_f32x8(0.0f);
+                    f32x8 acc0_1 = splat_f32x8(0.0f);
+                    f32x8 acc1_0 = splat_f32x8(0.0f);
+                    f32x8 acc1_1 = splat_f32x8(0.0f);
+                    f32x8 acc2_0 = splat_f32x8(0.0f);
+                    f32x8 acc2_1 = splat_f32x8(0.0f);
+                    f32x8 acc3_0 = splat_f32x8(0.0f);
+                    f32x8 acc3_1 = splat_f32x8(0.0f);
+                    f32x8 acc4_0 = splat_f32x8(0.0f);
+                    f32x8 acc4_1 = splat_f32x8(0.0f);
+                    f32x8 acc5_0 = splat_f32x8(0.0f);
+                    f32x8 acc5_1 = splat_f32x8(0.0f);
+                    for (int64_t step = 0; step < 2; step++) {
+                        const int64_t next = min_i64(chunk + 1, 15);
+                        const int64_t ahead = min_i64(o * 12 + run_1 * 12 + keys * 2 + step, 15);
+                        __builtin_prefetch(&q[((batch + head) * 512 + next * 32 + panel * 16 +
+                            ahead) * 32], 0, 2);
+                        __builtin_prefetch(&q[((batch + head) * 512 + next * 32 + panel * 16 +
+                            ahead) * 32 + 16], 0, 2);
+                        __builtin_prefetch(&k[((batch + head) * 512 + next * 32 + panel * 16 +
+                            ahead) * 32], 0, 2);
+                        __builtin_prefetch(&k[((batch + head) * 512 + next * 32 + panel * 16 +
+                            ahead) * 32 + 16], 0, 2);
+                        __builtin_prefetch(&v[((batch + head) * 512 + next * 32 + panel * 16 +
+                            ahead) * 32], 0, 2);
+                        __builtin_prefetch(&v[((batch + head) * 512 + next * 32 + panel * 16 +
+                            ahead) * 32 + 16], 0, 2);
+                        for (int64_t k_1 = 0; k_1 < 16; k_1++) {
+                            const float v_1 =
+                                k[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 6) * 32 +
+                                step * 16 + k_1];
+                            const f32x8 s = splat_f32x8(v_1);
+                            const f32x8 v_2 =
+                                load_f32x8(&queries[(panel * 32 + step * 16 + k_1) * 16]);
+                            acc0_0 = fma_f32x8(s, v_2, acc0_0);
+                            const f32x8 v_3 =
+                                load_f32x8(&queries[(panel * 32 + step * 16 + k_1) * 16 + 8]);
+                            acc0_1 = fma_f32x8(s, v_3, acc0_1);
+                            const float v_4 =
+                                k[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 6) * 32 +
+                                step * 16 + k_1 + 32];
+                            const f32x8 s_1 = splat_f32x8(v_4);
+                            acc1_0 = fma_f32x8(s_1, v_2, acc1_0);
+                            acc1_1 = fma_f32x8(s_1, v_3, acc1_1);
+                            const float v_5 =
+                                k[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 6) * 32 +
+                                step * 16 + k_1 + 64];
+                            const f32x8 s_2 = splat_f32x8(v_5);
+                            acc2_0 = fma_f32x8(s_2, v_2, acc2_0);
+                            acc2_1 = fma_f32x8(s_2, v_3, acc2_1);
+                            const float v_6 =
+                                k[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 6) * 32 +
+                                step * 16 + k_1 + 96];
+                            const f32x8 s_3 = splat_f32x8(v_6);
+                            acc3_0 = fma_f32x8(s_3, v_2, acc3_0);
+                            acc3_1 = fma_f32x8(s_3, v_3, acc3_1);
+                            const float v_7 =
+                                k[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 6) * 32 +
+                                step * 16 + k_1 + 128];
+                            const f32x8 s_4 = splat_f32x8(v_7);
+                            acc4_0 = fma_f32x8(s_4, v_2, acc4_0);
+                            acc4_1 = fma_f32x8(s_4, v_3, acc4_1);
+                            const float v_8 =
+                                k[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 6) * 32 +
+                                step * 16 + k_1 + 160];
+                            const f32x8 s_5 = splat_f32x8(v_8);
+                            acc5_0 = fma_f32x8(s_5, v_2, acc5_0);
+                            acc5_1 = fma_f32x8(s_5, v_3, acc5_1);
+                        }
+                    }
+                    const i32x8 s =
+                        splat_i32x8(key[batch * 512 + other * 32 + run_1 * 32 + keys * 6]);
+                    const f32x8 pick =
+                        select_f32x8((i32x8)(s <= query), acc0_0 * splat_f32x8(0.17677669f),
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high = max_f32x8(carried, pick);
+                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 6) * 16], pick);
+                    const f32x8 pick_1 =
+                        select_f32x8((i32x8)(s <= query_1), acc0_1 * splat_f32x8(0.17677669f),
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_1 = max_f32x8(carried_1, pick_1);
+                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 6) * 16 + 8], pick_1);
+                    const i32x8 s_1 =
+                        splat_i32x8(key[batch * 512 + other * 32 + run_1 * 32 + keys * 6 + 1]);
+                    const f32x8 pick_2 =
+                        select_f32x8((i32x8)(s_1 <= query), acc1_0 * splat_f32x8(0.17677669f),
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_2 = max_f32x8(high, pick_2);
+                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 6) * 16 + 16], pick_2);
+                    const f32x8 pick_3 =
+                        select_f32x8((i32x8)(s_1 <= query_1), acc1_1 * splat_f32x8(0.17677669f),
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_3 = max_f32x8(high_1, pick_3);
+                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 6) * 16 + 24], pick_3);
+                    const i32x8 s_2 =
+                        splat_i32x8(key[batch * 512 + other * 32 + run_1 * 32 + keys * 6 + 2]);
+                    const f32x8 pick_4 =
+                        select_f32x8((i32x8)(s_2 <= query), acc2_0 * splat_f32x8(0.17677669f),
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_4 = max_f32x8(high_2, pick_4);
+                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 6) * 16 + 32], pick_4);
+                    const f32x8 pick_5 =
+                        select_f32x8((i32x8)(s_2 <= query_1), acc2_1 * splat_f32x8(0.17677669f),
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_5 = max_f32x8(high_3, pick_5);
+                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 6) * 16 + 40], pick_5);
+                    const i32x8 s_3 =
+                        splat_i32x8(key[batch * 512 + other * 32 + run_1 * 32 + keys * 6 + 3]);
+                    const f32x8 pick_6 =
+                        select_f32x8((i32x8)(s_3 <= query), acc3_0 * splat_f32x8(0.17677669f),
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_6 = max_f32x8(high_4, pick_6);
+                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 6) * 16 + 48], pick_6);
+                    const f32x8 pick_7 =
+                        select_f32x8((i32x8)(s_3 <= query_1), acc3_1 * splat_f32x8(0.17677669f),
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_7 = max_f32x8(high_5, pick_7);
+                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 6) * 16 + 56], pick_7);
+                    const i32x8 s_4 =
+                        splat_i32x8(key[batch * 512 + other * 32 + run_1 * 32 + keys * 6 + 4]);
+                    const f32x8 pick_8 =
+                        select_f32x8((i32x8)(s_4 <= query), acc4_0 * splat_f32x8(0.17677669f),
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_8 = max_f32x8(high_6, pick_8);
+                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 6) * 16 + 64], pick_8);
+                    const f32x8 pick_9 =
+                        select_f32x8((i32x8)(s_4 <= query_1), acc4_1 * splat_f32x8(0.17677669f),
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_9 = max_f32x8(high_7, pick_9);
+                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 6) * 16 + 72], pick_9);
+                    const i32x8 s_5 =
+                        splat_i32x8(key[batch * 512 + other * 32 + run_1 * 32 + keys * 6 + 5]);
+                    const f32x8 pick_10 =
+                        select_f32x8((i32x8)(s_5 <= query), acc5_0 * splat_f32x8(0.17677669f),
+                        splat_f32x8(-1e+30f));
+                    carried = max_f32x8(high_8, pick_10);
+                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 6) * 16 + 80], pick_10);
+                    const f32x8 pick_11 =
+                        select_f32x8((i32x8)(s_5 <= query_1), acc5_1 * splat_f32x8(0.17677669f),
+                        splat_f32x8(-1e+30f));
+                    carried_1 = max_f32x8(high_9, pick_11);
+                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 6) * 16 + 88], pick_11);
                 }
-                const i32x8 s = splat_i32x8(key[batch * 512 + other * 32 + keys * 6]);
-                const f32x8 pick =
-                    select_f32x8((i32x8)(s <= query), acc0_0 * splat_f32x8(0.17677669f),
-                    splat_f32x8(-1e+30f));
-                const f32x8 high = max_f32x8(carried, pick);
-                store_f32x8(&scores[(o * 32 + keys * 6) * 16], pick);
-                const f32x8 pick_1 =
-                    select_f32x8((i32x8)(s <= query_1), acc0_1 * splat_f32x8(0.17677669f),
-                    splat_f32x8(-1e+30f));
-                const f32x8 high_1 = max_f32x8(carried_1, pick_1);
-                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 8], pick_1);
-                const i32x8 s_1 = splat_i32x8(key[batch * 512 + other * 32 + keys * 6 + 1]);
-                const f32x8 pick_2 =
-                    select_f32x8((i32x8)(s_1 <= query), acc1_0 * splat_f32x8(0.17677669f),
-                    splat_f32x8(-1e+30f));
-                const f32x8 high_2 = max_f32x8(high, pick_2);
-                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 16], pick_2);
-                const f32x8 pick_3 =
-                    select_f32x8((i32x8)(s_1 <= query_1), acc1_1 * splat_f32x8(0.17677669f),
-                    splat_f32x8(-1e+30f));
-                const f32x8 high_3 = max_f32x8(high_1, pick_3);
-                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 24], pick_3);
-                const i32x8 s_2 = splat_i32x8(key[batch * 512 + other * 32 + keys * 6 + 2]);
-                const f32x8 pick_4 =
-                    select_f32x8((i32x8)(s_2 <= query), acc2_0 * splat_f32x8(0.17677669f),
-                    splat_f32x8(-1e+30f));
-                const f32x8 high_4 = max_f32x8(high_2, pick_4);
-                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 32], pick_4);
-                const f32x8 pick_5 =
-                    select_f32x8((i32x8)(s_2 <= query_1), acc2_1 * splat_f32x8(0.17677669f),
-                    splat_f32x8(-1e+30f));
-                const f32x8 high_5 = max_f32x8(high_3, pick_5);
-                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 40], pick_5);
-                const i32x8 s_3 = splat_i32x8(key[batch * 512 + other * 32 + keys * 6 + 3]);
-                const f32x8 pick_6 =
-                    select_f32x8((i32x8)(s_3 <= query), acc3_0 * splat_f32x8(0.17677669f),
-                    splat_f32x8(-1e+30f));
-                const f32x8 high_6 = max_f32x8(high_4, pick_6);
-                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 48], pick_6);
-                const f32x8 pick_7 =
-                    select_f32x8((i32x8)(s_3 <= query_1), acc3_1 * splat_f32x8(0.17677669f),
-                    splat_f32x8(-1e+30f));
-                const f32x8 high_7 = max_f32x8(high_5, pick_7);
-                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 56], pick_7);
-                const i32x8 s_4 = splat_i32x8(key[batch * 512 + other * 32 + keys * 6 + 4]);
-                const f32x8 pick_8 =
-                    select_f32x8((i32x8)(s_4 <= query), acc4_0 * splat_f32x8(0.17677669f),
-                    splat_f32x8(-1e+30f));
-                const f32x8 high_8 = max_f32x8(high_6, pick_8);
-                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 64], pick_8);
-                const f32x8 pick_9 =
-                    select_f32x8((i32x8)(s_4 <= query_1), acc4_1 * splat_f32x8(0.17677669f),
-                    splat_f32x8(-1e+30f));
-                const f32x8 high_9 = max_f32x8(high_7, pick_9);
-                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 72], pick_9);
-                const i32x8 s_5 = splat_i32x8(key[batch * 512 + other * 32 + keys * 6 + 5]);
-                const f32x8 pick_10 =
-                    select_f32x8((i32x8)(s_5 <= query), acc5_0 * splat_f32x8(0.17677669f),
-                    splat_f32x8(-1e+30f));
-                carried = max_f32x8(high_8, pick_10);
-                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 80], pick_10);
-                const f32x8 pick_11 =
-                    select_f32x8((i32x8)(s_5 <= query_1), acc5_1 * splat_f32x8(0.17677669f),
-                    splat_f32x8(-1e+30f));
-                carried_1 = max_f32x8(high_9, pick_11);
-                store_f32x8(&scores[(o * 32 + keys * 6) * 16 + 88], pick_11);
-            }
-            f32x8 carried_2 = carried;
-            f32x8 carried_3 = carried_1;
-            for (int64_t keys = 0; keys < 4; keys++) {
-                f32x8 acc0_0 = splat_f32x8(0.0f);
-                f32x8 acc0_1 = splat_f32x8(0.0f);
-                f32x8 acc1_0 = splat_f32x8(0.0f);
-                f32x8 acc1_1 = splat_f32x8(0.0f);
-                f32x8 acc2_0 = splat_f32x8(0.0f);
-                f32x8 acc2_1 = splat_f32x8(0.0f);
-                f32x8 acc3_0 = splat_f32x8(0.0f);
-                f32x8 acc3_1 = splat_f32x8(0.0f);
-                f32x8 acc4_0 = splat_f32x8(0.0f);
-                f32x8 acc4_1 = splat_f32x8(0.0f);
-                for (int64_t k_1 = 0; k_1 < 32; k_1++) {
-                    const f32x8 s =
-                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 5) * 32 + k_1 +
-                        384]);
-                    const f32x8 v_1 = load_f32x8(&queries[k_1 * 32 + panel * 16]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 = load_f32x8(&queries[k_1 * 32 + panel * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 5) * 32 + k_1 +
-                        416]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 =
-                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 5) * 32 + k_1 +
-                        448]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 =
-                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 5) * 32 + k_1 +
-                        480]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 =
-                        splat_f32x8(k[((batch + head) * 512 + other * 32 + keys * 5) * 32 + k_1 +
-                        512]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                f32x8 carried_2 = carried;
+                f32x8 carried_3 = carried_1;
+                for (int64_t keys = 0; keys < 4; keys++) {
+                    f32x8 acc0_0 = splat_f32x8(0.0f);
+                    f32x8 acc0_1 = splat_f32x8(0.0f);
+                    f32x8 acc1_0 = splat_f32x8(0.0f);
+                    f32x8 acc1_1 = splat_f32x8(0.0f);
+                    f32x8 acc2_0 = splat_f32x8(0.0f);
+                    f32x8 acc2_1 = splat_f32x8(0.0f);
+                    f32x8 acc3_0 = splat_f32x8(0.0f);
+                    f32x8 acc3_1 = splat_f32x8(0.0f);
+                    f32x8 acc4_0 = splat_f32x8(0.0f);
+                    f32x8 acc4_1 = splat_f32x8(0.0f);
+                    for (int64_t step = 0; step < 2; step++) {
+                        const int64_t next = min_i64(chunk + 1, 15);
+                        const int64_t ahead = min_i64(o * 12 + run_1 * 12 + keys * 2 + step + 4,
+                            15);
+                        __builtin_prefetch(&q[((batch + head) * 512 + next * 32 + panel * 16 +
+                            ahead) * 32], 0, 2);
+                        __builtin_prefetch(&q[((batch + head) * 512 + next * 32 + panel * 16 +
+                            ahead) * 32 + 16], 0, 2);
+                        __builtin_prefetch(&k[((batch + head) * 512 + next * 32 + panel * 16 +
+                            ahead) * 32], 0, 2);
+                        __builtin_prefetch(&k[((batch + head) * 512 + next * 32 + panel * 16 +
+                            ahead) * 32 + 16], 0, 2);
+                        __builtin_prefetch(&v[((batch + head) * 512 + next * 32 + panel * 16 +
+                            ahead) * 32], 0, 2);
+                        __builtin_prefetch(&v[((batch + head) * 512 + next * 32 + panel * 16 +
+                            ahead) * 32 + 16], 0, 2);
+                        for (int64_t k_1 = 0; k_1 < 16; k_1++) {
+                            const float v_1 =
+                                k[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 5) * 32 +
+                                step * 16 + k_1 + 384];
+                            const f32x8 s = splat_f32x8(v_1);
+                            const f32x8 v_2 =
+                                load_f32x8(&queries[(panel * 32 + step * 16 + k_1) * 16]);
+                            acc0_0 = fma_f32x8(s, v_2, acc0_0);
+                            const f32x8 v_3 =
+                                load_f32x8(&queries[(panel * 32 + step * 16 + k_1) * 16 + 8]);
+                            acc0_1 = fma_f32x8(s, v_3, acc0_1);
+                            const float v_4 =
+                                k[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 5) * 32 +
+                                step * 16 + k_1 + 416];
+                            const f32x8 s_1 = splat_f32x8(v_4);
+                            acc1_0 = fma_f32x8(s_1, v_2, acc1_0);
+                            acc1_1 = fma_f32x8(s_1, v_3, acc1_1);
+                            const float v_5 =
+                                k[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 5) * 32 +
+                                step * 16 + k_1 + 448];
+                            const f32x8 s_2 = splat_f32x8(v_5);
+                            acc2_0 = fma_f32x8(s_2, v_2, acc2_0);
+                            acc2_1 = fma_f32x8(s_2, v_3, acc2_1);
+                            const float v_6 =
+                                k[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 5) * 32 +
+                                step * 16 + k_1 + 480];
+                            const f32x8 s_3 = splat_f32x8(v_6);
+                            acc3_0 = fma_f32x8(s_3, v_2, acc3_0);
+                            acc3_1 = fma_f32x8(s_3, v_3, acc3_1);
+                            const float v_7 =
+                                k[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 5) * 32 +
+                                step * 16 + k_1 + 512];
+                            const f32x8 s_4 = splat_f32x8(v_7);
+                            acc4_0 = fma_f32x8(s_4, v_2, acc4_0);
+                            acc4_1 = fma_f32x8(s_4, v_3, acc4_1);
+                        }
+                    }
+                    const i32x8 s =
+                        splat_i32x8(key[batch * 512 + other * 32 + run_1 * 32 + keys * 5 + 12]);
+                    const f32x8 pick =
+                        select_f32x8((i32x8)(s <= query), acc0_0 * splat_f32x8(0.17677669f),
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high = max_f32x8(carried_2, pick);
+                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 5) * 16 + 192], pick);
+                    const f32x8 pick_1 =
+                        select_f32x8((i32x8)(s <= query_1), acc0_1 * splat_f32x8(0.17677669f),
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_1 = max_f32x8(carried_3, pick_1);
+                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 5) * 16 + 200], pick_1);
+                    const i32x8 s_1 =
+                        splat_i32x8(key[batch * 512 + other * 32 + run_1 * 32 + keys * 5 + 13]);
+                    const f32x8 pick_2 =
+                        select_f32x8((i32x8)(s_1 <= query), acc1_0 * splat_f32x8(0.17677669f),
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_2 = max_f32x8(high, pick_2);
+                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 5) * 16 + 208], pick_2);
+                    const f32x8 pick_3 =
+                        select_f32x8((i32x8)(s_1 <= query_1), acc1_1 * splat_f32x8(0.17677669f),
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_3 = max_f32x8(high_1, pick_3);
+                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 5) * 16 + 216], pick_3);
+                    const i32x8 s_2 =
+                        splat_i32x8(key[batch * 512 + other * 32 + run_1 * 32 + keys * 5 + 14]);
+                    const f32x8 pick_4 =
+                        select_f32x8((i32x8)(s_2 <= query), acc2_0 * splat_f32x8(0.17677669f),
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_4 = max_f32x8(high_2, pick_4);
+                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 5) * 16 + 224], pick_4);
+                    const f32x8 pick_5 =
+                        select_f32x8((i32x8)(s_2 <= query_1), acc2_1 * splat_f32x8(0.17677669f),
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_5 = max_f32x8(high_3, pick_5);
+                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 5) * 16 + 232], pick_5);
+                    const i32x8 s_3 =
+                        splat_i32x8(key[batch * 512 + other * 32 + run_1 * 32 + keys * 5 + 15]);
+                    const f32x8 pick_6 =
+                        select_f32x8((i32x8)(s_3 <= query), acc3_0 * splat_f32x8(0.17677669f),
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_6 = max_f32x8(high_4, pick_6);
+                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 5) * 16 + 240], pick_6);
+                    const f32x8 pick_7 =
+                        select_f32x8((i32x8)(s_3 <= query_1), acc3_1 * splat_f32x8(0.17677669f),
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_7 = max_f32x8(high_5, pick_7);
+                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 5) * 16 + 248], pick_7);
+                    const i32x8 s_4 =
+                        splat_i32x8(key[batch * 512 + other * 32 + run_1 * 32 + keys * 5 + 16]);
+                    const f32x8 pick_8 =
+                        select_f32x8((i32x8)(s_4 <= query), acc4_0 * splat_f32x8(0.17677669f),
+                        splat_f32x8(-1e+30f));
+                    carried_2 = max_f32x8(high_6, pick_8);
+                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 5) * 16 + 256], pick_8);
+                    const f32x8 pick_9 =
+                        select_f32x8((i32x8)(s_4 <= query_1), acc4_1 * splat_f32x8(0.17677669f),
+                        splat_f32x8(-1e+30f));
+                    carried_3 = max_f32x8(high_7, pick_9);
+                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 5) * 16 + 264], pick_9);
                 }
-                const i32x8 s = splat_i32x8(key[batch * 512 + other * 32 + keys * 5 + 12]);
-                const f32x8 pick =
-                    select_f32x8((i32x8)(s <= query), acc0_0 * splat_f32x8(0.17677669f),
-                    splat_f32x8(-1e+30f));
-                const f32x8 high = max_f32x8(carried_2, pick);
-                store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 192], pick);
-                const f32x8 pick_1 =
-                    select_f32x8((i32x8)(s <= query_1), acc0_1 * splat_f32x8(0.17677669f),
-                    splat_f32x8(-1e+30f));
-                const f32x8 high_1 = max_f32x8(carried_3, pick_1);
-                store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 200], pick_1);
-                const i32x8 s_1 = splat_i32x8(key[batch * 512 + other * 32 + keys * 5 + 13]);
-                const f32x8 pick_2 =
-                    select_f32x8((i32x8)(s_1 <= query), acc1_0 * splat_f32x8(0.17677669f),
-                    splat_f32x8(-1e+30f));
-                const f32x8 high_2 = max_f32x8(high, pick_2);
-                store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 208], pick_2);
-                const f32x8 pick_3 =
-                    select_f32x8((i32x8)(s_1 <= query_1), acc1_1 * splat_f32x8(0.17677669f),
-                    splat_f32x8(-1e+30f));
-                const f32x8 high_3 = max_f32x8(high_1, pick_3);
-                store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 216], pick_3);
-                const i32x8 s_2 = splat_i32x8(key[batch * 512 + other * 32 + keys * 5 + 14]);
-                const f32x8 pick_4 =
-                    select_f32x8((i32x8)(s_2 <= query), acc2_0 * splat_f32x8(0.17677669f),
-                    splat_f32x8(-1e+30f));
-                const f32x8 high_4 = max_f32x8(high_2, pick_4);
-                store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 224], pick_4);
-                const f32x8 pick_5 =
-                    select_f32x8((i32x8)(s_2 <= query_1), acc2_1 * splat_f32x8(0.17677669f),
-                    splat_f32x8(-1e+30f));
-                const f32x8 high_5 = max_f32x8(high_3, pick_5);
-                store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 232], pick_5);
-                const i32x8 s_3 = splat_i32x8(key[batch * 512 + other * 32 + keys * 5 + 15]);
-                const f32x8 pick_6 =
-                    select_f32x8((i32x8)(s_3 <= query), acc3_0 * splat_f32x8(0.17677669f),
-                    splat_f32x8(-1e+30f));
-                const f32x8 high_6 = max_f32x8(high_4, pick_6);
-                store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 240], pick_6);
-                const f32x8 pick_7 =
-                    select_f32x8((i32x8)(s_3 <= query_1), acc3_1 * splat_f32x8(0.17677669f),
-                    splat_f32x8(-1e+30f));
-                const f32x8 high_7 = max_f32x8(high_5, pick_7);
-                store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 248], pick_7);
-                const i32x8 s_4 = splat_i32x8(key[batch * 512 + other * 32 + keys * 5 + 16]);
-                const f32x8 pick_8 =
-                    select_f32x8((i32x8)(s_4 <= query), acc4_0 * splat_f32x8(0.17677669f),
-                    splat_f32x8(-1e+30f));
-                carried_2 = max_f32x8(high_6, pick_8);
-                store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 256], pick_8);
-                const f32x8 pick_9 =
-                    select_f32x8((i32x8)(s_4 <= query_1), acc4_1 * splat_f32x8(0.17677669f),
-                    splat_f32x8(-1e+30f));
-                carried_3 = max_f32x8(high_7, pick_9);
-                store_f32x8(&scores[(o * 32 + keys * 5) * 16 + 264], pick_9);
+                most = carried_2;
+                most_1 = carried_3;
             }
-            most = carried_2;
-            most_1 = carried_3;
         }
         f32x8 sum = splat_f32x8(0.0f);
         f32x8 sum_1 = splat_f32x8(0.0f);
@@ -1155,44 +1604,92 @@ static void local_output(const reformer_call_t *call, unsigned char *scratch, co
         }
     }
     for (int64_t column = 0; column < 12; column++) {
-        const int64_t panel = column / 2;
-        const int64_t rem = column % 2;
+        const int64_t next = min_i64(column + 1, 11);
+        const int64_t panel = next / 2;
+        const int64_t rem = next % 2;
+        const int64_t panel_1 = column / 2;
+        const int64_t rem_1 = column % 2;
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            f32x8 acc5_0 = splat_f32x8(0.0f);
-            f32x8 acc5_1 = splat_f32x8(0.0f);
-            for (int64_t k = 0; k < 32; k++) {
-                const f32x8 s = splat_f32x8(heads[tile * 6 * 48 + k]);
+            f32x8 carried = splat_f32x8(0.0f);
+            f32x8 carried_1 = splat_f32x8(0.0f);
+            f32x8 carried_2 = splat_f32x8(0.0f);
+            f32x8 carried_3 = splat_f32x8(0.0f);
+            f32x8 carried_4 = splat_f32x8(0.0f);
+            f32x8 carried_5 = splat_f32x8(0.0f);
+            f32x8 carried_6 = splat_f32x8(0.0f);
+            f32x8 carried_7 = splat_f32x8(0.0f);
+            f32x8 carried_8 = splat_f32x8(0.0f);
+            f32x8 carried_9 = splat_f32x8(0.0f);
+            f32x8 carried_10 = splat_f32x8(0.0f);
+            f32x8 carried_11 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 2; step++) {
+                __builtin_prefetch(&w_local_output[((index * 6 + panel) * 192 + tile * 2 + step +
+                    group * 32) * 32 + rem * 16], 0, 2);
+                const int64_t low = min_i64(step, 5);
+                __builtin_prefetch(&y1[(batch * 512 + block * 64 + tile * 6 + low) * 192 + column *
+                    16], 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const f32x8 s = splat_f32x8(heads[tile * 6 * 48 + step * 11 + k]);
+                    const f32x8 v =
+                        load_f32x8(&w_local_output[((index * 6 + panel_1) * 192 + step * 11 + k +
+                        group * 32) * 32 + rem_1 * 16]);
+                    carried = fma_f32x8(s, v, carried);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_local_output[((index * 6 + panel_1) * 192 + step * 11 + k +
+                        group * 32) * 32 + rem_1 * 16 + 8]);
+                    carried_1 = fma_f32x8(s, v_1, carried_1);
+                    const f32x8 s_1 = splat_f32x8(heads[tile * 6 * 48 + step * 11 + k + 48]);
+                    carried_2 = fma_f32x8(s_1, v, carried_2);
+                    carried_3 = fma_f32x8(s_1, v_1, carried_3);
+                    const f32x8 s_2 = splat_f32x8(heads[tile * 6 * 48 + step * 11 + k + 96]);
+                    carried_4 = fma_f32x8(s_2, v, carried_4);
+                    carried_5 = fma_f32x8(s_2, v_1, carried_5);
+                    const f32x8 s_3 = splat_f32x8(heads[tile * 6 * 48 + step * 11 + k + 144]);
+                    carried_6 = fma_f32x8(s_3, v, carried_6);
+                    carried_7 = fma_f32x8(s_3, v_1, carried_7);
+                    const f32x8 s_4 = splat_f32x8(heads[tile * 6 * 48 + step * 11 + k + 192]);
+                    carried_8 = fma_f32x8(s_4, v, carried_8);
+                    carried_9 = fma_f32x8(s_4, v_1, carried_9);
+                    const f32x8 s_5 = splat_f32x8(heads[tile * 6 * 48 + step * 11 + k + 240]);
+                    carried_10 = fma_f32x8(s_5, v, carried_10);
+                    carried_11 = fma_f32x8(s_5, v_1, carried_11);
+                }
+            }
+            f32x8 acc0_0 = carried;
+            f32x8 acc0_1 = carried_1;
+            f32x8 acc1_0 = carried_2;
+            f32x8 acc1_1 = carried_3;
+            f32x8 acc2_0 = carried_4;
+            f32x8 acc2_1 = carried_5;
+            f32x8 acc3_0 = carried_6;
+            f32x8 acc3_1 = carried_7;
+            f32x8 acc4_0 = carried_8;
+            f32x8 acc4_1 = carried_9;
+            f32x8 acc5_0 = carried_10;
+            f32x8 acc5_1 = carried_11;
+            for (int64_t k = 0; k < 10; k++) {
+                const f32x8 s = splat_f32x8(heads[tile * 6 * 48 + k + 22]);
                 const f32x8 v =
-                    load_f32x8(&w_local_output[((index * 6 + panel) * 192 + k + group * 32) * 32 +
-                    rem * 16]);
+                    load_f32x8(&w_local_output[((index * 6 + panel_1) * 192 + k + group * 32) * 32 +
+                    rem_1 * 16 + 704]);
                 acc0_0 = fma_f32x8(s, v, acc0_0);
                 const f32x8 v_1 =
-                    load_f32x8(&w_local_output[((index * 6 + panel) * 192 + k + group * 32) * 32 +
-                    rem * 16 + 8]);
+                    load_f32x8(&w_local_output[((index * 6 + panel_1) * 192 + k + group * 32) * 32 +
+                    rem_1 * 16 + 712]);
                 acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(heads[tile * 6 * 48 + k + 48]);
+                const f32x8 s_1 = splat_f32x8(heads[tile * 6 * 48 + k + 70]);
                 acc1_0 = fma_f32x8(s_1, v, acc1_0);
                 acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(heads[tile * 6 * 48 + k + 96]);
+                const f32x8 s_2 = splat_f32x8(heads[tile * 6 * 48 + k + 118]);
                 acc2_0 = fma_f32x8(s_2, v, acc2_0);
                 acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(heads[tile * 6 * 48 + k + 144]);
+                const f32x8 s_3 = splat_f32x8(heads[tile * 6 * 48 + k + 166]);
                 acc3_0 = fma_f32x8(s_3, v, acc3_0);
                 acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(heads[tile * 6 * 48 + k + 192]);
+                const f32x8 s_4 = splat_f32x8(heads[tile * 6 * 48 + k + 214]);
                 acc4_0 = fma_f32x8(s_4, v, acc4_0);
                 acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
-                const f32x8 s_5 = splat_f32x8(heads[tile * 6 * 48 + k + 240]);
+                const f32x8 s_5 = splat_f32x8(heads[tile * 6 * 48 + k + 262]);
                 acc5_0 = fma_f32x8(s_5, v, acc5_0);
                 acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
             }
@@ -1245,36 +1742,76 @@ static void local_output(const reformer_call_t *call, unsigned char *scratch, co
                 v_11 + acc5_1);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            for (int64_t k = 0; k < 32; k++) {
-                const f32x8 s = splat_f32x8(heads[tile * 5 * 48 + k + 2592]);
+            f32x8 carried = splat_f32x8(0.0f);
+            f32x8 carried_1 = splat_f32x8(0.0f);
+            f32x8 carried_2 = splat_f32x8(0.0f);
+            f32x8 carried_3 = splat_f32x8(0.0f);
+            f32x8 carried_4 = splat_f32x8(0.0f);
+            f32x8 carried_5 = splat_f32x8(0.0f);
+            f32x8 carried_6 = splat_f32x8(0.0f);
+            f32x8 carried_7 = splat_f32x8(0.0f);
+            f32x8 carried_8 = splat_f32x8(0.0f);
+            f32x8 carried_9 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 2; step++) {
+                __builtin_prefetch(&w_local_output[((index * 6 + panel) * 192 + tile * 2 + step +
+                    group * 32) * 32 + rem * 16 + 576], 0, 2);
+                const int64_t low = min_i64(step, 4);
+                __builtin_prefetch(&y1[(batch * 512 + block * 64 + tile * 5 + low) * 192 + column *
+                    16 + 10368], 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const f32x8 s = splat_f32x8(heads[tile * 5 * 48 + step * 11 + k + 2592]);
+                    const f32x8 v =
+                        load_f32x8(&w_local_output[((index * 6 + panel_1) * 192 + step * 11 + k +
+                        group * 32) * 32 + rem_1 * 16]);
+                    carried = fma_f32x8(s, v, carried);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_local_output[((index * 6 + panel_1) * 192 + step * 11 + k +
+                        group * 32) * 32 + rem_1 * 16 + 8]);
+                    carried_1 = fma_f32x8(s, v_1, carried_1);
+                    const f32x8 s_1 = splat_f32x8(heads[tile * 5 * 48 + step * 11 + k + 2640]);
+                    carried_2 = fma_f32x8(s_1, v, carried_2);
+                    carried_3 = fma_f32x8(s_1, v_1, carried_3);
+                    const f32x8 s_2 = splat_f32x8(heads[tile * 5 * 48 + step * 11 + k + 2688]);
+                    carried_4 = fma_f32x8(s_2, v, carried_4);
+                    carried_5 = fma_f32x8(s_2, v_1, carried_5);
+                    const f32x8 s_3 = splat_f32x8(heads[tile * 5 * 48 + step * 11 + k + 2736]);
+                    carried_6 = fma_f32x8(s_3, v, carried_6);
+                    carried_7 = fma_f32x8(s_3, v_1, carried_7);
+                    const f32x8 s_4 = splat_f32x8(heads[tile * 5 * 48 + step * 11 + k + 2784]);
+                    carried_8 = fma_f32x8(s_4, v, carried_8);
+                    carried_9 = fma_f32x8(s_4, v_1, carried_9);
+                }
+            }
+            f32x8 acc0_0 = carried;
+            f32x8 acc0_1 = carried_1;
+            f32x8 acc1_0 = carried_2;
+            f32x8 acc1_1 = carried_3;
+            f32x8 acc2_0 = carried_4;
+            f32x8 acc2_1 = carried_5;
+            f32x8 acc3_0 = carried_6;
+            f32x8 acc3_1 = carried_7;
+            f32x8 acc4_0 = carried_8;
+            f32x8 acc4_1 = carried_9;
+            for (int64_t k = 0; k < 10; k++) {
+                const f32x8 s = splat_f32x8(heads[tile * 5 * 48 + k + 2614]);
                 const f32x8 v =
-                    load_f32x8(&w_local_output[((index * 6 + panel) * 192 + k + group * 32) * 32 +
-                    rem * 16]);
+                    load_f32x8(&w_local_output[((index * 6 + panel_1) * 192 + k + group * 32) * 32 +
+                    rem_1 * 16 + 704]);
                 acc0_0 = fma_f32x8(s, v, acc0_0);
                 const f32x8 v_1 =
-                    load_f32x8(&w_local_output[((index * 6 + panel) * 192 + k + group * 32) * 32 +
-                    rem * 16 + 8]);
+                    load_f32x8(&w_local_output[((index * 6 + panel_1) * 192 + k + group * 32) * 32 +
+                    rem_1 * 16 + 712]);
                 acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(heads[tile * 5 * 48 + k + 2640]);
+                const f32x8 s_1 = splat_f32x8(heads[tile * 5 * 48 + k + 2662]);
                 acc1_0 = fma_f32x8(s_1, v, acc1_0);
                 acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(heads[tile * 5 * 48 + k + 2688]);
+                const f32x8 s_2 = splat_f32x8(heads[tile * 5 * 48 + k + 2710]);
                 acc2_0 = fma_f32x8(s_2, v, acc2_0);
                 acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(heads[tile * 5 * 48 + k + 2736]);
+                const f32x8 s_3 = splat_f32x8(heads[tile * 5 * 48 + k + 2758]);
                 acc3_0 = fma_f32x8(s_3, v, acc3_0);
                 acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(heads[tile * 5 * 48 + k + 2784]);
+                const f32x8 s_4 = splat_f32x8(heads[tile * 5 * 48 + k + 2806]);
                 acc4_0 = fma_f32x8(s_4, v, acc4_0);
                 acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
             }
@@ -1340,18 +1877,16 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
     float *restrict lsh_project_x = (float *)(void *)scratch; /* [64][208] */
     /* [2][6][1][192][32] */
     const float *w_lsh_query_key = (const float *)(const void *)(call->weights + 228864);
-    /* [1][1][512][32]: [batch][group][rows][head] */
-    float *restrict q = (float *)(void *)(call->workspace + 786432);
     /* [2][6][1][192][32] */
     const float *w_lsh_value = (const float *)(const void *)(call->weights + 523776);
     /* [1][1][512][32]: [batch][group][rows][head] */
+    float *restrict q = (float *)(void *)(call->workspace + 786432);
+    /* [1][1][512][32]: [batch][group][rows][head] */
     float *restrict v = (float *)(void *)(call->workspace + 851968);
-    /* [1][1][512][32]: [batch][group][rows][head]: not yet divided by run_sum */
-    float *restrict out = (float *)(void *)(call->workspace + 917504);
     /* [1][1][512]: [batch][group][rows]: largest score so far */
-    float *restrict run_max = (float *)(void *)(call->workspace + 995392);
+    float *restrict run_max = (float *)(void *)(call->workspace + 1060928);
     /* [1][1][512]: [batch][group][rows]: sum of exponentials */
-    float *restrict run_sum = (float *)(void *)(call->workspace + 997440);
+    float *restrict run_sum = (float *)(void *)(call->workspace + 1062976);
     /* layer norm of 64 rows of 192 */
     for (int64_t i = 0; i < 64; i++) {
         f32x8 carried = splat_f32x8(0.0f);
@@ -1391,44 +1926,110 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
         }
     }
     for (int64_t head = 0; head < 1; head++) {
+        const int64_t low = min_i64(head + 1, 0);
         /* → q */
         for (int64_t column = 0; column < 2; column++) {
+            const int32_t less = -(column < 1);
+            const int64_t next = min_i64(column + 1, 1);
             for (int64_t tile = 0; tile < 9; tile++) {
-                f32x8 acc0_0 = splat_f32x8(0.0f);
-                f32x8 acc0_1 = splat_f32x8(0.0f);
-                f32x8 acc1_0 = splat_f32x8(0.0f);
-                f32x8 acc1_1 = splat_f32x8(0.0f);
-                f32x8 acc2_0 = splat_f32x8(0.0f);
-                f32x8 acc2_1 = splat_f32x8(0.0f);
-                f32x8 acc3_0 = splat_f32x8(0.0f);
-                f32x8 acc3_1 = splat_f32x8(0.0f);
-                f32x8 acc4_0 = splat_f32x8(0.0f);
-                f32x8 acc4_1 = splat_f32x8(0.0f);
-                f32x8 acc5_0 = splat_f32x8(0.0f);
-                f32x8 acc5_1 = splat_f32x8(0.0f);
-                for (int64_t k = 0; k < 192; k++) {
-                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 6 * 208 + k]);
+                f32x8 carried = splat_f32x8(0.0f);
+                f32x8 carried_1 = splat_f32x8(0.0f);
+                f32x8 carried_2 = splat_f32x8(0.0f);
+                f32x8 carried_3 = splat_f32x8(0.0f);
+                f32x8 carried_4 = splat_f32x8(0.0f);
+                f32x8 carried_5 = splat_f32x8(0.0f);
+                f32x8 carried_6 = splat_f32x8(0.0f);
+                f32x8 carried_7 = splat_f32x8(0.0f);
+                f32x8 carried_8 = splat_f32x8(0.0f);
+                f32x8 carried_9 = splat_f32x8(0.0f);
+                f32x8 carried_10 = splat_f32x8(0.0f);
+                f32x8 carried_11 = splat_f32x8(0.0f);
+                for (int64_t step = 0; step < 17; step++) {
+                    if (less) {
+                        __builtin_prefetch(&w_lsh_query_key[((index * 6 + group + head) * 192 + tile
+                            * 17 + step) * 32 + next * 16], 0, 2);
+                    } else {
+                        __builtin_prefetch(&w_lsh_value[((index * 6 + group + head) * 192 + tile *
+                            17 + step) * 32], 0, 2);
+                    }
+                    const int64_t low_1 = min_i64(step, 5);
+                    __builtin_prefetch(&q[((batch + head) * 512 + block * 64 + tile * 6 + low_1) *
+                        32 + column * 16], 0, 2);
+                    const int64_t low_2 = min_i64(column * 374 + tile * 34 + step * 2 + head * 1496,
+                        767);
+                    const int64_t low_3 = min_i64(block * 64 + low_2 / 12 + 64, 511);
+                    __builtin_prefetch(&y2[(batch * 512 + low_3) * 192 + low_2 % 12 * 16], 0, 2);
+                    const int64_t low_4 =
+                        min_i64(column * 374 + tile * 34 + step * 2 + head * 1496 + 1, 767);
+                    const int64_t low_5 = min_i64(block * 64 + low_4 / 12 + 64, 511);
+                    __builtin_prefetch(&y2[(batch * 512 + low_5) * 192 + low_4 % 12 * 16], 0, 2);
+                    for (int64_t k = 0; k < 11; k++) {
+                        const f32x8 s = splat_f32x8(lsh_project_x[tile * 6 * 208 + step * 11 + k]);
+                        const f32x8 v_1 =
+                            load_f32x8(&w_lsh_query_key[((index * 6 + group + head) * 192 + step *
+                            11 + k) * 32 + column * 16]);
+                        carried = fma_f32x8(s, v_1, carried);
+                        const f32x8 v_2 =
+                            load_f32x8(&w_lsh_query_key[((index * 6 + group + head) * 192 + step *
+                            11 + k) * 32 + column * 16 + 8]);
+                        carried_1 = fma_f32x8(s, v_2, carried_1);
+                        const f32x8 s_1 =
+                            splat_f32x8(lsh_project_x[tile * 6 * 208 + step * 11 + k + 208]);
+                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        const f32x8 s_2 =
+                            splat_f32x8(lsh_project_x[tile * 6 * 208 + step * 11 + k + 416]);
+                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        const f32x8 s_3 =
+                            splat_f32x8(lsh_project_x[tile * 6 * 208 + step * 11 + k + 624]);
+                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        const f32x8 s_4 =
+                            splat_f32x8(lsh_project_x[tile * 6 * 208 + step * 11 + k + 832]);
+                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                        const f32x8 s_5 =
+                            splat_f32x8(lsh_project_x[tile * 6 * 208 + step * 11 + k + 1040]);
+                        carried_10 = fma_f32x8(s_5, v_1, carried_10);
+                        carried_11 = fma_f32x8(s_5, v_2, carried_11);
+                    }
+                }
+                f32x8 acc0_0 = carried;
+                f32x8 acc0_1 = carried_1;
+                f32x8 acc1_0 = carried_2;
+                f32x8 acc1_1 = carried_3;
+                f32x8 acc2_0 = carried_4;
+                f32x8 acc2_1 = carried_5;
+                f32x8 acc3_0 = carried_6;
+                f32x8 acc3_1 = carried_7;
+                f32x8 acc4_0 = carried_8;
+                f32x8 acc4_1 = carried_9;
+                f32x8 acc5_0 = carried_10;
+                f32x8 acc5_1 = carried_11;
+                for (int64_t k = 0; k < 5; k++) {
+                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 6 * 208 + k + 187]);
                     const f32x8 v_1 =
                         load_f32x8(&w_lsh_query_key[((index * 6 + group + head) * 192 + k) * 32 +
-                        column * 16]);
+                        column * 16 + 5984]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_lsh_query_key[((index * 6 + group + head) * 192 + k) * 32 +
-                        column * 16 + 8]);
+                        column * 16 + 5992]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(lsh_project_x[tile * 6 * 208 + k + 208]);
+                    const f32x8 s_1 = splat_f32x8(lsh_project_x[tile * 6 * 208 + k + 395]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(lsh_project_x[tile * 6 * 208 + k + 416]);
+                    const f32x8 s_2 = splat_f32x8(lsh_project_x[tile * 6 * 208 + k + 603]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(lsh_project_x[tile * 6 * 208 + k + 624]);
+                    const f32x8 s_3 = splat_f32x8(lsh_project_x[tile * 6 * 208 + k + 811]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(lsh_project_x[tile * 6 * 208 + k + 832]);
+                    const f32x8 s_4 = splat_f32x8(lsh_project_x[tile * 6 * 208 + k + 1019]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat_f32x8(lsh_project_x[tile * 6 * 208 + k + 1040]);
+                    const f32x8 s_5 = splat_f32x8(lsh_project_x[tile * 6 * 208 + k + 1227]);
                     acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
                     acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
@@ -1458,36 +2059,94 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
                     168], acc5_1);
             }
             for (int64_t tile = 0; tile < 2; tile++) {
-                f32x8 acc0_0 = splat_f32x8(0.0f);
-                f32x8 acc0_1 = splat_f32x8(0.0f);
-                f32x8 acc1_0 = splat_f32x8(0.0f);
-                f32x8 acc1_1 = splat_f32x8(0.0f);
-                f32x8 acc2_0 = splat_f32x8(0.0f);
-                f32x8 acc2_1 = splat_f32x8(0.0f);
-                f32x8 acc3_0 = splat_f32x8(0.0f);
-                f32x8 acc3_1 = splat_f32x8(0.0f);
-                f32x8 acc4_0 = splat_f32x8(0.0f);
-                f32x8 acc4_1 = splat_f32x8(0.0f);
-                for (int64_t k = 0; k < 192; k++) {
-                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 5 * 208 + k + 11232]);
+                f32x8 carried = splat_f32x8(0.0f);
+                f32x8 carried_1 = splat_f32x8(0.0f);
+                f32x8 carried_2 = splat_f32x8(0.0f);
+                f32x8 carried_3 = splat_f32x8(0.0f);
+                f32x8 carried_4 = splat_f32x8(0.0f);
+                f32x8 carried_5 = splat_f32x8(0.0f);
+                f32x8 carried_6 = splat_f32x8(0.0f);
+                f32x8 carried_7 = splat_f32x8(0.0f);
+                f32x8 carried_8 = splat_f32x8(0.0f);
+                f32x8 carried_9 = splat_f32x8(0.0f);
+                for (int64_t step = 0; step < 17; step++) {
+                    if (less) {
+                        __builtin_prefetch(&w_lsh_query_key[((index * 6 + group + head) * 192 + tile
+                            * 17 + step) * 32 + next * 16 + 4896], 0, 2);
+                    } else {
+                        __builtin_prefetch(&w_lsh_value[((index * 6 + group + head) * 192 + tile *
+                            17 + step) * 32 + 4896], 0, 2);
+                    }
+                    const int64_t low_1 = min_i64(step, 4);
+                    __builtin_prefetch(&q[((batch + head) * 512 + block * 64 + tile * 5 + low_1) *
+                        32 + column * 16 + 1728], 0, 2);
+                    const int64_t low_2 =
+                        min_i64(column * 374 + tile * 34 + step * 2 + head * 1496 + 306, 767);
+                    const int64_t low_3 = min_i64(block * 64 + low_2 / 12 + 64, 511);
+                    __builtin_prefetch(&y2[(batch * 512 + low_3) * 192 + low_2 % 12 * 16], 0, 2);
+                    const int64_t low_4 =
+                        min_i64(column * 374 + tile * 34 + step * 2 + head * 1496 + 307, 767);
+                    const int64_t low_5 = min_i64(block * 64 + low_4 / 12 + 64, 511);
+                    __builtin_prefetch(&y2[(batch * 512 + low_5) * 192 + low_4 % 12 * 16], 0, 2);
+                    for (int64_t k = 0; k < 11; k++) {
+                        const f32x8 s =
+                            splat_f32x8(lsh_project_x[tile * 5 * 208 + step * 11 + k + 11232]);
+                        const f32x8 v_1 =
+                            load_f32x8(&w_lsh_query_key[((index * 6 + group + head) * 192 + step *
+                            11 + k) * 32 + column * 16]);
+                        carried = fma_f32x8(s, v_1, carried);
+                        const f32x8 v_2 =
+                            load_f32x8(&w_lsh_query_key[((index * 6 + group + head) * 192 + step *
+                            11 + k) * 32 + column * 16 + 8]);
+                        carried_1 = fma_f32x8(s, v_2, carried_1);
+                        const f32x8 s_1 =
+                            splat_f32x8(lsh_project_x[tile * 5 * 208 + step * 11 + k + 11440]);
+                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        const f32x8 s_2 =
+                            splat_f32x8(lsh_project_x[tile * 5 * 208 + step * 11 + k + 11648]);
+                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        const f32x8 s_3 =
+                            splat_f32x8(lsh_project_x[tile * 5 * 208 + step * 11 + k + 11856]);
+                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        const f32x8 s_4 =
+                            splat_f32x8(lsh_project_x[tile * 5 * 208 + step * 11 + k + 12064]);
+                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                    }
+                }
+                f32x8 acc0_0 = carried;
+                f32x8 acc0_1 = carried_1;
+                f32x8 acc1_0 = carried_2;
+                f32x8 acc1_1 = carried_3;
+                f32x8 acc2_0 = carried_4;
+                f32x8 acc2_1 = carried_5;
+                f32x8 acc3_0 = carried_6;
+                f32x8 acc3_1 = carried_7;
+                f32x8 acc4_0 = carried_8;
+                f32x8 acc4_1 = carried_9;
+                for (int64_t k = 0; k < 5; k++) {
+                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 5 * 208 + k + 11419]);
                     const f32x8 v_1 =
                         load_f32x8(&w_lsh_query_key[((index * 6 + group + head) * 192 + k) * 32 +
-                        column * 16]);
+                        column * 16 + 5984]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_lsh_query_key[((index * 6 + group + head) * 192 + k) * 32 +
-                        column * 16 + 8]);
+                        column * 16 + 5992]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(lsh_project_x[tile * 5 * 208 + k + 11440]);
+                    const f32x8 s_1 = splat_f32x8(lsh_project_x[tile * 5 * 208 + k + 11627]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(lsh_project_x[tile * 5 * 208 + k + 11648]);
+                    const f32x8 s_2 = splat_f32x8(lsh_project_x[tile * 5 * 208 + k + 11835]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(lsh_project_x[tile * 5 * 208 + k + 11856]);
+                    const f32x8 s_3 = splat_f32x8(lsh_project_x[tile * 5 * 208 + k + 12043]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(lsh_project_x[tile * 5 * 208 + k + 12064]);
+                    const f32x8 s_4 = splat_f32x8(lsh_project_x[tile * 5 * 208 + k + 12251]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
@@ -1515,42 +2174,107 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
         }
         /* → v */
         for (int64_t column = 0; column < 2; column++) {
+            const int32_t less = -(column < 1);
+            const int64_t next = min_i64(column + 1, 1);
             for (int64_t tile = 0; tile < 9; tile++) {
-                f32x8 acc0_0 = splat_f32x8(0.0f);
-                f32x8 acc0_1 = splat_f32x8(0.0f);
-                f32x8 acc1_0 = splat_f32x8(0.0f);
-                f32x8 acc1_1 = splat_f32x8(0.0f);
-                f32x8 acc2_0 = splat_f32x8(0.0f);
-                f32x8 acc2_1 = splat_f32x8(0.0f);
-                f32x8 acc3_0 = splat_f32x8(0.0f);
-                f32x8 acc3_1 = splat_f32x8(0.0f);
-                f32x8 acc4_0 = splat_f32x8(0.0f);
-                f32x8 acc4_1 = splat_f32x8(0.0f);
-                f32x8 acc5_0 = splat_f32x8(0.0f);
-                f32x8 acc5_1 = splat_f32x8(0.0f);
-                for (int64_t k = 0; k < 192; k++) {
-                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 6 * 208 + k]);
+                f32x8 carried = splat_f32x8(0.0f);
+                f32x8 carried_1 = splat_f32x8(0.0f);
+                f32x8 carried_2 = splat_f32x8(0.0f);
+                f32x8 carried_3 = splat_f32x8(0.0f);
+                f32x8 carried_4 = splat_f32x8(0.0f);
+                f32x8 carried_5 = splat_f32x8(0.0f);
+                f32x8 carried_6 = splat_f32x8(0.0f);
+                f32x8 carried_7 = splat_f32x8(0.0f);
+                f32x8 carried_8 = splat_f32x8(0.0f);
+                f32x8 carried_9 = splat_f32x8(0.0f);
+                f32x8 carried_10 = splat_f32x8(0.0f);
+                f32x8 carried_11 = splat_f32x8(0.0f);
+                for (int64_t step = 0; step < 17; step++) {
+                    if (less) {
+                        __builtin_prefetch(&w_lsh_value[((index * 6 + group + head) * 192 + tile *
+                            17 + step) * 32 + next * 16], 0, 2);
+                    } else {
+                        __builtin_prefetch(&w_lsh_query_key[((index * 6 + group + low) * 192 + tile
+                            * 17 + step) * 32], 0, 2);
+                    }
+                    const int64_t low_1 = min_i64(step, 5);
+                    __builtin_prefetch(&v[((batch + head) * 512 + block * 64 + tile * 6 + low_1) *
+                        32 + column * 16], 0, 2);
+                    const int64_t low_2 =
+                        min_i64(column * 374 + tile * 34 + step * 2 + head * 1496 + 748, 767);
+                    const int64_t low_3 = min_i64(block * 64 + low_2 / 12 + 64, 511);
+                    __builtin_prefetch(&y2[(batch * 512 + low_3) * 192 + low_2 % 12 * 16], 0, 2);
+                    const int64_t low_4 =
+                        min_i64(column * 374 + tile * 34 + step * 2 + head * 1496 + 749, 767);
+                    const int64_t low_5 = min_i64(block * 64 + low_4 / 12 + 64, 511);
+                    __builtin_prefetch(&y2[(batch * 512 + low_5) * 192 + low_4 % 12 * 16], 0, 2);
+                    for (int64_t k = 0; k < 11; k++) {
+                        const f32x8 s = splat_f32x8(lsh_project_x[tile * 6 * 208 + step * 11 + k]);
+                        const f32x8 v_1 =
+                            load_f32x8(&w_lsh_value[((index * 6 + group + head) * 192 + step * 11 +
+                            k) * 32 + column * 16]);
+                        carried = fma_f32x8(s, v_1, carried);
+                        const f32x8 v_2 =
+                            load_f32x8(&w_lsh_value[((index * 6 + group + head) * 192 + step * 11 +
+                            k) * 32 + column * 16 + 8]);
+                        carried_1 = fma_f32x8(s, v_2, carried_1);
+                        const f32x8 s_1 =
+                            splat_f32x8(lsh_project_x[tile * 6 * 208 + step * 11 + k + 208]);
+                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        const f32x8 s_2 =
+                            splat_f32x8(lsh_project_x[tile * 6 * 208 + step * 11 + k + 416]);
+                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        const f32x8 s_3 =
+                            splat_f32x8(lsh_project_x[tile * 6 * 208 + step * 11 + k + 624]);
+                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        const f32x8 s_4 =
+                            splat_f32x8(lsh_project_x[tile * 6 * 208 + step * 11 + k + 832]);
+                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                        const f32x8 s_5 =
+                            splat_f32x8(lsh_project_x[tile * 6 * 208 + step * 11 + k + 1040]);
+                        carried_10 = fma_f32x8(s_5, v_1, carried_10);
+                        carried_11 = fma_f32x8(s_5, v_2, carried_11);
+                    }
+                }
+                f32x8 acc0_0 = carried;
+                f32x8 acc0_1 = carried_1;
+                f32x8 acc1_0 = carried_2;
+                f32x8 acc1_1 = carried_3;
+                f32x8 acc2_0 = carried_4;
+                f32x8 acc2_1 = carried_5;
+                f32x8 acc3_0 = carried_6;
+                f32x8 acc3_1 = carried_7;
+                f32x8 acc4_0 = carried_8;
+                f32x8 acc4_1 = carried_9;
+                f32x8 acc5_0 = carried_10;
+                f32x8 acc5_1 = carried_11;
+                for (int64_t k = 0; k < 5; k++) {
+                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 6 * 208 + k + 187]);
                     const f32x8 v_1 =
                         load_f32x8(&w_lsh_value[((index * 6 + group + head) * 192 + k) * 32 + column
-                        * 16]);
+                        * 16 + 5984]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_lsh_value[((index * 6 + group + head) * 192 + k) * 32 + column
-                        * 16 + 8]);
+                        * 16 + 5992]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(lsh_project_x[tile * 6 * 208 + k + 208]);
+                    const f32x8 s_1 = splat_f32x8(lsh_project_x[tile * 6 * 208 + k + 395]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(lsh_project_x[tile * 6 * 208 + k + 416]);
+                    const f32x8 s_2 = splat_f32x8(lsh_project_x[tile * 6 * 208 + k + 603]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(lsh_project_x[tile * 6 * 208 + k + 624]);
+                    const f32x8 s_3 = splat_f32x8(lsh_project_x[tile * 6 * 208 + k + 811]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(lsh_project_x[tile * 6 * 208 + k + 832]);
+                    const f32x8 s_4 = splat_f32x8(lsh_project_x[tile * 6 * 208 + k + 1019]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat_f32x8(lsh_project_x[tile * 6 * 208 + k + 1040]);
+                    const f32x8 s_5 = splat_f32x8(lsh_project_x[tile * 6 * 208 + k + 1227]);
                     acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
                     acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
@@ -1580,36 +2304,94 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
                     168], acc5_1);
             }
             for (int64_t tile = 0; tile < 2; tile++) {
-                f32x8 acc0_0 = splat_f32x8(0.0f);
-                f32x8 acc0_1 = splat_f32x8(0.0f);
-                f32x8 acc1_0 = splat_f32x8(0.0f);
-                f32x8 acc1_1 = splat_f32x8(0.0f);
-                f32x8 acc2_0 = splat_f32x8(0.0f);
-                f32x8 acc2_1 = splat_f32x8(0.0f);
-                f32x8 acc3_0 = splat_f32x8(0.0f);
-                f32x8 acc3_1 = splat_f32x8(0.0f);
-                f32x8 acc4_0 = splat_f32x8(0.0f);
-                f32x8 acc4_1 = splat_f32x8(0.0f);
-                for (int64_t k = 0; k < 192; k++) {
-                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 5 * 208 + k + 11232]);
+                f32x8 carried = splat_f32x8(0.0f);
+                f32x8 carried_1 = splat_f32x8(0.0f);
+                f32x8 carried_2 = splat_f32x8(0.0f);
+                f32x8 carried_3 = splat_f32x8(0.0f);
+                f32x8 carried_4 = splat_f32x8(0.0f);
+                f32x8 carried_5 = splat_f32x8(0.0f);
+                f32x8 carried_6 = splat_f32x8(0.0f);
+                f32x8 carried_7 = splat_f32x8(0.0f);
+                f32x8 carried_8 = splat_f32x8(0.0f);
+                f32x8 carried_9 = splat_f32x8(0.0f);
+                for (int64_t step = 0; step < 17; step++) {
+                    if (less) {
+                        __builtin_prefetch(&w_lsh_value[((index * 6 + group + head) * 192 + tile *
+                            17 + step) * 32 + next * 16 + 4896], 0, 2);
+                    } else {
+                        __builtin_prefetch(&w_lsh_query_key[((index * 6 + group + low) * 192 + tile
+                            * 17 + step) * 32 + 4896], 0, 2);
+                    }
+                    const int64_t low_1 = min_i64(step, 4);
+                    __builtin_prefetch(&v[((batch + head) * 512 + block * 64 + tile * 5 + low_1) *
+                        32 + column * 16 + 1728], 0, 2);
+                    const int64_t low_2 =
+                        min_i64(column * 374 + tile * 34 + step * 2 + head * 1496 + 1054, 767);
+                    const int64_t low_3 = min_i64(block * 64 + low_2 / 12 + 64, 511);
+                    __builtin_prefetch(&y2[(batch * 512 + low_3) * 192 + low_2 % 12 * 16], 0, 2);
+                    const int64_t low_4 =
+                        min_i64(column * 374 + tile * 34 + step * 2 + head * 1496 + 1055, 767);
+                    const int64_t low_5 = min_i64(block * 64 + low_4 / 12 + 64, 511);
+                    __builtin_prefetch(&y2[(batch * 512 + low_5) * 192 + low_4 % 12 * 16], 0, 2);
+                    for (int64_t k = 0; k < 11; k++) {
+                        const f32x8 s =
+                            splat_f32x8(lsh_project_x[tile * 5 * 208 + step * 11 + k + 11232]);
+                        const f32x8 v_1 =
+                            load_f32x8(&w_lsh_value[((index * 6 + group + head) * 192 + step * 11 +
+                            k) * 32 + column * 16]);
+                        carried = fma_f32x8(s, v_1, carried);
+                        const f32x8 v_2 =
+                            load_f32x8(&w_lsh_value[((index * 6 + group + head) * 192 + step * 11 +
+                            k) * 32 + column * 16 + 8]);
+                        carried_1 = fma_f32x8(s, v_2, carried_1);
+                        const f32x8 s_1 =
+                            splat_f32x8(lsh_project_x[tile * 5 * 208 + step * 11 + k + 11440]);
+                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        const f32x8 s_2 =
+                            splat_f32x8(lsh_project_x[tile * 5 * 208 + step * 11 + k + 11648]);
+                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        const f32x8 s_3 =
+                            splat_f32x8(lsh_project_x[tile * 5 * 208 + step * 11 + k + 11856]);
+                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        const f32x8 s_4 =
+                            splat_f32x8(lsh_project_x[tile * 5 * 208 + step * 11 + k + 12064]);
+                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                    }
+                }
+                f32x8 acc0_0 = carried;
+                f32x8 acc0_1 = carried_1;
+                f32x8 acc1_0 = carried_2;
+                f32x8 acc1_1 = carried_3;
+                f32x8 acc2_0 = carried_4;
+                f32x8 acc2_1 = carried_5;
+                f32x8 acc3_0 = carried_6;
+                f32x8 acc3_1 = carried_7;
+                f32x8 acc4_0 = carried_8;
+                f32x8 acc4_1 = carried_9;
+                for (int64_t k = 0; k < 5; k++) {
+                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 5 * 208 + k + 11419]);
                     const f32x8 v_1 =
                         load_f32x8(&w_lsh_value[((index * 6 + group + head) * 192 + k) * 32 + column
-                        * 16]);
+                        * 16 + 5984]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_lsh_value[((index * 6 + group + head) * 192 + k) * 32 + column
-                        * 16 + 8]);
+                        * 16 + 5992]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(lsh_project_x[tile * 5 * 208 + k + 11440]);
+                    const f32x8 s_1 = splat_f32x8(lsh_project_x[tile * 5 * 208 + k + 11627]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(lsh_project_x[tile * 5 * 208 + k + 11648]);
+                    const f32x8 s_2 = splat_f32x8(lsh_project_x[tile * 5 * 208 + k + 11835]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(lsh_project_x[tile * 5 * 208 + k + 11856]);
+                    const f32x8 s_3 = splat_f32x8(lsh_project_x[tile * 5 * 208 + k + 12043]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(lsh_project_x[tile * 5 * 208 + k + 12064]);
+                    const f32x8 s_4 = splat_f32x8(lsh_project_x[tile * 5 * 208 + k + 12251]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
@@ -1636,10 +2418,6 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
             }
         }
         for (int64_t i = 0; i < 64; i++) {
-            for (int64_t v_1 = 0; v_1 < 4; v_1++) {
-                store_f32x8(&out[((batch + head) * 512 + block * 64 + i) * 32 + v_1 * 8],
-                    splat_f32x8(0.0f));
-            }
             run_max[(batch + head) * 512 + block * 64 + i] = -1e+30f;
             run_sum[(batch + head) * 512 + block * 64 + i] = 0.0f;
         }
@@ -1658,35 +2436,35 @@ static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const 
     const int64_t group = arg[1];
     /* [1][1][512][32]: [batch][group][rows][head] */
     const float *restrict q = (const float *)(const void *)(call->workspace + 786432);
-    float *restrict tokens = (float *)(void *)scratch; /* [32][16] */
+    float *restrict lsh_hash_queries = (float *)(void *)scratch; /* [1][4][32][16] */
     /* [2][6][2][32][8] */
     const float *w_lsh_rotations = (const float *)(const void *)(call->weights + 1113600);
-    int32_t *restrict found = (int32_t *)(void *)(scratch + 2048); /* [2][64] */
+    int32_t *restrict found = (int32_t *)(void *)(scratch + 8192); /* [2][64] */
     const int32_t *restrict key = call->slot[REFORMER_SLOT_KEY]; /* [1][512] */
     /* [1][1][2][512]: [batch][group][round][rows] */
-    int32_t *restrict buckets = (int32_t *)(void *)(call->workspace + 991296);
-    for (int64_t tile = 0; tile < 4; tile++) {
+    int32_t *restrict buckets = (int32_t *)(void *)(call->workspace + 1056832);
+    for (int64_t panel = 0; panel < 4; panel++) {
         for (int64_t d = 0; d < 4; d++) {
             const f32x8 v =
-                load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8]);
+                load_f32x8(&q[((batch + head) * 512 + block * 64 + panel * 16) * 32 + d * 8]);
             const f32x8 v_1 =
-                load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 32]);
+                load_f32x8(&q[((batch + head) * 512 + block * 64 + panel * 16) * 32 + d * 8 + 32]);
             const f32x8 mix = shuffle_low1_f32x8(v, v_1);
             const f32x8 v_2 =
-                load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 64]);
+                load_f32x8(&q[((batch + head) * 512 + block * 64 + panel * 16) * 32 + d * 8 + 64]);
             const f32x8 v_3 =
-                load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 96]);
+                load_f32x8(&q[((batch + head) * 512 + block * 64 + panel * 16) * 32 + d * 8 + 96]);
             const f32x8 mix_1 = shuffle_low1_f32x8(v_2, v_3);
             const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
             const f32x8 v_4 =
-                load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 128]);
+                load_f32x8(&q[((batch + head) * 512 + block * 64 + panel * 16) * 32 + d * 8 + 128]);
             const f32x8 v_5 =
-                load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 160]);
+                load_f32x8(&q[((batch + head) * 512 + block * 64 + panel * 16) * 32 + d * 8 + 160]);
             const f32x8 mix_3 = shuffle_low1_f32x8(v_4, v_5);
             const f32x8 v_6 =
-                load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 192]);
+                load_f32x8(&q[((batch + head) * 512 + block * 64 + panel * 16) * 32 + d * 8 + 192]);
             const f32x8 v_7 =
-                load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 224]);
+                load_f32x8(&q[((batch + head) * 512 + block * 64 + panel * 16) * 32 + d * 8 + 224]);
             const f32x8 mix_4 = shuffle_low1_f32x8(v_6, v_7);
             const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
             const f32x8 mix_6 = shuffle_high1_f32x8(v, v_1);
@@ -1699,36 +2477,44 @@ static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const 
             const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
             const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
             const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-            store_f32x8(&tokens[d * 8 * 16], shuffle_low4_f32x8(mix_2, mix_5));
-            store_f32x8(&tokens[d * 8 * 16 + 16], shuffle_low4_f32x8(mix_8, mix_11));
-            store_f32x8(&tokens[d * 8 * 16 + 32], shuffle_low4_f32x8(mix_12, mix_13));
-            store_f32x8(&tokens[d * 8 * 16 + 48], shuffle_low4_f32x8(mix_14, mix_15));
-            store_f32x8(&tokens[d * 8 * 16 + 64], shuffle_high4_f32x8(mix_2, mix_5));
-            store_f32x8(&tokens[d * 8 * 16 + 80], shuffle_high4_f32x8(mix_8, mix_11));
-            store_f32x8(&tokens[d * 8 * 16 + 96], shuffle_high4_f32x8(mix_12, mix_13));
-            store_f32x8(&tokens[d * 8 * 16 + 112], shuffle_high4_f32x8(mix_14, mix_15));
+            store_f32x8(&lsh_hash_queries[(panel * 32 + d * 8) * 16],
+                shuffle_low4_f32x8(mix_2, mix_5));
+            store_f32x8(&lsh_hash_queries[(panel * 32 + d * 8) * 16 + 16],
+                shuffle_low4_f32x8(mix_8, mix_11));
+            store_f32x8(&lsh_hash_queries[(panel * 32 + d * 8) * 16 + 32],
+                shuffle_low4_f32x8(mix_12, mix_13));
+            store_f32x8(&lsh_hash_queries[(panel * 32 + d * 8) * 16 + 48],
+                shuffle_low4_f32x8(mix_14, mix_15));
+            store_f32x8(&lsh_hash_queries[(panel * 32 + d * 8) * 16 + 64],
+                shuffle_high4_f32x8(mix_2, mix_5));
+            store_f32x8(&lsh_hash_queries[(panel * 32 + d * 8) * 16 + 80],
+                shuffle_high4_f32x8(mix_8, mix_11));
+            store_f32x8(&lsh_hash_queries[(panel * 32 + d * 8) * 16 + 96],
+                shuffle_high4_f32x8(mix_12, mix_13));
+            store_f32x8(&lsh_hash_queries[(panel * 32 + d * 8) * 16 + 112],
+                shuffle_high4_f32x8(mix_14, mix_15));
         }
         for (int64_t d = 0; d < 4; d++) {
             const f32x8 v =
-                load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 256]);
+                load_f32x8(&q[((batch + head) * 512 + block * 64 + panel * 16) * 32 + d * 8 + 256]);
             const f32x8 v_1 =
-                load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 288]);
+                load_f32x8(&q[((batch + head) * 512 + block * 64 + panel * 16) * 32 + d * 8 + 288]);
             const f32x8 mix = shuffle_low1_f32x8(v, v_1);
             const f32x8 v_2 =
-                load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 320]);
+                load_f32x8(&q[((batch + head) * 512 + block * 64 + panel * 16) * 32 + d * 8 + 320]);
             const f32x8 v_3 =
-                load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 352]);
+                load_f32x8(&q[((batch + head) * 512 + block * 64 + panel * 16) * 32 + d * 8 + 352]);
             const f32x8 mix_1 = shuffle_low1_f32x8(v_2, v_3);
             const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
             const f32x8 v_4 =
-                load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 384]);
+                load_f32x8(&q[((batch + head) * 512 + block * 64 + panel * 16) * 32 + d * 8 + 384]);
             const f32x8 v_5 =
-                load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 416]);
+                load_f32x8(&q[((batch + head) * 512 + block * 64 + panel * 16) * 32 + d * 8 + 416]);
             const f32x8 mix_3 = shuffle_low1_f32x8(v_4, v_5);
             const f32x8 v_6 =
-                load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 448]);
+                load_f32x8(&q[((batch + head) * 512 + block * 64 + panel * 16) * 32 + d * 8 + 448]);
             const f32x8 v_7 =
-                load_f32x8(&q[((batch + head) * 512 + block * 64 + tile * 16) * 32 + d * 8 + 480]);
+                load_f32x8(&q[((batch + head) * 512 + block * 64 + panel * 16) * 32 + d * 8 + 480]);
             const f32x8 mix_4 = shuffle_low1_f32x8(v_6, v_7);
             const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
             const f32x8 mix_6 = shuffle_high1_f32x8(v, v_1);
@@ -1741,23 +2527,38 @@ static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const 
             const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
             const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
             const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-            store_f32x8(&tokens[d * 8 * 16 + 8], shuffle_low4_f32x8(mix_2, mix_5));
-            store_f32x8(&tokens[d * 8 * 16 + 24], shuffle_low4_f32x8(mix_8, mix_11));
-            store_f32x8(&tokens[d * 8 * 16 + 40], shuffle_low4_f32x8(mix_12, mix_13));
-            store_f32x8(&tokens[d * 8 * 16 + 56], shuffle_low4_f32x8(mix_14, mix_15));
-            store_f32x8(&tokens[d * 8 * 16 + 72], shuffle_high4_f32x8(mix_2, mix_5));
-            store_f32x8(&tokens[d * 8 * 16 + 88], shuffle_high4_f32x8(mix_8, mix_11));
-            store_f32x8(&tokens[d * 8 * 16 + 104], shuffle_high4_f32x8(mix_12, mix_13));
-            store_f32x8(&tokens[d * 8 * 16 + 120], shuffle_high4_f32x8(mix_14, mix_15));
+            store_f32x8(&lsh_hash_queries[(panel * 32 + d * 8) * 16 + 8],
+                shuffle_low4_f32x8(mix_2, mix_5));
+            store_f32x8(&lsh_hash_queries[(panel * 32 + d * 8) * 16 + 24],
+                shuffle_low4_f32x8(mix_8, mix_11));
+            store_f32x8(&lsh_hash_queries[(panel * 32 + d * 8) * 16 + 40],
+                shuffle_low4_f32x8(mix_12, mix_13));
+            store_f32x8(&lsh_hash_queries[(panel * 32 + d * 8) * 16 + 56],
+                shuffle_low4_f32x8(mix_14, mix_15));
+            store_f32x8(&lsh_hash_queries[(panel * 32 + d * 8) * 16 + 72],
+                shuffle_high4_f32x8(mix_2, mix_5));
+            store_f32x8(&lsh_hash_queries[(panel * 32 + d * 8) * 16 + 88],
+                shuffle_high4_f32x8(mix_8, mix_11));
+            store_f32x8(&lsh_hash_queries[(panel * 32 + d * 8) * 16 + 104],
+                shuffle_high4_f32x8(mix_12, mix_13));
+            store_f32x8(&lsh_hash_queries[(panel * 32 + d * 8) * 16 + 120],
+                shuffle_high4_f32x8(mix_14, mix_15));
         }
+    }
+    for (int64_t panel = 0; panel < 4; panel++) {
         for (int64_t round = 0; round < 2; round++) {
+            for (int64_t lane = 0; lane < 8; lane++) {
+                const int64_t low = min_i64(block * 64 + panel * 16 + round * 8 + lane + 64, 511);
+                __builtin_prefetch(&q[((batch + head) * 512 + low) * 32], 0, 2);
+                __builtin_prefetch(&q[((batch + head) * 512 + low) * 32 + 16], 0, 2);
+            }
             f32x8 carried = splat_f32x8(-3.4028235e+38f);
             i32x8 carried_1 = splat_i32x8(0);
-            f32x8 carried_2 = splat_f32x8(-3.4028235e+38f);
+            f32x8 carried_2 = splat_f32x8(3.4028235e+38f);
             i32x8 carried_3 = splat_i32x8(0);
             f32x8 carried_4 = splat_f32x8(-3.4028235e+38f);
             i32x8 carried_5 = splat_i32x8(0);
-            f32x8 carried_6 = splat_f32x8(-3.4028235e+38f);
+            f32x8 carried_6 = splat_f32x8(3.4028235e+38f);
             i32x8 carried_7 = splat_i32x8(0);
             for (int64_t columns = 0; columns < 2; columns++) {
                 f32x8 acc0_0 = splat_f32x8(0.0f);
@@ -1773,9 +2574,9 @@ static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const 
                         w_lsh_rotations[(((index * 6 + group + head) * 2 + round) * 32 + k) * 8 +
                         columns * 4];
                     const f32x8 s = splat_f32x8(v);
-                    const f32x8 v_1 = load_f32x8(&tokens[k * 16]);
+                    const f32x8 v_1 = load_f32x8(&lsh_hash_queries[(panel * 32 + k) * 16]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 = load_f32x8(&tokens[k * 16 + 8]);
+                    const f32x8 v_2 = load_f32x8(&lsh_hash_queries[(panel * 32 + k) * 16 + 8]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const float v_3 =
                         w_lsh_rotations[(((index * 6 + group + head) * 2 + round) * 32 + k) * 8 +
@@ -1796,74 +2597,50 @@ static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const 
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
                 }
-                const i32x8 more = (i32x8)(acc0_0 > carried);
-                const f32x8 pick = select_f32x8(more, acc0_0, carried);
-                const i32x8 more_1 = (i32x8)(acc1_0 > pick);
-                const f32x8 pick_1 = select_f32x8(more_1, acc1_0, pick);
-                const i32x8 more_2 = (i32x8)(acc2_0 > pick_1);
-                const f32x8 pick_2 = select_f32x8(more_2, acc2_0, pick_1);
-                const i32x8 more_3 = (i32x8)(acc3_0 > pick_2);
-                carried = select_f32x8(more_3, acc3_0, pick_2);
+                const f32x8 high = max_f32x8(acc0_0, carried);
+                const f32x8 high_1 = max_f32x8(acc1_0, high);
+                const f32x8 high_2 = max_f32x8(acc2_0, high_1);
                 const i32x8 s = splat_i32x8((int32_t)(columns * 4 + 3));
                 const i32x8 s_1 = splat_i32x8((int32_t)(columns * 4 + 2));
                 const i32x8 s_2 = splat_i32x8((int32_t)(columns * 4 + 1));
                 const i32x8 s_3 = splat_i32x8((int32_t)(columns * 4));
-                const i32x8 pick_3 = select_i32x8(more, s_3, carried_1);
-                const i32x8 pick_4 = select_i32x8(more_1, s_2, pick_3);
-                const i32x8 pick_5 = select_i32x8(more_2, s_1, pick_4);
-                carried_1 = select_i32x8(more_3, s, pick_5);
-                const f32x8 neg = -acc3_0;
-                const f32x8 neg_1 = -acc2_0;
-                const f32x8 neg_2 = -acc1_0;
-                const f32x8 neg_3 = -acc0_0;
-                const i32x8 more_4 = (i32x8)(neg_3 > carried_2);
-                const f32x8 pick_6 = select_f32x8(more_4, neg_3, carried_2);
-                const i32x8 more_5 = (i32x8)(neg_2 > pick_6);
-                const f32x8 pick_7 = select_f32x8(more_5, neg_2, pick_6);
-                const i32x8 more_6 = (i32x8)(neg_1 > pick_7);
-                const f32x8 pick_8 = select_f32x8(more_6, neg_1, pick_7);
-                const i32x8 more_7 = (i32x8)(neg > pick_8);
-                carried_2 = select_f32x8(more_7, neg, pick_8);
-                const i32x8 pick_9 = select_i32x8(more_4, s_3, carried_3);
-                const i32x8 pick_10 = select_i32x8(more_5, s_2, pick_9);
-                const i32x8 pick_11 = select_i32x8(more_6, s_1, pick_10);
-                carried_3 = select_i32x8(more_7, s, pick_11);
-                const i32x8 more_8 = (i32x8)(acc0_1 > carried_4);
-                const f32x8 pick_12 = select_f32x8(more_8, acc0_1, carried_4);
-                const i32x8 more_9 = (i32x8)(acc1_1 > pick_12);
-                const f32x8 pick_13 = select_f32x8(more_9, acc1_1, pick_12);
-                const i32x8 more_10 = (i32x8)(acc2_1 > pick_13);
-                const f32x8 pick_14 = select_f32x8(more_10, acc2_1, pick_13);
-                const i32x8 more_11 = (i32x8)(acc3_1 > pick_14);
-                carried_4 = select_f32x8(more_11, acc3_1, pick_14);
-                const i32x8 pick_15 = select_i32x8(more_8, s_3, carried_5);
-                const i32x8 pick_16 = select_i32x8(more_9, s_2, pick_15);
-                const i32x8 pick_17 = select_i32x8(more_10, s_1, pick_16);
-                carried_5 = select_i32x8(more_11, s, pick_17);
-                const f32x8 neg_4 = -acc3_1;
-                const f32x8 neg_5 = -acc2_1;
-                const f32x8 neg_6 = -acc1_1;
-                const f32x8 neg_7 = -acc0_1;
-                const i32x8 more_12 = (i32x8)(neg_7 > carried_6);
-                const f32x8 pick_18 = select_f32x8(more_12, neg_7, carried_6);
-                const i32x8 more_13 = (i32x8)(neg_6 > pick_18);
-                const f32x8 pick_19 = select_f32x8(more_13, neg_6, pick_18);
-                const i32x8 more_14 = (i32x8)(neg_5 > pick_19);
-                const f32x8 pick_20 = select_f32x8(more_14, neg_5, pick_19);
-                const i32x8 more_15 = (i32x8)(neg_4 > pick_20);
-                carried_6 = select_f32x8(more_15, neg_4, pick_20);
-                const i32x8 pick_21 = select_i32x8(more_12, s_3, carried_7);
-                const i32x8 pick_22 = select_i32x8(more_13, s_2, pick_21);
-                const i32x8 pick_23 = select_i32x8(more_14, s_1, pick_22);
-                carried_7 = select_i32x8(more_15, s, pick_23);
+                const i32x8 pick = select_i32x8((i32x8)(acc0_0 > carried), s_3, carried_1);
+                const i32x8 pick_1 = select_i32x8((i32x8)(acc1_0 > high), s_2, pick);
+                const i32x8 pick_2 = select_i32x8((i32x8)(acc2_0 > high_1), s_1, pick_1);
+                carried_1 = select_i32x8((i32x8)(acc3_0 > high_2), s, pick_2);
+                const f32x8 low = min_f32x8(acc0_0, carried_2);
+                const f32x8 low_1 = min_f32x8(acc1_0, low);
+                const f32x8 low_2 = min_f32x8(acc2_0, low_1);
+                const i32x8 pick_3 = select_i32x8((i32x8)(acc0_0 < carried_2), s_3, carried_3);
+                const i32x8 pick_4 = select_i32x8((i32x8)(acc1_0 < low), s_2, pick_3);
+                const i32x8 pick_5 = select_i32x8((i32x8)(acc2_0 < low_1), s_1, pick_4);
+                carried_3 = select_i32x8((i32x8)(acc3_0 < low_2), s, pick_5);
+                const f32x8 high_3 = max_f32x8(acc0_1, carried_4);
+                const f32x8 high_4 = max_f32x8(acc1_1, high_3);
+                const f32x8 high_5 = max_f32x8(acc2_1, high_4);
+                const i32x8 pick_6 = select_i32x8((i32x8)(acc0_1 > carried_4), s_3, carried_5);
+                const i32x8 pick_7 = select_i32x8((i32x8)(acc1_1 > high_3), s_2, pick_6);
+                const i32x8 pick_8 = select_i32x8((i32x8)(acc2_1 > high_4), s_1, pick_7);
+                carried_5 = select_i32x8((i32x8)(acc3_1 > high_5), s, pick_8);
+                const f32x8 low_3 = min_f32x8(acc0_1, carried_6);
+                const f32x8 low_4 = min_f32x8(acc1_1, low_3);
+                const f32x8 low_5 = min_f32x8(acc2_1, low_4);
+                const i32x8 pick_9 = select_i32x8((i32x8)(acc0_1 < carried_6), s_3, carried_7);
+                const i32x8 pick_10 = select_i32x8((i32x8)(acc1_1 < low_3), s_2, pick_9);
+                const i32x8 pick_11 = select_i32x8((i32x8)(acc2_1 < low_4), s_1, pick_10);
+                carried_7 = select_i32x8((i32x8)(acc3_1 < low_5), s, pick_11);
+                carried = max_f32x8(acc3_0, high_2);
+                carried_2 = min_f32x8(acc3_0, low_2);
+                carried_4 = max_f32x8(acc3_1, high_5);
+                carried_6 = min_f32x8(acc3_1, low_5);
             }
             const i32x8 pick =
-                select_i32x8((i32x8)(carried_2 > carried), add_i32x8(carried_3, splat_i32x8(8)),
+                select_i32x8((i32x8)(-carried_2 > carried), add_i32x8(carried_3, splat_i32x8(8)),
                 carried_1);
-            const i32x8 pick_1 = select_i32x8((i32x8)(carried_6 > carried_4),
+            const i32x8 pick_1 = select_i32x8((i32x8)(-carried_6 > carried_4),
                 add_i32x8(carried_7, splat_i32x8(8)), carried_5);
-            store_i32x8(&found[round * 64 + tile * 16], pick);
-            store_i32x8(&found[round * 64 + tile * 16 + 8], pick_1);
+            store_i32x8(&found[round * 64 + panel * 16], pick);
+            store_i32x8(&found[round * 64 + panel * 16 + 8], pick_1);
         }
     }
     for (int64_t round = 0; round < 2; round++) {
@@ -1888,9 +2665,9 @@ static void lsh_sort(const reformer_call_t *call, unsigned char *scratch, const 
     const int64_t round = task % 2;
     int32_t *restrict counts = (int32_t *)(void *)scratch; /* [17] */
     /* [1][1][2][512]: [batch][group][round][rows] */
-    const int32_t *restrict buckets = (const int32_t *)(const void *)(call->workspace + 991296);
+    const int32_t *restrict buckets = (const int32_t *)(const void *)(call->workspace + 1056832);
     /* [1][1][2][513]: [batch][group][round][place]: sorted tokens */
-    int32_t *restrict order = (int32_t *)(void *)(call->workspace + 983040);
+    int32_t *restrict order = (int32_t *)(void *)(call->workspace + 1048576);
     for (int64_t bucket = 0; bucket < 17; bucket++) {
         counts[bucket] = 0;
     }
@@ -1923,52 +2700,55 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
     const int64_t run_1 = task % 2;
     const int64_t round = arg[0];
     /* [1][1][2][513]: [batch][group][round][place]: sorted tokens */
-    const int32_t *restrict order = (const int32_t *)(const void *)(call->workspace + 983040);
+    const int32_t *restrict order = (const int32_t *)(const void *)(call->workspace + 1048576);
     /* [1][1][512][32]: [batch][group][rows][head] */
     const float *restrict q = (const float *)(const void *)(call->workspace + 786432);
-    float *restrict query_keys = (float *)(void *)scratch; /* [2][32][32] */
-    int32_t *restrict lsh_attention_query_pos = (int32_t *)(void *)(scratch + 8192); /* [2][32] */
+    float *restrict lsh_attention_queries = (float *)(void *)scratch; /* [2][2][32][16] */
+    int32_t *restrict lsh_attention_query_pos = (int32_t *)(void *)(scratch + 16384); /* [2][32] */
     const int32_t *restrict key = call->slot[REFORMER_SLOT_KEY]; /* [1][512] */
-    int32_t *restrict key_pos = (int32_t *)(void *)(scratch + 8448); /* [2][32] */
+    int32_t *restrict key_pos = (int32_t *)(void *)(scratch + 16640); /* [2][32] */
     /* [1][1][512][32]: [batch][group][rows][head] */
     const float *restrict v = (const float *)(const void *)(call->workspace + 851968);
-    float *restrict values = (float *)(void *)(scratch + 8960); /* [2][32][32] */
-    float *restrict key_scale = (float *)(void *)(scratch + 8704); /* [2][32] */
-    float *restrict lsh_attention_scores = (float *)(void *)(scratch + 17152); /* [64][16] */
-    /* [1][1][512]: [batch][group][rows]: largest score so far */
-    float *restrict run_max = (float *)(void *)(call->workspace + 995392);
-    float *restrict top = (float *)(void *)(scratch + 21312); /* [16] */
+    float *restrict values = (float *)(void *)(scratch + 8192); /* [2][2][32][16] */
+    float *restrict key_scale = (float *)(void *)(scratch + 16896); /* [2][32] */
+    float *restrict key_scale2 = (float *)(void *)(scratch + 17152); /* [2][32] */
+    float *restrict norm = (float *)(void *)(scratch + 17408); /* [2][32] */
+    float *restrict most_norm = (float *)(void *)(scratch + 17664); /* [2][2] */
+    /* [1][1][512][32]: [batch][group][rows][head] */
+    float *restrict out = (float *)(void *)(call->workspace + 983040);
+    float *restrict lsh_attention_scores = (float *)(void *)(scratch + 17728); /* [64][16] */
+    float *restrict total_sum = (float *)(void *)(scratch + 21952); /* [16] */
     /* [1][1][512]: [batch][group][rows]: sum of exponentials */
-    float *restrict run_sum = (float *)(void *)(call->workspace + 997440);
-    float *restrict total_sum = (float *)(void *)(scratch + 21376); /* [16] */
-    float *restrict most = (float *)(void *)(scratch + 21248); /* [16] */
-    float *restrict keep = (float *)(void *)(scratch + 21440); /* [16] */
-    float *restrict gain = (float *)(void *)(scratch + 21504); /* [16] */
+    float *restrict run_sum = (float *)(void *)(call->workspace + 1062976);
     /* [1][1][2][512]: [batch][group][round][rows]: self entries of rows without other keys */
-    int32_t *restrict self_count = (int32_t *)(void *)(call->workspace + 987200);
-    /* [1][1][512][32]: [batch][group][rows][head]: not yet divided by run_sum */
-    float *restrict out = (float *)(void *)(call->workspace + 917504);
+    int32_t *restrict self_count = (int32_t *)(void *)(call->workspace + 1052736);
+    /* [1][1][512]: [batch][group][rows]: largest score so far */
+    float *restrict run_max = (float *)(void *)(call->workspace + 1060928);
+    float *restrict top = (float *)(void *)(scratch + 21888); /* [16] */
+    float *restrict most = (float *)(void *)(scratch + 21824); /* [16] */
+    float *restrict keep = (float *)(void *)(scratch + 22016); /* [16] */
+    float *restrict gain = (float *)(void *)(scratch + 22080); /* [16] */
     for (int64_t o = 0; o < 1; o++) {
         const int64_t other = (round * 16 + run_1 * 8 + o + 31) % 32;
         const int64_t from_round = other / 16;
         const int64_t from_chunk = other % 16;
-        for (int64_t lane = 0; lane < 4; lane++) {
+        for (int64_t panel = 0; panel < 2; panel++) {
             const int32_t token = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 +
-                lane * 8];
+                panel * 16];
             const int32_t token_1 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + lane * 8 + 1];
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 1];
             const int32_t token_2 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + lane * 8 + 2];
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 2];
             const int32_t token_3 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + lane * 8 + 3];
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 3];
             const int32_t token_4 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + lane * 8 + 4];
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 4];
             const int32_t token_5 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + lane * 8 + 5];
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 5];
             const int32_t token_6 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + lane * 8 + 6];
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 6];
             const int32_t token_7 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + lane * 8 + 7];
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 7];
             for (int64_t d = 0; d < 4; d++) {
                 const f32x8 v_1 =
                     load_f32x8(&q[((batch + head) * 512 + (int64_t)token) * 32 + d * 8]);
@@ -2002,21 +2782,87 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                 const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
                 const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
                 const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-                store_f32x8(&query_keys[(o * 32 + d * 8) * 32 + lane * 8],
+                store_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + d * 8) * 16],
                     shuffle_low4_f32x8(mix_2, mix_5));
-                store_f32x8(&query_keys[(o * 32 + d * 8) * 32 + lane * 8 + 32],
+                store_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + d * 8) * 16 + 16],
                     shuffle_low4_f32x8(mix_8, mix_11));
-                store_f32x8(&query_keys[(o * 32 + d * 8) * 32 + lane * 8 + 64],
+                store_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + d * 8) * 16 + 32],
                     shuffle_low4_f32x8(mix_12, mix_13));
-                store_f32x8(&query_keys[(o * 32 + d * 8) * 32 + lane * 8 + 96],
+                store_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + d * 8) * 16 + 48],
                     shuffle_low4_f32x8(mix_14, mix_15));
-                store_f32x8(&query_keys[(o * 32 + d * 8) * 32 + lane * 8 + 128],
+                store_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + d * 8) * 16 + 64],
                     shuffle_high4_f32x8(mix_2, mix_5));
-                store_f32x8(&query_keys[(o * 32 + d * 8) * 32 + lane * 8 + 160],
+                store_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + d * 8) * 16 + 80],
                     shuffle_high4_f32x8(mix_8, mix_11));
-                store_f32x8(&query_keys[(o * 32 + d * 8) * 32 + lane * 8 + 192],
+                store_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + d * 8) * 16 + 96],
                     shuffle_high4_f32x8(mix_12, mix_13));
-                store_f32x8(&query_keys[(o * 32 + d * 8) * 32 + lane * 8 + 224],
+                store_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + d * 8) * 16 + 112],
+                    shuffle_high4_f32x8(mix_14, mix_15));
+            }
+            const int32_t token_8 =
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 8];
+            const int32_t token_9 =
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 9];
+            const int32_t token_10 =
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 10];
+            const int32_t token_11 =
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 11];
+            const int32_t token_12 =
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 12];
+            const int32_t token_13 =
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 13];
+            const int32_t token_14 =
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 14];
+            const int32_t token_15 =
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 15];
+            for (int64_t d = 0; d < 4; d++) {
+                const f32x8 v_1 =
+                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_8) * 32 + d * 8]);
+                const f32x8 v_2 =
+                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_9) * 32 + d * 8]);
+                const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
+                const f32x8 v_3 =
+                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_10) * 32 + d * 8]);
+                const f32x8 v_4 =
+                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_11) * 32 + d * 8]);
+                const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
+                const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
+                const f32x8 v_5 =
+                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_12) * 32 + d * 8]);
+                const f32x8 v_6 =
+                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_13) * 32 + d * 8]);
+                const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
+                const f32x8 v_7 =
+                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_14) * 32 + d * 8]);
+                const f32x8 v_8 =
+                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_15) * 32 + d * 8]);
+                const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
+                const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
+                const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
+                const f32x8 mix_7 = shuffle_high1_f32x8(v_3, v_4);
+                const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
+                const f32x8 mix_9 = shuffle_high1_f32x8(v_5, v_6);
+                const f32x8 mix_10 = shuffle_high1_f32x8(v_7, v_8);
+                const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
+                const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
+                const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
+                const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
+                const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
+                store_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + d * 8) * 16 + 8],
+                    shuffle_low4_f32x8(mix_2, mix_5));
+                store_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + d * 8) * 16 + 24],
+                    shuffle_low4_f32x8(mix_8, mix_11));
+                store_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + d * 8) * 16 + 40],
+                    shuffle_low4_f32x8(mix_12, mix_13));
+                store_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + d * 8) * 16 + 56],
+                    shuffle_low4_f32x8(mix_14, mix_15));
+                store_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + d * 8) * 16 + 72],
+                    shuffle_high4_f32x8(mix_2, mix_5));
+                store_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + d * 8) * 16 + 88],
+                    shuffle_high4_f32x8(mix_8, mix_11));
+                store_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + d * 8) * 16 + 104],
+                    shuffle_high4_f32x8(mix_12, mix_13));
+                store_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + d * 8) * 16 + 120],
                     shuffle_high4_f32x8(mix_14, mix_15));
             }
         }
@@ -2025,20 +2871,48 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                 lane];
             lsh_attention_query_pos[o * 32 + lane] = (int32_t)(int64_t)token;
             key_pos[o * 32 + lane] = key[batch * 512 + (int64_t)token];
-            for (int64_t v_1 = 0; v_1 < 4; v_1++) {
-                store_f32x8(&values[(o * 32 + lane) * 32 + v_1 * 8],
-                    load_f32x8(&v[((batch + head) * 512 + (int64_t)token) * 32 + v_1 * 8]));
-            }
+            store_f32x8(&values[(o * 2 * 32 + lane) * 16],
+                load_f32x8(&v[((batch + head) * 512 + (int64_t)token) * 32]));
+            store_f32x8(&values[(o * 2 * 32 + lane) * 16 + 8],
+                load_f32x8(&v[((batch + head) * 512 + (int64_t)token) * 32 + 8]));
+            store_f32x8(&values[(o * 2 * 32 + lane) * 16 + 512],
+                load_f32x8(&v[((batch + head) * 512 + (int64_t)token) * 32 + 16]));
+            store_f32x8(&values[(o * 2 * 32 + lane) * 16 + 520],
+                load_f32x8(&v[((batch + head) * 512 + (int64_t)token) * 32 + 24]));
         }
-        for (int64_t lane = 0; lane < 4; lane++) {
+        for (int64_t panel = 0; panel < 2; panel++) {
             f32x8 carried = splat_f32x8(0.0f);
+            f32x8 carried_1 = splat_f32x8(0.0f);
             for (int64_t d = 0; d < 32; d++) {
-                const f32x8 v_1 = load_f32x8(&query_keys[(o * 32 + d) * 32 + lane * 8]);
+                const f32x8 v_1 =
+                    load_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + d) * 16]);
                 carried = fma_f32x8(v_1, v_1, carried);
+                const f32x8 v_2 =
+                    load_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + d) * 16 + 8]);
+                carried_1 = fma_f32x8(v_2, v_2, carried_1);
             }
             const f32x8 sum = carried / splat_f32x8(32.0f) + splat_f32x8(1e-06f);
             const f32x8 root = sqrt_f32x8(sum);
-            store_f32x8(&key_scale[o * 32 + lane * 8], splat_f32x8(0.17677669f) / root);
+            const f32x8 quot = splat_f32x8(0.17677669f) / root;
+            const f32x8 root_1 = sqrt_f32x8(carried);
+            store_f32x8(&key_scale[o * 32 + panel * 16], quot);
+            store_f32x8(&key_scale2[o * 32 + panel * 16], quot * splat_f32x8(1.442695f));
+            store_f32x8(&norm[o * 32 + panel * 16], root_1);
+            const f32x8 sum_1 = carried_1 / splat_f32x8(32.0f) + splat_f32x8(1e-06f);
+            const f32x8 root_2 = sqrt_f32x8(sum_1);
+            const f32x8 quot_1 = splat_f32x8(0.17677669f) / root_2;
+            const f32x8 root_3 = sqrt_f32x8(carried_1);
+            store_f32x8(&key_scale[o * 32 + panel * 16 + 8], quot_1);
+            store_f32x8(&key_scale2[o * 32 + panel * 16 + 8], quot_1 * splat_f32x8(1.442695f));
+            store_f32x8(&norm[o * 32 + panel * 16 + 8], root_3);
+            const f32x8 high = max_f32x8(root_1, root_3);
+            const f32x8 mix = shuffle_swap4_f32x8(high);
+            const f32x8 high_1 = max_f32x8(high, mix);
+            const f32x8 mix_1 = shuffle_swap2_f32x8(high_1);
+            const f32x8 high_2 = max_f32x8(high_1, mix_1);
+            const f32x8 mix_2 = shuffle_swap1_f32x8(high_2);
+            const f32x8 high_3 = max_f32x8(high_2, mix_2);
+            most_norm[o * 2 + panel] = high_3[0];
         }
     }
     for (int64_t step = 0; step < 8; step++) {
@@ -2046,23 +2920,23 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
         const int64_t from_round = other / 16;
         const int64_t from_chunk = other % 16;
         const int64_t slot = (step + 1) % 2;
-        for (int64_t lane = 0; lane < 4; lane++) {
+        for (int64_t panel = 0; panel < 2; panel++) {
             const int32_t token = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 +
-                lane * 8];
+                panel * 16];
             const int32_t token_1 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + lane * 8 + 1];
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 1];
             const int32_t token_2 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + lane * 8 + 2];
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 2];
             const int32_t token_3 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + lane * 8 + 3];
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 3];
             const int32_t token_4 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + lane * 8 + 4];
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 4];
             const int32_t token_5 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + lane * 8 + 5];
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 5];
             const int32_t token_6 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + lane * 8 + 6];
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 6];
             const int32_t token_7 =
-                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + lane * 8 + 7];
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 7];
             for (int64_t d = 0; d < 4; d++) {
                 const f32x8 v_1 =
                     load_f32x8(&q[((batch + head) * 512 + (int64_t)token) * 32 + d * 8]);
@@ -2096,21 +2970,87 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                 const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
                 const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
                 const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-                store_f32x8(&query_keys[(slot * 32 + d * 8) * 32 + lane * 8],
+                store_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 + d * 8) * 16],
                     shuffle_low4_f32x8(mix_2, mix_5));
-                store_f32x8(&query_keys[(slot * 32 + d * 8) * 32 + lane * 8 + 32],
+                store_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 + d * 8) * 16 + 16],
                     shuffle_low4_f32x8(mix_8, mix_11));
-                store_f32x8(&query_keys[(slot * 32 + d * 8) * 32 + lane * 8 + 64],
+                store_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 + d * 8) * 16 + 32],
                     shuffle_low4_f32x8(mix_12, mix_13));
-                store_f32x8(&query_keys[(slot * 32 + d * 8) * 32 + lane * 8 + 96],
+                store_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 + d * 8) * 16 + 48],
                     shuffle_low4_f32x8(mix_14, mix_15));
-                store_f32x8(&query_keys[(slot * 32 + d * 8) * 32 + lane * 8 + 128],
+                store_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 + d * 8) * 16 + 64],
                     shuffle_high4_f32x8(mix_2, mix_5));
-                store_f32x8(&query_keys[(slot * 32 + d * 8) * 32 + lane * 8 + 160],
+                store_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 + d * 8) * 16 + 80],
                     shuffle_high4_f32x8(mix_8, mix_11));
-                store_f32x8(&query_keys[(slot * 32 + d * 8) * 32 + lane * 8 + 192],
+                store_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 + d * 8) * 16 + 96],
                     shuffle_high4_f32x8(mix_12, mix_13));
-                store_f32x8(&query_keys[(slot * 32 + d * 8) * 32 + lane * 8 + 224],
+                store_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 + d * 8) * 16 + 112],
+                    shuffle_high4_f32x8(mix_14, mix_15));
+            }
+            const int32_t token_8 =
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 8];
+            const int32_t token_9 =
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 9];
+            const int32_t token_10 =
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 10];
+            const int32_t token_11 =
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 11];
+            const int32_t token_12 =
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 12];
+            const int32_t token_13 =
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 13];
+            const int32_t token_14 =
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 14];
+            const int32_t token_15 =
+                order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 + panel * 16 + 15];
+            for (int64_t d = 0; d < 4; d++) {
+                const f32x8 v_1 =
+                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_8) * 32 + d * 8]);
+                const f32x8 v_2 =
+                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_9) * 32 + d * 8]);
+                const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
+                const f32x8 v_3 =
+                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_10) * 32 + d * 8]);
+                const f32x8 v_4 =
+                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_11) * 32 + d * 8]);
+                const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
+                const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
+                const f32x8 v_5 =
+                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_12) * 32 + d * 8]);
+                const f32x8 v_6 =
+                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_13) * 32 + d * 8]);
+                const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
+                const f32x8 v_7 =
+                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_14) * 32 + d * 8]);
+                const f32x8 v_8 =
+                    load_f32x8(&q[((batch + head) * 512 + (int64_t)token_15) * 32 + d * 8]);
+                const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
+                const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
+                const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
+                const f32x8 mix_7 = shuffle_high1_f32x8(v_3, v_4);
+                const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
+                const f32x8 mix_9 = shuffle_high1_f32x8(v_5, v_6);
+                const f32x8 mix_10 = shuffle_high1_f32x8(v_7, v_8);
+                const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
+                const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
+                const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
+                const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
+                const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
+                store_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 + d * 8) * 16 + 8],
+                    shuffle_low4_f32x8(mix_2, mix_5));
+                store_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 + d * 8) * 16 + 24],
+                    shuffle_low4_f32x8(mix_8, mix_11));
+                store_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 + d * 8) * 16 + 40],
+                    shuffle_low4_f32x8(mix_12, mix_13));
+                store_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 + d * 8) * 16 + 56],
+                    shuffle_low4_f32x8(mix_14, mix_15));
+                store_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 + d * 8) * 16 + 72],
+                    shuffle_high4_f32x8(mix_2, mix_5));
+                store_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 + d * 8) * 16 + 88],
+                    shuffle_high4_f32x8(mix_8, mix_11));
+                store_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 + d * 8) * 16 + 104],
+                    shuffle_high4_f32x8(mix_12, mix_13));
+                store_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 + d * 8) * 16 + 120],
                     shuffle_high4_f32x8(mix_14, mix_15));
             }
         }
@@ -2119,526 +3059,1433 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                 lane];
             lsh_attention_query_pos[slot * 32 + lane] = (int32_t)(int64_t)token;
             key_pos[slot * 32 + lane] = key[batch * 512 + (int64_t)token];
-            for (int64_t v_1 = 0; v_1 < 4; v_1++) {
-                store_f32x8(&values[(slot * 32 + lane) * 32 + v_1 * 8],
-                    load_f32x8(&v[((batch + head) * 512 + (int64_t)token) * 32 + v_1 * 8]));
-            }
+            store_f32x8(&values[(slot * 2 * 32 + lane) * 16],
+                load_f32x8(&v[((batch + head) * 512 + (int64_t)token) * 32]));
+            store_f32x8(&values[(slot * 2 * 32 + lane) * 16 + 8],
+                load_f32x8(&v[((batch + head) * 512 + (int64_t)token) * 32 + 8]));
+            store_f32x8(&values[(slot * 2 * 32 + lane) * 16 + 512],
+                load_f32x8(&v[((batch + head) * 512 + (int64_t)token) * 32 + 16]));
+            store_f32x8(&values[(slot * 2 * 32 + lane) * 16 + 520],
+                load_f32x8(&v[((batch + head) * 512 + (int64_t)token) * 32 + 24]));
         }
-        for (int64_t lane = 0; lane < 4; lane++) {
+        for (int64_t panel = 0; panel < 2; panel++) {
             f32x8 carried = splat_f32x8(0.0f);
+            f32x8 carried_1 = splat_f32x8(0.0f);
             for (int64_t d = 0; d < 32; d++) {
-                const f32x8 v_1 = load_f32x8(&query_keys[(slot * 32 + d) * 32 + lane * 8]);
+                const f32x8 v_1 =
+                    load_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 + d) * 16]);
                 carried = fma_f32x8(v_1, v_1, carried);
+                const f32x8 v_2 =
+                    load_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 + d) * 16 + 8]);
+                carried_1 = fma_f32x8(v_2, v_2, carried_1);
             }
             const f32x8 sum = carried / splat_f32x8(32.0f) + splat_f32x8(1e-06f);
             const f32x8 root = sqrt_f32x8(sum);
-            store_f32x8(&key_scale[slot * 32 + lane * 8], splat_f32x8(0.17677669f) / root);
+            const f32x8 quot = splat_f32x8(0.17677669f) / root;
+            const f32x8 root_1 = sqrt_f32x8(carried);
+            store_f32x8(&key_scale[slot * 32 + panel * 16], quot);
+            store_f32x8(&key_scale2[slot * 32 + panel * 16], quot * splat_f32x8(1.442695f));
+            store_f32x8(&norm[slot * 32 + panel * 16], root_1);
+            const f32x8 sum_1 = carried_1 / splat_f32x8(32.0f) + splat_f32x8(1e-06f);
+            const f32x8 root_2 = sqrt_f32x8(sum_1);
+            const f32x8 quot_1 = splat_f32x8(0.17677669f) / root_2;
+            const f32x8 root_3 = sqrt_f32x8(carried_1);
+            store_f32x8(&key_scale[slot * 32 + panel * 16 + 8], quot_1);
+            store_f32x8(&key_scale2[slot * 32 + panel * 16 + 8], quot_1 * splat_f32x8(1.442695f));
+            store_f32x8(&norm[slot * 32 + panel * 16 + 8], root_3);
+            const f32x8 high = max_f32x8(root_1, root_3);
+            const f32x8 mix = shuffle_swap4_f32x8(high);
+            const f32x8 high_1 = max_f32x8(high, mix);
+            const f32x8 mix_1 = shuffle_swap2_f32x8(high_1);
+            const f32x8 high_2 = max_f32x8(high_1, mix_1);
+            const f32x8 mix_2 = shuffle_swap1_f32x8(high_2);
+            const f32x8 high_3 = max_f32x8(high_2, mix_2);
+            most_norm[slot * 2 + panel] = high_3[0];
         }
         for (int64_t panel = 0; panel < 2; panel++) {
-            const i32x8 query = load_i32x8(&lsh_attention_query_pos[slot * 32 + panel * 16]);
-            const i32x8 query_1 = load_i32x8(&lsh_attention_query_pos[slot * 32 + panel * 16 + 8]);
-            f32x8 most_1 = splat_f32x8(-1e+30f);
-            f32x8 most_2 = splat_f32x8(-1e+30f);
-            for (int64_t o = 0; o < 2; o++) {
-                const int64_t slot_1 = (step + o) % 2;
-                f32x8 carried = most_1;
-                f32x8 carried_1 = most_2;
-                for (int64_t keys = 0; keys < 2; keys++) {
-                    f32x8 acc0_0 = splat_f32x8(0.0f);
-                    f32x8 acc0_1 = splat_f32x8(0.0f);
-                    f32x8 acc1_0 = splat_f32x8(0.0f);
-                    f32x8 acc1_1 = splat_f32x8(0.0f);
-                    f32x8 acc2_0 = splat_f32x8(0.0f);
-                    f32x8 acc2_1 = splat_f32x8(0.0f);
-                    f32x8 acc3_0 = splat_f32x8(0.0f);
-                    f32x8 acc3_1 = splat_f32x8(0.0f);
-                    f32x8 acc4_0 = splat_f32x8(0.0f);
-                    f32x8 acc4_1 = splat_f32x8(0.0f);
-                    f32x8 acc5_0 = splat_f32x8(0.0f);
-                    f32x8 acc5_1 = splat_f32x8(0.0f);
-                    for (int64_t k = 0; k < 32; k++) {
-                        const f32x8 s = splat_f32x8(query_keys[(slot_1 * 32 + k) * 32 + keys * 6]);
-                        const f32x8 v_1 =
-                            load_f32x8(&query_keys[(slot * 32 + k) * 32 + panel * 16]);
-                        acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                        const f32x8 v_2 =
-                            load_f32x8(&query_keys[(slot * 32 + k) * 32 + panel * 16 + 8]);
-                        acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                        const f32x8 s_1 =
-                            splat_f32x8(query_keys[(slot_1 * 32 + k) * 32 + keys * 6 + 1]);
-                        acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                        acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                        const f32x8 s_2 =
-                            splat_f32x8(query_keys[(slot_1 * 32 + k) * 32 + keys * 6 + 2]);
-                        acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                        acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                        const f32x8 s_3 =
-                            splat_f32x8(query_keys[(slot_1 * 32 + k) * 32 + keys * 6 + 3]);
-                        acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                        acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                        const f32x8 s_4 =
-                            splat_f32x8(query_keys[(slot_1 * 32 + k) * 32 + keys * 6 + 4]);
-                        acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                        acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                        const f32x8 s_5 =
-                            splat_f32x8(query_keys[(slot_1 * 32 + k) * 32 + keys * 6 + 5]);
-                        acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
-                        acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+            const float most_norm_1 = most_norm[slot * 2 + panel];
+            if (most_norm_1 <= 41.58883f) {
+                const f32x8 prod = load_f32x8(&norm[slot * 32 + panel * 16]) *
+                    splat_f32x8(1.442695f);
+                const f32x8 neg = -prod;
+                const i32x8 query = load_i32x8(&lsh_attention_query_pos[slot * 32 + panel * 16]);
+                const f32x8 prod_1 = load_f32x8(&norm[slot * 32 + panel * 16 + 8]) *
+                    splat_f32x8(1.442695f);
+                const f32x8 neg_1 = -prod_1;
+                const i32x8 query_1 =
+                    load_i32x8(&lsh_attention_query_pos[slot * 32 + panel * 16 + 8]);
+                f32x8 sum = splat_f32x8(0.0f);
+                f32x8 sum_1 = splat_f32x8(0.0f);
+                for (int64_t o = 0; o < 2; o++) {
+                    const int64_t slot_1 = (step + o) % 2;
+                    for (int64_t run_2 = 0; run_2 < 2; run_2++) {
+                        f32x8 carried = sum;
+                        f32x8 carried_1 = sum_1;
+                        for (int64_t keys = 0; keys < 1; keys++) {
+                            f32x8 acc0_0 = splat_f32x8(0.0f);
+                            f32x8 acc0_1 = splat_f32x8(0.0f);
+                            f32x8 acc1_0 = splat_f32x8(0.0f);
+                            f32x8 acc1_1 = splat_f32x8(0.0f);
+                            f32x8 acc2_0 = splat_f32x8(0.0f);
+                            f32x8 acc2_1 = splat_f32x8(0.0f);
+                            f32x8 acc3_0 = splat_f32x8(0.0f);
+                            f32x8 acc3_1 = splat_f32x8(0.0f);
+                            f32x8 acc4_0 = splat_f32x8(0.0f);
+                            f32x8 acc4_1 = splat_f32x8(0.0f);
+                            f32x8 acc5_0 = splat_f32x8(0.0f);
+                            f32x8 acc5_1 = splat_f32x8(0.0f);
+                            for (int64_t step_1 = 0; step_1 < 2; step_1++) {
+                                const int64_t ahead =
+                                    min_i64(o * 12 + run_2 * 6 + keys * 2 + step_1, 15);
+                                const int32_t v_1 =
+                                    lsh_attention_query_pos[slot * 32 + panel * 16 + ahead];
+                                __builtin_prefetch(&out[((batch + head) * 512 + (int64_t)v_1) * 32],
+                                    0, 2);
+                                __builtin_prefetch(&out[((batch + head) * 512 + (int64_t)v_1) * 32 +
+                                    16], 0, 2);
+                                const int64_t next = min_i64(run_1 * 8 + step + 1, 15);
+                                const int32_t token =
+                                    order[((batch + head) * 2 + round) * 513 + next * 32 + panel *
+                                    16 + ahead];
+                                __builtin_prefetch(&q[((batch + head) * 512 + (int64_t)token) * 32],
+                                    0, 2);
+                                __builtin_prefetch(&q[((batch + head) * 512 + (int64_t)token) * 32 +
+                                    16], 0, 2);
+                                __builtin_prefetch(&v[((batch + head) * 512 + (int64_t)token) * 32],
+                                    0, 2);
+                                __builtin_prefetch(&v[((batch + head) * 512 + (int64_t)token) * 32 +
+                                    16], 0, 2);
+                                for (int64_t k = 0; k < 16; k++) {
+                                    const float v_2 =
+                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        16 + k) * 16 + keys * 6];
+                                    const f32x8 s = splat_f32x8(v_2);
+                                    const f32x8 v_3 =
+                                        load_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 +
+                                        step_1 * 16 + k) * 16]);
+                                    acc0_0 = fma_f32x8(s, v_3, acc0_0);
+                                    const f32x8 v_4 =
+                                        load_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 +
+                                        step_1 * 16 + k) * 16 + 8]);
+                                    acc0_1 = fma_f32x8(s, v_4, acc0_1);
+                                    const float v_5 =
+                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        16 + k) * 16 + keys * 6 + 1];
+                                    const f32x8 s_1 = splat_f32x8(v_5);
+                                    acc1_0 = fma_f32x8(s_1, v_3, acc1_0);
+                                    acc1_1 = fma_f32x8(s_1, v_4, acc1_1);
+                                    const float v_6 =
+                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        16 + k) * 16 + keys * 6 + 2];
+                                    const f32x8 s_2 = splat_f32x8(v_6);
+                                    acc2_0 = fma_f32x8(s_2, v_3, acc2_0);
+                                    acc2_1 = fma_f32x8(s_2, v_4, acc2_1);
+                                    const float v_7 =
+                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        16 + k) * 16 + keys * 6 + 3];
+                                    const f32x8 s_3 = splat_f32x8(v_7);
+                                    acc3_0 = fma_f32x8(s_3, v_3, acc3_0);
+                                    acc3_1 = fma_f32x8(s_3, v_4, acc3_1);
+                                    const float v_8 =
+                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        16 + k) * 16 + keys * 6 + 4];
+                                    const f32x8 s_4 = splat_f32x8(v_8);
+                                    acc4_0 = fma_f32x8(s_4, v_3, acc4_0);
+                                    acc4_1 = fma_f32x8(s_4, v_4, acc4_1);
+                                    const float v_9 =
+                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        16 + k) * 16 + keys * 6 + 5];
+                                    const f32x8 s_5 = splat_f32x8(v_9);
+                                    acc5_0 = fma_f32x8(s_5, v_3, acc5_0);
+                                    acc5_1 = fma_f32x8(s_5, v_4, acc5_1);
+                                }
+                            }
+                            const f32x8 s =
+                                splat_f32x8(key_scale2[slot_1 * 32 + run_2 * 16 + keys * 6]);
+                            const f32x8 t = fma_f32x8(acc0_0, s, neg);
+                            const f32x8 y = exp2_f32x8(t);
+                            const i32x8 s_1 =
+                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 6]);
+                            const f32x8 bits = (f32x8)((i32x8)y & (i32x8)(s_1 < query));
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) *
+                                16], bits);
+                            const f32x8 t_1 = fma_f32x8(acc0_1, s, neg_1);
+                            const f32x8 y_1 = exp2_f32x8(t_1);
+                            const f32x8 bits_1 = (f32x8)((i32x8)y_1 & (i32x8)(s_1 < query_1));
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                                + 8], bits_1);
+                            const f32x8 s_2 =
+                                splat_f32x8(key_scale2[slot_1 * 32 + run_2 * 16 + keys * 6 + 1]);
+                            const f32x8 t_2 = fma_f32x8(acc1_0, s_2, neg);
+                            const f32x8 y_2 = exp2_f32x8(t_2);
+                            const i32x8 s_3 =
+                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 6 + 1]);
+                            const f32x8 bits_2 = (f32x8)((i32x8)y_2 & (i32x8)(s_3 < query));
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                                + 16], bits_2);
+                            const f32x8 t_3 = fma_f32x8(acc1_1, s_2, neg_1);
+                            const f32x8 y_3 = exp2_f32x8(t_3);
+                            const f32x8 bits_3 = (f32x8)((i32x8)y_3 & (i32x8)(s_3 < query_1));
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                                + 24], bits_3);
+                            const f32x8 s_4 =
+                                splat_f32x8(key_scale2[slot_1 * 32 + run_2 * 16 + keys * 6 + 2]);
+                            const f32x8 t_4 = fma_f32x8(acc2_0, s_4, neg);
+                            const f32x8 y_4 = exp2_f32x8(t_4);
+                            const i32x8 s_5 =
+                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 6 + 2]);
+                            const f32x8 bits_4 = (f32x8)((i32x8)y_4 & (i32x8)(s_5 < query));
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                                + 32], bits_4);
+                            const f32x8 t_5 = fma_f32x8(acc2_1, s_4, neg_1);
+                            const f32x8 y_5 = exp2_f32x8(t_5);
+                            const f32x8 bits_5 = (f32x8)((i32x8)y_5 & (i32x8)(s_5 < query_1));
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                                + 40], bits_5);
+                            const f32x8 s_6 =
+                                splat_f32x8(key_scale2[slot_1 * 32 + run_2 * 16 + keys * 6 + 3]);
+                            const f32x8 t_6 = fma_f32x8(acc3_0, s_6, neg);
+                            const f32x8 y_6 = exp2_f32x8(t_6);
+                            const i32x8 s_7 =
+                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 6 + 3]);
+                            const f32x8 bits_6 = (f32x8)((i32x8)y_6 & (i32x8)(s_7 < query));
+                            const f32x8 sum_2 = carried + bits + bits_2 + bits_4 + bits_6;
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                                + 48], bits_6);
+                            const f32x8 t_7 = fma_f32x8(acc3_1, s_6, neg_1);
+                            const f32x8 y_7 = exp2_f32x8(t_7);
+                            const f32x8 bits_7 = (f32x8)((i32x8)y_7 & (i32x8)(s_7 < query_1));
+                            const f32x8 sum_3 = carried_1 + bits_1 + bits_3 + bits_5 + bits_7;
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                                + 56], bits_7);
+                            const f32x8 s_8 =
+                                splat_f32x8(key_scale2[slot_1 * 32 + run_2 * 16 + keys * 6 + 4]);
+                            const f32x8 t_8 = fma_f32x8(acc4_0, s_8, neg);
+                            const f32x8 y_8 = exp2_f32x8(t_8);
+                            const i32x8 s_9 =
+                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 6 + 4]);
+                            const f32x8 bits_8 = (f32x8)((i32x8)y_8 & (i32x8)(s_9 < query));
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                                + 64], bits_8);
+                            const f32x8 t_9 = fma_f32x8(acc4_1, s_8, neg_1);
+                            const f32x8 y_9 = exp2_f32x8(t_9);
+                            const f32x8 bits_9 = (f32x8)((i32x8)y_9 & (i32x8)(s_9 < query_1));
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                                + 72], bits_9);
+                            const f32x8 s_10 =
+                                splat_f32x8(key_scale2[slot_1 * 32 + run_2 * 16 + keys * 6 + 5]);
+                            const f32x8 t_10 = fma_f32x8(acc5_0, s_10, neg);
+                            const f32x8 y_10 = exp2_f32x8(t_10);
+                            const i32x8 s_11 =
+                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 6 + 5]);
+                            const f32x8 bits_10 = (f32x8)((i32x8)y_10 & (i32x8)(s_11 < query));
+                            carried = sum_2 + bits_8 + bits_10;
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                                + 80], bits_10);
+                            const f32x8 t_11 = fma_f32x8(acc5_1, s_10, neg_1);
+                            const f32x8 y_11 = exp2_f32x8(t_11);
+                            const f32x8 bits_11 = (f32x8)((i32x8)y_11 & (i32x8)(s_11 < query_1));
+                            carried_1 = sum_3 + bits_9 + bits_11;
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                                + 88], bits_11);
+                        }
+                        f32x8 carried_2 = carried;
+                        f32x8 carried_3 = carried_1;
+                        for (int64_t keys = 0; keys < 2; keys++) {
+                            f32x8 acc0_0 = splat_f32x8(0.0f);
+                            f32x8 acc0_1 = splat_f32x8(0.0f);
+                            f32x8 acc1_0 = splat_f32x8(0.0f);
+                            f32x8 acc1_1 = splat_f32x8(0.0f);
+                            f32x8 acc2_0 = splat_f32x8(0.0f);
+                            f32x8 acc2_1 = splat_f32x8(0.0f);
+                            f32x8 acc3_0 = splat_f32x8(0.0f);
+                            f32x8 acc3_1 = splat_f32x8(0.0f);
+                            f32x8 acc4_0 = splat_f32x8(0.0f);
+                            f32x8 acc4_1 = splat_f32x8(0.0f);
+                            for (int64_t step_1 = 0; step_1 < 2; step_1++) {
+                                const int64_t ahead =
+                                    min_i64(o * 12 + run_2 * 6 + keys * 2 + step_1 + 2, 15);
+                                const int32_t v_1 =
+                                    lsh_attention_query_pos[slot * 32 + panel * 16 + ahead];
+                                __builtin_prefetch(&out[((batch + head) * 512 + (int64_t)v_1) * 32],
+                                    0, 2);
+                                __builtin_prefetch(&out[((batch + head) * 512 + (int64_t)v_1) * 32 +
+                                    16], 0, 2);
+                                const int64_t next = min_i64(run_1 * 8 + step + 1, 15);
+                                const int32_t token =
+                                    order[((batch + head) * 2 + round) * 513 + next * 32 + panel *
+                                    16 + ahead];
+                                __builtin_prefetch(&q[((batch + head) * 512 + (int64_t)token) * 32],
+                                    0, 2);
+                                __builtin_prefetch(&q[((batch + head) * 512 + (int64_t)token) * 32 +
+                                    16], 0, 2);
+                                __builtin_prefetch(&v[((batch + head) * 512 + (int64_t)token) * 32],
+                                    0, 2);
+                                __builtin_prefetch(&v[((batch + head) * 512 + (int64_t)token) * 32 +
+                                    16], 0, 2);
+                                for (int64_t k = 0; k < 16; k++) {
+                                    const float v_2 =
+                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        16 + k) * 16 + keys * 5 + 6];
+                                    const f32x8 s = splat_f32x8(v_2);
+                                    const f32x8 v_3 =
+                                        load_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 +
+                                        step_1 * 16 + k) * 16]);
+                                    acc0_0 = fma_f32x8(s, v_3, acc0_0);
+                                    const f32x8 v_4 =
+                                        load_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 +
+                                        step_1 * 16 + k) * 16 + 8]);
+                                    acc0_1 = fma_f32x8(s, v_4, acc0_1);
+                                    const float v_5 =
+                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        16 + k) * 16 + keys * 5 + 7];
+                                    const f32x8 s_1 = splat_f32x8(v_5);
+                                    acc1_0 = fma_f32x8(s_1, v_3, acc1_0);
+                                    acc1_1 = fma_f32x8(s_1, v_4, acc1_1);
+                                    const float v_6 =
+                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        16 + k) * 16 + keys * 5 + 8];
+                                    const f32x8 s_2 = splat_f32x8(v_6);
+                                    acc2_0 = fma_f32x8(s_2, v_3, acc2_0);
+                                    acc2_1 = fma_f32x8(s_2, v_4, acc2_1);
+                                    const float v_7 =
+                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        16 + k) * 16 + keys * 5 + 9];
+                                    const f32x8 s_3 = splat_f32x8(v_7);
+                                    acc3_0 = fma_f32x8(s_3, v_3, acc3_0);
+                                    acc3_1 = fma_f32x8(s_3, v_4, acc3_1);
+                                    const float v_8 =
+                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        16 + k) * 16 + keys * 5 + 10];
+                                    const f32x8 s_4 = splat_f32x8(v_8);
+                                    acc4_0 = fma_f32x8(s_4, v_3, acc4_0);
+                                    acc4_1 = fma_f32x8(s_4, v_4, acc4_1);
+                                }
+                            }
+                            const f32x8 s =
+                                splat_f32x8(key_scale2[slot_1 * 32 + run_2 * 16 + keys * 5 + 6]);
+                            const f32x8 t = fma_f32x8(acc0_0, s, neg);
+                            const f32x8 y = exp2_f32x8(t);
+                            const i32x8 s_1 =
+                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 5 + 6]);
+                            const f32x8 bits = (f32x8)((i32x8)y & (i32x8)(s_1 < query));
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
+                                + 96], bits);
+                            const f32x8 t_1 = fma_f32x8(acc0_1, s, neg_1);
+                            const f32x8 y_1 = exp2_f32x8(t_1);
+                            const f32x8 bits_1 = (f32x8)((i32x8)y_1 & (i32x8)(s_1 < query_1));
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
+                                + 104], bits_1);
+                            const f32x8 s_2 =
+                                splat_f32x8(key_scale2[slot_1 * 32 + run_2 * 16 + keys * 5 + 7]);
+                            const f32x8 t_2 = fma_f32x8(acc1_0, s_2, neg);
+                            const f32x8 y_2 = exp2_f32x8(t_2);
+                            const i32x8 s_3 =
+                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 5 + 7]);
+                            const f32x8 bits_2 = (f32x8)((i32x8)y_2 & (i32x8)(s_3 < query));
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
+                                + 112], bits_2);
+                            const f32x8 t_3 = fma_f32x8(acc1_1, s_2, neg_1);
+                            const f32x8 y_3 = exp2_f32x8(t_3);
+                            const f32x8 bits_3 = (f32x8)((i32x8)y_3 & (i32x8)(s_3 < query_1));
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
+                                + 120], bits_3);
+                            const f32x8 s_4 =
+                                splat_f32x8(key_scale2[slot_1 * 32 + run_2 * 16 + keys * 5 + 8]);
+                            const f32x8 t_4 = fma_f32x8(acc2_0, s_4, neg);
+                            const f32x8 y_4 = exp2_f32x8(t_4);
+                            const i32x8 s_5 =
+                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 5 + 8]);
+                            const f32x8 bits_4 = (f32x8)((i32x8)y_4 & (i32x8)(s_5 < query));
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
+                                + 128], bits_4);
+                            const f32x8 t_5 = fma_f32x8(acc2_1, s_4, neg_1);
+                            const f32x8 y_5 = exp2_f32x8(t_5);
+                            const f32x8 bits_5 = (f32x8)((i32x8)y_5 & (i32x8)(s_5 < query_1));
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
+                                + 136], bits_5);
+                            const f32x8 s_6 =
+                                splat_f32x8(key_scale2[slot_1 * 32 + run_2 * 16 + keys * 5 + 9]);
+                            const f32x8 t_6 = fma_f32x8(acc3_0, s_6, neg);
+                            const f32x8 y_6 = exp2_f32x8(t_6);
+                            const i32x8 s_7 =
+                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 5 + 9]);
+                            const f32x8 bits_6 = (f32x8)((i32x8)y_6 & (i32x8)(s_7 < query));
+                            const f32x8 sum_2 = carried_2 + bits + bits_2 + bits_4 + bits_6;
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
+                                + 144], bits_6);
+                            const f32x8 t_7 = fma_f32x8(acc3_1, s_6, neg_1);
+                            const f32x8 y_7 = exp2_f32x8(t_7);
+                            const f32x8 bits_7 = (f32x8)((i32x8)y_7 & (i32x8)(s_7 < query_1));
+                            const f32x8 sum_3 = carried_3 + bits_1 + bits_3 + bits_5 + bits_7;
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
+                                + 152], bits_7);
+                            const f32x8 s_8 =
+                                splat_f32x8(key_scale2[slot_1 * 32 + run_2 * 16 + keys * 5 + 10]);
+                            const f32x8 t_8 = fma_f32x8(acc4_0, s_8, neg);
+                            const f32x8 y_8 = exp2_f32x8(t_8);
+                            const i32x8 s_9 =
+                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 5 + 10]);
+                            const f32x8 bits_8 = (f32x8)((i32x8)y_8 & (i32x8)(s_9 < query));
+                            carried_2 = sum_2 + bits_8;
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
+                                + 160], bits_8);
+                            const f32x8 t_9 = fma_f32x8(acc4_1, s_8, neg_1);
+                            const f32x8 y_9 = exp2_f32x8(t_9);
+                            const f32x8 bits_9 = (f32x8)((i32x8)y_9 & (i32x8)(s_9 < query_1));
+                            carried_3 = sum_3 + bits_9;
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
+                                + 168], bits_9);
+                        }
+                        sum = carried_2;
+                        sum_1 = carried_3;
                     }
-                    const i32x8 s = splat_i32x8(key_pos[slot_1 * 32 + keys * 6]);
-                    const f32x8 s_1 = splat_f32x8(key_scale[slot_1 * 32 + keys * 6]);
-                    const f32x8 pick = select_f32x8((i32x8)(s < query), acc0_0 * s_1,
-                        splat_f32x8(-1e+30f));
-                    const f32x8 high = max_f32x8(carried, pick);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6) * 16], pick);
-                    const f32x8 pick_1 = select_f32x8((i32x8)(s < query_1), acc0_1 * s_1,
-                        splat_f32x8(-1e+30f));
-                    const f32x8 high_1 = max_f32x8(carried_1, pick_1);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6) * 16 + 8], pick_1);
-                    const i32x8 s_2 = splat_i32x8(key_pos[slot_1 * 32 + keys * 6 + 1]);
-                    const f32x8 s_3 = splat_f32x8(key_scale[slot_1 * 32 + keys * 6 + 1]);
-                    const f32x8 pick_2 = select_f32x8((i32x8)(s_2 < query), acc1_0 * s_3,
-                        splat_f32x8(-1e+30f));
-                    const f32x8 high_2 = max_f32x8(high, pick_2);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6) * 16 + 16], pick_2);
-                    const f32x8 pick_3 = select_f32x8((i32x8)(s_2 < query_1), acc1_1 * s_3,
-                        splat_f32x8(-1e+30f));
-                    const f32x8 high_3 = max_f32x8(high_1, pick_3);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6) * 16 + 24], pick_3);
-                    const i32x8 s_4 = splat_i32x8(key_pos[slot_1 * 32 + keys * 6 + 2]);
-                    const f32x8 s_5 = splat_f32x8(key_scale[slot_1 * 32 + keys * 6 + 2]);
-                    const f32x8 pick_4 = select_f32x8((i32x8)(s_4 < query), acc2_0 * s_5,
-                        splat_f32x8(-1e+30f));
-                    const f32x8 high_4 = max_f32x8(high_2, pick_4);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6) * 16 + 32], pick_4);
-                    const f32x8 pick_5 = select_f32x8((i32x8)(s_4 < query_1), acc2_1 * s_5,
-                        splat_f32x8(-1e+30f));
-                    const f32x8 high_5 = max_f32x8(high_3, pick_5);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6) * 16 + 40], pick_5);
-                    const i32x8 s_6 = splat_i32x8(key_pos[slot_1 * 32 + keys * 6 + 3]);
-                    const f32x8 s_7 = splat_f32x8(key_scale[slot_1 * 32 + keys * 6 + 3]);
-                    const f32x8 pick_6 = select_f32x8((i32x8)(s_6 < query), acc3_0 * s_7,
-                        splat_f32x8(-1e+30f));
-                    const f32x8 high_6 = max_f32x8(high_4, pick_6);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6) * 16 + 48], pick_6);
-                    const f32x8 pick_7 = select_f32x8((i32x8)(s_6 < query_1), acc3_1 * s_7,
-                        splat_f32x8(-1e+30f));
-                    const f32x8 high_7 = max_f32x8(high_5, pick_7);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6) * 16 + 56], pick_7);
-                    const i32x8 s_8 = splat_i32x8(key_pos[slot_1 * 32 + keys * 6 + 4]);
-                    const f32x8 s_9 = splat_f32x8(key_scale[slot_1 * 32 + keys * 6 + 4]);
-                    const f32x8 pick_8 = select_f32x8((i32x8)(s_8 < query), acc4_0 * s_9,
-                        splat_f32x8(-1e+30f));
-                    const f32x8 high_8 = max_f32x8(high_6, pick_8);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6) * 16 + 64], pick_8);
-                    const f32x8 pick_9 = select_f32x8((i32x8)(s_8 < query_1), acc4_1 * s_9,
-                        splat_f32x8(-1e+30f));
-                    const f32x8 high_9 = max_f32x8(high_7, pick_9);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6) * 16 + 72], pick_9);
-                    const i32x8 s_10 = splat_i32x8(key_pos[slot_1 * 32 + keys * 6 + 5]);
-                    const f32x8 s_11 = splat_f32x8(key_scale[slot_1 * 32 + keys * 6 + 5]);
-                    const f32x8 pick_10 = select_f32x8((i32x8)(s_10 < query), acc5_0 * s_11,
-                        splat_f32x8(-1e+30f));
-                    carried = max_f32x8(high_8, pick_10);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6) * 16 + 80], pick_10);
-                    const f32x8 pick_11 = select_f32x8((i32x8)(s_10 < query_1), acc5_1 * s_11,
-                        splat_f32x8(-1e+30f));
-                    carried_1 = max_f32x8(high_9, pick_11);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 6) * 16 + 88], pick_11);
                 }
-                f32x8 carried_2 = carried;
-                f32x8 carried_3 = carried_1;
-                for (int64_t keys = 0; keys < 4; keys++) {
-                    f32x8 acc0_0 = splat_f32x8(0.0f);
-                    f32x8 acc0_1 = splat_f32x8(0.0f);
-                    f32x8 acc1_0 = splat_f32x8(0.0f);
-                    f32x8 acc1_1 = splat_f32x8(0.0f);
-                    f32x8 acc2_0 = splat_f32x8(0.0f);
-                    f32x8 acc2_1 = splat_f32x8(0.0f);
-                    f32x8 acc3_0 = splat_f32x8(0.0f);
-                    f32x8 acc3_1 = splat_f32x8(0.0f);
-                    f32x8 acc4_0 = splat_f32x8(0.0f);
-                    f32x8 acc4_1 = splat_f32x8(0.0f);
-                    for (int64_t k = 0; k < 32; k++) {
-                        const f32x8 s =
-                            splat_f32x8(query_keys[(slot_1 * 32 + k) * 32 + keys * 5 + 12]);
-                        const f32x8 v_1 =
-                            load_f32x8(&query_keys[(slot * 32 + k) * 32 + panel * 16]);
-                        acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                        const f32x8 v_2 =
-                            load_f32x8(&query_keys[(slot * 32 + k) * 32 + panel * 16 + 8]);
-                        acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                        const f32x8 s_1 =
-                            splat_f32x8(query_keys[(slot_1 * 32 + k) * 32 + keys * 5 + 13]);
-                        acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                        acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                        const f32x8 s_2 =
-                            splat_f32x8(query_keys[(slot_1 * 32 + k) * 32 + keys * 5 + 14]);
-                        acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                        acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                        const f32x8 s_3 =
-                            splat_f32x8(query_keys[(slot_1 * 32 + k) * 32 + keys * 5 + 15]);
-                        acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                        acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                        const f32x8 s_4 =
-                            splat_f32x8(query_keys[(slot_1 * 32 + k) * 32 + keys * 5 + 16]);
-                        acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                        acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                store_f32x8(&total_sum[0], sum);
+                store_f32x8(&total_sum[8], sum_1);
+                for (int64_t lane = 0; lane < 16; lane++) {
+                    const int32_t token = lsh_attention_query_pos[slot * 32 + panel * 16 + lane];
+                    const float v_1 = total_sum[lane];
+                    run_sum[(batch + head) * 512 + (int64_t)token] =
+                        run_sum[(batch + head) * 512 + (int64_t)token] + v_1;
+                    if (v_1 == 0.0f) {
+                        const int32_t x = (int32_t)(int64_t)token;
+                        int32_t carried = 0;
+                        for (int64_t o = 0; o < 2; o++) {
+                            const int64_t slot_1 = (step + o) % 2;
+                            for (int64_t key_1 = 0; key_1 < 32; key_1++) {
+                                carried =
+                                    sub_i32(carried,
+                                    -(lsh_attention_query_pos[slot_1 * 32 + key_1] == x));
+                            }
+                        }
+                        self_count[((batch + head) * 2 + round) * 512 + (int64_t)token] = carried;
                     }
-                    const i32x8 s = splat_i32x8(key_pos[slot_1 * 32 + keys * 5 + 12]);
-                    const f32x8 s_1 = splat_f32x8(key_scale[slot_1 * 32 + keys * 5 + 12]);
-                    const f32x8 pick = select_f32x8((i32x8)(s < query), acc0_0 * s_1,
-                        splat_f32x8(-1e+30f));
-                    const f32x8 high = max_f32x8(carried_2, pick);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5) * 16 + 192], pick);
-                    const f32x8 pick_1 = select_f32x8((i32x8)(s < query_1), acc0_1 * s_1,
-                        splat_f32x8(-1e+30f));
-                    const f32x8 high_1 = max_f32x8(carried_3, pick_1);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5) * 16 + 200], pick_1);
-                    const i32x8 s_2 = splat_i32x8(key_pos[slot_1 * 32 + keys * 5 + 13]);
-                    const f32x8 s_3 = splat_f32x8(key_scale[slot_1 * 32 + keys * 5 + 13]);
-                    const f32x8 pick_2 = select_f32x8((i32x8)(s_2 < query), acc1_0 * s_3,
-                        splat_f32x8(-1e+30f));
-                    const f32x8 high_2 = max_f32x8(high, pick_2);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5) * 16 + 208], pick_2);
-                    const f32x8 pick_3 = select_f32x8((i32x8)(s_2 < query_1), acc1_1 * s_3,
-                        splat_f32x8(-1e+30f));
-                    const f32x8 high_3 = max_f32x8(high_1, pick_3);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5) * 16 + 216], pick_3);
-                    const i32x8 s_4 = splat_i32x8(key_pos[slot_1 * 32 + keys * 5 + 14]);
-                    const f32x8 s_5 = splat_f32x8(key_scale[slot_1 * 32 + keys * 5 + 14]);
-                    const f32x8 pick_4 = select_f32x8((i32x8)(s_4 < query), acc2_0 * s_5,
-                        splat_f32x8(-1e+30f));
-                    const f32x8 high_4 = max_f32x8(high_2, pick_4);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5) * 16 + 224], pick_4);
-                    const f32x8 pick_5 = select_f32x8((i32x8)(s_4 < query_1), acc2_1 * s_5,
-                        splat_f32x8(-1e+30f));
-                    const f32x8 high_5 = max_f32x8(high_3, pick_5);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5) * 16 + 232], pick_5);
-                    const i32x8 s_6 = splat_i32x8(key_pos[slot_1 * 32 + keys * 5 + 15]);
-                    const f32x8 s_7 = splat_f32x8(key_scale[slot_1 * 32 + keys * 5 + 15]);
-                    const f32x8 pick_6 = select_f32x8((i32x8)(s_6 < query), acc3_0 * s_7,
-                        splat_f32x8(-1e+30f));
-                    const f32x8 high_6 = max_f32x8(high_4, pick_6);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5) * 16 + 240], pick_6);
-                    const f32x8 pick_7 = select_f32x8((i32x8)(s_6 < query_1), acc3_1 * s_7,
-                        splat_f32x8(-1e+30f));
-                    const f32x8 high_7 = max_f32x8(high_5, pick_7);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5) * 16 + 248], pick_7);
-                    const i32x8 s_8 = splat_i32x8(key_pos[slot_1 * 32 + keys * 5 + 16]);
-                    const f32x8 s_9 = splat_f32x8(key_scale[slot_1 * 32 + keys * 5 + 16]);
-                    const f32x8 pick_8 = select_f32x8((i32x8)(s_8 < query), acc4_0 * s_9,
-                        splat_f32x8(-1e+30f));
-                    carried_2 = max_f32x8(high_6, pick_8);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5) * 16 + 256], pick_8);
-                    const f32x8 pick_9 = select_f32x8((i32x8)(s_8 < query_1), acc4_1 * s_9,
-                        splat_f32x8(-1e+30f));
-                    carried_3 = max_f32x8(high_7, pick_9);
-                    store_f32x8(&lsh_attention_scores[(o * 32 + keys * 5) * 16 + 264], pick_9);
                 }
-                most_1 = carried_2;
-                most_2 = carried_3;
-            }
-            const f32x8 high = max_f32x8(most_1, splat_f32x8(-1e+29f));
-            const f32x8 high_1 = max_f32x8(most_2, splat_f32x8(-1e+29f));
-            f32x8 sum = splat_f32x8(0.0f);
-            f32x8 sum_1 = splat_f32x8(0.0f);
-            for (int64_t key_1 = 0; key_1 < 64; key_1++) {
-                const f32x8 diff = load_f32x8(&lsh_attention_scores[key_1 * 16]) - high;
-                const f32x8 y = exp_f32x8(diff);
-                store_f32x8(&lsh_attention_scores[key_1 * 16], y);
-                const f32x8 diff_1 = load_f32x8(&lsh_attention_scores[key_1 * 16 + 8]) - high_1;
-                const f32x8 y_1 = exp_f32x8(diff_1);
-                sum = sum + y;
-                store_f32x8(&lsh_attention_scores[key_1 * 16 + 8], y_1);
-                sum_1 = sum_1 + y_1;
-            }
-            for (int64_t lane = 0; lane < 16; lane++) {
-                const int32_t token = lsh_attention_query_pos[slot * 32 + panel * 16 + lane];
-                top[lane] = run_max[(batch + head) * 512 + (int64_t)token];
-                total_sum[lane] = run_sum[(batch + head) * 512 + (int64_t)token];
-            }
-            const f32x8 v_1 = load_f32x8(&top[0]);
-            const f32x8 high_2 = max_f32x8(v_1, most_1);
-            const f32x8 y = exp_f32x8(v_1 - high_2);
-            const f32x8 y_1 = exp_f32x8(most_1 - high_2);
-            const f32x8 v_2 = load_f32x8(&total_sum[0]);
-            store_f32x8(&most[0], most_1);
-            store_f32x8(&top[0], high_2);
-            store_f32x8(&total_sum[0], fma_f32x8(v_2, y, sum * y_1));
-            store_f32x8(&keep[0], y);
-            store_f32x8(&gain[0], y_1);
-            const f32x8 v_3 = load_f32x8(&top[8]);
-            const f32x8 high_3 = max_f32x8(v_3, most_2);
-            const f32x8 y_2 = exp_f32x8(v_3 - high_3);
-            const f32x8 y_3 = exp_f32x8(most_2 - high_3);
-            const f32x8 v_4 = load_f32x8(&total_sum[8]);
-            store_f32x8(&most[8], most_2);
-            store_f32x8(&top[8], high_3);
-            store_f32x8(&total_sum[8], fma_f32x8(v_4, y_2, sum_1 * y_3));
-            store_f32x8(&keep[8], y_2);
-            store_f32x8(&gain[8], y_3);
-            for (int64_t lane = 0; lane < 16; lane++) {
-                const int32_t token = lsh_attention_query_pos[slot * 32 + panel * 16 + lane];
-                run_max[(batch + head) * 512 + (int64_t)token] = top[lane];
-                run_sum[(batch + head) * 512 + (int64_t)token] = total_sum[lane];
-                if (most[lane] == -1e+30f) {
-                    const int32_t x = (int32_t)(int64_t)token;
-                    int32_t carried = 0;
-                    for (int64_t o = 0; o < 2; o++) {
-                        const int64_t slot_1 = (step + o) % 2;
-                        for (int64_t key_1 = 0; key_1 < 32; key_1++) {
-                            carried =
-                                sub_i32(carried,
-                                -(lsh_attention_query_pos[slot_1 * 32 + key_1] == x));
+                for (int64_t column = 0; column < 2; column++) {
+                    for (int64_t tile = 0; tile < 1; tile++) {
+                        f32x8 carried = splat_f32x8(0.0f);
+                        f32x8 carried_1 = splat_f32x8(0.0f);
+                        f32x8 carried_2 = splat_f32x8(0.0f);
+                        f32x8 carried_3 = splat_f32x8(0.0f);
+                        f32x8 carried_4 = splat_f32x8(0.0f);
+                        f32x8 carried_5 = splat_f32x8(0.0f);
+                        f32x8 carried_6 = splat_f32x8(0.0f);
+                        f32x8 carried_7 = splat_f32x8(0.0f);
+                        f32x8 carried_8 = splat_f32x8(0.0f);
+                        f32x8 carried_9 = splat_f32x8(0.0f);
+                        f32x8 carried_10 = splat_f32x8(0.0f);
+                        f32x8 carried_11 = splat_f32x8(0.0f);
+                        for (int64_t o = 0; o < 2; o++) {
+                            const int64_t slot_1 = (step + o) % 2;
+                            for (int64_t k = 0; k < 32; k++) {
+                                const f32x8 s =
+                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6]);
+                                const f32x8 v_1 =
+                                    load_f32x8(&values[((slot_1 * 2 + column) * 32 + k) * 16]);
+                                carried = fma_f32x8(s, v_1, carried);
+                                const f32x8 v_2 =
+                                    load_f32x8(&values[((slot_1 * 2 + column) * 32 + k) * 16 + 8]);
+                                carried_1 = fma_f32x8(s, v_2, carried_1);
+                                const f32x8 s_1 =
+                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 +
+                                    1]);
+                                carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                                carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                                const f32x8 s_2 =
+                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 +
+                                    2]);
+                                carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                                carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                                const f32x8 s_3 =
+                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 +
+                                    3]);
+                                carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                                carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                                const f32x8 s_4 =
+                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 +
+                                    4]);
+                                carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                                carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                                const f32x8 s_5 =
+                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 +
+                                    5]);
+                                carried_10 = fma_f32x8(s_5, v_1, carried_10);
+                                carried_11 = fma_f32x8(s_5, v_2, carried_11);
+                            }
+                        }
+                        if (round == 0) {
+                            const int32_t token =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6];
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column *
+                                16], carried);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column *
+                                16 + 8], carried_1);
+                            const int32_t token_1 =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 1];
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column
+                                * 16], carried_2);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column
+                                * 16 + 8], carried_3);
+                            const int32_t token_2 =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 2];
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column
+                                * 16], carried_4);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column
+                                * 16 + 8], carried_5);
+                            const int32_t token_3 =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 3];
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column
+                                * 16], carried_6);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column
+                                * 16 + 8], carried_7);
+                            const int32_t token_4 =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 4];
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column
+                                * 16], carried_8);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column
+                                * 16 + 8], carried_9);
+                            const int32_t token_5 =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 5];
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) * 32 + column
+                                * 16], carried_10);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) * 32 + column
+                                * 16 + 8], carried_11);
+                        } else {
+                            const int32_t token =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6];
+                            const f32x8 v_1 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 +
+                                column * 16]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column *
+                                16], v_1 + carried);
+                            const f32x8 v_2 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column *
+                                16 + 8], v_2 + carried_1);
+                            const int32_t token_1 =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 1];
+                            const f32x8 v_3 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 +
+                                column * 16]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column
+                                * 16], v_3 + carried_2);
+                            const f32x8 v_4 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column
+                                * 16 + 8], v_4 + carried_3);
+                            const int32_t token_2 =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 2];
+                            const f32x8 v_5 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 +
+                                column * 16]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column
+                                * 16], v_5 + carried_4);
+                            const f32x8 v_6 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column
+                                * 16 + 8], v_6 + carried_5);
+                            const int32_t token_3 =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 3];
+                            const f32x8 v_7 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 +
+                                column * 16]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column
+                                * 16], v_7 + carried_6);
+                            const f32x8 v_8 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column
+                                * 16 + 8], v_8 + carried_7);
+                            const int32_t token_4 =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 4];
+                            const f32x8 v_9 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 +
+                                column * 16]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column
+                                * 16], v_9 + carried_8);
+                            const f32x8 v_10 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column
+                                * 16 + 8], v_10 + carried_9);
+                            const int32_t token_5 =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 5];
+                            const f32x8 v_11 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) * 32 +
+                                column * 16]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) * 32 + column
+                                * 16], v_11 + carried_10);
+                            const f32x8 v_12 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) * 32 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) * 32 + column
+                                * 16 + 8], v_12 + carried_11);
                         }
                     }
-                    self_count[((batch + head) * 2 + round) * 512 + (int64_t)token] = carried;
-                }
-            }
-            for (int64_t column = 0; column < 2; column++) {
-                for (int64_t tile = 0; tile < 1; tile++) {
-                    f32x8 carried = splat_f32x8(0.0f);
-                    f32x8 carried_1 = splat_f32x8(0.0f);
-                    f32x8 carried_2 = splat_f32x8(0.0f);
-                    f32x8 carried_3 = splat_f32x8(0.0f);
-                    f32x8 carried_4 = splat_f32x8(0.0f);
-                    f32x8 carried_5 = splat_f32x8(0.0f);
-                    f32x8 carried_6 = splat_f32x8(0.0f);
-                    f32x8 carried_7 = splat_f32x8(0.0f);
-                    f32x8 carried_8 = splat_f32x8(0.0f);
-                    f32x8 carried_9 = splat_f32x8(0.0f);
-                    f32x8 carried_10 = splat_f32x8(0.0f);
-                    f32x8 carried_11 = splat_f32x8(0.0f);
-                    for (int64_t o = 0; o < 2; o++) {
-                        const int64_t slot_1 = (step + o) % 2;
-                        for (int64_t k = 0; k < 32; k++) {
-                            const f32x8 s =
-                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6]);
+                    for (int64_t tile = 0; tile < 2; tile++) {
+                        f32x8 carried = splat_f32x8(0.0f);
+                        f32x8 carried_1 = splat_f32x8(0.0f);
+                        f32x8 carried_2 = splat_f32x8(0.0f);
+                        f32x8 carried_3 = splat_f32x8(0.0f);
+                        f32x8 carried_4 = splat_f32x8(0.0f);
+                        f32x8 carried_5 = splat_f32x8(0.0f);
+                        f32x8 carried_6 = splat_f32x8(0.0f);
+                        f32x8 carried_7 = splat_f32x8(0.0f);
+                        f32x8 carried_8 = splat_f32x8(0.0f);
+                        f32x8 carried_9 = splat_f32x8(0.0f);
+                        for (int64_t o = 0; o < 2; o++) {
+                            const int64_t slot_1 = (step + o) % 2;
+                            for (int64_t k = 0; k < 32; k++) {
+                                const f32x8 s =
+                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
+                                    6]);
+                                const f32x8 v_1 =
+                                    load_f32x8(&values[((slot_1 * 2 + column) * 32 + k) * 16]);
+                                carried = fma_f32x8(s, v_1, carried);
+                                const f32x8 v_2 =
+                                    load_f32x8(&values[((slot_1 * 2 + column) * 32 + k) * 16 + 8]);
+                                carried_1 = fma_f32x8(s, v_2, carried_1);
+                                const f32x8 s_1 =
+                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
+                                    7]);
+                                carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                                carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                                const f32x8 s_2 =
+                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
+                                    8]);
+                                carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                                carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                                const f32x8 s_3 =
+                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
+                                    9]);
+                                carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                                carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                                const f32x8 s_4 =
+                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
+                                    10]);
+                                carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                                carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                            }
+                        }
+                        if (round == 0) {
+                            const int32_t token =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 6];
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column *
+                                16], carried);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column *
+                                16 + 8], carried_1);
+                            const int32_t token_1 =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 7];
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column
+                                * 16], carried_2);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column
+                                * 16 + 8], carried_3);
+                            const int32_t token_2 =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 8];
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column
+                                * 16], carried_4);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column
+                                * 16 + 8], carried_5);
+                            const int32_t token_3 =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 9];
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column
+                                * 16], carried_6);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column
+                                * 16 + 8], carried_7);
+                            const int32_t token_4 =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 10];
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column
+                                * 16], carried_8);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column
+                                * 16 + 8], carried_9);
+                        } else {
+                            const int32_t token =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 6];
+                            const f32x8 v_1 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 +
+                                column * 16]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column *
+                                16], v_1 + carried);
+                            const f32x8 v_2 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column *
+                                16 + 8], v_2 + carried_1);
+                            const int32_t token_1 =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 7];
+                            const f32x8 v_3 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 +
+                                column * 16]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column
+                                * 16], v_3 + carried_2);
+                            const f32x8 v_4 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column
+                                * 16 + 8], v_4 + carried_3);
+                            const int32_t token_2 =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 8];
                             const f32x8 v_5 =
-                                load_f32x8(&values[(slot_1 * 32 + k) * 32 + column * 16]);
-                            carried = fma_f32x8(s, v_5, carried);
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 +
+                                column * 16]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column
+                                * 16], v_5 + carried_4);
                             const f32x8 v_6 =
-                                load_f32x8(&values[(slot_1 * 32 + k) * 32 + column * 16 + 8]);
-                            carried_1 = fma_f32x8(s, v_6, carried_1);
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column
+                                * 16 + 8], v_6 + carried_5);
+                            const int32_t token_3 =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 9];
+                            const f32x8 v_7 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 +
+                                column * 16]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column
+                                * 16], v_7 + carried_6);
+                            const f32x8 v_8 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column
+                                * 16 + 8], v_8 + carried_7);
+                            const int32_t token_4 =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 10];
+                            const f32x8 v_9 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 +
+                                column * 16]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column
+                                * 16], v_9 + carried_8);
+                            const f32x8 v_10 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column
+                                * 16 + 8], v_10 + carried_9);
+                        }
+                    }
+                }
+            } else {
+                const i32x8 query = load_i32x8(&lsh_attention_query_pos[slot * 32 + panel * 16]);
+                const i32x8 query_1 =
+                    load_i32x8(&lsh_attention_query_pos[slot * 32 + panel * 16 + 8]);
+                f32x8 most_1 = splat_f32x8(-1e+30f);
+                f32x8 most_2 = splat_f32x8(-1e+30f);
+                for (int64_t o = 0; o < 2; o++) {
+                    const int64_t slot_1 = (step + o) % 2;
+                    for (int64_t run_2 = 0; run_2 < 2; run_2++) {
+                        f32x8 carried = most_1;
+                        f32x8 carried_1 = most_2;
+                        for (int64_t keys = 0; keys < 1; keys++) {
+                            f32x8 acc0_0 = splat_f32x8(0.0f);
+                            f32x8 acc0_1 = splat_f32x8(0.0f);
+                            f32x8 acc1_0 = splat_f32x8(0.0f);
+                            f32x8 acc1_1 = splat_f32x8(0.0f);
+                            f32x8 acc2_0 = splat_f32x8(0.0f);
+                            f32x8 acc2_1 = splat_f32x8(0.0f);
+                            f32x8 acc3_0 = splat_f32x8(0.0f);
+                            f32x8 acc3_1 = splat_f32x8(0.0f);
+                            f32x8 acc4_0 = splat_f32x8(0.0f);
+                            f32x8 acc4_1 = splat_f32x8(0.0f);
+                            f32x8 acc5_0 = splat_f32x8(0.0f);
+                            f32x8 acc5_1 = splat_f32x8(0.0f);
+                            for (int64_t step_1 = 0; step_1 < 2; step_1++) {
+                                const int64_t ahead =
+                                    min_i64(o * 12 + run_2 * 6 + keys * 2 + step_1, 15);
+                                const int32_t v_1 =
+                                    lsh_attention_query_pos[slot * 32 + panel * 16 + ahead];
+                                __builtin_prefetch(&out[((batch + head) * 512 + (int64_t)v_1) * 32],
+                                    0, 2);
+                                __builtin_prefetch(&out[((batch + head) * 512 + (int64_t)v_1) * 32 +
+                                    16], 0, 2);
+                                const int64_t next = min_i64(run_1 * 8 + step + 1, 15);
+                                const int32_t token =
+                                    order[((batch + head) * 2 + round) * 513 + next * 32 + panel *
+                                    16 + ahead];
+                                __builtin_prefetch(&q[((batch + head) * 512 + (int64_t)token) * 32],
+                                    0, 2);
+                                __builtin_prefetch(&q[((batch + head) * 512 + (int64_t)token) * 32 +
+                                    16], 0, 2);
+                                __builtin_prefetch(&v[((batch + head) * 512 + (int64_t)token) * 32],
+                                    0, 2);
+                                __builtin_prefetch(&v[((batch + head) * 512 + (int64_t)token) * 32 +
+                                    16], 0, 2);
+                                for (int64_t k = 0; k < 16; k++) {
+                                    const float v_2 =
+                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        16 + k) * 16 + keys * 6];
+                                    const f32x8 s = splat_f32x8(v_2);
+                                    const f32x8 v_3 =
+                                        load_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 +
+                                        step_1 * 16 + k) * 16]);
+                                    acc0_0 = fma_f32x8(s, v_3, acc0_0);
+                                    const f32x8 v_4 =
+                                        load_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 +
+                                        step_1 * 16 + k) * 16 + 8]);
+                                    acc0_1 = fma_f32x8(s, v_4, acc0_1);
+                                    const float v_5 =
+                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        16 + k) * 16 + keys * 6 + 1];
+                                    const f32x8 s_1 = splat_f32x8(v_5);
+                                    acc1_0 = fma_f32x8(s_1, v_3, acc1_0);
+                                    acc1_1 = fma_f32x8(s_1, v_4, acc1_1);
+                                    const float v_6 =
+                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        16 + k) * 16 + keys * 6 + 2];
+                                    const f32x8 s_2 = splat_f32x8(v_6);
+                                    acc2_0 = fma_f32x8(s_2, v_3, acc2_0);
+                                    acc2_1 = fma_f32x8(s_2, v_4, acc2_1);
+                                    const float v_7 =
+                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        16 + k) * 16 + keys * 6 + 3];
+                                    const f32x8 s_3 = splat_f32x8(v_7);
+                                    acc3_0 = fma_f32x8(s_3, v_3, acc3_0);
+                                    acc3_1 = fma_f32x8(s_3, v_4, acc3_1);
+                                    const float v_8 =
+                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        16 + k) * 16 + keys * 6 + 4];
+                                    const f32x8 s_4 = splat_f32x8(v_8);
+                                    acc4_0 = fma_f32x8(s_4, v_3, acc4_0);
+                                    acc4_1 = fma_f32x8(s_4, v_4, acc4_1);
+                                    const float v_9 =
+                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        16 + k) * 16 + keys * 6 + 5];
+                                    const f32x8 s_5 = splat_f32x8(v_9);
+                                    acc5_0 = fma_f32x8(s_5, v_3, acc5_0);
+                                    acc5_1 = fma_f32x8(s_5, v_4, acc5_1);
+                                }
+                            }
+                            const i32x8 s =
+                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 6]);
                             const f32x8 s_1 =
-                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 + 1]);
-                            carried_2 = fma_f32x8(s_1, v_5, carried_2);
-                            carried_3 = fma_f32x8(s_1, v_6, carried_3);
-                            const f32x8 s_2 =
-                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 + 2]);
-                            carried_4 = fma_f32x8(s_2, v_5, carried_4);
-                            carried_5 = fma_f32x8(s_2, v_6, carried_5);
+                                splat_f32x8(key_scale[slot_1 * 32 + run_2 * 16 + keys * 6]);
+                            const f32x8 pick = select_f32x8((i32x8)(s < query), acc0_0 * s_1,
+                                splat_f32x8(-1e+30f));
+                            const f32x8 high = max_f32x8(carried, pick);
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) *
+                                16], pick);
+                            const f32x8 pick_1 = select_f32x8((i32x8)(s < query_1), acc0_1 * s_1,
+                                splat_f32x8(-1e+30f));
+                            const f32x8 high_1 = max_f32x8(carried_1, pick_1);
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                                + 8], pick_1);
+                            const i32x8 s_2 =
+                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 6 + 1]);
                             const f32x8 s_3 =
-                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 + 3]);
-                            carried_6 = fma_f32x8(s_3, v_5, carried_6);
-                            carried_7 = fma_f32x8(s_3, v_6, carried_7);
-                            const f32x8 s_4 =
-                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 + 4]);
-                            carried_8 = fma_f32x8(s_4, v_5, carried_8);
-                            carried_9 = fma_f32x8(s_4, v_6, carried_9);
+                                splat_f32x8(key_scale[slot_1 * 32 + run_2 * 16 + keys * 6 + 1]);
+                            const f32x8 pick_2 = select_f32x8((i32x8)(s_2 < query), acc1_0 * s_3,
+                                splat_f32x8(-1e+30f));
+                            const f32x8 high_2 = max_f32x8(high, pick_2);
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                                + 16], pick_2);
+                            const f32x8 pick_3 = select_f32x8((i32x8)(s_2 < query_1), acc1_1 * s_3,
+                                splat_f32x8(-1e+30f));
+                            const f32x8 high_3 = max_f32x8(high_1, pick_3);
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                                + 24], pick_3);
+                            const i32x8 s_4 =
+                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 6 + 2]);
                             const f32x8 s_5 =
-                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 + 5]);
-                            carried_10 = fma_f32x8(s_5, v_5, carried_10);
-                            carried_11 = fma_f32x8(s_5, v_6, carried_11);
+                                splat_f32x8(key_scale[slot_1 * 32 + run_2 * 16 + keys * 6 + 2]);
+                            const f32x8 pick_4 = select_f32x8((i32x8)(s_4 < query), acc2_0 * s_5,
+                                splat_f32x8(-1e+30f));
+                            const f32x8 high_4 = max_f32x8(high_2, pick_4);
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                                + 32], pick_4);
+                            const f32x8 pick_5 = select_f32x8((i32x8)(s_4 < query_1), acc2_1 * s_5,
+                                splat_f32x8(-1e+30f));
+                            const f32x8 high_5 = max_f32x8(high_3, pick_5);
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                                + 40], pick_5);
+                            const i32x8 s_6 =
+                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 6 + 3]);
+                            const f32x8 s_7 =
+                                splat_f32x8(key_scale[slot_1 * 32 + run_2 * 16 + keys * 6 + 3]);
+                            const f32x8 pick_6 = select_f32x8((i32x8)(s_6 < query), acc3_0 * s_7,
+                                splat_f32x8(-1e+30f));
+                            const f32x8 high_6 = max_f32x8(high_4, pick_6);
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                                + 48], pick_6);
+                            const f32x8 pick_7 = select_f32x8((i32x8)(s_6 < query_1), acc3_1 * s_7,
+                                splat_f32x8(-1e+30f));
+                            const f32x8 high_7 = max_f32x8(high_5, pick_7);
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                                + 56], pick_7);
+                            const i32x8 s_8 =
+                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 6 + 4]);
+                            const f32x8 s_9 =
+                                splat_f32x8(key_scale[slot_1 * 32 + run_2 * 16 + keys * 6 + 4]);
+                            const f32x8 pick_8 = select_f32x8((i32x8)(s_8 < query), acc4_0 * s_9,
+                                splat_f32x8(-1e+30f));
+                            const f32x8 high_8 = max_f32x8(high_6, pick_8);
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                                + 64], pick_8);
+                            const f32x8 pick_9 = select_f32x8((i32x8)(s_8 < query_1), acc4_1 * s_9,
+                                splat_f32x8(-1e+30f));
+                            const f32x8 high_9 = max_f32x8(high_7, pick_9);
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                                + 72], pick_9);
+                            const i32x8 s_10 =
+                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 6 + 5]);
+                            const f32x8 s_11 =
+                                splat_f32x8(key_scale[slot_1 * 32 + run_2 * 16 + keys * 6 + 5]);
+                            const f32x8 pick_10 = select_f32x8((i32x8)(s_10 < query), acc5_0 * s_11,
+                                splat_f32x8(-1e+30f));
+                            carried = max_f32x8(high_8, pick_10);
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                                + 80], pick_10);
+                            const f32x8 pick_11 =
+                                select_f32x8((i32x8)(s_10 < query_1), acc5_1 * s_11,
+                                splat_f32x8(-1e+30f));
+                            carried_1 = max_f32x8(high_9, pick_11);
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                                + 88], pick_11);
                         }
-                    }
-                    const f32x8 s = splat_f32x8(gain[tile * 6]);
-                    const int32_t token =
-                        lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6];
-                    const f32x8 v_5 =
-                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column *
-                        16]);
-                    const f32x8 s_1 = splat_f32x8(keep[tile * 6]);
-                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column * 16],
-                        fma_f32x8(carried, s, v_5 * s_1));
-                    const f32x8 v_6 =
-                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column * 16 +
-                        8]);
-                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column * 16 +
-                        8], fma_f32x8(carried_1, s, v_6 * s_1));
-                    const f32x8 s_2 = splat_f32x8(gain[tile * 6 + 1]);
-                    const int32_t token_1 =
-                        lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 1];
-                    const f32x8 v_7 =
-                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column *
-                        16]);
-                    const f32x8 s_3 = splat_f32x8(keep[tile * 6 + 1]);
-                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column * 16],
-                        fma_f32x8(carried_2, s_2, v_7 * s_3));
-                    const f32x8 v_8 =
-                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column * 16
-                        + 8]);
-                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column * 16 +
-                        8], fma_f32x8(carried_3, s_2, v_8 * s_3));
-                    const f32x8 s_4 = splat_f32x8(gain[tile * 6 + 2]);
-                    const int32_t token_2 =
-                        lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 2];
-                    const f32x8 v_9 =
-                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column *
-                        16]);
-                    const f32x8 s_5 = splat_f32x8(keep[tile * 6 + 2]);
-                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column * 16],
-                        fma_f32x8(carried_4, s_4, v_9 * s_5));
-                    const f32x8 v_10 =
-                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column * 16
-                        + 8]);
-                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column * 16 +
-                        8], fma_f32x8(carried_5, s_4, v_10 * s_5));
-                    const f32x8 s_6 = splat_f32x8(gain[tile * 6 + 3]);
-                    const int32_t token_3 =
-                        lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 3];
-                    const f32x8 v_11 =
-                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column *
-                        16]);
-                    const f32x8 s_7 = splat_f32x8(keep[tile * 6 + 3]);
-                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column * 16],
-                        fma_f32x8(carried_6, s_6, v_11 * s_7));
-                    const f32x8 v_12 =
-                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column * 16
-                        + 8]);
-                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column * 16 +
-                        8], fma_f32x8(carried_7, s_6, v_12 * s_7));
-                    const f32x8 s_8 = splat_f32x8(gain[tile * 6 + 4]);
-                    const int32_t token_4 =
-                        lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 4];
-                    const f32x8 v_13 =
-                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column *
-                        16]);
-                    const f32x8 s_9 = splat_f32x8(keep[tile * 6 + 4]);
-                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column * 16],
-                        fma_f32x8(carried_8, s_8, v_13 * s_9));
-                    const f32x8 v_14 =
-                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column * 16
-                        + 8]);
-                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column * 16 +
-                        8], fma_f32x8(carried_9, s_8, v_14 * s_9));
-                    const f32x8 s_10 = splat_f32x8(gain[tile * 6 + 5]);
-                    const int32_t token_5 =
-                        lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 5];
-                    const f32x8 v_15 =
-                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) * 32 + column *
-                        16]);
-                    const f32x8 s_11 = splat_f32x8(keep[tile * 6 + 5]);
-                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) * 32 + column * 16],
-                        fma_f32x8(carried_10, s_10, v_15 * s_11));
-                    const f32x8 v_16 =
-                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) * 32 + column * 16
-                        + 8]);
-                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) * 32 + column * 16 +
-                        8], fma_f32x8(carried_11, s_10, v_16 * s_11));
-                }
-                for (int64_t tile = 0; tile < 2; tile++) {
-                    f32x8 carried = splat_f32x8(0.0f);
-                    f32x8 carried_1 = splat_f32x8(0.0f);
-                    f32x8 carried_2 = splat_f32x8(0.0f);
-                    f32x8 carried_3 = splat_f32x8(0.0f);
-                    f32x8 carried_4 = splat_f32x8(0.0f);
-                    f32x8 carried_5 = splat_f32x8(0.0f);
-                    f32x8 carried_6 = splat_f32x8(0.0f);
-                    f32x8 carried_7 = splat_f32x8(0.0f);
-                    f32x8 carried_8 = splat_f32x8(0.0f);
-                    f32x8 carried_9 = splat_f32x8(0.0f);
-                    for (int64_t o = 0; o < 2; o++) {
-                        const int64_t slot_1 = (step + o) % 2;
-                        for (int64_t k = 0; k < 32; k++) {
-                            const f32x8 s =
-                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 + 6]);
-                            const f32x8 v_5 =
-                                load_f32x8(&values[(slot_1 * 32 + k) * 32 + column * 16]);
-                            carried = fma_f32x8(s, v_5, carried);
-                            const f32x8 v_6 =
-                                load_f32x8(&values[(slot_1 * 32 + k) * 32 + column * 16 + 8]);
-                            carried_1 = fma_f32x8(s, v_6, carried_1);
+                        f32x8 carried_2 = carried;
+                        f32x8 carried_3 = carried_1;
+                        for (int64_t keys = 0; keys < 2; keys++) {
+                            f32x8 acc0_0 = splat_f32x8(0.0f);
+                            f32x8 acc0_1 = splat_f32x8(0.0f);
+                            f32x8 acc1_0 = splat_f32x8(0.0f);
+                            f32x8 acc1_1 = splat_f32x8(0.0f);
+                            f32x8 acc2_0 = splat_f32x8(0.0f);
+                            f32x8 acc2_1 = splat_f32x8(0.0f);
+                            f32x8 acc3_0 = splat_f32x8(0.0f);
+                            f32x8 acc3_1 = splat_f32x8(0.0f);
+                            f32x8 acc4_0 = splat_f32x8(0.0f);
+                            f32x8 acc4_1 = splat_f32x8(0.0f);
+                            for (int64_t step_1 = 0; step_1 < 2; step_1++) {
+                                const int64_t ahead =
+                                    min_i64(o * 12 + run_2 * 6 + keys * 2 + step_1 + 2, 15);
+                                const int32_t v_1 =
+                                    lsh_attention_query_pos[slot * 32 + panel * 16 + ahead];
+                                __builtin_prefetch(&out[((batch + head) * 512 + (int64_t)v_1) * 32],
+                                    0, 2);
+                                __builtin_prefetch(&out[((batch + head) * 512 + (int64_t)v_1) * 32 +
+                                    16], 0, 2);
+                                const int64_t next = min_i64(run_1 * 8 + step + 1, 15);
+                                const int32_t token =
+                                    order[((batch + head) * 2 + round) * 513 + next * 32 + panel *
+                                    16 + ahead];
+                                __builtin_prefetch(&q[((batch + head) * 512 + (int64_t)token) * 32],
+                                    0, 2);
+                                __builtin_prefetch(&q[((batch + head) * 512 + (int64_t)token) * 32 +
+                                    16], 0, 2);
+                                __builtin_prefetch(&v[((batch + head) * 512 + (int64_t)token) * 32],
+                                    0, 2);
+                                __builtin_prefetch(&v[((batch + head) * 512 + (int64_t)token) * 32 +
+                                    16], 0, 2);
+                                for (int64_t k = 0; k < 16; k++) {
+                                    const float v_2 =
+                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        16 + k) * 16 + keys * 5 + 6];
+                                    const f32x8 s = splat_f32x8(v_2);
+                                    const f32x8 v_3 =
+                                        load_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 +
+                                        step_1 * 16 + k) * 16]);
+                                    acc0_0 = fma_f32x8(s, v_3, acc0_0);
+                                    const f32x8 v_4 =
+                                        load_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 +
+                                        step_1 * 16 + k) * 16 + 8]);
+                                    acc0_1 = fma_f32x8(s, v_4, acc0_1);
+                                    const float v_5 =
+                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        16 + k) * 16 + keys * 5 + 7];
+                                    const f32x8 s_1 = splat_f32x8(v_5);
+                                    acc1_0 = fma_f32x8(s_1, v_3, acc1_0);
+                                    acc1_1 = fma_f32x8(s_1, v_4, acc1_1);
+                                    const float v_6 =
+                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        16 + k) * 16 + keys * 5 + 8];
+                                    const f32x8 s_2 = splat_f32x8(v_6);
+                                    acc2_0 = fma_f32x8(s_2, v_3, acc2_0);
+                                    acc2_1 = fma_f32x8(s_2, v_4, acc2_1);
+                                    const float v_7 =
+                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        16 + k) * 16 + keys * 5 + 9];
+                                    const f32x8 s_3 = splat_f32x8(v_7);
+                                    acc3_0 = fma_f32x8(s_3, v_3, acc3_0);
+                                    acc3_1 = fma_f32x8(s_3, v_4, acc3_1);
+                                    const float v_8 =
+                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        16 + k) * 16 + keys * 5 + 10];
+                                    const f32x8 s_4 = splat_f32x8(v_8);
+                                    acc4_0 = fma_f32x8(s_4, v_3, acc4_0);
+                                    acc4_1 = fma_f32x8(s_4, v_4, acc4_1);
+                                }
+                            }
+                            const i32x8 s =
+                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 5 + 6]);
                             const f32x8 s_1 =
-                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 + 7]);
-                            carried_2 = fma_f32x8(s_1, v_5, carried_2);
-                            carried_3 = fma_f32x8(s_1, v_6, carried_3);
-                            const f32x8 s_2 =
-                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 + 8]);
-                            carried_4 = fma_f32x8(s_2, v_5, carried_4);
-                            carried_5 = fma_f32x8(s_2, v_6, carried_5);
+                                splat_f32x8(key_scale[slot_1 * 32 + run_2 * 16 + keys * 5 + 6]);
+                            const f32x8 pick = select_f32x8((i32x8)(s < query), acc0_0 * s_1,
+                                splat_f32x8(-1e+30f));
+                            const f32x8 high = max_f32x8(carried_2, pick);
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
+                                + 96], pick);
+                            const f32x8 pick_1 = select_f32x8((i32x8)(s < query_1), acc0_1 * s_1,
+                                splat_f32x8(-1e+30f));
+                            const f32x8 high_1 = max_f32x8(carried_3, pick_1);
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
+                                + 104], pick_1);
+                            const i32x8 s_2 =
+                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 5 + 7]);
                             const f32x8 s_3 =
-                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 + 9]);
-                            carried_6 = fma_f32x8(s_3, v_5, carried_6);
-                            carried_7 = fma_f32x8(s_3, v_6, carried_7);
-                            const f32x8 s_4 =
-                                splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
-                                10]);
-                            carried_8 = fma_f32x8(s_4, v_5, carried_8);
-                            carried_9 = fma_f32x8(s_4, v_6, carried_9);
+                                splat_f32x8(key_scale[slot_1 * 32 + run_2 * 16 + keys * 5 + 7]);
+                            const f32x8 pick_2 = select_f32x8((i32x8)(s_2 < query), acc1_0 * s_3,
+                                splat_f32x8(-1e+30f));
+                            const f32x8 high_2 = max_f32x8(high, pick_2);
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
+                                + 112], pick_2);
+                            const f32x8 pick_3 = select_f32x8((i32x8)(s_2 < query_1), acc1_1 * s_3,
+                                splat_f32x8(-1e+30f));
+                            const f32x8 high_3 = max_f32x8(high_1, pick_3);
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
+                                + 120], pick_3);
+                            const i32x8 s_4 =
+                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 5 + 8]);
+                            const f32x8 s_5 =
+                                splat_f32x8(key_scale[slot_1 * 32 + run_2 * 16 + keys * 5 + 8]);
+                            const f32x8 pick_4 = select_f32x8((i32x8)(s_4 < query), acc2_0 * s_5,
+                                splat_f32x8(-1e+30f));
+                            const f32x8 high_4 = max_f32x8(high_2, pick_4);
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
+                                + 128], pick_4);
+                            const f32x8 pick_5 = select_f32x8((i32x8)(s_4 < query_1), acc2_1 * s_5,
+                                splat_f32x8(-1e+30f));
+                            const f32x8 high_5 = max_f32x8(high_3, pick_5);
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
+                                + 136], pick_5);
+                            const i32x8 s_6 =
+                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 5 + 9]);
+                            const f32x8 s_7 =
+                                splat_f32x8(key_scale[slot_1 * 32 + run_2 * 16 + keys * 5 + 9]);
+                            const f32x8 pick_6 = select_f32x8((i32x8)(s_6 < query), acc3_0 * s_7,
+                                splat_f32x8(-1e+30f));
+                            const f32x8 high_6 = max_f32x8(high_4, pick_6);
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
+                                + 144], pick_6);
+                            const f32x8 pick_7 = select_f32x8((i32x8)(s_6 < query_1), acc3_1 * s_7,
+                                splat_f32x8(-1e+30f));
+                            const f32x8 high_7 = max_f32x8(high_5, pick_7);
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
+                                + 152], pick_7);
+                            const i32x8 s_8 =
+                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 5 + 10]);
+                            const f32x8 s_9 =
+                                splat_f32x8(key_scale[slot_1 * 32 + run_2 * 16 + keys * 5 + 10]);
+                            const f32x8 pick_8 = select_f32x8((i32x8)(s_8 < query), acc4_0 * s_9,
+                                splat_f32x8(-1e+30f));
+                            carried_2 = max_f32x8(high_6, pick_8);
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
+                                + 160], pick_8);
+                            const f32x8 pick_9 = select_f32x8((i32x8)(s_8 < query_1), acc4_1 * s_9,
+                                splat_f32x8(-1e+30f));
+                            carried_3 = max_f32x8(high_7, pick_9);
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
+                                + 168], pick_9);
+                        }
+                        most_1 = carried_2;
+                        most_2 = carried_3;
+                    }
+                }
+                const f32x8 v_1 = load_f32x8(&norm[slot * 32 + panel * 16]);
+                const f32x8 high = max_f32x8(most_1, splat_f32x8(-1e+29f));
+                const f32x8 pick = select_f32x8((i32x8)(v_1 <= splat_f32x8(41.58883f)), v_1, high);
+                const f32x8 v_2 = load_f32x8(&norm[slot * 32 + panel * 16 + 8]);
+                const f32x8 high_1 = max_f32x8(most_2, splat_f32x8(-1e+29f));
+                const f32x8 pick_1 = select_f32x8((i32x8)(v_2 <= splat_f32x8(41.58883f)), v_2,
+                    high_1);
+                f32x8 sum = splat_f32x8(0.0f);
+                f32x8 sum_1 = splat_f32x8(0.0f);
+                for (int64_t key_1 = 0; key_1 < 64; key_1++) {
+                    const f32x8 diff = load_f32x8(&lsh_attention_scores[key_1 * 16]) - pick;
+                    const f32x8 y = exp_f32x8(diff);
+                    store_f32x8(&lsh_attention_scores[key_1 * 16], y);
+                    const f32x8 diff_1 = load_f32x8(&lsh_attention_scores[key_1 * 16 + 8]) - pick_1;
+                    const f32x8 y_1 = exp_f32x8(diff_1);
+                    sum = sum + y;
+                    store_f32x8(&lsh_attention_scores[key_1 * 16 + 8], y_1);
+                    sum_1 = sum_1 + y_1;
+                }
+                for (int64_t lane = 0; lane < 16; lane++) {
+                    const int32_t token = lsh_attention_query_pos[slot * 32 + panel * 16 + lane];
+                    top[lane] = run_max[(batch + head) * 512 + (int64_t)token];
+                    total_sum[lane] = run_sum[(batch + head) * 512 + (int64_t)token];
+                }
+                const f32x8 v_3 = load_f32x8(&top[0]);
+                const f32x8 high_2 = max_f32x8(v_3, most_1);
+                const i32x8 less =
+                    (i32x8)(load_f32x8(&norm[slot * 32 + panel * 16]) <= splat_f32x8(41.58883f));
+                const f32x8 y = exp_f32x8(v_3 - high_2);
+                const f32x8 pick_2 = select_f32x8(less, splat_f32x8(1.0f), y);
+                const f32x8 y_1 = exp_f32x8(most_1 - high_2);
+                const f32x8 pick_3 = select_f32x8(less, splat_f32x8(1.0f), y_1);
+                const f32x8 v_4 = load_f32x8(&total_sum[0]);
+                store_f32x8(&most[0], most_1);
+                store_f32x8(&top[0], high_2);
+                store_f32x8(&total_sum[0], fma_f32x8(v_4, pick_2, sum * pick_3));
+                store_f32x8(&keep[0], pick_2);
+                store_f32x8(&gain[0], pick_3);
+                const f32x8 v_5 = load_f32x8(&top[8]);
+                const f32x8 high_3 = max_f32x8(v_5, most_2);
+                const i32x8 less_1 =
+                    (i32x8)(load_f32x8(&norm[slot * 32 + panel * 16 + 8]) <=
+                    splat_f32x8(41.58883f));
+                const f32x8 y_2 = exp_f32x8(v_5 - high_3);
+                const f32x8 pick_4 = select_f32x8(less_1, splat_f32x8(1.0f), y_2);
+                const f32x8 y_3 = exp_f32x8(most_2 - high_3);
+                const f32x8 pick_5 = select_f32x8(less_1, splat_f32x8(1.0f), y_3);
+                const f32x8 v_6 = load_f32x8(&total_sum[8]);
+                store_f32x8(&most[8], most_2);
+                store_f32x8(&top[8], high_3);
+                store_f32x8(&total_sum[8], fma_f32x8(v_6, pick_4, sum_1 * pick_5));
+                store_f32x8(&keep[8], pick_4);
+                store_f32x8(&gain[8], pick_5);
+                for (int64_t lane = 0; lane < 16; lane++) {
+                    const int32_t token = lsh_attention_query_pos[slot * 32 + panel * 16 + lane];
+                    run_max[(batch + head) * 512 + (int64_t)token] = top[lane];
+                    run_sum[(batch + head) * 512 + (int64_t)token] = total_sum[lane];
+                    if (most[lane] == -1e+30f) {
+                        const int32_t x = (int32_t)(int64_t)token;
+                        int32_t carried = 0;
+                        for (int64_t o = 0; o < 2; o++) {
+                            const int64_t slot_1 = (step + o) % 2;
+                            for (int64_t key_1 = 0; key_1 < 32; key_1++) {
+                                carried =
+                                    sub_i32(carried,
+                                    -(lsh_attention_query_pos[slot_1 * 32 + key_1] == x));
+                            }
+                        }
+                        self_count[((batch + head) * 2 + round) * 512 + (int64_t)token] = carried;
+                    }
+                }
+                for (int64_t column = 0; column < 2; column++) {
+                    for (int64_t tile = 0; tile < 1; tile++) {
+                        f32x8 carried = splat_f32x8(0.0f);
+                        f32x8 carried_1 = splat_f32x8(0.0f);
+                        f32x8 carried_2 = splat_f32x8(0.0f);
+                        f32x8 carried_3 = splat_f32x8(0.0f);
+                        f32x8 carried_4 = splat_f32x8(0.0f);
+                        f32x8 carried_5 = splat_f32x8(0.0f);
+                        f32x8 carried_6 = splat_f32x8(0.0f);
+                        f32x8 carried_7 = splat_f32x8(0.0f);
+                        f32x8 carried_8 = splat_f32x8(0.0f);
+                        f32x8 carried_9 = splat_f32x8(0.0f);
+                        f32x8 carried_10 = splat_f32x8(0.0f);
+                        f32x8 carried_11 = splat_f32x8(0.0f);
+                        for (int64_t o = 0; o < 2; o++) {
+                            const int64_t slot_1 = (step + o) % 2;
+                            for (int64_t k = 0; k < 32; k++) {
+                                const f32x8 s =
+                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6]);
+                                const f32x8 v_7 =
+                                    load_f32x8(&values[((slot_1 * 2 + column) * 32 + k) * 16]);
+                                carried = fma_f32x8(s, v_7, carried);
+                                const f32x8 v_8 =
+                                    load_f32x8(&values[((slot_1 * 2 + column) * 32 + k) * 16 + 8]);
+                                carried_1 = fma_f32x8(s, v_8, carried_1);
+                                const f32x8 s_1 =
+                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 +
+                                    1]);
+                                carried_2 = fma_f32x8(s_1, v_7, carried_2);
+                                carried_3 = fma_f32x8(s_1, v_8, carried_3);
+                                const f32x8 s_2 =
+                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 +
+                                    2]);
+                                carried_4 = fma_f32x8(s_2, v_7, carried_4);
+                                carried_5 = fma_f32x8(s_2, v_8, carried_5);
+                                const f32x8 s_3 =
+                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 +
+                                    3]);
+                                carried_6 = fma_f32x8(s_3, v_7, carried_6);
+                                carried_7 = fma_f32x8(s_3, v_8, carried_7);
+                                const f32x8 s_4 =
+                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 +
+                                    4]);
+                                carried_8 = fma_f32x8(s_4, v_7, carried_8);
+                                carried_9 = fma_f32x8(s_4, v_8, carried_9);
+                                const f32x8 s_5 =
+                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 +
+                                    5]);
+                                carried_10 = fma_f32x8(s_5, v_7, carried_10);
+                                carried_11 = fma_f32x8(s_5, v_8, carried_11);
+                            }
+                        }
+                        if (round == 0) {
+                            const int32_t token =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6];
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column *
+                                16], carried);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column *
+                                16 + 8], carried_1);
+                            const int32_t token_1 =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 1];
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column
+                                * 16], carried_2);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column
+                                * 16 + 8], carried_3);
+                            const int32_t token_2 =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 2];
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column
+                                * 16], carried_4);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column
+                                * 16 + 8], carried_5);
+                            const int32_t token_3 =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 3];
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column
+                                * 16], carried_6);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column
+                                * 16 + 8], carried_7);
+                            const int32_t token_4 =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 4];
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column
+                                * 16], carried_8);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column
+                                * 16 + 8], carried_9);
+                            const int32_t token_5 =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 5];
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) * 32 + column
+                                * 16], carried_10);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) * 32 + column
+                                * 16 + 8], carried_11);
+                        } else {
+                            const f32x8 s = splat_f32x8(gain[tile * 6]);
+                            const int32_t token =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6];
+                            const f32x8 v_7 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 +
+                                column * 16]);
+                            const f32x8 s_1 = splat_f32x8(keep[tile * 6]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column *
+                                16], fma_f32x8(carried, s, v_7 * s_1));
+                            const f32x8 v_8 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column *
+                                16 + 8], fma_f32x8(carried_1, s, v_8 * s_1));
+                            const f32x8 s_2 = splat_f32x8(gain[tile * 6 + 1]);
+                            const int32_t token_1 =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 1];
+                            const f32x8 v_9 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 +
+                                column * 16]);
+                            const f32x8 s_3 = splat_f32x8(keep[tile * 6 + 1]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column
+                                * 16], fma_f32x8(carried_2, s_2, v_9 * s_3));
+                            const f32x8 v_10 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column
+                                * 16 + 8], fma_f32x8(carried_3, s_2, v_10 * s_3));
+                            const f32x8 s_4 = splat_f32x8(gain[tile * 6 + 2]);
+                            const int32_t token_2 =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 2];
+                            const f32x8 v_11 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 +
+                                column * 16]);
+                            const f32x8 s_5 = splat_f32x8(keep[tile * 6 + 2]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column
+                                * 16], fma_f32x8(carried_4, s_4, v_11 * s_5));
+                            const f32x8 v_12 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column
+                                * 16 + 8], fma_f32x8(carried_5, s_4, v_12 * s_5));
+                            const f32x8 s_6 = splat_f32x8(gain[tile * 6 + 3]);
+                            const int32_t token_3 =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 3];
+                            const f32x8 v_13 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 +
+                                column * 16]);
+                            const f32x8 s_7 = splat_f32x8(keep[tile * 6 + 3]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column
+                                * 16], fma_f32x8(carried_6, s_6, v_13 * s_7));
+                            const f32x8 v_14 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column
+                                * 16 + 8], fma_f32x8(carried_7, s_6, v_14 * s_7));
+                            const f32x8 s_8 = splat_f32x8(gain[tile * 6 + 4]);
+                            const int32_t token_4 =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 4];
+                            const f32x8 v_15 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 +
+                                column * 16]);
+                            const f32x8 s_9 = splat_f32x8(keep[tile * 6 + 4]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column
+                                * 16], fma_f32x8(carried_8, s_8, v_15 * s_9));
+                            const f32x8 v_16 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column
+                                * 16 + 8], fma_f32x8(carried_9, s_8, v_16 * s_9));
+                            const f32x8 s_10 = splat_f32x8(gain[tile * 6 + 5]);
+                            const int32_t token_5 =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 5];
+                            const f32x8 v_17 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) * 32 +
+                                column * 16]);
+                            const f32x8 s_11 = splat_f32x8(keep[tile * 6 + 5]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) * 32 + column
+                                * 16], fma_f32x8(carried_10, s_10, v_17 * s_11));
+                            const f32x8 v_18 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) * 32 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) * 32 + column
+                                * 16 + 8], fma_f32x8(carried_11, s_10, v_18 * s_11));
                         }
                     }
-                    const f32x8 s = splat_f32x8(gain[tile * 5 + 6]);
-                    const int32_t token =
-                        lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 6];
-                    const f32x8 v_5 =
-                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column *
-                        16]);
-                    const f32x8 s_1 = splat_f32x8(keep[tile * 5 + 6]);
-                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column * 16],
-                        fma_f32x8(carried, s, v_5 * s_1));
-                    const f32x8 v_6 =
-                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column * 16 +
-                        8]);
-                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column * 16 +
-                        8], fma_f32x8(carried_1, s, v_6 * s_1));
-                    const f32x8 s_2 = splat_f32x8(gain[tile * 5 + 7]);
-                    const int32_t token_1 =
-                        lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 7];
-                    const f32x8 v_7 =
-                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column *
-                        16]);
-                    const f32x8 s_3 = splat_f32x8(keep[tile * 5 + 7]);
-                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column * 16],
-                        fma_f32x8(carried_2, s_2, v_7 * s_3));
-                    const f32x8 v_8 =
-                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column * 16
-                        + 8]);
-                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column * 16 +
-                        8], fma_f32x8(carried_3, s_2, v_8 * s_3));
-                    const f32x8 s_4 = splat_f32x8(gain[tile * 5 + 8]);
-                    const int32_t token_2 =
-                        lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 8];
-                    const f32x8 v_9 =
-                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column *
-                        16]);
-                    const f32x8 s_5 = splat_f32x8(keep[tile * 5 + 8]);
-                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column * 16],
-                        fma_f32x8(carried_4, s_4, v_9 * s_5));
-                    const f32x8 v_10 =
-                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column * 16
-                        + 8]);
-                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column * 16 +
-                        8], fma_f32x8(carried_5, s_4, v_10 * s_5));
-                    const f32x8 s_6 = splat_f32x8(gain[tile * 5 + 9]);
-                    const int32_t token_3 =
-                        lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 9];
-                    const f32x8 v_11 =
-                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column *
-                        16]);
-                    const f32x8 s_7 = splat_f32x8(keep[tile * 5 + 9]);
-                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column * 16],
-                        fma_f32x8(carried_6, s_6, v_11 * s_7));
-                    const f32x8 v_12 =
-                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column * 16
-                        + 8]);
-                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column * 16 +
-                        8], fma_f32x8(carried_7, s_6, v_12 * s_7));
-                    const f32x8 s_8 = splat_f32x8(gain[tile * 5 + 10]);
-                    const int32_t token_4 =
-                        lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 10];
-                    const f32x8 v_13 =
-                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column *
-                        16]);
-                    const f32x8 s_9 = splat_f32x8(keep[tile * 5 + 10]);
-                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column * 16],
-                        fma_f32x8(carried_8, s_8, v_13 * s_9));
-                    const f32x8 v_14 =
-                        load_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column * 16
-                        + 8]);
-                    store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column * 16 +
-                        8], fma_f32x8(carried_9, s_8, v_14 * s_9));
+                    for (int64_t tile = 0; tile < 2; tile++) {
+                        f32x8 carried = splat_f32x8(0.0f);
+                        f32x8 carried_1 = splat_f32x8(0.0f);
+                        f32x8 carried_2 = splat_f32x8(0.0f);
+                        f32x8 carried_3 = splat_f32x8(0.0f);
+                        f32x8 carried_4 = splat_f32x8(0.0f);
+                        f32x8 carried_5 = splat_f32x8(0.0f);
+                        f32x8 carried_6 = splat_f32x8(0.0f);
+                        f32x8 carried_7 = splat_f32x8(0.0f);
+                        f32x8 carried_8 = splat_f32x8(0.0f);
+                        f32x8 carried_9 = splat_f32x8(0.0f);
+                        for (int64_t o = 0; o < 2; o++) {
+                            const int64_t slot_1 = (step + o) % 2;
+                            for (int64_t k = 0; k < 32; k++) {
+                                const f32x8 s =
+                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
+                                    6]);
+                                const f32x8 v_7 =
+                                    load_f32x8(&values[((slot_1 * 2 + column) * 32 + k) * 16]);
+                                carried = fma_f32x8(s, v_7, carried);
+                                const f32x8 v_8 =
+                                    load_f32x8(&values[((slot_1 * 2 + column) * 32 + k) * 16 + 8]);
+                                carried_1 = fma_f32x8(s, v_8, carried_1);
+                                const f32x8 s_1 =
+                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
+                                    7]);
+                                carried_2 = fma_f32x8(s_1, v_7, carried_2);
+                                carried_3 = fma_f32x8(s_1, v_8, carried_3);
+                                const f32x8 s_2 =
+                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
+                                    8]);
+                                carried_4 = fma_f32x8(s_2, v_7, carried_4);
+                                carried_5 = fma_f32x8(s_2, v_8, carried_5);
+                                const f32x8 s_3 =
+                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
+                                    9]);
+                                carried_6 = fma_f32x8(s_3, v_7, carried_6);
+                                carried_7 = fma_f32x8(s_3, v_8, carried_7);
+                                const f32x8 s_4 =
+                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
+                                    10]);
+                                carried_8 = fma_f32x8(s_4, v_7, carried_8);
+                                carried_9 = fma_f32x8(s_4, v_8, carried_9);
+                            }
+                        }
+                        if (round == 0) {
+                            const int32_t token =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 6];
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column *
+                                16], carried);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column *
+                                16 + 8], carried_1);
+                            const int32_t token_1 =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 7];
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column
+                                * 16], carried_2);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column
+                                * 16 + 8], carried_3);
+                            const int32_t token_2 =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 8];
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column
+                                * 16], carried_4);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column
+                                * 16 + 8], carried_5);
+                            const int32_t token_3 =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 9];
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column
+                                * 16], carried_6);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column
+                                * 16 + 8], carried_7);
+                            const int32_t token_4 =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 10];
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column
+                                * 16], carried_8);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column
+                                * 16 + 8], carried_9);
+                        } else {
+                            const f32x8 s = splat_f32x8(gain[tile * 5 + 6]);
+                            const int32_t token =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 6];
+                            const f32x8 v_7 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 +
+                                column * 16]);
+                            const f32x8 s_1 = splat_f32x8(keep[tile * 5 + 6]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column *
+                                16], fma_f32x8(carried, s, v_7 * s_1));
+                            const f32x8 v_8 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column *
+                                16 + 8], fma_f32x8(carried_1, s, v_8 * s_1));
+                            const f32x8 s_2 = splat_f32x8(gain[tile * 5 + 7]);
+                            const int32_t token_1 =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 7];
+                            const f32x8 v_9 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 +
+                                column * 16]);
+                            const f32x8 s_3 = splat_f32x8(keep[tile * 5 + 7]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column
+                                * 16], fma_f32x8(carried_2, s_2, v_9 * s_3));
+                            const f32x8 v_10 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column
+                                * 16 + 8], fma_f32x8(carried_3, s_2, v_10 * s_3));
+                            const f32x8 s_4 = splat_f32x8(gain[tile * 5 + 8]);
+                            const int32_t token_2 =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 8];
+                            const f32x8 v_11 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 +
+                                column * 16]);
+                            const f32x8 s_5 = splat_f32x8(keep[tile * 5 + 8]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column
+                                * 16], fma_f32x8(carried_4, s_4, v_11 * s_5));
+                            const f32x8 v_12 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column
+                                * 16 + 8], fma_f32x8(carried_5, s_4, v_12 * s_5));
+                            const f32x8 s_6 = splat_f32x8(gain[tile * 5 + 9]);
+                            const int32_t token_3 =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 9];
+                            const f32x8 v_13 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 +
+                                column * 16]);
+                            const f32x8 s_7 = splat_f32x8(keep[tile * 5 + 9]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column
+                                * 16], fma_f32x8(carried_6, s_6, v_13 * s_7));
+                            const f32x8 v_14 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column
+                                * 16 + 8], fma_f32x8(carried_7, s_6, v_14 * s_7));
+                            const f32x8 s_8 = splat_f32x8(gain[tile * 5 + 10]);
+                            const int32_t token_4 =
+                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 10];
+                            const f32x8 v_15 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 +
+                                column * 16]);
+                            const f32x8 s_9 = splat_f32x8(keep[tile * 5 + 10]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column
+                                * 16], fma_f32x8(carried_8, s_8, v_15 * s_9));
+                            const f32x8 v_16 =
+                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column
+                                * 16 + 8], fma_f32x8(carried_9, s_8, v_16 * s_9));
+                        }
+                    }
                 }
             }
         }
@@ -2655,12 +4502,12 @@ static void lsh_output(const reformer_call_t *call, unsigned char *scratch, cons
     const int64_t index = arg[0];
     const int64_t group = arg[1];
     /* [1][1][512]: [batch][group][rows]: sum of exponentials */
-    const float *restrict run_sum = (const float *)(const void *)(call->workspace + 997440);
-    /* [1][1][512][32]: [batch][group][rows][head]: not yet divided by run_sum */
-    const float *restrict out = (const float *)(const void *)(call->workspace + 917504);
+    const float *restrict run_sum = (const float *)(const void *)(call->workspace + 1062976);
+    /* [1][1][512][32]: [batch][group][rows][head] */
+    const float *restrict out = (const float *)(const void *)(call->workspace + 983040);
     float *restrict lsh_output_heads = (float *)(void *)scratch; /* [64][48] */
     /* [1][1][2][512]: [batch][group][round][rows]: self entries of rows without other keys */
-    const int32_t *restrict self_count = (const int32_t *)(const void *)(call->workspace + 987200);
+    const int32_t *restrict self_count = (const int32_t *)(const void *)(call->workspace + 1052736);
     /* [1][1][512][32]: [batch][group][rows][head] */
     const float *restrict v = (const float *)(const void *)(call->workspace + 851968);
     /* [2][6][192][32] */
@@ -2706,44 +4553,97 @@ static void lsh_output(const reformer_call_t *call, unsigned char *scratch, cons
         }
     }
     for (int64_t column = 0; column < 12; column++) {
-        const int64_t panel = column / 2;
-        const int64_t rem = column % 2;
+        const int64_t next = min_i64(column + 1, 11);
+        const int64_t panel = next / 2;
+        const int64_t rem = next % 2;
+        const int64_t panel_1 = column / 2;
+        const int64_t rem_1 = column % 2;
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            f32x8 acc5_0 = splat_f32x8(0.0f);
-            f32x8 acc5_1 = splat_f32x8(0.0f);
-            for (int64_t k = 0; k < 32; k++) {
-                const f32x8 s = splat_f32x8(lsh_output_heads[tile * 6 * 48 + k]);
+            f32x8 carried = splat_f32x8(0.0f);
+            f32x8 carried_1 = splat_f32x8(0.0f);
+            f32x8 carried_2 = splat_f32x8(0.0f);
+            f32x8 carried_3 = splat_f32x8(0.0f);
+            f32x8 carried_4 = splat_f32x8(0.0f);
+            f32x8 carried_5 = splat_f32x8(0.0f);
+            f32x8 carried_6 = splat_f32x8(0.0f);
+            f32x8 carried_7 = splat_f32x8(0.0f);
+            f32x8 carried_8 = splat_f32x8(0.0f);
+            f32x8 carried_9 = splat_f32x8(0.0f);
+            f32x8 carried_10 = splat_f32x8(0.0f);
+            f32x8 carried_11 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 2; step++) {
+                __builtin_prefetch(&w_lsh_output[((index * 6 + panel) * 192 + tile * 2 + step +
+                    group * 32) * 32 + rem * 16], 0, 2);
+                const int64_t low = min_i64(step, 5);
+                __builtin_prefetch(&y1[(batch * 512 + block * 64 + tile * 6 + low) * 192 + column *
+                    16], 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const f32x8 s = splat_f32x8(lsh_output_heads[tile * 6 * 48 + step * 11 + k]);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_lsh_output[((index * 6 + panel_1) * 192 + step * 11 + k +
+                        group * 32) * 32 + rem_1 * 16]);
+                    carried = fma_f32x8(s, v_1, carried);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_lsh_output[((index * 6 + panel_1) * 192 + step * 11 + k +
+                        group * 32) * 32 + rem_1 * 16 + 8]);
+                    carried_1 = fma_f32x8(s, v_2, carried_1);
+                    const f32x8 s_1 =
+                        splat_f32x8(lsh_output_heads[tile * 6 * 48 + step * 11 + k + 48]);
+                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                    const f32x8 s_2 =
+                        splat_f32x8(lsh_output_heads[tile * 6 * 48 + step * 11 + k + 96]);
+                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                    const f32x8 s_3 =
+                        splat_f32x8(lsh_output_heads[tile * 6 * 48 + step * 11 + k + 144]);
+                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                    const f32x8 s_4 =
+                        splat_f32x8(lsh_output_heads[tile * 6 * 48 + step * 11 + k + 192]);
+                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                    const f32x8 s_5 =
+                        splat_f32x8(lsh_output_heads[tile * 6 * 48 + step * 11 + k + 240]);
+                    carried_10 = fma_f32x8(s_5, v_1, carried_10);
+                    carried_11 = fma_f32x8(s_5, v_2, carried_11);
+                }
+            }
+            f32x8 acc0_0 = carried;
+            f32x8 acc0_1 = carried_1;
+            f32x8 acc1_0 = carried_2;
+            f32x8 acc1_1 = carried_3;
+            f32x8 acc2_0 = carried_4;
+            f32x8 acc2_1 = carried_5;
+            f32x8 acc3_0 = carried_6;
+            f32x8 acc3_1 = carried_7;
+            f32x8 acc4_0 = carried_8;
+            f32x8 acc4_1 = carried_9;
+            f32x8 acc5_0 = carried_10;
+            f32x8 acc5_1 = carried_11;
+            for (int64_t k = 0; k < 10; k++) {
+                const f32x8 s = splat_f32x8(lsh_output_heads[tile * 6 * 48 + k + 22]);
                 const f32x8 v_1 =
-                    load_f32x8(&w_lsh_output[((index * 6 + panel) * 192 + k + group * 32) * 32 + rem
-                    * 16]);
+                    load_f32x8(&w_lsh_output[((index * 6 + panel_1) * 192 + k + group * 32) * 32 +
+                    rem_1 * 16 + 704]);
                 acc0_0 = fma_f32x8(s, v_1, acc0_0);
                 const f32x8 v_2 =
-                    load_f32x8(&w_lsh_output[((index * 6 + panel) * 192 + k + group * 32) * 32 + rem
-                    * 16 + 8]);
+                    load_f32x8(&w_lsh_output[((index * 6 + panel_1) * 192 + k + group * 32) * 32 +
+                    rem_1 * 16 + 712]);
                 acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat_f32x8(lsh_output_heads[tile * 6 * 48 + k + 48]);
+                const f32x8 s_1 = splat_f32x8(lsh_output_heads[tile * 6 * 48 + k + 70]);
                 acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                 acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat_f32x8(lsh_output_heads[tile * 6 * 48 + k + 96]);
+                const f32x8 s_2 = splat_f32x8(lsh_output_heads[tile * 6 * 48 + k + 118]);
                 acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                 acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat_f32x8(lsh_output_heads[tile * 6 * 48 + k + 144]);
+                const f32x8 s_3 = splat_f32x8(lsh_output_heads[tile * 6 * 48 + k + 166]);
                 acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                 acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat_f32x8(lsh_output_heads[tile * 6 * 48 + k + 192]);
+                const f32x8 s_4 = splat_f32x8(lsh_output_heads[tile * 6 * 48 + k + 214]);
                 acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                 acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                const f32x8 s_5 = splat_f32x8(lsh_output_heads[tile * 6 * 48 + k + 240]);
+                const f32x8 s_5 = splat_f32x8(lsh_output_heads[tile * 6 * 48 + k + 262]);
                 acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
                 acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
             }
@@ -2797,36 +4697,81 @@ static void lsh_output(const reformer_call_t *call, unsigned char *scratch, cons
                 v_12 + acc5_1);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            for (int64_t k = 0; k < 32; k++) {
-                const f32x8 s = splat_f32x8(lsh_output_heads[tile * 5 * 48 + k + 2592]);
+            f32x8 carried = splat_f32x8(0.0f);
+            f32x8 carried_1 = splat_f32x8(0.0f);
+            f32x8 carried_2 = splat_f32x8(0.0f);
+            f32x8 carried_3 = splat_f32x8(0.0f);
+            f32x8 carried_4 = splat_f32x8(0.0f);
+            f32x8 carried_5 = splat_f32x8(0.0f);
+            f32x8 carried_6 = splat_f32x8(0.0f);
+            f32x8 carried_7 = splat_f32x8(0.0f);
+            f32x8 carried_8 = splat_f32x8(0.0f);
+            f32x8 carried_9 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 2; step++) {
+                __builtin_prefetch(&w_lsh_output[((index * 6 + panel) * 192 + tile * 2 + step +
+                    group * 32) * 32 + rem * 16 + 576], 0, 2);
+                const int64_t low = min_i64(step, 4);
+                __builtin_prefetch(&y1[(batch * 512 + block * 64 + tile * 5 + low) * 192 + column *
+                    16 + 10368], 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const f32x8 s =
+                        splat_f32x8(lsh_output_heads[tile * 5 * 48 + step * 11 + k + 2592]);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_lsh_output[((index * 6 + panel_1) * 192 + step * 11 + k +
+                        group * 32) * 32 + rem_1 * 16]);
+                    carried = fma_f32x8(s, v_1, carried);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_lsh_output[((index * 6 + panel_1) * 192 + step * 11 + k +
+                        group * 32) * 32 + rem_1 * 16 + 8]);
+                    carried_1 = fma_f32x8(s, v_2, carried_1);
+                    const f32x8 s_1 =
+                        splat_f32x8(lsh_output_heads[tile * 5 * 48 + step * 11 + k + 2640]);
+                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                    const f32x8 s_2 =
+                        splat_f32x8(lsh_output_heads[tile * 5 * 48 + step * 11 + k + 2688]);
+                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                    const f32x8 s_3 =
+                        splat_f32x8(lsh_output_heads[tile * 5 * 48 + step * 11 + k + 2736]);
+                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                    const f32x8 s_4 =
+                        splat_f32x8(lsh_output_heads[tile * 5 * 48 + step * 11 + k + 2784]);
+                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                }
+            }
+            f32x8 acc0_0 = carried;
+            f32x8 acc0_1 = carried_1;
+            f32x8 acc1_0 = carried_2;
+            f32x8 acc1_1 = carried_3;
+            f32x8 acc2_0 = carried_4;
+            f32x8 acc2_1 = carried_5;
+            f32x8 acc3_0 = carried_6;
+            f32x8 acc3_1 = carried_7;
+            f32x8 acc4_0 = carried_8;
+            f32x8 acc4_1 = carried_9;
+            for (int64_t k = 0; k < 10; k++) {
+                const f32x8 s = splat_f32x8(lsh_output_heads[tile * 5 * 48 + k + 2614]);
                 const f32x8 v_1 =
-                    load_f32x8(&w_lsh_output[((index * 6 + panel) * 192 + k + group * 32) * 32 + rem
-                    * 16]);
+                    load_f32x8(&w_lsh_output[((index * 6 + panel_1) * 192 + k + group * 32) * 32 +
+                    rem_1 * 16 + 704]);
                 acc0_0 = fma_f32x8(s, v_1, acc0_0);
                 const f32x8 v_2 =
-                    load_f32x8(&w_lsh_output[((index * 6 + panel) * 192 + k + group * 32) * 32 + rem
-                    * 16 + 8]);
+                    load_f32x8(&w_lsh_output[((index * 6 + panel_1) * 192 + k + group * 32) * 32 +
+                    rem_1 * 16 + 712]);
                 acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat_f32x8(lsh_output_heads[tile * 5 * 48 + k + 2640]);
+                const f32x8 s_1 = splat_f32x8(lsh_output_heads[tile * 5 * 48 + k + 2662]);
                 acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                 acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat_f32x8(lsh_output_heads[tile * 5 * 48 + k + 2688]);
+                const f32x8 s_2 = splat_f32x8(lsh_output_heads[tile * 5 * 48 + k + 2710]);
                 acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                 acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat_f32x8(lsh_output_heads[tile * 5 * 48 + k + 2736]);
+                const f32x8 s_3 = splat_f32x8(lsh_output_heads[tile * 5 * 48 + k + 2758]);
                 acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                 acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat_f32x8(lsh_output_heads[tile * 5 * 48 + k + 2784]);
+                const f32x8 s_4 = splat_f32x8(lsh_output_heads[tile * 5 * 48 + k + 2806]);
                 acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                 acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
             }
@@ -2890,11 +4835,11 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
     float *restrict feed_forward_x = (float *)(void *)scratch; /* [64][208] */
     /* [4][24][192][32] */
     const float *w_ff_in_weight = (const float *)(const void *)(call->weights + 2323968);
+    /* [4][6][768][32] */
+    const float *w_ff_out_weight = (const float *)(const void *)(call->weights + 4695552);
     /* [4][768] */
     const float *w_ff_in_bias = (const float *)(const void *)(call->weights + 4683264);
     float *restrict hidden = (float *)(void *)(scratch + 53248); /* [64][784] */
-    /* [4][6][768][32] */
-    const float *w_ff_out_weight = (const float *)(const void *)(call->weights + 4695552);
     /* [1][512][192]: [batch][rows][hidden]: feed-forward stream */
     float *restrict y2 = (float *)(void *)(call->workspace + 393216);
     /* [4][192] */
@@ -2939,43 +4884,100 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
     }
     /* first dense layer, bias, activation */
     for (int64_t column = 0; column < 48; column++) {
-        const int64_t panel = column / 2;
-        const int64_t rem = column % 2;
+        const int32_t less = -(column < 47);
+        const int64_t next = min_i64(column + 1, 47);
+        const int64_t panel = next / 2;
+        const int64_t rem = next % 2;
+        const int64_t panel_1 = column / 2;
+        const int64_t rem_1 = column % 2;
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            f32x8 acc5_0 = splat_f32x8(0.0f);
-            f32x8 acc5_1 = splat_f32x8(0.0f);
-            for (int64_t k = 0; k < 192; k++) {
-                const f32x8 s = splat_f32x8(feed_forward_x[tile * 6 * 208 + k]);
+            f32x8 carried = splat_f32x8(0.0f);
+            f32x8 carried_1 = splat_f32x8(0.0f);
+            f32x8 carried_2 = splat_f32x8(0.0f);
+            f32x8 carried_3 = splat_f32x8(0.0f);
+            f32x8 carried_4 = splat_f32x8(0.0f);
+            f32x8 carried_5 = splat_f32x8(0.0f);
+            f32x8 carried_6 = splat_f32x8(0.0f);
+            f32x8 carried_7 = splat_f32x8(0.0f);
+            f32x8 carried_8 = splat_f32x8(0.0f);
+            f32x8 carried_9 = splat_f32x8(0.0f);
+            f32x8 carried_10 = splat_f32x8(0.0f);
+            f32x8 carried_11 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 17; step++) {
+                if (less) {
+                    __builtin_prefetch(&w_ff_in_weight[((layer * 24 + panel) * 192 + tile * 17 +
+                        step) * 32 + rem * 16], 0, 2);
+                } else {
+                    __builtin_prefetch(&w_ff_out_weight[(layer * 6 * 768 + tile * 17 + step) * 32],
+                        0, 2);
+                }
+                for (int64_t k = 0; k < 11; k++) {
+                    const f32x8 s = splat_f32x8(feed_forward_x[tile * 6 * 208 + step * 11 + k]);
+                    const f32x8 v =
+                        load_f32x8(&w_ff_in_weight[((layer * 24 + panel_1) * 192 + step * 11 + k) *
+                        32 + rem_1 * 16]);
+                    carried = fma_f32x8(s, v, carried);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_ff_in_weight[((layer * 24 + panel_1) * 192 + step * 11 + k) *
+                        32 + rem_1 * 16 + 8]);
+                    carried_1 = fma_f32x8(s, v_1, carried_1);
+                    const f32x8 s_1 =
+                        splat_f32x8(feed_forward_x[tile * 6 * 208 + step * 11 + k + 208]);
+                    carried_2 = fma_f32x8(s_1, v, carried_2);
+                    carried_3 = fma_f32x8(s_1, v_1, carried_3);
+                    const f32x8 s_2 =
+                        splat_f32x8(feed_forward_x[tile * 6 * 208 + step * 11 + k + 416]);
+                    carried_4 = fma_f32x8(s_2, v, carried_4);
+                    carried_5 = fma_f32x8(s_2, v_1, carried_5);
+                    const f32x8 s_3 =
+                        splat_f32x8(feed_forward_x[tile * 6 * 208 + step * 11 + k + 624]);
+                    carried_6 = fma_f32x8(s_3, v, carried_6);
+                    carried_7 = fma_f32x8(s_3, v_1, carried_7);
+                    const f32x8 s_4 =
+                        splat_f32x8(feed_forward_x[tile * 6 * 208 + step * 11 + k + 832]);
+                    carried_8 = fma_f32x8(s_4, v, carried_8);
+                    carried_9 = fma_f32x8(s_4, v_1, carried_9);
+                    const f32x8 s_5 =
+                        splat_f32x8(feed_forward_x[tile * 6 * 208 + step * 11 + k + 1040]);
+                    carried_10 = fma_f32x8(s_5, v, carried_10);
+                    carried_11 = fma_f32x8(s_5, v_1, carried_11);
+                }
+            }
+            f32x8 acc0_0 = carried;
+            f32x8 acc0_1 = carried_1;
+            f32x8 acc1_0 = carried_2;
+            f32x8 acc1_1 = carried_3;
+            f32x8 acc2_0 = carried_4;
+            f32x8 acc2_1 = carried_5;
+            f32x8 acc3_0 = carried_6;
+            f32x8 acc3_1 = carried_7;
+            f32x8 acc4_0 = carried_8;
+            f32x8 acc4_1 = carried_9;
+            f32x8 acc5_0 = carried_10;
+            f32x8 acc5_1 = carried_11;
+            for (int64_t k = 0; k < 5; k++) {
+                const f32x8 s = splat_f32x8(feed_forward_x[tile * 6 * 208 + k + 187]);
                 const f32x8 v =
-                    load_f32x8(&w_ff_in_weight[((layer * 24 + panel) * 192 + k) * 32 + rem * 16]);
+                    load_f32x8(&w_ff_in_weight[((layer * 24 + panel_1) * 192 + k) * 32 + rem_1 * 16
+                    + 5984]);
                 acc0_0 = fma_f32x8(s, v, acc0_0);
                 const f32x8 v_1 =
-                    load_f32x8(&w_ff_in_weight[((layer * 24 + panel) * 192 + k) * 32 + rem * 16 +
-                    8]);
+                    load_f32x8(&w_ff_in_weight[((layer * 24 + panel_1) * 192 + k) * 32 + rem_1 * 16
+                    + 5992]);
                 acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(feed_forward_x[tile * 6 * 208 + k + 208]);
+                const f32x8 s_1 = splat_f32x8(feed_forward_x[tile * 6 * 208 + k + 395]);
                 acc1_0 = fma_f32x8(s_1, v, acc1_0);
                 acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(feed_forward_x[tile * 6 * 208 + k + 416]);
+                const f32x8 s_2 = splat_f32x8(feed_forward_x[tile * 6 * 208 + k + 603]);
                 acc2_0 = fma_f32x8(s_2, v, acc2_0);
                 acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(feed_forward_x[tile * 6 * 208 + k + 624]);
+                const f32x8 s_3 = splat_f32x8(feed_forward_x[tile * 6 * 208 + k + 811]);
                 acc3_0 = fma_f32x8(s_3, v, acc3_0);
                 acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(feed_forward_x[tile * 6 * 208 + k + 832]);
+                const f32x8 s_4 = splat_f32x8(feed_forward_x[tile * 6 * 208 + k + 1019]);
                 acc4_0 = fma_f32x8(s_4, v, acc4_0);
                 acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
-                const f32x8 s_5 = splat_f32x8(feed_forward_x[tile * 6 * 208 + k + 1040]);
+                const f32x8 s_5 = splat_f32x8(feed_forward_x[tile * 6 * 208 + k + 1227]);
                 acc5_0 = fma_f32x8(s_5, v, acc5_0);
                 acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
             }
@@ -3007,35 +5009,83 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
             store_f32x8(&hidden[tile * 6 * 784 + column * 16 + 3928], y_11);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            for (int64_t k = 0; k < 192; k++) {
-                const f32x8 s = splat_f32x8(feed_forward_x[tile * 5 * 208 + k + 11232]);
+            f32x8 carried = splat_f32x8(0.0f);
+            f32x8 carried_1 = splat_f32x8(0.0f);
+            f32x8 carried_2 = splat_f32x8(0.0f);
+            f32x8 carried_3 = splat_f32x8(0.0f);
+            f32x8 carried_4 = splat_f32x8(0.0f);
+            f32x8 carried_5 = splat_f32x8(0.0f);
+            f32x8 carried_6 = splat_f32x8(0.0f);
+            f32x8 carried_7 = splat_f32x8(0.0f);
+            f32x8 carried_8 = splat_f32x8(0.0f);
+            f32x8 carried_9 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 17; step++) {
+                if (less) {
+                    __builtin_prefetch(&w_ff_in_weight[((layer * 24 + panel) * 192 + tile * 17 +
+                        step) * 32 + rem * 16 + 4896], 0, 2);
+                } else {
+                    __builtin_prefetch(&w_ff_out_weight[(layer * 6 * 768 + tile * 17 + step) * 32 +
+                        4896], 0, 2);
+                }
+                for (int64_t k = 0; k < 11; k++) {
+                    const f32x8 s =
+                        splat_f32x8(feed_forward_x[tile * 5 * 208 + step * 11 + k + 11232]);
+                    const f32x8 v =
+                        load_f32x8(&w_ff_in_weight[((layer * 24 + panel_1) * 192 + step * 11 + k) *
+                        32 + rem_1 * 16]);
+                    carried = fma_f32x8(s, v, carried);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_ff_in_weight[((layer * 24 + panel_1) * 192 + step * 11 + k) *
+                        32 + rem_1 * 16 + 8]);
+                    carried_1 = fma_f32x8(s, v_1, carried_1);
+                    const f32x8 s_1 =
+                        splat_f32x8(feed_forward_x[tile * 5 * 208 + step * 11 + k + 11440]);
+                    carried_2 = fma_f32x8(s_1, v, carried_2);
+                    carried_3 = fma_f32x8(s_1, v_1, carried_3);
+                    const f32x8 s_2 =
+                        splat_f32x8(feed_forward_x[tile * 5 * 208 + step * 11 + k + 11648]);
+                    carried_4 = fma_f32x8(s_2, v, carried_4);
+                    carried_5 = fma_f32x8(s_2, v_1, carried_5);
+                    const f32x8 s_3 =
+                        splat_f32x8(feed_forward_x[tile * 5 * 208 + step * 11 + k + 11856]);
+                    carried_6 = fma_f32x8(s_3, v, carried_6);
+                    carried_7 = fma_f32x8(s_3, v_1, carried_7);
+                    const f32x8 s_4 =
+                        splat_f32x8(feed_forward_x[tile * 5 * 208 + step * 11 + k + 12064]);
+                    carried_8 = fma_f32x8(s_4, v, carried_8);
+                    carried_9 = fma_f32x8(s_4, v_1, carried_9);
+                }
+            }
+            f32x8 acc0_0 = carried;
+            f32x8 acc0_1 = carried_1;
+            f32x8 acc1_0 = carried_2;
+            f32x8 acc1_1 = carried_3;
+            f32x8 acc2_0 = carried_4;
+            f32x8 acc2_1 = carried_5;
+            f32x8 acc3_0 = carried_6;
+            f32x8 acc3_1 = carried_7;
+            f32x8 acc4_0 = carried_8;
+            f32x8 acc4_1 = carried_9;
+            for (int64_t k = 0; k < 5; k++) {
+                const f32x8 s = splat_f32x8(feed_forward_x[tile * 5 * 208 + k + 11419]);
                 const f32x8 v =
-                    load_f32x8(&w_ff_in_weight[((layer * 24 + panel) * 192 + k) * 32 + rem * 16]);
+                    load_f32x8(&w_ff_in_weight[((layer * 24 + panel_1) * 192 + k) * 32 + rem_1 * 16
+                    + 5984]);
                 acc0_0 = fma_f32x8(s, v, acc0_0);
                 const f32x8 v_1 =
-                    load_f32x8(&w_ff_in_weight[((layer * 24 + panel) * 192 + k) * 32 + rem * 16 +
-                    8]);
+                    load_f32x8(&w_ff_in_weight[((layer * 24 + panel_1) * 192 + k) * 32 + rem_1 * 16
+                    + 5992]);
                 acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(feed_forward_x[tile * 5 * 208 + k + 11440]);
+                const f32x8 s_1 = splat_f32x8(feed_forward_x[tile * 5 * 208 + k + 11627]);
                 acc1_0 = fma_f32x8(s_1, v, acc1_0);
                 acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(feed_forward_x[tile * 5 * 208 + k + 11648]);
+                const f32x8 s_2 = splat_f32x8(feed_forward_x[tile * 5 * 208 + k + 11835]);
                 acc2_0 = fma_f32x8(s_2, v, acc2_0);
                 acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(feed_forward_x[tile * 5 * 208 + k + 11856]);
+                const f32x8 s_3 = splat_f32x8(feed_forward_x[tile * 5 * 208 + k + 12043]);
                 acc3_0 = fma_f32x8(s_3, v, acc3_0);
                 acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(feed_forward_x[tile * 5 * 208 + k + 12064]);
+                const f32x8 s_4 = splat_f32x8(feed_forward_x[tile * 5 * 208 + k + 12251]);
                 acc4_0 = fma_f32x8(s_4, v, acc4_0);
                 acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
             }
@@ -3065,43 +5115,92 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
     }
     /* second dense layer, bias, added to the stream */
     for (int64_t column = 0; column < 12; column++) {
-        const int64_t panel = column / 2;
-        const int64_t rem = column % 2;
+        const int64_t next = min_i64(column + 1, 11);
+        const int64_t panel = next / 2;
+        const int64_t rem = next % 2;
+        const int64_t panel_1 = column / 2;
+        const int64_t rem_1 = column % 2;
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            f32x8 acc5_0 = splat_f32x8(0.0f);
-            f32x8 acc5_1 = splat_f32x8(0.0f);
-            for (int64_t k = 0; k < 768; k++) {
-                const f32x8 s = splat_f32x8(hidden[tile * 6 * 784 + k]);
+            f32x8 carried = splat_f32x8(0.0f);
+            f32x8 carried_1 = splat_f32x8(0.0f);
+            f32x8 carried_2 = splat_f32x8(0.0f);
+            f32x8 carried_3 = splat_f32x8(0.0f);
+            f32x8 carried_4 = splat_f32x8(0.0f);
+            f32x8 carried_5 = splat_f32x8(0.0f);
+            f32x8 carried_6 = splat_f32x8(0.0f);
+            f32x8 carried_7 = splat_f32x8(0.0f);
+            f32x8 carried_8 = splat_f32x8(0.0f);
+            f32x8 carried_9 = splat_f32x8(0.0f);
+            f32x8 carried_10 = splat_f32x8(0.0f);
+            f32x8 carried_11 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 69; step++) {
+                __builtin_prefetch(&w_ff_out_weight[((layer * 6 + panel) * 768 + tile * 69 + step) *
+                    32 + rem * 16], 0, 2);
+                const int64_t low = min_i64(step, 5);
+                __builtin_prefetch(&y2[(batch * 512 + block * 64 + tile * 6 + low) * 192 + column *
+                    16], 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const f32x8 s = splat_f32x8(hidden[tile * 6 * 784 + step * 11 + k]);
+                    const f32x8 v =
+                        load_f32x8(&w_ff_out_weight[((layer * 6 + panel_1) * 768 + step * 11 + k) *
+                        32 + rem_1 * 16]);
+                    carried = fma_f32x8(s, v, carried);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_ff_out_weight[((layer * 6 + panel_1) * 768 + step * 11 + k) *
+                        32 + rem_1 * 16 + 8]);
+                    carried_1 = fma_f32x8(s, v_1, carried_1);
+                    const f32x8 s_1 = splat_f32x8(hidden[tile * 6 * 784 + step * 11 + k + 784]);
+                    carried_2 = fma_f32x8(s_1, v, carried_2);
+                    carried_3 = fma_f32x8(s_1, v_1, carried_3);
+                    const f32x8 s_2 = splat_f32x8(hidden[tile * 6 * 784 + step * 11 + k + 1568]);
+                    carried_4 = fma_f32x8(s_2, v, carried_4);
+                    carried_5 = fma_f32x8(s_2, v_1, carried_5);
+                    const f32x8 s_3 = splat_f32x8(hidden[tile * 6 * 784 + step * 11 + k + 2352]);
+                    carried_6 = fma_f32x8(s_3, v, carried_6);
+                    carried_7 = fma_f32x8(s_3, v_1, carried_7);
+                    const f32x8 s_4 = splat_f32x8(hidden[tile * 6 * 784 + step * 11 + k + 3136]);
+                    carried_8 = fma_f32x8(s_4, v, carried_8);
+                    carried_9 = fma_f32x8(s_4, v_1, carried_9);
+                    const f32x8 s_5 = splat_f32x8(hidden[tile * 6 * 784 + step * 11 + k + 3920]);
+                    carried_10 = fma_f32x8(s_5, v, carried_10);
+                    carried_11 = fma_f32x8(s_5, v_1, carried_11);
+                }
+            }
+            f32x8 acc0_0 = carried;
+            f32x8 acc0_1 = carried_1;
+            f32x8 acc1_0 = carried_2;
+            f32x8 acc1_1 = carried_3;
+            f32x8 acc2_0 = carried_4;
+            f32x8 acc2_1 = carried_5;
+            f32x8 acc3_0 = carried_6;
+            f32x8 acc3_1 = carried_7;
+            f32x8 acc4_0 = carried_8;
+            f32x8 acc4_1 = carried_9;
+            f32x8 acc5_0 = carried_10;
+            f32x8 acc5_1 = carried_11;
+            for (int64_t k = 0; k < 9; k++) {
+                const f32x8 s = splat_f32x8(hidden[tile * 6 * 784 + k + 759]);
                 const f32x8 v =
-                    load_f32x8(&w_ff_out_weight[((layer * 6 + panel) * 768 + k) * 32 + rem * 16]);
+                    load_f32x8(&w_ff_out_weight[((layer * 6 + panel_1) * 768 + k) * 32 + rem_1 * 16
+                    + 24288]);
                 acc0_0 = fma_f32x8(s, v, acc0_0);
                 const f32x8 v_1 =
-                    load_f32x8(&w_ff_out_weight[((layer * 6 + panel) * 768 + k) * 32 + rem * 16 +
-                    8]);
+                    load_f32x8(&w_ff_out_weight[((layer * 6 + panel_1) * 768 + k) * 32 + rem_1 * 16
+                    + 24296]);
                 acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(hidden[tile * 6 * 784 + k + 784]);
+                const f32x8 s_1 = splat_f32x8(hidden[tile * 6 * 784 + k + 1543]);
                 acc1_0 = fma_f32x8(s_1, v, acc1_0);
                 acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(hidden[tile * 6 * 784 + k + 1568]);
+                const f32x8 s_2 = splat_f32x8(hidden[tile * 6 * 784 + k + 2327]);
                 acc2_0 = fma_f32x8(s_2, v, acc2_0);
                 acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(hidden[tile * 6 * 784 + k + 2352]);
+                const f32x8 s_3 = splat_f32x8(hidden[tile * 6 * 784 + k + 3111]);
                 acc3_0 = fma_f32x8(s_3, v, acc3_0);
                 acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(hidden[tile * 6 * 784 + k + 3136]);
+                const f32x8 s_4 = splat_f32x8(hidden[tile * 6 * 784 + k + 3895]);
                 acc4_0 = fma_f32x8(s_4, v, acc4_0);
                 acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
-                const f32x8 s_5 = splat_f32x8(hidden[tile * 6 * 784 + k + 3920]);
+                const f32x8 s_5 = splat_f32x8(hidden[tile * 6 * 784 + k + 4679]);
                 acc5_0 = fma_f32x8(s_5, v, acc5_0);
                 acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
             }
@@ -3157,35 +5256,76 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
                 v_13 + (acc5_1 + v_8));
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            for (int64_t k = 0; k < 768; k++) {
-                const f32x8 s = splat_f32x8(hidden[tile * 5 * 784 + k + 42336]);
+            f32x8 carried = splat_f32x8(0.0f);
+            f32x8 carried_1 = splat_f32x8(0.0f);
+            f32x8 carried_2 = splat_f32x8(0.0f);
+            f32x8 carried_3 = splat_f32x8(0.0f);
+            f32x8 carried_4 = splat_f32x8(0.0f);
+            f32x8 carried_5 = splat_f32x8(0.0f);
+            f32x8 carried_6 = splat_f32x8(0.0f);
+            f32x8 carried_7 = splat_f32x8(0.0f);
+            f32x8 carried_8 = splat_f32x8(0.0f);
+            f32x8 carried_9 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 69; step++) {
+                __builtin_prefetch(&w_ff_out_weight[((layer * 6 + panel) * 768 + tile * 69 + step) *
+                    32 + rem * 16 + 19872], 0, 2);
+                const int64_t low = min_i64(step, 4);
+                __builtin_prefetch(&y2[(batch * 512 + block * 64 + tile * 5 + low) * 192 + column *
+                    16 + 10368], 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const f32x8 s = splat_f32x8(hidden[tile * 5 * 784 + step * 11 + k + 42336]);
+                    const f32x8 v =
+                        load_f32x8(&w_ff_out_weight[((layer * 6 + panel_1) * 768 + step * 11 + k) *
+                        32 + rem_1 * 16]);
+                    carried = fma_f32x8(s, v, carried);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_ff_out_weight[((layer * 6 + panel_1) * 768 + step * 11 + k) *
+                        32 + rem_1 * 16 + 8]);
+                    carried_1 = fma_f32x8(s, v_1, carried_1);
+                    const f32x8 s_1 = splat_f32x8(hidden[tile * 5 * 784 + step * 11 + k + 43120]);
+                    carried_2 = fma_f32x8(s_1, v, carried_2);
+                    carried_3 = fma_f32x8(s_1, v_1, carried_3);
+                    const f32x8 s_2 = splat_f32x8(hidden[tile * 5 * 784 + step * 11 + k + 43904]);
+                    carried_4 = fma_f32x8(s_2, v, carried_4);
+                    carried_5 = fma_f32x8(s_2, v_1, carried_5);
+                    const f32x8 s_3 = splat_f32x8(hidden[tile * 5 * 784 + step * 11 + k + 44688]);
+                    carried_6 = fma_f32x8(s_3, v, carried_6);
+                    carried_7 = fma_f32x8(s_3, v_1, carried_7);
+                    const f32x8 s_4 = splat_f32x8(hidden[tile * 5 * 784 + step * 11 + k + 45472]);
+                    carried_8 = fma_f32x8(s_4, v, carried_8);
+                    carried_9 = fma_f32x8(s_4, v_1, carried_9);
+                }
+            }
+            f32x8 acc0_0 = carried;
+            f32x8 acc0_1 = carried_1;
+            f32x8 acc1_0 = carried_2;
+            f32x8 acc1_1 = carried_3;
+            f32x8 acc2_0 = carried_4;
+            f32x8 acc2_1 = carried_5;
+            f32x8 acc3_0 = carried_6;
+            f32x8 acc3_1 = carried_7;
+            f32x8 acc4_0 = carried_8;
+            f32x8 acc4_1 = carried_9;
+            for (int64_t k = 0; k < 9; k++) {
+                const f32x8 s = splat_f32x8(hidden[tile * 5 * 784 + k + 43095]);
                 const f32x8 v =
-                    load_f32x8(&w_ff_out_weight[((layer * 6 + panel) * 768 + k) * 32 + rem * 16]);
+                    load_f32x8(&w_ff_out_weight[((layer * 6 + panel_1) * 768 + k) * 32 + rem_1 * 16
+                    + 24288]);
                 acc0_0 = fma_f32x8(s, v, acc0_0);
                 const f32x8 v_1 =
-                    load_f32x8(&w_ff_out_weight[((layer * 6 + panel) * 768 + k) * 32 + rem * 16 +
-                    8]);
+                    load_f32x8(&w_ff_out_weight[((layer * 6 + panel_1) * 768 + k) * 32 + rem_1 * 16
+                    + 24296]);
                 acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(hidden[tile * 5 * 784 + k + 43120]);
+                const f32x8 s_1 = splat_f32x8(hidden[tile * 5 * 784 + k + 43879]);
                 acc1_0 = fma_f32x8(s_1, v, acc1_0);
                 acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(hidden[tile * 5 * 784 + k + 43904]);
+                const f32x8 s_2 = splat_f32x8(hidden[tile * 5 * 784 + k + 44663]);
                 acc2_0 = fma_f32x8(s_2, v, acc2_0);
                 acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(hidden[tile * 5 * 784 + k + 44688]);
+                const f32x8 s_3 = splat_f32x8(hidden[tile * 5 * 784 + k + 45447]);
                 acc3_0 = fma_f32x8(s_3, v, acc3_0);
                 acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(hidden[tile * 5 * 784 + k + 45472]);
+                const f32x8 s_4 = splat_f32x8(hidden[tile * 5 * 784 + k + 46231]);
                 acc4_0 = fma_f32x8(s_4, v, acc4_0);
                 acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
             }
@@ -3346,42 +5486,89 @@ static void lm_head(const reformer_call_t *call, unsigned char *scratch, const i
     }
     if (control[1] | control[2]) {
         for (int64_t column = 0; column < 17; column++) {
-            const int64_t panel = column / 2;
-            const int64_t rem = column % 2;
+            const int64_t next = min_i64(column + 1, 16);
+            const int64_t panel = next / 2;
+            const int64_t rem = next % 2;
+            const int64_t panel_1 = column / 2;
+            const int64_t rem_1 = column % 2;
             for (int64_t tile = 0; tile < 9; tile++) {
-                f32x8 acc0_0 = splat_f32x8(0.0f);
-                f32x8 acc0_1 = splat_f32x8(0.0f);
-                f32x8 acc1_0 = splat_f32x8(0.0f);
-                f32x8 acc1_1 = splat_f32x8(0.0f);
-                f32x8 acc2_0 = splat_f32x8(0.0f);
-                f32x8 acc2_1 = splat_f32x8(0.0f);
-                f32x8 acc3_0 = splat_f32x8(0.0f);
-                f32x8 acc3_1 = splat_f32x8(0.0f);
-                f32x8 acc4_0 = splat_f32x8(0.0f);
-                f32x8 acc4_1 = splat_f32x8(0.0f);
-                f32x8 acc5_0 = splat_f32x8(0.0f);
-                f32x8 acc5_1 = splat_f32x8(0.0f);
-                for (int64_t k = 0; k < 384; k++) {
-                    const f32x8 s = splat_f32x8(z[tile * 6 * 400 + k]);
+                f32x8 carried = splat_f32x8(0.0f);
+                f32x8 carried_1 = splat_f32x8(0.0f);
+                f32x8 carried_2 = splat_f32x8(0.0f);
+                f32x8 carried_3 = splat_f32x8(0.0f);
+                f32x8 carried_4 = splat_f32x8(0.0f);
+                f32x8 carried_5 = splat_f32x8(0.0f);
+                f32x8 carried_6 = splat_f32x8(0.0f);
+                f32x8 carried_7 = splat_f32x8(0.0f);
+                f32x8 carried_8 = splat_f32x8(0.0f);
+                f32x8 carried_9 = splat_f32x8(0.0f);
+                f32x8 carried_10 = splat_f32x8(0.0f);
+                f32x8 carried_11 = splat_f32x8(0.0f);
+                for (int64_t step = 0; step < 34; step++) {
+                    __builtin_prefetch(&w_lm_head_weight[(panel * 384 + tile * 34 + step) * 32 + rem
+                        * 16], 0, 2);
+                    for (int64_t k = 0; k < 11; k++) {
+                        const f32x8 s = splat_f32x8(z[tile * 6 * 400 + step * 11 + k]);
+                        const f32x8 v =
+                            load_f32x8(&w_lm_head_weight[(panel_1 * 384 + step * 11 + k) * 32 +
+                            rem_1 * 16]);
+                        carried = fma_f32x8(s, v, carried);
+                        const f32x8 v_1 =
+                            load_f32x8(&w_lm_head_weight[(panel_1 * 384 + step * 11 + k) * 32 +
+                            rem_1 * 16 + 8]);
+                        carried_1 = fma_f32x8(s, v_1, carried_1);
+                        const f32x8 s_1 = splat_f32x8(z[tile * 6 * 400 + step * 11 + k + 400]);
+                        carried_2 = fma_f32x8(s_1, v, carried_2);
+                        carried_3 = fma_f32x8(s_1, v_1, carried_3);
+                        const f32x8 s_2 = splat_f32x8(z[tile * 6 * 400 + step * 11 + k + 800]);
+                        carried_4 = fma_f32x8(s_2, v, carried_4);
+                        carried_5 = fma_f32x8(s_2, v_1, carried_5);
+                        const f32x8 s_3 = splat_f32x8(z[tile * 6 * 400 + step * 11 + k + 1200]);
+                        carried_6 = fma_f32x8(s_3, v, carried_6);
+                        carried_7 = fma_f32x8(s_3, v_1, carried_7);
+                        const f32x8 s_4 = splat_f32x8(z[tile * 6 * 400 + step * 11 + k + 1600]);
+                        carried_8 = fma_f32x8(s_4, v, carried_8);
+                        carried_9 = fma_f32x8(s_4, v_1, carried_9);
+                        const f32x8 s_5 = splat_f32x8(z[tile * 6 * 400 + step * 11 + k + 2000]);
+                        carried_10 = fma_f32x8(s_5, v, carried_10);
+                        carried_11 = fma_f32x8(s_5, v_1, carried_11);
+                    }
+                }
+                f32x8 acc0_0 = carried;
+                f32x8 acc0_1 = carried_1;
+                f32x8 acc1_0 = carried_2;
+                f32x8 acc1_1 = carried_3;
+                f32x8 acc2_0 = carried_4;
+                f32x8 acc2_1 = carried_5;
+                f32x8 acc3_0 = carried_6;
+                f32x8 acc3_1 = carried_7;
+                f32x8 acc4_0 = carried_8;
+                f32x8 acc4_1 = carried_9;
+                f32x8 acc5_0 = carried_10;
+                f32x8 acc5_1 = carried_11;
+                for (int64_t k = 0; k < 10; k++) {
+                    const f32x8 s = splat_f32x8(z[tile * 6 * 400 + k + 374]);
                     const f32x8 v =
-                        load_f32x8(&w_lm_head_weight[(panel * 384 + k) * 32 + rem * 16]);
+                        load_f32x8(&w_lm_head_weight[(panel_1 * 384 + k) * 32 + rem_1 * 16 +
+                        11968]);
                     acc0_0 = fma_f32x8(s, v, acc0_0);
                     const f32x8 v_1 =
-                        load_f32x8(&w_lm_head_weight[(panel * 384 + k) * 32 + rem * 16 + 8]);
+                        load_f32x8(&w_lm_head_weight[(panel_1 * 384 + k) * 32 + rem_1 * 16 +
+                        11976]);
                     acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(z[tile * 6 * 400 + k + 400]);
+                    const f32x8 s_1 = splat_f32x8(z[tile * 6 * 400 + k + 774]);
                     acc1_0 = fma_f32x8(s_1, v, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(z[tile * 6 * 400 + k + 800]);
+                    const f32x8 s_2 = splat_f32x8(z[tile * 6 * 400 + k + 1174]);
                     acc2_0 = fma_f32x8(s_2, v, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(z[tile * 6 * 400 + k + 1200]);
+                    const f32x8 s_3 = splat_f32x8(z[tile * 6 * 400 + k + 1574]);
                     acc3_0 = fma_f32x8(s_3, v, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(z[tile * 6 * 400 + k + 1600]);
+                    const f32x8 s_4 = splat_f32x8(z[tile * 6 * 400 + k + 1974]);
                     acc4_0 = fma_f32x8(s_4, v, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
-                    const f32x8 s_5 = splat_f32x8(z[tile * 6 * 400 + k + 2000]);
+                    const f32x8 s_5 = splat_f32x8(z[tile * 6 * 400 + k + 2374]);
                     acc5_0 = fma_f32x8(s_5, v, acc5_0);
                     acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
                 }
@@ -3401,34 +5588,73 @@ static void lm_head(const reformer_call_t *call, unsigned char *scratch, const i
                 store_f32x8(&lm_head_1[tile * 6 * 304 + column * 16 + 1528], acc5_1 + v_1);
             }
             for (int64_t tile = 0; tile < 2; tile++) {
-                f32x8 acc0_0 = splat_f32x8(0.0f);
-                f32x8 acc0_1 = splat_f32x8(0.0f);
-                f32x8 acc1_0 = splat_f32x8(0.0f);
-                f32x8 acc1_1 = splat_f32x8(0.0f);
-                f32x8 acc2_0 = splat_f32x8(0.0f);
-                f32x8 acc2_1 = splat_f32x8(0.0f);
-                f32x8 acc3_0 = splat_f32x8(0.0f);
-                f32x8 acc3_1 = splat_f32x8(0.0f);
-                f32x8 acc4_0 = splat_f32x8(0.0f);
-                f32x8 acc4_1 = splat_f32x8(0.0f);
-                for (int64_t k = 0; k < 384; k++) {
-                    const f32x8 s = splat_f32x8(z[tile * 5 * 400 + k + 21600]);
+                f32x8 carried = splat_f32x8(0.0f);
+                f32x8 carried_1 = splat_f32x8(0.0f);
+                f32x8 carried_2 = splat_f32x8(0.0f);
+                f32x8 carried_3 = splat_f32x8(0.0f);
+                f32x8 carried_4 = splat_f32x8(0.0f);
+                f32x8 carried_5 = splat_f32x8(0.0f);
+                f32x8 carried_6 = splat_f32x8(0.0f);
+                f32x8 carried_7 = splat_f32x8(0.0f);
+                f32x8 carried_8 = splat_f32x8(0.0f);
+                f32x8 carried_9 = splat_f32x8(0.0f);
+                for (int64_t step = 0; step < 34; step++) {
+                    __builtin_prefetch(&w_lm_head_weight[(panel * 384 + tile * 34 + step) * 32 + rem
+                        * 16 + 9792], 0, 2);
+                    for (int64_t k = 0; k < 11; k++) {
+                        const f32x8 s = splat_f32x8(z[tile * 5 * 400 + step * 11 + k + 21600]);
+                        const f32x8 v =
+                            load_f32x8(&w_lm_head_weight[(panel_1 * 384 + step * 11 + k) * 32 +
+                            rem_1 * 16]);
+                        carried = fma_f32x8(s, v, carried);
+                        const f32x8 v_1 =
+                            load_f32x8(&w_lm_head_weight[(panel_1 * 384 + step * 11 + k) * 32 +
+                            rem_1 * 16 + 8]);
+                        carried_1 = fma_f32x8(s, v_1, carried_1);
+                        const f32x8 s_1 = splat_f32x8(z[tile * 5 * 400 + step * 11 + k + 22000]);
+                        carried_2 = fma_f32x8(s_1, v, carried_2);
+                        carried_3 = fma_f32x8(s_1, v_1, carried_3);
+                        const f32x8 s_2 = splat_f32x8(z[tile * 5 * 400 + step * 11 + k + 22400]);
+                        carried_4 = fma_f32x8(s_2, v, carried_4);
+                        carried_5 = fma_f32x8(s_2, v_1, carried_5);
+                        const f32x8 s_3 = splat_f32x8(z[tile * 5 * 400 + step * 11 + k + 22800]);
+                        carried_6 = fma_f32x8(s_3, v, carried_6);
+                        carried_7 = fma_f32x8(s_3, v_1, carried_7);
+                        const f32x8 s_4 = splat_f32x8(z[tile * 5 * 400 + step * 11 + k + 23200]);
+                        carried_8 = fma_f32x8(s_4, v, carried_8);
+                        carried_9 = fma_f32x8(s_4, v_1, carried_9);
+                    }
+                }
+                f32x8 acc0_0 = carried;
+                f32x8 acc0_1 = carried_1;
+                f32x8 acc1_0 = carried_2;
+                f32x8 acc1_1 = carried_3;
+                f32x8 acc2_0 = carried_4;
+                f32x8 acc2_1 = carried_5;
+                f32x8 acc3_0 = carried_6;
+                f32x8 acc3_1 = carried_7;
+                f32x8 acc4_0 = carried_8;
+                f32x8 acc4_1 = carried_9;
+                for (int64_t k = 0; k < 10; k++) {
+                    const f32x8 s = splat_f32x8(z[tile * 5 * 400 + k + 21974]);
                     const f32x8 v =
-                        load_f32x8(&w_lm_head_weight[(panel * 384 + k) * 32 + rem * 16]);
+                        load_f32x8(&w_lm_head_weight[(panel_1 * 384 + k) * 32 + rem_1 * 16 +
+                        11968]);
                     acc0_0 = fma_f32x8(s, v, acc0_0);
                     const f32x8 v_1 =
-                        load_f32x8(&w_lm_head_weight[(panel * 384 + k) * 32 + rem * 16 + 8]);
+                        load_f32x8(&w_lm_head_weight[(panel_1 * 384 + k) * 32 + rem_1 * 16 +
+                        11976]);
                     acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(z[tile * 5 * 400 + k + 22000]);
+                    const f32x8 s_1 = splat_f32x8(z[tile * 5 * 400 + k + 22374]);
                     acc1_0 = fma_f32x8(s_1, v, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(z[tile * 5 * 400 + k + 22400]);
+                    const f32x8 s_2 = splat_f32x8(z[tile * 5 * 400 + k + 22774]);
                     acc2_0 = fma_f32x8(s_2, v, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(z[tile * 5 * 400 + k + 22800]);
+                    const f32x8 s_3 = splat_f32x8(z[tile * 5 * 400 + k + 23174]);
                     acc3_0 = fma_f32x8(s_3, v, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(z[tile * 5 * 400 + k + 23200]);
+                    const f32x8 s_4 = splat_f32x8(z[tile * 5 * 400 + k + 23574]);
                     acc4_0 = fma_f32x8(s_4, v, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
                 }
@@ -3587,7 +5813,7 @@ static const reformer_variant_t variants[] = {
         .max_length = 512,
         .padded = 512,
         .rows = 512,
-        .workspace_bytes = 999488,
+        .workspace_bytes = 1065024,
         .scratch_bytes = 253952,
         .run = run,
     },

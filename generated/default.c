@@ -94,6 +94,9 @@ INLINE f32x8 min_f32x8(f32x8 x, f32x8 y) {
 INLINE int32_t min_i32(int32_t x, int32_t y) {
     return x < y ? x : y;
 }
+INLINE int64_t min_i64(int64_t x, int64_t y) {
+    return x < y ? x : y;
+}
 INLINE float max_f32(float x, float y) {
     return x > y ? x : y;
 }
@@ -203,6 +206,18 @@ static inline f32x8 exp_f32x8(f32x8 x) {
     return pick;
 }
 
+static inline f32x8 exp2_f32x8(f32x8 x) {
+    const f32x8 sum = x + splat_f32x8(12582912.0f);
+    const f32x8 diff = x - (sum - splat_f32x8(12582912.0f));
+    const f32x8 t = fma_f32x8(splat_f32x8(0.0013264727f), diff, splat_f32x8(0.009671513f));
+    const f32x8 t_1 = fma_f32x8(t, diff, splat_f32x8(0.055507336f));
+    const f32x8 t_2 = fma_f32x8(t_1, diff, splat_f32x8(0.24022242f));
+    const f32x8 t_3 = fma_f32x8(t_2, diff, splat_f32x8(0.693147f));
+    const f32x8 t_4 = fma_f32x8(t_3, diff, splat_f32x8(1.0f));
+    const i32x8 sum_1 = add_i32x8((i32x8)t_4, (i32x8)((u32x8)(i32x8)sum << 23));
+    return (f32x8)sum_1;
+}
+
 static inline f32x8 relu_f32x8(f32x8 x) {
     return max_f32x8(splat_f32x8(0.0f), x);
 }
@@ -264,14 +279,14 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
     float *restrict x = (float *)(void *)scratch; /* [64][272] */
     /* [3][12][2][256][32] */
     const float *w_local_query = (const float *)(const void *)(call->weights + 8077312);
-    /* [1][1][4096][64]: [batch][group][rows][head] */
-    float *restrict q = (float *)(void *)(call->workspace + 8388608);
     /* [3][12][2][256][32] */
     const float *w_local_key = (const float *)(const void *)(call->weights + 10436608);
     /* [1][1][4096][64]: [batch][group][rows][head] */
-    float *restrict k = (float *)(void *)(call->workspace + 10485760);
+    float *restrict q = (float *)(void *)(call->workspace + 8388608);
     /* [3][12][2][256][32] */
     const float *w_local_value = (const float *)(const void *)(call->weights + 12795904);
+    /* [1][1][4096][64]: [batch][group][rows][head] */
+    float *restrict k = (float *)(void *)(call->workspace + 10485760);
     /* [1][1][4096][64]: [batch][group][rows][head] */
     float *restrict v = (float *)(void *)(call->workspace + 9437184);
     /* layer norm of 64 rows of 256 */
@@ -313,46 +328,105 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
         }
     }
     for (int64_t head = 0; head < 1; head++) {
+        const int64_t low = min_i64(head + 1, 0);
         /* → q */
         for (int64_t column = 0; column < 4; column++) {
-            const int64_t panel = column / 2;
-            const int64_t rem = column % 2;
+            const int32_t less = -(column < 3);
+            const int64_t next = min_i64(column + 1, 3);
+            const int64_t panel = next / 2;
+            const int64_t rem = next % 2;
+            const int64_t panel_1 = column / 2;
+            const int64_t rem_1 = column % 2;
             for (int64_t tile = 0; tile < 9; tile++) {
-                f32x8 acc0_0 = splat_f32x8(0.0f);
-                f32x8 acc0_1 = splat_f32x8(0.0f);
-                f32x8 acc1_0 = splat_f32x8(0.0f);
-                f32x8 acc1_1 = splat_f32x8(0.0f);
-                f32x8 acc2_0 = splat_f32x8(0.0f);
-                f32x8 acc2_1 = splat_f32x8(0.0f);
-                f32x8 acc3_0 = splat_f32x8(0.0f);
-                f32x8 acc3_1 = splat_f32x8(0.0f);
-                f32x8 acc4_0 = splat_f32x8(0.0f);
-                f32x8 acc4_1 = splat_f32x8(0.0f);
-                f32x8 acc5_0 = splat_f32x8(0.0f);
-                f32x8 acc5_1 = splat_f32x8(0.0f);
-                for (int64_t k_1 = 0; k_1 < 256; k_1++) {
-                    const f32x8 s = splat_f32x8(x[tile * 6 * 272 + k_1]);
+                f32x8 carried = splat_f32x8(0.0f);
+                f32x8 carried_1 = splat_f32x8(0.0f);
+                f32x8 carried_2 = splat_f32x8(0.0f);
+                f32x8 carried_3 = splat_f32x8(0.0f);
+                f32x8 carried_4 = splat_f32x8(0.0f);
+                f32x8 carried_5 = splat_f32x8(0.0f);
+                f32x8 carried_6 = splat_f32x8(0.0f);
+                f32x8 carried_7 = splat_f32x8(0.0f);
+                f32x8 carried_8 = splat_f32x8(0.0f);
+                f32x8 carried_9 = splat_f32x8(0.0f);
+                f32x8 carried_10 = splat_f32x8(0.0f);
+                f32x8 carried_11 = splat_f32x8(0.0f);
+                for (int64_t step = 0; step < 23; step++) {
+                    if (less) {
+                        __builtin_prefetch(&w_local_query[(((index * 12 + group + head) * 2 + panel)
+                            * 256 + tile * 23 + step) * 32 + rem * 16], 0, 2);
+                    } else {
+                        __builtin_prefetch(&w_local_key[((index * 12 + group + head) * 2 * 256 +
+                            tile * 23 + step) * 32], 0, 2);
+                    }
+                    const int64_t low_1 = min_i64(step, 5);
+                    __builtin_prefetch(&q[((batch + head) * 4096 + block * 64 + tile * 6 + low_1) *
+                        64 + column * 16], 0, 2);
+                    const int64_t low_2 = min_i64(column * 253 + tile * 23 + step + head * 3036,
+                        1023);
+                    const int64_t low_3 = min_i64(block * 64 + low_2 / 16 + 64, 4095);
+                    __builtin_prefetch(&y2[(batch * 4096 + low_3) * 256 + low_2 % 16 * 16], 0, 2);
+                    for (int64_t k_1 = 0; k_1 < 11; k_1++) {
+                        const f32x8 s = splat_f32x8(x[tile * 6 * 272 + step * 11 + k_1]);
+                        const f32x8 v_1 =
+                            load_f32x8(&w_local_query[(((index * 12 + group + head) * 2 + panel_1) *
+                            256 + step * 11 + k_1) * 32 + rem_1 * 16]);
+                        carried = fma_f32x8(s, v_1, carried);
+                        const f32x8 v_2 =
+                            load_f32x8(&w_local_query[(((index * 12 + group + head) * 2 + panel_1) *
+                            256 + step * 11 + k_1) * 32 + rem_1 * 16 + 8]);
+                        carried_1 = fma_f32x8(s, v_2, carried_1);
+                        const f32x8 s_1 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k_1 + 272]);
+                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        const f32x8 s_2 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k_1 + 544]);
+                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        const f32x8 s_3 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k_1 + 816]);
+                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        const f32x8 s_4 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k_1 + 1088]);
+                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                        const f32x8 s_5 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k_1 + 1360]);
+                        carried_10 = fma_f32x8(s_5, v_1, carried_10);
+                        carried_11 = fma_f32x8(s_5, v_2, carried_11);
+                    }
+                }
+                f32x8 acc0_0 = carried;
+                f32x8 acc0_1 = carried_1;
+                f32x8 acc1_0 = carried_2;
+                f32x8 acc1_1 = carried_3;
+                f32x8 acc2_0 = carried_4;
+                f32x8 acc2_1 = carried_5;
+                f32x8 acc3_0 = carried_6;
+                f32x8 acc3_1 = carried_7;
+                f32x8 acc4_0 = carried_8;
+                f32x8 acc4_1 = carried_9;
+                f32x8 acc5_0 = carried_10;
+                f32x8 acc5_1 = carried_11;
+                for (int64_t k_1 = 0; k_1 < 3; k_1++) {
+                    const f32x8 s = splat_f32x8(x[tile * 6 * 272 + k_1 + 253]);
                     const f32x8 v_1 =
-                        load_f32x8(&w_local_query[(((index * 12 + group + head) * 2 + panel) * 256 +
-                        k_1) * 32 + rem * 16]);
+                        load_f32x8(&w_local_query[(((index * 12 + group + head) * 2 + panel_1) * 256
+                        + k_1) * 32 + rem_1 * 16 + 8096]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
-                        load_f32x8(&w_local_query[(((index * 12 + group + head) * 2 + panel) * 256 +
-                        k_1) * 32 + rem * 16 + 8]);
+                        load_f32x8(&w_local_query[(((index * 12 + group + head) * 2 + panel_1) * 256
+                        + k_1) * 32 + rem_1 * 16 + 8104]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[tile * 6 * 272 + k_1 + 272]);
+                    const f32x8 s_1 = splat_f32x8(x[tile * 6 * 272 + k_1 + 525]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[tile * 6 * 272 + k_1 + 544]);
+                    const f32x8 s_2 = splat_f32x8(x[tile * 6 * 272 + k_1 + 797]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[tile * 6 * 272 + k_1 + 816]);
+                    const f32x8 s_3 = splat_f32x8(x[tile * 6 * 272 + k_1 + 1069]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[tile * 6 * 272 + k_1 + 1088]);
+                    const f32x8 s_4 = splat_f32x8(x[tile * 6 * 272 + k_1 + 1341]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat_f32x8(x[tile * 6 * 272 + k_1 + 1360]);
+                    const f32x8 s_5 = splat_f32x8(x[tile * 6 * 272 + k_1 + 1613]);
                     acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
                     acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
@@ -382,36 +456,85 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                     328], acc5_1);
             }
             for (int64_t tile = 0; tile < 2; tile++) {
-                f32x8 acc0_0 = splat_f32x8(0.0f);
-                f32x8 acc0_1 = splat_f32x8(0.0f);
-                f32x8 acc1_0 = splat_f32x8(0.0f);
-                f32x8 acc1_1 = splat_f32x8(0.0f);
-                f32x8 acc2_0 = splat_f32x8(0.0f);
-                f32x8 acc2_1 = splat_f32x8(0.0f);
-                f32x8 acc3_0 = splat_f32x8(0.0f);
-                f32x8 acc3_1 = splat_f32x8(0.0f);
-                f32x8 acc4_0 = splat_f32x8(0.0f);
-                f32x8 acc4_1 = splat_f32x8(0.0f);
-                for (int64_t k_1 = 0; k_1 < 256; k_1++) {
-                    const f32x8 s = splat_f32x8(x[tile * 5 * 272 + k_1 + 14688]);
+                f32x8 carried = splat_f32x8(0.0f);
+                f32x8 carried_1 = splat_f32x8(0.0f);
+                f32x8 carried_2 = splat_f32x8(0.0f);
+                f32x8 carried_3 = splat_f32x8(0.0f);
+                f32x8 carried_4 = splat_f32x8(0.0f);
+                f32x8 carried_5 = splat_f32x8(0.0f);
+                f32x8 carried_6 = splat_f32x8(0.0f);
+                f32x8 carried_7 = splat_f32x8(0.0f);
+                f32x8 carried_8 = splat_f32x8(0.0f);
+                f32x8 carried_9 = splat_f32x8(0.0f);
+                for (int64_t step = 0; step < 23; step++) {
+                    if (less) {
+                        __builtin_prefetch(&w_local_query[(((index * 12 + group + head) * 2 + panel)
+                            * 256 + tile * 23 + step) * 32 + rem * 16 + 6624], 0, 2);
+                    } else {
+                        __builtin_prefetch(&w_local_key[((index * 12 + group + head) * 2 * 256 +
+                            tile * 23 + step) * 32 + 6624], 0, 2);
+                    }
+                    const int64_t low_1 = min_i64(step, 4);
+                    __builtin_prefetch(&q[((batch + head) * 4096 + block * 64 + tile * 5 + low_1) *
+                        64 + column * 16 + 3456], 0, 2);
+                    const int64_t low_2 =
+                        min_i64(column * 253 + tile * 23 + step + head * 3036 + 207, 1023);
+                    const int64_t low_3 = min_i64(block * 64 + low_2 / 16 + 64, 4095);
+                    __builtin_prefetch(&y2[(batch * 4096 + low_3) * 256 + low_2 % 16 * 16], 0, 2);
+                    for (int64_t k_1 = 0; k_1 < 11; k_1++) {
+                        const f32x8 s = splat_f32x8(x[tile * 5 * 272 + step * 11 + k_1 + 14688]);
+                        const f32x8 v_1 =
+                            load_f32x8(&w_local_query[(((index * 12 + group + head) * 2 + panel_1) *
+                            256 + step * 11 + k_1) * 32 + rem_1 * 16]);
+                        carried = fma_f32x8(s, v_1, carried);
+                        const f32x8 v_2 =
+                            load_f32x8(&w_local_query[(((index * 12 + group + head) * 2 + panel_1) *
+                            256 + step * 11 + k_1) * 32 + rem_1 * 16 + 8]);
+                        carried_1 = fma_f32x8(s, v_2, carried_1);
+                        const f32x8 s_1 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k_1 + 14960]);
+                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        const f32x8 s_2 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k_1 + 15232]);
+                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        const f32x8 s_3 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k_1 + 15504]);
+                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        const f32x8 s_4 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k_1 + 15776]);
+                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                    }
+                }
+                f32x8 acc0_0 = carried;
+                f32x8 acc0_1 = carried_1;
+                f32x8 acc1_0 = carried_2;
+                f32x8 acc1_1 = carried_3;
+                f32x8 acc2_0 = carried_4;
+                f32x8 acc2_1 = carried_5;
+                f32x8 acc3_0 = carried_6;
+                f32x8 acc3_1 = carried_7;
+                f32x8 acc4_0 = carried_8;
+                f32x8 acc4_1 = carried_9;
+                for (int64_t k_1 = 0; k_1 < 3; k_1++) {
+                    const f32x8 s = splat_f32x8(x[tile * 5 * 272 + k_1 + 14941]);
                     const f32x8 v_1 =
-                        load_f32x8(&w_local_query[(((index * 12 + group + head) * 2 + panel) * 256 +
-                        k_1) * 32 + rem * 16]);
+                        load_f32x8(&w_local_query[(((index * 12 + group + head) * 2 + panel_1) * 256
+                        + k_1) * 32 + rem_1 * 16 + 8096]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
-                        load_f32x8(&w_local_query[(((index * 12 + group + head) * 2 + panel) * 256 +
-                        k_1) * 32 + rem * 16 + 8]);
+                        load_f32x8(&w_local_query[(((index * 12 + group + head) * 2 + panel_1) * 256
+                        + k_1) * 32 + rem_1 * 16 + 8104]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[tile * 5 * 272 + k_1 + 14960]);
+                    const f32x8 s_1 = splat_f32x8(x[tile * 5 * 272 + k_1 + 15213]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[tile * 5 * 272 + k_1 + 15232]);
+                    const f32x8 s_2 = splat_f32x8(x[tile * 5 * 272 + k_1 + 15485]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[tile * 5 * 272 + k_1 + 15504]);
+                    const f32x8 s_3 = splat_f32x8(x[tile * 5 * 272 + k_1 + 15757]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[tile * 5 * 272 + k_1 + 15776]);
+                    const f32x8 s_4 = splat_f32x8(x[tile * 5 * 272 + k_1 + 16029]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
@@ -439,44 +562,102 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
         }
         /* → k */
         for (int64_t column = 0; column < 4; column++) {
-            const int64_t panel = column / 2;
-            const int64_t rem = column % 2;
+            const int32_t less = -(column < 3);
+            const int64_t next = min_i64(column + 1, 3);
+            const int64_t panel = next / 2;
+            const int64_t rem = next % 2;
+            const int64_t panel_1 = column / 2;
+            const int64_t rem_1 = column % 2;
             for (int64_t tile = 0; tile < 9; tile++) {
-                f32x8 acc0_0 = splat_f32x8(0.0f);
-                f32x8 acc0_1 = splat_f32x8(0.0f);
-                f32x8 acc1_0 = splat_f32x8(0.0f);
-                f32x8 acc1_1 = splat_f32x8(0.0f);
-                f32x8 acc2_0 = splat_f32x8(0.0f);
-                f32x8 acc2_1 = splat_f32x8(0.0f);
-                f32x8 acc3_0 = splat_f32x8(0.0f);
-                f32x8 acc3_1 = splat_f32x8(0.0f);
-                f32x8 acc4_0 = splat_f32x8(0.0f);
-                f32x8 acc4_1 = splat_f32x8(0.0f);
-                f32x8 acc5_0 = splat_f32x8(0.0f);
-                f32x8 acc5_1 = splat_f32x8(0.0f);
-                for (int64_t k_1 = 0; k_1 < 256; k_1++) {
-                    const f32x8 s = splat_f32x8(x[tile * 6 * 272 + k_1]);
+                f32x8 carried = splat_f32x8(0.0f);
+                f32x8 carried_1 = splat_f32x8(0.0f);
+                f32x8 carried_2 = splat_f32x8(0.0f);
+                f32x8 carried_3 = splat_f32x8(0.0f);
+                f32x8 carried_4 = splat_f32x8(0.0f);
+                f32x8 carried_5 = splat_f32x8(0.0f);
+                f32x8 carried_6 = splat_f32x8(0.0f);
+                f32x8 carried_7 = splat_f32x8(0.0f);
+                f32x8 carried_8 = splat_f32x8(0.0f);
+                f32x8 carried_9 = splat_f32x8(0.0f);
+                f32x8 carried_10 = splat_f32x8(0.0f);
+                f32x8 carried_11 = splat_f32x8(0.0f);
+                for (int64_t step = 0; step < 23; step++) {
+                    if (less) {
+                        __builtin_prefetch(&w_local_key[(((index * 12 + group + head) * 2 + panel) *
+                            256 + tile * 23 + step) * 32 + rem * 16], 0, 2);
+                    } else {
+                        __builtin_prefetch(&w_local_value[((index * 12 + group + head) * 2 * 256 +
+                            tile * 23 + step) * 32], 0, 2);
+                    }
+                    const int64_t low_1 = min_i64(step, 5);
+                    __builtin_prefetch(&k[((batch + head) * 4096 + block * 64 + tile * 6 + low_1) *
+                        64 + column * 16], 0, 2);
+                    const int64_t low_2 =
+                        min_i64(column * 253 + tile * 23 + step + head * 3036 + 1012, 1023);
+                    const int64_t low_3 = min_i64(block * 64 + low_2 / 16 + 64, 4095);
+                    __builtin_prefetch(&y2[(batch * 4096 + low_3) * 256 + low_2 % 16 * 16], 0, 2);
+                    for (int64_t k_1 = 0; k_1 < 11; k_1++) {
+                        const f32x8 s = splat_f32x8(x[tile * 6 * 272 + step * 11 + k_1]);
+                        const f32x8 v_1 =
+                            load_f32x8(&w_local_key[(((index * 12 + group + head) * 2 + panel_1) *
+                            256 + step * 11 + k_1) * 32 + rem_1 * 16]);
+                        carried = fma_f32x8(s, v_1, carried);
+                        const f32x8 v_2 =
+                            load_f32x8(&w_local_key[(((index * 12 + group + head) * 2 + panel_1) *
+                            256 + step * 11 + k_1) * 32 + rem_1 * 16 + 8]);
+                        carried_1 = fma_f32x8(s, v_2, carried_1);
+                        const f32x8 s_1 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k_1 + 272]);
+                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        const f32x8 s_2 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k_1 + 544]);
+                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        const f32x8 s_3 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k_1 + 816]);
+                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        const f32x8 s_4 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k_1 + 1088]);
+                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                        const f32x8 s_5 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k_1 + 1360]);
+                        carried_10 = fma_f32x8(s_5, v_1, carried_10);
+                        carried_11 = fma_f32x8(s_5, v_2, carried_11);
+                    }
+                }
+                f32x8 acc0_0 = carried;
+                f32x8 acc0_1 = carried_1;
+                f32x8 acc1_0 = carried_2;
+                f32x8 acc1_1 = carried_3;
+                f32x8 acc2_0 = carried_4;
+                f32x8 acc2_1 = carried_5;
+                f32x8 acc3_0 = carried_6;
+                f32x8 acc3_1 = carried_7;
+                f32x8 acc4_0 = carried_8;
+                f32x8 acc4_1 = carried_9;
+                f32x8 acc5_0 = carried_10;
+                f32x8 acc5_1 = carried_11;
+                for (int64_t k_1 = 0; k_1 < 3; k_1++) {
+                    const f32x8 s = splat_f32x8(x[tile * 6 * 272 + k_1 + 253]);
                     const f32x8 v_1 =
-                        load_f32x8(&w_local_key[(((index * 12 + group + head) * 2 + panel) * 256 +
-                        k_1) * 32 + rem * 16]);
+                        load_f32x8(&w_local_key[(((index * 12 + group + head) * 2 + panel_1) * 256 +
+                        k_1) * 32 + rem_1 * 16 + 8096]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
-                        load_f32x8(&w_local_key[(((index * 12 + group + head) * 2 + panel) * 256 +
-                        k_1) * 32 + rem * 16 + 8]);
+                        load_f32x8(&w_local_key[(((index * 12 + group + head) * 2 + panel_1) * 256 +
+                        k_1) * 32 + rem_1 * 16 + 8104]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[tile * 6 * 272 + k_1 + 272]);
+                    const f32x8 s_1 = splat_f32x8(x[tile * 6 * 272 + k_1 + 525]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[tile * 6 * 272 + k_1 + 544]);
+                    const f32x8 s_2 = splat_f32x8(x[tile * 6 * 272 + k_1 + 797]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[tile * 6 * 272 + k_1 + 816]);
+                    const f32x8 s_3 = splat_f32x8(x[tile * 6 * 272 + k_1 + 1069]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[tile * 6 * 272 + k_1 + 1088]);
+                    const f32x8 s_4 = splat_f32x8(x[tile * 6 * 272 + k_1 + 1341]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat_f32x8(x[tile * 6 * 272 + k_1 + 1360]);
+                    const f32x8 s_5 = splat_f32x8(x[tile * 6 * 272 + k_1 + 1613]);
                     acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
                     acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
@@ -506,36 +687,85 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                     328], acc5_1);
             }
             for (int64_t tile = 0; tile < 2; tile++) {
-                f32x8 acc0_0 = splat_f32x8(0.0f);
-                f32x8 acc0_1 = splat_f32x8(0.0f);
-                f32x8 acc1_0 = splat_f32x8(0.0f);
-                f32x8 acc1_1 = splat_f32x8(0.0f);
-                f32x8 acc2_0 = splat_f32x8(0.0f);
-                f32x8 acc2_1 = splat_f32x8(0.0f);
-                f32x8 acc3_0 = splat_f32x8(0.0f);
-                f32x8 acc3_1 = splat_f32x8(0.0f);
-                f32x8 acc4_0 = splat_f32x8(0.0f);
-                f32x8 acc4_1 = splat_f32x8(0.0f);
-                for (int64_t k_1 = 0; k_1 < 256; k_1++) {
-                    const f32x8 s = splat_f32x8(x[tile * 5 * 272 + k_1 + 14688]);
+                f32x8 carried = splat_f32x8(0.0f);
+                f32x8 carried_1 = splat_f32x8(0.0f);
+                f32x8 carried_2 = splat_f32x8(0.0f);
+                f32x8 carried_3 = splat_f32x8(0.0f);
+                f32x8 carried_4 = splat_f32x8(0.0f);
+                f32x8 carried_5 = splat_f32x8(0.0f);
+                f32x8 carried_6 = splat_f32x8(0.0f);
+                f32x8 carried_7 = splat_f32x8(0.0f);
+                f32x8 carried_8 = splat_f32x8(0.0f);
+                f32x8 carried_9 = splat_f32x8(0.0f);
+                for (int64_t step = 0; step < 23; step++) {
+                    if (less) {
+                        __builtin_prefetch(&w_local_key[(((index * 12 + group + head) * 2 + panel) *
+                            256 + tile * 23 + step) * 32 + rem * 16 + 6624], 0, 2);
+                    } else {
+                        __builtin_prefetch(&w_local_value[((index * 12 + group + head) * 2 * 256 +
+                            tile * 23 + step) * 32 + 6624], 0, 2);
+                    }
+                    const int64_t low_1 = min_i64(step, 4);
+                    __builtin_prefetch(&k[((batch + head) * 4096 + block * 64 + tile * 5 + low_1) *
+                        64 + column * 16 + 3456], 0, 2);
+                    const int64_t low_2 =
+                        min_i64(column * 253 + tile * 23 + step + head * 3036 + 1219, 1023);
+                    const int64_t low_3 = min_i64(block * 64 + low_2 / 16 + 64, 4095);
+                    __builtin_prefetch(&y2[(batch * 4096 + low_3) * 256 + low_2 % 16 * 16], 0, 2);
+                    for (int64_t k_1 = 0; k_1 < 11; k_1++) {
+                        const f32x8 s = splat_f32x8(x[tile * 5 * 272 + step * 11 + k_1 + 14688]);
+                        const f32x8 v_1 =
+                            load_f32x8(&w_local_key[(((index * 12 + group + head) * 2 + panel_1) *
+                            256 + step * 11 + k_1) * 32 + rem_1 * 16]);
+                        carried = fma_f32x8(s, v_1, carried);
+                        const f32x8 v_2 =
+                            load_f32x8(&w_local_key[(((index * 12 + group + head) * 2 + panel_1) *
+                            256 + step * 11 + k_1) * 32 + rem_1 * 16 + 8]);
+                        carried_1 = fma_f32x8(s, v_2, carried_1);
+                        const f32x8 s_1 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k_1 + 14960]);
+                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        const f32x8 s_2 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k_1 + 15232]);
+                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        const f32x8 s_3 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k_1 + 15504]);
+                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        const f32x8 s_4 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k_1 + 15776]);
+                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                    }
+                }
+                f32x8 acc0_0 = carried;
+                f32x8 acc0_1 = carried_1;
+                f32x8 acc1_0 = carried_2;
+                f32x8 acc1_1 = carried_3;
+                f32x8 acc2_0 = carried_4;
+                f32x8 acc2_1 = carried_5;
+                f32x8 acc3_0 = carried_6;
+                f32x8 acc3_1 = carried_7;
+                f32x8 acc4_0 = carried_8;
+                f32x8 acc4_1 = carried_9;
+                for (int64_t k_1 = 0; k_1 < 3; k_1++) {
+                    const f32x8 s = splat_f32x8(x[tile * 5 * 272 + k_1 + 14941]);
                     const f32x8 v_1 =
-                        load_f32x8(&w_local_key[(((index * 12 + group + head) * 2 + panel) * 256 +
-                        k_1) * 32 + rem * 16]);
+                        load_f32x8(&w_local_key[(((index * 12 + group + head) * 2 + panel_1) * 256 +
+                        k_1) * 32 + rem_1 * 16 + 8096]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
-                        load_f32x8(&w_local_key[(((index * 12 + group + head) * 2 + panel) * 256 +
-                        k_1) * 32 + rem * 16 + 8]);
+                        load_f32x8(&w_local_key[(((index * 12 + group + head) * 2 + panel_1) * 256 +
+                        k_1) * 32 + rem_1 * 16 + 8104]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[tile * 5 * 272 + k_1 + 14960]);
+                    const f32x8 s_1 = splat_f32x8(x[tile * 5 * 272 + k_1 + 15213]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[tile * 5 * 272 + k_1 + 15232]);
+                    const f32x8 s_2 = splat_f32x8(x[tile * 5 * 272 + k_1 + 15485]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[tile * 5 * 272 + k_1 + 15504]);
+                    const f32x8 s_3 = splat_f32x8(x[tile * 5 * 272 + k_1 + 15757]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[tile * 5 * 272 + k_1 + 15776]);
+                    const f32x8 s_4 = splat_f32x8(x[tile * 5 * 272 + k_1 + 16029]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
@@ -563,44 +793,102 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
         }
         /* → v */
         for (int64_t column = 0; column < 4; column++) {
-            const int64_t panel = column / 2;
-            const int64_t rem = column % 2;
+            const int32_t less = -(column < 3);
+            const int64_t next = min_i64(column + 1, 3);
+            const int64_t panel = next / 2;
+            const int64_t rem = next % 2;
+            const int64_t panel_1 = column / 2;
+            const int64_t rem_1 = column % 2;
             for (int64_t tile = 0; tile < 9; tile++) {
-                f32x8 acc0_0 = splat_f32x8(0.0f);
-                f32x8 acc0_1 = splat_f32x8(0.0f);
-                f32x8 acc1_0 = splat_f32x8(0.0f);
-                f32x8 acc1_1 = splat_f32x8(0.0f);
-                f32x8 acc2_0 = splat_f32x8(0.0f);
-                f32x8 acc2_1 = splat_f32x8(0.0f);
-                f32x8 acc3_0 = splat_f32x8(0.0f);
-                f32x8 acc3_1 = splat_f32x8(0.0f);
-                f32x8 acc4_0 = splat_f32x8(0.0f);
-                f32x8 acc4_1 = splat_f32x8(0.0f);
-                f32x8 acc5_0 = splat_f32x8(0.0f);
-                f32x8 acc5_1 = splat_f32x8(0.0f);
-                for (int64_t k_1 = 0; k_1 < 256; k_1++) {
-                    const f32x8 s = splat_f32x8(x[tile * 6 * 272 + k_1]);
+                f32x8 carried = splat_f32x8(0.0f);
+                f32x8 carried_1 = splat_f32x8(0.0f);
+                f32x8 carried_2 = splat_f32x8(0.0f);
+                f32x8 carried_3 = splat_f32x8(0.0f);
+                f32x8 carried_4 = splat_f32x8(0.0f);
+                f32x8 carried_5 = splat_f32x8(0.0f);
+                f32x8 carried_6 = splat_f32x8(0.0f);
+                f32x8 carried_7 = splat_f32x8(0.0f);
+                f32x8 carried_8 = splat_f32x8(0.0f);
+                f32x8 carried_9 = splat_f32x8(0.0f);
+                f32x8 carried_10 = splat_f32x8(0.0f);
+                f32x8 carried_11 = splat_f32x8(0.0f);
+                for (int64_t step = 0; step < 23; step++) {
+                    if (less) {
+                        __builtin_prefetch(&w_local_value[(((index * 12 + group + head) * 2 + panel)
+                            * 256 + tile * 23 + step) * 32 + rem * 16], 0, 2);
+                    } else {
+                        __builtin_prefetch(&w_local_query[((index * 12 + group + low) * 2 * 256 +
+                            tile * 23 + step) * 32], 0, 2);
+                    }
+                    const int64_t low_1 = min_i64(step, 5);
+                    __builtin_prefetch(&v[((batch + head) * 4096 + block * 64 + tile * 6 + low_1) *
+                        64 + column * 16], 0, 2);
+                    const int64_t low_2 =
+                        min_i64(column * 253 + tile * 23 + step + head * 3036 + 2024, 1023);
+                    const int64_t low_3 = min_i64(block * 64 + low_2 / 16 + 64, 4095);
+                    __builtin_prefetch(&y2[(batch * 4096 + low_3) * 256 + low_2 % 16 * 16], 0, 2);
+                    for (int64_t k_1 = 0; k_1 < 11; k_1++) {
+                        const f32x8 s = splat_f32x8(x[tile * 6 * 272 + step * 11 + k_1]);
+                        const f32x8 v_1 =
+                            load_f32x8(&w_local_value[(((index * 12 + group + head) * 2 + panel_1) *
+                            256 + step * 11 + k_1) * 32 + rem_1 * 16]);
+                        carried = fma_f32x8(s, v_1, carried);
+                        const f32x8 v_2 =
+                            load_f32x8(&w_local_value[(((index * 12 + group + head) * 2 + panel_1) *
+                            256 + step * 11 + k_1) * 32 + rem_1 * 16 + 8]);
+                        carried_1 = fma_f32x8(s, v_2, carried_1);
+                        const f32x8 s_1 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k_1 + 272]);
+                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        const f32x8 s_2 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k_1 + 544]);
+                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        const f32x8 s_3 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k_1 + 816]);
+                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        const f32x8 s_4 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k_1 + 1088]);
+                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                        const f32x8 s_5 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k_1 + 1360]);
+                        carried_10 = fma_f32x8(s_5, v_1, carried_10);
+                        carried_11 = fma_f32x8(s_5, v_2, carried_11);
+                    }
+                }
+                f32x8 acc0_0 = carried;
+                f32x8 acc0_1 = carried_1;
+                f32x8 acc1_0 = carried_2;
+                f32x8 acc1_1 = carried_3;
+                f32x8 acc2_0 = carried_4;
+                f32x8 acc2_1 = carried_5;
+                f32x8 acc3_0 = carried_6;
+                f32x8 acc3_1 = carried_7;
+                f32x8 acc4_0 = carried_8;
+                f32x8 acc4_1 = carried_9;
+                f32x8 acc5_0 = carried_10;
+                f32x8 acc5_1 = carried_11;
+                for (int64_t k_1 = 0; k_1 < 3; k_1++) {
+                    const f32x8 s = splat_f32x8(x[tile * 6 * 272 + k_1 + 253]);
                     const f32x8 v_1 =
-                        load_f32x8(&w_local_value[(((index * 12 + group + head) * 2 + panel) * 256 +
-                        k_1) * 32 + rem * 16]);
+                        load_f32x8(&w_local_value[(((index * 12 + group + head) * 2 + panel_1) * 256
+                        + k_1) * 32 + rem_1 * 16 + 8096]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
-                        load_f32x8(&w_local_value[(((index * 12 + group + head) * 2 + panel) * 256 +
-                        k_1) * 32 + rem * 16 + 8]);
+                        load_f32x8(&w_local_value[(((index * 12 + group + head) * 2 + panel_1) * 256
+                        + k_1) * 32 + rem_1 * 16 + 8104]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[tile * 6 * 272 + k_1 + 272]);
+                    const f32x8 s_1 = splat_f32x8(x[tile * 6 * 272 + k_1 + 525]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[tile * 6 * 272 + k_1 + 544]);
+                    const f32x8 s_2 = splat_f32x8(x[tile * 6 * 272 + k_1 + 797]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[tile * 6 * 272 + k_1 + 816]);
+                    const f32x8 s_3 = splat_f32x8(x[tile * 6 * 272 + k_1 + 1069]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[tile * 6 * 272 + k_1 + 1088]);
+                    const f32x8 s_4 = splat_f32x8(x[tile * 6 * 272 + k_1 + 1341]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat_f32x8(x[tile * 6 * 272 + k_1 + 1360]);
+                    const f32x8 s_5 = splat_f32x8(x[tile * 6 * 272 + k_1 + 1613]);
                     acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
                     acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
@@ -630,36 +918,85 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                     328], acc5_1);
             }
             for (int64_t tile = 0; tile < 2; tile++) {
-                f32x8 acc0_0 = splat_f32x8(0.0f);
-                f32x8 acc0_1 = splat_f32x8(0.0f);
-                f32x8 acc1_0 = splat_f32x8(0.0f);
-                f32x8 acc1_1 = splat_f32x8(0.0f);
-                f32x8 acc2_0 = splat_f32x8(0.0f);
-                f32x8 acc2_1 = splat_f32x8(0.0f);
-                f32x8 acc3_0 = splat_f32x8(0.0f);
-                f32x8 acc3_1 = splat_f32x8(0.0f);
-                f32x8 acc4_0 = splat_f32x8(0.0f);
-                f32x8 acc4_1 = splat_f32x8(0.0f);
-                for (int64_t k_1 = 0; k_1 < 256; k_1++) {
-                    const f32x8 s = splat_f32x8(x[tile * 5 * 272 + k_1 + 14688]);
+                f32x8 carried = splat_f32x8(0.0f);
+                f32x8 carried_1 = splat_f32x8(0.0f);
+                f32x8 carried_2 = splat_f32x8(0.0f);
+                f32x8 carried_3 = splat_f32x8(0.0f);
+                f32x8 carried_4 = splat_f32x8(0.0f);
+                f32x8 carried_5 = splat_f32x8(0.0f);
+                f32x8 carried_6 = splat_f32x8(0.0f);
+                f32x8 carried_7 = splat_f32x8(0.0f);
+                f32x8 carried_8 = splat_f32x8(0.0f);
+                f32x8 carried_9 = splat_f32x8(0.0f);
+                for (int64_t step = 0; step < 23; step++) {
+                    if (less) {
+                        __builtin_prefetch(&w_local_value[(((index * 12 + group + head) * 2 + panel)
+                            * 256 + tile * 23 + step) * 32 + rem * 16 + 6624], 0, 2);
+                    } else {
+                        __builtin_prefetch(&w_local_query[((index * 12 + group + low) * 2 * 256 +
+                            tile * 23 + step) * 32 + 6624], 0, 2);
+                    }
+                    const int64_t low_1 = min_i64(step, 4);
+                    __builtin_prefetch(&v[((batch + head) * 4096 + block * 64 + tile * 5 + low_1) *
+                        64 + column * 16 + 3456], 0, 2);
+                    const int64_t low_2 =
+                        min_i64(column * 253 + tile * 23 + step + head * 3036 + 2231, 1023);
+                    const int64_t low_3 = min_i64(block * 64 + low_2 / 16 + 64, 4095);
+                    __builtin_prefetch(&y2[(batch * 4096 + low_3) * 256 + low_2 % 16 * 16], 0, 2);
+                    for (int64_t k_1 = 0; k_1 < 11; k_1++) {
+                        const f32x8 s = splat_f32x8(x[tile * 5 * 272 + step * 11 + k_1 + 14688]);
+                        const f32x8 v_1 =
+                            load_f32x8(&w_local_value[(((index * 12 + group + head) * 2 + panel_1) *
+                            256 + step * 11 + k_1) * 32 + rem_1 * 16]);
+                        carried = fma_f32x8(s, v_1, carried);
+                        const f32x8 v_2 =
+                            load_f32x8(&w_local_value[(((index * 12 + group + head) * 2 + panel_1) *
+                            256 + step * 11 + k_1) * 32 + rem_1 * 16 + 8]);
+                        carried_1 = fma_f32x8(s, v_2, carried_1);
+                        const f32x8 s_1 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k_1 + 14960]);
+                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        const f32x8 s_2 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k_1 + 15232]);
+                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        const f32x8 s_3 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k_1 + 15504]);
+                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        const f32x8 s_4 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k_1 + 15776]);
+                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                    }
+                }
+                f32x8 acc0_0 = carried;
+                f32x8 acc0_1 = carried_1;
+                f32x8 acc1_0 = carried_2;
+                f32x8 acc1_1 = carried_3;
+                f32x8 acc2_0 = carried_4;
+                f32x8 acc2_1 = carried_5;
+                f32x8 acc3_0 = carried_6;
+                f32x8 acc3_1 = carried_7;
+                f32x8 acc4_0 = carried_8;
+                f32x8 acc4_1 = carried_9;
+                for (int64_t k_1 = 0; k_1 < 3; k_1++) {
+                    const f32x8 s = splat_f32x8(x[tile * 5 * 272 + k_1 + 14941]);
                     const f32x8 v_1 =
-                        load_f32x8(&w_local_value[(((index * 12 + group + head) * 2 + panel) * 256 +
-                        k_1) * 32 + rem * 16]);
+                        load_f32x8(&w_local_value[(((index * 12 + group + head) * 2 + panel_1) * 256
+                        + k_1) * 32 + rem_1 * 16 + 8096]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
-                        load_f32x8(&w_local_value[(((index * 12 + group + head) * 2 + panel) * 256 +
-                        k_1) * 32 + rem * 16 + 8]);
+                        load_f32x8(&w_local_value[(((index * 12 + group + head) * 2 + panel_1) * 256
+                        + k_1) * 32 + rem_1 * 16 + 8104]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[tile * 5 * 272 + k_1 + 14960]);
+                    const f32x8 s_1 = splat_f32x8(x[tile * 5 * 272 + k_1 + 15213]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[tile * 5 * 272 + k_1 + 15232]);
+                    const f32x8 s_2 = splat_f32x8(x[tile * 5 * 272 + k_1 + 15485]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[tile * 5 * 272 + k_1 + 15504]);
+                    const f32x8 s_3 = splat_f32x8(x[tile * 5 * 272 + k_1 + 15757]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[tile * 5 * 272 + k_1 + 15776]);
+                    const f32x8 s_4 = splat_f32x8(x[tile * 5 * 272 + k_1 + 16029]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
@@ -698,37 +1035,43 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
     const int64_t chunk = task % 64;
     /* [1][1][4096][64]: [batch][group][rows][head] */
     float *restrict q = (float *)(void *)(call->workspace + 8388608);
-    float *restrict queries = (float *)(void *)scratch; /* [1][64][64] */
+    float *restrict queries = (float *)(void *)scratch; /* [1][4][64][16] */
     int32_t *restrict query_pos = (int32_t *)(void *)(scratch + 16384); /* [1][64] */
     /* [1][1][4096][64]: [batch][group][rows][head] */
     const float *restrict k = (const float *)(const void *)(call->workspace + 10485760);
+    /* [1][1][4096][64]: [batch][group][rows][head] */
+    const float *restrict v = (const float *)(const void *)(call->workspace + 9437184);
     const int32_t *restrict key = call->slot[REFORMER_SLOT_KEY]; /* [1][4096] */
     float *restrict scores = (float *)(void *)(scratch + 16640); /* [128][16] */
     float *restrict inverse = (float *)(void *)(scratch + 24832); /* [16] */
-    /* [1][1][4096][64]: [batch][group][rows][head] */
-    const float *restrict v = (const float *)(const void *)(call->workspace + 9437184);
-    for (int64_t lane = 0; lane < 8; lane++) {
+    for (int64_t panel = 0; panel < 4; panel++) {
         for (int64_t d = 0; d < 8; d++) {
             const f32x8 v_1 =
-                load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + lane * 8) * 64 + d * 8]);
+                load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16) * 64 + d * 8]);
             const f32x8 v_2 =
-                load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + lane * 8) * 64 + d * 8 + 64]);
+                load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16) * 64 + d * 8 + 64]);
             const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
             const f32x8 v_3 =
-                load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + lane * 8) * 64 + d * 8 + 128]);
+                load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16) * 64 + d * 8 +
+                128]);
             const f32x8 v_4 =
-                load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + lane * 8) * 64 + d * 8 + 192]);
+                load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16) * 64 + d * 8 +
+                192]);
             const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
             const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
             const f32x8 v_5 =
-                load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + lane * 8) * 64 + d * 8 + 256]);
+                load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16) * 64 + d * 8 +
+                256]);
             const f32x8 v_6 =
-                load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + lane * 8) * 64 + d * 8 + 320]);
+                load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16) * 64 + d * 8 +
+                320]);
             const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
             const f32x8 v_7 =
-                load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + lane * 8) * 64 + d * 8 + 384]);
+                load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16) * 64 + d * 8 +
+                384]);
             const f32x8 v_8 =
-                load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + lane * 8) * 64 + d * 8 + 448]);
+                load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16) * 64 + d * 8 +
+                448]);
             const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
             const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
             const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
@@ -741,14 +1084,78 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
             const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
             const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
             const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-            store_f32x8(&queries[d * 8 * 64 + lane * 8], shuffle_low4_f32x8(mix_2, mix_5));
-            store_f32x8(&queries[d * 8 * 64 + lane * 8 + 64], shuffle_low4_f32x8(mix_8, mix_11));
-            store_f32x8(&queries[d * 8 * 64 + lane * 8 + 128], shuffle_low4_f32x8(mix_12, mix_13));
-            store_f32x8(&queries[d * 8 * 64 + lane * 8 + 192], shuffle_low4_f32x8(mix_14, mix_15));
-            store_f32x8(&queries[d * 8 * 64 + lane * 8 + 256], shuffle_high4_f32x8(mix_2, mix_5));
-            store_f32x8(&queries[d * 8 * 64 + lane * 8 + 320], shuffle_high4_f32x8(mix_8, mix_11));
-            store_f32x8(&queries[d * 8 * 64 + lane * 8 + 384], shuffle_high4_f32x8(mix_12, mix_13));
-            store_f32x8(&queries[d * 8 * 64 + lane * 8 + 448], shuffle_high4_f32x8(mix_14, mix_15));
+            store_f32x8(&queries[(panel * 64 + d * 8) * 16], shuffle_low4_f32x8(mix_2, mix_5));
+            store_f32x8(&queries[(panel * 64 + d * 8) * 16 + 16],
+                shuffle_low4_f32x8(mix_8, mix_11));
+            store_f32x8(&queries[(panel * 64 + d * 8) * 16 + 32],
+                shuffle_low4_f32x8(mix_12, mix_13));
+            store_f32x8(&queries[(panel * 64 + d * 8) * 16 + 48],
+                shuffle_low4_f32x8(mix_14, mix_15));
+            store_f32x8(&queries[(panel * 64 + d * 8) * 16 + 64],
+                shuffle_high4_f32x8(mix_2, mix_5));
+            store_f32x8(&queries[(panel * 64 + d * 8) * 16 + 80],
+                shuffle_high4_f32x8(mix_8, mix_11));
+            store_f32x8(&queries[(panel * 64 + d * 8) * 16 + 96],
+                shuffle_high4_f32x8(mix_12, mix_13));
+            store_f32x8(&queries[(panel * 64 + d * 8) * 16 + 112],
+                shuffle_high4_f32x8(mix_14, mix_15));
+        }
+        for (int64_t d = 0; d < 8; d++) {
+            const f32x8 v_1 =
+                load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16) * 64 + d * 8 +
+                512]);
+            const f32x8 v_2 =
+                load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16) * 64 + d * 8 +
+                576]);
+            const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
+            const f32x8 v_3 =
+                load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16) * 64 + d * 8 +
+                640]);
+            const f32x8 v_4 =
+                load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16) * 64 + d * 8 +
+                704]);
+            const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
+            const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
+            const f32x8 v_5 =
+                load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16) * 64 + d * 8 +
+                768]);
+            const f32x8 v_6 =
+                load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16) * 64 + d * 8 +
+                832]);
+            const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
+            const f32x8 v_7 =
+                load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16) * 64 + d * 8 +
+                896]);
+            const f32x8 v_8 =
+                load_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16) * 64 + d * 8 +
+                960]);
+            const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
+            const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
+            const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
+            const f32x8 mix_7 = shuffle_high1_f32x8(v_3, v_4);
+            const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
+            const f32x8 mix_9 = shuffle_high1_f32x8(v_5, v_6);
+            const f32x8 mix_10 = shuffle_high1_f32x8(v_7, v_8);
+            const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
+            const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
+            const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
+            const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
+            const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
+            store_f32x8(&queries[(panel * 64 + d * 8) * 16 + 8], shuffle_low4_f32x8(mix_2, mix_5));
+            store_f32x8(&queries[(panel * 64 + d * 8) * 16 + 24],
+                shuffle_low4_f32x8(mix_8, mix_11));
+            store_f32x8(&queries[(panel * 64 + d * 8) * 16 + 40],
+                shuffle_low4_f32x8(mix_12, mix_13));
+            store_f32x8(&queries[(panel * 64 + d * 8) * 16 + 56],
+                shuffle_low4_f32x8(mix_14, mix_15));
+            store_f32x8(&queries[(panel * 64 + d * 8) * 16 + 72],
+                shuffle_high4_f32x8(mix_2, mix_5));
+            store_f32x8(&queries[(panel * 64 + d * 8) * 16 + 88],
+                shuffle_high4_f32x8(mix_8, mix_11));
+            store_f32x8(&queries[(panel * 64 + d * 8) * 16 + 104],
+                shuffle_high4_f32x8(mix_12, mix_13));
+            store_f32x8(&queries[(panel * 64 + d * 8) * 16 + 120],
+                shuffle_high4_f32x8(mix_14, mix_15));
         }
     }
     for (int64_t lane = 0; lane < 64; lane++) {
@@ -759,220 +1166,295 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
         f32x8 most_1 = splat_f32x8(-1e+30f);
         for (int64_t o = 0; o < 2; o++) {
             const int64_t other = (chunk + o + 63) % 64;
-            f32x8 carried = most;
-            f32x8 carried_1 = most_1;
-            for (int64_t keys = 0; keys < 9; keys++) {
-                f32x8 acc0_0 = splat_f32x8(0.0f);
-                f32x8 acc0_1 = splat_f32x8(0.0f);
-                f32x8 acc1_0 = splat_f32x8(0.0f);
-                f32x8 acc1_1 = splat_f32x8(0.0f);
-                f32x8 acc2_0 = splat_f32x8(0.0f);
-                f32x8 acc2_1 = splat_f32x8(0.0f);
-                f32x8 acc3_0 = splat_f32x8(0.0f);
-                f32x8 acc3_1 = splat_f32x8(0.0f);
-                f32x8 acc4_0 = splat_f32x8(0.0f);
-                f32x8 acc4_1 = splat_f32x8(0.0f);
-                f32x8 acc5_0 = splat_f32x8(0.0f);
-                f32x8 acc5_1 = splat_f32x8(0.0f);
-                for (int64_t k_1 = 0; k_1 < 64; k_1++) {
-                    const f32x8 s =
-                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 6) * 64 + k_1]);
-                    const f32x8 v_1 = load_f32x8(&queries[k_1 * 64 + panel * 16]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 = load_f32x8(&queries[k_1 * 64 + panel * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 6) * 64 + k_1 +
-                        64]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 =
-                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 6) * 64 + k_1 +
-                        128]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 =
-                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 6) * 64 + k_1 +
-                        192]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 =
-                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 6) * 64 + k_1 +
-                        256]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 =
-                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 6) * 64 + k_1 +
-                        320]);
-                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
-                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+            for (int64_t run_1 = 0; run_1 < 1; run_1++) {
+                f32x8 carried = most;
+                f32x8 carried_1 = most_1;
+                for (int64_t keys = 0; keys < 9; keys++) {
+                    f32x8 acc0_0 = splat_f32x8(0.0f);
+                    f32x8 acc0_1 = splat_f32x8(0.0f);
+                    f32x8 acc1_0 = splat_f32x8(0.0f);
+                    f32x8 acc1_1 = splat_f32x8(0.0f);
+                    f32x8 acc2_0 = splat_f32x8(0.0f);
+                    f32x8 acc2_1 = splat_f32x8(0.0f);
+                    f32x8 acc3_0 = splat_f32x8(0.0f);
+                    f32x8 acc3_1 = splat_f32x8(0.0f);
+                    f32x8 acc4_0 = splat_f32x8(0.0f);
+                    f32x8 acc4_1 = splat_f32x8(0.0f);
+                    f32x8 acc5_0 = splat_f32x8(0.0f);
+                    f32x8 acc5_1 = splat_f32x8(0.0f);
+                    for (int64_t step = 0; step < 1; step++) {
+                        const int64_t next = min_i64(chunk + 1, 63);
+                        const int64_t ahead = min_i64(o * 11 + run_1 * 11 + keys + step, 15);
+                        __builtin_prefetch(&q[((batch + head) * 4096 + next * 64 + panel * 16 +
+                            ahead) * 64], 0, 2);
+                        __builtin_prefetch(&q[((batch + head) * 4096 + next * 64 + panel * 16 +
+                            ahead) * 64 + 16], 0, 2);
+                        __builtin_prefetch(&q[((batch + head) * 4096 + next * 64 + panel * 16 +
+                            ahead) * 64 + 32], 0, 2);
+                        __builtin_prefetch(&q[((batch + head) * 4096 + next * 64 + panel * 16 +
+                            ahead) * 64 + 48], 0, 2);
+                        __builtin_prefetch(&k[((batch + head) * 4096 + next * 64 + panel * 16 +
+                            ahead) * 64], 0, 2);
+                        __builtin_prefetch(&k[((batch + head) * 4096 + next * 64 + panel * 16 +
+                            ahead) * 64 + 16], 0, 2);
+                        __builtin_prefetch(&k[((batch + head) * 4096 + next * 64 + panel * 16 +
+                            ahead) * 64 + 32], 0, 2);
+                        __builtin_prefetch(&k[((batch + head) * 4096 + next * 64 + panel * 16 +
+                            ahead) * 64 + 48], 0, 2);
+                        __builtin_prefetch(&v[((batch + head) * 4096 + next * 64 + panel * 16 +
+                            ahead) * 64], 0, 2);
+                        __builtin_prefetch(&v[((batch + head) * 4096 + next * 64 + panel * 16 +
+                            ahead) * 64 + 16], 0, 2);
+                        __builtin_prefetch(&v[((batch + head) * 4096 + next * 64 + panel * 16 +
+                            ahead) * 64 + 32], 0, 2);
+                        __builtin_prefetch(&v[((batch + head) * 4096 + next * 64 + panel * 16 +
+                            ahead) * 64 + 48], 0, 2);
+                        for (int64_t k_1 = 0; k_1 < 64; k_1++) {
+                            const float v_1 =
+                                k[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 6) * 64
+                                + step * 64 + k_1];
+                            const f32x8 s = splat_f32x8(v_1);
+                            const f32x8 v_2 =
+                                load_f32x8(&queries[(panel * 64 + step * 64 + k_1) * 16]);
+                            acc0_0 = fma_f32x8(s, v_2, acc0_0);
+                            const f32x8 v_3 =
+                                load_f32x8(&queries[(panel * 64 + step * 64 + k_1) * 16 + 8]);
+                            acc0_1 = fma_f32x8(s, v_3, acc0_1);
+                            const float v_4 =
+                                k[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 6) * 64
+                                + step * 64 + k_1 + 64];
+                            const f32x8 s_1 = splat_f32x8(v_4);
+                            acc1_0 = fma_f32x8(s_1, v_2, acc1_0);
+                            acc1_1 = fma_f32x8(s_1, v_3, acc1_1);
+                            const float v_5 =
+                                k[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 6) * 64
+                                + step * 64 + k_1 + 128];
+                            const f32x8 s_2 = splat_f32x8(v_5);
+                            acc2_0 = fma_f32x8(s_2, v_2, acc2_0);
+                            acc2_1 = fma_f32x8(s_2, v_3, acc2_1);
+                            const float v_6 =
+                                k[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 6) * 64
+                                + step * 64 + k_1 + 192];
+                            const f32x8 s_3 = splat_f32x8(v_6);
+                            acc3_0 = fma_f32x8(s_3, v_2, acc3_0);
+                            acc3_1 = fma_f32x8(s_3, v_3, acc3_1);
+                            const float v_7 =
+                                k[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 6) * 64
+                                + step * 64 + k_1 + 256];
+                            const f32x8 s_4 = splat_f32x8(v_7);
+                            acc4_0 = fma_f32x8(s_4, v_2, acc4_0);
+                            acc4_1 = fma_f32x8(s_4, v_3, acc4_1);
+                            const float v_8 =
+                                k[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 6) * 64
+                                + step * 64 + k_1 + 320];
+                            const f32x8 s_5 = splat_f32x8(v_8);
+                            acc5_0 = fma_f32x8(s_5, v_2, acc5_0);
+                            acc5_1 = fma_f32x8(s_5, v_3, acc5_1);
+                        }
+                    }
+                    const i32x8 less =
+                        (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run_1 * 64 + keys * 6])
+                        < splat_i32x8(1073741824));
+                    const f32x8 pick = select_f32x8(less, acc0_0 * splat_f32x8(0.125f),
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high = max_f32x8(carried, pick);
+                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 6) * 16], pick);
+                    const f32x8 pick_1 = select_f32x8(less, acc0_1 * splat_f32x8(0.125f),
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_1 = max_f32x8(carried_1, pick_1);
+                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 6) * 16 + 8], pick_1);
+                    const i32x8 less_1 =
+                        (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run_1 * 64 + keys * 6 +
+                        1]) < splat_i32x8(1073741824));
+                    const f32x8 pick_2 = select_f32x8(less_1, acc1_0 * splat_f32x8(0.125f),
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_2 = max_f32x8(high, pick_2);
+                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 6) * 16 + 16], pick_2);
+                    const f32x8 pick_3 = select_f32x8(less_1, acc1_1 * splat_f32x8(0.125f),
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_3 = max_f32x8(high_1, pick_3);
+                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 6) * 16 + 24], pick_3);
+                    const i32x8 less_2 =
+                        (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run_1 * 64 + keys * 6 +
+                        2]) < splat_i32x8(1073741824));
+                    const f32x8 pick_4 = select_f32x8(less_2, acc2_0 * splat_f32x8(0.125f),
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_4 = max_f32x8(high_2, pick_4);
+                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 6) * 16 + 32], pick_4);
+                    const f32x8 pick_5 = select_f32x8(less_2, acc2_1 * splat_f32x8(0.125f),
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_5 = max_f32x8(high_3, pick_5);
+                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 6) * 16 + 40], pick_5);
+                    const i32x8 less_3 =
+                        (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run_1 * 64 + keys * 6 +
+                        3]) < splat_i32x8(1073741824));
+                    const f32x8 pick_6 = select_f32x8(less_3, acc3_0 * splat_f32x8(0.125f),
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_6 = max_f32x8(high_4, pick_6);
+                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 6) * 16 + 48], pick_6);
+                    const f32x8 pick_7 = select_f32x8(less_3, acc3_1 * splat_f32x8(0.125f),
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_7 = max_f32x8(high_5, pick_7);
+                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 6) * 16 + 56], pick_7);
+                    const i32x8 less_4 =
+                        (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run_1 * 64 + keys * 6 +
+                        4]) < splat_i32x8(1073741824));
+                    const f32x8 pick_8 = select_f32x8(less_4, acc4_0 * splat_f32x8(0.125f),
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_8 = max_f32x8(high_6, pick_8);
+                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 6) * 16 + 64], pick_8);
+                    const f32x8 pick_9 = select_f32x8(less_4, acc4_1 * splat_f32x8(0.125f),
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_9 = max_f32x8(high_7, pick_9);
+                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 6) * 16 + 72], pick_9);
+                    const i32x8 less_5 =
+                        (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run_1 * 64 + keys * 6 +
+                        5]) < splat_i32x8(1073741824));
+                    const f32x8 pick_10 = select_f32x8(less_5, acc5_0 * splat_f32x8(0.125f),
+                        splat_f32x8(-1e+30f));
+                    carried = max_f32x8(high_8, pick_10);
+                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 6) * 16 + 80], pick_10);
+                    const f32x8 pick_11 = select_f32x8(less_5, acc5_1 * splat_f32x8(0.125f),
+                        splat_f32x8(-1e+30f));
+                    carried_1 = max_f32x8(high_9, pick_11);
+                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 6) * 16 + 88], pick_11);
                 }
-                const i32x8 less = (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + keys * 6]) <
-                    splat_i32x8(1073741824));
-                const f32x8 pick = select_f32x8(less, acc0_0 * splat_f32x8(0.125f),
-                    splat_f32x8(-1e+30f));
-                const f32x8 high = max_f32x8(carried, pick);
-                store_f32x8(&scores[(o * 64 + keys * 6) * 16], pick);
-                const f32x8 pick_1 = select_f32x8(less, acc0_1 * splat_f32x8(0.125f),
-                    splat_f32x8(-1e+30f));
-                const f32x8 high_1 = max_f32x8(carried_1, pick_1);
-                store_f32x8(&scores[(o * 64 + keys * 6) * 16 + 8], pick_1);
-                const i32x8 less_1 =
-                    (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + keys * 6 + 1]) <
-                    splat_i32x8(1073741824));
-                const f32x8 pick_2 = select_f32x8(less_1, acc1_0 * splat_f32x8(0.125f),
-                    splat_f32x8(-1e+30f));
-                const f32x8 high_2 = max_f32x8(high, pick_2);
-                store_f32x8(&scores[(o * 64 + keys * 6) * 16 + 16], pick_2);
-                const f32x8 pick_3 = select_f32x8(less_1, acc1_1 * splat_f32x8(0.125f),
-                    splat_f32x8(-1e+30f));
-                const f32x8 high_3 = max_f32x8(high_1, pick_3);
-                store_f32x8(&scores[(o * 64 + keys * 6) * 16 + 24], pick_3);
-                const i32x8 less_2 =
-                    (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + keys * 6 + 2]) <
-                    splat_i32x8(1073741824));
-                const f32x8 pick_4 = select_f32x8(less_2, acc2_0 * splat_f32x8(0.125f),
-                    splat_f32x8(-1e+30f));
-                const f32x8 high_4 = max_f32x8(high_2, pick_4);
-                store_f32x8(&scores[(o * 64 + keys * 6) * 16 + 32], pick_4);
-                const f32x8 pick_5 = select_f32x8(less_2, acc2_1 * splat_f32x8(0.125f),
-                    splat_f32x8(-1e+30f));
-                const f32x8 high_5 = max_f32x8(high_3, pick_5);
-                store_f32x8(&scores[(o * 64 + keys * 6) * 16 + 40], pick_5);
-                const i32x8 less_3 =
-                    (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + keys * 6 + 3]) <
-                    splat_i32x8(1073741824));
-                const f32x8 pick_6 = select_f32x8(less_3, acc3_0 * splat_f32x8(0.125f),
-                    splat_f32x8(-1e+30f));
-                const f32x8 high_6 = max_f32x8(high_4, pick_6);
-                store_f32x8(&scores[(o * 64 + keys * 6) * 16 + 48], pick_6);
-                const f32x8 pick_7 = select_f32x8(less_3, acc3_1 * splat_f32x8(0.125f),
-                    splat_f32x8(-1e+30f));
-                const f32x8 high_7 = max_f32x8(high_5, pick_7);
-                store_f32x8(&scores[(o * 64 + keys * 6) * 16 + 56], pick_7);
-                const i32x8 less_4 =
-                    (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + keys * 6 + 4]) <
-                    splat_i32x8(1073741824));
-                const f32x8 pick_8 = select_f32x8(less_4, acc4_0 * splat_f32x8(0.125f),
-                    splat_f32x8(-1e+30f));
-                const f32x8 high_8 = max_f32x8(high_6, pick_8);
-                store_f32x8(&scores[(o * 64 + keys * 6) * 16 + 64], pick_8);
-                const f32x8 pick_9 = select_f32x8(less_4, acc4_1 * splat_f32x8(0.125f),
-                    splat_f32x8(-1e+30f));
-                const f32x8 high_9 = max_f32x8(high_7, pick_9);
-                store_f32x8(&scores[(o * 64 + keys * 6) * 16 + 72], pick_9);
-                const i32x8 less_5 =
-                    (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + keys * 6 + 5]) <
-                    splat_i32x8(1073741824));
-                const f32x8 pick_10 = select_f32x8(less_5, acc5_0 * splat_f32x8(0.125f),
-                    splat_f32x8(-1e+30f));
-                carried = max_f32x8(high_8, pick_10);
-                store_f32x8(&scores[(o * 64 + keys * 6) * 16 + 80], pick_10);
-                const f32x8 pick_11 = select_f32x8(less_5, acc5_1 * splat_f32x8(0.125f),
-                    splat_f32x8(-1e+30f));
-                carried_1 = max_f32x8(high_9, pick_11);
-                store_f32x8(&scores[(o * 64 + keys * 6) * 16 + 88], pick_11);
-            }
-            f32x8 carried_2 = carried;
-            f32x8 carried_3 = carried_1;
-            for (int64_t keys = 0; keys < 2; keys++) {
-                f32x8 acc0_0 = splat_f32x8(0.0f);
-                f32x8 acc0_1 = splat_f32x8(0.0f);
-                f32x8 acc1_0 = splat_f32x8(0.0f);
-                f32x8 acc1_1 = splat_f32x8(0.0f);
-                f32x8 acc2_0 = splat_f32x8(0.0f);
-                f32x8 acc2_1 = splat_f32x8(0.0f);
-                f32x8 acc3_0 = splat_f32x8(0.0f);
-                f32x8 acc3_1 = splat_f32x8(0.0f);
-                f32x8 acc4_0 = splat_f32x8(0.0f);
-                f32x8 acc4_1 = splat_f32x8(0.0f);
-                for (int64_t k_1 = 0; k_1 < 64; k_1++) {
-                    const f32x8 s =
-                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 5) * 64 + k_1 +
-                        3456]);
-                    const f32x8 v_1 = load_f32x8(&queries[k_1 * 64 + panel * 16]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 = load_f32x8(&queries[k_1 * 64 + panel * 16 + 8]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 5) * 64 + k_1 +
-                        3520]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 =
-                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 5) * 64 + k_1 +
-                        3584]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 =
-                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 5) * 64 + k_1 +
-                        3648]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 =
-                        splat_f32x8(k[((batch + head) * 4096 + other * 64 + keys * 5) * 64 + k_1 +
-                        3712]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                f32x8 carried_2 = carried;
+                f32x8 carried_3 = carried_1;
+                for (int64_t keys = 0; keys < 2; keys++) {
+                    f32x8 acc0_0 = splat_f32x8(0.0f);
+                    f32x8 acc0_1 = splat_f32x8(0.0f);
+                    f32x8 acc1_0 = splat_f32x8(0.0f);
+                    f32x8 acc1_1 = splat_f32x8(0.0f);
+                    f32x8 acc2_0 = splat_f32x8(0.0f);
+                    f32x8 acc2_1 = splat_f32x8(0.0f);
+                    f32x8 acc3_0 = splat_f32x8(0.0f);
+                    f32x8 acc3_1 = splat_f32x8(0.0f);
+                    f32x8 acc4_0 = splat_f32x8(0.0f);
+                    f32x8 acc4_1 = splat_f32x8(0.0f);
+                    for (int64_t step = 0; step < 1; step++) {
+                        const int64_t next = min_i64(chunk + 1, 63);
+                        const int64_t ahead = min_i64(o * 11 + run_1 * 11 + keys + step + 9, 15);
+                        __builtin_prefetch(&q[((batch + head) * 4096 + next * 64 + panel * 16 +
+                            ahead) * 64], 0, 2);
+                        __builtin_prefetch(&q[((batch + head) * 4096 + next * 64 + panel * 16 +
+                            ahead) * 64 + 16], 0, 2);
+                        __builtin_prefetch(&q[((batch + head) * 4096 + next * 64 + panel * 16 +
+                            ahead) * 64 + 32], 0, 2);
+                        __builtin_prefetch(&q[((batch + head) * 4096 + next * 64 + panel * 16 +
+                            ahead) * 64 + 48], 0, 2);
+                        __builtin_prefetch(&k[((batch + head) * 4096 + next * 64 + panel * 16 +
+                            ahead) * 64], 0, 2);
+                        __builtin_prefetch(&k[((batch + head) * 4096 + next * 64 + panel * 16 +
+                            ahead) * 64 + 16], 0, 2);
+                        __builtin_prefetch(&k[((batch + head) * 4096 + next * 64 + panel * 16 +
+                            ahead) * 64 + 32], 0, 2);
+                        __builtin_prefetch(&k[((batch + head) * 4096 + next * 64 + panel * 16 +
+                            ahead) * 64 + 48], 0, 2);
+                        __builtin_prefetch(&v[((batch + head) * 4096 + next * 64 + panel * 16 +
+                            ahead) * 64], 0, 2);
+                        __builtin_prefetch(&v[((batch + head) * 4096 + next * 64 + panel * 16 +
+                            ahead) * 64 + 16], 0, 2);
+                        __builtin_prefetch(&v[((batch + head) * 4096 + next * 64 + panel * 16 +
+                            ahead) * 64 + 32], 0, 2);
+                        __builtin_prefetch(&v[((batch + head) * 4096 + next * 64 + panel * 16 +
+                            ahead) * 64 + 48], 0, 2);
+                        for (int64_t k_1 = 0; k_1 < 64; k_1++) {
+                            const float v_1 =
+                                k[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 5) * 64
+                                + step * 64 + k_1 + 3456];
+                            const f32x8 s = splat_f32x8(v_1);
+                            const f32x8 v_2 =
+                                load_f32x8(&queries[(panel * 64 + step * 64 + k_1) * 16]);
+                            acc0_0 = fma_f32x8(s, v_2, acc0_0);
+                            const f32x8 v_3 =
+                                load_f32x8(&queries[(panel * 64 + step * 64 + k_1) * 16 + 8]);
+                            acc0_1 = fma_f32x8(s, v_3, acc0_1);
+                            const float v_4 =
+                                k[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 5) * 64
+                                + step * 64 + k_1 + 3520];
+                            const f32x8 s_1 = splat_f32x8(v_4);
+                            acc1_0 = fma_f32x8(s_1, v_2, acc1_0);
+                            acc1_1 = fma_f32x8(s_1, v_3, acc1_1);
+                            const float v_5 =
+                                k[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 5) * 64
+                                + step * 64 + k_1 + 3584];
+                            const f32x8 s_2 = splat_f32x8(v_5);
+                            acc2_0 = fma_f32x8(s_2, v_2, acc2_0);
+                            acc2_1 = fma_f32x8(s_2, v_3, acc2_1);
+                            const float v_6 =
+                                k[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 5) * 64
+                                + step * 64 + k_1 + 3648];
+                            const f32x8 s_3 = splat_f32x8(v_6);
+                            acc3_0 = fma_f32x8(s_3, v_2, acc3_0);
+                            acc3_1 = fma_f32x8(s_3, v_3, acc3_1);
+                            const float v_7 =
+                                k[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 5) * 64
+                                + step * 64 + k_1 + 3712];
+                            const f32x8 s_4 = splat_f32x8(v_7);
+                            acc4_0 = fma_f32x8(s_4, v_2, acc4_0);
+                            acc4_1 = fma_f32x8(s_4, v_3, acc4_1);
+                        }
+                    }
+                    const i32x8 less =
+                        (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run_1 * 64 + keys * 5 +
+                        54]) < splat_i32x8(1073741824));
+                    const f32x8 pick = select_f32x8(less, acc0_0 * splat_f32x8(0.125f),
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high = max_f32x8(carried_2, pick);
+                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 5) * 16 + 864], pick);
+                    const f32x8 pick_1 = select_f32x8(less, acc0_1 * splat_f32x8(0.125f),
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_1 = max_f32x8(carried_3, pick_1);
+                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 5) * 16 + 872], pick_1);
+                    const i32x8 less_1 =
+                        (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run_1 * 64 + keys * 5 +
+                        55]) < splat_i32x8(1073741824));
+                    const f32x8 pick_2 = select_f32x8(less_1, acc1_0 * splat_f32x8(0.125f),
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_2 = max_f32x8(high, pick_2);
+                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 5) * 16 + 880], pick_2);
+                    const f32x8 pick_3 = select_f32x8(less_1, acc1_1 * splat_f32x8(0.125f),
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_3 = max_f32x8(high_1, pick_3);
+                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 5) * 16 + 888], pick_3);
+                    const i32x8 less_2 =
+                        (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run_1 * 64 + keys * 5 +
+                        56]) < splat_i32x8(1073741824));
+                    const f32x8 pick_4 = select_f32x8(less_2, acc2_0 * splat_f32x8(0.125f),
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_4 = max_f32x8(high_2, pick_4);
+                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 5) * 16 + 896], pick_4);
+                    const f32x8 pick_5 = select_f32x8(less_2, acc2_1 * splat_f32x8(0.125f),
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_5 = max_f32x8(high_3, pick_5);
+                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 5) * 16 + 904], pick_5);
+                    const i32x8 less_3 =
+                        (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run_1 * 64 + keys * 5 +
+                        57]) < splat_i32x8(1073741824));
+                    const f32x8 pick_6 = select_f32x8(less_3, acc3_0 * splat_f32x8(0.125f),
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_6 = max_f32x8(high_4, pick_6);
+                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 5) * 16 + 912], pick_6);
+                    const f32x8 pick_7 = select_f32x8(less_3, acc3_1 * splat_f32x8(0.125f),
+                        splat_f32x8(-1e+30f));
+                    const f32x8 high_7 = max_f32x8(high_5, pick_7);
+                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 5) * 16 + 920], pick_7);
+                    const i32x8 less_4 =
+                        (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run_1 * 64 + keys * 5 +
+                        58]) < splat_i32x8(1073741824));
+                    const f32x8 pick_8 = select_f32x8(less_4, acc4_0 * splat_f32x8(0.125f),
+                        splat_f32x8(-1e+30f));
+                    carried_2 = max_f32x8(high_6, pick_8);
+                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 5) * 16 + 928], pick_8);
+                    const f32x8 pick_9 = select_f32x8(less_4, acc4_1 * splat_f32x8(0.125f),
+                        splat_f32x8(-1e+30f));
+                    carried_3 = max_f32x8(high_7, pick_9);
+                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 5) * 16 + 936], pick_9);
                 }
-                const i32x8 less =
-                    (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + keys * 5 + 54]) <
-                    splat_i32x8(1073741824));
-                const f32x8 pick = select_f32x8(less, acc0_0 * splat_f32x8(0.125f),
-                    splat_f32x8(-1e+30f));
-                const f32x8 high = max_f32x8(carried_2, pick);
-                store_f32x8(&scores[(o * 64 + keys * 5) * 16 + 864], pick);
-                const f32x8 pick_1 = select_f32x8(less, acc0_1 * splat_f32x8(0.125f),
-                    splat_f32x8(-1e+30f));
-                const f32x8 high_1 = max_f32x8(carried_3, pick_1);
-                store_f32x8(&scores[(o * 64 + keys * 5) * 16 + 872], pick_1);
-                const i32x8 less_1 =
-                    (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + keys * 5 + 55]) <
-                    splat_i32x8(1073741824));
-                const f32x8 pick_2 = select_f32x8(less_1, acc1_0 * splat_f32x8(0.125f),
-                    splat_f32x8(-1e+30f));
-                const f32x8 high_2 = max_f32x8(high, pick_2);
-                store_f32x8(&scores[(o * 64 + keys * 5) * 16 + 880], pick_2);
-                const f32x8 pick_3 = select_f32x8(less_1, acc1_1 * splat_f32x8(0.125f),
-                    splat_f32x8(-1e+30f));
-                const f32x8 high_3 = max_f32x8(high_1, pick_3);
-                store_f32x8(&scores[(o * 64 + keys * 5) * 16 + 888], pick_3);
-                const i32x8 less_2 =
-                    (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + keys * 5 + 56]) <
-                    splat_i32x8(1073741824));
-                const f32x8 pick_4 = select_f32x8(less_2, acc2_0 * splat_f32x8(0.125f),
-                    splat_f32x8(-1e+30f));
-                const f32x8 high_4 = max_f32x8(high_2, pick_4);
-                store_f32x8(&scores[(o * 64 + keys * 5) * 16 + 896], pick_4);
-                const f32x8 pick_5 = select_f32x8(less_2, acc2_1 * splat_f32x8(0.125f),
-                    splat_f32x8(-1e+30f));
-                const f32x8 high_5 = max_f32x8(high_3, pick_5);
-                store_f32x8(&scores[(o * 64 + keys * 5) * 16 + 904], pick_5);
-                const i32x8 less_3 =
-                    (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + keys * 5 + 57]) <
-                    splat_i32x8(1073741824));
-                const f32x8 pick_6 = select_f32x8(less_3, acc3_0 * splat_f32x8(0.125f),
-                    splat_f32x8(-1e+30f));
-                const f32x8 high_6 = max_f32x8(high_4, pick_6);
-                store_f32x8(&scores[(o * 64 + keys * 5) * 16 + 912], pick_6);
-                const f32x8 pick_7 = select_f32x8(less_3, acc3_1 * splat_f32x8(0.125f),
-                    splat_f32x8(-1e+30f));
-                const f32x8 high_7 = max_f32x8(high_5, pick_7);
-                store_f32x8(&scores[(o * 64 + keys * 5) * 16 + 920], pick_7);
-                const i32x8 less_4 =
-                    (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + keys * 5 + 58]) <
-                    splat_i32x8(1073741824));
-                const f32x8 pick_8 = select_f32x8(less_4, acc4_0 * splat_f32x8(0.125f),
-                    splat_f32x8(-1e+30f));
-                carried_2 = max_f32x8(high_6, pick_8);
-                store_f32x8(&scores[(o * 64 + keys * 5) * 16 + 928], pick_8);
-                const f32x8 pick_9 = select_f32x8(less_4, acc4_1 * splat_f32x8(0.125f),
-                    splat_f32x8(-1e+30f));
-                carried_3 = max_f32x8(high_7, pick_9);
-                store_f32x8(&scores[(o * 64 + keys * 5) * 16 + 936], pick_9);
+                most = carried_2;
+                most_1 = carried_3;
             }
-            most = carried_2;
-            most_1 = carried_3;
         }
         f32x8 sum = splat_f32x8(0.0f);
         f32x8 sum_1 = splat_f32x8(0.0f);
@@ -1156,44 +1638,92 @@ static void local_output(const reformer_call_t *call, unsigned char *scratch, co
         }
     }
     for (int64_t column = 0; column < 16; column++) {
-        const int64_t panel = column / 2;
-        const int64_t rem = column % 2;
+        const int64_t next = min_i64(column + 1, 15);
+        const int64_t panel = next / 2;
+        const int64_t rem = next % 2;
+        const int64_t panel_1 = column / 2;
+        const int64_t rem_1 = column % 2;
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            f32x8 acc5_0 = splat_f32x8(0.0f);
-            f32x8 acc5_1 = splat_f32x8(0.0f);
-            for (int64_t k = 0; k < 64; k++) {
-                const f32x8 s = splat_f32x8(heads[tile * 6 * 80 + k]);
+            f32x8 carried = splat_f32x8(0.0f);
+            f32x8 carried_1 = splat_f32x8(0.0f);
+            f32x8 carried_2 = splat_f32x8(0.0f);
+            f32x8 carried_3 = splat_f32x8(0.0f);
+            f32x8 carried_4 = splat_f32x8(0.0f);
+            f32x8 carried_5 = splat_f32x8(0.0f);
+            f32x8 carried_6 = splat_f32x8(0.0f);
+            f32x8 carried_7 = splat_f32x8(0.0f);
+            f32x8 carried_8 = splat_f32x8(0.0f);
+            f32x8 carried_9 = splat_f32x8(0.0f);
+            f32x8 carried_10 = splat_f32x8(0.0f);
+            f32x8 carried_11 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 5; step++) {
+                __builtin_prefetch(&w_local_output[((index * 8 + panel) * 768 + tile * 5 + step +
+                    group * 64) * 32 + rem * 16], 0, 2);
+                const int64_t low = min_i64(step, 5);
+                __builtin_prefetch(&y1[(batch * 4096 + block * 64 + tile * 6 + low) * 256 + column *
+                    16], 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const f32x8 s = splat_f32x8(heads[tile * 6 * 80 + step * 11 + k]);
+                    const f32x8 v =
+                        load_f32x8(&w_local_output[((index * 8 + panel_1) * 768 + step * 11 + k +
+                        group * 64) * 32 + rem_1 * 16]);
+                    carried = fma_f32x8(s, v, carried);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_local_output[((index * 8 + panel_1) * 768 + step * 11 + k +
+                        group * 64) * 32 + rem_1 * 16 + 8]);
+                    carried_1 = fma_f32x8(s, v_1, carried_1);
+                    const f32x8 s_1 = splat_f32x8(heads[tile * 6 * 80 + step * 11 + k + 80]);
+                    carried_2 = fma_f32x8(s_1, v, carried_2);
+                    carried_3 = fma_f32x8(s_1, v_1, carried_3);
+                    const f32x8 s_2 = splat_f32x8(heads[tile * 6 * 80 + step * 11 + k + 160]);
+                    carried_4 = fma_f32x8(s_2, v, carried_4);
+                    carried_5 = fma_f32x8(s_2, v_1, carried_5);
+                    const f32x8 s_3 = splat_f32x8(heads[tile * 6 * 80 + step * 11 + k + 240]);
+                    carried_6 = fma_f32x8(s_3, v, carried_6);
+                    carried_7 = fma_f32x8(s_3, v_1, carried_7);
+                    const f32x8 s_4 = splat_f32x8(heads[tile * 6 * 80 + step * 11 + k + 320]);
+                    carried_8 = fma_f32x8(s_4, v, carried_8);
+                    carried_9 = fma_f32x8(s_4, v_1, carried_9);
+                    const f32x8 s_5 = splat_f32x8(heads[tile * 6 * 80 + step * 11 + k + 400]);
+                    carried_10 = fma_f32x8(s_5, v, carried_10);
+                    carried_11 = fma_f32x8(s_5, v_1, carried_11);
+                }
+            }
+            f32x8 acc0_0 = carried;
+            f32x8 acc0_1 = carried_1;
+            f32x8 acc1_0 = carried_2;
+            f32x8 acc1_1 = carried_3;
+            f32x8 acc2_0 = carried_4;
+            f32x8 acc2_1 = carried_5;
+            f32x8 acc3_0 = carried_6;
+            f32x8 acc3_1 = carried_7;
+            f32x8 acc4_0 = carried_8;
+            f32x8 acc4_1 = carried_9;
+            f32x8 acc5_0 = carried_10;
+            f32x8 acc5_1 = carried_11;
+            for (int64_t k = 0; k < 9; k++) {
+                const f32x8 s = splat_f32x8(heads[tile * 6 * 80 + k + 55]);
                 const f32x8 v =
-                    load_f32x8(&w_local_output[((index * 8 + panel) * 768 + k + group * 64) * 32 +
-                    rem * 16]);
+                    load_f32x8(&w_local_output[((index * 8 + panel_1) * 768 + k + group * 64) * 32 +
+                    rem_1 * 16 + 1760]);
                 acc0_0 = fma_f32x8(s, v, acc0_0);
                 const f32x8 v_1 =
-                    load_f32x8(&w_local_output[((index * 8 + panel) * 768 + k + group * 64) * 32 +
-                    rem * 16 + 8]);
+                    load_f32x8(&w_local_output[((index * 8 + panel_1) * 768 + k + group * 64) * 32 +
+                    rem_1 * 16 + 1768]);
                 acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(heads[tile * 6 * 80 + k + 80]);
+                const f32x8 s_1 = splat_f32x8(heads[tile * 6 * 80 + k + 135]);
                 acc1_0 = fma_f32x8(s_1, v, acc1_0);
                 acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(heads[tile * 6 * 80 + k + 160]);
+                const f32x8 s_2 = splat_f32x8(heads[tile * 6 * 80 + k + 215]);
                 acc2_0 = fma_f32x8(s_2, v, acc2_0);
                 acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(heads[tile * 6 * 80 + k + 240]);
+                const f32x8 s_3 = splat_f32x8(heads[tile * 6 * 80 + k + 295]);
                 acc3_0 = fma_f32x8(s_3, v, acc3_0);
                 acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(heads[tile * 6 * 80 + k + 320]);
+                const f32x8 s_4 = splat_f32x8(heads[tile * 6 * 80 + k + 375]);
                 acc4_0 = fma_f32x8(s_4, v, acc4_0);
                 acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
-                const f32x8 s_5 = splat_f32x8(heads[tile * 6 * 80 + k + 400]);
+                const f32x8 s_5 = splat_f32x8(heads[tile * 6 * 80 + k + 455]);
                 acc5_0 = fma_f32x8(s_5, v, acc5_0);
                 acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
             }
@@ -1247,36 +1777,76 @@ static void local_output(const reformer_call_t *call, unsigned char *scratch, co
                 v_11 + acc5_1);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            for (int64_t k = 0; k < 64; k++) {
-                const f32x8 s = splat_f32x8(heads[tile * 5 * 80 + k + 4320]);
+            f32x8 carried = splat_f32x8(0.0f);
+            f32x8 carried_1 = splat_f32x8(0.0f);
+            f32x8 carried_2 = splat_f32x8(0.0f);
+            f32x8 carried_3 = splat_f32x8(0.0f);
+            f32x8 carried_4 = splat_f32x8(0.0f);
+            f32x8 carried_5 = splat_f32x8(0.0f);
+            f32x8 carried_6 = splat_f32x8(0.0f);
+            f32x8 carried_7 = splat_f32x8(0.0f);
+            f32x8 carried_8 = splat_f32x8(0.0f);
+            f32x8 carried_9 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 5; step++) {
+                __builtin_prefetch(&w_local_output[((index * 8 + panel) * 768 + tile * 5 + step +
+                    group * 64) * 32 + rem * 16 + 1440], 0, 2);
+                const int64_t low = min_i64(step, 4);
+                __builtin_prefetch(&y1[(batch * 4096 + block * 64 + tile * 5 + low) * 256 + column *
+                    16 + 13824], 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const f32x8 s = splat_f32x8(heads[tile * 5 * 80 + step * 11 + k + 4320]);
+                    const f32x8 v =
+                        load_f32x8(&w_local_output[((index * 8 + panel_1) * 768 + step * 11 + k +
+                        group * 64) * 32 + rem_1 * 16]);
+                    carried = fma_f32x8(s, v, carried);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_local_output[((index * 8 + panel_1) * 768 + step * 11 + k +
+                        group * 64) * 32 + rem_1 * 16 + 8]);
+                    carried_1 = fma_f32x8(s, v_1, carried_1);
+                    const f32x8 s_1 = splat_f32x8(heads[tile * 5 * 80 + step * 11 + k + 4400]);
+                    carried_2 = fma_f32x8(s_1, v, carried_2);
+                    carried_3 = fma_f32x8(s_1, v_1, carried_3);
+                    const f32x8 s_2 = splat_f32x8(heads[tile * 5 * 80 + step * 11 + k + 4480]);
+                    carried_4 = fma_f32x8(s_2, v, carried_4);
+                    carried_5 = fma_f32x8(s_2, v_1, carried_5);
+                    const f32x8 s_3 = splat_f32x8(heads[tile * 5 * 80 + step * 11 + k + 4560]);
+                    carried_6 = fma_f32x8(s_3, v, carried_6);
+                    carried_7 = fma_f32x8(s_3, v_1, carried_7);
+                    const f32x8 s_4 = splat_f32x8(heads[tile * 5 * 80 + step * 11 + k + 4640]);
+                    carried_8 = fma_f32x8(s_4, v, carried_8);
+                    carried_9 = fma_f32x8(s_4, v_1, carried_9);
+                }
+            }
+            f32x8 acc0_0 = carried;
+            f32x8 acc0_1 = carried_1;
+            f32x8 acc1_0 = carried_2;
+            f32x8 acc1_1 = carried_3;
+            f32x8 acc2_0 = carried_4;
+            f32x8 acc2_1 = carried_5;
+            f32x8 acc3_0 = carried_6;
+            f32x8 acc3_1 = carried_7;
+            f32x8 acc4_0 = carried_8;
+            f32x8 acc4_1 = carried_9;
+            for (int64_t k = 0; k < 9; k++) {
+                const f32x8 s = splat_f32x8(heads[tile * 5 * 80 + k + 4375]);
                 const f32x8 v =
-                    load_f32x8(&w_local_output[((index * 8 + panel) * 768 + k + group * 64) * 32 +
-                    rem * 16]);
+                    load_f32x8(&w_local_output[((index * 8 + panel_1) * 768 + k + group * 64) * 32 +
+                    rem_1 * 16 + 1760]);
                 acc0_0 = fma_f32x8(s, v, acc0_0);
                 const f32x8 v_1 =
-                    load_f32x8(&w_local_output[((index * 8 + panel) * 768 + k + group * 64) * 32 +
-                    rem * 16 + 8]);
+                    load_f32x8(&w_local_output[((index * 8 + panel_1) * 768 + k + group * 64) * 32 +
+                    rem_1 * 16 + 1768]);
                 acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(heads[tile * 5 * 80 + k + 4400]);
+                const f32x8 s_1 = splat_f32x8(heads[tile * 5 * 80 + k + 4455]);
                 acc1_0 = fma_f32x8(s_1, v, acc1_0);
                 acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(heads[tile * 5 * 80 + k + 4480]);
+                const f32x8 s_2 = splat_f32x8(heads[tile * 5 * 80 + k + 4535]);
                 acc2_0 = fma_f32x8(s_2, v, acc2_0);
                 acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(heads[tile * 5 * 80 + k + 4560]);
+                const f32x8 s_3 = splat_f32x8(heads[tile * 5 * 80 + k + 4615]);
                 acc3_0 = fma_f32x8(s_3, v, acc3_0);
                 acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(heads[tile * 5 * 80 + k + 4640]);
+                const f32x8 s_4 = splat_f32x8(heads[tile * 5 * 80 + k + 4695]);
                 acc4_0 = fma_f32x8(s_4, v, acc4_0);
                 acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
             }
@@ -1342,18 +1912,16 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
     float *restrict lsh_project_x = (float *)(void *)scratch; /* [64][272] */
     /* [3][12][2][256][32] */
     const float *w_lsh_query_key = (const float *)(const void *)(call->weights + 409600);
-    /* [1][1][4096][64]: [batch][group][rows][head] */
-    float *restrict q = (float *)(void *)(call->workspace + 8388608);
     /* [3][12][2][256][32] */
     const float *w_lsh_value = (const float *)(const void *)(call->weights + 2768896);
     /* [1][1][4096][64]: [batch][group][rows][head] */
+    float *restrict q = (float *)(void *)(call->workspace + 8388608);
+    /* [1][1][4096][64]: [batch][group][rows][head] */
     float *restrict v = (float *)(void *)(call->workspace + 9437184);
-    /* [1][1][4096][64]: [batch][group][rows][head]: not yet divided by run_sum */
-    float *restrict out = (float *)(void *)(call->workspace + 10485760);
     /* [1][1][4096]: [batch][group][rows]: largest score so far */
-    float *restrict run_max = (float *)(void *)(call->workspace + 11550784);
+    float *restrict run_max = (float *)(void *)(call->workspace + 12599360);
     /* [1][1][4096]: [batch][group][rows]: sum of exponentials */
-    float *restrict run_sum = (float *)(void *)(call->workspace + 11567168);
+    float *restrict run_sum = (float *)(void *)(call->workspace + 12615744);
     /* layer norm of 64 rows of 256 */
     for (int64_t i = 0; i < 64; i++) {
         f32x8 carried = splat_f32x8(0.0f);
@@ -1393,46 +1961,111 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
         }
     }
     for (int64_t head = 0; head < 1; head++) {
+        const int64_t low = min_i64(head + 1, 0);
         /* → q */
         for (int64_t column = 0; column < 4; column++) {
-            const int64_t panel = column / 2;
-            const int64_t rem = column % 2;
+            const int32_t less = -(column < 3);
+            const int64_t next = min_i64(column + 1, 3);
+            const int64_t panel = next / 2;
+            const int64_t rem = next % 2;
+            const int64_t panel_1 = column / 2;
+            const int64_t rem_1 = column % 2;
             for (int64_t tile = 0; tile < 9; tile++) {
-                f32x8 acc0_0 = splat_f32x8(0.0f);
-                f32x8 acc0_1 = splat_f32x8(0.0f);
-                f32x8 acc1_0 = splat_f32x8(0.0f);
-                f32x8 acc1_1 = splat_f32x8(0.0f);
-                f32x8 acc2_0 = splat_f32x8(0.0f);
-                f32x8 acc2_1 = splat_f32x8(0.0f);
-                f32x8 acc3_0 = splat_f32x8(0.0f);
-                f32x8 acc3_1 = splat_f32x8(0.0f);
-                f32x8 acc4_0 = splat_f32x8(0.0f);
-                f32x8 acc4_1 = splat_f32x8(0.0f);
-                f32x8 acc5_0 = splat_f32x8(0.0f);
-                f32x8 acc5_1 = splat_f32x8(0.0f);
-                for (int64_t k = 0; k < 256; k++) {
-                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 6 * 272 + k]);
+                f32x8 carried = splat_f32x8(0.0f);
+                f32x8 carried_1 = splat_f32x8(0.0f);
+                f32x8 carried_2 = splat_f32x8(0.0f);
+                f32x8 carried_3 = splat_f32x8(0.0f);
+                f32x8 carried_4 = splat_f32x8(0.0f);
+                f32x8 carried_5 = splat_f32x8(0.0f);
+                f32x8 carried_6 = splat_f32x8(0.0f);
+                f32x8 carried_7 = splat_f32x8(0.0f);
+                f32x8 carried_8 = splat_f32x8(0.0f);
+                f32x8 carried_9 = splat_f32x8(0.0f);
+                f32x8 carried_10 = splat_f32x8(0.0f);
+                f32x8 carried_11 = splat_f32x8(0.0f);
+                for (int64_t step = 0; step < 23; step++) {
+                    if (less) {
+                        __builtin_prefetch(
+                            &w_lsh_query_key[(((index * 12 + group + head) * 2 + panel) * 256 + tile
+                            * 23 + step) * 32 + rem * 16], 0, 2);
+                    } else {
+                        __builtin_prefetch(&w_lsh_value[((index * 12 + group + head) * 2 * 256 +
+                            tile * 23 + step) * 32], 0, 2);
+                    }
+                    const int64_t low_1 = min_i64(step, 5);
+                    __builtin_prefetch(&q[((batch + head) * 4096 + block * 64 + tile * 6 + low_1) *
+                        64 + column * 16], 0, 2);
+                    const int64_t low_2 = min_i64(column * 253 + tile * 23 + step + head * 2024,
+                        1023);
+                    const int64_t low_3 = min_i64(block * 64 + low_2 / 16 + 64, 4095);
+                    __builtin_prefetch(&y2[(batch * 4096 + low_3) * 256 + low_2 % 16 * 16], 0, 2);
+                    for (int64_t k = 0; k < 11; k++) {
+                        const f32x8 s = splat_f32x8(lsh_project_x[tile * 6 * 272 + step * 11 + k]);
+                        const f32x8 v_1 =
+                            load_f32x8(&w_lsh_query_key[(((index * 12 + group + head) * 2 + panel_1)
+                            * 256 + step * 11 + k) * 32 + rem_1 * 16]);
+                        carried = fma_f32x8(s, v_1, carried);
+                        const f32x8 v_2 =
+                            load_f32x8(&w_lsh_query_key[(((index * 12 + group + head) * 2 + panel_1)
+                            * 256 + step * 11 + k) * 32 + rem_1 * 16 + 8]);
+                        carried_1 = fma_f32x8(s, v_2, carried_1);
+                        const f32x8 s_1 =
+                            splat_f32x8(lsh_project_x[tile * 6 * 272 + step * 11 + k + 272]);
+                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        const f32x8 s_2 =
+                            splat_f32x8(lsh_project_x[tile * 6 * 272 + step * 11 + k + 544]);
+                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        const f32x8 s_3 =
+                            splat_f32x8(lsh_project_x[tile * 6 * 272 + step * 11 + k + 816]);
+                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        const f32x8 s_4 =
+                            splat_f32x8(lsh_project_x[tile * 6 * 272 + step * 11 + k + 1088]);
+                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                        const f32x8 s_5 =
+                            splat_f32x8(lsh_project_x[tile * 6 * 272 + step * 11 + k + 1360]);
+                        carried_10 = fma_f32x8(s_5, v_1, carried_10);
+                        carried_11 = fma_f32x8(s_5, v_2, carried_11);
+                    }
+                }
+                f32x8 acc0_0 = carried;
+                f32x8 acc0_1 = carried_1;
+                f32x8 acc1_0 = carried_2;
+                f32x8 acc1_1 = carried_3;
+                f32x8 acc2_0 = carried_4;
+                f32x8 acc2_1 = carried_5;
+                f32x8 acc3_0 = carried_6;
+                f32x8 acc3_1 = carried_7;
+                f32x8 acc4_0 = carried_8;
+                f32x8 acc4_1 = carried_9;
+                f32x8 acc5_0 = carried_10;
+                f32x8 acc5_1 = carried_11;
+                for (int64_t k = 0; k < 3; k++) {
+                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 253]);
                     const f32x8 v_1 =
-                        load_f32x8(&w_lsh_query_key[(((index * 12 + group + head) * 2 + panel) * 256
-                        + k) * 32 + rem * 16]);
+                        load_f32x8(&w_lsh_query_key[(((index * 12 + group + head) * 2 + panel_1) *
+                        256 + k) * 32 + rem_1 * 16 + 8096]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
-                        load_f32x8(&w_lsh_query_key[(((index * 12 + group + head) * 2 + panel) * 256
-                        + k) * 32 + rem * 16 + 8]);
+                        load_f32x8(&w_lsh_query_key[(((index * 12 + group + head) * 2 + panel_1) *
+                        256 + k) * 32 + rem_1 * 16 + 8104]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 272]);
+                    const f32x8 s_1 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 525]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 544]);
+                    const f32x8 s_2 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 797]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 816]);
+                    const f32x8 s_3 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 1069]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 1088]);
+                    const f32x8 s_4 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 1341]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 1360]);
+                    const f32x8 s_5 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 1613]);
                     acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
                     acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
@@ -1462,36 +2095,91 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
                     328], acc5_1);
             }
             for (int64_t tile = 0; tile < 2; tile++) {
-                f32x8 acc0_0 = splat_f32x8(0.0f);
-                f32x8 acc0_1 = splat_f32x8(0.0f);
-                f32x8 acc1_0 = splat_f32x8(0.0f);
-                f32x8 acc1_1 = splat_f32x8(0.0f);
-                f32x8 acc2_0 = splat_f32x8(0.0f);
-                f32x8 acc2_1 = splat_f32x8(0.0f);
-                f32x8 acc3_0 = splat_f32x8(0.0f);
-                f32x8 acc3_1 = splat_f32x8(0.0f);
-                f32x8 acc4_0 = splat_f32x8(0.0f);
-                f32x8 acc4_1 = splat_f32x8(0.0f);
-                for (int64_t k = 0; k < 256; k++) {
-                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 14688]);
+                f32x8 carried = splat_f32x8(0.0f);
+                f32x8 carried_1 = splat_f32x8(0.0f);
+                f32x8 carried_2 = splat_f32x8(0.0f);
+                f32x8 carried_3 = splat_f32x8(0.0f);
+                f32x8 carried_4 = splat_f32x8(0.0f);
+                f32x8 carried_5 = splat_f32x8(0.0f);
+                f32x8 carried_6 = splat_f32x8(0.0f);
+                f32x8 carried_7 = splat_f32x8(0.0f);
+                f32x8 carried_8 = splat_f32x8(0.0f);
+                f32x8 carried_9 = splat_f32x8(0.0f);
+                for (int64_t step = 0; step < 23; step++) {
+                    if (less) {
+                        __builtin_prefetch(
+                            &w_lsh_query_key[(((index * 12 + group + head) * 2 + panel) * 256 + tile
+                            * 23 + step) * 32 + rem * 16 + 6624], 0, 2);
+                    } else {
+                        __builtin_prefetch(&w_lsh_value[((index * 12 + group + head) * 2 * 256 +
+                            tile * 23 + step) * 32 + 6624], 0, 2);
+                    }
+                    const int64_t low_1 = min_i64(step, 4);
+                    __builtin_prefetch(&q[((batch + head) * 4096 + block * 64 + tile * 5 + low_1) *
+                        64 + column * 16 + 3456], 0, 2);
+                    const int64_t low_2 =
+                        min_i64(column * 253 + tile * 23 + step + head * 2024 + 207, 1023);
+                    const int64_t low_3 = min_i64(block * 64 + low_2 / 16 + 64, 4095);
+                    __builtin_prefetch(&y2[(batch * 4096 + low_3) * 256 + low_2 % 16 * 16], 0, 2);
+                    for (int64_t k = 0; k < 11; k++) {
+                        const f32x8 s =
+                            splat_f32x8(lsh_project_x[tile * 5 * 272 + step * 11 + k + 14688]);
+                        const f32x8 v_1 =
+                            load_f32x8(&w_lsh_query_key[(((index * 12 + group + head) * 2 + panel_1)
+                            * 256 + step * 11 + k) * 32 + rem_1 * 16]);
+                        carried = fma_f32x8(s, v_1, carried);
+                        const f32x8 v_2 =
+                            load_f32x8(&w_lsh_query_key[(((index * 12 + group + head) * 2 + panel_1)
+                            * 256 + step * 11 + k) * 32 + rem_1 * 16 + 8]);
+                        carried_1 = fma_f32x8(s, v_2, carried_1);
+                        const f32x8 s_1 =
+                            splat_f32x8(lsh_project_x[tile * 5 * 272 + step * 11 + k + 14960]);
+                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        const f32x8 s_2 =
+                            splat_f32x8(lsh_project_x[tile * 5 * 272 + step * 11 + k + 15232]);
+                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        const f32x8 s_3 =
+                            splat_f32x8(lsh_project_x[tile * 5 * 272 + step * 11 + k + 15504]);
+                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        const f32x8 s_4 =
+                            splat_f32x8(lsh_project_x[tile * 5 * 272 + step * 11 + k + 15776]);
+                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                    }
+                }
+                f32x8 acc0_0 = carried;
+                f32x8 acc0_1 = carried_1;
+                f32x8 acc1_0 = carried_2;
+                f32x8 acc1_1 = carried_3;
+                f32x8 acc2_0 = carried_4;
+                f32x8 acc2_1 = carried_5;
+                f32x8 acc3_0 = carried_6;
+                f32x8 acc3_1 = carried_7;
+                f32x8 acc4_0 = carried_8;
+                f32x8 acc4_1 = carried_9;
+                for (int64_t k = 0; k < 3; k++) {
+                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 14941]);
                     const f32x8 v_1 =
-                        load_f32x8(&w_lsh_query_key[(((index * 12 + group + head) * 2 + panel) * 256
-                        + k) * 32 + rem * 16]);
+                        load_f32x8(&w_lsh_query_key[(((index * 12 + group + head) * 2 + panel_1) *
+                        256 + k) * 32 + rem_1 * 16 + 8096]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
-                        load_f32x8(&w_lsh_query_key[(((index * 12 + group + head) * 2 + panel) * 256
-                        + k) * 32 + rem * 16 + 8]);
+                        load_f32x8(&w_lsh_query_key[(((index * 12 + group + head) * 2 + panel_1) *
+                        256 + k) * 32 + rem_1 * 16 + 8104]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 14960]);
+                    const f32x8 s_1 = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 15213]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 15232]);
+                    const f32x8 s_2 = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 15485]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 15504]);
+                    const f32x8 s_3 = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 15757]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 15776]);
+                    const f32x8 s_4 = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 16029]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
@@ -1519,44 +2207,107 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
         }
         /* → v */
         for (int64_t column = 0; column < 4; column++) {
-            const int64_t panel = column / 2;
-            const int64_t rem = column % 2;
+            const int32_t less = -(column < 3);
+            const int64_t next = min_i64(column + 1, 3);
+            const int64_t panel = next / 2;
+            const int64_t rem = next % 2;
+            const int64_t panel_1 = column / 2;
+            const int64_t rem_1 = column % 2;
             for (int64_t tile = 0; tile < 9; tile++) {
-                f32x8 acc0_0 = splat_f32x8(0.0f);
-                f32x8 acc0_1 = splat_f32x8(0.0f);
-                f32x8 acc1_0 = splat_f32x8(0.0f);
-                f32x8 acc1_1 = splat_f32x8(0.0f);
-                f32x8 acc2_0 = splat_f32x8(0.0f);
-                f32x8 acc2_1 = splat_f32x8(0.0f);
-                f32x8 acc3_0 = splat_f32x8(0.0f);
-                f32x8 acc3_1 = splat_f32x8(0.0f);
-                f32x8 acc4_0 = splat_f32x8(0.0f);
-                f32x8 acc4_1 = splat_f32x8(0.0f);
-                f32x8 acc5_0 = splat_f32x8(0.0f);
-                f32x8 acc5_1 = splat_f32x8(0.0f);
-                for (int64_t k = 0; k < 256; k++) {
-                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 6 * 272 + k]);
+                f32x8 carried = splat_f32x8(0.0f);
+                f32x8 carried_1 = splat_f32x8(0.0f);
+                f32x8 carried_2 = splat_f32x8(0.0f);
+                f32x8 carried_3 = splat_f32x8(0.0f);
+                f32x8 carried_4 = splat_f32x8(0.0f);
+                f32x8 carried_5 = splat_f32x8(0.0f);
+                f32x8 carried_6 = splat_f32x8(0.0f);
+                f32x8 carried_7 = splat_f32x8(0.0f);
+                f32x8 carried_8 = splat_f32x8(0.0f);
+                f32x8 carried_9 = splat_f32x8(0.0f);
+                f32x8 carried_10 = splat_f32x8(0.0f);
+                f32x8 carried_11 = splat_f32x8(0.0f);
+                for (int64_t step = 0; step < 23; step++) {
+                    if (less) {
+                        __builtin_prefetch(&w_lsh_value[(((index * 12 + group + head) * 2 + panel) *
+                            256 + tile * 23 + step) * 32 + rem * 16], 0, 2);
+                    } else {
+                        __builtin_prefetch(&w_lsh_query_key[((index * 12 + group + low) * 2 * 256 +
+                            tile * 23 + step) * 32], 0, 2);
+                    }
+                    const int64_t low_1 = min_i64(step, 5);
+                    __builtin_prefetch(&v[((batch + head) * 4096 + block * 64 + tile * 6 + low_1) *
+                        64 + column * 16], 0, 2);
+                    const int64_t low_2 =
+                        min_i64(column * 253 + tile * 23 + step + head * 2024 + 1012, 1023);
+                    const int64_t low_3 = min_i64(block * 64 + low_2 / 16 + 64, 4095);
+                    __builtin_prefetch(&y2[(batch * 4096 + low_3) * 256 + low_2 % 16 * 16], 0, 2);
+                    for (int64_t k = 0; k < 11; k++) {
+                        const f32x8 s = splat_f32x8(lsh_project_x[tile * 6 * 272 + step * 11 + k]);
+                        const f32x8 v_1 =
+                            load_f32x8(&w_lsh_value[(((index * 12 + group + head) * 2 + panel_1) *
+                            256 + step * 11 + k) * 32 + rem_1 * 16]);
+                        carried = fma_f32x8(s, v_1, carried);
+                        const f32x8 v_2 =
+                            load_f32x8(&w_lsh_value[(((index * 12 + group + head) * 2 + panel_1) *
+                            256 + step * 11 + k) * 32 + rem_1 * 16 + 8]);
+                        carried_1 = fma_f32x8(s, v_2, carried_1);
+                        const f32x8 s_1 =
+                            splat_f32x8(lsh_project_x[tile * 6 * 272 + step * 11 + k + 272]);
+                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        const f32x8 s_2 =
+                            splat_f32x8(lsh_project_x[tile * 6 * 272 + step * 11 + k + 544]);
+                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        const f32x8 s_3 =
+                            splat_f32x8(lsh_project_x[tile * 6 * 272 + step * 11 + k + 816]);
+                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        const f32x8 s_4 =
+                            splat_f32x8(lsh_project_x[tile * 6 * 272 + step * 11 + k + 1088]);
+                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                        const f32x8 s_5 =
+                            splat_f32x8(lsh_project_x[tile * 6 * 272 + step * 11 + k + 1360]);
+                        carried_10 = fma_f32x8(s_5, v_1, carried_10);
+                        carried_11 = fma_f32x8(s_5, v_2, carried_11);
+                    }
+                }
+                f32x8 acc0_0 = carried;
+                f32x8 acc0_1 = carried_1;
+                f32x8 acc1_0 = carried_2;
+                f32x8 acc1_1 = carried_3;
+                f32x8 acc2_0 = carried_4;
+                f32x8 acc2_1 = carried_5;
+                f32x8 acc3_0 = carried_6;
+                f32x8 acc3_1 = carried_7;
+                f32x8 acc4_0 = carried_8;
+                f32x8 acc4_1 = carried_9;
+                f32x8 acc5_0 = carried_10;
+                f32x8 acc5_1 = carried_11;
+                for (int64_t k = 0; k < 3; k++) {
+                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 253]);
                     const f32x8 v_1 =
-                        load_f32x8(&w_lsh_value[(((index * 12 + group + head) * 2 + panel) * 256 +
-                        k) * 32 + rem * 16]);
+                        load_f32x8(&w_lsh_value[(((index * 12 + group + head) * 2 + panel_1) * 256 +
+                        k) * 32 + rem_1 * 16 + 8096]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
-                        load_f32x8(&w_lsh_value[(((index * 12 + group + head) * 2 + panel) * 256 +
-                        k) * 32 + rem * 16 + 8]);
+                        load_f32x8(&w_lsh_value[(((index * 12 + group + head) * 2 + panel_1) * 256 +
+                        k) * 32 + rem_1 * 16 + 8104]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 272]);
+                    const f32x8 s_1 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 525]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 544]);
+                    const f32x8 s_2 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 797]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 816]);
+                    const f32x8 s_3 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 1069]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 1088]);
+                    const f32x8 s_4 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 1341]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 1360]);
+                    const f32x8 s_5 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 1613]);
                     acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
                     acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
@@ -1586,36 +2337,90 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
                     328], acc5_1);
             }
             for (int64_t tile = 0; tile < 2; tile++) {
-                f32x8 acc0_0 = splat_f32x8(0.0f);
-                f32x8 acc0_1 = splat_f32x8(0.0f);
-                f32x8 acc1_0 = splat_f32x8(0.0f);
-                f32x8 acc1_1 = splat_f32x8(0.0f);
-                f32x8 acc2_0 = splat_f32x8(0.0f);
-                f32x8 acc2_1 = splat_f32x8(0.0f);
-                f32x8 acc3_0 = splat_f32x8(0.0f);
-                f32x8 acc3_1 = splat_f32x8(0.0f);
-                f32x8 acc4_0 = splat_f32x8(0.0f);
-                f32x8 acc4_1 = splat_f32x8(0.0f);
-                for (int64_t k = 0; k < 256; k++) {
-                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 14688]);
+                f32x8 carried = splat_f32x8(0.0f);
+                f32x8 carried_1 = splat_f32x8(0.0f);
+                f32x8 carried_2 = splat_f32x8(0.0f);
+                f32x8 carried_3 = splat_f32x8(0.0f);
+                f32x8 carried_4 = splat_f32x8(0.0f);
+                f32x8 carried_5 = splat_f32x8(0.0f);
+                f32x8 carried_6 = splat_f32x8(0.0f);
+                f32x8 carried_7 = splat_f32x8(0.0f);
+                f32x8 carried_8 = splat_f32x8(0.0f);
+                f32x8 carried_9 = splat_f32x8(0.0f);
+                for (int64_t step = 0; step < 23; step++) {
+                    if (less) {
+                        __builtin_prefetch(&w_lsh_value[(((index * 12 + group + head) * 2 + panel) *
+                            256 + tile * 23 + step) * 32 + rem * 16 + 6624], 0, 2);
+                    } else {
+                        __builtin_prefetch(&w_lsh_query_key[((index * 12 + group + low) * 2 * 256 +
+                            tile * 23 + step) * 32 + 6624], 0, 2);
+                    }
+                    const int64_t low_1 = min_i64(step, 4);
+                    __builtin_prefetch(&v[((batch + head) * 4096 + block * 64 + tile * 5 + low_1) *
+                        64 + column * 16 + 3456], 0, 2);
+                    const int64_t low_2 =
+                        min_i64(column * 253 + tile * 23 + step + head * 2024 + 1219, 1023);
+                    const int64_t low_3 = min_i64(block * 64 + low_2 / 16 + 64, 4095);
+                    __builtin_prefetch(&y2[(batch * 4096 + low_3) * 256 + low_2 % 16 * 16], 0, 2);
+                    for (int64_t k = 0; k < 11; k++) {
+                        const f32x8 s =
+                            splat_f32x8(lsh_project_x[tile * 5 * 272 + step * 11 + k + 14688]);
+                        const f32x8 v_1 =
+                            load_f32x8(&w_lsh_value[(((index * 12 + group + head) * 2 + panel_1) *
+                            256 + step * 11 + k) * 32 + rem_1 * 16]);
+                        carried = fma_f32x8(s, v_1, carried);
+                        const f32x8 v_2 =
+                            load_f32x8(&w_lsh_value[(((index * 12 + group + head) * 2 + panel_1) *
+                            256 + step * 11 + k) * 32 + rem_1 * 16 + 8]);
+                        carried_1 = fma_f32x8(s, v_2, carried_1);
+                        const f32x8 s_1 =
+                            splat_f32x8(lsh_project_x[tile * 5 * 272 + step * 11 + k + 14960]);
+                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        const f32x8 s_2 =
+                            splat_f32x8(lsh_project_x[tile * 5 * 272 + step * 11 + k + 15232]);
+                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        const f32x8 s_3 =
+                            splat_f32x8(lsh_project_x[tile * 5 * 272 + step * 11 + k + 15504]);
+                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        const f32x8 s_4 =
+                            splat_f32x8(lsh_project_x[tile * 5 * 272 + step * 11 + k + 15776]);
+                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                    }
+                }
+                f32x8 acc0_0 = carried;
+                f32x8 acc0_1 = carried_1;
+                f32x8 acc1_0 = carried_2;
+                f32x8 acc1_1 = carried_3;
+                f32x8 acc2_0 = carried_4;
+                f32x8 acc2_1 = carried_5;
+                f32x8 acc3_0 = carried_6;
+                f32x8 acc3_1 = carried_7;
+                f32x8 acc4_0 = carried_8;
+                f32x8 acc4_1 = carried_9;
+                for (int64_t k = 0; k < 3; k++) {
+                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 14941]);
                     const f32x8 v_1 =
-                        load_f32x8(&w_lsh_value[(((index * 12 + group + head) * 2 + panel) * 256 +
-                        k) * 32 + rem * 16]);
+                        load_f32x8(&w_lsh_value[(((index * 12 + group + head) * 2 + panel_1) * 256 +
+                        k) * 32 + rem_1 * 16 + 8096]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
-                        load_f32x8(&w_lsh_value[(((index * 12 + group + head) * 2 + panel) * 256 +
-                        k) * 32 + rem * 16 + 8]);
+                        load_f32x8(&w_lsh_value[(((index * 12 + group + head) * 2 + panel_1) * 256 +
+                        k) * 32 + rem_1 * 16 + 8104]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 14960]);
+                    const f32x8 s_1 = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 15213]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 15232]);
+                    const f32x8 s_2 = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 15485]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 15504]);
+                    const f32x8 s_3 = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 15757]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 15776]);
+                    const f32x8 s_4 = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 16029]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
@@ -1642,10 +2447,6 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
             }
         }
         for (int64_t i = 0; i < 64; i++) {
-            for (int64_t v_1 = 0; v_1 < 8; v_1++) {
-                store_f32x8(&out[((batch + head) * 4096 + block * 64 + i) * 64 + v_1 * 8],
-                    splat_f32x8(0.0f));
-            }
             run_max[(batch + head) * 4096 + block * 64 + i] = -1e+30f;
             run_sum[(batch + head) * 4096 + block * 64 + i] = 0.0f;
         }
@@ -1663,35 +2464,41 @@ static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const 
     const int64_t group = arg[1];
     /* [1][1][4096][64]: [batch][group][rows][head] */
     const float *restrict q = (const float *)(const void *)(call->workspace + 8388608);
-    float *restrict tokens = (float *)(void *)scratch; /* [64][16] */
+    float *restrict lsh_hash_queries = (float *)(void *)scratch; /* [1][4][64][16] */
     /* [3][12][1][64][64] */
     const float *w_lsh_rotations = (const float *)(const void *)(call->weights + 7487488);
-    int32_t *restrict found = (int32_t *)(void *)(scratch + 4096); /* [1][64] */
+    int32_t *restrict found = (int32_t *)(void *)(scratch + 16384); /* [1][64] */
     const int32_t *restrict key = call->slot[REFORMER_SLOT_KEY]; /* [1][4096] */
     /* [1][1][1][4096]: [batch][group][round][rows] */
-    int32_t *restrict buckets = (int32_t *)(void *)(call->workspace + 11599936);
-    for (int64_t tile = 0; tile < 4; tile++) {
+    int32_t *restrict buckets = (int32_t *)(void *)(call->workspace + 12648512);
+    for (int64_t panel = 0; panel < 4; panel++) {
         for (int64_t d = 0; d < 8; d++) {
             const f32x8 v =
-                load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8]);
+                load_f32x8(&q[((batch + head) * 4096 + block * 64 + panel * 16) * 64 + d * 8]);
             const f32x8 v_1 =
-                load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 64]);
+                load_f32x8(&q[((batch + head) * 4096 + block * 64 + panel * 16) * 64 + d * 8 + 64]);
             const f32x8 mix = shuffle_low1_f32x8(v, v_1);
             const f32x8 v_2 =
-                load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 128]);
+                load_f32x8(&q[((batch + head) * 4096 + block * 64 + panel * 16) * 64 + d * 8 +
+                128]);
             const f32x8 v_3 =
-                load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 192]);
+                load_f32x8(&q[((batch + head) * 4096 + block * 64 + panel * 16) * 64 + d * 8 +
+                192]);
             const f32x8 mix_1 = shuffle_low1_f32x8(v_2, v_3);
             const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
             const f32x8 v_4 =
-                load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 256]);
+                load_f32x8(&q[((batch + head) * 4096 + block * 64 + panel * 16) * 64 + d * 8 +
+                256]);
             const f32x8 v_5 =
-                load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 320]);
+                load_f32x8(&q[((batch + head) * 4096 + block * 64 + panel * 16) * 64 + d * 8 +
+                320]);
             const f32x8 mix_3 = shuffle_low1_f32x8(v_4, v_5);
             const f32x8 v_6 =
-                load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 384]);
+                load_f32x8(&q[((batch + head) * 4096 + block * 64 + panel * 16) * 64 + d * 8 +
+                384]);
             const f32x8 v_7 =
-                load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 448]);
+                load_f32x8(&q[((batch + head) * 4096 + block * 64 + panel * 16) * 64 + d * 8 +
+                448]);
             const f32x8 mix_4 = shuffle_low1_f32x8(v_6, v_7);
             const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
             const f32x8 mix_6 = shuffle_high1_f32x8(v, v_1);
@@ -1704,36 +2511,52 @@ static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const 
             const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
             const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
             const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-            store_f32x8(&tokens[d * 8 * 16], shuffle_low4_f32x8(mix_2, mix_5));
-            store_f32x8(&tokens[d * 8 * 16 + 16], shuffle_low4_f32x8(mix_8, mix_11));
-            store_f32x8(&tokens[d * 8 * 16 + 32], shuffle_low4_f32x8(mix_12, mix_13));
-            store_f32x8(&tokens[d * 8 * 16 + 48], shuffle_low4_f32x8(mix_14, mix_15));
-            store_f32x8(&tokens[d * 8 * 16 + 64], shuffle_high4_f32x8(mix_2, mix_5));
-            store_f32x8(&tokens[d * 8 * 16 + 80], shuffle_high4_f32x8(mix_8, mix_11));
-            store_f32x8(&tokens[d * 8 * 16 + 96], shuffle_high4_f32x8(mix_12, mix_13));
-            store_f32x8(&tokens[d * 8 * 16 + 112], shuffle_high4_f32x8(mix_14, mix_15));
+            store_f32x8(&lsh_hash_queries[(panel * 64 + d * 8) * 16],
+                shuffle_low4_f32x8(mix_2, mix_5));
+            store_f32x8(&lsh_hash_queries[(panel * 64 + d * 8) * 16 + 16],
+                shuffle_low4_f32x8(mix_8, mix_11));
+            store_f32x8(&lsh_hash_queries[(panel * 64 + d * 8) * 16 + 32],
+                shuffle_low4_f32x8(mix_12, mix_13));
+            store_f32x8(&lsh_hash_queries[(panel * 64 + d * 8) * 16 + 48],
+                shuffle_low4_f32x8(mix_14, mix_15));
+            store_f32x8(&lsh_hash_queries[(panel * 64 + d * 8) * 16 + 64],
+                shuffle_high4_f32x8(mix_2, mix_5));
+            store_f32x8(&lsh_hash_queries[(panel * 64 + d * 8) * 16 + 80],
+                shuffle_high4_f32x8(mix_8, mix_11));
+            store_f32x8(&lsh_hash_queries[(panel * 64 + d * 8) * 16 + 96],
+                shuffle_high4_f32x8(mix_12, mix_13));
+            store_f32x8(&lsh_hash_queries[(panel * 64 + d * 8) * 16 + 112],
+                shuffle_high4_f32x8(mix_14, mix_15));
         }
         for (int64_t d = 0; d < 8; d++) {
             const f32x8 v =
-                load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 512]);
+                load_f32x8(&q[((batch + head) * 4096 + block * 64 + panel * 16) * 64 + d * 8 +
+                512]);
             const f32x8 v_1 =
-                load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 576]);
+                load_f32x8(&q[((batch + head) * 4096 + block * 64 + panel * 16) * 64 + d * 8 +
+                576]);
             const f32x8 mix = shuffle_low1_f32x8(v, v_1);
             const f32x8 v_2 =
-                load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 640]);
+                load_f32x8(&q[((batch + head) * 4096 + block * 64 + panel * 16) * 64 + d * 8 +
+                640]);
             const f32x8 v_3 =
-                load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 704]);
+                load_f32x8(&q[((batch + head) * 4096 + block * 64 + panel * 16) * 64 + d * 8 +
+                704]);
             const f32x8 mix_1 = shuffle_low1_f32x8(v_2, v_3);
             const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
             const f32x8 v_4 =
-                load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 768]);
+                load_f32x8(&q[((batch + head) * 4096 + block * 64 + panel * 16) * 64 + d * 8 +
+                768]);
             const f32x8 v_5 =
-                load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 832]);
+                load_f32x8(&q[((batch + head) * 4096 + block * 64 + panel * 16) * 64 + d * 8 +
+                832]);
             const f32x8 mix_3 = shuffle_low1_f32x8(v_4, v_5);
             const f32x8 v_6 =
-                load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 896]);
+                load_f32x8(&q[((batch + head) * 4096 + block * 64 + panel * 16) * 64 + d * 8 +
+                896]);
             const f32x8 v_7 =
-                load_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 16) * 64 + d * 8 + 960]);
+                load_f32x8(&q[((batch + head) * 4096 + block * 64 + panel * 16) * 64 + d * 8 +
+                960]);
             const f32x8 mix_4 = shuffle_low1_f32x8(v_6, v_7);
             const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
             const f32x8 mix_6 = shuffle_high1_f32x8(v, v_1);
@@ -1746,23 +2569,40 @@ static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const 
             const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
             const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
             const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-            store_f32x8(&tokens[d * 8 * 16 + 8], shuffle_low4_f32x8(mix_2, mix_5));
-            store_f32x8(&tokens[d * 8 * 16 + 24], shuffle_low4_f32x8(mix_8, mix_11));
-            store_f32x8(&tokens[d * 8 * 16 + 40], shuffle_low4_f32x8(mix_12, mix_13));
-            store_f32x8(&tokens[d * 8 * 16 + 56], shuffle_low4_f32x8(mix_14, mix_15));
-            store_f32x8(&tokens[d * 8 * 16 + 72], shuffle_high4_f32x8(mix_2, mix_5));
-            store_f32x8(&tokens[d * 8 * 16 + 88], shuffle_high4_f32x8(mix_8, mix_11));
-            store_f32x8(&tokens[d * 8 * 16 + 104], shuffle_high4_f32x8(mix_12, mix_13));
-            store_f32x8(&tokens[d * 8 * 16 + 120], shuffle_high4_f32x8(mix_14, mix_15));
+            store_f32x8(&lsh_hash_queries[(panel * 64 + d * 8) * 16 + 8],
+                shuffle_low4_f32x8(mix_2, mix_5));
+            store_f32x8(&lsh_hash_queries[(panel * 64 + d * 8) * 16 + 24],
+                shuffle_low4_f32x8(mix_8, mix_11));
+            store_f32x8(&lsh_hash_queries[(panel * 64 + d * 8) * 16 + 40],
+                shuffle_low4_f32x8(mix_12, mix_13));
+            store_f32x8(&lsh_hash_queries[(panel * 64 + d * 8) * 16 + 56],
+                shuffle_low4_f32x8(mix_14, mix_15));
+            store_f32x8(&lsh_hash_queries[(panel * 64 + d * 8) * 16 + 72],
+                shuffle_high4_f32x8(mix_2, mix_5));
+            store_f32x8(&lsh_hash_queries[(panel * 64 + d * 8) * 16 + 88],
+                shuffle_high4_f32x8(mix_8, mix_11));
+            store_f32x8(&lsh_hash_queries[(panel * 64 + d * 8) * 16 + 104],
+                shuffle_high4_f32x8(mix_12, mix_13));
+            store_f32x8(&lsh_hash_queries[(panel * 64 + d * 8) * 16 + 120],
+                shuffle_high4_f32x8(mix_14, mix_15));
         }
+    }
+    for (int64_t panel = 0; panel < 4; panel++) {
         for (int64_t round = 0; round < 1; round++) {
+            for (int64_t lane = 0; lane < 16; lane++) {
+                const int64_t low = min_i64(block * 64 + panel * 16 + round * 16 + lane + 64, 4095);
+                __builtin_prefetch(&q[((batch + head) * 4096 + low) * 64], 0, 2);
+                __builtin_prefetch(&q[((batch + head) * 4096 + low) * 64 + 16], 0, 2);
+                __builtin_prefetch(&q[((batch + head) * 4096 + low) * 64 + 32], 0, 2);
+                __builtin_prefetch(&q[((batch + head) * 4096 + low) * 64 + 48], 0, 2);
+            }
             f32x8 carried = splat_f32x8(-3.4028235e+38f);
             i32x8 carried_1 = splat_i32x8(0);
-            f32x8 carried_2 = splat_f32x8(-3.4028235e+38f);
+            f32x8 carried_2 = splat_f32x8(3.4028235e+38f);
             i32x8 carried_3 = splat_i32x8(0);
             f32x8 carried_4 = splat_f32x8(-3.4028235e+38f);
             i32x8 carried_5 = splat_i32x8(0);
-            f32x8 carried_6 = splat_f32x8(-3.4028235e+38f);
+            f32x8 carried_6 = splat_f32x8(3.4028235e+38f);
             i32x8 carried_7 = splat_i32x8(0);
             for (int64_t columns = 0; columns < 9; columns++) {
                 f32x8 acc0_0 = splat_f32x8(0.0f);
@@ -1781,9 +2621,9 @@ static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const 
                     const float v = w_lsh_rotations[((index * 12 + group + head + round) * 64 + k) *
                         64 + columns * 6];
                     const f32x8 s = splat_f32x8(v);
-                    const f32x8 v_1 = load_f32x8(&tokens[k * 16]);
+                    const f32x8 v_1 = load_f32x8(&lsh_hash_queries[(panel * 64 + k) * 16]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 = load_f32x8(&tokens[k * 16 + 8]);
+                    const f32x8 v_2 = load_f32x8(&lsh_hash_queries[(panel * 64 + k) * 16 + 8]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const float v_3 =
                         w_lsh_rotations[((index * 12 + group + head + round) * 64 + k) * 64 +
@@ -1816,96 +2656,60 @@ static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const 
                     acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
                     acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
-                const i32x8 more = (i32x8)(acc0_0 > carried);
-                const f32x8 pick = select_f32x8(more, acc0_0, carried);
-                const i32x8 more_1 = (i32x8)(acc1_0 > pick);
-                const f32x8 pick_1 = select_f32x8(more_1, acc1_0, pick);
-                const i32x8 more_2 = (i32x8)(acc2_0 > pick_1);
-                const f32x8 pick_2 = select_f32x8(more_2, acc2_0, pick_1);
-                const i32x8 more_3 = (i32x8)(acc3_0 > pick_2);
-                const f32x8 pick_3 = select_f32x8(more_3, acc3_0, pick_2);
-                const i32x8 more_4 = (i32x8)(acc4_0 > pick_3);
-                const f32x8 pick_4 = select_f32x8(more_4, acc4_0, pick_3);
-                const i32x8 more_5 = (i32x8)(acc5_0 > pick_4);
-                carried = select_f32x8(more_5, acc5_0, pick_4);
+                const f32x8 high = max_f32x8(acc0_0, carried);
+                const f32x8 high_1 = max_f32x8(acc1_0, high);
+                const f32x8 high_2 = max_f32x8(acc2_0, high_1);
+                const f32x8 high_3 = max_f32x8(acc3_0, high_2);
+                const f32x8 high_4 = max_f32x8(acc4_0, high_3);
                 const i32x8 s = splat_i32x8((int32_t)(columns * 6 + 5));
                 const i32x8 s_1 = splat_i32x8((int32_t)(columns * 6 + 4));
                 const i32x8 s_2 = splat_i32x8((int32_t)(columns * 6 + 3));
                 const i32x8 s_3 = splat_i32x8((int32_t)(columns * 6 + 2));
                 const i32x8 s_4 = splat_i32x8((int32_t)(columns * 6 + 1));
                 const i32x8 s_5 = splat_i32x8((int32_t)(columns * 6));
-                const i32x8 pick_5 = select_i32x8(more, s_5, carried_1);
-                const i32x8 pick_6 = select_i32x8(more_1, s_4, pick_5);
-                const i32x8 pick_7 = select_i32x8(more_2, s_3, pick_6);
-                const i32x8 pick_8 = select_i32x8(more_3, s_2, pick_7);
-                const i32x8 pick_9 = select_i32x8(more_4, s_1, pick_8);
-                carried_1 = select_i32x8(more_5, s, pick_9);
-                const f32x8 neg = -acc5_0;
-                const f32x8 neg_1 = -acc4_0;
-                const f32x8 neg_2 = -acc3_0;
-                const f32x8 neg_3 = -acc2_0;
-                const f32x8 neg_4 = -acc1_0;
-                const f32x8 neg_5 = -acc0_0;
-                const i32x8 more_6 = (i32x8)(neg_5 > carried_2);
-                const f32x8 pick_10 = select_f32x8(more_6, neg_5, carried_2);
-                const i32x8 more_7 = (i32x8)(neg_4 > pick_10);
-                const f32x8 pick_11 = select_f32x8(more_7, neg_4, pick_10);
-                const i32x8 more_8 = (i32x8)(neg_3 > pick_11);
-                const f32x8 pick_12 = select_f32x8(more_8, neg_3, pick_11);
-                const i32x8 more_9 = (i32x8)(neg_2 > pick_12);
-                const f32x8 pick_13 = select_f32x8(more_9, neg_2, pick_12);
-                const i32x8 more_10 = (i32x8)(neg_1 > pick_13);
-                const f32x8 pick_14 = select_f32x8(more_10, neg_1, pick_13);
-                const i32x8 more_11 = (i32x8)(neg > pick_14);
-                carried_2 = select_f32x8(more_11, neg, pick_14);
-                const i32x8 pick_15 = select_i32x8(more_6, s_5, carried_3);
-                const i32x8 pick_16 = select_i32x8(more_7, s_4, pick_15);
-                const i32x8 pick_17 = select_i32x8(more_8, s_3, pick_16);
-                const i32x8 pick_18 = select_i32x8(more_9, s_2, pick_17);
-                const i32x8 pick_19 = select_i32x8(more_10, s_1, pick_18);
-                carried_3 = select_i32x8(more_11, s, pick_19);
-                const i32x8 more_12 = (i32x8)(acc0_1 > carried_4);
-                const f32x8 pick_20 = select_f32x8(more_12, acc0_1, carried_4);
-                const i32x8 more_13 = (i32x8)(acc1_1 > pick_20);
-                const f32x8 pick_21 = select_f32x8(more_13, acc1_1, pick_20);
-                const i32x8 more_14 = (i32x8)(acc2_1 > pick_21);
-                const f32x8 pick_22 = select_f32x8(more_14, acc2_1, pick_21);
-                const i32x8 more_15 = (i32x8)(acc3_1 > pick_22);
-                const f32x8 pick_23 = select_f32x8(more_15, acc3_1, pick_22);
-                const i32x8 more_16 = (i32x8)(acc4_1 > pick_23);
-                const f32x8 pick_24 = select_f32x8(more_16, acc4_1, pick_23);
-                const i32x8 more_17 = (i32x8)(acc5_1 > pick_24);
-                carried_4 = select_f32x8(more_17, acc5_1, pick_24);
-                const i32x8 pick_25 = select_i32x8(more_12, s_5, carried_5);
-                const i32x8 pick_26 = select_i32x8(more_13, s_4, pick_25);
-                const i32x8 pick_27 = select_i32x8(more_14, s_3, pick_26);
-                const i32x8 pick_28 = select_i32x8(more_15, s_2, pick_27);
-                const i32x8 pick_29 = select_i32x8(more_16, s_1, pick_28);
-                carried_5 = select_i32x8(more_17, s, pick_29);
-                const f32x8 neg_6 = -acc5_1;
-                const f32x8 neg_7 = -acc4_1;
-                const f32x8 neg_8 = -acc3_1;
-                const f32x8 neg_9 = -acc2_1;
-                const f32x8 neg_10 = -acc1_1;
-                const f32x8 neg_11 = -acc0_1;
-                const i32x8 more_18 = (i32x8)(neg_11 > carried_6);
-                const f32x8 pick_30 = select_f32x8(more_18, neg_11, carried_6);
-                const i32x8 more_19 = (i32x8)(neg_10 > pick_30);
-                const f32x8 pick_31 = select_f32x8(more_19, neg_10, pick_30);
-                const i32x8 more_20 = (i32x8)(neg_9 > pick_31);
-                const f32x8 pick_32 = select_f32x8(more_20, neg_9, pick_31);
-                const i32x8 more_21 = (i32x8)(neg_8 > pick_32);
-                const f32x8 pick_33 = select_f32x8(more_21, neg_8, pick_32);
-                const i32x8 more_22 = (i32x8)(neg_7 > pick_33);
-                const f32x8 pick_34 = select_f32x8(more_22, neg_7, pick_33);
-                const i32x8 more_23 = (i32x8)(neg_6 > pick_34);
-                carried_6 = select_f32x8(more_23, neg_6, pick_34);
-                const i32x8 pick_35 = select_i32x8(more_18, s_5, carried_7);
-                const i32x8 pick_36 = select_i32x8(more_19, s_4, pick_35);
-                const i32x8 pick_37 = select_i32x8(more_20, s_3, pick_36);
-                const i32x8 pick_38 = select_i32x8(more_21, s_2, pick_37);
-                const i32x8 pick_39 = select_i32x8(more_22, s_1, pick_38);
-                carried_7 = select_i32x8(more_23, s, pick_39);
+                const i32x8 pick = select_i32x8((i32x8)(acc0_0 > carried), s_5, carried_1);
+                const i32x8 pick_1 = select_i32x8((i32x8)(acc1_0 > high), s_4, pick);
+                const i32x8 pick_2 = select_i32x8((i32x8)(acc2_0 > high_1), s_3, pick_1);
+                const i32x8 pick_3 = select_i32x8((i32x8)(acc3_0 > high_2), s_2, pick_2);
+                const i32x8 pick_4 = select_i32x8((i32x8)(acc4_0 > high_3), s_1, pick_3);
+                carried_1 = select_i32x8((i32x8)(acc5_0 > high_4), s, pick_4);
+                const f32x8 low = min_f32x8(acc0_0, carried_2);
+                const f32x8 low_1 = min_f32x8(acc1_0, low);
+                const f32x8 low_2 = min_f32x8(acc2_0, low_1);
+                const f32x8 low_3 = min_f32x8(acc3_0, low_2);
+                const f32x8 low_4 = min_f32x8(acc4_0, low_3);
+                const i32x8 pick_5 = select_i32x8((i32x8)(acc0_0 < carried_2), s_5, carried_3);
+                const i32x8 pick_6 = select_i32x8((i32x8)(acc1_0 < low), s_4, pick_5);
+                const i32x8 pick_7 = select_i32x8((i32x8)(acc2_0 < low_1), s_3, pick_6);
+                const i32x8 pick_8 = select_i32x8((i32x8)(acc3_0 < low_2), s_2, pick_7);
+                const i32x8 pick_9 = select_i32x8((i32x8)(acc4_0 < low_3), s_1, pick_8);
+                carried_3 = select_i32x8((i32x8)(acc5_0 < low_4), s, pick_9);
+                const f32x8 high_5 = max_f32x8(acc0_1, carried_4);
+                const f32x8 high_6 = max_f32x8(acc1_1, high_5);
+                const f32x8 high_7 = max_f32x8(acc2_1, high_6);
+                const f32x8 high_8 = max_f32x8(acc3_1, high_7);
+                const f32x8 high_9 = max_f32x8(acc4_1, high_8);
+                const i32x8 pick_10 = select_i32x8((i32x8)(acc0_1 > carried_4), s_5, carried_5);
+                const i32x8 pick_11 = select_i32x8((i32x8)(acc1_1 > high_5), s_4, pick_10);
+                const i32x8 pick_12 = select_i32x8((i32x8)(acc2_1 > high_6), s_3, pick_11);
+                const i32x8 pick_13 = select_i32x8((i32x8)(acc3_1 > high_7), s_2, pick_12);
+                const i32x8 pick_14 = select_i32x8((i32x8)(acc4_1 > high_8), s_1, pick_13);
+                carried_5 = select_i32x8((i32x8)(acc5_1 > high_9), s, pick_14);
+                const f32x8 low_5 = min_f32x8(acc0_1, carried_6);
+                const f32x8 low_6 = min_f32x8(acc1_1, low_5);
+                const f32x8 low_7 = min_f32x8(acc2_1, low_6);
+                const f32x8 low_8 = min_f32x8(acc3_1, low_7);
+                const f32x8 low_9 = min_f32x8(acc4_1, low_8);
+                const i32x8 pick_15 = select_i32x8((i32x8)(acc0_1 < carried_6), s_5, carried_7);
+                const i32x8 pick_16 = select_i32x8((i32x8)(acc1_1 < low_5), s_4, pick_15);
+                const i32x8 pick_17 = select_i32x8((i32x8)(acc2_1 < low_6), s_3, pick_16);
+                const i32x8 pick_18 = select_i32x8((i32x8)(acc3_1 < low_7), s_2, pick_17);
+                const i32x8 pick_19 = select_i32x8((i32x8)(acc4_1 < low_8), s_1, pick_18);
+                carried_7 = select_i32x8((i32x8)(acc5_1 < low_9), s, pick_19);
+                carried = max_f32x8(acc5_0, high_4);
+                carried_2 = min_f32x8(acc5_0, low_4);
+                carried_4 = max_f32x8(acc5_1, high_9);
+                carried_6 = min_f32x8(acc5_1, low_9);
             }
             f32x8 carried_8 = carried;
             i32x8 carried_9 = carried_1;
@@ -1930,9 +2734,9 @@ static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const 
                     const float v = w_lsh_rotations[((index * 12 + group + head + round) * 64 + k) *
                         64 + columns * 5 + 54];
                     const f32x8 s = splat_f32x8(v);
-                    const f32x8 v_1 = load_f32x8(&tokens[k * 16]);
+                    const f32x8 v_1 = load_f32x8(&lsh_hash_queries[(panel * 64 + k) * 16]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 = load_f32x8(&tokens[k * 16 + 8]);
+                    const f32x8 v_2 = load_f32x8(&lsh_hash_queries[(panel * 64 + k) * 16 + 8]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const float v_3 =
                         w_lsh_rotations[((index * 12 + group + head + round) * 64 + k) * 64 +
@@ -1959,88 +2763,58 @@ static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const 
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
-                const i32x8 more = (i32x8)(acc0_0 > carried_8);
-                const f32x8 pick = select_f32x8(more, acc0_0, carried_8);
-                const i32x8 more_1 = (i32x8)(acc1_0 > pick);
-                const f32x8 pick_1 = select_f32x8(more_1, acc1_0, pick);
-                const i32x8 more_2 = (i32x8)(acc2_0 > pick_1);
-                const f32x8 pick_2 = select_f32x8(more_2, acc2_0, pick_1);
-                const i32x8 more_3 = (i32x8)(acc3_0 > pick_2);
-                const f32x8 pick_3 = select_f32x8(more_3, acc3_0, pick_2);
-                const i32x8 more_4 = (i32x8)(acc4_0 > pick_3);
-                carried_8 = select_f32x8(more_4, acc4_0, pick_3);
+                const f32x8 high = max_f32x8(acc0_0, carried_8);
+                const f32x8 high_1 = max_f32x8(acc1_0, high);
+                const f32x8 high_2 = max_f32x8(acc2_0, high_1);
+                const f32x8 high_3 = max_f32x8(acc3_0, high_2);
                 const i32x8 s = splat_i32x8((int32_t)(columns * 5 + 58));
                 const i32x8 s_1 = splat_i32x8((int32_t)(columns * 5 + 57));
                 const i32x8 s_2 = splat_i32x8((int32_t)(columns * 5 + 56));
                 const i32x8 s_3 = splat_i32x8((int32_t)(columns * 5 + 55));
                 const i32x8 s_4 = splat_i32x8((int32_t)(columns * 5 + 54));
-                const i32x8 pick_4 = select_i32x8(more, s_4, carried_9);
-                const i32x8 pick_5 = select_i32x8(more_1, s_3, pick_4);
-                const i32x8 pick_6 = select_i32x8(more_2, s_2, pick_5);
-                const i32x8 pick_7 = select_i32x8(more_3, s_1, pick_6);
-                carried_9 = select_i32x8(more_4, s, pick_7);
-                const f32x8 neg = -acc4_0;
-                const f32x8 neg_1 = -acc3_0;
-                const f32x8 neg_2 = -acc2_0;
-                const f32x8 neg_3 = -acc1_0;
-                const f32x8 neg_4 = -acc0_0;
-                const i32x8 more_5 = (i32x8)(neg_4 > carried_10);
-                const f32x8 pick_8 = select_f32x8(more_5, neg_4, carried_10);
-                const i32x8 more_6 = (i32x8)(neg_3 > pick_8);
-                const f32x8 pick_9 = select_f32x8(more_6, neg_3, pick_8);
-                const i32x8 more_7 = (i32x8)(neg_2 > pick_9);
-                const f32x8 pick_10 = select_f32x8(more_7, neg_2, pick_9);
-                const i32x8 more_8 = (i32x8)(neg_1 > pick_10);
-                const f32x8 pick_11 = select_f32x8(more_8, neg_1, pick_10);
-                const i32x8 more_9 = (i32x8)(neg > pick_11);
-                carried_10 = select_f32x8(more_9, neg, pick_11);
-                const i32x8 pick_12 = select_i32x8(more_5, s_4, carried_11);
-                const i32x8 pick_13 = select_i32x8(more_6, s_3, pick_12);
-                const i32x8 pick_14 = select_i32x8(more_7, s_2, pick_13);
-                const i32x8 pick_15 = select_i32x8(more_8, s_1, pick_14);
-                carried_11 = select_i32x8(more_9, s, pick_15);
-                const i32x8 more_10 = (i32x8)(acc0_1 > carried_12);
-                const f32x8 pick_16 = select_f32x8(more_10, acc0_1, carried_12);
-                const i32x8 more_11 = (i32x8)(acc1_1 > pick_16);
-                const f32x8 pick_17 = select_f32x8(more_11, acc1_1, pick_16);
-                const i32x8 more_12 = (i32x8)(acc2_1 > pick_17);
-                const f32x8 pick_18 = select_f32x8(more_12, acc2_1, pick_17);
-                const i32x8 more_13 = (i32x8)(acc3_1 > pick_18);
-                const f32x8 pick_19 = select_f32x8(more_13, acc3_1, pick_18);
-                const i32x8 more_14 = (i32x8)(acc4_1 > pick_19);
-                carried_12 = select_f32x8(more_14, acc4_1, pick_19);
-                const i32x8 pick_20 = select_i32x8(more_10, s_4, carried_13);
-                const i32x8 pick_21 = select_i32x8(more_11, s_3, pick_20);
-                const i32x8 pick_22 = select_i32x8(more_12, s_2, pick_21);
-                const i32x8 pick_23 = select_i32x8(more_13, s_1, pick_22);
-                carried_13 = select_i32x8(more_14, s, pick_23);
-                const f32x8 neg_5 = -acc4_1;
-                const f32x8 neg_6 = -acc3_1;
-                const f32x8 neg_7 = -acc2_1;
-                const f32x8 neg_8 = -acc1_1;
-                const f32x8 neg_9 = -acc0_1;
-                const i32x8 more_15 = (i32x8)(neg_9 > carried_14);
-                const f32x8 pick_24 = select_f32x8(more_15, neg_9, carried_14);
-                const i32x8 more_16 = (i32x8)(neg_8 > pick_24);
-                const f32x8 pick_25 = select_f32x8(more_16, neg_8, pick_24);
-                const i32x8 more_17 = (i32x8)(neg_7 > pick_25);
-                const f32x8 pick_26 = select_f32x8(more_17, neg_7, pick_25);
-                const i32x8 more_18 = (i32x8)(neg_6 > pick_26);
-                const f32x8 pick_27 = select_f32x8(more_18, neg_6, pick_26);
-                const i32x8 more_19 = (i32x8)(neg_5 > pick_27);
-                carried_14 = select_f32x8(more_19, neg_5, pick_27);
-                const i32x8 pick_28 = select_i32x8(more_15, s_4, carried_15);
-                const i32x8 pick_29 = select_i32x8(more_16, s_3, pick_28);
-                const i32x8 pick_30 = select_i32x8(more_17, s_2, pick_29);
-                const i32x8 pick_31 = select_i32x8(more_18, s_1, pick_30);
-                carried_15 = select_i32x8(more_19, s, pick_31);
+                const i32x8 pick = select_i32x8((i32x8)(acc0_0 > carried_8), s_4, carried_9);
+                const i32x8 pick_1 = select_i32x8((i32x8)(acc1_0 > high), s_3, pick);
+                const i32x8 pick_2 = select_i32x8((i32x8)(acc2_0 > high_1), s_2, pick_1);
+                const i32x8 pick_3 = select_i32x8((i32x8)(acc3_0 > high_2), s_1, pick_2);
+                carried_9 = select_i32x8((i32x8)(acc4_0 > high_3), s, pick_3);
+                const f32x8 low = min_f32x8(acc0_0, carried_10);
+                const f32x8 low_1 = min_f32x8(acc1_0, low);
+                const f32x8 low_2 = min_f32x8(acc2_0, low_1);
+                const f32x8 low_3 = min_f32x8(acc3_0, low_2);
+                const i32x8 pick_4 = select_i32x8((i32x8)(acc0_0 < carried_10), s_4, carried_11);
+                const i32x8 pick_5 = select_i32x8((i32x8)(acc1_0 < low), s_3, pick_4);
+                const i32x8 pick_6 = select_i32x8((i32x8)(acc2_0 < low_1), s_2, pick_5);
+                const i32x8 pick_7 = select_i32x8((i32x8)(acc3_0 < low_2), s_1, pick_6);
+                carried_11 = select_i32x8((i32x8)(acc4_0 < low_3), s, pick_7);
+                const f32x8 high_4 = max_f32x8(acc0_1, carried_12);
+                const f32x8 high_5 = max_f32x8(acc1_1, high_4);
+                const f32x8 high_6 = max_f32x8(acc2_1, high_5);
+                const f32x8 high_7 = max_f32x8(acc3_1, high_6);
+                const i32x8 pick_8 = select_i32x8((i32x8)(acc0_1 > carried_12), s_4, carried_13);
+                const i32x8 pick_9 = select_i32x8((i32x8)(acc1_1 > high_4), s_3, pick_8);
+                const i32x8 pick_10 = select_i32x8((i32x8)(acc2_1 > high_5), s_2, pick_9);
+                const i32x8 pick_11 = select_i32x8((i32x8)(acc3_1 > high_6), s_1, pick_10);
+                carried_13 = select_i32x8((i32x8)(acc4_1 > high_7), s, pick_11);
+                const f32x8 low_4 = min_f32x8(acc0_1, carried_14);
+                const f32x8 low_5 = min_f32x8(acc1_1, low_4);
+                const f32x8 low_6 = min_f32x8(acc2_1, low_5);
+                const f32x8 low_7 = min_f32x8(acc3_1, low_6);
+                const i32x8 pick_12 = select_i32x8((i32x8)(acc0_1 < carried_14), s_4, carried_15);
+                const i32x8 pick_13 = select_i32x8((i32x8)(acc1_1 < low_4), s_3, pick_12);
+                const i32x8 pick_14 = select_i32x8((i32x8)(acc2_1 < low_5), s_2, pick_13);
+                const i32x8 pick_15 = select_i32x8((i32x8)(acc3_1 < low_6), s_1, pick_14);
+                carried_15 = select_i32x8((i32x8)(acc4_1 < low_7), s, pick_15);
+                carried_8 = max_f32x8(acc4_0, high_3);
+                carried_10 = min_f32x8(acc4_0, low_3);
+                carried_12 = max_f32x8(acc4_1, high_7);
+                carried_14 = min_f32x8(acc4_1, low_7);
             }
-            const i32x8 pick = select_i32x8((i32x8)(carried_10 > carried_8),
+            const i32x8 pick = select_i32x8((i32x8)(-carried_10 > carried_8),
                 add_i32x8(carried_11, splat_i32x8(64)), carried_9);
-            const i32x8 pick_1 = select_i32x8((i32x8)(carried_14 > carried_12),
+            const i32x8 pick_1 = select_i32x8((i32x8)(-carried_14 > carried_12),
                 add_i32x8(carried_15, splat_i32x8(64)), carried_13);
-            store_i32x8(&found[round * 64 + tile * 16], pick);
-            store_i32x8(&found[round * 64 + tile * 16 + 8], pick_1);
+            store_i32x8(&found[round * 64 + panel * 16], pick);
+            store_i32x8(&found[round * 64 + panel * 16 + 8], pick_1);
         }
     }
     for (int64_t round = 0; round < 1; round++) {
@@ -2066,9 +2840,9 @@ static void lsh_sort(const reformer_call_t *call, unsigned char *scratch, const 
     const int64_t round = 0;
     int32_t *restrict counts = (int32_t *)(void *)scratch; /* [129] */
     /* [1][1][1][4096]: [batch][group][round][rows] */
-    const int32_t *restrict buckets = (const int32_t *)(const void *)(call->workspace + 11599936);
+    const int32_t *restrict buckets = (const int32_t *)(const void *)(call->workspace + 12648512);
     /* [1][1][1][4097]: [batch][group][round][place]: sorted tokens */
-    int32_t *restrict order = (int32_t *)(void *)(call->workspace + 11534336);
+    int32_t *restrict order = (int32_t *)(void *)(call->workspace + 12582912);
     for (int64_t bucket = 0; bucket < 129; bucket++) {
         counts[bucket] = 0;
     }
@@ -2100,42 +2874,45 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
     const int64_t run_1 = task % 8;
     const int64_t round = arg[0];
     /* [1][1][1][4097]: [batch][group][round][place]: sorted tokens */
-    const int32_t *restrict order = (const int32_t *)(const void *)(call->workspace + 11534336);
+    const int32_t *restrict order = (const int32_t *)(const void *)(call->workspace + 12582912);
     /* [1][1][4096][64]: [batch][group][rows][head] */
     const float *restrict q = (const float *)(const void *)(call->workspace + 8388608);
-    float *restrict query_keys = (float *)(void *)scratch; /* [2][64][64] */
-    int32_t *restrict lsh_attention_query_pos = (int32_t *)(void *)(scratch + 32768); /* [2][64] */
+    float *restrict lsh_attention_queries = (float *)(void *)scratch; /* [2][4][64][16] */
+    int32_t *restrict lsh_attention_query_pos = (int32_t *)(void *)(scratch + 65536); /* [2][64] */
     const int32_t *restrict key = call->slot[REFORMER_SLOT_KEY]; /* [1][4096] */
-    int32_t *restrict key_pos = (int32_t *)(void *)(scratch + 33280); /* [2][64] */
+    int32_t *restrict key_pos = (int32_t *)(void *)(scratch + 66048); /* [2][64] */
     /* [1][1][4096][64]: [batch][group][rows][head] */
     const float *restrict v = (const float *)(const void *)(call->workspace + 9437184);
-    float *restrict values = (float *)(void *)(scratch + 34304); /* [2][64][64] */
-    float *restrict key_scale = (float *)(void *)(scratch + 33792); /* [2][64] */
-    float *restrict lsh_attention_scores = (float *)(void *)(scratch + 67072); /* [128][16] */
-    /* [1][1][4096]: [batch][group][rows]: largest score so far */
-    float *restrict run_max = (float *)(void *)(call->workspace + 11550784);
-    float *restrict top = (float *)(void *)(scratch + 75328); /* [16] */
+    float *restrict values = (float *)(void *)(scratch + 32768); /* [2][4][64][16] */
+    float *restrict key_scale = (float *)(void *)(scratch + 66560); /* [2][64] */
+    float *restrict key_scale2 = (float *)(void *)(scratch + 67072); /* [2][64] */
+    float *restrict norm = (float *)(void *)(scratch + 67584); /* [2][64] */
+    float *restrict most_norm = (float *)(void *)(scratch + 68096); /* [2][4] */
+    /* [1][1][4096][64]: [batch][group][rows][head] */
+    float *restrict out = (float *)(void *)(call->workspace + 11534336);
+    float *restrict lsh_attention_scores = (float *)(void *)(scratch + 68160); /* [128][16] */
+    float *restrict total_sum = (float *)(void *)(scratch + 76480); /* [16] */
     /* [1][1][4096]: [batch][group][rows]: sum of exponentials */
-    float *restrict run_sum = (float *)(void *)(call->workspace + 11567168);
-    float *restrict total_sum = (float *)(void *)(scratch + 75392); /* [16] */
-    float *restrict most = (float *)(void *)(scratch + 75264); /* [16] */
-    float *restrict keep = (float *)(void *)(scratch + 75456); /* [16] */
-    float *restrict gain = (float *)(void *)(scratch + 75520); /* [16] */
+    float *restrict run_sum = (float *)(void *)(call->workspace + 12615744);
     /* [1][1][1][4096]: [batch][group][round][rows]: self entries of rows without other keys */
-    int32_t *restrict self_count = (int32_t *)(void *)(call->workspace + 11583552);
-    /* [1][1][4096][64]: [batch][group][rows][head]: not yet divided by run_sum */
-    float *restrict out = (float *)(void *)(call->workspace + 10485760);
+    int32_t *restrict self_count = (int32_t *)(void *)(call->workspace + 12632128);
+    /* [1][1][4096]: [batch][group][rows]: largest score so far */
+    float *restrict run_max = (float *)(void *)(call->workspace + 12599360);
+    float *restrict top = (float *)(void *)(scratch + 76416); /* [16] */
+    float *restrict most = (float *)(void *)(scratch + 76352); /* [16] */
+    float *restrict keep = (float *)(void *)(scratch + 76544); /* [16] */
+    float *restrict gain = (float *)(void *)(scratch + 76608); /* [16] */
     for (int64_t o = 0; o < 1; o++) {
         const int64_t other = (round * 64 + run_1 * 8 + o + 63) % 64;
-        for (int64_t lane = 0; lane < 8; lane++) {
-            const int32_t token = order[(batch + head) * 4097 + other * 64 + lane * 8];
-            const int32_t token_1 = order[(batch + head) * 4097 + other * 64 + lane * 8 + 1];
-            const int32_t token_2 = order[(batch + head) * 4097 + other * 64 + lane * 8 + 2];
-            const int32_t token_3 = order[(batch + head) * 4097 + other * 64 + lane * 8 + 3];
-            const int32_t token_4 = order[(batch + head) * 4097 + other * 64 + lane * 8 + 4];
-            const int32_t token_5 = order[(batch + head) * 4097 + other * 64 + lane * 8 + 5];
-            const int32_t token_6 = order[(batch + head) * 4097 + other * 64 + lane * 8 + 6];
-            const int32_t token_7 = order[(batch + head) * 4097 + other * 64 + lane * 8 + 7];
+        for (int64_t panel = 0; panel < 4; panel++) {
+            const int32_t token = order[(batch + head) * 4097 + other * 64 + panel * 16];
+            const int32_t token_1 = order[(batch + head) * 4097 + other * 64 + panel * 16 + 1];
+            const int32_t token_2 = order[(batch + head) * 4097 + other * 64 + panel * 16 + 2];
+            const int32_t token_3 = order[(batch + head) * 4097 + other * 64 + panel * 16 + 3];
+            const int32_t token_4 = order[(batch + head) * 4097 + other * 64 + panel * 16 + 4];
+            const int32_t token_5 = order[(batch + head) * 4097 + other * 64 + panel * 16 + 5];
+            const int32_t token_6 = order[(batch + head) * 4097 + other * 64 + panel * 16 + 6];
+            const int32_t token_7 = order[(batch + head) * 4097 + other * 64 + panel * 16 + 7];
             for (int64_t d = 0; d < 8; d++) {
                 const f32x8 v_1 =
                     load_f32x8(&q[((batch + head) * 4096 + (int64_t)token) * 64 + d * 8]);
@@ -2169,21 +2946,79 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                 const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
                 const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
                 const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-                store_f32x8(&query_keys[(o * 64 + d * 8) * 64 + lane * 8],
+                store_f32x8(&lsh_attention_queries[((o * 4 + panel) * 64 + d * 8) * 16],
                     shuffle_low4_f32x8(mix_2, mix_5));
-                store_f32x8(&query_keys[(o * 64 + d * 8) * 64 + lane * 8 + 64],
+                store_f32x8(&lsh_attention_queries[((o * 4 + panel) * 64 + d * 8) * 16 + 16],
                     shuffle_low4_f32x8(mix_8, mix_11));
-                store_f32x8(&query_keys[(o * 64 + d * 8) * 64 + lane * 8 + 128],
+                store_f32x8(&lsh_attention_queries[((o * 4 + panel) * 64 + d * 8) * 16 + 32],
                     shuffle_low4_f32x8(mix_12, mix_13));
-                store_f32x8(&query_keys[(o * 64 + d * 8) * 64 + lane * 8 + 192],
+                store_f32x8(&lsh_attention_queries[((o * 4 + panel) * 64 + d * 8) * 16 + 48],
                     shuffle_low4_f32x8(mix_14, mix_15));
-                store_f32x8(&query_keys[(o * 64 + d * 8) * 64 + lane * 8 + 256],
+                store_f32x8(&lsh_attention_queries[((o * 4 + panel) * 64 + d * 8) * 16 + 64],
                     shuffle_high4_f32x8(mix_2, mix_5));
-                store_f32x8(&query_keys[(o * 64 + d * 8) * 64 + lane * 8 + 320],
+                store_f32x8(&lsh_attention_queries[((o * 4 + panel) * 64 + d * 8) * 16 + 80],
                     shuffle_high4_f32x8(mix_8, mix_11));
-                store_f32x8(&query_keys[(o * 64 + d * 8) * 64 + lane * 8 + 384],
+                store_f32x8(&lsh_attention_queries[((o * 4 + panel) * 64 + d * 8) * 16 + 96],
                     shuffle_high4_f32x8(mix_12, mix_13));
-                store_f32x8(&query_keys[(o * 64 + d * 8) * 64 + lane * 8 + 448],
+                store_f32x8(&lsh_attention_queries[((o * 4 + panel) * 64 + d * 8) * 16 + 112],
+                    shuffle_high4_f32x8(mix_14, mix_15));
+            }
+            const int32_t token_8 = order[(batch + head) * 4097 + other * 64 + panel * 16 + 8];
+            const int32_t token_9 = order[(batch + head) * 4097 + other * 64 + panel * 16 + 9];
+            const int32_t token_10 = order[(batch + head) * 4097 + other * 64 + panel * 16 + 10];
+            const int32_t token_11 = order[(batch + head) * 4097 + other * 64 + panel * 16 + 11];
+            const int32_t token_12 = order[(batch + head) * 4097 + other * 64 + panel * 16 + 12];
+            const int32_t token_13 = order[(batch + head) * 4097 + other * 64 + panel * 16 + 13];
+            const int32_t token_14 = order[(batch + head) * 4097 + other * 64 + panel * 16 + 14];
+            const int32_t token_15 = order[(batch + head) * 4097 + other * 64 + panel * 16 + 15];
+            for (int64_t d = 0; d < 8; d++) {
+                const f32x8 v_1 =
+                    load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_8) * 64 + d * 8]);
+                const f32x8 v_2 =
+                    load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_9) * 64 + d * 8]);
+                const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
+                const f32x8 v_3 =
+                    load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_10) * 64 + d * 8]);
+                const f32x8 v_4 =
+                    load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_11) * 64 + d * 8]);
+                const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
+                const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
+                const f32x8 v_5 =
+                    load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_12) * 64 + d * 8]);
+                const f32x8 v_6 =
+                    load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_13) * 64 + d * 8]);
+                const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
+                const f32x8 v_7 =
+                    load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_14) * 64 + d * 8]);
+                const f32x8 v_8 =
+                    load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_15) * 64 + d * 8]);
+                const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
+                const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
+                const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
+                const f32x8 mix_7 = shuffle_high1_f32x8(v_3, v_4);
+                const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
+                const f32x8 mix_9 = shuffle_high1_f32x8(v_5, v_6);
+                const f32x8 mix_10 = shuffle_high1_f32x8(v_7, v_8);
+                const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
+                const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
+                const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
+                const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
+                const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
+                store_f32x8(&lsh_attention_queries[((o * 4 + panel) * 64 + d * 8) * 16 + 8],
+                    shuffle_low4_f32x8(mix_2, mix_5));
+                store_f32x8(&lsh_attention_queries[((o * 4 + panel) * 64 + d * 8) * 16 + 24],
+                    shuffle_low4_f32x8(mix_8, mix_11));
+                store_f32x8(&lsh_attention_queries[((o * 4 + panel) * 64 + d * 8) * 16 + 40],
+                    shuffle_low4_f32x8(mix_12, mix_13));
+                store_f32x8(&lsh_attention_queries[((o * 4 + panel) * 64 + d * 8) * 16 + 56],
+                    shuffle_low4_f32x8(mix_14, mix_15));
+                store_f32x8(&lsh_attention_queries[((o * 4 + panel) * 64 + d * 8) * 16 + 72],
+                    shuffle_high4_f32x8(mix_2, mix_5));
+                store_f32x8(&lsh_attention_queries[((o * 4 + panel) * 64 + d * 8) * 16 + 88],
+                    shuffle_high4_f32x8(mix_8, mix_11));
+                store_f32x8(&lsh_attention_queries[((o * 4 + panel) * 64 + d * 8) * 16 + 104],
+                    shuffle_high4_f32x8(mix_12, mix_13));
+                store_f32x8(&lsh_attention_queries[((o * 4 + panel) * 64 + d * 8) * 16 + 120],
                     shuffle_high4_f32x8(mix_14, mix_15));
             }
         }
@@ -2191,34 +3026,70 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
             const int32_t token = order[(batch + head) * 4097 + other * 64 + lane];
             lsh_attention_query_pos[o * 64 + lane] = (int32_t)(int64_t)token;
             key_pos[o * 64 + lane] = key[batch * 4096 + (int64_t)token];
-            for (int64_t v_1 = 0; v_1 < 8; v_1++) {
-                store_f32x8(&values[(o * 64 + lane) * 64 + v_1 * 8],
-                    load_f32x8(&v[((batch + head) * 4096 + (int64_t)token) * 64 + v_1 * 8]));
-            }
+            store_f32x8(&values[(o * 4 * 64 + lane) * 16],
+                load_f32x8(&v[((batch + head) * 4096 + (int64_t)token) * 64]));
+            store_f32x8(&values[(o * 4 * 64 + lane) * 16 + 8],
+                load_f32x8(&v[((batch + head) * 4096 + (int64_t)token) * 64 + 8]));
+            store_f32x8(&values[(o * 4 * 64 + lane) * 16 + 1024],
+                load_f32x8(&v[((batch + head) * 4096 + (int64_t)token) * 64 + 16]));
+            store_f32x8(&values[(o * 4 * 64 + lane) * 16 + 1032],
+                load_f32x8(&v[((batch + head) * 4096 + (int64_t)token) * 64 + 24]));
+            store_f32x8(&values[(o * 4 * 64 + lane) * 16 + 2048],
+                load_f32x8(&v[((batch + head) * 4096 + (int64_t)token) * 64 + 32]));
+            store_f32x8(&values[(o * 4 * 64 + lane) * 16 + 2056],
+                load_f32x8(&v[((batch + head) * 4096 + (int64_t)token) * 64 + 40]));
+            store_f32x8(&values[(o * 4 * 64 + lane) * 16 + 3072],
+                load_f32x8(&v[((batch + head) * 4096 + (int64_t)token) * 64 + 48]));
+            store_f32x8(&values[(o * 4 * 64 + lane) * 16 + 3080],
+                load_f32x8(&v[((batch + head) * 4096 + (int64_t)token) * 64 + 56]));
         }
-        for (int64_t lane = 0; lane < 8; lane++) {
+        for (int64_t panel = 0; panel < 4; panel++) {
             f32x8 carried = splat_f32x8(0.0f);
+            f32x8 carried_1 = splat_f32x8(0.0f);
             for (int64_t d = 0; d < 64; d++) {
-                const f32x8 v_1 = load_f32x8(&query_keys[(o * 64 + d) * 64 + lane * 8]);
+                const f32x8 v_1 =
+                    load_f32x8(&lsh_attention_queries[((o * 4 + panel) * 64 + d) * 16]);
                 carried = fma_f32x8(v_1, v_1, carried);
+                const f32x8 v_2 =
+                    load_f32x8(&lsh_attention_queries[((o * 4 + panel) * 64 + d) * 16 + 8]);
+                carried_1 = fma_f32x8(v_2, v_2, carried_1);
             }
             const f32x8 sum = carried / splat_f32x8(64.0f) + splat_f32x8(1e-06f);
             const f32x8 root = sqrt_f32x8(sum);
-            store_f32x8(&key_scale[o * 64 + lane * 8], splat_f32x8(0.125f) / root);
+            const f32x8 quot = splat_f32x8(0.125f) / root;
+            const f32x8 root_1 = sqrt_f32x8(carried);
+            store_f32x8(&key_scale[o * 64 + panel * 16], quot);
+            store_f32x8(&key_scale2[o * 64 + panel * 16], quot * splat_f32x8(1.442695f));
+            store_f32x8(&norm[o * 64 + panel * 16], root_1);
+            const f32x8 sum_1 = carried_1 / splat_f32x8(64.0f) + splat_f32x8(1e-06f);
+            const f32x8 root_2 = sqrt_f32x8(sum_1);
+            const f32x8 quot_1 = splat_f32x8(0.125f) / root_2;
+            const f32x8 root_3 = sqrt_f32x8(carried_1);
+            store_f32x8(&key_scale[o * 64 + panel * 16 + 8], quot_1);
+            store_f32x8(&key_scale2[o * 64 + panel * 16 + 8], quot_1 * splat_f32x8(1.442695f));
+            store_f32x8(&norm[o * 64 + panel * 16 + 8], root_3);
+            const f32x8 high = max_f32x8(root_1, root_3);
+            const f32x8 mix = shuffle_swap4_f32x8(high);
+            const f32x8 high_1 = max_f32x8(high, mix);
+            const f32x8 mix_1 = shuffle_swap2_f32x8(high_1);
+            const f32x8 high_2 = max_f32x8(high_1, mix_1);
+            const f32x8 mix_2 = shuffle_swap1_f32x8(high_2);
+            const f32x8 high_3 = max_f32x8(high_2, mix_2);
+            most_norm[o * 4 + panel] = high_3[0];
         }
     }
     for (int64_t step = 0; step < 8; step++) {
         const int64_t other = (round * 64 + run_1 * 8 + step + 64) % 64;
         const int64_t slot = (step + 1) % 2;
-        for (int64_t lane = 0; lane < 8; lane++) {
-            const int32_t token = order[(batch + head) * 4097 + other * 64 + lane * 8];
-            const int32_t token_1 = order[(batch + head) * 4097 + other * 64 + lane * 8 + 1];
-            const int32_t token_2 = order[(batch + head) * 4097 + other * 64 + lane * 8 + 2];
-            const int32_t token_3 = order[(batch + head) * 4097 + other * 64 + lane * 8 + 3];
-            const int32_t token_4 = order[(batch + head) * 4097 + other * 64 + lane * 8 + 4];
-            const int32_t token_5 = order[(batch + head) * 4097 + other * 64 + lane * 8 + 5];
-            const int32_t token_6 = order[(batch + head) * 4097 + other * 64 + lane * 8 + 6];
-            const int32_t token_7 = order[(batch + head) * 4097 + other * 64 + lane * 8 + 7];
+        for (int64_t panel = 0; panel < 4; panel++) {
+            const int32_t token = order[(batch + head) * 4097 + other * 64 + panel * 16];
+            const int32_t token_1 = order[(batch + head) * 4097 + other * 64 + panel * 16 + 1];
+            const int32_t token_2 = order[(batch + head) * 4097 + other * 64 + panel * 16 + 2];
+            const int32_t token_3 = order[(batch + head) * 4097 + other * 64 + panel * 16 + 3];
+            const int32_t token_4 = order[(batch + head) * 4097 + other * 64 + panel * 16 + 4];
+            const int32_t token_5 = order[(batch + head) * 4097 + other * 64 + panel * 16 + 5];
+            const int32_t token_6 = order[(batch + head) * 4097 + other * 64 + panel * 16 + 6];
+            const int32_t token_7 = order[(batch + head) * 4097 + other * 64 + panel * 16 + 7];
             for (int64_t d = 0; d < 8; d++) {
                 const f32x8 v_1 =
                     load_f32x8(&q[((batch + head) * 4096 + (int64_t)token) * 64 + d * 8]);
@@ -2252,21 +3123,79 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                 const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
                 const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
                 const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-                store_f32x8(&query_keys[(slot * 64 + d * 8) * 64 + lane * 8],
+                store_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 + d * 8) * 16],
                     shuffle_low4_f32x8(mix_2, mix_5));
-                store_f32x8(&query_keys[(slot * 64 + d * 8) * 64 + lane * 8 + 64],
+                store_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 + d * 8) * 16 + 16],
                     shuffle_low4_f32x8(mix_8, mix_11));
-                store_f32x8(&query_keys[(slot * 64 + d * 8) * 64 + lane * 8 + 128],
+                store_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 + d * 8) * 16 + 32],
                     shuffle_low4_f32x8(mix_12, mix_13));
-                store_f32x8(&query_keys[(slot * 64 + d * 8) * 64 + lane * 8 + 192],
+                store_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 + d * 8) * 16 + 48],
                     shuffle_low4_f32x8(mix_14, mix_15));
-                store_f32x8(&query_keys[(slot * 64 + d * 8) * 64 + lane * 8 + 256],
+                store_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 + d * 8) * 16 + 64],
                     shuffle_high4_f32x8(mix_2, mix_5));
-                store_f32x8(&query_keys[(slot * 64 + d * 8) * 64 + lane * 8 + 320],
+                store_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 + d * 8) * 16 + 80],
                     shuffle_high4_f32x8(mix_8, mix_11));
-                store_f32x8(&query_keys[(slot * 64 + d * 8) * 64 + lane * 8 + 384],
+                store_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 + d * 8) * 16 + 96],
                     shuffle_high4_f32x8(mix_12, mix_13));
-                store_f32x8(&query_keys[(slot * 64 + d * 8) * 64 + lane * 8 + 448],
+                store_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 + d * 8) * 16 + 112],
+                    shuffle_high4_f32x8(mix_14, mix_15));
+            }
+            const int32_t token_8 = order[(batch + head) * 4097 + other * 64 + panel * 16 + 8];
+            const int32_t token_9 = order[(batch + head) * 4097 + other * 64 + panel * 16 + 9];
+            const int32_t token_10 = order[(batch + head) * 4097 + other * 64 + panel * 16 + 10];
+            const int32_t token_11 = order[(batch + head) * 4097 + other * 64 + panel * 16 + 11];
+            const int32_t token_12 = order[(batch + head) * 4097 + other * 64 + panel * 16 + 12];
+            const int32_t token_13 = order[(batch + head) * 4097 + other * 64 + panel * 16 + 13];
+            const int32_t token_14 = order[(batch + head) * 4097 + other * 64 + panel * 16 + 14];
+            const int32_t token_15 = order[(batch + head) * 4097 + other * 64 + panel * 16 + 15];
+            for (int64_t d = 0; d < 8; d++) {
+                const f32x8 v_1 =
+                    load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_8) * 64 + d * 8]);
+                const f32x8 v_2 =
+                    load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_9) * 64 + d * 8]);
+                const f32x8 mix = shuffle_low1_f32x8(v_1, v_2);
+                const f32x8 v_3 =
+                    load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_10) * 64 + d * 8]);
+                const f32x8 v_4 =
+                    load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_11) * 64 + d * 8]);
+                const f32x8 mix_1 = shuffle_low1_f32x8(v_3, v_4);
+                const f32x8 mix_2 = shuffle_low2_f32x8(mix, mix_1);
+                const f32x8 v_5 =
+                    load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_12) * 64 + d * 8]);
+                const f32x8 v_6 =
+                    load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_13) * 64 + d * 8]);
+                const f32x8 mix_3 = shuffle_low1_f32x8(v_5, v_6);
+                const f32x8 v_7 =
+                    load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_14) * 64 + d * 8]);
+                const f32x8 v_8 =
+                    load_f32x8(&q[((batch + head) * 4096 + (int64_t)token_15) * 64 + d * 8]);
+                const f32x8 mix_4 = shuffle_low1_f32x8(v_7, v_8);
+                const f32x8 mix_5 = shuffle_low2_f32x8(mix_3, mix_4);
+                const f32x8 mix_6 = shuffle_high1_f32x8(v_1, v_2);
+                const f32x8 mix_7 = shuffle_high1_f32x8(v_3, v_4);
+                const f32x8 mix_8 = shuffle_low2_f32x8(mix_6, mix_7);
+                const f32x8 mix_9 = shuffle_high1_f32x8(v_5, v_6);
+                const f32x8 mix_10 = shuffle_high1_f32x8(v_7, v_8);
+                const f32x8 mix_11 = shuffle_low2_f32x8(mix_9, mix_10);
+                const f32x8 mix_12 = shuffle_high2_f32x8(mix, mix_1);
+                const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
+                const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
+                const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
+                store_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 + d * 8) * 16 + 8],
+                    shuffle_low4_f32x8(mix_2, mix_5));
+                store_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 + d * 8) * 16 + 24],
+                    shuffle_low4_f32x8(mix_8, mix_11));
+                store_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 + d * 8) * 16 + 40],
+                    shuffle_low4_f32x8(mix_12, mix_13));
+                store_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 + d * 8) * 16 + 56],
+                    shuffle_low4_f32x8(mix_14, mix_15));
+                store_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 + d * 8) * 16 + 72],
+                    shuffle_high4_f32x8(mix_2, mix_5));
+                store_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 + d * 8) * 16 + 88],
+                    shuffle_high4_f32x8(mix_8, mix_11));
+                store_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 + d * 8) * 16 + 104],
+                    shuffle_high4_f32x8(mix_12, mix_13));
+                store_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 + d * 8) * 16 + 120],
                     shuffle_high4_f32x8(mix_14, mix_15));
             }
         }
@@ -2274,537 +3203,1536 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
             const int32_t token = order[(batch + head) * 4097 + other * 64 + lane];
             lsh_attention_query_pos[slot * 64 + lane] = (int32_t)(int64_t)token;
             key_pos[slot * 64 + lane] = key[batch * 4096 + (int64_t)token];
-            for (int64_t v_1 = 0; v_1 < 8; v_1++) {
-                store_f32x8(&values[(slot * 64 + lane) * 64 + v_1 * 8],
-                    load_f32x8(&v[((batch + head) * 4096 + (int64_t)token) * 64 + v_1 * 8]));
-            }
+            store_f32x8(&values[(slot * 4 * 64 + lane) * 16],
+                load_f32x8(&v[((batch + head) * 4096 + (int64_t)token) * 64]));
+            store_f32x8(&values[(slot * 4 * 64 + lane) * 16 + 8],
+                load_f32x8(&v[((batch + head) * 4096 + (int64_t)token) * 64 + 8]));
+            store_f32x8(&values[(slot * 4 * 64 + lane) * 16 + 1024],
+                load_f32x8(&v[((batch + head) * 4096 + (int64_t)token) * 64 + 16]));
+            store_f32x8(&values[(slot * 4 * 64 + lane) * 16 + 1032],
+                load_f32x8(&v[((batch + head) * 4096 + (int64_t)token) * 64 + 24]));
+            store_f32x8(&values[(slot * 4 * 64 + lane) * 16 + 2048],
+                load_f32x8(&v[((batch + head) * 4096 + (int64_t)token) * 64 + 32]));
+            store_f32x8(&values[(slot * 4 * 64 + lane) * 16 + 2056],
+                load_f32x8(&v[((batch + head) * 4096 + (int64_t)token) * 64 + 40]));
+            store_f32x8(&values[(slot * 4 * 64 + lane) * 16 + 3072],
+                load_f32x8(&v[((batch + head) * 4096 + (int64_t)token) * 64 + 48]));
+            store_f32x8(&values[(slot * 4 * 64 + lane) * 16 + 3080],
+                load_f32x8(&v[((batch + head) * 4096 + (int64_t)token) * 64 + 56]));
         }
-        for (int64_t lane = 0; lane < 8; lane++) {
+        for (int64_t panel = 0; panel < 4; panel++) {
             f32x8 carried = splat_f32x8(0.0f);
+            f32x8 carried_1 = splat_f32x8(0.0f);
             for (int64_t d = 0; d < 64; d++) {
-                const f32x8 v_1 = load_f32x8(&query_keys[(slot * 64 + d) * 64 + lane * 8]);
+                const f32x8 v_1 =
+                    load_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 + d) * 16]);
                 carried = fma_f32x8(v_1, v_1, carried);
+                const f32x8 v_2 =
+                    load_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 + d) * 16 + 8]);
+                carried_1 = fma_f32x8(v_2, v_2, carried_1);
             }
             const f32x8 sum = carried / splat_f32x8(64.0f) + splat_f32x8(1e-06f);
             const f32x8 root = sqrt_f32x8(sum);
-            store_f32x8(&key_scale[slot * 64 + lane * 8], splat_f32x8(0.125f) / root);
+            const f32x8 quot = splat_f32x8(0.125f) / root;
+            const f32x8 root_1 = sqrt_f32x8(carried);
+            store_f32x8(&key_scale[slot * 64 + panel * 16], quot);
+            store_f32x8(&key_scale2[slot * 64 + panel * 16], quot * splat_f32x8(1.442695f));
+            store_f32x8(&norm[slot * 64 + panel * 16], root_1);
+            const f32x8 sum_1 = carried_1 / splat_f32x8(64.0f) + splat_f32x8(1e-06f);
+            const f32x8 root_2 = sqrt_f32x8(sum_1);
+            const f32x8 quot_1 = splat_f32x8(0.125f) / root_2;
+            const f32x8 root_3 = sqrt_f32x8(carried_1);
+            store_f32x8(&key_scale[slot * 64 + panel * 16 + 8], quot_1);
+            store_f32x8(&key_scale2[slot * 64 + panel * 16 + 8], quot_1 * splat_f32x8(1.442695f));
+            store_f32x8(&norm[slot * 64 + panel * 16 + 8], root_3);
+            const f32x8 high = max_f32x8(root_1, root_3);
+            const f32x8 mix = shuffle_swap4_f32x8(high);
+            const f32x8 high_1 = max_f32x8(high, mix);
+            const f32x8 mix_1 = shuffle_swap2_f32x8(high_1);
+            const f32x8 high_2 = max_f32x8(high_1, mix_1);
+            const f32x8 mix_2 = shuffle_swap1_f32x8(high_2);
+            const f32x8 high_3 = max_f32x8(high_2, mix_2);
+            most_norm[slot * 4 + panel] = high_3[0];
         }
         for (int64_t panel = 0; panel < 4; panel++) {
-            const i32x8 query = load_i32x8(&lsh_attention_query_pos[slot * 64 + panel * 16]);
-            const i32x8 query_1 = load_i32x8(&lsh_attention_query_pos[slot * 64 + panel * 16 + 8]);
-            f32x8 most_1 = splat_f32x8(-1e+30f);
-            f32x8 most_2 = splat_f32x8(-1e+30f);
-            for (int64_t o = 0; o < 2; o++) {
-                const int64_t slot_1 = (step + o) % 2;
-                f32x8 carried = most_1;
-                f32x8 carried_1 = most_2;
-                for (int64_t keys = 0; keys < 9; keys++) {
-                    f32x8 acc0_0 = splat_f32x8(0.0f);
-                    f32x8 acc0_1 = splat_f32x8(0.0f);
-                    f32x8 acc1_0 = splat_f32x8(0.0f);
-                    f32x8 acc1_1 = splat_f32x8(0.0f);
-                    f32x8 acc2_0 = splat_f32x8(0.0f);
-                    f32x8 acc2_1 = splat_f32x8(0.0f);
-                    f32x8 acc3_0 = splat_f32x8(0.0f);
-                    f32x8 acc3_1 = splat_f32x8(0.0f);
-                    f32x8 acc4_0 = splat_f32x8(0.0f);
-                    f32x8 acc4_1 = splat_f32x8(0.0f);
-                    f32x8 acc5_0 = splat_f32x8(0.0f);
-                    f32x8 acc5_1 = splat_f32x8(0.0f);
-                    for (int64_t k = 0; k < 64; k++) {
-                        const f32x8 s = splat_f32x8(query_keys[(slot_1 * 64 + k) * 64 + keys * 6]);
-                        const f32x8 v_1 =
-                            load_f32x8(&query_keys[(slot * 64 + k) * 64 + panel * 16]);
-                        acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                        const f32x8 v_2 =
-                            load_f32x8(&query_keys[(slot * 64 + k) * 64 + panel * 16 + 8]);
-                        acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                        const f32x8 s_1 =
-                            splat_f32x8(query_keys[(slot_1 * 64 + k) * 64 + keys * 6 + 1]);
-                        acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                        acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                        const f32x8 s_2 =
-                            splat_f32x8(query_keys[(slot_1 * 64 + k) * 64 + keys * 6 + 2]);
-                        acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                        acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                        const f32x8 s_3 =
-                            splat_f32x8(query_keys[(slot_1 * 64 + k) * 64 + keys * 6 + 3]);
-                        acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                        acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                        const f32x8 s_4 =
-                            splat_f32x8(query_keys[(slot_1 * 64 + k) * 64 + keys * 6 + 4]);
-                        acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                        acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                        const f32x8 s_5 =
-                            splat_f32x8(query_keys[(slot_1 * 64 + k) * 64 + keys * 6 + 5]);
-                        acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
-                        acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+            const float most_norm_1 = most_norm[slot * 4 + panel];
+            if (most_norm_1 <= 41.58883f) {
+                const f32x8 prod = load_f32x8(&norm[slot * 64 + panel * 16]) *
+                    splat_f32x8(1.442695f);
+                const f32x8 neg = -prod;
+                const i32x8 query = load_i32x8(&lsh_attention_query_pos[slot * 64 + panel * 16]);
+                const f32x8 prod_1 = load_f32x8(&norm[slot * 64 + panel * 16 + 8]) *
+                    splat_f32x8(1.442695f);
+                const f32x8 neg_1 = -prod_1;
+                const i32x8 query_1 =
+                    load_i32x8(&lsh_attention_query_pos[slot * 64 + panel * 16 + 8]);
+                f32x8 sum = splat_f32x8(0.0f);
+                f32x8 sum_1 = splat_f32x8(0.0f);
+                for (int64_t o = 0; o < 2; o++) {
+                    const int64_t slot_1 = (step + o) % 2;
+                    for (int64_t run_2 = 0; run_2 < 4; run_2++) {
+                        f32x8 carried = sum;
+                        f32x8 carried_1 = sum_1;
+                        for (int64_t keys = 0; keys < 1; keys++) {
+                            f32x8 acc0_0 = splat_f32x8(0.0f);
+                            f32x8 acc0_1 = splat_f32x8(0.0f);
+                            f32x8 acc1_0 = splat_f32x8(0.0f);
+                            f32x8 acc1_1 = splat_f32x8(0.0f);
+                            f32x8 acc2_0 = splat_f32x8(0.0f);
+                            f32x8 acc2_1 = splat_f32x8(0.0f);
+                            f32x8 acc3_0 = splat_f32x8(0.0f);
+                            f32x8 acc3_1 = splat_f32x8(0.0f);
+                            f32x8 acc4_0 = splat_f32x8(0.0f);
+                            f32x8 acc4_1 = splat_f32x8(0.0f);
+                            f32x8 acc5_0 = splat_f32x8(0.0f);
+                            f32x8 acc5_1 = splat_f32x8(0.0f);
+                            for (int64_t step_1 = 0; step_1 < 1; step_1++) {
+                                const int64_t ahead =
+                                    min_i64(o * 12 + run_2 * 3 + keys + step_1, 15);
+                                const int32_t v_1 =
+                                    lsh_attention_query_pos[slot * 64 + panel * 16 + ahead];
+                                __builtin_prefetch(&out[((batch + head) * 4096 + (int64_t)v_1) *
+                                    64], 0, 2);
+                                __builtin_prefetch(&out[((batch + head) * 4096 + (int64_t)v_1) * 64
+                                    + 16], 0, 2);
+                                __builtin_prefetch(&out[((batch + head) * 4096 + (int64_t)v_1) * 64
+                                    + 32], 0, 2);
+                                __builtin_prefetch(&out[((batch + head) * 4096 + (int64_t)v_1) * 64
+                                    + 48], 0, 2);
+                                const int64_t next = min_i64(run_1 * 8 + step + 1, 63);
+                                const int32_t token =
+                                    order[(batch + head + round) * 4097 + next * 64 + panel * 16 +
+                                    ahead];
+                                __builtin_prefetch(&q[((batch + head) * 4096 + (int64_t)token) *
+                                    64], 0, 2);
+                                __builtin_prefetch(&q[((batch + head) * 4096 + (int64_t)token) * 64
+                                    + 16], 0, 2);
+                                __builtin_prefetch(&q[((batch + head) * 4096 + (int64_t)token) * 64
+                                    + 32], 0, 2);
+                                __builtin_prefetch(&q[((batch + head) * 4096 + (int64_t)token) * 64
+                                    + 48], 0, 2);
+                                __builtin_prefetch(&v[((batch + head) * 4096 + (int64_t)token) *
+                                    64], 0, 2);
+                                __builtin_prefetch(&v[((batch + head) * 4096 + (int64_t)token) * 64
+                                    + 16], 0, 2);
+                                __builtin_prefetch(&v[((batch + head) * 4096 + (int64_t)token) * 64
+                                    + 32], 0, 2);
+                                __builtin_prefetch(&v[((batch + head) * 4096 + (int64_t)token) * 64
+                                    + 48], 0, 2);
+                                for (int64_t k = 0; k < 64; k++) {
+                                    const float v_2 =
+                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        64 + k) * 16 + keys * 6];
+                                    const f32x8 s = splat_f32x8(v_2);
+                                    const f32x8 v_3 =
+                                        load_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 +
+                                        step_1 * 64 + k) * 16]);
+                                    acc0_0 = fma_f32x8(s, v_3, acc0_0);
+                                    const f32x8 v_4 =
+                                        load_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 +
+                                        step_1 * 64 + k) * 16 + 8]);
+                                    acc0_1 = fma_f32x8(s, v_4, acc0_1);
+                                    const float v_5 =
+                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        64 + k) * 16 + keys * 6 + 1];
+                                    const f32x8 s_1 = splat_f32x8(v_5);
+                                    acc1_0 = fma_f32x8(s_1, v_3, acc1_0);
+                                    acc1_1 = fma_f32x8(s_1, v_4, acc1_1);
+                                    const float v_6 =
+                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        64 + k) * 16 + keys * 6 + 2];
+                                    const f32x8 s_2 = splat_f32x8(v_6);
+                                    acc2_0 = fma_f32x8(s_2, v_3, acc2_0);
+                                    acc2_1 = fma_f32x8(s_2, v_4, acc2_1);
+                                    const float v_7 =
+                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        64 + k) * 16 + keys * 6 + 3];
+                                    const f32x8 s_3 = splat_f32x8(v_7);
+                                    acc3_0 = fma_f32x8(s_3, v_3, acc3_0);
+                                    acc3_1 = fma_f32x8(s_3, v_4, acc3_1);
+                                    const float v_8 =
+                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        64 + k) * 16 + keys * 6 + 4];
+                                    const f32x8 s_4 = splat_f32x8(v_8);
+                                    acc4_0 = fma_f32x8(s_4, v_3, acc4_0);
+                                    acc4_1 = fma_f32x8(s_4, v_4, acc4_1);
+                                    const float v_9 =
+                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        64 + k) * 16 + keys * 6 + 5];
+                                    const f32x8 s_5 = splat_f32x8(v_9);
+                                    acc5_0 = fma_f32x8(s_5, v_3, acc5_0);
+                                    acc5_1 = fma_f32x8(s_5, v_4, acc5_1);
+                                }
+                            }
+                            const f32x8 s =
+                                splat_f32x8(key_scale2[slot_1 * 64 + run_2 * 16 + keys * 6]);
+                            const f32x8 t = fma_f32x8(acc0_0, s, neg);
+                            const f32x8 y = exp2_f32x8(t);
+                            const i32x8 s_1 =
+                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 6]);
+                            const i32x8 less = (i32x8)(s_1 < splat_i32x8(1073741824));
+                            const i32x8 bits = (i32x8)y & (less & (i32x8)(s_1 != query));
+                            const f32x8 bits_1 = (f32x8)bits;
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) *
+                                16], bits_1);
+                            const f32x8 t_1 = fma_f32x8(acc0_1, s, neg_1);
+                            const f32x8 y_1 = exp2_f32x8(t_1);
+                            const i32x8 bits_2 = (i32x8)y_1 & (less & (i32x8)(s_1 != query_1));
+                            const f32x8 bits_3 = (f32x8)bits_2;
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                                + 8], bits_3);
+                            const f32x8 s_2 =
+                                splat_f32x8(key_scale2[slot_1 * 64 + run_2 * 16 + keys * 6 + 1]);
+                            const f32x8 t_2 = fma_f32x8(acc1_0, s_2, neg);
+                            const f32x8 y_2 = exp2_f32x8(t_2);
+                            const i32x8 s_3 =
+                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 6 + 1]);
+                            const i32x8 less_1 = (i32x8)(s_3 < splat_i32x8(1073741824));
+                            const i32x8 bits_4 = (i32x8)y_2 & (less_1 & (i32x8)(s_3 != query));
+                            const f32x8 bits_5 = (f32x8)bits_4;
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                                + 16], bits_5);
+                            const f32x8 t_3 = fma_f32x8(acc1_1, s_2, neg_1);
+                            const f32x8 y_3 = exp2_f32x8(t_3);
+                            const i32x8 bits_6 = (i32x8)y_3 & (less_1 & (i32x8)(s_3 != query_1));
+                            const f32x8 bits_7 = (f32x8)bits_6;
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                                + 24], bits_7);
+                            const f32x8 s_4 =
+                                splat_f32x8(key_scale2[slot_1 * 64 + run_2 * 16 + keys * 6 + 2]);
+                            const f32x8 t_4 = fma_f32x8(acc2_0, s_4, neg);
+                            const f32x8 y_4 = exp2_f32x8(t_4);
+                            const i32x8 s_5 =
+                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 6 + 2]);
+                            const i32x8 less_2 = (i32x8)(s_5 < splat_i32x8(1073741824));
+                            const i32x8 bits_8 = (i32x8)y_4 & (less_2 & (i32x8)(s_5 != query));
+                            const f32x8 bits_9 = (f32x8)bits_8;
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                                + 32], bits_9);
+                            const f32x8 t_5 = fma_f32x8(acc2_1, s_4, neg_1);
+                            const f32x8 y_5 = exp2_f32x8(t_5);
+                            const i32x8 bits_10 = (i32x8)y_5 & (less_2 & (i32x8)(s_5 != query_1));
+                            const f32x8 bits_11 = (f32x8)bits_10;
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                                + 40], bits_11);
+                            const f32x8 s_6 =
+                                splat_f32x8(key_scale2[slot_1 * 64 + run_2 * 16 + keys * 6 + 3]);
+                            const f32x8 t_6 = fma_f32x8(acc3_0, s_6, neg);
+                            const f32x8 y_6 = exp2_f32x8(t_6);
+                            const i32x8 s_7 =
+                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 6 + 3]);
+                            const i32x8 less_3 = (i32x8)(s_7 < splat_i32x8(1073741824));
+                            const i32x8 bits_12 = (i32x8)y_6 & (less_3 & (i32x8)(s_7 != query));
+                            const f32x8 bits_13 = (f32x8)bits_12;
+                            const f32x8 sum_2 = carried + bits_1 + bits_5 + bits_9 + bits_13;
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                                + 48], bits_13);
+                            const f32x8 t_7 = fma_f32x8(acc3_1, s_6, neg_1);
+                            const f32x8 y_7 = exp2_f32x8(t_7);
+                            const i32x8 bits_14 = (i32x8)y_7 & (less_3 & (i32x8)(s_7 != query_1));
+                            const f32x8 bits_15 = (f32x8)bits_14;
+                            const f32x8 sum_3 = carried_1 + bits_3 + bits_7 + bits_11 + bits_15;
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                                + 56], bits_15);
+                            const f32x8 s_8 =
+                                splat_f32x8(key_scale2[slot_1 * 64 + run_2 * 16 + keys * 6 + 4]);
+                            const f32x8 t_8 = fma_f32x8(acc4_0, s_8, neg);
+                            const f32x8 y_8 = exp2_f32x8(t_8);
+                            const i32x8 s_9 =
+                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 6 + 4]);
+                            const i32x8 less_4 = (i32x8)(s_9 < splat_i32x8(1073741824));
+                            const i32x8 bits_16 = (i32x8)y_8 & (less_4 & (i32x8)(s_9 != query));
+                            const f32x8 bits_17 = (f32x8)bits_16;
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                                + 64], bits_17);
+                            const f32x8 t_9 = fma_f32x8(acc4_1, s_8, neg_1);
+                            const f32x8 y_9 = exp2_f32x8(t_9);
+                            const i32x8 bits_18 = (i32x8)y_9 & (less_4 & (i32x8)(s_9 != query_1));
+                            const f32x8 bits_19 = (f32x8)bits_18;
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                                + 72], bits_19);
+                            const f32x8 s_10 =
+                                splat_f32x8(key_scale2[slot_1 * 64 + run_2 * 16 + keys * 6 + 5]);
+                            const f32x8 t_10 = fma_f32x8(acc5_0, s_10, neg);
+                            const f32x8 y_10 = exp2_f32x8(t_10);
+                            const i32x8 s_11 =
+                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 6 + 5]);
+                            const i32x8 less_5 = (i32x8)(s_11 < splat_i32x8(1073741824));
+                            const i32x8 bits_20 = (i32x8)y_10 & (less_5 & (i32x8)(s_11 != query));
+                            const f32x8 bits_21 = (f32x8)bits_20;
+                            carried = sum_2 + bits_17 + bits_21;
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                                + 80], bits_21);
+                            const f32x8 t_11 = fma_f32x8(acc5_1, s_10, neg_1);
+                            const f32x8 y_11 = exp2_f32x8(t_11);
+                            const i32x8 bits_22 = (i32x8)y_11 & (less_5 & (i32x8)(s_11 != query_1));
+                            const f32x8 bits_23 = (f32x8)bits_22;
+                            carried_1 = sum_3 + bits_19 + bits_23;
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                                + 88], bits_23);
+                        }
+                        f32x8 carried_2 = carried;
+                        f32x8 carried_3 = carried_1;
+                        for (int64_t keys = 0; keys < 2; keys++) {
+                            f32x8 acc0_0 = splat_f32x8(0.0f);
+                            f32x8 acc0_1 = splat_f32x8(0.0f);
+                            f32x8 acc1_0 = splat_f32x8(0.0f);
+                            f32x8 acc1_1 = splat_f32x8(0.0f);
+                            f32x8 acc2_0 = splat_f32x8(0.0f);
+                            f32x8 acc2_1 = splat_f32x8(0.0f);
+                            f32x8 acc3_0 = splat_f32x8(0.0f);
+                            f32x8 acc3_1 = splat_f32x8(0.0f);
+                            f32x8 acc4_0 = splat_f32x8(0.0f);
+                            f32x8 acc4_1 = splat_f32x8(0.0f);
+                            for (int64_t step_1 = 0; step_1 < 1; step_1++) {
+                                const int64_t ahead =
+                                    min_i64(o * 12 + run_2 * 3 + keys + step_1 + 1, 15);
+                                const int32_t v_1 =
+                                    lsh_attention_query_pos[slot * 64 + panel * 16 + ahead];
+                                __builtin_prefetch(&out[((batch + head) * 4096 + (int64_t)v_1) *
+                                    64], 0, 2);
+                                __builtin_prefetch(&out[((batch + head) * 4096 + (int64_t)v_1) * 64
+                                    + 16], 0, 2);
+                                __builtin_prefetch(&out[((batch + head) * 4096 + (int64_t)v_1) * 64
+                                    + 32], 0, 2);
+                                __builtin_prefetch(&out[((batch + head) * 4096 + (int64_t)v_1) * 64
+                                    + 48], 0, 2);
+                                const int64_t next = min_i64(run_1 * 8 + step + 1, 63);
+                                const int32_t token =
+                                    order[(batch + head + round) * 4097 + next * 64 + panel * 16 +
+                                    ahead];
+                                __builtin_prefetch(&q[((batch + head) * 4096 + (int64_t)token) *
+                                    64], 0, 2);
+                                __builtin_prefetch(&q[((batch + head) * 4096 + (int64_t)token) * 64
+                                    + 16], 0, 2);
+                                __builtin_prefetch(&q[((batch + head) * 4096 + (int64_t)token) * 64
+                                    + 32], 0, 2);
+                                __builtin_prefetch(&q[((batch + head) * 4096 + (int64_t)token) * 64
+                                    + 48], 0, 2);
+                                __builtin_prefetch(&v[((batch + head) * 4096 + (int64_t)token) *
+                                    64], 0, 2);
+                                __builtin_prefetch(&v[((batch + head) * 4096 + (int64_t)token) * 64
+                                    + 16], 0, 2);
+                                __builtin_prefetch(&v[((batch + head) * 4096 + (int64_t)token) * 64
+                                    + 32], 0, 2);
+                                __builtin_prefetch(&v[((batch + head) * 4096 + (int64_t)token) * 64
+                                    + 48], 0, 2);
+                                for (int64_t k = 0; k < 64; k++) {
+                                    const float v_2 =
+                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        64 + k) * 16 + keys * 5 + 6];
+                                    const f32x8 s = splat_f32x8(v_2);
+                                    const f32x8 v_3 =
+                                        load_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 +
+                                        step_1 * 64 + k) * 16]);
+                                    acc0_0 = fma_f32x8(s, v_3, acc0_0);
+                                    const f32x8 v_4 =
+                                        load_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 +
+                                        step_1 * 64 + k) * 16 + 8]);
+                                    acc0_1 = fma_f32x8(s, v_4, acc0_1);
+                                    const float v_5 =
+                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        64 + k) * 16 + keys * 5 + 7];
+                                    const f32x8 s_1 = splat_f32x8(v_5);
+                                    acc1_0 = fma_f32x8(s_1, v_3, acc1_0);
+                                    acc1_1 = fma_f32x8(s_1, v_4, acc1_1);
+                                    const float v_6 =
+                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        64 + k) * 16 + keys * 5 + 8];
+                                    const f32x8 s_2 = splat_f32x8(v_6);
+                                    acc2_0 = fma_f32x8(s_2, v_3, acc2_0);
+                                    acc2_1 = fma_f32x8(s_2, v_4, acc2_1);
+                                    const float v_7 =
+                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        64 + k) * 16 + keys * 5 + 9];
+                                    const f32x8 s_3 = splat_f32x8(v_7);
+                                    acc3_0 = fma_f32x8(s_3, v_3, acc3_0);
+                                    acc3_1 = fma_f32x8(s_3, v_4, acc3_1);
+                                    const float v_8 =
+                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        64 + k) * 16 + keys * 5 + 10];
+                                    const f32x8 s_4 = splat_f32x8(v_8);
+                                    acc4_0 = fma_f32x8(s_4, v_3, acc4_0);
+                                    acc4_1 = fma_f32x8(s_4, v_4, acc4_1);
+                                }
+                            }
+                            const f32x8 s =
+                                splat_f32x8(key_scale2[slot_1 * 64 + run_2 * 16 + keys * 5 + 6]);
+                            const f32x8 t = fma_f32x8(acc0_0, s, neg);
+                            const f32x8 y = exp2_f32x8(t);
+                            const i32x8 s_1 =
+                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 5 + 6]);
+                            const i32x8 less = (i32x8)(s_1 < splat_i32x8(1073741824));
+                            const i32x8 bits = (i32x8)y & (less & (i32x8)(s_1 != query));
+                            const f32x8 bits_1 = (f32x8)bits;
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 5) * 16
+                                + 96], bits_1);
+                            const f32x8 t_1 = fma_f32x8(acc0_1, s, neg_1);
+                            const f32x8 y_1 = exp2_f32x8(t_1);
+                            const i32x8 bits_2 = (i32x8)y_1 & (less & (i32x8)(s_1 != query_1));
+                            const f32x8 bits_3 = (f32x8)bits_2;
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 5) * 16
+                                + 104], bits_3);
+                            const f32x8 s_2 =
+                                splat_f32x8(key_scale2[slot_1 * 64 + run_2 * 16 + keys * 5 + 7]);
+                            const f32x8 t_2 = fma_f32x8(acc1_0, s_2, neg);
+                            const f32x8 y_2 = exp2_f32x8(t_2);
+                            const i32x8 s_3 =
+                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 5 + 7]);
+                            const i32x8 less_1 = (i32x8)(s_3 < splat_i32x8(1073741824));
+                            const i32x8 bits_4 = (i32x8)y_2 & (less_1 & (i32x8)(s_3 != query));
+                            const f32x8 bits_5 = (f32x8)bits_4;
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 5) * 16
+                                + 112], bits_5);
+                            const f32x8 t_3 = fma_f32x8(acc1_1, s_2, neg_1);
+                            const f32x8 y_3 = exp2_f32x8(t_3);
+                            const i32x8 bits_6 = (i32x8)y_3 & (less_1 & (i32x8)(s_3 != query_1));
+                            const f32x8 bits_7 = (f32x8)bits_6;
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 5) * 16
+                                + 120], bits_7);
+                            const f32x8 s_4 =
+                                splat_f32x8(key_scale2[slot_1 * 64 + run_2 * 16 + keys * 5 + 8]);
+                            const f32x8 t_4 = fma_f32x8(acc2_0, s_4, neg);
+                            const f32x8 y_4 = exp2_f32x8(t_4);
+                            const i32x8 s_5 =
+                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 5 + 8]);
+                            const i32x8 less_2 = (i32x8)(s_5 < splat_i32x8(1073741824));
+                            const i32x8 bits_8 = (i32x8)y_4 & (less_2 & (i32x8)(s_5 != query));
+                            const f32x8 bits_9 = (f32x8)bits_8;
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 5) * 16
+                                + 128], bits_9);
+                            const f32x8 t_5 = fma_f32x8(acc2_1, s_4, neg_1);
+                            const f32x8 y_5 = exp2_f32x8(t_5);
+                            const i32x8 bits_10 = (i32x8)y_5 & (less_2 & (i32x8)(s_5 != query_1));
+                            const f32x8 bits_11 = (f32x8)bits_10;
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 5) * 16
+                                + 136], bits_11);
+                            const f32x8 s_6 =
+                                splat_f32x8(key_scale2[slot_1 * 64 + run_2 * 16 + keys * 5 + 9]);
+                            const f32x8 t_6 = fma_f32x8(acc3_0, s_6, neg);
+                            const f32x8 y_6 = exp2_f32x8(t_6);
+                            const i32x8 s_7 =
+                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 5 + 9]);
+                            const i32x8 less_3 = (i32x8)(s_7 < splat_i32x8(1073741824));
+                            const i32x8 bits_12 = (i32x8)y_6 & (less_3 & (i32x8)(s_7 != query));
+                            const f32x8 bits_13 = (f32x8)bits_12;
+                            const f32x8 sum_2 = carried_2 + bits_1 + bits_5 + bits_9 + bits_13;
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 5) * 16
+                                + 144], bits_13);
+                            const f32x8 t_7 = fma_f32x8(acc3_1, s_6, neg_1);
+                            const f32x8 y_7 = exp2_f32x8(t_7);
+                            const i32x8 bits_14 = (i32x8)y_7 & (less_3 & (i32x8)(s_7 != query_1));
+                            const f32x8 bits_15 = (f32x8)bits_14;
+                            const f32x8 sum_3 = carried_3 + bits_3 + bits_7 + bits_11 + bits_15;
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 5) * 16
+                                + 152], bits_15);
+                            const f32x8 s_8 =
+                                splat_f32x8(key_scale2[slot_1 * 64 + run_2 * 16 + keys * 5 + 10]);
+                            const f32x8 t_8 = fma_f32x8(acc4_0, s_8, neg);
+                            const f32x8 y_8 = exp2_f32x8(t_8);
+                            const i32x8 s_9 =
+                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 5 + 10]);
+                            const i32x8 less_4 = (i32x8)(s_9 < splat_i32x8(1073741824));
+                            const i32x8 bits_16 = (i32x8)y_8 & (less_4 & (i32x8)(s_9 != query));
+                            const f32x8 bits_17 = (f32x8)bits_16;
+                            carried_2 = sum_2 + bits_17;
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 5) * 16
+                                + 160], bits_17);
+                            const f32x8 t_9 = fma_f32x8(acc4_1, s_8, neg_1);
+                            const f32x8 y_9 = exp2_f32x8(t_9);
+                            const i32x8 bits_18 = (i32x8)y_9 & (less_4 & (i32x8)(s_9 != query_1));
+                            const f32x8 bits_19 = (f32x8)bits_18;
+                            carried_3 = sum_3 + bits_19;
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 5) * 16
+                                + 168], bits_19);
+                        }
+                        sum = carried_2;
+                        sum_1 = carried_3;
                     }
-                    const i32x8 s = splat_i32x8(key_pos[slot_1 * 64 + keys * 6]);
-                    const i32x8 less = (i32x8)(s < splat_i32x8(1073741824));
-                    const f32x8 s_1 = splat_f32x8(key_scale[slot_1 * 64 + keys * 6]);
-                    const f32x8 pick = select_f32x8(less & (i32x8)(s != query), acc0_0 * s_1,
-                        splat_f32x8(-1e+30f));
-                    const f32x8 high = max_f32x8(carried, pick);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16], pick);
-                    const f32x8 pick_1 = select_f32x8(less & (i32x8)(s != query_1), acc0_1 * s_1,
-                        splat_f32x8(-1e+30f));
-                    const f32x8 high_1 = max_f32x8(carried_1, pick_1);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 8], pick_1);
-                    const i32x8 s_2 = splat_i32x8(key_pos[slot_1 * 64 + keys * 6 + 1]);
-                    const i32x8 less_1 = (i32x8)(s_2 < splat_i32x8(1073741824));
-                    const f32x8 s_3 = splat_f32x8(key_scale[slot_1 * 64 + keys * 6 + 1]);
-                    const f32x8 pick_2 = select_f32x8(less_1 & (i32x8)(s_2 != query), acc1_0 * s_3,
-                        splat_f32x8(-1e+30f));
-                    const f32x8 high_2 = max_f32x8(high, pick_2);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 16], pick_2);
-                    const f32x8 pick_3 = select_f32x8(less_1 & (i32x8)(s_2 != query_1),
-                        acc1_1 * s_3, splat_f32x8(-1e+30f));
-                    const f32x8 high_3 = max_f32x8(high_1, pick_3);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 24], pick_3);
-                    const i32x8 s_4 = splat_i32x8(key_pos[slot_1 * 64 + keys * 6 + 2]);
-                    const i32x8 less_2 = (i32x8)(s_4 < splat_i32x8(1073741824));
-                    const f32x8 s_5 = splat_f32x8(key_scale[slot_1 * 64 + keys * 6 + 2]);
-                    const f32x8 pick_4 = select_f32x8(less_2 & (i32x8)(s_4 != query), acc2_0 * s_5,
-                        splat_f32x8(-1e+30f));
-                    const f32x8 high_4 = max_f32x8(high_2, pick_4);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 32], pick_4);
-                    const f32x8 pick_5 = select_f32x8(less_2 & (i32x8)(s_4 != query_1),
-                        acc2_1 * s_5, splat_f32x8(-1e+30f));
-                    const f32x8 high_5 = max_f32x8(high_3, pick_5);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 40], pick_5);
-                    const i32x8 s_6 = splat_i32x8(key_pos[slot_1 * 64 + keys * 6 + 3]);
-                    const i32x8 less_3 = (i32x8)(s_6 < splat_i32x8(1073741824));
-                    const f32x8 s_7 = splat_f32x8(key_scale[slot_1 * 64 + keys * 6 + 3]);
-                    const f32x8 pick_6 = select_f32x8(less_3 & (i32x8)(s_6 != query), acc3_0 * s_7,
-                        splat_f32x8(-1e+30f));
-                    const f32x8 high_6 = max_f32x8(high_4, pick_6);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 48], pick_6);
-                    const f32x8 pick_7 = select_f32x8(less_3 & (i32x8)(s_6 != query_1),
-                        acc3_1 * s_7, splat_f32x8(-1e+30f));
-                    const f32x8 high_7 = max_f32x8(high_5, pick_7);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 56], pick_7);
-                    const i32x8 s_8 = splat_i32x8(key_pos[slot_1 * 64 + keys * 6 + 4]);
-                    const i32x8 less_4 = (i32x8)(s_8 < splat_i32x8(1073741824));
-                    const f32x8 s_9 = splat_f32x8(key_scale[slot_1 * 64 + keys * 6 + 4]);
-                    const f32x8 pick_8 = select_f32x8(less_4 & (i32x8)(s_8 != query), acc4_0 * s_9,
-                        splat_f32x8(-1e+30f));
-                    const f32x8 high_8 = max_f32x8(high_6, pick_8);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 64], pick_8);
-                    const f32x8 pick_9 = select_f32x8(less_4 & (i32x8)(s_8 != query_1),
-                        acc4_1 * s_9, splat_f32x8(-1e+30f));
-                    const f32x8 high_9 = max_f32x8(high_7, pick_9);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 72], pick_9);
-                    const i32x8 s_10 = splat_i32x8(key_pos[slot_1 * 64 + keys * 6 + 5]);
-                    const i32x8 less_5 = (i32x8)(s_10 < splat_i32x8(1073741824));
-                    const f32x8 s_11 = splat_f32x8(key_scale[slot_1 * 64 + keys * 6 + 5]);
-                    const f32x8 pick_10 = select_f32x8(less_5 & (i32x8)(s_10 != query),
-                        acc5_0 * s_11, splat_f32x8(-1e+30f));
-                    carried = max_f32x8(high_8, pick_10);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 80], pick_10);
-                    const f32x8 pick_11 = select_f32x8(less_5 & (i32x8)(s_10 != query_1),
-                        acc5_1 * s_11, splat_f32x8(-1e+30f));
-                    carried_1 = max_f32x8(high_9, pick_11);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 6) * 16 + 88], pick_11);
                 }
-                f32x8 carried_2 = carried;
-                f32x8 carried_3 = carried_1;
-                for (int64_t keys = 0; keys < 2; keys++) {
-                    f32x8 acc0_0 = splat_f32x8(0.0f);
-                    f32x8 acc0_1 = splat_f32x8(0.0f);
-                    f32x8 acc1_0 = splat_f32x8(0.0f);
-                    f32x8 acc1_1 = splat_f32x8(0.0f);
-                    f32x8 acc2_0 = splat_f32x8(0.0f);
-                    f32x8 acc2_1 = splat_f32x8(0.0f);
-                    f32x8 acc3_0 = splat_f32x8(0.0f);
-                    f32x8 acc3_1 = splat_f32x8(0.0f);
-                    f32x8 acc4_0 = splat_f32x8(0.0f);
-                    f32x8 acc4_1 = splat_f32x8(0.0f);
-                    for (int64_t k = 0; k < 64; k++) {
-                        const f32x8 s =
-                            splat_f32x8(query_keys[(slot_1 * 64 + k) * 64 + keys * 5 + 54]);
-                        const f32x8 v_1 =
-                            load_f32x8(&query_keys[(slot * 64 + k) * 64 + panel * 16]);
-                        acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                        const f32x8 v_2 =
-                            load_f32x8(&query_keys[(slot * 64 + k) * 64 + panel * 16 + 8]);
-                        acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                        const f32x8 s_1 =
-                            splat_f32x8(query_keys[(slot_1 * 64 + k) * 64 + keys * 5 + 55]);
-                        acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                        acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                        const f32x8 s_2 =
-                            splat_f32x8(query_keys[(slot_1 * 64 + k) * 64 + keys * 5 + 56]);
-                        acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                        acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                        const f32x8 s_3 =
-                            splat_f32x8(query_keys[(slot_1 * 64 + k) * 64 + keys * 5 + 57]);
-                        acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                        acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                        const f32x8 s_4 =
-                            splat_f32x8(query_keys[(slot_1 * 64 + k) * 64 + keys * 5 + 58]);
-                        acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                        acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                store_f32x8(&total_sum[0], sum);
+                store_f32x8(&total_sum[8], sum_1);
+                for (int64_t lane = 0; lane < 16; lane++) {
+                    const int32_t token = lsh_attention_query_pos[slot * 64 + panel * 16 + lane];
+                    const float v_1 = total_sum[lane];
+                    run_sum[(batch + head) * 4096 + (int64_t)token] =
+                        run_sum[(batch + head) * 4096 + (int64_t)token] + v_1;
+                    if (v_1 == 0.0f) {
+                        const int32_t x = (int32_t)(int64_t)token;
+                        int32_t carried = 0;
+                        for (int64_t o = 0; o < 2; o++) {
+                            const int64_t slot_1 = (step + o) % 2;
+                            for (int64_t key_1 = 0; key_1 < 64; key_1++) {
+                                carried =
+                                    sub_i32(carried,
+                                    -(lsh_attention_query_pos[slot_1 * 64 + key_1] == x));
+                            }
+                        }
+                        self_count[(batch + head + round) * 4096 + (int64_t)token] = carried;
                     }
-                    const i32x8 s = splat_i32x8(key_pos[slot_1 * 64 + keys * 5 + 54]);
-                    const i32x8 less = (i32x8)(s < splat_i32x8(1073741824));
-                    const f32x8 s_1 = splat_f32x8(key_scale[slot_1 * 64 + keys * 5 + 54]);
-                    const f32x8 pick = select_f32x8(less & (i32x8)(s != query), acc0_0 * s_1,
-                        splat_f32x8(-1e+30f));
-                    const f32x8 high = max_f32x8(carried_2, pick);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5) * 16 + 864], pick);
-                    const f32x8 pick_1 = select_f32x8(less & (i32x8)(s != query_1), acc0_1 * s_1,
-                        splat_f32x8(-1e+30f));
-                    const f32x8 high_1 = max_f32x8(carried_3, pick_1);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5) * 16 + 872], pick_1);
-                    const i32x8 s_2 = splat_i32x8(key_pos[slot_1 * 64 + keys * 5 + 55]);
-                    const i32x8 less_1 = (i32x8)(s_2 < splat_i32x8(1073741824));
-                    const f32x8 s_3 = splat_f32x8(key_scale[slot_1 * 64 + keys * 5 + 55]);
-                    const f32x8 pick_2 = select_f32x8(less_1 & (i32x8)(s_2 != query), acc1_0 * s_3,
-                        splat_f32x8(-1e+30f));
-                    const f32x8 high_2 = max_f32x8(high, pick_2);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5) * 16 + 880], pick_2);
-                    const f32x8 pick_3 = select_f32x8(less_1 & (i32x8)(s_2 != query_1),
-                        acc1_1 * s_3, splat_f32x8(-1e+30f));
-                    const f32x8 high_3 = max_f32x8(high_1, pick_3);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5) * 16 + 888], pick_3);
-                    const i32x8 s_4 = splat_i32x8(key_pos[slot_1 * 64 + keys * 5 + 56]);
-                    const i32x8 less_2 = (i32x8)(s_4 < splat_i32x8(1073741824));
-                    const f32x8 s_5 = splat_f32x8(key_scale[slot_1 * 64 + keys * 5 + 56]);
-                    const f32x8 pick_4 = select_f32x8(less_2 & (i32x8)(s_4 != query), acc2_0 * s_5,
-                        splat_f32x8(-1e+30f));
-                    const f32x8 high_4 = max_f32x8(high_2, pick_4);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5) * 16 + 896], pick_4);
-                    const f32x8 pick_5 = select_f32x8(less_2 & (i32x8)(s_4 != query_1),
-                        acc2_1 * s_5, splat_f32x8(-1e+30f));
-                    const f32x8 high_5 = max_f32x8(high_3, pick_5);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5) * 16 + 904], pick_5);
-                    const i32x8 s_6 = splat_i32x8(key_pos[slot_1 * 64 + keys * 5 + 57]);
-                    const i32x8 less_3 = (i32x8)(s_6 < splat_i32x8(1073741824));
-                    const f32x8 s_7 = splat_f32x8(key_scale[slot_1 * 64 + keys * 5 + 57]);
-                    const f32x8 pick_6 = select_f32x8(less_3 & (i32x8)(s_6 != query), acc3_0 * s_7,
-                        splat_f32x8(-1e+30f));
-                    const f32x8 high_6 = max_f32x8(high_4, pick_6);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5) * 16 + 912], pick_6);
-                    const f32x8 pick_7 = select_f32x8(less_3 & (i32x8)(s_6 != query_1),
-                        acc3_1 * s_7, splat_f32x8(-1e+30f));
-                    const f32x8 high_7 = max_f32x8(high_5, pick_7);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5) * 16 + 920], pick_7);
-                    const i32x8 s_8 = splat_i32x8(key_pos[slot_1 * 64 + keys * 5 + 58]);
-                    const i32x8 less_4 = (i32x8)(s_8 < splat_i32x8(1073741824));
-                    const f32x8 s_9 = splat_f32x8(key_scale[slot_1 * 64 + keys * 5 + 58]);
-                    const f32x8 pick_8 = select_f32x8(less_4 & (i32x8)(s_8 != query), acc4_0 * s_9,
-                        splat_f32x8(-1e+30f));
-                    carried_2 = max_f32x8(high_6, pick_8);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5) * 16 + 928], pick_8);
-                    const f32x8 pick_9 = select_f32x8(less_4 & (i32x8)(s_8 != query_1),
-                        acc4_1 * s_9, splat_f32x8(-1e+30f));
-                    carried_3 = max_f32x8(high_7, pick_9);
-                    store_f32x8(&lsh_attention_scores[(o * 64 + keys * 5) * 16 + 936], pick_9);
                 }
-                most_1 = carried_2;
-                most_2 = carried_3;
-            }
-            const f32x8 high = max_f32x8(most_1, splat_f32x8(-1e+29f));
-            const f32x8 high_1 = max_f32x8(most_2, splat_f32x8(-1e+29f));
-            f32x8 sum = splat_f32x8(0.0f);
-            f32x8 sum_1 = splat_f32x8(0.0f);
-            for (int64_t key_1 = 0; key_1 < 128; key_1++) {
-                const f32x8 diff = load_f32x8(&lsh_attention_scores[key_1 * 16]) - high;
-                const f32x8 y = exp_f32x8(diff);
-                store_f32x8(&lsh_attention_scores[key_1 * 16], y);
-                const f32x8 diff_1 = load_f32x8(&lsh_attention_scores[key_1 * 16 + 8]) - high_1;
-                const f32x8 y_1 = exp_f32x8(diff_1);
-                sum = sum + y;
-                store_f32x8(&lsh_attention_scores[key_1 * 16 + 8], y_1);
-                sum_1 = sum_1 + y_1;
-            }
-            for (int64_t lane = 0; lane < 16; lane++) {
-                const int32_t token = lsh_attention_query_pos[slot * 64 + panel * 16 + lane];
-                top[lane] = run_max[(batch + head) * 4096 + (int64_t)token];
-                total_sum[lane] = run_sum[(batch + head) * 4096 + (int64_t)token];
-            }
-            const f32x8 v_1 = load_f32x8(&top[0]);
-            const f32x8 high_2 = max_f32x8(v_1, most_1);
-            const f32x8 y = exp_f32x8(v_1 - high_2);
-            const f32x8 y_1 = exp_f32x8(most_1 - high_2);
-            const f32x8 v_2 = load_f32x8(&total_sum[0]);
-            store_f32x8(&most[0], most_1);
-            store_f32x8(&top[0], high_2);
-            store_f32x8(&total_sum[0], fma_f32x8(v_2, y, sum * y_1));
-            store_f32x8(&keep[0], y);
-            store_f32x8(&gain[0], y_1);
-            const f32x8 v_3 = load_f32x8(&top[8]);
-            const f32x8 high_3 = max_f32x8(v_3, most_2);
-            const f32x8 y_2 = exp_f32x8(v_3 - high_3);
-            const f32x8 y_3 = exp_f32x8(most_2 - high_3);
-            const f32x8 v_4 = load_f32x8(&total_sum[8]);
-            store_f32x8(&most[8], most_2);
-            store_f32x8(&top[8], high_3);
-            store_f32x8(&total_sum[8], fma_f32x8(v_4, y_2, sum_1 * y_3));
-            store_f32x8(&keep[8], y_2);
-            store_f32x8(&gain[8], y_3);
-            for (int64_t lane = 0; lane < 16; lane++) {
-                const int32_t token = lsh_attention_query_pos[slot * 64 + panel * 16 + lane];
-                run_max[(batch + head) * 4096 + (int64_t)token] = top[lane];
-                run_sum[(batch + head) * 4096 + (int64_t)token] = total_sum[lane];
-                if (most[lane] == -1e+30f) {
-                    const int32_t x = (int32_t)(int64_t)token;
-                    int32_t carried = 0;
-                    for (int64_t o = 0; o < 2; o++) {
-                        const int64_t slot_1 = (step + o) % 2;
-                        for (int64_t key_1 = 0; key_1 < 64; key_1++) {
-                            carried =
-                                sub_i32(carried,
-                                -(lsh_attention_query_pos[slot_1 * 64 + key_1] == x));
+                for (int64_t column = 0; column < 4; column++) {
+                    for (int64_t tile = 0; tile < 1; tile++) {
+                        f32x8 carried = splat_f32x8(0.0f);
+                        f32x8 carried_1 = splat_f32x8(0.0f);
+                        f32x8 carried_2 = splat_f32x8(0.0f);
+                        f32x8 carried_3 = splat_f32x8(0.0f);
+                        f32x8 carried_4 = splat_f32x8(0.0f);
+                        f32x8 carried_5 = splat_f32x8(0.0f);
+                        f32x8 carried_6 = splat_f32x8(0.0f);
+                        f32x8 carried_7 = splat_f32x8(0.0f);
+                        f32x8 carried_8 = splat_f32x8(0.0f);
+                        f32x8 carried_9 = splat_f32x8(0.0f);
+                        f32x8 carried_10 = splat_f32x8(0.0f);
+                        f32x8 carried_11 = splat_f32x8(0.0f);
+                        for (int64_t o = 0; o < 2; o++) {
+                            const int64_t slot_1 = (step + o) % 2;
+                            for (int64_t k = 0; k < 64; k++) {
+                                const f32x8 s =
+                                    splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 6]);
+                                const f32x8 v_1 =
+                                    load_f32x8(&values[((slot_1 * 4 + column) * 64 + k) * 16]);
+                                carried = fma_f32x8(s, v_1, carried);
+                                const f32x8 v_2 =
+                                    load_f32x8(&values[((slot_1 * 4 + column) * 64 + k) * 16 + 8]);
+                                carried_1 = fma_f32x8(s, v_2, carried_1);
+                                const f32x8 s_1 =
+                                    splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 6 +
+                                    1]);
+                                carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                                carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                                const f32x8 s_2 =
+                                    splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 6 +
+                                    2]);
+                                carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                                carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                                const f32x8 s_3 =
+                                    splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 6 +
+                                    3]);
+                                carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                                carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                                const f32x8 s_4 =
+                                    splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 6 +
+                                    4]);
+                                carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                                carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                                const f32x8 s_5 =
+                                    splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 6 +
+                                    5]);
+                                carried_10 = fma_f32x8(s_5, v_1, carried_10);
+                                carried_11 = fma_f32x8(s_5, v_2, carried_11);
+                            }
+                        }
+                        if (round == 0) {
+                            const int32_t token =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6];
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column
+                                * 16], carried);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column
+                                * 16 + 8], carried_1);
+                            const int32_t token_1 =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 1];
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                                column * 16], carried_2);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                                column * 16 + 8], carried_3);
+                            const int32_t token_2 =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 2];
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                                column * 16], carried_4);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                                column * 16 + 8], carried_5);
+                            const int32_t token_3 =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 3];
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                                column * 16], carried_6);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                                column * 16 + 8], carried_7);
+                            const int32_t token_4 =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 4];
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                                column * 16], carried_8);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                                column * 16 + 8], carried_9);
+                            const int32_t token_5 =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 5];
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
+                                column * 16], carried_10);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
+                                column * 16 + 8], carried_11);
+                        } else {
+                            const int32_t token =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6];
+                            const f32x8 v_1 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 +
+                                column * 16]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column
+                                * 16], v_1 + carried);
+                            const f32x8 v_2 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column
+                                * 16 + 8], v_2 + carried_1);
+                            const int32_t token_1 =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 1];
+                            const f32x8 v_3 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                                column * 16]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                                column * 16], v_3 + carried_2);
+                            const f32x8 v_4 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                                column * 16 + 8], v_4 + carried_3);
+                            const int32_t token_2 =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 2];
+                            const f32x8 v_5 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                                column * 16]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                                column * 16], v_5 + carried_4);
+                            const f32x8 v_6 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                                column * 16 + 8], v_6 + carried_5);
+                            const int32_t token_3 =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 3];
+                            const f32x8 v_7 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                                column * 16]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                                column * 16], v_7 + carried_6);
+                            const f32x8 v_8 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                                column * 16 + 8], v_8 + carried_7);
+                            const int32_t token_4 =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 4];
+                            const f32x8 v_9 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                                column * 16]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                                column * 16], v_9 + carried_8);
+                            const f32x8 v_10 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                                column * 16 + 8], v_10 + carried_9);
+                            const int32_t token_5 =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 5];
+                            const f32x8 v_11 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
+                                column * 16]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
+                                column * 16], v_11 + carried_10);
+                            const f32x8 v_12 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
+                                column * 16 + 8], v_12 + carried_11);
                         }
                     }
-                    self_count[(batch + head + round) * 4096 + (int64_t)token] = carried;
-                }
-            }
-            for (int64_t column = 0; column < 4; column++) {
-                for (int64_t tile = 0; tile < 1; tile++) {
-                    f32x8 carried = splat_f32x8(0.0f);
-                    f32x8 carried_1 = splat_f32x8(0.0f);
-                    f32x8 carried_2 = splat_f32x8(0.0f);
-                    f32x8 carried_3 = splat_f32x8(0.0f);
-                    f32x8 carried_4 = splat_f32x8(0.0f);
-                    f32x8 carried_5 = splat_f32x8(0.0f);
-                    f32x8 carried_6 = splat_f32x8(0.0f);
-                    f32x8 carried_7 = splat_f32x8(0.0f);
-                    f32x8 carried_8 = splat_f32x8(0.0f);
-                    f32x8 carried_9 = splat_f32x8(0.0f);
-                    f32x8 carried_10 = splat_f32x8(0.0f);
-                    f32x8 carried_11 = splat_f32x8(0.0f);
-                    for (int64_t o = 0; o < 2; o++) {
-                        const int64_t slot_1 = (step + o) % 2;
-                        for (int64_t k = 0; k < 64; k++) {
-                            const f32x8 s =
-                                splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 6]);
+                    for (int64_t tile = 0; tile < 2; tile++) {
+                        f32x8 carried = splat_f32x8(0.0f);
+                        f32x8 carried_1 = splat_f32x8(0.0f);
+                        f32x8 carried_2 = splat_f32x8(0.0f);
+                        f32x8 carried_3 = splat_f32x8(0.0f);
+                        f32x8 carried_4 = splat_f32x8(0.0f);
+                        f32x8 carried_5 = splat_f32x8(0.0f);
+                        f32x8 carried_6 = splat_f32x8(0.0f);
+                        f32x8 carried_7 = splat_f32x8(0.0f);
+                        f32x8 carried_8 = splat_f32x8(0.0f);
+                        f32x8 carried_9 = splat_f32x8(0.0f);
+                        for (int64_t o = 0; o < 2; o++) {
+                            const int64_t slot_1 = (step + o) % 2;
+                            for (int64_t k = 0; k < 64; k++) {
+                                const f32x8 s =
+                                    splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 +
+                                    6]);
+                                const f32x8 v_1 =
+                                    load_f32x8(&values[((slot_1 * 4 + column) * 64 + k) * 16]);
+                                carried = fma_f32x8(s, v_1, carried);
+                                const f32x8 v_2 =
+                                    load_f32x8(&values[((slot_1 * 4 + column) * 64 + k) * 16 + 8]);
+                                carried_1 = fma_f32x8(s, v_2, carried_1);
+                                const f32x8 s_1 =
+                                    splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 +
+                                    7]);
+                                carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                                carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                                const f32x8 s_2 =
+                                    splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 +
+                                    8]);
+                                carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                                carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                                const f32x8 s_3 =
+                                    splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 +
+                                    9]);
+                                carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                                carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                                const f32x8 s_4 =
+                                    splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 +
+                                    10]);
+                                carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                                carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                            }
+                        }
+                        if (round == 0) {
+                            const int32_t token =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 6];
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column
+                                * 16], carried);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column
+                                * 16 + 8], carried_1);
+                            const int32_t token_1 =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 7];
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                                column * 16], carried_2);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                                column * 16 + 8], carried_3);
+                            const int32_t token_2 =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 8];
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                                column * 16], carried_4);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                                column * 16 + 8], carried_5);
+                            const int32_t token_3 =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 9];
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                                column * 16], carried_6);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                                column * 16 + 8], carried_7);
+                            const int32_t token_4 =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 10];
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                                column * 16], carried_8);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                                column * 16 + 8], carried_9);
+                        } else {
+                            const int32_t token =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 6];
+                            const f32x8 v_1 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 +
+                                column * 16]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column
+                                * 16], v_1 + carried);
+                            const f32x8 v_2 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column
+                                * 16 + 8], v_2 + carried_1);
+                            const int32_t token_1 =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 7];
+                            const f32x8 v_3 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                                column * 16]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                                column * 16], v_3 + carried_2);
+                            const f32x8 v_4 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                                column * 16 + 8], v_4 + carried_3);
+                            const int32_t token_2 =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 8];
                             const f32x8 v_5 =
-                                load_f32x8(&values[(slot_1 * 64 + k) * 64 + column * 16]);
-                            carried = fma_f32x8(s, v_5, carried);
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                                column * 16]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                                column * 16], v_5 + carried_4);
                             const f32x8 v_6 =
-                                load_f32x8(&values[(slot_1 * 64 + k) * 64 + column * 16 + 8]);
-                            carried_1 = fma_f32x8(s, v_6, carried_1);
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                                column * 16 + 8], v_6 + carried_5);
+                            const int32_t token_3 =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 9];
+                            const f32x8 v_7 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                                column * 16]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                                column * 16], v_7 + carried_6);
+                            const f32x8 v_8 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                                column * 16 + 8], v_8 + carried_7);
+                            const int32_t token_4 =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 10];
+                            const f32x8 v_9 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                                column * 16]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                                column * 16], v_9 + carried_8);
+                            const f32x8 v_10 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                                column * 16 + 8], v_10 + carried_9);
+                        }
+                    }
+                }
+            } else {
+                const i32x8 query = load_i32x8(&lsh_attention_query_pos[slot * 64 + panel * 16]);
+                const i32x8 query_1 =
+                    load_i32x8(&lsh_attention_query_pos[slot * 64 + panel * 16 + 8]);
+                f32x8 most_1 = splat_f32x8(-1e+30f);
+                f32x8 most_2 = splat_f32x8(-1e+30f);
+                for (int64_t o = 0; o < 2; o++) {
+                    const int64_t slot_1 = (step + o) % 2;
+                    for (int64_t run_2 = 0; run_2 < 4; run_2++) {
+                        f32x8 carried = most_1;
+                        f32x8 carried_1 = most_2;
+                        for (int64_t keys = 0; keys < 1; keys++) {
+                            f32x8 acc0_0 = splat_f32x8(0.0f);
+                            f32x8 acc0_1 = splat_f32x8(0.0f);
+                            f32x8 acc1_0 = splat_f32x8(0.0f);
+                            f32x8 acc1_1 = splat_f32x8(0.0f);
+                            f32x8 acc2_0 = splat_f32x8(0.0f);
+                            f32x8 acc2_1 = splat_f32x8(0.0f);
+                            f32x8 acc3_0 = splat_f32x8(0.0f);
+                            f32x8 acc3_1 = splat_f32x8(0.0f);
+                            f32x8 acc4_0 = splat_f32x8(0.0f);
+                            f32x8 acc4_1 = splat_f32x8(0.0f);
+                            f32x8 acc5_0 = splat_f32x8(0.0f);
+                            f32x8 acc5_1 = splat_f32x8(0.0f);
+                            for (int64_t step_1 = 0; step_1 < 1; step_1++) {
+                                const int64_t ahead =
+                                    min_i64(o * 12 + run_2 * 3 + keys + step_1, 15);
+                                const int32_t v_1 =
+                                    lsh_attention_query_pos[slot * 64 + panel * 16 + ahead];
+                                __builtin_prefetch(&out[((batch + head) * 4096 + (int64_t)v_1) *
+                                    64], 0, 2);
+                                __builtin_prefetch(&out[((batch + head) * 4096 + (int64_t)v_1) * 64
+                                    + 16], 0, 2);
+                                __builtin_prefetch(&out[((batch + head) * 4096 + (int64_t)v_1) * 64
+                                    + 32], 0, 2);
+                                __builtin_prefetch(&out[((batch + head) * 4096 + (int64_t)v_1) * 64
+                                    + 48], 0, 2);
+                                const int64_t next = min_i64(run_1 * 8 + step + 1, 63);
+                                const int32_t token =
+                                    order[(batch + head + round) * 4097 + next * 64 + panel * 16 +
+                                    ahead];
+                                __builtin_prefetch(&q[((batch + head) * 4096 + (int64_t)token) *
+                                    64], 0, 2);
+                                __builtin_prefetch(&q[((batch + head) * 4096 + (int64_t)token) * 64
+                                    + 16], 0, 2);
+                                __builtin_prefetch(&q[((batch + head) * 4096 + (int64_t)token) * 64
+                                    + 32], 0, 2);
+                                __builtin_prefetch(&q[((batch + head) * 4096 + (int64_t)token) * 64
+                                    + 48], 0, 2);
+                                __builtin_prefetch(&v[((batch + head) * 4096 + (int64_t)token) *
+                                    64], 0, 2);
+                                __builtin_prefetch(&v[((batch + head) * 4096 + (int64_t)token) * 64
+                                    + 16], 0, 2);
+                                __builtin_prefetch(&v[((batch + head) * 4096 + (int64_t)token) * 64
+                                    + 32], 0, 2);
+                                __builtin_prefetch(&v[((batch + head) * 4096 + (int64_t)token) * 64
+                                    + 48], 0, 2);
+                                for (int64_t k = 0; k < 64; k++) {
+                                    const float v_2 =
+                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        64 + k) * 16 + keys * 6];
+                                    const f32x8 s = splat_f32x8(v_2);
+                                    const f32x8 v_3 =
+                                        load_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 +
+                                        step_1 * 64 + k) * 16]);
+                                    acc0_0 = fma_f32x8(s, v_3, acc0_0);
+                                    const f32x8 v_4 =
+                                        load_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 +
+                                        step_1 * 64 + k) * 16 + 8]);
+                                    acc0_1 = fma_f32x8(s, v_4, acc0_1);
+                                    const float v_5 =
+                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        64 + k) * 16 + keys * 6 + 1];
+                                    const f32x8 s_1 = splat_f32x8(v_5);
+                                    acc1_0 = fma_f32x8(s_1, v_3, acc1_0);
+                                    acc1_1 = fma_f32x8(s_1, v_4, acc1_1);
+                                    const float v_6 =
+                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        64 + k) * 16 + keys * 6 + 2];
+                                    const f32x8 s_2 = splat_f32x8(v_6);
+                                    acc2_0 = fma_f32x8(s_2, v_3, acc2_0);
+                                    acc2_1 = fma_f32x8(s_2, v_4, acc2_1);
+                                    const float v_7 =
+                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        64 + k) * 16 + keys * 6 + 3];
+                                    const f32x8 s_3 = splat_f32x8(v_7);
+                                    acc3_0 = fma_f32x8(s_3, v_3, acc3_0);
+                                    acc3_1 = fma_f32x8(s_3, v_4, acc3_1);
+                                    const float v_8 =
+                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        64 + k) * 16 + keys * 6 + 4];
+                                    const f32x8 s_4 = splat_f32x8(v_8);
+                                    acc4_0 = fma_f32x8(s_4, v_3, acc4_0);
+                                    acc4_1 = fma_f32x8(s_4, v_4, acc4_1);
+                                    const float v_9 =
+                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        64 + k) * 16 + keys * 6 + 5];
+                                    const f32x8 s_5 = splat_f32x8(v_9);
+                                    acc5_0 = fma_f32x8(s_5, v_3, acc5_0);
+                                    acc5_1 = fma_f32x8(s_5, v_4, acc5_1);
+                                }
+                            }
+                            const i32x8 s =
+                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 6]);
+                            const i32x8 less = (i32x8)(s < splat_i32x8(1073741824));
                             const f32x8 s_1 =
-                                splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 6 + 1]);
-                            carried_2 = fma_f32x8(s_1, v_5, carried_2);
-                            carried_3 = fma_f32x8(s_1, v_6, carried_3);
-                            const f32x8 s_2 =
-                                splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 6 + 2]);
-                            carried_4 = fma_f32x8(s_2, v_5, carried_4);
-                            carried_5 = fma_f32x8(s_2, v_6, carried_5);
+                                splat_f32x8(key_scale[slot_1 * 64 + run_2 * 16 + keys * 6]);
+                            const f32x8 pick =
+                                select_f32x8(less & (i32x8)(s != query), acc0_0 * s_1,
+                                splat_f32x8(-1e+30f));
+                            const f32x8 high = max_f32x8(carried, pick);
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) *
+                                16], pick);
+                            const f32x8 pick_1 =
+                                select_f32x8(less & (i32x8)(s != query_1), acc0_1 * s_1,
+                                splat_f32x8(-1e+30f));
+                            const f32x8 high_1 = max_f32x8(carried_1, pick_1);
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                                + 8], pick_1);
+                            const i32x8 s_2 =
+                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 6 + 1]);
+                            const i32x8 less_1 = (i32x8)(s_2 < splat_i32x8(1073741824));
                             const f32x8 s_3 =
-                                splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 6 + 3]);
-                            carried_6 = fma_f32x8(s_3, v_5, carried_6);
-                            carried_7 = fma_f32x8(s_3, v_6, carried_7);
-                            const f32x8 s_4 =
-                                splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 6 + 4]);
-                            carried_8 = fma_f32x8(s_4, v_5, carried_8);
-                            carried_9 = fma_f32x8(s_4, v_6, carried_9);
+                                splat_f32x8(key_scale[slot_1 * 64 + run_2 * 16 + keys * 6 + 1]);
+                            const f32x8 pick_2 = select_f32x8(less_1 & (i32x8)(s_2 != query),
+                                acc1_0 * s_3, splat_f32x8(-1e+30f));
+                            const f32x8 high_2 = max_f32x8(high, pick_2);
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                                + 16], pick_2);
+                            const f32x8 pick_3 = select_f32x8(less_1 & (i32x8)(s_2 != query_1),
+                                acc1_1 * s_3, splat_f32x8(-1e+30f));
+                            const f32x8 high_3 = max_f32x8(high_1, pick_3);
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                                + 24], pick_3);
+                            const i32x8 s_4 =
+                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 6 + 2]);
+                            const i32x8 less_2 = (i32x8)(s_4 < splat_i32x8(1073741824));
                             const f32x8 s_5 =
-                                splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 6 + 5]);
-                            carried_10 = fma_f32x8(s_5, v_5, carried_10);
-                            carried_11 = fma_f32x8(s_5, v_6, carried_11);
+                                splat_f32x8(key_scale[slot_1 * 64 + run_2 * 16 + keys * 6 + 2]);
+                            const f32x8 pick_4 = select_f32x8(less_2 & (i32x8)(s_4 != query),
+                                acc2_0 * s_5, splat_f32x8(-1e+30f));
+                            const f32x8 high_4 = max_f32x8(high_2, pick_4);
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                                + 32], pick_4);
+                            const f32x8 pick_5 = select_f32x8(less_2 & (i32x8)(s_4 != query_1),
+                                acc2_1 * s_5, splat_f32x8(-1e+30f));
+                            const f32x8 high_5 = max_f32x8(high_3, pick_5);
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                                + 40], pick_5);
+                            const i32x8 s_6 =
+                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 6 + 3]);
+                            const i32x8 less_3 = (i32x8)(s_6 < splat_i32x8(1073741824));
+                            const f32x8 s_7 =
+                                splat_f32x8(key_scale[slot_1 * 64 + run_2 * 16 + keys * 6 + 3]);
+                            const f32x8 pick_6 = select_f32x8(less_3 & (i32x8)(s_6 != query),
+                                acc3_0 * s_7, splat_f32x8(-1e+30f));
+                            const f32x8 high_6 = max_f32x8(high_4, pick_6);
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                                + 48], pick_6);
+                            const f32x8 pick_7 = select_f32x8(less_3 & (i32x8)(s_6 != query_1),
+                                acc3_1 * s_7, splat_f32x8(-1e+30f));
+                            const f32x8 high_7 = max_f32x8(high_5, pick_7);
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                                + 56], pick_7);
+                            const i32x8 s_8 =
+                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 6 + 4]);
+                            const i32x8 less_4 = (i32x8)(s_8 < splat_i32x8(1073741824));
+                            const f32x8 s_9 =
+                                splat_f32x8(key_scale[slot_1 * 64 + run_2 * 16 + keys * 6 + 4]);
+                            const f32x8 pick_8 = select_f32x8(less_4 & (i32x8)(s_8 != query),
+                                acc4_0 * s_9, splat_f32x8(-1e+30f));
+                            const f32x8 high_8 = max_f32x8(high_6, pick_8);
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                                + 64], pick_8);
+                            const f32x8 pick_9 = select_f32x8(less_4 & (i32x8)(s_8 != query_1),
+                                acc4_1 * s_9, splat_f32x8(-1e+30f));
+                            const f32x8 high_9 = max_f32x8(high_7, pick_9);
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                                + 72], pick_9);
+                            const i32x8 s_10 =
+                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 6 + 5]);
+                            const i32x8 less_5 = (i32x8)(s_10 < splat_i32x8(1073741824));
+                            const f32x8 s_11 =
+                                splat_f32x8(key_scale[slot_1 * 64 + run_2 * 16 + keys * 6 + 5]);
+                            const f32x8 pick_10 = select_f32x8(less_5 & (i32x8)(s_10 != query),
+                                acc5_0 * s_11, splat_f32x8(-1e+30f));
+                            carried = max_f32x8(high_8, pick_10);
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                                + 80], pick_10);
+                            const f32x8 pick_11 = select_f32x8(less_5 & (i32x8)(s_10 != query_1),
+                                acc5_1 * s_11, splat_f32x8(-1e+30f));
+                            carried_1 = max_f32x8(high_9, pick_11);
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                                + 88], pick_11);
                         }
-                    }
-                    const f32x8 s = splat_f32x8(gain[tile * 6]);
-                    const int32_t token =
-                        lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6];
-                    const f32x8 v_5 =
-                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column *
-                        16]);
-                    const f32x8 s_1 = splat_f32x8(keep[tile * 6]);
-                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column * 16],
-                        fma_f32x8(carried, s, v_5 * s_1));
-                    const f32x8 v_6 =
-                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column * 16
-                        + 8]);
-                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column * 16 +
-                        8], fma_f32x8(carried_1, s, v_6 * s_1));
-                    const f32x8 s_2 = splat_f32x8(gain[tile * 6 + 1]);
-                    const int32_t token_1 =
-                        lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 1];
-                    const f32x8 v_7 =
-                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 + column *
-                        16]);
-                    const f32x8 s_3 = splat_f32x8(keep[tile * 6 + 1]);
-                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 + column * 16],
-                        fma_f32x8(carried_2, s_2, v_7 * s_3));
-                    const f32x8 v_8 =
-                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 + column *
-                        16 + 8]);
-                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 + column * 16 +
-                        8], fma_f32x8(carried_3, s_2, v_8 * s_3));
-                    const f32x8 s_4 = splat_f32x8(gain[tile * 6 + 2]);
-                    const int32_t token_2 =
-                        lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 2];
-                    const f32x8 v_9 =
-                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 + column *
-                        16]);
-                    const f32x8 s_5 = splat_f32x8(keep[tile * 6 + 2]);
-                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 + column * 16],
-                        fma_f32x8(carried_4, s_4, v_9 * s_5));
-                    const f32x8 v_10 =
-                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 + column *
-                        16 + 8]);
-                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 + column * 16 +
-                        8], fma_f32x8(carried_5, s_4, v_10 * s_5));
-                    const f32x8 s_6 = splat_f32x8(gain[tile * 6 + 3]);
-                    const int32_t token_3 =
-                        lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 3];
-                    const f32x8 v_11 =
-                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 + column *
-                        16]);
-                    const f32x8 s_7 = splat_f32x8(keep[tile * 6 + 3]);
-                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 + column * 16],
-                        fma_f32x8(carried_6, s_6, v_11 * s_7));
-                    const f32x8 v_12 =
-                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 + column *
-                        16 + 8]);
-                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 + column * 16 +
-                        8], fma_f32x8(carried_7, s_6, v_12 * s_7));
-                    const f32x8 s_8 = splat_f32x8(gain[tile * 6 + 4]);
-                    const int32_t token_4 =
-                        lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 4];
-                    const f32x8 v_13 =
-                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 + column *
-                        16]);
-                    const f32x8 s_9 = splat_f32x8(keep[tile * 6 + 4]);
-                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 + column * 16],
-                        fma_f32x8(carried_8, s_8, v_13 * s_9));
-                    const f32x8 v_14 =
-                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 + column *
-                        16 + 8]);
-                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 + column * 16 +
-                        8], fma_f32x8(carried_9, s_8, v_14 * s_9));
-                    const f32x8 s_10 = splat_f32x8(gain[tile * 6 + 5]);
-                    const int32_t token_5 =
-                        lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 5];
-                    const f32x8 v_15 =
-                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) * 64 + column *
-                        16]);
-                    const f32x8 s_11 = splat_f32x8(keep[tile * 6 + 5]);
-                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) * 64 + column * 16],
-                        fma_f32x8(carried_10, s_10, v_15 * s_11));
-                    const f32x8 v_16 =
-                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) * 64 + column *
-                        16 + 8]);
-                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) * 64 + column * 16 +
-                        8], fma_f32x8(carried_11, s_10, v_16 * s_11));
-                }
-                for (int64_t tile = 0; tile < 2; tile++) {
-                    f32x8 carried = splat_f32x8(0.0f);
-                    f32x8 carried_1 = splat_f32x8(0.0f);
-                    f32x8 carried_2 = splat_f32x8(0.0f);
-                    f32x8 carried_3 = splat_f32x8(0.0f);
-                    f32x8 carried_4 = splat_f32x8(0.0f);
-                    f32x8 carried_5 = splat_f32x8(0.0f);
-                    f32x8 carried_6 = splat_f32x8(0.0f);
-                    f32x8 carried_7 = splat_f32x8(0.0f);
-                    f32x8 carried_8 = splat_f32x8(0.0f);
-                    f32x8 carried_9 = splat_f32x8(0.0f);
-                    for (int64_t o = 0; o < 2; o++) {
-                        const int64_t slot_1 = (step + o) % 2;
-                        for (int64_t k = 0; k < 64; k++) {
-                            const f32x8 s =
-                                splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 + 6]);
-                            const f32x8 v_5 =
-                                load_f32x8(&values[(slot_1 * 64 + k) * 64 + column * 16]);
-                            carried = fma_f32x8(s, v_5, carried);
-                            const f32x8 v_6 =
-                                load_f32x8(&values[(slot_1 * 64 + k) * 64 + column * 16 + 8]);
-                            carried_1 = fma_f32x8(s, v_6, carried_1);
+                        f32x8 carried_2 = carried;
+                        f32x8 carried_3 = carried_1;
+                        for (int64_t keys = 0; keys < 2; keys++) {
+                            f32x8 acc0_0 = splat_f32x8(0.0f);
+                            f32x8 acc0_1 = splat_f32x8(0.0f);
+                            f32x8 acc1_0 = splat_f32x8(0.0f);
+                            f32x8 acc1_1 = splat_f32x8(0.0f);
+                            f32x8 acc2_0 = splat_f32x8(0.0f);
+                            f32x8 acc2_1 = splat_f32x8(0.0f);
+                            f32x8 acc3_0 = splat_f32x8(0.0f);
+                            f32x8 acc3_1 = splat_f32x8(0.0f);
+                            f32x8 acc4_0 = splat_f32x8(0.0f);
+                            f32x8 acc4_1 = splat_f32x8(0.0f);
+                            for (int64_t step_1 = 0; step_1 < 1; step_1++) {
+                                const int64_t ahead =
+                                    min_i64(o * 12 + run_2 * 3 + keys + step_1 + 1, 15);
+                                const int32_t v_1 =
+                                    lsh_attention_query_pos[slot * 64 + panel * 16 + ahead];
+                                __builtin_prefetch(&out[((batch + head) * 4096 + (int64_t)v_1) *
+                                    64], 0, 2);
+                                __builtin_prefetch(&out[((batch + head) * 4096 + (int64_t)v_1) * 64
+                                    + 16], 0, 2);
+                                __builtin_prefetch(&out[((batch + head) * 4096 + (int64_t)v_1) * 64
+                                    + 32], 0, 2);
+                                __builtin_prefetch(&out[((batch + head) * 4096 + (int64_t)v_1) * 64
+                                    + 48], 0, 2);
+                                const int64_t next = min_i64(run_1 * 8 + step + 1, 63);
+                                const int32_t token =
+                                    order[(batch + head + round) * 4097 + next * 64 + panel * 16 +
+                                    ahead];
+                                __builtin_prefetch(&q[((batch + head) * 4096 + (int64_t)token) *
+                                    64], 0, 2);
+                                __builtin_prefetch(&q[((batch + head) * 4096 + (int64_t)token) * 64
+                                    + 16], 0, 2);
+                                __builtin_prefetch(&q[((batch + head) * 4096 + (int64_t)token) * 64
+                                    + 32], 0, 2);
+                                __builtin_prefetch(&q[((batch + head) * 4096 + (int64_t)token) * 64
+                                    + 48], 0, 2);
+                                __builtin_prefetch(&v[((batch + head) * 4096 + (int64_t)token) *
+                                    64], 0, 2);
+                                __builtin_prefetch(&v[((batch + head) * 4096 + (int64_t)token) * 64
+                                    + 16], 0, 2);
+                                __builtin_prefetch(&v[((batch + head) * 4096 + (int64_t)token) * 64
+                                    + 32], 0, 2);
+                                __builtin_prefetch(&v[((batch + head) * 4096 + (int64_t)token) * 64
+                                    + 48], 0, 2);
+                                for (int64_t k = 0; k < 64; k++) {
+                                    const float v_2 =
+                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        64 + k) * 16 + keys * 5 + 6];
+                                    const f32x8 s = splat_f32x8(v_2);
+                                    const f32x8 v_3 =
+                                        load_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 +
+                                        step_1 * 64 + k) * 16]);
+                                    acc0_0 = fma_f32x8(s, v_3, acc0_0);
+                                    const f32x8 v_4 =
+                                        load_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 +
+                                        step_1 * 64 + k) * 16 + 8]);
+                                    acc0_1 = fma_f32x8(s, v_4, acc0_1);
+                                    const float v_5 =
+                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        64 + k) * 16 + keys * 5 + 7];
+                                    const f32x8 s_1 = splat_f32x8(v_5);
+                                    acc1_0 = fma_f32x8(s_1, v_3, acc1_0);
+                                    acc1_1 = fma_f32x8(s_1, v_4, acc1_1);
+                                    const float v_6 =
+                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        64 + k) * 16 + keys * 5 + 8];
+                                    const f32x8 s_2 = splat_f32x8(v_6);
+                                    acc2_0 = fma_f32x8(s_2, v_3, acc2_0);
+                                    acc2_1 = fma_f32x8(s_2, v_4, acc2_1);
+                                    const float v_7 =
+                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        64 + k) * 16 + keys * 5 + 9];
+                                    const f32x8 s_3 = splat_f32x8(v_7);
+                                    acc3_0 = fma_f32x8(s_3, v_3, acc3_0);
+                                    acc3_1 = fma_f32x8(s_3, v_4, acc3_1);
+                                    const float v_8 =
+                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        64 + k) * 16 + keys * 5 + 10];
+                                    const f32x8 s_4 = splat_f32x8(v_8);
+                                    acc4_0 = fma_f32x8(s_4, v_3, acc4_0);
+                                    acc4_1 = fma_f32x8(s_4, v_4, acc4_1);
+                                }
+                            }
+                            const i32x8 s =
+                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 5 + 6]);
+                            const i32x8 less = (i32x8)(s < splat_i32x8(1073741824));
                             const f32x8 s_1 =
-                                splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 + 7]);
-                            carried_2 = fma_f32x8(s_1, v_5, carried_2);
-                            carried_3 = fma_f32x8(s_1, v_6, carried_3);
-                            const f32x8 s_2 =
-                                splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 + 8]);
-                            carried_4 = fma_f32x8(s_2, v_5, carried_4);
-                            carried_5 = fma_f32x8(s_2, v_6, carried_5);
+                                splat_f32x8(key_scale[slot_1 * 64 + run_2 * 16 + keys * 5 + 6]);
+                            const f32x8 pick =
+                                select_f32x8(less & (i32x8)(s != query), acc0_0 * s_1,
+                                splat_f32x8(-1e+30f));
+                            const f32x8 high = max_f32x8(carried_2, pick);
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 5) * 16
+                                + 96], pick);
+                            const f32x8 pick_1 =
+                                select_f32x8(less & (i32x8)(s != query_1), acc0_1 * s_1,
+                                splat_f32x8(-1e+30f));
+                            const f32x8 high_1 = max_f32x8(carried_3, pick_1);
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 5) * 16
+                                + 104], pick_1);
+                            const i32x8 s_2 =
+                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 5 + 7]);
+                            const i32x8 less_1 = (i32x8)(s_2 < splat_i32x8(1073741824));
                             const f32x8 s_3 =
-                                splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 + 9]);
-                            carried_6 = fma_f32x8(s_3, v_5, carried_6);
-                            carried_7 = fma_f32x8(s_3, v_6, carried_7);
-                            const f32x8 s_4 =
-                                splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 +
-                                10]);
-                            carried_8 = fma_f32x8(s_4, v_5, carried_8);
-                            carried_9 = fma_f32x8(s_4, v_6, carried_9);
+                                splat_f32x8(key_scale[slot_1 * 64 + run_2 * 16 + keys * 5 + 7]);
+                            const f32x8 pick_2 = select_f32x8(less_1 & (i32x8)(s_2 != query),
+                                acc1_0 * s_3, splat_f32x8(-1e+30f));
+                            const f32x8 high_2 = max_f32x8(high, pick_2);
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 5) * 16
+                                + 112], pick_2);
+                            const f32x8 pick_3 = select_f32x8(less_1 & (i32x8)(s_2 != query_1),
+                                acc1_1 * s_3, splat_f32x8(-1e+30f));
+                            const f32x8 high_3 = max_f32x8(high_1, pick_3);
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 5) * 16
+                                + 120], pick_3);
+                            const i32x8 s_4 =
+                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 5 + 8]);
+                            const i32x8 less_2 = (i32x8)(s_4 < splat_i32x8(1073741824));
+                            const f32x8 s_5 =
+                                splat_f32x8(key_scale[slot_1 * 64 + run_2 * 16 + keys * 5 + 8]);
+                            const f32x8 pick_4 = select_f32x8(less_2 & (i32x8)(s_4 != query),
+                                acc2_0 * s_5, splat_f32x8(-1e+30f));
+                            const f32x8 high_4 = max_f32x8(high_2, pick_4);
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 5) * 16
+                                + 128], pick_4);
+                            const f32x8 pick_5 = select_f32x8(less_2 & (i32x8)(s_4 != query_1),
+                                acc2_1 * s_5, splat_f32x8(-1e+30f));
+                            const f32x8 high_5 = max_f32x8(high_3, pick_5);
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 5) * 16
+                                + 136], pick_5);
+                            const i32x8 s_6 =
+                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 5 + 9]);
+                            const i32x8 less_3 = (i32x8)(s_6 < splat_i32x8(1073741824));
+                            const f32x8 s_7 =
+                                splat_f32x8(key_scale[slot_1 * 64 + run_2 * 16 + keys * 5 + 9]);
+                            const f32x8 pick_6 = select_f32x8(less_3 & (i32x8)(s_6 != query),
+                                acc3_0 * s_7, splat_f32x8(-1e+30f));
+                            const f32x8 high_6 = max_f32x8(high_4, pick_6);
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 5) * 16
+                                + 144], pick_6);
+                            const f32x8 pick_7 = select_f32x8(less_3 & (i32x8)(s_6 != query_1),
+                                acc3_1 * s_7, splat_f32x8(-1e+30f));
+                            const f32x8 high_7 = max_f32x8(high_5, pick_7);
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 5) * 16
+                                + 152], pick_7);
+                            const i32x8 s_8 =
+                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 5 + 10]);
+                            const i32x8 less_4 = (i32x8)(s_8 < splat_i32x8(1073741824));
+                            const f32x8 s_9 =
+                                splat_f32x8(key_scale[slot_1 * 64 + run_2 * 16 + keys * 5 + 10]);
+                            const f32x8 pick_8 = select_f32x8(less_4 & (i32x8)(s_8 != query),
+                                acc4_0 * s_9, splat_f32x8(-1e+30f));
+                            carried_2 = max_f32x8(high_6, pick_8);
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 5) * 16
+                                + 160], pick_8);
+                            const f32x8 pick_9 = select_f32x8(less_4 & (i32x8)(s_8 != query_1),
+                                acc4_1 * s_9, splat_f32x8(-1e+30f));
+                            carried_3 = max_f32x8(high_7, pick_9);
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 5) * 16
+                                + 168], pick_9);
+                        }
+                        most_1 = carried_2;
+                        most_2 = carried_3;
+                    }
+                }
+                const f32x8 v_1 = load_f32x8(&norm[slot * 64 + panel * 16]);
+                const f32x8 high = max_f32x8(most_1, splat_f32x8(-1e+29f));
+                const f32x8 pick = select_f32x8((i32x8)(v_1 <= splat_f32x8(41.58883f)), v_1, high);
+                const f32x8 v_2 = load_f32x8(&norm[slot * 64 + panel * 16 + 8]);
+                const f32x8 high_1 = max_f32x8(most_2, splat_f32x8(-1e+29f));
+                const f32x8 pick_1 = select_f32x8((i32x8)(v_2 <= splat_f32x8(41.58883f)), v_2,
+                    high_1);
+                f32x8 sum = splat_f32x8(0.0f);
+                f32x8 sum_1 = splat_f32x8(0.0f);
+                for (int64_t key_1 = 0; key_1 < 128; key_1++) {
+                    const f32x8 diff = load_f32x8(&lsh_attention_scores[key_1 * 16]) - pick;
+                    const f32x8 y = exp_f32x8(diff);
+                    store_f32x8(&lsh_attention_scores[key_1 * 16], y);
+                    const f32x8 diff_1 = load_f32x8(&lsh_attention_scores[key_1 * 16 + 8]) - pick_1;
+                    const f32x8 y_1 = exp_f32x8(diff_1);
+                    sum = sum + y;
+                    store_f32x8(&lsh_attention_scores[key_1 * 16 + 8], y_1);
+                    sum_1 = sum_1 + y_1;
+                }
+                for (int64_t lane = 0; lane < 16; lane++) {
+                    const int32_t token = lsh_attention_query_pos[slot * 64 + panel * 16 + lane];
+                    top[lane] = run_max[(batch + head) * 4096 + (int64_t)token];
+                    total_sum[lane] = run_sum[(batch + head) * 4096 + (int64_t)token];
+                }
+                const f32x8 v_3 = load_f32x8(&top[0]);
+                const f32x8 high_2 = max_f32x8(v_3, most_1);
+                const i32x8 less =
+                    (i32x8)(load_f32x8(&norm[slot * 64 + panel * 16]) <= splat_f32x8(41.58883f));
+                const f32x8 y = exp_f32x8(v_3 - high_2);
+                const f32x8 pick_2 = select_f32x8(less, splat_f32x8(1.0f), y);
+                const f32x8 y_1 = exp_f32x8(most_1 - high_2);
+                const f32x8 pick_3 = select_f32x8(less, splat_f32x8(1.0f), y_1);
+                const f32x8 v_4 = load_f32x8(&total_sum[0]);
+                store_f32x8(&most[0], most_1);
+                store_f32x8(&top[0], high_2);
+                store_f32x8(&total_sum[0], fma_f32x8(v_4, pick_2, sum * pick_3));
+                store_f32x8(&keep[0], pick_2);
+                store_f32x8(&gain[0], pick_3);
+                const f32x8 v_5 = load_f32x8(&top[8]);
+                const f32x8 high_3 = max_f32x8(v_5, most_2);
+                const i32x8 less_1 =
+                    (i32x8)(load_f32x8(&norm[slot * 64 + panel * 16 + 8]) <=
+                    splat_f32x8(41.58883f));
+                const f32x8 y_2 = exp_f32x8(v_5 - high_3);
+                const f32x8 pick_4 = select_f32x8(less_1, splat_f32x8(1.0f), y_2);
+                const f32x8 y_3 = exp_f32x8(most_2 - high_3);
+                const f32x8 pick_5 = select_f32x8(less_1, splat_f32x8(1.0f), y_3);
+                const f32x8 v_6 = load_f32x8(&total_sum[8]);
+                store_f32x8(&most[8], most_2);
+                store_f32x8(&top[8], high_3);
+                store_f32x8(&total_sum[8], fma_f32x8(v_6, pick_4, sum_1 * pick_5));
+                store_f32x8(&keep[8], pick_4);
+                store_f32x8(&gain[8], pick_5);
+                for (int64_t lane = 0; lane < 16; lane++) {
+                    const int32_t token = lsh_attention_query_pos[slot * 64 + panel * 16 + lane];
+                    run_max[(batch + head) * 4096 + (int64_t)token] = top[lane];
+                    run_sum[(batch + head) * 4096 + (int64_t)token] = total_sum[lane];
+                    if (most[lane] == -1e+30f) {
+                        const int32_t x = (int32_t)(int64_t)token;
+                        int32_t carried = 0;
+                        for (int64_t o = 0; o < 2; o++) {
+                            const int64_t slot_1 = (step + o) % 2;
+                            for (int64_t key_1 = 0; key_1 < 64; key_1++) {
+                                carried =
+                                    sub_i32(carried,
+                                    -(lsh_attention_query_pos[slot_1 * 64 + key_1] == x));
+                            }
+                        }
+                        self_count[(batch + head + round) * 4096 + (int64_t)token] = carried;
+                    }
+                }
+                for (int64_t column = 0; column < 4; column++) {
+                    for (int64_t tile = 0; tile < 1; tile++) {
+                        f32x8 carried = splat_f32x8(0.0f);
+                        f32x8 carried_1 = splat_f32x8(0.0f);
+                        f32x8 carried_2 = splat_f32x8(0.0f);
+                        f32x8 carried_3 = splat_f32x8(0.0f);
+                        f32x8 carried_4 = splat_f32x8(0.0f);
+                        f32x8 carried_5 = splat_f32x8(0.0f);
+                        f32x8 carried_6 = splat_f32x8(0.0f);
+                        f32x8 carried_7 = splat_f32x8(0.0f);
+                        f32x8 carried_8 = splat_f32x8(0.0f);
+                        f32x8 carried_9 = splat_f32x8(0.0f);
+                        f32x8 carried_10 = splat_f32x8(0.0f);
+                        f32x8 carried_11 = splat_f32x8(0.0f);
+                        for (int64_t o = 0; o < 2; o++) {
+                            const int64_t slot_1 = (step + o) % 2;
+                            for (int64_t k = 0; k < 64; k++) {
+                                const f32x8 s =
+                                    splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 6]);
+                                const f32x8 v_7 =
+                                    load_f32x8(&values[((slot_1 * 4 + column) * 64 + k) * 16]);
+                                carried = fma_f32x8(s, v_7, carried);
+                                const f32x8 v_8 =
+                                    load_f32x8(&values[((slot_1 * 4 + column) * 64 + k) * 16 + 8]);
+                                carried_1 = fma_f32x8(s, v_8, carried_1);
+                                const f32x8 s_1 =
+                                    splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 6 +
+                                    1]);
+                                carried_2 = fma_f32x8(s_1, v_7, carried_2);
+                                carried_3 = fma_f32x8(s_1, v_8, carried_3);
+                                const f32x8 s_2 =
+                                    splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 6 +
+                                    2]);
+                                carried_4 = fma_f32x8(s_2, v_7, carried_4);
+                                carried_5 = fma_f32x8(s_2, v_8, carried_5);
+                                const f32x8 s_3 =
+                                    splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 6 +
+                                    3]);
+                                carried_6 = fma_f32x8(s_3, v_7, carried_6);
+                                carried_7 = fma_f32x8(s_3, v_8, carried_7);
+                                const f32x8 s_4 =
+                                    splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 6 +
+                                    4]);
+                                carried_8 = fma_f32x8(s_4, v_7, carried_8);
+                                carried_9 = fma_f32x8(s_4, v_8, carried_9);
+                                const f32x8 s_5 =
+                                    splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 6 +
+                                    5]);
+                                carried_10 = fma_f32x8(s_5, v_7, carried_10);
+                                carried_11 = fma_f32x8(s_5, v_8, carried_11);
+                            }
+                        }
+                        if (round == 0) {
+                            const int32_t token =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6];
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column
+                                * 16], carried);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column
+                                * 16 + 8], carried_1);
+                            const int32_t token_1 =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 1];
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                                column * 16], carried_2);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                                column * 16 + 8], carried_3);
+                            const int32_t token_2 =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 2];
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                                column * 16], carried_4);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                                column * 16 + 8], carried_5);
+                            const int32_t token_3 =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 3];
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                                column * 16], carried_6);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                                column * 16 + 8], carried_7);
+                            const int32_t token_4 =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 4];
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                                column * 16], carried_8);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                                column * 16 + 8], carried_9);
+                            const int32_t token_5 =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 5];
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
+                                column * 16], carried_10);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
+                                column * 16 + 8], carried_11);
+                        } else {
+                            const f32x8 s = splat_f32x8(gain[tile * 6]);
+                            const int32_t token =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6];
+                            const f32x8 v_7 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 +
+                                column * 16]);
+                            const f32x8 s_1 = splat_f32x8(keep[tile * 6]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column
+                                * 16], fma_f32x8(carried, s, v_7 * s_1));
+                            const f32x8 v_8 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column
+                                * 16 + 8], fma_f32x8(carried_1, s, v_8 * s_1));
+                            const f32x8 s_2 = splat_f32x8(gain[tile * 6 + 1]);
+                            const int32_t token_1 =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 1];
+                            const f32x8 v_9 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                                column * 16]);
+                            const f32x8 s_3 = splat_f32x8(keep[tile * 6 + 1]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                                column * 16], fma_f32x8(carried_2, s_2, v_9 * s_3));
+                            const f32x8 v_10 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                                column * 16 + 8], fma_f32x8(carried_3, s_2, v_10 * s_3));
+                            const f32x8 s_4 = splat_f32x8(gain[tile * 6 + 2]);
+                            const int32_t token_2 =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 2];
+                            const f32x8 v_11 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                                column * 16]);
+                            const f32x8 s_5 = splat_f32x8(keep[tile * 6 + 2]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                                column * 16], fma_f32x8(carried_4, s_4, v_11 * s_5));
+                            const f32x8 v_12 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                                column * 16 + 8], fma_f32x8(carried_5, s_4, v_12 * s_5));
+                            const f32x8 s_6 = splat_f32x8(gain[tile * 6 + 3]);
+                            const int32_t token_3 =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 3];
+                            const f32x8 v_13 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                                column * 16]);
+                            const f32x8 s_7 = splat_f32x8(keep[tile * 6 + 3]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                                column * 16], fma_f32x8(carried_6, s_6, v_13 * s_7));
+                            const f32x8 v_14 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                                column * 16 + 8], fma_f32x8(carried_7, s_6, v_14 * s_7));
+                            const f32x8 s_8 = splat_f32x8(gain[tile * 6 + 4]);
+                            const int32_t token_4 =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 4];
+                            const f32x8 v_15 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                                column * 16]);
+                            const f32x8 s_9 = splat_f32x8(keep[tile * 6 + 4]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                                column * 16], fma_f32x8(carried_8, s_8, v_15 * s_9));
+                            const f32x8 v_16 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                                column * 16 + 8], fma_f32x8(carried_9, s_8, v_16 * s_9));
+                            const f32x8 s_10 = splat_f32x8(gain[tile * 6 + 5]);
+                            const int32_t token_5 =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 5];
+                            const f32x8 v_17 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
+                                column * 16]);
+                            const f32x8 s_11 = splat_f32x8(keep[tile * 6 + 5]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
+                                column * 16], fma_f32x8(carried_10, s_10, v_17 * s_11));
+                            const f32x8 v_18 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
+                                column * 16 + 8], fma_f32x8(carried_11, s_10, v_18 * s_11));
                         }
                     }
-                    const f32x8 s = splat_f32x8(gain[tile * 5 + 6]);
-                    const int32_t token =
-                        lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 6];
-                    const f32x8 v_5 =
-                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column *
-                        16]);
-                    const f32x8 s_1 = splat_f32x8(keep[tile * 5 + 6]);
-                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column * 16],
-                        fma_f32x8(carried, s, v_5 * s_1));
-                    const f32x8 v_6 =
-                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column * 16
-                        + 8]);
-                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column * 16 +
-                        8], fma_f32x8(carried_1, s, v_6 * s_1));
-                    const f32x8 s_2 = splat_f32x8(gain[tile * 5 + 7]);
-                    const int32_t token_1 =
-                        lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 7];
-                    const f32x8 v_7 =
-                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 + column *
-                        16]);
-                    const f32x8 s_3 = splat_f32x8(keep[tile * 5 + 7]);
-                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 + column * 16],
-                        fma_f32x8(carried_2, s_2, v_7 * s_3));
-                    const f32x8 v_8 =
-                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 + column *
-                        16 + 8]);
-                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 + column * 16 +
-                        8], fma_f32x8(carried_3, s_2, v_8 * s_3));
-                    const f32x8 s_4 = splat_f32x8(gain[tile * 5 + 8]);
-                    const int32_t token_2 =
-                        lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 8];
-                    const f32x8 v_9 =
-                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 + column *
-                        16]);
-                    const f32x8 s_5 = splat_f32x8(keep[tile * 5 + 8]);
-                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 + column * 16],
-                        fma_f32x8(carried_4, s_4, v_9 * s_5));
-                    const f32x8 v_10 =
-                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 + column *
-                        16 + 8]);
-                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 + column * 16 +
-                        8], fma_f32x8(carried_5, s_4, v_10 * s_5));
-                    const f32x8 s_6 = splat_f32x8(gain[tile * 5 + 9]);
-                    const int32_t token_3 =
-                        lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 9];
-                    const f32x8 v_11 =
-                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 + column *
-                        16]);
-                    const f32x8 s_7 = splat_f32x8(keep[tile * 5 + 9]);
-                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 + column * 16],
-                        fma_f32x8(carried_6, s_6, v_11 * s_7));
-                    const f32x8 v_12 =
-                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 + column *
-                        16 + 8]);
-                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 + column * 16 +
-                        8], fma_f32x8(carried_7, s_6, v_12 * s_7));
-                    const f32x8 s_8 = splat_f32x8(gain[tile * 5 + 10]);
-                    const int32_t token_4 =
-                        lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 10];
-                    const f32x8 v_13 =
-                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 + column *
-                        16]);
-                    const f32x8 s_9 = splat_f32x8(keep[tile * 5 + 10]);
-                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 + column * 16],
-                        fma_f32x8(carried_8, s_8, v_13 * s_9));
-                    const f32x8 v_14 =
-                        load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 + column *
-                        16 + 8]);
-                    store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 + column * 16 +
-                        8], fma_f32x8(carried_9, s_8, v_14 * s_9));
+                    for (int64_t tile = 0; tile < 2; tile++) {
+                        f32x8 carried = splat_f32x8(0.0f);
+                        f32x8 carried_1 = splat_f32x8(0.0f);
+                        f32x8 carried_2 = splat_f32x8(0.0f);
+                        f32x8 carried_3 = splat_f32x8(0.0f);
+                        f32x8 carried_4 = splat_f32x8(0.0f);
+                        f32x8 carried_5 = splat_f32x8(0.0f);
+                        f32x8 carried_6 = splat_f32x8(0.0f);
+                        f32x8 carried_7 = splat_f32x8(0.0f);
+                        f32x8 carried_8 = splat_f32x8(0.0f);
+                        f32x8 carried_9 = splat_f32x8(0.0f);
+                        for (int64_t o = 0; o < 2; o++) {
+                            const int64_t slot_1 = (step + o) % 2;
+                            for (int64_t k = 0; k < 64; k++) {
+                                const f32x8 s =
+                                    splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 +
+                                    6]);
+                                const f32x8 v_7 =
+                                    load_f32x8(&values[((slot_1 * 4 + column) * 64 + k) * 16]);
+                                carried = fma_f32x8(s, v_7, carried);
+                                const f32x8 v_8 =
+                                    load_f32x8(&values[((slot_1 * 4 + column) * 64 + k) * 16 + 8]);
+                                carried_1 = fma_f32x8(s, v_8, carried_1);
+                                const f32x8 s_1 =
+                                    splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 +
+                                    7]);
+                                carried_2 = fma_f32x8(s_1, v_7, carried_2);
+                                carried_3 = fma_f32x8(s_1, v_8, carried_3);
+                                const f32x8 s_2 =
+                                    splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 +
+                                    8]);
+                                carried_4 = fma_f32x8(s_2, v_7, carried_4);
+                                carried_5 = fma_f32x8(s_2, v_8, carried_5);
+                                const f32x8 s_3 =
+                                    splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 +
+                                    9]);
+                                carried_6 = fma_f32x8(s_3, v_7, carried_6);
+                                carried_7 = fma_f32x8(s_3, v_8, carried_7);
+                                const f32x8 s_4 =
+                                    splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 +
+                                    10]);
+                                carried_8 = fma_f32x8(s_4, v_7, carried_8);
+                                carried_9 = fma_f32x8(s_4, v_8, carried_9);
+                            }
+                        }
+                        if (round == 0) {
+                            const int32_t token =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 6];
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column
+                                * 16], carried);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column
+                                * 16 + 8], carried_1);
+                            const int32_t token_1 =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 7];
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                                column * 16], carried_2);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                                column * 16 + 8], carried_3);
+                            const int32_t token_2 =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 8];
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                                column * 16], carried_4);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                                column * 16 + 8], carried_5);
+                            const int32_t token_3 =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 9];
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                                column * 16], carried_6);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                                column * 16 + 8], carried_7);
+                            const int32_t token_4 =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 10];
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                                column * 16], carried_8);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                                column * 16 + 8], carried_9);
+                        } else {
+                            const f32x8 s = splat_f32x8(gain[tile * 5 + 6]);
+                            const int32_t token =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 6];
+                            const f32x8 v_7 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 +
+                                column * 16]);
+                            const f32x8 s_1 = splat_f32x8(keep[tile * 5 + 6]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column
+                                * 16], fma_f32x8(carried, s, v_7 * s_1));
+                            const f32x8 v_8 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column
+                                * 16 + 8], fma_f32x8(carried_1, s, v_8 * s_1));
+                            const f32x8 s_2 = splat_f32x8(gain[tile * 5 + 7]);
+                            const int32_t token_1 =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 7];
+                            const f32x8 v_9 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                                column * 16]);
+                            const f32x8 s_3 = splat_f32x8(keep[tile * 5 + 7]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                                column * 16], fma_f32x8(carried_2, s_2, v_9 * s_3));
+                            const f32x8 v_10 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                                column * 16 + 8], fma_f32x8(carried_3, s_2, v_10 * s_3));
+                            const f32x8 s_4 = splat_f32x8(gain[tile * 5 + 8]);
+                            const int32_t token_2 =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 8];
+                            const f32x8 v_11 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                                column * 16]);
+                            const f32x8 s_5 = splat_f32x8(keep[tile * 5 + 8]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                                column * 16], fma_f32x8(carried_4, s_4, v_11 * s_5));
+                            const f32x8 v_12 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                                column * 16 + 8], fma_f32x8(carried_5, s_4, v_12 * s_5));
+                            const f32x8 s_6 = splat_f32x8(gain[tile * 5 + 9]);
+                            const int32_t token_3 =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 9];
+                            const f32x8 v_13 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                                column * 16]);
+                            const f32x8 s_7 = splat_f32x8(keep[tile * 5 + 9]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                                column * 16], fma_f32x8(carried_6, s_6, v_13 * s_7));
+                            const f32x8 v_14 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                                column * 16 + 8], fma_f32x8(carried_7, s_6, v_14 * s_7));
+                            const f32x8 s_8 = splat_f32x8(gain[tile * 5 + 10]);
+                            const int32_t token_4 =
+                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 10];
+                            const f32x8 v_15 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                                column * 16]);
+                            const f32x8 s_9 = splat_f32x8(keep[tile * 5 + 10]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                                column * 16], fma_f32x8(carried_8, s_8, v_15 * s_9));
+                            const f32x8 v_16 =
+                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                                column * 16 + 8]);
+                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                                column * 16 + 8], fma_f32x8(carried_9, s_8, v_16 * s_9));
+                        }
+                    }
                 }
             }
         }
@@ -2820,13 +4748,13 @@ static void lsh_output(const reformer_call_t *call, unsigned char *scratch, cons
     const int64_t index = arg[0];
     const int64_t group = arg[1];
     /* [1][1][4096]: [batch][group][rows]: sum of exponentials */
-    const float *restrict run_sum = (const float *)(const void *)(call->workspace + 11567168);
-    /* [1][1][4096][64]: [batch][group][rows][head]: not yet divided by run_sum */
-    const float *restrict out = (const float *)(const void *)(call->workspace + 10485760);
+    const float *restrict run_sum = (const float *)(const void *)(call->workspace + 12615744);
+    /* [1][1][4096][64]: [batch][group][rows][head] */
+    const float *restrict out = (const float *)(const void *)(call->workspace + 11534336);
     float *restrict lsh_output_heads = (float *)(void *)scratch; /* [64][80] */
     /* [1][1][1][4096]: [batch][group][round][rows]: self entries of rows without other keys */
     const int32_t *restrict self_count =
-        (const int32_t *)(const void *)(call->workspace + 11583552);
+        (const int32_t *)(const void *)(call->workspace + 12632128);
     /* [1][1][4096][64]: [batch][group][rows][head] */
     const float *restrict v = (const float *)(const void *)(call->workspace + 9437184);
     /* [3][8][768][32] */
@@ -2859,44 +4787,97 @@ static void lsh_output(const reformer_call_t *call, unsigned char *scratch, cons
         }
     }
     for (int64_t column = 0; column < 16; column++) {
-        const int64_t panel = column / 2;
-        const int64_t rem = column % 2;
+        const int64_t next = min_i64(column + 1, 15);
+        const int64_t panel = next / 2;
+        const int64_t rem = next % 2;
+        const int64_t panel_1 = column / 2;
+        const int64_t rem_1 = column % 2;
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            f32x8 acc5_0 = splat_f32x8(0.0f);
-            f32x8 acc5_1 = splat_f32x8(0.0f);
-            for (int64_t k = 0; k < 64; k++) {
-                const f32x8 s = splat_f32x8(lsh_output_heads[tile * 6 * 80 + k]);
+            f32x8 carried = splat_f32x8(0.0f);
+            f32x8 carried_1 = splat_f32x8(0.0f);
+            f32x8 carried_2 = splat_f32x8(0.0f);
+            f32x8 carried_3 = splat_f32x8(0.0f);
+            f32x8 carried_4 = splat_f32x8(0.0f);
+            f32x8 carried_5 = splat_f32x8(0.0f);
+            f32x8 carried_6 = splat_f32x8(0.0f);
+            f32x8 carried_7 = splat_f32x8(0.0f);
+            f32x8 carried_8 = splat_f32x8(0.0f);
+            f32x8 carried_9 = splat_f32x8(0.0f);
+            f32x8 carried_10 = splat_f32x8(0.0f);
+            f32x8 carried_11 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 5; step++) {
+                __builtin_prefetch(&w_lsh_output[((index * 8 + panel) * 768 + tile * 5 + step +
+                    group * 64) * 32 + rem * 16], 0, 2);
+                const int64_t low = min_i64(step, 5);
+                __builtin_prefetch(&y1[(batch * 4096 + block * 64 + tile * 6 + low) * 256 + column *
+                    16], 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const f32x8 s = splat_f32x8(lsh_output_heads[tile * 6 * 80 + step * 11 + k]);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_lsh_output[((index * 8 + panel_1) * 768 + step * 11 + k +
+                        group * 64) * 32 + rem_1 * 16]);
+                    carried = fma_f32x8(s, v_1, carried);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_lsh_output[((index * 8 + panel_1) * 768 + step * 11 + k +
+                        group * 64) * 32 + rem_1 * 16 + 8]);
+                    carried_1 = fma_f32x8(s, v_2, carried_1);
+                    const f32x8 s_1 =
+                        splat_f32x8(lsh_output_heads[tile * 6 * 80 + step * 11 + k + 80]);
+                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                    const f32x8 s_2 =
+                        splat_f32x8(lsh_output_heads[tile * 6 * 80 + step * 11 + k + 160]);
+                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                    const f32x8 s_3 =
+                        splat_f32x8(lsh_output_heads[tile * 6 * 80 + step * 11 + k + 240]);
+                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                    const f32x8 s_4 =
+                        splat_f32x8(lsh_output_heads[tile * 6 * 80 + step * 11 + k + 320]);
+                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                    const f32x8 s_5 =
+                        splat_f32x8(lsh_output_heads[tile * 6 * 80 + step * 11 + k + 400]);
+                    carried_10 = fma_f32x8(s_5, v_1, carried_10);
+                    carried_11 = fma_f32x8(s_5, v_2, carried_11);
+                }
+            }
+            f32x8 acc0_0 = carried;
+            f32x8 acc0_1 = carried_1;
+            f32x8 acc1_0 = carried_2;
+            f32x8 acc1_1 = carried_3;
+            f32x8 acc2_0 = carried_4;
+            f32x8 acc2_1 = carried_5;
+            f32x8 acc3_0 = carried_6;
+            f32x8 acc3_1 = carried_7;
+            f32x8 acc4_0 = carried_8;
+            f32x8 acc4_1 = carried_9;
+            f32x8 acc5_0 = carried_10;
+            f32x8 acc5_1 = carried_11;
+            for (int64_t k = 0; k < 9; k++) {
+                const f32x8 s = splat_f32x8(lsh_output_heads[tile * 6 * 80 + k + 55]);
                 const f32x8 v_1 =
-                    load_f32x8(&w_lsh_output[((index * 8 + panel) * 768 + k + group * 64) * 32 + rem
-                    * 16]);
+                    load_f32x8(&w_lsh_output[((index * 8 + panel_1) * 768 + k + group * 64) * 32 +
+                    rem_1 * 16 + 1760]);
                 acc0_0 = fma_f32x8(s, v_1, acc0_0);
                 const f32x8 v_2 =
-                    load_f32x8(&w_lsh_output[((index * 8 + panel) * 768 + k + group * 64) * 32 + rem
-                    * 16 + 8]);
+                    load_f32x8(&w_lsh_output[((index * 8 + panel_1) * 768 + k + group * 64) * 32 +
+                    rem_1 * 16 + 1768]);
                 acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat_f32x8(lsh_output_heads[tile * 6 * 80 + k + 80]);
+                const f32x8 s_1 = splat_f32x8(lsh_output_heads[tile * 6 * 80 + k + 135]);
                 acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                 acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat_f32x8(lsh_output_heads[tile * 6 * 80 + k + 160]);
+                const f32x8 s_2 = splat_f32x8(lsh_output_heads[tile * 6 * 80 + k + 215]);
                 acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                 acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat_f32x8(lsh_output_heads[tile * 6 * 80 + k + 240]);
+                const f32x8 s_3 = splat_f32x8(lsh_output_heads[tile * 6 * 80 + k + 295]);
                 acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                 acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat_f32x8(lsh_output_heads[tile * 6 * 80 + k + 320]);
+                const f32x8 s_4 = splat_f32x8(lsh_output_heads[tile * 6 * 80 + k + 375]);
                 acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                 acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                const f32x8 s_5 = splat_f32x8(lsh_output_heads[tile * 6 * 80 + k + 400]);
+                const f32x8 s_5 = splat_f32x8(lsh_output_heads[tile * 6 * 80 + k + 455]);
                 acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
                 acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
             }
@@ -2950,36 +4931,81 @@ static void lsh_output(const reformer_call_t *call, unsigned char *scratch, cons
                 v_12 + acc5_1);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            for (int64_t k = 0; k < 64; k++) {
-                const f32x8 s = splat_f32x8(lsh_output_heads[tile * 5 * 80 + k + 4320]);
+            f32x8 carried = splat_f32x8(0.0f);
+            f32x8 carried_1 = splat_f32x8(0.0f);
+            f32x8 carried_2 = splat_f32x8(0.0f);
+            f32x8 carried_3 = splat_f32x8(0.0f);
+            f32x8 carried_4 = splat_f32x8(0.0f);
+            f32x8 carried_5 = splat_f32x8(0.0f);
+            f32x8 carried_6 = splat_f32x8(0.0f);
+            f32x8 carried_7 = splat_f32x8(0.0f);
+            f32x8 carried_8 = splat_f32x8(0.0f);
+            f32x8 carried_9 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 5; step++) {
+                __builtin_prefetch(&w_lsh_output[((index * 8 + panel) * 768 + tile * 5 + step +
+                    group * 64) * 32 + rem * 16 + 1440], 0, 2);
+                const int64_t low = min_i64(step, 4);
+                __builtin_prefetch(&y1[(batch * 4096 + block * 64 + tile * 5 + low) * 256 + column *
+                    16 + 13824], 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const f32x8 s =
+                        splat_f32x8(lsh_output_heads[tile * 5 * 80 + step * 11 + k + 4320]);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_lsh_output[((index * 8 + panel_1) * 768 + step * 11 + k +
+                        group * 64) * 32 + rem_1 * 16]);
+                    carried = fma_f32x8(s, v_1, carried);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_lsh_output[((index * 8 + panel_1) * 768 + step * 11 + k +
+                        group * 64) * 32 + rem_1 * 16 + 8]);
+                    carried_1 = fma_f32x8(s, v_2, carried_1);
+                    const f32x8 s_1 =
+                        splat_f32x8(lsh_output_heads[tile * 5 * 80 + step * 11 + k + 4400]);
+                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                    const f32x8 s_2 =
+                        splat_f32x8(lsh_output_heads[tile * 5 * 80 + step * 11 + k + 4480]);
+                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                    const f32x8 s_3 =
+                        splat_f32x8(lsh_output_heads[tile * 5 * 80 + step * 11 + k + 4560]);
+                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                    const f32x8 s_4 =
+                        splat_f32x8(lsh_output_heads[tile * 5 * 80 + step * 11 + k + 4640]);
+                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                }
+            }
+            f32x8 acc0_0 = carried;
+            f32x8 acc0_1 = carried_1;
+            f32x8 acc1_0 = carried_2;
+            f32x8 acc1_1 = carried_3;
+            f32x8 acc2_0 = carried_4;
+            f32x8 acc2_1 = carried_5;
+            f32x8 acc3_0 = carried_6;
+            f32x8 acc3_1 = carried_7;
+            f32x8 acc4_0 = carried_8;
+            f32x8 acc4_1 = carried_9;
+            for (int64_t k = 0; k < 9; k++) {
+                const f32x8 s = splat_f32x8(lsh_output_heads[tile * 5 * 80 + k + 4375]);
                 const f32x8 v_1 =
-                    load_f32x8(&w_lsh_output[((index * 8 + panel) * 768 + k + group * 64) * 32 + rem
-                    * 16]);
+                    load_f32x8(&w_lsh_output[((index * 8 + panel_1) * 768 + k + group * 64) * 32 +
+                    rem_1 * 16 + 1760]);
                 acc0_0 = fma_f32x8(s, v_1, acc0_0);
                 const f32x8 v_2 =
-                    load_f32x8(&w_lsh_output[((index * 8 + panel) * 768 + k + group * 64) * 32 + rem
-                    * 16 + 8]);
+                    load_f32x8(&w_lsh_output[((index * 8 + panel_1) * 768 + k + group * 64) * 32 +
+                    rem_1 * 16 + 1768]);
                 acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat_f32x8(lsh_output_heads[tile * 5 * 80 + k + 4400]);
+                const f32x8 s_1 = splat_f32x8(lsh_output_heads[tile * 5 * 80 + k + 4455]);
                 acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                 acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat_f32x8(lsh_output_heads[tile * 5 * 80 + k + 4480]);
+                const f32x8 s_2 = splat_f32x8(lsh_output_heads[tile * 5 * 80 + k + 4535]);
                 acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                 acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat_f32x8(lsh_output_heads[tile * 5 * 80 + k + 4560]);
+                const f32x8 s_3 = splat_f32x8(lsh_output_heads[tile * 5 * 80 + k + 4615]);
                 acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                 acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat_f32x8(lsh_output_heads[tile * 5 * 80 + k + 4640]);
+                const f32x8 s_4 = splat_f32x8(lsh_output_heads[tile * 5 * 80 + k + 4695]);
                 acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                 acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
             }
@@ -3043,11 +5069,11 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
     float *restrict feed_forward_x = (float *)(void *)scratch; /* [64][272] */
     /* [6][16][256][32] */
     const float *w_ff_in_weight = (const float *)(const void *)(call->weights + 17526784);
+    /* [6][8][512][32] */
+    const float *w_ff_out_weight = (const float *)(const void *)(call->weights + 20684800);
     /* [6][512] */
     const float *w_ff_in_bias = (const float *)(const void *)(call->weights + 20672512);
     float *restrict hidden = (float *)(void *)(scratch + 69632); /* [64][528] */
-    /* [6][8][512][32] */
-    const float *w_ff_out_weight = (const float *)(const void *)(call->weights + 20684800);
     /* [1][4096][256]: [batch][rows][hidden]: feed-forward stream */
     float *restrict y2 = (float *)(void *)(call->workspace + 4194304);
     /* [6][256] */
@@ -3092,43 +5118,100 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
     }
     /* first dense layer, bias, activation */
     for (int64_t column = 0; column < 32; column++) {
-        const int64_t panel = column / 2;
-        const int64_t rem = column % 2;
+        const int32_t less = -(column < 31);
+        const int64_t next = min_i64(column + 1, 31);
+        const int64_t panel = next / 2;
+        const int64_t rem = next % 2;
+        const int64_t panel_1 = column / 2;
+        const int64_t rem_1 = column % 2;
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            f32x8 acc5_0 = splat_f32x8(0.0f);
-            f32x8 acc5_1 = splat_f32x8(0.0f);
-            for (int64_t k = 0; k < 256; k++) {
-                const f32x8 s = splat_f32x8(feed_forward_x[tile * 6 * 272 + k]);
+            f32x8 carried = splat_f32x8(0.0f);
+            f32x8 carried_1 = splat_f32x8(0.0f);
+            f32x8 carried_2 = splat_f32x8(0.0f);
+            f32x8 carried_3 = splat_f32x8(0.0f);
+            f32x8 carried_4 = splat_f32x8(0.0f);
+            f32x8 carried_5 = splat_f32x8(0.0f);
+            f32x8 carried_6 = splat_f32x8(0.0f);
+            f32x8 carried_7 = splat_f32x8(0.0f);
+            f32x8 carried_8 = splat_f32x8(0.0f);
+            f32x8 carried_9 = splat_f32x8(0.0f);
+            f32x8 carried_10 = splat_f32x8(0.0f);
+            f32x8 carried_11 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 23; step++) {
+                if (less) {
+                    __builtin_prefetch(&w_ff_in_weight[((layer * 16 + panel) * 256 + tile * 23 +
+                        step) * 32 + rem * 16], 0, 2);
+                } else {
+                    __builtin_prefetch(&w_ff_out_weight[(layer * 8 * 512 + tile * 23 + step) * 32],
+                        0, 2);
+                }
+                for (int64_t k = 0; k < 11; k++) {
+                    const f32x8 s = splat_f32x8(feed_forward_x[tile * 6 * 272 + step * 11 + k]);
+                    const f32x8 v =
+                        load_f32x8(&w_ff_in_weight[((layer * 16 + panel_1) * 256 + step * 11 + k) *
+                        32 + rem_1 * 16]);
+                    carried = fma_f32x8(s, v, carried);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_ff_in_weight[((layer * 16 + panel_1) * 256 + step * 11 + k) *
+                        32 + rem_1 * 16 + 8]);
+                    carried_1 = fma_f32x8(s, v_1, carried_1);
+                    const f32x8 s_1 =
+                        splat_f32x8(feed_forward_x[tile * 6 * 272 + step * 11 + k + 272]);
+                    carried_2 = fma_f32x8(s_1, v, carried_2);
+                    carried_3 = fma_f32x8(s_1, v_1, carried_3);
+                    const f32x8 s_2 =
+                        splat_f32x8(feed_forward_x[tile * 6 * 272 + step * 11 + k + 544]);
+                    carried_4 = fma_f32x8(s_2, v, carried_4);
+                    carried_5 = fma_f32x8(s_2, v_1, carried_5);
+                    const f32x8 s_3 =
+                        splat_f32x8(feed_forward_x[tile * 6 * 272 + step * 11 + k + 816]);
+                    carried_6 = fma_f32x8(s_3, v, carried_6);
+                    carried_7 = fma_f32x8(s_3, v_1, carried_7);
+                    const f32x8 s_4 =
+                        splat_f32x8(feed_forward_x[tile * 6 * 272 + step * 11 + k + 1088]);
+                    carried_8 = fma_f32x8(s_4, v, carried_8);
+                    carried_9 = fma_f32x8(s_4, v_1, carried_9);
+                    const f32x8 s_5 =
+                        splat_f32x8(feed_forward_x[tile * 6 * 272 + step * 11 + k + 1360]);
+                    carried_10 = fma_f32x8(s_5, v, carried_10);
+                    carried_11 = fma_f32x8(s_5, v_1, carried_11);
+                }
+            }
+            f32x8 acc0_0 = carried;
+            f32x8 acc0_1 = carried_1;
+            f32x8 acc1_0 = carried_2;
+            f32x8 acc1_1 = carried_3;
+            f32x8 acc2_0 = carried_4;
+            f32x8 acc2_1 = carried_5;
+            f32x8 acc3_0 = carried_6;
+            f32x8 acc3_1 = carried_7;
+            f32x8 acc4_0 = carried_8;
+            f32x8 acc4_1 = carried_9;
+            f32x8 acc5_0 = carried_10;
+            f32x8 acc5_1 = carried_11;
+            for (int64_t k = 0; k < 3; k++) {
+                const f32x8 s = splat_f32x8(feed_forward_x[tile * 6 * 272 + k + 253]);
                 const f32x8 v =
-                    load_f32x8(&w_ff_in_weight[((layer * 16 + panel) * 256 + k) * 32 + rem * 16]);
+                    load_f32x8(&w_ff_in_weight[((layer * 16 + panel_1) * 256 + k) * 32 + rem_1 * 16
+                    + 8096]);
                 acc0_0 = fma_f32x8(s, v, acc0_0);
                 const f32x8 v_1 =
-                    load_f32x8(&w_ff_in_weight[((layer * 16 + panel) * 256 + k) * 32 + rem * 16 +
-                    8]);
+                    load_f32x8(&w_ff_in_weight[((layer * 16 + panel_1) * 256 + k) * 32 + rem_1 * 16
+                    + 8104]);
                 acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(feed_forward_x[tile * 6 * 272 + k + 272]);
+                const f32x8 s_1 = splat_f32x8(feed_forward_x[tile * 6 * 272 + k + 525]);
                 acc1_0 = fma_f32x8(s_1, v, acc1_0);
                 acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(feed_forward_x[tile * 6 * 272 + k + 544]);
+                const f32x8 s_2 = splat_f32x8(feed_forward_x[tile * 6 * 272 + k + 797]);
                 acc2_0 = fma_f32x8(s_2, v, acc2_0);
                 acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(feed_forward_x[tile * 6 * 272 + k + 816]);
+                const f32x8 s_3 = splat_f32x8(feed_forward_x[tile * 6 * 272 + k + 1069]);
                 acc3_0 = fma_f32x8(s_3, v, acc3_0);
                 acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(feed_forward_x[tile * 6 * 272 + k + 1088]);
+                const f32x8 s_4 = splat_f32x8(feed_forward_x[tile * 6 * 272 + k + 1341]);
                 acc4_0 = fma_f32x8(s_4, v, acc4_0);
                 acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
-                const f32x8 s_5 = splat_f32x8(feed_forward_x[tile * 6 * 272 + k + 1360]);
+                const f32x8 s_5 = splat_f32x8(feed_forward_x[tile * 6 * 272 + k + 1613]);
                 acc5_0 = fma_f32x8(s_5, v, acc5_0);
                 acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
             }
@@ -3160,35 +5243,83 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
             store_f32x8(&hidden[tile * 6 * 528 + column * 16 + 2648], y_11);
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            for (int64_t k = 0; k < 256; k++) {
-                const f32x8 s = splat_f32x8(feed_forward_x[tile * 5 * 272 + k + 14688]);
+            f32x8 carried = splat_f32x8(0.0f);
+            f32x8 carried_1 = splat_f32x8(0.0f);
+            f32x8 carried_2 = splat_f32x8(0.0f);
+            f32x8 carried_3 = splat_f32x8(0.0f);
+            f32x8 carried_4 = splat_f32x8(0.0f);
+            f32x8 carried_5 = splat_f32x8(0.0f);
+            f32x8 carried_6 = splat_f32x8(0.0f);
+            f32x8 carried_7 = splat_f32x8(0.0f);
+            f32x8 carried_8 = splat_f32x8(0.0f);
+            f32x8 carried_9 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 23; step++) {
+                if (less) {
+                    __builtin_prefetch(&w_ff_in_weight[((layer * 16 + panel) * 256 + tile * 23 +
+                        step) * 32 + rem * 16 + 6624], 0, 2);
+                } else {
+                    __builtin_prefetch(&w_ff_out_weight[(layer * 8 * 512 + tile * 23 + step) * 32 +
+                        6624], 0, 2);
+                }
+                for (int64_t k = 0; k < 11; k++) {
+                    const f32x8 s =
+                        splat_f32x8(feed_forward_x[tile * 5 * 272 + step * 11 + k + 14688]);
+                    const f32x8 v =
+                        load_f32x8(&w_ff_in_weight[((layer * 16 + panel_1) * 256 + step * 11 + k) *
+                        32 + rem_1 * 16]);
+                    carried = fma_f32x8(s, v, carried);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_ff_in_weight[((layer * 16 + panel_1) * 256 + step * 11 + k) *
+                        32 + rem_1 * 16 + 8]);
+                    carried_1 = fma_f32x8(s, v_1, carried_1);
+                    const f32x8 s_1 =
+                        splat_f32x8(feed_forward_x[tile * 5 * 272 + step * 11 + k + 14960]);
+                    carried_2 = fma_f32x8(s_1, v, carried_2);
+                    carried_3 = fma_f32x8(s_1, v_1, carried_3);
+                    const f32x8 s_2 =
+                        splat_f32x8(feed_forward_x[tile * 5 * 272 + step * 11 + k + 15232]);
+                    carried_4 = fma_f32x8(s_2, v, carried_4);
+                    carried_5 = fma_f32x8(s_2, v_1, carried_5);
+                    const f32x8 s_3 =
+                        splat_f32x8(feed_forward_x[tile * 5 * 272 + step * 11 + k + 15504]);
+                    carried_6 = fma_f32x8(s_3, v, carried_6);
+                    carried_7 = fma_f32x8(s_3, v_1, carried_7);
+                    const f32x8 s_4 =
+                        splat_f32x8(feed_forward_x[tile * 5 * 272 + step * 11 + k + 15776]);
+                    carried_8 = fma_f32x8(s_4, v, carried_8);
+                    carried_9 = fma_f32x8(s_4, v_1, carried_9);
+                }
+            }
+            f32x8 acc0_0 = carried;
+            f32x8 acc0_1 = carried_1;
+            f32x8 acc1_0 = carried_2;
+            f32x8 acc1_1 = carried_3;
+            f32x8 acc2_0 = carried_4;
+            f32x8 acc2_1 = carried_5;
+            f32x8 acc3_0 = carried_6;
+            f32x8 acc3_1 = carried_7;
+            f32x8 acc4_0 = carried_8;
+            f32x8 acc4_1 = carried_9;
+            for (int64_t k = 0; k < 3; k++) {
+                const f32x8 s = splat_f32x8(feed_forward_x[tile * 5 * 272 + k + 14941]);
                 const f32x8 v =
-                    load_f32x8(&w_ff_in_weight[((layer * 16 + panel) * 256 + k) * 32 + rem * 16]);
+                    load_f32x8(&w_ff_in_weight[((layer * 16 + panel_1) * 256 + k) * 32 + rem_1 * 16
+                    + 8096]);
                 acc0_0 = fma_f32x8(s, v, acc0_0);
                 const f32x8 v_1 =
-                    load_f32x8(&w_ff_in_weight[((layer * 16 + panel) * 256 + k) * 32 + rem * 16 +
-                    8]);
+                    load_f32x8(&w_ff_in_weight[((layer * 16 + panel_1) * 256 + k) * 32 + rem_1 * 16
+                    + 8104]);
                 acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(feed_forward_x[tile * 5 * 272 + k + 14960]);
+                const f32x8 s_1 = splat_f32x8(feed_forward_x[tile * 5 * 272 + k + 15213]);
                 acc1_0 = fma_f32x8(s_1, v, acc1_0);
                 acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(feed_forward_x[tile * 5 * 272 + k + 15232]);
+                const f32x8 s_2 = splat_f32x8(feed_forward_x[tile * 5 * 272 + k + 15485]);
                 acc2_0 = fma_f32x8(s_2, v, acc2_0);
                 acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(feed_forward_x[tile * 5 * 272 + k + 15504]);
+                const f32x8 s_3 = splat_f32x8(feed_forward_x[tile * 5 * 272 + k + 15757]);
                 acc3_0 = fma_f32x8(s_3, v, acc3_0);
                 acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(feed_forward_x[tile * 5 * 272 + k + 15776]);
+                const f32x8 s_4 = splat_f32x8(feed_forward_x[tile * 5 * 272 + k + 16029]);
                 acc4_0 = fma_f32x8(s_4, v, acc4_0);
                 acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
             }
@@ -3218,43 +5349,92 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
     }
     /* second dense layer, bias, added to the stream */
     for (int64_t column = 0; column < 16; column++) {
-        const int64_t panel = column / 2;
-        const int64_t rem = column % 2;
+        const int64_t next = min_i64(column + 1, 15);
+        const int64_t panel = next / 2;
+        const int64_t rem = next % 2;
+        const int64_t panel_1 = column / 2;
+        const int64_t rem_1 = column % 2;
         for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            f32x8 acc5_0 = splat_f32x8(0.0f);
-            f32x8 acc5_1 = splat_f32x8(0.0f);
-            for (int64_t k = 0; k < 512; k++) {
-                const f32x8 s = splat_f32x8(hidden[tile * 6 * 528 + k]);
+            f32x8 carried = splat_f32x8(0.0f);
+            f32x8 carried_1 = splat_f32x8(0.0f);
+            f32x8 carried_2 = splat_f32x8(0.0f);
+            f32x8 carried_3 = splat_f32x8(0.0f);
+            f32x8 carried_4 = splat_f32x8(0.0f);
+            f32x8 carried_5 = splat_f32x8(0.0f);
+            f32x8 carried_6 = splat_f32x8(0.0f);
+            f32x8 carried_7 = splat_f32x8(0.0f);
+            f32x8 carried_8 = splat_f32x8(0.0f);
+            f32x8 carried_9 = splat_f32x8(0.0f);
+            f32x8 carried_10 = splat_f32x8(0.0f);
+            f32x8 carried_11 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 46; step++) {
+                __builtin_prefetch(&w_ff_out_weight[((layer * 8 + panel) * 512 + tile * 46 + step) *
+                    32 + rem * 16], 0, 2);
+                const int64_t low = min_i64(step, 5);
+                __builtin_prefetch(&y2[(batch * 4096 + block * 64 + tile * 6 + low) * 256 + column *
+                    16], 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const f32x8 s = splat_f32x8(hidden[tile * 6 * 528 + step * 11 + k]);
+                    const f32x8 v =
+                        load_f32x8(&w_ff_out_weight[((layer * 8 + panel_1) * 512 + step * 11 + k) *
+                        32 + rem_1 * 16]);
+                    carried = fma_f32x8(s, v, carried);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_ff_out_weight[((layer * 8 + panel_1) * 512 + step * 11 + k) *
+                        32 + rem_1 * 16 + 8]);
+                    carried_1 = fma_f32x8(s, v_1, carried_1);
+                    const f32x8 s_1 = splat_f32x8(hidden[tile * 6 * 528 + step * 11 + k + 528]);
+                    carried_2 = fma_f32x8(s_1, v, carried_2);
+                    carried_3 = fma_f32x8(s_1, v_1, carried_3);
+                    const f32x8 s_2 = splat_f32x8(hidden[tile * 6 * 528 + step * 11 + k + 1056]);
+                    carried_4 = fma_f32x8(s_2, v, carried_4);
+                    carried_5 = fma_f32x8(s_2, v_1, carried_5);
+                    const f32x8 s_3 = splat_f32x8(hidden[tile * 6 * 528 + step * 11 + k + 1584]);
+                    carried_6 = fma_f32x8(s_3, v, carried_6);
+                    carried_7 = fma_f32x8(s_3, v_1, carried_7);
+                    const f32x8 s_4 = splat_f32x8(hidden[tile * 6 * 528 + step * 11 + k + 2112]);
+                    carried_8 = fma_f32x8(s_4, v, carried_8);
+                    carried_9 = fma_f32x8(s_4, v_1, carried_9);
+                    const f32x8 s_5 = splat_f32x8(hidden[tile * 6 * 528 + step * 11 + k + 2640]);
+                    carried_10 = fma_f32x8(s_5, v, carried_10);
+                    carried_11 = fma_f32x8(s_5, v_1, carried_11);
+                }
+            }
+            f32x8 acc0_0 = carried;
+            f32x8 acc0_1 = carried_1;
+            f32x8 acc1_0 = carried_2;
+            f32x8 acc1_1 = carried_3;
+            f32x8 acc2_0 = carried_4;
+            f32x8 acc2_1 = carried_5;
+            f32x8 acc3_0 = carried_6;
+            f32x8 acc3_1 = carried_7;
+            f32x8 acc4_0 = carried_8;
+            f32x8 acc4_1 = carried_9;
+            f32x8 acc5_0 = carried_10;
+            f32x8 acc5_1 = carried_11;
+            for (int64_t k = 0; k < 6; k++) {
+                const f32x8 s = splat_f32x8(hidden[tile * 6 * 528 + k + 506]);
                 const f32x8 v =
-                    load_f32x8(&w_ff_out_weight[((layer * 8 + panel) * 512 + k) * 32 + rem * 16]);
+                    load_f32x8(&w_ff_out_weight[((layer * 8 + panel_1) * 512 + k) * 32 + rem_1 * 16
+                    + 16192]);
                 acc0_0 = fma_f32x8(s, v, acc0_0);
                 const f32x8 v_1 =
-                    load_f32x8(&w_ff_out_weight[((layer * 8 + panel) * 512 + k) * 32 + rem * 16 +
-                    8]);
+                    load_f32x8(&w_ff_out_weight[((layer * 8 + panel_1) * 512 + k) * 32 + rem_1 * 16
+                    + 16200]);
                 acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(hidden[tile * 6 * 528 + k + 528]);
+                const f32x8 s_1 = splat_f32x8(hidden[tile * 6 * 528 + k + 1034]);
                 acc1_0 = fma_f32x8(s_1, v, acc1_0);
                 acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(hidden[tile * 6 * 528 + k + 1056]);
+                const f32x8 s_2 = splat_f32x8(hidden[tile * 6 * 528 + k + 1562]);
                 acc2_0 = fma_f32x8(s_2, v, acc2_0);
                 acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(hidden[tile * 6 * 528 + k + 1584]);
+                const f32x8 s_3 = splat_f32x8(hidden[tile * 6 * 528 + k + 2090]);
                 acc3_0 = fma_f32x8(s_3, v, acc3_0);
                 acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(hidden[tile * 6 * 528 + k + 2112]);
+                const f32x8 s_4 = splat_f32x8(hidden[tile * 6 * 528 + k + 2618]);
                 acc4_0 = fma_f32x8(s_4, v, acc4_0);
                 acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
-                const f32x8 s_5 = splat_f32x8(hidden[tile * 6 * 528 + k + 2640]);
+                const f32x8 s_5 = splat_f32x8(hidden[tile * 6 * 528 + k + 3146]);
                 acc5_0 = fma_f32x8(s_5, v, acc5_0);
                 acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
             }
@@ -3310,35 +5490,76 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
                 v_13 + (acc5_1 + v_8));
         }
         for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc1_0 = splat_f32x8(0.0f);
-            f32x8 acc1_1 = splat_f32x8(0.0f);
-            f32x8 acc2_0 = splat_f32x8(0.0f);
-            f32x8 acc2_1 = splat_f32x8(0.0f);
-            f32x8 acc3_0 = splat_f32x8(0.0f);
-            f32x8 acc3_1 = splat_f32x8(0.0f);
-            f32x8 acc4_0 = splat_f32x8(0.0f);
-            f32x8 acc4_1 = splat_f32x8(0.0f);
-            for (int64_t k = 0; k < 512; k++) {
-                const f32x8 s = splat_f32x8(hidden[tile * 5 * 528 + k + 28512]);
+            f32x8 carried = splat_f32x8(0.0f);
+            f32x8 carried_1 = splat_f32x8(0.0f);
+            f32x8 carried_2 = splat_f32x8(0.0f);
+            f32x8 carried_3 = splat_f32x8(0.0f);
+            f32x8 carried_4 = splat_f32x8(0.0f);
+            f32x8 carried_5 = splat_f32x8(0.0f);
+            f32x8 carried_6 = splat_f32x8(0.0f);
+            f32x8 carried_7 = splat_f32x8(0.0f);
+            f32x8 carried_8 = splat_f32x8(0.0f);
+            f32x8 carried_9 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 46; step++) {
+                __builtin_prefetch(&w_ff_out_weight[((layer * 8 + panel) * 512 + tile * 46 + step) *
+                    32 + rem * 16 + 13248], 0, 2);
+                const int64_t low = min_i64(step, 4);
+                __builtin_prefetch(&y2[(batch * 4096 + block * 64 + tile * 5 + low) * 256 + column *
+                    16 + 13824], 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const f32x8 s = splat_f32x8(hidden[tile * 5 * 528 + step * 11 + k + 28512]);
+                    const f32x8 v =
+                        load_f32x8(&w_ff_out_weight[((layer * 8 + panel_1) * 512 + step * 11 + k) *
+                        32 + rem_1 * 16]);
+                    carried = fma_f32x8(s, v, carried);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_ff_out_weight[((layer * 8 + panel_1) * 512 + step * 11 + k) *
+                        32 + rem_1 * 16 + 8]);
+                    carried_1 = fma_f32x8(s, v_1, carried_1);
+                    const f32x8 s_1 = splat_f32x8(hidden[tile * 5 * 528 + step * 11 + k + 29040]);
+                    carried_2 = fma_f32x8(s_1, v, carried_2);
+                    carried_3 = fma_f32x8(s_1, v_1, carried_3);
+                    const f32x8 s_2 = splat_f32x8(hidden[tile * 5 * 528 + step * 11 + k + 29568]);
+                    carried_4 = fma_f32x8(s_2, v, carried_4);
+                    carried_5 = fma_f32x8(s_2, v_1, carried_5);
+                    const f32x8 s_3 = splat_f32x8(hidden[tile * 5 * 528 + step * 11 + k + 30096]);
+                    carried_6 = fma_f32x8(s_3, v, carried_6);
+                    carried_7 = fma_f32x8(s_3, v_1, carried_7);
+                    const f32x8 s_4 = splat_f32x8(hidden[tile * 5 * 528 + step * 11 + k + 30624]);
+                    carried_8 = fma_f32x8(s_4, v, carried_8);
+                    carried_9 = fma_f32x8(s_4, v_1, carried_9);
+                }
+            }
+            f32x8 acc0_0 = carried;
+            f32x8 acc0_1 = carried_1;
+            f32x8 acc1_0 = carried_2;
+            f32x8 acc1_1 = carried_3;
+            f32x8 acc2_0 = carried_4;
+            f32x8 acc2_1 = carried_5;
+            f32x8 acc3_0 = carried_6;
+            f32x8 acc3_1 = carried_7;
+            f32x8 acc4_0 = carried_8;
+            f32x8 acc4_1 = carried_9;
+            for (int64_t k = 0; k < 6; k++) {
+                const f32x8 s = splat_f32x8(hidden[tile * 5 * 528 + k + 29018]);
                 const f32x8 v =
-                    load_f32x8(&w_ff_out_weight[((layer * 8 + panel) * 512 + k) * 32 + rem * 16]);
+                    load_f32x8(&w_ff_out_weight[((layer * 8 + panel_1) * 512 + k) * 32 + rem_1 * 16
+                    + 16192]);
                 acc0_0 = fma_f32x8(s, v, acc0_0);
                 const f32x8 v_1 =
-                    load_f32x8(&w_ff_out_weight[((layer * 8 + panel) * 512 + k) * 32 + rem * 16 +
-                    8]);
+                    load_f32x8(&w_ff_out_weight[((layer * 8 + panel_1) * 512 + k) * 32 + rem_1 * 16
+                    + 16200]);
                 acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(hidden[tile * 5 * 528 + k + 29040]);
+                const f32x8 s_1 = splat_f32x8(hidden[tile * 5 * 528 + k + 29546]);
                 acc1_0 = fma_f32x8(s_1, v, acc1_0);
                 acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(hidden[tile * 5 * 528 + k + 29568]);
+                const f32x8 s_2 = splat_f32x8(hidden[tile * 5 * 528 + k + 30074]);
                 acc2_0 = fma_f32x8(s_2, v, acc2_0);
                 acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(hidden[tile * 5 * 528 + k + 30096]);
+                const f32x8 s_3 = splat_f32x8(hidden[tile * 5 * 528 + k + 30602]);
                 acc3_0 = fma_f32x8(s_3, v, acc3_0);
                 acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(hidden[tile * 5 * 528 + k + 30624]);
+                const f32x8 s_4 = splat_f32x8(hidden[tile * 5 * 528 + k + 31130]);
                 acc4_0 = fma_f32x8(s_4, v, acc4_0);
                 acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
             }
@@ -3538,7 +5759,7 @@ static const reformer_variant_t variants[] = {
         .max_length = 4096,
         .padded = 4096,
         .rows = 4096,
-        .workspace_bytes = 11616320,
+        .workspace_bytes = 12664896,
         .scratch_bytes = 204800,
         .run = run,
     },

@@ -34,10 +34,10 @@ static bool attention_flops(arena_t *a, const spec_t *s, const target_t *t, int6
     bool ok = p && plan_lower(p, &passes, d);
     diag_free(d);
     if (!ok) return false;
-    static const char *const kernels[] = {"lsh.hash", "lsh.sort", "lsh.attention"};
+    static const char *const kernels[] = {"lsh.hash", "lsh.sort", "lsh.norms", "lsh.attention"};
     kernel_costs_t c = kernel_costs(a, p->modules[0], 0);
     *flops = 0;
-    for (int k = 0; k < 3; k++) *flops += kernel_flops(&c, kernels[k]) / (double)length;
+    for (int k = 0; k < 4; k++) *flops += kernel_flops(&c, kernels[k]) / (double)length;
     return true;
 }
 

@@ -375,9 +375,7 @@ static void crossover_section(const explanation_t *e, document_t *doc) {
         e,
         "Of one layer's attention, per token: hash, scores and values; counted from the loop IR of "
         "this model and of one that differs only in a chunk as long as the sequence%s.",
-        e->spec->is_decoder ? ". Exact attention computes masked keys too: one that skipped them "
-                              "would cost about half"
-                            : "");
+        e->spec->is_decoder ? ", which takes no block of keys that causality masks" : "");
 }
 
 document_t explain_document(const explanation_t *e, bool figures) {

@@ -31,9 +31,9 @@ static void read_attention(lower_t *L, int layer) {
     a->kind = lsh ? LAYER_LSH : LAYER_LOCAL;
     a->exact = n->op == G_EXACT_ATTENTION;
     a->causal = n->causal;
-    a->chunk = a->exact ? L->padded.c : n->chunk;
-    a->before = a->exact ? 0 : n->before;
-    a->after = a->exact ? 0 : n->after;
+    a->chunk = n->chunk;
+    a->before = n->before;
+    a->after = n->after;
     a->rounds = n->op == G_LSH_ATTENTION ? n->rounds : 1;
     a->at = n->at;
     L->heads = n->heads;
@@ -177,16 +177,12 @@ static void make_weights(lower_t *L) {
 
 static void make_lsh_workspace(lower_t *L, const attention_t *a) {
     dim_t batch = dim(L->batch), group = dim(L->group), rounds = dim(a->rounds);
-    dim_t out[] = {batch, group, L->rows, dim(L->head_stride)}, state[] = {batch, group, L->rows};
-    dim_t per_round[] = {batch, group, rounds, L->rows};
+    dim_t state[] = {batch, group, L->rows}, per_round[] = {batch, group, rounds, L->rows};
     dim_t order[] = {batch, group, rounds, dim_add(L->padded, dim(1))};
-    L->out = workspace(L, "out", E_F32, 4, out,
-                       "[batch][group][rows][head]: not yet divided by run_sum");
     L->run_max =
         workspace(L, "run_max", E_F32, 3, state, "[batch][group][rows]: largest score so far");
     L->run_sum =
         workspace(L, "run_sum", E_F32, 3, state, "[batch][group][rows]: sum of exponentials");
-    if (a->exact) return;
     L->self_count =
         workspace(L, "self_count", E_I32, 4, per_round,
                   "[batch][group][round][rows]: self entries of rows without other keys");
@@ -206,7 +202,16 @@ static void make_workspace(lower_t *L) {
     L->v = workspace(L, "v", E_F32, 4, heads, "[batch][group][rows][head]");
     if (L->attention[LAYER_LOCAL].present)
         L->k = workspace(L, "k", E_F32, 4, heads, "[batch][group][rows][head]");
-    if (L->attention[LAYER_LSH].present) make_lsh_workspace(L, &L->attention[LAYER_LSH]);
+    for (int kind = 0; kind < 2; kind++) {
+        attention_t *a = &L->attention[kind];
+        if (!a->present || !a->exact) continue;
+        a->key_norm = workspace(L, kind == LAYER_LSH ? "lsh_norm" : "local_norm", E_F32, 3, heads,
+                                "[batch][group][rows]: of keys");
+    }
+    const attention_t *lsh = &L->attention[LAYER_LSH];
+    if (!lsh->present) return;
+    L->out = workspace(L, "out", E_F32, 4, heads, "[batch][group][rows][head]");
+    if (!lsh->exact) make_lsh_workspace(L, lsh);
 }
 
 static void make_trace_buffers(lower_t *L) {
@@ -244,11 +249,12 @@ static void make_tables(lower_t *L) {
 
 /* What launches are called in profiles and debuggers, '#' being the layer. */
 static const struct {
-    const char *project, *hash, *impose, *sort, *attend, *combine;
+    const char *project, *hash, *impose, *sort, *norms, *attend, *combine;
 } labels[] = {
     [LAYER_LSH] = {"layer#.lsh.project", "layer#.lsh.hash", "layer#.lsh.impose", "layer#.lsh.sort",
-                   "layer#.lsh.attention", "layer#.lsh.output"},
+                   "layer#.lsh.norms", "layer#.lsh.attention", "layer#.lsh.output"},
     [LAYER_LOCAL] = {.project = "layer#.local.project",
+                     .norms = "layer#.local.norms",
                      .attend = "layer#.local.attention",
                      .combine = "layer#.local.output"},
 };
@@ -287,10 +293,11 @@ static void schedule_attention(lower_t *L, builder_t *b, const attention_t *a, v
     inst_t *groups = b_for(b, "group", dim(0), dim(L->groups), 0, NULL);
     value_t *group = loop_var(groups), *project[] = {layer, index, group}, *args[] = {index, group};
     launch(b, a->project, project, labels[a->kind].project, layer);
-    if (a->kind == LAYER_LOCAL) {
+    if (a->exact) launch(b, a->norms, NULL, labels[a->kind].norms, layer);
+    if (a->exact || a->kind == LAYER_LOCAL) {
         launch(b, a->attend, NULL, labels[a->kind].attend, layer);
     } else {
-        if (!a->exact) schedule_hash(L, b, a, layer, index, group);
+        schedule_hash(L, b, a, layer, index, group);
         inst_t *rounds = b_for(b, "round", dim(0), dim(a->rounds), 0, NULL);
         value_t *round = loop_var(rounds);
         launch(b, a->attend, &round, labels[a->kind].attend, layer);
@@ -333,8 +340,10 @@ static void schedule_layers(lower_t *L, builder_t *b, lfunc_t *feed_forward, tra
 static void lower_attention(lower_t *L, attention_t *a) {
     if (!a->present) return;
     lower_projections(L, a);
-    if (a->kind == LAYER_LSH) {
-        if (!a->exact) lower_hash(L, a);
+    if (a->exact) {
+        lower_exact_attention(L, a);
+    } else if (a->kind == LAYER_LSH) {
+        lower_hash(L, a);
         lower_lsh_attention(L, a);
     } else {
         lower_local_attention(L, a);

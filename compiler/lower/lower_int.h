@@ -23,15 +23,16 @@ typedef struct {
     bool present;
     layer_kind_t kind;
     int count;  /* layers of this kind: first dimension of their stacked weights */
-    bool exact; /* one window of all tokens */
+    bool exact; /* every query against every key: no chunks, one round */
     bool causal;
     int64_t chunk, before, after, rounds;
     int n_factors;
     int64_t factors[MAX_FACTORS];
     int64_t buckets; /* product of factors */
     srcloc_t at;
-    buffer_t *query, *key, *value, *output, *rotations;         /* weights; key NULL for LSH */
-    lfunc_t *project, *hash, *impose, *sort, *attend, *combine; /* kernels */
+    buffer_t *query, *key, *value, *output, *rotations; /* weights; key NULL for LSH */
+    buffer_t *key_norm; /* exact: [batch][group][rows]; LSH: 1 / norm, local: norm / sqrt(head) */
+    lfunc_t *project, *hash, *impose, *sort, *norms, *attend, *combine; /* kernels */
 } attention_t;
 
 typedef struct {
@@ -176,6 +177,7 @@ void lower_projections(lower_t *L, attention_t *a);
 void lower_hash(lower_t *L, attention_t *a);
 void lower_lsh_attention(lower_t *L, attention_t *a);
 void lower_local_attention(lower_t *L, attention_t *a);
+void lower_exact_attention(lower_t *L, attention_t *a); /* `norms` and `attend`, of both kinds */
 void lower_attention_output(lower_t *L, attention_t *a);
 lfunc_t *lower_feed_forward(lower_t *L);
 

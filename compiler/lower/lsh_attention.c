@@ -14,10 +14,6 @@
 #include "lower/math.h"
 #include "lower/window.h"
 
-#define LOG2_E 1.44269504088896341
-/* Greatest |q| that may be the shift: 2^(-2 |q| log2 e) = 2^-120. */
-#define MOST_NORM (60 / LOG2_E)
-
 typedef struct {
     attention_t *a;
     affine_t batch, head, round, first; /* first chunk of the run */
@@ -44,28 +40,17 @@ static affine_t sorted_token(lower_t *L, builder_t *b, void *ctx, affine_t lane)
     const lsh_t *c = ctx;
     affine_t at =
         ax_add(ax_scale(c->gather_chunk, c->a->chunk), clamp_lane(L, b, lane, c->a->chunk));
-    if (c->a->exact) return at;
     affine_t ix[] = {c->batch, c->head, c->gather_round, at};
     return ax_v(b_name(load1(b, L->order, 4, ix), "token"));
 }
 
-/* Norms of a panel's rows. The keys' factor is that of Hugging Face: rsqrt(mean(x^2) + 1e-6) / sqrt(d). */
+/* Norms of a panel's rows, and the keys' factors. */
 static void gather_norms(lower_t *L, builder_t *b, lsh_t *c, affine_t panel) {
     int nv = L->tiles->vectors;
-    value_t *sum[MAX_VECTORS], *next[MAX_VECTORS], *most = NULL;
-    for (int j = 0; j < nv; j++) sum[j] = splat(b, L, 0);
-    inst_t *depth = b_for(b, "d", dim(0), dim(L->head_size), nv, sum);
+    value_t *squares[MAX_VECTORS], *most = NULL;
+    panel_squares(L, b, c->w->queries, c->gather_slot, panel, squares);
     for (int j = 0; j < nv; j++) {
-        affine_t qx[] = {c->gather_slot, panel, ax_v(loop_var(depth)), ax((int64_t)j * L->lanes)};
-        value_t *x = b_load(b, c->w->queries, L->lanes, qx);
-        next[j] = b_fma(b, x, x, loop_arg(depth, j));
-    }
-    b_end_for(b, depth, next);
-    for (int j = 0; j < nv; j++) {
-        value_t *mean = b_binary(b, OP_DIV, depth->results[j], splat(b, L, (double)L->head_size));
-        value_t *root = b_unary(b, OP_SQRT, b_binary(b, OP_ADD, mean, splat(b, L, 1e-6)));
-        value_t *scale = b_binary(b, OP_DIV, splat(b, L, inverse_root(L->head_size)), root);
-        value_t *norm = b_unary(b, OP_SQRT, depth->results[j]);
+        value_t *scale = key_factor(L, b, squares[j]), *norm = b_unary(b, OP_SQRT, squares[j]);
         affine_t first = ax_plus(ax_scale(panel, L->tile), (int64_t)j * L->lanes);
         affine_t nx[] = {c->gather_slot, first};
         b_store(b, c->key_scale, scale, nx);
@@ -97,15 +82,10 @@ static void gather_rest(lower_t *L, builder_t *b, lsh_t *c, int64_t lanes) {
 static void gather(lower_t *L, builder_t *b, lsh_t *c, affine_t chunk, affine_t offset,
                    affine_t slot) {
     c->gather_slot = slot;
-    if (c->a->exact) {
-        c->gather_round = ax(0);
-        c->gather_chunk = chunk;
-    } else {
-        affine_t flat = ax_add(ax_scale_dim(c->round, c->chunks), chunk);
-        value_t *other = b_index(b, window_chunk(L, b, c->a, c->total, flat, offset));
-        c->gather_round = ax_v(b_name(b_idiv(b, other, c->chunks), "from_round"));
-        c->gather_chunk = ax_v(b_name(b_irem(b, other, c->chunks), "from_chunk"));
-    }
+    affine_t flat = ax_add(ax_scale_dim(c->round, c->chunks), chunk);
+    value_t *other = b_index(b, window_chunk(L, b, c->a, c->total, flat, offset));
+    c->gather_round = ax_v(b_name(b_idiv(b, other, c->chunks), "from_round"));
+    c->gather_chunk = ax_v(b_name(b_irem(b, other, c->chunks), "from_chunk"));
     int64_t lanes = round_up(c->a->chunk, L->tile);
     transpose_rows(L, b, L->q, c->batch, c->head, c->w->queries, slot, sorted_token, c);
     gather_rest(L, b, c, lanes);
@@ -218,10 +198,8 @@ static void add_sums(lower_t *L, builder_t *b, lsh_t *c, value_t **sum) {
     affine_t token = panel_token(L, b, c, lane), sx[] = {c->batch, c->head, token};
     value_t *x = b_load(b, c->total_sum, 1, &lane);
     b_store(b, L->run_sum, b_binary(b, OP_ADD, load1(b, L->run_sum, 3, sx), x), sx);
-    if (!c->a->exact) {
-        value_t *none = b_compare(b, OP_EQ, x, b_const(b, SCALAR(E_F32), 0));
-        count_self(L, b, c, none, token);
-    }
+    value_t *none = b_compare(b, OP_EQ, x, b_const(b, SCALAR(E_F32), 0));
+    count_self(L, b, c, none, token);
     window_end_guard(b, guard);
     b_end_for(b, loop, NULL);
 }
@@ -239,7 +217,7 @@ static void merge_sums(lower_t *L, builder_t *b, lsh_t *c, value_t **most, value
         affine_t ix = ax((int64_t)j * L->lanes);
         value_t *m = b_load(b, c->top, L->lanes, &ix), *s = b_load(b, c->total_sum, L->lanes, &ix);
         value_t *top = b_binary(b, OP_MAX, m, most[j]), *one = splat(b, L, 1);
-        value_t *is_shift = b_compare(b, OP_LE, panel_norm(L, b, c, j), splat(b, L, MOST_NORM));
+        value_t *is_shift = b_compare(b, OP_LE, panel_norm(L, b, c, j), splat(b, L, MOST_SHIFT));
         value_t *keep = m_exp(L, b, b_binary(b, OP_SUB, m, top));
         value_t *gain = m_exp(L, b, b_binary(b, OP_SUB, most[j], top));
         keep = b_select(b, is_shift, one, keep);
@@ -256,10 +234,8 @@ static void merge_sums(lower_t *L, builder_t *b, lsh_t *c, value_t **most, value
     affine_t token = panel_token(L, b, c, lane), sx[] = {c->batch, c->head, token};
     b_store(b, L->run_max, b_load(b, c->top, 1, &lane), sx);
     b_store(b, L->run_sum, b_load(b, c->total_sum, 1, &lane), sx);
-    if (!c->a->exact) {
-        value_t *no_key = b_const(b, SCALAR(E_F32), NO_KEY);
-        count_self(L, b, c, b_compare(b, OP_EQ, b_load(b, c->most, 1, &lane), no_key), token);
-    }
+    value_t *no_key = b_const(b, SCALAR(E_F32), NO_KEY);
+    count_self(L, b, c, b_compare(b, OP_EQ, b_load(b, c->most, 1, &lane), no_key), token);
     window_end_guard(b, guard);
     b_end_for(b, store, NULL);
 }
@@ -318,7 +294,7 @@ static void general_panel(lower_t *L, builder_t *b, lsh_t *c) {
         /* a row without keys: exp(NO_KEY - NO_KEY / 10) is 0, as it must be */
         value_t *top = b_binary(b, OP_MAX, most[j], splat(b, L, NO_KEY / 10));
         value_t *norm = panel_norm(L, b, c, j);
-        value_t *is_shift = b_compare(b, OP_LE, norm, splat(b, L, MOST_NORM));
+        value_t *is_shift = b_compare(b, OP_LE, norm, splat(b, L, MOST_SHIFT));
         shift[j] = b_select(b, is_shift, norm, top);
     }
     window_exp(L, b, c->w, shift, sum);
@@ -329,7 +305,7 @@ static void general_panel(lower_t *L, builder_t *b, lsh_t *c) {
 static void lsh_panel(lower_t *L, builder_t *b, lsh_t *c) {
     affine_t mx[] = {c->w->query_slot, c->w->panel};
     value_t *most = b_name(b_load(b, c->most_norm, 1, mx), "most_norm");
-    value_t *limit = b_const(b, SCALAR(E_F32), MOST_NORM);
+    value_t *limit = b_const(b, SCALAR(E_F32), MOST_SHIFT);
     inst_t *way = b_if(b, b_compare(b, OP_LE, most, limit), 0, NULL);
     b_likely(way);
     bounded_panel(L, b, c);
@@ -425,7 +401,7 @@ void lower_lsh_attention(lower_t *L, attention_t *a) {
                   .causal = a->causal,
                   .exclude_self = true,
                   .ctx = &c,
-                  .ahead = a->exact ? NULL : lsh_ahead,
+                  .ahead = lsh_ahead,
                   .open_chunk = lsh_open,
                   .key_at = lsh_key,
                   .key_scale = lsh_scale,

@@ -1,6 +1,6 @@
 /* Into and out of attention, one group of heads at a time:
  *   project   norm(y2) · W → q, k, v of the group, head by head         [batch][group][rows][head_stride]
- *   combine   out of the group · W_o, added to y1; LSH: divides by the sum of weights over rounds first
+ *   combine   out of the group · W_o, added to y1; hashed: divides by the sum of weights over rounds first
  * so that no array is ever heads * head_size wide (DESIGN: memory). */
 #include "lower/lower_int.h"
 #include "lower/math.h"
@@ -55,11 +55,11 @@ static void zero_head_row(lower_t *L, builder_t *b, void *ctx, affine_t at, int 
 }
 
 /* LSH: softmax state of the block starts empty; the first round writes the output. Filler rows get the output 0 and
- * the sum 1, so that combine never takes them for rows that see only themselves. */
-static void clear_state(lower_t *L, builder_t *b, affine_t batch, value_t *head, affine_t row0) {
+ * the sum 1, so that combine never takes them for rows that see only themselves. Exact attention has no state. */
+static void clear_state(lower_t *L, builder_t *b, const attention_t *a, const project_t *p) {
     inst_t *loop = b_for(b, "i", dim(0), dim(L->block), 0, NULL);
-    affine_t row = ax_add(row0, ax_v(loop_var(loop)));
-    affine_t ix[] = {batch, ax_v(head), row};
+    affine_t row = ax_add(p->row0, ax_v(loop_var(loop)));
+    affine_t ix[] = {p->batch, ax_v(p->head), row};
     ltype_t f = SCALAR(E_F32);
     value_t *sum = b_const(b, f, 0);
     if (!dim_equal(L->rows, L->padded)) {
@@ -70,8 +70,10 @@ static void clear_state(lower_t *L, builder_t *b, affine_t batch, value_t *head,
         for_span(L, b, L->head_stride, zero_head_row, ix);
         b_end_if(b, fill, NULL);
     }
-    b_store(b, L->run_max, b_const(b, f, NO_KEY), ix);
-    b_store(b, L->run_sum, sum, ix);
+    if (!a->exact) {
+        b_store(b, L->run_max, b_const(b, f, NO_KEY), ix);
+        b_store(b, L->run_sum, sum, ix);
+    }
     b_end_for(b, loop, NULL);
 }
 
@@ -134,7 +136,7 @@ void lower_projections(lower_t *L, attention_t *a) {
         b_comment(&b, "→ %s", parts[i].dst->name);
         dense(L, &b, &d);
     }
-    if (lsh) clear_state(L, &b, p.batch, p.head, p.row0);
+    if (lsh) clear_state(L, &b, a, &p);
     b_end_for(&b, loop, NULL);
     a->project = b.fn;
 }
@@ -173,8 +175,7 @@ static value_t *self_only_weight(lower_t *L, builder_t *b, const attention_t *a,
     if (a->rounds > 64) bug("more than 64 hash rounds");
     for (int r = 0; r < a->rounds; r++) {
         affine_t ix[] = {c->batch, ax_v(c->head), ax(r), global_row(c)};
-        count[r] =
-            a->exact ? b_const(b, f, 1) : b_convert(b, E_F32, load1(b, L->self_count, 4, ix));
+        count[r] = b_convert(b, E_F32, load1(b, L->self_count, 4, ix));
         lse[r] = b_binary(b, OP_ADD, self, m_log(L, b, count[r]));
         most = most ? b_binary(b, OP_MAX, most, lse[r]) : lse[r];
     }
@@ -257,8 +258,8 @@ void lower_attention_output(lower_t *L, attention_t *a) {
     c.row = ax_v(loop_var(rows));
     inst_t *heads = b_for(&b, "head", dim(0), dim(L->group), 0, NULL);
     c.head = loop_var(heads);
-    c.src = L->q; /* local attention writes over its queries */
-    if (lsh) gather_lsh_row(L, &b, a, &c);
+    c.src = lsh ? L->out : L->q; /* local attention writes over its queries */
+    if (lsh && !a->exact) gather_lsh_row(L, &b, a, &c);
     else for_span(L, &b, L->head_stride, copy_head, &c);
     b_end_for(&b, heads, NULL);
     if (L->o->trace) {

@@ -118,6 +118,28 @@ void window_end_guard(builder_t *b, inst_t *guard) {
     if (guard) b_end_if(b, guard, NULL);
 }
 
+void panel_squares(lower_t *L, builder_t *b, buffer_t *queries, affine_t slot, affine_t panel,
+                   value_t **sum) {
+    int nv = L->tiles->vectors;
+    value_t *next[MAX_VECTORS];
+    for (int j = 0; j < nv; j++) sum[j] = splat(b, L, 0);
+    inst_t *depth = b_for(b, "d", dim(0), dim(L->head_size), nv, sum);
+    for (int j = 0; j < nv; j++) {
+        affine_t qx[] = {slot, panel, ax_v(loop_var(depth)), ax((int64_t)j * L->lanes)};
+        value_t *x = b_load(b, queries, L->lanes, qx);
+        next[j] = b_fma(b, x, x, loop_arg(depth, j));
+    }
+    b_end_for(b, depth, next);
+    for (int j = 0; j < nv; j++) sum[j] = depth->results[j];
+}
+
+value_t *key_factor(lower_t *L, builder_t *b, value_t *squares) {
+    ltype_t t = squares->type;
+    value_t *mean = b_binary(b, OP_DIV, squares, b_const(b, t, (double)L->head_size));
+    value_t *root = b_unary(b, OP_SQRT, b_binary(b, OP_ADD, mean, b_const(b, t, 1e-6)));
+    return b_binary(b, OP_DIV, b_const(b, t, inverse_root(L->head_size)), root);
+}
+
 /* ---- scores ------------------------------------------------------------------------------------- */
 
 typedef struct {

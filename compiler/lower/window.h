@@ -74,4 +74,13 @@ affine_t window_chunk(lower_t *L, builder_t *b, const attention_t *a, dim_t chun
                       affine_t offset);
 double inverse_root(int64_t n); /* 1 / sqrt(n) */
 
+#define LOG2_E 1.44269504088896341
+/* Greatest bound of |score| that may be the shift of window_weights: 2^(-2 bound log2 e) = 2^-120. */
+#define MOST_SHIFT (60 / LOG2_E)
+/* sum[j]: per lane of a panel of such queries, the sum of squares over the head. */
+void panel_squares(lower_t *L, builder_t *b, buffer_t *queries, affine_t slot, affine_t panel,
+                   value_t **sum);
+/* A key's factor in LSH layers, of its sum of squares: rsqrt(mean + 1e-6) / sqrt(d), as in Hugging Face. */
+value_t *key_factor(lower_t *L, builder_t *b, value_t *squares);
+
 #endif

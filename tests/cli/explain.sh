@@ -143,8 +143,8 @@ warn() { # NAME MESSAGE HINT KEY VALUE [ARGUMENTS…]: bad.yaml with KEY: VALUE 
     x "$name, silent" 0 - bad.yaml $fixed "$@" --no-warnings
 }
 warn buckets '2048 buckets in one factor: hashing takes [0-9.]+ % of a forward' 'num_buckets: \[32, 64\]' \
-    num_buckets 2048 --set compile.sequence_length=4096
-warn layers 'LSH attention takes [0-9.]+ times the flops of exact attention at 512 tokens' 'pays from 1[0-9]+ tokens on' \
+    num_buckets 2048 --set compile.sequence_length=4096 --set num_hashes=3
+warn layers 'LSH attention takes [0-9.]+ times the flops of exact attention at 512 tokens' 'pays from 2[0-9]+ tokens on' \
     attn_layers '[lsh, lsh, lsh, lsh, lsh, lsh]' --set compile.sequence_length=512 --set num_hashes=8
 warn head '36 does not fill tiles of 16 lanes \(x86-64-v3\): 25 % of them' 'multiples of 16' \
     attention_head_size 36 --set compile.sequence_length=4096

@@ -3,7 +3,9 @@
  *     differential BACKEND[,BACKEND] COUNT SEED [CC]     BACKEND: interpreter | c | jit
  *
  * Sizes are drawn so that nothing divides nicely: heads of 7 or 33, chunks of 3 and 5, windows that reach
- * beyond all chunks, lengths that need padding, masks with holes. A model whose buckets differ somewhere is
+ * beyond all chunks, lengths that need padding, masks with holes or padding on the left. Chunks of 320 make
+ * attention exact, over more keys than it takes at a time; large weights make queries longer than softmax may
+ * take as a bound of the scores. A model whose buckets differ somewhere is
  * accepted only if every differing row is a near-tie of the hash; then it runs again with the reference's
  * buckets imposed (commands/sides.h, whose rules these are). Compiled ones are equal to the bit. Every model
  * prints one line; a failing one prints its spec, so that it can be kept as a case. */
@@ -33,6 +35,9 @@ static int64_t pick(const int64_t *from, size_t n) {
 typedef struct {
     char *text;
     arch_t arch;
+    /* Exact attention over several blocks of keys; queries too long to bound the scores. One layer: sums of all
+     * values (Q1) and sharp softmaxes leave the next one less than the tolerance. */
+    bool longer, large, hashes;
     int64_t batch, length, vocab, labels, hidden;
     uint8_t *mask;
     int32_t *ids, *targets, *start, *end;
@@ -43,15 +48,19 @@ static int64_t gcd(int64_t a, int64_t b) {
     return b ? gcd(b, a % b) : a;
 }
 
-static void write_layers(sbuf_t *s, int n) {
+static void write_layers(sbuf_t *s, sample_t *m, int n) {
     sbuf_puts(s, "attn_layers: [");
-    for (int i = 0; i < n; i++) sbuf_printf(s, "%s%s", i ? ", " : "", draw(2) ? "lsh" : "local");
+    for (int i = 0; i < n; i++) {
+        bool lsh = draw(2);
+        m->hashes |= lsh;
+        sbuf_printf(s, "%s%s", i ? ", " : "", lsh ? "lsh" : "local");
+    }
     sbuf_puts(s, "]\n");
 }
 
 static void write_positions(sbuf_t *s, sample_t *m, int64_t longest) {
     int64_t a = 1 + draw(9), b = 1 + draw(6);
-    m->hidden = PICK(8, 19, 32, 40, 67);
+    m->hidden = m->large ? PICK(40, 67) : PICK(8, 19, 32, 40, 67);
     sbuf_printf(s, "hidden_size: %lld\nmax_position_embeddings: %lld\n", (long long)m->hidden,
                 (long long)(longest + draw(20)));
     if (draw(4) == 0) {
@@ -99,9 +108,10 @@ static void write_head(sbuf_t *s, sample_t *m) {
     sbuf_printf(s, "architectures: [%s]\nis_decoder: %s\nnum_labels: %lld\n", archs[which].name,
                 causal ? "true" : "false", (long long)m->labels);
     int64_t local = PICK(2, 3, 4, 5, 8, 12, 16), lsh = PICK(2, 3, 4, 5, 8, 12, 16);
+    if (m->longer) local = lsh = 320;
     write_chunks(s, causal, local, lsh);
     int64_t lcm = local / gcd(local, lsh) * lsh;
-    m->length = 1 + draw(96);
+    m->length = m->longer ? 70 + draw(231) : 1 + draw(96);
     write_positions(s, m, (m->length + lcm - 1) / lcm * lcm);
 }
 
@@ -127,6 +137,9 @@ static void make_input(arena_t *a, sample_t *m) {
         m->targets[i] = draw(5) ? (int32_t)draw(classes) : -100;
         if (m->mask) m->mask[i] = draw(4) != 0;
     }
+    bool left = draw(2);
+    for (size_t b = 0; m->mask && left && b < rows; b++) /* the first one may mask all */
+        memset(m->mask + b * (size_t)m->length, 0, draw((uint32_t)m->length + (b == 0)));
     m->targets[0] = (int32_t)draw(classes);
     if (n > 1) m->targets[1] = (int32_t)draw(classes);
     for (size_t i = 0; i < rows; i++) {
@@ -140,14 +153,18 @@ static void make_input(arena_t *a, sample_t *m) {
 static sample_t make_sample(arena_t *a) {
     sample_t m = {.batch = 1 + draw(3), .vocab = PICK(11, 64, 258)};
     sbuf_t s = {0};
-    write_layers(&s, 1 + (int)draw(4));
+    uint32_t kind = draw(8);
+    m.longer = kind <= 1;
+    m.large = kind >= 1 && kind <= 3;
+    write_layers(&s, &m, kind <= 3 ? 1 : 1 + (int)draw(4));
     write_head(&s, &m);
     write_buckets(&s);
     sbuf_printf(&s, "num_attention_heads: %u\nattention_head_size: %lld\nfeed_forward_size: %lld\n",
                 1 + draw(4), (long long)PICK(4, 7, 16, 20, 33), (long long)PICK(8, 30, 64));
     sbuf_printf(&s, "vocab_size: %lld\nhidden_act: %s\n", (long long)m.vocab,
                 act_name((act_t)draw(ACT_COUNT)));
-    sbuf_printf(&s, "initializer_range: 0.15\nlayer_norm_eps: 1e-12\npad_token_id: %u\n", draw(5));
+    sbuf_printf(&s, "initializer_range: %s\n", !m.large ? "0.15" : m.hashes ? "1.5" : "0.6");
+    sbuf_printf(&s, "layer_norm_eps: 1e-12\npad_token_id: %u\n", draw(5));
     write_compile(&s, &m);
     m.text = arena_strdup(a, s.data);
     sbuf_free(&s);
