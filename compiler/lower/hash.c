@@ -5,7 +5,7 @@
  * sort   counting sort per round: histogram, prefix sum, stable scatter. Masked tokens have the extra
  *        bucket n and come last. Round offsets change no order within a round, so they appear only in
  *        traces and imposed buckets. */
-#include "lower/window.h"
+#include "lower/panels.h"
 
 typedef struct {
     const attention_t *a;

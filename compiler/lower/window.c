@@ -31,78 +31,6 @@ affine_t window_chunk(lower_t *L, builder_t *b, const attention_t *a, dim_t chun
     return index_select(b, b_binary(b, OP_OR, below, above), chunk, other);
 }
 
-affine_t clamp_lane(lower_t *L, builder_t *b, affine_t lane, int64_t chunk) {
-    if (chunk % L->tile == 0) return lane;
-    value_t *last = b_iconst(b, SCALAR(E_I64), chunk - 1);
-    return ax_v(b_binary(b, OP_MIN, b_index(b, lane), last));
-}
-
-buffer_t *query_panels(lower_t *L, builder_t *b, int64_t slots, int64_t rows) {
-    dim_t d[] = {dim(slots), dim(round_up(rows, L->tile) / L->tile), dim(L->head_size),
-                 dim(L->tile)};
-    return kernel_scratch(b, "queries", E_F32, 4, d);
-}
-
-/* One vector of lanes: `depth` rows of the transposed panel from row `d`, of which `count` are stored. */
-typedef struct {
-    buffer_t *src, *dst;
-    affine_t batch, head, slot, panel;
-    affine_t row[64];
-    int64_t first; /* lane within the panel */
-} transpose_t;
-
-static void transpose_block(lower_t *L, builder_t *b, const transpose_t *t, affine_t d, int count) {
-    value_t *rows[64];
-    for (int i = 0; i < L->lanes; i++) {
-        affine_t qx[] = {t->batch, t->head, t->row[i], d};
-        rows[i] = b_load(b, t->src, L->lanes, qx);
-    }
-    transpose(b, L, rows);
-    for (int i = 0; i < count; i++) {
-        affine_t tx[] = {t->slot, t->panel, ax_plus(d, i), ax(t->first)};
-        b_store(b, t->dst, rows[i], tx);
-    }
-}
-
-void transpose_rows(lower_t *L, builder_t *b, buffer_t *src, affine_t batch, affine_t head,
-                    buffer_t *dst, affine_t slot, row_of_fn *row_of, void *ctx) {
-    inst_t *loop = b_for(b, "panel", dim(0), dst->dims[1], 0, NULL);
-    transpose_t t = {.src = src, .dst = dst, .batch = batch, .head = head, .slot = slot};
-    t.panel = ax_v(loop_var(loop));
-    int64_t depth = dst->dims[2].c, full = depth / L->lanes, rest = depth % L->lanes;
-    for (t.first = 0; t.first < L->tile; t.first += L->lanes) {
-        affine_t lane = ax_plus(ax_scale(t.panel, L->tile), t.first);
-        for (int i = 0; i < L->lanes; i++) t.row[i] = row_of(L, b, ctx, ax_plus(lane, i));
-        if (full > 0) {
-            inst_t *blocks = b_for(b, "d", dim(0), dim(full), 0, NULL);
-            transpose_block(L, b, &t, ax_scale(ax_v(loop_var(blocks)), L->lanes), L->lanes);
-            b_end_for(b, blocks, NULL);
-        }
-        if (rest > 0) transpose_block(L, b, &t, ax(full * L->lanes), (int)rest);
-    }
-    b_end_for(b, loop, NULL);
-}
-
-buffer_t *value_panels(lower_t *L, builder_t *b, int64_t slots, int64_t rows) {
-    dim_t d[] = {dim(slots), dim(L->head_stride / L->tile), dim(rows), dim(L->tile)};
-    return kernel_scratch(b, "values", E_F32, 4, d);
-}
-
-void copy_values(lower_t *L, builder_t *b, buffer_t *src, affine_t batch, affine_t head,
-                 affine_t from, buffer_t *dst, affine_t slot, affine_t to) {
-    for (int64_t at = 0; at < L->head_stride; at += L->lanes) {
-        affine_t sx[] = {batch, head, from, ax(at)};
-        affine_t dx[] = {slot, ax(at / L->tile), to, ax(at % L->tile)};
-        b_store(b, dst, b_load(b, src, L->lanes, sx), dx);
-    }
-}
-
-value_t *value_in_panel(lower_t *L, builder_t *b, buffer_t *values, affine_t slot, affine_t key,
-                        affine_t panel, int64_t col) {
-    affine_t ix[] = {slot, panel, key, ax(col)};
-    return b_load(b, values, L->lanes, ix);
-}
-
 affine_t panel_lane(const lower_t *L, const window_t *w) {
     return ax_scale(w->panel, L->tile);
 }
@@ -116,21 +44,6 @@ inst_t *window_guard(lower_t *L, builder_t *b, const window_t *w, affine_t row) 
 
 void window_end_guard(builder_t *b, inst_t *guard) {
     if (guard) b_end_if(b, guard, NULL);
-}
-
-void panel_squares(lower_t *L, builder_t *b, buffer_t *queries, affine_t slot, affine_t panel,
-                   value_t **sum) {
-    int nv = L->tiles->vectors;
-    value_t *next[MAX_VECTORS];
-    for (int j = 0; j < nv; j++) sum[j] = splat(b, L, 0);
-    inst_t *depth = b_for(b, "d", dim(0), dim(L->head_size), nv, sum);
-    for (int j = 0; j < nv; j++) {
-        affine_t qx[] = {slot, panel, ax_v(loop_var(depth)), ax((int64_t)j * L->lanes)};
-        value_t *x = b_load(b, queries, L->lanes, qx);
-        next[j] = b_fma(b, x, x, loop_arg(depth, j));
-    }
-    b_end_for(b, depth, next);
-    for (int j = 0; j < nv; j++) sum[j] = depth->results[j];
 }
 
 value_t *key_factor(lower_t *L, builder_t *b, value_t *squares) {

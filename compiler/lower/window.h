@@ -5,7 +5,7 @@
 #ifndef REFORMERC_LOWER_WINDOW_H
 #define REFORMERC_LOWER_WINDOW_H
 
-#include "lower/lower_int.h"
+#include "lower/panels.h"
 
 typedef struct window window_t;
 struct window {
@@ -49,26 +49,8 @@ void window_values(lower_t *L, builder_t *b, window_t *w, window_rows_fn *epilog
 inst_t *window_guard(lower_t *L, builder_t *b, const window_t *w, affine_t row); /* NULL: always */
 void window_end_guard(builder_t *b, inst_t *guard);
 
-/* Scratch that holds `rows` query rows per slot in panels, transposed: lines of a panel follow each other, so
- * that they do not share sets of the cache. */
-buffer_t *query_panels(lower_t *L, builder_t *b, int64_t slots, int64_t rows);
-/* Transposes all rows of a slot of dst, which is made by query_panels; row_of gives the row of a lane. */
-typedef affine_t row_of_fn(lower_t *L, builder_t *b, void *ctx, affine_t lane);
-void transpose_rows(lower_t *L, builder_t *b, buffer_t *src, affine_t batch, affine_t head,
-                    buffer_t *dst, affine_t slot, row_of_fn *row_of, void *ctx);
-/* Scratch of `rows` value rows per slot, in panels of a tile's columns. */
-buffer_t *value_panels(lower_t *L, builder_t *b, int64_t slots, int64_t rows);
-/* Copies row `from` of src into row `to` of a slot of dst, which is made by value_panels. */
-void copy_values(lower_t *L, builder_t *b, buffer_t *src, affine_t batch, affine_t head,
-                 affine_t from, buffer_t *dst, affine_t slot, affine_t to);
-/* V[key][col …] of such scratch, a vector: `col` columns from panel `panel`. */
-value_t *value_in_panel(lower_t *L, builder_t *b, buffer_t *values, affine_t slot, affine_t key,
-                        affine_t panel, int64_t col);
 /* The first lane of the current panel. */
 affine_t panel_lane(const lower_t *L, const window_t *w);
-/* lane, but at most chunk - 1: lanes beyond the chunk repeat its last token. */
-affine_t clamp_lane(lower_t *L, builder_t *b, affine_t lane, int64_t chunk);
-
 /* The chunk at `offset` (-before … after) from `chunk`, of `chunks` on a ring. */
 affine_t window_chunk(lower_t *L, builder_t *b, const attention_t *a, dim_t chunks, affine_t chunk,
                       affine_t offset);
@@ -77,9 +59,6 @@ double inverse_root(int64_t n); /* 1 / sqrt(n) */
 #define LOG2_E 1.44269504088896341
 /* Greatest bound of |score| that may be the shift of window_weights: 2^(-2 bound log2 e) = 2^-120. */
 #define MOST_SHIFT (60 / LOG2_E)
-/* sum[j]: per lane of a panel of such queries, the sum of squares over the head. */
-void panel_squares(lower_t *L, builder_t *b, buffer_t *queries, affine_t slot, affine_t panel,
-                   value_t **sum);
 /* A key's factor in LSH layers, of its sum of squares: rsqrt(mean + 1e-6) / sqrt(d), as in Hugging Face. */
 value_t *key_factor(lower_t *L, builder_t *b, value_t *squares);
 
