@@ -229,6 +229,17 @@ static value_t *exact_value(lower_t *L, builder_t *b, window_t *w, affine_t key,
     return b_load(b, L->v, L->lanes, ix);
 }
 
+/* The rows of the next block of keys, which for long inputs are not in a near cache. */
+static void exact_ahead(lower_t *L, builder_t *b, window_t *w, affine_t lane) {
+    const exact_t *c = w->ctx;
+    affine_t next = ax_plus(ax_add(panel_lane(L, w), lane), c->keys);
+    value_t *row = b_index(b, ax_add(c->first_key, next)), *last = b_index(b, ax(c->length - 1));
+    affine_t at = ax_v(b_name(b_binary(b, OP_MIN, row, last), "next"));
+    affine_t kx[] = {c->batch, c->head, at, ax(0)}, vx[] = {c->batch, c->head, at, ax(0)};
+    prefetch_row(b, c->a->kind == LAYER_LSH ? L->q : L->k, kx, L->head_stride);
+    prefetch_row(b, L->v, vx, L->head_stride);
+}
+
 /* ---- a step ------------------------------------------------------------------------------------------------ */
 
 /* O += P·V, or O = O * keep + P·V. */
@@ -454,6 +465,7 @@ void lower_exact_attention(lower_t *L, attention_t *a) {
                   .causal = a->causal,
                   .exclude_self = lsh,
                   .ctx = &c,
+                  .ahead = exact_ahead,
                   .open_chunk = exact_open,
                   .key_at = exact_key,
                   .key_scale = exact_scale,
