@@ -81,7 +81,8 @@ static void touch_inst(void *ctx, inst_t *i) {
     walk_uses(i, find_taint, t);
     if (t->found) taint_results(t, i);
     if (t->found && i->op == OP_YIELD) taint_results(t, i->parent->parent);
-    if (i->buffer) t->touches[i->buffer->id] |= touch_of(t, i);
+    /* a prefetch moves no value: it neither reads nor keeps the buffer alive */
+    if (i->buffer && i->op != OP_PREFETCH) t->touches[i->buffer->id] |= touch_of(t, i);
 }
 
 /* Again while taint spreads: what a loop carries round comes back to its top. */

@@ -193,6 +193,18 @@ static void make_lsh_workspace(lower_t *L, const attention_t *a) {
     set_range(L->order, dim(0), dim_sub(L->padded, dim(1)));
 }
 
+/* One place for both: no layer has keys apart and an output apart. The plan would not find that out, since it cannot
+ * know that the first round writes all of the output. */
+static void make_keys_and_output(lower_t *L, const dim_t *heads) {
+    bool local = L->attention[LAYER_LOCAL].present, lsh = L->attention[LAYER_LSH].present;
+    const char *name = !lsh ? "k" : !local ? "out" : "k_out";
+    const char *doc = !lsh || !local ? "[batch][group][rows][head]"
+                                     : "[batch][group][rows][head]: keys (local), output (LSH)";
+    buffer_t *b = workspace(L, name, E_F32, 4, heads, doc);
+    if (local) L->k = b;
+    if (lsh) L->out = b;
+}
+
 static void make_workspace(lower_t *L) {
     dim_t stream[] = {dim(L->batch), L->rows, dim(L->stream)};
     dim_t heads[] = {dim(L->batch), dim(L->group), L->rows, dim(L->head_stride)};
@@ -200,8 +212,7 @@ static void make_workspace(lower_t *L) {
     L->y2 = workspace(L, "y2", E_F32, 3, stream, "[batch][rows][hidden]: feed-forward stream");
     L->q = workspace(L, "q", E_F32, 4, heads, "[batch][group][rows][head]");
     L->v = workspace(L, "v", E_F32, 4, heads, "[batch][group][rows][head]");
-    if (L->attention[LAYER_LOCAL].present)
-        L->k = workspace(L, "k", E_F32, 4, heads, "[batch][group][rows][head]");
+    make_keys_and_output(L, heads);
     for (int kind = 0; kind < 2; kind++) {
         attention_t *a = &L->attention[kind];
         if (!a->present || !a->exact) continue;
@@ -209,9 +220,7 @@ static void make_workspace(lower_t *L) {
                                 "[batch][group][rows]: of keys");
     }
     const attention_t *lsh = &L->attention[LAYER_LSH];
-    if (!lsh->present) return;
-    L->out = workspace(L, "out", E_F32, 4, heads, "[batch][group][rows][head]");
-    if (!lsh->exact) make_lsh_workspace(L, lsh);
+    if (lsh->present && !lsh->exact) make_lsh_workspace(L, lsh);
 }
 
 static void make_trace_buffers(lower_t *L) {
