@@ -286,8 +286,8 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
     float *restrict q = (float *)(void *)(call->workspace + 786432);
     /* [2][6][1][192][32] */
     const float *w_local_value = (const float *)(const void *)(call->weights + 1728000);
-    /* [1][1][512][32]: [batch][group][rows][head] */
-    float *restrict k = (float *)(void *)(call->workspace + 917504);
+    /* [1][1][512][32]: [batch][group][rows][head]: keys (local), output (LSH) */
+    float *restrict k_out = (float *)(void *)(call->workspace + 917504);
     /* [1][1][512][32]: [batch][group][rows][head] */
     float *restrict v = (float *)(void *)(call->workspace + 851968);
     /* layer norm of 64 rows of 192 */
@@ -362,29 +362,29 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                         767);
                     const int64_t low_3 = min_i64(block * 64 + low_2 / 12 + 64, 511);
                     __builtin_prefetch(&y2[(batch * 512 + low_3) * 192 + low_2 % 12 * 16], 0, 2);
-                    for (int64_t k_1 = 0; k_1 < 11; k_1++) {
-                        const f32x8 s = splat_f32x8(x[tile * 6 * 208 + step * 11 + k_1]);
+                    for (int64_t k = 0; k < 11; k++) {
+                        const f32x8 s = splat_f32x8(x[tile * 6 * 208 + step * 11 + k]);
                         const f32x8 v_1 =
                             load_f32x8(&w_local_query[((index * 6 + group + head) * 192 + step * 11
-                            + k_1) * 32 + column * 16]);
+                            + k) * 32 + column * 16]);
                         carried = fma_f32x8(s, v_1, carried);
                         const f32x8 v_2 =
                             load_f32x8(&w_local_query[((index * 6 + group + head) * 192 + step * 11
-                            + k_1) * 32 + column * 16 + 8]);
+                            + k) * 32 + column * 16 + 8]);
                         carried_1 = fma_f32x8(s, v_2, carried_1);
-                        const f32x8 s_1 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k_1 + 208]);
+                        const f32x8 s_1 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k + 208]);
                         carried_2 = fma_f32x8(s_1, v_1, carried_2);
                         carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                        const f32x8 s_2 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k_1 + 416]);
+                        const f32x8 s_2 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k + 416]);
                         carried_4 = fma_f32x8(s_2, v_1, carried_4);
                         carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                        const f32x8 s_3 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k_1 + 624]);
+                        const f32x8 s_3 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k + 624]);
                         carried_6 = fma_f32x8(s_3, v_1, carried_6);
                         carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                        const f32x8 s_4 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k_1 + 832]);
+                        const f32x8 s_4 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k + 832]);
                         carried_8 = fma_f32x8(s_4, v_1, carried_8);
                         carried_9 = fma_f32x8(s_4, v_2, carried_9);
-                        const f32x8 s_5 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k_1 + 1040]);
+                        const f32x8 s_5 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k + 1040]);
                         carried_10 = fma_f32x8(s_5, v_1, carried_10);
                         carried_11 = fma_f32x8(s_5, v_2, carried_11);
                     }
@@ -401,29 +401,29 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                 f32x8 acc4_1 = carried_9;
                 f32x8 acc5_0 = carried_10;
                 f32x8 acc5_1 = carried_11;
-                for (int64_t k_1 = 0; k_1 < 5; k_1++) {
-                    const f32x8 s = splat_f32x8(x[tile * 6 * 208 + k_1 + 187]);
+                for (int64_t k = 0; k < 5; k++) {
+                    const f32x8 s = splat_f32x8(x[tile * 6 * 208 + k + 187]);
                     const f32x8 v_1 =
-                        load_f32x8(&w_local_query[((index * 6 + group + head) * 192 + k_1) * 32 +
+                        load_f32x8(&w_local_query[((index * 6 + group + head) * 192 + k) * 32 +
                         column * 16 + 5984]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
-                        load_f32x8(&w_local_query[((index * 6 + group + head) * 192 + k_1) * 32 +
+                        load_f32x8(&w_local_query[((index * 6 + group + head) * 192 + k) * 32 +
                         column * 16 + 5992]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[tile * 6 * 208 + k_1 + 395]);
+                    const f32x8 s_1 = splat_f32x8(x[tile * 6 * 208 + k + 395]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[tile * 6 * 208 + k_1 + 603]);
+                    const f32x8 s_2 = splat_f32x8(x[tile * 6 * 208 + k + 603]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[tile * 6 * 208 + k_1 + 811]);
+                    const f32x8 s_3 = splat_f32x8(x[tile * 6 * 208 + k + 811]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[tile * 6 * 208 + k_1 + 1019]);
+                    const f32x8 s_4 = splat_f32x8(x[tile * 6 * 208 + k + 1019]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat_f32x8(x[tile * 6 * 208 + k_1 + 1227]);
+                    const f32x8 s_5 = splat_f32x8(x[tile * 6 * 208 + k + 1227]);
                     acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
                     acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
@@ -478,26 +478,26 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                         min_i64(column * 187 + tile * 17 + step + head * 1122 + 153, 767);
                     const int64_t low_3 = min_i64(block * 64 + low_2 / 12 + 64, 511);
                     __builtin_prefetch(&y2[(batch * 512 + low_3) * 192 + low_2 % 12 * 16], 0, 2);
-                    for (int64_t k_1 = 0; k_1 < 11; k_1++) {
-                        const f32x8 s = splat_f32x8(x[tile * 5 * 208 + step * 11 + k_1 + 11232]);
+                    for (int64_t k = 0; k < 11; k++) {
+                        const f32x8 s = splat_f32x8(x[tile * 5 * 208 + step * 11 + k + 11232]);
                         const f32x8 v_1 =
                             load_f32x8(&w_local_query[((index * 6 + group + head) * 192 + step * 11
-                            + k_1) * 32 + column * 16]);
+                            + k) * 32 + column * 16]);
                         carried = fma_f32x8(s, v_1, carried);
                         const f32x8 v_2 =
                             load_f32x8(&w_local_query[((index * 6 + group + head) * 192 + step * 11
-                            + k_1) * 32 + column * 16 + 8]);
+                            + k) * 32 + column * 16 + 8]);
                         carried_1 = fma_f32x8(s, v_2, carried_1);
-                        const f32x8 s_1 = splat_f32x8(x[tile * 5 * 208 + step * 11 + k_1 + 11440]);
+                        const f32x8 s_1 = splat_f32x8(x[tile * 5 * 208 + step * 11 + k + 11440]);
                         carried_2 = fma_f32x8(s_1, v_1, carried_2);
                         carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                        const f32x8 s_2 = splat_f32x8(x[tile * 5 * 208 + step * 11 + k_1 + 11648]);
+                        const f32x8 s_2 = splat_f32x8(x[tile * 5 * 208 + step * 11 + k + 11648]);
                         carried_4 = fma_f32x8(s_2, v_1, carried_4);
                         carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                        const f32x8 s_3 = splat_f32x8(x[tile * 5 * 208 + step * 11 + k_1 + 11856]);
+                        const f32x8 s_3 = splat_f32x8(x[tile * 5 * 208 + step * 11 + k + 11856]);
                         carried_6 = fma_f32x8(s_3, v_1, carried_6);
                         carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                        const f32x8 s_4 = splat_f32x8(x[tile * 5 * 208 + step * 11 + k_1 + 12064]);
+                        const f32x8 s_4 = splat_f32x8(x[tile * 5 * 208 + step * 11 + k + 12064]);
                         carried_8 = fma_f32x8(s_4, v_1, carried_8);
                         carried_9 = fma_f32x8(s_4, v_2, carried_9);
                     }
@@ -512,26 +512,26 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                 f32x8 acc3_1 = carried_7;
                 f32x8 acc4_0 = carried_8;
                 f32x8 acc4_1 = carried_9;
-                for (int64_t k_1 = 0; k_1 < 5; k_1++) {
-                    const f32x8 s = splat_f32x8(x[tile * 5 * 208 + k_1 + 11419]);
+                for (int64_t k = 0; k < 5; k++) {
+                    const f32x8 s = splat_f32x8(x[tile * 5 * 208 + k + 11419]);
                     const f32x8 v_1 =
-                        load_f32x8(&w_local_query[((index * 6 + group + head) * 192 + k_1) * 32 +
+                        load_f32x8(&w_local_query[((index * 6 + group + head) * 192 + k) * 32 +
                         column * 16 + 5984]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
-                        load_f32x8(&w_local_query[((index * 6 + group + head) * 192 + k_1) * 32 +
+                        load_f32x8(&w_local_query[((index * 6 + group + head) * 192 + k) * 32 +
                         column * 16 + 5992]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[tile * 5 * 208 + k_1 + 11627]);
+                    const f32x8 s_1 = splat_f32x8(x[tile * 5 * 208 + k + 11627]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[tile * 5 * 208 + k_1 + 11835]);
+                    const f32x8 s_2 = splat_f32x8(x[tile * 5 * 208 + k + 11835]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[tile * 5 * 208 + k_1 + 12043]);
+                    const f32x8 s_3 = splat_f32x8(x[tile * 5 * 208 + k + 12043]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[tile * 5 * 208 + k_1 + 12251]);
+                    const f32x8 s_4 = splat_f32x8(x[tile * 5 * 208 + k + 12251]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
@@ -557,7 +557,7 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                     1864], acc4_1);
             }
         }
-        /* → k */
+        /* → k_out */
         for (int64_t column = 0; column < 2; column++) {
             const int32_t less = -(column < 1);
             const int64_t next = min_i64(column + 1, 1);
@@ -583,35 +583,35 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                             17 + step) * 32], 0, 2);
                     }
                     const int64_t low_1 = min_i64(step, 5);
-                    __builtin_prefetch(&k[((batch + head) * 512 + block * 64 + tile * 6 + low_1) *
-                        32 + column * 16], 0, 2);
+                    __builtin_prefetch(&k_out[((batch + head) * 512 + block * 64 + tile * 6 + low_1)
+                        * 32 + column * 16], 0, 2);
                     const int64_t low_2 =
                         min_i64(column * 187 + tile * 17 + step + head * 1122 + 374, 767);
                     const int64_t low_3 = min_i64(block * 64 + low_2 / 12 + 64, 511);
                     __builtin_prefetch(&y2[(batch * 512 + low_3) * 192 + low_2 % 12 * 16], 0, 2);
-                    for (int64_t k_1 = 0; k_1 < 11; k_1++) {
-                        const f32x8 s = splat_f32x8(x[tile * 6 * 208 + step * 11 + k_1]);
+                    for (int64_t k = 0; k < 11; k++) {
+                        const f32x8 s = splat_f32x8(x[tile * 6 * 208 + step * 11 + k]);
                         const f32x8 v_1 =
                             load_f32x8(&w_local_key[((index * 6 + group + head) * 192 + step * 11 +
-                            k_1) * 32 + column * 16]);
+                            k) * 32 + column * 16]);
                         carried = fma_f32x8(s, v_1, carried);
                         const f32x8 v_2 =
                             load_f32x8(&w_local_key[((index * 6 + group + head) * 192 + step * 11 +
-                            k_1) * 32 + column * 16 + 8]);
+                            k) * 32 + column * 16 + 8]);
                         carried_1 = fma_f32x8(s, v_2, carried_1);
-                        const f32x8 s_1 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k_1 + 208]);
+                        const f32x8 s_1 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k + 208]);
                         carried_2 = fma_f32x8(s_1, v_1, carried_2);
                         carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                        const f32x8 s_2 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k_1 + 416]);
+                        const f32x8 s_2 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k + 416]);
                         carried_4 = fma_f32x8(s_2, v_1, carried_4);
                         carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                        const f32x8 s_3 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k_1 + 624]);
+                        const f32x8 s_3 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k + 624]);
                         carried_6 = fma_f32x8(s_3, v_1, carried_6);
                         carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                        const f32x8 s_4 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k_1 + 832]);
+                        const f32x8 s_4 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k + 832]);
                         carried_8 = fma_f32x8(s_4, v_1, carried_8);
                         carried_9 = fma_f32x8(s_4, v_2, carried_9);
-                        const f32x8 s_5 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k_1 + 1040]);
+                        const f32x8 s_5 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k + 1040]);
                         carried_10 = fma_f32x8(s_5, v_1, carried_10);
                         carried_11 = fma_f32x8(s_5, v_2, carried_11);
                     }
@@ -628,56 +628,56 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                 f32x8 acc4_1 = carried_9;
                 f32x8 acc5_0 = carried_10;
                 f32x8 acc5_1 = carried_11;
-                for (int64_t k_1 = 0; k_1 < 5; k_1++) {
-                    const f32x8 s = splat_f32x8(x[tile * 6 * 208 + k_1 + 187]);
+                for (int64_t k = 0; k < 5; k++) {
+                    const f32x8 s = splat_f32x8(x[tile * 6 * 208 + k + 187]);
                     const f32x8 v_1 =
-                        load_f32x8(&w_local_key[((index * 6 + group + head) * 192 + k_1) * 32 +
-                        column * 16 + 5984]);
+                        load_f32x8(&w_local_key[((index * 6 + group + head) * 192 + k) * 32 + column
+                        * 16 + 5984]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
-                        load_f32x8(&w_local_key[((index * 6 + group + head) * 192 + k_1) * 32 +
-                        column * 16 + 5992]);
+                        load_f32x8(&w_local_key[((index * 6 + group + head) * 192 + k) * 32 + column
+                        * 16 + 5992]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[tile * 6 * 208 + k_1 + 395]);
+                    const f32x8 s_1 = splat_f32x8(x[tile * 6 * 208 + k + 395]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[tile * 6 * 208 + k_1 + 603]);
+                    const f32x8 s_2 = splat_f32x8(x[tile * 6 * 208 + k + 603]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[tile * 6 * 208 + k_1 + 811]);
+                    const f32x8 s_3 = splat_f32x8(x[tile * 6 * 208 + k + 811]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[tile * 6 * 208 + k_1 + 1019]);
+                    const f32x8 s_4 = splat_f32x8(x[tile * 6 * 208 + k + 1019]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat_f32x8(x[tile * 6 * 208 + k_1 + 1227]);
+                    const f32x8 s_5 = splat_f32x8(x[tile * 6 * 208 + k + 1227]);
                     acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
                     acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16],
-                    acc0_0);
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    8], acc0_1);
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    32], acc1_0);
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    40], acc1_1);
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    64], acc2_0);
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    72], acc2_1);
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    96], acc3_0);
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    104], acc3_1);
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    128], acc4_0);
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    136], acc4_1);
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    160], acc5_0);
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16 +
-                    168], acc5_1);
+                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column *
+                    16], acc0_0);
+                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16
+                    + 8], acc0_1);
+                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16
+                    + 32], acc1_0);
+                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16
+                    + 40], acc1_1);
+                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16
+                    + 64], acc2_0);
+                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16
+                    + 72], acc2_1);
+                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16
+                    + 96], acc3_0);
+                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16
+                    + 104], acc3_1);
+                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16
+                    + 128], acc4_0);
+                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16
+                    + 136], acc4_1);
+                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16
+                    + 160], acc5_0);
+                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 6) * 32 + column * 16
+                    + 168], acc5_1);
             }
             for (int64_t tile = 0; tile < 2; tile++) {
                 f32x8 carried = splat_f32x8(0.0f);
@@ -699,32 +699,32 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                             17 + step) * 32 + 4896], 0, 2);
                     }
                     const int64_t low_1 = min_i64(step, 4);
-                    __builtin_prefetch(&k[((batch + head) * 512 + block * 64 + tile * 5 + low_1) *
-                        32 + column * 16 + 1728], 0, 2);
+                    __builtin_prefetch(&k_out[((batch + head) * 512 + block * 64 + tile * 5 + low_1)
+                        * 32 + column * 16 + 1728], 0, 2);
                     const int64_t low_2 =
                         min_i64(column * 187 + tile * 17 + step + head * 1122 + 527, 767);
                     const int64_t low_3 = min_i64(block * 64 + low_2 / 12 + 64, 511);
                     __builtin_prefetch(&y2[(batch * 512 + low_3) * 192 + low_2 % 12 * 16], 0, 2);
-                    for (int64_t k_1 = 0; k_1 < 11; k_1++) {
-                        const f32x8 s = splat_f32x8(x[tile * 5 * 208 + step * 11 + k_1 + 11232]);
+                    for (int64_t k = 0; k < 11; k++) {
+                        const f32x8 s = splat_f32x8(x[tile * 5 * 208 + step * 11 + k + 11232]);
                         const f32x8 v_1 =
                             load_f32x8(&w_local_key[((index * 6 + group + head) * 192 + step * 11 +
-                            k_1) * 32 + column * 16]);
+                            k) * 32 + column * 16]);
                         carried = fma_f32x8(s, v_1, carried);
                         const f32x8 v_2 =
                             load_f32x8(&w_local_key[((index * 6 + group + head) * 192 + step * 11 +
-                            k_1) * 32 + column * 16 + 8]);
+                            k) * 32 + column * 16 + 8]);
                         carried_1 = fma_f32x8(s, v_2, carried_1);
-                        const f32x8 s_1 = splat_f32x8(x[tile * 5 * 208 + step * 11 + k_1 + 11440]);
+                        const f32x8 s_1 = splat_f32x8(x[tile * 5 * 208 + step * 11 + k + 11440]);
                         carried_2 = fma_f32x8(s_1, v_1, carried_2);
                         carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                        const f32x8 s_2 = splat_f32x8(x[tile * 5 * 208 + step * 11 + k_1 + 11648]);
+                        const f32x8 s_2 = splat_f32x8(x[tile * 5 * 208 + step * 11 + k + 11648]);
                         carried_4 = fma_f32x8(s_2, v_1, carried_4);
                         carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                        const f32x8 s_3 = splat_f32x8(x[tile * 5 * 208 + step * 11 + k_1 + 11856]);
+                        const f32x8 s_3 = splat_f32x8(x[tile * 5 * 208 + step * 11 + k + 11856]);
                         carried_6 = fma_f32x8(s_3, v_1, carried_6);
                         carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                        const f32x8 s_4 = splat_f32x8(x[tile * 5 * 208 + step * 11 + k_1 + 12064]);
+                        const f32x8 s_4 = splat_f32x8(x[tile * 5 * 208 + step * 11 + k + 12064]);
                         carried_8 = fma_f32x8(s_4, v_1, carried_8);
                         carried_9 = fma_f32x8(s_4, v_2, carried_9);
                     }
@@ -739,49 +739,49 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                 f32x8 acc3_1 = carried_7;
                 f32x8 acc4_0 = carried_8;
                 f32x8 acc4_1 = carried_9;
-                for (int64_t k_1 = 0; k_1 < 5; k_1++) {
-                    const f32x8 s = splat_f32x8(x[tile * 5 * 208 + k_1 + 11419]);
+                for (int64_t k = 0; k < 5; k++) {
+                    const f32x8 s = splat_f32x8(x[tile * 5 * 208 + k + 11419]);
                     const f32x8 v_1 =
-                        load_f32x8(&w_local_key[((index * 6 + group + head) * 192 + k_1) * 32 +
-                        column * 16 + 5984]);
+                        load_f32x8(&w_local_key[((index * 6 + group + head) * 192 + k) * 32 + column
+                        * 16 + 5984]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
-                        load_f32x8(&w_local_key[((index * 6 + group + head) * 192 + k_1) * 32 +
-                        column * 16 + 5992]);
+                        load_f32x8(&w_local_key[((index * 6 + group + head) * 192 + k) * 32 + column
+                        * 16 + 5992]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[tile * 5 * 208 + k_1 + 11627]);
+                    const f32x8 s_1 = splat_f32x8(x[tile * 5 * 208 + k + 11627]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[tile * 5 * 208 + k_1 + 11835]);
+                    const f32x8 s_2 = splat_f32x8(x[tile * 5 * 208 + k + 11835]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[tile * 5 * 208 + k_1 + 12043]);
+                    const f32x8 s_3 = splat_f32x8(x[tile * 5 * 208 + k + 12043]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[tile * 5 * 208 + k_1 + 12251]);
+                    const f32x8 s_4 = splat_f32x8(x[tile * 5 * 208 + k + 12251]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1728], acc0_0);
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1736], acc0_1);
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1760], acc1_0);
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1768], acc1_1);
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1792], acc2_0);
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1800], acc2_1);
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1824], acc3_0);
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1832], acc3_1);
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1856], acc4_0);
-                store_f32x8(&k[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16 +
-                    1864], acc4_1);
+                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16
+                    + 1728], acc0_0);
+                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16
+                    + 1736], acc0_1);
+                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16
+                    + 1760], acc1_0);
+                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16
+                    + 1768], acc1_1);
+                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16
+                    + 1792], acc2_0);
+                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16
+                    + 1800], acc2_1);
+                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16
+                    + 1824], acc3_0);
+                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16
+                    + 1832], acc3_1);
+                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16
+                    + 1856], acc4_0);
+                store_f32x8(&k_out[((batch + head) * 512 + block * 64 + tile * 5) * 32 + column * 16
+                    + 1864], acc4_1);
             }
         }
         /* → v */
@@ -816,29 +816,29 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                         min_i64(column * 187 + tile * 17 + step + head * 1122 + 748, 767);
                     const int64_t low_3 = min_i64(block * 64 + low_2 / 12 + 64, 511);
                     __builtin_prefetch(&y2[(batch * 512 + low_3) * 192 + low_2 % 12 * 16], 0, 2);
-                    for (int64_t k_1 = 0; k_1 < 11; k_1++) {
-                        const f32x8 s = splat_f32x8(x[tile * 6 * 208 + step * 11 + k_1]);
+                    for (int64_t k = 0; k < 11; k++) {
+                        const f32x8 s = splat_f32x8(x[tile * 6 * 208 + step * 11 + k]);
                         const f32x8 v_1 =
                             load_f32x8(&w_local_value[((index * 6 + group + head) * 192 + step * 11
-                            + k_1) * 32 + column * 16]);
+                            + k) * 32 + column * 16]);
                         carried = fma_f32x8(s, v_1, carried);
                         const f32x8 v_2 =
                             load_f32x8(&w_local_value[((index * 6 + group + head) * 192 + step * 11
-                            + k_1) * 32 + column * 16 + 8]);
+                            + k) * 32 + column * 16 + 8]);
                         carried_1 = fma_f32x8(s, v_2, carried_1);
-                        const f32x8 s_1 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k_1 + 208]);
+                        const f32x8 s_1 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k + 208]);
                         carried_2 = fma_f32x8(s_1, v_1, carried_2);
                         carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                        const f32x8 s_2 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k_1 + 416]);
+                        const f32x8 s_2 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k + 416]);
                         carried_4 = fma_f32x8(s_2, v_1, carried_4);
                         carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                        const f32x8 s_3 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k_1 + 624]);
+                        const f32x8 s_3 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k + 624]);
                         carried_6 = fma_f32x8(s_3, v_1, carried_6);
                         carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                        const f32x8 s_4 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k_1 + 832]);
+                        const f32x8 s_4 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k + 832]);
                         carried_8 = fma_f32x8(s_4, v_1, carried_8);
                         carried_9 = fma_f32x8(s_4, v_2, carried_9);
-                        const f32x8 s_5 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k_1 + 1040]);
+                        const f32x8 s_5 = splat_f32x8(x[tile * 6 * 208 + step * 11 + k + 1040]);
                         carried_10 = fma_f32x8(s_5, v_1, carried_10);
                         carried_11 = fma_f32x8(s_5, v_2, carried_11);
                     }
@@ -855,29 +855,29 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                 f32x8 acc4_1 = carried_9;
                 f32x8 acc5_0 = carried_10;
                 f32x8 acc5_1 = carried_11;
-                for (int64_t k_1 = 0; k_1 < 5; k_1++) {
-                    const f32x8 s = splat_f32x8(x[tile * 6 * 208 + k_1 + 187]);
+                for (int64_t k = 0; k < 5; k++) {
+                    const f32x8 s = splat_f32x8(x[tile * 6 * 208 + k + 187]);
                     const f32x8 v_1 =
-                        load_f32x8(&w_local_value[((index * 6 + group + head) * 192 + k_1) * 32 +
+                        load_f32x8(&w_local_value[((index * 6 + group + head) * 192 + k) * 32 +
                         column * 16 + 5984]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
-                        load_f32x8(&w_local_value[((index * 6 + group + head) * 192 + k_1) * 32 +
+                        load_f32x8(&w_local_value[((index * 6 + group + head) * 192 + k) * 32 +
                         column * 16 + 5992]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[tile * 6 * 208 + k_1 + 395]);
+                    const f32x8 s_1 = splat_f32x8(x[tile * 6 * 208 + k + 395]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[tile * 6 * 208 + k_1 + 603]);
+                    const f32x8 s_2 = splat_f32x8(x[tile * 6 * 208 + k + 603]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[tile * 6 * 208 + k_1 + 811]);
+                    const f32x8 s_3 = splat_f32x8(x[tile * 6 * 208 + k + 811]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[tile * 6 * 208 + k_1 + 1019]);
+                    const f32x8 s_4 = splat_f32x8(x[tile * 6 * 208 + k + 1019]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat_f32x8(x[tile * 6 * 208 + k_1 + 1227]);
+                    const f32x8 s_5 = splat_f32x8(x[tile * 6 * 208 + k + 1227]);
                     acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
                     acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
@@ -932,26 +932,26 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                         min_i64(column * 187 + tile * 17 + step + head * 1122 + 901, 767);
                     const int64_t low_3 = min_i64(block * 64 + low_2 / 12 + 64, 511);
                     __builtin_prefetch(&y2[(batch * 512 + low_3) * 192 + low_2 % 12 * 16], 0, 2);
-                    for (int64_t k_1 = 0; k_1 < 11; k_1++) {
-                        const f32x8 s = splat_f32x8(x[tile * 5 * 208 + step * 11 + k_1 + 11232]);
+                    for (int64_t k = 0; k < 11; k++) {
+                        const f32x8 s = splat_f32x8(x[tile * 5 * 208 + step * 11 + k + 11232]);
                         const f32x8 v_1 =
                             load_f32x8(&w_local_value[((index * 6 + group + head) * 192 + step * 11
-                            + k_1) * 32 + column * 16]);
+                            + k) * 32 + column * 16]);
                         carried = fma_f32x8(s, v_1, carried);
                         const f32x8 v_2 =
                             load_f32x8(&w_local_value[((index * 6 + group + head) * 192 + step * 11
-                            + k_1) * 32 + column * 16 + 8]);
+                            + k) * 32 + column * 16 + 8]);
                         carried_1 = fma_f32x8(s, v_2, carried_1);
-                        const f32x8 s_1 = splat_f32x8(x[tile * 5 * 208 + step * 11 + k_1 + 11440]);
+                        const f32x8 s_1 = splat_f32x8(x[tile * 5 * 208 + step * 11 + k + 11440]);
                         carried_2 = fma_f32x8(s_1, v_1, carried_2);
                         carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                        const f32x8 s_2 = splat_f32x8(x[tile * 5 * 208 + step * 11 + k_1 + 11648]);
+                        const f32x8 s_2 = splat_f32x8(x[tile * 5 * 208 + step * 11 + k + 11648]);
                         carried_4 = fma_f32x8(s_2, v_1, carried_4);
                         carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                        const f32x8 s_3 = splat_f32x8(x[tile * 5 * 208 + step * 11 + k_1 + 11856]);
+                        const f32x8 s_3 = splat_f32x8(x[tile * 5 * 208 + step * 11 + k + 11856]);
                         carried_6 = fma_f32x8(s_3, v_1, carried_6);
                         carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                        const f32x8 s_4 = splat_f32x8(x[tile * 5 * 208 + step * 11 + k_1 + 12064]);
+                        const f32x8 s_4 = splat_f32x8(x[tile * 5 * 208 + step * 11 + k + 12064]);
                         carried_8 = fma_f32x8(s_4, v_1, carried_8);
                         carried_9 = fma_f32x8(s_4, v_2, carried_9);
                     }
@@ -966,26 +966,26 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                 f32x8 acc3_1 = carried_7;
                 f32x8 acc4_0 = carried_8;
                 f32x8 acc4_1 = carried_9;
-                for (int64_t k_1 = 0; k_1 < 5; k_1++) {
-                    const f32x8 s = splat_f32x8(x[tile * 5 * 208 + k_1 + 11419]);
+                for (int64_t k = 0; k < 5; k++) {
+                    const f32x8 s = splat_f32x8(x[tile * 5 * 208 + k + 11419]);
                     const f32x8 v_1 =
-                        load_f32x8(&w_local_value[((index * 6 + group + head) * 192 + k_1) * 32 +
+                        load_f32x8(&w_local_value[((index * 6 + group + head) * 192 + k) * 32 +
                         column * 16 + 5984]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
-                        load_f32x8(&w_local_value[((index * 6 + group + head) * 192 + k_1) * 32 +
+                        load_f32x8(&w_local_value[((index * 6 + group + head) * 192 + k) * 32 +
                         column * 16 + 5992]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[tile * 5 * 208 + k_1 + 11627]);
+                    const f32x8 s_1 = splat_f32x8(x[tile * 5 * 208 + k + 11627]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[tile * 5 * 208 + k_1 + 11835]);
+                    const f32x8 s_2 = splat_f32x8(x[tile * 5 * 208 + k + 11835]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[tile * 5 * 208 + k_1 + 12043]);
+                    const f32x8 s_3 = splat_f32x8(x[tile * 5 * 208 + k + 12043]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[tile * 5 * 208 + k_1 + 12251]);
+                    const f32x8 s_4 = splat_f32x8(x[tile * 5 * 208 + k + 12251]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
@@ -1026,8 +1026,8 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
     float *restrict q = (float *)(void *)(call->workspace + 786432);
     float *restrict queries = (float *)(void *)scratch; /* [1][2][32][16] */
     int32_t *restrict query_pos = (int32_t *)(void *)(scratch + 4096); /* [1][32] */
-    /* [1][1][512][32]: [batch][group][rows][head] */
-    const float *restrict k = (const float *)(const void *)(call->workspace + 917504);
+    /* [1][1][512][32]: [batch][group][rows][head]: keys (local), output (LSH) */
+    const float *restrict k_out = (const float *)(const void *)(call->workspace + 917504);
     /* [1][1][512][32]: [batch][group][rows][head] */
     const float *restrict v = (const float *)(const void *)(call->workspace + 851968);
     const int32_t *restrict key = call->slot[REFORMER_SLOT_KEY]; /* [1][512] */
@@ -1166,52 +1166,52 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                             ahead) * 32], 0, 2);
                         __builtin_prefetch(&q[((batch + head) * 512 + next * 32 + panel * 16 +
                             ahead) * 32 + 16], 0, 2);
-                        __builtin_prefetch(&k[((batch + head) * 512 + next * 32 + panel * 16 +
+                        __builtin_prefetch(&k_out[((batch + head) * 512 + next * 32 + panel * 16 +
                             ahead) * 32], 0, 2);
-                        __builtin_prefetch(&k[((batch + head) * 512 + next * 32 + panel * 16 +
+                        __builtin_prefetch(&k_out[((batch + head) * 512 + next * 32 + panel * 16 +
                             ahead) * 32 + 16], 0, 2);
                         __builtin_prefetch(&v[((batch + head) * 512 + next * 32 + panel * 16 +
                             ahead) * 32], 0, 2);
                         __builtin_prefetch(&v[((batch + head) * 512 + next * 32 + panel * 16 +
                             ahead) * 32 + 16], 0, 2);
-                        for (int64_t k_1 = 0; k_1 < 16; k_1++) {
+                        for (int64_t k = 0; k < 16; k++) {
                             const float v_1 =
-                                k[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 6) * 32 +
-                                step * 16 + k_1];
+                                k_out[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 6) *
+                                32 + step * 16 + k];
                             const f32x8 s = splat_f32x8(v_1);
                             const f32x8 v_2 =
-                                load_f32x8(&queries[(panel * 32 + step * 16 + k_1) * 16]);
+                                load_f32x8(&queries[(panel * 32 + step * 16 + k) * 16]);
                             acc0_0 = fma_f32x8(s, v_2, acc0_0);
                             const f32x8 v_3 =
-                                load_f32x8(&queries[(panel * 32 + step * 16 + k_1) * 16 + 8]);
+                                load_f32x8(&queries[(panel * 32 + step * 16 + k) * 16 + 8]);
                             acc0_1 = fma_f32x8(s, v_3, acc0_1);
                             const float v_4 =
-                                k[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 6) * 32 +
-                                step * 16 + k_1 + 32];
+                                k_out[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 6) *
+                                32 + step * 16 + k + 32];
                             const f32x8 s_1 = splat_f32x8(v_4);
                             acc1_0 = fma_f32x8(s_1, v_2, acc1_0);
                             acc1_1 = fma_f32x8(s_1, v_3, acc1_1);
                             const float v_5 =
-                                k[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 6) * 32 +
-                                step * 16 + k_1 + 64];
+                                k_out[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 6) *
+                                32 + step * 16 + k + 64];
                             const f32x8 s_2 = splat_f32x8(v_5);
                             acc2_0 = fma_f32x8(s_2, v_2, acc2_0);
                             acc2_1 = fma_f32x8(s_2, v_3, acc2_1);
                             const float v_6 =
-                                k[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 6) * 32 +
-                                step * 16 + k_1 + 96];
+                                k_out[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 6) *
+                                32 + step * 16 + k + 96];
                             const f32x8 s_3 = splat_f32x8(v_6);
                             acc3_0 = fma_f32x8(s_3, v_2, acc3_0);
                             acc3_1 = fma_f32x8(s_3, v_3, acc3_1);
                             const float v_7 =
-                                k[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 6) * 32 +
-                                step * 16 + k_1 + 128];
+                                k_out[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 6) *
+                                32 + step * 16 + k + 128];
                             const f32x8 s_4 = splat_f32x8(v_7);
                             acc4_0 = fma_f32x8(s_4, v_2, acc4_0);
                             acc4_1 = fma_f32x8(s_4, v_3, acc4_1);
                             const float v_8 =
-                                k[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 6) * 32 +
-                                step * 16 + k_1 + 160];
+                                k_out[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 6) *
+                                32 + step * 16 + k + 160];
                             const f32x8 s_5 = splat_f32x8(v_8);
                             acc5_0 = fma_f32x8(s_5, v_2, acc5_0);
                             acc5_1 = fma_f32x8(s_5, v_3, acc5_1);
@@ -1311,46 +1311,46 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                             ahead) * 32], 0, 2);
                         __builtin_prefetch(&q[((batch + head) * 512 + next * 32 + panel * 16 +
                             ahead) * 32 + 16], 0, 2);
-                        __builtin_prefetch(&k[((batch + head) * 512 + next * 32 + panel * 16 +
+                        __builtin_prefetch(&k_out[((batch + head) * 512 + next * 32 + panel * 16 +
                             ahead) * 32], 0, 2);
-                        __builtin_prefetch(&k[((batch + head) * 512 + next * 32 + panel * 16 +
+                        __builtin_prefetch(&k_out[((batch + head) * 512 + next * 32 + panel * 16 +
                             ahead) * 32 + 16], 0, 2);
                         __builtin_prefetch(&v[((batch + head) * 512 + next * 32 + panel * 16 +
                             ahead) * 32], 0, 2);
                         __builtin_prefetch(&v[((batch + head) * 512 + next * 32 + panel * 16 +
                             ahead) * 32 + 16], 0, 2);
-                        for (int64_t k_1 = 0; k_1 < 16; k_1++) {
+                        for (int64_t k = 0; k < 16; k++) {
                             const float v_1 =
-                                k[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 5) * 32 +
-                                step * 16 + k_1 + 384];
+                                k_out[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 5) *
+                                32 + step * 16 + k + 384];
                             const f32x8 s = splat_f32x8(v_1);
                             const f32x8 v_2 =
-                                load_f32x8(&queries[(panel * 32 + step * 16 + k_1) * 16]);
+                                load_f32x8(&queries[(panel * 32 + step * 16 + k) * 16]);
                             acc0_0 = fma_f32x8(s, v_2, acc0_0);
                             const f32x8 v_3 =
-                                load_f32x8(&queries[(panel * 32 + step * 16 + k_1) * 16 + 8]);
+                                load_f32x8(&queries[(panel * 32 + step * 16 + k) * 16 + 8]);
                             acc0_1 = fma_f32x8(s, v_3, acc0_1);
                             const float v_4 =
-                                k[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 5) * 32 +
-                                step * 16 + k_1 + 416];
+                                k_out[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 5) *
+                                32 + step * 16 + k + 416];
                             const f32x8 s_1 = splat_f32x8(v_4);
                             acc1_0 = fma_f32x8(s_1, v_2, acc1_0);
                             acc1_1 = fma_f32x8(s_1, v_3, acc1_1);
                             const float v_5 =
-                                k[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 5) * 32 +
-                                step * 16 + k_1 + 448];
+                                k_out[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 5) *
+                                32 + step * 16 + k + 448];
                             const f32x8 s_2 = splat_f32x8(v_5);
                             acc2_0 = fma_f32x8(s_2, v_2, acc2_0);
                             acc2_1 = fma_f32x8(s_2, v_3, acc2_1);
                             const float v_6 =
-                                k[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 5) * 32 +
-                                step * 16 + k_1 + 480];
+                                k_out[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 5) *
+                                32 + step * 16 + k + 480];
                             const f32x8 s_3 = splat_f32x8(v_6);
                             acc3_0 = fma_f32x8(s_3, v_2, acc3_0);
                             acc3_1 = fma_f32x8(s_3, v_3, acc3_1);
                             const float v_7 =
-                                k[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 5) * 32 +
-                                step * 16 + k_1 + 512];
+                                k_out[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 5) *
+                                32 + step * 16 + k + 512];
                             const f32x8 s_4 = splat_f32x8(v_7);
                             acc4_0 = fma_f32x8(s_4, v_2, acc4_0);
                             acc4_1 = fma_f32x8(s_4, v_3, acc4_1);
@@ -1454,29 +1454,29 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                 f32x8 carried_11 = splat_f32x8(0.0f);
                 for (int64_t o = 0; o < 2; o++) {
                     const int64_t other = (chunk + o + 15) % 16;
-                    for (int64_t k_1 = 0; k_1 < 32; k_1++) {
-                        const f32x8 s = splat_f32x8(scores[(o * 32 + k_1) * 16 + tile * 6]);
+                    for (int64_t k = 0; k < 32; k++) {
+                        const f32x8 s = splat_f32x8(scores[(o * 32 + k) * 16 + tile * 6]);
                         const f32x8 v_1 =
-                            load_f32x8(&v[((batch + head) * 512 + other * 32 + k_1) * 32 + column *
+                            load_f32x8(&v[((batch + head) * 512 + other * 32 + k) * 32 + column *
                             16]);
                         carried = fma_f32x8(s, v_1, carried);
                         const f32x8 v_2 =
-                            load_f32x8(&v[((batch + head) * 512 + other * 32 + k_1) * 32 + column *
-                            16 + 8]);
+                            load_f32x8(&v[((batch + head) * 512 + other * 32 + k) * 32 + column * 16
+                            + 8]);
                         carried_1 = fma_f32x8(s, v_2, carried_1);
-                        const f32x8 s_1 = splat_f32x8(scores[(o * 32 + k_1) * 16 + tile * 6 + 1]);
+                        const f32x8 s_1 = splat_f32x8(scores[(o * 32 + k) * 16 + tile * 6 + 1]);
                         carried_2 = fma_f32x8(s_1, v_1, carried_2);
                         carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                        const f32x8 s_2 = splat_f32x8(scores[(o * 32 + k_1) * 16 + tile * 6 + 2]);
+                        const f32x8 s_2 = splat_f32x8(scores[(o * 32 + k) * 16 + tile * 6 + 2]);
                         carried_4 = fma_f32x8(s_2, v_1, carried_4);
                         carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                        const f32x8 s_3 = splat_f32x8(scores[(o * 32 + k_1) * 16 + tile * 6 + 3]);
+                        const f32x8 s_3 = splat_f32x8(scores[(o * 32 + k) * 16 + tile * 6 + 3]);
                         carried_6 = fma_f32x8(s_3, v_1, carried_6);
                         carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                        const f32x8 s_4 = splat_f32x8(scores[(o * 32 + k_1) * 16 + tile * 6 + 4]);
+                        const f32x8 s_4 = splat_f32x8(scores[(o * 32 + k) * 16 + tile * 6 + 4]);
                         carried_8 = fma_f32x8(s_4, v_1, carried_8);
                         carried_9 = fma_f32x8(s_4, v_2, carried_9);
-                        const f32x8 s_5 = splat_f32x8(scores[(o * 32 + k_1) * 16 + tile * 6 + 5]);
+                        const f32x8 s_5 = splat_f32x8(scores[(o * 32 + k) * 16 + tile * 6 + 5]);
                         carried_10 = fma_f32x8(s_5, v_1, carried_10);
                         carried_11 = fma_f32x8(s_5, v_2, carried_11);
                     }
@@ -1525,26 +1525,26 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                 f32x8 carried_9 = splat_f32x8(0.0f);
                 for (int64_t o = 0; o < 2; o++) {
                     const int64_t other = (chunk + o + 15) % 16;
-                    for (int64_t k_1 = 0; k_1 < 32; k_1++) {
-                        const f32x8 s = splat_f32x8(scores[(o * 32 + k_1) * 16 + tile * 5 + 6]);
+                    for (int64_t k = 0; k < 32; k++) {
+                        const f32x8 s = splat_f32x8(scores[(o * 32 + k) * 16 + tile * 5 + 6]);
                         const f32x8 v_1 =
-                            load_f32x8(&v[((batch + head) * 512 + other * 32 + k_1) * 32 + column *
+                            load_f32x8(&v[((batch + head) * 512 + other * 32 + k) * 32 + column *
                             16]);
                         carried = fma_f32x8(s, v_1, carried);
                         const f32x8 v_2 =
-                            load_f32x8(&v[((batch + head) * 512 + other * 32 + k_1) * 32 + column *
-                            16 + 8]);
+                            load_f32x8(&v[((batch + head) * 512 + other * 32 + k) * 32 + column * 16
+                            + 8]);
                         carried_1 = fma_f32x8(s, v_2, carried_1);
-                        const f32x8 s_1 = splat_f32x8(scores[(o * 32 + k_1) * 16 + tile * 5 + 7]);
+                        const f32x8 s_1 = splat_f32x8(scores[(o * 32 + k) * 16 + tile * 5 + 7]);
                         carried_2 = fma_f32x8(s_1, v_1, carried_2);
                         carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                        const f32x8 s_2 = splat_f32x8(scores[(o * 32 + k_1) * 16 + tile * 5 + 8]);
+                        const f32x8 s_2 = splat_f32x8(scores[(o * 32 + k) * 16 + tile * 5 + 8]);
                         carried_4 = fma_f32x8(s_2, v_1, carried_4);
                         carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                        const f32x8 s_3 = splat_f32x8(scores[(o * 32 + k_1) * 16 + tile * 5 + 9]);
+                        const f32x8 s_3 = splat_f32x8(scores[(o * 32 + k) * 16 + tile * 5 + 9]);
                         carried_6 = fma_f32x8(s_3, v_1, carried_6);
                         carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                        const f32x8 s_4 = splat_f32x8(scores[(o * 32 + k_1) * 16 + tile * 5 + 10]);
+                        const f32x8 s_4 = splat_f32x8(scores[(o * 32 + k) * 16 + tile * 5 + 10]);
                         carried_8 = fma_f32x8(s_4, v_1, carried_8);
                         carried_9 = fma_f32x8(s_4, v_2, carried_9);
                     }
@@ -1884,9 +1884,9 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
     /* [1][1][512][32]: [batch][group][rows][head] */
     float *restrict v = (float *)(void *)(call->workspace + 851968);
     /* [1][1][512]: [batch][group][rows]: largest score so far */
-    float *restrict run_max = (float *)(void *)(call->workspace + 1060928);
+    float *restrict run_max = (float *)(void *)(call->workspace + 995392);
     /* [1][1][512]: [batch][group][rows]: sum of exponentials */
-    float *restrict run_sum = (float *)(void *)(call->workspace + 1062976);
+    float *restrict run_sum = (float *)(void *)(call->workspace + 997440);
     /* layer norm of 64 rows of 192 */
     for (int64_t i = 0; i < 64; i++) {
         f32x8 carried = splat_f32x8(0.0f);
@@ -2442,7 +2442,7 @@ static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const 
     int32_t *restrict found = (int32_t *)(void *)(scratch + 8192); /* [2][64] */
     const int32_t *restrict key = call->slot[REFORMER_SLOT_KEY]; /* [1][512] */
     /* [1][1][2][512]: [batch][group][round][rows] */
-    int32_t *restrict buckets = (int32_t *)(void *)(call->workspace + 1056832);
+    int32_t *restrict buckets = (int32_t *)(void *)(call->workspace + 991296);
     for (int64_t panel = 0; panel < 4; panel++) {
         for (int64_t d = 0; d < 4; d++) {
             const f32x8 v =
@@ -2665,9 +2665,9 @@ static void lsh_sort(const reformer_call_t *call, unsigned char *scratch, const 
     const int64_t round = task % 2;
     int32_t *restrict counts = (int32_t *)(void *)scratch; /* [17] */
     /* [1][1][2][512]: [batch][group][round][rows] */
-    const int32_t *restrict buckets = (const int32_t *)(const void *)(call->workspace + 1056832);
+    const int32_t *restrict buckets = (const int32_t *)(const void *)(call->workspace + 991296);
     /* [1][1][2][513]: [batch][group][round][place]: sorted tokens */
-    int32_t *restrict order = (int32_t *)(void *)(call->workspace + 1048576);
+    int32_t *restrict order = (int32_t *)(void *)(call->workspace + 983040);
     for (int64_t bucket = 0; bucket < 17; bucket++) {
         counts[bucket] = 0;
     }
@@ -2700,7 +2700,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
     const int64_t run_1 = task % 2;
     const int64_t round = arg[0];
     /* [1][1][2][513]: [batch][group][round][place]: sorted tokens */
-    const int32_t *restrict order = (const int32_t *)(const void *)(call->workspace + 1048576);
+    const int32_t *restrict order = (const int32_t *)(const void *)(call->workspace + 983040);
     /* [1][1][512][32]: [batch][group][rows][head] */
     const float *restrict q = (const float *)(const void *)(call->workspace + 786432);
     float *restrict lsh_attention_queries = (float *)(void *)scratch; /* [2][2][32][16] */
@@ -2714,16 +2714,16 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
     float *restrict key_scale2 = (float *)(void *)(scratch + 17152); /* [2][32] */
     float *restrict norm = (float *)(void *)(scratch + 17408); /* [2][32] */
     float *restrict most_norm = (float *)(void *)(scratch + 17664); /* [2][2] */
-    /* [1][1][512][32]: [batch][group][rows][head] */
-    float *restrict out = (float *)(void *)(call->workspace + 983040);
+    /* [1][1][512][32]: [batch][group][rows][head]: keys (local), output (LSH) */
+    float *restrict k_out = (float *)(void *)(call->workspace + 917504);
     float *restrict lsh_attention_scores = (float *)(void *)(scratch + 17728); /* [64][16] */
     float *restrict total_sum = (float *)(void *)(scratch + 21952); /* [16] */
     /* [1][1][512]: [batch][group][rows]: sum of exponentials */
-    float *restrict run_sum = (float *)(void *)(call->workspace + 1062976);
+    float *restrict run_sum = (float *)(void *)(call->workspace + 997440);
     /* [1][1][2][512]: [batch][group][round][rows]: self entries of rows without other keys */
-    int32_t *restrict self_count = (int32_t *)(void *)(call->workspace + 1052736);
+    int32_t *restrict self_count = (int32_t *)(void *)(call->workspace + 987200);
     /* [1][1][512]: [batch][group][rows]: largest score so far */
-    float *restrict run_max = (float *)(void *)(call->workspace + 1060928);
+    float *restrict run_max = (float *)(void *)(call->workspace + 995392);
     float *restrict top = (float *)(void *)(scratch + 21888); /* [16] */
     float *restrict most = (float *)(void *)(scratch + 21824); /* [16] */
     float *restrict keep = (float *)(void *)(scratch + 22016); /* [16] */
@@ -3139,10 +3139,10 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                     min_i64(o * 12 + run_2 * 6 + keys * 2 + step_1, 15);
                                 const int32_t v_1 =
                                     lsh_attention_query_pos[slot * 32 + panel * 16 + ahead];
-                                __builtin_prefetch(&out[((batch + head) * 512 + (int64_t)v_1) * 32],
-                                    0, 2);
-                                __builtin_prefetch(&out[((batch + head) * 512 + (int64_t)v_1) * 32 +
-                                    16], 0, 2);
+                                __builtin_prefetch(&k_out[((batch + head) * 512 + (int64_t)v_1) *
+                                    32], 0, 2);
+                                __builtin_prefetch(&k_out[((batch + head) * 512 + (int64_t)v_1) * 32
+                                    + 16], 0, 2);
                                 const int64_t next = min_i64(run_1 * 8 + step + 1, 15);
                                 const int32_t token =
                                     order[((batch + head) * 2 + round) * 513 + next * 32 + panel *
@@ -3307,10 +3307,10 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                     min_i64(o * 12 + run_2 * 6 + keys * 2 + step_1 + 2, 15);
                                 const int32_t v_1 =
                                     lsh_attention_query_pos[slot * 32 + panel * 16 + ahead];
-                                __builtin_prefetch(&out[((batch + head) * 512 + (int64_t)v_1) * 32],
-                                    0, 2);
-                                __builtin_prefetch(&out[((batch + head) * 512 + (int64_t)v_1) * 32 +
-                                    16], 0, 2);
+                                __builtin_prefetch(&k_out[((batch + head) * 512 + (int64_t)v_1) *
+                                    32], 0, 2);
+                                __builtin_prefetch(&k_out[((batch + head) * 512 + (int64_t)v_1) * 32
+                                    + 16], 0, 2);
                                 const int64_t next = min_i64(run_1 * 8 + step + 1, 15);
                                 const int32_t token =
                                     order[((batch + head) * 2 + round) * 513 + next * 32 + panel *
@@ -3517,113 +3517,113 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         if (round == 0) {
                             const int32_t token =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6];
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column *
-                                16], carried);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column *
-                                16 + 8], carried_1);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
+                                * 16], carried);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
+                                * 16 + 8], carried_1);
                             const int32_t token_1 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 1];
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column
-                                * 16], carried_2);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column
-                                * 16 + 8], carried_3);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
+                                column * 16], carried_2);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
+                                column * 16 + 8], carried_3);
                             const int32_t token_2 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 2];
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column
-                                * 16], carried_4);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column
-                                * 16 + 8], carried_5);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
+                                column * 16], carried_4);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
+                                column * 16 + 8], carried_5);
                             const int32_t token_3 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 3];
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column
-                                * 16], carried_6);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column
-                                * 16 + 8], carried_7);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
+                                column * 16], carried_6);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
+                                column * 16 + 8], carried_7);
                             const int32_t token_4 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 4];
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column
-                                * 16], carried_8);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column
-                                * 16 + 8], carried_9);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
+                                column * 16], carried_8);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
+                                column * 16 + 8], carried_9);
                             const int32_t token_5 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 5];
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) * 32 + column
-                                * 16], carried_10);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) * 32 + column
-                                * 16 + 8], carried_11);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
+                                column * 16], carried_10);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
+                                column * 16 + 8], carried_11);
                         } else {
                             const int32_t token =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6];
                             const f32x8 v_1 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 +
                                 column * 16]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column *
-                                16], v_1 + carried);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
+                                * 16], v_1 + carried);
                             const f32x8 v_2 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column *
-                                16 + 8], v_2 + carried_1);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
+                                * 16 + 8], v_2 + carried_1);
                             const int32_t token_1 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 1];
                             const f32x8 v_3 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
                                 column * 16]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column
-                                * 16], v_3 + carried_2);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
+                                column * 16], v_3 + carried_2);
                             const f32x8 v_4 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column
-                                * 16 + 8], v_4 + carried_3);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
+                                column * 16 + 8], v_4 + carried_3);
                             const int32_t token_2 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 2];
                             const f32x8 v_5 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
                                 column * 16]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column
-                                * 16], v_5 + carried_4);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
+                                column * 16], v_5 + carried_4);
                             const f32x8 v_6 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column
-                                * 16 + 8], v_6 + carried_5);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
+                                column * 16 + 8], v_6 + carried_5);
                             const int32_t token_3 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 3];
                             const f32x8 v_7 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
                                 column * 16]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column
-                                * 16], v_7 + carried_6);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
+                                column * 16], v_7 + carried_6);
                             const f32x8 v_8 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column
-                                * 16 + 8], v_8 + carried_7);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
+                                column * 16 + 8], v_8 + carried_7);
                             const int32_t token_4 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 4];
                             const f32x8 v_9 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
                                 column * 16]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column
-                                * 16], v_9 + carried_8);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
+                                column * 16], v_9 + carried_8);
                             const f32x8 v_10 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column
-                                * 16 + 8], v_10 + carried_9);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
+                                column * 16 + 8], v_10 + carried_9);
                             const int32_t token_5 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 5];
                             const f32x8 v_11 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
                                 column * 16]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) * 32 + column
-                                * 16], v_11 + carried_10);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
+                                column * 16], v_11 + carried_10);
                             const f32x8 v_12 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) * 32 + column
-                                * 16 + 8], v_12 + carried_11);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
+                                column * 16 + 8], v_12 + carried_11);
                         }
                     }
                     for (int64_t tile = 0; tile < 2; tile++) {
@@ -3674,95 +3674,95 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         if (round == 0) {
                             const int32_t token =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 6];
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column *
-                                16], carried);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column *
-                                16 + 8], carried_1);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
+                                * 16], carried);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
+                                * 16 + 8], carried_1);
                             const int32_t token_1 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 7];
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column
-                                * 16], carried_2);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column
-                                * 16 + 8], carried_3);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
+                                column * 16], carried_2);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
+                                column * 16 + 8], carried_3);
                             const int32_t token_2 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 8];
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column
-                                * 16], carried_4);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column
-                                * 16 + 8], carried_5);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
+                                column * 16], carried_4);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
+                                column * 16 + 8], carried_5);
                             const int32_t token_3 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 9];
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column
-                                * 16], carried_6);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column
-                                * 16 + 8], carried_7);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
+                                column * 16], carried_6);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
+                                column * 16 + 8], carried_7);
                             const int32_t token_4 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 10];
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column
-                                * 16], carried_8);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column
-                                * 16 + 8], carried_9);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
+                                column * 16], carried_8);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
+                                column * 16 + 8], carried_9);
                         } else {
                             const int32_t token =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 6];
                             const f32x8 v_1 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 +
                                 column * 16]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column *
-                                16], v_1 + carried);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
+                                * 16], v_1 + carried);
                             const f32x8 v_2 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column *
-                                16 + 8], v_2 + carried_1);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
+                                * 16 + 8], v_2 + carried_1);
                             const int32_t token_1 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 7];
                             const f32x8 v_3 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
                                 column * 16]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column
-                                * 16], v_3 + carried_2);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
+                                column * 16], v_3 + carried_2);
                             const f32x8 v_4 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column
-                                * 16 + 8], v_4 + carried_3);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
+                                column * 16 + 8], v_4 + carried_3);
                             const int32_t token_2 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 8];
                             const f32x8 v_5 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
                                 column * 16]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column
-                                * 16], v_5 + carried_4);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
+                                column * 16], v_5 + carried_4);
                             const f32x8 v_6 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column
-                                * 16 + 8], v_6 + carried_5);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
+                                column * 16 + 8], v_6 + carried_5);
                             const int32_t token_3 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 9];
                             const f32x8 v_7 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
                                 column * 16]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column
-                                * 16], v_7 + carried_6);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
+                                column * 16], v_7 + carried_6);
                             const f32x8 v_8 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column
-                                * 16 + 8], v_8 + carried_7);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
+                                column * 16 + 8], v_8 + carried_7);
                             const int32_t token_4 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 10];
                             const f32x8 v_9 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
                                 column * 16]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column
-                                * 16], v_9 + carried_8);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
+                                column * 16], v_9 + carried_8);
                             const f32x8 v_10 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column
-                                * 16 + 8], v_10 + carried_9);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
+                                column * 16 + 8], v_10 + carried_9);
                         }
                     }
                 }
@@ -3795,10 +3795,10 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                     min_i64(o * 12 + run_2 * 6 + keys * 2 + step_1, 15);
                                 const int32_t v_1 =
                                     lsh_attention_query_pos[slot * 32 + panel * 16 + ahead];
-                                __builtin_prefetch(&out[((batch + head) * 512 + (int64_t)v_1) * 32],
-                                    0, 2);
-                                __builtin_prefetch(&out[((batch + head) * 512 + (int64_t)v_1) * 32 +
-                                    16], 0, 2);
+                                __builtin_prefetch(&k_out[((batch + head) * 512 + (int64_t)v_1) *
+                                    32], 0, 2);
+                                __builtin_prefetch(&k_out[((batch + head) * 512 + (int64_t)v_1) * 32
+                                    + 16], 0, 2);
                                 const int64_t next = min_i64(run_1 * 8 + step + 1, 15);
                                 const int32_t token =
                                     order[((batch + head) * 2 + round) * 513 + next * 32 + panel *
@@ -3960,10 +3960,10 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                     min_i64(o * 12 + run_2 * 6 + keys * 2 + step_1 + 2, 15);
                                 const int32_t v_1 =
                                     lsh_attention_query_pos[slot * 32 + panel * 16 + ahead];
-                                __builtin_prefetch(&out[((batch + head) * 512 + (int64_t)v_1) * 32],
-                                    0, 2);
-                                __builtin_prefetch(&out[((batch + head) * 512 + (int64_t)v_1) * 32 +
-                                    16], 0, 2);
+                                __builtin_prefetch(&k_out[((batch + head) * 512 + (int64_t)v_1) *
+                                    32], 0, 2);
+                                __builtin_prefetch(&k_out[((batch + head) * 512 + (int64_t)v_1) * 32
+                                    + 16], 0, 2);
                                 const int64_t next = min_i64(run_1 * 8 + step + 1, 15);
                                 const int32_t token =
                                     order[((batch + head) * 2 + round) * 513 + next * 32 + panel *
@@ -4216,125 +4216,125 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         if (round == 0) {
                             const int32_t token =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6];
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column *
-                                16], carried);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column *
-                                16 + 8], carried_1);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
+                                * 16], carried);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
+                                * 16 + 8], carried_1);
                             const int32_t token_1 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 1];
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column
-                                * 16], carried_2);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column
-                                * 16 + 8], carried_3);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
+                                column * 16], carried_2);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
+                                column * 16 + 8], carried_3);
                             const int32_t token_2 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 2];
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column
-                                * 16], carried_4);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column
-                                * 16 + 8], carried_5);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
+                                column * 16], carried_4);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
+                                column * 16 + 8], carried_5);
                             const int32_t token_3 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 3];
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column
-                                * 16], carried_6);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column
-                                * 16 + 8], carried_7);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
+                                column * 16], carried_6);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
+                                column * 16 + 8], carried_7);
                             const int32_t token_4 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 4];
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column
-                                * 16], carried_8);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column
-                                * 16 + 8], carried_9);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
+                                column * 16], carried_8);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
+                                column * 16 + 8], carried_9);
                             const int32_t token_5 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 5];
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) * 32 + column
-                                * 16], carried_10);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) * 32 + column
-                                * 16 + 8], carried_11);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
+                                column * 16], carried_10);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
+                                column * 16 + 8], carried_11);
                         } else {
                             const f32x8 s = splat_f32x8(gain[tile * 6]);
                             const int32_t token =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6];
                             const f32x8 v_7 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 +
                                 column * 16]);
                             const f32x8 s_1 = splat_f32x8(keep[tile * 6]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column *
-                                16], fma_f32x8(carried, s, v_7 * s_1));
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
+                                * 16], fma_f32x8(carried, s, v_7 * s_1));
                             const f32x8 v_8 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column *
-                                16 + 8], fma_f32x8(carried_1, s, v_8 * s_1));
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
+                                * 16 + 8], fma_f32x8(carried_1, s, v_8 * s_1));
                             const f32x8 s_2 = splat_f32x8(gain[tile * 6 + 1]);
                             const int32_t token_1 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 1];
                             const f32x8 v_9 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
                                 column * 16]);
                             const f32x8 s_3 = splat_f32x8(keep[tile * 6 + 1]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column
-                                * 16], fma_f32x8(carried_2, s_2, v_9 * s_3));
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
+                                column * 16], fma_f32x8(carried_2, s_2, v_9 * s_3));
                             const f32x8 v_10 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column
-                                * 16 + 8], fma_f32x8(carried_3, s_2, v_10 * s_3));
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
+                                column * 16 + 8], fma_f32x8(carried_3, s_2, v_10 * s_3));
                             const f32x8 s_4 = splat_f32x8(gain[tile * 6 + 2]);
                             const int32_t token_2 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 2];
                             const f32x8 v_11 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
                                 column * 16]);
                             const f32x8 s_5 = splat_f32x8(keep[tile * 6 + 2]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column
-                                * 16], fma_f32x8(carried_4, s_4, v_11 * s_5));
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
+                                column * 16], fma_f32x8(carried_4, s_4, v_11 * s_5));
                             const f32x8 v_12 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column
-                                * 16 + 8], fma_f32x8(carried_5, s_4, v_12 * s_5));
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
+                                column * 16 + 8], fma_f32x8(carried_5, s_4, v_12 * s_5));
                             const f32x8 s_6 = splat_f32x8(gain[tile * 6 + 3]);
                             const int32_t token_3 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 3];
                             const f32x8 v_13 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
                                 column * 16]);
                             const f32x8 s_7 = splat_f32x8(keep[tile * 6 + 3]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column
-                                * 16], fma_f32x8(carried_6, s_6, v_13 * s_7));
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
+                                column * 16], fma_f32x8(carried_6, s_6, v_13 * s_7));
                             const f32x8 v_14 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column
-                                * 16 + 8], fma_f32x8(carried_7, s_6, v_14 * s_7));
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
+                                column * 16 + 8], fma_f32x8(carried_7, s_6, v_14 * s_7));
                             const f32x8 s_8 = splat_f32x8(gain[tile * 6 + 4]);
                             const int32_t token_4 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 4];
                             const f32x8 v_15 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
                                 column * 16]);
                             const f32x8 s_9 = splat_f32x8(keep[tile * 6 + 4]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column
-                                * 16], fma_f32x8(carried_8, s_8, v_15 * s_9));
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
+                                column * 16], fma_f32x8(carried_8, s_8, v_15 * s_9));
                             const f32x8 v_16 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column
-                                * 16 + 8], fma_f32x8(carried_9, s_8, v_16 * s_9));
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
+                                column * 16 + 8], fma_f32x8(carried_9, s_8, v_16 * s_9));
                             const f32x8 s_10 = splat_f32x8(gain[tile * 6 + 5]);
                             const int32_t token_5 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 5];
                             const f32x8 v_17 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
                                 column * 16]);
                             const f32x8 s_11 = splat_f32x8(keep[tile * 6 + 5]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) * 32 + column
-                                * 16], fma_f32x8(carried_10, s_10, v_17 * s_11));
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
+                                column * 16], fma_f32x8(carried_10, s_10, v_17 * s_11));
                             const f32x8 v_18 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_5) * 32 + column
-                                * 16 + 8], fma_f32x8(carried_11, s_10, v_18 * s_11));
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
+                                column * 16 + 8], fma_f32x8(carried_11, s_10, v_18 * s_11));
                         }
                     }
                     for (int64_t tile = 0; tile < 2; tile++) {
@@ -4385,105 +4385,105 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         if (round == 0) {
                             const int32_t token =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 6];
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column *
-                                16], carried);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column *
-                                16 + 8], carried_1);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
+                                * 16], carried);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
+                                * 16 + 8], carried_1);
                             const int32_t token_1 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 7];
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column
-                                * 16], carried_2);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column
-                                * 16 + 8], carried_3);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
+                                column * 16], carried_2);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
+                                column * 16 + 8], carried_3);
                             const int32_t token_2 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 8];
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column
-                                * 16], carried_4);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column
-                                * 16 + 8], carried_5);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
+                                column * 16], carried_4);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
+                                column * 16 + 8], carried_5);
                             const int32_t token_3 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 9];
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column
-                                * 16], carried_6);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column
-                                * 16 + 8], carried_7);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
+                                column * 16], carried_6);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
+                                column * 16 + 8], carried_7);
                             const int32_t token_4 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 10];
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column
-                                * 16], carried_8);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column
-                                * 16 + 8], carried_9);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
+                                column * 16], carried_8);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
+                                column * 16 + 8], carried_9);
                         } else {
                             const f32x8 s = splat_f32x8(gain[tile * 5 + 6]);
                             const int32_t token =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 6];
                             const f32x8 v_7 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 +
                                 column * 16]);
                             const f32x8 s_1 = splat_f32x8(keep[tile * 5 + 6]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column *
-                                16], fma_f32x8(carried, s, v_7 * s_1));
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
+                                * 16], fma_f32x8(carried, s, v_7 * s_1));
                             const f32x8 v_8 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token) * 32 + column *
-                                16 + 8], fma_f32x8(carried_1, s, v_8 * s_1));
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
+                                * 16 + 8], fma_f32x8(carried_1, s, v_8 * s_1));
                             const f32x8 s_2 = splat_f32x8(gain[tile * 5 + 7]);
                             const int32_t token_1 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 7];
                             const f32x8 v_9 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
                                 column * 16]);
                             const f32x8 s_3 = splat_f32x8(keep[tile * 5 + 7]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column
-                                * 16], fma_f32x8(carried_2, s_2, v_9 * s_3));
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
+                                column * 16], fma_f32x8(carried_2, s_2, v_9 * s_3));
                             const f32x8 v_10 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_1) * 32 + column
-                                * 16 + 8], fma_f32x8(carried_3, s_2, v_10 * s_3));
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
+                                column * 16 + 8], fma_f32x8(carried_3, s_2, v_10 * s_3));
                             const f32x8 s_4 = splat_f32x8(gain[tile * 5 + 8]);
                             const int32_t token_2 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 8];
                             const f32x8 v_11 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
                                 column * 16]);
                             const f32x8 s_5 = splat_f32x8(keep[tile * 5 + 8]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column
-                                * 16], fma_f32x8(carried_4, s_4, v_11 * s_5));
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
+                                column * 16], fma_f32x8(carried_4, s_4, v_11 * s_5));
                             const f32x8 v_12 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_2) * 32 + column
-                                * 16 + 8], fma_f32x8(carried_5, s_4, v_12 * s_5));
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
+                                column * 16 + 8], fma_f32x8(carried_5, s_4, v_12 * s_5));
                             const f32x8 s_6 = splat_f32x8(gain[tile * 5 + 9]);
                             const int32_t token_3 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 9];
                             const f32x8 v_13 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
                                 column * 16]);
                             const f32x8 s_7 = splat_f32x8(keep[tile * 5 + 9]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column
-                                * 16], fma_f32x8(carried_6, s_6, v_13 * s_7));
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
+                                column * 16], fma_f32x8(carried_6, s_6, v_13 * s_7));
                             const f32x8 v_14 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_3) * 32 + column
-                                * 16 + 8], fma_f32x8(carried_7, s_6, v_14 * s_7));
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
+                                column * 16 + 8], fma_f32x8(carried_7, s_6, v_14 * s_7));
                             const f32x8 s_8 = splat_f32x8(gain[tile * 5 + 10]);
                             const int32_t token_4 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 10];
                             const f32x8 v_15 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
                                 column * 16]);
                             const f32x8 s_9 = splat_f32x8(keep[tile * 5 + 10]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column
-                                * 16], fma_f32x8(carried_8, s_8, v_15 * s_9));
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
+                                column * 16], fma_f32x8(carried_8, s_8, v_15 * s_9));
                             const f32x8 v_16 =
-                                load_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 +
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 512 + (int64_t)token_4) * 32 + column
-                                * 16 + 8], fma_f32x8(carried_9, s_8, v_16 * s_9));
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
+                                column * 16 + 8], fma_f32x8(carried_9, s_8, v_16 * s_9));
                         }
                     }
                 }
@@ -4502,12 +4502,12 @@ static void lsh_output(const reformer_call_t *call, unsigned char *scratch, cons
     const int64_t index = arg[0];
     const int64_t group = arg[1];
     /* [1][1][512]: [batch][group][rows]: sum of exponentials */
-    const float *restrict run_sum = (const float *)(const void *)(call->workspace + 1062976);
-    /* [1][1][512][32]: [batch][group][rows][head] */
-    const float *restrict out = (const float *)(const void *)(call->workspace + 983040);
+    const float *restrict run_sum = (const float *)(const void *)(call->workspace + 997440);
+    /* [1][1][512][32]: [batch][group][rows][head]: keys (local), output (LSH) */
+    const float *restrict k_out = (const float *)(const void *)(call->workspace + 917504);
     float *restrict lsh_output_heads = (float *)(void *)scratch; /* [64][48] */
     /* [1][1][2][512]: [batch][group][round][rows]: self entries of rows without other keys */
-    const int32_t *restrict self_count = (const int32_t *)(const void *)(call->workspace + 1052736);
+    const int32_t *restrict self_count = (const int32_t *)(const void *)(call->workspace + 987200);
     /* [1][1][512][32]: [batch][group][rows][head] */
     const float *restrict v = (const float *)(const void *)(call->workspace + 851968);
     /* [2][6][192][32] */
@@ -4520,10 +4520,10 @@ static void lsh_output(const reformer_call_t *call, unsigned char *scratch, cons
             if (sum > 0.0f) {
                 const float quot = 1.0f / sum;
                 for (int64_t v_1 = 0; v_1 < 4; v_1++) {
-                    const f32x8 prod =
-                        load_f32x8(&out[((batch + head) * 512 + block * 64 + i) * 32 + v_1 * 8]) *
-                        splat_f32x8(quot);
-                    store_f32x8(&lsh_output_heads[i * 48 + head * 32 + v_1 * 8], prod);
+                    const f32x8 v_2 =
+                        load_f32x8(&k_out[((batch + head) * 512 + block * 64 + i) * 32 + v_1 * 8]);
+                    store_f32x8(&lsh_output_heads[i * 48 + head * 32 + v_1 * 8],
+                        v_2 * splat_f32x8(quot));
                 }
             } else {
                 const float x = (float)self_count[(batch + head) * 2 * 512 + block * 64 + i];
@@ -5813,7 +5813,7 @@ static const reformer_variant_t variants[] = {
         .max_length = 512,
         .padded = 512,
         .rows = 512,
-        .workspace_bytes = 1065024,
+        .workspace_bytes = 999488,
         .scratch_bytes = 253952,
         .run = run,
     },

@@ -285,8 +285,8 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
     float *restrict q = (float *)(void *)(call->workspace + 8388608);
     /* [3][12][2][256][32] */
     const float *w_local_value = (const float *)(const void *)(call->weights + 12795904);
-    /* [1][1][4096][64]: [batch][group][rows][head] */
-    float *restrict k = (float *)(void *)(call->workspace + 10485760);
+    /* [1][1][4096][64]: [batch][group][rows][head]: keys (local), output (LSH) */
+    float *restrict k_out = (float *)(void *)(call->workspace + 10485760);
     /* [1][1][4096][64]: [batch][group][rows][head] */
     float *restrict v = (float *)(void *)(call->workspace + 9437184);
     /* layer norm of 64 rows of 256 */
@@ -365,29 +365,29 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                         1023);
                     const int64_t low_3 = min_i64(block * 64 + low_2 / 16 + 64, 4095);
                     __builtin_prefetch(&y2[(batch * 4096 + low_3) * 256 + low_2 % 16 * 16], 0, 2);
-                    for (int64_t k_1 = 0; k_1 < 11; k_1++) {
-                        const f32x8 s = splat_f32x8(x[tile * 6 * 272 + step * 11 + k_1]);
+                    for (int64_t k = 0; k < 11; k++) {
+                        const f32x8 s = splat_f32x8(x[tile * 6 * 272 + step * 11 + k]);
                         const f32x8 v_1 =
                             load_f32x8(&w_local_query[(((index * 12 + group + head) * 2 + panel_1) *
-                            256 + step * 11 + k_1) * 32 + rem_1 * 16]);
+                            256 + step * 11 + k) * 32 + rem_1 * 16]);
                         carried = fma_f32x8(s, v_1, carried);
                         const f32x8 v_2 =
                             load_f32x8(&w_local_query[(((index * 12 + group + head) * 2 + panel_1) *
-                            256 + step * 11 + k_1) * 32 + rem_1 * 16 + 8]);
+                            256 + step * 11 + k) * 32 + rem_1 * 16 + 8]);
                         carried_1 = fma_f32x8(s, v_2, carried_1);
-                        const f32x8 s_1 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k_1 + 272]);
+                        const f32x8 s_1 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k + 272]);
                         carried_2 = fma_f32x8(s_1, v_1, carried_2);
                         carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                        const f32x8 s_2 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k_1 + 544]);
+                        const f32x8 s_2 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k + 544]);
                         carried_4 = fma_f32x8(s_2, v_1, carried_4);
                         carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                        const f32x8 s_3 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k_1 + 816]);
+                        const f32x8 s_3 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k + 816]);
                         carried_6 = fma_f32x8(s_3, v_1, carried_6);
                         carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                        const f32x8 s_4 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k_1 + 1088]);
+                        const f32x8 s_4 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k + 1088]);
                         carried_8 = fma_f32x8(s_4, v_1, carried_8);
                         carried_9 = fma_f32x8(s_4, v_2, carried_9);
-                        const f32x8 s_5 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k_1 + 1360]);
+                        const f32x8 s_5 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k + 1360]);
                         carried_10 = fma_f32x8(s_5, v_1, carried_10);
                         carried_11 = fma_f32x8(s_5, v_2, carried_11);
                     }
@@ -404,29 +404,29 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                 f32x8 acc4_1 = carried_9;
                 f32x8 acc5_0 = carried_10;
                 f32x8 acc5_1 = carried_11;
-                for (int64_t k_1 = 0; k_1 < 3; k_1++) {
-                    const f32x8 s = splat_f32x8(x[tile * 6 * 272 + k_1 + 253]);
+                for (int64_t k = 0; k < 3; k++) {
+                    const f32x8 s = splat_f32x8(x[tile * 6 * 272 + k + 253]);
                     const f32x8 v_1 =
                         load_f32x8(&w_local_query[(((index * 12 + group + head) * 2 + panel_1) * 256
-                        + k_1) * 32 + rem_1 * 16 + 8096]);
+                        + k) * 32 + rem_1 * 16 + 8096]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_local_query[(((index * 12 + group + head) * 2 + panel_1) * 256
-                        + k_1) * 32 + rem_1 * 16 + 8104]);
+                        + k) * 32 + rem_1 * 16 + 8104]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[tile * 6 * 272 + k_1 + 525]);
+                    const f32x8 s_1 = splat_f32x8(x[tile * 6 * 272 + k + 525]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[tile * 6 * 272 + k_1 + 797]);
+                    const f32x8 s_2 = splat_f32x8(x[tile * 6 * 272 + k + 797]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[tile * 6 * 272 + k_1 + 1069]);
+                    const f32x8 s_3 = splat_f32x8(x[tile * 6 * 272 + k + 1069]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[tile * 6 * 272 + k_1 + 1341]);
+                    const f32x8 s_4 = splat_f32x8(x[tile * 6 * 272 + k + 1341]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat_f32x8(x[tile * 6 * 272 + k_1 + 1613]);
+                    const f32x8 s_5 = splat_f32x8(x[tile * 6 * 272 + k + 1613]);
                     acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
                     acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
@@ -481,26 +481,26 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                         min_i64(column * 253 + tile * 23 + step + head * 3036 + 207, 1023);
                     const int64_t low_3 = min_i64(block * 64 + low_2 / 16 + 64, 4095);
                     __builtin_prefetch(&y2[(batch * 4096 + low_3) * 256 + low_2 % 16 * 16], 0, 2);
-                    for (int64_t k_1 = 0; k_1 < 11; k_1++) {
-                        const f32x8 s = splat_f32x8(x[tile * 5 * 272 + step * 11 + k_1 + 14688]);
+                    for (int64_t k = 0; k < 11; k++) {
+                        const f32x8 s = splat_f32x8(x[tile * 5 * 272 + step * 11 + k + 14688]);
                         const f32x8 v_1 =
                             load_f32x8(&w_local_query[(((index * 12 + group + head) * 2 + panel_1) *
-                            256 + step * 11 + k_1) * 32 + rem_1 * 16]);
+                            256 + step * 11 + k) * 32 + rem_1 * 16]);
                         carried = fma_f32x8(s, v_1, carried);
                         const f32x8 v_2 =
                             load_f32x8(&w_local_query[(((index * 12 + group + head) * 2 + panel_1) *
-                            256 + step * 11 + k_1) * 32 + rem_1 * 16 + 8]);
+                            256 + step * 11 + k) * 32 + rem_1 * 16 + 8]);
                         carried_1 = fma_f32x8(s, v_2, carried_1);
-                        const f32x8 s_1 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k_1 + 14960]);
+                        const f32x8 s_1 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k + 14960]);
                         carried_2 = fma_f32x8(s_1, v_1, carried_2);
                         carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                        const f32x8 s_2 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k_1 + 15232]);
+                        const f32x8 s_2 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k + 15232]);
                         carried_4 = fma_f32x8(s_2, v_1, carried_4);
                         carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                        const f32x8 s_3 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k_1 + 15504]);
+                        const f32x8 s_3 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k + 15504]);
                         carried_6 = fma_f32x8(s_3, v_1, carried_6);
                         carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                        const f32x8 s_4 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k_1 + 15776]);
+                        const f32x8 s_4 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k + 15776]);
                         carried_8 = fma_f32x8(s_4, v_1, carried_8);
                         carried_9 = fma_f32x8(s_4, v_2, carried_9);
                     }
@@ -515,26 +515,26 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                 f32x8 acc3_1 = carried_7;
                 f32x8 acc4_0 = carried_8;
                 f32x8 acc4_1 = carried_9;
-                for (int64_t k_1 = 0; k_1 < 3; k_1++) {
-                    const f32x8 s = splat_f32x8(x[tile * 5 * 272 + k_1 + 14941]);
+                for (int64_t k = 0; k < 3; k++) {
+                    const f32x8 s = splat_f32x8(x[tile * 5 * 272 + k + 14941]);
                     const f32x8 v_1 =
                         load_f32x8(&w_local_query[(((index * 12 + group + head) * 2 + panel_1) * 256
-                        + k_1) * 32 + rem_1 * 16 + 8096]);
+                        + k) * 32 + rem_1 * 16 + 8096]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_local_query[(((index * 12 + group + head) * 2 + panel_1) * 256
-                        + k_1) * 32 + rem_1 * 16 + 8104]);
+                        + k) * 32 + rem_1 * 16 + 8104]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[tile * 5 * 272 + k_1 + 15213]);
+                    const f32x8 s_1 = splat_f32x8(x[tile * 5 * 272 + k + 15213]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[tile * 5 * 272 + k_1 + 15485]);
+                    const f32x8 s_2 = splat_f32x8(x[tile * 5 * 272 + k + 15485]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[tile * 5 * 272 + k_1 + 15757]);
+                    const f32x8 s_3 = splat_f32x8(x[tile * 5 * 272 + k + 15757]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[tile * 5 * 272 + k_1 + 16029]);
+                    const f32x8 s_4 = splat_f32x8(x[tile * 5 * 272 + k + 16029]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
@@ -560,7 +560,7 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                     3720], acc4_1);
             }
         }
-        /* → k */
+        /* → k_out */
         for (int64_t column = 0; column < 4; column++) {
             const int32_t less = -(column < 3);
             const int64_t next = min_i64(column + 1, 3);
@@ -590,35 +590,35 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                             tile * 23 + step) * 32], 0, 2);
                     }
                     const int64_t low_1 = min_i64(step, 5);
-                    __builtin_prefetch(&k[((batch + head) * 4096 + block * 64 + tile * 6 + low_1) *
-                        64 + column * 16], 0, 2);
+                    __builtin_prefetch(&k_out[((batch + head) * 4096 + block * 64 + tile * 6 +
+                        low_1) * 64 + column * 16], 0, 2);
                     const int64_t low_2 =
                         min_i64(column * 253 + tile * 23 + step + head * 3036 + 1012, 1023);
                     const int64_t low_3 = min_i64(block * 64 + low_2 / 16 + 64, 4095);
                     __builtin_prefetch(&y2[(batch * 4096 + low_3) * 256 + low_2 % 16 * 16], 0, 2);
-                    for (int64_t k_1 = 0; k_1 < 11; k_1++) {
-                        const f32x8 s = splat_f32x8(x[tile * 6 * 272 + step * 11 + k_1]);
+                    for (int64_t k = 0; k < 11; k++) {
+                        const f32x8 s = splat_f32x8(x[tile * 6 * 272 + step * 11 + k]);
                         const f32x8 v_1 =
                             load_f32x8(&w_local_key[(((index * 12 + group + head) * 2 + panel_1) *
-                            256 + step * 11 + k_1) * 32 + rem_1 * 16]);
+                            256 + step * 11 + k) * 32 + rem_1 * 16]);
                         carried = fma_f32x8(s, v_1, carried);
                         const f32x8 v_2 =
                             load_f32x8(&w_local_key[(((index * 12 + group + head) * 2 + panel_1) *
-                            256 + step * 11 + k_1) * 32 + rem_1 * 16 + 8]);
+                            256 + step * 11 + k) * 32 + rem_1 * 16 + 8]);
                         carried_1 = fma_f32x8(s, v_2, carried_1);
-                        const f32x8 s_1 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k_1 + 272]);
+                        const f32x8 s_1 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k + 272]);
                         carried_2 = fma_f32x8(s_1, v_1, carried_2);
                         carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                        const f32x8 s_2 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k_1 + 544]);
+                        const f32x8 s_2 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k + 544]);
                         carried_4 = fma_f32x8(s_2, v_1, carried_4);
                         carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                        const f32x8 s_3 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k_1 + 816]);
+                        const f32x8 s_3 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k + 816]);
                         carried_6 = fma_f32x8(s_3, v_1, carried_6);
                         carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                        const f32x8 s_4 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k_1 + 1088]);
+                        const f32x8 s_4 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k + 1088]);
                         carried_8 = fma_f32x8(s_4, v_1, carried_8);
                         carried_9 = fma_f32x8(s_4, v_2, carried_9);
-                        const f32x8 s_5 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k_1 + 1360]);
+                        const f32x8 s_5 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k + 1360]);
                         carried_10 = fma_f32x8(s_5, v_1, carried_10);
                         carried_11 = fma_f32x8(s_5, v_2, carried_11);
                     }
@@ -635,56 +635,56 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                 f32x8 acc4_1 = carried_9;
                 f32x8 acc5_0 = carried_10;
                 f32x8 acc5_1 = carried_11;
-                for (int64_t k_1 = 0; k_1 < 3; k_1++) {
-                    const f32x8 s = splat_f32x8(x[tile * 6 * 272 + k_1 + 253]);
+                for (int64_t k = 0; k < 3; k++) {
+                    const f32x8 s = splat_f32x8(x[tile * 6 * 272 + k + 253]);
                     const f32x8 v_1 =
                         load_f32x8(&w_local_key[(((index * 12 + group + head) * 2 + panel_1) * 256 +
-                        k_1) * 32 + rem_1 * 16 + 8096]);
+                        k) * 32 + rem_1 * 16 + 8096]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_local_key[(((index * 12 + group + head) * 2 + panel_1) * 256 +
-                        k_1) * 32 + rem_1 * 16 + 8104]);
+                        k) * 32 + rem_1 * 16 + 8104]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[tile * 6 * 272 + k_1 + 525]);
+                    const f32x8 s_1 = splat_f32x8(x[tile * 6 * 272 + k + 525]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[tile * 6 * 272 + k_1 + 797]);
+                    const f32x8 s_2 = splat_f32x8(x[tile * 6 * 272 + k + 797]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[tile * 6 * 272 + k_1 + 1069]);
+                    const f32x8 s_3 = splat_f32x8(x[tile * 6 * 272 + k + 1069]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[tile * 6 * 272 + k_1 + 1341]);
+                    const f32x8 s_4 = splat_f32x8(x[tile * 6 * 272 + k + 1341]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat_f32x8(x[tile * 6 * 272 + k_1 + 1613]);
+                    const f32x8 s_5 = splat_f32x8(x[tile * 6 * 272 + k + 1613]);
                     acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
                     acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16],
-                    acc0_0);
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
-                    8], acc0_1);
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
-                    64], acc1_0);
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
-                    72], acc1_1);
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
-                    128], acc2_0);
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
-                    136], acc2_1);
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
-                    192], acc3_0);
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
-                    200], acc3_1);
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
-                    256], acc4_0);
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
-                    264], acc4_1);
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
-                    320], acc5_0);
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
-                    328], acc5_1);
+                store_f32x8(&k_out[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column *
+                    16], acc0_0);
+                store_f32x8(&k_out[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column *
+                    16 + 8], acc0_1);
+                store_f32x8(&k_out[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column *
+                    16 + 64], acc1_0);
+                store_f32x8(&k_out[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column *
+                    16 + 72], acc1_1);
+                store_f32x8(&k_out[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column *
+                    16 + 128], acc2_0);
+                store_f32x8(&k_out[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column *
+                    16 + 136], acc2_1);
+                store_f32x8(&k_out[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column *
+                    16 + 192], acc3_0);
+                store_f32x8(&k_out[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column *
+                    16 + 200], acc3_1);
+                store_f32x8(&k_out[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column *
+                    16 + 256], acc4_0);
+                store_f32x8(&k_out[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column *
+                    16 + 264], acc4_1);
+                store_f32x8(&k_out[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column *
+                    16 + 320], acc5_0);
+                store_f32x8(&k_out[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column *
+                    16 + 328], acc5_1);
             }
             for (int64_t tile = 0; tile < 2; tile++) {
                 f32x8 carried = splat_f32x8(0.0f);
@@ -706,32 +706,32 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                             tile * 23 + step) * 32 + 6624], 0, 2);
                     }
                     const int64_t low_1 = min_i64(step, 4);
-                    __builtin_prefetch(&k[((batch + head) * 4096 + block * 64 + tile * 5 + low_1) *
-                        64 + column * 16 + 3456], 0, 2);
+                    __builtin_prefetch(&k_out[((batch + head) * 4096 + block * 64 + tile * 5 +
+                        low_1) * 64 + column * 16 + 3456], 0, 2);
                     const int64_t low_2 =
                         min_i64(column * 253 + tile * 23 + step + head * 3036 + 1219, 1023);
                     const int64_t low_3 = min_i64(block * 64 + low_2 / 16 + 64, 4095);
                     __builtin_prefetch(&y2[(batch * 4096 + low_3) * 256 + low_2 % 16 * 16], 0, 2);
-                    for (int64_t k_1 = 0; k_1 < 11; k_1++) {
-                        const f32x8 s = splat_f32x8(x[tile * 5 * 272 + step * 11 + k_1 + 14688]);
+                    for (int64_t k = 0; k < 11; k++) {
+                        const f32x8 s = splat_f32x8(x[tile * 5 * 272 + step * 11 + k + 14688]);
                         const f32x8 v_1 =
                             load_f32x8(&w_local_key[(((index * 12 + group + head) * 2 + panel_1) *
-                            256 + step * 11 + k_1) * 32 + rem_1 * 16]);
+                            256 + step * 11 + k) * 32 + rem_1 * 16]);
                         carried = fma_f32x8(s, v_1, carried);
                         const f32x8 v_2 =
                             load_f32x8(&w_local_key[(((index * 12 + group + head) * 2 + panel_1) *
-                            256 + step * 11 + k_1) * 32 + rem_1 * 16 + 8]);
+                            256 + step * 11 + k) * 32 + rem_1 * 16 + 8]);
                         carried_1 = fma_f32x8(s, v_2, carried_1);
-                        const f32x8 s_1 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k_1 + 14960]);
+                        const f32x8 s_1 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k + 14960]);
                         carried_2 = fma_f32x8(s_1, v_1, carried_2);
                         carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                        const f32x8 s_2 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k_1 + 15232]);
+                        const f32x8 s_2 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k + 15232]);
                         carried_4 = fma_f32x8(s_2, v_1, carried_4);
                         carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                        const f32x8 s_3 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k_1 + 15504]);
+                        const f32x8 s_3 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k + 15504]);
                         carried_6 = fma_f32x8(s_3, v_1, carried_6);
                         carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                        const f32x8 s_4 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k_1 + 15776]);
+                        const f32x8 s_4 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k + 15776]);
                         carried_8 = fma_f32x8(s_4, v_1, carried_8);
                         carried_9 = fma_f32x8(s_4, v_2, carried_9);
                     }
@@ -746,49 +746,49 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                 f32x8 acc3_1 = carried_7;
                 f32x8 acc4_0 = carried_8;
                 f32x8 acc4_1 = carried_9;
-                for (int64_t k_1 = 0; k_1 < 3; k_1++) {
-                    const f32x8 s = splat_f32x8(x[tile * 5 * 272 + k_1 + 14941]);
+                for (int64_t k = 0; k < 3; k++) {
+                    const f32x8 s = splat_f32x8(x[tile * 5 * 272 + k + 14941]);
                     const f32x8 v_1 =
                         load_f32x8(&w_local_key[(((index * 12 + group + head) * 2 + panel_1) * 256 +
-                        k_1) * 32 + rem_1 * 16 + 8096]);
+                        k) * 32 + rem_1 * 16 + 8096]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_local_key[(((index * 12 + group + head) * 2 + panel_1) * 256 +
-                        k_1) * 32 + rem_1 * 16 + 8104]);
+                        k) * 32 + rem_1 * 16 + 8104]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[tile * 5 * 272 + k_1 + 15213]);
+                    const f32x8 s_1 = splat_f32x8(x[tile * 5 * 272 + k + 15213]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[tile * 5 * 272 + k_1 + 15485]);
+                    const f32x8 s_2 = splat_f32x8(x[tile * 5 * 272 + k + 15485]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[tile * 5 * 272 + k_1 + 15757]);
+                    const f32x8 s_3 = splat_f32x8(x[tile * 5 * 272 + k + 15757]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[tile * 5 * 272 + k_1 + 16029]);
+                    const f32x8 s_4 = splat_f32x8(x[tile * 5 * 272 + k + 16029]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
-                    3456], acc0_0);
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
-                    3464], acc0_1);
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
-                    3520], acc1_0);
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
-                    3528], acc1_1);
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
-                    3584], acc2_0);
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
-                    3592], acc2_1);
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
-                    3648], acc3_0);
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
-                    3656], acc3_1);
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
-                    3712], acc4_0);
-                store_f32x8(&k[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
-                    3720], acc4_1);
+                store_f32x8(&k_out[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column *
+                    16 + 3456], acc0_0);
+                store_f32x8(&k_out[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column *
+                    16 + 3464], acc0_1);
+                store_f32x8(&k_out[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column *
+                    16 + 3520], acc1_0);
+                store_f32x8(&k_out[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column *
+                    16 + 3528], acc1_1);
+                store_f32x8(&k_out[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column *
+                    16 + 3584], acc2_0);
+                store_f32x8(&k_out[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column *
+                    16 + 3592], acc2_1);
+                store_f32x8(&k_out[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column *
+                    16 + 3648], acc3_0);
+                store_f32x8(&k_out[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column *
+                    16 + 3656], acc3_1);
+                store_f32x8(&k_out[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column *
+                    16 + 3712], acc4_0);
+                store_f32x8(&k_out[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column *
+                    16 + 3720], acc4_1);
             }
         }
         /* → v */
@@ -827,29 +827,29 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                         min_i64(column * 253 + tile * 23 + step + head * 3036 + 2024, 1023);
                     const int64_t low_3 = min_i64(block * 64 + low_2 / 16 + 64, 4095);
                     __builtin_prefetch(&y2[(batch * 4096 + low_3) * 256 + low_2 % 16 * 16], 0, 2);
-                    for (int64_t k_1 = 0; k_1 < 11; k_1++) {
-                        const f32x8 s = splat_f32x8(x[tile * 6 * 272 + step * 11 + k_1]);
+                    for (int64_t k = 0; k < 11; k++) {
+                        const f32x8 s = splat_f32x8(x[tile * 6 * 272 + step * 11 + k]);
                         const f32x8 v_1 =
                             load_f32x8(&w_local_value[(((index * 12 + group + head) * 2 + panel_1) *
-                            256 + step * 11 + k_1) * 32 + rem_1 * 16]);
+                            256 + step * 11 + k) * 32 + rem_1 * 16]);
                         carried = fma_f32x8(s, v_1, carried);
                         const f32x8 v_2 =
                             load_f32x8(&w_local_value[(((index * 12 + group + head) * 2 + panel_1) *
-                            256 + step * 11 + k_1) * 32 + rem_1 * 16 + 8]);
+                            256 + step * 11 + k) * 32 + rem_1 * 16 + 8]);
                         carried_1 = fma_f32x8(s, v_2, carried_1);
-                        const f32x8 s_1 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k_1 + 272]);
+                        const f32x8 s_1 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k + 272]);
                         carried_2 = fma_f32x8(s_1, v_1, carried_2);
                         carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                        const f32x8 s_2 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k_1 + 544]);
+                        const f32x8 s_2 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k + 544]);
                         carried_4 = fma_f32x8(s_2, v_1, carried_4);
                         carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                        const f32x8 s_3 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k_1 + 816]);
+                        const f32x8 s_3 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k + 816]);
                         carried_6 = fma_f32x8(s_3, v_1, carried_6);
                         carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                        const f32x8 s_4 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k_1 + 1088]);
+                        const f32x8 s_4 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k + 1088]);
                         carried_8 = fma_f32x8(s_4, v_1, carried_8);
                         carried_9 = fma_f32x8(s_4, v_2, carried_9);
-                        const f32x8 s_5 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k_1 + 1360]);
+                        const f32x8 s_5 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k + 1360]);
                         carried_10 = fma_f32x8(s_5, v_1, carried_10);
                         carried_11 = fma_f32x8(s_5, v_2, carried_11);
                     }
@@ -866,29 +866,29 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                 f32x8 acc4_1 = carried_9;
                 f32x8 acc5_0 = carried_10;
                 f32x8 acc5_1 = carried_11;
-                for (int64_t k_1 = 0; k_1 < 3; k_1++) {
-                    const f32x8 s = splat_f32x8(x[tile * 6 * 272 + k_1 + 253]);
+                for (int64_t k = 0; k < 3; k++) {
+                    const f32x8 s = splat_f32x8(x[tile * 6 * 272 + k + 253]);
                     const f32x8 v_1 =
                         load_f32x8(&w_local_value[(((index * 12 + group + head) * 2 + panel_1) * 256
-                        + k_1) * 32 + rem_1 * 16 + 8096]);
+                        + k) * 32 + rem_1 * 16 + 8096]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_local_value[(((index * 12 + group + head) * 2 + panel_1) * 256
-                        + k_1) * 32 + rem_1 * 16 + 8104]);
+                        + k) * 32 + rem_1 * 16 + 8104]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[tile * 6 * 272 + k_1 + 525]);
+                    const f32x8 s_1 = splat_f32x8(x[tile * 6 * 272 + k + 525]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[tile * 6 * 272 + k_1 + 797]);
+                    const f32x8 s_2 = splat_f32x8(x[tile * 6 * 272 + k + 797]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[tile * 6 * 272 + k_1 + 1069]);
+                    const f32x8 s_3 = splat_f32x8(x[tile * 6 * 272 + k + 1069]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[tile * 6 * 272 + k_1 + 1341]);
+                    const f32x8 s_4 = splat_f32x8(x[tile * 6 * 272 + k + 1341]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat_f32x8(x[tile * 6 * 272 + k_1 + 1613]);
+                    const f32x8 s_5 = splat_f32x8(x[tile * 6 * 272 + k + 1613]);
                     acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
                     acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
@@ -943,26 +943,26 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                         min_i64(column * 253 + tile * 23 + step + head * 3036 + 2231, 1023);
                     const int64_t low_3 = min_i64(block * 64 + low_2 / 16 + 64, 4095);
                     __builtin_prefetch(&y2[(batch * 4096 + low_3) * 256 + low_2 % 16 * 16], 0, 2);
-                    for (int64_t k_1 = 0; k_1 < 11; k_1++) {
-                        const f32x8 s = splat_f32x8(x[tile * 5 * 272 + step * 11 + k_1 + 14688]);
+                    for (int64_t k = 0; k < 11; k++) {
+                        const f32x8 s = splat_f32x8(x[tile * 5 * 272 + step * 11 + k + 14688]);
                         const f32x8 v_1 =
                             load_f32x8(&w_local_value[(((index * 12 + group + head) * 2 + panel_1) *
-                            256 + step * 11 + k_1) * 32 + rem_1 * 16]);
+                            256 + step * 11 + k) * 32 + rem_1 * 16]);
                         carried = fma_f32x8(s, v_1, carried);
                         const f32x8 v_2 =
                             load_f32x8(&w_local_value[(((index * 12 + group + head) * 2 + panel_1) *
-                            256 + step * 11 + k_1) * 32 + rem_1 * 16 + 8]);
+                            256 + step * 11 + k) * 32 + rem_1 * 16 + 8]);
                         carried_1 = fma_f32x8(s, v_2, carried_1);
-                        const f32x8 s_1 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k_1 + 14960]);
+                        const f32x8 s_1 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k + 14960]);
                         carried_2 = fma_f32x8(s_1, v_1, carried_2);
                         carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                        const f32x8 s_2 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k_1 + 15232]);
+                        const f32x8 s_2 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k + 15232]);
                         carried_4 = fma_f32x8(s_2, v_1, carried_4);
                         carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                        const f32x8 s_3 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k_1 + 15504]);
+                        const f32x8 s_3 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k + 15504]);
                         carried_6 = fma_f32x8(s_3, v_1, carried_6);
                         carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                        const f32x8 s_4 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k_1 + 15776]);
+                        const f32x8 s_4 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k + 15776]);
                         carried_8 = fma_f32x8(s_4, v_1, carried_8);
                         carried_9 = fma_f32x8(s_4, v_2, carried_9);
                     }
@@ -977,26 +977,26 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                 f32x8 acc3_1 = carried_7;
                 f32x8 acc4_0 = carried_8;
                 f32x8 acc4_1 = carried_9;
-                for (int64_t k_1 = 0; k_1 < 3; k_1++) {
-                    const f32x8 s = splat_f32x8(x[tile * 5 * 272 + k_1 + 14941]);
+                for (int64_t k = 0; k < 3; k++) {
+                    const f32x8 s = splat_f32x8(x[tile * 5 * 272 + k + 14941]);
                     const f32x8 v_1 =
                         load_f32x8(&w_local_value[(((index * 12 + group + head) * 2 + panel_1) * 256
-                        + k_1) * 32 + rem_1 * 16 + 8096]);
+                        + k) * 32 + rem_1 * 16 + 8096]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
                         load_f32x8(&w_local_value[(((index * 12 + group + head) * 2 + panel_1) * 256
-                        + k_1) * 32 + rem_1 * 16 + 8104]);
+                        + k) * 32 + rem_1 * 16 + 8104]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[tile * 5 * 272 + k_1 + 15213]);
+                    const f32x8 s_1 = splat_f32x8(x[tile * 5 * 272 + k + 15213]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[tile * 5 * 272 + k_1 + 15485]);
+                    const f32x8 s_2 = splat_f32x8(x[tile * 5 * 272 + k + 15485]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[tile * 5 * 272 + k_1 + 15757]);
+                    const f32x8 s_3 = splat_f32x8(x[tile * 5 * 272 + k + 15757]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[tile * 5 * 272 + k_1 + 16029]);
+                    const f32x8 s_4 = splat_f32x8(x[tile * 5 * 272 + k + 16029]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
@@ -1037,8 +1037,8 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
     float *restrict q = (float *)(void *)(call->workspace + 8388608);
     float *restrict queries = (float *)(void *)scratch; /* [1][4][64][16] */
     int32_t *restrict query_pos = (int32_t *)(void *)(scratch + 16384); /* [1][64] */
-    /* [1][1][4096][64]: [batch][group][rows][head] */
-    const float *restrict k = (const float *)(const void *)(call->workspace + 10485760);
+    /* [1][1][4096][64]: [batch][group][rows][head]: keys (local), output (LSH) */
+    const float *restrict k_out = (const float *)(const void *)(call->workspace + 10485760);
     /* [1][1][4096][64]: [batch][group][rows][head] */
     const float *restrict v = (const float *)(const void *)(call->workspace + 9437184);
     const int32_t *restrict key = call->slot[REFORMER_SLOT_KEY]; /* [1][4096] */
@@ -1193,13 +1193,13 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                             ahead) * 64 + 32], 0, 2);
                         __builtin_prefetch(&q[((batch + head) * 4096 + next * 64 + panel * 16 +
                             ahead) * 64 + 48], 0, 2);
-                        __builtin_prefetch(&k[((batch + head) * 4096 + next * 64 + panel * 16 +
+                        __builtin_prefetch(&k_out[((batch + head) * 4096 + next * 64 + panel * 16 +
                             ahead) * 64], 0, 2);
-                        __builtin_prefetch(&k[((batch + head) * 4096 + next * 64 + panel * 16 +
+                        __builtin_prefetch(&k_out[((batch + head) * 4096 + next * 64 + panel * 16 +
                             ahead) * 64 + 16], 0, 2);
-                        __builtin_prefetch(&k[((batch + head) * 4096 + next * 64 + panel * 16 +
+                        __builtin_prefetch(&k_out[((batch + head) * 4096 + next * 64 + panel * 16 +
                             ahead) * 64 + 32], 0, 2);
-                        __builtin_prefetch(&k[((batch + head) * 4096 + next * 64 + panel * 16 +
+                        __builtin_prefetch(&k_out[((batch + head) * 4096 + next * 64 + panel * 16 +
                             ahead) * 64 + 48], 0, 2);
                         __builtin_prefetch(&v[((batch + head) * 4096 + next * 64 + panel * 16 +
                             ahead) * 64], 0, 2);
@@ -1209,44 +1209,44 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                             ahead) * 64 + 32], 0, 2);
                         __builtin_prefetch(&v[((batch + head) * 4096 + next * 64 + panel * 16 +
                             ahead) * 64 + 48], 0, 2);
-                        for (int64_t k_1 = 0; k_1 < 64; k_1++) {
+                        for (int64_t k = 0; k < 64; k++) {
                             const float v_1 =
-                                k[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 6) * 64
-                                + step * 64 + k_1];
+                                k_out[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 6) *
+                                64 + step * 64 + k];
                             const f32x8 s = splat_f32x8(v_1);
                             const f32x8 v_2 =
-                                load_f32x8(&queries[(panel * 64 + step * 64 + k_1) * 16]);
+                                load_f32x8(&queries[(panel * 64 + step * 64 + k) * 16]);
                             acc0_0 = fma_f32x8(s, v_2, acc0_0);
                             const f32x8 v_3 =
-                                load_f32x8(&queries[(panel * 64 + step * 64 + k_1) * 16 + 8]);
+                                load_f32x8(&queries[(panel * 64 + step * 64 + k) * 16 + 8]);
                             acc0_1 = fma_f32x8(s, v_3, acc0_1);
                             const float v_4 =
-                                k[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 6) * 64
-                                + step * 64 + k_1 + 64];
+                                k_out[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 6) *
+                                64 + step * 64 + k + 64];
                             const f32x8 s_1 = splat_f32x8(v_4);
                             acc1_0 = fma_f32x8(s_1, v_2, acc1_0);
                             acc1_1 = fma_f32x8(s_1, v_3, acc1_1);
                             const float v_5 =
-                                k[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 6) * 64
-                                + step * 64 + k_1 + 128];
+                                k_out[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 6) *
+                                64 + step * 64 + k + 128];
                             const f32x8 s_2 = splat_f32x8(v_5);
                             acc2_0 = fma_f32x8(s_2, v_2, acc2_0);
                             acc2_1 = fma_f32x8(s_2, v_3, acc2_1);
                             const float v_6 =
-                                k[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 6) * 64
-                                + step * 64 + k_1 + 192];
+                                k_out[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 6) *
+                                64 + step * 64 + k + 192];
                             const f32x8 s_3 = splat_f32x8(v_6);
                             acc3_0 = fma_f32x8(s_3, v_2, acc3_0);
                             acc3_1 = fma_f32x8(s_3, v_3, acc3_1);
                             const float v_7 =
-                                k[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 6) * 64
-                                + step * 64 + k_1 + 256];
+                                k_out[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 6) *
+                                64 + step * 64 + k + 256];
                             const f32x8 s_4 = splat_f32x8(v_7);
                             acc4_0 = fma_f32x8(s_4, v_2, acc4_0);
                             acc4_1 = fma_f32x8(s_4, v_3, acc4_1);
                             const float v_8 =
-                                k[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 6) * 64
-                                + step * 64 + k_1 + 320];
+                                k_out[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 6) *
+                                64 + step * 64 + k + 320];
                             const f32x8 s_5 = splat_f32x8(v_8);
                             acc5_0 = fma_f32x8(s_5, v_2, acc5_0);
                             acc5_1 = fma_f32x8(s_5, v_3, acc5_1);
@@ -1343,13 +1343,13 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                             ahead) * 64 + 32], 0, 2);
                         __builtin_prefetch(&q[((batch + head) * 4096 + next * 64 + panel * 16 +
                             ahead) * 64 + 48], 0, 2);
-                        __builtin_prefetch(&k[((batch + head) * 4096 + next * 64 + panel * 16 +
+                        __builtin_prefetch(&k_out[((batch + head) * 4096 + next * 64 + panel * 16 +
                             ahead) * 64], 0, 2);
-                        __builtin_prefetch(&k[((batch + head) * 4096 + next * 64 + panel * 16 +
+                        __builtin_prefetch(&k_out[((batch + head) * 4096 + next * 64 + panel * 16 +
                             ahead) * 64 + 16], 0, 2);
-                        __builtin_prefetch(&k[((batch + head) * 4096 + next * 64 + panel * 16 +
+                        __builtin_prefetch(&k_out[((batch + head) * 4096 + next * 64 + panel * 16 +
                             ahead) * 64 + 32], 0, 2);
-                        __builtin_prefetch(&k[((batch + head) * 4096 + next * 64 + panel * 16 +
+                        __builtin_prefetch(&k_out[((batch + head) * 4096 + next * 64 + panel * 16 +
                             ahead) * 64 + 48], 0, 2);
                         __builtin_prefetch(&v[((batch + head) * 4096 + next * 64 + panel * 16 +
                             ahead) * 64], 0, 2);
@@ -1359,38 +1359,38 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                             ahead) * 64 + 32], 0, 2);
                         __builtin_prefetch(&v[((batch + head) * 4096 + next * 64 + panel * 16 +
                             ahead) * 64 + 48], 0, 2);
-                        for (int64_t k_1 = 0; k_1 < 64; k_1++) {
+                        for (int64_t k = 0; k < 64; k++) {
                             const float v_1 =
-                                k[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 5) * 64
-                                + step * 64 + k_1 + 3456];
+                                k_out[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 5) *
+                                64 + step * 64 + k + 3456];
                             const f32x8 s = splat_f32x8(v_1);
                             const f32x8 v_2 =
-                                load_f32x8(&queries[(panel * 64 + step * 64 + k_1) * 16]);
+                                load_f32x8(&queries[(panel * 64 + step * 64 + k) * 16]);
                             acc0_0 = fma_f32x8(s, v_2, acc0_0);
                             const f32x8 v_3 =
-                                load_f32x8(&queries[(panel * 64 + step * 64 + k_1) * 16 + 8]);
+                                load_f32x8(&queries[(panel * 64 + step * 64 + k) * 16 + 8]);
                             acc0_1 = fma_f32x8(s, v_3, acc0_1);
                             const float v_4 =
-                                k[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 5) * 64
-                                + step * 64 + k_1 + 3520];
+                                k_out[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 5) *
+                                64 + step * 64 + k + 3520];
                             const f32x8 s_1 = splat_f32x8(v_4);
                             acc1_0 = fma_f32x8(s_1, v_2, acc1_0);
                             acc1_1 = fma_f32x8(s_1, v_3, acc1_1);
                             const float v_5 =
-                                k[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 5) * 64
-                                + step * 64 + k_1 + 3584];
+                                k_out[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 5) *
+                                64 + step * 64 + k + 3584];
                             const f32x8 s_2 = splat_f32x8(v_5);
                             acc2_0 = fma_f32x8(s_2, v_2, acc2_0);
                             acc2_1 = fma_f32x8(s_2, v_3, acc2_1);
                             const float v_6 =
-                                k[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 5) * 64
-                                + step * 64 + k_1 + 3648];
+                                k_out[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 5) *
+                                64 + step * 64 + k + 3648];
                             const f32x8 s_3 = splat_f32x8(v_6);
                             acc3_0 = fma_f32x8(s_3, v_2, acc3_0);
                             acc3_1 = fma_f32x8(s_3, v_3, acc3_1);
                             const float v_7 =
-                                k[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 5) * 64
-                                + step * 64 + k_1 + 3712];
+                                k_out[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 5) *
+                                64 + step * 64 + k + 3712];
                             const f32x8 s_4 = splat_f32x8(v_7);
                             acc4_0 = fma_f32x8(s_4, v_2, acc4_0);
                             acc4_1 = fma_f32x8(s_4, v_3, acc4_1);
@@ -1489,29 +1489,29 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                 f32x8 carried_11 = splat_f32x8(0.0f);
                 for (int64_t o = 0; o < 2; o++) {
                     const int64_t other = (chunk + o + 63) % 64;
-                    for (int64_t k_1 = 0; k_1 < 64; k_1++) {
-                        const f32x8 s = splat_f32x8(scores[(o * 64 + k_1) * 16 + tile * 6]);
+                    for (int64_t k = 0; k < 64; k++) {
+                        const f32x8 s = splat_f32x8(scores[(o * 64 + k) * 16 + tile * 6]);
                         const f32x8 v_1 =
-                            load_f32x8(&v[((batch + head) * 4096 + other * 64 + k_1) * 64 + column *
+                            load_f32x8(&v[((batch + head) * 4096 + other * 64 + k) * 64 + column *
                             16]);
                         carried = fma_f32x8(s, v_1, carried);
                         const f32x8 v_2 =
-                            load_f32x8(&v[((batch + head) * 4096 + other * 64 + k_1) * 64 + column *
+                            load_f32x8(&v[((batch + head) * 4096 + other * 64 + k) * 64 + column *
                             16 + 8]);
                         carried_1 = fma_f32x8(s, v_2, carried_1);
-                        const f32x8 s_1 = splat_f32x8(scores[(o * 64 + k_1) * 16 + tile * 6 + 1]);
+                        const f32x8 s_1 = splat_f32x8(scores[(o * 64 + k) * 16 + tile * 6 + 1]);
                         carried_2 = fma_f32x8(s_1, v_1, carried_2);
                         carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                        const f32x8 s_2 = splat_f32x8(scores[(o * 64 + k_1) * 16 + tile * 6 + 2]);
+                        const f32x8 s_2 = splat_f32x8(scores[(o * 64 + k) * 16 + tile * 6 + 2]);
                         carried_4 = fma_f32x8(s_2, v_1, carried_4);
                         carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                        const f32x8 s_3 = splat_f32x8(scores[(o * 64 + k_1) * 16 + tile * 6 + 3]);
+                        const f32x8 s_3 = splat_f32x8(scores[(o * 64 + k) * 16 + tile * 6 + 3]);
                         carried_6 = fma_f32x8(s_3, v_1, carried_6);
                         carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                        const f32x8 s_4 = splat_f32x8(scores[(o * 64 + k_1) * 16 + tile * 6 + 4]);
+                        const f32x8 s_4 = splat_f32x8(scores[(o * 64 + k) * 16 + tile * 6 + 4]);
                         carried_8 = fma_f32x8(s_4, v_1, carried_8);
                         carried_9 = fma_f32x8(s_4, v_2, carried_9);
-                        const f32x8 s_5 = splat_f32x8(scores[(o * 64 + k_1) * 16 + tile * 6 + 5]);
+                        const f32x8 s_5 = splat_f32x8(scores[(o * 64 + k) * 16 + tile * 6 + 5]);
                         carried_10 = fma_f32x8(s_5, v_1, carried_10);
                         carried_11 = fma_f32x8(s_5, v_2, carried_11);
                     }
@@ -1560,26 +1560,26 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                 f32x8 carried_9 = splat_f32x8(0.0f);
                 for (int64_t o = 0; o < 2; o++) {
                     const int64_t other = (chunk + o + 63) % 64;
-                    for (int64_t k_1 = 0; k_1 < 64; k_1++) {
-                        const f32x8 s = splat_f32x8(scores[(o * 64 + k_1) * 16 + tile * 5 + 6]);
+                    for (int64_t k = 0; k < 64; k++) {
+                        const f32x8 s = splat_f32x8(scores[(o * 64 + k) * 16 + tile * 5 + 6]);
                         const f32x8 v_1 =
-                            load_f32x8(&v[((batch + head) * 4096 + other * 64 + k_1) * 64 + column *
+                            load_f32x8(&v[((batch + head) * 4096 + other * 64 + k) * 64 + column *
                             16]);
                         carried = fma_f32x8(s, v_1, carried);
                         const f32x8 v_2 =
-                            load_f32x8(&v[((batch + head) * 4096 + other * 64 + k_1) * 64 + column *
+                            load_f32x8(&v[((batch + head) * 4096 + other * 64 + k) * 64 + column *
                             16 + 8]);
                         carried_1 = fma_f32x8(s, v_2, carried_1);
-                        const f32x8 s_1 = splat_f32x8(scores[(o * 64 + k_1) * 16 + tile * 5 + 7]);
+                        const f32x8 s_1 = splat_f32x8(scores[(o * 64 + k) * 16 + tile * 5 + 7]);
                         carried_2 = fma_f32x8(s_1, v_1, carried_2);
                         carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                        const f32x8 s_2 = splat_f32x8(scores[(o * 64 + k_1) * 16 + tile * 5 + 8]);
+                        const f32x8 s_2 = splat_f32x8(scores[(o * 64 + k) * 16 + tile * 5 + 8]);
                         carried_4 = fma_f32x8(s_2, v_1, carried_4);
                         carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                        const f32x8 s_3 = splat_f32x8(scores[(o * 64 + k_1) * 16 + tile * 5 + 9]);
+                        const f32x8 s_3 = splat_f32x8(scores[(o * 64 + k) * 16 + tile * 5 + 9]);
                         carried_6 = fma_f32x8(s_3, v_1, carried_6);
                         carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                        const f32x8 s_4 = splat_f32x8(scores[(o * 64 + k_1) * 16 + tile * 5 + 10]);
+                        const f32x8 s_4 = splat_f32x8(scores[(o * 64 + k) * 16 + tile * 5 + 10]);
                         carried_8 = fma_f32x8(s_4, v_1, carried_8);
                         carried_9 = fma_f32x8(s_4, v_2, carried_9);
                     }
@@ -1919,9 +1919,9 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
     /* [1][1][4096][64]: [batch][group][rows][head] */
     float *restrict v = (float *)(void *)(call->workspace + 9437184);
     /* [1][1][4096]: [batch][group][rows]: largest score so far */
-    float *restrict run_max = (float *)(void *)(call->workspace + 12599360);
+    float *restrict run_max = (float *)(void *)(call->workspace + 11550784);
     /* [1][1][4096]: [batch][group][rows]: sum of exponentials */
-    float *restrict run_sum = (float *)(void *)(call->workspace + 12615744);
+    float *restrict run_sum = (float *)(void *)(call->workspace + 11567168);
     /* layer norm of 64 rows of 256 */
     for (int64_t i = 0; i < 64; i++) {
         f32x8 carried = splat_f32x8(0.0f);
@@ -2470,7 +2470,7 @@ static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const 
     int32_t *restrict found = (int32_t *)(void *)(scratch + 16384); /* [1][64] */
     const int32_t *restrict key = call->slot[REFORMER_SLOT_KEY]; /* [1][4096] */
     /* [1][1][1][4096]: [batch][group][round][rows] */
-    int32_t *restrict buckets = (int32_t *)(void *)(call->workspace + 12648512);
+    int32_t *restrict buckets = (int32_t *)(void *)(call->workspace + 11599936);
     for (int64_t panel = 0; panel < 4; panel++) {
         for (int64_t d = 0; d < 8; d++) {
             const f32x8 v =
@@ -2840,9 +2840,9 @@ static void lsh_sort(const reformer_call_t *call, unsigned char *scratch, const 
     const int64_t round = 0;
     int32_t *restrict counts = (int32_t *)(void *)scratch; /* [129] */
     /* [1][1][1][4096]: [batch][group][round][rows] */
-    const int32_t *restrict buckets = (const int32_t *)(const void *)(call->workspace + 12648512);
+    const int32_t *restrict buckets = (const int32_t *)(const void *)(call->workspace + 11599936);
     /* [1][1][1][4097]: [batch][group][round][place]: sorted tokens */
-    int32_t *restrict order = (int32_t *)(void *)(call->workspace + 12582912);
+    int32_t *restrict order = (int32_t *)(void *)(call->workspace + 11534336);
     for (int64_t bucket = 0; bucket < 129; bucket++) {
         counts[bucket] = 0;
     }
@@ -2874,7 +2874,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
     const int64_t run_1 = task % 8;
     const int64_t round = arg[0];
     /* [1][1][1][4097]: [batch][group][round][place]: sorted tokens */
-    const int32_t *restrict order = (const int32_t *)(const void *)(call->workspace + 12582912);
+    const int32_t *restrict order = (const int32_t *)(const void *)(call->workspace + 11534336);
     /* [1][1][4096][64]: [batch][group][rows][head] */
     const float *restrict q = (const float *)(const void *)(call->workspace + 8388608);
     float *restrict lsh_attention_queries = (float *)(void *)scratch; /* [2][4][64][16] */
@@ -2888,16 +2888,16 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
     float *restrict key_scale2 = (float *)(void *)(scratch + 67072); /* [2][64] */
     float *restrict norm = (float *)(void *)(scratch + 67584); /* [2][64] */
     float *restrict most_norm = (float *)(void *)(scratch + 68096); /* [2][4] */
-    /* [1][1][4096][64]: [batch][group][rows][head] */
-    float *restrict out = (float *)(void *)(call->workspace + 11534336);
+    /* [1][1][4096][64]: [batch][group][rows][head]: keys (local), output (LSH) */
+    float *restrict k_out = (float *)(void *)(call->workspace + 10485760);
     float *restrict lsh_attention_scores = (float *)(void *)(scratch + 68160); /* [128][16] */
     float *restrict total_sum = (float *)(void *)(scratch + 76480); /* [16] */
     /* [1][1][4096]: [batch][group][rows]: sum of exponentials */
-    float *restrict run_sum = (float *)(void *)(call->workspace + 12615744);
+    float *restrict run_sum = (float *)(void *)(call->workspace + 11567168);
     /* [1][1][1][4096]: [batch][group][round][rows]: self entries of rows without other keys */
-    int32_t *restrict self_count = (int32_t *)(void *)(call->workspace + 12632128);
+    int32_t *restrict self_count = (int32_t *)(void *)(call->workspace + 11583552);
     /* [1][1][4096]: [batch][group][rows]: largest score so far */
-    float *restrict run_max = (float *)(void *)(call->workspace + 12599360);
+    float *restrict run_max = (float *)(void *)(call->workspace + 11550784);
     float *restrict top = (float *)(void *)(scratch + 76416); /* [16] */
     float *restrict most = (float *)(void *)(scratch + 76352); /* [16] */
     float *restrict keep = (float *)(void *)(scratch + 76544); /* [16] */
@@ -3291,14 +3291,14 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                     min_i64(o * 12 + run_2 * 3 + keys + step_1, 15);
                                 const int32_t v_1 =
                                     lsh_attention_query_pos[slot * 64 + panel * 16 + ahead];
-                                __builtin_prefetch(&out[((batch + head) * 4096 + (int64_t)v_1) *
+                                __builtin_prefetch(&k_out[((batch + head) * 4096 + (int64_t)v_1) *
                                     64], 0, 2);
-                                __builtin_prefetch(&out[((batch + head) * 4096 + (int64_t)v_1) * 64
-                                    + 16], 0, 2);
-                                __builtin_prefetch(&out[((batch + head) * 4096 + (int64_t)v_1) * 64
-                                    + 32], 0, 2);
-                                __builtin_prefetch(&out[((batch + head) * 4096 + (int64_t)v_1) * 64
-                                    + 48], 0, 2);
+                                __builtin_prefetch(&k_out[((batch + head) * 4096 + (int64_t)v_1) *
+                                    64 + 16], 0, 2);
+                                __builtin_prefetch(&k_out[((batch + head) * 4096 + (int64_t)v_1) *
+                                    64 + 32], 0, 2);
+                                __builtin_prefetch(&k_out[((batch + head) * 4096 + (int64_t)v_1) *
+                                    64 + 48], 0, 2);
                                 const int64_t next = min_i64(run_1 * 8 + step + 1, 63);
                                 const int32_t token =
                                     order[(batch + head + round) * 4097 + next * 64 + panel * 16 +
@@ -3489,14 +3489,14 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                     min_i64(o * 12 + run_2 * 3 + keys + step_1 + 1, 15);
                                 const int32_t v_1 =
                                     lsh_attention_query_pos[slot * 64 + panel * 16 + ahead];
-                                __builtin_prefetch(&out[((batch + head) * 4096 + (int64_t)v_1) *
+                                __builtin_prefetch(&k_out[((batch + head) * 4096 + (int64_t)v_1) *
                                     64], 0, 2);
-                                __builtin_prefetch(&out[((batch + head) * 4096 + (int64_t)v_1) * 64
-                                    + 16], 0, 2);
-                                __builtin_prefetch(&out[((batch + head) * 4096 + (int64_t)v_1) * 64
-                                    + 32], 0, 2);
-                                __builtin_prefetch(&out[((batch + head) * 4096 + (int64_t)v_1) * 64
-                                    + 48], 0, 2);
+                                __builtin_prefetch(&k_out[((batch + head) * 4096 + (int64_t)v_1) *
+                                    64 + 16], 0, 2);
+                                __builtin_prefetch(&k_out[((batch + head) * 4096 + (int64_t)v_1) *
+                                    64 + 32], 0, 2);
+                                __builtin_prefetch(&k_out[((batch + head) * 4096 + (int64_t)v_1) *
+                                    64 + 48], 0, 2);
                                 const int64_t next = min_i64(run_1 * 8 + step + 1, 63);
                                 const int32_t token =
                                     order[(batch + head + round) * 4097 + next * 64 + panel * 16 +
@@ -3726,112 +3726,112 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         if (round == 0) {
                             const int32_t token =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6];
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column
-                                * 16], carried);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column
-                                * 16 + 8], carried_1);
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
+                                column * 16], carried);
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
+                                column * 16 + 8], carried_1);
                             const int32_t token_1 =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 1];
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
                                 column * 16], carried_2);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
                                 column * 16 + 8], carried_3);
                             const int32_t token_2 =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 2];
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
                                 column * 16], carried_4);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
                                 column * 16 + 8], carried_5);
                             const int32_t token_3 =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 3];
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
                                 column * 16], carried_6);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
                                 column * 16 + 8], carried_7);
                             const int32_t token_4 =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 4];
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
                                 column * 16], carried_8);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
                                 column * 16 + 8], carried_9);
                             const int32_t token_5 =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 5];
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
                                 column * 16], carried_10);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
                                 column * 16 + 8], carried_11);
                         } else {
                             const int32_t token =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6];
                             const f32x8 v_1 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
                                 column * 16]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column
-                                * 16], v_1 + carried);
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
+                                column * 16], v_1 + carried);
                             const f32x8 v_2 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column
-                                * 16 + 8], v_2 + carried_1);
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
+                                column * 16 + 8], v_2 + carried_1);
                             const int32_t token_1 =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 1];
                             const f32x8 v_3 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
                                 column * 16]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
                                 column * 16], v_3 + carried_2);
                             const f32x8 v_4 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
                                 column * 16 + 8], v_4 + carried_3);
                             const int32_t token_2 =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 2];
                             const f32x8 v_5 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
                                 column * 16]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
                                 column * 16], v_5 + carried_4);
                             const f32x8 v_6 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
                                 column * 16 + 8], v_6 + carried_5);
                             const int32_t token_3 =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 3];
                             const f32x8 v_7 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
                                 column * 16]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
                                 column * 16], v_7 + carried_6);
                             const f32x8 v_8 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
                                 column * 16 + 8], v_8 + carried_7);
                             const int32_t token_4 =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 4];
                             const f32x8 v_9 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
                                 column * 16]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
                                 column * 16], v_9 + carried_8);
                             const f32x8 v_10 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
                                 column * 16 + 8], v_10 + carried_9);
                             const int32_t token_5 =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 5];
                             const f32x8 v_11 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
                                 column * 16]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
                                 column * 16], v_11 + carried_10);
                             const f32x8 v_12 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
                                 column * 16 + 8], v_12 + carried_11);
                         }
                     }
@@ -3883,94 +3883,94 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         if (round == 0) {
                             const int32_t token =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 6];
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column
-                                * 16], carried);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column
-                                * 16 + 8], carried_1);
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
+                                column * 16], carried);
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
+                                column * 16 + 8], carried_1);
                             const int32_t token_1 =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 7];
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
                                 column * 16], carried_2);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
                                 column * 16 + 8], carried_3);
                             const int32_t token_2 =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 8];
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
                                 column * 16], carried_4);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
                                 column * 16 + 8], carried_5);
                             const int32_t token_3 =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 9];
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
                                 column * 16], carried_6);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
                                 column * 16 + 8], carried_7);
                             const int32_t token_4 =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 10];
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
                                 column * 16], carried_8);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
                                 column * 16 + 8], carried_9);
                         } else {
                             const int32_t token =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 6];
                             const f32x8 v_1 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
                                 column * 16]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column
-                                * 16], v_1 + carried);
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
+                                column * 16], v_1 + carried);
                             const f32x8 v_2 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column
-                                * 16 + 8], v_2 + carried_1);
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
+                                column * 16 + 8], v_2 + carried_1);
                             const int32_t token_1 =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 7];
                             const f32x8 v_3 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
                                 column * 16]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
                                 column * 16], v_3 + carried_2);
                             const f32x8 v_4 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
                                 column * 16 + 8], v_4 + carried_3);
                             const int32_t token_2 =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 8];
                             const f32x8 v_5 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
                                 column * 16]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
                                 column * 16], v_5 + carried_4);
                             const f32x8 v_6 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
                                 column * 16 + 8], v_6 + carried_5);
                             const int32_t token_3 =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 9];
                             const f32x8 v_7 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
                                 column * 16]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
                                 column * 16], v_7 + carried_6);
                             const f32x8 v_8 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
                                 column * 16 + 8], v_8 + carried_7);
                             const int32_t token_4 =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 10];
                             const f32x8 v_9 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
                                 column * 16]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
                                 column * 16], v_9 + carried_8);
                             const f32x8 v_10 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
                                 column * 16 + 8], v_10 + carried_9);
                         }
                     }
@@ -4004,14 +4004,14 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                     min_i64(o * 12 + run_2 * 3 + keys + step_1, 15);
                                 const int32_t v_1 =
                                     lsh_attention_query_pos[slot * 64 + panel * 16 + ahead];
-                                __builtin_prefetch(&out[((batch + head) * 4096 + (int64_t)v_1) *
+                                __builtin_prefetch(&k_out[((batch + head) * 4096 + (int64_t)v_1) *
                                     64], 0, 2);
-                                __builtin_prefetch(&out[((batch + head) * 4096 + (int64_t)v_1) * 64
-                                    + 16], 0, 2);
-                                __builtin_prefetch(&out[((batch + head) * 4096 + (int64_t)v_1) * 64
-                                    + 32], 0, 2);
-                                __builtin_prefetch(&out[((batch + head) * 4096 + (int64_t)v_1) * 64
-                                    + 48], 0, 2);
+                                __builtin_prefetch(&k_out[((batch + head) * 4096 + (int64_t)v_1) *
+                                    64 + 16], 0, 2);
+                                __builtin_prefetch(&k_out[((batch + head) * 4096 + (int64_t)v_1) *
+                                    64 + 32], 0, 2);
+                                __builtin_prefetch(&k_out[((batch + head) * 4096 + (int64_t)v_1) *
+                                    64 + 48], 0, 2);
                                 const int64_t next = min_i64(run_1 * 8 + step + 1, 63);
                                 const int32_t token =
                                     order[(batch + head + round) * 4097 + next * 64 + panel * 16 +
@@ -4188,14 +4188,14 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                     min_i64(o * 12 + run_2 * 3 + keys + step_1 + 1, 15);
                                 const int32_t v_1 =
                                     lsh_attention_query_pos[slot * 64 + panel * 16 + ahead];
-                                __builtin_prefetch(&out[((batch + head) * 4096 + (int64_t)v_1) *
+                                __builtin_prefetch(&k_out[((batch + head) * 4096 + (int64_t)v_1) *
                                     64], 0, 2);
-                                __builtin_prefetch(&out[((batch + head) * 4096 + (int64_t)v_1) * 64
-                                    + 16], 0, 2);
-                                __builtin_prefetch(&out[((batch + head) * 4096 + (int64_t)v_1) * 64
-                                    + 32], 0, 2);
-                                __builtin_prefetch(&out[((batch + head) * 4096 + (int64_t)v_1) * 64
-                                    + 48], 0, 2);
+                                __builtin_prefetch(&k_out[((batch + head) * 4096 + (int64_t)v_1) *
+                                    64 + 16], 0, 2);
+                                __builtin_prefetch(&k_out[((batch + head) * 4096 + (int64_t)v_1) *
+                                    64 + 32], 0, 2);
+                                __builtin_prefetch(&k_out[((batch + head) * 4096 + (int64_t)v_1) *
+                                    64 + 48], 0, 2);
                                 const int64_t next = min_i64(run_1 * 8 + step + 1, 63);
                                 const int32_t token =
                                     order[(batch + head + round) * 4097 + next * 64 + panel * 16 +
@@ -4463,124 +4463,124 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         if (round == 0) {
                             const int32_t token =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6];
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column
-                                * 16], carried);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column
-                                * 16 + 8], carried_1);
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
+                                column * 16], carried);
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
+                                column * 16 + 8], carried_1);
                             const int32_t token_1 =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 1];
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
                                 column * 16], carried_2);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
                                 column * 16 + 8], carried_3);
                             const int32_t token_2 =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 2];
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
                                 column * 16], carried_4);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
                                 column * 16 + 8], carried_5);
                             const int32_t token_3 =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 3];
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
                                 column * 16], carried_6);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
                                 column * 16 + 8], carried_7);
                             const int32_t token_4 =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 4];
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
                                 column * 16], carried_8);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
                                 column * 16 + 8], carried_9);
                             const int32_t token_5 =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 5];
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
                                 column * 16], carried_10);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
                                 column * 16 + 8], carried_11);
                         } else {
                             const f32x8 s = splat_f32x8(gain[tile * 6]);
                             const int32_t token =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6];
                             const f32x8 v_7 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
                                 column * 16]);
                             const f32x8 s_1 = splat_f32x8(keep[tile * 6]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column
-                                * 16], fma_f32x8(carried, s, v_7 * s_1));
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
+                                column * 16], fma_f32x8(carried, s, v_7 * s_1));
                             const f32x8 v_8 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column
-                                * 16 + 8], fma_f32x8(carried_1, s, v_8 * s_1));
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
+                                column * 16 + 8], fma_f32x8(carried_1, s, v_8 * s_1));
                             const f32x8 s_2 = splat_f32x8(gain[tile * 6 + 1]);
                             const int32_t token_1 =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 1];
                             const f32x8 v_9 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
                                 column * 16]);
                             const f32x8 s_3 = splat_f32x8(keep[tile * 6 + 1]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
                                 column * 16], fma_f32x8(carried_2, s_2, v_9 * s_3));
                             const f32x8 v_10 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
                                 column * 16 + 8], fma_f32x8(carried_3, s_2, v_10 * s_3));
                             const f32x8 s_4 = splat_f32x8(gain[tile * 6 + 2]);
                             const int32_t token_2 =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 2];
                             const f32x8 v_11 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
                                 column * 16]);
                             const f32x8 s_5 = splat_f32x8(keep[tile * 6 + 2]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
                                 column * 16], fma_f32x8(carried_4, s_4, v_11 * s_5));
                             const f32x8 v_12 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
                                 column * 16 + 8], fma_f32x8(carried_5, s_4, v_12 * s_5));
                             const f32x8 s_6 = splat_f32x8(gain[tile * 6 + 3]);
                             const int32_t token_3 =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 3];
                             const f32x8 v_13 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
                                 column * 16]);
                             const f32x8 s_7 = splat_f32x8(keep[tile * 6 + 3]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
                                 column * 16], fma_f32x8(carried_6, s_6, v_13 * s_7));
                             const f32x8 v_14 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
                                 column * 16 + 8], fma_f32x8(carried_7, s_6, v_14 * s_7));
                             const f32x8 s_8 = splat_f32x8(gain[tile * 6 + 4]);
                             const int32_t token_4 =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 4];
                             const f32x8 v_15 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
                                 column * 16]);
                             const f32x8 s_9 = splat_f32x8(keep[tile * 6 + 4]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
                                 column * 16], fma_f32x8(carried_8, s_8, v_15 * s_9));
                             const f32x8 v_16 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
                                 column * 16 + 8], fma_f32x8(carried_9, s_8, v_16 * s_9));
                             const f32x8 s_10 = splat_f32x8(gain[tile * 6 + 5]);
                             const int32_t token_5 =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 5];
                             const f32x8 v_17 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
                                 column * 16]);
                             const f32x8 s_11 = splat_f32x8(keep[tile * 6 + 5]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
                                 column * 16], fma_f32x8(carried_10, s_10, v_17 * s_11));
                             const f32x8 v_18 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
                                 column * 16 + 8], fma_f32x8(carried_11, s_10, v_18 * s_11));
                         }
                     }
@@ -4632,104 +4632,104 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         if (round == 0) {
                             const int32_t token =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 6];
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column
-                                * 16], carried);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column
-                                * 16 + 8], carried_1);
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
+                                column * 16], carried);
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
+                                column * 16 + 8], carried_1);
                             const int32_t token_1 =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 7];
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
                                 column * 16], carried_2);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
                                 column * 16 + 8], carried_3);
                             const int32_t token_2 =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 8];
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
                                 column * 16], carried_4);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
                                 column * 16 + 8], carried_5);
                             const int32_t token_3 =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 9];
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
                                 column * 16], carried_6);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
                                 column * 16 + 8], carried_7);
                             const int32_t token_4 =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 10];
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
                                 column * 16], carried_8);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
                                 column * 16 + 8], carried_9);
                         } else {
                             const f32x8 s = splat_f32x8(gain[tile * 5 + 6]);
                             const int32_t token =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 6];
                             const f32x8 v_7 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
                                 column * 16]);
                             const f32x8 s_1 = splat_f32x8(keep[tile * 5 + 6]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column
-                                * 16], fma_f32x8(carried, s, v_7 * s_1));
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
+                                column * 16], fma_f32x8(carried, s, v_7 * s_1));
                             const f32x8 v_8 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token) * 64 + column
-                                * 16 + 8], fma_f32x8(carried_1, s, v_8 * s_1));
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
+                                column * 16 + 8], fma_f32x8(carried_1, s, v_8 * s_1));
                             const f32x8 s_2 = splat_f32x8(gain[tile * 5 + 7]);
                             const int32_t token_1 =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 7];
                             const f32x8 v_9 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
                                 column * 16]);
                             const f32x8 s_3 = splat_f32x8(keep[tile * 5 + 7]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
                                 column * 16], fma_f32x8(carried_2, s_2, v_9 * s_3));
                             const f32x8 v_10 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
                                 column * 16 + 8], fma_f32x8(carried_3, s_2, v_10 * s_3));
                             const f32x8 s_4 = splat_f32x8(gain[tile * 5 + 8]);
                             const int32_t token_2 =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 8];
                             const f32x8 v_11 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
                                 column * 16]);
                             const f32x8 s_5 = splat_f32x8(keep[tile * 5 + 8]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
                                 column * 16], fma_f32x8(carried_4, s_4, v_11 * s_5));
                             const f32x8 v_12 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
                                 column * 16 + 8], fma_f32x8(carried_5, s_4, v_12 * s_5));
                             const f32x8 s_6 = splat_f32x8(gain[tile * 5 + 9]);
                             const int32_t token_3 =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 9];
                             const f32x8 v_13 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
                                 column * 16]);
                             const f32x8 s_7 = splat_f32x8(keep[tile * 5 + 9]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
                                 column * 16], fma_f32x8(carried_6, s_6, v_13 * s_7));
                             const f32x8 v_14 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
                                 column * 16 + 8], fma_f32x8(carried_7, s_6, v_14 * s_7));
                             const f32x8 s_8 = splat_f32x8(gain[tile * 5 + 10]);
                             const int32_t token_4 =
                                 lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 10];
                             const f32x8 v_15 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
                                 column * 16]);
                             const f32x8 s_9 = splat_f32x8(keep[tile * 5 + 10]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
                                 column * 16], fma_f32x8(carried_8, s_8, v_15 * s_9));
                             const f32x8 v_16 =
-                                load_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
                                 column * 16 + 8]);
-                            store_f32x8(&out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
                                 column * 16 + 8], fma_f32x8(carried_9, s_8, v_16 * s_9));
                         }
                     }
@@ -4748,13 +4748,13 @@ static void lsh_output(const reformer_call_t *call, unsigned char *scratch, cons
     const int64_t index = arg[0];
     const int64_t group = arg[1];
     /* [1][1][4096]: [batch][group][rows]: sum of exponentials */
-    const float *restrict run_sum = (const float *)(const void *)(call->workspace + 12615744);
-    /* [1][1][4096][64]: [batch][group][rows][head] */
-    const float *restrict out = (const float *)(const void *)(call->workspace + 11534336);
+    const float *restrict run_sum = (const float *)(const void *)(call->workspace + 11567168);
+    /* [1][1][4096][64]: [batch][group][rows][head]: keys (local), output (LSH) */
+    const float *restrict k_out = (const float *)(const void *)(call->workspace + 10485760);
     float *restrict lsh_output_heads = (float *)(void *)scratch; /* [64][80] */
     /* [1][1][1][4096]: [batch][group][round][rows]: self entries of rows without other keys */
     const int32_t *restrict self_count =
-        (const int32_t *)(const void *)(call->workspace + 12632128);
+        (const int32_t *)(const void *)(call->workspace + 11583552);
     /* [1][1][4096][64]: [batch][group][rows][head] */
     const float *restrict v = (const float *)(const void *)(call->workspace + 9437184);
     /* [3][8][768][32] */
@@ -4768,7 +4768,7 @@ static void lsh_output(const reformer_call_t *call, unsigned char *scratch, cons
                 const float quot = 1.0f / sum;
                 for (int64_t v_1 = 0; v_1 < 8; v_1++) {
                     const f32x8 v_2 =
-                        load_f32x8(&out[((batch + head) * 4096 + block * 64 + i) * 64 + v_1 * 8]);
+                        load_f32x8(&k_out[((batch + head) * 4096 + block * 64 + i) * 64 + v_1 * 8]);
                     store_f32x8(&lsh_output_heads[i * 80 + head * 64 + v_1 * 8],
                         v_2 * splat_f32x8(quot));
                 }
@@ -5759,7 +5759,7 @@ static const reformer_variant_t variants[] = {
         .max_length = 4096,
         .padded = 4096,
         .rows = 4096,
-        .workspace_bytes = 12664896,
+        .workspace_bytes = 11616320,
         .scratch_bytes = 204800,
         .run = run,
     },
