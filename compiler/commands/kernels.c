@@ -68,9 +68,9 @@ double kernel_flops(const kernel_costs_t *c, const char *name) {
 static const struct {
     double share;
     bool measured;
-} efficiencies[T_COUNT] = {[T_X86_64] = {0.65, true},
-                           [T_X86_64_V3] = {0.78, true},
-                           [T_X86_64_V4] = {0.88, true},
+} efficiencies[T_COUNT] = {[T_X86_64] = {0.76, true},
+                           [T_X86_64_V3] = {0.90, true},
+                           [T_X86_64_V4] = {0.96, true},
                            [T_AARCH64] = {0.75, false}};
 
 double target_efficiency(const target_t *t, bool *measured) {

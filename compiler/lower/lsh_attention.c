@@ -382,7 +382,10 @@ void lower_lsh_attention(lower_t *L, attention_t *a) {
     int64_t reach = a->before > a->after ? a->before : a->after;
     int64_t run = L->tiles->run; /* look-back chunks are gathered once per run */
     if (reach > dim_at(c.total, L->g->units.min)) run = 1;
-    if (dim_literal(c.chunks) && run > c.chunks.c) run = c.chunks.c;
+    if (dim_literal(c.chunks)) { /* runs of nearly equal length */
+        int64_t runs = (c.chunks.c + run - 1) / run;
+        run = (c.chunks.c + runs - 1) / runs;
+    }
     while (!dim_literal(c.chunks) && !dim_divisible(c.chunks, run)) run--; /* tasks linear in U */
     dim_t runs = dim_literal(c.chunks) ? dim((c.chunks.c + run - 1) / run) : dim_div(c.chunks, run);
     dim_t tasks[] = {dim(L->batch), dim(L->group), runs};
