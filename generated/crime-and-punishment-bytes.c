@@ -332,8 +332,8 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
         const int64_t low = min_i64(head + 1, 0);
         /* → q */
         for (int64_t column = 0; column < 2; column++) {
-            const int32_t less = -(column < 1);
             const int64_t next = min_i64(column + 1, 1);
+            const int32_t less = -(column < next);
             for (int64_t tile = 0; tile < 9; tile++) {
                 f32x8 carried = splat_f32x8(0.0f);
                 f32x8 carried_1 = splat_f32x8(0.0f);
@@ -559,8 +559,8 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
         }
         /* → k_out */
         for (int64_t column = 0; column < 2; column++) {
-            const int32_t less = -(column < 1);
             const int64_t next = min_i64(column + 1, 1);
+            const int32_t less = -(column < next);
             for (int64_t tile = 0; tile < 9; tile++) {
                 f32x8 carried = splat_f32x8(0.0f);
                 f32x8 carried_1 = splat_f32x8(0.0f);
@@ -786,8 +786,8 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
         }
         /* → v */
         for (int64_t column = 0; column < 2; column++) {
-            const int32_t less = -(column < 1);
             const int64_t next = min_i64(column + 1, 1);
+            const int32_t less = -(column < next);
             for (int64_t tile = 0; tile < 9; tile++) {
                 f32x8 carried = splat_f32x8(0.0f);
                 f32x8 carried_1 = splat_f32x8(0.0f);
@@ -1929,8 +1929,8 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
         const int64_t low = min_i64(head + 1, 0);
         /* → q */
         for (int64_t column = 0; column < 2; column++) {
-            const int32_t less = -(column < 1);
             const int64_t next = min_i64(column + 1, 1);
+            const int32_t less = -(column < next);
             for (int64_t tile = 0; tile < 9; tile++) {
                 f32x8 carried = splat_f32x8(0.0f);
                 f32x8 carried_1 = splat_f32x8(0.0f);
@@ -2174,8 +2174,8 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
         }
         /* → v */
         for (int64_t column = 0; column < 2; column++) {
-            const int32_t less = -(column < 1);
             const int64_t next = min_i64(column + 1, 1);
+            const int32_t less = -(column < next);
             for (int64_t tile = 0; tile < 9; tile++) {
                 f32x8 carried = splat_f32x8(0.0f);
                 f32x8 carried_1 = splat_f32x8(0.0f);
@@ -4884,8 +4884,8 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
     }
     /* first dense layer, bias, activation */
     for (int64_t column = 0; column < 48; column++) {
-        const int32_t less = -(column < 47);
         const int64_t next = min_i64(column + 1, 47);
+        const int32_t less = -(column < next);
         const int64_t panel = next / 2;
         const int64_t rem = next % 2;
         const int64_t panel_1 = column / 2;

@@ -331,8 +331,8 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
         const int64_t low = min_i64(head + 1, 0);
         /* → q */
         for (int64_t column = 0; column < 4; column++) {
-            const int32_t less = -(column < 3);
             const int64_t next = min_i64(column + 1, 3);
+            const int32_t less = -(column < next);
             const int64_t panel = next / 2;
             const int64_t rem = next % 2;
             const int64_t panel_1 = column / 2;
@@ -562,8 +562,8 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
         }
         /* → k_out */
         for (int64_t column = 0; column < 4; column++) {
-            const int32_t less = -(column < 3);
             const int64_t next = min_i64(column + 1, 3);
+            const int32_t less = -(column < next);
             const int64_t panel = next / 2;
             const int64_t rem = next % 2;
             const int64_t panel_1 = column / 2;
@@ -793,8 +793,8 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
         }
         /* → v */
         for (int64_t column = 0; column < 4; column++) {
-            const int32_t less = -(column < 3);
             const int64_t next = min_i64(column + 1, 3);
+            const int32_t less = -(column < next);
             const int64_t panel = next / 2;
             const int64_t rem = next % 2;
             const int64_t panel_1 = column / 2;
@@ -1964,8 +1964,8 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
         const int64_t low = min_i64(head + 1, 0);
         /* → q */
         for (int64_t column = 0; column < 4; column++) {
-            const int32_t less = -(column < 3);
             const int64_t next = min_i64(column + 1, 3);
+            const int32_t less = -(column < next);
             const int64_t panel = next / 2;
             const int64_t rem = next % 2;
             const int64_t panel_1 = column / 2;
@@ -2207,8 +2207,8 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
         }
         /* → v */
         for (int64_t column = 0; column < 4; column++) {
-            const int32_t less = -(column < 3);
             const int64_t next = min_i64(column + 1, 3);
+            const int32_t less = -(column < next);
             const int64_t panel = next / 2;
             const int64_t rem = next % 2;
             const int64_t panel_1 = column / 2;
@@ -5118,8 +5118,8 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
     }
     /* first dense layer, bias, activation */
     for (int64_t column = 0; column < 32; column++) {
-        const int32_t less = -(column < 31);
         const int64_t next = min_i64(column + 1, 31);
+        const int32_t less = -(column < next);
         const int64_t panel = next / 2;
         const int64_t rem = next % 2;
         const int64_t panel_1 = column / 2;

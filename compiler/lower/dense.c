@@ -88,13 +88,13 @@ static value_t *dense_scalar(lower_t *L, builder_t *b, void *ctx, int row, affin
     return b_load(b, c->d->a, 1, ix);
 }
 
-static int panel_index(const panels_t *w, affine_t panel, affine_t k, affine_t lane, affine_t *ix) {
+static void panel_index(const panels_t *w, affine_t panel, affine_t k, affine_t lane,
+                        affine_t *ix) {
     int n = 0;
     for (; n < w->n_prefix; n++) ix[n] = w->prefix[n];
     ix[n++] = panel;
     ix[n++] = k;
     ix[n++] = lane;
-    return n;
 }
 
 static value_t *dense_vector(lower_t *L, builder_t *b, void *ctx, int j, affine_t k) {
@@ -129,8 +129,7 @@ static void dense_ahead(lower_t *L, builder_t *b, void *ctx, affine_t step) {
         b_end_if(b, more, NULL);
     }
     if (c->d->target) {
-        value_t *last = b_index(b, ax(c->rows - 1));
-        value_t *row = b_binary(b, OP_MIN, b_index(b, step), last);
+        value_t *row = at_most(b, step, dim(c->rows - 1));
         c->d->target(L, b, c->d->ctx, ax_add(c->row, ax_v(row)), c->col);
     }
     if (c->d->meanwhile) {
@@ -183,9 +182,8 @@ void dense(lower_t *L, builder_t *b, const dense_t *d) {
     dense_ctx_t c = {
         .d = d, .col = ax_scale(ax_v(t), L->tile), .column = t, .row_tiles = row_tiles(L, d->m)};
     column_tile(L, b, t, &c.panel, &c.lane);
-    value_t *last = b_index(b, ax(tiles - 1));
-    value_t *next = b_binary(b, OP_MIN, b_index(b, ax_plus(ax_v(t), 1)), last);
-    if (d->next) c.more = b_compare(b, OP_LT, b_index(b, ax_v(t)), last);
+    value_t *next = at_most(b, ax_plus(ax_v(t), 1), dim(tiles - 1));
+    if (d->next) c.more = b_compare(b, OP_LT, t, next);
     column_tile(L, b, b_name(next, "next"), &c.next_panel, &c.next_lane);
     for_row_tiles(L, b, d->m, dense_tile, &c);
     b_end_for(b, loop, NULL);

@@ -191,8 +191,7 @@ static void exact_open(lower_t *L, builder_t *b, window_t *w, value_t *o) {
     exact_t *c = w->ctx;
     c->first_key = ax_scale(c->key_block, c->block);
     if (c->length % c->block == 0) return;
-    value_t *last = b_index(b, ax(c->length - c->keys));
-    c->first_key = ax_v(b_binary(b, OP_MIN, b_index(b, c->first_key), last));
+    c->first_key = ax_v(at_most(b, c->first_key, dim(c->length - c->keys)));
 }
 
 static value_t *exact_key(lower_t *L, builder_t *b, window_t *w, affine_t run, affine_t lane,
@@ -232,9 +231,8 @@ static value_t *exact_value(lower_t *L, builder_t *b, window_t *w, affine_t key,
 /* The rows of the next block of keys, which for long inputs are not in a near cache. */
 static void exact_ahead(lower_t *L, builder_t *b, window_t *w, affine_t lane) {
     const exact_t *c = w->ctx;
-    affine_t next = ax_plus(ax_add(panel_lane(L, w), lane), c->keys);
-    value_t *row = b_index(b, ax_add(c->first_key, next)), *last = b_index(b, ax(c->length - 1));
-    affine_t at = ax_v(b_name(b_binary(b, OP_MIN, row, last), "next"));
+    affine_t row = ax_add(c->first_key, ax_plus(ax_add(panel_lane(L, w), lane), c->keys));
+    affine_t at = ax_v(b_name(at_most(b, row, dim(c->length - 1)), "next"));
     affine_t kx[] = {c->batch, c->head, at, ax(0)}, vx[] = {c->batch, c->head, at, ax(0)};
     prefetch_row(b, c->a->kind == LAYER_LSH ? L->q : L->k, kx, L->head_stride);
     prefetch_row(b, L->v, vx, L->head_stride);

@@ -27,9 +27,9 @@ static void fetch_next(lower_t *L, builder_t *b, const hash_t *h) {
     int64_t share = (L->tile - 1) / h->a->rounds + 1;
     inst_t *loop = b_for(b, "lane", dim(0), dim(share), 0, NULL);
     affine_t lane = ax_add(ax_scale(h->round, share), ax_v(loop_var(loop)));
-    value_t *row = b_index(b, ax_plus(ax_add(ax_add(h->row0, h->first), lane), L->block));
-    value_t *last = b_index(b, (affine_t){.base = dim_sub(L->rows, dim(1))});
-    affine_t qx[] = {h->batch, h->head, ax_v(b_binary(b, OP_MIN, row, last)), ax(0)};
+    affine_t row = ax_plus(ax_add(ax_add(h->row0, h->first), lane), L->block);
+    row = ax_v(at_most(b, row, dim_sub(L->rows, dim(1))));
+    affine_t qx[] = {h->batch, h->head, row, ax(0)};
     prefetch_row(b, L->q, qx, L->head_stride);
     b_end_for(b, loop, NULL);
 }

@@ -52,9 +52,8 @@ static value_t *local_value(lower_t *L, builder_t *b, window_t *w, affine_t key,
 /* The rows of the next chunk, whose task most likely comes next. */
 static void local_ahead(lower_t *L, builder_t *b, window_t *w, affine_t lane) {
     const local_t *c = w->ctx;
-    value_t *next = b_index(b, ax_plus(c->chunk, 1));
-    value_t *last = b_index(b, (affine_t){.base = dim_sub(c->chunks, dim(1))});
-    affine_t chunk = ax_v(b_name(b_binary(b, OP_MIN, next, last), "next"));
+    value_t *next = at_most(b, ax_plus(c->chunk, 1), dim_sub(c->chunks, dim(1)));
+    affine_t chunk = ax_v(b_name(next, "next"));
     affine_t at = clamp_lane(L, b, ax_add(panel_lane(L, w), lane), c->a->chunk);
     buffer_t *rows[] = {L->q, L->k, L->v};
     for (int i = 0; i < 3; i++) {

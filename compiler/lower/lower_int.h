@@ -90,6 +90,7 @@ buffer_t *slot_buffer(lower_t *L, bufkind_t kind, int slot, const char *name, el
 void set_range(buffer_t *b, dim_t lo, dim_t hi);
 ltype_t vec(const lower_t *L); /* f32 x lanes */
 value_t *splat(builder_t *b, lower_t *L, double x);
+value_t *at_most(builder_t *b, affine_t x, dim_t most); /* an index, held below an end */
 value_t *load1(builder_t *b, buffer_t *buf, int rank, const affine_t *ix); /* scalar */
 value_t *control(builder_t *b, lower_t *L, int which);
 /* Launches a kernel as the part of the model that `label` names; layer NULL: outside of layers. */

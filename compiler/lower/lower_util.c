@@ -73,6 +73,10 @@ value_t *splat(builder_t *b, lower_t *L, double x) {
     return b_const(b, vec(L), x);
 }
 
+value_t *at_most(builder_t *b, affine_t x, dim_t most) {
+    return b_binary(b, OP_MIN, b_index(b, x), b_index(b, (affine_t){.base = most}));
+}
+
 value_t *load1(builder_t *b, buffer_t *buf, int rank, const affine_t *ix) {
     if (rank != buf->rank) bug("load of %s: rank %d, given %d", buf->name, buf->rank, rank);
     return b_load(b, buf, 1, ix);

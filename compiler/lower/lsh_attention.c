@@ -141,9 +141,8 @@ static void lsh_ahead(lower_t *L, builder_t *b, window_t *w, affine_t lane) {
     affine_t token = ax_v(b_load(b, w->query_pos, 1, px));
     affine_t ox[] = {c->batch, c->head, token, ax(0)};
     prefetch_row(b, L->out, ox, L->head_stride);
-    value_t *next = b_index(b, ax_plus(c->chunk, c->a->after + 1));
-    value_t *last = b_index(b, (affine_t){.base = dim_sub(c->chunks, dim(1))});
-    affine_t chunk = ax_v(b_name(b_binary(b, OP_MIN, next, last), "next"));
+    value_t *next = at_most(b, ax_plus(c->chunk, c->a->after + 1), dim_sub(c->chunks, dim(1)));
+    affine_t chunk = ax_v(b_name(next, "next"));
     affine_t ix[] = {c->batch, c->head, c->round, ax_add(ax_scale(chunk, c->a->chunk), row)};
     token = ax_v(b_name(load1(b, L->order, 4, ix), "token"));
     affine_t qx[] = {c->batch, c->head, token, ax(0)}, vx[] = {c->batch, c->head, token, ax(0)};

@@ -38,11 +38,9 @@ static void fetch_next_block(lower_t *L, builder_t *b, void *ctx, affine_t call)
     int64_t lines = L->block * per_row, at_once = (lines - 1) / p->all_calls + 1;
     affine_t at = ax_scale(ax_add(call, p->first_call), at_once);
     for (int64_t i = 0; i < at_once; i++) {
-        value_t *line = b_index(b, ax_plus(at, i));
-        line = b_binary(b, OP_MIN, line, b_index(b, ax(lines - 1)));
+        value_t *line = at_most(b, ax_plus(at, i), dim(lines - 1));
         affine_t row = ax_plus(ax_add(p->row0, ax_v(b_idiv(b, line, dim(per_row)))), L->block);
-        value_t *last = b_index(b, (affine_t){.base = dim_sub(L->rows, dim(1))});
-        row = ax_v(b_binary(b, OP_MIN, b_index(b, row), last));
+        row = ax_v(at_most(b, row, dim_sub(L->rows, dim(1))));
         affine_t yx[] = {p->batch, row, ax_scale(ax_v(b_irem(b, line, dim(per_row))), floats)};
         b_prefetch(b, L->y2, yx);
     }
@@ -106,8 +104,7 @@ void lower_projections(lower_t *L, attention_t *a) {
     inst_t *loop = b_for(&b, "head", dim(0), dim(L->group), 0, NULL);
     p.head = loop_var(loop);
     affine_t head = ax_add(ax_scale(ax_v(group), L->group), ax_v(p.head));
-    value_t *following = b_index(&b, ax_plus(ax_v(p.head), 1));
-    following = b_binary(&b, OP_MIN, following, b_index(&b, ax(L->group - 1)));
+    value_t *following = at_most(&b, ax_plus(ax_v(p.head), 1), dim(L->group - 1));
     affine_t next_head = ax_add(ax_scale(ax_v(group), L->group), ax_v(following));
     struct {
         buffer_t *w, *dst;

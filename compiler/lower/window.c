@@ -87,8 +87,7 @@ static value_t *score_query(lower_t *L, builder_t *b, void *ctx, int j, affine_t
 static void score_ahead(lower_t *L, builder_t *b, void *ctx, affine_t step) {
     const scores_t *s = ctx;
     affine_t call = ax_add(ax_scale(s->ordinal, s->calls), step);
-    value_t *last = b_index(b, ax(L->tile - 1));
-    s->w->ahead(L, b, s->w, ax_v(b_name(b_binary(b, OP_MIN, b_index(b, call), last), "ahead")));
+    s->w->ahead(L, b, s->w, ax_v(b_name(at_most(b, call, dim(L->tile - 1)), "ahead")));
 }
 
 /* -1 in lanes whose query may see this key. A masked key has a position beyond all queries. */
