@@ -16,7 +16,7 @@
 extern "C" {
 #endif
 
-#define REFORMER_ABI         1
+#define REFORMER_ABI         2
 #define REFORMER_MAX_THREADS 1024
 
 /* ---- errors: values are pinned, new ones are appended --------------------------------------- */
@@ -35,7 +35,11 @@ enum {
     REFORMER_E_ALIGNMENT = 10,  /* weights or workspace not 64-byte aligned */
     REFORMER_E_CHECKSUM = 11,   /* weights damaged */
     REFORMER_E_NAN = 12,        /* weights hold a NaN or infinity */
-    REFORMER_E_OUTPUT = 13      /* an output was asked for that this model does not have */
+    REFORMER_E_OUTPUT = 13,     /* an output was asked for that this model does not have */
+    REFORMER_E_CACHE = 14,      /* the cache is not initialised, or another model's */
+    REFORMER_E_FULL = 15,       /* a row of the cache has no room for another token */
+    REFORMER_E_EMPTY = 16,      /* a step of a row that holds no token yet: prefill it first */
+    REFORMER_E_DECODE = 17 /* this model does not generate: no causal LM, or translated without */
 };
 const char *reformer_strerror(int code); /* never NULL; static text */
 
@@ -88,6 +92,41 @@ typedef struct reformer_io {
     void *profile_ctx;
 } reformer_io_t;
 
+/* ---- generation ----------------------------------------------------------------------------- */
+
+/* A causal language model continues texts, one token per row and step. What it has read stays in a
+ * cache, memory of the caller's:
+ *
+ *     cache = 64-byte aligned memory of cache_bytes(length), cache_init(cache, length)
+ *     prefill: reads prompts into rows of the cache          logits: of what follows each prompt
+ *     step:    appends one token to each row                 logits: of what follows it
+ *
+ * The time of a step does not depend on how much was read before. Each row is computed as if it were
+ * alone: rows of different lengths, side by side, give bit for bit what each gives by itself.
+ * Positions count a row's own tokens: what attention_mask leaves out, padding on either side
+ * included, is no part of the row.
+ *
+ * What prefill computes equals Hugging Face's forward of the row (padded as the model was compiled,
+ * see reformer_forward). Steps are Hugging Face's cached decoding: an approximation of a forward
+ * over all tokens, by its design, since a new token is sorted into buckets that exist already.
+ *
+ * One step allocates nothing and keeps nothing outside of cache and workspace: any number of threads
+ * may generate from one model at once, each with a cache and a workspace of its own. */
+typedef struct reformer_decode {
+    const int32_t *input_ids; /* prefill: [batch][length]; step: [batch] */
+    const uint8_t
+        *attention_mask;         /* of the same shape, 1 = token, 0 = none; NULL = all tokens. A row
+                                    * without any token stays as it is, outputs included */
+    size_t batch;                /* rows, 0 = what the model was compiled for */
+    size_t length;               /* prefill: tokens per row; step: not read */
+    int threads;                 /* 0 = 1, at most REFORMER_MAX_THREADS; never changes a result */
+    float *logits;               /* [batch][vocab]: of the token after each row's last one */
+    float *last_hidden_state;    /* [batch][2 * hidden]: of each row's last token */
+    const reformer_pool_t *pool; /* the product's own threads; NULL = built in */
+    reformer_profile_fn *profile; /* as in reformer_io_t */
+    void *profile_ctx;
+} reformer_decode_t;
+
 /* ---- what generated code exports to the runtime --------------------------------------------- */
 
 /* Buffers bound at call time, by number. IDS … CONTROL, LABELS_F32 and GIVEN are prepared by the
@@ -108,6 +147,16 @@ enum {
     REFORMER_SLOT_LABELS_F32, /* f32 [batch][labels], zeros where absent */
     REFORMER_SLOT_BUCKETS,    /* i32 [lsh layers][batch][heads][rounds][padded] */
     REFORMER_SLOT_GIVEN,      /* i32 [lsh layers], 0 or 1 */
+    /* Steps: a row of IDS, KEY … is a row of the cache; ROW -1: the row gets no token. */
+    REFORMER_SLOT_POSITION, /* i32 [batch]: tokens of the row before this one, < positions */
+    REFORMER_SLOT_HASHED,   /* i32 [batch]: 1 = the row's tokens are in buckets */
+    /* Parts of the cache, in its memory one after the other, records last. A head's keys are scaled
+     * (LSH: normalised), `half` is head size rounded up to 16. */
+    REFORMER_SLOT_RINGS,  /* f32 [batch][local layers][heads][window][key, value][half] */
+    REFORMER_SLOT_COUNTS, /* i32 [batch][lsh layers][heads][rounds][buckets]: tokens in it */
+    /* i32 [batch][lsh layers][heads][rounds][buckets][first and latest]: which tokens */
+    REFORMER_SLOT_PLACES,
+    REFORMER_SLOT_RECORDS, /* f32 [positions][batch][lsh layers][heads][key, value][half] */
     REFORMER_SLOTS
 };
 #define REFORMER_MASKED (1 << 30)
@@ -123,6 +172,9 @@ enum {
     REFORMER_LOSS_LENGTH, /* tokens per row the QA loss runs over */
     REFORMER_WANT_TRACE,  /* 0 or 1 */
     REFORMER_WANT_END,    /* 0 or 1: end logits of QA */
+    REFORMER_WANT_CACHE,  /* 0 or 1: a prefill */
+    REFORMER_CACHE_ROW,   /* prefill: row of the cache */
+    REFORMER_TOKENS,      /* prefill: tokens of the row, 1 … max_length */
     REFORMER_CONTROLS = 16
 };
 typedef enum {
@@ -142,7 +194,8 @@ typedef struct reformer_call {
     unsigned char *scratch;   /* [threads][scratch_stride] */
     size_t scratch_stride;
     void *slot[REFORMER_SLOTS];
-    int64_t units; /* U of `dynamic`, else 0 */
+    int64_t units;    /* U of `dynamic`, else 0 */
+    int64_t capacity; /* tokens that a row of the cache has room for; 0: no cache */
     int threads;
     const reformer_pool_t *pool;
     reformer_trace_fn *trace;
@@ -180,6 +233,7 @@ typedef struct reformer_variant {
     int unpadded;       /* 0 or 1 */
     int absent; /* 1: what stands beyond io.length is no token at all, not even a masked key: inputs
                  * of at most one chunk, which Hugging Face never pads */
+    int hashes; /* 1: its LSH layers sort tokens into buckets, 0: they see every token */
     /* of the schedule's own buffers, and per worker: fixed + per_unit * U */
     size_t workspace_bytes, workspace_per_unit;
     size_t scratch_bytes, scratch_per_unit;
@@ -210,6 +264,13 @@ typedef struct reformer_desc {
     int n_variants;
     /* grouped by target, better ones first; within a target by ascending max_length */
     const reformer_variant_t *variants;
+    /* Generation; without: steps NULL. Prefills take one row and are grouped as variants are, the same
+     * number per target; a step takes all rows, one per target, in the order of the groups. */
+    const reformer_variant_t *prefills, *steps;
+    int64_t positions; /* most tokens of a row of the cache */
+    int64_t lsh_chunk; /* a row with so many tokens gets buckets; 0: no LSH layers */
+    size_t
+        cache_row[4]; /* bytes per row of RINGS, COUNTS, PLACES, and per row and token of RECORDS */
 } reformer_desc_t;
 
 /* Zero-initialised by the product, filled by bind. */
@@ -219,6 +280,7 @@ typedef struct reformer_model {
     size_t bytes;
     const reformer_variant_t *variants; /* first of the chosen target */
     int n_variants;
+    const reformer_variant_t *prefills, *step; /* of the chosen target; NULL: none */
 } reformer_model_t;
 
 int reformer_bind(reformer_model_t *m, const reformer_desc_t *desc, const void *weights,
@@ -228,6 +290,24 @@ int reformer_check_weights(const reformer_model_t *m);
  * this CPU. */
 size_t reformer_workspace_bytes(const reformer_desc_t *desc, size_t length, int threads);
 int reformer_forward(const reformer_model_t *m, const reformer_io_t *io, void *workspace);
+
+/* Bytes of a cache for rows of up to `length` tokens; 0: out of range, or this model does not generate. */
+size_t reformer_cache_bytes(const reformer_desc_t *desc, size_t length);
+/* Makes empty rows of that memory. */
+int reformer_cache_init(const reformer_desc_t *desc, void *cache, size_t length);
+/* Tokens in a row; 0: none, or no such row. */
+size_t reformer_cache_tokens(const void *cache, size_t row);
+/* Row `to` becomes a copy of row `from` (beam search). Costs what the two rows do not have in common already:
+ * their state of fixed size, and the tokens since they were copied last. */
+int reformer_cache_copy_row(const reformer_desc_t *desc, void *cache, size_t from, size_t to);
+/* Workspace of prefills of up to `length` tokens and of steps; length 0: of steps alone. 0: out of range, no
+ * target runs on this CPU, or this model does not generate. */
+size_t reformer_decode_bytes(const reformer_desc_t *desc, size_t length, int threads);
+int reformer_prefill(const reformer_model_t *m, const reformer_decode_t *io, void *cache,
+                     void *workspace);
+/* Stops at the first error; rows before it have been read. */
+int reformer_step(const reformer_model_t *m, const reformer_decode_t *io, void *cache,
+                  void *workspace);
 
 /* The steps of reformer_forward, for executors of their own (the compiler's interpreter and JIT):
  * picks the variant, lays out the workspace, fills prepared slots and `call`. */

@@ -1,29 +1,11 @@
 /* The executors of exec.h behind one interface: a table with a row per back end. */
-#include "exec/exec.h"
-
 #include <stdlib.h>
 #include <string.h>
 
 #include "emit/llvm.h" /* LLVM_MISSING */
-#include "exec/cc.h"
-#include "exec/jit.h"
+#include "exec/exec_int.h"
 #include "graph/evaluate.h"
 #include "support/pages.h"
-
-struct exec {
-    backend_t backend;
-    plan_t *plan;
-    const store_t *store; /* reference; NULL: nothing bound */
-    arena_t *arena;
-    unsigned char *weights; /* packed; NULL: nothing bound */
-    reformer_desc_t desc;   /* all but reference: with its variants */
-    reformer_variant_t *variants;
-    compiled_t code;
-    jit_t *jit;
-    reformer_model_t model; /* c, jit */
-    unsigned char *workspace;
-    size_t workspace_bytes;
-};
 
 static bool fail(diag_t *d, int code) {
     if (code > REFORMER_OK) diag_error(d, NOWHERE, "%s", reformer_strerror(code));
@@ -43,7 +25,7 @@ static bool bind_reference(exec_t *e, const store_t *weights, diag_t *d) {
     return true;
 }
 
-static const float *param_of(void *ctx, const char *name) {
+const float *exec_param(void *ctx, const char *name) {
     const tensor_t *t = store_find(ctx, name);
     if (!t) bug("no tensor '%s' in the store", name);
     return t->data;
@@ -72,8 +54,9 @@ static int evaluate(const exec_t *e, const reformer_io_t *io, margins_t margins,
     void *store = (void *)(uintptr_t)e->store;
     const graph_t *g = graph_for(e, v, io->length, a, d);
     int code = EXEC_FAILED;
-    if (g && margins.of) code = graph_hash_margins(g, param_of, store, io, margins.of, margins.ctx);
-    else if (g) code = graph_evaluate(g, param_of, store, io, v->unpadded);
+    if (g && margins.of)
+        code = graph_hash_margins(g, exec_param, store, io, margins.of, margins.ctx);
+    else if (g) code = graph_evaluate(g, exec_param, store, io, v->unpadded);
     arena_free(a);
     return code;
 }

@@ -61,6 +61,23 @@ int exec_run(const exec_t *e, const reformer_io_t *io, void *workspace, diag_t *
  * layers whose buckets io imposes are left out. */
 bool exec_hash_margins(const exec_t *e, const reformer_io_t *io, graph_margin_fn *margin, void *ctx,
                        diag_t *d);
+/* ---- generation: plans that decode (plan_options_t) ---------------------------------------------- */
+
+/* Rows of tokens that a model has read, with what prefills and steps need besides: memory of its own, for one
+ * thread at a time. Rows are the plan's batch. The executor outlives it. */
+typedef struct exec_cache exec_cache_t;
+/* For rows of up to `length` tokens, prompts of up to `prompt` and so many threads; empty. NULL after an error
+ * in d. Steps of the back ends jit and c then allocate nothing. */
+exec_cache_t *exec_cache_new(const exec_t *e, size_t length, size_t prompt, int threads, diag_t *d);
+void exec_cache_free(exec_cache_t *c); /* NULL is fine */
+/* As reformer_prefill and reformer_step: REFORMER_OK, an error code of the runtime, or EXEC_FAILED after an error
+ * in d. */
+int exec_prefill(exec_cache_t *c, const reformer_decode_t *io, diag_t *d);
+int exec_step(exec_cache_t *c, const reformer_decode_t *io, diag_t *d);
+int exec_cache_copy_row(exec_cache_t *c, size_t from, size_t to);
+size_t exec_cache_tokens(const exec_cache_t *c, size_t row);
+int64_t exec_positions(const exec_t *e); /* most tokens of a row; 0: the plan does not decode */
+
 /* 0: out of range, or none needed. */
 size_t exec_workspace_bytes(const exec_t *e, size_t length, int threads);
 void exec_close(exec_t *e);

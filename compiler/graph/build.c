@@ -31,6 +31,12 @@
  *   question answering     qa = DENSE(last_hidden_state); start_logits, end_logits = COLUMN(qa);
  *                          loss = QA_LOSS(start_logits, end_logits, start_positions, end_positions)
  *
+ * A step of generation (graph_build_step) is the same with P = S = 1 and positions as an INPUT:
+ *   embeddings = EMBED_AT(input_ids, positions, word, tables…)
+ *     lsh    layers.N.self_attention = LSH_STEP(query_key, value, positions, rotations)
+ *     local  layers.N.self_attention = LOCAL_STEP(query, key, value, positions)
+ *   logits as above, without a loss
+ *
  * A param stands just before its first use. PARAM and INPUT nodes are the only ones without
  * inputs. */
 #include "graph/ops.h"
@@ -43,6 +49,7 @@ typedef struct {
     srcloc_t at;
     bool ok;
     gnode_t *mask;
+    gnode_t *positions; /* of a step; NULL: a forward */
 } builder_t;
 
 /* ---- nodes --------------------------------------------------------------------------------- */
@@ -136,12 +143,13 @@ static gnode_t *activation(builder_t *b, const char *what, gnode_t *x, act_t act
     return finish(b, n);
 }
 
-static gnode_t *embed(builder_t *b, gnode_t *ids) {
+/* positions NULL: token t stands at position t. */
+static gnode_t *embed(builder_t *b, gnode_t *ids, gnode_t *positions) {
     const spec_t *s = b->s;
-    gnode_t *in[G_MAX_INPUTS] = {ids};
-    int n_in = 2;
+    gnode_t *in[G_MAX_INPUTS] = {ids, positions};
+    int n_in = positions ? 2 : 1;
     place(b, KEY_vocab_size);
-    in[1] = param(b, "embeddings.word_embeddings.weight", 2, s->vocab_size, s->hidden_size);
+    in[n_in++] = param(b, "embeddings.word_embeddings.weight", 2, s->vocab_size, s->hidden_size);
     place(b, s->axial_pos_embds ? KEY_axial_pos_shape : KEY_max_position_embeddings);
     if (!s->axial_pos_embds)
         in[n_in++] = param(b, "embeddings.position_embeddings.embedding.weight", 2,
@@ -151,7 +159,7 @@ static gnode_t *embed(builder_t *b, gnode_t *ids) {
             arena_printf(b->g->arena, "embeddings.position_embeddings.weights.%d", a);
         in[n_in++] = param(b, name, 2, s->axial_pos_shape[a], s->axial_pos_embds_dim[a]);
     }
-    gnode_t *n = node(b, G_EMBED, "embeddings", n_in, in);
+    gnode_t *n = node(b, positions ? G_EMBED_AT : G_EMBED, "embeddings", n_in, in);
     n->n_axial = s->axial_pos_embds ? s->n_axial : 0;
     for (int a = 0; a < n->n_axial; a++) n->axial_shape[a] = s->axial_pos_shape[a];
     return traced(finish(b, n));
@@ -205,26 +213,55 @@ static gnode_t *exact_attention(builder_t *b, gnode_t *q, gnode_t *k, gnode_t *v
     return traced(finish(b, n));
 }
 
-static gnode_t *sorted_idx(builder_t *b, gnode_t *qk) {
+static gnode_t *rotations(builder_t *b) {
     const graph_t *g = b->g;
     int64_t columns = 0;
     for (int i = 0; i < g->n_factors; i++) columns += g->factors[i] / 2;
     place(b, KEY_num_hashes);
     dim_t shape[] = {dim(b->s->num_attention_heads), dim(b->s->attention_head_size),
                      dim(b->s->num_hashes), dim(columns)};
-    gnode_t *rotations = leaf(b, G_PARAM, in_layer(b, "rotations"), G_F32, 4, shape);
+    return leaf(b, G_PARAM, in_layer(b, "rotations"), G_F32, 4, shape);
+}
+
+static void set_hash(builder_t *b, gnode_t *n) {
+    const graph_t *g = b->g;
+    set_heads(b, n);
+    n->rounds = b->s->num_hashes;
+    n->n_factors = g->n_factors;
+    for (int i = 0; i < g->n_factors; i++) n->factors[i] = g->factors[i];
+}
+
+static gnode_t *sorted_idx(builder_t *b, gnode_t *qk) {
+    gnode_t *drawn = rotations(b);
     place(b, KEY_num_buckets);
-    gnode_t *hash = NODE(b, G_LSH_HASH, "buckets", qk, rotations, b->mask);
-    set_heads(b, hash);
-    hash->rounds = b->s->num_hashes;
-    hash->n_factors = g->n_factors;
-    for (int i = 0; i < g->n_factors; i++) hash->factors[i] = g->factors[i];
+    gnode_t *hash = NODE(b, G_LSH_HASH, "buckets", qk, drawn, b->mask);
+    set_hash(b, hash);
     traced(finish(b, hash));
     return traced(finish(b, NODE(b, G_LSH_SORT, "sorted_idx", hash)));
 }
 
+/* One token per row, against the cache. */
+static gnode_t *lsh_step(builder_t *b, gnode_t *qk, gnode_t *v) {
+    gnode_t *drawn = b->g->n_factors ? rotations(b) : NULL;
+    place(b, KEY_lsh_attn_chunk_length);
+    gnode_t *n = NODE(b, G_LSH_STEP, "self_attention", qk, v, b->positions, drawn);
+    set_hash(b, n);
+    set_window(b, n, LAYER_LSH);
+    n->causal = false; /* what is cached came before */
+    return finish(b, n);
+}
+
+static gnode_t *local_step(builder_t *b, gnode_t *q, gnode_t *k, gnode_t *v) {
+    place(b, KEY_local_attn_chunk_length);
+    gnode_t *n = NODE(b, G_LOCAL_STEP, "self_attention", q, k, v, b->positions);
+    set_window(b, n, LAYER_LOCAL);
+    n->causal = false;
+    return finish(b, n);
+}
+
 static gnode_t *lsh_attention(builder_t *b, gnode_t *x) {
     gnode_t *qk = projection(b, "query_key", x), *v = projection(b, "value", x);
+    if (b->positions) return lsh_step(b, qk, v);
     if (is_exact(b->g, chunk_length(b->s, LAYER_LSH))) return exact_attention(b, qk, qk, v);
     gnode_t *order = sorted_idx(b, qk);
     place(b, KEY_lsh_attn_chunk_length);
@@ -237,6 +274,7 @@ static gnode_t *lsh_attention(builder_t *b, gnode_t *x) {
 static gnode_t *local_attention(builder_t *b, gnode_t *x) {
     gnode_t *q = projection(b, "query", x), *k = projection(b, "key", x);
     gnode_t *v = projection(b, "value", x);
+    if (b->positions) return local_step(b, q, k, v);
     if (is_exact(b->g, chunk_length(b->s, LAYER_LOCAL))) return exact_attention(b, q, k, v);
     place(b, KEY_local_attn_chunk_length);
     gnode_t *n = NODE(b, G_LOCAL_ATTENTION, "self_attention", q, k, v, b->mask);
@@ -276,17 +314,10 @@ static gnode_t *feed_forward(builder_t *b, gnode_t *y1) {
 
 /* ---- the stack ----------------------------------------------------------------------------- */
 
-static gnode_t *encoder(builder_t *b) {
+/* The stack on what embeds the tokens: last_hidden_state. */
+static gnode_t *layers(builder_t *b, gnode_t *embedded) {
     const spec_t *s = b->s;
-    place(b, KEY_vocab_size);
-    gnode_t *raw_ids = input(b, "input_ids", G_I32, 2, b->g->length);
-    gnode_t *raw_mask = input(b, "attention_mask", G_I32, 2, b->g->length);
-    place(b, KEY_pad_token_id);
-    gnode_t *ids = NODE(b, G_PAD_IDS, "ids", raw_ids);
-    ids->pad_token = s->pad_token_id;
-    finish(b, ids);
-    b->mask = finish(b, NODE(b, G_PAD_MASK, "mask", raw_mask));
-    gnode_t *y1 = embed(b, ids), *y2 = y1;
+    gnode_t *y1 = embedded, *y2 = y1;
     for (b->layer = 0; b->layer < s->n_layers && b->ok; b->layer++) {
         gnode_t *a = attention(b, y2);
         y1 = traced(finish(b, NODE(b, G_ADD, "y1", y1, a)));
@@ -300,12 +331,28 @@ static gnode_t *encoder(builder_t *b) {
     return finish(b, NODE(b, G_SLICE, "last_hidden_state", z));
 }
 
+static gnode_t *encoder(builder_t *b) {
+    place(b, KEY_vocab_size);
+    gnode_t *raw_ids = input(b, "input_ids", G_I32, 2, b->g->length);
+    gnode_t *raw_mask = input(b, "attention_mask", G_I32, 2, b->g->length);
+    place(b, KEY_pad_token_id);
+    gnode_t *ids = NODE(b, G_PAD_IDS, "ids", raw_ids);
+    ids->pad_token = b->s->pad_token_id;
+    finish(b, ids);
+    b->mask = finish(b, NODE(b, G_PAD_MASK, "mask", raw_mask));
+    return layers(b, embed(b, ids, NULL));
+}
+
 /* ---- heads --------------------------------------------------------------------------------- */
 
-static void head_lm(builder_t *b, gnode_t *z) {
+static gnode_t *lm_logits(builder_t *b, gnode_t *z) {
     place(b, KEY_vocab_size);
-    gnode_t *logits = dense(b, "logits", z, "lm_head.decoder.weight", "lm_head.bias",
-                            b->s->vocab_size, 2 * b->s->hidden_size);
+    return dense(b, "logits", z, "lm_head.decoder.weight", "lm_head.bias", b->s->vocab_size,
+                 2 * b->s->hidden_size);
+}
+
+static void head_lm(builder_t *b, gnode_t *z) {
+    gnode_t *logits = lm_logits(b, z);
     gnode_t *labels = input(b, "labels", G_I32, 2, b->g->length);
     gnode_t *loss = NODE(b, G_CROSS_ENTROPY, "loss", logits, labels);
     loss->shift = b->s->architecture == ARCH_CAUSAL_LM;
@@ -427,5 +474,22 @@ graph_t *graph_build(arena_t *a, const spec_t *s, const graph_options_t *o, diag
     builder_t b = {.g = g, .s = s, .d = d, .layer = -1, .ok = true};
     gnode_t *z = encoder(&b);
     if (b.ok) head(&b, z);
+    return b.ok && graph_check(g, d) ? g : NULL;
+}
+
+graph_t *graph_build_step(arena_t *a, const graph_t *like, int64_t batch, diag_t *d) {
+    const spec_t *s = like->spec;
+    if (batch < 1 || s->architecture != ARCH_CAUSAL_LM)
+        bug("graph_build_step: nothing to generate");
+    graph_t *g = ARENA_NEW(a, graph_t);
+    *g = (graph_t){.arena = a, .spec = s, .batch = batch, .length = dim(1), .padded = dim(1)};
+    g->n_factors = like->n_factors;
+    for (int i = 0; i < g->n_factors; i++) g->factors[i] = like->factors[i];
+    builder_t b = {.g = g, .s = s, .d = d, .layer = -1, .ok = true};
+    place(&b, KEY_vocab_size);
+    gnode_t *ids = input(&b, "input_ids", G_I32, 2, dim(1));
+    b.positions = input(&b, "positions", G_I32, 2, dim(1));
+    gnode_t *z = layers(&b, embed(&b, ids, b.positions));
+    if (b.ok) lm_logits(&b, z);
     return b.ok && graph_check(g, d) ? g : NULL;
 }

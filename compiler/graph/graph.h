@@ -68,6 +68,10 @@ typedef struct {
 
 /* NULL after errors in d (too long for the positions, …). Shapes are inferred and checked. */
 graph_t *graph_build(arena_t *a, const spec_t *s, const graph_options_t *o, diag_t *d);
+/* One step of generation (HF_SEMANTICS 11) of a causal LM for `batch` rows, with the buckets of `like`, the
+ * graph of a forward: inputs input_ids and positions [batch][1], output logits [batch][1][vocab]. Its *_STEP
+ * nodes have state, a cache that whoever runs the graph brings along. */
+graph_t *graph_build_step(arena_t *a, const graph_t *like, int64_t batch, diag_t *d);
 bool graph_check(graph_t *g, diag_t *d);                 /* infers all shapes again and compares */
 gnode_t *graph_find(const graph_t *g, const char *name); /* by name; NULL: none */
 /* "last_hidden_state", "logits", "start_logits", "end_logits", "loss", "loss_f32" (where the type of

@@ -137,7 +137,7 @@ static bool want_heads(rule_t *r, int i) {
     return WANT(r, i, G_F32, batch(r), r->g->padded, dim(width));
 }
 
-static bool want_window(rule_t *r) {
+static bool want_reach(rule_t *r) {
     const gnode_t *n = r->n;
     if (!want_positive(r, n->chunk, "chunk")) return false;
     int64_t chunks, window;
@@ -147,6 +147,12 @@ static bool want_window(rule_t *r) {
         FAIL(r, "%s: before and after must not be negative, nor the window too wide", n->name);
         return false;
     }
+    return true;
+}
+
+static bool want_window(rule_t *r) {
+    const gnode_t *n = r->n;
+    if (!want_reach(r)) return false;
     if (!dim_divisible(r->g->padded, n->chunk)) {
         FAIL(r, "%s: the padded length is no multiple of the chunk length %lld", n->name,
              (long long)n->chunk);
@@ -221,8 +227,9 @@ static void rule_pad_mask(rule_t *r) {
 /* One table per axis, or a single one; widths of axes sum to the hidden size. */
 static void rule_embed(rule_t *r) {
     const gnode_t *n = r->n;
-    int tables = n->n_in - 2;
-    if (!WANT(r, 0, G_I32, batch(r), r->g->padded) || !want_rank(r, 1, G_F32, 2)) return;
+    int word = n->op == G_EMBED_AT ? 2 : 1, tables = n->n_in - word - 1;
+    if (!WANT(r, 0, G_I32, batch(r), r->g->padded) || !want_rank(r, word, G_F32, 2)) return;
+    if (word == 2 && !WANT(r, 1, G_I32, batch(r), r->g->padded)) return;
     if (tables != (n->n_axial ? n->n_axial : 1)) {
         FAIL(r, "%s: %d position tables for %d axes", n->name, tables, n->n_axial);
         return;
@@ -230,20 +237,21 @@ static void rule_embed(rule_t *r) {
     dim_t width = dim(0);
     int64_t rows[MAX_AXIAL] = {0};
     for (int a = 0; a < tables; a++) {
-        if (!want_rank(r, 2 + a, G_F32, 2)) return;
-        rows[a] = n->in[2 + a]->shape[0].c;
-        width = dim_add(width, n->in[2 + a]->shape[1]);
+        int table = word + 1 + a;
+        if (!want_rank(r, table, G_F32, 2)) return;
+        rows[a] = n->in[table]->shape[0].c;
+        width = dim_add(width, n->in[table]->shape[1]);
         if (n->n_axial && rows[a] != n->axial_shape[a])
             FAIL(r, "%s: axis %d has %lld positions, its table %lld", n->name, a,
                  (long long)n->axial_shape[a], (long long)rows[a]);
     }
-    if (!dim_equal(width, last(n->in[1])))
+    if (!dim_equal(width, last(n->in[word])))
         FAIL(r, "%s: the position tables are %lld wide in all, the words %lld", n->name,
-             (long long)width.c, (long long)last(n->in[1]).c);
+             (long long)width.c, (long long)last(n->in[word]).c);
     if (!dim_le(r->g->padded, dim(product(tables, rows)), r->g->units))
         FAIL(r, "%s: the padded length exceeds the %lld positions", n->name,
              (long long)product(tables, rows));
-    result(r, G_F32, SHAPE(batch(r), r->g->padded, last(n->in[1])));
+    result(r, G_F32, SHAPE(batch(r), r->g->padded, last(n->in[word])));
 }
 
 static void rule_layer_norm(rule_t *r) {
@@ -284,24 +292,29 @@ static void rule_concat(rule_t *r) {
 }
 
 /* Rotations are [H,d,n,R], R half the sum of the factors. */
-static void rule_lsh_hash(rule_t *r) {
+static bool want_rotations(rule_t *r, int input) {
     const gnode_t *n = r->n;
-    if (!want_heads(r, 0) || !want_mask(r, 2) || !want_positive(r, n->rounds, "rounds")) return;
     int64_t columns = 0;
     for (int i = 0; i < n->n_factors; i++) {
         int64_t f = n->factors[i];
         if (f < 2 || f % 2 || __builtin_add_overflow(columns, f / 2, &columns)) {
             FAIL(r, "%s: %lld buckets: an even number is needed", n->name, (long long)f);
-            return;
+            return false;
         }
     }
     if (n->n_factors < 1) FAIL(r, "%s: no number of buckets", n->name);
     int64_t buckets = product(n->n_factors, n->factors);
     if (buckets >= INT32_MAX || n->rounds > INT32_MAX / (buckets + 1)) {
         FAIL(r, "%s: too many buckets for 32 bits", n->name);
-        return;
+        return false;
     }
-    if (!WANT(r, 1, G_F32, dim(n->heads), dim(n->head_size), dim(n->rounds), dim(columns))) return;
+    return WANT(r, input, G_F32, dim(n->heads), dim(n->head_size), dim(n->rounds), dim(columns));
+}
+
+static void rule_lsh_hash(rule_t *r) {
+    const gnode_t *n = r->n;
+    if (!want_heads(r, 0) || !want_mask(r, 2) || !want_positive(r, n->rounds, "rounds")) return;
+    if (!want_rotations(r, 1)) return;
     result(r, G_I32, SHAPE(batch(r), dim(n->heads), dim(n->rounds), r->g->padded));
 }
 
@@ -340,6 +353,23 @@ static void rule_exact_attention(rule_t *r) {
     if (r->n->shared_qk != (r->n->in[0] == r->n->in[1]))
         FAIL(r, "%s: shared_qk says that q and k are one node", r->n->name);
     result_like(r, r->n->in[0]);
+}
+
+/* One token per row, at its position. */
+static bool want_step(rule_t *r, int positions) {
+    return WANT(r, positions, G_I32, batch(r), dim(1)) && want_reach(r);
+}
+
+static void rule_lsh_step(rule_t *r) {
+    const gnode_t *n = r->n;
+    if (!want_heads(r, 0) || !want_heads(r, 1) || !want_step(r, 2)) return;
+    if (!want_positive(r, n->rounds, "rounds")) return;
+    if (!n->in[3] || want_rotations(r, 3)) result_like(r, n->in[0]);
+}
+
+static void rule_local_step(rule_t *r) {
+    if (want_heads(r, 0) && want_heads(r, 1) && want_heads(r, 2) && want_step(r, 3))
+        result_like(r, r->n->in[0]);
 }
 
 static void rule_slice(rule_t *r) {
@@ -388,6 +418,7 @@ static void (*const rules[G_COUNT])(rule_t *) = {
     [G_PAD_IDS] = rule_pad_ids,
     [G_PAD_MASK] = rule_pad_mask,
     [G_EMBED] = rule_embed,
+    [G_EMBED_AT] = rule_embed,
     [G_LAYER_NORM] = rule_layer_norm,
     [G_DENSE] = rule_dense,
     [G_ACTIVATION] = rule_activation,
@@ -398,6 +429,8 @@ static void (*const rules[G_COUNT])(rule_t *) = {
     [G_LSH_ATTENTION] = rule_lsh_attention,
     [G_LOCAL_ATTENTION] = rule_local_attention,
     [G_EXACT_ATTENTION] = rule_exact_attention,
+    [G_LSH_STEP] = rule_lsh_step,
+    [G_LOCAL_STEP] = rule_local_step,
     [G_SLICE] = rule_slice,
     [G_FIRST_TOKEN] = rule_first_token,
     [G_COLUMN] = rule_column,
@@ -439,7 +472,8 @@ static bool comes_from(gop_t user, const char *name, int n, gop_t op) {
         {"word", G_PARAM},          {"pos", G_PARAM},
         {"rotations", G_PARAM},     {"labels", G_INPUT},
         {"labels_f32", G_INPUT},    {"start_positions", G_INPUT},
-        {"end_positions", G_INPUT}, {"ids", G_PAD_IDS},
+        {"end_positions", G_INPUT}, {"tokens", G_INPUT},
+        {"positions", G_INPUT},     {"ids", G_PAD_IDS},
         {"mask", G_PAD_MASK},       {"buckets", G_LSH_HASH},
         {"order", G_LSH_SORT},
     };

@@ -36,6 +36,11 @@ typedef struct {
     int64_t longest; /* greatest max_length: decides automatic buckets */
     int n_variants;
     variant_plan_t *variants; /* ascending max_length */
+    /* Generation, of causal LMs where it is asked for (step NULL otherwise). Prefills read one row: the
+     * variants themselves where batch is 1, else as many of their own. */
+    variant_plan_t *prefills; /* [n_variants], ascending max_length */
+    graph_t *step;            /* of all rows at once */
+    int64_t positions;        /* most tokens of a row */
     int n_factors;            /* buckets in force for all variants; 0: none hashes */
     int64_t factors[MAX_FACTORS];
     int n_targets;
@@ -58,10 +63,12 @@ typedef struct {
     const target_t *targets[MAX_TARGETS];
     const tiles_t *tiles[MAX_TARGETS]; /* by target, legal; NULL: the analytic choice */
     bool trace, impose_buckets, instrument;
+    bool decodes; /* a causal LM: with prefills and steps */
 } plan_options_t;
 plan_t *plan_make(arena_t *a, const spec_t *s, const plan_options_t *o, diag_t *d);
 /* The variant that the runtime picks, the smallest that holds the length; NULL: none does. */
 const variant_plan_t *plan_fitting(const plan_t *p, size_t length);
+const variant_plan_t *plan_prefill_fitting(const plan_t *p, size_t length); /* of p->prefills */
 int64_t variant_padded(const variant_plan_t *v, int64_t length); /* what it pads the length to */
 bool plan_lower(plan_t *p, const pass_options_t *passes, diag_t *d);
 

@@ -102,6 +102,36 @@ static bool choose_targets(plan_t *p, const plan_options_t *o, diag_t *d) {
     return true;
 }
 
+/* What a prefill of one row runs: where the forward's batch is 1, the forward. */
+static bool add_prefills(plan_t *p, diag_t *d) {
+    p->prefills = p->variants;
+    if (p->batch == 1) return true;
+    p->prefills = ARENA_ARRAY(p->arena, variant_plan_t, p->n_variants);
+    for (int k = 0; k < p->n_variants; k++) {
+        variant_plan_t *v = &p->prefills[k];
+        *v = p->variants[k];
+        graph_options_t o = {.batch = 1,
+                             .length = v->max_length,
+                             .units = v->graph->units,
+                             .bucket_length = spec_padded_length(p->spec, p->longest)};
+        v->graph = graph_build(p->arena, p->spec, &o, d);
+        if (!v->graph) return false;
+    }
+    return true;
+}
+
+/* Without buckets a row ends where Hugging Face would begin to use them. */
+static bool add_step(plan_t *p, diag_t *d) {
+    const spec_t *s = p->spec;
+    const graph_t *like = p->variants[p->n_variants - 1].graph;
+    bool lsh = spec_has_kind(s, LAYER_LSH);
+    p->positions = spec_positions(s);
+    if (lsh && like->n_factors == 0 && p->positions > s->lsh_attn_chunk_length)
+        p->positions = s->lsh_attn_chunk_length;
+    p->step = graph_build_step(p->arena, like, p->batch, d);
+    return p->step && add_prefills(p, d);
+}
+
 plan_t *plan_make(arena_t *a, const spec_t *s, const plan_options_t *o, diag_t *d) {
     plan_t *p = ARENA_NEW(a, plan_t);
     *p = (plan_t){.spec = s,
@@ -120,13 +150,22 @@ plan_t *plan_make(arena_t *a, const spec_t *s, const plan_options_t *o, diag_t *
     p->n_factors = largest->n_factors;
     memcpy(p->factors, largest->factors, sizeof p->factors);
     p->layout = layout_make(a, largest);
+    if (o->decodes && s->architecture == ARCH_CAUSAL_LM && !add_step(p, d)) return NULL;
     return p;
 }
 
-const variant_plan_t *plan_fitting(const plan_t *p, size_t length) {
+static const variant_plan_t *fitting(const plan_t *p, const variant_plan_t *v, size_t length) {
     for (int k = 0; k < p->n_variants && length > 0; k++)
-        if (length <= (uint64_t)p->variants[k].max_length) return &p->variants[k];
+        if (length <= (uint64_t)v[k].max_length) return &v[k];
     return NULL;
+}
+
+const variant_plan_t *plan_fitting(const plan_t *p, size_t length) {
+    return fitting(p, p->variants, length);
+}
+
+const variant_plan_t *plan_prefill_fitting(const plan_t *p, size_t length) {
+    return p->prefills ? fitting(p, p->prefills, length) : NULL;
 }
 
 int64_t variant_padded(const variant_plan_t *v, int64_t length) {

@@ -37,7 +37,7 @@ int64_t spec_padded_length(const spec_t *s, int64_t length) {
 }
 
 /* Positions: the table of the absolute ones, and the axial grid. */
-static int64_t positions(const spec_t *s) {
+int64_t spec_positions(const spec_t *s) {
     int64_t most = s->max_position_embeddings, grid = 1;
     if (!s->axial_pos_embds) return most;
     for (int i = 0; i < s->n_axial && grid < most; i++)
@@ -47,7 +47,7 @@ static int64_t positions(const spec_t *s) {
 
 /* Multiples of the lcm pad to themselves; sequences up to the shortest chunk are never padded. */
 int64_t spec_max_length(const spec_t *s) {
-    int64_t most = positions(s), minc = spec_min_chunk(s);
+    int64_t most = spec_positions(s), minc = spec_min_chunk(s);
     int64_t padded = most - most % spec_lcm(s), whole = minc < most ? minc : most;
     return padded > whole ? padded : whole;
 }

@@ -1,0 +1,41 @@
+/* Shared by the files of exec/ that are one executor: exec.c runs forwards, decode.c generates. */
+#ifndef REFORMERC_EXEC_INT_H
+#define REFORMERC_EXEC_INT_H
+
+#include "exec/cc.h"
+#include "exec/exec.h"
+#include "exec/jit.h"
+
+struct exec {
+    backend_t backend;
+    plan_t *plan;
+    const store_t *store; /* reference; NULL: nothing bound */
+    arena_t *arena;
+    unsigned char *weights; /* packed; NULL: nothing bound */
+    reformer_desc_t desc;   /* all but reference: with its variants */
+    reformer_variant_t *variants;
+    compiled_t code;
+    jit_t *jit;
+    reformer_model_t model; /* c, jit */
+    unsigned char *workspace;
+    size_t workspace_bytes;
+};
+
+struct exec_cache {
+    const exec_t *e;
+    void *reference; /* graph_cache_t, of that back end */
+    unsigned char *memory, *workspace;
+};
+
+/* exec.c: a reference's params, for graph_evaluate() and its like; ctx is the store. */
+const float *exec_param(void *ctx, const char *name);
+
+/* decode_reference.c: as exec.h says, of the back end `reference`. */
+bool reference_cache_new(exec_cache_t *c, size_t length, diag_t *d);
+void reference_cache_free(exec_cache_t *c);
+int reference_prefill(exec_cache_t *c, const reformer_decode_t *io, diag_t *d);
+int reference_step(exec_cache_t *c, const reformer_decode_t *io, diag_t *d);
+int reference_copy_row(exec_cache_t *c, size_t from, size_t to);
+size_t reference_tokens(const exec_cache_t *c, size_t row);
+
+#endif
