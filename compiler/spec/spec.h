@@ -142,7 +142,7 @@ int64_t spec_lcm(const spec_t *s);       /* of the chunk lengths of the layer ty
 int64_t spec_min_chunk(const spec_t *s); /* minc */
 bool spec_has_kind(const spec_t *s, layer_kind_t k);
 int64_t spec_padded_length(const spec_t *s, int64_t length); /* the auto-padding rule */
-int64_t spec_positions(const spec_t *s); /* that have an embedding */
+int64_t spec_positions(const spec_t *s);                     /* that have an embedding */
 int64_t
 spec_max_length(const spec_t *s); /* greatest length whose padded length fits the positions */
 /* Factors for sequences of this padded length: the given, or Hugging Face's choice. Returns n. */
