@@ -17,6 +17,10 @@ static const char *const messages[] = {
     [REFORMER_E_CHECKSUM] = "the weights are damaged: checksum differs",
     [REFORMER_E_NAN] = "the weights hold a NaN or an infinity",
     [REFORMER_E_OUTPUT] = "an output was asked for that this model does not have",
+    [REFORMER_E_CACHE] = "the cache is not initialised, or it is another model's",
+    [REFORMER_E_FULL] = "a row of the cache has no room for another token",
+    [REFORMER_E_EMPTY] = "a row of the cache holds no token yet: prefill it first",
+    [REFORMER_E_DECODE] = "this model does not generate text",
 };
 
 const char *reformer_strerror(int code) {

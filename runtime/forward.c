@@ -5,16 +5,9 @@
  * or a number of threads from outside cannot overflow them. */
 #include "rt_int.h"
 
-enum { ALIGNMENT = 64 };
+enum { ALIGNMENT = REFORMER_ALIGNMENT };
 
-/* A growing layout; `full` once a size has overflowed. */
-typedef struct {
-    size_t bytes;
-    int full;
-} room_t;
-
-/* Offset of count * size bytes more. */
-static size_t take(room_t *r, size_t count, size_t size) {
+size_t reformer_take(reformer_room_t *r, size_t count, size_t size) {
     size_t at = r->bytes;
     size_t limit = SIZE_MAX / 2 - ALIGNMENT - at;
     if (size && count > limit / size) {
@@ -31,35 +24,35 @@ typedef struct {
 } layout_t;
 
 /* Prepared slots: i32 unless it says otherwise, all of four bytes. */
-static void lay_out_slots(const reformer_desc_t *d, const reformer_extent_t *e, room_t *r,
+static void lay_out_slots(const reformer_desc_t *d, const reformer_extent_t *e, reformer_room_t *r,
                           size_t *slot) {
     static const int per_row[] = {REFORMER_SLOT_IDS, REFORMER_SLOT_KEY, REFORMER_SLOT_ROW,
                                   REFORMER_SLOT_TARGET};
     size_t rows = (size_t)d->batch * (size_t)e->rows;
     for (size_t i = 0; i < sizeof per_row / sizeof *per_row; i++)
-        slot[per_row[i]] = take(r, rows, sizeof(int32_t));
-    slot[REFORMER_SLOT_CONTROL] = take(r, REFORMER_CONTROLS, sizeof(int32_t));
-    slot[REFORMER_SLOT_LABELS_F32] = take(r, (size_t)d->batch * (size_t)d->labels, sizeof(float));
-    slot[REFORMER_SLOT_GIVEN] = take(r, (size_t)d->lsh_layers, sizeof(int32_t));
+        slot[per_row[i]] = reformer_take(r, rows, sizeof(int32_t));
+    slot[REFORMER_SLOT_CONTROL] = reformer_take(r, REFORMER_CONTROLS, sizeof(int32_t));
+    slot[REFORMER_SLOT_LABELS_F32] =
+        reformer_take(r, (size_t)d->batch * (size_t)d->labels, sizeof(float));
+    slot[REFORMER_SLOT_GIVEN] = reformer_take(r, (size_t)d->lsh_layers, sizeof(int32_t));
 }
 
-/* fixed + per_unit * units, or 0 with r->full set. */
-static size_t linear(room_t *r, size_t fixed, size_t per_unit, int64_t units) {
-    room_t sum = {fixed, fixed > SIZE_MAX / 4};
-    if (!sum.full) (void)take(&sum, (size_t)units, per_unit);
+size_t reformer_linear(reformer_room_t *r, size_t fixed, size_t per_unit, int64_t units) {
+    reformer_room_t sum = {fixed, fixed > SIZE_MAX / 4};
+    if (!sum.full) (void)reformer_take(&sum, (size_t)units, per_unit);
     if (sum.full) r->full = 1;
     return sum.full ? 0 : sum.bytes;
 }
 
 static int lay_out(const reformer_desc_t *d, const reformer_variant_t *v,
                    const reformer_extent_t *e, int threads, layout_t *l) {
-    room_t r = {0, 0};
+    reformer_room_t r = {0, 0};
     lay_out_slots(d, e, &r, l->slot);
-    size_t schedule = linear(&r, v->workspace_bytes, v->workspace_per_unit, e->units);
-    size_t scratch = linear(&r, v->scratch_bytes, v->scratch_per_unit, e->units);
-    l->schedule = take(&r, 1, schedule);
+    size_t schedule = reformer_linear(&r, v->workspace_bytes, v->workspace_per_unit, e->units);
+    size_t scratch = reformer_linear(&r, v->scratch_bytes, v->scratch_per_unit, e->units);
+    l->schedule = reformer_take(&r, 1, schedule);
     l->stride = (scratch + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    l->scratch = take(&r, (size_t)threads, l->stride);
+    l->scratch = reformer_take(&r, (size_t)threads, l->stride);
     l->bytes = r.bytes;
     return !r.full;
 }
@@ -83,7 +76,7 @@ static const reformer_variant_t *choose(const reformer_variant_t *v, int n, size
     return NULL;
 }
 
-static int workers(int threads) {
+int reformer_workers(int threads) {
     return threads == 0 ? 1 : threads;
 }
 
@@ -94,7 +87,7 @@ size_t reformer_prepare_bytes(const reformer_desc_t *desc, const reformer_varian
     reformer_extent_t e;
     layout_t l;
     if (!v || !extent_of(desc, v, length, &e)) return 0;
-    return lay_out(desc, v, &e, workers(threads), &l) ? l.bytes : 0;
+    return lay_out(desc, v, &e, reformer_workers(threads), &l) ? l.bytes : 0;
 }
 
 /* Variants are grouped by target: the group that begins at `first`. */
@@ -133,7 +126,7 @@ int reformer_prepare(const reformer_desc_t *desc, const reformer_variant_t *vari
     if (!v || !extent_of(desc, v, io->length, &e)) return REFORMER_E_LENGTH;
     *call = (reformer_call_t){.weights = weights,
                               .units = e.units,
-                              .threads = workers(io->threads),
+                              .threads = reformer_workers(io->threads),
                               .pool = io->pool,
                               .trace = io->trace,
                               .trace_ctx = io->trace_ctx,

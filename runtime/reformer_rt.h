@@ -305,7 +305,7 @@ int reformer_cache_copy_row(const reformer_desc_t *desc, void *cache, size_t fro
 size_t reformer_decode_bytes(const reformer_desc_t *desc, size_t length, int threads);
 int reformer_prefill(const reformer_model_t *m, const reformer_decode_t *io, void *cache,
                      void *workspace);
-/* Stops at the first error; rows before it have been read. */
+/* Inputs are checked before anything changes: after an error the cache is what it was. */
 int reformer_step(const reformer_model_t *m, const reformer_decode_t *io, void *cache,
                   void *workspace);
 
@@ -318,6 +318,23 @@ int reformer_prepare(const reformer_desc_t *desc, const reformer_variant_t *vari
  * supports. 0: out of range. */
 size_t reformer_prepare_bytes(const reformer_desc_t *desc, const reformer_variant_t *variants,
                               int n_variants, size_t length, int threads);
+
+/* The same for executors of their own: `run` runs one schedule and returns REFORMER_OK or a code, which ends the
+ * call (the row at hand is then undefined: prefill it anew). */
+typedef struct reformer_engine {
+    const reformer_desc_t *desc;
+    const reformer_variant_t *prefills, *step; /* of one target; [n_prefills], ascending */
+    int n_prefills;
+    const unsigned char *weights;
+    int (*run)(void *ctx, const reformer_variant_t *v, const reformer_call_t *call);
+    void *ctx;
+} reformer_engine_t;
+int reformer_engine_prefill(const reformer_engine_t *e, const reformer_decode_t *io, void *cache,
+                            void *workspace);
+int reformer_engine_step(const reformer_engine_t *e, const reformer_decode_t *io, void *cache,
+                         void *workspace);
+/* Workspace of these two, whatever this CPU supports; as reformer_decode_bytes. */
+size_t reformer_engine_bytes(const reformer_engine_t *e, size_t length, int threads);
 
 /* ---- the weights file ----------------------------------------------------------------------- */
 /* Little-endian. A header of 4096 bytes (this struct, zero-padded), then the sections at 64-byte

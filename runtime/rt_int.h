@@ -17,6 +17,18 @@ int reformer_fill_slots(const reformer_desc_t *desc, const reformer_variant_t *v
                         const reformer_extent_t *extent, const reformer_io_t *io,
                         reformer_call_t *call);
 
+/* A growing layout of 64-byte aligned parts (forward.c); `full` once a size has overflowed. */
+typedef struct {
+    size_t bytes;
+    int full;
+} reformer_room_t;
+enum { REFORMER_ALIGNMENT = 64 };
+/* Offset of count * size bytes more. */
+size_t reformer_take(reformer_room_t *r, size_t count, size_t size);
+/* fixed + per_unit * units, or 0 with r->full set. */
+size_t reformer_linear(reformer_room_t *r, size_t fixed, size_t per_unit, int64_t units);
+int reformer_workers(int threads); /* 0 = 1 */
+
 enum { REFORMER_NAME_BYTES = 96 }; /* our longest name has 24 characters; longer ones are cut */
 /* name with every '#' replaced by layer, when that is not negative (trace.c). */
 void reformer_full_name(const char *name, int64_t layer, char full[REFORMER_NAME_BYTES]);

@@ -67,6 +67,10 @@ static int choose_target(reformer_model_t *m, const reformer_desc_t *desc) {
     }
     m->variants = desc->variants + first;
     m->n_variants = n;
+    if (n && desc->steps) {
+        m->prefills = desc->prefills + first;
+        m->step = desc->steps + first / n; /* targets have equally many variants */
+    }
     return n ? REFORMER_OK : REFORMER_E_CPU;
 }
 

@@ -23,7 +23,7 @@ static double variant_flops_per_token(const plan_t *p, const variant_plan_t *v, 
 measured_t measure_plan(const plan_t *p, int threads) {
     measured_t worst = {0};
     int n = plan_count(p);
-    reformer_variant_t *variants = calloc((size_t)n, sizeof *variants);
+    reformer_variant_t *variants = calloc((size_t)plan_parts(p), sizeof *variants);
     if (!variants) bug("out of memory");
     reformer_desc_t desc = {0};
     plan_describe(p, &desc, variants);

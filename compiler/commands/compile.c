@@ -221,7 +221,8 @@ static bool translate(session_t *s, out_kind_t kind) {
     const options_t *o = s->o;
     if (!check_buckets_file(o, s->d) || !session_spec(s)) return false;
     bool named_by_model = kind == OUT_C_STDOUT || kind == OUT_NOTHING;
-    session_plan_t want = {.trace = o->given[OPT_DUMP_ACTIVATIONS],
+    session_plan_t want = {.decodes = true,
+                           .trace = o->given[OPT_DUMP_ACTIVATIONS],
                            .impose_buckets = o->given[OPT_BUCKETS],
                            .instrument = o->given[OPT_INSTRUMENT]};
     want.name =

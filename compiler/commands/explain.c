@@ -30,7 +30,7 @@ static bool make_plan(session_t *s) {
 /* ---- figures --------------------------------------------------------------------------------------- */
 
 static void measure_memory(explanation_t *e) {
-    int n = plan_count(e->plan), last = e->plan->n_variants - 1;
+    int n = plan_parts(e->plan), last = e->plan->n_variants - 1;
     reformer_variant_t *variants = ARENA_ARRAY(e->arena, reformer_variant_t, n);
     reformer_desc_t desc;
     plan_describe(e->plan, &desc, variants);

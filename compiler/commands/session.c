@@ -82,7 +82,8 @@ bool session_plan(session_t *s, const session_plan_t *want) {
                         .exact_batch = want->exact_batch,
                         .trace = want->trace,
                         .impose_buckets = want->impose_buckets,
-                        .instrument = want->instrument || s->profile};
+                        .instrument = want->instrument || s->profile,
+                        .decodes = want->decodes};
     target_request_t asked = {.names = s->o->targets,
                               .n = s->o->n_targets,
                               .where = "--target",

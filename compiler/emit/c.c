@@ -174,26 +174,25 @@ static void put_module(emitter_t *c, sbuf_t *out) {
     }
 }
 
-static const char *length_suffix(const emitter_t *c, int k) {
-    const plan_t *p = c->plan;
-    if (p->n_variants == 1) return "";
-    const variant_plan_t *v = plan_variant(p, k);
-    return arena_printf(c->arena, "_%s%lld", v->unit ? "U" : "L", (long long)v->max_length);
+static const char *part_suffix(const emitter_t *c, int k) {
+    const char *name = plan_part_name(c->plan, k, c->arena);
+    return *name ? arena_printf(c->arena, "_%s", name) : "";
 }
 
-/* All lengths of one target; variants first, first + 1, … */
-static void put_region(emitter_t *c, int first, const char **run, sbuf_t *out) {
+/* All parts of one target. */
+static void put_region(emitter_t *c, int rank, const char **run, sbuf_t *out) {
     const plan_t *p = c->plan;
-    const target_t *t = plan_module(p, first)->target;
+    const target_t *t = plan_module(p, rank * p->n_variants)->target;
     const char *guard = target_is_arm(t) ? "__aarch64__" : "__x86_64__";
     bool guarded = any_target(p, true) && any_target(p, false);
     c->target = t;
     c->target_suffix = p->n_targets > 1 ? arena_printf(c->arena, "_%s", t->suffix) : "";
     c->prelude = prelude_new(c->arena);
     sbuf_t code = {0};
-    for (int k = first; k < first + p->n_variants; k++) {
+    for (int k = 0; k < plan_parts(p); k++) {
+        if (plan_target(p, k) != rank) continue;
         c->m = plan_module(p, k);
-        c->suffix = arena_printf(c->arena, "%s%s", length_suffix(c, k), c->target_suffix);
+        c->suffix = arena_printf(c->arena, "%s%s", part_suffix(c, k), c->target_suffix);
         if (!module_entry(c->m)) bug("module '%s' without an entry", c->m->name);
         name_globals(c);
         put_module(c, &code);
@@ -243,6 +242,7 @@ static void put_variant(const reformer_variant_t *v, const char *run, bool guard
     put_number(out, 2, "rows", v->rows);
     put_number(out, 2, "unpadded", v->unpadded);
     put_number(out, 2, "absent", v->absent);
+    put_number(out, 2, "hashes", v->hashes);
     put_size(out, 2, "workspace_bytes", v->workspace_bytes);
     put_size(out, 2, "workspace_per_unit", v->workspace_per_unit);
     put_size(out, 2, "scratch_bytes", v->scratch_bytes);
@@ -266,6 +266,17 @@ static const char *const loss_names[] = {
     [REFORMER_LOSS_MSE] = "REFORMER_LOSS_MSE",
     [REFORMER_LOSS_BCE] = "REFORMER_LOSS_BCE",
 };
+
+static void put_decoder_fields(const reformer_desc_t *d, const char *variants, const char *prefills,
+                               const char *steps, sbuf_t *out) {
+    if (!d->steps) return;
+    put_line(out, 1, ".prefills = %s,", d->prefills == d->variants ? variants : prefills);
+    put_line(out, 1, ".steps = %s,", steps);
+    put_number(out, 1, "positions", d->positions);
+    put_number(out, 1, "lsh_chunk", d->lsh_chunk);
+    put_line(out, 1, ".cache_row = {%zu, %zu, %zu, %zu},", d->cache_row[0], d->cache_row[1],
+             d->cache_row[2], d->cache_row[3]);
+}
 
 static void put_desc_fields(emitter_t *c, const reformer_desc_t *d, const char *variants,
                             sbuf_t *out) {
@@ -291,19 +302,32 @@ static void put_desc_fields(emitter_t *c, const reformer_desc_t *d, const char *
     put_line(out, 1, ".variants = %s,", variants);
 }
 
+/* An array of the parts of one kind; its name. */
+static const char *put_variants(emitter_t *c, part_t kind, const char *name,
+                                const reformer_variant_t *v, const char *const *run, sbuf_t *out) {
+    bool guarded = any_target(c->plan, true) && any_target(c->plan, false);
+    name = names_make(c->globals, name);
+    put_line(out, 0, "static const reformer_variant_t %s[] = {", name);
+    for (int k = 0; k < plan_parts(c->plan); k++)
+        if (plan_part(c->plan, k) == kind) put_variant(&v[k], run[k], guarded, out);
+    put_line(out, 0, "};");
+    return name;
+}
+
 static const char *put_descriptor(emitter_t *c, const reformer_desc_t *d,
                                   const reformer_variant_t *v, const char *const *run,
                                   sbuf_t *out) {
-    bool guarded = any_target(c->plan, true) && any_target(c->plan, false);
-    const char *variants = names_make(c->globals, "variants");
-    const char *desc = names_make(c->globals, "description");
     put_comment(out, 0, "---- description %.*s", 59,
                 "-------------------------------------------------------------------------");
-    put_line(out, 0, "static const reformer_variant_t %s[] = {", variants);
-    for (int k = 0; k < d->n_variants; k++) put_variant(&v[k], run[k], guarded, out);
-    put_line(out, 0, "};");
+    const char *variants = put_variants(c, PART_FORWARD, "variants", v, run, out);
+    const char *prefills = NULL, *steps = NULL;
+    if (d->prefills && d->prefills != d->variants)
+        prefills = put_variants(c, PART_PREFILL, "prefills", v, run, out);
+    if (d->steps) steps = put_variants(c, PART_STEP, "steps", v, run, out);
+    const char *desc = names_make(c->globals, "description");
     put_line(out, 0, "static const reformer_desc_t %s = {", desc);
     put_desc_fields(c, d, variants, out);
+    put_decoder_fields(d, variants, prefills, steps, out);
     put_line(out, 0, "};\n");
     return desc;
 }
@@ -320,7 +344,19 @@ static const char *const interface[][2] = {
     {"int %N_forward(const %N_t *m, const %N_io_t *io, void *workspace)",
      "reformer_forward(m, io, workspace)"},
     {"const char *%N_strerror(int code)", "reformer_strerror(code)"},
+    {"size_t %N_cache_bytes(size_t length)", "reformer_cache_bytes(&%D, length)"},
+    {"int %N_cache_init(void *cache, size_t length)", "reformer_cache_init(&%D, cache, length)"},
+    {"size_t %N_cache_tokens(const void *cache, size_t row)", "reformer_cache_tokens(cache, row)"},
+    {"int %N_cache_copy_row(void *cache, size_t from, size_t to)",
+     "reformer_cache_copy_row(&%D, cache, from, to)"},
+    {"size_t %N_decode_bytes(size_t length, int threads)",
+     "reformer_decode_bytes(&%D, length, threads)"},
+    {"int %N_prefill(const %N_t *m, const %N_decode_t *io, void *cache, void *workspace)",
+     "reformer_prefill(m, io, cache, workspace)"},
+    {"int %N_step(const %N_t *m, const %N_decode_t *io, void *cache, void *workspace)",
+     "reformer_step(m, io, cache, workspace)"},
 };
+enum { ALWAYS = 5 }; /* the others are of models that generate */
 
 static const char *fill_in(arena_t *a, const char *text, const char *name, const char *desc) {
     sbuf_t s = {0};
@@ -334,7 +370,8 @@ static const char *fill_in(arena_t *a, const char *text, const char *name, const
 }
 
 static void put_interface(emitter_t *c, const char *desc, sbuf_t *out) {
-    for (size_t k = 0; k < sizeof interface / sizeof *interface; k++) {
+    size_t n = c->plan->step ? sizeof interface / sizeof *interface : ALWAYS;
+    for (size_t k = 0; k < n; k++) {
         put_line(out, 0, "%s {", fill_in(c->arena, interface[k][0], c->plan->name, desc));
         put_line(out, 1, "return %s;", fill_in(c->arena, interface[k][1], c->plan->name, desc));
         put_line(out, 0, "}");
@@ -342,8 +379,21 @@ static void put_interface(emitter_t *c, const char *desc, sbuf_t *out) {
 }
 
 static void reserve_interface(emitter_t *c) {
-    static const char *const ends[] = {
-        "_t", "_io_t", "_workspace_bytes", "_bind", "_check_weights", "_forward", "_strerror"};
+    static const char *const ends[] = {"_t",
+                                       "_io_t",
+                                       "_workspace_bytes",
+                                       "_bind",
+                                       "_check_weights",
+                                       "_forward",
+                                       "_strerror",
+                                       "_decode_t",
+                                       "_cache_bytes",
+                                       "_cache_init",
+                                       "_cache_tokens",
+                                       "_cache_copy_row",
+                                       "_decode_bytes",
+                                       "_prefill",
+                                       "_step"};
     for (size_t k = 0; k < sizeof ends / sizeof *ends; k++)
         names_reserve(c->globals, arena_printf(c->arena, "%s%s", c->plan->name, ends[k]));
 }
@@ -352,7 +402,7 @@ void emit_c(const plan_t *p, const emit_c_options_t *o, sbuf_t *source, sbuf_t *
     if (!p->modules) bug("emit_c of a plan that is not lowered");
     arena_t *a = arena_new();
     emitter_t c = {.plan = p, .o = o, .arena = a, .globals = names_new(a, NULL)};
-    int n = plan_count(p);
+    int n = plan_parts(p);
     reformer_desc_t d;
     reformer_variant_t *v = ARENA_ARRAY(a, reformer_variant_t, n);
     const char **run = ARENA_ARRAY(a, const char *, n);
@@ -360,7 +410,7 @@ void emit_c(const plan_t *p, const emit_c_options_t *o, sbuf_t *source, sbuf_t *
     reserve_interface(&c);
     put_opening(&c, source);
     put_guards(&c, source);
-    for (int k = 0; k < n; k += p->n_variants) put_region(&c, k, run, source);
+    for (int rank = 0; rank < p->n_targets; rank++) put_region(&c, rank, run, source);
     const char *desc = put_descriptor(&c, &d, v, run, source);
     put_interface(&c, desc, source);
     put_header(&c, &d, v, header);
@@ -371,7 +421,7 @@ void emit_header(const plan_t *p, const emit_c_options_t *o, sbuf_t *header) {
     arena_t *a = arena_new();
     emitter_t c = {.plan = p, .o = o, .arena = a};
     reformer_desc_t d;
-    reformer_variant_t *v = ARENA_ARRAY(a, reformer_variant_t, plan_count(p));
+    reformer_variant_t *v = ARENA_ARRAY(a, reformer_variant_t, plan_parts(p));
     plan_describe(p, &d, v);
     put_header(&c, &d, v, header);
     arena_free(a);

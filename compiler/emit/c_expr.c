@@ -408,7 +408,8 @@ static expr_t write_load(func_t *f, const inst_t *i, const op_form_t *form) {
     expr_t e = {.prec = P_PRIMARY};
     const char *x = element(f, i, &e);
     bufkind_t kind = i->buffer->kind;
-    e.loads = e.loads || kind == BUF_WORKSPACE || kind == BUF_SCRATCH || kind == BUF_OUTPUT;
+    e.loads = e.loads || kind == BUF_WORKSPACE || kind == BUF_SCRATCH || kind == BUF_OUTPUT ||
+              kind == BUF_STATE;
     e.text = x;
     if (t.lanes == 1) return e;
     return call_text(f, e, c_helper(f->c, form->helper, t), arena_printf(f->c->arena, "&%s", x));

@@ -471,6 +471,12 @@ static const char *slot_name(emitter_t *c, int slot) {
         [REFORMER_SLOT_LABELS_F32] = "LABELS_F32",
         [REFORMER_SLOT_BUCKETS] = "BUCKETS",
         [REFORMER_SLOT_GIVEN] = "GIVEN",
+        [REFORMER_SLOT_POSITION] = "POSITION",
+        [REFORMER_SLOT_HASHED] = "HASHED",
+        [REFORMER_SLOT_RINGS] = "RINGS",
+        [REFORMER_SLOT_COUNTS] = "COUNTS",
+        [REFORMER_SLOT_PLACES] = "PLACES",
+        [REFORMER_SLOT_RECORDS] = "RECORDS",
     };
     if (slot < 0 || slot >= REFORMER_SLOTS) bug("slot %d", slot);
     return arena_printf(c->arena, "REFORMER_SLOT_%s", names[slot]);
@@ -498,7 +504,7 @@ static void put_buffer(func_t *f, size_t k, sbuf_t *out) {
     const buffer_t *b = f->buffers[k];
     arena_t *a = f->c->arena;
     const char *constant = f->buffer_written[k] ? "" : "const ", *elem = c_elem(b->elem), *from;
-    if (b->kind == BUF_INPUT || b->kind == BUF_OUTPUT) {
+    if (buffer_has_slot(b)) {
         from = arena_printf(a, "call->slot[%s]", slot_name(f->c, b->slot));
     } else {
         from = arena_printf(a, "(%s%s *)(%svoid *)%s", constant, elem, constant,

@@ -149,6 +149,23 @@ static void put_macro(const header_t *h, const char *name, const char *value, co
     else sbuf_printf(h->out, "/* %s */\n%s \\\n    %s\n", comment, macro, value);
 }
 
+/* Of models that generate. */
+static void put_decoder(const header_t *h) {
+    arena_t *a = h->c->arena;
+    const char *name = h->c->plan->name;
+    const reformer_desc_t *d = h->d;
+    size_t record = (size_t)d->batch * d->cache_row[3];
+    size_t fixed = reformer_cache_bytes(d, 1) - (record + 63) / 64 * 64;
+    put_macro(h, "POSITIONS", number(a, d->positions), "tokens that a row of the cache can hold");
+    put_comment(h->out, 0,
+                "Bytes of a cache for rows of up to `length` tokens: what %s_cache_bytes returns.",
+                name);
+    sbuf_printf(h->out,
+                "#define %s_CACHE_BYTES(length) \\\n"
+                "    (UINT64_C(%zu) + (UINT64_C(%zu) * (length) + 63) / 64 * 64)\n\n",
+                upper_case(a, name), fixed, record);
+}
+
 static void put_macros(const header_t *h) {
     const reformer_desc_t *d = h->d;
     arena_t *a = h->c->arena;
@@ -161,7 +178,8 @@ static void put_macros(const header_t *h) {
     put_macro(h, "WEIGHTS_BYTES",
               arena_printf(a, "UINT64_C(%llu)", (unsigned long long)d->weights_bytes),
               "size of the weights file");
-    sbuf_puts(h->out, "\n");
+    if (d->steps) put_decoder(h);
+    else sbuf_puts(h->out, "\n");
 }
 
 static const struct {
@@ -176,11 +194,25 @@ static const struct {
     {"Checksum and finite values: reads everything.", "int %s_check_weights(const %s_t *m);"},
     {NULL, "int %s_forward(const %s_t *m, const %s_io_t *io, void *workspace);"},
     {"Static text, never NULL.", "const char *%s_strerror(int code);"},
+    {"\nGeneration (reformer_rt.h says how): a cache of 64-byte aligned memory, a workspace for prompts of\n"
+     "up to `length` tokens (0: for steps alone), a prefill, then steps.",
+     "size_t %s_cache_bytes(size_t length);"},
+    {NULL, "size_t %s_decode_bytes(size_t length, int threads);"},
+    {"Makes empty rows.", "int %s_cache_init(void *cache, size_t length);"},
+    {"Tokens that a row holds.", "size_t %s_cache_tokens(const void *cache, size_t row);"},
+    {"Row `to` becomes what row `from` is.",
+     "int %s_cache_copy_row(void *cache, size_t from, size_t to);"},
+    {"Reads prompts into rows.",
+     "int %s_prefill(const %s_t *m, const %s_decode_t *io, void *cache, void *workspace);"},
+    {"Appends a token to each row.",
+     "int %s_step(const %s_t *m, const %s_decode_t *io, void *cache, void *workspace);"},
 };
+enum { ALWAYS = 5 }; /* the others are of models that generate */
 
 static void put_functions(const header_t *h) {
     const char *name = h->c->plan->name;
-    for (size_t k = 0; k < sizeof functions / sizeof *functions; k++) {
+    size_t n = h->d->steps ? sizeof functions / sizeof *functions : ALWAYS;
+    for (size_t k = 0; k < n; k++) {
         sbuf_t text = {0};
         for (const char *p = functions[k].text; *p; p++) {
             if (strncmp(p, "%s", 2) == 0) sbuf_puts(&text, name), p++;
@@ -204,6 +236,7 @@ void put_header(const emitter_t *c, const reformer_desc_t *d, const reformer_var
     put_line(out, 0, "typedef reformer_model_t %s_t;", c->plan->name);
     put_fields(&h);
     put_line(out, 0, "typedef reformer_io_t %s_io_t;\n", c->plan->name);
+    if (d->steps) put_line(out, 0, "typedef reformer_decode_t %s_decode_t;\n", c->plan->name);
     put_functions(&h);
     sbuf_puts(out, "\n#ifdef __cplusplus\n}\n#endif\n\n#endif\n");
 }

@@ -8,6 +8,37 @@ int plan_count(const plan_t *p) {
     return p->n_variants * p->n_targets;
 }
 
+static bool has_prefills(const plan_t *p) {
+    return p->step && p->prefills != p->variants;
+}
+
+int plan_parts(const plan_t *p) {
+    int forwards = plan_count(p), steps = p->step ? p->n_targets : 0;
+    return forwards + (has_prefills(p) ? forwards : 0) + steps;
+}
+
+part_t plan_part(const plan_t *p, int part) {
+    int forwards = plan_count(p);
+    if (part < forwards) return PART_FORWARD;
+    return has_prefills(p) && part < 2 * forwards ? PART_PREFILL : PART_STEP;
+}
+
+int plan_target(const plan_t *p, int part) {
+    if (plan_part(p, part) == PART_STEP) return part - (plan_parts(p) - p->n_targets);
+    return part % plan_count(p) / p->n_variants;
+}
+
+const char *plan_part_name(const plan_t *p, int part, arena_t *a) {
+    part_t kind = plan_part(p, part);
+    if (kind == PART_STEP) return "step";
+    const variant_plan_t *v = plan_variant(p, part);
+    const char *length = "";
+    if (p->n_variants > 1)
+        length = arena_printf(a, "%s%lld", v->unit ? "U" : "L", (long long)v->max_length);
+    if (kind == PART_FORWARD) return length;
+    return arena_printf(a, "prefill%s%s", *length ? "_" : "", length);
+}
+
 /* Index into plan->targets of the target that stands at `rank`: higher ids are better, and the first of
  * another architecture is as good a place as any. */
 static int target_at(const plan_t *p, int rank) {
@@ -19,13 +50,17 @@ static int target_at(const plan_t *p, int rank) {
     bug("a plan with a target twice");
 }
 
-const variant_plan_t *plan_variant(const plan_t *p, int variant) {
-    return &p->variants[variant % p->n_variants];
+const variant_plan_t *plan_variant(const plan_t *p, int part) {
+    variant_plan_t *v = plan_part(p, part) == PART_PREFILL ? p->prefills : p->variants;
+    return &v[part % p->n_variants];
 }
 
-const module_t *plan_module(const plan_t *p, int variant) {
-    int t = target_at(p, variant / p->n_variants);
-    return p->modules[variant % p->n_variants * p->n_targets + t];
+const module_t *plan_module(const plan_t *p, int part) {
+    int t = target_at(p, plan_target(p, part));
+    part_t kind = plan_part(p, part);
+    if (kind == PART_STEP) return p->step_modules[t];
+    module_t **m = kind == PART_PREFILL ? p->prefill_modules : p->modules;
+    return m[part % p->n_variants * p->n_targets + t];
 }
 
 static int cpu_of(const target_t *t) {
@@ -44,15 +79,21 @@ static void split(dim_t d, size_t *fixed, size_t *per_unit) {
 }
 
 static reformer_variant_t describe_variant(const plan_t *p, int k) {
-    const variant_plan_t *v = plan_variant(p, k);
     const module_t *m = plan_module(p, k);
-    reformer_variant_t r = {.target = cpu_of(m->target),
-                            .max_length = v->max_length,
-                            .unit = v->unit,
-                            .padded = v->padded,
-                            .rows = v->rows[target_at(p, k / p->n_variants)],
-                            .unpadded = v->unpadded,
-                            .absent = v->absent};
+    reformer_variant_t r = {.target = cpu_of(m->target)};
+    if (plan_part(p, k) == PART_STEP) {
+        r.max_length = r.padded = 1;
+        r.rows = p->batch;
+    } else {
+        const variant_plan_t *v = plan_variant(p, k);
+        r.max_length = v->max_length;
+        r.unit = v->unit;
+        r.padded = v->padded;
+        r.rows = v->rows[target_at(p, plan_target(p, k))];
+        r.unpadded = v->unpadded;
+        r.absent = v->absent;
+        r.hashes = v->graph->n_factors > 0;
+    }
     split(m->workspace_bytes, &r.workspace_bytes, &r.workspace_per_unit);
     split(m->scratch_bytes, &r.scratch_bytes, &r.scratch_per_unit);
     return r;
@@ -111,8 +152,27 @@ void plan_describe_model(const plan_t *p, reformer_desc_t *desc) {
     describe_labels(s, desc);
 }
 
+/* Parts of the cache, whose shapes the step's buffers have. */
+static void describe_cache(const plan_t *p, reformer_desc_t *d) {
+    static const char *const names[] = {"rings", "counts", "places", "records"};
+    const module_t *m = p->step_modules[0];
+    for (int i = 0; i < 4; i++) {
+        const buffer_t *b = module_find_buffer(m, names[i]);
+        if (!b) continue;
+        int64_t bytes = buffer_bytes(b).c / p->batch;
+        d->cache_row[i] = (size_t)(b->slot == REFORMER_SLOT_RECORDS ? bytes / p->positions : bytes);
+    }
+}
+
 void plan_describe(const plan_t *p, reformer_desc_t *desc, reformer_variant_t *variants) {
     plan_describe_model(p, desc);
-    for (int k = 0; k < desc->n_variants; k++) variants[k] = describe_variant(p, k);
+    int n = plan_parts(p);
+    for (int k = 0; k < n; k++) variants[k] = describe_variant(p, k);
     desc->variants = variants;
+    if (!p->step) return;
+    desc->prefills = has_prefills(p) ? variants + desc->n_variants : variants;
+    desc->steps = variants + n - p->n_targets;
+    desc->positions = p->positions;
+    desc->lsh_chunk = spec_has_kind(p->spec, LAYER_LSH) ? p->spec->lsh_attn_chunk_length : 0;
+    describe_cache(p, desc);
 }

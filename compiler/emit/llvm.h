@@ -33,7 +33,7 @@ typedef struct {
 typedef struct {
     llvm_unit_t *unit; /* [n] */
     int n;
-    const char **run; /* [plan_count(p)]: symbol of each variant's schedule */
+    const char **run; /* [plan_parts(p)]: symbol of each part's schedule */
 } llvm_units_t;
 
 /* All units of a plan of one target that this CPU runs. Memory: a; bitcode by llvm_units_free(). */

@@ -84,6 +84,7 @@ static LLVMValueRef base_of(llvm_func_t *f, const buffer_t *b) {
     case BUF_TABLE: return table_of(f, b);
     case BUF_INPUT:
     case BUF_OUTPUT:
+    case BUF_STATE:
         return llvm_field(f, e->pointer,
                           offsetof(reformer_call_t, slot) + (size_t)b->slot * sizeof(void *));
     case BUF_WEIGHTS: base = llvm_field(f, e->pointer, offsetof(reformer_call_t, weights)); break;
@@ -205,8 +206,9 @@ static void add_dimension(llvm_func_t *f, flat_t *x, const buffer_t *b, int k, c
     else x->sum = plus(f, x->sum, times(f, llvm_dim(f, i->base), stride));
 }
 
-/* Memory of products is aligned to its type only. */
+/* Memory of products is aligned to its type only, but for caches. */
 static int64_t base_alignment(const buffer_t *b) {
+    if (b->kind == BUF_STATE) return WIDEST;
     if (b->kind == BUF_INPUT || b->kind == BUF_OUTPUT) return elem_bytes(b->elem);
     return gcd(gcd(WIDEST, b->offset.c), b->offset.u);
 }

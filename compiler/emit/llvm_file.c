@@ -56,11 +56,22 @@ static LLVMValueRef variants_constant(llvm_emitter_t *e, const reformer_variant_
     return constant(e, "reformer.variants", LLVMConstArray(LLVMTypeOf(all[0]), all, (unsigned)n));
 }
 
+/* Variant `at` - the first one - of the array. */
+static LLVMValueRef variant_address(const llvm_emitter_t *e, LLVMValueRef variants,
+                                    const reformer_desc_t *d, const reformer_variant_t *at) {
+    if (!at) return LLVMConstNull(e->pointer);
+    LLVMValueRef bytes = LLVMConstInt(e->i64, (uint64_t)(at - d->variants) * sizeof *at, false);
+    return LLVMConstGEP2(e->type[E_I8], variants, &bytes, 1);
+}
+
 static LLVMValueRef description_constant(llvm_emitter_t *e, const reformer_desc_t *d,
                                          LLVMValueRef variants) {
-    link_t links[] = {{offsetof(reformer_desc_t, name), text_constant(e, "reformer.name", d->name)},
-                      {offsetof(reformer_desc_t, variants), variants}};
-    return constant(e, "reformer.description", image(e, d, sizeof *d, links, 2));
+    link_t links[] = {
+        {offsetof(reformer_desc_t, name), text_constant(e, "reformer.name", d->name)},
+        {offsetof(reformer_desc_t, variants), variants},
+        {offsetof(reformer_desc_t, prefills), variant_address(e, variants, d, d->prefills)},
+        {offsetof(reformer_desc_t, steps), variant_address(e, variants, d, d->steps)}};
+    return constant(e, "reformer.description", image(e, d, sizeof *d, links, 4));
 }
 
 /* ---- what a product calls ------------------------------------------------------------------------------ */
@@ -76,7 +87,15 @@ static const struct {
     {"check_weights", "reformer_check_weights", "p", 'i'},
     {"forward", "reformer_forward", "ppp", 'i'},
     {"strerror", "reformer_strerror", "i", 'p'},
+    {"cache_bytes", "reformer_cache_bytes", "Dz", 'z'},
+    {"cache_init", "reformer_cache_init", "Dpz", 'i'},
+    {"cache_tokens", "reformer_cache_tokens", "pz", 'z'},
+    {"cache_copy_row", "reformer_cache_copy_row", "Dpzz", 'i'},
+    {"decode_bytes", "reformer_decode_bytes", "Dzi", 'z'},
+    {"prefill", "reformer_prefill", "pppp", 'i'},
+    {"step", "reformer_step", "pppp", 'i'},
 };
+enum { ALWAYS = 5 }; /* the others are of models that generate */
 
 static LLVMTypeRef type_of(const llvm_emitter_t *e, char what) {
     return what == 'i' ? e->i32 : what == 'z' ? e->i64 : e->pointer;
@@ -110,8 +129,7 @@ static void put_interface(llvm_emitter_t *e, const char *prefix, int k, LLVMValu
 static LLVMValueRef put_variant(llvm_emitter_t *e, const plan_t *p, int k) {
     const module_t *m = plan_module(p, k);
     const char *target = p->n_targets > 1 ? arena_printf(e->arena, ".%s", m->target->suffix) : "";
-    llvm_use_module(e, m,
-                    arena_printf(e->arena, "%s%s", llvm_length_suffix(e->arena, p, k), target));
+    llvm_use_module(e, m, arena_printf(e->arena, "%s%s", llvm_part_suffix(e->arena, p, k), target));
     LLVMValueRef schedule = NULL;
     for (size_t i = 0; i < m->n_funcs; i++) {
         if (m->funcs[i]->kind == FN_FUNC) continue;
@@ -122,15 +140,15 @@ static LLVMValueRef put_variant(llvm_emitter_t *e, const plan_t *p, int k) {
 }
 
 static void put_plan(llvm_emitter_t *e, const plan_t *p) {
-    int n = plan_count(p);
+    int n = plan_parts(p);
     reformer_desc_t d = {0};
     reformer_variant_t *v = ARENA_ARRAY(e->arena, reformer_variant_t, n);
     LLVMValueRef *run = ARENA_ARRAY(e->arena, LLVMValueRef, n);
     plan_describe(p, &d, v);
     for (int k = 0; k < n; k++) run[k] = put_variant(e, p, k);
     LLVMValueRef description = description_constant(e, &d, variants_constant(e, v, run, n));
-    for (size_t k = 0; k < sizeof interface / sizeof *interface; k++)
-        put_interface(e, p->name, (int)k, description);
+    int functions = p->step ? (int)(sizeof interface / sizeof *interface) : ALWAYS;
+    for (int k = 0; k < functions; k++) put_interface(e, p->name, k, description);
 }
 
 static bool write_form(llvm_emitter_t *e, LLVMTargetMachineRef machine, llvm_form_t form,

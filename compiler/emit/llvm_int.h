@@ -43,7 +43,8 @@ void llvm_use_module(llvm_emitter_t *e, const module_t *m, const char *suffix);
 LLVMValueRef llvm_define_function(llvm_emitter_t *e, const lfunc_t *fn, LLVMLinkage linkage);
 void llvm_mark_function(const llvm_emitter_t *e, LLVMValueRef f); /* attributes of all */
 /* "" where there is one length, else what tells variant k from the others. */
-const char *llvm_length_suffix(arena_t *a, const plan_t *p, int k);
+/* ".L4096", ".step"; "" where nothing needs telling apart. */
+const char *llvm_part_suffix(arena_t *a, const plan_t *p, int k);
 
 LLVMTypeRef llvm_type(const llvm_emitter_t *e, ltype_t t);
 LLVMValueRef llvm_int64(const llvm_emitter_t *e, int64_t x);

@@ -212,11 +212,9 @@ static void add_units(llvm_emitter_t *e, LLVMTargetMachineRef machine, const mod
     }
 }
 
-/* "" where there is one variant, else what its greatest length is. */
-const char *llvm_length_suffix(arena_t *a, const plan_t *p, int k) {
-    if (p->n_variants == 1) return "";
-    const variant_plan_t *v = plan_variant(p, k);
-    return arena_printf(a, ".%s%lld", v->unit ? "up_to_" : "", (long long)v->max_length);
+const char *llvm_part_suffix(arena_t *a, const plan_t *p, int k) {
+    const char *name = plan_part_name(p, k, a);
+    return *name ? arena_printf(a, ".%s", name) : "";
 }
 
 void llvm_units_make(const plan_t *p, arena_t *a, llvm_units_t *u) {
@@ -225,12 +223,12 @@ void llvm_units_make(const plan_t *p, arena_t *a, llvm_units_t *u) {
     e.labels = true;
     e.instrument = p->instrument;
     LLVMTargetMachineRef machine = llvm_machine(p->targets[0]);
-    int n = plan_count(p), most = 0;
+    int n = plan_parts(p), most = 0;
     for (int k = 0; k < n; k++) most += (int)plan_module(p, k)->n_funcs;
     *u = (llvm_units_t){.unit = ARENA_ARRAY(a, llvm_unit_t, most + 1),
                         .run = ARENA_ARRAY(a, const char *, n)};
     for (int k = 0; k < n; k++) {
-        const char *suffix = llvm_length_suffix(a, p, k);
+        const char *suffix = llvm_part_suffix(a, p, k);
         add_units(&e, machine, plan_module(p, k), suffix, u, a);
         u->run[k] = arena_printf(a, "reformer.schedule%s", suffix);
     }

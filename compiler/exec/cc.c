@@ -40,11 +40,22 @@ typedef struct {
                   int dtype, const int64_t *shape, int rank);
     void (*launch_labelled)(const reformer_call_t *call, reformer_kernel_fn *kernel, int64_t tasks,
                             const int64_t *arg, const char *name, int64_t layer);
+    size_t (*cache_bytes)(const reformer_desc_t *desc, size_t length);
+    int (*cache_init)(const reformer_desc_t *desc, void *cache, size_t length);
+    size_t (*cache_tokens)(const void *cache, size_t row);
+    int (*cache_copy_row)(const reformer_desc_t *desc, void *cache, size_t from, size_t to);
+    size_t (*decode_bytes)(const reformer_desc_t *desc, size_t length, int threads);
+    int (*prefill)(const reformer_model_t *m, const reformer_decode_t *io, void *cache,
+                   void *workspace);
+    int (*step)(const reformer_model_t *m, const reformer_decode_t *io, void *cache,
+                void *workspace);
 } linkage_t;
 
 static const linkage_t our_runtime = {
-    reformer_workspace_bytes, reformer_bind,   reformer_check_weights, reformer_forward,
-    reformer_strerror,        reformer_launch, reformer_trace,         reformer_launch_labelled};
+    reformer_workspace_bytes, reformer_bind,       reformer_check_weights, reformer_forward,
+    reformer_strerror,        reformer_launch,     reformer_trace,         reformer_launch_labelled,
+    reformer_cache_bytes,     reformer_cache_init, reformer_cache_tokens,  reformer_cache_copy_row,
+    reformer_decode_bytes,    reformer_prefill,    reformer_step};
 
 /* One pointer, set whole: a library that two threads load at once is one library. */
 static const char linkage_source[] =
@@ -60,6 +71,13 @@ static const char linkage_source[] =
     "                  const int64_t *, int);\n"
     "    void (*launch_labelled)(const reformer_call_t *, reformer_kernel_fn *, int64_t,\n"
     "                            const int64_t *, const char *, int64_t);\n"
+    "    size_t (*cache_bytes)(const reformer_desc_t *, size_t);\n"
+    "    int (*cache_init)(const reformer_desc_t *, void *, size_t);\n"
+    "    size_t (*cache_tokens)(const void *, size_t);\n"
+    "    int (*cache_copy_row)(const reformer_desc_t *, void *, size_t, size_t);\n"
+    "    size_t (*decode_bytes)(const reformer_desc_t *, size_t, int);\n"
+    "    int (*prefill)(const reformer_model_t *, const reformer_decode_t *, void *, void *);\n"
+    "    int (*step)(const reformer_model_t *, const reformer_decode_t *, void *, void *);\n"
     "} linkage_t;\n"
     "static const linkage_t *linked;\n"
     "static const linkage_t *rt(void) { return __atomic_load_n(&linked, __ATOMIC_ACQUIRE); }\n"
@@ -87,6 +105,26 @@ static const char linkage_source[] =
     "void reformer_launch_labelled(const reformer_call_t *c, reformer_kernel_fn *k, int64_t n,\n"
     "                              const int64_t *a, const char *name, int64_t layer) {\n"
     "    rt()->launch_labelled(c, k, n, a, name, layer);\n"
+    "}\n"
+    "size_t reformer_cache_bytes(const reformer_desc_t *d, size_t n) {\n"
+    "    return rt()->cache_bytes(d, n);\n"
+    "}\n"
+    "int reformer_cache_init(const reformer_desc_t *d, void *c, size_t n) {\n"
+    "    return rt()->cache_init(d, c, n);\n"
+    "}\n"
+    "size_t reformer_cache_tokens(const void *c, size_t r) { return rt()->cache_tokens(c, r); }\n"
+    "int reformer_cache_copy_row(const reformer_desc_t *d, void *c, size_t f, size_t t) {\n"
+    "    return rt()->cache_copy_row(d, c, f, t);\n"
+    "}\n"
+    "size_t reformer_decode_bytes(const reformer_desc_t *d, size_t n, int t) {\n"
+    "    return rt()->decode_bytes(d, n, t);\n"
+    "}\n"
+    "int reformer_prefill(const reformer_model_t *m, const reformer_decode_t *io, void *c,\n"
+    "                     void *w) {\n"
+    "    return rt()->prefill(m, io, c, w);\n"
+    "}\n"
+    "int reformer_step(const reformer_model_t *m, const reformer_decode_t *io, void *c, void *w) {\n"
+    "    return rt()->step(m, io, c, w);\n"
     "}\n";
 
 /* ---- the job ------------------------------------------------------------------------------------------ */

@@ -81,7 +81,7 @@ static size_t no_workspace(const exec_t *e, size_t length, int threads) {
 
 static bool open_lowered(exec_t *e, const exec_options_t *o, diag_t *d) {
     if (!e->plan->modules && !plan_lower(e->plan, &o->passes, d)) return false;
-    e->variants = ARENA_ARRAY(e->arena, reformer_variant_t, plan_count(e->plan));
+    e->variants = ARENA_ARRAY(e->arena, reformer_variant_t, plan_parts(e->plan));
     plan_describe(e->plan, &e->desc, e->variants);
     return true;
 }

@@ -87,7 +87,7 @@ static void print_times(const job_t *j) {
 
 static bool find_schedules(const job_t *j, const jit_t *jit, reformer_variant_t *variants,
                            diag_t *d) {
-    for (int k = 0; k < plan_count(j->plan); k++) {
+    for (int k = 0; k < plan_parts(j->plan); k++) {
         variants[k].run = jit_schedule(jit, j->units.run[k], d);
         if (!variants[k].run) return false;
     }

@@ -187,6 +187,7 @@ static void rule_input(rule_t *r) {
         {"input_ids", G_I32, true, false},       {"attention_mask", G_I32, true, false},
         {"labels", G_I32, true, true},           {"labels_f32", G_F32, false, false},
         {"start_positions", G_I32, false, true}, {"end_positions", G_I32, false, true},
+        {"positions", G_I32, true, false},
     };
     const gnode_t *n = r->n;
     for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {

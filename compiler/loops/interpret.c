@@ -286,7 +286,7 @@ static void do_load(run_t *r, const inst_t *i) {
     }
     cell_t *out = cell(r, i->result);
     memcpy(out->bytes, r->memory.places[b->id].base + (size_t)at * size, (size_t)lanes * size);
-    if (b->kind == BUF_INPUT) check_range(r, i, out, lanes);
+    if (b->kind == BUF_INPUT || b->kind == BUF_STATE) check_range(r, i, out, lanes);
 }
 
 static void do_store(run_t *r, const inst_t *i) {

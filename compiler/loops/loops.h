@@ -156,6 +156,7 @@ typedef enum {
     BUF_SCRATCH,   /* of one kernel, private to a worker; offset chosen by the plan pass          */
     BUF_INPUT,     /* read-only, bound to a numbered slot at call time (runtime/reformer_rt.h)    */
     BUF_OUTPUT,    /* written, bound to a slot; may be NULL when its `want` flag is 0             */
+    BUF_STATE,     /* read and written, bound to a slot; holds what earlier calls left there      */
     BUF_TABLE      /* constant i32 data in the module                                             */
 } bufkind_t;
 
@@ -171,7 +172,7 @@ struct buffer {
     dim_t lo, hi;
     dim_t offset; /* BUF_WEIGHTS: bytes into the file; workspace, scratch: set by the plan pass */
     bool planned;
-    int slot;            /* BUF_INPUT, BUF_OUTPUT */
+    int slot;            /* BUF_INPUT, BUF_OUTPUT, BUF_STATE */
     const int32_t *data; /* BUF_TABLE */
     lfunc_t *owner;      /* BUF_SCRATCH */
     const char *comment; /* what the shape means: "[batch][rows][hidden]" */
@@ -219,6 +220,9 @@ buffer_t *module_find_buffer(const module_t *m, const char *name); /* NULL: none
 lfunc_t *module_find_func(const module_t *m, const char *name);
 lfunc_t *module_entry(const module_t *m);
 bool buffer_is_integer(const buffer_t *b);
+static inline bool buffer_has_slot(const buffer_t *b) {
+    return b->kind == BUF_INPUT || b->kind == BUF_OUTPUT || b->kind == BUF_STATE;
+}
 dim_t buffer_bytes(const buffer_t *b); /* of all elements; at most one dimension mentions U */
 /* The bytes of two planned buffers of one kernel never meet. */
 bool buffers_disjoint(const buffer_t *a, const buffer_t *b, units_t u);

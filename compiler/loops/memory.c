@@ -43,6 +43,11 @@ static void place_buffer(memory_t *s, const buffer_t *b, region_t *workspace, re
     place_t *p = &s->places[b->id];
     int64_t units = s->call->units, bytes = dim_at(buffer_bytes(b), units);
     for (int k = 0; k < b->rank; k++) p->dims[k] = dim_at(b->dims[k], units);
+    if (b->kind == BUF_STATE &&
+        b->slot == REFORMER_SLOT_RECORDS) { /* as many as there is room for */
+        bytes = bytes / p->dims[0] * s->call->capacity;
+        p->dims[0] = s->call->capacity;
+    }
     switch (b->kind) {
     case BUF_WEIGHTS:
         if (s->call->weights)
@@ -52,6 +57,11 @@ static void place_buffer(memory_t *s, const buffer_t *b, region_t *workspace, re
     case BUF_INPUT: p->base = s->call->slot[b->slot]; break;
     case BUF_OUTPUT:
         if (s->call->slot[b->slot]) place_in(p, new_region(s, s->call->slot[b->slot], bytes), 0);
+        break;
+    case BUF_STATE: /* earlier calls wrote it */
+        if (!s->call->slot[b->slot]) break;
+        place_in(p, new_region(s, s->call->slot[b->slot], bytes), 0);
+        for (int64_t k = 0; k < bytes; k++) p->region->owner[k] = b->id + 1;
         break;
     case BUF_WORKSPACE:
     case BUF_SCRATCH:

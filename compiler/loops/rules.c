@@ -209,7 +209,7 @@ const char *buffer_error(const buffer_t *b, units_t u) {
             return "has an empty range";
     }
     if (!dim_fits(b->offset, u) || !dim_le(dim(0), b->offset, u)) return "has a negative offset";
-    if ((b->kind == BUF_INPUT || b->kind == BUF_OUTPUT) && (b->slot < 0 || b->slot > 255))
+    if (buffer_has_slot(b) && (b->slot < 0 || b->slot > 255))
         return "has a slot that is not 0 to 255";
     if (b->kind != BUF_TABLE) return NULL;
     if (b->elem != E_I32 || !b->data) return "is a table, which has i32 data";

@@ -7,7 +7,8 @@
 
 static const char *const kind_names[] = {
     [BUF_WEIGHTS] = "weights", [BUF_WORKSPACE] = "workspace", [BUF_SCRATCH] = "scratch",
-    [BUF_INPUT] = "input",     [BUF_OUTPUT] = "output",       [BUF_TABLE] = "table",
+    [BUF_INPUT] = "input",     [BUF_OUTPUT] = "output",       [BUF_STATE] = "state",
+    [BUF_TABLE] = "table",
 };
 enum { KINDS = sizeof kind_names / sizeof *kind_names };
 
@@ -47,7 +48,7 @@ static void print_buffer(printer_t *p, const buffer_t *b) {
         sbuf_puts(p->out, " at ");
         print_dim(p->out, b->offset);
     }
-    if (b->kind == BUF_INPUT || b->kind == BUF_OUTPUT) sbuf_printf(p->out, " slot %d", b->slot);
+    if (buffer_has_slot(b)) sbuf_printf(p->out, " slot %d", b->slot);
     if (b->has_range) {
         sbuf_puts(p->out, " range ");
         print_dim(p->out, b->lo);
@@ -203,7 +204,7 @@ static const char *take_new_name(parser_t *p, const char *what, token_t *at) {
 static bufkind_t take_kind(parser_t *p) {
     for (int k = 0; k < KINDS; k++)
         if (lex_accept_name(&p->x, kind_names[k])) return (bufkind_t)k;
-    lex_error(&p->x, "expected weights, workspace, scratch, input, output or table");
+    lex_error(&p->x, "expected weights, workspace, scratch, input, output, state or table");
     return BUF_WORKSPACE;
 }
 

@@ -138,7 +138,7 @@ static void dense_ahead(lower_t *L, builder_t *b, void *ctx, affine_t step) {
     }
 }
 
-static int64_t column_tiles(const lower_t *L, int64_t n) {
+int64_t column_tiles(const lower_t *L, int64_t n) {
     return (n + L->tile - 1) / L->tile;
 }
 
@@ -177,8 +177,14 @@ static void column_tile(lower_t *L, builder_t *b, value_t *t, affine_t *panel, a
 
 void dense(lower_t *L, builder_t *b, const dense_t *d) {
     int64_t tiles = column_tiles(L, d->n);
-    inst_t *loop = b_for(b, "column", dim(0), dim(tiles), 0, NULL);
+    inst_t *loop = b_for(b, "column", dim(0), dim(d->tiles ? d->tiles : tiles), 0, NULL);
     value_t *t = loop_var(loop);
+    inst_t *inside = NULL;
+    if (d->tiles) {
+        value_t *own = b_index(b, ax_add(d->first, ax_v(t)));
+        t = at_most(b, ax_v(own), dim(tiles - 1));
+        if (tiles % d->tiles) inside = b_if(b, b_compare(b, OP_EQ, own, t), 0, NULL);
+    }
     dense_ctx_t c = {
         .d = d, .col = ax_scale(ax_v(t), L->tile), .column = t, .row_tiles = row_tiles(L, d->m)};
     column_tile(L, b, t, &c.panel, &c.lane);
@@ -186,5 +192,6 @@ void dense(lower_t *L, builder_t *b, const dense_t *d) {
     if (d->next) c.more = b_compare(b, OP_LT, t, next);
     column_tile(L, b, b_name(next, "next"), &c.next_panel, &c.next_lane);
     for_row_tiles(L, b, d->m, dense_tile, &c);
+    if (inside) b_end_if(b, inside, NULL);
     b_end_for(b, loop, NULL);
 }

@@ -21,6 +21,10 @@ static void embed_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int wid
 
 /* Positions of filler rows repeat the last real one, so that they stay within the tables. */
 static value_t *position(lower_t *L, builder_t *b, affine_t row) {
+    if (L->position) {
+        affine_t ix[] = {ax(0), row};
+        return b_name(b_convert(b, E_I64, load1(b, L->position, 2, ix)), "position");
+    }
     value_t *p = b_index(b, row);
     if (!dim_equal(L->rows, L->padded))
         p = b_binary(b, OP_MIN, p, b_index(b, (affine_t){.base = dim_sub(L->padded, dim(1))}));
@@ -37,9 +41,9 @@ static void zero_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int widt
 
 lfunc_t *lower_embed(lower_t *L) {
     const gnode_t *node = graph_find(L->g, "embeddings");
-    if (!node || node->op != G_EMBED) bug("no embedding in the graph");
-    int axes = node->n_axial;
-    int64_t word[] = {node->in[1]->shape[0].c, L->hidden};
+    if (!node || (node->op != G_EMBED && node->op != G_EMBED_AT)) bug("no embedding in the graph");
+    int axes = node->n_axial, words = node->op == G_EMBED_AT ? 2 : 1;
+    int64_t word[] = {node->in[words]->shape[0].c, L->hidden};
     embed_t e = {.word = weight(L, "embed.word", 2, word)};
     dim_t tasks[] = {dim(L->batch), L->blocks};
     const char *names[] = {"batch", "block"};
@@ -55,7 +59,7 @@ lfunc_t *lower_embed(lower_t *L) {
     int64_t inner = 1;
     for (int a = 0; a < axes; a++) inner *= node->axial_shape[a];
     for (int a = 0; a < (axes ? axes : 1); a++) {
-        const gnode_t *table = node->in[2 + a];
+        const gnode_t *table = node->in[words + 1 + a];
         int64_t dims[] = {table->shape[0].c, table->shape[1].c};
         const char *name = axes ? arena_printf(L->arena, "embed.axis%d", a) : "embed.position";
         e.table = weight(L, name, 2, dims);

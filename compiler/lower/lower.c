@@ -1,7 +1,7 @@
 /* Graph → Loops: reads the model off the Graph, makes the buffers, has every family of ops make its
  * kernels, and writes the schedule. Weights of the layers of a kind are stacked, so the schedule is a loop
  * over layers and code size does not depend on their number. */
-#include "lower/lower_int.h"
+#include "lower/cache.h"
 #include "lower/math.h"
 
 /* ---- reading the Graph ------------------------------------------------------------------------------ */
@@ -13,8 +13,9 @@ static const gnode_t *first_of(const graph_t *g, gop_t op, int layer) {
 }
 
 static const gnode_t *attention_node(const graph_t *g, int layer) {
-    const gop_t ops[] = {G_LSH_ATTENTION, G_LOCAL_ATTENTION, G_EXACT_ATTENTION};
-    for (int i = 0; i < 3; i++) {
+    const gop_t ops[] = {G_LSH_ATTENTION, G_LOCAL_ATTENTION, G_EXACT_ATTENTION, G_LSH_STEP,
+                         G_LOCAL_STEP};
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
         const gnode_t *n = first_of(g, ops[i], layer);
         if (n) return n;
     }
@@ -23,7 +24,8 @@ static const gnode_t *attention_node(const graph_t *g, int layer) {
 
 static void read_attention(lower_t *L, int layer) {
     const gnode_t *n = attention_node(L->g, layer);
-    bool lsh = n->op == G_LSH_ATTENTION || (n->op == G_EXACT_ATTENTION && n->shared_qk);
+    bool lsh = n->op == G_LSH_ATTENTION || n->op == G_LSH_STEP ||
+               (n->op == G_EXACT_ATTENTION && n->shared_qk);
     attention_t *a = &L->attention[lsh ? LAYER_LSH : LAYER_LOCAL];
     a->count++;
     if (a->present) return;
@@ -34,14 +36,14 @@ static void read_attention(lower_t *L, int layer) {
     a->chunk = n->chunk;
     a->before = n->before;
     a->after = n->after;
-    a->rounds = n->op == G_LSH_ATTENTION ? n->rounds : 1;
+    a->rounds = n->rounds > 0 ? n->rounds : 1; /* local and exact attention have none */
     a->at = n->at;
     L->heads = n->heads;
     L->head_size = n->head_size;
-    if (n->op != G_LSH_ATTENTION) return;
-    const gnode_t *hash = first_of(L->g, G_LSH_HASH, layer);
+    if (n->op != G_LSH_ATTENTION && n->op != G_LSH_STEP) return;
+    const gnode_t *hash = n->op == G_LSH_STEP ? n : first_of(L->g, G_LSH_HASH, layer);
     a->n_factors = hash->n_factors;
-    a->buckets = 1;
+    a->buckets = hash->n_factors > 0;
     for (int f = 0; f < hash->n_factors; f++) {
         a->factors[f] = hash->factors[f];
         a->buckets *= hash->factors[f];
@@ -83,9 +85,22 @@ static void choose_block(lower_t *L) {
     L->blocks = dim_div(L->rows, L->block);
 }
 
+bool is_step(const lower_t *L) {
+    return first_of(L->g, G_EMBED_AT, -1) != NULL;
+}
+
+/* The rows of a step are rows of one batch element: each dense layer takes them all at once. */
+static void choose_step_rows(lower_t *L) {
+    L->block = L->g->batch;
+    L->rows = dim(L->block);
+    L->batch = 1;
+    L->blocks = dim(1);
+}
+
 static void read_graph(lower_t *L) {
     const graph_t *g = L->g;
-    const gnode_t *embed = first_of(g, G_EMBED, -1), *norm = first_of(g, G_LAYER_NORM, -1);
+    const gnode_t *embed = first_of(g, is_step(L) ? G_EMBED_AT : G_EMBED, -1),
+                  *norm = first_of(g, G_LAYER_NORM, -1);
     const gnode_t *act = first_of(g, G_ACTIVATION, -1);
     if (!embed || !norm || !act) bug("the graph lacks embedding, norm or activation");
     L->batch = g->batch;
@@ -100,7 +115,8 @@ static void read_graph(lower_t *L) {
     L->head_stride = round_up(L->head_size, L->tile);
     L->group = heads_per_group(L);
     L->groups = L->heads / L->group;
-    choose_block(L);
+    if (is_step(L)) choose_step_rows(L);
+    else choose_block(L);
 }
 
 dim_t output_rows(const lower_t *L) {
@@ -118,7 +134,7 @@ static dim_t largest_target(const lower_t *L) {
 
 static void make_slots(lower_t *L) {
     dim_t rows[] = {dim(L->batch), L->rows}, controls = dim(REFORMER_CONTROLS);
-    dim_t length = output_rows(L);
+    dim_t length = is_step(L) ? L->rows : output_rows(L);
     int64_t vocab = L->g->spec->vocab_size;
     L->ids = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_IDS, "ids", E_I32, 2, rows);
     set_range(L->ids, dim(0), dim(vocab - 1));
@@ -141,9 +157,12 @@ static buffer_t *stacked_panels(lower_t *L, const char *name, int64_t count, int
     return weight(L, name, 4, dims);
 }
 
+/* A step takes the panels of all heads as one row of them. */
 static buffer_t *head_panels(lower_t *L, const char *name, int64_t count) {
-    int64_t dims[] = {count, L->heads, round_up(L->head_size, PANEL) / PANEL, L->hidden, PANEL};
-    return weight(L, name, 5, dims);
+    int64_t each = round_up(L->head_size, PANEL) / PANEL;
+    int64_t dims[] = {count, L->heads, each, L->hidden, PANEL};
+    int64_t flat[] = {count, L->heads * each, L->hidden, PANEL};
+    return is_step(L) ? weight(L, name, 4, flat) : weight(L, name, 5, dims);
 }
 
 static void make_weights(lower_t *L) {
@@ -164,7 +183,7 @@ static void make_weights(lower_t *L) {
         int64_t columns = 0;
         for (int f = 0; f < lsh->n_factors; f++) columns += lsh->factors[f] / 2;
         int64_t rd[] = {lsh->count, L->heads, lsh->rounds, L->head_size, columns};
-        if (!lsh->exact) lsh->rotations = weight(L, "lsh.rotations", 5, rd);
+        if (lsh->n_factors > 0) lsh->rotations = weight(L, "lsh.rotations", 5, rd);
     }
     if (local->present) {
         local->query = head_panels(L, "local.query", local->count);
@@ -238,7 +257,7 @@ static void make_trace_buffers(lower_t *L) {
 }
 
 /* Which kind each layer is, and its number among its kind. */
-static void make_tables(lower_t *L) {
+void make_tables(lower_t *L) {
     int32_t *kind = ARENA_ARRAY(L->arena, int32_t, L->n_layers);
     int32_t *index = ARENA_ARRAY(L->arena, int32_t, L->n_layers);
     int seen[2] = {0, 0};
@@ -258,18 +277,20 @@ static void make_tables(lower_t *L) {
 
 /* What launches are called in profiles and debuggers, '#' being the layer. */
 static const struct {
-    const char *project, *hash, *impose, *sort, *norms, *attend, *combine;
+    const char *project, *keep, *hash, *impose, *sort, *file, *norms, *attend, *combine;
 } labels[] = {
-    [LAYER_LSH] = {"layer#.lsh.project", "layer#.lsh.hash", "layer#.lsh.impose", "layer#.lsh.sort",
-                   "layer#.lsh.norms", "layer#.lsh.attention", "layer#.lsh.output"},
+    [LAYER_LSH] = {"layer#.lsh.project", "layer#.lsh.keep", "layer#.lsh.hash", "layer#.lsh.impose",
+                   "layer#.lsh.sort", "layer#.lsh.file", "layer#.lsh.norms", "layer#.lsh.attention",
+                   "layer#.lsh.output"},
     [LAYER_LOCAL] = {.project = "layer#.local.project",
+                     .keep = "layer#.local.keep",
                      .norms = "layer#.local.norms",
                      .attend = "layer#.local.attention",
                      .combine = "layer#.local.output"},
 };
 
 /* The number of this layer among its kind: the table holds both kinds, the bound makes it provable. */
-static value_t *layer_index(lower_t *L, builder_t *b, const attention_t *a, value_t *layer) {
+value_t *layer_index(lower_t *L, builder_t *b, const attention_t *a, value_t *layer) {
     affine_t ix = ax_v(layer);
     value_t *i = load1(b, L->index_table, 1, &ix);
     i = b_binary(b, OP_MIN, i, b_iconst(b, SCALAR(E_I32), a->count - 1));
@@ -297,16 +318,27 @@ static void schedule_hash(lower_t *L, builder_t *b, const attention_t *a, value_
     launch(b, a->sort, L->o->trace ? &group : NULL, labels[a->kind].sort, layer);
 }
 
+/* In a prefill. */
+static void schedule_keep(lower_t *L, builder_t *b, lfunc_t *kernel, value_t *const *args,
+                          const char *label, value_t *layer) {
+    if (!kernel) return;
+    inst_t *kept = b_if(b, control(b, L, REFORMER_WANT_CACHE), 0, NULL);
+    launch(b, kernel, args, label, layer);
+    b_end_if(b, kept, NULL);
+}
+
 static void schedule_attention(lower_t *L, builder_t *b, const attention_t *a, value_t *layer) {
     value_t *index = layer_index(L, b, a, layer);
     inst_t *groups = b_for(b, "group", dim(0), dim(L->groups), 0, NULL);
     value_t *group = loop_var(groups), *project[] = {layer, index, group}, *args[] = {index, group};
     launch(b, a->project, project, labels[a->kind].project, layer);
+    schedule_keep(L, b, a->keep, args, labels[a->kind].keep, layer);
     if (a->exact) launch(b, a->norms, NULL, labels[a->kind].norms, layer);
     if (a->exact || a->kind == LAYER_LOCAL) {
         launch(b, a->attend, NULL, labels[a->kind].attend, layer);
     } else {
         schedule_hash(L, b, a, layer, index, group);
+        schedule_keep(L, b, a->file, args, labels[a->kind].file, layer);
         inst_t *rounds = b_for(b, "round", dim(0), dim(a->rounds), 0, NULL);
         value_t *round = loop_var(rounds);
         launch(b, a->attend, &round, labels[a->kind].attend, layer);
@@ -360,12 +392,25 @@ static void lower_attention(lower_t *L, attention_t *a) {
     lower_attention_output(L, a);
 }
 
-module_t *lower_graph(arena_t *arena, const graph_t *g, const layout_t *layout,
-                      const lower_options_t *o) {
+/* A step reads every weight once and is bound by that: its tile takes whole panels, as far as there are registers for
+ * that, and as many rows at once as then fit. */
+static tiles_t step_tiles(const target_t *t) {
+    tiles_t tiles = tiles_for(t);
+    for (int v = MAX_VECTORS; v > tiles.vectors; v--) {
+        if (tile_rows(t, v) < 1) continue;
+        tiles.vectors = v;
+        tiles.rows = tile_rows(t, v);
+    }
+    return tiles;
+}
+
+lower_t *lower_begin(arena_t *arena, const graph_t *g, const layout_t *layout,
+                     const lower_options_t *o) {
     lower_t *L = ARENA_NEW(arena, lower_t);
-    tiles_t tiles = o->tiles ? *o->tiles : tiles_for(o->target);
-    if (!tiles_are_legal(o->target, &tiles)) bug("tiles that %s has no room for", o->target->name);
     *L = (lower_t){.g = g, .layout = layout, .o = o, .arena = arena};
+    bool chosen = o->tiles && !is_step(L); /* tuning measures forwards */
+    tiles_t tiles = chosen ? *o->tiles : is_step(L) ? step_tiles(o->target) : tiles_for(o->target);
+    if (!tiles_are_legal(o->target, &tiles)) bug("tiles that %s has no room for", o->target->name);
     L->tiles = arena_copy(arena, &tiles, sizeof tiles);
     L->m = module_new(arena, o->name, o->target, g->units);
     L->lanes = o->target->vector_bytes / (int)sizeof(float);
@@ -373,6 +418,67 @@ module_t *lower_graph(arena_t *arena, const graph_t *g, const layout_t *layout,
     read_graph(L);
     make_slots(L);
     make_weights(L);
+    if (o->cache_batch > 0) L->cache = make_cache(L, o->cache_batch, o->positions);
+    return L;
+}
+
+/* ---- the head of a prefill ---------------------------------------------------------------------------------- */
+
+static void last_token_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
+    const affine_t *row = ctx;
+    affine_t from[] = {ax(0), *row, at}, to[] = {ax(0), ax(0), at};
+    b_store(b, L->last1, b_load(b, L->y1, width, from), to);
+    b_store(b, L->last2, b_load(b, L->y2, width, from), to);
+}
+
+/* The streams of the row's last token. */
+static lfunc_t *last_token_kernel(lower_t *L) {
+    dim_t one = dim(1), d[] = {one, one, dim(L->stream)};
+    const char *name = "once";
+    L->last1 = workspace(L, "last1", E_F32, 3, d, "y1 of the last token");
+    L->last2 = workspace(L, "last2", E_F32, 3, d, "y2 of the last token");
+    builder_t b = build_kernel(L->m, "last_token", 1, &one, &name);
+    describe(L, b.fn, KEY_hidden_size, "the streams of the row's last token");
+    value_t *tokens = b_convert(&b, E_I64, control(&b, L, REFORMER_TOKENS));
+    value_t *most = b_index(&b, (affine_t){.base = dim_sub(L->padded, dim(1))});
+    value_t *last = b_index(&b, ax_plus(ax_v(tokens), -1));
+    last = b_binary(&b, OP_MIN, b_binary(&b, OP_MAX, last, b_iconst(&b, SCALAR(E_I64), 0)), most);
+    affine_t row = ax_v(last);
+    for_span(L, &b, L->stream, last_token_span, &row);
+    return b.fn;
+}
+
+typedef struct {
+    lfunc_t *last_token;
+    last_head_t head;
+} prefill_head_t;
+
+static prefill_head_t lower_prefill_head(lower_t *L) {
+    prefill_head_t p = {.last_token = last_token_kernel(L)};
+    last_rows_t rows = {.prefix = "last",
+                        .y1 = L->last1,
+                        .y2 = L->last2,
+                        .logits_out = module_find_buffer(L->m, "logits"),
+                        .hidden_out = module_find_buffer(L->m, "last_hidden_state")};
+    p.head = lower_last_head(L, 1, &rows);
+    return p;
+}
+
+static void schedule_head(lower_t *L, head_t *head, const prefill_head_t *p, builder_t *b) {
+    inst_t *prefill = NULL;
+    if (p) {
+        prefill = b_if(b, control(b, L, REFORMER_WANT_CACHE), 0, NULL);
+        launch(b, p->last_token, NULL, "last_token", NULL);
+        schedule_last_head(L, b, &p->head, "lm_head");
+        b_else(b, prefill, NULL);
+    }
+    head_schedule(L, head, b);
+    if (p) b_end_if(b, prefill, NULL);
+}
+
+module_t *lower_graph(arena_t *arena, const graph_t *g, const layout_t *layout,
+                      const lower_options_t *o) {
+    lower_t *L = lower_begin(arena, g, layout, o);
     make_workspace(L);
     if (o->trace) make_trace_buffers(L);
     make_tables(L);
@@ -380,13 +486,16 @@ module_t *lower_graph(arena_t *arena, const graph_t *g, const layout_t *layout,
     lfunc_t *embed = lower_embed(L);
     lower_attention(L, &L->attention[LAYER_LOCAL]);
     lower_attention(L, &L->attention[LAYER_LSH]);
+    if (L->cache) lower_keep(L);
     lfunc_t *feed_forward = lower_feed_forward(L);
     head_t *head = lower_head(L);
+    prefill_head_t prefill = {0};
+    if (L->cache) prefill = lower_prefill_head(L);
     trace_t *t = o->trace ? lower_trace(L) : NULL;
     builder_t b = build_entry(L->m, "forward");
     launch(&b, embed, NULL, "embed", NULL);
     trace_stream(L, t, &b, L->y2, "embeddings", NULL);
     schedule_layers(L, &b, feed_forward, t);
-    head_schedule(L, head, &b);
+    schedule_head(L, head, L->cache ? &prefill : NULL, &b);
     return L->m;
 }

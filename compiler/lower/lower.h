@@ -14,11 +14,17 @@ typedef struct {
     bool impose_buckets;  /* --buckets: read REFORMER_SLOT_BUCKETS where given */
     const char *name;     /* of the module, a C identifier */
     bool absent_keys;     /* some positions may hold no token: REFORMER_ABSENT */
+    /* Generation: a step, or a forward of one row that also fills the cache, which has so many rows and, in
+     * each, room for so many tokens. 0: neither. */
+    int64_t cache_batch, positions;
 } lower_options_t;
 
 /* Never fails on a checked graph: what it cannot lower is a bug(). The module is verified, passes have run. */
 module_t *lower_graph(arena_t *a, const graph_t *g, const layout_t *layout,
                       const lower_options_t *o);
+/* The same of graph_build_step(). */
+module_t *lower_step(arena_t *a, const graph_t *g, const layout_t *layout,
+                     const lower_options_t *o);
 
 /* Everything one artefact holds: one module per variant, in the order of reformer_desc_t.variants
  * without targets; modules[v * n_targets + t]. */
@@ -49,8 +55,10 @@ typedef struct {
     bool trace, impose_buckets;
     bool instrument; /* --instrument: back ends make launches tell their labels */
     layout_t *layout;
-    const char *name;   /* C prefix */
-    module_t **modules; /* NULL until plan_lower(); [n_variants * n_targets] */
+    const char *name;           /* C prefix */
+    module_t **modules;         /* NULL until plan_lower(); [n_variants * n_targets] */
+    module_t **prefill_modules; /* the same; of batch 1 they are `modules` */
+    module_t **step_modules;    /* [n_targets] */
 } plan_t;
 
 /* What to specialise for, from compile.sequence_length; `exact_length` > 0 (run without that key):

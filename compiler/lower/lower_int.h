@@ -33,7 +33,10 @@ typedef struct {
     buffer_t *query, *key, *value, *output, *rotations; /* weights; key NULL for LSH */
     buffer_t *key_norm; /* exact: [batch][group][rows]; LSH: 1 / norm, local: norm / sqrt(head) */
     lfunc_t *project, *hash, *impose, *sort, *norms, *attend, *combine; /* kernels */
+    lfunc_t *keep, *file; /* of prefills: into the cache; NULL: none */
 } attention_t;
+
+typedef struct cache cache_t; /* of generation: cache.h */
 
 typedef struct {
     module_t *m;
@@ -66,11 +69,22 @@ typedef struct {
     buffer_t *self_count;        /* [batch][group][rounds][rows]: Q2, keys equal to the query */
     buffer_t *buckets, *order;   /* [batch][group][rounds][rows + 1] */
     buffer_t *kind_table, *index_table; /* [n_layers] */
+    cache_t *cache;                     /* NULL: this module neither fills nor reads one */
+    buffer_t *last1, *last2; /* prefill: streams of the row's last token, [1][1][stream] */
+    buffer_t *position;      /* step: [1][rows], each row's own; NULL: a row stands at its number */
     /* pure functions, made on demand */
     lfunc_t *fn[16];
     /* traces */
     buffer_t *trace_old, *trace_rows, *trace_self, *trace_buckets, *trace_order;
 } lower_t;
+
+/* Reads the graph; makes slots, weights, tables and pure functions (lower.c). */
+lower_t *lower_begin(arena_t *arena, const graph_t *g, const layout_t *layout,
+                     const lower_options_t *o);
+bool is_step(const lower_t *L);
+void make_tables(lower_t *L); /* kind and number of each layer */
+/* The number of a layer among its kind. */
+value_t *layer_index(lower_t *L, builder_t *b, const attention_t *a, value_t *layer);
 
 dim_t output_rows(const lower_t *L); /* rows of the caller's arrays: at most batch * padded */
 
@@ -125,6 +139,8 @@ typedef struct {
     panels_t w;
     const panels_t *next; /* what the next product reads, at least as deep; NULL: not known */
     affine_t k_base;      /* first k of w */
+    affine_t first;       /* column tile to begin with */
+    int64_t tiles;        /* how many of them; those beyond the last are left out; 0: all */
     epilogue_fn *epilogue;
     target_fn *target; /* NULL: what the epilogue writes is in the cache */
     /* NULL, or called dense_calls() times, at even distances, to prefetch what is needed later */
@@ -135,6 +151,7 @@ typedef struct {
 void prefetch_row(builder_t *b, buffer_t *buf, affine_t *ix, int64_t width);
 void dense(lower_t *L, builder_t *b, const dense_t *d);
 int64_t dense_calls(const lower_t *L, int64_t m, int64_t n, int64_t k);
+int64_t column_tiles(const lower_t *L, int64_t n); /* register tiles over n columns */
 /* A register tile by itself: rows of accumulators over columns, for attention and hashing. */
 typedef value_t *tile_scalar_fn(lower_t *L, builder_t *b, void *ctx, int row, affine_t k);
 typedef value_t *tile_vector_fn(lower_t *L, builder_t *b, void *ctx, int j, affine_t k);

@@ -1,0 +1,120 @@
+/* Buffers of the cache, and how its parts are written; see cache.h. */
+#include "lower/cache.h"
+
+#include "lower/window.h"
+
+static dim_t *shape(lower_t *L, int n, const int64_t *sizes) {
+    dim_t *d = ARENA_ARRAY(L->arena, dim_t, n);
+    for (int i = 0; i < n; i++) d[i] = dim(sizes[i]);
+    return d;
+}
+#define SHAPE_OF(L, ...)                                                                           \
+    shape(L, (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[]){__VA_ARGS__})
+
+static buffer_t *part(lower_t *L, int slot, const char *name, elem_t e, int rank,
+                      const dim_t *dims) {
+    return slot_buffer(L, BUF_STATE, slot, name, e, rank, dims);
+}
+
+static void make_lists(lower_t *L, cache_t *c, const attention_t *lsh) {
+    int64_t slots = c->first + c->latest;
+    c->counts = part(L, REFORMER_SLOT_COUNTS, "counts", E_I32, 5,
+                     SHAPE_OF(L, c->batch, lsh->count, L->heads, lsh->rounds, c->buckets));
+    c->counts->comment = "[row][layer][head][round][bucket]: tokens in it";
+    set_range(c->counts, dim(0), dim(c->positions));
+    c->places = part(L, REFORMER_SLOT_PLACES, "places", E_I32, 6,
+                     SHAPE_OF(L, c->batch, lsh->count, L->heads, lsh->rounds, c->buckets, slots));
+    c->places->comment = "[row][layer][head][round][bucket][first and latest]: which tokens";
+    set_range(c->places, dim(0), dim(c->positions - 1));
+}
+
+cache_t *make_cache(lower_t *L, int64_t batch, int64_t positions) {
+    const spec_t *s = L->g->spec;
+    const attention_t *local = &L->attention[LAYER_LOCAL], *lsh = &L->attention[LAYER_LSH];
+    cache_t *c = ARENA_NEW(L->arena, cache_t);
+    *c = (cache_t){.batch = batch,
+                   .positions = positions,
+                   .half = round_up(L->head_size, LINE / (int64_t)sizeof(float)),
+                   .ring = (1 + s->local_num_chunks_before) * s->local_attn_chunk_length,
+                   .first = s->lsh_attn_chunk_length,
+                   .latest = (1 + s->lsh_num_chunks_before) * s->lsh_attn_chunk_length,
+                   .window = (1 + s->lsh_num_chunks_before) * s->lsh_attn_chunk_length,
+                   .buckets = lsh->buckets};
+    if (local->present) {
+        c->rings = part(L, REFORMER_SLOT_RINGS, "rings", E_F32, 6,
+                        SHAPE_OF(L, batch, local->count, L->heads, c->ring, 2, c->half));
+        c->rings->comment = "[row][layer][head][position mod window][key, value]";
+    }
+    if (lsh->present) {
+        c->records = part(L, REFORMER_SLOT_RECORDS, "records", E_F32, 6,
+                          SHAPE_OF(L, positions, batch, lsh->count, L->heads, 2, c->half));
+        c->records->comment = "[position][row][layer][head][key, value]";
+    }
+    if (lsh->present && lsh->buckets > 0) make_lists(L, c, lsh);
+    return c;
+}
+
+int64_t key_width(const lower_t *L) {
+    return round_up(L->head_size, L->lanes);
+}
+
+value_t *within(builder_t *b, value_t *x, int64_t most) {
+    x = b_binary(b, OP_MAX, x, b_iconst(b, x->type, 0));
+    return b_binary(b, OP_MIN, x, b_iconst(b, x->type, most));
+}
+
+value_t *lsh_key_scale(lower_t *L, builder_t *b, buffer_t *qk, const affine_t *ix) {
+    affine_t at[MAX_RANK];
+    for (int i = 0; i < qk->rank; i++) at[i] = ix[i];
+    value_t *sum = NULL;
+    for (int64_t d = 0; d < key_width(L); d += L->lanes) {
+        at[qk->rank - 1] = ax_plus(ix[qk->rank - 1], d);
+        value_t *x = b_load(b, qk, L->lanes, at);
+        sum = sum ? b_fma(b, x, x, sum) : b_binary(b, OP_MUL, x, x);
+    }
+    return b_name(key_factor(L, b, reduce(b, L, OP_ADD, sum)), "scale");
+}
+
+void put_key_value(lower_t *L, builder_t *b, buffer_t *key, affine_t *key_ix, value_t *scale,
+                   buffer_t *value, affine_t *value_ix, buffer_t *to, const affine_t *to_ix) {
+    affine_t at[MAX_RANK], key_0 = key_ix[key->rank - 1], value_0 = value_ix[value->rank - 1];
+    for (int i = 0; i + 2 < to->rank; i++) at[i] = to_ix[i];
+    value_t *factor = b_broadcast(b, scale, L->lanes);
+    for (int64_t d = 0; d < key_width(L); d += L->lanes) {
+        key_ix[key->rank - 1] = ax_plus(key_0, d);
+        value_ix[value->rank - 1] = ax_plus(value_0, d);
+        at[to->rank - 1] = ax(d);
+        at[to->rank - 2] = ax(0);
+        b_store(b, to, b_binary(b, OP_MUL, b_load(b, key, L->lanes, key_ix), factor), at);
+        at[to->rank - 2] = ax(1);
+        b_store(b, to, b_load(b, value, L->lanes, value_ix), at);
+    }
+    key_ix[key->rank - 1] = key_0;
+    value_ix[value->rank - 1] = value_0;
+}
+
+void clear_buckets(builder_t *b, const cache_t *c, const bucket_at_t *at) {
+    inst_t *loop = b_for(b, "bucket", dim(0), dim(c->buckets), 0, NULL);
+    affine_t ix[] = {at->row, at->index, at->head, at->round, ax_v(loop_var(loop))};
+    b_store(b, c->counts, b_iconst(b, SCALAR(E_I32), 0), ix);
+    b_end_for(b, loop, NULL);
+}
+
+value_t *place_in_bucket(builder_t *b, const cache_t *c, value_t *i) {
+    ltype_t i64 = SCALAR(E_I64);
+    value_t *beyond = within(b, b_binary(b, OP_SUB, i, b_iconst(b, i64, c->first)), c->positions);
+    value_t *later = b_index(b, ax_plus(ax_v(b_irem(b, beyond, dim(c->latest))), c->first));
+    value_t *early = b_compare(b, OP_LT, i, b_iconst(b, i64, c->first));
+    return within(b, b_select(b, early, i, later), c->first + c->latest - 1);
+}
+
+void append_to_bucket(builder_t *b, const cache_t *c, const bucket_at_t *at, value_t *bucket,
+                      value_t *token) {
+    affine_t cx[] = {at->row, at->index, at->head, at->round, ax_v(bucket)};
+    value_t *count = b_name(load1(b, c->counts, 5, cx), "count");
+    value_t *place = place_in_bucket(b, c, b_convert(b, E_I64, count));
+    affine_t px[] = {cx[0], cx[1], cx[2], cx[3], cx[4], ax_v(place)};
+    b_store(b, c->places, b_convert(b, E_I32, token), px);
+    count = b_binary(b, OP_ADD, count, b_iconst(b, SCALAR(E_I32), 1));
+    b_store(b, c->counts, b_binary(b, OP_MIN, count, b_iconst(b, count->type, c->positions)), cx);
+}

@@ -1,0 +1,108 @@
+/* The cache of generation, as kernels of prefills and steps see it.
+ *
+ *   rings    a local layer's latest keys and values: position p stands at p mod window, so that the chunk of the
+ *            next token and those before it are there, whatever came earlier
+ *   records  an LSH layer's keys and values of all tokens
+ *   places   an LSH layer's tokens by bucket. A new token is the last of its bucket, and its window reaches
+ *            back by less than (1 + before) chunks and ahead by less than one: so of every bucket the first
+ *            chunk of tokens and the latest (1 + before) chunks are all that any step will ask for, and appending
+ *            costs the same however many there are. Token i of a bucket stands at i while i < first, at first + (i -
+ *            first) mod latest beyond
+ *   counts   tokens per bucket
+ *
+ * Rows of the cache are computed apart and stand first in every shape, within a token in records. */
+#ifndef REFORMERC_LOWER_CACHE_H
+#define REFORMERC_LOWER_CACHE_H
+
+#include "lower/lower_int.h"
+
+struct cache {
+    buffer_t *rings, *counts, *places, *records; /* NULL: no layer of that kind, or no buckets */
+    int64_t batch, positions;
+    int64_t half;          /* floats from keys to values: head size in whole lines */
+    int64_t ring;          /* tokens */
+    int64_t first, latest; /* tokens of a bucket that places keeps */
+    int64_t window;        /* keys of a step in an LSH layer, per round */
+    int64_t buckets;
+};
+
+/* Makes the buffers; the kinds of attention are read, weights not needed. */
+cache_t *make_cache(lower_t *L, int64_t batch, int64_t positions);
+
+int64_t key_width(const lower_t *L); /* head size in whole vectors: beyond the head, zeros */
+
+/* x, held between 0 and most, as an index that is provably so. */
+value_t *within(builder_t *b, value_t *x, int64_t most);
+
+/* Scale of the keys of LSH layers: `qk` is a row of at least key_width() floats. */
+value_t *lsh_key_scale(lower_t *L, builder_t *b, buffer_t *qk, const affine_t *ix);
+/* to = [key * scale, value]: rows of key_width() floats at the indices, whose last one is overwritten;
+ * `to` lacks the last two. */
+void put_key_value(lower_t *L, builder_t *b, buffer_t *key, affine_t *key_ix, value_t *scale,
+                   buffer_t *value, affine_t *value_ix, buffer_t *to, const affine_t *to_ix);
+
+/* One list of buckets: row of the cache, layer, head, round. */
+typedef struct {
+    affine_t row, index, head, round;
+} bucket_at_t;
+void clear_buckets(builder_t *b, const cache_t *c, const bucket_at_t *at);
+/* Appends the token; both are i64, in range. */
+void append_to_bucket(builder_t *b, const cache_t *c, const bucket_at_t *at, value_t *bucket,
+                      value_t *token);
+/* Where token `i` of a bucket stands in places, an index in range. */
+value_t *place_in_bucket(builder_t *b, const cache_t *c, value_t *i);
+
+/* ---- keep.c: what a prefill leaves in the cache ------------------------------------------------------------- */
+
+/* Kernels `keep` and `file` of both kinds of attention. */
+void lower_keep(lower_t *L);
+
+/* ---- step_dense.c: dense layers of a few rows, cut into tasks by columns ---------------------------------------- */
+
+typedef struct {
+    const char *name;
+    spec_key_t key;
+    const char *doc;
+    int64_t m, k, n;
+    /* rows: the norm of 1 or 2 streams [1][m][stream], or `a` [m][>= k] as it is */
+    int n_src;
+    buffer_t *src[2], *norm_w, *norm_b;
+    buffer_t *a;
+    int n_parts; /* products of the same rows */
+    struct {
+        buffer_t *w;   /* [count][panel][k][PANEL] */
+        buffer_t *dst; /* [m][n in whole panels], or [1][m][…] */
+    } part[3];
+    buffer_t *bias;     /* [count][…]; NULL: none */
+    bool activate, add; /* applies hidden_act; adds to dst */
+    int64_t layers,
+        count; /* of the parameters `layer`, for norms, and `index`, for weights; 0: no such parameter */
+} step_dense_t;
+lfunc_t *step_dense(lower_t *L, const step_dense_t *s);
+
+/* Final norm and LM head of m rows, and their copies to the caller's arrays. */
+typedef struct {
+    const char *prefix;                /* of names */
+    buffer_t *y1, *y2;                 /* streams [1][m][stream] */
+    buffer_t *row;                     /* [1][m]: -1 where nothing is wanted; NULL: all are */
+    buffer_t *logits_out, *hidden_out; /* [>= m][vocab], [>= m][2 * hidden] */
+} last_rows_t;
+typedef struct {
+    lfunc_t *logits, *out, *hidden;
+} last_head_t;
+last_head_t lower_last_head(lower_t *L, int64_t m, const last_rows_t *rows);
+void schedule_last_head(lower_t *L, builder_t *b, const last_head_t *h, const char *label);
+
+/* ---- step_attention.c ---------------------------------------------------------------------------------------- */
+
+/* Rows of a step: [row][heads][head in whole panels]. */
+typedef struct {
+    buffer_t *q, *k, *v; /* k: local */
+    buffer_t *out;       /* [row][heads * head_size] */
+    buffer_t *position, *hashed;
+    int64_t head; /* floats per head in q, k, v */
+} step_rows_t;
+lfunc_t *lower_local_step(lower_t *L, const attention_t *a, const step_rows_t *rows);
+lfunc_t *lower_lsh_step(lower_t *L, const attention_t *a, const step_rows_t *rows);
+
+#endif

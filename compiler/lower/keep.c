@@ -1,0 +1,108 @@
+/* What a prefill leaves in the cache: keys and values of its tokens, and their buckets.
+ *
+ * keep   of a group of heads, right after its projections: attention may write over them
+ * file   LSH: appends the tokens of every round to their buckets, in order
+ *
+ * Only tokens of the row are kept: padding behind them has keys and buckets too, and is no part of the row. */
+#include "lower/cache.h"
+#include "lower/window.h"
+
+typedef struct {
+    affine_t row, index, head, in_group; /* row: of the cache; head: of all */
+    value_t *tokens;                     /* of the row */
+} keep_t;
+
+static void read_place(lower_t *L, builder_t *b, keep_t *k, const attention_t *a,
+                       affine_t in_group) {
+    k->index = ax_v(kernel_param(b, "index", a->count));
+    value_t *group = kernel_param(b, "group", L->groups);
+    k->in_group = in_group;
+    k->head = ax_add(ax_scale(ax_v(group), L->group), in_group);
+}
+
+/* After the parameters. */
+static void read_row(lower_t *L, builder_t *b, keep_t *k) {
+    value_t *row = b_convert(b, E_I64, control(b, L, REFORMER_CACHE_ROW));
+    k->row = ax_v(b_name(within(b, row, L->cache->batch - 1), "cache_row"));
+    k->tokens = b_name(b_convert(b, E_I64, control(b, L, REFORMER_TOKENS)), "tokens");
+}
+
+/* if (token t is one of the row's) */
+static inst_t *if_token(builder_t *b, const keep_t *k, affine_t t) {
+    return b_if(b, b_compare(b, OP_LT, b_index(b, t), k->tokens), 0, NULL);
+}
+
+static void keep_lsh(lower_t *L, builder_t *b, const keep_t *k, affine_t t) {
+    const cache_t *c = L->cache;
+    affine_t qx[] = {ax(0), k->in_group, t, ax(0)}, vx[] = {ax(0), k->in_group, t, ax(0)};
+    affine_t to[] = {ax_v(at_most(b, t, dim(c->positions - 1))), k->row, k->index, k->head};
+    put_key_value(L, b, L->q, qx, lsh_key_scale(L, b, L->q, qx), L->v, vx, c->records, to);
+}
+
+/* The next token's window begins `before` chunks before its own; what is earlier is never asked for again, and its
+ * places are another's. */
+static void keep_local(lower_t *L, builder_t *b, const keep_t *k, affine_t t) {
+    const cache_t *c = L->cache;
+    const spec_t *s = L->g->spec;
+    int64_t chunk = s->local_attn_chunk_length;
+    value_t *own = b_idiv(b, within(b, k->tokens, c->positions), dim(chunk));
+    affine_t start = ax_plus(ax_scale(ax_v(own), chunk), -s->local_num_chunks_before * chunk);
+    inst_t *near = b_if(b, b_compare(b, OP_GE, b_index(b, t), b_index(b, start)), 0, NULL);
+    affine_t kx[] = {ax(0), k->in_group, t, ax(0)}, vx[] = {ax(0), k->in_group, t, ax(0)};
+    affine_t to[] = {k->row, k->index, k->head, ax_v(b_irem(b, b_index(b, t), dim(c->ring)))};
+    value_t *scale = b_const(b, SCALAR(E_F32), inverse_root(L->head_size));
+    put_key_value(L, b, L->k, kx, scale, L->v, vx, c->rings, to);
+    b_end_if(b, near, NULL);
+}
+
+static lfunc_t *keep_kernel(lower_t *L, const attention_t *a) {
+    bool lsh = a->kind == LAYER_LSH;
+    dim_t tasks[] = {dim(L->group), L->blocks};
+    const char *names[] = {"head", "block"};
+    builder_t b = build_kernel(L->m, lsh ? "lsh_keep" : "local_keep", 2, tasks, names);
+    describe(L, b.fn, KEY_attn_layers, "%s attention: keys and values into the cache",
+             lsh ? "LSH" : "local");
+    keep_t k = {0};
+    read_place(L, &b, &k, a, ax_v(b.fn->task[0]));
+    read_row(L, &b, &k);
+    inst_t *loop = b_for(&b, "i", dim(0), dim(L->block), 0, NULL);
+    affine_t t = ax_add(ax_scale(ax_v(b.fn->task[1]), L->block), ax_v(loop_var(loop)));
+    inst_t *real = if_token(&b, &k, t);
+    if (lsh) keep_lsh(L, &b, &k, t);
+    else keep_local(L, &b, &k, t);
+    b_end_if(&b, real, NULL);
+    b_end_for(&b, loop, NULL);
+    return b.fn;
+}
+
+static lfunc_t *file_kernel(lower_t *L, const attention_t *a) {
+    const cache_t *c = L->cache;
+    dim_t tasks[] = {dim(L->group), dim(a->rounds)};
+    const char *names[] = {"head", "round"};
+    builder_t b = build_kernel(L->m, "lsh_file", 2, tasks, names);
+    describe(L, b.fn, KEY_num_buckets, "tokens into the cache's buckets, in order");
+    keep_t k = {0};
+    read_place(L, &b, &k, a, ax_v(b.fn->task[0]));
+    read_row(L, &b, &k);
+    bucket_at_t at = {k.row, k.index, k.head, ax_v(b.fn->task[1])};
+    clear_buckets(&b, c, &at);
+    inst_t *loop = b_for(&b, "t", dim(0), L->padded, 0, NULL);
+    inst_t *real = if_token(&b, &k, ax_v(loop_var(loop)));
+    affine_t bx[] = {ax(0), k.in_group, at.round, ax_v(loop_var(loop))};
+    value_t *bucket = b_convert(&b, E_I64, load1(&b, L->buckets, 4, bx));
+    append_to_bucket(&b, c, &at, within(&b, bucket, c->buckets - 1),
+                     at_most(&b, bx[3], dim(c->positions - 1)));
+    b_end_if(&b, real, NULL);
+    b_end_for(&b, loop, NULL);
+    return b.fn;
+}
+
+void lower_keep(lower_t *L) {
+    if (L->batch != 1) bug("a prefill of %lld rows", (long long)L->batch);
+    for (int kind = 0; kind < 2; kind++) {
+        attention_t *a = &L->attention[kind];
+        if (!a->present) continue;
+        a->keep = keep_kernel(L, a);
+        if (kind == LAYER_LSH && !a->exact) a->file = file_kernel(L, a);
+    }
+}

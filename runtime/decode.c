@@ -1,0 +1,412 @@
+/* Generation: prefills and steps over a cache.
+ *
+ * The cache, front to back, every part 64-byte aligned: a head (below), then the parts that kernels know as
+ * slots RINGS, COUNTS, PLACES and RECORDS. Records come last, token by token: a cache for fewer tokens is the
+ * beginning of one for more. The head is all that this file keeps; kernels never see it. */
+#include "rt_int.h"
+
+enum { RINGS, COUNTS, PLACES, RECORDS, PARTS };
+
+#define CACHE_MAGIC UINT64_C(0x6568636143667252) /* "RrfCache", little-endian */
+
+/* Followed by int32 [batch] tokens, [batch] hashed, [batch][batch] shared: how many leading tokens two rows are
+ * known to have in common, records and all. */
+typedef struct {
+    uint64_t magic, fingerprint, batch, capacity;
+} head_t;
+
+typedef struct {
+    head_t *head;
+    int32_t *tokens, *hashed, *shared;
+    unsigned char *part[PARTS];
+} cache_t;
+
+/* ---- the cache --------------------------------------------------------------------------------- */
+
+static size_t head_bytes(uint64_t batch) {
+    return sizeof(head_t) + (size_t)batch * (2 + (size_t)batch) * sizeof(int32_t);
+}
+
+/* Offsets of the parts; the whole size, or 0. */
+static size_t lay_out_cache(const reformer_desc_t *d, size_t length, size_t *part) {
+    reformer_room_t r = {0, 0};
+    size_t batch = (size_t)d->batch;
+    (void)reformer_take(&r, 1, head_bytes(batch));
+    for (int i = 0; i < RECORDS; i++) part[i] = reformer_take(&r, batch, d->cache_row[i]);
+    size_t record = d->cache_row[RECORDS] ? batch * d->cache_row[RECORDS] : 0;
+    part[RECORDS] = reformer_take(&r, length, record);
+    return r.full ? 0 : r.bytes;
+}
+
+size_t reformer_cache_bytes(const reformer_desc_t *desc, size_t length) {
+    size_t part[PARTS];
+    if (!desc || !desc->steps || length == 0 || length > (uint64_t)desc->positions) return 0;
+    return lay_out_cache(desc, length, part);
+}
+
+static void open_parts(const reformer_desc_t *d, void *memory, size_t length, cache_t *c) {
+    unsigned char *base = (unsigned char *)memory;
+    size_t part[PARTS];
+    (void)lay_out_cache(d, length, part);
+    c->head = (head_t *)memory;
+    c->tokens = (int32_t *)(void *)(base + sizeof(head_t));
+    c->hashed = c->tokens + d->batch;
+    c->shared = c->hashed + d->batch;
+    for (int i = 0; i < PARTS; i++) c->part[i] = base + part[i];
+}
+
+int reformer_cache_init(const reformer_desc_t *desc, void *cache, size_t length) {
+    if (!desc || !cache) return REFORMER_E_ARGUMENT;
+    if (!desc->steps) return REFORMER_E_DECODE;
+    if ((uintptr_t)cache % REFORMER_ALIGNMENT) return REFORMER_E_ALIGNMENT;
+    if (!reformer_cache_bytes(desc, length)) return REFORMER_E_LENGTH;
+    cache_t c;
+    open_parts(desc, cache, length, &c);
+    uint64_t batch = (uint64_t)desc->batch;
+    *c.head = (head_t){CACHE_MAGIC, desc->fingerprint, batch, length};
+    for (size_t i = 0; i < (size_t)batch * (2 + (size_t)batch); i++) c.tokens[i] = 0;
+    return REFORMER_OK;
+}
+
+static int open_cache(const reformer_desc_t *d, void *memory, cache_t *c) {
+    if (!memory) return REFORMER_E_ARGUMENT;
+    if ((uintptr_t)memory % REFORMER_ALIGNMENT) return REFORMER_E_ALIGNMENT;
+    const head_t *h = (const head_t *)memory;
+    if (h->magic != CACHE_MAGIC || h->fingerprint != d->fingerprint ||
+        h->batch != (uint64_t)d->batch || h->capacity > (uint64_t)d->positions)
+        return REFORMER_E_CACHE;
+    open_parts(d, memory, (size_t)h->capacity, c);
+    return REFORMER_OK;
+}
+
+size_t reformer_cache_tokens(const void *cache, size_t row) {
+    const head_t *h = (const head_t *)cache;
+    if (!h || h->magic != CACHE_MAGIC || row >= h->batch) return 0;
+    return (size_t)((const int32_t *)(const void *)(h + 1))[row];
+}
+
+static void copy(unsigned char *to, const unsigned char *from, size_t bytes) {
+    for (size_t i = 0; i < bytes; i++) to[i] = from[i];
+}
+
+/* What rows `row` and others have in common is no longer known. */
+static void forget_shared(const reformer_desc_t *d, const cache_t *c, int64_t row) {
+    for (int64_t i = 0; i < d->batch; i++)
+        c->shared[row * d->batch + i] = c->shared[i * d->batch + row] = 0;
+}
+
+static void set_shared(const reformer_desc_t *d, const cache_t *c, int64_t from, int64_t to) {
+    for (int64_t i = 0; i < d->batch; i++) {
+        int32_t n = i == from ? c->tokens[from] : c->shared[from * d->batch + i];
+        if (i != to) c->shared[to * d->batch + i] = c->shared[i * d->batch + to] = n;
+    }
+}
+
+int reformer_cache_copy_row(const reformer_desc_t *desc, void *cache, size_t from, size_t to) {
+    cache_t c;
+    if (!desc) return REFORMER_E_ARGUMENT;
+    if (!desc->steps) return REFORMER_E_DECODE;
+    int error = open_cache(desc, cache, &c);
+    if (error) return error;
+    size_t batch = (size_t)desc->batch;
+    if (from >= batch || to >= batch) return REFORMER_E_BATCH;
+    if (from == to) return REFORMER_OK;
+    for (int i = 0; i < RECORDS; i++) {
+        size_t n = desc->cache_row[i];
+        copy(c.part[i] + to * n, c.part[i] + from * n, n);
+    }
+    size_t n = desc->cache_row[RECORDS];
+    for (int64_t t = c.shared[from * batch + to]; n && t < c.tokens[from]; t++) {
+        unsigned char *record = c.part[RECORDS] + (size_t)t * batch * n;
+        copy(record + to * n, record + from * n, n);
+    }
+    c.tokens[to] = c.tokens[from];
+    c.hashed[to] = c.hashed[from];
+    set_shared(desc, &c, (int64_t)from, (int64_t)to);
+    return REFORMER_OK;
+}
+
+static void bind_cache(const cache_t *c, reformer_call_t *call) {
+    call->slot[REFORMER_SLOT_RINGS] = c->part[RINGS];
+    call->slot[REFORMER_SLOT_COUNTS] = c->part[COUNTS];
+    call->slot[REFORMER_SLOT_PLACES] = c->part[PLACES];
+    call->slot[REFORMER_SLOT_RECORDS] = c->part[RECORDS];
+    call->capacity = (int64_t)c->head->capacity;
+}
+
+/* ---- what both calls check --------------------------------------------------------------------- */
+
+static int check_call(const reformer_engine_t *e, const reformer_decode_t *io, void *cache,
+                      const void *workspace, cache_t *c) {
+    if (!e->desc || !e->weights || !io || !io->input_ids || !workspace) return REFORMER_E_ARGUMENT;
+    if (!e->desc->steps) return REFORMER_E_DECODE;
+    if (io->threads < 0 || io->threads > REFORMER_MAX_THREADS) return REFORMER_E_ARGUMENT;
+    if ((uintptr_t)workspace % REFORMER_ALIGNMENT) return REFORMER_E_ALIGNMENT;
+    if (io->batch > (uint64_t)e->desc->batch) return REFORMER_E_BATCH;
+    return open_cache(e->desc, cache, c);
+}
+
+static int64_t rows_of(const reformer_engine_t *e, const reformer_decode_t *io) {
+    return io->batch ? (int64_t)io->batch : e->desc->batch;
+}
+
+static int is_token(const reformer_decode_t *io, size_t at) {
+    return !io->attention_mask || io->attention_mask[at];
+}
+
+static int is_valid(const reformer_engine_t *e, int32_t id) {
+    return id >= 0 && id < e->desc->vocab;
+}
+
+/* Outputs of row `row` onwards. */
+static void bind_outputs(const reformer_engine_t *e, const reformer_decode_t *io, int64_t row,
+                         reformer_call_t *call) {
+    int32_t *control = (int32_t *)call->slot[REFORMER_SLOT_CONTROL];
+    control[REFORMER_WANT_LOGITS] = io->logits != NULL;
+    control[REFORMER_WANT_HIDDEN] = io->last_hidden_state != NULL;
+    call->slot[REFORMER_SLOT_LOGITS] = io->logits ? io->logits + row * e->desc->vocab : NULL;
+    call->slot[REFORMER_SLOT_HIDDEN] =
+        io->last_hidden_state ? io->last_hidden_state + row * 2 * e->desc->hidden : NULL;
+}
+
+/* ---- prefill ----------------------------------------------------------------------------------- */
+
+/* A row's own tokens, in a place of their own in front of the workspace of the forward. */
+static size_t own_tokens_bytes(size_t length) {
+    reformer_room_t r = {0, 0};
+    (void)reformer_take(&r, length, sizeof(int32_t));
+    return r.full ? 0 : r.bytes;
+}
+
+static size_t gather_tokens(const reformer_decode_t *io, int64_t row, int32_t *own) {
+    size_t n = 0;
+    for (size_t t = 0; t < io->length; t++) {
+        size_t at = (size_t)row * io->length + t;
+        if (is_token(io, at)) own[n++] = io->input_ids[at];
+    }
+    return n;
+}
+
+static int check_prompts(const reformer_engine_t *e, const reformer_decode_t *io,
+                         const cache_t *c) {
+    int64_t longest = e->n_prefills ? e->prefills[e->n_prefills - 1].max_length : 0;
+    if (io->length == 0) return REFORMER_E_LENGTH;
+    for (int64_t b = 0; b < rows_of(e, io); b++) {
+        uint64_t n = 0;
+        for (size_t t = 0; t < io->length; t++) {
+            size_t at = (size_t)b * io->length + t;
+            if (!is_token(io, at)) continue;
+            if (!is_valid(e, io->input_ids[at])) return REFORMER_E_TOKEN;
+            n++;
+        }
+        if (n > (uint64_t)longest) return REFORMER_E_LENGTH;
+        if (n > c->head->capacity) return REFORMER_E_FULL;
+    }
+    return REFORMER_OK;
+}
+
+/* A prefill of a row is a forward of a batch of one. */
+static reformer_desc_t one_row(const reformer_desc_t *d) {
+    reformer_desc_t one = *d;
+    one.batch = 1;
+    return one;
+}
+
+static int prefill_row(const reformer_engine_t *e, const reformer_decode_t *io, const cache_t *c,
+                       int64_t row, unsigned char *workspace) {
+    int32_t *own = (int32_t *)(void *)workspace;
+    size_t n = gather_tokens(io, row, own);
+    if (n == 0) return REFORMER_OK;
+    reformer_io_t forward = {.input_ids = own,
+                             .batch = 1,
+                             .length = n,
+                             .threads = io->threads,
+                             .pool = io->pool,
+                             .profile = io->profile,
+                             .profile_ctx = io->profile_ctx};
+    reformer_desc_t one = one_row(e->desc);
+    reformer_call_t call;
+    const reformer_variant_t *v;
+    int error = reformer_prepare(&one, e->prefills, e->n_prefills, e->weights, &forward,
+                                 workspace + own_tokens_bytes(io->length), &call, &v);
+    if (error) return error;
+    int32_t *control = (int32_t *)call.slot[REFORMER_SLOT_CONTROL];
+    control[REFORMER_WANT_CACHE] = 1;
+    control[REFORMER_CACHE_ROW] = (int32_t)row;
+    control[REFORMER_TOKENS] = (int32_t)n;
+    bind_outputs(e, io, row, &call);
+    bind_cache(c, &call);
+    c->tokens[row] = 0; /* until all is there */
+    forget_shared(e->desc, c, row);
+    error = e->run(e->ctx, v, &call);
+    if (error) return error;
+    c->tokens[row] = (int32_t)n;
+    c->hashed[row] = v->hashes;
+    return REFORMER_OK;
+}
+
+int reformer_engine_prefill(const reformer_engine_t *e, const reformer_decode_t *io, void *cache,
+                            void *workspace) {
+    cache_t c;
+    int error = check_call(e, io, cache, workspace, &c);
+    if (!error) error = check_prompts(e, io, &c);
+    for (int64_t b = 0; !error && b < rows_of(e, io); b++)
+        error = prefill_row(e, io, &c, b, (unsigned char *)workspace);
+    return error;
+}
+
+/* ---- step --------------------------------------------------------------------------------------- */
+
+typedef struct {
+    size_t ids, row, position, hashed, control, schedule, scratch, stride, bytes;
+} step_layout_t;
+
+static int lay_out_step(const reformer_desc_t *d, const reformer_variant_t *v, int threads,
+                        step_layout_t *l) {
+    reformer_room_t r = {0, 0};
+    size_t batch = (size_t)d->batch;
+    l->ids = reformer_take(&r, batch, sizeof(int32_t));
+    l->row = reformer_take(&r, batch, sizeof(int32_t));
+    l->position = reformer_take(&r, batch, sizeof(int32_t));
+    l->hashed = reformer_take(&r, batch, sizeof(int32_t));
+    l->control = reformer_take(&r, REFORMER_CONTROLS, sizeof(int32_t));
+    size_t schedule = reformer_linear(&r, v->workspace_bytes, 0, 0);
+    l->stride = reformer_linear(&r, v->scratch_bytes, 0, 0);
+    l->schedule = reformer_take(&r, 1, schedule);
+    l->scratch = reformer_take(&r, (size_t)threads, l->stride);
+    l->bytes = r.bytes;
+    return !r.full;
+}
+
+/* Rows that get a token; all are checked before any is touched. */
+static int check_step(const reformer_engine_t *e, const reformer_decode_t *io, const cache_t *c) {
+    for (int64_t b = 0; b < rows_of(e, io); b++) {
+        if (!is_token(io, (size_t)b)) continue;
+        if (!is_valid(e, io->input_ids[b])) return REFORMER_E_TOKEN;
+        if (c->tokens[b] == 0) return REFORMER_E_EMPTY;
+        if ((uint64_t)c->tokens[b] >= c->head->capacity) return REFORMER_E_FULL;
+    }
+    return REFORMER_OK;
+}
+
+static void fill_step(const reformer_engine_t *e, const reformer_decode_t *io, const cache_t *c,
+                      reformer_call_t *call) {
+    int32_t *ids = (int32_t *)call->slot[REFORMER_SLOT_IDS];
+    int32_t *row = (int32_t *)call->slot[REFORMER_SLOT_ROW];
+    int32_t *position = (int32_t *)call->slot[REFORMER_SLOT_POSITION];
+    int32_t *hashed = (int32_t *)call->slot[REFORMER_SLOT_HASHED];
+    int32_t *control = (int32_t *)call->slot[REFORMER_SLOT_CONTROL];
+    for (int64_t b = 0; b < e->desc->batch; b++) {
+        int active = b < rows_of(e, io) && is_token(io, (size_t)b);
+        ids[b] = active ? io->input_ids[b] : 0;
+        row[b] = active ? (int32_t)b : -1;
+        position[b] = active ? c->tokens[b] : 0;
+        hashed[b] = c->hashed[b];
+    }
+    for (int i = 0; i < REFORMER_CONTROLS; i++) control[i] = 0;
+    control[REFORMER_BATCH_ROWS] = (int32_t)rows_of(e, io);
+    bind_outputs(e, io, 0, call);
+}
+
+/* A row that has reached a chunk was sorted into buckets by the step that did it. */
+static void count_tokens(const reformer_engine_t *e, const cache_t *c, const int32_t *row) {
+    const reformer_desc_t *d = e->desc;
+    for (int64_t b = 0; b < d->batch; b++) {
+        if (row[b] < 0) continue;
+        c->tokens[b]++;
+        if (d->lsh_chunk && c->tokens[b] >= d->lsh_chunk) c->hashed[b] = 1;
+    }
+}
+
+int reformer_engine_step(const reformer_engine_t *e, const reformer_decode_t *io, void *cache,
+                         void *workspace) {
+    cache_t c;
+    step_layout_t l;
+    int error = check_call(e, io, cache, workspace, &c);
+    if (!error) error = check_step(e, io, &c);
+    if (error) return error;
+    unsigned char *base = (unsigned char *)workspace;
+    reformer_call_t call = {.weights = e->weights,
+                            .threads = reformer_workers(io->threads),
+                            .pool = io->pool,
+                            .profile = io->profile,
+                            .profile_ctx = io->profile_ctx};
+    if (!lay_out_step(e->desc, e->step, call.threads, &l)) return REFORMER_E_LENGTH;
+    call.slot[REFORMER_SLOT_IDS] = base + l.ids;
+    call.slot[REFORMER_SLOT_ROW] = base + l.row;
+    call.slot[REFORMER_SLOT_POSITION] = base + l.position;
+    call.slot[REFORMER_SLOT_HASHED] = base + l.hashed;
+    call.slot[REFORMER_SLOT_CONTROL] = base + l.control;
+    call.workspace = base + l.schedule;
+    call.scratch = base + l.scratch;
+    call.scratch_stride = l.stride;
+    fill_step(e, io, &c, &call);
+    bind_cache(&c, &call);
+    error = e->run(e->ctx, e->step, &call);
+    if (!error) count_tokens(e, &c, (const int32_t *)call.slot[REFORMER_SLOT_ROW]);
+    return error;
+}
+
+/* ---- of a bound model ----------------------------------------------------------------------------- */
+
+static int run_variant(void *ctx, const reformer_variant_t *v, const reformer_call_t *call) {
+    (void)ctx;
+    v->run(call);
+    return REFORMER_OK;
+}
+
+static reformer_engine_t engine_of(const reformer_model_t *m) {
+    return (reformer_engine_t){.desc = m->desc,
+                               .prefills = m->prefills,
+                               .step = m->step,
+                               .n_prefills = m->n_variants,
+                               .weights = m->weights,
+                               .run = run_variant};
+}
+
+int reformer_prefill(const reformer_model_t *m, const reformer_decode_t *io, void *cache,
+                     void *workspace) {
+    if (!m) return REFORMER_E_ARGUMENT;
+    reformer_engine_t e = engine_of(m);
+    return reformer_engine_prefill(&e, io, cache, workspace);
+}
+
+int reformer_step(const reformer_model_t *m, const reformer_decode_t *io, void *cache,
+                  void *workspace) {
+    if (!m) return REFORMER_E_ARGUMENT;
+    reformer_engine_t e = engine_of(m);
+    return reformer_engine_step(&e, io, cache, workspace);
+}
+
+/* ---- workspace ------------------------------------------------------------------------------------- */
+
+size_t reformer_engine_bytes(const reformer_engine_t *e, size_t length, int threads) {
+    step_layout_t l;
+    if (!e->desc || !e->desc->steps || threads < 0 || threads > REFORMER_MAX_THREADS) return 0;
+    if (!lay_out_step(e->desc, e->step, reformer_workers(threads), &l)) return 0;
+    if (length == 0) return l.bytes;
+    reformer_desc_t one = one_row(e->desc);
+    size_t forward = reformer_prepare_bytes(&one, e->prefills, e->n_prefills, length, threads);
+    size_t own = own_tokens_bytes(length);
+    if (!forward || !own || forward > SIZE_MAX - own) return 0;
+    return forward + own > l.bytes ? forward + own : l.bytes;
+}
+
+size_t reformer_decode_bytes(const reformer_desc_t *desc, size_t length, int threads) {
+    if (!desc || !desc->steps) return 0;
+    size_t most = 0;
+    int runs = 0, group = 0;
+    for (int i = 0, n; i < desc->n_variants; i += n, group++) {
+        for (n = 1; i + n < desc->n_variants; n++)
+            if (desc->variants[i + n].target != desc->variants[i].target) break;
+        reformer_engine_t e = {.desc = desc,
+                               .prefills = desc->prefills + i,
+                               .step = desc->steps + group,
+                               .n_prefills = n};
+        size_t bytes = reformer_engine_bytes(&e, length, threads);
+        if (bytes == 0) return 0;
+        if (bytes > most) most = bytes;
+        runs = runs || reformer_cpu_supports(desc->variants[i].target);
+    }
+    return runs ? most : 0;
+}
