@@ -38,7 +38,7 @@ typedef struct {
     const char *name;
     int64_t exact_length, exact_batch;
     bool runs, trace, impose_buckets, instrument;
-    bool decodes; /* causal LMs: with prefills and steps */
+    bool decodes;         /* causal LMs: with prefills and steps */
     const tiles_t *tiles; /* of every target; NULL: those of --tuning, else the analytic choice */
 } session_plan_t;
 bool session_plan(session_t *s, const session_plan_t *want);

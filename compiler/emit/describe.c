@@ -92,7 +92,7 @@ static reformer_variant_t describe_variant(const plan_t *p, int k) {
         r.rows = v->rows[target_at(p, plan_target(p, k))];
         r.unpadded = v->unpadded;
         r.absent = v->absent;
-        r.hashes = v->graph->n_factors > 0;
+        r.hashes = v->hashes;
     }
     split(m->workspace_bytes, &r.workspace_bytes, &r.workspace_per_unit);
     split(m->scratch_bytes, &r.scratch_bytes, &r.scratch_per_unit);

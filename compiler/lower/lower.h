@@ -31,7 +31,7 @@ module_t *lower_step(arena_t *a, const graph_t *g, const layout_t *layout,
 typedef struct {
     int64_t max_length, unit, padded; /* as in reformer_variant_t */
     int64_t rows[MAX_TARGETS];        /* the same, by target: blocks decide what is padded up */
-    bool unpadded, absent;
+    bool unpadded, absent, hashes;
     graph_t *graph;
 } variant_plan_t;
 

@@ -19,6 +19,7 @@ static bool add_variant(plan_t *p, int64_t length, units_t units, bool unpadded,
     if (!v.graph) return false;
     if (units.max > 0) v.unit = spec_lcm(s);
     v.padded = v.graph->padded.c;
+    v.hashes = v.graph->n_factors > 0;
     p->variants[p->n_variants++] = v;
     return true;
 }
