@@ -47,7 +47,7 @@ typedef enum {
 } problem_t;
 typedef enum { LENGTH_ABSENT, LENGTH_FIXED, LENGTH_LIST, LENGTH_DYNAMIC } length_mode_t;
 typedef enum { DTYPE_FLOAT32, DTYPE_BFLOAT16, DTYPE_INT8 } dtype_t;
-typedef enum { TEXT_UNSET, TEXT_BYTES, TEXT_SENTENCEPIECE } text_t;
+typedef enum { TEXT_UNSET, TEXT_BYTES, TEXT_SENTENCEPIECE } text_kind_t;
 
 /* One enumerator per row of schema.def: KEY_hidden_size, KEY_compile_name … */
 typedef enum {
@@ -102,7 +102,7 @@ typedef struct {
         dtype_t dtype;
         int n_targets;                    /* 0: not given */
         const char *targets[MAX_TARGETS]; /* valid names, "native" included */
-        text_t text;
+        text_kind_t text;
         const char *sentencepiece; /* file */
     } compile;
     struct {
