@@ -7,34 +7,44 @@
 
 static bool show(void *ctx, const score_t *sc, int64_t done, int64_t total) {
     char said[64];
-    snprintf(said, sizeof said, "%.4f bits per token", score_bits(sc));
+    snprintf(said, sizeof said, "%.4f bits per token", score_token_bits(sc));
     progress_show(ctx, done, total, said);
     if (done == total) progress_finish(ctx);
     return true;
 }
 
-static bool print_score(const score_t *sc, diag_t *d) {
+static bool print_score(const score_t *sc, bool per_token, diag_t *d) {
     sbuf_t out = {0};
-    sbuf_printf(
-        &out,
-        "nats_per_byte %.6f\nbits_per_byte %.6f\nscored_tokens %lld\ntokens_per_second %.6f\n",
-        score_nats(sc), score_bits(sc), (long long)sc->scored, score_speed(sc));
+    sbuf_printf(&out, "nats_per_byte %.6f\nbits_per_byte %.6f\n", score_nats(sc), score_bits(sc));
+    if (per_token)
+        sbuf_printf(&out, "nats_per_token %.6f\nbits_per_token %.6f\n", score_token_nats(sc),
+                    score_token_bits(sc));
+    sbuf_printf(&out, "scored_tokens %lld\ntokens_per_second %.6f\n", (long long)sc->scored,
+                score_speed(sc));
     bool ok = print_out(&out, d);
     sbuf_free(&out);
     return ok;
 }
 
-static bool eval_session(session_t *s, tokens_t *t) {
-    const options_t *o = s->o;
-    if (!session_profile_open(s) || !score_spec(s) || !tokens_read(t, o->text[OPT_TEXT], s->d))
-        return false;
+static bool eval_text(session_t *s, const text_t *text, const tokens_t *t) {
     if (!score_plan(s) || !session_open(s)) return false;
     score_t sc = score_new(s);
     fprintf(stderr, "%lld tokens in windows of %lld; back end %s, target %s, %d thread%s\n",
-            (long long)t->n, (long long)sc.window, backend_names[o->backend],
+            (long long)t->n, (long long)sc.window, backend_names[s->o->backend],
             s->plan->targets[0]->name, s->threads, s->threads == 1 ? "" : "s");
     progress_t p = progress_new("tokens", 0);
-    return score_text(s, &sc, t, show, &p) && session_profile_write(s) && print_score(&sc, s->d);
+    return score_text(s, &sc, t, show, &p) && session_profile_write(s) &&
+           print_score(&sc, !text_is_bytes(text), s->d);
+}
+
+static bool eval_session(session_t *s) {
+    if (!session_profile_open(s) || !score_spec(s)) return false;
+    text_t *text = text_open(s->spec, s->d);
+    tokens_t t = {0};
+    bool ok = text && score_read(text, s->o->text[OPT_TEXT], &t, s->d) && eval_text(s, text, &t);
+    tokens_free(&t);
+    text_free(text);
+    return ok;
 }
 
 int command_eval(const options_t *o, diag_t *d) {
@@ -44,9 +54,7 @@ int command_eval(const options_t *o, diag_t *d) {
     if (missing) return missing;
     session_t s = session_new(o, d);
     s.advises = true;
-    tokens_t t = {0};
-    bool ok = eval_session(&s, &t);
-    tokens_free(&t);
+    bool ok = eval_session(&s);
     session_free(&s);
     return ok ? 0 : EXIT_VALUE;
 }

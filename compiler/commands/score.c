@@ -6,60 +6,35 @@
 
 #include "support/clock.h"
 
-enum { BYTE_OFFSET = 2, BYTE_VOCABULARY = 258 }; /* id = byte + 2: 0 and 1 are padding and end */
-
 /* ---- the text ----------------------------------------------------------------------------------- */
 
-static bool encode(tokens_t *t, const char *text, size_t bytes, const char *path, diag_t *d) {
-    t->n = (int64_t)bytes;
-    t->ids = malloc((bytes ? bytes : 1) * sizeof *t->ids);
-    if (!t->ids) {
-        diag_error(d, IN_FILE(path), "not enough memory for %zu tokens", bytes);
-        return false;
-    }
-    for (size_t i = 0; i < bytes; i++) t->ids[i] = (unsigned char)text[i] + BYTE_OFFSET;
+static bool enough(const text_t *text, const tokens_t *t, const char *path, diag_t *d) {
     if (t->n >= 2) return true;
     diag_error(d, IN_FILE(path),
-               "has %lld byte%s: nothing to score; a token is scored from its predecessors",
-               (long long)t->n, t->n == 1 ? "" : "s");
+               "has %lld %s%s: nothing to score; a token is scored from its predecessors",
+               (long long)t->n, text_is_bytes(text) ? "byte" : "token", t->n == 1 ? "" : "s");
     return false;
 }
 
-bool tokens_read(tokens_t *t, const char *path, diag_t *d) {
+bool score_read(const text_t *text, const char *path, tokens_t *t, diag_t *d) {
     size_t bytes;
-    char *text = file_read(path, 0, &bytes, d);
-    bool ok = text && encode(t, text, bytes, path, d);
-    free(text);
+    char *content = file_read(path, 0, &bytes, d);
+    bool ok = content && text_encode(text, content, bytes, t, path, d) && enough(text, t, path, d);
+    free(content);
     return ok;
-}
-
-void tokens_free(tokens_t *t) {
-    free(t->ids);
-    *t = (tokens_t){0};
 }
 
 /* ---- the model ---------------------------------------------------------------------------------- */
 
-static bool check_text_kind(const spec_t *s, const char *command, diag_t *d) {
-    if (s->architecture != ARCH_CAUSAL_LM) {
-        diag_error(d, IN_FILE(s->path), "is a %s; %s scores causal language models",
-                   arch_hf_name(s->architecture), command);
-        return false;
-    }
-    if (s->compile.text == TEXT_BYTES) return true; /* the spec's checks know that all ids fit */
-    if (s->compile.text == TEXT_UNSET && s->vocab_size == BYTE_VOCABULARY) return true;
-    if (s->compile.text == TEXT_SENTENCEPIECE) {
-        diag_error(d, s->at[KEY_compile_text], "this version reads text as bytes only");
-        return false;
-    }
-    diag_error(d, IN_FILE(s->path), "how text becomes ids is unknown: vocab_size is %lld, not %d",
-               (long long)s->vocab_size, BYTE_VOCABULARY);
-    diag_hint(d, "--set compile.text=bytes: id = byte + %d", BYTE_OFFSET);
+static bool check_causal(const spec_t *s, const char *command, diag_t *d) {
+    if (s->architecture == ARCH_CAUSAL_LM) return true;
+    diag_error(d, IN_FILE(s->path), "is a %s; %s scores causal language models",
+               arch_hf_name(s->architecture), command);
     return false;
 }
 
 bool score_spec(session_t *s) {
-    return session_spec(s) && check_text_kind(s->spec, s->o->command->name, s->d) &&
+    return session_spec(s) && check_causal(s->spec, s->o->command->name, s->d) &&
            session_need_weights(s);
 }
 
@@ -85,21 +60,30 @@ score_t score_new(const session_t *s) {
 /* ---- scoring ------------------------------------------------------------------------------------ */
 
 double score_nats(const score_t *sc) {
-    return sc->nats / (double)sc->scored;
+    return sc->nats / (double)sc->bytes;
 }
 
 double score_bits(const score_t *sc) {
     return score_nats(sc) / log(2.0);
 }
 
+double score_token_nats(const score_t *sc) {
+    return sc->nats / (double)sc->scored;
+}
+
+double score_token_bits(const score_t *sc) {
+    return score_token_nats(sc) / log(2.0);
+}
+
 double score_speed(const score_t *sc) {
     return (double)sc->read / sc->seconds;
 }
 
-/* `rows` windows of `length` tokens from ids on. */
-static bool score_rows(session_t *s, score_t *sc, const int32_t *ids, int64_t rows,
+/* `rows` windows of `length` tokens from `at` on. */
+static bool score_rows(session_t *s, score_t *sc, const tokens_t *t, int64_t at, int64_t rows,
                        int64_t length) {
     float loss = 0;
+    const int32_t *ids = t->ids + at;
     reformer_io_t io = {.input_ids = ids,
                         .labels = ids,
                         .batch = (size_t)rows,
@@ -113,6 +97,8 @@ static bool score_rows(session_t *s, score_t *sc, const int32_t *ids, int64_t ro
     sc->nats += (double)loss * (double)(rows * (length - 1));
     sc->scored += rows * (length - 1);
     sc->read += rows * length;
+    for (int64_t i = 0; i < rows; i++, at += length)
+        sc->bytes += tokens_bytes(t, at + 1, at + length);
     return true;
 }
 
@@ -121,7 +107,7 @@ bool score_text(session_t *s, score_t *sc, const tokens_t *t, score_watch_fn *wa
         int64_t full = (t->n - at) / sc->window;
         int64_t rows = full < 1 ? 1 : full < sc->batch ? full : sc->batch;
         int64_t length = full < 1 ? t->n - at : sc->window;
-        if (!score_rows(s, sc, t->ids + at, rows, length)) return false;
+        if (!score_rows(s, sc, t, at, rows, length)) return false;
         at += rows * length;
         if (!watch(ctx, sc, at, t->n)) return false;
     }

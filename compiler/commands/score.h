@@ -6,30 +6,28 @@
 #define REFORMERC_COMMANDS_SCORE_H
 
 #include "commands/session.h"
+#include "commands/text.h"
 
-typedef struct {
-    int32_t *ids; /* [n] */
-    int64_t n;
-} tokens_t;
-
-/* The text as bytes; false after an error in d: it cannot be read or has nothing to score. */
-bool tokens_read(tokens_t *t, const char *path, diag_t *d);
-void tokens_free(tokens_t *t);
+/* The tokens of a file; false after an error in d: it cannot be read or has nothing to score. */
+bool score_read(const text_t *text, const char *path, tokens_t *t, diag_t *d);
 
 typedef struct {
     int64_t window, batch;
     int64_t scored, read; /* tokens so far */
+    int64_t bytes;        /* of the text, that the tokens scored stand for */
     double nats, seconds; /* sums so far */
 } score_t;
 
-double score_nats(const score_t *sc); /* per token scored */
+double score_nats(const score_t *sc); /* per byte of the text scored */
 double score_bits(const score_t *sc);
+double score_token_nats(const score_t *sc); /* per token scored */
+double score_token_bits(const score_t *sc);
 double score_speed(const score_t *sc); /* tokens read per second */
 
 /* Called after every step with the tokens that are behind us; false ends the scoring. */
 typedef bool score_watch_fn(void *ctx, const score_t *sc, int64_t done, int64_t total);
 
-/* session_spec, and the checks that this model can score a text of bytes. */
+/* session_spec, and the checks that this model can score a text. */
 bool score_spec(session_t *s);
 /* session_plan for whole windows. */
 bool score_plan(session_t *s);

@@ -123,10 +123,17 @@ static void attempt_end(attempt_t *t) {
     arena_free(t->arena);
 }
 
+/* The text becomes tokens once, as the first point reads it. */
+static bool check_text(sweep_t *s, const session_t *session) {
+    if (s->text) return text_fits(s->text, session->spec, session->d);
+    s->text = text_open(session->spec, session->d);
+    return s->text != NULL;
+}
+
 static void check_point(sweep_t *s, int i) {
     attempt_t t;
     attempt_begin(&t, s, i);
-    bool ok = score_spec(&t.session) && score_plan(&t.session);
+    bool ok = score_spec(&t.session) && check_text(s, &t.session) && score_plan(&t.session);
     if (ok) s->weights = arena_strdup(s->arena, t.session.weights);
     s->threads = t.session.threads;
     conclude(s, &s->points[i], ok, t.d);
@@ -178,9 +185,9 @@ static void evaluate_point(sweep_t *s, int i, progress_t *bar) {
     point_t *p = &s->points[i];
     watch_t w = {s, bar, i};
     attempt_begin(&t, s, i);
-    show(&w, 0, s->text.n, "compiling");
+    show(&w, 0, s->tokens.n, "compiling");
     bool knows_peak = resident_reset_peak();
-    bool ok = measure(&t.session, p, &s->text, &w);
+    bool ok = measure(&t.session, p, &s->tokens, &w);
     p->peak_rss = knows_peak ? resident_peak() : 0;
     progress_clear(bar);
     if (ok) p->state = POINT_DONE;
@@ -224,7 +231,7 @@ static bool check_points(sweep_t *s) {
 static void announce(const sweep_t *s) {
     int done = sweep_count(s, POINT_DONE), skipped = sweep_count(s, POINT_INVALID);
     fprintf(stderr, "%d point%s, %lld tokens each; back end %s, %d thread%s\n", s->grid.n_points,
-            s->grid.n_points == 1 ? "" : "s", (long long)s->text.n, backend_names[s->o->backend],
+            s->grid.n_points == 1 ? "" : "s", (long long)s->tokens.n, backend_names[s->o->backend],
             s->threads, s->threads == 1 ? "" : "s");
     if (skipped) fprintf(stderr, "%d of them cannot be compiled\n", skipped);
     if (done) fprintf(stderr, "%d of them are done already (%s)\n", done, s->record);
@@ -270,8 +277,9 @@ static int finish(sweep_t *s, bool recorded) {
 static int sweep(sweep_t *s) {
     if (!check_model_rereadable(s->o, s->d) || !make_points(s) || !sweep_check_outputs(s))
         return EXIT_VALUE;
-    if (!tokens_read(&s->text, s->o->text[OPT_TEXT], s->d)) return EXIT_VALUE;
-    if (!check_points(s) || !record_begin(s)) return EXIT_VALUE;
+    if (!check_points(s) || !score_read(s->text, s->o->text[OPT_TEXT], &s->tokens, s->d) ||
+        !record_begin(s))
+        return EXIT_VALUE;
     announce(s);
     interrupt_catch();
     return finish(s, evaluate_all(s));
@@ -284,6 +292,7 @@ int command_sweep(const options_t *o, diag_t *d) {
     if (missing) return missing;
     sweep_t s = {.o = o, .d = d, .arena = o->arena};
     int code = sweep(&s);
-    tokens_free(&s.text);
+    tokens_free(&s.tokens);
+    text_free(s.text);
     return code;
 }

@@ -36,7 +36,8 @@ typedef struct {
     arena_t *arena;
     grid_t grid;
     point_t *points; /* [grid.n_points] */
-    tokens_t text;
+    text_t *text;    /* all points read it alike; NULL: none was valid yet */
+    tokens_t tokens;
     int threads;
     const char *weights;      /* of the points: a path, or "random…" */
     const char *record;       /* path, NULL: nothing is kept */

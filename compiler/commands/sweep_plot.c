@@ -263,7 +263,7 @@ static void put_title(const plot_t *p, sbuf_t *out) {
     put_text(out,
              arena_printf(a, "%s%s, %lld tokens; back end %s, %s, %d thread%s",
                           path_stem(a, s->o->text[OPT_TEXT]), path_suffix(s->o->text[OPT_TEXT]),
-                          (long long)s->text.n, backend_names[s->o->backend], p->front[0]->target,
+                          (long long)s->tokens.n, backend_names[s->o->backend], p->front[0]->target,
                           s->threads, s->threads == 1 ? "" : "s"),
              LEFT, TOP + 20, "left font ',13' textcolor rgb '#555555'");
     if (*names)

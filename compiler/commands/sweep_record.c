@@ -13,7 +13,7 @@
 #include "exec/cache.h" /* keys */
 #include "exec/targets.h"
 
-static const char magic[] = "reformerc sweep 1";
+static const char magic[] = "reformerc sweep 2";
 static const char *const print_names[N_PRINTS] = {"model", "weights", "text", "options"};
 
 /* ---- fingerprints ----------------------------------------------------------------------------- */
@@ -58,7 +58,7 @@ static bool add_options(cache_key_t *k, const sweep_t *s) {
 
 static bool take_prints(sweep_t *s) {
     cache_key_t k[N_PRINTS] = {cache_key(), cache_key(), cache_key(), cache_key()};
-    cache_key_add(&k[2], s->text.ids, (size_t)s->text.n * sizeof *s->text.ids);
+    cache_key_add(&k[2], s->tokens.ids, (size_t)s->tokens.n * sizeof *s->tokens.ids);
     bool ok = add_content(&k[0], s->o->model, "config.json", s->arena, s->d) &&
               add_content(&k[1], s->weights, "model.safetensors", s->arena, s->d) &&
               add_options(&k[3], s);
@@ -83,23 +83,25 @@ static void take_key(const sweep_t *s, int point) {
 
 static void write_point(sbuf_t *out, const point_t *p) {
     const score_t *sc = &p->score;
-    sbuf_printf(out, "%s %lld %lld %lld %lld %a %a %a %zu %zu %s\n", p->key, (long long)sc->window,
-                (long long)sc->batch, (long long)sc->scored, (long long)sc->read, sc->nats,
-                sc->seconds, p->compile_seconds, p->workspace, p->peak_rss, p->target);
+    sbuf_printf(out, "%s %lld %lld %lld %lld %lld %a %a %a %zu %zu %s\n", p->key,
+                (long long)sc->window, (long long)sc->batch, (long long)sc->scored,
+                (long long)sc->read, (long long)sc->bytes, sc->nats, sc->seconds,
+                p->compile_seconds, p->workspace, p->peak_rss, p->target);
 }
 
 static bool read_point(arena_t *a, const char *line, point_t *p) {
-    long long window, batch, scored, read;
+    long long window, batch, scored, read, bytes;
     char target[16];
     int end = 0;
-    int n = sscanf(line, "%32[0-9a-f] %lld %lld %lld %lld %la %la %la %zu %zu %15s%n", p->key,
-                   &window, &batch, &scored, &read, &p->score.nats, &p->score.seconds,
+    int n = sscanf(line, "%32[0-9a-f] %lld %lld %lld %lld %lld %la %la %la %zu %zu %15s%n", p->key,
+                   &window, &batch, &scored, &read, &bytes, &p->score.nats, &p->score.seconds,
                    &p->compile_seconds, &p->workspace, &p->peak_rss, target, &end);
-    if (n != 11 || line[end] || scored < 1 || !(p->score.seconds > 0)) return false;
+    if (n != 12 || line[end] || scored < 1 || !(p->score.seconds > 0)) return false;
     p->score.window = window;
     p->score.batch = batch;
     p->score.scored = scored;
     p->score.read = read;
+    p->score.bytes = bytes;
     p->target = arena_strdup(a, target);
     p->state = POINT_DONE;
     return true;

@@ -53,6 +53,10 @@ static void bits_cell(const point_t *p, char out[MAX_CELL]) {
     snprintf(out, MAX_CELL, "%.6f", score_bits(&p->score));
 }
 
+static void token_bits_cell(const point_t *p, char out[MAX_CELL]) {
+    snprintf(out, MAX_CELL, "%.6f", score_token_bits(&p->score));
+}
+
 static void speed_cell(const point_t *p, char out[MAX_CELL]) {
     double speed = score_speed(&p->score);
     snprintf(out, MAX_CELL, speed < 100 ? "%.2f" : "%.0f", speed);
@@ -73,11 +77,10 @@ static void compile_cell(const point_t *p, char out[MAX_CELL]) {
 static const struct {
     const char *title;
     void (*cell)(const point_t *p, char out[MAX_CELL]);
-} columns[] = {{"bits/byte", bits_cell},
-               {"tokens/s", speed_cell},
-               {"workspace", workspace_cell},
-               {"peak RSS", peak_cell},
-               {"compile", compile_cell}};
+    bool per_token; /* of no interest where a token is a byte */
+} columns[] = {{"bits/byte", bits_cell, false}, {"bits/token", token_bits_cell, true},
+               {"tokens/s", speed_cell, false}, {"workspace", workspace_cell, false},
+               {"peak RSS", peak_cell, false},  {"compile", compile_cell, false}};
 enum { N_COLUMNS = sizeof columns / sizeof columns[0] };
 
 static int wider(int width, const char *text) {
@@ -96,6 +99,10 @@ static int column_width(const sweep_t *s, int column) {
     return width;
 }
 
+static bool column_shown(const sweep_t *s, int column) {
+    return !columns[column].per_token || !text_is_bytes(s->text);
+}
+
 /* Settings that never change are no columns. */
 static bool shown(const sweep_t *s, int axis) {
     return s->grid.axes[axis].n > 1 || s->grid.n_points == 1;
@@ -110,6 +117,7 @@ static int axis_width(const axis_t *x) {
 static void put_figures(const sweep_t *s, const point_t *p, sbuf_t *out) {
     char cell[MAX_CELL];
     for (int c = 0; c < N_COLUMNS; c++) {
+        if (!column_shown(s, c)) continue;
         columns[c].cell(p, cell);
         sbuf_printf(out, "%s%*s", c ? "  " : "", column_width(s, c), cell);
     }
@@ -121,7 +129,7 @@ void render_table(const sweep_t *s, sbuf_t *out) {
     for (int x = 0; x < g->n_axes; x++)
         if (shown(s, x)) sbuf_printf(out, "%*s  ", axis_width(&g->axes[x]), g->axes[x].key);
     for (int c = 0; c < N_COLUMNS; c++)
-        sbuf_printf(out, "%*s  ", column_width(s, c), columns[c].title);
+        if (column_shown(s, c)) sbuf_printf(out, "%*s  ", column_width(s, c), columns[c].title);
     sbuf_puts(out, "front\n");
     for (int i = 0; i < g->n_points; i++) {
         for (int x = 0; x < g->n_axes; x++)
@@ -134,9 +142,11 @@ void render_table(const sweep_t *s, sbuf_t *out) {
 
 /* ---- CSV -------------------------------------------------------------------------------------- */
 
-static void put_csv_figures(sbuf_t *out, const point_t *p) {
-    sbuf_printf(out, "%.6f,%.6f,%lld,%.1f,", score_bits(&p->score), score_nats(&p->score),
-                (long long)p->score.scored, score_speed(&p->score));
+static void put_csv_figures(const sweep_t *s, sbuf_t *out, const point_t *p) {
+    sbuf_printf(out, "%.6f,%.6f,", score_bits(&p->score), score_nats(&p->score));
+    if (!text_is_bytes(s->text))
+        sbuf_printf(out, "%.6f,%.6f,", score_token_bits(&p->score), score_token_nats(&p->score));
+    sbuf_printf(out, "%lld,%.1f,", (long long)p->score.scored, score_speed(&p->score));
     if (p->workspace) sbuf_printf(out, "%zu", p->workspace);
     sbuf_puts(out, ",");
     if (p->peak_rss) sbuf_printf(out, "%zu", p->peak_rss);
@@ -150,15 +160,17 @@ static void render_csv(const sweep_t *s, sbuf_t *out) {
         put_csv(out, g->axes[x].key);
         sbuf_puts(out, ",");
     }
-    sbuf_puts(out, "bits_per_byte,nats_per_byte,scored_tokens,tokens_per_second,workspace_bytes,"
-                   "peak_rss_bytes,compile_seconds,window,target,pareto,error\n");
+    sbuf_printf(out, "bits_per_byte,nats_per_byte,%s",
+                text_is_bytes(s->text) ? "" : "bits_per_token,nats_per_token,");
+    sbuf_puts(out, "scored_tokens,tokens_per_second,workspace_bytes,peak_rss_bytes,compile_seconds,"
+                   "window,target,pareto,error\n");
     for (int i = 0; i < g->n_points; i++) {
         for (int x = 0; x < g->n_axes; x++) {
             put_csv(out, grid_value(g, i, x));
             sbuf_puts(out, ",");
         }
-        if (s->points[i].state == POINT_DONE) put_csv_figures(out, &s->points[i]);
-        else sbuf_puts(out, ",,,,,,,,,,");
+        if (s->points[i].state == POINT_DONE) put_csv_figures(s, out, &s->points[i]);
+        else sbuf_puts(out, text_is_bytes(s->text) ? ",,,,,,,,,," : ",,,,,,,,,,,,");
         if (s->points[i].state != POINT_DONE) put_csv(out, reason(&s->points[i]));
         sbuf_puts(out, "\n");
     }
@@ -177,10 +189,14 @@ static void put_json_bytes(sbuf_t *out, const char *key, size_t bytes) {
     else sbuf_printf(out, ", \"%s\": null", key);
 }
 
-static void put_json_figures(sbuf_t *out, const point_t *p) {
-    sbuf_printf(out, "\"bits_per_byte\": %.6f, \"nats_per_byte\": %.6f, \"scored_tokens\": %lld",
-                score_bits(&p->score), score_nats(&p->score), (long long)p->score.scored);
-    sbuf_printf(out, ", \"tokens_per_second\": %.1f", score_speed(&p->score));
+static void put_json_figures(const sweep_t *s, sbuf_t *out, const point_t *p) {
+    sbuf_printf(out, "\"bits_per_byte\": %.6f, \"nats_per_byte\": %.6f", score_bits(&p->score),
+                score_nats(&p->score));
+    if (!text_is_bytes(s->text))
+        sbuf_printf(out, ", \"bits_per_token\": %.6f, \"nats_per_token\": %.6f",
+                    score_token_bits(&p->score), score_token_nats(&p->score));
+    sbuf_printf(out, ", \"scored_tokens\": %lld, \"tokens_per_second\": %.1f",
+                (long long)p->score.scored, score_speed(&p->score));
     put_json_bytes(out, "workspace_bytes", p->workspace);
     put_json_bytes(out, "peak_rss_bytes", p->peak_rss);
     sbuf_printf(out, ", \"compile_seconds\": %.6f, \"window\": %lld, \"target\": \"%s\"",
@@ -199,7 +215,7 @@ static void put_json_point(const sweep_t *s, int i, sbuf_t *out) {
     }
     sbuf_puts(out, "}, ");
     if (s->points[i].state == POINT_DONE) {
-        put_json_figures(out, &s->points[i]);
+        put_json_figures(s, out, &s->points[i]);
     } else {
         sbuf_puts(out, "\"error\": ");
         put_json(out, reason(&s->points[i]));
@@ -212,7 +228,7 @@ static void render_json(const sweep_t *s, sbuf_t *out) {
     put_json_member(out, "model", s->o->model);
     put_json_member(out, "weights", s->weights);
     put_json_member(out, "text", s->o->text[OPT_TEXT]);
-    sbuf_printf(out, "  \"text_tokens\": %lld,\n", (long long)s->text.n);
+    sbuf_printf(out, "  \"text_tokens\": %lld,\n", (long long)s->tokens.n);
     put_json_member(out, "backend", backend_names[s->o->backend]);
     sbuf_printf(out, "  \"threads\": %d,\n  \"complete\": %s,\n  \"points\": [", s->threads,
                 sweep_count(s, POINT_WAITING) ? "false" : "true");

@@ -36,7 +36,4 @@ static inline cursor_t cursor_start(const spec_text_t *t) {
 }
 void cursor_to_char(cursor_t *c, size_t chars);
 
-/* Length of the UTF-8 character at p (1 … 4), 0 where it is broken. */
-size_t utf8_char(const char *p, const char *end);
-
 #endif

@@ -25,6 +25,7 @@ set(homes
   "yaml\\.h|^compiler/spec/"
   "jansson\\.h|^compiler/weights/safetensors\\.c$"
   "llvm(-c)?/.*|^compiler/emit/llvm_"
+  "sentencepiece_.*\\.h|^compiler/commands/sentencepiece\\.cc$"
   "omp\\.h|^runtime/parallel\\.c$"
   "dlfcn\\.h|^compiler/exec/"
   "pthread\\.h|^compiler/exec/pool\\.c$"

@@ -11,6 +11,7 @@ violate(compiler/emit/zz.c "#include \"graph/evaluate.h\"")
 violate(compiler/lower/zz.c "#include <yaml.h>")
 violate(compiler/weights/zz.c "#include <jansson.h>")
 violate(compiler/commands/zz.c "# include <llvm-c/Core.h>")
+violate(compiler/commands/zy.cc "#include <sentencepiece_processor.h>")
 violate(runtime/zz.c "#include \"support/arena.h\"")
 violate(runtime/zy.c "#include <stdlib.h>")
 violate(runtime/zx.c "  #pragma omp parallel for")
@@ -21,7 +22,8 @@ file(REMOVE_RECURSE ${WORK_DIR})
 string(REGEX REPLACE "[ \n]+" " " text "${text}")
 foreach(word IN ITEMS "graph may not include \"loops/loops.h\"" "loops may not include \"graph/graph.h\""
         "emit may not include \"graph/evaluate.h\"" "<yaml.h> has its home" "<jansson.h> has its home"
-        "<llvm-c/Core.h> has its home" "runtime may not include \"support/arena.h\""
+        "<llvm-c/Core.h> has its home" "<sentencepiece_processor.h> has its home"
+        "runtime may not include \"support/arena.h\""
         "does without <stdlib.h>" "runtime/zx.c: all OpenMP" "'newcomer' has no row")
   string(FIND "${text}" "${word}" at)
   if(code EQUAL 0 OR at LESS 0)
