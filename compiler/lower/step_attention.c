@@ -3,7 +3,8 @@
  * local   the token's chunk and those before it, from the ring
  * LSH     per round: the token joins its bucket; its place in the sorted order of all tokens is the sum of the counts
  *         up to there; its window are the tokens from the start of `before` chunks back, around the ends of the
- *         order, found by walking the buckets. Softmax per round, rounds weighed by their log-sum-exp.
+ *         order, found by walking the buckets, back to its start and then ahead. All rounds' windows are found, and
+ *         their records asked for, before the first is used. Softmax per round, rounds weighed by their log-sum-exp.
  *         A row that holds less than a chunk has no buckets: it sees every token, and when it reaches a chunk,
  *         all tokens get theirs.
  *
@@ -12,19 +13,18 @@
 #include "lower/math.h"
 #include "lower/window.h"
 
-enum { MOST_VECTORS = 32, COLUMNS_AT_ONCE = 4, WALK = 32 };
+enum { MOST_VECTORS = 32, COLUMNS_AT_ONCE = 4, WALK = 32, AHEAD = 12 };
 #define SELF (-1e5)
 
 typedef struct {
     const attention_t *a;
     const step_rows_t *rows;
-    affine_t row, head, index;
+    affine_t row, head, index, round;
     value_t *position; /* of the token, i64 */
     value_t *hashed;
     buffer_t *scores;  /* [keys in whole vectors] */
-    buffer_t *keys;    /* LSH [window]: positions of the round's keys */
+    buffer_t *keys;    /* LSH [rounds][window]: positions of keys */
     buffer_t *rotated; /* LSH [columns] */
-    buffer_t *before;  /* LSH [buckets + 1]: tokens in the buckets before */
     buffer_t *outs;    /* LSH [rounds][width] */
     buffer_t *weights; /* LSH [rounds]: log-sum-exp */
     buffer_t *out;     /* [width] */
@@ -350,52 +350,118 @@ static void hash_all(lower_t *L, builder_t *b, step_t *s, int64_t most) {
 
 /* ---- LSH: the window ------------------------------------------------------------------------------------------------ */
 
-/* before[c] = tokens in the buckets below c, of all c up to their number. Returns the place of the last token of
- * `bucket`: the one that has just joined it. */
-static value_t *count_before(builder_t *b, const cache_t *c, const step_t *s, const bucket_at_t *at,
-                             value_t *bucket) {
-    value_t *init[] = {i64(b, 0), i64(b, 0)};
-    inst_t *loop = b_for(b, "bucket", dim(0), dim(c->buckets), 2, init);
-    affine_t ix = ax_v(loop_var(loop)), cx[] = {at->row, at->index, at->head, at->round, ix};
-    value_t *sum = loop_arg(loop, 0);
-    b_store(b, s->before, b_convert(b, E_I32, sum), &ix);
-    sum = b_binary(b, OP_ADD, sum, b_convert(b, E_I64, load1(b, c->counts, 5, cx)));
-    value_t *here = b_compare(b, OP_EQ, loop_var(loop), bucket);
-    value_t *next[] = {sum, b_select(b, here, sum, loop_arg(loop, 1))};
-    b_end_for(b, loop, next);
-    ix = ax(c->buckets);
-    b_store(b, s->before, b_convert(b, E_I32, loop->results[0]), &ix);
-    return b_name(b_index(b, ax_plus(ax_v(loop->results[1]), -1)), "place");
+static value_t *count_at(builder_t *b, const cache_t *c, const bucket_at_t *at, value_t *bucket) {
+    affine_t ix[] = {at->row, at->index, at->head, at->round, ax_v(bucket)};
+    return b_convert(b, E_I64, load1(b, c->counts, 5, ix));
 }
 
-/* Where the window of the token at `place` begins: `before` chunks before its chunk, around the end of the order. */
-static value_t *window_start(builder_t *b, const cache_t *c, const step_t *s, value_t *place) {
-    int64_t chunk = c->first, back = s->a->before * chunk;
-    value_t *own = b_idiv(b, within(b, place, c->positions - 1), dim(chunk));
-    value_t *start = b_index(b, ax_plus(ax_scale(ax_v(own), chunk), -back));
-    if (back == 0) return start;
-    value_t *tokens = b_index(b, ax_plus(ax_v(s->position), 1)), *zero = i64(b, 0);
+/* Tokens in the buckets below `bucket`. */
+static value_t *tokens_before(lower_t *L, builder_t *b, const cache_t *c, const bucket_at_t *at,
+                              value_t *bucket) {
+    int64_t lanes = L->lanes, whole = c->buckets / lanes;
+    ltype_t ints = VECTOR(E_I32, L->lanes), i32 = SCALAR(E_I32);
+    value_t *limit = b_convert(b, E_I32, bucket), *sum = b_iconst(b, i32, 0);
+    affine_t ix[] = {at->row, at->index, at->head, at->round, ax(0)};
+    if (whole > 0) {
+        /* lane k holds 0 … lanes-1, as a row of a table would, by doubling */
+        value_t *numbers = b_iconst(b, ints, 0), *ends = b_broadcast(b, limit, L->lanes);
+        for (int lane = 1; lane < L->lanes; lane *= 2) {
+            int pick[64];
+            for (int k = 0; k < L->lanes; k++) pick[k] = k & lane ? L->lanes + k : k;
+            value_t *more = b_binary(b, OP_ADD, numbers, b_iconst(b, ints, lane));
+            numbers = b_shuffle(b, numbers, more, pick);
+        }
+        value_t *init[] = {b_iconst(b, ints, 0), numbers};
+        inst_t *loop = b_for(b, "v", dim(0), dim(whole), 2, init);
+        ix[4] = ax_scale(ax_v(loop_var(loop)), lanes);
+        value_t *below = b_compare(b, OP_LT, loop_arg(loop, 1), ends);
+        value_t *n = b_binary(b, OP_AND, b_load(b, c->counts, L->lanes, ix), below);
+        value_t *next[] = {b_binary(b, OP_ADD, loop_arg(loop, 0), n),
+                           b_binary(b, OP_ADD, loop_arg(loop, 1), b_iconst(b, ints, lanes))};
+        b_end_for(b, loop, next);
+        sum = reduce(b, L, OP_ADD, loop->results[0]);
+    }
+    if (c->buckets % lanes) {
+        inst_t *loop = b_for(b, "bucket", dim(whole * lanes), dim(c->buckets), 1, &sum);
+        ix[4] = ax_v(loop_var(loop));
+        value_t *below = b_compare(b, OP_LT, loop_var(loop), bucket);
+        value_t *n = b_binary(b, OP_AND, load1(b, c->counts, 5, ix), below);
+        n = b_binary(b, OP_ADD, loop_arg(loop, 0), n);
+        b_end_for(b, loop, &n);
+        sum = loop->results[0];
+    }
+    return b_name(b_convert(b, E_I64, sum), "before");
+}
+
+/* From the new token, the last of its bucket, back to the first of its window: `before` chunks before its own chunk
+ * of the order. Where that is more than the tokens there are, it is a place that comes around again (Q23). */
+static value_t *steps_back(builder_t *b, const cache_t *c, const step_t *s, value_t *before,
+                           value_t *count) {
+    int64_t chunk = c->first, most = c->latest;
+    value_t *place = b_index(b, ax_plus(ax_add(ax_v(before), ax_v(count)), -1));
+    value_t *in_chunk = b_irem(b, within(b, place, c->positions - 1), dim(chunk));
+    value_t *back = b_index(b, ax_plus(ax_v(in_chunk), s->a->before * chunk));
+    value_t *tokens = b_index(b, ax_plus(ax_v(s->position), 1));
     ltype_t type = SCALAR(E_I64);
-    inst_t *around = b_if(b, b_compare(b, OP_LT, start, zero), 1, &type);
-    inst_t *loop = b_for(b, "turn", dim(0), dim(back), 1, &start);
-    value_t *x = loop_arg(loop, 0), *more = b_binary(b, OP_ADD, x, tokens);
-    value_t *next = b_select(b, b_compare(b, OP_LT, x, zero), more, x);
+    inst_t *around = b_if(b, b_compare(b, OP_GE, back, tokens), 1, &type);
+    inst_t *loop = b_for(b, "turn", dim(0), dim(most), 1, &back);
+    value_t *x = loop_arg(loop, 0), *less = b_binary(b, OP_SUB, x, tokens);
+    value_t *next = b_select(b, b_compare(b, OP_GE, x, tokens), less, x);
     b_end_for(b, loop, &next);
     b_else(b, around, &loop->results[0]);
-    b_end_if(b, around, &start);
-    return b_name(around->results[0], "start");
+    b_end_if(b, around, &back);
+    return b_name(around->results[0], "back");
 }
 
-/* The bucket that holds place `start` of the order. */
-static value_t *bucket_at_place(builder_t *b, const cache_t *c, const step_t *s, value_t *start) {
-    value_t *init = i64(b, 0);
-    inst_t *loop = b_for(b, "bucket", dim(0), dim(c->buckets), 1, &init);
-    affine_t ix = ax_v(loop_var(loop));
-    value_t *first = b_convert(b, E_I64, b_load(b, s->before, 1, &ix));
-    value_t *next =
-        b_select(b, b_compare(b, OP_LE, first, start), loop_var(loop), loop_arg(loop, 0));
-    b_end_for(b, loop, &next);
-    return loop->results[0];
+/* A walk along the order: `n` values of state, changed by `move` as long as `goes_on`. Loops have literal bounds, so
+ * it goes in legs, and those after its end are skipped. */
+typedef struct {
+    const cache_t *c;
+    const step_t *s;
+    const bucket_at_t *list;
+    value_t *target;
+    value_t *(*goes_on)(builder_t *b, const void *walk, value_t *const *state);
+    void (*move)(lower_t *L, builder_t *b, const void *walk, value_t *const *state, value_t **next);
+} walk_t;
+enum { STATE = 4 };
+
+static void walk(lower_t *L, builder_t *b, const walk_t *w, int64_t moves, value_t **state) {
+    ltype_t types[STATE];
+    value_t *from[STATE], *next[STATE];
+    for (int k = 0; k < STATE; k++) types[k] = SCALAR(E_I64);
+    inst_t *outer = b_for(b, "leg", dim(0), dim((moves + WALK - 1) / WALK), STATE, state);
+    for (int k = 0; k < STATE; k++) state[k] = loop_arg(outer, k);
+    inst_t *more = b_if(b, w->goes_on(b, w, state), STATE, types);
+    inst_t *inner = b_for(b, "move", dim(0), dim(WALK), STATE, state);
+    for (int k = 0; k < STATE; k++) from[k] = loop_arg(inner, k);
+    inst_t *still = b_if(b, w->goes_on(b, w, from), STATE, types);
+    w->move(L, b, w, from, next);
+    b_else(b, still, next);
+    b_end_if(b, still, from);
+    b_end_for(b, inner, still->results);
+    b_else(b, more, inner->results);
+    b_end_if(b, more, state);
+    b_end_for(b, outer, more->results);
+    for (int k = 0; k < STATE; k++) state[k] = outer->results[k];
+}
+
+/* Back: [bucket, tokens of it up to here, tokens to go]. */
+static value_t *back_goes_on(builder_t *b, const void *walk, value_t *const *state) {
+    (void)walk;
+    return b_compare(b, OP_GE, state[2], state[1]);
+}
+
+static void back_move(lower_t *L, builder_t *b, const void *walk, value_t *const *state,
+                      value_t **next) {
+    const walk_t *w = walk;
+    (void)L;
+    value_t *first = b_compare(b, OP_EQ, state[0], i64(b, 0));
+    value_t *bucket =
+        b_select(b, first, i64(b, w->c->buckets - 1), b_index(b, ax_plus(ax_v(state[0]), -1)));
+    next[0] = within(b, bucket, w->c->buckets - 1);
+    next[1] = count_at(b, w->c, w->list, next[0]);
+    next[2] = b_binary(b, OP_SUB, state[2], state[1]);
+    next[3] = state[3];
 }
 
 static void fetch_record(lower_t *L, builder_t *b, const cache_t *c, const step_t *s,
@@ -406,66 +472,76 @@ static void fetch_record(lower_t *L, builder_t *b, const cache_t *c, const step_
     }
 }
 
-/* One move of the walk. state: places found, place in the order, bucket. Either the place belongs to the bucket, and
- * its token is noted, or the walk goes on to the next bucket, after the last one to the first. */
-static void walk_move(lower_t *L, builder_t *b, const step_t *s, const bucket_at_t *list,
-                      value_t *const *state, value_t **next) {
-    const cache_t *c = L->cache;
-    ltype_t types[] = {SCALAR(E_I64), SCALAR(E_I64), SCALAR(E_I64)};
-    value_t *found = state[0], *place = state[1], *bucket = within(b, state[2], c->buckets - 1);
-    affine_t bx = ax_v(bucket), ex = ax_plus(bx, 1);
-    value_t *first = b_convert(b, E_I64, b_load(b, s->before, 1, &bx));
-    value_t *end = b_convert(b, E_I64, b_load(b, s->before, 1, &ex));
-    inst_t *here = b_if(b, b_compare(b, OP_LT, place, end), 3, types);
-    value_t *i = within(b, b_binary(b, OP_SUB, place, first), c->positions - 1);
-    affine_t px[] = {list->row,   list->index, list->head,
-                     list->round, bx,          ax_v(place_in_bucket(b, c, i))};
-    value_t *token = load1(b, c->places, 6, px);
-    affine_t kx = ax_v(within(b, found, c->window - 1));
-    b_store(b, s->keys, token, &kx);
-    fetch_record(L, b, c, s, token);
-    value_t *moved[] = {b_index(b, ax_plus(ax_v(found), 1)), b_index(b, ax_plus(ax_v(place), 1)),
-                        bucket};
-    b_else(b, here, moved);
-    value_t *last = b_compare(b, OP_EQ, bucket, i64(b, c->buckets - 1)), *zero = i64(b, 0);
-    value_t *on[] = {found, b_select(b, last, zero, place),
-                     b_select(b, last, zero, b_index(b, ex))};
-    b_end_if(b, here, on);
-    for (int k = 0; k < 3; k++) next[k] = here->results[k];
+/* Ahead: [bucket, token of it, its tokens, tokens found], until `target` are found. */
+static value_t *ahead_goes_on(builder_t *b, const void *walk, value_t *const *state) {
+    const walk_t *w = walk;
+    return b_compare(b, OP_LT, state[3], w->target);
 }
 
-/* keys[0 … window-1]: the tokens from place `start` on; where there are fewer, they repeat (Q23). */
-static void walk(lower_t *L, builder_t *b, const step_t *s, const bucket_at_t *list,
-                 value_t *start) {
-    const cache_t *c = L->cache;
-    ltype_t types[] = {SCALAR(E_I64), SCALAR(E_I64), SCALAR(E_I64)};
+static void ahead_move(lower_t *L, builder_t *b, const void *walk, value_t *const *state,
+                       value_t **next) {
+    const walk_t *w = walk;
+    const cache_t *c = w->c;
+    ltype_t types[] = {SCALAR(E_I64), SCALAR(E_I64), SCALAR(E_I64), SCALAR(E_I64)};
+    value_t *bucket = within(b, state[0], c->buckets - 1);
+    inst_t *here = b_if(b, b_compare(b, OP_LT, state[1], state[2]), STATE, types);
+    value_t *i = within(b, state[1], c->positions - 1);
+    affine_t px[] = {w->list->row,   w->list->index, w->list->head,
+                     w->list->round, ax_v(bucket),   ax_v(place_in_bucket(b, c, i))};
+    value_t *token = load1(b, c->places, 6, px);
+    affine_t kx[] = {w->list->round, ax_v(within(b, state[3], c->window - 1))};
+    b_store(b, w->s->keys, token, kx);
+    fetch_record(L, b, c, w->s, token);
+    value_t *moved[] = {bucket, b_index(b, ax_plus(ax_v(i), 1)), state[2],
+                        b_index(b, ax_plus(ax_v(state[3]), 1))};
+    b_else(b, here, moved);
+    value_t *last = b_compare(b, OP_EQ, bucket, i64(b, c->buckets - 1));
+    value_t *on = within(b, b_select(b, last, i64(b, 0), b_index(b, ax_plus(ax_v(bucket), 1))),
+                         c->buckets - 1);
+    value_t *later = within(b, b_index(b, ax_plus(ax_v(bucket), AHEAD)), c->buckets - 1);
+    affine_t lx[] = {px[0], px[1], px[2], px[3], ax_v(later), ax(0)};
+    b_prefetch(b, c->places, lx);
+    value_t *turned[] = {on, i64(b, 0), count_at(b, c, w->list, on), state[3]};
+    b_end_if(b, here, turned);
+    for (int k = 0; k < STATE; k++) next[k] = here->results[k];
+}
+
+/* Windows of fewer tokens than places repeat them (Q23). */
+static void repeat_keys(builder_t *b, const cache_t *c, const step_t *s, affine_t round) {
     value_t *tokens = b_index(b, ax_plus(ax_v(s->position), 1));
-    value_t *distinct = b_name(b_binary(b, OP_MIN, tokens, i64(b, c->window)), "distinct");
-    value_t *state[] = {i64(b, 0), start, bucket_at_place(b, c, s, start)};
-    int64_t moves = c->window + 2 * c->buckets + 1;
-    inst_t *outer = b_for(b, "leg", dim(0), dim((moves + WALK - 1) / WALK), 3, state);
-    for (int k = 0; k < 3; k++) state[k] = loop_arg(outer, k);
-    inst_t *more = b_if(b, b_compare(b, OP_LT, state[0], distinct), 3, types);
-    inst_t *inner = b_for(b, "move", dim(0), dim(WALK), 3, state);
-    value_t *from[3], *next[3];
-    for (int k = 0; k < 3; k++) from[k] = loop_arg(inner, k);
-    inst_t *still = b_if(b, b_compare(b, OP_LT, from[0], distinct), 3, types);
-    walk_move(L, b, s, list, from, next);
-    b_else(b, still, next);
-    b_end_if(b, still, from);
-    b_end_for(b, inner, still->results);
-    b_else(b, more, inner->results);
-    b_end_if(b, more, state);
-    b_end_for(b, outer, more->results);
     inst_t *few = b_if(b, b_compare(b, OP_LT, tokens, i64(b, c->window)), 0, NULL);
     inst_t *loop = b_for(b, "j", dim(0), dim(c->window), 0, NULL);
     value_t *j = loop_var(loop);
     inst_t *repeat = b_if(b, b_compare(b, OP_GE, j, tokens), 0, NULL);
-    affine_t to = ax_v(j), ix = ax_v(within(b, b_binary(b, OP_SUB, j, tokens), c->window - 1));
-    b_store(b, s->keys, b_load(b, s->keys, 1, &ix), &to);
+    value_t *earlier = within(b, b_binary(b, OP_SUB, j, tokens), c->window - 1);
+    affine_t to[] = {round, ax_v(j)}, ix[] = {round, ax_v(earlier)};
+    b_store(b, s->keys, b_load(b, s->keys, 1, ix), to);
     b_end_if(b, repeat, NULL);
     b_end_for(b, loop, NULL);
     b_end_if(b, few, NULL);
+}
+
+/* The token joins its bucket; keys[round]: the tokens of its window. */
+static void find_window(lower_t *L, builder_t *b, const step_t *s, affine_t round) {
+    const cache_t *c = L->cache;
+    bucket_at_t list = bucket_list(s, round);
+    hashed_t x = {s->rows->q, {s->row, in_row(s, 0)}};
+    value_t *bucket = bucket_of(L, b, s, &x, round);
+    append_to_bucket(b, c, &list, bucket, s->position);
+    value_t *count = count_at(b, c, &list, bucket);
+    value_t *back = steps_back(b, c, s, tokens_before(L, b, c, &list, bucket), count);
+    value_t *tokens = b_index(b, ax_plus(ax_v(s->position), 1)), *zero = i64(b, 0);
+    value_t *state[] = {bucket, count, back, zero};
+    walk_t w = {.c = c, .s = s, .list = &list, .goes_on = back_goes_on, .move = back_move};
+    walk(L, b, &w, c->buckets + 1, state);
+    state[1] = b_index(b, ax_plus(ax_v(b_binary(b, OP_SUB, state[1], state[2])), -1));
+    state[2] = count_at(b, c, &list, within(b, state[0], c->buckets - 1));
+    state[3] = zero;
+    w.target = b_name(b_binary(b, OP_MIN, tokens, i64(b, c->window)), "distinct");
+    w.goes_on = ahead_goes_on;
+    w.move = ahead_move;
+    walk(L, b, &w, c->window + c->buckets + 1, state);
+    repeat_keys(b, c, s, round);
 }
 
 static void record_at(builder_t *b, const step_t *s, affine_t token, affine_t *ix) {
@@ -478,22 +554,16 @@ static void record_at(builder_t *b, const step_t *s, affine_t token, affine_t *i
 
 static void window_at(lower_t *L, builder_t *b, step_t *s, value_t *j, affine_t *ix) {
     (void)L;
-    affine_t kx = ax_v(j);
-    record_at(b, s, ax_v(b_name(b_load(b, s->keys, 1, &kx), "token")), ix);
+    affine_t kx[] = {s->round, ax_v(j)};
+    record_at(b, s, ax_v(b_name(b_load(b, s->keys, 1, kx), "token")), ix);
 }
 
-static void lsh_round(lower_t *L, builder_t *b, step_t *s, affine_t round) {
+static void attend_window(lower_t *L, builder_t *b, step_t *s) {
     const cache_t *c = L->cache;
-    bucket_at_t list = bucket_list(s, round);
-    hashed_t x = {s->rows->q, {s->row, in_row(s, 0)}};
-    value_t *bucket = bucket_of(L, b, s, &x, round);
-    append_to_bucket(b, c, &list, bucket, s->position);
-    value_t *place = count_before(b, c, s, &list, bucket);
-    walk(L, b, s, &list, window_start(b, c, s, place));
     keys_t k = {.n = c->window, .at = window_at, .from = c->records, .masks_self = true};
     key_scores(L, b, s, &k);
-    b_store(b, s->weights, soften(L, b, s, k.n), &round);
-    affine_t ox[] = {round, ax(0)};
+    b_store(b, s->weights, soften(L, b, s, k.n), &s->round);
+    affine_t ox[] = {s->round, ax(0)};
     key_values(L, b, s, &k, s->outs, ox);
 }
 
@@ -577,16 +647,15 @@ static void lsh_early(lower_t *L, builder_t *b, step_t *s) {
 static void lsh_scratch(lower_t *L, builder_t *b, step_t *s) {
     const cache_t *c = L->cache;
     int64_t most = c->window > most_early(c) ? c->window : most_early(c), columns = 0;
-    dim_t keys = dim(round_up(most, L->lanes)), window = dim(c->window);
+    dim_t keys = dim(round_up(most, L->lanes));
     s->scores = kernel_scratch(b, "scores", E_F32, 1, &keys);
     if (!c->counts) return;
     for (int f = 0; f < s->a->n_factors; f++) columns += s->a->factors[f] / 2;
-    dim_t rotated = dim(columns), before = dim(c->buckets + 1), rounds = dim(s->a->rounds);
-    dim_t outs[] = {rounds, dim(key_width(L))};
-    s->keys = kernel_scratch(b, "keys", E_I32, 1, &window);
+    dim_t rotated = dim(columns), rounds = dim(s->a->rounds);
+    dim_t outs[] = {rounds, dim(key_width(L))}, window[] = {rounds, dim(c->window)};
+    s->keys = kernel_scratch(b, "keys", E_I32, 2, window);
     set_range(s->keys, dim(0), dim(c->positions - 1));
     s->rotated = kernel_scratch(b, "rotated", E_F32, 1, &rotated);
-    s->before = kernel_scratch(b, "before", E_I32, 1, &before);
     s->outs = kernel_scratch(b, "outs", E_F32, 2, outs);
     s->weights = kernel_scratch(b, "weights", E_F32, 1, &rounds);
 }
@@ -608,7 +677,11 @@ lfunc_t *lower_lsh_step(lower_t *L, const attention_t *a, const step_rows_t *row
         affine_t ix[] = {ax(0), s.row};
         hashed = b_if(&b, load1(&b, rows->hashed, 2, ix), 0, NULL);
         inst_t *rounds = b_for(&b, "round", dim(0), dim(a->rounds), 0, NULL);
-        lsh_round(L, &b, &s, ax_v(loop_var(rounds)));
+        find_window(L, &b, &s, ax_v(loop_var(rounds)));
+        b_end_for(&b, rounds, NULL);
+        rounds = b_for(&b, "round", dim(0), dim(a->rounds), 0, NULL);
+        s.round = ax_v(loop_var(rounds));
+        attend_window(L, &b, &s);
         b_end_for(&b, rounds, NULL);
         combine_rounds(L, &b, &s);
         b_else(&b, hashed, NULL);
