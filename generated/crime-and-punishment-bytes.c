@@ -71,8 +71,14 @@ INLINE int32_t add_i32(int32_t x, int32_t y) {
 INLINE i32x8 add_i32x8(i32x8 x, i32x8 y) {
     return (i32x8)((u32x8)x + (u32x8)y);
 }
+INLINE int64_t add_i64(int64_t x, int64_t y) {
+    return (int64_t)((uint64_t)x + (uint64_t)y);
+}
 INLINE int32_t sub_i32(int32_t x, int32_t y) {
     return (int32_t)((uint32_t)x - (uint32_t)y);
+}
+INLINE int64_t sub_i64(int64_t x, int64_t y) {
+    return (int64_t)((uint64_t)x - (uint64_t)y);
 }
 INLINE float fma_f32(float x, float y, float z) {
     return _mm_cvtss_f32(_mm_fmadd_ss(_mm_set_ss(x), _mm_set_ss(y), _mm_set_ss(z)));
@@ -105,6 +111,9 @@ INLINE f32x8 max_f32x8(f32x8 x, f32x8 y) {
     return _mm256_max_ps(x, y);
 }
 INLINE int32_t max_i32(int32_t x, int32_t y) {
+    return x > y ? x : y;
+}
+INLINE int64_t max_i64(int64_t x, int64_t y) {
     return x > y ? x : y;
 }
 INLINE f32x8 select_f32x8(i32x8 m, f32x8 x, f32x8 y) {
@@ -2663,29 +2672,29 @@ static void lsh_sort(const reformer_call_t *call, unsigned char *scratch, const 
     const int64_t batch = 0;
     const int64_t head = 0;
     const int64_t round = task % 2;
-    int32_t *restrict counts = (int32_t *)(void *)scratch; /* [17] */
+    int32_t *restrict lsh_sort_counts = (int32_t *)(void *)scratch; /* [17] */
     /* [1][1][2][512]: [batch][group][round][rows] */
     const int32_t *restrict buckets = (const int32_t *)(const void *)(call->workspace + 991296);
     /* [1][1][2][513]: [batch][group][round][place]: sorted tokens */
     int32_t *restrict order = (int32_t *)(void *)(call->workspace + 983040);
     for (int64_t bucket = 0; bucket < 17; bucket++) {
-        counts[bucket] = 0;
+        lsh_sort_counts[bucket] = 0;
     }
     for (int64_t t = 0; t < 512; t++) {
         const int32_t bucket = buckets[((batch + head) * 2 + round) * 512 + t];
-        counts[(int64_t)bucket] = counts[(int64_t)bucket] + 1;
+        lsh_sort_counts[(int64_t)bucket] = lsh_sort_counts[(int64_t)bucket] + 1;
     }
     int32_t carried = 0;
     for (int64_t bucket = 0; bucket < 17; bucket++) {
-        const int32_t sum = add_i32(carried, counts[bucket]);
-        counts[bucket] = carried;
+        const int32_t sum = add_i32(carried, lsh_sort_counts[bucket]);
+        lsh_sort_counts[bucket] = carried;
         carried = sum;
     }
     /* stable scatter */
     for (int64_t t = 0; t < 512; t++) {
         const int32_t v = buckets[((batch + head) * 2 + round) * 512 + t];
-        const int32_t place = counts[(int64_t)v];
-        counts[(int64_t)v] = place + 1;
+        const int32_t place = lsh_sort_counts[(int64_t)v];
+        lsh_sort_counts[(int64_t)v] = place + 1;
         order[((batch + head) * 2 + round) * 513 + (int64_t)place] = (int32_t)t;
     }
 }
@@ -4819,6 +4828,162 @@ static void lsh_output(const reformer_call_t *call, unsigned char *scratch, cons
     }
 }
 
+/* crime-and-punishment-bytes.yaml:5: local attention: keys and values into the cache
+ * tasks [head 1][block 8] */
+static void local_keep(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+        int64_t task) {
+    (void)scratch;
+    const int64_t head = 0;
+    const int64_t block = task % 8;
+    const int64_t index = arg[0];
+    const int64_t group = arg[1];
+    const int32_t *restrict control = call->slot[REFORMER_SLOT_CONTROL]; /* [16] */
+    /* [1][1][512][32]: [batch][group][rows][head]: keys (local), output (LSH) */
+    const float *restrict k_out = (const float *)(const void *)(call->workspace + 917504);
+    /* [1][2][6][64][2][32]: [row][layer][head][position mod window][key, value] */
+    float *restrict rings = call->slot[REFORMER_SLOT_RINGS];
+    /* [1][1][512][32]: [batch][group][rows][head] */
+    const float *restrict v = (const float *)(const void *)(call->workspace + 851968);
+    const int64_t tokens = (int64_t)control[10];
+    const int64_t high = max_i64((int64_t)control[9], 0);
+    const int64_t cache_row = min_i64(high, 0);
+    for (int64_t i = 0; i < 64; i++) {
+        const int64_t at = block * 64 + i;
+        if (at < tokens) {
+            const int64_t high_1 = max_i64(tokens, 0);
+            const int64_t low = min_i64(high_1, 512);
+            if (at >= low / 32 * 32 - 32) {
+                const f32x8 prod = load_f32x8(&k_out[(head * 512 + block * 64 + i) * 32]) *
+                    splat_f32x8(0.17677669f);
+                const int64_t rem = at % 64;
+                store_f32x8(&rings[(((cache_row * 2 + index) * 6 + group + head) * 64 + rem) * 2 *
+                    32], prod);
+                store_f32x8(&rings[(((cache_row * 2 + index) * 6 + group + head) * 64 + rem) * 2 *
+                    32 + 32], load_f32x8(&v[(head * 512 + block * 64 + i) * 32]));
+                const f32x8 prod_1 = load_f32x8(&k_out[(head * 512 + block * 64 + i) * 32 + 8]) *
+                    splat_f32x8(0.17677669f);
+                store_f32x8(&rings[(((cache_row * 2 + index) * 6 + group + head) * 64 + rem) * 2 *
+                    32 + 8], prod_1);
+                store_f32x8(&rings[(((cache_row * 2 + index) * 6 + group + head) * 64 + rem) * 2 *
+                    32 + 40], load_f32x8(&v[(head * 512 + block * 64 + i) * 32 + 8]));
+                const f32x8 prod_2 = load_f32x8(&k_out[(head * 512 + block * 64 + i) * 32 + 16]) *
+                    splat_f32x8(0.17677669f);
+                store_f32x8(&rings[(((cache_row * 2 + index) * 6 + group + head) * 64 + rem) * 2 *
+                    32 + 16], prod_2);
+                store_f32x8(&rings[(((cache_row * 2 + index) * 6 + group + head) * 64 + rem) * 2 *
+                    32 + 48], load_f32x8(&v[(head * 512 + block * 64 + i) * 32 + 16]));
+                const f32x8 prod_3 = load_f32x8(&k_out[(head * 512 + block * 64 + i) * 32 + 24]) *
+                    splat_f32x8(0.17677669f);
+                store_f32x8(&rings[(((cache_row * 2 + index) * 6 + group + head) * 64 + rem) * 2 *
+                    32 + 24], prod_3);
+                store_f32x8(&rings[(((cache_row * 2 + index) * 6 + group + head) * 64 + rem) * 2 *
+                    32 + 56], load_f32x8(&v[(head * 512 + block * 64 + i) * 32 + 24]));
+            }
+        }
+    }
+}
+
+/* crime-and-punishment-bytes.yaml:5: LSH attention: keys and values into the cache
+ * tasks [head 1][block 8] */
+static void lsh_keep(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+        int64_t task) {
+    (void)scratch;
+    const int64_t head = 0;
+    const int64_t block = task % 8;
+    const int64_t index = arg[0];
+    const int64_t group = arg[1];
+    const int32_t *restrict control = call->slot[REFORMER_SLOT_CONTROL]; /* [16] */
+    /* [1][1][512][32]: [batch][group][rows][head] */
+    const float *restrict q = (const float *)(const void *)(call->workspace + 786432);
+    /* [512][1][2][6][2][32]: [position][row][layer][head][key, value] */
+    float *restrict records = call->slot[REFORMER_SLOT_RECORDS];
+    /* [1][1][512][32]: [batch][group][rows][head] */
+    const float *restrict v = (const float *)(const void *)(call->workspace + 851968);
+    const int64_t tokens = (int64_t)control[10];
+    const int64_t high = max_i64((int64_t)control[9], 0);
+    const int64_t cache_row = min_i64(high, 0);
+    for (int64_t i = 0; i < 64; i++) {
+        const int64_t at = block * 64 + i;
+        if (at < tokens) {
+            const f32x8 v_1 = load_f32x8(&q[(head * 512 + block * 64 + i) * 32 + 24]);
+            const f32x8 v_2 = load_f32x8(&q[(head * 512 + block * 64 + i) * 32 + 16]);
+            const f32x8 v_3 = load_f32x8(&q[(head * 512 + block * 64 + i) * 32 + 8]);
+            const f32x8 v_4 = load_f32x8(&q[(head * 512 + block * 64 + i) * 32]);
+            const f32x8 t = fma_f32x8(v_3, v_3, v_4 * v_4);
+            const f32x8 t_1 = fma_f32x8(v_2, v_2, t);
+            const f32x8 t_2 = fma_f32x8(v_1, v_1, t_1);
+            const f32x8 mix = shuffle_swap4_f32x8(t_2);
+            const f32x8 sum = t_2 + mix;
+            const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
+            const f32x8 sum_1 = sum + mix_1;
+            const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
+            const f32x8 sum_2 = sum_1 + mix_2;
+            const float root = sqrt_f32(sum_2[0] / 32.0f + 1e-06f);
+            const float scale = 0.17677669f / root;
+            const f32x8 s = splat_f32x8(scale);
+            const int64_t low = min_i64(at, 511);
+            store_f32x8(&records[(((low + cache_row) * 2 + index) * 6 + group + head) * 2 * 32],
+                load_f32x8(&q[(head * 512 + block * 64 + i) * 32]) * s);
+            store_f32x8(&records[(((low + cache_row) * 2 + index) * 6 + group + head) * 2 * 32 +
+                32], load_f32x8(&v[(head * 512 + block * 64 + i) * 32]));
+            store_f32x8(&records[(((low + cache_row) * 2 + index) * 6 + group + head) * 2 * 32 + 8],
+                load_f32x8(&q[(head * 512 + block * 64 + i) * 32 + 8]) * s);
+            store_f32x8(&records[(((low + cache_row) * 2 + index) * 6 + group + head) * 2 * 32 +
+                40], load_f32x8(&v[(head * 512 + block * 64 + i) * 32 + 8]));
+            store_f32x8(&records[(((low + cache_row) * 2 + index) * 6 + group + head) * 2 * 32 +
+                16], load_f32x8(&q[(head * 512 + block * 64 + i) * 32 + 16]) * s);
+            store_f32x8(&records[(((low + cache_row) * 2 + index) * 6 + group + head) * 2 * 32 +
+                48], load_f32x8(&v[(head * 512 + block * 64 + i) * 32 + 16]));
+            store_f32x8(&records[(((low + cache_row) * 2 + index) * 6 + group + head) * 2 * 32 +
+                24], load_f32x8(&q[(head * 512 + block * 64 + i) * 32 + 24]) * s);
+            store_f32x8(&records[(((low + cache_row) * 2 + index) * 6 + group + head) * 2 * 32 +
+                56], load_f32x8(&v[(head * 512 + block * 64 + i) * 32 + 24]));
+        }
+    }
+}
+
+/* crime-and-punishment-bytes.yaml:26: tokens into the cache's buckets, in order
+ * tasks [head 1][round 2] */
+static void lsh_file(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+        int64_t task) {
+    (void)scratch;
+    const int64_t head = 0;
+    const int64_t round = task % 2;
+    const int64_t index = arg[0];
+    const int64_t group = arg[1];
+    const int32_t *restrict control = call->slot[REFORMER_SLOT_CONTROL]; /* [16] */
+    /* [1][2][6][2][16]: [row][layer][head][round][bucket]: tokens in it */
+    int32_t *restrict counts = call->slot[REFORMER_SLOT_COUNTS];
+    /* [1][1][2][512]: [batch][group][round][rows] */
+    const int32_t *restrict buckets = (const int32_t *)(const void *)(call->workspace + 991296);
+    /* [1][2][6][2][16][96]: [row][layer][head][round][bucket][first and latest]: which tokens */
+    int32_t *restrict places = call->slot[REFORMER_SLOT_PLACES];
+    const int64_t high = max_i64((int64_t)control[9], 0);
+    const int64_t cache_row = min_i64(high, 0);
+    const int64_t tokens = (int64_t)control[10];
+    for (int64_t bucket = 0; bucket < 16; bucket++) {
+        counts[(((cache_row * 2 + index) * 6 + group + head) * 2 + round) * 16 + bucket] = 0;
+    }
+    for (int64_t t = 0; t < 512; t++) {
+        if (t < tokens) {
+            const int64_t low = min_i64(t, 511);
+            const int64_t high_1 = max_i64((int64_t)buckets[(head * 2 + round) * 512 + t], 0);
+            const int64_t low_1 = min_i64(high_1, 15);
+            const int32_t count = counts[(((cache_row * 2 + index) * 6 + group + head) * 2 + round)
+                * 16 + low_1];
+            const int64_t x = (int64_t)count;
+            const int64_t high_2 = max_i64(x - 32, 0);
+            const int64_t low_2 = min_i64(high_2, 512);
+            const int64_t pick = x < 32 ? x : low_2 % 64 + 32;
+            const int64_t high_3 = max_i64(pick, 0);
+            places[((((cache_row * 2 + index) * 6 + group + head) * 2 + round) * 16 + low_1) * 96 +
+                min_i64(high_3, 95)] = (int32_t)low;
+            counts[(((cache_row * 2 + index) * 6 + group + head) * 2 + round) * 16 + low_1] =
+                min_i32(count + 1, 512);
+        }
+    }
+}
+
 /* crime-and-punishment-bytes.yaml:9: feed-forward of width 768 on blocks of 64 rows
  * tasks [batch 1][block 8] */
 static void feed_forward(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
@@ -5403,6 +5568,7 @@ static void lm_head(const reformer_call_t *call, unsigned char *scratch, const i
     const int32_t *restrict target = call->slot[REFORMER_SLOT_TARGET]; /* [1][512] */
     /* [1][512]: [batch][rows]: where there is a target */
     float *restrict row_loss = (float *)(void *)(call->workspace + 786432);
+    float *restrict token_losses = call->slot[REFORMER_SLOT_TOKEN_LOSSES]; /* [512] */
     /* layer norm of 64 rows of 384 */
     for (int64_t i = 0; i < 64; i++) {
         f32x8 carried = splat_f32x8(0.0f);
@@ -5484,7 +5650,7 @@ static void lm_head(const reformer_call_t *call, unsigned char *scratch, const i
             }
         }
     }
-    if (control[1] | control[2]) {
+    if (control[1] | (control[2] | control[11])) {
         for (int64_t column = 0; column < 17; column++) {
             const int64_t next = min_i64(column + 1, 16);
             const int64_t panel = next / 2;
@@ -5687,9 +5853,10 @@ static void lm_head(const reformer_call_t *call, unsigned char *scratch, const i
                 }
             }
         }
-        if (control[2]) {
+        if (control[2] | control[11]) {
             for (int64_t i = 0; i < 64; i++) {
                 const int32_t v = target[batch * 512 + block * 64 + i];
+                float chosen;
                 if (v >= 0) {
                     const int32_t high = max_i32(v, 0);
                     f32x8 carried = splat_f32x8(-3.4028235e+38f);
@@ -5725,8 +5892,17 @@ static void lm_head(const reformer_call_t *call, unsigned char *scratch, const i
                         carried_3 = carried_3 + y;
                     }
                     const float y = log_f32(carried_3);
-                    row_loss[batch * 512 + block * 64 + i] = y + carried_1 -
-                        lm_head_1[i * 304 + (int64_t)high];
+                    const float diff = y + carried_1 - lm_head_1[i * 304 + (int64_t)high];
+                    row_loss[batch * 512 + block * 64 + i] = diff;
+                    chosen = diff;
+                } else {
+                    chosen = 0.0f;
+                }
+                if (control[11]) {
+                    const int32_t out_row = row[batch * 512 + block * 64 + i];
+                    if (out_row >= 0) {
+                        token_losses[(int64_t)max_i32(out_row, 0)] = chosen;
+                    }
                 }
             }
         }
@@ -5764,6 +5940,261 @@ static void lm_loss(const reformer_call_t *call, unsigned char *scratch, const i
     loss[0] = (float)(carried / (double)carried_1);
 }
 
+/* crime-and-punishment-bytes.yaml:6: the streams of the row's last token
+ * tasks [once 1] */
+static void last_token(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+        int64_t task) {
+    (void)scratch;
+    (void)arg;
+    (void)task;
+    const int32_t *restrict control = call->slot[REFORMER_SLOT_CONTROL]; /* [16] */
+    /* [1][512][192]: [batch][rows][hidden]: attention stream */
+    const float *restrict y1 = (const float *)(const void *)call->workspace;
+    /* [1][1][192]: y1 of the last token */
+    float *restrict last1 = (float *)(void *)(call->workspace + 787584);
+    /* [1][512][192]: [batch][rows][hidden]: feed-forward stream */
+    const float *restrict y2 = (const float *)(const void *)(call->workspace + 393216);
+    /* [1][1][192]: y2 of the last token */
+    float *restrict last2 = (float *)(void *)(call->workspace + 788352);
+    const int64_t high = max_i64((int64_t)control[10] - 1, 0);
+    const int64_t low = min_i64(high, 511);
+    for (int64_t v = 0; v < 24; v++) {
+        store_f32x8(&last1[v * 8], load_f32x8(&y1[low * 192 + v * 8]));
+        store_f32x8(&last2[v * 8], load_f32x8(&y2[low * 192 + v * 8]));
+    }
+}
+
+/* crime-and-punishment-bytes.yaml:11: final norm and logits of each row's last token
+ * tasks [columns 9] */
+static void last_lm_head(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+        int64_t task) {
+    (void)arg;
+    const int64_t columns = task;
+    /* [1][1][192]: y1 of the last token */
+    const float *restrict last1 = (const float *)(const void *)(call->workspace + 787584);
+    /* [1][1][192]: y2 of the last token */
+    const float *restrict last2 = (const float *)(const void *)(call->workspace + 788352);
+    /* [1][384] */
+    const float *w_final_norm_weight = (const float *)(const void *)(call->weights + 7057920);
+    /* [1][384] */
+    const float *w_final_norm_bias = (const float *)(const void *)(call->weights + 7059456);
+    float *restrict last_lm_head_x = (float *)(void *)scratch; /* [1][400] */
+    /* [1][9][384][32] */
+    const float *w_lm_head_weight = (const float *)(const void *)(call->weights + 7060992);
+    /* [1][288] */
+    const float *w_lm_head_bias = (const float *)(const void *)(call->weights + 7503360);
+    /* [1][288]: [row][vocab] */
+    float *restrict last_logits = (float *)(void *)(call->workspace + 786432);
+    /* layer norm of 1 rows of 384 */
+    for (int64_t i = 0; i < 1; i++) {
+        f32x8 carried = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 24; v++) {
+            carried = carried + load_f32x8(&last1[i * 192 + v * 8]);
+        }
+        const f32x8 mix = shuffle_swap4_f32x8(carried);
+        const f32x8 sum = carried + mix;
+        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
+        const f32x8 sum_1 = sum + mix_1;
+        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
+        const f32x8 sum_2 = sum_1 + mix_2;
+        const float lane = sum_2[0];
+        f32x8 carried_1 = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 24; v++) {
+            carried_1 = carried_1 + load_f32x8(&last2[i * 192 + v * 8]);
+        }
+        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
+        const f32x8 sum_3 = carried_1 + mix_3;
+        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
+        const f32x8 sum_4 = sum_3 + mix_4;
+        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
+        const f32x8 sum_5 = sum_4 + mix_5;
+        const float mean = (lane + sum_5[0]) / 384.0f;
+        f32x8 carried_2 = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 24; v++) {
+            const f32x8 diff = load_f32x8(&last1[i * 192 + v * 8]) - splat_f32x8(mean);
+            carried_2 = fma_f32x8(diff, diff, carried_2);
+        }
+        const f32x8 mix_6 = shuffle_swap4_f32x8(carried_2);
+        const f32x8 sum_6 = carried_2 + mix_6;
+        const f32x8 mix_7 = shuffle_swap2_f32x8(sum_6);
+        const f32x8 sum_7 = sum_6 + mix_7;
+        const f32x8 mix_8 = shuffle_swap1_f32x8(sum_7);
+        const f32x8 sum_8 = sum_7 + mix_8;
+        const float lane_1 = sum_8[0];
+        f32x8 carried_3 = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 24; v++) {
+            const f32x8 diff = load_f32x8(&last2[i * 192 + v * 8]) - splat_f32x8(mean);
+            carried_3 = fma_f32x8(diff, diff, carried_3);
+        }
+        const f32x8 mix_9 = shuffle_swap4_f32x8(carried_3);
+        const f32x8 sum_9 = carried_3 + mix_9;
+        const f32x8 mix_10 = shuffle_swap2_f32x8(sum_9);
+        const f32x8 sum_10 = sum_9 + mix_10;
+        const f32x8 mix_11 = shuffle_swap1_f32x8(sum_10);
+        const f32x8 sum_11 = sum_10 + mix_11;
+        const float var = (lane_1 + sum_11[0]) / 384.0f;
+        const float root = sqrt_f32(var + 1e-12f);
+        const float scale = 1.0f / root;
+        for (int64_t v = 0; v < 24; v++) {
+            const f32x8 diff = load_f32x8(&last1[i * 192 + v * 8]) - splat_f32x8(mean);
+            const f32x8 t =
+                fma_f32x8(diff * splat_f32x8(scale), load_f32x8(&w_final_norm_weight[v * 8]),
+                load_f32x8(&w_final_norm_bias[v * 8]));
+            store_f32x8(&last_lm_head_x[i * 400 + v * 8], t);
+        }
+        for (int64_t v = 0; v < 24; v++) {
+            const f32x8 diff = load_f32x8(&last2[i * 192 + v * 8]) - splat_f32x8(mean);
+            const f32x8 t =
+                fma_f32x8(diff * splat_f32x8(scale), load_f32x8(&w_final_norm_weight[v * 8 + 192]),
+                load_f32x8(&w_final_norm_bias[v * 8 + 192]));
+            store_f32x8(&last_lm_head_x[i * 400 + v * 8 + 192], t);
+        }
+    }
+    for (int64_t column = 0; column < 2; column++) {
+        const int64_t at = columns * 2 + column;
+        const int64_t low = min_i64(at, 16);
+        if (at == low) {
+            const int64_t next = min_i64(low + 1, 16);
+            const int64_t panel = next / 2;
+            const int64_t rem = next % 2;
+            const int64_t panel_1 = low / 2;
+            const int64_t rem_1 = low % 2;
+            for (int64_t tile = 0; tile < 1; tile++) {
+                f32x8 acc0_0 = splat_f32x8(0.0f);
+                f32x8 acc0_1 = splat_f32x8(0.0f);
+                for (int64_t step = 0; step < 384; step++) {
+                    __builtin_prefetch(&w_lm_head_weight[(panel * 384 + tile * 384 + step) * 32 +
+                        rem * 16], 0, 2);
+                    for (int64_t k = 0; k < 1; k++) {
+                        const f32x8 s = splat_f32x8(last_lm_head_x[tile * 400 + step + k]);
+                        const f32x8 v =
+                            load_f32x8(&w_lm_head_weight[(panel_1 * 384 + step + k) * 32 + rem_1 *
+                            16]);
+                        acc0_0 = fma_f32x8(s, v, acc0_0);
+                        const f32x8 v_1 =
+                            load_f32x8(&w_lm_head_weight[(panel_1 * 384 + step + k) * 32 + rem_1 *
+                            16 + 8]);
+                        acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                    }
+                }
+                store_f32x8(&last_logits[tile * 288 + low * 16],
+                    acc0_0 + load_f32x8(&w_lm_head_bias[low * 16]));
+                store_f32x8(&last_logits[tile * 288 + low * 16 + 8],
+                    acc0_1 + load_f32x8(&w_lm_head_bias[low * 16 + 8]));
+            }
+        }
+    }
+}
+
+/* crime-and-punishment-bytes.yaml:11: logits to the caller's rows
+ * tasks [once 1] */
+static void last_out(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+        int64_t task) {
+    (void)scratch;
+    (void)arg;
+    (void)task;
+    /* [1][288]: [row][vocab] */
+    const float *restrict last_logits = (const float *)(const void *)(call->workspace + 786432);
+    float *restrict logits = call->slot[REFORMER_SLOT_LOGITS]; /* [512][258] */
+    for (int64_t row = 0; row < 1; row++) {
+        for (int64_t v = 0; v < 32; v++) {
+            store_f32x8(&logits[row * 258 + v * 8], load_f32x8(&last_logits[row * 288 + v * 8]));
+        }
+        for (int64_t e = 0; e < 2; e++) {
+            logits[row * 258 + e + 256] = last_logits[row * 288 + e + 256];
+        }
+    }
+}
+
+/* crime-and-punishment-bytes.yaml:6: last_hidden_state of each row's last token
+ * tasks [once 1] */
+static void last_hidden(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+        int64_t task) {
+    (void)arg;
+    (void)task;
+    /* [1][1][192]: y1 of the last token */
+    const float *restrict last1 = (const float *)(const void *)(call->workspace + 787584);
+    /* [1][1][192]: y2 of the last token */
+    const float *restrict last2 = (const float *)(const void *)(call->workspace + 788352);
+    /* [1][384] */
+    const float *w_final_norm_weight = (const float *)(const void *)(call->weights + 7057920);
+    /* [1][384] */
+    const float *w_final_norm_bias = (const float *)(const void *)(call->weights + 7059456);
+    float *restrict last_hidden_x = (float *)(void *)scratch; /* [1][400] */
+    float *restrict last_hidden_state = call->slot[REFORMER_SLOT_HIDDEN]; /* [512][384] */
+    /* layer norm of 1 rows of 384 */
+    for (int64_t i = 0; i < 1; i++) {
+        f32x8 carried = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 24; v++) {
+            carried = carried + load_f32x8(&last1[i * 192 + v * 8]);
+        }
+        const f32x8 mix = shuffle_swap4_f32x8(carried);
+        const f32x8 sum = carried + mix;
+        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
+        const f32x8 sum_1 = sum + mix_1;
+        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
+        const f32x8 sum_2 = sum_1 + mix_2;
+        const float lane = sum_2[0];
+        f32x8 carried_1 = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 24; v++) {
+            carried_1 = carried_1 + load_f32x8(&last2[i * 192 + v * 8]);
+        }
+        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
+        const f32x8 sum_3 = carried_1 + mix_3;
+        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
+        const f32x8 sum_4 = sum_3 + mix_4;
+        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
+        const f32x8 sum_5 = sum_4 + mix_5;
+        const float mean = (lane + sum_5[0]) / 384.0f;
+        f32x8 carried_2 = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 24; v++) {
+            const f32x8 diff = load_f32x8(&last1[i * 192 + v * 8]) - splat_f32x8(mean);
+            carried_2 = fma_f32x8(diff, diff, carried_2);
+        }
+        const f32x8 mix_6 = shuffle_swap4_f32x8(carried_2);
+        const f32x8 sum_6 = carried_2 + mix_6;
+        const f32x8 mix_7 = shuffle_swap2_f32x8(sum_6);
+        const f32x8 sum_7 = sum_6 + mix_7;
+        const f32x8 mix_8 = shuffle_swap1_f32x8(sum_7);
+        const f32x8 sum_8 = sum_7 + mix_8;
+        const float lane_1 = sum_8[0];
+        f32x8 carried_3 = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 24; v++) {
+            const f32x8 diff = load_f32x8(&last2[i * 192 + v * 8]) - splat_f32x8(mean);
+            carried_3 = fma_f32x8(diff, diff, carried_3);
+        }
+        const f32x8 mix_9 = shuffle_swap4_f32x8(carried_3);
+        const f32x8 sum_9 = carried_3 + mix_9;
+        const f32x8 mix_10 = shuffle_swap2_f32x8(sum_9);
+        const f32x8 sum_10 = sum_9 + mix_10;
+        const f32x8 mix_11 = shuffle_swap1_f32x8(sum_10);
+        const f32x8 sum_11 = sum_10 + mix_11;
+        const float var = (lane_1 + sum_11[0]) / 384.0f;
+        const float root = sqrt_f32(var + 1e-12f);
+        const float scale = 1.0f / root;
+        for (int64_t v = 0; v < 24; v++) {
+            const f32x8 diff = load_f32x8(&last1[i * 192 + v * 8]) - splat_f32x8(mean);
+            const f32x8 t =
+                fma_f32x8(diff * splat_f32x8(scale), load_f32x8(&w_final_norm_weight[v * 8]),
+                load_f32x8(&w_final_norm_bias[v * 8]));
+            store_f32x8(&last_hidden_x[i * 400 + v * 8], t);
+        }
+        for (int64_t v = 0; v < 24; v++) {
+            const f32x8 diff = load_f32x8(&last2[i * 192 + v * 8]) - splat_f32x8(mean);
+            const f32x8 t =
+                fma_f32x8(diff * splat_f32x8(scale), load_f32x8(&w_final_norm_weight[v * 8 + 192]),
+                load_f32x8(&w_final_norm_bias[v * 8 + 192]));
+            store_f32x8(&last_hidden_x[i * 400 + v * 8 + 192], t);
+        }
+    }
+    for (int64_t row = 0; row < 1; row++) {
+        for (int64_t v = 0; v < 48; v++) {
+            store_f32x8(&last_hidden_state[row * 384 + v * 8],
+                load_f32x8(&last_hidden_x[row * 400 + v * 8]));
+        }
+    }
+}
+
 static void run(const reformer_call_t *call) {
     const int32_t *control = call->slot[REFORMER_SLOT_CONTROL]; /* [16] */
     reformer_launch(call, embed_kernel, 8, NULL);
@@ -5775,8 +6206,14 @@ static void run(const reformer_call_t *call) {
             const int64_t index = (int64_t)high;
             for (int64_t group = 0; group < 6; group++) {
                 reformer_launch(call, lsh_project, 8, (const int64_t[]){layer, index, group});
+                if (control[8]) {
+                    reformer_launch(call, lsh_keep, 8, (const int64_t[]){index, group});
+                }
                 reformer_launch(call, lsh_hash, 8, (const int64_t[]){index, group});
                 reformer_launch(call, lsh_sort, 2, NULL);
+                if (control[8]) {
+                    reformer_launch(call, lsh_file, 2, (const int64_t[]){index, group});
+                }
                 for (int64_t round = 0; round < 2; round++) {
                     reformer_launch(call, lsh_attention, 2, (const int64_t[]){round});
                 }
@@ -5788,15 +6225,1662 @@ static void run(const reformer_call_t *call) {
             const int64_t index = (int64_t)high;
             for (int64_t group = 0; group < 6; group++) {
                 reformer_launch(call, local_project, 8, (const int64_t[]){layer, index, group});
+                if (control[8]) {
+                    reformer_launch(call, local_keep, 8, (const int64_t[]){index, group});
+                }
                 reformer_launch(call, local_attention, 16, NULL);
                 reformer_launch(call, local_output, 8, (const int64_t[]){index, group});
             }
         }
         reformer_launch(call, feed_forward, 8, (const int64_t[]){layer});
     }
-    reformer_launch(call, lm_head, 8, NULL);
-    if (control[2]) {
-        reformer_launch(call, lm_loss, 1, NULL);
+    if (control[8]) {
+        reformer_launch(call, last_token, 1, NULL);
+        if (control[1]) {
+            reformer_launch(call, last_lm_head, 9, NULL);
+            reformer_launch(call, last_out, 1, NULL);
+        }
+        if (control[0]) {
+            reformer_launch(call, last_hidden, 1, NULL);
+        }
+    } else {
+        reformer_launch(call, lm_head, 8, NULL);
+        if (control[2]) {
+            reformer_launch(call, lm_loss, 1, NULL);
+        }
+    }
+}
+
+static const int32_t layer_kind_step[4] = {
+    0, 1, 0, 1,
+};
+
+static const int32_t layer_index_step[4] = {
+    0, 0, 1, 1,
+};
+
+static inline float exp_f32_step(float x) {
+    const float high = max_f32(-87.0f, x);
+    const float low = min_f32(88.0f, high);
+    const float t = fma_f32(low, 1.442695f, 12582912.0f);
+    const float diff = t - 12582912.0f;
+    const float t_1 = fma_f32(diff, -0.6933594f, low);
+    const float t_2 = fma_f32(diff, 0.00021219444f, t_1);
+    const float t_3 = fma_f32(0.00019875691f, t_2, 0.0013981999f);
+    const float t_4 = fma_f32(t_3, t_2, 0.008333452f);
+    const float t_5 = fma_f32(t_4, t_2, 0.041665796f);
+    const float t_6 = fma_f32(t_5, t_2, 0.16666666f);
+    const float t_7 = fma_f32(t_6, t_2, 0.5f);
+    const float t_8 = fma_f32(t_7, t_2 * t_2, t_2 + 1.0f);
+    const int32_t sum = add_i32(bits_f32(t_8), (int32_t)((uint32_t)bits_f32(t) << 23));
+    return x < -87.0f ? 0.0f : from_bits_f32(sum);
+}
+
+static inline float log_f32_step(float x) {
+    const int32_t bits = bits_f32(x);
+    const float bits_1 = from_bits_f32((bits & 8388607) | 1056964608);
+    const int32_t less = -(bits_1 < 0.70710677f);
+    const float pick = less ? -1.0f : 0.0f;
+    const float sum = (float)((int32_t)((uint32_t)bits >> 23) - 126) + pick;
+    const float pick_1 = less ? bits_1 : 0.0f;
+    const float sum_1 = bits_1 - 1.0f + pick_1;
+    const float prod = sum_1 * sum_1;
+    const float t = fma_f32(0.070376836f, sum_1, -0.1151461f);
+    const float t_1 = fma_f32(t, sum_1, 0.116769984f);
+    const float t_2 = fma_f32(t_1, sum_1, -0.12420141f);
+    const float t_3 = fma_f32(t_2, sum_1, 0.14249323f);
+    const float t_4 = fma_f32(t_3, sum_1, -0.16668057f);
+    const float t_5 = fma_f32(t_4, sum_1, 0.20000714f);
+    const float t_6 = fma_f32(t_5, sum_1, -0.24999994f);
+    const float t_7 = fma_f32(t_6, sum_1, 0.3333333f);
+    const float t_8 = fma_f32(sum, -0.00021219444f, t_7 * sum_1 * prod);
+    const float t_9 = fma_f32(prod, -0.5f, t_8);
+    return fma_f32(sum, 0.6933594f, sum_1 + t_9);
+}
+
+static inline f32x8 exp_f32x8_step(f32x8 x) {
+    const f32x8 high = max_f32x8(splat_f32x8(-87.0f), x);
+    const f32x8 low = min_f32x8(splat_f32x8(88.0f), high);
+    const f32x8 t = fma_f32x8(low, splat_f32x8(1.442695f), splat_f32x8(12582912.0f));
+    const f32x8 diff = t - splat_f32x8(12582912.0f);
+    const f32x8 t_1 = fma_f32x8(diff, splat_f32x8(-0.6933594f), low);
+    const f32x8 t_2 = fma_f32x8(diff, splat_f32x8(0.00021219444f), t_1);
+    const f32x8 t_3 = fma_f32x8(splat_f32x8(0.00019875691f), t_2, splat_f32x8(0.0013981999f));
+    const f32x8 t_4 = fma_f32x8(t_3, t_2, splat_f32x8(0.008333452f));
+    const f32x8 t_5 = fma_f32x8(t_4, t_2, splat_f32x8(0.041665796f));
+    const f32x8 t_6 = fma_f32x8(t_5, t_2, splat_f32x8(0.16666666f));
+    const f32x8 t_7 = fma_f32x8(t_6, t_2, splat_f32x8(0.5f));
+    const f32x8 t_8 = fma_f32x8(t_7, t_2 * t_2, t_2 + splat_f32x8(1.0f));
+    const i32x8 sum = add_i32x8((i32x8)t_8, (i32x8)((u32x8)(i32x8)t << 23));
+    const f32x8 pick = select_f32x8((i32x8)(x < splat_f32x8(-87.0f)), splat_f32x8(0.0f),
+        (f32x8)sum);
+    return pick;
+}
+
+static inline f32x8 relu_f32x8_step(f32x8 x) {
+    return max_f32x8(splat_f32x8(0.0f), x);
+}
+
+/* crime-and-punishment-bytes.yaml:16: word and position embeddings into both streams
+ * tasks [batch 1][block 1] */
+static void embed_step(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+        int64_t task) {
+    (void)scratch;
+    (void)arg;
+    (void)task;
+    const int64_t batch = 0;
+    const int64_t block = 0;
+    const int32_t *restrict ids = call->slot[REFORMER_SLOT_IDS]; /* [1][1] */
+    const int32_t *restrict position = call->slot[REFORMER_SLOT_POSITION]; /* [1][1] */
+    /* [258][192] */
+    const float *w_embed_word = (const float *)(const void *)(call->weights + 4096);
+    /* [16][64] */
+    const float *w_embed_axis0 = (const float *)(const void *)(call->weights + 202240);
+    /* [1][1][192]: [row][hidden]: attention stream */
+    float *restrict y1 = (float *)(void *)(call->workspace + 3072);
+    /* [1][1][192]: [row][hidden]: feed-forward stream */
+    float *restrict y2 = (float *)(void *)(call->workspace + 3840);
+    /* [32][128] */
+    const float *w_embed_axis1 = (const float *)(const void *)(call->weights + 206336);
+    for (int64_t i = 0; i < 1; i++) {
+        const int32_t id = ids[batch + block + i];
+        const int64_t position_1 = (int64_t)position[block + i];
+        const int64_t axis = position_1 / 32;
+        for (int64_t v = 0; v < 8; v++) {
+            const f32x8 sum = load_f32x8(&w_embed_word[(int64_t)id * 192 + v * 8]) +
+                load_f32x8(&w_embed_axis0[axis * 64 + v * 8]);
+            store_f32x8(&y1[(batch + block + i) * 192 + v * 8], sum);
+            store_f32x8(&y2[(batch + block + i) * 192 + v * 8], sum);
+        }
+        const int64_t axis_1 = position_1 % 32;
+        for (int64_t v = 0; v < 16; v++) {
+            const f32x8 sum = load_f32x8(&w_embed_word[(int64_t)id * 192 + v * 8 + 64]) +
+                load_f32x8(&w_embed_axis1[axis_1 * 128 + v * 8]);
+            store_f32x8(&y1[(batch + block + i) * 192 + v * 8 + 64], sum);
+            store_f32x8(&y2[(batch + block + i) * 192 + v * 8 + 64], sum);
+        }
+    }
+}
+
+/* crime-and-punishment-bytes.yaml:5: local attention: norm and projections of one token
+ * tasks [columns 6] */
+static void local_project_step(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
+    const int64_t columns = task;
+    const int64_t layer = arg[0];
+    const int64_t index = arg[1];
+    /* [1][1][192]: [row][hidden]: feed-forward stream */
+    const float *restrict y2 = (const float *)(const void *)(call->workspace + 3840);
+    /* [4][192] */
+    const float *w_attention_norm_weight = (const float *)(const void *)(call->weights + 222720);
+    /* [4][192] */
+    const float *w_attention_norm_bias = (const float *)(const void *)(call->weights + 225792);
+    float *restrict x = (float *)(void *)scratch; /* [1][208] */
+    /* [2][6][192][32] */
+    const float *w_local_query = (const float *)(const void *)(call->weights + 1138176);
+    float *restrict q = (float *)(void *)call->workspace; /* [1][192]: [row][head] */
+    /* [2][6][192][32] */
+    const float *w_local_key = (const float *)(const void *)(call->weights + 1433088);
+    float *restrict k = (float *)(void *)(call->workspace + 1536); /* [1][192]: [row][head] */
+    /* [2][6][192][32] */
+    const float *w_local_value = (const float *)(const void *)(call->weights + 1728000);
+    float *restrict v = (float *)(void *)(call->workspace + 768); /* [1][192]: [row][head] */
+    /* layer norm of 1 rows of 192 */
+    for (int64_t i = 0; i < 1; i++) {
+        f32x8 carried = splat_f32x8(0.0f);
+        for (int64_t v_1 = 0; v_1 < 24; v_1++) {
+            carried = carried + load_f32x8(&y2[i * 192 + v_1 * 8]);
+        }
+        const f32x8 mix = shuffle_swap4_f32x8(carried);
+        const f32x8 sum = carried + mix;
+        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
+        const f32x8 sum_1 = sum + mix_1;
+        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
+        const f32x8 sum_2 = sum_1 + mix_2;
+        const float mean = sum_2[0] / 192.0f;
+        f32x8 carried_1 = splat_f32x8(0.0f);
+        for (int64_t v_1 = 0; v_1 < 24; v_1++) {
+            const f32x8 diff = load_f32x8(&y2[i * 192 + v_1 * 8]) - splat_f32x8(mean);
+            carried_1 = fma_f32x8(diff, diff, carried_1);
+        }
+        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
+        const f32x8 sum_3 = carried_1 + mix_3;
+        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
+        const f32x8 sum_4 = sum_3 + mix_4;
+        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
+        const f32x8 sum_5 = sum_4 + mix_5;
+        const float var = sum_5[0] / 192.0f;
+        const float root = sqrt_f32(var + 1e-12f);
+        const float scale = 1.0f / root;
+        for (int64_t v_1 = 0; v_1 < 24; v_1++) {
+            const f32x8 diff = load_f32x8(&y2[i * 192 + v_1 * 8]) - splat_f32x8(mean);
+            const f32x8 t =
+                fma_f32x8(diff * splat_f32x8(scale),
+                load_f32x8(&w_attention_norm_weight[layer * 192 + v_1 * 8]),
+                load_f32x8(&w_attention_norm_bias[layer * 192 + v_1 * 8]));
+            store_f32x8(&x[i * 208 + v_1 * 8], t);
+        }
+    }
+    for (int64_t column = 0; column < 1; column++) {
+        const int64_t low = min_i64(columns + column, 5);
+        const int64_t next = min_i64(low + 1, 5);
+        for (int64_t tile = 0; tile < 1; tile++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc0_2 = splat_f32x8(0.0f);
+            f32x8 acc0_3 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 192; step++) {
+                __builtin_prefetch(&w_local_query[((index * 6 + next) * 192 + tile * 192 + step) *
+                    32], 0, 2);
+                __builtin_prefetch(&w_local_query[((index * 6 + next) * 192 + tile * 192 + step) *
+                    32 + 16], 0, 2);
+                for (int64_t k_1 = 0; k_1 < 1; k_1++) {
+                    const f32x8 s = splat_f32x8(x[tile * 208 + step + k_1]);
+                    acc0_0 =
+                        fma_f32x8(s,
+                        load_f32x8(&w_local_query[((index * 6 + low) * 192 + step + k_1) * 32]),
+                        acc0_0);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_local_query[((index * 6 + low) * 192 + step + k_1) * 32 + 8]);
+                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_local_query[((index * 6 + low) * 192 + step + k_1) * 32 +
+                        16]);
+                    acc0_2 = fma_f32x8(s, v_2, acc0_2);
+                    const f32x8 v_3 =
+                        load_f32x8(&w_local_query[((index * 6 + low) * 192 + step + k_1) * 32 +
+                        24]);
+                    acc0_3 = fma_f32x8(s, v_3, acc0_3);
+                }
+            }
+            store_f32x8(&q[tile * 192 + low * 32], acc0_0);
+            store_f32x8(&q[tile * 192 + low * 32 + 8], acc0_1);
+            store_f32x8(&q[tile * 192 + low * 32 + 16], acc0_2);
+            store_f32x8(&q[tile * 192 + low * 32 + 24], acc0_3);
+        }
+    }
+    for (int64_t column = 0; column < 1; column++) {
+        const int64_t low = min_i64(columns + column, 5);
+        const int64_t next = min_i64(low + 1, 5);
+        for (int64_t tile = 0; tile < 1; tile++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc0_2 = splat_f32x8(0.0f);
+            f32x8 acc0_3 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 192; step++) {
+                __builtin_prefetch(&w_local_key[((index * 6 + next) * 192 + tile * 192 + step) *
+                    32], 0, 2);
+                __builtin_prefetch(&w_local_key[((index * 6 + next) * 192 + tile * 192 + step) * 32
+                    + 16], 0, 2);
+                for (int64_t k_1 = 0; k_1 < 1; k_1++) {
+                    const f32x8 s = splat_f32x8(x[tile * 208 + step + k_1]);
+                    acc0_0 =
+                        fma_f32x8(s,
+                        load_f32x8(&w_local_key[((index * 6 + low) * 192 + step + k_1) * 32]),
+                        acc0_0);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_local_key[((index * 6 + low) * 192 + step + k_1) * 32 + 8]);
+                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_local_key[((index * 6 + low) * 192 + step + k_1) * 32 + 16]);
+                    acc0_2 = fma_f32x8(s, v_2, acc0_2);
+                    const f32x8 v_3 =
+                        load_f32x8(&w_local_key[((index * 6 + low) * 192 + step + k_1) * 32 + 24]);
+                    acc0_3 = fma_f32x8(s, v_3, acc0_3);
+                }
+            }
+            store_f32x8(&k[tile * 192 + low * 32], acc0_0);
+            store_f32x8(&k[tile * 192 + low * 32 + 8], acc0_1);
+            store_f32x8(&k[tile * 192 + low * 32 + 16], acc0_2);
+            store_f32x8(&k[tile * 192 + low * 32 + 24], acc0_3);
+        }
+    }
+    for (int64_t column = 0; column < 1; column++) {
+        const int64_t low = min_i64(columns + column, 5);
+        const int64_t next = min_i64(low + 1, 5);
+        for (int64_t tile = 0; tile < 1; tile++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc0_2 = splat_f32x8(0.0f);
+            f32x8 acc0_3 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 192; step++) {
+                __builtin_prefetch(&w_local_value[((index * 6 + next) * 192 + tile * 192 + step) *
+                    32], 0, 2);
+                __builtin_prefetch(&w_local_value[((index * 6 + next) * 192 + tile * 192 + step) *
+                    32 + 16], 0, 2);
+                for (int64_t k_1 = 0; k_1 < 1; k_1++) {
+                    const f32x8 s = splat_f32x8(x[tile * 208 + step + k_1]);
+                    acc0_0 =
+                        fma_f32x8(s,
+                        load_f32x8(&w_local_value[((index * 6 + low) * 192 + step + k_1) * 32]),
+                        acc0_0);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_local_value[((index * 6 + low) * 192 + step + k_1) * 32 + 8]);
+                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_local_value[((index * 6 + low) * 192 + step + k_1) * 32 +
+                        16]);
+                    acc0_2 = fma_f32x8(s, v_2, acc0_2);
+                    const f32x8 v_3 =
+                        load_f32x8(&w_local_value[((index * 6 + low) * 192 + step + k_1) * 32 +
+                        24]);
+                    acc0_3 = fma_f32x8(s, v_3, acc0_3);
+                }
+            }
+            store_f32x8(&v[tile * 192 + low * 32], acc0_0);
+            store_f32x8(&v[tile * 192 + low * 32 + 8], acc0_1);
+            store_f32x8(&v[tile * 192 + low * 32 + 16], acc0_2);
+            store_f32x8(&v[tile * 192 + low * 32 + 24], acc0_3);
+        }
+    }
+}
+
+/* crime-and-punishment-bytes.yaml:22: local attention of one token: its chunk of 32 and 1 before
+ * tasks [row 1][head 6] */
+static void local_step_step(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+        int64_t task) {
+    const int64_t row = 0;
+    const int64_t head = task % 6;
+    const int64_t index = arg[0];
+    const int32_t *restrict row_1 = call->slot[REFORMER_SLOT_ROW]; /* [1][1] */
+    /* [1][192]: [row][head] */
+    const float *restrict k = (const float *)(const void *)(call->workspace + 1536);
+    const int32_t *restrict position = call->slot[REFORMER_SLOT_POSITION]; /* [1][1] */
+    /* [1][192]: [row][head] */
+    const float *restrict q = (const float *)(const void *)call->workspace;
+    /* [1][2][6][64][2][32]: [row][layer][head][position mod window][key, value] */
+    float *restrict rings = call->slot[REFORMER_SLOT_RINGS];
+    /* [1][192]: [row][head] */
+    const float *restrict v = (const float *)(const void *)(call->workspace + 768);
+    float *restrict scores = (float *)(void *)(scratch + 128); /* [64] */
+    float *restrict mixed = (float *)(void *)scratch; /* [32] */
+    /* [1][192]: [row][head]: output of attention */
+    float *restrict mix = (float *)(void *)(call->workspace + 4608);
+    if (row_1[row] >= 0) {
+        const int64_t position_1 = (int64_t)position[row];
+        const int64_t rem = position_1 % 64;
+        const f32x8 v_1 = load_f32x8(&q[row * 192 + head * 32]);
+        const f32x8 v_2 = load_f32x8(&q[row * 192 + head * 32 + 8]);
+        const f32x8 v_3 = load_f32x8(&q[row * 192 + head * 32 + 16]);
+        const f32x8 v_4 = load_f32x8(&q[row * 192 + head * 32 + 24]);
+        store_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem) * 2 * 32],
+            load_f32x8(&k[row * 192 + head * 32]) * splat_f32x8(0.17677669f));
+        store_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem) * 2 * 32 + 32],
+            load_f32x8(&v[row * 192 + head * 32]));
+        store_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem) * 2 * 32 + 8],
+            load_f32x8(&k[row * 192 + head * 32 + 8]) * splat_f32x8(0.17677669f));
+        store_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem) * 2 * 32 + 40],
+            load_f32x8(&v[row * 192 + head * 32 + 8]));
+        store_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem) * 2 * 32 + 16],
+            load_f32x8(&k[row * 192 + head * 32 + 16]) * splat_f32x8(0.17677669f));
+        store_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem) * 2 * 32 + 48],
+            load_f32x8(&v[row * 192 + head * 32 + 16]));
+        store_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem) * 2 * 32 + 24],
+            load_f32x8(&k[row * 192 + head * 32 + 24]) * splat_f32x8(0.17677669f));
+        store_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem) * 2 * 32 + 56],
+            load_f32x8(&v[row * 192 + head * 32 + 24]));
+        for (int64_t j = 0; j < 64; j++) {
+            const int64_t at = position_1 / 32 * 32 + j - 32;
+            float chosen;
+            if (-(at >= 0) & -(at <= position_1)) {
+                const int64_t high = max_i64(at, 0);
+                const int64_t low = min_i64(high, 511);
+                const int64_t rem_1 = low % 64;
+                const f32x8 v_5 =
+                    load_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem_1) * 2 * 32 + 24]);
+                const f32x8 v_6 =
+                    load_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem_1) * 2 * 32 + 16]);
+                const f32x8 v_7 =
+                    load_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem_1) * 2 * 32 + 8]);
+                const f32x8 v_8 =
+                    load_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem_1) * 2 * 32]);
+                const f32x8 t = fma_f32x8(v_2, v_7, v_1 * v_8);
+                const f32x8 t_1 = fma_f32x8(v_3, v_6, t);
+                const f32x8 t_2 = fma_f32x8(v_4, v_5, t_1);
+                const f32x8 mix_1 = shuffle_swap4_f32x8(t_2);
+                const f32x8 sum = t_2 + mix_1;
+                const f32x8 mix_2 = shuffle_swap2_f32x8(sum);
+                const f32x8 sum_1 = sum + mix_2;
+                const f32x8 mix_3 = shuffle_swap1_f32x8(sum_1);
+                const f32x8 sum_2 = sum_1 + mix_3;
+                chosen = sum_2[0];
+            } else {
+                chosen = -1e+30f;
+            }
+            scores[j] = chosen;
+        }
+        f32x8 carried = splat_f32x8(-3.4028235e+38f);
+        for (int64_t v_5 = 0; v_5 < 8; v_5++) {
+            carried = max_f32x8(load_f32x8(&scores[v_5 * 8]), carried);
+        }
+        const f32x8 mix_1 = shuffle_swap4_f32x8(carried);
+        const f32x8 high = max_f32x8(carried, mix_1);
+        const f32x8 mix_2 = shuffle_swap2_f32x8(high);
+        const f32x8 high_1 = max_f32x8(high, mix_2);
+        const f32x8 mix_3 = shuffle_swap1_f32x8(high_1);
+        const f32x8 high_2 = max_f32x8(high_1, mix_3);
+        const float most = high_2[0];
+        const f32x8 s = splat_f32x8(most);
+        f32x8 carried_1 = splat_f32x8(0.0f);
+        for (int64_t v_5 = 0; v_5 < 8; v_5++) {
+            const f32x8 y = exp_f32x8_step(load_f32x8(&scores[v_5 * 8]) - s);
+            carried_1 = carried_1 + y;
+        }
+        const f32x8 mix_4 = shuffle_swap4_f32x8(carried_1);
+        const f32x8 sum = carried_1 + mix_4;
+        const f32x8 mix_5 = shuffle_swap2_f32x8(sum);
+        const f32x8 sum_1 = sum + mix_5;
+        const f32x8 mix_6 = shuffle_swap1_f32x8(sum_1);
+        const f32x8 sum_2 = sum_1 + mix_6;
+        const float y = log_f32_step(sum_2[0]);
+        const float lse = y + most;
+        const f32x8 s_1 = splat_f32x8(lse);
+        for (int64_t v_5 = 0; v_5 < 8; v_5++) {
+            const f32x8 y_1 = exp_f32x8_step(load_f32x8(&scores[v_5 * 8]) - s_1);
+            store_f32x8(&scores[v_5 * 8], y_1);
+        }
+        f32x8 carried_2 = splat_f32x8(0.0f);
+        f32x8 carried_3 = splat_f32x8(0.0f);
+        f32x8 carried_4 = splat_f32x8(0.0f);
+        f32x8 carried_5 = splat_f32x8(0.0f);
+        for (int64_t j = 0; j < 64; j++) {
+            const int64_t at = position_1 / 32 * 32 + j - 32;
+            f32x8 chosen;
+            f32x8 chosen_1;
+            f32x8 chosen_2;
+            f32x8 chosen_3;
+            if (-(at >= 0) & -(at <= position_1)) {
+                const f32x8 s_2 = splat_f32x8(scores[j]);
+                const int64_t high_3 = max_i64(at, 0);
+                const int64_t low = min_i64(high_3, 511);
+                const int64_t rem_1 = low % 64;
+                const f32x8 v_5 =
+                    load_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem_1) * 2 * 32 + 32]);
+                const f32x8 v_6 =
+                    load_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem_1) * 2 * 32 + 40]);
+                const f32x8 v_7 =
+                    load_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem_1) * 2 * 32 + 48]);
+                const f32x8 v_8 =
+                    load_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem_1) * 2 * 32 + 56]);
+                chosen = fma_f32x8(s_2, v_5, carried_2);
+                chosen_1 = fma_f32x8(s_2, v_6, carried_3);
+                chosen_2 = fma_f32x8(s_2, v_7, carried_4);
+                chosen_3 = fma_f32x8(s_2, v_8, carried_5);
+            } else {
+                chosen = carried_2;
+                chosen_1 = carried_3;
+                chosen_2 = carried_4;
+                chosen_3 = carried_5;
+            }
+            carried_2 = chosen;
+            carried_3 = chosen_1;
+            carried_4 = chosen_2;
+            carried_5 = chosen_3;
+        }
+        store_f32x8(&mixed[0], carried_2);
+        store_f32x8(&mixed[8], carried_3);
+        store_f32x8(&mixed[16], carried_4);
+        store_f32x8(&mixed[24], carried_5);
+        for (int64_t v_5 = 0; v_5 < 4; v_5++) {
+            store_f32x8(&mix[row * 192 + head * 32 + v_5 * 8], load_f32x8(&mixed[v_5 * 8]));
+        }
+    }
+}
+
+/* crime-and-punishment-bytes.yaml:5: local attention: output of all heads, added to stream 1
+ * tasks [columns 6] */
+static void local_output_step(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
+    (void)scratch;
+    const int64_t columns = task;
+    const int64_t index = arg[0];
+    /* [2][6][192][32] */
+    const float *w_local_output = (const float *)(const void *)(call->weights + 2022912);
+    /* [1][192]: [row][head]: output of attention */
+    const float *restrict mix = (const float *)(const void *)(call->workspace + 4608);
+    /* [1][1][192]: [row][hidden]: attention stream */
+    float *restrict y1 = (float *)(void *)(call->workspace + 3072);
+    for (int64_t column = 0; column < 1; column++) {
+        const int64_t low = min_i64(columns + column, 5);
+        const int64_t next = min_i64(low + 1, 5);
+        for (int64_t tile = 0; tile < 1; tile++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc0_2 = splat_f32x8(0.0f);
+            f32x8 acc0_3 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 192; step++) {
+                __builtin_prefetch(&w_local_output[((index * 6 + next) * 192 + tile * 192 + step) *
+                    32], 0, 2);
+                __builtin_prefetch(&w_local_output[((index * 6 + next) * 192 + tile * 192 + step) *
+                    32 + 16], 0, 2);
+                for (int64_t k = 0; k < 1; k++) {
+                    const f32x8 s = splat_f32x8(mix[tile * 192 + step + k]);
+                    acc0_0 =
+                        fma_f32x8(s,
+                        load_f32x8(&w_local_output[((index * 6 + low) * 192 + step + k) * 32]),
+                        acc0_0);
+                    const f32x8 v =
+                        load_f32x8(&w_local_output[((index * 6 + low) * 192 + step + k) * 32 + 8]);
+                    acc0_1 = fma_f32x8(s, v, acc0_1);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_local_output[((index * 6 + low) * 192 + step + k) * 32 + 16]);
+                    acc0_2 = fma_f32x8(s, v_1, acc0_2);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_local_output[((index * 6 + low) * 192 + step + k) * 32 + 24]);
+                    acc0_3 = fma_f32x8(s, v_2, acc0_3);
+                }
+            }
+            store_f32x8(&y1[tile * 192 + low * 32], load_f32x8(&y1[tile * 192 + low * 32]) +
+                acc0_0);
+            store_f32x8(&y1[tile * 192 + low * 32 + 8], load_f32x8(&y1[tile * 192 + low * 32 + 8]) +
+                acc0_1);
+            store_f32x8(&y1[tile * 192 + low * 32 + 16], load_f32x8(&y1[tile * 192 + low * 32 + 16])
+                + acc0_2);
+            store_f32x8(&y1[tile * 192 + low * 32 + 24], load_f32x8(&y1[tile * 192 + low * 32 + 24])
+                + acc0_3);
+        }
+    }
+}
+
+/* crime-and-punishment-bytes.yaml:5: LSH attention: norm and projections of one token
+ * tasks [columns 6] */
+static void lsh_project_step(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
+    const int64_t columns = task;
+    const int64_t layer = arg[0];
+    const int64_t index = arg[1];
+    /* [1][1][192]: [row][hidden]: feed-forward stream */
+    const float *restrict y2 = (const float *)(const void *)(call->workspace + 3840);
+    /* [4][192] */
+    const float *w_attention_norm_weight = (const float *)(const void *)(call->weights + 222720);
+    /* [4][192] */
+    const float *w_attention_norm_bias = (const float *)(const void *)(call->weights + 225792);
+    float *restrict lsh_project_x = (float *)(void *)scratch; /* [1][208] */
+    /* [2][6][192][32] */
+    const float *w_lsh_query_key = (const float *)(const void *)(call->weights + 228864);
+    float *restrict q = (float *)(void *)call->workspace; /* [1][192]: [row][head] */
+    /* [2][6][192][32] */
+    const float *w_lsh_value = (const float *)(const void *)(call->weights + 523776);
+    float *restrict v = (float *)(void *)(call->workspace + 768); /* [1][192]: [row][head] */
+    /* layer norm of 1 rows of 192 */
+    for (int64_t i = 0; i < 1; i++) {
+        f32x8 carried = splat_f32x8(0.0f);
+        for (int64_t v_1 = 0; v_1 < 24; v_1++) {
+            carried = carried + load_f32x8(&y2[i * 192 + v_1 * 8]);
+        }
+        const f32x8 mix = shuffle_swap4_f32x8(carried);
+        const f32x8 sum = carried + mix;
+        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
+        const f32x8 sum_1 = sum + mix_1;
+        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
+        const f32x8 sum_2 = sum_1 + mix_2;
+        const float mean = sum_2[0] / 192.0f;
+        f32x8 carried_1 = splat_f32x8(0.0f);
+        for (int64_t v_1 = 0; v_1 < 24; v_1++) {
+            const f32x8 diff = load_f32x8(&y2[i * 192 + v_1 * 8]) - splat_f32x8(mean);
+            carried_1 = fma_f32x8(diff, diff, carried_1);
+        }
+        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
+        const f32x8 sum_3 = carried_1 + mix_3;
+        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
+        const f32x8 sum_4 = sum_3 + mix_4;
+        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
+        const f32x8 sum_5 = sum_4 + mix_5;
+        const float var = sum_5[0] / 192.0f;
+        const float root = sqrt_f32(var + 1e-12f);
+        const float scale = 1.0f / root;
+        for (int64_t v_1 = 0; v_1 < 24; v_1++) {
+            const f32x8 diff = load_f32x8(&y2[i * 192 + v_1 * 8]) - splat_f32x8(mean);
+            const f32x8 t =
+                fma_f32x8(diff * splat_f32x8(scale),
+                load_f32x8(&w_attention_norm_weight[layer * 192 + v_1 * 8]),
+                load_f32x8(&w_attention_norm_bias[layer * 192 + v_1 * 8]));
+            store_f32x8(&lsh_project_x[i * 208 + v_1 * 8], t);
+        }
+    }
+    for (int64_t column = 0; column < 1; column++) {
+        const int64_t low = min_i64(columns + column, 5);
+        const int64_t next = min_i64(low + 1, 5);
+        for (int64_t tile = 0; tile < 1; tile++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc0_2 = splat_f32x8(0.0f);
+            f32x8 acc0_3 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 192; step++) {
+                __builtin_prefetch(&w_lsh_query_key[((index * 6 + next) * 192 + tile * 192 + step) *
+                    32], 0, 2);
+                __builtin_prefetch(&w_lsh_query_key[((index * 6 + next) * 192 + tile * 192 + step) *
+                    32 + 16], 0, 2);
+                for (int64_t k = 0; k < 1; k++) {
+                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 208 + step + k]);
+                    acc0_0 =
+                        fma_f32x8(s,
+                        load_f32x8(&w_lsh_query_key[((index * 6 + low) * 192 + step + k) * 32]),
+                        acc0_0);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_lsh_query_key[((index * 6 + low) * 192 + step + k) * 32 + 8]);
+                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_lsh_query_key[((index * 6 + low) * 192 + step + k) * 32 +
+                        16]);
+                    acc0_2 = fma_f32x8(s, v_2, acc0_2);
+                    const f32x8 v_3 =
+                        load_f32x8(&w_lsh_query_key[((index * 6 + low) * 192 + step + k) * 32 +
+                        24]);
+                    acc0_3 = fma_f32x8(s, v_3, acc0_3);
+                }
+            }
+            store_f32x8(&q[tile * 192 + low * 32], acc0_0);
+            store_f32x8(&q[tile * 192 + low * 32 + 8], acc0_1);
+            store_f32x8(&q[tile * 192 + low * 32 + 16], acc0_2);
+            store_f32x8(&q[tile * 192 + low * 32 + 24], acc0_3);
+        }
+    }
+    for (int64_t column = 0; column < 1; column++) {
+        const int64_t low = min_i64(columns + column, 5);
+        const int64_t next = min_i64(low + 1, 5);
+        for (int64_t tile = 0; tile < 1; tile++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc0_2 = splat_f32x8(0.0f);
+            f32x8 acc0_3 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 192; step++) {
+                __builtin_prefetch(&w_lsh_value[((index * 6 + next) * 192 + tile * 192 + step) *
+                    32], 0, 2);
+                __builtin_prefetch(&w_lsh_value[((index * 6 + next) * 192 + tile * 192 + step) * 32
+                    + 16], 0, 2);
+                for (int64_t k = 0; k < 1; k++) {
+                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 208 + step + k]);
+                    acc0_0 =
+                        fma_f32x8(s,
+                        load_f32x8(&w_lsh_value[((index * 6 + low) * 192 + step + k) * 32]),
+                        acc0_0);
+                    acc0_1 =
+                        fma_f32x8(s,
+                        load_f32x8(&w_lsh_value[((index * 6 + low) * 192 + step + k) * 32 + 8]),
+                        acc0_1);
+                    acc0_2 =
+                        fma_f32x8(s,
+                        load_f32x8(&w_lsh_value[((index * 6 + low) * 192 + step + k) * 32 + 16]),
+                        acc0_2);
+                    acc0_3 =
+                        fma_f32x8(s,
+                        load_f32x8(&w_lsh_value[((index * 6 + low) * 192 + step + k) * 32 + 24]),
+                        acc0_3);
+                }
+            }
+            store_f32x8(&v[tile * 192 + low * 32], acc0_0);
+            store_f32x8(&v[tile * 192 + low * 32 + 8], acc0_1);
+            store_f32x8(&v[tile * 192 + low * 32 + 16], acc0_2);
+            store_f32x8(&v[tile * 192 + low * 32 + 24], acc0_3);
+        }
+    }
+}
+
+/* crime-and-punishment-bytes.yaml:19: LSH attention of one token: 2 rounds, windows of 64 tokens
+ * tasks [row 1][head 6] */
+static void lsh_step_step(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+        int64_t task) {
+    const int64_t row = 0;
+    const int64_t head = task % 6;
+    const int64_t index = arg[0];
+    const int32_t *restrict row_1 = call->slot[REFORMER_SLOT_ROW]; /* [1][1] */
+    /* [1][192]: [row][head] */
+    const float *restrict q = (const float *)(const void *)call->workspace;
+    const int32_t *restrict position = call->slot[REFORMER_SLOT_POSITION]; /* [1][1] */
+    /* [512][1][2][6][2][32]: [position][row][layer][head][key, value] */
+    float *restrict records = call->slot[REFORMER_SLOT_RECORDS];
+    /* [1][192]: [row][head] */
+    const float *restrict v = (const float *)(const void *)(call->workspace + 768);
+    const int32_t *restrict hashed = call->slot[REFORMER_SLOT_HASHED]; /* [1][1] */
+    /* [2][6][2][32][8] */
+    const float *w_lsh_rotations = (const float *)(const void *)(call->weights + 1113600);
+    float *restrict rotated = (float *)(void *)(scratch + 640); /* [8] */
+    /* [1][2][6][2][16]: [row][layer][head][round][bucket]: tokens in it */
+    int32_t *restrict counts = call->slot[REFORMER_SLOT_COUNTS];
+    /* [1][2][6][2][16][96]: [row][layer][head][round][bucket][first and latest]: which tokens */
+    int32_t *restrict places = call->slot[REFORMER_SLOT_PLACES];
+    int32_t *restrict before = (int32_t *)(void *)(scratch + 704); /* [17] */
+    int32_t *restrict keys = (int32_t *)(void *)(scratch + 384); /* [64] */
+    float *restrict lsh_step_scores = (float *)(void *)(scratch + 128); /* [64] */
+    float *restrict weights = (float *)(void *)(scratch + 1088); /* [2] */
+    float *restrict outs = (float *)(void *)(scratch + 832); /* [2][32] */
+    float *restrict lsh_step_mixed = (float *)(void *)scratch; /* [32] */
+    /* [1][192]: [row][head]: output of attention */
+    float *restrict mix = (float *)(void *)(call->workspace + 4608);
+    if (row_1[row] >= 0) {
+        const f32x8 v_1 = load_f32x8(&q[row * 192 + head * 32 + 24]);
+        const f32x8 v_2 = load_f32x8(&q[row * 192 + head * 32 + 16]);
+        const f32x8 v_3 = load_f32x8(&q[row * 192 + head * 32 + 8]);
+        const f32x8 v_4 = load_f32x8(&q[row * 192 + head * 32]);
+        const f32x8 t = fma_f32x8(v_3, v_3, v_4 * v_4);
+        const f32x8 t_1 = fma_f32x8(v_2, v_2, t);
+        const f32x8 t_2 = fma_f32x8(v_1, v_1, t_1);
+        const f32x8 mix_1 = shuffle_swap4_f32x8(t_2);
+        const f32x8 sum = t_2 + mix_1;
+        const f32x8 mix_2 = shuffle_swap2_f32x8(sum);
+        const f32x8 sum_1 = sum + mix_2;
+        const f32x8 mix_3 = shuffle_swap1_f32x8(sum_1);
+        const f32x8 sum_2 = sum_1 + mix_3;
+        const float root = sqrt_f32(sum_2[0] / 32.0f + 1e-06f);
+        const float scale = 0.17677669f / root;
+        const f32x8 s = splat_f32x8(scale);
+        const int32_t v_5 = position[row];
+        const int64_t position_1 = (int64_t)v_5;
+        const f32x8 v_6 = load_f32x8(&q[row * 192 + head * 32]);
+        const f32x8 v_7 = load_f32x8(&q[row * 192 + head * 32 + 8]);
+        const f32x8 v_8 = load_f32x8(&q[row * 192 + head * 32 + 16]);
+        const f32x8 v_9 = load_f32x8(&q[row * 192 + head * 32 + 24]);
+        store_f32x8(&records[((((int64_t)v_5 + row) * 2 + index) * 6 + head) * 2 * 32],
+            load_f32x8(&q[row * 192 + head * 32]) * s);
+        store_f32x8(&records[((((int64_t)v_5 + row) * 2 + index) * 6 + head) * 2 * 32 + 32],
+            load_f32x8(&v[row * 192 + head * 32]));
+        store_f32x8(&records[((((int64_t)v_5 + row) * 2 + index) * 6 + head) * 2 * 32 + 8],
+            load_f32x8(&q[row * 192 + head * 32 + 8]) * s);
+        store_f32x8(&records[((((int64_t)v_5 + row) * 2 + index) * 6 + head) * 2 * 32 + 40],
+            load_f32x8(&v[row * 192 + head * 32 + 8]));
+        store_f32x8(&records[((((int64_t)v_5 + row) * 2 + index) * 6 + head) * 2 * 32 + 16],
+            load_f32x8(&q[row * 192 + head * 32 + 16]) * s);
+        store_f32x8(&records[((((int64_t)v_5 + row) * 2 + index) * 6 + head) * 2 * 32 + 48],
+            load_f32x8(&v[row * 192 + head * 32 + 16]));
+        store_f32x8(&records[((((int64_t)v_5 + row) * 2 + index) * 6 + head) * 2 * 32 + 24],
+            load_f32x8(&q[row * 192 + head * 32 + 24]) * s);
+        store_f32x8(&records[((((int64_t)v_5 + row) * 2 + index) * 6 + head) * 2 * 32 + 56],
+            load_f32x8(&v[row * 192 + head * 32 + 24]));
+        if (hashed[row]) {
+            for (int64_t round = 0; round < 2; round++) {
+                f32x8 carried = splat_f32x8(0.0f);
+                for (int64_t d = 0; d < 32; d++) {
+                    const f32x8 v_10 =
+                        load_f32x8(&w_lsh_rotations[(((index * 6 + head) * 2 + round) * 32 + d) *
+                        8]);
+                    carried = fma_f32x8(v_10, splat_f32x8(q[row * 192 + head * 32 + d]), carried);
+                }
+                store_f32x8(&rotated[0], carried);
+                float carried_1 = -3.4028235e+38f;
+                int64_t carried_2 = 0;
+                float carried_3 = 3.4028235e+38f;
+                int64_t carried_4 = 0;
+                for (int64_t column = 0; column < 8; column++) {
+                    const float v_10 = rotated[column];
+                    carried_2 = v_10 > carried_1 ? column : carried_2;
+                    carried_4 = v_10 < carried_3 ? column : carried_4;
+                    carried_1 = max_f32(v_10, carried_1);
+                    carried_3 = min_f32(v_10, carried_3);
+                }
+                const int64_t pick = -carried_3 > carried_1 ? add_i64(carried_4, 8) : carried_2;
+                const int64_t high = max_i64(pick, 0);
+                const int64_t bucket = min_i64(high, 15);
+                const int32_t count =
+                    counts[(((row * 2 + index) * 6 + head) * 2 + round) * 16 + bucket];
+                const int64_t x = (int64_t)count;
+                const int64_t high_1 = max_i64(x - 32, 0);
+                const int64_t low = min_i64(high_1, 512);
+                const int64_t pick_1 = x < 32 ? x : low % 64 + 32;
+                const int64_t high_2 = max_i64(pick_1, 0);
+                places[((((row * 2 + index) * 6 + head) * 2 + round) * 16 + bucket) * 96 +
+                    min_i64(high_2, 95)] = (int32_t)position_1;
+                counts[(((row * 2 + index) * 6 + head) * 2 + round) * 16 + bucket] =
+                    min_i32(count + 1, 512);
+                int64_t carried_5 = 0;
+                int64_t carried_6 = 0;
+                for (int64_t bucket_1 = 0; bucket_1 < 16; bucket_1++) {
+                    before[bucket_1] = (int32_t)carried_5;
+                    const int64_t x_1 =
+                        (int64_t)counts[(((row * 2 + index) * 6 + head) * 2 + round) * 16 +
+                        bucket_1];
+                    carried_5 = add_i64(carried_5, x_1);
+                    carried_6 = bucket_1 == bucket ? carried_5 : carried_6;
+                }
+                before[16] = (int32_t)carried_5;
+                const int64_t place = carried_6 - 1;
+                const int64_t high_3 = max_i64(place, 0);
+                const int64_t low_1 = min_i64(high_3, 511);
+                const int64_t at = low_1 / 32 * 32 - 32;
+                const int64_t at_1 = (int64_t)v_5 + 1;
+                int64_t start;
+                if (at < 0) {
+                    int64_t carried_7 = at;
+                    for (int64_t turn = 0; turn < 32; turn++) {
+                        carried_7 = carried_7 < 0 ? add_i64(carried_7, at_1) : carried_7;
+                    }
+                    start = carried_7;
+                } else {
+                    start = at;
+                }
+                const int64_t distinct = min_i64(at_1, 64);
+                int64_t carried_7 = 0;
+                for (int64_t bucket_1 = 0; bucket_1 < 16; bucket_1++) {
+                    carried_7 = (int64_t)before[bucket_1] <= start ? bucket_1 : carried_7;
+                }
+                int64_t carried_8 = 0;
+                int64_t carried_9 = start;
+                int64_t carried_10 = carried_7;
+                for (int64_t leg = 0; leg < 4; leg++) {
+                    int64_t chosen;
+                    int64_t chosen_1;
+                    int64_t chosen_2;
+                    if (carried_8 < distinct) {
+                        int64_t carried_11 = carried_8;
+                        int64_t carried_12 = carried_9;
+                        int64_t carried_13 = carried_10;
+                        for (int64_t move = 0; move < 32; move++) {
+                            int64_t chosen_3;
+                            int64_t chosen_4;
+                            int64_t chosen_5;
+                            if (carried_11 < distinct) {
+                                const int64_t high_4 = max_i64(carried_13, 0);
+                                const int64_t low_2 = min_i64(high_4, 15);
+                                const int64_t x_1 = (int64_t)before[low_2];
+                                int64_t chosen_6;
+                                int64_t chosen_7;
+                                int64_t chosen_8;
+                                if (carried_12 < (int64_t)before[low_2 + 1]) {
+                                    const int64_t high_5 = max_i64(sub_i64(carried_12, x_1), 0);
+                                    const int64_t low_3 = min_i64(high_5, 511);
+                                    const int64_t high_6 = max_i64(low_3 - 32, 0);
+                                    const int64_t low_4 = min_i64(high_6, 512);
+                                    const int64_t pick_2 = low_3 < 32 ? low_3 : low_4 % 64 + 32;
+                                    const int64_t high_7 = max_i64(pick_2, 0);
+                                    const int64_t low_5 = min_i64(high_7, 95);
+                                    const int32_t v_10 =
+                                        places[((((row * 2 + index) * 6 + head) * 2 + round) * 16 +
+                                        low_2) * 96 + low_5];
+                                    const int64_t high_8 = max_i64(carried_11, 0);
+                                    keys[min_i64(high_8, 63)] = v_10;
+                                    __builtin_prefetch(
+                                        &records[((((int64_t)v_10 + row) * 2 + index) * 6 + head) *
+                                        2 * 32], 0, 2);
+                                    __builtin_prefetch(
+                                        &records[((((int64_t)v_10 + row) * 2 + index) * 6 + head) *
+                                        2 * 32 + 16], 0, 2);
+                                    __builtin_prefetch(
+                                        &records[((((int64_t)v_10 + row) * 2 + index) * 6 + head) *
+                                        2 * 32 + 32], 0, 2);
+                                    __builtin_prefetch(
+                                        &records[((((int64_t)v_10 + row) * 2 + index) * 6 + head) *
+                                        2 * 32 + 48], 0, 2);
+                                    chosen_6 = carried_11 + 1;
+                                    chosen_7 = carried_12 + 1;
+                                    chosen_8 = low_2;
+                                } else {
+                                    const int32_t equal = -(low_2 == 15);
+                                    chosen_6 = carried_11;
+                                    chosen_7 = equal ? 0 : carried_12;
+                                    chosen_8 = equal ? 0 : low_2 + 1;
+                                }
+                                chosen_3 = chosen_6;
+                                chosen_4 = chosen_7;
+                                chosen_5 = chosen_8;
+                            } else {
+                                chosen_3 = carried_11;
+                                chosen_4 = carried_12;
+                                chosen_5 = carried_13;
+                            }
+                            carried_11 = chosen_3;
+                            carried_12 = chosen_4;
+                            carried_13 = chosen_5;
+                        }
+                        chosen = carried_11;
+                        chosen_1 = carried_12;
+                        chosen_2 = carried_13;
+                    } else {
+                        chosen = carried_8;
+                        chosen_1 = carried_9;
+                        chosen_2 = carried_10;
+                    }
+                    carried_8 = chosen;
+                    carried_9 = chosen_1;
+                    carried_10 = chosen_2;
+                }
+                if (at_1 < 64) {
+                    for (int64_t j = 0; j < 64; j++) {
+                        if (j >= at_1) {
+                            const int64_t high_4 = max_i64(j - at_1, 0);
+                            const int64_t low_2 = min_i64(high_4, 63);
+                            keys[j] = keys[low_2];
+                        }
+                    }
+                }
+                for (int64_t j = 0; j < 64; j++) {
+                    const int32_t token = keys[j];
+                    const f32x8 v_10 =
+                        load_f32x8(&records[((((int64_t)token + row) * 2 + index) * 6 + head) * 2 *
+                        32 + 24]);
+                    const f32x8 v_11 =
+                        load_f32x8(&records[((((int64_t)token + row) * 2 + index) * 6 + head) * 2 *
+                        32 + 16]);
+                    const f32x8 v_12 =
+                        load_f32x8(&records[((((int64_t)token + row) * 2 + index) * 6 + head) * 2 *
+                        32 + 8]);
+                    const f32x8 v_13 =
+                        load_f32x8(&records[((((int64_t)token + row) * 2 + index) * 6 + head) * 2 *
+                        32]);
+                    const f32x8 t_3 = fma_f32x8(v_7, v_12, v_6 * v_13);
+                    const f32x8 t_4 = fma_f32x8(v_8, v_11, t_3);
+                    const f32x8 t_5 = fma_f32x8(v_9, v_10, t_4);
+                    const f32x8 mix_4 = shuffle_swap4_f32x8(t_5);
+                    const f32x8 sum_3 = t_5 + mix_4;
+                    const f32x8 mix_5 = shuffle_swap2_f32x8(sum_3);
+                    const f32x8 sum_4 = sum_3 + mix_5;
+                    const f32x8 mix_6 = shuffle_swap1_f32x8(sum_4);
+                    const f32x8 sum_5 = sum_4 + mix_6;
+                    lsh_step_scores[j] = (int64_t)token == position_1 ? -1e+05f : sum_5[0];
+                }
+                f32x8 carried_11 = splat_f32x8(-3.4028235e+38f);
+                for (int64_t v_10 = 0; v_10 < 8; v_10++) {
+                    carried_11 = max_f32x8(load_f32x8(&lsh_step_scores[v_10 * 8]), carried_11);
+                }
+                const f32x8 mix_4 = shuffle_swap4_f32x8(carried_11);
+                const f32x8 high_4 = max_f32x8(carried_11, mix_4);
+                const f32x8 mix_5 = shuffle_swap2_f32x8(high_4);
+                const f32x8 high_5 = max_f32x8(high_4, mix_5);
+                const f32x8 mix_6 = shuffle_swap1_f32x8(high_5);
+                const f32x8 high_6 = max_f32x8(high_5, mix_6);
+                const float most = high_6[0];
+                const f32x8 s_1 = splat_f32x8(most);
+                f32x8 carried_12 = splat_f32x8(0.0f);
+                for (int64_t v_10 = 0; v_10 < 8; v_10++) {
+                    const f32x8 diff = load_f32x8(&lsh_step_scores[v_10 * 8]) - s_1;
+                    const f32x8 y = exp_f32x8_step(diff);
+                    carried_12 = carried_12 + y;
+                }
+                const f32x8 mix_7 = shuffle_swap4_f32x8(carried_12);
+                const f32x8 sum_3 = carried_12 + mix_7;
+                const f32x8 mix_8 = shuffle_swap2_f32x8(sum_3);
+                const f32x8 sum_4 = sum_3 + mix_8;
+                const f32x8 mix_9 = shuffle_swap1_f32x8(sum_4);
+                const f32x8 sum_5 = sum_4 + mix_9;
+                const float y = log_f32_step(sum_5[0]);
+                const float lse = y + most;
+                const f32x8 s_2 = splat_f32x8(lse);
+                for (int64_t v_10 = 0; v_10 < 8; v_10++) {
+                    const f32x8 diff = load_f32x8(&lsh_step_scores[v_10 * 8]) - s_2;
+                    const f32x8 y_1 = exp_f32x8_step(diff);
+                    store_f32x8(&lsh_step_scores[v_10 * 8], y_1);
+                }
+                weights[round] = lse;
+                f32x8 carried_13 = splat_f32x8(0.0f);
+                f32x8 carried_14 = splat_f32x8(0.0f);
+                f32x8 carried_15 = splat_f32x8(0.0f);
+                f32x8 carried_16 = splat_f32x8(0.0f);
+                for (int64_t j = 0; j < 64; j++) {
+                    const f32x8 s_3 = splat_f32x8(lsh_step_scores[j]);
+                    const int32_t token = keys[j];
+                    const f32x8 v_10 =
+                        load_f32x8(&records[((((int64_t)token + row) * 2 + index) * 6 + head) * 2 *
+                        32 + 32]);
+                    carried_13 = fma_f32x8(s_3, v_10, carried_13);
+                    const f32x8 v_11 =
+                        load_f32x8(&records[((((int64_t)token + row) * 2 + index) * 6 + head) * 2 *
+                        32 + 40]);
+                    carried_14 = fma_f32x8(s_3, v_11, carried_14);
+                    const f32x8 v_12 =
+                        load_f32x8(&records[((((int64_t)token + row) * 2 + index) * 6 + head) * 2 *
+                        32 + 48]);
+                    carried_15 = fma_f32x8(s_3, v_12, carried_15);
+                    const f32x8 v_13 =
+                        load_f32x8(&records[((((int64_t)token + row) * 2 + index) * 6 + head) * 2 *
+                        32 + 56]);
+                    carried_16 = fma_f32x8(s_3, v_13, carried_16);
+                }
+                store_f32x8(&outs[round * 32], carried_13);
+                store_f32x8(&outs[round * 32 + 8], carried_14);
+                store_f32x8(&outs[round * 32 + 16], carried_15);
+                store_f32x8(&outs[round * 32 + 24], carried_16);
+            }
+            float carried = -3.4028235e+38f;
+            for (int64_t round = 0; round < 2; round++) {
+                carried = max_f32(weights[round], carried);
+            }
+            float carried_1 = 0.0f;
+            for (int64_t round = 0; round < 2; round++) {
+                const float y = exp_f32_step(weights[round] - carried);
+                carried_1 = carried_1 + y;
+            }
+            const float y = log_f32_step(carried_1);
+            const float sum_3 = y + carried;
+            for (int64_t round = 0; round < 2; round++) {
+                const float y_1 = exp_f32_step(weights[round] - sum_3);
+                weights[round] = y_1;
+            }
+            f32x8 carried_2 = splat_f32x8(0.0f);
+            f32x8 carried_3 = splat_f32x8(0.0f);
+            f32x8 carried_4 = splat_f32x8(0.0f);
+            f32x8 carried_5 = splat_f32x8(0.0f);
+            for (int64_t round = 0; round < 2; round++) {
+                const f32x8 s_1 = splat_f32x8(weights[round]);
+                carried_2 = fma_f32x8(s_1, load_f32x8(&outs[round * 32]), carried_2);
+                carried_3 = fma_f32x8(s_1, load_f32x8(&outs[round * 32 + 8]), carried_3);
+                carried_4 = fma_f32x8(s_1, load_f32x8(&outs[round * 32 + 16]), carried_4);
+                carried_5 = fma_f32x8(s_1, load_f32x8(&outs[round * 32 + 24]), carried_5);
+            }
+            store_f32x8(&lsh_step_mixed[0], carried_2);
+            store_f32x8(&lsh_step_mixed[8], carried_3);
+            store_f32x8(&lsh_step_mixed[16], carried_4);
+            store_f32x8(&lsh_step_mixed[24], carried_5);
+        } else {
+            lsh_step_scores[33] = -1e+30f;
+            lsh_step_scores[34] = -1e+30f;
+            lsh_step_scores[35] = -1e+30f;
+            lsh_step_scores[36] = -1e+30f;
+            lsh_step_scores[37] = -1e+30f;
+            lsh_step_scores[38] = -1e+30f;
+            lsh_step_scores[39] = -1e+30f;
+            for (int64_t j = 0; j < 33; j++) {
+                float chosen;
+                if (j <= position_1) {
+                    const f32x8 prod = v_6 *
+                        load_f32x8(&records[(((j + row) * 2 + index) * 6 + head) * 2 * 32]);
+                    const f32x8 t_3 =
+                        fma_f32x8(v_7,
+                        load_f32x8(&records[(((j + row) * 2 + index) * 6 + head) * 2 * 32 + 8]),
+                        prod);
+                    const f32x8 t_4 =
+                        fma_f32x8(v_8,
+                        load_f32x8(&records[(((j + row) * 2 + index) * 6 + head) * 2 * 32 + 16]),
+                        t_3);
+                    const f32x8 t_5 =
+                        fma_f32x8(v_9,
+                        load_f32x8(&records[(((j + row) * 2 + index) * 6 + head) * 2 * 32 + 24]),
+                        t_4);
+                    const f32x8 mix_4 = shuffle_swap4_f32x8(t_5);
+                    const f32x8 sum_3 = t_5 + mix_4;
+                    const f32x8 mix_5 = shuffle_swap2_f32x8(sum_3);
+                    const f32x8 sum_4 = sum_3 + mix_5;
+                    const f32x8 mix_6 = shuffle_swap1_f32x8(sum_4);
+                    const f32x8 sum_5 = sum_4 + mix_6;
+                    chosen = j == position_1 ? -1e+05f : sum_5[0];
+                } else {
+                    chosen = -1e+30f;
+                }
+                lsh_step_scores[j] = chosen;
+            }
+            f32x8 carried = splat_f32x8(-3.4028235e+38f);
+            for (int64_t v_10 = 0; v_10 < 5; v_10++) {
+                carried = max_f32x8(load_f32x8(&lsh_step_scores[v_10 * 8]), carried);
+            }
+            const f32x8 mix_4 = shuffle_swap4_f32x8(carried);
+            const f32x8 high = max_f32x8(carried, mix_4);
+            const f32x8 mix_5 = shuffle_swap2_f32x8(high);
+            const f32x8 high_1 = max_f32x8(high, mix_5);
+            const f32x8 mix_6 = shuffle_swap1_f32x8(high_1);
+            const f32x8 high_2 = max_f32x8(high_1, mix_6);
+            const float most = high_2[0];
+            const f32x8 s_1 = splat_f32x8(most);
+            f32x8 carried_1 = splat_f32x8(0.0f);
+            for (int64_t v_10 = 0; v_10 < 5; v_10++) {
+                const f32x8 diff = load_f32x8(&lsh_step_scores[v_10 * 8]) - s_1;
+                const f32x8 y = exp_f32x8_step(diff);
+                carried_1 = carried_1 + y;
+            }
+            const f32x8 mix_7 = shuffle_swap4_f32x8(carried_1);
+            const f32x8 sum_3 = carried_1 + mix_7;
+            const f32x8 mix_8 = shuffle_swap2_f32x8(sum_3);
+            const f32x8 sum_4 = sum_3 + mix_8;
+            const f32x8 mix_9 = shuffle_swap1_f32x8(sum_4);
+            const f32x8 sum_5 = sum_4 + mix_9;
+            const float y = log_f32_step(sum_5[0]);
+            const float lse = y + most;
+            const f32x8 s_2 = splat_f32x8(lse);
+            for (int64_t v_10 = 0; v_10 < 5; v_10++) {
+                const f32x8 diff = load_f32x8(&lsh_step_scores[v_10 * 8]) - s_2;
+                const f32x8 y_1 = exp_f32x8_step(diff);
+                store_f32x8(&lsh_step_scores[v_10 * 8], y_1);
+            }
+            f32x8 carried_2 = splat_f32x8(0.0f);
+            f32x8 carried_3 = splat_f32x8(0.0f);
+            f32x8 carried_4 = splat_f32x8(0.0f);
+            f32x8 carried_5 = splat_f32x8(0.0f);
+            for (int64_t j = 0; j < 33; j++) {
+                f32x8 chosen;
+                f32x8 chosen_1;
+                f32x8 chosen_2;
+                f32x8 chosen_3;
+                if (j <= position_1) {
+                    const f32x8 s_3 = splat_f32x8(lsh_step_scores[j]);
+                    const f32x8 t_3 =
+                        fma_f32x8(s_3,
+                        load_f32x8(&records[(((j + row) * 2 + index) * 6 + head) * 2 * 32 + 32]),
+                        carried_2);
+                    const f32x8 t_4 =
+                        fma_f32x8(s_3,
+                        load_f32x8(&records[(((j + row) * 2 + index) * 6 + head) * 2 * 32 + 40]),
+                        carried_3);
+                    const f32x8 t_5 =
+                        fma_f32x8(s_3,
+                        load_f32x8(&records[(((j + row) * 2 + index) * 6 + head) * 2 * 32 + 48]),
+                        carried_4);
+                    const f32x8 t_6 =
+                        fma_f32x8(s_3,
+                        load_f32x8(&records[(((j + row) * 2 + index) * 6 + head) * 2 * 32 + 56]),
+                        carried_5);
+                    chosen = t_3;
+                    chosen_1 = t_4;
+                    chosen_2 = t_5;
+                    chosen_3 = t_6;
+                } else {
+                    chosen = carried_2;
+                    chosen_1 = carried_3;
+                    chosen_2 = carried_4;
+                    chosen_3 = carried_5;
+                }
+                carried_2 = chosen;
+                carried_3 = chosen_1;
+                carried_4 = chosen_2;
+                carried_5 = chosen_3;
+            }
+            store_f32x8(&lsh_step_mixed[0], carried_2);
+            store_f32x8(&lsh_step_mixed[8], carried_3);
+            store_f32x8(&lsh_step_mixed[16], carried_4);
+            store_f32x8(&lsh_step_mixed[24], carried_5);
+            if (position_1 >= 31) {
+                for (int64_t round = 0; round < 2; round++) {
+                    for (int64_t bucket = 0; bucket < 16; bucket++) {
+                        counts[(((row * 2 + index) * 6 + head) * 2 + round) * 16 + bucket] = 0;
+                    }
+                    for (int64_t t_3 = 0; t_3 < 33; t_3++) {
+                        if (t_3 <= position_1) {
+                            f32x8 carried_6 = splat_f32x8(0.0f);
+                            for (int64_t d = 0; d < 32; d++) {
+                                const f32x8 v_10 =
+                                    load_f32x8(&w_lsh_rotations[(((index * 6 + head) * 2 + round) *
+                                    32 + d) * 8]);
+                                const f32x8 s_3 =
+                                    splat_f32x8(records[(((t_3 + row) * 2 + index) * 6 + head) * 2 *
+                                    32 + d]);
+                                carried_6 = fma_f32x8(v_10, s_3, carried_6);
+                            }
+                            store_f32x8(&rotated[0], carried_6);
+                            float carried_7 = -3.4028235e+38f;
+                            int64_t carried_8 = 0;
+                            float carried_9 = 3.4028235e+38f;
+                            int64_t carried_10 = 0;
+                            for (int64_t column = 0; column < 8; column++) {
+                                const float v_10 = rotated[column];
+                                carried_8 = v_10 > carried_7 ? column : carried_8;
+                                carried_10 = v_10 < carried_9 ? column : carried_10;
+                                carried_7 = max_f32(v_10, carried_7);
+                                carried_9 = min_f32(v_10, carried_9);
+                            }
+                            const int64_t pick = -carried_9 > carried_7 ? add_i64(carried_10, 8) :
+                                carried_8;
+                            const int64_t high_3 = max_i64(pick, 0);
+                            const int64_t bucket = min_i64(high_3, 15);
+                            const int32_t count =
+                                counts[(((row * 2 + index) * 6 + head) * 2 + round) * 16 + bucket];
+                            const int64_t x = (int64_t)count;
+                            const int64_t high_4 = max_i64(x - 32, 0);
+                            const int64_t low = min_i64(high_4, 512);
+                            const int64_t pick_1 = x < 32 ? x : low % 64 + 32;
+                            const int64_t high_5 = max_i64(pick_1, 0);
+                            places[((((row * 2 + index) * 6 + head) * 2 + round) * 16 + bucket) * 96
+                                + min_i64(high_5, 95)] = (int32_t)t_3;
+                            counts[(((row * 2 + index) * 6 + head) * 2 + round) * 16 + bucket] =
+                                min_i32(count + 1, 512);
+                        }
+                    }
+                }
+            }
+        }
+        for (int64_t v_10 = 0; v_10 < 4; v_10++) {
+            store_f32x8(&mix[row * 192 + head * 32 + v_10 * 8],
+                load_f32x8(&lsh_step_mixed[v_10 * 8]));
+        }
+    }
+}
+
+/* crime-and-punishment-bytes.yaml:5: LSH attention: output of all heads, added to stream 1
+ * tasks [columns 6] */
+static void lsh_output_step(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+        int64_t task) {
+    (void)scratch;
+    const int64_t columns = task;
+    const int64_t index = arg[0];
+    /* [2][6][192][32] */
+    const float *w_lsh_output = (const float *)(const void *)(call->weights + 818688);
+    /* [1][192]: [row][head]: output of attention */
+    const float *restrict mix = (const float *)(const void *)(call->workspace + 4608);
+    /* [1][1][192]: [row][hidden]: attention stream */
+    float *restrict y1 = (float *)(void *)(call->workspace + 3072);
+    for (int64_t column = 0; column < 1; column++) {
+        const int64_t low = min_i64(columns + column, 5);
+        const int64_t next = min_i64(low + 1, 5);
+        for (int64_t tile = 0; tile < 1; tile++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc0_2 = splat_f32x8(0.0f);
+            f32x8 acc0_3 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 192; step++) {
+                __builtin_prefetch(&w_lsh_output[((index * 6 + next) * 192 + tile * 192 + step) *
+                    32], 0, 2);
+                __builtin_prefetch(&w_lsh_output[((index * 6 + next) * 192 + tile * 192 + step) * 32
+                    + 16], 0, 2);
+                for (int64_t k = 0; k < 1; k++) {
+                    const f32x8 s = splat_f32x8(mix[tile * 192 + step + k]);
+                    acc0_0 =
+                        fma_f32x8(s,
+                        load_f32x8(&w_lsh_output[((index * 6 + low) * 192 + step + k) * 32]),
+                        acc0_0);
+                    acc0_1 =
+                        fma_f32x8(s,
+                        load_f32x8(&w_lsh_output[((index * 6 + low) * 192 + step + k) * 32 + 8]),
+                        acc0_1);
+                    const f32x8 v =
+                        load_f32x8(&w_lsh_output[((index * 6 + low) * 192 + step + k) * 32 + 16]);
+                    acc0_2 = fma_f32x8(s, v, acc0_2);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_lsh_output[((index * 6 + low) * 192 + step + k) * 32 + 24]);
+                    acc0_3 = fma_f32x8(s, v_1, acc0_3);
+                }
+            }
+            store_f32x8(&y1[tile * 192 + low * 32], load_f32x8(&y1[tile * 192 + low * 32]) +
+                acc0_0);
+            store_f32x8(&y1[tile * 192 + low * 32 + 8], load_f32x8(&y1[tile * 192 + low * 32 + 8]) +
+                acc0_1);
+            store_f32x8(&y1[tile * 192 + low * 32 + 16], load_f32x8(&y1[tile * 192 + low * 32 + 16])
+                + acc0_2);
+            store_f32x8(&y1[tile * 192 + low * 32 + 24], load_f32x8(&y1[tile * 192 + low * 32 + 24])
+                + acc0_3);
+        }
+    }
+}
+
+/* crime-and-punishment-bytes.yaml:9: feed-forward: norm, first dense layer, activation
+ * tasks [columns 24] */
+static void feed_forward_in_step(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
+    const int64_t columns = task;
+    const int64_t layer = arg[0];
+    /* [1][1][192]: [row][hidden]: attention stream */
+    const float *restrict y1 = (const float *)(const void *)(call->workspace + 3072);
+    /* [4][192] */
+    const float *w_ff_norm_weight = (const float *)(const void *)(call->weights + 2317824);
+    /* [4][192] */
+    const float *w_ff_norm_bias = (const float *)(const void *)(call->weights + 2320896);
+    float *restrict feed_forward_in_x = (float *)(void *)scratch; /* [1][208] */
+    /* [4][24][192][32] */
+    const float *w_ff_in_weight = (const float *)(const void *)(call->weights + 2323968);
+    /* [4][768] */
+    const float *w_ff_in_bias = (const float *)(const void *)(call->weights + 4683264);
+    /* [1][768]: [row][feed_forward_size] */
+    float *restrict hidden = (float *)(void *)call->workspace;
+    /* layer norm of 1 rows of 192 */
+    for (int64_t i = 0; i < 1; i++) {
+        f32x8 carried = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 24; v++) {
+            carried = carried + load_f32x8(&y1[i * 192 + v * 8]);
+        }
+        const f32x8 mix = shuffle_swap4_f32x8(carried);
+        const f32x8 sum = carried + mix;
+        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
+        const f32x8 sum_1 = sum + mix_1;
+        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
+        const f32x8 sum_2 = sum_1 + mix_2;
+        const float mean = sum_2[0] / 192.0f;
+        f32x8 carried_1 = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 24; v++) {
+            const f32x8 diff = load_f32x8(&y1[i * 192 + v * 8]) - splat_f32x8(mean);
+            carried_1 = fma_f32x8(diff, diff, carried_1);
+        }
+        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
+        const f32x8 sum_3 = carried_1 + mix_3;
+        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
+        const f32x8 sum_4 = sum_3 + mix_4;
+        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
+        const f32x8 sum_5 = sum_4 + mix_5;
+        const float var = sum_5[0] / 192.0f;
+        const float root = sqrt_f32(var + 1e-12f);
+        const float scale = 1.0f / root;
+        for (int64_t v = 0; v < 24; v++) {
+            const f32x8 diff = load_f32x8(&y1[i * 192 + v * 8]) - splat_f32x8(mean);
+            const f32x8 t =
+                fma_f32x8(diff * splat_f32x8(scale),
+                load_f32x8(&w_ff_norm_weight[layer * 192 + v * 8]),
+                load_f32x8(&w_ff_norm_bias[layer * 192 + v * 8]));
+            store_f32x8(&feed_forward_in_x[i * 208 + v * 8], t);
+        }
+    }
+    for (int64_t column = 0; column < 1; column++) {
+        const int64_t low = min_i64(columns + column, 23);
+        const int64_t next = min_i64(low + 1, 23);
+        for (int64_t tile = 0; tile < 1; tile++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc0_2 = splat_f32x8(0.0f);
+            f32x8 acc0_3 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 192; step++) {
+                __builtin_prefetch(&w_ff_in_weight[((layer * 24 + next) * 192 + tile * 192 + step) *
+                    32], 0, 2);
+                __builtin_prefetch(&w_ff_in_weight[((layer * 24 + next) * 192 + tile * 192 + step) *
+                    32 + 16], 0, 2);
+                for (int64_t k = 0; k < 1; k++) {
+                    const f32x8 s = splat_f32x8(feed_forward_in_x[tile * 208 + step + k]);
+                    acc0_0 =
+                        fma_f32x8(s,
+                        load_f32x8(&w_ff_in_weight[((layer * 24 + low) * 192 + step + k) * 32]),
+                        acc0_0);
+                    const f32x8 v =
+                        load_f32x8(&w_ff_in_weight[((layer * 24 + low) * 192 + step + k) * 32 + 8]);
+                    acc0_1 = fma_f32x8(s, v, acc0_1);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_ff_in_weight[((layer * 24 + low) * 192 + step + k) * 32 +
+                        16]);
+                    acc0_2 = fma_f32x8(s, v_1, acc0_2);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_ff_in_weight[((layer * 24 + low) * 192 + step + k) * 32 +
+                        24]);
+                    acc0_3 = fma_f32x8(s, v_2, acc0_3);
+                }
+            }
+            const f32x8 sum = acc0_0 + load_f32x8(&w_ff_in_bias[layer * 768 + low * 32]);
+            const f32x8 y = relu_f32x8_step(sum);
+            store_f32x8(&hidden[tile * 768 + low * 32], y);
+            const f32x8 sum_1 = acc0_1 + load_f32x8(&w_ff_in_bias[layer * 768 + low * 32 + 8]);
+            const f32x8 y_1 = relu_f32x8_step(sum_1);
+            store_f32x8(&hidden[tile * 768 + low * 32 + 8], y_1);
+            const f32x8 sum_2 = acc0_2 + load_f32x8(&w_ff_in_bias[layer * 768 + low * 32 + 16]);
+            const f32x8 y_2 = relu_f32x8_step(sum_2);
+            store_f32x8(&hidden[tile * 768 + low * 32 + 16], y_2);
+            const f32x8 sum_3 = acc0_3 + load_f32x8(&w_ff_in_bias[layer * 768 + low * 32 + 24]);
+            const f32x8 y_3 = relu_f32x8_step(sum_3);
+            store_f32x8(&hidden[tile * 768 + low * 32 + 24], y_3);
+        }
+    }
+}
+
+/* crime-and-punishment-bytes.yaml:9: feed-forward: second dense layer, added to stream 2
+ * tasks [columns 6] */
+static void feed_forward_out_step(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
+    (void)scratch;
+    const int64_t columns = task;
+    const int64_t layer = arg[0];
+    /* [4][6][768][32] */
+    const float *w_ff_out_weight = (const float *)(const void *)(call->weights + 4695552);
+    /* [1][768]: [row][feed_forward_size] */
+    const float *restrict hidden = (const float *)(const void *)call->workspace;
+    /* [1][1][192]: [row][hidden]: feed-forward stream */
+    float *restrict y2 = (float *)(void *)(call->workspace + 3840);
+    /* [4][192] */
+    const float *w_ff_out_bias = (const float *)(const void *)(call->weights + 7054848);
+    for (int64_t column = 0; column < 1; column++) {
+        const int64_t low = min_i64(columns + column, 5);
+        const int64_t next = min_i64(low + 1, 5);
+        for (int64_t tile = 0; tile < 1; tile++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc0_2 = splat_f32x8(0.0f);
+            f32x8 acc0_3 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 768; step++) {
+                __builtin_prefetch(&w_ff_out_weight[((layer * 6 + next) * 768 + tile * 768 + step) *
+                    32], 0, 2);
+                __builtin_prefetch(&w_ff_out_weight[((layer * 6 + next) * 768 + tile * 768 + step) *
+                    32 + 16], 0, 2);
+                for (int64_t k = 0; k < 1; k++) {
+                    const f32x8 s = splat_f32x8(hidden[tile * 768 + step + k]);
+                    acc0_0 =
+                        fma_f32x8(s,
+                        load_f32x8(&w_ff_out_weight[((layer * 6 + low) * 768 + step + k) * 32]),
+                        acc0_0);
+                    const f32x8 v =
+                        load_f32x8(&w_ff_out_weight[((layer * 6 + low) * 768 + step + k) * 32 + 8]);
+                    acc0_1 = fma_f32x8(s, v, acc0_1);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_ff_out_weight[((layer * 6 + low) * 768 + step + k) * 32 +
+                        16]);
+                    acc0_2 = fma_f32x8(s, v_1, acc0_2);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_ff_out_weight[((layer * 6 + low) * 768 + step + k) * 32 +
+                        24]);
+                    acc0_3 = fma_f32x8(s, v_2, acc0_3);
+                }
+            }
+            const f32x8 sum = acc0_0 + load_f32x8(&w_ff_out_bias[layer * 192 + low * 32]);
+            store_f32x8(&y2[tile * 192 + low * 32], load_f32x8(&y2[tile * 192 + low * 32]) + sum);
+            const f32x8 sum_1 = acc0_1 + load_f32x8(&w_ff_out_bias[layer * 192 + low * 32 + 8]);
+            store_f32x8(&y2[tile * 192 + low * 32 + 8], load_f32x8(&y2[tile * 192 + low * 32 + 8]) +
+                sum_1);
+            const f32x8 sum_2 = acc0_2 + load_f32x8(&w_ff_out_bias[layer * 192 + low * 32 + 16]);
+            store_f32x8(&y2[tile * 192 + low * 32 + 16], load_f32x8(&y2[tile * 192 + low * 32 + 16])
+                + sum_2);
+            const f32x8 sum_3 = acc0_3 + load_f32x8(&w_ff_out_bias[layer * 192 + low * 32 + 24]);
+            store_f32x8(&y2[tile * 192 + low * 32 + 24], load_f32x8(&y2[tile * 192 + low * 32 + 24])
+                + sum_3);
+        }
+    }
+}
+
+/* crime-and-punishment-bytes.yaml:11: final norm and logits of each row's last token
+ * tasks [columns 9] */
+static void step_lm_head_step(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
+    (void)arg;
+    const int64_t columns = task;
+    /* [1][1][192]: [row][hidden]: attention stream */
+    const float *restrict y1 = (const float *)(const void *)(call->workspace + 3072);
+    /* [1][1][192]: [row][hidden]: feed-forward stream */
+    const float *restrict y2 = (const float *)(const void *)(call->workspace + 3840);
+    /* [1][384] */
+    const float *w_final_norm_weight = (const float *)(const void *)(call->weights + 7057920);
+    /* [1][384] */
+    const float *w_final_norm_bias = (const float *)(const void *)(call->weights + 7059456);
+    float *restrict step_lm_head_x = (float *)(void *)scratch; /* [1][400] */
+    /* [1][9][384][32] */
+    const float *w_lm_head_weight = (const float *)(const void *)(call->weights + 7060992);
+    /* [1][288] */
+    const float *w_lm_head_bias = (const float *)(const void *)(call->weights + 7503360);
+    float *restrict step_logits = (float *)(void *)call->workspace; /* [1][288]: [row][vocab] */
+    /* layer norm of 1 rows of 384 */
+    for (int64_t i = 0; i < 1; i++) {
+        f32x8 carried = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 24; v++) {
+            carried = carried + load_f32x8(&y1[i * 192 + v * 8]);
+        }
+        const f32x8 mix = shuffle_swap4_f32x8(carried);
+        const f32x8 sum = carried + mix;
+        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
+        const f32x8 sum_1 = sum + mix_1;
+        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
+        const f32x8 sum_2 = sum_1 + mix_2;
+        const float lane = sum_2[0];
+        f32x8 carried_1 = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 24; v++) {
+            carried_1 = carried_1 + load_f32x8(&y2[i * 192 + v * 8]);
+        }
+        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
+        const f32x8 sum_3 = carried_1 + mix_3;
+        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
+        const f32x8 sum_4 = sum_3 + mix_4;
+        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
+        const f32x8 sum_5 = sum_4 + mix_5;
+        const float mean = (lane + sum_5[0]) / 384.0f;
+        f32x8 carried_2 = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 24; v++) {
+            const f32x8 diff = load_f32x8(&y1[i * 192 + v * 8]) - splat_f32x8(mean);
+            carried_2 = fma_f32x8(diff, diff, carried_2);
+        }
+        const f32x8 mix_6 = shuffle_swap4_f32x8(carried_2);
+        const f32x8 sum_6 = carried_2 + mix_6;
+        const f32x8 mix_7 = shuffle_swap2_f32x8(sum_6);
+        const f32x8 sum_7 = sum_6 + mix_7;
+        const f32x8 mix_8 = shuffle_swap1_f32x8(sum_7);
+        const f32x8 sum_8 = sum_7 + mix_8;
+        const float lane_1 = sum_8[0];
+        f32x8 carried_3 = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 24; v++) {
+            const f32x8 diff = load_f32x8(&y2[i * 192 + v * 8]) - splat_f32x8(mean);
+            carried_3 = fma_f32x8(diff, diff, carried_3);
+        }
+        const f32x8 mix_9 = shuffle_swap4_f32x8(carried_3);
+        const f32x8 sum_9 = carried_3 + mix_9;
+        const f32x8 mix_10 = shuffle_swap2_f32x8(sum_9);
+        const f32x8 sum_10 = sum_9 + mix_10;
+        const f32x8 mix_11 = shuffle_swap1_f32x8(sum_10);
+        const f32x8 sum_11 = sum_10 + mix_11;
+        const float var = (lane_1 + sum_11[0]) / 384.0f;
+        const float root = sqrt_f32(var + 1e-12f);
+        const float scale = 1.0f / root;
+        for (int64_t v = 0; v < 24; v++) {
+            const f32x8 diff = load_f32x8(&y1[i * 192 + v * 8]) - splat_f32x8(mean);
+            const f32x8 t =
+                fma_f32x8(diff * splat_f32x8(scale), load_f32x8(&w_final_norm_weight[v * 8]),
+                load_f32x8(&w_final_norm_bias[v * 8]));
+            store_f32x8(&step_lm_head_x[i * 400 + v * 8], t);
+        }
+        for (int64_t v = 0; v < 24; v++) {
+            const f32x8 diff = load_f32x8(&y2[i * 192 + v * 8]) - splat_f32x8(mean);
+            const f32x8 t =
+                fma_f32x8(diff * splat_f32x8(scale), load_f32x8(&w_final_norm_weight[v * 8 + 192]),
+                load_f32x8(&w_final_norm_bias[v * 8 + 192]));
+            store_f32x8(&step_lm_head_x[i * 400 + v * 8 + 192], t);
+        }
+    }
+    for (int64_t column = 0; column < 1; column++) {
+        const int64_t low = min_i64(columns + column, 8);
+        const int64_t next = min_i64(low + 1, 8);
+        for (int64_t tile = 0; tile < 1; tile++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc0_2 = splat_f32x8(0.0f);
+            f32x8 acc0_3 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 384; step++) {
+                __builtin_prefetch(&w_lm_head_weight[(next * 384 + tile * 384 + step) * 32], 0, 2);
+                __builtin_prefetch(&w_lm_head_weight[(next * 384 + tile * 384 + step) * 32 + 16], 0,
+                    2);
+                for (int64_t k = 0; k < 1; k++) {
+                    const f32x8 s = splat_f32x8(step_lm_head_x[tile * 400 + step + k]);
+                    acc0_0 =
+                        fma_f32x8(s, load_f32x8(&w_lm_head_weight[(low * 384 + step + k) * 32]),
+                        acc0_0);
+                    acc0_1 =
+                        fma_f32x8(s, load_f32x8(&w_lm_head_weight[(low * 384 + step + k) * 32 + 8]),
+                        acc0_1);
+                    acc0_2 =
+                        fma_f32x8(s,
+                        load_f32x8(&w_lm_head_weight[(low * 384 + step + k) * 32 + 16]), acc0_2);
+                    acc0_3 =
+                        fma_f32x8(s,
+                        load_f32x8(&w_lm_head_weight[(low * 384 + step + k) * 32 + 24]), acc0_3);
+                }
+            }
+            store_f32x8(&step_logits[tile * 288 + low * 32],
+                acc0_0 + load_f32x8(&w_lm_head_bias[low * 32]));
+            store_f32x8(&step_logits[tile * 288 + low * 32 + 8],
+                acc0_1 + load_f32x8(&w_lm_head_bias[low * 32 + 8]));
+            store_f32x8(&step_logits[tile * 288 + low * 32 + 16],
+                acc0_2 + load_f32x8(&w_lm_head_bias[low * 32 + 16]));
+            store_f32x8(&step_logits[tile * 288 + low * 32 + 24],
+                acc0_3 + load_f32x8(&w_lm_head_bias[low * 32 + 24]));
+        }
+    }
+}
+
+/* crime-and-punishment-bytes.yaml:11: logits to the caller's rows
+ * tasks [once 1] */
+static void step_out_step(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+        int64_t task) {
+    (void)scratch;
+    (void)arg;
+    (void)task;
+    const int32_t *restrict row = call->slot[REFORMER_SLOT_ROW]; /* [1][1] */
+    /* [1][288]: [row][vocab] */
+    const float *restrict step_logits = (const float *)(const void *)call->workspace;
+    float *restrict logits = call->slot[REFORMER_SLOT_LOGITS]; /* [1][258] */
+    for (int64_t row_1 = 0; row_1 < 1; row_1++) {
+        if (row[row_1] >= 0) {
+            for (int64_t v = 0; v < 32; v++) {
+                store_f32x8(&logits[row_1 * 258 + v * 8],
+                    load_f32x8(&step_logits[row_1 * 288 + v * 8]));
+            }
+            for (int64_t e = 0; e < 2; e++) {
+                logits[row_1 * 258 + e + 256] = step_logits[row_1 * 288 + e + 256];
+            }
+        }
+    }
+}
+
+/* crime-and-punishment-bytes.yaml:6: last_hidden_state of each row's last token
+ * tasks [once 1] */
+static void step_hidden_step(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
+    (void)arg;
+    (void)task;
+    /* [1][1][192]: [row][hidden]: attention stream */
+    const float *restrict y1 = (const float *)(const void *)(call->workspace + 3072);
+    /* [1][1][192]: [row][hidden]: feed-forward stream */
+    const float *restrict y2 = (const float *)(const void *)(call->workspace + 3840);
+    /* [1][384] */
+    const float *w_final_norm_weight = (const float *)(const void *)(call->weights + 7057920);
+    /* [1][384] */
+    const float *w_final_norm_bias = (const float *)(const void *)(call->weights + 7059456);
+    float *restrict step_hidden_x = (float *)(void *)scratch; /* [1][400] */
+    const int32_t *restrict row = call->slot[REFORMER_SLOT_ROW]; /* [1][1] */
+    float *restrict last_hidden_state = call->slot[REFORMER_SLOT_HIDDEN]; /* [1][384] */
+    /* layer norm of 1 rows of 384 */
+    for (int64_t i = 0; i < 1; i++) {
+        f32x8 carried = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 24; v++) {
+            carried = carried + load_f32x8(&y1[i * 192 + v * 8]);
+        }
+        const f32x8 mix = shuffle_swap4_f32x8(carried);
+        const f32x8 sum = carried + mix;
+        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
+        const f32x8 sum_1 = sum + mix_1;
+        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
+        const f32x8 sum_2 = sum_1 + mix_2;
+        const float lane = sum_2[0];
+        f32x8 carried_1 = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 24; v++) {
+            carried_1 = carried_1 + load_f32x8(&y2[i * 192 + v * 8]);
+        }
+        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
+        const f32x8 sum_3 = carried_1 + mix_3;
+        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
+        const f32x8 sum_4 = sum_3 + mix_4;
+        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
+        const f32x8 sum_5 = sum_4 + mix_5;
+        const float mean = (lane + sum_5[0]) / 384.0f;
+        f32x8 carried_2 = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 24; v++) {
+            const f32x8 diff = load_f32x8(&y1[i * 192 + v * 8]) - splat_f32x8(mean);
+            carried_2 = fma_f32x8(diff, diff, carried_2);
+        }
+        const f32x8 mix_6 = shuffle_swap4_f32x8(carried_2);
+        const f32x8 sum_6 = carried_2 + mix_6;
+        const f32x8 mix_7 = shuffle_swap2_f32x8(sum_6);
+        const f32x8 sum_7 = sum_6 + mix_7;
+        const f32x8 mix_8 = shuffle_swap1_f32x8(sum_7);
+        const f32x8 sum_8 = sum_7 + mix_8;
+        const float lane_1 = sum_8[0];
+        f32x8 carried_3 = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 24; v++) {
+            const f32x8 diff = load_f32x8(&y2[i * 192 + v * 8]) - splat_f32x8(mean);
+            carried_3 = fma_f32x8(diff, diff, carried_3);
+        }
+        const f32x8 mix_9 = shuffle_swap4_f32x8(carried_3);
+        const f32x8 sum_9 = carried_3 + mix_9;
+        const f32x8 mix_10 = shuffle_swap2_f32x8(sum_9);
+        const f32x8 sum_10 = sum_9 + mix_10;
+        const f32x8 mix_11 = shuffle_swap1_f32x8(sum_10);
+        const f32x8 sum_11 = sum_10 + mix_11;
+        const float var = (lane_1 + sum_11[0]) / 384.0f;
+        const float root = sqrt_f32(var + 1e-12f);
+        const float scale = 1.0f / root;
+        for (int64_t v = 0; v < 24; v++) {
+            const f32x8 diff = load_f32x8(&y1[i * 192 + v * 8]) - splat_f32x8(mean);
+            const f32x8 t =
+                fma_f32x8(diff * splat_f32x8(scale), load_f32x8(&w_final_norm_weight[v * 8]),
+                load_f32x8(&w_final_norm_bias[v * 8]));
+            store_f32x8(&step_hidden_x[i * 400 + v * 8], t);
+        }
+        for (int64_t v = 0; v < 24; v++) {
+            const f32x8 diff = load_f32x8(&y2[i * 192 + v * 8]) - splat_f32x8(mean);
+            const f32x8 t =
+                fma_f32x8(diff * splat_f32x8(scale), load_f32x8(&w_final_norm_weight[v * 8 + 192]),
+                load_f32x8(&w_final_norm_bias[v * 8 + 192]));
+            store_f32x8(&step_hidden_x[i * 400 + v * 8 + 192], t);
+        }
+    }
+    for (int64_t row_1 = 0; row_1 < 1; row_1++) {
+        if (row[row_1] >= 0) {
+            for (int64_t v = 0; v < 48; v++) {
+                store_f32x8(&last_hidden_state[row_1 * 384 + v * 8],
+                    load_f32x8(&step_hidden_x[row_1 * 400 + v * 8]));
+            }
+        }
+    }
+}
+
+static void run_step(const reformer_call_t *call) {
+    const int32_t *control = call->slot[REFORMER_SLOT_CONTROL]; /* [16] */
+    reformer_launch(call, embed_step, 1, NULL);
+    for (int64_t layer = 0; layer < 4; layer++) {
+        const int32_t is_lsh = layer_kind_step[layer];
+        if (is_lsh) {
+            const int32_t low = min_i32(layer_index_step[layer], 1);
+            const int32_t high = max_i32(low, 0);
+            const int64_t index = (int64_t)high;
+            reformer_launch(call, lsh_project_step, 6, (const int64_t[]){layer, index});
+            reformer_launch(call, lsh_step_step, 6, (const int64_t[]){index});
+            reformer_launch(call, lsh_output_step, 6, (const int64_t[]){index});
+        } else {
+            const int32_t low = min_i32(layer_index_step[layer], 1);
+            const int32_t high = max_i32(low, 0);
+            const int64_t index = (int64_t)high;
+            reformer_launch(call, local_project_step, 6, (const int64_t[]){layer, index});
+            reformer_launch(call, local_step_step, 6, (const int64_t[]){index});
+            reformer_launch(call, local_output_step, 6, (const int64_t[]){index});
+        }
+        reformer_launch(call, feed_forward_in_step, 24, (const int64_t[]){layer});
+        reformer_launch(call, feed_forward_out_step, 6, (const int64_t[]){layer});
+    }
+    if (control[1]) {
+        reformer_launch(call, step_lm_head_step, 9, NULL);
+        reformer_launch(call, step_out_step, 1, NULL);
+    }
+    if (control[0]) {
+        reformer_launch(call, step_hidden_step, 1, NULL);
     }
 }
 
@@ -5813,9 +7897,21 @@ static const reformer_variant_t variants[] = {
         .max_length = 512,
         .padded = 512,
         .rows = 512,
+        .hashes = 1,
         .workspace_bytes = 999488,
         .scratch_bytes = 253952,
         .run = run,
+    },
+};
+static const reformer_variant_t steps[] = {
+    {
+        .target = REFORMER_CPU_X86_64_V3,
+        .max_length = 1,
+        .padded = 1,
+        .rows = 1,
+        .workspace_bytes = 5376,
+        .scratch_bytes = 1600,
+        .run = run_step,
     },
 };
 static const reformer_desc_t description = {
@@ -5836,6 +7932,11 @@ static const reformer_desc_t description = {
     .float_loss = REFORMER_LOSS_BCE,
     .n_variants = (int)(sizeof variants / sizeof variants[0]),
     .variants = variants,
+    .prefills = variants,
+    .steps = steps,
+    .positions = 512,
+    .lsh_chunk = 32,
+    .cache_row = {196608, 1536, 147456, 3072},
 };
 
 size_t crime_and_punishment_bytes_workspace_bytes(size_t length, int threads) {
@@ -5854,4 +7955,27 @@ int crime_and_punishment_bytes_forward(const crime_and_punishment_bytes_t *m,
 }
 const char *crime_and_punishment_bytes_strerror(int code) {
     return reformer_strerror(code);
+}
+size_t crime_and_punishment_bytes_cache_bytes(size_t length) {
+    return reformer_cache_bytes(&description, length);
+}
+int crime_and_punishment_bytes_cache_init(void *cache, size_t length) {
+    return reformer_cache_init(&description, cache, length);
+}
+size_t crime_and_punishment_bytes_cache_tokens(const void *cache, size_t row) {
+    return reformer_cache_tokens(cache, row);
+}
+int crime_and_punishment_bytes_cache_copy_row(void *cache, size_t from, size_t to) {
+    return reformer_cache_copy_row(&description, cache, from, to);
+}
+size_t crime_and_punishment_bytes_decode_bytes(size_t length, int threads) {
+    return reformer_decode_bytes(&description, length, threads);
+}
+int crime_and_punishment_bytes_prefill(const crime_and_punishment_bytes_t *m,
+        const crime_and_punishment_bytes_decode_t *io, void *cache, void *workspace) {
+    return reformer_prefill(m, io, cache, workspace);
+}
+int crime_and_punishment_bytes_step(const crime_and_punishment_bytes_t *m,
+        const crime_and_punishment_bytes_decode_t *io, void *cache, void *workspace) {
+    return reformer_step(m, io, cache, workspace);
 }

@@ -25,6 +25,11 @@
 #define CRIME_AND_PUNISHMENT_BYTES_HIDDEN 384 /* width of last_hidden_state */
 #define CRIME_AND_PUNISHMENT_BYTES_VOCAB 258 /* token ids */
 #define CRIME_AND_PUNISHMENT_BYTES_WEIGHTS_BYTES UINT64_C(7509029) /* size of the weights file */
+#define CRIME_AND_PUNISHMENT_BYTES_POSITIONS 512 /* tokens that a row of the cache can hold */
+/* Bytes of a cache for rows of up to `length` tokens: what
+ * crime_and_punishment_bytes_cache_bytes returns. */
+#define CRIME_AND_PUNISHMENT_BYTES_CACHE_BYTES(length) \
+    (UINT64_C(345664) + (UINT64_C(3072) * (length) + 63) / 64 * 64)
 
 #ifdef __cplusplus
 extern "C" {
@@ -43,10 +48,13 @@ typedef reformer_model_t crime_and_punishment_bytes_t;
  *     logits[batch][length][258]         out
  *     labels[batch][length]              for the loss: 0 … 258 - 1, -100 = ignore
  *     loss[1]                            out; asks for labels
+ *     token_losses[batch][length]        out; asks for labels: what the loss is the mean of
  *     pool                               the product's own threads; NULL = built in
  *
  * What this model does not have (other outputs of reformer_io_t) is an error to ask for. */
 typedef reformer_io_t crime_and_punishment_bytes_io_t;
+
+typedef reformer_decode_t crime_and_punishment_bytes_decode_t;
 
 /* Bytes of the workspace for inputs of `length` tokens on `threads` workers; 0: out of range, or
  * this CPU runs none of the targets. */
@@ -61,6 +69,24 @@ int crime_and_punishment_bytes_forward(const crime_and_punishment_bytes_t *m,
     const crime_and_punishment_bytes_io_t *io, void *workspace);
 /* Static text, never NULL. */
 const char *crime_and_punishment_bytes_strerror(int code);
+/*
+ * Generation (reformer_rt.h says how): a cache of 64-byte aligned memory, a workspace for
+ * prompts of
+ * up to `length` tokens (0: for steps alone), a prefill, then steps. */
+size_t crime_and_punishment_bytes_cache_bytes(size_t length);
+size_t crime_and_punishment_bytes_decode_bytes(size_t length, int threads);
+/* Makes empty rows. */
+int crime_and_punishment_bytes_cache_init(void *cache, size_t length);
+/* Tokens that a row holds. */
+size_t crime_and_punishment_bytes_cache_tokens(const void *cache, size_t row);
+/* Row `to` becomes what row `from` is. */
+int crime_and_punishment_bytes_cache_copy_row(void *cache, size_t from, size_t to);
+/* Reads prompts into rows. */
+int crime_and_punishment_bytes_prefill(const crime_and_punishment_bytes_t *m,
+    const crime_and_punishment_bytes_decode_t *io, void *cache, void *workspace);
+/* Appends a token to each row. */
+int crime_and_punishment_bytes_step(const crime_and_punishment_bytes_t *m,
+    const crime_and_punishment_bytes_decode_t *io, void *cache, void *workspace);
 
 #ifdef __cplusplus
 }

@@ -5759,6 +5759,7 @@ static const reformer_variant_t variants[] = {
         .max_length = 4096,
         .padded = 4096,
         .rows = 4096,
+        .hashes = 1,
         .workspace_bytes = 11616320,
         .scratch_bytes = 204800,
         .run = run,

@@ -31,6 +31,7 @@ static int check_outputs(const reformer_desc_t *desc, const reformer_io_t *io) {
     int qa = desc->head == REFORMER_HEAD_QA;
     if (io->logits && !lm && desc->head != REFORMER_HEAD_CLASSIFIER) return REFORMER_E_OUTPUT;
     if ((io->start_logits || io->end_logits) && !qa) return REFORMER_E_OUTPUT;
+    if (io->token_losses && !lm) return REFORMER_E_OUTPUT;
     if (io->loss && desc->head == REFORMER_HEAD_NONE) return REFORMER_E_OUTPUT;
     return REFORMER_OK;
 }
@@ -43,11 +44,11 @@ static int classifier_loss(const reformer_desc_t *desc, const reformer_io_t *io,
     return *loss == REFORMER_LOSS_NONE ? REFORMER_E_ARGUMENT : REFORMER_OK;
 }
 
-/* Labels without a wish for the loss are not looked at. */
+/* Labels without a wish for a loss are not looked at. */
 static int loss_kind(const fill_t *f, reformer_loss_t *loss) {
     const reformer_io_t *io = f->io;
     *loss = REFORMER_LOSS_NONE;
-    if (!io->loss) return REFORMER_OK;
+    if (!io->loss && !io->token_losses) return REFORMER_OK;
     switch (f->desc->head) {
     case REFORMER_HEAD_CLASSIFIER: return classifier_loss(f->desc, io, loss);
     case REFORMER_HEAD_QA:
@@ -72,11 +73,12 @@ static void fill_control(const fill_t *f) {
     control[REFORMER_WANT_HIDDEN] = io->last_hidden_state != NULL;
     control[REFORMER_WANT_LOGITS] = io->logits != NULL || io->start_logits != NULL;
     control[REFORMER_WANT_END] = io->end_logits != NULL;
-    control[REFORMER_LOSS_KIND] = (int32_t)f->loss;
+    control[REFORMER_LOSS_KIND] = io->loss ? (int32_t)f->loss : REFORMER_LOSS_NONE;
     control[REFORMER_ANY_MASKED] = f->any_masked;
     control[REFORMER_BATCH_ROWS] = (int32_t)f->batch;
     control[REFORMER_LOSS_LENGTH] = (int32_t)f->loss_length;
     control[REFORMER_WANT_TRACE] = io->trace != NULL;
+    control[REFORMER_WANT_TOKEN_LOSSES] = io->token_losses != NULL;
 }
 
 /* ---- tokens --------------------------------------------------------------------------------- */
@@ -216,6 +218,7 @@ static void bind_slots(const reformer_io_t *io, void **slot) {
     slot[REFORMER_SLOT_START] = io->start_logits;
     slot[REFORMER_SLOT_END] = io->end_logits;
     slot[REFORMER_SLOT_LOSS] = io->loss;
+    slot[REFORMER_SLOT_TOKEN_LOSSES] = io->token_losses;
     slot[REFORMER_SLOT_BUCKETS] = (void *)(uintptr_t)io->buckets; /* kernels only read it */
 }
 

@@ -67,7 +67,7 @@ typedef void reformer_profile_fn(void *ctx, const char *name, int begin);
  * `vocab` and `labels` of the model; arrays are dense, row-major, aligned to their type.
  *
  * Labels are as Hugging Face takes them, -100 = ignore: [batch][length] for LMs, [batch] for
- * classes; they are looked at only where `loss` is wanted. Imposed buckets live only in code
+ * classes; they are looked at only where a loss is wanted. Imposed buckets live only in code
  * translated with --buckets, trace only in code translated with --dump-activations, profile only in
  * code translated with --instrument. Buckets carry round offsets, as Hugging Face's do; their batch
  * is the one the model was compiled for. */
@@ -90,6 +90,9 @@ typedef struct reformer_io {
     const uint8_t *buckets_given; /* [lsh layers]: 1 = impose, 0 = hash; NULL = all */
     reformer_profile_fn *profile; /* NULL: launches are not told */
     void *profile_ctx;
+    /* LMs: [batch][length], of the label that each token predicts (causal: the next token's) its
+     * cross-entropy, whose mean is the loss; 0 where it predicts none. Asks for labels. */
+    float *token_losses;
 } reformer_io_t;
 
 /* ---- generation ----------------------------------------------------------------------------- */
@@ -157,6 +160,8 @@ enum {
     /* i32 [batch][lsh layers][heads][rounds][buckets][first and latest]: which tokens */
     REFORMER_SLOT_PLACES,
     REFORMER_SLOT_RECORDS, /* f32 [positions][batch][lsh layers][heads][key, value][half] */
+    /* f32 [batch * length] */
+    REFORMER_SLOT_TOKEN_LOSSES,
     REFORMER_SLOTS
 };
 #define REFORMER_MASKED (1 << 30)
@@ -175,6 +180,8 @@ enum {
     REFORMER_WANT_CACHE,  /* 0 or 1: a prefill */
     REFORMER_CACHE_ROW,   /* prefill: row of the cache */
     REFORMER_TOKENS,      /* prefill: tokens of the row, 1 … max_length */
+    /* 0 or 1 */
+    REFORMER_WANT_TOKEN_LOSSES,
     REFORMER_CONTROLS = 16
 };
 typedef enum {

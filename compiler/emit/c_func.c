@@ -477,6 +477,7 @@ static const char *slot_name(emitter_t *c, int slot) {
         [REFORMER_SLOT_COUNTS] = "COUNTS",
         [REFORMER_SLOT_PLACES] = "PLACES",
         [REFORMER_SLOT_RECORDS] = "RECORDS",
+        [REFORMER_SLOT_TOKEN_LOSSES] = "TOKEN_LOSSES",
     };
     if (slot < 0 || slot >= REFORMER_SLOTS) bug("slot %d", slot);
     return arena_printf(c->arena, "REFORMER_SLOT_%s", names[slot]);

@@ -57,6 +57,7 @@ static const struct {
     {QA, "start_positions", "[batch]", "for the loss"},
     {QA, "end_positions", "[batch]", "for the loss"},
     {ALL & ~(1u << REFORMER_HEAD_NONE), "loss", "[1]", "out; asks for labels"},
+    {LM, "token_losses", "[batch][length]", "out; asks for labels: what the loss is the mean of"},
     {ALL, "pool", "", "the product's own threads; NULL = built in"},
 };
 

@@ -95,10 +95,10 @@ static void trace(const eval_t *e, const gnode_t *n, const value_t *v) {
 
 typedef struct {
     const gnode_t *node;
-    float *to;
+    float *to;      /* NULL: it is run for what it tells besides (token losses) */
     bool per_token; /* [rows][length]…: only the tokens given */
 } wanted_t;
-enum { MAX_WANTED = 5 };
+enum { MAX_WANTED = 5, LOSS = MAX_WANTED - 1 };
 
 /* Which loss the labels ask for, where both kinds could be. */
 static const gnode_t *loss_node(const graph_t *g, const reformer_io_t *io) {
@@ -116,9 +116,11 @@ static int list_wanted(const graph_t *g, const reformer_io_t *io, wanted_t *list
         {loss_node(g, io), io->loss, false},
     };
     *n = 0;
+    if (io->token_losses && (!logits || logits->rank != 3)) return REFORMER_E_OUTPUT;
     if (io->loss && io->labels && io->labels_f32) return REFORMER_E_ARGUMENT;
     for (int i = 0; i < MAX_WANTED; i++) {
-        if (!all[i].to) continue;
+        bool makes_losses = i == LOSS && io->token_losses;
+        if (!all[i].to && !makes_losses) continue;
         if (!all[i].node) return REFORMER_E_OUTPUT;
         list[(*n)++] = all[i];
     }
@@ -126,6 +128,7 @@ static int list_wanted(const graph_t *g, const reformer_io_t *io, wanted_t *list
 }
 
 static void deliver(const eval_t *e, const wanted_t *w) {
+    if (!w->to) return;
     const value_t *v = &e->values[w->node->id];
     int64_t rows = w->per_token ? v->shape[0] : 1;
     int64_t row = v->elements / rows;

@@ -14,20 +14,26 @@ static double cross_entropy(const double *x, int64_t n, int64_t target) {
     return log(sum) + max - x[target];
 }
 
-/* Labels of io are [rows][length] or [rows]; a causal LM predicts the label of the next token. */
+/* Labels of io are [rows][length] or [rows]; a causal LM predicts the label of the next token. What each
+ * token of a language model adds goes to io->token_losses too. */
 int eval_cross_entropy(eval_t *e, const gnode_t *n, value_t *out) {
     const value_t *logits = eval_in(e, n, 0);
     int64_t classes = logits->shape[logits->rank - 1];
     int64_t tokens = logits->rank == 3 ? logits->shape[1] : 1;
     int64_t given = logits->rank == 3 ? e->length : 1;
     double sum = 0, count = 0;
+    float *each = e->io->token_losses;
     if (!e->io->labels) return REFORMER_E_ARGUMENT;
+    for (int64_t k = 0; each && k < e->rows * given; k++) each[k] = 0;
     for (int64_t k = 0; k < e->rows * given; k++) {
         int64_t label = e->io->labels[k], token = k % given - n->shift;
         if (label == IGNORED) continue;
         if (label < 0 || label >= classes) return REFORMER_E_LABEL;
         if (token < 0) continue;
-        sum += cross_entropy(logits->f + (k / given * tokens + token) * classes, classes, label);
+        const double *row = logits->f + (k / given * tokens + token) * classes;
+        double loss = cross_entropy(row, classes, label);
+        if (each) each[k - n->shift] = (float)loss;
+        sum += loss;
         count++;
     }
     out->f[0] = sum / count;

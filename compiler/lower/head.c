@@ -2,7 +2,7 @@
  *
  * Rows go to the caller's arrays through REFORMER_SLOT_ROW, since the caller's length may be smaller than
  * the compiled one. Logits of a language model live in a block of rows only: they are copied out if
- * wanted, reduced to a loss per row if labels were given, and never stored as a whole. Losses are added
+ * wanted, reduced to a loss per row if one was asked for, and never stored as a whole. Losses are added
  * up row by row, in double, so that the sum depends neither on workers nor on blocks. */
 #include "lower/lower_int.h"
 #include "lower/math.h"
@@ -16,7 +16,7 @@ struct head {
     step_t steps[8];
     int n;
     int64_t labels; /* vocabulary, classes, or 2 */
-    buffer_t *hidden_out, *logits_out, *start_out, *end_out, *loss_out;
+    buffer_t *hidden_out, *logits_out, *start_out, *end_out, *loss_out, *token_losses_out;
     buffer_t *norm_w, *norm_b;
     buffer_t *row_loss; /* workspace: [batch][rows], of the language models */
     buffer_t *scores;   /* workspace: [batch][labels] or QA [2][batch][rows] */
@@ -211,16 +211,37 @@ static void store_loss(builder_t *b, const head_t *h, value_t *loss) {
 
 /* ---- language models ------------------------------------------------------------------------------------ */
 
+static value_t *any_loss(lower_t *L, builder_t *b) {
+    return b_binary(b, OP_OR, control(b, L, REFORMER_LOSS_KIND),
+                    control(b, L, REFORMER_WANT_TOKEN_LOSSES));
+}
+
+/* The loss of the current row, 0 without a target, to the caller. */
+static void token_loss_out(lower_t *L, builder_t *b, rows_t *r, value_t *loss) {
+    inst_t *wanted = b_if(b, control(b, L, REFORMER_WANT_TOKEN_LOSSES), 0, NULL);
+    inst_t *given = if_wanted_row(L, b, r);
+    affine_t to = ax_v(r->out_row);
+    b_store(b, r->h->token_losses_out, loss, &to);
+    b_end_if(b, given, NULL);
+    b_end_if(b, wanted, NULL);
+}
+
 static void block_loss(lower_t *L, builder_t *b, rows_t *r) {
     head_t *h = r->h;
-    inst_t *wanted = b_if(b, control(b, L, REFORMER_LOSS_KIND), 0, NULL);
+    ltype_t f32 = SCALAR(E_F32);
+    inst_t *wanted = b_if(b, any_loss(L, b), 0, NULL);
     inst_t *loop = b_for(b, "i", dim(0), dim(L->block), 0, NULL);
-    affine_t row = ax_v(loop_var(loop)), tx[] = {r->batch, ax_add(r->row0, row)};
+    r->row = ax_v(loop_var(loop));
+    affine_t tx[] = {r->batch, ax_add(r->row0, r->row)};
     value_t *target = load1(b, L->target, 2, tx), *zero = b_iconst(b, SCALAR(E_I32), 0);
-    inst_t *real = b_if(b, b_compare(b, OP_GE, target, zero), 0, NULL);
+    inst_t *real = b_if(b, b_compare(b, OP_GE, target, zero), 1, &f32);
     value_t *class = b_binary(b, OP_MAX, target, zero);
-    b_store(b, h->row_loss, row_cross_entropy(L, b, r->logits, row, h->labels, class), tx);
-    b_end_if(b, real, NULL);
+    value_t *loss = row_cross_entropy(L, b, r->logits, r->row, h->labels, class);
+    b_store(b, h->row_loss, loss, tx);
+    b_else(b, real, &loss);
+    value_t *none = b_const(b, f32, 0);
+    b_end_if(b, real, &none);
+    token_loss_out(L, b, r, real->results[0]);
     b_end_for(b, loop, NULL);
     b_end_if(b, wanted, NULL);
 }
@@ -232,8 +253,7 @@ static lfunc_t *lm_kernel(lower_t *L, head_t *h) {
              (long long)h->labels);
     final_norm(L, &b, &r, L->block);
     copy_out(L, &b, &r, REFORMER_WANT_HIDDEN, r.z, h->hidden_out, 2 * L->hidden);
-    value_t *any = b_binary(&b, OP_OR, control(&b, L, REFORMER_WANT_LOGITS),
-                            control(&b, L, REFORMER_LOSS_KIND));
+    value_t *any = b_binary(&b, OP_OR, control(&b, L, REFORMER_WANT_LOGITS), any_loss(L, &b));
     inst_t *wanted = b_if(&b, any, 0, NULL);
     dense_rows(L, &b, &r, "lm_head", r.z, L->block, 2 * L->hidden, h->labels);
     copy_out(L, &b, &r, REFORMER_WANT_LOGITS, r.logits, h->logits_out, h->labels);
@@ -264,7 +284,9 @@ static lfunc_t *lm_loss_kernel(lower_t *L, head_t *h) {
 }
 
 static void lower_lm(lower_t *L, head_t *h) {
-    dim_t rows[] = {dim(L->batch), L->rows};
+    dim_t rows[] = {dim(L->batch), L->rows}, out[] = {output_rows(L)};
+    h->token_losses_out =
+        slot_buffer(L, BUF_OUTPUT, REFORMER_SLOT_TOKEN_LOSSES, "token_losses", E_F32, 1, out);
     h->row_loss =
         workspace(L, "row_loss", E_F32, 2, rows, "[batch][rows]: where there is a target");
     add_step(h, lm_kernel(L, h), -1);

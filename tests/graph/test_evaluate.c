@@ -17,7 +17,7 @@ typedef struct {
     int32_t ids[MAX_TOKENS], labels[MAX_TOKENS], first[3], last[3];
     uint8_t mask[MAX_TOKENS];
     float hidden[MAX_TOKENS * WIDE], logits[MAX_TOKENS * VOCAB], start[MAX_TOKENS], end[MAX_TOKENS];
-    float labels_f32[3 * 3], loss;
+    float labels_f32[3 * 3], loss, token_losses[MAX_TOKENS];
     reformer_io_t io;
 } model_t;
 
@@ -197,6 +197,47 @@ static void test_lm_loss(void **unused) {
         assert_int_equal(evaluate(m), REFORMER_E_LABEL);
         m->io.labels = NULL;
         assert_int_equal(evaluate(m), REFORMER_E_ARGUMENT);
+        end(m);
+    }
+}
+
+/* Each stands at the token that predicts; they are there with the mean and without it. */
+static void test_token_losses(void **unused) {
+    (void)unused;
+    for (int causal = 0; causal < 2; causal++) {
+        model_t *m = begin(small_spec(causal ? ARCH_CAUSAL_LM : ARCH_MASKED_LM), 2, 20);
+        m->io.labels = m->labels;
+        m->io.token_losses = m->token_losses;
+        m->io.length = 18;
+        m->labels[4] = m->labels[20] = -100;
+        for (int i = 0; i < 36; i++) m->token_losses[i] = -1;
+        run(m);
+        for (int i = 0; i < 36; i++) {
+            bool last = causal && i % 18 == 17;
+            int32_t label = last ? -100 : m->labels[i + causal];
+            assert_near(m->token_losses[i],
+                        label == -100 ? 0 : nll(m->logits + i * VOCAB, VOCAB, label), 1e-6);
+        }
+        assert_true(m->loss == 0);
+        m->io.loss = &m->loss;
+        run(m);
+        double sum = 0;
+        for (int i = 0; i < 36; i++) sum += m->token_losses[i];
+        assert_near(m->loss, sum / (causal ? 32 : 34), 1e-6);
+        m->io.labels = NULL;
+        assert_int_equal(evaluate(m), REFORMER_E_ARGUMENT);
+        end(m);
+    }
+}
+
+/* Models without a loss per token. */
+static void test_no_token_losses(void **unused) {
+    (void)unused;
+    static const arch_t archs[] = {ARCH_BASE, ARCH_CLASSIFIER, ARCH_QA};
+    for (size_t i = 0; i < sizeof archs / sizeof *archs; i++) {
+        model_t *m = begin(small_spec(archs[i]), 2, 20);
+        m->io.token_losses = m->token_losses;
+        assert_int_equal(evaluate(m), REFORMER_E_OUTPUT);
         end(m);
     }
 }
@@ -597,6 +638,8 @@ int main(void) {
         cmocka_unit_test(test_padding_is_not_seen),
         cmocka_unit_test(test_causal),
         cmocka_unit_test(test_lm_loss),
+        cmocka_unit_test(test_token_losses),
+        cmocka_unit_test(test_no_token_losses),
         cmocka_unit_test(test_class_loss),
         cmocka_unit_test(test_regression_loss),
         cmocka_unit_test(test_qa_loss),

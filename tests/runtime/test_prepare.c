@@ -164,6 +164,37 @@ static void masked_labels_are_not(void **state) {
     discard(&p);
 }
 
+/* Targets are there for either kind of loss; the mean is computed only where it is wanted. */
+static void token_losses(void **state) {
+    (void)state;
+    reformer_desc_t d = fake_desc(REFORMER_HEAD_CAUSAL_LM);
+    int32_t ids[3] = {0}, labels[] = {1, 2, 10};
+    float losses[3], loss;
+    reformer_io_t io = {
+        .input_ids = ids, .labels = labels, .token_losses = losses, .batch = 1, .length = 3};
+    for (int both = 0; both < 2; both++) {
+        io.loss = both ? &loss : NULL;
+        prepared_t p = prepare(&d, &io);
+        assert_int_equal(p.error, REFORMER_OK);
+        assert_int_equal(slot_i32(&p, REFORMER_SLOT_TARGET)[1], 10);
+        assert_int_equal(control(&p, REFORMER_WANT_TOKEN_LOSSES), 1);
+        assert_int_equal(control(&p, REFORMER_LOSS_KIND), both ? REFORMER_LOSS_CROSS_ENTROPY : 0);
+        assert_ptr_equal(p.call.slot[REFORMER_SLOT_TOKEN_LOSSES], losses);
+        discard(&p);
+    }
+    labels[0] = VOCAB;
+    assert_int_equal(prepare_error(&d, &io), REFORMER_E_LABEL);
+    io.labels = NULL;
+    assert_int_equal(prepare_error(&d, &io), REFORMER_E_ARGUMENT);
+    static const reformer_head_t without[] = {REFORMER_HEAD_NONE, REFORMER_HEAD_CLASSIFIER,
+                                              REFORMER_HEAD_QA};
+    for (size_t i = 0; i < sizeof without / sizeof *without; i++) {
+        d = fake_desc(without[i]);
+        io = (reformer_io_t){.input_ids = ids, .token_losses = losses, .batch = 1, .length = 3};
+        assert_int_equal(prepare_error(&d, &io), REFORMER_E_OUTPUT);
+    }
+}
+
 static void bad_labels(void **state) {
     (void)state;
     static const int32_t bad[] = {-1, -99, -101, VOCAB, INT32_MAX, INT32_MIN};
@@ -532,6 +563,7 @@ int main(void) {
         cmocka_unit_test(one_label_takes_integers_as_numbers),
         cmocka_unit_test(several_float_labels),
         cmocka_unit_test(answer_positions),
+        cmocka_unit_test(token_losses),
         cmocka_unit_test(contradictory_losses),
         cmocka_unit_test(outputs_of_each_head),
         cmocka_unit_test(wanted_outputs_reach_control),
