@@ -318,13 +318,18 @@ static void schedule_hash(lower_t *L, builder_t *b, const attention_t *a, value_
     launch(b, a->sort, L->o->trace ? &group : NULL, labels[a->kind].sort, layer);
 }
 
-/* In a prefill. */
+/* A cache of several rows is filled row by row, by modules of their own; one of a single row by the forward. */
+static bool only_prefills(const lower_t *L) {
+    return L->cache && L->o->cache_batch > 1;
+}
+
 static void schedule_keep(lower_t *L, builder_t *b, lfunc_t *kernel, value_t *const *args,
                           const char *label, value_t *layer) {
     if (!kernel) return;
-    inst_t *kept = b_if(b, control(b, L, REFORMER_WANT_CACHE), 0, NULL);
+    inst_t *kept = NULL;
+    if (!only_prefills(L)) kept = b_if(b, control(b, L, REFORMER_WANT_CACHE), 0, NULL);
     launch(b, kernel, args, label, layer);
-    b_end_if(b, kept, NULL);
+    if (kept) b_end_if(b, kept, NULL);
 }
 
 static void schedule_attention(lower_t *L, builder_t *b, const attention_t *a, value_t *layer) {
@@ -453,27 +458,34 @@ typedef struct {
     last_head_t head;
 } prefill_head_t;
 
+/* The caller's array, which a forward's head may have made. */
+static buffer_t *row_output(lower_t *L, int slot, const char *name, int64_t width) {
+    buffer_t *made = module_find_buffer(L->m, name);
+    dim_t d[] = {dim(1), dim(width)};
+    return made ? made : slot_buffer(L, BUF_OUTPUT, slot, name, E_F32, 2, d);
+}
+
 static prefill_head_t lower_prefill_head(lower_t *L) {
     prefill_head_t p = {.last_token = last_token_kernel(L)};
-    last_rows_t rows = {.prefix = "last",
-                        .y1 = L->last1,
-                        .y2 = L->last2,
-                        .logits_out = module_find_buffer(L->m, "logits"),
-                        .hidden_out = module_find_buffer(L->m, "last_hidden_state")};
+    last_rows_t rows = {
+        .prefix = "last",
+        .y1 = L->last1,
+        .y2 = L->last2,
+        .logits_out = row_output(L, REFORMER_SLOT_LOGITS, "logits", L->g->spec->vocab_size),
+        .hidden_out = row_output(L, REFORMER_SLOT_HIDDEN, "last_hidden_state", 2 * L->hidden)};
     p.head = lower_last_head(L, 1, &rows);
     return p;
 }
 
+/* head NULL: a prefill; p NULL: a forward; both: what the call asks for. */
 static void schedule_head(lower_t *L, head_t *head, const prefill_head_t *p, builder_t *b) {
     inst_t *prefill = NULL;
-    if (p) {
-        prefill = b_if(b, control(b, L, REFORMER_WANT_CACHE), 0, NULL);
-        launch(b, p->last_token, NULL, "last_token", NULL);
-        schedule_last_head(L, b, &p->head, "lm_head");
-        b_else(b, prefill, NULL);
-    }
-    head_schedule(L, head, b);
-    if (p) b_end_if(b, prefill, NULL);
+    if (p && head) prefill = b_if(b, control(b, L, REFORMER_WANT_CACHE), 0, NULL);
+    if (p) launch(b, p->last_token, NULL, "last_token", NULL);
+    if (p) schedule_last_head(L, b, &p->head, "lm_head");
+    if (prefill) b_else(b, prefill, NULL);
+    if (head) head_schedule(L, head, b);
+    if (prefill) b_end_if(b, prefill, NULL);
 }
 
 module_t *lower_graph(arena_t *arena, const graph_t *g, const layout_t *layout,
@@ -488,7 +500,7 @@ module_t *lower_graph(arena_t *arena, const graph_t *g, const layout_t *layout,
     lower_attention(L, &L->attention[LAYER_LSH]);
     if (L->cache) lower_keep(L);
     lfunc_t *feed_forward = lower_feed_forward(L);
-    head_t *head = lower_head(L);
+    head_t *head = only_prefills(L) ? NULL : lower_head(L);
     prefill_head_t prefill = {0};
     if (L->cache) prefill = lower_prefill_head(L);
     trace_t *t = o->trace ? lower_trace(L) : NULL;
