@@ -95,6 +95,7 @@ typedef struct reformerc_options {
     int impose_buckets; /* 1: code that takes io.buckets */
     int verify;         /* 1: verifies the loop IR after every pass */
     int instrument;     /* 1: code that calls io.profile */
+    int decode;         /* 1: compiles generation too, of a causal language model */
 } reformerc_options_t;
 
 typedef struct reformerc_model reformerc_model_t;
@@ -131,6 +132,7 @@ typedef struct reformerc_info {
     int64_t lsh_layers, heads, rounds; /* shape of imposed buckets */
     int variants;                      /* specialised lengths */
     int bound;                         /* 1: has weights */
+    int64_t positions; /* tokens that a row of a cache can hold; 0: does not generate */
 } reformerc_info_t;
 void reformerc_info(const reformerc_model_t *m, reformerc_info_t *info);
 /* What a row of `length` tokens is padded to while it is computed, the last dimension of io.buckets; 0: too long. */
@@ -156,6 +158,26 @@ int reformerc_reserve(reformerc_context_t *c, size_t length);
 int reformerc_forward(reformerc_context_t *c, const reformer_io_t *io);
 /* Why the last forward or reserve of this context failed, until the next; NULL: it did not. */
 const char *reformerc_context_message(const reformerc_context_t *c);
+
+/* ---- generation --------------------------------------------------------------------------------- */
+
+/* Rows of tokens that a model (options.decode) has read: reformer_rt.h, "generation", says what prefills and steps
+ * do. A cache works with the threads of its context, which must outlive it, one call of either at a time. */
+typedef struct reformerc_cache reformerc_cache_t;
+
+/* For as many rows as the model's batch, of up to `length` tokens, and prompts of up to `prompt`. All memory is
+ * allocated here: prefills and steps allocate nothing (back ends jit and c). */
+int reformerc_cache_new(reformerc_cache_t **cache, reformerc_context_t *c, size_t length,
+                        size_t prompt);
+void reformerc_cache_free(reformerc_cache_t *cache); /* NULL is fine */
+
+/* io as in reformer_rt.h; threads and pool as in reformerc_forward. Return REFORMER_OK or a code, of which
+ * reformerc_context_message says more. */
+int reformerc_prefill(reformerc_cache_t *cache, const reformer_decode_t *io);
+int reformerc_step(reformerc_cache_t *cache, const reformer_decode_t *io);
+/* Row `to` becomes a copy of row `from`. */
+int reformerc_cache_copy_row(reformerc_cache_t *cache, size_t from, size_t to);
+size_t reformerc_cache_tokens(const reformerc_cache_t *cache, size_t row);
 
 #ifdef __cplusplus
 }

@@ -117,7 +117,8 @@ static int make_plan(compile_t *c) {
     plan_options_t p = {.name = "model",
                         .trace = c->o->trace,
                         .impose_buckets = c->o->impose_buckets,
-                        .instrument = c->o->instrument};
+                        .instrument = c->o->instrument,
+                        .decodes = c->o->decode};
     target_request_t asked = {.names = c->request.targets,
                               .n = c->request.n_targets,
                               .where = "options.target",
@@ -213,7 +214,8 @@ void reformerc_info(const reformerc_model_t *m, reformerc_info_t *info) {
                                .heads = desc.heads,
                                .rounds = desc.rounds,
                                .variants = m->plan->n_variants,
-                               .bound = exec_bound(m->exec)};
+                               .bound = exec_bound(m->exec),
+                               .positions = exec_positions(m->exec)};
 }
 
 int64_t reformerc_padded_length(const reformerc_model_t *m, size_t length) {
