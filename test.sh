@@ -6,6 +6,7 @@ root=$(cd "$(dirname "$0")" && pwd)
 "$root/scripts/packages.sh" gcc g++ libc6-dev clang libomp-dev cmake ninja-build pkg-config libyaml-dev \
     libjansson-dev libcmocka-dev llvm-19-dev gnuplot-nox clang-format binutils gdb gcc-aarch64-linux-gnu \
     libc6-dev-arm64-cross qemu-user
+"$root/scripts/packages.sh" libsentencepiece-dev sentencepiece || echo "Going on without SentencePiece." >&2
 "$root/scripts/build.sh" release
 cd "$root"
 if [ $# -eq 0 ]; then set -- -LE long; fi

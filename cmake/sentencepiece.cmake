@@ -13,6 +13,9 @@ if(REFORMERC_SENTENCEPIECE)
     endif()
   endif()
   include(CheckLanguage)
+  if(NOT CMAKE_CXX_COMPILER)
+    unset(CMAKE_CXX_COMPILER CACHE) # one that was missing may have come
+  endif()
   check_language(CXX)
   if(SENTENCEPIECE_INCLUDE AND SENTENCEPIECE_LIBRARY AND CMAKE_CXX_COMPILER)
     # older ones do not tell which bytes a token stands for

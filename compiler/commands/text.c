@@ -47,7 +47,7 @@ static char *model_path(const spec_t *s) {
 static pieces_t *load(const spec_t *s, const char *path, diag_t *d) {
     if (!pieces_built_in()) {
         diag_error(d, s->at[KEY_compile_text], "this build has no SentencePiece");
-        diag_hint(d, "install libsentencepiece-dev and build again");
+        diag_hint(d, "install libsentencepiece-dev and g++ and build again");
         return NULL;
     }
     size_t bytes;
