@@ -12,7 +12,7 @@
 
 #include "exec/targets.h"
 
-enum { C = 1, R = 2, E = 4, S = 8, H = 16, V = 32, W = 64, L = 128, B = 256, T = 512 };
+enum { C = 1, R = 2, E = 4, S = 8, H = 16, V = 32, W = 64, L = 128, B = 256, T = 512, P = 1024 };
 enum { FIRST_LONG = 1024 }; /* getopt's codes */
 
 static const command_t commands[] = {
@@ -21,6 +21,9 @@ static const command_t commands[] = {
      command_run},
     {"eval", "MODEL --weights W --text FILE", "scores a text: nats and bits per byte", E, 1,
      command_eval},
+    {"score", "MODEL --weights W --text FILE [--output OUT]",
+     "log-likelihood of every line of a text: which are likely, which are odd", P, 1,
+     command_score},
     {"verify", "MODEL --weights W --input IN",
      "runs all back ends side by side and names the first tensor that departs", V, 1,
      command_verify},

@@ -61,6 +61,7 @@ void options_help(const command_t *c, sbuf_t *out);
 int command_compile(const options_t *o, diag_t *d);
 int command_run(const options_t *o, diag_t *d);
 int command_eval(const options_t *o, diag_t *d);
+int command_score(const options_t *o, diag_t *d);
 int command_verify(const options_t *o, diag_t *d);
 int command_sweep(const options_t *o, diag_t *d);
 int command_explain(const options_t *o, diag_t *d);

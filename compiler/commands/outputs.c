@@ -47,13 +47,25 @@ bool output_place_check(const char *path, diag_t *d) {
     return probe != NULL;
 }
 
+static void say_suffixes(const outputs_t *s, const char *path) {
+    sbuf_t known = {0};
+    for (int f = 0; f < s->n_formats; f++)
+        sbuf_printf(&known, "%s%s",
+                    f == 0                  ? ""
+                    : f == s->n_formats - 1 ? " or "
+                                            : ", ",
+                    s->formats[f].suffix);
+    diag_error(s->d, IN_FILE(path),
+               "the suffix decides what is written: %s; without --output the table is on stdout",
+               known.data);
+    sbuf_free(&known);
+}
+
 static bool check_output(const outputs_t *s, int i, const char *const *inputs, int n) {
     const char *path = s->o->outputs[i];
     const output_format_t *f = format_of(s, path);
     if (!f) {
-        diag_error(
-            s->d, IN_FILE(path),
-            "the suffix decides what is written: .csv, .json or .svg; the table is on stdout");
+        say_suffixes(s, path);
         return false;
     }
     for (int j = 0; j < i; j++) {
