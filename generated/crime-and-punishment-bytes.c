@@ -149,6 +149,24 @@ INLINE f32x8 shuffle_swap2_f32x8(f32x8 x) {
 INLINE f32x8 shuffle_swap4_f32x8(f32x8 x) {
     return __builtin_shufflevector(x, x, 4, 5, 6, 7, 0, 1, 2, 3);
 }
+INLINE i32x8 shuffle10_i32x8(i32x8 x, i32x8 y) {
+    return __builtin_shufflevector(x, y, 0, 9, 2, 11, 4, 13, 6, 15);
+}
+INLINE i32x8 shuffle11_i32x8(i32x8 x, i32x8 y) {
+    return __builtin_shufflevector(x, y, 0, 1, 10, 11, 4, 5, 14, 15);
+}
+INLINE i32x8 shuffle12_i32x8(i32x8 x, i32x8 y) {
+    return __builtin_shufflevector(x, y, 0, 1, 2, 3, 12, 13, 14, 15);
+}
+INLINE i32x8 shuffle_swap1_i32x8(i32x8 x) {
+    return __builtin_shufflevector(x, x, 1, 0, 3, 2, 5, 4, 7, 6);
+}
+INLINE i32x8 shuffle_swap2_i32x8(i32x8 x) {
+    return __builtin_shufflevector(x, x, 2, 3, 0, 1, 6, 7, 4, 5);
+}
+INLINE i32x8 shuffle_swap4_i32x8(i32x8 x) {
+    return __builtin_shufflevector(x, x, 4, 5, 6, 7, 0, 1, 2, 3);
+}
 
 static const int32_t layer_kind[4] = {
     0, 1, 0, 1,
@@ -6895,16 +6913,15 @@ static void lsh_step_step(const reformer_call_t *call, unsigned char *scratch, c
     const int32_t *restrict hashed = call->slot[REFORMER_SLOT_HASHED]; /* [1][1] */
     /* [2][6][2][32][8] */
     const float *w_lsh_rotations = (const float *)(const void *)(call->weights + 1113600);
-    float *restrict rotated = (float *)(void *)(scratch + 640); /* [8] */
+    float *restrict rotated = (float *)(void *)(scratch + 896); /* [8] */
     /* [1][2][6][2][16]: [row][layer][head][round][bucket]: tokens in it */
     int32_t *restrict counts = call->slot[REFORMER_SLOT_COUNTS];
     /* [1][2][6][2][16][96]: [row][layer][head][round][bucket][first and latest]: which tokens */
     int32_t *restrict places = call->slot[REFORMER_SLOT_PLACES];
-    int32_t *restrict before = (int32_t *)(void *)(scratch + 704); /* [17] */
-    int32_t *restrict keys = (int32_t *)(void *)(scratch + 384); /* [64] */
+    int32_t *restrict keys = (int32_t *)(void *)(scratch + 384); /* [2][64] */
     float *restrict lsh_step_scores = (float *)(void *)(scratch + 128); /* [64] */
-    float *restrict weights = (float *)(void *)(scratch + 1088); /* [2] */
-    float *restrict outs = (float *)(void *)(scratch + 832); /* [2][32] */
+    float *restrict weights = (float *)(void *)(scratch + 1216); /* [2] */
+    float *restrict outs = (float *)(void *)(scratch + 960); /* [2][32] */
     float *restrict lsh_step_mixed = (float *)(void *)scratch; /* [32] */
     /* [1][192]: [row][head]: output of attention */
     float *restrict mix = (float *)(void *)(call->workspace + 4608);
@@ -6982,128 +6999,208 @@ static void lsh_step_step(const reformer_call_t *call, unsigned char *scratch, c
                     min_i64(high_2, 95)] = (int32_t)position_1;
                 counts[(((row * 2 + index) * 6 + head) * 2 + round) * 16 + bucket] =
                     min_i32(count + 1, 512);
-                int64_t carried_5 = 0;
-                int64_t carried_6 = 0;
-                for (int64_t bucket_1 = 0; bucket_1 < 16; bucket_1++) {
-                    before[bucket_1] = (int32_t)carried_5;
-                    const int64_t x_1 =
-                        (int64_t)counts[(((row * 2 + index) * 6 + head) * 2 + round) * 16 +
-                        bucket_1];
-                    carried_5 = add_i64(carried_5, x_1);
-                    carried_6 = bucket_1 == bucket ? carried_5 : carried_6;
+                const i32x8 mix_4 = shuffle10_i32x8(splat_i32x8(0), splat_i32x8(1));
+                const i32x8 mix_5 = shuffle11_i32x8(mix_4, add_i32x8(mix_4, splat_i32x8(2)));
+                const i32x8 mix_6 = shuffle12_i32x8(mix_5, add_i32x8(mix_5, splat_i32x8(4)));
+                const i32x8 s_1 = splat_i32x8((int32_t)bucket);
+                const int32_t v_10 =
+                    counts[(((row * 2 + index) * 6 + head) * 2 + round) * 16 + bucket];
+                const int64_t x_1 = (int64_t)v_10;
+                i32x8 carried_5 = splat_i32x8(0);
+                i32x8 carried_6 = mix_6;
+                for (int64_t v_11 = 0; v_11 < 2; v_11++) {
+                    const i32x8 v_12 =
+                        load_i32x8(&counts[(((row * 2 + index) * 6 + head) * 2 + round) * 16 + v_11
+                        * 8]);
+                    carried_5 = add_i32x8(carried_5, v_12 & (i32x8)(carried_6 < s_1));
+                    carried_6 = add_i32x8(carried_6, splat_i32x8(8));
                 }
-                before[16] = (int32_t)carried_5;
-                const int64_t place = carried_6 - 1;
-                const int64_t high_3 = max_i64(place, 0);
+                const i32x8 mix_7 = shuffle_swap4_i32x8(carried_5);
+                const i32x8 sum_3 = add_i32x8(carried_5, mix_7);
+                const i32x8 mix_8 = shuffle_swap2_i32x8(sum_3);
+                const i32x8 sum_4 = add_i32x8(sum_3, mix_8);
+                const i32x8 mix_9 = shuffle_swap1_i32x8(sum_4);
+                const i32x8 sum_5 = add_i32x8(sum_4, mix_9);
+                const int64_t high_3 = max_i64((int64_t)sum_5[0] + (int64_t)v_10 - 1, 0);
                 const int64_t low_1 = min_i64(high_3, 511);
-                const int64_t at = low_1 / 32 * 32 - 32;
+                const int64_t at = low_1 % 32 + 32;
                 const int64_t at_1 = (int64_t)v_5 + 1;
-                int64_t start;
-                if (at < 0) {
+                int64_t back;
+                if (at >= at_1) {
                     int64_t carried_7 = at;
-                    for (int64_t turn = 0; turn < 32; turn++) {
-                        carried_7 = carried_7 < 0 ? add_i64(carried_7, at_1) : carried_7;
+                    for (int64_t turn = 0; turn < 64; turn++) {
+                        carried_7 = carried_7 >= at_1 ? sub_i64(carried_7, at_1) : carried_7;
                     }
-                    start = carried_7;
+                    back = carried_7;
                 } else {
-                    start = at;
+                    back = at;
                 }
-                const int64_t distinct = min_i64(at_1, 64);
-                int64_t carried_7 = 0;
-                for (int64_t bucket_1 = 0; bucket_1 < 16; bucket_1++) {
-                    carried_7 = (int64_t)before[bucket_1] <= start ? bucket_1 : carried_7;
-                }
-                int64_t carried_8 = 0;
-                int64_t carried_9 = start;
-                int64_t carried_10 = carried_7;
-                for (int64_t leg = 0; leg < 4; leg++) {
+                int64_t carried_7 = bucket;
+                int64_t carried_8 = x_1;
+                int64_t carried_9 = back;
+                for (int64_t leg = 0; leg < 1; leg++) {
                     int64_t chosen;
                     int64_t chosen_1;
                     int64_t chosen_2;
-                    if (carried_8 < distinct) {
+                    if (carried_9 >= carried_8) {
+                        int64_t carried_10 = carried_7;
                         int64_t carried_11 = carried_8;
                         int64_t carried_12 = carried_9;
-                        int64_t carried_13 = carried_10;
                         for (int64_t move = 0; move < 32; move++) {
                             int64_t chosen_3;
                             int64_t chosen_4;
                             int64_t chosen_5;
-                            if (carried_11 < distinct) {
-                                const int64_t high_4 = max_i64(carried_13, 0);
+                            if (carried_12 >= carried_11) {
+                                const int64_t pick_2 = carried_10 == 0 ? 15 : carried_10 - 1;
+                                const int64_t high_4 = max_i64(pick_2, 0);
                                 const int64_t low_2 = min_i64(high_4, 15);
-                                const int64_t x_1 = (int64_t)before[low_2];
-                                int64_t chosen_6;
-                                int64_t chosen_7;
+                                const int64_t x_2 =
+                                    (int64_t)counts[(((row * 2 + index) * 6 + head) * 2 + round) *
+                                    16 + low_2];
+                                chosen_3 = low_2;
+                                chosen_4 = x_2;
+                                chosen_5 = sub_i64(carried_12, carried_11);
+                            } else {
+                                chosen_3 = carried_10;
+                                chosen_4 = carried_11;
+                                chosen_5 = carried_12;
+                            }
+                            carried_10 = chosen_3;
+                            carried_11 = chosen_4;
+                            carried_12 = chosen_5;
+                        }
+                        chosen = carried_10;
+                        chosen_1 = carried_11;
+                        chosen_2 = carried_12;
+                    } else {
+                        chosen = carried_7;
+                        chosen_1 = carried_8;
+                        chosen_2 = carried_9;
+                    }
+                    carried_7 = chosen;
+                    carried_8 = chosen_1;
+                    carried_9 = chosen_2;
+                }
+                const int64_t high_4 = max_i64(carried_7, 0);
+                const int64_t low_2 = min_i64(high_4, 15);
+                const int64_t x_2 =
+                    (int64_t)counts[(((row * 2 + index) * 6 + head) * 2 + round) * 16 + low_2];
+                const int64_t distinct = min_i64(at_1, 64);
+                int64_t carried_10 = carried_7;
+                int64_t carried_11 = carried_8 - carried_9 - 1;
+                int64_t carried_12 = x_2;
+                int64_t carried_13 = 0;
+                for (int64_t leg = 0; leg < 3; leg++) {
+                    int64_t chosen;
+                    int64_t chosen_1;
+                    int64_t chosen_2;
+                    int64_t chosen_3;
+                    if (carried_13 < distinct) {
+                        int64_t carried_14 = carried_10;
+                        int64_t carried_15 = carried_11;
+                        int64_t carried_16 = carried_12;
+                        int64_t carried_17 = carried_13;
+                        for (int64_t move = 0; move < 32; move++) {
+                            int64_t chosen_4;
+                            int64_t chosen_5;
+                            int64_t chosen_6;
+                            int64_t chosen_7;
+                            if (carried_17 < distinct) {
+                                const int64_t high_5 = max_i64(carried_14, 0);
+                                const int64_t low_3 = min_i64(high_5, 15);
                                 int64_t chosen_8;
-                                if (carried_12 < (int64_t)before[low_2 + 1]) {
-                                    const int64_t high_5 = max_i64(sub_i64(carried_12, x_1), 0);
-                                    const int64_t low_3 = min_i64(high_5, 511);
-                                    const int64_t high_6 = max_i64(low_3 - 32, 0);
-                                    const int64_t low_4 = min_i64(high_6, 512);
-                                    const int64_t pick_2 = low_3 < 32 ? low_3 : low_4 % 64 + 32;
-                                    const int64_t high_7 = max_i64(pick_2, 0);
-                                    const int64_t low_5 = min_i64(high_7, 95);
-                                    const int32_t v_10 =
+                                int64_t chosen_9;
+                                int64_t chosen_10;
+                                int64_t chosen_11;
+                                if (carried_15 < carried_16) {
+                                    const int64_t high_6 = max_i64(carried_15, 0);
+                                    const int64_t low_4 = min_i64(high_6, 511);
+                                    const int64_t high_7 = max_i64(low_4 - 32, 0);
+                                    const int64_t low_5 = min_i64(high_7, 512);
+                                    const int64_t pick_2 = low_4 < 32 ? low_4 : low_5 % 64 + 32;
+                                    const int64_t high_8 = max_i64(pick_2, 0);
+                                    const int64_t low_6 = min_i64(high_8, 95);
+                                    const int32_t v_11 =
                                         places[((((row * 2 + index) * 6 + head) * 2 + round) * 16 +
-                                        low_2) * 96 + low_5];
-                                    const int64_t high_8 = max_i64(carried_11, 0);
-                                    keys[min_i64(high_8, 63)] = v_10;
+                                        low_3) * 96 + low_6];
+                                    const int64_t high_9 = max_i64(carried_17, 0);
+                                    keys[round * 64 + min_i64(high_9, 63)] = v_11;
                                     __builtin_prefetch(
-                                        &records[((((int64_t)v_10 + row) * 2 + index) * 6 + head) *
+                                        &records[((((int64_t)v_11 + row) * 2 + index) * 6 + head) *
                                         2 * 32], 0, 2);
                                     __builtin_prefetch(
-                                        &records[((((int64_t)v_10 + row) * 2 + index) * 6 + head) *
+                                        &records[((((int64_t)v_11 + row) * 2 + index) * 6 + head) *
                                         2 * 32 + 16], 0, 2);
                                     __builtin_prefetch(
-                                        &records[((((int64_t)v_10 + row) * 2 + index) * 6 + head) *
+                                        &records[((((int64_t)v_11 + row) * 2 + index) * 6 + head) *
                                         2 * 32 + 32], 0, 2);
                                     __builtin_prefetch(
-                                        &records[((((int64_t)v_10 + row) * 2 + index) * 6 + head) *
+                                        &records[((((int64_t)v_11 + row) * 2 + index) * 6 + head) *
                                         2 * 32 + 48], 0, 2);
-                                    chosen_6 = carried_11 + 1;
-                                    chosen_7 = carried_12 + 1;
-                                    chosen_8 = low_2;
+                                    chosen_8 = low_3;
+                                    chosen_9 = low_4 + 1;
+                                    chosen_10 = carried_16;
+                                    chosen_11 = carried_17 + 1;
                                 } else {
-                                    const int32_t equal = -(low_2 == 15);
-                                    chosen_6 = carried_11;
-                                    chosen_7 = equal ? 0 : carried_12;
-                                    chosen_8 = equal ? 0 : low_2 + 1;
+                                    const int64_t high_6 = max_i64(low_3 + 12, 0);
+                                    const int64_t low_4 = min_i64(high_6, 15);
+                                    const int64_t pick_2 = low_3 == 15 ? 0 : low_3 + 1;
+                                    const int64_t high_7 = max_i64(pick_2, 0);
+                                    const int64_t low_5 = min_i64(high_7, 15);
+                                    __builtin_prefetch(
+                                        &places[((((row * 2 + index) * 6 + head) * 2 + round) * 16 +
+                                        low_4) * 96], 0, 2);
+                                    const int64_t x_3 =
+                                        (int64_t)counts[(((row * 2 + index) * 6 + head) * 2 + round)
+                                        * 16 + low_5];
+                                    chosen_8 = low_5;
+                                    chosen_9 = 0;
+                                    chosen_10 = x_3;
+                                    chosen_11 = carried_17;
                                 }
-                                chosen_3 = chosen_6;
-                                chosen_4 = chosen_7;
-                                chosen_5 = chosen_8;
+                                chosen_4 = chosen_8;
+                                chosen_5 = chosen_9;
+                                chosen_6 = chosen_10;
+                                chosen_7 = chosen_11;
                             } else {
-                                chosen_3 = carried_11;
-                                chosen_4 = carried_12;
-                                chosen_5 = carried_13;
+                                chosen_4 = carried_14;
+                                chosen_5 = carried_15;
+                                chosen_6 = carried_16;
+                                chosen_7 = carried_17;
                             }
-                            carried_11 = chosen_3;
-                            carried_12 = chosen_4;
-                            carried_13 = chosen_5;
+                            carried_14 = chosen_4;
+                            carried_15 = chosen_5;
+                            carried_16 = chosen_6;
+                            carried_17 = chosen_7;
                         }
-                        chosen = carried_11;
-                        chosen_1 = carried_12;
-                        chosen_2 = carried_13;
+                        chosen = carried_14;
+                        chosen_1 = carried_15;
+                        chosen_2 = carried_16;
+                        chosen_3 = carried_17;
                     } else {
-                        chosen = carried_8;
-                        chosen_1 = carried_9;
-                        chosen_2 = carried_10;
+                        chosen = carried_10;
+                        chosen_1 = carried_11;
+                        chosen_2 = carried_12;
+                        chosen_3 = carried_13;
                     }
-                    carried_8 = chosen;
-                    carried_9 = chosen_1;
-                    carried_10 = chosen_2;
+                    carried_10 = chosen;
+                    carried_11 = chosen_1;
+                    carried_12 = chosen_2;
+                    carried_13 = chosen_3;
                 }
                 if (at_1 < 64) {
                     for (int64_t j = 0; j < 64; j++) {
                         if (j >= at_1) {
-                            const int64_t high_4 = max_i64(j - at_1, 0);
-                            const int64_t low_2 = min_i64(high_4, 63);
-                            keys[j] = keys[low_2];
+                            const int64_t high_5 = max_i64(j - at_1, 0);
+                            const int64_t low_3 = min_i64(high_5, 63);
+                            keys[round * 64 + j] = keys[round * 64 + low_3];
                         }
                     }
                 }
+            }
+            for (int64_t round = 0; round < 2; round++) {
                 for (int64_t j = 0; j < 64; j++) {
-                    const int32_t token = keys[j];
+                    const int32_t token = keys[round * 64 + j];
                     const f32x8 v_10 =
                         load_f32x8(&records[((((int64_t)token + row) * 2 + index) * 6 + head) * 2 *
                         32 + 24]);
@@ -7127,26 +7224,26 @@ static void lsh_step_step(const reformer_call_t *call, unsigned char *scratch, c
                     const f32x8 sum_5 = sum_4 + mix_6;
                     lsh_step_scores[j] = (int64_t)token == position_1 ? -1e+05f : sum_5[0];
                 }
-                f32x8 carried_11 = splat_f32x8(-3.4028235e+38f);
+                f32x8 carried = splat_f32x8(-3.4028235e+38f);
                 for (int64_t v_10 = 0; v_10 < 8; v_10++) {
-                    carried_11 = max_f32x8(load_f32x8(&lsh_step_scores[v_10 * 8]), carried_11);
+                    carried = max_f32x8(load_f32x8(&lsh_step_scores[v_10 * 8]), carried);
                 }
-                const f32x8 mix_4 = shuffle_swap4_f32x8(carried_11);
-                const f32x8 high_4 = max_f32x8(carried_11, mix_4);
-                const f32x8 mix_5 = shuffle_swap2_f32x8(high_4);
-                const f32x8 high_5 = max_f32x8(high_4, mix_5);
-                const f32x8 mix_6 = shuffle_swap1_f32x8(high_5);
-                const f32x8 high_6 = max_f32x8(high_5, mix_6);
-                const float most = high_6[0];
+                const f32x8 mix_4 = shuffle_swap4_f32x8(carried);
+                const f32x8 high = max_f32x8(carried, mix_4);
+                const f32x8 mix_5 = shuffle_swap2_f32x8(high);
+                const f32x8 high_1 = max_f32x8(high, mix_5);
+                const f32x8 mix_6 = shuffle_swap1_f32x8(high_1);
+                const f32x8 high_2 = max_f32x8(high_1, mix_6);
+                const float most = high_2[0];
                 const f32x8 s_1 = splat_f32x8(most);
-                f32x8 carried_12 = splat_f32x8(0.0f);
+                f32x8 carried_1 = splat_f32x8(0.0f);
                 for (int64_t v_10 = 0; v_10 < 8; v_10++) {
                     const f32x8 diff = load_f32x8(&lsh_step_scores[v_10 * 8]) - s_1;
                     const f32x8 y = exp_f32x8_step(diff);
-                    carried_12 = carried_12 + y;
+                    carried_1 = carried_1 + y;
                 }
-                const f32x8 mix_7 = shuffle_swap4_f32x8(carried_12);
-                const f32x8 sum_3 = carried_12 + mix_7;
+                const f32x8 mix_7 = shuffle_swap4_f32x8(carried_1);
+                const f32x8 sum_3 = carried_1 + mix_7;
                 const f32x8 mix_8 = shuffle_swap2_f32x8(sum_3);
                 const f32x8 sum_4 = sum_3 + mix_8;
                 const f32x8 mix_9 = shuffle_swap1_f32x8(sum_4);
@@ -7160,34 +7257,34 @@ static void lsh_step_step(const reformer_call_t *call, unsigned char *scratch, c
                     store_f32x8(&lsh_step_scores[v_10 * 8], y_1);
                 }
                 weights[round] = lse;
-                f32x8 carried_13 = splat_f32x8(0.0f);
-                f32x8 carried_14 = splat_f32x8(0.0f);
-                f32x8 carried_15 = splat_f32x8(0.0f);
-                f32x8 carried_16 = splat_f32x8(0.0f);
+                f32x8 carried_2 = splat_f32x8(0.0f);
+                f32x8 carried_3 = splat_f32x8(0.0f);
+                f32x8 carried_4 = splat_f32x8(0.0f);
+                f32x8 carried_5 = splat_f32x8(0.0f);
                 for (int64_t j = 0; j < 64; j++) {
                     const f32x8 s_3 = splat_f32x8(lsh_step_scores[j]);
-                    const int32_t token = keys[j];
+                    const int32_t token = keys[round * 64 + j];
                     const f32x8 v_10 =
                         load_f32x8(&records[((((int64_t)token + row) * 2 + index) * 6 + head) * 2 *
                         32 + 32]);
-                    carried_13 = fma_f32x8(s_3, v_10, carried_13);
+                    carried_2 = fma_f32x8(s_3, v_10, carried_2);
                     const f32x8 v_11 =
                         load_f32x8(&records[((((int64_t)token + row) * 2 + index) * 6 + head) * 2 *
                         32 + 40]);
-                    carried_14 = fma_f32x8(s_3, v_11, carried_14);
+                    carried_3 = fma_f32x8(s_3, v_11, carried_3);
                     const f32x8 v_12 =
                         load_f32x8(&records[((((int64_t)token + row) * 2 + index) * 6 + head) * 2 *
                         32 + 48]);
-                    carried_15 = fma_f32x8(s_3, v_12, carried_15);
+                    carried_4 = fma_f32x8(s_3, v_12, carried_4);
                     const f32x8 v_13 =
                         load_f32x8(&records[((((int64_t)token + row) * 2 + index) * 6 + head) * 2 *
                         32 + 56]);
-                    carried_16 = fma_f32x8(s_3, v_13, carried_16);
+                    carried_5 = fma_f32x8(s_3, v_13, carried_5);
                 }
-                store_f32x8(&outs[round * 32], carried_13);
-                store_f32x8(&outs[round * 32 + 8], carried_14);
-                store_f32x8(&outs[round * 32 + 16], carried_15);
-                store_f32x8(&outs[round * 32 + 24], carried_16);
+                store_f32x8(&outs[round * 32], carried_2);
+                store_f32x8(&outs[round * 32 + 8], carried_3);
+                store_f32x8(&outs[round * 32 + 16], carried_4);
+                store_f32x8(&outs[round * 32 + 24], carried_5);
             }
             float carried = -3.4028235e+38f;
             for (int64_t round = 0; round < 2; round++) {

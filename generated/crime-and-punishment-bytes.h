@@ -54,6 +54,16 @@ typedef reformer_model_t crime_and_punishment_bytes_t;
  * What this model does not have (other outputs of reformer_io_t) is an error to ask for. */
 typedef reformer_io_t crime_and_punishment_bytes_io_t;
 
+/* One prefill or step of generation. Zero-initialise; NULL output = not wanted:
+ *
+ *     input_ids                          prefill: [batch][length], 1 … 512 tokens; step:
+ * [batch]
+ *     attention_mask                     of that shape; 0 = no token of its row; NULL = all are
+ *     batch                              rows of the cache, 1 … 1; 0 = 1
+ *     length                             of a prefill
+ *     threads, pool                      as in a forward
+ *     logits[batch][258]                 out: of the token that follows each row
+ *     last_hidden_state[batch][384]      out: of each row's last token */
 typedef reformer_decode_t crime_and_punishment_bytes_decode_t;
 
 /* Bytes of the workspace for inputs of `length` tokens on `threads` workers; 0: out of range, or

@@ -196,10 +196,20 @@ static bool write_rir(session_t *s) {
         diag_hint(s->d, "--set compile.sequence_length=N --target T");
         return false;
     }
-    sbuf_t text = {0};
-    module_print(p->modules[0], &text);
-    bool ok = file_write(out, text.data, text.size, s->d);
-    sbuf_free(&text);
+    /* what generates stands beside the forward: model.step.rir */
+    static const char *const suffixes[] = {
+        [PART_FORWARD] = ".rir", [PART_PREFILL] = ".prefill.rir", [PART_STEP] = ".step.rir"};
+    sbuf_t text[3] = {{0}};
+    files_t files = {0};
+    int n = plan_parts(p);
+    for (int k = 0; k < n; k++) {
+        module_print(plan_module(p, k), &text[k]);
+        const char *suffix = suffixes[plan_part(p, k)];
+        add_file(&files, k ? replace_suffix(s->arena, out, suffix) : out, text[k].data,
+                 text[k].size);
+    }
+    bool ok = write_files(&files, s->d);
+    for (int k = 0; k < n; k++) sbuf_free(&text[k]);
     return ok;
 }
 

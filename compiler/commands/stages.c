@@ -2,6 +2,8 @@
  * pass driver prints after each, told by pass_options_t. */
 #include "commands/stages.h"
 
+#include "emit/emit.h"
+
 #include <string.h>
 
 static const char *const stage_names[] = {"spec", "graph", "loops", "all"};
@@ -50,20 +52,23 @@ void dump_spec(const options_t *o, const spec_t *spec) {
     print_stderr(&text);
 }
 
+static void dump_graph(const graph_t *g) {
+    sbuf_t text = {0};
+    graph_print(g, &text);
+    print_stderr(&text);
+}
+
 void dump_graphs(const options_t *o, const plan_t *p) {
     if (strcmp(stage_of(o), "graph") != 0) return;
-    for (int i = 0; i < p->n_variants; i++) {
-        sbuf_t text = {0};
-        graph_print(p->variants[i].graph, &text);
-        print_stderr(&text);
-    }
+    for (int i = 0; i < p->n_variants; i++) dump_graph(p->variants[i].graph);
+    if (p->step) dump_graph(p->step);
 }
 
 void dump_loops(const options_t *o, const plan_t *p) {
     if (strcmp(stage_of(o), "loops") != 0) return;
-    for (int i = 0; i < p->n_variants * p->n_targets; i++) {
+    for (int i = 0; i < plan_parts(p); i++) {
         sbuf_t text = {0};
-        module_print(p->modules[i], &text);
+        module_print(plan_module(p, i), &text);
         print_stderr(&text);
     }
 }

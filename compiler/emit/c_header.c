@@ -183,6 +183,22 @@ static void put_macros(const header_t *h) {
     else sbuf_puts(h->out, "\n");
 }
 
+static void put_decode_type(const header_t *h) {
+    put_comment(
+        h->out, 0, "%s",
+        fill_in(
+            h,
+            "One prefill or step of generation. Zero-initialise; NULL output = not wanted:\n\n"
+            "    input_ids                          prefill: [batch][length], 1 … %L tokens; step: [batch]\n"
+            "    attention_mask                     of that shape; 0 = no token of its row; NULL = all are\n"
+            "    batch                              rows of the cache, 1 … %B; 0 = %B\n"
+            "    length                             of a prefill\n"
+            "    threads, pool                      as in a forward\n"
+            "    logits[batch][%V]                 out: of the token that follows each row\n"
+            "    last_hidden_state[batch][%W]      out: of each row's last token"));
+    put_line(h->out, 0, "typedef reformer_decode_t %s_decode_t;\n", h->c->plan->name);
+}
+
 static const struct {
     const char *comment, *text;
 } functions[] = {
@@ -237,7 +253,7 @@ void put_header(const emitter_t *c, const reformer_desc_t *d, const reformer_var
     put_line(out, 0, "typedef reformer_model_t %s_t;", c->plan->name);
     put_fields(&h);
     put_line(out, 0, "typedef reformer_io_t %s_io_t;\n", c->plan->name);
-    if (d->steps) put_line(out, 0, "typedef reformer_decode_t %s_decode_t;\n", c->plan->name);
+    if (d->steps) put_decode_type(&h);
     put_functions(&h);
     sbuf_puts(out, "\n#ifdef __cplusplus\n}\n#endif\n\n#endif\n");
 }
