@@ -91,13 +91,48 @@ static int64_t count_windows(const score_lines_t *s, int64_t most) {
     return n;
 }
 
-/* Of a spec that says nothing. Literal lengths are computed whole, whatever the lines. */
+/* What the runtime pads to, near enough to foresee which windows go together. */
+static int64_t padded_length(const spec_t *s, int64_t length) {
+    int64_t shortest = spec_min_chunk(s);
+    if (s->compile.length_mode == LENGTH_DYNAMIC)
+        return length < shortest ? shortest : spec_padded_length(s, length);
+    int i = 0;
+    while (length > s->compile.lengths[i]) i++;
+    return s->compile.lengths[i];
+}
+
+static int64_t *padded_lengths(const score_lines_t *s, int64_t most, int64_t n) {
+    int64_t *padded = ARENA_ARRAY(s->session->arena, int64_t, n), *next = padded;
+    for (int64_t i = 0; i < s->n_lines; i++)
+        for (int64_t left = s->lines[i].tokens.n; left >= 2; left -= most)
+            *next++ = padded_length(s->session->spec, smaller(left, most));
+    return padded;
+}
+
+static int ascending(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Tokens that forwards of so many rows compute, rows without a window included. */
+static int64_t work(const int64_t *padded, int64_t n, int64_t rows) {
+    int64_t sum = 0;
+    for (int64_t i = 0, k; i < n; i += k) {
+        for (k = 1; k < rows && i + k < n && padded[i + k] == padded[i];) k++;
+        sum += rows * padded[i];
+    }
+    return sum;
+}
+
+/* Of a spec that says nothing: as many as make no more than a fifth of the work waste. */
 static int64_t rows_at_once(const score_lines_t *s) {
-    const spec_t *spec = s->session->spec;
-    int64_t most = greatest_length(spec), rows = smaller(ROWS, count_windows(s, most));
-    bool dynamic = spec->compile.length_mode == LENGTH_DYNAMIC;
-    int64_t length = dynamic ? smaller(s->longest, most) : most;
-    while (rows > 1 && rows * length > MOST_TOKENS) rows--;
+    int64_t most = greatest_length(s->session->spec), n = count_windows(s, most);
+    if (n == 0) return 1;
+    int64_t *padded = padded_lengths(s, most, n), rows = smaller(ROWS, n);
+    qsort(padded, (size_t)n, sizeof *padded, ascending);
+    while (rows > 1 && (rows * padded[n - 1] > MOST_TOKENS ||
+                        4 * work(padded, n, rows) > 5 * work(padded, n, 1)))
+        rows--;
     return rows;
 }
 

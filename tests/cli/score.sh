@@ -72,13 +72,14 @@ equal 'four windows' "$(tail -n 1 line.tsv | cut -f2,5)" "$(printf '124\t4')"
 head -n 30 "$CHECKPOINT/validation.txt" >text.txt
 printf '\nx\nshort\n%0200d\n%0130d\n' 1 2 >>text.txt
 printf 'exactly sixty-four bytes, which is what a padded length is of..\n' >>text.txt
-company() { # NAME ARGUMENTS…: the default back end; a row, eight rows, other neighbours, by itself
+company() { # NAME ARGUMENTS…: the default back end; a row, eight, one thread, other neighbours, by itself
     title=$1
     shift
     check "$title one by one" 0 'up to 1 row at once' "$r" score "$CHECKPOINT" --text text.txt \
         --set compile.batch_size=1 "$@"
     cp .out one.tsv
-    check "$title eight at once" 0 'up to 8 rows at once' "$r" score "$CHECKPOINT" --text text.txt "$@"
+    check "$title eight at once" 0 'up to 8 rows at once' "$r" score "$CHECKPOINT" --text text.txt \
+        --set compile.batch_size=8 "$@"
     cp .out eight.tsv
     same "$title: eight are one by one" one.tsv eight.tsv
     check "$title threads" 0 '1 thread$' "$r" score "$CHECKPOINT" --text text.txt --threads 1 "$@"
@@ -100,6 +101,12 @@ while read -r at; do sed -n "${at}p" text.txt; done <order >shuffled.txt
 company dynamic
 company fixed --set compile.sequence_length=128
 equal 'longer than the model' "$(sed -n 35p eight.tsv | cut -f2,5)" "$(printf '198\t2')"
+
+# Rows by default: eight where they are filled, one where no two lines go together.
+head -n 40 "$CHECKPOINT/validation.txt" | grep . | cut -c1-40 >alike.txt
+for i in 1 2 3; do head -c $((i * 64)) "$CHECKPOINT/validation.txt" | tr '\n' ' ' && echo; done >different.txt
+check alike 0 'up to 8 rows at once' "$r" score "$CHECKPOINT" --text alike.txt
+check different 0 'up to 1 row at once' "$r" score "$CHECKPOINT" --text different.txt
 
 # ---- what is odd comes first ----
 head -n 12 "$CHECKPOINT/validation.txt" | sed '7s/o/0/g' >odd.txt
