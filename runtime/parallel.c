@@ -1,4 +1,5 @@
-/* Workers: runs the tasks of one kernel on the product's pool, on OpenMP, or one after the other.
+/* Workers: runs the tasks of one kernel on the product's pool, on OpenMP, or one after the other. What tasks write
+ * is handed over when a launch ends, so handing them out needs no order of its own.
  *
  * The only file that knows OpenMP, and it needs none: built without, tasks run serially. Each
  * worker has its own scratch; which worker runs which task is free, and kernels are written so that
@@ -25,6 +26,20 @@ typedef struct {
     const int64_t *arg;
 } launch_t;
 
+enum { SHARES = 8, MOST_AT_ONCE = 16 }; /* of what is left, a worker takes 1 / SHARES of its part */
+
+int64_t reformer_take_tasks(int64_t *next, int64_t n, int workers, int64_t *first) {
+    int64_t at = __atomic_load_n(next, __ATOMIC_RELAXED), some;
+    do {
+        if (at >= n) return 0;
+        some = (n - at) / ((int64_t)workers * SHARES);
+        some = some < 1 ? 1 : some > MOST_AT_ONCE ? MOST_AT_ONCE : some;
+    } while (
+        !__atomic_compare_exchange_n(next, &at, at + some, 1, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    *first = at;
+    return some;
+}
+
 static void run_task(void *arg, int64_t task, int worker) {
     const launch_t *l = (const launch_t *)arg;
     unsigned char *scratch = l->call->scratch + (size_t)worker * l->call->scratch_stride;
@@ -34,8 +49,10 @@ static void run_task(void *arg, int64_t task, int worker) {
 static void run_tasks(launch_t *l, int64_t tasks, int workers) {
 #if WITH_OPENMP
     if (workers > 1) {
-#pragma omp parallel for schedule(dynamic, 1) num_threads(workers)
-        for (int64_t i = 0; i < tasks; i++) run_task(l, i, omp_get_thread_num());
+        int64_t next = 0;
+#pragma omp parallel num_threads(workers)
+        for (int64_t first, n; (n = reformer_take_tasks(&next, tasks, workers, &first)) > 0;)
+            for (int64_t i = first; i < first + n; i++) run_task(l, i, omp_get_thread_num());
         return;
     }
 #endif

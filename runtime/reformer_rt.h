@@ -54,6 +54,11 @@ typedef struct reformer_pool {
                          void (*body)(void *arg, int64_t i, int worker), void *arg);
 } reformer_pool_t;
 
+/* For pools: takes tasks off 0 … n-1, of which those below *next are taken already; several workers may call at once.
+ * They are neighbours, since a kernel prefetches what its next task reads, and fewer and fewer towards the end, so
+ * that all workers finish together. Returns how many, the first of them in *first; 0: all are taken. */
+int64_t reformer_take_tasks(int64_t *next, int64_t n, int workers, int64_t *first);
+
 /* ---- one forward ---------------------------------------------------------------------------- */
 
 typedef void reformer_trace_fn(void *ctx, const char *name, const void *data, int dtype,

@@ -15,8 +15,6 @@
 
 enum { LOOKS = 50 }; /* before sleeping; each gives way to other threads, about a microsecond */
 
-enum { SHARES = 8, MOST_AT_ONCE = 16 }; /* of what is left, a worker takes 1 / SHARES of its part */
-
 typedef struct {
     pool_t *pool;
     int worker;
@@ -37,24 +35,11 @@ struct pool {
     int workers;
     void (*body)(void *arg, int64_t i, int worker);
     void *arg;
-    atomic_llong next; /* task to hand out */
+    int64_t next; /* task to hand out: reformer_take_tasks */
 };
 
-/* Takes neighbouring tasks, since a kernel prefetches what its next task reads; fewer and fewer towards the end, so
- * that all workers finish at once. Returns how many, the first of them in *first. */
-static int64_t take_tasks(pool_t *p, int64_t *first) {
-    long long at = atomic_load(&p->next), n;
-    do {
-        if (at >= p->tasks) return 0;
-        n = (p->tasks - at) / ((long long)p->workers * SHARES);
-        n = n < 1 ? 1 : n > MOST_AT_ONCE ? MOST_AT_ONCE : n;
-    } while (!atomic_compare_exchange_weak(&p->next, &at, at + n));
-    *first = at;
-    return n;
-}
-
 static void run_tasks(pool_t *p, int worker) {
-    for (int64_t first, n; (n = take_tasks(p, &first)) > 0;)
+    for (int64_t first, n; (n = reformer_take_tasks(&p->next, p->tasks, p->workers, &first)) > 0;)
         for (int64_t i = first; i < first + n; i++) p->body(p->arg, i, worker);
 }
 
@@ -111,7 +96,7 @@ static void parallel_for(void *ctx, int64_t n, int workers, void (*body)(void *,
     p->workers = workers;
     p->body = body;
     p->arg = arg;
-    atomic_store(&p->next, 0);
+    p->next = 0;
     publish(p);
     run_tasks(p, 0);
     await_members(p);
