@@ -240,22 +240,27 @@ static gnode_t *sorted_idx(builder_t *b, gnode_t *qk) {
     return traced(finish(b, NODE(b, G_LSH_SORT, "sorted_idx", hash)));
 }
 
+/* What both kinds of step have in common. */
+static void set_step(builder_t *b, gnode_t *n, layer_kind_t kind) {
+    set_window(b, n, kind);
+    n->causal = false; /* what is cached came before */
+    n->upstream = b->s->compile.decode == DECODE_HUGGINGFACE;
+}
+
 /* One token per row, against the cache. */
 static gnode_t *lsh_step(builder_t *b, gnode_t *qk, gnode_t *v) {
     gnode_t *drawn = b->g->n_factors ? rotations(b) : NULL;
     place(b, KEY_lsh_attn_chunk_length);
     gnode_t *n = NODE(b, G_LSH_STEP, "self_attention", qk, v, b->positions, drawn);
     set_hash(b, n);
-    set_window(b, n, LAYER_LSH);
-    n->causal = false; /* what is cached came before */
+    set_step(b, n, LAYER_LSH);
     return finish(b, n);
 }
 
 static gnode_t *local_step(builder_t *b, gnode_t *q, gnode_t *k, gnode_t *v) {
     place(b, KEY_local_attn_chunk_length);
     gnode_t *n = NODE(b, G_LOCAL_STEP, "self_attention", q, k, v, b->positions);
-    set_window(b, n, LAYER_LOCAL);
-    n->causal = false;
+    set_step(b, n, LAYER_LOCAL);
     return finish(b, n);
 }
 
@@ -477,10 +482,23 @@ graph_t *graph_build(arena_t *a, const spec_t *s, const graph_options_t *o, diag
     return b.ok && graph_check(g, d) ? g : NULL;
 }
 
+/* Hugging Face decodes batches wrongly (Q5): there is nothing to be equal to. */
+static bool batch_decodes(const spec_t *s, int64_t batch, diag_t *d) {
+    if (batch == 1 || s->compile.decode != DECODE_HUGGINGFACE) return true;
+    diag_error(d, s->at[KEY_compile_decode],
+               "'compile.decode: huggingface' is for one row, the batch has %lld",
+               (long long)batch);
+    diag_hint(
+        d,
+        "Hugging Face itself decodes several rows wrongly: every row sees the tokens of the first");
+    return false;
+}
+
 graph_t *graph_build_step(arena_t *a, const graph_t *like, int64_t batch, diag_t *d) {
     const spec_t *s = like->spec;
     if (batch < 1 || s->architecture != ARCH_CAUSAL_LM)
         bug("graph_build_step: nothing to generate");
+    if (!batch_decodes(s, batch, d)) return NULL;
     graph_t *g = ARENA_NEW(a, graph_t);
     *g = (graph_t){.arena = a, .spec = s, .batch = batch, .length = dim(1), .padded = dim(1)};
     g->n_factors = like->n_factors;

@@ -26,6 +26,7 @@ const gattr_t graph_attrs[N_GRAPH_ATTRS] = {
     FIELD(after, ATTR_INT),
     FIELD(causal, ATTR_BOOL),
     FIELD(shared_qk, ATTR_BOOL),
+    FIELD(upstream, ATTR_BOOL),
     FIELD(act, ATTR_ACT),
     FIELD(shift, ATTR_INT),
     FIELD(pad_token, ATTR_INT),

@@ -22,7 +22,7 @@ typedef struct {
     gattr_kind_t kind;
     int max; /* of a list's length */
 } gattr_t;
-enum { N_GRAPH_ATTRS = 14 };
+enum { N_GRAPH_ATTRS = 15 };
 extern const gattr_t graph_attrs[N_GRAPH_ATTRS];
 bool graph_op_has_attr(gop_t op, const gattr_t *attr);
 

@@ -245,6 +245,9 @@ static void check_causal(reader_t *r) {
 
 static void check_architecture(reader_t *r) {
     const spec_t *s = r->spec;
+    if (s->architecture != ARCH_CAUSAL_LM && s->given[KEY_compile_decode])
+        complain(r, s->at[KEY_compile_decode],
+                 "'compile.decode' is for models that generate, the causal LM");
     bool lm = s->architecture == ARCH_CAUSAL_LM || s->architecture == ARCH_MASKED_LM;
     if (s->architecture == ARCH_CAUSAL_LM) check_causal(r);
     if (s->architecture == ARCH_MASKED_LM && USABLE(r, KEY_is_decoder) && s->is_decoder)

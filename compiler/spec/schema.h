@@ -57,8 +57,8 @@ typedef struct {
 extern const key_info_t schema[KEY_COUNT];
 extern const char *const sections[]; /* "", "compile", "train", "expect", NULL */
 extern const word_t act_words[], architecture_words[], layer_words[], problem_words[],
-    dtype_words[], target_words[], length_words[], optimizer_words[], schedule_words[],
-    byte_units[], flop_units[];
+    dtype_words[], decode_words[], target_words[], length_words[], optimizer_words[],
+    schedule_words[], byte_units[], flop_units[];
 
 /* The key of this name in this section, or KEY_COUNT. */
 spec_key_t schema_find(const char *section, const char *name);

@@ -47,6 +47,7 @@ typedef enum {
 } problem_t;
 typedef enum { LENGTH_ABSENT, LENGTH_FIXED, LENGTH_LIST, LENGTH_DYNAMIC } length_mode_t;
 typedef enum { DTYPE_FLOAT32, DTYPE_BFLOAT16, DTYPE_INT8 } dtype_t;
+typedef enum { DECODE_CORRECTED, DECODE_HUGGINGFACE } decode_kind_t;
 typedef enum { TEXT_UNSET, TEXT_BYTES, TEXT_SENTENCEPIECE } text_kind_t;
 
 /* One enumerator per row of schema.def: KEY_hidden_size, KEY_compile_name … */
@@ -104,6 +105,7 @@ typedef struct {
         const char *targets[MAX_TARGETS]; /* valid names, "native" included */
         text_kind_t text;
         const char *sentencepiece; /* file */
+        decode_kind_t decode;
     } compile;
     struct {
         const char *optimizer, *schedule, *data;

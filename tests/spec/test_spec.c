@@ -264,6 +264,7 @@ static void test_sections(void **state) {
                   "  batch_size: 3\n"
                   "  targets: [x86-64-v4, native]\n"
                   "  text: sentencepiece:dir/pieces.model\n"
+                  "  decode: huggingface\n"
                   "train: {optimizer: adafactor, schedule: rsqrt, data: text.txt, beta2: 0.98,\n"
                   "        learning_rate: 1e-3, steps: 100, warmup_steps: 10, seed: 5}\n");
     const spec_t *s = t.spec;
@@ -278,6 +279,7 @@ static void test_sections(void **state) {
     assert_string_equal(s->compile.targets[1], "native");
     assert_int_equal(s->compile.text, TEXT_SENTENCEPIECE);
     assert_string_equal(s->compile.sentencepiece, "dir/pieces.model");
+    assert_int_equal(s->compile.decode, DECODE_HUGGINGFACE);
     assert_string_equal(s->train.optimizer, "adafactor");
     assert_string_equal(s->train.schedule, "rsqrt");
     assert_string_equal(s->train.data, "text.txt");
@@ -304,6 +306,7 @@ static void test_defaults(void **state) {
     assert_true(s->eos_token_id == 2 && s->use_cache && s->num_labels == 2);
     assert_true(s->compile.length_mode == LENGTH_ABSENT && !s->compile.has_batch &&
                 s->compile.n_targets == 0);
+    assert_int_equal(s->compile.decode, DECODE_CORRECTED);
     assert_string_equal(s->train.optimizer, "adamw");
     done(&t);
 }
