@@ -31,12 +31,11 @@ const float *exec_param(void *ctx, const char *name) {
     return t->data;
 }
 
-/* Variants that stand for any length are evaluated on the graph of exactly this length. */
-static const graph_t *graph_for(const exec_t *e, const variant_plan_t *v, size_t length, arena_t *a,
-                                diag_t *d) {
+const graph_t *exec_graph(const exec_t *e, const variant_plan_t *v, size_t length, arena_t *a,
+                          diag_t *d) {
     if (!v->unpadded) return v->graph;
     const spec_t *s = e->plan->spec;
-    graph_options_t o = {.batch = e->plan->batch,
+    graph_options_t o = {.batch = v->graph->batch,
                          .length = (int64_t)length,
                          .bucket_length = spec_padded_length(s, e->plan->longest)};
     return graph_build(a, s, &o, d);
@@ -52,7 +51,7 @@ static int evaluate(const exec_t *e, const reformer_io_t *io, margins_t margins,
     if (!v) return REFORMER_E_LENGTH;
     arena_t *a = arena_new();
     void *store = (void *)(uintptr_t)e->store;
-    const graph_t *g = graph_for(e, v, io->length, a, d);
+    const graph_t *g = exec_graph(e, v, io->length, a, d);
     int code = EXEC_FAILED;
     if (g && margins.of)
         code = graph_hash_margins(g, exec_param, store, io, margins.of, margins.ctx);

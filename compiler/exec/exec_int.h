@@ -30,6 +30,11 @@ struct exec_cache {
 /* exec.c: a reference's params, for graph_evaluate() and its like; ctx is the store. */
 const float *exec_param(void *ctx, const char *name);
 
+/* exec.c: what a reference evaluates for this length. Variants that stand for any length have a graph of exactly
+ * this one made, in a; NULL after errors in d. */
+const graph_t *exec_graph(const exec_t *e, const variant_plan_t *v, size_t length, arena_t *a,
+                          diag_t *d);
+
 /* decode_reference.c: as exec.h says, of the back end `reference`. */
 bool reference_cache_new(exec_cache_t *c, size_t length, diag_t *d);
 void reference_cache_free(exec_cache_t *c);

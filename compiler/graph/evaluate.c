@@ -34,6 +34,7 @@ static eval_fn *const functions[G_COUNT] = {
     [G_PAD_IDS] = eval_pad_ids,
     [G_PAD_MASK] = eval_pad_mask,
     [G_EMBED] = eval_embed,
+    [G_EMBED_AT] = eval_embed_at,
     [G_LAYER_NORM] = eval_layer_norm,
     [G_DENSE] = eval_dense,
     [G_ACTIVATION] = eval_activation,
@@ -44,6 +45,8 @@ static eval_fn *const functions[G_COUNT] = {
     [G_LSH_ATTENTION] = eval_lsh_attention,
     [G_LOCAL_ATTENTION] = eval_local_attention,
     [G_EXACT_ATTENTION] = eval_exact_attention,
+    [G_LSH_STEP] = eval_lsh_step,
+    [G_LOCAL_STEP] = eval_local_step,
     [G_SLICE] = eval_slice,
     [G_FIRST_TOKEN] = eval_first_token,
     [G_COLUMN] = eval_column,
@@ -175,6 +178,7 @@ static int run(eval_t *e, const int *last_use) {
         if (last_use[i] < 0) continue;
         make_value(e, n, v);
         error = functions[n->op](e, n, v);
+        if (error == REFORMER_OK && e->visit) e->visit(e->visit_ctx, n, v);
         if (error == REFORMER_OK && n->trace && e->io->trace) trace(e, n, v);
         drop_inputs(e, n, last_use);
         if (last_use[i] == (int)i) drop_value(v);
@@ -202,7 +206,7 @@ static int check_io(const graph_t *g, const reformer_io_t *io) {
     return REFORMER_OK;
 }
 
-static eval_t prepare(const graph_t *g, graph_param_fn *param, void *ctx, const reformer_io_t *io) {
+eval_t eval_begin(const graph_t *g, graph_param_fn *param, void *ctx, const reformer_io_t *io) {
     return (eval_t){.g = g,
                     .io = io,
                     .param = param,
@@ -213,15 +217,18 @@ static eval_t prepare(const graph_t *g, graph_param_fn *param, void *ctx, const 
                     .loss_length = g->length.c};
 }
 
+int eval_outputs(eval_t *e) {
+    wanted_t wanted[MAX_WANTED];
+    int n_wanted, error = check_io(e->g, e->io);
+    if (error == REFORMER_OK) error = list_wanted(e->g, e->io, wanted, &n_wanted);
+    return error == REFORMER_OK ? evaluate(e, wanted, n_wanted) : error;
+}
+
 int graph_evaluate(const graph_t *g, graph_param_fn *param, void *ctx, const reformer_io_t *io,
                    bool unpadded_loss) {
-    wanted_t wanted[MAX_WANTED];
-    int n_wanted, error = check_io(g, io);
-    if (error == REFORMER_OK) error = list_wanted(g, io, wanted, &n_wanted);
-    if (error != REFORMER_OK) return error;
-    eval_t e = prepare(g, param, ctx, io);
+    eval_t e = eval_begin(g, param, ctx, io);
     if (unpadded_loss) e.loss_length = e.length;
-    return evaluate(&e, wanted, n_wanted);
+    return eval_outputs(&e);
 }
 
 int graph_hash_margins(const graph_t *g, graph_param_fn *param, void *ctx, const reformer_io_t *io,
@@ -230,7 +237,7 @@ int graph_hash_margins(const graph_t *g, graph_param_fn *param, void *ctx, const
     if (error != REFORMER_OK) return error;
     reformer_io_t silent = *io;
     silent.trace = NULL;
-    eval_t e = prepare(g, param, ctx, &silent);
+    eval_t e = eval_begin(g, param, ctx, &silent);
     e.margin = margin;
     e.margin_ctx = margin_ctx;
     return evaluate(&e, NULL, 0);

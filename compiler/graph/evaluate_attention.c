@@ -12,7 +12,7 @@
 
 #include "graph/evaluate_ops.h"
 
-static const double MASKED = -1e9, SELF = -1e5; /* what scores are set to */
+static const double MASKED = -1e9, SELF = EVAL_SELF; /* what scores are set to */
 
 typedef struct {
     int64_t slots, chunk, before, after, head_size;
@@ -33,7 +33,7 @@ static int64_t flat_of(const attention_t *a, int64_t slot) {
 }
 
 /* Four partial sums, so that the additions do not wait for each other. */
-static double dot(const double *x, const double *y, int64_t n) {
+double eval_dot(const double *x, const double *y, int64_t n) {
     double s[4] = {0};
     int64_t k = 0;
     for (; k + 4 <= n; k += 4)
@@ -59,11 +59,10 @@ static void window_of(const attention_t *a, int64_t c, int64_t *positions) {
 static double score(const attention_t *a, int64_t query, int64_t key) {
     if (a->self_mask && query == key) return SELF;
     if ((a->mask && a->mask[key] == 0) || (a->causal && query < key)) return MASKED;
-    return dot(a->q + query * a->stride, a->k + key * a->head_size, a->head_size);
+    return eval_dot(a->q + query * a->stride, a->k + key * a->head_size, a->head_size);
 }
 
-/* Scores → probabilities; returns the log-sum-exp. No key seen: in single precision, as written. */
-static double soften(double *x, int64_t n) {
+double eval_soften(double *x, int64_t n) {
     double max = x[0];
     for (int64_t j = 1; j < n; j++)
         if (x[j] > max) max = x[j];
@@ -86,7 +85,7 @@ static void attend_query(const attention_t *a, int64_t flat, const int64_t *keys
                          double *p) {
     int64_t query = flat % a->length;
     for (int64_t j = 0; j < n; j++) p[j] = score(a, query, keys[j]);
-    a->lse[flat] = soften(p, n);
+    a->lse[flat] = eval_soften(p, n);
     double *out = a->out + flat * a->head_size;
     memset(out, 0, sizeof *out * (size_t)a->head_size);
     for (int64_t j = 0; j < n; j++) {
@@ -110,24 +109,26 @@ static void attend(const attention_t *a) {
 
 /* ---- keys ---------------------------------------------------------------------------------- */
 
-/* LSH: k = x / sqrt(mean(x²) + 1e-6) / sqrt(d); local: k = x / sqrt(d). */
-static double key_scale(const double *x, int64_t d, bool shared_qk) {
+double eval_key_scale(const double *x, int64_t d, bool shared_qk) {
     double scale = 1 / sqrt((double)d);
-    return shared_qk ? scale / sqrt(dot(x, x, d) / (double)d + 1e-6) : scale;
+    return shared_qk ? scale / sqrt(eval_dot(x, x, d) / (double)d + 1e-6) : scale;
 }
 
 static void make_keys(const double *x, int64_t length, int64_t stride, int64_t d, bool shared_qk,
                       double *keys) {
     for (int64_t t = 0; t < length; t++) {
-        double scale = key_scale(x + t * stride, d, shared_qk);
+        double scale = eval_key_scale(x + t * stride, d, shared_qk);
         for (int64_t k = 0; k < d; k++) keys[t * d + k] = x[t * stride + k] * scale;
     }
 }
 
 /* ---- rounds -------------------------------------------------------------------------------- */
 
-/* lse [rounds] → weights of the rounds. Q2: no round saw a key: in single precision. */
-static void weigh_rounds(double *lse, int64_t rounds) {
+void eval_weigh_rounds(double *lse, int64_t rounds) {
+    if (rounds == 1) {
+        lse[0] = 1;
+        return;
+    }
     double max = lse[0];
     for (int64_t r = 1; r < rounds; r++)
         if (lse[r] > max) max = lse[r];
@@ -143,13 +144,12 @@ static void weigh_rounds(double *lse, int64_t rounds) {
     for (int64_t r = 0; r < rounds; r++) lse[r] = exp(lse[r] - max) / sum;
 }
 
-/* to: [length] rows `stride` apart. One round is taken as it is. */
+/* to: [length] rows `stride` apart. */
 static void combine_rounds(const attention_t *a, int64_t rounds, double *to) {
     double *weight = eval_alloc(rounds, sizeof *weight);
     for (int64_t t = 0; t < a->length; t++) {
         for (int64_t r = 0; r < rounds; r++) weight[r] = a->lse[r * a->length + t];
-        if (rounds == 1) weight[0] = 1;
-        else weigh_rounds(weight, rounds);
+        eval_weigh_rounds(weight, rounds);
         for (int64_t r = 0; r < rounds; r++)
             for (int64_t k = 0; k < a->head_size; k++)
                 to[t * a->stride + k] += weight[r] * a->out[(r * a->length + t) * a->head_size + k];

@@ -27,12 +27,14 @@ int eval_pad_mask(eval_t *e, const gnode_t *n, value_t *out) {
 
 /* ---- embedding ----------------------------------------------------------------------------- */
 
-/* Adds the position's row: axis a of the row-major position grid gives dim_a numbers. */
-static void add_position(const eval_t *e, const gnode_t *n, int64_t position, double *row) {
+/* Adds the position's row: axis a of the row-major position grid gives dim_a numbers. The tables are inputs
+ * `first` onwards. */
+static void add_position(const eval_t *e, const gnode_t *n, int first, int64_t position,
+                         double *row) {
     int64_t stride = 1;
     for (int a = 1; a < n->n_axial; a++) stride *= n->axial_shape[a];
-    for (int a = 0; a < n->n_in - 2; a++) {
-        const value_t *table = eval_in(e, n, 2 + a);
+    for (int a = 0; a < n->n_in - first; a++) {
+        const value_t *table = eval_in(e, n, first + a);
         int64_t index = n->n_axial ? position / stride % n->axial_shape[a] : position;
         int64_t width = table->shape[1];
         for (int64_t k = 0; k < width; k++) row[k] += table->w[index * width + k];
@@ -49,8 +51,18 @@ int eval_embed(eval_t *e, const gnode_t *n, value_t *out) {
         if (id >= word->shape[0] && t % e->padded >= e->length) id = 0; /* masked: any token does */
         if (id < 0 || id >= word->shape[0]) return REFORMER_E_TOKEN;
         for (int64_t k = 0; k < h; k++) out->f[t * h + k] = word->w[id * h + k];
-        add_position(e, n, t % e->padded, &out->f[t * h]);
+        add_position(e, n, 2, t % e->padded, &out->f[t * h]);
     }
+    return REFORMER_OK;
+}
+
+/* The token of a step, at the place after those of its row. */
+int eval_embed_at(eval_t *e, const gnode_t *n, value_t *out) {
+    const value_t *word = eval_in(e, n, 2);
+    int64_t h = word->shape[1], id = e->io->input_ids[0];
+    if (id < 0 || id >= word->shape[0]) return REFORMER_E_TOKEN;
+    for (int64_t k = 0; k < h; k++) out->f[k] = word->w[id * h + k];
+    add_position(e, n, 3, e->cached->tokens, out->f);
     return REFORMER_OK;
 }
 

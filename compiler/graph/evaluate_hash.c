@@ -11,17 +11,17 @@
 
 typedef struct {
     int64_t buckets; /* per round, the one for padding not counted */
-    int64_t columns; /* of a rotation */
     int64_t offset;  /* from round to round: buckets, plus one when anything is padding */
 } hash_size_t;
 
+int64_t eval_buckets(const gnode_t *n) {
+    int64_t buckets = 1;
+    for (int i = 0; i < n->n_factors; i++) buckets *= n->factors[i];
+    return buckets;
+}
+
 static hash_size_t hash_size(const gnode_t *n, const value_t *mask) {
-    hash_size_t s = {1, 0, 0};
-    for (int i = 0; i < n->n_factors; i++) {
-        s.buckets *= n->factors[i];
-        s.columns += n->factors[i] / 2;
-    }
-    s.offset = s.buckets;
+    hash_size_t s = {eval_buckets(n), eval_buckets(n)};
     for (int64_t k = 0; mask && k < mask->elements; k++)
         if (mask->i[k] == 0) s.offset = s.buckets + 1;
     return s;
@@ -61,7 +61,7 @@ static void rotate(const gnode_t *n, const double *qk, const float *rotation, in
 }
 
 /* The bucket of a rotated vector, and the least gap over the factors. */
-static int64_t bucket_of(const gnode_t *n, const double *rotated, double *margin) {
+static int64_t rotated_bucket(const gnode_t *n, const double *rotated, double *margin) {
     int64_t bucket = 0, scale = 1;
     *margin = INFINITY;
     for (int i = 0; i < n->n_factors; i++) {
@@ -71,6 +71,18 @@ static int64_t bucket_of(const gnode_t *n, const double *rotated, double *margin
         scale *= n->factors[i];
         rotated += n->factors[i] / 2;
     }
+    return bucket;
+}
+
+int64_t eval_bucket(const gnode_t *n, const float *rotations, int64_t head, int64_t round,
+                    const double *x, double *margin) {
+    int64_t columns = 0;
+    for (int i = 0; i < n->n_factors; i++) columns += n->factors[i] / 2;
+    double *rotated = eval_alloc(columns, sizeof *rotated);
+    const float *rotation = rotations + (head * n->head_size * n->rounds + round) * columns;
+    rotate(n, x, rotation, columns, rotated);
+    int64_t bucket = rotated_bucket(n, rotated, margin);
+    free(rotated);
     return bucket;
 }
 
@@ -99,21 +111,17 @@ static void hash_all(eval_t *e, const gnode_t *n, const hash_size_t *s, value_t 
                      float *margin) {
     const value_t *qk = eval_in(e, n, 0), *rotations = eval_in(e, n, 1),
                   *mask = eval_optional(e, n, 2);
-    double *rotated = eval_alloc(s->columns, sizeof *rotated), gap;
+    double gap;
     for (int64_t at = 0; at < out->elements; at++) {
         int64_t token = at % e->padded, round = at / e->padded % n->rounds;
         int64_t head = at / e->padded / n->rounds % n->heads;
         int64_t row = at / e->padded / n->rounds / n->heads;
         const double *x = qk->f + ((row * e->padded + token) * n->heads + head) * n->head_size;
-        const float *rotation =
-            rotations->w + (head * n->head_size * n->rounds + round) * s->columns;
         bool masked = mask && mask->i[row * e->padded + token] == 0;
-        rotate(n, x, rotation, s->columns, rotated);
-        int64_t bucket = bucket_of(n, rotated, &gap);
+        int64_t bucket = eval_bucket(n, rotations->w, head, round, x, &gap);
         out->i[at] = (int32_t)((masked ? s->buckets : bucket) + round * s->offset);
         if (margin) margin[at] = masked ? INFINITY : (float)(gap / norm(x, n->head_size));
     }
-    free(rotated);
 }
 
 int eval_lsh_hash(eval_t *e, const gnode_t *n, value_t *out) {
@@ -127,26 +135,23 @@ int eval_lsh_hash(eval_t *e, const gnode_t *n, value_t *out) {
     return REFORMER_OK;
 }
 
-/* Stable counting sort of one head's keys, positions into `order`. */
-static void sort_stably(const int32_t *keys, int64_t n, int64_t *first, int64_t values,
-                        int32_t *order) {
-    memset(first, 0, sizeof *first * (size_t)(values + 1));
+/* By counting. */
+void eval_sort_stably(const int32_t *keys, int64_t n, int32_t *order) {
+    int32_t most = 0;
+    for (int64_t k = 0; k < n; k++)
+        if (keys[k] > most) most = keys[k];
+    int64_t *first = eval_alloc((int64_t)most + 2, sizeof *first);
     for (int64_t k = 0; k < n; k++) first[keys[k] + 1]++;
-    for (int64_t v = 0; v < values; v++) first[v + 1] += first[v];
+    for (int64_t v = 0; v < most; v++) first[v + 1] += first[v];
     for (int64_t k = 0; k < n; k++) order[first[keys[k]]++] = (int32_t)k;
+    free(first);
 }
 
 /* buckets [rows][heads][rounds][padded] → order [rows][heads][rounds * padded] */
 int eval_lsh_sort(eval_t *e, const gnode_t *n, value_t *out) {
     const value_t *buckets = eval_in(e, n, 0);
     int64_t slots = out->shape[2];
-    int32_t most = 0;
-    for (int64_t k = 0; k < buckets->elements; k++)
-        if (buckets->i[k] > most) most = buckets->i[k];
-    int64_t values = (int64_t)most + 1;
-    int64_t *first = eval_alloc(values + 1, sizeof *first);
     for (int64_t at = 0; at < buckets->elements; at += slots)
-        sort_stably(buckets->i + at, slots, first, values, out->i + at);
-    free(first);
+        eval_sort_stably(buckets->i + at, slots, out->i + at);
     return REFORMER_OK;
 }

@@ -14,6 +14,21 @@ typedef struct {
     int64_t shape[G_MAX_RANK], elements;
 } value_t;
 
+/* Of one row of a cache: what one layer keeps of its tokens (decode.h). */
+typedef struct {
+    double *keys,
+        *values;      /* [room][heads * head_size]: query_key or key, and value, as projected */
+    int32_t *buckets; /* LSH: [room][heads][rounds], round offsets included */
+    int64_t offset;   /* theirs, from round to round; 0: no token has a bucket yet */
+} kept_t;
+typedef struct {
+    int64_t tokens, room;
+    kept_t *layers; /* [n_layers] */
+} cached_row_t;
+
+/* Called with every node that is run, when it has its value. */
+typedef void eval_visit_fn(void *ctx, const gnode_t *n, const value_t *v);
+
 typedef struct {
     const graph_t *g;
     const reformer_io_t *io;
@@ -21,6 +36,9 @@ typedef struct {
     void *param_ctx;
     graph_margin_fn *margin; /* NULL: not wanted */
     void *margin_ctx;
+    eval_visit_fn *visit; /* NULL: not wanted */
+    void *visit_ctx;
+    cached_row_t *cached; /* a step: the row that gets a token; there is room for it */
     int64_t rows, length; /* given by io */
     int64_t padded;       /* P */
     int64_t loss_length;  /* positions of the QA loss */
@@ -31,9 +49,11 @@ typedef struct {
 /* Fills *out, whose arrays are allocated and zero. Returns REFORMER_OK or an error code. */
 typedef int eval_fn(eval_t *e, const gnode_t *n, value_t *out);
 eval_fn eval_pad_ids, eval_pad_mask, eval_embed, eval_layer_norm, eval_dense, eval_activation,
-    eval_add, eval_concat, eval_slice, eval_first_token, eval_column;   /* evaluate_dense.c */
+    eval_add, eval_concat, eval_slice, eval_first_token, eval_column, /* evaluate_dense.c */
+    eval_embed_at;
 eval_fn eval_lsh_hash, eval_lsh_sort;                                   /* evaluate_hash.c */
 eval_fn eval_lsh_attention, eval_local_attention, eval_exact_attention; /* evaluate_attention.c */
+eval_fn eval_lsh_step, eval_local_step;                                 /* evaluate_decode.c */
 eval_fn eval_cross_entropy, eval_qa_loss, eval_mse_loss, eval_bce_loss; /* evaluate_loss.c */
 
 /* The value of input i. */
@@ -44,6 +64,28 @@ static inline const value_t *eval_in(const eval_t *e, const gnode_t *n, int i) {
 static inline const value_t *eval_optional(const eval_t *e, const gnode_t *n, int i) {
     return i < n->n_in && n->in[i] ? eval_in(e, n, i) : NULL;
 }
+
+/* A walk over g that gives io's outputs, with whatever the caller sets in between: visit, cached … */
+eval_t eval_begin(const graph_t *g, graph_param_fn *param, void *ctx, const reformer_io_t *io);
+int eval_outputs(eval_t *e);
+
+/* ---- shared by forwards and steps ------------------------------------------------------------ */
+
+#define EVAL_SELF (-1e5) /* what the score of a token with itself is set to in LSH layers */
+double eval_dot(const double *x, const double *y, int64_t n);
+/* LSH: k = x / sqrt(mean(x²) + 1e-6) / sqrt(d); local: k = x / sqrt(d). */
+double eval_key_scale(const double *x, int64_t d, bool shared_qk);
+/* Scores → probabilities; returns the log-sum-exp. No key seen: in single precision, as written. */
+double eval_soften(double *x, int64_t n);
+/* lse [rounds] → weights of the rounds; one round is taken as it is. Q2: no round saw a key: in
+ * single precision. */
+void eval_weigh_rounds(double *lse, int64_t rounds);
+int64_t eval_buckets(const gnode_t *n); /* per round: product of its factors */
+/* The bucket, without round offset, of x [head_size]; *margin: the least gap to another one over the factors. */
+int64_t eval_bucket(const gnode_t *n, const float *rotations, int64_t head, int64_t round,
+                    const double *x, double *margin);
+/* order: indices of keys [n], none negative, ascending by key. */
+void eval_sort_stably(const int32_t *keys, int64_t n, int32_t *order);
 
 /* Zeroed memory; never NULL, running out of it is bug(). */
 void *eval_alloc(int64_t count, size_t size);

@@ -1,0 +1,183 @@
+/* Rows of tokens that the reference evaluator has read, and the two walks that fill them: a forward whose values
+ * are looked at, and a step, whose attentions (evaluate_decode.c) read and append.
+ *
+ * In: graphs of graph_build and graph_build_step. Out: logits of what follows. */
+#include "graph/decode.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "graph/evaluate_ops.h"
+
+struct graph_cache {
+    const graph_t *step;
+    int64_t capacity, width, vocab, hidden;
+    int64_t hashes; /* buckets of a token in one layer: heads * rounds */
+    cached_row_t *rows;
+};
+
+graph_cache_t *graph_cache_new(const graph_t *step, int64_t capacity) {
+    const spec_t *s = step->spec;
+    graph_cache_t *c = eval_alloc(1, sizeof *c);
+    *c = (graph_cache_t){.step = step,
+                         .capacity = capacity,
+                         .width = s->num_attention_heads * s->attention_head_size,
+                         .vocab = s->vocab_size,
+                         .hidden = 2 * s->hidden_size,
+                         .hashes = s->num_attention_heads * s->num_hashes};
+    c->rows = eval_alloc(step->batch, sizeof *c->rows);
+    for (int64_t b = 0; b < step->batch; b++)
+        c->rows[b].layers = eval_alloc(s->n_layers, sizeof *c->rows[b].layers);
+    return c;
+}
+
+void graph_cache_free(graph_cache_t *c) {
+    if (!c) return;
+    for (int64_t b = 0; b < c->step->batch; b++) {
+        for (int k = 0; k < c->step->spec->n_layers; k++) {
+            free(c->rows[b].layers[k].keys);
+            free(c->rows[b].layers[k].values);
+            free(c->rows[b].layers[k].buckets);
+        }
+        free(c->rows[b].layers);
+    }
+    free(c->rows);
+    free(c);
+}
+
+int64_t graph_cache_capacity(const graph_cache_t *c) {
+    return c->capacity;
+}
+
+int64_t graph_cache_tokens(const graph_cache_t *c, int64_t row) {
+    return c->rows[row].tokens;
+}
+
+/* ---- room -------------------------------------------------------------------------------------- */
+
+static void *grown(void *p, int64_t count, size_t size) {
+    void *q = realloc(p, (size_t)count * size);
+    if (!q) bug("out of memory: %lld elements of %zu bytes", (long long)count, size);
+    return q;
+}
+
+static void reserve(const graph_cache_t *c, cached_row_t *row, int64_t tokens) {
+    if (tokens <= row->room) return;
+    row->room = tokens > 2 * row->room ? tokens : 2 * row->room;
+    for (int k = 0; k < c->step->spec->n_layers; k++) {
+        kept_t *x = &row->layers[k];
+        x->keys = grown(x->keys, row->room * c->width, sizeof *x->keys);
+        x->values = grown(x->values, row->room * c->width, sizeof *x->values);
+        x->buckets = grown(x->buckets, row->room * c->hashes, sizeof *x->buckets);
+    }
+}
+
+void graph_cache_copy_row(graph_cache_t *c, int64_t from, int64_t to) {
+    const cached_row_t *source = &c->rows[from];
+    cached_row_t *row = &c->rows[to];
+    if (from == to) return;
+    row->tokens = source->tokens;
+    if (row->tokens == 0) return;
+    reserve(c, row, source->tokens);
+    size_t tokens = (size_t)source->tokens, width = tokens * (size_t)c->width;
+    for (int k = 0; k < c->step->spec->n_layers; k++) {
+        const kept_t *x = &source->layers[k];
+        kept_t *y = &row->layers[k];
+        memcpy(y->keys, x->keys, width * sizeof *y->keys);
+        memcpy(y->values, x->values, width * sizeof *y->values);
+        memcpy(y->buckets, x->buckets, tokens * (size_t)c->hashes * sizeof *y->buckets);
+        y->offset = x->offset;
+    }
+}
+
+/* ---- prefill ----------------------------------------------------------------------------------- */
+
+typedef struct {
+    const graph_cache_t *c;
+    const eval_t *e;
+    cached_row_t *row;
+} filling_t;
+
+/* [heads][rounds][padded] of the forward → [token][heads][rounds]. Padding had a bucket of its own, and so
+ * rounds lie further apart. */
+static void keep_buckets(const filling_t *f, const gnode_t *n, const int32_t *buckets, kept_t *to) {
+    for (int64_t t = 0; t < f->e->length; t++)
+        for (int64_t h = 0; h < f->c->hashes; h++)
+            to->buckets[t * f->c->hashes + h] = buckets[h * f->e->padded + t];
+    to->offset = eval_buckets(n) + (f->e->padded > f->e->length);
+}
+
+/* The part of "layers.3.value" after the layer. */
+static bool is_called(const gnode_t *n, const char *what) {
+    const char *dot = strrchr(n->name, '.');
+    return dot && strcmp(dot + 1, what) == 0;
+}
+
+static void look(void *ctx, const gnode_t *n, const value_t *v) {
+    const filling_t *f = ctx;
+    if ((n->op != G_DENSE && n->op != G_LSH_HASH) || n->layer < 0) return;
+    kept_t *to = &f->row->layers[n->layer];
+    size_t bytes = (size_t)(f->e->length * f->c->width) * sizeof(double);
+    if (n->op == G_LSH_HASH) keep_buckets(f, n, v->i, to);
+    else if (is_called(n, "query_key") || is_called(n, "key")) memcpy(to->keys, v->f, bytes);
+    else if (is_called(n, "value")) memcpy(to->values, v->f, bytes);
+}
+
+static void deliver(float *to, const float *of_tokens, int64_t length, int64_t width) {
+    if (to) memcpy(to, of_tokens + (length - 1) * width, (size_t)width * sizeof *to);
+}
+
+/* The last hidden state is always asked for: every layer is run. */
+int graph_prefill(graph_cache_t *c, int64_t row, const graph_t *g, graph_param_fn *param, void *ctx,
+                  const int32_t *ids, int64_t length, const graph_next_t *next) {
+    if (length < 1 || length > g->length.c) return REFORMER_E_LENGTH;
+    if (length > c->capacity) return REFORMER_E_FULL;
+    float *hidden = eval_alloc(length * c->hidden, sizeof *hidden);
+    float *logits = next->logits ? eval_alloc(length * c->vocab, sizeof *logits) : NULL;
+    reformer_io_t io = {.input_ids = ids,
+                        .batch = 1,
+                        .length = (size_t)length,
+                        .last_hidden_state = hidden,
+                        .logits = logits};
+    eval_t e = eval_begin(g, param, ctx, &io);
+    filling_t f = {c, &e, &c->rows[row]};
+    e.visit = look;
+    e.visit_ctx = &f;
+    f.row->tokens = 0;
+    reserve(c, f.row, length);
+    for (int k = 0; k < g->spec->n_layers; k++) f.row->layers[k].offset = 0;
+    int error = eval_outputs(&e);
+    if (error == REFORMER_OK) {
+        f.row->tokens = length;
+        deliver(next->logits, logits, length, c->vocab);
+        deliver(next->last_hidden_state, hidden, length, c->hidden);
+    }
+    free(hidden);
+    free(logits);
+    return error;
+}
+
+/* ---- step -------------------------------------------------------------------------------------- */
+
+int graph_step(graph_cache_t *c, int64_t row, graph_param_fn *param, void *ctx, int32_t token,
+               const graph_next_t *next) {
+    cached_row_t *r = &c->rows[row];
+    if (r->tokens == 0) return REFORMER_E_EMPTY;
+    if (r->tokens >= c->capacity) return REFORMER_E_FULL;
+    float *hidden = eval_alloc(c->hidden, sizeof *hidden);
+    reformer_io_t io = {.input_ids = &token,
+                        .batch = 1,
+                        .length = 1,
+                        .last_hidden_state = hidden,
+                        .logits = next->logits};
+    eval_t e = eval_begin(c->step, param, ctx, &io);
+    e.cached = r;
+    reserve(c, r, r->tokens + 1);
+    int error = eval_outputs(&e);
+    if (error == REFORMER_OK) {
+        r->tokens++;
+        deliver(next->last_hidden_state, hidden, 1, c->hidden);
+    }
+    free(hidden);
+    return error;
+}

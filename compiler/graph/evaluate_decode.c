@@ -1,0 +1,168 @@
+/* The evaluator's attentions of a step: HF_SEMANTICS 11. One token against those that its row holds.
+ *
+ * The token is stored first, behind the others, and found there like any other. Nothing is sorted ahead of time: a
+ * step sorts all tokens of a round, in each head. `upstream` nodes repeat two defects of Hugging Face's: a token
+ * whose round offset does not fit the others' (Q6), and a slice that counts from the wrong end (Q7). */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "graph/evaluate_ops.h"
+
+typedef struct {
+    const gnode_t *n;
+    kept_t *kept;
+    int64_t last;    /* the new token; there are last + 1 */
+    int64_t width;   /* heads * head_size */
+    bool shared_qk;  /* LSH: keys are normalised, a token does not look at itself */
+    const double *q; /* [width], of the new token */
+    double *out;     /* [width] */
+} step_t;
+
+static step_t begin(eval_t *e, const gnode_t *n, int key, int value, value_t *out) {
+    step_t s = {.n = n,
+                .kept = &e->cached->layers[n->layer],
+                .last = e->cached->tokens,
+                .width = n->heads * n->head_size,
+                .q = eval_in(e, n, 0)->f,
+                .out = out->f};
+    size_t bytes = (size_t)s.width * sizeof(double);
+    memcpy(s.kept->keys + s.last * s.width, eval_in(e, n, key)->f, bytes);
+    memcpy(s.kept->values + s.last * s.width, eval_in(e, n, value)->f, bytes);
+    return s;
+}
+
+/* ---- one query against some tokens --------------------------------------------------------------- */
+
+/* out [head_size]: what the new token's head takes from these tokens; returns the log-sum-exp of the scores. */
+static double attend(const step_t *s, int64_t head, const int64_t *tokens, int64_t n, double *out) {
+    int64_t d = s->n->head_size;
+    double *p = eval_alloc(n, sizeof *p);
+    for (int64_t j = 0; j < n; j++) {
+        const double *k = s->kept->keys + tokens[j] * s->width + head * d;
+        p[j] = eval_dot(s->q + head * d, k, d) * eval_key_scale(k, d, s->shared_qk);
+        if (s->shared_qk && tokens[j] == s->last) p[j] = EVAL_SELF;
+    }
+    double lse = eval_soften(p, n);
+    for (int64_t j = 0; j < n; j++) {
+        const double *v = s->kept->values + tokens[j] * s->width + head * d;
+        for (int64_t k = 0; k < d; k++) out[k] += p[j] * v[k];
+    }
+    free(p);
+    return lse;
+}
+
+/* Every head sees the tokens from `start` to the new one. */
+static void attend_from(const step_t *s, int64_t start) {
+    int64_t n = s->last + 1 - start;
+    int64_t *tokens = eval_alloc(n, sizeof *tokens);
+    for (int64_t j = 0; j < n; j++) tokens[j] = start + j;
+    for (int64_t head = 0; head < s->n->heads; head++)
+        (void)attend(s, head, tokens, n, s->out + head * s->n->head_size);
+    free(tokens);
+}
+
+/* ---- local --------------------------------------------------------------------------------------- */
+
+/* The first token seen. A start before the first token is the first; Hugging Face slices a list of `last` tokens
+ * with it, which counts from their end (Q7). */
+static int64_t local_start(const step_t *s) {
+    int64_t start = (s->last / s->n->chunk - s->n->before) * s->n->chunk;
+    if (start < 0 && s->n->upstream) start += s->last;
+    return start < 0 ? 0 : start;
+}
+
+int eval_local_step(eval_t *e, const gnode_t *n, value_t *out) {
+    step_t s = begin(e, n, 1, 2, out);
+    attend_from(&s, local_start(&s));
+    return REFORMER_OK;
+}
+
+/* ---- LSH: buckets -------------------------------------------------------------------------------- */
+
+static int32_t *bucket_at(const step_t *s, int64_t token, int64_t head, int64_t round) {
+    return s->kept->buckets + (token * s->n->heads + head) * s->n->rounds + round;
+}
+
+/* Buckets of a token in every head and round. */
+static void hash_token(const step_t *s, const float *rotations, int64_t token, int64_t offset) {
+    const gnode_t *n = s->n;
+    double margin;
+    for (int64_t head = 0; head < n->heads; head++) {
+        const double *x = s->kept->keys + token * s->width + head * n->head_size;
+        for (int64_t r = 0; r < n->rounds; r++)
+            *bucket_at(s, token, head, r) =
+                (int32_t)(eval_bucket(n, rotations, head, r, x, &margin) + r * offset);
+    }
+}
+
+/* How far rounds lie apart for the new token. Hugging Face does not remember whether padding had a bucket when the
+ * others were hashed: it takes a bucket beyond those without padding as the sign of it (Q6). */
+static int64_t offset_of(const step_t *s) {
+    const gnode_t *n = s->n;
+    if (!n->upstream) return s->kept->offset;
+    int64_t buckets = eval_buckets(n), most = 0;
+    for (int64_t k = 0; k < s->last * n->heads * n->rounds; k++)
+        if (s->kept->buckets[k] > most) most = s->kept->buckets[k];
+    return most > n->rounds * buckets - 1 ? buckets + 1 : buckets;
+}
+
+/* ---- LSH: windows -------------------------------------------------------------------------------- */
+
+/* The tokens around the new one in the order of one round's buckets, from `before` chunks back, around the ends:
+ * fewer tokens than places repeat (Q23). */
+static void window_of(const step_t *s, int64_t head, int64_t round, int64_t width,
+                      int64_t *window) {
+    int64_t tokens = s->last + 1, place = 0, chunk = s->n->chunk;
+    int32_t *buckets = eval_alloc(tokens, sizeof *buckets);
+    int32_t *order = eval_alloc(tokens, sizeof *order);
+    for (int64_t t = 0; t < tokens; t++) buckets[t] = *bucket_at(s, t, head, round);
+    eval_sort_stably(buckets, tokens, order);
+    while (order[place] != s->last) place++;
+    int64_t start = (place / chunk - s->n->before) * chunk;
+    for (int64_t j = 0; j < width; j++) {
+        int64_t at = (start + j) % tokens;
+        window[j] = order[at < 0 ? at + tokens : at];
+    }
+    free(buckets);
+    free(order);
+}
+
+static void attend_rounds(const step_t *s, int64_t head) {
+    const gnode_t *n = s->n;
+    int64_t d = n->head_size, width = n->chunk * (n->before + 1 + n->after);
+    int64_t *window = eval_alloc(width, sizeof *window);
+    double *weights = eval_alloc(n->rounds, sizeof *weights);
+    double *outs = eval_alloc(n->rounds * d, sizeof *outs);
+    for (int64_t r = 0; r < n->rounds; r++) {
+        window_of(s, head, r, width, window);
+        weights[r] = attend(s, head, window, width, outs + r * d);
+    }
+    eval_weigh_rounds(weights, n->rounds);
+    for (int64_t r = 0; r < n->rounds; r++)
+        for (int64_t k = 0; k < d; k++) s->out[head * d + k] += weights[r] * outs[r * d + k];
+    free(window);
+    free(weights);
+    free(outs);
+}
+
+/* Tokens without buckets are all seen; when they fill a chunk, they get buckets, for the next step. */
+static void step_without_buckets(const step_t *s, const float *rotations) {
+    attend_from(s, 0);
+    if (s->last + 1 < s->n->chunk || !rotations) return;
+    s->kept->offset = eval_buckets(s->n);
+    for (int64_t t = 0; t <= s->last; t++) hash_token(s, rotations, t, s->kept->offset);
+}
+
+int eval_lsh_step(eval_t *e, const gnode_t *n, value_t *out) {
+    step_t s = begin(e, n, 0, 1, out);
+    const value_t *rotations = eval_optional(e, n, 3);
+    s.shared_qk = true;
+    if (s.kept->offset == 0) {
+        step_without_buckets(&s, rotations ? rotations->w : NULL);
+        return REFORMER_OK;
+    }
+    hash_token(&s, rotations->w, s.last, offset_of(&s));
+    for (int64_t head = 0; head < n->heads; head++) attend_rounds(&s, head);
+    return REFORMER_OK;
+}
