@@ -241,7 +241,7 @@ static int prefill_row(const reformer_engine_t *e, const reformer_decode_t *io, 
     error = e->run(e->ctx, v, &call);
     if (error) return error;
     c->tokens[row] = (int32_t)n;
-    c->hashed[row] = v->hashes;
+    c->hashed[row] = v->hashes ? 1 + control[REFORMER_ANY_MASKED] : 0;
     return REFORMER_OK;
 }
 
@@ -314,7 +314,7 @@ static void count_tokens(const reformer_engine_t *e, const cache_t *c, const int
     for (int64_t b = 0; b < d->batch; b++) {
         if (row[b] < 0) continue;
         c->tokens[b]++;
-        if (d->lsh_chunk && c->tokens[b] >= d->lsh_chunk) c->hashed[b] = 1;
+        if (d->lsh_chunk && c->tokens[b] >= d->lsh_chunk && !c->hashed[b]) c->hashed[b] = 1;
     }
 }
 

@@ -157,7 +157,7 @@ enum {
     REFORMER_SLOT_GIVEN,      /* i32 [lsh layers], 0 or 1 */
     /* Steps: a row of IDS, KEY … is a row of the cache; ROW -1: the row gets no token. */
     REFORMER_SLOT_POSITION, /* i32 [batch]: tokens of the row before this one, < positions */
-    REFORMER_SLOT_HASHED,   /* i32 [batch]: 1 = the row's tokens are in buckets */
+    REFORMER_SLOT_HASHED,   /* i32 [batch]: 1 = the row's tokens are in buckets, 2 = with padding */
     /* Parts of the cache, in its memory one after the other, records last. A head's keys are scaled
      * (LSH: normalised), `half` is head size rounded up to 16. */
     REFORMER_SLOT_RINGS,  /* f32 [batch][local layers][heads][window][key, value][half] */

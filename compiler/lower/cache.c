@@ -39,7 +39,9 @@ cache_t *make_cache(lower_t *L, int64_t batch, int64_t positions) {
                    .first = s->lsh_attn_chunk_length,
                    .latest = (1 + s->lsh_num_chunks_before) * s->lsh_attn_chunk_length,
                    .window = (1 + s->lsh_num_chunks_before) * s->lsh_attn_chunk_length,
-                   .buckets = lsh->buckets};
+                   .upstream = s->compile.decode == DECODE_HUGGINGFACE};
+    c->shift = c->upstream ? s->num_hashes - 1 : 0;
+    c->buckets = lsh->buckets + c->shift;
     if (local->present) {
         c->rings = part(L, REFORMER_SLOT_RINGS, "rings", E_F32, 6,
                         SHAPE_OF(L, batch, local->count, L->heads, c->ring, 2, c->half));

@@ -23,7 +23,10 @@ struct cache {
     int64_t ring;          /* tokens */
     int64_t first, latest; /* tokens of a bucket that places keeps */
     int64_t window;        /* keys of a step in an LSH layer, per round */
-    int64_t buckets;
+    /* Hugging Face forgets how far the rounds' buckets lie apart (Q6). With its bookkeeping a token may be filed up
+     * to `shift` = rounds - 1 buckets lower than it hashed to, so there are so many more, the first ones. */
+    bool upstream;
+    int64_t shift, buckets;
 };
 
 /* Makes the buffers; the kinds of attention are read, weights not needed. */
@@ -100,8 +103,13 @@ typedef struct {
     buffer_t *q, *k, *v; /* k: local */
     buffer_t *out;       /* [row][heads * head_size] */
     buffer_t *position, *hashed;
+    buffer_t
+        *forgot;  /* [1]: 1 = tokens are filed lower by their round (upstream); NULL: none are */
     int64_t head; /* floats per head in q, k, v */
 } step_rows_t;
+/* Upstream bookkeeping, before each LSH layer's step: whether a bucket of the cache betrays that padding had one when
+ * the rows were hashed. */
+lfunc_t *lower_lsh_forgetting(lower_t *L, const attention_t *a, const step_rows_t *rows);
 lfunc_t *lower_local_step(lower_t *L, const attention_t *a, const step_rows_t *rows);
 lfunc_t *lower_lsh_step(lower_t *L, const attention_t *a, const step_rows_t *rows);
 

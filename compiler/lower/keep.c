@@ -90,6 +90,7 @@ static lfunc_t *file_kernel(lower_t *L, const attention_t *a) {
     inst_t *real = if_token(&b, &k, ax_v(loop_var(loop)));
     affine_t bx[] = {ax(0), k.in_group, at.round, ax_v(loop_var(loop))};
     value_t *bucket = b_convert(&b, E_I64, load1(&b, L->buckets, 4, bx));
+    bucket = b_index(&b, ax_plus(ax_v(bucket), c->shift));
     append_to_bucket(&b, c, &at, within(&b, bucket, c->buckets - 1),
                      at_most(&b, bx[3], dim(c->positions - 1)));
     b_end_if(&b, real, NULL);

@@ -215,21 +215,11 @@ static bool lower_steps(plan_t *p, const pass_options_t *passes, diag_t *d) {
     return true;
 }
 
-/* Loops keep tokens by bucket, without the offsets that Hugging Face's defects come from. */
-static bool steps_can_be_lowered(const plan_t *p, diag_t *d) {
-    if (p->spec->compile.decode == DECODE_CORRECTED) return true;
-    diag_error(d, p->spec->at[KEY_compile_decode],
-               "'compile.decode: huggingface' is not compiled, only evaluated");
-    diag_hint(d, "--backend reference");
-    return false;
-}
-
 bool plan_lower(plan_t *p, const pass_options_t *passes, diag_t *d) {
     bool shared = p->prefills == p->variants;
     if (!lower_variants(p, p->variants, p->step && shared, &p->modules, passes, d)) return false;
     p->prefill_modules = p->modules;
     if (!p->step) return true;
-    if (!steps_can_be_lowered(p, d)) return false;
     if (!shared && !lower_variants(p, p->prefills, true, &p->prefill_modules, passes, d))
         return false;
     return lower_steps(p, passes, d);

@@ -5,6 +5,7 @@
 
 typedef struct {
     lfunc_t *project[2], *attend[2], *output[2]; /* by layer_kind_t */
+    lfunc_t *forgetting;                         /* NULL: nothing is forgotten */
     lfunc_t *in, *out;                           /* of the feed-forward layer */
 } step_kernels_t;
 
@@ -26,6 +27,9 @@ static void make_step_rows(lower_t *L, step_rows_t *r) {
     r->q = workspace(L, "q", E_F32, 2, heads, "[row][head]");
     r->v = workspace(L, "v", E_F32, 2, heads, "[row][head]");
     if (L->attention[LAYER_LOCAL].present) r->k = workspace(L, "k", E_F32, 2, heads, "[row][head]");
+    dim_t one = dim(1);
+    if (L->cache->upstream && L->cache->counts)
+        r->forgot = workspace(L, "forgot", E_I32, 1, &one, "tokens are filed lower by their round");
     r->out = workspace(L, "mix", E_F32, 2, out, "[row][head]: output of attention");
 }
 
@@ -109,6 +113,8 @@ static void schedule_attention(lower_t *L, builder_t *b, const step_kernels_t *k
     };
     value_t *index = layer_index(L, b, &L->attention[kind], layer), *both[] = {layer, index};
     launch(b, k->project[kind], both, labels[kind][0], layer);
+    if (kind == LAYER_LSH && k->forgetting)
+        launch(b, k->forgetting, &index, "layer#.lsh.forgetting", layer);
     launch(b, k->attend[kind], &index, labels[kind][1], layer);
     launch(b, k->output[kind], &index, labels[kind][2], layer);
 }
@@ -164,6 +170,7 @@ module_t *lower_step(arena_t *arena, const graph_t *g, const layout_t *layout,
             kind == LAYER_LSH ? lower_lsh_step(L, a, &rows) : lower_local_step(L, a, &rows);
         k.output[kind] = output_step(L, a, &rows);
     }
+    if (rows.forgot) k.forgetting = lower_lsh_forgetting(L, &L->attention[LAYER_LSH], &rows);
     feed_forward_step(L, &k);
     last_head_t head = step_head(L);
     builder_t b = build_entry(L->m, "step");

@@ -203,9 +203,19 @@ static value_t *window_position(lower_t *L, builder_t *b, const step_t *s, value
     return b_index(b, ax_add(start, ax_v(j)));
 }
 
+/* A window that begins before the first token has all of them; Hugging Face slices the list of what came before with
+ * its start, which then counts from the list's end (Q7). */
+static value_t *first_position(lower_t *L, builder_t *b, step_t *s) {
+    value_t *start = window_position(L, b, s, i64(b, 0)), *zero = i64(b, 0);
+    if (!L->cache->upstream) return zero;
+    value_t *sliced = b_binary(b, OP_ADD, start, s->position);
+    return b_select(b, b_compare(b, OP_LT, start, zero), sliced, zero);
+}
+
 static value_t *local_valid(lower_t *L, builder_t *b, step_t *s, value_t *j) {
     value_t *p = window_position(L, b, s, j);
-    value_t *begun = b_compare(b, OP_GE, p, i64(b, 0));
+    value_t *begun = b_binary(b, OP_AND, b_compare(b, OP_GE, p, first_position(L, b, s)),
+                              b_compare(b, OP_GE, p, i64(b, 0)));
     return b_binary(b, OP_AND, begun, b_compare(b, OP_LE, p, s->position));
 }
 
@@ -327,6 +337,18 @@ static value_t *bucket_of(lower_t *L, builder_t *b, const step_t *s, const hashe
     return b_name(within(b, bucket, a->buckets - 1), "bucket");
 }
 
+/* Where the new token is filed: its bucket, or with Hugging Face's bookkeeping one that is lower by its round. */
+static value_t *filed_bucket(lower_t *L, builder_t *b, const step_t *s, value_t *bucket,
+                             affine_t round) {
+    const cache_t *c = L->cache;
+    if (!c->upstream) return bucket;
+    affine_t ix = ax(0);
+    value_t *forgot = b_load(b, s->rows->forgot, 1, &ix), *zero = i64(b, 0);
+    value_t *lower = b_select(b, forgot, b_index(b, round), zero);
+    bucket = b_binary(b, OP_SUB, b_index(b, ax_plus(ax_v(bucket), c->shift)), lower);
+    return within(b, bucket, c->buckets - 1);
+}
+
 static bucket_at_t bucket_list(const step_t *s, affine_t round) {
     return (bucket_at_t){s->row, s->index, s->head, round};
 }
@@ -342,7 +364,8 @@ static void hash_all(lower_t *L, builder_t *b, step_t *s, int64_t most) {
     inst_t *real = b_if(b, b_compare(b, OP_LE, t, s->position), 0, NULL);
     /* a key is its vector, scaled: the direction is all that counts */
     hashed_t x = {c->records, {ax_v(t), s->row, s->index, s->head, ax(0), ax(0)}};
-    append_to_bucket(b, c, &at, bucket_of(L, b, s, &x, at.round), t);
+    value_t *bucket = bucket_of(L, b, s, &x, at.round);
+    append_to_bucket(b, c, &at, b_index(b, ax_plus(ax_v(bucket), c->shift)), t);
     b_end_if(b, real, NULL);
     b_end_for(b, tokens, NULL);
     b_end_for(b, rounds, NULL);
@@ -526,7 +549,7 @@ static void find_window(lower_t *L, builder_t *b, const step_t *s, affine_t roun
     const cache_t *c = L->cache;
     bucket_at_t list = bucket_list(s, round);
     hashed_t x = {s->rows->q, {s->row, in_row(s, 0)}};
-    value_t *bucket = bucket_of(L, b, s, &x, round);
+    value_t *bucket = filed_bucket(L, b, s, bucket_of(L, b, s, &x, round), round);
     append_to_bucket(b, c, &list, bucket, s->position);
     value_t *count = count_at(b, c, &list, bucket);
     value_t *back = steps_back(b, c, s, tokens_before(L, b, c, &list, bucket), count);
@@ -642,6 +665,46 @@ static void lsh_early(lower_t *L, builder_t *b, step_t *s) {
     inst_t *all = b_if(b, reached, 0, NULL);
     hash_all(L, b, s, k.n);
     b_end_if(b, all, NULL);
+}
+
+/* The greatest bucket that is filed, counted over the rounds as Hugging Face does where padding had buckets too. */
+static value_t *greatest_bucket(lower_t *L, builder_t *b, const attention_t *a, affine_t index) {
+    const cache_t *c = L->cache;
+    value_t *most = i64(b, 0);
+    inst_t *heads = b_for(b, "head", dim(0), dim(L->heads), 1, &most);
+    value_t *x = loop_arg(heads, 0);
+    inst_t *rounds = b_for(b, "round", dim(0), dim(a->rounds), 1, &x);
+    x = loop_arg(rounds, 0);
+    inst_t *buckets = b_for(b, "bucket", dim(0), dim(c->buckets), 1, &x);
+    affine_t ix[] = {ax(0), index, ax_v(loop_var(heads)), ax_v(loop_var(rounds)),
+                     ax_v(loop_var(buckets))};
+    affine_t full = ax_add(ax_scale(ix[3], a->buckets + 1), ax_plus(ix[4], -c->shift));
+    value_t *used = b_compare(b, OP_GT, load1(b, c->counts, 5, ix), b_iconst(b, SCALAR(E_I32), 0));
+    x = b_binary(b, OP_MAX, loop_arg(buckets, 0), b_select(b, used, b_index(b, full), i64(b, 0)));
+    b_end_for(b, buckets, &x);
+    b_end_for(b, rounds, &buckets->results[0]);
+    b_end_for(b, heads, &rounds->results[0]);
+    return heads->results[0];
+}
+
+lfunc_t *lower_lsh_forgetting(lower_t *L, const attention_t *a, const step_rows_t *rows) {
+    enum { WITH_PADDING = 2 };
+    dim_t one = dim(1);
+    const char *name = "once";
+    builder_t b = build_kernel(L->m, "lsh_forgetting", 1, &one, &name);
+    describe(L, b.fn, KEY_compile_decode, "Hugging Face's guess whether padding had buckets");
+    affine_t index = ax_v(kernel_param(&b, "index", a->count)), at = ax(0), hx[] = {ax(0), ax(0)};
+    ltype_t i32 = SCALAR(E_I32);
+    value_t *padded =
+        b_compare(&b, OP_EQ, load1(&b, rows->hashed, 2, hx), b_iconst(&b, i32, WITH_PADDING));
+    inst_t *hashed = b_if(&b, padded, 1, &i32);
+    value_t *unseen =
+        b_compare(&b, OP_LT, greatest_bucket(L, &b, a, index), i64(&b, a->rounds * a->buckets));
+    b_else(&b, hashed, &unseen);
+    value_t *never = b_iconst(&b, i32, 0);
+    b_end_if(&b, hashed, &never);
+    b_store(&b, rows->forgot, hashed->results[0], &at);
+    return b.fn;
 }
 
 static void lsh_scratch(lower_t *L, builder_t *b, step_t *s) {
