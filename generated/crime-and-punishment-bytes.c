@@ -5969,11 +5969,11 @@ static void last_token(const reformer_call_t *call, unsigned char *scratch, cons
     /* [1][512][192]: [batch][rows][hidden]: attention stream */
     const float *restrict y1 = (const float *)(const void *)call->workspace;
     /* [1][1][192]: y1 of the last token */
-    float *restrict last1 = (float *)(void *)(call->workspace + 787584);
+    float *restrict last1 = (float *)(void *)(call->workspace + 786432);
     /* [1][512][192]: [batch][rows][hidden]: feed-forward stream */
     const float *restrict y2 = (const float *)(const void *)(call->workspace + 393216);
     /* [1][1][192]: y2 of the last token */
-    float *restrict last2 = (float *)(void *)(call->workspace + 788352);
+    float *restrict last2 = (float *)(void *)(call->workspace + 787200);
     const int64_t high = max_i64((int64_t)control[10] - 1, 0);
     const int64_t low = min_i64(high, 511);
     for (int64_t v = 0; v < 24; v++) {
@@ -5989,9 +5989,9 @@ static void last_lm_head(const reformer_call_t *call, unsigned char *scratch, co
     (void)arg;
     const int64_t columns = task;
     /* [1][1][192]: y1 of the last token */
-    const float *restrict last1 = (const float *)(const void *)(call->workspace + 787584);
+    const float *restrict last1 = (const float *)(const void *)(call->workspace + 786432);
     /* [1][1][192]: y2 of the last token */
-    const float *restrict last2 = (const float *)(const void *)(call->workspace + 788352);
+    const float *restrict last2 = (const float *)(const void *)(call->workspace + 787200);
     /* [1][384] */
     const float *w_final_norm_weight = (const float *)(const void *)(call->weights + 7057920);
     /* [1][384] */
@@ -6001,8 +6001,7 @@ static void last_lm_head(const reformer_call_t *call, unsigned char *scratch, co
     const float *w_lm_head_weight = (const float *)(const void *)(call->weights + 7060992);
     /* [1][288] */
     const float *w_lm_head_bias = (const float *)(const void *)(call->weights + 7503360);
-    /* [1][288]: [row][vocab] */
-    float *restrict last_logits = (float *)(void *)(call->workspace + 786432);
+    float *restrict last_logits = (float *)(void *)call->workspace; /* [1][288]: [row][vocab] */
     /* layer norm of 1 rows of 384 */
     for (int64_t i = 0; i < 1; i++) {
         f32x8 carried = splat_f32x8(0.0f);
@@ -6112,7 +6111,7 @@ static void last_out(const reformer_call_t *call, unsigned char *scratch, const 
     (void)arg;
     (void)task;
     /* [1][288]: [row][vocab] */
-    const float *restrict last_logits = (const float *)(const void *)(call->workspace + 786432);
+    const float *restrict last_logits = (const float *)(const void *)call->workspace;
     float *restrict logits = call->slot[REFORMER_SLOT_LOGITS]; /* [512][258] */
     for (int64_t row = 0; row < 1; row++) {
         for (int64_t v = 0; v < 32; v++) {
@@ -6131,9 +6130,9 @@ static void last_hidden(const reformer_call_t *call, unsigned char *scratch, con
     (void)arg;
     (void)task;
     /* [1][1][192]: y1 of the last token */
-    const float *restrict last1 = (const float *)(const void *)(call->workspace + 787584);
+    const float *restrict last1 = (const float *)(const void *)(call->workspace + 786432);
     /* [1][1][192]: y2 of the last token */
-    const float *restrict last2 = (const float *)(const void *)(call->workspace + 788352);
+    const float *restrict last2 = (const float *)(const void *)(call->workspace + 787200);
     /* [1][384] */
     const float *w_final_norm_weight = (const float *)(const void *)(call->weights + 7057920);
     /* [1][384] */
@@ -6224,12 +6223,14 @@ static void run(const reformer_call_t *call) {
             const int64_t index = (int64_t)high;
             for (int64_t group = 0; group < 6; group++) {
                 reformer_launch(call, lsh_project, 8, (const int64_t[]){layer, index, group});
-                if (control[8]) {
+                if (control[8] == 0) {
+                } else {
                     reformer_launch(call, lsh_keep, 8, (const int64_t[]){index, group});
                 }
                 reformer_launch(call, lsh_hash, 8, (const int64_t[]){index, group});
                 reformer_launch(call, lsh_sort, 2, NULL);
-                if (control[8]) {
+                if (control[8] == 0) {
+                } else {
                     reformer_launch(call, lsh_file, 2, (const int64_t[]){index, group});
                 }
                 for (int64_t round = 0; round < 2; round++) {
@@ -6243,7 +6244,8 @@ static void run(const reformer_call_t *call) {
             const int64_t index = (int64_t)high;
             for (int64_t group = 0; group < 6; group++) {
                 reformer_launch(call, local_project, 8, (const int64_t[]){layer, index, group});
-                if (control[8]) {
+                if (control[8] == 0) {
+                } else {
                     reformer_launch(call, local_keep, 8, (const int64_t[]){index, group});
                 }
                 reformer_launch(call, local_attention, 16, NULL);
@@ -6252,7 +6254,12 @@ static void run(const reformer_call_t *call) {
         }
         reformer_launch(call, feed_forward, 8, (const int64_t[]){layer});
     }
-    if (control[8]) {
+    if (control[8] == 0) {
+        reformer_launch(call, lm_head, 8, NULL);
+        if (control[2]) {
+            reformer_launch(call, lm_loss, 1, NULL);
+        }
+    } else {
         reformer_launch(call, last_token, 1, NULL);
         if (control[1]) {
             reformer_launch(call, last_lm_head, 9, NULL);
@@ -6260,11 +6267,6 @@ static void run(const reformer_call_t *call) {
         }
         if (control[0]) {
             reformer_launch(call, last_hidden, 1, NULL);
-        }
-    } else {
-        reformer_launch(call, lm_head, 8, NULL);
-        if (control[2]) {
-            reformer_launch(call, lm_loss, 1, NULL);
         }
     }
 }
@@ -6599,8 +6601,9 @@ static void local_step_step(const reformer_call_t *call, unsigned char *scratch,
             load_f32x8(&v[row * 192 + head * 32 + 24]));
         for (int64_t j = 0; j < 64; j++) {
             const int64_t at = position_1 / 32 * 32 + j - 32;
+            const int32_t more = -(at >= 0);
             float chosen;
-            if (-(at >= 0) & -(at <= position_1)) {
+            if ((more & more) & -(at <= position_1)) {
                 const int64_t high = max_i64(at, 0);
                 const int64_t low = min_i64(high, 511);
                 const int64_t rem_1 = low % 64;
@@ -6663,11 +6666,12 @@ static void local_step_step(const reformer_call_t *call, unsigned char *scratch,
         f32x8 carried_5 = splat_f32x8(0.0f);
         for (int64_t j = 0; j < 64; j++) {
             const int64_t at = position_1 / 32 * 32 + j - 32;
+            const int32_t more = -(at >= 0);
             f32x8 chosen;
             f32x8 chosen_1;
             f32x8 chosen_2;
             f32x8 chosen_3;
-            if (-(at >= 0) & -(at <= position_1)) {
+            if ((more & more) & -(at <= position_1)) {
                 const f32x8 s_2 = splat_f32x8(scores[j]);
                 const int64_t high_3 = max_i64(at, 0);
                 const int64_t low = min_i64(high_3, 511);

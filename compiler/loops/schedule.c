@@ -3,7 +3,7 @@
  * In: a module that passes have run on. Out: every launch of the entry with the number of times it
  * runs; the memory that a kernel streams; the cost of the whole. The entry is walked as a program:
  * what literals, loop variables and tables decide (is this layer local or LSH?) is decided, and of a
- * branch that an input decides the dearer side counts. */
+ * branch that an input decides the likely side counts, else the dearer one. */
 #include <string.h>
 
 #include "loops/rules.h"
@@ -93,8 +93,8 @@ static double flops_of(const walk_t *w, const block_t *b) {
 
 static void walk_if(walk_t *w, const inst_t *i, int64_t times) {
     int id = i->operand[0]->id;
-    bool taken =
-        w->is_known[id] ? w->known[id] != 0 : flops_of(w, i->body) >= flops_of(w, i->otherwise);
+    bool rule = i->likely || flops_of(w, i->body) >= flops_of(w, i->otherwise);
+    bool taken = w->is_known[id] ? w->known[id] != 0 : rule;
     walk(w, taken ? i->body : i->otherwise, times);
 }
 

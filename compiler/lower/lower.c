@@ -323,13 +323,22 @@ static bool only_prefills(const lower_t *L) {
     return L->cache && L->o->cache_batch > 1;
 }
 
+/* if (not a prefill): the rule, by which costs are told. */
+static inst_t *if_forward(lower_t *L, builder_t *b) {
+    value_t *none = b_iconst(b, SCALAR(E_I32), 0);
+    value_t *forward = b_compare(b, OP_EQ, control(b, L, REFORMER_WANT_CACHE), none);
+    inst_t *branch = b_if(b, forward, 0, NULL);
+    b_likely(branch);
+    return branch;
+}
+
 static void schedule_keep(lower_t *L, builder_t *b, lfunc_t *kernel, value_t *const *args,
                           const char *label, value_t *layer) {
     if (!kernel) return;
-    inst_t *kept = NULL;
-    if (!only_prefills(L)) kept = b_if(b, control(b, L, REFORMER_WANT_CACHE), 0, NULL);
+    inst_t *forward = only_prefills(L) ? NULL : if_forward(L, b);
+    if (forward) b_else(b, forward, NULL);
     launch(b, kernel, args, label, layer);
-    if (kept) b_end_if(b, kept, NULL);
+    if (forward) b_end_if(b, forward, NULL);
 }
 
 static void schedule_attention(lower_t *L, builder_t *b, const attention_t *a, value_t *layer) {
@@ -479,13 +488,12 @@ static prefill_head_t lower_prefill_head(lower_t *L) {
 
 /* head NULL: a prefill; p NULL: a forward; both: what the call asks for. */
 static void schedule_head(lower_t *L, head_t *head, const prefill_head_t *p, builder_t *b) {
-    inst_t *prefill = NULL;
-    if (p && head) prefill = b_if(b, control(b, L, REFORMER_WANT_CACHE), 0, NULL);
+    inst_t *forward = p && head ? if_forward(L, b) : NULL;
+    if (head) head_schedule(L, head, b);
+    if (forward) b_else(b, forward, NULL);
     if (p) launch(b, p->last_token, NULL, "last_token", NULL);
     if (p) schedule_last_head(L, b, &p->head, "lm_head");
-    if (prefill) b_else(b, prefill, NULL);
-    if (head) head_schedule(L, head, b);
-    if (prefill) b_end_if(b, prefill, NULL);
+    if (forward) b_end_if(b, forward, NULL);
 }
 
 module_t *lower_graph(arena_t *arena, const graph_t *g, const layout_t *layout,
