@@ -21,6 +21,7 @@ static const char *const messages[] = {
     [REFORMER_E_FULL] = "a row of the cache has no room for another token",
     [REFORMER_E_EMPTY] = "a row of the cache holds no token yet: prefill it first",
     [REFORMER_E_DECODE] = "this model does not generate text",
+    [REFORMER_E_LOGITS] = "the logits hold a NaN or an infinity, or rule out every token",
 };
 
 const char *reformer_strerror(int code) {

@@ -39,7 +39,8 @@ enum {
     REFORMER_E_CACHE = 14,      /* the cache is not initialised, or another model's */
     REFORMER_E_FULL = 15,       /* a row of the cache has no room for another token */
     REFORMER_E_EMPTY = 16,      /* a step of a row that holds no token yet: prefill it first */
-    REFORMER_E_DECODE = 17 /* this model does not generate: no causal LM, or translated without */
+    REFORMER_E_DECODE = 17, /* this model does not generate: no causal LM, or translated without */
+    REFORMER_E_LOGITS = 18  /* sampling: a NaN or +infinity, or -infinity for every token */
 };
 const char *reformer_strerror(int code); /* never NULL; static text */
 

@@ -25,6 +25,7 @@ static void codes_are_pinned(void **state) {
         {REFORMER_E_FULL, 15, "a row of the cache has no room for another token"},
         {REFORMER_E_EMPTY, 16, "a row of the cache holds no token yet: prefill it first"},
         {REFORMER_E_DECODE, 17, "this model does not generate text"},
+        {REFORMER_E_LOGITS, 18, "the logits hold a NaN or an infinity, or rule out every token"},
     };
     int n = (int)(sizeof pins / sizeof *pins);
     for (int i = 0; i < n; i++) {
