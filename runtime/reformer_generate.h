@@ -1,0 +1,132 @@
+/* Writing text with a causal language model: choosing tokens, and the loop around prefill and step.
+ *
+ * Stands on reformer_rt.h ("generation"). No globals, no allocation, no printing: every buffer is the caller's. Any
+ * number of threads may generate at once, each with a decoder, buffers and scratch of its own. Valid C++ as well. */
+#ifndef REFORMER_GENERATE_H
+#define REFORMER_GENERATE_H
+
+#include "reformer_rt.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- choosing a token ------------------------------------------------------------------------ */
+
+/* Zero-initialised: greedy, the token of the greatest logit, the lowest of equals. With a temperature, top_k or top_p
+ * a token is drawn. The order is Hugging Face's: penalty, temperature, top_k, top_p.
+ *
+ *   repetition_penalty  the score of every token of the row's history, once, is divided by it where positive, else
+ *                       multiplied (Keskar et al. 2019)
+ *   temperature         scores are divided by it
+ *   top_k               the k best, and those equal to the last of them (Fan et al. 2018)
+ *   top_p               the fewest best whose probabilities sum up to p (Holtzman et al. 2020)
+ *
+ * The draw depends on seed, row and step alone: a row of a batch draws what it would draw by itself under the same
+ * number. */
+typedef struct reformer_sampling {
+    float repetition_penalty; /* > 0; 0 and 1 = none */
+    float temperature;        /* > 0; 0 = 1 where a token is drawn */
+    int32_t top_k;            /* 0 = all */
+    float top_p;              /* 0 … 1; 0 and 1 = all */
+    uint64_t seed;
+} reformer_sampling_t;
+
+/* REFORMER_E_ARGUMENT for a value out of range. */
+int reformer_check_sampling(const reformer_sampling_t *s);
+size_t reformer_sample_bytes(int64_t vocab); /* of scratch, aligned to 8 */
+/* logits [vocab]; history [n_history]: the row's tokens so far, prompt included, each in 0 … vocab-1. REFORMER_E_NAN:
+ * a logit is not a number, or none is above minus infinity. */
+int reformer_sample(const reformer_sampling_t *s, const float *logits, int64_t vocab,
+                    const int32_t *history, size_t n_history, uint64_t row, uint64_t step,
+                    void *scratch, int32_t *token);
+
+/* ---- what generates --------------------------------------------------------------------------- */
+
+/* Functions as reformer_prefill, reformer_step and reformer_cache_copy_row: return 0 or a code, which ends
+ * generation. copy_row may be NULL where no beams are searched. */
+typedef struct reformer_decoder {
+    void *ctx;
+    int (*prefill)(void *ctx, const reformer_decode_t *io);
+    int (*step)(void *ctx, const reformer_decode_t *io);
+    int (*copy_row)(void *ctx, size_t from, size_t to);
+    int64_t vocab;
+    size_t batch;    /* rows of the cache */
+    size_t capacity; /* tokens that a row of it holds */
+} reformer_decoder_t;
+
+/* A bound model with a cache and a workspace, as a decoder; *bound must outlive it. */
+typedef struct reformer_bound_decoder {
+    const reformer_model_t *model;
+    void *cache, *workspace; /* initialised for `length` tokens; of reformer_decode_bytes() */
+    size_t length;
+} reformer_bound_decoder_t;
+reformer_decoder_t reformer_decoder_of(reformer_bound_decoder_t *bound);
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+typedef enum {
+    REFORMER_END_LENGTH,   /* max_tokens are written */
+    REFORMER_END_STOP,     /* the row ends with one of the stop sequences */
+    REFORMER_END_EOS,      /* the row ends with eos_token */
+    REFORMER_END_CALLBACK, /* the callback ended it */
+    REFORMER_END_FULL,     /* the cache has no room for another token */
+    REFORMER_END_NONE      /* the row had no prompt */
+} reformer_end_t;
+
+/* Called for each token as it is chosen, rows in order. logits [vocab] are those that chose it, before penalties.
+ * Returns 0 to go on, or what is to end: this row, or all rows. The token is part of the output in any case. */
+enum { REFORMER_GO_ON = 0, REFORMER_STOP_ROW = 1, REFORMER_STOP_ALL = 2 };
+typedef int reformer_token_fn(void *ctx, size_t row, int32_t token, const float *logits);
+
+/* Zero-initialise; fields are only ever appended. */
+typedef struct reformer_generate {
+    const int32_t *input_ids;      /* prompts [batch][length] */
+    const uint8_t *attention_mask; /* [batch][length], 1 = token, 0 = none; NULL = all tokens */
+    size_t batch, length;          /* batch 0 = the decoder's */
+    size_t max_tokens;             /* to write, >= 1 */
+    reformer_sampling_t sampling;
+    /* A row ends after the first token that completes a sequence; the sequence is part of the output. */
+    const int32_t *stops;       /* sequences, one after the other */
+    const size_t *stop_lengths; /* [n_stops], each >= 1 */
+    size_t n_stops;
+    int stop_at_eos;              /* 1: a row ends after eos_token */
+    int32_t eos_token, pad_token; /* pad_token: what tokens[] holds behind a row's end */
+    int threads;                  /* as in reformer_decode_t */
+    const reformer_pool_t *pool;
+    reformer_token_fn *on_token; /* NULL: not wanted */
+    void *on_token_ctx;
+    int32_t *tokens; /* out: [batch][max_tokens] without the prompt */
+    size_t *counts;  /* out: [batch] tokens written; NULL = not wanted */
+    int *ends;       /* out: [batch] reformer_end_t; NULL = not wanted */
+    float *
+        logits; /* out: [batch][max_tokens][vocab], where logits[s] chose token s; NULL = not wanted */
+} reformer_generate_t;
+
+/* Scratch of a call, aligned to 8; 0: out of range. */
+size_t reformer_generate_bytes(const reformer_decoder_t *d, const reformer_generate_t *g);
+/* Reads the prompts and writes until every row has ended; rows that have ended rest. */
+int reformer_generate(const reformer_decoder_t *d, const reformer_generate_t *g, void *scratch);
+
+/* ---- beam search ------------------------------------------------------------------------------- */
+
+/* The most probable continuation of one prompt that `beams` rows of the cache find side by side, as Hugging Face's
+ * BeamSearchScorer: hypotheses are ranked by their sum of log-probabilities over length ^ length_penalty, the prompt's
+ * length counted; a hypothesis ends with eos_token, where g->stop_at_eos says so. Of g: input_ids and attention_mask of
+ * one row, length, max_tokens, repetition_penalty, eos, pad, threads, pool; tokens [1][max_tokens], counts, ends. A
+ * beam that dies gives its row to another's copy, so copies never form a circle. */
+typedef struct reformer_beams {
+    size_t beams;         /* 1 … the decoder's batch */
+    float length_penalty; /* Hugging Face's default is 1; 0 = none */
+    int early_stopping;   /* 1: ends as soon as there are `beams` hypotheses */
+    double *score;        /* out: [1] of the best hypothesis; NULL = not wanted */
+} reformer_beams_t;
+size_t reformer_beam_bytes(const reformer_decoder_t *d, const reformer_generate_t *g,
+                           const reformer_beams_t *b);
+int reformer_beam_search(const reformer_decoder_t *d, const reformer_generate_t *g,
+                         const reformer_beams_t *b, void *scratch);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
