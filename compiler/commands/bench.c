@@ -1,4 +1,5 @@
-/* reformerc bench: how fast compiled code is, and how much of this machine it uses.
+/* reformerc bench: how fast compiled code is, and how much of this machine it uses. Of forwards, or with --decode of
+ * steps of generation.
  *
  * In: a model, lists of lengths, batches, targets and threads. Out: for each combination the speed, the
  * share of the fma peak that was measured between the runs, memory, and the same per kind of kernel;
@@ -7,6 +8,7 @@
 
 #include <string.h>
 
+#include "commands/bench_decode.h"
 #include "commands/interrupt.h"
 #include "commands/timed.h"
 #include "exec/targets.h"
@@ -16,6 +18,11 @@ enum { DEFAULT_REPEAT = 7, MAX_BATCH = 1 << 20 };
 
 double case_tokens(const bench_case_t *c) {
     return (double)c->length * (double)c->batch;
+}
+
+bench_case_t *bench_case(const bench_t *b, int length, int batch, int target, int threads) {
+    int k = (length * b->n_batches + batch) * b->n_targets + target;
+    return &b->cases[k * b->n_threads + threads];
 }
 
 bool some_case_is_done(const bench_t *b) {
@@ -74,9 +81,25 @@ static bool check_model(const bench_t *b) {
     return false;
 }
 
+static bool parse_decode(bench_t *b) {
+    const options_t *o = b->o;
+    b->decodes = o->given[OPT_DECODE];
+    if (!b->decodes && o->given[OPT_DECODE_TOKENS]) {
+        diag_error(b->d, IN_FILE("--tokens"), "are steps of generation");
+        diag_hint(b->d, "--decode measures them");
+        return false;
+    }
+    if (b->decodes && o->given[OPT_VS]) {
+        diag_error(b->d, IN_FILE("--vs"), "compares forwards, not steps of generation");
+        return false;
+    }
+    return decode_tokens(b);
+}
+
 static bool parse_options(bench_t *b) {
     bool ok = list_repeat(b->o, DEFAULT_REPEAT, &b->repeat, b->d);
     ok = parse_vs(b) && ok; /* all that is wrong is told at once */
+    ok = parse_decode(b) && ok;
     ok = parse_threads(b) && ok;
     ok = list_targets(b->o, b->targets, &b->n_targets, b->d) && ok;
     return ok && check_backend(b) && check_model(b);
@@ -107,7 +130,8 @@ static bool choose_sizes(bench_t *b) {
     if (lengths && batches) return true;
     const spec_t *s = spec_load(b->arena, o->model, o->sets, o->n_sets, b->d);
     if (!s) return false;
-    if (!lengths) lengths_of(b, s);
+    if (!lengths && b->decodes) decode_lengths(b, s);
+    else if (!lengths) lengths_of(b, s);
     if (!batches) b->batches[b->n_batches++] = s->compile.has_batch ? s->compile.batch_size : 1;
     return true;
 }
@@ -164,6 +188,14 @@ static void make_cases(bench_t *b) {
 
 /* ---- the run --------------------------------------------------------------------------------------- */
 
+static bool check_all(bench_t *b) {
+    return b->decodes ? decode_check(b) : each_build(b, check_build);
+}
+
+static bool measure_all(bench_t *b) {
+    return b->decodes ? decode_measure(b) : each_build(b, bench_measure);
+}
+
 static bool make_pools(bench_t *b) {
     for (int k = 0; k < b->n_threads; k++) {
         b->pools[k] = pool_new((int)b->threads[k]);
@@ -176,8 +208,9 @@ static bool make_pools(bench_t *b) {
 }
 
 static void announce(const bench_t *b) {
-    fprintf(stderr, "%d case%s, %d rounds each; back end %s\n", b->n_cases,
-            b->n_cases == 1 ? "" : "s", b->repeat, backend_names[b->o->backend]);
+    fprintf(stderr, "%d case%s, %d rounds each", b->n_cases, b->n_cases == 1 ? "" : "s", b->repeat);
+    if (b->decodes) fprintf(stderr, " of %d steps", b->tokens);
+    fprintf(stderr, "; back end %s\n", backend_names[b->o->backend]);
 }
 
 static bool report(bench_t *b) {
@@ -200,12 +233,12 @@ static int finish(bench_t *b, bool measured) {
 static int bench(bench_t *b) {
     if (!parse_options(b) || !bench_check_outputs(b) || !choose_sizes(b)) return EXIT_VALUE;
     make_cases(b);
-    if (!each_build(b, check_build) || !make_pools(b)) return EXIT_VALUE;
+    if (!check_all(b) || !make_pools(b)) return EXIT_VALUE;
     announce(b);
     b->steps = (int64_t)b->n_cases * b->repeat;
     b->bar = progress_new("rounds", 5);
     interrupt_catch();
-    return finish(b, each_build(b, bench_measure));
+    return finish(b, measure_all(b));
 }
 
 int command_bench(const options_t *o, diag_t *d) {

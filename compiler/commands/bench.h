@@ -3,20 +3,24 @@
  *   bench.c          the command: which cases, in which order, what ends them
  *   bench_measure.c  code of one length, batch and target; rounds of measurements that take turns
  *   bench_report.c   tables, CSV, JSON
- *   bench_plot.c     the picture, drawn by gnuplot */
+ *   bench_plot.c     the picture, drawn by gnuplot
+ *   bench_decode.c   --decode: steps of generation instead of forwards (bench_decode.h) */
 #ifndef REFORMERC_COMMANDS_BENCH_H
 #define REFORMERC_COMMANDS_BENCH_H
 
 #include "commands/calibrate.h"
+#include "commands/document.h"
+#include "commands/kernels.h"
 #include "commands/lists.h"
 #include "commands/progress.h"
 #include "commands/session.h"
 #include "commands/statistics.h"
 
-/* Launches of one kind ("lsh.hash"), all layers together, in one forward. */
+/* Launches of one kind ("lsh.hash"), all layers together, in one forward or step. */
 typedef struct {
     const char *name;
     double launches, flops, streams; /* flops counted from the loop IR; streams: see kernels.h */
+    double weights, windows;         /* of the streams; see kernels.h */
     spread_t seconds;
     spread_t of_peak; /* flop/s as a share of the peak of the same round */
 } bench_kernel_t;
@@ -37,6 +41,12 @@ typedef struct {
     int n_kernels;
     spread_t other_speed; /* --vs: tokens per second */
     spread_t ratio;       /* our speed by that of the other, pairwise */
+    /* --decode: `length` is the context, `seconds` those of a step */
+    double best;             /* seconds */
+    double prefill;          /* seconds, all rows */
+    double weights, windows; /* bytes that every step must read */
+    double cache;            /* bytes, of all rows */
+    spread_t read, of_floor; /* bytes per second, between the rounds; share of what they allow */
 } bench_case_t;
 
 /* What the machine does with one target on one number of threads. */
@@ -62,6 +72,8 @@ typedef struct {
     setting_t vs_setting;
     const char *vs_target[MAX_TARGETS];
     bool wants_loss;     /* else last_hidden_state */
+    bool decodes;        /* --decode */
+    int tokens;          /* steps of a round */
     bench_case_t *cases; /* [n_cases]: lengths slowest, then batches, targets, threads */
     int n_cases;
     bench_machine_t *machines; /* [n_machines] in order of appearance */
@@ -75,6 +87,8 @@ bool some_case_is_done(const bench_t *b);
 const bench_machine_t *bench_machine(const bench_t *b, const target_t *t,
                                      int threads); /* or NULL */
 
+bench_case_t *bench_case(const bench_t *b, int length, int batch, int target, int threads);
+
 /* ---- bench_measure.c ----------------------------------------------------------------------------- */
 
 /* The options that code of one length, batch and target is made by; of --vs with `other`. */
@@ -84,6 +98,26 @@ options_t bench_options(const bench_t *b, arena_t *a, int64_t length, int64_t ba
 bool bench_check(bench_t *b, const options_t *o, bool other, const target_t **target, diag_t *d);
 /* Fills in [n_threads] cases of one build. False after an error in b->d, or when interrupted. */
 bool bench_measure(bench_t *b, bench_case_t *cases, const char *target);
+/* Where the measurements are, on the bar. */
+void bench_say(bench_t *b, const bench_case_t *c, const char *what);
+/* The rates of a target and number of threads, unless they are there. */
+bool bench_measure_machine(bench_t *b, const bench_case_t *c, calibration_t *calibration,
+                           const pool_t *pool, diag_t *d);
+/* Adds the launches of a profile, each `share` times, to sums by kind: seconds[n * stride] and launches[n]
+ * with n of `costs` and one more, which gets what lies between the launches of `whole`. */
+void bench_sort_launches(const profile_t *p, const kernel_costs_t *costs, const char *whole,
+                         double share, double *seconds, int stride, double *launches);
+/* A kind of kernel, without its times; k == costs->n is what lies between launches. */
+bench_kernel_t bench_kernel(const bench_t *b, const kernel_costs_t *costs, int k, double launches);
+
+/* ---- what all tables and files have in common: bench_report.c ------------------------------------- */
+
+int bench_case_columns(const bench_t *b, column_t *columns); /* which case it is; their number */
+int bench_case_cells(const bench_t *b, const bench_case_t *c, const char **cells);
+const char *bench_case_title(const bench_t *b, const bench_case_t *c); /* of its kernels */
+const char *bench_giga(arena_t *a, double x);
+void bench_put_spread(sbuf_t *out, const char *key, spread_t s); /* a member of a JSON object */
+void bench_put_kernel(const bench_kernel_t *k, sbuf_t *out);
 
 /* ---- bench_report.c, bench_plot.c ---------------------------------------------------------------- */
 

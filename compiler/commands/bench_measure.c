@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "commands/interrupt.h"
-#include "commands/kernels.h"
 #include "commands/timed.h"
 #include "emit/emit.h"
 #include "support/resident.h"
@@ -66,11 +65,16 @@ typedef struct {
     kernel_costs_t costs;
 } build_t;
 
-static void say(build_t *u, const bench_case_t *c, const char *what) {
+void bench_say(bench_t *b, const bench_case_t *c, const char *what) {
     char text[96];
-    (void)snprintf(text, sizeof text, "length %lld, %s, %d thread%s: %s", (long long)c->length,
-                   c->target->name, c->threads, c->threads == 1 ? "" : "s", what);
-    progress_show(&u->b->bar, u->b->step, u->b->steps, text);
+    (void)snprintf(text, sizeof text, "%s %lld, %s, %d thread%s: %s",
+                   b->decodes ? "context" : "length", (long long)c->length, c->target->name,
+                   c->threads, c->threads == 1 ? "" : "s", what);
+    progress_show(&b->bar, b->step, b->steps, text);
+}
+
+static void say(build_t *u, const bench_case_t *c, const char *what) {
+    bench_say(u->b, c, what);
 }
 
 /* The memory of the model alone: nothing else is open yet. */
@@ -129,15 +133,15 @@ const bench_machine_t *bench_machine(const bench_t *b, const target_t *t, int th
 }
 
 /* Once per target and number of threads; the rates take turns too. */
-static bool measure_machine(build_t *u, const bench_case_t *c, const pool_t *pool) {
-    bench_t *b = u->b;
+bool bench_measure_machine(bench_t *b, const bench_case_t *c, calibration_t *calibration,
+                           const pool_t *pool, diag_t *d) {
     double rates[RATE_COUNT][MACHINE_REPEATS];
     if (bench_machine(b, c->target, c->threads)) return true;
-    say(u, c, "calibrating");
+    bench_say(b, c, "calibrating");
     for (int r = -1; r < MACHINE_REPEATS; r++) { /* round -1 warms up */
         for (int k = 0; k < RATE_COUNT; k++) {
-            double rate = calibration_rate(u->calibration, (rate_t)k, c->threads, pool,
-                                           r < 0 ? 0 : machine_seconds, u->d);
+            double rate = calibration_rate(calibration, (rate_t)k, c->threads, pool,
+                                           r < 0 ? 0 : machine_seconds, d);
             if (rate <= 0) return false;
             if (r >= 0) rates[k][r] = rate;
         }
@@ -187,35 +191,47 @@ static int kernel_index(const kernel_costs_t *costs, const char *kind) {
     return k;
 }
 
-/* Seconds per forward of each kind; the last one gets what lies outside of launches. */
-static void sort_launches(rounds_t *r, int round) {
-    const profile_t *p = r->u->told.s.profile;
-    int n = r->u->costs.n, repeat = r->u->b->repeat, inner = r->c->inner;
-    double *between = &r->kernel[n * repeat + round];
-    for (int k = 0; k <= n; k++) r->launches[k] = 0;
+void bench_sort_launches(const profile_t *p, const kernel_costs_t *costs, const char *whole,
+                         double share, double *seconds, int stride, double *launches) {
+    double *between = &seconds[costs->n * stride];
     for (size_t i = 0; i < profile_count(p); i++) {
         profile_event_t e = profile_at(p, i);
-        if (strcmp(e.name, "forward") == 0) {
-            *between += e.seconds / inner;
+        if (strcmp(e.name, whole) == 0) {
+            *between += e.seconds * share;
             continue;
         }
-        int k = kernel_index(&r->u->costs, label_kind(e.name));
-        if (k == n) bug("a launch of '%s', which the schedule does not have", e.name);
-        r->kernel[k * repeat + round] += e.seconds / inner;
-        r->launches[k] += 1.0 / inner;
-        *between -= e.seconds / inner;
+        int k = kernel_index(costs, label_kind(e.name));
+        if (k == costs->n) bug("a launch of '%s', which the schedule does not have", e.name);
+        seconds[k * stride] += e.seconds * share;
+        launches[k] += share;
+        *between -= e.seconds * share;
     }
 }
 
-/* Counted flops are those of launches that ran; kernels of branches not taken have none. */
-static double flops_of(const rounds_t *r, int k) {
-    const kernel_cost_t *c = &r->u->costs.kernels[k];
-    return k < r->u->costs.n && c->launches > 0 ? c->flops / c->launches * r->launches[k] : 0;
+/* What is counted is that of launches that ran; kernels of branches not taken have none. */
+bench_kernel_t bench_kernel(const bench_t *b, const kernel_costs_t *costs, int k, double launches) {
+    if (k == costs->n) return (bench_kernel_t){.name = "between launches"};
+    const kernel_cost_t *c = &costs->kernels[k];
+    double share = c->launches > 0 ? launches / c->launches : 0;
+    return (bench_kernel_t){.name = arena_strdup(b->arena, c->name),
+                            .launches = launches,
+                            .flops = c->flops * share,
+                            .streams = c->streams * share,
+                            .weights = c->weights * share,
+                            .windows = c->windows * share};
 }
 
-static double streams_of(const rounds_t *r, int k) {
+/* Seconds per forward of each kind. */
+static void sort_launches(rounds_t *r, int round) {
+    const kernel_costs_t *costs = &r->u->costs;
+    for (int k = 0; k <= costs->n; k++) r->launches[k] = 0;
+    bench_sort_launches(r->u->told.s.profile, costs, "forward", 1.0 / r->c->inner,
+                        &r->kernel[round], r->u->b->repeat, r->launches);
+}
+
+static double flops_of(const rounds_t *r, int k) {
     const kernel_cost_t *c = &r->u->costs.kernels[k];
-    return k < r->u->costs.n && c->launches > 0 ? c->streams / c->launches * r->launches[k] : 0;
+    return c->launches > 0 ? c->flops / c->launches * r->launches[k] : 0;
 }
 
 static bool run_told(rounds_t *r, int round) {
@@ -274,10 +290,7 @@ static void conclude_kernels(rounds_t *r) {
     for (int k = 0; k <= n; k++) {
         if (k < n && r->launches[k] == 0) continue;
         bench_kernel_t *x = &c->kernels[c->n_kernels++];
-        x->name = arena_strdup(b->arena, k < n ? r->u->costs.kernels[k].name : "between launches");
-        x->launches = r->launches[k];
-        x->flops = k < n ? flops_of(r, k) : 0;
-        x->streams = k < n ? streams_of(r, k) : 0;
+        *x = bench_kernel(b, &r->u->costs, k, r->launches[k]);
         x->seconds = spread_of(&r->kernel[k * b->repeat], b->repeat);
         x->of_peak = spread_of(&r->kernel_of_peak[k * b->repeat], b->repeat);
         c->flops += x->flops;
@@ -309,7 +322,7 @@ static void say_done(build_t *u, const bench_case_t *c) {
 static bool run_rounds(build_t *u, bench_case_t *c, const pool_t *pool) {
     bench_t *b = u->b;
     rounds_t r = rounds_new(u, c, pool);
-    if (!measure_machine(u, c, pool) || !rounds_begin(&r)) return false;
+    if (!bench_measure_machine(b, c, u->calibration, pool, u->d) || !rounds_begin(&r)) return false;
     for (int k = 0; k < b->repeat; k++) {
         say(u, c, "measuring");
         if (interrupt_caught()) return false;

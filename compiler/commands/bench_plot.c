@@ -1,10 +1,11 @@
-/* The picture of a bench: time of a forward and memory over the length, both axes logarithmic.
+/* The picture of a bench: time of a forward and memory over the length, both axes logarithmic; of --decode tokens per
+ * second over the context.
  *
  * In: the cases that are done. Out: a script for gnuplot (gnuplot.h). A series is a batch, a target and
  * a number of threads. */
 #include <math.h>
 
-#include "commands/bench.h"
+#include "commands/bench_decode.h"
 #include "commands/gnuplot.h"
 #include "commands/name.h"
 
@@ -90,9 +91,9 @@ static void put_frame(const bench_t *b, sbuf_t *out) {
         "set terminal svg size %d,%d font 'sans-serif,14' background '#ffffff' noenhanced\n"
         "set encoding utf8\nset output ARG1\nset logscale xy\nset border 3 lc rgb '#444444'\n"
         "set tics out nomirror\nset grid lc rgb '#e4e4e4'\nset format x '%%.0f'\n"
-        "set xlabel 'tokens'\nset key left top Left reverse samplen 2\n"
+        "set xlabel '%s'\nset key left top Left reverse samplen 2\n"
         "set style data linespoints\nset tmargin 5\n",
-        WIDTH, HEIGHT);
+        WIDTH, HEIGHT, b->decodes ? "tokens of context" : "tokens");
     int first = next_length(b, 0), l = first;
     sbuf_puts(out, "set xtics (");
     for (; l >= 0; l = next_length(b, b->lengths[l]))
@@ -102,8 +103,10 @@ static void put_frame(const bench_t *b, sbuf_t *out) {
 
 static void put_title(const bench_t *b, sbuf_t *out) {
     sbuf_puts(out, "set label ");
-    put_gnuplot(out, arena_printf(b->arena, "%s: time and memory over length, back end %s",
-                                  path_stem(b->arena, b->o->model), backend_names[b->o->backend]));
+    put_gnuplot(out,
+                arena_printf(b->arena, "%s: %s, back end %s", path_stem(b->arena, b->o->model),
+                             b->decodes ? "generation over context" : "time and memory over length",
+                             backend_names[b->o->backend]));
     sbuf_puts(out, " at screen 0.05, screen 0.95 left font ',18'\n");
 }
 
@@ -126,7 +129,41 @@ static void put_lines(const bench_t *b, const line_t *lines, int n, sbuf_t *out)
     sbuf_puts(out, "\n");
 }
 
+/* Speeds stand over each other from zero, so that what is flat looks flat. */
+static void put_speeds(const bench_t *b, int series, range_t *y, sbuf_t *out) {
+    sbuf_printf(out, "$s%d << END\n", series);
+    for (int l = next_length(b, 0); l >= 0; l = next_length(b, b->lengths[l])) {
+        const bench_case_t *c = case_of(b, l, series);
+        if (!c->done) continue;
+        double tokens = (double)c->batch, high = tokens / c->seconds.low;
+        extend(y, high);
+        sbuf_printf(out, "%lld %.9g %.9g %.9g\n", (long long)c->length, decode_speed(c),
+                    tokens / c->seconds.high, high);
+    }
+    sbuf_puts(out, "END\n");
+}
+
+static void render_decode_plot(const bench_t *b, sbuf_t *out) {
+    static const line_t speed[] = {{"1:2:3:4", "", "with yerrorlines"}};
+    range_t x = {0, 0}, y = {0, 0};
+    put_frame(b, out);
+    for (int s = 0; s < series_count(b); s++) put_speeds(b, s, &y, out);
+    for (int l = 0; l < b->n_lengths; l++) extend(&x, (double)b->lengths[l]);
+    put_title(b, out);
+    double key = fmin(0.06 * (1 + series_count(b)), 0.6);
+    sbuf_printf(out,
+                "unset logscale y\nset ylabel 'tokens per second'\nset format y '%%g'\n"
+                "set xrange [%.9g:%.9g]\nset yrange [0:%.9g]\n",
+                x.low / 1.3, x.high * 1.3, y.high / (1 - key));
+    put_lines(b, speed, 1, out);
+    sbuf_puts(out, "set output\n");
+}
+
 void render_bench_plot(const bench_t *b, sbuf_t *out) {
+    if (b->decodes) {
+        render_decode_plot(b, out);
+        return;
+    }
     static const line_t time[] = {{"1:2:3:4", "", "with yerrorlines"}};
     static const line_t memory[] = {{"1:6", ": peak RSS", "dt 2"}, {"1:5", ": workspace", ""}};
     put_frame(b, out);

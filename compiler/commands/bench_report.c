@@ -1,11 +1,10 @@
 /* What a bench found: tables for people, CSV and JSON for programs.
  *
  * In: a bench_t whose cases are done or were never reached. Out: texts and files. */
-#include "commands/bench.h"
-
 #include <string.h>
 
-#include "commands/document.h"
+#include "commands/bench_decode.h"
+
 #include "commands/fields.h"
 #include "commands/outputs.h"
 
@@ -29,7 +28,7 @@ static const char *spread_text(arena_t *a, spread_t s, double unit) {
     return arena_printf(a, "%.1f ±%.1f %%", s.median / unit, 100 * spread_width(s));
 }
 
-static const char *giga(arena_t *a, double x) {
+const char *bench_giga(arena_t *a, double x) {
     double g = x / 1e9;
     return arena_printf(a, "%.*f", g < 10 ? 2 : 1, g);
 }
@@ -69,16 +68,16 @@ static bool any_batches(const bench_t *b) {
 }
 
 /* Columns that say which case it is; their number. */
-static int case_columns(const bench_t *b, column_t *columns) {
+int bench_case_columns(const bench_t *b, column_t *columns) {
     int n = 0;
-    columns[n++] = (column_t){"length", false};
+    columns[n++] = (column_t){b->decodes ? "context" : "length", false};
     if (any_batches(b)) columns[n++] = (column_t){"batch", false};
     columns[n++] = (column_t){"target", true};
     columns[n++] = (column_t){"threads", false};
     return n;
 }
 
-static int case_cells(const bench_t *b, const bench_case_t *c, const char **cells) {
+int bench_case_cells(const bench_t *b, const bench_case_t *c, const char **cells) {
     int n = 0;
     cells[n++] = arena_printf(b->arena, "%lld", (long long)c->length);
     if (any_batches(b)) cells[n++] = arena_printf(b->arena, "%lld", (long long)c->batch);
@@ -95,7 +94,7 @@ static void add_cases(const bench_t *b, document_t *doc) {
     column_t columns[MAX_COLUMNS];
     const char *cells[MAX_COLUMNS];
     arena_t *a = b->arena;
-    int n = case_columns(b, columns);
+    int n = bench_case_columns(b, columns);
     static const char *const titles[] = {"one forward", "tokens/s", "GFLOP/s", "of peak"};
     for (int k = 0; k < 4; k++) columns[n++] = (column_t){titles[k], false};
     section_t *s = document_section(doc, "Speed");
@@ -103,11 +102,11 @@ static void add_cases(const bench_t *b, document_t *doc) {
     for (int k = 0; k < b->n_cases; k++) {
         const bench_case_t *c = &b->cases[k];
         if (!c->done) continue;
-        n = case_cells(b, c, cells);
+        n = bench_case_cells(b, c, cells);
         cells[n++] = arena_printf(a, "%s ±%.1f %%", text_seconds(a, c->seconds.median),
                                   100 * spread_width(c->seconds));
         cells[n++] = arena_printf(a, "%.0f", speed_of(c));
-        cells[n++] = giga(a, c->flops / c->seconds.median);
+        cells[n++] = bench_giga(a, c->flops / c->seconds.median);
         cells[n++] = text_of_peak(a, c->of_peak);
         table_row(a, s->table, cells);
     }
@@ -123,7 +122,7 @@ static void add_memory(const bench_t *b, document_t *doc) {
     column_t columns[MAX_COLUMNS];
     const char *cells[MAX_COLUMNS];
     arena_t *a = b->arena;
-    int n = case_columns(b, columns);
+    int n = bench_case_columns(b, columns);
     static const char *const titles[] = {"workspace", "peak RSS", "streamed", "GB/s"};
     for (int k = 0; k < 4; k++) columns[n++] = (column_t){titles[k], false};
     section_t *s = document_section(doc, "Memory");
@@ -131,11 +130,11 @@ static void add_memory(const bench_t *b, document_t *doc) {
     for (int k = 0; k < b->n_cases; k++) {
         const bench_case_t *c = &b->cases[k];
         if (!c->done) continue;
-        n = case_cells(b, c, cells);
+        n = bench_case_cells(b, c, cells);
         cells[n++] = text_bytes(a, (double)c->workspace);
         cells[n++] = c->peak_rss ? text_bytes(a, (double)c->peak_rss) : "-";
         cells[n++] = text_bytes(a, c->streams);
-        cells[n++] = giga(a, c->streams / c->seconds.median);
+        cells[n++] = bench_giga(a, c->streams / c->seconds.median);
         table_row(a, s->table, cells);
     }
     s->note =
@@ -152,7 +151,7 @@ static void add_vs(const bench_t *b, document_t *doc) {
     column_t columns[MAX_COLUMNS];
     const char *cells[MAX_COLUMNS];
     arena_t *a = b->arena;
-    int n = case_columns(b, columns);
+    int n = bench_case_columns(b, columns);
     static const char *const titles[] = {"tokens/s", "theirs", "ratio", "quartiles"};
     for (int k = 0; k < 4; k++) columns[n++] = (column_t){titles[k], false};
     section_t *s = document_section(doc, vs_title(b));
@@ -160,7 +159,7 @@ static void add_vs(const bench_t *b, document_t *doc) {
     for (int k = 0; k < b->n_cases; k++) {
         const bench_case_t *c = &b->cases[k];
         if (!c->done) continue;
-        n = case_cells(b, c, cells);
+        n = bench_case_cells(b, c, cells);
         cells[n++] = arena_printf(a, "%.0f", speed_of(c));
         cells[n++] = arena_printf(a, "%.0f", c->other_speed.median);
         cells[n++] = arena_printf(a, "%.3f", c->ratio.median);
@@ -172,11 +171,12 @@ static void add_vs(const bench_t *b, document_t *doc) {
         "is the faster one.";
 }
 
-static const char *case_title(const bench_t *b, const bench_case_t *c) {
+const char *bench_case_title(const bench_t *b, const bench_case_t *c) {
     const char *batch =
         c->batch == 1 ? "" : arena_printf(b->arena, ", batch %lld", (long long)c->batch);
-    return arena_printf(b->arena, "Kernels: length %lld%s, %s, %d thread%s", (long long)c->length,
-                        batch, c->target->name, c->threads, c->threads == 1 ? "" : "s");
+    return arena_printf(b->arena, "Kernels: %s %lld%s, %s, %d thread%s",
+                        b->decodes ? "context" : "length", (long long)c->length, batch,
+                        c->target->name, c->threads, c->threads == 1 ? "" : "s");
 }
 
 static void add_kernel(const bench_t *b, table_t *t, const char *name, const bench_kernel_t *k,
@@ -187,9 +187,9 @@ static void add_kernel(const bench_t *b, table_t *t, const char *name, const ben
                            k->launches ? arena_printf(a, "%.0f", k->launches) : "",
                            text_seconds(a, k->seconds.median),
                            text_share(a, k->seconds.median / total),
-                           computes ? giga(a, k->flops / k->seconds.median) : "",
+                           computes ? bench_giga(a, k->flops / k->seconds.median) : "",
                            computes ? text_of_peak(a, k->of_peak) : "",
-                           k->streams ? giga(a, k->streams / k->seconds.median) : ""};
+                           k->streams ? bench_giga(a, k->streams / k->seconds.median) : ""};
     table_row(a, t, cells);
 }
 
@@ -204,7 +204,7 @@ static void add_kernels(const bench_t *b, const bench_case_t *c, document_t *doc
     static const column_t columns[] = {
         {"kernel", true},   {"launches", false}, {"time", false},       {"share", false},
         {"GFLOP/s", false}, {"of peak", false},  {"stream GB/s", false}};
-    section_t *s = document_section(doc, case_title(b, c));
+    section_t *s = document_section(doc, bench_case_title(b, c));
     s->table = table_new(b->arena, 7, columns);
     s->table->totals = true;
     bench_kernel_t total = total_of(c);
@@ -213,16 +213,21 @@ static void add_kernels(const bench_t *b, const bench_case_t *c, document_t *doc
     add_kernel(b, s->table, "instrumented", &total, total.seconds.median);
 }
 
+static void add_forwards(const bench_t *b, document_t *doc) {
+    add_cases(b, doc);
+    if (b->vs != VS_NOTHING) add_vs(b, doc);
+    add_memory(b, doc);
+    for (int k = 0; k < b->n_cases; k++)
+        if (b->cases[k].done) add_kernels(b, &b->cases[k], doc);
+}
+
 void render_bench(const bench_t *b, sbuf_t *out) {
     document_t doc = {.arena = b->arena};
     doc.title = arena_printf(b->arena, "%s, weights %s, back end %s, %d rounds", b->o->model,
                              weights_of(b), backend_names[b->o->backend], b->repeat);
     add_machine(b, &doc);
-    add_cases(b, &doc);
-    if (b->vs != VS_NOTHING) add_vs(b, &doc);
-    add_memory(b, &doc);
-    for (int k = 0; k < b->n_cases; k++)
-        if (b->cases[k].done) add_kernels(b, &b->cases[k], &doc);
+    if (b->decodes) decode_document(b, &doc);
+    else add_forwards(b, &doc);
     document_text(&doc, out);
 }
 
@@ -269,50 +274,50 @@ static void put_member(sbuf_t *out, const char *key, const char *value) {
     sbuf_puts(out, ",\n");
 }
 
-static void put_spread(sbuf_t *out, const char *key, spread_t s) {
+void bench_put_spread(sbuf_t *out, const char *key, spread_t s) {
     sbuf_printf(out, ", \"%s\": {\"median\": %.9g, \"low\": %.9g, \"high\": %.9g}", key, s.median,
                 s.low, s.high);
 }
 
 static void put_machine(const bench_machine_t *m, sbuf_t *out) {
     sbuf_printf(out, "    {\"target\": \"%s\", \"threads\": %d", m->target->name, m->threads);
-    for (int k = 0; k < RATE_COUNT; k++) put_spread(out, rate_names[k], m->rate[k]);
+    for (int k = 0; k < RATE_COUNT; k++) bench_put_spread(out, rate_names[k], m->rate[k]);
     sbuf_printf(out, ", \"vector_fmas_per_cycle\": %.4f}",
                 vector_fmas_per_cycle(m->target, m->rate[RATE_FMA].median, m->threads,
                                       m->rate[RATE_CLOCK].median));
 }
 
-static void put_kernel(const bench_kernel_t *k, sbuf_t *out) {
+void bench_put_kernel(const bench_kernel_t *k, sbuf_t *out) {
     sbuf_puts(out, "      {\"name\": ");
     put_json(out, k->name);
     sbuf_printf(out, ", \"launches\": %.9g, \"flops\": %.9g, \"stream_bytes\": %.9g", k->launches,
                 k->flops, k->streams);
-    put_spread(out, "seconds", k->seconds);
-    put_spread(out, "of_peak", k->of_peak);
+    bench_put_spread(out, "seconds", k->seconds);
+    bench_put_spread(out, "of_peak", k->of_peak);
     sbuf_puts(out, "}");
 }
 
 static void put_case(const bench_t *b, const bench_case_t *c, sbuf_t *out) {
     sbuf_printf(out, "    {\"length\": %lld, \"batch\": %lld, \"target\": \"%s\", \"threads\": %d",
                 (long long)c->length, (long long)c->batch, c->target->name, c->threads);
-    put_spread(out, "seconds", c->seconds);
+    bench_put_spread(out, "seconds", c->seconds);
     sbuf_printf(out, ", \"forwards_per_measurement\": %d, \"tokens_per_second\": %.9g", c->inner,
                 speed_of(c));
     sbuf_printf(out, ", \"flops\": %.9g, \"stream_bytes\": %.9g", c->flops, c->streams);
-    put_spread(out, "peak_flops_per_second", c->peak);
-    put_spread(out, "of_peak", c->of_peak);
+    bench_put_spread(out, "peak_flops_per_second", c->peak);
+    bench_put_spread(out, "of_peak", c->of_peak);
     sbuf_printf(out, ", \"workspace_bytes\": %zu", c->workspace);
     if (c->peak_rss) sbuf_printf(out, ", \"peak_rss_bytes\": %zu", c->peak_rss);
     else sbuf_puts(out, ", \"peak_rss_bytes\": null");
     if (b->vs != VS_NOTHING) {
-        put_spread(out, "vs_tokens_per_second", c->other_speed);
-        put_spread(out, "vs_ratio", c->ratio);
+        bench_put_spread(out, "vs_tokens_per_second", c->other_speed);
+        bench_put_spread(out, "vs_ratio", c->ratio);
     }
-    put_spread(out, "instrumented_seconds", c->told_seconds);
+    bench_put_spread(out, "instrumented_seconds", c->told_seconds);
     sbuf_puts(out, ", \"kernels\": [\n");
     for (int k = 0; k < c->n_kernels; k++) {
         if (k) sbuf_puts(out, ",\n");
-        put_kernel(&c->kernels[k], out);
+        bench_put_kernel(&c->kernels[k], out);
     }
     sbuf_puts(out, "]}");
 }
@@ -323,7 +328,7 @@ static void render_json(const bench_t *b, sbuf_t *out) {
     put_member(out, "model", b->o->model);
     put_member(out, "weights", weights_of(b));
     put_member(out, "backend", backend_names[b->o->backend]);
-    put_member(out, "output", b->wants_loss ? "loss" : "last_hidden_state");
+    put_member(out, "output", b->decodes ? "logits" : b->wants_loss ? "loss" : "last_hidden_state");
     if (b->vs != VS_NOTHING) put_member(out, "vs", b->o->text[OPT_VS]);
     sbuf_printf(out, "  \"rounds\": %d,\n  \"streamed_bytes_of_calibration\": %lld,\n", b->repeat,
                 (long long)calibration_array_bytes());
@@ -336,16 +341,21 @@ static void render_json(const bench_t *b, sbuf_t *out) {
     for (int k = 0; k < b->n_cases; k++) {
         if (!b->cases[k].done) continue;
         sbuf_puts(out, first ? "\n" : ",\n");
-        put_case(b, &b->cases[k], out);
+        if (b->decodes) decode_json_case(&b->cases[k], out);
+        else put_case(b, &b->cases[k], out);
         first = false;
     }
-    sbuf_puts(out, "\n  ]\n}\n");
+    sbuf_puts(out, "\n  ]");
+    if (b->decodes) decode_json(b, out);
+    sbuf_puts(out, "\n}\n");
 }
 
 /* ---- files ------------------------------------------------------------------------------------------- */
 
 static void csv_of(const void *bench, sbuf_t *out) {
-    render_csv(bench, out);
+    const bench_t *b = bench;
+    if (b->decodes) decode_csv(b, out);
+    else render_csv(b, out);
 }
 
 static void json_of(const void *bench, sbuf_t *out) {

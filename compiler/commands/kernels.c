@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "reformer_rt.h"
+
 typedef struct {
     arena_t *arena;
     const module_t *m;
@@ -31,16 +33,26 @@ static void add(kernel_cost_t *to, const kernel_cost_t *one, double times) {
     to->flops += one->flops * times;
     to->bytes += one->bytes * times;
     to->streams += one->streams * times;
+    to->weights += one->weights * times;
+    to->windows += one->windows * times;
+}
+
+static void count_stream(void *ctx, const buffer_t *b, double read, double written) {
+    kernel_cost_t *k = ctx;
+    bool window = b->kind == BUF_STATE &&
+                  (b->slot == REFORMER_SLOT_RINGS || b->slot == REFORMER_SLOT_RECORDS);
+    k->streams += read + written;
+    if (b->kind == BUF_WEIGHTS) k->weights += read;
+    if (window) k->windows += read;
 }
 
 static void count_launch(void *ctx, const inst_t *launch, int64_t times) {
     count_t *c = ctx;
     const lfunc_t *f = launch->callee;
     cost_t cost = loops_kernel_cost(c->m, f, c->units);
-    kernel_cost_t one = {.launches = 1,
-                         .flops = cost.flops,
-                         .bytes = cost.bytes_read + cost.bytes_written,
-                         .streams = loops_kernel_streams(c->m, f, c->units)};
+    kernel_cost_t one = {
+        .launches = 1, .flops = cost.flops, .bytes = cost.bytes_read + cost.bytes_written};
+    loops_each_stream(c->m, f, c->units, count_stream, &one);
     add(group(c, group_of(launch)), &one, (double)times);
     add(&c->costs->total, &one, (double)times);
 }

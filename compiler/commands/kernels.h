@@ -13,6 +13,7 @@ typedef struct {
     double bytes; /* of every load and store, most of which caches answer */
     double
         streams; /* distinct bytes of weights, workspace and slots, once in and once out per launch */
+    double weights, windows; /* of these: weights read; keys and values read from a cache */
 } kernel_cost_t;
 
 typedef struct {

@@ -336,8 +336,13 @@ typedef struct {
 cost_t loops_cost(const module_t *m, int64_t units);                          /* whole entry */
 cost_t loops_kernel_cost(const module_t *m, const lfunc_t *f, int64_t units); /* one launch */
 /* Distinct bytes of weights, workspace and slots that one launch reads and writes: what must cross
- * the memory bus where nothing of it was in a cache. Data-dependent accesses count as the whole. */
+ * the memory bus where nothing of it was in a cache. A gather of rows counts no more of them than it
+ * loads. */
 double loops_kernel_streams(const module_t *m, const lfunc_t *f, int64_t units);
+/* The same of every buffer that it touches. */
+typedef void stream_fn(void *ctx, const buffer_t *b, double read, double written);
+void loops_each_stream(const module_t *m, const lfunc_t *f, int64_t units, stream_fn *fn,
+                       void *ctx);
 /* Calls fn for the launches of one forward, with how often each runs; one launch may come more than
  * once. Tables decide branches; where an input does, the dearer side runs. */
 typedef void launch_fn(void *ctx, const inst_t *launch, int64_t times);

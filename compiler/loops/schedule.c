@@ -1,9 +1,9 @@
-/* The schedule, counted: which launches one forward makes, how often, and over which memory.
+/* The schedule, counted: which launches one forward makes, and how often. (streams.c: over which memory.)
  *
  * In: a module that passes have run on. Out: every launch of the entry with the number of times it
- * runs; the memory that a kernel streams; the cost of the whole. The entry is walked as a program:
- * what literals, loop variables and tables decide (is this layer local or LSH?) is decided, and of a
- * branch that an input decides the likely side counts, else the dearer one. */
+ * runs; the cost of the whole. The entry is walked as a program: what literals, loop variables and
+ * tables decide (is this layer local or LSH?) is decided, and of a branch that an input decides the
+ * likely side counts, else the dearer one. */
 #include <string.h>
 
 #include "loops/rules.h"
@@ -126,62 +126,4 @@ cost_t loops_cost(const module_t *m, int64_t units) {
     total_t t = {.m = m, .units = units};
     loops_schedule(m, units, add_launch, &t);
     return t.sum;
-}
-
-/* ---- memory ---------------------------------------------------------------------------------------- */
-
-typedef struct {
-    const module_t *m;
-    const lfunc_t *f;
-    int64_t units;
-    double *read, *written; /* [n_buffers] bytes of the widest access so far */
-} streams_t;
-
-static bool is_param(const lfunc_t *f, const value_t *v) {
-    for (int k = 0; k < f->n_params; k++)
-        if (f->params[k] == v) return true;
-    return false;
-}
-
-/* How many places of one dimension the tasks of one launch reach, whose parameters are fixed. */
-static double reach(const streams_t *s, const affine_t *a, dim_t size, int lanes) {
-    double most = (double)dim_at(size, s->units), span = lanes;
-    for (int k = 0; k < a->n; k++) {
-        const value_t *v = a->term[k].value;
-        if (is_param(s->f, v)) continue;
-        if (!v->bounded) return most;
-        double coef = (double)dim_at(a->term[k].coef, s->units);
-        double range = (double)(dim_at(v->hi, s->units) - dim_at(v->lo, s->units));
-        span += (coef < 0 ? -coef : coef) * range;
-    }
-    return span < most ? span : most;
-}
-
-/* Scratch stays in the caches, tables are tiny. */
-static bool is_streamed(const buffer_t *b) {
-    return b->kind != BUF_SCRATCH && b->kind != BUF_TABLE;
-}
-
-static void stream(void *ctx, inst_t *i) {
-    streams_t *s = ctx;
-    if ((i->op != OP_LOAD && i->op != OP_STORE) || !is_streamed(i->buffer)) return;
-    const buffer_t *b = i->buffer;
-    int lanes = i->op == OP_LOAD ? i->result->type.lanes : i->operand[0]->type.lanes;
-    double bytes = elem_bytes(b->elem);
-    for (int d = 0; d < b->rank; d++)
-        bytes *= reach(s, &i->index[d], b->dims[d], d == b->rank - 1 ? lanes : 1);
-    double *most = i->op == OP_LOAD ? &s->read[b->id] : &s->written[b->id];
-    if (bytes > *most) *most = bytes;
-}
-
-double loops_kernel_streams(const module_t *m, const lfunc_t *f, int64_t units) {
-    arena_t *scratch = arena_new();
-    streams_t s = {.m = m, .f = f, .units = m->units.max ? units : 0};
-    s.read = ARENA_ARRAY(scratch, double, m->n_buffers + 1);
-    s.written = ARENA_ARRAY(scratch, double, m->n_buffers + 1);
-    walk_block(f->body, stream, &s);
-    double sum = 0;
-    for (size_t k = 0; k < m->n_buffers; k++) sum += s.read[k] + s.written[k];
-    arena_free(scratch);
-    return sum;
 }

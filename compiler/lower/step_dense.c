@@ -163,6 +163,6 @@ void schedule_last_head(lower_t *L, builder_t *b, const last_head_t *h, const ch
     launch(b, h->out, NULL, label, NULL);
     b_end_if(b, wanted, NULL);
     wanted = b_if(b, control(b, L, REFORMER_WANT_HIDDEN), 0, NULL);
-    launch(b, h->hidden, NULL, label, NULL);
+    launch(b, h->hidden, NULL, "last_hidden_state", NULL);
     b_end_if(b, wanted, NULL);
 }
