@@ -1,5 +1,5 @@
 /* The greatest of many scores: one, or one after the other. */
-#include "rt_gen.h"
+#include "generate_int.h"
 
 #include <float.h>
 

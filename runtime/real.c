@@ -1,5 +1,5 @@
 /* e^x and ln x in double precision, since the runtime has no libm. The same bits on any machine. */
-#include "rt_gen.h"
+#include "generate_int.h"
 
 #include <string.h>
 
@@ -16,10 +16,11 @@ static double power_of_two(int k) {
 
 /* x = k ln 2 + r with |r| <= ln 2 / 2, then Taylor: the first term left out is below 5e-18. */
 double reformer_exp(double x) {
+    /* clang-format off */
     static const double inverse_factorial[] = {
-        1.0,           1.0,             1.0 / 2,         1.0 / 6,          1.0 / 24,
-        1.0 / 120,     1.0 / 720,       1.0 / 5040,      1.0 / 40320,      1.0 / 362880,
-        1.0 / 3628800, 1.0 / 39916800., 1.0 / 479001600, 1.0 / 6227020800.};
+        1.0, 1.0, 1.0 / 2, 1.0 / 6, 1.0 / 24, 1.0 / 120, 1.0 / 720, 1.0 / 5040, 1.0 / 40320, 1.0 / 362880,
+        1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600, 1.0 / 6227020800.0};
+    /* clang-format on */
     if (x < -708) return 0;
     double scaled = x * 0x1.71547652b82fep+0; /* 1 / ln 2 */
     int k = (int)(scaled + (scaled < 0 ? -0.5 : 0.5));

@@ -35,8 +35,8 @@ typedef struct reformer_sampling {
 /* REFORMER_E_ARGUMENT for a value out of range. */
 int reformer_check_sampling(const reformer_sampling_t *s);
 size_t reformer_sample_bytes(int64_t vocab); /* of scratch, aligned to 8 */
-/* logits [vocab]; history [n_history]: the row's tokens so far, prompt included, each in 0 … vocab-1. REFORMER_E_NAN:
- * a logit is not a number, or none is above minus infinity. */
+/* logits [vocab]; history [n_history]: the row's tokens so far, prompt included, read where there is a repetition penalty;
+ * REFORMER_E_TOKEN: one is not in 0 … vocab-1. REFORMER_E_LOGITS: a logit is NaN or +infinity, or all are -infinity. */
 int reformer_sample(const reformer_sampling_t *s, const float *logits, int64_t vocab,
                     const int32_t *history, size_t n_history, uint64_t row, uint64_t step,
                     void *scratch, int32_t *token);

@@ -1,9 +1,9 @@
-/* Picking a token from the logits of one row: Hugging Face's processors, then a draw.
+/* Choosing a token from the logits of one row: Hugging Face's processors, then a draw.
  *
- * In: logits, and the history for the repetition penalty. Out: a token. What remains after top_k and
- * top_p is all that is not after the last token let in, by descending score; the draw itself goes by
- * id, whatever was cut off, so that processors which change nothing do not change the token. */
-#include "rt_gen.h"
+ * In: logits, and the history for the repetition penalty. Out: a token. What remains after top_k and top_p is all that
+ * does not come behind the last token let in, by descending score; the draw itself goes by id, whatever was cut off, so
+ * that settings which change nothing do not change the token either. */
+#include "generate_int.h"
 
 #include <float.h>
 
@@ -11,38 +11,38 @@ typedef struct {
     size_t score, weight, heap, bytes;
 } layout_t;
 
-static int lay_out(size_t vocab, layout_t *l) {
+static int lay_out(int64_t vocab, layout_t *l) {
     reformer_room_t r = {0, 0};
-    l->score = reformer_take(&r, vocab, sizeof(float));
-    l->weight = reformer_take(&r, vocab, sizeof(double));
-    l->heap = reformer_take(&r, vocab, sizeof(int32_t));
+    if (vocab < 1 || vocab > INT32_MAX) return 0;
+    l->score = reformer_take(&r, (size_t)vocab, sizeof(float));
+    l->weight = reformer_take(&r, (size_t)vocab, sizeof(double));
+    l->heap = reformer_take(&r, (size_t)vocab, sizeof(int32_t));
     l->bytes = r.bytes;
-    return vocab > 0 && vocab <= INT32_MAX && !r.full;
+    return !r.full;
 }
 
-size_t reformer_sample_bytes(size_t vocab) {
+size_t reformer_sample_bytes(int64_t vocab) {
     layout_t l;
     return lay_out(vocab, &l) ? l.bytes : 0;
 }
 
 /* Written so that a NaN is out of range. */
-static int in_range(const reformer_sampling_t *s) {
-    return s->temperature >= 0 && s->temperature <= FLT_MAX && s->top_p >= 0 && s->top_p <= 1 &&
-           s->repetition_penalty >= 0 && s->repetition_penalty <= FLT_MAX;
+int reformer_check_sampling(const reformer_sampling_t *s) {
+    int good = s && s->temperature >= 0 && s->temperature <= FLT_MAX && s->top_k >= 0 &&
+               s->top_p >= 0 && s->top_p <= 1 && s->repetition_penalty >= 0 &&
+               s->repetition_penalty <= FLT_MAX;
+    return good ? REFORMER_OK : REFORMER_E_ARGUMENT;
 }
 
-static int penalizes(const reformer_sampling_t *s) {
-    return s->repetition_penalty != 0 && s->repetition_penalty != 1;
-}
-
-/* From the logits, not from the scores: so a token is penalised once, however often it was there. */
-static int penalize(float *score, const float *logits, size_t vocab, float penalty,
-                    const int32_t *history, size_t n) {
-    for (size_t i = 0; i < vocab; i++) score[i] = logits[i];
-    for (size_t i = 0; i < n; i++) {
+/* From the logits, not from the scores: so a token is penalised once, however often it was there. In float, as
+ * Hugging Face does it, so that the same scores are equal. */
+int reformer_penalise(float penalty, const float *logits, size_t vocab, const int32_t *history,
+                      size_t n, float *scores) {
+    for (size_t i = 0; i < vocab; i++) scores[i] = logits[i];
+    for (size_t i = 0; penalty != 0 && i < n; i++) {
         int32_t id = history[i];
         if (id < 0 || (size_t)id >= vocab) return REFORMER_E_TOKEN;
-        score[id] = logits[id] < 0 ? logits[id] * penalty : logits[id] / penalty;
+        scores[id] = logits[id] < 0 ? logits[id] * penalty : logits[id] / penalty;
     }
     return REFORMER_OK;
 }
@@ -60,23 +60,43 @@ static double weigh(double *weight, const float *score, size_t vocab, int32_t be
     return sum;
 }
 
-/* The last token let in. `sum` is of all weights. */
+static int cuts_by_rank(const reformer_sampling_t *s, size_t vocab) {
+    return s->top_k > 0 && (size_t)s->top_k < vocab;
+}
+
+static int cuts_by_mass(const reformer_sampling_t *s) {
+    return s->top_p > 0 && s->top_p < 1;
+}
+
+/* Lets in the top_k best, and those equal to the last of them: how many; *sum: their weight. They stand from the end of
+ * ids backwards, best first. */
+static size_t best_by_rank(const reformer_sampling_t *s, const double *weight, reformer_heap_t *h,
+                           double *sum) {
+    size_t n = 0;
+    float last = 0;
+    *sum = 0;
+    while (h->n > 0 && (n < (size_t)s->top_k || h->key[h->id[0]] == last)) {
+        int32_t id = reformer_heap_pop(h);
+        last = h->key[id];
+        *sum += weight[id];
+        n++;
+    }
+    return n;
+}
+
+/* The last token let in. `sum` is of all weights; top_p is a share of what top_k leaves. */
 static int32_t last_in(const reformer_sampling_t *s, const float *score, const double *weight,
                        size_t vocab, double sum, int32_t *ids) {
     reformer_heap_t h;
     reformer_heap_make(&h, score, ids, vocab);
-    size_t k = s->top_k && s->top_k < vocab ? s->top_k : vocab;
-    int by_mass = s->top_p > 0 && s->top_p < 1;
-    if (k < vocab) { /* top_p is a share of what top_k left */
-        sum = 0;
-        for (size_t i = 0; i < k; i++) sum += weight[reformer_heap_pop(&h)];
-        if (!by_mass) return ids[vocab - k];
-    }
+    size_t sorted = cuts_by_rank(s, vocab) ? best_by_rank(s, weight, &h, &sum) : 0;
+    if (!cuts_by_mass(s)) return ids[vocab - sorted];
+    size_t most = sorted ? sorted : vocab;
     double mass = 0;
     for (size_t i = 0;; i++) {
-        int32_t id = k < vocab ? ids[vocab - 1 - i] : reformer_heap_pop(&h);
+        int32_t id = sorted ? ids[vocab - 1 - i] : reformer_heap_pop(&h);
         mass += weight[id];
-        if (i + 1 == k || mass >= (double)s->top_p * sum) return id;
+        if (i + 1 == most || mass >= (double)s->top_p * sum) return id;
     }
 }
 
@@ -118,35 +138,37 @@ static int32_t draw(const double *weight, size_t vocab, double target) {
     return drawn;
 }
 
-int reformer_sample(const reformer_sampling_t *sampling, const float *logits, size_t vocab,
-                    const int32_t *history, size_t n, uint64_t row, uint64_t step, void *scratch,
-                    int32_t *token) {
+static int32_t draw_one(const reformer_sampling_t *s, const float *score, size_t vocab,
+                        int32_t best, double place, double *weight, int32_t *ids) {
+    double sum = weigh(weight, score, vocab, best, s->temperature);
+    if (cuts_by_rank(s, vocab) || cuts_by_mass(s))
+        sum = cut(weight, score, vocab, last_in(s, score, weight, vocab, sum, ids));
+    return draw(weight, vocab, place * sum);
+}
+
+int reformer_sample(const reformer_sampling_t *s, const float *logits, int64_t vocab,
+                    const int32_t *history, size_t n_history, uint64_t row, uint64_t step,
+                    void *scratch, int32_t *token) {
     layout_t l;
-    if (!sampling || !logits || !scratch || !token || !in_range(sampling) || !lay_out(vocab, &l))
+    size_t n = (size_t)vocab;
+    if (reformer_check_sampling(s) || !logits || !token || !lay_out(vocab, &l))
         return REFORMER_E_ARGUMENT;
-    if ((uintptr_t)scratch % REFORMER_ALIGNMENT) return REFORMER_E_ALIGNMENT;
+    if (!scratch || (uintptr_t)scratch % sizeof(double)) return REFORMER_E_ARGUMENT;
+    if (n_history && !history) return REFORMER_E_ARGUMENT;
     unsigned char *base = (unsigned char *)scratch;
     const float *score = logits;
-    if (penalizes(sampling) && n > 0) {
+    if (s->repetition_penalty != 0 && s->repetition_penalty != 1) {
         float *changed = (float *)(void *)(base + l.score);
-        if (!history) return REFORMER_E_ARGUMENT;
         int error =
-            penalize(changed, logits, vocab, sampling->repetition_penalty, history, n);
+            reformer_penalise(s->repetition_penalty, logits, n, history, n_history, changed);
         if (error) return error;
         score = changed;
     }
-    int32_t best = reformer_greatest(score, vocab);
+    int32_t best = reformer_greatest(score, n);
     if (best < 0) return REFORMER_E_LOGITS;
-    int draws = sampling->temperature > 0 || sampling->top_k > 0 || sampling->top_p > 0;
     *token = best;
-    if (!draws) return REFORMER_OK;
-    double *weight = (double *)(void *)(base + l.weight);
-    double sum = weigh(weight, score, vocab, best, sampling->temperature);
-    if ((sampling->top_k && sampling->top_k < vocab) || (sampling->top_p > 0 && sampling->top_p < 1)) {
-        int32_t *ids = (int32_t *)(void *)(base + l.heap);
-        int32_t last = last_in(sampling, score, weight, vocab, sum, ids);
-        sum = cut(weight, score, vocab, last);
-    }
-    *token = draw(weight, vocab, uniform(sampling->seed, row, step) * sum);
+    if (s->temperature > 0 || s->top_k > 0 || s->top_p > 0)
+        *token = draw_one(s, score, n, best, uniform(s->seed, row, step),
+                          (double *)(void *)(base + l.weight), (int32_t *)(void *)(base + l.heap));
     return REFORMER_OK;
 }
