@@ -98,14 +98,16 @@ static bool has_filler(const exact_t *c) {
     return c->odd || c->blocks * c->block > c->length;
 }
 
-/* Position of a lane of the block of queries in hand; those that are none repeat the nearest. */
+/* Position of a lane of the block of queries in hand; those that are none repeat the last row, whose block the same
+ * task has: others' rows are written over while it reads. */
 static affine_t query_row(lower_t *L, builder_t *b, void *ctx, affine_t lane) {
     (void)L;
     const exact_t *c = ctx;
     affine_t row = ax_add(ax_scale(c->queries, c->block), lane);
     if (!has_filler(c)) return row;
     value_t *last = b_index(b, ax(c->length - 1)), *zero = b_index(b, ax(0));
-    value_t *at = b_binary(b, OP_MIN, b_index(b, row), last);
+    value_t *at = b_index(b, row);
+    at = b_binary(b, OP_MIN, b_select(b, b_compare(b, OP_LT, at, zero), last, at), last);
     return ax_v(b_name(b_binary(b, OP_MAX, at, zero), "row"));
 }
 
