@@ -6706,6 +6706,10 @@ static void local_step_step(const reformer_call_t *call, unsigned char *scratch,
         for (int64_t v_5 = 0; v_5 < 4; v_5++) {
             store_f32x8(&mix[row * 192 + head * 32 + v_5 * 8], load_f32x8(&mixed[v_5 * 8]));
         }
+    } else {
+        for (int64_t v_1 = 0; v_1 < 4; v_1++) {
+            store_f32x8(&mix[row * 192 + head * 32 + v_1 * 8], splat_f32x8(0.0f));
+        }
     }
 }
 
@@ -7487,6 +7491,10 @@ static void lsh_step_step(const reformer_call_t *call, unsigned char *scratch, c
         for (int64_t v_10 = 0; v_10 < 4; v_10++) {
             store_f32x8(&mix[row * 192 + head * 32 + v_10 * 8],
                 load_f32x8(&lsh_step_mixed[v_10 * 8]));
+        }
+    } else {
+        for (int64_t v_1 = 0; v_1 < 4; v_1++) {
+            store_f32x8(&mix[row * 192 + head * 32 + v_1 * 8], splat_f32x8(0.0f));
         }
     }
 }

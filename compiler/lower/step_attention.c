@@ -193,6 +193,20 @@ static inst_t *if_row(lower_t *L, builder_t *b, step_t *s) {
     return some;
 }
 
+static void zero_out_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
+    const step_t *s = ctx;
+    affine_t to[] = {s->row, ax_add(ax_scale(s->head, L->head_size), at)};
+    b_store(b, s->rows->out, b_const(b, (ltype_t){E_F32, width}, 0), to);
+}
+
+/* A row that rests goes through the dense layers with the others. */
+static void end_row(lower_t *L, builder_t *b, step_t *s, inst_t *some) {
+    for_span(L, b, L->head_size, copy_out_span, s);
+    b_else(b, some, NULL);
+    for_span(L, b, L->head_size, zero_out_span, s);
+    b_end_if(b, some, NULL);
+}
+
 /* ---- local ------------------------------------------------------------------------------------------------------- */
 
 /* Place j of the window: position start + j, where the window starts `before` chunks back. */
@@ -250,8 +264,7 @@ lfunc_t *lower_local_step(lower_t *L, const attention_t *a, const step_rows_t *r
     soften(L, &b, &s, k.n);
     affine_t ox = ax(0);
     key_values(L, &b, &s, &k, s.out, &ox);
-    for_span(L, &b, L->head_size, copy_out_span, &s);
-    b_end_if(&b, some, NULL);
+    end_row(L, &b, &s, some);
     return b.fn;
 }
 
@@ -751,7 +764,6 @@ lfunc_t *lower_lsh_step(lower_t *L, const attention_t *a, const step_rows_t *row
     }
     lsh_early(L, &b, &s);
     if (hashed) b_end_if(&b, hashed, NULL);
-    for_span(L, &b, L->head_size, copy_out_span, &s);
-    b_end_if(&b, some, NULL);
+    end_row(L, &b, &s, some);
     return b.fn;
 }

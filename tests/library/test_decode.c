@@ -186,8 +186,8 @@ static void with_upstream_bookkeeping(void **state) {
     (void)state;
     static const int few[] = {1, 7, 13, 17, 30};
     static const char *const usual[] = {"compile.decode=huggingface"};
-    static const char *const crowded[] = {"compile.decode=huggingface", "num_buckets=2",
-                                          "num_hashes=4"};
+    static const char *const crowded[] = {"compile.decode=huggingface", "num_buckets=4",
+                                          "num_hashes=2"};
     compare_backends(usual, 1, few, 5);
     compare_backends(crowded, 3, few, 5);
 }
