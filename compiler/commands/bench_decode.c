@@ -310,13 +310,14 @@ static bool fill_all(decode_t *x) {
     return true;
 }
 
-/* READS times what memory gives: passes that take about as long as a step, which others on the machine disturb as
- * often. */
+/* What memory gives at best: a pass takes longer than a step, so others on the machine disturb more of them, and a floor
+ * must not be too high. False after an error. */
 static bool read_memory(const decode_t *x, const bench_case_t *c, const pool_t *pool,
-                        double *rates) {
+                        double *best) {
     for (int k = 0; k < READS; k++) {
-        rates[k] = calibration_rate(x->calibration, RATE_READ, c->threads, pool, 0, x->d);
-        if (rates[k] <= 0) return false;
+        double rate = calibration_rate(x->calibration, RATE_READ, c->threads, pool, 0, x->d);
+        if (rate <= 0) return false;
+        if (rate > *best) *best = rate;
     }
     return true;
 }
@@ -326,17 +327,16 @@ static bool run_turn(decode_t *x, int l, int t, int round, samples_t *s) {
     bench_t *b = x->b;
     const bench_case_t *c = bench_case(b, l, x->batch, x->target, t);
     const pool_t *pool = b->pools[t];
-    double *seconds = &s->seconds[round * b->tokens], rates[2 * READS];
+    double *seconds = &s->seconds[round * b->tokens], *read = &s->read[round];
     bench_say(b, c, "measuring");
-    if (!read_memory(x, c, pool, rates)) return false;
+    if (!read_memory(x, c, pool, read)) return false;
     if (step(x, x->caches[l], c, pool, NULL) <= 0) return false;
     for (int k = 0; k < b->tokens; k++) {
         seconds[k] = step(x, x->caches[l], c, pool, NULL);
         if (seconds[k] <= 0 || interrupt_caught()) return false;
     }
-    if (!read_memory(x, c, pool, &rates[READS])) return false;
-    s->read[round] = spread_of(rates, 2 * READS).median;
-    double floor = (c->weights + c->windows) / s->read[round];
+    if (!read_memory(x, c, pool, read)) return false;
+    double floor = (c->weights + c->windows) / *read;
     s->of_floor[round] = floor / spread_of(seconds, b->tokens).median;
     b->step++;
     return true;

@@ -73,8 +73,8 @@ static void add_steps(const bench_t *b, document_t *doc) {
         a,
         "Code as products get it, logits wanted, random tokens, %d steps a round, each timed by "
         "itself. GB/s: of the weights and windows of keys and values that a step must read. Read: "
-        "what memory gave on the same threads before and after each round. Of floor: median over "
-        "the rounds of what these bytes take at that rate, by what a step took; more than 100 %% "
+        "what memory gave at best on the same threads before and after each round. Of floor: median over "
+        "the rounds of what these bytes take at that rate, by the median step; more than 100 %% "
         "where caches hold some of them.",
         b->tokens);
 }

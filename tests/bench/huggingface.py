@@ -17,6 +17,11 @@ whole processes: Python, PyTorch and weights are in that of Hugging Face, LLVM a
 which bench reads before it measures anything else. The JSON also has that of `reformerc run`, which compiles
 without a cache and holds logits and hidden states to write them to a file.
 
+With --decode it is generation: after contexts of --lengths tokens (default 1024,4096), --tokens steps of one token each
+with the cache that a prefill filled. Both programs run with one thread and with all, and of each the better one counts.
+`reformerc generate` writes a few tokens greedily first, as Hugging Face does (`compile.decode: huggingface`, its
+bookkeeping of buckets to the letter); where they differ it is said after which, and how near the two best logits were.
+
 Needs PyTorch, transformers (4.x, which has the Reformer) and PyYAML; nothing of the project needs this file.
 Debian:
 
@@ -47,6 +52,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 TOLERANCE = 2e-5  # of max(1, largest magnitude): that of the golden tests
 NEAR_TIE = 1e-5  # of the norm of what is hashed
 LEAST_SECONDS = 2  # of what a process of Hugging Face times
+GREEDY = 16  # tokens that both write before steps are timed
+WARM_UP = 2  # steps of Hugging Face's
 SECTIONS = ("compile", "train", "expect", "extensions")  # of a spec, beside the model's keys
 NEEDED = {
     "torch": "Debian: apt-get install python3-torch libopenblas0-openmp; else: pip install torch",
@@ -139,6 +146,77 @@ def time_forward(folder, threads):
         "torch": torch.__version__,
         "transformers": transformers.__version__,
     }
+
+
+def prefill(model, ids):
+    """Hugging Face's cache after a prompt, and the logits of what follows it."""
+    out = model(ids, use_cache=True)
+    return out.past_buckets_states, out.logits[:, -1]
+
+
+def greedy_steps(model, past, logits):
+    """Yields logits and the token that they picked, step by step, without end."""
+    while True:
+        token = logits.argmax(-1, keepdim=True)
+        yield logits, token
+        out = model(token, past_buckets_states=past, use_cache=True)
+        past, logits = out.past_buckets_states, out.logits[:, -1]
+
+
+def write_greedy(folder, threads):
+    """Writes what Hugging Face generates to greedy.safetensors: tokens and the logits that picked them."""
+    import itertools
+
+    import torch
+    from safetensors.torch import save_file
+
+    torch.set_num_threads(threads)
+    model = open_model(folder)
+    steps = list(itertools.islice(greedy_steps(model, *prefill(model, input_of(folder))), GREEDY))
+    save_file({"tokens": torch.cat([token for _, token in steps], 1).contiguous(),
+               "logits": torch.stack([logits for logits, _ in steps], 1).contiguous()}, folder / "greedy.safetensors")
+
+
+def greedy_agreement(folder):
+    """How many tokens are the same, and how far logits differ up to there."""
+    from safetensors.torch import load_file
+
+    mine, theirs = load_file(folder / "own.safetensors"), load_file(folder / "greedy.safetensors")
+    same = (mine["tokens"] == theirs["tokens"])[0].tolist() + [False]
+    n = same.index(False)
+    compared = min(n + 1, GREEDY)  # these logits follow from the same tokens
+    difference = (mine["logits"] - theirs["logits"])[0, :compared].abs().max()
+    facts = {"tokens": GREEDY, "same": n, "largest_difference": float(difference),
+             "largest_magnitude": float(theirs["logits"].abs().max())}
+    if n < GREEDY:
+        two = theirs["logits"][0, n].topk(2).values
+        facts["margin"] = float(two[0] - two[1])
+    return facts
+
+
+def time_steps(folder, threads, tokens):
+    """Seconds of every step after the first ones, and what the process looked like."""
+    import time
+
+    import torch
+    import transformers
+
+    torch.set_num_threads(threads)
+    model, ids = open_model(folder), input_of(folder)
+    start = time.perf_counter()
+    steps = greedy_steps(model, *prefill(model, ids))
+    facts = {"prefill_seconds": time.perf_counter() - start}
+    for _ in range(WARM_UP + 1):
+        next(steps)
+    seconds = []
+    for _ in range(tokens):
+        start = time.perf_counter()
+        next(steps)
+        seconds.append(time.perf_counter() - start)
+    facts.update(seconds=seconds, threads=threads, tokens_per_second=1 / statistics.median(seconds),
+                 peak_rss_bytes=status_bytes("VmHWM"), blas=blas_in_use(), torch=torch.__version__,
+                 transformers=transformers.__version__)
+    return facts
 
 
 def hash_margins(attention, vectors, rounds):
@@ -264,6 +342,15 @@ def bench_model(options, folder, length, forwards):
     return json.loads(result.read_text())["cases"][0]
 
 
+def bench_steps(options, folder, length):
+    """Cases of one thread and of all, as bench found them."""
+    result = folder / "bench.json"
+    memory = run_reformerc(options, "bench", folder, "--decode", "--lengths", length, "--threads",
+                           ",".join(map(str, options.settings)), "--tokens", options.tokens, "--repeat", 1, "--output",
+                           result)
+    return [{**case, "peak_rss_bytes": memory} for case in json.loads(result.read_text())["cases"]]
+
+
 # ---- a length -------------------------------------------------------------------------------------------
 
 
@@ -369,6 +456,81 @@ def compare(options, keys, length, folder):
     return case
 
 
+# ---- generation -----------------------------------------------------------------------------------------
+
+
+def decode_buckets(keys, length):
+    """What Hugging Face would choose for a prompt of this length, spelled out: it must not depend on who asks."""
+    chunk, most = keys.get("lsh_attn_chunk_length", 64), keys["max_position_embeddings"]
+    power = (2 * (length // chunk)).bit_length() - 1
+    limit = 2 * max(int((most // chunk) ** 0.5), chunk)
+    return [2 ** (power // 2), 2 ** (power - power // 2)] if 2**power > limit else 2**power
+
+
+def decode_keys(keys, length):
+    mine = keys_for(keys, 2 * length)
+    if mine.get("num_buckets") is None:
+        mine["num_buckets"] = decode_buckets(mine, length)
+    return mine
+
+
+def greedy_text(length, facts):
+    text = f"context {length}: {facts['same']} of {count(facts['tokens'], 'greedy token')} the same"
+    if "margin" in facts:
+        text += f" (the two best logits of the next one are {facts['margin']:.2g} apart)"
+    return text + (f"; largest difference of logits {facts['largest_difference']:.2g}, largest logit "
+                   f"{facts['largest_magnitude']:.3g}")
+
+
+def greedy(options, folder):
+    run_reformerc(options, "generate", folder, "--input", folder / "input.safetensors", "--output",
+                  folder / "own.safetensors", "--tokens", GREEDY, "--threads", options.threads, "--set",
+                  "compile.decode=huggingface")
+    in_child(write_greedy, folder, options.threads)
+    return in_child(greedy_agreement, folder)
+
+
+def best_setting(rounds):
+    """Of [round][setting] the column with the best median speed."""
+    columns = [list(column) for column in zip(*rounds)]
+    return max(columns, key=lambda column: statistics.median(r["tokens_per_second"] for r in column))
+
+
+def measure_steps(options, folder, length):
+    """The rounds, in turns: [round][setting] of both."""
+    theirs, mine = [], []
+    for k in range(options.repeat):
+        theirs.append([in_child(time_steps, folder, threads, options.tokens) for threads in options.settings])
+        mine.append(bench_steps(options, folder, length))
+        speeds = [" and ".join(f"{s['tokens_per_second']:.1f}" for s in side[-1]) for side in (theirs, mine)]
+        settings = " and ".join(map(str, options.settings))
+        say(f"context {length}, round {k + 1} of {options.repeat}: Hugging Face {speeds[0]} tokens/s, reformerc "
+            f"{speeds[1]} ({settings} threads)")
+    return theirs, mine
+
+
+def decode_summary(length, theirs, mine):
+    """As summary(), of the better settings of both."""
+    theirs, mine = best_setting(theirs), best_setting(mine)
+    case = summary(length, theirs, mine)
+    case["huggingface"]["threads"], case["reformerc"]["threads"] = theirs[0]["threads"], mine[0]["threads"]
+    case["reformerc"]["of_floor"] = statistics.median(m["of_floor"]["median"] for m in mine)
+    return case
+
+
+def compare_steps(options, keys, length, folder):
+    say(f"context {length}: a model of random weights")
+    in_child(make_model, folder, decode_keys(keys, length), length, options.seed)
+    facts = greedy(options, folder)
+    say(greedy_text(length, facts))
+    theirs, mine = measure_steps(options, folder, length)
+    case = decode_summary(length, theirs, mine)
+    case["reformerc"]["target"] = mine[0][0]["target"]
+    case["greedy"] = facts
+    case["versions"] = {name: theirs[0][0][name] for name in ("torch", "transformers", "blas")}
+    return case
+
+
 # ---- the report -----------------------------------------------------------------------------------------
 
 
@@ -388,17 +550,32 @@ def table(cases):
                      f"{c['reformerc']['tokens_per_second']:.0f}", f"{ratio['median']:.2f}",
                      f"{ratio['low']:.2f} … {ratio['high']:.2f}", mebibytes(c["huggingface"]["peak_rss_bytes"]),
                      mebibytes(c["reformerc"]["peak_rss_bytes"]), f"{c['memory_share']:.3f}"))
+    return aligned(rows)
+
+
+def aligned(rows):
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
     return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths)) for row in rows)
+
+
+def decode_table(cases):
+    rows = [("context", "HF tokens/s", "threads", "reformerc", "threads", "ratio", "low … high", "of floor")]
+    for c in cases:
+        theirs, mine, ratio = c["huggingface"], c["reformerc"], c["speed_ratio"]
+        rows.append((str(c["length"]), f"{theirs['tokens_per_second']:.1f}", str(theirs["threads"]),
+                     f"{mine['tokens_per_second']:.1f}", str(mine["threads"]), f"{ratio['median']:.1f}",
+                     f"{ratio['low']:.1f} … {ratio['high']:.1f}", f"{100 * mine['of_floor']:.0f} %"))
+    return aligned(rows)
 
 
 def report(options, cases):
     versions = cases[0]["versions"]
     blas = ", ".join(os.path.basename(os.path.dirname(f)) + "/" + os.path.basename(f) for f in versions["blas"])
-    print(f"{count(options.threads, 'thread')}, {count(options.repeat, 'round')}; PyTorch {versions['torch']}, "
+    threads = "the better of 1 and " * (options.decode and options.threads > 1) + count(options.threads, "thread")
+    print(f"{threads}, {count(options.repeat, 'round')}; PyTorch {versions['torch']}, "
           f"transformers {versions['transformers']}, BLAS: {blas or 'none seen'}; OMP_WAIT_POLICY="
           f"{os.environ['OMP_WAIT_POLICY']}; reformerc for {cases[0]['reformerc']['target']}")
-    print(table(cases), flush=True)
+    print(decode_table(cases) if options.decode else table(cases), flush=True)
     if any("/blas/libblas.so" in f for f in versions["blas"]):
         say("warning: PyTorch computes with the reference BLAS, several times slower than it can\n"
             "    hint: apt-get install libopenblas0-openmp")
@@ -409,7 +586,7 @@ def report(options, cases):
 def write_result(options, cases):
     result = {"spec": str(options.spec), "threads": options.threads, "rounds": options.repeat, "seed": options.seed,
               "environment": {k: os.environ[k] for k in sorted(os.environ) if k.startswith(("OMP_", "OPENBLAS_"))},
-              "cases": cases}
+              "decode": options.decode, "cases": cases}
     part = options.output.with_name(f"{options.output.name}.tmp-{os.getpid()}")
     try:
         part.write_text(json.dumps(result, indent=2) + "\n")
@@ -432,16 +609,24 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--spec", default=ROOT / "specs/bench.yaml", metavar="FILE",
                         help="the model, a causal one; default: specs/bench.yaml")
-    parser.add_argument("--lengths", default="1024,4096,16384", metavar="N[,N...]",
-                        help="tokens; default: 1024,4096,16384")
+    parser.add_argument("--decode", action="store_true", help="compares generation, after so many tokens of context")
+    parser.add_argument("--lengths", metavar="N[,N...]",
+                        help="tokens; default: 1024,4096,16384, of --decode 1024,4096")
+    parser.add_argument("--tokens", metavar="N", help="steps of a round, of --decode; default: 64")
     parser.add_argument("--threads", metavar="N", help="of both; default: all cores this process may use")
     parser.add_argument("--repeat", default="3", metavar="N", help="rounds; default: 3")
     parser.add_argument("--seed", default="1", metavar="N", help="of weights and tokens; default: 1")
     parser.add_argument("--reformerc", metavar="PROGRAM", help="default: build/release/bin/reformerc, else of PATH")
     parser.add_argument("--output", metavar="FILE.json", help="writes all samples and facts")
     options = parser.parse_args()
-    options.lengths = [number(text, "--lengths", 2**24) for text in options.lengths.split(",")]
+    usual = "1024,4096" if options.decode else "1024,4096,16384"
+    lengths = usual if options.lengths is None else options.lengths
+    options.lengths = [number(text, "--lengths", 2**24) for text in lengths.split(",")]
+    if options.tokens is not None and not options.decode:
+        raise Failure("--tokens: error: are steps of generation\n    hint: --decode measures them")
+    options.tokens = number("64" if options.tokens is None else options.tokens, "--tokens", 2**20)
     options.threads = number(options.threads or str(len(os.sched_getaffinity(0))), "--threads", 1024)
+    options.settings = sorted({1, options.threads})
     options.repeat = number(options.repeat, "--repeat", 1000)
     options.seed = number(options.seed, "--seed", 2**31)
     options.spec = Path(options.spec)
@@ -510,7 +695,8 @@ def side_by_side(options, keys):
         for length in options.lengths:
             with tempfile.TemporaryDirectory(prefix="side-by-side-") as folder:
                 os.environ["REFORMERC_CACHE"] = os.path.join(folder, "cache")
-                cases.append(compare(options, keys, length, Path(folder)))
+                one = compare_steps if options.decode else compare
+                cases.append(one(options, keys, length, Path(folder)))
     finally:  # what is done is told in any case
         if cases:
             report(options, cases)
