@@ -155,6 +155,7 @@ static void begin(const writer_t *w) {
         w->written[row] = 0;
         w->next[row] = 0;
         w->active[row] = 1;
+        if (g->ends) g->ends[row] = REFORMER_END_NONE;
         for (size_t i = 0; i < g->max_tokens; i++)
             g->tokens[row * g->max_tokens + i] = g->pad_token;
         if (w->known[row] == 0) end_row(w, row, REFORMER_END_NONE);

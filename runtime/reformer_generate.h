@@ -23,7 +23,10 @@ extern "C" {
  *   top_p               the fewest best whose probabilities sum up to p (Holtzman et al. 2020)
  *
  * The draw depends on seed, row and step alone: a row of a batch draws what it would draw by itself under the same
- * number. */
+ * number. With the finaliser `mix` of splitmix64 (Steele, Lea, Flood 2014) and g = 0x9E3779B97F4A7C15, modulo 2^64,
+ *     h = mix(mix(mix(seed + g) + (row + 1) * g) + (step + 1) * g)
+ * the token is the first, by id, up to which those that remain have more than floor(h / 2^11) / 2^53 of their
+ * probability. */
 typedef struct reformer_sampling {
     float repetition_penalty; /* > 0; 0 and 1 = none */
     float temperature;        /* > 0; 0 = 1 where a token is drawn */
@@ -71,11 +74,12 @@ typedef enum {
     REFORMER_END_EOS,      /* the row ends with eos_token */
     REFORMER_END_CALLBACK, /* the callback ended it */
     REFORMER_END_FULL,     /* the cache has no room for another token */
-    REFORMER_END_NONE      /* the row had no prompt */
-} reformer_end_t;
+    REFORMER_END_NONE      /* the row had no prompt, or an error came first */
+} reformer_end_t;          /* several reasons: EOS, STOP, CALLBACK, LENGTH, FULL in this order */
 
 /* Called for each token as it is chosen, rows in order. logits [vocab] are those that chose it, before penalties.
- * Returns 0 to go on, or what is to end: this row, or all rows. The token is part of the output in any case. */
+ * Returns 0 to go on, or what is to end: this row (any other value too), or all rows, those behind it without a token
+ * of this step. The token is part of the output in any case. */
 enum { REFORMER_GO_ON = 0, REFORMER_STOP_ROW = 1, REFORMER_STOP_ALL = 2 };
 typedef int reformer_token_fn(void *ctx, size_t row, int32_t token, const float *logits);
 
@@ -97,7 +101,7 @@ typedef struct reformer_generate {
     reformer_token_fn *on_token; /* NULL: not wanted */
     void *on_token_ctx;
     int32_t *tokens; /* out: [batch][max_tokens] without the prompt */
-    size_t *counts;  /* out: [batch] tokens written; NULL = not wanted */
+    size_t *counts;  /* out: [batch] tokens written, also after an error; NULL = not wanted */
     int *ends;       /* out: [batch] reformer_end_t; NULL = not wanted */
     float *
         logits; /* out: [batch][max_tokens][vocab], where logits[s] chose token s; NULL = not wanted */
@@ -111,13 +115,19 @@ int reformer_generate(const reformer_decoder_t *d, const reformer_generate_t *g,
 /* ---- beam search ------------------------------------------------------------------------------- */
 
 /* The most probable continuation of one prompt that `beams` rows of the cache find side by side, as Hugging Face's
- * BeamSearchScorer: hypotheses are ranked by their sum of log-probabilities over length ^ length_penalty, the prompt's
- * length counted; a hypothesis ends with eos_token, where g->stop_at_eos says so. Of g: input_ids and attention_mask of
- * one row, length, max_tokens, repetition_penalty, eos, pad, threads, pool; tokens [1][max_tokens], counts, ends. A
- * beam that dies gives its row to another's copy, so copies never form a circle. */
+ * BeamSearchScorer (transformers 4.27): each step looks at the 2 * beams best continuations of all beams; with eos_token
+ * they are hypotheses, where g->stop_at_eos says so and if among the best `beams`, the others are the next beams.
+ * Hypotheses are ranked by their sum of log-probabilities, eos included, over length ^ length_penalty, the length without
+ * eos, the prompt's counted. The search ends with max_tokens, or with `beams` hypotheses of which the worst is no worse
+ * than the best continuation would be. Two things differ: the prompt's padding does not count, and there are no beams
+ * of -1e9 where there are fewer continuations than beams.
+ *
+ * Of g: input_ids and attention_mask of one row (batch 0 or 1), length, max_tokens, repetition_penalty (of
+ * log-probabilities), eos, pad, threads, pool; tokens [1][max_tokens], eos included, counts, ends. A beam that dies
+ * gives its row to another's copy, so copies never form a circle. After an error only counts are written, 0. */
 typedef struct reformer_beams {
     size_t beams;         /* 1 … the decoder's batch */
-    float length_penalty; /* Hugging Face's default is 1; 0 = none */
+    float length_penalty; /* -32 … 32; Hugging Face's default is 1; 0 = none */
     int early_stopping;   /* 1: ends as soon as there are `beams` hypotheses */
     double *score;        /* out: [1] of the best hypothesis; NULL = not wanted */
 } reformer_beams_t;
