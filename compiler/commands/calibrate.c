@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "support/clock.h"
+#include "support/pages.h"
 
 enum {
     TASKS = 8,       /* per thread, so that none waits long for another */
@@ -235,15 +236,15 @@ static bool make_plan(calibration_t *c, const target_t *t, int threads, diag_t *
     return true;
 }
 
-/* One workspace for all: pages there, and no number that is slow to compute with. */
+/* One workspace for all, of the pages that models get: touched, and no number that is slow to compute with. */
 static bool make_room(calibration_t *c, int threads, diag_t *d) {
     size_t bytes = 0;
     for (size_t k = 1; k <= RATE_COUNT; k++) {
         size_t n = exec_workspace_bytes(c->exec, k, threads);
         if (n > bytes) bytes = n;
     }
-    void *room = NULL;
-    if (bytes == 0 || posix_memalign(&room, 64, bytes) != 0) {
+    void *room = bytes ? pages_alloc(bytes) : NULL;
+    if (!room) {
         diag_error(d, NOWHERE, "calibration needs %zu bytes of memory, which are not there", bytes);
         return false;
     }
