@@ -1,8 +1,8 @@
 /* The pool of pool.h: one job at a time, tasks handed out a few at a time.
  *
- * A job is published by raising `epoch` under the lock; every thread of the pool checks in once per
- * job (`running` counts down), whether it takes part or not, so that the next job finds all of them
- * waiting. */
+ * A job is published in one word: its number, whether it is open, and how many members work on it. A member that sees
+ * an open job joins it; when the tasks have run out the caller closes it and waits for those that joined. So a member
+ * that gets no core, because another program has it, keeps nobody waiting but with a task in hand. */
 #include "exec/pool.h"
 
 #include <pthread.h>
@@ -14,6 +14,11 @@
 #include "support/diag.h"
 
 enum { LOOKS = 50 }; /* before sleeping; each gives way to other threads, about a microsecond */
+
+/* The word: members that work, whether more may join, the job's number. */
+enum { JOB_SHIFT = 32 };
+#define OPEN    (UINT64_C(1) << 31)
+#define WORKING (OPEN - 1)
 
 typedef struct {
     pool_t *pool;
@@ -27,10 +32,11 @@ struct pool {
     member_t *members;
     pthread_mutex_t lock;
     pthread_cond_t wake, done;
-    atomic_uint epoch;  /* number of the job */
-    atomic_int running; /* members that have not finished it */
-    bool stop;
-    /* the job */
+    _Atomic uint64_t job;
+    atomic_int asleep; /* members */
+    bool waits;        /* the caller sleeps until `done`; under the lock */
+    atomic_bool stop;
+    /* the job; only those that joined it look */
     int64_t tasks;
     int workers;
     void (*body)(void *arg, int64_t i, int worker);
@@ -43,48 +49,67 @@ static void run_tasks(pool_t *p, int worker) {
         for (int64_t i = first; i < first + n; i++) p->body(p->arg, i, worker);
 }
 
-static void await_job(pool_t *p, unsigned seen) {
-    for (int i = 0; i < LOOKS; i++) {
-        if (atomic_load(&p->epoch) != seen) return;
-        sched_yield();
+static bool is_news(pool_t *p, uint64_t seen) {
+    return atomic_load(&p->job) >> JOB_SHIFT != seen || atomic_load(&p->stop);
+}
+
+/* Until there is another job than number `seen`; returns its number. */
+static uint64_t await_job(pool_t *p, uint64_t seen) {
+    for (int i = 0; i < LOOKS && !is_news(p, seen); i++) sched_yield();
+    if (!is_news(p, seen)) {
+        pthread_mutex_lock(&p->lock);
+        atomic_fetch_add(&p->asleep, 1);
+        while (!is_news(p, seen)) pthread_cond_wait(&p->wake, &p->lock);
+        atomic_fetch_sub(&p->asleep, 1);
+        pthread_mutex_unlock(&p->lock);
     }
+    return atomic_load(&p->job) >> JOB_SHIFT;
+}
+
+/* False: the job is closed already, or has enough workers. */
+static bool join(pool_t *p) {
+    uint64_t job = atomic_load(&p->job);
+    while (job & OPEN)
+        if (atomic_compare_exchange_weak(&p->job, &job, job + 1)) return true;
+    return false;
+}
+
+static void leave(pool_t *p) {
+    uint64_t before = atomic_fetch_sub(&p->job, 1);
+    if ((before & WORKING) != 1 || (before & OPEN)) return;
     pthread_mutex_lock(&p->lock);
-    while (atomic_load(&p->epoch) == seen) pthread_cond_wait(&p->wake, &p->lock);
+    if (p->waits) pthread_cond_signal(&p->done);
     pthread_mutex_unlock(&p->lock);
 }
 
 static void await_members(pool_t *p) {
+    atomic_fetch_and(&p->job, ~OPEN);
     for (int i = 0; i < LOOKS; i++) {
-        if (atomic_load(&p->running) == 0) return;
+        if (!(atomic_load(&p->job) & WORKING)) return;
         sched_yield();
     }
     pthread_mutex_lock(&p->lock);
-    while (atomic_load(&p->running) > 0) pthread_cond_wait(&p->done, &p->lock);
-    pthread_mutex_unlock(&p->lock);
-}
-
-static void check_in(pool_t *p) {
-    if (atomic_fetch_sub(&p->running, 1) != 1) return;
-    pthread_mutex_lock(&p->lock);
-    pthread_cond_signal(&p->done);
+    p->waits = true;
+    while (atomic_load(&p->job) & WORKING) pthread_cond_wait(&p->done, &p->lock);
+    p->waits = false;
     pthread_mutex_unlock(&p->lock);
 }
 
 static void *member_main(void *arg) {
     member_t *m = arg;
     pool_t *p = m->pool;
-    for (unsigned seen = 0;; seen++) {
-        await_job(p, seen);
-        if (p->stop) return NULL;
+    for (uint64_t seen = 0;;) {
+        seen = await_job(p, seen);
+        if (atomic_load(&p->stop)) return NULL;
+        if (!join(p)) continue;
         if (m->worker < p->workers) run_tasks(p, m->worker);
-        check_in(p);
+        leave(p);
     }
 }
 
-static void publish(pool_t *p) {
-    atomic_store(&p->running, p->n);
+static void wake_members(pool_t *p) {
+    if (atomic_load(&p->asleep) == 0) return;
     pthread_mutex_lock(&p->lock);
-    atomic_fetch_add(&p->epoch, 1);
     pthread_cond_broadcast(&p->wake);
     pthread_mutex_unlock(&p->lock);
 }
@@ -97,7 +122,9 @@ static void parallel_for(void *ctx, int64_t n, int workers, void (*body)(void *,
     p->body = body;
     p->arg = arg;
     p->next = 0;
-    publish(p);
+    uint64_t number = (atomic_load(&p->job) >> JOB_SHIFT) + 1;
+    atomic_store(&p->job, number << JOB_SHIFT | OPEN);
+    wake_members(p);
     run_tasks(p, 0);
     await_members(p);
 }
@@ -130,8 +157,10 @@ const reformer_pool_t *pool_interface(const pool_t *p) {
 
 void pool_free(pool_t *p) {
     if (!p) return;
-    p->stop = true;
-    publish(p);
+    atomic_store(&p->stop, true);
+    pthread_mutex_lock(&p->lock);
+    pthread_cond_broadcast(&p->wake);
+    pthread_mutex_unlock(&p->lock);
     for (int i = 0; i < p->n; i++) pthread_join(p->members[i].thread, NULL);
     pthread_cond_destroy(&p->done);
     pthread_cond_destroy(&p->wake);
