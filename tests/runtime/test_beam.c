@@ -285,6 +285,22 @@ static void no_beam_left(void **state) {
     assert_int_equal(c.copies, 0);
 }
 
+/* Everything is equally likely: the lower beam and id go on, and of hypotheses the one that ended last is taken. */
+static void ties(void **state) {
+    (void)state;
+    static const float flat[IDS][IDS] = {{0}};
+    static const int32_t prompt[] = {3};
+    reformer_generate_t g = {.input_ids = prompt, .length = 1, .max_tokens = 2};
+    for (int32_t beams = 1; beams <= 4; beams++) {
+        chain_t c = chain_new(flat);
+        found_t got, want = {.tokens = {0, beams - 1}, .count = 2, .end = REFORMER_END_LENGTH};
+        want.score = 2 * log(0.2);
+        reformer_beams_t b = {.beams = (size_t)beams};
+        assert_int_equal(beam_search(&c, 4, g, b, &got), REFORMER_OK);
+        assert_found(&got, &want);
+    }
+}
+
 /* Padding is no part of the prompt, nor of its length. */
 static void padded_prompts(void **state) {
     (void)state;
@@ -410,6 +426,7 @@ int main(void) {
                                        cmocka_unit_test(two_beams_see_further),
                                        cmocka_unit_test(length_penalty_by_hand),
                                        cmocka_unit_test(no_beam_left),
+                                       cmocka_unit_test(ties),
                                        cmocka_unit_test(padded_prompts),
                                        cmocka_unit_test(full),
                                        cmocka_unit_test(one_beam),

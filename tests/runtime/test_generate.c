@@ -134,6 +134,25 @@ static void stop_sequences(void **state) {
     }
 }
 
+/* In front of row 1 stand the 3s that row 0 is filled with; with them its first token would be 3 4. */
+static void sequences_stay_within_a_row(void **state) {
+    (void)state;
+    chain_t c = chain_new(ring);
+    texts_t t;
+    static const int32_t prompts[] = {1, 3}, stops[] = {2, 3, 3, 4};
+    static const size_t lengths[] = {2, 2};
+    reformer_generate_t g = {.input_ids = prompts,
+                             .batch = 2,
+                             .length = 1,
+                             .stops = stops,
+                             .stop_lengths = lengths,
+                             .n_stops = 2,
+                             .pad_token = 3};
+    assert_int_equal(generate(&c, 2, g, &t), REFORMER_OK);
+    assert_row(&t, 0, 2, REFORMER_END_STOP, (const int32_t[]){2, 3});
+    assert_row(&t, 1, 5, REFORMER_END_STOP, (const int32_t[]){4, 0, 1, 2, 3});
+}
+
 /* Rows end at different times; those that ended rest, and their logits are not written any more. */
 static void rows_that_ended_rest(void **state) {
     (void)state;
@@ -571,6 +590,7 @@ int main(void) {
                                        cmocka_unit_test(only_tokens),
                                        cmocka_unit_test(penalty_of_prompt_and_text),
                                        cmocka_unit_test(stop_sequences),
+                                       cmocka_unit_test(sequences_stay_within_a_row),
                                        cmocka_unit_test(rows_that_ended_rest),
                                        cmocka_unit_test(eos_only_where_asked_for),
                                        cmocka_unit_test(full_rows),
