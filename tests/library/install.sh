@@ -40,7 +40,7 @@ while read -r x; do printf '%.17g\n' "$x"; done <out >row # from hexadecimal
 awk 'NR == 1 || $1 > best { best = $1; at = NR - 1 } END { print at }' row >want
 cmp -s want said-cc || fail "the example says $(cat said-cc), the command line $(cat want)"
 
-echo '#include <reformerc.h>' >header.cc
+printf '#include <reformerc.h>\n#include <reformer_generate.h>\n' >header.cc
 echo 'int main() { reformerc_options_t o = reformerc_options_t(); return o.threads + (reformerc_version() == nullptr); }' >>header.cc
 for cxx in c++ g++ clang++; do
     command -v $cxx >/dev/null || continue
