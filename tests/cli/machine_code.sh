@@ -54,7 +54,8 @@ same .out want
 exported=$(nm -D --defined-only product.so | awk '{ print $3 }' | sort | tr '\n' ' ')
 name=exported
 checks=$((checks + 1))
-[ "$exported" = 'product_bind product_check_weights product_forward product_strerror product_workspace_bytes ' ] ||
+want='bind cache_bytes cache_copy_row cache_init cache_tokens check_weights decode_bytes forward prefill step strerror workspace_bytes'
+[ "$exported" = "$(printf 'product_%s ' $want)" ] ||
     fail "the library exports $exported"
 check so-cc 1 'cannot run the C compiler' "$r" "$CHECKPOINT" -o other.so --cc no-such-compiler
 check so-linker-fails 1 'failed' "$r" "$CHECKPOINT" -o other.so --cc 'cc -no-such-flag'
