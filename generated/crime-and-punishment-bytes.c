@@ -7062,11 +7062,21 @@ static void lsh_step_step(const reformer_call_t *call, unsigned char *scratch, c
                                 const int64_t pick_2 = carried_10 == 0 ? 15 : carried_10 - 1;
                                 const int64_t high_4 = max_i64(pick_2, 0);
                                 const int64_t low_2 = min_i64(high_4, 15);
-                                const int64_t x_2 =
-                                    (int64_t)counts[(((row * 2 + index) * 6 + head) * 2 + round) *
-                                    16 + low_2];
+                                const int32_t v_11 =
+                                    counts[(((row * 2 + index) * 6 + head) * 2 + round) * 16 +
+                                    low_2];
+                                const int64_t high_5 = max_i64((int64_t)v_11 - 1, 0);
+                                const int64_t low_3 = min_i64(high_5, 511);
+                                const int64_t high_6 = max_i64(low_3 - 32, 0);
+                                const int64_t low_4 = min_i64(high_6, 512);
+                                const int64_t pick_3 = low_3 < 32 ? low_3 : low_4 % 64 + 32;
+                                const int64_t high_7 = max_i64(pick_3, 0);
+                                const int64_t low_5 = min_i64(high_7, 95);
+                                __builtin_prefetch(
+                                    &places[((((row * 2 + index) * 6 + head) * 2 + round) * 16 +
+                                    low_2) * 96 + low_5], 0, 2);
                                 chosen_3 = low_2;
-                                chosen_4 = x_2;
+                                chosen_4 = (int64_t)v_11;
                                 chosen_5 = sub_i64(carried_12, carried_11);
                             } else {
                                 chosen_3 = carried_10;
@@ -7133,18 +7143,6 @@ static void lsh_step_step(const reformer_call_t *call, unsigned char *scratch, c
                                         low_3) * 96 + low_6];
                                     const int64_t high_9 = max_i64(carried_17, 0);
                                     keys[round * 64 + min_i64(high_9, 63)] = v_11;
-                                    __builtin_prefetch(
-                                        &records[((((int64_t)v_11 + row) * 2 + index) * 6 + head) *
-                                        2 * 32], 0, 2);
-                                    __builtin_prefetch(
-                                        &records[((((int64_t)v_11 + row) * 2 + index) * 6 + head) *
-                                        2 * 32 + 16], 0, 2);
-                                    __builtin_prefetch(
-                                        &records[((((int64_t)v_11 + row) * 2 + index) * 6 + head) *
-                                        2 * 32 + 32], 0, 2);
-                                    __builtin_prefetch(
-                                        &records[((((int64_t)v_11 + row) * 2 + index) * 6 + head) *
-                                        2 * 32 + 48], 0, 2);
                                     chosen_8 = low_3;
                                     chosen_9 = low_4 + 1;
                                     chosen_10 = carried_16;
@@ -7205,25 +7203,48 @@ static void lsh_step_step(const reformer_call_t *call, unsigned char *scratch, c
                         }
                     }
                 }
+                if (round == 0) {
+                    for (int64_t j = 0; j < 64; j++) {
+                        const int32_t v_11 = keys[round * 64 + j];
+                        __builtin_prefetch(&records[((((int64_t)v_11 + row) * 2 + index) * 6 + head)
+                            * 2 * 32], 0, 2);
+                        __builtin_prefetch(&records[((((int64_t)v_11 + row) * 2 + index) * 6 + head)
+                            * 2 * 32 + 16], 0, 2);
+                        __builtin_prefetch(&records[((((int64_t)v_11 + row) * 2 + index) * 6 + head)
+                            * 2 * 32 + 32], 0, 2);
+                        __builtin_prefetch(&records[((((int64_t)v_11 + row) * 2 + index) * 6 + head)
+                            * 2 * 32 + 48], 0, 2);
+                    }
+                }
             }
             for (int64_t round = 0; round < 2; round++) {
                 for (int64_t j = 0; j < 64; j++) {
+                    const int64_t low = min_i64(round + 1, 1);
+                    const int32_t v_10 = keys[low * 64 + j];
+                    __builtin_prefetch(&records[((((int64_t)v_10 + row) * 2 + index) * 6 + head) * 2
+                        * 32], 0, 2);
+                    __builtin_prefetch(&records[((((int64_t)v_10 + row) * 2 + index) * 6 + head) * 2
+                        * 32 + 16], 0, 2);
+                    __builtin_prefetch(&records[((((int64_t)v_10 + row) * 2 + index) * 6 + head) * 2
+                        * 32 + 32], 0, 2);
+                    __builtin_prefetch(&records[((((int64_t)v_10 + row) * 2 + index) * 6 + head) * 2
+                        * 32 + 48], 0, 2);
                     const int32_t token = keys[round * 64 + j];
-                    const f32x8 v_10 =
-                        load_f32x8(&records[((((int64_t)token + row) * 2 + index) * 6 + head) * 2 *
-                        32 + 24]);
                     const f32x8 v_11 =
                         load_f32x8(&records[((((int64_t)token + row) * 2 + index) * 6 + head) * 2 *
-                        32 + 16]);
+                        32 + 24]);
                     const f32x8 v_12 =
                         load_f32x8(&records[((((int64_t)token + row) * 2 + index) * 6 + head) * 2 *
-                        32 + 8]);
+                        32 + 16]);
                     const f32x8 v_13 =
                         load_f32x8(&records[((((int64_t)token + row) * 2 + index) * 6 + head) * 2 *
+                        32 + 8]);
+                    const f32x8 v_14 =
+                        load_f32x8(&records[((((int64_t)token + row) * 2 + index) * 6 + head) * 2 *
                         32]);
-                    const f32x8 t_3 = fma_f32x8(v_7, v_12, v_6 * v_13);
-                    const f32x8 t_4 = fma_f32x8(v_8, v_11, t_3);
-                    const f32x8 t_5 = fma_f32x8(v_9, v_10, t_4);
+                    const f32x8 t_3 = fma_f32x8(v_7, v_13, v_6 * v_14);
+                    const f32x8 t_4 = fma_f32x8(v_8, v_12, t_3);
+                    const f32x8 t_5 = fma_f32x8(v_9, v_11, t_4);
                     const f32x8 mix_4 = shuffle_swap4_f32x8(t_5);
                     const f32x8 sum_3 = t_5 + mix_4;
                     const f32x8 mix_5 = shuffle_swap2_f32x8(sum_3);

@@ -3,8 +3,8 @@
  * local   the token's chunk and those before it, from the ring
  * LSH     per round: the token joins its bucket; its place in the sorted order of all tokens is the sum of the counts
  *         up to there; its window are the tokens from the start of `before` chunks back, around the ends of the
- *         order, found by walking the buckets, back to its start and then ahead. All rounds' windows are found, and
- *         their records asked for, before the first is used. Softmax per round, rounds weighed by their log-sum-exp.
+ *         order, found by walking the buckets, back to its start and then ahead. All rounds' windows are found
+ *         first; what the next round reads is asked for while one is worked on. Softmax per round, rounds weighed by their log-sum-exp.
  *         A row that holds less than a chunk has no buckets: it sees every token, and when it reaches a chunk,
  *         all tokens get theirs.
  *
@@ -61,6 +61,8 @@ typedef struct {
     void (*at)(lower_t *L, builder_t *b, step_t *s, value_t *j, affine_t *ix);
     buffer_t *from; /* [… key, value][half] */
     bool masks_self;
+    void (*ahead)(lower_t *L, builder_t *b, step_t *s,
+                  value_t *j); /* NULL, or asks for what comes later */
 } keys_t;
 
 static value_t *dot_key(lower_t *L, builder_t *b, const step_t *s, const keys_t *k, affine_t *ix) {
@@ -83,6 +85,7 @@ static void key_scores(lower_t *L, builder_t *b, step_t *s, const keys_t *k) {
     }
     inst_t *loop = b_for(b, "j", dim(0), dim(k->n), 0, NULL), *some = NULL;
     value_t *j = loop_var(loop);
+    if (k->ahead) k->ahead(L, b, s, j);
     if (k->valid) some = b_if(b, k->valid(L, b, s, j), 1, &f);
     k->at(L, b, s, j, ix);
     value_t *x = dot_key(L, b, s, k, ix);
@@ -487,6 +490,15 @@ static value_t *back_goes_on(builder_t *b, const void *walk, value_t *const *sta
     return b_compare(b, OP_GE, state[2], state[1]);
 }
 
+/* The walk ahead will come by. */
+static void fetch_latest(builder_t *b, const cache_t *c, const bucket_at_t *list, value_t *bucket,
+                         value_t *count) {
+    value_t *last = within(b, b_index(b, ax_plus(ax_v(count), -1)), c->positions - 1);
+    affine_t ix[] = {list->row,   list->index,  list->head,
+                     list->round, ax_v(bucket), ax_v(place_in_bucket(b, c, last))};
+    b_prefetch(b, c->places, ix);
+}
+
 static void back_move(lower_t *L, builder_t *b, const void *walk, value_t *const *state,
                       value_t **next) {
     const walk_t *w = walk;
@@ -496,16 +508,9 @@ static void back_move(lower_t *L, builder_t *b, const void *walk, value_t *const
         b_select(b, first, i64(b, w->c->buckets - 1), b_index(b, ax_plus(ax_v(state[0]), -1)));
     next[0] = within(b, bucket, w->c->buckets - 1);
     next[1] = count_at(b, w->c, w->list, next[0]);
+    fetch_latest(b, w->c, w->list, next[0], next[1]);
     next[2] = b_binary(b, OP_SUB, state[2], state[1]);
     next[3] = state[3];
-}
-
-static void fetch_record(lower_t *L, builder_t *b, const cache_t *c, const step_t *s,
-                         value_t *token) {
-    for (int part = 0; part < 2; part++) {
-        affine_t ix[] = {ax_v(token), s->row, s->index, s->head, ax(part), ax(0)};
-        prefetch_row(b, c->records, ix, key_width(L));
-    }
 }
 
 /* Ahead: [bucket, token of it, its tokens, tokens found], until `target` are found. */
@@ -516,6 +521,7 @@ static value_t *ahead_goes_on(builder_t *b, const void *walk, value_t *const *st
 
 static void ahead_move(lower_t *L, builder_t *b, const void *walk, value_t *const *state,
                        value_t **next) {
+    (void)L;
     const walk_t *w = walk;
     const cache_t *c = w->c;
     ltype_t types[] = {SCALAR(E_I64), SCALAR(E_I64), SCALAR(E_I64), SCALAR(E_I64)};
@@ -527,7 +533,6 @@ static void ahead_move(lower_t *L, builder_t *b, const void *walk, value_t *cons
     value_t *token = load1(b, c->places, 6, px);
     affine_t kx[] = {w->list->round, ax_v(within(b, state[3], c->window - 1))};
     b_store(b, w->s->keys, token, kx);
-    fetch_record(L, b, c, w->s, token);
     value_t *moved[] = {bucket, b_index(b, ax_plus(ax_v(i), 1)), state[2],
                         b_index(b, ax_plus(ax_v(state[3]), 1))};
     b_else(b, here, moved);
@@ -594,9 +599,35 @@ static void window_at(lower_t *L, builder_t *b, step_t *s, value_t *j, affine_t 
     record_at(b, s, ax_v(b_name(b_load(b, s->keys, 1, kx), "token")), ix);
 }
 
+/* Key and value of place j in the window of `round`: memory that nothing but a request brings near. */
+static void fetch_record(lower_t *L, builder_t *b, const step_t *s, affine_t round, value_t *j) {
+    affine_t kx[] = {round, ax_v(j)};
+    value_t *token = b_load(b, s->keys, 1, kx);
+    for (int part = 0; part < 2; part++) {
+        affine_t ix[] = {ax_v(token), s->row, s->index, s->head, ax(part), ax(0)};
+        prefetch_row(b, L->cache->records, ix, key_width(L));
+    }
+}
+
+static void fetch_window(lower_t *L, builder_t *b, const step_t *s, affine_t round) {
+    inst_t *loop = b_for(b, "j", dim(0), dim(L->cache->window), 0, NULL);
+    fetch_record(L, b, s, round, loop_var(loop));
+    b_end_for(b, loop, NULL);
+}
+
+/* The next round's, while this one's is worked on. */
+static void fetch_next_round(lower_t *L, builder_t *b, step_t *s, value_t *j) {
+    value_t *next = at_most(b, ax_plus(s->round, 1), dim(s->a->rounds - 1));
+    fetch_record(L, b, s, ax_v(next), j);
+}
+
 static void attend_window(lower_t *L, builder_t *b, step_t *s) {
     const cache_t *c = L->cache;
-    keys_t k = {.n = c->window, .at = window_at, .from = c->records, .masks_self = true};
+    keys_t k = {.n = c->window,
+                .at = window_at,
+                .from = c->records,
+                .masks_self = true,
+                .ahead = s->a->rounds > 1 ? fetch_next_round : NULL};
     key_scores(L, b, s, &k);
     b_store(b, s->weights, soften(L, b, s, k.n), &s->round);
     affine_t ox[] = {s->round, ax(0)};
@@ -753,7 +784,12 @@ lfunc_t *lower_lsh_step(lower_t *L, const attention_t *a, const step_rows_t *row
         affine_t ix[] = {ax(0), s.row};
         hashed = b_if(&b, load1(&b, rows->hashed, 2, ix), 0, NULL);
         inst_t *rounds = b_for(&b, "round", dim(0), dim(a->rounds), 0, NULL);
-        find_window(L, &b, &s, ax_v(loop_var(rounds)));
+        affine_t round = ax_v(loop_var(rounds));
+        find_window(L, &b, &s, round);
+        value_t *first = b_compare(&b, OP_EQ, loop_var(rounds), i64(&b, 0));
+        inst_t *begun = b_if(&b, first, 0, NULL);
+        fetch_window(L, &b, &s, round);
+        b_end_if(&b, begun, NULL);
         b_end_for(&b, rounds, NULL);
         rounds = b_for(&b, "round", dim(0), dim(a->rounds), 0, NULL);
         s.round = ax_v(loop_var(rounds));
