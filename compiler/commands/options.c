@@ -12,7 +12,20 @@
 
 #include "exec/targets.h"
 
-enum { C = 1, R = 2, E = 4, S = 8, H = 16, V = 32, W = 64, L = 128, B = 256, T = 512, P = 1024 };
+enum {
+    C = 1,
+    R = 2,
+    E = 4,
+    S = 8,
+    H = 16,
+    V = 32,
+    W = 64,
+    L = 128,
+    B = 256,
+    T = 512,
+    P = 1024,
+    G = 2048
+};
 enum { FIRST_LONG = 1024 }; /* getopt's codes */
 
 static const command_t commands[] = {
@@ -24,6 +37,9 @@ static const command_t commands[] = {
     {"score", "MODEL --weights W --text FILE [--output OUT]",
      "log-likelihood of every line of a text: which are likely, which are odd", P, 1,
      command_score},
+    {"generate", "MODEL --weights W --prompt TEXT --tokens N",
+     "continues a text: greedily, by sampling or by beam search, one token after the other", G, 1,
+     command_generate},
     {"verify", "MODEL --weights W --input IN",
      "runs all back ends side by side and names the first tensor that departs", V, 1,
      command_verify},
@@ -108,12 +124,16 @@ static void add_setting(arena_t *a, options_t *o, const char *text, diag_t *d) {
     options_set(o, arena_strndup(a, text, (size_t)(equals - text)), equals + 1);
 }
 
-static void add_output(arena_t *a, options_t *o, const char *text, diag_t *d) {
-    const char **grown = ARENA_ARRAY(a, const char *, o->n_outputs + 1);
-    if (!*text) diag_error(d, NOWHERE, "--output: an empty argument");
-    if (o->n_outputs) memcpy(grown, o->outputs, (size_t)o->n_outputs * sizeof *grown);
-    grown[o->n_outputs++] = text;
-    o->outputs = grown;
+static void check_not_empty(option_id_t id, const char *text, diag_t *d) {
+    if (text && !*text) diag_error(d, NOWHERE, "--%s: an empty argument", rows[id].name);
+}
+
+/* One more in a list of arguments. */
+static void add_text(arena_t *a, const char ***list, int *n, const char *text) {
+    const char **grown = ARENA_ARRAY(a, const char *, *n + 1);
+    if (*n) memcpy(grown, *list, (size_t)*n * sizeof *grown);
+    grown[(*n)++] = text;
+    *list = grown;
 }
 
 static void add_cc(options_t *o, const char *text, diag_t *d) {
@@ -131,11 +151,18 @@ static void set_option(arena_t *a, options_t *o, option_id_t id, const char *tex
     case OPT_BACKEND: (void)backend_parse(text, "--backend", &o->backend, d); break;
     case OPT_TARGET: (void)targets_parse(a, text, "--target", o->targets, &o->n_targets, d); break;
     case OPT_SET: add_setting(a, o, text, d); break;
-    case OPT_OUTPUT: add_output(a, o, text, d); break;
+    case OPT_OUTPUT:
+        check_not_empty(id, text, d);
+        add_text(a, &o->outputs, &o->n_outputs, text);
+        break;
+    case OPT_PROMPT: add_text(a, &o->prompts, &o->n_prompts, text); break;
+    case OPT_STOP:
+        check_not_empty(id, text, d);
+        add_text(a, &o->stops, &o->n_stops, text);
+        break;
     case OPT_NO_WARNINGS: diag_silence_warnings(d); break;
     case OPT_CC: add_cc(o, text, d); break;
-    default:
-        if (text && !*text) diag_error(d, NOWHERE, "--%s: an empty argument", rows[id].name);
+    default: check_not_empty(id, text, d);
     }
 }
 

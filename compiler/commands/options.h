@@ -36,6 +36,8 @@ typedef struct options {
     int n_sets;
     const char **outputs; /* [n_outputs] every --output; most commands take the last */
     int n_outputs;
+    const char **prompts, **stops; /* [n_prompts] every --prompt; [n_stops] every --stop */
+    int n_prompts, n_stops;
     backend_t backend;
     int n_ccs; /* every --cc; most commands take the last */
     const char *ccs[MAX_CCS];
@@ -62,6 +64,7 @@ int command_compile(const options_t *o, diag_t *d);
 int command_run(const options_t *o, diag_t *d);
 int command_eval(const options_t *o, diag_t *d);
 int command_score(const options_t *o, diag_t *d);
+int command_generate(const options_t *o, diag_t *d);
 int command_verify(const options_t *o, diag_t *d);
 int command_sweep(const options_t *o, diag_t *d);
 int command_explain(const options_t *o, diag_t *d);

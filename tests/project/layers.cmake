@@ -1,7 +1,7 @@
 # Who may include whom.   cmake -D SOURCE_DIR=… -P layers.cmake
 #
 # One row per folder: `own` headers it may use, as prefixes of the path in the #include ("runtime" is
-# reformer_rt.h). A stage sees what comes before it, never what comes after. Third-party and special
+# its public headers). A stage sees what comes before it, never what comes after. Third-party and special
 # system headers have one home each. Unknown folders are an error, so that a new one gets a row.
 
 set(may_support  support/)
@@ -41,7 +41,7 @@ macro(complain)
 endmacro()
 
 function(allowed folder header result)
-  if(header MATCHES "^reformer_rt\\.h$" OR (folder STREQUAL runtime AND EXISTS ${SOURCE_DIR}/runtime/${header}))
+  if(header MATCHES "^reformer_(rt|generate)\\.h$" OR (folder STREQUAL runtime AND EXISTS ${SOURCE_DIR}/runtime/${header}))
     set(header runtime)
   endif()
   set(${result} FALSE PARENT_SCOPE)

@@ -1,0 +1,305 @@
+/* reformerc generate: continues texts (generate.h), one token after the other, as they come.
+ *
+ * In: a model, its weights, prompts. Out: text on stdout, or a file of tokens and of the logits that they were
+ * picked from; what was done, in a line on stderr. */
+#include "commands/generate.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "commands/interrupt.h"
+#include "commands/outputs.h"
+#include "support/clock.h"
+#include "support/pages.h"
+
+static const char *plural(int64_t n) {
+    return n == 1 ? "" : "s";
+}
+
+/* ---- the model ---------------------------------------------------------------------------------------- */
+
+static bool check_model(const generate_t *g) {
+    const session_t *s = g->session;
+    if (s->spec->architecture != ARCH_CAUSAL_LM) {
+        diag_error(s->d, IN_FILE(s->spec->path),
+                   "is a %s; only causal language models continue texts",
+                   arch_hf_name(s->spec->architecture));
+        return false;
+    }
+    if (!s->o->given[OPT_STOP_AT_EOS] || s->spec->eos_token_id >= 0) return true;
+    diag_error(s->d, IN_FILE(s->spec->path), "has no eos_token_id for --stop-at-eos");
+    diag_hint(s->d, "--set eos_token_id=N, or --stop TEXT");
+    return false;
+}
+
+/* Tensors need no text, unless something is to be read in it. */
+static bool open_text(generate_t *g) {
+    const session_t *s = g->session;
+    bool ids_only = s->o->given[OPT_INPUT] && s->o->given[OPT_OUTPUT] && !s->o->given[OPT_STOP];
+    if (ids_only) return true;
+    g->text = text_open(s->spec, s->d);
+    return g->text != NULL;
+}
+
+static bool check_batch(const generate_t *g) {
+    const session_t *s = g->session;
+    int64_t batch = s->spec->compile.batch_size, rows = g->prompts.batch;
+    if (!s->spec->compile.has_batch) return true;
+    if (rows > batch)
+        diag_error(s->d, IN_FILE(g->prompts.path), "%lld %ss; compile.batch_size is %lld",
+                   (long long)rows, g->prompts.row, (long long)batch);
+    else if (g->beams > batch)
+        diag_error(s->d, IN_FILE("--beams"), "%lld; compile.batch_size is %lld",
+                   (long long)g->beams, (long long)batch);
+    else return true;
+    return false;
+}
+
+/* Without a cache rows are read one by one. */
+static bool plan_generation(generate_t *g) {
+    session_t *s = g->session;
+    bool cached = !s->o->given[OPT_NO_CACHE];
+    int64_t rows = g->beams > g->prompts.batch ? g->beams : g->prompts.batch;
+    if (!check_batch(g)) return false;
+    if (s->spec->compile.length_mode == LENGTH_ABSENT)
+        s->spec->compile.length_mode = LENGTH_DYNAMIC;
+    session_plan_t want = {
+        .name = "model", .runs = true, .exact_batch = cached ? rows : 1, .decodes = cached};
+    return session_plan(s, &want);
+}
+
+/* Prompt and text have positions enough. The last token is picked, not read. */
+static bool check_length(const generate_t *g) {
+    const session_t *s = g->session;
+    const plan_t *p = s->plan;
+    int64_t prompt = g->prompts.length, longest = p->variants[p->n_variants - 1].max_length;
+    int64_t most = p->step ? p->positions : longest;
+    if (prompt > longest || prompt > most) {
+        if (prompt > most) longest = most;
+        diag_error(s->d, IN_FILE(g->prompts.path),
+                   "a %s of %lld token%s: the longest this model takes is %lld", g->prompts.row,
+                   (long long)prompt, plural(prompt), (long long)longest);
+        return false;
+    }
+    int64_t over = prompt + g->max_tokens - 1 - most;
+    if (over <= 0) return true;
+    diag_error(
+        s->d, IN_FILE("--tokens"),
+        "%lld token%s behind a %s of %lld: %lld too many for the %lld positions of this model",
+        (long long)g->max_tokens, plural(g->max_tokens), g->prompts.row, (long long)prompt,
+        (long long)over, (long long)most);
+    diag_hint(s->d, "--tokens %lld at most, or a shorter prompt", (long long)(most - prompt + 1));
+    return false;
+}
+
+/* ---- results ------------------------------------------------------------------------------------------ */
+
+static bool make_results(generate_t *g) {
+    session_t *s = g->session;
+    int64_t shape[3] = {g->prompts.batch, g->max_tokens, s->spec->vocab_size};
+    result_t *t = results_add(&g->results, "tokens", REFORMER_I32, 2, shape, s->d);
+    if (!t) return false;
+    g->tokens = t->data;
+    g->counts = ARENA_ARRAY(s->arena, size_t, shape[0]);
+    if (!s->o->given[OPT_OUTPUT]) return true;
+    if (g->beams == 1)
+        return results_add(&g->results, "logits", REFORMER_F32, 3, shape, s->d) != NULL;
+    return results_add(&g->results, "scores", REFORMER_F32, 1, shape, s->d) != NULL;
+}
+
+static int64_t most_tokens(const generate_t *g) {
+    size_t most = 0;
+    for (int64_t r = 0; r < g->prompts.batch; r++)
+        if (g->counts[r] > most) most = g->counts[r];
+    return (int64_t)most;
+}
+
+/* Of a result [batch][n]… the first `steps` of each row. */
+static void cut(result_t *t, int64_t steps) {
+    size_t before = t->bytes / (size_t)t->shape[0];
+    size_t after = before / (size_t)t->shape[1] * (size_t)steps;
+    for (int64_t r = 0; r < t->shape[0]; r++)
+        memmove((char *)t->data + (size_t)r * after, (char *)t->data + (size_t)r * before, after);
+    t->shape[1] = steps;
+    t->bytes = after * (size_t)t->shape[0];
+}
+
+/* What was interrupted has the tokens that are there. */
+static bool save(generate_t *g) {
+    const session_t *s = g->session;
+    if (!s->o->given[OPT_OUTPUT]) return true;
+    int64_t steps = most_tokens(g);
+    for (size_t i = 0; g->interrupted && i < g->results.n; i++)
+        if (g->results.items[i].rank > 1) cut(&g->results.items[i], steps);
+    return results_save(&g->results, s->o->text[OPT_OUTPUT], s->d);
+}
+
+/* ---- generating --------------------------------------------------------------------------------------- */
+
+/* A long prompt is one forward, of which nothing is seen. */
+static void tell_prompt_read(generate_t *g) {
+    int64_t n = 0;
+    for (int64_t r = 0; r < g->prompts.batch; r++) n += g->prompts.tokens[r];
+    if (g->prompt_seconds > 1)
+        fprintf(stderr, "read %lld token%s in %.1f s\n", (long long)n, plural(n),
+                g->prompt_seconds);
+    g->prompt_told = true;
+}
+
+static int on_token(void *ctx, size_t row, int32_t token, const float *logits) {
+    (void)logits;
+    generate_t *g = ctx;
+    if (!g->prompt_told) tell_prompt_read(g);
+    bool stopped = texts_take(g, row, token);
+    if (!texts_write(g)) return REFORMER_STOP_ALL;
+    g->interrupted = interrupt_caught() != 0;
+    return g->interrupted ? REFORMER_STOP_ALL : stopped ? REFORMER_STOP_ROW : REFORMER_GO_ON;
+}
+
+static bool went_well(const generate_t *g, int code) {
+    diag_t *d = g->session->d;
+    if (code > REFORMER_OK)
+        diag_error(d, IN_FILE(g->session->spec->path), "%s", reformer_strerror(code));
+    if (code == REFORMER_E_LOGITS)
+        diag_hint(d, "the weights hold such numbers, or overflow on the way");
+    return code == REFORMER_OK || g->interrupted;
+}
+
+/* NULL after an error in d. */
+static void *scratch_new(const generate_t *g, size_t bytes) {
+    void *p = bytes ? pages_alloc(bytes) : NULL;
+    if (!p)
+        diag_error(g->session->d, NOWHERE, "not enough memory to pick tokens: %zu bytes", bytes);
+    return p;
+}
+
+/* What generation and beam search share, of row `row`. */
+static reformer_generate_t request(const generate_t *g, int64_t row) {
+    const session_t *s = g->session;
+    const prompts_t *p = &g->prompts;
+    return (reformer_generate_t){.input_ids = p->ids + row * p->length,
+                                 .attention_mask = p->mask + row * p->length,
+                                 .batch = 1,
+                                 .length = (size_t)p->length,
+                                 .max_tokens = (size_t)g->max_tokens,
+                                 .sampling = g->sampling,
+                                 .stop_at_eos = s->o->given[OPT_STOP_AT_EOS],
+                                 .eos_token = (int32_t)s->spec->eos_token_id,
+                                 .pad_token = (int32_t)s->spec->pad_token_id,
+                                 .tokens = g->tokens + row * g->max_tokens,
+                                 .counts = g->counts + row};
+}
+
+static bool generate_rows(generate_t *g) {
+    reformer_generate_t all = request(g, 0);
+    all.batch = (size_t)g->prompts.batch;
+    all.on_token = on_token;
+    all.on_token_ctx = g;
+    if (g->results.n > 1) all.logits = g->results.items[1].data;
+    void *scratch = scratch_new(g, reformer_generate_bytes(&g->decoder, &all));
+    bool ok = scratch && went_well(g, reformer_generate(&g->decoder, &all, scratch));
+    free(scratch);
+    return ok;
+}
+
+/* The best text of each prompt, one prompt after the other. */
+static bool search(generate_t *g, int64_t row) {
+    double score = 0;
+    reformer_generate_t one = request(g, row);
+    reformer_beams_t b = {.beams = (size_t)g->beams,
+                          .length_penalty = (float)g->length_penalty,
+                          .early_stopping = g->session->o->given[OPT_EARLY_STOPPING],
+                          .score = &score};
+    void *scratch = scratch_new(g, reformer_beam_bytes(&g->decoder, &one, &b));
+    bool ok = scratch && went_well(g, reformer_beam_search(&g->decoder, &one, &b, scratch));
+    free(scratch);
+    if (!ok) return false;
+    if (!g->prompt_told) tell_prompt_read(g);
+    if (g->results.n > 1) ((float *)g->results.items[1].data)[row] = (float)score;
+    for (size_t t = 0; t < g->counts[row]; t++) (void)texts_take(g, (size_t)row, one.tokens[t]);
+    return true;
+}
+
+static bool search_rows(generate_t *g) {
+    bool ok = true;
+    for (int64_t r = 0; ok && r < g->prompts.batch && !g->interrupted; r++) ok = search(g, r);
+    return ok;
+}
+
+/* ---- what was done ------------------------------------------------------------------------------------ */
+
+static void conclude(const generate_t *g) {
+    const session_t *s = g->session;
+    int64_t n = 0, prompt = 0;
+    for (int64_t r = 0; r < g->prompts.batch; r++) {
+        n += (int64_t)g->counts[r];
+        prompt += g->prompts.tokens[r];
+    }
+    if (g->interrupted) fprintf(stderr, "interrupted: ");
+    fprintf(stderr, "%lld token%s in %.3f s", (long long)n, plural(n), g->seconds);
+    if (n > g->prompts.batch && g->seconds > g->prompt_seconds)
+        fprintf(stderr, ", %.1f tokens/s",
+                (double)(n - g->prompts.batch) / (g->seconds - g->prompt_seconds));
+    if (g->prompt_seconds > 0)
+        fprintf(stderr, "; prompt of %lld token%s in %.3f s, %.0f tokens/s", (long long)prompt,
+                plural(prompt), g->prompt_seconds, (double)prompt / g->prompt_seconds);
+    fprintf(stderr, "; back end %s, target %s, %d thread%s\n", backend_names[s->o->backend],
+            s->plan->targets[0]->name, s->threads, plural(s->threads));
+}
+
+/* After an error or a closed pipe, too: what was written stays, and is counted. */
+static bool run(generate_t *g) {
+    interrupt_catch();
+    g->start = clock_now();
+    bool ok = texts_write(g) && (g->beams > 1 ? search_rows(g) : generate_rows(g));
+    g->seconds = clock_now() - g->start;
+    ok = texts_finish(g) && ok;
+    conclude(g);
+    return ok && diag_errors(g->session->d) == 0;
+}
+
+static bool generate(generate_t *g) {
+    session_t *s = g->session;
+    if (!plan_generation(g) || !check_length(g) || !session_open(s) || !decoder_open(g) ||
+        !make_results(g))
+        return false;
+    texts_open(g);
+    return run(g) && session_profile_write(s) && save(g);
+}
+
+static bool generate_session(generate_t *g) {
+    session_t *s = g->session;
+    const char *output = s->o->text[OPT_OUTPUT];
+    if (!generate_read_options(g) || !session_profile_open(s)) return false;
+    if (output && !output_place_check(output, s->d)) return false;
+    if (!session_spec(s) || !check_model(g) || !session_need_weights(s)) return false;
+    return open_text(g) && prompts_read(g) && generate(g);
+}
+
+static void generate_free(generate_t *g) {
+    texts_free(g);
+    results_free(&g->results);
+    decoder_close(g);
+    text_free(g->text);
+    session_free(g->session);
+}
+
+int command_generate(const options_t *o, diag_t *d) {
+    if (o->given[OPT_HELP]) return print_command_help(o, d);
+    static const option_id_t needed[] = {OPT_TOKENS, OPT_PROMPT};
+    bool piped = prompts_given(o) || !isatty(STDIN_FILENO);
+    int missing = check_needed(o, needed, piped ? 1 : 2);
+    if (missing) return missing;
+    session_t s = session_new(o, d);
+    s.advises = true;
+    generate_t g = {.session = &s};
+    bool ok = generate_session(&g);
+    bool interrupted = g.interrupted, closed = g.closed;
+    generate_free(&g);
+    if (diag_errors(d)) return EXIT_VALUE;
+    if (closed) return 128 + SIGPIPE;
+    if (interrupted) return 128 + interrupt_caught();
+    return ok ? 0 : EXIT_VALUE;
+}
