@@ -163,7 +163,7 @@ static bool went_well(const generate_t *g, int code) {
     if (code > REFORMER_OK)
         diag_error(d, IN_FILE(g->session->spec->path), "%s", reformer_strerror(code));
     if (code == REFORMER_E_LOGITS)
-        diag_hint(d, "the weights hold such numbers, or overflow on the way");
+        diag_hint(d, "the weights overflow: they are damaged, or of another model");
     return code == REFORMER_OK || g->interrupted;
 }
 

@@ -162,5 +162,271 @@ done
 draw 'beams, text' --beams 4
 "$TENSOR" text beams-reference.st tokens >beams.txt
 same 'the text of beams' .out beams.txt
-draw 'beams without a cache' --beams 3 --no-cache --tokens 12 --output uncached.st
-draw 'beams, several prompts' --beams 4 --prompt x --output x.st # --prompt beside --prompt-file is refused
+g 'beams, two prompts' 0 '' --tokens 80 --prompt x --prompt "$(cat prompt.txt)" --beams 4 --output two.st
+tensors 'beams: the second prompt' two.st tokens@1 beams-reference.st tokens 0
+g 'beams, short' 0 '' --tokens 12 --prompt-file prompt.txt --beams 3 --output cached.st
+g 'beams without a cache' 0 '' --tokens 12 --prompt-file prompt.txt --beams 3 --output uncached.st --no-cache
+tensors 'beams without a cache: scores' uncached.st scores cached.st scores 0.05
+g 'beams, one token' 0 '' --tokens 1 --prompt-file prompt.txt --beams 5
+equal 'beams, one token: the likeliest' "$(cat .out)" "$(head -c 1 want.txt)"
+
+# ---- rows ----
+# Four prompts, padded in front, behind, and between: each is what it is alone.
+row() { # FIRST COUNT: ids of the prompt
+    ids prompt.st input_ids | cut -d, -f"$1-$(($1 + $2 - 1))"
+}
+repeat() { # VALUE COUNT
+    awk -v x="$1" -v n="$2" 'BEGIN { for (i = 0; i < n; i++) printf "%s%s", i ? "," : "", x }'
+}
+"$FORGE" make rows.st "input_ids:I32:4,64=$(repeat 7 59),$(row 3 5),$(row 1 37),$(repeat 0 27),$(row 30 64),$(repeat 9 20),$(row 60 10),$(repeat 9 20),$(row 70 10),$(repeat 9 4)" \
+    "attention_mask:U8:4,64=$(repeat 0 59),$(repeat 1 5),$(repeat 1 37),$(repeat 0 27),$(repeat 1 64),$(repeat 0 20),$(repeat 1 10),$(repeat 0 20),$(repeat 1 10),$(repeat 0 4)"
+"$FORGE" make row0.st "input_ids:I32:1,5=$(row 3 5)"
+"$FORGE" make row1.st "input_ids:I32:1,37=$(row 1 37)"
+"$FORGE" make row2.st "input_ids:I32:1,64=$(row 30 64)"
+"$FORGE" make row3.st "input_ids:I32:1,20=$(row 60 20)"
+rows() { # NAME TOKENS ARGUMENTS…
+    name_of=$1 tokens=$2
+    shift 2
+    g "$name_of: together" 0 "^$((4 * tokens)) tokens in .*prompt of 126 tokens" --tokens "$tokens" --input rows.st \
+        --output rows.out "$@"
+    for i in 0 1 2 3; do
+        g "$name_of: row $i" 0 '' --tokens "$tokens" --input row$i.st --output alone.out "$@"
+        tensors "$name_of: row $i's tokens" rows.out tokens@$i alone.out tokens 0
+        tensors "$name_of: row $i's logits" rows.out logits@$i alone.out logits 0
+    done
+}
+for backend in $backends; do rows "$backend" 70 --backend $backend; done
+rows reference 12 --backend reference
+rows 'no cache' 12 --no-cache
+rows penalty 30 --repetition-penalty 1.3
+# The default back end for rows that draw: row 0 alone draws as row 0.
+g 'rows that draw' 0 '' --tokens 30 --input rows.st --output drawn.out --temperature 1 --seed 4
+g 'row 0 draws alone' 0 '' --tokens 30 --input row0.st --output alone.out --temperature 1 --seed 4
+tensors 'row 0 alone draws the same' drawn.out tokens@0 alone.out tokens 0
+
+# Texts of several prompts stand one after the other.
+for prompt in He 'The old woman' 'in the'; do
+    g "alone: $prompt" 0 '' --tokens 50 --prompt "$prompt" --echo
+    cp .out "alone.$prompt"
+done
+{
+    n=1
+    for prompt in He 'The old woman' 'in the'; do
+        echo "==> prompt $n <=="
+        cat "alone.$prompt"
+        [ "$(tail -c 1 "alone.$prompt" | wc -l)" -eq 1 ] || echo
+        n=$((n + 1))
+    done
+} >several.txt
+g several 0 '^150 tokens in .*prompt of 21 tokens' --tokens 50 --echo -p He -p 'The old woman' -p 'in the'
+same 'several prompts' .out several.txt
+g 'rows of a file as text' 0 '' --tokens 20 --input rows.st
+says '^==> row 4 <==$'
+g 'one row of a file as text' 0 '' --tokens 256 --input prompt.st
+same 'one row of a file' .out want.txt
+
+# ---- ends ----
+before() { # TEXT: what of want.txt stands before its first occurrence
+    awk -v stop="$1" 'BEGIN { RS = "\001" } { at = index($0, stop); printf "%s", at ? substr($0, 1, at - 1) : $0 }' want.txt
+}
+stop='the stairs' # after "the strange" and "the streets", which begin like it
+before "$stop" >stopped.txt
+checks=$((checks + 1))
+name='a stop within the text'
+[ "$(wc -c <stopped.txt)" -gt 30 ] && [ "$(wc -c <stopped.txt)" -lt 200 ] || fail "'$stop'"
+g stop 0 "^$(($(wc -c <stopped.txt) + ${#stop})) tokens in" --tokens 256 --prompt-file prompt.txt --stop "$stop"
+same 'a stop text' .out stopped.txt
+g stops 0 '' --tokens 256 --prompt-file prompt.txt --stop 'Zossimov!' --stop "${stop}x" --stop "$stop"
+same 'one of several' .out stopped.txt
+g 'no stop' 0 '^256 tokens' --tokens 256 --prompt-file prompt.txt --stop "${stop}~" --stop '~'
+same 'what only began as a stop is written' .out want.txt
+end=$(tail -c 3 want.txt)
+g 'a stop that begins at the end' 0 '^256 tokens' --tokens 256 --prompt-file prompt.txt --stop "$end!"
+same 'the end is written' .out want.txt
+g 'a stop in the prompt' 0 '^256 tokens' --tokens 256 --prompt-file prompt.txt --stop "$(head -c 30 prompt.txt)"
+same 'the prompt stops nothing' .out want.txt
+g 'stop, tensors' 0 '' --tokens 256 --input prompt.st --output stop.st --stop "$stop"
+n=$(($(wc -c <stopped.txt) + ${#stop}))
+tensors 'tokens up to the stop' stop.st tokens:$n "$decode" tokens:$n 0
+equal 'then padding' "$(ids stop.st tokens | cut -d, -f$((n + 1))- | tr -d ,)" "$(repeat 0 $((256 - n)) | tr -d ,)"
+equal 'in full shape' "$(shape stop.st tokens) $(shape stop.st logits)" '1,256 1,256,258'
+
+space=34 # a blank
+blank=$(before ' ' | wc -c)
+g eos 0 "^$((blank + 1)) tokens? in" --tokens 256 --prompt-file prompt.txt --stop-at-eos --set eos_token_id=$space
+equal 'up to the eos' "$(cat .out)" "$(before ' ')"
+g 'no eos asked for' 0 '^256 tokens' --tokens 256 --prompt-file prompt.txt --set eos_token_id=$space
+g 'eos of rows' 0 '' --tokens 40 --input rows.st --output eos.out --stop-at-eos --set eos_token_id=$space \
+    --set pad_token_id=1
+g 'no eos of rows' 0 '' --tokens 40 --input rows.st --output full.out --set eos_token_id=$space
+for i in 0 1 2 3; do
+    n=$("$TENSOR" show full.out tokens | tail -n 1 | tr , '\n' | awk -v r=$i -v eos=$space \
+        'NR > r * 40 && NR <= r * 40 + 40 { n++; if ($1 == eos) exit } END { print n }')
+    tensors "eos of row $i" eos.out tokens@$i:$n full.out tokens@$i:$n 0
+    equal "padding of row $i" "$("$TENSOR" show eos.out "tokens@$i" | tail -n 1 | cut -d, -s -f$((n + 1))- | tr -d ,)" \
+        "$(repeat 1 $((40 - n)) | tr -d ,)"
+done
+tidy .
+
+# ---- lengths of the spec ----
+# Prefills padded to 128 and 256, as Hugging Face pads; the reference knows nothing of how.
+lengths='--set compile.sequence_length=[128,256]'
+for backend in $backends reference; do
+    g "lengths, $backend" 0 '' $lengths --tokens 30 --input prompt.st --output "lengths-$backend.st" --backend $backend
+    tensors "lengths, $backend: tokens" "lengths-$backend.st" tokens lengths-c.st tokens 0
+    tensors "lengths, $backend: logits" "lengths-$backend.st" logits lengths-c.st logits 2e-5
+done
+g 'beyond the longest prefill' 0 '^300 tokens' $lengths --tokens 300 --prompt-file prompt.txt
+g 'no cache beyond the longest' 1 '45 too many for the 256 positions' $lengths --tokens 202 --prompt-file prompt.txt \
+    --no-cache
+g 'prompt too long for lengths' 1 'a prompt of 100 tokens: the longest this model takes is 64' --tokens 3 \
+    --prompt-file prompt.txt --set compile.sequence_length=64
+g 'more rows than prompts' 0 '' --tokens 256 --prompt-file prompt.txt --set compile.batch_size=3
+same 'rows without a prompt' .out want.txt
+g 'more prompts than rows' 1 '--prompt: error: 3 prompts; compile.batch_size is 2' --tokens 3 -p a -p b -p c \
+    --set compile.batch_size=2
+g 'more beams than rows' 1 '--beams: error: 4; compile.batch_size is 2' --tokens 3 -p a --beams 4 \
+    --set compile.batch_size=2
+
+# ---- what is refused ----
+e() { # NAME PATTERN ARGUMENTS…: exit 1, nothing on stdout
+    title=$1 text=$2
+    shift 2
+    g "$title" 1 "$text" --output refused.st "$@"
+    equal "$title: no text" "$(wc -c <.out)" 0
+    absent refused.st
+}
+head -c 600 "$CHECKPOINT/validation.txt" >long.txt
+e too-long 'long.txt: error: a prompt of 600 tokens: the longest this model takes is 512' --tokens 1 --prompt-file long.txt
+e too-many '--tokens: error: 414 tokens behind a prompt of 100: 1 too many for the 512 positions' --tokens 414 \
+    --prompt-file prompt.txt
+grep -q 'hint: --tokens 413 at most, or a shorter prompt' .err || fail 'no hint'
+e empty '--prompt: error: is empty: a model needs at least one token' --tokens 3 --prompt ''
+e 'one is empty' '--prompt: error: is empty' --tokens 3 --prompt x --prompt ''
+: >empty.txt
+e empty-file 'empty.txt: error: is empty' --tokens 3 --prompt-file empty.txt
+e empty-stdin '/dev/stdin: error: is empty' --tokens 3
+e missing-file 'nowhere: error: cannot open' --tokens 3 --prompt-file nowhere
+e folder 'is a directory' --tokens 3 --prompt-file .
+"$FORGE" make no-row.st "input_ids:I32:2,3=$(repeat 5 6)" attention_mask:I32:2,3=1,1,1,0,0,0
+e no-token 'no-row.st: error: attention_mask\[1\] leaves no token of this row' --tokens 3 --input no-row.st
+"$FORGE" make bad-id.st input_ids:I32:1,2=1,258
+e bad-id 'input_ids\[0\]\[1\] = 258: vocab_size is 258' --tokens 3 --input bad-id.st
+e two-prompts '--prompt: error: another prompt beside --prompt-file: leave one out' --tokens 3 -p x --prompt-file prompt.txt
+e prompt-and-input '--prompt: error: another prompt beside --input' --tokens 3 -p x --input prompt.st
+e echo '--echo: error: is for text on stdout' --tokens 3 -p x --echo
+for n in 0 -1 x 1.5 '' 99999999999999999999; do
+    e "tokens '$n'" '--tokens: ' --tokens "$n" -p x
+done
+e temperature "--temperature: error: '-1' is not a number from 0 on" --tokens 3 -p x --temperature -1
+e temperature-nan "--temperature: error: 'nan'" --tokens 3 -p x --temperature nan
+e top-k "--top-k: error: '0' is not a number from 1" --tokens 3 -p x --top-k 0
+e top-p-0 "--top-p: error: '0' is not a number above 0, up to 1" --tokens 3 -p x --top-p 0
+e top-p-2 "--top-p: error: '1.1'" --tokens 3 -p x --top-p 1.1
+e penalty "--repetition-penalty: error: '0' is not a number above 0" --tokens 3 -p x --repetition-penalty 0
+e beams "--beams: error: '0' is not a number from 1" --tokens 3 -p x --beams 0
+e beams-draw '--top-k: error: is not of beam search' --tokens 3 -p x --beams 2 --top-k 3
+e beams-stop '--stop: error: is not of beam search' --tokens 3 -p x --beams 2 --stop y
+e no-beams '--length-penalty: error: is of beam search: give --beams too' --tokens 3 -p x --length-penalty 2
+e several-errors '--top-p: error' --tokens 3 -p x --temperature -1 --top-p 2
+grep -q -e '--temperature: error' .err || fail 'one of two errors is told'
+e no-stop '--stop: an empty argument' --tokens 3 -p x --stop ''
+e eos-unset 'has no eos_token_id for --stop-at-eos' --tokens 3 -p x --stop-at-eos --set eos_token_id=null
+g no-place 1 'nowhere/x.st: error: cannot create' --tokens 3 -p x --output nowhere/x.st
+check not-causal 1 'only causal language models continue texts' "$r" generate "$CASES/c_mlm_alt_attention_mask" -p x --tokens 3
+check base 1 'only causal language models continue texts' "$r" generate "$CASES/p_base_model_local_only" -p x --tokens 3
+check vocabulary 1 'vocab_size is 64, not 258' "$r" generate "$CASES/a_clm_lsh_1hash" -p x --tokens 3
+check too-few-ids 1 'needs 258 tokens' "$r" generate "$CASES/a_clm_lsh_1hash" -p x --tokens 3 --set compile.text=bytes
+check no-weights 1 'has no weights' "$r" generate "$CHECKPOINT/config.json" -p x --tokens 3
+cp "$CHECKPOINT/model.safetensors" huge.st
+for i in 0 1 2 3 4 5 6 7; do # of token 0 and, the other way round, of token 1: one of them is +infinity
+    "$FORGE" poke huge.st huge.st lm_head.decoder.weight $i 7f7fffff
+    "$FORGE" poke huge.st huge.st lm_head.decoder.weight $((384 + i)) ff7fffff
+done
+e not-finite 'hint: the weights overflow' --tokens 3 -p x --weights huge.st
+tidy .
+
+# ---- Ctrl-C ----
+# What was written stays, and is what it would have been.
+interrupt() { # SIGNAL ARGUMENTS…; stops when there is some text, or with --output after a while
+    signal=$1
+    shift
+    "$r" generate "$CHECKPOINT" $small --no-cache --tokens 413 --prompt-file prompt.txt "$@" >.out 2>.err </dev/null &
+    pid=$!
+    tries=0
+    until [ "$(wc -c <.out)" -ge 3 ] || [ $tries -gt ${patience:-600} ]; do
+        sleep 0.05
+        tries=$((tries + 1))
+    done
+    kill -"$signal" $pid
+    wait $pid
+    code=$?
+    checks=$((checks + 1))
+}
+name=interrupt
+interrupt TERM
+[ $code -eq 143 ] || fail "exit $code, not 143"
+n=$(sed -n 's/^interrupted: \([0-9]*\) tokens in.*/\1/p' .err)
+equal 'as many as it says' "$(wc -c <.out)" "$n"
+checks=$((checks + 1))
+name='a part'
+[ "${n:-0}" -ge 3 ] && [ "$n" -lt 413 ] || fail "$n tokens of 413"
+head -c "$n" want.txt >part.txt
+same 'the text so far' .out part.txt
+name='interrupt, tensors'
+patience=40
+interrupt TERM --output part.st
+[ $code -eq 143 ] || fail "exit $code, not 143"
+n=$(sed -n 's/^interrupted: \([0-9]*\) tokens* in.*/\1/p' .err)
+if [ "${n:-0}" -gt 0 ]; then
+    equal 'the tensors so far' "$(shape part.st tokens) $(shape part.st logits)" "1,$n 1,$n,258"
+    tensors 'the tokens so far' part.st tokens "$decode" tokens:"$n" 0
+fi
+tidy .
+
+# ---- profile ----
+g profile 0 '' --tokens 5 -p 'He went' --instrument trace.json
+grep -c '"name":"step"\|"name": "step"' trace.json >.out
+says '^4$'
+
+# ---- SentencePiece ----
+# What a piece is decoded to depends on those before it: the text is that of prompt and tokens together, less the prompt.
+pieces() { # MODEL TRAINING…: MODEL.model, a spec that reads it; generates with it
+    model=$1
+    shift
+    name="spm_train $model"
+    spm_train --input=train.txt --model_prefix="$model" --vocab_size=400 --num_threads=1 "$@" >.out 2>.err || fail 'failed'
+    sed -e 's/"vocab_size": *258/"vocab_size": 400/' \
+        -e '1s/{/{ "compile": {"text": "sentencepiece:'"$model"'.model"},/' "$CHECKPOINT/config.json" >"$model.json"
+    p() { # NAME ARGUMENTS…
+        title="$model: $1"
+        shift
+        check "$title" 0 '^60 tokens' "$r" generate "$model.json" --weights random:3 --temperature 1 --seed 5 --tokens 60 \
+            --prompt 'the old woman said' "$@"
+    }
+    p tensors --output pieces.st
+    {
+        printf 'the old woman said' | "$SHOW_TEXT" encode "$model.json"
+        ids pieces.st tokens | tr , '\n'
+    } >ids.txt
+    "$SHOW_TEXT" decode "$model.json" <ids.txt >whole.txt
+    p 'with the prompt' --echo
+    same "$model: all of it" .out whole.txt
+    head -n "$(($(wc -l <ids.txt) - 60))" ids.txt | "$SHOW_TEXT" decode "$model.json" >prompt-text.txt
+    tail -c +$(($(wc -c <prompt-text.txt) + 1)) whole.txt >rest.txt
+    p text
+    same "$model: what follows the prompt" .out rest.txt
+}
+if "$SHOW_TEXT" built-in && command -v spm_train >/dev/null 2>&1; then
+    head -c 20000 "$CHECKPOINT/validation.txt" >train.txt
+    printf '61 62\t51\n65\t45\n' >rewrite.tsv # ab is decoded as Q, e as E: nothing is certain before the end
+    pieces plain --byte_fallback=true
+    "$r" generate plain.json --weights random:3 --temperature 1 --seed 5 --tokens 60 --prompt 'the old woman said' \
+        --stop "$(tail -c +20 rest.txt | head -c 4)" >.out 2>.err
+    name='pieces before a stop'
+    cut=$(wc -c <.out)
+    [ "$cut" -gt 0 ] && [ "$cut" -le 19 ] || fail "$cut bytes"
+    head -c "$cut" rest.txt | cmp -s - .out || fail 'differ'
+    pieces rewritten --denormalization_rule_tsv=rewrite.tsv
+fi
+finish

@@ -13,71 +13,87 @@
 #include "weights/weights.h"
 
 typedef struct {
-    const st_tensor_t *t;
+    st_file_t *file;
+    const st_tensor_t *t; /* NULL: there is none */
     int64_t n;
     float *x; /* [n] */
 } part_t;
 
+/* All of a tensor as float: ids are small. */
+static float *read_all(arena_t *a, const st_tensor_t *t, const char *path, diag_t *d) {
+    float *x = ARENA_ARRAY(a, float, t->elements);
+    if (t->dtype == ST_F32) return st_to_f32(t, x, path, d) ? x : NULL;
+    int32_t *ids = ARENA_ARRAY(a, int32_t, t->elements);
+    if (!st_to_i32(t, ids, path, d)) return NULL;
+    for (int64_t i = 0; i < t->elements; i++) x[i] = (float)ids[i];
+    return x;
+}
+
 static part_t read_part(arena_t *a, const char *path, const char *text, diag_t *d) {
-    char name[64];
-    long row = -1, first = -1;
-    part_t p = {0};
+    part_t p = {.file = st_open(path, d)};
     const char *at = strchr(text, '@'), *colon = strchr(text, ':');
-    snprintf(name, sizeof name, "%.*s", (int)strcspn(text, "@:"), text);
-    if (at) row = atol(at + 1);
-    if (colon) first = atol(colon + 1);
-    const st_file_t *f = st_open(path, d);
-    p.t = f ? st_find(f, name) : NULL;
-    if (!p.t || p.t->rank < 1 || row >= p.t->shape[0]) return (part_t){0};
-    float *all = ARENA_ARRAY(a, float, p.t->elements);
-    int32_t *ids = ARENA_ARRAY(a, int32_t, p.t->elements);
-    bool real = p.t->dtype == ST_F32;
-    if (real ? !st_to_f32(p.t, all, path, d) : !st_to_i32(p.t, ids, path, d)) return (part_t){0};
-    int64_t each = p.t->elements / p.t->shape[0], take = first >= 0 && first < each ? first : each;
-    p.x = ARENA_ARRAY(a, float, p.t->elements);
-    for (int64_t r = row < 0 ? 0 : row; r < (row < 0 ? p.t->shape[0] : row + 1); r++)
-        for (int64_t i = r * each; i < r * each + take; i++)
-            p.x[p.n++] = real ? all[i] : (float)ids[i];
+    const char *name = arena_strndup(a, text, strcspn(text, "@:"));
+    const st_tensor_t *t = p.file ? st_find(p.file, name) : NULL;
+    int64_t row = at ? atoll(at + 1) : 0;
+    if (!t || t->rank < 1 || row >= t->shape[0]) return p;
+    int64_t rows = at ? 1 : t->shape[0], each = t->elements / t->shape[0];
+    int64_t take = colon && atoll(colon + 1) < each ? atoll(colon + 1) : each;
+    const float *all = read_all(a, t, path, d);
+    if (!all) return p;
+    p.t = t;
+    p.x = ARENA_ARRAY(a, float, rows *take);
+    for (int64_t r = row; r < row + rows; r++)
+        for (int64_t i = r * each; i < r * each + take; i++) p.x[p.n++] = all[i];
     return p;
 }
 
-static int show(arena_t *a, char **argv, bool text, diag_t *d) {
+static void part_free(part_t *p) {
+    if (p->file) st_close(p->file);
+}
+
+static int show(arena_t *a, char **argv, diag_t *d) {
     part_t p = read_part(a, argv[2], argv[3], d);
-    if (!p.t) return 1;
-    for (int i = 0; !text && i < p.t->rank; i++)
+    bool ok = p.t != NULL, text = strcmp(argv[1], "text") == 0;
+    for (int i = 0; ok && !text && i < p.t->rank; i++)
         printf("%s%lld", i ? "," : "", (long long)p.t->shape[i]);
     if (!text) putchar('\n');
     for (int64_t i = 0; i < p.n; i++)
-        if (!text) printf("%s%.9g", i ? "," : "", p.x[i]);
+        if (!text) printf("%s%.9g", i ? "," : "", (double)p.x[i]);
         else if (p.x[i] >= 2) putchar((int)p.x[i] - 2);
     if (!text) putchar('\n');
-    return 0;
+    part_free(&p);
+    return !ok;
+}
+
+static bool within(const part_t *x, const part_t *y, double share) {
+    double most = 1, worst = 0;
+    if (share == 0) return memcmp(x->x, y->x, sizeof *x->x * (size_t)x->n) == 0;
+    for (int64_t i = 0; i < x->n; i++) {
+        double apart = fabs((double)x->x[i] - (double)y->x[i]);
+        most = fmax(most, fabs((double)y->x[i]));
+        if (!(apart <= worst)) worst = apart;
+    }
+    fprintf(stderr, "within %g of %g\n", worst, most);
+    return worst <= share * most;
 }
 
 static int compare(arena_t *a, char **argv, diag_t *d) {
     part_t x = read_part(a, argv[2], argv[3], d), y = read_part(a, argv[4], argv[5], d);
-    double most = 1, worst = 0, within = atof(argv[6]);
-    if (!x.t || !y.t || x.n != y.n || x.n == 0) {
+    bool ok = x.t && y.t && x.n == y.n && x.n > 0;
+    if (!ok)
         fprintf(stderr, "%s has %lld elements, %s %lld\n", argv[3], (long long)x.n, argv[5],
                 (long long)y.n);
-        return 1;
-    }
-    if (within == 0) return memcmp(x.x, y.x, sizeof *x.x * (size_t)x.n) != 0;
-    for (int64_t i = 0; i < x.n; i++) {
-        most = fmax(most, fabs((double)y.x[i]));
-        double apart = fabs((double)x.x[i] - (double)y.x[i]);
-        worst = apart > worst || isnan(apart) ? apart : worst;
-    }
-    fprintf(stderr, "within %g of %g\n", worst, most);
-    return !(worst <= within * most);
+    ok = ok && within(&x, &y, atof(argv[6]));
+    part_free(&x);
+    part_free(&y);
+    return !ok;
 }
 
 int main(int argc, char **argv) {
     diag_t *d = diag_new();
     arena_t *a = arena_new();
     int code = 2;
-    if (argc == 4 && strcmp(argv[1], "show") == 0) code = show(a, argv, false, d);
-    else if (argc == 4 && strcmp(argv[1], "text") == 0) code = show(a, argv, true, d);
+    if (argc == 4) code = show(a, argv, d);
     else if (argc == 7 && strcmp(argv[1], "same") == 0) code = compare(a, argv, d);
     diag_print(d, stderr);
     diag_free(d);
