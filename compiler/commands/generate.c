@@ -96,12 +96,14 @@ static bool check_length(const generate_t *g) {
 
 /* ---- results ------------------------------------------------------------------------------------------ */
 
+/* Rows that no search comes to are padding. */
 static bool make_results(generate_t *g) {
     session_t *s = g->session;
     int64_t shape[3] = {g->prompts.batch, g->max_tokens, s->spec->vocab_size};
     result_t *t = results_add(&g->results, "tokens", REFORMER_I32, 2, shape, s->d);
     if (!t) return false;
     g->tokens = t->data;
+    for (int64_t i = 0; i < shape[0] * shape[1]; i++) g->tokens[i] = (int32_t)s->spec->pad_token_id;
     g->counts = ARENA_ARRAY(s->arena, size_t, shape[0]);
     if (!s->o->given[OPT_OUTPUT]) return true;
     if (g->beams == 1)
@@ -126,11 +128,11 @@ static void cut(result_t *t, int64_t steps) {
     t->bytes = after * (size_t)t->shape[0];
 }
 
-/* What was interrupted has the tokens that are there. */
+/* What was interrupted has the tokens that are there, if any. */
 static bool save(generate_t *g) {
     const session_t *s = g->session;
-    if (!s->o->given[OPT_OUTPUT]) return true;
     int64_t steps = most_tokens(g);
+    if (!s->o->given[OPT_OUTPUT] || steps == 0) return true;
     for (size_t i = 0; g->interrupted && i < g->results.n; i++)
         if (g->results.items[i].rank > 1) cut(&g->results.items[i], steps);
     return results_save(&g->results, s->o->text[OPT_OUTPUT], s->d);
@@ -252,9 +254,9 @@ static void conclude(const generate_t *g) {
 /* After an error or a closed pipe, too: what was written stays, and is counted. */
 static bool run(generate_t *g) {
     interrupt_catch();
-    g->start = clock_now();
+    double start = clock_now();
     bool ok = texts_write(g) && (g->beams > 1 ? search_rows(g) : generate_rows(g));
-    g->seconds = clock_now() - g->start;
+    g->seconds = clock_now() - start;
     ok = texts_finish(g) && ok;
     conclude(g);
     return ok && diag_errors(g->session->d) == 0;

@@ -43,13 +43,13 @@ typedef struct {
     reformer_sampling_t sampling;
 
     reformer_decoder_t decoder;
-    results_t results;                     /* of --output */
-    int32_t *tokens;                       /* [batch][max_tokens] */
-    size_t *counts;                        /* [batch] */
-    double start, prompt_seconds, seconds; /* clock; durations, 0: not yet */
-    bool interrupted, closed;              /* by a signal; stdout, by who read it */
-    bool prompt_told;                      /* how long it took, where that was long */
-    bool line_end;                         /* the last byte written ended a line */
+    results_t results;              /* of --output */
+    int32_t *tokens;                /* [batch][max_tokens] */
+    size_t *counts;                 /* [batch] */
+    double prompt_seconds, seconds; /* that prompts took, and all of it */
+    bool interrupted, closed;       /* by a signal; stdout, by who read it */
+    bool prompt_told;               /* how long it took, where that was long */
+    bool line_end;                  /* what was written so far ends a line */
 } generate_t;
 
 /* False after errors in d: values out of range, options that exclude each other. */

@@ -40,10 +40,11 @@ static int cached_prefill(void *ctx, const reformer_decode_t *io) {
     cached_t *c = ctx;
     session_t *s = c->g->session;
     reformer_decode_t whole = complete(s, io);
+    double start = clock_now();
     profile_begin(s->profile, "prefill");
     int code = exec_prefill(c->cache, &whole, s->d);
     profile_end(s->profile);
-    c->g->prompt_seconds = clock_now() - c->g->start;
+    c->g->prompt_seconds += clock_now() - start;
     return code;
 }
 
@@ -115,8 +116,9 @@ static int append(recomputed_t *c, const reformer_decode_t *io, size_t length) {
 static int recomputed_prefill(void *ctx, const reformer_decode_t *io) {
     recomputed_t *c = ctx;
     memset(c->tokens, 0, io->batch * sizeof *c->tokens);
+    double start = clock_now();
     int code = append(c, io, io->length);
-    c->g->prompt_seconds = clock_now() - c->g->start;
+    c->g->prompt_seconds += clock_now() - start;
     return code;
 }
 

@@ -72,6 +72,7 @@ static void tell_prompt(generate_t *g, int64_t row) {
 
 void texts_open(generate_t *g) {
     g->rows = ARENA_ARRAY(g->session->arena, row_text_t, g->prompts.batch);
+    g->line_end = true; /* nothing is written yet */
     for (int64_t r = 0; g->text && r < g->prompts.batch; r++) tell_prompt(g, r);
 }
 
