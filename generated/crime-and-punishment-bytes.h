@@ -56,11 +56,10 @@ typedef reformer_io_t crime_and_punishment_bytes_io_t;
 
 /* One prefill or step of generation. Zero-initialise; NULL output = not wanted:
  *
- *     input_ids                          prefill: [batch][length], 1 … 512 tokens; step:
- * [batch]
- *     attention_mask                     of that shape; 0 = no token of its row; NULL = all are
+ *     input_ids                          a prefill's [batch][length], a step's [batch]
+ *     attention_mask                     of that shape; 1 = token of its row; NULL = all
  *     batch                              rows of the cache, 1 … 1; 0 = 1
- *     length                             of a prefill
+ *     length                             of a prefill, 1 … 512
  *     threads, pool                      as in a forward
  *     logits[batch][258]                 out: of the token that follows each row
  *     last_hidden_state[batch][384]      out: of each row's last token */
@@ -79,10 +78,9 @@ int crime_and_punishment_bytes_forward(const crime_and_punishment_bytes_t *m,
     const crime_and_punishment_bytes_io_t *io, void *workspace);
 /* Static text, never NULL. */
 const char *crime_and_punishment_bytes_strerror(int code);
-/*
- * Generation (reformer_rt.h says how): a cache of 64-byte aligned memory, a workspace for
- * prompts of
- * up to `length` tokens (0: for steps alone), a prefill, then steps. */
+
+/* Generation, as reformer_rt.h describes it: a cache of 64-byte aligned memory, a workspace for
+ * prompts of up to `length` tokens (0: for steps alone), a prefill, then steps. */
 size_t crime_and_punishment_bytes_cache_bytes(size_t length);
 size_t crime_and_punishment_bytes_decode_bytes(size_t length, int threads);
 /* Makes empty rows. */

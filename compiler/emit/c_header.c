@@ -189,10 +189,10 @@ static void put_decode_type(const header_t *h) {
         fill_in(
             h,
             "One prefill or step of generation. Zero-initialise; NULL output = not wanted:\n\n"
-            "    input_ids                          prefill: [batch][length], 1 … %L tokens; step: [batch]\n"
-            "    attention_mask                     of that shape; 0 = no token of its row; NULL = all are\n"
+            "    input_ids                          a prefill's [batch][length], a step's [batch]\n"
+            "    attention_mask                     of that shape; 1 = token of its row; NULL = all\n"
             "    batch                              rows of the cache, 1 … %B; 0 = %B\n"
-            "    length                             of a prefill\n"
+            "    length                             of a prefill, 1 … %L\n"
             "    threads, pool                      as in a forward\n"
             "    logits[batch][%V]                 out: of the token that follows each row\n"
             "    last_hidden_state[batch][%W]      out: of each row's last token"));
@@ -211,8 +211,8 @@ static const struct {
     {"Checksum and finite values: reads everything.", "int %s_check_weights(const %s_t *m);"},
     {NULL, "int %s_forward(const %s_t *m, const %s_io_t *io, void *workspace);"},
     {"Static text, never NULL.", "const char *%s_strerror(int code);"},
-    {"\nGeneration (reformer_rt.h says how): a cache of 64-byte aligned memory, a workspace for prompts of\n"
-     "up to `length` tokens (0: for steps alone), a prefill, then steps.",
+    {"Generation, as reformer_rt.h describes it: a cache of 64-byte aligned memory, a workspace for\n"
+     "prompts of up to `length` tokens (0: for steps alone), a prefill, then steps.",
      "size_t %s_cache_bytes(size_t length);"},
     {NULL, "size_t %s_decode_bytes(size_t length, int threads);"},
     {"Makes empty rows.", "int %s_cache_init(void *cache, size_t length);"},
@@ -235,6 +235,7 @@ static void put_functions(const header_t *h) {
             if (strncmp(p, "%s", 2) == 0) sbuf_puts(&text, name), p++;
             else sbuf_write(&text, p, 1);
         }
+        if (k == ALWAYS) sbuf_puts(h->out, "\n");
         if (functions[k].comment) put_comment(h->out, 0, "%s", functions[k].comment);
         put_line(h->out, 0, "%s", text.data);
         sbuf_free(&text);
