@@ -96,7 +96,7 @@ typedef struct {
 last_head_t lower_last_head(lower_t *L, int64_t m, const last_rows_t *rows);
 void schedule_last_head(lower_t *L, builder_t *b, const last_head_t *h, const char *label);
 
-/* ---- step_attention.c ---------------------------------------------------------------------------------------- */
+/* ---- step_attention.c, step_lsh.c ------------------------------------------------------------------------------- */
 
 /* Rows of a step: [row][heads][head in whole panels]. */
 typedef struct {

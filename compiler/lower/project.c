@@ -167,7 +167,7 @@ static void copy_head(lower_t *L, builder_t *b, void *ctx, affine_t at, int widt
 static value_t *self_only_weight(lower_t *L, builder_t *b, const attention_t *a,
                                  const gather_t *c) {
     ltype_t f = SCALAR(E_F32);
-    value_t *self = b_const(b, f, -1e5), *count[64], *lse[64];
+    value_t *self = b_const(b, f, SELF_KEY), *count[64], *lse[64];
     value_t *most = NULL;
     if (a->rounds > 64) bug("more than 64 hash rounds");
     for (int r = 0; r < a->rounds; r++) {

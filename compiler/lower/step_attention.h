@@ -1,0 +1,72 @@
+/* Attention of a step, shared by its files: one query per row and head against what the cache holds. */
+#ifndef REFORMERC_LOWER_STEP_ATTENTION_H
+#define REFORMERC_LOWER_STEP_ATTENTION_H
+
+#include "lower/cache.h"
+
+enum { MOST_VECTORS = 32 };
+
+typedef struct {
+    const attention_t *a;
+    const step_rows_t *rows;
+    affine_t row, head, index, round;
+    value_t *position; /* of the token, i64 */
+    buffer_t *scores;  /* [keys in whole vectors] */
+    buffer_t *keys;    /* LSH [rounds][window]: positions of keys */
+    buffer_t *rotated; /* LSH [columns] */
+    buffer_t *outs;    /* LSH [rounds][width] */
+    buffer_t *weights; /* LSH [rounds]: log-sum-exp */
+    buffer_t *out;     /* [width] */
+    int n;             /* vectors of a head */
+    value_t *q[MOST_VECTORS];
+} step_t;
+
+static inline value_t *i64(builder_t *b, int64_t x) {
+    return b_iconst(b, SCALAR(E_I64), x);
+}
+static inline value_t *f32(builder_t *b, double x) {
+    return b_const(b, SCALAR(E_F32), x);
+}
+
+/* ---- step_attention.c ------------------------------------------------------------------------------------------ */
+
+/* Element d of the row's head in q, k and v. */
+affine_t in_row(const step_t *s, int64_t d);
+
+/* What a list of keys is made of: `n` places, some of which may be empty, and where each stands. */
+typedef struct {
+    int64_t n;
+    value_t *(*valid)(lower_t *L, builder_t *b, step_t *s, value_t *j); /* NULL: all */
+    void (*at)(lower_t *L, builder_t *b, step_t *s, value_t *j, affine_t *ix);
+    buffer_t *from; /* [… key, value][half] */
+    bool masks_self;
+    void (*ahead)(lower_t *L, builder_t *b, step_t *s,
+                  value_t *j); /* NULL, or asks for what comes later */
+} keys_t;
+
+/* scores = q · key. */
+void key_scores(lower_t *L, builder_t *b, step_t *s, const keys_t *k);
+/* scores → probabilities exp(s - L); returns the log-sum-exp L, in single precision as Hugging Face has it: rows
+ * that see only themselves depend on its rounding (Q2). */
+value_t *soften(lower_t *L, builder_t *b, step_t *s, int64_t n);
+/* sum of p · v, into row `ix` of `to`, whose last index is overwritten. */
+void key_values(lower_t *L, builder_t *b, step_t *s, const keys_t *k, buffer_t *to,
+                affine_t *to_ix);
+/* Into the cache; `to` lacks the last two indices. */
+void store_token(lower_t *L, builder_t *b, step_t *s, value_t *scale, buffer_t *key, buffer_t *to,
+                 const affine_t *to_ix);
+
+builder_t open_step(lower_t *L, const attention_t *a, const step_rows_t *rows, step_t *s,
+                    const char *name);
+/* if (the row gets a token), with its position and query; ended by end_row(), which copies `out`. */
+inst_t *if_row(lower_t *L, builder_t *b, step_t *s);
+void end_row(lower_t *L, builder_t *b, step_t *s, inst_t *some);
+
+/* ---- step_buckets.c --------------------------------------------------------------------------------------------- */
+
+/* The token joins its bucket; keys[round]: the tokens of its window. */
+void find_window(lower_t *L, builder_t *b, const step_t *s, affine_t round);
+/* The row has reached a chunk: all its tokens, this one among them, get buckets. `most`: how many there can be. */
+void hash_all(lower_t *L, builder_t *b, step_t *s, int64_t most);
+
+#endif
