@@ -18,7 +18,7 @@ enum { LINE = 64 }; /* bytes of a cache line */
 #define NO_KEY (-1e30)
 /* Score of a token as its own key in LSH attention: one of last resort. */
 #define SELF_KEY (-1e5)
-#define LOWEST (-3.4028234663852886e38) /* of float */
+#define LOWEST   (-3.4028234663852886e38) /* of float */
 
 /* One kind of attention layer; all layers of a kind share kernels and differ in weights only. */
 typedef struct {
