@@ -127,6 +127,11 @@ size_t exec_cache_tokens(const exec_cache_t *c, size_t row) {
     return c->reference ? reference_tokens(c, row) : reformer_cache_tokens(c->memory, row);
 }
 
+double exec_cache_margin(const exec_cache_t *c, size_t row) {
+    if (!c->reference) bug("margins of a %s", backend_names[c->e->backend]);
+    return reference_margin(c, row);
+}
+
 int64_t exec_positions(const exec_t *e) {
     return e->plan->step ? e->plan->positions : 0;
 }

@@ -139,3 +139,8 @@ size_t reference_tokens(const exec_cache_t *c, size_t row) {
     if (row >= (uint64_t)c->e->plan->batch) return 0;
     return (size_t)graph_cache_tokens(c->reference, (int64_t)row);
 }
+
+double reference_margin(const exec_cache_t *c, size_t row) {
+    if (row >= (uint64_t)c->e->plan->batch) bug("margins of row %zu", row);
+    return graph_cache_margin(c->reference, (int64_t)row);
+}

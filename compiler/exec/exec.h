@@ -76,6 +76,9 @@ int exec_prefill(exec_cache_t *c, const reformer_decode_t *io, diag_t *d);
 int exec_step(exec_cache_t *c, const reformer_decode_t *io, diag_t *d);
 int exec_cache_copy_row(exec_cache_t *c, size_t from, size_t to);
 size_t exec_cache_tokens(const exec_cache_t *c, size_t row);
+/* Of a reference: the least margin of any hash of the row (graph/decode.h). Below 1e-5 a last bit may have decided
+ * what the row holds. */
+double exec_cache_margin(const exec_cache_t *c, size_t row);
 int64_t exec_positions(const exec_t *e); /* most tokens of a row; 0: the plan does not decode */
 
 /* 0: out of range, or none needed. */

@@ -42,5 +42,6 @@ int reference_prefill(exec_cache_t *c, const reformer_decode_t *io, diag_t *d);
 int reference_step(exec_cache_t *c, const reformer_decode_t *io, diag_t *d);
 int reference_copy_row(exec_cache_t *c, size_t from, size_t to);
 size_t reference_tokens(const exec_cache_t *c, size_t row);
+double reference_margin(const exec_cache_t *c, size_t row);
 
 #endif

@@ -4,6 +4,7 @@
  * In: graphs of graph_build and graph_build_step. Out: logits of what follows. */
 #include "graph/decode.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,6 +54,10 @@ int64_t graph_cache_tokens(const graph_cache_t *c, int64_t row) {
     return c->rows[row].tokens;
 }
 
+double graph_cache_margin(const graph_cache_t *c, int64_t row) {
+    return c->rows[row].margin;
+}
+
 /* ---- room -------------------------------------------------------------------------------------- */
 
 static void *grown(void *p, int64_t count, size_t size) {
@@ -77,6 +82,7 @@ void graph_cache_copy_row(graph_cache_t *c, int64_t from, int64_t to) {
     cached_row_t *row = &c->rows[to];
     if (from == to) return;
     row->tokens = source->tokens;
+    row->margin = source->margin;
     if (row->tokens == 0) return;
     reserve(c, row, source->tokens);
     size_t tokens = (size_t)source->tokens, width = tokens * (size_t)c->width;
@@ -123,6 +129,13 @@ static void look(void *ctx, const gnode_t *n, const value_t *v) {
     else if (is_called(n, "value")) memcpy(to->values, v->f, bytes);
 }
 
+/* Zero vectors have a margin that is no number, and the first bucket everywhere. */
+static void note_margins(void *ctx, const gnode_t *hash, const float *margin, int64_t n) {
+    cached_row_t *row = ctx;
+    (void)hash;
+    for (int64_t k = 0; k < n; k++) row->margin = fmin(row->margin, (double)margin[k]);
+}
+
 static void deliver(float *to, const float *of_tokens, int64_t length, int64_t width) {
     if (to) memcpy(to, of_tokens + (length - 1) * width, (size_t)width * sizeof *to);
 }
@@ -143,7 +156,10 @@ int graph_prefill(graph_cache_t *c, int64_t row, const graph_t *g, graph_param_f
     filling_t f = {c, &e, &c->rows[row]};
     e.visit = look;
     e.visit_ctx = &f;
+    e.margin = note_margins;
+    e.margin_ctx = f.row;
     f.row->tokens = 0;
+    f.row->margin = INFINITY;
     reserve(c, f.row, length);
     for (int k = 0; k < g->spec->n_layers; k++) f.row->layers[k].offset = 0;
     int error = eval_outputs(&e);

@@ -16,6 +16,8 @@ graph_cache_t *graph_cache_new(const graph_t *step, int64_t capacity);
 void graph_cache_free(graph_cache_t *c); /* NULL is fine */
 int64_t graph_cache_capacity(const graph_cache_t *c);
 int64_t graph_cache_tokens(const graph_cache_t *c, int64_t row);
+/* The least margin (evaluate.h) of any hash of the row since its prefill, which must have been; infinite: none. */
+double graph_cache_margin(const graph_cache_t *c, int64_t row);
 void graph_cache_copy_row(graph_cache_t *c, int64_t from, int64_t to);
 
 /* What comes out, of the row's last token; NULL: not wanted. */

@@ -12,6 +12,7 @@
 typedef struct {
     const gnode_t *n;
     kept_t *kept;
+    double *margin;  /* the row's */
     int64_t last;    /* the new token; there are last + 1 */
     int64_t width;   /* heads * head_size */
     bool shared_qk;  /* LSH: keys are normalised, a token does not look at itself */
@@ -22,6 +23,7 @@ typedef struct {
 static step_t begin(eval_t *e, const gnode_t *n, int key, int value, value_t *out) {
     step_t s = {.n = n,
                 .kept = &e->cached->layers[n->layer],
+                .margin = &e->cached->margin,
                 .last = e->cached->tokens,
                 .width = n->heads * n->head_size,
                 .q = eval_in(e, n, 0)->f,
@@ -90,9 +92,11 @@ static void hash_token(const step_t *s, const float *rotations, int64_t token, i
     double margin;
     for (int64_t head = 0; head < n->heads; head++) {
         const double *x = s->kept->keys + token * s->width + head * n->head_size;
-        for (int64_t r = 0; r < n->rounds; r++)
+        for (int64_t r = 0; r < n->rounds; r++) {
             *bucket_at(s, token, head, r) =
                 (int32_t)(eval_bucket(n, rotations, head, r, x, &margin) + r * offset);
+            *s->margin = fmin(*s->margin, margin);
+        }
     }
 }
 

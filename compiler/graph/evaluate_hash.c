@@ -82,6 +82,7 @@ int64_t eval_bucket(const gnode_t *n, const float *rotations, int64_t head, int6
     const float *rotation = rotations + (head * n->head_size * n->rounds + round) * columns;
     rotate(n, x, rotation, columns, rotated);
     int64_t bucket = rotated_bucket(n, rotated, margin);
+    *margin /= norm(x, n->head_size);
     free(rotated);
     return bucket;
 }
@@ -111,16 +112,16 @@ static void hash_all(eval_t *e, const gnode_t *n, const hash_size_t *s, value_t 
                      float *margin) {
     const value_t *qk = eval_in(e, n, 0), *rotations = eval_in(e, n, 1),
                   *mask = eval_optional(e, n, 2);
-    double gap;
+    double own;
     for (int64_t at = 0; at < out->elements; at++) {
         int64_t token = at % e->padded, round = at / e->padded % n->rounds;
         int64_t head = at / e->padded / n->rounds % n->heads;
         int64_t row = at / e->padded / n->rounds / n->heads;
         const double *x = qk->f + ((row * e->padded + token) * n->heads + head) * n->head_size;
         bool masked = mask && mask->i[row * e->padded + token] == 0;
-        int64_t bucket = eval_bucket(n, rotations->w, head, round, x, &gap);
+        int64_t bucket = eval_bucket(n, rotations->w, head, round, x, &own);
         out->i[at] = (int32_t)((masked ? s->buckets : bucket) + round * s->offset);
-        if (margin) margin[at] = masked ? INFINITY : (float)(gap / norm(x, n->head_size));
+        if (margin) margin[at] = masked ? INFINITY : (float)own;
     }
 }
 

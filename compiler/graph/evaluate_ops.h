@@ -23,6 +23,7 @@ typedef struct {
 } kept_t;
 typedef struct {
     int64_t tokens, room;
+    double margin;  /* the least of all hashes of the row (evaluate.h) */
     kept_t *layers; /* [n_layers] */
 } cached_row_t;
 
@@ -81,7 +82,8 @@ double eval_soften(double *x, int64_t n);
  * single precision. */
 void eval_weigh_rounds(double *lse, int64_t rounds);
 int64_t eval_buckets(const gnode_t *n); /* per round: product of its factors */
-/* The bucket, without round offset, of x [head_size]; *margin: the least gap to another one over the factors. */
+/* The bucket, without round offset, of x [head_size]; *margin: the least gap to another one over the factors, as a
+ * share of ||x||. */
 int64_t eval_bucket(const gnode_t *n, const float *rotations, int64_t head, int64_t round,
                     const double *x, double *margin);
 /* order: indices of keys [n], none negative, ascending by key. */
