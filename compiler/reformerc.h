@@ -137,7 +137,7 @@ typedef struct reformerc_info {
 void reformerc_info(const reformerc_model_t *m, reformerc_info_t *info);
 /* What a row of `length` tokens is padded to while it is computed, the last dimension of io.buckets; 0: too long. */
 int64_t reformerc_padded_length(const reformerc_model_t *m, size_t length);
-/* Of a context that runs `length` tokens on `threads` workers; 0: out of range, or no workspace needed. */
+/* Of a context that runs up to `length` tokens on `threads` workers; 0: out of range, or no workspace needed. */
 size_t reformerc_workspace_bytes(const reformerc_model_t *m, size_t length, int threads);
 
 /* ---- running ------------------------------------------------------------------------------------ */

@@ -65,8 +65,8 @@ typedef reformer_io_t crime_and_punishment_bytes_io_t;
  *     last_hidden_state[batch][384]      out: of each row's last token */
 typedef reformer_decode_t crime_and_punishment_bytes_decode_t;
 
-/* Bytes of the workspace for inputs of `length` tokens on `threads` workers; 0: out of range, or
- * this CPU runs none of the targets. */
+/* Bytes of the workspace for inputs of up to `length` tokens on `threads` workers; 0: out of
+ * range, or this CPU runs none of the targets. */
 size_t crime_and_punishment_bytes_workspace_bytes(size_t length, int threads);
 /* Checks magic, version, fingerprint and size of the weights, which are 64-byte aligned, and
  * chooses the best target of this CPU. Reads the header only. */

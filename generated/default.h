@@ -41,8 +41,8 @@ typedef reformer_model_t m_default_t;
  * What this model does not have (other outputs of reformer_io_t) is an error to ask for. */
 typedef reformer_io_t m_default_io_t;
 
-/* Bytes of the workspace for inputs of `length` tokens on `threads` workers; 0: out of range, or
- * this CPU runs none of the targets. */
+/* Bytes of the workspace for inputs of up to `length` tokens on `threads` workers; 0: out of
+ * range, or this CPU runs none of the targets. */
 size_t m_default_workspace_bytes(size_t length, int threads);
 /* Checks magic, version, fingerprint and size of the weights, which are 64-byte aligned, and
  * chooses the best target of this CPU. Reads the header only. */

@@ -80,14 +80,20 @@ int reformer_workers(int threads) {
     return threads == 0 ? 1 : threads;
 }
 
+/* A variant for shorter inputs may need more than the one for `length`: its sizes are literals of another kernel. */
 size_t reformer_prepare_bytes(const reformer_desc_t *desc, const reformer_variant_t *variants,
                               int n_variants, size_t length, int threads) {
     if (!desc || length == 0 || threads < 0 || threads > REFORMER_MAX_THREADS) return 0;
-    const reformer_variant_t *v = choose(variants, n_variants, length);
-    reformer_extent_t e;
-    layout_t l;
-    if (!v || !extent_of(desc, v, length, &e)) return 0;
-    return lay_out(desc, v, &e, reformer_workers(threads), &l) ? l.bytes : 0;
+    const reformer_variant_t *last = choose(variants, n_variants, length);
+    size_t most = 0;
+    for (const reformer_variant_t *v = variants; last && v <= last; v++) {
+        reformer_extent_t e;
+        layout_t l;
+        if (!extent_of(desc, v, v == last ? length : (size_t)v->max_length, &e)) return 0;
+        if (!lay_out(desc, v, &e, reformer_workers(threads), &l)) return 0;
+        if (l.bytes > most) most = l.bytes;
+    }
+    return most;
 }
 
 /* Variants are grouped by target: the group that begins at `first`. */

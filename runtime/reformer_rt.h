@@ -299,7 +299,7 @@ typedef struct reformer_model {
 int reformer_bind(reformer_model_t *m, const reformer_desc_t *desc, const void *weights,
                   size_t bytes);
 int reformer_check_weights(const reformer_model_t *m);
-/* Enough for any target of desc. 0 when length or threads are out of range, or no target runs on
+/* Enough for inputs of up to `length` tokens, on any target of desc. 0 when length or threads are out of range, or no target runs on
  * this CPU. */
 size_t reformer_workspace_bytes(const reformer_desc_t *desc, size_t length, int threads);
 int reformer_forward(const reformer_model_t *m, const reformer_io_t *io, void *workspace);
@@ -327,7 +327,7 @@ int reformer_step(const reformer_model_t *m, const reformer_decode_t *io, void *
 int reformer_prepare(const reformer_desc_t *desc, const reformer_variant_t *variants,
                      int n_variants, const unsigned char *weights, const reformer_io_t *io,
                      void *workspace, reformer_call_t *call, const reformer_variant_t **chosen);
-/* Workspace that reformer_prepare lays out, in bytes whatever this CPU
+/* Workspace that reformer_prepare lays out for inputs of up to `length` tokens, in bytes whatever this CPU
  * supports. 0: out of range. */
 size_t reformer_prepare_bytes(const reformer_desc_t *desc, const reformer_variant_t *variants,
                               int n_variants, size_t length, int threads);

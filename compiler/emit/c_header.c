@@ -202,8 +202,8 @@ static void put_decode_type(const header_t *h) {
 static const struct {
     const char *comment, *text;
 } functions[] = {
-    {"Bytes of the workspace for inputs of `length` tokens on `threads` workers; 0: out of range, or\n"
-     "this CPU runs none of the targets.",
+    {"Bytes of the workspace for inputs of up to `length` tokens on `threads` workers; 0: out of\n"
+     "range, or this CPU runs none of the targets.",
      "size_t %s_workspace_bytes(size_t length, int threads);"},
     {"Checks magic, version, fingerprint and size of the weights, which are 64-byte aligned, and\n"
      "chooses the best target of this CPU. Reads the header only.",

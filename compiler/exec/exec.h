@@ -81,7 +81,7 @@ size_t exec_cache_tokens(const exec_cache_t *c, size_t row);
 double exec_cache_margin(const exec_cache_t *c, size_t row);
 int64_t exec_positions(const exec_t *e); /* most tokens of a row; 0: the plan does not decode */
 
-/* 0: out of range, or none needed. */
+/* For up to `length` tokens. 0: out of range, or none needed. */
 size_t exec_workspace_bytes(const exec_t *e, size_t length, int threads);
 void exec_close(exec_t *e);
 

@@ -15,20 +15,7 @@
 #include <string.h>
 
 #include "commands/verdict.h"
-
-/* ---- a small generator of its own, so that seeds mean the same everywhere ---------------------------- */
-
-static uint64_t rng;
-
-static uint32_t draw(uint32_t n) { /* 0 … n-1 */
-    rng = rng * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (uint32_t)((rng >> 33) % n);
-}
-static int64_t pick(const int64_t *from, size_t n) {
-    return from[draw((uint32_t)n)];
-}
-#define PICK(...)                                                                                  \
-    pick((const int64_t[]){__VA_ARGS__}, sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
+#include "random_model.h"
 
 /* ---- a model and an input ------------------------------------------------------------------------------ */
 
@@ -43,53 +30,6 @@ typedef struct {
     int32_t *ids, *targets, *start, *end;
     float *floats;
 } sample_t;
-
-static int64_t gcd(int64_t a, int64_t b) {
-    return b ? gcd(b, a % b) : a;
-}
-
-static void write_layers(sbuf_t *s, sample_t *m, int n) {
-    sbuf_puts(s, "attn_layers: [");
-    for (int i = 0; i < n; i++) {
-        bool lsh = draw(2);
-        m->hashes |= lsh;
-        sbuf_printf(s, "%s%s", i ? ", " : "", lsh ? "lsh" : "local");
-    }
-    sbuf_puts(s, "]\n");
-}
-
-static void write_positions(sbuf_t *s, sample_t *m, int64_t longest) {
-    int64_t a = 1 + draw(9), b = 1 + draw(6);
-    m->hidden = m->large ? PICK(40, 67) : PICK(8, 19, 32, 40, 67);
-    sbuf_printf(s, "hidden_size: %lld\nmax_position_embeddings: %lld\n", (long long)m->hidden,
-                (long long)(longest + draw(20)));
-    if (draw(4) == 0) {
-        sbuf_puts(s, "axial_pos_embds: false\n");
-    } else if (draw(3) == 0) {
-        int64_t c = (longest + a * b - 1) / (a * b);
-        sbuf_printf(s, "axial_pos_shape: [%lld, %lld, %lld]\naxial_pos_embds_dim: [3, 2, %lld]\n",
-                    (long long)a, (long long)b, (long long)c, (long long)(m->hidden - 5));
-    } else {
-        int64_t c = (longest + a - 1) / a;
-        sbuf_printf(s, "axial_pos_shape: [%lld, %lld]\naxial_pos_embds_dim: [5, %lld]\n",
-                    (long long)a, (long long)c, (long long)(m->hidden - 5));
-    }
-}
-
-static void write_buckets(sbuf_t *s) {
-    static const char *const choices[] = {"2",      "4",         "6",    "10",  "[2, 4]",
-                                          "[4, 6]", "[2, 2, 4]", "[34]", "null"};
-    sbuf_printf(s, "num_buckets: %s\nnum_hashes: %u\nhash_seed: %u\n", choices[draw(9)],
-                1 + draw(4), draw(1000));
-}
-
-static void write_chunks(sbuf_t *s, bool causal, int64_t local, int64_t lsh) {
-    sbuf_printf(s, "local_attn_chunk_length: %lld\nlsh_attn_chunk_length: %lld\n", (long long)local,
-                (long long)lsh);
-    sbuf_printf(s, "local_num_chunks_before: %u\nlsh_num_chunks_before: %u\n", draw(4), draw(4));
-    sbuf_printf(s, "local_num_chunks_after: %u\nlsh_num_chunks_after: %u\n", causal ? 0 : draw(3),
-                causal ? 0 : draw(3));
-}
 
 static const struct {
     arch_t arch;
@@ -109,10 +49,11 @@ static void write_head(sbuf_t *s, sample_t *m) {
                 causal ? "true" : "false", (long long)m->labels);
     int64_t local = PICK(2, 3, 4, 5, 8, 12, 16), lsh = PICK(2, 3, 4, 5, 8, 12, 16);
     if (m->longer) local = lsh = 320;
-    write_chunks(s, causal, local, lsh);
-    int64_t lcm = local / gcd(local, lsh) * lsh;
+    random_chunks(s, causal, local, lsh);
+    int64_t unit = least_common_multiple(local, lsh);
     m->length = m->longer ? 70 + draw(231) : 1 + draw(96);
-    write_positions(s, m, (m->length + lcm - 1) / lcm * lcm);
+    m->hidden = m->large ? PICK(40, 67) : PICK(8, 19, 32, 40, 67);
+    random_positions(s, m->hidden, (m->length + unit - 1) / unit * unit);
 }
 
 static void write_compile(sbuf_t *s, const sample_t *m) {
@@ -156,15 +97,12 @@ static sample_t make_sample(arena_t *a) {
     uint32_t kind = draw(8);
     m.longer = kind <= 1;
     m.large = kind >= 1 && kind <= 3;
-    write_layers(&s, &m, kind <= 3 ? 1 : 1 + (int)draw(4));
+    m.hashes = random_layers(&s, kind <= 3 ? 1 : 1 + (int)draw(4)) > 0;
     write_head(&s, &m);
-    write_buckets(&s);
-    sbuf_printf(&s, "num_attention_heads: %u\nattention_head_size: %lld\nfeed_forward_size: %lld\n",
-                1 + draw(4), (long long)PICK(4, 7, 16, 20, 33), (long long)PICK(8, 30, 64));
-    sbuf_printf(&s, "vocab_size: %lld\nhidden_act: %s\n", (long long)m.vocab,
-                act_name((act_t)draw(ACT_COUNT)));
-    sbuf_printf(&s, "initializer_range: %s\n", !m.large ? "0.15" : m.hashes ? "1.5" : "0.6");
-    sbuf_printf(&s, "layer_norm_eps: 1e-12\npad_token_id: %u\n", draw(5));
+    random_buckets(&s);
+    random_widths(&s);
+    sbuf_printf(&s, "vocab_size: %lld\n", (long long)m.vocab);
+    random_norms(&s, !m.large ? "0.15" : m.hashes ? "1.5" : "0.6");
     write_compile(&s, &m);
     m.text = arena_strdup(a, s.data);
     sbuf_free(&s);
@@ -172,23 +110,13 @@ static sample_t make_sample(arena_t *a) {
     return m;
 }
 
-/* ---- back ends ----------------------------------------------------------------------------------------------- */
-
-enum { MOST = 3 };
-
-typedef struct {
-    backend_t backend[MOST];
-    int n;
-    const char *cc;
-} others_t;
-
 /* ---- one model ---------------------------------------------------------------------------------------------- */
 
 typedef struct {
     plan_t *plan;
     store_t *store;
-    exec_t *reference, *other[MOST];
-    side_t sides[1 + MOST]; /* the reference, the others */
+    exec_t *reference, *other[MOST_BACKENDS];
+    side_t sides[1 + MOST_BACKENDS]; /* the reference, the others */
 } model_t;
 
 static bool open_others(model_t *x, const others_t *o, diag_t *d) {
@@ -210,9 +138,7 @@ static bool open_model(arena_t *a, const sample_t *m, const others_t *o, model_t
                          .trace = true,
                          .impose_buckets = true,
                          .n_targets = 1};
-    int best = T_X86_64;
-    while (best < T_X86_64_V4 && reformer_cpu_supports(best + 1)) best++;
-    po.targets[0] = &targets[draw((uint32_t)best + 1)];
+    po.targets[0] = random_target();
     x->plan = plan_make(a, s, &po, d);
     if (!x->plan) return false;
     store_options_t so = {.path = "random:7"};
@@ -258,7 +184,7 @@ static bool check_model(const sample_t *m, const others_t *o, model_t *x, double
                         diag_t *d) {
     inputs_t in = inputs_of(m);
     side_t *want = &x->sides[0];
-    const side_t *all[1 + MOST] = {want};
+    const side_t *all[1 + MOST_BACKENDS] = {want};
     trial_t t = {.plan = x->plan, .inputs = &in, .threads = 1 + (int)draw(2), .d = d};
     if (!side_run(&t, want, x->reference, NULL, NULL)) return false;
     for (int i = 0; i < o->n; i++) {
@@ -280,8 +206,7 @@ static bool check_model(const sample_t *m, const others_t *o, model_t *x, double
 static bool run_one(int index, uint64_t seed, const others_t *o) {
     arena_t *a = arena_new();
     diag_t *d = diag_new();
-    rng = seed * 1000003 + (uint64_t)index;
-    for (int i = 0; i < 8; i++) draw(2);
+    draw_begin(seed, index);
     sample_t m = make_sample(a);
     model_t x = {0};
     double worst = 0;
@@ -301,28 +226,6 @@ static bool run_one(int index, uint64_t seed, const others_t *o) {
     return ok;
 }
 
-/* "jit,c": what is compared with the reference. */
-static bool parse_others(const char *text, others_t *o) {
-    diag_t *d = diag_new();
-    bool ok = true;
-    char name[32];
-    for (const char *p = text; ok && *p; p += strcspn(p, ","), p += *p == ',') {
-        snprintf(name, sizeof name, "%.*s", (int)strcspn(p, ","), p);
-        ok = o->n < MOST && backend_parse(name, "differential", &o->backend[o->n++], d);
-    }
-    diag_print(d, stderr);
-    diag_free(d);
-    return ok && o->n > 0;
-}
-
 int main(int argc, char **argv) {
-    others_t o = {.cc = argc > 4 ? argv[4] : NULL};
-    if (argc < 4 || !parse_others(argv[1], &o)) {
-        fprintf(stderr, "usage: differential BACKEND[,BACKEND] COUNT SEED [CC]\n");
-        return 2;
-    }
-    int count = atoi(argv[2]), failed = 0;
-    for (int i = 0; i < count; i++) failed += !run_one(i, strtoull(argv[3], NULL, 10), &o);
-    printf("%d passed, %d failed\n", count - failed, failed);
-    return failed > 0;
+    return run_models(argc, argv, run_one);
 }

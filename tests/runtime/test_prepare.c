@@ -514,6 +514,23 @@ static void workspace_sizes(void **state) {
     assert_int_equal(reformer_workspace_bytes(NULL, 1, 1), 0);
 }
 
+/* A workspace for long inputs is one for short ones too, whose variant may need more. */
+static void workspace_of_shorter_inputs(void **state) {
+    (void)state;
+    reformer_variant_t v[] = {fake_variants[0], fake_variants[1], fake_variants[2]};
+    v[0].workspace_bytes = 1 << 20;
+    reformer_desc_t d = fake_desc(REFORMER_HEAD_NONE);
+    d.variants = v;
+    size_t most = 0;
+    for (size_t length = 1; length <= 40; length++) {
+        size_t bytes = reformer_workspace_bytes(&d, length, 2);
+        assert_true(bytes > 1 << 20);
+        assert_true(bytes >= most);
+        most = bytes;
+    }
+    assert_true(most == reformer_workspace_bytes(&d, 1, 2));
+}
+
 /* The greatest need of any target; nothing when no target runs here. */
 static void workspace_over_targets(void **state) {
     (void)state;
@@ -572,6 +589,7 @@ int main(void) {
         cmocka_unit_test(bad_buckets),
         cmocka_unit_test(workspace_layout),
         cmocka_unit_test(workspace_sizes),
+        cmocka_unit_test(workspace_of_shorter_inputs),
         cmocka_unit_test(workspace_over_targets),
         cmocka_unit_test(sizes_that_overflow),
     };

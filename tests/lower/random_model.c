@@ -1,0 +1,130 @@
+#include "random_model.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- a small generator of its own, so that seeds mean the same everywhere ---------------------------- */
+
+static uint64_t rng;
+
+uint32_t draw(uint32_t n) {
+    rng = rng * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)((rng >> 33) % n);
+}
+
+void draw_begin(uint64_t seed, int index) {
+    rng = seed * 1000003 + (uint64_t)index;
+    for (int i = 0; i < 8; i++) draw(2);
+}
+
+int64_t draw_one(const int64_t *from, size_t n) {
+    return from[draw((uint32_t)n)];
+}
+
+int64_t least_common_multiple(int64_t a, int64_t b) {
+    int64_t x = a, y = b;
+    while (y) {
+        int64_t rest = x % y;
+        x = y;
+        y = rest;
+    }
+    return a / x * b;
+}
+
+/* ---- parts of a spec --------------------------------------------------------------------------------- */
+
+int random_layers(sbuf_t *s, int n) {
+    int hashed = 0;
+    sbuf_puts(s, "attn_layers: [");
+    for (int i = 0; i < n; i++) {
+        bool lsh = draw(2);
+        hashed += lsh;
+        sbuf_printf(s, "%s%s", i ? ", " : "", lsh ? "lsh" : "local");
+    }
+    sbuf_puts(s, "]\n");
+    return hashed;
+}
+
+/* Arguments are evaluated in no order that is the same everywhere: draws stand in statements of their own. */
+void random_chunks(sbuf_t *s, bool causal, int64_t local, int64_t lsh) {
+    uint32_t local_before = draw(4), lsh_before = draw(4);
+    uint32_t local_after = causal ? 0 : draw(3), lsh_after = causal ? 0 : draw(3);
+    sbuf_printf(s, "local_attn_chunk_length: %lld\nlsh_attn_chunk_length: %lld\n", (long long)local,
+                (long long)lsh);
+    sbuf_printf(s, "local_num_chunks_before: %u\nlsh_num_chunks_before: %u\n", local_before,
+                lsh_before);
+    sbuf_printf(s, "local_num_chunks_after: %u\nlsh_num_chunks_after: %u\n", local_after,
+                lsh_after);
+}
+
+void random_positions(sbuf_t *s, int64_t hidden, int64_t longest) {
+    int64_t a = 1 + draw(9), b = 1 + draw(6);
+    sbuf_printf(s, "hidden_size: %lld\nmax_position_embeddings: %lld\n", (long long)hidden,
+                (long long)(longest + draw(20)));
+    if (draw(4) == 0) {
+        sbuf_puts(s, "axial_pos_embds: false\n");
+    } else if (draw(3) == 0) {
+        int64_t c = (longest + a * b - 1) / (a * b);
+        sbuf_printf(s, "axial_pos_shape: [%lld, %lld, %lld]\naxial_pos_embds_dim: [3, 2, %lld]\n",
+                    (long long)a, (long long)b, (long long)c, (long long)(hidden - 5));
+    } else {
+        int64_t c = (longest + a - 1) / a;
+        sbuf_printf(s, "axial_pos_shape: [%lld, %lld]\naxial_pos_embds_dim: [5, %lld]\n",
+                    (long long)a, (long long)c, (long long)(hidden - 5));
+    }
+}
+
+void random_buckets(sbuf_t *s) {
+    static const char *const choices[] = {"2",      "4",         "6",    "10",  "[2, 4]",
+                                          "[4, 6]", "[2, 2, 4]", "[34]", "null"};
+    const char *buckets = choices[draw(9)];
+    uint32_t rounds = 1 + draw(4), seed = draw(1000);
+    sbuf_printf(s, "num_buckets: %s\nnum_hashes: %u\nhash_seed: %u\n", buckets, rounds, seed);
+}
+
+void random_widths(sbuf_t *s) {
+    uint32_t heads = 1 + draw(4);
+    int64_t size = PICK(4, 7, 16, 20, 33), ff = PICK(8, 30, 64);
+    sbuf_printf(s, "num_attention_heads: %u\nattention_head_size: %lld\nfeed_forward_size: %lld\n",
+                heads, (long long)size, (long long)ff);
+}
+
+void random_norms(sbuf_t *s, const char *initializer_range) {
+    act_t act = (act_t)draw(ACT_COUNT);
+    sbuf_printf(s, "hidden_act: %s\ninitializer_range: %s\n", act_name(act), initializer_range);
+    sbuf_printf(s, "layer_norm_eps: 1e-12\npad_token_id: %u\n", draw(5));
+}
+
+const target_t *random_target(void) {
+    int best = T_X86_64;
+    while (best < T_X86_64_V4 && reformer_cpu_supports(best + 1)) best++;
+    return &targets[draw((uint32_t)best + 1)];
+}
+
+/* ---- back ends, and the program ------------------------------------------------------------------------ */
+
+bool others_parse(const char *text, others_t *o) {
+    diag_t *d = diag_new();
+    bool ok = true;
+    char name[32];
+    for (const char *p = text; ok && *p; p += strcspn(p, ","), p += *p == ',') {
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(p, ","), p);
+        ok = o->n < MOST_BACKENDS && backend_parse(name, "the test", &o->backend[o->n++], d);
+    }
+    diag_print(d, stderr);
+    diag_free(d);
+    return ok && o->n > 0;
+}
+
+int run_models(int argc, char **argv, bool (*run)(int index, uint64_t seed, const others_t *o)) {
+    others_t o = {.cc = argc > 4 ? argv[4] : NULL};
+    if (argc < 4 || !others_parse(argv[1], &o)) {
+        fprintf(stderr, "usage: %s BACKEND[,BACKEND] COUNT SEED [CC]\n", argv[0]);
+        return 2;
+    }
+    int count = atoi(argv[2]), failed = 0;
+    for (int i = 0; i < count; i++) failed += !run(i, strtoull(argv[3], NULL, 10), &o);
+    printf("%d passed, %d failed\n", count - failed, failed);
+    return failed > 0;
+}

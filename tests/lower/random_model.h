@@ -1,0 +1,40 @@
+/* Random specs for the differential tests: sizes are drawn so that nothing divides nicely. A seed means the same
+ * models on every machine. */
+#ifndef REFORMERC_TESTS_RANDOM_MODEL_H
+#define REFORMERC_TESTS_RANDOM_MODEL_H
+
+#include "exec/exec.h"
+#include "support/sbuf.h"
+
+void draw_begin(uint64_t seed, int index);
+uint32_t draw(uint32_t n); /* 0 … n-1 */
+int64_t draw_one(const int64_t *from, size_t n);
+#define PICK(...)                                                                                  \
+    draw_one((const int64_t[]){__VA_ARGS__},                                                       \
+             sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
+
+/* Each writes keys of a spec. */
+int random_layers(sbuf_t *s, int n); /* how many are LSH */
+void random_chunks(sbuf_t *s, bool causal, int64_t local, int64_t lsh);
+void random_positions(sbuf_t *s, int64_t hidden,
+                      int64_t longest); /* for so many tokens, at least */
+void random_buckets(sbuf_t *s);
+void random_widths(sbuf_t *s);
+void random_norms(sbuf_t *s, const char *initializer_range);
+
+const target_t *random_target(void); /* that this machine has */
+int64_t least_common_multiple(int64_t a, int64_t b);
+
+/* What is compared with the reference. */
+enum { MOST_BACKENDS = 3 };
+typedef struct {
+    backend_t backend[MOST_BACKENDS];
+    int n;
+    const char *cc; /* NULL: the default */
+} others_t;
+bool others_parse(const char *text, others_t *o); /* "jit,c"; false after a message */
+/* PROGRAM BACKEND[,BACKEND] COUNT SEED [CC]: runs models 0 … COUNT-1 and says how many passed. Returns the exit
+ * code. */
+int run_models(int argc, char **argv, bool (*run)(int index, uint64_t seed, const others_t *o));
+
+#endif
