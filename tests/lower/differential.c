@@ -92,9 +92,10 @@ static void make_input(arena_t *a, sample_t *m) {
 }
 
 static sample_t make_sample(arena_t *a) {
-    sample_t m = {.batch = 1 + draw(3), .vocab = PICK(11, 64, 258)};
+    sample_t m = {.batch = 1 + draw(3)};
     sbuf_t s = {0};
     uint32_t kind = draw(8);
+    m.vocab = PICK(11, 64, 258);
     m.longer = kind <= 1;
     m.large = kind >= 1 && kind <= 3;
     m.hashes = random_layers(&s, kind <= 3 ? 1 : 1 + (int)draw(4)) > 0;

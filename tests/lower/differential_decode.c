@@ -42,11 +42,13 @@ static void write_lengths(sbuf_t *s, const sample_t *m) {
 }
 
 static sample_t make_sample(arena_t *a) {
-    sample_t m = {.vocab = PICK(11, 64, 258), .hidden = PICK(8, 19, 32, 40, 67)};
+    sample_t m = {.vocab = PICK(11, 64, 258)};
     sbuf_t s = {0};
-    bool large =
-        draw(4) ==
-        0; /* sharp softmaxes: deeper, they would leave the next layer less than the tolerance */
+    /* Sharp softmaxes; deeper, they would leave the next layer less than the tolerance. Local scores grow with the
+     * square of the weights and are rounded in single precision: of 0.6, steps and forwards of three targets missed
+     * the reference by 1.2e-5 to 2.1e-5 at one token. */
+    bool large = draw(4) == 0;
+    m.hidden = PICK(8, 19, 32, 40, 67);
     m.upstream = draw(3) == 0;
     m.batch = m.upstream ? 1 : PICK(1, 1, 2, 3, 5, 9, 18);
     m.local = PICK(1, 2, 3, 4, 5, 8, 12, 16);
@@ -62,7 +64,7 @@ static sample_t make_sample(arena_t *a) {
     random_buckets(&s);
     random_widths(&s);
     sbuf_printf(&s, "vocab_size: %lld\n", (long long)m.vocab);
-    random_norms(&s, large ? m.hashing ? "1.5" : "0.6" : "0.15");
+    random_norms(&s, large ? m.hashing ? "1.5" : "0.4" : "0.15");
     write_lengths(&s, &m);
     m.text = arena_strdup(a, s.data);
     sbuf_free(&s);
@@ -321,9 +323,11 @@ static bool step(run_t *r) {
 
 /* Now and then, of several rows: one begins anew, or becomes a copy of another. */
 static bool disturb(run_t *r) {
-    int64_t row = draw((uint32_t)r->m->batch), from = draw((uint32_t)r->m->batch);
+    uint32_t most =
+        r->m->batch < 3 ? (uint32_t)r->m->batch : 3; /* few: the same two again and again */
+    int64_t row = draw(most), from = draw(most);
     bool begins[MOST_ROWS] = {false};
-    if (draw(2)) {
+    if (draw(3) == 0) {
         begins[row] = true;
         return begin_rows(r, begins);
     }
@@ -349,12 +353,12 @@ static bool sees_once(const run_t *r, int64_t n) {
 
 static bool check_model(run_t *r) {
     const sample_t *m = r->m;
-    bool begins[MOST_ROWS], alone[MOST_ROWS] = {true};
+    bool begins[MOST_ROWS], alone[MOST_ROWS] = {true}, calm = draw(2);
     begins[0] = true;
     for (int64_t b = 1; b < m->batch; b++) begins[b] = draw(6) != 0;
     if (!begin_rows(r, begins)) return false;
     for (int64_t s = 0; s < m->steps; s++) {
-        if (m->batch > 1 && draw(25) == 0 && !disturb(r)) return false;
+        if (m->batch > 1 && draw(calm ? 25 : 4) == 0 && !disturb(r)) return false;
         if (!step(r)) return false;
     }
     if (r->tokens[0] == 0 || r->tokens[0] >= r->capacity) return true;
