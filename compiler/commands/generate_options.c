@@ -51,9 +51,9 @@ static bool number(const options_t *o, option_id_t id, const char *where, range_
 static bool read_sampling(generate_t *g) {
     const options_t *o = g->session->o;
     diag_t *d = g->session->d;
-    const range_t temperature = {0, 1e9, false, "from 0 on"};
+    const range_t temperature = {0, 1e9, false, "from 0 to 1e9"};
     const range_t top_p = {0, 1, true, "above 0, up to 1"};
-    const range_t penalty = {0, 1e9, true, "above 0"};
+    const range_t penalty = {0, 1e9, true, "above 0, up to 1e9"};
     double t = -1, p = 0, r = 0;
     int64_t k = 0;
     bool ok = number(o, OPT_TEMPERATURE, "--temperature", temperature, &t, d);

@@ -318,7 +318,7 @@ e echo '--echo: error: is for text on stdout' --tokens 3 -p x --echo
 for n in 0 -1 x 1.5 '' 99999999999999999999; do
     e "tokens '$n'" '--tokens: ' --tokens "$n" -p x
 done
-e temperature "--temperature: error: '-1' is not a number from 0 on" --tokens 3 -p x --temperature -1
+e temperature "--temperature: error: '-1' is not a number from 0 to 1e9" --tokens 3 -p x --temperature -1
 e temperature-nan "--temperature: error: 'nan'" --tokens 3 -p x --temperature nan
 e top-k "--top-k: error: '0' is not a number from 1" --tokens 3 -p x --top-k 0
 e top-p-0 "--top-p: error: '0' is not a number above 0, up to 1" --tokens 3 -p x --top-p 0
