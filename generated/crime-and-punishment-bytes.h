@@ -80,7 +80,8 @@ int crime_and_punishment_bytes_forward(const crime_and_punishment_bytes_t *m,
 const char *crime_and_punishment_bytes_strerror(int code);
 
 /* Generation, as reformer_rt.h describes it: a cache of 64-byte aligned memory, a workspace for
- * prompts of up to `length` tokens (0: for steps alone), a prefill, then steps. */
+ * prompts of up to `length` tokens, padding not counted (0: for steps alone), a prefill, then
+ * steps. */
 size_t crime_and_punishment_bytes_cache_bytes(size_t length);
 size_t crime_and_punishment_bytes_decode_bytes(size_t length, int threads);
 /* Makes empty rows. */

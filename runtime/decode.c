@@ -228,7 +228,7 @@ static int prefill_row(const reformer_engine_t *e, const reformer_decode_t *io, 
     reformer_call_t call;
     const reformer_variant_t *v;
     int error = reformer_prepare(&one, e->prefills, e->n_prefills, e->weights, &forward,
-                                 workspace + own_tokens_bytes(io->length), &call, &v);
+                                 workspace + own_tokens_bytes(n), &call, &v);
     if (error) return error;
     int32_t *control = (int32_t *)call.slot[REFORMER_SLOT_CONTROL];
     control[REFORMER_WANT_CACHE] = 1;

@@ -313,8 +313,8 @@ size_t reformer_cache_tokens(const void *cache, size_t row);
 /* Row `to` becomes a copy of row `from` (beam search). Costs what the two rows do not have in common already:
  * their state of fixed size, and the tokens since they were copied last. */
 int reformer_cache_copy_row(const reformer_desc_t *desc, void *cache, size_t from, size_t to);
-/* Workspace of prefills of up to `length` tokens and of steps; length 0: of steps alone. 0: out of range, no
- * target runs on this CPU, or this model does not generate. */
+/* Workspace of prefills of up to `length` tokens per row (padding is none) and of steps; length 0: of steps alone. 0:
+ * out of range, no target runs on this CPU, or this model does not generate. */
 size_t reformer_decode_bytes(const reformer_desc_t *desc, size_t length, int threads);
 int reformer_prefill(const reformer_model_t *m, const reformer_decode_t *io, void *cache,
                      void *workspace);

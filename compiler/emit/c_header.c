@@ -212,7 +212,7 @@ static const struct {
     {NULL, "int %s_forward(const %s_t *m, const %s_io_t *io, void *workspace);"},
     {"Static text, never NULL.", "const char *%s_strerror(int code);"},
     {"Generation, as reformer_rt.h describes it: a cache of 64-byte aligned memory, a workspace for\n"
-     "prompts of up to `length` tokens (0: for steps alone), a prefill, then steps.",
+     "prompts of up to `length` tokens, padding not counted (0: for steps alone), a prefill, then steps.",
      "size_t %s_cache_bytes(size_t length);"},
     {NULL, "size_t %s_decode_bytes(size_t length, int threads);"},
     {"Makes empty rows.", "int %s_cache_init(void *cache, size_t length);"},

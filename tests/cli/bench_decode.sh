@@ -10,18 +10,6 @@ b() { # NAME CODE PATTERN ARGUMENTS…
     shift 3
     check "$title" "$want_code" "$text" "$r" bench "$tiny" --decode --repeat 2 --tokens 3 "$@"
 }
-value() { # FILE PATH
-    "$SHOW_JSON" "$1" "$2" 2>&1
-}
-json() { # FILE PATH VALUE
-    checks=$((checks + 1))
-    got=$(value "$1" "$2") || true
-    [ "$got" = "$3" ] || fail "$1: $2 is $got, not $3"
-}
-holds() { # WHAT EXPRESSION OF awk
-    checks=$((checks + 1))
-    awk "BEGIN { exit !($2) }" </dev/null || fail "$1: $2"
-}
 
 # ---- what it finds ----
 b figures 0 '4 cases, 2 rounds each of 3 steps; back end c' --backend c --lengths 40,16 --threads 1,2 --targets native \

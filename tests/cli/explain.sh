@@ -15,10 +15,6 @@ row() { # ROW COLUMN: of the table rows that begin with ROW, the COLUMN-th word,
     awk -v row="$1" -v c="$2" '{ line = $0; sub(/^ +/, "", line) }
         index(line, row) == 1 { gsub(",", ""); print $c; exit }' .out
 }
-equal() { # WHAT GOT WANT
-    checks=$((checks + 1))
-    [ "$2" = "$3" ] || fail "$1 is '$2', not '$3'"
-}
 section() { awk -v s="$1" '$0 ~ "^" s { on = 1; next } /^[^ ]/ { on = 0 } on' .out >section.txt; }
 
 # ---- the report of a whole, word for word where no machine is in it ----

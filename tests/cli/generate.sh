@@ -11,16 +11,6 @@ g() { # NAME CODE PATTERN ARGUMENTS…: the trained model, default back end
     shift 3
     check "$title" "$want_code" "$text" "$r" generate "$CHECKPOINT" "$@"
 }
-equal() { # NAME GOT WANT
-    checks=$((checks + 1))
-    name=$1
-    [ "$2" = "$3" ] || fail "is $2, not $3"
-}
-same() { # NAME FILE FILE
-    checks=$((checks + 1))
-    name=$1
-    cmp -s "$2" "$3" || fail "$2 and $3 differ"
-}
 tensors() { # NAME A TENSOR B TENSOR WITHIN
     title=$1
     shift

@@ -3,6 +3,10 @@
 #   check NAME CODE PATTERN COMMAND…   runs it; the exit code must be CODE and stderr match the extended regular
 #                                      expression PATTERN ('' : any; '-' : stderr must be empty)
 #   says PATTERN                       stdout of the last check matches
+#   equal NAME GOT WANT                two texts
+#   same NAME FILE FILE                two files
+#   holds NAME EXPRESSION              of awk
+#   value FILE PATH / json FILE PATH VALUE    what a JSON file has there, by the program SHOW_JSON
 #   absent FILE… / present FILE…       what exists
 #   finish                             exit code of the script
 #
@@ -41,6 +45,32 @@ check() {
 says() {
     checks=$((checks + 1))
     grep -Eq -e "$1" "$WORK/.out" || fail "stdout does not match: $1"
+}
+
+equal() {
+    checks=$((checks + 1))
+    name=$1
+    [ "$2" = "$3" ] || fail "is $2, not $3"
+}
+
+same() {
+    checks=$((checks + 1))
+    name=$1
+    cmp -s "$2" "$3" || fail "$2 and $3 differ"
+}
+
+holds() {
+    checks=$((checks + 1))
+    name=$1
+    awk "BEGIN { exit !($2) }" </dev/null || fail "$2 does not hold"
+}
+
+value() { "$SHOW_JSON" "$1" "$2" 2>&1; }
+
+json() {
+    checks=$((checks + 1))
+    got=$(value "$1" "$2") || true
+    [ "$got" = "$3" ] || fail "$1: $2 is $got, not $3"
 }
 
 absent() {

@@ -10,16 +10,6 @@ s() { # NAME CODE PATTERN ARGUMENTS…
     shift 3
     check "$title" "$want_code" "$text" "$r" score "$CHECKPOINT" $small "$@"
 }
-equal() { # NAME GOT WANT
-    checks=$((checks + 1))
-    name=$1
-    [ "$2" = "$3" ] || fail "is $2, not $3"
-}
-same() { # NAME FILE FILE
-    checks=$((checks + 1))
-    name=$1
-    cmp -s "$2" "$3" || fail "$2 and $3 differ"
-}
 figures() { # FILE: log-likelihood, tokens, bits and windows of each line, without its number
     tail -n +2 "$1" | cut -f1-3,5
 }
@@ -125,16 +115,16 @@ equal 'stdout is free' "$(wc -c <.out)" 0
 same tsv o.tsv lines.tsv
 tr '\t' , <lines.tsv >want.csv
 same csv o.csv want.csv
-json() { equal "json $1" "$("$SHOW_JSON" o.json "$1" 2>&1)" "$2"; }
-json complete true
-json text '"lines.txt"'
-json 'lines.#' 6
-json lines.0.line 1
-json lines.0.tokens 18
+j() { json o.json "$@"; }
+j complete true
+j text '"lines.txt"'
+j 'lines.#' 6
+j lines.0.line 1
+j lines.0.tokens 18
 grep '"line": 4,' o.json >.out
 says "\"log_likelihood\": $(sed -n 5p lines.tsv | cut -f1), .*\"bits_per_token\": $(sed -n 5p lines.tsv | cut -f3), "
-json lines.1.bits_per_token null
-json lines.5.windows 1
+j lines.1.bits_per_token null
+j lines.5.windows 1
 tidy .
 s suffix 1 'o.svg: error: the suffix decides what is written: .tsv, .csv or .json' --text lines.txt --output o.svg
 absent o.svg

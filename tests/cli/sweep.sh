@@ -11,11 +11,6 @@ s() { # NAME CODE PATTERN ARGUMENTS…
     shift 3
     check "$title" "$want_code" "$text" "$r" sweep "$CHECKPOINT" $small --text text.txt "$@"
 }
-json() { # FILE PATH VALUE
-    checks=$((checks + 1))
-    got=$("$SHOW_JSON" "$1" "$2" 2>&1) || true
-    [ "$got" = "$3" ] || fail "$1: $2 is $got, not $3"
-}
 column() { # FILE NAME: the values of a column without commas in its fields, one a line
     awk -F, -v name="$2" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) c = i; next } { print $c }' "$1"
 }

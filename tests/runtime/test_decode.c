@@ -1,0 +1,82 @@
+/* Room of prefills: a workspace that was asked for takes every shorter prompt as well, however the caller's rows are
+ * padded, and whatever variant runs it. The fake schedule fills all that it was given. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fake.h"
+
+enum { LONGEST = 40, EXTRA = 7, THREADS = 3 };
+
+static const reformer_variant_t fake_step = {
+    .target = BASELINE, .workspace_bytes = 10, .scratch_bytes = 10, .run = run_nothing};
+
+/* What a schedule may write. */
+static int fill(void *ctx, const reformer_variant_t *v, const reformer_call_t *call) {
+    size_t units = (size_t)call->units;
+    memset(call->workspace, 1, v->workspace_bytes + units * v->workspace_per_unit);
+    for (int k = 0; k < call->threads; k++)
+        memset(call->scratch + (size_t)k * call->scratch_stride, 1,
+               v->scratch_bytes + units * v->scratch_per_unit);
+    ++*(int *)ctx;
+    return REFORMER_OK;
+}
+
+static void *guarded(size_t bytes) {
+    unsigned char *p = aligned_alloc(64, (bytes + GUARD + 63) / 64 * 64);
+    assert_non_null(p);
+    memset(p, 0x5A, bytes + GUARD);
+    return p;
+}
+
+static void check_guard(const void *p, size_t bytes) {
+    for (int i = 0; i < GUARD; i++)
+        assert_int_equal(((const unsigned char *)p)[bytes + (size_t)i], 0x5A);
+}
+
+/* Prompts of 1 … `longest` tokens, in rows that are wider, in a workspace for `longest`. */
+static void read_prompts(reformer_engine_t *e, size_t longest) {
+    size_t room = reformer_engine_bytes(e, longest, THREADS);
+    size_t cache_bytes = reformer_cache_bytes(e->desc, LONGEST);
+    assert_true(room > 0 && cache_bytes > 0);
+    void *workspace = guarded(room), *cache = guarded(cache_bytes);
+    assert_int_equal(reformer_cache_init(e->desc, cache, LONGEST), REFORMER_OK);
+    int runs = 0;
+    e->ctx = &runs;
+    for (size_t n = 1; n <= longest; n++) {
+        int32_t ids[BATCH * (LONGEST + EXTRA)] = {0};
+        uint8_t mask[BATCH * (LONGEST + EXTRA)] = {0};
+        size_t width = n + EXTRA;
+        for (size_t row = 0; row < BATCH; row++) memset(mask + row * width + row % 2 * EXTRA, 1, n);
+        reformer_decode_t io = {
+            .input_ids = ids, .attention_mask = mask, .length = width, .threads = THREADS};
+        assert_int_equal(reformer_engine_prefill(e, &io, cache, workspace), REFORMER_OK);
+        assert_int_equal(reformer_cache_tokens(cache, BATCH - 1), n);
+        check_guard(workspace, room);
+        check_guard(cache, cache_bytes);
+    }
+    assert_int_equal(runs, (int)longest * BATCH);
+    free(workspace);
+    free(cache);
+}
+
+static void shorter_prompts_fit(void **state) {
+    (void)state;
+    reformer_variant_t v[] = {fake_variants[0], fake_variants[1], fake_variants[2]};
+    v[0].workspace_bytes = 1 << 16; /* more than those for longer prompts */
+    reformer_desc_t d = fake_desc(REFORMER_HEAD_CAUSAL_LM);
+    d.variants = d.prefills = v;
+    d.steps = &fake_step;
+    d.positions = LONGEST;
+    reformer_engine_t e = {.desc = &d,
+                           .prefills = v,
+                           .step = &fake_step,
+                           .n_prefills = 3,
+                           .weights = (const unsigned char *)"",
+                           .run = fill};
+    for (size_t longest = 1; longest <= LONGEST; longest++) read_prompts(&e, longest);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(shorter_prompts_fit)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
