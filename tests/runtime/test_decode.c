@@ -59,10 +59,7 @@ static void read_prompts(reformer_engine_t *e, size_t longest) {
     free(cache);
 }
 
-static void shorter_prompts_fit(void **state) {
-    (void)state;
-    reformer_variant_t v[] = {fake_variants[0], fake_variants[1], fake_variants[2]};
-    v[0].workspace_bytes = 1 << 16; /* more than those for longer prompts */
+static void read_all(const reformer_variant_t *v) {
     reformer_desc_t d = fake_desc(REFORMER_HEAD_CAUSAL_LM);
     d.variants = d.prefills = v;
     d.steps = &fake_step;
@@ -76,7 +73,21 @@ static void shorter_prompts_fit(void **state) {
     for (size_t longest = 1; longest <= LONGEST; longest++) read_prompts(&e, longest);
 }
 
+static void padding_needs_no_room(void **state) {
+    (void)state;
+    read_all(fake_variants);
+}
+
+/* The first variant needs more than those for longer prompts. */
+static void shorter_prompts_fit(void **state) {
+    (void)state;
+    reformer_variant_t v[] = {fake_variants[0], fake_variants[1], fake_variants[2]};
+    v[0].workspace_bytes = 1 << 16;
+    read_all(v);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(shorter_prompts_fit)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(padding_needs_no_room),
+                                       cmocka_unit_test(shorter_prompts_fit)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
