@@ -254,15 +254,13 @@ static int64_t prompt_length(const sample_t *m) {
 static void lay_out(const run_t *r, const bool *begins, int64_t length, int32_t *ids,
                     uint8_t *mask) {
     for (int64_t b = 0; b < r->m->batch; b++) {
-        int64_t left = begins[b] ? r->tokens[b] : 0, place = draw(3), done = 0;
+        int64_t n = begins[b] ? r->tokens[b] : 0, place = draw(3), done = 0;
         for (int64_t t = 0; t < length; t++) {
-            int64_t room = length - t;
-            bool token = place == 0   ? t < left + done && left > 0
-                         : place == 1 ? room <= left
-                                      : left > 0 && (room <= left || draw(2));
+            int64_t left = n - done, room = length - t;
+            bool fits = left > 0 && (room <= left || draw(2));
+            bool token = place == 0 ? t < n : place == 1 ? room <= left : fits;
             mask[b * length + t] = token;
             ids[b * length + t] = token ? r->text[b][done++] : -7 - (int32_t)draw(9999);
-            left -= token;
         }
     }
 }
