@@ -227,11 +227,20 @@ static bool check_buckets_file(const options_t *o, diag_t *d) {
     return f != NULL;
 }
 
+/* Code that goes somewhere else: any length, any CPU of the architecture, unless somebody says so. A .rir
+ * file holds one module, and what only looks at stages looks at one. */
+static bool is_product(out_kind_t kind) {
+    return kind != OUT_RIR && kind != OUT_NOTHING;
+}
+
 static bool translate(session_t *s, out_kind_t kind) {
     const options_t *o = s->o;
     if (!check_buckets_file(o, s->d) || !session_spec(s)) return false;
     bool named_by_model = kind == OUT_C_STDOUT || kind == OUT_NOTHING;
+    if (is_product(kind) && s->spec->compile.length_mode == LENGTH_ABSENT)
+        s->spec->compile.length_mode = LENGTH_DYNAMIC;
     session_plan_t want = {.decodes = true,
+                           .product = is_product(kind),
                            .trace = o->given[OPT_DUMP_ACTIVATIONS],
                            .impose_buckets = o->given[OPT_BUCKETS],
                            .instrument = o->given[OPT_INSTRUMENT]};

@@ -87,6 +87,9 @@ bool session_plan(session_t *s, const session_plan_t *want) {
     target_request_t asked = {.names = s->o->targets,
                               .n = s->o->n_targets,
                               .where = "--target",
+                              .otherwise = want->runs      ? TARGET_NATIVE
+                                           : want->product ? TARGET_LEVELS
+                                                           : TARGET_BASELINE,
                               .runs = want->runs,
                               .backend = s->o->backend};
     if (!targets_choose(&p, s->spec, &asked, s->d)) return false;

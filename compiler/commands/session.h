@@ -33,11 +33,11 @@ bool session_spec(session_t *s);
 /* What runs at once cannot do without weights: an error unless there are some. */
 bool session_need_weights(session_t *s);
 /* `exact_length` and `exact_batch`: as in plan_options_t. `runs`: targets default to native and only
- * the best one that this CPU has is kept. */
+ * the best one that this CPU has is kept. `product`: they default to all levels of this architecture. */
 typedef struct {
     const char *name;
     int64_t exact_length, exact_batch;
-    bool runs, trace, impose_buckets, instrument;
+    bool runs, product, trace, impose_buckets, instrument;
     bool decodes;         /* causal LMs: with prefills and steps */
     const tiles_t *tiles; /* of every target; NULL: those of --tuning, else the analytic choice */
 } session_plan_t;

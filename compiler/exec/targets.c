@@ -22,6 +22,16 @@ static const target_t *baseline_target(void) {
     return is_x86(native_target()) ? &targets[T_X86_64] : &targets[T_AARCH64];
 }
 
+/* What stands for "no target named"; a level is a target of this machine's architecture. */
+static bool is_default(const target_t *t, target_default_t wanted) {
+    switch (wanted) {
+    case TARGET_LEVELS: return is_x86(t) == is_x86(native_target());
+    case TARGET_BASELINE: return t == baseline_target();
+    case TARGET_NATIVE: break;
+    }
+    return t == native_target();
+}
+
 /* ---- names ---------------------------------------------------------------------------------------- */
 
 static bool check_name(const char *name, const char *where, diag_t *d) {
@@ -75,7 +85,8 @@ static bool list_targets(plan_options_t *p, const spec_t *s, const target_reques
                          diag_t *d) {
     int n = want->n ? want->n : s->compile.n_targets;
     const char *const *names = want->n ? want->names : s->compile.targets;
-    if (n == 0) insert(p, want->runs ? native_target() : baseline_target());
+    for (int i = 0; n == 0 && i < T_COUNT; i++)
+        if (is_default(&targets[i], want->otherwise)) insert(p, &targets[i]);
     for (int i = 0; i < n; i++) {
         const target_t *t =
             strcmp(names[i], "native") == 0 ? native_target() : target_find(names[i]);

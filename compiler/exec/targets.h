@@ -15,11 +15,16 @@ const target_t *native_target(void);
 bool targets_parse(arena_t *a, const char *list, const char *where, const char *names[MAX_TARGETS],
                    int *n, diag_t *d);
 
+/* Where nobody names a target: this CPU's best; every level of this machine's architecture, so that a
+ * product has full speed wherever it runs; what all machines of the architecture run. */
+typedef enum { TARGET_NATIVE, TARGET_LEVELS, TARGET_BASELINE } target_default_t;
+
 typedef struct {
-    const char *const *names; /* [n], valid; n 0: compile.targets, else the default */
+    const char *const *names; /* [n], valid; n 0: compile.targets, else `otherwise` */
     int n;
     const char *where; /* of names */
-    bool runs; /* at once, here: defaults to native, and only the best of this CPU is kept */
+    target_default_t otherwise;
+    bool runs;         /* at once, here: only the best of this CPU is kept */
     backend_t backend; /* where it runs */
 } target_request_t;
 

@@ -54,6 +54,7 @@ static bool add_dynamic(plan_t *p, diag_t *d) {
         if (p->n_variants >= MAX_LENGTHS) {
             diag_error(d, s->at[KEY_compile_sequence_length],
                        "windows of this many chunks need too many special lengths for `dynamic`");
+            diag_hint(d, "name the length: --set compile.sequence_length=%lld", (long long)longest);
             return false;
         }
         if (lcm * u > shortest && !add_variant(p, lcm * u, (units_t){0, 0}, true, d)) return false;

@@ -6,7 +6,7 @@ SHOW_ROW=${5:?show_row}
 r=$REFORMERC
 ids='75 118 34 121 99 117 34 99 34 102 99 116 109 34 99 112 102 34 117 118 113 116 111 123 34 112 107 105 106 118'
 
-check translate 0 - "$r" "$CHECKPOINT" -o product.c --target x86-64,x86-64-v3,x86-64-v4
+check translate 0 - "$r" "$CHECKPOINT" -o product.c
 strict='-Wall -Wextra -Werror -Wconversion'
 
 for compiler in cc gcc clang; do
@@ -28,7 +28,8 @@ done
 
 values=$(echo $ids | tr ' ' ,)
 "$FORGE" make in.st "input_ids:I32:1,30=$values"
-check run 0 '' "$r" run "$CHECKPOINT" --set compile.sequence_length=512 --input in.st --output out.st
+# No length was named, so the product pads 30 tokens no further than `run` does, which knows its input.
+check run 0 '' "$r" run "$CHECKPOINT" --input in.st --output out.st
 "$SHOW_ROW" out.st >want
 name=logits
 [ "$(wc -l <want)" -eq 258 ] || fail 'no logits to compare with'

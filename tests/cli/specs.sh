@@ -5,6 +5,7 @@
 for spec in "$SOURCE"/specs/*.yaml; do
     model=$(basename "$spec" .yaml)
     check "$model translates" 0 - "$REFORMERC" "$spec" -o "$model.c"
+    check "$model translates for this CPU" 0 - "$REFORMERC" "$spec" -o "$model.c" --target native
     check "$model compiles" 0 - with_flags cc -std=c11 -O1 -Wall -Wextra -Werror -Wconversion -c "$model.c" -o "$model.o"
     check "$model runs" 0 '' "$REFORMERC" run "$spec" --weights random:1 --input in.st --output "$model.st"
     present "$model.st"

@@ -28,6 +28,20 @@ cmp -s model.h sub/model.h || fail 'model.h is not reproducible'
 cmp -s model.weights sub/model.weights || fail 'model.weights is not reproducible'
 if grep -n "$WORK" model.c model.h; then fail 'a path of this machine is in the output'; fi
 
+# Nobody named a CPU or a length: every level of this machine's architecture, and any length. A .rir file
+# holds one module.
+case $(uname -m) in
+x86_64) levels='x86-64-v4, x86-64-v3, x86-64' ;;
+aarch64) levels=aarch64 ;;
+esac
+name=default-levels
+grep -q "^ \* lengths: .*any up to .* targets: $levels \*/" alone.c || fail "the default translation is not for $levels"
+check default-is-dynamic 0 - "$r" "$model/config.json" -o sub/alone.c --set compile.sequence_length=dynamic \
+    --target "$(echo "$levels" | tr -d ' ')"
+cmp -s alone.c sub/alone.c || fail 'the default is not `dynamic` for every level'
+check rir-has-one 0 - "$r" "$model/config.json" -o default.rir
+present default.rir
+
 # The prefix.
 prefix() { # OUT PREFIX
     check "prefix of $1" 0 - "$r" "$model/config.json" -o "$1" $set_length

@@ -1,6 +1,6 @@
 /* A product that writes text: a prompt on stdin, its continuation on stdout as it comes. No reformerc inside.
  *
- *     reformerc CHECKPOINT --set compile.sequence_length=dynamic -o writer.c
+ *     reformerc CHECKPOINT -o writer.c
  *     cc -O2 tests/cli/writer.c writer.c $(reformerc --cflags --libs) -o write
  *     ./write writer.weights 256 [TEMPERATURE] <prompt
  *
