@@ -7,6 +7,7 @@
 
 #include "commands/options.h"
 #include "commands/tuning.h"
+#include "support/temporary.h"
 
 /* A closed stdin, stdout or stderr must not be reopened by accident as some output file. Writing to
  * a stdout that was closed fails, as it should: the stand-in is open for reading only. */
@@ -14,11 +15,13 @@ static void occupy_standard_streams(void) {
     for (int fd = 0; fd <= 2; fd++)
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 2 ? O_WRONLY : O_RDONLY) < 0)
             _exit(1);
-    signal(SIGPIPE, SIG_IGN); /* a reader that went away is a write error, not a kill */
+    signal(SIGPIPE, SIG_IGN); /* a reader that went away is a write error, not a kill, … */
+    signal(SIGXFSZ, SIG_IGN); /* … and so is the limit of a file's size */
 }
 
 int main(int argc, char **argv) {
     occupy_standard_streams();
+    temporary_catch_signals();
     arena_t *a = arena_new();
     diag_t *d = diag_new();
     options_t o;

@@ -30,25 +30,24 @@ static void add_file(files_t *f, const char *path, const void *data, size_t byte
     f->bytes[f->n++] = bytes;
 }
 
-/* Writes all under temporary names, then renames them one after the other. A folder in the way would
- * only be found by its rename, with files before it in place already. */
+/* A folder in the way would only be found by its rename. */
 static bool write_files(const files_t *f, diag_t *d) {
-    output_t *out[MAX_FILES] = {0};
+    output_t *out[MAX_FILES];
     bool ok = true;
     for (int i = 0; i < f->n; i++) {
         if (!is_directory(f->path[i])) continue;
         diag_error(d, IN_FILE(f->path[i]), "is a directory, a file is to be written here");
         ok = false;
     }
-    for (int i = 0; ok && i < f->n; i++) {
-        out[i] = output_open(f->path[i], d);
-        ok = out[i] && output_write(out[i], f->data[i], f->bytes[i]);
+    int opened = 0;
+    for (; ok && opened < f->n; opened += ok) {
+        out[opened] = output_open(f->path[opened], d);
+        ok = out[opened] != NULL;
     }
-    for (int i = 0; i < f->n; i++) {
-        if (ok) ok = output_commit(out[i]);
-        else output_abort(out[i]);
-    }
-    return ok;
+    for (int i = 0; ok && i < f->n; i++) ok = output_write(out[i], f->data[i], f->bytes[i]);
+    if (ok) return output_commit_all(out, f->n);
+    for (int i = 0; i < opened; i++) output_abort(out[i]);
+    return false;
 }
 
 /* ---- what OUT's suffix asks for -------------------------------------------------------------------- */
