@@ -1,10 +1,13 @@
 /* reformerc: arguments → command. The commands are in commands/, everything else in libreformerc.
  *
- * Exit: 0 ok; 1 a bad value in a spec, file, tensor or option; 2 usage; 70 a defect of reformerc. */
+ * Exit: 0 ok; 1 a bad value in a spec, file, tensor or option; 2 usage; 70 a defect of reformerc;
+ * 141 without a word when who read stdout has seen enough (reformerc … | head), as where SIGPIPE kills. */
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <unistd.h>
 
+#include "commands/apart.h"
 #include "commands/options.h"
 #include "commands/tuning.h"
 #include "support/temporary.h"
@@ -26,9 +29,11 @@ int main(int argc, char **argv) {
     diag_t *d = diag_new();
     options_t o;
     int code = options_parse(a, argc, argv, &o, d);
+    if (code == 0 && !o.given[OPT_HELP]) (void)outputs_apart(&o, d);
     if (code == 0 && o.given[OPT_TUNING] && !o.given[OPT_HELP]) (void)tuning_open(&o, d);
     if (code == 0 && diag_errors(d) == 0) code = o.command->run(&o, d);
     if (code == 0 && diag_errors(d) > 0) code = EXIT_VALUE;
+    if (code == EXIT_VALUE && diag_errors(d) == 0 && ferror(stdout)) code = 128 + SIGPIPE;
     diag_print(d, stderr);
     diag_free(d);
     arena_free(a);
