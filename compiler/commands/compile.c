@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "commands/budget.h"
+#include "commands/header.h"
 #include "commands/link.h"
 #include "commands/name.h"
 #include "commands/product.h"
@@ -75,7 +76,7 @@ static bool is_llvm(out_kind_t kind) {
     return kind >= OUT_LL && kind <= OUT_LIBRARY;
 }
 
-/* What is written has a header, and must not find its own in the place of the runtime's. */
+/* What is written has a header, which must not stand in the place of another. */
 static out_kind_t checked_kind(const options_t *o, out_kind_t kind, diag_t *d) {
     const char *out = o->text[OPT_OUTPUT];
     if (is_llvm(kind) && !llvm_version()) {
@@ -84,9 +85,7 @@ static out_kind_t checked_kind(const options_t *o, out_kind_t kind, diag_t *d) {
         diag_hint(d, "%s; or write a .c file and compile it: reformerc --cflags", LLVM_MISSING);
         return OUT_BAD;
     }
-    if (kind == OUT_RIR || strcmp(path_stem(o->arena, out), "reformer_rt") != 0) return kind;
-    diag_error(d, IN_FILE(out), "its header would stand before the runtime's own reformer_rt.h");
-    return OUT_BAD;
+    return kind == OUT_RIR || header_name_check(o->arena, out, d) ? kind : OUT_BAD;
 }
 
 static out_kind_t out_kind(const options_t *o, diag_t *d) {
@@ -123,8 +122,8 @@ static bool add_weights(session_t *s, files_t *files, unsigned char **packed) {
 
 static bool write_c(session_t *s, bool to_stdout) {
     const char *out = s->o->text[OPT_OUTPUT];
-    const char *header_path = to_stdout ? arena_printf(s->arena, "%s.h", s->plan->name)
-                                        : replace_suffix(s->arena, out, ".h");
+    const char *header_path =
+        to_stdout ? header_name_for(s->arena, s->plan->name) : replace_suffix(s->arena, out, ".h");
     emit_c_options_t eo = c_options(s, header_path);
     sbuf_t source = {0}, header = {0};
     emit_c(s->plan, &eo, &source, &header);
