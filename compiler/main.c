@@ -1,12 +1,16 @@
 /* reformerc: arguments → command. The commands are in commands/, everything else in libreformerc.
  *
- * Exit: 0 ok; 1 a bad value in a spec, file, tensor or option; 2 usage; 70 a defect of reformerc. */
+ * Exit: 0 ok; 1 a bad value in a spec, file, tensor or option; 2 usage; 70 a defect of reformerc;
+ * 141 without a word when who read stdout has seen enough (reformerc … | head), as where SIGPIPE kills. */
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <unistd.h>
 
+#include "commands/apart.h"
 #include "commands/options.h"
 #include "commands/tuning.h"
+#include "support/temporary.h"
 
 /* A closed stdin, stdout or stderr must not be reopened by accident as some output file. Writing to
  * a stdout that was closed fails, as it should: the stand-in is open for reading only. */
@@ -14,18 +18,22 @@ static void occupy_standard_streams(void) {
     for (int fd = 0; fd <= 2; fd++)
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 2 ? O_WRONLY : O_RDONLY) < 0)
             _exit(1);
-    signal(SIGPIPE, SIG_IGN); /* a reader that went away is a write error, not a kill */
+    signal(SIGPIPE, SIG_IGN); /* a reader that went away is a write error, not a kill, … */
+    signal(SIGXFSZ, SIG_IGN); /* … and so is the limit of a file's size */
 }
 
 int main(int argc, char **argv) {
     occupy_standard_streams();
+    temporary_catch_signals();
     arena_t *a = arena_new();
     diag_t *d = diag_new();
     options_t o;
     int code = options_parse(a, argc, argv, &o, d);
+    if (code == 0 && !o.given[OPT_HELP]) (void)outputs_apart(&o, d);
     if (code == 0 && o.given[OPT_TUNING] && !o.given[OPT_HELP]) (void)tuning_open(&o, d);
     if (code == 0 && diag_errors(d) == 0) code = o.command->run(&o, d);
     if (code == 0 && diag_errors(d) > 0) code = EXIT_VALUE;
+    if (code == EXIT_VALUE && diag_errors(d) == 0 && ferror(stdout)) code = 128 + SIGPIPE;
     diag_print(d, stderr);
     diag_free(d);
     arena_free(a);

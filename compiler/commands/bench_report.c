@@ -371,10 +371,7 @@ static const output_format_t formats[] = {
 enum { N_FORMATS = sizeof formats / sizeof formats[0] };
 
 bool bench_check_outputs(const bench_t *b) {
-    const options_t *o = b->o;
-    const char *const inputs[] = {o->model, arena_printf(b->arena, "%s/config.json", o->model),
-                                  b->vs == VS_MODEL ? o->text[OPT_VS] : NULL};
-    return outputs_check(o, formats, N_FORMATS, inputs, 3, b->d);
+    return outputs_check(b->o, formats, N_FORMATS, b->d);
 }
 
 bool bench_write_outputs(const bench_t *b) {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "commands/budget.h"
+#include "commands/header.h"
 #include "commands/link.h"
 #include "commands/name.h"
 #include "commands/product.h"
@@ -30,25 +31,24 @@ static void add_file(files_t *f, const char *path, const void *data, size_t byte
     f->bytes[f->n++] = bytes;
 }
 
-/* Writes all under temporary names, then renames them one after the other. A folder in the way would
- * only be found by its rename, with files before it in place already. */
+/* A folder in the way would only be found by its rename. */
 static bool write_files(const files_t *f, diag_t *d) {
-    output_t *out[MAX_FILES] = {0};
+    output_t *out[MAX_FILES];
     bool ok = true;
     for (int i = 0; i < f->n; i++) {
         if (!is_directory(f->path[i])) continue;
         diag_error(d, IN_FILE(f->path[i]), "is a directory, a file is to be written here");
         ok = false;
     }
-    for (int i = 0; ok && i < f->n; i++) {
-        out[i] = output_open(f->path[i], d);
-        ok = out[i] && output_write(out[i], f->data[i], f->bytes[i]);
+    int opened = 0;
+    for (; ok && opened < f->n; opened += ok) {
+        out[opened] = output_open(f->path[opened], d);
+        ok = out[opened] != NULL;
     }
-    for (int i = 0; i < f->n; i++) {
-        if (ok) ok = output_commit(out[i]);
-        else output_abort(out[i]);
-    }
-    return ok;
+    for (int i = 0; ok && i < f->n; i++) ok = output_write(out[i], f->data[i], f->bytes[i]);
+    if (ok) return output_commit_all(out, f->n);
+    for (int i = 0; i < opened; i++) output_abort(out[i]);
+    return false;
 }
 
 /* ---- what OUT's suffix asks for -------------------------------------------------------------------- */
@@ -76,7 +76,7 @@ static bool is_llvm(out_kind_t kind) {
     return kind >= OUT_LL && kind <= OUT_LIBRARY;
 }
 
-/* What is written has a header, and must not find its own in the place of the runtime's. */
+/* What is written has a header, which must not stand in the place of another. */
 static out_kind_t checked_kind(const options_t *o, out_kind_t kind, diag_t *d) {
     const char *out = o->text[OPT_OUTPUT];
     if (is_llvm(kind) && !llvm_version()) {
@@ -85,9 +85,7 @@ static out_kind_t checked_kind(const options_t *o, out_kind_t kind, diag_t *d) {
         diag_hint(d, "%s; or write a .c file and compile it: reformerc --cflags", LLVM_MISSING);
         return OUT_BAD;
     }
-    if (kind == OUT_RIR || strcmp(path_stem(o->arena, out), "reformer_rt") != 0) return kind;
-    diag_error(d, IN_FILE(out), "its header would stand before the runtime's own reformer_rt.h");
-    return OUT_BAD;
+    return kind == OUT_RIR || header_name_check(o->arena, out, d) ? kind : OUT_BAD;
 }
 
 static out_kind_t out_kind(const options_t *o, diag_t *d) {
@@ -124,8 +122,8 @@ static bool add_weights(session_t *s, files_t *files, unsigned char **packed) {
 
 static bool write_c(session_t *s, bool to_stdout) {
     const char *out = s->o->text[OPT_OUTPUT];
-    const char *header_path = to_stdout ? arena_printf(s->arena, "%s.h", s->plan->name)
-                                        : replace_suffix(s->arena, out, ".h");
+    const char *header_path =
+        to_stdout ? header_name_for(s->arena, s->plan->name) : replace_suffix(s->arena, out, ".h");
     emit_c_options_t eo = c_options(s, header_path);
     sbuf_t source = {0}, header = {0};
     emit_c(s->plan, &eo, &source, &header);

@@ -57,6 +57,6 @@ bool gnuplot_draw(arena_t *a, const sbuf_t *script, const char *path, diag_t *d)
     const char *dir = temporary_folder(a, "to draw in", d);
     if (!dir) return false;
     bool ok = draw(a, script, dir, path, d);
-    (void)rmdir(dir);
+    temporary_folder_end(dir);
     return ok;
 }

@@ -51,6 +51,6 @@ bool link_library(arena_t *a, const char *cc, const sbuf_t *object, sbuf_t *libr
               read_library(out, library, d);
     (void)unlink(in);
     (void)unlink(out);
-    (void)rmdir(folder);
+    temporary_folder_end(folder);
     return ok;
 }

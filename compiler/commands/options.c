@@ -322,6 +322,7 @@ int print_command_help(const options_t *o, diag_t *d) {
 bool print_out(const sbuf_t *text, diag_t *d) {
     bool ok = text->size == 0 || fwrite(text->data, 1, text->size, stdout) == text->size;
     if (ok && fflush(stdout) == 0) return true;
+    if (errno == EPIPE) return false; /* who read it has seen enough */
     diag_error(d, IN_FILE("stdout"), "cannot write: %s", strerror(errno));
     return false;
 }

@@ -78,7 +78,8 @@ int print_command_help(const options_t *o, diag_t *d);
 /* 0 when MODEL and all of these options are there, else EXIT_USAGE after a message. */
 int check_needed(const options_t *o, const option_id_t *needed, int n);
 
-/* Writes to stdout and makes sure that it arrived: a closed pipe or a full disk is an error in d. */
+/* Writes to stdout and makes sure that it arrived: a full disk is an error in d, a closed pipe ends the
+ * command without one. */
 bool print_out(const sbuf_t *text, diag_t *d);
 
 #endif

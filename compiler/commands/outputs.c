@@ -2,7 +2,6 @@
 #include "commands/outputs.h"
 
 #include <string.h>
-#include <sys/stat.h>
 
 #include "commands/gnuplot.h"
 #include "commands/name.h"
@@ -19,22 +18,6 @@ static const output_format_t *format_of(const outputs_t *s, const char *path) {
     for (int f = 0; f < s->n_formats; f++)
         if (strcmp(path_suffix(path), s->formats[f].suffix) == 0) return &s->formats[f];
     return NULL;
-}
-
-static bool same_file(const char *a, const char *b) {
-    struct stat x, y;
-    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
-
-/* A config.json or a text.csv would be gone. */
-static bool check_apart(const outputs_t *s, const char *path, const char *const *inputs, int n) {
-    for (int i = 0; i < n; i++) {
-        if (!inputs[i] || !same_file(path, inputs[i])) continue;
-        diag_error(s->d, IN_FILE(path), "is an input of this %s and would be overwritten",
-                   s->o->command->name);
-        return false;
-    }
-    return true;
 }
 
 bool output_place_check(const char *path, diag_t *d) {
@@ -61,27 +44,19 @@ static void say_suffixes(const outputs_t *s, const char *path) {
     sbuf_free(&known);
 }
 
-static bool check_output(const outputs_t *s, int i, const char *const *inputs, int n) {
-    const char *path = s->o->outputs[i];
+static bool check_output(const outputs_t *s, const char *path) {
     const output_format_t *f = format_of(s, path);
     if (!f) {
         say_suffixes(s, path);
         return false;
     }
-    for (int j = 0; j < i; j++) {
-        if (strcmp(s->o->outputs[j], path) != 0) continue;
-        diag_error(s->d, IN_FILE(path), "--output stands twice with this name");
-        return false;
-    }
-    return check_apart(s, path, inputs, n) && output_place_check(path, s->d) &&
-           (!f->picture || gnuplot_check(path, s->d));
+    return output_place_check(path, s->d) && (!f->picture || gnuplot_check(path, s->d));
 }
 
-bool outputs_check(const options_t *o, const output_format_t *formats, int n_formats,
-                   const char *const *inputs, int n_inputs, diag_t *d) {
+bool outputs_check(const options_t *o, const output_format_t *formats, int n_formats, diag_t *d) {
     outputs_t s = {o, formats, n_formats, d};
     bool ok = true;
-    for (int i = 0; i < o->n_outputs; i++) ok = check_output(&s, i, inputs, n_inputs) && ok;
+    for (int i = 0; i < o->n_outputs; i++) ok = check_output(&s, o->outputs[i]) && ok;
     return ok;
 }
 

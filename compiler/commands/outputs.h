@@ -10,10 +10,8 @@ typedef struct {
     bool picture; /* what it renders is a script for gnuplot */
 } output_format_t;
 
-/* Suffixes, names that stand twice, places that cannot be written, files of `inputs` (NULLs are
- * skipped) in the way. */
-bool outputs_check(const options_t *o, const output_format_t *formats, int n_formats,
-                   const char *const *inputs, int n_inputs, diag_t *d);
+/* Suffixes, places that cannot be written. */
+bool outputs_check(const options_t *o, const output_format_t *formats, int n_formats, diag_t *d);
 bool outputs_write(const options_t *o, const output_format_t *formats, int n_formats,
                    const void *results, diag_t *d);
 /* A temporary file tells whether a file can be written here. */

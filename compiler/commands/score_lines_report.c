@@ -106,11 +106,7 @@ static const output_format_t formats[] = {
 enum { N_FORMATS = sizeof formats / sizeof formats[0] };
 
 bool score_lines_check_outputs(const score_lines_t *s) {
-    const options_t *o = s->session->o;
-    const char *const inputs[] = {o->model, arena_printf(o->arena, "%s/config.json", o->model),
-                                  o->text[OPT_TEXT], o->text[OPT_WEIGHTS]};
-    return outputs_check(o, formats, N_FORMATS, inputs, sizeof inputs / sizeof inputs[0],
-                         s->session->d);
+    return outputs_check(s->session->o, formats, N_FORMATS, s->session->d);
 }
 
 bool score_lines_report(const score_lines_t *s) {

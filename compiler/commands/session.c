@@ -9,8 +9,10 @@
 #include <unistd.h>
 
 #include "commands/advice.h"
+#include "commands/apart.h"
 #include "commands/outputs.h"
 #include "commands/stages.h"
+#include "commands/text.h"
 #include "commands/tuning.h"
 #include "exec/targets.h"
 #include "support/clock.h"
@@ -45,11 +47,20 @@ bool checked_product(const int64_t *factor, int n, size_t element, size_t *bytes
 
 /* ---- spec and weights' names ------------------------------------------------------------------- */
 
+/* What the spec names is read too. */
+static bool spare_text_model(const session_t *s) {
+    if (s->spec->compile.text != TEXT_SENTENCEPIECE) return true;
+    char *path = text_model_path(s->spec);
+    bool ok = outputs_spare(s->o, path, s->d);
+    free(path);
+    return ok;
+}
+
 bool session_spec(session_t *s) {
     const options_t *o = s->o;
     if (!check_stage_name(o, s->d)) return false;
     s->spec = spec_load(s->arena, o->model, o->sets, o->n_sets, s->d);
-    if (!s->spec) return false;
+    if (!s->spec || !spare_text_model(s)) return false;
     s->weights = o->given[OPT_WEIGHTS] ? o->text[OPT_WEIGHTS] : s->spec->weights_path;
     weights_kind_t kind = {0};
     if (s->weights && !weights_kind(s->weights, &kind, s->d)) return false;

@@ -255,9 +255,7 @@ static const output_format_t formats[] = {
 enum { N_FORMATS = sizeof formats / sizeof formats[0] };
 
 bool sweep_check_outputs(const sweep_t *s) {
-    const char *const inputs[] = {
-        s->o->model, arena_printf(s->arena, "%s/config.json", s->o->model), s->o->text[OPT_TEXT]};
-    return outputs_check(s->o, formats, N_FORMATS, inputs, 3, s->d);
+    return outputs_check(s->o, formats, N_FORMATS, s->d);
 }
 
 bool sweep_write_outputs(const sweep_t *s) {

@@ -29,8 +29,7 @@ static text_kind_t kind_of(const spec_t *s, diag_t *d) {
     return TEXT_UNSET;
 }
 
-/* Of the model named by the spec; free(). */
-static char *model_path(const spec_t *s) {
+char *text_model_path(const spec_t *s) {
     const char *name = s->compile.sentencepiece;
     const char *slash = is_directory(s->path) ? s->path + strlen(s->path) : strrchr(s->path, '/');
     sbuf_t path = {0};
@@ -80,7 +79,7 @@ text_t *text_open(const spec_t *s, diag_t *d) {
     text_t *t = calloc(1, sizeof *t);
     if (!t) bug("out of memory");
     if (kind == TEXT_BYTES) return t; /* the spec's checks know that all ids fit */
-    t->path = model_path(s);
+    t->path = text_model_path(s);
     t->pieces = load(s, t->path, d);
     if (t->pieces && ids_fit(t->pieces, t->path, s, d)) return t;
     text_free(t);
@@ -90,7 +89,7 @@ text_t *text_open(const spec_t *s, diag_t *d) {
 bool text_fits(const text_t *t, const spec_t *s, diag_t *d) {
     text_kind_t kind = kind_of(s, d);
     if (kind == TEXT_UNSET) return false;
-    char *path = kind == TEXT_SENTENCEPIECE ? model_path(s) : NULL;
+    char *path = kind == TEXT_SENTENCEPIECE ? text_model_path(s) : NULL;
     bool same = path ? t->path && strcmp(path, t->path) == 0 : !t->path;
     if (!same)
         diag_error(d, s->at[KEY_compile_text], "is another way to read the text than before");

@@ -57,13 +57,15 @@ static const char *targets_text(const emitter_t *c) {
 
 static void put_opening(emitter_t *c, sbuf_t *out) {
     const char *file = source_name(c), *word = shell_word(c->arena, file);
+    const char *object = arena_printf(c->arena, "%.*s.o", (int)(strlen(file) - 2), file);
+    const char *here = *file == '-' ? "./" : "";
     put_comment(out, 0,
                 "%s: the Reformer model of %s as C, by reformerc.\n\n"
                 "    cc -O2 -std=c11 $(reformerc --cflags) -c %s%s\n"
-                "    cc … %.*s.o $(reformerc --libs)\n\n"
+                "    cc … %s%s $(reformerc --libs)\n\n"
                 "lengths: %s; batch: %lld; targets: %s",
-                file, spec_name(c), *file == '-' ? "./" : "", word, (int)(strlen(file) - 2), file,
-                lengths_text(c), (long long)c->plan->batch, targets_text(c));
+                file, spec_name(c), here, word, here, shell_word(c->arena, object), lengths_text(c),
+                (long long)c->plan->batch, targets_text(c));
 }
 
 static bool any_target(const plan_t *p, bool arm) {

@@ -20,6 +20,7 @@
 #include "exec/cache.h"
 #include "support/file.h"
 #include "support/process.h"
+#include "support/temporary.h"
 
 static const char *const flags[] = {"-O2", "-std=c11", "-fPIC", "-shared"};
 enum { N_FLAGS = sizeof flags / sizeof *flags };
@@ -192,7 +193,7 @@ static void remove_folder(job_t *j, const char *dir) {
         (void)unlink(arena_printf(j->arena, "%s/%s", dir, names[k]));
     (void)unlink(arena_printf(j->arena, "%s/%s.c", dir, j->plan->name));
     (void)unlink(arena_printf(j->arena, "%s/%s.h", dir, j->plan->name));
-    (void)rmdir(dir);
+    temporary_folder_end(dir);
 }
 
 /* ---- entries ---------------------------------------------------------------------------------------------- */
@@ -225,7 +226,7 @@ static bool compile(job_t *j, const char *work, const char *path) {
 
 static bool make_entry(job_t *j, const char *path) {
     char *work = arena_printf(j->arena, "%s/making-XXXXXX", j->dir);
-    if (!mkdtemp(work)) {
+    if (!temporary_make_folder(work)) {
         diag_error(j->d, IN_FILE(j->dir), "cannot make a folder for the C compiler: %s",
                    strerror(errno));
         return false;

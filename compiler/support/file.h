@@ -21,21 +21,29 @@ bool file_map(const char *path, mapping_t *m, diag_t *d); /* read-only */
 void file_unmap(mapping_t *m);
 
 /* Output that appears complete under its name, or not at all: written to a temporary file beside
- * it, renamed by output_commit(). A full disk is an error. Several outputs of one command: write
- * all, then commit all. */
+ * it, renamed by output_commit(). A full disk is an error. Of a symbolic link the file that it names is
+ * written; what is no regular file, "-" (stdout) or a descriptor by name (/dev/stdout) is written in
+ * place, at commit. Several outputs of one command are a set: all of them are written and checked before
+ * the first is renamed, and where one cannot be, those before it are put back. */
 typedef struct output output_t;
-output_t *output_open(const char *path, diag_t *d); /* "-" is stdout, buffered till commit */
+output_t *output_open(const char *path, diag_t *d);
 bool output_write(output_t *o, const void *data, size_t bytes);
-bool output_commit(output_t *o); /* flush, close, rename; frees o; false after an error in d */
-void output_abort(output_t *o);  /* removes the temporary file; frees o; NULL is fine */
+bool output_commit(output_t *o); /* flush, close, rename; frees o; false after an error in d, or
+                                    without one where a pipe behind stdout is closed */
+bool output_commit_all(output_t **o, int n); /* the same for a set; frees each */
+void output_abort(output_t *o);              /* removes the temporary file; frees o; NULL is fine */
+/* The file that an output of this name is written to, through symbolic links; free(). NULL: it is
+ * written in place, or its links lead nowhere (errno ELOOP). */
+char *output_target(const char *path);
 /* Writes data to path as one output. */
 bool file_write(const char *path, const void *data, size_t bytes, diag_t *d);
 
 bool file_exists(const char *path);
 bool is_directory(const char *path);
 bool make_directories(const char *path); /* like mkdir -p, mode 0700 */
-/* A new private folder in $TMPDIR, else /tmp, "to" do something in; the caller empties and removes
- * it. NULL after an error in d. */
+/* A new private folder in $TMPDIR, else /tmp, "to" do something in; the caller empties it and ends it,
+ * which removes it. NULL after an error in d. */
 const char *temporary_folder(arena_t *a, const char *to, diag_t *d);
+void temporary_folder_end(const char *path);
 
 #endif

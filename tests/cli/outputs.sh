@@ -1,0 +1,159 @@
+#!/bin/sh
+# Files that are written: over nothing that is read, through links, a set whole or not at all, nothing left behind by
+# signals, a quiet end behind a closed pipe, and only names that C can include.
+. "$(dirname "$0")/lib.sh"
+r=$REFORMERC
+quiet='--no-warnings --backend reference'
+cp -r "$CASES/a_clm_lsh_1hash" model
+chmod -R u+w model
+rm -f model/model-00001-of-00002.safetensors
+cp -r model kept
+cp model/config.json small.c
+cp model/config.json small.yaml
+cp small.c small.o
+"$FORGE" make ids.st 'input_ids:I32:1,4=1*'
+"$FORGE" make empty.st
+cp -r ids.st empty.st small.c small.yaml small.o kept
+
+# ---- an output over an input
+over() { # NAME FILE COMMAND…
+    title=$1 file=$2
+    shift 2
+    check "$title" 1 'is an input of this [a-z]+ and would be overwritten' "$@"
+    same "$title" "$file" "kept/${file#model/}"
+}
+run="$r run model $quiet --input ids.st"
+over run-weights model/model.safetensors $run --output model/model.safetensors
+over run-config model/config.json $run --output model/config.json
+over run-input ids.st $run --output ids.st
+over run-rotations empty.st $run --rotations empty.st --output empty.st
+over trace model/model.safetensors "$r" run model --no-warnings --input ids.st --output o.st --instrument model/model.safetensors
+absent o.st
+ln -s ids.st by-link.st
+ln ids.st by-hard-link.st
+over run-link ids.st $run --output by-link.st
+over run-hard-link ids.st $run --output by-hard-link.st
+over run-spelling ids.st $run --output "$PWD/model/../ids.st"
+cp text kept 2>/dev/null || { printf 'some text\n' >text; cp text kept; }
+over eval-trace text "$r" eval model --no-warnings --text text --instrument text
+over prompt text "$r" generate model $quiet --prompt-file text --tokens 2 --output text
+over prompt-stdin text sh -c 'exec "$@" <text' sh "$r" generate model $quiet --tokens 2 --output text
+over explain small.yaml "$r" explain small.yaml --no-warnings --peak 1 --bandwidth 1 --html small.yaml
+over translation small.c "$r" small.c --no-warnings -o small.c
+over header small.c "$r" model --no-warnings --buckets small.c -o small.c
+cp small.c beside.h
+cp beside.h kept
+over spec-as-header beside.h "$r" beside.h --no-warnings -o beside.c
+absent beside.c
+cp model/model.safetensors kept/packed.weights
+cp kept/packed.weights packed.weights
+over weights-beside packed.weights "$r" model/config.json --no-warnings --weights packed.weights -o packed.c
+absent packed.c packed.h
+over tuning small.yaml "$r" tune small.yaml --tuning small.yaml
+cp small.c model/model-00001-of-00002.safetensors
+cp small.c kept/model-00001-of-00002.safetensors
+over shard model/model-00001-of-00002.safetensors $run --output model/model-00001-of-00002.safetensors
+rm model/model-00001-of-00002.safetensors
+
+# ---- two outputs to one file
+twice='would go to this one file'
+check two-outputs 1 "$twice" "$r" run model --no-warnings --input ids.st --output o.st --instrument ./o.st
+ln -s o.st o-link
+check two-outputs-link 1 "$twice" "$r" run model --no-warnings --input ids.st --output o.st --instrument o-link
+absent o.st
+check fine 0 '' $run --output o.st
+check fine-again 0 '' $run --output o.st
+present o.st
+
+# ---- links
+mkdir away
+ln -s ../linked/here.c away/chain.c
+ln -s away/chain.c linked.c
+mkdir linked
+check link 0 - "$r" small.yaml --no-warnings -o linked.c --set compile.sequence_length=64
+[ -L linked.c ] && [ -L away/chain.c ] || fail 'a link was replaced'
+present linked/here.c linked.h
+checks=$((checks + 1))
+[ ! -L linked/here.c ] || fail 'the end of the links is a link'
+check link-again 0 - "$r" small.yaml --no-warnings -o linked.c --set compile.sequence_length=64
+tidy . away linked
+ln -s circle.c circle.c
+check circle 1 'circle.c: error: cannot create: Too many levels' "$r" small.yaml --no-warnings -o circle.c
+check descriptor 0 '' sh -c 'exec "$@" >captured' sh $run --output /dev/stdout
+same descriptor captured o.st
+
+# ---- a set is whole or absent
+mkdir set
+for file in m.c m.h; do echo old >set/$file; done
+mkdir set/m.weights
+check set-folder 1 'm.weights: error: is a directory' "$r" model --no-warnings -o set/m.c
+equal set-folder "$(cat set/m.c set/m.h)" "old
+old"
+rmdir set/m.weights
+check set-limit 1 'cannot write: File too large' sh -c 'ulimit -f 64; exec "$@"' sh "$r" model --no-warnings -o set/m.c
+equal set-limit "$(cat set/m.c set/m.h)" "old
+old"
+absent set/m.weights
+tidy set
+check set 0 - "$r" model --no-warnings -o set/m.c
+present set/m.c set/m.h set/m.weights
+tidy set
+
+# ---- signals
+mkdir struck tmp
+for signal in INT TERM HUP; do
+    for wait in 0.02 0.05 0.08 0.12; do
+        TMPDIR=$PWD/tmp timeout -s $signal $wait "$r" model --no-warnings -o struck/m.c >/dev/null 2>&1
+        rm -f struck/m.c struck/m.h struck/m.weights
+    done
+done
+tidy struck
+# A compiler that never ends: the folder that it works in goes with the signal.
+printf '#!/bin/sh\ncase " $* " in *" --version "*) exit 0 ;; esac\n: >"$STARTED"\nexec sleep 20\n' >slow-cc
+chmod +x slow-cc
+for signal in INT TERM HUP; do
+    name="folder after $signal"
+    checks=$((checks + 1))
+    rm -f started
+    mkdir -p cache
+    (
+        trap - INT
+        REFORMERC_CACHE=$PWD/cache STARTED=$PWD/started TMPDIR=$PWD/tmp exec timeout -s $signal 1.5 "$r" run model --no-warnings --backend c \
+            --cc "$PWD/slow-cc" --input ids.st --output o2.st
+    ) >/dev/null 2>.err
+    [ -e started ] || fail 'the compiler was not started'
+    for folder in cache/making-* tmp/*; do if [ -e "$folder" ]; then fail "$folder is left"; fi; done
+done
+absent o2.st
+
+# ---- a reader that has seen enough
+for command in '--help-spec' schema 'explain small.yaml --no-warnings --peak 1 --bandwidth 1' 'small.yaml --no-warnings -o -'; do
+    name="closed pipe: $command"
+    checks=$((checks + 1))
+    { "$r" $command 2>.err; echo $? >code; } | true
+    # the pipe may still be open, and what is short fits in it
+    code=$(cat code)
+    [ "$code" -eq 141 ] || [ "$code" -eq 0 ] || fail "exit $code"
+    [ -s .err ] && fail 'not quiet'
+done
+
+# ---- names
+names() { # PATTERN NAME…
+    text=$1
+    shift
+    for out in "$@"; do
+        check "name $out" 1 "$text" "$r" small.yaml --no-warnings -o "$out"
+        absent "$out" "${out%.c}.h"
+    done
+}
+names 'stands in an #include of the code' 'a"b.c' 'a\b.c' 'a
+int b;
+.c' "$(printf 'a\rb.c')" 'what??.c' "$(printf 'a\342\200\256b.c')" "$(printf 'a\377.c')"
+names "would hide the system's" stdint.c features.c immintrin.c avx9intrin.c pthread.c arm_neon.c string.c
+names "before the runtime's own" reformer_rt.c reformer_generate.c
+check plain-names 0 - "$r" small.yaml --no-warnings -o "it's a <model> \$(x).c" --set compile.sequence_length=64
+check include 0 - with_flags cc -std=c11 -fsyntax-only "./it's a <model> \$(x).c"
+cp small.yaml math.yaml
+check stdout-header 0 - "$r" math.yaml --no-warnings -o - --set compile.sequence_length=64
+says '#include "m_math.h"'
+finish
