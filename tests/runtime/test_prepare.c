@@ -574,7 +574,7 @@ static void rows_of_all_are_int32(void **state) {
     } all[] = {{5, 12}, {10, 16}, {40, 40}, {21, 24}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         const reformer_variant_t *v = &fake_variants[i < 2 ? i : 2];
-        reformer_desc_t d = fake_desc(REFORMER_HEAD_BASE);
+        reformer_desc_t d = fake_desc(REFORMER_HEAD_NONE);
         int32_t ids[40] = {0};
         reformer_io_t io = {.input_ids = ids, .batch = 1, .length = all[i].length};
         d.lsh_layers = 0;
