@@ -79,6 +79,13 @@ double score_speed(const score_t *sc) {
     return (double)sc->read / sc->seconds;
 }
 
+/* A product of these weights that overflows makes every figure one that says nothing. */
+static bool check_loss(const session_t *s, float loss) {
+    if (isfinite(loss)) return true;
+    diag_error(s->d, NOWHERE, "the loss is not a finite number: these weights overflow");
+    return false;
+}
+
 /* `rows` windows of `length` tokens from `at` on. */
 static bool score_rows(session_t *s, score_t *sc, const tokens_t *t, int64_t at, int64_t rows,
                        int64_t length) {
@@ -92,7 +99,7 @@ static bool score_rows(session_t *s, score_t *sc, const tokens_t *t, int64_t at,
                         .pool = pool_interface(s->pool),
                         .loss = &loss};
     double start = clock_now();
-    if (!session_forward(s, &io)) return false;
+    if (!session_forward(s, &io) || !check_loss(s, loss)) return false;
     sc->seconds += clock_now() - start;
     sc->nats += (double)loss * (double)(rows * (length - 1));
     sc->scored += rows * (length - 1);

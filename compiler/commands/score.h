@@ -33,7 +33,7 @@ bool score_spec(session_t *s);
 bool score_plan(session_t *s);
 /* The empty score of the session's plan. */
 score_t score_new(const session_t *s);
-/* Of an open session. False after an error, or when `watch` ended it. */
+/* Of an open session. False after an error, which a loss that is no finite number is too, or when `watch` ended it. */
 bool score_text(session_t *s, score_t *sc, const tokens_t *t, score_watch_fn *watch, void *ctx);
 
 #endif

@@ -33,11 +33,12 @@ static double norm(const double *x, int64_t n) {
     return sqrt(sum);
 }
 
-/* argmax over (c, -c), the first of equals; *gap: largest minus second largest. */
+/* argmax over (c, -c), the first of equals; *gap: largest minus second largest. A NaN is never the largest; the first
+ * element is where all are NaN. */
 static int64_t largest(const double *c, int64_t half, double *gap) {
     int64_t best = 0;
-    double first = c[0], second = -INFINITY;
-    for (int64_t k = 1; k < 2 * half; k++) {
+    double first = -INFINITY, second = -INFINITY;
+    for (int64_t k = 0; k < 2 * half; k++) {
         double x = k < half ? c[k] : -c[k - half];
         if (x > first) {
             second = first;

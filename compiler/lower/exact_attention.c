@@ -9,7 +9,8 @@
  *
  * Softmax: |q| · max |k| bounds the scores (LSH: keys are normalised, so |q| does). Where the bound is small enough
  * for e^-2bound to be a normal number it is the shift, and weights come in one pass. Blocks of queries with a greater
- * one take the general way, a running maximum by whose changes O and the sum are scaled. Masked keys weigh nothing;
+ * one, and all where the square of a key overflows (2^x is for numbers alone), take the general way, a running maximum
+ * by whose changes O and the sum are scaled. Masked keys weigh nothing;
  * a row without keys is made at the end: its own value (LSH: it sees itself, Q2), the sum of all (local: Q1).
  * Results do not depend on workers or tiles: blocks are the same for all, and each row is summed up in order. */
 #include "lower/math.h"
@@ -28,6 +29,7 @@ typedef struct {
     affine_t key_block, first_key;
     bool bounded;                 /* the way that is being built */
     value_t *most_key;            /* local: the greatest norm of a key */
+    value_t *keys_square;         /* whether the squares of all keys are numbers */
     buffer_t *bound, *most_bound; /* of the scores: [slot][lane], the greatest [slot] */
     buffer_t *top, *sum;          /* [slot][lane]: running maximum (general way), sum of weights */
     buffer_t *keep;               /* [tile]: factor of the panel's old output (general way) */
@@ -68,8 +70,8 @@ static void lower_norms(lower_t *L, attention_t *a) {
     affine_t row = ax_add(ax_scale(ax_v(b.fn->task[2]), L->block), ax_v(loop_var(rows)));
     key_row_t c = {lsh ? L->q : L->k, {ax_v(b.fn->task[0]), ax_v(b.fn->task[1]), row}};
     value_t *x = fold_span(L, &b, L->head_size, OP_ADD, 0, add_square, &c);
-    if (lsh) x = key_factor(L, &b, x);
-    else x = b_binary(&b, OP_MUL, b_unary(&b, OP_SQRT, x), local_factor(L, &b, 1));
+    if (lsh) x = b_binary(&b, OP_MAX, key_factor(L, &b, x), b_const(&b, SCALAR(E_F32), 0));
+    else x = comparable(&b, b_binary(&b, OP_MUL, b_unary(&b, OP_SQRT, x), local_factor(L, &b, 1)));
     b_store(&b, a->key_norm, x, c.at);
     b_end_for(&b, rows, NULL);
     a->norms = b.fn;
@@ -81,6 +83,25 @@ static value_t *greatest(lower_t *L, builder_t *b, void *ctx, affine_t at, int w
     const exact_t *c = ctx;
     affine_t ix[] = {c->batch, c->head, at};
     return b_binary(b, OP_MAX, acc, b_load(b, c->a->key_norm, width, ix));
+}
+
+static value_t *least(lower_t *L, builder_t *b, void *ctx, affine_t at, int width, value_t *acc) {
+    (void)L;
+    const exact_t *c = ctx;
+    affine_t ix[] = {c->batch, c->head, at};
+    return b_binary(b, OP_MIN, acc, b_load(b, c->a->key_norm, width, ix));
+}
+
+/* Of a NaN or of a square that overflows, a local key's norm is the greatest number and an LSH key's factor 0. */
+static void look_at_keys(lower_t *L, builder_t *b, exact_t *c) {
+    ltype_t f = SCALAR(E_F32);
+    if (c->a->kind == LAYER_LSH) {
+        value_t *factor = fold_span(L, b, c->length, OP_MIN, GREATEST, least, c);
+        c->keys_square = b_compare(b, OP_GT, factor, b_const(b, f, 0));
+    } else {
+        c->most_key = fold_span(L, b, c->length, OP_MAX, 0, greatest, c);
+        c->keys_square = b_compare(b, OP_LE, c->most_key, b_const(b, f, MOST_NORM));
+    }
 }
 
 /* ---- blocks ------------------------------------------------------------------------------------------- */
@@ -141,6 +162,7 @@ static void panel_bounds(lower_t *L, builder_t *b, exact_t *c, value_t **most) {
         value_t *bound = b_unary(b, OP_SQRT, squares[j]);
         if (c->most_key) bound = b_binary(b, OP_MUL, bound, b_broadcast(b, c->most_key, L->lanes));
         affine_t ix[] = {c->slot, in_panel(L, c, j)};
+        bound = comparable(b, bound);
         b_store(b, c->bound, bound, ix);
         b_store(b, c->sum, splat(b, L, 0), ix);
         b_store(b, c->top, splat(b, L, NO_KEY), ix);
@@ -182,7 +204,9 @@ static void prepare(lower_t *L, builder_t *b, exact_t *c) {
     b_end_for(b, panels, most);
     value_t *all = panels->results[0];
     for (int j = 1; j < nv; j++) all = b_binary(b, OP_MAX, all, panels->results[j]);
-    b_store(b, c->most_bound, reduce(b, L, OP_MAX, all), &c->slot);
+    value_t *bound =
+        b_select(b, c->keys_square, reduce(b, L, OP_MAX, all), b_const(b, SCALAR(E_F32), GREATEST));
+    b_store(b, c->most_bound, bound, &c->slot);
 }
 
 /* ---- the window's view of a block of keys ----------------------------------------------------------------- */
@@ -354,16 +378,17 @@ static void sum_values(lower_t *L, builder_t *b, const exact_t *c) {
 
 /* 1 / sum of the panel; the sum of all values where a row needs it. */
 static void panel_inverse(lower_t *L, builder_t *b, const exact_t *c) {
-    value_t *least = NULL;
+    value_t *fewest = NULL;
     for (int j = 0; j < L->tiles->vectors; j++) {
         affine_t ix[] = {c->slot, in_panel(L, c, j)}, to = ax((int64_t)j * L->lanes);
         value_t *sum = b_load(b, c->sum, L->lanes, ix);
         b_store(b, c->inverse, b_binary(b, OP_DIV, splat(b, L, 1), sum), &to);
-        least = least ? b_binary(b, OP_MIN, least, sum) : sum;
+        sum = comparable(b, sum);
+        fewest = fewest ? b_binary(b, OP_MIN, fewest, sum) : sum;
     }
     if (c->a->kind == LAYER_LSH) return;
     value_t *zero = b_const(b, SCALAR(E_F32), 0);
-    inst_t *some = b_if(b, b_compare(b, OP_NE, reduce(b, L, OP_MIN, least), zero), 0, NULL);
+    inst_t *some = b_if(b, b_compare(b, OP_NE, reduce(b, L, OP_MIN, fewest), zero), 0, NULL);
     b_likely(some);
     b_else(b, some, NULL);
     sum_values(L, b, c);
@@ -473,7 +498,7 @@ void lower_exact_attention(lower_t *L, attention_t *a) {
                   .value_at = exact_value};
     c.w = &w;
     scratch_buffers(L, &b, &c, &w);
-    if (!lsh) c.most_key = fold_span(L, &b, c.length, OP_MAX, 0, greatest, &c);
+    look_at_keys(L, &b, &c);
     for_slots(L, &b, &c, prepare);
     inst_t *steps = b_for(&b, "step", dim(0), dim(c.blocks + c.slots - 1 - c.odd), 0, NULL);
     step(L, &b, &c, loop_var(steps));

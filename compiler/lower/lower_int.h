@@ -19,6 +19,7 @@ enum { LINE = 64 }; /* bytes of a cache line */
 /* Score of a token as its own key in LSH attention: one of last resort. */
 #define SELF_KEY (-1e5)
 #define LOWEST   (-3.4028234663852886e38) /* of float */
+#define GREATEST (-LOWEST)
 
 /* One kind of attention layer; all layers of a kind share kernels and differ in weights only. */
 typedef struct {

@@ -10,7 +10,9 @@
  * adding weights and outputs up. A panel with a longer query takes the general way, online softmax over rounds:
  * per token the maximum m, the sum s and the unnormalised output o of the rounds so far. Either way log-sum-exp
  * weights of Hugging Face come out when o / s is taken at the end. A row that sees only itself adds nothing here;
- * its count of self entries is kept for the row that sees itself only in every round (Q2). */
+ * its count of self entries is kept for the row that sees itself only in every round (Q2): each round's weights are 0
+ * exactly where they are 0 in all of them, so the count is there where the sum of all is 0. A NaN makes that sum NaN,
+ * and is no number that 2^x may take: a window with a key whose square overflows takes the general way. */
 #include "lower/math.h"
 #include "lower/window.h"
 
@@ -25,11 +27,12 @@ typedef struct {
     affine_t gather_round, gather_chunk, gather_slot;
     buffer_t *values, *key_pos;
     buffer_t *key_scale, *key_scale2; /* [slot][lane]: of the scores, and times log2 e */
-    buffer_t *norm, *most_norm; /* |q| [slot][lane], the greatest of each panel [slot][panel] */
-    bool bounded;               /* the way that is being built: |q| is the shift */
-    /* scratch [tile], of the panel's tokens: this round's maximum, the merged one, the merged sum, and
+    /* |q| [slot][lane], the greatest of each panel [slot][panel], of all that the slot holds [slot] */
+    buffer_t *norm, *most_norm, *most_of_slot;
+    bool bounded; /* the way that is being built: |q| is the shift */
+    /* scratch [tile], of the panel's tokens: this round's sum, the merged maximum, the merged sum, and
      * the factors for the old output and for this round's */
-    buffer_t *most, *top, *total_sum, *keep, *gain;
+    buffer_t *round_sum, *top, *total_sum, *keep, *gain;
     window_t *w;
 } lsh_t;
 
@@ -44,13 +47,14 @@ static affine_t sorted_token(lower_t *L, builder_t *b, void *ctx, affine_t lane)
     return ax_v(b_name(load1(b, L->order, 4, ix), "token"));
 }
 
-/* Norms of a panel's rows, and the keys' factors. */
-static void gather_norms(lower_t *L, builder_t *b, lsh_t *c, affine_t panel) {
+/* Norms of a panel's rows, and the keys' factors; returns the greatest with slot_most. */
+static value_t *gather_norms(lower_t *L, builder_t *b, lsh_t *c, affine_t panel,
+                             value_t *slot_most) {
     int nv = L->tiles->vectors;
     value_t *squares[MAX_VECTORS], *most = NULL;
     panel_squares(L, b, c->w->queries, c->gather_slot, panel, squares);
     for (int j = 0; j < nv; j++) {
-        value_t *scale = key_factor(L, b, squares[j]), *norm = b_unary(b, OP_SQRT, squares[j]);
+        value_t *scale = key_factor(L, b, squares[j]), *norm = row_norm(b, squares[j]);
         affine_t first = ax_plus(ax_scale(panel, L->tile), (int64_t)j * L->lanes);
         affine_t nx[] = {c->gather_slot, first};
         b_store(b, c->key_scale, scale, nx);
@@ -59,7 +63,9 @@ static void gather_norms(lower_t *L, builder_t *b, lsh_t *c, affine_t panel) {
         most = most ? b_binary(b, OP_MAX, most, norm) : norm;
     }
     affine_t mx[] = {c->gather_slot, panel};
-    b_store(b, c->most_norm, reduce(b, L, OP_MAX, most), mx);
+    most = reduce(b, L, OP_MAX, most);
+    b_store(b, c->most_norm, most, mx);
+    return b_binary(b, OP_MAX, slot_most, most);
 }
 
 /* Positions, values and norms of the chunk in gather_slot. */
@@ -73,9 +79,11 @@ static void gather_rest(lower_t *L, builder_t *b, lsh_t *c, int64_t lanes) {
     copy_values(L, b, L->v, c->batch, c->head, token, c->values, c->gather_slot, lane);
     b_end_for(b, loop, NULL);
 
-    inst_t *panels = b_for(b, "panel", dim(0), dim(lanes / L->tile), 0, NULL);
-    gather_norms(L, b, c, ax_v(loop_var(panels)));
-    b_end_for(b, panels, NULL);
+    value_t *most = b_const(b, SCALAR(E_F32), 0);
+    inst_t *panels = b_for(b, "panel", dim(0), dim(lanes / L->tile), 1, &most);
+    most = gather_norms(L, b, c, ax_v(loop_var(panels)), loop_arg(panels, 0));
+    b_end_for(b, panels, &most);
+    b_store(b, c->most_of_slot, panels->results[0], &c->gather_slot);
 }
 
 /* Gathers the chunk at `offset` from the chunk `c->chunk` of the current round into a slot. */
@@ -221,7 +229,7 @@ static void merge_sums(lower_t *L, builder_t *b, lsh_t *c, value_t **most, value
         value_t *gain = m_exp(L, b, b_binary(b, OP_SUB, most[j], top));
         keep = b_select(b, is_shift, one, keep);
         gain = b_select(b, is_shift, one, gain);
-        b_store(b, c->most, most[j], &ix);
+        b_store(b, c->round_sum, sum[j], &ix);
         b_store(b, c->top, top, &ix);
         b_store(b, c->total_sum, b_fma(b, s, keep, b_binary(b, OP_MUL, sum[j], gain)), &ix);
         b_store(b, c->keep, keep, &ix);
@@ -233,8 +241,8 @@ static void merge_sums(lower_t *L, builder_t *b, lsh_t *c, value_t **most, value
     affine_t token = panel_token(L, b, c, lane), sx[] = {c->batch, c->head, token};
     b_store(b, L->run_max, b_load(b, c->top, 1, &lane), sx);
     b_store(b, L->run_sum, b_load(b, c->total_sum, 1, &lane), sx);
-    value_t *no_key = b_const(b, SCALAR(E_F32), NO_KEY);
-    count_self(L, b, c, b_compare(b, OP_EQ, b_load(b, c->most, 1, &lane), no_key), token);
+    value_t *zero = b_const(b, SCALAR(E_F32), 0);
+    count_self(L, b, c, b_compare(b, OP_EQ, b_load(b, c->round_sum, 1, &lane), zero), token);
     window_end_guard(b, guard);
     b_end_for(b, store, NULL);
 }
@@ -301,11 +309,12 @@ static void general_panel(lower_t *L, builder_t *b, lsh_t *c) {
     window_values(L, b, c->w, lsh_rows);
 }
 
-static void lsh_panel(lower_t *L, builder_t *b, lsh_t *c) {
+static void lsh_panel(lower_t *L, builder_t *b, lsh_t *c, value_t *keys_square) {
     affine_t mx[] = {c->w->query_slot, c->w->panel};
     value_t *most = b_name(b_load(b, c->most_norm, 1, mx), "most_norm");
     value_t *limit = b_const(b, SCALAR(E_F32), MOST_SHIFT);
-    inst_t *way = b_if(b, b_compare(b, OP_LE, most, limit), 0, NULL);
+    value_t *is_bound = b_binary(b, OP_AND, b_compare(b, OP_LE, most, limit), keys_square);
+    inst_t *way = b_if(b, is_bound, 0, NULL);
     b_likely(way);
     bounded_panel(L, b, c);
     b_else(b, way, NULL);
@@ -329,21 +338,34 @@ static void scratch_buffers(lower_t *L, builder_t *b, lsh_t *c, window_t *w) {
     c->key_scale2 = kernel_scratch(b, "key_scale2", E_F32, 2, pd);
     c->norm = kernel_scratch(b, "norm", E_F32, 2, pd);
     c->most_norm = kernel_scratch(b, "most_norm", E_F32, 2, md);
+    c->most_of_slot = kernel_scratch(b, "most_of_slot", E_F32, 1, pd);
     w->scores = kernel_scratch(b, "scores", E_F32, 2, sd);
-    c->most = kernel_scratch(b, "most", E_F32, 1, td);
+    c->round_sum = kernel_scratch(b, "round_sum", E_F32, 1, td);
     c->top = kernel_scratch(b, "top", E_F32, 1, td);
     c->total_sum = kernel_scratch(b, "total_sum", E_F32, 1, td);
     c->keep = kernel_scratch(b, "keep", E_F32, 1, td);
     c->gain = kernel_scratch(b, "gain", E_F32, 1, td);
 }
 
+/* Whether the squares of all keys of the ring, which are the window's, are numbers. */
+static value_t *keys_have_squares(builder_t *b, const lsh_t *c) {
+    value_t *most = NULL;
+    for (int64_t slot = 0; slot < c->ring; slot++) {
+        affine_t at = ax(slot);
+        value_t *x = b_load(b, c->most_of_slot, 1, &at);
+        most = most ? b_binary(b, OP_MAX, most, x) : x;
+    }
+    return b_compare(b, OP_LE, most, b_const(b, SCALAR(E_F32), MOST_NORM));
+}
+
 /* One chunk: all panels of its queries. */
 static void lsh_chunk(lower_t *L, builder_t *b, lsh_t *c) {
+    value_t *keys_square = b_name(keys_have_squares(b, c), "keys_square");
     c->w->query_slot = ring_slot(b, c, ax_plus(c->step, c->a->before));
     inst_t *panels =
         b_for(b, "panel", dim(0), dim(round_up(c->a->chunk, L->tile) / L->tile), 0, NULL);
     c->w->panel = ax_v(loop_var(panels));
-    lsh_panel(L, b, c);
+    lsh_panel(L, b, c, keys_square);
     b_end_for(b, panels, NULL);
 }
 

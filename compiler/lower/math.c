@@ -1,4 +1,4 @@
-/* exp, log, tanh, erf and the activations, as pure functions of Loops.
+/* exp, log, tanh, erf and the activations, as pure functions of Loops. Of a NaN all but 2^x are NaN, whatever its bits.
  *
  * Own polynomials, so that every back end and compiler gives the same bits: no libm. exp: range
  * reduction by the nearest multiple of ln 2 (magic-number rounding), degree 6 polynomial (Cephes expf);
@@ -59,10 +59,11 @@ static value_t *build_exp(builder_t *b, value_t *x) {
     /* the low bits of `shifted` hold n: move them into the exponent */
     value_t *scale = b_shift(b, OP_SHL, b_bitcast(b, E_I32, shifted), 23);
     y = b_bitcast(b, E_F32, b_binary(b, OP_ADD, b_bitcast(b, E_I32, y), scale));
-    return b_select(b, b_compare(b, OP_LT, x, low), num(b, x, 0), y);
+    /* below: low - low; what a NaN's low bits did to y is dropped, too */
+    return b_select(b, b_compare(b, OP_GE, x, low), y, sub(b, clamped, low));
 }
 
-/* 2^x without a look at the range: two thirds of exp's work. Polynomial: least greatest relative error, 9e-8,
+/* 2^x without a look at the range, for numbers alone: two thirds of exp's work. Polynomial: least greatest relative error, 9e-8,
  * among those of degree 5 that are 1 at 0. */
 static value_t *build_exp2(lower_t *L, builder_t *b, value_t *x) {
     static const double p[] = {1.326472725E-3, 9.671512688E-3, 5.550733744E-2,
@@ -94,7 +95,8 @@ static value_t *build_log(builder_t *b, value_t *x) {
     value_t *y = mul(b, mul(b, horner(b, m, p, 9), m), z);
     y = b_fma(b, exponent, num(b, x, -2.12194440e-4), y);
     y = b_fma(b, z, num(b, x, -0.5), y);
-    return b_fma(b, exponent, num(b, x, 0.693359375), add(b, m, y));
+    y = b_fma(b, exponent, num(b, x, 0.693359375), add(b, m, y));
+    return b_select(b, b_compare(b, OP_LE, x, num(b, x, GREATEST)), y, x); /* infinity, NaN */
 }
 
 static value_t *build_tanh(lower_t *L, builder_t *b, value_t *x) {
@@ -112,7 +114,8 @@ static value_t *build_erf(lower_t *L, builder_t *b, value_t *x) {
                                        0.112836002,    -0.376126271,    1.12837917};
     static const double tail[] = {0.00665199608, -0.25408518, 0.670544223, -0.0906545147,
                                   0.408165501,   0.257079393, 0.0020736299};
-    value_t *a = b_binary(b, OP_MIN, absolute(b, x), num(b, x, 4.2)); /* erf(4.2) rounds to 1 */
+    /* erf(4.2) rounds to 1; |x| stands second: a NaN passes */
+    value_t *a = b_binary(b, OP_MIN, num(b, x, 4.2), absolute(b, x));
     value_t *z = mul(b, x, x);
     value_t *small = mul(b, horner(b, z, near_zero, 7), x);
     value_t *one = num(b, x, 1);

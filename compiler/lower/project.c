@@ -197,7 +197,7 @@ static void gather_lsh_row(lower_t *L, builder_t *b, const attention_t *a, gathe
     ltype_t f = SCALAR(E_F32);
     affine_t ix[] = {c->batch, ax_v(c->head), global_row(c)};
     value_t *sum = b_name(load1(b, L->run_sum, 3, ix), "sum");
-    inst_t *seen = b_if(b, b_compare(b, OP_GT, sum, b_const(b, f, 0)), 0, NULL);
+    inst_t *seen = b_if(b, b_compare(b, OP_NE, sum, b_const(b, f, 0)), 0, NULL); /* NaN: seen */
     c->src = L->out;
     c->scale = b_binary(b, OP_DIV, b_const(b, f, 1), sum);
     for_span(L, b, L->head_stride, copy_head, c);

@@ -53,6 +53,14 @@ value_t *key_factor(lower_t *L, builder_t *b, value_t *squares) {
     return b_binary(b, OP_DIV, b_const(b, t, inverse_root(L->head_size)), root);
 }
 
+value_t *row_norm(builder_t *b, value_t *squares) {
+    return comparable(b, b_unary(b, OP_SQRT, squares));
+}
+
+value_t *comparable(builder_t *b, value_t *x) {
+    return b_binary(b, OP_MIN, x, b_const(b, x->type, GREATEST));
+}
+
 /* ---- scores ------------------------------------------------------------------------------------- */
 
 typedef struct {

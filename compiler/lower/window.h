@@ -59,6 +59,13 @@ double inverse_root(int64_t n); /* 1 / sqrt(n) */
 #define LOG2_E 1.44269504088896341
 /* Greatest bound of |score| that may be the shift of window_weights: 2^(-2 bound log2 e) = 2^-120. */
 #define MOST_SHIFT (60 / LOG2_E)
+/* Greatest |key| whose square, and whose product with a query of at most MOST_SHIFT, do not overflow. */
+#define MOST_NORM 1e19
+/* x, or the greatest finite number where x is greater or NaN: which comes first of two operands of a maximum decides
+ * what becomes of a NaN, so none may get there where the maximum chooses the way. */
+value_t *comparable(builder_t *b, value_t *x);
+/* The root of a sum of squares, comparable. */
+value_t *row_norm(builder_t *b, value_t *squares);
 /* A key's factor in LSH layers, of its sum of squares: rsqrt(mean + 1e-6) / sqrt(d), as in Hugging Face. */
 value_t *key_factor(lower_t *L, builder_t *b, value_t *squares);
 

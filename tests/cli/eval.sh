@@ -25,6 +25,16 @@ says '^nats_per_byte [0-9]+\.[0-9]{6}$'
 says '^bits_per_byte [0-9]+\.[0-9]{6}$'
 says '^tokens_per_second [0-9]+\.[0-9]{6}$'
 
+# Weights whose products overflow give no figures.
+cp "$model/model.safetensors" huge.st
+for i in 0 1 2 3 4 5 6 7; do # of token 0 and, the other way round, of token 1: one of them is +infinity
+    "$FORGE" poke huge.st huge.st lm_head.decoder.weight $i 7f7fffff
+    "$FORGE" poke huge.st huge.st lm_head.decoder.weight $((384 + i)) ff7fffff
+done
+e overflow 1 'error: the loss is not a finite number: these weights overflow' "$model" --text night.txt --weights huge.st
+[ ! -s .out ] || fail 'there are figures'
+rm huge.st
+
 # Windows: two of 32 and a last one of 2 tokens count, a last one of 1 does not. Rows at once change nothing.
 head -c 66 "$model/validation.txt" >66.txt
 head -c 65 "$model/validation.txt" >65.txt

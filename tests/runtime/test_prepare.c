@@ -565,6 +565,30 @@ static void sizes_that_overflow(void **state) {
     }
 }
 
+/* Rows of all of the batch are numbered in int32: as many as those go in, none more. */
+static void rows_of_all_are_int32(void **state) {
+    (void)state;
+    const struct {
+        size_t length;
+        int64_t rows;
+    } all[] = {{5, 12}, {10, 16}, {40, 40}, {21, 24}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        const reformer_variant_t *v = &fake_variants[i < 2 ? i : 2];
+        reformer_desc_t d = fake_desc(REFORMER_HEAD_NONE);
+        int32_t ids[40] = {0};
+        reformer_io_t io = {.input_ids = ids, .batch = 1, .length = all[i].length};
+        d.lsh_layers = 0;
+        d.batch = INT32_MAX / all[i].rows;
+        assert_true(reformer_prepare_bytes(&d, v, 1, io.length, 1) > 0);
+        d.batch++;
+        assert_int_equal(reformer_prepare_bytes(&d, v, 1, io.length, 1), 0);
+        _Alignas(64) unsigned char workspace[64];
+        reformer_call_t call;
+        assert_int_equal(reformer_prepare(&d, v, 1, NULL, &io, workspace, &call, NULL),
+                         REFORMER_E_LENGTH);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tokens_masks_and_rows),
@@ -592,6 +616,7 @@ int main(void) {
         cmocka_unit_test(workspace_of_shorter_inputs),
         cmocka_unit_test(workspace_over_targets),
         cmocka_unit_test(sizes_that_overflow),
+        cmocka_unit_test(rows_of_all_are_int32),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
