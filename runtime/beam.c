@@ -1,4 +1,5 @@
-/* Beam search of reformer_generate.h: one prompt, a row of the cache per beam.
+/* Beam search of reformer_generate.h: one prompt, a row of the cache per beam. Ranks as GenerationMixin._beam_search of
+ * transformers 4.57 does.
  *
  * A step takes the best continuations of all beams; the best of them that do not end are the next beams, by descending
  * score. A beam's first continuation stays in its row, further ones take rows of beams that have none: what is copied
@@ -20,7 +21,7 @@ typedef struct {
     size_t row; /* of the cache */
 } beam_t;
 
-/* The first n tokens of the text that ends in beam `beam` of step n-1, then eos. */
+/* The first n tokens of the text that ends in beam `beam` of step n-1, then eos where it is one. */
 typedef struct {
     double rank;
     size_t n;
@@ -39,19 +40,28 @@ typedef struct {
     int32_t *token, *parent; /* [max_tokens][beams] */
     int32_t *input;          /* [beams], by row */
     uint8_t *active;         /* [beams], by row: 1 = a beam's */
-    candidate_t *candidate;  /* [2 * beams], best first */
+    candidate_t *candidate;  /* [most], best first */
     beam_t *beam, *next;     /* [beams], best first */
     hypothesis_t *ended;     /* [beams + 1], in the order of their ends */
+    size_t most;             /* candidates: beams enough are left if all that may end do */
     size_t n_candidates, n_beams, n_ended, bytes;
 } search_t;
 
 /* ---- scratch and checks -------------------------------------------------------------------------- */
+
+/* Continuations that a step looks at: those of all end tokens, and a beam's next for each beam. */
+static size_t most_candidates(const reformer_generate_t *g, size_t beams, size_t vocab) {
+    size_t ends = g->n_eos_tokens > 1 ? g->n_eos_tokens : 1;
+    if (ends > vocab) ends = vocab;
+    return beams * (1 + ends);
+}
 
 static int lay_out(const reformer_decoder_t *d, const reformer_generate_t *g,
                    const reformer_beams_t *b, unsigned char *base, search_t *s) {
     reformer_room_t r = {0, 0};
     size_t beams = b->beams, vocab = (size_t)d->vocab;
     *s = (search_t){.d = d, .g = g, .b = b, .beams = beams, .vocab = vocab};
+    s->most = most_candidates(g, beams, vocab);
     if (g->max_tokens > SIZE_MAX / 16 || g->length > SIZE_MAX / 16) return 0;
     size_t logits = reformer_take(&r, beams, vocab * sizeof(float));
     size_t likely = reformer_take(&r, vocab, sizeof(float));
@@ -62,7 +72,7 @@ static int lay_out(const reformer_decoder_t *d, const reformer_generate_t *g,
     size_t parent = reformer_take(&r, g->max_tokens, beams * sizeof(int32_t));
     size_t input = reformer_take(&r, beams, sizeof(int32_t));
     size_t active = reformer_take(&r, beams, 1);
-    size_t candidate = reformer_take(&r, beams, 2 * sizeof(candidate_t));
+    size_t candidate = reformer_take(&r, s->most, sizeof(candidate_t));
     size_t beam = reformer_take(&r, beams, sizeof(beam_t));
     size_t next = reformer_take(&r, beams, sizeof(beam_t));
     size_t ended = reformer_take(&r, beams + 1, sizeof(hypothesis_t));
@@ -95,6 +105,8 @@ static int check(const reformer_decoder_t *d, const reformer_generate_t *g,
     if (error) return error;
     if (!b || b->beams == 0 || g->batch > 1 || !is_penalty(b->length_penalty))
         return REFORMER_E_ARGUMENT;
+    if (b->early_stopping < 0 || b->early_stopping > REFORMER_NEVER_EARLY)
+        return REFORMER_E_ARGUMENT;
     if (b->beams > d->batch) return REFORMER_E_BATCH;
     return b->beams > 1 && !d->copy_row ? REFORMER_E_ARGUMENT : REFORMER_OK;
 }
@@ -118,7 +130,7 @@ static void trace_back(const search_t *s, size_t n, int32_t beam, int32_t *text)
 
 /* Keeps the best in order, of equal ones the earlier first; 0: this one is not among them. */
 static int offer(search_t *s, candidate_t c) {
-    size_t at = s->n_candidates, most = 2 * s->beams;
+    size_t at = s->n_candidates, most = s->most;
     if (at == most && !(c.score > s->candidate[at - 1].score)) return 0;
     if (at < most) s->n_candidates++;
     else at--;
@@ -164,7 +176,7 @@ static int expand(search_t *s, size_t n, int32_t beam) {
 
 /* ---- hypotheses ---------------------------------------------------------------------------------- */
 
-/* score by length ^ length_penalty */
+/* score by length ^ length_penalty; the length is that of what was written, its eos included, without the prompt. */
 static double rank_of(const search_t *s, double score, size_t length) {
     double p = s->b->length_penalty;
     return score / (p == 1 ? (double)length : reformer_exp(p * reformer_log((double)length)));
@@ -177,38 +189,46 @@ static size_t worst(const search_t *s) {
     return at;
 }
 
-/* A text of n tokens has ended; the best `beams` are kept. */
-static void end_text(search_t *s, double score, size_t n, int32_t beam, int32_t eos) {
-    double rank = rank_of(s, score, s->prompt + n);
-    if (s->n_ended == s->beams && !(rank > s->ended[worst(s)].rank)) return;
-    s->ended[s->n_ended++] = (hypothesis_t){rank, n, beam, eos};
+/* A text has ended; the best `beams` are kept, of equal ones those that ended first. */
+static void end_text(search_t *s, double score, hypothesis_t h) {
+    h.rank = rank_of(s, score, h.n + (h.eos != NOT_ENDED));
+    if (s->n_ended == s->beams && !(h.rank > s->ended[worst(s)].rank)) return;
+    s->ended[s->n_ended++] = h;
     if (s->n_ended <= s->beams) return;
     s->n_ended--;
     for (size_t i = worst(s); i < s->n_ended; i++) s->ended[i] = s->ended[i + 1];
 }
 
-/* Candidates become ended texts or, in s->next, beams of n + 1 tokens. */
-static void divide(search_t *s, size_t n) {
+/* Candidates become ended texts or, in s->next, beams of n + 1 tokens. Of texts that end only those among the best
+ * `beams` count; with the last token all do. */
+static void divide(search_t *s, size_t n, int last) {
     size_t beams = 0;
-    for (size_t i = 0; i < s->n_candidates && beams < s->beams; i++) {
+    for (size_t i = 0; i < s->n_candidates && (i < s->beams || beams < s->beams); i++) {
         candidate_t c = s->candidate[i];
-        if (s->g->stop_at_eos && c.token == s->g->eos_token) {
-            if (i < s->beams) end_text(s, c.score, n, c.beam, c.token);
+        int counts = i < s->beams;
+        if (reformer_is_eos(s->g, c.token)) {
+            if (counts) end_text(s, c.score, (hypothesis_t){0, n, c.beam, c.token});
             continue;
         }
         s->token[n * s->beams + beams] = c.token;
         s->parent[n * s->beams + beams] = c.beam;
-        s->next[beams++] = (beam_t){c.score, 0};
+        s->next[beams] = (beam_t){c.score, 0};
+        if (last && counts)
+            end_text(s, c.score, (hypothesis_t){0, n + 1, (int32_t)beams, NOT_ENDED});
+        beams++;
     }
     s->n_beams = beams;
 }
 
-/* With n tokens before the candidates: nothing is expected to become better. */
+/* With n + 1 tokens in s->next: nothing is expected to become better. A positive penalty may make longer texts better:
+ * REFORMER_NEVER_EARLY looks at the longest. */
 static int is_done(const search_t *s, size_t n) {
     if (s->n_beams == 0) return 1;
     if (s->n_ended < s->beams) return 0;
-    if (s->b->early_stopping) return 1;
-    return s->ended[worst(s)].rank >= rank_of(s, s->candidate[0].score, s->prompt + n);
+    if (s->b->early_stopping == 1) return 1;
+    int longest = s->b->early_stopping == REFORMER_NEVER_EARLY && s->b->length_penalty > 0;
+    size_t length = longest ? s->g->max_tokens : n + 1;
+    return s->ended[worst(s)].rank >= rank_of(s, s->next[0].score, length);
 }
 
 /* ---- steps ----------------------------------------------------------------------------------------- */
@@ -265,33 +285,29 @@ static int step(search_t *s, size_t n) {
     return error ? error : s->d->step(s->d->ctx, &io);
 }
 
-/* Until nothing better is expected (*why REFORMER_END_EOS), or *why the beams end as they are, with *n tokens. */
-static int search(search_t *s, size_t *n, reformer_end_t *why) {
+/* Until nothing better is expected, or as *why says there is no place for another token. */
+static int search(search_t *s, reformer_end_t *why) {
     int error = read_prompt(s);
-    for (*n = 0; !error; ++*n) {
+    for (size_t n = 0; !error; n++) {
         s->n_candidates = 0;
-        for (size_t i = 0; i < s->n_beams && !error; i++) error = expand(s, *n, (int32_t)i);
+        for (size_t i = 0; i < s->n_beams && !error; i++) error = expand(s, n, (int32_t)i);
         if (error) break;
-        divide(s, *n);
-        *why = is_done(s, *n)                        ? REFORMER_END_EOS
-               : *n + 1 == s->g->max_tokens          ? REFORMER_END_LENGTH
-               : s->prompt + *n + 1 > s->d->capacity ? REFORMER_END_FULL
-                                                     : REFORMER_END_NONE;
-        if (*why != REFORMER_END_NONE) {
-            ++*n;
-            break;
-        }
-        error = step(s, *n);
+        *why = n + 1 == s->g->max_tokens            ? REFORMER_END_LENGTH
+               : s->prompt + n + 1 > s->d->capacity ? REFORMER_END_FULL
+                                                    : REFORMER_END_NONE;
+        divide(s, n, *why != REFORMER_END_NONE);
+        if (*why != REFORMER_END_NONE || is_done(s, n)) break;
+        error = step(s, n);
     }
     return error;
 }
 
-/* The best; of equal ones that which ended last, as Hugging Face's sort has it. */
+/* The best; of equal ones that which ended first. */
 static void write(const search_t *s, reformer_end_t why) {
     const reformer_generate_t *g = s->g;
     const hypothesis_t *best = s->ended;
     for (size_t i = 1; i < s->n_ended; i++)
-        if (s->ended[i].rank >= best->rank) best = &s->ended[i];
+        if (s->ended[i].rank > best->rank) best = &s->ended[i];
     size_t n = best->n;
     trace_back(s, n, best->beam, g->tokens);
     if (best->eos != NOT_ENDED) g->tokens[n++] = best->eos;
@@ -304,17 +320,15 @@ static void write(const search_t *s, reformer_end_t why) {
 int reformer_beam_search(const reformer_decoder_t *d, const reformer_generate_t *g,
                          const reformer_beams_t *b, void *scratch) {
     search_t s;
-    size_t n;
     reformer_end_t why = REFORMER_END_NONE;
     int error = check(d, g, b);
     if (error) return error;
     if (!scratch || (uintptr_t)scratch % sizeof(double)) return REFORMER_E_ARGUMENT;
     if (!lay_out(d, g, b, (unsigned char *)scratch, &s)) return REFORMER_E_LENGTH;
     if (g->counts) *g->counts = 0;
-    error = search(&s, &n, &why);
+    error = search(&s, &why);
     if (error) return error;
-    for (size_t i = 0; i < s.n_beams && why != REFORMER_END_EOS; i++)
-        end_text(&s, s.next[i].score, n, (int32_t)i, NOT_ENDED);
+    if (s.n_ended == 0) return REFORMER_E_LOGITS; /* no continuation was possible */
     write(&s, why);
     return REFORMER_OK;
 }

@@ -61,6 +61,7 @@ int reformer_check_generate(const reformer_decoder_t *d, const reformer_generate
     if (g->n_stops && (!g->stops || !g->stop_lengths)) return REFORMER_E_ARGUMENT;
     for (size_t i = 0; i < g->n_stops; i++)
         if (g->stop_lengths[i] == 0) return REFORMER_E_ARGUMENT;
+    if (g->n_eos_tokens && !g->eos_tokens) return REFORMER_E_ARGUMENT;
     return reformer_check_sampling(&g->sampling);
 }
 
@@ -88,6 +89,14 @@ static int ends_with(const int32_t *written, size_t n, const int32_t *sequence, 
     return 1;
 }
 
+int reformer_is_eos(const reformer_generate_t *g, int32_t token) {
+    if (!g->stop_at_eos) return 0;
+    if (g->n_eos_tokens == 0) return token == g->eos_token;
+    for (size_t i = 0; i < g->n_eos_tokens; i++)
+        if (token == g->eos_tokens[i]) return 1;
+    return 0;
+}
+
 static int is_stopped(const writer_t *w, size_t row) {
     const reformer_generate_t *g = w->g;
     const int32_t *sequence = g->stops;
@@ -102,7 +111,7 @@ static int is_stopped(const writer_t *w, size_t row) {
 /* The row has a new token: does it end here? */
 static void find_end(const writer_t *w, size_t row, int32_t token, int said) {
     const reformer_generate_t *g = w->g;
-    if (g->stop_at_eos && token == g->eos_token) end_row(w, row, REFORMER_END_EOS);
+    if (reformer_is_eos(g, token)) end_row(w, row, REFORMER_END_EOS);
     else if (is_stopped(w, row)) end_row(w, row, REFORMER_END_STOP);
     else if (said != REFORMER_GO_ON) end_row(w, row, REFORMER_END_CALLBACK);
     else if (w->written[row] == g->max_tokens) end_row(w, row, REFORMER_END_LENGTH);

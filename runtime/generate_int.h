@@ -26,6 +26,8 @@ int reformer_penalise(float penalty, const float *logits, size_t vocab, const in
                       size_t n, float *scores);
 /* The tokens of a prompt's row that are any, in order; history has room for g->length. */
 size_t reformer_prompt(const reformer_generate_t *g, size_t row, int32_t *history);
+/* Whether g wants the row to end after this token. */
+int reformer_is_eos(const reformer_generate_t *g, int32_t token);
 /* Checks what generation and beam search have in common. */
 int reformer_check_generate(const reformer_decoder_t *d, const reformer_generate_t *g);
 size_t reformer_generate_rows(const reformer_decoder_t *d, const reformer_generate_t *g);

@@ -71,7 +71,7 @@ reformer_decoder_t reformer_decoder_of(reformer_bound_decoder_t *bound);
 typedef enum {
     REFORMER_END_LENGTH,   /* max_tokens are written */
     REFORMER_END_STOP,     /* the row ends with one of the stop sequences */
-    REFORMER_END_EOS,      /* the row ends with eos_token */
+    REFORMER_END_EOS,      /* the row ends with eos_token, or one of eos_tokens */
     REFORMER_END_CALLBACK, /* the callback ended it */
     REFORMER_END_FULL,     /* the cache has no room for another token */
     REFORMER_END_NONE      /* the row had no prompt, or an error came first */
@@ -94,7 +94,7 @@ typedef struct reformer_generate {
     const int32_t *stops;       /* sequences, one after the other */
     const size_t *stop_lengths; /* [n_stops], each >= 1 */
     size_t n_stops;
-    int stop_at_eos;              /* 1: a row ends after eos_token */
+    int stop_at_eos;              /* 1: a row ends after eos_token, or any of eos_tokens */
     int32_t eos_token, pad_token; /* pad_token: what tokens[] holds behind a row's end */
     int threads;                  /* as in reformer_decode_t */
     const reformer_pool_t *pool;
@@ -105,6 +105,8 @@ typedef struct reformer_generate {
     int *ends;       /* out: [batch] reformer_end_t; NULL = not wanted */
     float *
         logits; /* out: [batch][max_tokens][vocab], where logits[s] chose token s; NULL = not wanted */
+    const int32_t *eos_tokens; /* [n_eos_tokens], in place of eos_token where there are any */
+    size_t n_eos_tokens;
 } reformer_generate_t;
 
 /* Scratch of a call, aligned to 8; 0: out of range. */
@@ -114,22 +116,27 @@ int reformer_generate(const reformer_decoder_t *d, const reformer_generate_t *g,
 
 /* ---- beam search ------------------------------------------------------------------------------- */
 
-/* The most probable continuation of one prompt that `beams` rows of the cache find side by side, as Hugging Face's
- * BeamSearchScorer (transformers 4.27): each step looks at the 2 * beams best continuations of all beams; with eos_token
- * they are hypotheses, where g->stop_at_eos says so and if among the best `beams`, the others are the next beams.
- * Hypotheses are ranked by their sum of log-probabilities, eos included, over length ^ length_penalty, the length without
- * eos, the prompt's counted. The search ends with max_tokens, or with `beams` hypotheses of which the worst is no worse
- * than the best continuation would be. Two things differ: the prompt's padding does not count, and there are no beams
- * of -1e9 where there are fewer continuations than beams.
+/* The most probable continuation of one prompt that `beams` rows of the cache find side by side, as `generate` of
+ * transformers 4.57: each step looks at the 2 * beams best continuations of all beams (with n end tokens (1 + n) * beams);
+ * with an end token they are hypotheses, where g->stop_at_eos says so and if among the best `beams`, the others are the
+ * next beams. With the last of max_tokens the best `beams` are hypotheses as they are. Hypotheses are ranked by
+ *     (sum of log-probabilities, that of eos included) / (tokens written, eos included) ^ length_penalty;
+ * the prompt does not count (transformers counted it until November 2023). The search ends with max_tokens, or with
+ * `beams` hypotheses of which the worst is no worse than what early_stopping expects of the best beam. Two things differ:
+ * equal ranks are settled by who ended first, and there are no beams of -1e9 where there are fewer continuations than
+ * beams.
  *
  * Of g: input_ids and attention_mask of one row (batch 0 or 1), length, max_tokens, repetition_penalty (of
  * log-probabilities), eos, pad, threads, pool; tokens [1][max_tokens], eos included, counts, ends. A beam that dies
  * gives its row to another's copy, so copies never form a circle. After an error only counts are written, 0. */
+enum { REFORMER_NEVER_EARLY = 2 };
 typedef struct reformer_beams {
     size_t beams;         /* 1 … the decoder's batch */
     float length_penalty; /* -32 … 32; Hugging Face's default is 1; 0 = none */
-    int early_stopping;   /* 1: ends as soon as there are `beams` hypotheses */
-    double *score;        /* out: [1] of the best hypothesis; NULL = not wanted */
+    /* 0: of the best beam its rank as it is is expected; 1: the search ends as soon as there are `beams` hypotheses;
+     * REFORMER_NEVER_EARLY, Hugging Face's "never": its score is taken over max_tokens where the penalty is above 0 */
+    int early_stopping;
+    double *score; /* out: [1] what the best hypothesis is ranked by; NULL = not wanted */
 } reformer_beams_t;
 size_t reformer_beam_bytes(const reformer_decoder_t *d, const reformer_generate_t *g,
                            const reformer_beams_t *b);

@@ -28,9 +28,34 @@ static bool check_model(const generate_t *g) {
                    arch_hf_name(s->spec->architecture));
         return false;
     }
-    if (!s->o->given[OPT_STOP_AT_EOS] || s->spec->eos_token_id >= 0) return true;
-    diag_error(s->d, IN_FILE(s->spec->path), "has no eos_token_id for --stop-at-eos");
+    return true;
+}
+
+/* Tokens outside the vocabulary are no error: they are never written. Without a padding token rows end as Hugging
+ * Face's do, in the first end token. */
+static bool find_ends(generate_t *g) {
+    const session_t *s = g->session;
+    const ends_t *e = &g->ends;
+    if (!spec_ends(s->arena, s->spec, &g->ends, s->d)) return false;
+    g->pad = (int32_t)(e->has_pad_token ? e->pad_token : e->n_eos_tokens ? e->eos_tokens[0] : 0);
+    if (!s->o->given[OPT_STOP_AT_EOS]) return true;
+    g->eos = ARENA_ARRAY(s->arena, int32_t, e->n_eos_tokens);
+    for (int i = 0; i < e->n_eos_tokens; i++)
+        if (e->eos_tokens[i] >= 0 && e->eos_tokens[i] < s->spec->vocab_size)
+            g->eos[g->n_eos++] = (int32_t)e->eos_tokens[i];
+    if (g->n_eos > 0) return true;
+    bool file = s->spec->generation_path && !s->spec->set[KEY_eos_token_id];
+    diag_error(s->d, IN_FILE(file ? s->spec->generation_path : s->spec->path),
+               e->n_eos_tokens
+                   ? "has an eos_token_id outside the vocabulary, nothing for --stop-at-eos"
+                   : "has no eos_token_id for --stop-at-eos");
     diag_hint(s->d, "--set eos_token_id=N, or --stop TEXT");
+    return false;
+}
+
+bool generate_is_eos(const generate_t *g, int32_t token) {
+    for (size_t i = 0; i < g->n_eos; i++)
+        if (g->eos[i] == token) return true;
     return false;
 }
 
@@ -103,7 +128,7 @@ static bool make_results(generate_t *g) {
     result_t *t = results_add(&g->results, "tokens", REFORMER_I32, 2, shape, s->d);
     if (!t) return false;
     g->tokens = t->data;
-    for (int64_t i = 0; i < shape[0] * shape[1]; i++) g->tokens[i] = (int32_t)s->spec->pad_token_id;
+    for (int64_t i = 0; i < shape[0] * shape[1]; i++) g->tokens[i] = g->pad;
     g->counts = ARENA_ARRAY(s->arena, size_t, shape[0]);
     if (!s->o->given[OPT_OUTPUT]) return true;
     if (g->beams == 1)
@@ -188,8 +213,9 @@ static reformer_generate_t request(const generate_t *g, int64_t row) {
                                  .max_tokens = (size_t)g->max_tokens,
                                  .sampling = g->sampling,
                                  .stop_at_eos = s->o->given[OPT_STOP_AT_EOS],
-                                 .eos_token = (int32_t)s->spec->eos_token_id,
-                                 .pad_token = (int32_t)s->spec->pad_token_id,
+                                 .eos_tokens = g->eos,
+                                 .n_eos_tokens = g->n_eos,
+                                 .pad_token = g->pad,
                                  .tokens = g->tokens + row * g->max_tokens,
                                  .counts = g->counts + row};
 }
@@ -206,13 +232,18 @@ static bool generate_rows(generate_t *g) {
     return ok;
 }
 
+static int early_stopping(const options_t *o) {
+    if (o->given[OPT_EARLY_STOPPING_NEVER]) return REFORMER_NEVER_EARLY;
+    return o->given[OPT_EARLY_STOPPING];
+}
+
 /* The best text of each prompt, one prompt after the other. */
 static bool search(generate_t *g, int64_t row) {
     double score = 0;
     reformer_generate_t one = request(g, row);
     reformer_beams_t b = {.beams = (size_t)g->beams,
                           .length_penalty = (float)g->length_penalty,
-                          .early_stopping = g->session->o->given[OPT_EARLY_STOPPING],
+                          .early_stopping = early_stopping(g->session->o),
                           .score = &score};
     void *scratch = scratch_new(g, reformer_beam_bytes(&g->decoder, &one, &b));
     bool ok = scratch && went_well(g, reformer_beam_search(&g->decoder, &one, &b, scratch));
@@ -276,7 +307,8 @@ static bool generate_session(generate_t *g) {
     const char *output = s->o->text[OPT_OUTPUT];
     if (!generate_read_options(g) || !session_profile_open(s)) return false;
     if (output && !output_place_check(output, s->d)) return false;
-    if (!session_spec(s) || !check_model(g) || !session_need_weights(s)) return false;
+    if (!session_spec(s) || !check_model(g) || !find_ends(g) || !session_need_weights(s))
+        return false;
     return open_text(g) && prompts_read(g) && generate(g);
 }
 

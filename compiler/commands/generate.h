@@ -35,6 +35,10 @@ typedef struct {
 typedef struct {
     session_t *session;
     text_t *text; /* NULL: ids go in and out, and nothing stops at a text */
+    ends_t ends;
+    int32_t *eos; /* [ends.n_eos_tokens] those of the vocabulary */
+    size_t n_eos; /* 0 without --stop-at-eos */
+    int32_t pad;  /* behind a row's end */
     prompts_t prompts;
     row_text_t *rows; /* [prompts.batch] */
 
@@ -55,6 +59,8 @@ typedef struct {
 /* False after errors in d: values out of range, options that exclude each other. */
 bool generate_read_options(generate_t *g);
 
+/* Whether a text ends with this token. */
+bool generate_is_eos(const generate_t *g, int32_t token);
 /* Whether the command line says what to continue. */
 bool prompts_given(const options_t *o);
 /* From --input, --prompt, --prompt-file or stdin. */

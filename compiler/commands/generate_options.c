@@ -103,10 +103,15 @@ static bool check_beams(const generate_t *g) {
                                     {OPT_TOP_P, "--top-p"},
                                     {OPT_STOP, "--stop"}};
     static const named_t of_beams[] = {{OPT_LENGTH_PENALTY, "--length-penalty"},
-                                       {OPT_EARLY_STOPPING, "--early-stopping"}};
+                                       {OPT_EARLY_STOPPING, "--early-stopping"},
+                                       {OPT_EARLY_STOPPING_NEVER, "--early-stopping-never"}};
+    static const named_t never[] = {{OPT_EARLY_STOPPING_NEVER, "--early-stopping-never"}};
     const options_t *o = g->session->o;
     diag_t *d = g->session->d;
-    if (g->beams == 1) return refuse(o, of_beams, 2, "is of beam search: give --beams too", d);
+    if (g->beams == 1) return refuse(o, of_beams, 3, "is of beam search: give --beams too", d);
+    if (o->given[OPT_EARLY_STOPPING] &&
+        !refuse(o, never, 1, "is the opposite of --early-stopping: leave one out", d))
+        return false;
     return refuse(o, draws, 4, "is not of beam search: leave it out, or --beams", d);
 }
 

@@ -78,9 +78,7 @@ void texts_open(generate_t *g) {
 
 bool texts_take(generate_t *g, size_t row, int32_t token) {
     row_text_t *r = &g->rows[row];
-    if (!g->text ||
-        (g->session->o->given[OPT_STOP_AT_EOS] && token == (int32_t)g->session->spec->eos_token_id))
-        return false;
+    if (!g->text || generate_is_eos(g, token)) return false;
     sbuf_t decoded = {0};
     text_feed(&r->stream, token, &decoded);
     put(g->session->o, r, &decoded);

@@ -139,7 +139,7 @@ void plan_describe_model(const plan_t *p, reformer_desc_t *desc) {
                               .hidden = s->hidden_size,
                               .vocab = s->vocab_size,
                               .labels = s->num_labels,
-                              .pad_token = s->pad_token_id,
+                              .pad_token = spec_pad_token(s) < 0 ? 0 : spec_pad_token(s),
                               .max_length = p->variants[p->n_variants - 1].max_length,
                               .lsh_layers = count_lsh(s),
                               .heads = s->num_attention_heads,

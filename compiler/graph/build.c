@@ -342,7 +342,8 @@ static gnode_t *encoder(builder_t *b) {
     gnode_t *raw_mask = input(b, "attention_mask", G_I32, 2, b->g->length);
     place(b, KEY_pad_token_id);
     gnode_t *ids = NODE(b, G_PAD_IDS, "ids", raw_ids);
-    ids->pad_token = b->s->pad_token_id;
+    int64_t pad = spec_pad_token(b->s);
+    ids->pad_token = pad < 0 ? 0 : pad; /* masked: what it is never matters */
     finish(b, ids);
     b->mask = finish(b, NODE(b, G_PAD_MASK, "mask", raw_mask));
     return layers(b, embed(b, ids, NULL));

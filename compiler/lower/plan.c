@@ -64,19 +64,39 @@ static bool add_dynamic(plan_t *p, diag_t *d) {
     return add_variant(p, longest, u < most ? units : (units_t){0, 0}, true, d);
 }
 
+/* As in Hugging Face the padding token matters where a length has to be filled up, and nowhere else. */
+static bool check_padding(const plan_t *p, int64_t length, diag_t *d) {
+    const spec_t *s = p->spec;
+    int64_t padded = spec_padded_length(s, length);
+    if (padded == length || spec_pad_token(s) >= 0) return true;
+    const char *is = s->has_pad_token
+                         ? arena_printf(p->arena, "%lld, tokens are below 'vocab_size' %lld",
+                                        (long long)s->pad_token_id, (long long)s->vocab_size)
+                         : "null";
+    diag_error(d, s->at[KEY_pad_token_id],
+               "'pad_token_id' is %s; %lld tokens are filled up to %lld", is, (long long)length,
+               (long long)padded);
+    diag_hint(d, "--set pad_token_id=0, or a length that is a multiple of %lld",
+              (long long)spec_lcm(s));
+    return false;
+}
+
+static bool add_literal(plan_t *p, int64_t length, diag_t *d) {
+    return check_padding(p, length, d) && add_variant(p, length, (units_t){0, 0}, false, d);
+}
+
 static bool add_variants(plan_t *p, diag_t *d) {
     const spec_t *s = p->spec;
-    const units_t literal = {0, 0};
     switch (s->compile.length_mode) {
     case LENGTH_DYNAMIC: return add_dynamic(p, d);
     case LENGTH_FIXED:
     case LENGTH_LIST:
         for (int i = 0; i < s->compile.n_lengths; i++)
-            if (!add_variant(p, s->compile.lengths[i], literal, false, d)) return false;
+            if (!add_literal(p, s->compile.lengths[i], d)) return false;
         return true;
     case LENGTH_ABSENT: break;
     }
-    return add_variant(p, p->longest, literal, false, d);
+    return add_literal(p, p->longest, d);
 }
 
 /* The greatest length of the artefact; decides automatic bucket counts for all variants. */

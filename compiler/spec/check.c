@@ -56,14 +56,6 @@ static void check_labels(reader_t *r) {
     s->given[KEY_num_labels] = true;
 }
 
-static void check_pad(reader_t *r) {
-    const spec_t *s = r->spec;
-    if (!USABLE(r, KEY_pad_token_id, KEY_vocab_size) || s->pad_token_id < s->vocab_size) return;
-    complain(r, s->at[KEY_pad_token_id],
-             "'pad_token_id' is %lld, tokens are below 'vocab_size' %lld",
-             (long long)s->pad_token_id, (long long)s->vocab_size);
-}
-
 /* ---- positions and buckets ------------------------------------------------------------------- */
 
 static void check_axial(reader_t *r) {
@@ -267,7 +259,6 @@ static void check_architecture(reader_t *r) {
 void check_spec(reader_t *r) {
     check_layer_count(r);
     check_labels(r);
-    check_pad(r);
     check_axial(r);
     check_buckets(r);
     check_windows(r);

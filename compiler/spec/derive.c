@@ -36,6 +36,11 @@ int64_t spec_padded_length(const spec_t *s, int64_t length) {
     return rest != 0 && length > spec_min_chunk(s) ? length + lcm - rest : length;
 }
 
+int64_t spec_pad_token(const spec_t *s) {
+    bool is = s->has_pad_token && s->pad_token_id >= 0 && s->pad_token_id < s->vocab_size;
+    return is ? s->pad_token_id : -1;
+}
+
 /* Positions: the table of the absolute ones, and the axial grid. */
 int64_t spec_positions(const spec_t *s) {
     int64_t most = s->max_position_embeddings, grid = 1;

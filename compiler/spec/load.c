@@ -60,5 +60,7 @@ spec_t *spec_load(arena_t *a, const char *path, const setting_t *sets, int n_set
     if (!s || !ok) return NULL;
     s->path = arena_strdup(a, path);
     s->weights_path = weights;
+    const char *generation = inside(a, path, "generation_config.json");
+    if (file_exists(generation)) s->generation_path = generation;
     return s;
 }

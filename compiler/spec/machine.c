@@ -31,12 +31,13 @@ static void choice(const word_t *words, sbuf_t *out) {
     sbuf_puts(out, "]");
 }
 
-/* { number } or { list of them } or { what else } */
+/* { number } or { list of them, max 0: of any length } or { what else } */
 static void number_or_list(const key_info_t *k, int max, const char *other, sbuf_t *out) {
     sbuf_puts(out, "\"anyOf\": [{");
     bounded(k, "integer", out);
-    sbuf_printf(out, "}, {\"type\": \"array\", \"minItems\": 1, \"maxItems\": %d, \"items\": {",
-                max);
+    sbuf_puts(out, "}, {\"type\": \"array\", ");
+    if (max) sbuf_printf(out, "\"minItems\": 1, \"maxItems\": %d, ", max);
+    sbuf_puts(out, "\"items\": {");
     bounded(k, "integer", out);
     sbuf_printf(out, "}}, %s]", other);
 }
@@ -69,6 +70,7 @@ static void type_of(const key_info_t *k, sbuf_t *out) {
         sbuf_puts(out, "}");
         break;
     case KIND_BUCKETS: number_or_list(k, MAX_FACTORS, "{\"type\": \"null\"}", out); break;
+    case KIND_TOKENS: number_or_list(k, 0, "{\"type\": \"null\"}", out); break;
     case KIND_LENGTH: number_or_list(k, MAX_LENGTHS, "{\"enum\": [\"dynamic\", null]}", out); break;
     case KIND_LAYERS:
         sbuf_printf(out, "\"type\": \"array\", \"minItems\": 1, \"maxItems\": %d, \"items\": {",

@@ -37,6 +37,7 @@ static const char *const kind_texts[] = {
     [KIND_BOOL] = "true or false",
     [KIND_INTS] = "a list of integers",
     [KIND_BUCKETS] = "an even integer",
+    [KIND_TOKENS] = "an integer",
     [KIND_LAYERS] = "a list of local and lsh",
     [KIND_LAYER_COUNT] = "an integer",
     [KIND_MODEL_TYPE] = "reformer",
@@ -65,6 +66,7 @@ void print_range(spec_key_t key, sbuf_t *out) {
         sbuf_puts(out, ", or null");
         break;
     case KIND_BUCKETS:
+    case KIND_TOKENS:
         print_bounds(k, out);
         sbuf_puts(out, ", a list of them, or null");
         break;
@@ -159,6 +161,7 @@ bool print_key_value(const spec_t *s, spec_key_t key, sbuf_t *out) {
     case KIND_WORD: print_word(k->words, *(const int *)at, out); return true;
     case KIND_INTS: print_list(s, k, out); return true;
     case KIND_BUCKETS: print_factors(out, at, s->n_bucket_factors); return true;
+    case KIND_TOKENS: print_factors(out, *(int64_t *const *)at, s->n_eos_tokens); return true;
     case KIND_LAYERS: print_layers(s, out); return true;
     case KIND_ARCHITECTURES: return print_architecture(s, out);
     case KIND_LAYER_COUNT: sbuf_printf(out, "%d", s->n_layers); return true;

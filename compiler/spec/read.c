@@ -147,6 +147,7 @@ static void convert_all(reader_t *r) {
     for (int k = 0; k < KEY_COUNT; k++) {
         r->spec->at[k] = IN_FILE(r->spec->path);
         r->spec->given[k] = r->nodes[k] != NULL;
+        r->spec->set[k] = r->set[k];
         if (r->nodes[k]) r->spec->at[k] = r->nodes[k]->at;
         else if (schema[k].standard) r->nodes[k] = default_node(r, &schema[k]);
         convert_value(r, (spec_key_t)k);

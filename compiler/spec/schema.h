@@ -15,6 +15,7 @@ typedef enum {
     KIND_WORD,    /* one of `words`; an enum, or a pointer to the word where values are absent */
     KIND_INTS,    /* int64_t[], MAX_AXIAL of them at most */
     KIND_BUCKETS, /* int, list or null */
+    KIND_TOKENS,  /* int, list or null; of any length */
     KIND_LAYERS,
     KIND_ARCHITECTURES,
     KIND_LAYER_COUNT,

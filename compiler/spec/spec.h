@@ -61,8 +61,9 @@ typedef enum {
 enum { MAX_AXIAL = 5, MAX_FACTORS = 8, MAX_LENGTHS = 64, MAX_LAYERS = 4096, MAX_TARGETS = 4 };
 
 typedef struct {
-    const char *path;         /* as the user gave it, for messages and comments */
-    const char *weights_path; /* checkpoint folder: its model.safetensors, else NULL */
+    const char *path;            /* as the user gave it, for messages and comments */
+    const char *weights_path;    /* checkpoint folder: its model.safetensors, else NULL */
+    const char *generation_path; /* and its generation_config.json */
 
     /* model: Hugging Face's names */
     arch_t architecture; /* ARCH_UNSET until the weights decide (spec_resolve_architecture) */
@@ -80,7 +81,10 @@ typedef struct {
         lsh_attention_probs_dropout_prob;
     bool has_classifier_dropout;
     double classifier_dropout;
-    int64_t eos_token_id, pad_token_id; /* eos: -1 is none */
+    int n_eos_tokens;
+    int64_t *eos_tokens; /* [n_eos_tokens], in the vocabulary or not */
+    bool has_pad_token;
+    int64_t pad_token_id; /* likewise */
     bool has_hash_seed;
     int64_t hash_seed;
     act_t hidden_act;
@@ -121,8 +125,16 @@ typedef struct {
     } expect;
 
     srcloc_t at[KEY_COUNT]; /* where each value stood; {path,0,0} where it is the default */
-    bool given[KEY_COUNT];
+    bool given[KEY_COUNT], set[KEY_COUNT]; /* by the file or a setting; by a setting */
 } spec_t;
+
+/* What ends texts, and what stands behind an end. */
+typedef struct {
+    int n_eos_tokens;
+    int64_t *eos_tokens; /* [n_eos_tokens] */
+    bool has_pad_token;
+    int64_t pad_token;
+} ends_t;
 
 /* A `--set KEY=VALUE`, as typed. */
 typedef struct {
@@ -131,6 +143,10 @@ typedef struct {
 
 /* Reads `path`: a file, a checkpoint folder, or "-" (stdin). NULL after errors, all of them in d. */
 spec_t *spec_load(arena_t *a, const char *path, const setting_t *sets, int n_sets, diag_t *d);
+/* The spec's, but a checkpoint folder's generation_config.json comes before its config.json, as in Hugging Face; settings
+ * come before both. Warns of what else that file asks of generation, which is left to the command line. False after
+ * errors. */
+bool spec_ends(arena_t *a, const spec_t *s, ends_t *ends, diag_t *d);
 /* The same from memory (tests, fuzzing). */
 spec_t *spec_parse(arena_t *a, const char *path, const char *text, size_t bytes,
                    const setting_t *sets, int n_sets, diag_t *d);
@@ -144,7 +160,9 @@ int64_t spec_lcm(const spec_t *s);       /* of the chunk lengths of the layer ty
 int64_t spec_min_chunk(const spec_t *s); /* minc */
 bool spec_has_kind(const spec_t *s, layer_kind_t k);
 int64_t spec_padded_length(const spec_t *s, int64_t length); /* the auto-padding rule */
-int64_t spec_positions(const spec_t *s);                     /* that have an embedding */
+/* The padding token; -1: there is none in the vocabulary. */
+int64_t spec_pad_token(const spec_t *s);
+int64_t spec_positions(const spec_t *s); /* that have an embedding */
 int64_t
 spec_max_length(const spec_t *s); /* greatest length whose padded length fits the positions */
 /* Factors for sequences of this padded length: the given, or Hugging Face's choice. Returns n. */

@@ -239,6 +239,18 @@ static bool on_buckets(reader_t *r, spec_key_t key, const node_t *n) {
     return read_int(r, key, n, &s->num_buckets[0]);
 }
 
+static bool on_tokens(reader_t *r, spec_key_t key, const node_t *n) {
+    int64_t **tokens = place(r, schema[key].at);
+    int *count = place(r, schema[key].extra);
+    bool list = n->kind == NODE_LIST, ok = true;
+    if (node_null(n) || (list && n->n == 0)) return true;
+    *count = list ? (int)n->n : 1; /* a text has fewer bytes than an int holds */
+    *tokens = ARENA_ARRAY(r->arena, int64_t, *count);
+    for (int i = 0; i < *count; i++)
+        ok = read_int(r, key, list ? n->items[i] : n, &(*tokens)[i]) && ok;
+    return ok;
+}
+
 static int ascending(const void *pa, const void *pb) {
     int64_t a = *(const int64_t *)pa, b = *(const int64_t *)pb;
     return a < b ? -1 : a > b;
@@ -411,6 +423,7 @@ static convert_fn *const converters[] = {
     [KIND_WORD] = on_word,
     [KIND_INTS] = on_ints,
     [KIND_BUCKETS] = on_buckets,
+    [KIND_TOKENS] = on_tokens,
     [KIND_LAYERS] = on_layers,
     [KIND_ARCHITECTURES] = on_architectures,
     [KIND_LAYER_COUNT] = on_layer_count,

@@ -2,7 +2,7 @@
  * against a plain form of Hugging Face's scorer that keeps whole texts and sorts all continuations. */
 #include "chain.h"
 
-enum { MOST_NEW = 8 };
+enum { MOST_NEW = 8, MOST_ENDS = 3 };
 
 typedef struct {
     int32_t tokens[MOST_NEW];
@@ -64,8 +64,12 @@ static size_t worst(const plain_t *p) {
     return at;
 }
 
+static double rank_of(const plain_t *p, double score, size_t n) {
+    return score / pow((double)n, p->b->length_penalty);
+}
+
 static void add(plain_t *p, text_t t, int eos) {
-    t.score /= pow((double)t.n, p->b->length_penalty);
+    t.score = rank_of(p, t.score, t.n - p->g->length);
     t.eos = eos;
     if (p->n_ended == p->b->beams && t.score <= p->ended[worst(p)].score) return;
     p->ended[p->n_ended++] = t;
@@ -73,6 +77,12 @@ static void add(plain_t *p, text_t t, int eos) {
     size_t out = worst(p);
     p->n_ended--;
     memmove(&p->ended[out], &p->ended[out + 1], (p->n_ended - out) * sizeof(text_t));
+}
+
+static int is_end(const reformer_generate_t *g, int32_t token) {
+    int is = g->n_eos_tokens == 0 && token == g->eos_token;
+    for (size_t i = 0; i < g->n_eos_tokens; i++) is |= token == g->eos_tokens[i];
+    return is && g->stop_at_eos;
 }
 
 /* All continuations, best first; of equal ones in the order of beams and ids. */
@@ -90,13 +100,18 @@ static size_t continuations(plain_t *p) {
             p->all[at] = t;
         }
     }
-    return n < 2 * p->b->beams ? n : 2 * p->b->beams;
+    size_t ends = p->g->n_eos_tokens, most = (ends > 1 ? 1 + ends : 2) * p->b->beams;
+    return n < most ? n : most;
 }
 
-static int plain_is_done(const plain_t *p, size_t length) {
+/* Nothing better is to be expected of the best beam, `written` tokens in. */
+static int plain_is_done(const plain_t *p, size_t written) {
+    if (p->n_beams == 0) return 1;
     if (p->n_ended < p->b->beams) return 0;
-    double best = p->all[0].score / pow((double)length, p->b->length_penalty);
-    return p->b->early_stopping || p->ended[worst(p)].score >= best;
+    if (p->b->early_stopping == 1) return 1;
+    if (p->b->early_stopping == REFORMER_NEVER_EARLY && p->b->length_penalty > 0)
+        written = p->g->max_tokens;
+    return p->ended[worst(p)].score >= rank_of(p, p->beam[0].score, written);
 }
 
 /* The prompt has no padding. */
@@ -106,26 +121,21 @@ static found_t plain_search(const chain_t *c, const reformer_generate_t *g,
     p = (plain_t){.c = c, .g = g, .b = b, .n_beams = 1};
     p.beam[0].n = g->length;
     memcpy(p.beam[0].text, g->input_ids, g->length * sizeof(int32_t));
-    int done = 0;
-    for (size_t step = 0; step < g->max_tokens && !done; step++) {
-        size_t n = continuations(&p), length = g->length + step;
+    for (size_t step = 0, done = 0; step < g->max_tokens && !done; step++) {
+        size_t n = continuations(&p);
+        int last = step + 1 == g->max_tokens;
         p.n_beams = 0;
-        for (size_t i = 0; i < n && p.n_beams < b->beams; i++) {
-            text_t t = p.all[i];
-            if (!g->stop_at_eos || t.text[t.n - 1] != g->eos_token) {
-                p.beam[p.n_beams++] = t;
-            } else if (i < b->beams) {
-                t.n--;
-                add(&p, t, 1);
-            }
+        for (size_t i = 0; i < n; i++) {
+            const text_t *t = &p.all[i];
+            int ends = is_end(g, t->text[t->n - 1]);
+            if ((ends || last) && i < b->beams) add(&p, *t, ends);
+            if (!ends && p.n_beams < b->beams) p.beam[p.n_beams++] = *t;
         }
-        done = plain_is_done(&p, length) || p.n_beams == 0;
+        done = (size_t)plain_is_done(&p, step + 1);
     }
-    for (size_t i = 0; i < p.n_beams && !done; i++) add(&p, p.beam[i], 0);
     text_t best = p.ended[0];
     for (size_t i = 1; i < p.n_ended; i++)
-        if (p.ended[i].score >= best.score) best = p.ended[i];
-    if (best.eos) best.text[best.n++] = g->eos_token;
+        if (p.ended[i].score > best.score) best = p.ended[i];
     found_t f = {.count = best.n - g->length,
                  .score = best.score,
                  .end = best.eos ? REFORMER_END_EOS : REFORMER_END_LENGTH};
@@ -157,9 +167,13 @@ static void against_the_plain_way(void **state) {
                                  .stop_at_eos = r >> 17 & 1 || r >> 18 & 1,
                                  .eos_token = (int32_t)((r >> 19) % IDS),
                                  .pad_token = -4};
+        int32_t ends_with[MOST_ENDS];
+        for (uint32_t i = 0; i < MOST_ENDS; i++) ends_with[i] = (int32_t)((r >> (5 + 4 * i)) % IDS);
+        g.eos_tokens = ends_with;
+        g.n_eos_tokens = (r >> 9) % (MOST_ENDS + 1);
         reformer_beams_t b = {.beams = 1 + (r >> 22) % 8,
                               .length_penalty = penalties[(r >> 25) % 6],
-                              .early_stopping = r >> 28 & 1};
+                              .early_stopping = (int)(r >> 28) % 3};
         chain_t c = chain_new(NULL);
         found_t got, want = plain_search(&c, &g, &b);
         assert_int_equal(beam_search(&c, 8, g, b, &got), REFORMER_OK);
@@ -224,8 +238,8 @@ static void two_beams_see_further(void **state) {
     for (size_t beams = 1; beams <= 4; beams++) {
         chain_t c = chain_new(table);
         found_t got, want = {.tokens = {2, 4}, .count = 2, .end = REFORMER_END_LENGTH};
-        want.score = log(0.36) / 4; /* two of the prompt, two more */
-        if (beams == 1) want.tokens[0] = 1, want.tokens[1] = 3, want.score = log(0.33) / 4;
+        want.score = log(0.36) / 2; /* the prompt's two do not count */
+        if (beams == 1) want.tokens[0] = 1, want.tokens[1] = 3, want.score = log(0.33) / 2;
         reformer_beams_t b = {.beams = beams, .length_penalty = 1};
         assert_int_equal(beam_search(&c, 4, g, b, &got), REFORMER_OK);
         assert_found(&got, &want);
@@ -234,7 +248,7 @@ static void two_beams_see_further(void **state) {
 }
 
 /* 0 leads to 1 or to the end (4), evenly, so that texts of all lengths have the scores log(1/2) n; what is best is a
- * matter of the length alone. A hypothesis of n tokens before its eos, after a prompt of 1: log(1/2) (n+1) / (n+1)^p. */
+ * matter of the length alone. A hypothesis of n tokens, its eos included: log(1/2) n / n^p. */
 static void length_penalty_by_hand(void **state) {
     (void)state;
     static const double p[IDS][IDS] = {{0, 0.5, 0, 0, 0.5},
@@ -247,14 +261,14 @@ static void length_penalty_by_hand(void **state) {
     static const int32_t prompt[] = {0};
     reformer_generate_t g = {
         .input_ids = prompt, .length = 1, .max_tokens = 4, .stop_at_eos = 1, .eos_token = 4};
-    /* p 0: the shortest; p 2: as long as there are tokens, without an eos: 4 log(1/2) / 5^2 */
+    /* p 0: the shortest; p 2: as long as there are tokens; one with an eos, which is as good, comes after it: 4 log(1/2) / 4^2 */
     chain_t c = chain_new(table);
     found_t got, want = {.tokens = {4}, .count = 1, .end = REFORMER_END_EOS, .score = log(0.5)};
     assert_int_equal(beam_search(&c, 2, g, (reformer_beams_t){.beams = 2}, &got), REFORMER_OK);
     assert_found(&got, &want);
     c = chain_new(table);
     want = (found_t){.tokens = {1, 0, 1, 0}, .count = 4, .end = REFORMER_END_LENGTH};
-    want.score = 4 * log(0.5) / 25;
+    want.score = 4 * log(0.5) / 16;
     reformer_beams_t b = {.beams = 4, .length_penalty = 2};
     assert_int_equal(beam_search(&c, 4, g, b, &got), REFORMER_OK);
     assert_found(&got, &want);
@@ -285,7 +299,7 @@ static void no_beam_left(void **state) {
     assert_int_equal(c.copies, 0);
 }
 
-/* Everything is equally likely: the lower beam and id go on, and of hypotheses the one that ended last is taken. */
+/* Everything is equally likely: the lower beam and id go on, and of hypotheses the one that ended first is taken. */
 static void ties(void **state) {
     (void)state;
     static const float flat[IDS][IDS] = {{0}};
@@ -293,7 +307,7 @@ static void ties(void **state) {
     reformer_generate_t g = {.input_ids = prompt, .length = 1, .max_tokens = 2};
     for (int32_t beams = 1; beams <= 4; beams++) {
         chain_t c = chain_new(flat);
-        found_t got, want = {.tokens = {0, beams - 1}, .count = 2, .end = REFORMER_END_LENGTH};
+        found_t got, want = {.tokens = {0, 0}, .count = 2, .end = REFORMER_END_LENGTH};
         want.score = 2 * log(0.2);
         reformer_beams_t b = {.beams = (size_t)beams};
         assert_int_equal(beam_search(&c, 4, g, b, &got), REFORMER_OK);
@@ -397,7 +411,9 @@ static void bad_arguments(void **state) {
                  {{.beams = SIZE_MAX}, REFORMER_E_BATCH},
                  {{.beams = 2, .length_penalty = 33}, REFORMER_E_ARGUMENT},
                  {{.beams = 2, .length_penalty = -33}, REFORMER_E_ARGUMENT},
-                 {{.beams = 2, .length_penalty = NAN}, REFORMER_E_ARGUMENT}};
+                 {{.beams = 2, .length_penalty = NAN}, REFORMER_E_ARGUMENT},
+                 {{.beams = 2, .early_stopping = -1}, REFORMER_E_ARGUMENT},
+                 {{.beams = 2, .early_stopping = 3}, REFORMER_E_ARGUMENT}};
     _Alignas(64) unsigned char scratch[4096];
     const reformer_beams_t two = {.beams = 2};
     assert_in_range(reformer_beam_bytes(&good, &g, &two), 1, sizeof scratch);
@@ -410,6 +426,9 @@ static void bad_arguments(void **state) {
     assert_int_equal(reformer_beam_search(&good, &g, &two, scratch + 4), REFORMER_E_ARGUMENT);
     reformer_generate_t bad = g;
     bad.batch = 2;
+    assert_int_equal(reformer_beam_search(&good, &bad, &two, scratch), REFORMER_E_ARGUMENT);
+    bad = g;
+    bad.n_eos_tokens = 1;
     assert_int_equal(reformer_beam_search(&good, &bad, &two, scratch), REFORMER_E_ARGUMENT);
     bad = g;
     bad.max_tokens = SIZE_MAX / 4;

@@ -303,7 +303,8 @@ static void test_defaults(void **state) {
     assert_true(s->layer_norm_eps == 1e-12 && s->hidden_dropout_prob == 0.05);
     assert_true(s->n_axial == 2 && s->axial_pos_shape[1] == 64 && s->axial_pos_embds_dim[1] == 192);
     assert_true(!s->has_hash_seed && s->n_bucket_factors == 0 && !s->has_classifier_dropout);
-    assert_true(s->eos_token_id == 2 && s->use_cache && s->num_labels == 2);
+    assert_true(s->n_eos_tokens == 1 && s->eos_tokens[0] == 2 && s->use_cache &&
+                s->num_labels == 2);
     assert_true(s->compile.length_mode == LENGTH_ABSENT && !s->compile.has_batch &&
                 s->compile.n_targets == 0);
     assert_int_equal(s->compile.decode, DECODE_CORRECTED);
