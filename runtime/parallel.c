@@ -3,7 +3,10 @@
  *
  * The only file that knows OpenMP, and it needs none: built without, tasks run serially. Each
  * worker has its own scratch; which worker runs which task is free, and kernels are written so that
- * no result depends on it. */
+ * no result depends on it.
+ *
+ * fork() copies one thread. OpenMP's workers of that thread are then gone in the child, and GNU's OpenMP would wait
+ * for them for ever: a thread that had them before a fork runs its tasks one after the other from then on. */
 #include "reformer_rt.h"
 
 /* libgomp is not built for ThreadSanitizer, which then reports every hand-over as a race; there,
@@ -18,6 +21,7 @@
 #if defined(_OPENMP) && !defined(UNDER_TSAN)
 #define WITH_OPENMP 1
 #include <omp.h>
+#include <unistd.h>
 #endif
 
 typedef struct {
@@ -46,9 +50,21 @@ static void run_task(void *arg, int64_t task, int worker) {
     l->kernel(l->call, scratch, l->arg, task);
 }
 
+#if WITH_OPENMP
+/* Process in which this thread has workers, 0: it has had none. It is the runtime's only state: threads that a child
+ * starts itself have workers of their own, so this is a thread's, and of no result. */
+static _Thread_local long process_with_workers;
+
+static int lost_its_workers(void) {
+    long here = (long)getpid();
+    if (process_with_workers == 0) process_with_workers = here;
+    return process_with_workers != here;
+}
+#endif
+
 static void run_tasks(launch_t *l, int64_t tasks, int workers) {
 #if WITH_OPENMP
-    if (workers > 1) {
+    if (workers > 1 && !lost_its_workers()) {
         int64_t next = 0;
 #pragma omp parallel num_threads(workers)
         for (int64_t first, n; (n = reformer_take_tasks(&next, tasks, workers, &first)) > 0;)

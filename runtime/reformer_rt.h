@@ -4,8 +4,15 @@
  * reformer_desc_t that describes them. Everything that does not depend on the spec's sizes is here:
  * checking inputs, preparing them, choosing the variant, running kernels on workers, weights files.
  *
- * No globals, no allocation, no printing, no errno. A reformer_model_t is read-only after binding:
- * any number of threads may run forwards on it at once, each with its own workspace. */
+ * No allocation, no printing, no errno, and no globals but one number per thread (below). A
+ * reformer_model_t is read-only after binding: any number of threads may run forwards on it at once,
+ * each with its own workspace.
+ *
+ * fork(): a child may go on with models, caches and workspaces of its parent, unless a call was at
+ * work on them. OpenMP's threads do not live in it: a thread that ran with more than one built-in
+ * thread and then forked runs on one in the child, to the same results. For more, fork before the
+ * first forward, call from a thread that the child starts, or hand in a pool made in the child. A
+ * program that uses GNU's OpenMP itself before it forks must not ask for built-in threads there. */
 #ifndef REFORMER_RT_H
 #define REFORMER_RT_H
 

@@ -1,15 +1,18 @@
 /* Folder, keys and sealed entries of cache.h. */
+#define _GNU_SOURCE /* mkostemp */
 #include "exec/cache.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "reformer_rt.h" /* reformer_checksum */
 #include "support/file.h"
 #include "support/hash.h"
+#include "support/trust.h"
 
 /* ---- the folder ------------------------------------------------------------------------------------ */
 
@@ -26,10 +29,17 @@ static const char *wanted_folder(arena_t *a) {
     return home ? arena_printf(a, "%s/.cache/reformerc", home) : NULL;
 }
 
-const char *cache_folder(arena_t *a) {
-    const char *dir = wanted_folder(a);
-    bool usable = dir && make_directories(dir) && access(dir, R_OK | W_OK | X_OK) == 0;
-    return usable ? dir : NULL;
+const char *cache_folder(arena_t *a, diag_t *d) {
+    const char *dir = wanted_folder(a), *why;
+    if (!dir || !make_directories(dir)) return NULL;
+    const char *own = trusted_folder(a, dir, &why);
+    if (!own) {
+        diag_warning(d, IN_FILE(dir),
+                     "the compile cache is not used, it must be this user's alone: %s", why);
+        diag_hint(d, "the variable REFORMERC_CACHE names another folder");
+        return NULL;
+    }
+    return access(own, R_OK | W_OK | X_OK) == 0 ? own : NULL;
 }
 
 /* ---- keys -------------------------------------------------------------------------------------------- */
@@ -66,37 +76,79 @@ static seal_t seal_for(const void *data, size_t n) {
     return s;
 }
 
-/* Nothing is said about an entry that is damaged: it is made again. */
-char *cache_read(const char *path, size_t *bytes) {
-    if (!file_exists(path)) return NULL;
-    diag_t *quiet = diag_new();
-    size_t n = 0;
-    char *data = file_read(path, 0, &n, quiet);
-    diag_free(quiet);
-    if (data && n > sizeof(seal_t)) {
-        seal_t want = seal_for(data, n - sizeof(seal_t));
-        *bytes = n - sizeof want;
-        if (memcmp(&want, data + *bytes, sizeof want) == 0) return data;
+/* -1: absent, or not a file that this user alone can have written. A pipe does not hang it. */
+static int open_entry(const char *path) {
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd >= 0 && trusted_file(fd)) return fd;
+    if (fd >= 0) close(fd);
+    return -1;
+}
+
+static bool read_all(int fd, char *data, size_t n) {
+    for (size_t done = 0; done < n;) {
+        ssize_t some = read(fd, data + done, n - done);
+        if (some < 0 && errno == EINTR) continue;
+        if (some <= 0) return false;
+        done += (size_t)some;
+    }
+    return true;
+}
+
+/* All of the file when its seal is right, to free(). */
+static char *read_sealed(int fd, size_t *bytes) {
+    struct stat st;
+    if (fstat(fd, &st) != 0 || (uint64_t)st.st_size <= sizeof(seal_t)) return NULL;
+    size_t n = (size_t)st.st_size - sizeof(seal_t);
+    char *data = malloc((size_t)st.st_size);
+    if (data && read_all(fd, data, (size_t)st.st_size)) {
+        seal_t want = seal_for(data, n);
+        *bytes = n;
+        if (memcmp(&want, data + n, sizeof want) == 0) return data;
     }
     free(data);
     return NULL;
 }
 
-bool cache_is_whole(const char *path) {
-    size_t n;
-    char *data = cache_read(path, &n);
-    free(data);
-    return data != NULL;
+/* Nothing is said about an entry that is damaged or another user's: it is made again. */
+char *cache_read(const char *path, size_t *bytes) {
+    int fd = open_entry(path);
+    char *data = fd >= 0 ? read_sealed(fd, bytes) : NULL;
+    if (fd >= 0) close(fd);
+    return data;
 }
 
-bool cache_write(const char *path, const void *data, size_t n, diag_t *d) {
+int cache_open(const char *path) {
+    size_t n;
+    int fd = open_entry(path);
+    char *data = fd >= 0 ? read_sealed(fd, &n) : NULL;
+    free(data);
+    if (data) return fd;
+    if (fd >= 0) close(fd);
+    return -1;
+}
+
+static bool write_all(int fd, const void *data, size_t n) {
+    for (const char *p = data; n > 0;) {
+        ssize_t some = write(fd, p, n);
+        if (some < 0 && errno == EINTR) continue;
+        if (some <= 0) return false;
+        p += some;
+        n -= (size_t)some;
+    }
+    return true;
+}
+
+/* Entries are this user's alone, whatever the umask. */
+bool cache_write(arena_t *a, const char *path, const void *data, size_t n) {
     seal_t seal = seal_for(data, n);
-    output_t *out = output_open(path, d);
-    if (!out) return false;
-    if (output_write(out, data, n) && output_write(out, &seal, sizeof seal))
-        return output_commit(out);
-    output_abort(out);
-    return false;
+    char *temporary = arena_printf(a, "%s.XXXXXX", path);
+    int fd = mkostemp(temporary, O_CLOEXEC);
+    if (fd < 0) return false;
+    bool ok = write_all(fd, data, n) && write_all(fd, &seal, sizeof seal);
+    ok = close(fd) == 0 && ok;
+    ok = ok && rename(temporary, path) == 0;
+    if (!ok) (void)unlink(temporary);
+    return ok;
 }
 
 bool cache_install(const char *made, const char *path, diag_t *d) {
@@ -106,7 +158,7 @@ bool cache_install(const char *made, const char *path, diag_t *d) {
     seal_t seal = seal_for(data, n);
     free(data);
     int fd = open(made, O_WRONLY | O_APPEND | O_CLOEXEC);
-    bool ok = fd >= 0 && write(fd, &seal, sizeof seal) == (ssize_t)sizeof seal;
+    bool ok = fd >= 0 && fchmod(fd, 0700) == 0 && write_all(fd, &seal, sizeof seal);
     if (fd >= 0) ok = close(fd) == 0 && ok;
     ok = ok && rename(made, path) == 0;
     if (!ok) diag_error(d, IN_FILE(path), "cannot write compiled code: %s", strerror(errno));

@@ -8,13 +8,16 @@
  * Models call the runtime; in here they call this process's one, through pointers that a second small
  * source file (linkage) holds. So a library needs nothing at link time and shares our workers. The runtime's
  * header is part of this program too: a program that links us may stand anywhere. */
+#define _GNU_SOURCE /* memfd_create, ST_NOEXEC */
 #include "exec/cc.h"
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "exec/cache.h"
@@ -180,7 +183,7 @@ static bool make_key(job_t *j) {
 /* ---- folders --------------------------------------------------------------------------------------------- */
 
 static bool find_folder(job_t *j, bool no_cache) {
-    j->dir = no_cache ? NULL : cache_folder(j->arena);
+    j->dir = no_cache ? NULL : cache_folder(j->arena, j->d);
     if (j->dir) return true;
     j->temporary = true;
     j->dir = temporary_folder(j->arena, "for compiled code", j->d);
@@ -245,29 +248,90 @@ static void *symbol(void *library, const char *name, void *function, size_t n) {
     return s;
 }
 
-static bool load(job_t *j, const char *path, compiled_t *out) {
+/* dlopen() of what a descriptor holds, which is what was checked. It stays open as long as the library: glibc knows a
+ * library by its name. Without /proc the path names the same file, in a folder that only this user can change. */
+static bool load(job_t *j, int fd, const char *path, compiled_t *out) {
     void (*connect_to)(const linkage_t *l);
     const char *bind = arena_printf(j->arena, "%s_bind", j->plan->name);
-    out->library = dlopen(strchr(path, '/') ? path : arena_printf(j->arena, "./%s", path),
-                          RTLD_NOW | RTLD_LOCAL);
+    const char *name = arena_printf(j->arena, "/proc/self/fd/%d", fd);
+    if (access(name, F_OK) != 0 && path) name = path;
+    *out = (compiled_t){.library = dlopen(name, RTLD_NOW | RTLD_LOCAL), .fd = fd};
     if (!out->library) return false;
     if (symbol(out->library, "reformerc_link", &connect_to, sizeof connect_to) &&
         symbol(out->library, bind, &out->bind, sizeof out->bind)) {
         connect_to(&our_runtime);
         return true;
     }
-    cc_unload(out);
+    dlclose(out->library);
     return false;
+}
+
+/* A folder that code may not be run from (mounted noexec) still keeps it; what runs is a copy in memory. */
+static int copy_in_memory(const char *path) {
+    size_t n;
+    char *data = cache_read(path, &n);
+    int fd = data ? memfd_create("reformerc", MFD_CLOEXEC) : -1;
+    for (size_t done = 0; fd >= 0 && done < n;) {
+        ssize_t some = write(fd, data + done, n - done);
+        if (some > 0) done += (size_t)some;
+        else if (errno != EINTR) {
+            close(fd);
+            fd = -1;
+        }
+    }
+    free(data);
+    return fd;
+}
+
+static bool may_run(int fd) {
+    struct statvfs s;
+    return fstatvfs(fd, &s) != 0 || !(s.f_flag & ST_NOEXEC);
+}
+
+static bool load_copy(job_t *j, const char *path, compiled_t *out) {
+    int fd = copy_in_memory(path);
+    if (fd < 0) return false;
+    if (load(j, fd, NULL, out)) {
+        diag_warning(j->d, IN_FILE(j->dir),
+                     "is mounted noexec: compiled code runs from a copy in memory");
+        return true;
+    }
+    close(fd);
+    return false;
+}
+
+/* What the entry says; false with nothing said. */
+static bool load_entry(job_t *j, const char *path, compiled_t *out) {
+    int fd = cache_open(path);
+    if (fd < 0) return false;
+    if (may_run(fd)) {
+        if (load(j, fd, path, out)) return true;
+        close(fd);
+        return false;
+    }
+    close(fd);
+    return load_copy(j, path, out);
+}
+
+static void say_not_loaded(job_t *j, const char *path) {
+    const char *why = dlerror();
+    int fd = cache_open(path);
+    if (fd >= 0 && !may_run(fd)) why = "its folder is mounted noexec, and memory cannot hold it";
+    if (fd >= 0) close(fd);
+    diag_error(j->d, IN_FILE(path), "cannot load compiled code: %s", why ? why : "no entry");
+    diag_hint(j->d, "the variable %s names another folder",
+              j->temporary ? "TMPDIR" : "REFORMERC_CACHE");
 }
 
 static bool load_or_build(job_t *j, compiled_t *out) {
     const char *path = cache_path(j->arena, j->dir, &j->key, ".so");
-    if (cache_is_whole(path) && load(j, path, out)) return true;
+    if (load_entry(j, path, out)) return true;
     if (!make_entry(j, path)) return false;
-    bool ok = load(j, path, out);
-    const char *why = ok ? NULL : dlerror();
-    if (!ok)
-        diag_error(j->d, IN_FILE(path), "cannot load compiled code: %s", why ? why : "no entry");
+    bool ok = load_entry(j, path, out);
+    if (!ok) {
+        *out = (compiled_t){0};
+        say_not_loaded(j, path);
+    }
     if (j->temporary) (void)unlink(path);
     return ok;
 }
@@ -290,6 +354,9 @@ bool cc_load(const plan_t *p, const char *cc, bool no_cache, compiled_t *out, di
 }
 
 void cc_unload(compiled_t *c) {
-    if (c->library) dlclose(c->library);
+    if (c->library) {
+        dlclose(c->library);
+        close(c->fd);
+    }
     *c = (compiled_t){0};
 }

@@ -8,6 +8,7 @@ typedef int bind_fn(reformer_model_t *m, const void *weights, size_t bytes);
 
 typedef struct {
     void *library;
+    int fd;        /* that it was loaded from */
     bind_fn *bind; /* the model's own: fills in its descriptor */
 } compiled_t;
 

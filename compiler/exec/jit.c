@@ -23,8 +23,8 @@ typedef struct {
     diag_t **said; /* [n] one for each: a diag_t belongs to one thread */
 } job_t;
 
-static void find_paths(job_t *j) {
-    const char *folder = j->o->no_cache ? NULL : cache_folder(j->arena);
+static void find_paths(job_t *j, diag_t *d) {
+    const char *folder = j->o->no_cache ? NULL : cache_folder(j->arena, d);
     const char *key = llvm_compile_key(j->plan->targets[0]);
     for (int k = 0; folder && k < j->units.n; k++) {
         cache_key_t c = cache_key();
@@ -44,9 +44,9 @@ static bool read_entry(job_t *j, int k) {
 
 static void keep_entry(const job_t *j, int k) {
     if (!j->path[k]) return;
-    diag_t *quiet = diag_new();
-    (void)cache_write(j->path[k], j->object[k].data, j->object[k].size, quiet);
-    diag_free(quiet);
+    arena_t *a = arena_new(); /* an arena is for one thread */
+    (void)cache_write(a, j->path[k], j->object[k].data, j->object[k].size);
+    arena_free(a);
 }
 
 static void make_unit(void *arg, int64_t k, int worker) {
@@ -117,7 +117,7 @@ jit_t *jit_open(const plan_t *p, const exec_options_t *o, reformer_variant_t *va
     j.seconds = ARENA_ARRAY(j.arena, double, n + 1);
     j.said = ARENA_ARRAY(j.arena, diag_t *, n + 1);
     for (int k = 0; k < n; k++) j.said[k] = diag_new();
-    find_paths(&j);
+    find_paths(&j, d);
     make_all(&j);
     print_times(&j);
     jit_t *jit = gather(&j, d) ? link_all(&j, variants, d) : NULL;

@@ -2,7 +2,9 @@
  *
  * A job is published in one word: its number, whether it is open, and how many members work on it. A member that sees
  * an open job joins it; when the tasks have run out the caller closes it and waits for those that joined. So a member
- * that gets no core, because another program has it, keeps nobody waiting but with a task in hand. */
+ * that gets no core, because another program has it, keeps nobody waiting but with a task in hand.
+ *
+ * A process that fork() made has the pool and none of its members; the first job there starts them anew. */
 #include "exec/pool.h"
 
 #include <pthread.h>
@@ -10,8 +12,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
-
-#include "support/diag.h"
+#include <unistd.h>
 
 enum { LOOKS = 50 }; /* before sleeping; each gives way to other threads, about a microsecond */
 
@@ -28,7 +29,8 @@ typedef struct {
 
 struct pool {
     reformer_pool_t interface;
-    int n; /* members: workers 1 … n, the caller is 0 */
+    pid_t process; /* that the members live in */
+    int n;         /* members: workers 1 … n, the caller is 0 */
     member_t *members;
     pthread_mutex_t lock;
     pthread_cond_t wake, done;
@@ -114,9 +116,32 @@ static void wake_members(pool_t *p) {
     pthread_mutex_unlock(&p->lock);
 }
 
+/* Starts up to so many members, as far as the system gives threads. */
+static void start_members(pool_t *p, int wanted) {
+    p->process = getpid();
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->wake, NULL);
+    pthread_cond_init(&p->done, NULL);
+    for (p->n = 0; p->n < wanted; p->n++) {
+        member_t *m = &p->members[p->n];
+        *m = (member_t){.pool = p, .worker = p->n + 1};
+        if (pthread_create(&m->thread, NULL, member_main, m) != 0) break;
+    }
+}
+
+/* In a child: what members held or waited for when the process was copied is forgotten. A new one sees job 0, so
+ * numbers begin anew too. */
+static void replace_members(pool_t *p) {
+    atomic_store(&p->job, 0);
+    atomic_store(&p->asleep, 0);
+    p->waits = false;
+    start_members(p, p->n);
+}
+
 static void parallel_for(void *ctx, int64_t n, int workers, void (*body)(void *, int64_t, int),
                          void *arg) {
     pool_t *p = ctx;
+    if (p->process != getpid()) replace_members(p);
     p->tasks = n;
     p->workers = workers;
     p->body = body;
@@ -133,17 +158,14 @@ pool_t *pool_new(int threads) {
     if (threads < 2) return NULL;
     pool_t *p = calloc(1, sizeof *p);
     member_t *members = calloc((size_t)threads - 1, sizeof *members);
-    if (!p || !members) bug("out of memory");
+    if (!p || !members) {
+        free(members);
+        free(p);
+        return NULL;
+    }
     p->members = members;
     p->interface = (reformer_pool_t){p, parallel_for};
-    pthread_mutex_init(&p->lock, NULL);
-    pthread_cond_init(&p->wake, NULL);
-    pthread_cond_init(&p->done, NULL);
-    for (; p->n < threads - 1; p->n++) {
-        member_t *m = &members[p->n];
-        *m = (member_t){.pool = p, .worker = p->n + 1};
-        if (pthread_create(&m->thread, NULL, member_main, m) != 0) break;
-    }
+    start_members(p, threads - 1);
     return p;
 }
 
@@ -155,8 +177,7 @@ const reformer_pool_t *pool_interface(const pool_t *p) {
     return p ? &p->interface : NULL;
 }
 
-void pool_free(pool_t *p) {
-    if (!p) return;
+static void end_members(pool_t *p) {
     atomic_store(&p->stop, true);
     pthread_mutex_lock(&p->lock);
     pthread_cond_broadcast(&p->wake);
@@ -165,6 +186,11 @@ void pool_free(pool_t *p) {
     pthread_cond_destroy(&p->done);
     pthread_cond_destroy(&p->wake);
     pthread_mutex_destroy(&p->lock);
+}
+
+void pool_free(pool_t *p) {
+    if (!p) return;
+    if (p->process == getpid()) end_members(p); /* in a child there are none to wait for */
     free(p->members);
     free(p);
 }

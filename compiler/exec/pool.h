@@ -10,8 +10,10 @@
 
 typedef struct pool pool_t;
 
-pool_t *pool_new(int threads); /* the caller's thread is one of them; NULL for 1 */
-void pool_free(pool_t *p);     /* NULL is fine */
+/* The caller's thread is one of them; NULL for 1, or without memory. After fork() a child may go on with a pool that
+ * was not at work: its first job there starts threads anew. */
+pool_t *pool_new(int threads);
+void pool_free(pool_t *p); /* NULL is fine */
 /* Workers it really has: fewer than asked for when the system gave fewer threads; 1 for NULL. */
 int pool_threads(const pool_t *p);
 const reformer_pool_t *pool_interface(const pool_t *p); /* NULL for NULL */

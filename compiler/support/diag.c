@@ -75,6 +75,14 @@ void diag_error(diag_t *d, srcloc_t at, const char *fmt, ...) {
     va_end(ap);
 }
 
+/* What concerns a whole file, such as the compile cache, is said once however many models meet it. */
+static bool said_already(const diag_t *d, const message_t *last) {
+    for (const message_t *m = d->messages; m < last && last->at.line == 0; m++)
+        if (m->at.line == 0 && m->file_rank == last->file_rank && strcmp(m->text, last->text) == 0)
+            return true;
+    return false;
+}
+
 void diag_warning(diag_t *d, srcloc_t at, const char *fmt, ...) {
     va_list ap;
     d->dropped = d->silent;
@@ -82,6 +90,8 @@ void diag_warning(diag_t *d, srcloc_t at, const char *fmt, ...) {
     va_start(ap, fmt);
     report(d, at, false, fmt, ap);
     va_end(ap);
+    d->dropped = said_already(d, &d->messages[d->n - 1]);
+    if (d->dropped) d->n--;
 }
 
 void diag_silence_warnings(diag_t *d) {

@@ -30,6 +30,7 @@ void diag_free(diag_t *d);
 void diag_source(diag_t *d, const char *file, const char *text, size_t bytes);
 
 void diag_error(diag_t *d, srcloc_t at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Once: the same text about the same file as a whole is dropped. */
 void diag_warning(diag_t *d, srcloc_t at, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void diag_silence_warnings(diag_t *d); /* from here on, they and their hints are dropped */

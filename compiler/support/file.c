@@ -13,6 +13,7 @@
 
 #include "support/sbuf.h"
 #include "support/temporary.h"
+#include "support/trust.h"
 
 static int open_for_reading(const char *path, int flags, struct stat *st, diag_t *d) {
     int fd = open(path, O_RDONLY | O_CLOEXEC | flags);
@@ -113,11 +114,31 @@ bool make_directories(const char *path) {
     return ok && is_directory(path);
 }
 
+/* mkdtemp() gives mode 0700; what it stands in must not let others put another folder in its place. */
+static const char *folder_in(arena_t *a, const char *where, const char **why) {
+    char *path = arena_printf(a, "%s/reformerc-XXXXXX", where);
+    if (!temporary_make_folder(path)) {
+        *why = arena_printf(a, "%s: %s", where, strerror(errno));
+        return NULL;
+    }
+    const char *own = trusted_folder(a, path, why);
+    if (!own) {
+        temporary_folder_end(path);
+        return NULL;
+    }
+    temporary_hold(); /* from now on it goes by its own path */
+    temporary_forget(path);
+    temporary_note(own);
+    temporary_go_on();
+    return own;
+}
+
 const char *temporary_folder(arena_t *a, const char *to, diag_t *d) {
-    const char *tmp = getenv("TMPDIR");
-    char *path = arena_printf(a, "%s/reformerc-XXXXXX", tmp && *tmp ? tmp : "/tmp");
-    if (temporary_make_folder(path)) return path;
-    diag_error(d, IN_FILE(path), "cannot make a folder %s: %s", to, strerror(errno));
+    const char *tmp = getenv("TMPDIR"), *why;
+    const char *path = folder_in(a, tmp && *tmp ? tmp : "/tmp", &why);
+    if (path) return path;
+    diag_error(d, NOWHERE, "cannot make a private folder %s: %s", to, why);
+    diag_hint(d, "the variable TMPDIR names the folder to make it in");
     return NULL;
 }
 

@@ -42,7 +42,7 @@ bool file_exists(const char *path);
 bool is_directory(const char *path);
 bool make_directories(const char *path); /* like mkdir -p, mode 0700 */
 /* A new private folder in $TMPDIR, else /tmp, "to" do something in; the caller empties it and ends it,
- * which removes it. NULL after an error in d. */
+ * which removes it. NULL after an error in d, also where other users could put another folder in its place. */
 const char *temporary_folder(arena_t *a, const char *to, diag_t *d);
 void temporary_folder_end(const char *path);
 

@@ -8,6 +8,8 @@
 #include <cmocka.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "exec/pool.h"
 
@@ -63,9 +65,53 @@ static void one_thread_needs_none(void **state) {
     pool_free(NULL);
 }
 
+static void expect_child_ends_well(pid_t child) {
+    int status = 1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+/* A child has workers of its own, in as many threads; its children too. The parent's go on meanwhile. */
+static void children_start_their_own(void **state) {
+    (void)state;
+    pool_t *p = pool_new(THREADS);
+    run(pool_interface(p), TASKS, THREADS);
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(60);
+        for (int round = 0; round < 50; round++) run(pool_interface(p), TASKS, THREADS);
+        if (pool_threads(p) != THREADS) _exit(2);
+        pid_t grandchild = fork();
+        for (int round = 0; round < 50; round++) run(pool_interface(p), TASKS, THREADS);
+        pool_free(p);
+        if (grandchild != 0) expect_child_ends_well(grandchild);
+        _exit(0);
+    }
+    run(pool_interface(p), TASKS, THREADS);
+    expect_child_ends_well(child);
+    pool_free(p);
+}
+
+static void children_free_what_they_never_used(void **state) {
+    (void)state;
+    pool_t *p = pool_new(THREADS);
+    for (int i = 0; i < 20; i++) { /* some members are on their way to sleep */
+        run(pool_interface(p), TASKS, THREADS);
+        pid_t child = fork();
+        if (child == 0) {
+            alarm(60);
+            pool_free(p);
+            _exit(0);
+        }
+        expect_child_ends_well(child);
+    }
+    pool_free(p);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_task_once),
-                                       cmocka_unit_test(idle_pools_end),
-                                       cmocka_unit_test(one_thread_needs_none)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_task_once), cmocka_unit_test(idle_pools_end),
+        cmocka_unit_test(one_thread_needs_none), cmocka_unit_test(children_start_their_own),
+        cmocka_unit_test(children_free_what_they_never_used)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

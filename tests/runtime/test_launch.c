@@ -3,6 +3,8 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum { TASKS = 200, WORKERS = 4, STRIDE = 64 };
 
@@ -311,6 +313,41 @@ static void concurrent_forwards(void **state) {
     }
 }
 
+/* ---- fork ------------------------------------------------------------------------------------- */
+
+static void *launch_in_parallel(void *arg) {
+    (void)arg;
+    launch_watched(WORKERS, NULL, TASKS);
+    return NULL;
+}
+
+/* By a thread that had workers, by one that the child starts, and by a child of the child. */
+static void run_as_child(void) {
+    alarm(60);
+    launch_watched(WORKERS, NULL, TASKS);
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, launch_in_parallel, NULL) != 0) _exit(2);
+    pthread_join(thread, NULL);
+    pid_t grandchild = fork();
+    launch_watched(WORKERS, NULL, TASKS);
+    int status = 0;
+    if (grandchild > 0 && waitpid(grandchild, &status, 0) != grandchild) status = 3;
+    _exit(status != 0);
+}
+
+static void children_run_too(void **state) {
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        launch_watched(WORKERS, NULL, TASKS);
+        pid_t child = fork();
+        if (child == 0) run_as_child();
+        launch_watched(WORKERS, NULL, TASKS);
+        int status = 1;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(built_in_threads),
@@ -320,6 +357,7 @@ int main(void) {
         cmocka_unit_test(profile_surrounds_launches),
         cmocka_unit_test(profile_comes_from_the_io),
         cmocka_unit_test(concurrent_forwards),
+        cmocka_unit_test(children_run_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
