@@ -247,6 +247,8 @@ static bool translate(session_t *s, out_kind_t kind) {
     if (!want.name) return false;
     if (kind == OUT_C_STDOUT && !check_stdout_weights(s)) return false;
     if (!session_plan(s, &want) || !session_lower(s)) return false;
+    buckets_taken_t taken = session_buckets(s);
+    buckets_warn_ahead(&taken, s->d);
     if (!check_budgets(s->plan, o->threads ? o->threads : 1, s->d)) return false;
     switch (kind) {
     case OUT_C: return write_c(s, false);

@@ -27,7 +27,7 @@ static bool print_score(const score_t *sc, bool per_token, diag_t *d) {
 }
 
 static bool eval_text(session_t *s, const text_t *text, const tokens_t *t) {
-    if (!score_plan(s) || !session_open(s)) return false;
+    if (!score_plan(s, t) || !session_open(s)) return false;
     score_t sc = score_new(s);
     fprintf(stderr, "%lld tokens in windows of %lld; back end %s, target %s, %d thread%s\n",
             (long long)t->n, (long long)sc.window, backend_names[s->o->backend],

@@ -67,7 +67,9 @@ static const char *hash_text(const explanation_t *e) {
     const plan_t *p = e->plan;
     int64_t buckets = 1;
     for (int i = 0; i < p->n_factors; i++) buckets *= p->factors[i];
-    const char *why = e->spec->n_bucket_factors ? "" : ", chosen from the length";
+    const char *from =
+        p->n_variants > 1 ? ", chosen from the greatest length" : ", chosen from the length";
+    const char *why = e->spec->n_bucket_factors ? "" : from;
     const char *factors =
         p->n_factors > 1 ? TEXT(e, " = %s", list(e, p->n_factors, p->factors)) : "";
     return TEXT(e, "%s, %lld buckets%s%s", plural(e, e->spec->num_hashes, "round"),

@@ -119,6 +119,26 @@ static bool check_length(const generate_t *g) {
     return false;
 }
 
+/* Hugging Face's number comes from the prompt; a prompt that is too short to be hashed has none with its cache, and
+ * without one takes that of the first text that is hashed. */
+static void check_bucket_number(const generate_t *g) {
+    const session_t *s = g->session;
+    const prompts_t *p = &g->prompts;
+    buckets_taken_t taken = session_buckets(s);
+    for (int64_t r = 0; r < p->batch && taken.n; r++) {
+        int64_t length = p->tokens[r];
+        const char *of = p->batch > 1
+                             ? arena_printf(s->arena, "%s %lld", p->row, (long long)(r + 1))
+                             : arena_printf(s->arena, "the %s", p->row);
+        if (s->o->given[OPT_NO_CACHE]) {
+            int64_t first = buckets_first_hashed(s->spec, length);
+            if (first > length) of = "the first text that it hashes";
+            if (first < length + g->max_tokens) length = first;
+        }
+        if (buckets_warn(&taken, length, of, s->d)) return;
+    }
+}
+
 /* ---- results ------------------------------------------------------------------------------------------ */
 
 /* Rows that no search comes to are padding. */
@@ -295,9 +315,9 @@ static bool run(generate_t *g) {
 
 static bool generate(generate_t *g) {
     session_t *s = g->session;
-    if (!plan_generation(g) || !check_length(g) || !session_open(s) || !decoder_open(g) ||
-        !make_results(g))
-        return false;
+    if (!plan_generation(g) || !check_length(g)) return false;
+    check_bucket_number(g);
+    if (!session_open(s) || !decoder_open(g) || !make_results(g)) return false;
     texts_open(g);
     return run(g) && session_profile_write(s) && save(g);
 }

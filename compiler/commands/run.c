@@ -13,6 +13,12 @@ static bool make_plan(session_t *s, const inputs_t *in) {
     return session_plan(s, &want);
 }
 
+/* Imposed buckets are what they are, however many there could be. */
+static void check_bucket_number(const session_t *s, const inputs_t *in) {
+    buckets_taken_t taken = session_buckets(s);
+    if (!s->o->given[OPT_BUCKETS]) (void)buckets_warn(&taken, in->length, in->path, s->d);
+}
+
 static bool run_session(session_t *s, results_t *r) {
     const options_t *o = s->o;
     inputs_t in;
@@ -21,6 +27,7 @@ static bool run_session(session_t *s, results_t *r) {
         !inputs_fit(&in, s->spec, s->d))
         return false;
     if (!make_plan(s, &in)) return false;
+    check_bucket_number(s, &in);
     if (o->given[OPT_BUCKETS] &&
         !inputs_read_buckets(&in, s->arena, s->plan, o->text[OPT_BUCKETS], s->d))
         return false;

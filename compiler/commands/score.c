@@ -46,10 +46,14 @@ static void keep_greatest_length(spec_t *s) {
     s->compile.n_lengths = 1;
 }
 
-bool score_plan(session_t *s) {
+/* The first window decides for Hugging Face, too: only a text that does not fill it differs. */
+bool score_plan(session_t *s, const tokens_t *t) {
     keep_greatest_length(s->spec);
     session_plan_t want = {.name = "model", .runs = true};
-    return session_plan(s, &want);
+    if (!session_plan(s, &want)) return false;
+    buckets_taken_t taken = session_buckets(s);
+    if (t && t->n < taken.longest) (void)buckets_warn(&taken, t->n, "the text", s->d);
+    return true;
 }
 
 score_t score_new(const session_t *s) {

@@ -29,8 +29,8 @@ typedef bool score_watch_fn(void *ctx, const score_t *sc, int64_t done, int64_t 
 
 /* session_spec, and the checks that this model can score a text. */
 bool score_spec(session_t *s);
-/* session_plan for whole windows. */
-bool score_plan(session_t *s);
+/* session_plan for whole windows; t: the text, NULL where it is not read yet. */
+bool score_plan(session_t *s, const tokens_t *t);
 /* The empty score of the session's plan. */
 score_t score_new(const session_t *s);
 /* Of an open session. False after an error, which a loss that is no finite number is too, or when `watch` ended it. */

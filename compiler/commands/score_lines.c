@@ -160,6 +160,17 @@ static void cut_lines(score_lines_t *s) {
     for (int64_t i = 0; i < s->n_lines; i++) cut_line(s, &s->lines[i], most);
 }
 
+/* One warning, at the first line of which it is true. */
+static void check_bucket_number(const score_lines_t *s) {
+    const session_t *x = s->session;
+    buckets_taken_t taken = session_buckets(x);
+    for (int64_t i = 0; i < s->n_windows; i++) {
+        const window_t *w = &s->windows[i];
+        const char *of = arena_printf(x->arena, "line %lld", (long long)w->line->number);
+        if (buckets_warn(&taken, w->length, of, x->d)) return;
+    }
+}
+
 static bool fit_together(const window_t *x, const window_t *y) {
     return x->variant == y->variant && x->padded == y->padded;
 }
@@ -318,6 +329,7 @@ static void conclude(const score_lines_t *s) {
 static bool score_lines(score_lines_t *s) {
     if (!plan_lines(s)) return false;
     cut_lines(s);
+    check_bucket_number(s);
     if (!session_open(s->session)) return false;
     announce(s);
     interrupt_catch();

@@ -111,6 +111,11 @@ bool session_plan(session_t *s, const session_plan_t *want) {
     return true;
 }
 
+buckets_taken_t session_buckets(const session_t *s) {
+    const plan_t *p = s->plan;
+    return (buckets_taken_t){s->spec, p->n_factors, p->factors, p->longest};
+}
+
 bool session_lower(session_t *s) {
     pass_options_t passes = pass_options_of(s->o);
     if (!plan_lower(s->plan, &passes, s->d)) return false;

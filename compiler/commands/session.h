@@ -8,6 +8,7 @@
 #include "commands/options.h"
 #include "commands/profile.h"
 #include "exec/pool.h"
+#include "spec/buckets.h"
 
 typedef struct {
     const options_t *o;
@@ -42,6 +43,8 @@ typedef struct {
     const tiles_t *tiles; /* of every target; NULL: those of --tuning, else the analytic choice */
 } session_plan_t;
 bool session_plan(session_t *s, const session_plan_t *want);
+/* Of the planned session, for the warnings of spec/buckets.h. */
+buckets_taken_t session_buckets(const session_t *s);
 bool session_lower(session_t *s); /* plan → Loops, through the passes */
 bool session_weights(session_t *s);
 bool session_compile(session_t *s); /* an executor without weights; lowers if nothing has */

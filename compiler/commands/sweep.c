@@ -132,7 +132,7 @@ static bool check_text(sweep_t *s, const session_t *session) {
 static void check_point(sweep_t *s, int i) {
     attempt_t t;
     attempt_begin(&t, s, i);
-    bool ok = score_spec(&t.session) && check_text(s, &t.session) && score_plan(&t.session);
+    bool ok = score_spec(&t.session) && check_text(s, &t.session) && score_plan(&t.session, NULL);
     if (ok) s->weights = arena_strdup(s->arena, t.session.weights);
     s->threads = t.session.threads;
     conclude(s, &s->points[i], ok, t.d);
@@ -163,7 +163,7 @@ static bool watch(void *ctx, const score_t *sc, int64_t done, int64_t total) {
  * on the settings; the file is mapped. */
 static bool measure(session_t *s, point_t *p, const tokens_t *text, watch_t *w) {
     double start = clock_now();
-    if (!score_spec(s) || !score_plan(s)) return false;
+    if (!score_spec(s) || !score_plan(s, text)) return false;
     p->compile_seconds = clock_now() - start;
     if (!session_weights(s)) return false;
     start = clock_now();

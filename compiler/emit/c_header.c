@@ -118,11 +118,29 @@ static void put_fields(const header_t *h) {
 
 /* ---- the file ------------------------------------------------------------------------------------------- */
 
+/* A fresh model of Hugging Face would choose by the input; an artefact is one model at all of its lengths. */
+static const char *buckets_text(const header_t *h) {
+    const plan_t *p = h->c->plan;
+    if (p->n_variants == 1 || p->n_factors == 0 || p->spec->n_bucket_factors) return ".";
+    const char *number = "";
+    for (int i = 0; i < p->n_factors; i++)
+        number =
+            arena_printf(h->c->arena, "%s%s%lld", number, i ? ", " : "", (long long)p->factors[i]);
+    return arena_printf(
+        h->c->arena,
+        "\nwith num_buckets %s%s%s at every length, the number for %lld tokens: the spec\n"
+        "has null.",
+        p->n_factors > 1 ? "[" : "", number, p->n_factors > 1 ? "]" : "", (long long)p->longest);
+}
+
 static const char *padding_text(const header_t *h) {
-    if (h->dynamic)
-        return "An input of any length gives what Hugging Face gives for it, its own padding included.";
-    return "An input shorter than a specialised length gives what Hugging Face gives for it\n"
-           "padded to that length with an attention mask.";
+    return arena_printf(
+        h->c->arena, "%s%s",
+        h->dynamic
+            ? "An input of any length gives what Hugging Face gives for it, its own padding included"
+            : "An input shorter than a specialised length gives what Hugging Face gives for it\n"
+              "padded to that length with an attention mask",
+        buckets_text(h));
 }
 
 static void put_opening(const header_t *h) {

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "spec/buckets.h"
+
 /* ---- weights ------------------------------------------------------------------------------------------ */
 
 /* Where they come from: one of the two, or neither. */
@@ -127,7 +129,10 @@ static int make_plan(compile_t *c) {
     if (!targets_choose(&p, m->spec, &asked, c->d))
         return c->request.n_targets ? REFORMERC_E_OPTION : REFORMERC_E_SPEC;
     m->plan = plan_make(m->arena, m->spec, &p, c->d);
-    return m->plan ? REFORMER_OK : REFORMERC_E_SPEC;
+    if (!m->plan) return REFORMERC_E_SPEC;
+    buckets_taken_t taken = {m->spec, m->plan->n_factors, m->plan->factors, m->plan->longest};
+    buckets_warn_ahead(&taken, c->d);
+    return REFORMER_OK;
 }
 
 static int make_code(compile_t *c) {

@@ -133,8 +133,8 @@ static inline void bench_load(bench_t *b, const char *cc, const char *flags) {
     snprintf(path, sizeof path, "%s/stub.c", b->folder);
     must(b, file_write(path, stub, sizeof stub - 1, b->diag));
     snprintf(path, sizeof path, "%s/model%d.so", b->folder, number++);
-    if (shell("%s %s -fPIC -I%s/runtime -c %s/model.c -o %s.o && "
-              "%s -shared -fPIC -I%s/runtime %s.o %s/stub.c -o %s",
+    if (shell("%s %s -fPIC -I\"%s/runtime\" -c %s/model.c -o %s.o && "
+              "%s -shared -fPIC -I\"%s/runtime\" %s.o %s/stub.c -o %s",
               cc, flags, SOURCE_DIR, b->folder, path, cc, SOURCE_DIR, path, b->folder, path))
         fail_msg("%s %s failed in %s", cc, flags, b->folder);
     b->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);

@@ -161,7 +161,7 @@ static void header_is_cpp(void **state) {
                                "int f(const model_t *m, const model_io_t *io, void *w) {"
                                " return model_forward(m, io, w) + MODEL_BATCH; }' > t.cc && "
                                "%s -std=c++11 -Wall -Wextra -Werror -Wconversion -Wpedantic "
-                               "-I%s/runtime -fsyntax-only t.cc",
+                               "-I\"%s/runtime\" -fsyntax-only t.cc",
                                b.folder, compilers[k], SOURCE_DIR),
                          0);
     }
@@ -175,12 +175,12 @@ static void fast_math_is_refused(void **state) {
     bench_open(&b, "model");
     all_targets(&b);
     bench_emit(&b);
-    assert_int_equal(
-        shell("cc -O1 -I%s/runtime -c %s/model.c -o %s/model.o", SOURCE_DIR, b.folder, b.folder),
-        0);
+    assert_int_equal(shell("cc -O1 -I\"%s/runtime\" -c %s/model.c -o %s/model.o", SOURCE_DIR,
+                           b.folder, b.folder),
+                     0);
     assert_int_not_equal(
-        shell("cc -O1 -ffast-math -I%s/runtime -c %s/model.c -o %s/model.o 2>/dev/null", SOURCE_DIR,
-              b.folder, b.folder),
+        shell("cc -O1 -ffast-math -I\"%s/runtime\" -c %s/model.c -o %s/model.o 2>/dev/null",
+              SOURCE_DIR, b.folder, b.folder),
         0);
     bench_close(&b);
 }
@@ -204,7 +204,7 @@ static void full_width_code(void **state) {
     bench_emit(&b);
     for (size_t k = 0; k < 2; k++) {
         if (!have(compilers[k])) continue;
-        assert_int_equal(shell("cd %s && %s -O2 -std=c11 -I%s/runtime -c model.c -o model.o && "
+        assert_int_equal(shell("cd %s && %s -O2 -std=c11 -I\"%s/runtime\" -c model.c -o model.o && "
                                "objdump -d model.o > code && "
                                "grep -q 'vfmadd...ps.*zmm' code && ! grep -q 'ymm' code",
                                b.folder, compilers[k], SOURCE_DIR),
@@ -225,7 +225,7 @@ static void aarch64_compiles(void **state) {
     const char *target = "clang --target=aarch64-linux-gnu -ffreestanding";
     bool able = shell("%s -E -include arm_neon.h -x c /dev/null >/dev/null 2>&1", target) == 0;
     if (able)
-        assert_int_equal(shell("cd %s && %s -O2 " STRICT " -I%s/runtime -c model.c -o model.o",
+        assert_int_equal(shell("cd %s && %s -O2 " STRICT " -I\"%s/runtime\" -c model.c -o model.o",
                                b.folder, target, SOURCE_DIR),
                          0);
     bench_close(&b);
