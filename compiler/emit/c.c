@@ -74,24 +74,51 @@ static bool any_target(const plan_t *p, bool arm) {
     return false;
 }
 
-/* Rounding must be what the loop IR says: one fma where it says fma, none elsewhere. */
+/* What flags of the compiler may do to results. gcc says each part of -ffast-math by a macro (before
+ * gcc 12 only all of them together, by __GCC_IEC_559). */
+static const char flag_guards[] =
+    "#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) || \\\n"
+    "    defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) || \\\n"
+    "    defined(__NO_SIGNED_ZEROS__) || \\\n"
+    "    (defined(__GCC_IEC_559) && !defined(__clang__) && __GNUC__ < 12 && __GCC_IEC_559 == 0)\n"
+    "#error \"compile without -ffast-math or parts of it: results would differ from the model's\"\n"
+    "#endif\n"
+    "#if __FLT_EVAL_METHOD__ != 0 && __FLT_EVAL_METHOD__ != 16 /* 16: but for _Float16 */\n"
+    "#error \"compile for arithmetic in float and double, without -mfpmath=387\"\n"
+    "#endif\n"
+    "_Static_assert(sizeof 1.0 == sizeof(double), \"compile without -fsingle-precision-constant\");\n";
+
+/* Rounding must be what the loop IR says: one fma where it says fma, none elsewhere; nothing reassociated.
+ * What follows the model in its translation unit is compiled as it was (put_end). */
 static void put_guards(emitter_t *c, sbuf_t *out) {
     bool x86 = any_target(c->plan, false), arm = any_target(c->plan, true);
     sbuf_printf(out, "#include \"%s\"\n#include \"reformer_rt.h\"\n\n", c->o->header_name);
-    sbuf_puts(out, "#ifdef __FAST_MATH__\n"
-                   "#error \"compile without -ffast-math: results would differ from the model's\"\n"
-                   "#endif\n");
+    sbuf_puts(out, flag_guards);
     sbuf_printf(out, "#if %s%s%s\n#error \"translated for %s: choose another --target\"\n#endif\n",
                 x86 ? "!defined(__x86_64__)" : "", x86 && arm ? " && " : "",
                 arm ? "!defined(__aarch64__)" : "", targets_text(c));
-    sbuf_puts(out, "#ifdef __clang__\n"
-                   "#pragma STDC FP_CONTRACT OFF\n"
-                   "#else\n"
-                   "#pragma GCC optimize(\"fp-contract=off\")\n"
-                   "#endif\n");
     if (x86) sbuf_puts(out, "#ifdef __x86_64__\n#include <immintrin.h>\n#endif\n");
     if (arm) sbuf_puts(out, "#ifdef __aarch64__\n#include <arm_neon.h>\n#endif\n");
-    sbuf_puts(out, "#define INLINE static inline __attribute__((always_inline))\n\n");
+    sbuf_puts(out, "#ifdef __clang__\n"
+                   "#pragma float_control(push)\n"
+                   "#pragma float_control(precise, on)\n"
+                   "#pragma STDC FP_CONTRACT OFF\n"
+                   "#else\n"
+                   "#pragma GCC push_options\n"
+                   "#pragma GCC optimize(\"fp-contract=off\")\n"
+                   "#endif\n"
+                   "#pragma push_macro(\"INLINE\")\n"
+                   "#undef INLINE\n"
+                   "#define INLINE static inline __attribute__((always_inline))\n\n");
+}
+
+static void put_end(sbuf_t *out) {
+    sbuf_puts(out, "\n#pragma pop_macro(\"INLINE\")\n"
+                   "#ifdef __clang__\n"
+                   "#pragma float_control(pop)\n"
+                   "#else\n"
+                   "#pragma GCC pop_options\n"
+                   "#endif\n");
 }
 
 /* ---- names of functions and tables ----------------------------------------------------------------------- */
@@ -119,8 +146,14 @@ static bool is_used(const emitter_t *c, const void *what) {
     return false;
 }
 
+/* The descriptor and what it holds stand behind the macros of put_own_names(), among fields of such names. */
+static const char *own_name(emitter_t *c, const char *name) {
+    return names_make(c->globals, arena_printf(c->arena, "%s_%s", c->plan->name, name));
+}
+
 static void name_global(emitter_t *c, const void *what, const char *name) {
-    name = names_make(c->globals, arena_printf(c->arena, "%s%s", name, c->suffix));
+    name = arena_printf(c->arena, "%s%s", name, c->suffix);
+    name = what == module_entry(c->m) ? own_name(c, name) : names_make(c->globals, name);
     ARENA_PUSH(c->arena, c->global, c->n_globals, c->cap_globals) = (global_t){what, name, false};
 }
 
@@ -181,6 +214,30 @@ static const char *part_suffix(const emitter_t *c, int k) {
     return *name ? arena_printf(c->arena, "_%s", name) : "";
 }
 
+/* Two models may stand in one translation unit, each with a kernel local_attention, a type f32x8, a helper
+ * load_f32x8 of its own. Inside of a region such a name stands for one with the model's prefix, so that the
+ * code keeps its short ones. */
+static void put_own_name(emitter_t *c, const char *name, bool define, sbuf_t *out) {
+    if (!define) {
+        sbuf_printf(out, "#undef %s\n", name);
+        return;
+    }
+    const char *own = arena_printf(c->arena, "%s_%s", c->plan->name, name);
+    bool fits = strlen("#define ") + strlen(name) + 1 + strlen(own) <= COLUMNS;
+    sbuf_printf(out, "#define %s %s%s\n", name, fits ? "" : "\\\n", own);
+}
+
+static void put_own_names(emitter_t *c, bool define, sbuf_t *out) {
+    for (size_t k = 0; k < c->n_own; k++) put_own_name(c, c->own[k], define, out);
+    sbuf_puts(out, "\n");
+}
+
+static void note_globals(emitter_t *c) {
+    for (size_t k = 0; k < c->n_globals; k++)
+        if (c->global[k].used && c->global[k].what != module_entry(c->m))
+            ARENA_PUSH(c->arena, c->own, c->n_own, c->cap_own) = c->global[k].name;
+}
+
 /* All parts of one target. */
 static void put_region(emitter_t *c, int rank, const char **run, sbuf_t *out) {
     const plan_t *p = c->plan;
@@ -190,7 +247,8 @@ static void put_region(emitter_t *c, int rank, const char **run, sbuf_t *out) {
     c->target = t;
     c->target_suffix = p->n_targets > 1 ? arena_printf(c->arena, "_%s", t->suffix) : "";
     c->prelude = prelude_new(c->arena);
-    sbuf_t code = {0};
+    c->n_own = 0;
+    sbuf_t prelude = {0}, code = {0};
     for (int k = 0; k < plan_parts(p); k++) {
         if (plan_target(p, k) != rank) continue;
         c->m = plan_module(p, k);
@@ -198,6 +256,7 @@ static void put_region(emitter_t *c, int rank, const char **run, sbuf_t *out) {
         if (!module_entry(c->m)) bug("module '%s' without an entry", c->m->name);
         name_globals(c);
         put_module(c, &code);
+        note_globals(c);
         run[k] = c_func_name(c, module_entry(c->m));
     }
     put_comment(out, 0, "---- %s %.*s", t->name, (int)(70 - strlen(t->name)),
@@ -205,12 +264,16 @@ static void put_region(emitter_t *c, int rank, const char **run, sbuf_t *out) {
     if (guarded) sbuf_printf(out, "#ifdef %s\n", guard);
     put_target_open(t, out);
     sbuf_puts(out, "\n");
-    put_prelude(c, out);
+    put_prelude(c, &prelude);
+    put_own_names(c, true, out);
+    sbuf_write(out, prelude.data, prelude.size);
     sbuf_puts(out, "\n");
     sbuf_write(out, code.data, code.size);
+    put_own_names(c, false, out);
     put_target_close(t, out);
     if (guarded) sbuf_puts(out, "#endif\n");
     sbuf_puts(out, "\n");
+    sbuf_free(&prelude);
     sbuf_free(&code);
 }
 
@@ -308,7 +371,7 @@ static void put_desc_fields(emitter_t *c, const reformer_desc_t *d, const char *
 static const char *put_variants(emitter_t *c, part_t kind, const char *name,
                                 const reformer_variant_t *v, const char *const *run, sbuf_t *out) {
     bool guarded = any_target(c->plan, true) && any_target(c->plan, false);
-    name = names_make(c->globals, name);
+    name = own_name(c, name);
     put_line(out, 0, "static const reformer_variant_t %s[] = {", name);
     for (int k = 0; k < plan_parts(c->plan); k++)
         if (plan_part(c->plan, k) == kind) put_variant(&v[k], run[k], guarded, out);
@@ -326,7 +389,7 @@ static const char *put_descriptor(emitter_t *c, const reformer_desc_t *d,
     if (d->prefills && d->prefills != d->variants)
         prefills = put_variants(c, PART_PREFILL, "prefills", v, run, out);
     if (d->steps) steps = put_variants(c, PART_STEP, "steps", v, run, out);
-    const char *desc = names_make(c->globals, "description");
+    const char *desc = own_name(c, "description");
     put_line(out, 0, "static const reformer_desc_t %s = {", desc);
     put_desc_fields(c, d, variants, out);
     put_decoder_fields(d, variants, prefills, steps, out);
@@ -398,6 +461,10 @@ static void reserve_interface(emitter_t *c) {
                                        "_step"};
     for (size_t k = 0; k < sizeof ends / sizeof *ends; k++)
         names_reserve(c->globals, arena_printf(c->arena, "%s%s", c->plan->name, ends[k]));
+    /* fields of a call, which the macros of put_own_names() must not rename */
+    static const char *const fields[] = {"weights", "workspace", "scratch", "slot", "units"};
+    for (size_t k = 0; k < sizeof fields / sizeof *fields; k++)
+        names_reserve(c->globals, fields[k]);
 }
 
 void emit_c(const plan_t *p, const emit_c_options_t *o, sbuf_t *source, sbuf_t *header) {
@@ -415,6 +482,7 @@ void emit_c(const plan_t *p, const emit_c_options_t *o, sbuf_t *source, sbuf_t *
     for (int rank = 0; rank < p->n_targets; rank++) put_region(&c, rank, run, source);
     const char *desc = put_descriptor(&c, &d, v, run, source);
     put_interface(&c, desc, source);
+    put_end(source);
     put_header(&c, &d, v, header);
     arena_free(a);
 }

@@ -83,8 +83,9 @@ const char *c_helper(emitter_t *c, helper_t h, ltype_t t);
 const char *c_shuffle(emitter_t *c, ltype_t t, const int *lanes, bool *one_operand);
 /* Comparisons and selections of this type have mask registers on this target. */
 bool c_has_masks(const target_t *t, ltype_t type);
-const char *c_mask_type(ltype_t t);          /* "__mmask16" */
-void put_prelude(emitter_t *c, sbuf_t *out); /* typedefs and helpers asked for so far */
+const char *c_mask_type(ltype_t t); /* "__mmask16" */
+/* Typedefs and helpers asked for so far; their names join c->own. */
+void put_prelude(emitter_t *c, sbuf_t *out);
 void put_target_open(const target_t *t, sbuf_t *out);
 void put_target_close(const target_t *t, sbuf_t *out);
 bool is_helper_name(const char *name); /* "fma_f32x16": a function of a module may not take it */
@@ -110,6 +111,8 @@ struct emitter {
     const target_t *target;
     const char *target_suffix; /* "_v4", "" where there is one target */
     prelude_t *prelude;
+    const char **own; /* file-scope names, short */
+    size_t n_own, cap_own;
     /* of the module being written */
     const module_t *m;
     const char *suffix; /* "_L4096_v4" */

@@ -436,6 +436,17 @@ static int compare_requests(const void *x, const void *y) {
     return strcmp(a->name, b->name);
 }
 
+static void note_name(emitter_t *c, const char *name) {
+    ARENA_PUSH(c->arena, c->own, c->n_own, c->cap_own) = name;
+}
+
+static void note_vector(emitter_t *c, const vector_t *v) {
+    const char *name = type_suffix(c, v->type);
+    if (v->used) note_name(c, name);
+    if (v->is_unsigned) note_name(c, arena_printf(c->arena, "u%s", name + 1));
+    if (v->unaligned) note_name(c, arena_printf(c->arena, "%s_u", name));
+}
+
 static void put_vector(emitter_t *c, const vector_t *v, sbuf_t *out) {
     int bytes = elem_bytes(v->type.elem) * v->type.lanes;
     const char *name = type_suffix(c, v->type), *elem = c_elem(v->type.elem);
@@ -475,10 +486,14 @@ void put_prelude(emitter_t *c, sbuf_t *out) {
     }
     if (p->n_vectors) qsort(p->vector, p->n_vectors, sizeof *p->vector, compare_vectors);
     if (p->n) qsort(p->request, p->n, sizeof *p->request, compare_requests);
-    for (size_t i = 0; i < p->n_vectors; i++) put_vector(c, &p->vector[i], out);
+    for (size_t i = 0; i < p->n_vectors; i++) {
+        note_vector(c, &p->vector[i]);
+        put_vector(c, &p->vector[i], out);
+    }
     sbuf_puts(out, "\n");
     for (size_t i = 0; i < p->n; i++) {
         form(c, &p->request[i], &head, &body);
+        note_name(c, p->request[i].name);
         put_line(out, 0, "INLINE %s {", head);
         put_body(out, arena_strdup(c->arena, body));
         sbuf_puts(out, "}\n");
