@@ -120,7 +120,8 @@ typedef struct reformer_io {
  * The time of a step does not depend on how much was read before. Each row is computed as if it were
  * alone: rows of different lengths, side by side, give bit for bit what each gives by itself.
  * Positions count a row's own tokens: what attention_mask leaves out, padding on either side
- * included, is no part of the row.
+ * included, is no part of the row. A token left out between others is as if it had never stood there; a
+ * forward with that mask, which counts its place, gives another result.
  *
  * What prefill computes equals Hugging Face's forward of the row (padded as the model was compiled,
  * see reformer_forward). Steps are Hugging Face's cached decoding: an approximation of a forward

@@ -34,7 +34,28 @@ static int32_t *row_of(const prompts_t *p, int64_t r) {
     return p->ids + (r + 1) * p->length - p->tokens[r];
 }
 
-/* Tokens that a mask leaves out are no part of a row. */
+/* Padding stands before a row's tokens or behind them. A forward would count the place of a token that is left out
+ * between others, and hide it; a row of the cache has no such places. */
+static bool check_holes(const inputs_t *in, int64_t row, diag_t *d) {
+    if (!in->attention_mask) return true;
+    const uint8_t *mask = in->attention_mask + row * in->length;
+    int64_t first = 0, last = in->length - 1;
+    while (first < last && !mask[first]) first++;
+    while (last > first && !mask[last]) last--;
+    for (int64_t t = first; t <= last; t++) {
+        if (mask[t]) continue;
+        diag_error(d, IN_FILE(in->path),
+                   "attention_mask[%lld][%lld] leaves out a token between others: texts are "
+                   "continued without holes",
+                   (long long)row, (long long)t);
+        diag_hint(
+            d, "take the token out of input_ids, or let the mask be 0 at the ends of a row only");
+        return false;
+    }
+    return true;
+}
+
+/* Tokens that a mask leaves out at a row's ends are no part of it. */
 static bool read_tensors(generate_t *g) {
     session_t *s = g->session;
     prompts_t *p = &g->prompts;
@@ -44,9 +65,10 @@ static bool read_tensors(generate_t *g) {
     p->tokens = ARENA_ARRAY(s->arena, int64_t, in.batch);
     for (int64_t r = 0; r < in.batch; r++) {
         p->tokens[r] = count_row(&in, r);
-        if (p->tokens[r] > 0) continue;
-        diag_error(s->d, IN_FILE(p->path), "attention_mask[%lld] leaves no token of this row",
-                   (long long)r);
+        if (p->tokens[r] > 0 && check_holes(&in, r, s->d)) continue;
+        if (p->tokens[r] == 0)
+            diag_error(s->d, IN_FILE(p->path), "attention_mask[%lld] leaves no token of this row",
+                       (long long)r);
         return false;
     }
     make_room(p, s->arena);

@@ -106,6 +106,7 @@ bool results_prepare(results_t *r, const inputs_t *in, const spec_t *s, reformer
         io->start_logits = new_output(r, "start_logits", 2, hidden, d);
         io->end_logits = new_output(r, "end_logits", 2, hidden, d);
     }
+    if (lm && in->labels) io->token_losses = new_output(r, "token_losses", 2, logits, d);
     if (in->labels || in->labels_f32 || in->start_positions)
         io->loss = new_output(r, "loss", 0, NULL, d);
     return diag_errors(d) == 0;

@@ -161,15 +161,15 @@ g 'beams, one token' 0 '' --tokens 1 --prompt-file prompt.txt --beams 5
 equal 'beams, one token: the likeliest' "$(cat .out)" "$(head -c 1 want.txt)"
 
 # ---- rows ----
-# Four prompts, padded in front, behind, and between: each is what it is alone.
+# Four prompts, padded in front, behind, and on both sides: each is what it is alone.
 row() { # FIRST COUNT: ids of the prompt
     ids prompt.st input_ids | cut -d, -f"$1-$(($1 + $2 - 1))"
 }
 repeat() { # VALUE COUNT
     awk -v x="$1" -v n="$2" 'BEGIN { for (i = 0; i < n; i++) printf "%s%s", i ? "," : "", x }'
 }
-"$FORGE" make rows.st "input_ids:I32:4,64=$(repeat 7 59),$(row 3 5),$(row 1 37),$(repeat 0 27),$(row 30 64),$(repeat 9 20),$(row 60 10),$(repeat 9 20),$(row 70 10),$(repeat 9 4)" \
-    "attention_mask:U8:4,64=$(repeat 0 59),$(repeat 1 5),$(repeat 1 37),$(repeat 0 27),$(repeat 1 64),$(repeat 0 20),$(repeat 1 10),$(repeat 0 20),$(repeat 1 10),$(repeat 0 4)"
+"$FORGE" make rows.st "input_ids:I32:4,64=$(repeat 7 59),$(row 3 5),$(row 1 37),$(repeat 0 27),$(row 30 64),$(repeat 9 20),$(row 60 20),$(repeat 9 24)" \
+    "attention_mask:U8:4,64=$(repeat 0 59),$(repeat 1 5),$(repeat 1 37),$(repeat 0 27),$(repeat 1 64),$(repeat 0 20),$(repeat 1 20),$(repeat 0 24)"
 "$FORGE" make row0.st "input_ids:I32:1,5=$(row 3 5)"
 "$FORGE" make row1.st "input_ids:I32:1,37=$(row 1 37)"
 "$FORGE" make row2.st "input_ids:I32:1,64=$(row 30 64)"
@@ -256,6 +256,41 @@ for i in 0 1 2 3; do
     equal "padding of row $i" "$("$TENSOR" show eos.out "tokens@$i" | tail -n 1 | cut -d, -s -f$((n + 1))- | tr -d ,)" \
         "$(repeat 1 $((40 - n)) | tr -d ,)"
 done
+# Any of a list ends a row; tokens outside the vocabulary and a missing padding token stop nothing.
+comma=46
+first=$(sed 's/[ ,].*//' want.txt | head -n 1)
+equal 'a blank or a comma comes' "$([ ${#first} -lt 200 ] && echo yes)" yes
+g 'list of ends' 0 '' --tokens 256 --prompt-file prompt.txt --stop-at-eos --set "eos_token_id=[$comma,-1,999,$space]" \
+    --set pad_token_id=null
+equal 'up to the first of them' "$(cat .out)" "$first"
+g 'no padding token' 0 '' --tokens 40 --input rows.st --output list.out --stop-at-eos --set "eos_token_id=[$space]" \
+    --set pad_token_id=null
+equal 'rows are filled up with the end' "$(ids list.out tokens@0 | tr , '\n' | tail -n 1)" $space
+g 'beams, list of ends' 0 '' --tokens 20 --prompt Raskolnikov --beams 2 --stop-at-eos --set "eos_token_id=[$space,$comma]" \
+    --set pad_token_id=320
+
+# generation_config.json says the ends of a folder, alone; settings come before it.
+mkdir folder
+cp "$CHECKPOINT/config.json" "$CHECKPOINT/model.safetensors" folder
+f() { # NAME CODE PATTERN ARGUMENTS…
+    title=$1 want_code=$2 text=$3
+    shift 3
+    check "$title" "$want_code" "$text" "$r" generate folder --tokens 60 --prompt-file prompt.txt "$@"
+}
+echo "{\"eos_token_id\": $space, \"temperature\": 1.0}" >folder/generation_config.json
+f 'generation_config.json' 0 "^$((blank + 1)) tokens? in" --stop-at-eos
+f 'setting before it' 1 'has no eos_token_id' --stop-at-eos --set eos_token_id=null
+f 'only where asked for' 0 '^60 tokens in'
+echo '{"pad_token_id": 0, "do_sample": true, "top_k": 50, "no_repeat_ngram_size": 2}' >folder/generation_config.json
+f 'no end there is none' 1 'generation_config.json: error: has no eos_token_id' --stop-at-eos
+f 'ways of choosing' 0 "warning: 'do_sample' is not followed: tokens are chosen as the options say"
+grep -q "warning: 'no_repeat_ngram_size' is not followed" .err || fail 'no warning of what is not there'
+grep -q "top_k" .err && fail "a warning of Hugging Face's default"
+echo '{"eos_token_id": "x"}' >folder/generation_config.json
+f 'no number there' 1 "generation_config.json:1:18: error: 'eos_token_id' must be an integer"
+echo '{"eos_token_id": 34' >folder/generation_config.json
+f 'damaged' 1 'generation_config.json:.*error'
+check 'other commands do not need it' 0 - "$r" run folder --input prompt.st --output run.st $small
 tidy .
 
 # ---- lengths of the spec ----
@@ -301,6 +336,8 @@ e folder 'is a directory' --tokens 3 --prompt-file .
 "$FORGE" make no-row.st "input_ids:I32:2,3=$(repeat 5 6)" attention_mask:I32:2,3=1,1,1,0,0,0
 e no-token 'no-row.st: error: attention_mask\[1\] leaves no token of this row' --tokens 3 --input no-row.st
 "$FORGE" make bad-id.st input_ids:I32:1,2=1,258
+"$FORGE" make hole.st "input_ids:I32:2,5=$(repeat 5 10)" attention_mask:I32:2,5=0,1,1,1,0,0,1,0,1,1
+e hole 'hole.st: error: attention_mask\[1\]\[2\] leaves out a token between others' --tokens 3 --input hole.st
 e bad-id 'input_ids\[0\]\[1\] = 258: vocab_size is 258' --tokens 3 --input bad-id.st
 e two-prompts '--prompt: error: another prompt beside --prompt-file: leave one out' --tokens 3 -p x --prompt-file prompt.txt
 e prompt-and-input '--prompt: error: another prompt beside --input' --tokens 3 -p x --input prompt.st
@@ -321,6 +358,9 @@ e no-beams '--length-penalty: error: is of beam search: give --beams too' --toke
 e several-errors '--top-p: error' --tokens 3 -p x --temperature -1 --top-p 2
 grep -q -e '--temperature: error' .err || fail 'one of two errors is told'
 e no-stop '--stop: an empty argument' --tokens 3 -p x --stop ''
+e beams-early '--early-stopping-never: error: is the opposite of --early-stopping' --tokens 3 -p x --beams 2 \
+    --early-stopping --early-stopping-never
+e eos-beyond 'has an eos_token_id outside the vocabulary' --tokens 3 -p x --stop-at-eos --set eos_token_id=[-1,258]
 e eos-unset 'has no eos_token_id for --stop-at-eos' --tokens 3 -p x --stop-at-eos --set eos_token_id=null
 g no-place 1 'nowhere/x.st: error: cannot create' --tokens 3 -p x --output nowhere/x.st
 check not-causal 1 'only causal language models continue texts' "$r" generate "$CASES/c_mlm_alt_attention_mask" -p x --tokens 3

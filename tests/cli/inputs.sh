@@ -1,6 +1,7 @@
 #!/bin/sh
 # Wrong inputs of run: each message names the tensor and the position.
 . "$(dirname "$0")/lib.sh"
+TENSOR=$8
 model=$CASES/a_clm_lsh_1hash # causal, vocabulary 64, up to 64 tokens
 classes=$CASES/f_cls_3labels_train
 answers=$CASES/g_qa_train
@@ -16,6 +17,19 @@ run() { # NAME CODE PATTERN MODEL TENSORS…
 extra=
 run fine 0 '' "$model" input_ids:I32:1,4=1,2,3,4
 run fine-64-bit 0 '' "$model" 'input_ids:I64:2,8=5*' 'attention_mask:U8:2,8=1*' 'labels:I64:2,8=-100*'
+"$FORGE" make in.st 'input_ids:I32:1,8=5*' labels:I32:1,8=1,2,3,-100,5,6,7,8
+check 'losses of tokens' 0 '' "$REFORMERC" run "$model" --backend reference --input in.st --output out.st
+"$TENSOR" show out.st token_losses >losses.txt
+equal 'their shape' "$(head -n 1 losses.txt)" 1,8
+equal 'their mean is the loss' "$(tail -n 1 losses.txt | tr , '\n' | awk '{ s += $1 } END { printf "%.4f", s / 6 }')" \
+    "$("$TENSOR" show out.st loss | tail -n 1 | awk '{ printf "%.4f", $1 }')"
+check 'no labels, no losses' 1 '' "$TENSOR" show in.st token_losses
+rm -f out.st
+extra='--set pad_token_id=null'
+run pad-not-needed 0 '' "$model" 'input_ids:I32:1,16=1*'
+extra='--set pad_token_id=64'
+run pad-beyond-not-needed 0 '' "$model" 'input_ids:I32:1,16=1*'
+extra=
 run id-too-large 1 'in.st: error: input_ids\[0\]\[3\] = 64: vocab_size is 64' "$model" input_ids:I32:1,4=1,2,3,64
 run id-negative 1 'input_ids\[1\]\[0\] = -1: vocab_size is 64' "$model" input_ids:I32:2,2=1,2,-1,3
 run id-64-bit 1 'input_ids' "$model" input_ids:I64:1,2=1,4294967297

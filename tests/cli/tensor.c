@@ -34,9 +34,9 @@ static part_t read_part(arena_t *a, const char *path, const char *text, diag_t *
     const char *at = strchr(text, '@'), *colon = strchr(text, ':');
     const char *name = arena_strndup(a, text, strcspn(text, "@:"));
     const st_tensor_t *t = p.file ? st_find(p.file, name) : NULL;
-    int64_t row = at ? atoll(at + 1) : 0;
-    if (!t || t->rank < 1 || row >= t->shape[0]) return p;
-    int64_t rows = at ? 1 : t->shape[0], each = t->elements / t->shape[0];
+    int64_t row = at ? atoll(at + 1) : 0, all_rows = t && t->rank > 0 ? t->shape[0] : 1;
+    if (!t || row >= all_rows) return p;
+    int64_t rows = at ? 1 : all_rows, each = t->elements / all_rows;
     int64_t take = colon && atoll(colon + 1) < each ? atoll(colon + 1) : each;
     const float *all = read_all(a, t, path, d);
     if (!all) return p;
