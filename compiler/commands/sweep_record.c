@@ -4,6 +4,7 @@
  * and a line per point that is done, found again by its settings. So a sweep that ended for whatever
  * reason continues, with more or fewer alternatives too; one whose model, weights, text or options
  * changed does not. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -89,14 +90,25 @@ static void write_point(sbuf_t *out, const point_t *p) {
                 p->compile_seconds, p->workspace, p->peak_rss, p->target);
 }
 
+/* Figures that a sweep can have written: what is none of these would stand on the front. */
+static bool is_time(double x) {
+    return isfinite(x) && x >= 0;
+}
+
 static bool read_point(arena_t *a, const char *line, point_t *p) {
-    long long window, batch, scored, read, bytes;
+    long long window, batch, scored, read, bytes, workspace, rss;
     char target[16];
     int end = 0;
-    int n = sscanf(line, "%32[0-9a-f] %lld %lld %lld %lld %lld %la %la %la %zu %zu %15s%n", p->key,
-                   &window, &batch, &scored, &read, &bytes, &p->score.nats, &p->score.seconds,
-                   &p->compile_seconds, &p->workspace, &p->peak_rss, target, &end);
+    int n = sscanf(line, "%32[0-9a-f] %lld %lld %lld %lld %lld %la %la %la %lld %lld %15s%n",
+                   p->key, &window, &batch, &scored, &read, &bytes, &p->score.nats,
+                   &p->score.seconds, &p->compile_seconds, &workspace, &rss, target, &end);
     if (n != 12 || line[end] || scored < 1 || !(p->score.seconds > 0)) return false;
+    if (window < 1 || batch < 1 || read < scored || bytes < 0 || workspace < 0 || rss < 0)
+        return false;
+    if (!is_time(p->score.nats) || !is_time(p->score.seconds) || !is_time(p->compile_seconds))
+        return false;
+    p->workspace = (size_t)workspace;
+    p->peak_rss = (size_t)rss;
     p->score.window = window;
     p->score.batch = batch;
     p->score.scored = scored;
@@ -145,7 +157,7 @@ static bool check_print(const sweep_t *s, int i, const char *line) {
 }
 
 /* The line of a point that is not in this grid is kept for the sweep that wants it. */
-static bool take_point(sweep_t *s, int number, const char *line) {
+static bool take_point(sweep_t *s, int number, const char *line, sbuf_t *others) {
     point_t found = {0};
     if (!read_point(s->arena, line, &found)) return refuse(s, number, "is a damaged line");
     for (int i = 0; i < s->grid.n_points; i++) {
@@ -157,25 +169,33 @@ static bool take_point(sweep_t *s, int number, const char *line) {
         if (p->state == POINT_WAITING) *p = found;
         return true;
     }
-    s->others = arena_printf(s->arena, "%s%s\n", s->others ? s->others : "", line);
+    sbuf_printf(others, "%s\n", line);
     return true;
 }
 
-static bool take_line(sweep_t *s, int number, const char *line) {
+static bool take_line(sweep_t *s, int number, const char *line, sbuf_t *others) {
     if (number == 1)
         return strcmp(line, magic) == 0 || refuse(s, number, "is no record of a sweep");
     if (number <= 1 + N_PRINTS) return check_print(s, number - 2, line);
-    return take_point(s, number, line);
+    return take_point(s, number, line, others);
 }
 
-static bool take_record(sweep_t *s, const char *text) {
+static bool take_lines(sweep_t *s, const char *text, sbuf_t *others) {
     int number = 0;
     for (const char *p = text; *p;) {
         size_t n = strcspn(p, "\n");
-        if (!take_line(s, ++number, arena_strndup(s->arena, p, n))) return false;
+        if (!take_line(s, ++number, arena_strndup(s->arena, p, n), others)) return false;
         p += n + (p[n] != 0);
     }
     return number > N_PRINTS || refuse(s, number, "is no record of a sweep");
+}
+
+static bool take_record(sweep_t *s, const char *text) {
+    sbuf_t others = {0};
+    bool ok = take_lines(s, text, &others);
+    if (ok && others.size) s->others = arena_strndup(s->arena, others.data, others.size);
+    sbuf_free(&others);
+    return ok;
 }
 
 bool record_begin(sweep_t *s) {

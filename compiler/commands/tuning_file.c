@@ -6,6 +6,7 @@
 #include "commands/tuning.h"
 #include "support/cpu.h"
 #include "support/file.h"
+#include "support/hash.h"
 
 static const char magic[] = "# reformerc tuning 1", any_version[] = "# reformerc tuning ";
 enum { MOST_BYTES = 16 << 20, MOST_NUMBER = 1000000 };
@@ -93,6 +94,8 @@ typedef struct {
     tuning_t *t;
     const char *line; /* a copy of its own */
     int number;
+    int *slots; /* entries by key, from 1; 0: free. Open addressing */
+    size_t n_slots;
     bool versioned, foreign; /* a version was read; it is not ours */
     diag_t *d;
 } reader_t;
@@ -157,15 +160,30 @@ static tuning_entry_t *find_key(tuning_t *t, const tuning_entry_t *e) {
     return NULL;
 }
 
+static uint64_t key_hash(const tuning_entry_t *e) {
+    uint64_t h = hash64(HASH64_INIT, e->cpu, strlen(e->cpu) + 1);
+    return hash64(h, e->shapes, strlen(e->shapes));
+}
+
+/* Where the entry of this key stands, or would: a file of many lines takes linear time. */
+static int *slot_of(const reader_t *r, const tuning_entry_t *e) {
+    size_t at = (size_t)key_hash(e) & (r->n_slots - 1);
+    while (r->slots[at] && !same_key(&r->t->entries[r->slots[at] - 1], e))
+        at = (at + 1) & (r->n_slots - 1);
+    return &r->slots[at];
+}
+
 static void add_entry(const reader_t *r, const tuning_entry_t *e) {
-    const tuning_entry_t *other = find_key(r->t, e);
-    if (other) {
+    int *slot = slot_of(r, e);
+    if (*slot) {
+        const tuning_entry_t *other = &r->t->entries[*slot - 1];
         diag_error(r->d, place(r, r->line), "this CPU, target and shapes stand in line %d too",
                    other->line);
         diag_hint(r->d, "keep one of the two");
         return;
     }
     ARENA_PUSH(r->t->arena, r->t->entries, r->t->n, r->t->cap) = *e;
+    *slot = (int)r->t->n;
 }
 
 static void read_entry(const reader_t *r) {
@@ -205,7 +223,11 @@ static void read_line(reader_t *r) {
 /* Blank lines and comments may stand before the version, nothing else: what is no file of tuning gets one
  * message. */
 static void read_lines(tuning_t *t, const char *text, diag_t *d) {
-    reader_t r = {.t = t, .d = d};
+    reader_t r = {.t = t, .d = d, .n_slots = 2};
+    size_t lines = 1;
+    for (const char *p = text; (p = strchr(p, '\n')); p++) lines++;
+    while (r.n_slots < 2 * lines) r.n_slots *= 2;
+    r.slots = ARENA_ARRAY(t->arena, int, r.n_slots);
     for (const char *p = text; *p && !r.foreign;) {
         size_t n = strcspn(p, "\n");
         r.line = arena_strndup(t->arena, p, n);

@@ -77,16 +77,41 @@ static bool stacks(stack_t s, layer_kind_t kind) {
            (s == LOCAL_LAYERS && kind == LAYER_LOCAL);
 }
 
+/* Params by name: open addressing, so that thousands of layers take linear time. */
+typedef struct {
+    const gnode_t **slots;
+    size_t n; /* a power of two, at least twice the params */
+} names_t;
+
+static const gnode_t **slot_of(const names_t *t, const char *name) {
+    size_t at = (size_t)hash64(HASH64_INIT, name, strlen(name)) & (t->n - 1);
+    while (t->slots[at] && strcmp(t->slots[at]->name, name) != 0) at = (at + 1) & (t->n - 1);
+    return &t->slots[at];
+}
+
+static names_t index_params(arena_t *a, const graph_t *g) {
+    names_t t = {.n = 2};
+    while (t.n < 2 * g->n_nodes) t.n *= 2;
+    t.slots = ARENA_ARRAY(a, const gnode_t *, t.n);
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        if (g->nodes[i]->op != G_PARAM) continue;
+        const gnode_t **slot = slot_of(&t, g->nodes[i]->name);
+        if (!*slot) *slot = g->nodes[i];
+    }
+    return t;
+}
+
 /* The params of the graph under one pattern, in layer order. */
-static int collect(arena_t *a, const graph_t *g, const part_t *p, const gnode_t **found) {
+static int collect(arena_t *a, const graph_t *g, const names_t *names, const part_t *p,
+                   const gnode_t **found) {
     if (p->stack == ONCE) {
-        found[0] = graph_find(g, source_name(a, p->source, 0));
+        found[0] = *slot_of(names, source_name(a, p->source, 0));
         return found[0] ? 1 : 0;
     }
     int n = 0;
     for (int i = 0; i < g->spec->n_layers; i++) {
         if (!stacks(p->stack, g->spec->attn_layers[i])) continue;
-        const gnode_t *node = graph_find(g, source_name(a, p->source, i));
+        const gnode_t *node = *slot_of(names, source_name(a, p->source, i));
         if (node) found[n++] = node;
     }
     return n;
@@ -137,9 +162,10 @@ layout_t *layout_make(arena_t *a, const graph_t *g) {
     layout_t *l = ARENA_NEW(a, layout_t);
     l->entries = ARENA_ARRAY(a, layout_entry_t, PARTS);
     const gnode_t **found = ARENA_ARRAY(a, const gnode_t *, g->spec->n_layers + 1);
+    names_t names = index_params(a, g);
     int64_t at = REFORMER_WEIGHTS_HEADER;
     for (int i = 0; i < PARTS; i++) {
-        int n = collect(a, g, &parts[i], found);
+        int n = collect(a, g, &names, &parts[i], found);
         if (n == 0) continue;
         layout_entry_t *e = &l->entries[l->n++];
         e->name = parts[i].name;

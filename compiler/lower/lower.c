@@ -12,18 +12,12 @@ static const gnode_t *first_of(const graph_t *g, gop_t op, int layer) {
     return NULL;
 }
 
-static const gnode_t *attention_node(const graph_t *g, int layer) {
-    const gop_t ops[] = {G_LSH_ATTENTION, G_LOCAL_ATTENTION, G_EXACT_ATTENTION, G_LSH_STEP,
-                         G_LOCAL_STEP};
-    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
-        const gnode_t *n = first_of(g, ops[i], layer);
-        if (n) return n;
-    }
-    bug("layer %d has no attention", layer);
+static bool is_attention(const gnode_t *n) {
+    return n->op == G_LSH_ATTENTION || n->op == G_LOCAL_ATTENTION || n->op == G_EXACT_ATTENTION ||
+           n->op == G_LSH_STEP || n->op == G_LOCAL_STEP;
 }
 
-static void read_attention(lower_t *L, int layer) {
-    const gnode_t *n = attention_node(L->g, layer);
+static void read_attention(lower_t *L, const gnode_t *n) {
     bool lsh = n->op == G_LSH_ATTENTION || n->op == G_LSH_STEP ||
                (n->op == G_EXACT_ATTENTION && n->shared_qk);
     attention_t *a = &L->attention[lsh ? LAYER_LSH : LAYER_LOCAL];
@@ -41,7 +35,7 @@ static void read_attention(lower_t *L, int layer) {
     L->heads = n->heads;
     L->head_size = n->head_size;
     if (n->op != G_LSH_ATTENTION && n->op != G_LSH_STEP) return;
-    const gnode_t *hash = n->op == G_LSH_STEP ? n : first_of(L->g, G_LSH_HASH, layer);
+    const gnode_t *hash = n->op == G_LSH_STEP ? n : first_of(L->g, G_LSH_HASH, n->layer);
     a->n_factors = hash->n_factors;
     a->buckets = hash->n_factors > 0;
     for (int f = 0; f < hash->n_factors; f++) {
@@ -111,7 +105,8 @@ static void read_graph(lower_t *L) {
     L->act = act->act;
     L->ff = act->shape[2].c;
     L->n_layers = g->spec->n_layers;
-    for (int i = 0; i < L->n_layers; i++) read_attention(L, i);
+    for (size_t i = 0; i < g->n_nodes; i++) /* one walk: there may be thousands of layers */
+        if (is_attention(g->nodes[i])) read_attention(L, g->nodes[i]);
     L->head_stride = round_up(L->head_size, L->tile);
     L->group = heads_per_group(L);
     L->groups = L->heads / L->group;

@@ -167,9 +167,9 @@ static void copy_head(lower_t *L, builder_t *b, void *ctx, affine_t at, int widt
 static value_t *self_only_weight(lower_t *L, builder_t *b, const attention_t *a,
                                  const gather_t *c) {
     ltype_t f = SCALAR(E_F32);
-    value_t *self = b_const(b, f, SELF_KEY), *count[64], *lse[64];
-    value_t *most = NULL;
-    if (a->rounds > 64) bug("more than 64 hash rounds");
+    value_t *self = b_const(b, f, SELF_KEY), *most = NULL;
+    value_t **count = ARENA_ARRAY(L->m->arena, value_t *, a->rounds);
+    value_t **lse = ARENA_ARRAY(L->m->arena, value_t *, a->rounds);
     for (int r = 0; r < a->rounds; r++) {
         affine_t ix[] = {c->batch, ax_v(c->head), ax(r), global_row(c)};
         count[r] = b_convert(b, E_F32, load1(b, L->self_count, 4, ix));

@@ -13,7 +13,7 @@ affine_t in_row(const step_t *s, int64_t d) {
 
 static void load_query(lower_t *L, builder_t *b, step_t *s) {
     s->n = (int)(key_width(L) / L->lanes);
-    if (s->n > MOST_VECTORS) bug("heads of %lld", (long long)L->head_size);
+    if (s->n > MOST_VECTORS) return; /* loaded where they are used */
     for (int i = 0; i < s->n; i++) {
         affine_t qx[] = {s->row, in_row(s, (int64_t)i * L->lanes)};
         s->q[i] = b_load(b, s->rows->q, L->lanes, qx);
@@ -22,9 +22,24 @@ static void load_query(lower_t *L, builder_t *b, step_t *s) {
 
 /* ---- keys and values -------------------------------------------------------------------------------------- */
 
+/* The same for heads of more vectors than there are registers: a loop over them. */
+static value_t *dot_wide_key(lower_t *L, builder_t *b, const step_t *s, const keys_t *k,
+                             affine_t *ix) {
+    value_t *sum = splat(b, L, 0);
+    inst_t *loop = b_for(b, "part", dim(0), dim(s->n), 1, &sum);
+    affine_t at = ax_scale(ax_v(loop_var(loop)), L->lanes);
+    affine_t qx[] = {s->row, ax_add(in_row(s, 0), at)};
+    ix[k->from->rank - 1] = at;
+    value_t *q = b_load(b, s->rows->q, L->lanes, qx);
+    value_t *next = b_fma(b, q, b_load(b, k->from, L->lanes, ix), loop_arg(loop, 0));
+    b_end_for(b, loop, &next);
+    return reduce(b, L, OP_ADD, loop->results[0]);
+}
+
 static value_t *dot_key(lower_t *L, builder_t *b, const step_t *s, const keys_t *k, affine_t *ix) {
     value_t *sum = NULL;
     ix[k->from->rank - 2] = ax(0);
+    if (s->n > MOST_VECTORS) return dot_wide_key(L, b, s, k, ix);
     for (int i = 0; i < s->n; i++) {
         ix[k->from->rank - 1] = ax((int64_t)i * L->lanes);
         value_t *x = b_load(b, k->from, L->lanes, ix);
@@ -87,34 +102,61 @@ value_t *soften(lower_t *L, builder_t *b, step_t *s, int64_t n) {
     return lse;
 }
 
-void key_values(lower_t *L, builder_t *b, step_t *s, const keys_t *k, buffer_t *to,
-                affine_t *to_ix) {
+void for_vectors(lower_t *L, builder_t *b, int n, vectors_t *body, void *ctx) {
+    int whole = n / MOST_VECTORS;
+    if (whole > 1) {
+        inst_t *loop = b_for(b, "part", dim(0), dim(whole), 0, NULL);
+        affine_t at = ax_scale(ax_v(loop_var(loop)), (int64_t)MOST_VECTORS * L->lanes);
+        body(L, b, ctx, at, MOST_VECTORS);
+        b_end_for(b, loop, NULL);
+    } else if (whole) body(L, b, ctx, ax(0), MOST_VECTORS);
+    int rest = n - whole * MOST_VECTORS;
+    if (rest) body(L, b, ctx, ax((int64_t)whole * MOST_VECTORS * L->lanes), rest);
+}
+
+typedef struct {
+    step_t *s;
+    const keys_t *k;
+    buffer_t *to;
+    affine_t *to_ix;
+} mixing_t;
+
+static void mix_vectors(lower_t *L, builder_t *b, void *ctx, affine_t first, int n) {
+    const mixing_t *m = ctx;
+    step_t *s = m->s;
+    const keys_t *k = m->k;
     value_t *acc[MOST_VECTORS], *next[MOST_VECTORS];
     ltype_t types[MOST_VECTORS];
     affine_t ix[MAX_RANK];
-    for (int i = 0; i < s->n; i++) acc[i] = splat(b, L, 0), types[i] = vec(L);
-    inst_t *loop = b_for(b, "j", dim(0), dim(k->n), s->n, acc), *some = NULL;
+    for (int i = 0; i < n; i++) acc[i] = splat(b, L, 0), types[i] = vec(L);
+    inst_t *loop = b_for(b, "j", dim(0), dim(k->n), n, acc), *some = NULL;
     value_t *j = loop_var(loop);
-    if (k->valid) some = b_if(b, k->valid(L, b, s, j), s->n, types);
+    if (k->valid) some = b_if(b, k->valid(L, b, s, j), n, types);
     k->at(L, b, s, j, ix);
     affine_t at = ax_v(j);
     value_t *p = b_broadcast(b, b_load(b, s->scores, 1, &at), L->lanes);
     ix[k->from->rank - 2] = ax(1);
-    for (int i = 0; i < s->n; i++) {
-        ix[k->from->rank - 1] = ax((int64_t)i * L->lanes);
+    for (int i = 0; i < n; i++) {
+        ix[k->from->rank - 1] = ax_plus(first, (int64_t)i * L->lanes);
         next[i] = b_fma(b, p, b_load(b, k->from, L->lanes, ix), loop_arg(loop, i));
     }
     if (some) {
         b_else(b, some, next);
-        for (int i = 0; i < s->n; i++) next[i] = loop_arg(loop, i);
+        for (int i = 0; i < n; i++) next[i] = loop_arg(loop, i);
         b_end_if(b, some, next);
-        for (int i = 0; i < s->n; i++) next[i] = some->results[i];
+        for (int i = 0; i < n; i++) next[i] = some->results[i];
     }
     b_end_for(b, loop, next);
-    for (int i = 0; i < s->n; i++) {
-        to_ix[to->rank - 1] = ax((int64_t)i * L->lanes);
-        b_store(b, to, loop->results[i], to_ix);
+    for (int i = 0; i < n; i++) {
+        m->to_ix[m->to->rank - 1] = ax_plus(first, (int64_t)i * L->lanes);
+        b_store(b, m->to, loop->results[i], m->to_ix);
     }
+}
+
+void key_values(lower_t *L, builder_t *b, step_t *s, const keys_t *k, buffer_t *to,
+                affine_t *to_ix) {
+    mixing_t m = {s, k, to, to_ix};
+    for_vectors(L, b, s->n, mix_vectors, &m);
 }
 
 static void copy_out_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {

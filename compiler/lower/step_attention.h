@@ -10,15 +10,15 @@ typedef struct {
     const attention_t *a;
     const step_rows_t *rows;
     affine_t row, head, index, round;
-    value_t *position; /* of the token, i64 */
-    buffer_t *scores;  /* [keys in whole vectors] */
-    buffer_t *keys;    /* LSH [rounds][window]: positions of keys */
-    buffer_t *rotated; /* LSH [columns] */
-    buffer_t *outs;    /* LSH [rounds][width] */
-    buffer_t *weights; /* LSH [rounds]: log-sum-exp */
-    buffer_t *out;     /* [width] */
-    int n;             /* vectors of a head */
-    value_t *q[MOST_VECTORS];
+    value_t *position;        /* of the token, i64 */
+    buffer_t *scores;         /* [keys in whole vectors] */
+    buffer_t *keys;           /* LSH [rounds][window]: positions of keys */
+    buffer_t *rotated;        /* LSH [columns] */
+    buffer_t *outs;           /* LSH [rounds][width] */
+    buffer_t *weights;        /* LSH [rounds]: log-sum-exp */
+    buffer_t *out;            /* [width] */
+    int n;                    /* vectors of a head */
+    value_t *q[MOST_VECTORS]; /* of wider heads: none */
 } step_t;
 
 static inline value_t *i64(builder_t *b, int64_t x) {
@@ -52,6 +52,9 @@ value_t *soften(lower_t *L, builder_t *b, step_t *s, int64_t n);
 /* sum of p · v, into row `ix` of `to`, whose last index is overwritten. */
 void key_values(lower_t *L, builder_t *b, step_t *s, const keys_t *k, buffer_t *to,
                 affine_t *to_ix);
+/* `n` vectors of a row in parts that registers hold, a loop over them where there are several. */
+typedef void vectors_t(lower_t *L, builder_t *b, void *ctx, affine_t first, int n);
+void for_vectors(lower_t *L, builder_t *b, int n, vectors_t *body, void *ctx);
 /* Into the cache; `to` lacks the last two indices. */
 void store_token(lower_t *L, builder_t *b, step_t *s, value_t *scale, buffer_t *key, buffer_t *to,
                  const affine_t *to_ix);

@@ -4,7 +4,7 @@
  * The cost depends on the window and on the number of buckets, not on what came before. */
 #include "lower/step_attention.h"
 
-enum { COLUMNS_AT_ONCE = 4, WALK = 32, AHEAD = 12 };
+enum { COLUMNS_AT_ONCE = 4, GROUPS_UNROLLED = 8, WALK = 32, AHEAD = 12 };
 
 /* ---- hashing ------------------------------------------------------------------------------------------------ */
 
@@ -23,7 +23,7 @@ static value_t *hashed_element(builder_t *b, const hashed_t *x, affine_t d) {
 
 /* rotated[first …] of `n` neighbouring groups of `width` columns: sums over the head in order. */
 static void rotate_columns(lower_t *L, builder_t *b, const step_t *s, const hashed_t *x,
-                           affine_t round, int64_t first, int n, int width) {
+                           affine_t round, affine_t first, int n, int width) {
     value_t *acc[COLUMNS_AT_ONCE], *next[COLUMNS_AT_ONCE];
     for (int i = 0; i < n; i++) acc[i] = b_const(b, (ltype_t){E_F32, width}, 0);
     inst_t *loop = b_for(b, "d", dim(0), dim(L->head_size), n, acc);
@@ -31,25 +31,32 @@ static void rotate_columns(lower_t *L, builder_t *b, const step_t *s, const hash
     value_t *e = hashed_element(b, x, d);
     if (width > 1) e = b_broadcast(b, e, width);
     for (int i = 0; i < n; i++) {
-        affine_t rx[] = {s->index, s->head, round, d, ax(first + (int64_t)i * width)};
+        affine_t rx[] = {s->index, s->head, round, d, ax_plus(first, (int64_t)i * width)};
         next[i] = b_fma(b, b_load(b, s->a->rotations, width, rx), e, loop_arg(loop, i));
     }
     b_end_for(b, loop, next);
     for (int i = 0; i < n; i++) {
-        affine_t at = ax(first + (int64_t)i * width);
+        affine_t at = ax_plus(first, (int64_t)i * width);
         b_store(b, s->rotated, loop->results[i], &at);
     }
 }
 
-/* The widest vectors that fit, then narrower ones. */
+/* The widest vectors that fit, then narrower ones; many groups are a loop, or code would grow with them. */
 static void rotate(lower_t *L, builder_t *b, const step_t *s, const hashed_t *x, affine_t round,
                    int64_t columns) {
-    int64_t at = 0;
+    int64_t at = 0, group = (int64_t)COLUMNS_AT_ONCE * L->lanes, groups = columns / group;
+    if (groups > GROUPS_UNROLLED) {
+        inst_t *loop = b_for(b, "group", dim(0), dim(groups), 0, NULL);
+        affine_t first = ax_scale(ax_v(loop_var(loop)), group);
+        rotate_columns(L, b, s, x, round, first, COLUMNS_AT_ONCE, L->lanes);
+        b_end_for(b, loop, NULL);
+        at = groups * group;
+    }
     for (int width = L->lanes; width >= 1; width /= 2)
         while (columns - at >= width) {
             int64_t n = (columns - at) / width;
             if (n > COLUMNS_AT_ONCE) n = COLUMNS_AT_ONCE;
-            rotate_columns(L, b, s, x, round, at, (int)n, width);
+            rotate_columns(L, b, s, x, round, ax(at), (int)n, width);
             at += n * width;
         }
 }

@@ -78,23 +78,28 @@ static void weigh_rounds(lower_t *L, builder_t *b, const step_t *s) {
     b_end_for(b, loop, NULL);
 }
 
-static void combine_rounds(lower_t *L, builder_t *b, const step_t *s) {
+static void combine_vectors(lower_t *L, builder_t *b, void *ctx, affine_t first, int n) {
+    const step_t *s = ctx;
     value_t *acc[MOST_VECTORS], *next[MOST_VECTORS];
-    if (s->a->rounds > 1) weigh_rounds(L, b, s);
-    for (int i = 0; i < s->n; i++) acc[i] = splat(b, L, 0);
-    inst_t *loop = b_for(b, "round", dim(0), dim(s->a->rounds), s->n, acc);
+    for (int i = 0; i < n; i++) acc[i] = splat(b, L, 0);
+    inst_t *loop = b_for(b, "round", dim(0), dim(s->a->rounds), n, acc);
     affine_t r = ax_v(loop_var(loop));
     value_t *w = splat(b, L, 1);
     if (s->a->rounds > 1) w = b_broadcast(b, b_load(b, s->weights, 1, &r), L->lanes);
-    for (int i = 0; i < s->n; i++) {
-        affine_t ox[] = {r, ax((int64_t)i * L->lanes)};
+    for (int i = 0; i < n; i++) {
+        affine_t ox[] = {r, ax_plus(first, (int64_t)i * L->lanes)};
         next[i] = b_fma(b, w, b_load(b, s->outs, L->lanes, ox), loop_arg(loop, i));
     }
     b_end_for(b, loop, next);
-    for (int i = 0; i < s->n; i++) {
-        affine_t at = ax((int64_t)i * L->lanes);
+    for (int i = 0; i < n; i++) {
+        affine_t at = ax_plus(first, (int64_t)i * L->lanes);
         b_store(b, s->out, loop->results[i], &at);
     }
+}
+
+static void combine_rounds(lower_t *L, builder_t *b, step_t *s) {
+    if (s->a->rounds > 1) weigh_rounds(L, b, s);
+    for_vectors(L, b, s->n, combine_vectors, s);
 }
 
 /* ---- a row without buckets ------------------------------------------------------------------------------------- */

@@ -8,7 +8,7 @@
 #include "support/arena.h"
 #include "support/printable.h"
 
-enum { QUOTE_COLUMNS = 100, EXIT_BUG = 70 };
+enum { QUOTE_COLUMNS = 100, EXIT_BUG = 70, MOST_PRINTED = 20 }; /* of errors; of warnings */
 
 typedef struct {
     srcloc_t at;
@@ -49,6 +49,10 @@ void diag_source(diag_t *d, const char *file, const char *text, size_t bytes) {
 
 /* The message that first spoke of the file, or NULL. */
 static const message_t *first_of(const diag_t *d, const char *file) {
+    size_t last =
+        d->n ? d->n - 1 : 0; /* most likely the same: a file of errors takes linear time */
+    if (d->n && file && d->messages[last].at.file && strcmp(file, d->messages[last].at.file) == 0)
+        return &d->messages[last];
     for (size_t i = 0; i < d->n; i++) {
         const char *other = d->messages[i].at.file;
         if (file == other || (file && other && strcmp(file, other) == 0)) return &d->messages[i];
@@ -186,8 +190,14 @@ void diag_print(diag_t *d, FILE *out) {
     if (d->n == 0) return;
     message_t *sorted = arena_copy(d->arena, d->messages, d->n * sizeof *sorted);
     qsort(sorted, d->n, sizeof *sorted, by_place);
+    size_t seen[2] = {0, 0}; /* warnings, errors */
     for (size_t i = 0; i < d->n; i++)
-        if (!sorted[i].printed) print_message(d, &sorted[i], out);
+        if (!sorted[i].printed && seen[sorted[i].is_error]++ < MOST_PRINTED)
+            print_message(d, &sorted[i], out);
+    for (int error = 1; error >= 0; error--)
+        if (seen[error] > MOST_PRINTED)
+            fprintf(out, "reformerc: … and %zu more %s\n", seen[error] - MOST_PRINTED,
+                    error ? "errors" : "warnings");
     for (size_t i = 0; i < d->n; i++) d->messages[i].printed = true;
 }
 

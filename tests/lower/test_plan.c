@@ -105,6 +105,29 @@ static void everything_verifies(void **state) {
            "compile: {sequence_length: [5, 64], batch_size: 2}\nlocal_num_chunks_before: 9\n", 0);
 }
 
+/* Wide heads and many rounds, forward, prefill and step. */
+static void heads_and_rounds_at_their_limits(void **state) {
+    static const char *const keys[] = {"attention_head_size: 136", "attention_head_size: 520",
+                                       "attention_head_size: 1023"};
+    env_t *e = *state;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        char *text = arena_strdup(e->arena, model), *old = strstr(text, "attention_head_size: 16");
+        text = arena_printf(e->arena, "%.*s%s%s", (int)(old - text), text, keys[i],
+                            old + strlen("attention_head_size: 16"));
+        old = strstr(text, "num_hashes: 2");
+        text = arena_printf(e->arena, "%.*snum_hashes: 100%s", (int)(old - text), text,
+                            old + strlen("num_hashes: 2"));
+        spec_t *s = spec_parse(e->arena, "model.yaml", text, strlen(text), NULL, 0, e->diag);
+        assert_non_null(s);
+        plan_options_t o = {.name = "model", .decodes = true, .n_targets = 4};
+        for (int t = 0; t < 4; t++) o.targets[t] = &targets[t];
+        plan_t *p = plan_make(e->arena, s, &o, e->diag);
+        assert_non_null(p);
+        pass_options_t passes = {.verify_each = true};
+        assert_true(plan_lower(p, &passes, e->diag));
+    }
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void) {
@@ -115,6 +138,7 @@ int main(void) {
         TEST(dynamic_has_literal_forms_for_short_inputs),
         TEST(too_long_is_an_error),
         TEST(everything_verifies),
+        TEST(heads_and_rounds_at_their_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

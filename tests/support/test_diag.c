@@ -253,6 +253,18 @@ static void bug_exits_70(void **state) {
     assert_int_equal(WEXITSTATUS(status), 70);
 }
 
+static void printed_messages_are_bounded(void **state) {
+    (void)state;
+    diag_t *d = diag_new();
+    for (int i = 0; i < 50000; i++) diag_error(d, NOWHERE, "no");
+    assert_int_equal(diag_errors(d), 50000);
+    char want[20 * 32 + 64] = "";
+    for (int i = 0; i < 20; i++) strcat(want, "reformerc: error: no\n");
+    strcat(want, "reformerc: … and 49980 more errors\n");
+    assert_prints(d, want);
+    diag_free(d);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(places_and_carets),
@@ -265,6 +277,7 @@ int main(void) {
         cmocka_unit_test(printable_characters),
         cmocka_unit_test(silenced_warnings),
         cmocka_unit_test(nearest_words),
+        cmocka_unit_test(printed_messages_are_bounded),
         cmocka_unit_test(bug_exits_70),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
