@@ -1,9 +1,9 @@
-# Translates MODEL for x86-64-v3 to C and to loop IR in WORK_DIR; REWRITE copies the files to CHECKED_IN,
+# Translates MODEL for x86-64-v3 and inputs of LENGTH tokens, the form that is shortest to read, to C and to loop IR in WORK_DIR; REWRITE copies the files to CHECKED_IN,
 # otherwise they must be equal to those there.
 file(REMOVE_RECURSE ${WORK_DIR})
 file(MAKE_DIRECTORY ${WORK_DIR})
 foreach(suffix IN ITEMS c rir)
-  execute_process(COMMAND ${REFORMERC} ${MODEL} --target x86-64-v3 -o ${NAME}.${suffix} WORKING_DIRECTORY ${WORK_DIR}
+  execute_process(COMMAND ${REFORMERC} ${MODEL} --target x86-64-v3 --set compile.sequence_length=${LENGTH} -o ${NAME}.${suffix} WORKING_DIRECTORY ${WORK_DIR}
                   RESULT_VARIABLE code)
   if(NOT code EQUAL 0)
     message(FATAL_ERROR "reformerc failed on ${MODEL}")
