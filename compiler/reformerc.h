@@ -74,8 +74,9 @@ typedef struct reformerc_tensor {
 
 /* Zero-initialise; fields are only ever appended. Everything is read during the call and not kept. */
 typedef struct reformerc_options {
-    const char
-        *backend; /* "jit", "c", "reference", "interpreter"; NULL: jit, in a build without LLVM c */
+    const char *
+        backend; /* "jit", "c", "reference", "interpreter"; NULL: jit, in a build without LLVM c. Where
+                  * the system forbids executable memory, c runs in place of jit, after a warning */
     const char *target; /* "x86-64-v3" or a list "a,b"; the best that this CPU has runs; NULL:
                           * compile.targets, else "native" */
     const char *const

@@ -12,6 +12,7 @@
 #include "commands/advice.h"
 #include "commands/calibrate.h"
 #include "emit/emit.h"
+#include "exec/settle.h"
 
 /* ---- the plan -------------------------------------------------------------------------------------- */
 
@@ -78,7 +79,7 @@ static bool given_rates(const options_t *o, peaks_t *given, diag_t *d) {
 
 static bool measure_peaks(const explanation_t *e, peaks_t *measured, diag_t *d) {
     pool_t *pool = pool_new(e->threads);
-    exec_options_t eo = {.backend = backend_default(), .pool = pool};
+    exec_options_t eo = {.backend = backend_settle(backend_default(), NULL, d), .pool = pool};
     bool ok = calibrate(e->m->target, &eo, e->threads, measured, d);
     pool_free(pool);
     return ok;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "exec/settle.h"
 #include "exec/targets.h"
 
 enum {
@@ -259,6 +260,8 @@ int options_parse(arena_t *a, int argc, char **argv, options_t *o, diag_t *d) {
         int id = code >= FIRST_LONG ? code - FIRST_LONG : find_letter(o->command, code);
         set_option(a, o, (option_id_t)id, optarg, d);
     }
+    if (rows[OPT_BACKEND].commands & o->command->mask && !diag_errors(d))
+        o->backend = backend_settle(o->backend, o->text[OPT_CC], d);
     return take_operands(o, argc, argv);
 }
 

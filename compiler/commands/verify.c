@@ -10,6 +10,7 @@
 #include "commands/session.h"
 #include "commands/stages.h"
 #include "commands/verdict.h"
+#include "exec/settle.h"
 
 /* The interpreter does some 250 million flops a second, twice this many: half a minute, unless asked for. */
 static const double interpreter_flops = 4e9;
@@ -45,7 +46,10 @@ static const backend_t order[] = {BACKEND_REFERENCE, BACKEND_INTERPRETER, BACKEN
 
 static bool parse_backends(const options_t *o, bool wanted[BACKEND_COUNT], diag_t *d) {
     const char *list = o->text[OPT_BACKENDS];
-    for (int i = 0; i < BACKEND_COUNT; i++) wanted[i] = !list && backend_is_built_in((backend_t)i);
+    const char *call;
+    for (int i = 0; i < BACKEND_COUNT; i++)
+        wanted[i] = !list && backend_is_built_in((backend_t)i) &&
+                    (i != BACKEND_JIT || jit_forbidden(&call) == 0);
     for (const char *p = list; p; p = *p ? p + 1 : NULL) {
         size_t n = strcspn(p, ",");
         backend_t b;

@@ -7,8 +7,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "exec/cache.h"
+#include "exec/settle.h"
 #include "support/clock.h"
 
 typedef struct {
@@ -105,7 +107,22 @@ static jit_t *link_all(const job_t *j, reformer_variant_t *variants, diag_t *d) 
     return jit;
 }
 
+/* Told before any work: LLVM would name every kernel. */
+static bool check_allowed(diag_t *d) {
+    const char *call;
+    int error = jit_forbidden(&call);
+    if (!error) return true;
+    diag_error(
+        d, NOWHERE,
+        "this system does not let a process make memory executable (%s: %s), which the JIT needs",
+        call, strerror(error));
+    diag_hint(d, "take back end c, which needs a C compiler (cc, or what CC or --cc names), or "
+                 "interpreter");
+    return false;
+}
+
 jit_t *jit_open(const plan_t *p, const exec_options_t *o, reformer_variant_t *variants, diag_t *d) {
+    if (!check_allowed(d)) return NULL;
     job_t j = {.plan = p, .o = o, .arena = arena_new()};
     double start = clock_now();
     llvm_units_make(p, j.arena, &j.units);

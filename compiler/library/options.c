@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "exec/settle.h"
+
 static bool read_settings(request_t *r, arena_t *a, const reformerc_options_t *o, diag_t *d) {
     if (o->n_settings > INT32_MAX || (o->n_settings && !o->settings)) {
         diag_error(d, IN_FILE("options.settings"), "%zu settings, but no list", o->n_settings);
@@ -44,6 +46,7 @@ bool request_read(request_t *r, arena_t *a, const reformerc_options_t *o, diag_t
     ok &= read_settings(r, a, o, d);
     ok &= check_threads(o, d);
     ok &= check_weights(o, d);
+    if (ok) r->backend = backend_settle(r->backend, o->cc, d);
     r->exec = (exec_options_t){.backend = r->backend,
                                .cc = o->cc,
                                .no_cache = o->no_cache,
