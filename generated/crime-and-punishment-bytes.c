@@ -8,20 +8,32 @@
 #include "crime-and-punishment-bytes.h"
 #include "reformer_rt.h"
 
-#ifdef __FAST_MATH__
-#error "compile without -ffast-math: results would differ from the model's"
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) || \
+    defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) || \
+    defined(__NO_SIGNED_ZEROS__) || \
+    (defined(__GCC_IEC_559) && !defined(__clang__) && __GNUC__ < 12 && __GCC_IEC_559 == 0)
+#error "compile without -ffast-math or parts of it: results would differ from the model's"
 #endif
+#if __FLT_EVAL_METHOD__ != 0 && __FLT_EVAL_METHOD__ != 16 /* 16: but for _Float16 */
+#error "compile for arithmetic in float and double, without -mfpmath=387"
+#endif
+_Static_assert(sizeof 1.0 == sizeof(double), "compile without -fsingle-precision-constant");
 #if !defined(__x86_64__)
 #error "translated for x86-64-v3: choose another --target"
-#endif
-#ifdef __clang__
-#pragma STDC FP_CONTRACT OFF
-#else
-#pragma GCC optimize("fp-contract=off")
 #endif
 #ifdef __x86_64__
 #include <immintrin.h>
 #endif
+#ifdef __clang__
+#pragma float_control(push)
+#pragma float_control(precise, on)
+#pragma STDC FP_CONTRACT OFF
+#else
+#pragma GCC push_options
+#pragma GCC optimize("fp-contract=off")
+#endif
+#pragma push_macro("INLINE")
+#undef INLINE
 #define INLINE static inline __attribute__((always_inline))
 
 /* ---- x86-64-v3 ------------------------------------------------------------- */
@@ -32,6 +44,98 @@
 #pragma GCC push_options
 #pragma GCC target("avx2,fma,bmi,bmi2")
 #endif
+
+#define exp_f32 crime_and_punishment_bytes_exp_f32
+#define log_f32 crime_and_punishment_bytes_log_f32
+#define exp_f32x8 crime_and_punishment_bytes_exp_f32x8
+#define exp2_f32x8 crime_and_punishment_bytes_exp2_f32x8
+#define relu_f32x8 crime_and_punishment_bytes_relu_f32x8
+#define embed_kernel crime_and_punishment_bytes_embed_kernel
+#define local_project crime_and_punishment_bytes_local_project
+#define local_attention crime_and_punishment_bytes_local_attention
+#define local_output crime_and_punishment_bytes_local_output
+#define lsh_project crime_and_punishment_bytes_lsh_project
+#define lsh_hash crime_and_punishment_bytes_lsh_hash
+#define lsh_sort crime_and_punishment_bytes_lsh_sort
+#define lsh_attention crime_and_punishment_bytes_lsh_attention
+#define lsh_output crime_and_punishment_bytes_lsh_output
+#define local_keep crime_and_punishment_bytes_local_keep
+#define lsh_keep crime_and_punishment_bytes_lsh_keep
+#define lsh_file crime_and_punishment_bytes_lsh_file
+#define feed_forward crime_and_punishment_bytes_feed_forward
+#define lm_head crime_and_punishment_bytes_lm_head
+#define lm_loss crime_and_punishment_bytes_lm_loss
+#define last_token crime_and_punishment_bytes_last_token
+#define last_lm_head crime_and_punishment_bytes_last_lm_head
+#define last_out crime_and_punishment_bytes_last_out
+#define last_hidden crime_and_punishment_bytes_last_hidden
+#define layer_kind crime_and_punishment_bytes_layer_kind
+#define layer_index crime_and_punishment_bytes_layer_index
+#define exp_f32_step crime_and_punishment_bytes_exp_f32_step
+#define log_f32_step crime_and_punishment_bytes_log_f32_step
+#define exp_f32x8_step crime_and_punishment_bytes_exp_f32x8_step
+#define relu_f32x8_step crime_and_punishment_bytes_relu_f32x8_step
+#define embed_step crime_and_punishment_bytes_embed_step
+#define local_project_step crime_and_punishment_bytes_local_project_step
+#define local_step_step crime_and_punishment_bytes_local_step_step
+#define local_output_step crime_and_punishment_bytes_local_output_step
+#define lsh_project_step crime_and_punishment_bytes_lsh_project_step
+#define lsh_step_step crime_and_punishment_bytes_lsh_step_step
+#define lsh_output_step crime_and_punishment_bytes_lsh_output_step
+#define feed_forward_in_step crime_and_punishment_bytes_feed_forward_in_step
+#define feed_forward_out_step crime_and_punishment_bytes_feed_forward_out_step
+#define step_lm_head_step crime_and_punishment_bytes_step_lm_head_step
+#define step_out_step crime_and_punishment_bytes_step_out_step
+#define step_hidden_step crime_and_punishment_bytes_step_hidden_step
+#define layer_kind_step crime_and_punishment_bytes_layer_kind_step
+#define layer_index_step crime_and_punishment_bytes_layer_index_step
+#define f32x8 crime_and_punishment_bytes_f32x8
+#define f32x8_u crime_and_punishment_bytes_f32x8_u
+#define i32x8 crime_and_punishment_bytes_i32x8
+#define u32x8 crime_and_punishment_bytes_u32x8
+#define i32x8_u crime_and_punishment_bytes_i32x8_u
+#define load_f32x8 crime_and_punishment_bytes_load_f32x8
+#define load_i32x8 crime_and_punishment_bytes_load_i32x8
+#define store_f32x8 crime_and_punishment_bytes_store_f32x8
+#define store_i32x8 crime_and_punishment_bytes_store_i32x8
+#define splat_f32x8 crime_and_punishment_bytes_splat_f32x8
+#define splat_i32x8 crime_and_punishment_bytes_splat_i32x8
+#define bits_f32 crime_and_punishment_bytes_bits_f32
+#define from_bits_f32 crime_and_punishment_bytes_from_bits_f32
+#define add_i32 crime_and_punishment_bytes_add_i32
+#define add_i32x8 crime_and_punishment_bytes_add_i32x8
+#define add_i64 crime_and_punishment_bytes_add_i64
+#define sub_i32 crime_and_punishment_bytes_sub_i32
+#define sub_i64 crime_and_punishment_bytes_sub_i64
+#define fma_f32 crime_and_punishment_bytes_fma_f32
+#define fma_f32x8 crime_and_punishment_bytes_fma_f32x8
+#define sqrt_f32 crime_and_punishment_bytes_sqrt_f32
+#define sqrt_f32x8 crime_and_punishment_bytes_sqrt_f32x8
+#define min_f32 crime_and_punishment_bytes_min_f32
+#define min_f32x8 crime_and_punishment_bytes_min_f32x8
+#define min_i32 crime_and_punishment_bytes_min_i32
+#define min_i64 crime_and_punishment_bytes_min_i64
+#define max_f32 crime_and_punishment_bytes_max_f32
+#define max_f32x8 crime_and_punishment_bytes_max_f32x8
+#define max_i32 crime_and_punishment_bytes_max_i32
+#define max_i64 crime_and_punishment_bytes_max_i64
+#define select_f32x8 crime_and_punishment_bytes_select_f32x8
+#define select_i32x8 crime_and_punishment_bytes_select_i32x8
+#define shuffle_high1_f32x8 crime_and_punishment_bytes_shuffle_high1_f32x8
+#define shuffle_high2_f32x8 crime_and_punishment_bytes_shuffle_high2_f32x8
+#define shuffle_high4_f32x8 crime_and_punishment_bytes_shuffle_high4_f32x8
+#define shuffle_low1_f32x8 crime_and_punishment_bytes_shuffle_low1_f32x8
+#define shuffle_low2_f32x8 crime_and_punishment_bytes_shuffle_low2_f32x8
+#define shuffle_low4_f32x8 crime_and_punishment_bytes_shuffle_low4_f32x8
+#define shuffle_swap1_f32x8 crime_and_punishment_bytes_shuffle_swap1_f32x8
+#define shuffle_swap2_f32x8 crime_and_punishment_bytes_shuffle_swap2_f32x8
+#define shuffle_swap4_f32x8 crime_and_punishment_bytes_shuffle_swap4_f32x8
+#define shuffle10_i32x8 crime_and_punishment_bytes_shuffle10_i32x8
+#define shuffle11_i32x8 crime_and_punishment_bytes_shuffle11_i32x8
+#define shuffle12_i32x8 crime_and_punishment_bytes_shuffle12_i32x8
+#define shuffle_swap1_i32x8 crime_and_punishment_bytes_shuffle_swap1_i32x8
+#define shuffle_swap2_i32x8 crime_and_punishment_bytes_shuffle_swap2_i32x8
+#define shuffle_swap4_i32x8 crime_and_punishment_bytes_shuffle_swap4_i32x8
 
 typedef float f32x8 __attribute__((vector_size(32)));
 typedef float f32x8_u __attribute__((vector_size(32), aligned(4), may_alias));
@@ -1170,7 +1274,7 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
         f32x8 most_1 = splat_f32x8(-1e+30f);
         for (int64_t o = 0; o < 2; o++) {
             const int64_t other = (chunk + o + 15) % 16;
-            for (int64_t run_1 = 0; run_1 < 1; run_1++) {
+            for (int64_t run = 0; run < 1; run++) {
                 f32x8 carried = most;
                 f32x8 carried_1 = most_1;
                 for (int64_t keys = 0; keys < 2; keys++) {
@@ -1188,7 +1292,7 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                     f32x8 acc5_1 = splat_f32x8(0.0f);
                     for (int64_t step = 0; step < 2; step++) {
                         const int64_t next = min_i64(chunk + 1, 15);
-                        const int64_t ahead = min_i64(o * 12 + run_1 * 12 + keys * 2 + step, 15);
+                        const int64_t ahead = min_i64(o * 12 + run * 12 + keys * 2 + step, 15);
                         __builtin_prefetch(&q[((batch + head) * 512 + next * 32 + panel * 16 +
                             ahead) * 32], 0, 2);
                         __builtin_prefetch(&q[((batch + head) * 512 + next * 32 + panel * 16 +
@@ -1203,8 +1307,8 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                             ahead) * 32 + 16], 0, 2);
                         for (int64_t k = 0; k < 16; k++) {
                             const float v_1 =
-                                k_out[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 6) *
-                                32 + step * 16 + k];
+                                k_out[((batch + head) * 512 + other * 32 + run * 32 + keys * 6) * 32
+                                + step * 16 + k];
                             const f32x8 s = splat_f32x8(v_1);
                             const f32x8 v_2 =
                                 load_f32x8(&queries[(panel * 32 + step * 16 + k) * 16]);
@@ -1213,109 +1317,109 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                                 load_f32x8(&queries[(panel * 32 + step * 16 + k) * 16 + 8]);
                             acc0_1 = fma_f32x8(s, v_3, acc0_1);
                             const float v_4 =
-                                k_out[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 6) *
-                                32 + step * 16 + k + 32];
+                                k_out[((batch + head) * 512 + other * 32 + run * 32 + keys * 6) * 32
+                                + step * 16 + k + 32];
                             const f32x8 s_1 = splat_f32x8(v_4);
                             acc1_0 = fma_f32x8(s_1, v_2, acc1_0);
                             acc1_1 = fma_f32x8(s_1, v_3, acc1_1);
                             const float v_5 =
-                                k_out[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 6) *
-                                32 + step * 16 + k + 64];
+                                k_out[((batch + head) * 512 + other * 32 + run * 32 + keys * 6) * 32
+                                + step * 16 + k + 64];
                             const f32x8 s_2 = splat_f32x8(v_5);
                             acc2_0 = fma_f32x8(s_2, v_2, acc2_0);
                             acc2_1 = fma_f32x8(s_2, v_3, acc2_1);
                             const float v_6 =
-                                k_out[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 6) *
-                                32 + step * 16 + k + 96];
+                                k_out[((batch + head) * 512 + other * 32 + run * 32 + keys * 6) * 32
+                                + step * 16 + k + 96];
                             const f32x8 s_3 = splat_f32x8(v_6);
                             acc3_0 = fma_f32x8(s_3, v_2, acc3_0);
                             acc3_1 = fma_f32x8(s_3, v_3, acc3_1);
                             const float v_7 =
-                                k_out[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 6) *
-                                32 + step * 16 + k + 128];
+                                k_out[((batch + head) * 512 + other * 32 + run * 32 + keys * 6) * 32
+                                + step * 16 + k + 128];
                             const f32x8 s_4 = splat_f32x8(v_7);
                             acc4_0 = fma_f32x8(s_4, v_2, acc4_0);
                             acc4_1 = fma_f32x8(s_4, v_3, acc4_1);
                             const float v_8 =
-                                k_out[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 6) *
-                                32 + step * 16 + k + 160];
+                                k_out[((batch + head) * 512 + other * 32 + run * 32 + keys * 6) * 32
+                                + step * 16 + k + 160];
                             const f32x8 s_5 = splat_f32x8(v_8);
                             acc5_0 = fma_f32x8(s_5, v_2, acc5_0);
                             acc5_1 = fma_f32x8(s_5, v_3, acc5_1);
                         }
                     }
                     const i32x8 s =
-                        splat_i32x8(key[batch * 512 + other * 32 + run_1 * 32 + keys * 6]);
+                        splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 6]);
                     const f32x8 pick =
                         select_f32x8((i32x8)(s <= query), acc0_0 * splat_f32x8(0.17677669f),
                         splat_f32x8(-1e+30f));
                     const f32x8 high = max_f32x8(carried, pick);
-                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 6) * 16], pick);
+                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16], pick);
                     const f32x8 pick_1 =
                         select_f32x8((i32x8)(s <= query_1), acc0_1 * splat_f32x8(0.17677669f),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_1 = max_f32x8(carried_1, pick_1);
-                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 6) * 16 + 8], pick_1);
+                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 8], pick_1);
                     const i32x8 s_1 =
-                        splat_i32x8(key[batch * 512 + other * 32 + run_1 * 32 + keys * 6 + 1]);
+                        splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 6 + 1]);
                     const f32x8 pick_2 =
                         select_f32x8((i32x8)(s_1 <= query), acc1_0 * splat_f32x8(0.17677669f),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_2 = max_f32x8(high, pick_2);
-                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 6) * 16 + 16], pick_2);
+                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 16], pick_2);
                     const f32x8 pick_3 =
                         select_f32x8((i32x8)(s_1 <= query_1), acc1_1 * splat_f32x8(0.17677669f),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_3 = max_f32x8(high_1, pick_3);
-                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 6) * 16 + 24], pick_3);
+                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 24], pick_3);
                     const i32x8 s_2 =
-                        splat_i32x8(key[batch * 512 + other * 32 + run_1 * 32 + keys * 6 + 2]);
+                        splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 6 + 2]);
                     const f32x8 pick_4 =
                         select_f32x8((i32x8)(s_2 <= query), acc2_0 * splat_f32x8(0.17677669f),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_4 = max_f32x8(high_2, pick_4);
-                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 6) * 16 + 32], pick_4);
+                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 32], pick_4);
                     const f32x8 pick_5 =
                         select_f32x8((i32x8)(s_2 <= query_1), acc2_1 * splat_f32x8(0.17677669f),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_5 = max_f32x8(high_3, pick_5);
-                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 6) * 16 + 40], pick_5);
+                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 40], pick_5);
                     const i32x8 s_3 =
-                        splat_i32x8(key[batch * 512 + other * 32 + run_1 * 32 + keys * 6 + 3]);
+                        splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 6 + 3]);
                     const f32x8 pick_6 =
                         select_f32x8((i32x8)(s_3 <= query), acc3_0 * splat_f32x8(0.17677669f),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_6 = max_f32x8(high_4, pick_6);
-                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 6) * 16 + 48], pick_6);
+                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 48], pick_6);
                     const f32x8 pick_7 =
                         select_f32x8((i32x8)(s_3 <= query_1), acc3_1 * splat_f32x8(0.17677669f),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_7 = max_f32x8(high_5, pick_7);
-                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 6) * 16 + 56], pick_7);
+                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 56], pick_7);
                     const i32x8 s_4 =
-                        splat_i32x8(key[batch * 512 + other * 32 + run_1 * 32 + keys * 6 + 4]);
+                        splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 6 + 4]);
                     const f32x8 pick_8 =
                         select_f32x8((i32x8)(s_4 <= query), acc4_0 * splat_f32x8(0.17677669f),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_8 = max_f32x8(high_6, pick_8);
-                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 6) * 16 + 64], pick_8);
+                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 64], pick_8);
                     const f32x8 pick_9 =
                         select_f32x8((i32x8)(s_4 <= query_1), acc4_1 * splat_f32x8(0.17677669f),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_9 = max_f32x8(high_7, pick_9);
-                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 6) * 16 + 72], pick_9);
+                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 72], pick_9);
                     const i32x8 s_5 =
-                        splat_i32x8(key[batch * 512 + other * 32 + run_1 * 32 + keys * 6 + 5]);
+                        splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 6 + 5]);
                     const f32x8 pick_10 =
                         select_f32x8((i32x8)(s_5 <= query), acc5_0 * splat_f32x8(0.17677669f),
                         splat_f32x8(-1e+30f));
                     carried = max_f32x8(high_8, pick_10);
-                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 6) * 16 + 80], pick_10);
+                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 80], pick_10);
                     const f32x8 pick_11 =
                         select_f32x8((i32x8)(s_5 <= query_1), acc5_1 * splat_f32x8(0.17677669f),
                         splat_f32x8(-1e+30f));
                     carried_1 = max_f32x8(high_9, pick_11);
-                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 6) * 16 + 88], pick_11);
+                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 88], pick_11);
                 }
                 f32x8 carried_2 = carried;
                 f32x8 carried_3 = carried_1;
@@ -1332,8 +1436,7 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                     f32x8 acc4_1 = splat_f32x8(0.0f);
                     for (int64_t step = 0; step < 2; step++) {
                         const int64_t next = min_i64(chunk + 1, 15);
-                        const int64_t ahead = min_i64(o * 12 + run_1 * 12 + keys * 2 + step + 4,
-                            15);
+                        const int64_t ahead = min_i64(o * 12 + run * 12 + keys * 2 + step + 4, 15);
                         __builtin_prefetch(&q[((batch + head) * 512 + next * 32 + panel * 16 +
                             ahead) * 32], 0, 2);
                         __builtin_prefetch(&q[((batch + head) * 512 + next * 32 + panel * 16 +
@@ -1348,8 +1451,8 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                             ahead) * 32 + 16], 0, 2);
                         for (int64_t k = 0; k < 16; k++) {
                             const float v_1 =
-                                k_out[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 5) *
-                                32 + step * 16 + k + 384];
+                                k_out[((batch + head) * 512 + other * 32 + run * 32 + keys * 5) * 32
+                                + step * 16 + k + 384];
                             const f32x8 s = splat_f32x8(v_1);
                             const f32x8 v_2 =
                                 load_f32x8(&queries[(panel * 32 + step * 16 + k) * 16]);
@@ -1358,91 +1461,91 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                                 load_f32x8(&queries[(panel * 32 + step * 16 + k) * 16 + 8]);
                             acc0_1 = fma_f32x8(s, v_3, acc0_1);
                             const float v_4 =
-                                k_out[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 5) *
-                                32 + step * 16 + k + 416];
+                                k_out[((batch + head) * 512 + other * 32 + run * 32 + keys * 5) * 32
+                                + step * 16 + k + 416];
                             const f32x8 s_1 = splat_f32x8(v_4);
                             acc1_0 = fma_f32x8(s_1, v_2, acc1_0);
                             acc1_1 = fma_f32x8(s_1, v_3, acc1_1);
                             const float v_5 =
-                                k_out[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 5) *
-                                32 + step * 16 + k + 448];
+                                k_out[((batch + head) * 512 + other * 32 + run * 32 + keys * 5) * 32
+                                + step * 16 + k + 448];
                             const f32x8 s_2 = splat_f32x8(v_5);
                             acc2_0 = fma_f32x8(s_2, v_2, acc2_0);
                             acc2_1 = fma_f32x8(s_2, v_3, acc2_1);
                             const float v_6 =
-                                k_out[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 5) *
-                                32 + step * 16 + k + 480];
+                                k_out[((batch + head) * 512 + other * 32 + run * 32 + keys * 5) * 32
+                                + step * 16 + k + 480];
                             const f32x8 s_3 = splat_f32x8(v_6);
                             acc3_0 = fma_f32x8(s_3, v_2, acc3_0);
                             acc3_1 = fma_f32x8(s_3, v_3, acc3_1);
                             const float v_7 =
-                                k_out[((batch + head) * 512 + other * 32 + run_1 * 32 + keys * 5) *
-                                32 + step * 16 + k + 512];
+                                k_out[((batch + head) * 512 + other * 32 + run * 32 + keys * 5) * 32
+                                + step * 16 + k + 512];
                             const f32x8 s_4 = splat_f32x8(v_7);
                             acc4_0 = fma_f32x8(s_4, v_2, acc4_0);
                             acc4_1 = fma_f32x8(s_4, v_3, acc4_1);
                         }
                     }
                     const i32x8 s =
-                        splat_i32x8(key[batch * 512 + other * 32 + run_1 * 32 + keys * 5 + 12]);
+                        splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 5 + 12]);
                     const f32x8 pick =
                         select_f32x8((i32x8)(s <= query), acc0_0 * splat_f32x8(0.17677669f),
                         splat_f32x8(-1e+30f));
                     const f32x8 high = max_f32x8(carried_2, pick);
-                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 5) * 16 + 192], pick);
+                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 5) * 16 + 192], pick);
                     const f32x8 pick_1 =
                         select_f32x8((i32x8)(s <= query_1), acc0_1 * splat_f32x8(0.17677669f),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_1 = max_f32x8(carried_3, pick_1);
-                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 5) * 16 + 200], pick_1);
+                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 5) * 16 + 200], pick_1);
                     const i32x8 s_1 =
-                        splat_i32x8(key[batch * 512 + other * 32 + run_1 * 32 + keys * 5 + 13]);
+                        splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 5 + 13]);
                     const f32x8 pick_2 =
                         select_f32x8((i32x8)(s_1 <= query), acc1_0 * splat_f32x8(0.17677669f),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_2 = max_f32x8(high, pick_2);
-                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 5) * 16 + 208], pick_2);
+                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 5) * 16 + 208], pick_2);
                     const f32x8 pick_3 =
                         select_f32x8((i32x8)(s_1 <= query_1), acc1_1 * splat_f32x8(0.17677669f),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_3 = max_f32x8(high_1, pick_3);
-                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 5) * 16 + 216], pick_3);
+                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 5) * 16 + 216], pick_3);
                     const i32x8 s_2 =
-                        splat_i32x8(key[batch * 512 + other * 32 + run_1 * 32 + keys * 5 + 14]);
+                        splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 5 + 14]);
                     const f32x8 pick_4 =
                         select_f32x8((i32x8)(s_2 <= query), acc2_0 * splat_f32x8(0.17677669f),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_4 = max_f32x8(high_2, pick_4);
-                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 5) * 16 + 224], pick_4);
+                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 5) * 16 + 224], pick_4);
                     const f32x8 pick_5 =
                         select_f32x8((i32x8)(s_2 <= query_1), acc2_1 * splat_f32x8(0.17677669f),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_5 = max_f32x8(high_3, pick_5);
-                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 5) * 16 + 232], pick_5);
+                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 5) * 16 + 232], pick_5);
                     const i32x8 s_3 =
-                        splat_i32x8(key[batch * 512 + other * 32 + run_1 * 32 + keys * 5 + 15]);
+                        splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 5 + 15]);
                     const f32x8 pick_6 =
                         select_f32x8((i32x8)(s_3 <= query), acc3_0 * splat_f32x8(0.17677669f),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_6 = max_f32x8(high_4, pick_6);
-                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 5) * 16 + 240], pick_6);
+                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 5) * 16 + 240], pick_6);
                     const f32x8 pick_7 =
                         select_f32x8((i32x8)(s_3 <= query_1), acc3_1 * splat_f32x8(0.17677669f),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_7 = max_f32x8(high_5, pick_7);
-                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 5) * 16 + 248], pick_7);
+                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 5) * 16 + 248], pick_7);
                     const i32x8 s_4 =
-                        splat_i32x8(key[batch * 512 + other * 32 + run_1 * 32 + keys * 5 + 16]);
+                        splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 5 + 16]);
                     const f32x8 pick_8 =
                         select_f32x8((i32x8)(s_4 <= query), acc4_0 * splat_f32x8(0.17677669f),
                         splat_f32x8(-1e+30f));
                     carried_2 = max_f32x8(high_6, pick_8);
-                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 5) * 16 + 256], pick_8);
+                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 5) * 16 + 256], pick_8);
                     const f32x8 pick_9 =
                         select_f32x8((i32x8)(s_4 <= query_1), acc4_1 * splat_f32x8(0.17677669f),
                         splat_f32x8(-1e+30f));
                     carried_3 = max_f32x8(high_7, pick_9);
-                    store_f32x8(&scores[(o * 32 + run_1 * 32 + keys * 5) * 16 + 264], pick_9);
+                    store_f32x8(&scores[(o * 32 + run * 32 + keys * 5) * 16 + 264], pick_9);
                 }
                 most = carried_2;
                 most_1 = carried_3;
@@ -2719,12 +2822,12 @@ static void lsh_sort(const reformer_call_t *call, unsigned char *scratch, const 
 
 /* crime-and-punishment-bytes.yaml:19: LSH attention: sorted chunks of 32 against 1 before and 0
  * after, one round
- * tasks [batch 1][head 1][run_1 2] */
+ * tasks [batch 1][head 1][run 2] */
 static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
         int64_t task) {
     const int64_t batch = 0;
     const int64_t head = 0;
-    const int64_t run_1 = task % 2;
+    const int64_t run = task % 2;
     const int64_t round = arg[0];
     /* [1][1][2][513]: [batch][group][round][place]: sorted tokens */
     const int32_t *restrict order = (const int32_t *)(const void *)(call->workspace + 983040);
@@ -2756,7 +2859,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
     float *restrict keep = (float *)(void *)(scratch + 22016); /* [16] */
     float *restrict gain = (float *)(void *)(scratch + 22080); /* [16] */
     for (int64_t o = 0; o < 1; o++) {
-        const int64_t other = (round * 16 + run_1 * 8 + o + 31) % 32;
+        const int64_t other = (round * 16 + run * 8 + o + 31) % 32;
         const int64_t from_round = other / 16;
         const int64_t from_chunk = other % 16;
         for (int64_t panel = 0; panel < 2; panel++) {
@@ -2943,10 +3046,10 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
         }
     }
     for (int64_t step = 0; step < 8; step++) {
-        const int64_t other = (round * 16 + run_1 * 8 + step + 32) % 32;
+        const int64_t other = (round * 16 + run * 8 + step + 32) % 32;
         const int64_t from_round = other / 16;
         const int64_t from_chunk = other % 16;
-        const int64_t slot = (step + 1) % 2;
+        const int64_t slot_1 = (step + 1) % 2;
         for (int64_t panel = 0; panel < 2; panel++) {
             const int32_t token = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 +
                 panel * 16];
@@ -2997,21 +3100,21 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                 const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
                 const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
                 const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-                store_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 + d * 8) * 16],
+                store_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + d * 8) * 16],
                     shuffle_low4_f32x8(mix_2, mix_5));
-                store_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 + d * 8) * 16 + 16],
+                store_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + d * 8) * 16 + 16],
                     shuffle_low4_f32x8(mix_8, mix_11));
-                store_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 + d * 8) * 16 + 32],
+                store_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + d * 8) * 16 + 32],
                     shuffle_low4_f32x8(mix_12, mix_13));
-                store_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 + d * 8) * 16 + 48],
+                store_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + d * 8) * 16 + 48],
                     shuffle_low4_f32x8(mix_14, mix_15));
-                store_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 + d * 8) * 16 + 64],
+                store_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + d * 8) * 16 + 64],
                     shuffle_high4_f32x8(mix_2, mix_5));
-                store_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 + d * 8) * 16 + 80],
+                store_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + d * 8) * 16 + 80],
                     shuffle_high4_f32x8(mix_8, mix_11));
-                store_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 + d * 8) * 16 + 96],
+                store_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + d * 8) * 16 + 96],
                     shuffle_high4_f32x8(mix_12, mix_13));
-                store_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 + d * 8) * 16 + 112],
+                store_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + d * 8) * 16 + 112],
                     shuffle_high4_f32x8(mix_14, mix_15));
             }
             const int32_t token_8 =
@@ -3063,36 +3166,36 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                 const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
                 const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
                 const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-                store_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 + d * 8) * 16 + 8],
+                store_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + d * 8) * 16 + 8],
                     shuffle_low4_f32x8(mix_2, mix_5));
-                store_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 + d * 8) * 16 + 24],
+                store_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + d * 8) * 16 + 24],
                     shuffle_low4_f32x8(mix_8, mix_11));
-                store_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 + d * 8) * 16 + 40],
+                store_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + d * 8) * 16 + 40],
                     shuffle_low4_f32x8(mix_12, mix_13));
-                store_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 + d * 8) * 16 + 56],
+                store_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + d * 8) * 16 + 56],
                     shuffle_low4_f32x8(mix_14, mix_15));
-                store_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 + d * 8) * 16 + 72],
+                store_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + d * 8) * 16 + 72],
                     shuffle_high4_f32x8(mix_2, mix_5));
-                store_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 + d * 8) * 16 + 88],
+                store_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + d * 8) * 16 + 88],
                     shuffle_high4_f32x8(mix_8, mix_11));
-                store_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 + d * 8) * 16 + 104],
+                store_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + d * 8) * 16 + 104],
                     shuffle_high4_f32x8(mix_12, mix_13));
-                store_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 + d * 8) * 16 + 120],
+                store_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + d * 8) * 16 + 120],
                     shuffle_high4_f32x8(mix_14, mix_15));
             }
         }
         for (int64_t lane = 0; lane < 32; lane++) {
             const int32_t token = order[((batch + head) * 2 + from_round) * 513 + from_chunk * 32 +
                 lane];
-            lsh_attention_query_pos[slot * 32 + lane] = (int32_t)(int64_t)token;
-            key_pos[slot * 32 + lane] = key[batch * 512 + (int64_t)token];
-            store_f32x8(&values[(slot * 2 * 32 + lane) * 16],
+            lsh_attention_query_pos[slot_1 * 32 + lane] = (int32_t)(int64_t)token;
+            key_pos[slot_1 * 32 + lane] = key[batch * 512 + (int64_t)token];
+            store_f32x8(&values[(slot_1 * 2 * 32 + lane) * 16],
                 load_f32x8(&v[((batch + head) * 512 + (int64_t)token) * 32]));
-            store_f32x8(&values[(slot * 2 * 32 + lane) * 16 + 8],
+            store_f32x8(&values[(slot_1 * 2 * 32 + lane) * 16 + 8],
                 load_f32x8(&v[((batch + head) * 512 + (int64_t)token) * 32 + 8]));
-            store_f32x8(&values[(slot * 2 * 32 + lane) * 16 + 512],
+            store_f32x8(&values[(slot_1 * 2 * 32 + lane) * 16 + 512],
                 load_f32x8(&v[((batch + head) * 512 + (int64_t)token) * 32 + 16]));
-            store_f32x8(&values[(slot * 2 * 32 + lane) * 16 + 520],
+            store_f32x8(&values[(slot_1 * 2 * 32 + lane) * 16 + 520],
                 load_f32x8(&v[((batch + head) * 512 + (int64_t)token) * 32 + 24]));
         }
         for (int64_t panel = 0; panel < 2; panel++) {
@@ -3100,26 +3203,26 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
             f32x8 carried_1 = splat_f32x8(0.0f);
             for (int64_t d = 0; d < 32; d++) {
                 const f32x8 v_1 =
-                    load_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 + d) * 16]);
+                    load_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + d) * 16]);
                 carried = fma_f32x8(v_1, v_1, carried);
                 const f32x8 v_2 =
-                    load_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 + d) * 16 + 8]);
+                    load_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + d) * 16 + 8]);
                 carried_1 = fma_f32x8(v_2, v_2, carried_1);
             }
             const f32x8 sum = carried / splat_f32x8(32.0f) + splat_f32x8(1e-06f);
             const f32x8 root = sqrt_f32x8(sum);
             const f32x8 quot = splat_f32x8(0.17677669f) / root;
             const f32x8 root_1 = sqrt_f32x8(carried);
-            store_f32x8(&key_scale[slot * 32 + panel * 16], quot);
-            store_f32x8(&key_scale2[slot * 32 + panel * 16], quot * splat_f32x8(1.442695f));
-            store_f32x8(&norm[slot * 32 + panel * 16], root_1);
+            store_f32x8(&key_scale[slot_1 * 32 + panel * 16], quot);
+            store_f32x8(&key_scale2[slot_1 * 32 + panel * 16], quot * splat_f32x8(1.442695f));
+            store_f32x8(&norm[slot_1 * 32 + panel * 16], root_1);
             const f32x8 sum_1 = carried_1 / splat_f32x8(32.0f) + splat_f32x8(1e-06f);
             const f32x8 root_2 = sqrt_f32x8(sum_1);
             const f32x8 quot_1 = splat_f32x8(0.17677669f) / root_2;
             const f32x8 root_3 = sqrt_f32x8(carried_1);
-            store_f32x8(&key_scale[slot * 32 + panel * 16 + 8], quot_1);
-            store_f32x8(&key_scale2[slot * 32 + panel * 16 + 8], quot_1 * splat_f32x8(1.442695f));
-            store_f32x8(&norm[slot * 32 + panel * 16 + 8], root_3);
+            store_f32x8(&key_scale[slot_1 * 32 + panel * 16 + 8], quot_1);
+            store_f32x8(&key_scale2[slot_1 * 32 + panel * 16 + 8], quot_1 * splat_f32x8(1.442695f));
+            store_f32x8(&norm[slot_1 * 32 + panel * 16 + 8], root_3);
             const f32x8 high = max_f32x8(root_1, root_3);
             const f32x8 mix = shuffle_swap4_f32x8(high);
             const f32x8 high_1 = max_f32x8(high, mix);
@@ -3127,25 +3230,25 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
             const f32x8 high_2 = max_f32x8(high_1, mix_1);
             const f32x8 mix_2 = shuffle_swap1_f32x8(high_2);
             const f32x8 high_3 = max_f32x8(high_2, mix_2);
-            most_norm[slot * 2 + panel] = high_3[0];
+            most_norm[slot_1 * 2 + panel] = high_3[0];
         }
         for (int64_t panel = 0; panel < 2; panel++) {
-            const float most_norm_1 = most_norm[slot * 2 + panel];
+            const float most_norm_1 = most_norm[slot_1 * 2 + panel];
             if (most_norm_1 <= 41.58883f) {
-                const f32x8 prod = load_f32x8(&norm[slot * 32 + panel * 16]) *
+                const f32x8 prod = load_f32x8(&norm[slot_1 * 32 + panel * 16]) *
                     splat_f32x8(1.442695f);
                 const f32x8 neg = -prod;
-                const i32x8 query = load_i32x8(&lsh_attention_query_pos[slot * 32 + panel * 16]);
-                const f32x8 prod_1 = load_f32x8(&norm[slot * 32 + panel * 16 + 8]) *
+                const i32x8 query = load_i32x8(&lsh_attention_query_pos[slot_1 * 32 + panel * 16]);
+                const f32x8 prod_1 = load_f32x8(&norm[slot_1 * 32 + panel * 16 + 8]) *
                     splat_f32x8(1.442695f);
                 const f32x8 neg_1 = -prod_1;
                 const i32x8 query_1 =
-                    load_i32x8(&lsh_attention_query_pos[slot * 32 + panel * 16 + 8]);
+                    load_i32x8(&lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 8]);
                 f32x8 sum = splat_f32x8(0.0f);
                 f32x8 sum_1 = splat_f32x8(0.0f);
                 for (int64_t o = 0; o < 2; o++) {
-                    const int64_t slot_1 = (step + o) % 2;
-                    for (int64_t run_2 = 0; run_2 < 2; run_2++) {
+                    const int64_t slot_2 = (step + o) % 2;
+                    for (int64_t run_1 = 0; run_1 < 2; run_1++) {
                         f32x8 carried = sum;
                         f32x8 carried_1 = sum_1;
                         for (int64_t keys = 0; keys < 1; keys++) {
@@ -3163,14 +3266,14 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             f32x8 acc5_1 = splat_f32x8(0.0f);
                             for (int64_t step_1 = 0; step_1 < 2; step_1++) {
                                 const int64_t ahead =
-                                    min_i64(o * 12 + run_2 * 6 + keys * 2 + step_1, 15);
+                                    min_i64(o * 12 + run_1 * 6 + keys * 2 + step_1, 15);
                                 const int32_t v_1 =
-                                    lsh_attention_query_pos[slot * 32 + panel * 16 + ahead];
+                                    lsh_attention_query_pos[slot_1 * 32 + panel * 16 + ahead];
                                 __builtin_prefetch(&k_out[((batch + head) * 512 + (int64_t)v_1) *
                                     32], 0, 2);
                                 __builtin_prefetch(&k_out[((batch + head) * 512 + (int64_t)v_1) * 32
                                     + 16], 0, 2);
-                                const int64_t next = min_i64(run_1 * 8 + step + 1, 15);
+                                const int64_t next = min_i64(run * 8 + step + 1, 15);
                                 const int32_t token =
                                     order[((batch + head) * 2 + round) * 513 + next * 32 + panel *
                                     16 + ahead];
@@ -3184,43 +3287,43 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                     16], 0, 2);
                                 for (int64_t k = 0; k < 16; k++) {
                                     const float v_2 =
-                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
                                         16 + k) * 16 + keys * 6];
                                     const f32x8 s = splat_f32x8(v_2);
                                     const f32x8 v_3 =
-                                        load_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 +
-                                        step_1 * 16 + k) * 16]);
+                                        load_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32
+                                        + step_1 * 16 + k) * 16]);
                                     acc0_0 = fma_f32x8(s, v_3, acc0_0);
                                     const f32x8 v_4 =
-                                        load_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 +
-                                        step_1 * 16 + k) * 16 + 8]);
+                                        load_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32
+                                        + step_1 * 16 + k) * 16 + 8]);
                                     acc0_1 = fma_f32x8(s, v_4, acc0_1);
                                     const float v_5 =
-                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
                                         16 + k) * 16 + keys * 6 + 1];
                                     const f32x8 s_1 = splat_f32x8(v_5);
                                     acc1_0 = fma_f32x8(s_1, v_3, acc1_0);
                                     acc1_1 = fma_f32x8(s_1, v_4, acc1_1);
                                     const float v_6 =
-                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
                                         16 + k) * 16 + keys * 6 + 2];
                                     const f32x8 s_2 = splat_f32x8(v_6);
                                     acc2_0 = fma_f32x8(s_2, v_3, acc2_0);
                                     acc2_1 = fma_f32x8(s_2, v_4, acc2_1);
                                     const float v_7 =
-                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
                                         16 + k) * 16 + keys * 6 + 3];
                                     const f32x8 s_3 = splat_f32x8(v_7);
                                     acc3_0 = fma_f32x8(s_3, v_3, acc3_0);
                                     acc3_1 = fma_f32x8(s_3, v_4, acc3_1);
                                     const float v_8 =
-                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
                                         16 + k) * 16 + keys * 6 + 4];
                                     const f32x8 s_4 = splat_f32x8(v_8);
                                     acc4_0 = fma_f32x8(s_4, v_3, acc4_0);
                                     acc4_1 = fma_f32x8(s_4, v_4, acc4_1);
                                     const float v_9 =
-                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
                                         16 + k) * 16 + keys * 6 + 5];
                                     const f32x8 s_5 = splat_f32x8(v_9);
                                     acc5_0 = fma_f32x8(s_5, v_3, acc5_0);
@@ -3228,92 +3331,92 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 }
                             }
                             const f32x8 s =
-                                splat_f32x8(key_scale2[slot_1 * 32 + run_2 * 16 + keys * 6]);
+                                splat_f32x8(key_scale2[slot_2 * 32 + run_1 * 16 + keys * 6]);
                             const f32x8 t = fma_f32x8(acc0_0, s, neg);
                             const f32x8 y = exp2_f32x8(t);
                             const i32x8 s_1 =
-                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 6]);
+                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6]);
                             const f32x8 bits = (f32x8)((i32x8)y & (i32x8)(s_1 < query));
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) *
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) *
                                 16], bits);
                             const f32x8 t_1 = fma_f32x8(acc0_1, s, neg_1);
                             const f32x8 y_1 = exp2_f32x8(t_1);
                             const f32x8 bits_1 = (f32x8)((i32x8)y_1 & (i32x8)(s_1 < query_1));
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
                                 + 8], bits_1);
                             const f32x8 s_2 =
-                                splat_f32x8(key_scale2[slot_1 * 32 + run_2 * 16 + keys * 6 + 1]);
+                                splat_f32x8(key_scale2[slot_2 * 32 + run_1 * 16 + keys * 6 + 1]);
                             const f32x8 t_2 = fma_f32x8(acc1_0, s_2, neg);
                             const f32x8 y_2 = exp2_f32x8(t_2);
                             const i32x8 s_3 =
-                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 6 + 1]);
+                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6 + 1]);
                             const f32x8 bits_2 = (f32x8)((i32x8)y_2 & (i32x8)(s_3 < query));
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
                                 + 16], bits_2);
                             const f32x8 t_3 = fma_f32x8(acc1_1, s_2, neg_1);
                             const f32x8 y_3 = exp2_f32x8(t_3);
                             const f32x8 bits_3 = (f32x8)((i32x8)y_3 & (i32x8)(s_3 < query_1));
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
                                 + 24], bits_3);
                             const f32x8 s_4 =
-                                splat_f32x8(key_scale2[slot_1 * 32 + run_2 * 16 + keys * 6 + 2]);
+                                splat_f32x8(key_scale2[slot_2 * 32 + run_1 * 16 + keys * 6 + 2]);
                             const f32x8 t_4 = fma_f32x8(acc2_0, s_4, neg);
                             const f32x8 y_4 = exp2_f32x8(t_4);
                             const i32x8 s_5 =
-                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 6 + 2]);
+                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6 + 2]);
                             const f32x8 bits_4 = (f32x8)((i32x8)y_4 & (i32x8)(s_5 < query));
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
                                 + 32], bits_4);
                             const f32x8 t_5 = fma_f32x8(acc2_1, s_4, neg_1);
                             const f32x8 y_5 = exp2_f32x8(t_5);
                             const f32x8 bits_5 = (f32x8)((i32x8)y_5 & (i32x8)(s_5 < query_1));
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
                                 + 40], bits_5);
                             const f32x8 s_6 =
-                                splat_f32x8(key_scale2[slot_1 * 32 + run_2 * 16 + keys * 6 + 3]);
+                                splat_f32x8(key_scale2[slot_2 * 32 + run_1 * 16 + keys * 6 + 3]);
                             const f32x8 t_6 = fma_f32x8(acc3_0, s_6, neg);
                             const f32x8 y_6 = exp2_f32x8(t_6);
                             const i32x8 s_7 =
-                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 6 + 3]);
+                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6 + 3]);
                             const f32x8 bits_6 = (f32x8)((i32x8)y_6 & (i32x8)(s_7 < query));
                             const f32x8 sum_2 = carried + bits + bits_2 + bits_4 + bits_6;
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
                                 + 48], bits_6);
                             const f32x8 t_7 = fma_f32x8(acc3_1, s_6, neg_1);
                             const f32x8 y_7 = exp2_f32x8(t_7);
                             const f32x8 bits_7 = (f32x8)((i32x8)y_7 & (i32x8)(s_7 < query_1));
                             const f32x8 sum_3 = carried_1 + bits_1 + bits_3 + bits_5 + bits_7;
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
                                 + 56], bits_7);
                             const f32x8 s_8 =
-                                splat_f32x8(key_scale2[slot_1 * 32 + run_2 * 16 + keys * 6 + 4]);
+                                splat_f32x8(key_scale2[slot_2 * 32 + run_1 * 16 + keys * 6 + 4]);
                             const f32x8 t_8 = fma_f32x8(acc4_0, s_8, neg);
                             const f32x8 y_8 = exp2_f32x8(t_8);
                             const i32x8 s_9 =
-                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 6 + 4]);
+                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6 + 4]);
                             const f32x8 bits_8 = (f32x8)((i32x8)y_8 & (i32x8)(s_9 < query));
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
                                 + 64], bits_8);
                             const f32x8 t_9 = fma_f32x8(acc4_1, s_8, neg_1);
                             const f32x8 y_9 = exp2_f32x8(t_9);
                             const f32x8 bits_9 = (f32x8)((i32x8)y_9 & (i32x8)(s_9 < query_1));
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
                                 + 72], bits_9);
                             const f32x8 s_10 =
-                                splat_f32x8(key_scale2[slot_1 * 32 + run_2 * 16 + keys * 6 + 5]);
+                                splat_f32x8(key_scale2[slot_2 * 32 + run_1 * 16 + keys * 6 + 5]);
                             const f32x8 t_10 = fma_f32x8(acc5_0, s_10, neg);
                             const f32x8 y_10 = exp2_f32x8(t_10);
                             const i32x8 s_11 =
-                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 6 + 5]);
+                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6 + 5]);
                             const f32x8 bits_10 = (f32x8)((i32x8)y_10 & (i32x8)(s_11 < query));
                             carried = sum_2 + bits_8 + bits_10;
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
                                 + 80], bits_10);
                             const f32x8 t_11 = fma_f32x8(acc5_1, s_10, neg_1);
                             const f32x8 y_11 = exp2_f32x8(t_11);
                             const f32x8 bits_11 = (f32x8)((i32x8)y_11 & (i32x8)(s_11 < query_1));
                             carried_1 = sum_3 + bits_9 + bits_11;
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
                                 + 88], bits_11);
                         }
                         f32x8 carried_2 = carried;
@@ -3331,14 +3434,14 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             f32x8 acc4_1 = splat_f32x8(0.0f);
                             for (int64_t step_1 = 0; step_1 < 2; step_1++) {
                                 const int64_t ahead =
-                                    min_i64(o * 12 + run_2 * 6 + keys * 2 + step_1 + 2, 15);
+                                    min_i64(o * 12 + run_1 * 6 + keys * 2 + step_1 + 2, 15);
                                 const int32_t v_1 =
-                                    lsh_attention_query_pos[slot * 32 + panel * 16 + ahead];
+                                    lsh_attention_query_pos[slot_1 * 32 + panel * 16 + ahead];
                                 __builtin_prefetch(&k_out[((batch + head) * 512 + (int64_t)v_1) *
                                     32], 0, 2);
                                 __builtin_prefetch(&k_out[((batch + head) * 512 + (int64_t)v_1) * 32
                                     + 16], 0, 2);
-                                const int64_t next = min_i64(run_1 * 8 + step + 1, 15);
+                                const int64_t next = min_i64(run * 8 + step + 1, 15);
                                 const int32_t token =
                                     order[((batch + head) * 2 + round) * 513 + next * 32 + panel *
                                     16 + ahead];
@@ -3352,37 +3455,37 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                     16], 0, 2);
                                 for (int64_t k = 0; k < 16; k++) {
                                     const float v_2 =
-                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
                                         16 + k) * 16 + keys * 5 + 6];
                                     const f32x8 s = splat_f32x8(v_2);
                                     const f32x8 v_3 =
-                                        load_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 +
-                                        step_1 * 16 + k) * 16]);
+                                        load_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32
+                                        + step_1 * 16 + k) * 16]);
                                     acc0_0 = fma_f32x8(s, v_3, acc0_0);
                                     const f32x8 v_4 =
-                                        load_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 +
-                                        step_1 * 16 + k) * 16 + 8]);
+                                        load_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32
+                                        + step_1 * 16 + k) * 16 + 8]);
                                     acc0_1 = fma_f32x8(s, v_4, acc0_1);
                                     const float v_5 =
-                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
                                         16 + k) * 16 + keys * 5 + 7];
                                     const f32x8 s_1 = splat_f32x8(v_5);
                                     acc1_0 = fma_f32x8(s_1, v_3, acc1_0);
                                     acc1_1 = fma_f32x8(s_1, v_4, acc1_1);
                                     const float v_6 =
-                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
                                         16 + k) * 16 + keys * 5 + 8];
                                     const f32x8 s_2 = splat_f32x8(v_6);
                                     acc2_0 = fma_f32x8(s_2, v_3, acc2_0);
                                     acc2_1 = fma_f32x8(s_2, v_4, acc2_1);
                                     const float v_7 =
-                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
                                         16 + k) * 16 + keys * 5 + 9];
                                     const f32x8 s_3 = splat_f32x8(v_7);
                                     acc3_0 = fma_f32x8(s_3, v_3, acc3_0);
                                     acc3_1 = fma_f32x8(s_3, v_4, acc3_1);
                                     const float v_8 =
-                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
                                         16 + k) * 16 + keys * 5 + 10];
                                     const f32x8 s_4 = splat_f32x8(v_8);
                                     acc4_0 = fma_f32x8(s_4, v_3, acc4_0);
@@ -3390,78 +3493,78 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 }
                             }
                             const f32x8 s =
-                                splat_f32x8(key_scale2[slot_1 * 32 + run_2 * 16 + keys * 5 + 6]);
+                                splat_f32x8(key_scale2[slot_2 * 32 + run_1 * 16 + keys * 5 + 6]);
                             const f32x8 t = fma_f32x8(acc0_0, s, neg);
                             const f32x8 y = exp2_f32x8(t);
                             const i32x8 s_1 =
-                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 5 + 6]);
+                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 6]);
                             const f32x8 bits = (f32x8)((i32x8)y & (i32x8)(s_1 < query));
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
                                 + 96], bits);
                             const f32x8 t_1 = fma_f32x8(acc0_1, s, neg_1);
                             const f32x8 y_1 = exp2_f32x8(t_1);
                             const f32x8 bits_1 = (f32x8)((i32x8)y_1 & (i32x8)(s_1 < query_1));
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
                                 + 104], bits_1);
                             const f32x8 s_2 =
-                                splat_f32x8(key_scale2[slot_1 * 32 + run_2 * 16 + keys * 5 + 7]);
+                                splat_f32x8(key_scale2[slot_2 * 32 + run_1 * 16 + keys * 5 + 7]);
                             const f32x8 t_2 = fma_f32x8(acc1_0, s_2, neg);
                             const f32x8 y_2 = exp2_f32x8(t_2);
                             const i32x8 s_3 =
-                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 5 + 7]);
+                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 7]);
                             const f32x8 bits_2 = (f32x8)((i32x8)y_2 & (i32x8)(s_3 < query));
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
                                 + 112], bits_2);
                             const f32x8 t_3 = fma_f32x8(acc1_1, s_2, neg_1);
                             const f32x8 y_3 = exp2_f32x8(t_3);
                             const f32x8 bits_3 = (f32x8)((i32x8)y_3 & (i32x8)(s_3 < query_1));
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
                                 + 120], bits_3);
                             const f32x8 s_4 =
-                                splat_f32x8(key_scale2[slot_1 * 32 + run_2 * 16 + keys * 5 + 8]);
+                                splat_f32x8(key_scale2[slot_2 * 32 + run_1 * 16 + keys * 5 + 8]);
                             const f32x8 t_4 = fma_f32x8(acc2_0, s_4, neg);
                             const f32x8 y_4 = exp2_f32x8(t_4);
                             const i32x8 s_5 =
-                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 5 + 8]);
+                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 8]);
                             const f32x8 bits_4 = (f32x8)((i32x8)y_4 & (i32x8)(s_5 < query));
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
                                 + 128], bits_4);
                             const f32x8 t_5 = fma_f32x8(acc2_1, s_4, neg_1);
                             const f32x8 y_5 = exp2_f32x8(t_5);
                             const f32x8 bits_5 = (f32x8)((i32x8)y_5 & (i32x8)(s_5 < query_1));
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
                                 + 136], bits_5);
                             const f32x8 s_6 =
-                                splat_f32x8(key_scale2[slot_1 * 32 + run_2 * 16 + keys * 5 + 9]);
+                                splat_f32x8(key_scale2[slot_2 * 32 + run_1 * 16 + keys * 5 + 9]);
                             const f32x8 t_6 = fma_f32x8(acc3_0, s_6, neg);
                             const f32x8 y_6 = exp2_f32x8(t_6);
                             const i32x8 s_7 =
-                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 5 + 9]);
+                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 9]);
                             const f32x8 bits_6 = (f32x8)((i32x8)y_6 & (i32x8)(s_7 < query));
                             const f32x8 sum_2 = carried_2 + bits + bits_2 + bits_4 + bits_6;
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
                                 + 144], bits_6);
                             const f32x8 t_7 = fma_f32x8(acc3_1, s_6, neg_1);
                             const f32x8 y_7 = exp2_f32x8(t_7);
                             const f32x8 bits_7 = (f32x8)((i32x8)y_7 & (i32x8)(s_7 < query_1));
                             const f32x8 sum_3 = carried_3 + bits_1 + bits_3 + bits_5 + bits_7;
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
                                 + 152], bits_7);
                             const f32x8 s_8 =
-                                splat_f32x8(key_scale2[slot_1 * 32 + run_2 * 16 + keys * 5 + 10]);
+                                splat_f32x8(key_scale2[slot_2 * 32 + run_1 * 16 + keys * 5 + 10]);
                             const f32x8 t_8 = fma_f32x8(acc4_0, s_8, neg);
                             const f32x8 y_8 = exp2_f32x8(t_8);
                             const i32x8 s_9 =
-                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 5 + 10]);
+                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 10]);
                             const f32x8 bits_8 = (f32x8)((i32x8)y_8 & (i32x8)(s_9 < query));
                             carried_2 = sum_2 + bits_8;
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
                                 + 160], bits_8);
                             const f32x8 t_9 = fma_f32x8(acc4_1, s_8, neg_1);
                             const f32x8 y_9 = exp2_f32x8(t_9);
                             const f32x8 bits_9 = (f32x8)((i32x8)y_9 & (i32x8)(s_9 < query_1));
                             carried_3 = sum_3 + bits_9;
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
                                 + 168], bits_9);
                         }
                         sum = carried_2;
@@ -3471,7 +3574,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                 store_f32x8(&total_sum[0], sum);
                 store_f32x8(&total_sum[8], sum_1);
                 for (int64_t lane = 0; lane < 16; lane++) {
-                    const int32_t token = lsh_attention_query_pos[slot * 32 + panel * 16 + lane];
+                    const int32_t token = lsh_attention_query_pos[slot_1 * 32 + panel * 16 + lane];
                     const float v_1 = total_sum[lane];
                     run_sum[(batch + head) * 512 + (int64_t)token] =
                         run_sum[(batch + head) * 512 + (int64_t)token] + v_1;
@@ -3479,11 +3582,11 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         const int32_t x = (int32_t)(int64_t)token;
                         int32_t carried = 0;
                         for (int64_t o = 0; o < 2; o++) {
-                            const int64_t slot_1 = (step + o) % 2;
+                            const int64_t slot_2 = (step + o) % 2;
                             for (int64_t key_1 = 0; key_1 < 32; key_1++) {
                                 carried =
                                     sub_i32(carried,
-                                    -(lsh_attention_query_pos[slot_1 * 32 + key_1] == x));
+                                    -(lsh_attention_query_pos[slot_2 * 32 + key_1] == x));
                             }
                         }
                         self_count[((batch + head) * 2 + round) * 512 + (int64_t)token] = carried;
@@ -3504,15 +3607,15 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         f32x8 carried_10 = splat_f32x8(0.0f);
                         f32x8 carried_11 = splat_f32x8(0.0f);
                         for (int64_t o = 0; o < 2; o++) {
-                            const int64_t slot_1 = (step + o) % 2;
+                            const int64_t slot_2 = (step + o) % 2;
                             for (int64_t k = 0; k < 32; k++) {
                                 const f32x8 s =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6]);
                                 const f32x8 v_1 =
-                                    load_f32x8(&values[((slot_1 * 2 + column) * 32 + k) * 16]);
+                                    load_f32x8(&values[((slot_2 * 2 + column) * 32 + k) * 16]);
                                 carried = fma_f32x8(s, v_1, carried);
                                 const f32x8 v_2 =
-                                    load_f32x8(&values[((slot_1 * 2 + column) * 32 + k) * 16 + 8]);
+                                    load_f32x8(&values[((slot_2 * 2 + column) * 32 + k) * 16 + 8]);
                                 carried_1 = fma_f32x8(s, v_2, carried_1);
                                 const f32x8 s_1 =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 +
@@ -3543,44 +3646,44 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         }
                         if (round == 0) {
                             const int32_t token =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
                                 * 16], carried);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
                                 * 16 + 8], carried_1);
                             const int32_t token_1 =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 1];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 1];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
                                 column * 16], carried_2);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
                                 column * 16 + 8], carried_3);
                             const int32_t token_2 =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 2];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 2];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
                                 column * 16], carried_4);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
                                 column * 16 + 8], carried_5);
                             const int32_t token_3 =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 3];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 3];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
                                 column * 16], carried_6);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
                                 column * 16 + 8], carried_7);
                             const int32_t token_4 =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 4];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 4];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
                                 column * 16], carried_8);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
                                 column * 16 + 8], carried_9);
                             const int32_t token_5 =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 5];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 5];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
                                 column * 16], carried_10);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
                                 column * 16 + 8], carried_11);
                         } else {
                             const int32_t token =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6];
                             const f32x8 v_1 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 +
                                 column * 16]);
@@ -3592,7 +3695,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
                                 * 16 + 8], v_2 + carried_1);
                             const int32_t token_1 =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 1];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 1];
                             const f32x8 v_3 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
                                 column * 16]);
@@ -3604,7 +3707,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
                                 column * 16 + 8], v_4 + carried_3);
                             const int32_t token_2 =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 2];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 2];
                             const f32x8 v_5 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
                                 column * 16]);
@@ -3616,7 +3719,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
                                 column * 16 + 8], v_6 + carried_5);
                             const int32_t token_3 =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 3];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 3];
                             const f32x8 v_7 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
                                 column * 16]);
@@ -3628,7 +3731,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
                                 column * 16 + 8], v_8 + carried_7);
                             const int32_t token_4 =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 4];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 4];
                             const f32x8 v_9 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
                                 column * 16]);
@@ -3640,7 +3743,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
                                 column * 16 + 8], v_10 + carried_9);
                             const int32_t token_5 =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 5];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 5];
                             const f32x8 v_11 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
                                 column * 16]);
@@ -3665,16 +3768,16 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         f32x8 carried_8 = splat_f32x8(0.0f);
                         f32x8 carried_9 = splat_f32x8(0.0f);
                         for (int64_t o = 0; o < 2; o++) {
-                            const int64_t slot_1 = (step + o) % 2;
+                            const int64_t slot_2 = (step + o) % 2;
                             for (int64_t k = 0; k < 32; k++) {
                                 const f32x8 s =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
                                     6]);
                                 const f32x8 v_1 =
-                                    load_f32x8(&values[((slot_1 * 2 + column) * 32 + k) * 16]);
+                                    load_f32x8(&values[((slot_2 * 2 + column) * 32 + k) * 16]);
                                 carried = fma_f32x8(s, v_1, carried);
                                 const f32x8 v_2 =
-                                    load_f32x8(&values[((slot_1 * 2 + column) * 32 + k) * 16 + 8]);
+                                    load_f32x8(&values[((slot_2 * 2 + column) * 32 + k) * 16 + 8]);
                                 carried_1 = fma_f32x8(s, v_2, carried_1);
                                 const f32x8 s_1 =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
@@ -3700,38 +3803,38 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         }
                         if (round == 0) {
                             const int32_t token =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 6];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 6];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
                                 * 16], carried);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
                                 * 16 + 8], carried_1);
                             const int32_t token_1 =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 7];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 7];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
                                 column * 16], carried_2);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
                                 column * 16 + 8], carried_3);
                             const int32_t token_2 =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 8];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 8];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
                                 column * 16], carried_4);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
                                 column * 16 + 8], carried_5);
                             const int32_t token_3 =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 9];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 9];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
                                 column * 16], carried_6);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
                                 column * 16 + 8], carried_7);
                             const int32_t token_4 =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 10];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 10];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
                                 column * 16], carried_8);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
                                 column * 16 + 8], carried_9);
                         } else {
                             const int32_t token =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 6];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 6];
                             const f32x8 v_1 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 +
                                 column * 16]);
@@ -3743,7 +3846,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
                                 * 16 + 8], v_2 + carried_1);
                             const int32_t token_1 =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 7];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 7];
                             const f32x8 v_3 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
                                 column * 16]);
@@ -3755,7 +3858,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
                                 column * 16 + 8], v_4 + carried_3);
                             const int32_t token_2 =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 8];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 8];
                             const f32x8 v_5 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
                                 column * 16]);
@@ -3767,7 +3870,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
                                 column * 16 + 8], v_6 + carried_5);
                             const int32_t token_3 =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 9];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 9];
                             const f32x8 v_7 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
                                 column * 16]);
@@ -3779,7 +3882,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
                                 column * 16 + 8], v_8 + carried_7);
                             const int32_t token_4 =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 10];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 10];
                             const f32x8 v_9 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
                                 column * 16]);
@@ -3794,14 +3897,14 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                     }
                 }
             } else {
-                const i32x8 query = load_i32x8(&lsh_attention_query_pos[slot * 32 + panel * 16]);
+                const i32x8 query = load_i32x8(&lsh_attention_query_pos[slot_1 * 32 + panel * 16]);
                 const i32x8 query_1 =
-                    load_i32x8(&lsh_attention_query_pos[slot * 32 + panel * 16 + 8]);
+                    load_i32x8(&lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 8]);
                 f32x8 most_1 = splat_f32x8(-1e+30f);
                 f32x8 most_2 = splat_f32x8(-1e+30f);
                 for (int64_t o = 0; o < 2; o++) {
-                    const int64_t slot_1 = (step + o) % 2;
-                    for (int64_t run_2 = 0; run_2 < 2; run_2++) {
+                    const int64_t slot_2 = (step + o) % 2;
+                    for (int64_t run_1 = 0; run_1 < 2; run_1++) {
                         f32x8 carried = most_1;
                         f32x8 carried_1 = most_2;
                         for (int64_t keys = 0; keys < 1; keys++) {
@@ -3819,14 +3922,14 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             f32x8 acc5_1 = splat_f32x8(0.0f);
                             for (int64_t step_1 = 0; step_1 < 2; step_1++) {
                                 const int64_t ahead =
-                                    min_i64(o * 12 + run_2 * 6 + keys * 2 + step_1, 15);
+                                    min_i64(o * 12 + run_1 * 6 + keys * 2 + step_1, 15);
                                 const int32_t v_1 =
-                                    lsh_attention_query_pos[slot * 32 + panel * 16 + ahead];
+                                    lsh_attention_query_pos[slot_1 * 32 + panel * 16 + ahead];
                                 __builtin_prefetch(&k_out[((batch + head) * 512 + (int64_t)v_1) *
                                     32], 0, 2);
                                 __builtin_prefetch(&k_out[((batch + head) * 512 + (int64_t)v_1) * 32
                                     + 16], 0, 2);
-                                const int64_t next = min_i64(run_1 * 8 + step + 1, 15);
+                                const int64_t next = min_i64(run * 8 + step + 1, 15);
                                 const int32_t token =
                                     order[((batch + head) * 2 + round) * 513 + next * 32 + panel *
                                     16 + ahead];
@@ -3840,43 +3943,43 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                     16], 0, 2);
                                 for (int64_t k = 0; k < 16; k++) {
                                     const float v_2 =
-                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
                                         16 + k) * 16 + keys * 6];
                                     const f32x8 s = splat_f32x8(v_2);
                                     const f32x8 v_3 =
-                                        load_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 +
-                                        step_1 * 16 + k) * 16]);
+                                        load_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32
+                                        + step_1 * 16 + k) * 16]);
                                     acc0_0 = fma_f32x8(s, v_3, acc0_0);
                                     const f32x8 v_4 =
-                                        load_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 +
-                                        step_1 * 16 + k) * 16 + 8]);
+                                        load_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32
+                                        + step_1 * 16 + k) * 16 + 8]);
                                     acc0_1 = fma_f32x8(s, v_4, acc0_1);
                                     const float v_5 =
-                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
                                         16 + k) * 16 + keys * 6 + 1];
                                     const f32x8 s_1 = splat_f32x8(v_5);
                                     acc1_0 = fma_f32x8(s_1, v_3, acc1_0);
                                     acc1_1 = fma_f32x8(s_1, v_4, acc1_1);
                                     const float v_6 =
-                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
                                         16 + k) * 16 + keys * 6 + 2];
                                     const f32x8 s_2 = splat_f32x8(v_6);
                                     acc2_0 = fma_f32x8(s_2, v_3, acc2_0);
                                     acc2_1 = fma_f32x8(s_2, v_4, acc2_1);
                                     const float v_7 =
-                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
                                         16 + k) * 16 + keys * 6 + 3];
                                     const f32x8 s_3 = splat_f32x8(v_7);
                                     acc3_0 = fma_f32x8(s_3, v_3, acc3_0);
                                     acc3_1 = fma_f32x8(s_3, v_4, acc3_1);
                                     const float v_8 =
-                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
                                         16 + k) * 16 + keys * 6 + 4];
                                     const f32x8 s_4 = splat_f32x8(v_8);
                                     acc4_0 = fma_f32x8(s_4, v_3, acc4_0);
                                     acc4_1 = fma_f32x8(s_4, v_4, acc4_1);
                                     const float v_9 =
-                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
                                         16 + k) * 16 + keys * 6 + 5];
                                     const f32x8 s_5 = splat_f32x8(v_9);
                                     acc5_0 = fma_f32x8(s_5, v_3, acc5_0);
@@ -3884,89 +3987,89 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 }
                             }
                             const i32x8 s =
-                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 6]);
+                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6]);
                             const f32x8 s_1 =
-                                splat_f32x8(key_scale[slot_1 * 32 + run_2 * 16 + keys * 6]);
+                                splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 6]);
                             const f32x8 pick = select_f32x8((i32x8)(s < query), acc0_0 * s_1,
                                 splat_f32x8(-1e+30f));
                             const f32x8 high = max_f32x8(carried, pick);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) *
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) *
                                 16], pick);
                             const f32x8 pick_1 = select_f32x8((i32x8)(s < query_1), acc0_1 * s_1,
                                 splat_f32x8(-1e+30f));
                             const f32x8 high_1 = max_f32x8(carried_1, pick_1);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
                                 + 8], pick_1);
                             const i32x8 s_2 =
-                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 6 + 1]);
+                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6 + 1]);
                             const f32x8 s_3 =
-                                splat_f32x8(key_scale[slot_1 * 32 + run_2 * 16 + keys * 6 + 1]);
+                                splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 6 + 1]);
                             const f32x8 pick_2 = select_f32x8((i32x8)(s_2 < query), acc1_0 * s_3,
                                 splat_f32x8(-1e+30f));
                             const f32x8 high_2 = max_f32x8(high, pick_2);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
                                 + 16], pick_2);
                             const f32x8 pick_3 = select_f32x8((i32x8)(s_2 < query_1), acc1_1 * s_3,
                                 splat_f32x8(-1e+30f));
                             const f32x8 high_3 = max_f32x8(high_1, pick_3);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
                                 + 24], pick_3);
                             const i32x8 s_4 =
-                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 6 + 2]);
+                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6 + 2]);
                             const f32x8 s_5 =
-                                splat_f32x8(key_scale[slot_1 * 32 + run_2 * 16 + keys * 6 + 2]);
+                                splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 6 + 2]);
                             const f32x8 pick_4 = select_f32x8((i32x8)(s_4 < query), acc2_0 * s_5,
                                 splat_f32x8(-1e+30f));
                             const f32x8 high_4 = max_f32x8(high_2, pick_4);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
                                 + 32], pick_4);
                             const f32x8 pick_5 = select_f32x8((i32x8)(s_4 < query_1), acc2_1 * s_5,
                                 splat_f32x8(-1e+30f));
                             const f32x8 high_5 = max_f32x8(high_3, pick_5);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
                                 + 40], pick_5);
                             const i32x8 s_6 =
-                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 6 + 3]);
+                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6 + 3]);
                             const f32x8 s_7 =
-                                splat_f32x8(key_scale[slot_1 * 32 + run_2 * 16 + keys * 6 + 3]);
+                                splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 6 + 3]);
                             const f32x8 pick_6 = select_f32x8((i32x8)(s_6 < query), acc3_0 * s_7,
                                 splat_f32x8(-1e+30f));
                             const f32x8 high_6 = max_f32x8(high_4, pick_6);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
                                 + 48], pick_6);
                             const f32x8 pick_7 = select_f32x8((i32x8)(s_6 < query_1), acc3_1 * s_7,
                                 splat_f32x8(-1e+30f));
                             const f32x8 high_7 = max_f32x8(high_5, pick_7);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
                                 + 56], pick_7);
                             const i32x8 s_8 =
-                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 6 + 4]);
+                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6 + 4]);
                             const f32x8 s_9 =
-                                splat_f32x8(key_scale[slot_1 * 32 + run_2 * 16 + keys * 6 + 4]);
+                                splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 6 + 4]);
                             const f32x8 pick_8 = select_f32x8((i32x8)(s_8 < query), acc4_0 * s_9,
                                 splat_f32x8(-1e+30f));
                             const f32x8 high_8 = max_f32x8(high_6, pick_8);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
                                 + 64], pick_8);
                             const f32x8 pick_9 = select_f32x8((i32x8)(s_8 < query_1), acc4_1 * s_9,
                                 splat_f32x8(-1e+30f));
                             const f32x8 high_9 = max_f32x8(high_7, pick_9);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
                                 + 72], pick_9);
                             const i32x8 s_10 =
-                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 6 + 5]);
+                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6 + 5]);
                             const f32x8 s_11 =
-                                splat_f32x8(key_scale[slot_1 * 32 + run_2 * 16 + keys * 6 + 5]);
+                                splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 6 + 5]);
                             const f32x8 pick_10 = select_f32x8((i32x8)(s_10 < query), acc5_0 * s_11,
                                 splat_f32x8(-1e+30f));
                             carried = max_f32x8(high_8, pick_10);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
                                 + 80], pick_10);
                             const f32x8 pick_11 =
                                 select_f32x8((i32x8)(s_10 < query_1), acc5_1 * s_11,
                                 splat_f32x8(-1e+30f));
                             carried_1 = max_f32x8(high_9, pick_11);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
                                 + 88], pick_11);
                         }
                         f32x8 carried_2 = carried;
@@ -3984,14 +4087,14 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             f32x8 acc4_1 = splat_f32x8(0.0f);
                             for (int64_t step_1 = 0; step_1 < 2; step_1++) {
                                 const int64_t ahead =
-                                    min_i64(o * 12 + run_2 * 6 + keys * 2 + step_1 + 2, 15);
+                                    min_i64(o * 12 + run_1 * 6 + keys * 2 + step_1 + 2, 15);
                                 const int32_t v_1 =
-                                    lsh_attention_query_pos[slot * 32 + panel * 16 + ahead];
+                                    lsh_attention_query_pos[slot_1 * 32 + panel * 16 + ahead];
                                 __builtin_prefetch(&k_out[((batch + head) * 512 + (int64_t)v_1) *
                                     32], 0, 2);
                                 __builtin_prefetch(&k_out[((batch + head) * 512 + (int64_t)v_1) * 32
                                     + 16], 0, 2);
-                                const int64_t next = min_i64(run_1 * 8 + step + 1, 15);
+                                const int64_t next = min_i64(run * 8 + step + 1, 15);
                                 const int32_t token =
                                     order[((batch + head) * 2 + round) * 513 + next * 32 + panel *
                                     16 + ahead];
@@ -4005,37 +4108,37 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                     16], 0, 2);
                                 for (int64_t k = 0; k < 16; k++) {
                                     const float v_2 =
-                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
                                         16 + k) * 16 + keys * 5 + 6];
                                     const f32x8 s = splat_f32x8(v_2);
                                     const f32x8 v_3 =
-                                        load_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 +
-                                        step_1 * 16 + k) * 16]);
+                                        load_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32
+                                        + step_1 * 16 + k) * 16]);
                                     acc0_0 = fma_f32x8(s, v_3, acc0_0);
                                     const f32x8 v_4 =
-                                        load_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 +
-                                        step_1 * 16 + k) * 16 + 8]);
+                                        load_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32
+                                        + step_1 * 16 + k) * 16 + 8]);
                                     acc0_1 = fma_f32x8(s, v_4, acc0_1);
                                     const float v_5 =
-                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
                                         16 + k) * 16 + keys * 5 + 7];
                                     const f32x8 s_1 = splat_f32x8(v_5);
                                     acc1_0 = fma_f32x8(s_1, v_3, acc1_0);
                                     acc1_1 = fma_f32x8(s_1, v_4, acc1_1);
                                     const float v_6 =
-                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
                                         16 + k) * 16 + keys * 5 + 8];
                                     const f32x8 s_2 = splat_f32x8(v_6);
                                     acc2_0 = fma_f32x8(s_2, v_3, acc2_0);
                                     acc2_1 = fma_f32x8(s_2, v_4, acc2_1);
                                     const float v_7 =
-                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
                                         16 + k) * 16 + keys * 5 + 9];
                                     const f32x8 s_3 = splat_f32x8(v_7);
                                     acc3_0 = fma_f32x8(s_3, v_3, acc3_0);
                                     acc3_1 = fma_f32x8(s_3, v_4, acc3_1);
                                     const float v_8 =
-                                        lsh_attention_queries[((slot_1 * 2 + run_2) * 32 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 2 + run_1) * 32 + step_1 *
                                         16 + k) * 16 + keys * 5 + 10];
                                     const f32x8 s_4 = splat_f32x8(v_8);
                                     acc4_0 = fma_f32x8(s_4, v_3, acc4_0);
@@ -4043,84 +4146,84 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 }
                             }
                             const i32x8 s =
-                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 5 + 6]);
+                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 6]);
                             const f32x8 s_1 =
-                                splat_f32x8(key_scale[slot_1 * 32 + run_2 * 16 + keys * 5 + 6]);
+                                splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 5 + 6]);
                             const f32x8 pick = select_f32x8((i32x8)(s < query), acc0_0 * s_1,
                                 splat_f32x8(-1e+30f));
                             const f32x8 high = max_f32x8(carried_2, pick);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
                                 + 96], pick);
                             const f32x8 pick_1 = select_f32x8((i32x8)(s < query_1), acc0_1 * s_1,
                                 splat_f32x8(-1e+30f));
                             const f32x8 high_1 = max_f32x8(carried_3, pick_1);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
                                 + 104], pick_1);
                             const i32x8 s_2 =
-                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 5 + 7]);
+                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 7]);
                             const f32x8 s_3 =
-                                splat_f32x8(key_scale[slot_1 * 32 + run_2 * 16 + keys * 5 + 7]);
+                                splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 5 + 7]);
                             const f32x8 pick_2 = select_f32x8((i32x8)(s_2 < query), acc1_0 * s_3,
                                 splat_f32x8(-1e+30f));
                             const f32x8 high_2 = max_f32x8(high, pick_2);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
                                 + 112], pick_2);
                             const f32x8 pick_3 = select_f32x8((i32x8)(s_2 < query_1), acc1_1 * s_3,
                                 splat_f32x8(-1e+30f));
                             const f32x8 high_3 = max_f32x8(high_1, pick_3);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
                                 + 120], pick_3);
                             const i32x8 s_4 =
-                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 5 + 8]);
+                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 8]);
                             const f32x8 s_5 =
-                                splat_f32x8(key_scale[slot_1 * 32 + run_2 * 16 + keys * 5 + 8]);
+                                splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 5 + 8]);
                             const f32x8 pick_4 = select_f32x8((i32x8)(s_4 < query), acc2_0 * s_5,
                                 splat_f32x8(-1e+30f));
                             const f32x8 high_4 = max_f32x8(high_2, pick_4);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
                                 + 128], pick_4);
                             const f32x8 pick_5 = select_f32x8((i32x8)(s_4 < query_1), acc2_1 * s_5,
                                 splat_f32x8(-1e+30f));
                             const f32x8 high_5 = max_f32x8(high_3, pick_5);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
                                 + 136], pick_5);
                             const i32x8 s_6 =
-                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 5 + 9]);
+                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 9]);
                             const f32x8 s_7 =
-                                splat_f32x8(key_scale[slot_1 * 32 + run_2 * 16 + keys * 5 + 9]);
+                                splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 5 + 9]);
                             const f32x8 pick_6 = select_f32x8((i32x8)(s_6 < query), acc3_0 * s_7,
                                 splat_f32x8(-1e+30f));
                             const f32x8 high_6 = max_f32x8(high_4, pick_6);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
                                 + 144], pick_6);
                             const f32x8 pick_7 = select_f32x8((i32x8)(s_6 < query_1), acc3_1 * s_7,
                                 splat_f32x8(-1e+30f));
                             const f32x8 high_7 = max_f32x8(high_5, pick_7);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
                                 + 152], pick_7);
                             const i32x8 s_8 =
-                                splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 5 + 10]);
+                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 10]);
                             const f32x8 s_9 =
-                                splat_f32x8(key_scale[slot_1 * 32 + run_2 * 16 + keys * 5 + 10]);
+                                splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 5 + 10]);
                             const f32x8 pick_8 = select_f32x8((i32x8)(s_8 < query), acc4_0 * s_9,
                                 splat_f32x8(-1e+30f));
                             carried_2 = max_f32x8(high_6, pick_8);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
                                 + 160], pick_8);
                             const f32x8 pick_9 = select_f32x8((i32x8)(s_8 < query_1), acc4_1 * s_9,
                                 splat_f32x8(-1e+30f));
                             carried_3 = max_f32x8(high_7, pick_9);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
                                 + 168], pick_9);
                         }
                         most_1 = carried_2;
                         most_2 = carried_3;
                     }
                 }
-                const f32x8 v_1 = load_f32x8(&norm[slot * 32 + panel * 16]);
+                const f32x8 v_1 = load_f32x8(&norm[slot_1 * 32 + panel * 16]);
                 const f32x8 high = max_f32x8(most_1, splat_f32x8(-1e+29f));
                 const f32x8 pick = select_f32x8((i32x8)(v_1 <= splat_f32x8(41.58883f)), v_1, high);
-                const f32x8 v_2 = load_f32x8(&norm[slot * 32 + panel * 16 + 8]);
+                const f32x8 v_2 = load_f32x8(&norm[slot_1 * 32 + panel * 16 + 8]);
                 const f32x8 high_1 = max_f32x8(most_2, splat_f32x8(-1e+29f));
                 const f32x8 pick_1 = select_f32x8((i32x8)(v_2 <= splat_f32x8(41.58883f)), v_2,
                     high_1);
@@ -4137,14 +4240,14 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                     sum_1 = sum_1 + y_1;
                 }
                 for (int64_t lane = 0; lane < 16; lane++) {
-                    const int32_t token = lsh_attention_query_pos[slot * 32 + panel * 16 + lane];
+                    const int32_t token = lsh_attention_query_pos[slot_1 * 32 + panel * 16 + lane];
                     top[lane] = run_max[(batch + head) * 512 + (int64_t)token];
                     total_sum[lane] = run_sum[(batch + head) * 512 + (int64_t)token];
                 }
                 const f32x8 v_3 = load_f32x8(&top[0]);
                 const f32x8 high_2 = max_f32x8(v_3, most_1);
                 const i32x8 less =
-                    (i32x8)(load_f32x8(&norm[slot * 32 + panel * 16]) <= splat_f32x8(41.58883f));
+                    (i32x8)(load_f32x8(&norm[slot_1 * 32 + panel * 16]) <= splat_f32x8(41.58883f));
                 const f32x8 y = exp_f32x8(v_3 - high_2);
                 const f32x8 pick_2 = select_f32x8(less, splat_f32x8(1.0f), y);
                 const f32x8 y_1 = exp_f32x8(most_1 - high_2);
@@ -4158,7 +4261,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                 const f32x8 v_5 = load_f32x8(&top[8]);
                 const f32x8 high_3 = max_f32x8(v_5, most_2);
                 const i32x8 less_1 =
-                    (i32x8)(load_f32x8(&norm[slot * 32 + panel * 16 + 8]) <=
+                    (i32x8)(load_f32x8(&norm[slot_1 * 32 + panel * 16 + 8]) <=
                     splat_f32x8(41.58883f));
                 const f32x8 y_2 = exp_f32x8(v_5 - high_3);
                 const f32x8 pick_4 = select_f32x8(less_1, splat_f32x8(1.0f), y_2);
@@ -4171,18 +4274,18 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                 store_f32x8(&keep[8], pick_4);
                 store_f32x8(&gain[8], pick_5);
                 for (int64_t lane = 0; lane < 16; lane++) {
-                    const int32_t token = lsh_attention_query_pos[slot * 32 + panel * 16 + lane];
+                    const int32_t token = lsh_attention_query_pos[slot_1 * 32 + panel * 16 + lane];
                     run_max[(batch + head) * 512 + (int64_t)token] = top[lane];
                     run_sum[(batch + head) * 512 + (int64_t)token] = total_sum[lane];
                     if (most[lane] == -1e+30f) {
                         const int32_t x = (int32_t)(int64_t)token;
                         int32_t carried = 0;
                         for (int64_t o = 0; o < 2; o++) {
-                            const int64_t slot_1 = (step + o) % 2;
+                            const int64_t slot_2 = (step + o) % 2;
                             for (int64_t key_1 = 0; key_1 < 32; key_1++) {
                                 carried =
                                     sub_i32(carried,
-                                    -(lsh_attention_query_pos[slot_1 * 32 + key_1] == x));
+                                    -(lsh_attention_query_pos[slot_2 * 32 + key_1] == x));
                             }
                         }
                         self_count[((batch + head) * 2 + round) * 512 + (int64_t)token] = carried;
@@ -4203,15 +4306,15 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         f32x8 carried_10 = splat_f32x8(0.0f);
                         f32x8 carried_11 = splat_f32x8(0.0f);
                         for (int64_t o = 0; o < 2; o++) {
-                            const int64_t slot_1 = (step + o) % 2;
+                            const int64_t slot_2 = (step + o) % 2;
                             for (int64_t k = 0; k < 32; k++) {
                                 const f32x8 s =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6]);
                                 const f32x8 v_7 =
-                                    load_f32x8(&values[((slot_1 * 2 + column) * 32 + k) * 16]);
+                                    load_f32x8(&values[((slot_2 * 2 + column) * 32 + k) * 16]);
                                 carried = fma_f32x8(s, v_7, carried);
                                 const f32x8 v_8 =
-                                    load_f32x8(&values[((slot_1 * 2 + column) * 32 + k) * 16 + 8]);
+                                    load_f32x8(&values[((slot_2 * 2 + column) * 32 + k) * 16 + 8]);
                                 carried_1 = fma_f32x8(s, v_8, carried_1);
                                 const f32x8 s_1 =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 +
@@ -4242,37 +4345,37 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         }
                         if (round == 0) {
                             const int32_t token =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
                                 * 16], carried);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
                                 * 16 + 8], carried_1);
                             const int32_t token_1 =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 1];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 1];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
                                 column * 16], carried_2);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
                                 column * 16 + 8], carried_3);
                             const int32_t token_2 =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 2];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 2];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
                                 column * 16], carried_4);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
                                 column * 16 + 8], carried_5);
                             const int32_t token_3 =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 3];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 3];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
                                 column * 16], carried_6);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
                                 column * 16 + 8], carried_7);
                             const int32_t token_4 =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 4];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 4];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
                                 column * 16], carried_8);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
                                 column * 16 + 8], carried_9);
                             const int32_t token_5 =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 5];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 5];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
                                 column * 16], carried_10);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
@@ -4280,7 +4383,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         } else {
                             const f32x8 s = splat_f32x8(gain[tile * 6]);
                             const int32_t token =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6];
                             const f32x8 v_7 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 +
                                 column * 16]);
@@ -4294,7 +4397,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 * 16 + 8], fma_f32x8(carried_1, s, v_8 * s_1));
                             const f32x8 s_2 = splat_f32x8(gain[tile * 6 + 1]);
                             const int32_t token_1 =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 1];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 1];
                             const f32x8 v_9 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
                                 column * 16]);
@@ -4308,7 +4411,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 column * 16 + 8], fma_f32x8(carried_3, s_2, v_10 * s_3));
                             const f32x8 s_4 = splat_f32x8(gain[tile * 6 + 2]);
                             const int32_t token_2 =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 2];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 2];
                             const f32x8 v_11 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
                                 column * 16]);
@@ -4322,7 +4425,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 column * 16 + 8], fma_f32x8(carried_5, s_4, v_12 * s_5));
                             const f32x8 s_6 = splat_f32x8(gain[tile * 6 + 3]);
                             const int32_t token_3 =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 3];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 3];
                             const f32x8 v_13 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
                                 column * 16]);
@@ -4336,7 +4439,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 column * 16 + 8], fma_f32x8(carried_7, s_6, v_14 * s_7));
                             const f32x8 s_8 = splat_f32x8(gain[tile * 6 + 4]);
                             const int32_t token_4 =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 4];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 4];
                             const f32x8 v_15 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
                                 column * 16]);
@@ -4350,7 +4453,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 column * 16 + 8], fma_f32x8(carried_9, s_8, v_16 * s_9));
                             const f32x8 s_10 = splat_f32x8(gain[tile * 6 + 5]);
                             const int32_t token_5 =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 5];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 5];
                             const f32x8 v_17 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
                                 column * 16]);
@@ -4376,16 +4479,16 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         f32x8 carried_8 = splat_f32x8(0.0f);
                         f32x8 carried_9 = splat_f32x8(0.0f);
                         for (int64_t o = 0; o < 2; o++) {
-                            const int64_t slot_1 = (step + o) % 2;
+                            const int64_t slot_2 = (step + o) % 2;
                             for (int64_t k = 0; k < 32; k++) {
                                 const f32x8 s =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
                                     6]);
                                 const f32x8 v_7 =
-                                    load_f32x8(&values[((slot_1 * 2 + column) * 32 + k) * 16]);
+                                    load_f32x8(&values[((slot_2 * 2 + column) * 32 + k) * 16]);
                                 carried = fma_f32x8(s, v_7, carried);
                                 const f32x8 v_8 =
-                                    load_f32x8(&values[((slot_1 * 2 + column) * 32 + k) * 16 + 8]);
+                                    load_f32x8(&values[((slot_2 * 2 + column) * 32 + k) * 16 + 8]);
                                 carried_1 = fma_f32x8(s, v_8, carried_1);
                                 const f32x8 s_1 =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
@@ -4411,31 +4514,31 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         }
                         if (round == 0) {
                             const int32_t token =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 6];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 6];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
                                 * 16], carried);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
                                 * 16 + 8], carried_1);
                             const int32_t token_1 =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 7];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 7];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
                                 column * 16], carried_2);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
                                 column * 16 + 8], carried_3);
                             const int32_t token_2 =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 8];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 8];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
                                 column * 16], carried_4);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
                                 column * 16 + 8], carried_5);
                             const int32_t token_3 =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 9];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 9];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
                                 column * 16], carried_6);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
                                 column * 16 + 8], carried_7);
                             const int32_t token_4 =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 10];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 10];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
                                 column * 16], carried_8);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
@@ -4443,7 +4546,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         } else {
                             const f32x8 s = splat_f32x8(gain[tile * 5 + 6]);
                             const int32_t token =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 6];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 6];
                             const f32x8 v_7 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 +
                                 column * 16]);
@@ -4457,7 +4560,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 * 16 + 8], fma_f32x8(carried_1, s, v_8 * s_1));
                             const f32x8 s_2 = splat_f32x8(gain[tile * 5 + 7]);
                             const int32_t token_1 =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 7];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 7];
                             const f32x8 v_9 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
                                 column * 16]);
@@ -4471,7 +4574,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 column * 16 + 8], fma_f32x8(carried_3, s_2, v_10 * s_3));
                             const f32x8 s_4 = splat_f32x8(gain[tile * 5 + 8]);
                             const int32_t token_2 =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 8];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 8];
                             const f32x8 v_11 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
                                 column * 16]);
@@ -4485,7 +4588,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 column * 16 + 8], fma_f32x8(carried_5, s_4, v_12 * s_5));
                             const f32x8 s_6 = splat_f32x8(gain[tile * 5 + 9]);
                             const int32_t token_3 =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 9];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 9];
                             const f32x8 v_13 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
                                 column * 16]);
@@ -4499,7 +4602,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 column * 16 + 8], fma_f32x8(carried_7, s_6, v_14 * s_7));
                             const f32x8 s_8 = splat_f32x8(gain[tile * 5 + 10]);
                             const int32_t token_4 =
-                                lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 10];
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 10];
                             const f32x8 v_15 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
                                 column * 16]);
@@ -6212,7 +6315,7 @@ static void last_hidden(const reformer_call_t *call, unsigned char *scratch, con
     }
 }
 
-static void run(const reformer_call_t *call) {
+static void crime_and_punishment_bytes_run(const reformer_call_t *call) {
     const int32_t *control = call->slot[REFORMER_SLOT_CONTROL]; /* [16] */
     reformer_launch(call, embed_kernel, 8, NULL);
     for (int64_t layer = 0; layer < 4; layer++) {
@@ -6928,7 +7031,7 @@ static void lsh_step_step(const reformer_call_t *call, unsigned char *scratch, c
     int32_t *restrict places = call->slot[REFORMER_SLOT_PLACES];
     int32_t *restrict keys = (int32_t *)(void *)(scratch + 384); /* [2][64] */
     float *restrict lsh_step_scores = (float *)(void *)(scratch + 128); /* [64] */
-    float *restrict weights = (float *)(void *)(scratch + 1216); /* [2] */
+    float *restrict weights_1 = (float *)(void *)(scratch + 1216); /* [2] */
     float *restrict outs = (float *)(void *)(scratch + 960); /* [2][32] */
     float *restrict lsh_step_mixed = (float *)(void *)scratch; /* [32] */
     /* [1][192]: [row][head]: output of attention */
@@ -7285,7 +7388,7 @@ static void lsh_step_step(const reformer_call_t *call, unsigned char *scratch, c
                     const f32x8 y_1 = exp_f32x8_step(diff);
                     store_f32x8(&lsh_step_scores[v_10 * 8], y_1);
                 }
-                weights[round] = lse;
+                weights_1[round] = lse;
                 f32x8 carried_2 = splat_f32x8(0.0f);
                 f32x8 carried_3 = splat_f32x8(0.0f);
                 f32x8 carried_4 = splat_f32x8(0.0f);
@@ -7317,25 +7420,25 @@ static void lsh_step_step(const reformer_call_t *call, unsigned char *scratch, c
             }
             float carried = -3.4028235e+38f;
             for (int64_t round = 0; round < 2; round++) {
-                carried = max_f32(weights[round], carried);
+                carried = max_f32(weights_1[round], carried);
             }
             float carried_1 = 0.0f;
             for (int64_t round = 0; round < 2; round++) {
-                const float y = exp_f32_step(weights[round] - carried);
+                const float y = exp_f32_step(weights_1[round] - carried);
                 carried_1 = carried_1 + y;
             }
             const float y = log_f32_step(carried_1);
             const float sum_3 = y + carried;
             for (int64_t round = 0; round < 2; round++) {
-                const float y_1 = exp_f32_step(weights[round] - sum_3);
-                weights[round] = y_1;
+                const float y_1 = exp_f32_step(weights_1[round] - sum_3);
+                weights_1[round] = y_1;
             }
             f32x8 carried_2 = splat_f32x8(0.0f);
             f32x8 carried_3 = splat_f32x8(0.0f);
             f32x8 carried_4 = splat_f32x8(0.0f);
             f32x8 carried_5 = splat_f32x8(0.0f);
             for (int64_t round = 0; round < 2; round++) {
-                const f32x8 s_1 = splat_f32x8(weights[round]);
+                const f32x8 s_1 = splat_f32x8(weights_1[round]);
                 carried_2 = fma_f32x8(s_1, load_f32x8(&outs[round * 32]), carried_2);
                 carried_3 = fma_f32x8(s_1, load_f32x8(&outs[round * 32 + 8]), carried_3);
                 carried_4 = fma_f32x8(s_1, load_f32x8(&outs[round * 32 + 16]), carried_4);
@@ -7982,7 +8085,7 @@ static void step_hidden_step(const reformer_call_t *call, unsigned char *scratch
     }
 }
 
-static void run_step(const reformer_call_t *call) {
+static void crime_and_punishment_bytes_run_step(const reformer_call_t *call) {
     const int32_t *control = call->slot[REFORMER_SLOT_CONTROL]; /* [16] */
     reformer_launch(call, embed_step, 1, NULL);
     for (int64_t layer = 0; layer < 4; layer++) {
@@ -8014,6 +8117,98 @@ static void run_step(const reformer_call_t *call) {
     }
 }
 
+#undef exp_f32
+#undef log_f32
+#undef exp_f32x8
+#undef exp2_f32x8
+#undef relu_f32x8
+#undef embed_kernel
+#undef local_project
+#undef local_attention
+#undef local_output
+#undef lsh_project
+#undef lsh_hash
+#undef lsh_sort
+#undef lsh_attention
+#undef lsh_output
+#undef local_keep
+#undef lsh_keep
+#undef lsh_file
+#undef feed_forward
+#undef lm_head
+#undef lm_loss
+#undef last_token
+#undef last_lm_head
+#undef last_out
+#undef last_hidden
+#undef layer_kind
+#undef layer_index
+#undef exp_f32_step
+#undef log_f32_step
+#undef exp_f32x8_step
+#undef relu_f32x8_step
+#undef embed_step
+#undef local_project_step
+#undef local_step_step
+#undef local_output_step
+#undef lsh_project_step
+#undef lsh_step_step
+#undef lsh_output_step
+#undef feed_forward_in_step
+#undef feed_forward_out_step
+#undef step_lm_head_step
+#undef step_out_step
+#undef step_hidden_step
+#undef layer_kind_step
+#undef layer_index_step
+#undef f32x8
+#undef f32x8_u
+#undef i32x8
+#undef u32x8
+#undef i32x8_u
+#undef load_f32x8
+#undef load_i32x8
+#undef store_f32x8
+#undef store_i32x8
+#undef splat_f32x8
+#undef splat_i32x8
+#undef bits_f32
+#undef from_bits_f32
+#undef add_i32
+#undef add_i32x8
+#undef add_i64
+#undef sub_i32
+#undef sub_i64
+#undef fma_f32
+#undef fma_f32x8
+#undef sqrt_f32
+#undef sqrt_f32x8
+#undef min_f32
+#undef min_f32x8
+#undef min_i32
+#undef min_i64
+#undef max_f32
+#undef max_f32x8
+#undef max_i32
+#undef max_i64
+#undef select_f32x8
+#undef select_i32x8
+#undef shuffle_high1_f32x8
+#undef shuffle_high2_f32x8
+#undef shuffle_high4_f32x8
+#undef shuffle_low1_f32x8
+#undef shuffle_low2_f32x8
+#undef shuffle_low4_f32x8
+#undef shuffle_swap1_f32x8
+#undef shuffle_swap2_f32x8
+#undef shuffle_swap4_f32x8
+#undef shuffle10_i32x8
+#undef shuffle11_i32x8
+#undef shuffle12_i32x8
+#undef shuffle_swap1_i32x8
+#undef shuffle_swap2_i32x8
+#undef shuffle_swap4_i32x8
+
 #ifdef __clang__
 #pragma clang attribute pop
 #else
@@ -8021,7 +8216,7 @@ static void run_step(const reformer_call_t *call) {
 #endif
 
 /* ---- description ----------------------------------------------------------- */
-static const reformer_variant_t variants[] = {
+static const reformer_variant_t crime_and_punishment_bytes_variants[] = {
     {
         .target = REFORMER_CPU_X86_64_V3,
         .max_length = 512,
@@ -8030,10 +8225,10 @@ static const reformer_variant_t variants[] = {
         .hashes = 1,
         .workspace_bytes = 999488,
         .scratch_bytes = 253952,
-        .run = run,
+        .run = crime_and_punishment_bytes_run,
     },
 };
-static const reformer_variant_t steps[] = {
+static const reformer_variant_t crime_and_punishment_bytes_steps[] = {
     {
         .target = REFORMER_CPU_X86_64_V3,
         .max_length = 1,
@@ -8041,10 +8236,10 @@ static const reformer_variant_t steps[] = {
         .rows = 1,
         .workspace_bytes = 5376,
         .scratch_bytes = 1600,
-        .run = run_step,
+        .run = crime_and_punishment_bytes_run_step,
     },
 };
-static const reformer_desc_t description = {
+static const reformer_desc_t crime_and_punishment_bytes_description = {
     .abi = REFORMER_ABI,
     .name = "crime_and_punishment_bytes",
     .fingerprint = UINT64_C(0x7d2f7e8e1c8a6d4e),
@@ -8060,21 +8255,23 @@ static const reformer_desc_t description = {
     .rounds = 2,
     .max_bucket = 17,
     .float_loss = REFORMER_LOSS_BCE,
-    .n_variants = (int)(sizeof variants / sizeof variants[0]),
-    .variants = variants,
-    .prefills = variants,
-    .steps = steps,
+    .n_variants =
+        (int)(sizeof crime_and_punishment_bytes_variants / sizeof
+        crime_and_punishment_bytes_variants[0]),
+    .variants = crime_and_punishment_bytes_variants,
+    .prefills = crime_and_punishment_bytes_variants,
+    .steps = crime_and_punishment_bytes_steps,
     .positions = 512,
     .lsh_chunk = 32,
     .cache_row = {196608, 1536, 147456, 3072},
 };
 
 size_t crime_and_punishment_bytes_workspace_bytes(size_t length, int threads) {
-    return reformer_workspace_bytes(&description, length, threads);
+    return reformer_workspace_bytes(&crime_and_punishment_bytes_description, length, threads);
 }
 int crime_and_punishment_bytes_bind(crime_and_punishment_bytes_t *m, const void *weights,
         size_t bytes) {
-    return reformer_bind(m, &description, weights, bytes);
+    return reformer_bind(m, &crime_and_punishment_bytes_description, weights, bytes);
 }
 int crime_and_punishment_bytes_check_weights(const crime_and_punishment_bytes_t *m) {
     return reformer_check_weights(m);
@@ -8087,19 +8284,19 @@ const char *crime_and_punishment_bytes_strerror(int code) {
     return reformer_strerror(code);
 }
 size_t crime_and_punishment_bytes_cache_bytes(size_t length) {
-    return reformer_cache_bytes(&description, length);
+    return reformer_cache_bytes(&crime_and_punishment_bytes_description, length);
 }
 int crime_and_punishment_bytes_cache_init(void *cache, size_t length) {
-    return reformer_cache_init(&description, cache, length);
+    return reformer_cache_init(&crime_and_punishment_bytes_description, cache, length);
 }
 size_t crime_and_punishment_bytes_cache_tokens(const void *cache, size_t row) {
     return reformer_cache_tokens(cache, row);
 }
 int crime_and_punishment_bytes_cache_copy_row(void *cache, size_t from, size_t to) {
-    return reformer_cache_copy_row(&description, cache, from, to);
+    return reformer_cache_copy_row(&crime_and_punishment_bytes_description, cache, from, to);
 }
 size_t crime_and_punishment_bytes_decode_bytes(size_t length, int threads) {
-    return reformer_decode_bytes(&description, length, threads);
+    return reformer_decode_bytes(&crime_and_punishment_bytes_description, length, threads);
 }
 int crime_and_punishment_bytes_prefill(const crime_and_punishment_bytes_t *m,
         const crime_and_punishment_bytes_decode_t *io, void *cache, void *workspace) {
@@ -8109,3 +8306,10 @@ int crime_and_punishment_bytes_step(const crime_and_punishment_bytes_t *m,
         const crime_and_punishment_bytes_decode_t *io, void *cache, void *workspace) {
     return reformer_step(m, io, cache, workspace);
 }
+
+#pragma pop_macro("INLINE")
+#ifdef __clang__
+#pragma float_control(pop)
+#else
+#pragma GCC pop_options
+#endif

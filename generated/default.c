@@ -7,20 +7,32 @@
 #include "default.h"
 #include "reformer_rt.h"
 
-#ifdef __FAST_MATH__
-#error "compile without -ffast-math: results would differ from the model's"
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) || \
+    defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) || \
+    defined(__NO_SIGNED_ZEROS__) || \
+    (defined(__GCC_IEC_559) && !defined(__clang__) && __GNUC__ < 12 && __GCC_IEC_559 == 0)
+#error "compile without -ffast-math or parts of it: results would differ from the model's"
 #endif
+#if __FLT_EVAL_METHOD__ != 0 && __FLT_EVAL_METHOD__ != 16 /* 16: but for _Float16 */
+#error "compile for arithmetic in float and double, without -mfpmath=387"
+#endif
+_Static_assert(sizeof 1.0 == sizeof(double), "compile without -fsingle-precision-constant");
 #if !defined(__x86_64__)
 #error "translated for x86-64-v3: choose another --target"
-#endif
-#ifdef __clang__
-#pragma STDC FP_CONTRACT OFF
-#else
-#pragma GCC optimize("fp-contract=off")
 #endif
 #ifdef __x86_64__
 #include <immintrin.h>
 #endif
+#ifdef __clang__
+#pragma float_control(push)
+#pragma float_control(precise, on)
+#pragma STDC FP_CONTRACT OFF
+#else
+#pragma GCC push_options
+#pragma GCC optimize("fp-contract=off")
+#endif
+#pragma push_macro("INLINE")
+#undef INLINE
 #define INLINE static inline __attribute__((always_inline))
 
 /* ---- x86-64-v3 ------------------------------------------------------------- */
@@ -31,6 +43,63 @@
 #pragma GCC push_options
 #pragma GCC target("avx2,fma,bmi,bmi2")
 #endif
+
+#define exp_f32 m_default_exp_f32
+#define log_f32 m_default_log_f32
+#define exp_f32x8 m_default_exp_f32x8
+#define exp2_f32x8 m_default_exp2_f32x8
+#define relu_f32x8 m_default_relu_f32x8
+#define embed_kernel m_default_embed_kernel
+#define local_project m_default_local_project
+#define local_attention m_default_local_attention
+#define local_output m_default_local_output
+#define lsh_project m_default_lsh_project
+#define lsh_hash m_default_lsh_hash
+#define lsh_sort m_default_lsh_sort
+#define lsh_attention m_default_lsh_attention
+#define lsh_output m_default_lsh_output
+#define feed_forward m_default_feed_forward
+#define final_norm m_default_final_norm
+#define layer_kind m_default_layer_kind
+#define layer_index m_default_layer_index
+#define f32x8 m_default_f32x8
+#define f32x8_u m_default_f32x8_u
+#define i32x8 m_default_i32x8
+#define u32x8 m_default_u32x8
+#define i32x8_u m_default_i32x8_u
+#define load_f32x8 m_default_load_f32x8
+#define load_i32x8 m_default_load_i32x8
+#define store_f32x8 m_default_store_f32x8
+#define store_i32x8 m_default_store_i32x8
+#define splat_f32x8 m_default_splat_f32x8
+#define splat_i32x8 m_default_splat_i32x8
+#define bits_f32 m_default_bits_f32
+#define from_bits_f32 m_default_from_bits_f32
+#define add_i32 m_default_add_i32
+#define add_i32x8 m_default_add_i32x8
+#define sub_i32 m_default_sub_i32
+#define fma_f32 m_default_fma_f32
+#define fma_f32x8 m_default_fma_f32x8
+#define sqrt_f32 m_default_sqrt_f32
+#define sqrt_f32x8 m_default_sqrt_f32x8
+#define min_f32 m_default_min_f32
+#define min_f32x8 m_default_min_f32x8
+#define min_i32 m_default_min_i32
+#define min_i64 m_default_min_i64
+#define max_f32 m_default_max_f32
+#define max_f32x8 m_default_max_f32x8
+#define max_i32 m_default_max_i32
+#define select_f32x8 m_default_select_f32x8
+#define select_i32x8 m_default_select_i32x8
+#define shuffle_high1_f32x8 m_default_shuffle_high1_f32x8
+#define shuffle_high2_f32x8 m_default_shuffle_high2_f32x8
+#define shuffle_high4_f32x8 m_default_shuffle_high4_f32x8
+#define shuffle_low1_f32x8 m_default_shuffle_low1_f32x8
+#define shuffle_low2_f32x8 m_default_shuffle_low2_f32x8
+#define shuffle_low4_f32x8 m_default_shuffle_low4_f32x8
+#define shuffle_swap1_f32x8 m_default_shuffle_swap1_f32x8
+#define shuffle_swap2_f32x8 m_default_shuffle_swap2_f32x8
+#define shuffle_swap4_f32x8 m_default_shuffle_swap4_f32x8
 
 typedef float f32x8 __attribute__((vector_size(32)));
 typedef float f32x8_u __attribute__((vector_size(32), aligned(4), may_alias));
@@ -1166,7 +1235,7 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
         f32x8 most_1 = splat_f32x8(-1e+30f);
         for (int64_t o = 0; o < 2; o++) {
             const int64_t other = (chunk + o + 63) % 64;
-            for (int64_t run_1 = 0; run_1 < 1; run_1++) {
+            for (int64_t run = 0; run < 1; run++) {
                 f32x8 carried = most;
                 f32x8 carried_1 = most_1;
                 for (int64_t keys = 0; keys < 9; keys++) {
@@ -1184,7 +1253,7 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                     f32x8 acc5_1 = splat_f32x8(0.0f);
                     for (int64_t step = 0; step < 1; step++) {
                         const int64_t next = min_i64(chunk + 1, 63);
-                        const int64_t ahead = min_i64(o * 11 + run_1 * 11 + keys + step, 15);
+                        const int64_t ahead = min_i64(o * 11 + run * 11 + keys + step, 15);
                         __builtin_prefetch(&q[((batch + head) * 4096 + next * 64 + panel * 16 +
                             ahead) * 64], 0, 2);
                         __builtin_prefetch(&q[((batch + head) * 4096 + next * 64 + panel * 16 +
@@ -1211,7 +1280,7 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                             ahead) * 64 + 48], 0, 2);
                         for (int64_t k = 0; k < 64; k++) {
                             const float v_1 =
-                                k_out[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 6) *
+                                k_out[((batch + head) * 4096 + other * 64 + run * 64 + keys * 6) *
                                 64 + step * 64 + k];
                             const f32x8 s = splat_f32x8(v_1);
                             const f32x8 v_2 =
@@ -1221,31 +1290,31 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                                 load_f32x8(&queries[(panel * 64 + step * 64 + k) * 16 + 8]);
                             acc0_1 = fma_f32x8(s, v_3, acc0_1);
                             const float v_4 =
-                                k_out[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 6) *
+                                k_out[((batch + head) * 4096 + other * 64 + run * 64 + keys * 6) *
                                 64 + step * 64 + k + 64];
                             const f32x8 s_1 = splat_f32x8(v_4);
                             acc1_0 = fma_f32x8(s_1, v_2, acc1_0);
                             acc1_1 = fma_f32x8(s_1, v_3, acc1_1);
                             const float v_5 =
-                                k_out[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 6) *
+                                k_out[((batch + head) * 4096 + other * 64 + run * 64 + keys * 6) *
                                 64 + step * 64 + k + 128];
                             const f32x8 s_2 = splat_f32x8(v_5);
                             acc2_0 = fma_f32x8(s_2, v_2, acc2_0);
                             acc2_1 = fma_f32x8(s_2, v_3, acc2_1);
                             const float v_6 =
-                                k_out[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 6) *
+                                k_out[((batch + head) * 4096 + other * 64 + run * 64 + keys * 6) *
                                 64 + step * 64 + k + 192];
                             const f32x8 s_3 = splat_f32x8(v_6);
                             acc3_0 = fma_f32x8(s_3, v_2, acc3_0);
                             acc3_1 = fma_f32x8(s_3, v_3, acc3_1);
                             const float v_7 =
-                                k_out[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 6) *
+                                k_out[((batch + head) * 4096 + other * 64 + run * 64 + keys * 6) *
                                 64 + step * 64 + k + 256];
                             const f32x8 s_4 = splat_f32x8(v_7);
                             acc4_0 = fma_f32x8(s_4, v_2, acc4_0);
                             acc4_1 = fma_f32x8(s_4, v_3, acc4_1);
                             const float v_8 =
-                                k_out[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 6) *
+                                k_out[((batch + head) * 4096 + other * 64 + run * 64 + keys * 6) *
                                 64 + step * 64 + k + 320];
                             const f32x8 s_5 = splat_f32x8(v_8);
                             acc5_0 = fma_f32x8(s_5, v_2, acc5_0);
@@ -1253,71 +1322,71 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                         }
                     }
                     const i32x8 less =
-                        (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run_1 * 64 + keys * 6])
-                        < splat_i32x8(1073741824));
+                        (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run * 64 + keys * 6]) <
+                        splat_i32x8(1073741824));
                     const f32x8 pick = select_f32x8(less, acc0_0 * splat_f32x8(0.125f),
                         splat_f32x8(-1e+30f));
                     const f32x8 high = max_f32x8(carried, pick);
-                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 6) * 16], pick);
+                    store_f32x8(&scores[(o * 64 + run * 64 + keys * 6) * 16], pick);
                     const f32x8 pick_1 = select_f32x8(less, acc0_1 * splat_f32x8(0.125f),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_1 = max_f32x8(carried_1, pick_1);
-                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 6) * 16 + 8], pick_1);
+                    store_f32x8(&scores[(o * 64 + run * 64 + keys * 6) * 16 + 8], pick_1);
                     const i32x8 less_1 =
-                        (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run_1 * 64 + keys * 6 +
+                        (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run * 64 + keys * 6 +
                         1]) < splat_i32x8(1073741824));
                     const f32x8 pick_2 = select_f32x8(less_1, acc1_0 * splat_f32x8(0.125f),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_2 = max_f32x8(high, pick_2);
-                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 6) * 16 + 16], pick_2);
+                    store_f32x8(&scores[(o * 64 + run * 64 + keys * 6) * 16 + 16], pick_2);
                     const f32x8 pick_3 = select_f32x8(less_1, acc1_1 * splat_f32x8(0.125f),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_3 = max_f32x8(high_1, pick_3);
-                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 6) * 16 + 24], pick_3);
+                    store_f32x8(&scores[(o * 64 + run * 64 + keys * 6) * 16 + 24], pick_3);
                     const i32x8 less_2 =
-                        (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run_1 * 64 + keys * 6 +
+                        (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run * 64 + keys * 6 +
                         2]) < splat_i32x8(1073741824));
                     const f32x8 pick_4 = select_f32x8(less_2, acc2_0 * splat_f32x8(0.125f),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_4 = max_f32x8(high_2, pick_4);
-                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 6) * 16 + 32], pick_4);
+                    store_f32x8(&scores[(o * 64 + run * 64 + keys * 6) * 16 + 32], pick_4);
                     const f32x8 pick_5 = select_f32x8(less_2, acc2_1 * splat_f32x8(0.125f),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_5 = max_f32x8(high_3, pick_5);
-                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 6) * 16 + 40], pick_5);
+                    store_f32x8(&scores[(o * 64 + run * 64 + keys * 6) * 16 + 40], pick_5);
                     const i32x8 less_3 =
-                        (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run_1 * 64 + keys * 6 +
+                        (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run * 64 + keys * 6 +
                         3]) < splat_i32x8(1073741824));
                     const f32x8 pick_6 = select_f32x8(less_3, acc3_0 * splat_f32x8(0.125f),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_6 = max_f32x8(high_4, pick_6);
-                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 6) * 16 + 48], pick_6);
+                    store_f32x8(&scores[(o * 64 + run * 64 + keys * 6) * 16 + 48], pick_6);
                     const f32x8 pick_7 = select_f32x8(less_3, acc3_1 * splat_f32x8(0.125f),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_7 = max_f32x8(high_5, pick_7);
-                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 6) * 16 + 56], pick_7);
+                    store_f32x8(&scores[(o * 64 + run * 64 + keys * 6) * 16 + 56], pick_7);
                     const i32x8 less_4 =
-                        (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run_1 * 64 + keys * 6 +
+                        (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run * 64 + keys * 6 +
                         4]) < splat_i32x8(1073741824));
                     const f32x8 pick_8 = select_f32x8(less_4, acc4_0 * splat_f32x8(0.125f),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_8 = max_f32x8(high_6, pick_8);
-                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 6) * 16 + 64], pick_8);
+                    store_f32x8(&scores[(o * 64 + run * 64 + keys * 6) * 16 + 64], pick_8);
                     const f32x8 pick_9 = select_f32x8(less_4, acc4_1 * splat_f32x8(0.125f),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_9 = max_f32x8(high_7, pick_9);
-                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 6) * 16 + 72], pick_9);
+                    store_f32x8(&scores[(o * 64 + run * 64 + keys * 6) * 16 + 72], pick_9);
                     const i32x8 less_5 =
-                        (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run_1 * 64 + keys * 6 +
+                        (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run * 64 + keys * 6 +
                         5]) < splat_i32x8(1073741824));
                     const f32x8 pick_10 = select_f32x8(less_5, acc5_0 * splat_f32x8(0.125f),
                         splat_f32x8(-1e+30f));
                     carried = max_f32x8(high_8, pick_10);
-                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 6) * 16 + 80], pick_10);
+                    store_f32x8(&scores[(o * 64 + run * 64 + keys * 6) * 16 + 80], pick_10);
                     const f32x8 pick_11 = select_f32x8(less_5, acc5_1 * splat_f32x8(0.125f),
                         splat_f32x8(-1e+30f));
                     carried_1 = max_f32x8(high_9, pick_11);
-                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 6) * 16 + 88], pick_11);
+                    store_f32x8(&scores[(o * 64 + run * 64 + keys * 6) * 16 + 88], pick_11);
                 }
                 f32x8 carried_2 = carried;
                 f32x8 carried_3 = carried_1;
@@ -1334,7 +1403,7 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                     f32x8 acc4_1 = splat_f32x8(0.0f);
                     for (int64_t step = 0; step < 1; step++) {
                         const int64_t next = min_i64(chunk + 1, 63);
-                        const int64_t ahead = min_i64(o * 11 + run_1 * 11 + keys + step + 9, 15);
+                        const int64_t ahead = min_i64(o * 11 + run * 11 + keys + step + 9, 15);
                         __builtin_prefetch(&q[((batch + head) * 4096 + next * 64 + panel * 16 +
                             ahead) * 64], 0, 2);
                         __builtin_prefetch(&q[((batch + head) * 4096 + next * 64 + panel * 16 +
@@ -1361,7 +1430,7 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                             ahead) * 64 + 48], 0, 2);
                         for (int64_t k = 0; k < 64; k++) {
                             const float v_1 =
-                                k_out[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 5) *
+                                k_out[((batch + head) * 4096 + other * 64 + run * 64 + keys * 5) *
                                 64 + step * 64 + k + 3456];
                             const f32x8 s = splat_f32x8(v_1);
                             const f32x8 v_2 =
@@ -1371,25 +1440,25 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                                 load_f32x8(&queries[(panel * 64 + step * 64 + k) * 16 + 8]);
                             acc0_1 = fma_f32x8(s, v_3, acc0_1);
                             const float v_4 =
-                                k_out[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 5) *
+                                k_out[((batch + head) * 4096 + other * 64 + run * 64 + keys * 5) *
                                 64 + step * 64 + k + 3520];
                             const f32x8 s_1 = splat_f32x8(v_4);
                             acc1_0 = fma_f32x8(s_1, v_2, acc1_0);
                             acc1_1 = fma_f32x8(s_1, v_3, acc1_1);
                             const float v_5 =
-                                k_out[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 5) *
+                                k_out[((batch + head) * 4096 + other * 64 + run * 64 + keys * 5) *
                                 64 + step * 64 + k + 3584];
                             const f32x8 s_2 = splat_f32x8(v_5);
                             acc2_0 = fma_f32x8(s_2, v_2, acc2_0);
                             acc2_1 = fma_f32x8(s_2, v_3, acc2_1);
                             const float v_6 =
-                                k_out[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 5) *
+                                k_out[((batch + head) * 4096 + other * 64 + run * 64 + keys * 5) *
                                 64 + step * 64 + k + 3648];
                             const f32x8 s_3 = splat_f32x8(v_6);
                             acc3_0 = fma_f32x8(s_3, v_2, acc3_0);
                             acc3_1 = fma_f32x8(s_3, v_3, acc3_1);
                             const float v_7 =
-                                k_out[((batch + head) * 4096 + other * 64 + run_1 * 64 + keys * 5) *
+                                k_out[((batch + head) * 4096 + other * 64 + run * 64 + keys * 5) *
                                 64 + step * 64 + k + 3712];
                             const f32x8 s_4 = splat_f32x8(v_7);
                             acc4_0 = fma_f32x8(s_4, v_2, acc4_0);
@@ -1397,60 +1466,60 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                         }
                     }
                     const i32x8 less =
-                        (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run_1 * 64 + keys * 5 +
+                        (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run * 64 + keys * 5 +
                         54]) < splat_i32x8(1073741824));
                     const f32x8 pick = select_f32x8(less, acc0_0 * splat_f32x8(0.125f),
                         splat_f32x8(-1e+30f));
                     const f32x8 high = max_f32x8(carried_2, pick);
-                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 5) * 16 + 864], pick);
+                    store_f32x8(&scores[(o * 64 + run * 64 + keys * 5) * 16 + 864], pick);
                     const f32x8 pick_1 = select_f32x8(less, acc0_1 * splat_f32x8(0.125f),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_1 = max_f32x8(carried_3, pick_1);
-                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 5) * 16 + 872], pick_1);
+                    store_f32x8(&scores[(o * 64 + run * 64 + keys * 5) * 16 + 872], pick_1);
                     const i32x8 less_1 =
-                        (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run_1 * 64 + keys * 5 +
+                        (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run * 64 + keys * 5 +
                         55]) < splat_i32x8(1073741824));
                     const f32x8 pick_2 = select_f32x8(less_1, acc1_0 * splat_f32x8(0.125f),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_2 = max_f32x8(high, pick_2);
-                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 5) * 16 + 880], pick_2);
+                    store_f32x8(&scores[(o * 64 + run * 64 + keys * 5) * 16 + 880], pick_2);
                     const f32x8 pick_3 = select_f32x8(less_1, acc1_1 * splat_f32x8(0.125f),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_3 = max_f32x8(high_1, pick_3);
-                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 5) * 16 + 888], pick_3);
+                    store_f32x8(&scores[(o * 64 + run * 64 + keys * 5) * 16 + 888], pick_3);
                     const i32x8 less_2 =
-                        (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run_1 * 64 + keys * 5 +
+                        (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run * 64 + keys * 5 +
                         56]) < splat_i32x8(1073741824));
                     const f32x8 pick_4 = select_f32x8(less_2, acc2_0 * splat_f32x8(0.125f),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_4 = max_f32x8(high_2, pick_4);
-                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 5) * 16 + 896], pick_4);
+                    store_f32x8(&scores[(o * 64 + run * 64 + keys * 5) * 16 + 896], pick_4);
                     const f32x8 pick_5 = select_f32x8(less_2, acc2_1 * splat_f32x8(0.125f),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_5 = max_f32x8(high_3, pick_5);
-                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 5) * 16 + 904], pick_5);
+                    store_f32x8(&scores[(o * 64 + run * 64 + keys * 5) * 16 + 904], pick_5);
                     const i32x8 less_3 =
-                        (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run_1 * 64 + keys * 5 +
+                        (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run * 64 + keys * 5 +
                         57]) < splat_i32x8(1073741824));
                     const f32x8 pick_6 = select_f32x8(less_3, acc3_0 * splat_f32x8(0.125f),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_6 = max_f32x8(high_4, pick_6);
-                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 5) * 16 + 912], pick_6);
+                    store_f32x8(&scores[(o * 64 + run * 64 + keys * 5) * 16 + 912], pick_6);
                     const f32x8 pick_7 = select_f32x8(less_3, acc3_1 * splat_f32x8(0.125f),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_7 = max_f32x8(high_5, pick_7);
-                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 5) * 16 + 920], pick_7);
+                    store_f32x8(&scores[(o * 64 + run * 64 + keys * 5) * 16 + 920], pick_7);
                     const i32x8 less_4 =
-                        (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run_1 * 64 + keys * 5 +
+                        (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run * 64 + keys * 5 +
                         58]) < splat_i32x8(1073741824));
                     const f32x8 pick_8 = select_f32x8(less_4, acc4_0 * splat_f32x8(0.125f),
                         splat_f32x8(-1e+30f));
                     carried_2 = max_f32x8(high_6, pick_8);
-                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 5) * 16 + 928], pick_8);
+                    store_f32x8(&scores[(o * 64 + run * 64 + keys * 5) * 16 + 928], pick_8);
                     const f32x8 pick_9 = select_f32x8(less_4, acc4_1 * splat_f32x8(0.125f),
                         splat_f32x8(-1e+30f));
                     carried_3 = max_f32x8(high_7, pick_9);
-                    store_f32x8(&scores[(o * 64 + run_1 * 64 + keys * 5) * 16 + 936], pick_9);
+                    store_f32x8(&scores[(o * 64 + run * 64 + keys * 5) * 16 + 936], pick_9);
                 }
                 most = carried_2;
                 most_1 = carried_3;
@@ -2866,12 +2935,12 @@ static void lsh_sort(const reformer_call_t *call, unsigned char *scratch, const 
 }
 
 /* default.yaml:18: LSH attention: sorted chunks of 64 against 1 before and 0 after, one round
- * tasks [batch 1][head 1][run_1 8] */
+ * tasks [batch 1][head 1][run 8] */
 static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
         int64_t task) {
     const int64_t batch = 0;
     const int64_t head = 0;
-    const int64_t run_1 = task % 8;
+    const int64_t run = task % 8;
     const int64_t round = arg[0];
     /* [1][1][1][4097]: [batch][group][round][place]: sorted tokens */
     const int32_t *restrict order = (const int32_t *)(const void *)(call->workspace + 11534336);
@@ -2903,7 +2972,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
     float *restrict keep = (float *)(void *)(scratch + 76544); /* [16] */
     float *restrict gain = (float *)(void *)(scratch + 76608); /* [16] */
     for (int64_t o = 0; o < 1; o++) {
-        const int64_t other = (round * 64 + run_1 * 8 + o + 63) % 64;
+        const int64_t other = (round * 64 + run * 8 + o + 63) % 64;
         for (int64_t panel = 0; panel < 4; panel++) {
             const int32_t token = order[(batch + head) * 4097 + other * 64 + panel * 16];
             const int32_t token_1 = order[(batch + head) * 4097 + other * 64 + panel * 16 + 1];
@@ -3079,8 +3148,8 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
         }
     }
     for (int64_t step = 0; step < 8; step++) {
-        const int64_t other = (round * 64 + run_1 * 8 + step + 64) % 64;
-        const int64_t slot = (step + 1) % 2;
+        const int64_t other = (round * 64 + run * 8 + step + 64) % 64;
+        const int64_t slot_1 = (step + 1) % 2;
         for (int64_t panel = 0; panel < 4; panel++) {
             const int32_t token = order[(batch + head) * 4097 + other * 64 + panel * 16];
             const int32_t token_1 = order[(batch + head) * 4097 + other * 64 + panel * 16 + 1];
@@ -3123,21 +3192,21 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                 const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
                 const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
                 const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-                store_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 + d * 8) * 16],
+                store_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + d * 8) * 16],
                     shuffle_low4_f32x8(mix_2, mix_5));
-                store_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 + d * 8) * 16 + 16],
+                store_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + d * 8) * 16 + 16],
                     shuffle_low4_f32x8(mix_8, mix_11));
-                store_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 + d * 8) * 16 + 32],
+                store_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + d * 8) * 16 + 32],
                     shuffle_low4_f32x8(mix_12, mix_13));
-                store_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 + d * 8) * 16 + 48],
+                store_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + d * 8) * 16 + 48],
                     shuffle_low4_f32x8(mix_14, mix_15));
-                store_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 + d * 8) * 16 + 64],
+                store_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + d * 8) * 16 + 64],
                     shuffle_high4_f32x8(mix_2, mix_5));
-                store_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 + d * 8) * 16 + 80],
+                store_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + d * 8) * 16 + 80],
                     shuffle_high4_f32x8(mix_8, mix_11));
-                store_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 + d * 8) * 16 + 96],
+                store_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + d * 8) * 16 + 96],
                     shuffle_high4_f32x8(mix_12, mix_13));
-                store_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 + d * 8) * 16 + 112],
+                store_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + d * 8) * 16 + 112],
                     shuffle_high4_f32x8(mix_14, mix_15));
             }
             const int32_t token_8 = order[(batch + head) * 4097 + other * 64 + panel * 16 + 8];
@@ -3181,43 +3250,43 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                 const f32x8 mix_13 = shuffle_high2_f32x8(mix_3, mix_4);
                 const f32x8 mix_14 = shuffle_high2_f32x8(mix_6, mix_7);
                 const f32x8 mix_15 = shuffle_high2_f32x8(mix_9, mix_10);
-                store_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 + d * 8) * 16 + 8],
+                store_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + d * 8) * 16 + 8],
                     shuffle_low4_f32x8(mix_2, mix_5));
-                store_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 + d * 8) * 16 + 24],
+                store_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + d * 8) * 16 + 24],
                     shuffle_low4_f32x8(mix_8, mix_11));
-                store_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 + d * 8) * 16 + 40],
+                store_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + d * 8) * 16 + 40],
                     shuffle_low4_f32x8(mix_12, mix_13));
-                store_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 + d * 8) * 16 + 56],
+                store_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + d * 8) * 16 + 56],
                     shuffle_low4_f32x8(mix_14, mix_15));
-                store_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 + d * 8) * 16 + 72],
+                store_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + d * 8) * 16 + 72],
                     shuffle_high4_f32x8(mix_2, mix_5));
-                store_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 + d * 8) * 16 + 88],
+                store_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + d * 8) * 16 + 88],
                     shuffle_high4_f32x8(mix_8, mix_11));
-                store_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 + d * 8) * 16 + 104],
+                store_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + d * 8) * 16 + 104],
                     shuffle_high4_f32x8(mix_12, mix_13));
-                store_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 + d * 8) * 16 + 120],
+                store_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + d * 8) * 16 + 120],
                     shuffle_high4_f32x8(mix_14, mix_15));
             }
         }
         for (int64_t lane = 0; lane < 64; lane++) {
             const int32_t token = order[(batch + head) * 4097 + other * 64 + lane];
-            lsh_attention_query_pos[slot * 64 + lane] = (int32_t)(int64_t)token;
-            key_pos[slot * 64 + lane] = key[batch * 4096 + (int64_t)token];
-            store_f32x8(&values[(slot * 4 * 64 + lane) * 16],
+            lsh_attention_query_pos[slot_1 * 64 + lane] = (int32_t)(int64_t)token;
+            key_pos[slot_1 * 64 + lane] = key[batch * 4096 + (int64_t)token];
+            store_f32x8(&values[(slot_1 * 4 * 64 + lane) * 16],
                 load_f32x8(&v[((batch + head) * 4096 + (int64_t)token) * 64]));
-            store_f32x8(&values[(slot * 4 * 64 + lane) * 16 + 8],
+            store_f32x8(&values[(slot_1 * 4 * 64 + lane) * 16 + 8],
                 load_f32x8(&v[((batch + head) * 4096 + (int64_t)token) * 64 + 8]));
-            store_f32x8(&values[(slot * 4 * 64 + lane) * 16 + 1024],
+            store_f32x8(&values[(slot_1 * 4 * 64 + lane) * 16 + 1024],
                 load_f32x8(&v[((batch + head) * 4096 + (int64_t)token) * 64 + 16]));
-            store_f32x8(&values[(slot * 4 * 64 + lane) * 16 + 1032],
+            store_f32x8(&values[(slot_1 * 4 * 64 + lane) * 16 + 1032],
                 load_f32x8(&v[((batch + head) * 4096 + (int64_t)token) * 64 + 24]));
-            store_f32x8(&values[(slot * 4 * 64 + lane) * 16 + 2048],
+            store_f32x8(&values[(slot_1 * 4 * 64 + lane) * 16 + 2048],
                 load_f32x8(&v[((batch + head) * 4096 + (int64_t)token) * 64 + 32]));
-            store_f32x8(&values[(slot * 4 * 64 + lane) * 16 + 2056],
+            store_f32x8(&values[(slot_1 * 4 * 64 + lane) * 16 + 2056],
                 load_f32x8(&v[((batch + head) * 4096 + (int64_t)token) * 64 + 40]));
-            store_f32x8(&values[(slot * 4 * 64 + lane) * 16 + 3072],
+            store_f32x8(&values[(slot_1 * 4 * 64 + lane) * 16 + 3072],
                 load_f32x8(&v[((batch + head) * 4096 + (int64_t)token) * 64 + 48]));
-            store_f32x8(&values[(slot * 4 * 64 + lane) * 16 + 3080],
+            store_f32x8(&values[(slot_1 * 4 * 64 + lane) * 16 + 3080],
                 load_f32x8(&v[((batch + head) * 4096 + (int64_t)token) * 64 + 56]));
         }
         for (int64_t panel = 0; panel < 4; panel++) {
@@ -3225,26 +3294,26 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
             f32x8 carried_1 = splat_f32x8(0.0f);
             for (int64_t d = 0; d < 64; d++) {
                 const f32x8 v_1 =
-                    load_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 + d) * 16]);
+                    load_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + d) * 16]);
                 carried = fma_f32x8(v_1, v_1, carried);
                 const f32x8 v_2 =
-                    load_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 + d) * 16 + 8]);
+                    load_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + d) * 16 + 8]);
                 carried_1 = fma_f32x8(v_2, v_2, carried_1);
             }
             const f32x8 sum = carried / splat_f32x8(64.0f) + splat_f32x8(1e-06f);
             const f32x8 root = sqrt_f32x8(sum);
             const f32x8 quot = splat_f32x8(0.125f) / root;
             const f32x8 root_1 = sqrt_f32x8(carried);
-            store_f32x8(&key_scale[slot * 64 + panel * 16], quot);
-            store_f32x8(&key_scale2[slot * 64 + panel * 16], quot * splat_f32x8(1.442695f));
-            store_f32x8(&norm[slot * 64 + panel * 16], root_1);
+            store_f32x8(&key_scale[slot_1 * 64 + panel * 16], quot);
+            store_f32x8(&key_scale2[slot_1 * 64 + panel * 16], quot * splat_f32x8(1.442695f));
+            store_f32x8(&norm[slot_1 * 64 + panel * 16], root_1);
             const f32x8 sum_1 = carried_1 / splat_f32x8(64.0f) + splat_f32x8(1e-06f);
             const f32x8 root_2 = sqrt_f32x8(sum_1);
             const f32x8 quot_1 = splat_f32x8(0.125f) / root_2;
             const f32x8 root_3 = sqrt_f32x8(carried_1);
-            store_f32x8(&key_scale[slot * 64 + panel * 16 + 8], quot_1);
-            store_f32x8(&key_scale2[slot * 64 + panel * 16 + 8], quot_1 * splat_f32x8(1.442695f));
-            store_f32x8(&norm[slot * 64 + panel * 16 + 8], root_3);
+            store_f32x8(&key_scale[slot_1 * 64 + panel * 16 + 8], quot_1);
+            store_f32x8(&key_scale2[slot_1 * 64 + panel * 16 + 8], quot_1 * splat_f32x8(1.442695f));
+            store_f32x8(&norm[slot_1 * 64 + panel * 16 + 8], root_3);
             const f32x8 high = max_f32x8(root_1, root_3);
             const f32x8 mix = shuffle_swap4_f32x8(high);
             const f32x8 high_1 = max_f32x8(high, mix);
@@ -3252,25 +3321,25 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
             const f32x8 high_2 = max_f32x8(high_1, mix_1);
             const f32x8 mix_2 = shuffle_swap1_f32x8(high_2);
             const f32x8 high_3 = max_f32x8(high_2, mix_2);
-            most_norm[slot * 4 + panel] = high_3[0];
+            most_norm[slot_1 * 4 + panel] = high_3[0];
         }
         for (int64_t panel = 0; panel < 4; panel++) {
-            const float most_norm_1 = most_norm[slot * 4 + panel];
+            const float most_norm_1 = most_norm[slot_1 * 4 + panel];
             if (most_norm_1 <= 41.58883f) {
-                const f32x8 prod = load_f32x8(&norm[slot * 64 + panel * 16]) *
+                const f32x8 prod = load_f32x8(&norm[slot_1 * 64 + panel * 16]) *
                     splat_f32x8(1.442695f);
                 const f32x8 neg = -prod;
-                const i32x8 query = load_i32x8(&lsh_attention_query_pos[slot * 64 + panel * 16]);
-                const f32x8 prod_1 = load_f32x8(&norm[slot * 64 + panel * 16 + 8]) *
+                const i32x8 query = load_i32x8(&lsh_attention_query_pos[slot_1 * 64 + panel * 16]);
+                const f32x8 prod_1 = load_f32x8(&norm[slot_1 * 64 + panel * 16 + 8]) *
                     splat_f32x8(1.442695f);
                 const f32x8 neg_1 = -prod_1;
                 const i32x8 query_1 =
-                    load_i32x8(&lsh_attention_query_pos[slot * 64 + panel * 16 + 8]);
+                    load_i32x8(&lsh_attention_query_pos[slot_1 * 64 + panel * 16 + 8]);
                 f32x8 sum = splat_f32x8(0.0f);
                 f32x8 sum_1 = splat_f32x8(0.0f);
                 for (int64_t o = 0; o < 2; o++) {
-                    const int64_t slot_1 = (step + o) % 2;
-                    for (int64_t run_2 = 0; run_2 < 4; run_2++) {
+                    const int64_t slot_2 = (step + o) % 2;
+                    for (int64_t run_1 = 0; run_1 < 4; run_1++) {
                         f32x8 carried = sum;
                         f32x8 carried_1 = sum_1;
                         for (int64_t keys = 0; keys < 1; keys++) {
@@ -3288,9 +3357,9 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             f32x8 acc5_1 = splat_f32x8(0.0f);
                             for (int64_t step_1 = 0; step_1 < 1; step_1++) {
                                 const int64_t ahead =
-                                    min_i64(o * 12 + run_2 * 3 + keys + step_1, 15);
+                                    min_i64(o * 12 + run_1 * 3 + keys + step_1, 15);
                                 const int32_t v_1 =
-                                    lsh_attention_query_pos[slot * 64 + panel * 16 + ahead];
+                                    lsh_attention_query_pos[slot_1 * 64 + panel * 16 + ahead];
                                 __builtin_prefetch(&k_out[((batch + head) * 4096 + (int64_t)v_1) *
                                     64], 0, 2);
                                 __builtin_prefetch(&k_out[((batch + head) * 4096 + (int64_t)v_1) *
@@ -3299,7 +3368,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                     64 + 32], 0, 2);
                                 __builtin_prefetch(&k_out[((batch + head) * 4096 + (int64_t)v_1) *
                                     64 + 48], 0, 2);
-                                const int64_t next = min_i64(run_1 * 8 + step + 1, 63);
+                                const int64_t next = min_i64(run * 8 + step + 1, 63);
                                 const int32_t token =
                                     order[(batch + head + round) * 4097 + next * 64 + panel * 16 +
                                     ahead];
@@ -3321,43 +3390,43 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                     + 48], 0, 2);
                                 for (int64_t k = 0; k < 64; k++) {
                                     const float v_2 =
-                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + step_1 *
                                         64 + k) * 16 + keys * 6];
                                     const f32x8 s = splat_f32x8(v_2);
                                     const f32x8 v_3 =
-                                        load_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 +
-                                        step_1 * 64 + k) * 16]);
+                                        load_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64
+                                        + step_1 * 64 + k) * 16]);
                                     acc0_0 = fma_f32x8(s, v_3, acc0_0);
                                     const f32x8 v_4 =
-                                        load_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 +
-                                        step_1 * 64 + k) * 16 + 8]);
+                                        load_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64
+                                        + step_1 * 64 + k) * 16 + 8]);
                                     acc0_1 = fma_f32x8(s, v_4, acc0_1);
                                     const float v_5 =
-                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + step_1 *
                                         64 + k) * 16 + keys * 6 + 1];
                                     const f32x8 s_1 = splat_f32x8(v_5);
                                     acc1_0 = fma_f32x8(s_1, v_3, acc1_0);
                                     acc1_1 = fma_f32x8(s_1, v_4, acc1_1);
                                     const float v_6 =
-                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + step_1 *
                                         64 + k) * 16 + keys * 6 + 2];
                                     const f32x8 s_2 = splat_f32x8(v_6);
                                     acc2_0 = fma_f32x8(s_2, v_3, acc2_0);
                                     acc2_1 = fma_f32x8(s_2, v_4, acc2_1);
                                     const float v_7 =
-                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + step_1 *
                                         64 + k) * 16 + keys * 6 + 3];
                                     const f32x8 s_3 = splat_f32x8(v_7);
                                     acc3_0 = fma_f32x8(s_3, v_3, acc3_0);
                                     acc3_1 = fma_f32x8(s_3, v_4, acc3_1);
                                     const float v_8 =
-                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + step_1 *
                                         64 + k) * 16 + keys * 6 + 4];
                                     const f32x8 s_4 = splat_f32x8(v_8);
                                     acc4_0 = fma_f32x8(s_4, v_3, acc4_0);
                                     acc4_1 = fma_f32x8(s_4, v_4, acc4_1);
                                     const float v_9 =
-                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + step_1 *
                                         64 + k) * 16 + keys * 6 + 5];
                                     const f32x8 s_5 = splat_f32x8(v_9);
                                     acc5_0 = fma_f32x8(s_5, v_3, acc5_0);
@@ -3365,110 +3434,110 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 }
                             }
                             const f32x8 s =
-                                splat_f32x8(key_scale2[slot_1 * 64 + run_2 * 16 + keys * 6]);
+                                splat_f32x8(key_scale2[slot_2 * 64 + run_1 * 16 + keys * 6]);
                             const f32x8 t = fma_f32x8(acc0_0, s, neg);
                             const f32x8 y = exp2_f32x8(t);
                             const i32x8 s_1 =
-                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 6]);
+                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 6]);
                             const i32x8 less = (i32x8)(s_1 < splat_i32x8(1073741824));
                             const i32x8 bits = (i32x8)y & (less & (i32x8)(s_1 != query));
                             const f32x8 bits_1 = (f32x8)bits;
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) *
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) *
                                 16], bits_1);
                             const f32x8 t_1 = fma_f32x8(acc0_1, s, neg_1);
                             const f32x8 y_1 = exp2_f32x8(t_1);
                             const i32x8 bits_2 = (i32x8)y_1 & (less & (i32x8)(s_1 != query_1));
                             const f32x8 bits_3 = (f32x8)bits_2;
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
                                 + 8], bits_3);
                             const f32x8 s_2 =
-                                splat_f32x8(key_scale2[slot_1 * 64 + run_2 * 16 + keys * 6 + 1]);
+                                splat_f32x8(key_scale2[slot_2 * 64 + run_1 * 16 + keys * 6 + 1]);
                             const f32x8 t_2 = fma_f32x8(acc1_0, s_2, neg);
                             const f32x8 y_2 = exp2_f32x8(t_2);
                             const i32x8 s_3 =
-                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 6 + 1]);
+                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 6 + 1]);
                             const i32x8 less_1 = (i32x8)(s_3 < splat_i32x8(1073741824));
                             const i32x8 bits_4 = (i32x8)y_2 & (less_1 & (i32x8)(s_3 != query));
                             const f32x8 bits_5 = (f32x8)bits_4;
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
                                 + 16], bits_5);
                             const f32x8 t_3 = fma_f32x8(acc1_1, s_2, neg_1);
                             const f32x8 y_3 = exp2_f32x8(t_3);
                             const i32x8 bits_6 = (i32x8)y_3 & (less_1 & (i32x8)(s_3 != query_1));
                             const f32x8 bits_7 = (f32x8)bits_6;
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
                                 + 24], bits_7);
                             const f32x8 s_4 =
-                                splat_f32x8(key_scale2[slot_1 * 64 + run_2 * 16 + keys * 6 + 2]);
+                                splat_f32x8(key_scale2[slot_2 * 64 + run_1 * 16 + keys * 6 + 2]);
                             const f32x8 t_4 = fma_f32x8(acc2_0, s_4, neg);
                             const f32x8 y_4 = exp2_f32x8(t_4);
                             const i32x8 s_5 =
-                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 6 + 2]);
+                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 6 + 2]);
                             const i32x8 less_2 = (i32x8)(s_5 < splat_i32x8(1073741824));
                             const i32x8 bits_8 = (i32x8)y_4 & (less_2 & (i32x8)(s_5 != query));
                             const f32x8 bits_9 = (f32x8)bits_8;
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
                                 + 32], bits_9);
                             const f32x8 t_5 = fma_f32x8(acc2_1, s_4, neg_1);
                             const f32x8 y_5 = exp2_f32x8(t_5);
                             const i32x8 bits_10 = (i32x8)y_5 & (less_2 & (i32x8)(s_5 != query_1));
                             const f32x8 bits_11 = (f32x8)bits_10;
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
                                 + 40], bits_11);
                             const f32x8 s_6 =
-                                splat_f32x8(key_scale2[slot_1 * 64 + run_2 * 16 + keys * 6 + 3]);
+                                splat_f32x8(key_scale2[slot_2 * 64 + run_1 * 16 + keys * 6 + 3]);
                             const f32x8 t_6 = fma_f32x8(acc3_0, s_6, neg);
                             const f32x8 y_6 = exp2_f32x8(t_6);
                             const i32x8 s_7 =
-                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 6 + 3]);
+                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 6 + 3]);
                             const i32x8 less_3 = (i32x8)(s_7 < splat_i32x8(1073741824));
                             const i32x8 bits_12 = (i32x8)y_6 & (less_3 & (i32x8)(s_7 != query));
                             const f32x8 bits_13 = (f32x8)bits_12;
                             const f32x8 sum_2 = carried + bits_1 + bits_5 + bits_9 + bits_13;
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
                                 + 48], bits_13);
                             const f32x8 t_7 = fma_f32x8(acc3_1, s_6, neg_1);
                             const f32x8 y_7 = exp2_f32x8(t_7);
                             const i32x8 bits_14 = (i32x8)y_7 & (less_3 & (i32x8)(s_7 != query_1));
                             const f32x8 bits_15 = (f32x8)bits_14;
                             const f32x8 sum_3 = carried_1 + bits_3 + bits_7 + bits_11 + bits_15;
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
                                 + 56], bits_15);
                             const f32x8 s_8 =
-                                splat_f32x8(key_scale2[slot_1 * 64 + run_2 * 16 + keys * 6 + 4]);
+                                splat_f32x8(key_scale2[slot_2 * 64 + run_1 * 16 + keys * 6 + 4]);
                             const f32x8 t_8 = fma_f32x8(acc4_0, s_8, neg);
                             const f32x8 y_8 = exp2_f32x8(t_8);
                             const i32x8 s_9 =
-                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 6 + 4]);
+                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 6 + 4]);
                             const i32x8 less_4 = (i32x8)(s_9 < splat_i32x8(1073741824));
                             const i32x8 bits_16 = (i32x8)y_8 & (less_4 & (i32x8)(s_9 != query));
                             const f32x8 bits_17 = (f32x8)bits_16;
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
                                 + 64], bits_17);
                             const f32x8 t_9 = fma_f32x8(acc4_1, s_8, neg_1);
                             const f32x8 y_9 = exp2_f32x8(t_9);
                             const i32x8 bits_18 = (i32x8)y_9 & (less_4 & (i32x8)(s_9 != query_1));
                             const f32x8 bits_19 = (f32x8)bits_18;
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
                                 + 72], bits_19);
                             const f32x8 s_10 =
-                                splat_f32x8(key_scale2[slot_1 * 64 + run_2 * 16 + keys * 6 + 5]);
+                                splat_f32x8(key_scale2[slot_2 * 64 + run_1 * 16 + keys * 6 + 5]);
                             const f32x8 t_10 = fma_f32x8(acc5_0, s_10, neg);
                             const f32x8 y_10 = exp2_f32x8(t_10);
                             const i32x8 s_11 =
-                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 6 + 5]);
+                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 6 + 5]);
                             const i32x8 less_5 = (i32x8)(s_11 < splat_i32x8(1073741824));
                             const i32x8 bits_20 = (i32x8)y_10 & (less_5 & (i32x8)(s_11 != query));
                             const f32x8 bits_21 = (f32x8)bits_20;
                             carried = sum_2 + bits_17 + bits_21;
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
                                 + 80], bits_21);
                             const f32x8 t_11 = fma_f32x8(acc5_1, s_10, neg_1);
                             const f32x8 y_11 = exp2_f32x8(t_11);
                             const i32x8 bits_22 = (i32x8)y_11 & (less_5 & (i32x8)(s_11 != query_1));
                             const f32x8 bits_23 = (f32x8)bits_22;
                             carried_1 = sum_3 + bits_19 + bits_23;
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
                                 + 88], bits_23);
                         }
                         f32x8 carried_2 = carried;
@@ -3486,9 +3555,9 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             f32x8 acc4_1 = splat_f32x8(0.0f);
                             for (int64_t step_1 = 0; step_1 < 1; step_1++) {
                                 const int64_t ahead =
-                                    min_i64(o * 12 + run_2 * 3 + keys + step_1 + 1, 15);
+                                    min_i64(o * 12 + run_1 * 3 + keys + step_1 + 1, 15);
                                 const int32_t v_1 =
-                                    lsh_attention_query_pos[slot * 64 + panel * 16 + ahead];
+                                    lsh_attention_query_pos[slot_1 * 64 + panel * 16 + ahead];
                                 __builtin_prefetch(&k_out[((batch + head) * 4096 + (int64_t)v_1) *
                                     64], 0, 2);
                                 __builtin_prefetch(&k_out[((batch + head) * 4096 + (int64_t)v_1) *
@@ -3497,7 +3566,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                     64 + 32], 0, 2);
                                 __builtin_prefetch(&k_out[((batch + head) * 4096 + (int64_t)v_1) *
                                     64 + 48], 0, 2);
-                                const int64_t next = min_i64(run_1 * 8 + step + 1, 63);
+                                const int64_t next = min_i64(run * 8 + step + 1, 63);
                                 const int32_t token =
                                     order[(batch + head + round) * 4097 + next * 64 + panel * 16 +
                                     ahead];
@@ -3519,37 +3588,37 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                     + 48], 0, 2);
                                 for (int64_t k = 0; k < 64; k++) {
                                     const float v_2 =
-                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + step_1 *
                                         64 + k) * 16 + keys * 5 + 6];
                                     const f32x8 s = splat_f32x8(v_2);
                                     const f32x8 v_3 =
-                                        load_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 +
-                                        step_1 * 64 + k) * 16]);
+                                        load_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64
+                                        + step_1 * 64 + k) * 16]);
                                     acc0_0 = fma_f32x8(s, v_3, acc0_0);
                                     const f32x8 v_4 =
-                                        load_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 +
-                                        step_1 * 64 + k) * 16 + 8]);
+                                        load_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64
+                                        + step_1 * 64 + k) * 16 + 8]);
                                     acc0_1 = fma_f32x8(s, v_4, acc0_1);
                                     const float v_5 =
-                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + step_1 *
                                         64 + k) * 16 + keys * 5 + 7];
                                     const f32x8 s_1 = splat_f32x8(v_5);
                                     acc1_0 = fma_f32x8(s_1, v_3, acc1_0);
                                     acc1_1 = fma_f32x8(s_1, v_4, acc1_1);
                                     const float v_6 =
-                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + step_1 *
                                         64 + k) * 16 + keys * 5 + 8];
                                     const f32x8 s_2 = splat_f32x8(v_6);
                                     acc2_0 = fma_f32x8(s_2, v_3, acc2_0);
                                     acc2_1 = fma_f32x8(s_2, v_4, acc2_1);
                                     const float v_7 =
-                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + step_1 *
                                         64 + k) * 16 + keys * 5 + 9];
                                     const f32x8 s_3 = splat_f32x8(v_7);
                                     acc3_0 = fma_f32x8(s_3, v_3, acc3_0);
                                     acc3_1 = fma_f32x8(s_3, v_4, acc3_1);
                                     const float v_8 =
-                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + step_1 *
                                         64 + k) * 16 + keys * 5 + 10];
                                     const f32x8 s_4 = splat_f32x8(v_8);
                                     acc4_0 = fma_f32x8(s_4, v_3, acc4_0);
@@ -3557,93 +3626,93 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 }
                             }
                             const f32x8 s =
-                                splat_f32x8(key_scale2[slot_1 * 64 + run_2 * 16 + keys * 5 + 6]);
+                                splat_f32x8(key_scale2[slot_2 * 64 + run_1 * 16 + keys * 5 + 6]);
                             const f32x8 t = fma_f32x8(acc0_0, s, neg);
                             const f32x8 y = exp2_f32x8(t);
                             const i32x8 s_1 =
-                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 5 + 6]);
+                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 5 + 6]);
                             const i32x8 less = (i32x8)(s_1 < splat_i32x8(1073741824));
                             const i32x8 bits = (i32x8)y & (less & (i32x8)(s_1 != query));
                             const f32x8 bits_1 = (f32x8)bits;
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 5) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
                                 + 96], bits_1);
                             const f32x8 t_1 = fma_f32x8(acc0_1, s, neg_1);
                             const f32x8 y_1 = exp2_f32x8(t_1);
                             const i32x8 bits_2 = (i32x8)y_1 & (less & (i32x8)(s_1 != query_1));
                             const f32x8 bits_3 = (f32x8)bits_2;
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 5) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
                                 + 104], bits_3);
                             const f32x8 s_2 =
-                                splat_f32x8(key_scale2[slot_1 * 64 + run_2 * 16 + keys * 5 + 7]);
+                                splat_f32x8(key_scale2[slot_2 * 64 + run_1 * 16 + keys * 5 + 7]);
                             const f32x8 t_2 = fma_f32x8(acc1_0, s_2, neg);
                             const f32x8 y_2 = exp2_f32x8(t_2);
                             const i32x8 s_3 =
-                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 5 + 7]);
+                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 5 + 7]);
                             const i32x8 less_1 = (i32x8)(s_3 < splat_i32x8(1073741824));
                             const i32x8 bits_4 = (i32x8)y_2 & (less_1 & (i32x8)(s_3 != query));
                             const f32x8 bits_5 = (f32x8)bits_4;
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 5) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
                                 + 112], bits_5);
                             const f32x8 t_3 = fma_f32x8(acc1_1, s_2, neg_1);
                             const f32x8 y_3 = exp2_f32x8(t_3);
                             const i32x8 bits_6 = (i32x8)y_3 & (less_1 & (i32x8)(s_3 != query_1));
                             const f32x8 bits_7 = (f32x8)bits_6;
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 5) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
                                 + 120], bits_7);
                             const f32x8 s_4 =
-                                splat_f32x8(key_scale2[slot_1 * 64 + run_2 * 16 + keys * 5 + 8]);
+                                splat_f32x8(key_scale2[slot_2 * 64 + run_1 * 16 + keys * 5 + 8]);
                             const f32x8 t_4 = fma_f32x8(acc2_0, s_4, neg);
                             const f32x8 y_4 = exp2_f32x8(t_4);
                             const i32x8 s_5 =
-                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 5 + 8]);
+                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 5 + 8]);
                             const i32x8 less_2 = (i32x8)(s_5 < splat_i32x8(1073741824));
                             const i32x8 bits_8 = (i32x8)y_4 & (less_2 & (i32x8)(s_5 != query));
                             const f32x8 bits_9 = (f32x8)bits_8;
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 5) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
                                 + 128], bits_9);
                             const f32x8 t_5 = fma_f32x8(acc2_1, s_4, neg_1);
                             const f32x8 y_5 = exp2_f32x8(t_5);
                             const i32x8 bits_10 = (i32x8)y_5 & (less_2 & (i32x8)(s_5 != query_1));
                             const f32x8 bits_11 = (f32x8)bits_10;
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 5) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
                                 + 136], bits_11);
                             const f32x8 s_6 =
-                                splat_f32x8(key_scale2[slot_1 * 64 + run_2 * 16 + keys * 5 + 9]);
+                                splat_f32x8(key_scale2[slot_2 * 64 + run_1 * 16 + keys * 5 + 9]);
                             const f32x8 t_6 = fma_f32x8(acc3_0, s_6, neg);
                             const f32x8 y_6 = exp2_f32x8(t_6);
                             const i32x8 s_7 =
-                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 5 + 9]);
+                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 5 + 9]);
                             const i32x8 less_3 = (i32x8)(s_7 < splat_i32x8(1073741824));
                             const i32x8 bits_12 = (i32x8)y_6 & (less_3 & (i32x8)(s_7 != query));
                             const f32x8 bits_13 = (f32x8)bits_12;
                             const f32x8 sum_2 = carried_2 + bits_1 + bits_5 + bits_9 + bits_13;
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 5) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
                                 + 144], bits_13);
                             const f32x8 t_7 = fma_f32x8(acc3_1, s_6, neg_1);
                             const f32x8 y_7 = exp2_f32x8(t_7);
                             const i32x8 bits_14 = (i32x8)y_7 & (less_3 & (i32x8)(s_7 != query_1));
                             const f32x8 bits_15 = (f32x8)bits_14;
                             const f32x8 sum_3 = carried_3 + bits_3 + bits_7 + bits_11 + bits_15;
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 5) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
                                 + 152], bits_15);
                             const f32x8 s_8 =
-                                splat_f32x8(key_scale2[slot_1 * 64 + run_2 * 16 + keys * 5 + 10]);
+                                splat_f32x8(key_scale2[slot_2 * 64 + run_1 * 16 + keys * 5 + 10]);
                             const f32x8 t_8 = fma_f32x8(acc4_0, s_8, neg);
                             const f32x8 y_8 = exp2_f32x8(t_8);
                             const i32x8 s_9 =
-                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 5 + 10]);
+                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 5 + 10]);
                             const i32x8 less_4 = (i32x8)(s_9 < splat_i32x8(1073741824));
                             const i32x8 bits_16 = (i32x8)y_8 & (less_4 & (i32x8)(s_9 != query));
                             const f32x8 bits_17 = (f32x8)bits_16;
                             carried_2 = sum_2 + bits_17;
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 5) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
                                 + 160], bits_17);
                             const f32x8 t_9 = fma_f32x8(acc4_1, s_8, neg_1);
                             const f32x8 y_9 = exp2_f32x8(t_9);
                             const i32x8 bits_18 = (i32x8)y_9 & (less_4 & (i32x8)(s_9 != query_1));
                             const f32x8 bits_19 = (f32x8)bits_18;
                             carried_3 = sum_3 + bits_19;
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 5) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
                                 + 168], bits_19);
                         }
                         sum = carried_2;
@@ -3653,7 +3722,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                 store_f32x8(&total_sum[0], sum);
                 store_f32x8(&total_sum[8], sum_1);
                 for (int64_t lane = 0; lane < 16; lane++) {
-                    const int32_t token = lsh_attention_query_pos[slot * 64 + panel * 16 + lane];
+                    const int32_t token = lsh_attention_query_pos[slot_1 * 64 + panel * 16 + lane];
                     const float v_1 = total_sum[lane];
                     run_sum[(batch + head) * 4096 + (int64_t)token] =
                         run_sum[(batch + head) * 4096 + (int64_t)token] + v_1;
@@ -3661,11 +3730,11 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         const int32_t x = (int32_t)(int64_t)token;
                         int32_t carried = 0;
                         for (int64_t o = 0; o < 2; o++) {
-                            const int64_t slot_1 = (step + o) % 2;
+                            const int64_t slot_2 = (step + o) % 2;
                             for (int64_t key_1 = 0; key_1 < 64; key_1++) {
                                 carried =
                                     sub_i32(carried,
-                                    -(lsh_attention_query_pos[slot_1 * 64 + key_1] == x));
+                                    -(lsh_attention_query_pos[slot_2 * 64 + key_1] == x));
                             }
                         }
                         self_count[(batch + head + round) * 4096 + (int64_t)token] = carried;
@@ -3686,15 +3755,15 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         f32x8 carried_10 = splat_f32x8(0.0f);
                         f32x8 carried_11 = splat_f32x8(0.0f);
                         for (int64_t o = 0; o < 2; o++) {
-                            const int64_t slot_1 = (step + o) % 2;
+                            const int64_t slot_2 = (step + o) % 2;
                             for (int64_t k = 0; k < 64; k++) {
                                 const f32x8 s =
                                     splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 6]);
                                 const f32x8 v_1 =
-                                    load_f32x8(&values[((slot_1 * 4 + column) * 64 + k) * 16]);
+                                    load_f32x8(&values[((slot_2 * 4 + column) * 64 + k) * 16]);
                                 carried = fma_f32x8(s, v_1, carried);
                                 const f32x8 v_2 =
-                                    load_f32x8(&values[((slot_1 * 4 + column) * 64 + k) * 16 + 8]);
+                                    load_f32x8(&values[((slot_2 * 4 + column) * 64 + k) * 16 + 8]);
                                 carried_1 = fma_f32x8(s, v_2, carried_1);
                                 const f32x8 s_1 =
                                     splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 6 +
@@ -3725,44 +3794,44 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         }
                         if (round == 0) {
                             const int32_t token =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6];
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
                                 column * 16], carried);
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
                                 column * 16 + 8], carried_1);
                             const int32_t token_1 =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 1];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6 + 1];
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
                                 column * 16], carried_2);
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
                                 column * 16 + 8], carried_3);
                             const int32_t token_2 =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 2];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6 + 2];
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
                                 column * 16], carried_4);
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
                                 column * 16 + 8], carried_5);
                             const int32_t token_3 =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 3];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6 + 3];
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
                                 column * 16], carried_6);
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
                                 column * 16 + 8], carried_7);
                             const int32_t token_4 =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 4];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6 + 4];
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
                                 column * 16], carried_8);
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
                                 column * 16 + 8], carried_9);
                             const int32_t token_5 =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 5];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6 + 5];
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
                                 column * 16], carried_10);
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
                                 column * 16 + 8], carried_11);
                         } else {
                             const int32_t token =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6];
                             const f32x8 v_1 =
                                 load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
                                 column * 16]);
@@ -3774,7 +3843,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
                                 column * 16 + 8], v_2 + carried_1);
                             const int32_t token_1 =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 1];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6 + 1];
                             const f32x8 v_3 =
                                 load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
                                 column * 16]);
@@ -3786,7 +3855,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
                                 column * 16 + 8], v_4 + carried_3);
                             const int32_t token_2 =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 2];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6 + 2];
                             const f32x8 v_5 =
                                 load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
                                 column * 16]);
@@ -3798,7 +3867,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
                                 column * 16 + 8], v_6 + carried_5);
                             const int32_t token_3 =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 3];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6 + 3];
                             const f32x8 v_7 =
                                 load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
                                 column * 16]);
@@ -3810,7 +3879,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
                                 column * 16 + 8], v_8 + carried_7);
                             const int32_t token_4 =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 4];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6 + 4];
                             const f32x8 v_9 =
                                 load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
                                 column * 16]);
@@ -3822,7 +3891,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
                                 column * 16 + 8], v_10 + carried_9);
                             const int32_t token_5 =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 5];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6 + 5];
                             const f32x8 v_11 =
                                 load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
                                 column * 16]);
@@ -3847,16 +3916,16 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         f32x8 carried_8 = splat_f32x8(0.0f);
                         f32x8 carried_9 = splat_f32x8(0.0f);
                         for (int64_t o = 0; o < 2; o++) {
-                            const int64_t slot_1 = (step + o) % 2;
+                            const int64_t slot_2 = (step + o) % 2;
                             for (int64_t k = 0; k < 64; k++) {
                                 const f32x8 s =
                                     splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 +
                                     6]);
                                 const f32x8 v_1 =
-                                    load_f32x8(&values[((slot_1 * 4 + column) * 64 + k) * 16]);
+                                    load_f32x8(&values[((slot_2 * 4 + column) * 64 + k) * 16]);
                                 carried = fma_f32x8(s, v_1, carried);
                                 const f32x8 v_2 =
-                                    load_f32x8(&values[((slot_1 * 4 + column) * 64 + k) * 16 + 8]);
+                                    load_f32x8(&values[((slot_2 * 4 + column) * 64 + k) * 16 + 8]);
                                 carried_1 = fma_f32x8(s, v_2, carried_1);
                                 const f32x8 s_1 =
                                     splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 +
@@ -3882,38 +3951,38 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         }
                         if (round == 0) {
                             const int32_t token =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 6];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 6];
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
                                 column * 16], carried);
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
                                 column * 16 + 8], carried_1);
                             const int32_t token_1 =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 7];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 7];
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
                                 column * 16], carried_2);
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
                                 column * 16 + 8], carried_3);
                             const int32_t token_2 =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 8];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 8];
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
                                 column * 16], carried_4);
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
                                 column * 16 + 8], carried_5);
                             const int32_t token_3 =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 9];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 9];
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
                                 column * 16], carried_6);
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
                                 column * 16 + 8], carried_7);
                             const int32_t token_4 =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 10];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 10];
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
                                 column * 16], carried_8);
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
                                 column * 16 + 8], carried_9);
                         } else {
                             const int32_t token =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 6];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 6];
                             const f32x8 v_1 =
                                 load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
                                 column * 16]);
@@ -3925,7 +3994,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
                                 column * 16 + 8], v_2 + carried_1);
                             const int32_t token_1 =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 7];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 7];
                             const f32x8 v_3 =
                                 load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
                                 column * 16]);
@@ -3937,7 +4006,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
                                 column * 16 + 8], v_4 + carried_3);
                             const int32_t token_2 =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 8];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 8];
                             const f32x8 v_5 =
                                 load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
                                 column * 16]);
@@ -3949,7 +4018,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
                                 column * 16 + 8], v_6 + carried_5);
                             const int32_t token_3 =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 9];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 9];
                             const f32x8 v_7 =
                                 load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
                                 column * 16]);
@@ -3961,7 +4030,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
                                 column * 16 + 8], v_8 + carried_7);
                             const int32_t token_4 =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 10];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 10];
                             const f32x8 v_9 =
                                 load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
                                 column * 16]);
@@ -3976,14 +4045,14 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                     }
                 }
             } else {
-                const i32x8 query = load_i32x8(&lsh_attention_query_pos[slot * 64 + panel * 16]);
+                const i32x8 query = load_i32x8(&lsh_attention_query_pos[slot_1 * 64 + panel * 16]);
                 const i32x8 query_1 =
-                    load_i32x8(&lsh_attention_query_pos[slot * 64 + panel * 16 + 8]);
+                    load_i32x8(&lsh_attention_query_pos[slot_1 * 64 + panel * 16 + 8]);
                 f32x8 most_1 = splat_f32x8(-1e+30f);
                 f32x8 most_2 = splat_f32x8(-1e+30f);
                 for (int64_t o = 0; o < 2; o++) {
-                    const int64_t slot_1 = (step + o) % 2;
-                    for (int64_t run_2 = 0; run_2 < 4; run_2++) {
+                    const int64_t slot_2 = (step + o) % 2;
+                    for (int64_t run_1 = 0; run_1 < 4; run_1++) {
                         f32x8 carried = most_1;
                         f32x8 carried_1 = most_2;
                         for (int64_t keys = 0; keys < 1; keys++) {
@@ -4001,9 +4070,9 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             f32x8 acc5_1 = splat_f32x8(0.0f);
                             for (int64_t step_1 = 0; step_1 < 1; step_1++) {
                                 const int64_t ahead =
-                                    min_i64(o * 12 + run_2 * 3 + keys + step_1, 15);
+                                    min_i64(o * 12 + run_1 * 3 + keys + step_1, 15);
                                 const int32_t v_1 =
-                                    lsh_attention_query_pos[slot * 64 + panel * 16 + ahead];
+                                    lsh_attention_query_pos[slot_1 * 64 + panel * 16 + ahead];
                                 __builtin_prefetch(&k_out[((batch + head) * 4096 + (int64_t)v_1) *
                                     64], 0, 2);
                                 __builtin_prefetch(&k_out[((batch + head) * 4096 + (int64_t)v_1) *
@@ -4012,7 +4081,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                     64 + 32], 0, 2);
                                 __builtin_prefetch(&k_out[((batch + head) * 4096 + (int64_t)v_1) *
                                     64 + 48], 0, 2);
-                                const int64_t next = min_i64(run_1 * 8 + step + 1, 63);
+                                const int64_t next = min_i64(run * 8 + step + 1, 63);
                                 const int32_t token =
                                     order[(batch + head + round) * 4097 + next * 64 + panel * 16 +
                                     ahead];
@@ -4034,43 +4103,43 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                     + 48], 0, 2);
                                 for (int64_t k = 0; k < 64; k++) {
                                     const float v_2 =
-                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + step_1 *
                                         64 + k) * 16 + keys * 6];
                                     const f32x8 s = splat_f32x8(v_2);
                                     const f32x8 v_3 =
-                                        load_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 +
-                                        step_1 * 64 + k) * 16]);
+                                        load_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64
+                                        + step_1 * 64 + k) * 16]);
                                     acc0_0 = fma_f32x8(s, v_3, acc0_0);
                                     const f32x8 v_4 =
-                                        load_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 +
-                                        step_1 * 64 + k) * 16 + 8]);
+                                        load_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64
+                                        + step_1 * 64 + k) * 16 + 8]);
                                     acc0_1 = fma_f32x8(s, v_4, acc0_1);
                                     const float v_5 =
-                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + step_1 *
                                         64 + k) * 16 + keys * 6 + 1];
                                     const f32x8 s_1 = splat_f32x8(v_5);
                                     acc1_0 = fma_f32x8(s_1, v_3, acc1_0);
                                     acc1_1 = fma_f32x8(s_1, v_4, acc1_1);
                                     const float v_6 =
-                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + step_1 *
                                         64 + k) * 16 + keys * 6 + 2];
                                     const f32x8 s_2 = splat_f32x8(v_6);
                                     acc2_0 = fma_f32x8(s_2, v_3, acc2_0);
                                     acc2_1 = fma_f32x8(s_2, v_4, acc2_1);
                                     const float v_7 =
-                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + step_1 *
                                         64 + k) * 16 + keys * 6 + 3];
                                     const f32x8 s_3 = splat_f32x8(v_7);
                                     acc3_0 = fma_f32x8(s_3, v_3, acc3_0);
                                     acc3_1 = fma_f32x8(s_3, v_4, acc3_1);
                                     const float v_8 =
-                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + step_1 *
                                         64 + k) * 16 + keys * 6 + 4];
                                     const f32x8 s_4 = splat_f32x8(v_8);
                                     acc4_0 = fma_f32x8(s_4, v_3, acc4_0);
                                     acc4_1 = fma_f32x8(s_4, v_4, acc4_1);
                                     const float v_9 =
-                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + step_1 *
                                         64 + k) * 16 + keys * 6 + 5];
                                     const f32x8 s_5 = splat_f32x8(v_9);
                                     acc5_0 = fma_f32x8(s_5, v_3, acc5_0);
@@ -4078,96 +4147,96 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 }
                             }
                             const i32x8 s =
-                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 6]);
+                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 6]);
                             const i32x8 less = (i32x8)(s < splat_i32x8(1073741824));
                             const f32x8 s_1 =
-                                splat_f32x8(key_scale[slot_1 * 64 + run_2 * 16 + keys * 6]);
+                                splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 6]);
                             const f32x8 pick =
                                 select_f32x8(less & (i32x8)(s != query), acc0_0 * s_1,
                                 splat_f32x8(-1e+30f));
                             const f32x8 high = max_f32x8(carried, pick);
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) *
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) *
                                 16], pick);
                             const f32x8 pick_1 =
                                 select_f32x8(less & (i32x8)(s != query_1), acc0_1 * s_1,
                                 splat_f32x8(-1e+30f));
                             const f32x8 high_1 = max_f32x8(carried_1, pick_1);
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
                                 + 8], pick_1);
                             const i32x8 s_2 =
-                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 6 + 1]);
+                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 6 + 1]);
                             const i32x8 less_1 = (i32x8)(s_2 < splat_i32x8(1073741824));
                             const f32x8 s_3 =
-                                splat_f32x8(key_scale[slot_1 * 64 + run_2 * 16 + keys * 6 + 1]);
+                                splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 6 + 1]);
                             const f32x8 pick_2 = select_f32x8(less_1 & (i32x8)(s_2 != query),
                                 acc1_0 * s_3, splat_f32x8(-1e+30f));
                             const f32x8 high_2 = max_f32x8(high, pick_2);
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
                                 + 16], pick_2);
                             const f32x8 pick_3 = select_f32x8(less_1 & (i32x8)(s_2 != query_1),
                                 acc1_1 * s_3, splat_f32x8(-1e+30f));
                             const f32x8 high_3 = max_f32x8(high_1, pick_3);
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
                                 + 24], pick_3);
                             const i32x8 s_4 =
-                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 6 + 2]);
+                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 6 + 2]);
                             const i32x8 less_2 = (i32x8)(s_4 < splat_i32x8(1073741824));
                             const f32x8 s_5 =
-                                splat_f32x8(key_scale[slot_1 * 64 + run_2 * 16 + keys * 6 + 2]);
+                                splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 6 + 2]);
                             const f32x8 pick_4 = select_f32x8(less_2 & (i32x8)(s_4 != query),
                                 acc2_0 * s_5, splat_f32x8(-1e+30f));
                             const f32x8 high_4 = max_f32x8(high_2, pick_4);
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
                                 + 32], pick_4);
                             const f32x8 pick_5 = select_f32x8(less_2 & (i32x8)(s_4 != query_1),
                                 acc2_1 * s_5, splat_f32x8(-1e+30f));
                             const f32x8 high_5 = max_f32x8(high_3, pick_5);
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
                                 + 40], pick_5);
                             const i32x8 s_6 =
-                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 6 + 3]);
+                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 6 + 3]);
                             const i32x8 less_3 = (i32x8)(s_6 < splat_i32x8(1073741824));
                             const f32x8 s_7 =
-                                splat_f32x8(key_scale[slot_1 * 64 + run_2 * 16 + keys * 6 + 3]);
+                                splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 6 + 3]);
                             const f32x8 pick_6 = select_f32x8(less_3 & (i32x8)(s_6 != query),
                                 acc3_0 * s_7, splat_f32x8(-1e+30f));
                             const f32x8 high_6 = max_f32x8(high_4, pick_6);
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
                                 + 48], pick_6);
                             const f32x8 pick_7 = select_f32x8(less_3 & (i32x8)(s_6 != query_1),
                                 acc3_1 * s_7, splat_f32x8(-1e+30f));
                             const f32x8 high_7 = max_f32x8(high_5, pick_7);
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
                                 + 56], pick_7);
                             const i32x8 s_8 =
-                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 6 + 4]);
+                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 6 + 4]);
                             const i32x8 less_4 = (i32x8)(s_8 < splat_i32x8(1073741824));
                             const f32x8 s_9 =
-                                splat_f32x8(key_scale[slot_1 * 64 + run_2 * 16 + keys * 6 + 4]);
+                                splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 6 + 4]);
                             const f32x8 pick_8 = select_f32x8(less_4 & (i32x8)(s_8 != query),
                                 acc4_0 * s_9, splat_f32x8(-1e+30f));
                             const f32x8 high_8 = max_f32x8(high_6, pick_8);
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
                                 + 64], pick_8);
                             const f32x8 pick_9 = select_f32x8(less_4 & (i32x8)(s_8 != query_1),
                                 acc4_1 * s_9, splat_f32x8(-1e+30f));
                             const f32x8 high_9 = max_f32x8(high_7, pick_9);
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
                                 + 72], pick_9);
                             const i32x8 s_10 =
-                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 6 + 5]);
+                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 6 + 5]);
                             const i32x8 less_5 = (i32x8)(s_10 < splat_i32x8(1073741824));
                             const f32x8 s_11 =
-                                splat_f32x8(key_scale[slot_1 * 64 + run_2 * 16 + keys * 6 + 5]);
+                                splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 6 + 5]);
                             const f32x8 pick_10 = select_f32x8(less_5 & (i32x8)(s_10 != query),
                                 acc5_0 * s_11, splat_f32x8(-1e+30f));
                             carried = max_f32x8(high_8, pick_10);
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
                                 + 80], pick_10);
                             const f32x8 pick_11 = select_f32x8(less_5 & (i32x8)(s_10 != query_1),
                                 acc5_1 * s_11, splat_f32x8(-1e+30f));
                             carried_1 = max_f32x8(high_9, pick_11);
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 6) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
                                 + 88], pick_11);
                         }
                         f32x8 carried_2 = carried;
@@ -4185,9 +4254,9 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             f32x8 acc4_1 = splat_f32x8(0.0f);
                             for (int64_t step_1 = 0; step_1 < 1; step_1++) {
                                 const int64_t ahead =
-                                    min_i64(o * 12 + run_2 * 3 + keys + step_1 + 1, 15);
+                                    min_i64(o * 12 + run_1 * 3 + keys + step_1 + 1, 15);
                                 const int32_t v_1 =
-                                    lsh_attention_query_pos[slot * 64 + panel * 16 + ahead];
+                                    lsh_attention_query_pos[slot_1 * 64 + panel * 16 + ahead];
                                 __builtin_prefetch(&k_out[((batch + head) * 4096 + (int64_t)v_1) *
                                     64], 0, 2);
                                 __builtin_prefetch(&k_out[((batch + head) * 4096 + (int64_t)v_1) *
@@ -4196,7 +4265,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                     64 + 32], 0, 2);
                                 __builtin_prefetch(&k_out[((batch + head) * 4096 + (int64_t)v_1) *
                                     64 + 48], 0, 2);
-                                const int64_t next = min_i64(run_1 * 8 + step + 1, 63);
+                                const int64_t next = min_i64(run * 8 + step + 1, 63);
                                 const int32_t token =
                                     order[(batch + head + round) * 4097 + next * 64 + panel * 16 +
                                     ahead];
@@ -4218,37 +4287,37 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                     + 48], 0, 2);
                                 for (int64_t k = 0; k < 64; k++) {
                                     const float v_2 =
-                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + step_1 *
                                         64 + k) * 16 + keys * 5 + 6];
                                     const f32x8 s = splat_f32x8(v_2);
                                     const f32x8 v_3 =
-                                        load_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 +
-                                        step_1 * 64 + k) * 16]);
+                                        load_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64
+                                        + step_1 * 64 + k) * 16]);
                                     acc0_0 = fma_f32x8(s, v_3, acc0_0);
                                     const f32x8 v_4 =
-                                        load_f32x8(&lsh_attention_queries[((slot * 4 + panel) * 64 +
-                                        step_1 * 64 + k) * 16 + 8]);
+                                        load_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64
+                                        + step_1 * 64 + k) * 16 + 8]);
                                     acc0_1 = fma_f32x8(s, v_4, acc0_1);
                                     const float v_5 =
-                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + step_1 *
                                         64 + k) * 16 + keys * 5 + 7];
                                     const f32x8 s_1 = splat_f32x8(v_5);
                                     acc1_0 = fma_f32x8(s_1, v_3, acc1_0);
                                     acc1_1 = fma_f32x8(s_1, v_4, acc1_1);
                                     const float v_6 =
-                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + step_1 *
                                         64 + k) * 16 + keys * 5 + 8];
                                     const f32x8 s_2 = splat_f32x8(v_6);
                                     acc2_0 = fma_f32x8(s_2, v_3, acc2_0);
                                     acc2_1 = fma_f32x8(s_2, v_4, acc2_1);
                                     const float v_7 =
-                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + step_1 *
                                         64 + k) * 16 + keys * 5 + 9];
                                     const f32x8 s_3 = splat_f32x8(v_7);
                                     acc3_0 = fma_f32x8(s_3, v_3, acc3_0);
                                     acc3_1 = fma_f32x8(s_3, v_4, acc3_1);
                                     const float v_8 =
-                                        lsh_attention_queries[((slot_1 * 4 + run_2) * 64 + step_1 *
+                                        lsh_attention_queries[((slot_2 * 4 + run_1) * 64 + step_1 *
                                         64 + k) * 16 + keys * 5 + 10];
                                     const f32x8 s_4 = splat_f32x8(v_8);
                                     acc4_0 = fma_f32x8(s_4, v_3, acc4_0);
@@ -4256,91 +4325,91 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 }
                             }
                             const i32x8 s =
-                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 5 + 6]);
+                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 5 + 6]);
                             const i32x8 less = (i32x8)(s < splat_i32x8(1073741824));
                             const f32x8 s_1 =
-                                splat_f32x8(key_scale[slot_1 * 64 + run_2 * 16 + keys * 5 + 6]);
+                                splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 5 + 6]);
                             const f32x8 pick =
                                 select_f32x8(less & (i32x8)(s != query), acc0_0 * s_1,
                                 splat_f32x8(-1e+30f));
                             const f32x8 high = max_f32x8(carried_2, pick);
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 5) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
                                 + 96], pick);
                             const f32x8 pick_1 =
                                 select_f32x8(less & (i32x8)(s != query_1), acc0_1 * s_1,
                                 splat_f32x8(-1e+30f));
                             const f32x8 high_1 = max_f32x8(carried_3, pick_1);
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 5) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
                                 + 104], pick_1);
                             const i32x8 s_2 =
-                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 5 + 7]);
+                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 5 + 7]);
                             const i32x8 less_1 = (i32x8)(s_2 < splat_i32x8(1073741824));
                             const f32x8 s_3 =
-                                splat_f32x8(key_scale[slot_1 * 64 + run_2 * 16 + keys * 5 + 7]);
+                                splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 5 + 7]);
                             const f32x8 pick_2 = select_f32x8(less_1 & (i32x8)(s_2 != query),
                                 acc1_0 * s_3, splat_f32x8(-1e+30f));
                             const f32x8 high_2 = max_f32x8(high, pick_2);
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 5) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
                                 + 112], pick_2);
                             const f32x8 pick_3 = select_f32x8(less_1 & (i32x8)(s_2 != query_1),
                                 acc1_1 * s_3, splat_f32x8(-1e+30f));
                             const f32x8 high_3 = max_f32x8(high_1, pick_3);
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 5) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
                                 + 120], pick_3);
                             const i32x8 s_4 =
-                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 5 + 8]);
+                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 5 + 8]);
                             const i32x8 less_2 = (i32x8)(s_4 < splat_i32x8(1073741824));
                             const f32x8 s_5 =
-                                splat_f32x8(key_scale[slot_1 * 64 + run_2 * 16 + keys * 5 + 8]);
+                                splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 5 + 8]);
                             const f32x8 pick_4 = select_f32x8(less_2 & (i32x8)(s_4 != query),
                                 acc2_0 * s_5, splat_f32x8(-1e+30f));
                             const f32x8 high_4 = max_f32x8(high_2, pick_4);
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 5) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
                                 + 128], pick_4);
                             const f32x8 pick_5 = select_f32x8(less_2 & (i32x8)(s_4 != query_1),
                                 acc2_1 * s_5, splat_f32x8(-1e+30f));
                             const f32x8 high_5 = max_f32x8(high_3, pick_5);
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 5) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
                                 + 136], pick_5);
                             const i32x8 s_6 =
-                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 5 + 9]);
+                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 5 + 9]);
                             const i32x8 less_3 = (i32x8)(s_6 < splat_i32x8(1073741824));
                             const f32x8 s_7 =
-                                splat_f32x8(key_scale[slot_1 * 64 + run_2 * 16 + keys * 5 + 9]);
+                                splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 5 + 9]);
                             const f32x8 pick_6 = select_f32x8(less_3 & (i32x8)(s_6 != query),
                                 acc3_0 * s_7, splat_f32x8(-1e+30f));
                             const f32x8 high_6 = max_f32x8(high_4, pick_6);
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 5) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
                                 + 144], pick_6);
                             const f32x8 pick_7 = select_f32x8(less_3 & (i32x8)(s_6 != query_1),
                                 acc3_1 * s_7, splat_f32x8(-1e+30f));
                             const f32x8 high_7 = max_f32x8(high_5, pick_7);
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 5) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
                                 + 152], pick_7);
                             const i32x8 s_8 =
-                                splat_i32x8(key_pos[slot_1 * 64 + run_2 * 16 + keys * 5 + 10]);
+                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 5 + 10]);
                             const i32x8 less_4 = (i32x8)(s_8 < splat_i32x8(1073741824));
                             const f32x8 s_9 =
-                                splat_f32x8(key_scale[slot_1 * 64 + run_2 * 16 + keys * 5 + 10]);
+                                splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 5 + 10]);
                             const f32x8 pick_8 = select_f32x8(less_4 & (i32x8)(s_8 != query),
                                 acc4_0 * s_9, splat_f32x8(-1e+30f));
                             carried_2 = max_f32x8(high_6, pick_8);
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 5) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
                                 + 160], pick_8);
                             const f32x8 pick_9 = select_f32x8(less_4 & (i32x8)(s_8 != query_1),
                                 acc4_1 * s_9, splat_f32x8(-1e+30f));
                             carried_3 = max_f32x8(high_7, pick_9);
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_2 * 16 + keys * 5) * 16
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
                                 + 168], pick_9);
                         }
                         most_1 = carried_2;
                         most_2 = carried_3;
                     }
                 }
-                const f32x8 v_1 = load_f32x8(&norm[slot * 64 + panel * 16]);
+                const f32x8 v_1 = load_f32x8(&norm[slot_1 * 64 + panel * 16]);
                 const f32x8 high = max_f32x8(most_1, splat_f32x8(-1e+29f));
                 const f32x8 pick = select_f32x8((i32x8)(v_1 <= splat_f32x8(41.58883f)), v_1, high);
-                const f32x8 v_2 = load_f32x8(&norm[slot * 64 + panel * 16 + 8]);
+                const f32x8 v_2 = load_f32x8(&norm[slot_1 * 64 + panel * 16 + 8]);
                 const f32x8 high_1 = max_f32x8(most_2, splat_f32x8(-1e+29f));
                 const f32x8 pick_1 = select_f32x8((i32x8)(v_2 <= splat_f32x8(41.58883f)), v_2,
                     high_1);
@@ -4357,14 +4426,14 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                     sum_1 = sum_1 + y_1;
                 }
                 for (int64_t lane = 0; lane < 16; lane++) {
-                    const int32_t token = lsh_attention_query_pos[slot * 64 + panel * 16 + lane];
+                    const int32_t token = lsh_attention_query_pos[slot_1 * 64 + panel * 16 + lane];
                     top[lane] = run_max[(batch + head) * 4096 + (int64_t)token];
                     total_sum[lane] = run_sum[(batch + head) * 4096 + (int64_t)token];
                 }
                 const f32x8 v_3 = load_f32x8(&top[0]);
                 const f32x8 high_2 = max_f32x8(v_3, most_1);
                 const i32x8 less =
-                    (i32x8)(load_f32x8(&norm[slot * 64 + panel * 16]) <= splat_f32x8(41.58883f));
+                    (i32x8)(load_f32x8(&norm[slot_1 * 64 + panel * 16]) <= splat_f32x8(41.58883f));
                 const f32x8 y = exp_f32x8(v_3 - high_2);
                 const f32x8 pick_2 = select_f32x8(less, splat_f32x8(1.0f), y);
                 const f32x8 y_1 = exp_f32x8(most_1 - high_2);
@@ -4378,7 +4447,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                 const f32x8 v_5 = load_f32x8(&top[8]);
                 const f32x8 high_3 = max_f32x8(v_5, most_2);
                 const i32x8 less_1 =
-                    (i32x8)(load_f32x8(&norm[slot * 64 + panel * 16 + 8]) <=
+                    (i32x8)(load_f32x8(&norm[slot_1 * 64 + panel * 16 + 8]) <=
                     splat_f32x8(41.58883f));
                 const f32x8 y_2 = exp_f32x8(v_5 - high_3);
                 const f32x8 pick_4 = select_f32x8(less_1, splat_f32x8(1.0f), y_2);
@@ -4391,18 +4460,18 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                 store_f32x8(&keep[8], pick_4);
                 store_f32x8(&gain[8], pick_5);
                 for (int64_t lane = 0; lane < 16; lane++) {
-                    const int32_t token = lsh_attention_query_pos[slot * 64 + panel * 16 + lane];
+                    const int32_t token = lsh_attention_query_pos[slot_1 * 64 + panel * 16 + lane];
                     run_max[(batch + head) * 4096 + (int64_t)token] = top[lane];
                     run_sum[(batch + head) * 4096 + (int64_t)token] = total_sum[lane];
                     if (most[lane] == -1e+30f) {
                         const int32_t x = (int32_t)(int64_t)token;
                         int32_t carried = 0;
                         for (int64_t o = 0; o < 2; o++) {
-                            const int64_t slot_1 = (step + o) % 2;
+                            const int64_t slot_2 = (step + o) % 2;
                             for (int64_t key_1 = 0; key_1 < 64; key_1++) {
                                 carried =
                                     sub_i32(carried,
-                                    -(lsh_attention_query_pos[slot_1 * 64 + key_1] == x));
+                                    -(lsh_attention_query_pos[slot_2 * 64 + key_1] == x));
                             }
                         }
                         self_count[(batch + head + round) * 4096 + (int64_t)token] = carried;
@@ -4423,15 +4492,15 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         f32x8 carried_10 = splat_f32x8(0.0f);
                         f32x8 carried_11 = splat_f32x8(0.0f);
                         for (int64_t o = 0; o < 2; o++) {
-                            const int64_t slot_1 = (step + o) % 2;
+                            const int64_t slot_2 = (step + o) % 2;
                             for (int64_t k = 0; k < 64; k++) {
                                 const f32x8 s =
                                     splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 6]);
                                 const f32x8 v_7 =
-                                    load_f32x8(&values[((slot_1 * 4 + column) * 64 + k) * 16]);
+                                    load_f32x8(&values[((slot_2 * 4 + column) * 64 + k) * 16]);
                                 carried = fma_f32x8(s, v_7, carried);
                                 const f32x8 v_8 =
-                                    load_f32x8(&values[((slot_1 * 4 + column) * 64 + k) * 16 + 8]);
+                                    load_f32x8(&values[((slot_2 * 4 + column) * 64 + k) * 16 + 8]);
                                 carried_1 = fma_f32x8(s, v_8, carried_1);
                                 const f32x8 s_1 =
                                     splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 6 +
@@ -4462,37 +4531,37 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         }
                         if (round == 0) {
                             const int32_t token =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6];
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
                                 column * 16], carried);
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
                                 column * 16 + 8], carried_1);
                             const int32_t token_1 =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 1];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6 + 1];
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
                                 column * 16], carried_2);
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
                                 column * 16 + 8], carried_3);
                             const int32_t token_2 =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 2];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6 + 2];
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
                                 column * 16], carried_4);
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
                                 column * 16 + 8], carried_5);
                             const int32_t token_3 =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 3];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6 + 3];
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
                                 column * 16], carried_6);
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
                                 column * 16 + 8], carried_7);
                             const int32_t token_4 =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 4];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6 + 4];
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
                                 column * 16], carried_8);
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
                                 column * 16 + 8], carried_9);
                             const int32_t token_5 =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 5];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6 + 5];
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
                                 column * 16], carried_10);
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
@@ -4500,7 +4569,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         } else {
                             const f32x8 s = splat_f32x8(gain[tile * 6]);
                             const int32_t token =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6];
                             const f32x8 v_7 =
                                 load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
                                 column * 16]);
@@ -4514,7 +4583,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 column * 16 + 8], fma_f32x8(carried_1, s, v_8 * s_1));
                             const f32x8 s_2 = splat_f32x8(gain[tile * 6 + 1]);
                             const int32_t token_1 =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 1];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6 + 1];
                             const f32x8 v_9 =
                                 load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
                                 column * 16]);
@@ -4528,7 +4597,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 column * 16 + 8], fma_f32x8(carried_3, s_2, v_10 * s_3));
                             const f32x8 s_4 = splat_f32x8(gain[tile * 6 + 2]);
                             const int32_t token_2 =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 2];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6 + 2];
                             const f32x8 v_11 =
                                 load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
                                 column * 16]);
@@ -4542,7 +4611,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 column * 16 + 8], fma_f32x8(carried_5, s_4, v_12 * s_5));
                             const f32x8 s_6 = splat_f32x8(gain[tile * 6 + 3]);
                             const int32_t token_3 =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 3];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6 + 3];
                             const f32x8 v_13 =
                                 load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
                                 column * 16]);
@@ -4556,7 +4625,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 column * 16 + 8], fma_f32x8(carried_7, s_6, v_14 * s_7));
                             const f32x8 s_8 = splat_f32x8(gain[tile * 6 + 4]);
                             const int32_t token_4 =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 4];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6 + 4];
                             const f32x8 v_15 =
                                 load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
                                 column * 16]);
@@ -4570,7 +4639,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 column * 16 + 8], fma_f32x8(carried_9, s_8, v_16 * s_9));
                             const f32x8 s_10 = splat_f32x8(gain[tile * 6 + 5]);
                             const int32_t token_5 =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 6 + 5];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6 + 5];
                             const f32x8 v_17 =
                                 load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
                                 column * 16]);
@@ -4596,16 +4665,16 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         f32x8 carried_8 = splat_f32x8(0.0f);
                         f32x8 carried_9 = splat_f32x8(0.0f);
                         for (int64_t o = 0; o < 2; o++) {
-                            const int64_t slot_1 = (step + o) % 2;
+                            const int64_t slot_2 = (step + o) % 2;
                             for (int64_t k = 0; k < 64; k++) {
                                 const f32x8 s =
                                     splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 +
                                     6]);
                                 const f32x8 v_7 =
-                                    load_f32x8(&values[((slot_1 * 4 + column) * 64 + k) * 16]);
+                                    load_f32x8(&values[((slot_2 * 4 + column) * 64 + k) * 16]);
                                 carried = fma_f32x8(s, v_7, carried);
                                 const f32x8 v_8 =
-                                    load_f32x8(&values[((slot_1 * 4 + column) * 64 + k) * 16 + 8]);
+                                    load_f32x8(&values[((slot_2 * 4 + column) * 64 + k) * 16 + 8]);
                                 carried_1 = fma_f32x8(s, v_8, carried_1);
                                 const f32x8 s_1 =
                                     splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 +
@@ -4631,31 +4700,31 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         }
                         if (round == 0) {
                             const int32_t token =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 6];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 6];
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
                                 column * 16], carried);
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
                                 column * 16 + 8], carried_1);
                             const int32_t token_1 =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 7];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 7];
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
                                 column * 16], carried_2);
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
                                 column * 16 + 8], carried_3);
                             const int32_t token_2 =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 8];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 8];
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
                                 column * 16], carried_4);
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
                                 column * 16 + 8], carried_5);
                             const int32_t token_3 =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 9];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 9];
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
                                 column * 16], carried_6);
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
                                 column * 16 + 8], carried_7);
                             const int32_t token_4 =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 10];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 10];
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
                                 column * 16], carried_8);
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
@@ -4663,7 +4732,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         } else {
                             const f32x8 s = splat_f32x8(gain[tile * 5 + 6]);
                             const int32_t token =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 6];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 6];
                             const f32x8 v_7 =
                                 load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
                                 column * 16]);
@@ -4677,7 +4746,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 column * 16 + 8], fma_f32x8(carried_1, s, v_8 * s_1));
                             const f32x8 s_2 = splat_f32x8(gain[tile * 5 + 7]);
                             const int32_t token_1 =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 7];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 7];
                             const f32x8 v_9 =
                                 load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
                                 column * 16]);
@@ -4691,7 +4760,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 column * 16 + 8], fma_f32x8(carried_3, s_2, v_10 * s_3));
                             const f32x8 s_4 = splat_f32x8(gain[tile * 5 + 8]);
                             const int32_t token_2 =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 8];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 8];
                             const f32x8 v_11 =
                                 load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
                                 column * 16]);
@@ -4705,7 +4774,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 column * 16 + 8], fma_f32x8(carried_5, s_4, v_12 * s_5));
                             const f32x8 s_6 = splat_f32x8(gain[tile * 5 + 9]);
                             const int32_t token_3 =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 9];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 9];
                             const f32x8 v_13 =
                                 load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
                                 column * 16]);
@@ -4719,7 +4788,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 column * 16 + 8], fma_f32x8(carried_7, s_6, v_14 * s_7));
                             const f32x8 s_8 = splat_f32x8(gain[tile * 5 + 10]);
                             const int32_t token_4 =
-                                lsh_attention_query_pos[slot * 64 + panel * 16 + tile * 5 + 10];
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 10];
                             const f32x8 v_15 =
                                 load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
                                 column * 16]);
@@ -5711,7 +5780,7 @@ static void final_norm(const reformer_call_t *call, unsigned char *scratch, cons
     }
 }
 
-static void run(const reformer_call_t *call) {
+static void m_default_run(const reformer_call_t *call) {
     const int32_t *control = call->slot[REFORMER_SLOT_CONTROL]; /* [16] */
     reformer_launch(call, embed_kernel, 64, NULL);
     for (int64_t layer = 0; layer < 6; layer++) {
@@ -5746,6 +5815,63 @@ static void run(const reformer_call_t *call) {
     }
 }
 
+#undef exp_f32
+#undef log_f32
+#undef exp_f32x8
+#undef exp2_f32x8
+#undef relu_f32x8
+#undef embed_kernel
+#undef local_project
+#undef local_attention
+#undef local_output
+#undef lsh_project
+#undef lsh_hash
+#undef lsh_sort
+#undef lsh_attention
+#undef lsh_output
+#undef feed_forward
+#undef final_norm
+#undef layer_kind
+#undef layer_index
+#undef f32x8
+#undef f32x8_u
+#undef i32x8
+#undef u32x8
+#undef i32x8_u
+#undef load_f32x8
+#undef load_i32x8
+#undef store_f32x8
+#undef store_i32x8
+#undef splat_f32x8
+#undef splat_i32x8
+#undef bits_f32
+#undef from_bits_f32
+#undef add_i32
+#undef add_i32x8
+#undef sub_i32
+#undef fma_f32
+#undef fma_f32x8
+#undef sqrt_f32
+#undef sqrt_f32x8
+#undef min_f32
+#undef min_f32x8
+#undef min_i32
+#undef min_i64
+#undef max_f32
+#undef max_f32x8
+#undef max_i32
+#undef select_f32x8
+#undef select_i32x8
+#undef shuffle_high1_f32x8
+#undef shuffle_high2_f32x8
+#undef shuffle_high4_f32x8
+#undef shuffle_low1_f32x8
+#undef shuffle_low2_f32x8
+#undef shuffle_low4_f32x8
+#undef shuffle_swap1_f32x8
+#undef shuffle_swap2_f32x8
+#undef shuffle_swap4_f32x8
+
 #ifdef __clang__
 #pragma clang attribute pop
 #else
@@ -5753,7 +5879,7 @@ static void run(const reformer_call_t *call) {
 #endif
 
 /* ---- description ----------------------------------------------------------- */
-static const reformer_variant_t variants[] = {
+static const reformer_variant_t m_default_variants[] = {
     {
         .target = REFORMER_CPU_X86_64_V3,
         .max_length = 4096,
@@ -5762,10 +5888,10 @@ static const reformer_variant_t variants[] = {
         .hashes = 1,
         .workspace_bytes = 11616320,
         .scratch_bytes = 204800,
-        .run = run,
+        .run = m_default_run,
     },
 };
-static const reformer_desc_t description = {
+static const reformer_desc_t m_default_description = {
     .abi = REFORMER_ABI,
     .name = "m_default",
     .fingerprint = UINT64_C(0xdf5f958103182244),
@@ -5781,15 +5907,15 @@ static const reformer_desc_t description = {
     .rounds = 1,
     .max_bucket = 129,
     .float_loss = REFORMER_LOSS_BCE,
-    .n_variants = (int)(sizeof variants / sizeof variants[0]),
-    .variants = variants,
+    .n_variants = (int)(sizeof m_default_variants / sizeof m_default_variants[0]),
+    .variants = m_default_variants,
 };
 
 size_t m_default_workspace_bytes(size_t length, int threads) {
-    return reformer_workspace_bytes(&description, length, threads);
+    return reformer_workspace_bytes(&m_default_description, length, threads);
 }
 int m_default_bind(m_default_t *m, const void *weights, size_t bytes) {
-    return reformer_bind(m, &description, weights, bytes);
+    return reformer_bind(m, &m_default_description, weights, bytes);
 }
 int m_default_check_weights(const m_default_t *m) {
     return reformer_check_weights(m);
@@ -5800,3 +5926,10 @@ int m_default_forward(const m_default_t *m, const m_default_io_t *io, void *work
 const char *m_default_strerror(int code) {
     return reformer_strerror(code);
 }
+
+#pragma pop_macro("INLINE")
+#ifdef __clang__
+#pragma float_control(pop)
+#else
+#pragma GCC pop_options
+#endif
