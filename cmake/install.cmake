@@ -5,5 +5,5 @@ install(TARGETS reformerc reformer_rt
 install(FILES runtime/reformer_rt.h runtime/reformer_generate.h compiler/reformerc.h
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(FILES ${public_library} DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(FILES ${CMAKE_BINARY_DIR}/reformerc.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+install(FILES ${PROJECT_BINARY_DIR}/reformerc.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 install(FILES README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
