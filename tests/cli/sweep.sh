@@ -205,6 +205,11 @@ printf '\n' >>other-model/config.json
 check other-model 1 'an unfinished sweep with other model' "$r" sweep other-model $small --text long.txt --output go.csv
 cmp -s go.csv.partial kept.partial || fail 'a refusal touched the record'
 rm -r other-model
+for figure in nan inf -0x1p+3; do # what no sweep measures
+    sed "6s/ 0x[^ ]* / $figure /" kept.partial >go.csv.partial
+    check "record-$figure" 1 'go.csv.partial:6:1: error: is a damaged line' long --set num_hashes=1
+done
+cp kept.partial go.csv.partial
 echo damaged >>go.csv.partial
 check damaged 1 "go.csv.partial:$((6 + have)):1: error: is a damaged line" long --set num_hashes=1
 echo hello >go.csv.partial
