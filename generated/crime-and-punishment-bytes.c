@@ -190,7 +190,7 @@ static inline float exp_f32(float x) {
     const float t_7 = fma_f32(t_6, t_2, 0.5f);
     const float t_8 = fma_f32(t_7, t_2 * t_2, t_2 + 1.0f);
     const int32_t sum = add_i32(bits_f32(t_8), (int32_t)((uint32_t)bits_f32(t) << 23));
-    return x < -87.0f ? 0.0f : from_bits_f32(sum);
+    return x >= -87.0f ? from_bits_f32(sum) : low - -87.0f;
 }
 
 static inline float log_f32(float x) {
@@ -212,7 +212,8 @@ static inline float log_f32(float x) {
     const float t_7 = fma_f32(t_6, sum_1, 0.3333333f);
     const float t_8 = fma_f32(sum, -0.00021219444f, t_7 * sum_1 * prod);
     const float t_9 = fma_f32(prod, -0.5f, t_8);
-    return fma_f32(sum, 0.6933594f, sum_1 + t_9);
+    const float t_10 = fma_f32(sum, 0.6933594f, sum_1 + t_9);
+    return x <= 3.4028235e+38f ? t_10 : x;
 }
 
 static inline f32x8 exp_f32x8(f32x8 x) {
@@ -229,8 +230,8 @@ static inline f32x8 exp_f32x8(f32x8 x) {
     const f32x8 t_7 = fma_f32x8(t_6, t_2, splat_f32x8(0.5f));
     const f32x8 t_8 = fma_f32x8(t_7, t_2 * t_2, t_2 + splat_f32x8(1.0f));
     const i32x8 sum = add_i32x8((i32x8)t_8, (i32x8)((u32x8)(i32x8)t << 23));
-    const f32x8 pick = select_f32x8((i32x8)(x < splat_f32x8(-87.0f)), splat_f32x8(0.0f),
-        (f32x8)sum);
+    const f32x8 pick = select_f32x8((i32x8)(x >= splat_f32x8(-87.0f)), (f32x8)sum,
+        low - splat_f32x8(-87.0f));
     return pick;
 }
 
@@ -2741,20 +2742,21 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
     float *restrict key_scale2 = (float *)(void *)(scratch + 17152); /* [2][32] */
     float *restrict norm = (float *)(void *)(scratch + 17408); /* [2][32] */
     float *restrict most_norm = (float *)(void *)(scratch + 17664); /* [2][2] */
+    float *restrict most_of_slot = (float *)(void *)(scratch + 17728); /* [2] */
     /* [1][1][512][32]: [batch][group][rows][head]: keys (local), output (LSH) */
     float *restrict k_out = (float *)(void *)(call->workspace + 917504);
-    float *restrict lsh_attention_scores = (float *)(void *)(scratch + 17728); /* [64][16] */
-    float *restrict total_sum = (float *)(void *)(scratch + 21952); /* [16] */
+    float *restrict lsh_attention_scores = (float *)(void *)(scratch + 17792); /* [64][16] */
+    float *restrict total_sum = (float *)(void *)(scratch + 22016); /* [16] */
     /* [1][1][512]: [batch][group][rows]: sum of exponentials */
     float *restrict run_sum = (float *)(void *)(call->workspace + 997440);
     /* [1][1][2][512]: [batch][group][round][rows]: self entries of rows without other keys */
     int32_t *restrict self_count = (int32_t *)(void *)(call->workspace + 987200);
     /* [1][1][512]: [batch][group][rows]: largest score so far */
     float *restrict run_max = (float *)(void *)(call->workspace + 995392);
-    float *restrict top = (float *)(void *)(scratch + 21888); /* [16] */
-    float *restrict most = (float *)(void *)(scratch + 21824); /* [16] */
-    float *restrict keep = (float *)(void *)(scratch + 22016); /* [16] */
-    float *restrict gain = (float *)(void *)(scratch + 22080); /* [16] */
+    float *restrict top = (float *)(void *)(scratch + 21952); /* [16] */
+    float *restrict round_sum = (float *)(void *)(scratch + 21888); /* [16] */
+    float *restrict keep = (float *)(void *)(scratch + 22080); /* [16] */
+    float *restrict gain = (float *)(void *)(scratch + 22144); /* [16] */
     for (int64_t o = 0; o < 1; o++) {
         const int64_t other = (round * 16 + run_1 * 8 + o + 31) % 32;
         const int64_t from_round = other / 16;
@@ -2907,40 +2909,46 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
             store_f32x8(&values[(o * 2 * 32 + lane) * 16 + 520],
                 load_f32x8(&v[((batch + head) * 512 + (int64_t)token) * 32 + 24]));
         }
+        float carried = 0.0f;
         for (int64_t panel = 0; panel < 2; panel++) {
-            f32x8 carried = splat_f32x8(0.0f);
             f32x8 carried_1 = splat_f32x8(0.0f);
+            f32x8 carried_2 = splat_f32x8(0.0f);
             for (int64_t d = 0; d < 32; d++) {
                 const f32x8 v_1 =
                     load_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + d) * 16]);
-                carried = fma_f32x8(v_1, v_1, carried);
+                carried_1 = fma_f32x8(v_1, v_1, carried_1);
                 const f32x8 v_2 =
                     load_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + d) * 16 + 8]);
-                carried_1 = fma_f32x8(v_2, v_2, carried_1);
+                carried_2 = fma_f32x8(v_2, v_2, carried_2);
             }
-            const f32x8 sum = carried / splat_f32x8(32.0f) + splat_f32x8(1e-06f);
+            const f32x8 sum = carried_1 / splat_f32x8(32.0f) + splat_f32x8(1e-06f);
             const f32x8 root = sqrt_f32x8(sum);
             const f32x8 quot = splat_f32x8(0.17677669f) / root;
-            const f32x8 root_1 = sqrt_f32x8(carried);
+            const f32x8 root_1 = sqrt_f32x8(carried_1);
+            const f32x8 low = min_f32x8(root_1, splat_f32x8(3.4028235e+38f));
             store_f32x8(&key_scale[o * 32 + panel * 16], quot);
             store_f32x8(&key_scale2[o * 32 + panel * 16], quot * splat_f32x8(1.442695f));
-            store_f32x8(&norm[o * 32 + panel * 16], root_1);
-            const f32x8 sum_1 = carried_1 / splat_f32x8(32.0f) + splat_f32x8(1e-06f);
+            store_f32x8(&norm[o * 32 + panel * 16], low);
+            const f32x8 sum_1 = carried_2 / splat_f32x8(32.0f) + splat_f32x8(1e-06f);
             const f32x8 root_2 = sqrt_f32x8(sum_1);
             const f32x8 quot_1 = splat_f32x8(0.17677669f) / root_2;
-            const f32x8 root_3 = sqrt_f32x8(carried_1);
+            const f32x8 root_3 = sqrt_f32x8(carried_2);
+            const f32x8 low_1 = min_f32x8(root_3, splat_f32x8(3.4028235e+38f));
             store_f32x8(&key_scale[o * 32 + panel * 16 + 8], quot_1);
             store_f32x8(&key_scale2[o * 32 + panel * 16 + 8], quot_1 * splat_f32x8(1.442695f));
-            store_f32x8(&norm[o * 32 + panel * 16 + 8], root_3);
-            const f32x8 high = max_f32x8(root_1, root_3);
+            store_f32x8(&norm[o * 32 + panel * 16 + 8], low_1);
+            const f32x8 high = max_f32x8(low, low_1);
             const f32x8 mix = shuffle_swap4_f32x8(high);
             const f32x8 high_1 = max_f32x8(high, mix);
             const f32x8 mix_1 = shuffle_swap2_f32x8(high_1);
             const f32x8 high_2 = max_f32x8(high_1, mix_1);
             const f32x8 mix_2 = shuffle_swap1_f32x8(high_2);
             const f32x8 high_3 = max_f32x8(high_2, mix_2);
-            most_norm[o * 2 + panel] = high_3[0];
+            const float lane = high_3[0];
+            most_norm[o * 2 + panel] = lane;
+            carried = max_f32(carried, lane);
         }
+        most_of_slot[o] = carried;
     }
     for (int64_t step = 0; step < 8; step++) {
         const int64_t other = (round * 16 + run_1 * 8 + step + 32) % 32;
@@ -3095,43 +3103,52 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
             store_f32x8(&values[(slot * 2 * 32 + lane) * 16 + 520],
                 load_f32x8(&v[((batch + head) * 512 + (int64_t)token) * 32 + 24]));
         }
+        float carried = 0.0f;
         for (int64_t panel = 0; panel < 2; panel++) {
-            f32x8 carried = splat_f32x8(0.0f);
             f32x8 carried_1 = splat_f32x8(0.0f);
+            f32x8 carried_2 = splat_f32x8(0.0f);
             for (int64_t d = 0; d < 32; d++) {
                 const f32x8 v_1 =
                     load_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 + d) * 16]);
-                carried = fma_f32x8(v_1, v_1, carried);
+                carried_1 = fma_f32x8(v_1, v_1, carried_1);
                 const f32x8 v_2 =
                     load_f32x8(&lsh_attention_queries[((slot * 2 + panel) * 32 + d) * 16 + 8]);
-                carried_1 = fma_f32x8(v_2, v_2, carried_1);
+                carried_2 = fma_f32x8(v_2, v_2, carried_2);
             }
-            const f32x8 sum = carried / splat_f32x8(32.0f) + splat_f32x8(1e-06f);
+            const f32x8 sum = carried_1 / splat_f32x8(32.0f) + splat_f32x8(1e-06f);
             const f32x8 root = sqrt_f32x8(sum);
             const f32x8 quot = splat_f32x8(0.17677669f) / root;
-            const f32x8 root_1 = sqrt_f32x8(carried);
+            const f32x8 root_1 = sqrt_f32x8(carried_1);
+            const f32x8 low = min_f32x8(root_1, splat_f32x8(3.4028235e+38f));
             store_f32x8(&key_scale[slot * 32 + panel * 16], quot);
             store_f32x8(&key_scale2[slot * 32 + panel * 16], quot * splat_f32x8(1.442695f));
-            store_f32x8(&norm[slot * 32 + panel * 16], root_1);
-            const f32x8 sum_1 = carried_1 / splat_f32x8(32.0f) + splat_f32x8(1e-06f);
+            store_f32x8(&norm[slot * 32 + panel * 16], low);
+            const f32x8 sum_1 = carried_2 / splat_f32x8(32.0f) + splat_f32x8(1e-06f);
             const f32x8 root_2 = sqrt_f32x8(sum_1);
             const f32x8 quot_1 = splat_f32x8(0.17677669f) / root_2;
-            const f32x8 root_3 = sqrt_f32x8(carried_1);
+            const f32x8 root_3 = sqrt_f32x8(carried_2);
+            const f32x8 low_1 = min_f32x8(root_3, splat_f32x8(3.4028235e+38f));
             store_f32x8(&key_scale[slot * 32 + panel * 16 + 8], quot_1);
             store_f32x8(&key_scale2[slot * 32 + panel * 16 + 8], quot_1 * splat_f32x8(1.442695f));
-            store_f32x8(&norm[slot * 32 + panel * 16 + 8], root_3);
-            const f32x8 high = max_f32x8(root_1, root_3);
+            store_f32x8(&norm[slot * 32 + panel * 16 + 8], low_1);
+            const f32x8 high = max_f32x8(low, low_1);
             const f32x8 mix = shuffle_swap4_f32x8(high);
             const f32x8 high_1 = max_f32x8(high, mix);
             const f32x8 mix_1 = shuffle_swap2_f32x8(high_1);
             const f32x8 high_2 = max_f32x8(high_1, mix_1);
             const f32x8 mix_2 = shuffle_swap1_f32x8(high_2);
             const f32x8 high_3 = max_f32x8(high_2, mix_2);
-            most_norm[slot * 2 + panel] = high_3[0];
+            const float lane = high_3[0];
+            most_norm[slot * 2 + panel] = lane;
+            carried = max_f32(carried, lane);
         }
+        most_of_slot[slot] = carried;
+        const float high = max_f32(most_of_slot[0], most_of_slot[1]);
+        const int32_t keys_square = -(high <= 1e+19f);
         for (int64_t panel = 0; panel < 2; panel++) {
             const float most_norm_1 = most_norm[slot * 2 + panel];
-            if (most_norm_1 <= 41.58883f) {
+            const int32_t bits = -(most_norm_1 <= 41.58883f) & keys_square;
+            if (bits) {
                 const f32x8 prod = load_f32x8(&norm[slot * 32 + panel * 16]) *
                     splat_f32x8(1.442695f);
                 const f32x8 neg = -prod;
@@ -3146,8 +3163,8 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                 for (int64_t o = 0; o < 2; o++) {
                     const int64_t slot_1 = (step + o) % 2;
                     for (int64_t run_2 = 0; run_2 < 2; run_2++) {
-                        f32x8 carried = sum;
-                        f32x8 carried_1 = sum_1;
+                        f32x8 carried_1 = sum;
+                        f32x8 carried_2 = sum_1;
                         for (int64_t keys = 0; keys < 1; keys++) {
                             f32x8 acc0_0 = splat_f32x8(0.0f);
                             f32x8 acc0_1 = splat_f32x8(0.0f);
@@ -3233,91 +3250,91 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             const f32x8 y = exp2_f32x8(t);
                             const i32x8 s_1 =
                                 splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 6]);
-                            const f32x8 bits = (f32x8)((i32x8)y & (i32x8)(s_1 < query));
+                            const f32x8 bits_1 = (f32x8)((i32x8)y & (i32x8)(s_1 < query));
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) *
-                                16], bits);
+                                16], bits_1);
                             const f32x8 t_1 = fma_f32x8(acc0_1, s, neg_1);
                             const f32x8 y_1 = exp2_f32x8(t_1);
-                            const f32x8 bits_1 = (f32x8)((i32x8)y_1 & (i32x8)(s_1 < query_1));
+                            const f32x8 bits_2 = (f32x8)((i32x8)y_1 & (i32x8)(s_1 < query_1));
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
-                                + 8], bits_1);
+                                + 8], bits_2);
                             const f32x8 s_2 =
                                 splat_f32x8(key_scale2[slot_1 * 32 + run_2 * 16 + keys * 6 + 1]);
                             const f32x8 t_2 = fma_f32x8(acc1_0, s_2, neg);
                             const f32x8 y_2 = exp2_f32x8(t_2);
                             const i32x8 s_3 =
                                 splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 6 + 1]);
-                            const f32x8 bits_2 = (f32x8)((i32x8)y_2 & (i32x8)(s_3 < query));
+                            const f32x8 bits_3 = (f32x8)((i32x8)y_2 & (i32x8)(s_3 < query));
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
-                                + 16], bits_2);
+                                + 16], bits_3);
                             const f32x8 t_3 = fma_f32x8(acc1_1, s_2, neg_1);
                             const f32x8 y_3 = exp2_f32x8(t_3);
-                            const f32x8 bits_3 = (f32x8)((i32x8)y_3 & (i32x8)(s_3 < query_1));
+                            const f32x8 bits_4 = (f32x8)((i32x8)y_3 & (i32x8)(s_3 < query_1));
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
-                                + 24], bits_3);
+                                + 24], bits_4);
                             const f32x8 s_4 =
                                 splat_f32x8(key_scale2[slot_1 * 32 + run_2 * 16 + keys * 6 + 2]);
                             const f32x8 t_4 = fma_f32x8(acc2_0, s_4, neg);
                             const f32x8 y_4 = exp2_f32x8(t_4);
                             const i32x8 s_5 =
                                 splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 6 + 2]);
-                            const f32x8 bits_4 = (f32x8)((i32x8)y_4 & (i32x8)(s_5 < query));
+                            const f32x8 bits_5 = (f32x8)((i32x8)y_4 & (i32x8)(s_5 < query));
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
-                                + 32], bits_4);
+                                + 32], bits_5);
                             const f32x8 t_5 = fma_f32x8(acc2_1, s_4, neg_1);
                             const f32x8 y_5 = exp2_f32x8(t_5);
-                            const f32x8 bits_5 = (f32x8)((i32x8)y_5 & (i32x8)(s_5 < query_1));
+                            const f32x8 bits_6 = (f32x8)((i32x8)y_5 & (i32x8)(s_5 < query_1));
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
-                                + 40], bits_5);
+                                + 40], bits_6);
                             const f32x8 s_6 =
                                 splat_f32x8(key_scale2[slot_1 * 32 + run_2 * 16 + keys * 6 + 3]);
                             const f32x8 t_6 = fma_f32x8(acc3_0, s_6, neg);
                             const f32x8 y_6 = exp2_f32x8(t_6);
                             const i32x8 s_7 =
                                 splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 6 + 3]);
-                            const f32x8 bits_6 = (f32x8)((i32x8)y_6 & (i32x8)(s_7 < query));
-                            const f32x8 sum_2 = carried + bits + bits_2 + bits_4 + bits_6;
+                            const f32x8 bits_7 = (f32x8)((i32x8)y_6 & (i32x8)(s_7 < query));
+                            const f32x8 sum_2 = carried_1 + bits_1 + bits_3 + bits_5 + bits_7;
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
-                                + 48], bits_6);
+                                + 48], bits_7);
                             const f32x8 t_7 = fma_f32x8(acc3_1, s_6, neg_1);
                             const f32x8 y_7 = exp2_f32x8(t_7);
-                            const f32x8 bits_7 = (f32x8)((i32x8)y_7 & (i32x8)(s_7 < query_1));
-                            const f32x8 sum_3 = carried_1 + bits_1 + bits_3 + bits_5 + bits_7;
+                            const f32x8 bits_8 = (f32x8)((i32x8)y_7 & (i32x8)(s_7 < query_1));
+                            const f32x8 sum_3 = carried_2 + bits_2 + bits_4 + bits_6 + bits_8;
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
-                                + 56], bits_7);
+                                + 56], bits_8);
                             const f32x8 s_8 =
                                 splat_f32x8(key_scale2[slot_1 * 32 + run_2 * 16 + keys * 6 + 4]);
                             const f32x8 t_8 = fma_f32x8(acc4_0, s_8, neg);
                             const f32x8 y_8 = exp2_f32x8(t_8);
                             const i32x8 s_9 =
                                 splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 6 + 4]);
-                            const f32x8 bits_8 = (f32x8)((i32x8)y_8 & (i32x8)(s_9 < query));
+                            const f32x8 bits_9 = (f32x8)((i32x8)y_8 & (i32x8)(s_9 < query));
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
-                                + 64], bits_8);
+                                + 64], bits_9);
                             const f32x8 t_9 = fma_f32x8(acc4_1, s_8, neg_1);
                             const f32x8 y_9 = exp2_f32x8(t_9);
-                            const f32x8 bits_9 = (f32x8)((i32x8)y_9 & (i32x8)(s_9 < query_1));
+                            const f32x8 bits_10 = (f32x8)((i32x8)y_9 & (i32x8)(s_9 < query_1));
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
-                                + 72], bits_9);
+                                + 72], bits_10);
                             const f32x8 s_10 =
                                 splat_f32x8(key_scale2[slot_1 * 32 + run_2 * 16 + keys * 6 + 5]);
                             const f32x8 t_10 = fma_f32x8(acc5_0, s_10, neg);
                             const f32x8 y_10 = exp2_f32x8(t_10);
                             const i32x8 s_11 =
                                 splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 6 + 5]);
-                            const f32x8 bits_10 = (f32x8)((i32x8)y_10 & (i32x8)(s_11 < query));
-                            carried = sum_2 + bits_8 + bits_10;
+                            const f32x8 bits_11 = (f32x8)((i32x8)y_10 & (i32x8)(s_11 < query));
+                            carried_1 = sum_2 + bits_9 + bits_11;
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
-                                + 80], bits_10);
+                                + 80], bits_11);
                             const f32x8 t_11 = fma_f32x8(acc5_1, s_10, neg_1);
                             const f32x8 y_11 = exp2_f32x8(t_11);
-                            const f32x8 bits_11 = (f32x8)((i32x8)y_11 & (i32x8)(s_11 < query_1));
-                            carried_1 = sum_3 + bits_9 + bits_11;
+                            const f32x8 bits_12 = (f32x8)((i32x8)y_11 & (i32x8)(s_11 < query_1));
+                            carried_2 = sum_3 + bits_10 + bits_12;
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
-                                + 88], bits_11);
+                                + 88], bits_12);
                         }
-                        f32x8 carried_2 = carried;
                         f32x8 carried_3 = carried_1;
+                        f32x8 carried_4 = carried_2;
                         for (int64_t keys = 0; keys < 2; keys++) {
                             f32x8 acc0_0 = splat_f32x8(0.0f);
                             f32x8 acc0_1 = splat_f32x8(0.0f);
@@ -3395,77 +3412,77 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             const f32x8 y = exp2_f32x8(t);
                             const i32x8 s_1 =
                                 splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 5 + 6]);
-                            const f32x8 bits = (f32x8)((i32x8)y & (i32x8)(s_1 < query));
+                            const f32x8 bits_1 = (f32x8)((i32x8)y & (i32x8)(s_1 < query));
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
-                                + 96], bits);
+                                + 96], bits_1);
                             const f32x8 t_1 = fma_f32x8(acc0_1, s, neg_1);
                             const f32x8 y_1 = exp2_f32x8(t_1);
-                            const f32x8 bits_1 = (f32x8)((i32x8)y_1 & (i32x8)(s_1 < query_1));
+                            const f32x8 bits_2 = (f32x8)((i32x8)y_1 & (i32x8)(s_1 < query_1));
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
-                                + 104], bits_1);
+                                + 104], bits_2);
                             const f32x8 s_2 =
                                 splat_f32x8(key_scale2[slot_1 * 32 + run_2 * 16 + keys * 5 + 7]);
                             const f32x8 t_2 = fma_f32x8(acc1_0, s_2, neg);
                             const f32x8 y_2 = exp2_f32x8(t_2);
                             const i32x8 s_3 =
                                 splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 5 + 7]);
-                            const f32x8 bits_2 = (f32x8)((i32x8)y_2 & (i32x8)(s_3 < query));
+                            const f32x8 bits_3 = (f32x8)((i32x8)y_2 & (i32x8)(s_3 < query));
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
-                                + 112], bits_2);
+                                + 112], bits_3);
                             const f32x8 t_3 = fma_f32x8(acc1_1, s_2, neg_1);
                             const f32x8 y_3 = exp2_f32x8(t_3);
-                            const f32x8 bits_3 = (f32x8)((i32x8)y_3 & (i32x8)(s_3 < query_1));
+                            const f32x8 bits_4 = (f32x8)((i32x8)y_3 & (i32x8)(s_3 < query_1));
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
-                                + 120], bits_3);
+                                + 120], bits_4);
                             const f32x8 s_4 =
                                 splat_f32x8(key_scale2[slot_1 * 32 + run_2 * 16 + keys * 5 + 8]);
                             const f32x8 t_4 = fma_f32x8(acc2_0, s_4, neg);
                             const f32x8 y_4 = exp2_f32x8(t_4);
                             const i32x8 s_5 =
                                 splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 5 + 8]);
-                            const f32x8 bits_4 = (f32x8)((i32x8)y_4 & (i32x8)(s_5 < query));
+                            const f32x8 bits_5 = (f32x8)((i32x8)y_4 & (i32x8)(s_5 < query));
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
-                                + 128], bits_4);
+                                + 128], bits_5);
                             const f32x8 t_5 = fma_f32x8(acc2_1, s_4, neg_1);
                             const f32x8 y_5 = exp2_f32x8(t_5);
-                            const f32x8 bits_5 = (f32x8)((i32x8)y_5 & (i32x8)(s_5 < query_1));
+                            const f32x8 bits_6 = (f32x8)((i32x8)y_5 & (i32x8)(s_5 < query_1));
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
-                                + 136], bits_5);
+                                + 136], bits_6);
                             const f32x8 s_6 =
                                 splat_f32x8(key_scale2[slot_1 * 32 + run_2 * 16 + keys * 5 + 9]);
                             const f32x8 t_6 = fma_f32x8(acc3_0, s_6, neg);
                             const f32x8 y_6 = exp2_f32x8(t_6);
                             const i32x8 s_7 =
                                 splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 5 + 9]);
-                            const f32x8 bits_6 = (f32x8)((i32x8)y_6 & (i32x8)(s_7 < query));
-                            const f32x8 sum_2 = carried_2 + bits + bits_2 + bits_4 + bits_6;
+                            const f32x8 bits_7 = (f32x8)((i32x8)y_6 & (i32x8)(s_7 < query));
+                            const f32x8 sum_2 = carried_3 + bits_1 + bits_3 + bits_5 + bits_7;
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
-                                + 144], bits_6);
+                                + 144], bits_7);
                             const f32x8 t_7 = fma_f32x8(acc3_1, s_6, neg_1);
                             const f32x8 y_7 = exp2_f32x8(t_7);
-                            const f32x8 bits_7 = (f32x8)((i32x8)y_7 & (i32x8)(s_7 < query_1));
-                            const f32x8 sum_3 = carried_3 + bits_1 + bits_3 + bits_5 + bits_7;
+                            const f32x8 bits_8 = (f32x8)((i32x8)y_7 & (i32x8)(s_7 < query_1));
+                            const f32x8 sum_3 = carried_4 + bits_2 + bits_4 + bits_6 + bits_8;
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
-                                + 152], bits_7);
+                                + 152], bits_8);
                             const f32x8 s_8 =
                                 splat_f32x8(key_scale2[slot_1 * 32 + run_2 * 16 + keys * 5 + 10]);
                             const f32x8 t_8 = fma_f32x8(acc4_0, s_8, neg);
                             const f32x8 y_8 = exp2_f32x8(t_8);
                             const i32x8 s_9 =
                                 splat_i32x8(key_pos[slot_1 * 32 + run_2 * 16 + keys * 5 + 10]);
-                            const f32x8 bits_8 = (f32x8)((i32x8)y_8 & (i32x8)(s_9 < query));
-                            carried_2 = sum_2 + bits_8;
+                            const f32x8 bits_9 = (f32x8)((i32x8)y_8 & (i32x8)(s_9 < query));
+                            carried_3 = sum_2 + bits_9;
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
-                                + 160], bits_8);
+                                + 160], bits_9);
                             const f32x8 t_9 = fma_f32x8(acc4_1, s_8, neg_1);
                             const f32x8 y_9 = exp2_f32x8(t_9);
-                            const f32x8 bits_9 = (f32x8)((i32x8)y_9 & (i32x8)(s_9 < query_1));
-                            carried_3 = sum_3 + bits_9;
+                            const f32x8 bits_10 = (f32x8)((i32x8)y_9 & (i32x8)(s_9 < query_1));
+                            carried_4 = sum_3 + bits_10;
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
-                                + 168], bits_9);
+                                + 168], bits_10);
                         }
-                        sum = carried_2;
-                        sum_1 = carried_3;
+                        sum = carried_3;
+                        sum_1 = carried_4;
                     }
                 }
                 store_f32x8(&total_sum[0], sum);
@@ -3477,21 +3494,20 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         run_sum[(batch + head) * 512 + (int64_t)token] + v_1;
                     if (v_1 == 0.0f) {
                         const int32_t x = (int32_t)(int64_t)token;
-                        int32_t carried = 0;
+                        int32_t carried_1 = 0;
                         for (int64_t o = 0; o < 2; o++) {
                             const int64_t slot_1 = (step + o) % 2;
                             for (int64_t key_1 = 0; key_1 < 32; key_1++) {
-                                carried =
-                                    sub_i32(carried,
+                                carried_1 =
+                                    sub_i32(carried_1,
                                     -(lsh_attention_query_pos[slot_1 * 32 + key_1] == x));
                             }
                         }
-                        self_count[((batch + head) * 2 + round) * 512 + (int64_t)token] = carried;
+                        self_count[((batch + head) * 2 + round) * 512 + (int64_t)token] = carried_1;
                     }
                 }
                 for (int64_t column = 0; column < 2; column++) {
                     for (int64_t tile = 0; tile < 1; tile++) {
-                        f32x8 carried = splat_f32x8(0.0f);
                         f32x8 carried_1 = splat_f32x8(0.0f);
                         f32x8 carried_2 = splat_f32x8(0.0f);
                         f32x8 carried_3 = splat_f32x8(0.0f);
@@ -3503,6 +3519,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         f32x8 carried_9 = splat_f32x8(0.0f);
                         f32x8 carried_10 = splat_f32x8(0.0f);
                         f32x8 carried_11 = splat_f32x8(0.0f);
+                        f32x8 carried_12 = splat_f32x8(0.0f);
                         for (int64_t o = 0; o < 2; o++) {
                             const int64_t slot_1 = (step + o) % 2;
                             for (int64_t k = 0; k < 32; k++) {
@@ -3510,74 +3527,74 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6]);
                                 const f32x8 v_1 =
                                     load_f32x8(&values[((slot_1 * 2 + column) * 32 + k) * 16]);
-                                carried = fma_f32x8(s, v_1, carried);
+                                carried_1 = fma_f32x8(s, v_1, carried_1);
                                 const f32x8 v_2 =
                                     load_f32x8(&values[((slot_1 * 2 + column) * 32 + k) * 16 + 8]);
-                                carried_1 = fma_f32x8(s, v_2, carried_1);
+                                carried_2 = fma_f32x8(s, v_2, carried_2);
                                 const f32x8 s_1 =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 +
                                     1]);
-                                carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                                carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                                carried_3 = fma_f32x8(s_1, v_1, carried_3);
+                                carried_4 = fma_f32x8(s_1, v_2, carried_4);
                                 const f32x8 s_2 =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 +
                                     2]);
-                                carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                                carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                                carried_5 = fma_f32x8(s_2, v_1, carried_5);
+                                carried_6 = fma_f32x8(s_2, v_2, carried_6);
                                 const f32x8 s_3 =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 +
                                     3]);
-                                carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                                carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                                carried_7 = fma_f32x8(s_3, v_1, carried_7);
+                                carried_8 = fma_f32x8(s_3, v_2, carried_8);
                                 const f32x8 s_4 =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 +
                                     4]);
-                                carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                                carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                                carried_9 = fma_f32x8(s_4, v_1, carried_9);
+                                carried_10 = fma_f32x8(s_4, v_2, carried_10);
                                 const f32x8 s_5 =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 +
                                     5]);
-                                carried_10 = fma_f32x8(s_5, v_1, carried_10);
-                                carried_11 = fma_f32x8(s_5, v_2, carried_11);
+                                carried_11 = fma_f32x8(s_5, v_1, carried_11);
+                                carried_12 = fma_f32x8(s_5, v_2, carried_12);
                             }
                         }
                         if (round == 0) {
                             const int32_t token =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
-                                * 16], carried);
+                                * 16], carried_1);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
-                                * 16 + 8], carried_1);
+                                * 16 + 8], carried_2);
                             const int32_t token_1 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 1];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16], carried_2);
+                                column * 16], carried_3);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16 + 8], carried_3);
+                                column * 16 + 8], carried_4);
                             const int32_t token_2 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 2];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16], carried_4);
+                                column * 16], carried_5);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16 + 8], carried_5);
+                                column * 16 + 8], carried_6);
                             const int32_t token_3 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 3];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16], carried_6);
+                                column * 16], carried_7);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16 + 8], carried_7);
+                                column * 16 + 8], carried_8);
                             const int32_t token_4 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 4];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16], carried_8);
+                                column * 16], carried_9);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16 + 8], carried_9);
+                                column * 16 + 8], carried_10);
                             const int32_t token_5 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 5];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
-                                column * 16], carried_10);
+                                column * 16], carried_11);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
-                                column * 16 + 8], carried_11);
+                                column * 16 + 8], carried_12);
                         } else {
                             const int32_t token =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6];
@@ -3585,76 +3602,75 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 +
                                 column * 16]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
-                                * 16], v_1 + carried);
+                                * 16], v_1 + carried_1);
                             const f32x8 v_2 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 +
                                 column * 16 + 8]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
-                                * 16 + 8], v_2 + carried_1);
+                                * 16 + 8], v_2 + carried_2);
                             const int32_t token_1 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 1];
                             const f32x8 v_3 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
                                 column * 16]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16], v_3 + carried_2);
+                                column * 16], v_3 + carried_3);
                             const f32x8 v_4 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
                                 column * 16 + 8]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16 + 8], v_4 + carried_3);
+                                column * 16 + 8], v_4 + carried_4);
                             const int32_t token_2 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 2];
                             const f32x8 v_5 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
                                 column * 16]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16], v_5 + carried_4);
+                                column * 16], v_5 + carried_5);
                             const f32x8 v_6 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
                                 column * 16 + 8]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16 + 8], v_6 + carried_5);
+                                column * 16 + 8], v_6 + carried_6);
                             const int32_t token_3 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 3];
                             const f32x8 v_7 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
                                 column * 16]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16], v_7 + carried_6);
+                                column * 16], v_7 + carried_7);
                             const f32x8 v_8 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
                                 column * 16 + 8]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16 + 8], v_8 + carried_7);
+                                column * 16 + 8], v_8 + carried_8);
                             const int32_t token_4 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 4];
                             const f32x8 v_9 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
                                 column * 16]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16], v_9 + carried_8);
+                                column * 16], v_9 + carried_9);
                             const f32x8 v_10 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
                                 column * 16 + 8]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16 + 8], v_10 + carried_9);
+                                column * 16 + 8], v_10 + carried_10);
                             const int32_t token_5 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 5];
                             const f32x8 v_11 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
                                 column * 16]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
-                                column * 16], v_11 + carried_10);
+                                column * 16], v_11 + carried_11);
                             const f32x8 v_12 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
                                 column * 16 + 8]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
-                                column * 16 + 8], v_12 + carried_11);
+                                column * 16 + 8], v_12 + carried_12);
                         }
                     }
                     for (int64_t tile = 0; tile < 2; tile++) {
-                        f32x8 carried = splat_f32x8(0.0f);
                         f32x8 carried_1 = splat_f32x8(0.0f);
                         f32x8 carried_2 = splat_f32x8(0.0f);
                         f32x8 carried_3 = splat_f32x8(0.0f);
@@ -3664,6 +3680,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         f32x8 carried_7 = splat_f32x8(0.0f);
                         f32x8 carried_8 = splat_f32x8(0.0f);
                         f32x8 carried_9 = splat_f32x8(0.0f);
+                        f32x8 carried_10 = splat_f32x8(0.0f);
                         for (int64_t o = 0; o < 2; o++) {
                             const int64_t slot_1 = (step + o) % 2;
                             for (int64_t k = 0; k < 32; k++) {
@@ -3672,63 +3689,63 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                     6]);
                                 const f32x8 v_1 =
                                     load_f32x8(&values[((slot_1 * 2 + column) * 32 + k) * 16]);
-                                carried = fma_f32x8(s, v_1, carried);
+                                carried_1 = fma_f32x8(s, v_1, carried_1);
                                 const f32x8 v_2 =
                                     load_f32x8(&values[((slot_1 * 2 + column) * 32 + k) * 16 + 8]);
-                                carried_1 = fma_f32x8(s, v_2, carried_1);
+                                carried_2 = fma_f32x8(s, v_2, carried_2);
                                 const f32x8 s_1 =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
                                     7]);
-                                carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                                carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                                carried_3 = fma_f32x8(s_1, v_1, carried_3);
+                                carried_4 = fma_f32x8(s_1, v_2, carried_4);
                                 const f32x8 s_2 =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
                                     8]);
-                                carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                                carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                                carried_5 = fma_f32x8(s_2, v_1, carried_5);
+                                carried_6 = fma_f32x8(s_2, v_2, carried_6);
                                 const f32x8 s_3 =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
                                     9]);
-                                carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                                carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                                carried_7 = fma_f32x8(s_3, v_1, carried_7);
+                                carried_8 = fma_f32x8(s_3, v_2, carried_8);
                                 const f32x8 s_4 =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
                                     10]);
-                                carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                                carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                                carried_9 = fma_f32x8(s_4, v_1, carried_9);
+                                carried_10 = fma_f32x8(s_4, v_2, carried_10);
                             }
                         }
                         if (round == 0) {
                             const int32_t token =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 6];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
-                                * 16], carried);
+                                * 16], carried_1);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
-                                * 16 + 8], carried_1);
+                                * 16 + 8], carried_2);
                             const int32_t token_1 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 7];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16], carried_2);
+                                column * 16], carried_3);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16 + 8], carried_3);
+                                column * 16 + 8], carried_4);
                             const int32_t token_2 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 8];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16], carried_4);
+                                column * 16], carried_5);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16 + 8], carried_5);
+                                column * 16 + 8], carried_6);
                             const int32_t token_3 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 9];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16], carried_6);
+                                column * 16], carried_7);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16 + 8], carried_7);
+                                column * 16 + 8], carried_8);
                             const int32_t token_4 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 10];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16], carried_8);
+                                column * 16], carried_9);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16 + 8], carried_9);
+                                column * 16 + 8], carried_10);
                         } else {
                             const int32_t token =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 6];
@@ -3736,60 +3753,60 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 +
                                 column * 16]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
-                                * 16], v_1 + carried);
+                                * 16], v_1 + carried_1);
                             const f32x8 v_2 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 +
                                 column * 16 + 8]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
-                                * 16 + 8], v_2 + carried_1);
+                                * 16 + 8], v_2 + carried_2);
                             const int32_t token_1 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 7];
                             const f32x8 v_3 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
                                 column * 16]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16], v_3 + carried_2);
+                                column * 16], v_3 + carried_3);
                             const f32x8 v_4 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
                                 column * 16 + 8]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16 + 8], v_4 + carried_3);
+                                column * 16 + 8], v_4 + carried_4);
                             const int32_t token_2 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 8];
                             const f32x8 v_5 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
                                 column * 16]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16], v_5 + carried_4);
+                                column * 16], v_5 + carried_5);
                             const f32x8 v_6 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
                                 column * 16 + 8]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16 + 8], v_6 + carried_5);
+                                column * 16 + 8], v_6 + carried_6);
                             const int32_t token_3 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 9];
                             const f32x8 v_7 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
                                 column * 16]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16], v_7 + carried_6);
+                                column * 16], v_7 + carried_7);
                             const f32x8 v_8 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
                                 column * 16 + 8]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16 + 8], v_8 + carried_7);
+                                column * 16 + 8], v_8 + carried_8);
                             const int32_t token_4 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 10];
                             const f32x8 v_9 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
                                 column * 16]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16], v_9 + carried_8);
+                                column * 16], v_9 + carried_9);
                             const f32x8 v_10 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
                                 column * 16 + 8]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16 + 8], v_10 + carried_9);
+                                column * 16 + 8], v_10 + carried_10);
                         }
                     }
                 }
@@ -3797,13 +3814,13 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                 const i32x8 query = load_i32x8(&lsh_attention_query_pos[slot * 32 + panel * 16]);
                 const i32x8 query_1 =
                     load_i32x8(&lsh_attention_query_pos[slot * 32 + panel * 16 + 8]);
+                f32x8 most = splat_f32x8(-1e+30f);
                 f32x8 most_1 = splat_f32x8(-1e+30f);
-                f32x8 most_2 = splat_f32x8(-1e+30f);
                 for (int64_t o = 0; o < 2; o++) {
                     const int64_t slot_1 = (step + o) % 2;
                     for (int64_t run_2 = 0; run_2 < 2; run_2++) {
-                        f32x8 carried = most_1;
-                        f32x8 carried_1 = most_2;
+                        f32x8 carried_1 = most;
+                        f32x8 carried_2 = most_1;
                         for (int64_t keys = 0; keys < 1; keys++) {
                             f32x8 acc0_0 = splat_f32x8(0.0f);
                             f32x8 acc0_1 = splat_f32x8(0.0f);
@@ -3889,12 +3906,12 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 splat_f32x8(key_scale[slot_1 * 32 + run_2 * 16 + keys * 6]);
                             const f32x8 pick = select_f32x8((i32x8)(s < query), acc0_0 * s_1,
                                 splat_f32x8(-1e+30f));
-                            const f32x8 high = max_f32x8(carried, pick);
+                            const f32x8 high_1 = max_f32x8(carried_1, pick);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) *
                                 16], pick);
                             const f32x8 pick_1 = select_f32x8((i32x8)(s < query_1), acc0_1 * s_1,
                                 splat_f32x8(-1e+30f));
-                            const f32x8 high_1 = max_f32x8(carried_1, pick_1);
+                            const f32x8 high_2 = max_f32x8(carried_2, pick_1);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
                                 + 8], pick_1);
                             const i32x8 s_2 =
@@ -3903,12 +3920,12 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 splat_f32x8(key_scale[slot_1 * 32 + run_2 * 16 + keys * 6 + 1]);
                             const f32x8 pick_2 = select_f32x8((i32x8)(s_2 < query), acc1_0 * s_3,
                                 splat_f32x8(-1e+30f));
-                            const f32x8 high_2 = max_f32x8(high, pick_2);
+                            const f32x8 high_3 = max_f32x8(high_1, pick_2);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
                                 + 16], pick_2);
                             const f32x8 pick_3 = select_f32x8((i32x8)(s_2 < query_1), acc1_1 * s_3,
                                 splat_f32x8(-1e+30f));
-                            const f32x8 high_3 = max_f32x8(high_1, pick_3);
+                            const f32x8 high_4 = max_f32x8(high_2, pick_3);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
                                 + 24], pick_3);
                             const i32x8 s_4 =
@@ -3917,12 +3934,12 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 splat_f32x8(key_scale[slot_1 * 32 + run_2 * 16 + keys * 6 + 2]);
                             const f32x8 pick_4 = select_f32x8((i32x8)(s_4 < query), acc2_0 * s_5,
                                 splat_f32x8(-1e+30f));
-                            const f32x8 high_4 = max_f32x8(high_2, pick_4);
+                            const f32x8 high_5 = max_f32x8(high_3, pick_4);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
                                 + 32], pick_4);
                             const f32x8 pick_5 = select_f32x8((i32x8)(s_4 < query_1), acc2_1 * s_5,
                                 splat_f32x8(-1e+30f));
-                            const f32x8 high_5 = max_f32x8(high_3, pick_5);
+                            const f32x8 high_6 = max_f32x8(high_4, pick_5);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
                                 + 40], pick_5);
                             const i32x8 s_6 =
@@ -3931,12 +3948,12 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 splat_f32x8(key_scale[slot_1 * 32 + run_2 * 16 + keys * 6 + 3]);
                             const f32x8 pick_6 = select_f32x8((i32x8)(s_6 < query), acc3_0 * s_7,
                                 splat_f32x8(-1e+30f));
-                            const f32x8 high_6 = max_f32x8(high_4, pick_6);
+                            const f32x8 high_7 = max_f32x8(high_5, pick_6);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
                                 + 48], pick_6);
                             const f32x8 pick_7 = select_f32x8((i32x8)(s_6 < query_1), acc3_1 * s_7,
                                 splat_f32x8(-1e+30f));
-                            const f32x8 high_7 = max_f32x8(high_5, pick_7);
+                            const f32x8 high_8 = max_f32x8(high_6, pick_7);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
                                 + 56], pick_7);
                             const i32x8 s_8 =
@@ -3945,12 +3962,12 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 splat_f32x8(key_scale[slot_1 * 32 + run_2 * 16 + keys * 6 + 4]);
                             const f32x8 pick_8 = select_f32x8((i32x8)(s_8 < query), acc4_0 * s_9,
                                 splat_f32x8(-1e+30f));
-                            const f32x8 high_8 = max_f32x8(high_6, pick_8);
+                            const f32x8 high_9 = max_f32x8(high_7, pick_8);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
                                 + 64], pick_8);
                             const f32x8 pick_9 = select_f32x8((i32x8)(s_8 < query_1), acc4_1 * s_9,
                                 splat_f32x8(-1e+30f));
-                            const f32x8 high_9 = max_f32x8(high_7, pick_9);
+                            const f32x8 high_10 = max_f32x8(high_8, pick_9);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
                                 + 72], pick_9);
                             const i32x8 s_10 =
@@ -3959,18 +3976,18 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 splat_f32x8(key_scale[slot_1 * 32 + run_2 * 16 + keys * 6 + 5]);
                             const f32x8 pick_10 = select_f32x8((i32x8)(s_10 < query), acc5_0 * s_11,
                                 splat_f32x8(-1e+30f));
-                            carried = max_f32x8(high_8, pick_10);
+                            carried_1 = max_f32x8(high_9, pick_10);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
                                 + 80], pick_10);
                             const f32x8 pick_11 =
                                 select_f32x8((i32x8)(s_10 < query_1), acc5_1 * s_11,
                                 splat_f32x8(-1e+30f));
-                            carried_1 = max_f32x8(high_9, pick_11);
+                            carried_2 = max_f32x8(high_10, pick_11);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 6) * 16
                                 + 88], pick_11);
                         }
-                        f32x8 carried_2 = carried;
                         f32x8 carried_3 = carried_1;
+                        f32x8 carried_4 = carried_2;
                         for (int64_t keys = 0; keys < 2; keys++) {
                             f32x8 acc0_0 = splat_f32x8(0.0f);
                             f32x8 acc0_1 = splat_f32x8(0.0f);
@@ -4048,12 +4065,12 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 splat_f32x8(key_scale[slot_1 * 32 + run_2 * 16 + keys * 5 + 6]);
                             const f32x8 pick = select_f32x8((i32x8)(s < query), acc0_0 * s_1,
                                 splat_f32x8(-1e+30f));
-                            const f32x8 high = max_f32x8(carried_2, pick);
+                            const f32x8 high_1 = max_f32x8(carried_3, pick);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
                                 + 96], pick);
                             const f32x8 pick_1 = select_f32x8((i32x8)(s < query_1), acc0_1 * s_1,
                                 splat_f32x8(-1e+30f));
-                            const f32x8 high_1 = max_f32x8(carried_3, pick_1);
+                            const f32x8 high_2 = max_f32x8(carried_4, pick_1);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
                                 + 104], pick_1);
                             const i32x8 s_2 =
@@ -4062,12 +4079,12 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 splat_f32x8(key_scale[slot_1 * 32 + run_2 * 16 + keys * 5 + 7]);
                             const f32x8 pick_2 = select_f32x8((i32x8)(s_2 < query), acc1_0 * s_3,
                                 splat_f32x8(-1e+30f));
-                            const f32x8 high_2 = max_f32x8(high, pick_2);
+                            const f32x8 high_3 = max_f32x8(high_1, pick_2);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
                                 + 112], pick_2);
                             const f32x8 pick_3 = select_f32x8((i32x8)(s_2 < query_1), acc1_1 * s_3,
                                 splat_f32x8(-1e+30f));
-                            const f32x8 high_3 = max_f32x8(high_1, pick_3);
+                            const f32x8 high_4 = max_f32x8(high_2, pick_3);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
                                 + 120], pick_3);
                             const i32x8 s_4 =
@@ -4076,12 +4093,12 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 splat_f32x8(key_scale[slot_1 * 32 + run_2 * 16 + keys * 5 + 8]);
                             const f32x8 pick_4 = select_f32x8((i32x8)(s_4 < query), acc2_0 * s_5,
                                 splat_f32x8(-1e+30f));
-                            const f32x8 high_4 = max_f32x8(high_2, pick_4);
+                            const f32x8 high_5 = max_f32x8(high_3, pick_4);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
                                 + 128], pick_4);
                             const f32x8 pick_5 = select_f32x8((i32x8)(s_4 < query_1), acc2_1 * s_5,
                                 splat_f32x8(-1e+30f));
-                            const f32x8 high_5 = max_f32x8(high_3, pick_5);
+                            const f32x8 high_6 = max_f32x8(high_4, pick_5);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
                                 + 136], pick_5);
                             const i32x8 s_6 =
@@ -4090,12 +4107,12 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 splat_f32x8(key_scale[slot_1 * 32 + run_2 * 16 + keys * 5 + 9]);
                             const f32x8 pick_6 = select_f32x8((i32x8)(s_6 < query), acc3_0 * s_7,
                                 splat_f32x8(-1e+30f));
-                            const f32x8 high_6 = max_f32x8(high_4, pick_6);
+                            const f32x8 high_7 = max_f32x8(high_5, pick_6);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
                                 + 144], pick_6);
                             const f32x8 pick_7 = select_f32x8((i32x8)(s_6 < query_1), acc3_1 * s_7,
                                 splat_f32x8(-1e+30f));
-                            const f32x8 high_7 = max_f32x8(high_5, pick_7);
+                            const f32x8 high_8 = max_f32x8(high_6, pick_7);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
                                 + 152], pick_7);
                             const i32x8 s_8 =
@@ -4104,26 +4121,27 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 splat_f32x8(key_scale[slot_1 * 32 + run_2 * 16 + keys * 5 + 10]);
                             const f32x8 pick_8 = select_f32x8((i32x8)(s_8 < query), acc4_0 * s_9,
                                 splat_f32x8(-1e+30f));
-                            carried_2 = max_f32x8(high_6, pick_8);
+                            carried_3 = max_f32x8(high_7, pick_8);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
                                 + 160], pick_8);
                             const f32x8 pick_9 = select_f32x8((i32x8)(s_8 < query_1), acc4_1 * s_9,
                                 splat_f32x8(-1e+30f));
-                            carried_3 = max_f32x8(high_7, pick_9);
+                            carried_4 = max_f32x8(high_8, pick_9);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_2 * 16 + keys * 5) * 16
                                 + 168], pick_9);
                         }
-                        most_1 = carried_2;
-                        most_2 = carried_3;
+                        most = carried_3;
+                        most_1 = carried_4;
                     }
                 }
                 const f32x8 v_1 = load_f32x8(&norm[slot * 32 + panel * 16]);
-                const f32x8 high = max_f32x8(most_1, splat_f32x8(-1e+29f));
-                const f32x8 pick = select_f32x8((i32x8)(v_1 <= splat_f32x8(41.58883f)), v_1, high);
-                const f32x8 v_2 = load_f32x8(&norm[slot * 32 + panel * 16 + 8]);
-                const f32x8 high_1 = max_f32x8(most_2, splat_f32x8(-1e+29f));
-                const f32x8 pick_1 = select_f32x8((i32x8)(v_2 <= splat_f32x8(41.58883f)), v_2,
+                const f32x8 high_1 = max_f32x8(most, splat_f32x8(-1e+29f));
+                const f32x8 pick = select_f32x8((i32x8)(v_1 <= splat_f32x8(41.58883f)), v_1,
                     high_1);
+                const f32x8 v_2 = load_f32x8(&norm[slot * 32 + panel * 16 + 8]);
+                const f32x8 high_2 = max_f32x8(most_1, splat_f32x8(-1e+29f));
+                const f32x8 pick_1 = select_f32x8((i32x8)(v_2 <= splat_f32x8(41.58883f)), v_2,
+                    high_2);
                 f32x8 sum = splat_f32x8(0.0f);
                 f32x8 sum_1 = splat_f32x8(0.0f);
                 for (int64_t key_1 = 0; key_1 < 64; key_1++) {
@@ -4142,31 +4160,31 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                     total_sum[lane] = run_sum[(batch + head) * 512 + (int64_t)token];
                 }
                 const f32x8 v_3 = load_f32x8(&top[0]);
-                const f32x8 high_2 = max_f32x8(v_3, most_1);
+                const f32x8 high_3 = max_f32x8(v_3, most);
                 const i32x8 less =
                     (i32x8)(load_f32x8(&norm[slot * 32 + panel * 16]) <= splat_f32x8(41.58883f));
-                const f32x8 y = exp_f32x8(v_3 - high_2);
+                const f32x8 y = exp_f32x8(v_3 - high_3);
                 const f32x8 pick_2 = select_f32x8(less, splat_f32x8(1.0f), y);
-                const f32x8 y_1 = exp_f32x8(most_1 - high_2);
+                const f32x8 y_1 = exp_f32x8(most - high_3);
                 const f32x8 pick_3 = select_f32x8(less, splat_f32x8(1.0f), y_1);
                 const f32x8 v_4 = load_f32x8(&total_sum[0]);
-                store_f32x8(&most[0], most_1);
-                store_f32x8(&top[0], high_2);
+                store_f32x8(&round_sum[0], sum);
+                store_f32x8(&top[0], high_3);
                 store_f32x8(&total_sum[0], fma_f32x8(v_4, pick_2, sum * pick_3));
                 store_f32x8(&keep[0], pick_2);
                 store_f32x8(&gain[0], pick_3);
                 const f32x8 v_5 = load_f32x8(&top[8]);
-                const f32x8 high_3 = max_f32x8(v_5, most_2);
+                const f32x8 high_4 = max_f32x8(v_5, most_1);
                 const i32x8 less_1 =
                     (i32x8)(load_f32x8(&norm[slot * 32 + panel * 16 + 8]) <=
                     splat_f32x8(41.58883f));
-                const f32x8 y_2 = exp_f32x8(v_5 - high_3);
+                const f32x8 y_2 = exp_f32x8(v_5 - high_4);
                 const f32x8 pick_4 = select_f32x8(less_1, splat_f32x8(1.0f), y_2);
-                const f32x8 y_3 = exp_f32x8(most_2 - high_3);
+                const f32x8 y_3 = exp_f32x8(most_1 - high_4);
                 const f32x8 pick_5 = select_f32x8(less_1, splat_f32x8(1.0f), y_3);
                 const f32x8 v_6 = load_f32x8(&total_sum[8]);
-                store_f32x8(&most[8], most_2);
-                store_f32x8(&top[8], high_3);
+                store_f32x8(&round_sum[8], sum_1);
+                store_f32x8(&top[8], high_4);
                 store_f32x8(&total_sum[8], fma_f32x8(v_6, pick_4, sum_1 * pick_5));
                 store_f32x8(&keep[8], pick_4);
                 store_f32x8(&gain[8], pick_5);
@@ -4174,23 +4192,22 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                     const int32_t token = lsh_attention_query_pos[slot * 32 + panel * 16 + lane];
                     run_max[(batch + head) * 512 + (int64_t)token] = top[lane];
                     run_sum[(batch + head) * 512 + (int64_t)token] = total_sum[lane];
-                    if (most[lane] == -1e+30f) {
+                    if (round_sum[lane] == 0.0f) {
                         const int32_t x = (int32_t)(int64_t)token;
-                        int32_t carried = 0;
+                        int32_t carried_1 = 0;
                         for (int64_t o = 0; o < 2; o++) {
                             const int64_t slot_1 = (step + o) % 2;
                             for (int64_t key_1 = 0; key_1 < 32; key_1++) {
-                                carried =
-                                    sub_i32(carried,
+                                carried_1 =
+                                    sub_i32(carried_1,
                                     -(lsh_attention_query_pos[slot_1 * 32 + key_1] == x));
                             }
                         }
-                        self_count[((batch + head) * 2 + round) * 512 + (int64_t)token] = carried;
+                        self_count[((batch + head) * 2 + round) * 512 + (int64_t)token] = carried_1;
                     }
                 }
                 for (int64_t column = 0; column < 2; column++) {
                     for (int64_t tile = 0; tile < 1; tile++) {
-                        f32x8 carried = splat_f32x8(0.0f);
                         f32x8 carried_1 = splat_f32x8(0.0f);
                         f32x8 carried_2 = splat_f32x8(0.0f);
                         f32x8 carried_3 = splat_f32x8(0.0f);
@@ -4202,6 +4219,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         f32x8 carried_9 = splat_f32x8(0.0f);
                         f32x8 carried_10 = splat_f32x8(0.0f);
                         f32x8 carried_11 = splat_f32x8(0.0f);
+                        f32x8 carried_12 = splat_f32x8(0.0f);
                         for (int64_t o = 0; o < 2; o++) {
                             const int64_t slot_1 = (step + o) % 2;
                             for (int64_t k = 0; k < 32; k++) {
@@ -4209,74 +4227,74 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6]);
                                 const f32x8 v_7 =
                                     load_f32x8(&values[((slot_1 * 2 + column) * 32 + k) * 16]);
-                                carried = fma_f32x8(s, v_7, carried);
+                                carried_1 = fma_f32x8(s, v_7, carried_1);
                                 const f32x8 v_8 =
                                     load_f32x8(&values[((slot_1 * 2 + column) * 32 + k) * 16 + 8]);
-                                carried_1 = fma_f32x8(s, v_8, carried_1);
+                                carried_2 = fma_f32x8(s, v_8, carried_2);
                                 const f32x8 s_1 =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 +
                                     1]);
-                                carried_2 = fma_f32x8(s_1, v_7, carried_2);
-                                carried_3 = fma_f32x8(s_1, v_8, carried_3);
+                                carried_3 = fma_f32x8(s_1, v_7, carried_3);
+                                carried_4 = fma_f32x8(s_1, v_8, carried_4);
                                 const f32x8 s_2 =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 +
                                     2]);
-                                carried_4 = fma_f32x8(s_2, v_7, carried_4);
-                                carried_5 = fma_f32x8(s_2, v_8, carried_5);
+                                carried_5 = fma_f32x8(s_2, v_7, carried_5);
+                                carried_6 = fma_f32x8(s_2, v_8, carried_6);
                                 const f32x8 s_3 =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 +
                                     3]);
-                                carried_6 = fma_f32x8(s_3, v_7, carried_6);
-                                carried_7 = fma_f32x8(s_3, v_8, carried_7);
+                                carried_7 = fma_f32x8(s_3, v_7, carried_7);
+                                carried_8 = fma_f32x8(s_3, v_8, carried_8);
                                 const f32x8 s_4 =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 +
                                     4]);
-                                carried_8 = fma_f32x8(s_4, v_7, carried_8);
-                                carried_9 = fma_f32x8(s_4, v_8, carried_9);
+                                carried_9 = fma_f32x8(s_4, v_7, carried_9);
+                                carried_10 = fma_f32x8(s_4, v_8, carried_10);
                                 const f32x8 s_5 =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 +
                                     5]);
-                                carried_10 = fma_f32x8(s_5, v_7, carried_10);
-                                carried_11 = fma_f32x8(s_5, v_8, carried_11);
+                                carried_11 = fma_f32x8(s_5, v_7, carried_11);
+                                carried_12 = fma_f32x8(s_5, v_8, carried_12);
                             }
                         }
                         if (round == 0) {
                             const int32_t token =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
-                                * 16], carried);
+                                * 16], carried_1);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
-                                * 16 + 8], carried_1);
+                                * 16 + 8], carried_2);
                             const int32_t token_1 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 1];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16], carried_2);
+                                column * 16], carried_3);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16 + 8], carried_3);
+                                column * 16 + 8], carried_4);
                             const int32_t token_2 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 2];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16], carried_4);
+                                column * 16], carried_5);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16 + 8], carried_5);
+                                column * 16 + 8], carried_6);
                             const int32_t token_3 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 3];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16], carried_6);
+                                column * 16], carried_7);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16 + 8], carried_7);
+                                column * 16 + 8], carried_8);
                             const int32_t token_4 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 4];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16], carried_8);
+                                column * 16], carried_9);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16 + 8], carried_9);
+                                column * 16 + 8], carried_10);
                             const int32_t token_5 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 5];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
-                                column * 16], carried_10);
+                                column * 16], carried_11);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
-                                column * 16 + 8], carried_11);
+                                column * 16 + 8], carried_12);
                         } else {
                             const f32x8 s = splat_f32x8(gain[tile * 6]);
                             const int32_t token =
@@ -4286,12 +4304,12 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 column * 16]);
                             const f32x8 s_1 = splat_f32x8(keep[tile * 6]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
-                                * 16], fma_f32x8(carried, s, v_7 * s_1));
+                                * 16], fma_f32x8(carried_1, s, v_7 * s_1));
                             const f32x8 v_8 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 +
                                 column * 16 + 8]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
-                                * 16 + 8], fma_f32x8(carried_1, s, v_8 * s_1));
+                                * 16 + 8], fma_f32x8(carried_2, s, v_8 * s_1));
                             const f32x8 s_2 = splat_f32x8(gain[tile * 6 + 1]);
                             const int32_t token_1 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 1];
@@ -4300,12 +4318,12 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 column * 16]);
                             const f32x8 s_3 = splat_f32x8(keep[tile * 6 + 1]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16], fma_f32x8(carried_2, s_2, v_9 * s_3));
+                                column * 16], fma_f32x8(carried_3, s_2, v_9 * s_3));
                             const f32x8 v_10 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
                                 column * 16 + 8]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16 + 8], fma_f32x8(carried_3, s_2, v_10 * s_3));
+                                column * 16 + 8], fma_f32x8(carried_4, s_2, v_10 * s_3));
                             const f32x8 s_4 = splat_f32x8(gain[tile * 6 + 2]);
                             const int32_t token_2 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 2];
@@ -4314,12 +4332,12 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 column * 16]);
                             const f32x8 s_5 = splat_f32x8(keep[tile * 6 + 2]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16], fma_f32x8(carried_4, s_4, v_11 * s_5));
+                                column * 16], fma_f32x8(carried_5, s_4, v_11 * s_5));
                             const f32x8 v_12 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
                                 column * 16 + 8]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16 + 8], fma_f32x8(carried_5, s_4, v_12 * s_5));
+                                column * 16 + 8], fma_f32x8(carried_6, s_4, v_12 * s_5));
                             const f32x8 s_6 = splat_f32x8(gain[tile * 6 + 3]);
                             const int32_t token_3 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 3];
@@ -4328,12 +4346,12 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 column * 16]);
                             const f32x8 s_7 = splat_f32x8(keep[tile * 6 + 3]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16], fma_f32x8(carried_6, s_6, v_13 * s_7));
+                                column * 16], fma_f32x8(carried_7, s_6, v_13 * s_7));
                             const f32x8 v_14 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
                                 column * 16 + 8]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16 + 8], fma_f32x8(carried_7, s_6, v_14 * s_7));
+                                column * 16 + 8], fma_f32x8(carried_8, s_6, v_14 * s_7));
                             const f32x8 s_8 = splat_f32x8(gain[tile * 6 + 4]);
                             const int32_t token_4 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 4];
@@ -4342,12 +4360,12 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 column * 16]);
                             const f32x8 s_9 = splat_f32x8(keep[tile * 6 + 4]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16], fma_f32x8(carried_8, s_8, v_15 * s_9));
+                                column * 16], fma_f32x8(carried_9, s_8, v_15 * s_9));
                             const f32x8 v_16 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
                                 column * 16 + 8]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16 + 8], fma_f32x8(carried_9, s_8, v_16 * s_9));
+                                column * 16 + 8], fma_f32x8(carried_10, s_8, v_16 * s_9));
                             const f32x8 s_10 = splat_f32x8(gain[tile * 6 + 5]);
                             const int32_t token_5 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 6 + 5];
@@ -4356,16 +4374,15 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 column * 16]);
                             const f32x8 s_11 = splat_f32x8(keep[tile * 6 + 5]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
-                                column * 16], fma_f32x8(carried_10, s_10, v_17 * s_11));
+                                column * 16], fma_f32x8(carried_11, s_10, v_17 * s_11));
                             const f32x8 v_18 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
                                 column * 16 + 8]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
-                                column * 16 + 8], fma_f32x8(carried_11, s_10, v_18 * s_11));
+                                column * 16 + 8], fma_f32x8(carried_12, s_10, v_18 * s_11));
                         }
                     }
                     for (int64_t tile = 0; tile < 2; tile++) {
-                        f32x8 carried = splat_f32x8(0.0f);
                         f32x8 carried_1 = splat_f32x8(0.0f);
                         f32x8 carried_2 = splat_f32x8(0.0f);
                         f32x8 carried_3 = splat_f32x8(0.0f);
@@ -4375,6 +4392,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         f32x8 carried_7 = splat_f32x8(0.0f);
                         f32x8 carried_8 = splat_f32x8(0.0f);
                         f32x8 carried_9 = splat_f32x8(0.0f);
+                        f32x8 carried_10 = splat_f32x8(0.0f);
                         for (int64_t o = 0; o < 2; o++) {
                             const int64_t slot_1 = (step + o) % 2;
                             for (int64_t k = 0; k < 32; k++) {
@@ -4383,63 +4401,63 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                     6]);
                                 const f32x8 v_7 =
                                     load_f32x8(&values[((slot_1 * 2 + column) * 32 + k) * 16]);
-                                carried = fma_f32x8(s, v_7, carried);
+                                carried_1 = fma_f32x8(s, v_7, carried_1);
                                 const f32x8 v_8 =
                                     load_f32x8(&values[((slot_1 * 2 + column) * 32 + k) * 16 + 8]);
-                                carried_1 = fma_f32x8(s, v_8, carried_1);
+                                carried_2 = fma_f32x8(s, v_8, carried_2);
                                 const f32x8 s_1 =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
                                     7]);
-                                carried_2 = fma_f32x8(s_1, v_7, carried_2);
-                                carried_3 = fma_f32x8(s_1, v_8, carried_3);
+                                carried_3 = fma_f32x8(s_1, v_7, carried_3);
+                                carried_4 = fma_f32x8(s_1, v_8, carried_4);
                                 const f32x8 s_2 =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
                                     8]);
-                                carried_4 = fma_f32x8(s_2, v_7, carried_4);
-                                carried_5 = fma_f32x8(s_2, v_8, carried_5);
+                                carried_5 = fma_f32x8(s_2, v_7, carried_5);
+                                carried_6 = fma_f32x8(s_2, v_8, carried_6);
                                 const f32x8 s_3 =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
                                     9]);
-                                carried_6 = fma_f32x8(s_3, v_7, carried_6);
-                                carried_7 = fma_f32x8(s_3, v_8, carried_7);
+                                carried_7 = fma_f32x8(s_3, v_7, carried_7);
+                                carried_8 = fma_f32x8(s_3, v_8, carried_8);
                                 const f32x8 s_4 =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
                                     10]);
-                                carried_8 = fma_f32x8(s_4, v_7, carried_8);
-                                carried_9 = fma_f32x8(s_4, v_8, carried_9);
+                                carried_9 = fma_f32x8(s_4, v_7, carried_9);
+                                carried_10 = fma_f32x8(s_4, v_8, carried_10);
                             }
                         }
                         if (round == 0) {
                             const int32_t token =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 6];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
-                                * 16], carried);
+                                * 16], carried_1);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
-                                * 16 + 8], carried_1);
+                                * 16 + 8], carried_2);
                             const int32_t token_1 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 7];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16], carried_2);
+                                column * 16], carried_3);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16 + 8], carried_3);
+                                column * 16 + 8], carried_4);
                             const int32_t token_2 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 8];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16], carried_4);
+                                column * 16], carried_5);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16 + 8], carried_5);
+                                column * 16 + 8], carried_6);
                             const int32_t token_3 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 9];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16], carried_6);
+                                column * 16], carried_7);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16 + 8], carried_7);
+                                column * 16 + 8], carried_8);
                             const int32_t token_4 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 10];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16], carried_8);
+                                column * 16], carried_9);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16 + 8], carried_9);
+                                column * 16 + 8], carried_10);
                         } else {
                             const f32x8 s = splat_f32x8(gain[tile * 5 + 6]);
                             const int32_t token =
@@ -4449,12 +4467,12 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 column * 16]);
                             const f32x8 s_1 = splat_f32x8(keep[tile * 5 + 6]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
-                                * 16], fma_f32x8(carried, s, v_7 * s_1));
+                                * 16], fma_f32x8(carried_1, s, v_7 * s_1));
                             const f32x8 v_8 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 +
                                 column * 16 + 8]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
-                                * 16 + 8], fma_f32x8(carried_1, s, v_8 * s_1));
+                                * 16 + 8], fma_f32x8(carried_2, s, v_8 * s_1));
                             const f32x8 s_2 = splat_f32x8(gain[tile * 5 + 7]);
                             const int32_t token_1 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 7];
@@ -4463,12 +4481,12 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 column * 16]);
                             const f32x8 s_3 = splat_f32x8(keep[tile * 5 + 7]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16], fma_f32x8(carried_2, s_2, v_9 * s_3));
+                                column * 16], fma_f32x8(carried_3, s_2, v_9 * s_3));
                             const f32x8 v_10 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
                                 column * 16 + 8]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16 + 8], fma_f32x8(carried_3, s_2, v_10 * s_3));
+                                column * 16 + 8], fma_f32x8(carried_4, s_2, v_10 * s_3));
                             const f32x8 s_4 = splat_f32x8(gain[tile * 5 + 8]);
                             const int32_t token_2 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 8];
@@ -4477,12 +4495,12 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 column * 16]);
                             const f32x8 s_5 = splat_f32x8(keep[tile * 5 + 8]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16], fma_f32x8(carried_4, s_4, v_11 * s_5));
+                                column * 16], fma_f32x8(carried_5, s_4, v_11 * s_5));
                             const f32x8 v_12 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
                                 column * 16 + 8]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16 + 8], fma_f32x8(carried_5, s_4, v_12 * s_5));
+                                column * 16 + 8], fma_f32x8(carried_6, s_4, v_12 * s_5));
                             const f32x8 s_6 = splat_f32x8(gain[tile * 5 + 9]);
                             const int32_t token_3 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 9];
@@ -4491,12 +4509,12 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 column * 16]);
                             const f32x8 s_7 = splat_f32x8(keep[tile * 5 + 9]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16], fma_f32x8(carried_6, s_6, v_13 * s_7));
+                                column * 16], fma_f32x8(carried_7, s_6, v_13 * s_7));
                             const f32x8 v_14 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
                                 column * 16 + 8]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16 + 8], fma_f32x8(carried_7, s_6, v_14 * s_7));
+                                column * 16 + 8], fma_f32x8(carried_8, s_6, v_14 * s_7));
                             const f32x8 s_8 = splat_f32x8(gain[tile * 5 + 10]);
                             const int32_t token_4 =
                                 lsh_attention_query_pos[slot * 32 + panel * 16 + tile * 5 + 10];
@@ -4505,12 +4523,12 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 column * 16]);
                             const f32x8 s_9 = splat_f32x8(keep[tile * 5 + 10]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16], fma_f32x8(carried_8, s_8, v_15 * s_9));
+                                column * 16], fma_f32x8(carried_9, s_8, v_15 * s_9));
                             const f32x8 v_16 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
                                 column * 16 + 8]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16 + 8], fma_f32x8(carried_9, s_8, v_16 * s_9));
+                                column * 16 + 8], fma_f32x8(carried_10, s_8, v_16 * s_9));
                         }
                     }
                 }
@@ -4544,7 +4562,7 @@ static void lsh_output(const reformer_call_t *call, unsigned char *scratch, cons
     for (int64_t i = 0; i < 64; i++) {
         for (int64_t head = 0; head < 1; head++) {
             const float sum = run_sum[(batch + head) * 512 + block * 64 + i];
-            if (sum > 0.0f) {
+            if (sum != 0.0f) {
                 const float quot = 1.0f / sum;
                 for (int64_t v_1 = 0; v_1 < 4; v_1++) {
                     const f32x8 v_2 =
@@ -6293,7 +6311,7 @@ static inline float exp_f32_step(float x) {
     const float t_7 = fma_f32(t_6, t_2, 0.5f);
     const float t_8 = fma_f32(t_7, t_2 * t_2, t_2 + 1.0f);
     const int32_t sum = add_i32(bits_f32(t_8), (int32_t)((uint32_t)bits_f32(t) << 23));
-    return x < -87.0f ? 0.0f : from_bits_f32(sum);
+    return x >= -87.0f ? from_bits_f32(sum) : low - -87.0f;
 }
 
 static inline float log_f32_step(float x) {
@@ -6315,7 +6333,8 @@ static inline float log_f32_step(float x) {
     const float t_7 = fma_f32(t_6, sum_1, 0.3333333f);
     const float t_8 = fma_f32(sum, -0.00021219444f, t_7 * sum_1 * prod);
     const float t_9 = fma_f32(prod, -0.5f, t_8);
-    return fma_f32(sum, 0.6933594f, sum_1 + t_9);
+    const float t_10 = fma_f32(sum, 0.6933594f, sum_1 + t_9);
+    return x <= 3.4028235e+38f ? t_10 : x;
 }
 
 static inline f32x8 exp_f32x8_step(f32x8 x) {
@@ -6332,8 +6351,8 @@ static inline f32x8 exp_f32x8_step(f32x8 x) {
     const f32x8 t_7 = fma_f32x8(t_6, t_2, splat_f32x8(0.5f));
     const f32x8 t_8 = fma_f32x8(t_7, t_2 * t_2, t_2 + splat_f32x8(1.0f));
     const i32x8 sum = add_i32x8((i32x8)t_8, (i32x8)((u32x8)(i32x8)t << 23));
-    const f32x8 pick = select_f32x8((i32x8)(x < splat_f32x8(-87.0f)), splat_f32x8(0.0f),
-        (f32x8)sum);
+    const f32x8 pick = select_f32x8((i32x8)(x >= splat_f32x8(-87.0f)), (f32x8)sum,
+        low - splat_f32x8(-87.0f));
     return pick;
 }
 
