@@ -1,5 +1,5 @@
-/* The list of temporary.h. A handler may neither lock nor free: it touches the list only where nobody holds
- * signals, and the lock is for threads among themselves.
+/* The list of temporary.h. A handler may neither wait nor free: it touches the list only where nobody holds
+ * signals.
  *
  * Rule of the two flags: the handler writes `waiting` before it looks at `state`, go_on() writes `state`
  * before it looks at `waiting`; so one of the two sees the signal. */
@@ -9,7 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -23,7 +23,6 @@ enum { FREE, HELD, ENDING };
 static char *names[MOST];         /* NULL: free */
 static atomic_int state, waiting; /* of what the rule says; waiting: a signal, 0: none */
 static atomic_bool catching;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* ---- removing, as a handler may ----------------------------------------------------------------- */
 
@@ -88,13 +87,13 @@ void temporary_catch_signals(void) {
     }
 }
 
-/* While another thread ends the process no new file may be made. */
+/* Holding is for one thread at a time, and short. While another ends the process no new file may be made. */
 void temporary_hold(void) {
     if (!atomic_load(&catching)) return;
-    pthread_mutex_lock(&lock);
     int expected = FREE;
     while (!atomic_compare_exchange_strong(&state, &expected, HELD)) {
-        (void)pause();
+        if (expected == ENDING) (void)pause();
+        else (void)sched_yield();
         expected = FREE;
     }
 }
@@ -104,7 +103,6 @@ void temporary_go_on(void) {
     atomic_store(&state, FREE);
     int number = atomic_load(&waiting);
     if (number) temporary_end(number);
-    pthread_mutex_unlock(&lock);
 }
 
 /* ---- the list --------------------------------------------------------------------------------------- */

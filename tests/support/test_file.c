@@ -153,6 +153,50 @@ static void output_appears_at_commit(void **state) {
     diag_free(d);
 }
 
+/* The last of a set cannot be renamed: those before it are as they were. */
+static void sets_are_whole(void **state) {
+    (void)state;
+    diag_t *d = diag_new();
+    const char *old = in_folder("set-old"), *fresh = in_folder("set-fresh"),
+               *bad = in_folder("set-bad");
+    assert_true(file_write(old, "old", 3, d));
+    int before = entries();
+    output_t *o[] = {output_open(old, d), output_open(fresh, d), output_open(bad, d)};
+    for (int k = 0; k < 3; k++) assert_true(o[k] && output_write(o[k], "new", 3));
+    assert_int_equal(mkdir(bad, 0700), 0);
+    assert_false(output_commit_all(o, 3));
+    assert_error(d, "set-bad: error: cannot create: Is a directory");
+    assert_content(old, "old");
+    assert_false(file_exists(fresh));
+    assert_int_equal(entries(), before + 1);
+    assert_int_equal(rmdir(bad), 0);
+    for (int k = 0; k < 2; k++) {
+        o[k] = output_open(k ? fresh : old, d);
+        assert_true(o[k] && output_write(o[k], "new", 3));
+    }
+    assert_true(output_commit_all(o, 2));
+    assert_content(old, "new");
+    assert_content(fresh, "new");
+    assert_int_equal(entries(), before + 1);
+    diag_free(d);
+}
+
+static void output_follows_links(void **state) {
+    (void)state;
+    diag_t *d = diag_new();
+    struct stat st;
+    const char *link = in_folder("link");
+    assert_int_equal(symlink("link-end", link), 0);
+    for (int k = 0; k < 2; k++) { /* it leads nowhere at first */
+        assert_true(file_write(link, "data", 4, d));
+        assert_int_equal(lstat(link, &st), 0);
+        assert_true(S_ISLNK(st.st_mode));
+        assert_content(in_folder("link-end"), "data");
+    }
+    assert_int_equal(diag_errors(d), 0);
+    diag_free(d);
+}
+
 static void output_has_usual_permissions(void **state) {
     (void)state;
     diag_t *d = diag_new();
@@ -271,6 +315,8 @@ int main(void) {
         cmocka_unit_test(reads_whole_files),
         cmocka_unit_test(maps_files),
         cmocka_unit_test(output_appears_at_commit),
+        cmocka_unit_test(sets_are_whole),
+        cmocka_unit_test(output_follows_links),
         cmocka_unit_test(output_has_usual_permissions),
         cmocka_unit_test(output_onto_devices),
         cmocka_unit_test(full_disk),
