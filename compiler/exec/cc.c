@@ -8,20 +8,20 @@
  * Models call the runtime; in here they call this process's one, through pointers that a second small
  * source file (linkage) holds. So a library needs nothing at link time and shares our workers. The runtime's
  * header is part of this program too: a program that links us may stand anywhere. */
-#define _GNU_SOURCE /* memfd_create, ST_NOEXEC */
+#define _GNU_SOURCE /* ST_NOEXEC */
 #include "exec/cc.h"
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "exec/cache.h"
 #include "support/file.h"
+#include "support/pages.h"
 #include "support/process.h"
 #include "support/temporary.h"
 
@@ -270,15 +270,7 @@ static bool load(job_t *j, int fd, const char *path, compiled_t *out) {
 static int copy_in_memory(const char *path) {
     size_t n;
     char *data = cache_read(path, &n);
-    int fd = data ? memfd_create("reformerc", MFD_CLOEXEC) : -1;
-    for (size_t done = 0; fd >= 0 && done < n;) {
-        ssize_t some = write(fd, data + done, n - done);
-        if (some > 0) done += (size_t)some;
-        else if (errno != EINTR) {
-            close(fd);
-            fd = -1;
-        }
-    }
+    int fd = data ? pages_file(data, n) : -1;
     free(data);
     return fd;
 }

@@ -1,25 +1,15 @@
 /* The decision of settle.h. In: a back end. Out: it, or the one that needs no executable memory of our making. */
-#define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 #include "exec/settle.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include "exec/cc.h"
+#include "support/pages.h"
 #include "support/process.h"
 
-/* As LLVM's linker does it: writable first, then executable. */
 int jit_forbidden(const char **call) {
-    enum { BYTES = 4096 };
-    *call = "mmap";
-    void *page = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (page == MAP_FAILED) return errno;
-    *call = "mprotect";
-    int error = mprotect(page, BYTES, PROT_READ | PROT_EXEC) == 0 ? 0 : errno;
-    munmap(page, BYTES);
-    return error;
+    return pages_forbid_code(call);
 }
 
 static bool compiler_runs(const char *cc) {

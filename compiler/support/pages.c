@@ -1,9 +1,11 @@
-/* Aligned room with advice on pages, for pages.h. */
-#define _DEFAULT_SOURCE /* MADV_HUGEPAGE */
+/* What pages.h says, over the system's calls. */
+#define _GNU_SOURCE /* MADV_HUGEPAGE, memfd_create */
 #include "support/pages.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 enum {
     LINE = 64,
@@ -19,4 +21,32 @@ void *pages_alloc(size_t bytes) {
     /* advice only: without it everything works */
     if (room && align == HUGE_PAGE) (void)madvise(room, rounded, MADV_HUGEPAGE);
     return room;
+}
+
+/* As LLVM's linker does it: writable first, then executable. */
+int pages_forbid_code(const char **call) {
+    enum { BYTES = 4096 };
+    *call = "mmap";
+    void *page = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED) return errno;
+    *call = "mprotect";
+    int error = mprotect(page, BYTES, PROT_READ | PROT_EXEC) == 0 ? 0 : errno;
+    munmap(page, BYTES);
+    return error;
+}
+
+int pages_file(const void *data, size_t bytes) {
+    int fd = memfd_create("reformerc", MFD_CLOEXEC);
+    const char *p = data;
+    while (fd >= 0 && bytes > 0) {
+        ssize_t some = write(fd, p, bytes);
+        if (some < 0 && errno == EINTR) continue;
+        if (some <= 0) {
+            close(fd);
+            return -1;
+        }
+        p += some;
+        bytes -= (size_t)some;
+    }
+    return fd;
 }

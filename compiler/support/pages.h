@@ -1,4 +1,4 @@
-/* Room for arrays that are read all over: workspaces and weights. */
+/* Memory by the page: room for arrays that are read all over (workspaces, weights), and for code. */
 #ifndef REFORMERC_SUPPORT_PAGES_H
 #define REFORMERC_SUPPORT_PAGES_H
 
@@ -8,5 +8,11 @@
  * pages where the system gives them on demand (transparent_hugepage: madvise): LSH attention reads rows in
  * the order of a sort, and a translation per 4 KiB page costs it two to three per cent. */
 void *pages_alloc(size_t bytes);
+
+/* 0, or the errno with which `call` ("mprotect") refused to make memory of this process executable. */
+int pages_forbid_code(const char **call);
+
+/* A file in memory that holds the data, nameless and this process's alone; close() it. -1: there is none to be had. */
+int pages_file(const void *data, size_t bytes);
 
 #endif
