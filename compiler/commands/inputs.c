@@ -46,8 +46,9 @@ typedef struct {
 static const char *shape_text(arena_t *a, int rank, const int64_t *shape) {
     sbuf_t s = {0};
     sbuf_puts(&s, "[");
-    for (int i = 0; i < rank; i++) sbuf_printf(&s, "%s%lld", i ? ", " : "", (long long)shape[i]);
-    sbuf_puts(&s, "]");
+    for (int i = 0; i < rank && i < 8; i++)
+        sbuf_printf(&s, "%s%lld", i ? ", " : "", (long long)shape[i]);
+    sbuf_puts(&s, rank > 8 ? ", …]" : "]"); /* a file's tensor may have more, shape has not */
     const char *text = arena_strdup(a, s.data);
     sbuf_free(&s);
     return text;

@@ -24,11 +24,11 @@ static void write_key(const cache_key_t *k, char out[33]) {
 }
 
 static bool add_file(cache_key_t *k, const char *path, diag_t *d) {
-    mapping_t m;
-    if (!file_map(path, &m, d)) return false;
+    content_t m;
+    if (!file_load(path, &m, d)) return false;
     uint64_t sum[2] = {m.bytes, reformer_checksum(m.data, m.bytes)};
     cache_key_add(k, sum, sizeof sum);
-    file_unmap(&m);
+    file_unload(&m);
     return true;
 }
 

@@ -120,6 +120,22 @@ static double relu6(double x) {
     return fmin(relu(x), 6);
 }
 
+static double leaky_relu(double x) {
+    return x > 0 ? x : 0.01 * x;
+}
+static double relu2(double x) {
+    return relu(x) * relu(x);
+}
+static double laplace(double x) {
+    return 0.5 * (1 + erf((x - 0.707107) / (0.282095 * sqrt(2))));
+}
+static double hardswish(double x) {
+    return x * fmin(relu(x + 3), 6) / 6;
+}
+static double sqrtsoftplus(double x) {
+    return sqrt(relu(x) + log1p(exp(-fabs(x))));
+}
+
 static double (*const activations[ACT_COUNT])(double) = {
     [ACT_RELU] = relu,
     [ACT_GELU] = gelu,
@@ -135,6 +151,11 @@ static double (*const activations[ACT_COUNT])(double) = {
     [ACT_RELU6] = relu6,
     [ACT_SIGMOID] = sigmoid,
     [ACT_TANH] = tanh,
+    [ACT_LEAKY_RELU] = leaky_relu,
+    [ACT_RELU2] = relu2,
+    [ACT_LAPLACE] = laplace,
+    [ACT_HARDSWISH] = hardswish,
+    [ACT_SQRTSOFTPLUS] = sqrtsoftplus,
 };
 
 int eval_activation(eval_t *e, const gnode_t *n, value_t *out) {

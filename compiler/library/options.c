@@ -86,5 +86,7 @@ st_file_t *tensors_open(const reformerc_tensor_t *tensors, size_t n, diag_t *d) 
     for (size_t i = 0; i < n; i++) ok &= read_tensor(&tensors[i], i, &list[i], d);
     st_file_t *f = ok ? st_from_memory("tensors", list, n, d) : NULL;
     arena_free(a);
-    return f;
+    if (!f || st_unwrap(f, d)) return f;
+    st_close(f);
+    return NULL;
 }

@@ -173,6 +173,34 @@ static value_t *silu(lower_t *L, builder_t *b, value_t *x) {
 static value_t *quick_gelu(lower_t *L, builder_t *b, value_t *x) {
     return mul(b, x, sigmoid(L, b, mul(b, x, num(b, x, 1.702))));
 }
+static value_t *leaky_relu(lower_t *L, builder_t *b, value_t *x) {
+    (void)L;
+    return b_binary(b, OP_MAX, mul(b, x, num(b, x, 0.01)), x);
+}
+static value_t *relu2(lower_t *L, builder_t *b, value_t *x) {
+    value_t *y = relu(L, b, x);
+    return mul(b, y, y);
+}
+/* The distribution function of a normal one: (x - mu) / (sigma sqrt(2)) */
+static value_t *laplace(lower_t *L, builder_t *b, value_t *x) {
+    value_t *z =
+        mul(b, sub(b, x, num(b, x, 0.707107)), num(b, x, 1 / (0.282095 * 1.41421356237309505)));
+    return mul(b, num(b, x, 0.5), add(b, m_erf(L, b, z), num(b, x, 1)));
+}
+static value_t *hardswish(lower_t *L, builder_t *b, value_t *x) {
+    (void)L;
+    return mul(b, x, mul(b, clip(b, add(b, x, num(b, x, 3)), 0, 6), num(b, x, 1.0 / 6)));
+}
+/* log(1 + e^x) = max(x, 0) + log(1 + e), e = e^-|x|. What 1 + e lost of e is made good, log(u) e / (u - 1) with
+ * u = 1 + e: the root would show it. */
+static value_t *sqrtsoftplus(lower_t *L, builder_t *b, value_t *x) {
+    value_t *one = num(b, x, 1);
+    value_t *e = m_exp(L, b, b_unary(b, OP_NEG, absolute(b, x))), *u = add(b, one, e);
+    value_t *small = b_compare(b, OP_LT, e, num(b, x, 1e-7));
+    value_t *rest = b_select(b, small, one, sub(b, u, one));
+    value_t *log = b_select(b, small, e, mul(b, m_log(L, b, u), quotient(b, e, rest)));
+    return b_unary(b, OP_SQRT, add(b, relu(L, b, x), log));
+}
 static value_t *linear(lower_t *L, builder_t *b, value_t *x) {
     (void)L, (void)b;
     return x;
@@ -198,6 +226,11 @@ static const struct {
     [ACT_RELU6] = {"relu6", relu6},
     [ACT_SIGMOID] = {"sigmoid", sigmoid},
     [ACT_TANH] = {"tanh_act", m_tanh},
+    [ACT_LEAKY_RELU] = {"leaky_relu", leaky_relu},
+    [ACT_RELU2] = {"relu2", relu2},
+    [ACT_LAPLACE] = {"laplace", laplace},
+    [ACT_HARDSWISH] = {"hardswish", hardswish},
+    [ACT_SQRTSOFTPLUS] = {"sqrtsoftplus", sqrtsoftplus},
 };
 
 /* ---- one function per formula and shape --------------------------------------------------------- */

@@ -34,11 +34,14 @@ static srcloc_t blame(const reader_t *r, spec_key_t first, spec_key_t second) {
 /* ---- counts ---------------------------------------------------------------------------------- */
 
 static void check_layer_count(reader_t *r) {
-    const spec_t *s = r->spec;
+    spec_t *s = r->spec;
     const node_t *n = r->nodes[KEY_num_hidden_layers];
     if (!n || node_null(n) || !USABLE(r, KEY_num_hidden_layers, KEY_attn_layers)) return;
     long long count = atoll(n->text);
-    if (count == s->n_layers) return;
+    if (count <= s->n_layers) {
+        s->n_layers = (int)count; /* the first ones, as Hugging Face takes them */
+        return;
+    }
     complain(r, n->at, "'num_hidden_layers' is %lld, 'attn_layers' %s %d", count,
              s->given[KEY_attn_layers] ? "lists" : "by default has", s->n_layers);
 }

@@ -4,6 +4,7 @@
 
 #include "spec/spec.h"
 #include "support/file.h"
+#include "support/format.h"
 
 enum { FILE_LIMIT = 256 << 20 }; /* a device or a wrong file ends here, not with the memory */
 
@@ -12,31 +13,15 @@ static const char *inside(arena_t *a, const char *folder, const char *name) {
     return arena_printf(a, "%s%s%s", folder, n && folder[n - 1] == '/' ? "" : "/", name);
 }
 
-/* The folder's weights, NULL when it has none; false after an error. */
-static bool find_weights(arena_t *a, const char *folder, const char **weights, diag_t *d) {
-    const char *whole = inside(a, folder, "model.safetensors");
-    *weights = file_exists(whole) ? whole : NULL;
-    if (*weights) return true;
-    if (file_exists(inside(a, folder, "model.safetensors.index.json"))) {
-        diag_error(d, IN_FILE(folder), "the weights are split into several files");
-        diag_hint(d, "join them: in Python, model.save_pretrained(DIR, max_shard_size=\"100GB\")");
-        return false;
-    }
-    if (file_exists(inside(a, folder, "pytorch_model.bin"))) {
-        diag_error(d, IN_FILE(folder), "holds pytorch_model.bin but no model.safetensors");
-        diag_hint(d, "convert it: in Python, safetensors.torch.save_file({k: v.clone() for k, v in "
-                     "torch.load(\"pytorch_model.bin\", map_location=\"cpu\").items()}, "
-                     "\"model.safetensors\")");
-        return false;
-    }
-    return true;
-}
-
 static spec_t *load_file(arena_t *a, const char *path, const char *shown, const setting_t *sets,
                          int n_sets, diag_t *d) {
     size_t bytes;
     char *text = file_read(path, FILE_LIMIT, &bytes, d);
     if (!text) return NULL;
+    if (!format_fits(shown, text, bytes, WANT_SPEC, d)) {
+        free(text);
+        return NULL;
+    }
     char *kept = arena_copy(a, text, bytes + 1); /* diagnostics quote it later */
     free(text);
     return spec_parse(a, shown, kept, bytes, sets, n_sets, d);
@@ -55,7 +40,7 @@ spec_t *spec_load(arena_t *a, const char *path, const setting_t *sets, int n_set
         diag_error(d, IN_FILE(path), "is a folder without config.json");
         return NULL;
     }
-    bool ok = find_weights(a, path, &weights, d);
+    bool ok = folder_weights(a, path, &weights, d);
     spec_t *s = load_file(a, config, config, sets, n_sets, d);
     if (!s || !ok) return NULL;
     s->path = arena_strdup(a, path);

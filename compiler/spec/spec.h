@@ -37,8 +37,13 @@ typedef enum {
     ACT_RELU6,
     ACT_SIGMOID,
     ACT_TANH,
+    ACT_LEAKY_RELU,
+    ACT_RELU2,
+    ACT_LAPLACE,
+    ACT_HARDSWISH,
+    ACT_SQRTSOFTPLUS,
     ACT_COUNT
-} act_t; /* `swish` is ACT_SILU */
+} act_t; /* `swish` is ACT_SILU; `gelu_accurate`, `gelu_python_tanh`: ACT_GELU_NEW */
 typedef enum {
     PROBLEM_UNSET,
     PROBLEM_REGRESSION,

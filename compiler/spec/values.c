@@ -174,6 +174,10 @@ static bool holds_pointer(spec_key_t key) {
 static bool on_word(reader_t *r, spec_key_t key, const node_t *n) {
     static const word_t null_word = {"null", 0};
     bool nullable = strcmp(schema[key].words->word, "null") == 0;
+    if (key == KEY_hidden_act && (node_is(n, "prelu") || node_is(n, "xielu")))
+        return complain(r, n->at,
+                        "'hidden_act: %s' has learned parameters, no such activation is built",
+                        n->text);
     const word_t *w = nullable && node_null(n) ? &null_word : read_word(r, key, n);
     if (!w) return false;
     if (holds_pointer(key)) {

@@ -7,87 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "support/sbuf.h"
 #include "support/temporary.h"
 #include "support/trust.h"
-
-static int open_for_reading(const char *path, int flags, struct stat *st, diag_t *d) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | flags);
-    if (fd < 0 || fstat(fd, st) != 0) {
-        diag_error(d, IN_FILE(path), "cannot open: %s", strerror(errno));
-        if (fd >= 0) close(fd);
-        return -1;
-    }
-    if (S_ISDIR(st->st_mode)) {
-        diag_error(d, IN_FILE(path), "is a directory, a file is needed here");
-        close(fd);
-        return -1;
-    }
-    return fd;
-}
-
-char *file_read(const char *path, size_t max_bytes, size_t *bytes, diag_t *d) {
-    struct stat st;
-    int fd = open_for_reading(path, 0, &st, d);
-    if (fd < 0) return NULL;
-    sbuf_t s = {0};
-    sbuf_puts(&s, "");
-    char chunk[1 << 16];
-    ssize_t n;
-    while ((n = read(fd, chunk, sizeof chunk)) != 0) {
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) {
-            diag_error(d, IN_FILE(path), "cannot read: %s", strerror(errno));
-            break;
-        }
-        sbuf_write(&s, chunk, (size_t)n);
-        if (max_bytes && s.size > max_bytes) {
-            diag_error(d, IN_FILE(path), "is larger than %zu bytes, the limit here", max_bytes);
-            n = -1;
-            break;
-        }
-    }
-    close(fd);
-    if (n < 0) {
-        sbuf_free(&s);
-        return NULL;
-    }
-    if (bytes) *bytes = s.size;
-    return s.data;
-}
-
-bool file_map(const char *path, mapping_t *m, diag_t *d) {
-    *m = (mapping_t){0};
-    struct stat st;
-    int fd = open_for_reading(path, O_NONBLOCK, &st, d); /* a pipe without a writer must not hang */
-    if (fd < 0) return false;
-    if (!S_ISREG(st.st_mode)) {
-        diag_error(d, IN_FILE(path), "is not a regular file, it cannot be mapped");
-        close(fd);
-        return false;
-    }
-    if (st.st_size > 0) {
-        void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (p == MAP_FAILED) {
-            diag_error(d, IN_FILE(path), "cannot map: %s", strerror(errno));
-            close(fd);
-            return false;
-        }
-        m->data = p;
-        m->bytes = (size_t)st.st_size;
-    }
-    close(fd);
-    return true;
-}
-
-void file_unmap(mapping_t *m) {
-    if (m->data) munmap((void *)(uintptr_t)m->data, m->bytes);
-    *m = (mapping_t){0};
-}
 
 bool file_exists(const char *path) {
     struct stat st;

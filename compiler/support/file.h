@@ -1,4 +1,4 @@
-/* Files: read whole, map read-only, written whole or not at all. */
+/* Files: read whole, written whole or not at all. */
 #ifndef REFORMERC_SUPPORT_FILE_H
 #define REFORMERC_SUPPORT_FILE_H
 
@@ -9,16 +9,35 @@
 #include "support/arena.h"
 #include "support/diag.h"
 
+/* ---- reading (input.c) ---------------------------------------------------------------------- */
+
 /* The whole file, NUL-terminated, owned by the caller (free()); NULL after an error in d.
- * A file of more than max_bytes is an error that says so (0: no limit). */
+ * A file of more than max_bytes is an error that says so (0: no limit). A pipe is read to its end; one
+ * that nobody writes to, a folder, a socket and a device are errors. */
 char *file_read(const char *path, size_t max_bytes, size_t *bytes, diag_t *d);
 
+/* Bytes of a regular file in memory of their own, page-aligned: whatever becomes of the file, they stay. */
 typedef struct {
     const unsigned char *data;
     size_t bytes;
-} mapping_t;
-bool file_map(const char *path, mapping_t *m, diag_t *d); /* read-only */
-void file_unmap(mapping_t *m);
+    size_t room; /* what file_unload gives back */
+} content_t;
+bool file_load(const char *path, content_t *c, diag_t *d);
+void file_unload(content_t *c);
+
+/* The same in steps, for who needs the beginning only. */
+typedef struct {
+    int fd;
+    const char *path; /* the caller's */
+    uint64_t bytes;   /* when it was opened */
+} input_t;
+bool input_open(const char *path, input_t *in, diag_t *d);
+/* Exactly `bytes` from `at`; a file that has become shorter is an error. */
+bool input_read(const input_t *in, uint64_t at, void *out, size_t bytes, diag_t *d);
+bool input_load(const input_t *in, content_t *c, diag_t *d); /* all of it */
+void input_close(input_t *in);
+
+/* ---- writing (file.c) ----------------------------------------------------------------------- */
 
 /* Output that appears complete under its name, or not at all: written to a temporary file beside
  * it, renamed by output_commit(). A full disk is an error. Of a symbolic link the file that it names is

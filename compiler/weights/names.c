@@ -24,9 +24,9 @@ const char *shown_name(const char *name, char out[SHOWN_BYTES]) {
 
 const char *shown_shape(int rank, const int64_t *shape, char out[SHOWN_BYTES]) {
     int at = snprintf(out, SHOWN_BYTES, "[");
-    for (int i = 0; i < rank; i++)
+    for (int i = 0; i < rank && i < 8; i++)
         at += snprintf(out + at, (size_t)(SHOWN_BYTES - at), "%s%lld", i ? ", " : "",
                        (long long)shape[i]);
-    snprintf(out + at, (size_t)(SHOWN_BYTES - at), "]");
+    snprintf(out + at, (size_t)(SHOWN_BYTES - at), "%s]", rank > 8 ? ", …" : "");
     return out;
 }

@@ -1,19 +1,18 @@
 /* The safetensors format: 8 bytes of header length (little-endian), a JSON header, then raw data.
  *
- * In: a file that nobody vouches for, mapped. Every field of its header is checked before any
+ * In: a file that nobody vouches for. Every field of its header is checked before any
  * tensor can be reached: lengths, JSON, types, shapes (products with overflow checks), and that the
  * tensors cover the data without overlap, hole or rest, as the format demands. Unknown fields of an
- * entry are ignored, like the reference implementation does; an unknown dtype is an error only for
- * whoever uses the tensor. Out: a table of tensors that point into the mapping. The file must not
- * shrink while it is open. Also the writer. The only user of <jansson.h>. */
-#include "weights/weights.h"
-
+ * entry are ignored, like the reference implementation does; an unknown dtype or a tensor of more than eight
+ * dimensions is an error only for whoever uses it. Out: a table of tensors that point into a copy of the file.
+ * Also the writer. */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "reformer_rt.h"
+#include "support/format.h"
 #include "weights/names.h"
+#include "weights/st_int.h"
 
 /* The limit of the reference implementation; real headers have a few hundred kilobytes. */
 static const uint64_t max_header = 100u * 1000 * 1000;
@@ -44,22 +43,12 @@ static const dtype_info_t *dtype_info(st_dtype_t t) {
     bug("no size for dtype %d", (int)t);
 }
 
-struct st_file {
-    arena_t *arena;
-    const char *path;
-    mapping_t map;
-    st_tensor_t *tensors; /* in order of their data */
-    size_t n;
-    const st_tensor_t **by_name;
-};
-
 /* ---- reading: one entry --------------------------------------------------------------------- */
 
 typedef struct {
     st_file_t *f;
     diag_t *d;
-    const unsigned char *data; /* after the header */
-    size_t bytes;
+    size_t bytes; /* after the header */
 } reader_t;
 
 /* One name per line of the message, printable whatever the file holds. */
@@ -95,15 +84,16 @@ static bool read_shape(reader_t *r, const json_t *entry, st_tensor_t *t) {
     const json_t *shape = json_object_get(entry, "shape");
     if (!json_is_array(shape)) return refuse(r, t->name, "'shape' is missing or not a list");
     size_t rank = json_array_size(shape);
-    if (rank > sizeof t->shape / sizeof *t->shape)
-        return refuse(r, t->name, "has %zu dimensions, 8 are the most this compiler reads", rank);
+    if (rank > MAX_RANK) return refuse(r, t->name, "has %zu dimensions", rank);
     t->rank = (int)rank;
     t->elements = 1;
     for (int i = 0; i < t->rank; i++) {
-        if (!read_count(json_array_get(shape, (size_t)i), &t->shape[i]))
+        int64_t n;
+        if (!read_count(json_array_get(shape, (size_t)i), &n))
             return refuse(r, t->name, "dimension %d of 'shape' is not a whole number >= 0", i);
-        if (__builtin_mul_overflow(t->elements, t->shape[i], &t->elements))
+        if (__builtin_mul_overflow(t->elements, n, &t->elements))
             return refuse(r, t->name, "'shape' has more elements than fit 63 bits");
+        if (i < ST_RANK) t->shape[i] = n;
     }
     return true;
 }
@@ -122,7 +112,7 @@ static bool read_offsets(reader_t *r, const json_t *entry, st_tensor_t *t) {
         return refuse(r, t->name,
                       "'data_offsets' end at %lld, but the file has only %zu bytes of data",
                       (long long)end, r->bytes);
-    t->data = r->data + begin;
+    t->offset = (size_t)begin;
     t->bytes = (size_t)(end - begin);
     return true;
 }
@@ -152,32 +142,27 @@ static bool read_entry(reader_t *r, const char *name, const json_t *entry, st_te
 
 static int by_data(const void *pa, const void *pb) {
     const st_tensor_t *a = pa, *b = pb;
-    if (a->data != b->data) return a->data < b->data ? -1 : 1;
+    if (a->offset != b->offset) return a->offset < b->offset ? -1 : 1;
     if (a->bytes != b->bytes) return a->bytes < b->bytes ? -1 : 1;
     return strcmp(a->name, b->name);
 }
 
-static int by_name(const void *pa, const void *pb) {
-    const st_tensor_t *const *a = pa, *const *b = pb;
-    return strcmp((*a)->name, (*b)->name);
-}
-
 /* Sorted tensors must follow each other exactly. */
 static bool check_cover(reader_t *r) {
-    const unsigned char *at = r->data;
+    size_t at = 0;
     for (size_t i = 0; i < r->f->n; i++) {
         const st_tensor_t *t = &r->f->tensors[i];
-        if (t->data < at) {
+        if (t->offset < at) {
             char other[SHOWN_BYTES];
             return refuse(r, t->name, "its data overlap those of '%s'",
                           shown_name(r->f->tensors[i - 1].name, other));
         }
-        if (t->data > at)
+        if (t->offset > at)
             return refuse(r, t->name, "%zu bytes before its data belong to no tensor",
-                          (size_t)(t->data - at));
+                          t->offset - at);
         at += t->bytes;
     }
-    size_t rest = (size_t)(r->data + r->bytes - at);
+    size_t rest = r->bytes - at;
     if (rest == 0) return true;
     diag_error(r->d, IN_FILE(r->f->path), "%zu bytes after the last tensor belong to no tensor",
                rest);
@@ -185,6 +170,7 @@ static bool check_cover(reader_t *r) {
 }
 
 static bool check_metadata(reader_t *r, const json_t *metadata) {
+    if (json_is_null(metadata)) return true; /* the reference reads it as none */
     bool ok = json_is_object(metadata);
     const char *key;
     json_t *value;
@@ -210,90 +196,88 @@ static bool read_entries(reader_t *r, json_t *header) {
     }
     if (!ok) return false;
     qsort(f->tensors, f->n, sizeof *f->tensors, by_data);
-    f->by_name = ARENA_ARRAY(f->arena, const st_tensor_t *, n);
-    for (size_t i = 0; i < f->n; i++) f->by_name[i] = &f->tensors[i];
-    qsort(f->by_name, f->n, sizeof *f->by_name, by_name);
+    st_sort(f);
     return check_cover(r);
 }
 
-/* What people hand in by mistake. */
-static const char *other_format(const mapping_t *m) {
-    static const struct {
-        const char *magic, *what;
-    } known[] = {
-        {"PK\003\004",
-         "a zip archive, perhaps a PyTorch checkpoint: convert it to safetensors first "
-         "(safetensors.torch.save_file)"},
-        {"\200\002",
-         "a Python pickle, perhaps a PyTorch checkpoint: convert it to safetensors first "
-         "(safetensors.torch.save_file)"},
-        {REFORMER_WEIGHTS_MAGIC, "a packed weights file of reformerc, not safetensors"},
-        {"version https://git-lfs",
-         "a Git LFS pointer: the file itself was not downloaded (git lfs pull)"},
-    };
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        size_t n = strlen(known[i].magic);
-        if (m->bytes >= n && memcmp(m->data, known[i].magic, n) == 0) return known[i].what;
+/* Where the header lies; all checks that need no JSON. `begin`: the file's first bytes. */
+static bool find_header(reader_t *r, const unsigned char *begin, size_t n_begin,
+                        uint64_t file_bytes, size_t *header) {
+    srcloc_t at = IN_FILE(r->f->path);
+    if (!format_fits(r->f->path, begin, n_begin, WANT_SAFETENSORS, r->d)) return false;
+    if (file_bytes < 8) {
+        diag_error(r->d, at, "is not a safetensors file: it has %llu bytes",
+                   (unsigned long long)file_bytes);
+        return false;
     }
-    return NULL;
-}
-
-/* The header's bytes, after all checks that need no JSON. */
-static bool find_header(reader_t *r, const char **text, size_t *bytes) {
-    const st_file_t *f = r->f;
-    srcloc_t at = IN_FILE(f->path);
-    const char *other = other_format(&f->map);
-    if (other) return diag_error(r->d, at, "is %s", other), false;
-    if (f->map.bytes < 8)
-        return diag_error(r->d, at, "is not a safetensors file: it has %zu bytes", f->map.bytes),
-               false;
     uint64_t n = 0;
-    for (int i = 0; i < 8; i++) n |= (uint64_t)f->map.data[i] << (8 * i);
-    if (n > max_header || n > f->map.bytes - 8) {
+    for (int i = 0; i < 8; i++) n |= (uint64_t)begin[i] << (8 * i);
+    if (n > max_header || n > file_bytes - 8) {
         diag_error(
             r->d, at,
             "is not a safetensors file, or truncated: a header of %llu bytes is announced, the file "
-            "has %zu after that (and %llu are the most allowed)",
-            (unsigned long long)n, f->map.bytes - 8, (unsigned long long)max_header);
+            "has %llu after that (and %llu are the most allowed)",
+            (unsigned long long)n, (unsigned long long)file_bytes - 8,
+            (unsigned long long)max_header);
         return false;
     }
-    *text = (const char *)f->map.data + 8;
-    *bytes = (size_t)n;
-    if (n == 0 || **text != '{')
-        return diag_error(r->d, at,
-                          "is not a safetensors file: its header does not begin with '{'"),
-               false;
-    r->data = f->map.data + 8 + n;
-    r->bytes = f->map.bytes - 8 - (size_t)n;
+    if (n == 0 || n_begin < 9 || begin[8] != '{') {
+        diag_error(r->d, at, "is not a safetensors file: its header does not begin with '{'");
+        return false;
+    }
+    *header = (size_t)n;
+    r->bytes = (size_t)(file_bytes - 8 - n);
     return true;
 }
 
-static bool read_file(st_file_t *f, diag_t *d) {
-    reader_t r = {.f = f, .d = d};
-    const char *text;
-    size_t bytes;
-    if (!find_header(&r, &text, &bytes)) return false;
+static bool read_header(reader_t *r, const char *text, size_t bytes) {
     json_error_t error;
     json_t *header = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
     if (!header) {
         char shown[SHOWN_BYTES];
-        diag_error(d, IN_FILE(f->path), "the header is not valid JSON: %s (byte %d of the header)",
+        diag_error(r->d, IN_FILE(r->f->path),
+                   "the header is not valid JSON: %s (byte %d of the header)",
                    shown_name(error.text, shown), error.position);
         return false;
     }
-    bool ok = read_entries(&r, header);
+    bool ok = read_entries(r, header);
     json_decref(header);
     return ok;
 }
 
-st_file_t *st_open(const char *path, diag_t *d) {
+/* The header alone, then, where values are wanted, what stands behind it. */
+static bool read_file(st_file_t *f, const input_t *in, bool values, diag_t *d) {
+    reader_t r = {.f = f, .d = d};
+    unsigned char begin[FORMAT_BYTES];
+    size_t n = in->bytes < sizeof begin ? (size_t)in->bytes : sizeof begin, header;
+    if (!input_read(in, 0, begin, n, d) || !find_header(&r, begin, n, in->bytes, &header))
+        return false;
+    char *text = malloc(header);
+    if (!text) bug("out of memory");
+    bool ok = input_read(in, 8, text, header, d) && read_header(&r, text, header);
+    free(text);
+    if (!ok || !values) return ok;
+    if (!input_load(in, &f->content, d)) return false;
+    for (size_t i = 0; i < f->n; i++)
+        f->tensors[i].data = f->content.data + 8 + header + f->tensors[i].offset;
+    return true;
+}
+
+st_file_t *st_open_one(const char *path, bool values, diag_t *d) {
     arena_t *a = arena_new();
     st_file_t *f = ARENA_NEW(a, st_file_t);
     f->arena = a;
     f->path = arena_strdup(a, path);
-    if (file_map(path, &f->map, d) && read_file(f, d)) return f;
+    input_t in;
+    bool opened = input_open(path, &in, d), ok = opened && read_file(f, &in, values, d);
+    if (opened) input_close(&in);
+    if (ok) return f;
     st_close(f);
     return NULL;
+}
+
+st_file_t *st_open(const char *path, diag_t *d) {
+    return st_open_one(path, true, d);
 }
 
 /* ---- tensors in memory ---------------------------------------------------------------------- */
@@ -321,7 +305,7 @@ static bool take_tensor(reader_t *r, st_tensor_t *t) {
 static bool check_twins(reader_t *r) {
     bool ok = true;
     for (size_t i = 1; i < r->f->n; i++)
-        if (by_name(&r->f->by_name[i - 1], &r->f->by_name[i]) == 0)
+        if (strcmp(r->f->by_name[i - 1]->name, r->f->by_name[i]->name) == 0)
             ok = refuse(r, r->f->by_name[i]->name, "stands twice in the list");
     return ok;
 }
@@ -331,14 +315,10 @@ st_file_t *st_from_memory(const char *shown, const st_tensor_t *tensors, size_t 
     st_file_t *f = ARENA_NEW(a, st_file_t);
     *f = (st_file_t){.arena = a, .path = arena_strdup(a, shown), .n = n};
     f->tensors = arena_copy(a, tensors, n * sizeof *tensors);
-    f->by_name = ARENA_ARRAY(a, const st_tensor_t *, n);
     reader_t r = {.f = f, .d = d};
     bool ok = true;
-    for (size_t i = 0; i < n && ok; i++) {
-        ok = take_tensor(&r, &f->tensors[i]);
-        f->by_name[i] = &f->tensors[i];
-    }
-    if (ok && n) qsort(f->by_name, n, sizeof *f->by_name, by_name);
+    for (size_t i = 0; i < n && ok; i++) ok = take_tensor(&r, &f->tensors[i]);
+    if (ok) st_sort(f);
     if (ok && check_twins(&r)) return f;
     st_close(f);
     return NULL;
@@ -346,7 +326,8 @@ st_file_t *st_from_memory(const char *shown, const st_tensor_t *tensors, size_t 
 
 void st_close(st_file_t *f) {
     if (!f) return;
-    file_unmap(&f->map);
+    for (size_t i = 0; i < f->n_shards; i++) st_close(f->shards[i]);
+    file_unload(&f->content);
     arena_free(f->arena);
 }
 
@@ -356,6 +337,17 @@ size_t st_count(const st_file_t *f) {
 
 const st_tensor_t *st_at(const st_file_t *f, size_t i) {
     return i < f->n ? &f->tensors[i] : NULL;
+}
+
+static int by_name(const void *pa, const void *pb) {
+    const st_tensor_t *const *a = pa, *const *b = pb;
+    return strcmp((*a)->name, (*b)->name);
+}
+
+void st_sort(st_file_t *f) {
+    f->by_name = ARENA_ARRAY(f->arena, const st_tensor_t *, f->n);
+    for (size_t i = 0; i < f->n; i++) f->by_name[i] = &f->tensors[i];
+    if (f->n) qsort(f->by_name, f->n, sizeof *f->by_name, by_name);
 }
 
 const st_tensor_t *st_find(const st_file_t *f, const char *name) {

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "support/format.h"
 #include "weights/names.h"
 #include "weights/store_int.h"
 
@@ -42,11 +43,12 @@ static bool is_mask_buffer(const char *name) {
     return starts_with(last, "mask_value_float") || starts_with(last, "self_mask_value_float");
 }
 
-/* One parameter with two names. */
-static const char *other_name(const char *name) {
-    if (strcmp(name, "lm_head.bias") == 0) return "lm_head.decoder.bias";
-    if (strcmp(name, "lm_head.decoder.bias") == 0) return "lm_head.bias";
-    return NULL;
+/* One parameter with two names: first the one that counts where both stand. Transformers 5 trains the second's
+ * namesake no more, and saves what it was at the start. */
+static const char *const bias_names[] = {"lm_head.decoder.bias", "lm_head.bias"};
+
+static bool has_two_names(const char *name) {
+    return strcmp(name, bias_names[0]) == 0 || strcmp(name, bias_names[1]) == 0;
 }
 
 /* ---- shapes --------------------------------------------------------------------------------- */
@@ -67,6 +69,7 @@ static bool same_layout(int rank, const int64_t *shape, int other_rank, const in
 }
 
 static bool shape_fits(const tensor_t *want, const st_tensor_t *t) {
+    if (t->rank > 8) return false; /* its shape is not all there */
     if (is_axial_table(want->name)) return same_layout(want->rank, want->shape, t->rank, t->shape);
     return want->rank == t->rank &&
            memcmp(want->shape, t->shape, (size_t)t->rank * sizeof *t->shape) == 0;
@@ -161,29 +164,18 @@ static const st_tensor_t *take_either(load_t *l, const char *name) {
     return full ? full : bare;
 }
 
-static bool same_values(const tensor_t *a, const tensor_t *b) {
-    for (int64_t i = 0; i < a->elements; i++)
-        if (a->data[i] != b->data[i]) return false;
-    return true;
+static const st_tensor_t *find_param(load_t *l, const char *name) {
+    if (!has_two_names(name)) return take_either(l, name);
+    const st_tensor_t *first = take_either(l, bias_names[0]),
+                      *second = take_either(l, bias_names[1]);
+    return first ? first : second;
 }
 
 static void load_param(load_t *l, tensor_t *t) {
-    const char *path = st_path(l->f), *alias = other_name(t->name);
-    const st_tensor_t *one = take_either(l, t->name), *two = alias ? take_either(l, alias) : NULL;
-    if (!one && !two) {
-        if (l->missing++ < MAX_REPORTS)
-            diag_error(l->d, IN_FILE(path), "tensor '%s' is missing", t->name);
-        return;
-    }
-    if (one && two) {
-        tensor_t twin = *t;
-        if (store_take(l->s, t, one, path, l->d) && store_take(l->s, &twin, two, path, l->d) &&
-            !same_values(t, &twin))
-            diag_error(l->d, IN_FILE(path),
-                       "'%s' and '%s' are one parameter, but their values differ", t->name, alias);
-        return;
-    }
-    (void)store_take(l->s, t, one ? one : two, path, l->d);
+    const st_tensor_t *from = find_param(l, t->name);
+    if (from) (void)store_take(l->s, t, from, st_path(l->f), l->d);
+    else if (l->missing++ < MAX_REPORTS)
+        diag_error(l->d, IN_FILE(st_path(l->f)), "tensor '%s' is missing", t->name);
 }
 
 /* Tensors that nobody asked for: one warning, however many there are. */
@@ -205,9 +197,39 @@ static void report_unknown(const load_t *l) {
                      "%zu tensors have no place in this model, the first is '%s'", n, name);
 }
 
+static bool is_there(const load_t *l, const char *name) {
+    return st_find(l->f, name) || st_find(l->f, arena_printf(l->s->arena, PREFIX "%s", name));
+}
+
+/* A file of another model altogether: one line, not one for every tensor. */
+static bool has_any(load_t *l) {
+    const char *wanted = NULL;
+    for (size_t i = 0; i < l->s->n; i++) {
+        const char *name = l->s->tensors[i].name;
+        int layer;
+        if (is_rotations(name, &layer)) continue;
+        if (is_there(l, name) || (has_two_names(name) && is_there(l, bias_names[0]))) return true;
+        if (!wanted) wanted = name;
+    }
+    if (!wanted) return true;
+    char name[SHOWN_BYTES];
+    if (st_count(l->f) == 0)
+        diag_error(l->d, IN_FILE(st_path(l->f)),
+                   "holds no tensors, this model needs '%s' and others", wanted);
+    else
+        diag_error(l->d, IN_FILE(st_path(l->f)),
+                   "none of its tensors is of this model: it has '%s' …, needed are '%s' …",
+                   shown_name(st_at(l->f, 0)->name, name), wanted);
+    return false;
+}
+
 static void load_all(store_t *s, const st_file_t *f, diag_t *d) {
     load_t l = {.s = s, .f = f, .d = d};
     l.used = ARENA_ARRAY(s->arena, bool, st_count(l.f));
+    if (st_unwrapped(f))
+        diag_warning(d, IN_FILE(st_path(f)), "a wrapper's '%s' is taken off the tensors' names",
+                     st_unwrapped(f));
+    if (!has_any(&l)) return;
     for (size_t i = 0; i < s->n; i++) {
         int layer;
         if (!is_rotations(s->tensors[i].name, &layer)) {
@@ -226,7 +248,7 @@ static void load_all(store_t *s, const st_file_t *f, diag_t *d) {
 }
 
 static bool load_file(store_t *s, const char *path, diag_t *d) {
-    s->weights = st_open(path, d);
+    s->weights = st_open_weights(path, d);
     if (s->weights) load_all(s, s->weights, d);
     return s->weights != NULL; /* store_load counts the errors */
 }
@@ -234,18 +256,10 @@ static bool load_file(store_t *s, const char *path, diag_t *d) {
 /* A checkpoint folder stands for the file in it. NULL after an error. */
 static const char *resolve(arena_t *a, const char *path, diag_t *d) {
     if (!is_directory(path)) return path;
-    const char *file = arena_printf(a, "%s/model.safetensors", path);
-    if (file_exists(file)) return file;
-    diag_error(d, IN_FILE(path), "holds no model.safetensors");
-    if (file_exists(arena_printf(a, "%s/model.safetensors.index.json", path)))
-        diag_hint(
-            d, "its weights are split over several files; save them as one "
-               "(model.save_pretrained(DIR, max_shard_size=\"100GB\", safe_serialization=True))");
-    else if (file_exists(arena_printf(a, "%s/pytorch_model.bin", path)))
-        diag_hint(d, "convert pytorch_model.bin with Python: safetensors.torch.save_file("
-                     "torch.load(\"pytorch_model.bin\"), \"model.safetensors\"), or "
-                     "model.save_pretrained(DIR, safe_serialization=True)");
-    return NULL;
+    const char *file;
+    if (!folder_weights(a, path, &file, d)) return NULL;
+    if (!file) diag_error(d, IN_FILE(path), "holds no model.safetensors");
+    return file;
 }
 
 /* ---- the store ------------------------------------------------------------------------------ */
@@ -377,7 +391,7 @@ bool weights_kind(const char *path, weights_kind_t *k, diag_t *d) {
         return true; /* a bad seed is reported when it is used */
     arena_t *a = arena_new();
     const char *file = resolve(a, path, d);
-    st_file_t *f = file ? st_open(file, d) : NULL;
+    st_file_t *f = file ? st_open_names(file, d) : NULL;
     if (f) *k = weights_kind_of(f);
     bool ok = f != NULL;
     st_close(f);

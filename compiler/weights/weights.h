@@ -1,6 +1,8 @@
 /* Weights: Hugging Face tensors in, packed file out.
  *
- * safetensors.c  reads (mmap, every header field checked) and writes; only user of <jansson.h>
+ * safetensors.c  reads (every header field checked) and writes; with index.c the only user of <jansson.h>
+ * index.c        a checkpoint in several files, by its index
+ * unwrap.c       names of modules that were saved inside a wrapper
  * convert.c      number types of a file → float32, int32
  * store.c        a set of float32 tensors under Hugging Face names, from a file
  * initial.c      the same drawn at random; rotations
@@ -33,16 +35,26 @@ typedef struct {
     const char *name;
     st_dtype_t dtype;
     const char *dtype_name; /* as in the file */
-    int rank;
+    int rank; /* of a tensor in a file perhaps above 8: then the first 8 dimensions are kept */
     int64_t shape[8];
     int64_t elements;
-    const unsigned char *data; /* inside the mapping; may be unaligned */
+    size_t offset;             /* in its file's data */
+    const unsigned char *data; /* may be unaligned; NULL after st_open_names() */
     size_t bytes;
 } st_tensor_t;
 
 typedef struct st_file st_file_t;
-/* NULL after errors in d that name the file and the tensor. */
+/* NULL after errors in d that name the file and the tensor. The bytes are read into memory, whole. */
 st_file_t *st_open(const char *path, diag_t *d);
+/* A checkpoint's weights: as above, or an index file (*.index.json) of several such files, which lie beside it or
+ * below. Components of names that wrappers of modules put there (`module.`, `_orig_mod.` …) are taken off. */
+st_file_t *st_open_weights(const char *path, diag_t *d);
+st_file_t *st_open_names(const char *path,
+                         diag_t *d); /* the same without values, which stay unread */
+/* Takes them off tensors that are open already; false after an error. */
+bool st_unwrap(st_file_t *f, diag_t *d);
+const char *
+st_unwrapped(const st_file_t *f); /* what st_unwrap() took off the first name, NULL: nothing */
 /* Tensors in memory as if they were a file with the name `shown`. Given: name, dtype, rank, shape, data;
  * names are copied, data are not and must outlive it. */
 st_file_t *st_from_memory(const char *shown, const st_tensor_t *tensors, size_t n, diag_t *d);

@@ -534,6 +534,17 @@ static void test_activations(void **unused) {
         {ACT_RELU6, -7, 0},
         {ACT_SIGMOID, 0.5, 0.6224593312018546},
         {ACT_TANH, 0.5, 0.46211715726000975},
+        {ACT_LAPLACE, 0.25, 0.052573090251858634},
+        {ACT_LAPLACE, 1, 0.8504296492845703},
+        {ACT_SQRTSOFTPLUS, -10, 0.006737870525385943},
+        {ACT_SQRTSOFTPLUS, 0.5, 0.9869533850086876},
+        {ACT_LEAKY_RELU, -2, -0.02},
+        {ACT_LEAKY_RELU, 2, 2},
+        {ACT_RELU2, 1.5, 2.25},
+        {ACT_RELU2, -1.5, 0},
+        {ACT_HARDSWISH, 1, 0.6666666666666666},
+        {ACT_HARDSWISH, -4, 0},
+        {ACT_HARDSWISH, 5, 5},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         double x = cases[i].x, y;

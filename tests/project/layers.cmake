@@ -23,14 +23,14 @@ set(may_runtime  runtime)
 # header → where it may be included
 set(homes
   "yaml\\.h|^compiler/spec/"
-  "jansson\\.h|^compiler/weights/safetensors\\.c$"
+  "jansson\\.h|^compiler/weights/(safetensors)?(index)?\\.c$"
   "llvm(-c)?/.*|^compiler/emit/llvm_"
   "sentencepiece_.*\\.h|^compiler/commands/sentencepiece\\.cc$"
   "omp\\.h|^runtime/parallel\\.c$"
   "dlfcn\\.h|^compiler/exec/"
   "pthread\\.h|^compiler/exec/pool\\.c$"
   "getopt\\.h|^compiler/commands/options\\.c$"
-  "sys/mman\\.h|^compiler/support/(file)?(pages)?\\.c$")
+  "sys/mman\\.h|^compiler/support/(input)?(pages)?\\.c$")
 # headers that the runtime must do without: it allocates nothing, prints nothing, has no errno, no libm
 set(runtime_bans "stdlib\\.h|stdio\\.h|errno\\.h|math\\.h|assert\\.h")
 

@@ -95,33 +95,77 @@ static void reads_whole_files(void **state) {
     assert_error(d, "is a directory, a file is needed here");
     assert_null(file_read(in_folder("absent"), 0, &n, d));
     assert_error(d, "absent: error: cannot open: No such file");
-    assert_null(file_read("/dev/zero", 1 << 20, &n, d)); /* no end: the limit ends it */
-    assert_int_equal(diag_errors(d), 4);
+    assert_null(file_read("/dev/zero", 1 << 20, &n, d)); /* no end */
+    assert_error(d, "/dev/zero: error: is a device");
+    assert_int_equal(mkfifo(in_folder("silent"), 0600), 0);
+    assert_null(file_read(in_folder("silent"), 0, &n, d)); /* nobody will ever write */
+    assert_error(d, "silent: error: is a pipe that nobody writes to");
+    assert_int_equal(diag_errors(d), 5);
     diag_free(d);
 }
 
-static void maps_files(void **state) {
+/* A file that loses its end between opening and reading. */
+static void notices_a_shorter_file(void **state) {
     (void)state;
     diag_t *d = diag_new();
-    mapping_t m;
-    assert_true(file_write(in_folder("mapped"), "weights", 7, d));
-    assert_true(file_map(in_folder("mapped"), &m, d));
+    input_t in;
+    char bytes[8];
+    assert_true(file_write(in_folder("shrinks"), "12345678", 8, d));
+    assert_true(input_open(in_folder("shrinks"), &in, d));
+    assert_int_equal(in.bytes, 8);
+    assert_true(input_read(&in, 2, bytes, 4, d));
+    assert_memory_equal(bytes, "3456", 4);
+    assert_int_equal(truncate(in_folder("shrinks"), 5), 0);
+    assert_false(input_read(&in, 0, bytes, 8, d));
+    assert_error(d, "shrinks: error: became shorter while it was read");
+    input_close(&in);
+    diag_free(d);
+}
+
+/* A pipe with a writer is read to its end, however slow it is. */
+static void reads_a_slow_pipe(void **state) {
+    (void)state;
+    assert_int_equal(mkfifo(in_folder("slow"), 0600), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        FILE *f = fopen(in_folder("slow"), "w");
+        if (!f) _exit(1);
+        for (int i = 0; i < 3; i++) {
+            usleep(100000);
+            fputs("tick", f);
+            fflush(f);
+        }
+        fclose(f);
+        _exit(0);
+    }
+    assert_content(in_folder("slow"), "tickticktick");
+    assert_int_equal(waitpid(child, NULL, 0), child);
+}
+
+static void loads_files(void **state) {
+    (void)state;
+    diag_t *d = diag_new();
+    content_t m;
+    assert_true(file_write(in_folder("loaded"), "weights", 7, d));
+    assert_true(file_load(in_folder("loaded"), &m, d));
     assert_int_equal(m.bytes, 7);
     assert_memory_equal(m.data, "weights", 7);
-    file_unmap(&m);
+    assert_int_equal(truncate(in_folder("loaded"), 0), 0); /* what was read stays */
+    assert_memory_equal(m.data, "weights", 7);
+    file_unload(&m);
     assert_null(m.data);
-    file_unmap(&m); /* again is fine */
-    assert_true(file_write(in_folder("mapped"), "", 0, d));
-    assert_true(file_map(in_folder("mapped"), &m, d));
+    file_unload(&m); /* again is fine */
+    assert_true(file_write(in_folder("loaded"), "", 0, d));
+    assert_true(file_load(in_folder("loaded"), &m, d));
     assert_int_equal(m.bytes, 0);
-    file_unmap(&m);
+    file_unload(&m);
     assert_int_equal(diag_errors(d), 0);
     assert_int_equal(mkfifo(in_folder("pipe"), 0600), 0);
-    assert_false(file_map(in_folder("pipe"), &m, d)); /* and does not wait for a writer */
-    assert_error(d, "pipe: error: is not a regular file");
-    assert_false(file_map("/dev/zero", &m, d));
-    assert_false(file_map(folder, &m, d));
-    assert_false(file_map(in_folder("absent"), &m, d));
+    assert_false(file_load(in_folder("pipe"), &m, d)); /* and does not wait for a writer */
+    assert_error(d, "pipe: error: is not a regular file but a pipe");
+    assert_false(file_load("/dev/zero", &m, d));
+    assert_false(file_load(folder, &m, d));
+    assert_false(file_load(in_folder("absent"), &m, d));
     assert_null(m.data);
     diag_free(d);
 }
@@ -313,7 +357,9 @@ static void folders(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_whole_files),
-        cmocka_unit_test(maps_files),
+        cmocka_unit_test(loads_files),
+        cmocka_unit_test(notices_a_shorter_file),
+        cmocka_unit_test(reads_a_slow_pipe),
         cmocka_unit_test(output_appears_at_commit),
         cmocka_unit_test(sets_are_whole),
         cmocka_unit_test(output_follows_links),

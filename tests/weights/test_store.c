@@ -2,6 +2,8 @@
  * rotations. */
 #include "model.h"
 
+#include "support/sbuf.h"
+
 #include <math.h>
 #include <sys/stat.h>
 
@@ -115,8 +117,6 @@ static void errors_name_the_tensor(void **state) {
     refuses(&(file_t){.poison = 9, .value = -INFINITY}, "element 3 ([3]) is infinite");
     refuses(&(file_t){.poison = 1, .value = INFINITY, .dtype = ST_BF16}, "is infinite");
     refuses(&(file_t){.dtype = ST_I8}, "has dtype I8, here it must be F32, F16, BF16 or F64");
-    refuses(&(file_t){.decoder_bias = true, .other_bias = 1},
-            "'lm_head.bias' and 'lm_head.decoder.bias' are one parameter, but their values differ");
     refuses(&(file_t){.prefix = true, .extra = {"embeddings.word_embeddings.weight"}},
             "holds both 'embeddings.word_embeddings.weight' and "
             "'reformer.embeddings.word_embeddings.weight'");
@@ -129,8 +129,112 @@ static void reports_all_of_them(void **state) {
     const char *path = temporary("empty");
     write_bytes(path, "\2\0\0\0\0\0\0\0{}", 10);
     assert_null(load(&m, path));
-    assert_int_equal(diag_errors(m.d), N_PARAMS - 2); /* all but the rotations */
-    assert_says(m.d, "is this a checkpoint of the model that the spec describes?");
+    assert_int_equal(diag_errors(m.d), 1); /* not one for each tensor */
+    assert_says(m.d, "holds no tensors, this model needs 'embeddings.");
+    model_close(&m);
+}
+
+static void refuses_another_models_file(void **state) {
+    (void)state;
+    model_t m;
+    model_open(&m);
+    st_writer_t *w = st_writer_new();
+    st_writer_add(w, "bert.pooler.bias", ST_F32, 1, &(int64_t){1}, &(float){0});
+    assert_true(st_writer_save(w, temporary("bert"), m.d));
+    st_writer_free(w);
+    assert_null(load(&m, temporary("bert")));
+    assert_int_equal(diag_errors(m.d), 1);
+    assert_says(m.d,
+                "none of its tensors is of this model: it has 'bert.pooler.bias' …, needed are '");
+    model_close(&m);
+}
+
+/* ---- several files, wrapped names -------------------------------------------------------------------- */
+
+/* The model's tensors in two files, each name behind `wrapper`; the index may leave out or misplace one. */
+static void write_shards(const char *wrapper, const char *index_extra, diag_t *d) {
+    st_file_t *f = st_open(model_file(&(file_t){.prefix = true}), d);
+    assert_non_null(f);
+    st_writer_t *w[2] = {st_writer_new(), st_writer_new()};
+    sbuf_t index = {0};
+    sbuf_printf(&index, "{\"metadata\": {\"total_size\": 1}, \"weight_map\": {%s", index_extra);
+    for (size_t i = 0; i < st_count(f); i++) {
+        const st_tensor_t *t = st_at(f, i);
+        char name[300];
+        snprintf(name, sizeof name, "%s%s", wrapper, t->name);
+        st_writer_add(w[i % 2], name, t->dtype, t->rank, t->shape, t->data);
+        sbuf_printf(&index, "%s\"%s\": \"part-%zu\"", i ? ", " : "", name, i % 2);
+    }
+    sbuf_puts(&index, "}}");
+    assert_true(st_writer_save(w[0], temporary("part-0"), d));
+    assert_true(st_writer_save(w[1], temporary("part-1"), d));
+    assert_true(file_write(temporary("w.index.json"), index.data, index.size, d));
+    sbuf_free(&index);
+    st_writer_free(w[0]);
+    st_writer_free(w[1]);
+    st_close(f);
+}
+
+static void loads_several_files(void **state) {
+    (void)state;
+    static const char *const wrappers[] = {"", "module.", "_orig_mod.module.module."};
+    for (int i = 0; i < 3; i++) {
+        model_t m;
+        model_open(&m);
+        write_shards(wrappers[i], "", m.d);
+        store_t *s = load(&m, temporary("w.index.json"));
+        if (!s) fail_msg("%s", messages(m.d));
+        assert_values(s);
+        store_free(s);
+        if (i == 1)
+            assert_says(m.d, "warning: a wrapper's 'module.' is taken off the tensors' names");
+        weights_kind_t k;
+        assert_true(weights_kind(temporary("w.index.json"), &k, m.d));
+        assert_true(k.has_prefix);
+        model_close(&m);
+    }
+}
+
+static void bad_indices(void **state) {
+    (void)state;
+    static const struct {
+        const char *extra, *says;
+    } cases[] = {
+        {"\"x\": \"part-0\", ", "tensor 'x' is not in 'part-0', where the index has it"},
+        {"\"x\": \"part-9\", ", "names the file 'part-9', which is missing"},
+        {"\"x\": \"../part-0\", ", "'../part-0', which does not lie in its folder"},
+        {"\"x\": \"a/../../part-0\", ", "which does not lie in its folder"},
+        {"\"x\": \"/etc/passwd\", ",
+         "names the file '/etc/passwd', which does not lie in its folder"},
+        {"\"x\": 7, ", "tensor 'x': its file is no text"},
+        {"\"x\": \"w.index.json\", ", "is an index of weights in several files, not safetensors"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        model_t m;
+        model_open(&m);
+        write_shards("", cases[i].extra, m.d);
+        assert_null(load(&m, temporary("w.index.json")));
+        assert_says(m.d, cases[i].says);
+        model_close(&m);
+    }
+}
+
+/* Where a language model's bias stands under both names, the decoder's counts. */
+static void the_decoders_bias_counts(void **state) {
+    (void)state;
+    model_t m;
+    model_open(&m);
+    store_t *s = load(&m, model_file(&(file_t){.decoder_bias = true, .other_bias = 1}));
+    if (!s) fail_msg("%s", messages(m.d));
+    st_file_t *f = st_open(model_file(&(file_t){.decoder_bias = true, .other_bias = 1}), m.d);
+    const st_tensor_t *want = st_find(f, "lm_head.decoder.bias");
+    const st_tensor_t *other = st_find(f, "lm_head.bias");
+    const tensor_t *have = store_find(s, "lm_head.bias");
+    assert_true(want && other && have);
+    assert_memory_equal(have->data, want->data, want->bytes);
+    assert_memory_not_equal(have->data, other->data, want->bytes);
+    st_close(f);
+    store_free(s);
     model_close(&m);
 }
 
@@ -146,11 +250,11 @@ static void folders(void **state) {
     snprintf(file, sizeof file, "%s/pytorch_model.bin", folder);
     write_bytes(file, "PK\3\4", 4);
     assert_null(load(&m, folder));
-    assert_says(m.d, "convert pytorch_model.bin");
+    assert_says(m.d, "{k: v.clone() for k, v in torch.load(\"pytorch_model.bin\"");
     snprintf(file, sizeof file, "%s/model.safetensors.index.json", folder);
     write_bytes(file, "{}", 2);
     assert_null(load(&m, folder));
-    assert_says(m.d, "its weights are split over several files");
+    assert_says(m.d, "index.json: error: has no 'weight_map'");
     snprintf(file, sizeof file, "%s/model.safetensors", folder);
     size_t n;
     unsigned char *bytes = read_bytes(model_file(&(file_t){0}), &n);
@@ -405,12 +509,22 @@ static int clean(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(loads_every_variant),      cmocka_unit_test(loads_unaligned_data),
-        cmocka_unit_test(warns_of_unknown_tensors), cmocka_unit_test(errors_name_the_tensor),
-        cmocka_unit_test(reports_all_of_them),      cmocka_unit_test(folders),
-        cmocka_unit_test(kinds_of_weights),         cmocka_unit_test(random_weights),
-        cmocka_unit_test(rotations_from_seeds),     cmocka_unit_test(rotations_from_files),
-        cmocka_unit_test(bad_rotation_files),       cmocka_unit_test(rotations_not_needed_here),
+        cmocka_unit_test(loads_every_variant),
+        cmocka_unit_test(loads_unaligned_data),
+        cmocka_unit_test(warns_of_unknown_tensors),
+        cmocka_unit_test(errors_name_the_tensor),
+        cmocka_unit_test(reports_all_of_them),
+        cmocka_unit_test(folders),
+        cmocka_unit_test(refuses_another_models_file),
+        cmocka_unit_test(loads_several_files),
+        cmocka_unit_test(bad_indices),
+        cmocka_unit_test(the_decoders_bias_counts),
+        cmocka_unit_test(kinds_of_weights),
+        cmocka_unit_test(random_weights),
+        cmocka_unit_test(rotations_from_seeds),
+        cmocka_unit_test(rotations_from_files),
+        cmocka_unit_test(bad_rotation_files),
+        cmocka_unit_test(rotations_not_needed_here),
         cmocka_unit_test(reference_rotations),
     };
     return cmocka_run_group_tests(tests, NULL, clean);

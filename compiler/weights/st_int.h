@@ -1,0 +1,25 @@
+/* Inside of an open safetensors file; shared by safetensors.c, index.c and unwrap.c. */
+#ifndef REFORMERC_WEIGHTS_ST_INT_H
+#define REFORMERC_WEIGHTS_ST_INT_H
+
+#include "weights/weights.h"
+
+enum { ST_RANK = 8, MAX_RANK = 1 << 20 };
+
+struct st_file {
+    arena_t *arena;
+    const char *path;
+    content_t content;    /* of one file */
+    st_file_t **shards;   /* of an index: the tensors point into these */
+    st_tensor_t *tensors; /* in order of their data */
+    size_t n, n_shards;
+    const st_tensor_t **by_name;
+    const char *unwrapped;
+};
+
+/* One file; without `values` its header only. */
+st_file_t *st_open_one(const char *path, bool values, diag_t *d);
+st_file_t *st_open_index(const char *path, bool values, diag_t *d);
+void st_sort(st_file_t *f); /* by_name anew */
+
+#endif
