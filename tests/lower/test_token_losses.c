@@ -58,10 +58,10 @@ typedef struct {
     size_t length, rows[BATCH];
     int32_t ids[BATCH * LONGEST], labels[BATCH * LONGEST];
     uint8_t mask[BATCH * LONGEST];
-} input_t;
+} input_tensors_t;
 
-static void make_input(input_t *in, size_t a, size_t b, size_t c) {
-    *in = (input_t){.rows = {a, b, c}};
+static void make_input(input_tensors_t *in, size_t a, size_t b, size_t c) {
+    *in = (input_tensors_t){.rows = {a, b, c}};
     for (int r = 0; r < BATCH; r++)
         if (in->rows[r] > in->length) in->length = in->rows[r];
     for (size_t i = 0; i < BATCH * in->length; i++) {
@@ -72,7 +72,7 @@ static void make_input(input_t *in, size_t a, size_t b, size_t c) {
     }
 }
 
-static reformer_io_t io_of(const input_t *in, float *losses, float *loss) {
+static reformer_io_t io_of(const input_tensors_t *in, float *losses, float *loss) {
     return (reformer_io_t){.input_ids = in->ids,
                            .attention_mask = in->mask,
                            .labels = in->labels,
@@ -85,7 +85,8 @@ static reformer_io_t io_of(const input_t *in, float *losses, float *loss) {
 
 /* ---- what holds of any back end ----------------------------------------------------------------------- */
 
-static void the_mean_is_the_loss(const input_t *in, bool causal, const float *losses, float loss) {
+static void the_mean_is_the_loss(const input_tensors_t *in, bool causal, const float *losses,
+                                 float loss) {
     double sum = 0, count = 0;
     for (size_t i = 0; i < BATCH * in->length; i++) {
         bool last = i % in->length == in->length - 1;
@@ -99,7 +100,7 @@ static void the_mean_is_the_loss(const input_t *in, bool causal, const float *lo
     assert_float_equal(sum / count, loss, 1e-6);
 }
 
-static void each_row_alone(model_t *m, exec_t *e, const input_t *in, const float *losses) {
+static void each_row_alone(model_t *m, exec_t *e, const input_tensors_t *in, const float *losses) {
     for (size_t r = 0; r < BATCH; r++) {
         float alone[LONGEST];
         reformer_io_t io = io_of(in, alone, NULL);
@@ -114,7 +115,8 @@ static void each_row_alone(model_t *m, exec_t *e, const input_t *in, const float
 }
 
 /* Losses into `losses`, after all checks. */
-static void run(model_t *m, backend_t backend, const input_t *in, float *losses, bool rows) {
+static void run(model_t *m, backend_t backend, const input_tensors_t *in, float *losses,
+                bool rows) {
     float loss = -1, again[BATCH * LONGEST];
     bool causal = m->plan->spec->architecture == ARCH_CAUSAL_LM;
     exec_options_t o = {.backend = backend, .no_cache = true};
@@ -130,7 +132,7 @@ static void run(model_t *m, backend_t backend, const input_t *in, float *losses,
     exec_close(e);
 }
 
-static void compare(bool causal, const char *length, const input_t *in) {
+static void compare(bool causal, const char *length, const input_tensors_t *in) {
     model_t m;
     float want[BATCH * LONGEST], got[BATCH * LONGEST], first[BATCH * LONGEST];
     bool rows = causal; /* looking ahead, a row sees that it ends where others go on */
@@ -151,14 +153,14 @@ static void compare(bool causal, const char *length, const input_t *in) {
 
 static void fixed(void **state) {
     (void)state;
-    input_t in;
+    input_tensors_t in;
     make_input(&in, 41, 30, 48);
     compare(true, "48", &in);
 }
 
 static void dynamic(void **state) {
     (void)state;
-    input_t in;
+    input_tensors_t in;
     make_input(&in, 64, 50, 61); /* one of them needs no padding */
     compare(true, "dynamic", &in);
 }
@@ -166,14 +168,14 @@ static void dynamic(void **state) {
 /* Up to one chunk nothing is padded: keys are absent, not masked. */
 static void dynamic_short(void **state) {
     (void)state;
-    input_t in;
+    input_tensors_t in;
     make_input(&in, 3, 8, 1);
     compare(true, "dynamic", &in);
 }
 
 static void masked_lm(void **state) {
     (void)state;
-    input_t in;
+    input_tensors_t in;
     make_input(&in, 48, 48, 48);
     compare(false, "48", &in);
 }
