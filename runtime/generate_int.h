@@ -16,7 +16,11 @@
 #endif
 _Static_assert(sizeof 1.0 == sizeof(double), "compile without -fsingle-precision-constant");
 #ifdef __clang__
+#ifdef __x86_64__
 #pragma float_control(precise, on)
+#else
+#pragma clang fp reassociate(off)
+#endif
 #pragma STDC FP_CONTRACT OFF
 #else
 #pragma GCC optimize("fp-contract=off")

@@ -100,8 +100,12 @@ static void put_guards(emitter_t *c, sbuf_t *out) {
     if (x86) sbuf_puts(out, "#ifdef __x86_64__\n#include <immintrin.h>\n#endif\n");
     if (arm) sbuf_puts(out, "#ifdef __aarch64__\n#include <arm_neon.h>\n#endif\n");
     sbuf_puts(out, "#ifdef __clang__\n"
+                   "#ifdef __x86_64__\n"
                    "#pragma float_control(push)\n"
                    "#pragma float_control(precise, on)\n"
+                   "#else\n"
+                   "#pragma clang fp reassociate(off)\n"
+                   "#endif\n"
                    "#pragma STDC FP_CONTRACT OFF\n"
                    "#else\n"
                    "#pragma GCC push_options\n"
@@ -114,9 +118,9 @@ static void put_guards(emitter_t *c, sbuf_t *out) {
 
 static void put_end(sbuf_t *out) {
     sbuf_puts(out, "\n#pragma pop_macro(\"INLINE\")\n"
-                   "#ifdef __clang__\n"
+                   "#if defined(__clang__) && defined(__x86_64__)\n"
                    "#pragma float_control(pop)\n"
-                   "#else\n"
+                   "#elif !defined(__clang__)\n"
                    "#pragma GCC pop_options\n"
                    "#endif\n");
 }

@@ -17,9 +17,9 @@ enum { MAX_FILES = 256, ROUNDS = 400, MAX_BYTES = 1 << 16 };
 typedef struct {
     char *text;
     size_t bytes;
-} input_t;
+} input_case_t;
 
-static input_t inputs[MAX_FILES];
+static input_case_t inputs[MAX_FILES];
 static int n_inputs;
 static uint64_t state = 20200113;
 
@@ -120,7 +120,7 @@ static void mutate(sbuf_t *s) {
     case 2: replace_range(s, at, left ? draw(left < 20 ? left : 20) : 0, "", 0); break;
     case 3: replace_range(s, at, left, "", 0); break; /* cut off */
     case 4: {                                         /* a part of another file */
-        const input_t *other = &inputs[draw((uint64_t)n_inputs)];
+        const input_case_t *other = &inputs[draw((uint64_t)n_inputs)];
         size_t from = draw(other->bytes + 1), n = draw(other->bytes - from + 1);
         replace_range(s, at, 0, other->text + from, n);
         break;
