@@ -25,8 +25,12 @@ _Static_assert(sizeof 1.0 == sizeof(double), "compile without -fsingle-precision
 #include <immintrin.h>
 #endif
 #ifdef __clang__
+#ifdef __x86_64__
 #pragma float_control(push)
 #pragma float_control(precise, on)
+#else
+#pragma clang fp reassociate(off)
+#endif
 #pragma STDC FP_CONTRACT OFF
 #else
 #pragma GCC push_options
@@ -8327,8 +8331,8 @@ int crime_and_punishment_bytes_step(const crime_and_punishment_bytes_t *m,
 }
 
 #pragma pop_macro("INLINE")
-#ifdef __clang__
+#if defined(__clang__) && defined(__x86_64__)
 #pragma float_control(pop)
-#else
+#elif !defined(__clang__)
 #pragma GCC pop_options
 #endif
