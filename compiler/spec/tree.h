@@ -30,7 +30,7 @@ enum {
     MAX_DEPTH = 64,      /* levels of nesting */
     MAX_NODES = 1000000, /* values in one file, those that merge keys repeat included */
     MAX_ANCHORS = 1000,
-    MAX_ERRORS = 50 /* reported for one file */
+    MAX_ERRORS = DIAG_MOST_PRINTED /* reported for one file */
 };
 
 /* The tree of `text`; NULL after an error in d that ended the reading (others leave a tree: compare

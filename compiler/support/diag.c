@@ -8,7 +8,7 @@
 #include "support/arena.h"
 #include "support/printable.h"
 
-enum { QUOTE_COLUMNS = 100, EXIT_BUG = 70, MOST_PRINTED = 20 }; /* of errors; of warnings */
+enum { QUOTE_COLUMNS = 100, EXIT_BUG = 70 };
 
 typedef struct {
     srcloc_t at;
@@ -192,11 +192,11 @@ void diag_print(diag_t *d, FILE *out) {
     qsort(sorted, d->n, sizeof *sorted, by_place);
     size_t seen[2] = {0, 0}; /* warnings, errors */
     for (size_t i = 0; i < d->n; i++)
-        if (!sorted[i].printed && seen[sorted[i].is_error]++ < MOST_PRINTED)
+        if (!sorted[i].printed && seen[sorted[i].is_error]++ < DIAG_MOST_PRINTED)
             print_message(d, &sorted[i], out);
     for (int error = 1; error >= 0; error--)
-        if (seen[error] > MOST_PRINTED)
-            fprintf(out, "reformerc: … and %zu more %s\n", seen[error] - MOST_PRINTED,
+        if (seen[error] > DIAG_MOST_PRINTED)
+            fprintf(out, "reformerc: … and %zu more %s\n", seen[error] - DIAG_MOST_PRINTED,
                     error ? "errors" : "warnings");
     for (size_t i = 0; i < d->n; i++) d->messages[i].printed = true;
 }

@@ -41,8 +41,10 @@ void diag_hint(diag_t *d, const char *fmt, ...) __attribute__((format(printf, 2,
 void diag_append(diag_t *d, const diag_t *from);
 
 int diag_errors(const diag_t *d); /* how many errors so far */
+/* More of one kind is noise; who collects errors one by one may stop here. */
+enum { DIAG_MOST_PRINTED = 50 };
 /* Prints all messages not yet printed: by file in order of first report, then by line and column;
- * of errors and of warnings the first 20 each, then how many more there are. */
+ * of errors and of warnings the first DIAG_MOST_PRINTED each, then how many more there are. */
 void diag_print(diag_t *d, FILE *out);
 
 /* The candidate nearest to `word` by edit distance, or NULL when none is near. */

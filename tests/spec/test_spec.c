@@ -706,7 +706,7 @@ static void test_many_errors(void **state) {
     for (int i = 0; i < 10000; i++) sbuf_printf(&s, "key_%d: 1\n", i);
     reading_t t = read_bytes("test.yaml", s.data, s.size, NULL, 0);
     assert_int_equal(diag_errors(t.diag), 50);
-    assert_non_null(strstr(t.printed.data, " more errors"));
+    assert_non_null(strstr(t.printed.data, "further errors are not listed"));
     done(&t);
     sbuf_free(&s);
 }

@@ -258,9 +258,9 @@ static void printed_messages_are_bounded(void **state) {
     diag_t *d = diag_new();
     for (int i = 0; i < 50000; i++) diag_error(d, NOWHERE, "no");
     assert_int_equal(diag_errors(d), 50000);
-    char want[20 * 32 + 64] = "";
-    for (int i = 0; i < 20; i++) strcat(want, "reformerc: error: no\n");
-    strcat(want, "reformerc: … and 49980 more errors\n");
+    char want[50 * 32 + 64] = "";
+    for (int i = 0; i < 50; i++) strcat(want, "reformerc: error: no\n");
+    strcat(want, "reformerc: … and 49950 more errors\n");
     assert_prints(d, want);
     diag_free(d);
 }
