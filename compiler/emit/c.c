@@ -226,7 +226,7 @@ static void put_own_name(emitter_t *c, const char *name, bool define, sbuf_t *ou
         sbuf_printf(out, "#undef %s\n", name);
         return;
     }
-    const char *own = arena_printf(c->arena, "%s_%s", c->plan->name, name);
+    const char *own = own_name(c, name); /* a table may be called variants, a kernel forward */
     bool fits = strlen("#define ") + strlen(name) + 1 + strlen(own) <= COLUMNS;
     sbuf_printf(out, "#define %s %s%s\n", name, fits ? "" : "\\\n", own);
 }
