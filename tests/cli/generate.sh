@@ -285,7 +285,7 @@ echo '{"pad_token_id": 0, "do_sample": true, "top_k": 50, "no_repeat_ngram_size"
 f 'no end there is none' 1 'generation_config.json: error: has no eos_token_id' --stop-at-eos
 f 'ways of choosing' 0 "warning: 'do_sample' is not followed: tokens are chosen as the options say"
 grep -q "warning: 'no_repeat_ngram_size' is not followed" .err || fail 'no warning of what is not there'
-grep -q "top_k" .err && fail "a warning of Hugging Face's default"
+grep -q "warning: 'top_k'" .err && fail "a warning of Hugging Face's default"
 echo '{"eos_token_id": "x"}' >folder/generation_config.json
 f 'no number there' 1 "generation_config.json:1:18: error: 'eos_token_id' must be an integer"
 echo '{"eos_token_id": 34' >folder/generation_config.json
