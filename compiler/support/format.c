@@ -70,10 +70,11 @@ static const format_t *json_kind(const unsigned char *p, size_t n) {
     return map ? &weights_index : &json;
 }
 
+/* A header's length may read as a short magic: 896 bytes are those of a pickle. */
 static const format_t *format_of(const unsigned char *p, size_t n) {
+    if (looks_like_safetensors(p, n)) return &safetensors;
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
         if (n >= formats[i].n && memcmp(p, formats[i].magic, formats[i].n) == 0) return &formats[i];
-    if (looks_like_safetensors(p, n)) return &safetensors;
     if (n > 8 && p[0] == '\n' && p[1] < 32 && has_word(p, n < 64 ? n : 64, "<unk>")) return &pieces;
     return json_kind(p, n);
 }

@@ -4,8 +4,10 @@
 "$FORGE" make in.st 'input_ids:I32:1,512=5*'
 for spec in "$SOURCE"/specs/*.yaml; do
     model=$(basename "$spec" .yaml)
-    check "$model translates" 0 - "$REFORMERC" "$spec" -o "$model.c"
-    check "$model translates for this CPU" 0 - "$REFORMERC" "$spec" -o "$model.c" --target native
+    said=-
+    if grep -q '^num_buckets: null' "$spec" && ! grep -q '^ *sequence_length:' "$spec"; then said="warning: 'num_buckets' is null: [0-9]+ is taken at every length"; fi
+    check "$model translates" 0 "$said" "$REFORMERC" "$spec" -o "$model.c"
+    check "$model translates for this CPU" 0 "$said" "$REFORMERC" "$spec" -o "$model.c" --target native
     check "$model compiles" 0 - with_flags cc -std=c11 -O1 -Wall -Wextra -Werror -Wconversion -c "$model.c" -o "$model.o"
     check "$model runs" 0 '' "$REFORMERC" run "$spec" --weights random:1 --input in.st --output "$model.st"
     present "$model.st"

@@ -52,6 +52,25 @@ static void reads_an_empty_file(void **state) {
     diag_free(d);
 }
 
+/* The first two bytes of a length may be those with which pickles and gzip archives begin. */
+static void lengths_like_magics(void **state) {
+    (void)state;
+    static const size_t lengths[] = {0x280, 0x380, 0x480, 0x580, 0x8b1f};
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        diag_t *d = diag_new();
+        char *header = malloc(lengths[i] + 1);
+        assert_non_null(header);
+        memset(header, ' ', lengths[i]);
+        memcpy(header, "{}", 2);
+        header[lengths[i]] = 0;
+        st_file_t *f = open_header(header, 0, d);
+        if (!f) fail_msg("refused: a header of %zu bytes", lengths[i]);
+        st_close(f);
+        free(header);
+        diag_free(d);
+    }
+}
+
 static void unknown_fields_and_dtypes_pass(void **state) {
     (void)state;
     diag_t *d = diag_new();
@@ -420,6 +439,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_tensors),
         cmocka_unit_test(reads_an_empty_file),
+        cmocka_unit_test(lengths_like_magics),
         cmocka_unit_test(unknown_fields_and_dtypes_pass),
         cmocka_unit_test(refuses_bad_headers),
         cmocka_unit_test(refuses_wrong_lengths),
