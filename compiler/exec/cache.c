@@ -12,6 +12,7 @@
 #include "reformer_rt.h" /* reformer_checksum */
 #include "support/file.h"
 #include "support/hash.h"
+#include "support/temporary.h"
 #include "support/trust.h"
 
 /* ---- the folder ------------------------------------------------------------------------------------ */
@@ -142,12 +143,18 @@ static bool write_all(int fd, const void *data, size_t n) {
 bool cache_write(arena_t *a, const char *path, const void *data, size_t n) {
     seal_t seal = seal_for(data, n);
     char *temporary = arena_printf(a, "%s.XXXXXX", path);
+    temporary_hold();
     int fd = mkostemp(temporary, O_CLOEXEC);
+    if (fd >= 0) temporary_note(temporary);
+    temporary_go_on();
     if (fd < 0) return false;
     bool ok = write_all(fd, data, n) && write_all(fd, &seal, sizeof seal);
     ok = close(fd) == 0 && ok;
+    temporary_hold();
     ok = ok && rename(temporary, path) == 0;
     if (!ok) (void)unlink(temporary);
+    temporary_forget(temporary);
+    temporary_go_on();
     return ok;
 }
 

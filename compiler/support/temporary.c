@@ -108,7 +108,8 @@ void temporary_go_on(void) {
 /* ---- the list --------------------------------------------------------------------------------------- */
 
 void temporary_note(const char *path) {
-    char *copy = atomic_load(&catching) ? strdup(path) : NULL;
+    if (!atomic_load(&catching)) return; /* nobody holds: the list is nobody's */
+    char *copy = strdup(path);
     int k = 0;
     while (k < MOST && names[k]) k++;
     if (k < MOST) names[k] = copy;
@@ -116,6 +117,7 @@ void temporary_note(const char *path) {
 }
 
 void temporary_forget(const char *path) {
+    if (!atomic_load(&catching)) return;
     for (int k = 0; k < MOST; k++) {
         if (!names[k] || strcmp(names[k], path) != 0) continue;
         free(names[k]);
