@@ -4,8 +4,10 @@
  *                                         once traced, rotations drawn from hash_seed, and once plain with
  *                                         CASE/rotations.safetensors
  *   golden targets CASE [run options]     the same, once for each target that this CPU runs
- *   golden identical CASE                 gcc, clang, 1 and 2 threads, traced and plain: equal to the bit,
- *                                         for each target that this CPU runs
+ *   golden identical CASE                 the JIT, gcc, clang, 1 and 2 threads, traced and plain: one of them
+ *                                         within tolerance, all equal to the bit, for each target of this CPU
+ *   golden crossed CASE gcc|clang         a part of that: of the best target of this CPU, C that this compiler
+ *                                         built traced and the other one plain, beside all of the JIT
  *   golden window CHECKPOINT [run opt.]   logits of the first window of CHECKPOINT/validation.txt
  *
  * Everything goes through the function behind `reformerc run`. Exit 0: equal; 1: not, or an error. */
@@ -272,41 +274,65 @@ static bool same_bits(const results_t *a, const results_t *b, bool b_traced, con
     return ok && equal > 0;
 }
 
-static bool identical_on(const case_t *c, const target_t *target) {
-    static const struct {
-        const char *cc, *threads; /* cc NULL: the JIT */
-        bool traced;
-    } builds[] = {{"gcc", "1", true},   {"gcc", "2", true},  {"clang", "1", true},
-                  {"clang", "2", true}, {"gcc", "2", false}, {"clang", "1", false},
-                  {NULL, "1", true},    {NULL, "2", true},   {NULL, "1", false},
-                  {NULL, "2", false}};
+/* Builds of one target. They are run in this order; the first one is compared with Hugging Face, the others with it. */
+static const struct {
+    const char *cc, *threads; /* cc NULL: the JIT */
+    bool traced;
+} builds[] = {{NULL, "2", true},    {NULL, "1", true},     {NULL, "2", false},
+              {NULL, "1", false},   {"gcc", "1", true},    {"gcc", "2", true},
+              {"clang", "1", true}, {"clang", "2", true},  {"gcc", "1", false},
+              {"gcc", "2", false},  {"clang", "1", false}, {"clang", "2", false}};
+enum { N_BUILDS = sizeof builds / sizeof *builds };
+
+/* `traced_by`: of the C builds only the traced ones of this compiler and the plain ones of the other; NULL: all. */
+static bool is_chosen(size_t i, const char *traced_by) {
+    const char *cc = builds[i].cc;
+    if (!cc) return backend_is_built_in(BACKEND_JIT);
+    return !traced_by || (strcmp(cc, traced_by) == 0) == builds[i].traced;
+}
+
+static bool run_build(const case_t *c, const target_t *target, size_t i, results_t *r, char *what,
+                      size_t room) {
+    const char *cc = builds[i].cc, *threads = builds[i].threads;
+    const char *more[] = {"--threads", threads,          "--target", target->name,
+                          "--backend", cc ? "c" : "jit", "--cc",     cc};
+    snprintf(what, room, "%s %s, %s thread%s, %s", target->name, cc ? cc : "jit", threads,
+             *threads == '1' ? "" : "s", builds[i].traced ? "traced" : "plain");
+    return run_case(c, builds[i].traced, cc ? 8 : 6, more, r);
+}
+
+static bool identical_on(const case_t *c, const target_t *target, const char *traced_by) {
     results_t first = {0};
-    bool ok = true;
-    for (size_t i = 0; ok && i < sizeof builds / sizeof builds[0]; i++) {
-        const char *cc = builds[i].cc;
-        if (!cc && !backend_is_built_in(BACKEND_JIT)) continue;
-        const char *more[] = {"--threads", builds[i].threads, "--target", target->name,
-                              "--backend", cc ? "c" : "jit",  "--cc",     cc};
+    bool ok = true, any = false;
+    for (size_t i = 0; ok && i < N_BUILDS; i++) {
+        if (!is_chosen(i, traced_by)) continue;
+        bool traced = builds[i].traced;
         char what[96];
-        snprintf(what, sizeof what, "%s %s, %s thread%s, %s", target->name, cc ? cc : "jit",
-                 builds[i].threads, *builds[i].threads == '1' ? "" : "s",
-                 builds[i].traced ? "traced" : "plain");
         results_t r;
-        ok = run_case(c, builds[i].traced, cc ? 8 : 6, more, &r) &&
-             (i == 0 || same_bits(&first, &r, builds[i].traced, what));
-        if (i == 0) first = r;
-        else results_free(&r);
+        ok = run_build(c, target, i, &r, what, sizeof what);
+        if (ok && any) ok = same_bits(&first, &r, traced, what);
+        else if (ok) ok = compare_results(c, "outputs.safetensors", &r, traced, what);
+        if (any) results_free(&r);
+        else first = r;
+        any = true;
     }
     results_free(&first);
-    return ok;
+    return ok && any;
 }
 
 static bool identical(const case_t *c) {
     const target_t *usable[T_COUNT];
     int n = usable_targets(usable);
     bool ok = n > 0;
-    for (int i = 0; i < n; i++) ok &= identical_on(c, usable[i]);
+    for (int i = 0; i < n; i++) ok &= identical_on(c, usable[i], NULL);
     return ok;
+}
+
+static bool crossed(const case_t *c) {
+    const target_t *usable[T_COUNT];
+    int n = usable_targets(usable);
+    case_t plain = {.folder = c->folder};
+    return c->n_options == 1 && n > 0 && identical_on(&plain, usable[n - 1], c->options[0]);
 }
 
 /* ---- the trained checkpoint --------------------------------------------------------------------------------- */
@@ -351,9 +377,10 @@ int main(int argc, char **argv) {
     } modes[] = {{"compare", compare},
                  {"targets", compare_targets},
                  {"identical", identical},
+                 {"crossed", crossed},
                  {"window", window}};
     if (argc < 3 || argc > MAX_ARGS / 2) {
-        fputs("usage: golden compare|targets|identical|window FOLDER [run options]\n", stderr);
+        fputs("usage: golden compare|targets|identical|crossed|window FOLDER [options]\n", stderr);
         return 2;
     }
     case_t c = {.folder = argv[2], .options = argv + 3, .n_options = argc - 3};
