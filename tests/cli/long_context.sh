@@ -1,9 +1,9 @@
 #!/bin/sh
-# The published model of 524,288 tokens reads as many, and its peak memory stays near that of its two streams:
-# tokens x hidden size x 2 streams x 4 bytes = 1 GiB.
+# The published model of 524,288 tokens reads as many as the ninth argument says, and its peak memory stays near that
+# of its two streams: tokens x hidden size x 2 streams x 4 bytes, for all of them 1 GiB.
 . "$(dirname "$0")/lib.sh"
 spec=$SOURCE/specs/crime-and-punishment.yaml
-tokens=524288
+tokens=${9:?tokens}
 streams=$((tokens * 256 * 2 * 4))
 "$FORGE" make in.st "input_ids:I32:1,$tokens=7*" "labels:I32:1,$tokens=7*"
 check translate 0 - "$REFORMERC" "$spec" --weights random:1 --target native -o model.c \

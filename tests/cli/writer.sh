@@ -9,14 +9,14 @@ strict='-Wall -Wextra -Werror -Wconversion'
 "$TENSOR" text "$CHECKPOINT/decode.safetensors" tokens >want
 [ "$(wc -c <want)" -eq 256 ] || fail 'no text to compare with'
 
-check translate 0 - "$r" "$CHECKPOINT" --set compile.sequence_length=dynamic -o writer.c
+check translate 0 - "$r" "$CHECKPOINT" --target native -o writer.c
 for compiler in cc clang; do
     command -v $compiler >/dev/null || continue
     check "build $compiler" 0 - with_libs $compiler -O2 $strict -I. "$SOURCE/tests/cli/writer.c" writer.c -o write-$compiler
 done
 if ! "$r" --version | grep -q 'no LLVM'; then
     mkdir object
-    check object 0 - "$r" "$CHECKPOINT" --set compile.sequence_length=dynamic -o object/writer.o
+    check object 0 - "$r" "$CHECKPOINT" --target native -o object/writer.o
     check 'build object' 0 - with_libs cc -O2 -I. "$SOURCE/tests/cli/writer.c" object/writer.o -o write-object
 fi
 for program in write-*; do

@@ -276,25 +276,38 @@ static inline void bench_compare_jit(bench_t *b, int64_t units, const slots_t *i
     jit_free(jit);
 }
 
-/* The emitted modules on every build of every compiler that there is; at least one. Variants take
- * their inputs in turn from `inputs`, which has one set of slots for each variant of the plan. */
-static inline void bench_compare_all(bench_t *b, int64_t units, const slots_t *inputs) {
+/* Warnings of code that this CPU does not run: one build of each compiler tells them. */
+static inline bool is_worth_building(const bench_t *b, int k) {
+    for (int i = 0; i < b->plan.n_targets; i++)
+        if (reformer_cpu_supports((int)b->plan.targets[i]->id)) return true;
+    return strcmp(builds[k].flags, "-O2 " STRICT) == 0;
+}
+
+/* The emitted modules on every build of every compiler that there is; at least one; with each of these units. Variants
+ * take their inputs in turn from `inputs`, which has one set of slots for each variant of the plan. */
+static inline void bench_compare_units(bench_t *b, const int64_t *units, int n,
+                                       const slots_t *inputs) {
     int built = 0;
     bench_emit(b);
     for (int k = 0; k < N_BUILDS; k++) {
-        if (!have(builds[k].cc)) continue;
+        if (!is_worth_building(b, k) || !have(builds[k].cc)) continue;
         bench_load(b, builds[k].cc, builds[k].flags);
         built++;
         for (int v = 0; v < b->desc->n_variants; v++) {
             if (!reformer_cpu_supports(b->desc->variants[v].target)) continue;
             char what[200];
             snprintf(what, sizeof what, "%s %s, variant %d", builds[k].cc, builds[k].flags, v);
-            bench_compare(b, v, b->desc->variants[v].run, units,
-                          inputs ? inputs[v % b->plan.n_variants] : NULL, what);
+            for (int i = 0; i < n; i++)
+                bench_compare(b, v, b->desc->variants[v].run, units[i],
+                              inputs ? inputs[v % b->plan.n_variants] : NULL, what);
         }
     }
     assert_true(built > 0);
-    if (llvm_version()) bench_compare_jit(b, units, inputs);
+    for (int i = 0; i < n && llvm_version(); i++) bench_compare_jit(b, units[i], inputs);
+}
+
+static inline void bench_compare_all(bench_t *b, int64_t units, const slots_t *inputs) {
+    bench_compare_units(b, &units, 1, inputs);
 }
 
 #endif

@@ -150,17 +150,31 @@ static const unsigned char *input_for(arena_t *a, const module_t *m) {
     return slot;
 }
 
+/* All of one target together: compilers take longest for what stands before a model. */
 static void hand_written(void **state) {
     (void)state;
-    for (size_t k = 0; k < sizeof forms / sizeof *forms; k++) {
+    enum { N = sizeof forms / sizeof *forms };
+    int tried = 0;
+    for (int t = 0; t < T_COUNT; t++) {
         bench_t b;
         bench_open(&b, "forms");
-        module_t *m = bench_parse(&b, forms[k]);
-        bench_modules(&b, &m, 1);
-        slots_t inputs = {input_for(b.arena, m)};
-        bench_compare_all(&b, 0, (const slots_t *)&inputs);
+        module_t *m[N];
+        slots_t inputs[N] = {{0}};
+        int n = 0;
+        for (int k = 0; k < N; k++) {
+            m[n] = bench_parse(&b, forms[k]);
+            if (m[n]->target != &targets[t]) continue;
+            inputs[n][0] = input_for(b.arena, m[n]);
+            n++;
+        }
+        tried += n;
+        if (n) {
+            bench_modules(&b, m, n);
+            bench_compare_all(&b, 0, (const slots_t *)inputs);
+        }
         bench_close(&b);
     }
+    assert_int_equal(tried, N);
 }
 
 static void dynamic_dimensions(void **state) {
@@ -184,15 +198,14 @@ static void dynamic_dimensions(void **state) {
         "    store out[%t, %q], %n\n    store out[%t, 4*U - %h], %v\n    yield %n\n  }\n"
         "  store out[%t, 4*U + 1], %all\n}\n"
         "entry run {\n  launch sums()\n  launch collect()\n}\n";
-    for (int64_t units = 1; units <= 9; units += 4) {
-        bench_t b;
-        bench_open(&b, "dynamic");
-        module_t *m = bench_parse(&b, text);
-        bench_modules(&b, &m, 1);
-        slots_t inputs = {input_for(b.arena, m)};
-        bench_compare_all(&b, units, (const slots_t *)&inputs);
-        bench_close(&b);
-    }
+    static const int64_t units[] = {1, 5, 9};
+    bench_t b;
+    bench_open(&b, "dynamic");
+    module_t *m = bench_parse(&b, text);
+    bench_modules(&b, &m, 1);
+    slots_t inputs = {input_for(b.arena, m)};
+    bench_compare_units(&b, units, 3, (const slots_t *)&inputs);
+    bench_close(&b);
 }
 
 /* ---- random ------------------------------------------------------------------------------------------- */
@@ -424,7 +437,7 @@ static void random_v3(void **state) {
 }
 static void random_after_passes(void **state) {
     (void)state;
-    random_programs(&targets[T_X86_64_V4], true);
+    random_programs(&targets[T_X86_64_V3], true);
 }
 
 int main(void) {
