@@ -10,6 +10,7 @@
 #include "commands/apart.h"
 #include "commands/options.h"
 #include "commands/tuning.h"
+#include "support/guard.h"
 #include "support/temporary.h"
 
 /* A closed stdin, stdout or stderr must not be reopened by accident as some output file. Writing to
@@ -22,9 +23,13 @@ static void occupy_standard_streams(void) {
     signal(SIGXFSZ, SIG_IGN); /* … and so is the limit of a file's size */
 }
 
-int main(int argc, char **argv) {
-    occupy_standard_streams();
-    temporary_catch_signals();
+typedef struct {
+    int argc;
+    char **argv;
+    int code;
+} command_line_t;
+
+static int run(int argc, char **argv) {
     arena_t *a = arena_new();
     diag_t *d = diag_new();
     options_t o;
@@ -38,4 +43,19 @@ int main(int argc, char **argv) {
     diag_free(d);
     arena_free(a);
     return code;
+}
+
+static void run_guarded(void *arg) {
+    command_line_t *c = arg;
+    c->code = run(c->argc, c->argv);
+}
+
+/* Out of memory is an error like others: what was half-written is removed, then the line is printed. */
+int main(int argc, char **argv) {
+    command_line_t c = {argc, argv, 0};
+    guard_report_t report;
+    occupy_standard_streams();
+    temporary_catch_signals();
+    if (!guard_run(run_guarded, &c, &report)) guard_give_up(&report);
+    return c.code;
 }

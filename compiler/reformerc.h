@@ -18,9 +18,13 @@
  * reformer_io_t in reformer_rt.h says their shapes. Valid C++ as well.
  *
  * Errors are values: 0, or a code with a text. Nothing here exits, prints, installs a signal handler or changes
- * the locale, the umask or the current folder because of what a caller hands in. Two things do end the process,
- * with a line on stderr: a defect of this library, and running out of memory for its own small data. (Memory that
- * grows with the model's length, the workspace, is an error value.)
+ * the locale, the umask or the current folder because of what a caller hands in. Where memory runs out in the middle
+ * of a call, the call returns REFORMERC_E_MEMORY, what it had made is released, and what it was given is as before
+ * (of a cache, rows that a failed prefill was to fill may be empty); a defect of this library that it notices itself
+ * is REFORMERC_E_DEFECT, with memory that may be lost. One thing does end the process: LLVM, which back end jit
+ * compiles with, aborts where it gets no memory, with a line on stderr. So jit first asks the system for as much as
+ * LLVM is likely to need, and returns REFORMERC_E_MEMORY where that is not to be had; who must be sure takes another
+ * back end, whose compiler is a process of its own. Forwards and steps of jit never call LLVM.
  *
  * Threads: different models share nothing; any number may be compiled, run and freed at once. One model is
  * read-only after compile or bind: any number of contexts may run it at once. One context is for one thread at a
@@ -47,10 +51,11 @@ enum {
     REFORMERC_E_OPTION = 101,  /* reformerc_options_t: a bad value */
     REFORMERC_E_WEIGHTS = 102, /* not there, damaged, of another model */
     REFORMERC_E_COMPILE = 103, /* the C compiler, LLVM or the loading of what they made failed */
-    REFORMERC_E_MEMORY = 104,  /* no memory for the workspace, or no threads */
+    REFORMERC_E_MEMORY = 104,  /* out of memory, or of threads */
     REFORMERC_E_UNBOUND = 105, /* a forward of a model that has no weights yet */
     REFORMERC_E_FORWARD =
-        106 /* the reference or the interpreter refused: reformerc_context_message */
+        106, /* the reference or the interpreter refused: reformerc_context_message */
+    REFORMERC_E_DEFECT = 107 /* of this library: the message says what to report */
 };
 const char *
 reformerc_strerror(int code);        /* also of reformer_rt.h's codes; never NULL; static text */

@@ -11,6 +11,7 @@
 
 #include "commands/name.h"
 #include "support/file.h"
+#include "support/heap.h"
 
 typedef struct {
     const char *what, *path; /* "--output"; as typed */
@@ -44,8 +45,8 @@ static const char *whole_path(arena_t *a, const char *path) {
     if (slash) slash[1] = 0;
     char *folder = realpath(slash ? target : ".", NULL);
     const char *whole = folder ? arena_printf(a, "%s/%s", folder, name) : NULL;
-    free(folder);
-    free(target);
+    heap_free(folder);
+    heap_free(target);
     return whole;
 }
 

@@ -13,6 +13,7 @@
 #include "commands/tensors.h"
 #include "commands/timed.h"
 #include "support/clock.h"
+#include "support/heap.h"
 
 enum { DEFAULT_TOKENS = 64, MAX_TOKENS = 1 << 20, READS = 5 };
 static const char whole[] = "step";
@@ -181,8 +182,7 @@ static exec_cache_t *prefill(decode_t *x, const session_t *s, const bench_case_t
     bench_say(b, c, "prefill");
     exec_cache_t *cache =
         exec_cache_new(s->exec, (size_t)capacity, (size_t)c->length, b->most_threads, x->d);
-    int32_t *ids = malloc((size_t)n * sizeof *ids);
-    if (!ids) bug("out of memory");
+    int32_t *ids = heap_new((size_t)n, sizeof *ids);
     draw(x, ids, n);
     reformer_decode_t io = {.input_ids = ids,
                             .batch = (size_t)c->batch,
@@ -193,7 +193,7 @@ static exec_cache_t *prefill(decode_t *x, const session_t *s, const bench_case_t
     double start = clock_now();
     bool ok = cache && worked(x, exec_prefill(cache, &io, x->d));
     *seconds = clock_now() - start;
-    free(ids);
+    heap_free(ids);
     if (ok) return cache;
     exec_cache_free(cache);
     return NULL;

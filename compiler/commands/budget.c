@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "emit/emit.h"
+#include "support/heap.h"
 
 /* The runtime's own sum for one variant. It looks only at targets that this CPU runs, and sizes do
  * not depend on the CPU, so the variant is shown to it as one of the baseline. */
@@ -23,8 +24,7 @@ static double variant_flops_per_token(const plan_t *p, const variant_plan_t *v, 
 measured_t measure_plan(const plan_t *p, int threads) {
     measured_t worst = {0};
     int n = plan_count(p);
-    reformer_variant_t *variants = calloc((size_t)plan_parts(p), sizeof *variants);
-    if (!variants) bug("out of memory");
+    reformer_variant_t *variants = heap_new((size_t)plan_parts(p), sizeof *variants);
     reformer_desc_t desc = {0};
     plan_describe(p, &desc, variants);
     for (int i = 0; i < n; i++) {
@@ -33,7 +33,7 @@ measured_t measure_plan(const plan_t *p, int threads) {
         if (bytes > worst.workspace) worst.workspace = bytes;
         if (flops > worst.flops_per_token) worst.flops_per_token = flops;
     }
-    free(variants);
+    heap_free(variants);
     return worst;
 }
 

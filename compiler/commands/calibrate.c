@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "support/clock.h"
+#include "support/heap.h"
 #include "support/pages.h"
 
 enum {
@@ -255,8 +256,7 @@ static bool make_room(calibration_t *c, int threads, diag_t *d) {
 
 calibration_t *calibration_open(const target_t *t, const exec_options_t *o, int threads,
                                 diag_t *d) {
-    calibration_t *c = calloc(1, sizeof *c);
-    if (!c) bug("out of memory");
+    calibration_t *c = heap_new(1, sizeof *c);
     c->arena = arena_new();
     exec_options_t plain = {.backend = o->backend, .cc = o->cc, .pool = o->pool};
     if (make_plan(c, t, threads, d)) c->exec = exec_open(&c->plan, NULL, &plain, d);
@@ -268,9 +268,9 @@ calibration_t *calibration_open(const target_t *t, const exec_options_t *o, int 
 void calibration_close(calibration_t *c) {
     if (!c) return;
     exec_close(c->exec);
-    free(c->workspace);
+    heap_free(c->workspace);
     arena_free(c->arena);
-    free(c);
+    heap_free(c);
 }
 
 /* ---- runs ------------------------------------------------------------------------------------------ */

@@ -14,6 +14,7 @@
 #include "commands/session.h"
 #include "commands/stages.h"
 #include "emit/llvm.h"
+#include "support/heap.h"
 
 /* ---- files that appear together ------------------------------------------------------------------ */
 
@@ -134,7 +135,7 @@ static bool write_c(session_t *s, bool to_stdout) {
     bool ok = (to_stdout || add_weights(s, &files, &packed)) && write_files(&files, s->d);
     sbuf_free(&source);
     sbuf_free(&header);
-    free(packed);
+    heap_free(packed);
     return ok;
 }
 
@@ -178,7 +179,7 @@ static bool write_machine_code(session_t *s, out_kind_t kind) {
     ok = ok && add_weights(s, &files, &packed) && write_files(&files, s->d);
     sbuf_free(&code);
     sbuf_free(&header);
-    free(packed);
+    heap_free(packed);
     return ok;
 }
 
@@ -275,7 +276,7 @@ static bool process_rir(const options_t *o, out_kind_t kind, diag_t *d) {
     char *read = file_read(o->model, 0, &bytes, d);
     if (!read) return false;
     char *text = arena_copy(a, read, bytes + 1); /* messages quote it */
-    free(read);
+    heap_free(read);
     diag_source(d, o->model, text, bytes);
     module_t *m = module_parse(a, o->model, text, bytes, d);
     pass_options_t passes = pass_options_of(o);

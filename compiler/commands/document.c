@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "support/heap.h"
 #include "support/printable.h"
 
 section_t *document_section(document_t *d, const char *heading) {
@@ -150,7 +151,7 @@ static void put_paragraph(const char *text, sbuf_t *out) {
         }
         if (word) put_printable(out, word);
         column += w;
-        free(word);
+        heap_free(word);
         p += n;
         if (*p == '\n') column = LAST;
         p += *p != 0;

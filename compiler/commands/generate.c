@@ -12,6 +12,7 @@
 #include "commands/interrupt.h"
 #include "commands/outputs.h"
 #include "support/clock.h"
+#include "support/heap.h"
 #include "support/pages.h"
 
 static const char *plural(int64_t n) {
@@ -248,7 +249,7 @@ static bool generate_rows(generate_t *g) {
     if (g->results.n > 1) all.logits = g->results.items[1].data;
     void *scratch = scratch_new(g, reformer_generate_bytes(&g->decoder, &all));
     bool ok = scratch && went_well(g, reformer_generate(&g->decoder, &all, scratch));
-    free(scratch);
+    heap_free(scratch);
     return ok;
 }
 
@@ -267,7 +268,7 @@ static bool search(generate_t *g, int64_t row) {
                           .score = &score};
     void *scratch = scratch_new(g, reformer_beam_bytes(&g->decoder, &one, &b));
     bool ok = scratch && went_well(g, reformer_beam_search(&g->decoder, &one, &b, scratch));
-    free(scratch);
+    heap_free(scratch);
     if (!ok) return false;
     if (!g->prompt_told) tell_prompt_read(g);
     if (g->results.n > 1) ((float *)g->results.items[1].data)[row] = (float)score;

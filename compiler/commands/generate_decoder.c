@@ -7,6 +7,7 @@
 #include "commands/generate.h"
 #include "commands/interrupt.h"
 #include "support/clock.h"
+#include "support/heap.h"
 
 enum { INTERRUPTED = -2 };
 
@@ -170,6 +171,6 @@ bool decoder_open(generate_t *g) {
 
 void decoder_close(generate_t *g) {
     if (!g->decoder.ctx) return;
-    if (g->session->o->given[OPT_NO_CACHE]) free(((recomputed_t *)g->decoder.ctx)->logits);
+    if (g->session->o->given[OPT_NO_CACHE]) heap_free(((recomputed_t *)g->decoder.ctx)->logits);
     else exec_cache_free(((cached_t *)g->decoder.ctx)->cache);
 }

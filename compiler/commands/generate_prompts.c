@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "commands/generate.h"
+#include "support/heap.h"
 
 static const char stdin_path[] = "/dev/stdin";
 
@@ -122,7 +123,7 @@ static bool read_file(generate_t *g) {
     bool ok = content && encode(g, content, bytes, &text);
     if (ok) put_rows(g, &text);
     tokens_free(&text);
-    free(content);
+    heap_free(content);
     return ok;
 }
 

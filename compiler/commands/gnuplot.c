@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "support/file.h"
+#include "support/heap.h"
 #include "support/printable.h"
 #include "support/process.h"
 
@@ -47,7 +48,7 @@ static bool draw(arena_t *a, const sbuf_t *script, const char *dir, const char *
               process_must(a, argv, "gnuplot", missing, &said, d) &&
               (svg = file_read(to, 0, &n, d)) && file_write(path, svg, n, d);
     sbuf_free(&said);
-    free(svg);
+    heap_free(svg);
     (void)unlink(from);
     (void)unlink(to);
     return ok;

@@ -8,6 +8,7 @@
 
 #include "exec/cc.h" /* cc_words */
 #include "support/file.h"
+#include "support/heap.h"
 #include "support/install.h"
 #include "support/process.h"
 
@@ -38,7 +39,7 @@ static bool read_library(const char *path, sbuf_t *library, diag_t *d) {
     size_t n = 0;
     char *data = file_read(path, 0, &n, d);
     if (data) sbuf_write(library, data, n);
-    free(data);
+    heap_free(data);
     return data != NULL;
 }
 

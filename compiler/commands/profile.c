@@ -8,6 +8,7 @@
 #include "commands/fields.h"
 #include "support/clock.h"
 #include "support/file.h"
+#include "support/heap.h"
 
 /* Enough for an hour of launches that take milliseconds; viewers give up earlier. */
 enum { MAX_EVENTS = 2000000, MAX_DEPTH = 4 };
@@ -27,17 +28,16 @@ struct profile {
 };
 
 profile_t *profile_new(void) {
-    profile_t *p = calloc(1, sizeof *p);
-    if (!p) bug("out of memory");
+    profile_t *p = heap_new(1, sizeof *p);
     return p;
 }
 
 void profile_free(profile_t *p) {
     if (!p) return;
-    for (int k = 0; k < p->n_names; k++) free(p->names[k]);
-    free(p->names);
-    free(p->events);
-    free(p);
+    for (int k = 0; k < p->n_names; k++) heap_free(p->names[k]);
+    heap_free(p->names);
+    heap_free(p->events);
+    heap_free(p);
 }
 
 void profile_clear(profile_t *p) {
@@ -45,9 +45,7 @@ void profile_clear(profile_t *p) {
 }
 
 static void *grown(void *list, size_t n, size_t size) {
-    void *g = realloc(list, n * size);
-    if (!g) bug("out of memory");
-    return g;
+    return heap_resize(list, n * size);
 }
 
 /* Forwards repeat their launches, so the search begins behind the last one. */
@@ -60,8 +58,7 @@ static int name_index(profile_t *p, const char *name) {
         p->cap_names = p->cap_names ? 2 * p->cap_names : 64;
         p->names = grown(p->names, (size_t)p->cap_names, sizeof *p->names);
     }
-    p->names[p->n_names] = strdup(name);
-    if (!p->names[p->n_names]) bug("out of memory");
+    p->names[p->n_names] = heap_text(name);
     return p->last = p->n_names++;
 }
 

@@ -4,13 +4,14 @@
 
 #include "commands/session.h"
 #include "commands/tensors.h"
+#include "support/heap.h"
 
 void results_free(results_t *r) {
     for (size_t i = 0; i < r->n; i++) {
-        free(r->items[i].name);
-        free(r->items[i].data);
+        heap_free(r->items[i].name);
+        heap_free(r->items[i].data);
     }
-    free(r->items);
+    heap_free(r->items);
     *r = (results_t){0};
 }
 
@@ -42,8 +43,8 @@ result_t *results_add(results_t *r, const char *name, int dtype, int rank, const
         item.name = strdup(name);
     }
     if (!item.data || !item.name || !make_room(r)) {
-        free(item.data);
-        free(item.name);
+        heap_free(item.data);
+        heap_free(item.name);
         diag_error(d, NOWHERE, "not enough memory for the output %s", name);
         return NULL;
     }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "support/clock.h"
+#include "support/heap.h"
 
 /* ---- the text ----------------------------------------------------------------------------------- */
 
@@ -20,7 +21,7 @@ bool score_read(const text_t *text, const char *path, tokens_t *t, diag_t *d) {
     size_t bytes;
     char *content = file_read(path, 0, &bytes, d);
     bool ok = content && text_encode(text, content, bytes, t, path, d) && enough(text, t, path, d);
-    free(content);
+    heap_free(content);
     return ok;
 }
 

@@ -15,6 +15,7 @@
 #include "commands/progress.h"
 #include "commands/score.h"
 #include "support/clock.h"
+#include "support/heap.h"
 
 enum {
     ROWS = 8, /* of a forward, where the spec does not say */
@@ -65,7 +66,7 @@ static bool read_lines(score_lines_t *s, const text_t *text) {
     if (n == 0) diag_error(d, IN_FILE(s->path), "has no lines: nothing to score");
     s->lines = ARENA_ARRAY(s->session->arena, line_t, n);
     bool ok = n > 0 && split(s, text, content, bytes);
-    free(content);
+    heap_free(content);
     return ok;
 }
 

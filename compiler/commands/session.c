@@ -16,6 +16,7 @@
 #include "commands/tuning.h"
 #include "exec/targets.h"
 #include "support/clock.h"
+#include "support/heap.h"
 
 session_t session_new(const options_t *o, diag_t *d) {
     return (session_t){.o = o, .d = d, .arena = o->arena, .threads = session_threads(o)};
@@ -52,7 +53,7 @@ static bool spare_text_model(const session_t *s) {
     if (s->spec->compile.text != TEXT_SENTENCEPIECE) return true;
     char *path = text_model_path(s->spec);
     bool ok = outputs_spare(s->o, path, s->d);
-    free(path);
+    heap_free(path);
     return ok;
 }
 

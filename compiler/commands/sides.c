@@ -1,6 +1,7 @@
 /* The runs of sides.h. The reference never runs twice: its own buckets imposed on itself would change
  * nothing. */
 #include "commands/sides.h"
+#include "support/heap.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -39,13 +40,12 @@ static void tap(void *ctx, const char *name, const void *data, int dtype, const 
 
 /* Outputs were made room for first, but are computed last. */
 static void order_by_computation(results_t *r, size_t n_outputs) {
-    result_t *outputs = malloc((n_outputs + 1) * sizeof *outputs);
-    if (!outputs) bug("out of memory");
+    result_t *outputs = heap_new(n_outputs + 1, sizeof *outputs);
     size_t traced = r->n - n_outputs;
     memcpy(outputs, r->items, n_outputs * sizeof *outputs);
     memmove(r->items, r->items + n_outputs, traced * sizeof *outputs);
     memcpy(r->items + traced, outputs, n_outputs * sizeof *outputs);
-    free(outputs);
+    heap_free(outputs);
 }
 
 static bool forward(const trial_t *t, exec_t *e, bool traced, const imposed_t *imposed,
@@ -140,9 +140,8 @@ static imposed_t imposed_new(const trial_t *t, const result_t *like) {
     imposed_t x = {.each = t->plan->batch};
     for (int k = 1; k < like->rank; k++) x.each *= like->shape[k];
     size_t n = layers * (size_t)x.each;
-    x.all = calloc(n, sizeof *x.all);
-    x.given = calloc(layers, 1);
-    if (!x.all || !x.given) bug("out of memory");
+    x.all = heap_new(n, sizeof *x.all);
+    x.given = heap_new(layers, 1);
     if (!in->buckets) return x;
     memcpy(x.all, in->buckets, n * sizeof *x.all);
     memcpy(x.given, in->buckets_given, layers);
@@ -150,8 +149,8 @@ static imposed_t imposed_new(const trial_t *t, const result_t *like) {
 }
 
 static void imposed_free(imposed_t *x) {
-    free(x->all);
-    free(x->given);
+    heap_free(x->all);
+    heap_free(x->given);
 }
 
 /* False when these were imposed already: the side does not take them. */

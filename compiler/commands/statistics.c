@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "support/diag.h"
+#include "support/heap.h"
 
 static int ascending(const void *pa, const void *pb) {
     double a = *(const double *)pa, b = *(const double *)pb;
@@ -20,12 +21,11 @@ static double quantile(const double *sorted, int n, double q) {
 
 spread_t spread_of(const double *samples, int n) {
     if (n < 1) bug("statistics of nothing");
-    double *sorted = malloc((size_t)n * sizeof *sorted);
-    if (!sorted) bug("out of memory");
+    double *sorted = heap_new((size_t)n, sizeof *sorted);
     memcpy(sorted, samples, (size_t)n * sizeof *sorted);
     qsort(sorted, (size_t)n, sizeof *sorted, ascending);
     spread_t s = {quantile(sorted, n, 0.5), quantile(sorted, n, 0.25), quantile(sorted, n, 0.75)};
-    free(sorted);
+    heap_free(sorted);
     return s;
 }
 

@@ -13,6 +13,7 @@
 #include "commands/lists.h"
 #include "commands/progress.h"
 #include "support/clock.h"
+#include "support/heap.h"
 #include "support/resident.h"
 
 int sweep_count(const sweep_t *s, point_state_t state) {
@@ -28,11 +29,11 @@ static const char *render_messages(arena_t *a, diag_t *d) {
     char *text = NULL;
     size_t n = 0;
     FILE *f = open_memstream(&text, &n);
-    if (!f) bug("out of memory");
+    if (!f) guard_no_memory(0);
     diag_print(d, f);
     fclose(f);
     const char *kept = n ? arena_strndup(a, text, n) : NULL;
-    free(text);
+    heap_free(text);
     return kept;
 }
 

@@ -13,6 +13,7 @@
 #include "commands/sweep.h"
 #include "exec/cache.h" /* keys */
 #include "exec/targets.h"
+#include "support/heap.h"
 
 static const char magic[] = "reformerc sweep 2";
 static const char *const print_names[N_PRINTS] = {"model", "weights", "text", "options"};
@@ -207,6 +208,6 @@ bool record_begin(sweep_t *s) {
     size_t bytes;
     char *text = file_read(s->record, 64 << 20, &bytes, s->d);
     bool ok = text && take_record(s, text);
-    free(text);
+    heap_free(text);
     return ok && record_write(s);
 }

@@ -6,6 +6,7 @@
 
 #include "commands/sentencepiece.h"
 #include "support/file.h"
+#include "support/heap.h"
 #include "support/utf8.h"
 
 enum { BYTE_OFFSET = 2, BYTE_VOCABULARY = 258 }; /* id = byte + 2: 0 and 1 are padding and end */
@@ -62,7 +63,7 @@ static pieces_t *load(const spec_t *s, const char *path, diag_t *d) {
         diag_hint(d, "the library says: %s", why.data);
     }
     sbuf_free(&why);
-    free(model);
+    heap_free(model);
     return p;
 }
 
@@ -76,8 +77,7 @@ static bool ids_fit(const pieces_t *p, const char *path, const spec_t *s, diag_t
 text_t *text_open(const spec_t *s, diag_t *d) {
     text_kind_t kind = kind_of(s, d);
     if (kind == TEXT_UNSET) return NULL;
-    text_t *t = calloc(1, sizeof *t);
-    if (!t) bug("out of memory");
+    text_t *t = heap_new(1, sizeof *t);
     if (kind == TEXT_BYTES) return t; /* the spec's checks know that all ids fit */
     t->path = text_model_path(s);
     t->pieces = load(s, t->path, d);
@@ -94,15 +94,15 @@ bool text_fits(const text_t *t, const spec_t *s, diag_t *d) {
     if (!same)
         diag_error(d, s->at[KEY_compile_text], "is another way to read the text than before");
     bool ok = same && (!path || ids_fit(t->pieces, path, s, d));
-    free(path);
+    heap_free(path);
     return ok;
 }
 
 void text_free(text_t *t) {
     if (!t) return;
     pieces_free(t->pieces);
-    free(t->path);
-    free(t);
+    heap_free(t->path);
+    heap_free(t);
 }
 
 bool text_is_bytes(const text_t *t) {
@@ -136,8 +136,8 @@ bool text_encode(const text_t *t, const char *text, size_t bytes, tokens_t *out,
 }
 
 void tokens_free(tokens_t *t) {
-    free(t->ids);
-    free(t->ends);
+    heap_free(t->ids);
+    heap_free(t->ends);
     *t = (tokens_t){0};
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "support/clock.h"
+#include "support/heap.h"
 
 const double least_seconds = 0.02;
 
@@ -59,7 +60,7 @@ bool timed_compile(timed_t *x, const timed_t *like) {
 
 void timed_close(timed_t *x) {
     session_free(&x->s);
-    free(x->hidden);
+    heap_free(x->hidden);
     *x = (timed_t){0};
 }
 

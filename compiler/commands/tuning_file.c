@@ -7,6 +7,7 @@
 #include "support/cpu.h"
 #include "support/file.h"
 #include "support/hash.h"
+#include "support/heap.h"
 
 static const char magic[] = "# reformerc tuning 1", any_version[] = "# reformerc tuning ";
 enum { MOST_BYTES = 16 << 20, MOST_NUMBER = 1000000 };
@@ -250,7 +251,7 @@ tuning_t *tuning_read(arena_t *a, const char *path, bool may_lack, diag_t *d) {
     char *read = file_read(path, MOST_BYTES, &bytes, d);
     if (!read) return NULL;
     char *text = arena_copy(a, read, bytes + 1); /* messages quote it */
-    free(read);
+    heap_free(read);
     diag_source(d, path, text, bytes);
     if (strlen(text) != bytes) diag_error(d, IN_FILE(path), "is no text: it holds a zero byte");
     else read_lines(t, text, d);

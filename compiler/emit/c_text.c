@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "emit/c_int.h"
+#include "support/heap.h"
 
 /* ---- names --------------------------------------------------------------------------------------- */
 
@@ -216,7 +217,8 @@ static char *clean_comment(const char *s) {
         sbuf_write(&out, &c, 1);
         if (sign) sbuf_write(&out, " ", 1);
     }
-    return out.data ? out.data : calloc(1, 1);
+    sbuf_puts(&out, "");
+    return out.data;
 }
 
 void put_comment(sbuf_t *out, int depth, const char *fmt, ...) {
@@ -244,7 +246,7 @@ void put_comment(sbuf_t *out, int depth, const char *fmt, ...) {
         if (*s) s++;
         sbuf_puts(out, *s ? "\n" : " */\n");
     }
-    free(clean);
+    heap_free(clean);
     sbuf_free(&text);
 }
 
@@ -253,7 +255,7 @@ const char *c_comment(arena_t *a, const char *text) {
     for (char *p = clean; *p; p++)
         if (*p == '\n') *p = '?';
     const char *copy = arena_strdup(a, clean);
-    free(clean);
+    heap_free(clean);
     return copy;
 }
 

@@ -21,6 +21,10 @@ typedef enum { LLVM_TEXT, LLVM_ASSEMBLY, LLVM_OBJECT } llvm_form_t; /* .ll .s .o
  * is, with the same header. Position-independent. False after an error in d. */
 bool emit_llvm(const plan_t *p, llvm_form_t form, sbuf_t *out, diag_t *d);
 
+/* LLVM ends the process where it gets no memory. So, before it is called, as much is asked for as it is likely to
+ * need on so many threads, and where that is not to be had the call is given up (support/guard.h). */
+void llvm_ensure_memory(int threads);
+
 /* ---- units: what is compiled on its own ------------------------------------------------------------ */
 
 /* A kernel, or the schedule of one variant, as a module that is not optimised yet. */
@@ -36,9 +40,8 @@ typedef struct {
     const char **run; /* [plan_parts(p)]: symbol of each part's schedule */
 } llvm_units_t;
 
-/* All units of a plan of one target that this CPU runs. Memory: a; bitcode by llvm_units_free(). */
+/* All units of a plan of one target that this CPU runs. Memory: a. */
 void llvm_units_make(const plan_t *p, arena_t *a, llvm_units_t *u);
-void llvm_units_free(llvm_units_t *u);
 /* Optimises and compiles one unit to an object file in `out`. Any thread, several at once. */
 bool llvm_unit_compile(const llvm_unit_t *unit, const target_t *target, sbuf_t *out, diag_t *d);
 /* What an object depends on besides its bitcode: versions, target, pipeline. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "emit/llvm_int.h"
+#include "support/guard.h"
 
 /* ---- structures of the runtime as constants --------------------------------------------------------- */
 
@@ -151,28 +152,33 @@ static void put_plan(llvm_emitter_t *e, const plan_t *p) {
     for (int k = 0; k < functions; k++) put_interface(e, p->name, k, description);
 }
 
-static bool write_form(llvm_emitter_t *e, LLVMTargetMachineRef machine, llvm_form_t form,
-                       sbuf_t *out, diag_t *d) {
-    if (!llvm_optimize(e->module, machine, d)) return false;
+static void dispose_text(void *text, size_t bytes) {
+    (void)bytes;
+    LLVMDisposeMessage(text);
+}
+
+static bool write_form(llvm_emitter_t *e, llvm_form_t form, sbuf_t *out, diag_t *d) {
+    if (!llvm_optimize(e->module, e->machine, d)) return false;
     if (form != LLVM_TEXT)
-        return llvm_write(e->module, machine,
+        return llvm_write(e->module, e->machine,
                           form == LLVM_OBJECT ? LLVMObjectFile : LLVMAssemblyFile, out, d);
     char *text = LLVMPrintModuleToString(e->module);
+    if (!text) guard_no_memory(0);
+    guard_own(text, 0, dispose_text);
     sbuf_puts(out, text);
+    guard_disown(text);
     LLVMDisposeMessage(text);
     return true;
 }
 
 bool emit_llvm(const plan_t *p, llvm_form_t form, sbuf_t *out, diag_t *d) {
     llvm_emitter_t e;
-    llvm_open(&e);
+    llvm_ensure_memory(1);
+    llvm_open(&e, p->targets[0]);
     e.instrument = p->instrument;
-    LLVMTargetMachineRef machine = llvm_machine(p->targets[0]);
-    llvm_open_module(&e, p->name, machine, llvm_triple(p->targets[0]));
+    llvm_open_module(&e, p->name, llvm_triple(p->targets[0]));
     put_plan(&e, p);
-    bool ok = write_form(&e, machine, form, out, d);
-    LLVMDisposeModule(e.module);
-    LLVMDisposeTargetMachine(machine);
+    bool ok = write_form(&e, form, out, d);
     llvm_close(&e);
     return ok;
 }

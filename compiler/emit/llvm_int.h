@@ -21,7 +21,9 @@
 typedef struct {
     arena_t *arena;
     LLVMContextRef context;
-    LLVMModuleRef module;
+    LLVMTargetMachineRef machine;
+    LLVMModuleRef module;        /* NULL: none is open */
+    LLVMMemoryBufferRef written; /* NULL, or what LLVM wrote, until it is copied */
     LLVMBuilderRef builder;
     LLVMTypeRef type[E_COUNT]; /* of scalars; bf16 is i16 */
     LLVMTypeRef i1, i32, i64, pointer, nothing;
@@ -34,10 +36,11 @@ typedef struct {
 } llvm_emitter_t;
 
 /* llvm_module.c */
-void llvm_open(llvm_emitter_t *e);
+/* For code of this target; on record (support/guard.h) until llvm_close(), so e stays where it is. */
+void llvm_open(llvm_emitter_t *e, const target_t *t);
 void llvm_close(llvm_emitter_t *e);
-void llvm_open_module(llvm_emitter_t *e, const char *name, LLVMTargetMachineRef machine,
-                      const char *triple);
+void llvm_open_module(llvm_emitter_t *e, const char *name, const char *triple);
+void llvm_close_module(llvm_emitter_t *e);
 /* What is defined from here on belongs to m; `suffix` ends its symbols. */
 void llvm_use_module(llvm_emitter_t *e, const module_t *m, const char *suffix);
 LLVMValueRef llvm_define_function(llvm_emitter_t *e, const lfunc_t *fn, LLVMLinkage linkage);

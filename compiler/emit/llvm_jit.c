@@ -10,11 +10,12 @@
 #include <llvm-c/Object.h>
 #include <llvm-c/Orc.h>
 #include <llvm-c/OrcEE.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "emit/llvm_int.h"
+#include "support/guard.h"
+#include "support/heap.h"
 
 struct jit {
     LLVMOrcLLJITRef lljit;
@@ -69,9 +70,16 @@ static LLVMOrcLLJITRef new_lljit(diag_t *d) {
     return llvm_failed(LLVMOrcCreateLLJIT(&j, builder), "start", d) ? NULL : j;
 }
 
-static bool add_object(LLVMOrcLLJITRef j, const sbuf_t *object, diag_t *d) {
+/* LLVM's own copy, never NULL. */
+static LLVMMemoryBufferRef copy_of(const sbuf_t *object) {
     LLVMMemoryBufferRef copy =
         LLVMCreateMemoryBufferWithMemoryRangeCopy(object->data, object->size, "unit");
+    if (!copy) guard_no_memory(object->size);
+    return copy;
+}
+
+static bool add_object(LLVMOrcLLJITRef j, const sbuf_t *object, diag_t *d) {
+    LLVMMemoryBufferRef copy = copy_of(object);
     return !llvm_failed(LLVMOrcLLJITAddObjectFile(j, LLVMOrcLLJITGetMainJITDylib(j), copy), "link",
                         d);
 }
@@ -87,8 +95,7 @@ static bool find_address(LLVMOrcLLJITRef j, const char *symbol, uint64_t *addres
 
 /* A line per exported function: address, size, name. Objects tell sizes, the linker addresses. */
 static bool map_object(LLVMOrcLLJITRef j, const sbuf_t *object, FILE *out, diag_t *d) {
-    LLVMMemoryBufferRef copy =
-        LLVMCreateMemoryBufferWithMemoryRangeCopy(object->data, object->size, "unit");
+    LLVMMemoryBufferRef copy = copy_of(object);
     char *error = NULL;
     LLVMBinaryRef binary = LLVMCreateBinary(copy, NULL, &error);
     if (!binary) bug("LLVM: an object of ours: %s", error);
@@ -126,9 +133,13 @@ static bool write_map(LLVMOrcLLJITRef j, const sbuf_t *objects, int n, diag_t *d
 
 /* ---- the interface -------------------------------------------------------------------------------------------- */
 
+static void give_up(void *jit, size_t bytes) {
+    (void)bytes;
+    jit_free(jit);
+}
+
 jit_t *jit_link(const sbuf_t *objects, int n, bool perf_map, diag_t *d) {
-    jit_t *j = calloc(1, sizeof *j);
-    if (!j) bug("out of memory");
+    jit_t *j = heap_new_thing(sizeof *j, give_up);
     j->lljit = new_lljit(d);
     bool ok = j->lljit && provide(j->lljit, d);
     for (int k = 0; ok && k < n; k++) ok = add_object(j->lljit, &objects[k], d);
@@ -148,7 +159,7 @@ void jit_free(jit_t *j) {
     if (!j) return;
     if (j->lljit) {
         LLVMErrorRef e = LLVMOrcDisposeLLJIT(j->lljit);
-        if (e) bug("LLVM: %s", LLVMGetErrorMessage(e));
+        if (e) LLVMConsumeError(e); /* there is nothing that anybody could do about it */
     }
-    free(j);
+    heap_free(j);
 }

@@ -3,10 +3,10 @@
 #include <llvm-c/BitReader.h>
 #include <llvm-c/BitWriter.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "emit/llvm_int.h"
+#include "support/guard.h"
 
 /* ---- types and constants ------------------------------------------------------------------------------ */
 
@@ -36,16 +36,28 @@ LLVMValueRef llvm_declare(llvm_emitter_t *e, const char *symbol, LLVMTypeRef typ
 
 /* ---- an emitter ----------------------------------------------------------------------------------------- */
 
-void llvm_open(llvm_emitter_t *e) {
+static void dispose(void *emitter, size_t bytes) {
+    llvm_emitter_t *e = emitter;
+    (void)bytes;
+    if (e->written) LLVMDisposeMemoryBuffer(e->written);
+    if (e->module) LLVMDisposeModule(e->module);
+    LLVMDisposeTargetMachine(e->machine);
+    LLVMDisposeBuilder(e->builder);
+    LLVMContextDispose(e->context);
+}
+
+void llvm_open(llvm_emitter_t *e, const target_t *t) {
     LLVMContextRef c = LLVMContextCreate();
-    *e = (llvm_emitter_t){.arena = arena_new(),
-                          .context = c,
+    *e = (llvm_emitter_t){.context = c,
+                          .machine = llvm_machine(t),
                           .builder = LLVMCreateBuilderInContext(c),
                           .i1 = LLVMInt1TypeInContext(c),
                           .i32 = LLVMInt32TypeInContext(c),
                           .i64 = LLVMInt64TypeInContext(c),
                           .pointer = LLVMPointerTypeInContext(c, 0),
                           .nothing = LLVMVoidTypeInContext(c)};
+    guard_own(e, 0, dispose);
+    e->arena = arena_new();
     e->type[E_F32] = LLVMFloatTypeInContext(c);
     e->type[E_F64] = LLVMDoubleTypeInContext(c);
     e->type[E_BF16] = LLVMInt16TypeInContext(c);
@@ -55,18 +67,22 @@ void llvm_open(llvm_emitter_t *e) {
 }
 
 void llvm_close(llvm_emitter_t *e) {
-    LLVMDisposeBuilder(e->builder);
-    LLVMContextDispose(e->context);
+    guard_disown(e);
+    dispose(e, 0);
     arena_free(e->arena);
 }
 
-void llvm_open_module(llvm_emitter_t *e, const char *name, LLVMTargetMachineRef machine,
-                      const char *triple) {
+void llvm_open_module(llvm_emitter_t *e, const char *name, const char *triple) {
     e->module = LLVMModuleCreateWithNameInContext(name, e->context);
-    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(machine);
+    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(e->machine);
     LLVMSetModuleDataLayout(e->module, layout);
     LLVMDisposeTargetData(layout);
     LLVMSetTarget(e->module, triple);
+}
+
+void llvm_close_module(llvm_emitter_t *e) {
+    LLVMDisposeModule(e->module);
+    e->module = NULL;
 }
 
 void llvm_use_module(llvm_emitter_t *e, const module_t *m, const char *suffix) {
@@ -186,13 +202,15 @@ LLVMValueRef llvm_launched(llvm_func_t *f, const inst_t *launch) {
 /* ---- units -------------------------------------------------------------------------------------------------- */
 
 static llvm_unit_t close_unit(llvm_emitter_t *e, const char *name, arena_t *a) {
-    LLVMMemoryBufferRef b = LLVMWriteBitcodeToMemoryBuffer(e->module);
-    size_t n = LLVMGetBufferSize(b);
-    llvm_unit_t u = {.name = arena_strdup(a, name), .bitcode = malloc(n), .bytes = n};
-    if (!u.bitcode) bug("out of memory");
-    memcpy(u.bitcode, LLVMGetBufferStart(b), n);
-    LLVMDisposeMemoryBuffer(b);
-    LLVMDisposeModule(e->module);
+    e->written = LLVMWriteBitcodeToMemoryBuffer(e->module);
+    if (!e->written) guard_no_memory(0);
+    size_t n = LLVMGetBufferSize(e->written);
+    llvm_unit_t u = {.name = arena_strdup(a, name),
+                     .bitcode = arena_copy(a, LLVMGetBufferStart(e->written), n),
+                     .bytes = n};
+    LLVMDisposeMemoryBuffer(e->written);
+    e->written = NULL;
+    llvm_close_module(e);
     return u;
 }
 
@@ -200,12 +218,12 @@ static bool is_unit(const lfunc_t *f) {
     return f->kind != FN_FUNC;
 }
 
-static void add_units(llvm_emitter_t *e, LLVMTargetMachineRef machine, const module_t *m,
-                      const char *suffix, llvm_units_t *u, arena_t *a) {
+static void add_units(llvm_emitter_t *e, const module_t *m, const char *suffix, llvm_units_t *u,
+                      arena_t *a) {
     for (size_t k = 0; k < m->n_funcs; k++) {
         const lfunc_t *fn = m->funcs[k];
         if (!is_unit(fn)) continue;
-        llvm_open_module(e, fn->name, machine, llvm_triple(m->target));
+        llvm_open_module(e, fn->name, llvm_triple(m->target));
         llvm_use_module(e, m, suffix);
         llvm_define_function(e, fn, LLVMExternalLinkage);
         u->unit[u->n++] = close_unit(e, fn->name, a);
@@ -219,40 +237,49 @@ const char *llvm_part_suffix(arena_t *a, const plan_t *p, int k) {
 
 void llvm_units_make(const plan_t *p, arena_t *a, llvm_units_t *u) {
     llvm_emitter_t e;
-    llvm_open(&e);
+    llvm_open(&e, p->targets[0]);
     e.labels = true;
     e.instrument = p->instrument;
-    LLVMTargetMachineRef machine = llvm_machine(p->targets[0]);
     int n = plan_parts(p), most = 0;
     for (int k = 0; k < n; k++) most += (int)plan_module(p, k)->n_funcs;
     *u = (llvm_units_t){.unit = ARENA_ARRAY(a, llvm_unit_t, most + 1),
                         .run = ARENA_ARRAY(a, const char *, n)};
     for (int k = 0; k < n; k++) {
         const char *suffix = llvm_part_suffix(a, p, k);
-        add_units(&e, machine, plan_module(p, k), suffix, u, a);
+        add_units(&e, plan_module(p, k), suffix, u, a);
         u->run[k] = arena_printf(a, "reformer.schedule%s", suffix);
     }
-    LLVMDisposeTargetMachine(machine);
     llvm_close(&e);
 }
 
-void llvm_units_free(llvm_units_t *u) {
-    for (int k = 0; k < u->n; k++) free(u->unit[k].bitcode);
-    *u = (llvm_units_t){0};
+/* What LLVM has of one unit; NULL: not yet. */
+typedef struct {
+    LLVMContextRef context;
+    LLVMTargetMachineRef machine;
+    LLVMMemoryBufferRef bitcode;
+    LLVMModuleRef module;
+} unit_job_t;
+
+static void end_job(void *job, size_t bytes) {
+    unit_job_t *j = job;
+    (void)bytes;
+    if (j->module) LLVMDisposeModule(j->module);
+    if (j->bitcode) LLVMDisposeMemoryBuffer(j->bitcode);
+    LLVMDisposeTargetMachine(j->machine);
+    LLVMContextDispose(j->context);
 }
 
 bool llvm_unit_compile(const llvm_unit_t *unit, const target_t *target, sbuf_t *out, diag_t *d) {
-    LLVMContextRef c = LLVMContextCreate();
-    LLVMTargetMachineRef machine = llvm_machine(target);
-    LLVMMemoryBufferRef b =
+    unit_job_t j = {.context = LLVMContextCreate(), .machine = llvm_machine(target)};
+    guard_own(&j, 0, end_job);
+    j.bitcode =
         LLVMCreateMemoryBufferWithMemoryRange(unit->bitcode, unit->bytes, unit->name, false);
-    LLVMModuleRef module;
-    if (LLVMParseBitcodeInContext2(c, b, &module)) bug("LLVM cannot read its own bitcode");
-    bool ok =
-        llvm_optimize(module, machine, d) && llvm_write(module, machine, LLVMObjectFile, out, d);
-    LLVMDisposeModule(module);
-    LLVMDisposeMemoryBuffer(b);
-    LLVMDisposeTargetMachine(machine);
-    LLVMContextDispose(c);
+    if (!j.bitcode) guard_no_memory(unit->bytes);
+    if (LLVMParseBitcodeInContext2(j.context, j.bitcode, &j.module))
+        bug("LLVM cannot read its own bitcode");
+    bool ok = llvm_optimize(j.module, j.machine, d) &&
+              llvm_write(j.module, j.machine, LLVMObjectFile, out, d);
+    guard_disown(&j);
+    end_job(&j, 0);
     return ok;
 }

@@ -16,12 +16,12 @@ bool emit_llvm(const plan_t *p, llvm_form_t form, sbuf_t *out, diag_t *d) {
     return missing(d);
 }
 
-void llvm_units_make(const plan_t *p, arena_t *a, llvm_units_t *u) {
-    (void)p, (void)a;
-    *u = (llvm_units_t){0};
+void llvm_ensure_memory(int threads) {
+    (void)threads;
 }
 
-void llvm_units_free(llvm_units_t *u) {
+void llvm_units_make(const plan_t *p, arena_t *a, llvm_units_t *u) {
+    (void)p, (void)a;
     *u = (llvm_units_t){0};
 }
 

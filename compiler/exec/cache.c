@@ -11,7 +11,9 @@
 
 #include "reformer_rt.h" /* reformer_checksum */
 #include "support/file.h"
+#include "support/guard.h"
 #include "support/hash.h"
+#include "support/heap.h"
 #include "support/temporary.h"
 #include "support/trust.h"
 
@@ -79,9 +81,9 @@ static seal_t seal_for(const void *data, size_t n) {
 
 /* -1: absent, or not a file that this user alone can have written. A pipe does not hang it. */
 static int open_entry(const char *path) {
-    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    int fd = guard_open(open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
     if (fd >= 0 && trusted_file(fd)) return fd;
-    if (fd >= 0) close(fd);
+    (void)guard_close(fd);
     return -1;
 }
 
@@ -100,13 +102,13 @@ static char *read_sealed(int fd, size_t *bytes) {
     struct stat st;
     if (fstat(fd, &st) != 0 || (uint64_t)st.st_size <= sizeof(seal_t)) return NULL;
     size_t n = (size_t)st.st_size - sizeof(seal_t);
-    char *data = malloc((size_t)st.st_size);
-    if (data && read_all(fd, data, (size_t)st.st_size)) {
+    char *data = heap_new((size_t)st.st_size, 1);
+    if (read_all(fd, data, (size_t)st.st_size)) {
         seal_t want = seal_for(data, n);
         *bytes = n;
         if (memcmp(&want, data + n, sizeof want) == 0) return data;
     }
-    free(data);
+    heap_free(data);
     return NULL;
 }
 
@@ -114,7 +116,7 @@ static char *read_sealed(int fd, size_t *bytes) {
 char *cache_read(const char *path, size_t *bytes) {
     int fd = open_entry(path);
     char *data = fd >= 0 ? read_sealed(fd, bytes) : NULL;
-    if (fd >= 0) close(fd);
+    (void)guard_close(fd);
     return data;
 }
 
@@ -122,9 +124,10 @@ int cache_open(const char *path) {
     size_t n;
     int fd = open_entry(path);
     char *data = fd >= 0 ? read_sealed(fd, &n) : NULL;
-    free(data);
-    if (data) return fd;
-    if (fd >= 0) close(fd);
+    bool whole = data != NULL;
+    heap_free(data);
+    if (whole) return fd;
+    (void)guard_close(fd);
     return -1;
 }
 
@@ -163,7 +166,7 @@ bool cache_install(const char *made, const char *path, diag_t *d) {
     char *data = file_read(made, 0, &n, d);
     if (!data) return false;
     seal_t seal = seal_for(data, n);
-    free(data);
+    heap_free(data);
     int fd = open(made, O_WRONLY | O_APPEND | O_CLOEXEC);
     bool ok = fd >= 0 && fchmod(fd, 0700) == 0 && write_all(fd, &seal, sizeof seal);
     if (fd >= 0) ok = close(fd) == 0 && ok;

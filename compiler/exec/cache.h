@@ -29,7 +29,7 @@ const char *cache_path(arena_t *a, const char *folder, const cache_key_t *k, con
 
 /* The entry, opened for reading and checked; close() it. -1: absent or damaged. */
 int cache_open(const char *path);
-/* What the entry holds, without its seal; free() it. NULL: absent or damaged, nothing is said. */
+/* What the entry holds, without its seal; heap_free() it. NULL: absent or damaged, nothing is said. */
 char *cache_read(const char *path, size_t *bytes);
 /* Data and seal, through a temporary file; an entry that cannot be kept is no error. `a`: for names. */
 bool cache_write(arena_t *a, const char *path, const void *data, size_t n);

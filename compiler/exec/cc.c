@@ -13,6 +13,8 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -21,6 +23,8 @@
 
 #include "exec/cache.h"
 #include "support/file.h"
+#include "support/guard.h"
+#include "support/heap.h"
 #include "support/pages.h"
 #include "support/process.h"
 #include "support/temporary.h"
@@ -143,6 +147,7 @@ typedef struct {
     cache_key_t key;
     bool temporary; /* the folder is ours alone and goes when we have loaded */
     const char *dir;
+    const char *work, *entry; /* in it: where the compiler works; what it made. NULL: not there */
 } job_t;
 
 int cc_words(arena_t *a, const char *cc, const char **words, diag_t *d) {
@@ -190,13 +195,29 @@ static bool find_folder(job_t *j, bool no_cache) {
     return j->dir != NULL;
 }
 
-static void remove_folder(job_t *j, const char *dir) {
-    static const char *const names[] = {"linkage.c", "library.so", "reformer_rt.h"};
-    for (size_t k = 0; k < sizeof names / sizeof *names; k++)
-        (void)unlink(arena_printf(j->arena, "%s/%s", dir, names[k]));
-    (void)unlink(arena_printf(j->arena, "%s/%s.c", dir, j->plan->name));
-    (void)unlink(arena_printf(j->arena, "%s/%s.h", dir, j->plan->name));
+static void remove_file(const char *dir, const char *name, const char *suffix) {
+    char path[PATH_MAX];
+    if ((size_t)snprintf(path, sizeof path, "%s/%s%s", dir, name, suffix) < sizeof path)
+        (void)unlink(path);
+}
+
+/* Allocates nothing: it may be for want of memory that it is called. */
+static void remove_folder(const job_t *j, const char *dir) {
+    remove_file(dir, "linkage", ".c");
+    remove_file(dir, "library", ".so");
+    remove_file(dir, "reformer_rt", ".h");
+    remove_file(dir, j->plan->name, ".c");
+    remove_file(dir, j->plan->name, ".h");
     temporary_folder_end(dir);
+}
+
+/* What stands in the file system, where memory runs out. */
+static void give_up(void *job, size_t bytes) {
+    const job_t *j = job;
+    (void)bytes;
+    if (j->work) remove_folder(j, j->work);
+    if (j->entry && j->temporary) (void)unlink(j->entry);
+    if (j->dir && j->temporary) remove_folder(j, j->dir);
 }
 
 /* ---- entries ---------------------------------------------------------------------------------------------- */
@@ -234,7 +255,10 @@ static bool make_entry(job_t *j, const char *path) {
                    strerror(errno));
         return false;
     }
+    j->work = work;
+    j->entry = path;
     bool ok = compile(j, work, path);
+    j->work = NULL;
     remove_folder(j, work);
     return ok;
 }
@@ -248,6 +272,11 @@ static void *symbol(void *library, const char *name, void *function, size_t n) {
     return s;
 }
 
+static void unload(void *library, size_t bytes) {
+    (void)bytes;
+    (void)dlclose(library);
+}
+
 /* dlopen() of what a descriptor holds, which is what was checked. It stays open as long as the library: glibc knows a
  * library by its name. Without /proc the path names the same file, in a folder that only this user can change. */
 static bool load(job_t *j, int fd, const char *path, compiled_t *out) {
@@ -257,11 +286,13 @@ static bool load(job_t *j, int fd, const char *path, compiled_t *out) {
     if (access(name, F_OK) != 0 && path) name = path;
     *out = (compiled_t){.library = dlopen(name, RTLD_NOW | RTLD_LOCAL), .fd = fd};
     if (!out->library) return false;
+    guard_own(out->library, 0, unload);
     if (symbol(out->library, "reformerc_link", &connect_to, sizeof connect_to) &&
         symbol(out->library, bind, &out->bind, sizeof out->bind)) {
         connect_to(&our_runtime);
         return true;
     }
+    guard_disown(out->library);
     dlclose(out->library);
     return false;
 }
@@ -271,7 +302,7 @@ static int copy_in_memory(const char *path) {
     size_t n;
     char *data = cache_read(path, &n);
     int fd = data ? pages_file(data, n) : -1;
-    free(data);
+    heap_free(data);
     return fd;
 }
 
@@ -281,14 +312,14 @@ static bool may_run(int fd) {
 }
 
 static bool load_copy(job_t *j, const char *path, compiled_t *out) {
-    int fd = copy_in_memory(path);
+    int fd = guard_open(copy_in_memory(path));
     if (fd < 0) return false;
     if (load(j, fd, NULL, out)) {
         diag_warning(j->d, IN_FILE(j->dir),
                      "is mounted noexec: compiled code runs from a copy in memory");
         return true;
     }
-    close(fd);
+    (void)guard_close(fd);
     return false;
 }
 
@@ -298,10 +329,10 @@ static bool load_entry(job_t *j, const char *path, compiled_t *out) {
     if (fd < 0) return false;
     if (may_run(fd)) {
         if (load(j, fd, path, out)) return true;
-        close(fd);
+        (void)guard_close(fd);
         return false;
     }
-    close(fd);
+    (void)guard_close(fd);
     return load_copy(j, path, out);
 }
 
@@ -309,7 +340,7 @@ static void say_not_loaded(job_t *j, const char *path) {
     const char *why = dlerror();
     int fd = cache_open(path);
     if (fd >= 0 && !may_run(fd)) why = "its folder is mounted noexec, and memory cannot hold it";
-    if (fd >= 0) close(fd);
+    (void)guard_close(fd);
     diag_error(j->d, IN_FILE(path), "cannot load compiled code: %s", why ? why : "no entry");
     diag_hint(j->d, "the variable %s names another folder",
               j->temporary ? "TMPDIR" : "REFORMERC_CACHE");
@@ -329,7 +360,9 @@ static bool load_or_build(job_t *j, compiled_t *out) {
 }
 
 bool cc_load(const plan_t *p, const char *cc, bool no_cache, compiled_t *out, diag_t *d) {
-    job_t j = {.plan = p, .arena = arena_new(), .d = d};
+    job_t j = {.plan = p, .d = d};
+    guard_own(&j, 0, give_up);
+    j.arena = arena_new();
     emit_c_options_t o = {.header_name = arena_printf(j.arena, "%s.h", p->name),
                           .trace = p->trace,
                           .impose_buckets = p->impose_buckets};
@@ -338,6 +371,7 @@ bool cc_load(const plan_t *p, const char *cc, bool no_cache, compiled_t *out, di
     bool ok = j.n_words > 0;
     if (ok) emit_c(p, &o, &j.source, &j.header);
     ok = ok && make_key(&j) && find_folder(&j, no_cache) && load_or_build(&j, out);
+    guard_disown(&j);
     if (j.temporary && j.dir) remove_folder(&j, j.dir);
     sbuf_free(&j.source);
     sbuf_free(&j.header);
@@ -347,8 +381,9 @@ bool cc_load(const plan_t *p, const char *cc, bool no_cache, compiled_t *out, di
 
 void cc_unload(compiled_t *c) {
     if (c->library) {
+        guard_disown(c->library);
         dlclose(c->library);
-        close(c->fd);
+        (void)guard_close(c->fd);
     }
     *c = (compiled_t){0};
 }

@@ -1,8 +1,7 @@
 /* Generation behind one interface, as exec.c has it for forwards: a cache, and the memory that prefills and steps work
  * in. Code and interpreter run the runtime's engine over their schedules; the reference has a cache of its own. */
-#include <stdlib.h>
-
 #include "exec/exec_int.h"
+#include "support/heap.h"
 #include "support/pages.h"
 
 static reformer_engine_t
@@ -19,7 +18,7 @@ engine_of(const exec_t *e, int (*run)(void *, const reformer_variant_t *, const 
 
 static unsigned char *allocate(size_t bytes, const char *what, diag_t *d) {
     unsigned char *p = pages_alloc(bytes);
-    if (!p) diag_error(d, NOWHERE, "no memory for %s of %zu bytes", what, bytes);
+    if (!p) diag_no_memory(d, NOWHERE, "no memory for %s of %zu bytes", what, bytes);
     return p;
 }
 
@@ -92,8 +91,7 @@ static const struct {
 
 exec_cache_t *exec_cache_new(const exec_t *e, size_t length, size_t prompt, int threads,
                              diag_t *d) {
-    exec_cache_t *c = calloc(1, sizeof *c);
-    if (!c) bug("out of memory");
+    exec_cache_t *c = heap_new(1, sizeof *c);
     c->e = e;
     bool ok = e->backend == BACKEND_REFERENCE ? reference_cache_new(c, length, d)
                                               : engine_cache_new(c, length, prompt, threads, d);
@@ -105,9 +103,9 @@ exec_cache_t *exec_cache_new(const exec_t *e, size_t length, size_t prompt, int 
 void exec_cache_free(exec_cache_t *c) {
     if (!c) return;
     if (c->reference) reference_cache_free(c);
-    free(c->memory);
-    free(c->workspace);
-    free(c);
+    heap_free(c->memory);
+    heap_free(c->workspace);
+    heap_free(c);
 }
 
 int exec_prefill(exec_cache_t *c, const reformer_decode_t *io, diag_t *d) {

@@ -1,9 +1,8 @@
 /* Generation by the reference evaluator (graph/decode.h): checks what the runtime checks (runtime/decode.c), with the
  * same codes, then goes row by row. */
-#include <stdlib.h>
-
 #include "exec/exec_int.h"
 #include "graph/decode.h"
+#include "support/heap.h"
 
 bool reference_cache_new(exec_cache_t *c, size_t length, diag_t *d) {
     const plan_t *p = c->e->plan;
@@ -91,13 +90,12 @@ int reference_prefill(exec_cache_t *c, const reformer_decode_t *io, diag_t *d) {
     int code = check_call(c, io);
     if (code) return code;
     if (io->length == 0) return REFORMER_E_LENGTH;
-    int32_t *own = malloc(io->length * sizeof *own);
-    if (!own) bug("out of memory");
+    int32_t *own = heap_new(io->length, sizeof *own);
     for (int64_t b = 0; code == REFORMER_OK && b < rows_of(c, io); b++)
         code = check_prompt(c, own, own_tokens(io, b, own));
     for (int64_t b = 0; code == REFORMER_OK && b < rows_of(c, io); b++)
         code = prefill_row(c, io, b, own, own_tokens(io, b, own), d);
-    free(own);
+    heap_free(own);
     return code;
 }
 

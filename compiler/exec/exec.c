@@ -1,10 +1,11 @@
 /* The executors of exec.h behind one interface: a table with a row per back end. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "emit/llvm.h" /* LLVM_MISSING */
 #include "exec/exec_int.h"
 #include "graph/evaluate.h"
+#include "support/guard.h"
+#include "support/heap.h"
 #include "support/pages.h"
 
 static bool fail(diag_t *d, int code) {
@@ -87,7 +88,8 @@ static bool open_lowered(exec_t *e, const exec_options_t *o, diag_t *d) {
 
 /* From here on these are the weights. */
 static void keep_weights(exec_t *e, unsigned char *packed) {
-    free(e->weights);
+    heap_free(e->weights);
+    guard_disown(packed); /* the executor may be older than the call */
     e->weights = packed;
 }
 
@@ -135,7 +137,7 @@ static bool bind_code(exec_t *e, const store_t *weights, diag_t *d) {
     int code = e->jit ? reformer_bind(&bound, &e->desc, packed, bytes)
                       : e->code.bind(&bound, packed, bytes);
     if (!fail(d, code)) {
-        free(packed);
+        heap_free(packed);
         return false;
     }
     e->model = bound;
@@ -207,8 +209,7 @@ bool exec_bound(const exec_t *e) {
 }
 
 exec_t *exec_open(plan_t *p, const store_t *weights, const exec_options_t *o, diag_t *d) {
-    exec_t *e = calloc(1, sizeof *e);
-    if (!e) bug("out of memory");
+    exec_t *e = heap_new(1, sizeof *e);
     e->backend = o->backend;
     e->plan = p;
     e->arena = arena_new();
@@ -223,11 +224,11 @@ size_t exec_workspace_bytes(const exec_t *e, size_t length, int threads) {
 
 static bool make_room(exec_t *e, size_t bytes, diag_t *d) {
     if (bytes <= e->workspace_bytes) return true;
-    free(e->workspace);
+    heap_free(e->workspace);
     e->workspace_bytes = 0;
     e->workspace = pages_alloc(bytes);
     if (e->workspace) e->workspace_bytes = bytes;
-    else diag_error(d, NOWHERE, "no memory for a workspace of %zu bytes", bytes);
+    else diag_no_memory(d, NOWHERE, "no memory for a workspace of %zu bytes", bytes);
     return e->workspace != NULL;
 }
 
@@ -246,8 +247,8 @@ void exec_close(exec_t *e) {
     if (!e) return;
     cc_unload(&e->code);
     jit_free(e->jit);
-    free(e->weights);
-    free(e->workspace);
+    heap_free(e->weights);
+    heap_free(e->workspace);
     arena_free(e->arena);
-    free(e);
+    heap_free(e);
 }

@@ -6,12 +6,13 @@
 #include "exec/jit.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "exec/cache.h"
 #include "exec/settle.h"
 #include "support/clock.h"
+#include "support/guard.h"
+#include "support/heap.h"
 
 typedef struct {
     const plan_t *plan;
@@ -22,7 +23,8 @@ typedef struct {
     sbuf_t *object;    /* [n] */
     bool *cached;
     double *seconds;
-    diag_t **said; /* [n] one for each: a diag_t belongs to one thread */
+    diag_t **said;       /* [n] one for each: a diag_t belongs to one thread */
+    guard_report_t *end; /* [n] */
 } job_t;
 
 static void find_paths(job_t *j, diag_t *d) {
@@ -40,7 +42,7 @@ static bool read_entry(job_t *j, int k) {
     size_t n;
     char *data = j->path[k] ? cache_read(j->path[k], &n) : NULL;
     if (data) sbuf_write(&j->object[k], data, n);
-    free(data);
+    heap_free(data);
     return data != NULL;
 }
 
@@ -51,9 +53,15 @@ static void keep_entry(const job_t *j, int k) {
     arena_free(a);
 }
 
-static void make_unit(void *arg, int64_t k, int worker) {
-    job_t *j = arg;
-    (void)worker;
+typedef struct {
+    job_t *j;
+    int64_t k;
+} task_t;
+
+static void make_unit(void *task) {
+    job_t *j = ((task_t *)task)->j;
+    int64_t k = ((task_t *)task)->k;
+    (void)guard_doing("compiling kernels");
     double start = clock_now();
     j->cached[k] = read_entry(j, (int)k);
     if (!j->cached[k] &&
@@ -62,11 +70,21 @@ static void make_unit(void *arg, int64_t k, int worker) {
     j->seconds[k] = clock_now() - start;
 }
 
+/* A worker's failure is the caller's, told after all of them. */
+static void make_guarded(void *arg, int64_t k, int worker) {
+    job_t *j = arg;
+    (void)worker;
+    if (guard_run(make_unit, &(task_t){j, k}, &j->end[k])) return;
+    j->object[k] = (sbuf_t){0}; /* released with what else this task had made */
+}
+
 static void make_all(job_t *j) {
     const reformer_pool_t *pool = pool_interface(j->o->pool);
-    if (pool) pool->parallel_for(pool->ctx, j->units.n, pool_threads(j->o->pool), make_unit, j);
+    if (pool) pool->parallel_for(pool->ctx, j->units.n, pool_threads(j->o->pool), make_guarded, j);
     else
-        for (int k = 0; k < j->units.n; k++) make_unit(j, k, 0);
+        for (int k = 0; k < j->units.n; k++) make_guarded(j, k, 0);
+    for (int k = 0; k < j->units.n; k++)
+        if (j->end[k].how != GUARD_WENT_WELL) guard_give_up(&j->end[k]);
 }
 
 /* The messages of the units, in their order. */
@@ -121,8 +139,19 @@ static bool check_allowed(diag_t *d) {
     return false;
 }
 
+/* Workers made them, under guards of their own. */
+static void free_objects(job_t *j) {
+    for (int k = 0; k < j->units.n; k++) sbuf_free(&j->object[k]);
+}
+
+static void give_up(void *job, size_t bytes) {
+    (void)bytes;
+    free_objects(job);
+}
+
 jit_t *jit_open(const plan_t *p, const exec_options_t *o, reformer_variant_t *variants, diag_t *d) {
     if (!check_allowed(d)) return NULL;
+    llvm_ensure_memory(pool_threads(o->pool));
     job_t j = {.plan = p, .o = o, .arena = arena_new()};
     double start = clock_now();
     llvm_units_make(p, j.arena, &j.units);
@@ -133,16 +162,16 @@ jit_t *jit_open(const plan_t *p, const exec_options_t *o, reformer_variant_t *va
     j.cached = ARENA_ARRAY(j.arena, bool, n + 1);
     j.seconds = ARENA_ARRAY(j.arena, double, n + 1);
     j.said = ARENA_ARRAY(j.arena, diag_t *, n + 1);
+    j.end = ARENA_ARRAY(j.arena, guard_report_t, n + 1);
+    guard_own(&j, 0, give_up);
     for (int k = 0; k < n; k++) j.said[k] = diag_new();
     find_paths(&j, d);
     make_all(&j);
     print_times(&j);
     jit_t *jit = gather(&j, d) ? link_all(&j, variants, d) : NULL;
-    for (int k = 0; k < n; k++) {
-        sbuf_free(&j.object[k]);
-        diag_free(j.said[k]);
-    }
-    llvm_units_free(&j.units);
+    guard_disown(&j);
+    free_objects(&j);
+    for (int k = 0; k < n; k++) diag_free(j.said[k]);
     arena_free(j.arena);
     return jit;
 }

@@ -11,8 +11,9 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <unistd.h>
+
+#include "support/heap.h"
 
 enum { LOOKS = 50 }; /* before sleeping; each gives way to other threads, about a microsecond */
 
@@ -154,16 +155,17 @@ static void parallel_for(void *ctx, int64_t n, int workers, void (*body)(void *,
     await_members(p);
 }
 
+static void give_up(void *pool, size_t bytes) {
+    (void)bytes;
+    pool_free(pool);
+}
+
 pool_t *pool_new(int threads) {
     if (threads < 2) return NULL;
-    pool_t *p = calloc(1, sizeof *p);
-    member_t *members = calloc((size_t)threads - 1, sizeof *members);
-    if (!p || !members) {
-        free(members);
-        free(p);
-        return NULL;
-    }
+    member_t *members = heap_new((size_t)threads - 1, sizeof *members);
+    pool_t *p = heap_new_thing(sizeof *p, give_up);
     p->members = members;
+    p->process = getpid();
     p->interface = (reformer_pool_t){p, parallel_for};
     start_members(p, threads - 1);
     return p;
@@ -191,6 +193,6 @@ static void end_members(pool_t *p) {
 void pool_free(pool_t *p) {
     if (!p) return;
     if (p->process == getpid()) end_members(p); /* in a child there are none to wait for */
-    free(p->members);
-    free(p);
+    heap_free(p->members);
+    heap_free(p);
 }

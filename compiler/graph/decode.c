@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "graph/evaluate_ops.h"
+#include "support/heap.h"
 
 struct graph_cache {
     const graph_t *step;
@@ -36,14 +37,14 @@ void graph_cache_free(graph_cache_t *c) {
     if (!c) return;
     for (int64_t b = 0; b < c->step->batch; b++) {
         for (int k = 0; k < c->step->spec->n_layers; k++) {
-            free(c->rows[b].layers[k].keys);
-            free(c->rows[b].layers[k].values);
-            free(c->rows[b].layers[k].buckets);
+            heap_free(c->rows[b].layers[k].keys);
+            heap_free(c->rows[b].layers[k].values);
+            heap_free(c->rows[b].layers[k].buckets);
         }
-        free(c->rows[b].layers);
+        heap_free(c->rows[b].layers);
     }
-    free(c->rows);
-    free(c);
+    heap_free(c->rows);
+    heap_free(c);
 }
 
 int64_t graph_cache_capacity(const graph_cache_t *c) {
@@ -60,31 +61,29 @@ double graph_cache_margin(const graph_cache_t *c, int64_t row) {
 
 /* ---- room -------------------------------------------------------------------------------------- */
 
-static void *grown(void *p, int64_t count, size_t size) {
-    void *q = realloc(p, (size_t)count * size);
-    if (!q) bug("out of memory: %lld elements of %zu bytes", (long long)count, size);
-    return q;
-}
-
+/* The cache is older than the call: what it has by the time memory runs out stays its own, and `room` says no more
+ * than all layers have. */
 static void reserve(const graph_cache_t *c, cached_row_t *row, int64_t tokens) {
     if (tokens <= row->room) return;
-    row->room = tokens > 2 * row->room ? tokens : 2 * row->room;
+    size_t room = (size_t)(tokens > 2 * row->room ? tokens : 2 * row->room);
+    size_t width = room * (size_t)c->width, hashes = room * (size_t)c->hashes;
     for (int k = 0; k < c->step->spec->n_layers; k++) {
         kept_t *x = &row->layers[k];
-        x->keys = grown(x->keys, row->room * c->width, sizeof *x->keys);
-        x->values = grown(x->values, row->room * c->width, sizeof *x->values);
-        x->buckets = grown(x->buckets, row->room * c->hashes, sizeof *x->buckets);
+        x->keys = heap_regrow(x->keys, width, sizeof *x->keys);
+        x->values = heap_regrow(x->values, width, sizeof *x->values);
+        x->buckets = heap_regrow(x->buckets, hashes, sizeof *x->buckets);
     }
+    row->room = (int64_t)room;
 }
 
 void graph_cache_copy_row(graph_cache_t *c, int64_t from, int64_t to) {
     const cached_row_t *source = &c->rows[from];
     cached_row_t *row = &c->rows[to];
     if (from == to) return;
+    reserve(c, row, source->tokens);
     row->tokens = source->tokens;
     row->margin = source->margin;
     if (row->tokens == 0) return;
-    reserve(c, row, source->tokens);
     size_t tokens = (size_t)source->tokens, width = tokens * (size_t)c->width;
     for (int k = 0; k < c->step->spec->n_layers; k++) {
         const kept_t *x = &source->layers[k];
@@ -168,8 +167,8 @@ int graph_prefill(graph_cache_t *c, int64_t row, const graph_t *g, graph_param_f
         deliver(next->logits, logits, length, c->vocab);
         deliver(next->last_hidden_state, hidden, length, c->hidden);
     }
-    free(hidden);
-    free(logits);
+    heap_free(hidden);
+    heap_free(logits);
     return error;
 }
 
@@ -194,6 +193,6 @@ int graph_step(graph_cache_t *c, int64_t row, graph_param_fn *param, void *ctx, 
         r->tokens++;
         deliver(next->last_hidden_state, hidden, 1, c->hidden);
     }
-    free(hidden);
+    heap_free(hidden);
     return error;
 }

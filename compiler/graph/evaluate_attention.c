@@ -7,10 +7,10 @@
  * Scores, masks, soft maximum are in double, except for a query that sees no key: Hugging Face's
  * rounding to single precision then decides the result (Q1, Q2), so those lines are in float. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "graph/evaluate_ops.h"
+#include "support/heap.h"
 
 static const double MASKED = -1e9, SELF = EVAL_SELF; /* what scores are set to */
 
@@ -103,8 +103,8 @@ static void attend(const attention_t *a) {
         for (int64_t j = 0; j < a->chunk; j++)
             attend_query(a, flat_of(a, c * a->chunk + j), keys, width, p);
     }
-    free(keys);
-    free(p);
+    heap_free(keys);
+    heap_free(p);
 }
 
 /* ---- keys ---------------------------------------------------------------------------------- */
@@ -154,7 +154,7 @@ static void combine_rounds(const attention_t *a, int64_t rounds, double *to) {
             for (int64_t k = 0; k < a->head_size; k++)
                 to[t * a->stride + k] += weight[r] * a->out[(r * a->length + t) * a->head_size + k];
     }
-    free(weight);
+    heap_free(weight);
 }
 
 /* ---- ops ----------------------------------------------------------------------------------- */
@@ -194,9 +194,9 @@ static void run_heads(eval_t *e, const gnode_t *n, const heads_t *h, value_t *ou
         attend(&a);
         combine_rounds(&a, h->rounds, out->f + first);
     }
-    free(keys);
-    free(rounds_out);
-    free(lse);
+    heap_free(keys);
+    heap_free(rounds_out);
+    heap_free(lse);
 }
 
 int eval_lsh_attention(eval_t *e, const gnode_t *n, value_t *out) {

@@ -4,10 +4,10 @@
  * step sorts all tokens of a round, in each head. `upstream` nodes repeat two defects of Hugging Face's: a token
  * whose round offset does not fit the others' (Q6), and a slice that counts from the wrong end (Q7). */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "graph/evaluate_ops.h"
+#include "support/heap.h"
 
 typedef struct {
     const gnode_t *n;
@@ -50,7 +50,7 @@ static double attend(const step_t *s, int64_t head, const int64_t *tokens, int64
         const double *v = s->kept->values + tokens[j] * s->width + head * d;
         for (int64_t k = 0; k < d; k++) out[k] += p[j] * v[k];
     }
-    free(p);
+    heap_free(p);
     return lse;
 }
 
@@ -61,7 +61,7 @@ static void attend_from(const step_t *s, int64_t start) {
     for (int64_t j = 0; j < n; j++) tokens[j] = start + j;
     for (int64_t head = 0; head < s->n->heads; head++)
         (void)attend(s, head, tokens, n, s->out + head * s->n->head_size);
-    free(tokens);
+    heap_free(tokens);
 }
 
 /* ---- local --------------------------------------------------------------------------------------- */
@@ -128,8 +128,8 @@ static void window_of(const step_t *s, int64_t head, int64_t round, int64_t widt
         int64_t at = (start + j) % tokens;
         window[j] = order[at < 0 ? at + tokens : at];
     }
-    free(buckets);
-    free(order);
+    heap_free(buckets);
+    heap_free(order);
 }
 
 static void attend_rounds(const step_t *s, int64_t head) {
@@ -145,9 +145,9 @@ static void attend_rounds(const step_t *s, int64_t head) {
     eval_weigh_rounds(weights, n->rounds);
     for (int64_t r = 0; r < n->rounds; r++)
         for (int64_t k = 0; k < d; k++) s->out[head * d + k] += weights[r] * outs[r * d + k];
-    free(window);
-    free(weights);
-    free(outs);
+    heap_free(window);
+    heap_free(weights);
+    heap_free(outs);
 }
 
 /* Tokens without buckets are all seen; when they fill a chunk, they get buckets, for the next step. */

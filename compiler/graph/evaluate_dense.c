@@ -1,10 +1,10 @@
 /* The evaluator's ops that look at one token at a time: padding, embedding, layer norm, dense
  * layers, activations, and what moves rows about. HF_SEMANTICS 3 to 5, 7 and 8. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "graph/evaluate_ops.h"
+#include "support/heap.h"
 
 /* ---- padding ------------------------------------------------------------------------------- */
 
@@ -208,7 +208,7 @@ int eval_dense(eval_t *e, const gnode_t *n, value_t *out) {
         for (int64_t t = 0; t < tokens; t += 4)
             multiply_block(x->f + t * in, in, wt + o, width, width - o < BLOCK ? width - o : BLOCK,
                            tokens - t < 4 ? tokens - t : 4, out->f + t * width + o);
-    free(wt);
+    heap_free(wt);
     return REFORMER_OK;
 }
 

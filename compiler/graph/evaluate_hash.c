@@ -4,10 +4,10 @@
  * of all rounds' tokens by bucket. Buckets can be imposed (io->buckets): then nothing is
  * computed. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "graph/evaluate_ops.h"
+#include "support/heap.h"
 
 typedef struct {
     int64_t buckets; /* per round, the one for padding not counted */
@@ -84,7 +84,7 @@ int64_t eval_bucket(const gnode_t *n, const float *rotations, int64_t head, int6
     rotate(n, x, rotation, columns, rotated);
     int64_t bucket = rotated_bucket(n, rotated, margin);
     *margin /= norm(x, n->head_size);
-    free(rotated);
+    heap_free(rotated);
     return bucket;
 }
 
@@ -133,7 +133,7 @@ int eval_lsh_hash(eval_t *e, const gnode_t *n, value_t *out) {
     float *margin = e->margin ? eval_alloc(out->elements, sizeof *margin) : NULL;
     hash_all(e, n, &s, out, margin);
     if (margin) e->margin(e->margin_ctx, n, margin, out->elements);
-    free(margin);
+    heap_free(margin);
     return REFORMER_OK;
 }
 
@@ -146,7 +146,7 @@ void eval_sort_stably(const int32_t *keys, int64_t n, int32_t *order) {
     for (int64_t k = 0; k < n; k++) first[keys[k] + 1]++;
     for (int64_t v = 0; v < most; v++) first[v + 1] += first[v];
     for (int64_t k = 0; k < n; k++) order[first[keys[k]]++] = (int32_t)k;
-    free(first);
+    heap_free(first);
 }
 
 /* buckets [rows][heads][rounds][padded] → order [rows][heads][rounds * padded] */

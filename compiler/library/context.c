@@ -1,10 +1,10 @@
 /* Forwards: a context is the memory and the threads of one of them at a time, so that one model serves many.
  * In: the caller's io. Out: its outputs, or a code and a text. */
 #include "library/library.h"
+#include "support/heap.h"
 #include "support/pages.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 struct reformerc_context {
     const reformerc_model_t *m;
@@ -12,47 +12,59 @@ struct reformerc_context {
     int threads;
     unsigned char *workspace;
     size_t bytes;
-    char *message; /* of the last call, NULL: it went well */
+    int code;      /* of the last call */
+    char *message; /* more about it; NULL: what the code says */
 };
+
+typedef struct {
+    const reformerc_model_t *m;
+    int threads;
+    reformerc_context_t *made;
+} new_context_t;
+
+static int new_context(void *arg, diag_t *d) {
+    new_context_t *n = arg;
+    (void)d;
+    n->made = heap_new(1, sizeof *n->made);
+    *n->made = (reformerc_context_t){.m = n->m, .threads = n->threads};
+    n->made->pool = pool_new(n->threads);
+    return REFORMER_OK;
+}
 
 int reformerc_context_new(reformerc_context_t **c, const reformerc_model_t *m, int threads) {
     if (!c) return REFORMER_E_ARGUMENT;
     *c = NULL;
     if (!m || threads < 0 || threads > REFORMER_MAX_THREADS) return REFORMER_E_ARGUMENT;
-    reformerc_context_t *made = calloc(1, sizeof *made);
-    if (!made) return REFORMERC_E_MEMORY;
-    *made = (reformerc_context_t){.m = m, .threads = threads ? threads : 1};
-    made->pool = pool_new(made->threads);
-    if (pool_threads(made->pool) < made->threads) {
-        reformerc_context_free(made);
+    new_context_t n = {.m = m, .threads = threads ? threads : 1};
+    int code = call_guarded(new_context, &n, NULL);
+    if (code != REFORMER_OK) return code;
+    if (pool_threads(n.made->pool) < n.threads) {
+        reformerc_context_free(n.made);
         return REFORMERC_E_MEMORY;
     }
-    *c = made;
+    *c = n.made;
     return REFORMER_OK;
 }
 
 void reformerc_context_free(reformerc_context_t *c) {
     if (!c) return;
     pool_free(c->pool);
-    free(c->workspace);
+    heap_free(c->workspace);
     free(c->message);
-    free(c);
+    heap_free(c);
 }
 
 const char *reformerc_context_message(const reformerc_context_t *c) {
-    return c->message;
+    if (c->message) return c->message;
+    return c->code == REFORMER_OK ? NULL : reformerc_strerror(c->code);
 }
 
 /* ---- one call ----------------------------------------------------------------------------------------- */
 
-static void say(reformerc_context_t *c, const char *text) {
-    free(c->message);
-    c->message = text ? strdup(text) : NULL;
-}
-
 static int refuse(reformerc_context_t *c, int code) {
-    say(c, code == REFORMER_OK ? NULL : reformerc_strerror(code));
-    return code;
+    free(c->message);
+    c->message = NULL;
+    return c->code = code;
 }
 
 /* Lengths and numbers of threads without a workspace are refused by the forward itself. */
@@ -60,7 +72,7 @@ static bool make_room(reformerc_context_t *c, size_t length, int threads) {
     size_t bytes = exec_workspace_bytes(c->m->exec, length, threads);
     if (bytes == 0) bytes = 1;
     if (bytes <= c->bytes) return true;
-    free(c->workspace);
+    heap_free(c->workspace);
     c->workspace = pages_alloc(bytes);
     c->bytes = c->workspace ? bytes : 0;
     return c->workspace != NULL;
@@ -72,21 +84,23 @@ int reformerc_reserve(reformerc_context_t *c, size_t length) {
     return refuse(c, make_room(c, length, c->threads) ? REFORMER_OK : REFORMERC_E_MEMORY);
 }
 
-/* Of a call that says more than a code, in d, which is freed. */
-static int refuse_told(reformerc_context_t *c, int code, diag_t *d) {
+/* The reference and the interpreter allocate as they go, and say more than a code. */
+static int run_told(reformerc_context_t *c, call_fn *work, void *arg) {
+    char *message = NULL;
+    int code = call_guarded(work, arg, &message);
     (void)refuse(c, code == EXEC_FAILED ? REFORMERC_E_FORWARD : code);
-    if (code == EXEC_FAILED) {
-        free(c->message);
-        c->message = diag_text(d);
-    }
-    diag_free(d);
-    return code == EXEC_FAILED ? REFORMERC_E_FORWARD : code;
+    c->message = message;
+    return c->code;
 }
 
-/* The reference and the interpreter say more than a code. */
-static int run_told(reformerc_context_t *c, const reformer_io_t *io) {
-    diag_t *d = diag_new();
-    return refuse_told(c, exec_run(c->m->exec, io, c->workspace, d), d);
+typedef struct {
+    const reformerc_context_t *c;
+    const reformer_io_t *io;
+} forward_t;
+
+static int forward(void *arg, diag_t *d) {
+    const forward_t *f = arg;
+    return exec_run(f->c->m->exec, f->io, f->c->workspace, d);
 }
 
 static bool is_code(const reformerc_model_t *m) {
@@ -103,7 +117,7 @@ int reformerc_forward(reformerc_context_t *c, const reformer_io_t *given) {
         if (io.threads == 0 || io.threads > c->threads) io.threads = c->threads;
     }
     if (!make_room(c, io.length, io.threads)) return refuse(c, REFORMERC_E_MEMORY);
-    if (!is_code(c->m)) return run_told(c, &io);
+    if (!is_code(c->m)) return run_told(c, forward, &(forward_t){c, &io});
     return refuse(c, exec_run(c->m->exec, &io, c->workspace, NULL));
 }
 
@@ -114,6 +128,22 @@ struct reformerc_cache {
     exec_cache_t *exec;
 };
 
+typedef struct {
+    reformerc_context_t *c;
+    size_t length, prompt;
+    reformerc_cache_t *made;
+} new_cache_t;
+
+static int new_cache(void *arg, diag_t *d) {
+    new_cache_t *n = arg;
+    n->made = heap_new(1, sizeof *n->made);
+    n->made->c = n->c;
+    n->made->exec = exec_cache_new(n->c->m->exec, n->length, n->prompt, n->c->threads, d);
+    if (n->made->exec) return REFORMER_OK;
+    heap_free(n->made);
+    return plan_prefill_fitting(n->c->m->plan, n->prompt) ? REFORMERC_E_MEMORY : REFORMER_E_LENGTH;
+}
+
 int reformerc_cache_new(reformerc_cache_t **cache, reformerc_context_t *c, size_t length,
                         size_t prompt) {
     if (!cache) return REFORMER_E_ARGUMENT;
@@ -123,28 +153,30 @@ int reformerc_cache_new(reformerc_cache_t **cache, reformerc_context_t *c, size_
     int64_t positions = exec_positions(c->m->exec);
     if (positions == 0) return refuse(c, REFORMER_E_DECODE);
     if (length == 0 || length > (uint64_t)positions) return refuse(c, REFORMER_E_LENGTH);
-    reformerc_cache_t *made = calloc(1, sizeof *made);
-    if (!made) return refuse(c, REFORMERC_E_MEMORY);
-    diag_t *d = diag_new();
-    made->c = c;
-    made->exec = exec_cache_new(c->m->exec, length, prompt, c->threads, d);
-    diag_free(d);
-    if (!made->exec) {
-        free(made);
-        return refuse(c, plan_prefill_fitting(c->m->plan, prompt) ? REFORMERC_E_MEMORY
-                                                                  : REFORMER_E_LENGTH);
-    }
-    *cache = made;
-    return refuse(c, REFORMER_OK);
+    new_cache_t n = {.c = c, .length = length, .prompt = prompt};
+    int code = call_guarded(new_cache, &n, NULL);
+    if (code == REFORMER_OK) *cache = n.made;
+    return refuse(c, code);
 }
 
 void reformerc_cache_free(reformerc_cache_t *cache) {
     if (!cache) return;
     exec_cache_free(cache->exec);
-    free(cache);
+    heap_free(cache);
 }
 
 typedef int decode_fn(exec_cache_t *c, const reformer_decode_t *io, diag_t *d);
+
+typedef struct {
+    exec_cache_t *exec;
+    const reformer_decode_t *io;
+    decode_fn *call;
+} decode_t;
+
+static int decode_guarded(void *arg, diag_t *d) {
+    const decode_t *x = arg;
+    return x->call(x->exec, x->io, d);
+}
 
 static int decode(reformerc_cache_t *cache, const reformer_decode_t *given, decode_fn *call) {
     if (!cache) return REFORMER_E_ARGUMENT;
@@ -154,8 +186,7 @@ static int decode(reformerc_cache_t *cache, const reformer_decode_t *given, deco
     if (!io.pool) io.pool = pool_interface(c->pool);
     if (io.threads == 0 || io.threads > c->threads) io.threads = c->threads;
     if (is_code(c->m)) return refuse(c, call(cache->exec, &io, NULL));
-    diag_t *d = diag_new();
-    return refuse_told(c, call(cache->exec, &io, d), d);
+    return run_told(c, decode_guarded, &(decode_t){cache->exec, &io, call});
 }
 
 int reformerc_prefill(reformerc_cache_t *cache, const reformer_decode_t *io) {
@@ -166,9 +197,21 @@ int reformerc_step(reformerc_cache_t *cache, const reformer_decode_t *io) {
     return decode(cache, io, exec_step);
 }
 
+typedef struct {
+    exec_cache_t *exec;
+    size_t from, to;
+} copy_t;
+
+static int copy_row(void *arg, diag_t *d) {
+    const copy_t *x = arg;
+    (void)d;
+    return exec_cache_copy_row(x->exec, x->from, x->to);
+}
+
 int reformerc_cache_copy_row(reformerc_cache_t *cache, size_t from, size_t to) {
-    return cache ? refuse(cache->c, exec_cache_copy_row(cache->exec, from, to))
-                 : REFORMER_E_ARGUMENT;
+    if (!cache) return REFORMER_E_ARGUMENT;
+    if (is_code(cache->c->m)) return refuse(cache->c, exec_cache_copy_row(cache->exec, from, to));
+    return run_told(cache->c, copy_row, &(copy_t){cache->exec, from, to});
 }
 
 size_t reformerc_cache_tokens(const reformerc_cache_t *cache, size_t row) {

@@ -2,7 +2,12 @@
  * would print, for the caller to free(). */
 #include "library/library.h"
 
+#include <locale.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "support/guard.h"
+#include "support/heap.h"
 
 #ifndef REFORMERC_VERSION
 #error "CMakeLists.txt defines the version"
@@ -17,9 +22,10 @@ static const char *const messages[] = {
     [REFORMERC_E_OPTION - REFORMERC_E_SPEC] = "an option has a bad value",
     [REFORMERC_E_WEIGHTS - REFORMERC_E_SPEC] = "the weights cannot be used",
     [REFORMERC_E_COMPILE - REFORMERC_E_SPEC] = "compiling or loading code failed",
-    [REFORMERC_E_MEMORY - REFORMERC_E_SPEC] = "no memory for the workspace, or no threads",
+    [REFORMERC_E_MEMORY - REFORMERC_E_SPEC] = "out of memory, or of threads",
     [REFORMERC_E_UNBOUND - REFORMERC_E_SPEC] = "the model has no weights yet",
     [REFORMERC_E_FORWARD - REFORMERC_E_SPEC] = "the forward was refused",
+    [REFORMERC_E_DEFECT - REFORMERC_E_SPEC] = "a defect of reformerc",
 };
 
 const char *reformerc_strerror(int code) {
@@ -27,29 +33,76 @@ const char *reformerc_strerror(int code) {
     return own >= 0 && own < known ? messages[own] : reformer_strerror(code);
 }
 
-/* Whoever links us may write numbers with a comma: uselocale() is of this thread alone, and newlocale() of "C"
- * costs nothing. */
-call_t call_open(void) {
-    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    if (!plain) bug("no C locale");
-    return (call_t){.d = diag_new(), .before = uselocale(plain)};
+/* ---- a call ------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    call_fn *work;
+    void *arg;
+    diag_t *d;
+    char *text;
+    int code;
+} call_t;
+
+static void close_stream(void *stream, size_t bytes) {
+    (void)bytes;
+    (void)fclose(stream);
 }
 
-char *diag_text(diag_t *d) {
+/* All messages as one text, to free(); NULL: there are none. */
+static char *text_of(diag_t *d) {
     char *text = NULL;
     size_t bytes = 0;
     FILE *f = open_memstream(&text, &bytes);
-    if (!f) bug("out of memory");
+    if (!f) guard_no_memory(0);
+    guard_own(f, 0, close_stream);
     diag_print(d, f);
-    if (fclose(f) != 0) bug("out of memory");
+    guard_disown(f);
+    if (fclose(f) != 0) {
+        free(text);
+        guard_no_memory(0);
+    }
     if (bytes > 0) return text;
     free(text);
     return NULL;
 }
 
-int call_close(call_t *c, int code, char **message) {
-    if (message) *message = diag_text(c->d);
-    diag_free(c->d);
-    freelocale(uselocale(c->before));
-    return code;
+static void work(void *arg) {
+    call_t *c = arg;
+    c->d = diag_new();
+    c->code = c->work(c->arg, c->d);
+    if (c->code != REFORMER_OK && diag_ran_out(c->d)) c->code = REFORMERC_E_MEMORY;
+}
+
+static void tell(void *arg) {
+    call_t *c = arg;
+    c->text = text_of(c->d);
+}
+
+/* What was done stays done where there is no memory to say more of it. */
+static char *told(call_t *c) {
+    guard_report_t report;
+    return guard_run(tell, c, &report) ? c->text : NULL;
+}
+
+/* NULL where there is no memory even for that. */
+static char *text_of_report(const guard_report_t *r) {
+    char text[GUARD_TEXT + 32];
+    snprintf(text, sizeof text, "reformerc: error: %s\n", r->text);
+    return strdup(text);
+}
+
+/* Whoever links us may write numbers with a comma: uselocale() is of this thread alone, and newlocale() of "C"
+ * costs nothing. */
+int call_guarded(call_fn *fn, void *arg, char **message) {
+    call_t c = {.work = fn, .arg = arg};
+    guard_report_t report;
+    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    if (!plain) return REFORMERC_E_MEMORY;
+    locale_t before = uselocale(plain);
+    bool well = guard_run(work, &c, &report);
+    if (message) *message = well ? told(&c) : text_of_report(&report);
+    if (well) diag_free(c.d);
+    freelocale(uselocale(before));
+    if (well) return c.code;
+    return report.how == GUARD_NO_MEMORY ? REFORMERC_E_MEMORY : REFORMERC_E_DEFECT;
 }

@@ -3,11 +3,9 @@
  * model.c    compile, bind, free, queries
  * options.c  reformerc_options_t → request_t, tensors in memory → st_file_t
  * context.c  forwards
- * error.c    codes, messages, and the locale of a call */
+ * error.c    codes, messages, the guard and the locale of a call */
 #ifndef REFORMERC_LIBRARY_H
 #define REFORMERC_LIBRARY_H
-
-#include <locale.h>
 
 #include "exec/exec.h"
 #include "exec/targets.h"
@@ -26,18 +24,12 @@ struct reformerc_model {
 
 /* ---- one call -------------------------------------------------------------------------------------- */
 
-/* From call_open to call_close this thread reads and writes numbers as C does. */
-typedef struct {
-    diag_t *d;
-    locale_t before; /* the caller's */
-} call_t;
-
-call_t call_open(void);
-/* The call's messages to *message (may be NULL); returns `code`. */
-int call_close(call_t *c, int code, char **message);
-
-/* All messages as one text, to free(); NULL: there are none. */
-char *diag_text(diag_t *d);
+/* Runs `work`, which returns a code and tells d, under a guard (support/guard.h): where memory runs out it is given up
+ * and all that it made is released, and the code is REFORMERC_E_MEMORY; after bug() it is REFORMERC_E_DEFECT.
+ * Meanwhile this thread reads and writes numbers as C does. *message, to free(), is what was told, or NULL;
+ * `message` may be NULL. */
+typedef int call_fn(void *arg, diag_t *d);
+int call_guarded(call_fn *work, void *arg, char **message);
 
 /* ---- options ----------------------------------------------------------------------------------------- */
 

@@ -2,10 +2,11 @@
  * spec → weights' names → plan → weights → executor. */
 #include "library/library.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "spec/buckets.h"
+#include "support/guard.h"
+#include "support/heap.h"
 
 /* ---- weights ------------------------------------------------------------------------------------------ */
 
@@ -49,23 +50,39 @@ static int bind(reformerc_model_t *m, const source_t *w, diag_t *d) {
     return REFORMER_OK;
 }
 
+typedef struct {
+    reformerc_model_t *m;
+    source_t w;
+    const reformerc_tensor_t *tensors; /* [n] */
+    size_t n;
+} bind_t;
+
+static int bind_path(void *arg, diag_t *d) {
+    bind_t *b = arg;
+    return bind(b->m, &b->w, d);
+}
+
+static int bind_given(void *arg, diag_t *d) {
+    bind_t *b = arg;
+    b->w.tensors = tensors_open(b->tensors, b->n, d);
+    int code = b->w.tensors ? bind(b->m, &b->w, d) : REFORMERC_E_WEIGHTS;
+    st_close(b->w.tensors);
+    return code;
+}
+
 int reformerc_bind(reformerc_model_t *m, const char *weights, char **message) {
     if (message) *message = NULL;
     if (!m) return REFORMER_E_ARGUMENT;
-    call_t c = call_open();
-    source_t w = {.path = weights ? weights : m->spec->weights_path};
-    return call_close(&c, bind(m, &w, c.d), message);
+    bind_t b = {.m = m, .w = {.path = weights ? weights : m->spec->weights_path}};
+    return call_guarded(bind_path, &b, message);
 }
 
 int reformerc_bind_tensors(reformerc_model_t *m, const reformerc_tensor_t *tensors, size_t n,
                            char **message) {
     if (message) *message = NULL;
     if (!m) return REFORMER_E_ARGUMENT;
-    call_t c = call_open();
-    source_t w = {.tensors = tensors_open(tensors, n, c.d)};
-    int code = w.tensors ? bind(m, &w, c.d) : REFORMERC_E_WEIGHTS;
-    st_close(w.tensors);
-    return call_close(&c, code, message);
+    bind_t b = {.m = m, .tensors = tensors, .n = n};
+    return call_guarded(bind_given, &b, message);
 }
 
 /* ---- compiling ---------------------------------------------------------------------------------------- */
@@ -73,9 +90,11 @@ int reformerc_bind_tensors(reformerc_model_t *m, const reformerc_tensor_t *tenso
 typedef struct {
     reformerc_model_t *m;
     const reformerc_options_t *o;
+    const char *model, *text; /* as in reformerc.h */
     request_t request;
     source_t weights;
     diag_t *d;
+    bool ended; /* else the call was given up, and the model with it */
 } compile_t;
 
 static int read_spec(compile_t *c, const char *model, const char *text) {
@@ -154,7 +173,13 @@ static int make_bound(compile_t *c) {
     return code;
 }
 
-static int compile(compile_t *c, const char *model, const char *text) {
+static reformerc_model_t *new_model(void) {
+    reformerc_model_t *m = heap_new(1, sizeof *m);
+    m->arena = arena_new();
+    return m;
+}
+
+static int compile_stages(compile_t *c, const char *model, const char *text) {
     reformerc_model_t *m = c->m;
     if (!model && !text) {
         diag_error(c->d, NOWHERE, "neither a model nor the text of a spec was given");
@@ -170,11 +195,15 @@ static int compile(compile_t *c, const char *model, const char *text) {
     return code == REFORMER_OK ? make_bound(c) : code;
 }
 
-static reformerc_model_t *new_model(void) {
-    reformerc_model_t *m = calloc(1, sizeof *m);
-    if (!m) bug("out of memory");
-    m->arena = arena_new();
-    return m;
+/* The messages quote the spec, which the model owns: it outlives them. */
+static int compile(void *arg, diag_t *d) {
+    compile_t *c = arg;
+    c->d = d;
+    c->m = new_model();
+    int code = compile_stages(c, c->model, c->text);
+    st_close(c->weights.tensors);
+    c->ended = true;
+    return code;
 }
 
 int reformerc_compile(reformerc_model_t **m, const char *model, const char *text,
@@ -183,13 +212,10 @@ int reformerc_compile(reformerc_model_t **m, const char *model, const char *text
     if (message) *message = NULL;
     if (!m) return REFORMER_E_ARGUMENT;
     *m = NULL;
-    call_t call = call_open();
-    compile_t c = {.m = new_model(), .o = options ? options : &defaults, .d = call.d};
-    int code = compile(&c, model, text);
-    st_close(c.weights.tensors);
-    code = call_close(&call, code, message); /* it quotes the spec, which the model owns */
+    compile_t c = {.o = options ? options : &defaults, .model = model, .text = text};
+    int code = call_guarded(compile, &c, message);
     if (code == REFORMER_OK) *m = c.m;
-    else reformerc_free(c.m);
+    else if (c.ended) reformerc_free(c.m);
     return code;
 }
 
@@ -198,7 +224,7 @@ void reformerc_free(reformerc_model_t *m) {
     exec_close(m->exec);
     store_free(m->store);
     arena_free(m->arena);
-    free(m);
+    heap_free(m);
 }
 
 /* ---- queries ------------------------------------------------------------------------------------------ */

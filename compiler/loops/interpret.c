@@ -10,6 +10,7 @@
 #include "loops/arith.h"
 #include "loops/memory.h"
 #include "reformer_rt.h"
+#include "support/heap.h"
 
 enum { CELL_BYTES = 64 };
 
@@ -318,9 +319,7 @@ static void pass(run_t *r, value_t *const *to, value_t *const *from, int n, cell
 }
 
 static cell_t *new_cells(int n) {
-    cell_t *c = calloc((size_t)(n ? n : 1), sizeof *c);
-    if (!c) bug("out of memory (%d cells)", n);
-    return c;
+    return heap_new((size_t)n, sizeof(cell_t));
 }
 
 static const inst_t *last_of(const block_t *b) {
@@ -338,7 +337,7 @@ static void do_for(run_t *r, const inst_t *i) {
         if (i->n_values) pass(r, args, last_of(i->body)->values, i->n_values, buffer);
     }
     pass(r, i->results, args, i->n_values, buffer);
-    free(buffer);
+    heap_free(buffer);
 }
 
 static void do_if(run_t *r, const inst_t *i) {
@@ -347,7 +346,7 @@ static void do_if(run_t *r, const inst_t *i) {
     if (i->n_results == 0 || r->failed) return;
     cell_t *buffer = new_cells(i->n_results);
     pass(r, i->results, last_of(b)->values, i->n_results, buffer);
-    free(buffer);
+    heap_free(buffer);
 }
 
 static cell_t *frame_of(const run_t *r, const lfunc_t *f) {
@@ -476,14 +475,18 @@ bool loops_interpret(const module_t *m, const struct reformer_call *call, diag_t
         diag_error(d, IN_FILE(m->name), "the module has no entry");
         return false;
     }
-    if (!memory_open(&r.memory, m, call, d)) return false;
-    r.frames = calloc(m->n_funcs, sizeof *r.frames);
-    if (!r.frames) bug("out of memory");
+    const char *doing = guard_doing("interpreting, which keeps records of every byte");
+    if (!memory_open(&r.memory, m, call, d)) {
+        (void)guard_doing(doing);
+        return false;
+    }
+    r.frames = heap_new(m->n_funcs, sizeof *r.frames);
     for (size_t k = 0; k < m->n_funcs; k++) r.frames[k] = new_cells(m->funcs[k]->n_values);
     r.frame = frame_of(&r, r.f);
     run_block(&r, r.f->body);
-    for (size_t k = 0; k < m->n_funcs; k++) free(r.frames[k]);
-    free(r.frames);
+    for (size_t k = 0; k < m->n_funcs; k++) heap_free(r.frames[k]);
+    heap_free(r.frames);
     memory_close(&r.memory);
+    (void)guard_doing(doing);
     return !r.failed;
 }

@@ -2,16 +2,10 @@
  * elements: an element is written whole, so its parts never differ. */
 #include "loops/memory.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "reformer_rt.h"
-
-static void *zeroed(size_t n, size_t size) {
-    void *p = calloc(n ? n : 1, size);
-    if (!p) bug("out of memory (%zu bytes)", n * size);
-    return p;
-}
+#include "support/heap.h"
 
 /* ---- places ---------------------------------------------------------------------------------- */
 
@@ -22,14 +16,13 @@ static region_t *new_region(memory_t *s, unsigned char *base, int64_t bytes) {
     if (!base) {
         /* 64-byte aligned, as the runtime's; filled with NaN, so that a missed check shows */
         size_t rounded = (n + 63) / 64 * 64;
-        r->base = aligned_alloc(64, rounded ? rounded : 64);
-        if (!r->base) bug("out of memory (%zu bytes)", rounded);
+        r->base = heap_aligned(rounded);
         memset(r->base, 0xFF, rounded);
         r->allocated = true;
     }
-    r->owner = zeroed(n, sizeof *r->owner);
-    r->writer = zeroed(n, sizeof *r->writer);
-    r->reader = zeroed(n, sizeof *r->reader);
+    r->owner = heap_new(n, sizeof *r->owner);
+    r->writer = heap_new(n, sizeof *r->writer);
+    r->reader = heap_new(n, sizeof *r->reader);
     return r;
 }
 
@@ -84,8 +77,8 @@ bool memory_open(memory_t *s, const module_t *m, const struct reformer_call *cal
                        m->buffers[k]->slot);
             return false;
         }
-    s->places = zeroed(m->n_buffers, sizeof *s->places);
-    s->regions = zeroed(m->n_buffers + 2, sizeof *s->regions);
+    s->places = heap_new(m->n_buffers, sizeof *s->places);
+    s->regions = heap_new(m->n_buffers + 2, sizeof *s->regions);
     region_t *workspace = new_region(s, call->workspace, dim_at(m->workspace_bytes, call->units));
     region_t *scratch = new_region(s, NULL, dim_at(m->scratch_bytes, call->units));
     for (size_t k = 0; k < m->n_buffers; k++) place_buffer(s, m->buffers[k], workspace, scratch);
@@ -95,13 +88,13 @@ bool memory_open(memory_t *s, const module_t *m, const struct reformer_call *cal
 void memory_close(memory_t *s) {
     for (size_t k = 0; k < s->n_regions; k++) {
         region_t *r = &s->regions[k];
-        if (r->allocated) free(r->base);
-        free(r->owner);
-        free(r->writer);
-        free(r->reader);
+        if (r->allocated) heap_free(r->base);
+        heap_free(r->owner);
+        heap_free(r->writer);
+        heap_free(r->reader);
     }
-    free(s->regions);
-    free(s->places);
+    heap_free(s->regions);
+    heap_free(s->places);
 }
 
 /* ---- launches -------------------------------------------------------------------------------- */

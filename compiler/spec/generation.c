@@ -8,6 +8,7 @@
 
 #include "spec/read.h"
 #include "support/file.h"
+#include "support/heap.h"
 
 enum { GENERATION_LIMIT = 1 << 20 };
 
@@ -92,7 +93,7 @@ static bool read_file(arena_t *a, const char *path, spec_t *said, diag_t *d) {
     char *text = file_read(path, GENERATION_LIMIT, &bytes, d);
     if (!text) return false;
     char *kept = arena_copy(a, text, bytes + 1); /* diagnostics quote it later */
-    free(text);
+    heap_free(text);
     diag_source(d, path, kept, bytes);
     int before = diag_errors(d);
     node_t *root = tree_read(a, path, kept, bytes, true, d);

@@ -1,10 +1,10 @@
 /* MODEL as the user names it → bytes → spec: a file, "-", or a checkpoint folder. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "spec/spec.h"
 #include "support/file.h"
 #include "support/format.h"
+#include "support/heap.h"
 
 enum { FILE_LIMIT = 256 << 20 }; /* a device or a wrong file ends here, not with the memory */
 
@@ -19,11 +19,11 @@ static spec_t *load_file(arena_t *a, const char *path, const char *shown, const 
     char *text = file_read(path, FILE_LIMIT, &bytes, d);
     if (!text) return NULL;
     if (!format_fits(shown, text, bytes, WANT_SPEC, d)) {
-        free(text);
+        heap_free(text);
         return NULL;
     }
     char *kept = arena_copy(a, text, bytes + 1); /* diagnostics quote it later */
-    free(text);
+    heap_free(text);
     return spec_parse(a, shown, kept, bytes, sets, n_sets, d);
 }
 

@@ -12,6 +12,7 @@
 #include <yaml.h>
 
 #include "spec/text.h"
+#include "support/guard.h"
 
 typedef struct {
     node_t *node;
@@ -30,6 +31,7 @@ typedef struct {
     const char *path;
     bool lines, failed;
     yaml_parser_t parser;
+    yaml_event_t event; /* the one at hand */
     spec_text_t text;
     cursor_t cursor;
     frame_t stack[MAX_DEPTH];
@@ -287,7 +289,7 @@ static const char *syntax_hint(const builder_t *b, const char *problem) {
 
 static void syntax_error(builder_t *b) {
     const yaml_parser_t *p = &b->parser;
-    if (p->error == YAML_MEMORY_ERROR) bug("out of memory while reading %s", b->path);
+    if (p->error == YAML_MEMORY_ERROR) guard_no_memory(0);
     const char *problem = p->problem ? p->problem : "unreadable";
     srcloc_t at = p->error == YAML_READER_ERROR ? IN_FILE(b->path) : place(b, p->problem_mark);
     if (p->context && p->context_mark.line != p->problem_mark.line && b->lines)
@@ -300,16 +302,23 @@ static void syntax_error(builder_t *b) {
 }
 
 static void run(builder_t *b) {
-    yaml_event_t e;
     for (bool more = true; more && !b->failed;) {
-        if (!yaml_parser_parse(&b->parser, &e)) {
+        if (!yaml_parser_parse(&b->parser, &b->event)) {
             syntax_error(b);
             return;
         }
-        on_event(b, &e);
-        more = e.type != YAML_STREAM_END_EVENT;
-        yaml_event_delete(&e);
+        on_event(b, &b->event);
+        more = b->event.type != YAML_STREAM_END_EVENT;
+        yaml_event_delete(&b->event);
     }
+}
+
+/* What libyaml allocated. */
+static void end(void *builder, size_t bytes) {
+    builder_t *b = builder;
+    (void)bytes;
+    yaml_event_delete(&b->event);
+    yaml_parser_delete(&b->parser);
 }
 
 node_t *tree_read(arena_t *a, const char *path, const char *text, size_t bytes, bool lines,
@@ -318,11 +327,13 @@ node_t *tree_read(arena_t *a, const char *path, const char *text, size_t bytes, 
     *b = (builder_t){.arena = a, .diag = d, .path = path, .lines = lines};
     if (!text_prepare(a, path, text, bytes, lines, &b->text, d)) return NULL;
     b->cursor = cursor_start(&b->text);
-    if (!yaml_parser_initialize(&b->parser)) bug("out of memory");
+    if (!yaml_parser_initialize(&b->parser)) guard_no_memory(0);
+    guard_own(b, 0, end);
     yaml_parser_set_encoding(&b->parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&b->parser, (const unsigned char *)b->text.text, b->text.bytes);
     run(b);
-    yaml_parser_delete(&b->parser);
+    guard_disown(b);
+    end(b, 0);
     if (b->failed) return NULL;
     if (!b->root) diag_error(d, IN_FILE(path), "is empty");
     return b->root;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "support/diag.h"
+#include "support/guard.h"
 
 typedef struct block {
     struct block *next;
@@ -21,14 +22,7 @@ struct arena {
 enum { BLOCK_BYTES = 1 << 16, ALIGN = 16 };
 static const size_t header = (sizeof(block_t) + ALIGN - 1) / ALIGN * ALIGN;
 
-arena_t *arena_new(void) {
-    arena_t *a = calloc(1, sizeof *a);
-    if (!a) bug("out of memory");
-    return a;
-}
-
-void arena_free(arena_t *a) {
-    if (!a) return;
+static void release_blocks(arena_t *a) {
     for (block_t *b = a->head, *next; b; b = next) {
         next = b->next;
         free(b);
@@ -36,13 +30,32 @@ void arena_free(arena_t *a) {
     free(a);
 }
 
+/* Blocks are the arena's, whichever call adds them: only the arena itself is on record. */
+static void release(void *a, size_t bytes) {
+    (void)bytes;
+    release_blocks(a);
+}
+
+arena_t *arena_new(void) {
+    arena_t *a = calloc(1, sizeof *a);
+    if (!a) guard_no_memory(sizeof *a);
+    guard_own_plain(a, 0, release);
+    return a;
+}
+
+void arena_free(arena_t *a) {
+    if (!a) return;
+    guard_disown(a);
+    release_blocks(a);
+}
+
 void *arena_alloc(arena_t *a, size_t bytes) {
-    if (bytes > SIZE_MAX / 2) bug("allocation of %zu bytes", bytes);
+    if (bytes > SIZE_MAX / 2) guard_no_memory(bytes);
     bytes = (bytes + ALIGN - 1) / ALIGN * ALIGN;
     if (!a->head || a->head->size - a->head->used < bytes) {
         size_t size = bytes > BLOCK_BYTES ? bytes : BLOCK_BYTES;
         block_t *b = calloc(1, header + size);
-        if (!b) bug("out of memory (%zu bytes)", size);
+        if (!b) guard_no_memory(size);
         b->size = size;
         b->next = a->head;
         a->head = b;

@@ -1,8 +1,8 @@
 /* Memory of one compilation: allocate freely, free once.
  *
  * Everything a compilation makes (Spec, Graph, Loops, their strings) lives in one arena.
- * Memory is zeroed and 16-byte aligned. Allocation never fails: out of memory ends the
- * process through bug(). One thread per arena. */
+ * Memory is zeroed and 16-byte aligned. Allocation never returns NULL: out of memory gives up the
+ * guard of the call (guard.h), which releases the arenas made under it. One thread per arena. */
 #ifndef REFORMERC_SUPPORT_ARENA_H
 #define REFORMERC_SUPPORT_ARENA_H
 

@@ -6,9 +6,10 @@
 #include <string.h>
 
 #include "support/arena.h"
+#include "support/guard.h"
 #include "support/printable.h"
 
-enum { QUOTE_COLUMNS = 100, EXIT_BUG = 70 };
+enum { QUOTE_COLUMNS = 100 };
 
 typedef struct {
     srcloc_t at;
@@ -30,6 +31,7 @@ struct diag {
     size_t n_sources, cap_sources;
     int errors;
     bool silent, dropped; /* warnings are; the last message was one */
+    bool ran_out;
 };
 
 diag_t *diag_new(void) {
@@ -79,6 +81,18 @@ void diag_error(diag_t *d, srcloc_t at, const char *fmt, ...) {
     va_end(ap);
 }
 
+void diag_no_memory(diag_t *d, srcloc_t at, const char *fmt, ...) {
+    va_list ap;
+    va_start(ap, fmt);
+    report(d, at, true, fmt, ap);
+    va_end(ap);
+    d->ran_out = true;
+}
+
+bool diag_ran_out(const diag_t *d) {
+    return d->ran_out;
+}
+
 /* What concerns a whole file, such as the compile cache, is said once however many models meet it. */
 static bool said_already(const diag_t *d, const message_t *last) {
     for (const message_t *m = d->messages; m < last && last->at.line == 0; m++)
@@ -118,6 +132,7 @@ static void report_text(diag_t *d, const message_t *m, const char *fmt, ...) {
 }
 
 void diag_append(diag_t *d, const diag_t *from) {
+    d->ran_out |= from->ran_out;
     for (size_t i = 0; i < from->n; i++) {
         if (d->silent && !from->messages[i].is_error) continue;
         report_text(d, &from->messages[i], "%s", from->messages[i].text);
@@ -238,14 +253,11 @@ const char *did_you_mean(const char *word, const char *const *candidates, size_t
 }
 
 _Noreturn void bug(const char *fmt, ...) {
+    guard_report_t r = {.how = GUARD_DEFECT, .text = "internal error: "};
+    size_t n = strlen(r.text);
     va_list ap;
     va_start(ap, fmt);
-    fputs("reformerc: internal error: ", stderr);
-    vfprintf(stderr, fmt, ap);
-    fputs(
-        "\n    This is a defect of reformerc, not of your input. Please report it with the command "
-        "line.\n",
-        stderr);
+    vsnprintf(r.text + n, sizeof r.text - n, fmt, ap);
     va_end(ap);
-    exit(EXIT_BUG);
+    guard_give_up(&r);
 }

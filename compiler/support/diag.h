@@ -3,7 +3,8 @@
  * The user's fault: diag_error() collects `file:line:col: error: …` with the source line, a caret
  * and an optional hint; nothing is printed until diag_print(), which puts a file's messages in
  * file order. Libraries return false / NULL after reporting; only main() turns that into exit 1.
- * Our fault: bug() prints and exits 70. Nothing else exits.
+ * Our fault: bug() gives up the call (guard.h): the command line prints and exits 70, the library returns an
+ * error. Nothing exits but the end of guard.c.
  * A diag_t belongs to one thread. */
 #ifndef REFORMERC_SUPPORT_DIAG_H
 #define REFORMERC_SUPPORT_DIAG_H
@@ -30,6 +31,10 @@ void diag_free(diag_t *d);
 void diag_source(diag_t *d, const char *file, const char *text, size_t bytes);
 
 void diag_error(diag_t *d, srcloc_t at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* An error for want of memory: the library's code says so too. */
+void diag_no_memory(diag_t *d, srcloc_t at, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+bool diag_ran_out(const diag_t *d); /* whether there was one */
 /* Once: the same text about the same file as a whole is dropped. */
 void diag_warning(diag_t *d, srcloc_t at, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

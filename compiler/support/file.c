@@ -10,7 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "support/sbuf.h"
+#include "support/guard.h"
+#include "support/heap.h"
 #include "support/temporary.h"
 #include "support/trust.h"
 
@@ -26,8 +27,7 @@ bool is_directory(const char *path) {
 
 bool make_directories(const char *path) {
     if (!*path) return false;
-    char *copy = strdup(path);
-    if (!copy) bug("out of memory");
+    char *copy = heap_text(path);
     for (char *p = copy + 1; *p; p++) {
         if (*p != '/') continue;
         *p = 0;
@@ -35,8 +35,13 @@ bool make_directories(const char *path) {
         *p = '/';
     }
     bool ok = mkdir(copy, 0700) == 0 || errno == EEXIST;
-    free(copy);
+    heap_free(copy);
     return ok && is_directory(path);
+}
+
+static void give_up(void *folder, size_t bytes) {
+    (void)bytes;
+    temporary_folder_end(folder);
 }
 
 /* mkdtemp() gives mode 0700; what it stands in must not let others put another folder in its place. */
@@ -46,7 +51,9 @@ static const char *folder_in(arena_t *a, const char *where, const char **why) {
         *why = arena_printf(a, "%s: %s", where, strerror(errno));
         return NULL;
     }
+    guard_own(path, 0, give_up);
     const char *own = trusted_folder(a, path, why);
+    guard_disown(path);
     if (!own) {
         temporary_folder_end(path);
         return NULL;

@@ -11,7 +11,7 @@
 
 /* ---- reading (input.c) ---------------------------------------------------------------------- */
 
-/* The whole file, NUL-terminated, owned by the caller (free()); NULL after an error in d.
+/* The whole file, NUL-terminated, owned by the caller (heap_free()); NULL after an error in d.
  * A file of more than max_bytes is an error that says so (0: no limit). A pipe is read to its end; one
  * that nobody writes to, a folder, a socket and a device are errors. */
 char *file_read(const char *path, size_t max_bytes, size_t *bytes, diag_t *d);
@@ -51,7 +51,7 @@ bool output_commit(output_t *o); /* flush, close, rename; frees o; false after a
                                     without one where a pipe behind stdout is closed */
 bool output_commit_all(output_t **o, int n); /* the same for a set; frees each */
 void output_abort(output_t *o);              /* removes the temporary file; frees o; NULL is fine */
-/* The file that an output of this name is written to, through symbolic links; free(). NULL: it is
+/* The file that an output of this name is written to, through symbolic links; heap_free(). NULL: it is
  * written in place, or its links lead nowhere (errno ELOOP). */
 char *output_target(const char *path);
 /* Writes data to path as one output. */

@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #include "support/file.h"
+#include "support/guard.h"
+#include "support/heap.h"
 #include "support/sbuf.h"
 
 enum { WAIT_FOR_WRITER_MS = 1000, READ_AT_ONCE = 1 << 30 };
@@ -26,19 +28,19 @@ static const char *special(const struct stat *st) {
 }
 
 static int refuse(int fd, const char *path, const char *what, diag_t *d) {
-    if (fd >= 0) close(fd);
+    (void)guard_close(fd);
     diag_error(d, IN_FILE(path), "%s", what);
     return -1;
 }
 
 /* A descriptor that does not block, or -1. */
 static int open_for_reading(const char *path, struct stat *st, diag_t *d) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int fd = guard_open(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
     if (fd < 0 && errno == ENXIO && stat(path, st) == 0 && special(st))
         return refuse(fd, path, special(st), d); /* a socket cannot be opened */
     if (fd < 0 || fstat(fd, st) != 0) {
         diag_error(d, IN_FILE(path), "cannot open: %s", strerror(errno));
-        if (fd >= 0) close(fd);
+        (void)guard_close(fd);
         return -1;
     }
     return special(st) ? refuse(fd, path, special(st), d) : fd;
@@ -107,7 +109,7 @@ char *file_read(const char *path, size_t max_bytes, size_t *bytes, diag_t *d) {
     sbuf_t s = {0};
     sbuf_puts(&s, "");
     bool ok = read_all(fd, &st, path, max_bytes, &s, d);
-    close(fd);
+    (void)guard_close(fd);
     if (!ok) {
         sbuf_free(&s);
         return NULL;
@@ -148,22 +150,27 @@ bool input_read(const input_t *in, uint64_t at, void *out, size_t bytes, diag_t 
 }
 
 void input_close(input_t *in) {
-    if (in->fd >= 0) close(in->fd);
+    (void)guard_close(in->fd);
     in->fd = -1;
+}
+
+static void unmap(void *p, size_t bytes) {
+    (void)munmap(p, bytes);
 }
 
 /* Pages of our own rather than malloc's: weights are large, and go back to the system whole. */
 bool input_load(const input_t *in, content_t *c, diag_t *d) {
     *c = (content_t){0};
     if (in->bytes == 0) return true;
-    if (in->bytes > PTRDIFF_MAX) return refuse(-1, in->path, "is larger than the memory", d), false;
     void *p =
         mmap(NULL, (size_t)in->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (p == MAP_FAILED) {
-        diag_error(d, IN_FILE(in->path), "has %llu bytes, too many for the memory: %s",
-                   (unsigned long long)in->bytes, strerror(errno));
+    if (p == MAP_FAILED || !guard_make_room()) {
+        if (p != MAP_FAILED) unmap(p, (size_t)in->bytes);
+        diag_no_memory(d, IN_FILE(in->path), "has %llu bytes, too many for the memory",
+                       (unsigned long long)in->bytes);
         return false;
     }
+    guard_own_plain(p, (size_t)in->bytes, unmap);
     *c = (content_t){.data = p, .bytes = (size_t)in->bytes, .room = (size_t)in->bytes};
     if (input_read(in, 0, p, c->bytes, d)) return true;
     file_unload(c);
@@ -180,6 +187,7 @@ bool file_load(const char *path, content_t *c, diag_t *d) {
 }
 
 void file_unload(content_t *c) {
-    if (c->room) munmap((void *)(uintptr_t)c->data, c->room);
+    guard_disown(c->room ? c->data : NULL);
+    if (c->room) (void)munmap((void *)(uintptr_t)c->data, c->room);
     *c = (content_t){0};
 }

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "support/file.h"
+#include "support/guard.h"
+#include "support/heap.h"
 #include "support/sbuf.h"
 #include "support/temporary.h"
 
@@ -29,17 +31,11 @@ struct output {
 
 static void release(output_t *o) {
     sbuf_free(&o->held);
-    free(o->aside);
-    free(o->temporary);
-    free(o->target);
-    free(o->path);
-    free(o);
-}
-
-static char *copy_of(const char *text) {
-    char *copy = strdup(text);
-    if (!copy) bug("out of memory");
-    return copy;
+    heap_free(o->aside);
+    heap_free(o->temporary);
+    heap_free(o->target);
+    heap_free(o->path);
+    heap_free(o);
 }
 
 /* ---- where to ------------------------------------------------------------------------------------- */
@@ -66,7 +62,7 @@ char *output_target(const char *path) {
     struct stat st;
     errno = 0;
     if (strcmp(path, "-") == 0 || (stat(path, &st) == 0 && !S_ISREG(st.st_mode))) return NULL;
-    char *at = copy_of(path);
+    char *at = heap_text(path);
     for (int n = 0; n < MOST_LINKS; n++) {
         char *next = follow(at);
         if (!next) {
@@ -74,14 +70,14 @@ char *output_target(const char *path) {
             return at;
         }
         bool stays = names_descriptor(at);
-        free(at);
+        heap_free(at);
         at = next;
         if (!stays) continue;
-        free(at);
+        heap_free(at);
         errno = 0;
         return NULL;
     }
-    free(at);
+    heap_free(at);
     errno = ELOOP;
     return NULL;
 }
@@ -96,7 +92,7 @@ static int create_temporary(output_t *o) {
         sbuf_t name = {0};
         sbuf_printf(&name, "%s.tmp-%ld-%09ld%03x", o->target, (long)getpid(), now.tv_nsec,
                     (unsigned)((uintptr_t)o >> 4) & 0xFFF);
-        free(o->temporary);
+        heap_free(o->temporary);
         o->temporary = name.data;
         temporary_hold();
         fd = open(o->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
@@ -115,15 +111,24 @@ static output_t *cannot(output_t *o, const char *what) {
     return NULL;
 }
 
+static void give_up(void *o, size_t bytes) {
+    (void)bytes;
+    output_abort(o);
+}
+
 output_t *output_open(const char *path, diag_t *d) {
-    output_t *o = calloc(1, sizeof *o);
-    if (!o) bug("out of memory");
-    *o = (output_t){.diag = d, .path = copy_of(path), .target = output_target(path)};
+    output_t *o = heap_new_thing(sizeof *o, give_up);
+    o->diag = d;
+    o->path = heap_text(path);
+    o->target = output_target(path);
     if (!o->target) return errno ? cannot(o, "cannot create") : o;
     int fd = create_temporary(o);
     if (fd < 0) return cannot(o, "cannot create");
     o->file = fdopen(fd, "wb");
-    if (!o->file) bug("fdopen: %s", strerror(errno));
+    if (!o->file) {
+        (void)close(fd);
+        guard_no_memory(0);
+    }
     return o;
 }
 

@@ -2,6 +2,9 @@
 #define _GNU_SOURCE /* MADV_HUGEPAGE, memfd_create */
 #include "support/pages.h"
 
+#include "support/guard.h"
+#include "support/heap.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -17,10 +20,17 @@ void *pages_alloc(size_t bytes) {
     size_t align = bytes >= (size_t)FEW * HUGE_PAGE ? HUGE_PAGE : LINE;
     size_t rounded = (bytes + align - 1) / align * align;
     if (rounded < bytes) return NULL;
+    if (!guard_make_room()) return NULL;
     void *room = aligned_alloc(align, rounded ? rounded : align);
+    if (room) (void)heap_take(room, rounded);
     /* advice only: without it everything works */
     if (room && align == HUGE_PAGE) (void)madvise(room, rounded, MADV_HUGEPAGE);
     return room;
+}
+
+bool pages_are_there(size_t bytes) {
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return p != MAP_FAILED && munmap(p, bytes) == 0;
 }
 
 /* As LLVM's linker does it: writable first, then executable. */

@@ -2,12 +2,16 @@
 #ifndef REFORMERC_SUPPORT_PAGES_H
 #define REFORMERC_SUPPORT_PAGES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
-/* At least `bytes` bytes, aligned to 64, uninitialised, for free(); NULL: no memory. Large rooms ask for large
+/* At least `bytes` bytes, aligned to 64, uninitialised, on record (guard.h) until heap_free(); NULL: no memory. Large rooms ask for large
  * pages where the system gives them on demand (transparent_hugepage: madvise): LSH attention reads rows in
  * the order of a sort, and a translation per 4 KiB page costs it two to three per cent. */
 void *pages_alloc(size_t bytes);
+
+/* Whether so many bytes could be had now: they are asked for and given back untouched. */
+bool pages_are_there(size_t bytes);
 
 /* 0, or the errno with which `call` ("mprotect") refused to make memory of this process executable. */
 int pages_forbid_code(const char **call);

@@ -9,6 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "support/guard.h"
+
 extern char **environ;
 
 enum { ERROR_LINES = 12 };
@@ -46,18 +48,44 @@ static int spawn(char *const *argv, int out, pid_t *pid) {
     return e;
 }
 
-int process_run(const char *const *argv, sbuf_t *said, int *status) {
-    int fd[2];
-    if (pipe2(fd, O_CLOEXEC) != 0) return errno;
-    pid_t pid;
-    int e = spawn((char *const *)argv, fd[1], &pid);
-    close(fd[1]);
-    if (!e && !read_all(fd[0], said)) e = EIO;
-    close(fd[0]);
-    if (e) return e;
+static int wait_for(pid_t pid, int *status) {
     while (waitpid(pid, status, 0) < 0)
         if (errno != EINTR) return errno;
     return 0;
+}
+
+typedef struct {
+    pid_t pid;
+    int out;
+} child_t;
+
+/* Its output cannot be held: without a reader it ends. */
+static void give_up(void *child, size_t bytes) {
+    const child_t *c = child;
+    int status;
+    (void)bytes;
+    (void)guard_close(c->out);
+    (void)wait_for(c->pid, &status);
+}
+
+int process_run(const char *const *argv, sbuf_t *said, int *status) {
+    int fd[2];
+    if (pipe2(fd, O_CLOEXEC) != 0) return errno;
+    (void)guard_open(fd[0]);
+    pid_t pid;
+    int e = spawn((char *const *)argv, fd[1], &pid);
+    close(fd[1]);
+    if (e) {
+        (void)guard_close(fd[0]);
+        return e;
+    }
+    child_t child = {pid, fd[0]};
+    guard_own(&child, 0, give_up);
+    bool whole = read_all(fd[0], said);
+    (void)guard_close(fd[0]);
+    guard_disown(&child);
+    int waited = wait_for(pid, status);
+    return whole ? waited : EIO;
 }
 
 static const char *command_text(arena_t *a, const char *const *argv) {

@@ -2,17 +2,16 @@
 #include "support/sbuf.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "support/diag.h"
+#include "support/heap.h"
 
 static void reserve(sbuf_t *s, size_t more) {
     if (s->size + more + 1 <= s->cap) return;
     size_t cap = s->cap ? s->cap : 256;
     while (cap < s->size + more + 1) cap *= 2;
-    s->data = realloc(s->data, cap);
-    if (!s->data) bug("out of memory (%zu bytes)", cap);
+    s->data = heap_resize(s->data, cap);
     s->cap = cap;
 }
 
@@ -46,6 +45,6 @@ void sbuf_printf(sbuf_t *s, const char *fmt, ...) {
 }
 
 void sbuf_free(sbuf_t *s) {
-    free(s->data);
+    heap_free(s->data);
     *s = (sbuf_t){0};
 }

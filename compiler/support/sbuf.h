@@ -1,4 +1,5 @@
-/* A growing string, for emitters and printers. Zero-initialise; sbuf_free() when done. */
+/* A growing string, for emitters and printers. Zero-initialise; sbuf_free() when done;
+ * heap_free() the data where they are handed on. */
 #ifndef REFORMERC_SUPPORT_SBUF_H
 #define REFORMERC_SUPPORT_SBUF_H
 

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "support/guard.h"
+
 enum { OTHERS_WRITE = S_IWGRP | S_IWOTH };
 
 /* NULL: fine. Root can do anything anyway, so folders above may be its own. */
@@ -27,13 +29,13 @@ static const char *distrust(arena_t *a, const char *path, const struct stat *st,
 static int descend(arena_t *a, int above, const char *name, const char *path, bool last,
                    const char **why) {
     struct stat st;
-    int fd = openat(above, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = guard_open(openat(above, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     int error = errno;
-    if (above >= 0) close(above);
+    if (above != AT_FDCWD) (void)guard_close(above);
     if (fd < 0 || fstat(fd, &st) != 0) *why = arena_printf(a, "%s: %s", path, strerror(error));
     else *why = distrust(a, path, &st, last);
     if (!*why) return fd;
-    if (fd >= 0) close(fd);
+    (void)guard_close(fd);
     return -1;
 }
 
@@ -47,7 +49,7 @@ static bool walk(arena_t *a, const char *path, const char **why) {
                      !*end, why);
         p = end + (*end != 0);
     }
-    if (fd >= 0) close(fd);
+    (void)guard_close(fd);
     return fd >= 0;
 }
 

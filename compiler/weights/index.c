@@ -4,10 +4,10 @@
  * below: a name that leads elsewhere is an error before anything is opened. Out: one table of tensors over all of
  * them. Each tensor of the map must be in its file; a name in two files is that of the map. */
 #include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "support/format.h"
+#include "support/heap.h"
 #include "weights/names.h"
 #include "weights/st_int.h"
 
@@ -116,11 +116,11 @@ static bool read_map(index_t *x, const json_t *map) {
 
 static bool read_index(index_t *x, const char *text, size_t bytes) {
     json_error_t error;
-    json_t *root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
+    json_t *root = st_json(text, bytes, &error);
     char shown[SHOWN_BYTES];
     if (!root) return refuse(x, "is not valid JSON: %s", shown_name(error.text, shown));
     bool ok = read_map(x, json_object_get(root, "weight_map"));
-    json_decref(root);
+    st_json_free(root);
     return ok;
 }
 
@@ -136,7 +136,7 @@ st_file_t *st_open_index(const char *path, bool values, diag_t *d) {
     size_t bytes;
     char *text = file_read(path, INDEX_LIMIT, &bytes, d);
     bool ok = text && read_index(&x, text, bytes);
-    free(text);
+    heap_free(text);
     if (ok) return f;
     st_close(f);
     return NULL;

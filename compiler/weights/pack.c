@@ -152,7 +152,7 @@ unsigned char *weights_pack(const layout_t *l, const store_t *s, size_t *bytes, 
     size_t data_end = (size_t)l->data_end, total = data_end + contents.size;
     unsigned char *file = pages_alloc(total);
     if (!file) {
-        diag_error(d, NOWHERE, "not enough memory for %zu bytes of packed weights", total);
+        diag_no_memory(d, NOWHERE, "not enough memory for %zu bytes of packed weights", total);
         sbuf_free(&contents);
         return NULL;
     }

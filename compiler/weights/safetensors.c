@@ -11,6 +11,8 @@
 #include <string.h>
 
 #include "support/format.h"
+#include "support/guard.h"
+#include "support/heap.h"
 #include "weights/names.h"
 #include "weights/st_int.h"
 
@@ -230,9 +232,26 @@ static bool find_header(reader_t *r, const unsigned char *begin, size_t n_begin,
     return true;
 }
 
+static void drop(void *json, size_t bytes) {
+    (void)bytes;
+    json_decref(json);
+}
+
+json_t *st_json(const char *text, size_t bytes, json_error_t *error) {
+    json_t *root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, error);
+    if (!root && json_error_code(error) == json_error_out_of_memory) guard_no_memory(0);
+    guard_own(root, 0, drop);
+    return root;
+}
+
+void st_json_free(json_t *root) {
+    guard_disown(root);
+    json_decref(root);
+}
+
 static bool read_header(reader_t *r, const char *text, size_t bytes) {
     json_error_t error;
-    json_t *header = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
+    json_t *header = st_json(text, bytes, &error);
     if (!header) {
         char shown[SHOWN_BYTES];
         diag_error(r->d, IN_FILE(r->f->path),
@@ -241,7 +260,7 @@ static bool read_header(reader_t *r, const char *text, size_t bytes) {
         return false;
     }
     bool ok = read_entries(r, header);
-    json_decref(header);
+    st_json_free(header);
     return ok;
 }
 
@@ -252,10 +271,9 @@ static bool read_file(st_file_t *f, const input_t *in, bool values, diag_t *d) {
     size_t n = in->bytes < sizeof begin ? (size_t)in->bytes : sizeof begin, header;
     if (!input_read(in, 0, begin, n, d) || !find_header(&r, begin, n, in->bytes, &header))
         return false;
-    char *text = malloc(header);
-    if (!text) bug("out of memory");
+    char *text = heap_new(header, 1);
     bool ok = input_read(in, 8, text, header, d) && read_header(&r, text, header);
-    free(text);
+    heap_free(text);
     if (!ok || !values) return ok;
     if (!input_load(in, &f->content, d)) return false;
     for (size_t i = 0; i < f->n; i++)
@@ -416,14 +434,14 @@ void st_writer_add(st_writer_t *w, const char *name, st_dtype_t dtype, int rank,
 static void write_entry(sbuf_t *s, const pending_t *t, size_t begin) {
     json_t *name = json_string(t->name);
     char *quoted = name ? json_dumps(name, JSON_ENCODE_ANY | JSON_ENSURE_ASCII) : NULL;
-    if (!quoted) bug("a tensor name is not UTF-8");
+    json_decref(name);
+    (void)heap_take(quoted, 0);
     sbuf_printf(s, "%s%s:{\"dtype\":\"%s\",\"shape\":[", s->size > 1 ? "," : "", quoted,
                 dtype_info(t->dtype)->name);
     for (int i = 0; i < t->rank; i++)
         sbuf_printf(s, "%s%lld", i ? "," : "", (long long)t->shape[i]);
     sbuf_printf(s, "],\"data_offsets\":[%zu,%zu]}", begin, begin + t->bytes);
-    free(quoted);
-    json_decref(name);
+    heap_free(quoted);
 }
 
 /* Wider elements first, so that every tensor is aligned to its elements; otherwise as added. */

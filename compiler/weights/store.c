@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "support/format.h"
+#include "support/guard.h"
 #include "weights/names.h"
 #include "weights/store_int.h"
 
@@ -334,12 +335,14 @@ static bool load_tensors(store_t *s, const graph_t *g, const store_options_t *o,
 }
 
 store_t *store_load(const graph_t *g, const store_options_t *o, diag_t *d) {
+    const char *doing = guard_doing("making room for the weights");
     arena_t *a = arena_new();
     store_t *s = ARENA_NEW(a, store_t);
     s->arena = a;
     list_params(s, g);
     int before = diag_errors(d);
     if (load_tensors(s, g, o, d)) store_rotations(s, g->spec, o, d);
+    (void)guard_doing(doing);
     if (diag_errors(d) == before) return s;
     store_free(s);
     return NULL;

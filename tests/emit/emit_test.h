@@ -272,7 +272,6 @@ static inline void bench_compare_jit(bench_t *b, int64_t units, const slots_t *i
         bench_compare(b, v, run, units, inputs ? inputs[v % b->plan.n_variants] : NULL, what);
     }
     for (int k = 0; k < u.n; k++) sbuf_free(&object[k]);
-    llvm_units_free(&u);
     jit_free(jit);
 }
 

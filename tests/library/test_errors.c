@@ -194,10 +194,10 @@ static void test_binding(void **state) {
 
 static void test_codes(void **state) {
     (void)state;
-    for (int code = REFORMERC_E_SPEC; code <= REFORMERC_E_FORWARD; code++)
+    for (int code = REFORMERC_E_SPEC; code <= REFORMERC_E_DEFECT; code++)
         assert_string_not_equal(reformerc_strerror(code), reformerc_strerror(-1));
     assert_string_equal(reformerc_strerror(REFORMER_E_TOKEN), reformer_strerror(REFORMER_E_TOKEN));
-    assert_string_equal(reformerc_strerror(REFORMERC_E_FORWARD + 1), reformerc_strerror(-1));
+    assert_string_equal(reformerc_strerror(REFORMERC_E_DEFECT + 1), reformerc_strerror(-1));
     assert_non_null(strchr(reformerc_version(), '.'));
     reformerc_free(NULL);
     reformerc_context_free(NULL);
