@@ -20,7 +20,7 @@
  * Errors are values: 0, or a code with a text. Nothing here exits, prints, installs a signal handler or changes
  * the locale, the umask or the current folder because of what a caller hands in. Two things do end the process,
  * with a line on stderr: a defect of this library, and running out of memory for its own small data. (Memory that
- * grows with the model's length, the workspace, is an error value.)
+ * grows with the model or its length, of weights, workspaces and caches, is an error value.)
  *
  * Threads: different models share nothing; any number may be compiled, run and freed at once. One model is
  * read-only after compile or bind: any number of contexts may run it at once. One context is for one thread at a

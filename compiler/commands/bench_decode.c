@@ -182,7 +182,7 @@ static exec_cache_t *prefill(decode_t *x, const session_t *s, const bench_case_t
     exec_cache_t *cache =
         exec_cache_new(s->exec, (size_t)capacity, (size_t)c->length, b->most_threads, x->d);
     int32_t *ids = malloc((size_t)n * sizeof *ids);
-    if (!ids) bug("out of memory");
+    if (!ids) out_of_memory(0);
     draw(x, ids, n);
     reformer_decode_t io = {.input_ids = ids,
                             .batch = (size_t)c->batch,

@@ -24,7 +24,7 @@ measured_t measure_plan(const plan_t *p, int threads) {
     measured_t worst = {0};
     int n = plan_count(p);
     reformer_variant_t *variants = calloc((size_t)plan_parts(p), sizeof *variants);
-    if (!variants) bug("out of memory");
+    if (!variants) out_of_memory(0);
     reformer_desc_t desc = {0};
     plan_describe(p, &desc, variants);
     for (int i = 0; i < n; i++) {

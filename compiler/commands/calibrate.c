@@ -256,7 +256,7 @@ static bool make_room(calibration_t *c, int threads, diag_t *d) {
 calibration_t *calibration_open(const target_t *t, const exec_options_t *o, int threads,
                                 diag_t *d) {
     calibration_t *c = calloc(1, sizeof *c);
-    if (!c) bug("out of memory");
+    if (!c) out_of_memory(0);
     c->arena = arena_new();
     exec_options_t plain = {.backend = o->backend, .cc = o->cc, .pool = o->pool};
     if (make_plan(c, t, threads, d)) c->exec = exec_open(&c->plan, NULL, &plain, d);

@@ -28,7 +28,7 @@ struct profile {
 
 profile_t *profile_new(void) {
     profile_t *p = calloc(1, sizeof *p);
-    if (!p) bug("out of memory");
+    if (!p) out_of_memory(0);
     return p;
 }
 
@@ -46,7 +46,7 @@ void profile_clear(profile_t *p) {
 
 static void *grown(void *list, size_t n, size_t size) {
     void *g = realloc(list, n * size);
-    if (!g) bug("out of memory");
+    if (!g) out_of_memory(0);
     return g;
 }
 
@@ -61,7 +61,7 @@ static int name_index(profile_t *p, const char *name) {
         p->names = grown(p->names, (size_t)p->cap_names, sizeof *p->names);
     }
     p->names[p->n_names] = strdup(name);
-    if (!p->names[p->n_names]) bug("out of memory");
+    if (!p->names[p->n_names]) out_of_memory(0);
     return p->last = p->n_names++;
 }
 

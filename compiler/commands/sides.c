@@ -40,7 +40,7 @@ static void tap(void *ctx, const char *name, const void *data, int dtype, const 
 /* Outputs were made room for first, but are computed last. */
 static void order_by_computation(results_t *r, size_t n_outputs) {
     result_t *outputs = malloc((n_outputs + 1) * sizeof *outputs);
-    if (!outputs) bug("out of memory");
+    if (!outputs) out_of_memory(0);
     size_t traced = r->n - n_outputs;
     memcpy(outputs, r->items, n_outputs * sizeof *outputs);
     memmove(r->items, r->items + n_outputs, traced * sizeof *outputs);
@@ -142,7 +142,7 @@ static imposed_t imposed_new(const trial_t *t, const result_t *like) {
     size_t n = layers * (size_t)x.each;
     x.all = calloc(n, sizeof *x.all);
     x.given = calloc(layers, 1);
-    if (!x.all || !x.given) bug("out of memory");
+    if (!x.all || !x.given) out_of_memory(0);
     if (!in->buckets) return x;
     memcpy(x.all, in->buckets, n * sizeof *x.all);
     memcpy(x.given, in->buckets_given, layers);

@@ -21,7 +21,7 @@ static double quantile(const double *sorted, int n, double q) {
 spread_t spread_of(const double *samples, int n) {
     if (n < 1) bug("statistics of nothing");
     double *sorted = malloc((size_t)n * sizeof *sorted);
-    if (!sorted) bug("out of memory");
+    if (!sorted) out_of_memory(0);
     memcpy(sorted, samples, (size_t)n * sizeof *sorted);
     qsort(sorted, (size_t)n, sizeof *sorted, ascending);
     spread_t s = {quantile(sorted, n, 0.5), quantile(sorted, n, 0.25), quantile(sorted, n, 0.75)};

@@ -28,7 +28,7 @@ static const char *render_messages(arena_t *a, diag_t *d) {
     char *text = NULL;
     size_t n = 0;
     FILE *f = open_memstream(&text, &n);
-    if (!f) bug("out of memory");
+    if (!f) out_of_memory(0);
     diag_print(d, f);
     fclose(f);
     const char *kept = n ? arena_strndup(a, text, n) : NULL;

@@ -77,7 +77,7 @@ text_t *text_open(const spec_t *s, diag_t *d) {
     text_kind_t kind = kind_of(s, d);
     if (kind == TEXT_UNSET) return NULL;
     text_t *t = calloc(1, sizeof *t);
-    if (!t) bug("out of memory");
+    if (!t) out_of_memory(0);
     if (kind == TEXT_BYTES) return t; /* the spec's checks know that all ids fit */
     t->path = text_model_path(s);
     t->pieces = load(s, t->path, d);

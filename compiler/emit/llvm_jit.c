@@ -128,7 +128,7 @@ static bool write_map(LLVMOrcLLJITRef j, const sbuf_t *objects, int n, diag_t *d
 
 jit_t *jit_link(const sbuf_t *objects, int n, bool perf_map, diag_t *d) {
     jit_t *j = calloc(1, sizeof *j);
-    if (!j) bug("out of memory");
+    if (!j) out_of_memory(0);
     j->lljit = new_lljit(d);
     bool ok = j->lljit && provide(j->lljit, d);
     for (int k = 0; ok && k < n; k++) ok = add_object(j->lljit, &objects[k], d);

@@ -189,7 +189,7 @@ static llvm_unit_t close_unit(llvm_emitter_t *e, const char *name, arena_t *a) {
     LLVMMemoryBufferRef b = LLVMWriteBitcodeToMemoryBuffer(e->module);
     size_t n = LLVMGetBufferSize(b);
     llvm_unit_t u = {.name = arena_strdup(a, name), .bitcode = malloc(n), .bytes = n};
-    if (!u.bitcode) bug("out of memory");
+    if (!u.bitcode) out_of_memory(0);
     memcpy(u.bitcode, LLVMGetBufferStart(b), n);
     LLVMDisposeMemoryBuffer(b);
     LLVMDisposeModule(e->module);

@@ -93,7 +93,7 @@ static const struct {
 exec_cache_t *exec_cache_new(const exec_t *e, size_t length, size_t prompt, int threads,
                              diag_t *d) {
     exec_cache_t *c = calloc(1, sizeof *c);
-    if (!c) bug("out of memory");
+    if (!c) out_of_memory(0);
     c->e = e;
     bool ok = e->backend == BACKEND_REFERENCE ? reference_cache_new(c, length, d)
                                               : engine_cache_new(c, length, prompt, threads, d);

@@ -92,7 +92,7 @@ int reference_prefill(exec_cache_t *c, const reformer_decode_t *io, diag_t *d) {
     if (code) return code;
     if (io->length == 0) return REFORMER_E_LENGTH;
     int32_t *own = malloc(io->length * sizeof *own);
-    if (!own) bug("out of memory");
+    if (!own) out_of_memory(0);
     for (int64_t b = 0; code == REFORMER_OK && b < rows_of(c, io); b++)
         code = check_prompt(c, own, own_tokens(io, b, own));
     for (int64_t b = 0; code == REFORMER_OK && b < rows_of(c, io); b++)

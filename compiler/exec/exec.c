@@ -46,6 +46,12 @@ typedef struct {
     void *ctx;
 } margins_t;
 
+static void no_workspace_for(const spec_t *s, double bytes, diag_t *d) {
+    const spec_key_t keys[] = {KEY_compile_sequence_length, KEY_max_position_embeddings};
+    diag_error(d, s->at[keys[!s->given[keys[0]]]], "not enough memory for a workspace of %.1f GiB",
+               bytes / 1073741824.0);
+}
+
 static int evaluate(const exec_t *e, const reformer_io_t *io, margins_t margins, diag_t *d) {
     const variant_plan_t *v = plan_fitting(e->plan, io->length);
     if (!v) return REFORMER_E_LENGTH;
@@ -53,6 +59,10 @@ static int evaluate(const exec_t *e, const reformer_io_t *io, margins_t margins,
     void *store = (void *)(uintptr_t)e->store;
     const graph_t *g = exec_graph(e, v, io->length, a, d);
     int code = EXEC_FAILED;
+    if (g && graph_evaluate_bytes(g) > (double)memory_limit()) {
+        no_workspace_for(e->plan->spec, graph_evaluate_bytes(g), d);
+        g = NULL;
+    }
     if (g && margins.of)
         code = graph_hash_margins(g, exec_param, store, io, margins.of, margins.ctx);
     else if (g) code = graph_evaluate(g, exec_param, store, io, v->unpadded);
@@ -208,7 +218,7 @@ bool exec_bound(const exec_t *e) {
 
 exec_t *exec_open(plan_t *p, const store_t *weights, const exec_options_t *o, diag_t *d) {
     exec_t *e = calloc(1, sizeof *e);
-    if (!e) bug("out of memory");
+    if (!e) out_of_memory(0);
     e->backend = o->backend;
     e->plan = p;
     e->arena = arena_new();
@@ -227,7 +237,7 @@ static bool make_room(exec_t *e, size_t bytes, diag_t *d) {
     e->workspace_bytes = 0;
     e->workspace = pages_alloc(bytes);
     if (e->workspace) e->workspace_bytes = bytes;
-    else diag_error(d, NOWHERE, "no memory for a workspace of %zu bytes", bytes);
+    else no_workspace_for(e->plan->spec, (double)bytes, d);
     return e->workspace != NULL;
 }
 

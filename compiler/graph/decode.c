@@ -62,7 +62,7 @@ double graph_cache_margin(const graph_cache_t *c, int64_t row) {
 
 static void *grown(void *p, int64_t count, size_t size) {
     void *q = realloc(p, (size_t)count * size);
-    if (!q) bug("out of memory: %lld elements of %zu bytes", (long long)count, size);
+    if (!q) out_of_memory((size_t)count * size);
     return q;
 }
 

@@ -39,9 +39,9 @@ char *diag_text(diag_t *d) {
     char *text = NULL;
     size_t bytes = 0;
     FILE *f = open_memstream(&text, &bytes);
-    if (!f) bug("out of memory");
+    if (!f) out_of_memory(0);
     diag_print(d, f);
-    if (fclose(f) != 0) bug("out of memory");
+    if (fclose(f) != 0) out_of_memory(0);
     if (bytes > 0) return text;
     free(text);
     return NULL;

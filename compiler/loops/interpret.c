@@ -319,7 +319,7 @@ static void pass(run_t *r, value_t *const *to, value_t *const *from, int n, cell
 
 static cell_t *new_cells(int n) {
     cell_t *c = calloc((size_t)(n ? n : 1), sizeof *c);
-    if (!c) bug("out of memory (%d cells)", n);
+    if (!c) out_of_memory((size_t)n * sizeof *c);
     return c;
 }
 
@@ -478,7 +478,7 @@ bool loops_interpret(const module_t *m, const struct reformer_call *call, diag_t
     }
     if (!memory_open(&r.memory, m, call, d)) return false;
     r.frames = calloc(m->n_funcs, sizeof *r.frames);
-    if (!r.frames) bug("out of memory");
+    if (!r.frames) out_of_memory(0);
     for (size_t k = 0; k < m->n_funcs; k++) r.frames[k] = new_cells(m->funcs[k]->n_values);
     r.frame = frame_of(&r, r.f);
     run_block(&r, r.f->body);

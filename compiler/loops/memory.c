@@ -9,7 +9,7 @@
 
 static void *zeroed(size_t n, size_t size) {
     void *p = calloc(n ? n : 1, size);
-    if (!p) bug("out of memory (%zu bytes)", n * size);
+    if (!p) out_of_memory(n * size);
     return p;
 }
 
@@ -23,7 +23,7 @@ static region_t *new_region(memory_t *s, unsigned char *base, int64_t bytes) {
         /* 64-byte aligned, as the runtime's; filled with NaN, so that a missed check shows */
         size_t rounded = (n + 63) / 64 * 64;
         r->base = aligned_alloc(64, rounded ? rounded : 64);
-        if (!r->base) bug("out of memory (%zu bytes)", rounded);
+        if (!r->base) out_of_memory(rounded);
         memset(r->base, 0xFF, rounded);
         r->allocated = true;
     }

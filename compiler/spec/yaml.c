@@ -287,7 +287,7 @@ static const char *syntax_hint(const builder_t *b, const char *problem) {
 
 static void syntax_error(builder_t *b) {
     const yaml_parser_t *p = &b->parser;
-    if (p->error == YAML_MEMORY_ERROR) bug("out of memory while reading %s", b->path);
+    if (p->error == YAML_MEMORY_ERROR) out_of_memory(0);
     const char *problem = p->problem ? p->problem : "unreadable";
     srcloc_t at = p->error == YAML_READER_ERROR ? IN_FILE(b->path) : place(b, p->problem_mark);
     if (p->context && p->context_mark.line != p->problem_mark.line && b->lines)
@@ -318,7 +318,7 @@ node_t *tree_read(arena_t *a, const char *path, const char *text, size_t bytes, 
     *b = (builder_t){.arena = a, .diag = d, .path = path, .lines = lines};
     if (!text_prepare(a, path, text, bytes, lines, &b->text, d)) return NULL;
     b->cursor = cursor_start(&b->text);
-    if (!yaml_parser_initialize(&b->parser)) bug("out of memory");
+    if (!yaml_parser_initialize(&b->parser)) out_of_memory(0);
     yaml_parser_set_encoding(&b->parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&b->parser, (const unsigned char *)b->text.text, b->text.bytes);
     run(b);

@@ -23,7 +23,7 @@ static const size_t header = (sizeof(block_t) + ALIGN - 1) / ALIGN * ALIGN;
 
 arena_t *arena_new(void) {
     arena_t *a = calloc(1, sizeof *a);
-    if (!a) bug("out of memory");
+    if (!a) out_of_memory(0);
     return a;
 }
 
@@ -36,19 +36,25 @@ void arena_free(arena_t *a) {
     free(a);
 }
 
-void *arena_alloc(arena_t *a, size_t bytes) {
-    if (bytes > SIZE_MAX / 2) bug("allocation of %zu bytes", bytes);
+void *arena_try(arena_t *a, size_t bytes) {
+    if (bytes > SIZE_MAX / 2) return NULL;
     bytes = (bytes + ALIGN - 1) / ALIGN * ALIGN;
     if (!a->head || a->head->size - a->head->used < bytes) {
         size_t size = bytes > BLOCK_BYTES ? bytes : BLOCK_BYTES;
         block_t *b = calloc(1, header + size);
-        if (!b) bug("out of memory (%zu bytes)", size);
+        if (!b) return NULL;
         b->size = size;
         b->next = a->head;
         a->head = b;
     }
     void *p = (char *)a->head + header + a->head->used;
     a->head->used += bytes;
+    return p;
+}
+
+void *arena_alloc(arena_t *a, size_t bytes) {
+    void *p = arena_try(a, bytes);
+    if (!p) out_of_memory(bytes);
     return p;
 }
 

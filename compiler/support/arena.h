@@ -1,8 +1,8 @@
 /* Memory of one compilation: allocate freely, free once.
  *
  * Everything a compilation makes (Spec, Graph, Loops, their strings) lives in one arena.
- * Memory is zeroed and 16-byte aligned. Allocation never fails: out of memory ends the
- * process through bug(). One thread per arena. */
+ * Memory is zeroed and 16-byte aligned. Allocation never fails, out of memory ends the process
+ * through out_of_memory(); arena_try() is for what users may ask too much of. One thread per arena. */
 #ifndef REFORMERC_SUPPORT_ARENA_H
 #define REFORMERC_SUPPORT_ARENA_H
 
@@ -15,6 +15,7 @@ arena_t *arena_new(void);
 void arena_free(arena_t *a); /* NULL is fine */
 
 void *arena_alloc(arena_t *a, size_t bytes);
+void *arena_try(arena_t *a, size_t bytes); /* NULL: so much is not to be had */
 void *arena_copy(arena_t *a, const void *data, size_t bytes);
 char *arena_strdup(arena_t *a, const char *s);
 char *arena_strndup(arena_t *a, const char *s, size_t n);

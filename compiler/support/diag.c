@@ -8,7 +8,7 @@
 #include "support/arena.h"
 #include "support/printable.h"
 
-enum { QUOTE_COLUMNS = 100, EXIT_BUG = 70 };
+enum { QUOTE_COLUMNS = 100, EXIT_OUT_OF_MEMORY = 1, EXIT_BUG = 70 };
 
 typedef struct {
     srcloc_t at;
@@ -235,6 +235,12 @@ const char *did_you_mean(const char *word, const char *const *candidates, size_t
         }
     }
     return best;
+}
+
+_Noreturn void out_of_memory(size_t bytes) {
+    if (bytes) fprintf(stderr, "reformerc: error: out of memory (%zu bytes)\n", bytes);
+    else fputs("reformerc: error: out of memory\n", stderr);
+    exit(EXIT_OUT_OF_MEMORY);
 }
 
 _Noreturn void bug(const char *fmt, ...) {

@@ -3,7 +3,8 @@
  * The user's fault: diag_error() collects `file:line:col: error: …` with the source line, a caret
  * and an optional hint; nothing is printed until diag_print(), which puts a file's messages in
  * file order. Libraries return false / NULL after reporting; only main() turns that into exit 1.
- * Our fault: bug() prints and exits 70. Nothing else exits.
+ * Our fault: bug() prints and exits 70. Nobody's: out_of_memory(), for what is too small to be asked for in a way
+ * that may fail; it prints and exits 1. Nothing else exits.
  * A diag_t belongs to one thread. */
 #ifndef REFORMERC_SUPPORT_DIAG_H
 #define REFORMERC_SUPPORT_DIAG_H
@@ -50,6 +51,7 @@ void diag_print(diag_t *d, FILE *out);
 /* The candidate nearest to `word` by edit distance, or NULL when none is near. */
 const char *did_you_mean(const char *word, const char *const *candidates, size_t n);
 
+_Noreturn void out_of_memory(size_t bytes); /* 0: few */
 _Noreturn void bug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

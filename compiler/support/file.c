@@ -27,7 +27,7 @@ bool is_directory(const char *path) {
 bool make_directories(const char *path) {
     if (!*path) return false;
     char *copy = strdup(path);
-    if (!copy) bug("out of memory");
+    if (!copy) out_of_memory(0);
     for (char *p = copy + 1; *p; p++) {
         if (*p != '/') continue;
         *p = 0;

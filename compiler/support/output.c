@@ -38,7 +38,7 @@ static void release(output_t *o) {
 
 static char *copy_of(const char *text) {
     char *copy = strdup(text);
-    if (!copy) bug("out of memory");
+    if (!copy) out_of_memory(0);
     return copy;
 }
 
@@ -117,7 +117,7 @@ static output_t *cannot(output_t *o, const char *what) {
 
 output_t *output_open(const char *path, diag_t *d) {
     output_t *o = calloc(1, sizeof *o);
-    if (!o) bug("out of memory");
+    if (!o) out_of_memory(0);
     *o = (output_t){.diag = d, .path = copy_of(path), .target = output_target(path)};
     if (!o->target) return errno ? cannot(o, "cannot create") : o;
     int fd = create_temporary(o);

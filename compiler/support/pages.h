@@ -9,6 +9,10 @@
  * the order of a sort, and a translation per 4 KiB page costs it two to three per cent. */
 void *pages_alloc(size_t bytes);
 
+/* What this machine and its limits give a process at most, in bytes: beyond it the system says yes and ends the process
+ * later. pages_alloc() keeps to it. */
+size_t memory_limit(void);
+
 /* 0, or the errno with which `call` ("mprotect") refused to make memory of this process executable. */
 int pages_forbid_code(const char **call);
 

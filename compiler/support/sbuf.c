@@ -12,7 +12,7 @@ static void reserve(sbuf_t *s, size_t more) {
     size_t cap = s->cap ? s->cap : 256;
     while (cap < s->size + more + 1) cap *= 2;
     s->data = realloc(s->data, cap);
-    if (!s->data) bug("out of memory (%zu bytes)", cap);
+    if (!s->data) out_of_memory(cap);
     s->cap = cap;
 }
 

@@ -253,7 +253,7 @@ static bool read_file(st_file_t *f, const input_t *in, bool values, diag_t *d) {
     if (!input_read(in, 0, begin, n, d) || !find_header(&r, begin, n, in->bytes, &header))
         return false;
     char *text = malloc(header);
-    if (!text) bug("out of memory");
+    if (!text) out_of_memory(0);
     bool ok = input_read(in, 8, text, header, d) && read_header(&r, text, header);
     free(text);
     if (!ok || !values) return ok;
