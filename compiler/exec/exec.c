@@ -46,10 +46,17 @@ typedef struct {
     void *ctx;
 } margins_t;
 
-static void no_workspace_for(const spec_t *s, double bytes, diag_t *d) {
-    const spec_key_t keys[] = {KEY_compile_sequence_length, KEY_max_position_embeddings};
-    diag_error(d, s->at[keys[!s->given[keys[0]]]], "not enough memory for a workspace of %.1f GiB",
-               bytes / 1073741824.0);
+static void no_memory(const exec_t *e, const char *what, double bytes, diag_t *d) {
+    const spec_t *s = e->plan->spec;
+    bool given = s->given[KEY_compile_sequence_length];
+    diag_error(d, s->at[given ? KEY_compile_sequence_length : KEY_max_position_embeddings],
+               "not enough memory for %s of %.2f GiB", what, bytes / (1 << 30));
+}
+
+void *exec_room(const exec_t *e, const char *what, size_t bytes, diag_t *d) {
+    void *room = pages_alloc(bytes);
+    if (!room) no_memory(e, what, (double)bytes, d);
+    return room;
 }
 
 static int evaluate(const exec_t *e, const reformer_io_t *io, margins_t margins, diag_t *d) {
@@ -60,7 +67,7 @@ static int evaluate(const exec_t *e, const reformer_io_t *io, margins_t margins,
     const graph_t *g = exec_graph(e, v, io->length, a, d);
     int code = EXEC_FAILED;
     if (g && graph_evaluate_bytes(g) > (double)memory_limit()) {
-        no_workspace_for(e->plan->spec, graph_evaluate_bytes(g), d);
+        no_memory(e, "a workspace", graph_evaluate_bytes(g), d);
         g = NULL;
     }
     if (g && margins.of)
@@ -88,11 +95,19 @@ static size_t no_workspace(const exec_t *e, size_t length, int threads) {
 
 /* ---- what runs loops ----------------------------------------------------------------------------------- */
 
+/* Code that could run at no length is not worth compiling. */
+static bool shortest_fits(const exec_t *e, diag_t *d) {
+    size_t bytes = exec_workspace_bytes(e, (size_t)e->plan->variants[0].max_length, 1);
+    if (bytes <= memory_limit()) return true;
+    no_memory(e, "a workspace", (double)bytes, d);
+    return false;
+}
+
 static bool open_lowered(exec_t *e, const exec_options_t *o, diag_t *d) {
     if (!e->plan->modules && !plan_lower(e->plan, &o->passes, d)) return false;
     e->variants = ARENA_ARRAY(e->arena, reformer_variant_t, plan_parts(e->plan));
     plan_describe(e->plan, &e->desc, e->variants);
-    return true;
+    return shortest_fits(e, d);
 }
 
 /* From here on these are the weights. */
@@ -235,9 +250,8 @@ static bool make_room(exec_t *e, size_t bytes, diag_t *d) {
     if (bytes <= e->workspace_bytes) return true;
     free(e->workspace);
     e->workspace_bytes = 0;
-    e->workspace = pages_alloc(bytes);
+    e->workspace = exec_room(e, "a workspace", bytes, d);
     if (e->workspace) e->workspace_bytes = bytes;
-    else no_workspace_for(e->plan->spec, (double)bytes, d);
     return e->workspace != NULL;
 }
 
