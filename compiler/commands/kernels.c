@@ -11,6 +11,11 @@ typedef struct {
     int64_t units;
     kernel_costs_t *costs;
     size_t cap;
+    struct {
+        const lfunc_t *f;
+        kernel_cost_t one;
+    } * measured; /* one launch of each kernel: layers are many, kernels few */
+    size_t n_measured, cap_measured;
 } count_t;
 
 static const char *group_of(const inst_t *launch) {
@@ -46,13 +51,21 @@ static void count_stream(void *ctx, const buffer_t *b, double read, double writt
     if (window) k->windows += read;
 }
 
-static void count_launch(void *ctx, const inst_t *launch, int64_t times) {
-    count_t *c = ctx;
-    const lfunc_t *f = launch->callee;
+static kernel_cost_t one_launch(count_t *c, const lfunc_t *f) {
+    for (size_t k = 0; k < c->n_measured; k++)
+        if (c->measured[k].f == f) return c->measured[k].one;
     cost_t cost = loops_kernel_cost(c->m, f, c->units);
     kernel_cost_t one = {
         .launches = 1, .flops = cost.flops, .bytes = cost.bytes_read + cost.bytes_written};
     loops_each_stream(c->m, f, c->units, count_stream, &one);
+    ARENA_PUSH(c->arena, c->measured, c->n_measured, c->cap_measured).f = f;
+    c->measured[c->n_measured - 1].one = one;
+    return one;
+}
+
+static void count_launch(void *ctx, const inst_t *launch, int64_t times) {
+    count_t *c = ctx;
+    kernel_cost_t one = one_launch(c, launch->callee);
     add(group(c, group_of(launch)), &one, (double)times);
     add(&c->costs->total, &one, (double)times);
 }

@@ -109,7 +109,7 @@ bool session_plan(session_t *s, const session_plan_t *want) {
     s->plan = plan_make(s->arena, s->spec, &p, s->d);
     if (!s->plan) return false;
     dump_graphs(s->o, s->plan);
-    return true;
+    return store_fits(s->plan->variants[s->plan->n_variants - 1].graph, s->weights, s->d);
 }
 
 buckets_taken_t session_buckets(const session_t *s) {

@@ -35,8 +35,8 @@ static bool engine_cache_new(exec_cache_t *c, size_t length, size_t prompt, int 
                    reformer_strerror(e->desc.steps ? REFORMER_E_LENGTH : REFORMER_E_DECODE));
         return false;
     }
-    c->memory = allocate(bytes, "a cache", d);
-    c->workspace = c->memory ? allocate(room, "a workspace", d) : NULL;
+    c->memory = exec_room(e, "a cache", bytes, d);
+    c->workspace = c->memory ? exec_room(e, "a workspace", room, d) : NULL;
     return c->workspace && reformer_cache_init(&e->desc, c->memory, length) == REFORMER_OK;
 }
 

@@ -47,6 +47,19 @@ typedef struct {
     void *ctx;
 } margins_t;
 
+static void no_memory(const exec_t *e, const char *what, double bytes, diag_t *d) {
+    const spec_t *s = e->plan->spec;
+    bool given = s->given[KEY_compile_sequence_length];
+    diag_error(d, s->at[given ? KEY_compile_sequence_length : KEY_max_position_embeddings],
+               "not enough memory for %s of %.2f GiB", what, bytes / (1 << 30));
+}
+
+void *exec_room(const exec_t *e, const char *what, size_t bytes, diag_t *d) {
+    void *room = pages_alloc(bytes);
+    if (!room) no_memory(e, what, (double)bytes, d);
+    return room;
+}
+
 static int evaluate(const exec_t *e, const reformer_io_t *io, margins_t margins, diag_t *d) {
     const variant_plan_t *v = plan_fitting(e->plan, io->length);
     if (!v) return REFORMER_E_LENGTH;
@@ -54,6 +67,10 @@ static int evaluate(const exec_t *e, const reformer_io_t *io, margins_t margins,
     void *store = (void *)(uintptr_t)e->store;
     const graph_t *g = exec_graph(e, v, io->length, a, d);
     int code = EXEC_FAILED;
+    if (g && graph_evaluate_bytes(g) > (double)memory_limit()) {
+        no_memory(e, "a workspace", graph_evaluate_bytes(g), d);
+        g = NULL;
+    }
     if (g && margins.of)
         code = graph_hash_margins(g, exec_param, store, io, margins.of, margins.ctx);
     else if (g) code = graph_evaluate(g, exec_param, store, io, v->unpadded);
@@ -79,11 +96,19 @@ static size_t no_workspace(const exec_t *e, size_t length, int threads) {
 
 /* ---- what runs loops ----------------------------------------------------------------------------------- */
 
+/* Code that could run at no length is not worth compiling. */
+static bool shortest_fits(const exec_t *e, diag_t *d) {
+    size_t bytes = exec_workspace_bytes(e, (size_t)e->plan->variants[0].max_length, 1);
+    if (bytes <= memory_limit()) return true;
+    no_memory(e, "a workspace", (double)bytes, d);
+    return false;
+}
+
 static bool open_lowered(exec_t *e, const exec_options_t *o, diag_t *d) {
     if (!e->plan->modules && !plan_lower(e->plan, &o->passes, d)) return false;
     e->variants = ARENA_ARRAY(e->arena, reformer_variant_t, plan_parts(e->plan));
     plan_describe(e->plan, &e->desc, e->variants);
-    return true;
+    return shortest_fits(e, d);
 }
 
 /* From here on these are the weights. */
@@ -226,7 +251,7 @@ static bool make_room(exec_t *e, size_t bytes, diag_t *d) {
     if (bytes <= e->workspace_bytes) return true;
     heap_free(e->workspace);
     e->workspace_bytes = 0;
-    e->workspace = pages_alloc(bytes);
+    e->workspace = exec_room(e, "a workspace", bytes, d);
     if (e->workspace) e->workspace_bytes = bytes;
     else diag_no_memory(d, NOWHERE, "no memory for a workspace of %zu bytes", bytes);
     return e->workspace != NULL;

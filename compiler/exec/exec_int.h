@@ -30,6 +30,9 @@ struct exec_cache {
 /* exec.c: a reference's params, for graph_evaluate() and its like; ctx is the store. */
 const float *exec_param(void *ctx, const char *name);
 
+/* exec.c: pages_alloc() for "a workspace" or the like, to free(); NULL after an error at the length's key. */
+void *exec_room(const exec_t *e, const char *what, size_t bytes, diag_t *d);
+
 /* exec.c: what a reference evaluates for this length. Variants that stand for any length have a graph of exactly
  * this one made, in a; NULL after errors in d. */
 const graph_t *exec_graph(const exec_t *e, const variant_plan_t *v, size_t length, arena_t *a,

@@ -226,6 +226,23 @@ int eval_outputs(eval_t *e) {
     return error;
 }
 
+static double value_bytes(const gnode_t *n) {
+    double bytes = n->op == G_PARAM || n->op == G_INPUT ? 0 : sizeof(double);
+    for (int i = 0; i < n->rank; i++) bytes *= (double)n->shape[i].c;
+    return bytes;
+}
+
+double graph_evaluate_bytes(const graph_t *g) {
+    double most = 0;
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        double sum = value_bytes(g->nodes[i]);
+        for (int k = 0; k < g->nodes[i]->n_in; k++)
+            if (g->nodes[i]->in[k]) sum += value_bytes(g->nodes[i]->in[k]);
+        if (sum > most) most = sum;
+    }
+    return most;
+}
+
 int graph_evaluate(const graph_t *g, graph_param_fn *param, void *ctx, const reformer_io_t *io,
                    bool unpadded_loss) {
     eval_t e = eval_begin(g, param, ctx, io);

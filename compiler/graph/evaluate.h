@@ -24,6 +24,9 @@ typedef const float *graph_param_fn(void *ctx, const char *name);
 int graph_evaluate(const graph_t *g, graph_param_fn *param, void *ctx, const reformer_io_t *io,
                    bool unpadded_loss);
 
+/* The memory that the greediest op needs for its result and what it reads: an evaluation takes no less. */
+double graph_evaluate_bytes(const graph_t *g);
+
 /* How far every hash was from falling into another bucket: called once per layer that hashes, with
  * margin [rows][heads][rounds][padded] = (largest - second largest rotated value) / ‖qk‖, the least
  * over the factors of num_buckets; infinite where masked. Below 1e-5 a last bit may decide. */

@@ -46,16 +46,23 @@ static const char *word_at(const char *list, int i, int *n) {
     }
 }
 
+/* Graphs of thousands of layers ask for every input of every node: one walk over the words. */
 bool graph_op_input(gop_t op, int i, const char **name, int *n, garg_kind_t *kind) {
-    int words = 0, len;
-    while (word_at(graph_ops[op].inputs, words, &len)) words++;
-    if (words == 0) return false;
-    const char *last = word_at(graph_ops[op].inputs, words - 1, &len);
-    if (i >= words && last[len - 1] != '+') return false;
-    *name = word_at(graph_ops[op].inputs, i < words ? i : words - 1, n);
-    char mark = (*name)[*n - 1];
+    const char *last = NULL, *at = graph_ops[op].inputs;
+    int words = 0, length = 0;
+    for (; words <= i; words++) {
+        while (*at == ' ') at++;
+        if (!*at) break;
+        last = at;
+        while (*at && *at != ' ') at++;
+        length = (int)(at - last);
+    }
+    if (!last) return false;
+    char mark = last[length - 1];
+    if (words <= i && mark != '+') return false;
+    *name = last;
+    *n = mark == '?' || mark == '+' ? length - 1 : length;
     *kind = mark == '?' ? ARG_OPTIONAL : mark == '+' ? ARG_MANY : ARG_ONE;
-    if (*kind != ARG_ONE) --*n;
     return i < G_MAX_INPUTS;
 }
 

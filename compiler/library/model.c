@@ -25,8 +25,9 @@ static store_t *load(const reformerc_model_t *m, const source_t *w, diag_t *d) {
     store_options_t o = {
         .path = w->path, .tensors = w->tensors, .rotations_path = m->rotations, .seed = m->seed};
     store_t *s = store_load(longest, &o, d);
-    if (s && w->tensors && m->backend == BACKEND_REFERENCE) store_own(s);
-    return s;
+    if (!s || !w->tensors || m->backend != BACKEND_REFERENCE || store_own(s, d)) return s;
+    store_free(s);
+    return NULL;
 }
 
 /* The reference walks the store itself; others have packed what they need. */

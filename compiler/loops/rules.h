@@ -20,6 +20,8 @@ enum {
     MAX_LANES = 64,
     MAX_BLOCK_DEPTH = 64,
     MAX_VALUES = 1 << 20,
+    MAX_PARTS =
+        1024, /* buffers, and functions, of a text: lowering makes dozens, passes look at all pairs */
     PLAN_ALIGN = 64,
     MAX_LAYER = 1 << 16 /* below it lies the layer of a label: who lists the names needs few */
 };

@@ -10,6 +10,16 @@
 
 /* ---- launches ------------------------------------------------------------------------------------ */
 
+/* Launches of one kernel cost the same, in however many layers. */
+typedef struct {
+    arena_t *arena;
+    struct {
+        const lfunc_t *f;
+        cost_t cost;
+    } * kernels;
+    size_t n, cap;
+} costs_t;
+
 typedef struct {
     const module_t *m;
     int64_t units;
@@ -17,6 +27,7 @@ typedef struct {
     void *ctx;
     int64_t *known; /* [n_values] of integers that need no input */
     bool *is_known; /* [n_values] */
+    costs_t *costs;
 } walk_t;
 
 static void walk(walk_t *w, const block_t *b, int64_t times);
@@ -71,19 +82,29 @@ static void walk_loop(walk_t *w, const inst_t *i, int64_t times) {
 typedef struct {
     const module_t *m;
     int64_t units;
+    costs_t *costs;
     cost_t sum;
 } total_t;
 
+static cost_t cost_once(costs_t *c, const module_t *m, const lfunc_t *f, int64_t units) {
+    for (size_t k = 0; k < c->n; k++)
+        if (c->kernels[k].f == f) return c->kernels[k].cost;
+    cost_t cost = loops_kernel_cost(m, f, units);
+    ARENA_PUSH(c->arena, c->kernels, c->n, c->cap).f = f;
+    c->kernels[c->n - 1].cost = cost;
+    return cost;
+}
+
 static void add_launch(void *ctx, const inst_t *launch, int64_t times) {
     total_t *t = ctx;
-    cost_t c = loops_kernel_cost(t->m, launch->callee, t->units);
+    cost_t c = cost_once(t->costs, t->m, launch->callee, t->units);
     t->sum.flops += c.flops * (double)times;
     t->sum.bytes_read += c.bytes_read * (double)times;
     t->sum.bytes_written += c.bytes_written * (double)times;
 }
 
 static double flops_of(const walk_t *w, const block_t *b) {
-    total_t t = {.m = w->m, .units = w->units};
+    total_t t = {.m = w->m, .units = w->units, .costs = w->costs};
     walk_t counts = *w;
     counts.fn = add_launch;
     counts.ctx = &t;
@@ -93,8 +114,8 @@ static double flops_of(const walk_t *w, const block_t *b) {
 
 static void walk_if(walk_t *w, const inst_t *i, int64_t times) {
     int id = i->operand[0]->id;
-    bool rule = i->likely || flops_of(w, i->body) >= flops_of(w, i->otherwise);
-    bool taken = w->is_known[id] ? w->known[id] != 0 : rule;
+    bool taken = w->is_known[id] ? w->known[id] != 0
+                                 : i->likely || flops_of(w, i->body) >= flops_of(w, i->otherwise);
     walk(w, taken ? i->body : i->otherwise, times);
 }
 
@@ -115,7 +136,8 @@ void loops_schedule(const module_t *m, int64_t units, launch_fn *fn, void *ctx) 
     const lfunc_t *entry = module_entry(m);
     if (!entry) return;
     arena_t *scratch = arena_new();
-    walk_t w = {.m = m, .units = m->units.max ? units : 0, .fn = fn, .ctx = ctx};
+    costs_t costs = {.arena = scratch};
+    walk_t w = {.m = m, .units = m->units.max ? units : 0, .fn = fn, .ctx = ctx, .costs = &costs};
     w.known = ARENA_ARRAY(scratch, int64_t, entry->n_values + 1);
     w.is_known = ARENA_ARRAY(scratch, bool, entry->n_values + 1);
     walk(&w, entry->body, 1);
@@ -123,7 +145,10 @@ void loops_schedule(const module_t *m, int64_t units, launch_fn *fn, void *ctx) 
 }
 
 cost_t loops_cost(const module_t *m, int64_t units) {
-    total_t t = {.m = m, .units = units};
+    arena_t *scratch = arena_new();
+    costs_t costs = {.arena = scratch};
+    total_t t = {.m = m, .units = units, .costs = &costs};
     loops_schedule(m, units, add_launch, &t);
+    arena_free(scratch);
     return t.sum;
 }

@@ -211,6 +211,8 @@ static bufkind_t take_kind(parser_t *p) {
 static void parse_buffer(parser_t *p) {
     token_t at;
     const char *name = take_new_name(p, "the name of a buffer", &at);
+    if (p->m->n_buffers >= MAX_PARTS) lex_error_at(&p->x, &at, "more than %d buffers", MAX_PARTS);
+    if (p->x.failed) return;
     lex_expect(&p->x, ':');
     bufkind_t kind = take_kind(p);
     elem_t elem = rir_take_elem(p);
@@ -310,6 +312,7 @@ static void parse_func(parser_t *p, fnkind_t kind) {
     token_t at;
     const char *name = take_new_name(p, "the name of a function", &at);
     if (kind == FN_ENTRY && module_entry(p->m)) lex_error_at(&p->x, &at, "a second entry");
+    if (p->m->n_funcs >= MAX_PARTS) lex_error_at(&p->x, &at, "more than %d functions", MAX_PARTS);
     if (p->x.failed) return;
     lfunc_t *f = func_new(p->m, kind, name);
     p->f = f;

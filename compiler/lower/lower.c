@@ -79,10 +79,6 @@ static void choose_block(lower_t *L) {
     L->blocks = dim_div(L->rows, L->block);
 }
 
-bool is_step(const lower_t *L) {
-    return first_of(L->g, G_EMBED_AT, -1) != NULL;
-}
-
 /* The rows of a step are rows of one batch element: each dense layer takes them all at once. */
 static void choose_step_rows(lower_t *L) {
     L->block = L->g->batch;
@@ -93,7 +89,7 @@ static void choose_step_rows(lower_t *L) {
 
 static void read_graph(lower_t *L) {
     const graph_t *g = L->g;
-    const gnode_t *embed = first_of(g, is_step(L) ? G_EMBED_AT : G_EMBED, -1),
+    const gnode_t *embed = first_of(g, L->is_step ? G_EMBED_AT : G_EMBED, -1),
                   *norm = first_of(g, G_LAYER_NORM, -1);
     const gnode_t *act = first_of(g, G_ACTIVATION, -1);
     if (!embed || !norm || !act) bug("the graph lacks embedding, norm or activation");
@@ -110,7 +106,7 @@ static void read_graph(lower_t *L) {
     L->head_stride = round_up(L->head_size, L->tile);
     L->group = heads_per_group(L);
     L->groups = L->heads / L->group;
-    if (is_step(L)) choose_step_rows(L);
+    if (L->is_step) choose_step_rows(L);
     else choose_block(L);
 }
 
@@ -129,7 +125,7 @@ static dim_t largest_target(const lower_t *L) {
 
 static void make_slots(lower_t *L) {
     dim_t rows[] = {dim(L->batch), L->rows}, controls = dim(REFORMER_CONTROLS);
-    dim_t length = is_step(L) ? L->rows : output_rows(L);
+    dim_t length = L->is_step ? L->rows : output_rows(L);
     int64_t vocab = L->g->spec->vocab_size;
     L->ids = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_IDS, "ids", E_I32, 2, rows);
     set_range(L->ids, dim(0), dim(vocab - 1));
@@ -157,7 +153,7 @@ static buffer_t *head_panels(lower_t *L, const char *name, int64_t count) {
     int64_t each = round_up(L->head_size, PANEL) / PANEL;
     int64_t dims[] = {count, L->heads, each, L->hidden, PANEL};
     int64_t flat[] = {count, L->heads * each, L->hidden, PANEL};
-    return is_step(L) ? weight(L, name, 4, flat) : weight(L, name, 5, dims);
+    return L->is_step ? weight(L, name, 4, flat) : weight(L, name, 5, dims);
 }
 
 static void make_weights(lower_t *L) {
@@ -417,8 +413,9 @@ lower_t *lower_begin(arena_t *arena, const graph_t *g, const layout_t *layout,
                      const lower_options_t *o) {
     lower_t *L = ARENA_NEW(arena, lower_t);
     *L = (lower_t){.g = g, .layout = layout, .o = o, .arena = arena};
-    bool chosen = o->tiles && !is_step(L); /* tuning measures forwards */
-    tiles_t tiles = chosen ? *o->tiles : is_step(L) ? step_tiles(o->target) : tiles_for(o->target);
+    L->is_step = first_of(g, G_EMBED_AT, -1) != NULL;
+    bool chosen = o->tiles && !L->is_step; /* tuning measures forwards */
+    tiles_t tiles = chosen ? *o->tiles : L->is_step ? step_tiles(o->target) : tiles_for(o->target);
     if (!tiles_are_legal(o->target, &tiles)) bug("tiles that %s has no room for", o->target->name);
     L->tiles = arena_copy(arena, &tiles, sizeof tiles);
     L->m = module_new(arena, o->name, o->target, g->units);

@@ -48,6 +48,7 @@ typedef struct {
     const lower_options_t *o;
     const tiles_t *tiles; /* in force */
     arena_t *arena;
+    bool is_step; /* else a forward, or a prefill */
     int lanes;    /* of the widest f32 vector */
     int64_t tile; /* columns of a register tile: lanes * tiles->vectors */
 
@@ -84,7 +85,6 @@ typedef struct {
 /* Reads the graph; makes slots, weights, tables and pure functions (lower.c). */
 lower_t *lower_begin(arena_t *arena, const graph_t *g, const layout_t *layout,
                      const lower_options_t *o);
-bool is_step(const lower_t *L);
 void make_tables(lower_t *L); /* kind and number of each layer */
 /* The number of a layer among its kind. */
 value_t *layer_index(lower_t *L, builder_t *b, const attention_t *a, value_t *layer);

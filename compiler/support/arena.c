@@ -65,6 +65,12 @@ void *arena_alloc(arena_t *a, size_t bytes) {
     return p;
 }
 
+void *arena_alloc(arena_t *a, size_t bytes) {
+    void *p = arena_try(a, bytes);
+    if (!p) out_of_memory(bytes);
+    return p;
+}
+
 void *arena_copy(arena_t *a, const void *data, size_t bytes) {
     void *p = arena_alloc(a, bytes);
     if (bytes) memcpy(p, data, bytes);
@@ -82,12 +88,14 @@ char *arena_strdup(arena_t *a, const char *s) {
 }
 
 char *arena_vprintf(arena_t *a, const char *fmt, va_list ap) {
+    char first[256]; /* most texts are names, formatted once */
     va_list again;
     va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, ap);
+    int n = vsnprintf(first, sizeof first, fmt, ap);
     if (n < 0) bug("bad format '%s'", fmt);
     char *p = arena_alloc(a, (size_t)n + 1);
-    vsnprintf(p, (size_t)n + 1, fmt, again);
+    if ((size_t)n < sizeof first) memcpy(p, first, (size_t)n);
+    else vsnprintf(p, (size_t)n + 1, fmt, again);
     va_end(again);
     return p;
 }

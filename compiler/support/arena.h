@@ -15,6 +15,7 @@ arena_t *arena_new(void);
 void arena_free(arena_t *a); /* NULL is fine */
 
 void *arena_alloc(arena_t *a, size_t bytes);
+void *arena_try(arena_t *a, size_t bytes); /* NULL: so much is not to be had */
 void *arena_copy(arena_t *a, const void *data, size_t bytes);
 char *arena_strdup(arena_t *a, const char *s);
 char *arena_strndup(arena_t *a, const char *s, size_t n);

@@ -6,8 +6,11 @@
 #include "support/heap.h"
 
 #include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum {
@@ -16,7 +19,34 @@ enum {
     FEW = 4
 }; /* pages below which advice is not worth rounding up */
 
+static void lower_to(size_t *limit, uintmax_t value) {
+    if (value < *limit) *limit = (size_t)value;
+}
+
+/* Of a container, where there is one; "max" is none. */
+static void lower_to_group(size_t *limit) {
+    FILE *f = fopen("/sys/fs/cgroup/memory.max", "re");
+    uintmax_t value;
+    if (!f) return;
+    if (fscanf(f, "%ju", &value) == 1) lower_to(limit, value);
+    fclose(f);
+}
+
+size_t memory_limit(void) {
+    static const int kinds[] = {RLIMIT_AS, RLIMIT_DATA};
+    long pages = sysconf(_SC_PHYS_PAGES), bytes = sysconf(_SC_PAGESIZE);
+    size_t limit = SIZE_MAX / 2;
+    struct rlimit r;
+    if (pages > 0 && bytes > 0) lower_to(&limit, (uintmax_t)pages * (uintmax_t)bytes);
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (getrlimit(kinds[i], &r) == 0 && r.rlim_cur != RLIM_INFINITY)
+            lower_to(&limit, r.rlim_cur);
+    lower_to_group(&limit);
+    return limit;
+}
+
 void *pages_alloc(size_t bytes) {
+    if (bytes > HUGE_PAGE && bytes > memory_limit()) return NULL;
     size_t align = bytes >= (size_t)FEW * HUGE_PAGE ? HUGE_PAGE : LINE;
     size_t rounded = (bytes + align - 1) / align * align;
     if (rounded < bytes) return NULL;

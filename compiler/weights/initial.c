@@ -24,20 +24,22 @@ static bool ends_with(const char *s, const char *suffix) {
     return n >= m && strcmp(s + n - m, suffix) == 0;
 }
 
-void store_random(store_t *s, const spec_t *spec, uint64_t seed) {
+bool store_random(store_t *s, const spec_t *spec, uint64_t seed, diag_t *d) {
     torch_rng_t g;
     torch_seed(&g, seed);
     for (size_t i = 0; i < s->n; i++) {
         tensor_t *t = &s->tensors[i];
         int layer;
         if (is_rotations(t->name, &layer)) continue;
-        float *x = ARENA_ARRAY(s->arena, float, t->elements);
+        float *x = store_room(s, t, d);
+        if (!x) return false;
         if (ends_with(t->name, "layer_norm.weight")) fill(x, t->elements, 1);
         else if (ends_with(t->name, ".bias")) fill(x, t->elements, 0);
         else if (is_axial_table(t->name)) draw(&g, x, t->elements, spec->axial_norm_std);
         else draw(&g, x, t->elements, spec->initializer_range);
         t->data = x;
     }
+    return true;
 }
 
 /* ---- rotations ------------------------------------------------------------------------------ */
@@ -89,7 +91,8 @@ bool store_rotations(store_t *s, const spec_t *spec, const store_options_t *o, d
         int layer;
         if (t->data || !is_rotations(t->name, &layer)) continue;
         if (spec->has_hash_seed) torch_seed(&g, (uint64_t)spec->hash_seed);
-        float *x = ARENA_ARRAY(s->arena, float, t->elements);
+        float *x = store_room(s, t, d);
+        if (!x) return false;
         torch_randn(&g, x, (size_t)t->elements);
         t->data = x;
     }

@@ -15,6 +15,7 @@
 #include "weights/store_int.h"
 
 #define PREFIX "reformer."
+#define GIB    1073741824.0
 
 /* ---- names ---------------------------------------------------------------------------------- */
 
@@ -78,6 +79,14 @@ static bool shape_fits(const tensor_t *want, const st_tensor_t *t) {
 
 /* ---- values --------------------------------------------------------------------------------- */
 
+float *store_room(store_t *s, const tensor_t *t, diag_t *d) {
+    float *x = arena_try(s->arena, (size_t)t->elements * sizeof *x);
+    if (!x)
+        diag_error(d, NOWHERE, "not enough memory for tensor '%s' of %lld numbers", t->name,
+                   (long long)t->elements);
+    return x;
+}
+
 static bool finite_bits(uint32_t bits) {
     return (bits & 0x7F800000u) != 0x7F800000u;
 }
@@ -133,8 +142,8 @@ bool store_take(store_t *s, tensor_t *t, const st_tensor_t *from, const char *pa
     if (from->dtype == ST_F32 && (uintptr_t)from->data % sizeof(float) == 0) {
         t->data = (const float *)(const void *)from->data;
     } else {
-        float *copy = ARENA_ARRAY(s->arena, float, t->elements);
-        if (!st_to_f32(from, copy, path, d)) return false;
+        float *copy = store_room(s, t, d);
+        if (!copy || !st_to_f32(from, copy, path, d)) return false;
         t->data = copy;
     }
     return check_finite(t, name, path, d);
@@ -309,6 +318,28 @@ bool names_random(const char *text, uint64_t *seed, bool *bad_seed) {
     return true;
 }
 
+/* What a file holds is in memory already, or fails there. */
+bool store_fits(const graph_t *g, const char *path, diag_t *d) {
+    uint64_t seed;
+    bool bad_seed;
+    if (!path || !names_random(path, &seed, &bad_seed)) return true;
+    const gnode_t *largest = NULL;
+    double sum = 0, most = 0, limit = (double)memory_limit();
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const gnode_t *n = g->nodes[i];
+        if (n->op != G_PARAM) continue;
+        double bytes = sizeof(float);
+        for (int k = 0; k < n->rank; k++) bytes *= (double)n->shape[k].c;
+        sum += bytes;
+        if (bytes > most) most = bytes, largest = n;
+    }
+    if (sum <= limit) return true;
+    diag_error(d, largest->at,
+               "the weights take %.1f GiB (%.1f of them '%s'), there are %.1f GiB of memory",
+               sum / GIB, most / GIB, largest->name, limit / GIB);
+    return false;
+}
+
 static bool load_tensors(store_t *s, const graph_t *g, const store_options_t *o, diag_t *d) {
     const char *path = o->path;
     if (o->tensors) {
@@ -327,8 +358,7 @@ static bool load_tensors(store_t *s, const graph_t *g, const store_options_t *o,
                        "weights '%s': after 'random:' a whole number is needed, the seed", path);
             return false;
         }
-        store_random(s, g->spec, seed);
-        return true;
+        return store_random(s, g->spec, seed, d);
     }
     const char *file = resolve(s->arena, path, d);
     return file && load_file(s, file, d);
@@ -348,11 +378,15 @@ store_t *store_load(const graph_t *g, const store_options_t *o, diag_t *d) {
     return NULL;
 }
 
-void store_own(store_t *s) {
+bool store_own(store_t *s, diag_t *d) {
     for (size_t i = 0; i < s->n; i++) {
         tensor_t *t = &s->tensors[i];
-        t->data = arena_copy(s->arena, t->data, (size_t)t->elements * sizeof *t->data);
+        float *own = store_room(s, t, d);
+        if (!own) return false;
+        memcpy(own, t->data, (size_t)t->elements * sizeof *own);
+        t->data = own;
     }
+    return true;
 }
 
 void store_free(store_t *s) {

@@ -18,8 +18,11 @@ bool is_rotations(const char *name, int *layer);
 /* Points t at the values of `from` (converted if need be); checks shape, dtype and values. */
 bool store_take(store_t *s, tensor_t *t, const st_tensor_t *from, const char *path, diag_t *d);
 
+/* Room for the values of t. NULL after an error in d: there is no memory for them. */
+float *store_room(store_t *s, const tensor_t *t, diag_t *d);
+
 /* Hugging Face's initialisation of everything but rotations. */
-void store_random(store_t *s, const spec_t *spec, uint64_t seed);
+bool store_random(store_t *s, const spec_t *spec, uint64_t seed, diag_t *d);
 /* Rotations that have no values yet: from the file, else from hash_seed, else one stream. */
 bool store_rotations(store_t *s, const spec_t *spec, const store_options_t *o, diag_t *d);
 

@@ -130,7 +130,11 @@ typedef struct {
     uint64_t seed;
 } store_options_t;
 store_t *store_load(const graph_t *g, const store_options_t *o, diag_t *d);
-void store_own(store_t *s); /* copies the values: from here on `tensors` may go */
+/* Copies the values: from here on `tensors` may go. False after an error: no memory. */
+bool store_own(store_t *s, diag_t *d);
+/* Whether random weights fit into memory, before anything is done; false after an error at the key of the largest. A
+ * `path` that is a file, or NULL: true. */
+bool store_fits(const graph_t *g, const char *path, diag_t *d);
 void store_free(store_t *s);
 const tensor_t *store_find(const store_t *s, const char *name); /* NULL: none */
 

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Code size depends on the kinds of layers, not on their number nor on the length; translation is quick (it
-# takes a twentieth of a second; the limit allows for sanitizers and a busy machine).
+# Code size depends on the kinds of layers, not on their number, nor on the length or the buckets; translation is quick
+# (it takes a twentieth of a second; the limit allows for sanitizers and a busy machine). What no memory holds is an
+# error at once.
 . "$(dirname "$0")/lib.sh"
 spec=$SOURCE/specs/bench.yaml
 
@@ -31,4 +32,36 @@ for file in b c d; do
         [ $((${d#-} * 100)) -lt $((base * 3)) ] || fail "$base and $d more"
     done
 done
+
+# A step, too: a loop over the buckets.
+step() { # FILE BUCKETS
+    check "a step, $2 buckets" 0 '' "$REFORMERC" "$spec" --no-warnings --target x86-64-v3 -o "$1.c" \
+        --set compile.name=sized --set "num_buckets=$2"
+}
+step e 64
+step f 1048576
+holds "size of a step" "$(wc -c <f.c) < 1.03 * $(wc -c <e.c)"
+
+# Thousands of layers: names are found by an index, kernels measured once.
+layers=$(awk 'BEGIN { for (i = 0; i < 2048; i++) printf "%slocal,lsh", i ? "," : "" }')
+start=$(date +%s)
+check '4096 layers' 0 '' "$REFORMERC" "$spec" --no-warnings --target x86-64-v4 -o g.c --set "attn_layers=[$layers]" \
+    --set compile.name=sized
+holds 'time of 4096 layers' "$(($(date +%s) - start)) < 60"
+
+# Memory: named by its key, exit code 1, and nothing written.
+huge='--set vocab_size=16777216 --set hidden_size=16384 --set axial_pos_embds=false'
+check 'weights for a file' 1 '^--set (vocab_size|hidden_size): error: the weights take [0-9.]+ GiB' \
+    "$REFORMERC" "$spec" --weights random -o h.c $huge
+absent h.c h.h h.weights
+check 'weights for eval' 1 '^--set (vocab_size|hidden_size): error: the weights take' \
+    "$REFORMERC" eval "$spec" --weights random --text "$spec" $huge --set compile.text=bytes
+check 'weights for bench' 1 '^--set (vocab_size|hidden_size): error: the weights take' "$REFORMERC" bench "$spec" $huge
+long='--set axial_pos_shape=[16384,16384] --set max_position_embeddings=268435456 --set num_hashes=1'
+check 'a workspace' 1 '^--set compile.sequence_length: error: not enough memory for a workspace of' \
+    "$REFORMERC" eval "$spec" --weights random --text "$spec" $long --set compile.sequence_length=268435456 \
+    --set vocab_size=258
+check 'a workspace of the reference' 1 '^--set compile.sequence_length: error: not enough memory for a workspace of' \
+    "$REFORMERC" eval "$spec" --weights random --text "$spec" $long --set compile.sequence_length=268435456 \
+    --set vocab_size=258 --backend reference
 finish

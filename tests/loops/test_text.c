@@ -260,6 +260,25 @@ static void survives_mutations(void **state) {
     box_close(&files);
 }
 
+/* Passes compare buffers and kernels with each other: a text of thousands would keep them for minutes. */
+static void bounds_parts(void **state) {
+    (void)state;
+    static const char *const says[] = {"more than 1024 buffers", "more than 1024 functions"};
+    for (int k = 0; k < 2; k++) {
+        box_t b = box_open();
+        sbuf_t text = {0};
+        sbuf_puts(&text, "module \"many\" target \"x86-64\"\n");
+        for (int i = 0; i <= 1024; i++) {
+            if (k == 0) sbuf_printf(&text, "buffer b%d: workspace f32 [16]\n", i);
+            else sbuf_printf(&text, "kernel k%d() tasks(%%a < 1) {\n}\n", i);
+        }
+        assert_null(module_parse(b.arena, "many.rir", text.data, text.size, b.diag));
+        assert_non_null(strstr(messages(&b), says[k]));
+        sbuf_free(&text);
+        box_close(&b);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(round_trips),
@@ -268,6 +287,7 @@ int main(void) {
         cmocka_unit_test(reports_what_is_wrong),
         cmocka_unit_test(ends_labels_with_their_line),
         cmocka_unit_test(bounds_nesting),
+        cmocka_unit_test(bounds_parts),
         cmocka_unit_test(survives_mutations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
