@@ -16,12 +16,6 @@ engine_of(const exec_t *e, int (*run)(void *, const reformer_variant_t *, const 
                                .ctx = ctx};
 }
 
-static unsigned char *allocate(size_t bytes, const char *what, diag_t *d) {
-    unsigned char *p = pages_alloc(bytes);
-    if (!p) diag_no_memory(d, NOWHERE, "no memory for %s of %zu bytes", what, bytes);
-    return p;
-}
-
 /* Memory of the runtime's engine, whatever runs its schedules. The description is the executor's own: of the C back
  * end it is the one that its code has, but for the schedules. */
 static bool engine_cache_new(exec_cache_t *c, size_t length, size_t prompt, int threads,

@@ -50,8 +50,8 @@ typedef struct {
 static void no_memory(const exec_t *e, const char *what, double bytes, diag_t *d) {
     const spec_t *s = e->plan->spec;
     bool given = s->given[KEY_compile_sequence_length];
-    diag_error(d, s->at[given ? KEY_compile_sequence_length : KEY_max_position_embeddings],
-               "not enough memory for %s of %.2f GiB", what, bytes / (1 << 30));
+    diag_no_memory(d, s->at[given ? KEY_compile_sequence_length : KEY_max_position_embeddings],
+                   "not enough memory for %s of %.2f GiB", what, bytes / (1 << 30));
 }
 
 void *exec_room(const exec_t *e, const char *what, size_t bytes, diag_t *d) {
@@ -253,7 +253,6 @@ static bool make_room(exec_t *e, size_t bytes, diag_t *d) {
     e->workspace_bytes = 0;
     e->workspace = exec_room(e, "a workspace", bytes, d);
     if (e->workspace) e->workspace_bytes = bytes;
-    else diag_no_memory(d, NOWHERE, "no memory for a workspace of %zu bytes", bytes);
     return e->workspace != NULL;
 }
 

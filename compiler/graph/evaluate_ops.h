@@ -89,7 +89,7 @@ int64_t eval_bucket(const gnode_t *n, const float *rotations, int64_t head, int6
 /* order: indices of keys [n], none negative, ascending by key. */
 void eval_sort_stably(const int32_t *keys, int64_t n, int32_t *order);
 
-/* Zeroed memory; never NULL, running out of it is out_of_memory(). */
+/* Zeroed memory; never NULL, running out of it gives up the call (guard.h). */
 void *eval_alloc(int64_t count, size_t size);
 
 #endif

@@ -49,13 +49,13 @@ void arena_free(arena_t *a) {
     release_blocks(a);
 }
 
-void *arena_alloc(arena_t *a, size_t bytes) {
-    if (bytes > SIZE_MAX / 2) guard_no_memory(bytes);
+void *arena_try(arena_t *a, size_t bytes) {
+    if (bytes > SIZE_MAX / 2) return NULL;
     bytes = (bytes + ALIGN - 1) / ALIGN * ALIGN;
     if (!a->head || a->head->size - a->head->used < bytes) {
         size_t size = bytes > BLOCK_BYTES ? bytes : BLOCK_BYTES;
         block_t *b = calloc(1, header + size);
-        if (!b) guard_no_memory(size);
+        if (!b) return NULL;
         b->size = size;
         b->next = a->head;
         a->head = b;
@@ -67,7 +67,7 @@ void *arena_alloc(arena_t *a, size_t bytes) {
 
 void *arena_alloc(arena_t *a, size_t bytes) {
     void *p = arena_try(a, bytes);
-    if (!p) out_of_memory(bytes);
+    if (!p) guard_no_memory(bytes);
     return p;
 }
 

@@ -252,12 +252,6 @@ const char *did_you_mean(const char *word, const char *const *candidates, size_t
     return best;
 }
 
-_Noreturn void out_of_memory(size_t bytes) {
-    if (bytes) fprintf(stderr, "reformerc: error: out of memory (%zu bytes)\n", bytes);
-    else fputs("reformerc: error: out of memory\n", stderr);
-    exit(EXIT_OUT_OF_MEMORY);
-}
-
 _Noreturn void bug(const char *fmt, ...) {
     guard_report_t r = {.how = GUARD_DEFECT, .text = "internal error: "};
     size_t n = strlen(r.text);

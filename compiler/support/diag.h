@@ -55,7 +55,6 @@ void diag_print(diag_t *d, FILE *out);
 /* The candidate nearest to `word` by edit distance, or NULL when none is near. */
 const char *did_you_mean(const char *word, const char *const *candidates, size_t n);
 
-_Noreturn void out_of_memory(size_t bytes); /* 0: few */
 _Noreturn void bug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -10,6 +10,10 @@
  * the order of a sort, and a translation per 4 KiB page costs it two to three per cent. */
 void *pages_alloc(size_t bytes);
 
+/* What this machine and its limits give a process at most, in bytes: beyond it the system says yes and ends the process
+ * later. pages_alloc() keeps to it. */
+size_t memory_limit(void);
+
 /* Whether so many bytes could be had now: they are asked for and given back untouched. */
 bool pages_are_there(size_t bytes);
 

@@ -11,6 +11,7 @@
 
 #include "support/format.h"
 #include "support/guard.h"
+#include "support/pages.h"
 #include "weights/names.h"
 #include "weights/store_int.h"
 
