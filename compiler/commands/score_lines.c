@@ -336,7 +336,11 @@ static bool score_lines(score_lines_t *s) {
     if (!run_windows(s)) return false;
     add_up(s);
     conclude(s);
-    return session_profile_write(s->session) && score_lines_report(s);
+    output_set_t set = {0};
+    bool ok = session_profile_put(s->session, &set) && score_lines_report(s, &set) &&
+              output_set_commit(&set);
+    output_set_abort(&set);
+    return ok;
 }
 
 static bool score_session(score_lines_t *s) {

@@ -192,12 +192,12 @@ bool session_profile_open(session_t *s) {
     return output_place_check(path, s->d);
 }
 
-bool session_profile_write(session_t *s) {
+bool session_profile_put(session_t *s, output_set_t *set) {
     const options_t *o = s->o;
     if (!s->profile) return true;
     const char *process =
         arena_printf(s->arena, "reformerc %s %s: back end %s, %s, %d thread%s", o->command->name,
                      o->model, backend_names[o->backend], s->plan->targets[0]->name, s->threads,
                      s->threads == 1 ? "" : "s");
-    return profile_write(s->profile, o->text[OPT_PROFILE], process, s->d);
+    return profile_put(s->profile, o->text[OPT_PROFILE], process, set, s->d);
 }

@@ -450,7 +450,7 @@ static void check_duplicates(st_writer_t *w) {
             bug("tensor '%s' written twice", sorted[i]->name);
 }
 
-bool st_writer_save(st_writer_t *w, const char *path, diag_t *d) {
+bool st_writer_put(st_writer_t *w, output_set_t *set, const char *path, diag_t *d) {
     check_duplicates(w);
     pending_t **order = in_file_order(w);
     sbuf_t header = {0};
@@ -464,12 +464,17 @@ bool st_writer_save(st_writer_t *w, const char *path, diag_t *d) {
     while (header.size % 8) sbuf_puts(&header, " ");
     unsigned char length[8];
     for (int i = 0; i < 8; i++) length[i] = (unsigned char)((uint64_t)header.size >> (8 * i));
-    output_t *o = output_open(path, d);
+    output_t *o = output_set_open(set, path, d);
     bool ok =
         o && output_write(o, length, sizeof length) && output_write(o, header.data, header.size);
     for (size_t i = 0; i < w->n && ok; i++) ok = output_write(o, order[i]->data, order[i]->bytes);
     sbuf_free(&header);
-    if (ok) return output_commit(o);
-    output_abort(o);
+    return ok;
+}
+
+bool st_writer_save(st_writer_t *w, const char *path, diag_t *d) {
+    output_set_t set = {0};
+    if (st_writer_put(w, &set, path, d)) return output_set_commit(&set);
+    output_set_abort(&set);
     return false;
 }

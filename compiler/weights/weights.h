@@ -77,6 +77,8 @@ void st_writer_add(st_writer_t *w, const char *name, st_dtype_t dtype, int rank,
 void *st_writer_space(st_writer_t *w, const char *name, st_dtype_t dtype, int rank,
                       const int64_t *shape);
 bool st_writer_save(st_writer_t *w, const char *path, diag_t *d); /* does not free w */
+bool st_writer_put(st_writer_t *w, output_set_t *set, const char *path,
+                   diag_t *d); /* one of a set */
 void st_writer_free(st_writer_t *w);
 
 /* ---- torch's generator ---------------------------------------------------------------------- */
