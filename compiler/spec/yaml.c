@@ -12,6 +12,7 @@
 #include <yaml.h>
 
 #include "spec/text.h"
+#include "support/unseen.h"
 
 typedef struct {
     node_t *node;
@@ -278,10 +279,24 @@ static const char *syntax_hint(const builder_t *b, const char *problem) {
     if (strstr(problem, "Unicode character escape"))
         return "write the character itself, or its code as \\U with eight digits";
     if (at < b->text.bytes && b->text.text[at] == '\t')
-        return "indent with spaces, YAML has no tabs there";
+        return "indent with spaces, YAML has no tabs (U+0009 CHARACTER TABULATION) there";
     if (strstr(problem, "mapping values are not allowed"))
         return "a value that holds ': ' needs quotes; keys of one level are indented alike";
     if (strstr(problem, "could not find expected ':'")) return "a key is followed by ': '";
+    return NULL;
+}
+
+/* What began before the line at fault may be a ':' that only looks like one. */
+static const char *unusual_before(const builder_t *b, const yaml_parser_t *p) {
+    const char *line = b->text.text, *end = line + b->text.bytes;
+    size_t first = p->context ? p->context_mark.line : p->problem_mark.line;
+    if (first == p->problem_mark.line && first > 0) first--;
+    for (size_t n = 0; b->lines && line < end && n < p->problem_mark.line; n++) {
+        const char *feed = memchr(line, '\n', (size_t)(end - line)), *stop = feed ? feed : end;
+        const char *unusual = n >= first ? unusual_in_line(b->arena, line, stop) : NULL;
+        if (unusual) return arena_printf(b->arena, "in line %zu, %s", n + 1, unusual);
+        line = feed ? feed + 1 : end;
+    }
     return NULL;
 }
 
@@ -295,8 +310,10 @@ static void syntax_error(builder_t *b) {
              p->context_mark.line + 1);
     else if (p->context) FAIL(b, at, "%s (%s)", problem, p->context);
     else FAIL(b, at, "%s", problem);
-    const char *hint = syntax_hint(b, problem);
-    if (hint) diag_hint(b->diag, "%s", hint);
+    const char *hint = syntax_hint(b, problem), *before = unusual_before(b, p);
+    if (hint || before)
+        diag_hint(b->diag, "%s%s%s", hint ? hint : "", hint && before ? "; " : "",
+                  before ? before : "");
 }
 
 static void run(builder_t *b) {

@@ -7,6 +7,7 @@
 
 #include "support/arena.h"
 #include "support/printable.h"
+#include "support/unseen.h"
 
 enum { QUOTE_COLUMNS = 100, EXIT_BUG = 70 };
 
@@ -137,52 +138,64 @@ static int by_place(const void *pa, const void *pb) {
     return a->order < b->order ? -1 : a->order > b->order;
 }
 
-/* User's text goes through here: one '?' for whatever could drive the terminal. */
+/* User's text goes through here: one '?' for whatever could drive the terminal, or cannot be seen on it. */
 static const char *put_character(const char *p, const char *end, FILE *out) {
     bool ok;
     size_t n = printable(p, end, &ok);
-    if (ok) fwrite(p, 1, n, out);
+    if (ok && !is_unseen(p, n)) fwrite(p, 1, n, out);
     else fputc(*p == '\t' ? ' ' : '?', out);
     return p + n;
 }
 
-/* A message; our own texts may hold several lines. */
-static void put_text(const char *text, FILE *out) {
-    for (const char *p = text, *end = p + strlen(p); p < end;) {
+/* A message, with names for what cannot be seen; our own texts may hold several lines. */
+static void put_text(const diag_t *d, const char *text, FILE *out) {
+    const char *named = unseen_named(d->arena, text);
+    for (const char *p = named, *end = p + strlen(p); p < end;) {
         if (*p == '\n') fputc(*p++, out);
         else p = put_character(p, end, out);
     }
 }
 
+static void put_note(const diag_t *d, const char *note, FILE *out) {
+    if (!note) return;
+    fputs("    note: ", out);
+    put_text(d, note, out);
+    fputc('\n', out);
+}
+
 /* Quotes the line with a caret under the column. A long line is cut to a window around it. Columns
- * count characters, as libyaml's marks do. */
-static void quote(const diag_t *d, const message_t *m, FILE *out) {
+ * count characters, as libyaml's marks do. True: a note says what is unusual in it. */
+static bool quote(const diag_t *d, const message_t *m, FILE *out) {
     const source_t *s = NULL;
     for (size_t i = 0; i < d->n_sources; i++)
         if (strcmp(d->sources[i].file, m->at.file) == 0) s = &d->sources[i];
-    if (!s || m->at.line < 1) return;
+    if (!s || m->at.line < 1) return false;
     const char *p = s->text, *end = s->text + s->bytes;
     for (int line = 1; line < m->at.line && p < end; p++) line += *p == '\n';
-    if (p >= end) return;
+    if (p >= end) return false;
+    const char *start = p, *feed = memchr(p, '\n', (size_t)(end - p));
     int col = 1, from = m->at.col > QUOTE_COLUMNS - 20 ? m->at.col - 40 : 1;
     bool ok;
     fputs("    ", out);
     for (; p < end && *p != '\n' && *p != '\r' && col < from + QUOTE_COLUMNS; col++)
         p = col >= from ? put_character(p, end, out) : p + printable(p, end, &ok);
     fprintf(out, "\n    %*s\n", m->at.col - from + 1, "^");
+    const char *note = unusual_in_line(d->arena, start, feed ? feed : end);
+    put_note(d, note, out);
+    return note != NULL;
 }
 
 static void print_message(const diag_t *d, const message_t *m, FILE *out) {
     if (!m->at.file) fputs("reformerc", out);
-    else put_text(m->at.file, out);
+    else put_text(d, m->at.file, out);
     if (m->at.file && m->at.line > 0) fprintf(out, ":%d:%d", m->at.line, m->at.col);
     fprintf(out, ": %s: ", m->is_error ? "error" : "warning");
-    put_text(m->text, out);
+    put_text(d, m->text, out);
     fputc('\n', out);
-    if (m->at.file) quote(d, m, out);
+    if (!m->at.file || !quote(d, m, out)) put_note(d, unusual_in_text(d->arena, m->text), out);
     if (!m->hint) return;
     fputs("    hint: ", out);
-    put_text(m->hint, out);
+    put_text(d, m->hint, out);
     fputc('\n', out);
 }
 

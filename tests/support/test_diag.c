@@ -265,19 +265,49 @@ static void printed_messages_are_bounded(void **state) {
     diag_free(d);
 }
 
+/* What a word holds that nobody sees is said by name, in messages, file names and hints. */
+static void unseen_characters(void **state) {
+    (void)state;
+    diag_t *d = with_source(
+        "a\u200bb: \u2003\u2003x # \u201cno\u201d\n\u043A\u0430\u043B: 1\nn\u0430: \uff12\n");
+    diag_error(d, at(1, 1), "unknown key '%s'", "a\u200b\u200bb\u00ad");
+    diag_hint(d, "or '%s'", "\ufeff");
+    assert_prints(d, "model.yaml:1:1: error: unknown key 'a<U+200B ZERO WIDTH SPACE, 2 times>b"
+                     "<U+00AD SOFT HYPHEN>'\n"
+                     "    a?b: ??x # \u201cno\u201d\n"
+                     "    ^\n"
+                     "    note: column 2 is U+200B ZERO WIDTH SPACE, column 6 is U+2003 EM SPACE\n"
+                     "    hint: or '<U+FEFF ZERO WIDTH NO-BREAK SPACE (BYTE ORDER MARK)>'\n");
+    diag_error(d, at(2, 1), "words of other scripts are usual");
+    diag_error(d, at(3, 1), "letters among others are not");
+    assert_prints(d, "model.yaml:2:1: error: words of other scripts are usual\n"
+                     "    \u043A\u0430\u043B: 1\n"
+                     "    ^\n"
+                     "model.yaml:3:1: error: letters among others are not\n"
+                     "    n\u0430: \uff12\n"
+                     "    ^\n"
+                     "    note: column 2 is U+0430 CYRILLIC SMALL LETTER A, column 5 is U+FF12 "
+                     "FULLWIDTH DIGIT TWO\n");
+    diag_error(d, IN_FILE("x\u202ey"), "'%s', 1 \u2026 2",
+               "\uff11 \uff1a\uff1a \u2212 \u2018 \u2019");
+    assert_prints(d, "x<U+202E RIGHT-TO-LEFT OVERRIDE>y: error: "
+                     "'\uff11 \uff1a\uff1a \u2212 \u2018 \u2019', 1 \u2026 2\n"
+                     "    note: it quotes U+FF11 FULLWIDTH DIGIT ONE, U+FF1A FULLWIDTH COLON, "
+                     "U+FF1A FULLWIDTH COLON, and 3 more\n");
+    diag_warning(d, NOWHERE, "broken \xe2\x80 and \U000E0100\U000E0041\U000E0001");
+    assert_prints(d, "reformerc: warning: broken ? and <U+E0100 VARIATION SELECTOR-17>"
+                     "<U+E0041 TAG LATIN CAPITAL LETTER A><U+E0001 LANGUAGE TAG>\n");
+    diag_free(d);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(places_and_carets),
-        cmocka_unit_test(without_place),
-        cmocka_unit_test(file_order),
-        cmocka_unit_test(names_are_copied),
-        cmocka_unit_test(utf8),
-        cmocka_unit_test(long_lines_are_cut),
-        cmocka_unit_test(hostile_text_is_tamed),
-        cmocka_unit_test(printable_characters),
-        cmocka_unit_test(silenced_warnings),
-        cmocka_unit_test(nearest_words),
-        cmocka_unit_test(printed_messages_are_bounded),
+        cmocka_unit_test(unseen_characters),    cmocka_unit_test(places_and_carets),
+        cmocka_unit_test(without_place),        cmocka_unit_test(file_order),
+        cmocka_unit_test(names_are_copied),     cmocka_unit_test(utf8),
+        cmocka_unit_test(long_lines_are_cut),   cmocka_unit_test(hostile_text_is_tamed),
+        cmocka_unit_test(printable_characters), cmocka_unit_test(silenced_warnings),
+        cmocka_unit_test(nearest_words),        cmocka_unit_test(printed_messages_are_bounded),
         cmocka_unit_test(bug_exits_70),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
