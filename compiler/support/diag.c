@@ -118,9 +118,20 @@ static void report_text(diag_t *d, const message_t *m, const char *fmt, ...) {
     va_end(ap);
 }
 
+/* Several works on one model meet the same warnings. */
+static bool is_repeated(const diag_t *d, const message_t *w) {
+    const message_t *first = w->is_error ? NULL : first_of(d, w->at.file);
+    for (const message_t *m = first; m && m < d->messages + d->n; m++)
+        if (!m->is_error && m->file_rank == first->file_rank && m->at.line == w->at.line &&
+            m->at.col == w->at.col && strcmp(m->text, w->text) == 0)
+            return true;
+    return false;
+}
+
 void diag_append(diag_t *d, const diag_t *from) {
     for (size_t i = 0; i < from->n; i++) {
         if (d->silent && !from->messages[i].is_error) continue;
+        if (is_repeated(d, &from->messages[i])) continue;
         report_text(d, &from->messages[i], "%s", from->messages[i].text);
         if (from->messages[i].hint) diag_hint(d, "%s", from->messages[i].hint);
     }

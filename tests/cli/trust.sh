@@ -60,6 +60,10 @@ chmod 707 cache
 distrusted 'other users may write to .*/cache \(mode 707\)' ${backends%% *}
 check verify 0 'the compile cache is not used' "$r" verify tiny.yaml --weights random --input in.st
 once 'not used'
+if [ "$backends" != c ]; then
+    check bench 0 'the compile cache is not used' "$r" bench tiny.yaml --lengths 16,32 --threads 1,2 --repeat 1
+    once 'not used'
+fi
 chmod 1777 cache # as /tmp is
 for b in $backends; do
     check "below a sticky folder, back end $b" 0 - "$r" $run --backend $b

@@ -265,6 +265,31 @@ static void printed_messages_are_bounded(void **state) {
     diag_free(d);
 }
 
+/* Parts of one work meet the same warnings: they are told once, what differs is told too, and errors always. */
+static void appended_once(void **state) {
+    (void)state;
+    diag_t *d = with_source(yaml), *from = diag_new();
+    diag_warning(d, at(1, 1), "said");
+    diag_warning(from, at(1, 1), "said");
+    diag_hint(from, "not again");
+    diag_warning(from, at(1, 2), "said");
+    diag_warning(from, NOWHERE, "said");
+    diag_error(from, IN_FILE("x"), "wrong");
+    diag_append(d, from);
+    diag_append(d, from);
+    assert_prints(d, "model.yaml:1:1: warning: said\n    hidden_size: 64\n    ^\n"
+                     "model.yaml:1:2: warning: said\n    hidden_size: 64\n     ^\n"
+                     "reformerc: warning: said\n"
+                     "x: error: wrong\nx: error: wrong\n");
+    assert_int_equal(diag_errors(d), 2);
+    diag_silence_warnings(d);
+    diag_warning(from, NOWHERE, "more");
+    diag_append(d, from);
+    assert_prints(d, "x: error: wrong\n");
+    diag_free(from);
+    diag_free(d);
+}
+
 /* What a word holds that nobody sees is said by name, in messages, file names and hints. */
 static void unseen_characters(void **state) {
     (void)state;
@@ -302,12 +327,19 @@ static void unseen_characters(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(unseen_characters),    cmocka_unit_test(places_and_carets),
-        cmocka_unit_test(without_place),        cmocka_unit_test(file_order),
-        cmocka_unit_test(names_are_copied),     cmocka_unit_test(utf8),
-        cmocka_unit_test(long_lines_are_cut),   cmocka_unit_test(hostile_text_is_tamed),
-        cmocka_unit_test(printable_characters), cmocka_unit_test(silenced_warnings),
-        cmocka_unit_test(nearest_words),        cmocka_unit_test(printed_messages_are_bounded),
+        cmocka_unit_test(unseen_characters),
+        cmocka_unit_test(appended_once),
+        cmocka_unit_test(places_and_carets),
+        cmocka_unit_test(without_place),
+        cmocka_unit_test(file_order),
+        cmocka_unit_test(names_are_copied),
+        cmocka_unit_test(utf8),
+        cmocka_unit_test(long_lines_are_cut),
+        cmocka_unit_test(hostile_text_is_tamed),
+        cmocka_unit_test(printable_characters),
+        cmocka_unit_test(silenced_warnings),
+        cmocka_unit_test(nearest_words),
+        cmocka_unit_test(printed_messages_are_bounded),
         cmocka_unit_test(bug_exits_70),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
