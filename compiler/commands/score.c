@@ -18,7 +18,7 @@ static bool enough(const text_t *text, const tokens_t *t, const char *path, diag
 
 bool score_read(const text_t *text, const char *path, tokens_t *t, diag_t *d) {
     size_t bytes;
-    char *content = file_read(path, 0, &bytes, d);
+    char *content = text_read(text, path, &bytes, d);
     bool ok = content && text_encode(text, content, bytes, t, path, d) && enough(text, t, path, d);
     free(content);
     return ok;

@@ -59,7 +59,7 @@ static bool split(score_lines_t *s, const text_t *text, const char *content, siz
 static bool read_lines(score_lines_t *s, const text_t *text) {
     size_t bytes;
     diag_t *d = s->session->d;
-    char *content = file_read(s->path, 0, &bytes, d);
+    char *content = text_read(text, s->path, &bytes, d);
     if (!content) return false;
     int64_t n = count_lines(content, bytes);
     if (n == 0) diag_error(d, IN_FILE(s->path), "has no lines: nothing to score");

@@ -13,6 +13,7 @@
 #include "commands/sweep.h"
 #include "exec/cache.h" /* keys */
 #include "exec/targets.h"
+#include "support/format.h"
 
 static const char magic[] = "reformerc sweep 2";
 static const char *const print_names[N_PRINTS] = {"model", "weights", "text", "options"};
@@ -206,7 +207,8 @@ bool record_begin(sweep_t *s) {
     if (!file_exists(s->record)) return record_write(s);
     size_t bytes;
     char *text = file_read(s->record, 64 << 20, &bytes, s->d);
-    bool ok = text && take_record(s, text);
+    bool ok =
+        text && format_fits(s->record, text, bytes, WANT_RECORD, s->d) && take_record(s, text);
     free(text);
     return ok && record_write(s);
 }
