@@ -6,11 +6,11 @@
  * entry are ignored, like the reference implementation does; an unknown dtype or a tensor of more than eight
  * dimensions is an error only for whoever uses it. Out: a table of tensors that point into a copy of the file.
  * Also the writer. */
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "support/format.h"
+#include "weights/json.h"
 #include "weights/names.h"
 #include "weights/st_int.h"
 
@@ -232,7 +232,7 @@ static bool find_header(reader_t *r, const unsigned char *begin, size_t n_begin,
 
 static bool read_header(reader_t *r, const char *text, size_t bytes) {
     json_error_t error;
-    json_t *header = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
+    json_t *header = json_load_bounded(text, bytes, &error);
     if (!header) {
         char shown[SHOWN_BYTES];
         diag_error(r->d, IN_FILE(r->f->path),
