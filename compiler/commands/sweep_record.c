@@ -156,35 +156,50 @@ static bool check_print(const sweep_t *s, int i, const char *line) {
     return false;
 }
 
+static int by_key(const void *pa, const void *pb) {
+    const point_t *const *a = pa, *const *b = pb;
+    return strcmp((*a)->key, (*b)->key);
+}
+
+/* The points in order of their keys: a record of many lines takes one search each. */
+static point_t **sorted_points(const sweep_t *s) {
+    point_t **sorted = ARENA_ARRAY(s->arena, point_t *, s->grid.n_points);
+    for (int i = 0; i < s->grid.n_points; i++) sorted[i] = &s->points[i];
+    qsort(sorted, (size_t)s->grid.n_points, sizeof *sorted, by_key);
+    return sorted;
+}
+
 /* The line of a point that is not in this grid is kept for the sweep that wants it. */
-static bool take_point(sweep_t *s, int number, const char *line, sbuf_t *others) {
+static bool take_point(sweep_t *s, point_t **sorted, int number, const char *line, sbuf_t *others) {
     point_t found = {0};
     if (!read_point(s->arena, line, &found)) return refuse(s, number, "is a damaged line");
-    for (int i = 0; i < s->grid.n_points; i++) {
-        point_t *p = &s->points[i];
-        if (strcmp(found.key, p->key) != 0) continue;
-        found.label = p->label;
-        found.message = p->message;
-        found.said = p->said;
-        if (p->state == POINT_WAITING) *p = found;
+    const point_t *wanted = &found;
+    point_t **at = bsearch(&wanted, sorted, (size_t)s->grid.n_points, sizeof *sorted, by_key);
+    if (!at) {
+        sbuf_printf(others, "%s\n", line);
         return true;
     }
-    sbuf_printf(others, "%s\n", line);
+    point_t *p = *at;
+    found.label = p->label;
+    found.message = p->message;
+    found.said = p->said;
+    if (p->state == POINT_WAITING) *p = found;
     return true;
 }
 
-static bool take_line(sweep_t *s, int number, const char *line, sbuf_t *others) {
+static bool take_line(sweep_t *s, point_t **sorted, int number, const char *line, sbuf_t *others) {
     if (number == 1)
         return strcmp(line, magic) == 0 || refuse(s, number, "is no record of a sweep");
     if (number <= 1 + N_PRINTS) return check_print(s, number - 2, line);
-    return take_point(s, number, line, others);
+    return take_point(s, sorted, number, line, others);
 }
 
 static bool take_lines(sweep_t *s, const char *text, sbuf_t *others) {
     int number = 0;
+    point_t **sorted = sorted_points(s);
     for (const char *p = text; *p;) {
         size_t n = strcspn(p, "\n");
-        if (!take_line(s, ++number, arena_strndup(s->arena, p, n), others)) return false;
+        if (!take_line(s, sorted, ++number, arena_strndup(s->arena, p, n), others)) return false;
         p += n + (p[n] != 0);
     }
     return number > N_PRINTS || refuse(s, number, "is no record of a sweep");
