@@ -331,6 +331,15 @@ void st_close(st_file_t *f) {
     arena_free(f->arena);
 }
 
+static bool lies_in(const content_t *c, const unsigned char *data) {
+    return c->bytes && data >= c->data && data < c->data + c->bytes;
+}
+
+void st_forget(const st_file_t *f, const void *data, size_t bytes) {
+    if (lies_in(&f->content, data)) file_forget(&f->content, data, bytes);
+    for (size_t i = 0; i < f->n_shards; i++) st_forget(f->shards[i], data, bytes);
+}
+
 size_t st_count(const st_file_t *f) {
     return f->n;
 }
