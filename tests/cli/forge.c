@@ -9,11 +9,14 @@
  *   forge cut IN OUT BYTES                      BYTES fewer at the end
  *   forge length IN OUT HEX                     the header's length field becomes HEX
  *   forge header OUT TEXT                       a file that is this header and no data
+ *   forge socket OUT                            a socket that nobody serves
  *   forge headed OUT FILE BYTES                 … the text of FILE, and so many zeros as data */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 typedef struct {
     unsigned char *data;
@@ -175,6 +178,14 @@ int main(int argc, char **argv) {
     const char *verb = argv[1];
     if (strcmp(verb, "make") == 0) {
         make(argv[2], argc - 3, argv + 3);
+        return 0;
+    }
+    if (strcmp(verb, "socket") == 0) {
+        struct sockaddr_un at = {.sun_family = AF_UNIX};
+        if (strlen(argv[2]) >= sizeof at.sun_path) die("the path is too long");
+        strcpy(at.sun_path, argv[2]);
+        if (bind(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *)&at, sizeof at) != 0)
+            die(argv[2]);
         return 0;
     }
     if (strcmp(verb, "header") == 0 && argc == 4) {
