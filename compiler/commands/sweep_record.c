@@ -4,6 +4,7 @@
  * and a line per point that is done, found again by its settings. So a sweep that ended for whatever
  * reason continues, with more or fewer alternatives too; one whose model, weights, text or options
  * changed does not. */
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,7 +104,7 @@ static bool read_point(arena_t *a, const char *line, point_t *p) {
                    p->key, &window, &batch, &scored, &read, &bytes, &p->score.nats,
                    &p->score.seconds, &p->compile_seconds, &workspace, &rss, target, &end);
     if (n != 12 || line[end] || scored < 1 || !(p->score.seconds > 0)) return false;
-    if (window < 1 || batch < 1 || read < scored || bytes < 0 || workspace < 0 || rss < 0)
+    if (window < 1 || batch < 1 || read < scored || bytes < 1 || workspace < 0 || rss < 0)
         return false;
     if (!is_time(p->score.nats) || !is_time(p->score.seconds) || !is_time(p->compile_seconds))
         return false;
@@ -114,6 +115,9 @@ static bool read_point(arena_t *a, const char *line, point_t *p) {
     p->score.scored = scored;
     p->score.read = read;
     p->score.bytes = bytes;
+    /* a time next to none; a loss is a float */
+    if (!isfinite(score_speed(&p->score)) || score_token_nats(&p->score) > (double)FLT_MAX)
+        return false;
     p->target = arena_strdup(a, target);
     p->state = POINT_DONE;
     return true;
