@@ -105,6 +105,7 @@ static bool add_weights(session_t *s, files_t *files, unsigned char **packed) {
     size_t bytes = 0;
     if (!s->weights) return true;
     if (!session_weights(s)) return false;
+    store_spend(s->store);
     *packed = weights_pack(s->plan->layout, s->store, &bytes, s->d);
     add_file(files, replace_suffix(s->arena, s->o->text[OPT_OUTPUT], ".weights"), *packed, bytes);
     return *packed != NULL;

@@ -157,7 +157,9 @@ bool session_open(session_t *s) {
     if (!session_compile(s)) return false;
     print_time(s, clock_process(), "since the process began: code is ready");
     double start = clock_now();
-    if (!session_weights(s) || !exec_bind(s->exec, s->store, s->d)) return false;
+    if (!session_weights(s)) return false;
+    store_spend(s->store);
+    if (!exec_bind(s->exec, s->store, s->d)) return false;
     print_time(s, clock_now() - start, "weights: read, packed, bound");
     return true;
 }

@@ -12,6 +12,7 @@
 #include <yaml.h>
 
 #include "spec/text.h"
+#include "support/hash.h"
 #include "support/unseen.h"
 
 typedef struct {
@@ -25,6 +26,8 @@ typedef struct {
     bool open; /* an alias now would contain itself */
 } anchor_t;
 
+enum { ANCHOR_SLOTS = 2048, MAX_DIRECTIVES = 100 }; /* slots: a power of two above MAX_ANCHORS */
+
 typedef struct {
     arena_t *arena;
     diag_t *diag;
@@ -36,6 +39,7 @@ typedef struct {
     frame_t stack[MAX_DEPTH];
     int depth;
     anchor_t anchors[MAX_ANCHORS];
+    int slots[ANCHOR_SLOTS]; /* anchors by name, from 1; 0: free. Open addressing */
     size_t n_anchors, n_nodes;
     int n_soft;
     node_t *root;
@@ -175,20 +179,29 @@ static void attach(builder_t *b, node_t *n) {
     ARENA_PUSH(b->arena, f->node->items, f->node->n, f->cap) = n;
 }
 
+/* Where the number of this anchor stands, or would. */
+static int *anchor_slot(builder_t *b, const char *name) {
+    size_t at = (size_t)hash64(HASH64_INIT, name, strlen(name)) & (ANCHOR_SLOTS - 1);
+    while (b->slots[at] && strcmp(b->anchors[b->slots[at] - 1].name, name) != 0)
+        at = (at + 1) & (ANCHOR_SLOTS - 1);
+    return &b->slots[at];
+}
+
 /* Index + 1 of the anchor, 0 for none. A name used again means the newer node from then on. */
 static size_t define_anchor(builder_t *b, const yaml_char_t *name, node_t *n, bool open) {
     if (!name) return 0;
-    size_t i = 0;
-    while (i < b->n_anchors && strcmp(b->anchors[i].name, (const char *)name) != 0) i++;
-    if (i == MAX_ANCHORS) {
+    int *slot = anchor_slot(b, (const char *)name);
+    if (!*slot && b->n_anchors == MAX_ANCHORS) {
         FAIL(b, n->at, "more than %d anchors", MAX_ANCHORS);
         return 0;
     }
-    if (i == b->n_anchors)
-        b->anchors[b->n_anchors++].name = arena_strdup(b->arena, (const char *)name);
-    b->anchors[i].node = n;
-    b->anchors[i].open = open;
-    return i + 1;
+    if (!*slot) {
+        b->anchors[b->n_anchors].name = arena_strdup(b->arena, (const char *)name);
+        *slot = (int)++b->n_anchors;
+    }
+    b->anchors[*slot - 1].node = n;
+    b->anchors[*slot - 1].open = open;
+    return (size_t)*slot;
 }
 
 static void refuse_tag(builder_t *b, const yaml_char_t *tag, srcloc_t at) {
@@ -238,13 +251,11 @@ static void on_alias(builder_t *b, const yaml_event_t *e) {
         FAIL(b, at, "more than %d values: this is no model description", MAX_NODES);
         return;
     }
-    for (size_t i = 0; i < b->n_anchors; i++) {
-        if (strcmp(b->anchors[i].name, name) != 0) continue;
-        if (b->anchors[i].open) FAIL(b, at, "alias '*%.60s' stands inside its own anchor", name);
-        else attach(b, b->anchors[i].node);
-        return;
-    }
-    FAIL(b, at, "alias '*%.60s' has no anchor before it", name);
+    int slot = *anchor_slot(b, name);
+    if (!slot) FAIL(b, at, "alias '*%.60s' has no anchor before it", name);
+    else if (b->anchors[slot - 1].open)
+        FAIL(b, at, "alias '*%.60s' stands inside its own anchor", name);
+    else attach(b, b->anchors[slot - 1].node);
 }
 
 static void on_document(builder_t *b, const yaml_event_t *e) {
@@ -329,12 +340,31 @@ static void run(builder_t *b) {
     }
 }
 
+/* libyaml compares each directive with all before it. */
+static bool directives_fit(builder_t *b) {
+    const char *end = b->text.text + b->text.bytes;
+    int line = 1, n = 0;
+    for (const char *p = b->text.text; p && p < end; line++) {
+        n += *p == '%';
+        if (n > MAX_DIRECTIVES) {
+            srcloc_t at = {b->path, line, 1};
+            diag_error(b->diag, b->lines ? at : IN_FILE(b->path), "more than %d directives ('%%')",
+                       MAX_DIRECTIVES);
+            return false;
+        }
+        p = memchr(p, '\n', (size_t)(end - p));
+        if (p) p++;
+    }
+    return true;
+}
+
 node_t *tree_read(arena_t *a, const char *path, const char *text, size_t bytes, bool lines,
                   diag_t *d) {
     builder_t *b = ARENA_NEW(a, builder_t);
     *b = (builder_t){.arena = a, .diag = d, .path = path, .lines = lines};
     if (!text_prepare(a, path, text, bytes, lines, &b->text, d)) return NULL;
     b->cursor = cursor_start(&b->text);
+    if (!directives_fit(b)) return NULL;
     if (!yaml_parser_initialize(&b->parser)) bug("out of memory");
     yaml_parser_set_encoding(&b->parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&b->parser, (const unsigned char *)b->text.text, b->text.bytes);

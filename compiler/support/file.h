@@ -24,6 +24,8 @@ typedef struct {
 } content_t;
 bool file_load(const char *path, content_t *c, diag_t *d);
 void file_unload(content_t *c);
+/* Gives the memory of a part that nobody reads any more back to the system, as far as it is whole pages. */
+void file_forget(const content_t *c, const void *part, size_t bytes);
 
 /* The same in steps, for who needs the beginning only. */
 typedef struct {

@@ -6,11 +6,11 @@
  * entry are ignored, like the reference implementation does; an unknown dtype or a tensor of more than eight
  * dimensions is an error only for whoever uses it. Out: a table of tensors that point into a copy of the file.
  * Also the writer. */
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "support/format.h"
+#include "weights/json.h"
 #include "weights/names.h"
 #include "weights/st_int.h"
 
@@ -232,7 +232,7 @@ static bool find_header(reader_t *r, const unsigned char *begin, size_t n_begin,
 
 static bool read_header(reader_t *r, const char *text, size_t bytes) {
     json_error_t error;
-    json_t *header = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
+    json_t *header = json_load_bounded(text, bytes, &error);
     if (!header) {
         char shown[SHOWN_BYTES];
         diag_error(r->d, IN_FILE(r->f->path),
@@ -329,6 +329,15 @@ void st_close(st_file_t *f) {
     for (size_t i = 0; i < f->n_shards; i++) st_close(f->shards[i]);
     file_unload(&f->content);
     arena_free(f->arena);
+}
+
+static bool lies_in(const content_t *c, const unsigned char *data) {
+    return c->bytes && data >= c->data && data < c->data + c->bytes;
+}
+
+void st_forget(const st_file_t *f, const void *data, size_t bytes) {
+    if (lies_in(&f->content, data)) file_forget(&f->content, data, bytes);
+    for (size_t i = 0; i < f->n_shards; i++) st_forget(f->shards[i], data, bytes);
 }
 
 size_t st_count(const st_file_t *f) {

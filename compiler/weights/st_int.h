@@ -21,5 +21,7 @@ struct st_file {
 st_file_t *st_open_one(const char *path, bool values, diag_t *d);
 st_file_t *st_open_index(const char *path, bool values, diag_t *d);
 void st_sort(st_file_t *f); /* by_name anew */
+/* Lets go of values, where they lie in the file's own memory. */
+void st_forget(const st_file_t *f, const void *data, size_t bytes);
 
 #endif

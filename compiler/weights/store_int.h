@@ -2,14 +2,15 @@
 #ifndef REFORMERC_WEIGHTS_STORE_INT_H
 #define REFORMERC_WEIGHTS_STORE_INT_H
 
-#include "weights/weights.h"
+#include "weights/st_int.h"
 
 struct store {
     arena_t *arena;
     tensor_t *tensors;  /* one per param, in the Graph's order */
     tensor_t **by_name; /* [n] */
     size_t n;
-    st_file_t *weights, *rotations; /* mappings that tensors point into, or NULL */
+    st_file_t *weights, *rotations; /* what tensors point into, or NULL */
+    bool spent;
 };
 
 tensor_t *store_tensor(const store_t *s, const char *name); /* NULL: none */
@@ -17,6 +18,9 @@ bool is_axial_table(const char *name);
 bool is_rotations(const char *name, int *layer);
 /* Points t at the values of `from` (converted if need be); checks shape, dtype and values. */
 bool store_take(store_t *s, tensor_t *t, const st_tensor_t *from, const char *path, diag_t *d);
+
+/* The values of t are read no more. */
+void store_forget(const store_t *s, const tensor_t *t);
 
 /* Hugging Face's initialisation of everything but rotations. */
 void store_random(store_t *s, const spec_t *spec, uint64_t seed);

@@ -133,6 +133,9 @@ typedef struct {
 } store_options_t;
 store_t *store_load(const graph_t *g, const store_options_t *o, diag_t *d);
 void store_own(store_t *s); /* copies the values: from here on `tensors` may go */
+/* The next weights_pack() is the last who reads it: values from a file leave memory as they are packed, so that large
+ * weights do not stand there twice. */
+void store_spend(store_t *s);
 void store_free(store_t *s);
 const tensor_t *store_find(const store_t *s, const char *name); /* NULL: none */
 

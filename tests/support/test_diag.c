@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -325,6 +326,80 @@ static void unseen_characters(void **state) {
     diag_free(d);
 }
 
+/* What a message prints of `unit` n times in quotes. */
+static char *quoted(const char *unit, int n, size_t *bytes) {
+    diag_t *d = diag_new();
+    size_t step = strlen(unit);
+    char *word = malloc(step * (size_t)n + 1), *text = NULL;
+    assert_non_null(word);
+    for (int i = 0; i < n; i++) memcpy(word + step * (size_t)i, unit, step);
+    word[step * (size_t)n] = 0;
+    diag_error(d, IN_FILE("--seed"), "'%s' is not a number", word);
+    diag_hint(d, "what about '%s'?", word);
+    free(word);
+    FILE *f = open_memstream(&text, bytes);
+    diag_print(d, f);
+    fclose(f);
+    diag_free(d);
+    return text;
+}
+
+static void long_words_are_cut(void **state) {
+    (void)state;
+    char want[800], sixty[61], *text;
+    size_t bytes;
+    memset(sixty, 'x', 60);
+    sixty[60] = 0;
+    snprintf(want, sizeof want,
+             "--seed: error: '%s… (1000000 bytes)' is not a number\n"
+             "    hint: what about '%s… (1000000 bytes)'?\n",
+             sixty, sixty);
+    assert_string_equal(text = quoted("x", 1000000, &bytes), want);
+    free(text);
+    /* characters stay whole: 60 bytes are 30 of these, or 20 of those */
+    text = quoted("é日", 100000, &bytes);
+    assert_non_null(strstr(text, "é日é日é日é日é日é日é日é日é日é日é日é日… (500000 bytes)' is not"));
+    free(text);
+    assert_null(strstr(text = quoted("x", 200, &bytes), "…")); /* nothing is long here */
+    free(text);
+    assert_null(strstr(text = quoted("folder/", 100, &bytes), "…")); /* a path */
+    free(text);
+    static const char *const others[] = {"\xff", "\x01", "a b ", "'", "/x", "{}", "x\n"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        text = quoted(others[i], 300000, &bytes);
+        assert_true(bytes < 2 * 20000 + 1000);
+        assert_non_null(strstr(text, " is not a number"));
+        free(text);
+    }
+}
+
+/* Fifty errors at the end of a long text, and in one long line, are found in one walk over it. */
+static void places_far_behind(void **state) {
+    (void)state;
+    size_t bytes = 64 << 20, n;
+    char *text = malloc(bytes + 1), *printed = NULL;
+    assert_non_null(text);
+    memset(text, 'a', bytes);
+    text[bytes] = 0;
+    for (size_t i = 0; i < bytes / 2; i += 2) text[i] = '\n';
+    diag_t *d = diag_new();
+    diag_source(d, "model.yaml", text, bytes);
+    int last = (int)(bytes / 4) + 1;
+    for (int i = 0; i < 25; i++) diag_error(d, at(last - 25 + i, 1), "line");
+    for (int i = 0; i < 25; i++) diag_error(d, at(last, (int)(bytes / 2) - 50 + i), "column");
+    clock_t start = clock();
+    FILE *f = open_memstream(&printed, &n);
+    diag_print(d, f);
+    fclose(f);
+    double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
+    print_message("%.2f s of processor time\n", seconds);
+    assert_true(seconds < 4); /* fifty walks take more than 10 */
+    assert_non_null(strstr(printed, "error: column\n    aaaaaa"));
+    free(printed);
+    diag_free(d);
+    free(text);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(unseen_characters),
@@ -341,6 +416,8 @@ int main(void) {
         cmocka_unit_test(nearest_words),
         cmocka_unit_test(printed_messages_are_bounded),
         cmocka_unit_test(bug_exits_70),
+        cmocka_unit_test(long_words_are_cut),
+        cmocka_unit_test(places_far_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
