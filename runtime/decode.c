@@ -68,6 +68,16 @@ int reformer_cache_init(const reformer_desc_t *desc, void *cache, size_t length)
     return REFORMER_OK;
 }
 
+/* What this file itself counts with; the parts behind the head are the kernels' own. */
+static int counts_fit(const reformer_desc_t *d, const cache_t *c) {
+    size_t batch = (size_t)d->batch;
+    for (size_t b = 0; b < batch; b++) {
+        if (c->tokens[b] < 0 || (uint64_t)c->tokens[b] > c->head->capacity) return 0;
+        if (c->hashed[b] < 0 || c->hashed[b] > 2) return 0;
+    }
+    return 1;
+}
+
 static int open_cache(const reformer_desc_t *d, void *memory, cache_t *c) {
     if (!memory) return REFORMER_E_ARGUMENT;
     if ((uintptr_t)memory % REFORMER_ALIGNMENT) return REFORMER_E_ALIGNMENT;
@@ -76,7 +86,7 @@ static int open_cache(const reformer_desc_t *d, void *memory, cache_t *c) {
         h->batch != (uint64_t)d->batch || h->capacity > (uint64_t)d->positions)
         return REFORMER_E_CACHE;
     open_parts(d, memory, (size_t)h->capacity, c);
-    return REFORMER_OK;
+    return counts_fit(d, c) ? REFORMER_OK : REFORMER_E_CACHE;
 }
 
 size_t reformer_cache_tokens(const void *cache, size_t row) {
@@ -111,6 +121,7 @@ int reformer_cache_copy_row(const reformer_desc_t *desc, void *cache, size_t fro
     size_t batch = (size_t)desc->batch;
     if (from >= batch || to >= batch) return REFORMER_E_BATCH;
     if (from == to) return REFORMER_OK;
+    if (c.shared[from * batch + to] < 0) return REFORMER_E_CACHE;
     for (int i = 0; i < RECORDS; i++) {
         size_t n = desc->cache_row[i];
         copy(c.part[i] + to * n, c.part[i] + from * n, n);

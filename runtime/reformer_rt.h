@@ -43,7 +43,7 @@ enum {
     REFORMER_E_CHECKSUM = 11,   /* weights damaged */
     REFORMER_E_NAN = 12,        /* weights hold a NaN or infinity */
     REFORMER_E_OUTPUT = 13,     /* an output was asked for that this model does not have */
-    REFORMER_E_CACHE = 14,      /* the cache is not initialised, or another model's */
+    REFORMER_E_CACHE = 14,      /* the cache is not initialised, damaged, or another model's */
     REFORMER_E_FULL = 15,       /* a row of the cache has no room for another token */
     REFORMER_E_EMPTY = 16,      /* a step of a row that holds no token yet: prefill it first */
     REFORMER_E_DECODE = 17, /* this model does not generate: no causal LM, or translated without */
@@ -126,6 +126,12 @@ typedef struct reformer_io {
  * What prefill computes equals Hugging Face's forward of the row (padded as the model was compiled,
  * see reformer_forward). Steps are Hugging Face's cached decoding: an approximation of a forward
  * over all tokens, by its design, since a new token is sorted into buckets that exist already.
+ *
+ * A cache is plain memory without pointers: it may be copied, moved, saved and loaded, by the same build of the same
+ * model. Calls check its head (the model, the rows, the tokens in each), not the memory behind it, which may hold
+ * anything in a cache that was damaged or that somebody else made: kernels then read and write elsewhere. Who saves
+ * caches where that can happen keeps a checksum of cache_bytes(length) bytes beside them (reformer_checksum) and
+ * compares it, and the length, before the cache is used again.
  *
  * One step allocates nothing and keeps nothing outside of cache and workspace: any number of threads
  * may generate from one model at once, each with a cache and a workspace of its own. */

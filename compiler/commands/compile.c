@@ -32,23 +32,13 @@ static void add_file(files_t *f, const char *path, const void *data, size_t byte
     f->bytes[f->n++] = bytes;
 }
 
-/* A folder in the way would only be found by its rename. */
 static bool write_files(const files_t *f, diag_t *d) {
-    output_t *out[MAX_FILES];
+    output_set_t set = {0};
     bool ok = true;
-    for (int i = 0; i < f->n; i++) {
-        if (!is_directory(f->path[i])) continue;
-        diag_error(d, IN_FILE(f->path[i]), "is a directory, a file is to be written here");
-        ok = false;
-    }
-    int opened = 0;
-    for (; ok && opened < f->n; opened += ok) {
-        out[opened] = output_open(f->path[opened], d);
-        ok = out[opened] != NULL;
-    }
-    for (int i = 0; ok && i < f->n; i++) ok = output_write(out[i], f->data[i], f->bytes[i]);
-    if (ok) return output_commit_all(out, f->n);
-    for (int i = 0; i < opened; i++) output_abort(out[i]);
+    for (int i = 0; ok && i < f->n; i++)
+        ok = output_set_write(&set, f->path[i], f->data[i], f->bytes[i], d);
+    if (ok) return output_set_commit(&set);
+    output_set_abort(&set);
     return false;
 }
 
@@ -116,6 +106,7 @@ static bool add_weights(session_t *s, files_t *files, unsigned char **packed) {
     size_t bytes = 0;
     if (!s->weights) return true;
     if (!session_weights(s)) return false;
+    store_spend(s->store);
     *packed = weights_pack(s->plan->layout, s->store, &bytes, s->d);
     add_file(files, replace_suffix(s->arena, s->o->text[OPT_OUTPUT], ".weights"), *packed, bytes);
     return *packed != NULL;

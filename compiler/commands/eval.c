@@ -33,8 +33,12 @@ static bool eval_text(session_t *s, const text_t *text, const tokens_t *t) {
             (long long)t->n, (long long)sc.window, backend_names[s->o->backend],
             s->plan->targets[0]->name, s->threads, s->threads == 1 ? "" : "s");
     progress_t p = progress_new("tokens", 0);
-    return score_text(s, &sc, t, show, &p) && session_profile_write(s) &&
-           print_score(&sc, !text_is_bytes(text), s->d);
+    output_set_t set = {0};
+    bool ok = score_text(s, &sc, t, show, &p) && session_profile_put(s, &set) &&
+              output_set_finish(&set) && print_score(&sc, !text_is_bytes(text), s->d) &&
+              output_set_commit(&set);
+    output_set_abort(&set);
+    return ok;
 }
 
 static bool eval_session(session_t *s) {

@@ -175,13 +175,13 @@ static void cut(result_t *t, int64_t steps) {
 }
 
 /* What was interrupted has the tokens that are there, if any. */
-static bool save(generate_t *g) {
+static bool put_results(generate_t *g, output_set_t *set) {
     const session_t *s = g->session;
     int64_t steps = most_tokens(g);
     if (!s->o->given[OPT_OUTPUT] || steps == 0) return true;
     for (size_t i = 0; g->interrupted && i < g->results.n; i++)
         if (g->results.items[i].rank > 1) cut(&g->results.items[i], steps);
-    return results_save(&g->results, s->o->text[OPT_OUTPUT], s->d);
+    return results_put(&g->results, set, s->o->text[OPT_OUTPUT], s->d);
 }
 
 /* ---- generating --------------------------------------------------------------------------------------- */
@@ -320,7 +320,11 @@ static bool generate(generate_t *g) {
     check_bucket_number(g);
     if (!session_open(s) || !decoder_open(g) || !make_results(g)) return false;
     texts_open(g);
-    return run(g) && session_profile_write(s) && save(g);
+    output_set_t set = {0};
+    bool ok =
+        run(g) && session_profile_put(s, &set) && put_results(g, &set) && output_set_commit(&set);
+    output_set_abort(&set);
+    return ok;
 }
 
 static bool generate_session(generate_t *g) {

@@ -118,7 +118,7 @@ static bool read_file(generate_t *g) {
     if (!path || strcmp(path, "-") == 0) path = stdin_path;
     g->prompts = (prompts_t){.path = path, .row = "prompt", .batch = 1};
     size_t bytes;
-    char *content = file_read(path, 0, &bytes, g->session->d);
+    char *content = text_read(g->text, path, &bytes, g->session->d);
     tokens_t text = {0};
     bool ok = content && encode(g, content, bytes, &text);
     if (ok) put_rows(g, &text);

@@ -24,7 +24,12 @@ bool gnuplot_check(const char *path, diag_t *d) {
     return false;
 }
 
+/* Between single quotes nothing is special but the quote, which is doubled; at the beginning two of them would be an
+ * empty string, so those that lead stand apart. */
 void put_gnuplot(sbuf_t *out, const char *text) {
+    size_t leading = strspn(text, "'");
+    if (leading) sbuf_printf(out, "\"%.*s\" . ", (int)leading, text);
+    text += leading;
     sbuf_puts(out, "'");
     for (const char *p = text, *end = p + strlen(p); p < end;) {
         bool ok;
@@ -37,27 +42,24 @@ void put_gnuplot(sbuf_t *out, const char *text) {
 }
 
 /* Script and picture, both in a folder of our own. */
-static bool draw(arena_t *a, const sbuf_t *script, const char *dir, const char *path, diag_t *d) {
+static char *draw(arena_t *a, const sbuf_t *script, const char *dir, size_t *bytes, diag_t *d) {
     const char *from = arena_printf(a, "%s/plot.gp", dir),
                *to = arena_printf(a, "%s/plot.svg", dir);
     const char *const argv[] = {"gnuplot", "--default-settings", "-c", from, to, NULL};
     sbuf_t said = {0};
-    size_t n = 0;
-    char *svg = NULL;
     bool ok = file_write(from, script->data, script->size, d) &&
-              process_must(a, argv, "gnuplot", missing, &said, d) &&
-              (svg = file_read(to, 0, &n, d)) && file_write(path, svg, n, d);
+              process_must(a, argv, "gnuplot", missing, &said, d);
+    char *svg = ok ? file_read(to, 0, bytes, d) : NULL;
     sbuf_free(&said);
-    heap_free(svg);
     (void)unlink(from);
     (void)unlink(to);
-    return ok;
+    return svg;
 }
 
-bool gnuplot_draw(arena_t *a, const sbuf_t *script, const char *path, diag_t *d) {
+char *gnuplot_draw(arena_t *a, const sbuf_t *script, size_t *bytes, diag_t *d) {
     const char *dir = temporary_folder(a, "to draw in", d);
-    if (!dir) return false;
-    bool ok = draw(a, script, dir, path, d);
+    if (!dir) return NULL;
+    char *svg = draw(a, script, dir, bytes, d);
     temporary_folder_end(dir);
-    return ok;
+    return svg;
 }

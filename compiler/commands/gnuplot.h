@@ -10,8 +10,8 @@
 
 /* False after an error in d that names `path`: gnuplot cannot be run. */
 bool gnuplot_check(const char *path, diag_t *d);
-/* Script → picture. The script writes to ARG1. False after an error in d. */
-bool gnuplot_draw(arena_t *a, const sbuf_t *script, const char *path, diag_t *d);
+/* Script → picture, to free(). The script writes to ARG1. NULL after an error in d. */
+char *gnuplot_draw(arena_t *a, const sbuf_t *script, size_t *bytes, diag_t *d);
 /* A string of gnuplot's, on one line, harmless whatever the text. */
 void put_gnuplot(sbuf_t *out, const char *text);
 

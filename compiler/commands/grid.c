@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "support/shorten.h"
+
 /* ---- alternatives --------------------------------------------------------------------------------- */
 
 static srcloc_t place(arena_t *a, const char *key) {
@@ -51,7 +53,13 @@ static const char *trimmed(arena_t *a, const char *from, const char *to) {
     return arena_strndup(a, from, (size_t)(to - from));
 }
 
+static bool too_many(diag_t *d) {
+    diag_error(d, IN_FILE("--set"), "the alternatives make more than %d points", MAX_POINTS);
+    return false;
+}
+
 static bool add_value(axis_t *x, size_t *cap, arena_t *a, const char *value, diag_t *d) {
+    if (x->n == MAX_POINTS) return too_many(d);
     for (int i = 0; i < x->n; i++) {
         if (strcmp(x->values[i], value) != 0) continue;
         diag_error(d, place(a, x->key), "the alternative '%s' stands twice", value);
@@ -87,8 +95,7 @@ static bool count_points(grid_t *g, diag_t *d) {
         if (!__builtin_mul_overflow(g->n_points, g->axes[i].n, &g->n_points) &&
             g->n_points <= MAX_POINTS)
             continue;
-        diag_error(d, IN_FILE("--set"), "the alternatives make more than %d points", MAX_POINTS);
-        return false;
+        return too_many(d);
     }
     return true;
 }
@@ -125,6 +132,6 @@ const char *grid_label(const grid_t *g, arena_t *a, int point) {
     for (int i = 0; i < g->n_axes; i++)
         if (g->axes[i].n > 1 || g->n_points == 1)
             label = arena_printf(a, "%s%s%s=%s", label, *label ? " " : "", g->axes[i].key,
-                                 grid_value(g, point, i));
+                                 shortened(a, grid_value(g, point, i)));
     return *label ? label : "the model as it is";
 }

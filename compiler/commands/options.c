@@ -110,10 +110,15 @@ static void set_seed(options_t *o, const char *text, diag_t *d) {
 }
 
 void options_set(options_t *o, const char *key, const char *value) {
-    setting_t *grown = ARENA_ARRAY(o->arena, setting_t, o->n_sets + 1);
-    if (o->n_sets) memcpy(grown, o->sets, (size_t)o->n_sets * sizeof *grown);
-    grown[o->n_sets++] = (setting_t){key, value};
-    o->sets = grown;
+    ARENA_PUSH(o->arena, o->sets, o->n_sets, o->cap_sets) = (setting_t){key, value};
+}
+
+/* What is compared with all others of its list must not be without end; one error is enough. */
+static bool too_many(int n, int most, option_id_t id, diag_t *d) {
+    if (n < most) return false;
+    const char *where = rows[id].name;
+    if (n == most) diag_error(d, NOWHERE, "--%s is given more than %d times", where, most);
+    return true;
 }
 
 static void add_setting(arena_t *a, options_t *o, const char *text, diag_t *d) {
@@ -122,19 +127,12 @@ static void add_setting(arena_t *a, options_t *o, const char *text, diag_t *d) {
         diag_error(d, IN_FILE("--set"), "'%s' is not KEY=VALUE", text);
         return;
     }
+    if (too_many(o->n_sets, MAX_SETS, OPT_SET, d)) return;
     options_set(o, arena_strndup(a, text, (size_t)(equals - text)), equals + 1);
 }
 
 static void check_not_empty(option_id_t id, const char *text, diag_t *d) {
     if (text && !*text) diag_error(d, NOWHERE, "--%s: an empty argument", rows[id].name);
-}
-
-/* One more in a list of arguments. */
-static void add_text(arena_t *a, const char ***list, int *n, const char *text) {
-    const char **grown = ARENA_ARRAY(a, const char *, *n + 1);
-    if (*n) memcpy(grown, *list, (size_t)*n * sizeof *grown);
-    grown[(*n)++] = text;
-    *list = grown;
 }
 
 static void add_cc(options_t *o, const char *text, diag_t *d) {
@@ -154,12 +152,13 @@ static void set_option(arena_t *a, options_t *o, option_id_t id, const char *tex
     case OPT_SET: add_setting(a, o, text, d); break;
     case OPT_OUTPUT:
         check_not_empty(id, text, d);
-        add_text(a, &o->outputs, &o->n_outputs, text);
+        if (!too_many(o->n_outputs, MAX_OUTPUTS, id, d))
+            ARENA_PUSH(a, o->outputs, o->n_outputs, o->cap_outputs) = text;
         break;
-    case OPT_PROMPT: add_text(a, &o->prompts, &o->n_prompts, text); break;
+    case OPT_PROMPT: ARENA_PUSH(a, o->prompts, o->n_prompts, o->cap_prompts) = text; break;
     case OPT_STOP:
         check_not_empty(id, text, d);
-        add_text(a, &o->stops, &o->n_stops, text);
+        ARENA_PUSH(a, o->stops, o->n_stops, o->cap_stops) = text;
         break;
     case OPT_NO_WARNINGS: diag_silence_warnings(d); break;
     case OPT_CC: add_cc(o, text, d); break;
@@ -174,12 +173,20 @@ static int usage_hint(const command_t *c) {
     return EXIT_USAGE;
 }
 
+/* At once, in the form of all errors: what was typed may hold anything, and be of any length. */
+static void complain(const char *before, const char *typed, const char *behind) {
+    diag_t *d = diag_new();
+    diag_error(d, NOWHERE, "%s '%s'%s", before, typed, behind);
+    diag_print(d, stderr);
+    diag_free(d);
+}
+
 static int unknown_option(const command_t *c, const char *typed) {
     const char *names[OPT_COUNT];
     size_t n = 0;
     for (int i = 0; i < OPT_COUNT; i++)
         if (rows[i].commands & c->mask) names[n++] = rows[i].name;
-    fprintf(stderr, "reformerc: error: unknown option '%s'\n", typed);
+    complain("unknown option", typed, "");
     if (strncmp(typed, "--", 2) == 0) {
         char word[64];
         snprintf(word, sizeof word, "%.*s", (int)strcspn(typed + 2, "="), typed + 2);
@@ -192,7 +199,7 @@ static int unknown_option(const command_t *c, const char *typed) {
 /* getopt's '?' and ':' → a message. `typed` is the word of the line that it stopped at. */
 static int bad_option(const command_t *c, int code, const char *typed) {
     if (code == ':') {
-        fprintf(stderr, "reformerc: error: option '%s' needs an argument\n", typed);
+        complain("option", typed, " needs an argument");
         return usage_hint(c);
     }
     if (optopt >= FIRST_LONG) {
@@ -231,8 +238,7 @@ static void getopt_tables(const command_t *c, struct option *longs, char *shorts
 static int take_operands(options_t *o, int argc, char **argv) {
     if (optind < argc) o->model = argv[optind];
     if (argc - optind <= o->command->max_operands) return 0;
-    fprintf(stderr, "reformerc: error: unexpected argument '%s'\n",
-            argv[optind + o->command->max_operands]);
+    complain("unexpected argument", argv[optind + o->command->max_operands], "");
     const char *names[N_COMMANDS];
     for (size_t i = 0; i < N_COMMANDS; i++) names[i] = commands[i].name;
     const char *near = *o->command->name ? NULL : did_you_mean(o->model, names + 1, N_COMMANDS - 1);

@@ -6,7 +6,14 @@
 
 #include "exec/exec.h"
 
-enum { EXIT_VALUE = 1, EXIT_USAGE = 2, MAX_THREADS = 1024, MAX_CCS = 4 };
+enum {
+    EXIT_VALUE = 1,
+    EXIT_USAGE = 2,
+    MAX_THREADS = 1024,
+    MAX_CCS = 4,
+    MAX_SETS = 1000,
+    MAX_OUTPUTS = 100
+};
 
 typedef enum {
 #define X(id, ...) OPT_##id,
@@ -34,6 +41,7 @@ typedef struct options {
     const char *text[OPT_COUNT]; /* arguments as typed, NULL: not given */
     setting_t *sets;             /* [n_sets], in order */
     int n_sets;
+    size_t cap_sets, cap_outputs, cap_prompts, cap_stops; /* room of the lists */
     const char **outputs; /* [n_outputs] every --output; most commands take the last */
     int n_outputs;
     const char **prompts, **stops; /* [n_prompts] every --prompt; [n_stops] every --stop */

@@ -1,11 +1,11 @@
 /* The checks and writers of outputs.h. */
 #include "commands/outputs.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "commands/gnuplot.h"
 #include "commands/name.h"
-#include "support/file.h"
 
 typedef struct {
     const options_t *o;
@@ -60,20 +60,38 @@ bool outputs_check(const options_t *o, const output_format_t *formats, int n_for
     return ok;
 }
 
-static bool write_output(const outputs_t *s, const char *path, const void *results) {
+static bool draw_output(const outputs_t *s, const sbuf_t *script, const char *path,
+                        output_set_t *set) {
+    size_t n = 0;
+    char *picture = gnuplot_draw(s->o->arena, script, &n, s->d);
+    bool ok = picture && output_set_write(set, path, picture, n, s->d);
+    free(picture);
+    return ok;
+}
+
+static bool put_output(const outputs_t *s, const char *path, const void *results,
+                       output_set_t *set) {
     const output_format_t *f = format_of(s, path);
     sbuf_t out = {0};
     f->render(results, &out);
-    bool ok = f->picture ? gnuplot_draw(s->o->arena, &out, path, s->d)
-                         : file_write(path, out.data, out.size, s->d);
+    bool ok = f->picture ? draw_output(s, &out, path, set)
+                         : output_set_write(set, path, out.data, out.size, s->d);
     sbuf_free(&out);
+    return ok;
+}
+
+bool outputs_put(const options_t *o, const output_format_t *formats, int n_formats,
+                 const void *results, output_set_t *set, diag_t *d) {
+    outputs_t s = {o, formats, n_formats, d};
+    bool ok = true;
+    for (int i = 0; ok && i < o->n_outputs; i++) ok = put_output(&s, o->outputs[i], results, set);
     return ok;
 }
 
 bool outputs_write(const options_t *o, const output_format_t *formats, int n_formats,
                    const void *results, diag_t *d) {
-    outputs_t s = {o, formats, n_formats, d};
-    bool ok = true;
-    for (int i = 0; i < o->n_outputs; i++) ok = write_output(&s, o->outputs[i], results) && ok;
-    return ok;
+    output_set_t set = {0};
+    if (outputs_put(o, formats, n_formats, results, &set, d)) return output_set_commit(&set);
+    output_set_abort(&set);
+    return false;
 }

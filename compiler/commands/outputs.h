@@ -3,6 +3,7 @@
 #define REFORMERC_COMMANDS_OUTPUTS_H
 
 #include "commands/options.h"
+#include "support/file.h"
 
 typedef struct {
     const char *suffix;
@@ -12,8 +13,11 @@ typedef struct {
 
 /* Suffixes, places that cannot be written. */
 bool outputs_check(const options_t *o, const output_format_t *formats, int n_formats, diag_t *d);
+/* All files of --output as one set, or as a part of one, which the caller commits or aborts. */
 bool outputs_write(const options_t *o, const output_format_t *formats, int n_formats,
                    const void *results, diag_t *d);
+bool outputs_put(const options_t *o, const output_format_t *formats, int n_formats,
+                 const void *results, output_set_t *set, diag_t *d);
 /* A temporary file tells whether a file can be written here. */
 bool output_place_check(const char *path, diag_t *d);
 

@@ -131,7 +131,8 @@ static void put_event(sbuf_t *out, const profile_event_t *e, double from) {
                 1e6 * (e->start - from), 1e6 * e->seconds);
 }
 
-bool profile_write(const profile_t *p, const char *path, const char *process, diag_t *d) {
+bool profile_put(const profile_t *p, const char *path, const char *process, output_set_t *set,
+                 diag_t *d) {
     sbuf_t out = {0};
     double from = first_start(p);
     sbuf_puts(&out,
@@ -144,7 +145,7 @@ bool profile_write(const profile_t *p, const char *path, const char *process, di
         put_event(&out, &e, from);
     }
     sbuf_puts(&out, "\n]}\n");
-    bool ok = file_write(path, out.data, out.size, d);
+    bool ok = output_set_write(set, path, out.data, out.size, d);
     if (ok && p->dropped)
         diag_warning(d, IN_FILE(path), "holds the first %d launches; %zu more were not kept",
                      MAX_EVENTS, p->dropped);

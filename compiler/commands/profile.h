@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "support/diag.h"
+#include "support/file.h"
 
 typedef struct profile profile_t;
 
@@ -33,7 +34,8 @@ profile_event_t profile_at(const profile_t *p, size_t i); /* in the order of the
 const char *label_kind(const char *label);
 
 /* Trace-event JSON: complete events in microseconds from the first one on; `process` is what the
- * viewer calls them together. False after an error in d. */
-bool profile_write(const profile_t *p, const char *path, const char *process, diag_t *d);
+ * viewer calls them together. One file of a set. False after an error in d. */
+bool profile_put(const profile_t *p, const char *path, const char *process, output_set_t *set,
+                 diag_t *d);
 
 #endif

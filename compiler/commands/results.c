@@ -53,14 +53,14 @@ result_t *results_add(results_t *r, const char *name, int dtype, int rank, const
     return &r->items[r->n++];
 }
 
-bool results_save(const results_t *r, const char *path, diag_t *d) {
+bool results_put(const results_t *r, output_set_t *set, const char *path, diag_t *d) {
     st_writer_t *w = st_writer_new();
     for (size_t i = 0; i < r->n; i++) {
         const result_t *t = &r->items[i];
         st_writer_add(w, t->name, t->dtype == REFORMER_I32 ? ST_I32 : ST_F32, t->rank, t->shape,
                       t->data);
     }
-    bool ok = st_writer_save(w, path, d);
+    bool ok = st_writer_put(w, set, path, d);
     st_writer_free(w);
     return ok;
 }

@@ -19,7 +19,7 @@ static void check_bucket_number(const session_t *s, const inputs_t *in) {
     if (!s->o->given[OPT_BUCKETS]) (void)buckets_warn(&taken, in->length, in->path, s->d);
 }
 
-static bool run_session(session_t *s, results_t *r) {
+static bool run_session(session_t *s, results_t *r, output_set_t *set) {
     const options_t *o = s->o;
     inputs_t in;
     if (!session_profile_open(s) || !session_spec(s) || !session_need_weights(s)) return false;
@@ -39,14 +39,14 @@ static bool run_session(session_t *s, results_t *r) {
         io.trace = results_trace;
         io.trace_ctx = &trace;
     }
-    return session_forward(s, &io) && diag_errors(s->d) == 0 && session_profile_write(s);
+    return session_forward(s, &io) && diag_errors(s->d) == 0 && session_profile_put(s, set);
 }
 
-bool forward_file(const options_t *o, results_t *r, diag_t *d) {
+bool forward_file(const options_t *o, results_t *r, output_set_t *set, diag_t *d) {
     *r = (results_t){0};
     session_t s = session_new(o, d);
     s.advises = true;
-    bool ok = run_session(&s, r);
+    bool ok = run_session(&s, r, set);
     session_free(&s);
     return ok;
 }
@@ -57,7 +57,10 @@ int command_run(const options_t *o, diag_t *d) {
     int missing = check_needed(o, needed, 2);
     if (missing) return missing;
     results_t r;
-    bool ok = forward_file(o, &r, d) && results_save(&r, o->text[OPT_OUTPUT], d);
+    output_set_t set = {0};
+    bool ok = forward_file(o, &r, &set, d) && results_put(&r, &set, o->text[OPT_OUTPUT], d) &&
+              output_set_commit(&set);
+    output_set_abort(&set);
     results_free(&r);
     return ok ? 0 : EXIT_VALUE;
 }

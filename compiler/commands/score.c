@@ -19,7 +19,7 @@ static bool enough(const text_t *text, const tokens_t *t, const char *path, diag
 
 bool score_read(const text_t *text, const char *path, tokens_t *t, diag_t *d) {
     size_t bytes;
-    char *content = file_read(path, 0, &bytes, d);
+    char *content = text_read(text, path, &bytes, d);
     bool ok = content && text_encode(text, content, bytes, t, path, d) && enough(text, t, path, d);
     heap_free(content);
     return ok;
@@ -114,6 +114,14 @@ static bool score_rows(session_t *s, score_t *sc, const tokens_t *t, int64_t at,
     return true;
 }
 
+/* A character that is written as several tokens may be counted to the first, from which nothing is scored. */
+static bool check_bytes(const session_t *s, const score_t *sc) {
+    if (sc->bytes > 0) return true;
+    diag_error(s->d, IN_FILE(s->o->text[OPT_TEXT]),
+               "the tokens that are scored stand for no byte: there is no figure per byte");
+    return false;
+}
+
 bool score_text(session_t *s, score_t *sc, const tokens_t *t, score_watch_fn *watch, void *ctx) {
     for (int64_t at = 0; t->n - at >= 2;) {
         int64_t full = (t->n - at) / sc->window;
@@ -123,5 +131,5 @@ bool score_text(session_t *s, score_t *sc, const tokens_t *t, score_watch_fn *wa
         at += rows * length;
         if (!watch(ctx, sc, at, t->n)) return false;
     }
-    return true;
+    return check_bytes(s, sc);
 }

@@ -60,7 +60,7 @@ static bool split(score_lines_t *s, const text_t *text, const char *content, siz
 static bool read_lines(score_lines_t *s, const text_t *text) {
     size_t bytes;
     diag_t *d = s->session->d;
-    char *content = file_read(s->path, 0, &bytes, d);
+    char *content = text_read(text, s->path, &bytes, d);
     if (!content) return false;
     int64_t n = count_lines(content, bytes);
     if (n == 0) diag_error(d, IN_FILE(s->path), "has no lines: nothing to score");
@@ -337,7 +337,11 @@ static bool score_lines(score_lines_t *s) {
     if (!run_windows(s)) return false;
     add_up(s);
     conclude(s);
-    return session_profile_write(s->session) && score_lines_report(s);
+    output_set_t set = {0};
+    bool ok = session_profile_put(s->session, &set) && score_lines_report(s, &set) &&
+              output_set_commit(&set);
+    output_set_abort(&set);
+    return ok;
 }
 
 static bool score_session(score_lines_t *s) {

@@ -50,7 +50,7 @@ double line_bits(const line_t *l);
 /* What --output names can be written; before the work. */
 bool score_lines_check_outputs(const score_lines_t *s);
 /* All lines that have a figure, in their order or, with --sort, the least likely first: to the files of
- * --output, without them to stdout. */
-bool score_lines_report(const score_lines_t *s);
+ * --output, which join the set, without them to stdout. */
+bool score_lines_report(const score_lines_t *s, output_set_t *set);
 
 #endif

@@ -109,13 +109,13 @@ bool score_lines_check_outputs(const score_lines_t *s) {
     return outputs_check(s->session->o, formats, N_FORMATS, s->session->d);
 }
 
-bool score_lines_report(const score_lines_t *s) {
+bool score_lines_report(const score_lines_t *s, output_set_t *set) {
     report_t r = in_order(s);
     if (s->session->o->n_outputs)
-        return outputs_write(s->session->o, formats, N_FORMATS, &r, s->session->d);
+        return outputs_put(s->session->o, formats, N_FORMATS, &r, set, s->session->d);
     sbuf_t out = {0};
     tsv_of(&r, &out);
-    bool ok = print_out(&out, s->session->d);
+    bool ok = output_set_finish(set) && print_out(&out, s->session->d);
     sbuf_free(&out);
     return ok;
 }

@@ -158,7 +158,9 @@ bool session_open(session_t *s) {
     if (!session_compile(s)) return false;
     print_time(s, clock_process(), "since the process began: code is ready");
     double start = clock_now();
-    if (!session_weights(s) || !exec_bind(s->exec, s->store, s->d)) return false;
+    if (!session_weights(s)) return false;
+    store_spend(s->store);
+    if (!exec_bind(s->exec, s->store, s->d)) return false;
     print_time(s, clock_now() - start, "weights: read, packed, bound");
     return true;
 }
@@ -193,12 +195,12 @@ bool session_profile_open(session_t *s) {
     return output_place_check(path, s->d);
 }
 
-bool session_profile_write(session_t *s) {
+bool session_profile_put(session_t *s, output_set_t *set) {
     const options_t *o = s->o;
     if (!s->profile) return true;
     const char *process =
         arena_printf(s->arena, "reformerc %s %s: back end %s, %s, %d thread%s", o->command->name,
                      o->model, backend_names[o->backend], s->plan->targets[0]->name, s->threads,
                      s->threads == 1 ? "" : "s");
-    return profile_write(s->profile, o->text[OPT_PROFILE], process, s->d);
+    return profile_put(s->profile, o->text[OPT_PROFILE], process, set, s->d);
 }

@@ -53,9 +53,9 @@ bool session_open(session_t *s);    /* lowers (unless the reference runs), loads
 /* exec_forward() of the open session, told to its profile. */
 bool session_forward(session_t *s, reformer_io_t *io);
 /* --instrument FILE of run and eval: makes the profile before the plan is made, where the file can be
- * written; writes it when all went well. False after an error in d. */
+ * written; writes it as one of the command's outputs when all went well. False after an error in d. */
 bool session_profile_open(session_t *s);
-bool session_profile_write(session_t *s);
+bool session_profile_put(session_t *s, output_set_t *set);
 
 /* Workers: --threads, else every core that this process may run on. */
 int session_threads(const options_t *o);

@@ -4,6 +4,7 @@
  * and a line per point that is done, found again by its settings. So a sweep that ended for whatever
  * reason continues, with more or fewer alternatives too; one whose model, weights, text or options
  * changed does not. */
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "commands/sweep.h"
 #include "exec/cache.h" /* keys */
 #include "exec/targets.h"
+#include "support/format.h"
 #include "support/heap.h"
 
 static const char magic[] = "reformerc sweep 2";
@@ -104,7 +106,7 @@ static bool read_point(arena_t *a, const char *line, point_t *p) {
                    p->key, &window, &batch, &scored, &read, &bytes, &p->score.nats,
                    &p->score.seconds, &p->compile_seconds, &workspace, &rss, target, &end);
     if (n != 12 || line[end] || scored < 1 || !(p->score.seconds > 0)) return false;
-    if (window < 1 || batch < 1 || read < scored || bytes < 0 || workspace < 0 || rss < 0)
+    if (window < 1 || batch < 1 || read < scored || bytes < 1 || workspace < 0 || rss < 0)
         return false;
     if (!is_time(p->score.nats) || !is_time(p->score.seconds) || !is_time(p->compile_seconds))
         return false;
@@ -115,6 +117,9 @@ static bool read_point(arena_t *a, const char *line, point_t *p) {
     p->score.scored = scored;
     p->score.read = read;
     p->score.bytes = bytes;
+    /* a time next to none; a loss is a float */
+    if (!isfinite(score_speed(&p->score)) || score_token_nats(&p->score) > (double)FLT_MAX)
+        return false;
     p->target = arena_strdup(a, target);
     p->state = POINT_DONE;
     return true;
@@ -157,35 +162,50 @@ static bool check_print(const sweep_t *s, int i, const char *line) {
     return false;
 }
 
+static int by_key(const void *pa, const void *pb) {
+    const point_t *const *a = pa, *const *b = pb;
+    return strcmp((*a)->key, (*b)->key);
+}
+
+/* The points in order of their keys: a record of many lines takes one search each. */
+static point_t **sorted_points(const sweep_t *s) {
+    point_t **sorted = ARENA_ARRAY(s->arena, point_t *, s->grid.n_points);
+    for (int i = 0; i < s->grid.n_points; i++) sorted[i] = &s->points[i];
+    qsort(sorted, (size_t)s->grid.n_points, sizeof *sorted, by_key);
+    return sorted;
+}
+
 /* The line of a point that is not in this grid is kept for the sweep that wants it. */
-static bool take_point(sweep_t *s, int number, const char *line, sbuf_t *others) {
+static bool take_point(sweep_t *s, point_t **sorted, int number, const char *line, sbuf_t *others) {
     point_t found = {0};
     if (!read_point(s->arena, line, &found)) return refuse(s, number, "is a damaged line");
-    for (int i = 0; i < s->grid.n_points; i++) {
-        point_t *p = &s->points[i];
-        if (strcmp(found.key, p->key) != 0) continue;
-        found.label = p->label;
-        found.message = p->message;
-        found.said = p->said;
-        if (p->state == POINT_WAITING) *p = found;
+    const point_t *wanted = &found;
+    point_t **at = bsearch(&wanted, sorted, (size_t)s->grid.n_points, sizeof *sorted, by_key);
+    if (!at) {
+        sbuf_printf(others, "%s\n", line);
         return true;
     }
-    sbuf_printf(others, "%s\n", line);
+    point_t *p = *at;
+    found.label = p->label;
+    found.message = p->message;
+    found.said = p->said;
+    if (p->state == POINT_WAITING) *p = found;
     return true;
 }
 
-static bool take_line(sweep_t *s, int number, const char *line, sbuf_t *others) {
+static bool take_line(sweep_t *s, point_t **sorted, int number, const char *line, sbuf_t *others) {
     if (number == 1)
         return strcmp(line, magic) == 0 || refuse(s, number, "is no record of a sweep");
     if (number <= 1 + N_PRINTS) return check_print(s, number - 2, line);
-    return take_point(s, number, line, others);
+    return take_point(s, sorted, number, line, others);
 }
 
 static bool take_lines(sweep_t *s, const char *text, sbuf_t *others) {
     int number = 0;
+    point_t **sorted = sorted_points(s);
     for (const char *p = text; *p;) {
         size_t n = strcspn(p, "\n");
-        if (!take_line(s, ++number, arena_strndup(s->arena, p, n), others)) return false;
+        if (!take_line(s, sorted, ++number, arena_strndup(s->arena, p, n), others)) return false;
         p += n + (p[n] != 0);
     }
     return number > N_PRINTS || refuse(s, number, "is no record of a sweep");
@@ -207,7 +227,8 @@ bool record_begin(sweep_t *s) {
     if (!file_exists(s->record)) return record_write(s);
     size_t bytes;
     char *text = file_read(s->record, 64 << 20, &bytes, s->d);
-    bool ok = text && take_record(s, text);
+    bool ok =
+        text && format_fits(s->record, text, bytes, WANT_RECORD, s->d) && take_record(s, text);
     heap_free(text);
     return ok && record_write(s);
 }

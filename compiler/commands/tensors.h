@@ -53,7 +53,7 @@ const result_t *results_find(const results_t *r, const char *name); /* NULL: non
 /* A new tensor, zeroed; NULL after an error in d when there is no memory for it. */
 result_t *results_add(results_t *r, const char *name, int dtype, int rank, const int64_t *shape,
                       diag_t *d);
-bool results_save(const results_t *r, const char *path, diag_t *d);
+bool results_put(const results_t *r, output_set_t *set, const char *path, diag_t *d);
 
 /* Points io at the inputs, and at new results for every output of this head (with labels: loss). */
 bool results_prepare(results_t *r, const inputs_t *in, const spec_t *s, reformer_io_t *io,

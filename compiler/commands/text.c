@@ -6,6 +6,7 @@
 
 #include "commands/sentencepiece.h"
 #include "support/file.h"
+#include "support/format.h"
 #include "support/heap.h"
 #include "support/utf8.h"
 
@@ -19,14 +20,36 @@ struct text {
 
 /* ---- opening -------------------------------------------------------------------------------------- */
 
+/* The folder that the model's file stands in, with or without a '/' at its end. */
+static const char *folder_of(arena_t *a, const spec_t *s) {
+    if (is_directory(s->path)) return s->path;
+    const char *slash = strrchr(s->path, '/');
+    return slash ? arena_strndup(a, s->path, (size_t)(slash - s->path) + 1) : ".";
+}
+
+/* What of the folder would tell how text becomes ids. */
+static void give_text_hint(const spec_t *s, diag_t *d) {
+    arena_t *a = arena_new();
+    bool only_json = false;
+    const char *pieces = folder_pieces(a, folder_of(a, s), &only_json);
+    if (pieces)
+        diag_hint(d, "%s stands beside it: --set compile.text=sentencepiece:%s", pieces, pieces);
+    else
+        diag_hint(
+            d, "--set compile.text=bytes: id = byte + %d; or compile.text=sentencepiece:FILE%s",
+            BYTE_OFFSET,
+            only_json ? "; tokenizer.json is not read, the spiece.model that it was made from is"
+                      : "");
+    arena_free(a);
+}
+
 /* The kind of the spec's text; TEXT_UNSET after an error in d. */
 static text_kind_t kind_of(const spec_t *s, diag_t *d) {
     if (s->compile.text != TEXT_UNSET) return s->compile.text;
     if (s->vocab_size == BYTE_VOCABULARY) return TEXT_BYTES;
     diag_error(d, IN_FILE(s->path), "how text becomes ids is unknown: vocab_size is %lld, not %d",
                (long long)s->vocab_size, BYTE_VOCABULARY);
-    diag_hint(d, "--set compile.text=bytes: id = byte + %d; or compile.text=sentencepiece:FILE",
-              BYTE_OFFSET);
+    give_text_hint(s, d);
     return TEXT_UNSET;
 }
 
@@ -44,6 +67,15 @@ char *text_model_path(const spec_t *s) {
     return path.data;
 }
 
+static void give_path_hint(const spec_t *s, diag_t *d) {
+    arena_t *a = arena_new();
+    bool only_json;
+    const char *pieces = folder_pieces(a, folder_of(a, s), &only_json);
+    diag_hint(d, "'compile.text' names it; a relative path starts in the spec's folder%s%s",
+              pieces ? ", which has " : "", pieces ? pieces : "");
+    arena_free(a);
+}
+
 static pieces_t *load(const spec_t *s, const char *path, diag_t *d) {
     if (!pieces_built_in()) {
         diag_error(d, s->at[KEY_compile_text], "this build has no SentencePiece");
@@ -53,7 +85,11 @@ static pieces_t *load(const spec_t *s, const char *path, diag_t *d) {
     size_t bytes;
     char *model = file_read(path, MODEL_LIMIT, &bytes, d);
     if (!model) {
-        diag_hint(d, "'compile.text' names it; a relative path starts in the spec's folder");
+        give_path_hint(s, d);
+        return NULL;
+    }
+    if (!format_fits(path, model, bytes, WANT_PIECES, d)) {
+        free(model);
         return NULL;
     }
     sbuf_t why = {0};
@@ -110,6 +146,14 @@ bool text_is_bytes(const text_t *t) {
 }
 
 /* ---- ids ------------------------------------------------------------------------------------------ */
+
+char *text_read(const text_t *t, const char *path, size_t *bytes, diag_t *d) {
+    char *content = file_read(path, 0, bytes, d);
+    format_want_t want = text_is_bytes(t) ? WANT_BYTES : WANT_TEXT;
+    if (content && format_fits(path, content, *bytes, want, d)) return content;
+    free(content);
+    return NULL;
+}
 
 static void encode_bytes(const char *text, size_t bytes, tokens_t *out) {
     out->n = (int64_t)bytes;

@@ -30,6 +30,9 @@ typedef struct {
     int64_t n;
 } tokens_t;
 
+/* All of a file that is text to be encoded: NULL after an error in d, also for weights, arrays and (unless a token is a
+ * byte) archives; free(). */
+char *text_read(const text_t *t, const char *path, size_t *bytes, diag_t *d);
 /* False after an error in d, which is about `path`. */
 bool text_encode(const text_t *t, const char *text, size_t bytes, tokens_t *out, const char *path,
                  diag_t *d);

@@ -54,10 +54,10 @@ static bool code_compile(const tune_t *t, code_t *c, const code_t *like) {
     return true;
 }
 
-/* Its errors are told; its warnings were, by the checks. */
+/* What it says is told, unless the checks or another code have said it. */
 static void code_close(const tune_t *t, code_t *c) {
     for (int l = 0; l < t->n_lengths; l++) timed_close(&c->side[l]);
-    if (diag_errors(c->d)) diag_append(t->d, c->d);
+    diag_append(t->d, c->d);
     diag_free(c->d);
     arena_free(c->arena);
 }

@@ -6,6 +6,7 @@
 #include "commands/tuning.h"
 #include "support/cpu.h"
 #include "support/file.h"
+#include "support/format.h"
 #include "support/hash.h"
 #include "support/heap.h"
 
@@ -252,6 +253,7 @@ tuning_t *tuning_read(arena_t *a, const char *path, bool may_lack, diag_t *d) {
     if (!read) return NULL;
     char *text = arena_copy(a, read, bytes + 1); /* messages quote it */
     heap_free(read);
+    if (!format_fits(path, text, bytes, WANT_TUNING, d)) return NULL;
     diag_source(d, path, text, bytes);
     if (strlen(text) != bytes) diag_error(d, IN_FILE(path), "is no text: it holds a zero byte");
     else read_lines(t, text, d);

@@ -6,6 +6,8 @@
 
 #include "emit/c_int.h"
 #include "support/heap.h"
+#include "support/printable.h"
+#include "support/unseen.h"
 
 /* ---- names --------------------------------------------------------------------------------------- */
 
@@ -208,14 +210,17 @@ void put_line(sbuf_t *out, int depth, const char *fmt, ...) {
     sbuf_free(&text);
 }
 
-/* Comment signs inside become "* /" and "/ *"; control characters '?'. */
+/* Comment signs inside become "* /" and "/ *"; what is no printable UTF-8 and what turns the direction of writing,
+ * which compilers warn of, '?'. */
 static char *clean_comment(const char *s) {
     sbuf_t out = {0};
-    for (; *s; s++) {
-        bool sign = (s[0] == '*' && s[1] == '/') || (s[0] == '/' && s[1] == '*');
-        char c = (unsigned char)*s < 32 && *s != '\n' ? '?' : *s;
-        sbuf_write(&out, &c, 1);
-        if (sign) sbuf_write(&out, " ", 1);
+    for (const char *end = s + strlen(s); s < end;) {
+        bool sign = (s[0] == '*' && s[1] == '/') || (s[0] == '/' && s[1] == '*'), ok;
+        size_t n = printable(s, end, &ok);
+        if ((ok && !is_unseen(s, n)) || *s == '\n') sbuf_write(&out, s, n);
+        else sbuf_puts(&out, "?");
+        if (sign) sbuf_puts(&out, " ");
+        s += n;
     }
     sbuf_puts(&out, "");
     return out.data;

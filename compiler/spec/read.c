@@ -34,6 +34,10 @@ static const char *elsewhere(const char *section, const char *name) {
 }
 
 static void unknown_key(reader_t *r, const char *section, const node_t *key, bool lenient) {
+    if (lenient ? ++r->warnings > MAX_ERRORS : r->errors >= MAX_ERRORS) {
+        r->errors += !lenient; /* no search for what may be meant, in a file of a million keys */
+        return;
+    }
     const char *shown = node_show(r->arena, key);
     const char *dot = *section ? "." : "";
     const char *place = elsewhere(section, key->text), *near = nearest(section, key->text);
@@ -44,7 +48,6 @@ static void unknown_key(reader_t *r, const char *section, const node_t *key, boo
         else if (near) suggest(r, "did you mean '%s%s%s'?", section, dot, near);
         return;
     }
-    if (++r->warnings > MAX_ERRORS) return;
     diag_warning(r->diag, key->at, "unknown key '%s' ignored", shown);
     if (near) diag_hint(r->diag, "did you mean '%s'?", near);
 }

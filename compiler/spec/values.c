@@ -37,6 +37,7 @@ static void *place(reader_t *r, size_t offset) {
 
 /* "'hidden_size' must be an integer, 1 … 65536, not 'x'" */
 static bool wrong(reader_t *r, spec_key_t key, const node_t *n) {
+    if (r->errors >= MAX_ERRORS) return r->errors++, false;
     sbuf_t range = {0};
     print_range(key, &range);
     const char *shown = node_show(r->arena, n);
@@ -152,6 +153,7 @@ enum { MAX_WORDS = 32 };
 static void suggest_word(reader_t *r, spec_key_t key, const char *text) {
     const char *candidates[MAX_WORDS];
     size_t n = 0;
+    if (r->errors >= MAX_ERRORS) return;
     for (const word_t *w = schema[key].words; w->word && n < MAX_WORDS; w++)
         candidates[n++] = w->word;
     const char *near = did_you_mean(text, candidates, n);

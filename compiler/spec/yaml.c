@@ -13,6 +13,8 @@
 
 #include "spec/text.h"
 #include "support/guard.h"
+#include "support/hash.h"
+#include "support/unseen.h"
 
 typedef struct {
     node_t *node;
@@ -24,6 +26,8 @@ typedef struct {
     node_t *node;
     bool open; /* an alias now would contain itself */
 } anchor_t;
+
+enum { ANCHOR_SLOTS = 2048, MAX_DIRECTIVES = 100 }; /* slots: a power of two above MAX_ANCHORS */
 
 typedef struct {
     arena_t *arena;
@@ -37,6 +41,7 @@ typedef struct {
     frame_t stack[MAX_DEPTH];
     int depth;
     anchor_t anchors[MAX_ANCHORS];
+    int slots[ANCHOR_SLOTS]; /* anchors by name, from 1; 0: free. Open addressing */
     size_t n_anchors, n_nodes;
     int n_soft;
     node_t *root;
@@ -176,20 +181,29 @@ static void attach(builder_t *b, node_t *n) {
     ARENA_PUSH(b->arena, f->node->items, f->node->n, f->cap) = n;
 }
 
+/* Where the number of this anchor stands, or would. */
+static int *anchor_slot(builder_t *b, const char *name) {
+    size_t at = (size_t)hash64(HASH64_INIT, name, strlen(name)) & (ANCHOR_SLOTS - 1);
+    while (b->slots[at] && strcmp(b->anchors[b->slots[at] - 1].name, name) != 0)
+        at = (at + 1) & (ANCHOR_SLOTS - 1);
+    return &b->slots[at];
+}
+
 /* Index + 1 of the anchor, 0 for none. A name used again means the newer node from then on. */
 static size_t define_anchor(builder_t *b, const yaml_char_t *name, node_t *n, bool open) {
     if (!name) return 0;
-    size_t i = 0;
-    while (i < b->n_anchors && strcmp(b->anchors[i].name, (const char *)name) != 0) i++;
-    if (i == MAX_ANCHORS) {
+    int *slot = anchor_slot(b, (const char *)name);
+    if (!*slot && b->n_anchors == MAX_ANCHORS) {
         FAIL(b, n->at, "more than %d anchors", MAX_ANCHORS);
         return 0;
     }
-    if (i == b->n_anchors)
-        b->anchors[b->n_anchors++].name = arena_strdup(b->arena, (const char *)name);
-    b->anchors[i].node = n;
-    b->anchors[i].open = open;
-    return i + 1;
+    if (!*slot) {
+        b->anchors[b->n_anchors].name = arena_strdup(b->arena, (const char *)name);
+        *slot = (int)++b->n_anchors;
+    }
+    b->anchors[*slot - 1].node = n;
+    b->anchors[*slot - 1].open = open;
+    return (size_t)*slot;
 }
 
 static void refuse_tag(builder_t *b, const yaml_char_t *tag, srcloc_t at) {
@@ -239,13 +253,11 @@ static void on_alias(builder_t *b, const yaml_event_t *e) {
         FAIL(b, at, "more than %d values: this is no model description", MAX_NODES);
         return;
     }
-    for (size_t i = 0; i < b->n_anchors; i++) {
-        if (strcmp(b->anchors[i].name, name) != 0) continue;
-        if (b->anchors[i].open) FAIL(b, at, "alias '*%.60s' stands inside its own anchor", name);
-        else attach(b, b->anchors[i].node);
-        return;
-    }
-    FAIL(b, at, "alias '*%.60s' has no anchor before it", name);
+    int slot = *anchor_slot(b, name);
+    if (!slot) FAIL(b, at, "alias '*%.60s' has no anchor before it", name);
+    else if (b->anchors[slot - 1].open)
+        FAIL(b, at, "alias '*%.60s' stands inside its own anchor", name);
+    else attach(b, b->anchors[slot - 1].node);
 }
 
 static void on_document(builder_t *b, const yaml_event_t *e) {
@@ -280,10 +292,24 @@ static const char *syntax_hint(const builder_t *b, const char *problem) {
     if (strstr(problem, "Unicode character escape"))
         return "write the character itself, or its code as \\U with eight digits";
     if (at < b->text.bytes && b->text.text[at] == '\t')
-        return "indent with spaces, YAML has no tabs there";
+        return "indent with spaces, YAML has no tabs (U+0009 CHARACTER TABULATION) there";
     if (strstr(problem, "mapping values are not allowed"))
         return "a value that holds ': ' needs quotes; keys of one level are indented alike";
     if (strstr(problem, "could not find expected ':'")) return "a key is followed by ': '";
+    return NULL;
+}
+
+/* What began before the line at fault may be a ':' that only looks like one. */
+static const char *unusual_before(const builder_t *b, const yaml_parser_t *p) {
+    const char *line = b->text.text, *end = line + b->text.bytes;
+    size_t first = p->context ? p->context_mark.line : p->problem_mark.line;
+    if (first == p->problem_mark.line && first > 0) first--;
+    for (size_t n = 0; b->lines && line < end && n < p->problem_mark.line; n++) {
+        const char *feed = memchr(line, '\n', (size_t)(end - line)), *stop = feed ? feed : end;
+        const char *unusual = n >= first ? unusual_in_line(b->arena, line, stop) : NULL;
+        if (unusual) return arena_printf(b->arena, "in line %zu, %s", n + 1, unusual);
+        line = feed ? feed + 1 : end;
+    }
     return NULL;
 }
 
@@ -297,8 +323,10 @@ static void syntax_error(builder_t *b) {
              p->context_mark.line + 1);
     else if (p->context) FAIL(b, at, "%s (%s)", problem, p->context);
     else FAIL(b, at, "%s", problem);
-    const char *hint = syntax_hint(b, problem);
-    if (hint) diag_hint(b->diag, "%s", hint);
+    const char *hint = syntax_hint(b, problem), *before = unusual_before(b, p);
+    if (hint || before)
+        diag_hint(b->diag, "%s%s%s", hint ? hint : "", hint && before ? "; " : "",
+                  before ? before : "");
 }
 
 static void run(builder_t *b) {
@@ -321,12 +349,31 @@ static void end(void *builder, size_t bytes) {
     yaml_parser_delete(&b->parser);
 }
 
+/* libyaml compares each directive with all before it. */
+static bool directives_fit(builder_t *b) {
+    const char *end = b->text.text + b->text.bytes;
+    int line = 1, n = 0;
+    for (const char *p = b->text.text; p && p < end; line++) {
+        n += *p == '%';
+        if (n > MAX_DIRECTIVES) {
+            srcloc_t at = {b->path, line, 1};
+            diag_error(b->diag, b->lines ? at : IN_FILE(b->path), "more than %d directives ('%%')",
+                       MAX_DIRECTIVES);
+            return false;
+        }
+        p = memchr(p, '\n', (size_t)(end - p));
+        if (p) p++;
+    }
+    return true;
+}
+
 node_t *tree_read(arena_t *a, const char *path, const char *text, size_t bytes, bool lines,
                   diag_t *d) {
     builder_t *b = ARENA_NEW(a, builder_t);
     *b = (builder_t){.arena = a, .diag = d, .path = path, .lines = lines};
     if (!text_prepare(a, path, text, bytes, lines, &b->text, d)) return NULL;
     b->cursor = cursor_start(&b->text);
+    if (!directives_fit(b)) return NULL;
     if (!yaml_parser_initialize(&b->parser)) guard_no_memory(0);
     guard_own(b, 0, end);
     yaml_parser_set_encoding(&b->parser, YAML_UTF8_ENCODING);

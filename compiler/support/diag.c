@@ -8,8 +8,11 @@
 #include "support/arena.h"
 #include "support/guard.h"
 #include "support/printable.h"
+#include "support/sbuf.h"
+#include "support/shorten.h"
+#include "support/unseen.h"
 
-enum { QUOTE_COLUMNS = 100 };
+enum { QUOTE_COLUMNS = 100, NOTED_BYTES = 1 << 16 };
 
 typedef struct {
     srcloc_t at;
@@ -62,6 +65,16 @@ static const message_t *first_of(const diag_t *d, const char *file) {
     return NULL;
 }
 
+/* Whatever a message quotes: not longer than a person reads, nor than memory holds of thousands of them. */
+static const char *message_text(diag_t *d, const char *fmt, va_list ap) {
+    sbuf_t whole = {0};
+    sbuf_vprintf(&whole, fmt, ap);
+    const char *text = shortened(d->arena, whole.data);
+    if (text == whole.data) text = arena_strdup(d->arena, text);
+    sbuf_free(&whole);
+    return text;
+}
+
 /* File names are copied: callers free theirs, often because of the very error reported. */
 static void report(diag_t *d, srcloc_t at, bool is_error, const char *fmt, va_list ap) {
     message_t m = {.at = at, .is_error = is_error, .order = (int)d->n};
@@ -69,7 +82,7 @@ static void report(diag_t *d, srcloc_t at, bool is_error, const char *fmt, va_li
     d->dropped = false;
     m.file_rank = first ? first->file_rank : (int)d->n;
     if (at.file) m.at.file = first ? first->at.file : arena_strdup(d->arena, at.file);
-    m.text = arena_vprintf(d->arena, fmt, ap);
+    m.text = message_text(d, fmt, ap);
     ARENA_PUSH(d->arena, d->messages, d->n, d->cap) = m;
     d->errors += is_error;
 }
@@ -120,7 +133,7 @@ void diag_hint(diag_t *d, const char *fmt, ...) {
     if (d->n == 0 || d->dropped) return;
     va_list ap;
     va_start(ap, fmt);
-    d->messages[d->n - 1].hint = arena_vprintf(d->arena, fmt, ap);
+    d->messages[d->n - 1].hint = message_text(d, fmt, ap);
     va_end(ap);
 }
 
@@ -131,10 +144,21 @@ static void report_text(diag_t *d, const message_t *m, const char *fmt, ...) {
     va_end(ap);
 }
 
+/* Several works on one model meet the same warnings. */
+static bool is_repeated(const diag_t *d, const message_t *w) {
+    const message_t *first = w->is_error ? NULL : first_of(d, w->at.file);
+    for (const message_t *m = first; m && m < d->messages + d->n; m++)
+        if (!m->is_error && m->file_rank == first->file_rank && m->at.line == w->at.line &&
+            m->at.col == w->at.col && strcmp(m->text, w->text) == 0)
+            return true;
+    return false;
+}
+
 void diag_append(diag_t *d, const diag_t *from) {
     d->ran_out |= from->ran_out;
     for (size_t i = 0; i < from->n; i++) {
         if (d->silent && !from->messages[i].is_error) continue;
+        if (is_repeated(d, &from->messages[i])) continue;
         report_text(d, &from->messages[i], "%s", from->messages[i].text);
         if (from->messages[i].hint) diag_hint(d, "%s", from->messages[i].hint);
     }
@@ -152,67 +176,122 @@ static int by_place(const void *pa, const void *pb) {
     return a->order < b->order ? -1 : a->order > b->order;
 }
 
-/* User's text goes through here: one '?' for whatever could drive the terminal. */
-static const char *put_character(const char *p, const char *end, FILE *out) {
+/* User's text goes through here: one '?' for whatever could drive the terminal, or cannot be seen on it. */
+static const char *put_character(const char *p, const char *end, sbuf_t *out) {
     bool ok;
     size_t n = printable(p, end, &ok);
-    if (ok) fwrite(p, 1, n, out);
-    else fputc(*p == '\t' ? ' ' : '?', out);
+    if (ok && !is_unseen(p, n)) sbuf_write(out, p, n);
+    else sbuf_puts(out, *p == '\t' ? " " : "?");
     return p + n;
 }
 
-/* A message; our own texts may hold several lines. */
-static void put_text(const char *text, FILE *out) {
-    for (const char *p = text, *end = p + strlen(p); p < end;) {
-        if (*p == '\n') fputc(*p++, out);
+/* A message, with names for what cannot be seen; our own texts may hold several lines. */
+static void put_text(const diag_t *d, const char *text, sbuf_t *out) {
+    const char *named = unseen_named(d->arena, text);
+    for (const char *p = named, *end = p + strlen(p); p < end;) {
+        if (*p == '\n') sbuf_write(out, p++, 1);
         else p = put_character(p, end, out);
     }
 }
 
-/* Quotes the line with a caret under the column. A long line is cut to a window around it. Columns
- * count characters, as libyaml's marks do. */
-static void quote(const diag_t *d, const message_t *m, FILE *out) {
-    const source_t *s = NULL;
-    for (size_t i = 0; i < d->n_sources; i++)
-        if (strcmp(d->sources[i].file, m->at.file) == 0) s = &d->sources[i];
-    if (!s || m->at.line < 1) return;
-    const char *p = s->text, *end = s->text + s->bytes;
-    for (int line = 1; line < m->at.line && p < end; p++) line += *p == '\n';
-    if (p >= end) return;
-    int col = 1, from = m->at.col > QUOTE_COLUMNS - 20 ? m->at.col - 40 : 1;
+static void put_note(const diag_t *d, const char *note, sbuf_t *out) {
+    if (!note) return;
+    sbuf_puts(out, "    note: ");
+    put_text(d, note, out);
+    sbuf_puts(out, "\n");
+}
+
+/* Where the last message stood in its source: the next one, in file order, is looked for from there, so that all of
+ * them together take one walk over the text. */
+typedef struct {
+    const source_t *source;
+    const char *line; /* its first byte, and of column `col` */
+    const char *at;
+    int number, col;
+} place_t;
+
+static const source_t *source_of(const diag_t *d, const char *file) {
+    for (size_t i = d->n_sources; i-- > 0;)
+        if (strcmp(d->sources[i].file, file) == 0) return &d->sources[i];
+    return NULL;
+}
+
+/* Moves to a line and column, or to the line's end before it; false where the text has no such line. Columns count
+ * characters, as libyaml's marks do. */
+static bool move_to(place_t *q, const source_t *s, int line, int col) {
+    const char *end = s->text + s->bytes;
     bool ok;
-    fputs("    ", out);
-    for (; p < end && *p != '\n' && *p != '\r' && col < from + QUOTE_COLUMNS; col++)
-        p = col >= from ? put_character(p, end, out) : p + printable(p, end, &ok);
-    fprintf(out, "\n    %*s\n", m->at.col - from + 1, "^");
+    if (q->source != s || line < q->number)
+        *q = (place_t){.source = s, .line = s->text, .number = 1, .at = s->text, .col = 1};
+    for (; q->number < line; q->number++, q->at = q->line, q->col = 1) {
+        const char *feed = memchr(q->line, '\n', (size_t)(end - q->line));
+        q->line = feed ? feed + 1 : end;
+        if (!feed) return false;
+    }
+    if (q->col > col) q->at = q->line, q->col = 1;
+    for (; q->at < end && *q->at != '\n' && *q->at != '\r' && q->col < col; q->col++)
+        q->at += printable(q->at, end, &ok);
+    return q->line < end;
 }
 
-static void print_message(const diag_t *d, const message_t *m, FILE *out) {
-    if (!m->at.file) fputs("reformerc", out);
-    else put_text(m->at.file, out);
-    if (m->at.file && m->at.line > 0) fprintf(out, ":%d:%d", m->at.line, m->at.col);
-    fprintf(out, ": %s: ", m->is_error ? "error" : "warning");
-    put_text(m->text, out);
-    fputc('\n', out);
-    if (m->at.file) quote(d, m, out);
+/* What is unusual in the line; nobody reads one that is very long, and it is quoted again and again. */
+static const char *line_note(const diag_t *d, const char *line, const char *end) {
+    const char *feed = memchr(line, '\n', (size_t)(end - line));
+    if (feed) end = feed;
+    return end - line <= NOTED_BYTES ? unusual_in_line(d->arena, line, end) : NULL;
+}
+
+/* Quotes the line with a caret under the column. A long line is cut to a window around it. True: a note says what is
+ * unusual in it. */
+static bool quote(const diag_t *d, const message_t *m, place_t *q, sbuf_t *out) {
+    const source_t *s = source_of(d, m->at.file);
+    int from = m->at.col > QUOTE_COLUMNS - 20 ? m->at.col - 40 : 1;
+    if (!s || m->at.line < 1 || !move_to(q, s, m->at.line, from)) return false;
+    const char *p = q->at, *end = s->text + s->bytes;
+    sbuf_puts(out, "    ");
+    for (int col = q->col; p < end && *p != '\n' && *p != '\r' && col < from + QUOTE_COLUMNS; col++)
+        p = put_character(p, end, out);
+    sbuf_printf(out, "\n    %*s\n", m->at.col - from + 1, "^");
+    const char *note = line_note(d, q->line, end);
+    put_note(d, note, out);
+    return note != NULL;
+}
+
+static void print_message(const diag_t *d, const message_t *m, place_t *q, sbuf_t *out) {
+    if (!m->at.file) sbuf_puts(out, "reformerc");
+    else put_text(d, shortened(d->arena, m->at.file), out);
+    if (m->at.file && m->at.line > 0) sbuf_printf(out, ":%d:%d", m->at.line, m->at.col);
+    sbuf_printf(out, ": %s: ", m->is_error ? "error" : "warning");
+    put_text(d, m->text, out);
+    sbuf_puts(out, "\n");
+    if (!m->at.file || !quote(d, m, q, out)) put_note(d, unusual_in_text(d->arena, m->text), out);
     if (!m->hint) return;
-    fputs("    hint: ", out);
-    put_text(m->hint, out);
-    fputc('\n', out);
+    sbuf_puts(out, "    hint: ");
+    put_text(d, m->hint, out);
+    sbuf_puts(out, "\n");
 }
 
-void diag_print(diag_t *d, FILE *out) {
+static void put_messages(diag_t *d, const message_t *sorted, sbuf_t *out) {
+    size_t seen[2] = {0, 0}; /* warnings, errors */
+    place_t place = {0};
+    for (size_t i = 0; i < d->n; i++)
+        if (!sorted[i].printed && seen[sorted[i].is_error]++ < DIAG_MOST_PRINTED)
+            print_message(d, &sorted[i], &place, out);
+    for (int error = 1; error >= 0; error--)
+        if (seen[error] > DIAG_MOST_PRINTED)
+            sbuf_printf(out, "reformerc: … and %zu more %s\n", seen[error] - DIAG_MOST_PRINTED,
+                        error ? "errors" : "warnings");
+}
+
+/* In one piece: stderr has no buffer. */
+void diag_print(diag_t *d, FILE *to) {
     if (d->n == 0) return;
     message_t *sorted = arena_copy(d->arena, d->messages, d->n * sizeof *sorted);
     qsort(sorted, d->n, sizeof *sorted, by_place);
-    size_t seen[2] = {0, 0}; /* warnings, errors */
-    for (size_t i = 0; i < d->n; i++)
-        if (!sorted[i].printed && seen[sorted[i].is_error]++ < DIAG_MOST_PRINTED)
-            print_message(d, &sorted[i], out);
-    for (int error = 1; error >= 0; error--)
-        if (seen[error] > DIAG_MOST_PRINTED)
-            fprintf(out, "reformerc: … and %zu more %s\n", seen[error] - DIAG_MOST_PRINTED,
-                    error ? "errors" : "warnings");
+    sbuf_t out = {0};
+    put_messages(d, sorted, &out);
+    if (out.size) fwrite(out.data, 1, out.size, to);
+    sbuf_free(&out);
     for (size_t i = 0; i < d->n; i++) d->messages[i].printed = true;
 }
 

@@ -42,7 +42,8 @@ void diag_silence_warnings(diag_t *d); /* from here on, they and their hints are
 /* Attaches "hint: …" to the message reported last. */
 void diag_hint(diag_t *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* The messages of another one behind ours, e.g. of work that several threads did. */
+/* The messages of another one behind ours, e.g. of work that several threads did; a warning that stands among
+ * ours is not repeated. */
 void diag_append(diag_t *d, const diag_t *from);
 
 int diag_errors(const diag_t *d); /* how many errors so far */

@@ -24,6 +24,8 @@ typedef struct {
 } content_t;
 bool file_load(const char *path, content_t *c, diag_t *d);
 void file_unload(content_t *c);
+/* Gives the memory of a part that nobody reads any more back to the system, as far as it is whole pages. */
+void file_forget(const content_t *c, const void *part, size_t bytes);
 
 /* The same in steps, for who needs the beginning only. */
 typedef struct {
@@ -49,8 +51,22 @@ output_t *output_open(const char *path, diag_t *d);
 bool output_write(output_t *o, const void *data, size_t bytes);
 bool output_commit(output_t *o); /* flush, close, rename; frees o; false after an error in d, or
                                     without one where a pipe behind stdout is closed */
+bool output_finish(output_t *o); /* the part of a commit that a full disk can stop */
 bool output_commit_all(output_t **o, int n); /* the same for a set; frees each */
 void output_abort(output_t *o);              /* removes the temporary file; frees o; NULL is fine */
+
+/* A set that is gathered while its files are made (output_set.c). Zero-initialise; commit and abort leave it
+ * empty. An output belongs to its set, which alone commits it. False or NULL after an error in d. */
+typedef struct {
+    output_t **items;
+    int n, cap;
+} output_set_t;
+output_t *output_set_open(output_set_t *s, const char *path, diag_t *d);
+bool output_set_write(output_set_t *s, const char *path, const void *data, size_t bytes, diag_t *d);
+bool output_set_finish(
+    output_set_t *s); /* all is on the disk, beside the places: only renames are left */
+bool output_set_commit(output_set_t *s); /* as output_commit_all() */
+void output_set_abort(output_set_t *s);
 /* The file that an output of this name is written to, through symbolic links; heap_free(). NULL: it is
  * written in place, or its links lead nowhere (errno ELOOP). */
 char *output_target(const char *path);

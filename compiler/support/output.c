@@ -161,7 +161,7 @@ static bool write_in_place(output_t *o) {
     return ok;
 }
 
-static bool finish(output_t *o) {
+bool output_finish(output_t *o) {
     if (!o->file) return !o->failed;
     if (!o->failed && (fflush(o->file) != 0 || fsync(fileno(o->file)) != 0) && errno != EINVAL)
         (void)fail(o, "cannot write");
@@ -229,7 +229,7 @@ static void clear(output_t *o, bool placed) {
 
 bool output_commit_all(output_t **o, int n) {
     bool ok = true;
-    for (int i = 0; i < n; i++) ok = finish(o[i]) && ok;
+    for (int i = 0; i < n; i++) ok = output_finish(o[i]) && ok;
     for (int i = 0; ok && i < n; i++) ok = o[i]->target || write_in_place(o[i]);
     temporary_hold();
     ok = ok && place_all(o, n);

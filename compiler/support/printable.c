@@ -22,6 +22,6 @@ size_t printable(const char *p, const char *end, bool *ok) {
     for (; i < n && p + i < end && ((unsigned char)p[i] & 0xC0) == 0x80; i++)
         c = c << 6 | ((unsigned char)p[i] & 0x3Fu);
     *ok = n > 0 && i == n && c >= least[n] && c <= 0x10FFFF && (c < 0xD800 || c > 0xDFFF) &&
-          !is_control(c);
+          !is_control(c) && (c & 0xFFFE) != 0xFFFE; /* which no XML may hold */
     return i;
 }

@@ -3,15 +3,15 @@
  * In: an index (JSON: {"weight_map": {"tensor name": "file name"}}) that nobody vouches for. Its files lie beside it or
  * below: a name that leads elsewhere is an error before anything is opened. Out: one table of tensors over all of
  * them. Each tensor of the map must be in its file; a name in two files is that of the map. */
-#include <jansson.h>
 #include <string.h>
 
 #include "support/format.h"
 #include "support/heap.h"
+#include "weights/json.h"
 #include "weights/names.h"
 #include "weights/st_int.h"
 
-enum { INDEX_LIMIT = 256 << 20, MAX_SHARDS = 100000 };
+enum { INDEX_LIMIT = 256 << 20, MAX_SHARDS = 4096 };
 
 typedef struct {
     st_file_t *f;
@@ -116,11 +116,11 @@ static bool read_map(index_t *x, const json_t *map) {
 
 static bool read_index(index_t *x, const char *text, size_t bytes) {
     json_error_t error;
-    json_t *root = st_json(text, bytes, &error);
+    json_t *root = json_load_bounded(text, bytes, &error);
     char shown[SHOWN_BYTES];
     if (!root) return refuse(x, "is not valid JSON: %s", shown_name(error.text, shown));
     bool ok = read_map(x, json_object_get(root, "weight_map"));
-    st_json_free(root);
+    json_free(root);
     return ok;
 }
 

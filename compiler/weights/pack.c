@@ -126,14 +126,51 @@ static bool fits_entry(const layout_entry_t *e, const tensor_t *t) {
            memcmp(t->shape, e->shape, (size_t)e->rank * sizeof *e->shape) == 0;
 }
 
-static void pack_entry(const layout_entry_t *e, const store_t *s, unsigned char *file) {
-    for (int i = 0; i < e->count; i++) {
-        const tensor_t *t = store_find(s, e->source[i]);
-        if (!t || !t->data || !fits_entry(e, t)) bug("no weights for '%s'", e->source[i]);
-        move_t m = {.packed = (float *)(void *)(file + e->offset) + i * stride_of(e),
-                    .plain = (float *)(uintptr_t)t->data}; /* only read */
-        move_tensor(e, &m);
-    }
+/* What packing knows besides the layout: how many reads of each tensor are yet to come, and up to where the file's bytes
+ * were written. What no tensor fills is zero, so that equal weights are equal bytes. */
+typedef struct {
+    const store_t *s;
+    int *readers; /* [s->n] */
+    unsigned char *file;
+    size_t zeroed;
+} packer_t;
+
+static size_t source_index(const store_t *s, const char *name) {
+    const tensor_t *t = store_find(s, name);
+    if (!t) bug("no weights for '%s'", name);
+    return (size_t)(t - s->tensors);
+}
+
+static void zero_to(packer_t *p, size_t end) {
+    if (end <= p->zeroed) return;
+    memset(p->file + p->zeroed, 0, end - p->zeroed);
+    p->zeroed = end;
+}
+
+/* Tensor by tensor the file's memory is taken, and that of its sources given back. */
+static void pack_source(packer_t *p, const layout_entry_t *e, int i) {
+    size_t at = source_index(p->s, e->source[i]);
+    const tensor_t *t = &p->s->tensors[at];
+    if (!t->data || !fits_entry(e, t)) bug("no weights for '%s'", e->source[i]);
+    size_t bytes = (size_t)stride_of(e) * sizeof(float),
+           begin = (size_t)e->offset + (size_t)i * bytes;
+    zero_to(p, begin + bytes);
+    move_t m = {.packed = (float *)(void *)(p->file + begin),
+                .plain = (float *)(uintptr_t)t->data}; /* only read */
+    move_tensor(e, &m);
+    if (--p->readers[at] == 0) store_forget(p->s, t);
+}
+
+static void pack_entries(const layout_t *l, const store_t *s, unsigned char *file) {
+    packer_t p = {.s = s, .readers = calloc(s->n + 1, sizeof *p.readers), .file = file};
+    if (!p.readers) bug("out of memory");
+    for (int i = 0; i < l->n; i++)
+        for (int j = 0; j < l->entries[i].count; j++)
+            p.readers[source_index(s, l->entries[i].source[j])]++;
+    for (int i = 0; i < l->n; i++)
+        for (int j = 0; j < l->entries[i].count; j++) pack_source(&p, &l->entries[i], j);
+    zero_to(&p, (size_t)l->data_end);
+    free(p.readers);
 }
 
 static uint64_t count_nonfinite(const unsigned char *file, size_t data_end) {
@@ -156,8 +193,7 @@ unsigned char *weights_pack(const layout_t *l, const store_t *s, size_t *bytes, 
         sbuf_free(&contents);
         return NULL;
     }
-    memset(file, 0, data_end);
-    for (int i = 0; i < l->n; i++) pack_entry(&l->entries[i], s, file);
+    pack_entries(l, s, file);
     memcpy(file + data_end, contents.data, contents.size);
     sbuf_free(&contents);
     reformer_weights_header_t h = {.version = REFORMER_WEIGHTS_VERSION,

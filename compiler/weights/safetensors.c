@@ -6,13 +6,13 @@
  * entry are ignored, like the reference implementation does; an unknown dtype or a tensor of more than eight
  * dimensions is an error only for whoever uses it. Out: a table of tensors that point into a copy of the file.
  * Also the writer. */
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "support/format.h"
 #include "support/guard.h"
 #include "support/heap.h"
+#include "weights/json.h"
 #include "weights/names.h"
 #include "weights/st_int.h"
 
@@ -232,26 +232,9 @@ static bool find_header(reader_t *r, const unsigned char *begin, size_t n_begin,
     return true;
 }
 
-static void drop(void *json, size_t bytes) {
-    (void)bytes;
-    json_decref(json);
-}
-
-json_t *st_json(const char *text, size_t bytes, json_error_t *error) {
-    json_t *root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, error);
-    if (!root && json_error_code(error) == json_error_out_of_memory) guard_no_memory(0);
-    guard_own(root, 0, drop);
-    return root;
-}
-
-void st_json_free(json_t *root) {
-    guard_disown(root);
-    json_decref(root);
-}
-
 static bool read_header(reader_t *r, const char *text, size_t bytes) {
     json_error_t error;
-    json_t *header = st_json(text, bytes, &error);
+    json_t *header = json_load_bounded(text, bytes, &error);
     if (!header) {
         char shown[SHOWN_BYTES];
         diag_error(r->d, IN_FILE(r->f->path),
@@ -260,7 +243,7 @@ static bool read_header(reader_t *r, const char *text, size_t bytes) {
         return false;
     }
     bool ok = read_entries(r, header);
-    st_json_free(header);
+    json_free(header);
     return ok;
 }
 
@@ -347,6 +330,15 @@ void st_close(st_file_t *f) {
     for (size_t i = 0; i < f->n_shards; i++) st_close(f->shards[i]);
     file_unload(&f->content);
     arena_free(f->arena);
+}
+
+static bool lies_in(const content_t *c, const unsigned char *data) {
+    return c->bytes && data >= c->data && data < c->data + c->bytes;
+}
+
+void st_forget(const st_file_t *f, const void *data, size_t bytes) {
+    if (lies_in(&f->content, data)) file_forget(&f->content, data, bytes);
+    for (size_t i = 0; i < f->n_shards; i++) st_forget(f->shards[i], data, bytes);
 }
 
 size_t st_count(const st_file_t *f) {
@@ -468,7 +460,7 @@ static void check_duplicates(st_writer_t *w) {
             bug("tensor '%s' written twice", sorted[i]->name);
 }
 
-bool st_writer_save(st_writer_t *w, const char *path, diag_t *d) {
+bool st_writer_put(st_writer_t *w, output_set_t *set, const char *path, diag_t *d) {
     check_duplicates(w);
     pending_t **order = in_file_order(w);
     sbuf_t header = {0};
@@ -482,12 +474,17 @@ bool st_writer_save(st_writer_t *w, const char *path, diag_t *d) {
     while (header.size % 8) sbuf_puts(&header, " ");
     unsigned char length[8];
     for (int i = 0; i < 8; i++) length[i] = (unsigned char)((uint64_t)header.size >> (8 * i));
-    output_t *o = output_open(path, d);
+    output_t *o = output_set_open(set, path, d);
     bool ok =
         o && output_write(o, length, sizeof length) && output_write(o, header.data, header.size);
     for (size_t i = 0; i < w->n && ok; i++) ok = output_write(o, order[i]->data, order[i]->bytes);
     sbuf_free(&header);
-    if (ok) return output_commit(o);
-    output_abort(o);
+    return ok;
+}
+
+bool st_writer_save(st_writer_t *w, const char *path, diag_t *d) {
+    output_set_t set = {0};
+    if (st_writer_put(w, &set, path, d)) return output_set_commit(&set);
+    output_set_abort(&set);
     return false;
 }

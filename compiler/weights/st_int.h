@@ -4,8 +4,6 @@
 
 #include "weights/weights.h"
 
-struct json_t;
-struct json_error_t;
 
 enum { ST_RANK = 8, MAX_RANK = 1 << 20 };
 
@@ -24,9 +22,7 @@ struct st_file {
 st_file_t *st_open_one(const char *path, bool values, diag_t *d);
 st_file_t *st_open_index(const char *path, bool values, diag_t *d);
 void st_sort(st_file_t *f); /* by_name anew */
-
-/* JSON, on record (support/guard.h) until st_json_free(); NULL: *error says what is wrong with it. */
-struct json_t *st_json(const char *text, size_t bytes, struct json_error_t *error);
-void st_json_free(struct json_t *root);
+/* Lets go of values, where they lie in the file's own memory. */
+void st_forget(const st_file_t *f, const void *data, size_t bytes);
 
 #endif

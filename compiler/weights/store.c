@@ -390,6 +390,15 @@ bool store_own(store_t *s, diag_t *d) {
     return true;
 }
 
+void store_spend(store_t *s) {
+    s->spent = true;
+}
+
+void store_forget(const store_t *s, const tensor_t *t) {
+    if (s->spent && s->weights)
+        st_forget(s->weights, t->data, (size_t)t->elements * sizeof *t->data);
+}
+
 void store_free(store_t *s) {
     if (!s) return;
     st_close(s->weights);

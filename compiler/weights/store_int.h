@@ -2,14 +2,15 @@
 #ifndef REFORMERC_WEIGHTS_STORE_INT_H
 #define REFORMERC_WEIGHTS_STORE_INT_H
 
-#include "weights/weights.h"
+#include "weights/st_int.h"
 
 struct store {
     arena_t *arena;
     tensor_t *tensors;  /* one per param, in the Graph's order */
     tensor_t **by_name; /* [n] */
     size_t n;
-    st_file_t *weights, *rotations; /* mappings that tensors point into, or NULL */
+    st_file_t *weights, *rotations; /* what tensors point into, or NULL */
+    bool spent;
 };
 
 tensor_t *store_tensor(const store_t *s, const char *name); /* NULL: none */
@@ -20,6 +21,8 @@ bool store_take(store_t *s, tensor_t *t, const st_tensor_t *from, const char *pa
 
 /* Room for the values of t. NULL after an error in d: there is no memory for them. */
 float *store_room(store_t *s, const tensor_t *t, diag_t *d);
+/* The values of t are read no more. */
+void store_forget(const store_t *s, const tensor_t *t);
 
 /* Hugging Face's initialisation of everything but rotations. */
 bool store_random(store_t *s, const spec_t *spec, uint64_t seed, diag_t *d);

@@ -77,6 +77,8 @@ void st_writer_add(st_writer_t *w, const char *name, st_dtype_t dtype, int rank,
 void *st_writer_space(st_writer_t *w, const char *name, st_dtype_t dtype, int rank,
                       const int64_t *shape);
 bool st_writer_save(st_writer_t *w, const char *path, diag_t *d); /* does not free w */
+bool st_writer_put(st_writer_t *w, output_set_t *set, const char *path,
+                   diag_t *d); /* one of a set */
 void st_writer_free(st_writer_t *w);
 
 /* ---- torch's generator ---------------------------------------------------------------------- */
@@ -135,6 +137,9 @@ bool store_own(store_t *s, diag_t *d);
 /* Whether random weights fit into memory, before anything is done; false after an error at the key of the largest. A
  * `path` that is a file, or NULL: true. */
 bool store_fits(const graph_t *g, const char *path, diag_t *d);
+/* The next weights_pack() is the last who reads it: values from a file leave memory as they are packed, so that large
+ * weights do not stand there twice. */
+void store_spend(store_t *s);
 void store_free(store_t *s);
 const tensor_t *store_find(const store_t *s, const char *name); /* NULL: none */
 

@@ -8,11 +8,15 @@
  *   forge poke IN OUT TENSOR INDEX HEX          element INDEX (of 4 bytes) gets these bits
  *   forge cut IN OUT BYTES                      BYTES fewer at the end
  *   forge length IN OUT HEX                     the header's length field becomes HEX
- *   forge header OUT TEXT                       a file that is this header and no data */
+ *   forge header OUT TEXT                       a file that is this header and no data
+ *   forge socket OUT                            a socket that nobody serves
+ *   forge headed OUT FILE BYTES                 … the text of FILE, and so many zeros as data */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 typedef struct {
     unsigned char *data;
@@ -176,11 +180,28 @@ int main(int argc, char **argv) {
         make(argv[2], argc - 3, argv + 3);
         return 0;
     }
+    if (strcmp(verb, "socket") == 0) {
+        struct sockaddr_un at = {.sun_family = AF_UNIX};
+        if (strlen(argv[2]) >= sizeof at.sun_path) die("the path is too long");
+        strcpy(at.sun_path, argv[2]);
+        if (bind(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *)&at, sizeof at) != 0)
+            die(argv[2]);
+        return 0;
+    }
     if (strcmp(verb, "header") == 0 && argc == 4) {
         write_parts(argv[2], argv[3], "", 0);
         return 0;
     }
     if (argc < 5) die("too few arguments");
+    if (strcmp(verb, "headed") == 0) {
+        file_t header = read_all(argv[3]);
+        size_t bytes = strtoul(argv[4], NULL, 10);
+        unsigned char *zeros = get(bytes);
+        write_parts(argv[2], (const char *)header.data, zeros, bytes);
+        free(zeros);
+        free(header.data);
+        return 0;
+    }
     file_t x = read_all(argv[2]);
     if (strcmp(verb, "set") == 0 && argc == 7) set_field(&x, argv + 3);
     else if (strcmp(verb, "rename") == 0 && argc == 6) rename_tensor(&x, argv + 3);

@@ -3,7 +3,7 @@
 # of its two streams: tokens x hidden size x 2 streams x 4 bytes, for all of them 1 GiB.
 . "$(dirname "$0")/lib.sh"
 spec=$SOURCE/specs/crime-and-punishment.yaml
-tokens=${9:?tokens}
+tokens=${10:?tokens}
 streams=$((tokens * 256 * 2 * 4))
 "$FORGE" make in.st "input_ids:I32:1,$tokens=7*" "labels:I32:1,$tokens=7*"
 check translate 0 - "$REFORMERC" "$spec" --weights random:1 --target native -o model.c \

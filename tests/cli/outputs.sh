@@ -99,6 +99,55 @@ check set 0 - "$r" model --no-warnings -o set/m.c
 present set/m.c set/m.h set/m.weights
 tidy set
 
+# The outputs of every command are a set: a full disk under one of them leaves the others as they were.
+mkdir several
+ln -s /dev/full several/full.json
+ln -s /dev/full several/full.csv
+ln -s /dev/full several/full.st
+ln -s /dev/full several/full.trace
+head -c 120 "$CHECKPOINT/validation.txt" >several/text
+few="--no-warnings --threads 1 --set compile.sequence_length=64"
+none() { # NAME FILE… ← COMMAND: fails for a full disk, and none of the files changes
+    title=$1 full=$2 file=$3
+    shift 3
+    echo old >"several/$file"
+    check "$title" 1 "several/$full: error: cannot write: No space left on device" "$@"
+    equal "$title" "$(cat "several/$file")" old
+    rm "several/$file"
+    checks=$((checks + 1))
+    "$@" >/dev/null 2>&1
+    [ -e "several/$file" ] && fail "several/$file appeared"
+    tidy several
+}
+score="$r score $CHECKPOINT $few --backend reference --text several/text"
+none score full.json s.tsv $score --output several/s.tsv --output several/full.json
+none score-other-order full.json s.tsv $score --output several/full.json --output several/s.tsv
+none sweep full.json w.csv "$r" sweep "$CHECKPOINT" $few --backend reference --text several/text --set num_hashes=1 \
+    --output several/w.csv --output several/full.json
+rm -f several/*.partial
+none bench full.csv b.json "$r" bench small.yaml --no-warnings --repeat 1 --threads 1 --lengths 16 \
+    --output several/b.json --output several/full.csv
+set_of="--no-warnings --threads 1"
+none run full.trace o.st "$r" run model $set_of --input ids.st --output several/o.st --instrument several/full.trace
+none run-other full.st t.trace "$r" run model $set_of --input ids.st --output several/full.st --instrument several/t.trace
+none generate full.trace g.st "$r" generate model $set_of --input ids.st --tokens 2 --output several/g.st --instrument several/full.trace
+none generate-other full.st t.trace "$r" generate model $set_of --input ids.st --tokens 2 --output several/full.st --instrument several/t.trace
+none score-trace full.trace s.tsv "$r" score "$CHECKPOINT" $few --text several/text --output several/s.tsv --instrument several/full.trace
+check eval-full 1 'stdout: error: cannot write' sh -c 'exec "$@" >/dev/full' sh "$r" eval "$CHECKPOINT" $few --text several/text --instrument several/e.trace
+absent several/e.trace
+check eval-trace 0 '' "$r" eval "$CHECKPOINT" $few --text several/text --instrument several/e.trace
+present several/e.trace
+if unshare -rm true 2>.err; then
+    # one page holds the one file or the other, not both
+    mkdir disk
+    check full-disk 1 'error: cannot write: No space left on device' unshare -rm sh -c '
+        mount -t tmpfs -o size=4k tmpfs disk && "$@"; code=$?; ls -A disk >left.txt; exit $code' sh \
+        "$r" run model $set_of --input ids.st --output disk/o.st --instrument disk/t.trace
+    equal full-disk "$(cat left.txt)" ''
+else
+    echo "no mounts here, a small disk is not tried: $(cat .err)"
+fi
+
 # ---- signals
 mkdir struck tmp
 for signal in INT TERM HUP; do

@@ -172,7 +172,7 @@ grep -q 'hint: the library says: ' .err || fail 'no reason'
 head -c 100000 bytes.model >bad.model
 bad truncated '^bad.model: error: is damaged'
 cp train.txt bad.model
-bad text '^bad.model: error: is damaged'
+bad text '^bad.model: error: is text, not a SentencePiece model'
 sed 's/<0x41>/<0x4Z>/' bytes.model >bad.model
 bad changed '^bad.model: error: is damaged'
 rm bad.model

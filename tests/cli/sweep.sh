@@ -209,6 +209,10 @@ for figure in nan inf -0x1p+3; do # what no sweep measures
     sed "6s/ 0x[^ ]* / $figure /" kept.partial >go.csv.partial
     check "record-$figure" 1 'go.csv.partial:6:1: error: is a damaged line' long --set num_hashes=1
 done
+for field in 6=0 7=0x1p+1023 8=0x1p-1074 8=inf 8=0 9=nan 9=-1 10=-1; do # bytes, nats, seconds, seconds of compilation, workspace
+    awk -v at="${field%=*}" -v to="${field#*=}" 'NR == 6 { $at = to } { print }' kept.partial >go.csv.partial
+    check "record-field-$field" 1 'go.csv.partial:6:1: error: is a damaged line' long --set num_hashes=1
+done
 cp kept.partial go.csv.partial
 echo damaged >>go.csv.partial
 check damaged 1 "go.csv.partial:$((6 + have)):1: error: is a damaged line" long --set num_hashes=1

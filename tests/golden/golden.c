@@ -54,8 +54,9 @@ static bool run_case(const case_t *c, bool traced, int n_more, const char *const
     for (int i = 0; i < n_more; i++) argv[n++] = more[i];
     options_t o;
     *r = (results_t){0};
+    output_set_t none = {0}; /* nothing is instrumented */
     bool ok = options_parse(a, n, (char **)argv, &o, d) == 0 && diag_errors(d) == 0 &&
-              forward_file(&o, r, d);
+              forward_file(&o, r, &none, d);
     diag_print(d, stderr);
     diag_free(d);
     arena_free(a);

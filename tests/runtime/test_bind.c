@@ -21,7 +21,7 @@ static void codes_are_pinned(void **state) {
         {REFORMER_E_CHECKSUM, 11, "the weights are damaged: checksum differs"},
         {REFORMER_E_NAN, 12, "the weights hold a NaN or an infinity"},
         {REFORMER_E_OUTPUT, 13, "an output was asked for that this model does not have"},
-        {REFORMER_E_CACHE, 14, "the cache is not initialised, or it is another model's"},
+        {REFORMER_E_CACHE, 14, "the cache is not initialised, damaged, or another model's"},
         {REFORMER_E_FULL, 15, "a row of the cache has no room for another token"},
         {REFORMER_E_EMPTY, 16, "a row of the cache holds no token yet: prefill it first"},
         {REFORMER_E_DECODE, 17, "this model does not generate text"},

@@ -86,8 +86,36 @@ static void shorter_prompts_fit(void **state) {
     read_all(v);
 }
 
+/* A head that no call leaves behind is refused: int32 [BATCH] tokens, [BATCH] hashed, [BATCH][BATCH] in common behind
+ * four uint64. */
+static void damaged_heads(void **state) {
+    (void)state;
+    enum { HEAD = 32 };
+    reformer_desc_t d = fake_desc(REFORMER_HEAD_CAUSAL_LM);
+    d.steps = &fake_step;
+    d.positions = LONGEST;
+    void *cache = guarded(reformer_cache_bytes(&d, LONGEST));
+    static const struct {
+        int at;
+        int32_t value;
+    } cases[] = {{0, -1},    {0, LONGEST + 1}, {BATCH - 1, INT32_MIN},
+                 {BATCH, 3}, {BATCH, -1},      {2 * BATCH + 1, -1}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(reformer_cache_init(&d, cache, LONGEST), REFORMER_OK);
+        assert_int_equal(reformer_cache_copy_row(&d, cache, 0, 1), REFORMER_OK);
+        memcpy((char *)cache + HEAD + 4 * cases[i].at, &cases[i].value, sizeof cases[i].value);
+        assert_int_equal(reformer_cache_copy_row(&d, cache, 0, 1), REFORMER_E_CACHE);
+    }
+    uint64_t capacity = LONGEST + 1;
+    assert_int_equal(reformer_cache_init(&d, cache, LONGEST), REFORMER_OK);
+    memcpy((char *)cache + HEAD - 8, &capacity, sizeof capacity);
+    assert_int_equal(reformer_cache_copy_row(&d, cache, 0, 1), REFORMER_E_CACHE);
+    free(cache);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(padding_needs_no_room),
-                                       cmocka_unit_test(shorter_prompts_fit)};
+                                       cmocka_unit_test(shorter_prompts_fit),
+                                       cmocka_unit_test(damaged_heads)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -265,8 +266,144 @@ static void printed_messages_are_bounded(void **state) {
     diag_free(d);
 }
 
+/* Parts of one work meet the same warnings: they are told once, what differs is told too, and errors always. */
+static void appended_once(void **state) {
+    (void)state;
+    diag_t *d = with_source(yaml), *from = diag_new();
+    diag_warning(d, at(1, 1), "said");
+    diag_warning(from, at(1, 1), "said");
+    diag_hint(from, "not again");
+    diag_warning(from, at(1, 2), "said");
+    diag_warning(from, NOWHERE, "said");
+    diag_error(from, IN_FILE("x"), "wrong");
+    diag_append(d, from);
+    diag_append(d, from);
+    assert_prints(d, "model.yaml:1:1: warning: said\n    hidden_size: 64\n    ^\n"
+                     "model.yaml:1:2: warning: said\n    hidden_size: 64\n     ^\n"
+                     "reformerc: warning: said\n"
+                     "x: error: wrong\nx: error: wrong\n");
+    assert_int_equal(diag_errors(d), 2);
+    diag_silence_warnings(d);
+    diag_warning(from, NOWHERE, "more");
+    diag_append(d, from);
+    assert_prints(d, "x: error: wrong\n");
+    diag_free(from);
+    diag_free(d);
+}
+
+/* What a word holds that nobody sees is said by name, in messages, file names and hints. */
+static void unseen_characters(void **state) {
+    (void)state;
+    diag_t *d = with_source(
+        "a\u200bb: \u2003\u2003x # \u201cno\u201d\n\u043A\u0430\u043B: 1\nn\u0430: \uff12\n");
+    diag_error(d, at(1, 1), "unknown key '%s'", "a\u200b\u200bb\u00ad");
+    diag_hint(d, "or '%s'", "\ufeff");
+    assert_prints(d, "model.yaml:1:1: error: unknown key 'a<U+200B ZERO WIDTH SPACE, 2 times>b"
+                     "<U+00AD SOFT HYPHEN>'\n"
+                     "    a?b: ??x # \u201cno\u201d\n"
+                     "    ^\n"
+                     "    note: column 2 is U+200B ZERO WIDTH SPACE, column 6 is U+2003 EM SPACE\n"
+                     "    hint: or '<U+FEFF ZERO WIDTH NO-BREAK SPACE (BYTE ORDER MARK)>'\n");
+    diag_error(d, at(2, 1), "words of other scripts are usual");
+    diag_error(d, at(3, 1), "letters among others are not");
+    assert_prints(d, "model.yaml:2:1: error: words of other scripts are usual\n"
+                     "    \u043A\u0430\u043B: 1\n"
+                     "    ^\n"
+                     "model.yaml:3:1: error: letters among others are not\n"
+                     "    n\u0430: \uff12\n"
+                     "    ^\n"
+                     "    note: column 2 is U+0430 CYRILLIC SMALL LETTER A, column 5 is U+FF12 "
+                     "FULLWIDTH DIGIT TWO\n");
+    diag_error(d, IN_FILE("x\u202ey"), "'%s', 1 \u2026 2",
+               "\uff11 \uff1a\uff1a \u2212 \u2018 \u2019");
+    assert_prints(d, "x<U+202E RIGHT-TO-LEFT OVERRIDE>y: error: "
+                     "'\uff11 \uff1a\uff1a \u2212 \u2018 \u2019', 1 \u2026 2\n"
+                     "    note: it quotes U+FF11 FULLWIDTH DIGIT ONE, U+FF1A FULLWIDTH COLON, "
+                     "U+FF1A FULLWIDTH COLON, and 3 more\n");
+    diag_warning(d, NOWHERE, "broken \xe2\x80 and \U000E0100\U000E0041\U000E0001");
+    assert_prints(d, "reformerc: warning: broken ? and <U+E0100 VARIATION SELECTOR-17>"
+                     "<U+E0041 TAG LATIN CAPITAL LETTER A><U+E0001 LANGUAGE TAG>\n");
+    diag_free(d);
+}
+
+/* What a message prints of `unit` n times in quotes. */
+static char *quoted(const char *unit, int n, size_t *bytes) {
+    diag_t *d = diag_new();
+    size_t step = strlen(unit);
+    char *word = malloc(step * (size_t)n + 1), *text = NULL;
+    assert_non_null(word);
+    for (int i = 0; i < n; i++) memcpy(word + step * (size_t)i, unit, step);
+    word[step * (size_t)n] = 0;
+    diag_error(d, IN_FILE("--seed"), "'%s' is not a number", word);
+    diag_hint(d, "what about '%s'?", word);
+    free(word);
+    FILE *f = open_memstream(&text, bytes);
+    diag_print(d, f);
+    fclose(f);
+    diag_free(d);
+    return text;
+}
+
+static void long_words_are_cut(void **state) {
+    (void)state;
+    char want[800], sixty[61], *text;
+    size_t bytes;
+    memset(sixty, 'x', 60);
+    sixty[60] = 0;
+    snprintf(want, sizeof want,
+             "--seed: error: '%s… (1000000 bytes)' is not a number\n"
+             "    hint: what about '%s… (1000000 bytes)'?\n",
+             sixty, sixty);
+    assert_string_equal(text = quoted("x", 1000000, &bytes), want);
+    free(text);
+    /* characters stay whole: 60 bytes are 30 of these, or 20 of those */
+    text = quoted("é日", 100000, &bytes);
+    assert_non_null(strstr(text, "é日é日é日é日é日é日é日é日é日é日é日é日… (500000 bytes)' is not"));
+    free(text);
+    assert_null(strstr(text = quoted("x", 200, &bytes), "…")); /* nothing is long here */
+    free(text);
+    assert_null(strstr(text = quoted("folder/", 100, &bytes), "…")); /* a path */
+    free(text);
+    static const char *const others[] = {"\xff", "\x01", "a b ", "'", "/x", "{}", "x\n"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        text = quoted(others[i], 300000, &bytes);
+        assert_true(bytes < 2 * 20000 + 1000);
+        assert_non_null(strstr(text, " is not a number"));
+        free(text);
+    }
+}
+
+/* Fifty errors at the end of a long text, and in one long line, are found in one walk over it. */
+static void places_far_behind(void **state) {
+    (void)state;
+    size_t bytes = 64 << 20, n;
+    char *text = malloc(bytes + 1), *printed = NULL;
+    assert_non_null(text);
+    memset(text, 'a', bytes);
+    text[bytes] = 0;
+    for (size_t i = 0; i < bytes / 2; i += 2) text[i] = '\n';
+    diag_t *d = diag_new();
+    diag_source(d, "model.yaml", text, bytes);
+    int last = (int)(bytes / 4) + 1;
+    for (int i = 0; i < 25; i++) diag_error(d, at(last - 25 + i, 1), "line");
+    for (int i = 0; i < 25; i++) diag_error(d, at(last, (int)(bytes / 2) - 50 + i), "column");
+    clock_t start = clock();
+    FILE *f = open_memstream(&printed, &n);
+    diag_print(d, f);
+    fclose(f);
+    double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
+    print_message("%.2f s of processor time\n", seconds);
+    assert_true(seconds < 4); /* fifty walks take more than 10 */
+    assert_non_null(strstr(printed, "error: column\n    aaaaaa"));
+    free(printed);
+    diag_free(d);
+    free(text);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(unseen_characters),
+        cmocka_unit_test(appended_once),
         cmocka_unit_test(places_and_carets),
         cmocka_unit_test(without_place),
         cmocka_unit_test(file_order),
@@ -279,6 +416,8 @@ int main(void) {
         cmocka_unit_test(nearest_words),
         cmocka_unit_test(printed_messages_are_bounded),
         cmocka_unit_test(bug_exits_70),
+        cmocka_unit_test(long_words_are_cut),
+        cmocka_unit_test(places_far_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -170,6 +170,31 @@ static void loads_files(void **state) {
     diag_free(d);
 }
 
+/* Whole pages of a part go, and nothing beside it. */
+static void forgets_parts(void **state) {
+    (void)state;
+    enum { PAGES = 8 };
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    diag_t *d = diag_new();
+    content_t m;
+    char *text = malloc(PAGES * page);
+    assert_non_null(text);
+    memset(text, 'w', PAGES * page);
+    assert_true(file_write(in_folder("parts"), text, PAGES * page, d));
+    assert_true(file_load(in_folder("parts"), &m, d));
+    file_forget(&m, m.data + page + 1, 3 * page);
+    for (size_t i = 0; i < PAGES; i++) {
+        bool gone = i == 2 || i == 3;
+        assert_int_equal(m.data[i * page], gone ? 0 : 'w');
+        assert_int_equal(m.data[i * page + page - 1], gone ? 0 : 'w');
+    }
+    file_forget(&m, m.data, page - 1); /* no whole page */
+    assert_int_equal(m.data[0], 'w');
+    file_unload(&m);
+    free(text);
+    diag_free(d);
+}
+
 /* ---- outputs ------------------------------------------------------------------------------------- */
 
 static void output_appears_at_commit(void **state) {
@@ -358,6 +383,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_whole_files),
         cmocka_unit_test(loads_files),
+        cmocka_unit_test(forgets_parts),
         cmocka_unit_test(notices_a_shorter_file),
         cmocka_unit_test(reads_a_slow_pipe),
         cmocka_unit_test(output_appears_at_commit),

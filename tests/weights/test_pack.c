@@ -215,6 +215,25 @@ static void same_weights_same_bytes(void **state) {
     unpacked_close(&b);
 }
 
+/* A tensor that two entries read is there for both, though its memory may go. */
+static void spent_weights_same_bytes(void **state) {
+    (void)state;
+    packed_t a = pack(&(file_t){0}), b = pack(&(file_t){0});
+    a.l->entries[0].source[0] = b.l->entries[0].source[0] = hand[1].source[0];
+    memcpy(a.l->entries[0].shape, a.l->entries[1].shape, sizeof a.l->entries[0].shape);
+    memcpy(b.l->entries[0].shape, a.l->entries[1].shape, sizeof a.l->entries[0].shape);
+    a.l->entries[0].rank = b.l->entries[0].rank = a.l->entries[1].rank;
+    free(a.file);
+    free(b.file);
+    a.file = weights_pack(a.l, a.s, &a.bytes, a.m.d);
+    store_spend(b.s);
+    b.file = weights_pack(b.l, b.s, &b.bytes, b.m.d);
+    assert_int_equal(a.bytes, b.bytes);
+    assert_memory_equal(a.file, b.file, a.bytes);
+    unpacked_close(&a);
+    unpacked_close(&b);
+}
+
 /* ---- and back --------------------------------------------------------------------------------------------- */
 
 static void unpacks_to_hugging_face(void **state) {
@@ -318,6 +337,7 @@ int main(void) {
         cmocka_unit_test(header_and_contents),
         cmocka_unit_test(binds),
         cmocka_unit_test(same_weights_same_bytes),
+        cmocka_unit_test(spent_weights_same_bytes),
         cmocka_unit_test(unpacks_to_hugging_face),
         cmocka_unit_test(base_models_have_no_prefix),
         cmocka_unit_test(refuses_other_files),
