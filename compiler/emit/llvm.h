@@ -22,8 +22,8 @@ typedef enum { LLVM_TEXT, LLVM_ASSEMBLY, LLVM_OBJECT } llvm_form_t; /* .ll .s .o
 bool emit_llvm(const plan_t *p, llvm_form_t form, sbuf_t *out, diag_t *d);
 
 /* LLVM ends the process where it gets no memory. So, before it is called, as much is asked for as it is likely to
- * need on so many threads, and where that is not to be had the call is given up (support/guard.h). */
-void llvm_ensure_memory(int threads);
+ * need on so many threads, for so many functions in one module, and where that is not to be had the call is given up (support/guard.h). */
+void llvm_ensure_memory(int threads, size_t functions);
 
 /* ---- units: what is compiled on its own ------------------------------------------------------------ */
 

@@ -173,7 +173,9 @@ static bool write_form(llvm_emitter_t *e, llvm_form_t form, sbuf_t *out, diag_t 
 
 bool emit_llvm(const plan_t *p, llvm_form_t form, sbuf_t *out, diag_t *d) {
     llvm_emitter_t e;
-    llvm_ensure_memory(1);
+    size_t functions = 0;
+    for (int k = 0; k < plan_parts(p); k++) functions += plan_module(p, k)->n_funcs;
+    llvm_ensure_memory(1, functions);
     llvm_open(&e, p->targets[0]);
     e.instrument = p->instrument;
     llvm_open_module(&e, p->name, llvm_triple(p->targets[0]));

@@ -16,8 +16,9 @@ bool emit_llvm(const plan_t *p, llvm_form_t form, sbuf_t *out, diag_t *d) {
     return missing(d);
 }
 
-void llvm_ensure_memory(int threads) {
+void llvm_ensure_memory(int threads, size_t functions) {
     (void)threads;
+    (void)functions;
 }
 
 void llvm_units_make(const plan_t *p, arena_t *a, llvm_units_t *u) {

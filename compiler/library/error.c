@@ -43,26 +43,33 @@ typedef struct {
     int code;
 } call_t;
 
-static void close_stream(void *stream, size_t bytes) {
+typedef struct {
+    FILE *file;
+    char *text; /* there once the file is closed */
+    size_t bytes;
+} stream_t;
+
+static void give_up(void *stream, size_t bytes) {
+    stream_t *s = stream;
     (void)bytes;
-    (void)fclose(stream);
+    (void)fclose(s->file);
+    free(s->text);
 }
 
 /* All messages as one text, to free(); NULL: there are none. */
 static char *text_of(diag_t *d) {
-    char *text = NULL;
-    size_t bytes = 0;
-    FILE *f = open_memstream(&text, &bytes);
-    if (!f) guard_no_memory(0);
-    guard_own(f, 0, close_stream);
-    diag_print(d, f);
-    guard_disown(f);
-    if (fclose(f) != 0) {
-        free(text);
+    stream_t s = {0};
+    s.file = open_memstream(&s.text, &s.bytes);
+    if (!s.file) guard_no_memory(0);
+    guard_own(&s, 0, give_up);
+    diag_print(d, s.file);
+    guard_disown(&s);
+    if (fclose(s.file) != 0) {
+        free(s.text);
         guard_no_memory(0);
     }
-    if (bytes > 0) return text;
-    free(text);
+    if (s.bytes > 0) return s.text;
+    free(s.text);
     return NULL;
 }
 
