@@ -409,7 +409,7 @@ static int walk_one(const walk_t *w, bool thorough) {
     return code;
 }
 
-/* ---- in processes of their own ------------------------------------------------------------------------------------- */
+/* ---- in processes of their own --------------------------------------------------------------- */
 
 /* What a child tells of each. */
 typedef struct {
@@ -513,7 +513,7 @@ static void walk(count_t *c, const walk_t *w) {
     if (c->n_waiting == TOGETHER) run_waiting(c);
 }
 
-/* ---- the walks ------------------------------------------------------------------------------------------------------- */
+/* ---- the walks ----------------------------------------------------------------------------- */
 
 /* What only training and bookkeeping read has no part in code: one value of it is translated. */
 static bool decides_code(const key_info_t *k) {
