@@ -5,7 +5,7 @@
 r=$REFORMERC
 ids='3 1 4 15 9 26 5 35 8 9 7 9 3 2 3 8 46 2 6 43 38 3 27 9 50 28 8 41 9 7'
 # A small model of both kinds of layers: what is tested is each kind of file, at every level of the CPU.
-model=$CASES/l_decode_alt_2hash_prompt37
+translate() { "$r" "$CASES/l_decode_alt_2hash_prompt37" --set compile.sequence_length=64 "$@"; }
 sed 's/VOCAB = 258/VOCAB = 64/' "$SOURCE/tests/cli/product.c" >main.c
 grep -q 'VOCAB = 64' main.c || exit 1
 all=x86-64,x86-64-v3,x86-64-v4
@@ -17,14 +17,14 @@ same() {
 
 if "$r" --version | grep -q 'no LLVM'; then
     for suffix in ll s o so; do
-        check ".$suffix" 1 'needs the LLVM back end' "$r" "$model" -o x.$suffix
+        check ".$suffix" 1 'needs the LLVM back end' translate -o x.$suffix
         grep -q 'llvm-19-dev' .err || fail 'it does not say what to install'
     done
     absent x.ll x.s x.o x.so x.h x.weights
     finish
 fi
 
-check translate 0 - "$r" "$model" -o product.c --target $all
+check translate 0 - translate -o product.c --target $all
 check build-c 0 - with_libs cc -O1 -I. main.c product.c -o from-c
 check run-c 0 - ./from-c product.weights $ids
 cp .out want
@@ -33,7 +33,7 @@ cp product.weights c.weights
 rm product.h product.weights
 
 for suffix in o s; do
-    check ".$suffix" 0 - "$r" "$model" -o product.$suffix --target $all
+    check ".$suffix" 0 - translate -o product.$suffix --target $all
     present product.h product.weights
     same product.h c.h
     same product.weights c.weights
@@ -42,7 +42,7 @@ for suffix in o s; do
     same .out want
 done
 for target in x86-64 x86-64-v3 x86-64-v4; do
-    check "$target" 0 - "$r" "$model" -o product.o --target $target
+    check "$target" 0 - translate -o product.o --target $target
     check "build $target" 0 - with_libs cc -O2 -I. main.c product.o -o one
     ./one product.weights $ids >.out 2>.err
     code=$?
@@ -51,7 +51,7 @@ for target in x86-64 x86-64-v3 x86-64-v4; do
 done
 
 # A library needs neither the runtime's library nor flags.
-check .so 0 - "$r" "$model" -o product.so --target $all
+check .so 0 - translate -o product.so --target $all
 check build-so 0 - cc -O2 -I. -I"$SOURCE/runtime" main.c ./product.so -o from-so
 check run-so 0 - ./from-so product.weights $ids
 same .out want
@@ -61,30 +61,30 @@ checks=$((checks + 1))
 want='bind cache_bytes cache_copy_row cache_init cache_tokens check_weights decode_bytes forward prefill step strerror workspace_bytes'
 [ "$exported" = "$(printf 'product_%s ' $want)" ] ||
     fail "the library exports $exported"
-check so-cc 1 'cannot run the C compiler' "$r" "$model" -o other.so --cc no-such-compiler
-check so-linker-fails 1 'failed' "$r" "$model" -o other.so --cc 'cc -no-such-flag'
-check so-arm 1 'needs a runtime' "$r" "$model" -o other.so --target aarch64
+check so-cc 1 'cannot run the C compiler' translate -o other.so --cc no-such-compiler
+check so-linker-fails 1 'failed' translate -o other.so --cc 'cc -no-such-flag'
+check so-arm 1 'needs a runtime' translate -o other.so --target aarch64
 absent other.so other.h other.weights
 
 # The text is LLVM's, and its own tools read it.
-check .ll 0 - "$r" "$model" -o product.ll --target x86-64
+check .ll 0 - translate -o product.ll --target x86-64
 name=text
 grep -q '^define void @product\|^define .* @product_forward(' product.ll || fail 'no product_forward in product.ll'
 if grep -Eq '(fast|contract|reassoc|nnan|ninf|arcp|afn) ' product.ll; then fail 'relaxed arithmetic in product.ll'; fi
 
 # Again, byte for byte.
 mkdir -p again
-check again-1 0 - "$r" "$model" -o again/product.o --target $all
+check again-1 0 - translate -o again/product.o --target $all
 cp again/product.o first.o
-check again-2 0 - "$r" "$model" -o again/product.o --target $all
+check again-2 0 - translate -o again/product.o --target $all
 same again/product.o first.o
-check missing-folder 1 'cannot create' "$r" "$model" -o nowhere/product.o
-check full-disk 1 '' "$r" "$model" -o /dev/full/product.o
+check missing-folder 1 'cannot create' translate -o nowhere/product.o
+check full-disk 1 '' translate -o /dev/full/product.o
 tidy . again
 
 # Another architecture: objects by triple and features, linked and run by its own tools.
-check arm 0 - "$r" "$model" -o product.o --target aarch64
-check arm-c 0 - "$r" "$model" -o product.c --target aarch64
+check arm 0 - translate -o product.o --target aarch64
+check arm-c 0 - translate -o product.c --target aarch64
 cross=aarch64-linux-gnu-gcc
 if command -v $cross >/dev/null && command -v qemu-aarch64 >/dev/null; then
     mkdir -p arm
@@ -92,7 +92,7 @@ if command -v $cross >/dev/null && command -v qemu-aarch64 >/dev/null; then
         check "arm $(basename "$file")" 0 - $cross -O2 -std=c11 -c "$file" -o "arm/$(basename "$file" .c).o"
     done
     for kind in o c; do
-        check "arm-build-$kind" 0 - $cross -O2 -static -I. -I"$SOURCE/runtime" main.c \
+        check "arm-build-$kind" 0 - $cross -O1 -static -I. -I"$SOURCE/runtime" main.c \
             product.$kind arm/*.o -o arm-$kind
         check "arm-run-$kind" 0 - qemu-aarch64 ./arm-$kind product.weights $ids
         cp .out arm-$kind.out
