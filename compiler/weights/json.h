@@ -2,10 +2,13 @@
 #ifndef REFORMERC_WEIGHTS_JSON_H
 #define REFORMERC_WEIGHTS_JSON_H
 
-#include <jansson.h>
+#include <stddef.h>
+
+struct json_t; /* of <jansson.h> */
+struct json_error_t;
 
 /* NULL, and why in *error, also where it holds more values than any model has use for. No name may stand twice in an
  * object. */
-json_t *json_load_bounded(const char *text, size_t bytes, json_error_t *error);
+struct json_t *json_load_bounded(const char *text, size_t bytes, struct json_error_t *error);
 
 #endif
