@@ -1,6 +1,7 @@
 /* The bound of json.h. A value costs the parser up to two hundred bytes, and a text of them as little as two each. */
 #include "weights/json.h"
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>

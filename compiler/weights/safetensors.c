@@ -6,6 +6,7 @@
  * entry are ignored, like the reference implementation does; an unknown dtype or a tensor of more than eight
  * dimensions is an error only for whoever uses it. Out: a table of tensors that point into a copy of the file.
  * Also the writer. */
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -23,7 +23,7 @@ set(may_runtime  runtime)
 # header → where it may be included
 set(homes
   "yaml\\.h|^compiler/spec/"
-  "jansson\\.h|^compiler/weights/(safetensors)?(index)?\\.c$"
+  "jansson\\.h|^compiler/weights/(safetensors)?(index)?(json)?\\.c$"
   "llvm(-c)?/.*|^compiler/emit/llvm_"
   "sentencepiece_.*\\.h|^compiler/commands/sentencepiece\\.cc$"
   "omp\\.h|^runtime/parallel\\.c$"
