@@ -142,9 +142,9 @@ static bool choose_sizes(bench_t *b) {
 static bool check_side(bench_t *b, const bench_case_t *c, const char *target, bool other,
                        const target_t **found) {
     options_t o = bench_options(b, b->arena, c->length, c->batch, target, other);
-    if (c == b->cases) return bench_check(b, &o, other, found, b->d);
+    if (c == b->cases) return bench_check(b, &o, c->length, other, found, b->d);
     diag_t *d = diag_new();
-    bool ok = bench_check(b, &o, other, found, d);
+    bool ok = bench_check(b, &o, c->length, other, found, d);
     if (!ok) diag_append(b->d, d);
     diag_free(d);
     return ok;

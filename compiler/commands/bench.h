@@ -39,8 +39,10 @@ typedef struct {
     size_t workspace, peak_rss; /* bytes; peak_rss 0: the system does not tell */
     bench_kernel_t *kernels;    /* [n_kernels]; the last one is what lies between launches */
     int n_kernels;
-    spread_t other_speed; /* --vs: tokens per second */
+    int64_t other_length; /* --vs: tokens of its rows */
+    spread_t other_speed; /* tokens per second */
     spread_t ratio;       /* our speed by that of the other, pairwise */
+    spread_t cpu_ratio;   /* the same of tokens per second of processor, all threads together */
     /* --decode: `length` is the context, `seconds` those of a step */
     double best;             /* seconds */
     double prefill;          /* seconds, all rows */
@@ -94,8 +96,10 @@ bench_case_t *bench_case(const bench_t *b, int length, int batch, int target, in
 /* The options that code of one length, batch and target is made by; of --vs with `other`. */
 options_t bench_options(const bench_t *b, arena_t *a, int64_t length, int64_t batch,
                         const char *target, bool other);
-/* Spec and plan of a case's code, without compiling. False after errors in d. */
-bool bench_check(bench_t *b, const options_t *o, bool other, const target_t **target, diag_t *d);
+/* Spec and plan of a case's code, without compiling. False after errors in d. Says where the other hashes
+ * otherwise because it takes several lengths. */
+bool bench_check(bench_t *b, const options_t *o, int64_t length, bool other,
+                 const target_t **target, diag_t *d);
 /* Fills in [n_threads] cases of one build. False after an error in b->d, or when interrupted. */
 bool bench_measure(bench_t *b, bench_case_t *cases, const char *target);
 /* Where the measurements are, on the bar. */

@@ -13,6 +13,7 @@
 #include "commands/interrupt.h"
 #include "commands/timed.h"
 #include "emit/emit.h"
+#include "support/clock.h"
 #include "support/resident.h"
 
 static const double peak_share = 0.05;      /* of a forward: the peak between the runs */
@@ -38,17 +39,23 @@ options_t bench_options(const bench_t *b, arena_t *a, int64_t length, int64_t ba
     return o;
 }
 
-bool bench_check(bench_t *b, const options_t *o, bool other, const target_t **target, diag_t *d) {
+bool bench_check(bench_t *b, const options_t *o, int64_t length, bool other,
+                 const target_t **target, diag_t *d) {
     session_t s = session_new(o, d);
     bool ok = timed_plan(&s, NULL);
     if (ok) *target = s.plan->targets[0];
     if (ok && !other) b->wants_loss = s.spec->architecture != ARCH_BASE;
+    if (ok && other) {
+        buckets_taken_t taken = session_buckets(&s);
+        (void)buckets_warn(&taken, length, "a forward, and so does MODEL", b->d);
+    }
     session_free(&s);
     return ok;
 }
 
 /* `like`: the same model and weights, told its launches. NULL: weights of its own. */
-static bool side_open(timed_t *x, const timed_t *like, diag_t *d) {
+static bool side_open(timed_t *x, const timed_t *like, int64_t length, diag_t *d) {
+    x->length = length;
     x->s = session_new(&x->o, d);
     if (like) x->s.profile = profile_new();
     return timed_lower(x, NULL) && timed_compile(x, like);
@@ -106,12 +113,12 @@ static bool open_all(build_t *u, bench_case_t *cases, const char *target) {
     u->plain.o = u->told.o = bench_options(b, u->arena, cases->length, cases->batch, target, false);
     u->other.o = bench_options(b, u->arena, cases->length, cases->batch, target, true);
     say(u, cases, "compiling");
-    if (!side_open(&u->plain, NULL, u->d)) return false;
+    if (!side_open(&u->plain, NULL, cases->length, u->d)) return false;
     count_costs(u);
     for (int t = 0; t < b->n_threads; t++)
         if (!warm_up(u, &cases[t], t)) return false;
-    if (!side_open(&u->told, &u->plain, u->d)) return false;
-    if (b->vs != VS_NOTHING && !side_open(&u->other, NULL, u->d)) return false;
+    if (!side_open(&u->told, &u->plain, cases->length, u->d)) return false;
+    if (b->vs != VS_NOTHING && !side_open(&u->other, NULL, cases->length, u->d)) return false;
     exec_options_t eo = calibration_options(u);
     u->calibration = calibration_open(cases->target, &eo, b->most_threads, u->d);
     return u->calibration != NULL;
@@ -161,14 +168,15 @@ typedef struct {
     const pool_t *pool;
     double peak_seconds, last_peak;
     int other_inner;
-    double *seconds, *told, *peak, *of_peak, *other, *ratio;
+    double *seconds, *cpu, *told, *peak, *of_peak, *other, *ratio, *cpu_ratio;
     double *kernel, *kernel_of_peak, *launches;
 } rounds_t;
 
 static rounds_t rounds_new(build_t *u, bench_case_t *c, const pool_t *pool) {
     size_t n = (size_t)u->b->repeat, kernels = (size_t)u->costs.n + 1;
     rounds_t r = {.u = u, .c = c, .pool = pool};
-    double **lists[] = {&r.seconds, &r.told, &r.peak, &r.of_peak, &r.other, &r.ratio};
+    double **lists[] = {&r.seconds, &r.cpu,   &r.told,  &r.peak,
+                        &r.of_peak, &r.other, &r.ratio, &r.cpu_ratio};
     for (size_t k = 0; k < sizeof lists / sizeof *lists; k++)
         *lists[k] = ARENA_ARRAY(u->arena, double, n);
     r.kernel = ARENA_ARRAY(u->arena, double, kernels *n);
@@ -251,7 +259,9 @@ static bool run_told(rounds_t *r, int round) {
 
 static bool run_plain(rounds_t *r, int round) {
     bench_case_t *c = r->c;
+    double start = clock_cpu();
     r->seconds[round] = timed_forward(&r->u->plain, c->inner, c->threads, r->pool);
+    r->cpu[round] = (clock_cpu() - start) / c->inner;
     r->peak[round] = next_peak(r);
     return r->seconds[round] > 0 && r->last_peak > 0;
 }
@@ -260,9 +270,13 @@ static bool run_other(rounds_t *r, int round) {
     const bench_case_t *c = r->c;
     timed_t *x = &r->u->other;
     if (r->u->b->vs == VS_NOTHING) return true;
+    double start = clock_cpu();
     double seconds = timed_forward(x, r->other_inner, c->threads, r->pool);
+    double cpu = (clock_cpu() - start) / r->other_inner,
+           tokens = (double)(x->in.batch * x->in.length);
     if (seconds <= 0) return false;
-    r->other[round] = (double)(x->in.batch * x->in.length) / seconds;
+    r->other[round] = tokens / seconds;
+    r->cpu_ratio[round] = case_tokens(c) / r->cpu[round] / (tokens / cpu);
     r->ratio[round] = case_tokens(c) / r->seconds[round] / r->other[round];
     (void)next_peak(r);
     return r->last_peak > 0;
@@ -307,8 +321,10 @@ static void conclude(rounds_t *r) {
     c->told_seconds = spread_of(r->told, n);
     c->peak = spread_of(r->peak, n);
     c->of_peak = spread_of(r->of_peak, n);
+    c->other_length = r->u->other.in.length;
     c->other_speed = spread_of(r->other, n);
     c->ratio = spread_of(r->ratio, n);
+    c->cpu_ratio = spread_of(r->cpu_ratio, n);
     c->done = true;
 }
 

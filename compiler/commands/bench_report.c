@@ -147,13 +147,20 @@ static const char *vs_title(const bench_t *b) {
     return arena_printf(b->arena, "Against %s", b->o->text[OPT_VS]);
 }
 
+/* In words. */
+static const char *faster_side(spread_t ratio) {
+    if (ratio.low > 1) return "MODEL";
+    return ratio.high < 1 ? "the other" : "neither";
+}
+
 static void add_vs(const bench_t *b, document_t *doc) {
     column_t columns[MAX_COLUMNS];
     const char *cells[MAX_COLUMNS];
     arena_t *a = b->arena;
     int n = bench_case_columns(b, columns);
-    static const char *const titles[] = {"tokens/s", "theirs", "ratio", "quartiles"};
-    for (int k = 0; k < 4; k++) columns[n++] = (column_t){titles[k], false};
+    static const char *const titles[] = {"tokens/s",  "theirs",    "ratio",
+                                         "quartiles", "CPU ratio", "faster"};
+    for (int k = 0; k < 6; k++) columns[n++] = (column_t){titles[k], false};
     section_t *s = document_section(doc, vs_title(b));
     s->table = table_new(a, n, columns);
     for (int k = 0; k < b->n_cases; k++) {
@@ -164,11 +171,15 @@ static void add_vs(const bench_t *b, document_t *doc) {
         cells[n++] = arena_printf(a, "%.0f", c->other_speed.median);
         cells[n++] = arena_printf(a, "%.3f", c->ratio.median);
         cells[n++] = arena_printf(a, "%.3f … %.3f", c->ratio.low, c->ratio.high);
+        cells[n++] = arena_printf(a, "%.3f", c->cpu_ratio.median);
+        cells[n++] = faster_side(c->ratio);
         table_row(a, s->table, cells);
     }
     s->note =
-        "Ratio: tokens per second of MODEL by theirs, in turns, each pair by itself; above 1 MODEL "
-        "is the faster one.";
+        "Ratio: tokens per second of MODEL by theirs, in turns, each pair by itself: above 1 MODEL "
+        "is the faster one, below 1 the other; quartiles on both sides of 1 tell neither. CPU "
+        "ratio: the same by the time of all threads on a processor, which leaves out most of what "
+        "other programs on this machine take.";
 }
 
 const char *bench_case_title(const bench_t *b, const bench_case_t *c) {
@@ -247,7 +258,8 @@ static void put_csv_row(sbuf_t *out, const bench_case_t *c, const char *name,
 static void render_csv(const bench_t *b, sbuf_t *out) {
     sbuf_puts(out, "length,batch,target,threads,kernel,launches,seconds,seconds_low,seconds_high,"
                    "flops,peak_flops_per_second,of_peak,stream_bytes,tokens_per_second,"
-                   "workspace_bytes,peak_rss_bytes,vs_tokens_per_second,vs_ratio\n");
+                   "workspace_bytes,peak_rss_bytes,vs_tokens_per_second,vs_ratio,"
+                   "vs_cpu_ratio\n");
     for (int k = 0; k < b->n_cases; k++) {
         const bench_case_t *c = &b->cases[k];
         if (!c->done) continue;
@@ -257,11 +269,13 @@ static void render_csv(const bench_t *b, sbuf_t *out) {
         put_csv_row(out, c, "", &all);
         sbuf_printf(out, "%.9g,%zu,", speed_of(c), c->workspace);
         if (c->peak_rss) sbuf_printf(out, "%zu", c->peak_rss);
-        if (b->vs == VS_NOTHING) sbuf_puts(out, ",,\n");
-        else sbuf_printf(out, ",%.9g,%.6f\n", c->other_speed.median, c->ratio.median);
+        if (b->vs == VS_NOTHING) sbuf_puts(out, ",,,\n");
+        else
+            sbuf_printf(out, ",%.9g,%.6f,%.6f\n", c->other_speed.median, c->ratio.median,
+                        c->cpu_ratio.median);
         for (int i = 0; i < c->n_kernels; i++) {
             put_csv_row(out, c, c->kernels[i].name, &c->kernels[i]);
-            sbuf_puts(out, ",,,,\n");
+            sbuf_puts(out, ",,,,,\n");
         }
     }
 }
@@ -310,8 +324,10 @@ static void put_case(const bench_t *b, const bench_case_t *c, sbuf_t *out) {
     if (c->peak_rss) sbuf_printf(out, ", \"peak_rss_bytes\": %zu", c->peak_rss);
     else sbuf_puts(out, ", \"peak_rss_bytes\": null");
     if (b->vs != VS_NOTHING) {
+        sbuf_printf(out, ", \"vs_length\": %lld", (long long)c->other_length);
         bench_put_spread(out, "vs_tokens_per_second", c->other_speed);
         bench_put_spread(out, "vs_ratio", c->ratio);
+        bench_put_spread(out, "vs_cpu_ratio", c->cpu_ratio);
     }
     bench_put_spread(out, "instrumented_seconds", c->told_seconds);
     sbuf_puts(out, ", \"kernels\": [\n");

@@ -1,7 +1,7 @@
 /* The memory plan as a picture: the schedule from left to right, addresses from bottom to top, a
  * rectangle for every life of a buffer.
  *
- * Buffers too thin for a label have it at the right, led to by a line. What every launch may use
+ * Buffers too thin for a label have it at the right, led to by a line; no two of these lines cross. What every launch may use
  * (prepared slots, scratch) spans the whole width. */
 #include <math.h>
 
@@ -19,15 +19,19 @@ enum {
     LABELS = 104  /* room for the slanted names of launches and the legend */
 };
 
+/* A buffer whose label stands at the right. */
+typedef struct {
+    double x, y;    /* where the line to it begins */
+    double label_y; /* and ends */
+    const char *text;
+} thin_t;
+
 typedef struct {
     const explanation_t *e;
     sbuf_t *out;
     double top, bottom, right, column; /* pixels */
     double bytes;
-    struct {
-        double x, y; /* where the line begins */
-        const char *text;
-    } * thin; /* [n_thin] */
+    thin_t *thin; /* [n_thin] */
     int n_thin;
 } picture_t;
 
@@ -133,9 +137,7 @@ static void draw_buffer(picture_t *p, const char *name, double at, double bytes,
         svg_text(p->out, b.x0 + 6, y - 3, "start", "", name);
         svg_text(p->out, b.x0 + 6, y + 11, "start", "", text_bytes(a, bytes));
     } else {
-        p->thin[p->n_thin].x = b.x1;
-        p->thin[p->n_thin].y = y;
-        p->thin[p->n_thin++].text = label;
+        p->thin[p->n_thin++] = (thin_t){.x = b.x1, .y = y, .text = label};
     }
 }
 
@@ -157,24 +159,61 @@ static void draw_buffers(picture_t *p) {
         e->prepared + (double)e->map.bytes, scratch, 0, all, "side");
 }
 
-/* Labels at the right keep the order of their buffers and a line's distance. */
-static void draw_thin(picture_t *p) {
-    double next = p->bottom;
+static void sort_thin(picture_t *p) {
     for (int i = 1; i < p->n_thin; i++)
         for (int k = i; k > 0 && p->thin[k].y > p->thin[k - 1].y; k--) {
-            __typeof__(*p->thin) t = p->thin[k];
+            thin_t t = p->thin[k];
             p->thin[k] = p->thin[k - 1];
             p->thin[k - 1] = t;
         }
-    double start = p->top - SVG_LINE * 2;
+}
+
+/* Places for the labels, a line apart and near to the heights of the buffers. */
+static void place_labels(picture_t *p) {
+    double next = p->bottom, start = p->top - SVG_LINE * 2;
     for (int k = 0; k < p->n_thin; k++) {
         double y = p->thin[k].y, left = start + SVG_LINE * (p->n_thin - 1 - k);
         if (y > next) y = next;
         if (y < left) y = left;
-        sbuf_printf(p->out, "<path class=\"leader\" d=\"M%.1f %.1fL%.1f %.1fH%.1f\"/>\n",
-                    p->thin[k].x, p->thin[k].y, p->right + 8, y, p->right + 16);
-        svg_text(p->out, p->right + MARGIN - 4, y + 4, "start", "", p->thin[k].text);
+        p->thin[k].label_y = y;
         next = y - SVG_LINE;
+    }
+}
+
+static double leader_length(const picture_t *p, const thin_t *t, double label_y) {
+    return hypot(p->right + 8 - t->x, label_y - t->y);
+}
+
+/* Two lines that cross are shortened by trading their ends (the triangle inequality, twice): where no trade
+ * shortens anything, no two lines cross. Each trade shortens the sum, so there is an end to them. */
+static bool trade_ends(const picture_t *p, thin_t *a, thin_t *b) {
+    static const double gain = 1e-6;
+    double now = leader_length(p, a, a->label_y) + leader_length(p, b, b->label_y);
+    if (leader_length(p, a, b->label_y) + leader_length(p, b, a->label_y) > now - gain)
+        return false;
+    double y = a->label_y;
+    a->label_y = b->label_y;
+    b->label_y = y;
+    return true;
+}
+
+static void uncross(picture_t *p) {
+    for (bool again = true; again;) {
+        again = false;
+        for (int i = 0; i < p->n_thin; i++)
+            for (int k = 0; k < i; k++) again = trade_ends(p, &p->thin[i], &p->thin[k]) || again;
+    }
+}
+
+static void draw_thin(picture_t *p) {
+    sort_thin(p);
+    place_labels(p);
+    uncross(p);
+    for (int k = 0; k < p->n_thin; k++) {
+        const thin_t *t = &p->thin[k];
+        sbuf_printf(p->out, "<path class=\"leader\" d=\"M%.1f %.1fL%.1f %.1fH%.1f\"/>\n", t->x,
+                    t->y, p->right + 8, t->label_y, p->right + 16);
+        svg_text(p->out, p->right + MARGIN - 4, t->label_y + 4, "start", "", t->text);
     }
 }
 

@@ -262,8 +262,8 @@ static void time_section(const explanation_t *e, document_t *doc) {
     }
     double seconds = kernels_seconds(&e->costs, &e->machine);
     table_t *t = section->table = facts(e);
-    ROW(e, t, "one forward", text_seconds(e->arena, seconds));
-    ROW(e, t, "tokens per second", text_integer(e->arena, e->tokens / seconds));
+    ROW(e, t, "one forward, predicted", text_seconds(e->arena, seconds));
+    ROW(e, t, "tokens per second, predicted", text_integer(e->arena, e->tokens / seconds));
     ROW(e, t, "fma peak",
         TEXT(e, "%.1f GFLOP/s on %s", e->machine.flops / 1e9, plural(e, e->threads, "thread")));
     ROW(e, t, "memory", TEXT(e, "%.1f GB/s", e->machine.bandwidth / 1e9));

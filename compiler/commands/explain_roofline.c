@@ -11,7 +11,7 @@ enum {
     HEIGHT = 460,
     LEFT = 84,
     RIGHT = WIDTH - 30,
-    TOP = 26,
+    TOP = 46, /* the legend above it */
     BOTTOM = HEIGHT - 58,
     BIGGEST = 17 /* radius of a kernel that takes all the time */
 };
@@ -86,7 +86,7 @@ static void draw_axes(roof_t *r) {
              "flops per streamed byte (flop/B)");
     sbuf_printf(r->out,
                 "<text class=\"dim\" transform=\"translate(20,%d) rotate(-90)\" "
-                "text-anchor=\"middle\">GFLOP/s</text>\n",
+                "text-anchor=\"middle\">GFLOP/s, predicted</text>\n",
                 (TOP + BOTTOM) / 2);
 }
 
@@ -139,6 +139,7 @@ static void label_point(roof_t *r, const kernel_cost_t *k, const char *text) {
     svg_line(r->out, x, bottom, x, base + 2, "leader");
     svg_text(r->out, x + 4, base, "start", "halo", text);
     r->taken[r->n++] = (box_t){x - 1, base - SVG_LINE + 2, x + 4 + width, base + 3};
+    r->taken[r->n++] = (box_t){x - 1, bottom, x + 1, base}; /* the line */
 }
 
 static const kernel_cost_t **from_the_right(const roof_t *r, int *n) {
@@ -165,8 +166,7 @@ static void draw_kernels(roof_t *r) {
     for (int k = 0; k < n; k++) {
         double x = x_of(r, intensity_of(kernels[k])), y = y_of(r, rate_of(r, kernels[k]));
         double size = radius_of(r, kernels[k]);
-        sbuf_printf(r->out, "<circle class=\"point\" cx=\"%.1f\" cy=\"%.1f\" r=\"%.1f\"/>\n", x, y,
-                    size);
+        svg_circle(r->out, x, y, size, "point");
         r->taken[r->n++] = (box_t){x - size, y - size, x + size, y + size};
     }
     for (int k = 0; k < n; k++) {
@@ -177,10 +177,19 @@ static void draw_kernels(roof_t *r) {
     }
 }
 
+/* What is known and what is not. */
+static void draw_legend(const roof_t *r) {
+    static const int y = 18;
+    svg_circle(r->out, LEFT + 5, y - 4, 5, "point");
+    svg_text(r->out, LEFT + 16, y, "start", "dim",
+             "predicted, not measured: where a kernel would run, and its share of the "
+             "predicted time");
+}
+
 const char *draw_roofline(const explanation_t *e) {
     sbuf_t out = {0};
     roof_t r = {.e = e, .out = &out};
-    r.taken = arena_alloc(e->arena, sizeof *r.taken * (size_t)(3 * e->costs.n + 1));
+    r.taken = arena_alloc(e->arena, sizeof *r.taken * (size_t)(4 * e->costs.n + 1));
     choose_ranges(&r);
     svg_open(&out, WIDTH, HEIGHT, "roofline");
     draw_axes(&r);
@@ -188,5 +197,6 @@ const char *draw_roofline(const explanation_t *e) {
     draw_roof(&r, e->machine.efficiency * e->machine.flops, "assumed");
     label_roof(&r);
     draw_kernels(&r);
+    draw_legend(&r);
     return svg_close(&out, e->arena);
 }

@@ -44,7 +44,7 @@ static const command_t commands[] = {
     {"verify", "MODEL --weights W --input IN",
      "runs all back ends side by side and names the first tensor that departs", V, 1,
      command_verify},
-    {"sweep", "MODEL --weights W --text FILE --set KEY=A,B,C [--output OUT]",
+    {"sweep", "MODEL --weights W --text FILE --set KEY=A,B,C [--repeat N] [--output OUT]",
      "scores a text under every combination of settings: quality, speed, memory, compile time", W,
      1, command_sweep},
     {"explain", "MODEL [--html FILE]",

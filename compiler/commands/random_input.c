@@ -4,10 +4,13 @@
  * on every machine. Labels of the head stand with them, so that the loss is computed too. */
 #include "commands/tensors.h"
 
-static int64_t random_length(const spec_t *s) {
-    if (s->compile.n_lengths > 0) return s->compile.lengths[s->compile.n_lengths - 1];
-    int64_t max = spec_max_length(s);
-    return max < RANDOM_LENGTH ? max : RANDOM_LENGTH;
+/* `open_length` is for code that takes several. */
+static int64_t random_length(const spec_t *s, int64_t open_length) {
+    int n = s->compile.n_lengths;
+    int64_t max = n > 0 ? s->compile.lengths[n - 1] : spec_max_length(s);
+    if (n == 1) return max;
+    if (open_length) return open_length < max ? open_length : max;
+    return n > 0 || max < RANDOM_LENGTH ? max : RANDOM_LENGTH;
 }
 
 static int32_t *draw(arena_t *a, torch_rng_t *g, int64_t n, int64_t below) {
@@ -45,7 +48,8 @@ static void draw_labels(inputs_t *in, arena_t *a, const spec_t *s, torch_rng_t *
     }
 }
 
-bool inputs_random(inputs_t *in, arena_t *a, const spec_t *s, const char *text, diag_t *d) {
+bool inputs_random(inputs_t *in, arena_t *a, const spec_t *s, const char *text, int64_t open_length,
+                   diag_t *d) {
     uint64_t seed;
     bool bad_seed;
     if (!names_random(text, &seed, &bad_seed)) bug("random input '%s'", text);
@@ -58,7 +62,7 @@ bool inputs_random(inputs_t *in, arena_t *a, const spec_t *s, const char *text, 
     torch_seed(&g, seed);
     *in = (inputs_t){.path = "--input",
                      .batch = s->compile.has_batch ? s->compile.batch_size : 1,
-                     .length = random_length(s)};
+                     .length = random_length(s, open_length)};
     in->input_ids = draw(a, &g, in->batch * in->length, s->vocab_size);
     draw_labels(in, a, s, &g);
     return true;

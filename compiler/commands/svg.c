@@ -56,6 +56,11 @@ void svg_line(sbuf_t *out, double x0, double y0, double x1, double y1, const cha
                 class, x0, y0, x1, y1);
 }
 
+void svg_circle(sbuf_t *out, double x, double y, double radius, const char *class) {
+    sbuf_printf(out, "<circle class=\"%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"%.1f\"/>\n", class, x, y,
+                radius);
+}
+
 void svg_text(sbuf_t *out, double x, double y, const char *anchor, const char *class,
               const char *text) {
     sbuf_printf(out, "<text class=\"%s\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">", class, x, y,

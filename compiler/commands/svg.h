@@ -19,6 +19,7 @@ void svg_open(sbuf_t *out, double width, double height, const char *title);
 const char *svg_close(sbuf_t *out, arena_t *a); /* the text, in the arena; frees out */
 void svg_rect(sbuf_t *out, box_t b, const char *class);
 void svg_line(sbuf_t *out, double x0, double y0, double x1, double y1, const char *class);
+void svg_circle(sbuf_t *out, double x, double y, double radius, const char *class);
 /* anchor: "start", "middle", "end"; x, y: of the base line. */
 void svg_text(sbuf_t *out, double x, double y, const char *anchor, const char *class,
               const char *text);

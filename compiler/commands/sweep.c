@@ -3,7 +3,8 @@
  * In: a model, its weights, a text, `--set KEY=A,B,C`. Out: for each point what it predicts (bits per
  * byte, as eval computes it), how fast, in how much memory, and how long compiling took; a table on
  * stdout and files by suffix. A point that cannot be compiled is reported and skipped. All points are
- * checked before the first is evaluated, so that mistakes show at once and not hours later. */
+ * checked before the first is evaluated, so that mistakes show at once and not hours later. With --repeat
+ * all points take turns, so that no time of the day favours one. */
 #include "commands/sweep.h"
 
 #include <stdlib.h>
@@ -143,12 +144,15 @@ static void check_point(sweep_t *s, int i) {
 typedef struct {
     const sweep_t *s;
     progress_t *bar;
-    int point;
+    int point, pass; /* pass: from 1 */
 } watch_t;
 
 static void show(const watch_t *w, int64_t done, int64_t total, const char *said) {
     char text[96];
-    snprintf(text, sizeof text, "point %d of %d  %s", w->point + 1, w->s->grid.n_points, said);
+    if (w->s->repeat > 1)
+        snprintf(text, sizeof text, "pass %d of %d, point %d of %d  %s", w->pass, w->s->repeat,
+                 w->point + 1, w->s->grid.n_points, said);
+    else snprintf(text, sizeof text, "point %d of %d  %s", w->point + 1, w->s->grid.n_points, said);
     progress_show(w->bar, done, total, text);
 }
 
@@ -159,43 +163,70 @@ static bool watch(void *ctx, const score_t *sc, int64_t done, int64_t total) {
     return !interrupt_caught();
 }
 
+typedef struct {
+    score_t score;
+    const char *target;
+    double compile_seconds;
+    size_t workspace;
+} attempt_score_t;
+
 /* The weights are looked at before the compiler runs: what is wrong with them shows early, and what
  * reading them takes is not its time. They are read per point, since shapes and rotations may depend
  * on the settings; the file is mapped. */
-static bool measure(session_t *s, point_t *p, const tokens_t *text, watch_t *w) {
+static bool measure(session_t *s, attempt_score_t *x, const tokens_t *text, watch_t *w) {
     double start = clock_now();
     if (!score_spec(s) || !score_plan(s, text)) return false;
-    p->compile_seconds = clock_now() - start;
+    x->compile_seconds = clock_now() - start;
     if (!session_weights(s)) return false;
     start = clock_now();
     if (!session_compile(s)) return false;
-    p->compile_seconds += clock_now() - start;
+    x->compile_seconds += clock_now() - start;
     if (!exec_bind(s->exec, s->store, s->d)) return false;
-    p->score = score_new(s);
-    p->target = s->plan->targets[0]->name;
-    p->workspace = exec_workspace_bytes(s->exec, (size_t)p->score.window, s->threads);
-    return score_text(s, &p->score, text, watch, w);
+    x->score = score_new(s);
+    x->target = s->plan->targets[0]->name;
+    x->workspace = exec_workspace_bytes(s->exec, (size_t)x->score.window, s->threads);
+    return score_text(s, &x->score, text, watch, w);
+}
+
+static bool keep_pass(sweep_t *s, point_t *p, const attempt_score_t *x, size_t peak, diag_t *d) {
+    p->target = x->target;
+    p->workspace = x->workspace;
+    if (point_add_pass(s->arena, p, &x->score, x->compile_seconds, peak)) {
+        point_conclude(p);
+        return true;
+    }
+    diag_error(d, NOWHERE,
+               "model, weights or text changed since the pass before: %.6f bits per "
+               "byte became %.6f",
+               score_bits(&p->score), score_bits(&x->score));
+    return false;
+}
+
+static void say_done(const watch_t *w, const point_t *p, const attempt_score_t *x) {
+    const sweep_t *s = w->s;
+    const char *pass =
+        s->repeat > 1 ? arena_printf(s->arena, "pass %d of %d, ", w->pass, s->repeat) : "";
+    progress_line(w->bar,
+                  "%spoint %d of %d: %s: %.4f bits per byte, %.0f tokens/s, compiled in %.2f s",
+                  pass, w->point + 1, s->grid.n_points, p->label, score_bits(&p->score),
+                  score_speed(&x->score), x->compile_seconds);
 }
 
 static void evaluate_point(sweep_t *s, int i, progress_t *bar) {
     attempt_t t;
+    attempt_score_t x = {0};
     point_t *p = &s->points[i];
-    watch_t w = {s, bar, i};
+    watch_t w = {s, bar, i, p->n_passes + 1};
     attempt_begin(&t, s, i);
     show(&w, 0, s->tokens.n, "compiling");
     bool knows_peak = resident_reset_peak();
-    bool ok = measure(&t.session, p, &s->tokens, &w);
-    p->peak_rss = knows_peak ? resident_peak() : 0;
+    bool ok = measure(&t.session, &x, &s->tokens, &w) &&
+              keep_pass(s, p, &x, knows_peak ? resident_peak() : 0, t.d);
     progress_clear(bar);
-    if (ok) p->state = POINT_DONE;
     if (ok || !interrupt_caught()) conclude(s, p, ok, t.d); /* its errors are the interruption's */
     attempt_end(&t);
     say_new_messages(s);
-    if (p->state == POINT_DONE)
-        progress_line(bar,
-                      "point %d of %d: %s: %.4f bits per byte, %.0f tokens/s, compiled in %.2f s",
-                      i + 1, s->grid.n_points, p->label, score_bits(&p->score),
-                      score_speed(&p->score), p->compile_seconds);
+    if (ok) say_done(&w, p, &x);
 }
 
 /* ---- all points ------------------------------------------------------------------------------- */
@@ -226,27 +257,43 @@ static bool check_points(sweep_t *s) {
 }
 
 static void announce(const sweep_t *s) {
-    int done = sweep_count(s, POINT_DONE), skipped = sweep_count(s, POINT_INVALID);
-    fprintf(stderr, "%d point%s, %lld tokens each; back end %s, %d thread%s\n", s->grid.n_points,
-            s->grid.n_points == 1 ? "" : "s", (long long)s->tokens.n, backend_names[s->o->backend],
-            s->threads, s->threads == 1 ? "" : "s");
+    int done = sweep_passes(s, s->repeat), skipped = sweep_count(s, POINT_INVALID);
+    fprintf(stderr, "%d point%s, ", s->grid.n_points, s->grid.n_points == 1 ? "" : "s");
+    if (s->repeat > 1) fprintf(stderr, "%d passes of ", s->repeat);
+    fprintf(stderr, "%lld tokens each; back end %s, %d thread%s\n", (long long)s->tokens.n,
+            backend_names[s->o->backend], s->threads, s->threads == 1 ? "" : "s");
     if (skipped) fprintf(stderr, "%d of them cannot be compiled\n", skipped);
-    if (done) fprintf(stderr, "%d of them are done already (%s)\n", done, s->record);
+    if (done && s->repeat > 1)
+        fprintf(stderr, "%d passes are done already (%s)\n", done, s->record);
+    else if (done) fprintf(stderr, "%d of them are done already (%s)\n", done, s->record);
 }
 
-static bool evaluate_all(sweep_t *s) {
-    progress_t bar = progress_new("tokens", 5);
-    for (int i = 0; i < s->grid.n_points && !interrupt_caught(); i++) {
-        if (s->points[i].state != POINT_WAITING) continue;
-        evaluate_point(s, i, &bar);
-        if (s->points[i].state == POINT_DONE && !record_write(s)) return false;
+/* Every point once, but those that an earlier run did; every other round backwards, so that what slows the
+ * machine down over a round does not always meet the same points. */
+static bool evaluate_round(sweep_t *s, int round, progress_t *bar) {
+    int n = s->grid.n_points;
+    for (int k = 0; k < n && !interrupt_caught(); k++) {
+        int i = round % 2 ? n - 1 - k : k;
+        point_t *p = &s->points[i];
+        int before = p->n_passes;
+        if (p->state == POINT_INVALID || before > round) continue;
+        evaluate_point(s, i, bar);
+        if (p->n_passes > before && !record_write(s)) return false;
     }
     return true;
 }
 
+static bool evaluate_all(sweep_t *s) {
+    progress_t bar = progress_new("tokens", 5);
+    bool ok = true;
+    for (int round = 0; ok && round < s->repeat; round++) ok = evaluate_round(s, round, &bar);
+    return ok;
+}
+
 static void say_interrupted(const sweep_t *s) {
-    int done = sweep_count(s, POINT_DONE), n = s->grid.n_points - sweep_count(s, POINT_INVALID);
-    fprintf(stderr, "interrupted: %d of %d points are done", done, n);
+    int done = sweep_passes(s, s->repeat), n = s->grid.n_points - sweep_count(s, POINT_INVALID);
+    fprintf(stderr, "interrupted: %d of %d %s are done", done, n * s->repeat,
+            s->repeat > 1 ? "passes" : "points");
     if (s->record && done) fprintf(stderr, "; the same command continues (%s)", s->record);
     fputc('\n', stderr);
 }
@@ -272,7 +319,8 @@ static int finish(sweep_t *s, bool recorded) {
 }
 
 static int sweep(sweep_t *s) {
-    if (!check_model_rereadable(s->o, s->d) || !make_points(s) || !sweep_check_outputs(s))
+    if (!list_repeat(s->o, 1, &s->repeat, s->d) || !check_model_rereadable(s->o, s->d) ||
+        !make_points(s) || !sweep_check_outputs(s))
         return EXIT_VALUE;
     if (!check_points(s) || !score_read(s->text, s->o->text[OPT_TEXT], &s->tokens, s->d) ||
         !record_begin(s))

@@ -1,16 +1,24 @@
 /* One sweep: what the files of `reformerc sweep` share.
  *
  *   sweep.c         the command: checks all points, evaluates them one after the other
+ *   sweep_passes.c  what the passes of a point say together; which points are on the Pareto front
  *   sweep_record.c  what is known so far, in a file, so that an interrupted sweep continues
- *   sweep_report.c  the table, CSV and JSON; which points are on the Pareto front
+ *   sweep_report.c  the table, CSV and JSON
  *   sweep_plot.c    the picture, drawn by gnuplot */
 #ifndef REFORMERC_COMMANDS_SWEEP_H
 #define REFORMERC_COMMANDS_SWEEP_H
 
 #include "commands/grid.h"
 #include "commands/score.h"
+#include "commands/statistics.h"
 
 typedef enum { POINT_WAITING, POINT_DONE, POINT_INVALID } point_state_t;
+
+/* What differs from one pass over the text to the next. */
+typedef struct {
+    double seconds, compile_seconds;
+    size_t peak_rss; /* bytes, 0: the system does not tell */
+} pass_t;
 
 typedef struct {
     point_state_t state;
@@ -19,13 +27,17 @@ typedef struct {
     const char *message; /* everything said about it, NULL: nothing */
     bool said;           /* … to the user */
     const char *reason;  /* invalid: its first error, one line */
-    /* of a point that is done */
+    /* of a point that is done: one pass at least */
     const char *target;
-    score_t score;
-    double compile_seconds;
     size_t workspace; /* bytes, 0: the back end has none */
-    size_t peak_rss;  /* bytes, 0: the system does not tell */
-    bool front;       /* no other point is at least as fast and as good, and better in one */
+    pass_t *passes;   /* [n_passes], in the order of their measurement */
+    int n_passes, cap;
+    score_t score;  /* its seconds, and what follows, are medians of the passes */
+    spread_t speed; /* tokens per second */
+    double compile_seconds;
+    size_t peak_rss;
+    bool front;     /* no other point is at least as fast and as good, and better in one */
+    bool unsettled; /* … which another order within the spreads would change */
 } point_t;
 
 enum { N_PRINTS = 4 };
@@ -38,7 +50,7 @@ typedef struct {
     point_t *points; /* [grid.n_points] */
     text_t *text;    /* all points read it alike; NULL: none was valid yet */
     tokens_t tokens;
-    int threads;
+    int threads, repeat;
     const char *weights;      /* of the points: a path, or "random…" */
     const char *record;       /* path, NULL: nothing is kept */
     const char *others;       /* lines of the record for points outside this grid, NULL: none */
@@ -46,6 +58,19 @@ typedef struct {
 } sweep_t;
 
 int sweep_count(const sweep_t *s, point_state_t state);
+
+/* ---- sweep_passes.c ------------------------------------------------------------------------- */
+
+/* One more pass, which makes the point done. False where its sums are others than those of the passes
+ * before: what it reads has changed. */
+bool point_add_pass(arena_t *a, point_t *p, const score_t *score, double compile_seconds,
+                    size_t peak_rss);
+void point_conclude(point_t *p); /* the medians of all passes so far, one at least */
+/* Passes that there are, of each point up to `most`. */
+int sweep_passes(const sweep_t *s, int most);
+/* Whether every valid point has all its passes. */
+bool sweep_is_complete(const sweep_t *s);
+void sweep_mark_front(sweep_t *s);
 
 /* ---- sweep_record.c ------------------------------------------------------------------------- */
 
@@ -60,7 +85,7 @@ void record_remove(const sweep_t *s); /* unless it holds more than this grid */
 /* Suffixes, places that cannot be written, and inputs in the way, before hours of work. */
 bool sweep_check_outputs(const sweep_t *s);
 bool sweep_write_outputs(const sweep_t *s);
-void sweep_mark_front(sweep_t *s);
+int characters(const char *text); /* of UTF-8 */
 void render_table(const sweep_t *s, sbuf_t *out);
 
 /* ---- sweep_plot.c --------------------------------------------------------------------------- */

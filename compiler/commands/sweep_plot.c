@@ -1,7 +1,8 @@
 /* The picture of a sweep: bits per byte against tokens per second, the Pareto front drawn as a line.
  *
- * In: the points that are done. Out: a script for gnuplot (gnuplot.h). gnuplot draws; where the labels go is decided here, since it has no way to keep them apart: each takes the
- * place around its point that covers least. */
+ * In: the points that are done. Out: a script for gnuplot (gnuplot.h). gnuplot draws; where the labels go
+ * is decided here, since it has no way to keep them apart: each takes the place around its point that
+ * covers least. Bars span the quartiles of the speed where a point has several passes. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@ enum {
     LETTER = 7, /* of the labels: width, height */
     LINE = 14,
     DOT = 6,              /* half the room that a point takes */
+    BAR = 4,              /* half the height of a bar's ends */
     MAX_LABELS = 60,      /* with more points only those on the front are labelled */
     LOGARITHMIC_FROM = 20 /* greatest speed by smallest */
 };
@@ -46,7 +48,15 @@ typedef struct {
 /* ---- the axes --------------------------------------------------------------------------------- */
 
 static double speed_of(const point_t *p) {
-    return score_speed(&p->score);
+    return p->speed.median;
+}
+
+static double least_speed_of(const point_t *p) {
+    return p->speed.low;
+}
+
+static double most_speed_of(const point_t *p) {
+    return p->speed.high;
 }
 
 static double bits_of(const point_t *p) {
@@ -54,12 +64,13 @@ static double bits_of(const point_t *p) {
 }
 
 /* What holds all points, with room around them. */
-static range_t range_of(const sweep_t *s, double (*value)(const point_t *p), bool may_be_log) {
+static range_t range_of(const sweep_t *s, double (*least)(const point_t *p),
+                        double (*most)(const point_t *p), bool may_be_log) {
     range_t r = {HUGE_VAL, -HUGE_VAL, false};
     for (int i = 0; i < s->grid.n_points; i++) {
         if (s->points[i].state != POINT_DONE) continue;
-        r.low = fmin(r.low, value(&s->points[i]));
-        r.high = fmax(r.high, value(&s->points[i]));
+        r.low = fmin(r.low, least(&s->points[i]));
+        r.high = fmax(r.high, most(&s->points[i]));
     }
     r.logarithmic = may_be_log && r.low > 0 && r.high > LOGARITHMIC_FROM * r.low;
     if (r.logarithmic) {
@@ -119,12 +130,6 @@ static const char *point_text(const sweep_t *s, int point, bool names) {
                             names ? a->key : grid_value(&s->grid, point, x));
     }
     return text;
-}
-
-static int characters(const char *text) {
-    int n = 0;
-    for (; *text; text++) n += ((unsigned char)*text & 0xC0) != 0x80;
-    return n;
 }
 
 /* ---- labels ----------------------------------------------------------------------------------- */
@@ -200,12 +205,17 @@ static void put_label(plot_t *p, int point, sbuf_t *out) {
                        : "center font ',12' textcolor rgb '#666666' front");
 }
 
+/* Dots and bars. */
 static void take_points(plot_t *p) {
     const sweep_t *s = p->s;
-    for (int i = 0; i < s->grid.n_points; i++)
-        if (s->points[i].state == POINT_DONE)
-            p->taken[p->n++] =
-                box_around(x_pixel(p, &s->points[i]), y_pixel(p, &s->points[i]), 2 * DOT, 2 * DOT);
+    for (int i = 0; i < s->grid.n_points; i++) {
+        const point_t *at = &s->points[i];
+        if (at->state != POINT_DONE) continue;
+        double y = y_pixel(p, at);
+        p->taken[p->n++] = box_around(x_pixel(p, at), y, 2 * DOT, 2 * DOT);
+        p->taken[p->n++] = (box_t){pixel(&p->x, at->speed.low, LEFT, RIGHT), y - BAR,
+                                   pixel(&p->x, at->speed.high, LEFT, RIGHT), y + BAR};
+    }
 }
 
 /* Left of each point on the front its step, and the rise from the one before. */
@@ -226,7 +236,7 @@ static void take_front(plot_t *p) {
 static void put_labels(plot_t *p, sbuf_t *out) {
     const sweep_t *s = p->s;
     bool all = sweep_count(s, POINT_DONE) <= MAX_LABELS;
-    p->taken = ARENA_ARRAY(s->arena, box_t, 4 * s->grid.n_points + 1);
+    p->taken = ARENA_ARRAY(s->arena, box_t, 5 * s->grid.n_points + 1);
     take_points(p);
     take_front(p);
     for (int front = 1; front >= (all ? 0 : 1); front--)
@@ -246,11 +256,41 @@ static void put_front(const plot_t *p, sbuf_t *out) {
     sbuf_printf(out, "%.9g %.9g\nEND\n", speed_of(p->front[p->n_front - 1]), p->y.high);
 }
 
-static void put_points(const sweep_t *s, const char *name, bool front, sbuf_t *out) {
-    sbuf_printf(out, "%s << END\n", name);
+/* What a point looks like. What cannot be told from the front is hollow, on it or not. */
+typedef enum { LOOK_OTHER, LOOK_UNSETTLED, LOOK_FRONT, LOOK_COUNT } look_t;
+
+static const struct {
+    const char *name, *style, *title;
+} looks[LOOK_COUNT] = {[LOOK_OTHER] = {"$others", "pt 7 ps 0.8 lc rgb '#999999'", "other points"},
+                       [LOOK_UNSETTLED] = {"$unsettled", "pt 6 ps 0.9 lw 1.5 lc rgb '#0e8a6a'",
+                                           "cannot be told: speeds overlap"},
+                       [LOOK_FRONT] = {"$front", "pt 7 ps 0.9 lc rgb '#0e8a6a'", "points on it"}};
+
+static look_t look_of(const point_t *p) {
+    return p->unsettled ? LOOK_UNSETTLED : p->front ? LOOK_FRONT : LOOK_OTHER;
+}
+
+static bool has_look(const sweep_t *s, look_t look) {
     for (int i = 0; i < s->grid.n_points; i++)
-        if (s->points[i].state == POINT_DONE && s->points[i].front == front)
-            sbuf_printf(out, "%.9g %.9g\n", speed_of(&s->points[i]), bits_of(&s->points[i]));
+        if (s->points[i].state == POINT_DONE && look_of(&s->points[i]) == look) return true;
+    return false;
+}
+
+static bool has_spread(const sweep_t *s) {
+    for (int i = 0; i < s->grid.n_points; i++)
+        if (s->points[i].n_passes > 1) return true;
+    return false;
+}
+
+static void put_points(const sweep_t *s, look_t look, sbuf_t *out) {
+    if (!has_look(s, look)) return;
+    sbuf_printf(out, "%s << END\n", looks[look].name);
+    for (int i = 0; i < s->grid.n_points; i++) {
+        const point_t *p = &s->points[i];
+        if (p->state == POINT_DONE && look_of(p) == look)
+            sbuf_printf(out, "%.9g %.9g %.9g %.9g\n", speed_of(p), bits_of(p), p->speed.low,
+                        p->speed.high);
+    }
     sbuf_puts(out, "END\n");
 }
 
@@ -261,10 +301,13 @@ static void put_title(const plot_t *p, sbuf_t *out) {
     put_text(out, arena_printf(a, "%s: quality against speed", path_stem(a, s->o->model)), LEFT,
              TOP + 45, "left font ',18'");
     put_text(out,
-             arena_printf(a, "%s%s, %lld tokens; back end %s, %s, %d thread%s",
+             arena_printf(a, "%s%s, %lld tokens; back end %s, %s, %d thread%s%s",
                           path_stem(a, s->o->text[OPT_TEXT]), path_suffix(s->o->text[OPT_TEXT]),
                           (long long)s->tokens.n, backend_names[s->o->backend], p->front[0]->target,
-                          s->threads, s->threads == 1 ? "" : "s"),
+                          s->threads, s->threads == 1 ? "" : "s",
+                          has_spread(s) ? arena_printf(a, "; medians of %d passes, bars: quartiles",
+                                                       s->repeat)
+                                        : ""),
              LEFT, TOP + 20, "left font ',13' textcolor rgb '#555555'");
     if (*names)
         put_text(out, arena_printf(a, "labels: %s", names), (LEFT + RIGHT) / 2.0, 18,
@@ -294,26 +337,29 @@ static void put_frame(const plot_t *p, sbuf_t *out) {
 }
 
 static void put_plot(const sweep_t *s, sbuf_t *out) {
-    bool others = false;
-    for (int i = 0; i < s->grid.n_points; i++)
-        others = others || (s->points[i].state == POINT_DONE && !s->points[i].front);
-    sbuf_puts(out, "plot $steps using 1:2 with fsteps lw 2 lc rgb '#7dcea0' title 'Pareto front'");
-    if (others)
-        sbuf_puts(out, ", $others using 1:2 with points pt 7 ps 0.8 lc rgb '#999999' "
-                       "title 'other points'");
-    sbuf_puts(out,
-              ", $front using 1:2 with points pt 7 ps 0.9 lc rgb '#0e8a6a' title 'points on it'\n"
-              "set output\n");
+    sbuf_puts(out, "set bars 0.6\n"
+                   "plot $steps using 1:2 with fsteps lw 2 lc rgb '#7dcea0' title 'Pareto front'");
+    for (int k = 0; k < LOOK_COUNT && has_spread(s); k++)
+        if (has_look(s, k))
+            sbuf_printf(out,
+                        ", %s using 1:2:3:4 with xerrorbars pt -1 lw 1 lc rgb '#777777' notitle",
+                        looks[k].name);
+    for (int k = 0; k < LOOK_COUNT; k++)
+        if (has_look(s, k))
+            sbuf_printf(out, ", %s using 1:2 with points %s title '%s'", looks[k].name,
+                        looks[k].style, looks[k].title);
+    sbuf_puts(out, "\nset output\n");
 }
 
 void render_plot(const sweep_t *s, sbuf_t *out) {
-    plot_t p = {.s = s, .x = range_of(s, speed_of, true), .y = range_of(s, bits_of, false)};
+    plot_t p = {.s = s,
+                .x = range_of(s, least_speed_of, most_speed_of, true),
+                .y = range_of(s, bits_of, bits_of, false)};
     find_front(&p);
     put_frame(&p, out);
     put_title(&p, out);
     put_labels(&p, out);
     put_front(&p, out);
-    put_points(s, "$front", true, out);
-    put_points(s, "$others", false, out);
+    for (int k = 0; k < LOOK_COUNT; k++) put_points(s, k, out);
     put_plot(s, out);
 }

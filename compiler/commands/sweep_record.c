@@ -1,9 +1,9 @@
 /* The record of an unfinished sweep: OUT.partial beside the first --output.
  *
- * A text file, written whole after every point: what the results depend on, as fingerprints of content,
- * and a line per point that is done, found again by its settings. So a sweep that ended for whatever
- * reason continues, with more or fewer alternatives too; one whose model, weights, text or options
- * changed does not. */
+ * A text file, written whole after every pass: what the results depend on, as fingerprints of content,
+ * and a line per pass over the text, whose point is found again by its settings. So a sweep that ended for
+ * whatever reason continues, with more or fewer alternatives or repetitions too; one whose model, weights,
+ * text or options changed does not. */
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -85,12 +85,12 @@ static void take_key(const sweep_t *s, int point) {
 
 /* ---- lines ------------------------------------------------------------------------------------ */
 
-static void write_point(sbuf_t *out, const point_t *p) {
+static void write_pass(sbuf_t *out, const point_t *p, const pass_t *x) {
     const score_t *sc = &p->score;
     sbuf_printf(out, "%s %lld %lld %lld %lld %lld %a %a %a %zu %zu %s\n", p->key,
                 (long long)sc->window, (long long)sc->batch, (long long)sc->scored,
-                (long long)sc->read, (long long)sc->bytes, sc->nats, sc->seconds,
-                p->compile_seconds, p->workspace, p->peak_rss, p->target);
+                (long long)sc->read, (long long)sc->bytes, sc->nats, x->seconds, x->compile_seconds,
+                p->workspace, x->peak_rss, p->target);
 }
 
 /* Figures that a sweep can have written: what is none of these would stand on the front. */
@@ -121,7 +121,6 @@ static bool read_point(arena_t *a, const char *line, point_t *p) {
     if (!isfinite(score_speed(&p->score)) || score_token_nats(&p->score) > (double)FLT_MAX)
         return false;
     p->target = arena_strdup(a, target);
-    p->state = POINT_DONE;
     return true;
 }
 
@@ -133,7 +132,8 @@ bool record_write(sweep_t *s) {
     sbuf_printf(&out, "%s\n", magic);
     for (int i = 0; i < N_PRINTS; i++) sbuf_printf(&out, "%s %s\n", print_names[i], s->print[i]);
     for (int i = 0; i < s->grid.n_points; i++)
-        if (s->points[i].state == POINT_DONE) write_point(&out, &s->points[i]);
+        for (int k = 0; s->points[i].state == POINT_DONE && k < s->points[i].n_passes; k++)
+            write_pass(&out, &s->points[i], &s->points[i].passes[k]);
     if (s->others) sbuf_puts(&out, s->others);
     bool ok = file_write(s->record, out.data, out.size, s->d);
     sbuf_free(&out);
@@ -186,11 +186,11 @@ static bool take_point(sweep_t *s, point_t **sorted, int number, const char *lin
         return true;
     }
     point_t *p = *at;
-    found.label = p->label;
-    found.message = p->message;
-    found.said = p->said;
-    if (p->state == POINT_WAITING) *p = found;
-    return true;
+    if (p->state == POINT_INVALID) return true;
+    p->target = found.target;
+    p->workspace = found.workspace;
+    return point_add_pass(s->arena, p, &found.score, found.compile_seconds, found.peak_rss) ||
+           refuse(s, number, "has other sums than an earlier line of the same settings");
 }
 
 static bool take_line(sweep_t *s, point_t **sorted, int number, const char *line, sbuf_t *others) {
@@ -208,6 +208,8 @@ static bool take_lines(sweep_t *s, const char *text, sbuf_t *others) {
         if (!take_line(s, sorted, ++number, arena_strndup(s->arena, p, n), others)) return false;
         p += n + (p[n] != 0);
     }
+    for (int i = 0; i < s->grid.n_points; i++)
+        if (s->points[i].state == POINT_DONE) point_conclude(&s->points[i]);
     return number > N_PRINTS || refuse(s, number, "is no record of a sweep");
 }
 

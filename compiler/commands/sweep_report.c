@@ -1,8 +1,7 @@
 /* What a sweep found, as text: the table for people, CSV and JSON for programs; and the files.
  *
  * In: a sweep_t whose points are done, invalid, or were never reached. Out: texts and files; each file is
- * whole or not there. Points on the Pareto front: no other is at least as fast and predicts at least as
- * well, and is better in one of the two. */
+ * whole or not there. */
 #include <string.h>
 
 #include "commands/fields.h"
@@ -14,23 +13,6 @@ static const char not_reached[] = "not evaluated: the sweep was interrupted";
 /* Why a point has no figures. */
 static const char *reason(const point_t *p) {
     return p->state == POINT_INVALID ? p->reason : not_reached;
-}
-
-/* ---- the front -------------------------------------------------------------------------------- */
-
-static bool dominates(const point_t *a, const point_t *b) {
-    double bits_a = score_bits(&a->score), bits_b = score_bits(&b->score);
-    double speed_a = score_speed(&a->score), speed_b = score_speed(&b->score);
-    return bits_a <= bits_b && speed_a >= speed_b && (bits_a < bits_b || speed_a > speed_b);
-}
-
-void sweep_mark_front(sweep_t *s) {
-    for (int i = 0; i < s->grid.n_points; i++) {
-        point_t *p = &s->points[i];
-        p->front = p->state == POINT_DONE;
-        for (int j = 0; p->front && j < s->grid.n_points; j++)
-            p->front = s->points[j].state != POINT_DONE || !dominates(&s->points[j], p);
-    }
 }
 
 /* ---- the table -------------------------------------------------------------------------------- */
@@ -58,8 +40,10 @@ static void token_bits_cell(const point_t *p, char out[MAX_CELL]) {
 }
 
 static void speed_cell(const point_t *p, char out[MAX_CELL]) {
-    double speed = score_speed(&p->score);
-    snprintf(out, MAX_CELL, speed < 100 ? "%.2f" : "%.0f", speed);
+    double speed = p->speed.median;
+    int n = snprintf(out, MAX_CELL, speed < 100 ? "%.2f" : "%.0f", speed);
+    if (p->n_passes > 1 && n > 0 && n < MAX_CELL)
+        snprintf(out + n, (size_t)(MAX_CELL - n), " ±%.1f %%", 100 * spread_width(p->speed));
 }
 
 static void workspace_cell(const point_t *p, char out[MAX_CELL]) {
@@ -83,9 +67,20 @@ static const struct {
                {"peak RSS", peak_cell, false},  {"compile", compile_cell, false}};
 enum { N_COLUMNS = sizeof columns / sizeof columns[0] };
 
+int characters(const char *text) {
+    int n = 0;
+    for (; *text; text++) n += ((unsigned char)*text & 0xC0) != 0x80;
+    return n;
+}
+
 static int wider(int width, const char *text) {
-    int n = (int)strlen(text);
+    int n = characters(text);
     return n > width ? n : width;
+}
+
+/* printf counts bytes, a terminal characters. */
+static int field(int width, const char *text) {
+    return width + (int)strlen(text) - characters(text);
 }
 
 static int column_width(const sweep_t *s, int column) {
@@ -114,30 +109,51 @@ static int axis_width(const axis_t *x) {
     return width;
 }
 
+static void put_axis(const axis_t *x, const char *text, sbuf_t *out) {
+    sbuf_printf(out, "%*s  ", field(axis_width(x), text), text);
+}
+
 static void put_figures(const sweep_t *s, const point_t *p, sbuf_t *out) {
     char cell[MAX_CELL];
     for (int c = 0; c < N_COLUMNS; c++) {
         if (!column_shown(s, c)) continue;
         columns[c].cell(p, cell);
-        sbuf_printf(out, "%s%*s", c ? "  " : "", column_width(s, c), cell);
+        sbuf_printf(out, "%s%*s", c ? "  " : "", field(column_width(s, c), cell), cell);
     }
-    sbuf_puts(out, p->front ? "  *\n" : "\n");
+    const char *marks[] = {"", "  ~", "  *", "  *~"};
+    sbuf_printf(out, "%s\n", marks[2 * p->front + p->unsettled]);
+}
+
+/* Says what "±" and "~" mean where they stand. */
+static void put_legend(const sweep_t *s, sbuf_t *out) {
+    bool spread = false, unsettled = false;
+    for (int i = 0; i < s->grid.n_points; i++) {
+        spread = spread || s->points[i].n_passes > 1;
+        unsettled = unsettled || s->points[i].unsettled;
+    }
+    if (spread)
+        sbuf_puts(out,
+                  "Medians of passes that took turns; ±: half the distance of the quartiles.\n");
+    if (unsettled)
+        sbuf_puts(out,
+                  "~ cannot be told: on the front or not is a matter of speeds whose quartiles "
+                  "overlap.\n");
 }
 
 void render_table(const sweep_t *s, sbuf_t *out) {
     const grid_t *g = &s->grid;
     for (int x = 0; x < g->n_axes; x++)
-        if (shown(s, x)) sbuf_printf(out, "%*s  ", axis_width(&g->axes[x]), g->axes[x].key);
+        if (shown(s, x)) put_axis(&g->axes[x], g->axes[x].key, out);
     for (int c = 0; c < N_COLUMNS; c++)
         if (column_shown(s, c)) sbuf_printf(out, "%*s  ", column_width(s, c), columns[c].title);
     sbuf_puts(out, "front\n");
     for (int i = 0; i < g->n_points; i++) {
         for (int x = 0; x < g->n_axes; x++)
-            if (shown(s, x))
-                sbuf_printf(out, "%*s  ", axis_width(&g->axes[x]), grid_value(g, i, x));
+            if (shown(s, x)) put_axis(&g->axes[x], grid_value(g, i, x), out);
         if (s->points[i].state == POINT_DONE) put_figures(s, &s->points[i], out);
         else sbuf_printf(out, "%s\n", reason(&s->points[i]));
     }
+    put_legend(s, out);
 }
 
 /* ---- CSV -------------------------------------------------------------------------------------- */
@@ -146,12 +162,16 @@ static void put_csv_figures(const sweep_t *s, sbuf_t *out, const point_t *p) {
     sbuf_printf(out, "%.6f,%.6f,", score_bits(&p->score), score_nats(&p->score));
     if (!text_is_bytes(s->text))
         sbuf_printf(out, "%.6f,%.6f,", score_token_bits(&p->score), score_token_nats(&p->score));
-    sbuf_printf(out, "%lld,%.1f,", (long long)p->score.scored, score_speed(&p->score));
+    sbuf_printf(out, "%lld,%.1f,", (long long)p->score.scored, p->speed.median);
+    if (p->n_passes > 1) sbuf_printf(out, "%.1f,%.1f,", p->speed.low, p->speed.high);
+    else sbuf_puts(out, ",,");
+    sbuf_printf(out, "%d,", p->n_passes);
     if (p->workspace) sbuf_printf(out, "%zu", p->workspace);
     sbuf_puts(out, ",");
     if (p->peak_rss) sbuf_printf(out, "%zu", p->peak_rss);
     sbuf_printf(out, ",%.6f,%lld,%s,%d,", p->compile_seconds, (long long)p->score.window, p->target,
                 p->front);
+    sbuf_puts(out, p->n_passes < 2 ? "," : p->unsettled ? "0," : "1,");
 }
 
 static void render_csv(const sweep_t *s, sbuf_t *out) {
@@ -162,15 +182,16 @@ static void render_csv(const sweep_t *s, sbuf_t *out) {
     }
     sbuf_printf(out, "bits_per_byte,nats_per_byte,%s",
                 text_is_bytes(s->text) ? "" : "bits_per_token,nats_per_token,");
-    sbuf_puts(out, "scored_tokens,tokens_per_second,workspace_bytes,peak_rss_bytes,compile_seconds,"
-                   "window,target,pareto,error\n");
+    sbuf_puts(out, "scored_tokens,tokens_per_second,tokens_per_second_low,tokens_per_second_high,"
+                   "passes,workspace_bytes,peak_rss_bytes,compile_seconds,window,target,pareto,"
+                   "pareto_settled,error\n");
     for (int i = 0; i < g->n_points; i++) {
         for (int x = 0; x < g->n_axes; x++) {
             put_csv(out, grid_value(g, i, x));
             sbuf_puts(out, ",");
         }
         if (s->points[i].state == POINT_DONE) put_csv_figures(s, out, &s->points[i]);
-        else sbuf_puts(out, text_is_bytes(s->text) ? ",,,,,,,,,," : ",,,,,,,,,,,,");
+        else sbuf_puts(out, text_is_bytes(s->text) ? ",,,,,,,,,,,,,," : ",,,,,,,,,,,,,,,,");
         if (s->points[i].state != POINT_DONE) put_csv(out, reason(&s->points[i]));
         sbuf_puts(out, "\n");
     }
@@ -196,12 +217,20 @@ static void put_json_figures(const sweep_t *s, sbuf_t *out, const point_t *p) {
         sbuf_printf(out, ", \"bits_per_token\": %.6f, \"nats_per_token\": %.6f",
                     score_token_bits(&p->score), score_token_nats(&p->score));
     sbuf_printf(out, ", \"scored_tokens\": %lld, \"tokens_per_second\": %.1f",
-                (long long)p->score.scored, score_speed(&p->score));
+                (long long)p->score.scored, p->speed.median);
+    if (p->n_passes > 1)
+        sbuf_printf(out, ", \"tokens_per_second_low\": %.1f, \"tokens_per_second_high\": %.1f",
+                    p->speed.low, p->speed.high);
+    sbuf_printf(out, ", \"passes\": %d", p->n_passes);
     put_json_bytes(out, "workspace_bytes", p->workspace);
     put_json_bytes(out, "peak_rss_bytes", p->peak_rss);
     sbuf_printf(out, ", \"compile_seconds\": %.6f, \"window\": %lld, \"target\": \"%s\"",
                 p->compile_seconds, (long long)p->score.window, p->target);
     sbuf_printf(out, ", \"pareto\": %s", p->front ? "true" : "false");
+    sbuf_printf(out, ", \"pareto_settled\": %s",
+                p->n_passes < 2 ? "null"
+                : p->unsettled  ? "false"
+                                : "true");
 }
 
 static void put_json_point(const sweep_t *s, int i, sbuf_t *out) {
@@ -230,8 +259,8 @@ static void render_json(const sweep_t *s, sbuf_t *out) {
     put_json_member(out, "text", s->o->text[OPT_TEXT]);
     sbuf_printf(out, "  \"text_tokens\": %lld,\n", (long long)s->tokens.n);
     put_json_member(out, "backend", backend_names[s->o->backend]);
-    sbuf_printf(out, "  \"threads\": %d,\n  \"complete\": %s,\n  \"points\": [", s->threads,
-                sweep_count(s, POINT_WAITING) ? "false" : "true");
+    sbuf_printf(out, "  \"threads\": %d,\n  \"repeat\": %d,\n  \"complete\": %s,\n  \"points\": [",
+                s->threads, s->repeat, sweep_is_complete(s) ? "true" : "false");
     for (int i = 0; i < s->grid.n_points; i++) put_json_point(s, i, out);
     sbuf_puts(out, "\n  ]\n}\n");
 }

@@ -27,9 +27,11 @@ bool inputs_read(inputs_t *in, arena_t *a, const spec_t *s, const char *path, di
 /* A spec without a length is specialised for exactly these inputs; one with lengths must hold them. */
 bool inputs_fit(const inputs_t *in, const spec_t *s, diag_t *d);
 /* `text` "random" or "random:SEED": tokens, and labels of the head, drawn alike everywhere; as many
- * as the spec's length and batch say, without a length at most RANDOM_LENGTH. */
+ * as the spec's length and batch say. Where the spec takes several lengths `open_length` is meant; 0: its
+ * greatest, without a length at most RANDOM_LENGTH. */
 enum { RANDOM_LENGTH = 512 };
-bool inputs_random(inputs_t *in, arena_t *a, const spec_t *s, const char *text, diag_t *d);
+bool inputs_random(inputs_t *in, arena_t *a, const spec_t *s, const char *text, int64_t open_length,
+                   diag_t *d);
 /* --buckets: `layers.N.buckets` I32 [batch, heads, rounds, padded length], for the length that `p`
  * runs these inputs at. */
 bool inputs_read_buckets(inputs_t *in, arena_t *a, const plan_t *p, const char *path, diag_t *d);

@@ -55,7 +55,8 @@ static bool make_room(timed_t *x) {
 bool timed_compile(timed_t *x, const timed_t *like) {
     if (!session_compile(&x->s)) return false;
     if (like ? !exec_bind(x->s.exec, like->s.store, x->s.d) : !load_weights(x)) return false;
-    return inputs_random(&x->in, x->o.arena, x->s.spec, "random", x->s.d) && make_room(x);
+    return inputs_random(&x->in, x->o.arena, x->s.spec, "random", x->length, x->s.d) &&
+           make_room(x);
 }
 
 void timed_close(timed_t *x) {

@@ -9,6 +9,7 @@
 typedef struct {
     options_t o;
     session_t s;
+    int64_t length; /* of the tokens, where code takes several; 0: as inputs_random() */
     inputs_t in;
     float loss, *hidden; /* hidden: [batch][length][2 * hidden_size], of a model without a head */
 } timed_t;

@@ -99,7 +99,7 @@ static bool read_input(verify_t *v) {
     uint64_t seed;
     bool bad_seed; /* said where the seed is used */
     bool ok = names_random(path, &seed, &bad_seed)
-                  ? inputs_random(&v->in, s->arena, s->spec, path, s->d)
+                  ? inputs_random(&v->in, s->arena, s->spec, path, 0, s->d)
                   : inputs_read(&v->in, s->arena, s->spec, path, s->d);
     return ok && inputs_fit(&v->in, s->spec, s->d);
 }

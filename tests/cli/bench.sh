@@ -34,7 +34,7 @@ json r.json cases.2.length 32
 json r.json cases.0.kernels.0.name '"embed"'
 json r.json cases.0.kernels.0.launches 1
 [ "$(awk -F, '$5 == ""' r.csv | wc -l)" -eq 4 ] || fail 'not a row per case'
-[ "$(awk -F, 'NF != 18' r.csv | wc -l)" -eq 0 ] || fail 'a row of the CSV has other columns'
+[ "$(awk -F, 'NF != 19' r.csv | wc -l)" -eq 0 ] || fail 'a row of the CSV has other columns'
 
 # Figures fit together: kernels add up to the whole, speed and share of the peak follow from the seconds.
 for k in 0 1 2 3; do
@@ -67,8 +67,19 @@ json s.json cases.0.length 48
 # ---- against another ----
 b vs-setting 0 '' --lengths 32 --threads 1 --vs num_hashes=4 --output v.json
 says '^Against num_hashes=4$'
-says '^ +32 +[a-z0-9-]+ +1 +[0-9]+ +[0-9]+ +[0-9.]+ +[0-9.]+ … [0-9.]+$'
+says '^ +32 +[a-z0-9-]+ +1 +[0-9]+ +[0-9]+ +[0-9.]+ +[0-9.]+ … [0-9.]+ +[0-9.]+ +(MODEL|the other|neither)$'
 holds 'a ratio' "$(value v.json cases.0.vs_ratio.median) > 0 && $(value v.json cases.0.vs_tokens_per_second.median) > 0"
+json v.json cases.0.vs_length 32
+holds 'a ratio of processor time' "$(value v.json cases.0.vs_cpu_ratio.low) > 0"
+# Code for any length is measured at the length of its pair, and what it hashes into is said.
+b vs-dynamic 0 "'num_buckets' is null: 16 is taken, the number for 64 tokens; .* takes 8 for the 32 tokens of a forward" \
+    --lengths 32 --threads 1 --set num_buckets=null --vs compile.sequence_length=dynamic --output v.json
+json v.json cases.0.vs_length 32
+b vs-list 0 '' --lengths 32 --threads 1 --set num_buckets=4 --vs 'compile.sequence_length=[16,64]' --output v.json
+json v.json cases.0.vs_length 32
+[ -s .err ] && grep -q num_buckets .err && fail 'a number that is settled is warned of'
+b vs-length 0 '' --lengths 32 --threads 1 --set num_buckets=4 --vs compile.sequence_length=64 --output v.json
+json v.json cases.0.vs_length 64
 b vs-backend 0 '' --lengths 32 --threads 1 --backend c --vs backend=c
 b vs-spec 0 '' --lengths 32 --threads 1 --vs "$CASES/p_base_model_local_only/config.json"
 says '^Against .*p_base_model_local_only/config.json$'

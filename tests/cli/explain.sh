@@ -83,7 +83,7 @@ awk '$1 == "local.attention" { exit !($2 == 3 * 4) }' section.txt || fail '3 lay
 
 # ---- predictions follow what is given ----
 says 'fma peak +100\.0 GFLOP/s on 1 thread'
-fast() { awk '$1 == "tokens" && $2 == "per" { gsub(",", ""); print $4 }' .out; }
+fast() { awk '$1 == "tokens" && $2 == "per" { gsub(",", ""); print $NF }' .out; }
 slow=$(fast)
 x twice 0 - "$specs/bench.yaml" --target x86-64-v3 --threads 1 --peak 200 --bandwidth 40
 awk -v a="$slow" -v b="$(fast)" 'BEGIN { exit !(a > 0 && b / a > 1.99 && b / a < 2.01) }' || fail 'twice the machine is not twice as fast'
@@ -97,7 +97,7 @@ x other-given 0 - "$specs/bench.yaml" --target $other --peak 10 --bandwidth 10
 says '^  one forward'
 x measured 0 '' "$specs/crime-and-punishment-bytes.yaml" --threads 1
 says 'measured now'
-says 'tokens per second +[1-9]'
+says 'tokens per second, predicted +[1-9]'
 
 # ---- lengths ----
 x list 0 '' "$small" $fixed --set 'compile.sequence_length=[16, 64, 32]' --no-warnings
@@ -175,7 +175,22 @@ own_check() { # without xmllint: every tag that opens is closed in order
         if (name ~ /^\//) { if (stack[depth--] != substr(name, 2)) bad = 1 } else stack[++depth] = name
     } END { exit bad || depth != 0 }' "$1"
 }
-for model in "$specs/bench.yaml" "$specs/enwik8.yaml" "$small" "$CASES/p_base_model_local_only" "$CASES/g_qa_train" \
+# Lines from thin buffers to their labels: "M x y L x y H x". Two cross where the one that is above at the start of
+# the shorter one is not at their common end.
+leaders() { sed -n 's/^<path class="leader" d="M\([0-9.]*\) \([0-9.]*\)L\([0-9.]*\) \([0-9.]*\)H.*/\1 \2 \3 \4/p' "$1"; }
+crossings() {
+    leaders "$1" | awk '{ x[NR] = $1; y[NR] = $2; X[NR] = $3; Y[NR] = $4 }
+        function at(k, t) { return y[k] + (Y[k] - y[k]) * (t - x[k]) / (X[k] - x[k]) }
+        END { for (i = 1; i <= NR; i++) for (k = 1; k < i; k++) {
+            t = x[i] > x[k] ? x[i] : x[k]; d = at(i, t) - at(k, t)
+            if (d * (Y[i] - Y[k]) < 0 && (d > 0.1 || d < -0.1)) n++ }
+          print n + 0 }'
+}
+printf '<path class="leader" d="M1.0 1.0L9.0 9.0H9\n<path class="leader" d="M1.0 9.0L9.0 1.0H9\n' >cross.svg
+equal 'crossings of a cross' "$(crossings cross.svg)" 1
+all_leaders=0
+for model in "$specs/bench.yaml" "$specs/enwik8.yaml" "$specs/crime-and-punishment.yaml" "$specs/torch-benchmark.yaml" \
+    "$small" "$CASES/p_base_model_local_only" "$CASES/g_qa_train" \
     "$CASES/e_clm_short_full_attention_7"; do
     # by a name of its own: the page tells it, and the folder that all this stands in may hold any word
     rm -f model
@@ -187,10 +202,16 @@ for model in "$specs/bench.yaml" "$specs/enwik8.yaml" "$small" "$CASES/p_base_mo
     equal drawings "$(grep -c '<svg' page.html)" 2
     grep -v 'xmlns="http://www.w3.org/2000/svg"' page.html | grep -Eq '(href|src|url\(|@import|https?:|<script|<link)' &&
         fail 'the page refers to something outside'
-    [ "$(grep -c '<circle' page.html)" -ge 3 ] || fail 'a roofline without kernels'
+    [ "$(grep -c '<circle' page.html)" -ge 4 ] || fail 'a roofline without kernels'
+    for said in '>predicted, not measured: where a kernel would run' '>GFLOP/s, predicted<'; do
+        grep -q "$said" page.html || fail "the roofline does not say $said"
+    done
+    equal "lines that cross in $(basename "$model")" "$(crossings page.html)" 0
+    all_leaders=$((all_leaders + $(leaders page.html | wc -l)))
     buffers=$(grep -c '<g><title>' page.html)
     [ "$buffers" -ge 6 ] || fail "a map of $buffers buffers"
 done
+[ $all_leaders -ge 20 ] || fail "$all_leaders lines to labels: the test tests nothing"
 checks=$((checks + 1))
 printf '<p>open</b>' >broken.html
 own_check broken.html && fail 'the own check passes anything'

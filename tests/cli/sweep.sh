@@ -92,13 +92,38 @@ json b.json points.0.settings.num_buckets null
 json b.json points.1.settings.num_buckets '"[2,4]"'
 s last-wins 0 '2 points,' --set num_hashes=1,2,3,4 --set num_hashes=1,2
 
+# ---- repetition ----
+# Passes take turns, every other round backwards; times are medians, with quartiles, and bits do not change.
+s repeated 0 '2 points, 3 passes of 150 tokens each' --set num_hashes=1,2 --repeat 3 --output rep.csv --output rep.json
+says '^num_hashes  bits/byte +tokens/s  workspace'
+says '^         2   [0-9.]+ +[0-9.]+ ±[0-9.]+ % +- '
+says '^Medians of passes that took turns; ±: half the distance of the quartiles.$'
+grep -o '^pass [0-9] of 3, point [0-9]' .err | tr -d 'a-z ' | tr '\n' ' ' >order
+[ "$(cat order)" = '13,1 13,2 23,2 23,1 33,1 33,2 ' ] || fail "passes in the order $(cat order)"
+[ "$(column rep.csv passes | tr '\n' ' ')" = '3 3 ' ] || fail 'not three passes each'
+[ "$(column rep.csv bits_per_byte)" = "$(column r.csv bits_per_byte | sed -n '1p;3p')" ] || fail 'bits are not those of one pass'
+awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next } { m = $(at["tokens_per_second"])
+    if (!($(at["tokens_per_second_low"]) > 0 && $(at["tokens_per_second_low"]) <= m && m <= $(at["tokens_per_second_high"]))) exit 1
+    if ($(at["pareto_settled"]) !~ /^[01]$/) exit 1 }' rep.csv || fail 'quartiles do not hold the median'
+json rep.json repeat 3
+json rep.json points.0.passes 3
+grep -q '"pareto_settled": \(true\|false\)' rep.json || fail 'the JSON does not say what is settled'
+json r.json points.0.pareto_settled null
+[ "$(column r.csv tokens_per_second_low | sort -u)" = '' ] || fail 'one pass has quartiles'
+for bad in 0 -1 1.5 often 1001 ''; do
+    s "repeat-$bad" 1 "(--repeat: error: '$bad' is not a number from 1 to 1000|--repeat: an empty argument)" \
+        --set num_hashes=1,2 --repeat "$bad" --output none.csv
+done
+check repeat-without 2 "option '--repeat' needs an argument" "$r" sweep "$CHECKPOINT" --repeat
+absent none.csv none.csv.partial
+
 # ---- bad points ----
 s invalid 0 '^skipped: num_buckets=7$' --set num_buckets=7,8 --output i.csv --output i.json
 grep -q "^--set num_buckets: error" .err || fail 'no message'
 says '^          7  --set num_buckets: error: '
 json i.json points.1.settings.num_buckets 8
 "$SHOW_JSON" i.json points.0.error | grep -q '^"--set num_buckets: error: ' || fail 'no reason in JSON'
-sed -n 2p i.csv | grep -Eq '^64,7,,,,,,,,,,,"?--set num_buckets: error: ' || fail 'no reason in CSV'
+sed -n 2p i.csv | grep -Eq '^64,7,,,,,,,,,,,,,,,"?--set num_buckets: error: ' || fail 'no reason in CSV'
 [ "$(front i.csv)" = '2 ' ] && [ "$(marked i.csv)" = '2 ' ] || fail 'a lone point is the front'
 s weights-do-not-fit 0 '^skipped: feed_forward_size=512$' --set feed_forward_size=768,512 --output w.csv
 grep -q "tensor '.*' has shape" .err || fail 'no message of the weights'
@@ -221,6 +246,19 @@ check no-record 1 'go.csv.partial:1:1: error: is no record of a sweep' long --se
 : >go.csv.partial
 check empty-record 1 'is no record of a sweep' long --set num_hashes=1
 
+# A line per pass: what an earlier run did counts, of whatever number of passes.
+head -n 6 kept.partial >go.csv.partial
+check more-passes 0 '^1 passes are done already' long --set num_hashes=1 --repeat 2
+[ "$(column go.csv passes)" = 2 ] || fail 'the pass of the record does not count'
+[ "$(grep -c '^pass ' .err)" -eq 1 ] || fail 'more was measured than was missing'
+absent go.csv.partial
+{ head -n 6 kept.partial; sed -n 6p kept.partial | sed 's/\(\( 0x[^ ]*\)\{1\}\) 0x[^ ]*/\1 0x1p+3/'; } >go.csv.partial
+check fewer-passes 0 '^1 of them are done already' long --set num_hashes=1
+[ "$(column go.csv passes)" = 2 ] || fail 'a pass of the record is thrown away'
+[ "$(column go.csv tokens_per_second_low)" != "$(column go.csv tokens_per_second_high)" ] || fail 'passes are not told apart'
+{ head -n 6 kept.partial; sed -n 6p kept.partial | sed 's/ 0x[^ ]*/ 0x1p+3/'; } >go.csv.partial
+check other-sums 1 'go.csv.partial:7:1: error: has other sums than an earlier line' long --set num_hashes=1
+
 # Another grid takes what it shares; what it does not share is kept.
 cp kept.partial go.csv.partial
 check smaller 0 '1 of them are done already' long --set num_hashes=1
@@ -246,6 +284,8 @@ if command -v gnuplot >/dev/null 2>&1; then
         'labels: num_hashes / lsh_attn_chunk_length' '1 thread'; do
         grep -q "$word" p.svg || fail "the picture lacks $word"
     done
+    s bars 0 '' --set num_hashes=1,2 --repeat 2 --output p.svg
+    grep -q 'medians of 2 passes, bars: quartiles' p.svg || fail 'the picture does not say what the bars are'
     mkdir -p "it's <a> & b"
     cp config.json "it's <a> & b/config.json"
     check awkward 0 '' "$r" sweep "it's <a> & b" $small --weights "$CHECKPOINT" --text text.txt \

@@ -363,7 +363,7 @@ static bench_t bench_open(const char *rotations) {
     bench_t b = {.arena = arena_new()};
     b.spec = spec_parse(b.arena, "model.yaml", model, strlen(model), NULL, 0, diag);
     assert_true(b.spec && spec_resolve_architecture(b.spec, false, false, false, diag));
-    assert_true(inputs_random(&b.in, b.arena, b.spec, "random:4", diag));
+    assert_true(inputs_random(&b.in, b.arena, b.spec, "random:4", 0, diag));
     assert_int_equal(b.in.length, 32);
     b.plan = plan_of(&b);
     store_options_t so = {.path = "random:5", .rotations_path = rotations};
@@ -595,9 +595,12 @@ static void random_inputs_fit_their_head(void **state) {
         spec_t *s = spec_parse(a, "m.yaml", text, strlen(text), NULL, 0, diag);
         assert_true(s && spec_resolve_architecture(s, false, false, false, diag));
         inputs_t x, y, z;
-        assert_true(inputs_random(&x, a, s, "random:1", diag));
-        assert_true(inputs_random(&y, a, s, "random:1", diag));
-        assert_true(inputs_random(&z, a, s, "random:2", diag));
+        assert_true(inputs_random(&x, a, s, "random:1", 0, diag));
+        assert_true(inputs_random(&y, a, s, "random:1", 0, diag));
+        assert_true(inputs_random(&z, a, s, "random:2", 0, diag));
+        assert_true(inputs_random(&z, a, s, "random:2", 12, diag) && z.length == 12);
+        assert_true(inputs_random(&z, a, s, "random:2", 99, diag) && z.length == 20);
+        assert_true(inputs_random(&z, a, s, "random:2", 0, diag));
         assert_true(x.batch == 3 && x.length == 20 && inputs_fit(&x, s, diag));
         assert_true(!x.labels == !heads[i].labels && !x.labels_f32 == !heads[i].floats);
         assert_true(!x.start_positions == !heads[i].positions &&
