@@ -6815,7 +6815,7 @@ static void local_step_step(const reformer_call_t *call, unsigned char *scratch,
                 const f32x8 sum_2 = sum_1 + mix_3;
                 chosen = sum_2[0];
             } else {
-                chosen = -1e+30f;
+                chosen = -__builtin_inff();
             }
             scores[j] = chosen;
         }
@@ -7535,13 +7535,13 @@ static void lsh_step_step(const reformer_call_t *call, unsigned char *scratch, c
             store_f32x8(&lsh_step_mixed[16], carried_4);
             store_f32x8(&lsh_step_mixed[24], carried_5);
         } else {
-            lsh_step_scores[33] = -1e+30f;
-            lsh_step_scores[34] = -1e+30f;
-            lsh_step_scores[35] = -1e+30f;
-            lsh_step_scores[36] = -1e+30f;
-            lsh_step_scores[37] = -1e+30f;
-            lsh_step_scores[38] = -1e+30f;
-            lsh_step_scores[39] = -1e+30f;
+            lsh_step_scores[33] = -__builtin_inff();
+            lsh_step_scores[34] = -__builtin_inff();
+            lsh_step_scores[35] = -__builtin_inff();
+            lsh_step_scores[36] = -__builtin_inff();
+            lsh_step_scores[37] = -__builtin_inff();
+            lsh_step_scores[38] = -__builtin_inff();
+            lsh_step_scores[39] = -__builtin_inff();
             for (int64_t j = 0; j < 33; j++) {
                 float chosen;
                 if (j <= position_1) {
@@ -7567,7 +7567,7 @@ static void lsh_step_step(const reformer_call_t *call, unsigned char *scratch, c
                     const f32x8 sum_5 = sum_4 + mix_6;
                     chosen = j == position_1 ? -1e+05f : sum_5[0];
                 } else {
-                    chosen = -1e+30f;
+                    chosen = -__builtin_inff();
                 }
                 lsh_step_scores[j] = chosen;
             }
