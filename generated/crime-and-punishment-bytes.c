@@ -21,10 +21,8 @@ _Static_assert(sizeof 1.0 == sizeof(double), "compile without -fsingle-precision
 #if !defined(__x86_64__)
 #error "translated for x86-64-v3: choose another --target"
 #endif
-#ifdef __x86_64__
-#include <immintrin.h>
-#endif
-#ifdef __clang__
+REFORMER_REFUSE_FAST_MATH(crime_and_punishment_bytes_flags)
+#ifdef __clang__ /* its intrinsics are functions: they are compiled as this file says */
 #ifdef __x86_64__
 #pragma float_control(push)
 #pragma float_control(precise, on)
@@ -32,7 +30,11 @@ _Static_assert(sizeof 1.0 == sizeof(double), "compile without -fsingle-precision
 #pragma clang fp reassociate(off)
 #endif
 #pragma STDC FP_CONTRACT OFF
-#else
+#endif
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
+#ifndef __clang__
 #pragma GCC push_options
 #pragma GCC optimize("fp-contract=off")
 #endif
@@ -111,6 +113,11 @@ _Static_assert(sizeof 1.0 == sizeof(double), "compile without -fsingle-precision
 #define add_i64 crime_and_punishment_bytes_add_i64
 #define sub_i32 crime_and_punishment_bytes_sub_i32
 #define sub_i64 crime_and_punishment_bytes_sub_i64
+#define mul_f32 crime_and_punishment_bytes_mul_f32
+#define mul_f32x8 crime_and_punishment_bytes_mul_f32x8
+#define div_f32 crime_and_punishment_bytes_div_f32
+#define div_f32x8 crime_and_punishment_bytes_div_f32x8
+#define div_f64 crime_and_punishment_bytes_div_f64
 #define fma_f32 crime_and_punishment_bytes_fma_f32
 #define fma_f32x8 crime_and_punishment_bytes_fma_f32x8
 #define sqrt_f32 crime_and_punishment_bytes_sqrt_f32
@@ -187,6 +194,31 @@ INLINE int32_t sub_i32(int32_t x, int32_t y) {
 }
 INLINE int64_t sub_i64(int64_t x, int64_t y) {
     return (int64_t)((uint64_t)x - (uint64_t)y);
+}
+INLINE float mul_f32(float x, float y) {
+    float product = x * y;
+    REFORMER_SETTLE(product);
+    return product;
+}
+INLINE f32x8 mul_f32x8(f32x8 x, f32x8 y) {
+    f32x8 product = x * y;
+    REFORMER_SETTLE(product);
+    return product;
+}
+INLINE float div_f32(float x, float y) {
+    float product = x / y;
+    REFORMER_SETTLE(product);
+    return product;
+}
+INLINE f32x8 div_f32x8(f32x8 x, f32x8 y) {
+    f32x8 product = x / y;
+    REFORMER_SETTLE(product);
+    return product;
+}
+INLINE double div_f64(double x, double y) {
+    double product = x / y;
+    REFORMER_SETTLE(product);
+    return product;
 }
 INLINE float fma_f32(float x, float y, float z) {
     return _mm_cvtss_f32(_mm_fmadd_ss(_mm_set_ss(x), _mm_set_ss(y), _mm_set_ss(z)));
@@ -309,7 +341,7 @@ static inline float log_f32(float x) {
     const float sum = (float)((int32_t)((uint32_t)bits >> 23) - 126) + pick;
     const float pick_1 = less ? bits_1 : 0.0f;
     const float sum_1 = bits_1 - 1.0f + pick_1;
-    const float prod = sum_1 * sum_1;
+    const float prod = mul_f32(sum_1, sum_1);
     const float t = fma_f32(0.070376836f, sum_1, -0.1151461f);
     const float t_1 = fma_f32(t, sum_1, 0.116769984f);
     const float t_2 = fma_f32(t_1, sum_1, -0.12420141f);
@@ -438,7 +470,7 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
         const f32x8 sum_1 = sum + mix_1;
         const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
         const f32x8 sum_2 = sum_1 + mix_2;
-        const float mean = sum_2[0] / 192.0f;
+        const float mean = div_f32(sum_2[0], 192.0f);
         f32x8 carried_1 = splat_f32x8(0.0f);
         for (int64_t v_1 = 0; v_1 < 24; v_1++) {
             const f32x8 diff = load_f32x8(&y2[(batch * 512 + block * 64 + i) * 192 + v_1 * 8]) -
@@ -451,9 +483,9 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
         const f32x8 sum_4 = sum_3 + mix_4;
         const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
         const f32x8 sum_5 = sum_4 + mix_5;
-        const float var = sum_5[0] / 192.0f;
+        const float var = div_f32(sum_5[0], 192.0f);
         const float root = sqrt_f32(var + 1e-12f);
-        const float scale = 1.0f / root;
+        const float scale = div_f32(1.0f, root);
         for (int64_t v_1 = 0; v_1 < 24; v_1++) {
             const f32x8 diff = load_f32x8(&y2[(batch * 512 + block * 64 + i) * 192 + v_1 * 8]) -
                 splat_f32x8(mean);
@@ -1355,73 +1387,73 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                     }
                     const i32x8 s =
                         splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 6]);
+                    const f32x8 prod = mul_f32x8(acc0_0, splat_f32x8(0.17677669f));
                     const f32x8 pick =
-                        select_f32x8((i32x8)(s <= query), acc0_0 * splat_f32x8(0.17677669f),
-                        splat_f32x8(-1e+30f));
+                        select_f32x8((i32x8)(s <= query), prod, splat_f32x8(-1e+30f));
                     const f32x8 high = max_f32x8(carried, pick);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16], pick);
+                    const f32x8 prod_1 = mul_f32x8(acc0_1, splat_f32x8(0.17677669f));
                     const f32x8 pick_1 =
-                        select_f32x8((i32x8)(s <= query_1), acc0_1 * splat_f32x8(0.17677669f),
-                        splat_f32x8(-1e+30f));
+                        select_f32x8((i32x8)(s <= query_1), prod_1, splat_f32x8(-1e+30f));
                     const f32x8 high_1 = max_f32x8(carried_1, pick_1);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 8], pick_1);
                     const i32x8 s_1 =
                         splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 6 + 1]);
+                    const f32x8 prod_2 = mul_f32x8(acc1_0, splat_f32x8(0.17677669f));
                     const f32x8 pick_2 =
-                        select_f32x8((i32x8)(s_1 <= query), acc1_0 * splat_f32x8(0.17677669f),
-                        splat_f32x8(-1e+30f));
+                        select_f32x8((i32x8)(s_1 <= query), prod_2, splat_f32x8(-1e+30f));
                     const f32x8 high_2 = max_f32x8(high, pick_2);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 16], pick_2);
-                    const f32x8 pick_3 =
-                        select_f32x8((i32x8)(s_1 <= query_1), acc1_1 * splat_f32x8(0.17677669f),
+                    const f32x8 prod_3 = mul_f32x8(acc1_1, splat_f32x8(0.17677669f));
+                    const f32x8 pick_3 = select_f32x8((i32x8)(s_1 <= query_1), prod_3,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_3 = max_f32x8(high_1, pick_3);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 24], pick_3);
                     const i32x8 s_2 =
                         splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 6 + 2]);
+                    const f32x8 prod_4 = mul_f32x8(acc2_0, splat_f32x8(0.17677669f));
                     const f32x8 pick_4 =
-                        select_f32x8((i32x8)(s_2 <= query), acc2_0 * splat_f32x8(0.17677669f),
-                        splat_f32x8(-1e+30f));
+                        select_f32x8((i32x8)(s_2 <= query), prod_4, splat_f32x8(-1e+30f));
                     const f32x8 high_4 = max_f32x8(high_2, pick_4);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 32], pick_4);
-                    const f32x8 pick_5 =
-                        select_f32x8((i32x8)(s_2 <= query_1), acc2_1 * splat_f32x8(0.17677669f),
+                    const f32x8 prod_5 = mul_f32x8(acc2_1, splat_f32x8(0.17677669f));
+                    const f32x8 pick_5 = select_f32x8((i32x8)(s_2 <= query_1), prod_5,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_5 = max_f32x8(high_3, pick_5);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 40], pick_5);
                     const i32x8 s_3 =
                         splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 6 + 3]);
+                    const f32x8 prod_6 = mul_f32x8(acc3_0, splat_f32x8(0.17677669f));
                     const f32x8 pick_6 =
-                        select_f32x8((i32x8)(s_3 <= query), acc3_0 * splat_f32x8(0.17677669f),
-                        splat_f32x8(-1e+30f));
+                        select_f32x8((i32x8)(s_3 <= query), prod_6, splat_f32x8(-1e+30f));
                     const f32x8 high_6 = max_f32x8(high_4, pick_6);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 48], pick_6);
-                    const f32x8 pick_7 =
-                        select_f32x8((i32x8)(s_3 <= query_1), acc3_1 * splat_f32x8(0.17677669f),
+                    const f32x8 prod_7 = mul_f32x8(acc3_1, splat_f32x8(0.17677669f));
+                    const f32x8 pick_7 = select_f32x8((i32x8)(s_3 <= query_1), prod_7,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_7 = max_f32x8(high_5, pick_7);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 56], pick_7);
                     const i32x8 s_4 =
                         splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 6 + 4]);
+                    const f32x8 prod_8 = mul_f32x8(acc4_0, splat_f32x8(0.17677669f));
                     const f32x8 pick_8 =
-                        select_f32x8((i32x8)(s_4 <= query), acc4_0 * splat_f32x8(0.17677669f),
-                        splat_f32x8(-1e+30f));
+                        select_f32x8((i32x8)(s_4 <= query), prod_8, splat_f32x8(-1e+30f));
                     const f32x8 high_8 = max_f32x8(high_6, pick_8);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 64], pick_8);
-                    const f32x8 pick_9 =
-                        select_f32x8((i32x8)(s_4 <= query_1), acc4_1 * splat_f32x8(0.17677669f),
+                    const f32x8 prod_9 = mul_f32x8(acc4_1, splat_f32x8(0.17677669f));
+                    const f32x8 pick_9 = select_f32x8((i32x8)(s_4 <= query_1), prod_9,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_9 = max_f32x8(high_7, pick_9);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 72], pick_9);
                     const i32x8 s_5 =
                         splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 6 + 5]);
-                    const f32x8 pick_10 =
-                        select_f32x8((i32x8)(s_5 <= query), acc5_0 * splat_f32x8(0.17677669f),
+                    const f32x8 prod_10 = mul_f32x8(acc5_0, splat_f32x8(0.17677669f));
+                    const f32x8 pick_10 = select_f32x8((i32x8)(s_5 <= query), prod_10,
                         splat_f32x8(-1e+30f));
                     carried = max_f32x8(high_8, pick_10);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 80], pick_10);
-                    const f32x8 pick_11 =
-                        select_f32x8((i32x8)(s_5 <= query_1), acc5_1 * splat_f32x8(0.17677669f),
+                    const f32x8 prod_11 = mul_f32x8(acc5_1, splat_f32x8(0.17677669f));
+                    const f32x8 pick_11 = select_f32x8((i32x8)(s_5 <= query_1), prod_11,
                         splat_f32x8(-1e+30f));
                     carried_1 = max_f32x8(high_9, pick_11);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 88], pick_11);
@@ -1493,61 +1525,61 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                     }
                     const i32x8 s =
                         splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 5 + 12]);
+                    const f32x8 prod = mul_f32x8(acc0_0, splat_f32x8(0.17677669f));
                     const f32x8 pick =
-                        select_f32x8((i32x8)(s <= query), acc0_0 * splat_f32x8(0.17677669f),
-                        splat_f32x8(-1e+30f));
+                        select_f32x8((i32x8)(s <= query), prod, splat_f32x8(-1e+30f));
                     const f32x8 high = max_f32x8(carried_2, pick);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 5) * 16 + 192], pick);
+                    const f32x8 prod_1 = mul_f32x8(acc0_1, splat_f32x8(0.17677669f));
                     const f32x8 pick_1 =
-                        select_f32x8((i32x8)(s <= query_1), acc0_1 * splat_f32x8(0.17677669f),
-                        splat_f32x8(-1e+30f));
+                        select_f32x8((i32x8)(s <= query_1), prod_1, splat_f32x8(-1e+30f));
                     const f32x8 high_1 = max_f32x8(carried_3, pick_1);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 5) * 16 + 200], pick_1);
                     const i32x8 s_1 =
                         splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 5 + 13]);
+                    const f32x8 prod_2 = mul_f32x8(acc1_0, splat_f32x8(0.17677669f));
                     const f32x8 pick_2 =
-                        select_f32x8((i32x8)(s_1 <= query), acc1_0 * splat_f32x8(0.17677669f),
-                        splat_f32x8(-1e+30f));
+                        select_f32x8((i32x8)(s_1 <= query), prod_2, splat_f32x8(-1e+30f));
                     const f32x8 high_2 = max_f32x8(high, pick_2);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 5) * 16 + 208], pick_2);
-                    const f32x8 pick_3 =
-                        select_f32x8((i32x8)(s_1 <= query_1), acc1_1 * splat_f32x8(0.17677669f),
+                    const f32x8 prod_3 = mul_f32x8(acc1_1, splat_f32x8(0.17677669f));
+                    const f32x8 pick_3 = select_f32x8((i32x8)(s_1 <= query_1), prod_3,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_3 = max_f32x8(high_1, pick_3);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 5) * 16 + 216], pick_3);
                     const i32x8 s_2 =
                         splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 5 + 14]);
+                    const f32x8 prod_4 = mul_f32x8(acc2_0, splat_f32x8(0.17677669f));
                     const f32x8 pick_4 =
-                        select_f32x8((i32x8)(s_2 <= query), acc2_0 * splat_f32x8(0.17677669f),
-                        splat_f32x8(-1e+30f));
+                        select_f32x8((i32x8)(s_2 <= query), prod_4, splat_f32x8(-1e+30f));
                     const f32x8 high_4 = max_f32x8(high_2, pick_4);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 5) * 16 + 224], pick_4);
-                    const f32x8 pick_5 =
-                        select_f32x8((i32x8)(s_2 <= query_1), acc2_1 * splat_f32x8(0.17677669f),
+                    const f32x8 prod_5 = mul_f32x8(acc2_1, splat_f32x8(0.17677669f));
+                    const f32x8 pick_5 = select_f32x8((i32x8)(s_2 <= query_1), prod_5,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_5 = max_f32x8(high_3, pick_5);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 5) * 16 + 232], pick_5);
                     const i32x8 s_3 =
                         splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 5 + 15]);
+                    const f32x8 prod_6 = mul_f32x8(acc3_0, splat_f32x8(0.17677669f));
                     const f32x8 pick_6 =
-                        select_f32x8((i32x8)(s_3 <= query), acc3_0 * splat_f32x8(0.17677669f),
-                        splat_f32x8(-1e+30f));
+                        select_f32x8((i32x8)(s_3 <= query), prod_6, splat_f32x8(-1e+30f));
                     const f32x8 high_6 = max_f32x8(high_4, pick_6);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 5) * 16 + 240], pick_6);
-                    const f32x8 pick_7 =
-                        select_f32x8((i32x8)(s_3 <= query_1), acc3_1 * splat_f32x8(0.17677669f),
+                    const f32x8 prod_7 = mul_f32x8(acc3_1, splat_f32x8(0.17677669f));
+                    const f32x8 pick_7 = select_f32x8((i32x8)(s_3 <= query_1), prod_7,
                         splat_f32x8(-1e+30f));
                     const f32x8 high_7 = max_f32x8(high_5, pick_7);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 5) * 16 + 248], pick_7);
                     const i32x8 s_4 =
                         splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 5 + 16]);
+                    const f32x8 prod_8 = mul_f32x8(acc4_0, splat_f32x8(0.17677669f));
                     const f32x8 pick_8 =
-                        select_f32x8((i32x8)(s_4 <= query), acc4_0 * splat_f32x8(0.17677669f),
-                        splat_f32x8(-1e+30f));
+                        select_f32x8((i32x8)(s_4 <= query), prod_8, splat_f32x8(-1e+30f));
                     carried_2 = max_f32x8(high_6, pick_8);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 5) * 16 + 256], pick_8);
-                    const f32x8 pick_9 =
-                        select_f32x8((i32x8)(s_4 <= query_1), acc4_1 * splat_f32x8(0.17677669f),
+                    const f32x8 prod_9 = mul_f32x8(acc4_1, splat_f32x8(0.17677669f));
+                    const f32x8 pick_9 = select_f32x8((i32x8)(s_4 <= query_1), prod_9,
                         splat_f32x8(-1e+30f));
                     carried_3 = max_f32x8(high_7, pick_9);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 5) * 16 + 264], pick_9);
@@ -1569,10 +1601,10 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
         }
         const f32x8 pick = select_f32x8((i32x8)(most == splat_f32x8(-1e+30f)), splat_f32x8(1.0f),
             sum);
-        store_f32x8(&inverse[0], splat_f32x8(1.0f) / pick);
+        store_f32x8(&inverse[0], div_f32x8(splat_f32x8(1.0f), pick));
         const f32x8 pick_1 = select_f32x8((i32x8)(most_1 == splat_f32x8(-1e+30f)),
             splat_f32x8(1.0f), sum_1);
-        store_f32x8(&inverse[8], splat_f32x8(1.0f) / pick_1);
+        store_f32x8(&inverse[8], div_f32x8(splat_f32x8(1.0f), pick_1));
         for (int64_t column = 0; column < 2; column++) {
             for (int64_t tile = 0; tile < 1; tile++) {
                 f32x8 carried = splat_f32x8(0.0f);
@@ -1618,34 +1650,34 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                 }
                 const f32x8 s = splat_f32x8(inverse[tile * 6]);
                 store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6) * 32 +
-                    column * 16], carried * s);
+                    column * 16], mul_f32x8(carried, s));
                 store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6) * 32 +
-                    column * 16 + 8], carried_1 * s);
+                    column * 16 + 8], mul_f32x8(carried_1, s));
                 const f32x8 s_1 = splat_f32x8(inverse[tile * 6 + 1]);
                 store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6) * 32 +
-                    column * 16 + 32], carried_2 * s_1);
+                    column * 16 + 32], mul_f32x8(carried_2, s_1));
                 store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6) * 32 +
-                    column * 16 + 40], carried_3 * s_1);
+                    column * 16 + 40], mul_f32x8(carried_3, s_1));
                 const f32x8 s_2 = splat_f32x8(inverse[tile * 6 + 2]);
                 store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6) * 32 +
-                    column * 16 + 64], carried_4 * s_2);
+                    column * 16 + 64], mul_f32x8(carried_4, s_2));
                 store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6) * 32 +
-                    column * 16 + 72], carried_5 * s_2);
+                    column * 16 + 72], mul_f32x8(carried_5, s_2));
                 const f32x8 s_3 = splat_f32x8(inverse[tile * 6 + 3]);
                 store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6) * 32 +
-                    column * 16 + 96], carried_6 * s_3);
+                    column * 16 + 96], mul_f32x8(carried_6, s_3));
                 store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6) * 32 +
-                    column * 16 + 104], carried_7 * s_3);
+                    column * 16 + 104], mul_f32x8(carried_7, s_3));
                 const f32x8 s_4 = splat_f32x8(inverse[tile * 6 + 4]);
                 store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6) * 32 +
-                    column * 16 + 128], carried_8 * s_4);
+                    column * 16 + 128], mul_f32x8(carried_8, s_4));
                 store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6) * 32 +
-                    column * 16 + 136], carried_9 * s_4);
+                    column * 16 + 136], mul_f32x8(carried_9, s_4));
                 const f32x8 s_5 = splat_f32x8(inverse[tile * 6 + 5]);
                 store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6) * 32 +
-                    column * 16 + 160], carried_10 * s_5);
+                    column * 16 + 160], mul_f32x8(carried_10, s_5));
                 store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 6) * 32 +
-                    column * 16 + 168], carried_11 * s_5);
+                    column * 16 + 168], mul_f32x8(carried_11, s_5));
             }
             for (int64_t tile = 0; tile < 2; tile++) {
                 f32x8 carried = splat_f32x8(0.0f);
@@ -1686,29 +1718,29 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                 }
                 const f32x8 s = splat_f32x8(inverse[tile * 5 + 6]);
                 store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5) * 32 +
-                    column * 16 + 192], carried * s);
+                    column * 16 + 192], mul_f32x8(carried, s));
                 store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5) * 32 +
-                    column * 16 + 200], carried_1 * s);
+                    column * 16 + 200], mul_f32x8(carried_1, s));
                 const f32x8 s_1 = splat_f32x8(inverse[tile * 5 + 7]);
                 store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5) * 32 +
-                    column * 16 + 224], carried_2 * s_1);
+                    column * 16 + 224], mul_f32x8(carried_2, s_1));
                 store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5) * 32 +
-                    column * 16 + 232], carried_3 * s_1);
+                    column * 16 + 232], mul_f32x8(carried_3, s_1));
                 const f32x8 s_2 = splat_f32x8(inverse[tile * 5 + 8]);
                 store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5) * 32 +
-                    column * 16 + 256], carried_4 * s_2);
+                    column * 16 + 256], mul_f32x8(carried_4, s_2));
                 store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5) * 32 +
-                    column * 16 + 264], carried_5 * s_2);
+                    column * 16 + 264], mul_f32x8(carried_5, s_2));
                 const f32x8 s_3 = splat_f32x8(inverse[tile * 5 + 9]);
                 store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5) * 32 +
-                    column * 16 + 288], carried_6 * s_3);
+                    column * 16 + 288], mul_f32x8(carried_6, s_3));
                 store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5) * 32 +
-                    column * 16 + 296], carried_7 * s_3);
+                    column * 16 + 296], mul_f32x8(carried_7, s_3));
                 const f32x8 s_4 = splat_f32x8(inverse[tile * 5 + 10]);
                 store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5) * 32 +
-                    column * 16 + 320], carried_8 * s_4);
+                    column * 16 + 320], mul_f32x8(carried_8, s_4));
                 store_f32x8(&q[((batch + head) * 512 + chunk * 32 + panel * 16 + tile * 5) * 32 +
-                    column * 16 + 328], carried_9 * s_4);
+                    column * 16 + 328], mul_f32x8(carried_9, s_4));
             }
         }
     }
@@ -2034,7 +2066,7 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
         const f32x8 sum_1 = sum + mix_1;
         const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
         const f32x8 sum_2 = sum_1 + mix_2;
-        const float mean = sum_2[0] / 192.0f;
+        const float mean = div_f32(sum_2[0], 192.0f);
         f32x8 carried_1 = splat_f32x8(0.0f);
         for (int64_t v_1 = 0; v_1 < 24; v_1++) {
             const f32x8 diff = load_f32x8(&y2[(batch * 512 + block * 64 + i) * 192 + v_1 * 8]) -
@@ -2047,9 +2079,9 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
         const f32x8 sum_4 = sum_3 + mix_4;
         const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
         const f32x8 sum_5 = sum_4 + mix_5;
-        const float var = sum_5[0] / 192.0f;
+        const float var = div_f32(sum_5[0], 192.0f);
         const float root = sqrt_f32(var + 1e-12f);
-        const float scale = 1.0f / root;
+        const float scale = div_f32(1.0f, root);
         for (int64_t v_1 = 0; v_1 < 24; v_1++) {
             const f32x8 diff = load_f32x8(&y2[(batch * 512 + block * 64 + i) * 192 + v_1 * 8]) -
                 splat_f32x8(mean);
@@ -3028,21 +3060,22 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                     load_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + d) * 16 + 8]);
                 carried_2 = fma_f32x8(v_2, v_2, carried_2);
             }
-            const f32x8 sum = carried_1 / splat_f32x8(32.0f) + splat_f32x8(1e-06f);
+            const f32x8 sum = div_f32x8(carried_1, splat_f32x8(32.0f)) + splat_f32x8(1e-06f);
             const f32x8 root = sqrt_f32x8(sum);
-            const f32x8 quot = splat_f32x8(0.17677669f) / root;
+            const f32x8 quot = div_f32x8(splat_f32x8(0.17677669f), root);
             const f32x8 root_1 = sqrt_f32x8(carried_1);
             const f32x8 low = min_f32x8(root_1, splat_f32x8(3.4028235e+38f));
             store_f32x8(&key_scale[o * 32 + panel * 16], quot);
-            store_f32x8(&key_scale2[o * 32 + panel * 16], quot * splat_f32x8(1.442695f));
+            store_f32x8(&key_scale2[o * 32 + panel * 16], mul_f32x8(quot, splat_f32x8(1.442695f)));
             store_f32x8(&norm[o * 32 + panel * 16], low);
-            const f32x8 sum_1 = carried_2 / splat_f32x8(32.0f) + splat_f32x8(1e-06f);
+            const f32x8 sum_1 = div_f32x8(carried_2, splat_f32x8(32.0f)) + splat_f32x8(1e-06f);
             const f32x8 root_2 = sqrt_f32x8(sum_1);
-            const f32x8 quot_1 = splat_f32x8(0.17677669f) / root_2;
+            const f32x8 quot_1 = div_f32x8(splat_f32x8(0.17677669f), root_2);
             const f32x8 root_3 = sqrt_f32x8(carried_2);
             const f32x8 low_1 = min_f32x8(root_3, splat_f32x8(3.4028235e+38f));
             store_f32x8(&key_scale[o * 32 + panel * 16 + 8], quot_1);
-            store_f32x8(&key_scale2[o * 32 + panel * 16 + 8], quot_1 * splat_f32x8(1.442695f));
+            store_f32x8(&key_scale2[o * 32 + panel * 16 + 8],
+                mul_f32x8(quot_1, splat_f32x8(1.442695f)));
             store_f32x8(&norm[o * 32 + panel * 16 + 8], low_1);
             const f32x8 high = max_f32x8(low, low_1);
             const f32x8 mix = shuffle_swap4_f32x8(high);
@@ -3222,21 +3255,23 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                     load_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + d) * 16 + 8]);
                 carried_2 = fma_f32x8(v_2, v_2, carried_2);
             }
-            const f32x8 sum = carried_1 / splat_f32x8(32.0f) + splat_f32x8(1e-06f);
+            const f32x8 sum = div_f32x8(carried_1, splat_f32x8(32.0f)) + splat_f32x8(1e-06f);
             const f32x8 root = sqrt_f32x8(sum);
-            const f32x8 quot = splat_f32x8(0.17677669f) / root;
+            const f32x8 quot = div_f32x8(splat_f32x8(0.17677669f), root);
             const f32x8 root_1 = sqrt_f32x8(carried_1);
             const f32x8 low = min_f32x8(root_1, splat_f32x8(3.4028235e+38f));
             store_f32x8(&key_scale[slot_1 * 32 + panel * 16], quot);
-            store_f32x8(&key_scale2[slot_1 * 32 + panel * 16], quot * splat_f32x8(1.442695f));
+            store_f32x8(&key_scale2[slot_1 * 32 + panel * 16],
+                mul_f32x8(quot, splat_f32x8(1.442695f)));
             store_f32x8(&norm[slot_1 * 32 + panel * 16], low);
-            const f32x8 sum_1 = carried_2 / splat_f32x8(32.0f) + splat_f32x8(1e-06f);
+            const f32x8 sum_1 = div_f32x8(carried_2, splat_f32x8(32.0f)) + splat_f32x8(1e-06f);
             const f32x8 root_2 = sqrt_f32x8(sum_1);
-            const f32x8 quot_1 = splat_f32x8(0.17677669f) / root_2;
+            const f32x8 quot_1 = div_f32x8(splat_f32x8(0.17677669f), root_2);
             const f32x8 root_3 = sqrt_f32x8(carried_2);
             const f32x8 low_1 = min_f32x8(root_3, splat_f32x8(3.4028235e+38f));
             store_f32x8(&key_scale[slot_1 * 32 + panel * 16 + 8], quot_1);
-            store_f32x8(&key_scale2[slot_1 * 32 + panel * 16 + 8], quot_1 * splat_f32x8(1.442695f));
+            store_f32x8(&key_scale2[slot_1 * 32 + panel * 16 + 8],
+                mul_f32x8(quot_1, splat_f32x8(1.442695f)));
             store_f32x8(&norm[slot_1 * 32 + panel * 16 + 8], low_1);
             const f32x8 high = max_f32x8(low, low_1);
             const f32x8 mix = shuffle_swap4_f32x8(high);
@@ -3256,12 +3291,12 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
             const float most_norm_1 = most_norm[slot_1 * 2 + panel];
             const int32_t bits = -(most_norm_1 <= 41.58883f) & keys_square;
             if (bits) {
-                const f32x8 prod = load_f32x8(&norm[slot_1 * 32 + panel * 16]) *
-                    splat_f32x8(1.442695f);
+                const f32x8 prod = mul_f32x8(load_f32x8(&norm[slot_1 * 32 + panel * 16]),
+                    splat_f32x8(1.442695f));
                 const f32x8 neg = -prod;
                 const i32x8 query = load_i32x8(&lsh_attention_query_pos[slot_1 * 32 + panel * 16]);
-                const f32x8 prod_1 = load_f32x8(&norm[slot_1 * 32 + panel * 16 + 8]) *
-                    splat_f32x8(1.442695f);
+                const f32x8 prod_1 = mul_f32x8(load_f32x8(&norm[slot_1 * 32 + panel * 16 + 8]),
+                    splat_f32x8(1.442695f));
                 const f32x8 neg_1 = -prod_1;
                 const i32x8 query_1 =
                     load_i32x8(&lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 8]);
@@ -4011,12 +4046,14 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6]);
                             const f32x8 s_1 =
                                 splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 6]);
-                            const f32x8 pick = select_f32x8((i32x8)(s < query), acc0_0 * s_1,
+                            const f32x8 pick =
+                                select_f32x8((i32x8)(s < query), mul_f32x8(acc0_0, s_1),
                                 splat_f32x8(-1e+30f));
                             const f32x8 high_1 = max_f32x8(carried_1, pick);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) *
                                 16], pick);
-                            const f32x8 pick_1 = select_f32x8((i32x8)(s < query_1), acc0_1 * s_1,
+                            const f32x8 pick_1 =
+                                select_f32x8((i32x8)(s < query_1), mul_f32x8(acc0_1, s_1),
                                 splat_f32x8(-1e+30f));
                             const f32x8 high_2 = max_f32x8(carried_2, pick_1);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
@@ -4025,12 +4062,14 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6 + 1]);
                             const f32x8 s_3 =
                                 splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 6 + 1]);
-                            const f32x8 pick_2 = select_f32x8((i32x8)(s_2 < query), acc1_0 * s_3,
+                            const f32x8 pick_2 =
+                                select_f32x8((i32x8)(s_2 < query), mul_f32x8(acc1_0, s_3),
                                 splat_f32x8(-1e+30f));
                             const f32x8 high_3 = max_f32x8(high_1, pick_2);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
                                 + 16], pick_2);
-                            const f32x8 pick_3 = select_f32x8((i32x8)(s_2 < query_1), acc1_1 * s_3,
+                            const f32x8 pick_3 =
+                                select_f32x8((i32x8)(s_2 < query_1), mul_f32x8(acc1_1, s_3),
                                 splat_f32x8(-1e+30f));
                             const f32x8 high_4 = max_f32x8(high_2, pick_3);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
@@ -4039,12 +4078,14 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6 + 2]);
                             const f32x8 s_5 =
                                 splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 6 + 2]);
-                            const f32x8 pick_4 = select_f32x8((i32x8)(s_4 < query), acc2_0 * s_5,
+                            const f32x8 pick_4 =
+                                select_f32x8((i32x8)(s_4 < query), mul_f32x8(acc2_0, s_5),
                                 splat_f32x8(-1e+30f));
                             const f32x8 high_5 = max_f32x8(high_3, pick_4);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
                                 + 32], pick_4);
-                            const f32x8 pick_5 = select_f32x8((i32x8)(s_4 < query_1), acc2_1 * s_5,
+                            const f32x8 pick_5 =
+                                select_f32x8((i32x8)(s_4 < query_1), mul_f32x8(acc2_1, s_5),
                                 splat_f32x8(-1e+30f));
                             const f32x8 high_6 = max_f32x8(high_4, pick_5);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
@@ -4053,12 +4094,14 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6 + 3]);
                             const f32x8 s_7 =
                                 splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 6 + 3]);
-                            const f32x8 pick_6 = select_f32x8((i32x8)(s_6 < query), acc3_0 * s_7,
+                            const f32x8 pick_6 =
+                                select_f32x8((i32x8)(s_6 < query), mul_f32x8(acc3_0, s_7),
                                 splat_f32x8(-1e+30f));
                             const f32x8 high_7 = max_f32x8(high_5, pick_6);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
                                 + 48], pick_6);
-                            const f32x8 pick_7 = select_f32x8((i32x8)(s_6 < query_1), acc3_1 * s_7,
+                            const f32x8 pick_7 =
+                                select_f32x8((i32x8)(s_6 < query_1), mul_f32x8(acc3_1, s_7),
                                 splat_f32x8(-1e+30f));
                             const f32x8 high_8 = max_f32x8(high_6, pick_7);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
@@ -4067,12 +4110,14 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6 + 4]);
                             const f32x8 s_9 =
                                 splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 6 + 4]);
-                            const f32x8 pick_8 = select_f32x8((i32x8)(s_8 < query), acc4_0 * s_9,
+                            const f32x8 pick_8 =
+                                select_f32x8((i32x8)(s_8 < query), mul_f32x8(acc4_0, s_9),
                                 splat_f32x8(-1e+30f));
                             const f32x8 high_9 = max_f32x8(high_7, pick_8);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
                                 + 64], pick_8);
-                            const f32x8 pick_9 = select_f32x8((i32x8)(s_8 < query_1), acc4_1 * s_9,
+                            const f32x8 pick_9 =
+                                select_f32x8((i32x8)(s_8 < query_1), mul_f32x8(acc4_1, s_9),
                                 splat_f32x8(-1e+30f));
                             const f32x8 high_10 = max_f32x8(high_8, pick_9);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
@@ -4081,13 +4126,14 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6 + 5]);
                             const f32x8 s_11 =
                                 splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 6 + 5]);
-                            const f32x8 pick_10 = select_f32x8((i32x8)(s_10 < query), acc5_0 * s_11,
+                            const f32x8 pick_10 =
+                                select_f32x8((i32x8)(s_10 < query), mul_f32x8(acc5_0, s_11),
                                 splat_f32x8(-1e+30f));
                             carried_1 = max_f32x8(high_9, pick_10);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
                                 + 80], pick_10);
                             const f32x8 pick_11 =
-                                select_f32x8((i32x8)(s_10 < query_1), acc5_1 * s_11,
+                                select_f32x8((i32x8)(s_10 < query_1), mul_f32x8(acc5_1, s_11),
                                 splat_f32x8(-1e+30f));
                             carried_2 = max_f32x8(high_10, pick_11);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
@@ -4170,12 +4216,14 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 6]);
                             const f32x8 s_1 =
                                 splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 5 + 6]);
-                            const f32x8 pick = select_f32x8((i32x8)(s < query), acc0_0 * s_1,
+                            const f32x8 pick =
+                                select_f32x8((i32x8)(s < query), mul_f32x8(acc0_0, s_1),
                                 splat_f32x8(-1e+30f));
                             const f32x8 high_1 = max_f32x8(carried_3, pick);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
                                 + 96], pick);
-                            const f32x8 pick_1 = select_f32x8((i32x8)(s < query_1), acc0_1 * s_1,
+                            const f32x8 pick_1 =
+                                select_f32x8((i32x8)(s < query_1), mul_f32x8(acc0_1, s_1),
                                 splat_f32x8(-1e+30f));
                             const f32x8 high_2 = max_f32x8(carried_4, pick_1);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
@@ -4184,12 +4232,14 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 7]);
                             const f32x8 s_3 =
                                 splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 5 + 7]);
-                            const f32x8 pick_2 = select_f32x8((i32x8)(s_2 < query), acc1_0 * s_3,
+                            const f32x8 pick_2 =
+                                select_f32x8((i32x8)(s_2 < query), mul_f32x8(acc1_0, s_3),
                                 splat_f32x8(-1e+30f));
                             const f32x8 high_3 = max_f32x8(high_1, pick_2);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
                                 + 112], pick_2);
-                            const f32x8 pick_3 = select_f32x8((i32x8)(s_2 < query_1), acc1_1 * s_3,
+                            const f32x8 pick_3 =
+                                select_f32x8((i32x8)(s_2 < query_1), mul_f32x8(acc1_1, s_3),
                                 splat_f32x8(-1e+30f));
                             const f32x8 high_4 = max_f32x8(high_2, pick_3);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
@@ -4198,12 +4248,14 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 8]);
                             const f32x8 s_5 =
                                 splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 5 + 8]);
-                            const f32x8 pick_4 = select_f32x8((i32x8)(s_4 < query), acc2_0 * s_5,
+                            const f32x8 pick_4 =
+                                select_f32x8((i32x8)(s_4 < query), mul_f32x8(acc2_0, s_5),
                                 splat_f32x8(-1e+30f));
                             const f32x8 high_5 = max_f32x8(high_3, pick_4);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
                                 + 128], pick_4);
-                            const f32x8 pick_5 = select_f32x8((i32x8)(s_4 < query_1), acc2_1 * s_5,
+                            const f32x8 pick_5 =
+                                select_f32x8((i32x8)(s_4 < query_1), mul_f32x8(acc2_1, s_5),
                                 splat_f32x8(-1e+30f));
                             const f32x8 high_6 = max_f32x8(high_4, pick_5);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
@@ -4212,12 +4264,14 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 9]);
                             const f32x8 s_7 =
                                 splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 5 + 9]);
-                            const f32x8 pick_6 = select_f32x8((i32x8)(s_6 < query), acc3_0 * s_7,
+                            const f32x8 pick_6 =
+                                select_f32x8((i32x8)(s_6 < query), mul_f32x8(acc3_0, s_7),
                                 splat_f32x8(-1e+30f));
                             const f32x8 high_7 = max_f32x8(high_5, pick_6);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
                                 + 144], pick_6);
-                            const f32x8 pick_7 = select_f32x8((i32x8)(s_6 < query_1), acc3_1 * s_7,
+                            const f32x8 pick_7 =
+                                select_f32x8((i32x8)(s_6 < query_1), mul_f32x8(acc3_1, s_7),
                                 splat_f32x8(-1e+30f));
                             const f32x8 high_8 = max_f32x8(high_6, pick_7);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
@@ -4226,12 +4280,14 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 10]);
                             const f32x8 s_9 =
                                 splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 5 + 10]);
-                            const f32x8 pick_8 = select_f32x8((i32x8)(s_8 < query), acc4_0 * s_9,
+                            const f32x8 pick_8 =
+                                select_f32x8((i32x8)(s_8 < query), mul_f32x8(acc4_0, s_9),
                                 splat_f32x8(-1e+30f));
                             carried_3 = max_f32x8(high_7, pick_8);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
                                 + 160], pick_8);
-                            const f32x8 pick_9 = select_f32x8((i32x8)(s_8 < query_1), acc4_1 * s_9,
+                            const f32x8 pick_9 =
+                                select_f32x8((i32x8)(s_8 < query_1), mul_f32x8(acc4_1, s_9),
                                 splat_f32x8(-1e+30f));
                             carried_4 = max_f32x8(high_8, pick_9);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
@@ -4670,12 +4726,12 @@ static void lsh_output(const reformer_call_t *call, unsigned char *scratch, cons
         for (int64_t head = 0; head < 1; head++) {
             const float sum = run_sum[(batch + head) * 512 + block * 64 + i];
             if (sum != 0.0f) {
-                const float quot = 1.0f / sum;
+                const float quot = div_f32(1.0f, sum);
                 for (int64_t v_1 = 0; v_1 < 4; v_1++) {
                     const f32x8 v_2 =
                         load_f32x8(&k_out[((batch + head) * 512 + block * 64 + i) * 32 + v_1 * 8]);
                     store_f32x8(&lsh_output_heads[i * 48 + head * 32 + v_1 * 8],
-                        v_2 * splat_f32x8(quot));
+                        mul_f32x8(v_2, splat_f32x8(quot)));
                 }
             } else {
                 const float x = (float)self_count[(batch + head) * 2 * 512 + block * 64 + i];
@@ -4694,11 +4750,11 @@ static void lsh_output(const reformer_call_t *call, unsigned char *scratch, cons
                 const float y_6 = exp_f32(sum_1 - sum_3);
                 const float y_7 = exp_f32(-1e+05f - sum_2);
                 const float y_8 = exp_f32(sum_2 - sum_3);
-                const float weight = x * y_1 * y_6 + x_1 * y_7 * y_8;
+                const float weight = mul_f32(x * y_1, y_6) + mul_f32(x_1 * y_7, y_8);
                 for (int64_t v_1 = 0; v_1 < 4; v_1++) {
                     const f32x8 prod =
-                        load_f32x8(&v[((batch + head) * 512 + block * 64 + i) * 32 + v_1 * 8]) *
-                        splat_f32x8(weight);
+                        mul_f32x8(load_f32x8(&v[((batch + head) * 512 + block * 64 + i) * 32 + v_1 *
+                        8]), splat_f32x8(weight));
                     store_f32x8(&lsh_output_heads[i * 48 + head * 32 + v_1 * 8], prod);
                 }
             }
@@ -4996,27 +5052,30 @@ static void local_keep(const reformer_call_t *call, unsigned char *scratch, cons
             const int64_t high_1 = max_i64(tokens, 0);
             const int64_t low = min_i64(high_1, 512);
             if (at >= low / 32 * 32 - 32) {
-                const f32x8 prod = load_f32x8(&k_out[(head * 512 + block * 64 + i) * 32]) *
-                    splat_f32x8(0.17677669f);
+                const f32x8 prod = mul_f32x8(load_f32x8(&k_out[(head * 512 + block * 64 + i) * 32]),
+                    splat_f32x8(0.17677669f));
                 const int64_t rem = at % 64;
                 store_f32x8(&rings[(((cache_row * 2 + index) * 6 + group + head) * 64 + rem) * 2 *
                     32], prod);
                 store_f32x8(&rings[(((cache_row * 2 + index) * 6 + group + head) * 64 + rem) * 2 *
                     32 + 32], load_f32x8(&v[(head * 512 + block * 64 + i) * 32]));
-                const f32x8 prod_1 = load_f32x8(&k_out[(head * 512 + block * 64 + i) * 32 + 8]) *
-                    splat_f32x8(0.17677669f);
+                const f32x8 prod_1 =
+                    mul_f32x8(load_f32x8(&k_out[(head * 512 + block * 64 + i) * 32 + 8]),
+                    splat_f32x8(0.17677669f));
                 store_f32x8(&rings[(((cache_row * 2 + index) * 6 + group + head) * 64 + rem) * 2 *
                     32 + 8], prod_1);
                 store_f32x8(&rings[(((cache_row * 2 + index) * 6 + group + head) * 64 + rem) * 2 *
                     32 + 40], load_f32x8(&v[(head * 512 + block * 64 + i) * 32 + 8]));
-                const f32x8 prod_2 = load_f32x8(&k_out[(head * 512 + block * 64 + i) * 32 + 16]) *
-                    splat_f32x8(0.17677669f);
+                const f32x8 prod_2 =
+                    mul_f32x8(load_f32x8(&k_out[(head * 512 + block * 64 + i) * 32 + 16]),
+                    splat_f32x8(0.17677669f));
                 store_f32x8(&rings[(((cache_row * 2 + index) * 6 + group + head) * 64 + rem) * 2 *
                     32 + 16], prod_2);
                 store_f32x8(&rings[(((cache_row * 2 + index) * 6 + group + head) * 64 + rem) * 2 *
                     32 + 48], load_f32x8(&v[(head * 512 + block * 64 + i) * 32 + 16]));
-                const f32x8 prod_3 = load_f32x8(&k_out[(head * 512 + block * 64 + i) * 32 + 24]) *
-                    splat_f32x8(0.17677669f);
+                const f32x8 prod_3 =
+                    mul_f32x8(load_f32x8(&k_out[(head * 512 + block * 64 + i) * 32 + 24]),
+                    splat_f32x8(0.17677669f));
                 store_f32x8(&rings[(((cache_row * 2 + index) * 6 + group + head) * 64 + rem) * 2 *
                     32 + 24], prod_3);
                 store_f32x8(&rings[(((cache_row * 2 + index) * 6 + group + head) * 64 + rem) * 2 *
@@ -5061,24 +5120,24 @@ static void lsh_keep(const reformer_call_t *call, unsigned char *scratch, const 
             const f32x8 sum_1 = sum + mix_1;
             const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
             const f32x8 sum_2 = sum_1 + mix_2;
-            const float root = sqrt_f32(sum_2[0] / 32.0f + 1e-06f);
-            const float scale = 0.17677669f / root;
+            const float root = sqrt_f32(div_f32(sum_2[0], 32.0f) + 1e-06f);
+            const float scale = div_f32(0.17677669f, root);
             const f32x8 s = splat_f32x8(scale);
             const int64_t low = min_i64(at, 511);
             store_f32x8(&records[(((low + cache_row) * 2 + index) * 6 + group + head) * 2 * 32],
-                load_f32x8(&q[(head * 512 + block * 64 + i) * 32]) * s);
+                mul_f32x8(load_f32x8(&q[(head * 512 + block * 64 + i) * 32]), s));
             store_f32x8(&records[(((low + cache_row) * 2 + index) * 6 + group + head) * 2 * 32 +
                 32], load_f32x8(&v[(head * 512 + block * 64 + i) * 32]));
             store_f32x8(&records[(((low + cache_row) * 2 + index) * 6 + group + head) * 2 * 32 + 8],
-                load_f32x8(&q[(head * 512 + block * 64 + i) * 32 + 8]) * s);
+                mul_f32x8(load_f32x8(&q[(head * 512 + block * 64 + i) * 32 + 8]), s));
             store_f32x8(&records[(((low + cache_row) * 2 + index) * 6 + group + head) * 2 * 32 +
                 40], load_f32x8(&v[(head * 512 + block * 64 + i) * 32 + 8]));
             store_f32x8(&records[(((low + cache_row) * 2 + index) * 6 + group + head) * 2 * 32 +
-                16], load_f32x8(&q[(head * 512 + block * 64 + i) * 32 + 16]) * s);
+                16], mul_f32x8(load_f32x8(&q[(head * 512 + block * 64 + i) * 32 + 16]), s));
             store_f32x8(&records[(((low + cache_row) * 2 + index) * 6 + group + head) * 2 * 32 +
                 48], load_f32x8(&v[(head * 512 + block * 64 + i) * 32 + 16]));
             store_f32x8(&records[(((low + cache_row) * 2 + index) * 6 + group + head) * 2 * 32 +
-                24], load_f32x8(&q[(head * 512 + block * 64 + i) * 32 + 24]) * s);
+                24], mul_f32x8(load_f32x8(&q[(head * 512 + block * 64 + i) * 32 + 24]), s));
             store_f32x8(&records[(((low + cache_row) * 2 + index) * 6 + group + head) * 2 * 32 +
                 56], load_f32x8(&v[(head * 512 + block * 64 + i) * 32 + 24]));
         }
@@ -5164,7 +5223,7 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
         const f32x8 sum_1 = sum + mix_1;
         const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
         const f32x8 sum_2 = sum_1 + mix_2;
-        const float mean = sum_2[0] / 192.0f;
+        const float mean = div_f32(sum_2[0], 192.0f);
         f32x8 carried_1 = splat_f32x8(0.0f);
         for (int64_t v = 0; v < 24; v++) {
             const f32x8 diff = load_f32x8(&y1[(batch * 512 + block * 64 + i) * 192 + v * 8]) -
@@ -5177,9 +5236,9 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
         const f32x8 sum_4 = sum_3 + mix_4;
         const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
         const f32x8 sum_5 = sum_4 + mix_5;
-        const float var = sum_5[0] / 192.0f;
+        const float var = div_f32(sum_5[0], 192.0f);
         const float root = sqrt_f32(var + 1e-12f);
-        const float scale = 1.0f / root;
+        const float scale = div_f32(1.0f, root);
         for (int64_t v = 0; v < 24; v++) {
             const f32x8 diff = load_f32x8(&y1[(batch * 512 + block * 64 + i) * 192 + v * 8]) -
                 splat_f32x8(mean);
@@ -5735,7 +5794,7 @@ static void lm_head(const reformer_call_t *call, unsigned char *scratch, const i
         const f32x8 sum_4 = sum_3 + mix_4;
         const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
         const f32x8 sum_5 = sum_4 + mix_5;
-        const float mean = (lane + sum_5[0]) / 384.0f;
+        const float mean = div_f32(lane + sum_5[0], 384.0f);
         f32x8 carried_2 = splat_f32x8(0.0f);
         for (int64_t v = 0; v < 24; v++) {
             const f32x8 diff = load_f32x8(&y1[(batch * 512 + block * 64 + i) * 192 + v * 8]) -
@@ -5761,9 +5820,9 @@ static void lm_head(const reformer_call_t *call, unsigned char *scratch, const i
         const f32x8 sum_10 = sum_9 + mix_10;
         const f32x8 mix_11 = shuffle_swap1_f32x8(sum_10);
         const f32x8 sum_11 = sum_10 + mix_11;
-        const float var = (lane_1 + sum_11[0]) / 384.0f;
+        const float var = div_f32(lane_1 + sum_11[0], 384.0f);
         const float root = sqrt_f32(var + 1e-12f);
-        const float scale = 1.0f / root;
+        const float scale = div_f32(1.0f, root);
         for (int64_t v = 0; v < 24; v++) {
             const f32x8 diff = load_f32x8(&y1[(batch * 512 + block * 64 + i) * 192 + v * 8]) -
                 splat_f32x8(mean);
@@ -6080,7 +6139,7 @@ static void lm_loss(const reformer_call_t *call, unsigned char *scratch, const i
             carried_1 = add_i32(carried_1, chosen_1);
         }
     }
-    loss[0] = (float)(carried / (double)carried_1);
+    loss[0] = (float)div_f64(carried, (double)carried_1);
 }
 
 /* crime-and-punishment-bytes.yaml:6: the streams of the row's last token
@@ -6150,7 +6209,7 @@ static void last_lm_head(const reformer_call_t *call, unsigned char *scratch, co
         const f32x8 sum_4 = sum_3 + mix_4;
         const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
         const f32x8 sum_5 = sum_4 + mix_5;
-        const float mean = (lane + sum_5[0]) / 384.0f;
+        const float mean = div_f32(lane + sum_5[0], 384.0f);
         f32x8 carried_2 = splat_f32x8(0.0f);
         for (int64_t v = 0; v < 24; v++) {
             const f32x8 diff = load_f32x8(&last1[i * 192 + v * 8]) - splat_f32x8(mean);
@@ -6174,9 +6233,9 @@ static void last_lm_head(const reformer_call_t *call, unsigned char *scratch, co
         const f32x8 sum_10 = sum_9 + mix_10;
         const f32x8 mix_11 = shuffle_swap1_f32x8(sum_10);
         const f32x8 sum_11 = sum_10 + mix_11;
-        const float var = (lane_1 + sum_11[0]) / 384.0f;
+        const float var = div_f32(lane_1 + sum_11[0], 384.0f);
         const float root = sqrt_f32(var + 1e-12f);
-        const float scale = 1.0f / root;
+        const float scale = div_f32(1.0f, root);
         for (int64_t v = 0; v < 24; v++) {
             const f32x8 diff = load_f32x8(&last1[i * 192 + v * 8]) - splat_f32x8(mean);
             const f32x8 t =
@@ -6287,7 +6346,7 @@ static void last_hidden(const reformer_call_t *call, unsigned char *scratch, con
         const f32x8 sum_4 = sum_3 + mix_4;
         const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
         const f32x8 sum_5 = sum_4 + mix_5;
-        const float mean = (lane + sum_5[0]) / 384.0f;
+        const float mean = div_f32(lane + sum_5[0], 384.0f);
         f32x8 carried_2 = splat_f32x8(0.0f);
         for (int64_t v = 0; v < 24; v++) {
             const f32x8 diff = load_f32x8(&last1[i * 192 + v * 8]) - splat_f32x8(mean);
@@ -6311,9 +6370,9 @@ static void last_hidden(const reformer_call_t *call, unsigned char *scratch, con
         const f32x8 sum_10 = sum_9 + mix_10;
         const f32x8 mix_11 = shuffle_swap1_f32x8(sum_10);
         const f32x8 sum_11 = sum_10 + mix_11;
-        const float var = (lane_1 + sum_11[0]) / 384.0f;
+        const float var = div_f32(lane_1 + sum_11[0], 384.0f);
         const float root = sqrt_f32(var + 1e-12f);
-        const float scale = 1.0f / root;
+        const float scale = div_f32(1.0f, root);
         for (int64_t v = 0; v < 24; v++) {
             const f32x8 diff = load_f32x8(&last1[i * 192 + v * 8]) - splat_f32x8(mean);
             const f32x8 t =
@@ -6429,7 +6488,7 @@ static inline float log_f32_step(float x) {
     const float sum = (float)((int32_t)((uint32_t)bits >> 23) - 126) + pick;
     const float pick_1 = less ? bits_1 : 0.0f;
     const float sum_1 = bits_1 - 1.0f + pick_1;
-    const float prod = sum_1 * sum_1;
+    const float prod = mul_f32(sum_1, sum_1);
     const float t = fma_f32(0.070376836f, sum_1, -0.1151461f);
     const float t_1 = fma_f32(t, sum_1, 0.116769984f);
     const float t_2 = fma_f32(t_1, sum_1, -0.12420141f);
@@ -6543,7 +6602,7 @@ static void local_project_step(const reformer_call_t *call, unsigned char *scrat
         const f32x8 sum_1 = sum + mix_1;
         const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
         const f32x8 sum_2 = sum_1 + mix_2;
-        const float mean = sum_2[0] / 192.0f;
+        const float mean = div_f32(sum_2[0], 192.0f);
         f32x8 carried_1 = splat_f32x8(0.0f);
         for (int64_t v_1 = 0; v_1 < 24; v_1++) {
             const f32x8 diff = load_f32x8(&y2[i * 192 + v_1 * 8]) - splat_f32x8(mean);
@@ -6555,9 +6614,9 @@ static void local_project_step(const reformer_call_t *call, unsigned char *scrat
         const f32x8 sum_4 = sum_3 + mix_4;
         const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
         const f32x8 sum_5 = sum_4 + mix_5;
-        const float var = sum_5[0] / 192.0f;
+        const float var = div_f32(sum_5[0], 192.0f);
         const float root = sqrt_f32(var + 1e-12f);
-        const float scale = 1.0f / root;
+        const float scale = div_f32(1.0f, root);
         for (int64_t v_1 = 0; v_1 < 24; v_1++) {
             const f32x8 diff = load_f32x8(&y2[i * 192 + v_1 * 8]) - splat_f32x8(mean);
             const f32x8 t =
@@ -6703,26 +6762,30 @@ static void local_step_step(const reformer_call_t *call, unsigned char *scratch,
     /* [1][192]: [row][head]: output of attention */
     float *restrict mix = (float *)(void *)(call->workspace + 4608);
     if (row_1[row] >= 0) {
+        const f32x8 prod = mul_f32x8(load_f32x8(&k[row * 192 + head * 32]),
+            splat_f32x8(0.17677669f));
         const int64_t position_1 = (int64_t)position[row];
         const int64_t rem = position_1 % 64;
         const f32x8 v_1 = load_f32x8(&q[row * 192 + head * 32]);
         const f32x8 v_2 = load_f32x8(&q[row * 192 + head * 32 + 8]);
         const f32x8 v_3 = load_f32x8(&q[row * 192 + head * 32 + 16]);
         const f32x8 v_4 = load_f32x8(&q[row * 192 + head * 32 + 24]);
-        store_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem) * 2 * 32],
-            load_f32x8(&k[row * 192 + head * 32]) * splat_f32x8(0.17677669f));
+        store_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem) * 2 * 32], prod);
         store_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem) * 2 * 32 + 32],
             load_f32x8(&v[row * 192 + head * 32]));
-        store_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem) * 2 * 32 + 8],
-            load_f32x8(&k[row * 192 + head * 32 + 8]) * splat_f32x8(0.17677669f));
+        const f32x8 prod_1 = mul_f32x8(load_f32x8(&k[row * 192 + head * 32 + 8]),
+            splat_f32x8(0.17677669f));
+        store_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem) * 2 * 32 + 8], prod_1);
         store_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem) * 2 * 32 + 40],
             load_f32x8(&v[row * 192 + head * 32 + 8]));
-        store_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem) * 2 * 32 + 16],
-            load_f32x8(&k[row * 192 + head * 32 + 16]) * splat_f32x8(0.17677669f));
+        const f32x8 prod_2 = mul_f32x8(load_f32x8(&k[row * 192 + head * 32 + 16]),
+            splat_f32x8(0.17677669f));
+        store_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem) * 2 * 32 + 16], prod_2);
         store_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem) * 2 * 32 + 48],
             load_f32x8(&v[row * 192 + head * 32 + 16]));
-        store_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem) * 2 * 32 + 24],
-            load_f32x8(&k[row * 192 + head * 32 + 24]) * splat_f32x8(0.17677669f));
+        const f32x8 prod_3 = mul_f32x8(load_f32x8(&k[row * 192 + head * 32 + 24]),
+            splat_f32x8(0.17677669f));
+        store_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem) * 2 * 32 + 24], prod_3);
         store_f32x8(&rings[(((row * 2 + index) * 6 + head) * 64 + rem) * 2 * 32 + 56],
             load_f32x8(&v[row * 192 + head * 32 + 24]));
         for (int64_t j = 0; j < 64; j++) {
@@ -6752,7 +6815,7 @@ static void local_step_step(const reformer_call_t *call, unsigned char *scratch,
                 const f32x8 sum_2 = sum_1 + mix_3;
                 chosen = sum_2[0];
             } else {
-                chosen = -1e+30f;
+                chosen = -__builtin_inff();
             }
             scores[j] = chosen;
         }
@@ -6926,7 +6989,7 @@ static void lsh_project_step(const reformer_call_t *call, unsigned char *scratch
         const f32x8 sum_1 = sum + mix_1;
         const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
         const f32x8 sum_2 = sum_1 + mix_2;
-        const float mean = sum_2[0] / 192.0f;
+        const float mean = div_f32(sum_2[0], 192.0f);
         f32x8 carried_1 = splat_f32x8(0.0f);
         for (int64_t v_1 = 0; v_1 < 24; v_1++) {
             const f32x8 diff = load_f32x8(&y2[i * 192 + v_1 * 8]) - splat_f32x8(mean);
@@ -6938,9 +7001,9 @@ static void lsh_project_step(const reformer_call_t *call, unsigned char *scratch
         const f32x8 sum_4 = sum_3 + mix_4;
         const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
         const f32x8 sum_5 = sum_4 + mix_5;
-        const float var = sum_5[0] / 192.0f;
+        const float var = div_f32(sum_5[0], 192.0f);
         const float root = sqrt_f32(var + 1e-12f);
-        const float scale = 1.0f / root;
+        const float scale = div_f32(1.0f, root);
         for (int64_t v_1 = 0; v_1 < 24; v_1++) {
             const f32x8 diff = load_f32x8(&y2[i * 192 + v_1 * 8]) - splat_f32x8(mean);
             const f32x8 t =
@@ -7073,8 +7136,8 @@ static void lsh_step_step(const reformer_call_t *call, unsigned char *scratch, c
         const f32x8 sum_1 = sum + mix_2;
         const f32x8 mix_3 = shuffle_swap1_f32x8(sum_1);
         const f32x8 sum_2 = sum_1 + mix_3;
-        const float root = sqrt_f32(sum_2[0] / 32.0f + 1e-06f);
-        const float scale = 0.17677669f / root;
+        const float root = sqrt_f32(div_f32(sum_2[0], 32.0f) + 1e-06f);
+        const float scale = div_f32(0.17677669f, root);
         const f32x8 s = splat_f32x8(scale);
         const int32_t v_5 = position[row];
         const int64_t position_1 = (int64_t)v_5;
@@ -7083,19 +7146,19 @@ static void lsh_step_step(const reformer_call_t *call, unsigned char *scratch, c
         const f32x8 v_8 = load_f32x8(&q[row * 192 + head * 32 + 16]);
         const f32x8 v_9 = load_f32x8(&q[row * 192 + head * 32 + 24]);
         store_f32x8(&records[((((int64_t)v_5 + row) * 2 + index) * 6 + head) * 2 * 32],
-            load_f32x8(&q[row * 192 + head * 32]) * s);
+            mul_f32x8(load_f32x8(&q[row * 192 + head * 32]), s));
         store_f32x8(&records[((((int64_t)v_5 + row) * 2 + index) * 6 + head) * 2 * 32 + 32],
             load_f32x8(&v[row * 192 + head * 32]));
         store_f32x8(&records[((((int64_t)v_5 + row) * 2 + index) * 6 + head) * 2 * 32 + 8],
-            load_f32x8(&q[row * 192 + head * 32 + 8]) * s);
+            mul_f32x8(load_f32x8(&q[row * 192 + head * 32 + 8]), s));
         store_f32x8(&records[((((int64_t)v_5 + row) * 2 + index) * 6 + head) * 2 * 32 + 40],
             load_f32x8(&v[row * 192 + head * 32 + 8]));
         store_f32x8(&records[((((int64_t)v_5 + row) * 2 + index) * 6 + head) * 2 * 32 + 16],
-            load_f32x8(&q[row * 192 + head * 32 + 16]) * s);
+            mul_f32x8(load_f32x8(&q[row * 192 + head * 32 + 16]), s));
         store_f32x8(&records[((((int64_t)v_5 + row) * 2 + index) * 6 + head) * 2 * 32 + 48],
             load_f32x8(&v[row * 192 + head * 32 + 16]));
         store_f32x8(&records[((((int64_t)v_5 + row) * 2 + index) * 6 + head) * 2 * 32 + 24],
-            load_f32x8(&q[row * 192 + head * 32 + 24]) * s);
+            mul_f32x8(load_f32x8(&q[row * 192 + head * 32 + 24]), s));
         store_f32x8(&records[((((int64_t)v_5 + row) * 2 + index) * 6 + head) * 2 * 32 + 56],
             load_f32x8(&v[row * 192 + head * 32 + 24]));
         if (hashed[row]) {
@@ -7472,13 +7535,13 @@ static void lsh_step_step(const reformer_call_t *call, unsigned char *scratch, c
             store_f32x8(&lsh_step_mixed[16], carried_4);
             store_f32x8(&lsh_step_mixed[24], carried_5);
         } else {
-            lsh_step_scores[33] = -1e+30f;
-            lsh_step_scores[34] = -1e+30f;
-            lsh_step_scores[35] = -1e+30f;
-            lsh_step_scores[36] = -1e+30f;
-            lsh_step_scores[37] = -1e+30f;
-            lsh_step_scores[38] = -1e+30f;
-            lsh_step_scores[39] = -1e+30f;
+            lsh_step_scores[33] = -__builtin_inff();
+            lsh_step_scores[34] = -__builtin_inff();
+            lsh_step_scores[35] = -__builtin_inff();
+            lsh_step_scores[36] = -__builtin_inff();
+            lsh_step_scores[37] = -__builtin_inff();
+            lsh_step_scores[38] = -__builtin_inff();
+            lsh_step_scores[39] = -__builtin_inff();
             for (int64_t j = 0; j < 33; j++) {
                 float chosen;
                 if (j <= position_1) {
@@ -7504,7 +7567,7 @@ static void lsh_step_step(const reformer_call_t *call, unsigned char *scratch, c
                     const f32x8 sum_5 = sum_4 + mix_6;
                     chosen = j == position_1 ? -1e+05f : sum_5[0];
                 } else {
-                    chosen = -1e+30f;
+                    chosen = -__builtin_inff();
                 }
                 lsh_step_scores[j] = chosen;
             }
@@ -7733,7 +7796,7 @@ static void feed_forward_in_step(const reformer_call_t *call, unsigned char *scr
         const f32x8 sum_1 = sum + mix_1;
         const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
         const f32x8 sum_2 = sum_1 + mix_2;
-        const float mean = sum_2[0] / 192.0f;
+        const float mean = div_f32(sum_2[0], 192.0f);
         f32x8 carried_1 = splat_f32x8(0.0f);
         for (int64_t v = 0; v < 24; v++) {
             const f32x8 diff = load_f32x8(&y1[i * 192 + v * 8]) - splat_f32x8(mean);
@@ -7745,9 +7808,9 @@ static void feed_forward_in_step(const reformer_call_t *call, unsigned char *scr
         const f32x8 sum_4 = sum_3 + mix_4;
         const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
         const f32x8 sum_5 = sum_4 + mix_5;
-        const float var = sum_5[0] / 192.0f;
+        const float var = div_f32(sum_5[0], 192.0f);
         const float root = sqrt_f32(var + 1e-12f);
-        const float scale = 1.0f / root;
+        const float scale = div_f32(1.0f, root);
         for (int64_t v = 0; v < 24; v++) {
             const f32x8 diff = load_f32x8(&y1[i * 192 + v * 8]) - splat_f32x8(mean);
             const f32x8 t =
@@ -7910,7 +7973,7 @@ static void step_lm_head_step(const reformer_call_t *call, unsigned char *scratc
         const f32x8 sum_4 = sum_3 + mix_4;
         const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
         const f32x8 sum_5 = sum_4 + mix_5;
-        const float mean = (lane + sum_5[0]) / 384.0f;
+        const float mean = div_f32(lane + sum_5[0], 384.0f);
         f32x8 carried_2 = splat_f32x8(0.0f);
         for (int64_t v = 0; v < 24; v++) {
             const f32x8 diff = load_f32x8(&y1[i * 192 + v * 8]) - splat_f32x8(mean);
@@ -7934,9 +7997,9 @@ static void step_lm_head_step(const reformer_call_t *call, unsigned char *scratc
         const f32x8 sum_10 = sum_9 + mix_10;
         const f32x8 mix_11 = shuffle_swap1_f32x8(sum_10);
         const f32x8 sum_11 = sum_10 + mix_11;
-        const float var = (lane_1 + sum_11[0]) / 384.0f;
+        const float var = div_f32(lane_1 + sum_11[0], 384.0f);
         const float root = sqrt_f32(var + 1e-12f);
-        const float scale = 1.0f / root;
+        const float scale = div_f32(1.0f, root);
         for (int64_t v = 0; v < 24; v++) {
             const f32x8 diff = load_f32x8(&y1[i * 192 + v * 8]) - splat_f32x8(mean);
             const f32x8 t =
@@ -8056,7 +8119,7 @@ static void step_hidden_step(const reformer_call_t *call, unsigned char *scratch
         const f32x8 sum_4 = sum_3 + mix_4;
         const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
         const f32x8 sum_5 = sum_4 + mix_5;
-        const float mean = (lane + sum_5[0]) / 384.0f;
+        const float mean = div_f32(lane + sum_5[0], 384.0f);
         f32x8 carried_2 = splat_f32x8(0.0f);
         for (int64_t v = 0; v < 24; v++) {
             const f32x8 diff = load_f32x8(&y1[i * 192 + v * 8]) - splat_f32x8(mean);
@@ -8080,9 +8143,9 @@ static void step_hidden_step(const reformer_call_t *call, unsigned char *scratch
         const f32x8 sum_10 = sum_9 + mix_10;
         const f32x8 mix_11 = shuffle_swap1_f32x8(sum_10);
         const f32x8 sum_11 = sum_10 + mix_11;
-        const float var = (lane_1 + sum_11[0]) / 384.0f;
+        const float var = div_f32(lane_1 + sum_11[0], 384.0f);
         const float root = sqrt_f32(var + 1e-12f);
-        const float scale = 1.0f / root;
+        const float scale = div_f32(1.0f, root);
         for (int64_t v = 0; v < 24; v++) {
             const f32x8 diff = load_f32x8(&y1[i * 192 + v * 8]) - splat_f32x8(mean);
             const f32x8 t =
@@ -8202,6 +8265,11 @@ static void crime_and_punishment_bytes_run_step(const reformer_call_t *call) {
 #undef add_i64
 #undef sub_i32
 #undef sub_i64
+#undef mul_f32
+#undef mul_f32x8
+#undef div_f32
+#undef div_f32x8
+#undef div_f64
 #undef fma_f32
 #undef fma_f32x8
 #undef sqrt_f32

@@ -20,10 +20,8 @@ _Static_assert(sizeof 1.0 == sizeof(double), "compile without -fsingle-precision
 #if !defined(__x86_64__)
 #error "translated for x86-64-v3: choose another --target"
 #endif
-#ifdef __x86_64__
-#include <immintrin.h>
-#endif
-#ifdef __clang__
+REFORMER_REFUSE_FAST_MATH(m_default_flags)
+#ifdef __clang__ /* its intrinsics are functions: they are compiled as this file says */
 #ifdef __x86_64__
 #pragma float_control(push)
 #pragma float_control(precise, on)
@@ -31,7 +29,11 @@ _Static_assert(sizeof 1.0 == sizeof(double), "compile without -fsingle-precision
 #pragma clang fp reassociate(off)
 #endif
 #pragma STDC FP_CONTRACT OFF
-#else
+#endif
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
+#ifndef __clang__
 #pragma GCC push_options
 #pragma GCC optimize("fp-contract=off")
 #endif
@@ -82,6 +84,10 @@ _Static_assert(sizeof 1.0 == sizeof(double), "compile without -fsingle-precision
 #define add_i32 m_default_add_i32
 #define add_i32x8 m_default_add_i32x8
 #define sub_i32 m_default_sub_i32
+#define mul_f32 m_default_mul_f32
+#define mul_f32x8 m_default_mul_f32x8
+#define div_f32 m_default_div_f32
+#define div_f32x8 m_default_div_f32x8
 #define fma_f32 m_default_fma_f32
 #define fma_f32x8 m_default_fma_f32x8
 #define sqrt_f32 m_default_sqrt_f32
@@ -145,6 +151,26 @@ INLINE i32x8 add_i32x8(i32x8 x, i32x8 y) {
 }
 INLINE int32_t sub_i32(int32_t x, int32_t y) {
     return (int32_t)((uint32_t)x - (uint32_t)y);
+}
+INLINE float mul_f32(float x, float y) {
+    float product = x * y;
+    REFORMER_SETTLE(product);
+    return product;
+}
+INLINE f32x8 mul_f32x8(f32x8 x, f32x8 y) {
+    f32x8 product = x * y;
+    REFORMER_SETTLE(product);
+    return product;
+}
+INLINE float div_f32(float x, float y) {
+    float product = x / y;
+    REFORMER_SETTLE(product);
+    return product;
+}
+INLINE f32x8 div_f32x8(f32x8 x, f32x8 y) {
+    f32x8 product = x / y;
+    REFORMER_SETTLE(product);
+    return product;
 }
 INLINE float fma_f32(float x, float y, float z) {
     return _mm_cvtss_f32(_mm_fmadd_ss(_mm_set_ss(x), _mm_set_ss(y), _mm_set_ss(z)));
@@ -246,7 +272,7 @@ static inline float log_f32(float x) {
     const float sum = (float)((int32_t)((uint32_t)bits >> 23) - 126) + pick;
     const float pick_1 = less ? bits_1 : 0.0f;
     const float sum_1 = bits_1 - 1.0f + pick_1;
-    const float prod = sum_1 * sum_1;
+    const float prod = mul_f32(sum_1, sum_1);
     const float t = fma_f32(0.070376836f, sum_1, -0.1151461f);
     const float t_1 = fma_f32(t, sum_1, 0.116769984f);
     const float t_2 = fma_f32(t_1, sum_1, -0.12420141f);
@@ -375,7 +401,7 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
         const f32x8 sum_1 = sum + mix_1;
         const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
         const f32x8 sum_2 = sum_1 + mix_2;
-        const float mean = sum_2[0] / 256.0f;
+        const float mean = div_f32(sum_2[0], 256.0f);
         f32x8 carried_1 = splat_f32x8(0.0f);
         for (int64_t v_1 = 0; v_1 < 32; v_1++) {
             const f32x8 diff = load_f32x8(&y2[(batch * 4096 + block * 64 + i) * 256 + v_1 * 8]) -
@@ -388,9 +414,9 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
         const f32x8 sum_4 = sum_3 + mix_4;
         const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
         const f32x8 sum_5 = sum_4 + mix_5;
-        const float var = sum_5[0] / 256.0f;
+        const float var = div_f32(sum_5[0], 256.0f);
         const float root = sqrt_f32(var + 1e-12f);
-        const float scale = 1.0f / root;
+        const float scale = div_f32(1.0f, root);
         for (int64_t v_1 = 0; v_1 < 32; v_1++) {
             const f32x8 diff = load_f32x8(&y2[(batch * 4096 + block * 64 + i) * 256 + v_1 * 8]) -
                 splat_f32x8(mean);
@@ -1329,66 +1355,76 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                     const i32x8 less =
                         (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run * 64 + keys * 6]) <
                         splat_i32x8(1073741824));
-                    const f32x8 pick = select_f32x8(less, acc0_0 * splat_f32x8(0.125f),
+                    const f32x8 pick = select_f32x8(less, mul_f32x8(acc0_0, splat_f32x8(0.125f)),
                         splat_f32x8(-1e+30f));
                     const f32x8 high = max_f32x8(carried, pick);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 6) * 16], pick);
-                    const f32x8 pick_1 = select_f32x8(less, acc0_1 * splat_f32x8(0.125f),
+                    const f32x8 pick_1 = select_f32x8(less, mul_f32x8(acc0_1, splat_f32x8(0.125f)),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_1 = max_f32x8(carried_1, pick_1);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 6) * 16 + 8], pick_1);
                     const i32x8 less_1 =
                         (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run * 64 + keys * 6 +
                         1]) < splat_i32x8(1073741824));
-                    const f32x8 pick_2 = select_f32x8(less_1, acc1_0 * splat_f32x8(0.125f),
+                    const f32x8 pick_2 =
+                        select_f32x8(less_1, mul_f32x8(acc1_0, splat_f32x8(0.125f)),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_2 = max_f32x8(high, pick_2);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 6) * 16 + 16], pick_2);
-                    const f32x8 pick_3 = select_f32x8(less_1, acc1_1 * splat_f32x8(0.125f),
+                    const f32x8 pick_3 =
+                        select_f32x8(less_1, mul_f32x8(acc1_1, splat_f32x8(0.125f)),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_3 = max_f32x8(high_1, pick_3);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 6) * 16 + 24], pick_3);
                     const i32x8 less_2 =
                         (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run * 64 + keys * 6 +
                         2]) < splat_i32x8(1073741824));
-                    const f32x8 pick_4 = select_f32x8(less_2, acc2_0 * splat_f32x8(0.125f),
+                    const f32x8 pick_4 =
+                        select_f32x8(less_2, mul_f32x8(acc2_0, splat_f32x8(0.125f)),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_4 = max_f32x8(high_2, pick_4);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 6) * 16 + 32], pick_4);
-                    const f32x8 pick_5 = select_f32x8(less_2, acc2_1 * splat_f32x8(0.125f),
+                    const f32x8 pick_5 =
+                        select_f32x8(less_2, mul_f32x8(acc2_1, splat_f32x8(0.125f)),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_5 = max_f32x8(high_3, pick_5);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 6) * 16 + 40], pick_5);
                     const i32x8 less_3 =
                         (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run * 64 + keys * 6 +
                         3]) < splat_i32x8(1073741824));
-                    const f32x8 pick_6 = select_f32x8(less_3, acc3_0 * splat_f32x8(0.125f),
+                    const f32x8 pick_6 =
+                        select_f32x8(less_3, mul_f32x8(acc3_0, splat_f32x8(0.125f)),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_6 = max_f32x8(high_4, pick_6);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 6) * 16 + 48], pick_6);
-                    const f32x8 pick_7 = select_f32x8(less_3, acc3_1 * splat_f32x8(0.125f),
+                    const f32x8 pick_7 =
+                        select_f32x8(less_3, mul_f32x8(acc3_1, splat_f32x8(0.125f)),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_7 = max_f32x8(high_5, pick_7);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 6) * 16 + 56], pick_7);
                     const i32x8 less_4 =
                         (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run * 64 + keys * 6 +
                         4]) < splat_i32x8(1073741824));
-                    const f32x8 pick_8 = select_f32x8(less_4, acc4_0 * splat_f32x8(0.125f),
+                    const f32x8 pick_8 =
+                        select_f32x8(less_4, mul_f32x8(acc4_0, splat_f32x8(0.125f)),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_8 = max_f32x8(high_6, pick_8);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 6) * 16 + 64], pick_8);
-                    const f32x8 pick_9 = select_f32x8(less_4, acc4_1 * splat_f32x8(0.125f),
+                    const f32x8 pick_9 =
+                        select_f32x8(less_4, mul_f32x8(acc4_1, splat_f32x8(0.125f)),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_9 = max_f32x8(high_7, pick_9);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 6) * 16 + 72], pick_9);
                     const i32x8 less_5 =
                         (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run * 64 + keys * 6 +
                         5]) < splat_i32x8(1073741824));
-                    const f32x8 pick_10 = select_f32x8(less_5, acc5_0 * splat_f32x8(0.125f),
+                    const f32x8 pick_10 =
+                        select_f32x8(less_5, mul_f32x8(acc5_0, splat_f32x8(0.125f)),
                         splat_f32x8(-1e+30f));
                     carried = max_f32x8(high_8, pick_10);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 6) * 16 + 80], pick_10);
-                    const f32x8 pick_11 = select_f32x8(less_5, acc5_1 * splat_f32x8(0.125f),
+                    const f32x8 pick_11 =
+                        select_f32x8(less_5, mul_f32x8(acc5_1, splat_f32x8(0.125f)),
                         splat_f32x8(-1e+30f));
                     carried_1 = max_f32x8(high_9, pick_11);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 6) * 16 + 88], pick_11);
@@ -1473,55 +1509,63 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                     const i32x8 less =
                         (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run * 64 + keys * 5 +
                         54]) < splat_i32x8(1073741824));
-                    const f32x8 pick = select_f32x8(less, acc0_0 * splat_f32x8(0.125f),
+                    const f32x8 pick = select_f32x8(less, mul_f32x8(acc0_0, splat_f32x8(0.125f)),
                         splat_f32x8(-1e+30f));
                     const f32x8 high = max_f32x8(carried_2, pick);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 5) * 16 + 864], pick);
-                    const f32x8 pick_1 = select_f32x8(less, acc0_1 * splat_f32x8(0.125f),
+                    const f32x8 pick_1 = select_f32x8(less, mul_f32x8(acc0_1, splat_f32x8(0.125f)),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_1 = max_f32x8(carried_3, pick_1);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 5) * 16 + 872], pick_1);
                     const i32x8 less_1 =
                         (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run * 64 + keys * 5 +
                         55]) < splat_i32x8(1073741824));
-                    const f32x8 pick_2 = select_f32x8(less_1, acc1_0 * splat_f32x8(0.125f),
+                    const f32x8 pick_2 =
+                        select_f32x8(less_1, mul_f32x8(acc1_0, splat_f32x8(0.125f)),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_2 = max_f32x8(high, pick_2);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 5) * 16 + 880], pick_2);
-                    const f32x8 pick_3 = select_f32x8(less_1, acc1_1 * splat_f32x8(0.125f),
+                    const f32x8 pick_3 =
+                        select_f32x8(less_1, mul_f32x8(acc1_1, splat_f32x8(0.125f)),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_3 = max_f32x8(high_1, pick_3);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 5) * 16 + 888], pick_3);
                     const i32x8 less_2 =
                         (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run * 64 + keys * 5 +
                         56]) < splat_i32x8(1073741824));
-                    const f32x8 pick_4 = select_f32x8(less_2, acc2_0 * splat_f32x8(0.125f),
+                    const f32x8 pick_4 =
+                        select_f32x8(less_2, mul_f32x8(acc2_0, splat_f32x8(0.125f)),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_4 = max_f32x8(high_2, pick_4);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 5) * 16 + 896], pick_4);
-                    const f32x8 pick_5 = select_f32x8(less_2, acc2_1 * splat_f32x8(0.125f),
+                    const f32x8 pick_5 =
+                        select_f32x8(less_2, mul_f32x8(acc2_1, splat_f32x8(0.125f)),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_5 = max_f32x8(high_3, pick_5);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 5) * 16 + 904], pick_5);
                     const i32x8 less_3 =
                         (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run * 64 + keys * 5 +
                         57]) < splat_i32x8(1073741824));
-                    const f32x8 pick_6 = select_f32x8(less_3, acc3_0 * splat_f32x8(0.125f),
+                    const f32x8 pick_6 =
+                        select_f32x8(less_3, mul_f32x8(acc3_0, splat_f32x8(0.125f)),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_6 = max_f32x8(high_4, pick_6);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 5) * 16 + 912], pick_6);
-                    const f32x8 pick_7 = select_f32x8(less_3, acc3_1 * splat_f32x8(0.125f),
+                    const f32x8 pick_7 =
+                        select_f32x8(less_3, mul_f32x8(acc3_1, splat_f32x8(0.125f)),
                         splat_f32x8(-1e+30f));
                     const f32x8 high_7 = max_f32x8(high_5, pick_7);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 5) * 16 + 920], pick_7);
                     const i32x8 less_4 =
                         (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run * 64 + keys * 5 +
                         58]) < splat_i32x8(1073741824));
-                    const f32x8 pick_8 = select_f32x8(less_4, acc4_0 * splat_f32x8(0.125f),
+                    const f32x8 pick_8 =
+                        select_f32x8(less_4, mul_f32x8(acc4_0, splat_f32x8(0.125f)),
                         splat_f32x8(-1e+30f));
                     carried_2 = max_f32x8(high_6, pick_8);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 5) * 16 + 928], pick_8);
-                    const f32x8 pick_9 = select_f32x8(less_4, acc4_1 * splat_f32x8(0.125f),
+                    const f32x8 pick_9 =
+                        select_f32x8(less_4, mul_f32x8(acc4_1, splat_f32x8(0.125f)),
                         splat_f32x8(-1e+30f));
                     carried_3 = max_f32x8(high_7, pick_9);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 5) * 16 + 936], pick_9);
@@ -1543,10 +1587,10 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
         }
         const f32x8 pick = select_f32x8((i32x8)(most == splat_f32x8(-1e+30f)), splat_f32x8(1.0f),
             sum);
-        store_f32x8(&inverse[0], splat_f32x8(1.0f) / pick);
+        store_f32x8(&inverse[0], div_f32x8(splat_f32x8(1.0f), pick));
         const f32x8 pick_1 = select_f32x8((i32x8)(most_1 == splat_f32x8(-1e+30f)),
             splat_f32x8(1.0f), sum_1);
-        store_f32x8(&inverse[8], splat_f32x8(1.0f) / pick_1);
+        store_f32x8(&inverse[8], div_f32x8(splat_f32x8(1.0f), pick_1));
         for (int64_t column = 0; column < 4; column++) {
             for (int64_t tile = 0; tile < 1; tile++) {
                 f32x8 carried = splat_f32x8(0.0f);
@@ -1592,34 +1636,34 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                 }
                 const f32x8 s = splat_f32x8(inverse[tile * 6]);
                 store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6) * 64 +
-                    column * 16], carried * s);
+                    column * 16], mul_f32x8(carried, s));
                 store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6) * 64 +
-                    column * 16 + 8], carried_1 * s);
+                    column * 16 + 8], mul_f32x8(carried_1, s));
                 const f32x8 s_1 = splat_f32x8(inverse[tile * 6 + 1]);
                 store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6) * 64 +
-                    column * 16 + 64], carried_2 * s_1);
+                    column * 16 + 64], mul_f32x8(carried_2, s_1));
                 store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6) * 64 +
-                    column * 16 + 72], carried_3 * s_1);
+                    column * 16 + 72], mul_f32x8(carried_3, s_1));
                 const f32x8 s_2 = splat_f32x8(inverse[tile * 6 + 2]);
                 store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6) * 64 +
-                    column * 16 + 128], carried_4 * s_2);
+                    column * 16 + 128], mul_f32x8(carried_4, s_2));
                 store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6) * 64 +
-                    column * 16 + 136], carried_5 * s_2);
+                    column * 16 + 136], mul_f32x8(carried_5, s_2));
                 const f32x8 s_3 = splat_f32x8(inverse[tile * 6 + 3]);
                 store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6) * 64 +
-                    column * 16 + 192], carried_6 * s_3);
+                    column * 16 + 192], mul_f32x8(carried_6, s_3));
                 store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6) * 64 +
-                    column * 16 + 200], carried_7 * s_3);
+                    column * 16 + 200], mul_f32x8(carried_7, s_3));
                 const f32x8 s_4 = splat_f32x8(inverse[tile * 6 + 4]);
                 store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6) * 64 +
-                    column * 16 + 256], carried_8 * s_4);
+                    column * 16 + 256], mul_f32x8(carried_8, s_4));
                 store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6) * 64 +
-                    column * 16 + 264], carried_9 * s_4);
+                    column * 16 + 264], mul_f32x8(carried_9, s_4));
                 const f32x8 s_5 = splat_f32x8(inverse[tile * 6 + 5]);
                 store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6) * 64 +
-                    column * 16 + 320], carried_10 * s_5);
+                    column * 16 + 320], mul_f32x8(carried_10, s_5));
                 store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 6) * 64 +
-                    column * 16 + 328], carried_11 * s_5);
+                    column * 16 + 328], mul_f32x8(carried_11, s_5));
             }
             for (int64_t tile = 0; tile < 2; tile++) {
                 f32x8 carried = splat_f32x8(0.0f);
@@ -1660,29 +1704,29 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                 }
                 const f32x8 s = splat_f32x8(inverse[tile * 5 + 6]);
                 store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 5) * 64 +
-                    column * 16 + 384], carried * s);
+                    column * 16 + 384], mul_f32x8(carried, s));
                 store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 5) * 64 +
-                    column * 16 + 392], carried_1 * s);
+                    column * 16 + 392], mul_f32x8(carried_1, s));
                 const f32x8 s_1 = splat_f32x8(inverse[tile * 5 + 7]);
                 store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 5) * 64 +
-                    column * 16 + 448], carried_2 * s_1);
+                    column * 16 + 448], mul_f32x8(carried_2, s_1));
                 store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 5) * 64 +
-                    column * 16 + 456], carried_3 * s_1);
+                    column * 16 + 456], mul_f32x8(carried_3, s_1));
                 const f32x8 s_2 = splat_f32x8(inverse[tile * 5 + 8]);
                 store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 5) * 64 +
-                    column * 16 + 512], carried_4 * s_2);
+                    column * 16 + 512], mul_f32x8(carried_4, s_2));
                 store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 5) * 64 +
-                    column * 16 + 520], carried_5 * s_2);
+                    column * 16 + 520], mul_f32x8(carried_5, s_2));
                 const f32x8 s_3 = splat_f32x8(inverse[tile * 5 + 9]);
                 store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 5) * 64 +
-                    column * 16 + 576], carried_6 * s_3);
+                    column * 16 + 576], mul_f32x8(carried_6, s_3));
                 store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 5) * 64 +
-                    column * 16 + 584], carried_7 * s_3);
+                    column * 16 + 584], mul_f32x8(carried_7, s_3));
                 const f32x8 s_4 = splat_f32x8(inverse[tile * 5 + 10]);
                 store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 5) * 64 +
-                    column * 16 + 640], carried_8 * s_4);
+                    column * 16 + 640], mul_f32x8(carried_8, s_4));
                 store_f32x8(&q[((batch + head) * 4096 + chunk * 64 + panel * 16 + tile * 5) * 64 +
-                    column * 16 + 648], carried_9 * s_4);
+                    column * 16 + 648], mul_f32x8(carried_9, s_4));
             }
         }
     }
@@ -2008,7 +2052,7 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
         const f32x8 sum_1 = sum + mix_1;
         const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
         const f32x8 sum_2 = sum_1 + mix_2;
-        const float mean = sum_2[0] / 256.0f;
+        const float mean = div_f32(sum_2[0], 256.0f);
         f32x8 carried_1 = splat_f32x8(0.0f);
         for (int64_t v_1 = 0; v_1 < 32; v_1++) {
             const f32x8 diff = load_f32x8(&y2[(batch * 4096 + block * 64 + i) * 256 + v_1 * 8]) -
@@ -2021,9 +2065,9 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
         const f32x8 sum_4 = sum_3 + mix_4;
         const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
         const f32x8 sum_5 = sum_4 + mix_5;
-        const float var = sum_5[0] / 256.0f;
+        const float var = div_f32(sum_5[0], 256.0f);
         const float root = sqrt_f32(var + 1e-12f);
-        const float scale = 1.0f / root;
+        const float scale = div_f32(1.0f, root);
         for (int64_t v_1 = 0; v_1 < 32; v_1++) {
             const f32x8 diff = load_f32x8(&y2[(batch * 4096 + block * 64 + i) * 256 + v_1 * 8]) -
                 splat_f32x8(mean);
@@ -3130,21 +3174,22 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                     load_f32x8(&lsh_attention_queries[((o * 4 + panel) * 64 + d) * 16 + 8]);
                 carried_2 = fma_f32x8(v_2, v_2, carried_2);
             }
-            const f32x8 sum = carried_1 / splat_f32x8(64.0f) + splat_f32x8(1e-06f);
+            const f32x8 sum = div_f32x8(carried_1, splat_f32x8(64.0f)) + splat_f32x8(1e-06f);
             const f32x8 root = sqrt_f32x8(sum);
-            const f32x8 quot = splat_f32x8(0.125f) / root;
+            const f32x8 quot = div_f32x8(splat_f32x8(0.125f), root);
             const f32x8 root_1 = sqrt_f32x8(carried_1);
             const f32x8 low = min_f32x8(root_1, splat_f32x8(3.4028235e+38f));
             store_f32x8(&key_scale[o * 64 + panel * 16], quot);
-            store_f32x8(&key_scale2[o * 64 + panel * 16], quot * splat_f32x8(1.442695f));
+            store_f32x8(&key_scale2[o * 64 + panel * 16], mul_f32x8(quot, splat_f32x8(1.442695f)));
             store_f32x8(&norm[o * 64 + panel * 16], low);
-            const f32x8 sum_1 = carried_2 / splat_f32x8(64.0f) + splat_f32x8(1e-06f);
+            const f32x8 sum_1 = div_f32x8(carried_2, splat_f32x8(64.0f)) + splat_f32x8(1e-06f);
             const f32x8 root_2 = sqrt_f32x8(sum_1);
-            const f32x8 quot_1 = splat_f32x8(0.125f) / root_2;
+            const f32x8 quot_1 = div_f32x8(splat_f32x8(0.125f), root_2);
             const f32x8 root_3 = sqrt_f32x8(carried_2);
             const f32x8 low_1 = min_f32x8(root_3, splat_f32x8(3.4028235e+38f));
             store_f32x8(&key_scale[o * 64 + panel * 16 + 8], quot_1);
-            store_f32x8(&key_scale2[o * 64 + panel * 16 + 8], quot_1 * splat_f32x8(1.442695f));
+            store_f32x8(&key_scale2[o * 64 + panel * 16 + 8],
+                mul_f32x8(quot_1, splat_f32x8(1.442695f)));
             store_f32x8(&norm[o * 64 + panel * 16 + 8], low_1);
             const f32x8 high = max_f32x8(low, low_1);
             const f32x8 mix = shuffle_swap4_f32x8(high);
@@ -3313,21 +3358,23 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                     load_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + d) * 16 + 8]);
                 carried_2 = fma_f32x8(v_2, v_2, carried_2);
             }
-            const f32x8 sum = carried_1 / splat_f32x8(64.0f) + splat_f32x8(1e-06f);
+            const f32x8 sum = div_f32x8(carried_1, splat_f32x8(64.0f)) + splat_f32x8(1e-06f);
             const f32x8 root = sqrt_f32x8(sum);
-            const f32x8 quot = splat_f32x8(0.125f) / root;
+            const f32x8 quot = div_f32x8(splat_f32x8(0.125f), root);
             const f32x8 root_1 = sqrt_f32x8(carried_1);
             const f32x8 low = min_f32x8(root_1, splat_f32x8(3.4028235e+38f));
             store_f32x8(&key_scale[slot_1 * 64 + panel * 16], quot);
-            store_f32x8(&key_scale2[slot_1 * 64 + panel * 16], quot * splat_f32x8(1.442695f));
+            store_f32x8(&key_scale2[slot_1 * 64 + panel * 16],
+                mul_f32x8(quot, splat_f32x8(1.442695f)));
             store_f32x8(&norm[slot_1 * 64 + panel * 16], low);
-            const f32x8 sum_1 = carried_2 / splat_f32x8(64.0f) + splat_f32x8(1e-06f);
+            const f32x8 sum_1 = div_f32x8(carried_2, splat_f32x8(64.0f)) + splat_f32x8(1e-06f);
             const f32x8 root_2 = sqrt_f32x8(sum_1);
-            const f32x8 quot_1 = splat_f32x8(0.125f) / root_2;
+            const f32x8 quot_1 = div_f32x8(splat_f32x8(0.125f), root_2);
             const f32x8 root_3 = sqrt_f32x8(carried_2);
             const f32x8 low_1 = min_f32x8(root_3, splat_f32x8(3.4028235e+38f));
             store_f32x8(&key_scale[slot_1 * 64 + panel * 16 + 8], quot_1);
-            store_f32x8(&key_scale2[slot_1 * 64 + panel * 16 + 8], quot_1 * splat_f32x8(1.442695f));
+            store_f32x8(&key_scale2[slot_1 * 64 + panel * 16 + 8],
+                mul_f32x8(quot_1, splat_f32x8(1.442695f)));
             store_f32x8(&norm[slot_1 * 64 + panel * 16 + 8], low_1);
             const f32x8 high = max_f32x8(low, low_1);
             const f32x8 mix = shuffle_swap4_f32x8(high);
@@ -3347,12 +3394,12 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
             const float most_norm_1 = most_norm[slot_1 * 4 + panel];
             const int32_t bits = -(most_norm_1 <= 41.58883f) & keys_square;
             if (bits) {
-                const f32x8 prod = load_f32x8(&norm[slot_1 * 64 + panel * 16]) *
-                    splat_f32x8(1.442695f);
+                const f32x8 prod = mul_f32x8(load_f32x8(&norm[slot_1 * 64 + panel * 16]),
+                    splat_f32x8(1.442695f));
                 const f32x8 neg = -prod;
                 const i32x8 query = load_i32x8(&lsh_attention_query_pos[slot_1 * 64 + panel * 16]);
-                const f32x8 prod_1 = load_f32x8(&norm[slot_1 * 64 + panel * 16 + 8]) *
-                    splat_f32x8(1.442695f);
+                const f32x8 prod_1 = mul_f32x8(load_f32x8(&norm[slot_1 * 64 + panel * 16 + 8]),
+                    splat_f32x8(1.442695f));
                 const f32x8 neg_1 = -prod_1;
                 const i32x8 query_1 =
                     load_i32x8(&lsh_attention_query_pos[slot_1 * 64 + panel * 16 + 8]);
@@ -4173,13 +4220,13 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             const f32x8 s_1 =
                                 splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 6]);
                             const f32x8 pick =
-                                select_f32x8(less & (i32x8)(s != query), acc0_0 * s_1,
+                                select_f32x8(less & (i32x8)(s != query), mul_f32x8(acc0_0, s_1),
                                 splat_f32x8(-1e+30f));
                             const f32x8 high_1 = max_f32x8(carried_1, pick);
                             store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) *
                                 16], pick);
                             const f32x8 pick_1 =
-                                select_f32x8(less & (i32x8)(s != query_1), acc0_1 * s_1,
+                                select_f32x8(less & (i32x8)(s != query_1), mul_f32x8(acc0_1, s_1),
                                 splat_f32x8(-1e+30f));
                             const f32x8 high_2 = max_f32x8(carried_2, pick_1);
                             store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
@@ -4190,12 +4237,12 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             const f32x8 s_3 =
                                 splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 6 + 1]);
                             const f32x8 pick_2 = select_f32x8(less_1 & (i32x8)(s_2 != query),
-                                acc1_0 * s_3, splat_f32x8(-1e+30f));
+                                mul_f32x8(acc1_0, s_3), splat_f32x8(-1e+30f));
                             const f32x8 high_3 = max_f32x8(high_1, pick_2);
                             store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
                                 + 16], pick_2);
                             const f32x8 pick_3 = select_f32x8(less_1 & (i32x8)(s_2 != query_1),
-                                acc1_1 * s_3, splat_f32x8(-1e+30f));
+                                mul_f32x8(acc1_1, s_3), splat_f32x8(-1e+30f));
                             const f32x8 high_4 = max_f32x8(high_2, pick_3);
                             store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
                                 + 24], pick_3);
@@ -4205,12 +4252,12 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             const f32x8 s_5 =
                                 splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 6 + 2]);
                             const f32x8 pick_4 = select_f32x8(less_2 & (i32x8)(s_4 != query),
-                                acc2_0 * s_5, splat_f32x8(-1e+30f));
+                                mul_f32x8(acc2_0, s_5), splat_f32x8(-1e+30f));
                             const f32x8 high_5 = max_f32x8(high_3, pick_4);
                             store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
                                 + 32], pick_4);
                             const f32x8 pick_5 = select_f32x8(less_2 & (i32x8)(s_4 != query_1),
-                                acc2_1 * s_5, splat_f32x8(-1e+30f));
+                                mul_f32x8(acc2_1, s_5), splat_f32x8(-1e+30f));
                             const f32x8 high_6 = max_f32x8(high_4, pick_5);
                             store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
                                 + 40], pick_5);
@@ -4220,12 +4267,12 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             const f32x8 s_7 =
                                 splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 6 + 3]);
                             const f32x8 pick_6 = select_f32x8(less_3 & (i32x8)(s_6 != query),
-                                acc3_0 * s_7, splat_f32x8(-1e+30f));
+                                mul_f32x8(acc3_0, s_7), splat_f32x8(-1e+30f));
                             const f32x8 high_7 = max_f32x8(high_5, pick_6);
                             store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
                                 + 48], pick_6);
                             const f32x8 pick_7 = select_f32x8(less_3 & (i32x8)(s_6 != query_1),
-                                acc3_1 * s_7, splat_f32x8(-1e+30f));
+                                mul_f32x8(acc3_1, s_7), splat_f32x8(-1e+30f));
                             const f32x8 high_8 = max_f32x8(high_6, pick_7);
                             store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
                                 + 56], pick_7);
@@ -4235,12 +4282,12 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             const f32x8 s_9 =
                                 splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 6 + 4]);
                             const f32x8 pick_8 = select_f32x8(less_4 & (i32x8)(s_8 != query),
-                                acc4_0 * s_9, splat_f32x8(-1e+30f));
+                                mul_f32x8(acc4_0, s_9), splat_f32x8(-1e+30f));
                             const f32x8 high_9 = max_f32x8(high_7, pick_8);
                             store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
                                 + 64], pick_8);
                             const f32x8 pick_9 = select_f32x8(less_4 & (i32x8)(s_8 != query_1),
-                                acc4_1 * s_9, splat_f32x8(-1e+30f));
+                                mul_f32x8(acc4_1, s_9), splat_f32x8(-1e+30f));
                             const f32x8 high_10 = max_f32x8(high_8, pick_9);
                             store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
                                 + 72], pick_9);
@@ -4250,12 +4297,12 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             const f32x8 s_11 =
                                 splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 6 + 5]);
                             const f32x8 pick_10 = select_f32x8(less_5 & (i32x8)(s_10 != query),
-                                acc5_0 * s_11, splat_f32x8(-1e+30f));
+                                mul_f32x8(acc5_0, s_11), splat_f32x8(-1e+30f));
                             carried_1 = max_f32x8(high_9, pick_10);
                             store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
                                 + 80], pick_10);
                             const f32x8 pick_11 = select_f32x8(less_5 & (i32x8)(s_10 != query_1),
-                                acc5_1 * s_11, splat_f32x8(-1e+30f));
+                                mul_f32x8(acc5_1, s_11), splat_f32x8(-1e+30f));
                             carried_2 = max_f32x8(high_10, pick_11);
                             store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
                                 + 88], pick_11);
@@ -4351,13 +4398,13 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             const f32x8 s_1 =
                                 splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 5 + 6]);
                             const f32x8 pick =
-                                select_f32x8(less & (i32x8)(s != query), acc0_0 * s_1,
+                                select_f32x8(less & (i32x8)(s != query), mul_f32x8(acc0_0, s_1),
                                 splat_f32x8(-1e+30f));
                             const f32x8 high_1 = max_f32x8(carried_3, pick);
                             store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
                                 + 96], pick);
                             const f32x8 pick_1 =
-                                select_f32x8(less & (i32x8)(s != query_1), acc0_1 * s_1,
+                                select_f32x8(less & (i32x8)(s != query_1), mul_f32x8(acc0_1, s_1),
                                 splat_f32x8(-1e+30f));
                             const f32x8 high_2 = max_f32x8(carried_4, pick_1);
                             store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
@@ -4368,12 +4415,12 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             const f32x8 s_3 =
                                 splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 5 + 7]);
                             const f32x8 pick_2 = select_f32x8(less_1 & (i32x8)(s_2 != query),
-                                acc1_0 * s_3, splat_f32x8(-1e+30f));
+                                mul_f32x8(acc1_0, s_3), splat_f32x8(-1e+30f));
                             const f32x8 high_3 = max_f32x8(high_1, pick_2);
                             store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
                                 + 112], pick_2);
                             const f32x8 pick_3 = select_f32x8(less_1 & (i32x8)(s_2 != query_1),
-                                acc1_1 * s_3, splat_f32x8(-1e+30f));
+                                mul_f32x8(acc1_1, s_3), splat_f32x8(-1e+30f));
                             const f32x8 high_4 = max_f32x8(high_2, pick_3);
                             store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
                                 + 120], pick_3);
@@ -4383,12 +4430,12 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             const f32x8 s_5 =
                                 splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 5 + 8]);
                             const f32x8 pick_4 = select_f32x8(less_2 & (i32x8)(s_4 != query),
-                                acc2_0 * s_5, splat_f32x8(-1e+30f));
+                                mul_f32x8(acc2_0, s_5), splat_f32x8(-1e+30f));
                             const f32x8 high_5 = max_f32x8(high_3, pick_4);
                             store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
                                 + 128], pick_4);
                             const f32x8 pick_5 = select_f32x8(less_2 & (i32x8)(s_4 != query_1),
-                                acc2_1 * s_5, splat_f32x8(-1e+30f));
+                                mul_f32x8(acc2_1, s_5), splat_f32x8(-1e+30f));
                             const f32x8 high_6 = max_f32x8(high_4, pick_5);
                             store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
                                 + 136], pick_5);
@@ -4398,12 +4445,12 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             const f32x8 s_7 =
                                 splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 5 + 9]);
                             const f32x8 pick_6 = select_f32x8(less_3 & (i32x8)(s_6 != query),
-                                acc3_0 * s_7, splat_f32x8(-1e+30f));
+                                mul_f32x8(acc3_0, s_7), splat_f32x8(-1e+30f));
                             const f32x8 high_7 = max_f32x8(high_5, pick_6);
                             store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
                                 + 144], pick_6);
                             const f32x8 pick_7 = select_f32x8(less_3 & (i32x8)(s_6 != query_1),
-                                acc3_1 * s_7, splat_f32x8(-1e+30f));
+                                mul_f32x8(acc3_1, s_7), splat_f32x8(-1e+30f));
                             const f32x8 high_8 = max_f32x8(high_6, pick_7);
                             store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
                                 + 152], pick_7);
@@ -4413,12 +4460,12 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                             const f32x8 s_9 =
                                 splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 5 + 10]);
                             const f32x8 pick_8 = select_f32x8(less_4 & (i32x8)(s_8 != query),
-                                acc4_0 * s_9, splat_f32x8(-1e+30f));
+                                mul_f32x8(acc4_0, s_9), splat_f32x8(-1e+30f));
                             carried_3 = max_f32x8(high_7, pick_8);
                             store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
                                 + 160], pick_8);
                             const f32x8 pick_9 = select_f32x8(less_4 & (i32x8)(s_8 != query_1),
-                                acc4_1 * s_9, splat_f32x8(-1e+30f));
+                                mul_f32x8(acc4_1, s_9), splat_f32x8(-1e+30f));
                             carried_4 = max_f32x8(high_8, pick_9);
                             store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
                                 + 168], pick_9);
@@ -4856,22 +4903,22 @@ static void lsh_output(const reformer_call_t *call, unsigned char *scratch, cons
         for (int64_t head = 0; head < 1; head++) {
             const float sum = run_sum[(batch + head) * 4096 + block * 64 + i];
             if (sum != 0.0f) {
-                const float quot = 1.0f / sum;
+                const float quot = div_f32(1.0f, sum);
                 for (int64_t v_1 = 0; v_1 < 8; v_1++) {
                     const f32x8 v_2 =
                         load_f32x8(&k_out[((batch + head) * 4096 + block * 64 + i) * 64 + v_1 * 8]);
                     store_f32x8(&lsh_output_heads[i * 80 + head * 64 + v_1 * 8],
-                        v_2 * splat_f32x8(quot));
+                        mul_f32x8(v_2, splat_f32x8(quot)));
                 }
             } else {
                 const float x = (float)self_count[(batch + head) * 4096 + block * 64 + i];
                 const float y = log_f32(x);
                 const float y_1 = exp_f32(-1e+05f - (-1e+05f + y));
-                const float weight = x * y_1;
+                const float weight = mul_f32(x, y_1);
                 for (int64_t v_1 = 0; v_1 < 8; v_1++) {
                     const f32x8 prod =
-                        load_f32x8(&v[((batch + head) * 4096 + block * 64 + i) * 64 + v_1 * 8]) *
-                        splat_f32x8(weight);
+                        mul_f32x8(load_f32x8(&v[((batch + head) * 4096 + block * 64 + i) * 64 + v_1
+                        * 8]), splat_f32x8(weight));
                     store_f32x8(&lsh_output_heads[i * 80 + head * 64 + v_1 * 8], prod);
                 }
             }
@@ -5181,7 +5228,7 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
         const f32x8 sum_1 = sum + mix_1;
         const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
         const f32x8 sum_2 = sum_1 + mix_2;
-        const float mean = sum_2[0] / 256.0f;
+        const float mean = div_f32(sum_2[0], 256.0f);
         f32x8 carried_1 = splat_f32x8(0.0f);
         for (int64_t v = 0; v < 32; v++) {
             const f32x8 diff = load_f32x8(&y1[(batch * 4096 + block * 64 + i) * 256 + v * 8]) -
@@ -5194,9 +5241,9 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
         const f32x8 sum_4 = sum_3 + mix_4;
         const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
         const f32x8 sum_5 = sum_4 + mix_5;
-        const float var = sum_5[0] / 256.0f;
+        const float var = div_f32(sum_5[0], 256.0f);
         const float root = sqrt_f32(var + 1e-12f);
-        const float scale = 1.0f / root;
+        const float scale = div_f32(1.0f, root);
         for (int64_t v = 0; v < 32; v++) {
             const f32x8 diff = load_f32x8(&y1[(batch * 4096 + block * 64 + i) * 256 + v * 8]) -
                 splat_f32x8(mean);
@@ -5742,7 +5789,7 @@ static void final_norm(const reformer_call_t *call, unsigned char *scratch, cons
         const f32x8 sum_4 = sum_3 + mix_4;
         const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
         const f32x8 sum_5 = sum_4 + mix_5;
-        const float mean = (lane + sum_5[0]) / 512.0f;
+        const float mean = div_f32(lane + sum_5[0], 512.0f);
         f32x8 carried_2 = splat_f32x8(0.0f);
         for (int64_t v = 0; v < 32; v++) {
             const f32x8 diff = load_f32x8(&y1[(batch * 4096 + block * 64 + i) * 256 + v * 8]) -
@@ -5768,9 +5815,9 @@ static void final_norm(const reformer_call_t *call, unsigned char *scratch, cons
         const f32x8 sum_10 = sum_9 + mix_10;
         const f32x8 mix_11 = shuffle_swap1_f32x8(sum_10);
         const f32x8 sum_11 = sum_10 + mix_11;
-        const float var = (lane_1 + sum_11[0]) / 512.0f;
+        const float var = div_f32(lane_1 + sum_11[0], 512.0f);
         const float root = sqrt_f32(var + 1e-12f);
-        const float scale = 1.0f / root;
+        const float scale = div_f32(1.0f, root);
         for (int64_t v = 0; v < 32; v++) {
             const f32x8 diff = load_f32x8(&y1[(batch * 4096 + block * 64 + i) * 256 + v * 8]) -
                 splat_f32x8(mean);
@@ -5871,6 +5918,10 @@ static void m_default_run(const reformer_call_t *call) {
 #undef add_i32
 #undef add_i32x8
 #undef sub_i32
+#undef mul_f32
+#undef mul_f32x8
+#undef div_f32
+#undef div_f32x8
 #undef fma_f32
 #undef fma_f32x8
 #undef sqrt_f32

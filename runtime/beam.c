@@ -178,8 +178,9 @@ static int expand(search_t *s, size_t n, int32_t beam) {
 
 /* score by length ^ length_penalty; the length is that of what was written, its eos included, without the prompt. */
 static double rank_of(const search_t *s, double score, size_t length) {
-    double p = s->b->length_penalty;
-    return score / (p == 1 ? (double)length : reformer_exp(p * reformer_log((double)length)));
+    double p = s->b->length_penalty, exponent = p * reformer_log((double)length);
+    REFORMER_SETTLE(exponent);
+    return score / (p == 1 ? (double)length : reformer_exp(exponent));
 }
 
 static size_t worst(const search_t *s) {
@@ -326,9 +327,10 @@ int reformer_beam_search(const reformer_decoder_t *d, const reformer_generate_t 
     if (!scratch || (uintptr_t)scratch % sizeof(double)) return REFORMER_E_ARGUMENT;
     if (!lay_out(d, g, b, (unsigned char *)scratch, &s)) return REFORMER_E_LENGTH;
     if (g->counts) *g->counts = 0;
+    uint64_t host = reformer_enter();
     error = search(&s, &why);
-    if (error) return error;
-    if (s.n_ended == 0) return REFORMER_E_LOGITS; /* no continuation was possible */
-    write(&s, why);
-    return REFORMER_OK;
+    if (!error && s.n_ended == 0) error = REFORMER_E_LOGITS; /* no continuation was possible */
+    if (!error) write(&s, why);
+    reformer_leave(host);
+    return error;
 }

@@ -180,6 +180,14 @@ static void bind_outputs(const reformer_engine_t *e, const reformer_decode_t *io
         io->last_hidden_state ? io->last_hidden_state + row * 2 * e->desc->hidden : NULL;
 }
 
+static int run(const reformer_engine_t *e, const reformer_variant_t *v,
+               const reformer_call_t *call) {
+    uint64_t host = reformer_enter();
+    int error = e->run(e->ctx, v, call);
+    reformer_leave(host);
+    return error;
+}
+
 /* ---- prefill ----------------------------------------------------------------------------------- */
 
 /* A row's own tokens, in a place of their own in front of the workspace of the forward. */
@@ -249,7 +257,7 @@ static int prefill_row(const reformer_engine_t *e, const reformer_decode_t *io, 
     bind_cache(c, &call);
     c->tokens[row] = 0; /* until all is there */
     forget_shared(e->desc, c, row);
-    error = e->run(e->ctx, v, &call);
+    error = run(e, v, &call);
     if (error) return error;
     c->tokens[row] = (int32_t)n;
     c->hashed[row] = v->hashes ? 1 + control[REFORMER_ANY_MASKED] : 0;
@@ -353,7 +361,7 @@ int reformer_engine_step(const reformer_engine_t *e, const reformer_decode_t *io
     call.scratch_stride = l.stride;
     fill_step(e, io, &c, &call);
     bind_cache(&c, &call);
-    error = e->run(e->ctx, e->step, &call);
+    error = run(e, e->step, &call);
     if (!error) count_tokens(e, &c, (const int32_t *)call.slot[REFORMER_SLOT_ROW]);
     return error;
 }

@@ -159,6 +159,8 @@ int reformer_forward(const reformer_model_t *m, const reformer_io_t *io, void *w
     int error =
         reformer_prepare(m->desc, m->variants, m->n_variants, m->weights, io, workspace, &call, &v);
     if (error) return error;
+    uint64_t host = reformer_enter();
     v->run(&call);
+    reformer_leave(host);
     return REFORMER_OK;
 }

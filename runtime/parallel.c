@@ -47,7 +47,9 @@ int64_t reformer_take_tasks(int64_t *next, int64_t n, int workers, int64_t *firs
 static void run_task(void *arg, int64_t task, int worker) {
     const launch_t *l = (const launch_t *)arg;
     unsigned char *scratch = l->call->scratch + (size_t)worker * l->call->scratch_stride;
+    uint64_t host = reformer_enter(); /* a worker may be anybody's thread */
     l->kernel(l->call, scratch, l->arg, task);
+    reformer_leave(host);
 }
 
 #if WITH_OPENMP

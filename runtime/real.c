@@ -3,8 +3,16 @@
 
 #include <string.h>
 
+REFORMER_REFUSE_FAST_MATH(reformer_flags)
+
 static const double ln2_high = 0x1.62e42feep-1; /* 32 bits, so that k * ln2_high is exact */
 static const double ln2_low = 0x1.a39ef35793c76p-33;
+
+static double product(double x, double y) {
+    double xy = x * y;
+    REFORMER_SETTLE(xy);
+    return xy;
+}
 
 /* 2^k for a normal number. */
 static double power_of_two(int k) {
@@ -22,12 +30,12 @@ double reformer_exp(double x) {
         1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600, 1.0 / 6227020800.0};
     /* clang-format on */
     if (x < -708) return 0;
-    double scaled = x * 0x1.71547652b82fep+0; /* 1 / ln 2 */
+    double scaled = product(x, 0x1.71547652b82fep+0); /* 1 / ln 2 */
     int k = (int)(scaled + (scaled < 0 ? -0.5 : 0.5));
-    double r = (x - k * ln2_high) - k * ln2_low;
+    double r = (x - product(k, ln2_high)) - product(k, ln2_low);
     double sum = inverse_factorial[13];
-    for (int i = 12; i >= 0; i--) sum = sum * r + inverse_factorial[i];
-    return sum * power_of_two(k);
+    for (int i = 12; i >= 0; i--) sum = product(sum, r) + inverse_factorial[i];
+    return product(sum, power_of_two(k));
 }
 
 /* x = 2^k m with m in sqrt(1/2) … sqrt 2; ln m = 2 artanh s, s = (m - 1) / (m + 1), |s| < 0.172: the
@@ -36,12 +44,12 @@ double reformer_log(double x) {
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
     int k = (int)(bits >> 52) - 1023;
-    double m = x * power_of_two(-k);
+    double m = product(x, power_of_two(-k));
     if (m > 0x1.6a09e667f3bcdp+0) {
-        m *= 0.5;
+        m = product(m, 0.5);
         k++;
     }
-    double s = (m - 1) / (m + 1), square = s * s, sum = 0;
-    for (int i = 21; i >= 3; i -= 2) sum = (sum + 1.0 / i) * square;
-    return k * ln2_high + (2 * s + (2 * s * sum + k * ln2_low));
+    double s = (m - 1) / (m + 1), square = product(s, s), sum = 0;
+    for (int i = 21; i >= 3; i -= 2) sum = product(sum + 1.0 / i, square);
+    return product(k, ln2_high) + (product(2, s) + (product(2 * s, sum) + product(k, ln2_low)));
 }

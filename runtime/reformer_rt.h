@@ -12,7 +12,10 @@
  * work on them. OpenMP's threads do not live in it: a thread that ran with more than one built-in
  * thread and then forked runs on one in the child, to the same results. For more, fork before the
  * first forward, call from a thread that the child starts, or hand in a pool made in the child. A
- * program that uses GNU's OpenMP itself before it forks must not ask for built-in threads there. */
+ * program that uses GNU's OpenMP itself before it forks must not ask for built-in threads there.
+ *
+ * Rounding mode and flushing of denormals (fesetround, a link with -ffast-math) are the host's: calls
+ * compute with rounding to nearest and denormals kept, on every thread, and leave them as they were. */
 #ifndef REFORMER_RT_H
 #define REFORMER_RT_H
 
@@ -346,6 +349,11 @@ int reformer_prepare(const reformer_desc_t *desc, const reformer_variant_t *vari
 size_t reformer_prepare_bytes(const reformer_desc_t *desc, const reformer_variant_t *variants,
                               int n_variants, size_t length, int threads);
 
+/* Between the two a thread rounds to nearest, keeps denormals and traps nothing, whatever its host has set
+ * (float_mode.c). The functions of this header do so themselves. */
+uint64_t reformer_enter(void);
+void reformer_leave(uint64_t host);
+
 /* The same for executors of their own: `run` runs one schedule and returns REFORMER_OK or a code, which ends the
  * call (the row at hand is then undefined: prefill it anew). */
 typedef struct reformer_engine {
@@ -362,6 +370,46 @@ int reformer_engine_step(const reformer_engine_t *e, const reformer_decode_t *io
                          void *workspace);
 /* Workspace of these two, whatever this CPU supports; as reformer_decode_bytes. */
 size_t reformer_engine_bytes(const reformer_engine_t *e, size_t length, int threads);
+
+/* ---- what generated code and the runtime share ------------------------------------------------- */
+/* clang compiles parts of -ffast-math without a macro that says so. This one has the optimiser prove what holds under
+ * them alone, of a's and b's that nobody knows; where it can, the file does not compile (before clang 14: not link).
+ * Without optimisation it proves nothing, and has no use of such flags either. */
+#if defined(__clang__) && defined(__OPTIMIZE__)
+#if __has_attribute(error)
+#define REFORMER_REFUSAL                                                                           \
+    __attribute__((error("compile without -ffast-math or parts of it: results would differ")))
+#else
+#define REFORMER_REFUSAL
+#endif
+#define REFORMER_REFUSE_FAST_MATH(name)                                                            \
+    void name##_compile_without_fast_math(void) REFORMER_REFUSAL;                                  \
+    __attribute__((used)) static void name(float a, float b) {                                     \
+        union {                                                                                    \
+            float x;                                                                               \
+            uint32_t bits;                                                                         \
+        } sum = {(a + b) - a}, zero = {a + 0.0f}, third = {a / 3.0f}, part = {a * (1.0f / 3.0f)},  \
+          as = {a}, bs = {b};                                                                      \
+        const int associative = sum.bits == bs.bits, unsigned_zeros = zero.bits == as.bits;        \
+        const int reciprocal = third.bits == part.bits, no_nan = a != a;                           \
+        const int no_infinity = __builtin_fabsf(a) == __builtin_inff();                            \
+        if (__builtin_constant_p(associative) || __builtin_constant_p(unsigned_zeros) ||           \
+            __builtin_constant_p(reciprocal) || __builtin_constant_p(no_nan) ||                    \
+            __builtin_constant_p(no_infinity))                                                     \
+            name##_compile_without_fast_math();                                                    \
+    }
+#else
+#define REFORMER_REFUSE_FAST_MATH(name)
+#endif
+
+/* A product that a sum must not swallow: -ffp-contract=fast of clang knows no pragma, gcc's does. */
+#if defined(__clang__) && defined(__aarch64__)
+#define REFORMER_SETTLE(product) __asm__("" : "+w"(product))
+#elif defined(__clang__) && defined(__x86_64__)
+#define REFORMER_SETTLE(product) __asm__("" : "+v"(product))
+#else
+#define REFORMER_SETTLE(product) (void)(product)
+#endif
 
 /* ---- the weights file ----------------------------------------------------------------------- */
 /* Little-endian. A header of 4096 bytes (this struct, zero-padded), then the sections at 64-byte

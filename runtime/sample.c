@@ -146,9 +146,9 @@ static int32_t draw_one(const reformer_sampling_t *s, const float *score, size_t
     return draw(weight, vocab, place * sum);
 }
 
-int reformer_sample(const reformer_sampling_t *s, const float *logits, int64_t vocab,
-                    const int32_t *history, size_t n_history, uint64_t row, uint64_t step,
-                    void *scratch, int32_t *token) {
+static int sample(const reformer_sampling_t *s, const float *logits, int64_t vocab,
+                  const int32_t *history, size_t n_history, uint64_t row, uint64_t step,
+                  void *scratch, int32_t *token) {
     layout_t l;
     size_t n = (size_t)vocab;
     if (reformer_check_sampling(s) || !logits || !token || !lay_out(vocab, &l))
@@ -171,4 +171,13 @@ int reformer_sample(const reformer_sampling_t *s, const float *logits, int64_t v
         *token = draw_one(s, score, n, best, uniform(s->seed, row, step),
                           (double *)(void *)(base + l.weight), (int32_t *)(void *)(base + l.heap));
     return REFORMER_OK;
+}
+
+int reformer_sample(const reformer_sampling_t *s, const float *logits, int64_t vocab,
+                    const int32_t *history, size_t n_history, uint64_t row, uint64_t step,
+                    void *scratch, int32_t *token) {
+    uint64_t host = reformer_enter();
+    int error = sample(s, logits, vocab, history, n_history, row, step, scratch, token);
+    reformer_leave(host);
+    return error;
 }

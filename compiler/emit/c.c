@@ -74,8 +74,13 @@ static bool any_target(const plan_t *p, bool arm) {
     return false;
 }
 
+/* The descriptor and what it holds stand behind the macros of put_own_names(), among fields of such names. */
+static const char *own_name(emitter_t *c, const char *name) {
+    return names_make(c->globals, arena_printf(c->arena, "%s_%s", c->plan->name, name));
+}
+
 /* What flags of the compiler may do to results. gcc says each part of -ffast-math by a macro (before
- * gcc 12 only all of them together, by __GCC_IEC_559). */
+ * gcc 12 only all of them together, by __GCC_IEC_559); clang says few, and REFORMER_REFUSE_FAST_MATH looks. */
 static const char flag_guards[] =
     "#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) || \\\n"
     "    defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) || \\\n"
@@ -97,17 +102,21 @@ static void put_guards(emitter_t *c, sbuf_t *out) {
     sbuf_printf(out, "#if %s%s%s\n#error \"translated for %s: choose another --target\"\n#endif\n",
                 x86 ? "!defined(__x86_64__)" : "", x86 && arm ? " && " : "",
                 arm ? "!defined(__aarch64__)" : "", targets_text(c));
+    sbuf_printf(out, "REFORMER_REFUSE_FAST_MATH(%s)\n", own_name(c, "flags"));
+    sbuf_puts(
+        out,
+        "#ifdef __clang__ /* its intrinsics are functions: they are compiled as this file says */\n"
+        "#ifdef __x86_64__\n"
+        "#pragma float_control(push)\n"
+        "#pragma float_control(precise, on)\n"
+        "#else\n"
+        "#pragma clang fp reassociate(off)\n"
+        "#endif\n"
+        "#pragma STDC FP_CONTRACT OFF\n"
+        "#endif\n");
     if (x86) sbuf_puts(out, "#ifdef __x86_64__\n#include <immintrin.h>\n#endif\n");
     if (arm) sbuf_puts(out, "#ifdef __aarch64__\n#include <arm_neon.h>\n#endif\n");
-    sbuf_puts(out, "#ifdef __clang__\n"
-                   "#ifdef __x86_64__\n"
-                   "#pragma float_control(push)\n"
-                   "#pragma float_control(precise, on)\n"
-                   "#else\n"
-                   "#pragma clang fp reassociate(off)\n"
-                   "#endif\n"
-                   "#pragma STDC FP_CONTRACT OFF\n"
-                   "#else\n"
+    sbuf_puts(out, "#ifndef __clang__\n"
                    "#pragma GCC push_options\n"
                    "#pragma GCC optimize(\"fp-contract=off\")\n"
                    "#endif\n"
@@ -148,11 +157,6 @@ static bool is_used(const emitter_t *c, const void *what) {
     for (size_t k = 0; k < c->n_globals; k++)
         if (c->global[k].what == what) return c->global[k].used;
     return false;
-}
-
-/* The descriptor and what it holds stand behind the macros of put_own_names(), among fields of such names. */
-static const char *own_name(emitter_t *c, const char *name) {
-    return names_make(c->globals, arena_printf(c->arena, "%s_%s", c->plan->name, name));
 }
 
 static void name_global(emitter_t *c, const void *what, const char *name) {

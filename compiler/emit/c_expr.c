@@ -221,9 +221,21 @@ static bool never_wraps(const func_t *f, const value_t *v) {
     return dim_le(low, v->lo, u) && dim_le(v->hi, high, u);
 }
 
-/* Floats: C's operator. Integers wrap, which C's signed ones do not. */
+/* A product (compilers divide by powers of two with one) that may meet a sum, here or behind a call, a loop or memory. clang's -ffp-contract=fast would make one fma
+ * of the two whatever the file says. */
+static bool may_fuse(const func_t *f, const inst_t *i) {
+    static const bool never[OP_COUNT] = {
+        [OP_MUL] = true, [OP_DIV] = true, [OP_FMA] = true, [OP_SQRT] = true, [OP_EQ] = true,
+        [OP_NE] = true,  [OP_LT] = true,  [OP_LE] = true,  [OP_GT] = true,   [OP_GE] = true};
+    const vstate_t *s = state_of(f, i->result);
+    bool product = i->op == OP_MUL || i->op == OP_DIV;
+    return product && !(s->uses == 1 && never[s->user->op]);
+}
+
+/* Floats: C's operator, but where two could become one. Integers wrap, which C's signed ones do not. */
 static expr_t write_arithmetic(func_t *f, const inst_t *i, const op_form_t *form) {
-    bool plain = elem_is_float(i->result->type.elem) || never_wraps(f, i->result);
+    bool real = elem_is_float(i->result->type.elem);
+    bool plain = real ? !may_fuse(f, i) : never_wraps(f, i->result);
     return plain ? write_infix(f, i, form) : write_helper(f, i, form);
 }
 
@@ -431,7 +443,7 @@ static const op_form_t c_ops[OP_COUNT] = {
     [OP_ADD]       = {write_arithmetic, "+",  P_SUM,     H_ADD,    "sum"},
     [OP_SUB]       = {write_arithmetic, "-",  P_SUM,     H_SUB,    "diff"},
     [OP_MUL]       = {write_arithmetic, "*",  P_PRODUCT, H_MUL,    "prod"},
-    [OP_DIV]       = {write_infix,      "/",  P_PRODUCT, H_COUNT,  "quot"},
+    [OP_DIV]       = {write_arithmetic, "/",  P_PRODUCT, H_DIV,    "quot"},
     [OP_FMA]       = {write_helper,     NULL, P_PRIMARY, H_FMA,    "t"},
     [OP_MIN]       = {write_helper,     NULL, P_PRIMARY, H_MIN,    "low"},
     [OP_MAX]       = {write_helper,     NULL, P_PRIMARY, H_MAX,    "high"},

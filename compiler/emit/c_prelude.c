@@ -37,6 +37,7 @@ static const struct {
     [H_ADD] = {"add", S_BINARY},
     [H_SUB] = {"sub", S_BINARY},
     [H_MUL] = {"mul", S_BINARY},
+    [H_DIV] = {"div", S_BINARY},
     [H_NEG] = {"neg", S_UNARY},
     [H_FMA] = {"fma", S_TERNARY},
     [H_SQRT] = {"sqrt", S_UNARY},
@@ -82,6 +83,12 @@ static const body_t bodies[] = {
     ANY_INT(H_MUL, -1, ANY, "($T)(($U)x * ($U)y)"),
     ANY_INT(H_NEG, 1, ANY, "($T)(0U - ($U)x)"),
     ANY_INT(H_NEG, 0, ANY, "($T)(-($U)x)"),
+
+    /* half of a register goes into one as a number of its size */
+    FLOAT(H_MUL, 2, X86, "union { $T x; double whole; } product = {x * y}; REFORMER_SETTLE(product.whole); return product.x;"),
+    FLOAT(H_DIV, 2, X86, "union { $T x; double whole; } product = {x / y}; REFORMER_SETTLE(product.whole); return product.x;"),
+    ANY_FLOAT(H_MUL, -1, ANY, "$T product = x * y; REFORMER_SETTLE(product); return product;"),
+    ANY_FLOAT(H_DIV, -1, ANY, "$T product = x / y; REFORMER_SETTLE(product); return product;"),
 
     FLOAT(H_FMA, 16, V4, "_mm512_fmadd_ps(x, y, z)"),
     FLOAT(H_FMA, 8, FMA3, "_mm256_fmadd_ps(x, y, z)"),

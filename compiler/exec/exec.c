@@ -257,7 +257,10 @@ static bool make_room(exec_t *e, size_t bytes, diag_t *d) {
 }
 
 int exec_run(const exec_t *e, const reformer_io_t *io, void *workspace, diag_t *d) {
-    return backends[e->backend].forward(e, io, workspace, d);
+    uint64_t host = reformer_enter();
+    int code = backends[e->backend].forward(e, io, workspace, d);
+    reformer_leave(host);
+    return code;
 }
 
 /* A length or a number of threads that has no workspace is reported by the forward itself. */

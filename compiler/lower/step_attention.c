@@ -7,6 +7,11 @@
 #include "lower/math.h"
 #include "lower/window.h"
 
+#include <math.h>
+
+/* The score of a place that holds no key: none of a key is lower. */
+#define NOTHING (-(double)INFINITY)
+
 affine_t in_row(const step_t *s, int64_t d) {
     return ax_plus(ax_scale(s->head, s->rows->head), d);
 }
@@ -53,7 +58,7 @@ void key_scores(lower_t *L, builder_t *b, step_t *s, const keys_t *k) {
     affine_t ix[MAX_RANK];
     for (int64_t j = k->n; j < round_up(k->n, L->lanes); j++) {
         affine_t at = ax(j);
-        b_store(b, s->scores, f32(b, NO_KEY), &at);
+        b_store(b, s->scores, f32(b, NOTHING), &at);
     }
     inst_t *loop = b_for(b, "j", dim(0), dim(k->n), 0, NULL), *some = NULL;
     value_t *j = loop_var(loop);
@@ -67,7 +72,7 @@ void key_scores(lower_t *L, builder_t *b, step_t *s, const keys_t *k) {
     }
     if (some) {
         b_else(b, some, &x);
-        x = f32(b, NO_KEY);
+        x = f32(b, NOTHING);
         b_end_if(b, some, &x);
         x = some->results[0];
     }

@@ -1,6 +1,7 @@
 #!/bin/sh
-# What flags and neighbours may do to generated code: parts of -ffast-math are refused or change no bit of the logits;
-# two models in one translation unit compute what each does alone.
+# What flags, hosts and neighbours may do to generated code: parts of -ffast-math are refused or change no bit of the
+# logits, nor of the code for processors that this one may not be; a host's rounding mode and flushing of denormals change
+# nothing; two models in one translation unit compute what each does alone.
 . "$(dirname "$0")/lib.sh"
 r=$REFORMERC
 ids='3 1 4 15 9 26 5 35 8 9 7 9'
@@ -22,14 +23,33 @@ num_buckets: 4
 initializer_range: 0.3
 SPEC
 sed 's/product/second/g; s/PRODUCT/SECOND/g' "$SOURCE/tests/cli/product.c" >second_main.c
-check product 0 '' "$r" tiny.yaml --weights random:1 -o product.c --target x86-64-v3
-check second 0 '' "$r" tiny.yaml --weights random:2 -o second.c --target x86-64 --set num_hashes=2
+check product 0 '' "$r" tiny.yaml --weights random:1 -o product.c --target x86-64-v3 --set compile.sequence_length=32
+check second 0 '' "$r" tiny.yaml --weights random:2 -o second.c --target x86-64 --set num_hashes=2 --set compile.sequence_length=32
 
-logits() { # MODEL MAIN OBJECT OUT
-    check "link $3" 0 '' with_libs "$compiler" -I. "$2" "$3" -o "$3.program"
+# A host that rounds upwards and flushes denormals, on the thread that calls and on those it starts.
+cat >host.c <<'HOST'
+__attribute__((constructor)) static void set_mode(void) {
+#ifdef __x86_64__
+    unsigned mode = 0xdfc0;
+    __asm__ volatile("ldmxcsr %0" ::"m"(mode));
+#elif defined(__aarch64__)
+    unsigned long mode = 1UL << 24 | 1UL << 22;
+    __asm__ volatile("msr fpcr, %0" ::"r"(mode));
+#endif
+}
+HOST
+
+logits() { # MODEL MAIN OBJECT OUT; with $with: more for the linker
+    check "link $3 $with" 0 '' with_libs "$compiler" $with -I. "$2" "$3" -o "$3.program"
     check "run $3" 0 - "./$3.program" "$1.weights" $ids
     cp .out "$4"
 }
+
+with=
+for target in x86-64-v4 aarch64; do
+    check "other $target" 0 '' "$r" tiny.yaml -o other-$target.c --target $target \
+        --set compile.sequence_length=32
+done
 
 for compiler in gcc clang; do
     command -v $compiler >/dev/null || continue
@@ -39,19 +59,44 @@ for compiler in gcc clang; do
         check "plain $model" 0 - with_flags $compiler -O1 -c $model.c -o $model-$compiler.o
         logits $model "$main" $model-$compiler.o $model-$compiler.txt
     done
+    for with in -ffast-math host.c; do
+        logits product "$SOURCE/tests/cli/product.c" product-$compiler.o host.txt
+        same "$compiler, host with $with" host.txt product-$compiler.txt
+    done
+    with=
+
     for flags in '-Ofast -fno-finite-math-only' -funsafe-math-optimizations -freciprocal-math -ffinite-math-only \
         '-fassociative-math -fno-signed-zeros -fno-trapping-math' -fno-signed-zeros -fno-honor-nans \
         -fno-honor-infinities -fapprox-func -ffp-model=fast -ffp-contract=fast -mfpmath=387 \
-        -fsingle-precision-constant; do
+        -fsingle-precision-constant -mrecip=all -fdenormal-fp-math=preserve-sign \
+        '-fno-trapping-math -fno-math-errno'; do
         name="$compiler $flags"
         checks=$((checks + 1))
         if with_flags $compiler -O1 $flags -c product.c -o flags.o >.out 2>.err; then
-            if [ $compiler = gcc ] && [ "$flags" != -ffp-contract=fast ]; then fail 'compiled'; fi
+            case "$compiler $flags" in
+            *' -ffp-contract=fast' | *' -mrecip=all' | *' -fno-trapping-math -fno-math-errno') ;;
+            'clang -fapprox-func' | 'clang -fdenormal-fp-math=preserve-sign' | 'clang -fsingle-precision-constant') ;;
+            *) fail 'compiled' ;;
+            esac
             logits product "$SOURCE/tests/cli/product.c" flags.o flags.txt
             same "$compiler $flags" flags.txt product-$compiler.txt
         elif ! grep -Eq 'compile (without|for)|unrecognized|unknown|not supported' .err; then
             fail 'refused for another reason'
         fi
+    done
+
+    for target in x86-64-v4 aarch64; do
+        cross=$compiler
+        case "$target $compiler $(uname -m)" in
+        'aarch64 gcc x86_64' | 'x86-64-v4 '*' aarch64') continue ;;
+        'aarch64 clang x86_64') cross='clang --target=aarch64-linux-gnu' ;;
+        esac
+        for flags in '' -ffp-contract=fast; do
+            check "other $target, $cross $flags" 0 '' with_flags $cross -O1 $flags -S -o "other$flags.s" other-$target.c
+        done
+        same "code for $target, $compiler -ffp-contract=fast" other-ffp-contract=fast.s other.s
+        check "other $target, refused" 1 'compile without -ffast-math' with_flags $cross -O1 -freciprocal-math -S \
+            -o other.s other-$target.c
     done
 
     printf '#define INLINE 7\n#include "product.c"\n#include "second.c"\nint after[INLINE == 7 ? 1 : -1];\n' >unity.c
@@ -61,5 +106,16 @@ for compiler in gcc clang; do
     same "first of two, $compiler" unity.txt product-$compiler.txt
     logits second second_main.c unity-$compiler.o unity.txt
     same "second of two, $compiler" unity.txt second-$compiler.txt
+done
+
+# The compiler and its flags may come from outside.
+for compiler in gcc clang; do
+    command -v $compiler >/dev/null || continue
+    for flags in -ffast-math -funsafe-math-optimizations -freciprocal-math; do
+        check "--cc $compiler $flags" 1 'compile without -ffast-math' "$r" verify tiny.yaml --weights random:1 \
+            --backends reference,c --cc "$compiler $flags"
+        check "CC=$compiler $flags" 1 'compile without -ffast-math' env CC="$compiler $flags" "$r" verify tiny.yaml \
+            --weights random:1 --backends reference,c
+    done
 done
 finish

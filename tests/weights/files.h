@@ -2,6 +2,7 @@
 #ifndef REFORMERC_TESTS_WEIGHTS_FILES_H
 #define REFORMERC_TESTS_WEIGHTS_FILES_H
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -42,8 +43,9 @@ static inline void remove_temporary(void) {
 static inline void write_bytes(const char *path, const void *data, size_t bytes) {
     FILE *f = fopen(path, "wb");
     assert_non_null(f);
-    assert_int_equal(fwrite(data, 1, bytes, f), bytes);
-    assert_int_equal(fclose(f), 0);
+    bool written = fwrite(data, 1, bytes, f) == bytes;
+    if (fclose(f) != 0 || !written)
+        fail_msg("%s: %s", path, strerror(errno)); /* a full disk says so */
 }
 
 static inline unsigned char *read_bytes(const char *path, size_t *bytes) {
