@@ -6,6 +6,7 @@
 
 #include "commands/gnuplot.h"
 #include "commands/name.h"
+#include "support/heap.h"
 
 typedef struct {
     const options_t *o;
@@ -65,7 +66,7 @@ static bool draw_output(const outputs_t *s, const sbuf_t *script, const char *pa
     size_t n = 0;
     char *picture = gnuplot_draw(s->o->arena, script, &n, s->d);
     bool ok = picture && output_set_write(set, path, picture, n, s->d);
-    free(picture);
+    heap_free(picture);
     return ok;
 }
 

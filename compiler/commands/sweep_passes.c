@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "support/heap.h"
+
 /* ---- one point -------------------------------------------------------------------------------- */
 
 static bool same_sums(const score_t *x, const score_t *y) {
@@ -38,11 +40,10 @@ static double peak_of(const pass_t *x) {
 }
 
 static spread_t spread_over(const point_t *p, double (*figure)(const pass_t *x)) {
-    double *x = malloc((size_t)p->n_passes * sizeof *x);
-    if (!x) bug("out of memory");
+    double *x = heap_new((size_t)p->n_passes, sizeof *x);
     for (int i = 0; i < p->n_passes; i++) x[i] = figure(&p->passes[i]);
     spread_t s = spread_of(x, p->n_passes);
-    free(x);
+    heap_free(x);
     return s;
 }
 

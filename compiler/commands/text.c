@@ -89,7 +89,7 @@ static pieces_t *load(const spec_t *s, const char *path, diag_t *d) {
         return NULL;
     }
     if (!format_fits(path, model, bytes, WANT_PIECES, d)) {
-        free(model);
+        heap_free(model);
         return NULL;
     }
     sbuf_t why = {0};
@@ -151,7 +151,7 @@ char *text_read(const text_t *t, const char *path, size_t *bytes, diag_t *d) {
     char *content = file_read(path, 0, bytes, d);
     format_want_t want = text_is_bytes(t) ? WANT_BYTES : WANT_TEXT;
     if (content && format_fits(path, content, *bytes, want, d)) return content;
-    free(content);
+    heap_free(content);
     return NULL;
 }
 

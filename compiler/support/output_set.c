@@ -1,7 +1,6 @@
 /* Sets of outputs, of file.h. In: paths and bytes. Out: files that are all there, or none of them. */
-#include <stdlib.h>
-
 #include "support/file.h"
+#include "support/heap.h"
 
 /* A folder in the way would only be found by its rename. */
 output_t *output_set_open(output_set_t *s, const char *path, diag_t *d) {
@@ -13,8 +12,7 @@ output_t *output_set_open(output_set_t *s, const char *path, diag_t *d) {
     if (!o) return NULL;
     if (s->n == s->cap) {
         s->cap = s->cap ? 2 * s->cap : 4;
-        s->items = realloc(s->items, (size_t)s->cap * sizeof(output_t *));
-        if (!s->items) bug("out of memory");
+        s->items = heap_resize(s->items, (size_t)s->cap * sizeof(output_t *));
     }
     return s->items[s->n++] = o;
 }
@@ -33,13 +31,13 @@ bool output_set_finish(output_set_t *s) {
 
 bool output_set_commit(output_set_t *s) {
     bool ok = output_commit_all(s->items, s->n);
-    free(s->items);
+    heap_free(s->items);
     *s = (output_set_t){0};
     return ok;
 }
 
 void output_set_abort(output_set_t *s) {
     for (int i = 0; i < s->n; i++) output_abort(s->items[i]);
-    free(s->items);
+    heap_free(s->items);
     *s = (output_set_t){0};
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "reformer_rt.h"
+#include "support/heap.h"
 #include "support/pages.h"
 #include "weights/names.h"
 #include "weights/store_int.h"
@@ -162,15 +163,14 @@ static void pack_source(packer_t *p, const layout_entry_t *e, int i) {
 }
 
 static void pack_entries(const layout_t *l, const store_t *s, unsigned char *file) {
-    packer_t p = {.s = s, .readers = calloc(s->n + 1, sizeof *p.readers), .file = file};
-    if (!p.readers) bug("out of memory");
+    packer_t p = {.s = s, .readers = heap_new(s->n + 1, sizeof *p.readers), .file = file};
     for (int i = 0; i < l->n; i++)
         for (int j = 0; j < l->entries[i].count; j++)
             p.readers[source_index(s, l->entries[i].source[j])]++;
     for (int i = 0; i < l->n; i++)
         for (int j = 0; j < l->entries[i].count; j++) pack_source(&p, &l->entries[i], j);
     zero_to(&p, (size_t)l->data_end);
-    free(p.readers);
+    heap_free(p.readers);
 }
 
 static uint64_t count_nonfinite(const unsigned char *file, size_t data_end) {

@@ -4,7 +4,6 @@
 
 #include "weights/weights.h"
 
-
 enum { ST_RANK = 8, MAX_RANK = 1 << 20 };
 
 struct st_file {

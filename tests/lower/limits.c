@@ -362,7 +362,6 @@ static bool translate(arena_t *a, const walk_t *w, bool thorough, diag_t *d) {
     llvm_units_t units = {0};
     if (thorough && llvm_version() && reformer_cpu_supports(w->target))
         llvm_units_make(p, a, &units);
-    llvm_units_free(&units);
     return true;
 }
 
