@@ -10,7 +10,7 @@ static const char *const kind_names[] = {
     [BUF_INPUT] = "input",     [BUF_OUTPUT] = "output",       [BUF_STATE] = "state",
     [BUF_TABLE] = "table",
 };
-enum { KINDS = sizeof kind_names / sizeof *kind_names, MAX_NAMES = 4096 };
+enum { KINDS = sizeof kind_names / sizeof *kind_names };
 
 static const char legend[] =
     "# Loops, the loop IR of reformerc. A '#' starts a comment; one instruction per line.\n"
@@ -208,15 +208,8 @@ static bufkind_t take_kind(parser_t *p) {
     return BUF_WORKSPACE;
 }
 
-/* The verifier and the passes look names up one by one: no model needs so many. */
-static bool too_many(parser_t *p, size_t n, const char *what) {
-    if (n >= MAX_NAMES) lex_error(&p->x, "more than %d %s", MAX_NAMES, what);
-    return n >= MAX_NAMES;
-}
-
 static void parse_buffer(parser_t *p) {
     token_t at;
-    if (too_many(p, p->m->n_buffers, "buffers")) return;
     const char *name = take_new_name(p, "the name of a buffer", &at);
     if (p->m->n_buffers >= MAX_PARTS) lex_error_at(&p->x, &at, "more than %d buffers", MAX_PARTS);
     if (p->x.failed) return;
@@ -317,7 +310,6 @@ static void number_func(parser_t *p, lfunc_t *f, const token_t *at) {
 
 static void parse_func(parser_t *p, fnkind_t kind) {
     token_t at;
-    if (too_many(p, p->m->n_funcs, "functions")) return;
     const char *name = take_new_name(p, "the name of a function", &at);
     if (kind == FN_ENTRY && module_entry(p->m)) lex_error_at(&p->x, &at, "a second entry");
     if (p->m->n_funcs >= MAX_PARTS) lex_error_at(&p->x, &at, "more than %d functions", MAX_PARTS);

@@ -162,8 +162,9 @@ static void pack_source(packer_t *p, const layout_entry_t *e, int i) {
     if (--p->readers[at] == 0) store_forget(p->s, t);
 }
 
+/* s NULL: the layout has no entries. */
 static void pack_entries(const layout_t *l, const store_t *s, unsigned char *file) {
-    packer_t p = {.s = s, .readers = heap_new(s->n + 1, sizeof *p.readers), .file = file};
+    packer_t p = {.s = s, .readers = heap_new(s ? s->n + 1 : 1, sizeof *p.readers), .file = file};
     for (int i = 0; i < l->n; i++)
         for (int j = 0; j < l->entries[i].count; j++)
             p.readers[source_index(s, l->entries[i].source[j])]++;

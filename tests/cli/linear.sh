@@ -73,9 +73,9 @@ limited 'a long name of a type' 1 'dtype x{60}… \(3000000 bytes\)' "$r" run "$
 # ---- loop IR ----
 head='module "m" target "x86-64"'
 { echo "$head" && count 'buffer b%d: workspace f32 [4]\n' 100000; } >buffers.rir
-limited 'many buffers' 1 'buffers.rir:4098:[0-9]+: error: more than 4096 buffers' "$r" buffers.rir
+limited 'many buffers' 1 'buffers.rir:1026:[0-9]+: error: more than 1024 buffers' "$r" buffers.rir
 { echo "$head" && count 'func f%d(f32 %%a) -> f32 {\n yield %%a\n}\n' 100000; } >functions.rir
-limited 'many functions' 1 'error: more than 4096 functions' "$r" functions.rir
+limited 'many functions' 1 'error: more than 1024 functions' "$r" functions.rir
 { echo "$head" && echo 'entry e {' && count ' %%v%d = const.i64 %d\n' 30000 && echo '}'; } >values.rir
 limited 'many instructions' 0 - "$r" values.rir
 

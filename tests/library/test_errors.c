@@ -87,7 +87,7 @@ static const wrong_t wrongs[] = {
      good,
      {.weights = SOURCE_DIR "/README.md"},
      REFORMERC_E_WEIGHTS,
-     {"README.md: error: is not a safetensors file"}},
+     {"README.md: error: is text, not safetensors"}},
     {NULL,
      good,
      {.weights = SOURCE_DIR "/tests/golden/cases/b_clm_alt_4hash_factorised/model.safetensors"},
