@@ -17,6 +17,8 @@ typedef enum {
     G_COUNT
 } gop_t;
 
+/* What a row of an op's result needs: a column of ops.def. */
+typedef enum { K_LEAF, K_ROW, K_PICK, K_MIX, K_REDUCE } gkind_t;
 typedef enum { G_F32, G_I32 } gtype_t;
 enum { G_MAX_RANK = 4, G_MAX_INPUTS = 2 + MAX_AXIAL };
 
@@ -79,6 +81,10 @@ gnode_t *graph_find(const graph_t *g, const char *name); /* by name; NULL: none 
 /* "last_hidden_state", "logits", "start_logits", "end_logits", "loss", "loss_f32" (where the type of
  * a classifier's labels decides: the loss of float labels); NULL: this model has none. */
 gnode_t *graph_output(const graph_t *g, const char *name);
+const char *graph_op_name(gop_t op); /* "layer_norm" */
+gkind_t graph_kind(const gnode_t *n);
+/* The same op with the same attributes and the same type and shape, whatever its inputs are. */
+bool graph_same_op(const gnode_t *a, const gnode_t *b);
 void graph_print(const graph_t *g, sbuf_t *out);
 graph_t *graph_parse(arena_t *a, const char *file, const char *text, size_t bytes, diag_t *d);
 

@@ -6,7 +6,8 @@
 #include <string.h>
 
 const gop_info_t graph_ops[G_COUNT] = {
-#define X(op, name, inputs, attributes, doc) [G_##op] = {name, inputs, attributes, doc},
+#define X(op, name, kind, inputs, attributes, doc)                                                 \
+    [G_##op] = {name, K_##kind, inputs, attributes, doc},
 #include "graph/ops.def"
 #undef X
 };
@@ -73,6 +74,38 @@ bool graph_op_has_attr(gop_t op, const gattr_t *attr) {
         if ((size_t)n == strlen(attr->name) && memcmp(word, attr->name, (size_t)n) == 0)
             return true;
     return false;
+}
+
+const char *graph_op_name(gop_t op) {
+    return graph_ops[op].name;
+}
+
+gkind_t graph_kind(const gnode_t *n) {
+    return graph_ops[n->op].kind;
+}
+
+static bool same_attr(const gattr_t *attr, const gnode_t *a, const gnode_t *b) {
+    const void *x = graph_attr_at(attr, a), *y = graph_attr_at(attr, b);
+    switch (attr->kind) {
+    case ATTR_INT: return *(const int64_t *)x == *(const int64_t *)y;
+    case ATTR_REAL: return *(const double *)x == *(const double *)y;
+    case ATTR_BOOL: return *(const bool *)x == *(const bool *)y;
+    case ATTR_ACT: return *(const act_t *)x == *(const act_t *)y;
+    case ATTR_LIST: break;
+    }
+    int n = *graph_attr_count(attr, a);
+    return n == *graph_attr_count(attr, b) && memcmp(x, y, sizeof(int64_t) * (size_t)n) == 0;
+}
+
+bool graph_same_op(const gnode_t *a, const gnode_t *b) {
+    if (a->op != b->op || a->type != b->type || a->rank != b->rank || a->n_in != b->n_in)
+        return false;
+    for (int i = 0; i < a->rank; i++)
+        if (!dim_equal(a->shape[i], b->shape[i])) return false;
+    for (int i = 0; i < N_GRAPH_ATTRS; i++)
+        if (graph_op_has_attr(a->op, &graph_attrs[i]) && !same_attr(&graph_attrs[i], a, b))
+            return false;
+    return true;
 }
 
 gnode_t *graph_append(graph_t *g, gop_t op) {

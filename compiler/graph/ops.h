@@ -6,7 +6,9 @@
 #include "graph/graph.h"
 
 typedef struct {
-    const char *name, *inputs, *attributes, *doc; /* the columns of ops.def */
+    const char *name;
+    gkind_t kind;
+    const char *inputs, *attributes, *doc; /* the columns of ops.def */
 } gop_info_t;
 extern const gop_info_t graph_ops[G_COUNT];
 

@@ -19,45 +19,54 @@ static buffer_t *part(lower_t *L, int slot, const char *name, elem_t e, int rank
 static void make_lists(lower_t *L, cache_t *c, const attention_t *lsh) {
     int64_t slots = c->first + c->latest;
     c->counts = part(L, REFORMER_SLOT_COUNTS, "counts", E_I32, 5,
-                     SHAPE_OF(L, c->batch, lsh->count, L->heads, lsh->rounds, c->buckets));
+                     SHAPE_OF(L, c->batch, lsh->count, lsh->heads, lsh->rounds, c->buckets));
     c->counts->comment = "[row][layer][head][round][bucket]: tokens in it";
     set_range(c->counts, dim(0), dim(c->positions));
     c->places = part(L, REFORMER_SLOT_PLACES, "places", E_I32, 6,
-                     SHAPE_OF(L, c->batch, lsh->count, L->heads, lsh->rounds, c->buckets, slots));
+                     SHAPE_OF(L, c->batch, lsh->count, lsh->heads, lsh->rounds, c->buckets, slots));
     c->places->comment = "[row][layer][head][round][bucket][first and latest]: which tokens";
     set_range(c->places, dim(0), dim(c->positions - 1));
 }
 
 cache_t *make_cache(lower_t *L, int64_t batch, int64_t positions) {
     const spec_t *s = L->g->spec;
-    const attention_t *local = &L->attention[LAYER_LOCAL], *lsh = &L->attention[LAYER_LSH];
-    cache_t *c = ARENA_NEW(L->arena, cache_t);
+    const attention_t *local = NULL, *lsh = NULL;
+    for (int i = 0; i < L->n_attentions; i++) {
+        const attention_t *a = &L->attentions[i], **kind = a->lsh ? &lsh : &local;
+        if (*kind) {
+            diag_error(L->d, a->node->at, "%s: a step has room for one kind of %s layer",
+                       a->node->name, a->lsh ? "LSH" : "local");
+            return NULL;
+        }
+        *kind = a;
+    }
+    cache_t *c = L->cache = ARENA_NEW(L->arena, cache_t);
     *c = (cache_t){.batch = batch,
                    .positions = positions,
-                   .half = round_up(L->head_size, LINE / (int64_t)sizeof(float)),
+                   .half = round_up((lsh ? lsh : local)->head_size, LINE / (int64_t)sizeof(float)),
                    .ring = (1 + s->local_num_chunks_before) * s->local_attn_chunk_length,
                    .first = s->lsh_attn_chunk_length,
                    .latest = (1 + s->lsh_num_chunks_before) * s->lsh_attn_chunk_length,
                    .window = (1 + s->lsh_num_chunks_before) * s->lsh_attn_chunk_length,
                    .upstream = s->compile.decode == DECODE_HUGGINGFACE};
     c->shift = c->upstream ? s->num_hashes - 1 : 0;
-    c->buckets = lsh->buckets + c->shift;
-    if (local->present) {
+    c->buckets = (lsh ? lsh->buckets : 0) + c->shift;
+    if (local) {
         c->rings = part(L, REFORMER_SLOT_RINGS, "rings", E_F32, 6,
-                        SHAPE_OF(L, batch, local->count, L->heads, c->ring, 2, c->half));
+                        SHAPE_OF(L, batch, local->count, local->heads, c->ring, 2, c->half));
         c->rings->comment = "[row][layer][head][position mod window][key, value]";
     }
-    if (lsh->present) {
+    if (lsh) {
         c->records = part(L, REFORMER_SLOT_RECORDS, "records", E_F32, 6,
-                          SHAPE_OF(L, positions, batch, lsh->count, L->heads, 2, c->half));
+                          SHAPE_OF(L, positions, batch, lsh->count, lsh->heads, 2, c->half));
         c->records->comment = "[position][row][layer][head][key, value]";
     }
-    if (lsh->present && lsh->buckets > 0) make_lists(L, c, lsh);
+    if (lsh && lsh->buckets > 0) make_lists(L, c, lsh);
     return c;
 }
 
-int64_t key_width(const lower_t *L) {
-    return round_up(L->head_size, L->lanes);
+int64_t key_width(const lower_t *L, const attention_t *a) {
+    return round_up(a->head_size, L->lanes);
 }
 
 value_t *within(builder_t *b, value_t *x, int64_t most) {
@@ -65,24 +74,26 @@ value_t *within(builder_t *b, value_t *x, int64_t most) {
     return b_binary(b, OP_MIN, x, b_iconst(b, x->type, most));
 }
 
-value_t *lsh_key_scale(lower_t *L, builder_t *b, buffer_t *qk, const affine_t *ix) {
+value_t *lsh_key_scale(lower_t *L, builder_t *b, const attention_t *a, buffer_t *qk,
+                       const affine_t *ix) {
     affine_t at[MAX_RANK];
     for (int i = 0; i < qk->rank; i++) at[i] = ix[i];
     value_t *sum = NULL;
-    for (int64_t d = 0; d < key_width(L); d += L->lanes) {
+    for (int64_t d = 0; d < key_width(L, a); d += L->lanes) {
         at[qk->rank - 1] = ax_plus(ix[qk->rank - 1], d);
         value_t *x = b_load(b, qk, L->lanes, at);
         sum = sum ? b_fma(b, x, x, sum) : b_binary(b, OP_MUL, x, x);
     }
-    return b_name(key_factor(L, b, reduce(b, L, OP_ADD, sum)), "scale");
+    return b_name(key_factor(b, reduce(b, L, OP_ADD, sum), a->head_size), "scale");
 }
 
-void put_key_value(lower_t *L, builder_t *b, buffer_t *key, affine_t *key_ix, value_t *scale,
-                   buffer_t *value, affine_t *value_ix, buffer_t *to, const affine_t *to_ix) {
+void put_key_value(lower_t *L, builder_t *b, const attention_t *a, buffer_t *key, affine_t *key_ix,
+                   value_t *scale, buffer_t *value, affine_t *value_ix, buffer_t *to,
+                   const affine_t *to_ix) {
     affine_t at[MAX_RANK], key_0 = key_ix[key->rank - 1], value_0 = value_ix[value->rank - 1];
     for (int i = 0; i + 2 < to->rank; i++) at[i] = to_ix[i];
     value_t *factor = b_broadcast(b, scale, L->lanes);
-    for (int64_t d = 0; d < key_width(L); d += L->lanes) {
+    for (int64_t d = 0; d < key_width(L, a); d += L->lanes) {
         key_ix[key->rank - 1] = ax_plus(key_0, d);
         value_ix[value->rank - 1] = ax_plus(value_0, d);
         at[to->rank - 1] = ax(d);

@@ -32,17 +32,20 @@ struct cache {
 /* Makes the buffers; the kinds of attention are read, weights not needed. */
 cache_t *make_cache(lower_t *L, int64_t batch, int64_t positions);
 
-int64_t key_width(const lower_t *L); /* head size in whole vectors: beyond the head, zeros */
+int64_t key_width(const lower_t *L,
+                  const attention_t *a); /* head size in whole vectors: beyond the head, zeros */
 
 /* x, held between 0 and most, as an index that is provably so. */
 value_t *within(builder_t *b, value_t *x, int64_t most);
 
 /* Scale of the keys of LSH layers: `qk` is a row of at least key_width() floats. */
-value_t *lsh_key_scale(lower_t *L, builder_t *b, buffer_t *qk, const affine_t *ix);
+value_t *lsh_key_scale(lower_t *L, builder_t *b, const attention_t *a, buffer_t *qk,
+                       const affine_t *ix);
 /* to = [key * scale, value]: rows of key_width() floats at the indices, whose last one is overwritten;
  * `to` lacks the last two. */
-void put_key_value(lower_t *L, builder_t *b, buffer_t *key, affine_t *key_ix, value_t *scale,
-                   buffer_t *value, affine_t *value_ix, buffer_t *to, const affine_t *to_ix);
+void put_key_value(lower_t *L, builder_t *b, const attention_t *a, buffer_t *key, affine_t *key_ix,
+                   value_t *scale, buffer_t *value, affine_t *value_ix, buffer_t *to,
+                   const affine_t *to_ix);
 
 /* One list of buckets: row of the cache, layer, head, round. */
 typedef struct {
@@ -64,29 +67,29 @@ void lower_keep(lower_t *L);
 
 typedef struct {
     const char *name;
-    spec_key_t key;
+    srcloc_t at;
     const char *doc;
+    const part_t *of; /* whose weights these are */
     int64_t m, k, n;
-    /* rows: the norm of 1 or 2 streams [1][m][stream], or `a` [m][>= k] as it is */
-    int n_src;
-    buffer_t *src[2], *norm_w, *norm_b;
+    /* rows: a norm of what it reads, or of `src` where that is given, or `a` [m][>= k] as it is */
+    const gnode_t *norm;
+    buffer_t *src[2];
     buffer_t *a;
     int n_parts; /* products of the same rows */
     struct {
-        buffer_t *w;   /* [count][panel][k][PANEL] */
-        buffer_t *dst; /* [m][n in whole panels], or [1][m][…] */
+        const role_t *w; /* [count][panel][k][PANEL] */
+        buffer_t *dst;   /* [m][n in whole panels], or [1][m][…] */
     } part[3];
-    buffer_t *bias;     /* [count][…]; NULL: none */
-    bool activate, add; /* applies hidden_act; adds to dst */
-    int64_t layers,
-        count; /* of the parameters `layer`, for norms, and `index`, for weights; 0: no such parameter */
+    const role_t *bias; /* NULL: none */
+    const gnode_t *act; /* NULL: none */
+    bool add;           /* to dst */
 } step_dense_t;
 lfunc_t *step_dense(lower_t *L, const step_dense_t *s);
 
 /* Final norm and LM head of m rows, and their copies to the caller's arrays. */
 typedef struct {
     const char *prefix;                /* of names */
-    buffer_t *y1, *y2;                 /* streams [1][m][stream] */
+    buffer_t *src[2];                  /* streams [1][m][stream]; NULL: as the graph has them */
     buffer_t *row;                     /* [1][m]: -1 where nothing is wanted; NULL: all are */
     buffer_t *logits_out, *hidden_out; /* [>= m][vocab], [>= m][2 * hidden] */
 } last_rows_t;

@@ -6,7 +6,8 @@ typedef struct {
     buffer_t *word, *table;
     value_t *id;
     affine_t batch, row, index; /* of the stream; of the table */
-    int64_t first;              /* column where this table's part begins */
+    int64_t first, width;       /* column where this table's part begins; of a row */
+    homes_t to;
 } embed_t;
 
 static void embed_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
@@ -15,8 +16,7 @@ static void embed_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int wid
     affine_t yx[] = {e->batch, e->row, ax_plus(at, e->first)};
     value_t *sum =
         b_binary(b, OP_ADD, b_load(b, e->word, width, wx), b_load(b, e->table, width, tx));
-    b_store(b, L->y1, sum, yx);
-    b_store(b, L->y2, sum, yx);
+    for (int i = 0; i < e->to.n; i++) b_store(b, L->homes[e->to.of[i]], sum, yx);
 }
 
 /* Positions of filler rows repeat the last real one, so that they stay within the tables. */
@@ -33,23 +33,32 @@ static value_t *position(lower_t *L, builder_t *b, affine_t row) {
 
 static void zero_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
     const embed_t *e = ctx;
-    affine_t yx[] = {e->batch, e->row, ax_plus(at, L->hidden)};
+    affine_t yx[] = {e->batch, e->row, ax_plus(at, e->width)};
     value_t *zero = b_const(b, (ltype_t){E_F32, width}, 0);
-    b_store(b, L->y1, zero, yx);
-    b_store(b, L->y2, zero, yx);
+    for (int i = 0; i < e->to.n; i++) b_store(b, L->homes[e->to.of[i]], zero, yx);
 }
 
-lfunc_t *lower_embed(lower_t *L) {
-    const gnode_t *node = graph_find(L->g, "embeddings");
-    if (!node || (node->op != G_EMBED && node->op != G_EMBED_AT)) bug("no embedding in the graph");
+static bool e_to_nothing(const lower_t *L, const gnode_t *node) {
+    return L->regions->homes[node->id].n == 0;
+}
+
+lfunc_t *lower_embed(lower_t *L, part_t *part) {
+    const gnode_t *node = part->class->pattern->nodes.at[0];
+    if (part->class->pattern->nodes.n > 1 || e_to_nothing(L, node)) {
+        diag_error(L->d, node->at,
+                   "%s: embeddings go straight into streams, no kernel does more with them",
+                   node->name);
+        return NULL;
+    }
+    part->used = true;
     int axes = node->n_axial, words = node->op == G_EMBED_AT ? 2 : 1;
-    int64_t word[] = {node->in[words]->shape[0].c, L->hidden};
-    embed_t e = {.word = weight(L, "embed.word", 2, word)};
+    embed_t e = {.word = role_of(part, node->in[words])->w,
+                 .width = node->shape[2].c,
+                 .to = L->regions->homes[node->id]};
     dim_t tasks[] = {dim(L->batch), L->blocks};
     const char *names[] = {"batch", "block"};
     builder_t b = build_kernel(L->m, "embed", 2, tasks, names);
-    describe(L, b.fn, axes ? KEY_axial_pos_shape : KEY_max_position_embeddings,
-             "word and position embeddings into both streams");
+    describe(L, b.fn, node->at, "word and position embeddings into both streams");
     inst_t *loop = b_for(&b, "i", dim(0), dim(L->block), 0, NULL);
     e.batch = ax_v(b.fn->task[0]);
     e.row = ax_add(ax_scale(ax_v(b.fn->task[1]), L->block), ax_v(loop_var(loop)));
@@ -60,9 +69,7 @@ lfunc_t *lower_embed(lower_t *L) {
     for (int a = 0; a < axes; a++) inner *= node->axial_shape[a];
     for (int a = 0; a < (axes ? axes : 1); a++) {
         const gnode_t *table = node->in[words + 1 + a];
-        int64_t dims[] = {table->shape[0].c, table->shape[1].c};
-        const char *name = axes ? arena_printf(L->arena, "embed.axis%d", a) : "embed.position";
-        e.table = weight(L, name, 2, dims);
+        e.table = role_of(part, table)->w;
         value_t *index = p;
         if (axes) {
             inner /= node->axial_shape[a];
@@ -70,10 +77,10 @@ lfunc_t *lower_embed(lower_t *L) {
             if (a > 0) index = b_irem(&b, index, dim(node->axial_shape[a]));
         }
         e.index = ax_v(b_name(index, axes ? "axis" : "position"));
-        for_span(L, &b, dims[1], embed_span, &e);
-        e.first += dims[1];
+        for_span(L, &b, table->shape[1].c, embed_span, &e);
+        e.first += table->shape[1].c;
     }
-    for_span(L, &b, L->stream - L->hidden, zero_span, &e);
+    for_span(L, &b, round_up(e.width, L->tile) - e.width, zero_span, &e);
     b_end_for(&b, loop, NULL);
     return b.fn;
 }

@@ -41,8 +41,8 @@ typedef struct {
 /* ---- norms of keys ------------------------------------------------------------------------------------ */
 
 /* The keys' factor in the scores of local layers: 1 / sqrt(d). */
-static value_t *local_factor(lower_t *L, builder_t *b, double unit) {
-    return b_const(b, SCALAR(E_F32), unit * inverse_root(L->head_size));
+static value_t *local_factor(const attention_t *a, builder_t *b, double unit) {
+    return b_const(b, SCALAR(E_F32), unit * inverse_root(a->head_size));
 }
 
 typedef struct {
@@ -60,18 +60,19 @@ static value_t *add_square(lower_t *L, builder_t *b, void *ctx, affine_t at, int
 }
 
 static void lower_norms(lower_t *L, attention_t *a) {
-    bool lsh = a->kind == LAYER_LSH;
-    dim_t tasks[] = {dim(L->batch), dim(L->group), L->blocks};
+    bool lsh = a->lsh;
+    dim_t tasks[] = {dim(L->batch), dim(a->group), L->blocks};
     const char *names[] = {"batch", "head", "block"};
-    builder_t b = build_kernel(L->m, lsh ? "lsh_norms" : "local_norms", 3, tasks, names);
-    describe(L, b.fn, KEY_attn_layers, "%s attention, exact: %s", lsh ? "LSH" : "local",
+    builder_t b = build_kernel(L->m, kernel_of(L, a, "norms"), 3, tasks, names);
+    describe(L, b.fn, a->node->at, "%s attention, exact: %s", lsh ? "LSH" : "local",
              lsh ? "1 / norm of every key" : "norm of every key / sqrt(head size)");
     inst_t *rows = b_for(&b, "i", dim(0), dim(L->block), 0, NULL);
     affine_t row = ax_add(ax_scale(ax_v(b.fn->task[2]), L->block), ax_v(loop_var(rows)));
-    key_row_t c = {lsh ? L->q : L->k, {ax_v(b.fn->task[0]), ax_v(b.fn->task[1]), row}};
-    value_t *x = fold_span(L, &b, L->head_size, OP_ADD, 0, add_square, &c);
-    if (lsh) x = b_binary(&b, OP_MAX, key_factor(L, &b, x), b_const(&b, SCALAR(E_F32), 0));
-    else x = comparable(&b, b_binary(&b, OP_MUL, b_unary(&b, OP_SQRT, x), local_factor(L, &b, 1)));
+    key_row_t c = {lsh ? a->q : a->k, {ax_v(b.fn->task[0]), ax_v(b.fn->task[1]), row}};
+    value_t *x = fold_span(L, &b, a->head_size, OP_ADD, 0, add_square, &c);
+    if (lsh)
+        x = b_binary(&b, OP_MAX, key_factor(&b, x, a->head_size), b_const(&b, SCALAR(E_F32), 0));
+    else x = comparable(&b, b_binary(&b, OP_MUL, b_unary(&b, OP_SQRT, x), local_factor(a, &b, 1)));
     b_store(&b, a->key_norm, x, c.at);
     b_end_for(&b, rows, NULL);
     a->norms = b.fn;
@@ -95,7 +96,7 @@ static value_t *least(lower_t *L, builder_t *b, void *ctx, affine_t at, int widt
 /* Of a NaN or of a square that overflows, a local key's norm is the greatest number and an LSH key's factor 0. */
 static void look_at_keys(lower_t *L, builder_t *b, exact_t *c) {
     ltype_t f = SCALAR(E_F32);
-    if (c->a->kind == LAYER_LSH) {
+    if (c->a->lsh) {
         value_t *factor = fold_span(L, b, c->length, OP_MIN, GREATEST, least, c);
         c->keys_square = b_compare(b, OP_GT, factor, b_const(b, f, 0));
     } else {
@@ -185,13 +186,13 @@ static void clear_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int wid
 }
 
 static void prepare(lower_t *L, builder_t *b, exact_t *c) {
-    transpose_rows(L, b, L->q, c->batch, c->head, c->w->queries, c->slot, query_row, c);
+    transpose_rows(L, b, c->a->q, c->batch, c->head, c->w->queries, c->slot, query_row, c);
     inst_t *lanes = b_for(b, "lane", dim(0), dim(c->block), 0, NULL);
     affine_t lane = ax_v(loop_var(lanes)), px[] = {c->slot, lane};
     value_t *row = b_index(b, query_row(L, b, c, lane));
     b_store(b, c->w->query_pos, b_convert(b, E_I32, row), px);
     row_t r = {.c = c, .lane = lane};
-    for_span(L, b, L->head_stride, clear_span, &r);
+    for_span(L, b, c->a->head_stride, clear_span, &r);
     b_end_for(b, lanes, NULL);
 
     int nv = L->tiles->vectors;
@@ -222,15 +223,16 @@ static void exact_open(lower_t *L, builder_t *b, window_t *w, value_t *o) {
 
 static value_t *exact_key(lower_t *L, builder_t *b, window_t *w, affine_t run, affine_t lane,
                           affine_t k) {
-    (void)run; /* there is one */
+    (void)L, (void)run; /* there is one */
     const exact_t *c = w->ctx;
     affine_t ix[] = {c->batch, c->head, ax_add(c->first_key, lane), k};
-    return b_load(b, c->a->kind == LAYER_LSH ? L->q : L->k, 1, ix);
+    return b_load(b, c->a->lsh ? c->a->q : c->a->k, 1, ix);
 }
 
 static value_t *exact_scale(lower_t *L, builder_t *b, window_t *w, affine_t key) {
+    (void)L;
     const exact_t *c = w->ctx;
-    if (c->a->kind == LAYER_LOCAL) return local_factor(L, b, c->bounded ? LOG2_E : 1);
+    if (!c->a->lsh) return local_factor(c->a, b, c->bounded ? LOG2_E : 1);
     affine_t ix[] = {c->batch, c->head, ax_add(c->first_key, key)};
     value_t *factor = load1(b, c->a->key_norm, 3, ix);
     return c->bounded ? b_binary(b, OP_MUL, factor, b_const(b, SCALAR(E_F32), LOG2_E)) : factor;
@@ -251,7 +253,7 @@ static value_t *exact_value(lower_t *L, builder_t *b, window_t *w, affine_t key,
     const exact_t *c = w->ctx;
     affine_t column = ax_plus(ax_scale(panel, L->tile), col);
     affine_t ix[] = {c->batch, c->head, ax_add(c->first_key, key), column};
-    return b_load(b, L->v, L->lanes, ix);
+    return b_load(b, c->a->v, L->lanes, ix);
 }
 
 /* The rows of the next block of keys, which for long inputs are not in a near cache. */
@@ -260,8 +262,8 @@ static void exact_ahead(lower_t *L, builder_t *b, window_t *w, affine_t lane) {
     affine_t row = ax_add(c->first_key, ax_plus(ax_add(panel_lane(L, w), lane), c->keys));
     affine_t at = ax_v(b_name(at_most(b, row, dim(c->length - 1)), "next"));
     affine_t kx[] = {c->batch, c->head, at, ax(0)}, vx[] = {c->batch, c->head, at, ax(0)};
-    prefetch_row(b, c->a->kind == LAYER_LSH ? L->q : L->k, kx, L->head_stride);
-    prefetch_row(b, L->v, vx, L->head_stride);
+    prefetch_row(b, c->a->lsh ? c->a->q : c->a->k, kx, c->a->head_stride);
+    prefetch_row(b, c->a->v, vx, c->a->head_stride);
 }
 
 /* ---- a step ------------------------------------------------------------------------------------------------ */
@@ -360,7 +362,7 @@ static void step(lower_t *L, builder_t *b, exact_t *c, value_t *s) {
 
 /* total = the sum of all values: every key counts, masked or not, but those that are absent. */
 static void sum_values(lower_t *L, builder_t *b, const exact_t *c) {
-    inst_t *columns = b_for(b, "column", dim(0), dim(L->head_stride / L->lanes), 0, NULL);
+    inst_t *columns = b_for(b, "column", dim(0), dim(c->a->head_stride / L->lanes), 0, NULL);
     affine_t col = ax_scale(ax_v(loop_var(columns)), L->lanes);
     value_t *sum = splat(b, L, 0);
     inst_t *keys = b_for(b, "key", dim(0), dim(c->length), 1, &sum);
@@ -368,7 +370,7 @@ static void sum_values(lower_t *L, builder_t *b, const exact_t *c) {
     affine_t vx[] = {c->batch, c->head, key, col};
     value_t *pos = b_broadcast(b, load1(b, L->key, 2, kx), L->lanes);
     value_t *gone = b_iconst(b, VECTOR(E_I32, L->lanes), REFORMER_ABSENT);
-    value_t *v = b_load(b, L->v, L->lanes, vx);
+    value_t *v = b_load(b, c->a->v, L->lanes, vx);
     v = b_select(b, b_compare(b, OP_EQ, pos, gone), splat(b, L, 0), v);
     sum = b_binary(b, OP_ADD, loop_arg(keys, 0), v);
     b_end_for(b, keys, &sum);
@@ -386,7 +388,7 @@ static void panel_inverse(lower_t *L, builder_t *b, const exact_t *c) {
         sum = comparable(b, sum);
         fewest = fewest ? b_binary(b, OP_MIN, fewest, sum) : sum;
     }
-    if (c->a->kind == LAYER_LSH) return;
+    if (c->a->lsh) return;
     value_t *zero = b_const(b, SCALAR(E_F32), 0);
     inst_t *some = b_if(b, b_compare(b, OP_NE, reduce(b, L, OP_MIN, fewest), zero), 0, NULL);
     b_likely(some);
@@ -396,16 +398,17 @@ static void panel_inverse(lower_t *L, builder_t *b, const exact_t *c) {
 }
 
 static void finish_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
+    (void)L;
     const row_t *r = ctx;
     const exact_t *c = r->c;
-    bool lsh = c->a->kind == LAYER_LSH;
+    bool lsh = c->a->lsh;
     affine_t from[] = {c->slot, r->lane, at}, to[] = {c->batch, c->head, r->row, at};
     value_t *x = NULL;
     if (r->inverse)
         x = b_binary(b, OP_MUL, b_load(b, c->output, width, from),
                      b_broadcast(b, r->inverse, width));
-    else x = lsh ? b_load(b, L->v, width, to) : b_load(b, c->total, width, &at);
-    b_store(b, lsh ? L->out : L->q, x, to);
+    else x = lsh ? b_load(b, c->a->v, width, to) : b_load(b, c->total, width, &at);
+    b_store(b, lsh ? c->a->out : c->a->q, x, to);
 }
 
 static void finish(lower_t *L, builder_t *b, exact_t *c) {
@@ -421,10 +424,10 @@ static void finish(lower_t *L, builder_t *b, exact_t *c) {
     inst_t *some = b_if(b, b_compare(b, OP_NE, b_load(b, c->sum, 1, sx), zero), 0, NULL);
     b_likely(some);
     r.inverse = b_load(b, c->inverse, 1, &lane);
-    for_span(L, b, L->head_stride, finish_span, &r);
+    for_span(L, b, c->a->head_stride, finish_span, &r);
     b_else(b, some, NULL);
     r.inverse = NULL;
-    for_span(L, b, L->head_stride, finish_span, &r);
+    for_span(L, b, c->a->head_stride, finish_span, &r);
     b_end_if(b, some, NULL);
     if (guard) b_end_if(b, guard, NULL);
     b_end_for(b, lanes, NULL);
@@ -435,9 +438,9 @@ static void finish(lower_t *L, builder_t *b, exact_t *c) {
 
 static void scratch_buffers(lower_t *L, builder_t *b, exact_t *c, window_t *w) {
     dim_t slots = dim(c->slots), lanes[] = {slots, dim(c->block)}, tile = dim(L->tile);
-    dim_t od[] = {slots, dim(c->block), dim(L->head_stride)};
-    dim_t sd[] = {dim(c->keys), tile}, vd[] = {dim(L->head_stride)};
-    w->queries = query_panels(L, b, c->slots, c->block);
+    dim_t od[] = {slots, dim(c->block), dim(c->a->head_stride)};
+    dim_t sd[] = {dim(c->keys), tile}, vd[] = {dim(c->a->head_stride)};
+    w->queries = query_panels(L, b, c->slots, c->block, c->a->head_size);
     w->query_pos = kernel_scratch(b, "query_pos", E_I32, 2, lanes);
     w->scores = kernel_scratch(b, "scores", E_F32, 2, sd);
     c->bound = kernel_scratch(b, "bound", E_F32, 2, lanes);
@@ -447,7 +450,7 @@ static void scratch_buffers(lower_t *L, builder_t *b, exact_t *c, window_t *w) {
     c->keep = kernel_scratch(b, "keep", E_F32, 1, &tile);
     c->output = kernel_scratch(b, "output", E_F32, 3, od);
     c->inverse = kernel_scratch(b, "inverse", E_F32, 1, &tile);
-    if (c->a->kind == LAYER_LOCAL) c->total = kernel_scratch(b, "total", E_F32, 1, vd);
+    if (!c->a->lsh) c->total = kernel_scratch(b, "total", E_F32, 1, vd);
 }
 
 typedef void slot_fn(lower_t *L, builder_t *b, exact_t *c);
@@ -470,14 +473,14 @@ static void cut(exact_t *c) {
 }
 
 void lower_exact_attention(lower_t *L, attention_t *a) {
-    bool lsh = a->kind == LAYER_LSH;
+    bool lsh = a->lsh;
     lower_norms(L, a);
     exact_t c = {.a = a, .length = L->padded.c};
     cut(&c);
-    dim_t tasks[] = {dim(L->batch), dim(L->group), dim((c.blocks + c.odd) / c.slots)};
+    dim_t tasks[] = {dim(L->batch), dim(a->group), dim((c.blocks + c.odd) / c.slots)};
     const char *names[] = {"batch", "head", "task"};
-    builder_t b = build_kernel(L->m, lsh ? "lsh_attention" : "local_attention", 3, tasks, names);
-    describe(L, b.fn, lsh ? KEY_lsh_attn_chunk_length : KEY_local_attn_chunk_length,
+    builder_t b = build_kernel(L->m, kernel_of(L, a, "attention"), 3, tasks, names);
+    describe(L, b.fn, a->node->at,
              "%s attention, exact: blocks of %lld queries against %s of %lld keys",
              lsh ? "LSH" : "local", (long long)c.block, a->causal ? "those up to theirs" : "all",
              (long long)c.keys);
@@ -487,6 +490,7 @@ void lower_exact_attention(lower_t *L, attention_t *a) {
     window_t w = {.chunk = c.keys,
                   .run = c.keys,
                   .span = 1,
+                  .width = a->head_stride,
                   .causal = a->causal,
                   .exclude_self = lsh,
                   .ctx = &c,

@@ -30,7 +30,7 @@ static void fetch_next(lower_t *L, builder_t *b, const hash_t *h) {
     affine_t row = ax_plus(ax_add(ax_add(h->row0, h->first), lane), L->block);
     row = ax_v(at_most(b, row, dim_sub(L->rows, dim(1))));
     affine_t qx[] = {h->batch, h->head, row, ax(0)};
-    prefetch_row(b, L->q, qx, L->head_stride);
+    prefetch_row(b, h->a->q, qx, h->a->head_stride);
     b_end_for(b, loop, NULL);
 }
 
@@ -38,7 +38,7 @@ static value_t *rotation_at(lower_t *L, builder_t *b, void *ctx, int row, affine
     (void)L;
     const hash_t *h = ctx;
     affine_t ix[] = {ax_v(h->index), ax_v(h->whole_head), h->round, k, ax_plus(h->column, row)};
-    return b_load(b, h->a->rotations, 1, ix);
+    return b_load(b, h->a->rotations->w, 1, ix);
 }
 
 static value_t *token_at(lower_t *L, builder_t *b, void *ctx, int j, affine_t k) {
@@ -78,7 +78,7 @@ static void factor_bucket(lower_t *L, builder_t *b, hash_t *h, int64_t first, in
         h->column = ax_plus(column, first);
         product_t p = {.rows = size[s],
                        .vectors = nv,
-                       .depth = L->head_size,
+                       .depth = h->a->head_size,
                        .x = rotation_at,
                        .y = token_at,
                        .ctx = h};
@@ -132,26 +132,28 @@ static void store_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int wid
     value_t *masked =
         b_compare(b, OP_GE, b_load(b, L->key, width, kx), b_iconst(b, ints, REFORMER_MASKED));
     value_t *n = b_iconst(b, ints, h->a->buckets);
-    b_store(b, L->buckets, b_select(b, masked, n, b_load(b, h->found, width, fx)), bx);
+    b_store(b, h->a->bucket_of, b_select(b, masked, n, b_load(b, h->found, width, fx)), bx);
 }
 
 static void hash_kernel(lower_t *L, attention_t *a) {
-    dim_t tasks[] = {dim(L->batch), dim(L->group), L->blocks};
+    dim_t tasks[] = {dim(L->batch), dim(a->group), L->blocks};
     const char *names[] = {"batch", "head", "block"};
-    builder_t b = build_kernel(L->m, "lsh_hash", 3, tasks, names);
-    describe(L, b.fn, KEY_num_buckets,
+    builder_t b = build_kernel(L->m, kernel_of(L, a, "hash"), 3, tasks, names);
+    describe(L, b.fn, a->node->at,
              "LSH hash: argmax over random rotations, %lld buckets, %lld rounds",
              (long long)a->buckets, (long long)a->rounds);
     hash_t h = {.a = a, .batch = ax_v(b.fn->task[0]), .head = ax_v(b.fn->task[1])};
-    h.index = kernel_param(&b, "index", a->count);
-    value_t *group = kernel_param(&b, "group", L->groups);
+    value_t *index[MOST_INDICES];
+    index_params(L, &b, a->hash_part, index);
+    h.index = index[a->rotations->vector];
+    value_t *group = kernel_param(&b, "group", a->groups);
     dim_t fd[] = {dim(a->rounds), dim(round_up(L->block, L->tile))};
-    h.tokens = query_panels(L, &b, 1, L->block);
+    h.tokens = query_panels(L, &b, 1, L->block, a->head_size);
     h.found = kernel_scratch(&b, "found", E_I32, 2, fd);
     set_range(h.found, dim(0), dim(a->buckets - 1));
     h.row0 = ax_scale(ax_v(b.fn->task[2]), L->block);
-    h.whole_head = b_index(&b, ax_add(ax_scale(ax_v(group), L->group), h.head));
-    transpose_rows(L, &b, L->q, h.batch, h.head, h.tokens, ax(0), token_row, &h);
+    h.whole_head = b_index(&b, ax_add(ax_scale(ax_v(group), a->group), h.head));
+    transpose_rows(L, &b, a->q, h.batch, h.head, h.tokens, ax(0), token_row, &h);
     inst_t *panels = b_for(&b, "panel", dim(0), h.tokens->dims[1], 0, NULL);
     h.panel = ax_v(loop_var(panels));
     h.first = ax_scale(h.panel, L->tile);
@@ -170,15 +172,24 @@ static void hash_kernel(lower_t *L, attention_t *a) {
 
 /* --buckets: the caller's buckets, offsets taken off again. */
 static void impose_kernel(lower_t *L, attention_t *a) {
-    dim_t given[] = {dim(a->count), dim(L->batch), dim(L->heads), dim(a->rounds), L->padded};
-    buffer_t *src =
-        slot_buffer(L, BUF_INPUT, REFORMER_SLOT_BUCKETS, "imposed_buckets", E_I32, 5, given);
-    dim_t tasks[] = {dim(L->batch), dim(L->group), dim(a->rounds)};
+    dim_t given[] = {dim(L->n_hashes), dim(L->batch), dim(a->heads), dim(a->rounds), L->padded};
+    buffer_t *src = module_find_buffer(L->m, "imposed_buckets");
+    if (!src)
+        src = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_BUCKETS, "imposed_buckets", E_I32, 5, given);
+    if (!dim_equal(src->dims[2], given[2]) || !dim_equal(src->dims[3], given[3])) {
+        diag_error(L->d, a->node->at,
+                   "%s: buckets can be imposed only where all layers have as many heads and rounds",
+                   a->node->name);
+        return;
+    }
+    dim_t tasks[] = {dim(L->batch), dim(a->group), dim(a->rounds)};
     const char *names[] = {"batch", "head", "round"};
-    builder_t b = build_kernel(L->m, "lsh_impose", 3, tasks, names);
-    describe(L, b.fn, KEY_num_buckets, "buckets given by the caller");
-    value_t *index = kernel_param(&b, "index", a->count),
-            *group = kernel_param(&b, "group", L->groups);
+    builder_t b = build_kernel(L->m, kernel_of(L, a, "impose"), 3, tasks, names);
+    describe(L, b.fn, a->node->at, "buckets given by the caller");
+    value_t *indices[MOST_INDICES], *index;
+    index_params(L, &b, a->hash_part, indices);
+    index = indices[a->hash_number];
+    value_t *group = kernel_param(&b, "group", a->groups);
     ltype_t i32 = SCALAR(E_I32);
     value_t *n =
         b_binary(&b, OP_ADD, control(&b, L, REFORMER_ANY_MASKED), b_iconst(&b, i32, a->buckets));
@@ -187,22 +198,23 @@ static void impose_kernel(lower_t *L, attention_t *a) {
     inst_t *loop = b_for(&b, "t", dim(0), L->padded, 0, NULL);
     affine_t t = ax_v(loop_var(loop)), head = ax_v(b.fn->task[1]);
     affine_t from[] = {ax_v(index), ax_v(b.fn->task[0]),
-                       ax_add(ax_scale(ax_v(group), L->group), head), ax_v(b.fn->task[2]), t};
+                       ax_add(ax_scale(ax_v(group), a->group), head), ax_v(b.fn->task[2]), t};
     affine_t to[] = {from[1], head, from[3], t};
     value_t *x = b_binary(&b, OP_SUB, load1(&b, src, 5, from), offset);
     x = b_binary(&b, OP_MAX, x, b_iconst(&b, i32, 0));
     x = b_binary(&b, OP_MIN, x, b_iconst(&b, i32, a->buckets));
-    b_store(&b, L->buckets, x, to);
+    b_store(&b, a->bucket_of, x, to);
     b_end_for(&b, loop, NULL);
     a->impose = b.fn;
 }
 
 /* counts[bucket] += 1 over the tokens of the round; a count never exceeds the length. */
-static void histogram(lower_t *L, builder_t *b, affine_t *bx, buffer_t *counts) {
+static void histogram(lower_t *L, builder_t *b, const attention_t *a, affine_t *bx,
+                      buffer_t *counts) {
     ltype_t i32 = SCALAR(E_I32);
     inst_t *loop = b_for(b, "t", dim(0), L->padded, 0, NULL);
     bx[3] = ax_v(loop_var(loop));
-    affine_t cx[] = {ax_v(b_name(load1(b, L->buckets, 4, bx), "bucket"))};
+    affine_t cx[] = {ax_v(b_name(load1(b, a->bucket_of, 4, bx), "bucket"))};
     value_t *n = b_binary(b, OP_ADD, load1(b, counts, 1, cx), b_iconst(b, i32, 1));
     b_store(b, counts, n, cx);
     b_end_for(b, loop, NULL);
@@ -219,11 +231,11 @@ static void prefix_sum(builder_t *b, buffer_t *counts, int64_t n) {
 }
 
 static void sort_kernel(lower_t *L, attention_t *a) {
-    dim_t tasks[] = {dim(L->batch), dim(L->group), dim(a->rounds)};
+    dim_t tasks[] = {dim(L->batch), dim(a->group), dim(a->rounds)};
     const char *names[] = {"batch", "head", "round"};
-    builder_t b = build_kernel(L->m, "lsh_sort", 3, tasks, names);
-    describe(L, b.fn, KEY_num_hashes, "stable counting sort of the tokens by bucket, per round");
-    value_t *group = L->o->trace ? kernel_param(&b, "group", L->groups) : NULL;
+    builder_t b = build_kernel(L->m, kernel_of(L, a, "sort"), 3, tasks, names);
+    describe(L, b.fn, a->node->at, "stable counting sort of the tokens by bucket, per round");
+    value_t *group = L->o->trace ? kernel_param(&b, "group", a->groups) : NULL;
     ltype_t i32 = SCALAR(E_I32);
     dim_t cd[] = {dim(a->buckets + 1)};
     buffer_t *counts = kernel_scratch(&b, "counts", E_I32, 1, cd);
@@ -233,17 +245,17 @@ static void sort_kernel(lower_t *L, attention_t *a) {
     affine_t zx[] = {ax_v(loop_var(clear))};
     b_store(&b, counts, b_iconst(&b, i32, 0), zx);
     b_end_for(&b, clear, NULL);
-    histogram(L, &b, bx, counts);
+    histogram(L, &b, a, bx, counts);
     prefix_sum(&b, counts, a->buckets + 1);
     b_comment(&b, "stable scatter");
     inst_t *loop = b_for(&b, "t", dim(0), L->padded, 0, NULL);
     bx[3] = ax_v(loop_var(loop));
-    affine_t cx[] = {ax_v(load1(&b, L->buckets, 4, bx))};
+    affine_t cx[] = {ax_v(load1(&b, a->bucket_of, 4, bx))};
     value_t *place = b_name(load1(&b, counts, 1, cx), "place");
     b_store(&b, counts, b_binary(&b, OP_ADD, place, b_iconst(&b, i32, 1)), cx);
     affine_t ox[] = {bx[0], bx[1], bx[2], ax_v(place)};
     value_t *t = b_convert(&b, E_I32, loop_var(loop));
-    b_store(&b, L->order, t, ox);
+    b_store(&b, a->order, t, ox);
     b_end_for(&b, loop, NULL);
     if (group) lower_trace_order(L, &b, a, group);
     a->sort = b.fn;

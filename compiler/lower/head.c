@@ -15,9 +15,11 @@ typedef struct {
 struct head {
     step_t steps[8];
     int n;
-    int64_t labels; /* vocabulary, classes, or 2 */
+    const part_t *part;          /* the final norm, and the rows' logits */
+    const gnode_t *norm, *dense; /* dense: NULL, or what makes logits of rows */
+    int64_t width;               /* of last_hidden_state */
+    int64_t labels;              /* vocabulary, classes, or 2 */
     buffer_t *hidden_out, *logits_out, *start_out, *end_out, *loss_out, *token_losses_out;
-    buffer_t *norm_w, *norm_b;
     buffer_t *row_loss; /* workspace: [batch][rows], of the language models */
     buffer_t *scores;   /* workspace: [batch][labels] or QA [2][batch][rows] */
 };
@@ -27,6 +29,7 @@ typedef struct {
     affine_t batch, row0, row; /* row: of the block */
     buffer_t *z, *logits, *w_bias, *dst, *src;
     value_t *out_row;
+    act_t act;
 } rows_t;
 
 static lfunc_t *add_step(head_t *h, lfunc_t *kernel, int condition) {
@@ -45,19 +48,10 @@ static builder_t block_kernel(lower_t *L, const char *name, rows_t *r) {
 
 /* z = norm([y1, y2]) of `m` rows from row0, into scratch. */
 static void final_norm(lower_t *L, builder_t *b, rows_t *r, int64_t m) {
-    dim_t zd[] = {dim(m), dim(round_up(2 * L->hidden, L->tile) + PADDING)};
+    dim_t zd[] = {dim(m), dim(round_up(r->h->width, L->tile) + PADDING)};
     r->z = kernel_scratch(b, "z", E_F32, 2, zd);
-    norm_t n = {.n_src = 2,
-                .src = {L->y1, L->y2},
-                .batch = r->batch,
-                .row0 = r->row0,
-                .m = m,
-                .width = L->hidden,
-                .eps = L->eps,
-                .weight = r->h->norm_w,
-                .bias = r->h->norm_b,
-                .prefix = ax(0),
-                .dst = r->z};
+    norm_t n = {.batch = r->batch, .row0 = r->row0, .m = m, .prefix = ax(0), .dst = r->z};
+    if (!read_norm(L, r->h->part, r->h->norm, &n)) bug("a final norm of what is not stored");
     layer_norm_rows(L, b, &n);
 }
 
@@ -107,31 +101,18 @@ static void with_bias(lower_t *L, builder_t *b, void *ctx, affine_t row, affine_
     }
 }
 
-static buffer_t *panels(lower_t *L, const char *name, int64_t out, int64_t in) {
-    int64_t dims[] = {1, round_up(out, PANEL) / PANEL, in, PANEL};
-    buffer_t *w = weight(L, name, 4, dims);
-    if (!w) bug("no weight %s in the layout", name);
-    return w;
-}
-
-static buffer_t *row_vector(lower_t *L, const char *name, int64_t n) {
-    int64_t dims[] = {1, round_up(n, PANEL)};
-    buffer_t *w = weight(L, name, 2, dims);
-    if (!w) bug("no weight %s in the layout", name);
-    return w;
-}
-
-/* m rows of x (depth k) times w plus bias into a new scratch buffer [m][n rounded up]. */
-static buffer_t *dense_rows(lower_t *L, builder_t *b, rows_t *r, const char *name, buffer_t *x,
-                            int64_t m, int64_t k, int64_t n) {
+/* m rows of x times a dense layer's weight plus bias into a new scratch buffer [m][n rounded up]. */
+static buffer_t *dense_rows(lower_t *L, builder_t *b, rows_t *r, const part_t *p,
+                            const gnode_t *node, buffer_t *x, int64_t m) {
+    int64_t k = node->in[1]->shape[1].c, n = node->in[1]->shape[0].c;
     dim_t ld[] = {dim(m), dim(round_up(n, PANEL) + PADDING)};
-    r->logits = kernel_scratch(b, identifier(L, name), E_F32, 2, ld);
-    r->w_bias = row_vector(L, arena_printf(L->arena, "%s.bias", name), n);
+    r->logits = kernel_scratch(b, identifier(L, node->name), E_F32, 2, ld);
+    r->w_bias = role_of(p, node->in[2])->w;
     dense_t d = {.a = x,
                  .m = m,
                  .k = k,
                  .n = n,
-                 .w = {panels(L, arena_printf(L->arena, "%s.weight", name), n, k), 1, {ax(0)}},
+                 .w = {role_of(p, node->in[1])->w, 1, {ax(0)}},
                  .epilogue = with_bias,
                  .ctx = r};
     dense(L, b, &d);
@@ -249,13 +230,13 @@ static void block_loss(lower_t *L, builder_t *b, rows_t *r) {
 static lfunc_t *lm_kernel(lower_t *L, head_t *h) {
     rows_t r = {.h = h};
     builder_t b = block_kernel(L, "lm_head", &r);
-    describe(L, b.fn, KEY_vocab_size, "final norm, logits over %lld tokens, loss",
+    describe(L, b.fn, h->dense->at, "final norm, logits over %lld tokens, loss",
              (long long)h->labels);
     final_norm(L, &b, &r, L->block);
-    copy_out(L, &b, &r, REFORMER_WANT_HIDDEN, r.z, h->hidden_out, 2 * L->hidden);
+    copy_out(L, &b, &r, REFORMER_WANT_HIDDEN, r.z, h->hidden_out, h->width);
     value_t *any = b_binary(&b, OP_OR, control(&b, L, REFORMER_WANT_LOGITS), any_loss(L, &b));
     inst_t *wanted = b_if(&b, any, 0, NULL);
-    dense_rows(L, &b, &r, "lm_head", r.z, L->block, 2 * L->hidden, h->labels);
+    dense_rows(L, &b, &r, h->part, h->dense, r.z, L->block);
     copy_out(L, &b, &r, REFORMER_WANT_LOGITS, r.logits, h->logits_out, h->labels);
     block_loss(L, &b, &r);
     b_end_if(&b, wanted, NULL);
@@ -266,7 +247,7 @@ static lfunc_t *lm_loss_kernel(lower_t *L, head_t *h) {
     dim_t one = dim(1);
     const char *name = "once";
     builder_t b = build_kernel(L->m, "lm_loss", 1, &one, &name);
-    describe(L, b.fn, KEY_vocab_size, "mean cross-entropy over the rows, in their order");
+    describe(L, b.fn, h->dense->at, "mean cross-entropy over the rows, in their order");
     value_t *init[2], *next[2], *class;
     zero_pair(&b, init);
     inst_t *outer = b_for(&b, "batch", dim(0), dim(L->batch), 2, init);
@@ -298,19 +279,18 @@ static void lower_lm(lower_t *L, head_t *h) {
 static lfunc_t *hidden_kernel(lower_t *L, head_t *h) {
     rows_t r = {.h = h};
     builder_t b = block_kernel(L, "final_norm", &r);
-    describe(L, b.fn, KEY_hidden_size, "final norm of both streams: last_hidden_state");
+    describe(L, b.fn, h->norm->at, "final norm of both streams: last_hidden_state");
     final_norm(L, &b, &r, L->block);
-    copy_out(L, &b, &r, REFORMER_WANT_HIDDEN, r.z, h->hidden_out, 2 * L->hidden);
+    copy_out(L, &b, &r, REFORMER_WANT_HIDDEN, r.z, h->hidden_out, h->width);
     return b.fn;
 }
 
 /* ---- classifier ---------------------------------------------------------------------------------------------- */
 
-static void tanh_row(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
+static void act_row(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
     const rows_t *r = ctx;
     affine_t ix[] = {ax(0), at};
-    b_store(b, r->logits, m_tanh(L, b, b_load(b, r->logits, width, ix)), ix);
-    (void)L;
+    b_store(b, r->logits, m_activation(L, b, r->act, b_load(b, r->logits, width, ix)), ix);
 }
 
 static void keep_scores(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
@@ -327,17 +307,21 @@ static void scores_out(lower_t *L, builder_t *b, void *ctx, affine_t at, int wid
     b_store(b, r->h->logits_out, b_load(b, r->logits, width, from), to);
 }
 
-static lfunc_t *classifier_kernel(lower_t *L, head_t *h) {
+static lfunc_t *classifier_kernel(lower_t *L, head_t *h, const gnode_t *out) {
+    part_t *p = part_of_node(L, out);
+    p->used = true;
+    const gnode_t *in = out->in[0]->in[0];
     dim_t tasks[] = {dim(L->batch)};
     const char *names[] = {"batch"};
     builder_t b = build_kernel(L->m, "classifier", 1, tasks, names);
-    describe(L, b.fn, KEY_num_labels, "classifier over the first token: dense, tanh, %lld labels",
+    describe(L, b.fn, out->at, "classifier over the first token: dense, tanh, %lld labels",
              (long long)h->labels);
     rows_t r = {.h = h, .batch = ax_v(b.fn->task[0]), .row0 = ax(0)};
     final_norm(L, &b, &r, 1);
-    buffer_t *t = dense_rows(L, &b, &r, "classifier.dense", r.z, 1, 2 * L->hidden, L->hidden);
-    for_span(L, &b, L->hidden, tanh_row, &r);
-    dense_rows(L, &b, &r, "classifier.out", t, 1, L->hidden, h->labels);
+    buffer_t *t = dense_rows(L, &b, &r, p, in, r.z, 1);
+    r.act = out->in[0]->act;
+    for_span(L, &b, in->shape[1].c, act_row, &r);
+    dense_rows(L, &b, &r, p, out, t, 1);
     for_span(L, &b, h->labels, keep_scores, &r);
     inst_t *wanted = b_if(&b, control(&b, L, REFORMER_WANT_LOGITS), 0, NULL);
     value_t *given = b_convert(&b, E_I64, control(&b, L, REFORMER_BATCH_ROWS));
@@ -402,7 +386,8 @@ static lfunc_t *classifier_loss_kernel(lower_t *L, head_t *h) {
     buffer_t *labels =
         slot_buffer(L, BUF_INPUT, REFORMER_SLOT_LABELS_F32, "labels_f32", E_F32, 2, ld);
     builder_t b = build_kernel(L->m, "classifier_loss", 1, &one, &name);
-    describe(L, b.fn, KEY_problem_type, "loss: cross-entropy, squares, or binary cross-entropy");
+    describe(L, b.fn, graph_output(L->g, "loss")->at,
+             "loss: cross-entropy, squares, or binary cross-entropy");
     ltype_t i32 = SCALAR(E_I32);
     value_t *kind = control(&b, L, REFORMER_LOSS_KIND);
     const reformer_loss_t kinds[] = {REFORMER_LOSS_CROSS_ENTROPY, REFORMER_LOSS_MSE,
@@ -416,11 +401,11 @@ static lfunc_t *classifier_loss_kernel(lower_t *L, head_t *h) {
     return b.fn;
 }
 
-static void lower_classifier(lower_t *L, head_t *h) {
+static void lower_classifier(lower_t *L, head_t *h, const gnode_t *logits) {
     dim_t sd[] = {dim(L->batch), dim(h->labels)};
     h->scores = workspace(L, "head_scores", E_F32, 2, sd, "[batch][label]");
     add_step(h, hidden_kernel(L, h), REFORMER_WANT_HIDDEN);
-    add_step(h, classifier_kernel(L, h), -1);
+    add_step(h, classifier_kernel(L, h, logits), -1);
     add_step(h, classifier_loss_kernel(L, h), REFORMER_LOSS_KIND);
 }
 
@@ -446,10 +431,10 @@ static void qa_column(lower_t *L, builder_t *b, rows_t *r, int which, int wanted
 static lfunc_t *qa_kernel(lower_t *L, head_t *h) {
     rows_t r = {.h = h};
     builder_t b = block_kernel(L, "qa_head", &r);
-    describe(L, b.fn, KEY_num_labels, "final norm, start and end logits");
+    describe(L, b.fn, h->dense->at, "final norm, start and end logits");
     final_norm(L, &b, &r, L->block);
-    copy_out(L, &b, &r, REFORMER_WANT_HIDDEN, r.z, h->hidden_out, 2 * L->hidden);
-    dense_rows(L, &b, &r, "qa", r.z, L->block, 2 * L->hidden, 2);
+    copy_out(L, &b, &r, REFORMER_WANT_HIDDEN, r.z, h->hidden_out, h->width);
+    dense_rows(L, &b, &r, h->part, h->dense, r.z, L->block);
     qa_column(L, &b, &r, 0, REFORMER_WANT_LOGITS, h->start_out);
     qa_column(L, &b, &r, 1, REFORMER_WANT_END, h->end_out);
     return b.fn;
@@ -488,7 +473,7 @@ static lfunc_t *qa_loss_kernel(lower_t *L, head_t *h) {
     dim_t one = dim(1);
     const char *name = "once";
     builder_t b = build_kernel(L->m, "qa_loss", 1, &one, &name);
-    describe(L, b.fn, KEY_num_labels,
+    describe(L, b.fn, h->dense->at,
              "mean of the cross-entropies of start and end over all positions");
     value_t *zero = b_const(&b, SCALAR(E_F32), 0);
     inst_t *ends = b_for(&b, "which", dim(0), dim(2), 1, &zero);
@@ -523,27 +508,88 @@ static void lower_qa(lower_t *L, head_t *h) {
 
 /* ---- schedule --------------------------------------------------------------------------------------------------- */
 
+static bool refuse(lower_t *L, const gnode_t *n) {
+    diag_error(L->d, n->at, "%s: no kernel computes this head", n->name);
+    return false;
+}
+
+static bool is_row(const gnode_t *n, gop_t op, int inputs) {
+    return n && n->op == op && n->n_in == inputs;
+}
+
+/* last_hidden_state = SLICE(LAYER_NORM(…)), by itself or with logits of it. */
+static bool read_head(lower_t *L, head_t *h, const gnode_t *last, const gnode_t *dense) {
+    if (!is_row(last, G_SLICE, 1) || !is_row(last->in[0], G_LAYER_NORM, 3)) return refuse(L, last);
+    part_t *part = part_of_node(L, last);
+    int nodes = 2 + (last->in[0]->in[0]->op == G_CONCAT) + (dense != NULL);
+    for (int i = 0; i < part->class->pattern->nodes.n; i++)
+        nodes += part->class->pattern->nodes.at[i]->op == G_COLUMN;
+    if (part->class->pattern->nodes.n != nodes) return refuse(L, last);
+    part->used = true;
+    h->part = part;
+    h->norm = last->in[0];
+    h->width = last->shape[2].c;
+    norm_t norm = {0};
+    if (!read_norm(L, h->part, h->norm, &norm)) return refuse(L, h->norm);
+    if (dense && (!is_row(dense, G_DENSE, 3) || dense->in[0] != last)) return refuse(L, dense);
+    h->dense = dense;
+    return true;
+}
+
+/* DENSE(ACTIVATION(DENSE(FIRST_TOKEN(last_hidden_state)))) */
+static bool is_classifier(const gnode_t *logits, const gnode_t *last) {
+    if (!is_row(logits, G_DENSE, 3) || !is_row(logits->in[0], G_ACTIVATION, 1)) return false;
+    const gnode_t *in = logits->in[0]->in[0];
+    return is_row(in, G_DENSE, 3) && is_row(in->in[0], G_FIRST_TOKEN, 1) &&
+           in->in[0]->in[0] == last;
+}
+
+static buffer_t *output(lower_t *L, int slot, const char *name, dim_t rows, int64_t width) {
+    dim_t d[] = {rows, dim(width)};
+    return slot_buffer(L, BUF_OUTPUT, slot, name, E_F32, 2, d);
+}
+
 head_t *lower_head(lower_t *L) {
     head_t *h = ARENA_NEW(L->arena, head_t);
-    arch_t arch = L->g->spec->architecture;
-    dim_t hd[] = {output_rows(L), dim(2 * L->hidden)}, one = dim(1);
-    h->norm_w = row_vector(L, "final.norm.weight", 2 * L->hidden);
-    h->norm_b = row_vector(L, "final.norm.bias", 2 * L->hidden);
-    h->hidden_out =
-        slot_buffer(L, BUF_OUTPUT, REFORMER_SLOT_HIDDEN, "last_hidden_state", E_F32, 2, hd);
-    if (arch != ARCH_BASE)
-        h->loss_out = slot_buffer(L, BUF_OUTPUT, REFORMER_SLOT_LOSS, "loss", E_F32, 1, &one);
-    bool lm = arch == ARCH_CAUSAL_LM || arch == ARCH_MASKED_LM;
-    if (lm || arch == ARCH_CLASSIFIER) {
-        h->labels = lm ? L->g->spec->vocab_size : L->g->spec->num_labels;
-        dim_t ld[] = {lm ? output_rows(L) : dim(L->batch), dim(h->labels)};
-        h->logits_out = slot_buffer(L, BUF_OUTPUT, REFORMER_SLOT_LOGITS, "logits", E_F32, 2, ld);
+    const graph_t *g = L->g;
+    const gnode_t *last = graph_output(g, "last_hidden_state"), *logits = graph_output(g, "logits");
+    const gnode_t *start = graph_output(g, "start_logits");
+    bool classifier = logits && logits->rank == 2;
+    if (!last) {
+        diag_error(L->d, NOWHERE, "the graph has no last_hidden_state");
+        return NULL;
     }
-    if (lm) lower_lm(L, h);
-    else if (arch == ARCH_CLASSIFIER) lower_classifier(L, h);
-    else if (arch == ARCH_QA) lower_qa(L, h);
+    if (!read_head(L, h, last, start ? start->in[0] : classifier ? NULL : logits)) return NULL;
+    if (classifier && !is_classifier(logits, last)) return refuse(L, logits), NULL;
+    dim_t one = dim(1);
+    h->hidden_out = output(L, REFORMER_SLOT_HIDDEN, "last_hidden_state", output_rows(L), h->width);
+    if (logits || start)
+        h->loss_out = slot_buffer(L, BUF_OUTPUT, REFORMER_SLOT_LOSS, "loss", E_F32, 1, &one);
+    if (logits) {
+        h->labels = logits->shape[logits->rank - 1].c;
+        h->logits_out = output(L, REFORMER_SLOT_LOGITS, "logits",
+                               classifier ? dim(L->batch) : output_rows(L), h->labels);
+    }
+    static const char *const losses[] = {"loss", "loss_f32"};
+    for (int i = 0; i < 2; i++) { /* of these logits: what kernels are told by the call */
+        const gnode_t *loss = graph_output(g, losses[i]);
+        if (!loss) continue;
+        if (loss->in[0] != logits && loss->in[0] != start) return refuse(L, loss), NULL;
+        part_of_node(L, loss)->used = true;
+    }
+    if (classifier) lower_classifier(L, h, logits);
+    else if (logits) lower_lm(L, h);
+    else if (start) lower_qa(L, h);
     else add_step(h, hidden_kernel(L, h), REFORMER_WANT_HIDDEN);
     return h;
+}
+
+/* Classes of the head; for question answering, positions. */
+dim_t largest_target(const lower_t *L) {
+    const gnode_t *logits = graph_output(L->g, "logits");
+    if (graph_output(L->g, "start_logits")) return dim_sub(L->padded, dim(1));
+    if (logits) return dim(logits->shape[logits->rank - 1].c - 1);
+    return dim(L->embed->in[is_step(L) ? 2 : 1]->shape[0].c - 1);
 }
 
 void head_schedule(lower_t *L, head_t *h, builder_t *entry) {

@@ -10,14 +10,19 @@
 typedef struct {
     affine_t row, index, head, in_group; /* row: of the cache; head: of all */
     value_t *tokens;                     /* of the row */
+    const attention_t *a;
 } keep_t;
 
 static void read_place(lower_t *L, builder_t *b, keep_t *k, const attention_t *a,
                        affine_t in_group) {
-    k->index = ax_v(kernel_param(b, "index", a->count));
-    value_t *group = kernel_param(b, "group", L->groups);
+    (void)L;
+    k->a = a;
+    value_t *index[MOST_INDICES];
+    index_params(L, b, a->own, index);
+    k->index = ax_v(index[a->number]);
+    value_t *group = kernel_param(b, "group", a->groups);
     k->in_group = in_group;
-    k->head = ax_add(ax_scale(ax_v(group), L->group), in_group);
+    k->head = ax_add(ax_scale(ax_v(group), a->group), in_group);
 }
 
 /* After the parameters. */
@@ -36,7 +41,8 @@ static void keep_lsh(lower_t *L, builder_t *b, const keep_t *k, affine_t t) {
     const cache_t *c = L->cache;
     affine_t qx[] = {ax(0), k->in_group, t, ax(0)}, vx[] = {ax(0), k->in_group, t, ax(0)};
     affine_t to[] = {ax_v(at_most(b, t, dim(c->positions - 1))), k->row, k->index, k->head};
-    put_key_value(L, b, L->q, qx, lsh_key_scale(L, b, L->q, qx), L->v, vx, c->records, to);
+    put_key_value(L, b, k->a, k->a->q, qx, lsh_key_scale(L, b, k->a, k->a->q, qx), k->a->v, vx,
+                  c->records, to);
 }
 
 /* The next token's window begins `before` chunks before its own; what is earlier is never asked for again, and its
@@ -50,17 +56,17 @@ static void keep_local(lower_t *L, builder_t *b, const keep_t *k, affine_t t) {
     inst_t *near = b_if(b, b_compare(b, OP_GE, b_index(b, t), b_index(b, start)), 0, NULL);
     affine_t kx[] = {ax(0), k->in_group, t, ax(0)}, vx[] = {ax(0), k->in_group, t, ax(0)};
     affine_t to[] = {k->row, k->index, k->head, ax_v(b_irem(b, b_index(b, t), dim(c->ring)))};
-    value_t *scale = b_const(b, SCALAR(E_F32), inverse_root(L->head_size));
-    put_key_value(L, b, L->k, kx, scale, L->v, vx, c->rings, to);
+    value_t *scale = b_const(b, SCALAR(E_F32), inverse_root(k->a->head_size));
+    put_key_value(L, b, k->a, k->a->k, kx, scale, k->a->v, vx, c->rings, to);
     b_end_if(b, near, NULL);
 }
 
 static lfunc_t *keep_kernel(lower_t *L, const attention_t *a) {
-    bool lsh = a->kind == LAYER_LSH;
-    dim_t tasks[] = {dim(L->group), L->blocks};
+    bool lsh = a->lsh;
+    dim_t tasks[] = {dim(a->group), L->blocks};
     const char *names[] = {"head", "block"};
-    builder_t b = build_kernel(L->m, lsh ? "lsh_keep" : "local_keep", 2, tasks, names);
-    describe(L, b.fn, KEY_attn_layers, "%s attention: keys and values into the cache",
+    builder_t b = build_kernel(L->m, kernel_of(L, a, "keep"), 2, tasks, names);
+    describe(L, b.fn, a->node->at, "%s attention: keys and values into the cache",
              lsh ? "LSH" : "local");
     keep_t k = {0};
     read_place(L, &b, &k, a, ax_v(b.fn->task[0]));
@@ -77,10 +83,10 @@ static lfunc_t *keep_kernel(lower_t *L, const attention_t *a) {
 
 static lfunc_t *file_kernel(lower_t *L, const attention_t *a) {
     const cache_t *c = L->cache;
-    dim_t tasks[] = {dim(L->group), dim(a->rounds)};
+    dim_t tasks[] = {dim(a->group), dim(a->rounds)};
     const char *names[] = {"head", "round"};
-    builder_t b = build_kernel(L->m, "lsh_file", 2, tasks, names);
-    describe(L, b.fn, KEY_num_buckets, "tokens into the cache's buckets, in order");
+    builder_t b = build_kernel(L->m, kernel_of(L, a, "file"), 2, tasks, names);
+    describe(L, b.fn, a->node->at, "tokens into the cache's buckets, in order");
     keep_t k = {0};
     read_place(L, &b, &k, a, ax_v(b.fn->task[0]));
     read_row(L, &b, &k);
@@ -89,7 +95,7 @@ static lfunc_t *file_kernel(lower_t *L, const attention_t *a) {
     inst_t *loop = b_for(&b, "t", dim(0), L->padded, 0, NULL);
     inst_t *real = if_token(&b, &k, ax_v(loop_var(loop)));
     affine_t bx[] = {ax(0), k.in_group, at.round, ax_v(loop_var(loop))};
-    value_t *bucket = b_convert(&b, E_I64, load1(&b, L->buckets, 4, bx));
+    value_t *bucket = b_convert(&b, E_I64, load1(&b, a->bucket_of, 4, bx));
     bucket = b_index(&b, ax_plus(ax_v(bucket), c->shift));
     append_to_bucket(&b, c, &at, within(&b, bucket, c->buckets - 1),
                      at_most(&b, bx[3], dim(c->positions - 1)));
@@ -100,10 +106,9 @@ static lfunc_t *file_kernel(lower_t *L, const attention_t *a) {
 
 void lower_keep(lower_t *L) {
     if (L->batch != 1) bug("a prefill of %lld rows", (long long)L->batch);
-    for (int kind = 0; kind < 2; kind++) {
-        attention_t *a = &L->attention[kind];
-        if (!a->present) continue;
+    for (int i = 0; i < L->n_attentions; i++) {
+        attention_t *a = &L->attentions[i];
         a->keep = keep_kernel(L, a);
-        if (kind == LAYER_LSH && !a->exact) a->file = file_kernel(L, a);
+        if (a->lsh && !a->exact) a->file = file_kernel(L, a);
     }
 }

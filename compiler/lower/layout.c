@@ -1,7 +1,5 @@
-/* The table of the packed weights file: which Hugging Face tensors go where, in which arrangement.
- *
- * Rows of `parts` name a packed array and the tensors it stacks; '#' in a source stands for the layer.
- * An array whose first tensor is not among the params of the graph is left out. */
+/* The table of the packed weights file, from the PARAMs of a graph: each is stacked with those that have its name but
+ * for the layer, its shape and its arrangement. */
 #include "lower/layout.h"
 
 #include <string.h>
@@ -10,111 +8,73 @@
 #include "support/hash.h"
 #include "support/sbuf.h"
 
-typedef enum { ONCE, EVERY_LAYER, LSH_LAYERS, LOCAL_LAYERS } stack_t;
-
-typedef struct {
-    const char *name;
-    pack_kind_t kind;
-    stack_t stack;
-    const char *source;
-} part_t;
-
-#define LAYER     "encoder.layers.#."
-#define ATTENTION LAYER "attention."
-#define SELF      ATTENTION "self_attention."
-#define FF        LAYER "feed_forward."
-#define POSITION  "embeddings.position_embeddings."
-
-static const part_t parts[] = {
-    {"embed.word", PACK_ROWS, ONCE, "embeddings.word_embeddings.weight"},
-    {"embed.position", PACK_ROWS, ONCE, POSITION "embedding.weight"},
-    {"embed.axis0", PACK_ROWS, ONCE, POSITION "weights.0"},
-    {"embed.axis1", PACK_ROWS, ONCE, POSITION "weights.1"},
-    {"embed.axis2", PACK_ROWS, ONCE, POSITION "weights.2"},
-    {"embed.axis3", PACK_ROWS, ONCE, POSITION "weights.3"},
-    {"embed.axis4", PACK_ROWS, ONCE, POSITION "weights.4"},
-    {"attention.norm.weight", PACK_ROWS, EVERY_LAYER, ATTENTION "layer_norm.weight"},
-    {"attention.norm.bias", PACK_ROWS, EVERY_LAYER, ATTENTION "layer_norm.bias"},
-    {"lsh.query_key", PACK_HEAD_PANELS, LSH_LAYERS, SELF "query_key.weight"},
-    {"lsh.value", PACK_HEAD_PANELS, LSH_LAYERS, SELF "value.weight"},
-    {"lsh.output", PACK_PANELS, LSH_LAYERS, ATTENTION "output.dense.weight"},
-    {"lsh.rotations", PACK_ROTATIONS, LSH_LAYERS, "layers.#.rotations"},
-    {"local.query", PACK_HEAD_PANELS, LOCAL_LAYERS, SELF "query.weight"},
-    {"local.key", PACK_HEAD_PANELS, LOCAL_LAYERS, SELF "key.weight"},
-    {"local.value", PACK_HEAD_PANELS, LOCAL_LAYERS, SELF "value.weight"},
-    {"local.output", PACK_PANELS, LOCAL_LAYERS, ATTENTION "output.dense.weight"},
-    {"ff.norm.weight", PACK_ROWS, EVERY_LAYER, FF "layer_norm.weight"},
-    {"ff.norm.bias", PACK_ROWS, EVERY_LAYER, FF "layer_norm.bias"},
-    {"ff.in.weight", PACK_PANELS, EVERY_LAYER, FF "dense.dense.weight"},
-    {"ff.in.bias", PACK_ROWS, EVERY_LAYER, FF "dense.dense.bias"},
-    {"ff.out.weight", PACK_PANELS, EVERY_LAYER, FF "output.dense.weight"},
-    {"ff.out.bias", PACK_ROWS, EVERY_LAYER, FF "output.dense.bias"},
-    {"final.norm.weight", PACK_ROWS, ONCE, "encoder.layer_norm.weight"},
-    {"final.norm.bias", PACK_ROWS, ONCE, "encoder.layer_norm.bias"},
-    {"lm_head.weight", PACK_PANELS, ONCE, "lm_head.decoder.weight"},
-    {"lm_head.bias", PACK_ROWS, ONCE, "lm_head.bias"},
-    {"classifier.dense.weight", PACK_PANELS, ONCE, "classifier.dense.weight"},
-    {"classifier.dense.bias", PACK_ROWS, ONCE, "classifier.dense.bias"},
-    {"classifier.out.weight", PACK_PANELS, ONCE, "classifier.out_proj.weight"},
-    {"classifier.out.bias", PACK_ROWS, ONCE, "classifier.out_proj.bias"},
-    {"qa.weight", PACK_PANELS, ONCE, "qa_outputs.weight"},
-    {"qa.bias", PACK_ROWS, ONCE, "qa_outputs.bias"},
+/* Of an open-addressed hash table: where a stack, or a source, stands. */
+struct place {
+    const char *key; /* NULL: free */
+    int entry, index;
 };
-enum { PARTS = sizeof parts / sizeof *parts };
 
-static int64_t up(int64_t n, int64_t to) {
-    return (n + to - 1) / to * to;
-}
-
-static const char *source_name(arena_t *a, const char *pattern, int layer) {
-    const char *hash = strchr(pattern, '#');
-    if (!hash) return pattern;
-    return arena_printf(a, "%.*s%d%s", (int)(hash - pattern), pattern, layer, hash + 1);
-}
-
-static bool stacks(stack_t s, layer_kind_t kind) {
-    return s == EVERY_LAYER || (s == LSH_LAYERS && kind == LAYER_LSH) ||
-           (s == LOCAL_LAYERS && kind == LAYER_LOCAL);
-}
-
-/* Params by name: open addressing, so that thousands of layers take linear time. */
 typedef struct {
-    const gnode_t **slots;
-    size_t n; /* a power of two, at least twice the params */
-} names_t;
+    struct place *places;
+    size_t n; /* a power of two, at least twice what it will hold */
+} table_t;
 
-static const gnode_t **slot_of(const names_t *t, const char *name) {
-    size_t at = (size_t)hash64(HASH64_INIT, name, strlen(name)) & (t->n - 1);
-    while (t->slots[at] && strcmp(t->slots[at]->name, name) != 0) at = (at + 1) & (t->n - 1);
-    return &t->slots[at];
+static struct place *place_of(const table_t *t, const char *key) {
+    size_t at = (size_t)hash64(HASH64_INIT, key, strlen(key)) & (t->n - 1);
+    while (t->places[at].key && strcmp(t->places[at].key, key) != 0) at = (at + 1) & (t->n - 1);
+    return &t->places[at];
 }
 
-static names_t index_params(arena_t *a, const graph_t *g) {
-    names_t t = {.n = 2};
-    while (t.n < 2 * g->n_nodes) t.n *= 2;
-    t.slots = ARENA_ARRAY(a, const gnode_t *, t.n);
-    for (size_t i = 0; i < g->n_nodes; i++) {
-        if (g->nodes[i]->op != G_PARAM) continue;
-        const gnode_t **slot = slot_of(&t, g->nodes[i]->name);
-        if (!*slot) *slot = g->nodes[i];
-    }
+static table_t table_for(arena_t *a, size_t keys) {
+    table_t t = {.n = 2};
+    while (t.n < 2 * keys) t.n *= 2;
+    t.places = ARENA_ARRAY(a, struct place, t.n);
     return t;
 }
 
-/* The params of the graph under one pattern, in layer order. */
-static int collect(arena_t *a, const graph_t *g, const names_t *names, const part_t *p,
-                   const gnode_t **found) {
-    if (p->stack == ONCE) {
-        found[0] = *slot_of(names, source_name(a, p->source, 0));
-        return found[0] ? 1 : 0;
+/* ---- how a weight is arranged ------------------------------------------------------------------- */
+
+/* By node id: who reads a PARAM first, and as which of its inputs; of how many heads a value is an operand. */
+typedef struct {
+    const gnode_t **reader;
+    int *input;
+    int64_t *heads;
+} uses_t;
+
+static uses_t find_uses(arena_t *a, const graph_t *g) {
+    uses_t u = {ARENA_ARRAY(a, const gnode_t *, g->n_nodes), ARENA_ARRAY(a, int, g->n_nodes),
+                ARENA_ARRAY(a, int64_t, g->n_nodes)};
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const gnode_t *n = g->nodes[i];
+        for (int k = 0; k < n->n_in; k++) {
+            const gnode_t *x = n->in[k];
+            if (!x) continue;
+            if (graph_kind(n) == K_MIX) u.heads[x->id] = n->heads;
+            if (u.reader[x->id]) continue;
+            u.reader[x->id] = n;
+            u.input[x->id] = k;
+        }
     }
-    int n = 0;
-    for (int i = 0; i < g->spec->n_layers; i++) {
-        if (!stacks(p->stack, g->spec->attn_layers[i])) continue;
-        const gnode_t *node = *slot_of(names, source_name(a, p->source, i));
-        if (node) found[n++] = node;
-    }
-    return n;
+    return u;
+}
+
+typedef struct {
+    pack_kind_t kind;
+    int64_t heads;
+} arrangement_t;
+
+/* Matrices of dense layers become panels, of whole heads where the result goes into attention by heads. */
+static arrangement_t arrange(const uses_t *u, const gnode_t *param) {
+    const gnode_t *reader = u->reader[param->id];
+    if (param->rank == 4) return (arrangement_t){PACK_ROTATIONS, 0};
+    if (!reader || reader->op != G_DENSE || u->input[param->id] != 1)
+        return (arrangement_t){PACK_ROWS, 0};
+    int64_t heads = u->heads[reader->id];
+    return heads ? (arrangement_t){PACK_HEAD_PANELS, heads} : (arrangement_t){PACK_PANELS, 0};
+}
+
+static int64_t up(int64_t n, int64_t to) {
+    return (n + to - 1) / to * to;
 }
 
 static void pack_shape(layout_entry_t *e) {
@@ -149,9 +109,67 @@ static void pack_shape(layout_entry_t *e) {
     for (int i = 0; i < n; i++) e->bytes *= p[i];
 }
 
+/* ---- stacks --------------------------------------------------------------------------------------- */
+
+/* "encoder.layers.#.attention.layer_norm.weight": the name without the number of its layer. */
+static const char *pattern_of(arena_t *a, const gnode_t *param) {
+    const char *number = arena_printf(a, "layers.%d.", param->layer);
+    const char *at = param->layer < 0 ? NULL : strstr(param->name, number);
+    if (!at) return param->name;
+    return arena_printf(a, "%.*slayers.#.%s", (int)(at - param->name), param->name,
+                        at + strlen(number));
+}
+
+/* The pattern's part after the layer; numbered, where a stack of another shape has it already. */
+static const char *short_name(arena_t *a, const layout_t *l, const char *pattern) {
+    const char *hash = strstr(pattern, "#.");
+    const char *base = hash ? hash + 2 : pattern, *name = base;
+    for (int k = 2;; k++) {
+        bool taken = false;
+        for (int i = 0; i < l->n && !taken; i++) taken = strcmp(l->entries[i].name, name) == 0;
+        if (!taken) return name;
+        name = arena_printf(a, "%s.%d", base, k);
+    }
+}
+
+typedef struct {
+    arena_t *arena;
+    layout_t *l;
+    size_t cap;
+    table_t stacks, sources;
+    uses_t uses;
+} maker_t;
+
+static layout_entry_t *stack_for(maker_t *m, const gnode_t *param) {
+    arrangement_t as = arrange(&m->uses, param);
+    const char *pattern = pattern_of(m->arena, param);
+    const char *key = arena_printf(m->arena, "%s %d %lld", pattern, as.kind, (long long)as.heads);
+    for (int i = 0; i < param->rank; i++)
+        key = arena_printf(m->arena, "%s %lld", key, (long long)param->shape[i].c);
+    struct place *place = place_of(&m->stacks, key);
+    if (place->key) return &m->l->entries[place->entry];
+    *place = (struct place){key, m->l->n, 0};
+    layout_entry_t e = {.name = short_name(m->arena, m->l, pattern),
+                        .kind = as.kind,
+                        .rank = param->rank,
+                        .heads = as.heads};
+    for (int i = 0; i < e.rank; i++) e.shape[i] = param->shape[i].c;
+    ARENA_PUSH(m->arena, m->l->entries, m->l->n, m->cap) = e;
+    return &m->l->entries[m->l->n - 1];
+}
+
+/* One tensor has one place, however often it is read. */
+static void add_param(maker_t *m, const gnode_t *param) {
+    struct place *place = place_of(&m->sources, param->name);
+    if (place->key) return;
+    layout_entry_t *e = stack_for(m, param);
+    *place = (struct place){param->name, (int)(e - m->l->entries), e->count};
+    ARENA_PUSH(m->arena, e->source, e->count, e->room) = param->name;
+}
+
 static uint64_t fingerprint(const graph_t *g) {
     sbuf_t s = {0};
-    sbuf_printf(&s, "layout %d\n", LAYOUT_VERSION);
+    sbuf_printf(&s, "layout %d\n", REFORMER_WEIGHTS_VERSION);
     spec_canonical(g->spec, g->n_factors, g->factors, &s);
     uint64_t h = hash64(HASH64_INIT, s.data, s.size);
     sbuf_free(&s);
@@ -159,34 +177,33 @@ static uint64_t fingerprint(const graph_t *g) {
 }
 
 layout_t *layout_make(arena_t *a, const graph_t *g) {
-    layout_t *l = ARENA_NEW(a, layout_t);
-    l->entries = ARENA_ARRAY(a, layout_entry_t, PARTS);
-    const gnode_t **found = ARENA_ARRAY(a, const gnode_t *, g->spec->n_layers + 1);
-    names_t names = index_params(a, g);
+    size_t params = 0;
+    for (size_t i = 0; i < g->n_nodes; i++) params += g->nodes[i]->op == G_PARAM;
+    maker_t m = {.arena = a,
+                 .l = ARENA_NEW(a, layout_t),
+                 .stacks = table_for(a, params),
+                 .sources = table_for(a, params),
+                 .uses = find_uses(a, g)};
+    for (size_t i = 0; i < g->n_nodes; i++)
+        if (g->nodes[i]->op == G_PARAM) add_param(&m, g->nodes[i]);
     int64_t at = REFORMER_WEIGHTS_HEADER;
-    for (int i = 0; i < PARTS; i++) {
-        int n = collect(a, g, &names, &parts[i], found);
-        if (n == 0) continue;
-        layout_entry_t *e = &l->entries[l->n++];
-        e->name = parts[i].name;
-        e->kind = parts[i].kind;
-        e->count = n;
-        e->source = ARENA_ARRAY(a, const char *, n);
-        for (int j = 0; j < n; j++) e->source[j] = found[j]->name;
-        e->rank = found[0]->rank;
-        for (int j = 0; j < e->rank; j++) e->shape[j] = found[0]->shape[j].c;
-        e->heads = e->kind == PACK_HEAD_PANELS ? g->spec->num_attention_heads : 0;
+    for (int i = 0; i < m.l->n; i++) {
+        layout_entry_t *e = &m.l->entries[i];
         pack_shape(e);
         e->offset = at;
         at = up(at + e->bytes, 64);
     }
-    l->data_end = at;
-    l->fingerprint = fingerprint(g);
-    return l;
+    m.l->places = m.sources.places;
+    m.l->n_places = m.sources.n;
+    m.l->data_end = at;
+    m.l->fingerprint = fingerprint(g);
+    return m.l;
 }
 
-const layout_entry_t *layout_find(const layout_t *l, const char *name) {
-    for (int i = 0; i < l->n; i++)
-        if (strcmp(l->entries[i].name, name) == 0) return &l->entries[i];
-    return NULL;
+const layout_entry_t *layout_find(const layout_t *l, const char *source, int *index) {
+    table_t t = {l->places, l->n_places};
+    const struct place *place = l->n_places ? place_of(&t, source) : NULL;
+    if (!place || !place->key) return NULL;
+    *index = place->index;
+    return &l->entries[place->entry];
 }

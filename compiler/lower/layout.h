@@ -1,15 +1,16 @@
 /* Where each weight stands in the packed weights file, and in which arrangement.
  *
- * One layout serves all targets. Weights of all layers of a kind are stacked under one name, so that
- * kernels index them by layer and code does not grow with depth. Offsets are bytes from the start of
- * the file, multiples of 64, after the header of runtime/reformer_rt.h. The packer (weights/pack.c)
- * and the lowering read the same table; LAYOUT_VERSION changes when any arrangement does. */
+ * One layout serves all targets, and all graphs of a model. Weights that differ in the number of their layer only, and
+ * have one shape, are stacked under one name, so that kernels index them and code does not grow with depth; how they are
+ * arranged follows from the node that reads them. Offsets are bytes from the start of the file, multiples of 64, after
+ * the header of runtime/reformer_rt.h. The packer (weights/pack.c) and the lowering read the same table;
+ * REFORMER_WEIGHTS_VERSION rises when any arrangement changes. */
 #ifndef REFORMERC_LOWER_LAYOUT_H
 #define REFORMERC_LOWER_LAYOUT_H
 
 #include "graph/graph.h"
 
-enum { LAYOUT_VERSION = 1, PANEL = 32 };
+enum { PANEL = 32 };
 
 typedef enum {
     PACK_ROWS, /* [count][elements], elements padded with zeros to a multiple of PANEL: vectors, tables */
@@ -19,9 +20,11 @@ typedef enum {
 } pack_kind_t;
 
 typedef struct {
-    const char *name; /* "lsh.query_key": unique; '.' becomes '_' in buffer names */
+    const char
+        *name; /* "feed_forward.dense.dense.weight": unique; '.' becomes '_' in buffer names */
     pack_kind_t kind;
     int count;           /* stacked layers; 1 for what exists once */
+    size_t room;         /* of source */
     const char **source; /* [count] Hugging Face names (no prefix), or "layers.N.rotations" */
     int rank;            /* of the source tensor */
     int64_t shape[4];    /* of the source tensor */
@@ -34,12 +37,16 @@ typedef struct {
 typedef struct {
     layout_entry_t *entries;
     int n;
+    struct place *places; /* by name of the source: a hash table */
+    size_t n_places;
     int64_t data_end;     /* header + data, multiple of 64 */
-    uint64_t fingerprint; /* spec_canonical + LAYOUT_VERSION */
+    uint64_t fingerprint; /* spec_canonical + REFORMER_WEIGHTS_VERSION */
 } layout_t;
 
-/* From the params of a graph; every graph of one model gives the same layout. */
+/* From the params of a graph, the one with the most of them where there are several; every graph of one model then gives
+ * the same layout. */
 layout_t *layout_make(arena_t *a, const graph_t *g);
-const layout_entry_t *layout_find(const layout_t *l, const char *name); /* NULL: none */
+/* Where a source stands: its entry, and its number there. NULL: nowhere. */
+const layout_entry_t *layout_find(const layout_t *l, const char *source, int *index);
 
 #endif

@@ -25,15 +25,17 @@ static affine_t key_row(const local_t *c, affine_t key) {
 
 static value_t *local_key(lower_t *L, builder_t *b, window_t *w, affine_t run, affine_t lane,
                           affine_t k) {
+    (void)L;
     const local_t *c = w->ctx;
     affine_t key = ax_add(ax_scale(run, w->run), lane);
     affine_t ix[] = {c->batch, c->head, key_row(c, key), k};
-    return b_load(b, L->k, 1, ix);
+    return b_load(b, c->a->k, 1, ix);
 }
 
 static value_t *local_scale(lower_t *L, builder_t *b, window_t *w, affine_t key) {
-    (void)w, (void)key;
-    return b_const(b, SCALAR(E_F32), inverse_root(L->head_size));
+    (void)L, (void)key;
+    const local_t *c = w->ctx;
+    return b_const(b, SCALAR(E_F32), inverse_root(c->a->head_size));
 }
 
 static value_t *local_pos(lower_t *L, builder_t *b, window_t *w, affine_t key) {
@@ -46,7 +48,7 @@ static value_t *local_value(lower_t *L, builder_t *b, window_t *w, affine_t key,
                             int64_t col) {
     const local_t *c = w->ctx;
     affine_t ix[] = {c->batch, c->head, key_row(c, key), ax_plus(ax_scale(panel, L->tile), col)};
-    return b_load(b, L->v, L->lanes, ix);
+    return b_load(b, c->a->v, L->lanes, ix);
 }
 
 /* The rows of the next chunk, whose task most likely comes next. */
@@ -55,10 +57,10 @@ static void local_ahead(lower_t *L, builder_t *b, window_t *w, affine_t lane) {
     value_t *next = at_most(b, ax_plus(c->chunk, 1), dim_sub(c->chunks, dim(1)));
     affine_t chunk = ax_v(b_name(next, "next"));
     affine_t at = clamp_lane(L, b, ax_add(panel_lane(L, w), lane), c->a->chunk);
-    buffer_t *rows[] = {L->q, L->k, L->v};
+    buffer_t *rows[] = {c->a->q, c->a->k, c->a->v};
     for (int i = 0; i < 3; i++) {
         affine_t ix[] = {c->batch, c->head, ax_add(ax_scale(chunk, c->a->chunk), at), ax(0)};
-        prefetch_row(b, rows[i], ix, L->head_stride);
+        prefetch_row(b, rows[i], ix, c->a->head_stride);
     }
 }
 
@@ -79,7 +81,7 @@ static void local_rows(lower_t *L, builder_t *b, window_t *w, affine_t row, affi
                                 clamp_lane(L, b, ax_add(panel_lane(L, w), lane), w->chunk));
         for (int j = 0; j < nv; j++) {
             affine_t ox[] = {c->batch, c->head, token, ax_plus(col, (int64_t)j * L->lanes)};
-            b_store(b, L->q, b_binary(b, OP_MUL, acc[i * nv + j], inverse), ox);
+            b_store(b, c->a->q, b_binary(b, OP_MUL, acc[i * nv + j], inverse), ox);
         }
         window_end_guard(b, guard);
     }
@@ -101,10 +103,10 @@ static void local_panel(lower_t *L, builder_t *b, window_t *w) {
 
 void lower_local_attention(lower_t *L, attention_t *a) {
     dim_t chunks = dim_div(L->padded, a->chunk);
-    dim_t tasks[] = {dim(L->batch), dim(L->group), chunks};
+    dim_t tasks[] = {dim(L->batch), dim(a->group), chunks};
     const char *names[] = {"batch", "head", "chunk"};
-    builder_t b = build_kernel(L->m, "local_attention", 3, tasks, names);
-    describe(L, b.fn, KEY_local_attn_chunk_length,
+    builder_t b = build_kernel(L->m, kernel_of(L, a, "attention"), 3, tasks, names);
+    describe(L, b.fn, a->node->at,
              "local attention: chunks of %lld against %lld before and %lld after",
              (long long)a->chunk, (long long)a->before, (long long)a->after);
     int64_t lanes = round_up(a->chunk, L->tile), span = 1 + a->before + a->after;
@@ -118,6 +120,7 @@ void lower_local_attention(lower_t *L, attention_t *a) {
     window_t w = {.chunk = a->chunk,
                   .run = a->chunk,
                   .span = span,
+                  .width = a->head_stride,
                   .causal = a->causal,
                   .absent = L->o->absent_keys,
                   .ahead = local_ahead,
@@ -127,11 +130,11 @@ void lower_local_attention(lower_t *L, attention_t *a) {
                   .key_scale = local_scale,
                   .key_pos = local_pos,
                   .value_at = local_value};
-    w.queries = query_panels(L, &b, 1, a->chunk);
+    w.queries = query_panels(L, &b, 1, a->chunk, a->head_size);
     w.query_pos = kernel_scratch(&b, "query_pos", E_I32, 2, pd);
     w.scores = kernel_scratch(&b, "scores", E_F32, 2, sd);
     c.inverse = kernel_scratch(&b, "inverse", E_F32, 1, id);
-    transpose_rows(L, &b, L->q, c.batch, c.head, w.queries, ax(0), local_row, &c);
+    transpose_rows(L, &b, a->q, c.batch, c.head, w.queries, ax(0), local_row, &c);
     inst_t *fill = b_for(&b, "lane", dim(0), dim(lanes), 0, NULL);
     value_t *row = b_index(&b, local_row(L, &b, &c, ax_v(loop_var(fill))));
     affine_t px[] = {ax(0), ax_v(loop_var(fill))};

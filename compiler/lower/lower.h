@@ -19,12 +19,12 @@ typedef struct {
     int64_t cache_batch, positions;
 } lower_options_t;
 
-/* Never fails on a checked graph: what it cannot lower is a bug(). The module is verified, passes have run. */
+/* NULL after errors in d: at the place of a node that no kernel computes. */
 module_t *lower_graph(arena_t *a, const graph_t *g, const layout_t *layout,
-                      const lower_options_t *o);
+                      const lower_options_t *o, diag_t *d);
 /* The same of graph_build_step(). */
-module_t *lower_step(arena_t *a, const graph_t *g, const layout_t *layout,
-                     const lower_options_t *o);
+module_t *lower_step(arena_t *a, const graph_t *g, const layout_t *layout, const lower_options_t *o,
+                     diag_t *d);
 
 /* Everything one artefact holds: one module per variant, in the order of reformer_desc_t.variants
  * without targets; modules[v * n_targets + t]. */

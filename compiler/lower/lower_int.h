@@ -7,6 +7,7 @@
 #define REFORMERC_LOWER_INT_H
 
 #include "lower/lower.h"
+#include "lower/regions.h"
 #include "lower/tiles.h"
 #include "reformer_rt.h"
 
@@ -21,25 +22,59 @@ enum { LINE = 64 }; /* bytes of a cache line */
 #define LOWEST   (-3.4028234663852886e38) /* of float */
 #define GREATEST (-LOWEST)
 
-/* One kind of attention layer; all layers of a kind share kernels and differ in weights only. */
+/* A weight of a class: all its members' stand in one stack of the layout. */
 typedef struct {
-    bool present;
-    layer_kind_t kind;
-    int count;  /* layers of this kind: first dimension of their stacked weights */
-    bool exact; /* every query against every key: no chunks, one round */
+    buffer_t *w; /* [in the stack][packed …] */
+    int vector;  /* which index vector of the part tells a member's place */
+} role_t;
+
+/* A class of regions as it is lowered. Its kernels take their place in stacks as parameters, one for each list of
+ * indices that differs; the schedule passes the layer's. */
+enum { MOST_INDICES = 8 };
+typedef struct part {
+    const class_t *class;
+    role_t *roles; /* [pattern->params.n] */
+    int n_vectors;
+    const int32_t *vector[MOST_INDICES]; /* [class->count] */
+    int64_t bound[MOST_INDICES];         /* all are below */
+    struct attention *into, *from;       /* whose operands it makes; whose result it reads */
+    lfunc_t *kernel, *kernel_2;          /* kernel_2: NULL, or what runs after it */
+    bool used;                           /* a kernel computes it */
+} part_t;
+
+/* A class of attention ops, with what leads to it and away from it. Operands and result stand by heads, a group of
+ * heads at a time. */
+typedef struct attention {
+    const class_t *class;
+    const gnode_t *node;                         /* of its pattern */
+    const char *name;                            /* "lsh", "local", "lsh_2" … */
+    const gnode_t *query, *key, *value;          /* key NULL: the queries are keys too */
+    part_t *own, *project, *hash_part, *combine; /* hash_part NULL: it does not hash */
+    const role_t *rotations;                     /* of hash_part; NULL: none */
+    int hash_number; /* vector of `hash_part`: place among all layers that hash */
+    int number;      /* vector of `own`: place among the class */
+    bool lsh, exact; /* exact: every query against every key: no chunks, one round */
+    int count;       /* layers */
     bool causal;
     int64_t chunk, before, after, rounds;
     int n_factors;
     int64_t factors[MAX_FACTORS];
-    int64_t buckets; /* product of factors */
-    srcloc_t at;
-    buffer_t *query, *key, *value, *output, *rotations; /* weights; key NULL for LSH */
+    int64_t buckets;                                      /* product of factors */
+    int64_t heads, head_size, head_stride, group, groups; /* heads per group, number of groups */
+    /* [batch][group][rows][head_stride]; k: NULL where keys are the queries; out: may be q */
+    buffer_t *q, *k, *v, *out;
+    buffer_t *run_max, *run_sum; /* [batch][group][rows]: online softmax over rounds */
+    buffer_t *self_count;        /* [batch][group][rounds][rows]: Q2, keys equal to the query */
+    buffer_t *bucket_of, *order; /* [batch][group][rounds][rows + 1] */
     buffer_t *key_norm; /* exact: [batch][group][rows]; LSH: 1 / norm, local: norm / sqrt(head) */
-    lfunc_t *project, *hash, *impose, *sort, *norms, *attend, *combine; /* kernels */
-    lfunc_t *keep, *file; /* of prefills: into the cache; NULL: none */
+    lfunc_t *hash, *impose, *sort, *norms, *attend; /* kernels */
+    lfunc_t *forgetting;                            /* of steps; NULL: nothing is forgotten */
+    lfunc_t *keep, *file;                           /* of prefills: into the cache; NULL: none */
+    buffer_t *trace_self, *trace_buckets, *trace_order;
 } attention_t;
 
 typedef struct cache cache_t; /* of generation: cache.h */
+typedef struct trace trace_t; /* of --dump-activations: trace.c */
 
 typedef struct {
     module_t *m;
@@ -48,58 +83,70 @@ typedef struct {
     const lower_options_t *o;
     const tiles_t *tiles; /* in force */
     arena_t *arena;
-    bool is_step; /* else a forward, or a prefill */
+    diag_t *d;
     int lanes;    /* of the widest f32 vector */
     int64_t tile; /* columns of a register tile: lanes * tiles->vectors */
 
     int64_t batch;
     dim_t padded, rows, blocks; /* per batch element; rows = block * blocks */
     int64_t block;              /* rows per task of dense kernels */
-    int64_t hidden, stream;     /* width, padded width */
-    int64_t heads, head_size, head_stride, group, groups; /* heads per group, number of groups */
-    int64_t ff;
-    int n_layers;
-    double eps;
-    act_t act;
-    attention_t attention[2]; /* by layer_kind_t */
-
-    /* slots and weights */
+    const gnode_t *embed;       /* the node */
+    const regions_t *regions;
+    part_t *parts; /* by class id */
+    attention_t *attentions;
+    int n_attentions;
+    int n_hashes;     /* layers that hash */
+    buffer_t **homes; /* [regions->n_homes]: [batch][rows][width in whole tiles] */
+    /* slots */
     buffer_t *ids, *key, *row, *target, *control;
-    buffer_t *att_norm_w, *att_norm_b, *ff_norm_w, *ff_norm_b, *w1, *b1, *w2, *b2;
-    /* workspace */
-    buffer_t *y1, *y2;           /* [batch][rows][stream] */
-    buffer_t *q, *k, *v, *out;   /* [batch][group][rows][head_stride]; k: local only */
-    buffer_t *run_max, *run_sum; /* [batch][group][rows]: online softmax over rounds */
-    buffer_t *self_count;        /* [batch][group][rounds][rows]: Q2, keys equal to the query */
-    buffer_t *buckets, *order;   /* [batch][group][rounds][rows + 1] */
-    buffer_t *kind_table, *index_table; /* [n_layers] */
-    cache_t *cache;                     /* NULL: this module neither fills nor reads one */
+    /* of indices by layer, and which layers have one in each: schedule.c */
+    buffer_t **tables;
+    int32_t **index, **said;
+    int n_tables;
+    size_t cap_tables, cap_index, cap_said;
+    cache_t *cache;          /* NULL: this module neither fills nor reads one */
     buffer_t *last1, *last2; /* prefill: streams of the row's last token, [1][1][stream] */
     buffer_t *position;      /* step: [1][rows], each row's own; NULL: a row stands at its number */
     /* pure functions, made on demand */
-    lfunc_t *fn[16];
+    lfunc_t *fn[2 * (5 + ACT_COUNT)];
     /* traces */
-    buffer_t *trace_old, *trace_rows, *trace_self, *trace_buckets, *trace_order;
+    buffer_t *trace_old, *trace_rows;
 } lower_t;
 
-/* Reads the graph; makes slots, weights, tables and pure functions (lower.c). */
+/* Cuts the graph; makes slots, weights and, but for steps, workspace (lower.c). NULL after errors in d. */
 lower_t *lower_begin(arena_t *arena, const graph_t *g, const layout_t *layout,
-                     const lower_options_t *o);
-void make_tables(lower_t *L); /* kind and number of each layer */
-/* The number of a layer among its kind. */
-value_t *layer_index(lower_t *L, builder_t *b, const attention_t *a, value_t *layer);
+                     const lower_options_t *o, diag_t *d);
+bool is_step(const lower_t *L);
 
+/* ---- stacks.c -------------------------------------------------------------------------------- */
+bool make_parts(lower_t *L); /* false after errors in L->d */
+int part_vector(part_t *p, const int32_t *at, int64_t bound);
+part_t *part_of_node(lower_t *L, const gnode_t *n); /* the part that computes it */
+bool every_part_is_used(lower_t *L);                /* false after errors in L->d */
+const role_t *role_of(const part_t *p, const gnode_t *param);
+void index_params(lower_t *L, builder_t *b, const part_t *p, value_t **values); /* opens a kernel */
+buffer_t *stack_buffer(lower_t *L, const layout_entry_t *e, int rank, const int64_t *dims);
+
+/* ---- attention.c ----------------------------------------------------------------------------- */
+bool read_attentions(lower_t *L); /* false after errors in L->d */
+void make_attention_workspace(lower_t *L, attention_t *a);
+void lower_attention(lower_t *L, attention_t *a);
+const char *kernel_of(lower_t *L, const attention_t *a, const char *what); /* "lsh_hash" */
+
+/* ---- schedule.c ------------------------------------------------------------------------------ */
+
+/* What runs around the layers' kernels: of a forward that may be a prefill, or of a step. */
+bool schedule_layers(lower_t *L, builder_t *b, trace_t *t); /* false after errors in L->d */
+inst_t *if_forward(lower_t *L, builder_t *b);               /* if (not a prefill) */
+bool only_prefills(const lower_t *L);
 dim_t output_rows(const lower_t *L); /* rows of the caller's arrays: at most batch * padded */
 
 /* ---- small helpers (lower_util.c) ---------------------------------------------------------- */
 int64_t round_up(int64_t n, int64_t to);
-srcloc_t where(const lower_t *L, spec_key_t key);
 /* "encoder layers … (spec.yaml:12)": comment of a kernel. */
-void describe(lower_t *L, lfunc_t *f, spec_key_t key, const char *fmt, ...)
+void describe(lower_t *L, lfunc_t *f, srcloc_t at, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 const char *identifier(lower_t *L, const char *dotted); /* "lsh.value" → "lsh_value" */
-buffer_t *weight(lower_t *L, const char *layout_name, int rank,
-                 const int64_t *dims); /* NULL: absent */
 buffer_t *workspace(lower_t *L, const char *name, elem_t e, int rank, const dim_t *dims,
                     const char *doc);
 buffer_t *slot_buffer(lower_t *L, bufkind_t kind, int slot, const char *name, elem_t e, int rank,
@@ -182,7 +229,7 @@ void for_row_tiles(lower_t *L, builder_t *b, int64_t m, row_tile_fn *body, void 
 /* Layer norm of `m` rows, the concatenation of 1 or 2 streams, into scratch dst [m][>= width]. */
 typedef struct {
     int n_src;
-    buffer_t *src[2];
+    buffer_t *src[2];     /* stored rows, or scratch [m][>= width] */
     affine_t batch, row0; /* rows row0 … of that batch element */
     int64_t m, width;     /* width of one source */
     double eps;
@@ -191,31 +238,29 @@ typedef struct {
     buffer_t *dst;
 } norm_t;
 void layer_norm_rows(lower_t *L, builder_t *b, const norm_t *n);
+/* Sources, width, eps and weights of a LAYER_NORM node of stored rows; false: they are not stored. */
+bool read_norm(lower_t *L, const part_t *p, const gnode_t *n, norm_t *norm);
 
 /* ---- kernels, one file each ---------------------------------------------------------------------- */
-lfunc_t *lower_embed(lower_t *L);
-void lower_projections(lower_t *L, attention_t *a);
+lfunc_t *lower_embed(lower_t *L, part_t *p);
 void lower_hash(lower_t *L, attention_t *a);
 void lower_lsh_attention(lower_t *L, attention_t *a);
 void lower_local_attention(lower_t *L, attention_t *a);
 void lower_exact_attention(lower_t *L, attention_t *a); /* `norms` and `attend`, of both kinds */
-void lower_attention_output(lower_t *L, attention_t *a);
-lfunc_t *lower_feed_forward(lower_t *L);
 
 /* The head's kernels, launched in order by head_schedule. */
 typedef struct head head_t;
-head_t *lower_head(lower_t *L);
+head_t *lower_head(lower_t *L); /* NULL after errors in L->d */
+dim_t largest_target(const lower_t *L);
 void head_schedule(lower_t *L, head_t *h, builder_t *entry);
 
 /* --dump-activations: compact copies of padded buffers. */
-typedef struct trace trace_t;
 trace_t *lower_trace(lower_t *L);
 /* Inside lsh_sort: copies buckets and order of one (batch, head, round), round offsets added. */
 void lower_trace_order(lower_t *L, builder_t *b, const attention_t *a, value_t *group);
-void trace_save(lower_t *L, trace_t *t, builder_t *entry, buffer_t *stream); /* before a stage */
-void trace_delta(lower_t *L, trace_t *t, builder_t *entry, buffer_t *stream, const char *name,
-                 value_t *layer);
-void trace_stream(lower_t *L, trace_t *t, builder_t *entry, buffer_t *stream, const char *name,
-                  value_t *layer);
+/* Around a region: what it adds to a stream shows as the difference. */
+void trace_before(lower_t *L, trace_t *t, builder_t *b, const region_t *region);
+void trace_after(lower_t *L, trace_t *t, builder_t *b, const region_t *region, value_t *layer);
+void trace_attention(trace_t *t, builder_t *b, const attention_t *a, value_t *layer);
 
 #endif

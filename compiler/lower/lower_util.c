@@ -7,21 +7,16 @@ int64_t round_up(int64_t n, int64_t to) {
     return (n + to - 1) / to * to;
 }
 
-srcloc_t where(const lower_t *L, spec_key_t key) {
-    return L->g->spec->at[key];
-}
-
 static const char *base_name(const char *path) {
     const char *slash = strrchr(path, '/');
     return slash ? slash + 1 : path;
 }
 
-void describe(lower_t *L, lfunc_t *f, spec_key_t key, const char *fmt, ...) {
+void describe(lower_t *L, lfunc_t *f, srcloc_t at, const char *fmt, ...) {
     va_list ap;
     va_start(ap, fmt);
     const char *text = arena_vprintf(L->arena, fmt, ap);
     va_end(ap);
-    srcloc_t at = where(L, key);
     const char *file = at.file ? base_name(at.file) : "defaults";
     f->comment = at.line > 0 ? arena_printf(L->arena, "%s:%d: %s", file, at.line, text)
                              : arena_printf(L->arena, "%s: %s", file, text);
@@ -32,17 +27,6 @@ const char *identifier(lower_t *L, const char *dotted) {
     for (char *p = name; *p; p++)
         if (*p == '.') *p = '_';
     return name;
-}
-
-buffer_t *weight(lower_t *L, const char *layout_name, int rank, const int64_t *dims) {
-    const layout_entry_t *e = layout_find(L->layout, layout_name);
-    if (!e) return NULL;
-    dim_t d[MAX_RANK];
-    for (int i = 0; i < rank; i++) d[i] = dim(dims[i]);
-    const char *name = arena_printf(L->arena, "w_%s", identifier(L, layout_name));
-    buffer_t *b = module_buffer(L->m, BUF_WEIGHTS, name, E_F32, rank, d);
-    b->offset = dim(e->offset);
-    return b;
 }
 
 buffer_t *workspace(lower_t *L, const char *name, elem_t e, int rank, const dim_t *dims,

@@ -44,7 +44,7 @@ static affine_t sorted_token(lower_t *L, builder_t *b, void *ctx, affine_t lane)
     affine_t at =
         ax_add(ax_scale(c->gather_chunk, c->a->chunk), clamp_lane(L, b, lane, c->a->chunk));
     affine_t ix[] = {c->batch, c->head, c->gather_round, at};
-    return ax_v(b_name(load1(b, L->order, 4, ix), "token"));
+    return ax_v(b_name(load1(b, c->a->order, 4, ix), "token"));
 }
 
 /* Norms of a panel's rows, and the keys' factors; returns the greatest with slot_most. */
@@ -54,7 +54,8 @@ static value_t *gather_norms(lower_t *L, builder_t *b, lsh_t *c, affine_t panel,
     value_t *squares[MAX_VECTORS], *most = NULL;
     panel_squares(L, b, c->w->queries, c->gather_slot, panel, squares);
     for (int j = 0; j < nv; j++) {
-        value_t *scale = key_factor(L, b, squares[j]), *norm = row_norm(b, squares[j]);
+        value_t *scale = key_factor(b, squares[j], c->a->head_size),
+                *norm = row_norm(b, squares[j]);
         affine_t first = ax_plus(ax_scale(panel, L->tile), (int64_t)j * L->lanes);
         affine_t nx[] = {c->gather_slot, first};
         b_store(b, c->key_scale, scale, nx);
@@ -76,7 +77,7 @@ static void gather_rest(lower_t *L, builder_t *b, lsh_t *c, int64_t lanes) {
     value_t *t = b_index(b, token);
     b_store(b, c->w->query_pos, b_convert(b, E_I32, t), px);
     b_store(b, c->key_pos, load1(b, L->key, 2, kx), px);
-    copy_values(L, b, L->v, c->batch, c->head, token, c->values, c->gather_slot, lane);
+    copy_values(L, b, c->a->v, c->batch, c->head, token, c->values, c->gather_slot, lane);
     b_end_for(b, loop, NULL);
 
     value_t *most = b_const(b, SCALAR(E_F32), 0);
@@ -95,7 +96,7 @@ static void gather(lower_t *L, builder_t *b, lsh_t *c, affine_t chunk, affine_t 
     c->gather_round = ax_v(b_name(b_idiv(b, other, c->chunks), "from_round"));
     c->gather_chunk = ax_v(b_name(b_irem(b, other, c->chunks), "from_chunk"));
     int64_t lanes = round_up(c->a->chunk, L->tile);
-    transpose_rows(L, b, L->q, c->batch, c->head, c->w->queries, slot, sorted_token, c);
+    transpose_rows(L, b, c->a->q, c->batch, c->head, c->w->queries, slot, sorted_token, c);
     gather_rest(L, b, c, lanes);
 }
 
@@ -148,14 +149,14 @@ static void lsh_ahead(lower_t *L, builder_t *b, window_t *w, affine_t lane) {
     affine_t px[] = {w->query_slot, row};
     affine_t token = ax_v(b_load(b, w->query_pos, 1, px));
     affine_t ox[] = {c->batch, c->head, token, ax(0)};
-    prefetch_row(b, L->out, ox, L->head_stride);
+    prefetch_row(b, c->a->out, ox, c->a->head_stride);
     value_t *next = at_most(b, ax_plus(c->chunk, c->a->after + 1), dim_sub(c->chunks, dim(1)));
     affine_t chunk = ax_v(b_name(next, "next"));
     affine_t ix[] = {c->batch, c->head, c->round, ax_add(ax_scale(chunk, c->a->chunk), row)};
-    token = ax_v(b_name(load1(b, L->order, 4, ix), "token"));
+    token = ax_v(b_name(load1(b, c->a->order, 4, ix), "token"));
     affine_t qx[] = {c->batch, c->head, token, ax(0)}, vx[] = {c->batch, c->head, token, ax(0)};
-    prefetch_row(b, L->q, qx, L->head_stride);
-    prefetch_row(b, L->v, vx, L->head_stride);
+    prefetch_row(b, c->a->q, qx, c->a->head_stride);
+    prefetch_row(b, c->a->v, vx, c->a->head_stride);
 }
 
 /* ---- combination with earlier rounds ---------------------------------------------------------------------- */
@@ -183,7 +184,7 @@ static void count_self(lower_t *L, builder_t *b, lsh_t *c, value_t *is_alone, af
     b_end_for(b, keys, &count);
     b_end_for(b, chunks, keys->results);
     affine_t sx[] = {c->batch, c->head, c->round, token};
-    b_store(b, L->self_count, chunks->results[0], sx);
+    b_store(b, c->a->self_count, chunks->results[0], sx);
     b_end_if(b, alone, NULL);
 }
 
@@ -204,7 +205,7 @@ static void add_sums(lower_t *L, builder_t *b, lsh_t *c, value_t **sum) {
     inst_t *guard = window_guard(L, b, c->w, lane);
     affine_t token = panel_token(L, b, c, lane), sx[] = {c->batch, c->head, token};
     value_t *x = b_load(b, c->total_sum, 1, &lane);
-    b_store(b, L->run_sum, b_binary(b, OP_ADD, load1(b, L->run_sum, 3, sx), x), sx);
+    b_store(b, c->a->run_sum, b_binary(b, OP_ADD, load1(b, c->a->run_sum, 3, sx), x), sx);
     value_t *none = b_compare(b, OP_EQ, x, b_const(b, SCALAR(E_F32), 0));
     count_self(L, b, c, none, token);
     window_end_guard(b, guard);
@@ -217,8 +218,8 @@ static void merge_sums(lower_t *L, builder_t *b, lsh_t *c, value_t **most, value
     inst_t *load = b_for(b, "lane", dim(0), dim(L->tile), 0, NULL);
     affine_t lane = ax_v(loop_var(load));
     affine_t tx[] = {c->batch, c->head, panel_token(L, b, c, lane)};
-    b_store(b, c->top, load1(b, L->run_max, 3, tx), &lane);
-    b_store(b, c->total_sum, load1(b, L->run_sum, 3, tx), &lane);
+    b_store(b, c->top, load1(b, c->a->run_max, 3, tx), &lane);
+    b_store(b, c->total_sum, load1(b, c->a->run_sum, 3, tx), &lane);
     b_end_for(b, load, NULL);
     for (int j = 0; j < L->tiles->vectors; j++) {
         affine_t ix = ax((int64_t)j * L->lanes);
@@ -239,8 +240,8 @@ static void merge_sums(lower_t *L, builder_t *b, lsh_t *c, value_t **most, value
     lane = ax_v(loop_var(store));
     inst_t *guard = window_guard(L, b, c->w, lane);
     affine_t token = panel_token(L, b, c, lane), sx[] = {c->batch, c->head, token};
-    b_store(b, L->run_max, b_load(b, c->top, 1, &lane), sx);
-    b_store(b, L->run_sum, b_load(b, c->total_sum, 1, &lane), sx);
+    b_store(b, c->a->run_max, b_load(b, c->top, 1, &lane), sx);
+    b_store(b, c->a->run_sum, b_load(b, c->total_sum, 1, &lane), sx);
     value_t *zero = b_const(b, SCALAR(E_F32), 0);
     count_self(L, b, c, b_compare(b, OP_EQ, b_load(b, c->round_sum, 1, &lane), zero), token);
     window_end_guard(b, guard);
@@ -263,10 +264,10 @@ static void put_rows(lower_t *L, builder_t *b, const lsh_t *c, affine_t row, aff
         affine_t token = panel_token(L, b, c, lane);
         for (int j = 0; j < nv; j++) {
             affine_t ox[] = {c->batch, c->head, token, ax_plus(col, (int64_t)j * L->lanes)};
-            value_t *x = acc[i * nv + j], *old = first ? NULL : b_load(b, L->out, L->lanes, ox);
+            value_t *x = acc[i * nv + j], *old = first ? NULL : b_load(b, c->a->out, L->lanes, ox);
             if (keep) x = b_fma(b, x, gain, b_binary(b, OP_MUL, old, keep));
             else if (old) x = b_binary(b, OP_ADD, old, x);
-            b_store(b, L->out, x, ox);
+            b_store(b, c->a->out, x, ox);
         }
         window_end_guard(b, guard);
     }
@@ -329,8 +330,8 @@ static void scratch_buffers(lower_t *L, builder_t *b, lsh_t *c, window_t *w) {
     dim_t pd[] = {dim(c->ring), dim(lanes)};
     dim_t sd[] = {dim(w->span * c->a->chunk), dim(L->tile)}, td[] = {dim(L->tile)};
     dim_t md[] = {dim(c->ring), dim(lanes / L->tile)};
-    w->queries = query_panels(L, b, c->ring, c->a->chunk);
-    c->values = value_panels(L, b, c->ring, lanes);
+    w->queries = query_panels(L, b, c->ring, c->a->chunk, c->a->head_size);
+    c->values = value_panels(L, b, c->ring, lanes, c->a->head_stride);
     w->query_pos = kernel_scratch(b, "query_pos", E_I32, 2, pd);
     set_range(w->query_pos, dim(0), dim_sub(L->padded, dim(1)));
     c->key_pos = kernel_scratch(b, "key_pos", E_I32, 2, pd);
@@ -409,10 +410,10 @@ void lower_lsh_attention(lower_t *L, attention_t *a) {
     }
     while (!dim_literal(c.chunks) && !dim_divisible(c.chunks, run)) run--; /* tasks linear in U */
     dim_t runs = dim_literal(c.chunks) ? dim((c.chunks.c + run - 1) / run) : dim_div(c.chunks, run);
-    dim_t tasks[] = {dim(L->batch), dim(L->group), runs};
+    dim_t tasks[] = {dim(L->batch), dim(a->group), runs};
     const char *names[] = {"batch", "head", "run"};
-    builder_t b = build_kernel(L->m, "lsh_attention", 3, tasks, names);
-    describe(L, b.fn, KEY_lsh_attn_chunk_length,
+    builder_t b = build_kernel(L->m, kernel_of(L, a, "attention"), 3, tasks, names);
+    describe(L, b.fn, a->node->at,
              "LSH attention: sorted chunks of %lld against %lld before and %lld after, one round",
              (long long)a->chunk, (long long)a->before, (long long)a->after);
     c.round = ax_v(kernel_param(&b, "round", a->rounds));
@@ -422,6 +423,7 @@ void lower_lsh_attention(lower_t *L, attention_t *a) {
     window_t w = {.chunk = a->chunk,
                   .run = L->tile,
                   .span = c.ring,
+                  .width = a->head_stride,
                   .causal = a->causal,
                   .exclude_self = true,
                   .ctx = &c,

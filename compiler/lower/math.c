@@ -257,6 +257,11 @@ static value_t *log_formula(lower_t *L, builder_t *b, value_t *x) {
     return build_log(b, x);
 }
 
+static void make_activation(lower_t *L, const gnode_t *n, ltype_t t) {
+    if (n->op != G_ACTIVATION || L->fn[(FN_ACT + n->act) * 2 + (t.lanes > 1)]) return;
+    make(L, FN_ACT + (int)n->act, activations[n->act].name, t, activations[n->act].formula);
+}
+
 void lower_math(lower_t *L) {
     ltype_t shapes[] = {SCALAR(E_F32), vec(L)};
     for (int i = 0; i < 2; i++) {
@@ -265,7 +270,7 @@ void lower_math(lower_t *L) {
         make(L, FN_LOG, "log", shapes[i], log_formula);
         make(L, FN_TANH, "tanh", shapes[i], build_tanh);
         make(L, FN_ERF, "erf", shapes[i], build_erf);
-        make(L, FN_ACT, activations[L->act].name, shapes[i], activations[L->act].formula);
+        for (size_t k = 0; k < L->g->n_nodes; k++) make_activation(L, L->g->nodes[k], shapes[i]);
     }
 }
 
@@ -287,6 +292,6 @@ value_t *m_tanh(lower_t *L, builder_t *b, value_t *x) {
 value_t *m_erf(lower_t *L, builder_t *b, value_t *x) {
     return call(L, b, FN_ERF, x);
 }
-value_t *m_activation(lower_t *L, builder_t *b, value_t *x) {
-    return call(L, b, FN_ACT, x);
+value_t *m_activation(lower_t *L, builder_t *b, act_t act, value_t *x) {
+    return call(L, b, FN_ACT + (int)act, x);
 }

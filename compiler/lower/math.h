@@ -10,6 +10,6 @@ value_t *m_exp2(lower_t *L, builder_t *b, value_t *x); /* 2^x, for -126 < x < 12
 value_t *m_log(lower_t *L, builder_t *b, value_t *x);  /* x > 0 and normal */
 value_t *m_tanh(lower_t *L, builder_t *b, value_t *x);
 value_t *m_erf(lower_t *L, builder_t *b, value_t *x);
-value_t *m_activation(lower_t *L, builder_t *b, value_t *x); /* the model's hidden_act */
+value_t *m_activation(lower_t *L, builder_t *b, act_t act, value_t *x);
 
 #endif

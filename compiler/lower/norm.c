@@ -16,8 +16,8 @@ static value_t *widen(builder_t *b, value_t *scalar, int width) {
 
 static value_t *source_at(const norm_t *n, builder_t *b, int source, affine_t row, affine_t col,
                           int width) {
-    affine_t ix[] = {n->batch, ax_add(n->row0, row), col};
-    return b_load(b, n->src[source], width, ix);
+    affine_t stored[] = {n->batch, ax_add(n->row0, row), col}, scratch[] = {row, col};
+    return b_load(b, n->src[source], width, n->src[source]->rank == 2 ? scratch : stored);
 }
 
 /* x, or (x - mean)^2 when there is a mean, added to the accumulator. */

@@ -7,9 +7,8 @@ affine_t clamp_lane(lower_t *L, builder_t *b, affine_t lane, int64_t chunk) {
     return ax_v(b_binary(b, OP_MIN, b_index(b, lane), last));
 }
 
-buffer_t *query_panels(lower_t *L, builder_t *b, int64_t slots, int64_t rows) {
-    dim_t d[] = {dim(slots), dim(round_up(rows, L->tile) / L->tile), dim(L->head_size),
-                 dim(L->tile)};
+buffer_t *query_panels(lower_t *L, builder_t *b, int64_t slots, int64_t rows, int64_t head_size) {
+    dim_t d[] = {dim(slots), dim(round_up(rows, L->tile) / L->tile), dim(head_size), dim(L->tile)};
     return kernel_scratch(b, "queries", E_F32, 4, d);
 }
 
@@ -53,14 +52,14 @@ void transpose_rows(lower_t *L, builder_t *b, buffer_t *src, affine_t batch, aff
     b_end_for(b, loop, NULL);
 }
 
-buffer_t *value_panels(lower_t *L, builder_t *b, int64_t slots, int64_t rows) {
-    dim_t d[] = {dim(slots), dim(L->head_stride / L->tile), dim(rows), dim(L->tile)};
+buffer_t *value_panels(lower_t *L, builder_t *b, int64_t slots, int64_t rows, int64_t width) {
+    dim_t d[] = {dim(slots), dim(width / L->tile), dim(rows), dim(L->tile)};
     return kernel_scratch(b, "values", E_F32, 4, d);
 }
 
 void copy_values(lower_t *L, builder_t *b, buffer_t *src, affine_t batch, affine_t head,
                  affine_t from, buffer_t *dst, affine_t slot, affine_t to) {
-    for (int64_t at = 0; at < L->head_stride; at += L->lanes) {
+    for (int64_t at = 0; at < dst->dims[1].c * L->tile; at += L->lanes) {
         affine_t sx[] = {batch, head, from, ax(at)};
         affine_t dx[] = {slot, ax(at / L->tile), to, ax(at % L->tile)};
         b_store(b, dst, b_load(b, src, L->lanes, sx), dx);
@@ -78,7 +77,7 @@ void panel_squares(lower_t *L, builder_t *b, buffer_t *queries, affine_t slot, a
     int nv = L->tiles->vectors;
     value_t *next[MAX_VECTORS];
     for (int j = 0; j < nv; j++) sum[j] = splat(b, L, 0);
-    inst_t *depth = b_for(b, "d", dim(0), dim(L->head_size), nv, sum);
+    inst_t *depth = b_for(b, "d", dim(0), queries->dims[2], nv, sum);
     for (int j = 0; j < nv; j++) {
         affine_t qx[] = {slot, panel, ax_v(loop_var(depth)), ax((int64_t)j * L->lanes)};
         value_t *x = b_load(b, queries, L->lanes, qx);

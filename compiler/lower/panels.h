@@ -9,13 +9,13 @@
 affine_t clamp_lane(lower_t *L, builder_t *b, affine_t lane, int64_t chunk);
 
 /* Scratch that holds `rows` query rows per slot in panels, transposed: [slot][panel][head_size][tile]. */
-buffer_t *query_panels(lower_t *L, builder_t *b, int64_t slots, int64_t rows);
+buffer_t *query_panels(lower_t *L, builder_t *b, int64_t slots, int64_t rows, int64_t head_size);
 /* Transposes all rows of a slot of dst, which is made by query_panels; row_of gives the row of a lane. */
 typedef affine_t row_of_fn(lower_t *L, builder_t *b, void *ctx, affine_t lane);
 void transpose_rows(lower_t *L, builder_t *b, buffer_t *src, affine_t batch, affine_t head,
                     buffer_t *dst, affine_t slot, row_of_fn *row_of, void *ctx);
-/* Scratch of `rows` value rows per slot, in panels of a tile's columns. */
-buffer_t *value_panels(lower_t *L, builder_t *b, int64_t slots, int64_t rows);
+/* Scratch of `rows` value rows of `width` per slot, in panels of a tile's columns. */
+buffer_t *value_panels(lower_t *L, builder_t *b, int64_t slots, int64_t rows, int64_t width);
 /* Copies row `from` of src into row `to` of a slot of dst, which is made by value_panels. */
 void copy_values(lower_t *L, builder_t *b, buffer_t *src, affine_t batch, affine_t head,
                  affine_t from, buffer_t *dst, affine_t slot, affine_t to);

@@ -208,7 +208,8 @@ static bool lower_one(plan_t *p, variant_plan_t *v, int t, bool fills, module_t 
     lower_options_t o = options_of(p, t);
     o.absent_keys = v->absent;
     if (fills) o.cache_batch = p->batch, o.positions = p->positions;
-    *m = lower_graph(p->arena, v->graph, p->layout, &o);
+    *m = lower_graph(p->arena, v->graph, p->layout, &o, d);
+    if (!*m) return false;
     v->rows[t] =
         dim_literal(v->graph->padded) ? module_find_buffer(*m, "y1")->dims[1].c : v->padded;
     return loops_run_passes(*m, passes, d);
@@ -230,7 +231,8 @@ static bool lower_steps(plan_t *p, const pass_options_t *passes, diag_t *d) {
         lower_options_t o = options_of(p, t);
         o.cache_batch = p->batch;
         o.positions = p->positions;
-        p->step_modules[t] = lower_step(p->arena, p->step, p->layout, &o);
+        p->step_modules[t] = lower_step(p->arena, p->step, p->layout, &o, d);
+        if (!p->step_modules[t]) return false;
         if (!loops_run_passes(p->step_modules[t], passes, d)) return false;
     }
     return true;

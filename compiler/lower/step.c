@@ -3,12 +3,6 @@
 #include "lower/cache.h"
 #include "lower/math.h"
 
-typedef struct {
-    lfunc_t *project[2], *attend[2], *output[2]; /* by layer_kind_t */
-    lfunc_t *forgetting;                         /* NULL: nothing is forgotten */
-    lfunc_t *in, *out;                           /* of the feed-forward layer */
-} step_kernels_t;
-
 static void make_step_slots(lower_t *L, step_rows_t *r) {
     dim_t rows[] = {dim(1), L->rows};
     r->position = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_POSITION, "position", E_I32, 2, rows);
@@ -18,133 +12,123 @@ static void make_step_slots(lower_t *L, step_rows_t *r) {
 }
 
 static void make_step_rows(lower_t *L, step_rows_t *r) {
-    dim_t stream[] = {dim(1), L->rows, dim(L->stream)};
-    r->head = round_up(L->head_size, PANEL);
-    dim_t heads[] = {L->rows, dim(L->heads * r->head)};
-    dim_t out[] = {L->rows, dim(L->heads * L->head_size)};
-    L->y1 = workspace(L, "y1", E_F32, 3, stream, "[row][hidden]: attention stream");
-    L->y2 = workspace(L, "y2", E_F32, 3, stream, "[row][hidden]: feed-forward stream");
+    const attention_t *a = &L->attentions[0]; /* equal in what counts here */
+    r->head = round_up(a->head_size, PANEL);
+    dim_t heads[] = {L->rows, dim(a->heads * r->head)};
+    dim_t out[] = {L->rows, dim(a->heads * a->head_size)};
     r->q = workspace(L, "q", E_F32, 2, heads, "[row][head]");
     r->v = workspace(L, "v", E_F32, 2, heads, "[row][head]");
-    if (L->attention[LAYER_LOCAL].present) r->k = workspace(L, "k", E_F32, 2, heads, "[row][head]");
+    if (L->cache->rings) r->k = workspace(L, "k", E_F32, 2, heads, "[row][head]");
     dim_t one = dim(1);
     if (L->cache->upstream && L->cache->counts)
         r->forgot = workspace(L, "forgot", E_I32, 1, &one, "tokens are filed lower by their round");
     r->out = workspace(L, "mix", E_F32, 2, out, "[row][head]: output of attention");
 }
 
-static lfunc_t *project_step(lower_t *L, const attention_t *a, const step_rows_t *r) {
-    bool lsh = a->kind == LAYER_LSH;
-    step_dense_t s = {.name = lsh ? "lsh_project" : "local_project",
-                      .key = KEY_attn_layers,
-                      .doc = lsh ? "LSH attention: norm and projections of one token"
-                                 : "local attention: norm and projections of one token",
-                      .m = L->block,
-                      .k = L->hidden,
-                      .n = L->heads * r->head,
-                      .n_src = 1,
-                      .src = {L->y2},
-                      .norm_w = L->att_norm_w,
-                      .norm_b = L->att_norm_b,
-                      .layers = L->n_layers,
-                      .count = a->count};
-    s.part[s.n_parts].w = a->query, s.part[s.n_parts++].dst = r->q;
-    if (!lsh) s.part[s.n_parts].w = a->key, s.part[s.n_parts++].dst = r->k;
-    s.part[s.n_parts].w = a->value, s.part[s.n_parts++].dst = r->v;
-    return step_dense(L, &s);
+static bool refuse(lower_t *L, const gnode_t *n) {
+    diag_error(L->d, n->at, "%s: no kernel of a step computes this", n->name);
+    return false;
 }
 
-static lfunc_t *output_step(lower_t *L, const attention_t *a, const step_rows_t *r) {
-    bool lsh = a->kind == LAYER_LSH;
-    step_dense_t s = {.name = lsh ? "lsh_output" : "local_output",
-                      .key = KEY_attn_layers,
-                      .doc = lsh ? "LSH attention: output of all heads, added to stream 1"
-                                 : "local attention: output of all heads, added to stream 1",
+static bool is(const gnode_t *n, gop_t op) {
+    return n && n->op == op;
+}
+
+/* A product of the region: its weight, and where it goes. */
+static void add_product(step_dense_t *s, const gnode_t *dense, buffer_t *dst) {
+    s->part[s->n_parts].w = role_of(s->of, dense->in[1]);
+    s->part[s->n_parts++].dst = dst;
+}
+
+static bool project_step(lower_t *L, attention_t *a, const step_rows_t *r) {
+    const gnode_t *norm = a->query->in[0];
+    if (!is(norm, G_LAYER_NORM) || a->project->class->pattern->nodes.n != (a->lsh ? 3 : 4))
+        return refuse(L, a->query);
+    step_dense_t s = {.name = arena_printf(L->arena, "%s_project", a->name),
+                      .at = a->query->at,
+                      .doc = a->lsh ? "LSH attention: norm and projections of one token"
+                                    : "local attention: norm and projections of one token",
+                      .of = a->project,
                       .m = L->block,
-                      .k = L->heads * L->head_size,
-                      .n = L->hidden,
+                      .k = norm->shape[2].c,
+                      .n = a->heads * r->head,
+                      .norm = norm};
+    add_product(&s, a->query, r->q);
+    if (a->key) add_product(&s, a->key, r->k);
+    add_product(&s, a->value, r->v);
+    a->project->kernel = step_dense(L, &s);
+    a->project->used = true;
+    return true;
+}
+
+/* The stream that a sum goes on with. */
+static buffer_t *stream_of(const lower_t *L, const gnode_t *sum) {
+    return L->homes[home_in(L->regions, NULL, sum)];
+}
+
+static bool output_step(lower_t *L, attention_t *a, const step_rows_t *r) {
+    const nodes_t *nodes = &a->combine->class->pattern->nodes;
+    const gnode_t *dense = nodes->at[0], *sum = nodes->at[1];
+    if (nodes->n != 2 || !is(dense, G_DENSE) || !is(sum, G_ADD)) return refuse(L, dense);
+    step_dense_t s = {.name = arena_printf(L->arena, "%s_output", a->name),
+                      .at = dense->at,
+                      .doc = a->lsh ? "LSH attention: output of all heads, added to its stream"
+                                    : "local attention: output of all heads, added to its stream",
+                      .of = a->combine,
+                      .m = L->block,
+                      .k = a->heads * a->head_size,
+                      .n = dense->shape[2].c,
                       .a = r->out,
-                      .n_parts = 1,
-                      .part = {{a->output, L->y1}},
-                      .add = true,
-                      .count = a->count};
-    return step_dense(L, &s);
+                      .add = true};
+    add_product(&s, dense, stream_of(L, sum));
+    a->combine->kernel = step_dense(L, &s);
+    a->combine->used = true;
+    return true;
 }
 
-static void feed_forward_step(lower_t *L, step_kernels_t *k) {
-    dim_t hd[] = {L->rows, dim(round_up(L->ff, PANEL))};
+/* LAYER_NORM, DENSE, ACTIVATION, DENSE, ADD */
+static bool feed_forward_step(lower_t *L, part_t *p, lfunc_t **first, lfunc_t **second) {
+    const nodes_t *nodes = &p->class->pattern->nodes;
+    static const gop_t ops[] = {G_LAYER_NORM, G_DENSE, G_ACTIVATION, G_DENSE, G_ADD};
+    for (int i = 0; i < 5; i++)
+        if (nodes->n != 5 || nodes->at[i]->op != ops[i]) return refuse(L, nodes->at[0]);
+    const gnode_t *in = nodes->at[1], *act = nodes->at[2], *out = nodes->at[3];
+    dim_t hd[] = {L->rows, dim(round_up(in->shape[2].c, PANEL))};
     buffer_t *hidden = workspace(L, "hidden", E_F32, 2, hd, "[row][feed_forward_size]");
-    step_dense_t in = {.name = "feed_forward_in",
-                       .key = KEY_feed_forward_size,
-                       .doc = "feed-forward: norm, first dense layer, activation",
-                       .m = L->block,
-                       .k = L->hidden,
-                       .n = L->ff,
-                       .n_src = 1,
-                       .src = {L->y1},
-                       .norm_w = L->ff_norm_w,
-                       .norm_b = L->ff_norm_b,
-                       .n_parts = 1,
-                       .part = {{L->w1, hidden}},
-                       .bias = L->b1,
-                       .activate = true,
-                       .layers = L->n_layers};
-    step_dense_t out = {.name = "feed_forward_out",
-                        .key = KEY_feed_forward_size,
-                        .doc = "feed-forward: second dense layer, added to stream 2",
-                        .m = L->block,
-                        .k = L->ff,
-                        .n = L->hidden,
-                        .a = hidden,
-                        .n_parts = 1,
-                        .part = {{L->w2, L->y2}},
-                        .bias = L->b2,
-                        .add = true,
-                        .layers = L->n_layers};
-    k->in = step_dense(L, &in);
-    k->out = step_dense(L, &out);
-}
-
-static void schedule_attention(lower_t *L, builder_t *b, const step_kernels_t *k, layer_kind_t kind,
-                               value_t *layer) {
-    static const char *const labels[2][3] = {
-        [LAYER_LSH] = {"layer#.lsh.project", "layer#.lsh.attention", "layer#.lsh.output"},
-        [LAYER_LOCAL] = {"layer#.local.project", "layer#.local.attention", "layer#.local.output"},
-    };
-    value_t *index = layer_index(L, b, &L->attention[kind], layer), *both[] = {layer, index};
-    launch(b, k->project[kind], both, labels[kind][0], layer);
-    if (kind == LAYER_LSH && k->forgetting)
-        launch(b, k->forgetting, &index, "layer#.lsh.forgetting", layer);
-    launch(b, k->attend[kind], &index, labels[kind][1], layer);
-    launch(b, k->output[kind], &index, labels[kind][2], layer);
-}
-
-static void schedule_layers(lower_t *L, builder_t *b, const step_kernels_t *k) {
-    bool local = L->attention[LAYER_LOCAL].present, lsh = L->attention[LAYER_LSH].present;
-    inst_t *layers = b_for(b, "layer", dim(0), dim(L->n_layers), 0, NULL);
-    value_t *layer = loop_var(layers);
-    if (local && lsh) {
-        affine_t ix = ax_v(layer);
-        inst_t *branch = b_if(b, b_name(load1(b, L->kind_table, 1, &ix), "is_lsh"), 0, NULL);
-        schedule_attention(L, b, k, LAYER_LSH, layer);
-        b_else(b, branch, NULL);
-        schedule_attention(L, b, k, LAYER_LOCAL, layer);
-        b_end_if(b, branch, NULL);
-    } else {
-        schedule_attention(L, b, k, lsh ? LAYER_LSH : LAYER_LOCAL, layer);
-    }
-    launch(b, k->in, &layer, "layer#.feed_forward.in", layer);
-    launch(b, k->out, &layer, "layer#.feed_forward.out", layer);
-    b_end_for(b, layers, NULL);
+    step_dense_t a = {.name = "feed_forward_in",
+                      .at = in->at,
+                      .doc = "feed-forward: norm, first dense layer, activation",
+                      .of = p,
+                      .m = L->block,
+                      .k = in->in[1]->shape[1].c,
+                      .n = in->shape[2].c,
+                      .norm = nodes->at[0],
+                      .bias = role_of(p, in->in[2]),
+                      .act = act};
+    step_dense_t b = {.name = "feed_forward_out",
+                      .at = out->at,
+                      .doc = "feed-forward: second dense layer, added to stream 2",
+                      .of = p,
+                      .m = L->block,
+                      .k = in->shape[2].c,
+                      .n = out->shape[2].c,
+                      .a = hidden,
+                      .bias = role_of(p, out->in[2]),
+                      .add = true};
+    add_product(&a, in, hidden);
+    add_product(&b, out, stream_of(L, nodes->at[4]));
+    *first = step_dense(L, &a);
+    *second = step_dense(L, &b);
+    p->used = true;
+    return true;
 }
 
 static last_head_t step_head(lower_t *L) {
-    int64_t vocab = L->g->spec->vocab_size;
-    dim_t ld[] = {L->rows, dim(vocab)}, hd[] = {L->rows, dim(2 * L->hidden)};
+    const gnode_t *logits = graph_output(L->g, "logits");
+    int64_t vocab = logits->shape[2].c, width = logits->in[0]->shape[2].c;
+    dim_t ld[] = {L->rows, dim(vocab)}, hd[] = {L->rows, dim(width)};
     last_rows_t rows = {
         .prefix = "step",
-        .y1 = L->y1,
-        .y2 = L->y2,
         .row = L->row,
         .logits_out = slot_buffer(L, BUF_OUTPUT, REFORMER_SLOT_LOGITS, "logits", E_F32, 2, ld),
         .hidden_out =
@@ -152,30 +136,37 @@ static last_head_t step_head(lower_t *L) {
     return lower_last_head(L, L->block, &rows);
 }
 
+static bool lower_step_classes(lower_t *L, const step_rows_t *rows) {
+    for (int i = 0; i < L->regions->n_classes; i++) {
+        part_t *p = &L->parts[i];
+        const region_t *region = p->class->pattern;
+        if (region->layer < 0 || region->kind != K_ROW || p->into || p->from) continue;
+        if (!feed_forward_step(L, p, &p->kernel, &p->kernel_2)) return false;
+    }
+    for (int i = 0; i < L->n_attentions; i++) {
+        attention_t *a = &L->attentions[i];
+        if (!project_step(L, a, rows) || !output_step(L, a, rows)) return false;
+        a->attend = a->lsh ? lower_lsh_step(L, a, rows) : lower_local_step(L, a, rows);
+        if (a->lsh && rows->forgot) a->forgetting = lower_lsh_forgetting(L, a, rows);
+    }
+    return true;
+}
+
 module_t *lower_step(arena_t *arena, const graph_t *g, const layout_t *layout,
-                     const lower_options_t *o) {
-    lower_t *L = lower_begin(arena, g, layout, o);
+                     const lower_options_t *o, diag_t *d) {
+    lower_t *L = lower_begin(arena, g, layout, o, d);
+    if (!L) return NULL;
     step_rows_t rows = {0};
-    step_kernels_t k = {0};
     make_step_slots(L, &rows);
     make_step_rows(L, &rows);
-    make_tables(L);
     lower_math(L);
-    lfunc_t *embed = lower_embed(L);
-    for (int kind = 0; kind < 2; kind++) {
-        const attention_t *a = &L->attention[kind];
-        if (!a->present) continue;
-        k.project[kind] = project_step(L, a, &rows);
-        k.attend[kind] =
-            kind == LAYER_LSH ? lower_lsh_step(L, a, &rows) : lower_local_step(L, a, &rows);
-        k.output[kind] = output_step(L, a, &rows);
-    }
-    if (rows.forgot) k.forgetting = lower_lsh_forgetting(L, &L->attention[LAYER_LSH], &rows);
-    feed_forward_step(L, &k);
+    lfunc_t *embed = lower_embed(L, &L->parts[L->regions->of_node[L->embed->id]->class->id]);
+    if (!lower_step_classes(L, &rows)) return NULL;
     last_head_t head = step_head(L);
+    if (!embed || !every_part_is_used(L)) return NULL;
     builder_t b = build_entry(L->m, "step");
     launch(&b, embed, NULL, "embed", NULL);
-    schedule_layers(L, &b, &k);
+    if (!schedule_layers(L, &b, NULL)) return NULL;
     schedule_last_head(L, &b, &head, "lm_head");
     return L->m;
 }

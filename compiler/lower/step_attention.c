@@ -17,7 +17,7 @@ affine_t in_row(const step_t *s, int64_t d) {
 }
 
 static void load_query(lower_t *L, builder_t *b, step_t *s) {
-    s->n = (int)(key_width(L) / L->lanes);
+    s->n = (int)(key_width(L, s->a) / L->lanes);
     if (s->n > MOST_VECTORS) return; /* loaded where they are used */
     for (int i = 0; i < s->n; i++) {
         affine_t qx[] = {s->row, in_row(s, (int64_t)i * L->lanes)};
@@ -165,8 +165,9 @@ void key_values(lower_t *L, builder_t *b, step_t *s, const keys_t *k, buffer_t *
 }
 
 static void copy_out_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
+    (void)L;
     const step_t *s = ctx;
-    affine_t to[] = {s->row, ax_add(ax_scale(s->head, L->head_size), at)};
+    affine_t to[] = {s->row, ax_add(ax_scale(s->head, s->a->head_size), at)};
     b_store(b, s->rows->out, b_load(b, s->out, width, &at), to);
 }
 
@@ -174,14 +175,17 @@ static void copy_out_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int 
 
 builder_t open_step(lower_t *L, const attention_t *a, const step_rows_t *rows, step_t *s,
                     const char *name) {
-    dim_t tasks[] = {L->rows, dim(L->heads)};
+    dim_t tasks[] = {L->rows, dim(a->heads)};
     const char *names[] = {"row", "head"};
     builder_t b = build_kernel(L->m, name, 2, tasks, names);
     *s = (step_t){.a = a, .rows = rows};
     s->row = ax_v(b.fn->task[0]);
     s->head = ax_v(b.fn->task[1]);
-    s->index = ax_v(kernel_param(&b, "index", a->count));
-    dim_t width = dim(key_width(L));
+    value_t *index[MOST_INDICES];
+    index_params(L, &b, a->own, index);
+    s->index = ax_v(index[a->number]);
+    if (a->rotations) s->drawn = ax_v(index[a->rotations->vector]);
+    dim_t width = dim(key_width(L, s->a));
     s->out = kernel_scratch(&b, "mixed", E_F32, 1, &width);
     return b;
 }
@@ -198,16 +202,17 @@ inst_t *if_row(lower_t *L, builder_t *b, step_t *s) {
 }
 
 static void zero_out_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
+    (void)L;
     const step_t *s = ctx;
-    affine_t to[] = {s->row, ax_add(ax_scale(s->head, L->head_size), at)};
+    affine_t to[] = {s->row, ax_add(ax_scale(s->head, s->a->head_size), at)};
     b_store(b, s->rows->out, b_const(b, (ltype_t){E_F32, width}, 0), to);
 }
 
 /* A row that rests goes through the dense layers with the others. */
 void end_row(lower_t *L, builder_t *b, step_t *s, inst_t *some) {
-    for_span(L, b, L->head_size, copy_out_span, s);
+    for_span(L, b, s->a->head_size, copy_out_span, s);
     b_else(b, some, NULL);
-    for_span(L, b, L->head_size, zero_out_span, s);
+    for_span(L, b, s->a->head_size, zero_out_span, s);
     b_end_if(b, some, NULL);
 }
 
@@ -215,7 +220,8 @@ void end_row(lower_t *L, builder_t *b, step_t *s, inst_t *some) {
 
 /* Place j of the window: position start + j, where the window starts `before` chunks back. */
 static value_t *window_position(lower_t *L, builder_t *b, const step_t *s, value_t *j) {
-    int64_t chunk = L->g->spec->local_attn_chunk_length;
+    (void)L;
+    int64_t chunk = s->a->chunk;
     value_t *own = b_idiv(b, s->position, dim(chunk));
     affine_t start = ax_plus(ax_scale(ax_v(own), chunk), -s->a->before * chunk);
     return b_index(b, ax_add(start, ax_v(j)));
@@ -248,21 +254,21 @@ static void local_at(lower_t *L, builder_t *b, step_t *s, value_t *j, affine_t *
 void store_token(lower_t *L, builder_t *b, step_t *s, value_t *scale, buffer_t *key, buffer_t *to,
                  const affine_t *to_ix) {
     affine_t kx[] = {s->row, in_row(s, 0)}, vx[] = {s->row, in_row(s, 0)};
-    put_key_value(L, b, key, kx, scale, s->rows->v, vx, to, to_ix);
+    put_key_value(L, b, s->a, key, kx, scale, s->rows->v, vx, to, to_ix);
 }
 
 lfunc_t *lower_local_step(lower_t *L, const attention_t *a, const step_rows_t *rows) {
     const cache_t *c = L->cache;
     step_t s;
-    builder_t b = open_step(L, a, rows, &s, "local_step");
-    describe(L, b.fn, KEY_local_attn_chunk_length,
+    builder_t b = open_step(L, a, rows, &s, kernel_of(L, a, "step"));
+    describe(L, b.fn, a->node->at,
              "local attention of one token: its chunk of %lld and %lld before", (long long)a->chunk,
              (long long)a->before);
     dim_t keys = dim(round_up(c->ring, L->lanes));
     s.scores = kernel_scratch(&b, "scores", E_F32, 1, &keys);
     inst_t *some = if_row(L, &b, &s);
     affine_t to[] = {s.row, s.index, s.head, ax_v(b_irem(&b, s.position, dim(c->ring)))};
-    store_token(L, &b, &s, f32(&b, inverse_root(L->head_size)), rows->k, c->rings, to);
+    store_token(L, &b, &s, f32(&b, inverse_root(a->head_size)), rows->k, c->rings, to);
     keys_t k = {.n = c->ring, .valid = local_valid, .at = local_at, .from = c->rings};
     key_scores(L, &b, &s, &k);
     soften(L, &b, &s, k.n);

@@ -10,6 +10,7 @@ typedef struct {
     const attention_t *a;
     const step_rows_t *rows;
     affine_t row, head, index, round;
+    affine_t drawn;           /* LSH: place among rotations */
     value_t *position;        /* of the token, i64 */
     buffer_t *scores;         /* [keys in whole vectors] */
     buffer_t *keys;           /* LSH [rounds][window]: positions of keys */

@@ -24,15 +24,16 @@ static value_t *hashed_element(builder_t *b, const hashed_t *x, affine_t d) {
 /* rotated[first …] of `n` neighbouring groups of `width` columns: sums over the head in order. */
 static void rotate_columns(lower_t *L, builder_t *b, const step_t *s, const hashed_t *x,
                            affine_t round, affine_t first, int n, int width) {
+    (void)L;
     value_t *acc[COLUMNS_AT_ONCE], *next[COLUMNS_AT_ONCE];
     for (int i = 0; i < n; i++) acc[i] = b_const(b, (ltype_t){E_F32, width}, 0);
-    inst_t *loop = b_for(b, "d", dim(0), dim(L->head_size), n, acc);
+    inst_t *loop = b_for(b, "d", dim(0), dim(s->a->head_size), n, acc);
     affine_t d = ax_v(loop_var(loop));
     value_t *e = hashed_element(b, x, d);
     if (width > 1) e = b_broadcast(b, e, width);
     for (int i = 0; i < n; i++) {
-        affine_t rx[] = {s->index, s->head, round, d, ax_plus(first, (int64_t)i * width)};
-        next[i] = b_fma(b, b_load(b, s->a->rotations, width, rx), e, loop_arg(loop, i));
+        affine_t rx[] = {s->drawn, s->head, round, d, ax_plus(first, (int64_t)i * width)};
+        next[i] = b_fma(b, b_load(b, s->a->rotations->w, width, rx), e, loop_arg(loop, i));
     }
     b_end_for(b, loop, next);
     for (int i = 0; i < n; i++) {

@@ -9,9 +9,14 @@ enum { MOST_TASKS = 32 };
 
 typedef struct {
     const step_dense_t *s;
-    affine_t index;
+    value_t **index;
     buffer_t *dst;
-} part_t;
+} product_part_t;
+
+/* The head's weights stand alone, and its kernels have no indices. */
+static affine_t place_in(value_t **index, const role_t *role) {
+    return index ? ax_v(index[role->vector]) : ax(0);
+}
 
 /* Columns `col` … of row `row` of a workspace buffer [m][…] or [1][m][…]. */
 static int row_index(const buffer_t *buf, affine_t row, affine_t col, affine_t *ix) {
@@ -24,36 +29,33 @@ static int row_index(const buffer_t *buf, affine_t row, affine_t col, affine_t *
 
 static void store_rows(lower_t *L, builder_t *b, void *ctx, affine_t row, affine_t col, int rows,
                        value_t **acc) {
-    const part_t *p = ctx;
+    const product_part_t *p = ctx;
     const step_dense_t *s = p->s;
     int nv = L->tiles->vectors;
     for (int j = 0; j < nv; j++) {
-        affine_t bx[] = {p->index, ax_plus(col, (int64_t)j * L->lanes)}, ix[3];
-        value_t *bias = s->bias ? b_load(b, s->bias, L->lanes, bx) : NULL;
+        affine_t bx[] = {s->bias ? place_in(p->index, s->bias) : ax(0),
+                         ax_plus(col, (int64_t)j * L->lanes)};
+        affine_t ix[3];
+        value_t *bias = s->bias ? b_load(b, s->bias->w, L->lanes, bx) : NULL;
         for (int i = 0; i < rows; i++) {
             value_t *x = acc[i * nv + j];
             row_index(p->dst, ax_plus(row, i), bx[1], ix);
             if (bias) x = b_binary(b, OP_ADD, x, bias);
-            if (s->activate) x = m_activation(L, b, x);
+            if (s->act) x = m_activation(L, b, s->act->act, x);
             if (s->add) x = b_binary(b, OP_ADD, b_load(b, p->dst, L->lanes, ix), x);
             b_store(b, p->dst, x, ix);
         }
     }
 }
 
-static buffer_t *normalised(lower_t *L, builder_t *b, const step_dense_t *s, affine_t layer) {
+static buffer_t *normalised(lower_t *L, builder_t *b, const step_dense_t *s, value_t **index) {
     dim_t d[] = {dim(s->m), dim(round_up(s->k, L->tile) + PADDING)};
-    norm_t n = {.n_src = s->n_src,
-                .src = {s->src[0], s->src[1]},
-                .batch = ax(0),
-                .row0 = ax(0),
-                .m = s->m,
-                .width = s->k / s->n_src,
-                .eps = L->eps,
-                .weight = s->norm_w,
-                .bias = s->norm_b,
-                .prefix = layer,
-                .dst = kernel_scratch(b, "x", E_F32, 2, d)};
+    norm_t n = {.batch = ax(0), .row0 = ax(0), .m = s->m};
+    if (!read_norm(L, s->of, s->norm, &n)) bug("%s: a norm of what is not stored", s->norm->name);
+    for (int i = 0; i < 2; i++)
+        if (s->src[i]) n.src[i] = s->src[i];
+    n.prefix = place_in(index, role_of(s->of, s->norm->in[1]));
+    n.dst = kernel_scratch(b, "x", E_F32, 2, d);
     layer_norm_rows(L, b, &n);
     return n.dst;
 }
@@ -64,18 +66,18 @@ lfunc_t *step_dense(lower_t *L, const step_dense_t *s) {
     dim_t tasks = dim((panels + each - 1) / each);
     const char *name = "columns";
     builder_t b = build_kernel(L->m, s->name, 1, &tasks, &name);
-    describe(L, b.fn, s->key, "%s", s->doc);
-    affine_t layer = s->layers ? ax_v(kernel_param(&b, "layer", s->layers)) : ax(0);
-    affine_t index = s->count ? ax_v(kernel_param(&b, "index", s->count)) : layer;
-    buffer_t *a = s->a ? s->a : normalised(L, &b, s, layer);
+    describe(L, b.fn, s->at, "%s", s->doc);
+    value_t *index[MOST_INDICES], **places = s->of->class->pattern->layer < 0 ? NULL : index;
+    if (places) index_params(L, &b, s->of, index);
+    buffer_t *a = s->a ? s->a : normalised(L, &b, s, places);
     affine_t first = ax_scale(ax_v(b.fn->task[0]), tiles);
     for (int i = 0; i < s->n_parts; i++) {
-        part_t p = {s, index, s->part[i].dst};
+        product_part_t p = {s, places, s->part[i].dst};
         dense_t d = {.a = a,
                      .m = s->m,
                      .k = s->k,
                      .n = s->n,
-                     .w = {s->part[i].w, 1, {index}},
+                     .w = {s->part[i].w->w, 1, {place_in(places, s->part[i].w)}},
                      .first = first,
                      .tiles = tiles,
                      .epilogue = store_rows,
@@ -118,41 +120,36 @@ static builder_t single_task(lower_t *L, const char *name) {
     return build_kernel(L->m, name, 1, &one, &once);
 }
 
-static buffer_t *head_weight(lower_t *L, const char *name, int rank, const int64_t *dims) {
-    buffer_t *w = module_find_buffer(L->m, arena_printf(L->arena, "w_%s", identifier(L, name)));
-    return w ? w : weight(L, name, rank, dims);
-}
-
 last_head_t lower_last_head(lower_t *L, int64_t m, const last_rows_t *rows) {
     const char *prefix = rows->prefix;
-    int64_t vocab = L->g->spec->vocab_size, width = 2 * L->hidden;
-    int64_t norm[] = {1, round_up(width, PANEL)}, bias[] = {1, round_up(vocab, PANEL)};
-    int64_t wd[] = {1, round_up(vocab, PANEL) / PANEL, width, PANEL};
+    const gnode_t *node = graph_output(L->g, "logits"), *norm = node->in[0]->in[0];
+    part_t *of = part_of_node(L, node);
+    of->used = true;
+    int64_t vocab = node->shape[2].c, width = node->in[1]->shape[1].c;
     dim_t ld[] = {dim(m), dim(round_up(vocab, PANEL))};
     last_head_t h = {0};
     buffer_t *logits =
         workspace(L, arena_printf(L->arena, "%s_logits", prefix), E_F32, 2, ld, "[row][vocab]");
     step_dense_t s = {.name = arena_printf(L->arena, "%s_lm_head", prefix),
-                      .key = KEY_vocab_size,
+                      .at = node->at,
                       .doc = "final norm and logits of each row's last token",
+                      .of = of,
                       .m = m,
                       .k = width,
                       .n = vocab,
-                      .n_src = 2,
-                      .src = {rows->y1, rows->y2},
-                      .norm_w = head_weight(L, "final.norm.weight", 2, norm),
-                      .norm_b = head_weight(L, "final.norm.bias", 2, norm),
+                      .norm = norm,
+                      .src = {rows->src[0], rows->src[1]},
                       .n_parts = 1,
-                      .part = {{head_weight(L, "lm_head.weight", 4, wd), logits}},
-                      .bias = head_weight(L, "lm_head.bias", 2, bias)};
+                      .part = {{role_of(of, node->in[1]), logits}},
+                      .bias = role_of(of, node->in[2])};
     h.logits = step_dense(L, &s);
     builder_t b = single_task(L, arena_printf(L->arena, "%s_out", prefix));
-    describe(L, b.fn, KEY_vocab_size, "logits to the caller's rows");
+    describe(L, b.fn, node->at, "logits to the caller's rows");
     copy_rows(L, &b, m, rows->row, logits, rows->logits_out, vocab);
     h.out = b.fn;
     b = single_task(L, arena_printf(L->arena, "%s_hidden", prefix));
-    describe(L, b.fn, KEY_hidden_size, "last_hidden_state of each row's last token");
-    copy_rows(L, &b, m, rows->row, normalised(L, &b, &s, ax(0)), rows->hidden_out, width);
+    describe(L, b.fn, norm->at, "last_hidden_state of each row's last token");
+    copy_rows(L, &b, m, rows->row, normalised(L, &b, &s, NULL), rows->hidden_out, width);
     h.hidden = b.fn;
     return h;
 }

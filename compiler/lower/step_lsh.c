@@ -26,7 +26,7 @@ static void fetch_record(lower_t *L, builder_t *b, const step_t *s, affine_t rou
     value_t *token = b_load(b, s->keys, 1, kx);
     for (int part = 0; part < 2; part++) {
         affine_t ix[] = {ax_v(token), s->row, s->index, s->head, ax(part), ax(0)};
-        prefetch_row(b, L->cache->records, ix, key_width(L));
+        prefetch_row(b, L->cache->records, ix, key_width(L, s->a));
     }
 }
 
@@ -141,7 +141,7 @@ static void lsh_early(lower_t *L, builder_t *b, step_t *s) {
 static value_t *greatest_bucket(lower_t *L, builder_t *b, const attention_t *a, affine_t index) {
     const cache_t *c = L->cache;
     value_t *most = i64(b, 0);
-    inst_t *heads = b_for(b, "head", dim(0), dim(L->heads), 1, &most);
+    inst_t *heads = b_for(b, "head", dim(0), dim(a->heads), 1, &most);
     value_t *x = loop_arg(heads, 0);
     inst_t *rounds = b_for(b, "round", dim(0), dim(a->rounds), 1, &x);
     x = loop_arg(rounds, 0);
@@ -161,9 +161,11 @@ lfunc_t *lower_lsh_forgetting(lower_t *L, const attention_t *a, const step_rows_
     enum { WITH_PADDING = 2 };
     dim_t one = dim(1);
     const char *name = "once";
-    builder_t b = build_kernel(L->m, "lsh_forgetting", 1, &one, &name);
-    describe(L, b.fn, KEY_compile_decode, "Hugging Face's guess whether padding had buckets");
-    affine_t index = ax_v(kernel_param(&b, "index", a->count)), at = ax(0), hx[] = {ax(0), ax(0)};
+    builder_t b = build_kernel(L->m, kernel_of(L, a, "forgetting"), 1, &one, &name);
+    describe(L, b.fn, a->node->at, "Hugging Face's guess whether padding had buckets");
+    value_t *indices[MOST_INDICES];
+    index_params(L, &b, a->own, indices);
+    affine_t index = ax_v(indices[a->number]), at = ax(0), hx[] = {ax(0), ax(0)};
     ltype_t i32 = SCALAR(E_I32);
     value_t *padded =
         b_compare(&b, OP_EQ, load1(&b, rows->hashed, 2, hx), b_iconst(&b, i32, WITH_PADDING));
@@ -185,7 +187,7 @@ static void lsh_scratch(lower_t *L, builder_t *b, step_t *s) {
     if (!c->counts) return;
     for (int f = 0; f < s->a->n_factors; f++) columns += s->a->factors[f] / 2;
     dim_t rotated = dim(columns), rounds = dim(s->a->rounds);
-    dim_t outs[] = {rounds, dim(key_width(L))}, window[] = {rounds, dim(c->window)};
+    dim_t outs[] = {rounds, dim(key_width(L, s->a))}, window[] = {rounds, dim(c->window)};
     s->keys = kernel_scratch(b, "keys", E_I32, 2, window);
     set_range(s->keys, dim(0), dim(c->positions - 1));
     s->rotated = kernel_scratch(b, "rotated", E_F32, 1, &rotated);
@@ -196,15 +198,15 @@ static void lsh_scratch(lower_t *L, builder_t *b, step_t *s) {
 lfunc_t *lower_lsh_step(lower_t *L, const attention_t *a, const step_rows_t *rows) {
     const cache_t *c = L->cache;
     step_t s;
-    builder_t b = open_step(L, a, rows, &s, "lsh_step");
-    describe(L, b.fn, KEY_lsh_attn_chunk_length,
+    builder_t b = open_step(L, a, rows, &s, kernel_of(L, a, "step"));
+    describe(L, b.fn, a->node->at,
              "LSH attention of one token: %lld rounds, windows of %lld tokens",
              (long long)a->rounds, (long long)c->window);
     lsh_scratch(L, &b, &s);
     inst_t *some = if_row(L, &b, &s);
     affine_t qx[] = {s.row, in_row(&s, 0)};
     affine_t to[] = {ax_v(s.position), s.row, s.index, s.head};
-    store_token(L, &b, &s, lsh_key_scale(L, &b, rows->q, qx), rows->q, c->records, to);
+    store_token(L, &b, &s, lsh_key_scale(L, &b, a, rows->q, qx), rows->q, c->records, to);
     inst_t *hashed = NULL;
     if (c->counts) {
         affine_t ix[] = {ax(0), s.row};

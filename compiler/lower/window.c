@@ -46,11 +46,11 @@ void window_end_guard(builder_t *b, inst_t *guard) {
     if (guard) b_end_if(b, guard, NULL);
 }
 
-value_t *key_factor(lower_t *L, builder_t *b, value_t *squares) {
+value_t *key_factor(builder_t *b, value_t *squares, int64_t head_size) {
     ltype_t t = squares->type;
-    value_t *mean = b_binary(b, OP_DIV, squares, b_const(b, t, (double)L->head_size));
+    value_t *mean = b_binary(b, OP_DIV, squares, b_const(b, t, (double)head_size));
     value_t *root = b_unary(b, OP_SQRT, b_binary(b, OP_ADD, mean, b_const(b, t, 1e-6)));
-    return b_binary(b, OP_DIV, b_const(b, t, inverse_root(L->head_size)), root);
+    return b_binary(b, OP_DIV, b_const(b, t, inverse_root(head_size)), root);
 }
 
 value_t *row_norm(builder_t *b, value_t *squares) {
@@ -175,11 +175,11 @@ static void score_run(lower_t *L, builder_t *b, scores_t *s, int64_t keys) {
         s->ordinal = ax_add(ordinal, ax_plus(tile, before));
         product_t product = {.rows = size[p],
                              .vectors = L->tiles->vectors,
-                             .depth = L->head_size,
+                             .depth = s->w->queries->dims[2].c,
                              .x = score_key,
                              .y = score_query,
                              .ctx = s,
-                             .every = s->w->ahead ? L->head_size / s->calls : 0,
+                             .every = s->w->ahead ? s->w->queries->dims[2].c / s->calls : 0,
                              .ahead = score_ahead};
         tile_product(L, b, &product, s->acc);
         score_rows(L, b, s, size[p]);
@@ -296,7 +296,7 @@ static void values_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int r
 
 void window_values(lower_t *L, builder_t *b, window_t *w, window_rows_fn *epilogue) {
     values_t v = {.w = w, .epilogue = epilogue};
-    inst_t *loop = b_for(b, "column", dim(0), dim(L->head_stride / L->tile), 0, NULL);
+    inst_t *loop = b_for(b, "column", dim(0), dim(w->width / L->tile), 0, NULL);
     v.panel = ax_v(loop_var(loop));
     for_row_tiles(L, b, L->tile, values_tile, &v);
     b_end_for(b, loop, NULL);

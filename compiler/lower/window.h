@@ -10,6 +10,7 @@
 typedef struct window window_t;
 struct window {
     int64_t chunk, span; /* keys per chunk, chunks per window */
+    int64_t width;       /* of a row of values, in whole tiles */
     int64_t run;         /* keys that stand together in memory: key = run * index + lane */
     buffer_t *queries;   /* scratch [slots][panels][head_size][tile]: transposed */
     affine_t query_slot;
@@ -67,6 +68,6 @@ value_t *comparable(builder_t *b, value_t *x);
 /* The root of a sum of squares, comparable. */
 value_t *row_norm(builder_t *b, value_t *squares);
 /* A key's factor in LSH layers, of its sum of squares: rsqrt(mean + 1e-6) / sqrt(d), as in Hugging Face. */
-value_t *key_factor(lower_t *L, builder_t *b, value_t *squares);
+value_t *key_factor(builder_t *b, value_t *squares, int64_t head_size);
 
 #endif

@@ -98,8 +98,7 @@ static void write_dims(sbuf_t *s, const char *key, int rank, const int64_t *dims
 }
 
 static void write_contents(const layout_t *l, sbuf_t *s) {
-    sbuf_printf(s, "reformer weights %d, layout %d, panels of %d\n", REFORMER_WEIGHTS_VERSION,
-                LAYOUT_VERSION, PANEL);
+    sbuf_printf(s, "reformer weights %d, panels of %d\n", REFORMER_WEIGHTS_VERSION, PANEL);
     for (int i = 0; i < l->n; i++) {
         const layout_entry_t *e = &l->entries[i];
         sbuf_printf(s, "%s %s f32 offset=%lld bytes=%lld", e->name, kind_names[e->kind],
@@ -219,7 +218,7 @@ static const char *fault(const layout_t *l, const unsigned char *file, size_t by
     if (memcmp(h.magic, REFORMER_WEIGHTS_MAGIC, sizeof h.magic) != 0)
         return "is not a packed weights file";
     if (h.version != REFORMER_WEIGHTS_VERSION || h.reserved != 0)
-        return "is a packed weights file of another version";
+        return "is a packed weights file of another version: pack the weights again, with -o";
     if (h.fingerprint != l->fingerprint) return "holds the weights of another model";
     if (h.bytes != bytes || bytes != weights_packed_bytes(l) || h.data_end != (uint64_t)l->data_end)
         return "is truncated, or longer than it should be";

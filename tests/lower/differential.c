@@ -1,6 +1,7 @@
 /* Random models, random inputs: back ends against the reference, tensor by tensor.
  *
  *     differential BACKEND[,BACKEND] COUNT SEED [CC]     BACKEND: interpreter | c | jit
+ *     random_graphs …                                    the same; graphs are edited before they are lowered
  *
  * Sizes are drawn so that nothing divides nicely: heads of 7 or 33, chunks of 3 and 5, windows that reach
  * beyond all chunks, lengths that need padding, masks with holes or padding on the left. Chunks of 320 make
@@ -15,7 +16,12 @@
 #include <string.h>
 
 #include "commands/verdict.h"
+#include "random_graph.h"
 #include "random_model.h"
+
+#ifndef EDITS
+#define EDITS 0
+#endif
 
 /* ---- a model and an input ------------------------------------------------------------------------------ */
 
@@ -97,14 +103,15 @@ static sample_t make_sample(arena_t *a) {
     uint32_t kind = draw(8);
     m.vocab = PICK(11, 64, 258);
     m.longer = kind <= 1;
-    m.large = kind >= 1 && kind <= 3;
+    m.large = !EDITS && kind >= 1 &&
+              kind <= 3; /* edits try shapes: rows without a norm are large enough */
     m.hashes = random_layers(&s, kind <= 3 ? 1 : 1 + (int)draw(4)) > 0;
     write_head(&s, &m);
     random_buckets(&s);
     random_widths(&s);
     sbuf_printf(&s, "vocab_size: %lld\n", (long long)m.vocab);
     random_norms(&s, !m.large ? "0.15" : m.hashes ? "1.5" : "0.6");
-    write_compile(&s, &m);
+    if (!EDITS) write_compile(&s, &m); /* edits are for one length */
     m.text = arena_strdup(a, s.data);
     sbuf_free(&s);
     make_input(a, &m);
@@ -141,7 +148,7 @@ static bool open_model(arena_t *a, const sample_t *m, const others_t *o, model_t
                          .n_targets = 1};
     po.targets[0] = random_target();
     x->plan = plan_make(a, s, &po, d);
-    if (!x->plan) return false;
+    if (!x->plan || (EDITS && !edit_graphs(x->plan, d))) return false;
     store_options_t so = {.path = "random:7"};
     x->store = store_load(x->plan->variants[x->plan->n_variants - 1].graph, &so, d);
     if (!x->store) return false;

@@ -31,6 +31,11 @@ static graph_t *build(arena_t *a, const char *text, int64_t length) {
     return g;
 }
 
+static const layout_entry_t *find(const layout_t *l, const char *source) {
+    int index = 0;
+    return layout_find(l, source, &index);
+}
+
 static bool has_source(const layout_t *l, const char *name) {
     for (int i = 0; i < l->n; i++)
         for (int j = 0; j < l->entries[i].count; j++)
@@ -76,14 +81,15 @@ static void heads_start_panels(void **state) {
     (void)state;
     arena_t *a = arena_new();
     layout_t *l = layout_make(a, build(a, model, 64));
-    const layout_entry_t *qk = layout_find(l, "lsh.query_key"),
-                         *r = layout_find(l, "lsh.rotations");
+    const layout_entry_t *qk =
+                             find(l, "encoder.layers.1.attention.self_attention.query_key.weight"),
+                         *r = find(l, "layers.1.rotations");
     const int64_t panels[] = {2, 3, 1, 48, PANEL}, rotations[] = {2, 3, 2, 20, 3};
     assert_memory_equal(qk->packed, panels, sizeof panels);
     assert_memory_equal(r->packed, rotations, sizeof rotations);
     assert_string_equal(qk->source[1],
                         "encoder.layers.2.attention.self_attention.query_key.weight");
-    assert_null(layout_find(l, "classifier.out.weight"));
+    assert_null(find(l, "classifier.out_proj.weight"));
     arena_free(a);
 }
 
@@ -93,7 +99,7 @@ static void length_changes_nothing_but_hashing(void **state) {
     layout_t *l = layout_make(a, build(a, model, 64)), *m = layout_make(a, build(a, model, 100));
     assert_int_equal(l->data_end, m->data_end);
     assert_true(l->fingerprint == m->fingerprint);
-    assert_null(layout_find(layout_make(a, build(a, model, 8)), "lsh.rotations"));
+    assert_null(find(layout_make(a, build(a, model, 8)), "layers.1.rotations"));
     arena_free(a);
 }
 

@@ -172,7 +172,7 @@ static void header_and_contents(void **state) {
     sbuf_t contents = {0};
     sbuf_write(&contents, p.file + h.data_end, p.bytes - h.data_end);
     static const char *const lines[] = {
-        "reformer weights 1, layout 1, panels of 32\n",
+        "reformer weights 2, panels of 32\n",
         "\nembed.word rows f32 offset=4096 bytes=128 packed=1x32 shape=5x4\n"
         "  embeddings.word_embeddings.weight\nembed.axis0",
         "\nlsh.query_key head_panels f32 ",

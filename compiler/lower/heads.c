@@ -1,0 +1,237 @@
+/* Into and out of attention, a group of heads at a time: q, k and v head by head as the attention kernels read them, and
+ * its result back in rows; hashed: divided by the sum of weights over rounds. */
+#include "lower/math.h"
+#include "lower/rows.h"
+
+/* ---- into attention ------------------------------------------------------------------------------------- */
+
+typedef struct {
+    const into_heads_t *p;
+    value_t *head; /* within the group */
+    buffer_t *dst;
+    affine_t first_call; /* of this product's */
+    int64_t all_calls;   /* of the task's products */
+} project_t;
+
+static void store_head(lower_t *L, builder_t *b, void *ctx, affine_t row, affine_t col, int rows,
+                       value_t **acc) {
+    const project_t *p = ctx;
+    int nv = L->tiles->vectors;
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < nv; j++) {
+            affine_t qx[] = {p->p->batch, ax_v(p->head), ax_plus(ax_add(p->p->row0, row), i),
+                             ax_plus(col, (int64_t)j * L->lanes)};
+            b_store(b, p->dst, acc[i * nv + j], qx);
+        }
+}
+
+static void fetch_heads(lower_t *L, builder_t *b, void *ctx, affine_t row, affine_t col) {
+    const project_t *p = ctx;
+    affine_t qx[] = {p->p->batch, ax_v(p->head), ax_add(p->p->row0, row), col};
+    prefetch_row(b, p->dst, qx, L->tile);
+}
+
+/* The next block's rows of the stream, whose task most likely comes next: each call asks for a line or a few. */
+static void fetch_next_block(lower_t *L, builder_t *b, void *ctx, affine_t call) {
+    const project_t *p = ctx;
+    int64_t width = p->p->operands[0].k;
+    int64_t floats = LINE / (int64_t)sizeof(float), per_row = (width + floats - 1) / floats;
+    int64_t lines = L->block * per_row, at_once = (lines - 1) / p->all_calls + 1;
+    affine_t at = ax_scale(ax_add(call, p->first_call), at_once);
+    for (int64_t i = 0; i < at_once; i++) {
+        value_t *line = at_most(b, ax_plus(at, i), dim(lines - 1));
+        affine_t row = ax_plus(ax_add(p->p->row0, ax_v(b_idiv(b, line, dim(per_row)))), L->block);
+        row = ax_v(at_most(b, row, dim_sub(L->rows, dim(1))));
+        affine_t yx[] = {p->p->batch, row, ax_scale(ax_v(b_irem(b, line, dim(per_row))), floats)};
+        b_prefetch(b, p->p->source, yx);
+    }
+}
+
+typedef struct {
+    const attention_t *a;
+    const affine_t *row;
+} zero_t;
+
+static void zero_head_row(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
+    (void)L;
+    const zero_t *z = ctx;
+    affine_t ix[] = {z->row[0], z->row[1], z->row[2], at};
+    b_store(b, z->a->out, b_const(b, (ltype_t){E_F32, width}, 0), ix);
+}
+
+/* LSH: softmax state of the block starts empty; the first round writes the output. Filler rows get the output 0 and
+ * the sum 1, so that combine never takes them for rows that see only themselves. Exact attention has no state. */
+static void clear_state(lower_t *L, builder_t *b, const attention_t *a, const into_heads_t *p,
+                        value_t *head) {
+    inst_t *loop = b_for(b, "i", dim(0), dim(L->block), 0, NULL);
+    affine_t row = ax_add(p->row0, ax_v(loop_var(loop)));
+    affine_t ix[] = {p->batch, ax_v(head), row};
+    ltype_t f = SCALAR(E_F32);
+    value_t *sum = b_const(b, f, 0);
+    if (!dim_equal(L->rows, L->padded)) {
+        value_t *filler =
+            b_compare(b, OP_GE, b_index(b, row), b_index(b, (affine_t){.base = L->padded}));
+        sum = b_select(b, filler, b_const(b, f, 1), sum);
+        inst_t *fill = b_if(b, filler, 0, NULL);
+        zero_t z = {a, ix};
+        for_span(L, b, a->head_stride, zero_head_row, &z);
+        b_end_if(b, fill, NULL);
+    }
+    if (!a->exact) {
+        b_store(b, a->run_max, b_const(b, f, NO_KEY), ix);
+        b_store(b, a->run_sum, sum, ix);
+    }
+    b_end_for(b, loop, NULL);
+}
+
+void into_heads(lower_t *L, builder_t *b, const into_heads_t *into) {
+    const attention_t *a = into->a;
+    project_t p = {.p = into};
+    inst_t *loop = b_for(b, "head", dim(0), dim(a->group), 0, NULL);
+    p.head = loop_var(loop);
+    affine_t head = ax_add(ax_scale(ax_v(into->group), a->group), ax_v(p.head));
+    value_t *following = at_most(b, ax_plus(ax_v(p.head), 1), dim(a->group - 1));
+    affine_t next_head = ax_add(ax_scale(ax_v(into->group), a->group), ax_v(following));
+    int64_t calls = dense_calls(L, L->block, a->head_size, into->operands[0].k);
+    p.all_calls = a->group * into->n * calls;
+    for (int i = 0; i < into->n; i++) {
+        const operand_t *o = &into->operands[i];
+        bool last = i + 1 == into->n;
+        panels_t w = o->w, next = into->operands[last ? 0 : i + 1].w;
+        w.prefix[w.n_prefix++] = head;
+        next.prefix[next.n_prefix++] = last ? next_head : head;
+        p.dst = o->to;
+        p.first_call = ax_plus(ax_scale(ax_v(p.head), into->n * calls), i * calls);
+        dense_t d = {.a = o->tile,
+                     .m = L->block,
+                     .k = o->k,
+                     .n = a->head_size,
+                     .w = w,
+                     .next = &next,
+                     .epilogue = store_head,
+                     .target = fetch_heads,
+                     .meanwhile = calls > 0 && into->source ? fetch_next_block : NULL,
+                     .ctx = &p};
+        b_comment(b, "→ %s", o->to->name);
+        dense(L, b, &d);
+    }
+    if (a->lsh) clear_state(L, b, a, into, p.head);
+    b_end_for(b, loop, NULL);
+}
+
+/* ---- out of attention ----------------------------------------------------------------------------- */
+
+typedef struct {
+    affine_t batch, row0, row; /* row: of the block */
+    value_t *head, *scale;
+    buffer_t *src, *a;
+    const attention_t *of;
+} gather_t;
+
+static affine_t global_row(const gather_t *c) {
+    return ax_add(c->row0, c->row);
+}
+
+static void copy_head(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
+    (void)L;
+    const gather_t *c = ctx;
+    affine_t ox[] = {c->batch, ax_v(c->head), global_row(c), at};
+    affine_t ax_[] = {c->row, ax_add(ax_scale(ax_v(c->head), c->of->head_size), at)};
+    value_t *x = b_load(b, c->src, width, ox);
+    if (c->scale) {
+        value_t *s = width > 1 ? b_broadcast(b, c->scale, width) : c->scale;
+        x = b_binary(b, OP_MUL, x, s);
+    }
+    b_store(b, c->a, x, ax_);
+}
+
+/* HF_SEMANTICS Q2: a row that sees only itself, k_r times in round r, has L_r = fl(-1e5 + fl(log k_r));
+ * its output is v times sum_r exp(L_r - lse(L)) k_r exp(-1e5 - L_r), every step in single precision. */
+static value_t *self_only_weight(lower_t *L, builder_t *b, const attention_t *a,
+                                 const gather_t *c) {
+    ltype_t f = SCALAR(E_F32);
+    value_t *self = b_const(b, f, SELF_KEY), *most = NULL;
+    value_t **count = ARENA_ARRAY(L->m->arena, value_t *, a->rounds);
+    value_t **lse = ARENA_ARRAY(L->m->arena, value_t *, a->rounds);
+    for (int r = 0; r < a->rounds; r++) {
+        affine_t ix[] = {c->batch, ax_v(c->head), ax(r), global_row(c)};
+        count[r] = b_convert(b, E_F32, load1(b, a->self_count, 4, ix));
+        lse[r] = b_binary(b, OP_ADD, self, m_log(L, b, count[r]));
+        most = most ? b_binary(b, OP_MAX, most, lse[r]) : lse[r];
+    }
+    value_t *total = NULL;
+    for (int r = 0; r < a->rounds; r++) {
+        value_t *e = m_exp(L, b, b_binary(b, OP_SUB, lse[r], most));
+        total = total ? b_binary(b, OP_ADD, total, e) : e;
+    }
+    total = b_binary(b, OP_ADD, m_log(L, b, total), most);
+    value_t *sum = NULL;
+    for (int r = 0; r < a->rounds; r++) {
+        value_t *p = m_exp(L, b, b_binary(b, OP_SUB, self, lse[r]));
+        value_t *w = b_binary(b, OP_MUL, count[r], p);
+        if (a->rounds > 1)
+            w = b_binary(b, OP_MUL, w, m_exp(L, b, b_binary(b, OP_SUB, lse[r], total)));
+        sum = sum ? b_binary(b, OP_ADD, sum, w) : w;
+    }
+    return sum;
+}
+
+static void gather_lsh_row(lower_t *L, builder_t *b, const attention_t *a, gather_t *c) {
+    ltype_t f = SCALAR(E_F32);
+    affine_t ix[] = {c->batch, ax_v(c->head), global_row(c)};
+    value_t *sum = b_name(load1(b, a->run_sum, 3, ix), "sum");
+    inst_t *seen = b_if(b, b_compare(b, OP_NE, sum, b_const(b, f, 0)), 0, NULL); /* NaN: seen */
+    c->src = a->out;
+    c->scale = b_binary(b, OP_DIV, b_const(b, f, 1), sum);
+    for_span(L, b, a->head_stride, copy_head, c);
+    b_else(b, seen, NULL);
+    c->src = a->v;
+    c->scale = b_name(self_only_weight(L, b, a, c), "weight");
+    for_span(L, b, a->head_stride, copy_head, c);
+    b_end_if(b, seen, NULL);
+}
+
+typedef struct {
+    gather_t *c;
+    affine_t first, row; /* of the group in trace_self; filler rows are left out */
+} self_trace_t;
+
+static void trace_self_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
+    (void)L;
+    const self_trace_t *t = ctx;
+    affine_t from[] = {t->c->row, at}, to[] = {t->c->batch, t->row, ax_add(t->first, at)};
+    b_store(b, t->c->of->trace_self, b_load(b, t->c->a, width, from), to);
+}
+
+static void trace_heads(lower_t *L, builder_t *b, const attention_t *a, gather_t *c,
+                        value_t *group) {
+    int64_t depth = a->group * a->head_size;
+    self_trace_t t = {c, ax_scale(ax_v(group), depth), global_row(c)};
+    inst_t *real = NULL;
+    if (!dim_equal(L->rows, L->padded)) {
+        value_t *row = b_index(b, t.row), *n = b_index(b, (affine_t){.base = L->padded});
+        value_t *last = b_index(b, (affine_t){.base = dim_sub(L->padded, dim(1))});
+        real = b_if(b, b_compare(b, OP_LT, row, n), 0, NULL);
+        t.row = ax_v(b_binary(b, OP_MIN, row, last));
+    }
+    for_span(L, b, depth, trace_self_span, &t);
+    if (real) b_end_if(b, real, NULL);
+}
+
+buffer_t *out_of_heads(lower_t *L, builder_t *b, const attention_t *a, affine_t batch,
+                       affine_t row0, value_t *group) {
+    int64_t depth = a->group * a->head_size;
+    dim_t ad[] = {dim(L->block), dim(depth + a->head_stride - a->head_size + PADDING)};
+    gather_t c = {.of = a, .batch = batch, .row0 = row0, .src = a->out};
+    c.a = kernel_scratch(b, "heads", E_F32, 2, ad);
+    inst_t *rows = b_for(b, "i", dim(0), dim(L->block), 0, NULL);
+    c.row = ax_v(loop_var(rows));
+    inst_t *heads = b_for(b, "head", dim(0), dim(a->group), 0, NULL);
+    c.head = loop_var(heads);
+    if (a->lsh && !a->exact) gather_lsh_row(L, b, a, &c);
+    else for_span(L, b, a->head_stride, copy_head, &c);
+    b_end_for(b, heads, NULL);
+    if (L->o->trace) trace_heads(L, b, a, &c, group);
+    b_end_for(b, rows, NULL);
+    return c.a;
+}

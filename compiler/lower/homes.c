@@ -1,0 +1,112 @@
+/* Homes: which stored values stand in the same rows of memory. See regions.h.
+ *
+ * An ADD writes over its first operand where that is not read afterwards, so a residual stream stays one buffer over all
+ * layers; the two streams of a reversible stack, which begin as one value, come out as two. */
+#include "lower/regions.h"
+
+typedef struct {
+    regions_t *r;
+    arena_t *arena;
+    int *last_use; /* by home: order of the region that reads it last */
+} housing_t;
+
+static bool same_rows(const gnode_t *a, const gnode_t *b) {
+    if (a->type != b->type || a->rank != b->rank) return false;
+    for (int i = 0; i < a->rank; i++)
+        if (!dim_equal(a->shape[i], b->shape[i])) return false;
+    return true;
+}
+
+static int order_of(const regions_t *r, const gnode_t *n) {
+    return r->of_node[n->id]->order;
+}
+
+/* Whether rows of n live in a home: somebody else than a MIX op reads them. */
+static bool is_housed(const regions_t *r, const gnode_t *n) {
+    if (!r->stored[n->id] || graph_kind(n) == K_MIX) return false;
+    for (int i = 0; i < r->readers[n->id].n; i++)
+        if (graph_kind(r->readers[n->id].at[i]) != K_MIX) return true;
+    return false;
+}
+
+static bool adds_to(const regions_t *r, const gnode_t *reader, const gnode_t *n) {
+    return reader->op == G_ADD && reader->in[0] == n && reader->in[1] != n && r->stored[reader->id];
+}
+
+/* The ADDs that go on with n, in the order in which they run, which is the graph's: each has a region of its own or
+ * they would write one row twice. */
+static int heirs_of(const regions_t *r, const gnode_t *n, const gnode_t **heirs) {
+    int count = 0;
+    for (int i = 0; i < r->readers[n->id].n; i++) {
+        const gnode_t *reader = r->readers[n->id].at[i];
+        if (adds_to(r, reader, n) && is_housed(r, reader)) heirs[count++] = reader;
+    }
+    return count;
+}
+
+static int last_reader(const regions_t *r, const gnode_t *n) {
+    int last = order_of(r, n);
+    for (int i = 0; i < r->readers[n->id].n; i++) {
+        const gnode_t *reader = r->readers[n->id].at[i];
+        if (order_of(r, reader) > last) last = order_of(r, reader);
+    }
+    return last;
+}
+
+static int free_home(housing_t *h, const gnode_t *n) {
+    regions_t *r = h->r;
+    for (int i = 0; i < r->n_homes; i++)
+        if (h->last_use[i] < order_of(r, n) && same_rows(r->home_of[i], n)) return i;
+    r->home_of[r->n_homes] = n;
+    return r->n_homes++;
+}
+
+/* Whether n is read when its last heir has written over it: then its readers have rows of their own. */
+static bool is_read_after(const regions_t *r, const gnode_t *n, const gnode_t *heir) {
+    for (int i = 0; i < r->readers[n->id].n; i++) {
+        const gnode_t *reader = r->readers[n->id].at[i];
+        int order = order_of(r, reader);
+        if (order > order_of(r, heir)) return true;
+    }
+    return false;
+}
+
+static void move_in(housing_t *h, const gnode_t *n) {
+    regions_t *r = h->r;
+    homes_t *homes = &r->homes[n->id];
+    const gnode_t **heirs = ARENA_ARRAY(h->arena, const gnode_t *, r->readers[n->id].n);
+    int n_heirs = heirs_of(r, n, heirs);
+    const gnode_t *latest = n_heirs ? heirs[n_heirs - 1] : NULL;
+    bool apart = latest && is_read_after(r, n, latest);
+    int wanted = n_heirs + (apart || n_heirs == 0), had = homes->n;
+    int *of = ARENA_ARRAY(h->arena, int, wanted);
+    for (int i = 0; i < wanted; i++) {
+        of[i] = i < had ? homes->of[i] : free_home(h, n);
+        h->last_use[of[i]] = i < n_heirs ? order_of(r, heirs[i]) : last_reader(r, n);
+    }
+    homes->of = of;
+    homes->n = wanted;
+    for (int i = 0; i < n_heirs; i++) { /* inherited: one home that it begins with */
+        homes_t *heir = &r->homes[heirs[i]->id];
+        heir->n = 1;
+        heir->of = &of[i];
+    }
+}
+
+void regions_house(regions_t *r, arena_t *a) {
+    housing_t h = {r, a, ARENA_ARRAY(a, int, 2 * r->g->n_nodes + 1)};
+    r->homes = ARENA_ARRAY(a, homes_t, r->g->n_nodes);
+    r->home_of = ARENA_ARRAY(a, const gnode_t *, 2 * r->g->n_nodes + 1);
+    for (int i = 0; i < r->n_regions; i++)
+        for (int k = 0; k < r->regions[i]->results.n; k++)
+            if (is_housed(r, r->regions[i]->results.at[k]))
+                move_in(&h, r->regions[i]->results.at[k]);
+}
+
+int home_in(const regions_t *r, const region_t *region, const gnode_t *n) {
+    const homes_t *homes = &r->homes[n->id];
+    if (homes->n == 0) return -1;
+    for (int i = 0; region && i < region->results.n; i++)
+        if (adds_to(r, region->results.at[i], n)) return r->homes[region->results.at[i]->id].of[0];
+    return homes->of[homes->n - 1];
+}

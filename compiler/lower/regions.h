@@ -1,0 +1,78 @@
+/* The Graph cut into regions: what one launch computes from whole rows.
+ *
+ * Values are stored where rows meet (inputs and results of MIX ops), where they live across a MIX or into another layer,
+ * and where a stream goes on (an ADD whose first operand is stored); all others exist for a block of rows at a time. A
+ * region is what lies between stored values: ROW nodes whose results hang together or are operands of one MIX op, or one
+ * MIX or REDUCE node. Equal regions are a class
+ * and share their kernel, with stacked weights; which layer or name a region has does not count.
+ *
+ * In: a checked Graph. Out: regions in an order in which they can run, their classes, a home for each stored value.
+ * Nothing here knows a target, a loop, or what a Reformer is. */
+#ifndef REFORMERC_LOWER_REGIONS_H
+#define REFORMERC_LOWER_REGIONS_H
+
+#include "graph/graph.h"
+#include "support/sbuf.h"
+
+typedef struct class class_t;
+
+typedef struct {
+    const gnode_t **at;
+    int n;
+} nodes_t;
+
+typedef struct {
+    gkind_t
+        kind; /* K_ROW, K_PICK (fewer rows; what lies before them is computed anew), K_MIX or K_REDUCE */
+    nodes_t nodes;   /* in graph order */
+    nodes_t results; /* of the nodes: what others, callers or losses read */
+    nodes_t reads;   /* stored values from elsewhere, by first use */
+    nodes_t params;  /* by first use: the role of a weight in its class */
+    int layer;       /* of its results; -1: none, or several */
+    int order;       /* place in regions_t.regions */
+    const class_t *class;
+    int index; /* among the members of its class */
+} region_t;
+
+struct class {
+    const region_t *pattern; /* the first member: stands for all */
+    region_t **members;
+    int count, id;
+};
+
+/* Buffers of rows that a value stands in. A value that several ADDs write over stands in several, one for each of
+ * them in the order in which they run; whoever only reads it takes the last. MIX results and what only MIX ops read
+ * have none here: they live by heads. */
+typedef struct {
+    int n;
+    int *of;
+} homes_t;
+
+typedef struct {
+    const graph_t *g;
+    region_t **regions;
+    int n_regions;
+    class_t **classes; /* by first member */
+    int n_classes;
+    int n_homes;
+    const gnode_t **home_of; /* by home: the first value in it; all have its type and shape */
+    homes_t *homes;          /* by node id */
+    region_t **of_node;      /* by node id: where it is computed; NULL: a leaf */
+    bool *stored;            /* by node id */
+    nodes_t *readers;        /* by node id, in graph order; twice, if one reads twice */
+} regions_t;
+
+/* NULL after errors in d, at the spec line or the place in a .graph file that a node came from: a value that nobody
+ * reads, regions that wait for each other. */
+regions_t *regions_cut(arena_t *a, const graph_t *g, diag_t *d);
+/* Parts of it: homes.c, classes.c. */
+void regions_house(regions_t *r, arena_t *a);
+void regions_classify(regions_t *r, arena_t *a);
+
+/* Where a region finds n, NULL: whoever only reads it. -1: n has no home. */
+int home_in(const regions_t *r, const region_t *region, const gnode_t *n);
+int nodes_find(const nodes_t *list, const gnode_t *n); /* -1: not there */
+/* One line per region: class, nodes, what it reads and leaves, homes. */
+void regions_print(const regions_t *r, sbuf_t *out);
+
+#endif

@@ -1,0 +1,34 @@
+/* Row programs (rows.c) and how they meet attention (heads.c). */
+#ifndef REFORMERC_LOWER_ROWS_H
+#define REFORMERC_LOWER_ROWS_H
+
+#include "lower/lower_int.h"
+
+/* The kernel of a class of ROW regions: params are the part's indices, then the group of heads where attention is at
+ * one of its ends. NULL after an error in L->d: a node for which there is no form. */
+lfunc_t *lower_rows(lower_t *L, part_t *p);
+
+/* A dense layer whose result is an operand of attention, as it is computed head by head. */
+typedef struct {
+    buffer_t *tile; /* scratch [block][k] */
+    int64_t k;
+    panels_t w;   /* prefix: the stack's index; the head is added */
+    buffer_t *to; /* [batch][group][rows][head_stride] */
+} operand_t;
+
+/* For every head of the group: the operands of a block of rows, and what attention wants to find beside them. */
+typedef struct {
+    const attention_t *a;
+    affine_t batch, row0;
+    value_t *group;
+    operand_t operands[3];
+    int n;
+    buffer_t *source; /* rows that the task began with: the next block's are fetched meanwhile */
+} into_heads_t;
+void into_heads(lower_t *L, builder_t *b, const into_heads_t *p);
+
+/* The result of attention for a block of rows and a group of heads: scratch [block][group * head_size]. */
+buffer_t *out_of_heads(lower_t *L, builder_t *b, const attention_t *a, affine_t batch,
+                       affine_t row0, value_t *group);
+
+#endif
