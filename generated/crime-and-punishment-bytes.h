@@ -24,7 +24,7 @@
 #define CRIME_AND_PUNISHMENT_BYTES_MAX_LENGTH 512 /* tokens per row */
 #define CRIME_AND_PUNISHMENT_BYTES_HIDDEN 384 /* width of last_hidden_state */
 #define CRIME_AND_PUNISHMENT_BYTES_VOCAB 258 /* token ids */
-#define CRIME_AND_PUNISHMENT_BYTES_WEIGHTS_BYTES UINT64_C(7509029) /* size of the weights file */
+#define CRIME_AND_PUNISHMENT_BYTES_WEIGHTS_BYTES UINT64_C(7509185) /* size of the weights file */
 #define CRIME_AND_PUNISHMENT_BYTES_POSITIONS 512 /* tokens that a row of the cache can hold */
 /* Bytes of a cache for rows of up to `length` tokens: what
  * crime_and_punishment_bytes_cache_bytes returns. */

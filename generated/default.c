@@ -57,16 +57,16 @@ REFORMER_REFUSE_FAST_MATH(m_default_flags)
 #define relu_f32x8 m_default_relu_f32x8
 #define embed_kernel m_default_embed_kernel
 #define local_project m_default_local_project
-#define local_attention m_default_local_attention
 #define local_output m_default_local_output
+#define feed_forward m_default_feed_forward
 #define lsh_project m_default_lsh_project
+#define lsh_output m_default_lsh_output
+#define local_attention m_default_local_attention
 #define lsh_hash m_default_lsh_hash
 #define lsh_sort m_default_lsh_sort
 #define lsh_attention m_default_lsh_attention
-#define lsh_output m_default_lsh_output
-#define feed_forward m_default_feed_forward
 #define final_norm m_default_final_norm
-#define layer_kind m_default_layer_kind
+#define layer_form m_default_layer_form
 #define layer_index m_default_layer_index
 #define f32x8 m_default_f32x8
 #define f32x8_u m_default_f32x8_u
@@ -239,7 +239,7 @@ INLINE f32x8 shuffle_swap4_f32x8(f32x8 x) {
     return __builtin_shufflevector(x, x, 4, 5, 6, 7, 0, 1, 2, 3);
 }
 
-static const int32_t layer_kind[6] = {
+static const int32_t layer_form[6] = {
     0, 1, 0, 1, 0, 1,
 };
 
@@ -332,29 +332,38 @@ static void embed_kernel(const reformer_call_t *call, unsigned char *scratch, co
     const int64_t block = task % 64;
     const int32_t *restrict ids = call->slot[REFORMER_SLOT_IDS]; /* [1][4096] */
     /* [320][256] */
-    const float *w_embed_word = (const float *)(const void *)(call->weights + 4096);
+    const float *w_embeddings_word_embeddings_weight =
+        (const float *)(const void *)(call->weights + 4096);
     /* [64][64] */
-    const float *w_embed_axis0 = (const float *)(const void *)(call->weights + 331776);
-    /* [1][4096][256]: [batch][rows][hidden]: attention stream */
+    const float *w_embeddings_position_embeddings_weights_0 =
+        (const float *)(const void *)(call->weights + 331776);
+    /* [1][4096][256]: [batch][rows][width]: a stream */
     float *restrict y1 = (float *)(void *)call->workspace;
-    /* [1][4096][256]: [batch][rows][hidden]: feed-forward stream */
+    /* [1][4096][256]: [batch][rows][width]: a stream */
     float *restrict y2 = (float *)(void *)(call->workspace + 4194304);
     /* [64][192] */
-    const float *w_embed_axis1 = (const float *)(const void *)(call->weights + 348160);
+    const float *w_embeddings_position_embeddings_weights_1 =
+        (const float *)(const void *)(call->weights + 348160);
     for (int64_t i = 0; i < 64; i++) {
         const int32_t id = ids[batch * 4096 + block * 64 + i];
         const int64_t position = block * 64 + i;
         const int64_t axis = position / 64;
         for (int64_t v = 0; v < 8; v++) {
-            const f32x8 sum = load_f32x8(&w_embed_word[(int64_t)id * 256 + v * 8]) +
-                load_f32x8(&w_embed_axis0[axis * 64 + v * 8]);
+            const f32x8 v_1 =
+                load_f32x8(&w_embeddings_word_embeddings_weight[(int64_t)id * 256 + v * 8]);
+            const f32x8 v_2 =
+                load_f32x8(&w_embeddings_position_embeddings_weights_0[axis * 64 + v * 8]);
+            const f32x8 sum = v_1 + v_2;
             store_f32x8(&y1[(batch * 4096 + block * 64 + i) * 256 + v * 8], sum);
             store_f32x8(&y2[(batch * 4096 + block * 64 + i) * 256 + v * 8], sum);
         }
         const int64_t axis_1 = position % 64;
         for (int64_t v = 0; v < 24; v++) {
-            const f32x8 sum = load_f32x8(&w_embed_word[(int64_t)id * 256 + v * 8 + 64]) +
-                load_f32x8(&w_embed_axis1[axis_1 * 192 + v * 8]);
+            const f32x8 v_1 =
+                load_f32x8(&w_embeddings_word_embeddings_weight[(int64_t)id * 256 + v * 8 + 64]);
+            const f32x8 v_2 =
+                load_f32x8(&w_embeddings_position_embeddings_weights_1[axis_1 * 192 + v * 8]);
+            const f32x8 sum = v_1 + v_2;
             store_f32x8(&y1[(batch * 4096 + block * 64 + i) * 256 + v * 8 + 64], sum);
             store_f32x8(&y2[(batch * 4096 + block * 64 + i) * 256 + v * 8 + 64], sum);
         }
@@ -370,22 +379,27 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
     const int64_t layer = arg[0];
     const int64_t index = arg[1];
     const int64_t group = arg[2];
-    /* [1][4096][256]: [batch][rows][hidden]: feed-forward stream */
+    /* [1][4096][256]: [batch][rows][width]: a stream */
     const float *restrict y2 = (const float *)(const void *)(call->workspace + 4194304);
     /* [6][256] */
-    const float *w_attention_norm_weight = (const float *)(const void *)(call->weights + 397312);
+    const float *w_attention_layer_norm_weight =
+        (const float *)(const void *)(call->weights + 397312);
     /* [6][256] */
-    const float *w_attention_norm_bias = (const float *)(const void *)(call->weights + 403456);
-    float *restrict x = (float *)(void *)scratch; /* [64][272] */
+    const float *w_attention_layer_norm_bias =
+        (const float *)(const void *)(call->weights + 403456);
+    float *restrict attention_norm = (float *)(void *)scratch; /* [64][272] */
     /* [3][12][2][256][32] */
-    const float *w_local_query = (const float *)(const void *)(call->weights + 8077312);
+    const float *w_attention_self_attention_query_weight =
+        (const float *)(const void *)(call->weights + 409600);
     /* [3][12][2][256][32] */
-    const float *w_local_key = (const float *)(const void *)(call->weights + 10436608);
+    const float *w_attention_self_attention_key_weight =
+        (const float *)(const void *)(call->weights + 2768896);
     /* [1][1][4096][64]: [batch][group][rows][head] */
     float *restrict q = (float *)(void *)(call->workspace + 8388608);
-    /* [3][12][2][256][32] */
-    const float *w_local_value = (const float *)(const void *)(call->weights + 12795904);
-    /* [1][1][4096][64]: [batch][group][rows][head]: keys (local), output (LSH) */
+    /* [6][12][2][256][32] */
+    const float *w_attention_self_attention_value_weight =
+        (const float *)(const void *)(call->weights + 5128192);
+    /* [1][1][4096][64]: [batch][group][rows][head]: keys, or an output apart from the queries */
     float *restrict k_out = (float *)(void *)(call->workspace + 10485760);
     /* [1][1][4096][64]: [batch][group][rows][head] */
     float *restrict v = (float *)(void *)(call->workspace + 9437184);
@@ -422,9 +436,9 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                 splat_f32x8(mean);
             const f32x8 t =
                 fma_f32x8(diff * splat_f32x8(scale),
-                load_f32x8(&w_attention_norm_weight[layer * 256 + v_1 * 8]),
-                load_f32x8(&w_attention_norm_bias[layer * 256 + v_1 * 8]));
-            store_f32x8(&x[i * 272 + v_1 * 8], t);
+                load_f32x8(&w_attention_layer_norm_weight[layer * 256 + v_1 * 8]),
+                load_f32x8(&w_attention_layer_norm_bias[layer * 256 + v_1 * 8]));
+            store_f32x8(&attention_norm[i * 272 + v_1 * 8], t);
         }
     }
     for (int64_t head = 0; head < 1; head++) {
@@ -452,11 +466,13 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                 f32x8 carried_11 = splat_f32x8(0.0f);
                 for (int64_t step = 0; step < 23; step++) {
                     if (less) {
-                        __builtin_prefetch(&w_local_query[(((index * 12 + group + head) * 2 + panel)
-                            * 256 + tile * 23 + step) * 32 + rem * 16], 0, 2);
+                        __builtin_prefetch(
+                            &w_attention_self_attention_query_weight[(((index * 12 + group + head) *
+                            2 + panel) * 256 + tile * 23 + step) * 32 + rem * 16], 0, 2);
                     } else {
-                        __builtin_prefetch(&w_local_key[((index * 12 + group + head) * 2 * 256 +
-                            tile * 23 + step) * 32], 0, 2);
+                        __builtin_prefetch(
+                            &w_attention_self_attention_key_weight[((index * 12 + group + head) * 2
+                            * 256 + tile * 23 + step) * 32], 0, 2);
                     }
                     const int64_t low_1 = min_i64(step, 5);
                     __builtin_prefetch(&q[((batch + head) * 4096 + block * 64 + tile * 6 + low_1) *
@@ -466,28 +482,35 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                     const int64_t low_3 = min_i64(block * 64 + low_2 / 16 + 64, 4095);
                     __builtin_prefetch(&y2[(batch * 4096 + low_3) * 256 + low_2 % 16 * 16], 0, 2);
                     for (int64_t k = 0; k < 11; k++) {
-                        const f32x8 s = splat_f32x8(x[tile * 6 * 272 + step * 11 + k]);
+                        const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 272 + step * 11 + k]);
                         const f32x8 v_1 =
-                            load_f32x8(&w_local_query[(((index * 12 + group + head) * 2 + panel_1) *
-                            256 + step * 11 + k) * 32 + rem_1 * 16]);
+                            load_f32x8(
+                            &w_attention_self_attention_query_weight[(((index * 12 + group + head) *
+                            2 + panel_1) * 256 + step * 11 + k) * 32 + rem_1 * 16]);
                         carried = fma_f32x8(s, v_1, carried);
                         const f32x8 v_2 =
-                            load_f32x8(&w_local_query[(((index * 12 + group + head) * 2 + panel_1) *
-                            256 + step * 11 + k) * 32 + rem_1 * 16 + 8]);
+                            load_f32x8(
+                            &w_attention_self_attention_query_weight[(((index * 12 + group + head) *
+                            2 + panel_1) * 256 + step * 11 + k) * 32 + rem_1 * 16 + 8]);
                         carried_1 = fma_f32x8(s, v_2, carried_1);
-                        const f32x8 s_1 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k + 272]);
+                        const f32x8 s_1 =
+                            splat_f32x8(attention_norm[tile * 6 * 272 + step * 11 + k + 272]);
                         carried_2 = fma_f32x8(s_1, v_1, carried_2);
                         carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                        const f32x8 s_2 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k + 544]);
+                        const f32x8 s_2 =
+                            splat_f32x8(attention_norm[tile * 6 * 272 + step * 11 + k + 544]);
                         carried_4 = fma_f32x8(s_2, v_1, carried_4);
                         carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                        const f32x8 s_3 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k + 816]);
+                        const f32x8 s_3 =
+                            splat_f32x8(attention_norm[tile * 6 * 272 + step * 11 + k + 816]);
                         carried_6 = fma_f32x8(s_3, v_1, carried_6);
                         carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                        const f32x8 s_4 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k + 1088]);
+                        const f32x8 s_4 =
+                            splat_f32x8(attention_norm[tile * 6 * 272 + step * 11 + k + 1088]);
                         carried_8 = fma_f32x8(s_4, v_1, carried_8);
                         carried_9 = fma_f32x8(s_4, v_2, carried_9);
-                        const f32x8 s_5 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k + 1360]);
+                        const f32x8 s_5 =
+                            splat_f32x8(attention_norm[tile * 6 * 272 + step * 11 + k + 1360]);
                         carried_10 = fma_f32x8(s_5, v_1, carried_10);
                         carried_11 = fma_f32x8(s_5, v_2, carried_11);
                     }
@@ -505,28 +528,30 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                 f32x8 acc5_0 = carried_10;
                 f32x8 acc5_1 = carried_11;
                 for (int64_t k = 0; k < 3; k++) {
-                    const f32x8 s = splat_f32x8(x[tile * 6 * 272 + k + 253]);
+                    const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 272 + k + 253]);
                     const f32x8 v_1 =
-                        load_f32x8(&w_local_query[(((index * 12 + group + head) * 2 + panel_1) * 256
-                        + k) * 32 + rem_1 * 16 + 8096]);
+                        load_f32x8(
+                        &w_attention_self_attention_query_weight[(((index * 12 + group + head) * 2 +
+                        panel_1) * 256 + k) * 32 + rem_1 * 16 + 8096]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
-                        load_f32x8(&w_local_query[(((index * 12 + group + head) * 2 + panel_1) * 256
-                        + k) * 32 + rem_1 * 16 + 8104]);
+                        load_f32x8(
+                        &w_attention_self_attention_query_weight[(((index * 12 + group + head) * 2 +
+                        panel_1) * 256 + k) * 32 + rem_1 * 16 + 8104]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[tile * 6 * 272 + k + 525]);
+                    const f32x8 s_1 = splat_f32x8(attention_norm[tile * 6 * 272 + k + 525]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[tile * 6 * 272 + k + 797]);
+                    const f32x8 s_2 = splat_f32x8(attention_norm[tile * 6 * 272 + k + 797]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[tile * 6 * 272 + k + 1069]);
+                    const f32x8 s_3 = splat_f32x8(attention_norm[tile * 6 * 272 + k + 1069]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[tile * 6 * 272 + k + 1341]);
+                    const f32x8 s_4 = splat_f32x8(attention_norm[tile * 6 * 272 + k + 1341]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat_f32x8(x[tile * 6 * 272 + k + 1613]);
+                    const f32x8 s_5 = splat_f32x8(attention_norm[tile * 6 * 272 + k + 1613]);
                     acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
                     acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
@@ -568,11 +593,13 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                 f32x8 carried_9 = splat_f32x8(0.0f);
                 for (int64_t step = 0; step < 23; step++) {
                     if (less) {
-                        __builtin_prefetch(&w_local_query[(((index * 12 + group + head) * 2 + panel)
-                            * 256 + tile * 23 + step) * 32 + rem * 16 + 6624], 0, 2);
+                        __builtin_prefetch(
+                            &w_attention_self_attention_query_weight[(((index * 12 + group + head) *
+                            2 + panel) * 256 + tile * 23 + step) * 32 + rem * 16 + 6624], 0, 2);
                     } else {
-                        __builtin_prefetch(&w_local_key[((index * 12 + group + head) * 2 * 256 +
-                            tile * 23 + step) * 32 + 6624], 0, 2);
+                        __builtin_prefetch(
+                            &w_attention_self_attention_key_weight[((index * 12 + group + head) * 2
+                            * 256 + tile * 23 + step) * 32 + 6624], 0, 2);
                     }
                     const int64_t low_1 = min_i64(step, 4);
                     __builtin_prefetch(&q[((batch + head) * 4096 + block * 64 + tile * 5 + low_1) *
@@ -582,25 +609,32 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                     const int64_t low_3 = min_i64(block * 64 + low_2 / 16 + 64, 4095);
                     __builtin_prefetch(&y2[(batch * 4096 + low_3) * 256 + low_2 % 16 * 16], 0, 2);
                     for (int64_t k = 0; k < 11; k++) {
-                        const f32x8 s = splat_f32x8(x[tile * 5 * 272 + step * 11 + k + 14688]);
+                        const f32x8 s =
+                            splat_f32x8(attention_norm[tile * 5 * 272 + step * 11 + k + 14688]);
                         const f32x8 v_1 =
-                            load_f32x8(&w_local_query[(((index * 12 + group + head) * 2 + panel_1) *
-                            256 + step * 11 + k) * 32 + rem_1 * 16]);
+                            load_f32x8(
+                            &w_attention_self_attention_query_weight[(((index * 12 + group + head) *
+                            2 + panel_1) * 256 + step * 11 + k) * 32 + rem_1 * 16]);
                         carried = fma_f32x8(s, v_1, carried);
                         const f32x8 v_2 =
-                            load_f32x8(&w_local_query[(((index * 12 + group + head) * 2 + panel_1) *
-                            256 + step * 11 + k) * 32 + rem_1 * 16 + 8]);
+                            load_f32x8(
+                            &w_attention_self_attention_query_weight[(((index * 12 + group + head) *
+                            2 + panel_1) * 256 + step * 11 + k) * 32 + rem_1 * 16 + 8]);
                         carried_1 = fma_f32x8(s, v_2, carried_1);
-                        const f32x8 s_1 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k + 14960]);
+                        const f32x8 s_1 =
+                            splat_f32x8(attention_norm[tile * 5 * 272 + step * 11 + k + 14960]);
                         carried_2 = fma_f32x8(s_1, v_1, carried_2);
                         carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                        const f32x8 s_2 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k + 15232]);
+                        const f32x8 s_2 =
+                            splat_f32x8(attention_norm[tile * 5 * 272 + step * 11 + k + 15232]);
                         carried_4 = fma_f32x8(s_2, v_1, carried_4);
                         carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                        const f32x8 s_3 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k + 15504]);
+                        const f32x8 s_3 =
+                            splat_f32x8(attention_norm[tile * 5 * 272 + step * 11 + k + 15504]);
                         carried_6 = fma_f32x8(s_3, v_1, carried_6);
                         carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                        const f32x8 s_4 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k + 15776]);
+                        const f32x8 s_4 =
+                            splat_f32x8(attention_norm[tile * 5 * 272 + step * 11 + k + 15776]);
                         carried_8 = fma_f32x8(s_4, v_1, carried_8);
                         carried_9 = fma_f32x8(s_4, v_2, carried_9);
                     }
@@ -616,25 +650,27 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                 f32x8 acc4_0 = carried_8;
                 f32x8 acc4_1 = carried_9;
                 for (int64_t k = 0; k < 3; k++) {
-                    const f32x8 s = splat_f32x8(x[tile * 5 * 272 + k + 14941]);
+                    const f32x8 s = splat_f32x8(attention_norm[tile * 5 * 272 + k + 14941]);
                     const f32x8 v_1 =
-                        load_f32x8(&w_local_query[(((index * 12 + group + head) * 2 + panel_1) * 256
-                        + k) * 32 + rem_1 * 16 + 8096]);
+                        load_f32x8(
+                        &w_attention_self_attention_query_weight[(((index * 12 + group + head) * 2 +
+                        panel_1) * 256 + k) * 32 + rem_1 * 16 + 8096]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
-                        load_f32x8(&w_local_query[(((index * 12 + group + head) * 2 + panel_1) * 256
-                        + k) * 32 + rem_1 * 16 + 8104]);
+                        load_f32x8(
+                        &w_attention_self_attention_query_weight[(((index * 12 + group + head) * 2 +
+                        panel_1) * 256 + k) * 32 + rem_1 * 16 + 8104]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[tile * 5 * 272 + k + 15213]);
+                    const f32x8 s_1 = splat_f32x8(attention_norm[tile * 5 * 272 + k + 15213]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[tile * 5 * 272 + k + 15485]);
+                    const f32x8 s_2 = splat_f32x8(attention_norm[tile * 5 * 272 + k + 15485]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[tile * 5 * 272 + k + 15757]);
+                    const f32x8 s_3 = splat_f32x8(attention_norm[tile * 5 * 272 + k + 15757]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[tile * 5 * 272 + k + 16029]);
+                    const f32x8 s_4 = splat_f32x8(attention_norm[tile * 5 * 272 + k + 16029]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
@@ -683,11 +719,13 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                 f32x8 carried_11 = splat_f32x8(0.0f);
                 for (int64_t step = 0; step < 23; step++) {
                     if (less) {
-                        __builtin_prefetch(&w_local_key[(((index * 12 + group + head) * 2 + panel) *
-                            256 + tile * 23 + step) * 32 + rem * 16], 0, 2);
+                        __builtin_prefetch(
+                            &w_attention_self_attention_key_weight[(((index * 12 + group + head) * 2
+                            + panel) * 256 + tile * 23 + step) * 32 + rem * 16], 0, 2);
                     } else {
-                        __builtin_prefetch(&w_local_value[((index * 12 + group + head) * 2 * 256 +
-                            tile * 23 + step) * 32], 0, 2);
+                        __builtin_prefetch(
+                            &w_attention_self_attention_value_weight[((layer * 12 + group + head) *
+                            2 * 256 + tile * 23 + step) * 32], 0, 2);
                     }
                     const int64_t low_1 = min_i64(step, 5);
                     __builtin_prefetch(&k_out[((batch + head) * 4096 + block * 64 + tile * 6 +
@@ -697,28 +735,35 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                     const int64_t low_3 = min_i64(block * 64 + low_2 / 16 + 64, 4095);
                     __builtin_prefetch(&y2[(batch * 4096 + low_3) * 256 + low_2 % 16 * 16], 0, 2);
                     for (int64_t k = 0; k < 11; k++) {
-                        const f32x8 s = splat_f32x8(x[tile * 6 * 272 + step * 11 + k]);
+                        const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 272 + step * 11 + k]);
                         const f32x8 v_1 =
-                            load_f32x8(&w_local_key[(((index * 12 + group + head) * 2 + panel_1) *
-                            256 + step * 11 + k) * 32 + rem_1 * 16]);
+                            load_f32x8(
+                            &w_attention_self_attention_key_weight[(((index * 12 + group + head) * 2
+                            + panel_1) * 256 + step * 11 + k) * 32 + rem_1 * 16]);
                         carried = fma_f32x8(s, v_1, carried);
                         const f32x8 v_2 =
-                            load_f32x8(&w_local_key[(((index * 12 + group + head) * 2 + panel_1) *
-                            256 + step * 11 + k) * 32 + rem_1 * 16 + 8]);
+                            load_f32x8(
+                            &w_attention_self_attention_key_weight[(((index * 12 + group + head) * 2
+                            + panel_1) * 256 + step * 11 + k) * 32 + rem_1 * 16 + 8]);
                         carried_1 = fma_f32x8(s, v_2, carried_1);
-                        const f32x8 s_1 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k + 272]);
+                        const f32x8 s_1 =
+                            splat_f32x8(attention_norm[tile * 6 * 272 + step * 11 + k + 272]);
                         carried_2 = fma_f32x8(s_1, v_1, carried_2);
                         carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                        const f32x8 s_2 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k + 544]);
+                        const f32x8 s_2 =
+                            splat_f32x8(attention_norm[tile * 6 * 272 + step * 11 + k + 544]);
                         carried_4 = fma_f32x8(s_2, v_1, carried_4);
                         carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                        const f32x8 s_3 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k + 816]);
+                        const f32x8 s_3 =
+                            splat_f32x8(attention_norm[tile * 6 * 272 + step * 11 + k + 816]);
                         carried_6 = fma_f32x8(s_3, v_1, carried_6);
                         carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                        const f32x8 s_4 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k + 1088]);
+                        const f32x8 s_4 =
+                            splat_f32x8(attention_norm[tile * 6 * 272 + step * 11 + k + 1088]);
                         carried_8 = fma_f32x8(s_4, v_1, carried_8);
                         carried_9 = fma_f32x8(s_4, v_2, carried_9);
-                        const f32x8 s_5 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k + 1360]);
+                        const f32x8 s_5 =
+                            splat_f32x8(attention_norm[tile * 6 * 272 + step * 11 + k + 1360]);
                         carried_10 = fma_f32x8(s_5, v_1, carried_10);
                         carried_11 = fma_f32x8(s_5, v_2, carried_11);
                     }
@@ -736,28 +781,30 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                 f32x8 acc5_0 = carried_10;
                 f32x8 acc5_1 = carried_11;
                 for (int64_t k = 0; k < 3; k++) {
-                    const f32x8 s = splat_f32x8(x[tile * 6 * 272 + k + 253]);
+                    const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 272 + k + 253]);
                     const f32x8 v_1 =
-                        load_f32x8(&w_local_key[(((index * 12 + group + head) * 2 + panel_1) * 256 +
-                        k) * 32 + rem_1 * 16 + 8096]);
+                        load_f32x8(
+                        &w_attention_self_attention_key_weight[(((index * 12 + group + head) * 2 +
+                        panel_1) * 256 + k) * 32 + rem_1 * 16 + 8096]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
-                        load_f32x8(&w_local_key[(((index * 12 + group + head) * 2 + panel_1) * 256 +
-                        k) * 32 + rem_1 * 16 + 8104]);
+                        load_f32x8(
+                        &w_attention_self_attention_key_weight[(((index * 12 + group + head) * 2 +
+                        panel_1) * 256 + k) * 32 + rem_1 * 16 + 8104]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[tile * 6 * 272 + k + 525]);
+                    const f32x8 s_1 = splat_f32x8(attention_norm[tile * 6 * 272 + k + 525]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[tile * 6 * 272 + k + 797]);
+                    const f32x8 s_2 = splat_f32x8(attention_norm[tile * 6 * 272 + k + 797]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[tile * 6 * 272 + k + 1069]);
+                    const f32x8 s_3 = splat_f32x8(attention_norm[tile * 6 * 272 + k + 1069]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[tile * 6 * 272 + k + 1341]);
+                    const f32x8 s_4 = splat_f32x8(attention_norm[tile * 6 * 272 + k + 1341]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat_f32x8(x[tile * 6 * 272 + k + 1613]);
+                    const f32x8 s_5 = splat_f32x8(attention_norm[tile * 6 * 272 + k + 1613]);
                     acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
                     acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
@@ -799,11 +846,13 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                 f32x8 carried_9 = splat_f32x8(0.0f);
                 for (int64_t step = 0; step < 23; step++) {
                     if (less) {
-                        __builtin_prefetch(&w_local_key[(((index * 12 + group + head) * 2 + panel) *
-                            256 + tile * 23 + step) * 32 + rem * 16 + 6624], 0, 2);
+                        __builtin_prefetch(
+                            &w_attention_self_attention_key_weight[(((index * 12 + group + head) * 2
+                            + panel) * 256 + tile * 23 + step) * 32 + rem * 16 + 6624], 0, 2);
                     } else {
-                        __builtin_prefetch(&w_local_value[((index * 12 + group + head) * 2 * 256 +
-                            tile * 23 + step) * 32 + 6624], 0, 2);
+                        __builtin_prefetch(
+                            &w_attention_self_attention_value_weight[((layer * 12 + group + head) *
+                            2 * 256 + tile * 23 + step) * 32 + 6624], 0, 2);
                     }
                     const int64_t low_1 = min_i64(step, 4);
                     __builtin_prefetch(&k_out[((batch + head) * 4096 + block * 64 + tile * 5 +
@@ -813,25 +862,32 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                     const int64_t low_3 = min_i64(block * 64 + low_2 / 16 + 64, 4095);
                     __builtin_prefetch(&y2[(batch * 4096 + low_3) * 256 + low_2 % 16 * 16], 0, 2);
                     for (int64_t k = 0; k < 11; k++) {
-                        const f32x8 s = splat_f32x8(x[tile * 5 * 272 + step * 11 + k + 14688]);
+                        const f32x8 s =
+                            splat_f32x8(attention_norm[tile * 5 * 272 + step * 11 + k + 14688]);
                         const f32x8 v_1 =
-                            load_f32x8(&w_local_key[(((index * 12 + group + head) * 2 + panel_1) *
-                            256 + step * 11 + k) * 32 + rem_1 * 16]);
+                            load_f32x8(
+                            &w_attention_self_attention_key_weight[(((index * 12 + group + head) * 2
+                            + panel_1) * 256 + step * 11 + k) * 32 + rem_1 * 16]);
                         carried = fma_f32x8(s, v_1, carried);
                         const f32x8 v_2 =
-                            load_f32x8(&w_local_key[(((index * 12 + group + head) * 2 + panel_1) *
-                            256 + step * 11 + k) * 32 + rem_1 * 16 + 8]);
+                            load_f32x8(
+                            &w_attention_self_attention_key_weight[(((index * 12 + group + head) * 2
+                            + panel_1) * 256 + step * 11 + k) * 32 + rem_1 * 16 + 8]);
                         carried_1 = fma_f32x8(s, v_2, carried_1);
-                        const f32x8 s_1 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k + 14960]);
+                        const f32x8 s_1 =
+                            splat_f32x8(attention_norm[tile * 5 * 272 + step * 11 + k + 14960]);
                         carried_2 = fma_f32x8(s_1, v_1, carried_2);
                         carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                        const f32x8 s_2 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k + 15232]);
+                        const f32x8 s_2 =
+                            splat_f32x8(attention_norm[tile * 5 * 272 + step * 11 + k + 15232]);
                         carried_4 = fma_f32x8(s_2, v_1, carried_4);
                         carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                        const f32x8 s_3 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k + 15504]);
+                        const f32x8 s_3 =
+                            splat_f32x8(attention_norm[tile * 5 * 272 + step * 11 + k + 15504]);
                         carried_6 = fma_f32x8(s_3, v_1, carried_6);
                         carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                        const f32x8 s_4 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k + 15776]);
+                        const f32x8 s_4 =
+                            splat_f32x8(attention_norm[tile * 5 * 272 + step * 11 + k + 15776]);
                         carried_8 = fma_f32x8(s_4, v_1, carried_8);
                         carried_9 = fma_f32x8(s_4, v_2, carried_9);
                     }
@@ -847,25 +903,27 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                 f32x8 acc4_0 = carried_8;
                 f32x8 acc4_1 = carried_9;
                 for (int64_t k = 0; k < 3; k++) {
-                    const f32x8 s = splat_f32x8(x[tile * 5 * 272 + k + 14941]);
+                    const f32x8 s = splat_f32x8(attention_norm[tile * 5 * 272 + k + 14941]);
                     const f32x8 v_1 =
-                        load_f32x8(&w_local_key[(((index * 12 + group + head) * 2 + panel_1) * 256 +
-                        k) * 32 + rem_1 * 16 + 8096]);
+                        load_f32x8(
+                        &w_attention_self_attention_key_weight[(((index * 12 + group + head) * 2 +
+                        panel_1) * 256 + k) * 32 + rem_1 * 16 + 8096]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
-                        load_f32x8(&w_local_key[(((index * 12 + group + head) * 2 + panel_1) * 256 +
-                        k) * 32 + rem_1 * 16 + 8104]);
+                        load_f32x8(
+                        &w_attention_self_attention_key_weight[(((index * 12 + group + head) * 2 +
+                        panel_1) * 256 + k) * 32 + rem_1 * 16 + 8104]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[tile * 5 * 272 + k + 15213]);
+                    const f32x8 s_1 = splat_f32x8(attention_norm[tile * 5 * 272 + k + 15213]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[tile * 5 * 272 + k + 15485]);
+                    const f32x8 s_2 = splat_f32x8(attention_norm[tile * 5 * 272 + k + 15485]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[tile * 5 * 272 + k + 15757]);
+                    const f32x8 s_3 = splat_f32x8(attention_norm[tile * 5 * 272 + k + 15757]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[tile * 5 * 272 + k + 16029]);
+                    const f32x8 s_4 = splat_f32x8(attention_norm[tile * 5 * 272 + k + 16029]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
@@ -914,11 +972,13 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                 f32x8 carried_11 = splat_f32x8(0.0f);
                 for (int64_t step = 0; step < 23; step++) {
                     if (less) {
-                        __builtin_prefetch(&w_local_value[(((index * 12 + group + head) * 2 + panel)
-                            * 256 + tile * 23 + step) * 32 + rem * 16], 0, 2);
+                        __builtin_prefetch(
+                            &w_attention_self_attention_value_weight[(((layer * 12 + group + head) *
+                            2 + panel) * 256 + tile * 23 + step) * 32 + rem * 16], 0, 2);
                     } else {
-                        __builtin_prefetch(&w_local_query[((index * 12 + group + low) * 2 * 256 +
-                            tile * 23 + step) * 32], 0, 2);
+                        __builtin_prefetch(
+                            &w_attention_self_attention_query_weight[((index * 12 + group + low) * 2
+                            * 256 + tile * 23 + step) * 32], 0, 2);
                     }
                     const int64_t low_1 = min_i64(step, 5);
                     __builtin_prefetch(&v[((batch + head) * 4096 + block * 64 + tile * 6 + low_1) *
@@ -928,28 +988,35 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                     const int64_t low_3 = min_i64(block * 64 + low_2 / 16 + 64, 4095);
                     __builtin_prefetch(&y2[(batch * 4096 + low_3) * 256 + low_2 % 16 * 16], 0, 2);
                     for (int64_t k = 0; k < 11; k++) {
-                        const f32x8 s = splat_f32x8(x[tile * 6 * 272 + step * 11 + k]);
+                        const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 272 + step * 11 + k]);
                         const f32x8 v_1 =
-                            load_f32x8(&w_local_value[(((index * 12 + group + head) * 2 + panel_1) *
-                            256 + step * 11 + k) * 32 + rem_1 * 16]);
+                            load_f32x8(
+                            &w_attention_self_attention_value_weight[(((layer * 12 + group + head) *
+                            2 + panel_1) * 256 + step * 11 + k) * 32 + rem_1 * 16]);
                         carried = fma_f32x8(s, v_1, carried);
                         const f32x8 v_2 =
-                            load_f32x8(&w_local_value[(((index * 12 + group + head) * 2 + panel_1) *
-                            256 + step * 11 + k) * 32 + rem_1 * 16 + 8]);
+                            load_f32x8(
+                            &w_attention_self_attention_value_weight[(((layer * 12 + group + head) *
+                            2 + panel_1) * 256 + step * 11 + k) * 32 + rem_1 * 16 + 8]);
                         carried_1 = fma_f32x8(s, v_2, carried_1);
-                        const f32x8 s_1 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k + 272]);
+                        const f32x8 s_1 =
+                            splat_f32x8(attention_norm[tile * 6 * 272 + step * 11 + k + 272]);
                         carried_2 = fma_f32x8(s_1, v_1, carried_2);
                         carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                        const f32x8 s_2 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k + 544]);
+                        const f32x8 s_2 =
+                            splat_f32x8(attention_norm[tile * 6 * 272 + step * 11 + k + 544]);
                         carried_4 = fma_f32x8(s_2, v_1, carried_4);
                         carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                        const f32x8 s_3 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k + 816]);
+                        const f32x8 s_3 =
+                            splat_f32x8(attention_norm[tile * 6 * 272 + step * 11 + k + 816]);
                         carried_6 = fma_f32x8(s_3, v_1, carried_6);
                         carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                        const f32x8 s_4 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k + 1088]);
+                        const f32x8 s_4 =
+                            splat_f32x8(attention_norm[tile * 6 * 272 + step * 11 + k + 1088]);
                         carried_8 = fma_f32x8(s_4, v_1, carried_8);
                         carried_9 = fma_f32x8(s_4, v_2, carried_9);
-                        const f32x8 s_5 = splat_f32x8(x[tile * 6 * 272 + step * 11 + k + 1360]);
+                        const f32x8 s_5 =
+                            splat_f32x8(attention_norm[tile * 6 * 272 + step * 11 + k + 1360]);
                         carried_10 = fma_f32x8(s_5, v_1, carried_10);
                         carried_11 = fma_f32x8(s_5, v_2, carried_11);
                     }
@@ -967,28 +1034,30 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                 f32x8 acc5_0 = carried_10;
                 f32x8 acc5_1 = carried_11;
                 for (int64_t k = 0; k < 3; k++) {
-                    const f32x8 s = splat_f32x8(x[tile * 6 * 272 + k + 253]);
+                    const f32x8 s = splat_f32x8(attention_norm[tile * 6 * 272 + k + 253]);
                     const f32x8 v_1 =
-                        load_f32x8(&w_local_value[(((index * 12 + group + head) * 2 + panel_1) * 256
-                        + k) * 32 + rem_1 * 16 + 8096]);
+                        load_f32x8(
+                        &w_attention_self_attention_value_weight[(((layer * 12 + group + head) * 2 +
+                        panel_1) * 256 + k) * 32 + rem_1 * 16 + 8096]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
-                        load_f32x8(&w_local_value[(((index * 12 + group + head) * 2 + panel_1) * 256
-                        + k) * 32 + rem_1 * 16 + 8104]);
+                        load_f32x8(
+                        &w_attention_self_attention_value_weight[(((layer * 12 + group + head) * 2 +
+                        panel_1) * 256 + k) * 32 + rem_1 * 16 + 8104]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[tile * 6 * 272 + k + 525]);
+                    const f32x8 s_1 = splat_f32x8(attention_norm[tile * 6 * 272 + k + 525]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[tile * 6 * 272 + k + 797]);
+                    const f32x8 s_2 = splat_f32x8(attention_norm[tile * 6 * 272 + k + 797]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[tile * 6 * 272 + k + 1069]);
+                    const f32x8 s_3 = splat_f32x8(attention_norm[tile * 6 * 272 + k + 1069]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[tile * 6 * 272 + k + 1341]);
+                    const f32x8 s_4 = splat_f32x8(attention_norm[tile * 6 * 272 + k + 1341]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat_f32x8(x[tile * 6 * 272 + k + 1613]);
+                    const f32x8 s_5 = splat_f32x8(attention_norm[tile * 6 * 272 + k + 1613]);
                     acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
                     acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
                 }
@@ -1030,11 +1099,13 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                 f32x8 carried_9 = splat_f32x8(0.0f);
                 for (int64_t step = 0; step < 23; step++) {
                     if (less) {
-                        __builtin_prefetch(&w_local_value[(((index * 12 + group + head) * 2 + panel)
-                            * 256 + tile * 23 + step) * 32 + rem * 16 + 6624], 0, 2);
+                        __builtin_prefetch(
+                            &w_attention_self_attention_value_weight[(((layer * 12 + group + head) *
+                            2 + panel) * 256 + tile * 23 + step) * 32 + rem * 16 + 6624], 0, 2);
                     } else {
-                        __builtin_prefetch(&w_local_query[((index * 12 + group + low) * 2 * 256 +
-                            tile * 23 + step) * 32 + 6624], 0, 2);
+                        __builtin_prefetch(
+                            &w_attention_self_attention_query_weight[((index * 12 + group + low) * 2
+                            * 256 + tile * 23 + step) * 32 + 6624], 0, 2);
                     }
                     const int64_t low_1 = min_i64(step, 4);
                     __builtin_prefetch(&v[((batch + head) * 4096 + block * 64 + tile * 5 + low_1) *
@@ -1044,25 +1115,32 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                     const int64_t low_3 = min_i64(block * 64 + low_2 / 16 + 64, 4095);
                     __builtin_prefetch(&y2[(batch * 4096 + low_3) * 256 + low_2 % 16 * 16], 0, 2);
                     for (int64_t k = 0; k < 11; k++) {
-                        const f32x8 s = splat_f32x8(x[tile * 5 * 272 + step * 11 + k + 14688]);
+                        const f32x8 s =
+                            splat_f32x8(attention_norm[tile * 5 * 272 + step * 11 + k + 14688]);
                         const f32x8 v_1 =
-                            load_f32x8(&w_local_value[(((index * 12 + group + head) * 2 + panel_1) *
-                            256 + step * 11 + k) * 32 + rem_1 * 16]);
+                            load_f32x8(
+                            &w_attention_self_attention_value_weight[(((layer * 12 + group + head) *
+                            2 + panel_1) * 256 + step * 11 + k) * 32 + rem_1 * 16]);
                         carried = fma_f32x8(s, v_1, carried);
                         const f32x8 v_2 =
-                            load_f32x8(&w_local_value[(((index * 12 + group + head) * 2 + panel_1) *
-                            256 + step * 11 + k) * 32 + rem_1 * 16 + 8]);
+                            load_f32x8(
+                            &w_attention_self_attention_value_weight[(((layer * 12 + group + head) *
+                            2 + panel_1) * 256 + step * 11 + k) * 32 + rem_1 * 16 + 8]);
                         carried_1 = fma_f32x8(s, v_2, carried_1);
-                        const f32x8 s_1 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k + 14960]);
+                        const f32x8 s_1 =
+                            splat_f32x8(attention_norm[tile * 5 * 272 + step * 11 + k + 14960]);
                         carried_2 = fma_f32x8(s_1, v_1, carried_2);
                         carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                        const f32x8 s_2 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k + 15232]);
+                        const f32x8 s_2 =
+                            splat_f32x8(attention_norm[tile * 5 * 272 + step * 11 + k + 15232]);
                         carried_4 = fma_f32x8(s_2, v_1, carried_4);
                         carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                        const f32x8 s_3 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k + 15504]);
+                        const f32x8 s_3 =
+                            splat_f32x8(attention_norm[tile * 5 * 272 + step * 11 + k + 15504]);
                         carried_6 = fma_f32x8(s_3, v_1, carried_6);
                         carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                        const f32x8 s_4 = splat_f32x8(x[tile * 5 * 272 + step * 11 + k + 15776]);
+                        const f32x8 s_4 =
+                            splat_f32x8(attention_norm[tile * 5 * 272 + step * 11 + k + 15776]);
                         carried_8 = fma_f32x8(s_4, v_1, carried_8);
                         carried_9 = fma_f32x8(s_4, v_2, carried_9);
                     }
@@ -1078,25 +1156,27 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
                 f32x8 acc4_0 = carried_8;
                 f32x8 acc4_1 = carried_9;
                 for (int64_t k = 0; k < 3; k++) {
-                    const f32x8 s = splat_f32x8(x[tile * 5 * 272 + k + 14941]);
+                    const f32x8 s = splat_f32x8(attention_norm[tile * 5 * 272 + k + 14941]);
                     const f32x8 v_1 =
-                        load_f32x8(&w_local_value[(((index * 12 + group + head) * 2 + panel_1) * 256
-                        + k) * 32 + rem_1 * 16 + 8096]);
+                        load_f32x8(
+                        &w_attention_self_attention_value_weight[(((layer * 12 + group + head) * 2 +
+                        panel_1) * 256 + k) * 32 + rem_1 * 16 + 8096]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 =
-                        load_f32x8(&w_local_value[(((index * 12 + group + head) * 2 + panel_1) * 256
-                        + k) * 32 + rem_1 * 16 + 8104]);
+                        load_f32x8(
+                        &w_attention_self_attention_value_weight[(((layer * 12 + group + head) * 2 +
+                        panel_1) * 256 + k) * 32 + rem_1 * 16 + 8104]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(x[tile * 5 * 272 + k + 15213]);
+                    const f32x8 s_1 = splat_f32x8(attention_norm[tile * 5 * 272 + k + 15213]);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(x[tile * 5 * 272 + k + 15485]);
+                    const f32x8 s_2 = splat_f32x8(attention_norm[tile * 5 * 272 + k + 15485]);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(x[tile * 5 * 272 + k + 15757]);
+                    const f32x8 s_3 = splat_f32x8(attention_norm[tile * 5 * 272 + k + 15757]);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(x[tile * 5 * 272 + k + 16029]);
+                    const f32x8 s_4 = splat_f32x8(attention_norm[tile * 5 * 272 + k + 16029]);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                 }
@@ -1125,6 +1205,1817 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
     }
 }
 
+/* default.yaml:3: local attention: output of a group of heads, added to its stream
+ * tasks [batch 1][block 64] */
+static void local_output(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+        int64_t task) {
+    const int64_t batch = 0;
+    const int64_t block = task % 64;
+    const int64_t layer = arg[0];
+    const int64_t group = arg[1];
+    /* [1][1][4096][64]: [batch][group][rows][head] */
+    const float *restrict q = (const float *)(const void *)(call->workspace + 8388608);
+    float *restrict heads = (float *)(void *)scratch; /* [64][80] */
+    /* [6][8][768][32] */
+    const float *w_attention_output_dense_weight =
+        (const float *)(const void *)(call->weights + 9846784);
+    /* [1][4096][256]: [batch][rows][width]: a stream */
+    float *restrict y1 = (float *)(void *)call->workspace;
+    for (int64_t i = 0; i < 64; i++) {
+        for (int64_t head = 0; head < 1; head++) {
+            for (int64_t v = 0; v < 8; v++) {
+                store_f32x8(&heads[i * 80 + head * 64 + v * 8],
+                    load_f32x8(&q[((batch + head) * 4096 + block * 64 + i) * 64 + v * 8]));
+            }
+        }
+    }
+    /* y1 */
+    for (int64_t column = 0; column < 16; column++) {
+        const int64_t next = min_i64(column + 1, 15);
+        const int64_t panel = next / 2;
+        const int64_t rem = next % 2;
+        const int64_t panel_1 = column / 2;
+        const int64_t rem_1 = column % 2;
+        for (int64_t tile = 0; tile < 9; tile++) {
+            f32x8 carried = splat_f32x8(0.0f);
+            f32x8 carried_1 = splat_f32x8(0.0f);
+            f32x8 carried_2 = splat_f32x8(0.0f);
+            f32x8 carried_3 = splat_f32x8(0.0f);
+            f32x8 carried_4 = splat_f32x8(0.0f);
+            f32x8 carried_5 = splat_f32x8(0.0f);
+            f32x8 carried_6 = splat_f32x8(0.0f);
+            f32x8 carried_7 = splat_f32x8(0.0f);
+            f32x8 carried_8 = splat_f32x8(0.0f);
+            f32x8 carried_9 = splat_f32x8(0.0f);
+            f32x8 carried_10 = splat_f32x8(0.0f);
+            f32x8 carried_11 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 5; step++) {
+                __builtin_prefetch(&w_attention_output_dense_weight[((layer * 8 + panel) * 768 +
+                    tile * 5 + step + group * 64) * 32 + rem * 16], 0, 2);
+                const int64_t low = min_i64(step, 5);
+                __builtin_prefetch(&y1[(batch * 4096 + block * 64 + tile * 6 + low) * 256 + column *
+                    16], 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const f32x8 s = splat_f32x8(heads[tile * 6 * 80 + step * 11 + k]);
+                    const f32x8 v =
+                        load_f32x8(&w_attention_output_dense_weight[((layer * 8 + panel_1) * 768 +
+                        step * 11 + k + group * 64) * 32 + rem_1 * 16]);
+                    carried = fma_f32x8(s, v, carried);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_attention_output_dense_weight[((layer * 8 + panel_1) * 768 +
+                        step * 11 + k + group * 64) * 32 + rem_1 * 16 + 8]);
+                    carried_1 = fma_f32x8(s, v_1, carried_1);
+                    const f32x8 s_1 = splat_f32x8(heads[tile * 6 * 80 + step * 11 + k + 80]);
+                    carried_2 = fma_f32x8(s_1, v, carried_2);
+                    carried_3 = fma_f32x8(s_1, v_1, carried_3);
+                    const f32x8 s_2 = splat_f32x8(heads[tile * 6 * 80 + step * 11 + k + 160]);
+                    carried_4 = fma_f32x8(s_2, v, carried_4);
+                    carried_5 = fma_f32x8(s_2, v_1, carried_5);
+                    const f32x8 s_3 = splat_f32x8(heads[tile * 6 * 80 + step * 11 + k + 240]);
+                    carried_6 = fma_f32x8(s_3, v, carried_6);
+                    carried_7 = fma_f32x8(s_3, v_1, carried_7);
+                    const f32x8 s_4 = splat_f32x8(heads[tile * 6 * 80 + step * 11 + k + 320]);
+                    carried_8 = fma_f32x8(s_4, v, carried_8);
+                    carried_9 = fma_f32x8(s_4, v_1, carried_9);
+                    const f32x8 s_5 = splat_f32x8(heads[tile * 6 * 80 + step * 11 + k + 400]);
+                    carried_10 = fma_f32x8(s_5, v, carried_10);
+                    carried_11 = fma_f32x8(s_5, v_1, carried_11);
+                }
+            }
+            f32x8 acc0_0 = carried;
+            f32x8 acc0_1 = carried_1;
+            f32x8 acc1_0 = carried_2;
+            f32x8 acc1_1 = carried_3;
+            f32x8 acc2_0 = carried_4;
+            f32x8 acc2_1 = carried_5;
+            f32x8 acc3_0 = carried_6;
+            f32x8 acc3_1 = carried_7;
+            f32x8 acc4_0 = carried_8;
+            f32x8 acc4_1 = carried_9;
+            f32x8 acc5_0 = carried_10;
+            f32x8 acc5_1 = carried_11;
+            for (int64_t k = 0; k < 9; k++) {
+                const f32x8 s = splat_f32x8(heads[tile * 6 * 80 + k + 55]);
+                const f32x8 v =
+                    load_f32x8(&w_attention_output_dense_weight[((layer * 8 + panel_1) * 768 + k +
+                    group * 64) * 32 + rem_1 * 16 + 1760]);
+                acc0_0 = fma_f32x8(s, v, acc0_0);
+                const f32x8 v_1 =
+                    load_f32x8(&w_attention_output_dense_weight[((layer * 8 + panel_1) * 768 + k +
+                    group * 64) * 32 + rem_1 * 16 + 1768]);
+                acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat_f32x8(heads[tile * 6 * 80 + k + 135]);
+                acc1_0 = fma_f32x8(s_1, v, acc1_0);
+                acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat_f32x8(heads[tile * 6 * 80 + k + 215]);
+                acc2_0 = fma_f32x8(s_2, v, acc2_0);
+                acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat_f32x8(heads[tile * 6 * 80 + k + 295]);
+                acc3_0 = fma_f32x8(s_3, v, acc3_0);
+                acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat_f32x8(heads[tile * 6 * 80 + k + 375]);
+                acc4_0 = fma_f32x8(s_4, v, acc4_0);
+                acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
+                const f32x8 s_5 = splat_f32x8(heads[tile * 6 * 80 + k + 455]);
+                acc5_0 = fma_f32x8(s_5, v, acc5_0);
+                acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
+            }
+            const f32x8 v =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16],
+                v + acc0_0);
+            const f32x8 v_1 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 8]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 8],
+                v_1 + acc0_1);
+            const f32x8 v_2 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 256]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 256],
+                v_2 + acc1_0);
+            const f32x8 v_3 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 264]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 264],
+                v_3 + acc1_1);
+            const f32x8 v_4 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 512]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 512],
+                v_4 + acc2_0);
+            const f32x8 v_5 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 520]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 520],
+                v_5 + acc2_1);
+            const f32x8 v_6 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 768]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 768],
+                v_6 + acc3_0);
+            const f32x8 v_7 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 776]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 776],
+                v_7 + acc3_1);
+            const f32x8 v_8 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1024]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1024],
+                v_8 + acc4_0);
+            const f32x8 v_9 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1032]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1032],
+                v_9 + acc4_1);
+            const f32x8 v_10 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1280]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1280],
+                v_10 + acc5_0);
+            const f32x8 v_11 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1288]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1288],
+                v_11 + acc5_1);
+        }
+        for (int64_t tile = 0; tile < 2; tile++) {
+            f32x8 carried = splat_f32x8(0.0f);
+            f32x8 carried_1 = splat_f32x8(0.0f);
+            f32x8 carried_2 = splat_f32x8(0.0f);
+            f32x8 carried_3 = splat_f32x8(0.0f);
+            f32x8 carried_4 = splat_f32x8(0.0f);
+            f32x8 carried_5 = splat_f32x8(0.0f);
+            f32x8 carried_6 = splat_f32x8(0.0f);
+            f32x8 carried_7 = splat_f32x8(0.0f);
+            f32x8 carried_8 = splat_f32x8(0.0f);
+            f32x8 carried_9 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 5; step++) {
+                __builtin_prefetch(&w_attention_output_dense_weight[((layer * 8 + panel) * 768 +
+                    tile * 5 + step + group * 64) * 32 + rem * 16 + 1440], 0, 2);
+                const int64_t low = min_i64(step, 4);
+                __builtin_prefetch(&y1[(batch * 4096 + block * 64 + tile * 5 + low) * 256 + column *
+                    16 + 13824], 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const f32x8 s = splat_f32x8(heads[tile * 5 * 80 + step * 11 + k + 4320]);
+                    const f32x8 v =
+                        load_f32x8(&w_attention_output_dense_weight[((layer * 8 + panel_1) * 768 +
+                        step * 11 + k + group * 64) * 32 + rem_1 * 16]);
+                    carried = fma_f32x8(s, v, carried);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_attention_output_dense_weight[((layer * 8 + panel_1) * 768 +
+                        step * 11 + k + group * 64) * 32 + rem_1 * 16 + 8]);
+                    carried_1 = fma_f32x8(s, v_1, carried_1);
+                    const f32x8 s_1 = splat_f32x8(heads[tile * 5 * 80 + step * 11 + k + 4400]);
+                    carried_2 = fma_f32x8(s_1, v, carried_2);
+                    carried_3 = fma_f32x8(s_1, v_1, carried_3);
+                    const f32x8 s_2 = splat_f32x8(heads[tile * 5 * 80 + step * 11 + k + 4480]);
+                    carried_4 = fma_f32x8(s_2, v, carried_4);
+                    carried_5 = fma_f32x8(s_2, v_1, carried_5);
+                    const f32x8 s_3 = splat_f32x8(heads[tile * 5 * 80 + step * 11 + k + 4560]);
+                    carried_6 = fma_f32x8(s_3, v, carried_6);
+                    carried_7 = fma_f32x8(s_3, v_1, carried_7);
+                    const f32x8 s_4 = splat_f32x8(heads[tile * 5 * 80 + step * 11 + k + 4640]);
+                    carried_8 = fma_f32x8(s_4, v, carried_8);
+                    carried_9 = fma_f32x8(s_4, v_1, carried_9);
+                }
+            }
+            f32x8 acc0_0 = carried;
+            f32x8 acc0_1 = carried_1;
+            f32x8 acc1_0 = carried_2;
+            f32x8 acc1_1 = carried_3;
+            f32x8 acc2_0 = carried_4;
+            f32x8 acc2_1 = carried_5;
+            f32x8 acc3_0 = carried_6;
+            f32x8 acc3_1 = carried_7;
+            f32x8 acc4_0 = carried_8;
+            f32x8 acc4_1 = carried_9;
+            for (int64_t k = 0; k < 9; k++) {
+                const f32x8 s = splat_f32x8(heads[tile * 5 * 80 + k + 4375]);
+                const f32x8 v =
+                    load_f32x8(&w_attention_output_dense_weight[((layer * 8 + panel_1) * 768 + k +
+                    group * 64) * 32 + rem_1 * 16 + 1760]);
+                acc0_0 = fma_f32x8(s, v, acc0_0);
+                const f32x8 v_1 =
+                    load_f32x8(&w_attention_output_dense_weight[((layer * 8 + panel_1) * 768 + k +
+                    group * 64) * 32 + rem_1 * 16 + 1768]);
+                acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat_f32x8(heads[tile * 5 * 80 + k + 4455]);
+                acc1_0 = fma_f32x8(s_1, v, acc1_0);
+                acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat_f32x8(heads[tile * 5 * 80 + k + 4535]);
+                acc2_0 = fma_f32x8(s_2, v, acc2_0);
+                acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat_f32x8(heads[tile * 5 * 80 + k + 4615]);
+                acc3_0 = fma_f32x8(s_3, v, acc3_0);
+                acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat_f32x8(heads[tile * 5 * 80 + k + 4695]);
+                acc4_0 = fma_f32x8(s_4, v, acc4_0);
+                acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
+            }
+            const f32x8 v =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13824]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13824],
+                v + acc0_0);
+            const f32x8 v_1 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13832]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13832],
+                v_1 + acc0_1);
+            const f32x8 v_2 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14080]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14080],
+                v_2 + acc1_0);
+            const f32x8 v_3 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14088]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14088],
+                v_3 + acc1_1);
+            const f32x8 v_4 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14336]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14336],
+                v_4 + acc2_0);
+            const f32x8 v_5 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14344]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14344],
+                v_5 + acc2_1);
+            const f32x8 v_6 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14592]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14592],
+                v_6 + acc3_0);
+            const f32x8 v_7 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14600]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14600],
+                v_7 + acc3_1);
+            const f32x8 v_8 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14848]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14848],
+                v_8 + acc4_0);
+            const f32x8 v_9 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14856]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14856],
+                v_9 + acc4_1);
+        }
+    }
+}
+
+/* default.yaml:7: on blocks of 64 rows
+ * tasks [batch 1][block 64] */
+static void feed_forward(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+        int64_t task) {
+    const int64_t batch = 0;
+    const int64_t block = task % 64;
+    const int64_t layer = arg[0];
+    /* [1][4096][256]: [batch][rows][width]: a stream */
+    const float *restrict y1 = (const float *)(const void *)call->workspace;
+    /* [6][256] */
+    const float *w_feed_forward_layer_norm_weight =
+        (const float *)(const void *)(call->weights + 14565376);
+    /* [6][256] */
+    const float *w_feed_forward_layer_norm_bias =
+        (const float *)(const void *)(call->weights + 14571520);
+    float *restrict feed_forward_norm = (float *)(void *)scratch; /* [64][272] */
+    /* [6][16][256][32] */
+    const float *w_feed_forward_dense_dense_weight =
+        (const float *)(const void *)(call->weights + 14577664);
+    /* [6][8][512][32] */
+    const float *w_feed_forward_output_dense_weight =
+        (const float *)(const void *)(call->weights + 17735680);
+    /* [6][512] */
+    const float *w_feed_forward_dense_dense_bias =
+        (const float *)(const void *)(call->weights + 17723392);
+    float *restrict feed_forward_act = (float *)(void *)(scratch + 69632); /* [64][528] */
+    /* [1][4096][256]: [batch][rows][width]: a stream */
+    float *restrict y2 = (float *)(void *)(call->workspace + 4194304);
+    /* [6][256] */
+    const float *w_feed_forward_output_dense_bias =
+        (const float *)(const void *)(call->weights + 20881408);
+    /* layer norm of 64 rows of 256 */
+    for (int64_t i = 0; i < 64; i++) {
+        f32x8 carried = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 32; v++) {
+            carried = carried + load_f32x8(&y1[(batch * 4096 + block * 64 + i) * 256 + v * 8]);
+        }
+        const f32x8 mix = shuffle_swap4_f32x8(carried);
+        const f32x8 sum = carried + mix;
+        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
+        const f32x8 sum_1 = sum + mix_1;
+        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
+        const f32x8 sum_2 = sum_1 + mix_2;
+        const float mean = div_f32(sum_2[0], 256.0f);
+        f32x8 carried_1 = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 32; v++) {
+            const f32x8 diff = load_f32x8(&y1[(batch * 4096 + block * 64 + i) * 256 + v * 8]) -
+                splat_f32x8(mean);
+            carried_1 = fma_f32x8(diff, diff, carried_1);
+        }
+        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
+        const f32x8 sum_3 = carried_1 + mix_3;
+        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
+        const f32x8 sum_4 = sum_3 + mix_4;
+        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
+        const f32x8 sum_5 = sum_4 + mix_5;
+        const float var = div_f32(sum_5[0], 256.0f);
+        const float root = sqrt_f32(var + 1e-12f);
+        const float scale = div_f32(1.0f, root);
+        for (int64_t v = 0; v < 32; v++) {
+            const f32x8 diff = load_f32x8(&y1[(batch * 4096 + block * 64 + i) * 256 + v * 8]) -
+                splat_f32x8(mean);
+            const f32x8 t =
+                fma_f32x8(diff * splat_f32x8(scale),
+                load_f32x8(&w_feed_forward_layer_norm_weight[layer * 256 + v * 8]),
+                load_f32x8(&w_feed_forward_layer_norm_bias[layer * 256 + v * 8]));
+            store_f32x8(&feed_forward_norm[i * 272 + v * 8], t);
+        }
+    }
+    /* feed_forward_act */
+    for (int64_t column = 0; column < 32; column++) {
+        const int64_t next = min_i64(column + 1, 31);
+        const int32_t less = -(column < next);
+        const int64_t panel = next / 2;
+        const int64_t rem = next % 2;
+        const int64_t panel_1 = column / 2;
+        const int64_t rem_1 = column % 2;
+        for (int64_t tile = 0; tile < 9; tile++) {
+            f32x8 carried = splat_f32x8(0.0f);
+            f32x8 carried_1 = splat_f32x8(0.0f);
+            f32x8 carried_2 = splat_f32x8(0.0f);
+            f32x8 carried_3 = splat_f32x8(0.0f);
+            f32x8 carried_4 = splat_f32x8(0.0f);
+            f32x8 carried_5 = splat_f32x8(0.0f);
+            f32x8 carried_6 = splat_f32x8(0.0f);
+            f32x8 carried_7 = splat_f32x8(0.0f);
+            f32x8 carried_8 = splat_f32x8(0.0f);
+            f32x8 carried_9 = splat_f32x8(0.0f);
+            f32x8 carried_10 = splat_f32x8(0.0f);
+            f32x8 carried_11 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 23; step++) {
+                if (less) {
+                    __builtin_prefetch(&w_feed_forward_dense_dense_weight[((layer * 16 + panel) *
+                        256 + tile * 23 + step) * 32 + rem * 16], 0, 2);
+                } else {
+                    __builtin_prefetch(&w_feed_forward_output_dense_weight[(layer * 8 * 512 + tile *
+                        23 + step) * 32], 0, 2);
+                }
+                for (int64_t k = 0; k < 11; k++) {
+                    const f32x8 s = splat_f32x8(feed_forward_norm[tile * 6 * 272 + step * 11 + k]);
+                    const f32x8 v =
+                        load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 16 + panel_1) * 256
+                        + step * 11 + k) * 32 + rem_1 * 16]);
+                    carried = fma_f32x8(s, v, carried);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 16 + panel_1) * 256
+                        + step * 11 + k) * 32 + rem_1 * 16 + 8]);
+                    carried_1 = fma_f32x8(s, v_1, carried_1);
+                    const f32x8 s_1 =
+                        splat_f32x8(feed_forward_norm[tile * 6 * 272 + step * 11 + k + 272]);
+                    carried_2 = fma_f32x8(s_1, v, carried_2);
+                    carried_3 = fma_f32x8(s_1, v_1, carried_3);
+                    const f32x8 s_2 =
+                        splat_f32x8(feed_forward_norm[tile * 6 * 272 + step * 11 + k + 544]);
+                    carried_4 = fma_f32x8(s_2, v, carried_4);
+                    carried_5 = fma_f32x8(s_2, v_1, carried_5);
+                    const f32x8 s_3 =
+                        splat_f32x8(feed_forward_norm[tile * 6 * 272 + step * 11 + k + 816]);
+                    carried_6 = fma_f32x8(s_3, v, carried_6);
+                    carried_7 = fma_f32x8(s_3, v_1, carried_7);
+                    const f32x8 s_4 =
+                        splat_f32x8(feed_forward_norm[tile * 6 * 272 + step * 11 + k + 1088]);
+                    carried_8 = fma_f32x8(s_4, v, carried_8);
+                    carried_9 = fma_f32x8(s_4, v_1, carried_9);
+                    const f32x8 s_5 =
+                        splat_f32x8(feed_forward_norm[tile * 6 * 272 + step * 11 + k + 1360]);
+                    carried_10 = fma_f32x8(s_5, v, carried_10);
+                    carried_11 = fma_f32x8(s_5, v_1, carried_11);
+                }
+            }
+            f32x8 acc0_0 = carried;
+            f32x8 acc0_1 = carried_1;
+            f32x8 acc1_0 = carried_2;
+            f32x8 acc1_1 = carried_3;
+            f32x8 acc2_0 = carried_4;
+            f32x8 acc2_1 = carried_5;
+            f32x8 acc3_0 = carried_6;
+            f32x8 acc3_1 = carried_7;
+            f32x8 acc4_0 = carried_8;
+            f32x8 acc4_1 = carried_9;
+            f32x8 acc5_0 = carried_10;
+            f32x8 acc5_1 = carried_11;
+            for (int64_t k = 0; k < 3; k++) {
+                const f32x8 s = splat_f32x8(feed_forward_norm[tile * 6 * 272 + k + 253]);
+                const f32x8 v =
+                    load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 16 + panel_1) * 256 + k)
+                    * 32 + rem_1 * 16 + 8096]);
+                acc0_0 = fma_f32x8(s, v, acc0_0);
+                const f32x8 v_1 =
+                    load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 16 + panel_1) * 256 + k)
+                    * 32 + rem_1 * 16 + 8104]);
+                acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat_f32x8(feed_forward_norm[tile * 6 * 272 + k + 525]);
+                acc1_0 = fma_f32x8(s_1, v, acc1_0);
+                acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat_f32x8(feed_forward_norm[tile * 6 * 272 + k + 797]);
+                acc2_0 = fma_f32x8(s_2, v, acc2_0);
+                acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat_f32x8(feed_forward_norm[tile * 6 * 272 + k + 1069]);
+                acc3_0 = fma_f32x8(s_3, v, acc3_0);
+                acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat_f32x8(feed_forward_norm[tile * 6 * 272 + k + 1341]);
+                acc4_0 = fma_f32x8(s_4, v, acc4_0);
+                acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
+                const f32x8 s_5 = splat_f32x8(feed_forward_norm[tile * 6 * 272 + k + 1613]);
+                acc5_0 = fma_f32x8(s_5, v, acc5_0);
+                acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
+            }
+            const f32x8 v = load_f32x8(&w_feed_forward_dense_dense_bias[layer * 512 + column * 16]);
+            const f32x8 y = relu_f32x8(acc0_0 + v);
+            store_f32x8(&feed_forward_act[tile * 6 * 528 + column * 16], y);
+            const f32x8 y_1 = relu_f32x8(acc1_0 + v);
+            store_f32x8(&feed_forward_act[tile * 6 * 528 + column * 16 + 528], y_1);
+            const f32x8 y_2 = relu_f32x8(acc2_0 + v);
+            store_f32x8(&feed_forward_act[tile * 6 * 528 + column * 16 + 1056], y_2);
+            const f32x8 y_3 = relu_f32x8(acc3_0 + v);
+            store_f32x8(&feed_forward_act[tile * 6 * 528 + column * 16 + 1584], y_3);
+            const f32x8 y_4 = relu_f32x8(acc4_0 + v);
+            store_f32x8(&feed_forward_act[tile * 6 * 528 + column * 16 + 2112], y_4);
+            const f32x8 y_5 = relu_f32x8(acc5_0 + v);
+            store_f32x8(&feed_forward_act[tile * 6 * 528 + column * 16 + 2640], y_5);
+            const f32x8 v_1 =
+                load_f32x8(&w_feed_forward_dense_dense_bias[layer * 512 + column * 16 + 8]);
+            const f32x8 y_6 = relu_f32x8(acc0_1 + v_1);
+            store_f32x8(&feed_forward_act[tile * 6 * 528 + column * 16 + 8], y_6);
+            const f32x8 y_7 = relu_f32x8(acc1_1 + v_1);
+            store_f32x8(&feed_forward_act[tile * 6 * 528 + column * 16 + 536], y_7);
+            const f32x8 y_8 = relu_f32x8(acc2_1 + v_1);
+            store_f32x8(&feed_forward_act[tile * 6 * 528 + column * 16 + 1064], y_8);
+            const f32x8 y_9 = relu_f32x8(acc3_1 + v_1);
+            store_f32x8(&feed_forward_act[tile * 6 * 528 + column * 16 + 1592], y_9);
+            const f32x8 y_10 = relu_f32x8(acc4_1 + v_1);
+            store_f32x8(&feed_forward_act[tile * 6 * 528 + column * 16 + 2120], y_10);
+            const f32x8 y_11 = relu_f32x8(acc5_1 + v_1);
+            store_f32x8(&feed_forward_act[tile * 6 * 528 + column * 16 + 2648], y_11);
+        }
+        for (int64_t tile = 0; tile < 2; tile++) {
+            f32x8 carried = splat_f32x8(0.0f);
+            f32x8 carried_1 = splat_f32x8(0.0f);
+            f32x8 carried_2 = splat_f32x8(0.0f);
+            f32x8 carried_3 = splat_f32x8(0.0f);
+            f32x8 carried_4 = splat_f32x8(0.0f);
+            f32x8 carried_5 = splat_f32x8(0.0f);
+            f32x8 carried_6 = splat_f32x8(0.0f);
+            f32x8 carried_7 = splat_f32x8(0.0f);
+            f32x8 carried_8 = splat_f32x8(0.0f);
+            f32x8 carried_9 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 23; step++) {
+                if (less) {
+                    __builtin_prefetch(&w_feed_forward_dense_dense_weight[((layer * 16 + panel) *
+                        256 + tile * 23 + step) * 32 + rem * 16 + 6624], 0, 2);
+                } else {
+                    __builtin_prefetch(&w_feed_forward_output_dense_weight[(layer * 8 * 512 + tile *
+                        23 + step) * 32 + 6624], 0, 2);
+                }
+                for (int64_t k = 0; k < 11; k++) {
+                    const f32x8 s =
+                        splat_f32x8(feed_forward_norm[tile * 5 * 272 + step * 11 + k + 14688]);
+                    const f32x8 v =
+                        load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 16 + panel_1) * 256
+                        + step * 11 + k) * 32 + rem_1 * 16]);
+                    carried = fma_f32x8(s, v, carried);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 16 + panel_1) * 256
+                        + step * 11 + k) * 32 + rem_1 * 16 + 8]);
+                    carried_1 = fma_f32x8(s, v_1, carried_1);
+                    const f32x8 s_1 =
+                        splat_f32x8(feed_forward_norm[tile * 5 * 272 + step * 11 + k + 14960]);
+                    carried_2 = fma_f32x8(s_1, v, carried_2);
+                    carried_3 = fma_f32x8(s_1, v_1, carried_3);
+                    const f32x8 s_2 =
+                        splat_f32x8(feed_forward_norm[tile * 5 * 272 + step * 11 + k + 15232]);
+                    carried_4 = fma_f32x8(s_2, v, carried_4);
+                    carried_5 = fma_f32x8(s_2, v_1, carried_5);
+                    const f32x8 s_3 =
+                        splat_f32x8(feed_forward_norm[tile * 5 * 272 + step * 11 + k + 15504]);
+                    carried_6 = fma_f32x8(s_3, v, carried_6);
+                    carried_7 = fma_f32x8(s_3, v_1, carried_7);
+                    const f32x8 s_4 =
+                        splat_f32x8(feed_forward_norm[tile * 5 * 272 + step * 11 + k + 15776]);
+                    carried_8 = fma_f32x8(s_4, v, carried_8);
+                    carried_9 = fma_f32x8(s_4, v_1, carried_9);
+                }
+            }
+            f32x8 acc0_0 = carried;
+            f32x8 acc0_1 = carried_1;
+            f32x8 acc1_0 = carried_2;
+            f32x8 acc1_1 = carried_3;
+            f32x8 acc2_0 = carried_4;
+            f32x8 acc2_1 = carried_5;
+            f32x8 acc3_0 = carried_6;
+            f32x8 acc3_1 = carried_7;
+            f32x8 acc4_0 = carried_8;
+            f32x8 acc4_1 = carried_9;
+            for (int64_t k = 0; k < 3; k++) {
+                const f32x8 s = splat_f32x8(feed_forward_norm[tile * 5 * 272 + k + 14941]);
+                const f32x8 v =
+                    load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 16 + panel_1) * 256 + k)
+                    * 32 + rem_1 * 16 + 8096]);
+                acc0_0 = fma_f32x8(s, v, acc0_0);
+                const f32x8 v_1 =
+                    load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 16 + panel_1) * 256 + k)
+                    * 32 + rem_1 * 16 + 8104]);
+                acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat_f32x8(feed_forward_norm[tile * 5 * 272 + k + 15213]);
+                acc1_0 = fma_f32x8(s_1, v, acc1_0);
+                acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat_f32x8(feed_forward_norm[tile * 5 * 272 + k + 15485]);
+                acc2_0 = fma_f32x8(s_2, v, acc2_0);
+                acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat_f32x8(feed_forward_norm[tile * 5 * 272 + k + 15757]);
+                acc3_0 = fma_f32x8(s_3, v, acc3_0);
+                acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat_f32x8(feed_forward_norm[tile * 5 * 272 + k + 16029]);
+                acc4_0 = fma_f32x8(s_4, v, acc4_0);
+                acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
+            }
+            const f32x8 v = load_f32x8(&w_feed_forward_dense_dense_bias[layer * 512 + column * 16]);
+            const f32x8 y = relu_f32x8(acc0_0 + v);
+            store_f32x8(&feed_forward_act[tile * 5 * 528 + column * 16 + 28512], y);
+            const f32x8 y_1 = relu_f32x8(acc1_0 + v);
+            store_f32x8(&feed_forward_act[tile * 5 * 528 + column * 16 + 29040], y_1);
+            const f32x8 y_2 = relu_f32x8(acc2_0 + v);
+            store_f32x8(&feed_forward_act[tile * 5 * 528 + column * 16 + 29568], y_2);
+            const f32x8 y_3 = relu_f32x8(acc3_0 + v);
+            store_f32x8(&feed_forward_act[tile * 5 * 528 + column * 16 + 30096], y_3);
+            const f32x8 y_4 = relu_f32x8(acc4_0 + v);
+            store_f32x8(&feed_forward_act[tile * 5 * 528 + column * 16 + 30624], y_4);
+            const f32x8 v_1 =
+                load_f32x8(&w_feed_forward_dense_dense_bias[layer * 512 + column * 16 + 8]);
+            const f32x8 y_5 = relu_f32x8(acc0_1 + v_1);
+            store_f32x8(&feed_forward_act[tile * 5 * 528 + column * 16 + 28520], y_5);
+            const f32x8 y_6 = relu_f32x8(acc1_1 + v_1);
+            store_f32x8(&feed_forward_act[tile * 5 * 528 + column * 16 + 29048], y_6);
+            const f32x8 y_7 = relu_f32x8(acc2_1 + v_1);
+            store_f32x8(&feed_forward_act[tile * 5 * 528 + column * 16 + 29576], y_7);
+            const f32x8 y_8 = relu_f32x8(acc3_1 + v_1);
+            store_f32x8(&feed_forward_act[tile * 5 * 528 + column * 16 + 30104], y_8);
+            const f32x8 y_9 = relu_f32x8(acc4_1 + v_1);
+            store_f32x8(&feed_forward_act[tile * 5 * 528 + column * 16 + 30632], y_9);
+        }
+    }
+    /* y2 */
+    for (int64_t column = 0; column < 16; column++) {
+        const int64_t next = min_i64(column + 1, 15);
+        const int64_t panel = next / 2;
+        const int64_t rem = next % 2;
+        const int64_t panel_1 = column / 2;
+        const int64_t rem_1 = column % 2;
+        for (int64_t tile = 0; tile < 9; tile++) {
+            f32x8 carried = splat_f32x8(0.0f);
+            f32x8 carried_1 = splat_f32x8(0.0f);
+            f32x8 carried_2 = splat_f32x8(0.0f);
+            f32x8 carried_3 = splat_f32x8(0.0f);
+            f32x8 carried_4 = splat_f32x8(0.0f);
+            f32x8 carried_5 = splat_f32x8(0.0f);
+            f32x8 carried_6 = splat_f32x8(0.0f);
+            f32x8 carried_7 = splat_f32x8(0.0f);
+            f32x8 carried_8 = splat_f32x8(0.0f);
+            f32x8 carried_9 = splat_f32x8(0.0f);
+            f32x8 carried_10 = splat_f32x8(0.0f);
+            f32x8 carried_11 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 46; step++) {
+                __builtin_prefetch(&w_feed_forward_output_dense_weight[((layer * 8 + panel) * 512 +
+                    tile * 46 + step) * 32 + rem * 16], 0, 2);
+                const int64_t low = min_i64(step, 5);
+                __builtin_prefetch(&y2[(batch * 4096 + block * 64 + tile * 6 + low) * 256 + column *
+                    16], 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const f32x8 s = splat_f32x8(feed_forward_act[tile * 6 * 528 + step * 11 + k]);
+                    const f32x8 v =
+                        load_f32x8(&w_feed_forward_output_dense_weight[((layer * 8 + panel_1) * 512
+                        + step * 11 + k) * 32 + rem_1 * 16]);
+                    carried = fma_f32x8(s, v, carried);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_feed_forward_output_dense_weight[((layer * 8 + panel_1) * 512
+                        + step * 11 + k) * 32 + rem_1 * 16 + 8]);
+                    carried_1 = fma_f32x8(s, v_1, carried_1);
+                    const f32x8 s_1 =
+                        splat_f32x8(feed_forward_act[tile * 6 * 528 + step * 11 + k + 528]);
+                    carried_2 = fma_f32x8(s_1, v, carried_2);
+                    carried_3 = fma_f32x8(s_1, v_1, carried_3);
+                    const f32x8 s_2 =
+                        splat_f32x8(feed_forward_act[tile * 6 * 528 + step * 11 + k + 1056]);
+                    carried_4 = fma_f32x8(s_2, v, carried_4);
+                    carried_5 = fma_f32x8(s_2, v_1, carried_5);
+                    const f32x8 s_3 =
+                        splat_f32x8(feed_forward_act[tile * 6 * 528 + step * 11 + k + 1584]);
+                    carried_6 = fma_f32x8(s_3, v, carried_6);
+                    carried_7 = fma_f32x8(s_3, v_1, carried_7);
+                    const f32x8 s_4 =
+                        splat_f32x8(feed_forward_act[tile * 6 * 528 + step * 11 + k + 2112]);
+                    carried_8 = fma_f32x8(s_4, v, carried_8);
+                    carried_9 = fma_f32x8(s_4, v_1, carried_9);
+                    const f32x8 s_5 =
+                        splat_f32x8(feed_forward_act[tile * 6 * 528 + step * 11 + k + 2640]);
+                    carried_10 = fma_f32x8(s_5, v, carried_10);
+                    carried_11 = fma_f32x8(s_5, v_1, carried_11);
+                }
+            }
+            f32x8 acc0_0 = carried;
+            f32x8 acc0_1 = carried_1;
+            f32x8 acc1_0 = carried_2;
+            f32x8 acc1_1 = carried_3;
+            f32x8 acc2_0 = carried_4;
+            f32x8 acc2_1 = carried_5;
+            f32x8 acc3_0 = carried_6;
+            f32x8 acc3_1 = carried_7;
+            f32x8 acc4_0 = carried_8;
+            f32x8 acc4_1 = carried_9;
+            f32x8 acc5_0 = carried_10;
+            f32x8 acc5_1 = carried_11;
+            for (int64_t k = 0; k < 6; k++) {
+                const f32x8 s = splat_f32x8(feed_forward_act[tile * 6 * 528 + k + 506]);
+                const f32x8 v =
+                    load_f32x8(&w_feed_forward_output_dense_weight[((layer * 8 + panel_1) * 512 + k)
+                    * 32 + rem_1 * 16 + 16192]);
+                acc0_0 = fma_f32x8(s, v, acc0_0);
+                const f32x8 v_1 =
+                    load_f32x8(&w_feed_forward_output_dense_weight[((layer * 8 + panel_1) * 512 + k)
+                    * 32 + rem_1 * 16 + 16200]);
+                acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat_f32x8(feed_forward_act[tile * 6 * 528 + k + 1034]);
+                acc1_0 = fma_f32x8(s_1, v, acc1_0);
+                acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat_f32x8(feed_forward_act[tile * 6 * 528 + k + 1562]);
+                acc2_0 = fma_f32x8(s_2, v, acc2_0);
+                acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat_f32x8(feed_forward_act[tile * 6 * 528 + k + 2090]);
+                acc3_0 = fma_f32x8(s_3, v, acc3_0);
+                acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat_f32x8(feed_forward_act[tile * 6 * 528 + k + 2618]);
+                acc4_0 = fma_f32x8(s_4, v, acc4_0);
+                acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
+                const f32x8 s_5 = splat_f32x8(feed_forward_act[tile * 6 * 528 + k + 3146]);
+                acc5_0 = fma_f32x8(s_5, v, acc5_0);
+                acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
+            }
+            const f32x8 v =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16]);
+            const f32x8 v_1 =
+                load_f32x8(&w_feed_forward_output_dense_bias[layer * 256 + column * 16]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16],
+                v + (acc0_0 + v_1));
+            const f32x8 v_2 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 256]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 256],
+                v_2 + (acc1_0 + v_1));
+            const f32x8 v_3 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 512]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 512],
+                v_3 + (acc2_0 + v_1));
+            const f32x8 v_4 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 768]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 768],
+                v_4 + (acc3_0 + v_1));
+            const f32x8 v_5 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1024]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1024],
+                v_5 + (acc4_0 + v_1));
+            const f32x8 v_6 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1280]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1280],
+                v_6 + (acc5_0 + v_1));
+            const f32x8 v_7 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 8]);
+            const f32x8 v_8 =
+                load_f32x8(&w_feed_forward_output_dense_bias[layer * 256 + column * 16 + 8]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 8],
+                v_7 + (acc0_1 + v_8));
+            const f32x8 v_9 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 264]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 264],
+                v_9 + (acc1_1 + v_8));
+            const f32x8 v_10 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 520]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 520],
+                v_10 + (acc2_1 + v_8));
+            const f32x8 v_11 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 776]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 776],
+                v_11 + (acc3_1 + v_8));
+            const f32x8 v_12 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1032]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1032],
+                v_12 + (acc4_1 + v_8));
+            const f32x8 v_13 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1288]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1288],
+                v_13 + (acc5_1 + v_8));
+        }
+        for (int64_t tile = 0; tile < 2; tile++) {
+            f32x8 carried = splat_f32x8(0.0f);
+            f32x8 carried_1 = splat_f32x8(0.0f);
+            f32x8 carried_2 = splat_f32x8(0.0f);
+            f32x8 carried_3 = splat_f32x8(0.0f);
+            f32x8 carried_4 = splat_f32x8(0.0f);
+            f32x8 carried_5 = splat_f32x8(0.0f);
+            f32x8 carried_6 = splat_f32x8(0.0f);
+            f32x8 carried_7 = splat_f32x8(0.0f);
+            f32x8 carried_8 = splat_f32x8(0.0f);
+            f32x8 carried_9 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 46; step++) {
+                __builtin_prefetch(&w_feed_forward_output_dense_weight[((layer * 8 + panel) * 512 +
+                    tile * 46 + step) * 32 + rem * 16 + 13248], 0, 2);
+                const int64_t low = min_i64(step, 4);
+                __builtin_prefetch(&y2[(batch * 4096 + block * 64 + tile * 5 + low) * 256 + column *
+                    16 + 13824], 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const f32x8 s =
+                        splat_f32x8(feed_forward_act[tile * 5 * 528 + step * 11 + k + 28512]);
+                    const f32x8 v =
+                        load_f32x8(&w_feed_forward_output_dense_weight[((layer * 8 + panel_1) * 512
+                        + step * 11 + k) * 32 + rem_1 * 16]);
+                    carried = fma_f32x8(s, v, carried);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_feed_forward_output_dense_weight[((layer * 8 + panel_1) * 512
+                        + step * 11 + k) * 32 + rem_1 * 16 + 8]);
+                    carried_1 = fma_f32x8(s, v_1, carried_1);
+                    const f32x8 s_1 =
+                        splat_f32x8(feed_forward_act[tile * 5 * 528 + step * 11 + k + 29040]);
+                    carried_2 = fma_f32x8(s_1, v, carried_2);
+                    carried_3 = fma_f32x8(s_1, v_1, carried_3);
+                    const f32x8 s_2 =
+                        splat_f32x8(feed_forward_act[tile * 5 * 528 + step * 11 + k + 29568]);
+                    carried_4 = fma_f32x8(s_2, v, carried_4);
+                    carried_5 = fma_f32x8(s_2, v_1, carried_5);
+                    const f32x8 s_3 =
+                        splat_f32x8(feed_forward_act[tile * 5 * 528 + step * 11 + k + 30096]);
+                    carried_6 = fma_f32x8(s_3, v, carried_6);
+                    carried_7 = fma_f32x8(s_3, v_1, carried_7);
+                    const f32x8 s_4 =
+                        splat_f32x8(feed_forward_act[tile * 5 * 528 + step * 11 + k + 30624]);
+                    carried_8 = fma_f32x8(s_4, v, carried_8);
+                    carried_9 = fma_f32x8(s_4, v_1, carried_9);
+                }
+            }
+            f32x8 acc0_0 = carried;
+            f32x8 acc0_1 = carried_1;
+            f32x8 acc1_0 = carried_2;
+            f32x8 acc1_1 = carried_3;
+            f32x8 acc2_0 = carried_4;
+            f32x8 acc2_1 = carried_5;
+            f32x8 acc3_0 = carried_6;
+            f32x8 acc3_1 = carried_7;
+            f32x8 acc4_0 = carried_8;
+            f32x8 acc4_1 = carried_9;
+            for (int64_t k = 0; k < 6; k++) {
+                const f32x8 s = splat_f32x8(feed_forward_act[tile * 5 * 528 + k + 29018]);
+                const f32x8 v =
+                    load_f32x8(&w_feed_forward_output_dense_weight[((layer * 8 + panel_1) * 512 + k)
+                    * 32 + rem_1 * 16 + 16192]);
+                acc0_0 = fma_f32x8(s, v, acc0_0);
+                const f32x8 v_1 =
+                    load_f32x8(&w_feed_forward_output_dense_weight[((layer * 8 + panel_1) * 512 + k)
+                    * 32 + rem_1 * 16 + 16200]);
+                acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                const f32x8 s_1 = splat_f32x8(feed_forward_act[tile * 5 * 528 + k + 29546]);
+                acc1_0 = fma_f32x8(s_1, v, acc1_0);
+                acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
+                const f32x8 s_2 = splat_f32x8(feed_forward_act[tile * 5 * 528 + k + 30074]);
+                acc2_0 = fma_f32x8(s_2, v, acc2_0);
+                acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
+                const f32x8 s_3 = splat_f32x8(feed_forward_act[tile * 5 * 528 + k + 30602]);
+                acc3_0 = fma_f32x8(s_3, v, acc3_0);
+                acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
+                const f32x8 s_4 = splat_f32x8(feed_forward_act[tile * 5 * 528 + k + 31130]);
+                acc4_0 = fma_f32x8(s_4, v, acc4_0);
+                acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
+            }
+            const f32x8 v =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13824]);
+            const f32x8 v_1 =
+                load_f32x8(&w_feed_forward_output_dense_bias[layer * 256 + column * 16]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13824],
+                v + (acc0_0 + v_1));
+            const f32x8 v_2 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14080]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14080],
+                v_2 + (acc1_0 + v_1));
+            const f32x8 v_3 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14336]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14336],
+                v_3 + (acc2_0 + v_1));
+            const f32x8 v_4 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14592]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14592],
+                v_4 + (acc3_0 + v_1));
+            const f32x8 v_5 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14848]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14848],
+                v_5 + (acc4_0 + v_1));
+            const f32x8 v_6 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13832]);
+            const f32x8 v_7 =
+                load_f32x8(&w_feed_forward_output_dense_bias[layer * 256 + column * 16 + 8]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13832],
+                v_6 + (acc0_1 + v_7));
+            const f32x8 v_8 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14088]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14088],
+                v_8 + (acc1_1 + v_7));
+            const f32x8 v_9 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14344]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14344],
+                v_9 + (acc2_1 + v_7));
+            const f32x8 v_10 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14600]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14600],
+                v_10 + (acc3_1 + v_7));
+            const f32x8 v_11 =
+                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14856]);
+            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14856],
+                v_11 + (acc4_1 + v_7));
+        }
+    }
+}
+
+/* default.yaml:3: LSH attention: norm and projections of a group of 1 heads
+ * tasks [batch 1][block 64] */
+static void lsh_project(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+        int64_t task) {
+    const int64_t batch = 0;
+    const int64_t block = task % 64;
+    const int64_t layer = arg[0];
+    const int64_t index = arg[1];
+    const int64_t group = arg[2];
+    /* [1][4096][256]: [batch][rows][width]: a stream */
+    const float *restrict y2 = (const float *)(const void *)(call->workspace + 4194304);
+    /* [6][256] */
+    const float *w_attention_layer_norm_weight =
+        (const float *)(const void *)(call->weights + 397312);
+    /* [6][256] */
+    const float *w_attention_layer_norm_bias =
+        (const float *)(const void *)(call->weights + 403456);
+    float *restrict lsh_project_attention_norm = (float *)(void *)scratch; /* [64][272] */
+    /* [3][12][2][256][32] */
+    const float *w_attention_self_attention_query_key_weight =
+        (const float *)(const void *)(call->weights + 20887552);
+    /* [6][12][2][256][32] */
+    const float *w_attention_self_attention_value_weight =
+        (const float *)(const void *)(call->weights + 5128192);
+    /* [1][1][4096][64]: [batch][group][rows][head] */
+    float *restrict q = (float *)(void *)(call->workspace + 8388608);
+    /* [1][1][4096][64]: [batch][group][rows][head] */
+    float *restrict v = (float *)(void *)(call->workspace + 9437184);
+    /* [1][1][4096]: [batch][group][rows]: largest score so far */
+    float *restrict run_max = (float *)(void *)(call->workspace + 11550784);
+    /* [1][1][4096]: [batch][group][rows]: sum of exponentials */
+    float *restrict run_sum = (float *)(void *)(call->workspace + 11567168);
+    /* layer norm of 64 rows of 256 */
+    for (int64_t i = 0; i < 64; i++) {
+        f32x8 carried = splat_f32x8(0.0f);
+        for (int64_t v_1 = 0; v_1 < 32; v_1++) {
+            carried = carried + load_f32x8(&y2[(batch * 4096 + block * 64 + i) * 256 + v_1 * 8]);
+        }
+        const f32x8 mix = shuffle_swap4_f32x8(carried);
+        const f32x8 sum = carried + mix;
+        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
+        const f32x8 sum_1 = sum + mix_1;
+        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
+        const f32x8 sum_2 = sum_1 + mix_2;
+        const float mean = div_f32(sum_2[0], 256.0f);
+        f32x8 carried_1 = splat_f32x8(0.0f);
+        for (int64_t v_1 = 0; v_1 < 32; v_1++) {
+            const f32x8 diff = load_f32x8(&y2[(batch * 4096 + block * 64 + i) * 256 + v_1 * 8]) -
+                splat_f32x8(mean);
+            carried_1 = fma_f32x8(diff, diff, carried_1);
+        }
+        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
+        const f32x8 sum_3 = carried_1 + mix_3;
+        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
+        const f32x8 sum_4 = sum_3 + mix_4;
+        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
+        const f32x8 sum_5 = sum_4 + mix_5;
+        const float var = div_f32(sum_5[0], 256.0f);
+        const float root = sqrt_f32(var + 1e-12f);
+        const float scale = div_f32(1.0f, root);
+        for (int64_t v_1 = 0; v_1 < 32; v_1++) {
+            const f32x8 diff = load_f32x8(&y2[(batch * 4096 + block * 64 + i) * 256 + v_1 * 8]) -
+                splat_f32x8(mean);
+            const f32x8 t =
+                fma_f32x8(diff * splat_f32x8(scale),
+                load_f32x8(&w_attention_layer_norm_weight[layer * 256 + v_1 * 8]),
+                load_f32x8(&w_attention_layer_norm_bias[layer * 256 + v_1 * 8]));
+            store_f32x8(&lsh_project_attention_norm[i * 272 + v_1 * 8], t);
+        }
+    }
+    for (int64_t head = 0; head < 1; head++) {
+        const int64_t low = min_i64(head + 1, 0);
+        /* → q */
+        for (int64_t column = 0; column < 4; column++) {
+            const int64_t next = min_i64(column + 1, 3);
+            const int32_t less = -(column < next);
+            const int64_t panel = next / 2;
+            const int64_t rem = next % 2;
+            const int64_t panel_1 = column / 2;
+            const int64_t rem_1 = column % 2;
+            for (int64_t tile = 0; tile < 9; tile++) {
+                f32x8 carried = splat_f32x8(0.0f);
+                f32x8 carried_1 = splat_f32x8(0.0f);
+                f32x8 carried_2 = splat_f32x8(0.0f);
+                f32x8 carried_3 = splat_f32x8(0.0f);
+                f32x8 carried_4 = splat_f32x8(0.0f);
+                f32x8 carried_5 = splat_f32x8(0.0f);
+                f32x8 carried_6 = splat_f32x8(0.0f);
+                f32x8 carried_7 = splat_f32x8(0.0f);
+                f32x8 carried_8 = splat_f32x8(0.0f);
+                f32x8 carried_9 = splat_f32x8(0.0f);
+                f32x8 carried_10 = splat_f32x8(0.0f);
+                f32x8 carried_11 = splat_f32x8(0.0f);
+                for (int64_t step = 0; step < 23; step++) {
+                    if (less) {
+                        __builtin_prefetch(
+                            &w_attention_self_attention_query_key_weight[(
+                            ((index * 12 + group + head) * 2 + panel) * 256 + tile * 23 + step) * 32
+                            + rem * 16], 0, 2);
+                    } else {
+                        __builtin_prefetch(
+                            &w_attention_self_attention_value_weight[((layer * 12 + group + head) *
+                            2 * 256 + tile * 23 + step) * 32], 0, 2);
+                    }
+                    const int64_t low_1 = min_i64(step, 5);
+                    __builtin_prefetch(&q[((batch + head) * 4096 + block * 64 + tile * 6 + low_1) *
+                        64 + column * 16], 0, 2);
+                    const int64_t low_2 = min_i64(column * 253 + tile * 23 + step + head * 2024,
+                        1023);
+                    const int64_t low_3 = min_i64(block * 64 + low_2 / 16 + 64, 4095);
+                    __builtin_prefetch(&y2[(batch * 4096 + low_3) * 256 + low_2 % 16 * 16], 0, 2);
+                    for (int64_t k = 0; k < 11; k++) {
+                        const f32x8 s =
+                            splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 11 + k]);
+                        const f32x8 v_1 =
+                            load_f32x8(
+                            &w_attention_self_attention_query_key_weight[(
+                            ((index * 12 + group + head) * 2 + panel_1) * 256 + step * 11 + k) * 32
+                            + rem_1 * 16]);
+                        carried = fma_f32x8(s, v_1, carried);
+                        const f32x8 v_2 =
+                            load_f32x8(
+                            &w_attention_self_attention_query_key_weight[(
+                            ((index * 12 + group + head) * 2 + panel_1) * 256 + step * 11 + k) * 32
+                            + rem_1 * 16 + 8]);
+                        carried_1 = fma_f32x8(s, v_2, carried_1);
+                        const f32x8 s_1 =
+                            splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 11 + k +
+                            272]);
+                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        const f32x8 s_2 =
+                            splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 11 + k +
+                            544]);
+                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        const f32x8 s_3 =
+                            splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 11 + k +
+                            816]);
+                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        const f32x8 s_4 =
+                            splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 11 + k +
+                            1088]);
+                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                        const f32x8 s_5 =
+                            splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 11 + k +
+                            1360]);
+                        carried_10 = fma_f32x8(s_5, v_1, carried_10);
+                        carried_11 = fma_f32x8(s_5, v_2, carried_11);
+                    }
+                }
+                f32x8 acc0_0 = carried;
+                f32x8 acc0_1 = carried_1;
+                f32x8 acc1_0 = carried_2;
+                f32x8 acc1_1 = carried_3;
+                f32x8 acc2_0 = carried_4;
+                f32x8 acc2_1 = carried_5;
+                f32x8 acc3_0 = carried_6;
+                f32x8 acc3_1 = carried_7;
+                f32x8 acc4_0 = carried_8;
+                f32x8 acc4_1 = carried_9;
+                f32x8 acc5_0 = carried_10;
+                f32x8 acc5_1 = carried_11;
+                for (int64_t k = 0; k < 3; k++) {
+                    const f32x8 s =
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + k + 253]);
+                    const f32x8 v_1 =
+                        load_f32x8(
+                        &w_attention_self_attention_query_key_weight[(((index * 12 + group + head) *
+                        2 + panel_1) * 256 + k) * 32 + rem_1 * 16 + 8096]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                    const f32x8 v_2 =
+                        load_f32x8(
+                        &w_attention_self_attention_query_key_weight[(((index * 12 + group + head) *
+                        2 + panel_1) * 256 + k) * 32 + rem_1 * 16 + 8104]);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                    const f32x8 s_1 =
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + k + 525]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 =
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + k + 797]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 =
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + k + 1069]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 =
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + k + 1341]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                    const f32x8 s_5 =
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + k + 1613]);
+                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
+                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+                }
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16],
+                    acc0_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    8], acc0_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    64], acc1_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    72], acc1_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    128], acc2_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    136], acc2_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    192], acc3_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    200], acc3_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    256], acc4_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    264], acc4_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    320], acc5_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    328], acc5_1);
+            }
+            for (int64_t tile = 0; tile < 2; tile++) {
+                f32x8 carried = splat_f32x8(0.0f);
+                f32x8 carried_1 = splat_f32x8(0.0f);
+                f32x8 carried_2 = splat_f32x8(0.0f);
+                f32x8 carried_3 = splat_f32x8(0.0f);
+                f32x8 carried_4 = splat_f32x8(0.0f);
+                f32x8 carried_5 = splat_f32x8(0.0f);
+                f32x8 carried_6 = splat_f32x8(0.0f);
+                f32x8 carried_7 = splat_f32x8(0.0f);
+                f32x8 carried_8 = splat_f32x8(0.0f);
+                f32x8 carried_9 = splat_f32x8(0.0f);
+                for (int64_t step = 0; step < 23; step++) {
+                    if (less) {
+                        __builtin_prefetch(
+                            &w_attention_self_attention_query_key_weight[(
+                            ((index * 12 + group + head) * 2 + panel) * 256 + tile * 23 + step) * 32
+                            + rem * 16 + 6624], 0, 2);
+                    } else {
+                        __builtin_prefetch(
+                            &w_attention_self_attention_value_weight[((layer * 12 + group + head) *
+                            2 * 256 + tile * 23 + step) * 32 + 6624], 0, 2);
+                    }
+                    const int64_t low_1 = min_i64(step, 4);
+                    __builtin_prefetch(&q[((batch + head) * 4096 + block * 64 + tile * 5 + low_1) *
+                        64 + column * 16 + 3456], 0, 2);
+                    const int64_t low_2 =
+                        min_i64(column * 253 + tile * 23 + step + head * 2024 + 207, 1023);
+                    const int64_t low_3 = min_i64(block * 64 + low_2 / 16 + 64, 4095);
+                    __builtin_prefetch(&y2[(batch * 4096 + low_3) * 256 + low_2 % 16 * 16], 0, 2);
+                    for (int64_t k = 0; k < 11; k++) {
+                        const f32x8 s =
+                            splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + step * 11 + k +
+                            14688]);
+                        const f32x8 v_1 =
+                            load_f32x8(
+                            &w_attention_self_attention_query_key_weight[(
+                            ((index * 12 + group + head) * 2 + panel_1) * 256 + step * 11 + k) * 32
+                            + rem_1 * 16]);
+                        carried = fma_f32x8(s, v_1, carried);
+                        const f32x8 v_2 =
+                            load_f32x8(
+                            &w_attention_self_attention_query_key_weight[(
+                            ((index * 12 + group + head) * 2 + panel_1) * 256 + step * 11 + k) * 32
+                            + rem_1 * 16 + 8]);
+                        carried_1 = fma_f32x8(s, v_2, carried_1);
+                        const f32x8 s_1 =
+                            splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + step * 11 + k +
+                            14960]);
+                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        const f32x8 s_2 =
+                            splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + step * 11 + k +
+                            15232]);
+                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        const f32x8 s_3 =
+                            splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + step * 11 + k +
+                            15504]);
+                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        const f32x8 s_4 =
+                            splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + step * 11 + k +
+                            15776]);
+                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                    }
+                }
+                f32x8 acc0_0 = carried;
+                f32x8 acc0_1 = carried_1;
+                f32x8 acc1_0 = carried_2;
+                f32x8 acc1_1 = carried_3;
+                f32x8 acc2_0 = carried_4;
+                f32x8 acc2_1 = carried_5;
+                f32x8 acc3_0 = carried_6;
+                f32x8 acc3_1 = carried_7;
+                f32x8 acc4_0 = carried_8;
+                f32x8 acc4_1 = carried_9;
+                for (int64_t k = 0; k < 3; k++) {
+                    const f32x8 s =
+                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + k + 14941]);
+                    const f32x8 v_1 =
+                        load_f32x8(
+                        &w_attention_self_attention_query_key_weight[(((index * 12 + group + head) *
+                        2 + panel_1) * 256 + k) * 32 + rem_1 * 16 + 8096]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                    const f32x8 v_2 =
+                        load_f32x8(
+                        &w_attention_self_attention_query_key_weight[(((index * 12 + group + head) *
+                        2 + panel_1) * 256 + k) * 32 + rem_1 * 16 + 8104]);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                    const f32x8 s_1 =
+                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + k + 15213]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 =
+                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + k + 15485]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 =
+                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + k + 15757]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 =
+                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + k + 16029]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                }
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3456], acc0_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3464], acc0_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3520], acc1_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3528], acc1_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3584], acc2_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3592], acc2_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3648], acc3_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3656], acc3_1);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3712], acc4_0);
+                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3720], acc4_1);
+            }
+        }
+        /* → v */
+        for (int64_t column = 0; column < 4; column++) {
+            const int64_t next = min_i64(column + 1, 3);
+            const int32_t less = -(column < next);
+            const int64_t panel = next / 2;
+            const int64_t rem = next % 2;
+            const int64_t panel_1 = column / 2;
+            const int64_t rem_1 = column % 2;
+            for (int64_t tile = 0; tile < 9; tile++) {
+                f32x8 carried = splat_f32x8(0.0f);
+                f32x8 carried_1 = splat_f32x8(0.0f);
+                f32x8 carried_2 = splat_f32x8(0.0f);
+                f32x8 carried_3 = splat_f32x8(0.0f);
+                f32x8 carried_4 = splat_f32x8(0.0f);
+                f32x8 carried_5 = splat_f32x8(0.0f);
+                f32x8 carried_6 = splat_f32x8(0.0f);
+                f32x8 carried_7 = splat_f32x8(0.0f);
+                f32x8 carried_8 = splat_f32x8(0.0f);
+                f32x8 carried_9 = splat_f32x8(0.0f);
+                f32x8 carried_10 = splat_f32x8(0.0f);
+                f32x8 carried_11 = splat_f32x8(0.0f);
+                for (int64_t step = 0; step < 23; step++) {
+                    if (less) {
+                        __builtin_prefetch(
+                            &w_attention_self_attention_value_weight[(((layer * 12 + group + head) *
+                            2 + panel) * 256 + tile * 23 + step) * 32 + rem * 16], 0, 2);
+                    } else {
+                        __builtin_prefetch(
+                            &w_attention_self_attention_query_key_weight[((index * 12 + group + low)
+                            * 2 * 256 + tile * 23 + step) * 32], 0, 2);
+                    }
+                    const int64_t low_1 = min_i64(step, 5);
+                    __builtin_prefetch(&v[((batch + head) * 4096 + block * 64 + tile * 6 + low_1) *
+                        64 + column * 16], 0, 2);
+                    const int64_t low_2 =
+                        min_i64(column * 253 + tile * 23 + step + head * 2024 + 1012, 1023);
+                    const int64_t low_3 = min_i64(block * 64 + low_2 / 16 + 64, 4095);
+                    __builtin_prefetch(&y2[(batch * 4096 + low_3) * 256 + low_2 % 16 * 16], 0, 2);
+                    for (int64_t k = 0; k < 11; k++) {
+                        const f32x8 s =
+                            splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 11 + k]);
+                        const f32x8 v_1 =
+                            load_f32x8(
+                            &w_attention_self_attention_value_weight[(((layer * 12 + group + head) *
+                            2 + panel_1) * 256 + step * 11 + k) * 32 + rem_1 * 16]);
+                        carried = fma_f32x8(s, v_1, carried);
+                        const f32x8 v_2 =
+                            load_f32x8(
+                            &w_attention_self_attention_value_weight[(((layer * 12 + group + head) *
+                            2 + panel_1) * 256 + step * 11 + k) * 32 + rem_1 * 16 + 8]);
+                        carried_1 = fma_f32x8(s, v_2, carried_1);
+                        const f32x8 s_1 =
+                            splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 11 + k +
+                            272]);
+                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        const f32x8 s_2 =
+                            splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 11 + k +
+                            544]);
+                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        const f32x8 s_3 =
+                            splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 11 + k +
+                            816]);
+                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        const f32x8 s_4 =
+                            splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 11 + k +
+                            1088]);
+                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                        const f32x8 s_5 =
+                            splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + step * 11 + k +
+                            1360]);
+                        carried_10 = fma_f32x8(s_5, v_1, carried_10);
+                        carried_11 = fma_f32x8(s_5, v_2, carried_11);
+                    }
+                }
+                f32x8 acc0_0 = carried;
+                f32x8 acc0_1 = carried_1;
+                f32x8 acc1_0 = carried_2;
+                f32x8 acc1_1 = carried_3;
+                f32x8 acc2_0 = carried_4;
+                f32x8 acc2_1 = carried_5;
+                f32x8 acc3_0 = carried_6;
+                f32x8 acc3_1 = carried_7;
+                f32x8 acc4_0 = carried_8;
+                f32x8 acc4_1 = carried_9;
+                f32x8 acc5_0 = carried_10;
+                f32x8 acc5_1 = carried_11;
+                for (int64_t k = 0; k < 3; k++) {
+                    const f32x8 s =
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + k + 253]);
+                    const f32x8 v_1 =
+                        load_f32x8(
+                        &w_attention_self_attention_value_weight[(((layer * 12 + group + head) * 2 +
+                        panel_1) * 256 + k) * 32 + rem_1 * 16 + 8096]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                    const f32x8 v_2 =
+                        load_f32x8(
+                        &w_attention_self_attention_value_weight[(((layer * 12 + group + head) * 2 +
+                        panel_1) * 256 + k) * 32 + rem_1 * 16 + 8104]);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                    const f32x8 s_1 =
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + k + 525]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 =
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + k + 797]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 =
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + k + 1069]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 =
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + k + 1341]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                    const f32x8 s_5 =
+                        splat_f32x8(lsh_project_attention_norm[tile * 6 * 272 + k + 1613]);
+                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
+                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+                }
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16],
+                    acc0_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    8], acc0_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    64], acc1_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    72], acc1_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    128], acc2_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    136], acc2_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    192], acc3_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    200], acc3_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    256], acc4_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    264], acc4_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    320], acc5_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
+                    328], acc5_1);
+            }
+            for (int64_t tile = 0; tile < 2; tile++) {
+                f32x8 carried = splat_f32x8(0.0f);
+                f32x8 carried_1 = splat_f32x8(0.0f);
+                f32x8 carried_2 = splat_f32x8(0.0f);
+                f32x8 carried_3 = splat_f32x8(0.0f);
+                f32x8 carried_4 = splat_f32x8(0.0f);
+                f32x8 carried_5 = splat_f32x8(0.0f);
+                f32x8 carried_6 = splat_f32x8(0.0f);
+                f32x8 carried_7 = splat_f32x8(0.0f);
+                f32x8 carried_8 = splat_f32x8(0.0f);
+                f32x8 carried_9 = splat_f32x8(0.0f);
+                for (int64_t step = 0; step < 23; step++) {
+                    if (less) {
+                        __builtin_prefetch(
+                            &w_attention_self_attention_value_weight[(((layer * 12 + group + head) *
+                            2 + panel) * 256 + tile * 23 + step) * 32 + rem * 16 + 6624], 0, 2);
+                    } else {
+                        __builtin_prefetch(
+                            &w_attention_self_attention_query_key_weight[((index * 12 + group + low)
+                            * 2 * 256 + tile * 23 + step) * 32 + 6624], 0, 2);
+                    }
+                    const int64_t low_1 = min_i64(step, 4);
+                    __builtin_prefetch(&v[((batch + head) * 4096 + block * 64 + tile * 5 + low_1) *
+                        64 + column * 16 + 3456], 0, 2);
+                    const int64_t low_2 =
+                        min_i64(column * 253 + tile * 23 + step + head * 2024 + 1219, 1023);
+                    const int64_t low_3 = min_i64(block * 64 + low_2 / 16 + 64, 4095);
+                    __builtin_prefetch(&y2[(batch * 4096 + low_3) * 256 + low_2 % 16 * 16], 0, 2);
+                    for (int64_t k = 0; k < 11; k++) {
+                        const f32x8 s =
+                            splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + step * 11 + k +
+                            14688]);
+                        const f32x8 v_1 =
+                            load_f32x8(
+                            &w_attention_self_attention_value_weight[(((layer * 12 + group + head) *
+                            2 + panel_1) * 256 + step * 11 + k) * 32 + rem_1 * 16]);
+                        carried = fma_f32x8(s, v_1, carried);
+                        const f32x8 v_2 =
+                            load_f32x8(
+                            &w_attention_self_attention_value_weight[(((layer * 12 + group + head) *
+                            2 + panel_1) * 256 + step * 11 + k) * 32 + rem_1 * 16 + 8]);
+                        carried_1 = fma_f32x8(s, v_2, carried_1);
+                        const f32x8 s_1 =
+                            splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + step * 11 + k +
+                            14960]);
+                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                        const f32x8 s_2 =
+                            splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + step * 11 + k +
+                            15232]);
+                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                        const f32x8 s_3 =
+                            splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + step * 11 + k +
+                            15504]);
+                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                        const f32x8 s_4 =
+                            splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + step * 11 + k +
+                            15776]);
+                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                    }
+                }
+                f32x8 acc0_0 = carried;
+                f32x8 acc0_1 = carried_1;
+                f32x8 acc1_0 = carried_2;
+                f32x8 acc1_1 = carried_3;
+                f32x8 acc2_0 = carried_4;
+                f32x8 acc2_1 = carried_5;
+                f32x8 acc3_0 = carried_6;
+                f32x8 acc3_1 = carried_7;
+                f32x8 acc4_0 = carried_8;
+                f32x8 acc4_1 = carried_9;
+                for (int64_t k = 0; k < 3; k++) {
+                    const f32x8 s =
+                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + k + 14941]);
+                    const f32x8 v_1 =
+                        load_f32x8(
+                        &w_attention_self_attention_value_weight[(((layer * 12 + group + head) * 2 +
+                        panel_1) * 256 + k) * 32 + rem_1 * 16 + 8096]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                    const f32x8 v_2 =
+                        load_f32x8(
+                        &w_attention_self_attention_value_weight[(((layer * 12 + group + head) * 2 +
+                        panel_1) * 256 + k) * 32 + rem_1 * 16 + 8104]);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                    const f32x8 s_1 =
+                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + k + 15213]);
+                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                    const f32x8 s_2 =
+                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + k + 15485]);
+                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                    const f32x8 s_3 =
+                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + k + 15757]);
+                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                    const f32x8 s_4 =
+                        splat_f32x8(lsh_project_attention_norm[tile * 5 * 272 + k + 16029]);
+                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                }
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3456], acc0_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3464], acc0_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3520], acc1_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3528], acc1_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3584], acc2_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3592], acc2_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3648], acc3_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3656], acc3_1);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3712], acc4_0);
+                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
+                    3720], acc4_1);
+            }
+        }
+        for (int64_t i = 0; i < 64; i++) {
+            run_max[(batch + head) * 4096 + block * 64 + i] = -1e+30f;
+            run_sum[(batch + head) * 4096 + block * 64 + i] = 0.0f;
+        }
+    }
+}
+
+/* default.yaml:3: LSH attention: output of a group of heads, added to its stream
+ * tasks [batch 1][block 64] */
+static void lsh_output(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+        int64_t task) {
+    const int64_t batch = 0;
+    const int64_t block = task % 64;
+    const int64_t layer = arg[0];
+    const int64_t group = arg[1];
+    /* [1][1][4096]: [batch][group][rows]: sum of exponentials */
+    const float *restrict run_sum = (const float *)(const void *)(call->workspace + 11567168);
+    /* [1][1][4096][64]: [batch][group][rows][head]: keys, or an output apart from the queries */
+    const float *restrict k_out = (const float *)(const void *)(call->workspace + 10485760);
+    float *restrict lsh_output_heads = (float *)(void *)scratch; /* [64][80] */
+    /* [1][1][1][4096]: [batch][group][round][rows]: self entries of rows without other keys */
+    const int32_t *restrict self_count =
+        (const int32_t *)(const void *)(call->workspace + 11583552);
+    /* [1][1][4096][64]: [batch][group][rows][head] */
+    const float *restrict v = (const float *)(const void *)(call->workspace + 9437184);
+    /* [6][8][768][32] */
+    const float *w_attention_output_dense_weight =
+        (const float *)(const void *)(call->weights + 9846784);
+    /* [1][4096][256]: [batch][rows][width]: a stream */
+    float *restrict y1 = (float *)(void *)call->workspace;
+    for (int64_t i = 0; i < 64; i++) {
+        for (int64_t head = 0; head < 1; head++) {
+            const float sum = run_sum[(batch + head) * 4096 + block * 64 + i];
+            if (sum != 0.0f) {
+                const float quot = div_f32(1.0f, sum);
+                for (int64_t v_1 = 0; v_1 < 8; v_1++) {
+                    const f32x8 v_2 =
+                        load_f32x8(&k_out[((batch + head) * 4096 + block * 64 + i) * 64 + v_1 * 8]);
+                    store_f32x8(&lsh_output_heads[i * 80 + head * 64 + v_1 * 8],
+                        mul_f32x8(v_2, splat_f32x8(quot)));
+                }
+            } else {
+                const float x = (float)self_count[(batch + head) * 4096 + block * 64 + i];
+                const float y = log_f32(x);
+                const float y_1 = exp_f32(-1e+05f - (-1e+05f + y));
+                const float weight = mul_f32(x, y_1);
+                for (int64_t v_1 = 0; v_1 < 8; v_1++) {
+                    const f32x8 prod =
+                        mul_f32x8(load_f32x8(&v[((batch + head) * 4096 + block * 64 + i) * 64 + v_1
+                        * 8]), splat_f32x8(weight));
+                    store_f32x8(&lsh_output_heads[i * 80 + head * 64 + v_1 * 8], prod);
+                }
+            }
+        }
+    }
+    /* y1 */
+    for (int64_t column = 0; column < 16; column++) {
+        const int64_t next = min_i64(column + 1, 15);
+        const int64_t panel = next / 2;
+        const int64_t rem = next % 2;
+        const int64_t panel_1 = column / 2;
+        const int64_t rem_1 = column % 2;
+        for (int64_t tile = 0; tile < 9; tile++) {
+            f32x8 carried = splat_f32x8(0.0f);
+            f32x8 carried_1 = splat_f32x8(0.0f);
+            f32x8 carried_2 = splat_f32x8(0.0f);
+            f32x8 carried_3 = splat_f32x8(0.0f);
+            f32x8 carried_4 = splat_f32x8(0.0f);
+            f32x8 carried_5 = splat_f32x8(0.0f);
+            f32x8 carried_6 = splat_f32x8(0.0f);
+            f32x8 carried_7 = splat_f32x8(0.0f);
+            f32x8 carried_8 = splat_f32x8(0.0f);
+            f32x8 carried_9 = splat_f32x8(0.0f);
+            f32x8 carried_10 = splat_f32x8(0.0f);
+            f32x8 carried_11 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 5; step++) {
+                __builtin_prefetch(&w_attention_output_dense_weight[((layer * 8 + panel) * 768 +
+                    tile * 5 + step + group * 64) * 32 + rem * 16], 0, 2);
+                const int64_t low = min_i64(step, 5);
+                __builtin_prefetch(&y1[(batch * 4096 + block * 64 + tile * 6 + low) * 256 + column *
+                    16], 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const f32x8 s = splat_f32x8(lsh_output_heads[tile * 6 * 80 + step * 11 + k]);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_attention_output_dense_weight[((layer * 8 + panel_1) * 768 +
+                        step * 11 + k + group * 64) * 32 + rem_1 * 16]);
+                    carried = fma_f32x8(s, v_1, carried);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_attention_output_dense_weight[((layer * 8 + panel_1) * 768 +
+                        step * 11 + k + group * 64) * 32 + rem_1 * 16 + 8]);
+                    carried_1 = fma_f32x8(s, v_2, carried_1);
+                    const f32x8 s_1 =
+                        splat_f32x8(lsh_output_heads[tile * 6 * 80 + step * 11 + k + 80]);
+                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                    const f32x8 s_2 =
+                        splat_f32x8(lsh_output_heads[tile * 6 * 80 + step * 11 + k + 160]);
+                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                    const f32x8 s_3 =
+                        splat_f32x8(lsh_output_heads[tile * 6 * 80 + step * 11 + k + 240]);
+                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                    const f32x8 s_4 =
+                        splat_f32x8(lsh_output_heads[tile * 6 * 80 + step * 11 + k + 320]);
+                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                    const f32x8 s_5 =
+                        splat_f32x8(lsh_output_heads[tile * 6 * 80 + step * 11 + k + 400]);
+                    carried_10 = fma_f32x8(s_5, v_1, carried_10);
+                    carried_11 = fma_f32x8(s_5, v_2, carried_11);
+                }
+            }
+            f32x8 acc0_0 = carried;
+            f32x8 acc0_1 = carried_1;
+            f32x8 acc1_0 = carried_2;
+            f32x8 acc1_1 = carried_3;
+            f32x8 acc2_0 = carried_4;
+            f32x8 acc2_1 = carried_5;
+            f32x8 acc3_0 = carried_6;
+            f32x8 acc3_1 = carried_7;
+            f32x8 acc4_0 = carried_8;
+            f32x8 acc4_1 = carried_9;
+            f32x8 acc5_0 = carried_10;
+            f32x8 acc5_1 = carried_11;
+            for (int64_t k = 0; k < 9; k++) {
+                const f32x8 s = splat_f32x8(lsh_output_heads[tile * 6 * 80 + k + 55]);
+                const f32x8 v_1 =
+                    load_f32x8(&w_attention_output_dense_weight[((layer * 8 + panel_1) * 768 + k +
+                    group * 64) * 32 + rem_1 * 16 + 1760]);
+                acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                const f32x8 v_2 =
+                    load_f32x8(&w_attention_output_dense_weight[((layer * 8 + panel_1) * 768 + k +
+                    group * 64) * 32 + rem_1 * 16 + 1768]);
+                acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                const f32x8 s_1 = splat_f32x8(lsh_output_heads[tile * 6 * 80 + k + 135]);
+                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                const f32x8 s_2 = splat_f32x8(lsh_output_heads[tile * 6 * 80 + k + 215]);
+                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                const f32x8 s_3 = splat_f32x8(lsh_output_heads[tile * 6 * 80 + k + 295]);
+                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                const f32x8 s_4 = splat_f32x8(lsh_output_heads[tile * 6 * 80 + k + 375]);
+                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+                const f32x8 s_5 = splat_f32x8(lsh_output_heads[tile * 6 * 80 + k + 455]);
+                acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
+                acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
+            }
+            const f32x8 v_1 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16],
+                v_1 + acc0_0);
+            const f32x8 v_2 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 8]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 8],
+                v_2 + acc0_1);
+            const f32x8 v_3 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 256]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 256],
+                v_3 + acc1_0);
+            const f32x8 v_4 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 264]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 264],
+                v_4 + acc1_1);
+            const f32x8 v_5 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 512]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 512],
+                v_5 + acc2_0);
+            const f32x8 v_6 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 520]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 520],
+                v_6 + acc2_1);
+            const f32x8 v_7 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 768]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 768],
+                v_7 + acc3_0);
+            const f32x8 v_8 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 776]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 776],
+                v_8 + acc3_1);
+            const f32x8 v_9 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1024]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1024],
+                v_9 + acc4_0);
+            const f32x8 v_10 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1032]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1032],
+                v_10 + acc4_1);
+            const f32x8 v_11 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1280]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1280],
+                v_11 + acc5_0);
+            const f32x8 v_12 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1288]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1288],
+                v_12 + acc5_1);
+        }
+        for (int64_t tile = 0; tile < 2; tile++) {
+            f32x8 carried = splat_f32x8(0.0f);
+            f32x8 carried_1 = splat_f32x8(0.0f);
+            f32x8 carried_2 = splat_f32x8(0.0f);
+            f32x8 carried_3 = splat_f32x8(0.0f);
+            f32x8 carried_4 = splat_f32x8(0.0f);
+            f32x8 carried_5 = splat_f32x8(0.0f);
+            f32x8 carried_6 = splat_f32x8(0.0f);
+            f32x8 carried_7 = splat_f32x8(0.0f);
+            f32x8 carried_8 = splat_f32x8(0.0f);
+            f32x8 carried_9 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 5; step++) {
+                __builtin_prefetch(&w_attention_output_dense_weight[((layer * 8 + panel) * 768 +
+                    tile * 5 + step + group * 64) * 32 + rem * 16 + 1440], 0, 2);
+                const int64_t low = min_i64(step, 4);
+                __builtin_prefetch(&y1[(batch * 4096 + block * 64 + tile * 5 + low) * 256 + column *
+                    16 + 13824], 0, 2);
+                for (int64_t k = 0; k < 11; k++) {
+                    const f32x8 s =
+                        splat_f32x8(lsh_output_heads[tile * 5 * 80 + step * 11 + k + 4320]);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_attention_output_dense_weight[((layer * 8 + panel_1) * 768 +
+                        step * 11 + k + group * 64) * 32 + rem_1 * 16]);
+                    carried = fma_f32x8(s, v_1, carried);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_attention_output_dense_weight[((layer * 8 + panel_1) * 768 +
+                        step * 11 + k + group * 64) * 32 + rem_1 * 16 + 8]);
+                    carried_1 = fma_f32x8(s, v_2, carried_1);
+                    const f32x8 s_1 =
+                        splat_f32x8(lsh_output_heads[tile * 5 * 80 + step * 11 + k + 4400]);
+                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
+                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
+                    const f32x8 s_2 =
+                        splat_f32x8(lsh_output_heads[tile * 5 * 80 + step * 11 + k + 4480]);
+                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
+                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
+                    const f32x8 s_3 =
+                        splat_f32x8(lsh_output_heads[tile * 5 * 80 + step * 11 + k + 4560]);
+                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
+                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
+                    const f32x8 s_4 =
+                        splat_f32x8(lsh_output_heads[tile * 5 * 80 + step * 11 + k + 4640]);
+                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
+                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
+                }
+            }
+            f32x8 acc0_0 = carried;
+            f32x8 acc0_1 = carried_1;
+            f32x8 acc1_0 = carried_2;
+            f32x8 acc1_1 = carried_3;
+            f32x8 acc2_0 = carried_4;
+            f32x8 acc2_1 = carried_5;
+            f32x8 acc3_0 = carried_6;
+            f32x8 acc3_1 = carried_7;
+            f32x8 acc4_0 = carried_8;
+            f32x8 acc4_1 = carried_9;
+            for (int64_t k = 0; k < 9; k++) {
+                const f32x8 s = splat_f32x8(lsh_output_heads[tile * 5 * 80 + k + 4375]);
+                const f32x8 v_1 =
+                    load_f32x8(&w_attention_output_dense_weight[((layer * 8 + panel_1) * 768 + k +
+                    group * 64) * 32 + rem_1 * 16 + 1760]);
+                acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                const f32x8 v_2 =
+                    load_f32x8(&w_attention_output_dense_weight[((layer * 8 + panel_1) * 768 + k +
+                    group * 64) * 32 + rem_1 * 16 + 1768]);
+                acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                const f32x8 s_1 = splat_f32x8(lsh_output_heads[tile * 5 * 80 + k + 4455]);
+                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
+                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
+                const f32x8 s_2 = splat_f32x8(lsh_output_heads[tile * 5 * 80 + k + 4535]);
+                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
+                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
+                const f32x8 s_3 = splat_f32x8(lsh_output_heads[tile * 5 * 80 + k + 4615]);
+                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
+                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
+                const f32x8 s_4 = splat_f32x8(lsh_output_heads[tile * 5 * 80 + k + 4695]);
+                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
+                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
+            }
+            const f32x8 v_1 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13824]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13824],
+                v_1 + acc0_0);
+            const f32x8 v_2 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13832]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13832],
+                v_2 + acc0_1);
+            const f32x8 v_3 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14080]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14080],
+                v_3 + acc1_0);
+            const f32x8 v_4 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14088]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14088],
+                v_4 + acc1_1);
+            const f32x8 v_5 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14336]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14336],
+                v_5 + acc2_0);
+            const f32x8 v_6 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14344]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14344],
+                v_6 + acc2_1);
+            const f32x8 v_7 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14592]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14592],
+                v_7 + acc3_0);
+            const f32x8 v_8 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14600]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14600],
+                v_8 + acc3_1);
+            const f32x8 v_9 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14848]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14848],
+                v_9 + acc4_0);
+            const f32x8 v_10 =
+                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14856]);
+            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14856],
+                v_10 + acc4_1);
+        }
+    }
+}
+
 /* default.yaml:21: local attention: chunks of 64 against 1 before and 0 after
  * tasks [batch 1][head 1][chunk 64] */
 static void local_attention(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
@@ -1137,7 +3028,7 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
     float *restrict q = (float *)(void *)(call->workspace + 8388608);
     float *restrict queries = (float *)(void *)scratch; /* [1][4][64][16] */
     int32_t *restrict query_pos = (int32_t *)(void *)(scratch + 16384); /* [1][64] */
-    /* [1][1][4096][64]: [batch][group][rows][head]: keys (local), output (LSH) */
+    /* [1][1][4096][64]: [batch][group][rows][head]: keys, or an output apart from the queries */
     const float *restrict k_out = (const float *)(const void *)(call->workspace + 10485760);
     /* [1][1][4096][64]: [batch][group][rows][head] */
     const float *restrict v = (const float *)(const void *)(call->workspace + 9437184);
@@ -1732,846 +3623,7 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
     }
 }
 
-/* default.yaml:3: local attention: output of a group of heads, added to stream 1
- * tasks [batch 1][block 64] */
-static void local_output(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
-    const int64_t batch = 0;
-    const int64_t block = task % 64;
-    const int64_t index = arg[0];
-    const int64_t group = arg[1];
-    /* [1][1][4096][64]: [batch][group][rows][head] */
-    const float *restrict q = (const float *)(const void *)(call->workspace + 8388608);
-    float *restrict heads = (float *)(void *)scratch; /* [64][80] */
-    /* [3][8][768][32] */
-    const float *w_local_output = (const float *)(const void *)(call->weights + 15155200);
-    /* [1][4096][256]: [batch][rows][hidden]: attention stream */
-    float *restrict y1 = (float *)(void *)call->workspace;
-    for (int64_t i = 0; i < 64; i++) {
-        for (int64_t head = 0; head < 1; head++) {
-            for (int64_t v = 0; v < 8; v++) {
-                store_f32x8(&heads[i * 80 + head * 64 + v * 8],
-                    load_f32x8(&q[((batch + head) * 4096 + block * 64 + i) * 64 + v * 8]));
-            }
-        }
-    }
-    for (int64_t column = 0; column < 16; column++) {
-        const int64_t next = min_i64(column + 1, 15);
-        const int64_t panel = next / 2;
-        const int64_t rem = next % 2;
-        const int64_t panel_1 = column / 2;
-        const int64_t rem_1 = column % 2;
-        for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            f32x8 carried_10 = splat_f32x8(0.0f);
-            f32x8 carried_11 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 5; step++) {
-                __builtin_prefetch(&w_local_output[((index * 8 + panel) * 768 + tile * 5 + step +
-                    group * 64) * 32 + rem * 16], 0, 2);
-                const int64_t low = min_i64(step, 5);
-                __builtin_prefetch(&y1[(batch * 4096 + block * 64 + tile * 6 + low) * 256 + column *
-                    16], 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const f32x8 s = splat_f32x8(heads[tile * 6 * 80 + step * 11 + k]);
-                    const f32x8 v =
-                        load_f32x8(&w_local_output[((index * 8 + panel_1) * 768 + step * 11 + k +
-                        group * 64) * 32 + rem_1 * 16]);
-                    carried = fma_f32x8(s, v, carried);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_local_output[((index * 8 + panel_1) * 768 + step * 11 + k +
-                        group * 64) * 32 + rem_1 * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_1, carried_1);
-                    const f32x8 s_1 = splat_f32x8(heads[tile * 6 * 80 + step * 11 + k + 80]);
-                    carried_2 = fma_f32x8(s_1, v, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_1, carried_3);
-                    const f32x8 s_2 = splat_f32x8(heads[tile * 6 * 80 + step * 11 + k + 160]);
-                    carried_4 = fma_f32x8(s_2, v, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_1, carried_5);
-                    const f32x8 s_3 = splat_f32x8(heads[tile * 6 * 80 + step * 11 + k + 240]);
-                    carried_6 = fma_f32x8(s_3, v, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_1, carried_7);
-                    const f32x8 s_4 = splat_f32x8(heads[tile * 6 * 80 + step * 11 + k + 320]);
-                    carried_8 = fma_f32x8(s_4, v, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_1, carried_9);
-                    const f32x8 s_5 = splat_f32x8(heads[tile * 6 * 80 + step * 11 + k + 400]);
-                    carried_10 = fma_f32x8(s_5, v, carried_10);
-                    carried_11 = fma_f32x8(s_5, v_1, carried_11);
-                }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            f32x8 acc5_0 = carried_10;
-            f32x8 acc5_1 = carried_11;
-            for (int64_t k = 0; k < 9; k++) {
-                const f32x8 s = splat_f32x8(heads[tile * 6 * 80 + k + 55]);
-                const f32x8 v =
-                    load_f32x8(&w_local_output[((index * 8 + panel_1) * 768 + k + group * 64) * 32 +
-                    rem_1 * 16 + 1760]);
-                acc0_0 = fma_f32x8(s, v, acc0_0);
-                const f32x8 v_1 =
-                    load_f32x8(&w_local_output[((index * 8 + panel_1) * 768 + k + group * 64) * 32 +
-                    rem_1 * 16 + 1768]);
-                acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(heads[tile * 6 * 80 + k + 135]);
-                acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(heads[tile * 6 * 80 + k + 215]);
-                acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(heads[tile * 6 * 80 + k + 295]);
-                acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(heads[tile * 6 * 80 + k + 375]);
-                acc4_0 = fma_f32x8(s_4, v, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
-                const f32x8 s_5 = splat_f32x8(heads[tile * 6 * 80 + k + 455]);
-                acc5_0 = fma_f32x8(s_5, v, acc5_0);
-                acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
-            }
-            const f32x8 v =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16],
-                v + acc0_0);
-            const f32x8 v_1 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 8]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 8],
-                v_1 + acc0_1);
-            const f32x8 v_2 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 256]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 256],
-                v_2 + acc1_0);
-            const f32x8 v_3 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 264]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 264],
-                v_3 + acc1_1);
-            const f32x8 v_4 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 512]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 512],
-                v_4 + acc2_0);
-            const f32x8 v_5 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 520]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 520],
-                v_5 + acc2_1);
-            const f32x8 v_6 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 768]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 768],
-                v_6 + acc3_0);
-            const f32x8 v_7 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 776]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 776],
-                v_7 + acc3_1);
-            const f32x8 v_8 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1024]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1024],
-                v_8 + acc4_0);
-            const f32x8 v_9 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1032]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1032],
-                v_9 + acc4_1);
-            const f32x8 v_10 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1280]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1280],
-                v_10 + acc5_0);
-            const f32x8 v_11 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1288]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1288],
-                v_11 + acc5_1);
-        }
-        for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 5; step++) {
-                __builtin_prefetch(&w_local_output[((index * 8 + panel) * 768 + tile * 5 + step +
-                    group * 64) * 32 + rem * 16 + 1440], 0, 2);
-                const int64_t low = min_i64(step, 4);
-                __builtin_prefetch(&y1[(batch * 4096 + block * 64 + tile * 5 + low) * 256 + column *
-                    16 + 13824], 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const f32x8 s = splat_f32x8(heads[tile * 5 * 80 + step * 11 + k + 4320]);
-                    const f32x8 v =
-                        load_f32x8(&w_local_output[((index * 8 + panel_1) * 768 + step * 11 + k +
-                        group * 64) * 32 + rem_1 * 16]);
-                    carried = fma_f32x8(s, v, carried);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_local_output[((index * 8 + panel_1) * 768 + step * 11 + k +
-                        group * 64) * 32 + rem_1 * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_1, carried_1);
-                    const f32x8 s_1 = splat_f32x8(heads[tile * 5 * 80 + step * 11 + k + 4400]);
-                    carried_2 = fma_f32x8(s_1, v, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_1, carried_3);
-                    const f32x8 s_2 = splat_f32x8(heads[tile * 5 * 80 + step * 11 + k + 4480]);
-                    carried_4 = fma_f32x8(s_2, v, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_1, carried_5);
-                    const f32x8 s_3 = splat_f32x8(heads[tile * 5 * 80 + step * 11 + k + 4560]);
-                    carried_6 = fma_f32x8(s_3, v, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_1, carried_7);
-                    const f32x8 s_4 = splat_f32x8(heads[tile * 5 * 80 + step * 11 + k + 4640]);
-                    carried_8 = fma_f32x8(s_4, v, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_1, carried_9);
-                }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            for (int64_t k = 0; k < 9; k++) {
-                const f32x8 s = splat_f32x8(heads[tile * 5 * 80 + k + 4375]);
-                const f32x8 v =
-                    load_f32x8(&w_local_output[((index * 8 + panel_1) * 768 + k + group * 64) * 32 +
-                    rem_1 * 16 + 1760]);
-                acc0_0 = fma_f32x8(s, v, acc0_0);
-                const f32x8 v_1 =
-                    load_f32x8(&w_local_output[((index * 8 + panel_1) * 768 + k + group * 64) * 32 +
-                    rem_1 * 16 + 1768]);
-                acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(heads[tile * 5 * 80 + k + 4455]);
-                acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(heads[tile * 5 * 80 + k + 4535]);
-                acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(heads[tile * 5 * 80 + k + 4615]);
-                acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(heads[tile * 5 * 80 + k + 4695]);
-                acc4_0 = fma_f32x8(s_4, v, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
-            }
-            const f32x8 v =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13824]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13824],
-                v + acc0_0);
-            const f32x8 v_1 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13832]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13832],
-                v_1 + acc0_1);
-            const f32x8 v_2 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14080]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14080],
-                v_2 + acc1_0);
-            const f32x8 v_3 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14088]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14088],
-                v_3 + acc1_1);
-            const f32x8 v_4 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14336]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14336],
-                v_4 + acc2_0);
-            const f32x8 v_5 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14344]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14344],
-                v_5 + acc2_1);
-            const f32x8 v_6 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14592]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14592],
-                v_6 + acc3_0);
-            const f32x8 v_7 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14600]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14600],
-                v_7 + acc3_1);
-            const f32x8 v_8 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14848]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14848],
-                v_8 + acc4_0);
-            const f32x8 v_9 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14856]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14856],
-                v_9 + acc4_1);
-        }
-    }
-}
-
-/* default.yaml:3: LSH attention: norm and projections of a group of 1 heads
- * tasks [batch 1][block 64] */
-static void lsh_project(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
-    const int64_t batch = 0;
-    const int64_t block = task % 64;
-    const int64_t layer = arg[0];
-    const int64_t index = arg[1];
-    const int64_t group = arg[2];
-    /* [1][4096][256]: [batch][rows][hidden]: feed-forward stream */
-    const float *restrict y2 = (const float *)(const void *)(call->workspace + 4194304);
-    /* [6][256] */
-    const float *w_attention_norm_weight = (const float *)(const void *)(call->weights + 397312);
-    /* [6][256] */
-    const float *w_attention_norm_bias = (const float *)(const void *)(call->weights + 403456);
-    float *restrict lsh_project_x = (float *)(void *)scratch; /* [64][272] */
-    /* [3][12][2][256][32] */
-    const float *w_lsh_query_key = (const float *)(const void *)(call->weights + 409600);
-    /* [3][12][2][256][32] */
-    const float *w_lsh_value = (const float *)(const void *)(call->weights + 2768896);
-    /* [1][1][4096][64]: [batch][group][rows][head] */
-    float *restrict q = (float *)(void *)(call->workspace + 8388608);
-    /* [1][1][4096][64]: [batch][group][rows][head] */
-    float *restrict v = (float *)(void *)(call->workspace + 9437184);
-    /* [1][1][4096]: [batch][group][rows]: largest score so far */
-    float *restrict run_max = (float *)(void *)(call->workspace + 11550784);
-    /* [1][1][4096]: [batch][group][rows]: sum of exponentials */
-    float *restrict run_sum = (float *)(void *)(call->workspace + 11567168);
-    /* layer norm of 64 rows of 256 */
-    for (int64_t i = 0; i < 64; i++) {
-        f32x8 carried = splat_f32x8(0.0f);
-        for (int64_t v_1 = 0; v_1 < 32; v_1++) {
-            carried = carried + load_f32x8(&y2[(batch * 4096 + block * 64 + i) * 256 + v_1 * 8]);
-        }
-        const f32x8 mix = shuffle_swap4_f32x8(carried);
-        const f32x8 sum = carried + mix;
-        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
-        const f32x8 sum_1 = sum + mix_1;
-        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
-        const f32x8 sum_2 = sum_1 + mix_2;
-        const float mean = div_f32(sum_2[0], 256.0f);
-        f32x8 carried_1 = splat_f32x8(0.0f);
-        for (int64_t v_1 = 0; v_1 < 32; v_1++) {
-            const f32x8 diff = load_f32x8(&y2[(batch * 4096 + block * 64 + i) * 256 + v_1 * 8]) -
-                splat_f32x8(mean);
-            carried_1 = fma_f32x8(diff, diff, carried_1);
-        }
-        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
-        const f32x8 sum_3 = carried_1 + mix_3;
-        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
-        const f32x8 sum_4 = sum_3 + mix_4;
-        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
-        const f32x8 sum_5 = sum_4 + mix_5;
-        const float var = div_f32(sum_5[0], 256.0f);
-        const float root = sqrt_f32(var + 1e-12f);
-        const float scale = div_f32(1.0f, root);
-        for (int64_t v_1 = 0; v_1 < 32; v_1++) {
-            const f32x8 diff = load_f32x8(&y2[(batch * 4096 + block * 64 + i) * 256 + v_1 * 8]) -
-                splat_f32x8(mean);
-            const f32x8 t =
-                fma_f32x8(diff * splat_f32x8(scale),
-                load_f32x8(&w_attention_norm_weight[layer * 256 + v_1 * 8]),
-                load_f32x8(&w_attention_norm_bias[layer * 256 + v_1 * 8]));
-            store_f32x8(&lsh_project_x[i * 272 + v_1 * 8], t);
-        }
-    }
-    for (int64_t head = 0; head < 1; head++) {
-        const int64_t low = min_i64(head + 1, 0);
-        /* → q */
-        for (int64_t column = 0; column < 4; column++) {
-            const int64_t next = min_i64(column + 1, 3);
-            const int32_t less = -(column < next);
-            const int64_t panel = next / 2;
-            const int64_t rem = next % 2;
-            const int64_t panel_1 = column / 2;
-            const int64_t rem_1 = column % 2;
-            for (int64_t tile = 0; tile < 9; tile++) {
-                f32x8 carried = splat_f32x8(0.0f);
-                f32x8 carried_1 = splat_f32x8(0.0f);
-                f32x8 carried_2 = splat_f32x8(0.0f);
-                f32x8 carried_3 = splat_f32x8(0.0f);
-                f32x8 carried_4 = splat_f32x8(0.0f);
-                f32x8 carried_5 = splat_f32x8(0.0f);
-                f32x8 carried_6 = splat_f32x8(0.0f);
-                f32x8 carried_7 = splat_f32x8(0.0f);
-                f32x8 carried_8 = splat_f32x8(0.0f);
-                f32x8 carried_9 = splat_f32x8(0.0f);
-                f32x8 carried_10 = splat_f32x8(0.0f);
-                f32x8 carried_11 = splat_f32x8(0.0f);
-                for (int64_t step = 0; step < 23; step++) {
-                    if (less) {
-                        __builtin_prefetch(
-                            &w_lsh_query_key[(((index * 12 + group + head) * 2 + panel) * 256 + tile
-                            * 23 + step) * 32 + rem * 16], 0, 2);
-                    } else {
-                        __builtin_prefetch(&w_lsh_value[((index * 12 + group + head) * 2 * 256 +
-                            tile * 23 + step) * 32], 0, 2);
-                    }
-                    const int64_t low_1 = min_i64(step, 5);
-                    __builtin_prefetch(&q[((batch + head) * 4096 + block * 64 + tile * 6 + low_1) *
-                        64 + column * 16], 0, 2);
-                    const int64_t low_2 = min_i64(column * 253 + tile * 23 + step + head * 2024,
-                        1023);
-                    const int64_t low_3 = min_i64(block * 64 + low_2 / 16 + 64, 4095);
-                    __builtin_prefetch(&y2[(batch * 4096 + low_3) * 256 + low_2 % 16 * 16], 0, 2);
-                    for (int64_t k = 0; k < 11; k++) {
-                        const f32x8 s = splat_f32x8(lsh_project_x[tile * 6 * 272 + step * 11 + k]);
-                        const f32x8 v_1 =
-                            load_f32x8(&w_lsh_query_key[(((index * 12 + group + head) * 2 + panel_1)
-                            * 256 + step * 11 + k) * 32 + rem_1 * 16]);
-                        carried = fma_f32x8(s, v_1, carried);
-                        const f32x8 v_2 =
-                            load_f32x8(&w_lsh_query_key[(((index * 12 + group + head) * 2 + panel_1)
-                            * 256 + step * 11 + k) * 32 + rem_1 * 16 + 8]);
-                        carried_1 = fma_f32x8(s, v_2, carried_1);
-                        const f32x8 s_1 =
-                            splat_f32x8(lsh_project_x[tile * 6 * 272 + step * 11 + k + 272]);
-                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                        const f32x8 s_2 =
-                            splat_f32x8(lsh_project_x[tile * 6 * 272 + step * 11 + k + 544]);
-                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                        const f32x8 s_3 =
-                            splat_f32x8(lsh_project_x[tile * 6 * 272 + step * 11 + k + 816]);
-                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                        const f32x8 s_4 =
-                            splat_f32x8(lsh_project_x[tile * 6 * 272 + step * 11 + k + 1088]);
-                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
-                        const f32x8 s_5 =
-                            splat_f32x8(lsh_project_x[tile * 6 * 272 + step * 11 + k + 1360]);
-                        carried_10 = fma_f32x8(s_5, v_1, carried_10);
-                        carried_11 = fma_f32x8(s_5, v_2, carried_11);
-                    }
-                }
-                f32x8 acc0_0 = carried;
-                f32x8 acc0_1 = carried_1;
-                f32x8 acc1_0 = carried_2;
-                f32x8 acc1_1 = carried_3;
-                f32x8 acc2_0 = carried_4;
-                f32x8 acc2_1 = carried_5;
-                f32x8 acc3_0 = carried_6;
-                f32x8 acc3_1 = carried_7;
-                f32x8 acc4_0 = carried_8;
-                f32x8 acc4_1 = carried_9;
-                f32x8 acc5_0 = carried_10;
-                f32x8 acc5_1 = carried_11;
-                for (int64_t k = 0; k < 3; k++) {
-                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 253]);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_lsh_query_key[(((index * 12 + group + head) * 2 + panel_1) *
-                        256 + k) * 32 + rem_1 * 16 + 8096]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 =
-                        load_f32x8(&w_lsh_query_key[(((index * 12 + group + head) * 2 + panel_1) *
-                        256 + k) * 32 + rem_1 * 16 + 8104]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 525]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 797]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 1069]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 1341]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 1613]);
-                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
-                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
-                }
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16],
-                    acc0_0);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
-                    8], acc0_1);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
-                    64], acc1_0);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
-                    72], acc1_1);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
-                    128], acc2_0);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
-                    136], acc2_1);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
-                    192], acc3_0);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
-                    200], acc3_1);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
-                    256], acc4_0);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
-                    264], acc4_1);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
-                    320], acc5_0);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
-                    328], acc5_1);
-            }
-            for (int64_t tile = 0; tile < 2; tile++) {
-                f32x8 carried = splat_f32x8(0.0f);
-                f32x8 carried_1 = splat_f32x8(0.0f);
-                f32x8 carried_2 = splat_f32x8(0.0f);
-                f32x8 carried_3 = splat_f32x8(0.0f);
-                f32x8 carried_4 = splat_f32x8(0.0f);
-                f32x8 carried_5 = splat_f32x8(0.0f);
-                f32x8 carried_6 = splat_f32x8(0.0f);
-                f32x8 carried_7 = splat_f32x8(0.0f);
-                f32x8 carried_8 = splat_f32x8(0.0f);
-                f32x8 carried_9 = splat_f32x8(0.0f);
-                for (int64_t step = 0; step < 23; step++) {
-                    if (less) {
-                        __builtin_prefetch(
-                            &w_lsh_query_key[(((index * 12 + group + head) * 2 + panel) * 256 + tile
-                            * 23 + step) * 32 + rem * 16 + 6624], 0, 2);
-                    } else {
-                        __builtin_prefetch(&w_lsh_value[((index * 12 + group + head) * 2 * 256 +
-                            tile * 23 + step) * 32 + 6624], 0, 2);
-                    }
-                    const int64_t low_1 = min_i64(step, 4);
-                    __builtin_prefetch(&q[((batch + head) * 4096 + block * 64 + tile * 5 + low_1) *
-                        64 + column * 16 + 3456], 0, 2);
-                    const int64_t low_2 =
-                        min_i64(column * 253 + tile * 23 + step + head * 2024 + 207, 1023);
-                    const int64_t low_3 = min_i64(block * 64 + low_2 / 16 + 64, 4095);
-                    __builtin_prefetch(&y2[(batch * 4096 + low_3) * 256 + low_2 % 16 * 16], 0, 2);
-                    for (int64_t k = 0; k < 11; k++) {
-                        const f32x8 s =
-                            splat_f32x8(lsh_project_x[tile * 5 * 272 + step * 11 + k + 14688]);
-                        const f32x8 v_1 =
-                            load_f32x8(&w_lsh_query_key[(((index * 12 + group + head) * 2 + panel_1)
-                            * 256 + step * 11 + k) * 32 + rem_1 * 16]);
-                        carried = fma_f32x8(s, v_1, carried);
-                        const f32x8 v_2 =
-                            load_f32x8(&w_lsh_query_key[(((index * 12 + group + head) * 2 + panel_1)
-                            * 256 + step * 11 + k) * 32 + rem_1 * 16 + 8]);
-                        carried_1 = fma_f32x8(s, v_2, carried_1);
-                        const f32x8 s_1 =
-                            splat_f32x8(lsh_project_x[tile * 5 * 272 + step * 11 + k + 14960]);
-                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                        const f32x8 s_2 =
-                            splat_f32x8(lsh_project_x[tile * 5 * 272 + step * 11 + k + 15232]);
-                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                        const f32x8 s_3 =
-                            splat_f32x8(lsh_project_x[tile * 5 * 272 + step * 11 + k + 15504]);
-                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                        const f32x8 s_4 =
-                            splat_f32x8(lsh_project_x[tile * 5 * 272 + step * 11 + k + 15776]);
-                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
-                    }
-                }
-                f32x8 acc0_0 = carried;
-                f32x8 acc0_1 = carried_1;
-                f32x8 acc1_0 = carried_2;
-                f32x8 acc1_1 = carried_3;
-                f32x8 acc2_0 = carried_4;
-                f32x8 acc2_1 = carried_5;
-                f32x8 acc3_0 = carried_6;
-                f32x8 acc3_1 = carried_7;
-                f32x8 acc4_0 = carried_8;
-                f32x8 acc4_1 = carried_9;
-                for (int64_t k = 0; k < 3; k++) {
-                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 14941]);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_lsh_query_key[(((index * 12 + group + head) * 2 + panel_1) *
-                        256 + k) * 32 + rem_1 * 16 + 8096]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 =
-                        load_f32x8(&w_lsh_query_key[(((index * 12 + group + head) * 2 + panel_1) *
-                        256 + k) * 32 + rem_1 * 16 + 8104]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 15213]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 15485]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 15757]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 16029]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                }
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
-                    3456], acc0_0);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
-                    3464], acc0_1);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
-                    3520], acc1_0);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
-                    3528], acc1_1);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
-                    3584], acc2_0);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
-                    3592], acc2_1);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
-                    3648], acc3_0);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
-                    3656], acc3_1);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
-                    3712], acc4_0);
-                store_f32x8(&q[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
-                    3720], acc4_1);
-            }
-        }
-        /* → v */
-        for (int64_t column = 0; column < 4; column++) {
-            const int64_t next = min_i64(column + 1, 3);
-            const int32_t less = -(column < next);
-            const int64_t panel = next / 2;
-            const int64_t rem = next % 2;
-            const int64_t panel_1 = column / 2;
-            const int64_t rem_1 = column % 2;
-            for (int64_t tile = 0; tile < 9; tile++) {
-                f32x8 carried = splat_f32x8(0.0f);
-                f32x8 carried_1 = splat_f32x8(0.0f);
-                f32x8 carried_2 = splat_f32x8(0.0f);
-                f32x8 carried_3 = splat_f32x8(0.0f);
-                f32x8 carried_4 = splat_f32x8(0.0f);
-                f32x8 carried_5 = splat_f32x8(0.0f);
-                f32x8 carried_6 = splat_f32x8(0.0f);
-                f32x8 carried_7 = splat_f32x8(0.0f);
-                f32x8 carried_8 = splat_f32x8(0.0f);
-                f32x8 carried_9 = splat_f32x8(0.0f);
-                f32x8 carried_10 = splat_f32x8(0.0f);
-                f32x8 carried_11 = splat_f32x8(0.0f);
-                for (int64_t step = 0; step < 23; step++) {
-                    if (less) {
-                        __builtin_prefetch(&w_lsh_value[(((index * 12 + group + head) * 2 + panel) *
-                            256 + tile * 23 + step) * 32 + rem * 16], 0, 2);
-                    } else {
-                        __builtin_prefetch(&w_lsh_query_key[((index * 12 + group + low) * 2 * 256 +
-                            tile * 23 + step) * 32], 0, 2);
-                    }
-                    const int64_t low_1 = min_i64(step, 5);
-                    __builtin_prefetch(&v[((batch + head) * 4096 + block * 64 + tile * 6 + low_1) *
-                        64 + column * 16], 0, 2);
-                    const int64_t low_2 =
-                        min_i64(column * 253 + tile * 23 + step + head * 2024 + 1012, 1023);
-                    const int64_t low_3 = min_i64(block * 64 + low_2 / 16 + 64, 4095);
-                    __builtin_prefetch(&y2[(batch * 4096 + low_3) * 256 + low_2 % 16 * 16], 0, 2);
-                    for (int64_t k = 0; k < 11; k++) {
-                        const f32x8 s = splat_f32x8(lsh_project_x[tile * 6 * 272 + step * 11 + k]);
-                        const f32x8 v_1 =
-                            load_f32x8(&w_lsh_value[(((index * 12 + group + head) * 2 + panel_1) *
-                            256 + step * 11 + k) * 32 + rem_1 * 16]);
-                        carried = fma_f32x8(s, v_1, carried);
-                        const f32x8 v_2 =
-                            load_f32x8(&w_lsh_value[(((index * 12 + group + head) * 2 + panel_1) *
-                            256 + step * 11 + k) * 32 + rem_1 * 16 + 8]);
-                        carried_1 = fma_f32x8(s, v_2, carried_1);
-                        const f32x8 s_1 =
-                            splat_f32x8(lsh_project_x[tile * 6 * 272 + step * 11 + k + 272]);
-                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                        const f32x8 s_2 =
-                            splat_f32x8(lsh_project_x[tile * 6 * 272 + step * 11 + k + 544]);
-                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                        const f32x8 s_3 =
-                            splat_f32x8(lsh_project_x[tile * 6 * 272 + step * 11 + k + 816]);
-                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                        const f32x8 s_4 =
-                            splat_f32x8(lsh_project_x[tile * 6 * 272 + step * 11 + k + 1088]);
-                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
-                        const f32x8 s_5 =
-                            splat_f32x8(lsh_project_x[tile * 6 * 272 + step * 11 + k + 1360]);
-                        carried_10 = fma_f32x8(s_5, v_1, carried_10);
-                        carried_11 = fma_f32x8(s_5, v_2, carried_11);
-                    }
-                }
-                f32x8 acc0_0 = carried;
-                f32x8 acc0_1 = carried_1;
-                f32x8 acc1_0 = carried_2;
-                f32x8 acc1_1 = carried_3;
-                f32x8 acc2_0 = carried_4;
-                f32x8 acc2_1 = carried_5;
-                f32x8 acc3_0 = carried_6;
-                f32x8 acc3_1 = carried_7;
-                f32x8 acc4_0 = carried_8;
-                f32x8 acc4_1 = carried_9;
-                f32x8 acc5_0 = carried_10;
-                f32x8 acc5_1 = carried_11;
-                for (int64_t k = 0; k < 3; k++) {
-                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 253]);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_lsh_value[(((index * 12 + group + head) * 2 + panel_1) * 256 +
-                        k) * 32 + rem_1 * 16 + 8096]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 =
-                        load_f32x8(&w_lsh_value[(((index * 12 + group + head) * 2 + panel_1) * 256 +
-                        k) * 32 + rem_1 * 16 + 8104]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 525]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 797]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 1069]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 1341]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                    const f32x8 s_5 = splat_f32x8(lsh_project_x[tile * 6 * 272 + k + 1613]);
-                    acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
-                    acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
-                }
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16],
-                    acc0_0);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
-                    8], acc0_1);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
-                    64], acc1_0);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
-                    72], acc1_1);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
-                    128], acc2_0);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
-                    136], acc2_1);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
-                    192], acc3_0);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
-                    200], acc3_1);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
-                    256], acc4_0);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
-                    264], acc4_1);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
-                    320], acc5_0);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 6) * 64 + column * 16 +
-                    328], acc5_1);
-            }
-            for (int64_t tile = 0; tile < 2; tile++) {
-                f32x8 carried = splat_f32x8(0.0f);
-                f32x8 carried_1 = splat_f32x8(0.0f);
-                f32x8 carried_2 = splat_f32x8(0.0f);
-                f32x8 carried_3 = splat_f32x8(0.0f);
-                f32x8 carried_4 = splat_f32x8(0.0f);
-                f32x8 carried_5 = splat_f32x8(0.0f);
-                f32x8 carried_6 = splat_f32x8(0.0f);
-                f32x8 carried_7 = splat_f32x8(0.0f);
-                f32x8 carried_8 = splat_f32x8(0.0f);
-                f32x8 carried_9 = splat_f32x8(0.0f);
-                for (int64_t step = 0; step < 23; step++) {
-                    if (less) {
-                        __builtin_prefetch(&w_lsh_value[(((index * 12 + group + head) * 2 + panel) *
-                            256 + tile * 23 + step) * 32 + rem * 16 + 6624], 0, 2);
-                    } else {
-                        __builtin_prefetch(&w_lsh_query_key[((index * 12 + group + low) * 2 * 256 +
-                            tile * 23 + step) * 32 + 6624], 0, 2);
-                    }
-                    const int64_t low_1 = min_i64(step, 4);
-                    __builtin_prefetch(&v[((batch + head) * 4096 + block * 64 + tile * 5 + low_1) *
-                        64 + column * 16 + 3456], 0, 2);
-                    const int64_t low_2 =
-                        min_i64(column * 253 + tile * 23 + step + head * 2024 + 1219, 1023);
-                    const int64_t low_3 = min_i64(block * 64 + low_2 / 16 + 64, 4095);
-                    __builtin_prefetch(&y2[(batch * 4096 + low_3) * 256 + low_2 % 16 * 16], 0, 2);
-                    for (int64_t k = 0; k < 11; k++) {
-                        const f32x8 s =
-                            splat_f32x8(lsh_project_x[tile * 5 * 272 + step * 11 + k + 14688]);
-                        const f32x8 v_1 =
-                            load_f32x8(&w_lsh_value[(((index * 12 + group + head) * 2 + panel_1) *
-                            256 + step * 11 + k) * 32 + rem_1 * 16]);
-                        carried = fma_f32x8(s, v_1, carried);
-                        const f32x8 v_2 =
-                            load_f32x8(&w_lsh_value[(((index * 12 + group + head) * 2 + panel_1) *
-                            256 + step * 11 + k) * 32 + rem_1 * 16 + 8]);
-                        carried_1 = fma_f32x8(s, v_2, carried_1);
-                        const f32x8 s_1 =
-                            splat_f32x8(lsh_project_x[tile * 5 * 272 + step * 11 + k + 14960]);
-                        carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                        carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                        const f32x8 s_2 =
-                            splat_f32x8(lsh_project_x[tile * 5 * 272 + step * 11 + k + 15232]);
-                        carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                        carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                        const f32x8 s_3 =
-                            splat_f32x8(lsh_project_x[tile * 5 * 272 + step * 11 + k + 15504]);
-                        carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                        carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                        const f32x8 s_4 =
-                            splat_f32x8(lsh_project_x[tile * 5 * 272 + step * 11 + k + 15776]);
-                        carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                        carried_9 = fma_f32x8(s_4, v_2, carried_9);
-                    }
-                }
-                f32x8 acc0_0 = carried;
-                f32x8 acc0_1 = carried_1;
-                f32x8 acc1_0 = carried_2;
-                f32x8 acc1_1 = carried_3;
-                f32x8 acc2_0 = carried_4;
-                f32x8 acc2_1 = carried_5;
-                f32x8 acc3_0 = carried_6;
-                f32x8 acc3_1 = carried_7;
-                f32x8 acc4_0 = carried_8;
-                f32x8 acc4_1 = carried_9;
-                for (int64_t k = 0; k < 3; k++) {
-                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 14941]);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_lsh_value[(((index * 12 + group + head) * 2 + panel_1) * 256 +
-                        k) * 32 + rem_1 * 16 + 8096]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 =
-                        load_f32x8(&w_lsh_value[(((index * 12 + group + head) * 2 + panel_1) * 256 +
-                        k) * 32 + rem_1 * 16 + 8104]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 15213]);
-                    acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 15485]);
-                    acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 15757]);
-                    acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(lsh_project_x[tile * 5 * 272 + k + 16029]);
-                    acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                }
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
-                    3456], acc0_0);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
-                    3464], acc0_1);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
-                    3520], acc1_0);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
-                    3528], acc1_1);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
-                    3584], acc2_0);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
-                    3592], acc2_1);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
-                    3648], acc3_0);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
-                    3656], acc3_1);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
-                    3712], acc4_0);
-                store_f32x8(&v[((batch + head) * 4096 + block * 64 + tile * 5) * 64 + column * 16 +
-                    3720], acc4_1);
-            }
-        }
-        for (int64_t i = 0; i < 64; i++) {
-            run_max[(batch + head) * 4096 + block * 64 + i] = -1e+30f;
-            run_sum[(batch + head) * 4096 + block * 64 + i] = 0.0f;
-        }
-    }
-}
-
-/* default.yaml:25: LSH hash: argmax over random rotations, 128 buckets, 1 rounds
+/* default.yaml:18: LSH hash: argmax over random rotations, 128 buckets, 1 rounds
  * tasks [batch 1][head 1][block 64] */
 static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
         int64_t task) {
@@ -2584,11 +3636,11 @@ static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const 
     const float *restrict q = (const float *)(const void *)(call->workspace + 8388608);
     float *restrict lsh_hash_queries = (float *)(void *)scratch; /* [1][4][64][16] */
     /* [3][12][1][64][64] */
-    const float *w_lsh_rotations = (const float *)(const void *)(call->weights + 7487488);
+    const float *w_rotations = (const float *)(const void *)(call->weights + 23246848);
     int32_t *restrict found = (int32_t *)(void *)(scratch + 16384); /* [1][64] */
     const int32_t *restrict key = call->slot[REFORMER_SLOT_KEY]; /* [1][4096] */
     /* [1][1][1][4096]: [batch][group][round][rows] */
-    int32_t *restrict buckets = (int32_t *)(void *)(call->workspace + 11599936);
+    int32_t *restrict lsh_buckets = (int32_t *)(void *)(call->workspace + 11599936);
     for (int64_t panel = 0; panel < 4; panel++) {
         for (int64_t d = 0; d < 8; d++) {
             const f32x8 v =
@@ -2736,40 +3788,41 @@ static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const 
                 f32x8 acc5_0 = splat_f32x8(0.0f);
                 f32x8 acc5_1 = splat_f32x8(0.0f);
                 for (int64_t k = 0; k < 64; k++) {
-                    const float v = w_lsh_rotations[((index * 12 + group + head + round) * 64 + k) *
-                        64 + columns * 6];
+                    const float v =
+                        w_rotations[((index * 12 + group + head + round) * 64 + k) * 64 + columns *
+                        6];
                     const f32x8 s = splat_f32x8(v);
                     const f32x8 v_1 = load_f32x8(&lsh_hash_queries[(panel * 64 + k) * 16]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 = load_f32x8(&lsh_hash_queries[(panel * 64 + k) * 16 + 8]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const float v_3 =
-                        w_lsh_rotations[((index * 12 + group + head + round) * 64 + k) * 64 +
-                        columns * 6 + 1];
+                        w_rotations[((index * 12 + group + head + round) * 64 + k) * 64 + columns *
+                        6 + 1];
                     const f32x8 s_1 = splat_f32x8(v_3);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
                     const float v_4 =
-                        w_lsh_rotations[((index * 12 + group + head + round) * 64 + k) * 64 +
-                        columns * 6 + 2];
+                        w_rotations[((index * 12 + group + head + round) * 64 + k) * 64 + columns *
+                        6 + 2];
                     const f32x8 s_2 = splat_f32x8(v_4);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
                     const float v_5 =
-                        w_lsh_rotations[((index * 12 + group + head + round) * 64 + k) * 64 +
-                        columns * 6 + 3];
+                        w_rotations[((index * 12 + group + head + round) * 64 + k) * 64 + columns *
+                        6 + 3];
                     const f32x8 s_3 = splat_f32x8(v_5);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
                     const float v_6 =
-                        w_lsh_rotations[((index * 12 + group + head + round) * 64 + k) * 64 +
-                        columns * 6 + 4];
+                        w_rotations[((index * 12 + group + head + round) * 64 + k) * 64 + columns *
+                        6 + 4];
                     const f32x8 s_4 = splat_f32x8(v_6);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
                     const float v_7 =
-                        w_lsh_rotations[((index * 12 + group + head + round) * 64 + k) * 64 +
-                        columns * 6 + 5];
+                        w_rotations[((index * 12 + group + head + round) * 64 + k) * 64 + columns *
+                        6 + 5];
                     const f32x8 s_5 = splat_f32x8(v_7);
                     acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
                     acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
@@ -2849,34 +3902,35 @@ static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const 
                 f32x8 acc4_0 = splat_f32x8(0.0f);
                 f32x8 acc4_1 = splat_f32x8(0.0f);
                 for (int64_t k = 0; k < 64; k++) {
-                    const float v = w_lsh_rotations[((index * 12 + group + head + round) * 64 + k) *
-                        64 + columns * 5 + 54];
+                    const float v =
+                        w_rotations[((index * 12 + group + head + round) * 64 + k) * 64 + columns *
+                        5 + 54];
                     const f32x8 s = splat_f32x8(v);
                     const f32x8 v_1 = load_f32x8(&lsh_hash_queries[(panel * 64 + k) * 16]);
                     acc0_0 = fma_f32x8(s, v_1, acc0_0);
                     const f32x8 v_2 = load_f32x8(&lsh_hash_queries[(panel * 64 + k) * 16 + 8]);
                     acc0_1 = fma_f32x8(s, v_2, acc0_1);
                     const float v_3 =
-                        w_lsh_rotations[((index * 12 + group + head + round) * 64 + k) * 64 +
-                        columns * 5 + 55];
+                        w_rotations[((index * 12 + group + head + round) * 64 + k) * 64 + columns *
+                        5 + 55];
                     const f32x8 s_1 = splat_f32x8(v_3);
                     acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
                     acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
                     const float v_4 =
-                        w_lsh_rotations[((index * 12 + group + head + round) * 64 + k) * 64 +
-                        columns * 5 + 56];
+                        w_rotations[((index * 12 + group + head + round) * 64 + k) * 64 + columns *
+                        5 + 56];
                     const f32x8 s_2 = splat_f32x8(v_4);
                     acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
                     acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
                     const float v_5 =
-                        w_lsh_rotations[((index * 12 + group + head + round) * 64 + k) * 64 +
-                        columns * 5 + 57];
+                        w_rotations[((index * 12 + group + head + round) * 64 + k) * 64 + columns *
+                        5 + 57];
                     const f32x8 s_3 = splat_f32x8(v_5);
                     acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
                     acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
                     const float v_6 =
-                        w_lsh_rotations[((index * 12 + group + head + round) * 64 + k) * 64 +
-                        columns * 5 + 58];
+                        w_rotations[((index * 12 + group + head + round) * 64 + k) * 64 + columns *
+                        5 + 58];
                     const f32x8 s_4 = splat_f32x8(v_6);
                     acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
                     acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
@@ -2942,12 +3996,12 @@ static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const 
                 splat_i32x8(1073741824));
             const i32x8 pick =
                 select_i32x8(more, splat_i32x8(128), load_i32x8(&found[round * 64 + v * 8]));
-            store_i32x8(&buckets[(batch + head + round) * 4096 + block * 64 + v * 8], pick);
+            store_i32x8(&lsh_buckets[(batch + head + round) * 4096 + block * 64 + v * 8], pick);
         }
     }
 }
 
-/* default.yaml:24: stable counting sort of the tokens by bucket, per round
+/* default.yaml:18: stable counting sort of the tokens by bucket, per round
  * tasks [batch 1][head 1][round 1] */
 static void lsh_sort(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
         int64_t task) {
@@ -2958,14 +4012,15 @@ static void lsh_sort(const reformer_call_t *call, unsigned char *scratch, const 
     const int64_t round = 0;
     int32_t *restrict counts = (int32_t *)(void *)scratch; /* [129] */
     /* [1][1][1][4096]: [batch][group][round][rows] */
-    const int32_t *restrict buckets = (const int32_t *)(const void *)(call->workspace + 11599936);
+    const int32_t *restrict lsh_buckets =
+        (const int32_t *)(const void *)(call->workspace + 11599936);
     /* [1][1][1][4097]: [batch][group][round][place]: sorted tokens */
     int32_t *restrict order = (int32_t *)(void *)(call->workspace + 11534336);
     for (int64_t bucket = 0; bucket < 129; bucket++) {
         counts[bucket] = 0;
     }
     for (int64_t t = 0; t < 4096; t++) {
-        const int32_t bucket = buckets[(batch + head + round) * 4096 + t];
+        const int32_t bucket = lsh_buckets[(batch + head + round) * 4096 + t];
         counts[(int64_t)bucket] = counts[(int64_t)bucket] + 1;
     }
     int32_t carried = 0;
@@ -2976,7 +4031,7 @@ static void lsh_sort(const reformer_call_t *call, unsigned char *scratch, const 
     }
     /* stable scatter */
     for (int64_t t = 0; t < 4096; t++) {
-        const int32_t v = buckets[(batch + head + round) * 4096 + t];
+        const int32_t v = lsh_buckets[(batch + head + round) * 4096 + t];
         const int32_t place = counts[(int64_t)v];
         counts[(int64_t)v] = place + 1;
         order[(batch + head + round) * 4097 + (int64_t)place] = (int32_t)t;
@@ -3007,7 +4062,7 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
     float *restrict norm = (float *)(void *)(scratch + 67584); /* [2][64] */
     float *restrict most_norm = (float *)(void *)(scratch + 68096); /* [2][4] */
     float *restrict most_of_slot = (float *)(void *)(scratch + 68160); /* [2] */
-    /* [1][1][4096][64]: [batch][group][rows][head]: keys (local), output (LSH) */
+    /* [1][1][4096][64]: [batch][group][rows][head]: keys, or an output apart from the queries */
     float *restrict k_out = (float *)(void *)(call->workspace + 10485760);
     float *restrict lsh_attention_scores = (float *)(void *)(scratch + 68224); /* [128][16] */
     float *restrict total_sum = (float *)(void *)(scratch + 76544); /* [16] */
@@ -4877,891 +5932,23 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
     }
 }
 
-/* default.yaml:3: LSH attention: output of a group of heads, added to stream 1
- * tasks [batch 1][block 64] */
-static void lsh_output(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
-    const int64_t batch = 0;
-    const int64_t block = task % 64;
-    const int64_t index = arg[0];
-    const int64_t group = arg[1];
-    /* [1][1][4096]: [batch][group][rows]: sum of exponentials */
-    const float *restrict run_sum = (const float *)(const void *)(call->workspace + 11567168);
-    /* [1][1][4096][64]: [batch][group][rows][head]: keys (local), output (LSH) */
-    const float *restrict k_out = (const float *)(const void *)(call->workspace + 10485760);
-    float *restrict lsh_output_heads = (float *)(void *)scratch; /* [64][80] */
-    /* [1][1][1][4096]: [batch][group][round][rows]: self entries of rows without other keys */
-    const int32_t *restrict self_count =
-        (const int32_t *)(const void *)(call->workspace + 11583552);
-    /* [1][1][4096][64]: [batch][group][rows][head] */
-    const float *restrict v = (const float *)(const void *)(call->workspace + 9437184);
-    /* [3][8][768][32] */
-    const float *w_lsh_output = (const float *)(const void *)(call->weights + 5128192);
-    /* [1][4096][256]: [batch][rows][hidden]: attention stream */
-    float *restrict y1 = (float *)(void *)call->workspace;
-    for (int64_t i = 0; i < 64; i++) {
-        for (int64_t head = 0; head < 1; head++) {
-            const float sum = run_sum[(batch + head) * 4096 + block * 64 + i];
-            if (sum != 0.0f) {
-                const float quot = div_f32(1.0f, sum);
-                for (int64_t v_1 = 0; v_1 < 8; v_1++) {
-                    const f32x8 v_2 =
-                        load_f32x8(&k_out[((batch + head) * 4096 + block * 64 + i) * 64 + v_1 * 8]);
-                    store_f32x8(&lsh_output_heads[i * 80 + head * 64 + v_1 * 8],
-                        mul_f32x8(v_2, splat_f32x8(quot)));
-                }
-            } else {
-                const float x = (float)self_count[(batch + head) * 4096 + block * 64 + i];
-                const float y = log_f32(x);
-                const float y_1 = exp_f32(-1e+05f - (-1e+05f + y));
-                const float weight = mul_f32(x, y_1);
-                for (int64_t v_1 = 0; v_1 < 8; v_1++) {
-                    const f32x8 prod =
-                        mul_f32x8(load_f32x8(&v[((batch + head) * 4096 + block * 64 + i) * 64 + v_1
-                        * 8]), splat_f32x8(weight));
-                    store_f32x8(&lsh_output_heads[i * 80 + head * 64 + v_1 * 8], prod);
-                }
-            }
-        }
-    }
-    for (int64_t column = 0; column < 16; column++) {
-        const int64_t next = min_i64(column + 1, 15);
-        const int64_t panel = next / 2;
-        const int64_t rem = next % 2;
-        const int64_t panel_1 = column / 2;
-        const int64_t rem_1 = column % 2;
-        for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            f32x8 carried_10 = splat_f32x8(0.0f);
-            f32x8 carried_11 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 5; step++) {
-                __builtin_prefetch(&w_lsh_output[((index * 8 + panel) * 768 + tile * 5 + step +
-                    group * 64) * 32 + rem * 16], 0, 2);
-                const int64_t low = min_i64(step, 5);
-                __builtin_prefetch(&y1[(batch * 4096 + block * 64 + tile * 6 + low) * 256 + column *
-                    16], 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const f32x8 s = splat_f32x8(lsh_output_heads[tile * 6 * 80 + step * 11 + k]);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_lsh_output[((index * 8 + panel_1) * 768 + step * 11 + k +
-                        group * 64) * 32 + rem_1 * 16]);
-                    carried = fma_f32x8(s, v_1, carried);
-                    const f32x8 v_2 =
-                        load_f32x8(&w_lsh_output[((index * 8 + panel_1) * 768 + step * 11 + k +
-                        group * 64) * 32 + rem_1 * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_2, carried_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(lsh_output_heads[tile * 6 * 80 + step * 11 + k + 80]);
-                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                    const f32x8 s_2 =
-                        splat_f32x8(lsh_output_heads[tile * 6 * 80 + step * 11 + k + 160]);
-                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                    const f32x8 s_3 =
-                        splat_f32x8(lsh_output_heads[tile * 6 * 80 + step * 11 + k + 240]);
-                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                    const f32x8 s_4 =
-                        splat_f32x8(lsh_output_heads[tile * 6 * 80 + step * 11 + k + 320]);
-                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
-                    const f32x8 s_5 =
-                        splat_f32x8(lsh_output_heads[tile * 6 * 80 + step * 11 + k + 400]);
-                    carried_10 = fma_f32x8(s_5, v_1, carried_10);
-                    carried_11 = fma_f32x8(s_5, v_2, carried_11);
-                }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            f32x8 acc5_0 = carried_10;
-            f32x8 acc5_1 = carried_11;
-            for (int64_t k = 0; k < 9; k++) {
-                const f32x8 s = splat_f32x8(lsh_output_heads[tile * 6 * 80 + k + 55]);
-                const f32x8 v_1 =
-                    load_f32x8(&w_lsh_output[((index * 8 + panel_1) * 768 + k + group * 64) * 32 +
-                    rem_1 * 16 + 1760]);
-                acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                const f32x8 v_2 =
-                    load_f32x8(&w_lsh_output[((index * 8 + panel_1) * 768 + k + group * 64) * 32 +
-                    rem_1 * 16 + 1768]);
-                acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat_f32x8(lsh_output_heads[tile * 6 * 80 + k + 135]);
-                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat_f32x8(lsh_output_heads[tile * 6 * 80 + k + 215]);
-                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat_f32x8(lsh_output_heads[tile * 6 * 80 + k + 295]);
-                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat_f32x8(lsh_output_heads[tile * 6 * 80 + k + 375]);
-                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-                const f32x8 s_5 = splat_f32x8(lsh_output_heads[tile * 6 * 80 + k + 455]);
-                acc5_0 = fma_f32x8(s_5, v_1, acc5_0);
-                acc5_1 = fma_f32x8(s_5, v_2, acc5_1);
-            }
-            const f32x8 v_1 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16],
-                v_1 + acc0_0);
-            const f32x8 v_2 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 8]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 8],
-                v_2 + acc0_1);
-            const f32x8 v_3 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 256]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 256],
-                v_3 + acc1_0);
-            const f32x8 v_4 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 264]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 264],
-                v_4 + acc1_1);
-            const f32x8 v_5 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 512]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 512],
-                v_5 + acc2_0);
-            const f32x8 v_6 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 520]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 520],
-                v_6 + acc2_1);
-            const f32x8 v_7 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 768]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 768],
-                v_7 + acc3_0);
-            const f32x8 v_8 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 776]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 776],
-                v_8 + acc3_1);
-            const f32x8 v_9 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1024]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1024],
-                v_9 + acc4_0);
-            const f32x8 v_10 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1032]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1032],
-                v_10 + acc4_1);
-            const f32x8 v_11 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1280]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1280],
-                v_11 + acc5_0);
-            const f32x8 v_12 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1288]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1288],
-                v_12 + acc5_1);
-        }
-        for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 5; step++) {
-                __builtin_prefetch(&w_lsh_output[((index * 8 + panel) * 768 + tile * 5 + step +
-                    group * 64) * 32 + rem * 16 + 1440], 0, 2);
-                const int64_t low = min_i64(step, 4);
-                __builtin_prefetch(&y1[(batch * 4096 + block * 64 + tile * 5 + low) * 256 + column *
-                    16 + 13824], 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const f32x8 s =
-                        splat_f32x8(lsh_output_heads[tile * 5 * 80 + step * 11 + k + 4320]);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_lsh_output[((index * 8 + panel_1) * 768 + step * 11 + k +
-                        group * 64) * 32 + rem_1 * 16]);
-                    carried = fma_f32x8(s, v_1, carried);
-                    const f32x8 v_2 =
-                        load_f32x8(&w_lsh_output[((index * 8 + panel_1) * 768 + step * 11 + k +
-                        group * 64) * 32 + rem_1 * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_2, carried_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(lsh_output_heads[tile * 5 * 80 + step * 11 + k + 4400]);
-                    carried_2 = fma_f32x8(s_1, v_1, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_2, carried_3);
-                    const f32x8 s_2 =
-                        splat_f32x8(lsh_output_heads[tile * 5 * 80 + step * 11 + k + 4480]);
-                    carried_4 = fma_f32x8(s_2, v_1, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_2, carried_5);
-                    const f32x8 s_3 =
-                        splat_f32x8(lsh_output_heads[tile * 5 * 80 + step * 11 + k + 4560]);
-                    carried_6 = fma_f32x8(s_3, v_1, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_2, carried_7);
-                    const f32x8 s_4 =
-                        splat_f32x8(lsh_output_heads[tile * 5 * 80 + step * 11 + k + 4640]);
-                    carried_8 = fma_f32x8(s_4, v_1, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_2, carried_9);
-                }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            for (int64_t k = 0; k < 9; k++) {
-                const f32x8 s = splat_f32x8(lsh_output_heads[tile * 5 * 80 + k + 4375]);
-                const f32x8 v_1 =
-                    load_f32x8(&w_lsh_output[((index * 8 + panel_1) * 768 + k + group * 64) * 32 +
-                    rem_1 * 16 + 1760]);
-                acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                const f32x8 v_2 =
-                    load_f32x8(&w_lsh_output[((index * 8 + panel_1) * 768 + k + group * 64) * 32 +
-                    rem_1 * 16 + 1768]);
-                acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                const f32x8 s_1 = splat_f32x8(lsh_output_heads[tile * 5 * 80 + k + 4455]);
-                acc1_0 = fma_f32x8(s_1, v_1, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_2, acc1_1);
-                const f32x8 s_2 = splat_f32x8(lsh_output_heads[tile * 5 * 80 + k + 4535]);
-                acc2_0 = fma_f32x8(s_2, v_1, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_2, acc2_1);
-                const f32x8 s_3 = splat_f32x8(lsh_output_heads[tile * 5 * 80 + k + 4615]);
-                acc3_0 = fma_f32x8(s_3, v_1, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_2, acc3_1);
-                const f32x8 s_4 = splat_f32x8(lsh_output_heads[tile * 5 * 80 + k + 4695]);
-                acc4_0 = fma_f32x8(s_4, v_1, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_2, acc4_1);
-            }
-            const f32x8 v_1 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13824]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13824],
-                v_1 + acc0_0);
-            const f32x8 v_2 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13832]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13832],
-                v_2 + acc0_1);
-            const f32x8 v_3 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14080]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14080],
-                v_3 + acc1_0);
-            const f32x8 v_4 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14088]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14088],
-                v_4 + acc1_1);
-            const f32x8 v_5 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14336]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14336],
-                v_5 + acc2_0);
-            const f32x8 v_6 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14344]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14344],
-                v_6 + acc2_1);
-            const f32x8 v_7 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14592]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14592],
-                v_7 + acc3_0);
-            const f32x8 v_8 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14600]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14600],
-                v_8 + acc3_1);
-            const f32x8 v_9 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14848]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14848],
-                v_9 + acc4_0);
-            const f32x8 v_10 =
-                load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14856]);
-            store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14856],
-                v_10 + acc4_1);
-        }
-    }
-}
-
-/* default.yaml:7: feed-forward of width 512 on blocks of 64 rows
- * tasks [batch 1][block 64] */
-static void feed_forward(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
-    const int64_t batch = 0;
-    const int64_t block = task % 64;
-    const int64_t layer = arg[0];
-    /* [1][4096][256]: [batch][rows][hidden]: attention stream */
-    const float *restrict y1 = (const float *)(const void *)call->workspace;
-    /* [6][256] */
-    const float *w_ff_norm_weight = (const float *)(const void *)(call->weights + 17514496);
-    /* [6][256] */
-    const float *w_ff_norm_bias = (const float *)(const void *)(call->weights + 17520640);
-    float *restrict feed_forward_x = (float *)(void *)scratch; /* [64][272] */
-    /* [6][16][256][32] */
-    const float *w_ff_in_weight = (const float *)(const void *)(call->weights + 17526784);
-    /* [6][8][512][32] */
-    const float *w_ff_out_weight = (const float *)(const void *)(call->weights + 20684800);
-    /* [6][512] */
-    const float *w_ff_in_bias = (const float *)(const void *)(call->weights + 20672512);
-    float *restrict hidden = (float *)(void *)(scratch + 69632); /* [64][528] */
-    /* [1][4096][256]: [batch][rows][hidden]: feed-forward stream */
-    float *restrict y2 = (float *)(void *)(call->workspace + 4194304);
-    /* [6][256] */
-    const float *w_ff_out_bias = (const float *)(const void *)(call->weights + 23830528);
-    /* layer norm of 64 rows of 256 */
-    for (int64_t i = 0; i < 64; i++) {
-        f32x8 carried = splat_f32x8(0.0f);
-        for (int64_t v = 0; v < 32; v++) {
-            carried = carried + load_f32x8(&y1[(batch * 4096 + block * 64 + i) * 256 + v * 8]);
-        }
-        const f32x8 mix = shuffle_swap4_f32x8(carried);
-        const f32x8 sum = carried + mix;
-        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
-        const f32x8 sum_1 = sum + mix_1;
-        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
-        const f32x8 sum_2 = sum_1 + mix_2;
-        const float mean = div_f32(sum_2[0], 256.0f);
-        f32x8 carried_1 = splat_f32x8(0.0f);
-        for (int64_t v = 0; v < 32; v++) {
-            const f32x8 diff = load_f32x8(&y1[(batch * 4096 + block * 64 + i) * 256 + v * 8]) -
-                splat_f32x8(mean);
-            carried_1 = fma_f32x8(diff, diff, carried_1);
-        }
-        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
-        const f32x8 sum_3 = carried_1 + mix_3;
-        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
-        const f32x8 sum_4 = sum_3 + mix_4;
-        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
-        const f32x8 sum_5 = sum_4 + mix_5;
-        const float var = div_f32(sum_5[0], 256.0f);
-        const float root = sqrt_f32(var + 1e-12f);
-        const float scale = div_f32(1.0f, root);
-        for (int64_t v = 0; v < 32; v++) {
-            const f32x8 diff = load_f32x8(&y1[(batch * 4096 + block * 64 + i) * 256 + v * 8]) -
-                splat_f32x8(mean);
-            const f32x8 t =
-                fma_f32x8(diff * splat_f32x8(scale),
-                load_f32x8(&w_ff_norm_weight[layer * 256 + v * 8]),
-                load_f32x8(&w_ff_norm_bias[layer * 256 + v * 8]));
-            store_f32x8(&feed_forward_x[i * 272 + v * 8], t);
-        }
-    }
-    /* first dense layer, bias, activation */
-    for (int64_t column = 0; column < 32; column++) {
-        const int64_t next = min_i64(column + 1, 31);
-        const int32_t less = -(column < next);
-        const int64_t panel = next / 2;
-        const int64_t rem = next % 2;
-        const int64_t panel_1 = column / 2;
-        const int64_t rem_1 = column % 2;
-        for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            f32x8 carried_10 = splat_f32x8(0.0f);
-            f32x8 carried_11 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 23; step++) {
-                if (less) {
-                    __builtin_prefetch(&w_ff_in_weight[((layer * 16 + panel) * 256 + tile * 23 +
-                        step) * 32 + rem * 16], 0, 2);
-                } else {
-                    __builtin_prefetch(&w_ff_out_weight[(layer * 8 * 512 + tile * 23 + step) * 32],
-                        0, 2);
-                }
-                for (int64_t k = 0; k < 11; k++) {
-                    const f32x8 s = splat_f32x8(feed_forward_x[tile * 6 * 272 + step * 11 + k]);
-                    const f32x8 v =
-                        load_f32x8(&w_ff_in_weight[((layer * 16 + panel_1) * 256 + step * 11 + k) *
-                        32 + rem_1 * 16]);
-                    carried = fma_f32x8(s, v, carried);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_ff_in_weight[((layer * 16 + panel_1) * 256 + step * 11 + k) *
-                        32 + rem_1 * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_1, carried_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(feed_forward_x[tile * 6 * 272 + step * 11 + k + 272]);
-                    carried_2 = fma_f32x8(s_1, v, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_1, carried_3);
-                    const f32x8 s_2 =
-                        splat_f32x8(feed_forward_x[tile * 6 * 272 + step * 11 + k + 544]);
-                    carried_4 = fma_f32x8(s_2, v, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_1, carried_5);
-                    const f32x8 s_3 =
-                        splat_f32x8(feed_forward_x[tile * 6 * 272 + step * 11 + k + 816]);
-                    carried_6 = fma_f32x8(s_3, v, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_1, carried_7);
-                    const f32x8 s_4 =
-                        splat_f32x8(feed_forward_x[tile * 6 * 272 + step * 11 + k + 1088]);
-                    carried_8 = fma_f32x8(s_4, v, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_1, carried_9);
-                    const f32x8 s_5 =
-                        splat_f32x8(feed_forward_x[tile * 6 * 272 + step * 11 + k + 1360]);
-                    carried_10 = fma_f32x8(s_5, v, carried_10);
-                    carried_11 = fma_f32x8(s_5, v_1, carried_11);
-                }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            f32x8 acc5_0 = carried_10;
-            f32x8 acc5_1 = carried_11;
-            for (int64_t k = 0; k < 3; k++) {
-                const f32x8 s = splat_f32x8(feed_forward_x[tile * 6 * 272 + k + 253]);
-                const f32x8 v =
-                    load_f32x8(&w_ff_in_weight[((layer * 16 + panel_1) * 256 + k) * 32 + rem_1 * 16
-                    + 8096]);
-                acc0_0 = fma_f32x8(s, v, acc0_0);
-                const f32x8 v_1 =
-                    load_f32x8(&w_ff_in_weight[((layer * 16 + panel_1) * 256 + k) * 32 + rem_1 * 16
-                    + 8104]);
-                acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(feed_forward_x[tile * 6 * 272 + k + 525]);
-                acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(feed_forward_x[tile * 6 * 272 + k + 797]);
-                acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(feed_forward_x[tile * 6 * 272 + k + 1069]);
-                acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(feed_forward_x[tile * 6 * 272 + k + 1341]);
-                acc4_0 = fma_f32x8(s_4, v, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
-                const f32x8 s_5 = splat_f32x8(feed_forward_x[tile * 6 * 272 + k + 1613]);
-                acc5_0 = fma_f32x8(s_5, v, acc5_0);
-                acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
-            }
-            const f32x8 v = load_f32x8(&w_ff_in_bias[layer * 512 + column * 16]);
-            const f32x8 y = relu_f32x8(acc0_0 + v);
-            store_f32x8(&hidden[tile * 6 * 528 + column * 16], y);
-            const f32x8 y_1 = relu_f32x8(acc1_0 + v);
-            store_f32x8(&hidden[tile * 6 * 528 + column * 16 + 528], y_1);
-            const f32x8 y_2 = relu_f32x8(acc2_0 + v);
-            store_f32x8(&hidden[tile * 6 * 528 + column * 16 + 1056], y_2);
-            const f32x8 y_3 = relu_f32x8(acc3_0 + v);
-            store_f32x8(&hidden[tile * 6 * 528 + column * 16 + 1584], y_3);
-            const f32x8 y_4 = relu_f32x8(acc4_0 + v);
-            store_f32x8(&hidden[tile * 6 * 528 + column * 16 + 2112], y_4);
-            const f32x8 y_5 = relu_f32x8(acc5_0 + v);
-            store_f32x8(&hidden[tile * 6 * 528 + column * 16 + 2640], y_5);
-            const f32x8 v_1 = load_f32x8(&w_ff_in_bias[layer * 512 + column * 16 + 8]);
-            const f32x8 y_6 = relu_f32x8(acc0_1 + v_1);
-            store_f32x8(&hidden[tile * 6 * 528 + column * 16 + 8], y_6);
-            const f32x8 y_7 = relu_f32x8(acc1_1 + v_1);
-            store_f32x8(&hidden[tile * 6 * 528 + column * 16 + 536], y_7);
-            const f32x8 y_8 = relu_f32x8(acc2_1 + v_1);
-            store_f32x8(&hidden[tile * 6 * 528 + column * 16 + 1064], y_8);
-            const f32x8 y_9 = relu_f32x8(acc3_1 + v_1);
-            store_f32x8(&hidden[tile * 6 * 528 + column * 16 + 1592], y_9);
-            const f32x8 y_10 = relu_f32x8(acc4_1 + v_1);
-            store_f32x8(&hidden[tile * 6 * 528 + column * 16 + 2120], y_10);
-            const f32x8 y_11 = relu_f32x8(acc5_1 + v_1);
-            store_f32x8(&hidden[tile * 6 * 528 + column * 16 + 2648], y_11);
-        }
-        for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 23; step++) {
-                if (less) {
-                    __builtin_prefetch(&w_ff_in_weight[((layer * 16 + panel) * 256 + tile * 23 +
-                        step) * 32 + rem * 16 + 6624], 0, 2);
-                } else {
-                    __builtin_prefetch(&w_ff_out_weight[(layer * 8 * 512 + tile * 23 + step) * 32 +
-                        6624], 0, 2);
-                }
-                for (int64_t k = 0; k < 11; k++) {
-                    const f32x8 s =
-                        splat_f32x8(feed_forward_x[tile * 5 * 272 + step * 11 + k + 14688]);
-                    const f32x8 v =
-                        load_f32x8(&w_ff_in_weight[((layer * 16 + panel_1) * 256 + step * 11 + k) *
-                        32 + rem_1 * 16]);
-                    carried = fma_f32x8(s, v, carried);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_ff_in_weight[((layer * 16 + panel_1) * 256 + step * 11 + k) *
-                        32 + rem_1 * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_1, carried_1);
-                    const f32x8 s_1 =
-                        splat_f32x8(feed_forward_x[tile * 5 * 272 + step * 11 + k + 14960]);
-                    carried_2 = fma_f32x8(s_1, v, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_1, carried_3);
-                    const f32x8 s_2 =
-                        splat_f32x8(feed_forward_x[tile * 5 * 272 + step * 11 + k + 15232]);
-                    carried_4 = fma_f32x8(s_2, v, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_1, carried_5);
-                    const f32x8 s_3 =
-                        splat_f32x8(feed_forward_x[tile * 5 * 272 + step * 11 + k + 15504]);
-                    carried_6 = fma_f32x8(s_3, v, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_1, carried_7);
-                    const f32x8 s_4 =
-                        splat_f32x8(feed_forward_x[tile * 5 * 272 + step * 11 + k + 15776]);
-                    carried_8 = fma_f32x8(s_4, v, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_1, carried_9);
-                }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            for (int64_t k = 0; k < 3; k++) {
-                const f32x8 s = splat_f32x8(feed_forward_x[tile * 5 * 272 + k + 14941]);
-                const f32x8 v =
-                    load_f32x8(&w_ff_in_weight[((layer * 16 + panel_1) * 256 + k) * 32 + rem_1 * 16
-                    + 8096]);
-                acc0_0 = fma_f32x8(s, v, acc0_0);
-                const f32x8 v_1 =
-                    load_f32x8(&w_ff_in_weight[((layer * 16 + panel_1) * 256 + k) * 32 + rem_1 * 16
-                    + 8104]);
-                acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(feed_forward_x[tile * 5 * 272 + k + 15213]);
-                acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(feed_forward_x[tile * 5 * 272 + k + 15485]);
-                acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(feed_forward_x[tile * 5 * 272 + k + 15757]);
-                acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(feed_forward_x[tile * 5 * 272 + k + 16029]);
-                acc4_0 = fma_f32x8(s_4, v, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
-            }
-            const f32x8 v = load_f32x8(&w_ff_in_bias[layer * 512 + column * 16]);
-            const f32x8 y = relu_f32x8(acc0_0 + v);
-            store_f32x8(&hidden[tile * 5 * 528 + column * 16 + 28512], y);
-            const f32x8 y_1 = relu_f32x8(acc1_0 + v);
-            store_f32x8(&hidden[tile * 5 * 528 + column * 16 + 29040], y_1);
-            const f32x8 y_2 = relu_f32x8(acc2_0 + v);
-            store_f32x8(&hidden[tile * 5 * 528 + column * 16 + 29568], y_2);
-            const f32x8 y_3 = relu_f32x8(acc3_0 + v);
-            store_f32x8(&hidden[tile * 5 * 528 + column * 16 + 30096], y_3);
-            const f32x8 y_4 = relu_f32x8(acc4_0 + v);
-            store_f32x8(&hidden[tile * 5 * 528 + column * 16 + 30624], y_4);
-            const f32x8 v_1 = load_f32x8(&w_ff_in_bias[layer * 512 + column * 16 + 8]);
-            const f32x8 y_5 = relu_f32x8(acc0_1 + v_1);
-            store_f32x8(&hidden[tile * 5 * 528 + column * 16 + 28520], y_5);
-            const f32x8 y_6 = relu_f32x8(acc1_1 + v_1);
-            store_f32x8(&hidden[tile * 5 * 528 + column * 16 + 29048], y_6);
-            const f32x8 y_7 = relu_f32x8(acc2_1 + v_1);
-            store_f32x8(&hidden[tile * 5 * 528 + column * 16 + 29576], y_7);
-            const f32x8 y_8 = relu_f32x8(acc3_1 + v_1);
-            store_f32x8(&hidden[tile * 5 * 528 + column * 16 + 30104], y_8);
-            const f32x8 y_9 = relu_f32x8(acc4_1 + v_1);
-            store_f32x8(&hidden[tile * 5 * 528 + column * 16 + 30632], y_9);
-        }
-    }
-    /* second dense layer, bias, added to the stream */
-    for (int64_t column = 0; column < 16; column++) {
-        const int64_t next = min_i64(column + 1, 15);
-        const int64_t panel = next / 2;
-        const int64_t rem = next % 2;
-        const int64_t panel_1 = column / 2;
-        const int64_t rem_1 = column % 2;
-        for (int64_t tile = 0; tile < 9; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            f32x8 carried_10 = splat_f32x8(0.0f);
-            f32x8 carried_11 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 46; step++) {
-                __builtin_prefetch(&w_ff_out_weight[((layer * 8 + panel) * 512 + tile * 46 + step) *
-                    32 + rem * 16], 0, 2);
-                const int64_t low = min_i64(step, 5);
-                __builtin_prefetch(&y2[(batch * 4096 + block * 64 + tile * 6 + low) * 256 + column *
-                    16], 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const f32x8 s = splat_f32x8(hidden[tile * 6 * 528 + step * 11 + k]);
-                    const f32x8 v =
-                        load_f32x8(&w_ff_out_weight[((layer * 8 + panel_1) * 512 + step * 11 + k) *
-                        32 + rem_1 * 16]);
-                    carried = fma_f32x8(s, v, carried);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_ff_out_weight[((layer * 8 + panel_1) * 512 + step * 11 + k) *
-                        32 + rem_1 * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_1, carried_1);
-                    const f32x8 s_1 = splat_f32x8(hidden[tile * 6 * 528 + step * 11 + k + 528]);
-                    carried_2 = fma_f32x8(s_1, v, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_1, carried_3);
-                    const f32x8 s_2 = splat_f32x8(hidden[tile * 6 * 528 + step * 11 + k + 1056]);
-                    carried_4 = fma_f32x8(s_2, v, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_1, carried_5);
-                    const f32x8 s_3 = splat_f32x8(hidden[tile * 6 * 528 + step * 11 + k + 1584]);
-                    carried_6 = fma_f32x8(s_3, v, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_1, carried_7);
-                    const f32x8 s_4 = splat_f32x8(hidden[tile * 6 * 528 + step * 11 + k + 2112]);
-                    carried_8 = fma_f32x8(s_4, v, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_1, carried_9);
-                    const f32x8 s_5 = splat_f32x8(hidden[tile * 6 * 528 + step * 11 + k + 2640]);
-                    carried_10 = fma_f32x8(s_5, v, carried_10);
-                    carried_11 = fma_f32x8(s_5, v_1, carried_11);
-                }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            f32x8 acc5_0 = carried_10;
-            f32x8 acc5_1 = carried_11;
-            for (int64_t k = 0; k < 6; k++) {
-                const f32x8 s = splat_f32x8(hidden[tile * 6 * 528 + k + 506]);
-                const f32x8 v =
-                    load_f32x8(&w_ff_out_weight[((layer * 8 + panel_1) * 512 + k) * 32 + rem_1 * 16
-                    + 16192]);
-                acc0_0 = fma_f32x8(s, v, acc0_0);
-                const f32x8 v_1 =
-                    load_f32x8(&w_ff_out_weight[((layer * 8 + panel_1) * 512 + k) * 32 + rem_1 * 16
-                    + 16200]);
-                acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(hidden[tile * 6 * 528 + k + 1034]);
-                acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(hidden[tile * 6 * 528 + k + 1562]);
-                acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(hidden[tile * 6 * 528 + k + 2090]);
-                acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(hidden[tile * 6 * 528 + k + 2618]);
-                acc4_0 = fma_f32x8(s_4, v, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
-                const f32x8 s_5 = splat_f32x8(hidden[tile * 6 * 528 + k + 3146]);
-                acc5_0 = fma_f32x8(s_5, v, acc5_0);
-                acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
-            }
-            const f32x8 v =
-                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16]);
-            const f32x8 v_1 = load_f32x8(&w_ff_out_bias[layer * 256 + column * 16]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16],
-                v + (acc0_0 + v_1));
-            const f32x8 v_2 =
-                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 256]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 256],
-                v_2 + (acc1_0 + v_1));
-            const f32x8 v_3 =
-                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 512]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 512],
-                v_3 + (acc2_0 + v_1));
-            const f32x8 v_4 =
-                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 768]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 768],
-                v_4 + (acc3_0 + v_1));
-            const f32x8 v_5 =
-                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1024]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1024],
-                v_5 + (acc4_0 + v_1));
-            const f32x8 v_6 =
-                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1280]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1280],
-                v_6 + (acc5_0 + v_1));
-            const f32x8 v_7 =
-                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 8]);
-            const f32x8 v_8 = load_f32x8(&w_ff_out_bias[layer * 256 + column * 16 + 8]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 8],
-                v_7 + (acc0_1 + v_8));
-            const f32x8 v_9 =
-                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 264]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 264],
-                v_9 + (acc1_1 + v_8));
-            const f32x8 v_10 =
-                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 520]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 520],
-                v_10 + (acc2_1 + v_8));
-            const f32x8 v_11 =
-                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 776]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 776],
-                v_11 + (acc3_1 + v_8));
-            const f32x8 v_12 =
-                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1032]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1032],
-                v_12 + (acc4_1 + v_8));
-            const f32x8 v_13 =
-                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1288]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 6) * 256 + column * 16 + 1288],
-                v_13 + (acc5_1 + v_8));
-        }
-        for (int64_t tile = 0; tile < 2; tile++) {
-            f32x8 carried = splat_f32x8(0.0f);
-            f32x8 carried_1 = splat_f32x8(0.0f);
-            f32x8 carried_2 = splat_f32x8(0.0f);
-            f32x8 carried_3 = splat_f32x8(0.0f);
-            f32x8 carried_4 = splat_f32x8(0.0f);
-            f32x8 carried_5 = splat_f32x8(0.0f);
-            f32x8 carried_6 = splat_f32x8(0.0f);
-            f32x8 carried_7 = splat_f32x8(0.0f);
-            f32x8 carried_8 = splat_f32x8(0.0f);
-            f32x8 carried_9 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 46; step++) {
-                __builtin_prefetch(&w_ff_out_weight[((layer * 8 + panel) * 512 + tile * 46 + step) *
-                    32 + rem * 16 + 13248], 0, 2);
-                const int64_t low = min_i64(step, 4);
-                __builtin_prefetch(&y2[(batch * 4096 + block * 64 + tile * 5 + low) * 256 + column *
-                    16 + 13824], 0, 2);
-                for (int64_t k = 0; k < 11; k++) {
-                    const f32x8 s = splat_f32x8(hidden[tile * 5 * 528 + step * 11 + k + 28512]);
-                    const f32x8 v =
-                        load_f32x8(&w_ff_out_weight[((layer * 8 + panel_1) * 512 + step * 11 + k) *
-                        32 + rem_1 * 16]);
-                    carried = fma_f32x8(s, v, carried);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_ff_out_weight[((layer * 8 + panel_1) * 512 + step * 11 + k) *
-                        32 + rem_1 * 16 + 8]);
-                    carried_1 = fma_f32x8(s, v_1, carried_1);
-                    const f32x8 s_1 = splat_f32x8(hidden[tile * 5 * 528 + step * 11 + k + 29040]);
-                    carried_2 = fma_f32x8(s_1, v, carried_2);
-                    carried_3 = fma_f32x8(s_1, v_1, carried_3);
-                    const f32x8 s_2 = splat_f32x8(hidden[tile * 5 * 528 + step * 11 + k + 29568]);
-                    carried_4 = fma_f32x8(s_2, v, carried_4);
-                    carried_5 = fma_f32x8(s_2, v_1, carried_5);
-                    const f32x8 s_3 = splat_f32x8(hidden[tile * 5 * 528 + step * 11 + k + 30096]);
-                    carried_6 = fma_f32x8(s_3, v, carried_6);
-                    carried_7 = fma_f32x8(s_3, v_1, carried_7);
-                    const f32x8 s_4 = splat_f32x8(hidden[tile * 5 * 528 + step * 11 + k + 30624]);
-                    carried_8 = fma_f32x8(s_4, v, carried_8);
-                    carried_9 = fma_f32x8(s_4, v_1, carried_9);
-                }
-            }
-            f32x8 acc0_0 = carried;
-            f32x8 acc0_1 = carried_1;
-            f32x8 acc1_0 = carried_2;
-            f32x8 acc1_1 = carried_3;
-            f32x8 acc2_0 = carried_4;
-            f32x8 acc2_1 = carried_5;
-            f32x8 acc3_0 = carried_6;
-            f32x8 acc3_1 = carried_7;
-            f32x8 acc4_0 = carried_8;
-            f32x8 acc4_1 = carried_9;
-            for (int64_t k = 0; k < 6; k++) {
-                const f32x8 s = splat_f32x8(hidden[tile * 5 * 528 + k + 29018]);
-                const f32x8 v =
-                    load_f32x8(&w_ff_out_weight[((layer * 8 + panel_1) * 512 + k) * 32 + rem_1 * 16
-                    + 16192]);
-                acc0_0 = fma_f32x8(s, v, acc0_0);
-                const f32x8 v_1 =
-                    load_f32x8(&w_ff_out_weight[((layer * 8 + panel_1) * 512 + k) * 32 + rem_1 * 16
-                    + 16200]);
-                acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                const f32x8 s_1 = splat_f32x8(hidden[tile * 5 * 528 + k + 29546]);
-                acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                const f32x8 s_2 = splat_f32x8(hidden[tile * 5 * 528 + k + 30074]);
-                acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                const f32x8 s_3 = splat_f32x8(hidden[tile * 5 * 528 + k + 30602]);
-                acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                const f32x8 s_4 = splat_f32x8(hidden[tile * 5 * 528 + k + 31130]);
-                acc4_0 = fma_f32x8(s_4, v, acc4_0);
-                acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
-            }
-            const f32x8 v =
-                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13824]);
-            const f32x8 v_1 = load_f32x8(&w_ff_out_bias[layer * 256 + column * 16]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13824],
-                v + (acc0_0 + v_1));
-            const f32x8 v_2 =
-                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14080]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14080],
-                v_2 + (acc1_0 + v_1));
-            const f32x8 v_3 =
-                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14336]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14336],
-                v_3 + (acc2_0 + v_1));
-            const f32x8 v_4 =
-                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14592]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14592],
-                v_4 + (acc3_0 + v_1));
-            const f32x8 v_5 =
-                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14848]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14848],
-                v_5 + (acc4_0 + v_1));
-            const f32x8 v_6 =
-                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13832]);
-            const f32x8 v_7 = load_f32x8(&w_ff_out_bias[layer * 256 + column * 16 + 8]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 13832],
-                v_6 + (acc0_1 + v_7));
-            const f32x8 v_8 =
-                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14088]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14088],
-                v_8 + (acc1_1 + v_7));
-            const f32x8 v_9 =
-                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14344]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14344],
-                v_9 + (acc2_1 + v_7));
-            const f32x8 v_10 =
-                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14600]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14600],
-                v_10 + (acc3_1 + v_7));
-            const f32x8 v_11 =
-                load_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14856]);
-            store_f32x8(&y2[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14856],
-                v_11 + (acc4_1 + v_7));
-        }
-    }
-}
-
-/* default.yaml:4: final norm of both streams: last_hidden_state
+/* default.yaml:10: final norm of both streams: last_hidden_state
  * tasks [batch 1][block 64] */
 static void final_norm(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
         int64_t task) {
     (void)arg;
     const int64_t batch = 0;
     const int64_t block = task % 64;
-    /* [1][4096][256]: [batch][rows][hidden]: attention stream */
+    /* [1][4096][256]: [batch][rows][width]: a stream */
     const float *restrict y1 = (const float *)(const void *)call->workspace;
-    /* [1][4096][256]: [batch][rows][hidden]: feed-forward stream */
+    /* [1][4096][256]: [batch][rows][width]: a stream */
     const float *restrict y2 = (const float *)(const void *)(call->workspace + 4194304);
     /* [1][512] */
-    const float *w_final_norm_weight = (const float *)(const void *)(call->weights + 23836672);
+    const float *w_encoder_layer_norm_weight =
+        (const float *)(const void *)(call->weights + 23836672);
     /* [1][512] */
-    const float *w_final_norm_bias = (const float *)(const void *)(call->weights + 23838720);
+    const float *w_encoder_layer_norm_bias =
+        (const float *)(const void *)(call->weights + 23838720);
     float *restrict z = (float *)(void *)scratch; /* [64][528] */
     const int32_t *restrict control = call->slot[REFORMER_SLOT_CONTROL]; /* [16] */
     const int32_t *restrict row = call->slot[REFORMER_SLOT_ROW]; /* [1][4096] */
@@ -5822,16 +6009,18 @@ static void final_norm(const reformer_call_t *call, unsigned char *scratch, cons
             const f32x8 diff = load_f32x8(&y1[(batch * 4096 + block * 64 + i) * 256 + v * 8]) -
                 splat_f32x8(mean);
             const f32x8 t =
-                fma_f32x8(diff * splat_f32x8(scale), load_f32x8(&w_final_norm_weight[v * 8]),
-                load_f32x8(&w_final_norm_bias[v * 8]));
+                fma_f32x8(diff * splat_f32x8(scale),
+                load_f32x8(&w_encoder_layer_norm_weight[v * 8]),
+                load_f32x8(&w_encoder_layer_norm_bias[v * 8]));
             store_f32x8(&z[i * 528 + v * 8], t);
         }
         for (int64_t v = 0; v < 32; v++) {
             const f32x8 diff = load_f32x8(&y2[(batch * 4096 + block * 64 + i) * 256 + v * 8]) -
                 splat_f32x8(mean);
             const f32x8 t =
-                fma_f32x8(diff * splat_f32x8(scale), load_f32x8(&w_final_norm_weight[v * 8 + 256]),
-                load_f32x8(&w_final_norm_bias[v * 8 + 256]));
+                fma_f32x8(diff * splat_f32x8(scale),
+                load_f32x8(&w_encoder_layer_norm_weight[v * 8 + 256]),
+                load_f32x8(&w_encoder_layer_norm_bias[v * 8 + 256]));
             store_f32x8(&z[i * 528 + v * 8 + 256], t);
         }
     }
@@ -5853,8 +6042,8 @@ static void m_default_run(const reformer_call_t *call) {
     const int32_t *control = call->slot[REFORMER_SLOT_CONTROL]; /* [16] */
     reformer_launch(call, embed_kernel, 64, NULL);
     for (int64_t layer = 0; layer < 6; layer++) {
-        const int32_t is_lsh = layer_kind[layer];
-        if (is_lsh) {
+        const int32_t form = layer_form[layer];
+        if (form) {
             const int32_t low = min_i32(layer_index[layer], 2);
             const int32_t high = max_i32(low, 0);
             const int64_t index = (int64_t)high;
@@ -5865,7 +6054,7 @@ static void m_default_run(const reformer_call_t *call) {
                 for (int64_t round = 0; round < 1; round++) {
                     reformer_launch(call, lsh_attention, 8, (const int64_t[]){round});
                 }
-                reformer_launch(call, lsh_output, 64, (const int64_t[]){index, group});
+                reformer_launch(call, lsh_output, 64, (const int64_t[]){layer, group});
             }
         } else {
             const int32_t low = min_i32(layer_index[layer], 2);
@@ -5874,7 +6063,7 @@ static void m_default_run(const reformer_call_t *call) {
             for (int64_t group = 0; group < 12; group++) {
                 reformer_launch(call, local_project, 64, (const int64_t[]){layer, index, group});
                 reformer_launch(call, local_attention, 64, NULL);
-                reformer_launch(call, local_output, 64, (const int64_t[]){index, group});
+                reformer_launch(call, local_output, 64, (const int64_t[]){layer, group});
             }
         }
         reformer_launch(call, feed_forward, 64, (const int64_t[]){layer});
@@ -5891,16 +6080,16 @@ static void m_default_run(const reformer_call_t *call) {
 #undef relu_f32x8
 #undef embed_kernel
 #undef local_project
-#undef local_attention
 #undef local_output
+#undef feed_forward
 #undef lsh_project
+#undef lsh_output
+#undef local_attention
 #undef lsh_hash
 #undef lsh_sort
 #undef lsh_attention
-#undef lsh_output
-#undef feed_forward
 #undef final_norm
-#undef layer_kind
+#undef layer_form
 #undef layer_index
 #undef f32x8
 #undef f32x8_u
@@ -5967,8 +6156,8 @@ static const reformer_variant_t m_default_variants[] = {
 static const reformer_desc_t m_default_description = {
     .abi = REFORMER_ABI,
     .name = "m_default",
-    .fingerprint = UINT64_C(0xdf5f958103182244),
-    .weights_bytes = UINT64_C(23846315),
+    .fingerprint = UINT64_C(0xf43f84589c4e8d79),
+    .weights_bytes = UINT64_C(23846458),
     .head = REFORMER_HEAD_NONE,
     .batch = 1,
     .hidden = 256,

@@ -20,7 +20,7 @@
 #define M_DEFAULT_MAX_LENGTH 4096 /* tokens per row */
 #define M_DEFAULT_HIDDEN 512 /* width of last_hidden_state */
 #define M_DEFAULT_VOCAB 320 /* token ids */
-#define M_DEFAULT_WEIGHTS_BYTES UINT64_C(23846315) /* size of the weights file */
+#define M_DEFAULT_WEIGHTS_BYTES UINT64_C(23846458) /* size of the weights file */
 
 #ifdef __cplusplus
 extern "C" {
