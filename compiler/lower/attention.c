@@ -140,7 +140,7 @@ static bool find_ends(lower_t *L, attention_t *a) {
     for (int i = 1; i < readers->n; i++)
         if (part_of_node(L, readers->at[i]) != a->combine)
             return refuse(L, a->node, "several parts of the graph read it");
-    if (a->project->into || a->combine->from)
+    if (a->project->into || a->project->from || a->combine->from || a->combine->into)
         return refuse(L, a->node, "shares what makes its operands, or what takes its result");
     a->project->into = a;
     a->combine->from = a;

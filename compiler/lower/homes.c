@@ -107,6 +107,7 @@ int home_in(const regions_t *r, const region_t *region, const gnode_t *n) {
     const homes_t *homes = &r->homes[n->id];
     if (homes->n == 0) return -1;
     for (int i = 0; region && i < region->results.n; i++)
-        if (adds_to(r, region->results.at[i], n)) return r->homes[region->results.at[i]->id].of[0];
+        if (adds_to(r, region->results.at[i], n) && r->homes[region->results.at[i]->id].n > 0)
+            return r->homes[region->results.at[i]->id].of[0];
     return homes->of[homes->n - 1];
 }

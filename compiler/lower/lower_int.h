@@ -104,9 +104,8 @@ typedef struct {
     int32_t **index, **said;
     int n_tables;
     size_t cap_tables, cap_index, cap_said;
-    cache_t *cache;          /* NULL: this module neither fills nor reads one */
-    buffer_t *last1, *last2; /* prefill: streams of the row's last token, [1][1][stream] */
-    buffer_t *position;      /* step: [1][rows], each row's own; NULL: a row stands at its number */
+    cache_t *cache;     /* NULL: this module neither fills nor reads one */
+    buffer_t *position; /* step: [1][rows], each row's own; NULL: a row stands at its number */
     /* pure functions, made on demand */
     lfunc_t *fn[2 * (5 + ACT_COUNT)];
     /* traces */
