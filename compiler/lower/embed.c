@@ -38,13 +38,9 @@ static void zero_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int widt
     for (int i = 0; i < e->to.n; i++) b_store(b, L->homes[e->to.of[i]], zero, yx);
 }
 
-static bool e_to_nothing(const lower_t *L, const gnode_t *node) {
-    return L->regions->homes[node->id].n == 0;
-}
-
 lfunc_t *lower_embed(lower_t *L, part_t *part) {
     const gnode_t *node = part->class->pattern->nodes.at[0];
-    if (part->class->pattern->nodes.n > 1 || e_to_nothing(L, node)) {
+    if (part->class->pattern->nodes.n > 1 || L->regions->homes[node->id].n == 0) {
         diag_error(L->d, node->at,
                    "%s: embeddings go straight into streams, no kernel does more with them",
                    node->name);

@@ -119,6 +119,8 @@ bool is_step(const lower_t *L);
 
 /* ---- stacks.c -------------------------------------------------------------------------------- */
 bool make_parts(lower_t *L); /* false after errors in L->d */
+bool counts_layers(const part_t *p,
+                   int vector); /* each member is found at the number of its layer */
 int part_vector(part_t *p, const int32_t *at, int64_t bound);
 part_t *part_of_node(lower_t *L, const gnode_t *n); /* the part that computes it */
 bool every_part_is_used(lower_t *L);                /* false after errors in L->d */

@@ -48,16 +48,12 @@ static void find_readers(cut_t *c) {
 }
 
 static void find_asked(cut_t *c) {
-    static const char *const outputs[] = {"last_hidden_state", "logits", "start_logits",
-                                          "end_logits",        "loss",   "loss_f32"};
     c->asked = ARENA_ARRAY(c->arena, bool, c->g->n_nodes);
-    for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++) {
-        const gnode_t *n = graph_output(c->g, outputs[i]);
-        if (n) c->asked[n->id] = true;
-    }
-    for (size_t i = 0; i < c->g->n_nodes; i++)
+    for (size_t i = 0; i < c->g->n_nodes; i++) {
+        c->asked[i] = graph_output(c->g, c->g->nodes[i]->name) == c->g->nodes[i];
         for (int k = 0; k < c->r->readers[i].n; k++)
             if (graph_kind(c->r->readers[i].at[k]) == K_REDUCE) c->asked[i] = true;
+    }
 }
 
 static void check_read(cut_t *c) {

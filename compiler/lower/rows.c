@@ -17,10 +17,10 @@ typedef struct {
     const region_t *region;
     affine_t batch, row0;
     value_t *index[MOST_INDICES];
-    value_t *group, *head; /* of heads; head: within the group */
-    buffer_t **tiles;      /* by place in the region's nodes: scratch [block][width …] */
-    bool *done;            /* by place: taken by a chain, or computed */
-    bool *ready;           /* by place: its rows are in its tile, or its homes */
+    value_t *group;   /* of heads */
+    buffer_t **tiles; /* by place in the region's nodes: scratch [block][width …] */
+    bool *done;       /* by place: taken by a chain, or computed */
+    bool *ready;      /* by place: its rows are in its tile, or its homes */
     buffer_t **
         copies; /* by the region's reads: of stored rows, where a dense layer takes them as they are */
 } rows_t;
@@ -146,7 +146,7 @@ static void fetch_home(lower_t *L, builder_t *b, void *ctx, affine_t row, affine
     prefetch_row(b, c->to[0], yx, L->tile);
 }
 
-static chain_t chain_from(lower_t *L, builder_t *b, rows_t *r, const gnode_t *dense) {
+static chain_t chain_from(lower_t *L, rows_t *r, const gnode_t *dense) {
     chain_t c = {.r = r, .dense = dense, .last = dense};
     if (dense->n_in > 2 && dense->in[2]) c.bias = role_of(r->part, dense->in[2]);
     r->done[place_of(r, dense)] = true;
@@ -156,7 +156,6 @@ static chain_t chain_from(lower_t *L, builder_t *b, rows_t *r, const gnode_t *de
     }
     const homes_t *homes = &L->regions->homes[c.last->id];
     for (int i = 0; i < homes->n && i < 4; i++) c.to[c.n_to++] = L->homes[homes->of[i]];
-    (void)b;
     return c;
 }
 
@@ -343,7 +342,7 @@ static bool dense_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
                  .epilogue = put_tile};
     if (!d.a) return no_form(L, n, "of what is neither stored nor at hand");
     if (a) d.k_base = ax_scale(ax_v(r->group), d.k);
-    chain_t c = chain_from(L, b, r, n);
+    chain_t c = chain_from(L, r, n);
     if (c.n_to == 0) {
         c.into_scratch = true;
         c.to[c.n_to++] = r->tiles[place_of(r, c.last)];
@@ -401,7 +400,7 @@ static void make_tiles(lower_t *L, builder_t *b, rows_t *r) {
         const gnode_t *n = r->region->nodes.at[i];
         if (r->done[i] || feeds_attention(L, n) || n->op == G_CONCAT) continue;
         chain_t c = {.last = n};
-        if (n->op == G_DENSE) c = chain_from(L, b, r, n);
+        if (n->op == G_DENSE) c = chain_from(L, r, n);
         if (c.n_to == 0) scratch_tile(L, b, r, c.last);
         r->ready[place_of(r, c.last)] = true;
     }

@@ -55,16 +55,9 @@ static buffer_t *table_with(sched_t *s, const part_t *p, int vector) {
     return L->tables[k];
 }
 
-static bool counts_layers(const sched_t *s, const part_t *p, int vector) {
-    if (p->bound[vector] < s->n_layers) return false;
-    for (int m = 0; m < p->class->count; m++)
-        if (p->vector[vector][m] != p->class->members[m]->layer) return false;
-    return true;
-}
-
 /* The table holds other classes' indices too: the bound makes this one provable. */
 static value_t *place_of(sched_t *s, const part_t *p, int vector) {
-    if (counts_layers(s, p, vector)) return s->layer;
+    if (p->bound[vector] >= s->n_layers && counts_layers(p, vector)) return s->layer;
     buffer_t *table = table_with(s, p, vector);
     for (int i = 0; i < s->n_known; i++)
         if (s->known[i].table == table && s->known[i].bound == p->bound[vector])

@@ -107,8 +107,7 @@ const role_t *role_of(const part_t *p, const gnode_t *param) {
     return &p->roles[k];
 }
 
-/* A list that counts layers is called so. */
-static bool counts_layers(const part_t *p, int vector) {
+bool counts_layers(const part_t *p, int vector) {
     for (int m = 0; m < p->class->count; m++)
         if (p->vector[vector][m] != p->class->members[m]->layer) return false;
     return true;
