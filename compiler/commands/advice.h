@@ -3,7 +3,7 @@
 #ifndef REFORMERC_COMMANDS_ADVICE_H
 #define REFORMERC_COMMANDS_ADVICE_H
 
-#include "lower/lower.h"
+#include "plan/plan.h"
 
 typedef enum {
     ADVICE_ALL,   /* whatever is worth a thought: for who asked */

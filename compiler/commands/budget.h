@@ -2,7 +2,7 @@
 #ifndef REFORMERC_COMMANDS_BUDGET_H
 #define REFORMERC_COMMANDS_BUDGET_H
 
-#include "lower/lower.h"
+#include "plan/plan.h"
 
 /* Of a lowered plan, the worst over its lengths and targets. */
 typedef struct {

@@ -3,7 +3,7 @@
 #ifndef REFORMERC_COMMANDS_CROSSOVER_H
 #define REFORMERC_COMMANDS_CROSSOVER_H
 
-#include "lower/lower.h"
+#include "plan/plan.h"
 
 typedef struct {
     int64_t length;

@@ -4,7 +4,7 @@
 #ifndef REFORMERC_COMMANDS_KERNELS_H
 #define REFORMERC_COMMANDS_KERNELS_H
 
-#include "lower/lower.h"
+#include "plan/plan.h"
 
 typedef struct {
     const char *name;

@@ -6,7 +6,7 @@
 #ifndef REFORMERC_COMMANDS_TENSORS_H
 #define REFORMERC_COMMANDS_TENSORS_H
 
-#include "lower/lower.h"
+#include "plan/plan.h"
 #include "reformer_rt.h"
 #include "weights/weights.h"
 

@@ -12,7 +12,7 @@
 #include "emit/emit.h" /* plan_describe: what all of them run by */
 #include "exec/pool.h"
 #include "graph/evaluate.h"
-#include "lower/lower.h"
+#include "plan/plan.h"
 #include "reformer_rt.h"
 #include "weights/weights.h"
 

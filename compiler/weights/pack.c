@@ -1,7 +1,7 @@
 /* The packed weights file (runtime/reformer_rt.h): store → file for the kernels, and back.
  *
  * In: the layout's table and a tensor per source. Out: header, arrays in the arrangement that
- * lower/layout.h gives each (zeros where a panel is not full), and a table of contents in text, so
+ * plan/layout.h gives each (zeros where a panel is not full), and a table of contents in text, so
  * that a person with a pager can tell what the file holds. Header, data and contents depend on
  * nothing but layout and weights: same weights, same bytes. Unpacking inverts it exactly. */
 #include <stdlib.h>

@@ -12,7 +12,7 @@
 #define REFORMERC_WEIGHTS_H
 
 #include "graph/graph.h"
-#include "lower/layout.h"
+#include "plan/layout.h"
 #include "support/file.h"
 
 /* ---- safetensors ---------------------------------------------------------------------------- */

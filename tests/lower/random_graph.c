@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "graph/ops.h"
-#include "lower/layout.h"
+#include "plan/layout.h"
 
 static gnode_t *in_layer(arena_t *a, graph_t *g, int layer, const char *what) {
     return graph_find(g, arena_printf(a, "layers.%d.%s", layer, what));

@@ -11,7 +11,7 @@
 #include <dirent.h>
 
 #include "loops/rules.h"
-#include "lower/lower.h"
+#include "plan/plan.h"
 
 /* Which label the launches of a kernel must have. */
 static const struct {

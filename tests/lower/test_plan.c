@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "lower/lower.h"
+#include "plan/plan.h"
 
 static const char model[] = "attn_layers: [local, lsh]\n"
                             "hidden_size: 32\nnum_attention_heads: 2\nattention_head_size: 16\n"

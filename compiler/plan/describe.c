@@ -1,7 +1,7 @@
 /* The runtime's descriptor of a lowered plan. In: plan, modules, layout. Out: reformer_desc_t and its
  * variants, as runtime/reformer_rt.h says. The order of variants is that of generated code: better
  * targets first, each by ascending length. */
-#include "emit/emit.h"
+#include "plan/plan.h"
 #include "weights/weights.h"
 
 int plan_count(const plan_t *p) {

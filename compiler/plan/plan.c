@@ -4,7 +4,7 @@
  * `dynamic` is one symbolic variant (padded length = lcm * U) and literal ones below it, for the lengths where
  * the symbolic form would be wrong: inputs that fit one chunk see every key, and a window that reaches beyond
  * all chunks wraps in a degenerate way. */
-#include "lower/lower.h"
+#include "plan/plan.h"
 
 #include <string.h>
 

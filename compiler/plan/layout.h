@@ -5,8 +5,8 @@
  * arranged follows from the node that reads them. Offsets are bytes from the start of the file, multiples of 64, after
  * the header of runtime/reformer_rt.h. The packer (weights/pack.c) and the lowering read the same table;
  * REFORMER_WEIGHTS_VERSION rises when any arrangement changes. */
-#ifndef REFORMERC_LOWER_LAYOUT_H
-#define REFORMERC_LOWER_LAYOUT_H
+#ifndef REFORMERC_PLAN_LAYOUT_H
+#define REFORMERC_PLAN_LAYOUT_H
 
 #include "graph/graph.h"
 

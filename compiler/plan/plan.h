@@ -1,0 +1,80 @@
+/* What one artefact is: its variants, their graphs and modules, the layout of its weights, its description.
+ *
+ * In: a Spec, targets and tiles. Out: a plan_t, which back ends write and executors run. Everything is the arena's. */
+#ifndef REFORMERC_PLAN_H
+#define REFORMERC_PLAN_H
+
+#include "lower/lower.h"
+#include "reformer_rt.h"
+
+/* One module per variant, in the order of reformer_desc_t.variants without targets: modules[v * n_targets + t]. */
+typedef struct {
+    int64_t max_length, unit, padded; /* as in reformer_variant_t */
+    int64_t rows[MAX_TARGETS];        /* the same, by target: blocks decide what is padded up */
+    bool unpadded, absent, hashes;
+    graph_t *graph;
+} variant_plan_t;
+
+typedef struct {
+    const spec_t *spec;
+    arena_t *arena;
+    int64_t batch;
+    int64_t longest; /* greatest max_length: decides automatic buckets */
+    int n_variants;
+    variant_plan_t *variants; /* ascending max_length */
+    /* Generation, of causal LMs where it is asked for (step NULL otherwise). Prefills read one row: the
+     * variants themselves where batch is 1, else as many of their own. */
+    variant_plan_t *prefills; /* [n_variants], ascending max_length */
+    graph_t *step;            /* of all rows at once */
+    int64_t positions;        /* most tokens of a row */
+    int n_factors;            /* buckets in force for all variants; 0: none hashes */
+    int64_t factors[MAX_FACTORS];
+    int n_targets;
+    const target_t *targets[MAX_TARGETS];
+    tiles_t tiles[MAX_TARGETS]; /* by target */
+    bool trace, impose_buckets;
+    bool instrument; /* --instrument: back ends make launches tell their labels */
+    layout_t *layout;
+    const char *name;           /* C prefix */
+    module_t **modules;         /* NULL until plan_lower(); [n_variants * n_targets] */
+    module_t **prefill_modules; /* the same; of batch 1 they are `modules` */
+    module_t **step_modules;    /* [n_targets] */
+} plan_t;
+
+/* What to specialise for, from compile.sequence_length; `exact_length` > 0 (run without that key):
+ * exactly that length and batch. NULL after errors in d. */
+typedef struct {
+    const char *name;
+    int64_t exact_length, exact_batch; /* 0: from the spec */
+    int64_t default_length; /* sequence_length absent and exact_length 0: 0 = spec_max_length */
+    int n_targets;
+    const target_t *targets[MAX_TARGETS];
+    const tiles_t *tiles[MAX_TARGETS]; /* by target, legal; NULL: the analytic choice */
+    bool trace, impose_buckets, instrument;
+    bool decodes; /* a causal LM: with prefills and steps */
+} plan_options_t;
+plan_t *plan_make(arena_t *a, const spec_t *s, const plan_options_t *o, diag_t *d);
+/* The variant that the runtime picks, the smallest that holds the length; NULL: none does. */
+const variant_plan_t *plan_fitting(const plan_t *p, size_t length);
+const variant_plan_t *plan_prefill_fitting(const plan_t *p, size_t length); /* of p->prefills */
+int64_t variant_padded(const variant_plan_t *v, int64_t length); /* what it pads the length to */
+bool plan_lower(plan_t *p, const pass_options_t *passes, diag_t *d);
+
+/* describe.c: the runtime's descriptor of a lowered plan, in memory, with run == NULL; generated
+ * code is this in text. `variants` has room for plan_parts(p): forwards, better targets first, each by
+ * ascending max_length; then prefills in the same order, where they are not the forwards; then the
+ * step of each target. Strings are the plan's. */
+int plan_count(const plan_t *p);                               /* forwards */
+int plan_parts(const plan_t *p);                               /* all */
+const module_t *plan_module(const plan_t *p, int part);        /* in the order of `variants` */
+const variant_plan_t *plan_variant(const plan_t *p, int part); /* of forwards and prefills */
+typedef enum { PART_FORWARD, PART_PREFILL, PART_STEP } part_t;
+part_t plan_part(const plan_t *p, int part);
+int plan_target(const plan_t *p, int part); /* its place among targets: 0 is the best one */
+/* What tells the parts of one target apart, in names: "", "L4096", "U4096", "prefill_L4096", "step". */
+const char *plan_part_name(const plan_t *p, int part, arena_t *a);
+void plan_describe_model(const plan_t *p,
+                         reformer_desc_t *desc); /* without variants; not lowered */
+void plan_describe(const plan_t *p, reformer_desc_t *desc, reformer_variant_t *variants);
+
+#endif
