@@ -10,7 +10,7 @@ static void lower_lsh(lower_t *L, attention_t *a) {
     lower_lsh_attention(L, a);
 }
 
-/* By op: which of its inputs the values are, and how it is lowered; steps are by step.c. */
+/* By op: which of its inputs the values are, and how it is lowered. */
 static const struct {
     int value;
     void (*lower)(lower_t *L, attention_t *a);
@@ -18,8 +18,8 @@ static const struct {
     [G_LSH_ATTENTION] = {1, lower_lsh},
     [G_LOCAL_ATTENTION] = {2, lower_local_attention},
     [G_EXACT_ATTENTION] = {2, lower_exact_attention},
-    [G_LSH_STEP] = {1, NULL},
-    [G_LOCAL_STEP] = {2, NULL},
+    [G_LSH_STEP] = {1, lower_lsh_step},
+    [G_LOCAL_STEP] = {2, lower_local_step},
 };
 
 void lower_attention(lower_t *L, attention_t *a) {
@@ -234,9 +234,26 @@ static void make_lsh_workspace(lower_t *L, attention_t *a) {
     set_range(a->order, dim(0), dim_sub(L->padded, dim(1)));
 }
 
+/* Of few rows: the operands of a row side by side, each head in whole panels; of the result, with nothing between them. */
+static void make_step_workspace(lower_t *L, attention_t *a) {
+    dim_t one = dim(1), out[] = {L->rows, dim(a->heads * a->head_size)};
+    a->head_stride = round_up(a->head_size, PANEL);
+    dim_t heads[] = {L->rows, dim(a->heads * a->head_stride)};
+    a->q = shared(L, "q", E_F32, 2, heads, "[row][head]");
+    a->v = shared(L, "v", E_F32, 2, heads, "[row][head]");
+    if (a->key) a->k = shared(L, "k", E_F32, 2, heads, "[row][head]");
+    if (a->lsh && a->node->upstream && a->buckets > 0)
+        L->forgot = shared(L, "forgot", E_I32, 1, &one, "tokens are filed lower by their round");
+    a->out = shared(L, "mix", E_F32, 2, out, "[row][head]: output of attention");
+}
+
 /* Keys apart and an output apart have one place: no attention has both. The plan would not find that out, since it
  * cannot know that the first round writes all of the output. */
 void make_attention_workspace(lower_t *L, attention_t *a) {
+    if (L->few) {
+        make_step_workspace(L, a);
+        return;
+    }
     dim_t heads[] = {dim(L->batch), dim(a->group), L->rows, dim(a->head_stride)};
     const char *doc = "[batch][group][rows][head]";
     a->q = shared(L, "q", E_F32, 4, heads, doc);

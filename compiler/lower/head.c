@@ -8,13 +8,7 @@
 #include "lower/math.h"
 
 typedef struct {
-    lfunc_t *kernel;
-    int condition; /* control that must be non-zero, -1: always */
-} step_t;
-
-struct head {
-    step_t steps[8];
-    int n;
+    stages_t stages;
     const part_t *part;          /* the final norm, and the rows' logits */
     const gnode_t *norm, *dense; /* dense: NULL, or what makes logits of rows */
     int64_t width;               /* of last_hidden_state */
@@ -22,7 +16,7 @@ struct head {
     buffer_t *hidden_out, *logits_out, *start_out, *end_out, *loss_out, *token_losses_out;
     buffer_t *row_loss; /* workspace: [batch][rows], of the language models */
     buffer_t *scores;   /* workspace: [batch][labels] or QA [2][batch][rows] */
-};
+} head_t;
 
 typedef struct {
     head_t *h;
@@ -32,9 +26,13 @@ typedef struct {
     act_t act;
 } rows_t;
 
-static lfunc_t *add_step(head_t *h, lfunc_t *kernel, int condition) {
-    h->steps[h->n++] = (step_t){kernel, condition};
-    return kernel;
+enum { MOST_STAGES = 3 };
+
+/* `control`: what must be wanted; -1: it runs always. */
+static void add_stage(head_t *h, lfunc_t *kernel, int control) {
+    if (h->stages.n == MOST_STAGES) bug("a head of %d kernels", MOST_STAGES + 1);
+    h->stages.at[h->stages.n++] =
+        (stage_t){kernel, NULL, kernel->name, control < 0 ? 0 : 1u << control};
 }
 
 static builder_t block_kernel(lower_t *L, const char *name, rows_t *r) {
@@ -270,8 +268,8 @@ static void lower_lm(lower_t *L, head_t *h) {
         slot_buffer(L, BUF_OUTPUT, REFORMER_SLOT_TOKEN_LOSSES, "token_losses", E_F32, 1, out);
     h->row_loss =
         workspace(L, "row_loss", E_F32, 2, rows, "[batch][rows]: where there is a target");
-    add_step(h, lm_kernel(L, h), -1);
-    add_step(h, lm_loss_kernel(L, h), REFORMER_LOSS_KIND);
+    add_stage(h, lm_kernel(L, h), -1);
+    add_stage(h, lm_loss_kernel(L, h), REFORMER_LOSS_KIND);
 }
 
 /* ---- base model -------------------------------------------------------------------------------------------- */
@@ -404,9 +402,9 @@ static lfunc_t *classifier_loss_kernel(lower_t *L, head_t *h) {
 static void lower_classifier(lower_t *L, head_t *h, const gnode_t *logits) {
     dim_t sd[] = {dim(L->batch), dim(h->labels)};
     h->scores = workspace(L, "head_scores", E_F32, 2, sd, "[batch][label]");
-    add_step(h, hidden_kernel(L, h), REFORMER_WANT_HIDDEN);
-    add_step(h, classifier_kernel(L, h, logits), -1);
-    add_step(h, classifier_loss_kernel(L, h), REFORMER_LOSS_KIND);
+    add_stage(h, hidden_kernel(L, h), REFORMER_WANT_HIDDEN);
+    add_stage(h, classifier_kernel(L, h, logits), -1);
+    add_stage(h, classifier_loss_kernel(L, h), REFORMER_LOSS_KIND);
 }
 
 /* ---- question answering ----------------------------------------------------------------------------------------- */
@@ -502,11 +500,11 @@ static void lower_qa(lower_t *L, head_t *h) {
     h->scores = workspace(L, "head_scores", E_F32, 3, sd, "[start, end][batch][rows]");
     h->start_out = slot_buffer(L, BUF_OUTPUT, REFORMER_SLOT_START, "start_logits", E_F32, 1, od);
     h->end_out = slot_buffer(L, BUF_OUTPUT, REFORMER_SLOT_END, "end_logits", E_F32, 1, od);
-    add_step(h, qa_kernel(L, h), -1);
-    add_step(h, qa_loss_kernel(L, h), REFORMER_LOSS_KIND);
+    add_stage(h, qa_kernel(L, h), -1);
+    add_stage(h, qa_loss_kernel(L, h), REFORMER_LOSS_KIND);
 }
 
-/* ---- schedule --------------------------------------------------------------------------------------------------- */
+/* ---- what the graph says ---------------------------------------------------------------------------------------- */
 
 static bool refuse(lower_t *L, const gnode_t *n) {
     diag_error(L->d, n->at, "%s: no kernel computes this head", n->name);
@@ -549,8 +547,9 @@ static buffer_t *output(lower_t *L, int slot, const char *name, dim_t rows, int6
     return slot_buffer(L, BUF_OUTPUT, slot, name, E_F32, 2, d);
 }
 
-head_t *lower_head(lower_t *L) {
+static head_t *read_and_lower(lower_t *L) {
     head_t *h = ARENA_NEW(L->arena, head_t);
+    h->stages.at = ARENA_ARRAY(L->arena, stage_t, MOST_STAGES);
     const graph_t *g = L->g;
     const gnode_t *last = graph_output(g, "last_hidden_state"), *logits = graph_output(g, "logits");
     const gnode_t *start = graph_output(g, "start_logits");
@@ -580,7 +579,7 @@ head_t *lower_head(lower_t *L) {
     if (classifier) lower_classifier(L, h, logits);
     else if (logits) lower_lm(L, h);
     else if (start) lower_qa(L, h);
-    else add_step(h, hidden_kernel(L, h), REFORMER_WANT_HIDDEN);
+    else add_stage(h, hidden_kernel(L, h), REFORMER_WANT_HIDDEN);
     return h;
 }
 
@@ -589,16 +588,11 @@ dim_t largest_target(const lower_t *L) {
     const gnode_t *logits = graph_output(L->g, "logits");
     if (graph_output(L->g, "start_logits")) return dim_sub(L->padded, dim(1));
     if (logits) return dim(logits->shape[logits->rank - 1].c - 1);
-    return dim(L->embed->in[is_step(L) ? 2 : 1]->shape[0].c - 1);
+    return dim(L->embed->in[L->few ? 2 : 1]->shape[0].c - 1);
 }
 
-void head_schedule(lower_t *L, head_t *h, builder_t *entry) {
-    for (int i = 0; i < h->n; i++) {
-        inst_t *branch = NULL;
-        if (h->steps[i].condition >= 0)
-            branch = b_if(entry, control(entry, L, h->steps[i].condition), 0, NULL);
-        lfunc_t *kernel = h->steps[i].kernel;
-        launch(entry, kernel, NULL, kernel->name, NULL);
-        if (branch) b_end_if(entry, branch, NULL);
-    }
+bool lower_head(lower_t *L, stages_t *stages) {
+    const head_t *h = read_and_lower(L);
+    if (h) *stages = h->stages;
+    return h != NULL;
 }

@@ -2,6 +2,7 @@
  * class of regions, and writes the schedule. Weights of a class are stacked and the schedule is a loop over layers, so
  * that code size depends on how many classes there are, and not on depth. */
 #include "lower/cache.h"
+#include "lower/columns.h"
 #include "lower/math.h"
 #include "lower/rows.h"
 
@@ -39,12 +40,8 @@ static void choose_block(lower_t *L) {
     L->blocks = dim_div(L->rows, L->block);
 }
 
-bool is_step(const lower_t *L) {
-    return L->embed->op == G_EMBED_AT;
-}
-
-/* The rows of a step are rows of one batch element: each dense layer takes them all at once. */
-static void choose_step_rows(lower_t *L) {
+/* Few rows are rows of one batch element: each dense layer takes them all at once. */
+static void choose_few_rows(lower_t *L) {
     L->block = L->g->batch;
     L->rows = dim(L->block);
     L->batch = 1;
@@ -59,8 +56,8 @@ dim_t output_rows(const lower_t *L) {
 
 static void make_slots(lower_t *L) {
     dim_t rows[] = {dim(L->batch), L->rows}, controls = dim(REFORMER_CONTROLS);
-    dim_t length = is_step(L) ? L->rows : output_rows(L);
-    const gnode_t *word = L->embed->in[is_step(L) ? 2 : 1];
+    dim_t length = L->few ? L->rows : output_rows(L);
+    const gnode_t *word = L->embed->in[L->few ? 2 : 1];
     L->ids = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_IDS, "ids", E_I32, 2, rows);
     set_range(L->ids, dim(0), dim(word->shape[0].c - 1));
     L->key = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_KEY, "key", E_I32, 2, rows);
@@ -69,6 +66,22 @@ static void make_slots(lower_t *L) {
     L->target = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_TARGET, "target", E_I32, 2, rows);
     set_range(L->target, dim(-1), largest_target(L));
     L->control = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_CONTROL, "control", E_I32, 1, &controls);
+}
+
+/* What a cache's owner tells of each row. */
+static void make_few_slots(lower_t *L) {
+    dim_t rows[] = {dim(1), L->rows};
+    L->position = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_POSITION, "position", E_I32, 2, rows);
+    set_range(L->position, dim(0), dim(L->o->positions - 1));
+    L->hashed = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_HASHED, "hashed", E_I32, 2, rows);
+}
+
+/* The caller's array of an output of few rows; NULL: the graph has none. */
+static buffer_t *few_output(lower_t *L, int slot, const char *name) {
+    const gnode_t *n = graph_output(L->g, name);
+    if (!n) return NULL;
+    dim_t d[] = {L->rows, n->shape[n->rank - 1]};
+    return slot_buffer(L, BUF_OUTPUT, slot, name, E_F32, 2, d);
 }
 
 static void make_homes(lower_t *L) {
@@ -89,9 +102,9 @@ static void make_trace_buffers(lower_t *L) {
     L->trace_rows = workspace(L, "trace_rows", E_F32, 3, rows, "what is shown");
 }
 
-/* A step reads every weight once and is bound by that: its tile takes whole panels, as far as there are registers for
+/* Few rows read every weight once and are bound by that: their tile takes whole panels, as far as there are registers for
  * that, and as many rows at once as then fit. */
-static tiles_t step_tiles(const target_t *t) {
+static tiles_t few_tiles(const target_t *t) {
     tiles_t tiles = tiles_for(t);
     for (int v = MAX_VECTORS; v > tiles.vectors; v--) {
         if (tile_rows(t, v) < 1) continue;
@@ -114,8 +127,9 @@ lower_t *lower_begin(arena_t *arena, const graph_t *g, const layout_t *layout,
     lower_t *L = ARENA_NEW(arena, lower_t);
     *L = (lower_t){.g = g, .layout = layout, .o = o, .arena = arena, .d = d};
     if (!find_embedding(L)) return NULL;
-    bool chosen = o->tiles && !is_step(L); /* tuning measures forwards */
-    tiles_t tiles = chosen ? *o->tiles : is_step(L) ? step_tiles(o->target) : tiles_for(o->target);
+    L->few = L->embed->op == G_EMBED_AT;
+    bool chosen = o->tiles && !L->few; /* tuning measures forwards */
+    tiles_t tiles = chosen ? *o->tiles : L->few ? few_tiles(o->target) : tiles_for(o->target);
     if (!tiles_are_legal(o->target, &tiles)) bug("tiles that %s has no room for", o->target->name);
     L->tiles = arena_copy(arena, &tiles, sizeof tiles);
     L->m = module_new(arena, o->name, o->target, g->units);
@@ -125,9 +139,10 @@ lower_t *lower_begin(arena_t *arena, const graph_t *g, const layout_t *layout,
     if (!L->regions) return NULL;
     L->batch = g->batch;
     L->padded = g->padded;
-    if (is_step(L)) choose_step_rows(L);
+    if (L->few) choose_few_rows(L);
     else choose_block(L);
     make_slots(L);
+    if (L->few) make_few_slots(L);
     if (!make_parts(L) || !read_attentions(L)) return NULL;
     if (o->cache_batch > 0 && !make_cache(L, o->cache_batch, o->positions)) return NULL;
     make_homes(L);
@@ -137,86 +152,30 @@ lower_t *lower_begin(arena_t *arena, const graph_t *g, const layout_t *layout,
 /* ---- kernels ------------------------------------------------------------------------------------------------ */
 
 static bool is_head(const region_t *region) {
-    return region->layer < 0 && region->nodes.at[0]->op != G_EMBED;
+    gop_t first = region->nodes.at[0]->op;
+    return region->layer < 0 && first != G_EMBED && first != G_EMBED_AT;
 }
 
 static bool lower_classes(lower_t *L) {
     bool ok = true;
+    few_rows_t few = {.m = L->block, .prefix = "", .row = L->row};
+    if (L->few) {
+        few.logits = few_output(L, REFORMER_SLOT_LOGITS, "logits");
+        few.hidden = few_output(L, REFORMER_SLOT_HIDDEN, "last_hidden_state");
+    }
     int errors = diag_errors(L->d);
     for (int i = 0; i < L->regions->n_classes; i++) {
         part_t *p = &L->parts[i];
         const region_t *region = p->class->pattern;
         if (region->nodes.at[0] == L->embed) ok = (p->kernel = lower_embed(L, p)) && ok;
+        else if (L->few && region->kind == K_ROW) ok = lower_columns(L, p, &few, &p->stages) && ok;
         else if (region->kind == K_ROW && !is_head(region)) ok = lower_rows(L, p) && ok;
     }
     for (int i = 0; i < L->n_attentions; i++) lower_attention(L, &L->attentions[i]);
     return ok && diag_errors(L->d) == errors;
 }
 
-/* ---- the head of a prefill ---------------------------------------------------------------------------------- */
-
-typedef struct {
-    buffer_t *from[2], *to[2];
-    int n;
-    affine_t row;
-} last_token_t;
-
-static void last_token_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
-    const last_token_t *t = ctx;
-    affine_t from[] = {ax(0), t->row, at}, to[] = {ax(0), ax(0), at};
-    (void)L;
-    for (int i = 0; i < t->n; i++) b_store(b, t->to[i], b_load(b, t->from[i], width, from), to);
-}
-
-/* The streams of the row's last token. */
-static lfunc_t *last_token_kernel(lower_t *L, last_token_t *t) {
-    const gnode_t *streams = graph_output(L->g, "last_hidden_state")->in[0]->in[0];
-    dim_t one = dim(1);
-    const char *name = "once";
-    builder_t b = build_kernel(L->m, "last_token", 1, &one, &name);
-    describe(L, b.fn, streams->at, "the streams of the row's last token");
-    t->n = streams->op == G_CONCAT ? 2 : 1;
-    for (int i = 0; i < t->n; i++) {
-        const gnode_t *x = streams->op == G_CONCAT ? streams->in[i] : streams;
-        t->from[i] = L->homes[home_in(L->regions, NULL, x)];
-        dim_t d[] = {one, one, t->from[i]->dims[2]};
-        t->to[i] = workspace(L, arena_printf(L->arena, "last%d", i + 1), E_F32, 3, d,
-                             "stream of the last token");
-    }
-    value_t *tokens = b_convert(&b, E_I64, control(&b, L, REFORMER_TOKENS));
-    value_t *most = b_index(&b, (affine_t){.base = dim_sub(L->padded, dim(1))});
-    value_t *last = b_index(&b, ax_plus(ax_v(tokens), -1));
-    last = b_binary(&b, OP_MIN, b_binary(&b, OP_MAX, last, b_iconst(&b, SCALAR(E_I64), 0)), most);
-    t->row = ax_v(last);
-    for_span(L, &b, t->from[0]->dims[2].c, last_token_span, t);
-    return b.fn;
-}
-
-typedef struct {
-    lfunc_t *last_token;
-    last_head_t head;
-} prefill_head_t;
-
-/* The caller's array, which a forward's head may have made. */
-static buffer_t *row_output(lower_t *L, int slot, const char *name, int64_t width) {
-    buffer_t *made = module_find_buffer(L->m, name);
-    dim_t d[] = {dim(1), dim(width)};
-    return made ? made : slot_buffer(L, BUF_OUTPUT, slot, name, E_F32, 2, d);
-}
-
-static prefill_head_t lower_prefill_head(lower_t *L) {
-    const gnode_t *logits = graph_output(L->g, "logits");
-    last_token_t t = {0};
-    prefill_head_t p = {.last_token = last_token_kernel(L, &t)};
-    last_rows_t rows = {
-        .prefix = "last",
-        .src = {t.to[0], t.to[1]},
-        .logits_out = row_output(L, REFORMER_SLOT_LOGITS, "logits", logits->shape[2].c),
-        .hidden_out =
-            row_output(L, REFORMER_SLOT_HIDDEN, "last_hidden_state", logits->in[0]->shape[2].c)};
-    p.head = lower_last_head(L, 1, &rows);
-    return p;
-}
+/* ---- the module --------------------------------------------------------------------------------------------------- */
 
 /* A prefill has none. */
 static void leave_losses(lower_t *L) {
@@ -224,36 +183,37 @@ static void leave_losses(lower_t *L) {
         if (L->parts[i].class->pattern->kind == K_REDUCE) L->parts[i].used = true;
 }
 
-/* head NULL: a prefill; p NULL: a forward; both: what the call asks for. */
-static void schedule_head(lower_t *L, head_t *head, const prefill_head_t *p, builder_t *b) {
-    inst_t *forward = p && head ? if_forward(L, b) : NULL;
-    if (head) head_schedule(L, head, b);
-    if (forward) b_else(b, forward, NULL);
-    if (p) launch(b, p->last_token, NULL, "last_token", NULL);
-    if (p) schedule_last_head(L, b, &p->head, "lm_head");
-    if (forward) b_end_if(b, forward, NULL);
+/* What stands behind the layers: of a forward, and of a prefill, which asks for the last token alone. Of few rows the
+ * classes are lowered already. */
+static bool lower_heads(lower_t *L, head_stages_t *heads, int *n) {
+    const regions_t *r = L->regions;
+    *n = 0;
+    for (int i = 0; L->few && i < r->n_regions; i++)
+        if (r->regions[i]->kind == K_ROW && is_head(r->regions[i]))
+            heads[(*n)++] = (head_stages_t){L->parts[r->regions[i]->class->id].stages, ANY_CALL};
+    if (L->few) return true;
+    if (only_prefills(L)) leave_losses(L);
+    else if (!lower_head(L, &heads[(*n)++].stages)) return false;
+    if (*n) heads[0].mode = L->cache ? FORWARD : ANY_CALL;
+    if (!L->cache) return true;
+    heads[*n].mode = only_prefills(L) ? ANY_CALL : PREFILL;
+    return lower_last_token(L, &heads[(*n)++].stages);
 }
 
 module_t *lower_graph(arena_t *arena, const graph_t *g, const layout_t *layout,
                       const lower_options_t *o, diag_t *d) {
     lower_t *L = lower_begin(arena, g, layout, o, d);
     if (!L) return NULL;
+    bool traced = o->trace && !L->few;
     for (int i = 0; i < L->n_attentions; i++) make_attention_workspace(L, &L->attentions[i]);
-    if (o->trace) make_trace_buffers(L);
+    if (traced) make_trace_buffers(L);
     lower_math(L);
     if (!lower_classes(L)) return NULL;
-    if (L->cache) lower_keep(L);
-    head_t *head = only_prefills(L) ? NULL : lower_head(L);
-    if (only_prefills(L)) leave_losses(L);
-    else if (!head) return NULL;
-    prefill_head_t prefill = {0};
-    if (L->cache) prefill = lower_prefill_head(L);
-    trace_t *t = o->trace ? lower_trace(L) : NULL;
-    const region_t *embed = L->regions->of_node[L->embed->id];
-    builder_t b = build_entry(L->m, "forward");
-    launch(&b, L->parts[embed->class->id].kernel, NULL, "embed", NULL);
-    trace_after(L, t, &b, embed, NULL);
-    if (!every_part_is_used(L) || !schedule_layers(L, &b, t)) return NULL;
-    schedule_head(L, head, L->cache ? &prefill : NULL, &b);
+    if (L->cache && !L->few) lower_keep(L);
+    head_stages_t *heads = ARENA_ARRAY(arena, head_stages_t, L->regions->n_regions + 2);
+    int n_heads;
+    if (!lower_heads(L, heads, &n_heads)) return NULL;
+    trace_t *t = traced ? lower_trace(L) : NULL;
+    if (!every_part_is_used(L) || !schedule(L, t, heads, n_heads)) return NULL;
     return L->m;
 }

@@ -19,11 +19,8 @@ typedef struct {
     int64_t cache_batch, positions;
 } lower_options_t;
 
-/* NULL after errors in d: at the place of a node that no kernel computes. */
+/* Of a forward, or of a step (graph_build_step). NULL after errors in d: at the place of a node that no kernel computes. */
 module_t *lower_graph(arena_t *a, const graph_t *g, const layout_t *layout,
                       const lower_options_t *o, diag_t *d);
-/* The same of graph_build_step(). */
-module_t *lower_step(arena_t *a, const graph_t *g, const layout_t *layout, const lower_options_t *o,
-                     diag_t *d);
 
 #endif

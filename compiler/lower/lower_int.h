@@ -28,6 +28,26 @@ typedef struct {
     int vector;  /* which index vector of the part tells a member's place */
 } role_t;
 
+/* When a launch runs, of what a call asks for: `mode` is that of its module, `wanted` has a bit for each control
+ * (REFORMER_WANT_LOGITS …) of which one must be set; 0: whatever is wanted. */
+typedef enum { ANY_CALL, FORWARD, PREFILL } call_t;
+typedef struct {
+    call_t mode;
+    unsigned wanted;
+} when_t;
+
+/* A kernel among those of a part: its label is the part's and the suffix, or its own. */
+typedef struct {
+    lfunc_t *kernel;
+    const char *suffix, *label; /* NULL: none */
+    unsigned wanted;
+} stage_t;
+typedef struct {
+    stage_t *at;
+    int n;
+    const char *name;
+} stages_t;
+
 /* A class of regions as it is lowered. Its kernels take their place in stacks as parameters, one for each list of
  * indices that differs; the schedule passes the layer's. */
 enum { MOST_INDICES = 8 };
@@ -38,8 +58,9 @@ typedef struct part {
     const int32_t *vector[MOST_INDICES]; /* [class->count] */
     int64_t bound[MOST_INDICES];         /* all are below */
     struct attention *into, *from;       /* whose operands it makes; whose result it reads */
-    lfunc_t *kernel, *kernel_2;          /* kernel_2: NULL, or what runs after it */
-    bool used;                           /* a kernel computes it */
+    lfunc_t *kernel;
+    stages_t stages; /* of few rows: instead of `kernel` */
+    bool used;       /* a kernel computes it */
 } part_t;
 
 /* A class of attention ops, with what leads to it and away from it. Operands and result stand by heads, a group of
@@ -87,6 +108,8 @@ typedef struct {
     int lanes;    /* of the widest f32 vector */
     int64_t tile; /* columns of a register tile: lanes * tiles->vectors */
 
+    bool
+        few; /* a row of the batch is one token, at a position of its own: all rows are computed at once */
     int64_t batch;
     dim_t padded, rows, blocks; /* per batch element; rows = block * blocks */
     int64_t block;              /* rows per task of dense kernels */
@@ -104,8 +127,10 @@ typedef struct {
     int32_t **index, **said;
     int n_tables;
     size_t cap_tables, cap_index, cap_said;
-    cache_t *cache;     /* NULL: this module neither fills nor reads one */
-    buffer_t *position; /* step: [1][rows], each row's own; NULL: a row stands at its number */
+    cache_t *cache; /* NULL: this module neither fills nor reads one */
+    /* Steps: [1][rows], each row's own, NULL: a row stands at its number; whether its tokens are in buckets; [1]: 1 =
+     * tokens are filed lower by their round (upstream), NULL: none are. */
+    buffer_t *position, *hashed, *forgot;
     /* pure functions, made on demand */
     lfunc_t *fn[2 * (5 + ACT_COUNT)];
     /* traces */
@@ -115,7 +140,6 @@ typedef struct {
 /* Cuts the graph; makes slots, weights and, but for steps, workspace (lower.c). NULL after errors in d. */
 lower_t *lower_begin(arena_t *arena, const graph_t *g, const layout_t *layout,
                      const lower_options_t *o, diag_t *d);
-bool is_step(const lower_t *L);
 
 /* ---- stacks.c -------------------------------------------------------------------------------- */
 bool make_parts(lower_t *L); /* false after errors in L->d */
@@ -136,9 +160,12 @@ const char *kernel_of(lower_t *L, const attention_t *a, const char *what); /* "l
 
 /* ---- schedule.c ------------------------------------------------------------------------------ */
 
-/* What runs around the layers' kernels: of a forward that may be a prefill, or of a step. */
-bool schedule_layers(lower_t *L, builder_t *b, trace_t *t); /* false after errors in L->d */
-inst_t *if_forward(lower_t *L, builder_t *b);               /* if (not a prefill) */
+typedef struct {
+    stages_t stages; /* of parts that stand in no layer */
+    call_t mode;
+} head_stages_t;
+/* The entry: embedding, layers, heads in their order. False after errors in L->d. */
+bool schedule(lower_t *L, trace_t *t, const head_stages_t *heads, int n_heads);
 bool only_prefills(const lower_t *L);
 dim_t output_rows(const lower_t *L); /* rows of the caller's arrays: at most batch * padded */
 
@@ -148,6 +175,8 @@ int64_t round_up(int64_t n, int64_t to);
 void describe(lower_t *L, lfunc_t *f, srcloc_t at, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 const char *identifier(lower_t *L, const char *dotted); /* "lsh.value" → "lsh_value" */
+const char *free_name(const lower_t *L,
+                      const char *base); /* base, or numbered: of a new function */
 buffer_t *workspace(lower_t *L, const char *name, elem_t e, int rank, const dim_t *dims,
                     const char *doc);
 buffer_t *slot_buffer(lower_t *L, bufkind_t kind, int slot, const char *name, elem_t e, int rank,
@@ -236,10 +265,13 @@ typedef struct {
     double eps;
     buffer_t *weight, *bias; /* [prefix][padded width] */
     affine_t prefix;
+    int vector; /* of the part: which index that is */
     buffer_t *dst;
 } norm_t;
 void layer_norm_rows(lower_t *L, builder_t *b, const norm_t *n);
-/* Sources, width, eps and weights of a LAYER_NORM node of stored rows; false: they are not stored. */
+/* Eps and weights of a LAYER_NORM node; false after an error in L->d. */
+bool norm_weights(lower_t *L, const part_t *p, const gnode_t *n, norm_t *norm);
+/* The same, sources and width, where its rows are stored; false: they are not. */
 bool read_norm(lower_t *L, const part_t *p, const gnode_t *n, norm_t *norm);
 
 /* ---- kernels, one file each ---------------------------------------------------------------------- */
@@ -247,13 +279,14 @@ lfunc_t *lower_embed(lower_t *L, part_t *p);
 void lower_hash(lower_t *L, attention_t *a);
 void lower_lsh_attention(lower_t *L, attention_t *a);
 void lower_local_attention(lower_t *L, attention_t *a);
+void lower_lsh_step(lower_t *L, attention_t *a);
+void lower_local_step(lower_t *L, attention_t *a);
 void lower_exact_attention(lower_t *L, attention_t *a); /* `norms` and `attend`, of both kinds */
 
-/* The head's kernels, launched in order by head_schedule. */
-typedef struct head head_t;
-head_t *lower_head(lower_t *L); /* NULL after errors in L->d */
+/* The kernels of a forward's head; false after errors in L->d. */
+bool lower_head(lower_t *L, stages_t *stages);
+bool lower_last_token(lower_t *L, stages_t *stages); /* of a prefill's */
 dim_t largest_target(const lower_t *L);
-void head_schedule(lower_t *L, head_t *h, builder_t *entry);
 
 /* --dump-activations: compact copies of padded buffers. */
 trace_t *lower_trace(lower_t *L);

@@ -61,7 +61,16 @@ typedef struct {
     bool into_scratch;
 } chain_t;
 
-static bool is_elementwise(const gnode_t *n) {
+/* The formulas: every row program, on blocks of rows or on few, computes elementwise nodes by this and no other. */
+value_t *element_value(lower_t *L, builder_t *b, const gnode_t *n, value_t *const *of) {
+    switch (n->op) {
+    case G_ACTIVATION: return m_activation(L, b, n->act, of[0]);
+    case G_ADD: return b_binary(b, OP_ADD, of[0], of[1]);
+    default: bug("%s is not computed element by element", graph_op_name(n->op));
+    }
+}
+
+bool is_elementwise(const gnode_t *n) {
     return n->op == G_ACTIVATION || n->op == G_ADD;
 }
 
@@ -99,13 +108,14 @@ static value_t *follow(lower_t *L, builder_t *b, const chain_t *c, value_t *x, a
     const gnode_t *from = c->dense;
     for (int i = 0; i < c->n_links; i++) {
         const gnode_t *n = c->links[i];
-        if (n->op == G_ACTIVATION) {
-            x = m_activation(L, b, n->act, x);
-        } else {
-            bool first = n->in[0] == from;
-            value_t *y = operand_at(L, b, c->r, n->in[first], row, col, width);
-            x = first ? b_binary(b, OP_ADD, x, y) : b_binary(b, OP_ADD, y, x);
+        value_t *of[G_MAX_INPUTS];
+        bool taken = false; /* one input is x; whatever else it reads is loaded */
+        for (int k = 0; k < n->n_in; k++) {
+            bool own = n->in[k] == from && !taken;
+            of[k] = own ? x : operand_at(L, b, c->r, n->in[k], row, col, width);
+            taken |= own;
         }
+        x = element_value(L, b, n, of);
         from = n;
     }
     return x;
@@ -161,8 +171,7 @@ static chain_t chain_from(lower_t *L, rows_t *r, const gnode_t *dense) {
 
 /* ---- scratch -------------------------------------------------------------------------------------------- */
 
-/* "layers.3.feed_forward_act" → "feed_forward_act" */
-static const char *base_name(const gnode_t *n) {
+const char *base_name(const gnode_t *n) {
     const char *dot = strrchr(n->name, '.');
     return dot ? dot + 1 : n->name;
 }
@@ -179,6 +188,16 @@ static bool no_form(lower_t *L, const gnode_t *n, const char *why) {
     return false;
 }
 
+bool norm_weights(lower_t *L, const part_t *p, const gnode_t *n, norm_t *norm) {
+    const role_t *weight = role_of(p, n->in[1]), *bias = role_of(p, n->in[2]);
+    if (weight->vector != bias->vector) return no_form(L, n, "with weights of two places");
+    norm->eps = n->eps;
+    norm->weight = weight->w;
+    norm->bias = bias->w;
+    norm->vector = weight->vector;
+    return true;
+}
+
 /* Of its input, or of the two of a concatenation. */
 bool read_norm(lower_t *L, const part_t *p, const gnode_t *n, norm_t *norm) {
     const gnode_t *x = n->in[0];
@@ -189,10 +208,7 @@ bool read_norm(lower_t *L, const part_t *p, const gnode_t *n, norm_t *norm) {
         if (!norm->src[i]) return false;
     }
     norm->width = width_of(n) / norm->n_src;
-    norm->eps = n->eps;
-    norm->weight = role_of(p, n->in[1])->w;
-    norm->bias = role_of(p, n->in[2])->w;
-    return !both || width_of(x->in[0]) == width_of(x->in[1]);
+    return (!both || width_of(x->in[0]) == width_of(x->in[1])) && norm_weights(L, p, n, norm);
 }
 
 /* Rows of the block between what is stored and scratch. */
@@ -256,18 +272,15 @@ static void finish_tile(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
 }
 
 static bool norm_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
-    const role_t *weight = role_of(r->part, n->in[1]), *bias = role_of(r->part, n->in[2]);
     norm_t norm = {.batch = r->batch, .row0 = r->row0, .m = L->block};
     buffer_t *tile = tile_of(r, n->in[0]);
-    if (tile)
-        norm =
-            (norm_t){.n_src = 1, .src = {tile}, .m = L->block, .width = width_of(n), .eps = n->eps};
-    else if (!read_norm(L, r->part, n, &norm))
+    if (tile) {
+        norm = (norm_t){.n_src = 1, .src = {tile}, .m = L->block, .width = width_of(n)};
+        if (!norm_weights(L, r->part, n, &norm)) return false;
+    } else if (!read_norm(L, r->part, n, &norm)) {
         return no_form(L, n, "of what is neither stored nor at hand");
-    if (weight->vector != bias->vector) return no_form(L, n, "with weights of two places");
-    norm.weight = weight->w;
-    norm.bias = bias->w;
-    norm.prefix = role_index(r, weight);
+    }
+    norm.prefix = ax_v(r->index[norm.vector]);
     norm.dst = tile_of(r, n);
     layer_norm_rows(L, b, &norm);
     finish_tile(L, b, r, n);
@@ -285,11 +298,10 @@ typedef struct {
 static void element_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
     const span_t *s = ctx;
     affine_t to[] = {s->row, at};
-    value_t *x = operand_at(L, b, s->r, s->n->in[0], s->row, at, width);
-    if (s->n->op == G_ACTIVATION) x = m_activation(L, b, s->n->act, x);
-    else if (s->n->op == G_ADD)
-        x = b_binary(b, OP_ADD, x, operand_at(L, b, s->r, s->n->in[1], s->row, at, width));
-    b_store(b, tile_of(s->r, s->n), x, to);
+    value_t *of[G_MAX_INPUTS];
+    for (int k = 0; k < s->n->n_in; k++)
+        of[k] = operand_at(L, b, s->r, s->n->in[k], s->row, at, width);
+    b_store(b, tile_of(s->r, s->n), element_value(L, b, s->n, of), to);
 }
 
 /* A copy, where n is stored rows by itself. */
@@ -358,14 +370,14 @@ static bool dense_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     return true;
 }
 
-static bool feeds_attention(lower_t *L, const gnode_t *n) {
+bool feeds_attention(const lower_t *L, const gnode_t *n) {
     const nodes_t *readers = &L->regions->readers[n->id];
     for (int i = 0; i < readers->n; i++)
         if (graph_kind(readers->at[i]) != K_MIX) return false;
     return readers->n > 0 && L->regions->stored[n->id];
 }
 
-static buffer_t *operand_buffer(const attention_t *a, const gnode_t *n) {
+buffer_t *operand_buffer(const attention_t *a, const gnode_t *n) {
     if (n == a->query) return a->q;
     return n == a->value ? a->v : a->k;
 }
@@ -437,17 +449,18 @@ static bool compute(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     }
 }
 
-/* The attention at one of its ends, or what it adds to a stream, names a region. */
-static const char *rows_name(lower_t *L, const part_t *p) {
+/* The attention at one of its ends, or what it adds to a stream, names a region; of a head, its weight. */
+const char *rows_name(lower_t *L, const part_t *p) {
     const nodes_t *results = &p->class->pattern->results;
     const gnode_t *last = results->at[results->n - 1];
     const char *name = base_name(last->op == G_ADD ? last->in[1] : last);
+    if (last->layer < 0 && last->op == G_DENSE) { /* "lm_head.decoder.weight" */
+        const char *weight = last->in[1]->name;
+        name = arena_printf(L->arena, "%.*s", (int)strcspn(weight, "."), weight);
+    }
     if (p->into) name = arena_printf(L->arena, "%s_project", p->into->name);
     else if (p->from) name = arena_printf(L->arena, "%s_output", p->from->name);
-    const char *base = identifier(L, name), *own = base;
-    for (int k = 2; module_find_func(L->m, own); k++)
-        own = arena_printf(L->arena, "%s_%d", base, k);
-    return own;
+    return identifier(L, name);
 }
 
 static const char *rows_doc(lower_t *L, const part_t *p) {
@@ -465,7 +478,7 @@ lfunc_t *lower_rows(lower_t *L, part_t *p) {
     const region_t *region = p->class->pattern;
     dim_t tasks[] = {dim(L->batch), L->blocks};
     const char *names[] = {"batch", "block"};
-    builder_t b = build_kernel(L->m, rows_name(L, p), 2, tasks, names);
+    builder_t b = build_kernel(L->m, free_name(L, rows_name(L, p)), 2, tasks, names);
     describe(L, b.fn, region->results.at[0]->at, "%s", rows_doc(L, p));
     rows_t r = {.part = p,
                 .region = region,

@@ -8,6 +8,17 @@
  * one of its ends. NULL after an error in L->d: a node for which there is no form. */
 lfunc_t *lower_rows(lower_t *L, part_t *p);
 
+/* An elementwise node of its operands, vectors or scalars of one type: the one place with a formula for its op. */
+value_t *element_value(lower_t *L, builder_t *b, const gnode_t *n, value_t *const *of);
+bool is_elementwise(const gnode_t *n);
+/* "layers.3.feed_forward_act" → "feed_forward_act" */
+const char *base_name(const gnode_t *n);
+/* What a kernel of the part's region is called; others may be called so. */
+const char *rows_name(lower_t *L, const part_t *p);
+/* Whether attention alone reads n, and where its operand n stands by heads. */
+bool feeds_attention(const lower_t *L, const gnode_t *n);
+buffer_t *operand_buffer(const attention_t *a, const gnode_t *n);
+
 /* A dense layer whose result is an operand of attention, as it is computed head by head. */
 typedef struct {
     buffer_t *tile; /* scratch [block][k] */

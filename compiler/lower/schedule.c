@@ -1,4 +1,4 @@
-/* The schedule of the layers: for each layer the kernels of its regions, in their order, with the layer's places in the
+/* The schedule: the embedding, the layers, the heads. For each layer the kernels of its regions, in their order, with the layer's places in the
  * stacks of weights. Layers whose regions are of the same classes are one form; the schedule is a loop over layers with a
  * branch per form, so that its size does not depend on depth. */
 #include "lower/cache.h"
@@ -18,7 +18,65 @@ typedef struct {
         value_t *value;
     } known[MOST_INDICES * 4];
     int n_known;
+    /* The branch that is open, of what runs when. */
+    when_t open;
+    inst_t *of_mode, *of_wanted;
+    int n_known_outside; /* tables looked up before it */
 } sched_t;
+
+/* ---- what runs when ----------------------------------------------------------------------------------------------- */
+
+bool only_prefills(const lower_t *L) {
+    return L->cache && L->o->cache_batch > 1;
+}
+
+/* By which costs are told, a forward is the rule. */
+static inst_t *if_forward(const sched_t *s) {
+    value_t *none = b_iconst(s->b, SCALAR(E_I32), 0);
+    value_t *asked = control(s->b, s->L, REFORMER_WANT_CACHE);
+    inst_t *branch = b_if(s->b, b_compare(s->b, OP_EQ, asked, none), 0, NULL);
+    b_likely(branch);
+    return branch;
+}
+
+static inst_t *if_wanted(const sched_t *s, unsigned wanted) {
+    value_t *any = NULL;
+    for (int c = 0; c < REFORMER_CONTROLS; c++) {
+        if (!(wanted >> c & 1)) continue;
+        value_t *one = control(s->b, s->L, c);
+        any = any ? b_binary(s->b, OP_OR, any, one) : one;
+    }
+    return b_if(s->b, any, 0, NULL);
+}
+
+static void set_mode(sched_t *s, call_t mode) {
+    if (s->open.mode == mode) return;
+    if (s->open.mode == FORWARD && mode == PREFILL) {
+        b_else(s->b, s->of_mode, NULL);
+    } else {
+        if (s->open.mode != ANY_CALL) b_end_if(s->b, s->of_mode, NULL);
+        if (mode != ANY_CALL) s->of_mode = if_forward(s);
+        if (mode == PREFILL) b_else(s->b, s->of_mode, NULL);
+    }
+    s->open.mode = mode;
+}
+
+/* What follows runs then: opens, goes on with or ends branches. A value that is looked up in one ends with it. */
+static void run_when(sched_t *s, when_t when) {
+    bool same = s->open.mode == when.mode && s->open.wanted == when.wanted;
+    if (same) return;
+    if (s->open.mode != ANY_CALL || s->open.wanted) s->n_known = s->n_known_outside;
+    s->n_known_outside = s->n_known;
+    if (s->open.wanted) b_end_if(s->b, s->of_wanted, NULL);
+    s->open.wanted = 0;
+    set_mode(s, when.mode);
+    if (when.wanted) s->of_wanted = if_wanted(s, when.wanted);
+    s->open.wanted = when.wanted;
+}
+
+static void run_always(sched_t *s) {
+    run_when(s, (when_t){ANY_CALL, 0});
+}
 
 /* Whether a table says the same of the members' layers, where it says something. */
 static bool agrees(const int32_t *said, const part_t *p, int vector) {
@@ -92,28 +150,26 @@ static const char *label(const sched_t *s, const attention_t *a, const char *wha
     return arena_printf(s->L->arena, "layer#.%s.%s", a->name, what);
 }
 
-bool only_prefills(const lower_t *L) {
-    return L->cache && L->o->cache_batch > 1;
-}
-
-/* By which costs are told, this is the rule. */
-inst_t *if_forward(lower_t *L, builder_t *b) {
-    value_t *none = b_iconst(b, SCALAR(E_I32), 0);
-    value_t *forward = b_compare(b, OP_EQ, control(b, L, REFORMER_WANT_CACHE), none);
-    inst_t *branch = b_if(b, forward, 0, NULL);
-    b_likely(branch);
-    return branch;
-}
-
 static void schedule_keep(sched_t *s, const attention_t *a, lfunc_t *kernel, value_t *group,
                           const char *what) {
     if (!kernel) return;
-    lower_t *L = s->L;
     for (int i = 0; i < a->own->n_vectors; i++) place_of(s, a->own, i); /* before the branch */
-    inst_t *forward = only_prefills(L) ? NULL : if_forward(L, s->b);
-    if (forward) b_else(s->b, forward, NULL);
+    run_when(s, (when_t){only_prefills(s->L) ? ANY_CALL : PREFILL, 0});
     launch_part(s, kernel, a->own, group, label(s, a, what));
-    if (forward) b_end_if(s->b, forward, NULL);
+    run_always(s);
+}
+
+/* The kernels of a part that stands in a layer, under the label. */
+static void launch_stages(sched_t *s, const part_t *p, value_t *group, const char *name) {
+    if (p->kernel) launch_part(s, p->kernel, p, group, name);
+    for (int i = 0; i < p->stages.n; i++) {
+        const stage_t *stage = &p->stages.at[i];
+        const char *own = name;
+        if (stage->suffix) own = arena_printf(s->L->arena, "%s.%s", name, stage->suffix);
+        run_when(s, (when_t){ANY_CALL, stage->wanted});
+        launch_part(s, stage->kernel, p, group, own);
+    }
+    run_always(s);
 }
 
 static void schedule_hash(sched_t *s, const attention_t *a, value_t *group) {
@@ -137,7 +193,7 @@ static void schedule_hash(sched_t *s, const attention_t *a, value_t *group) {
 
 static void schedule_mixer(sched_t *s, const attention_t *a, value_t *group) {
     builder_t *b = s->b;
-    if (!group) { /* a step: it knows its place in the cache */
+    if (!group) { /* of few rows: it knows its place in the cache */
         if (a->forgetting) launch_part(s, a->forgetting, a->own, NULL, label(s, a, "forgetting"));
         launch_part(s, a->attend, a->own, NULL, label(s, a, "attention"));
         return;
@@ -169,11 +225,11 @@ static const region_t *schedule_band(sched_t *s, const region_t *first, const at
     while (part_of(s, last)->from != a) last = r->regions[last->order + 1];
     trace_before(s->L, s->trace, s->b, last);
     for (int i = 0; i < a->project->n_vectors; i++) place_of(s, a->project, i);
-    inst_t *groups = is_step(s->L) ? NULL : b_for(s->b, "group", dim(0), dim(a->groups), 0, NULL);
-    value_t *group = groups ? loop_var(groups) : NULL; /* steps take all heads at once */
-    launch_part(s, a->project->kernel, a->project, group, label(s, a, "project"));
+    inst_t *groups = s->L->few ? NULL : b_for(s->b, "group", dim(0), dim(a->groups), 0, NULL);
+    value_t *group = groups ? loop_var(groups) : NULL; /* few rows take all heads at once */
+    launch_stages(s, a->project, group, label(s, a, "project"));
     schedule_mixer(s, a, group);
-    launch_part(s, a->combine->kernel, a->combine, group, label(s, a, "output"));
+    launch_stages(s, a->combine, group, label(s, a, "output"));
     if (groups) b_end_for(s->b, groups, NULL);
     trace_attention(s->trace, s->b, a, s->layer);
     trace_after(s->L, s->trace, s->b, last, s->layer);
@@ -184,13 +240,8 @@ static const region_t *schedule_region(sched_t *s, const region_t *region) {
     const part_t *p = part_of(s, region);
     if (p->into) return schedule_band(s, region, p->into);
     trace_before(s->L, s->trace, s->b, region);
-    const char *name = arena_printf(s->L->arena, "layer#.%s", p->kernel->name);
-    if (p->kernel_2) { /* "feed_forward_in" → "feed_forward.in" */
-        launch_part(s, p->kernel, p, NULL, "layer#.feed_forward.in");
-        launch_part(s, p->kernel_2, p, NULL, "layer#.feed_forward.out");
-    } else {
-        launch_part(s, p->kernel, p, NULL, name);
-    }
+    const char *name = p->kernel ? p->kernel->name : p->stages.name;
+    launch_stages(s, p, NULL, arena_printf(s->L->arena, "layer#.%s", name));
     trace_after(s->L, s->trace, s->b, region, s->layer);
     return region;
 }
@@ -280,27 +331,51 @@ static bool find_layers(lower_t *L, span_t **layers, int *n) {
     return true;
 }
 
-bool schedule_layers(lower_t *L, builder_t *b, trace_t *t) {
+static bool schedule_layers(sched_t *s) {
+    lower_t *L = s->L;
     span_t *layers, *forms;
-    sched_t s = {.L = L, .b = b, .trace = t};
-    if (!find_layers(L, &layers, &s.n_layers)) return false;
-    if (s.n_layers == 0) return true;
-    int32_t *form = ARENA_ARRAY(L->arena, int32_t, s.n_layers);
-    forms = ARENA_ARRAY(L->arena, span_t, s.n_layers);
+    if (!find_layers(L, &layers, &s->n_layers)) return false;
+    if (s->n_layers == 0) return true;
+    int32_t *form = ARENA_ARRAY(L->arena, int32_t, s->n_layers);
+    forms = ARENA_ARRAY(L->arena, span_t, s->n_layers);
     int n_forms = 0;
-    for (int i = 0; i < s.n_layers; i++) {
+    for (int i = 0; i < s->n_layers; i++) {
         int k = 0;
         while (k < n_forms && !same_form(L->regions, forms[k], layers[i])) k++;
         if (k == n_forms) forms[n_forms++] = layers[i];
         form[i] = k;
     }
-    inst_t *loop = b_for(b, "layer", dim(0), dim(s.n_layers), 0, NULL);
-    s.layer = loop_var(loop);
-    int common = n_forms > 1 ? common_end(&s, forms, n_forms) : 0;
-    schedule_forms(&s, forms, 0, n_forms, common,
-                   n_forms > 1 ? form_of_layer(&s, form, n_forms) : NULL);
-    s.n_known = 0;
-    schedule_span(&s, (span_t){forms[0].first + forms[0].n - common, common});
-    b_end_for(b, loop, NULL);
+    inst_t *loop = b_for(s->b, "layer", dim(0), dim(s->n_layers), 0, NULL);
+    s->layer = loop_var(loop);
+    int common = n_forms > 1 ? common_end(s, forms, n_forms) : 0;
+    schedule_forms(s, forms, 0, n_forms, common,
+                   n_forms > 1 ? form_of_layer(s, form, n_forms) : NULL);
+    s->n_known = 0;
+    schedule_span(s, (span_t){forms[0].first + forms[0].n - common, common});
+    b_end_for(s->b, loop, NULL);
+    s->layer = NULL;
+    return true;
+}
+
+/* ---- all of it ------------------------------------------------------------------------------------------------------------ */
+
+/* What stands in no layer has no places to be told. */
+static void schedule_head(sched_t *s, const head_stages_t *head) {
+    for (int i = 0; i < head->stages.n; i++) {
+        const stage_t *stage = &head->stages.at[i];
+        run_when(s, (when_t){head->mode, stage->wanted});
+        launch(s->b, stage->kernel, NULL, stage->label ? stage->label : head->stages.name, NULL);
+    }
+}
+
+bool schedule(lower_t *L, trace_t *t, const head_stages_t *heads, int n_heads) {
+    const region_t *embed = L->regions->of_node[L->embed->id];
+    builder_t b = build_entry(L->m, L->few ? "step" : "forward");
+    sched_t s = {.L = L, .b = &b, .trace = t};
+    launch(&b, L->parts[embed->class->id].kernel, NULL, "embed", NULL);
+    trace_after(L, t, &b, embed, NULL);
+    if (!schedule_layers(&s)) return false;
+    for (int i = 0; i < n_heads; i++) schedule_head(&s, &heads[i]);
+    run_always(&s);
     return true;
 }

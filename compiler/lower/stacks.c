@@ -34,10 +34,10 @@ buffer_t *stack_buffer(lower_t *L, const layout_entry_t *e, int rank, const int6
     return made;
 }
 
-/* Steps take the panels of all heads as one row of them. */
+/* Few rows take the panels of all heads as one row of them. */
 static buffer_t *packed_stack(lower_t *L, const layout_entry_t *e) {
     int64_t flat[] = {e->packed[0], e->packed[1] * e->packed[2], e->packed[3], e->packed[4]};
-    if (is_step(L) && e->kind == PACK_HEAD_PANELS) return stack_buffer(L, e, 4, flat);
+    if (L->few && e->kind == PACK_HEAD_PANELS) return stack_buffer(L, e, 4, flat);
     return stack_buffer(L, e, e->packed_rank, e->packed);
 }
 

@@ -13,7 +13,7 @@
 #define NOTHING (-(double)INFINITY)
 
 affine_t in_row(const step_t *s, int64_t d) {
-    return ax_plus(ax_scale(s->head, s->rows->head), d);
+    return ax_plus(ax_scale(s->head, s->a->head_stride), d);
 }
 
 static void load_query(lower_t *L, builder_t *b, step_t *s) {
@@ -21,7 +21,7 @@ static void load_query(lower_t *L, builder_t *b, step_t *s) {
     if (s->n > MOST_VECTORS) return; /* loaded where they are used */
     for (int i = 0; i < s->n; i++) {
         affine_t qx[] = {s->row, in_row(s, (int64_t)i * L->lanes)};
-        s->q[i] = b_load(b, s->rows->q, L->lanes, qx);
+        s->q[i] = b_load(b, s->a->q, L->lanes, qx);
     }
 }
 
@@ -35,7 +35,7 @@ static value_t *dot_wide_key(lower_t *L, builder_t *b, const step_t *s, const ke
     affine_t at = ax_scale(ax_v(loop_var(loop)), L->lanes);
     affine_t qx[] = {s->row, ax_add(in_row(s, 0), at)};
     ix[k->from->rank - 1] = at;
-    value_t *q = b_load(b, s->rows->q, L->lanes, qx);
+    value_t *q = b_load(b, s->a->q, L->lanes, qx);
     value_t *next = b_fma(b, q, b_load(b, k->from, L->lanes, ix), loop_arg(loop, 0));
     b_end_for(b, loop, &next);
     return reduce(b, L, OP_ADD, loop->results[0]);
@@ -168,17 +168,16 @@ static void copy_out_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int 
     (void)L;
     const step_t *s = ctx;
     affine_t to[] = {s->row, ax_add(ax_scale(s->head, s->a->head_size), at)};
-    b_store(b, s->rows->out, b_load(b, s->out, width, &at), to);
+    b_store(b, s->a->out, b_load(b, s->out, width, &at), to);
 }
 
 /* ---- both kinds ------------------------------------------------------------------------------------------------ */
 
-builder_t open_step(lower_t *L, const attention_t *a, const step_rows_t *rows, step_t *s,
-                    const char *name) {
+builder_t open_step(lower_t *L, const attention_t *a, step_t *s, const char *name) {
     dim_t tasks[] = {L->rows, dim(a->heads)};
     const char *names[] = {"row", "head"};
     builder_t b = build_kernel(L->m, name, 2, tasks, names);
-    *s = (step_t){.a = a, .rows = rows};
+    *s = (step_t){.a = a};
     s->row = ax_v(b.fn->task[0]);
     s->head = ax_v(b.fn->task[1]);
     value_t *index[MOST_INDICES];
@@ -195,7 +194,7 @@ inst_t *if_row(lower_t *L, builder_t *b, step_t *s) {
     affine_t ix[] = {ax(0), s->row};
     value_t *wanted = b_compare(b, OP_GE, load1(b, L->row, 2, ix), b_iconst(b, SCALAR(E_I32), 0));
     inst_t *some = b_if(b, wanted, 0, NULL);
-    value_t *position = load1(b, s->rows->position, 2, ix);
+    value_t *position = load1(b, L->position, 2, ix);
     s->position = b_name(b_convert(b, E_I64, position), "position");
     load_query(L, b, s);
     return some;
@@ -205,7 +204,7 @@ static void zero_out_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int 
     (void)L;
     const step_t *s = ctx;
     affine_t to[] = {s->row, ax_add(ax_scale(s->head, s->a->head_size), at)};
-    b_store(b, s->rows->out, b_const(b, (ltype_t){E_F32, width}, 0), to);
+    b_store(b, s->a->out, b_const(b, (ltype_t){E_F32, width}, 0), to);
 }
 
 /* A row that rests goes through the dense layers with the others. */
@@ -254,13 +253,13 @@ static void local_at(lower_t *L, builder_t *b, step_t *s, value_t *j, affine_t *
 void store_token(lower_t *L, builder_t *b, step_t *s, value_t *scale, buffer_t *key, buffer_t *to,
                  const affine_t *to_ix) {
     affine_t kx[] = {s->row, in_row(s, 0)}, vx[] = {s->row, in_row(s, 0)};
-    put_key_value(L, b, s->a, key, kx, scale, s->rows->v, vx, to, to_ix);
+    put_key_value(L, b, s->a, key, kx, scale, s->a->v, vx, to, to_ix);
 }
 
-lfunc_t *lower_local_step(lower_t *L, const attention_t *a, const step_rows_t *rows) {
+void lower_local_step(lower_t *L, attention_t *a) {
     const cache_t *c = L->cache;
     step_t s;
-    builder_t b = open_step(L, a, rows, &s, kernel_of(L, a, "step"));
+    builder_t b = open_step(L, a, &s, kernel_of(L, a, "step"));
     describe(L, b.fn, a->node->at,
              "local attention of one token: its chunk of %lld and %lld before", (long long)a->chunk,
              (long long)a->before);
@@ -268,12 +267,12 @@ lfunc_t *lower_local_step(lower_t *L, const attention_t *a, const step_rows_t *r
     s.scores = kernel_scratch(&b, "scores", E_F32, 1, &keys);
     inst_t *some = if_row(L, &b, &s);
     affine_t to[] = {s.row, s.index, s.head, ax_v(b_irem(&b, s.position, dim(c->ring)))};
-    store_token(L, &b, &s, f32(&b, inverse_root(a->head_size)), rows->k, c->rings, to);
+    store_token(L, &b, &s, f32(&b, inverse_root(a->head_size)), a->k, c->rings, to);
     keys_t k = {.n = c->ring, .valid = local_valid, .at = local_at, .from = c->rings};
     key_scores(L, &b, &s, &k);
     soften(L, &b, &s, k.n);
     affine_t ox = ax(0);
     key_values(L, &b, &s, &k, s.out, &ox);
     end_row(L, &b, &s, some);
-    return b.fn;
+    a->attend = b.fn;
 }

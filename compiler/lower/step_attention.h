@@ -8,7 +8,6 @@ enum { MOST_VECTORS = 32 };
 
 typedef struct {
     const attention_t *a;
-    const step_rows_t *rows;
     affine_t row, head, index, round;
     affine_t drawn;           /* LSH: place among rotations */
     value_t *position;        /* of the token, i64 */
@@ -60,8 +59,7 @@ void for_vectors(lower_t *L, builder_t *b, int n, vectors_t *body, void *ctx);
 void store_token(lower_t *L, builder_t *b, step_t *s, value_t *scale, buffer_t *key, buffer_t *to,
                  const affine_t *to_ix);
 
-builder_t open_step(lower_t *L, const attention_t *a, const step_rows_t *rows, step_t *s,
-                    const char *name);
+builder_t open_step(lower_t *L, const attention_t *a, step_t *s, const char *name);
 /* if (the row gets a token), with its position and query; ended by end_row(), which copies `out`. */
 inst_t *if_row(lower_t *L, builder_t *b, step_t *s);
 void end_row(lower_t *L, builder_t *b, step_t *s, inst_t *some);

@@ -100,9 +100,10 @@ static value_t *bucket_of(lower_t *L, builder_t *b, const step_t *s, const hashe
 static value_t *filed_bucket(lower_t *L, builder_t *b, const step_t *s, value_t *bucket,
                              affine_t round) {
     const cache_t *c = L->cache;
+    (void)s;
     if (!c->upstream) return bucket;
     affine_t ix = ax(0);
-    value_t *forgot = b_load(b, s->rows->forgot, 1, &ix), *zero = i64(b, 0);
+    value_t *forgot = b_load(b, L->forgot, 1, &ix), *zero = i64(b, 0);
     value_t *lower = b_select(b, forgot, b_index(b, round), zero);
     bucket = b_binary(b, OP_SUB, b_index(b, ax_plus(ax_v(bucket), c->shift)), lower);
     return within(b, bucket, c->buckets - 1);
@@ -307,7 +308,7 @@ static void repeat_keys(builder_t *b, const cache_t *c, const step_t *s, affine_
 void find_window(lower_t *L, builder_t *b, const step_t *s, affine_t round) {
     const cache_t *c = L->cache;
     bucket_at_t list = bucket_list(s, round);
-    hashed_t x = {s->rows->q, {s->row, in_row(s, 0)}};
+    hashed_t x = {s->a->q, {s->row, in_row(s, 0)}};
     value_t *bucket = filed_bucket(L, b, s, bucket_of(L, b, s, &x, round), round);
     append_to_bucket(b, c, &list, bucket, s->position);
     value_t *count = count_at(b, c, &list, bucket);

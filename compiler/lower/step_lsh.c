@@ -157,7 +157,7 @@ static value_t *greatest_bucket(lower_t *L, builder_t *b, const attention_t *a, 
     return heads->results[0];
 }
 
-lfunc_t *lower_lsh_forgetting(lower_t *L, const attention_t *a, const step_rows_t *rows) {
+static lfunc_t *lower_forgetting(lower_t *L, const attention_t *a) {
     enum { WITH_PADDING = 2 };
     dim_t one = dim(1);
     const char *name = "once";
@@ -168,14 +168,14 @@ lfunc_t *lower_lsh_forgetting(lower_t *L, const attention_t *a, const step_rows_
     affine_t index = ax_v(indices[a->number]), at = ax(0), hx[] = {ax(0), ax(0)};
     ltype_t i32 = SCALAR(E_I32);
     value_t *padded =
-        b_compare(&b, OP_EQ, load1(&b, rows->hashed, 2, hx), b_iconst(&b, i32, WITH_PADDING));
+        b_compare(&b, OP_EQ, load1(&b, L->hashed, 2, hx), b_iconst(&b, i32, WITH_PADDING));
     inst_t *hashed = b_if(&b, padded, 1, &i32);
     value_t *unseen =
         b_compare(&b, OP_LT, greatest_bucket(L, &b, a, index), i64(&b, a->rounds * a->buckets));
     b_else(&b, hashed, &unseen);
     value_t *never = b_iconst(&b, i32, 0);
     b_end_if(&b, hashed, &never);
-    b_store(&b, rows->forgot, hashed->results[0], &at);
+    b_store(&b, L->forgot, hashed->results[0], &at);
     return b.fn;
 }
 
@@ -195,10 +195,10 @@ static void lsh_scratch(lower_t *L, builder_t *b, step_t *s) {
     s->weights = kernel_scratch(b, "weights", E_F32, 1, &rounds);
 }
 
-lfunc_t *lower_lsh_step(lower_t *L, const attention_t *a, const step_rows_t *rows) {
+void lower_lsh_step(lower_t *L, attention_t *a) {
     const cache_t *c = L->cache;
     step_t s;
-    builder_t b = open_step(L, a, rows, &s, kernel_of(L, a, "step"));
+    builder_t b = open_step(L, a, &s, kernel_of(L, a, "step"));
     describe(L, b.fn, a->node->at,
              "LSH attention of one token: %lld rounds, windows of %lld tokens",
              (long long)a->rounds, (long long)c->window);
@@ -206,11 +206,11 @@ lfunc_t *lower_lsh_step(lower_t *L, const attention_t *a, const step_rows_t *row
     inst_t *some = if_row(L, &b, &s);
     affine_t qx[] = {s.row, in_row(&s, 0)};
     affine_t to[] = {ax_v(s.position), s.row, s.index, s.head};
-    store_token(L, &b, &s, lsh_key_scale(L, &b, a, rows->q, qx), rows->q, c->records, to);
+    store_token(L, &b, &s, lsh_key_scale(L, &b, a, a->q, qx), a->q, c->records, to);
     inst_t *hashed = NULL;
     if (c->counts) {
         affine_t ix[] = {ax(0), s.row};
-        hashed = b_if(&b, load1(&b, rows->hashed, 2, ix), 0, NULL);
+        hashed = b_if(&b, load1(&b, L->hashed, 2, ix), 0, NULL);
         inst_t *rounds = b_for(&b, "round", dim(0), dim(a->rounds), 0, NULL);
         affine_t round = ax_v(loop_var(rounds));
         find_window(L, &b, &s, round);
@@ -229,5 +229,6 @@ lfunc_t *lower_lsh_step(lower_t *L, const attention_t *a, const step_rows_t *row
     lsh_early(L, &b, &s);
     if (hashed) b_end_if(&b, hashed, NULL);
     end_row(L, &b, &s, some);
-    return b.fn;
+    a->attend = b.fn;
+    if (L->forgot) a->forgetting = lower_forgetting(L, a);
 }

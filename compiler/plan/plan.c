@@ -231,7 +231,7 @@ static bool lower_steps(plan_t *p, const pass_options_t *passes, diag_t *d) {
         lower_options_t o = options_of(p, t);
         o.cache_batch = p->batch;
         o.positions = p->positions;
-        p->step_modules[t] = lower_step(p->arena, p->step, p->layout, &o, d);
+        p->step_modules[t] = lower_graph(p->arena, p->step, p->layout, &o, d);
         if (!p->step_modules[t]) return false;
         if (!loops_run_passes(p->step_modules[t], passes, d)) return false;
     }
