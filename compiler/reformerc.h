@@ -136,7 +136,7 @@ typedef struct reformerc_info {
     int64_t batch;      /* rows of one forward, at most */
     int64_t max_length; /* tokens per row, at most */
     int64_t hidden, vocab, labels, pad_token;
-    int64_t lsh_layers, heads, rounds; /* shape of imposed buckets */
+    int64_t lsh_layers, heads, rounds; /* of LSH layers: how many, and the most that one has */
     int variants;                      /* specialised lengths */
     int bound;                         /* 1: has weights */
     int64_t positions; /* tokens that a row of a cache can hold; 0: does not generate */

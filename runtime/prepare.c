@@ -18,6 +18,7 @@ typedef struct {
     reformer_loss_t loss;
     int32_t beyond; /* key of the positions after the input's last token */
     int any_masked;
+    int hashes; /* the variant */
 } fill_t;
 
 static int32_t *ints(const fill_t *f, int slot) {
@@ -176,17 +177,21 @@ static int fill_targets(const fill_t *f) {
 
 /* ---- imposed buckets ------------------------------------------------------------------------ */
 
+static reformer_lsh_t lsh_layer(const reformer_desc_t *d, int64_t i) {
+    reformer_lsh_t all = {.heads = d->heads, .rounds = d->rounds, .max_bucket = d->max_bucket};
+    return d->lsh ? d->lsh[i] : all;
+}
+
 /* One layer: in rows that were given, round r holds r * N … r * N + N - 1; the others only have to
  * stay within the range that kernels were proven for. */
-static int check_buckets(const fill_t *f, const int32_t *bucket) {
-    const reformer_desc_t *d = f->desc;
-    int64_t n = d->max_bucket - 1 + f->any_masked;
-    for (int64_t b = 0; b < d->batch; b++)
-        for (int64_t h = 0; h < d->heads; h++)
-            for (int64_t r = 0; r < d->rounds; r++)
+static int check_buckets(const fill_t *f, const reformer_lsh_t *l, const int32_t *bucket) {
+    int64_t n = l->max_bucket - 1 + f->any_masked;
+    for (int64_t b = 0; b < f->desc->batch; b++)
+        for (int64_t h = 0; h < l->heads; h++)
+            for (int64_t r = 0; r < l->rounds; r++)
                 for (int64_t t = 0; t < f->extent->padded; t++, bucket++) {
                     int64_t low = b < f->batch ? r * n : 0;
-                    int64_t high = b < f->batch ? low + n : d->rounds * d->max_bucket;
+                    int64_t high = b < f->batch ? low + n : l->rounds * l->max_bucket;
                     if (*bucket < low || *bucket >= high) return REFORMER_E_ARGUMENT;
                 }
     return REFORMER_OK;
@@ -197,14 +202,17 @@ static int fill_given(const fill_t *f) {
     const int32_t *buckets = f->io->buckets;
     const uint8_t *which = f->io->buckets_given;
     if ((buckets || which) && !d->imposes_buckets) return REFORMER_E_ARGUMENT;
-    int64_t per_layer = d->batch * d->heads * d->rounds * f->extent->padded;
     int32_t *given = ints(f, REFORMER_SLOT_GIVEN);
+    int64_t at = 0, n = 0;
     for (int64_t i = 0; i < d->lsh_layers; i++) {
-        given[i] = which ? which[i] != 0 : buckets != NULL;
-        if (!given[i]) continue;
-        if (!buckets) return REFORMER_E_ARGUMENT;
-        int error = check_buckets(f, buckets + i * per_layer);
+        reformer_lsh_t l = lsh_layer(d, i);
+        if (!f->hashes || f->extent->padded <= l.chunk) continue;
+        given[n] = which ? which[n] != 0 : buckets != NULL;
+        if (given[n] && !buckets) return REFORMER_E_ARGUMENT;
+        int error = given[n] ? check_buckets(f, &l, buckets + at) : REFORMER_OK;
         if (error) return error;
+        at += d->batch * l.heads * l.rounds * f->extent->padded;
+        n++;
     }
     return REFORMER_OK;
 }
@@ -229,6 +237,7 @@ int reformer_fill_slots(const reformer_desc_t *desc, const reformer_variant_t *v
     f.batch = io->batch ? (int64_t)io->batch : desc->batch;
     f.length = (int64_t)io->length;
     f.loss_length = v->unpadded ? f.length : v->max_length;
+    f.hashes = v->hashes;
     f.beyond = v->absent ? REFORMER_ABSENT : REFORMER_MASKED;
     f.any_masked = f.length < extent->padded && !v->absent;
     int error = check_outputs(desc, io);

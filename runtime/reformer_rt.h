@@ -26,7 +26,7 @@
 extern "C" {
 #endif
 
-#define REFORMER_ABI         2
+#define REFORMER_ABI         3
 #define REFORMER_MAX_THREADS 1024
 
 /* ---- errors: values are pinned, new ones are appended --------------------------------------- */
@@ -102,8 +102,10 @@ typedef struct reformer_io {
     const reformer_pool_t *pool; /* the product's own threads; NULL = built in */
     reformer_trace_fn *trace;
     void *trace_ctx;
-    const int32_t *buckets;       /* [lsh layers][batch][heads][rounds][padded length] */
-    const uint8_t *buckets_given; /* [lsh layers]: 1 = impose, 0 = hash; NULL = all */
+    /* Of the LSH layers that hash at this length, in order: [batch][heads][rounds][padded length], a layer's behind the
+     * other's, whose heads and rounds may be others. */
+    const int32_t *buckets;
+    const uint8_t *buckets_given; /* of the same layers: 1 = impose, 0 = hash; NULL = all */
     reformer_profile_fn *profile; /* NULL: launches are not told */
     void *profile_ctx;
     /* LMs: [batch][length], of the label that each token predicts (causal: the next token's) its
@@ -171,8 +173,8 @@ enum {
     REFORMER_SLOT_END,        /* f32 [batch * length] */
     REFORMER_SLOT_LOSS,       /* f32 [1] */
     REFORMER_SLOT_LABELS_F32, /* f32 [batch][labels], zeros where absent */
-    REFORMER_SLOT_BUCKETS,    /* i32 [lsh layers][batch][heads][rounds][padded] */
-    REFORMER_SLOT_GIVEN,      /* i32 [lsh layers], 0 or 1 */
+    REFORMER_SLOT_BUCKETS,    /* i32, as in reformer_io_t */
+    REFORMER_SLOT_GIVEN,      /* i32, 0 or 1 */
     /* Steps: a row of IDS, KEY … is a row of the cache; ROW -1: the row gets no token. */
     REFORMER_SLOT_POSITION, /* i32 [batch]: tokens of the row before this one, < positions */
     REFORMER_SLOT_HASHED,   /* i32 [batch]: 1 = the row's tokens are in buckets, 2 = with padding */
@@ -270,6 +272,13 @@ typedef struct reformer_variant {
     void (*run)(const reformer_call_t *call);
 } reformer_variant_t;
 
+/* An LSH layer of a model whose LSH layers differ. */
+typedef struct reformer_lsh {
+    int64_t chunk; /* it hashes what is padded to more tokens */
+    int64_t heads, rounds;
+    int64_t max_bucket; /* buckets per round + 1 for padding */
+} reformer_lsh_t;
+
 typedef enum {
     REFORMER_HEAD_NONE, /* base model */
     REFORMER_HEAD_CAUSAL_LM,
@@ -286,8 +295,8 @@ typedef struct reformer_desc {
     reformer_head_t head;
     int64_t batch, hidden, vocab, labels, pad_token;
     int64_t max_length;                /* of all variants */
-    int64_t lsh_layers, heads, rounds; /* shape of imposed buckets */
-    int64_t max_bucket;                /* buckets per round + 1 for padding */
+    int64_t lsh_layers, heads, rounds; /* of LSH layers: how many, and the most that one has */
+    int64_t max_bucket;                /* buckets per round + 1 for padding, at most */
     int imposes_buckets;               /* translated with --buckets */
     reformer_loss_t float_loss;        /* what labels_f32 mean: MSE or BCE (classifiers) */
     int label_is_float;                /* one label: integer labels are taken as numbers */
@@ -301,6 +310,8 @@ typedef struct reformer_desc {
     int64_t lsh_chunk; /* a row with so many tokens gets buckets; 0: no LSH layers */
     size_t
         cache_row[4]; /* bytes per row of RINGS, COUNTS, PLACES, and per row and token of RECORDS */
+    const reformer_lsh_t
+        *lsh; /* [lsh_layers]; NULL: all have what stands above, and hash where the variant does */
 } reformer_desc_t;
 
 /* Zero-initialised by the product, filled by bind. */

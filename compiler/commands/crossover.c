@@ -7,13 +7,10 @@
 
 #include "commands/kernels.h"
 
-/* One LSH layer of the spec, with a place for every length. */
-static spec_t one_layer(arena_t *a, const spec_t *s) {
-    spec_t one = *s;
+/* The LSH layer by itself, with a place for every length. */
+static spec_t one_layer(arena_t *a, const spec_t *s, int layer) {
+    spec_t one = spec_of_layer(a, s, layer);
     one.architecture = ARCH_BASE;
-    one.n_layers = 1;
-    one.attn_layers = ARENA_ARRAY(a, layer_kind_t, 1);
-    one.attn_layers[0] = LAYER_LSH;
     one.axial_pos_embds = false;
     one.compile.length_mode = LENGTH_ABSENT;
     one.compile.has_batch = false;
@@ -41,9 +38,9 @@ static bool attention_flops(arena_t *a, const spec_t *s, const target_t *t, int6
     return true;
 }
 
-bool crossing_at(const spec_t *s, const target_t *t, int64_t length, crossing_t *x) {
+bool crossing_at(const spec_t *s, int layer, const target_t *t, int64_t length, crossing_t *x) {
     arena_t *a = arena_new();
-    spec_t lsh = one_layer(a, s), exact = lsh;
+    spec_t lsh = one_layer(a, s, layer), exact = lsh;
     exact.lsh_attn_chunk_length = length;
     x->length = length;
     bool ok = attention_flops(a, &lsh, t, length, &x->lsh) &&
@@ -57,28 +54,28 @@ static bool lsh_wins(const crossing_t *x) {
 }
 
 /* Between a length that loses and one that wins, in chunks; costs grow steadily enough for it. */
-static int64_t bisect(const spec_t *s, const target_t *t, int64_t loses, int64_t wins) {
-    int64_t chunk = s->lsh_attn_chunk_length;
+static int64_t bisect(const spec_t *s, int layer, const target_t *t, int64_t loses, int64_t wins) {
+    int64_t chunk = spec_layer(s, layer).chunk_length;
     while (wins - loses > 1) {
         int64_t middle = loses + (wins - loses) / 2;
         crossing_t x;
-        if (crossing_at(s, t, middle * chunk, &x) && lsh_wins(&x)) wins = middle;
+        if (crossing_at(s, layer, t, middle * chunk, &x) && lsh_wins(&x)) wins = middle;
         else loses = middle;
     }
     return wins * chunk;
 }
 
-crossover_t crossover_find(const spec_t *s, const target_t *t) {
+crossover_t crossover_find(const spec_t *s, int layer, const target_t *t) {
     crossover_t c = {0};
-    int64_t chunk = s->lsh_attn_chunk_length, most = s->max_position_embeddings / chunk;
+    int64_t chunk = spec_layer(s, layer).chunk_length, most = s->max_position_embeddings / chunk;
     for (int64_t chunks = 2; chunks <= most && c.n < MAX_CROSSINGS; chunks *= 2)
-        if (crossing_at(s, t, chunks * chunk, &c.points[c.n])) c.n++;
+        if (crossing_at(s, layer, t, chunks * chunk, &c.points[c.n])) c.n++;
         else break;
     int first = c.n;
     while (first > 0 && lsh_wins(&c.points[first - 1])) first--;
     if (first == c.n) return c;
-    c.from = first == 0
-                 ? c.points[0].length
-                 : bisect(s, t, c.points[first - 1].length / chunk, c.points[first].length / chunk);
+    c.from = first == 0 ? c.points[0].length
+                        : bisect(s, layer, t, c.points[first - 1].length / chunk,
+                                 c.points[first].length / chunk);
     return c;
 }

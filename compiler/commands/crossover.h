@@ -18,10 +18,9 @@ typedef struct {
                      greatest length */
 } crossover_t;
 
-/* The model must have LSH layers, the length be a multiple of their chunk and longer than one.
- * False: such a length is beyond some limit. */
-bool crossing_at(const spec_t *s, const target_t *t, int64_t length, crossing_t *x);
+/* Of an LSH layer, at a multiple of its chunk that is longer than one. False: such a length is beyond some limit. */
+bool crossing_at(const spec_t *s, int layer, const target_t *t, int64_t length, crossing_t *x);
 /* Up to the positions the model has. n is 0 where no length hashes. */
-crossover_t crossover_find(const spec_t *s, const target_t *t);
+crossover_t crossover_find(const spec_t *s, int layer, const target_t *t);
 
 #endif

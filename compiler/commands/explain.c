@@ -51,8 +51,11 @@ static explanation_t explain(session_t *s) {
     e.tokens = (double)p->batch * (double)e.variant->max_length;
     e.costs = kernel_costs(s->arena, e.m, e.units);
     measure_memory(&e);
-    e.hashes = kernel_find(&e.costs, "lsh.hash") != NULL;
-    if (spec_has_kind(s->spec, LAYER_LSH)) e.crossover = crossover_find(s->spec, e.m->target);
+    e.hashes = ARENA_ARRAY(s->arena, const gnode_t *, s->spec->n_layers);
+    for (const gnode_t *n = NULL; (n = graph_next(e.variant->graph, G_LSH_HASH, n));)
+        e.hashes[n->layer] = n;
+    int lsh = spec_first_layer(s->spec, true);
+    if (lsh >= 0) e.crossover = crossover_find(s->spec, lsh, e.m->target);
     return e;
 }
 

@@ -23,8 +23,8 @@ typedef struct {
     double streams;             /* bytes of the two residual streams */
     bool has_machine;
     machine_t machine;
-    bool hashes; /* the variant's LSH layers do hash; crossover is theirs */
-    crossover_t crossover;
+    const gnode_t **hashes; /* [layers]: LSH_HASH of the variant; NULL: the layer does not hash */
+    crossover_t crossover;  /* of the first LSH layer */
 } explanation_t;
 
 /* (explain_report.c) figures: with the drawings. */

@@ -18,12 +18,6 @@ static table_t *facts(const explanation_t *e) {
     return table_new(e->arena, 2, (column_t[]){{NULL, true}, {NULL, true}});
 }
 
-static int count_kind(const spec_t *s, layer_kind_t kind) {
-    int n = 0;
-    for (int i = 0; i < s->n_layers; i++) n += s->attn_layers[i] == kind;
-    return n;
-}
-
 /* "[16, 32]" */
 static const char *list(const explanation_t *e, int n, const int64_t *x) {
     const char *text = "";
@@ -33,47 +27,116 @@ static const char *list(const explanation_t *e, int n, const int64_t *x) {
 
 /* ---- the model ------------------------------------------------------------------------------------- */
 
-static const char *const kind_names[] = {[LAYER_LOCAL] = "local", [LAYER_LSH] = "LSH"};
+static const char *kind_of(const spec_t *s, int layer) {
+    return spec_layer(s, layer).lsh ? "LSH" : "local";
+}
 
 /* Equal neighbours once: "2 local, LSH, 3 local". */
 static const char *layer_order(const explanation_t *e) {
     const spec_t *s = e->spec;
     sbuf_t text = {0};
     for (int i = 0, n; i < s->n_layers; i += n) {
-        for (n = 1; i + n < s->n_layers && s->attn_layers[i + n] == s->attn_layers[i];) n++;
+        for (n = 1; i + n < s->n_layers && kind_of(s, i + n) == kind_of(s, i);) n++;
         if (text.size > 120) { /* nobody reads thousands */
             sbuf_puts(&text, ", ...");
             break;
         }
         sbuf_puts(&text, i ? ", " : "");
         if (n > 1) sbuf_printf(&text, "%d ", n);
-        sbuf_puts(&text, kind_names[s->attn_layers[i]]);
+        sbuf_puts(&text, kind_of(s, i));
     }
     const char *copy = arena_strdup(e->arena, text.data);
     sbuf_free(&text);
     return copy;
 }
 
-static const char *window_text(const explanation_t *e, int64_t chunk, int64_t before,
-                               int64_t after) {
-    if (dim_at(e->variant->graph->padded, e->units) <= chunk)
-        return TEXT(e, "exact attention: the sequence fits one chunk of %lld", (long long)chunk);
+/* What a layer is, by one of its facts; NULL: it has no such fact. */
+typedef const char *layer_text_fn(const explanation_t *e, int layer);
+
+static const char *window_text(const explanation_t *e, int layer) {
+    spec_layer_t l = spec_layer(e->spec, layer);
+    int64_t before = l.num_chunks_before, after = l.num_chunks_after;
+    if (dim_at(e->variant->graph->padded, e->units) <= l.chunk_length)
+        return TEXT(e, "exact attention: the sequence fits one chunk of %lld",
+                    (long long)l.chunk_length);
     return TEXT(e, "chunks of %lld, each with %lld before and %lld after: %lld keys per query",
-                (long long)chunk, (long long)before, (long long)after,
-                (long long)(chunk * (1 + before + after)));
+                (long long)l.chunk_length, (long long)before, (long long)after,
+                (long long)(l.chunk_length * (1 + before + after)));
 }
 
-static const char *hash_text(const explanation_t *e) {
-    const plan_t *p = e->plan;
+static const char *local_text(const explanation_t *e, int layer) {
+    return spec_layer(e->spec, layer).lsh ? NULL : window_text(e, layer);
+}
+
+static const char *lsh_text(const explanation_t *e, int layer) {
+    return spec_layer(e->spec, layer).lsh ? window_text(e, layer) : NULL;
+}
+
+static const char *hash_text(const explanation_t *e, int layer) {
+    const gnode_t *n = e->hashes[layer];
     int64_t buckets = 1;
-    for (int i = 0; i < p->n_factors; i++) buckets *= p->factors[i];
+    for (int i = 0; n && i < n->n_factors; i++) buckets *= n->factors[i];
+    if (!n) return NULL;
     const char *from =
-        p->n_variants > 1 ? ", chosen from the greatest length" : ", chosen from the length";
-    const char *why = e->spec->n_bucket_factors ? "" : from;
+        e->plan->n_variants > 1 ? ", chosen from the greatest length" : ", chosen from the length";
+    const char *why = spec_layer(e->spec, layer).n_bucket_factors ? "" : from;
     const char *factors =
-        p->n_factors > 1 ? TEXT(e, " = %s", list(e, p->n_factors, p->factors)) : "";
-    return TEXT(e, "%s, %lld buckets%s%s", plural(e, e->spec->num_hashes, "round"),
-                (long long)buckets, factors, why);
+        n->n_factors > 1 ? TEXT(e, " = %s", list(e, n->n_factors, n->factors)) : "";
+    return TEXT(e, "%s, %lld buckets%s%s", plural(e, n->rounds, "round"), (long long)buckets,
+                factors, why);
+}
+
+static const char *heads_text(const explanation_t *e, int layer) {
+    spec_layer_t l = spec_layer(e->spec, layer);
+    return TEXT(e, "%lld of %lld, %s", (long long)l.num_attention_heads,
+                (long long)l.attention_head_size,
+                e->spec->is_decoder ? "causal" : "looking both ways");
+}
+
+static const char *widths_text(const explanation_t *e, int layer) {
+    spec_layer_t l = spec_layer(e->spec, layer);
+    return TEXT(e, "hidden %lld, feed-forward %lld (%s)", (long long)e->spec->hidden_size,
+                (long long)l.feed_forward_size, act_name(l.hidden_act));
+}
+
+/* "layers 0, 2 ... 5": those of which the text is said. */
+static const char *layers_of(const explanation_t *e, const char *const *texts, const char *text) {
+    sbuf_t out = {0};
+    int n = e->spec->n_layers, said = 0;
+    for (int i = 0, run; i < n; i += run) {
+        for (run = 0; i + run < n && texts[i + run] && strcmp(texts[i + run], text) == 0;) run++;
+        if (run == 0) {
+            run = 1;
+            continue;
+        }
+        if (out.size > 100) {
+            sbuf_puts(&out, ", ...");
+            break;
+        }
+        sbuf_printf(&out, said++ ? ", %d" : " %d", i);
+        if (run > 1) sbuf_printf(&out, " ... %d", i + run - 1);
+    }
+    const char *copy =
+        TEXT(e, "layer%s%s", said > 1 || strstr(out.data, "...") ? "s" : "", out.data);
+    sbuf_free(&out);
+    return copy;
+}
+
+/* One row for what all layers have in common; where they differ, one for each kind of them. */
+static void layer_rows(const explanation_t *e, table_t *t, const char *label, layer_text_fn *of) {
+    int n = e->spec->n_layers, n_texts = 0;
+    const char **texts = ARENA_ARRAY(e->arena, const char *, n);
+    const char **differ = ARENA_ARRAY(e->arena, const char *, n);
+    for (int i = 0; i < n; i++) {
+        texts[i] = of(e, i);
+        int k = 0;
+        while (k < n_texts && texts[i] && strcmp(differ[k], texts[i]) != 0) k++;
+        if (k == n_texts && texts[i]) differ[n_texts++] = texts[i];
+    }
+    for (int k = 0; k < n_texts; k++) {
+        const char *where = n_texts > 1 ? TEXT(e, "; %s", layers_of(e, texts, differ[k])) : "";
+        ROW(e, t, label, TEXT(e, "%s%s", differ[k], where));
+    }
 }
 
 static const char *positions_text(const explanation_t *e) {
@@ -129,21 +192,11 @@ static void model_section(const explanation_t *e, document_t *doc) {
     section_t *section = document_section(doc, "model");
     table_t *t = section->table = facts(e);
     ROW(e, t, "layers", TEXT(e, "%d: %s", s->n_layers, layer_order(e)));
-    if (count_kind(s, LAYER_LOCAL))
-        ROW(e, t, "local",
-            window_text(e, s->local_attn_chunk_length, s->local_num_chunks_before,
-                        s->local_num_chunks_after));
-    if (count_kind(s, LAYER_LSH))
-        ROW(e, t, "LSH",
-            window_text(e, s->lsh_attn_chunk_length, s->lsh_num_chunks_before,
-                        s->lsh_num_chunks_after));
-    if (e->hashes) ROW(e, t, "hash", hash_text(e));
-    ROW(e, t, "heads",
-        TEXT(e, "%lld of %lld, %s", (long long)s->num_attention_heads,
-             (long long)s->attention_head_size, s->is_decoder ? "causal" : "looking both ways"));
-    ROW(e, t, "widths",
-        TEXT(e, "hidden %lld, feed-forward %lld (%s)", (long long)s->hidden_size,
-             (long long)s->feed_forward_size, act_name(s->hidden_act)));
+    layer_rows(e, t, "local", local_text);
+    layer_rows(e, t, "LSH", lsh_text);
+    layer_rows(e, t, "hash", hash_text);
+    layer_rows(e, t, "heads", heads_text);
+    layer_rows(e, t, "widths", widths_text);
     ROW(e, t, "positions", positions_text(e));
     ROW(e, t, "head", head_text(e));
     ROW(e, t, "length", lengths_text(e));
@@ -359,7 +412,7 @@ static const char *crossover_text(const explanation_t *e) {
 
 static void crossover_section(const explanation_t *e, document_t *doc) {
     const crossover_t *c = &e->crossover;
-    if (!spec_has_kind(e->spec, LAYER_LSH)) return;
+    if (spec_first_layer(e->spec, true) < 0) return;
     section_t *section = document_section(doc, "LSH against exact attention");
     section->text = crossover_text(e);
     if (c->n == 0) return;

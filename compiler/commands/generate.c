@@ -132,7 +132,7 @@ static void check_bucket_number(const generate_t *g) {
                              ? arena_printf(s->arena, "%s %lld", p->row, (long long)(r + 1))
                              : arena_printf(s->arena, "the %s", p->row);
         if (s->o->given[OPT_NO_CACHE]) {
-            int64_t first = buckets_first_hashed(s->spec, length);
+            int64_t first = buckets_first_hashed(&taken, length);
             if (first > length) of = "the first text that it hashes";
             if (first < length + g->max_tokens) length = first;
         }

@@ -310,16 +310,17 @@ static bool check_buckets(const reader_t *r, const st_tensor_t *t, const int32_t
     return true;
 }
 
-static bool read_layer_buckets(const reader_t *r, const plan_t *p, int layer, int64_t padded,
-                               int32_t *out) {
-    const char *name = arena_printf(r->arena, "layers.%d.buckets", layer);
+static bool read_layer_buckets(const reader_t *r, const gnode_t *hash, int64_t padded, int32_t *out,
+                               bool *given) {
+    const char *name = arena_printf(r->arena, "layers.%d.buckets", hash->layer);
     const st_tensor_t *t = st_find(r->file, name);
-    const spec_t *s = r->spec;
-    int64_t want[4] = {r->in->batch, s->num_attention_heads, s->num_hashes, padded};
+    int64_t want[4] = {r->in->batch, hash->heads, hash->rounds, padded};
+    *given = t != NULL;
+    if (!t) return true;
     if (t->rank != 4 || memcmp(t->shape, want, sizeof want) != 0)
         return wrong_shape(r, t, shape_text(r->arena, 4, want));
     int64_t n = 1;
-    for (int i = 0; i < p->n_factors; i++) n *= p->factors[i];
+    for (int i = 0; i < hash->n_factors; i++) n *= hash->factors[i];
     n += r->in->any_masked || padded > r->in->length;
     return st_to_i32(t, out, r->path, r->d) && check_buckets(r, t, out, n);
 }
@@ -333,7 +334,7 @@ static bool names_buckets(const char *name) {
 static bool names_lsh_layer(const reader_t *r, const char *name) {
     char *end;
     long layer = strtol(name + 7, &end, 10);
-    return layer >= 0 && layer < r->spec->n_layers && r->spec->attn_layers[layer] == LAYER_LSH &&
+    return layer >= 0 && layer < r->spec->n_layers && spec_layer(r->spec, (int)layer).lsh &&
            strcmp(name, arena_printf(r->arena, "layers.%ld.buckets", layer)) == 0;
 }
 
@@ -356,22 +357,18 @@ static bool check_bucket_names(const reader_t *r) {
     return found > 0 || st_count(r->file) == 0 || not_buckets(r, st_at(r->file, 0)->name);
 }
 
-static bool read_all_buckets(const reader_t *r, const plan_t *p, int64_t padded) {
-    const spec_t *s = r->spec;
+/* Layers that do not hash at this length have none to be imposed. */
+static bool read_all_buckets(const reader_t *r, const graph_t *g, int64_t padded) {
     inputs_t *in = r->in;
-    int lsh_layers = 0;
-    for (int i = 0; i < s->n_layers; i++) lsh_layers += s->attn_layers[i] == LAYER_LSH;
-    int64_t each = p->batch * s->num_attention_heads * s->num_hashes * padded;
-    in->buckets = ARENA_ARRAY(r->arena, int32_t, each * lsh_layers);
-    in->buckets_given = ARENA_ARRAY(r->arena, uint8_t, lsh_layers);
-    for (int i = 0, lsh = 0; i < s->n_layers; i++) {
-        if (s->attn_layers[i] != LAYER_LSH) continue;
-        const char *name = arena_printf(r->arena, "layers.%d.buckets", i);
-        if (st_find(r->file, name)) {
-            if (!read_layer_buckets(r, p, i, padded, in->buckets + lsh * each)) return false;
-            in->buckets_given[lsh] = 1;
-        }
-        lsh++;
+    imposed_rows_t all = graph_imposed(g, NULL);
+    in->buckets = ARENA_ARRAY(r->arena, int32_t, all.rows * padded + 1);
+    in->buckets_given = ARENA_ARRAY(r->arena, uint8_t, all.hashes + 1);
+    for (const gnode_t *n = NULL; (n = graph_next(g, G_LSH_HASH, n));) {
+        imposed_rows_t before = graph_imposed(g, n);
+        bool given;
+        if (!read_layer_buckets(r, n, padded, in->buckets + before.rows * padded, &given))
+            return false;
+        in->buckets_given[before.hashes] = given;
     }
     return true;
 }
@@ -383,12 +380,12 @@ bool inputs_read_buckets(inputs_t *in, arena_t *a, const plan_t *p, const char *
     const variant_plan_t *v = plan_fitting(p, (size_t)in->length);
     if (!v) bug("an input of %lld tokens passed the checks", (long long)in->length);
     int64_t padded = variant_padded(v, in->length);
-    bool ok = true;
-    if (p->n_factors == 0 && st_count(file) > 0) {
+    bool ok = true, hashes = plan_hash(p) != NULL;
+    if (!hashes && st_count(file) > 0) {
         diag_error(d, IN_FILE(path), "no layer of this model hashes");
         ok = false;
     }
-    ok = ok && check_bucket_names(&r) && (p->n_factors == 0 || read_all_buckets(&r, p, padded));
+    ok = ok && check_bucket_names(&r) && (!hashes || read_all_buckets(&r, v->graph, padded));
     st_close(file);
     return ok;
 }

@@ -24,8 +24,8 @@ typedef struct {
 
 /* Of a lowered module, at U = units (ignored when literal). */
 kernel_costs_t kernel_costs(arena_t *a, const module_t *m, int64_t units);
-const kernel_cost_t *kernel_find(const kernel_costs_t *c, const char *name); /* NULL: none */
-double kernel_flops(const kernel_costs_t *c, const char *name);              /* 0: none */
+/* Of all classes of a kernel: "lsh.hash" stands for "lsh_2.hash" too. 0: none. */
+double kernel_flops(const kernel_costs_t *c, const char *name);
 
 /* Peaks of the machine a prediction is for. */
 typedef struct {

@@ -152,8 +152,7 @@ static void print_departure(const departure_t *d, const char *lead, const spec_t
     int layer = layer_of(d->tensor);
     sbuf_puts(out, lead);
     if (layer >= 0 && layer < spec->n_layers)
-        sbuf_printf(out, "layer %d (%s), ", layer,
-                    spec->attn_layers[layer] == LAYER_LSH ? "lsh" : "local");
+        sbuf_printf(out, "layer %d (%s), ", layer, spec_layer(spec, layer).lsh ? "lsh" : "local");
     sbuf_printf(out, "%s%s, back end %s: ", d->rule == RULE_UNTRACED ? "untraced " : "", d->tensor,
                 d->side->label);
     print_difference(d, out);

@@ -113,8 +113,10 @@ bool session_plan(session_t *s, const session_plan_t *want) {
 }
 
 buckets_taken_t session_buckets(const session_t *s) {
-    const plan_t *p = s->plan;
-    return (buckets_taken_t){s->spec, p->n_factors, p->factors, p->longest};
+    const gnode_t *hash = plan_hash(s->plan);
+    if (!hash) return (buckets_taken_t){.spec = s->spec, .longest = s->plan->longest};
+    return (buckets_taken_t){s->spec, hash->layer, hash->n_factors, hash->factors,
+                             s->plan->longest};
 }
 
 bool session_lower(session_t *s) {

@@ -6,11 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Buckets to impose: [lsh layers][plan's batch][heads][rounds][padded], [lsh layers]. */
+/* Buckets to impose, as reformer_io_t has them: of the layers that hash at this length. */
 typedef struct {
     int32_t *all;
     uint8_t *given;
-    int64_t each; /* elements per layer */
 } imposed_t;
 
 void side_free(side_t *s) {
@@ -126,25 +125,19 @@ static int64_t near_ties(const side_t *reference, const result_t *want, const re
 
 /* ---- imposing -------------------------------------------------------------------------------------- */
 
-/* The number of a layer among the LSH layers. */
-static int lsh_index(const spec_t *s, int layer) {
-    int n = 0;
-    for (int i = 0; i < layer; i++) n += s->attn_layers[i] == LAYER_LSH;
-    return n;
+static const graph_t *graph_of(const trial_t *t) {
+    return plan_fitting(t->plan, (size_t)t->inputs->length)->graph;
 }
 
-/* Room for all layers, with what the user imposes in it. `like`: buckets of any layer. */
+/* Room for all layers that hash, with what the user imposes in it. `like`: buckets of any layer. */
 static imposed_t imposed_new(const trial_t *t, const result_t *like) {
     const inputs_t *in = t->inputs;
-    size_t layers = (size_t)lsh_index(t->plan->spec, t->plan->spec->n_layers);
-    imposed_t x = {.each = t->plan->batch};
-    for (int k = 1; k < like->rank; k++) x.each *= like->shape[k];
-    size_t n = layers * (size_t)x.each;
-    x.all = heap_new(n, sizeof *x.all);
-    x.given = heap_new(layers, 1);
+    imposed_rows_t all = graph_imposed(graph_of(t), NULL);
+    size_t n = (size_t)(all.rows * like->shape[like->rank - 1]);
+    imposed_t x = {heap_new(n, sizeof *x.all), heap_new((size_t)all.hashes, 1)};
     if (!in->buckets) return x;
     memcpy(x.all, in->buckets, n * sizeof *x.all);
-    memcpy(x.given, in->buckets_given, layers);
+    memcpy(x.given, in->buckets_given, (size_t)all.hashes);
     return x;
 }
 
@@ -155,10 +148,14 @@ static void imposed_free(imposed_t *x) {
 
 /* False when these were imposed already: the side does not take them. */
 static bool impose(const trial_t *t, imposed_t *x, const result_t *buckets) {
-    int lsh = lsh_index(t->plan->spec, layer_of(buckets->name));
-    if (x->given[lsh]) return false;
-    x->given[lsh] = 1;
-    memcpy(x->all + lsh * x->each, buckets->data, buckets->bytes);
+    const graph_t *g = graph_of(t);
+    const gnode_t *n = graph_next(g, G_LSH_HASH, NULL);
+    while (n && n->layer != layer_of(buckets->name)) n = graph_next(g, G_LSH_HASH, n);
+    if (!n) bug("%s of a layer that does not hash", buckets->name);
+    imposed_rows_t before = graph_imposed(g, n);
+    if (x->given[before.hashes]) return false;
+    x->given[before.hashes] = 1;
+    memcpy(x->all + before.rows * buckets->shape[buckets->rank - 1], buckets->data, buckets->bytes);
     return true;
 }
 

@@ -19,8 +19,8 @@ typedef struct {
     int32_t *labels;                          /* LMs [batch][length], classes [batch]; NULL: none */
     float *labels_f32;                        /* [batch] or [batch][labels]; NULL: none */
     int32_t *start_positions, *end_positions; /* [batch]; NULL: none */
-    int32_t *buckets;       /* [lsh layers][plan's batch][heads][rounds][padded]; NULL: none */
-    uint8_t *buckets_given; /* [lsh layers] */
+    int32_t *buckets; /* as in reformer_io_t, of the plan's batch; NULL: none */
+    uint8_t *buckets_given;
 } inputs_t;
 
 bool inputs_read(inputs_t *in, arena_t *a, const spec_t *s, const char *path, diag_t *d);

@@ -5,17 +5,37 @@
 
 #include "support/cpu.h"
 
+static const char *widths_of(arena_t *a, const spec_layer_t *l) {
+    return arena_printf(a, "%lldx%lld-ff%lld", (long long)l->num_attention_heads,
+                        (long long)l->attention_head_size, (long long)l->feed_forward_size);
+}
+
+/* "-lsh64x2"; widths that are not the first layer's behind it. */
+static const char *window_of(arena_t *a, const spec_layer_t *l, const char *widths) {
+    const char *own = widths_of(a, l);
+    bool other = strcmp(own, widths) != 0;
+    return arena_printf(a, "-%s%lldx%lld%s%s", l->lsh ? "lsh" : "local", (long long)l->chunk_length,
+                        (long long)(1 + l->num_chunks_before + l->num_chunks_after),
+                        other ? "-" : "", other ? own : "");
+}
+
+/* Layers of one shape are named once, LSH layers first. */
 const char *tuning_shapes(arena_t *a, const spec_t *s) {
-    const char *text = arena_printf(
-        a, "h%lld-%lldx%lld-ff%lld", (long long)s->hidden_size, (long long)s->num_attention_heads,
-        (long long)s->attention_head_size, (long long)s->feed_forward_size);
-    if (spec_has_kind(s, LAYER_LSH))
-        text = arena_printf(a, "%s-lsh%lldx%lld", text, (long long)s->lsh_attn_chunk_length,
-                            (long long)(1 + s->lsh_num_chunks_before + s->lsh_num_chunks_after));
-    if (spec_has_kind(s, LAYER_LOCAL))
-        text =
-            arena_printf(a, "%s-local%lldx%lld", text, (long long)s->local_attn_chunk_length,
-                         (long long)(1 + s->local_num_chunks_before + s->local_num_chunks_after));
+    spec_layer_t l = spec_layer(s, 0);
+    const char *widths = widths_of(a, &l);
+    const char *text = arena_printf(a, "h%lld-%s", (long long)s->hidden_size, widths);
+    int *form = ARENA_ARRAY(a, int, s->n_layers), n = spec_layer_forms(s, form), n_said = 0;
+    const char **said = ARENA_ARRAY(a, const char *, n);
+    for (int k = 0; k < 2 * n; k++) {
+        l = spec_layer(s, form[k % n]);
+        if (l.lsh != (k < n)) continue;
+        const char *window = window_of(a, &l, widths);
+        int i = 0;
+        while (i < n_said && strcmp(said[i], window) != 0) i++;
+        if (i < n_said) continue;
+        said[n_said++] = window;
+        text = arena_printf(a, "%s%s", text, window);
+    }
     return text;
 }
 

@@ -161,9 +161,7 @@ static void tick(void *ctx, const char *tensor) {
 
 /* Tensors of a traced forward: at most seven per layer, and the embeddings. */
 static int64_t tensors_of(const spec_t *s) {
-    int64_t n = 1;
-    for (int i = 0; i < s->n_layers; i++) n += s->attn_layers[i] == LAYER_LSH ? 7 : 5;
-    return n;
+    return 1 + 7 * spec_layers_of(s, true) + 5 * spec_layers_of(s, false);
 }
 
 static exec_t *open_side(verify_t *v, const choice_t *c, plan_t *p) {

@@ -351,8 +351,23 @@ static void put_decoder_fields(const reformer_desc_t *d, const char *variants, c
              d->cache_row[2], d->cache_row[3]);
 }
 
+/* The LSH layers, where they differ; the array's name. */
+static const char *put_lsh_layers(emitter_t *c, const reformer_desc_t *d, sbuf_t *out) {
+    if (!d->lsh) return NULL;
+    const char *name = own_name(c, "lsh_layers");
+    put_line(out, 0, "static const reformer_lsh_t %s[] = { /* chunk, heads, rounds, buckets + 1 */",
+             name);
+    for (int64_t i = 0; i < d->lsh_layers; i++) {
+        const reformer_lsh_t *l = &d->lsh[i];
+        put_line(out, 1, "{%lld, %lld, %lld, %lld},", (long long)l->chunk, (long long)l->heads,
+                 (long long)l->rounds, (long long)l->max_bucket);
+    }
+    put_line(out, 0, "};");
+    return name;
+}
+
 static void put_desc_fields(emitter_t *c, const reformer_desc_t *d, const char *variants,
-                            sbuf_t *out) {
+                            const char *lsh, sbuf_t *out) {
     put_line(out, 1, ".abi = REFORMER_ABI,");
     put_line(out, 1, ".name = %s,", c_string(c->arena, d->name));
     put_line(out, 1, ".fingerprint = UINT64_C(0x%016llx),", (unsigned long long)d->fingerprint);
@@ -373,6 +388,7 @@ static void put_desc_fields(emitter_t *c, const reformer_desc_t *d, const char *
     put_number(out, 1, "label_is_float", d->label_is_float);
     put_line(out, 1, ".n_variants = (int)(sizeof %s / sizeof %s[0]),", variants, variants);
     put_line(out, 1, ".variants = %s,", variants);
+    if (lsh) put_line(out, 1, ".lsh = %s,", lsh);
 }
 
 /* An array of the parts of one kind; its name. */
@@ -397,9 +413,9 @@ static const char *put_descriptor(emitter_t *c, const reformer_desc_t *d,
     if (d->prefills && d->prefills != d->variants)
         prefills = put_variants(c, PART_PREFILL, "prefills", v, run, out);
     if (d->steps) steps = put_variants(c, PART_STEP, "steps", v, run, out);
-    const char *desc = own_name(c, "description");
+    const char *lsh = put_lsh_layers(c, d, out), *desc = own_name(c, "description");
     put_line(out, 0, "static const reformer_desc_t %s = {", desc);
-    put_desc_fields(c, d, variants, out);
+    put_desc_fields(c, d, variants, lsh, out);
     put_decoder_fields(d, variants, prefills, steps, out);
     put_line(out, 0, "};\n");
     return desc;

@@ -96,8 +96,11 @@ static void add_fields(const header_t *h, sbuf_t *text) {
     if (h->c->o->impose_buckets) {
         int64_t lsh = h->d->lsh_layers, heads = h->d->heads, rounds = h->d->rounds;
         const char *shape =
-            arena_printf(h->c->arena, "buckets[%lld][%lld][%lld][%lld][padded]", (long long)lsh,
-                         (long long)h->d->batch, (long long)heads, (long long)rounds);
+            h->d->lsh ? arena_printf(h->c->arena, "buckets[][%lld][heads][rounds][padded]",
+                                     (long long)h->d->batch)
+                      : arena_printf(h->c->arena, "buckets[%lld][%lld][%lld][%lld][padded]",
+                                     (long long)lsh, (long long)h->d->batch, (long long)heads,
+                                     (long long)rounds);
         sbuf_printf(text, "    %-34s %s\n", shape, "imposed where given");
         shape = arena_printf(h->c->arena, "buckets_given[%lld]", (long long)lsh);
         sbuf_printf(text, "    %-34s %s\n", shape, "1 = impose, 0 = hash");
@@ -121,16 +124,19 @@ static void put_fields(const header_t *h) {
 /* A fresh model of Hugging Face would choose by the input; an artefact is one model at all of its lengths. */
 static const char *buckets_text(const header_t *h) {
     const plan_t *p = h->c->plan;
-    if (p->n_variants == 1 || p->n_factors == 0 || p->spec->n_bucket_factors) return ".";
+    const gnode_t *hash = plan_hash(p);
+    if (p->n_variants == 1 || !hash || spec_layer(p->spec, hash->layer).n_bucket_factors)
+        return ".";
     const char *number = "";
-    for (int i = 0; i < p->n_factors; i++)
-        number =
-            arena_printf(h->c->arena, "%s%s%lld", number, i ? ", " : "", (long long)p->factors[i]);
+    for (int i = 0; i < hash->n_factors; i++)
+        number = arena_printf(h->c->arena, "%s%s%lld", number, i ? ", " : "",
+                              (long long)hash->factors[i]);
     return arena_printf(
         h->c->arena,
         "\nwith num_buckets %s%s%s at every length, the number for %lld tokens: the spec\n"
         "has null.",
-        p->n_factors > 1 ? "[" : "", number, p->n_factors > 1 ? "]" : "", (long long)p->longest);
+        hash->n_factors > 1 ? "[" : "", number, hash->n_factors > 1 ? "]" : "",
+        (long long)p->longest);
 }
 
 static const char *padding_text(const header_t *h) {

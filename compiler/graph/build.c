@@ -46,16 +46,20 @@ typedef struct {
     const spec_t *s;
     diag_t *d;
     int layer;
+    spec_layer_t facts; /* of the layer */
     srcloc_t at;
     bool ok;
+    int64_t bucket_length; /* padded: decides automatic buckets */
     gnode_t *mask;
     gnode_t *positions; /* of a step; NULL: a forward */
+    const gnode_t *
+        *hashed; /* of a step, by layer: LSH_HASH of the forward; NULL: it does not hash */
 } builder_t;
 
 /* ---- nodes --------------------------------------------------------------------------------- */
 
 static void place(builder_t *b, spec_key_t key) {
-    b->at = b->s->at[key];
+    b->at = b->layer < 0 ? b->s->at[key] : spec_layer_at(b->s, b->layer, key);
 }
 
 static const char *in_layer(builder_t *b, const char *what) {
@@ -167,10 +171,6 @@ static gnode_t *embed(builder_t *b, gnode_t *ids, gnode_t *positions) {
 
 /* ---- attention ----------------------------------------------------------------------------- */
 
-static int64_t chunk_length(const spec_t *s, layer_kind_t kind) {
-    return kind == LAYER_LSH ? s->lsh_attn_chunk_length : s->local_attn_chunk_length;
-}
-
 /* HF_SEMANTICS 6.2: a layer looks at every key when the padded length is within one chunk. A
  * dynamic graph has no such lengths in its range: they are literal graphs of their own. */
 static bool is_exact(const graph_t *g, int64_t chunk) {
@@ -180,29 +180,31 @@ static bool is_exact(const graph_t *g, int64_t chunk) {
     return all;
 }
 
-static bool layer_hashes(const graph_t *g, const spec_t *s, int layer) {
-    return s->attn_layers[layer] == LAYER_LSH && !is_exact(g, s->lsh_attn_chunk_length);
+static void place_window(builder_t *b) {
+    place(b, spec_window_keys(b->facts.lsh).chunk);
 }
 
 static void set_heads(builder_t *b, gnode_t *n) {
-    n->heads = b->s->num_attention_heads;
-    n->head_size = b->s->attention_head_size;
+    n->heads = b->facts.num_attention_heads;
+    n->head_size = b->facts.attention_head_size;
 }
 
-static void set_window(builder_t *b, gnode_t *n, layer_kind_t kind) {
-    const spec_t *s = b->s;
+static int64_t heads_width(const builder_t *b) {
+    return b->facts.num_attention_heads * b->facts.attention_head_size;
+}
+
+static void set_window(builder_t *b, gnode_t *n) {
     set_heads(b, n);
-    n->chunk = chunk_length(s, kind);
-    n->before = kind == LAYER_LSH ? s->lsh_num_chunks_before : s->local_num_chunks_before;
-    n->after = kind == LAYER_LSH ? s->lsh_num_chunks_after : s->local_num_chunks_after;
-    n->causal = s->is_decoder;
+    n->chunk = b->facts.chunk_length;
+    n->before = b->facts.num_chunks_before;
+    n->after = b->facts.num_chunks_after;
+    n->causal = b->s->is_decoder;
 }
 
 static gnode_t *projection(builder_t *b, const char *what, gnode_t *x) {
     const char *prefix =
         arena_printf(b->g->arena, "encoder.layers.%d.attention.self_attention.%s", b->layer, what);
-    int64_t width = b->s->num_attention_heads * b->s->attention_head_size;
-    return linear(b, what, x, prefix, false, width, b->s->hidden_size);
+    return linear(b, what, x, prefix, false, heads_width(b), b->s->hidden_size);
 }
 
 static gnode_t *exact_attention(builder_t *b, gnode_t *q, gnode_t *k, gnode_t *v) {
@@ -213,22 +215,32 @@ static gnode_t *exact_attention(builder_t *b, gnode_t *q, gnode_t *k, gnode_t *v
     return traced(finish(b, n));
 }
 
+/* The layer's buckets: a step has those of the forward. */
+static int factors_of(const builder_t *b, int64_t factors[MAX_FACTORS]) {
+    if (!b->hashed) return spec_bucket_factors(b->s, b->layer, b->bucket_length, factors);
+    const gnode_t *like = b->hashed[b->layer];
+    for (int i = 0; like && i < like->n_factors; i++) factors[i] = like->factors[i];
+    return like ? like->n_factors : 0;
+}
+
 static gnode_t *rotations(builder_t *b) {
-    const graph_t *g = b->g;
-    int64_t columns = 0;
-    for (int i = 0; i < g->n_factors; i++) columns += g->factors[i] / 2;
+    int64_t columns = 0, factors[MAX_FACTORS];
+    int n = factors_of(b, factors);
+    for (int i = 0; i < n; i++) columns += factors[i] / 2;
     place(b, KEY_num_hashes);
-    dim_t shape[] = {dim(b->s->num_attention_heads), dim(b->s->attention_head_size),
-                     dim(b->s->num_hashes), dim(columns)};
+    dim_t shape[] = {dim(b->facts.num_attention_heads), dim(b->facts.attention_head_size),
+                     dim(b->facts.num_hashes), dim(columns)};
     return leaf(b, G_PARAM, in_layer(b, "rotations"), G_F32, 4, shape);
 }
 
 static void set_hash(builder_t *b, gnode_t *n) {
-    const graph_t *g = b->g;
+    graph_t *g = b->g;
     set_heads(b, n);
-    n->rounds = b->s->num_hashes;
-    n->n_factors = g->n_factors;
-    for (int i = 0; i < g->n_factors; i++) n->factors[i] = g->factors[i];
+    n->rounds = b->facts.num_hashes;
+    n->n_factors = factors_of(b, n->factors);
+    if (g->n_factors > 0) return;
+    g->n_factors = n->n_factors;
+    for (int i = 0; i < n->n_factors; i++) g->factors[i] = n->factors[i];
 }
 
 static gnode_t *sorted_idx(builder_t *b, gnode_t *qk) {
@@ -241,38 +253,38 @@ static gnode_t *sorted_idx(builder_t *b, gnode_t *qk) {
 }
 
 /* What both kinds of step have in common. */
-static void set_step(builder_t *b, gnode_t *n, layer_kind_t kind) {
-    set_window(b, n, kind);
+static void set_step(builder_t *b, gnode_t *n) {
+    set_window(b, n);
     n->causal = false; /* what is cached came before */
     n->upstream = b->s->compile.decode == DECODE_HUGGINGFACE;
 }
 
 /* One token per row, against the cache. */
 static gnode_t *lsh_step(builder_t *b, gnode_t *qk, gnode_t *v) {
-    gnode_t *drawn = b->g->n_factors ? rotations(b) : NULL;
-    place(b, KEY_lsh_attn_chunk_length);
+    gnode_t *drawn = b->hashed[b->layer] ? rotations(b) : NULL;
+    place_window(b);
     gnode_t *n = NODE(b, G_LSH_STEP, "self_attention", qk, v, b->positions, drawn);
     set_hash(b, n);
-    set_step(b, n, LAYER_LSH);
+    set_step(b, n);
     return finish(b, n);
 }
 
 static gnode_t *local_step(builder_t *b, gnode_t *q, gnode_t *k, gnode_t *v) {
-    place(b, KEY_local_attn_chunk_length);
+    place_window(b);
     gnode_t *n = NODE(b, G_LOCAL_STEP, "self_attention", q, k, v, b->positions);
-    set_step(b, n, LAYER_LOCAL);
+    set_step(b, n);
     return finish(b, n);
 }
 
 static gnode_t *lsh_attention(builder_t *b, gnode_t *x) {
     gnode_t *qk = projection(b, "query_key", x), *v = projection(b, "value", x);
     if (b->positions) return lsh_step(b, qk, v);
-    if (is_exact(b->g, chunk_length(b->s, LAYER_LSH))) return exact_attention(b, qk, qk, v);
+    if (is_exact(b->g, b->facts.chunk_length)) return exact_attention(b, qk, qk, v);
     gnode_t *order = sorted_idx(b, qk);
-    place(b, KEY_lsh_attn_chunk_length);
+    place_window(b);
     gnode_t *n = NODE(b, G_LSH_ATTENTION, "self_attention", qk, v, order, b->mask);
-    set_window(b, n, LAYER_LSH);
-    n->rounds = b->s->num_hashes;
+    set_window(b, n);
+    n->rounds = b->facts.num_hashes;
     return traced(finish(b, n));
 }
 
@@ -280,10 +292,10 @@ static gnode_t *local_attention(builder_t *b, gnode_t *x) {
     gnode_t *q = projection(b, "query", x), *k = projection(b, "key", x);
     gnode_t *v = projection(b, "value", x);
     if (b->positions) return local_step(b, q, k, v);
-    if (is_exact(b->g, chunk_length(b->s, LAYER_LOCAL))) return exact_attention(b, q, k, v);
-    place(b, KEY_local_attn_chunk_length);
+    if (is_exact(b->g, b->facts.chunk_length)) return exact_attention(b, q, k, v);
+    place_window(b);
     gnode_t *n = NODE(b, G_LOCAL_ATTENTION, "self_attention", q, k, v, b->mask);
-    set_window(b, n, LAYER_LOCAL);
+    set_window(b, n);
     return traced(finish(b, n));
 }
 
@@ -293,28 +305,26 @@ static gnode_t *attention(builder_t *b, gnode_t *y2) {
     const char *prefix = arena_printf(a, "encoder.layers.%d.attention.layer_norm", b->layer);
     gnode_t *x = layer_norm(b, "attention_norm", y2, prefix, s->hidden_size);
     place(b, KEY_attn_layers);
-    gnode_t *self =
-        s->attn_layers[b->layer] == LAYER_LSH ? lsh_attention(b, x) : local_attention(b, x);
+    gnode_t *self = b->facts.lsh ? lsh_attention(b, x) : local_attention(b, x);
     place(b, KEY_attn_layers);
     prefix = arena_printf(a, "encoder.layers.%d.attention.output.dense", b->layer);
-    return traced(linear(b, "attention", self, prefix, false, s->hidden_size,
-                         s->num_attention_heads * s->attention_head_size));
+    return traced(linear(b, "attention", self, prefix, false, s->hidden_size, heads_width(b)));
 }
 
 static gnode_t *feed_forward(builder_t *b, gnode_t *y1) {
-    const spec_t *s = b->s;
+    int64_t hidden = b->s->hidden_size, inner = b->facts.feed_forward_size;
     arena_t *a = b->g->arena;
     const char *prefix = arena_printf(a, "encoder.layers.%d.feed_forward", b->layer);
-    gnode_t *x = layer_norm(b, "feed_forward_norm", y1, arena_printf(a, "%s.layer_norm", prefix),
-                            s->hidden_size);
+    gnode_t *x =
+        layer_norm(b, "feed_forward_norm", y1, arena_printf(a, "%s.layer_norm", prefix), hidden);
     place(b, KEY_feed_forward_size);
     gnode_t *u = linear(b, "feed_forward_in", x, arena_printf(a, "%s.dense.dense", prefix), true,
-                        s->feed_forward_size, s->hidden_size);
+                        inner, hidden);
     place(b, KEY_hidden_act);
-    u = activation(b, "feed_forward_act", u, s->hidden_act);
+    u = activation(b, "feed_forward_act", u, b->facts.hidden_act);
     place(b, KEY_feed_forward_size);
     return traced(linear(b, "feed_forward", u, arena_printf(a, "%s.output.dense", prefix), true,
-                         s->hidden_size, s->feed_forward_size));
+                         hidden, inner));
 }
 
 /* ---- the stack ----------------------------------------------------------------------------- */
@@ -324,6 +334,7 @@ static gnode_t *layers(builder_t *b, gnode_t *embedded) {
     const spec_t *s = b->s;
     gnode_t *y1 = embedded, *y2 = y1;
     for (b->layer = 0; b->layer < s->n_layers && b->ok; b->layer++) {
+        b->facts = spec_layer(s, b->layer);
         gnode_t *a = attention(b, y2);
         y1 = traced(finish(b, NODE(b, G_ADD, "y1", y1, a)));
         gnode_t *f = feed_forward(b, y1);
@@ -459,15 +470,6 @@ static void set_lengths(graph_t *g, const graph_options_t *o) {
     }
 }
 
-static void set_buckets(graph_t *g, const graph_options_t *o) {
-    int64_t decides = o->bucket_length ? o->bucket_length : dim_at(g->padded, g->units.max);
-    for (int i = 0; i < g->spec->n_layers; i++) {
-        if (!layer_hashes(g, g->spec, i)) continue;
-        g->n_factors = spec_bucket_factors(g->spec, decides, g->factors);
-        return;
-    }
-}
-
 graph_t *graph_build(arena_t *a, const spec_t *s, const graph_options_t *o, diag_t *d) {
     bool dynamic = o->units.max > 0;
     if (o->batch < 1 || (!dynamic && o->length < 1) || (dynamic && o->units.min < 1))
@@ -476,8 +478,8 @@ graph_t *graph_build(arena_t *a, const spec_t *s, const graph_options_t *o, diag
     *g = (graph_t){.arena = a, .spec = s, .batch = o->batch};
     set_lengths(g, o);
     if (!length_fits(g, s, d)) return NULL;
-    set_buckets(g, o);
     builder_t b = {.g = g, .s = s, .d = d, .layer = -1, .ok = true};
+    b.bucket_length = o->bucket_length ? o->bucket_length : dim_at(g->padded, g->units.max);
     gnode_t *z = encoder(&b);
     if (b.ok) head(&b, z);
     return b.ok && graph_check(g, d) ? g : NULL;
@@ -502,9 +504,9 @@ graph_t *graph_build_step(arena_t *a, const graph_t *like, int64_t batch, diag_t
     if (!batch_decodes(s, batch, d)) return NULL;
     graph_t *g = ARENA_NEW(a, graph_t);
     *g = (graph_t){.arena = a, .spec = s, .batch = batch, .length = dim(1), .padded = dim(1)};
-    g->n_factors = like->n_factors;
-    for (int i = 0; i < g->n_factors; i++) g->factors[i] = like->factors[i];
     builder_t b = {.g = g, .s = s, .d = d, .layer = -1, .ok = true};
+    b.hashed = ARENA_ARRAY(a, const gnode_t *, s->n_layers);
+    for (const gnode_t *n = NULL; (n = graph_next(like, G_LSH_HASH, n));) b.hashed[n->layer] = n;
     place(&b, KEY_vocab_size);
     gnode_t *ids = input(&b, "input_ids", G_I32, 2, dim(1));
     b.positions = input(&b, "positions", G_I32, 2, dim(1));

@@ -11,22 +11,34 @@
 #include "graph/evaluate_ops.h"
 #include "support/heap.h"
 
+/* Of a token in one layer: floats of its key, as many of its value, and buckets. */
+typedef struct {
+    int64_t width, hashes;
+} kept_size_t;
+
 struct graph_cache {
     const graph_t *step;
-    int64_t capacity, width, vocab, hidden;
-    int64_t hashes; /* buckets of a token in one layer: heads * rounds */
+    int64_t capacity, vocab, hidden;
+    kept_size_t *sizes; /* [n_layers] */
     cached_row_t *rows;
 };
+
+static void measure_layers(graph_cache_t *c) {
+    for (size_t i = 0; i < c->step->n_nodes; i++) {
+        const gnode_t *n = c->step->nodes[i];
+        if (n->op != G_LSH_STEP && n->op != G_LOCAL_STEP) continue;
+        c->sizes[n->layer].width = n->heads * n->head_size;
+        if (n->op == G_LSH_STEP) c->sizes[n->layer].hashes = n->heads * n->rounds;
+    }
+}
 
 graph_cache_t *graph_cache_new(const graph_t *step, int64_t capacity) {
     const spec_t *s = step->spec;
     graph_cache_t *c = eval_alloc(1, sizeof *c);
-    *c = (graph_cache_t){.step = step,
-                         .capacity = capacity,
-                         .width = s->num_attention_heads * s->attention_head_size,
-                         .vocab = s->vocab_size,
-                         .hidden = 2 * s->hidden_size,
-                         .hashes = s->num_attention_heads * s->num_hashes};
+    *c = (graph_cache_t){
+        .step = step, .capacity = capacity, .vocab = s->vocab_size, .hidden = 2 * s->hidden_size};
+    c->sizes = eval_alloc(s->n_layers, sizeof *c->sizes);
+    measure_layers(c);
     c->rows = eval_alloc(step->batch, sizeof *c->rows);
     for (int64_t b = 0; b < step->batch; b++)
         c->rows[b].layers = eval_alloc(s->n_layers, sizeof *c->rows[b].layers);
@@ -44,6 +56,7 @@ void graph_cache_free(graph_cache_t *c) {
         heap_free(c->rows[b].layers);
     }
     heap_free(c->rows);
+    heap_free(c->sizes);
     heap_free(c);
 }
 
@@ -66,9 +79,9 @@ double graph_cache_margin(const graph_cache_t *c, int64_t row) {
 static void reserve(const graph_cache_t *c, cached_row_t *row, int64_t tokens) {
     if (tokens <= row->room) return;
     size_t room = (size_t)(tokens > 2 * row->room ? tokens : 2 * row->room);
-    size_t width = room * (size_t)c->width, hashes = room * (size_t)c->hashes;
     for (int k = 0; k < c->step->spec->n_layers; k++) {
         kept_t *x = &row->layers[k];
+        size_t width = room * (size_t)c->sizes[k].width, hashes = room * (size_t)c->sizes[k].hashes;
         x->keys = heap_regrow(x->keys, width, sizeof *x->keys);
         x->values = heap_regrow(x->values, width, sizeof *x->values);
         x->buckets = heap_regrow(x->buckets, hashes, sizeof *x->buckets);
@@ -84,13 +97,15 @@ void graph_cache_copy_row(graph_cache_t *c, int64_t from, int64_t to) {
     row->tokens = source->tokens;
     row->margin = source->margin;
     if (row->tokens == 0) return;
-    size_t tokens = (size_t)source->tokens, width = tokens * (size_t)c->width;
+    size_t tokens = (size_t)source->tokens;
     for (int k = 0; k < c->step->spec->n_layers; k++) {
         const kept_t *x = &source->layers[k];
         kept_t *y = &row->layers[k];
+        size_t width = tokens * (size_t)c->sizes[k].width;
+        size_t hashes = tokens * (size_t)c->sizes[k].hashes;
         memcpy(y->keys, x->keys, width * sizeof *y->keys);
         memcpy(y->values, x->values, width * sizeof *y->values);
-        memcpy(y->buckets, x->buckets, tokens * (size_t)c->hashes * sizeof *y->buckets);
+        if (hashes) memcpy(y->buckets, x->buckets, hashes * sizeof *y->buckets);
         y->offset = x->offset;
     }
 }
@@ -106,9 +121,10 @@ typedef struct {
 /* [heads][rounds][padded] of the forward → [token][heads][rounds]. Padding had a bucket of its own, and so
  * rounds lie further apart. */
 static void keep_buckets(const filling_t *f, const gnode_t *n, const int32_t *buckets, kept_t *to) {
+    int64_t hashes = n->heads * n->rounds;
     for (int64_t t = 0; t < f->e->length; t++)
-        for (int64_t h = 0; h < f->c->hashes; h++)
-            to->buckets[t * f->c->hashes + h] = buckets[h * f->e->padded + t];
+        for (int64_t h = 0; h < hashes; h++)
+            to->buckets[t * hashes + h] = buckets[h * f->e->padded + t];
     to->offset = eval_buckets(n) + (f->e->padded > f->e->length);
 }
 
@@ -122,7 +138,7 @@ static void look(void *ctx, const gnode_t *n, const value_t *v) {
     const filling_t *f = ctx;
     if ((n->op != G_DENSE && n->op != G_LSH_HASH) || n->layer < 0) return;
     kept_t *to = &f->row->layers[n->layer];
-    size_t bytes = (size_t)(f->e->length * f->c->width) * sizeof(double);
+    size_t bytes = (size_t)(f->e->length * f->c->sizes[n->layer].width) * sizeof(double);
     if (n->op == G_LSH_HASH) keep_buckets(f, n, v->i, to);
     else if (is_called(n, "query_key") || is_called(n, "key")) memcpy(to->keys, v->f, bytes);
     else if (is_called(n, "value")) memcpy(to->values, v->f, bytes);

@@ -89,17 +89,17 @@ int64_t eval_bucket(const gnode_t *n, const float *rotations, int64_t head, int6
 }
 
 /* No buckets_given: all that buckets holds. */
-static bool is_imposed(const eval_t *e, int layer) {
+static bool is_imposed(const eval_t *e, int number) {
     const uint8_t *given = e->io->buckets_given;
-    return given ? given[layer] != 0 : e->io->buckets != NULL;
+    return given ? given[number] != 0 : e->io->buckets != NULL;
 }
 
 /* Copies this layer's part of io->buckets, laid out for the graph's batch. Round r must hold
  * buckets of round r, so that sorting keeps the rounds apart. */
-static int impose(eval_t *e, const gnode_t *n, const hash_size_t *s, int layer, value_t *out) {
-    int64_t per_layer = out->elements / e->rows * n->shape[0].c;
+static int impose(eval_t *e, const gnode_t *n, const hash_size_t *s, int64_t first_row,
+                  value_t *out) {
     if (!e->io->buckets) return REFORMER_E_ARGUMENT;
-    const int32_t *from = e->io->buckets + layer * per_layer;
+    const int32_t *from = e->io->buckets + first_row * e->padded;
     for (int64_t k = 0; k < out->elements; k++) {
         int64_t low = k / e->padded % n->rounds * s->offset;
         if (from[k] < low || from[k] >= low + s->offset) return REFORMER_E_ARGUMENT;
@@ -128,8 +128,8 @@ static void hash_all(eval_t *e, const gnode_t *n, const hash_size_t *s, value_t 
 
 int eval_lsh_hash(eval_t *e, const gnode_t *n, value_t *out) {
     hash_size_t s = hash_size(n, eval_optional(e, n, 2));
-    int layer = e->hashed++;
-    if (is_imposed(e, layer)) return impose(e, n, &s, layer, out);
+    imposed_rows_t before = graph_imposed(e->g, n);
+    if (is_imposed(e, before.hashes)) return impose(e, n, &s, before.rows, out);
     float *margin = e->margin ? eval_alloc(out->elements, sizeof *margin) : NULL;
     hash_all(e, n, &s, out, margin);
     if (margin) e->margin(e->margin_ctx, n, margin, out->elements);

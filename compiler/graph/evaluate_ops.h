@@ -43,7 +43,6 @@ typedef struct {
     int64_t rows, length; /* given by io */
     int64_t padded;       /* P */
     int64_t loss_length;  /* positions of the QA loss */
-    int hashed;           /* hashing layers met so far */
     value_t *values;      /* [n_nodes] */
 } eval_t;
 

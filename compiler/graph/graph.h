@@ -58,7 +58,7 @@ typedef struct {
     dim_t length;  /* S: tokens per row as given */
     dim_t padded;  /* Spad */
     units_t units; /* {0,0} unless dynamic */
-    int n_factors; /* buckets in force */
+    int n_factors; /* buckets of the first layer that hashes; 0: none does */
     int64_t factors[MAX_FACTORS];
 } graph_t;
 
@@ -78,9 +78,18 @@ graph_t *graph_build(arena_t *a, const spec_t *s, const graph_options_t *o, diag
 graph_t *graph_build_step(arena_t *a, const graph_t *like, int64_t batch, diag_t *d);
 bool graph_check(graph_t *g, diag_t *d);                 /* infers all shapes again and compares */
 gnode_t *graph_find(const graph_t *g, const char *name); /* by name; NULL: none */
+/* The next of this op behind the node, NULL: the first of all; NULL: there is none. */
+const gnode_t *graph_next(const graph_t *g, gop_t op, const gnode_t *behind);
 /* "last_hidden_state", "logits", "start_logits", "end_logits", "loss", "loss_f32" (where the type of
  * a classifier's labels decides: the loss of float labels); NULL: this model has none. */
 gnode_t *graph_output(const graph_t *g, const char *name);
+/* Buckets that a caller imposes (reformer_io_t) are of the layers that hash in this graph, one [batch][heads][rounds][padded]
+ * behind the other: how many of them, and how many rows of [padded], stand before n's, an LSH_HASH; NULL: in all. */
+typedef struct {
+    int hashes;
+    int64_t rows;
+} imposed_rows_t;
+imposed_rows_t graph_imposed(const graph_t *g, const gnode_t *n);
 const char *graph_op_name(gop_t op); /* "layer_norm" */
 gkind_t graph_kind(const gnode_t *n);
 /* The same op with the same attributes and the same type and shape, whatever its inputs are. */

@@ -123,6 +123,19 @@ gnode_t *graph_find(const graph_t *g, const char *name) {
     return NULL;
 }
 
+const gnode_t *graph_next(const graph_t *g, gop_t op, const gnode_t *behind) {
+    for (size_t i = behind ? (size_t)behind->id + 1 : 0; i < g->n_nodes; i++)
+        if (g->nodes[i]->op == op) return g->nodes[i];
+    return NULL;
+}
+
+imposed_rows_t graph_imposed(const graph_t *g, const gnode_t *n) {
+    imposed_rows_t before = {0, 0};
+    for (const gnode_t *x = NULL; (x = graph_next(g, G_LSH_HASH, x)) && x != n; before.hashes++)
+        before.rows += g->batch * x->heads * x->rounds;
+    return before;
+}
+
 /* Outputs are nodes of these names; a classifier whose labels may be classes or numbers has a
  * loss for each, and "loss" is that of the classes. */
 gnode_t *graph_output(const graph_t *g, const char *name) {

@@ -150,7 +150,10 @@ static int make_plan(compile_t *c) {
         return c->request.n_targets ? REFORMERC_E_OPTION : REFORMERC_E_SPEC;
     m->plan = plan_make(m->arena, m->spec, &p, c->d);
     if (!m->plan) return REFORMERC_E_SPEC;
-    buckets_taken_t taken = {m->spec, m->plan->n_factors, m->plan->factors, m->plan->longest};
+    const gnode_t *hash = plan_hash(m->plan);
+    if (!hash) return REFORMER_OK;
+    buckets_taken_t taken = {m->spec, hash->layer, hash->n_factors, hash->factors,
+                             m->plan->longest};
     buckets_warn_ahead(&taken, c->d);
     return REFORMER_OK;
 }

@@ -74,16 +74,21 @@ static void choose_groups(lower_t *L, attention_t *a) {
 }
 
 static void count_hashes(lower_t *L, attention_t *a) {
-    const regions_t *r = L->regions;
     const class_t *class = a->hash_part->class;
     int32_t *number = ARENA_ARRAY(L->arena, int32_t, class->count);
-    L->n_hashes = 0;
-    for (int i = 0; i < r->n_regions; i++) {
-        if (r->regions[i]->nodes.at[0]->op != G_LSH_HASH) continue;
-        if (r->regions[i]->class == class) number[r->regions[i]->index] = L->n_hashes;
-        L->n_hashes++;
+    int32_t *rows = ARENA_ARRAY(L->arena, int32_t, class->count);
+    imposed_rows_t all = graph_imposed(L->g, NULL);
+    for (int i = 0; i < class->count; i++) {
+        imposed_rows_t before = graph_imposed(L->g, class->members[i]->nodes.at[0]);
+        number[i] = before.hashes;
+        rows[i] = (int32_t)before.rows;
     }
-    a->hash_number = part_vector(a->hash_part, number, L->n_hashes);
+    L->n_hashes = all.hashes;
+    a->hash_number = part_vector(a->hash_part, number, all.hashes);
+    a->hash_rows = -1;
+    if (!L->o->impose_buckets) return;
+    int64_t own = L->g->batch * a->node->heads * a->node->rounds;
+    a->hash_rows = part_vector(a->hash_part, rows, all.rows - own + 1);
 }
 
 static void read_hash(lower_t *L, attention_t *a) {

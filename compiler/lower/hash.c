@@ -172,23 +172,21 @@ static void hash_kernel(lower_t *L, attention_t *a) {
 
 /* --buckets: the caller's buckets, offsets taken off again. */
 static void impose_kernel(lower_t *L, attention_t *a) {
-    dim_t given[] = {dim(L->n_hashes), dim(L->batch), dim(a->heads), dim(a->rounds), L->padded};
-    buffer_t *src = module_find_buffer(L->m, "imposed_buckets");
-    if (!src)
-        src = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_BUCKETS, "imposed_buckets", E_I32, 5, given);
-    if (!dim_equal(src->dims[2], given[2]) || !dim_equal(src->dims[3], given[3])) {
-        diag_error(L->d, a->node->at,
-                   "%s: buckets can be imposed only where all layers have as many heads and rounds",
-                   a->node->name);
+    dim_t given[] = {dim(graph_imposed(L->g, NULL).rows), L->padded};
+    if (given[0].c > INT32_MAX) {
+        diag_error(L->d, a->node->at, "%s: more than %d rows of buckets to impose", a->node->name,
+                   INT32_MAX);
         return;
     }
+    buffer_t *src = module_find_buffer(L->m, "imposed_buckets");
+    if (!src)
+        src = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_BUCKETS, "imposed_buckets", E_I32, 2, given);
     dim_t tasks[] = {dim(L->batch), dim(a->group), dim(a->rounds)};
     const char *names[] = {"batch", "head", "round"};
     builder_t b = build_kernel(L->m, kernel_of(L, a, "impose"), 3, tasks, names);
     describe(L, b.fn, a->node->at, "buckets given by the caller");
-    value_t *indices[MOST_INDICES], *index;
+    value_t *indices[MOST_INDICES];
     index_params(L, &b, a->hash_part, indices);
-    index = indices[a->hash_number];
     value_t *group = kernel_param(&b, "group", a->groups);
     ltype_t i32 = SCALAR(E_I32);
     value_t *n =
@@ -197,10 +195,12 @@ static void impose_kernel(lower_t *L, attention_t *a) {
     value_t *offset = b_name(b_binary(&b, OP_MUL, round, n), "offset");
     inst_t *loop = b_for(&b, "t", dim(0), L->padded, 0, NULL);
     affine_t t = ax_v(loop_var(loop)), head = ax_v(b.fn->task[1]);
-    affine_t from[] = {ax_v(index), ax_v(b.fn->task[0]),
-                       ax_add(ax_scale(ax_v(group), a->group), head), ax_v(b.fn->task[2]), t};
-    affine_t to[] = {from[1], head, from[3], t};
-    value_t *x = b_binary(&b, OP_SUB, load1(&b, src, 5, from), offset);
+    affine_t heads = ax_add(ax_scale(ax_v(b.fn->task[0]), a->heads),
+                            ax_add(ax_scale(ax_v(group), a->group), head));
+    affine_t rows = ax_add(ax_scale(heads, a->rounds), ax_v(b.fn->task[2]));
+    affine_t from[] = {ax_add(ax_v(indices[a->hash_rows]), rows), t};
+    affine_t to[] = {ax_v(b.fn->task[0]), head, ax_v(b.fn->task[2]), t};
+    value_t *x = b_binary(&b, OP_SUB, load1(&b, src, 2, from), offset);
     x = b_binary(&b, OP_MAX, x, b_iconst(&b, i32, 0));
     x = b_binary(&b, OP_MIN, x, b_iconst(&b, i32, a->buckets));
     b_store(&b, a->bucket_of, x, to);

@@ -72,8 +72,10 @@ typedef struct attention {
     const gnode_t *query, *key, *value;          /* key NULL: the queries are keys too */
     part_t *own, *project, *hash_part, *combine; /* hash_part NULL: it does not hash */
     const role_t *rotations;                     /* of hash_part; NULL: none */
-    int hash_number; /* vector of `hash_part`: place among all layers that hash */
-    int number;      /* vector of `own`: place among the class */
+    int hash_number,
+        hash_rows; /* vectors of `hash_part`: place among all layers that hash, and among the rows of
+                                 * imposed buckets (-1: none are imposed) */
+    int number;    /* vector of `own`: place among the class */
     bool lsh, exact; /* exact: every query against every key: no chunks, one round */
     int count;       /* layers */
     bool causal;

@@ -122,10 +122,46 @@ static void describe_labels(const spec_t *s, reformer_desc_t *d) {
     d->label_is_float = regression && s->num_labels == 1;
 }
 
-static int64_t count_lsh(const spec_t *s) {
-    int64_t n = 0;
-    for (int k = 0; k < s->n_layers; k++) n += s->attn_layers[k] == LAYER_LSH;
-    return n;
+static bool same_lsh(const reformer_lsh_t *a, const reformer_lsh_t *b) {
+    return a->chunk == b->chunk && a->heads == b->heads && a->rounds == b->rounds &&
+           a->max_bucket == b->max_bucket;
+}
+
+/* Layers that never hash have one bucket. */
+static reformer_lsh_t *lsh_layers(const plan_t *p, int64_t n) {
+    const graph_t *g = p->variants[p->n_variants - 1].graph;
+    reformer_lsh_t *all = ARENA_ARRAY(p->arena, reformer_lsh_t, n), *next = all;
+    const gnode_t *hash = graph_next(g, G_LSH_HASH, NULL);
+    for (int i = 0; i < p->spec->n_layers; i++) {
+        spec_layer_t l = spec_layer(p->spec, i);
+        if (!l.lsh) continue;
+        *next = (reformer_lsh_t){l.chunk_length, l.num_attention_heads, l.num_hashes, 1};
+        if (hash && hash->layer == i) {
+            for (int k = 0; k < hash->n_factors; k++) next->max_bucket *= hash->factors[k];
+            next->max_bucket++;
+            hash = graph_next(g, G_LSH_HASH, hash);
+        }
+        next++;
+    }
+    return all;
+}
+
+static int64_t greater(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
+
+static void describe_lsh(const plan_t *p, reformer_desc_t *desc) {
+    int64_t n = desc->lsh_layers;
+    desc->max_bucket = 1;
+    if (n == 0) return;
+    const reformer_lsh_t *all = lsh_layers(p, n);
+    desc->heads = desc->rounds = 0;
+    for (int64_t i = 0; i < n; i++) {
+        desc->heads = greater(desc->heads, all[i].heads);
+        desc->rounds = greater(desc->rounds, all[i].rounds);
+        desc->max_bucket = greater(desc->max_bucket, all[i].max_bucket);
+        if (!same_lsh(&all[0], &all[i])) desc->lsh = all;
+    }
 }
 
 void plan_describe_model(const plan_t *p, reformer_desc_t *desc) {
@@ -141,14 +177,12 @@ void plan_describe_model(const plan_t *p, reformer_desc_t *desc) {
                               .labels = s->num_labels,
                               .pad_token = spec_pad_token(s) < 0 ? 0 : spec_pad_token(s),
                               .max_length = p->variants[p->n_variants - 1].max_length,
-                              .lsh_layers = count_lsh(s),
+                              .lsh_layers = spec_layers_of(s, true),
                               .heads = s->num_attention_heads,
                               .rounds = s->num_hashes,
-                              .max_bucket = 1,
                               .imposes_buckets = p->impose_buckets,
                               .n_variants = plan_count(p)};
-    for (int k = 0; k < p->n_factors; k++) desc->max_bucket *= p->factors[k];
-    desc->max_bucket += p->n_factors > 0;
+    describe_lsh(p, desc);
     describe_labels(s, desc);
 }
 
@@ -173,6 +207,7 @@ void plan_describe(const plan_t *p, reformer_desc_t *desc, reformer_variant_t *v
     desc->prefills = has_prefills(p) ? variants + desc->n_variants : variants;
     desc->steps = variants + n - p->n_targets;
     desc->positions = p->positions;
-    desc->lsh_chunk = spec_has_kind(p->spec, LAYER_LSH) ? p->spec->lsh_attn_chunk_length : 0;
+    int lsh = spec_first_layer(p->spec, true);
+    desc->lsh_chunk = lsh >= 0 ? spec_layer(p->spec, lsh).chunk_length : 0;
     describe_cache(p, desc);
 }

@@ -6,8 +6,6 @@
  * all chunks wraps in a degenerate way. */
 #include "plan/plan.h"
 
-#include <string.h>
-
 static bool add_variant(plan_t *p, int64_t length, units_t units, bool unpadded, diag_t *d) {
     const spec_t *s = p->spec;
     graph_options_t o = {.batch = p->batch,
@@ -24,21 +22,14 @@ static bool add_variant(plan_t *p, int64_t length, units_t units, bool unpadded,
     return true;
 }
 
-/* Whether U lengths of lcm need a literal form: some layer type sees all keys, or wraps beyond itself. */
+/* Whether U lengths of lcm need a literal form: some layer sees all keys, or wraps beyond itself. */
 static bool needs_literal(const spec_t *s, int64_t units) {
     int64_t length = spec_lcm(s) * units;
-    struct {
-        layer_kind_t kind;
-        int64_t chunk, before, after, rounds;
-    } kinds[] = {{LAYER_LOCAL, s->local_attn_chunk_length, s->local_num_chunks_before,
-                  s->local_num_chunks_after, 1},
-                 {LAYER_LSH, s->lsh_attn_chunk_length, s->lsh_num_chunks_before,
-                  s->lsh_num_chunks_after, s->num_hashes}};
-    for (int i = 0; i < 2; i++) {
-        if (!spec_has_kind(s, kinds[i].kind)) continue;
-        int64_t reach = kinds[i].before > kinds[i].after ? kinds[i].before : kinds[i].after;
-        if (length <= kinds[i].chunk || length / kinds[i].chunk * kinds[i].rounds < reach)
-            return true;
+    for (int i = 0; i < s->n_layers; i++) {
+        spec_layer_t l = spec_layer(s, i);
+        bool back = l.num_chunks_before > l.num_chunks_after;
+        int64_t reach = back ? l.num_chunks_before : l.num_chunks_after;
+        if (length <= l.chunk_length || length / l.chunk_length * l.num_hashes < reach) return true;
     }
     return false;
 }
@@ -146,10 +137,13 @@ static bool add_prefills(plan_t *p, diag_t *d) {
 static bool add_step(plan_t *p, diag_t *d) {
     const spec_t *s = p->spec;
     const graph_t *like = p->variants[p->n_variants - 1].graph;
-    bool lsh = spec_has_kind(s, LAYER_LSH);
     p->positions = spec_positions(s);
-    if (lsh && like->n_factors == 0 && p->positions > s->lsh_attn_chunk_length)
-        p->positions = s->lsh_attn_chunk_length;
+    bool *hashes = ARENA_ARRAY(p->arena, bool, s->n_layers);
+    for (const gnode_t *n = NULL; (n = graph_next(like, G_LSH_HASH, n));) hashes[n->layer] = true;
+    for (int i = 0; i < s->n_layers; i++) {
+        spec_layer_t l = spec_layer(s, i);
+        if (l.lsh && !hashes[i] && p->positions > l.chunk_length) p->positions = l.chunk_length;
+    }
     p->step = graph_build_step(p->arena, like, p->batch, d);
     return p->step && add_prefills(p, d);
 }
@@ -169,11 +163,17 @@ plan_t *plan_make(arena_t *a, const spec_t *s, const plan_options_t *o, diag_t *
     p->longest = greatest_length(s, o);
     if (!add_variants(p, d)) return NULL;
     const graph_t *largest = p->variants[p->n_variants - 1].graph;
-    p->n_factors = largest->n_factors;
-    memcpy(p->factors, largest->factors, sizeof p->factors);
     p->layout = layout_make(a, largest);
     if (o->decodes && s->architecture == ARCH_CAUSAL_LM && !add_step(p, d)) return NULL;
     return p;
+}
+
+const gnode_t *plan_hash(const plan_t *p) {
+    const graph_t *largest = p->variants[p->n_variants - 1].graph;
+    const gnode_t *first = graph_next(largest, G_LSH_HASH, NULL);
+    for (const gnode_t *n = first; n; n = graph_next(largest, G_LSH_HASH, n))
+        if (spec_layer(p->spec, n->layer).n_bucket_factors == 0) return n;
+    return first;
 }
 
 static const variant_plan_t *fitting(const plan_t *p, const variant_plan_t *v, size_t length) {

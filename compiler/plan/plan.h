@@ -27,8 +27,6 @@ typedef struct {
     variant_plan_t *prefills; /* [n_variants], ascending max_length */
     graph_t *step;            /* of all rows at once */
     int64_t positions;        /* most tokens of a row */
-    int n_factors;            /* buckets in force for all variants; 0: none hashes */
-    int64_t factors[MAX_FACTORS];
     int n_targets;
     const target_t *targets[MAX_TARGETS];
     tiles_t tiles[MAX_TARGETS]; /* by target */
@@ -54,6 +52,9 @@ typedef struct {
     bool decodes; /* a causal LM: with prefills and steps */
 } plan_options_t;
 plan_t *plan_make(arena_t *a, const spec_t *s, const plan_options_t *o, diag_t *d);
+/* LSH_HASH, in the graph of the greatest length, of the first layer whose number of buckets that length decided, else of
+ * the first that hashes; NULL: none does. All variants have its buckets. */
+const gnode_t *plan_hash(const plan_t *p);
 /* The variant that the runtime picks, the smallest that holds the length; NULL: none does. */
 const variant_plan_t *plan_fitting(const plan_t *p, size_t length);
 const variant_plan_t *plan_prefill_fitting(const plan_t *p, size_t length); /* of p->prefills */

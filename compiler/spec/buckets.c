@@ -14,10 +14,12 @@ typedef struct {
     int64_t factors[MAX_FACTORS];
 } choice_t;
 
-static choice_t upstream(const spec_t *s, int64_t length) {
+static choice_t upstream(const buckets_taken_t *t, int64_t length) {
+    const spec_t *s = t->spec;
     choice_t c = {0};
     int64_t padded = spec_padded_length(s, length);
-    if (padded > s->lsh_attn_chunk_length) c.n = spec_bucket_factors(s, padded, c.factors);
+    if (padded > spec_layer(s, t->layer).chunk_length)
+        c.n = spec_bucket_factors(s, t->layer, padded, c.factors);
     return c;
 }
 
@@ -49,11 +51,12 @@ static const char *setting_of(arena_t *a, const choice_t *c) {
 static bool open_to_all(const buckets_taken_t *t) {
     const spec_t *s = t->spec;
     bool listed = s->compile.length_mode == LENGTH_FIXED || s->compile.length_mode == LENGTH_LIST;
-    return s->n_bucket_factors == 0 && t->n > 0 && !(listed && s->compile.n_lengths == 1);
+    return t->n > 0 && spec_layer(s, t->layer).n_bucket_factors == 0 &&
+           !(listed && s->compile.n_lengths == 1);
 }
 
 bool buckets_warn(const buckets_taken_t *t, int64_t length, const char *of, diag_t *d) {
-    choice_t here = chosen(t), theirs = upstream(t->spec, length);
+    choice_t here = chosen(t), theirs = upstream(t, length);
     if (!open_to_all(t) || theirs.n == 0 || same(&here, &theirs)) return false;
     arena_t *a = arena_new();
     diag_warning(d, t->spec->at[KEY_num_buckets],
@@ -67,26 +70,27 @@ bool buckets_warn(const buckets_taken_t *t, int64_t length, const char *of, diag
     return true;
 }
 
-/* With mixed chunks, what is longer than the shorter one may be padded beyond the LSH chunk. */
-int64_t buckets_first_hashed(const spec_t *s, int64_t from) {
-    int64_t least = spec_min_chunk(s) + 1;
-    if (spec_padded_length(s, least) <= s->lsh_attn_chunk_length)
-        least = s->lsh_attn_chunk_length + 1;
+/* With mixed chunks, what is longer than the shortest one may be padded beyond an LSH chunk. */
+int64_t buckets_first_hashed(const buckets_taken_t *t, int64_t from) {
+    const spec_t *s = t->spec;
+    int64_t least = spec_min_chunk(s) + 1, chunk = spec_layer(s, t->layer).chunk_length;
+    if (spec_padded_length(s, least) <= chunk) least = chunk + 1;
     return from > least ? from : least;
 }
 
 /* The shortest input that is meant to come and is hashed; 0: none is shorter than others. */
-static int64_t shortest(const spec_t *s) {
-    if (s->compile.length_mode == LENGTH_DYNAMIC) return buckets_first_hashed(s, 1);
+static int64_t shortest(const buckets_taken_t *t) {
+    const spec_t *s = t->spec;
+    if (s->compile.length_mode == LENGTH_DYNAMIC) return buckets_first_hashed(t, 1);
     for (int i = 0; s->compile.length_mode == LENGTH_LIST && i < s->compile.n_lengths; i++)
-        if (upstream(s, s->compile.lengths[i]).n) return s->compile.lengths[i];
+        if (upstream(t, s->compile.lengths[i]).n) return s->compile.lengths[i];
     return 0;
 }
 
 void buckets_warn_ahead(const buckets_taken_t *t, diag_t *d) {
-    int64_t length = shortest(t->spec);
-    if (!open_to_all(t) || length == 0) return;
-    choice_t here = chosen(t), theirs = upstream(t->spec, length);
+    int64_t length = open_to_all(t) ? shortest(t) : 0;
+    if (length == 0) return;
+    choice_t here = chosen(t), theirs = upstream(t, length);
     if (theirs.n == 0 || same(&here, &theirs)) return;
     arena_t *a = arena_new();
     diag_warning(d, t->spec->at[KEY_num_buckets],

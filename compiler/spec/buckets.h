@@ -8,7 +8,8 @@
 /* What an artefact hashes into, and the length that decided it. */
 typedef struct {
     const spec_t *spec;
-    int n; /* factors; 0: it hashes nothing */
+    int layer; /* the first that hashes into what the length decided */
+    int n;     /* factors; 0: none does */
     const int64_t *factors;
     int64_t longest;
 } buckets_taken_t;
@@ -18,6 +19,6 @@ bool buckets_warn(const buckets_taken_t *t, int64_t length, const char *of, diag
 /* For code whose inputs are to come. */
 void buckets_warn_ahead(const buckets_taken_t *t, diag_t *d);
 /* The least length, of `from` or more, at which Hugging Face hashes: shorter inputs see every key. */
-int64_t buckets_first_hashed(const spec_t *s, int64_t from);
+int64_t buckets_first_hashed(const buckets_taken_t *t, int64_t from);
 
 #endif

@@ -31,6 +31,15 @@ static srcloc_t blame(const reader_t *r, spec_key_t first, spec_key_t second) {
     return s->given[first] || !s->given[second] ? s->at[first] : s->at[second];
 }
 
+static bool same_place(srcloc_t a, srcloc_t b) {
+    return a.line == b.line && a.col == b.col && strcmp(a.file, b.file) == 0;
+}
+
+/* Whether the layer has a value of its own, and not the model's. */
+static bool is_own(const spec_t *s, int layer, spec_key_t key) {
+    return !same_place(spec_layer_at(s, layer, key), s->at[key]);
+}
+
 /* ---- counts ---------------------------------------------------------------------------------- */
 
 static void check_layer_count(reader_t *r) {
@@ -79,50 +88,80 @@ static void check_axial(reader_t *r) {
              (long long)s->hidden_size);
 }
 
-static void check_buckets(reader_t *r) {
+static void check_layer_buckets(reader_t *r, int layer, bool *said) {
     enum { MAX_BUCKETS = 1 << 24, MAX_COLUMNS = 1 << 21 };
-    const spec_t *s = r->spec;
-    if (!USABLE(r, KEY_num_buckets, KEY_attn_layers) || !spec_has_kind(s, LAYER_LSH)) return;
+    spec_layer_t l = spec_layer(r->spec, layer);
+    srcloc_t at = spec_layer_at(r->spec, layer, KEY_num_buckets);
+    bool own = is_own(r->spec, layer, KEY_num_buckets);
     int64_t product = 1, sum = 0;
-    for (int i = 0; i < s->n_bucket_factors; i++) {
-        int64_t f = s->num_buckets[i];
+    if (!own && *said) return;
+    *said = *said || !own;
+    for (int i = 0; i < l.n_bucket_factors; i++) {
+        int64_t f = l.num_buckets[i];
         if (f % 2)
-            complain(r, item_at(r, KEY_num_buckets, i), "'num_buckets' must be even, %lld is odd",
-                     (long long)f);
+            complain(r, own ? at : item_at(r, KEY_num_buckets, i),
+                     "'num_buckets' must be even, %lld is odd", (long long)f);
         sum += f;
         if (__builtin_mul_overflow(product, f, &product) || product > MAX_BUCKETS)
             product = MAX_BUCKETS + 1;
     }
     if (product > MAX_BUCKETS || sum > MAX_COLUMNS)
-        complain(r, s->at[KEY_num_buckets], "'num_buckets' makes more than %d buckets",
-                 MAX_BUCKETS);
+        complain(r, at, "'num_buckets' makes more than %d buckets", MAX_BUCKETS);
+}
+
+static void check_buckets(reader_t *r) {
+    const spec_t *s = r->spec;
+    bool said = false;
+    if (!USABLE(r, KEY_num_buckets, KEY_attn_layers)) return;
+    for (int i = 0; i < s->n_layers; i++)
+        if (spec_layer(s, i).lsh) check_layer_buckets(r, i, &said);
+}
+
+/* The window of a layer that does not say otherwise, whether there is such a layer or not. */
+static void check_window(reader_t *r, srcloc_t at, int64_t chunk, int64_t chunks) {
+    enum { MAX_WINDOW = 1 << 24 };
+    if (chunk * chunks <= MAX_WINDOW) return;
+    complain(r, at, "a window of %lld tokens (%lld chunks of %lld), the limit is %d",
+             (long long)(chunk * chunks), (long long)chunks, (long long)chunk, MAX_WINDOW);
 }
 
 static void check_windows(reader_t *r) {
-    enum { MAX_WINDOW = 1 << 24 };
-    static const struct {
-        layer_kind_t kind;
-        spec_key_t chunk, before, after;
-    } windows[] = {
-        {LAYER_LSH, KEY_lsh_attn_chunk_length, KEY_lsh_num_chunks_before, KEY_lsh_num_chunks_after},
-        {LAYER_LOCAL, KEY_local_attn_chunk_length, KEY_local_num_chunks_before,
-         KEY_local_num_chunks_after}};
     const spec_t *s = r->spec;
-    for (int i = 0; i < 2; i++) {
-        if (!USABLE(r, windows[i].chunk, windows[i].before, windows[i].after)) continue;
-        bool lsh = windows[i].kind == LAYER_LSH;
-        int64_t chunk = lsh ? s->lsh_attn_chunk_length : s->local_attn_chunk_length;
-        int64_t chunks = lsh ? s->lsh_num_chunks_before + s->lsh_num_chunks_after
-                             : s->local_num_chunks_before + s->local_num_chunks_after;
-        if (chunk * (1 + chunks) <= MAX_WINDOW) continue;
-        complain(r, s->at[windows[i].chunk],
-                 "a window of %lld tokens (%lld chunks of %lld), the limit is %d",
-                 (long long)(chunk * (1 + chunks)), (long long)(1 + chunks), (long long)chunk,
-                 MAX_WINDOW);
-    }
+    if (USABLE(r, KEY_lsh_attn_chunk_length, KEY_lsh_num_chunks_before, KEY_lsh_num_chunks_after))
+        check_window(r, s->at[KEY_lsh_attn_chunk_length], s->lsh_attn_chunk_length,
+                     1 + s->lsh_num_chunks_before + s->lsh_num_chunks_after);
+    if (USABLE(r, KEY_local_attn_chunk_length, KEY_local_num_chunks_before,
+               KEY_local_num_chunks_after))
+        check_window(r, s->at[KEY_local_attn_chunk_length], s->local_attn_chunk_length,
+                     1 + s->local_num_chunks_before + s->local_num_chunks_after);
 }
 
 /* ---- sizes ----------------------------------------------------------------------------------- */
+
+typedef struct {
+    double parameters, attention, wide; /* flops and greatest activations of a token */
+} layers_size_t;
+
+static layers_size_t size_of_layers(const spec_t *s) {
+    layers_size_t sum = {0};
+    double widest = 0, hashes = 0, h = (double)s->hidden_size;
+    for (int i = 0; i < s->n_layers; i++) {
+        spec_layer_t l = spec_layer(s, i);
+        double heads = (double)l.num_attention_heads, wide = heads * (double)l.attention_head_size;
+        double inner = (double)l.feed_forward_size, columns = 0;
+        double window = (double)l.chunk_length *
+                        (double)(1 + l.num_chunks_before + l.num_chunks_after) *
+                        (double)l.num_hashes;
+        for (int k = 0; k < l.n_bucket_factors; k++) columns += (double)l.num_buckets[k];
+        double rotations = wide * (double)l.num_hashes * (columns + (double)l.chunk_length);
+        sum.parameters += 4 * h * wide + 2 * h * inner + rotations + 8 * h;
+        sum.attention += 4 * window * wide;
+        hashes += heads * (double)l.num_hashes * 4;
+        if (inner + wide * 4 > widest) widest = inner + wide * 4;
+    }
+    sum.wide = widest + hashes;
+    return sum;
+}
 
 /* Parameters and activations, in double so that nothing can overflow here, must stay so far below
  * 2^63 that no count of bytes or flops made from them overflows an int64_t. */
@@ -136,13 +175,9 @@ static void check_size(reader_t *r) {
                 KEY_lsh_num_chunks_before, KEY_lsh_num_chunks_after, KEY_local_num_chunks_before,
                 KEY_local_num_chunks_after, KEY_compile_batch_size))
         return;
-    double h = (double)s->hidden_size, heads = (double)s->num_attention_heads;
-    double d = (double)s->attention_head_size, wide = heads * d, layers = s->n_layers;
-    double columns = 0;
-    for (int i = 0; i < s->n_bucket_factors; i++) columns += (double)s->num_buckets[i];
-    double rotations = wide * (double)s->num_hashes * (columns + (double)s->lsh_attn_chunk_length);
-    double per_layer = 4 * h * wide + 2 * h * (double)s->feed_forward_size + rotations + 8 * h;
-    double parameters = layers * per_layer + 3 * (double)s->vocab_size * h +
+    double h = (double)s->hidden_size;
+    layers_size_t layers = size_of_layers(s);
+    double parameters = layers.parameters + 3 * (double)s->vocab_size * h +
                         (s->axial_pos_embds ? 0 : (double)s->max_position_embeddings * h) +
                         2 * h * ((double)s->num_labels + h);
     if (parameters > max_parameters) {
@@ -152,14 +187,8 @@ static void check_size(reader_t *r) {
     }
     double rows =
         (double)spec_max_length(s) * (s->compile.has_batch ? (double)s->compile.batch_size : 1);
-    double window = (double)s->lsh_attn_chunk_length *
-                        (double)(1 + s->lsh_num_chunks_before + s->lsh_num_chunks_after) *
-                        (double)s->num_hashes +
-                    (double)s->local_attn_chunk_length *
-                        (double)(1 + s->local_num_chunks_before + s->local_num_chunks_after);
-    double flops = rows * (2 * parameters + 4 * layers * window * wide);
-    double wide_rows = rows * (2 * h + (double)s->feed_forward_size + (double)s->vocab_size +
-                               wide * 4 + heads * (double)s->num_hashes * layers * 4);
+    double flops = rows * (2 * parameters + layers.attention);
+    double wide_rows = rows * (2 * h + (double)s->vocab_size + layers.wide);
     if (flops <= max_flops && 4 * wide_rows <= max_bytes) return;
     complain(r, s->at[KEY_max_position_embeddings],
              "the greatest sequence of %lld tokens takes %.3g flops and %.3g bytes, the limits are "
@@ -228,14 +257,16 @@ static void check_causal(reader_t *r) {
         complain(r, blame(r, KEY_is_decoder, KEY_architectures),
                  "the causal LM (ReformerModelWithLMHead) needs 'is_decoder: true'");
     if (!USABLE(r, KEY_attn_layers)) return;
-    if (spec_has_kind(s, LAYER_LSH) && USABLE(r, KEY_lsh_num_chunks_after) &&
-        s->lsh_num_chunks_after)
-        complain(r, s->at[KEY_lsh_num_chunks_after],
-                 "the causal LM cannot look ahead: 'lsh_num_chunks_after' must be 0");
-    if (spec_has_kind(s, LAYER_LOCAL) && USABLE(r, KEY_local_num_chunks_after) &&
-        s->local_num_chunks_after)
-        complain(r, s->at[KEY_local_num_chunks_after],
-                 "the causal LM cannot look ahead: 'local_num_chunks_after' must be 0");
+    bool said[2] = {false, false};
+    for (int i = 0; i < s->n_layers; i++) {
+        spec_layer_t l = spec_layer(s, i);
+        spec_key_t after = spec_window_keys(l.lsh).after;
+        bool own = is_own(s, i, after);
+        if (!USABLE(r, after) || l.num_chunks_after == 0 || (!own && said[l.lsh])) continue;
+        said[l.lsh] = said[l.lsh] || !own;
+        complain(r, spec_layer_at(s, i, after), "the causal LM cannot look ahead: '%s' must be 0",
+                 schema[after].name);
+    }
 }
 
 static void check_architecture(reader_t *r) {

@@ -133,6 +133,17 @@ typedef struct {
     bool given[KEY_COUNT], set[KEY_COUNT]; /* by the file or a setting; by a setting */
 } spec_t;
 
+/* One layer, as attention and feed-forward see it. */
+typedef struct {
+    bool lsh; /* else local */
+    int64_t num_attention_heads, attention_head_size, feed_forward_size;
+    act_t hidden_act;
+    int64_t chunk_length, num_chunks_before, num_chunks_after; /* of its kind */
+    int64_t num_hashes;                                        /* LSH; 1 in local layers */
+    int n_bucket_factors; /* 0: chosen from the length; nothing in local layers */
+    int64_t num_buckets[MAX_FACTORS];
+} spec_layer_t;
+
 /* What ends texts, and what stands behind an end. */
 typedef struct {
     int n_eos_tokens;
@@ -160,18 +171,34 @@ spec_t *spec_parse(arena_t *a, const char *path, const char *text, size_t bytes,
 bool spec_resolve_architecture(spec_t *s, bool has_lm_head, bool has_classifier, bool has_qa,
                                diag_t *d);
 
+/* The facts of layer 0 … n_layers - 1: nobody else asks what kind of layer it is, and which keys are the kind's. */
+spec_layer_t spec_layer(const spec_t *s, int layer);
+/* Where the key's value of this layer stood. */
+srcloc_t spec_layer_at(const spec_t *s, int layer, spec_key_t key);
+/* The keys that say a kind's chunk length, look-back and look-ahead. */
+typedef struct {
+    spec_key_t chunk, before, after;
+} window_keys_t;
+window_keys_t spec_window_keys(bool lsh);
+int spec_layers_of(const spec_t *s, bool lsh);   /* how many of a kind */
+int spec_first_layer(const spec_t *s, bool lsh); /* -1: none of that kind */
+/* The layers that are unlike all before them: their numbers in `first` [n_layers]. Returns how many. */
+int spec_layer_forms(const spec_t *s, int *first);
+/* The spec of that layer alone. */
+spec_t spec_of_layer(arena_t *a, const spec_t *s, int layer);
+
 /* Derived facts of HF_SEMANTICS, in one place. */
-int64_t spec_lcm(const spec_t *s);       /* of the chunk lengths of the layer types present */
+int64_t spec_lcm(const spec_t *s);       /* of the chunk lengths of all layers */
 int64_t spec_min_chunk(const spec_t *s); /* minc */
-bool spec_has_kind(const spec_t *s, layer_kind_t k);
 int64_t spec_padded_length(const spec_t *s, int64_t length); /* the auto-padding rule */
 /* The padding token; -1: there is none in the vocabulary. */
 int64_t spec_pad_token(const spec_t *s);
 int64_t spec_positions(const spec_t *s); /* that have an embedding */
 int64_t
 spec_max_length(const spec_t *s); /* greatest length whose padded length fits the positions */
-/* Factors for sequences of this padded length: the given, or Hugging Face's choice. Returns n. */
-int spec_bucket_factors(const spec_t *s, int64_t padded_length, int64_t factors[MAX_FACTORS]);
+/* An LSH layer's factors for sequences of this padded length: the given, or Hugging Face's choice. Returns n. */
+int spec_bucket_factors(const spec_t *s, int layer, int64_t padded_length,
+                        int64_t factors[MAX_FACTORS]);
 const char *arch_hf_name(arch_t a); /* "ReformerModelWithLMHead" … */
 const char *act_name(act_t a);
 bool is_c_keyword(const char *word); /* of C or C++: no prefix of generated names */

@@ -45,7 +45,7 @@ bool store_random(store_t *s, const spec_t *spec, uint64_t seed, diag_t *d) {
 /* ---- rotations ------------------------------------------------------------------------------ */
 
 static bool hashes(const spec_t *spec, int layer) {
-    return layer >= 0 && layer < spec->n_layers && spec->attn_layers[layer] == LAYER_LSH;
+    return layer >= 0 && layer < spec->n_layers && spec_layer(spec, layer).lsh;
 }
 
 static const char *nearest(store_t *s, const char *name) {

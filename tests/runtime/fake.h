@@ -35,6 +35,7 @@ static const reformer_variant_t fake_variants[] = {
      .rows = 12,
      .workspace_bytes = 100,
      .scratch_bytes = 70,
+     .hashes = 1,
      .run = run_nothing},
     {.target = BASELINE,
      .max_length = 10,
@@ -42,6 +43,7 @@ static const reformer_variant_t fake_variants[] = {
      .rows = 16,
      .workspace_bytes = 1000,
      .scratch_bytes = 64,
+     .hashes = 1,
      .run = run_nothing},
     {.target = BASELINE,
      .max_length = 40,
@@ -51,6 +53,7 @@ static const reformer_variant_t fake_variants[] = {
      .workspace_per_unit = 1000,
      .scratch_bytes = 1,
      .scratch_per_unit = 10,
+     .hashes = 1,
      .run = run_nothing},
 };
 

@@ -446,6 +446,32 @@ static void imposed_buckets(void **state) {
     assert_int_equal(prepare_error(&d, &io), REFORMER_OK);
 }
 
+/* Layers with heads, rounds and buckets of their own; the second does not hash 8 tokens. */
+static void layers_that_differ(void **state) {
+    (void)state;
+    static const reformer_lsh_t layers[] = {{2, 2, 2, 5}, {8, 7, 7, 7}, {4, 1, 3, 3}};
+    enum { OTHER = BATCH * 1 * 3 * PADDED };
+    reformer_desc_t d = fake_desc(REFORMER_HEAD_NONE);
+    d.imposes_buckets = 1;
+    d.lsh_layers = 3;
+    d.lsh = layers;
+    int32_t ids[5] = {0}, buckets[PER_LAYER + OTHER];
+    for (int i = 0; i < PER_LAYER; i++) buckets[i] = i % 5 + 5 * (i / PADDED % 2);
+    for (int i = 0; i < OTHER; i++) buckets[PER_LAYER + i] = i % 3 + 3 * (i / PADDED % 3);
+    reformer_io_t io = {.input_ids = ids, .batch = 1, .length = 5, .buckets = buckets};
+    prepared_t p = prepare(&d, &io);
+    assert_int_equal(p.error, REFORMER_OK);
+    assert_int_equal(slot_i32(&p, REFORMER_SLOT_GIVEN)[0], 1);
+    assert_int_equal(slot_i32(&p, REFORMER_SLOT_GIVEN)[1], 1);
+    discard(&p);
+    buckets[PER_LAYER] =
+        3; /* of the next round: the first layer has so many in one, this has not */
+    assert_int_equal(prepare_error(&d, &io), REFORMER_E_ARGUMENT);
+    uint8_t given[] = {1, 0};
+    io.buckets_given = given;
+    assert_int_equal(prepare_error(&d, &io), REFORMER_OK);
+}
+
 static void bad_buckets(void **state) {
     (void)state;
     reformer_desc_t d = fake_desc(REFORMER_HEAD_NONE);
@@ -611,6 +637,7 @@ int main(void) {
         cmocka_unit_test(bad_arguments),
         cmocka_unit_test(imposed_buckets),
         cmocka_unit_test(bad_buckets),
+        cmocka_unit_test(layers_that_differ),
         cmocka_unit_test(workspace_layout),
         cmocka_unit_test(workspace_sizes),
         cmocka_unit_test(workspace_of_shorter_inputs),

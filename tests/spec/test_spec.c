@@ -472,7 +472,7 @@ static void test_buckets(void **state) {
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         reading_t t = read_text(rows[i].text);
         int64_t factors[MAX_FACTORS] = {0};
-        int n = spec_bucket_factors(t.spec, rows[i].length, factors);
+        int n = spec_bucket_factors(t.spec, 1, rows[i].length, factors);
         if (n != rows[i].n || factors[0] != rows[i].factors[0] ||
             (n > 1 && factors[1] != rows[i].factors[1]))
             fail_msg("row %zu: %d: %lld %lld", i, n, (long long)factors[0], (long long)factors[1]);
