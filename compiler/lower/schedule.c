@@ -181,6 +181,8 @@ static void schedule_hash(sched_t *s, const attention_t *a, value_t *group) {
         buffer_t *given = module_find_buffer(L->m, "buckets_given");
         if (!given)
             given = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_GIVEN, "buckets_given", E_I32, 1, &n);
+        for (int i = 0; i < a->hash_part->n_vectors; i++)
+            place_of(s, a->hash_part, i); /* before the branch */
         affine_t ix = ax_v(place_of(s, a->hash_part, a->hash_number));
         inst_t *branch = b_if(s->b, load1(s->b, given, 1, &ix), 0, NULL);
         launch_part(s, a->impose, a->hash_part, group, label(s, a, "impose"));
