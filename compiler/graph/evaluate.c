@@ -15,43 +15,21 @@ void *eval_alloc(int64_t count, size_t size) {
 }
 
 /* INPUT has no value of its own: the ops that read one read io. PARAM: the caller's array. */
-static int eval_input(eval_t *e, const gnode_t *n, value_t *out) {
+int eval_input(eval_t *e, const gnode_t *n, value_t *out) {
     (void)e, (void)n, (void)out;
     return REFORMER_OK;
 }
 
-static int eval_param(eval_t *e, const gnode_t *n, value_t *out) {
+int eval_param(eval_t *e, const gnode_t *n, value_t *out) {
     out->w = e->param(e->param_ctx, n->name);
     if (!out->w) bug("param %s has no value", n->name);
     return REFORMER_OK;
 }
 
 static eval_fn *const functions[G_COUNT] = {
-    [G_INPUT] = eval_input,
-    [G_PARAM] = eval_param,
-    [G_PAD_IDS] = eval_pad_ids,
-    [G_PAD_MASK] = eval_pad_mask,
-    [G_EMBED] = eval_embed,
-    [G_EMBED_AT] = eval_embed_at,
-    [G_LAYER_NORM] = eval_layer_norm,
-    [G_DENSE] = eval_dense,
-    [G_ACTIVATION] = eval_activation,
-    [G_ADD] = eval_add,
-    [G_CONCAT] = eval_concat,
-    [G_LSH_HASH] = eval_lsh_hash,
-    [G_LSH_SORT] = eval_lsh_sort,
-    [G_LSH_ATTENTION] = eval_lsh_attention,
-    [G_LOCAL_ATTENTION] = eval_local_attention,
-    [G_EXACT_ATTENTION] = eval_exact_attention,
-    [G_LSH_STEP] = eval_lsh_step,
-    [G_LOCAL_STEP] = eval_local_step,
-    [G_SLICE] = eval_slice,
-    [G_FIRST_TOKEN] = eval_first_token,
-    [G_COLUMN] = eval_column,
-    [G_CROSS_ENTROPY] = eval_cross_entropy,
-    [G_QA_LOSS] = eval_qa_loss,
-    [G_MSE_LOSS] = eval_mse_loss,
-    [G_BCE_LOSS] = eval_bce_loss,
+#define X(op, name, kind, inputs, attributes, doc, shape, evaluate) [G_##op] = eval_##evaluate,
+#include "graph/ops.def"
+#undef X
 };
 
 /* ---- values -------------------------------------------------------------------------------- */

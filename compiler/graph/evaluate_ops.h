@@ -48,13 +48,9 @@ typedef struct {
 
 /* Fills *out, whose arrays are allocated and zero. Returns REFORMER_OK or an error code. */
 typedef int eval_fn(eval_t *e, const gnode_t *n, value_t *out);
-eval_fn eval_pad_ids, eval_pad_mask, eval_embed, eval_layer_norm, eval_dense, eval_activation,
-    eval_add, eval_concat, eval_slice, eval_first_token, eval_column, /* evaluate_dense.c */
-    eval_embed_at;
-eval_fn eval_lsh_hash, eval_lsh_sort;                                   /* evaluate_hash.c */
-eval_fn eval_lsh_attention, eval_local_attention, eval_exact_attention; /* evaluate_attention.c */
-eval_fn eval_lsh_step, eval_local_step;                                 /* evaluate_decode.c */
-eval_fn eval_cross_entropy, eval_qa_loss, eval_mse_loss, eval_bce_loss; /* evaluate_loss.c */
+#define X(op, name, kind, inputs, attributes, doc, shape, evaluate) eval_fn eval_##evaluate;
+#include "graph/ops.def"
+#undef X
 
 /* The value of input i. */
 static inline const value_t *eval_in(const eval_t *e, const gnode_t *n, int i) {

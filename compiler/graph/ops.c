@@ -6,7 +6,7 @@
 #include <string.h>
 
 const gop_info_t graph_ops[G_COUNT] = {
-#define X(op, name, kind, inputs, attributes, doc)                                                 \
+#define X(op, name, kind, inputs, attributes, doc, ...)                                            \
     [G_##op] = {name, K_##kind, inputs, attributes, doc},
 #include "graph/ops.def"
 #undef X

@@ -255,9 +255,11 @@ static void rule_embed(rule_t *r) {
     result(r, G_F32, SHAPE(batch(r), r->g->padded, last(n->in[word])));
 }
 
-static void rule_layer_norm(rule_t *r) {
+/* x, and vectors as wide as its rows. */
+static void rule_norm(rule_t *r) {
     if (!want_vectors(r, 0)) return;
-    if (!WANT(r, 1, G_F32, last(r->n->in[0])) || !WANT(r, 2, G_F32, last(r->n->in[0]))) return;
+    for (int i = 1; i < r->n->n_in; i++)
+        if (!WANT(r, i, G_F32, last(r->n->in[0]))) return;
     if (!(r->n->eps >= 0)) FAIL(r, "%s: eps must not be negative", r->n->name);
     result_like(r, r->n->in[0]);
 }
@@ -276,7 +278,7 @@ static void rule_activation(rule_t *r) {
     if (r->n->act < 0 || r->n->act >= ACT_COUNT) FAIL(r, "%s: no such activation", r->n->name);
 }
 
-static void rule_add(rule_t *r) {
+static void rule_elementwise(rule_t *r) {
     const gnode_t *x = r->n->in[0];
     if (want_type(r, 0, G_F32) && want_shape(r, 1, G_F32, x->rank, x->shape)) result_like(r, x);
 }
@@ -414,31 +416,9 @@ static void rule_float_loss(rule_t *r) {
 }
 
 static void (*const rules[G_COUNT])(rule_t *) = {
-    [G_INPUT] = rule_input,
-    [G_PARAM] = rule_param,
-    [G_PAD_IDS] = rule_pad_ids,
-    [G_PAD_MASK] = rule_pad_mask,
-    [G_EMBED] = rule_embed,
-    [G_EMBED_AT] = rule_embed,
-    [G_LAYER_NORM] = rule_layer_norm,
-    [G_DENSE] = rule_dense,
-    [G_ACTIVATION] = rule_activation,
-    [G_ADD] = rule_add,
-    [G_CONCAT] = rule_concat,
-    [G_LSH_HASH] = rule_lsh_hash,
-    [G_LSH_SORT] = rule_lsh_sort,
-    [G_LSH_ATTENTION] = rule_lsh_attention,
-    [G_LOCAL_ATTENTION] = rule_local_attention,
-    [G_EXACT_ATTENTION] = rule_exact_attention,
-    [G_LSH_STEP] = rule_lsh_step,
-    [G_LOCAL_STEP] = rule_local_step,
-    [G_SLICE] = rule_slice,
-    [G_FIRST_TOKEN] = rule_first_token,
-    [G_COLUMN] = rule_column,
-    [G_CROSS_ENTROPY] = rule_cross_entropy,
-    [G_QA_LOSS] = rule_qa_loss,
-    [G_MSE_LOSS] = rule_float_loss,
-    [G_BCE_LOSS] = rule_float_loss,
+#define X(op, name, kind, inputs, attributes, doc, shape, evaluate) [G_##op] = rule_##shape,
+#include "graph/ops.def"
+#undef X
 };
 
 /* ---- a node, a graph ----------------------------------------------------------------------- */
