@@ -93,7 +93,7 @@ static int64_t width_of(const columns_t *c, const gnode_t *n) {
 }
 
 static bool needs_whole_rows(const gnode_t *n) {
-    return n->op == G_DENSE || n->op == G_LAYER_NORM;
+    return n->op == G_DENSE || is_norm(n);
 }
 
 /* ---- where each node is computed ---------------------------------------------------------------------------- */
@@ -135,7 +135,7 @@ static bool read_values(columns_t *c, const gnode_t *n) {
     const place_t *p = place_of(c, n);
     const gnode_t *x[2];
     if (n->op == G_DENSE) return read_value(c, n, 0, behind_slice(c, n->in[0]), true);
-    if (n->op == G_LAYER_NORM) {
+    if (is_norm(n)) {
         int n_x = sources(c, n, x);
         for (int k = 0; k < n_x; k++)
             if (!read_value(c, n, k, x[k], true)) return false;
@@ -174,7 +174,7 @@ static bool place_node(columns_t *c, const gnode_t *n) {
         if (of && of->by_columns) p->by_columns = true;
     }
     bool whole = !is_elementwise(n) || !p->by_columns;
-    int n_x = n->op == G_LAYER_NORM ? sources(c, n, x) : 0;
+    int n_x = is_norm(n) ? sources(c, n, x) : 0;
     for (int k = 0; k < n_x; k++)
         if (whole_at(c, x[k]) > p->stage) p->stage = whole_at(c, x[k]);
     for (int k = 0; n_x == 0 && k < n->n_in; k++) {
@@ -422,7 +422,7 @@ static bool compute_whole(columns_t *c, builder_t *b, const gnode_t *n) {
     int64_t width = n->shape[n->rank - 1].c, whole = round_up(width, c->L->tile);
     p->rows = scratch(c, b, n);
     span_t s = {.c = c, .n = n, .to = p->rows};
-    if (n->op == G_LAYER_NORM) {
+    if (is_norm(n)) {
         if (!norm_rows(c, b, n)) return false;
     } else {
         for (int k = 0; k < n->n_in; k++) {

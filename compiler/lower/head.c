@@ -515,9 +515,9 @@ static bool is_row(const gnode_t *n, gop_t op, int inputs) {
     return n && n->op == op && n->n_in == inputs;
 }
 
-/* last_hidden_state = SLICE(LAYER_NORM(…)), by itself or with logits of it. */
+/* last_hidden_state = SLICE of a norm, by itself or with logits of it. */
 static bool read_head(lower_t *L, head_t *h, const gnode_t *last, const gnode_t *dense) {
-    if (!is_row(last, G_SLICE, 1) || !is_row(last->in[0], G_LAYER_NORM, 3)) return refuse(L, last);
+    if (!is_row(last, G_SLICE, 1) || !is_norm(last->in[0])) return refuse(L, last);
     part_t *part = part_of_node(L, last);
     int nodes = 2 + (last->in[0]->in[0]->op == G_CONCAT) + (dense != NULL);
     for (int i = 0; i < part->class->pattern->nodes.n; i++)
@@ -528,7 +528,7 @@ static bool read_head(lower_t *L, head_t *h, const gnode_t *last, const gnode_t 
     h->norm = last->in[0];
     h->width = last->shape[2].c;
     norm_t norm = {0};
-    if (!read_norm(L, h->part, h->norm, &norm)) return refuse(L, h->norm);
+    if (!read_norm(L, h->part, h->norm, &norm)) return false;
     if (dense && (!is_row(dense, G_DENSE, 3) || dense->in[0] != last)) return refuse(L, dense);
     h->dense = dense;
     return true;

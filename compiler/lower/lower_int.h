@@ -258,7 +258,8 @@ typedef void row_tile_fn(lower_t *L, builder_t *b, void *ctx, affine_t row, int 
 void for_row_tiles(lower_t *L, builder_t *b, int64_t m, row_tile_fn *body, void *ctx);
 
 /* ---- norm.c ------------------------------------------------------------------------------------ */
-/* Layer norm of `m` rows, the concatenation of 1 or 2 streams, into scratch dst [m][>= width]. */
+bool is_norm(const gnode_t *n);
+/* The norm of `m` rows, the concatenation of 1 or 2 streams, into scratch dst [m][>= width]. */
 typedef struct {
     int n_src;
     buffer_t *src[2];     /* stored rows, or scratch [m][>= width] */
@@ -271,9 +272,9 @@ typedef struct {
     buffer_t *dst;
 } norm_t;
 void layer_norm_rows(lower_t *L, builder_t *b, const norm_t *n);
-/* Eps and weights of a LAYER_NORM node; false after an error in L->d. */
+/* Eps and weights of a norm's node; false after an error in L->d. */
 bool norm_weights(lower_t *L, const part_t *p, const gnode_t *n, norm_t *norm);
-/* The same, sources and width, where its rows are stored; false: they are not. */
+/* The same and the width; where they are not given (n_src 0), the stored rows that it reads. */
 bool read_norm(lower_t *L, const part_t *p, const gnode_t *n, norm_t *norm);
 
 /* ---- kernels, one file each ---------------------------------------------------------------------- */

@@ -1,7 +1,48 @@
-/* Layer norm of a block of rows, on its way into a dense layer: (x - mean) / sqrt(var + eps) * w + b
- * with the biased variance, two passes over the row as Hugging Face's result demands (one pass loses
- * digits when the mean is large). */
+/* Norms of a block of rows, on their way into a dense layer.
+ *
+ * layer_norm: (x - mean) / sqrt(var + eps) * w + b with the biased variance, two passes over the row as Hugging Face's
+ * result demands (one pass loses digits when the mean is large). */
 #include "lower/lower_int.h"
+
+bool is_norm(const gnode_t *n) {
+    return n->op == G_LAYER_NORM;
+}
+
+static bool refuse(lower_t *L, const gnode_t *n, const char *why) {
+    diag_error(L->d, n->at, "%s: no kernel computes %s %s", n->name, graph_op_name(n->op), why);
+    return false;
+}
+
+/* The rows that n reads: its input, or the two of a concatenation, where they are stored. */
+static bool find_sources(lower_t *L, const part_t *p, const gnode_t *n, norm_t *norm) {
+    const gnode_t *x = n->in[0], *first = x->op == G_CONCAT ? x->in[0] : x;
+    norm->n_src = x->op == G_CONCAT ? 2 : 1;
+    for (int i = 0; i < norm->n_src; i++) {
+        const gnode_t *source = x->op == G_CONCAT ? x->in[i] : x;
+        int home = home_in(L->regions, p->class->pattern, source);
+        if (home < 0) return refuse(L, n, "of what is neither stored nor at hand");
+        if (!dim_equal(source->shape[source->rank - 1], first->shape[first->rank - 1]))
+            return refuse(L, n, "of two widths");
+        norm->src[i] = L->homes[home];
+    }
+    return true;
+}
+
+bool norm_weights(lower_t *L, const part_t *p, const gnode_t *n, norm_t *norm) {
+    const role_t *weight = role_of(p, n->in[1]), *bias = role_of(p, n->in[2]);
+    if (weight->vector != bias->vector) return refuse(L, n, "with weights of two places");
+    norm->eps = n->eps;
+    norm->weight = weight->w;
+    norm->bias = bias->w;
+    norm->vector = weight->vector;
+    return true;
+}
+
+bool read_norm(lower_t *L, const part_t *p, const gnode_t *n, norm_t *norm) {
+    if (norm->n_src == 0 && !find_sources(L, p, n, norm)) return false;
+    norm->width = n->shape[n->rank - 1].c / norm->n_src;
+    return norm_weights(L, p, n, norm);
+}
 
 typedef struct {
     const norm_t *n;

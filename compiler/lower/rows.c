@@ -47,6 +47,27 @@ static buffer_t *home_buffer(const lower_t *L, const region_t *region, const gno
     return home < 0 ? NULL : L->homes[home];
 }
 
+/* ---- elementwise -------------------------------------------------------------------------------------- */
+
+/* Ops whose elements need the same elements of their operands alone, one or two. */
+static const struct {
+    int operands;
+    op_t op; /* of two */
+} elementwise[G_COUNT] = {
+    [G_ACTIVATION] = {1, OP_ADD},
+    [G_ADD] = {2, OP_ADD},
+};
+
+bool is_elementwise(const gnode_t *n) {
+    return elementwise[n->op].operands > 0;
+}
+
+/* The formulas: every row program, on blocks of rows or on few, computes elementwise nodes by this and no other. */
+value_t *element_value(lower_t *L, builder_t *b, const gnode_t *n, value_t *const *of) {
+    return n->op == G_ACTIVATION ? m_activation(L, b, n->act, of[0])
+                                 : b_binary(b, elementwise[n->op].op, of[0], of[1]);
+}
+
 /* ---- what follows a dense layer on its accumulators --------------------------------------------------- */
 
 typedef struct {
@@ -60,19 +81,6 @@ typedef struct {
     int n_to;
     bool into_scratch;
 } chain_t;
-
-/* The formulas: every row program, on blocks of rows or on few, computes elementwise nodes by this and no other. */
-value_t *element_value(lower_t *L, builder_t *b, const gnode_t *n, value_t *const *of) {
-    switch (n->op) {
-    case G_ACTIVATION: return m_activation(L, b, n->act, of[0]);
-    case G_ADD: return b_binary(b, OP_ADD, of[0], of[1]);
-    default: bug("%s is not computed element by element", graph_op_name(n->op));
-    }
-}
-
-bool is_elementwise(const gnode_t *n) {
-    return n->op == G_ACTIVATION || n->op == G_ADD;
-}
 
 /* Whether an operand of a link can be loaded where the link is computed. */
 static bool is_at_hand(lower_t *L, const rows_t *r, const gnode_t *x) {
@@ -188,29 +196,6 @@ static bool no_form(lower_t *L, const gnode_t *n, const char *why) {
     return false;
 }
 
-bool norm_weights(lower_t *L, const part_t *p, const gnode_t *n, norm_t *norm) {
-    const role_t *weight = role_of(p, n->in[1]), *bias = role_of(p, n->in[2]);
-    if (weight->vector != bias->vector) return no_form(L, n, "with weights of two places");
-    norm->eps = n->eps;
-    norm->weight = weight->w;
-    norm->bias = bias->w;
-    norm->vector = weight->vector;
-    return true;
-}
-
-/* Of its input, or of the two of a concatenation. */
-bool read_norm(lower_t *L, const part_t *p, const gnode_t *n, norm_t *norm) {
-    const gnode_t *x = n->in[0];
-    bool both = x->op == G_CONCAT;
-    norm->n_src = both ? 2 : 1;
-    for (int i = 0; i < norm->n_src; i++) {
-        norm->src[i] = home_buffer(L, p->class->pattern, both ? x->in[i] : x);
-        if (!norm->src[i]) return false;
-    }
-    norm->width = width_of(n) / norm->n_src;
-    return (!both || width_of(x->in[0]) == width_of(x->in[1])) && norm_weights(L, p, n, norm);
-}
-
 /* Rows of the block between what is stored and scratch. */
 typedef struct {
     const rows_t *r;
@@ -272,16 +257,11 @@ static void finish_tile(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
 }
 
 static bool norm_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
-    norm_t norm = {.batch = r->batch, .row0 = r->row0, .m = L->block};
+    norm_t norm = {.batch = r->batch, .row0 = r->row0, .m = L->block, .dst = tile_of(r, n)};
     buffer_t *tile = tile_of(r, n->in[0]);
-    if (tile) {
-        norm = (norm_t){.n_src = 1, .src = {tile}, .m = L->block, .width = width_of(n)};
-        if (!norm_weights(L, r->part, n, &norm)) return false;
-    } else if (!read_norm(L, r->part, n, &norm)) {
-        return no_form(L, n, "of what is neither stored nor at hand");
-    }
+    if (tile) norm.n_src = 1, norm.src[0] = tile;
+    if (!read_norm(L, r->part, n, &norm)) return false;
     norm.prefix = ax_v(r->index[norm.vector]);
-    norm.dst = tile_of(r, n);
     layer_norm_rows(L, b, &norm);
     finish_tile(L, b, r, n);
     return true;
@@ -399,7 +379,7 @@ static bool operands(lower_t *L, builder_t *b, rows_t *r) {
             tile, width_of(n->in[0]), {w->w, 1, {role_index(r, w)}}, operand_buffer(a, n)};
     }
     for (int i = 0; i < r->region->nodes.n && !into.source; i++)
-        if (r->region->nodes.at[i]->op == G_LAYER_NORM)
+        if (is_norm(r->region->nodes.at[i]))
             into.source = home_buffer(L, r->region, r->region->nodes.at[i]->in[0]);
     into_heads(L, b, &into);
     return true;
@@ -439,14 +419,10 @@ static bool are_there(lower_t *L, const rows_t *r, const gnode_t *n) {
 static bool compute(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     if (!are_there(L, r, n)) return false;
     if (feeds_attention(L, n)) return operands(L, b, r);
-    switch (n->op) {
-    case G_CONCAT: return true; /* its reader takes both */
-    case G_LAYER_NORM: return norm_rows(L, b, r, n);
-    case G_DENSE: return dense_rows(L, b, r, n);
-    case G_ACTIVATION:
-    case G_ADD: return element_rows(L, b, r, n);
-    default: return no_form(L, n, "here");
-    }
+    if (n->op == G_CONCAT) return true; /* its reader takes both */
+    if (n->op == G_DENSE) return dense_rows(L, b, r, n);
+    if (is_norm(n)) return norm_rows(L, b, r, n);
+    return is_elementwise(n) ? element_rows(L, b, r, n) : no_form(L, n, "here");
 }
 
 /* The attention at one of its ends, or what it adds to a stream, names a region; of a head, its weight. */
