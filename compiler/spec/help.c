@@ -7,6 +7,9 @@ static const struct {
     const char *section, *title, *intro;
 } titles[] = {
     {"", "Model", "Hugging Face's keys; a config.json is a spec as it stands."},
+    {"extensions", "extensions:",
+     "What Hugging Face's model lacks; without these keys it is that model. Unknown keys are errors "
+     "here."},
     {"compile", "compile:", "How the model is specialised. Unknown keys are errors here."},
     {"train", "train:", "How it is trained."},
     {"expect", "expect:",
@@ -86,9 +89,8 @@ static const char preamble[] =
     "a number in quotes is a text); booleans are `true` and `false`. Anchors, aliases and\n"
     "merge keys (`<<`) work; a name that stands twice, a second document, a tag or nesting\n"
     "deeper than 64 levels is an error. An unknown key is an error, in a file that says\n"
-    "`model_type: reformer` a warning, in `compile:`, `train:` and `expect:` always an\n"
-    "error. A model key without effect in a configuration is fine. The section\n"
-    "`extensions:` is reserved and must be empty.\n";
+    "`model_type: reformer` a warning, in `extensions:`, `compile:`, `train:` and `expect:`\n"
+    "always an error. A model key without effect in a configuration is fine.\n";
 
 static void page_key(sbuf_t *out, spec_key_t key) {
     const key_info_t *k = &schema[key];

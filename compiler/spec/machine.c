@@ -137,15 +137,13 @@ void spec_json_schema(sbuf_t *out) {
         properties(out, sections[i], 8);
         sbuf_puts(out, "\n      },\n      \"additionalProperties\": false\n    }");
     }
-    sbuf_puts(
-        out,
-        ",\n    \"extensions\": {\"type\": [\"object\", \"null\"], \"maxProperties\": 0}\n  },\n"
-        "  \"if\": {\"required\": [\"model_type\"]},\n  \"then\": {},\n"
-        "  \"else\": {\"propertyNames\": {\"enum\": [");
+    sbuf_puts(out, "\n  },\n"
+                   "  \"if\": {\"required\": [\"model_type\"]},\n  \"then\": {},\n"
+                   "  \"else\": {\"propertyNames\": {\"enum\": [");
     for (int k = 0; k < KEY_COUNT; k++)
-        if (!*schema[k].section) sbuf_printf(out, "\"%s\", ", schema[k].name);
-    for (int i = 1; sections[i]; i++) sbuf_printf(out, "\"%s\", ", sections[i]);
-    sbuf_puts(out, "\"extensions\"]}}\n}\n");
+        if (!*schema[k].section) sbuf_printf(out, "%s\"%s\"", k ? ", " : "", schema[k].name);
+    for (int i = 1; sections[i]; i++) sbuf_printf(out, ", \"%s\"", sections[i]);
+    sbuf_puts(out, "]}}\n}\n");
 }
 
 /* ---- libFuzzer's and AFL's dictionary -------------------------------------------------------- */

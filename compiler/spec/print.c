@@ -170,6 +170,25 @@ bool print_key_value(const spec_t *s, spec_key_t key, sbuf_t *out) {
     }
 }
 
+static bool is_extension(spec_key_t key) {
+    return strcmp(schema[key].section, "extensions") == 0;
+}
+
+/* An extension that is used: its value is not the one that stands for Hugging Face's model. */
+static bool print_extension(const spec_t *s, spec_key_t key, sbuf_t *out) {
+    const char *standard = schema[key].standard;
+    size_t before = out->size, n = standard ? strlen(standard) : 0;
+    if (!print_key_value(s, key, out)) return false;
+    const char *value = out->data + before;
+    value += *value == '"';
+    if (!standard || strncmp(value, standard, n) != 0 ||
+        strspn(value + n, "\"") != strlen(value + n))
+        return true;
+    out->size = before;
+    out->data[before] = 0;
+    return false;
+}
+
 /* One line for each key of ROLE_MODEL, in the order of the table; the bucket factors are those that
  * the caller has settled, since a null would stand for different rotations. */
 void spec_canonical(const spec_t *s, int n_factors, const int64_t *factors, sbuf_t *out) {
@@ -178,7 +197,8 @@ void spec_canonical(const spec_t *s, int n_factors, const int64_t *factors, sbuf
         size_t before = out->size;
         sbuf_printf(out, "%s: ", schema[k].name);
         if (k == KEY_num_buckets) print_factors(out, factors, n_factors);
-        else if (!print_key_value(s, (spec_key_t)k, out)) {
+        else if (is_extension((spec_key_t)k) ? !print_extension(s, (spec_key_t)k, out)
+                                             : !print_key_value(s, (spec_key_t)k, out)) {
             out->size = before;
             out->data[before] = 0;
             continue;
@@ -198,11 +218,24 @@ static void print_labels(const spec_t *s, sbuf_t *out) {
     sbuf_puts(out, "}");
 }
 
+static void print_extensions(const spec_t *s, sbuf_t *out) {
+    int n = 0;
+    for (int k = 0; k < KEY_COUNT; k++) {
+        sbuf_t value = {0};
+        if (is_extension((spec_key_t)k) && print_extension(s, (spec_key_t)k, &value))
+            sbuf_printf(out, "%s\"%s\": %s", n++ ? ", " : ",\n  \"extensions\": {", schema[k].name,
+                        value.data);
+        sbuf_free(&value);
+    }
+    if (n) sbuf_puts(out, "}");
+}
+
 void spec_to_config_json(const spec_t *s, sbuf_t *out) {
     sbuf_puts(out, "{");
     bool first = true;
     for (int k = 0; k < KEY_COUNT; k++) {
-        if (schema[k].role == ROLE_OWN || schema[k].role == ROLE_IGNORED || k == KEY_num_labels)
+        if (schema[k].role == ROLE_OWN || schema[k].role == ROLE_IGNORED || k == KEY_num_labels ||
+            is_extension((spec_key_t)k))
             continue;
         sbuf_t value = {0};
         if (print_key_value(s, (spec_key_t)k, &value))
@@ -211,5 +244,6 @@ void spec_to_config_json(const spec_t *s, sbuf_t *out) {
         sbuf_free(&value);
     }
     if (s->num_labels != 2) print_labels(s, out);
+    print_extensions(s, out);
     sbuf_puts(out, ",\n  \"torch_dtype\": \"float32\"\n}\n");
 }

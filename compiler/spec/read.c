@@ -74,13 +74,6 @@ static void read_section(reader_t *r, const char *section, const node_t *n) {
     }
 }
 
-/* Reserved for model keys that Hugging Face lacks; there is none yet. */
-static void read_extensions(reader_t *r, const node_t *n) {
-    if (node_null(n) || (n->kind == NODE_MAP && n->n == 0)) return;
-    srcloc_t at = n->kind == NODE_MAP ? n->items[0]->at : n->at;
-    complain(r, at, "there are no extensions: 'extensions' must be empty");
-}
-
 static void read_top(reader_t *r, const node_t *root) {
     if (root->kind != NODE_MAP) {
         complain(r, root->at, "a spec is a mapping of keys to values, not %s%s",
@@ -96,7 +89,6 @@ static void read_top(reader_t *r, const node_t *root) {
         spec_key_t key = name->length < MAX_TEXT ? schema_find("", name->text) : KEY_COUNT;
         if (key != KEY_COUNT) r->nodes[key] = value;
         else if (is_section(name->text)) read_section(r, name->text, value);
-        else if (node_is(name, "extensions")) read_extensions(r, value);
         else unknown_key(r, "", name, r->lenient);
     }
 }

@@ -55,17 +55,19 @@ const word_t byte_units[] = {{"B", 1},           {"kB", 1e3},           {"MB", 1
                              {NULL, 0}};
 const word_t flop_units[] = {{"k", 1e3}, {"M", 1e6}, {"G", 1e9}, {"T", 1e12}, {NULL, 0}};
 
-const char *const sections[] = {"", "compile", "train", "expect", NULL};
+const char *const sections[] = {"", "extensions", "compile", "train", "expect", NULL};
 
 /* Sections are written compile_ in schema.def, so that enumerators read KEY_compile_name. */
-#define SECTION_         ""
-#define SECTION_compile_ "compile"
-#define SECTION_train_   "train"
-#define SECTION_expect_  "expect"
-#define DOT_             ""
-#define DOT_compile_     "compile."
-#define DOT_train_       "train."
-#define DOT_expect_      "expect."
+#define SECTION_            ""
+#define SECTION_extensions_ "extensions"
+#define SECTION_compile_    "compile"
+#define SECTION_train_      "train"
+#define SECTION_expect_     "expect"
+#define DOT_                ""
+#define DOT_extensions_     "extensions."
+#define DOT_compile_        "compile."
+#define DOT_train_          "train."
+#define DOT_expect_         "expect."
 
 #define AT(member)          offsetof(spec_t, member), NO_PLACE
 #define WITH(member, has)   offsetof(spec_t, member), offsetof(spec_t, has)

@@ -41,7 +41,7 @@ typedef struct {
 } word_t;
 
 typedef struct {
-    const char *section; /* "", "compile", "train", "expect" */
+    const char *section; /* "", "extensions", "compile", "train", "expect" */
     const char *name;    /* without the section */
     const char *full;    /* with it: "compile.name" */
     kind_t kind;
@@ -56,7 +56,9 @@ typedef struct {
 #define NO_PLACE SIZE_MAX
 
 extern const key_info_t schema[KEY_COUNT];
-extern const char *const sections[]; /* "", "compile", "train", "expect", NULL */
+extern const char *const sections[]; /* "", "extensions", "compile", "train", "expect", NULL */
+/* Words that one key alone takes stand in its row. */
+#define WORDS(...) ((const word_t[]){__VA_ARGS__, {NULL, 0}})
 extern const word_t act_words[], architecture_words[], layer_words[], problem_words[],
     dtype_words[], decode_words[], target_words[], length_words[], optimizer_words[],
     schedule_words[], byte_units[], flop_units[];

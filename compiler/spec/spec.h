@@ -102,6 +102,12 @@ typedef struct {
     problem_t problem_type;
     bool tie_word_embeddings, use_cache;
 
+    struct { /* what Hugging Face's model lacks: a member for each key of the section */
+#define KEY(...)
+#define EXTENSION(key, type, ...) type key;
+#include "spec/schema.def"
+#undef KEY
+    } extensions;
     struct {
         const char *name; /* NULL: from the output's stem */
         length_mode_t length_mode;
