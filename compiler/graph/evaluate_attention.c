@@ -4,8 +4,9 @@
  * the slots of its own chunk and of `before` and `after` chunks around it. LSH: slot = place in the
  * order of all rounds; local: slot = position; exact: one chunk that holds everything.
  *
- * Scores, masks, soft maximum are in double, except for a query that sees no key: Hugging Face's
- * rounding to single precision then decides the result (Q1, Q2), so those lines are in float. */
+ * Scores, masks, soft maximum are in double, except for the log-sum-exp of a query that sees no key, or scores as far
+ * from 0: Hugging Face's rounding to single precision then decides the result (Q1, Q2), so it is in float. */
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -62,21 +63,22 @@ static double score(const attention_t *a, int64_t query, int64_t key) {
     return eval_dot(a->q + query * a->stride, a->k + key * a->head_size, a->head_size);
 }
 
+/* Where |x| is greater, rounding of x to float is more than 1e-5. */
+static const double FAR = 256;
+
+/* log(sum) + max, rounded as Hugging Face rounds it where that shows. */
+static double log_sum_exp(double sum, double max) {
+    if (fabs(max) <= FAR) return log(sum) + max;
+    return logf((float)sum) + (float)max;
+}
+
 double eval_soften(double *x, int64_t n) {
-    double max = x[0];
+    double max = x[0], sum = 0;
     for (int64_t j = 1; j < n; j++)
         if (x[j] > max) max = x[j];
-    if (max <= SELF) {
-        float sum = 0, top = (float)max;
-        for (int64_t j = 0; j < n; j++) sum += expf((float)x[j] - top);
-        float lse = logf(sum) + top;
-        for (int64_t j = 0; j < n; j++) x[j] = expf((float)x[j] - lse);
-        return lse;
-    }
-    double sum = 0;
     for (int64_t j = 0; j < n; j++) sum += exp(x[j] - max);
-    double lse = log(sum) + max;
-    for (int64_t j = 0; j < n; j++) x[j] = exp(x[j] - lse);
+    double lse = log_sum_exp(sum, max), top = fabs(max) <= FAR ? max : (double)(float)max;
+    for (int64_t j = 0; j < n; j++) x[j] = exp((x[j] - max) + (top - lse));
     return lse;
 }
 
@@ -111,7 +113,10 @@ static void attend(const attention_t *a) {
 
 double eval_key_scale(const double *x, int64_t d, bool shared_qk) {
     double scale = 1 / sqrt((double)d);
-    return shared_qk ? scale / sqrt(eval_dot(x, x, d) / (double)d + 1e-6) : scale;
+    if (!shared_qk) return scale;
+    double squares = eval_dot(x, x, d);
+    if (squares > FLT_MAX && squares < INFINITY) return 0; /* Hugging Face's overflow: rsqrt(inf) */
+    return scale / sqrt(squares / (double)d + 1e-6);
 }
 
 static void make_keys(const double *x, int64_t length, int64_t stride, int64_t d, bool shared_qk,
@@ -129,19 +134,7 @@ void eval_weigh_rounds(double *lse, int64_t rounds) {
         lse[0] = 1;
         return;
     }
-    double max = lse[0];
-    for (int64_t r = 1; r < rounds; r++)
-        if (lse[r] > max) max = lse[r];
-    if (max < SELF / 2) {
-        float sum = 0, top = (float)max;
-        for (int64_t r = 0; r < rounds; r++) sum += expf((float)lse[r] - top);
-        float all = logf(sum) + top;
-        for (int64_t r = 0; r < rounds; r++) lse[r] = expf((float)lse[r] - all);
-        return;
-    }
-    double sum = 0;
-    for (int64_t r = 0; r < rounds; r++) sum += exp(lse[r] - max);
-    for (int64_t r = 0; r < rounds; r++) lse[r] = exp(lse[r] - max) / sum;
+    (void)eval_soften(lse, rounds);
 }
 
 /* to: [length] rows `stride` apart. */

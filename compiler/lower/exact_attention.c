@@ -10,8 +10,9 @@
  * Softmax: |q| · max |k| bounds the scores (LSH: keys are normalised, so |q| does). Where the bound is small enough
  * for e^-2bound to be a normal number it is the shift, and weights come in one pass. Blocks of queries with a greater
  * one, and all where the square of a key overflows (2^x is for numbers alone), take the general way, a running maximum
- * by whose changes O and the sum are scaled. Masked keys weigh nothing;
- * a row without keys is made at the end: its own value (LSH: it sees itself, Q2), the sum of all (local: Q1).
+ * by whose changes O and the sum are scaled; there an LSH row has itself among its keys, as the last resort. Masked
+ * keys weigh nothing; a row without keys is made at the end: its own value (LSH: it sees itself, Q2), the sum of all
+ * (local: Q1), and so is a local row all whose scores lie below that of masked keys.
  * Results do not depend on workers or tiles: blocks are the same for all, and each row is summed up in order. */
 #include "lower/math.h"
 #include "lower/window.h"
@@ -34,7 +35,7 @@ typedef struct {
     buffer_t *top, *sum;          /* [slot][lane]: running maximum (general way), sum of weights */
     buffer_t *keep;               /* [tile]: factor of the panel's old output (general way) */
     buffer_t *output;             /* [slot][lane][head] */
-    buffer_t *inverse, *total;    /* [tile]: 1 / sum; [head]: sum of all values (Q1) */
+    buffer_t *inverse, *total;    /* [tile]: scale of the output; [head]: sum of all values (Q1) */
     window_t *w;
 } exact_t;
 
@@ -154,28 +155,40 @@ static inst_t *open_panels(lower_t *L, builder_t *b, exact_t *c) {
 
 /* ---- before the first step ----------------------------------------------------------------------------- */
 
+/* Queries of huge norms are kept lessened. */
+static void lessen_panel(lower_t *L, builder_t *b, const exact_t *c, value_t *const *norms) {
+    value_t *most = norms[0], *huge = b_const(b, SCALAR(E_F32), HUGE_NORM);
+    for (int j = 1; j < L->tiles->vectors; j++) most = b_binary(b, OP_MAX, most, norms[j]);
+    inst_t *usual = b_if(b, b_compare(b, OP_LE, reduce(b, L, OP_MAX, most), huge), 0, NULL);
+    b_likely(usual);
+    b_else(b, usual, NULL);
+    lessen_queries(L, b, c->w->queries, c->slot, c->w->panel, norms);
+    b_end_if(b, usual, NULL);
+}
+
 /* Bounds of the scores of a panel, as vectors; raises most[]. */
 static void panel_bounds(lower_t *L, builder_t *b, exact_t *c, value_t **most) {
     int nv = L->tiles->vectors;
-    value_t *squares[MAX_VECTORS];
+    value_t *squares[MAX_VECTORS], *norms[MAX_VECTORS];
     panel_squares(L, b, c->w->queries, c->slot, c->w->panel, squares);
     for (int j = 0; j < nv; j++) {
         value_t *bound = b_unary(b, OP_SQRT, squares[j]);
         if (c->most_key) bound = b_binary(b, OP_MUL, bound, b_broadcast(b, c->most_key, L->lanes));
         affine_t ix[] = {c->slot, in_panel(L, c, j)};
-        bound = comparable(b, bound);
+        norms[j] = bound = comparable(b, bound);
         b_store(b, c->bound, bound, ix);
         b_store(b, c->sum, splat(b, L, 0), ix);
-        b_store(b, c->top, splat(b, L, NO_KEY), ix);
+        b_store(b, c->top, splat(b, L, LOWEST), ix);
         most[j] = b_binary(b, OP_MAX, most[j], bound);
     }
+    if (c->a->lsh) lessen_panel(L, b, c, norms);
 }
 
 typedef struct {
     const exact_t *c;
     affine_t lane;    /* of the block of queries in hand */
     affine_t row;     /* its position */
-    value_t *inverse; /* 1 / sum; NULL: a row without keys */
+    value_t *inverse; /* scale of the output; NULL: a row without keys */
 } row_t;
 
 static void clear_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
@@ -238,14 +251,36 @@ static value_t *exact_scale(lower_t *L, builder_t *b, window_t *w, affine_t key)
     return c->bounded ? b_binary(b, OP_MUL, factor, b_const(b, SCALAR(E_F32), LOG2_E)) : factor;
 }
 
-static value_t *exact_pos(lower_t *L, builder_t *b, window_t *w, affine_t key) {
-    const exact_t *c = w->ctx;
-    affine_t row = ax_add(c->first_key, key), ix[] = {c->batch, row};
-    value_t *pos = load1(b, L->key, 2, ix);
+/* `pos`, but for keys that the block before has had. */
+static value_t *not_again(builder_t *b, const exact_t *c, affine_t row, value_t *pos) {
     if (c->length % c->block == 0) return pos;
     value_t *from = b_index(b, ax_scale(c->key_block, c->block));
     value_t *again = b_compare(b, OP_LT, b_index(b, row), from);
     return b_select(b, again, b_iconst(b, SCALAR(E_I32), REFORMER_MASKED), pos);
+}
+
+static value_t *exact_pos(lower_t *L, builder_t *b, window_t *w, affine_t key) {
+    const exact_t *c = w->ctx;
+    affine_t row = ax_add(c->first_key, key), ix[] = {c->batch, row};
+    return not_again(b, c, row, load1(b, L->key, 2, ix));
+}
+
+static value_t *exact_own(lower_t *L, builder_t *b, window_t *w, affine_t key) {
+    (void)L;
+    const exact_t *c = w->ctx;
+    affine_t row = ax_add(c->first_key, key);
+    return not_again(b, c, row, b_convert(b, E_I32, b_index(b, row)));
+}
+
+static value_t *exact_norm(lower_t *L, builder_t *b, window_t *w, int j) {
+    const exact_t *c = w->ctx;
+    affine_t ix[] = {w->query_slot, in_panel(L, c, j)};
+    return b_load(b, c->bound, L->lanes, ix);
+}
+
+static value_t *exact_self(lower_t *L, builder_t *b, window_t *w, int j) {
+    (void)w, (void)j;
+    return splat(b, L, SELF_KEY);
 }
 
 static value_t *exact_value(lower_t *L, builder_t *b, window_t *w, affine_t key, affine_t panel,
@@ -308,8 +343,7 @@ static void general_panel(lower_t *L, builder_t *b, exact_t *c) {
         affine_t ix[] = {c->slot, in_panel(L, c, j)}, kx[] = {ax((int64_t)j * L->lanes)};
         value_t *old = b_load(b, c->top, L->lanes, ix), *top = b_binary(b, OP_MAX, old, most[j]);
         keep[j] = m_exp(L, b, b_binary(b, OP_SUB, old, top));
-        /* a row without keys: exp(NO_KEY - NO_KEY / 10) is 0, as it must be */
-        shift[j] = b_binary(b, OP_MAX, top, splat(b, L, NO_KEY / 10));
+        shift[j] = top;
         b_store(b, c->top, top, ix);
         b_store(b, c->keep, keep[j], kx);
     }
@@ -378,13 +412,20 @@ static void sum_values(lower_t *L, builder_t *b, const exact_t *c) {
     b_end_for(b, columns, NULL);
 }
 
-/* 1 / sum of the panel; the sum of all values where a row needs it. */
+/* Whether the block of queries took the general way: only there is a running maximum. */
+static value_t *is_general(builder_t *b, const exact_t *c) {
+    value_t *most = b_load(b, c->most_bound, 1, &c->slot);
+    return b_compare(b, OP_GT, most, b_const(b, SCALAR(E_F32), MOST_SHIFT));
+}
+
+/* Scales of the panel's outputs; the sum of all values where a row needs it. */
 static void panel_inverse(lower_t *L, builder_t *b, const exact_t *c) {
-    value_t *fewest = NULL;
+    value_t *fewest = NULL, *general = b_broadcast(b, is_general(b, c), L->lanes);
     for (int j = 0; j < L->tiles->vectors; j++) {
         affine_t ix[] = {c->slot, in_panel(L, c, j)}, to = ax((int64_t)j * L->lanes);
-        value_t *sum = b_load(b, c->sum, L->lanes, ix);
-        b_store(b, c->inverse, b_binary(b, OP_DIV, splat(b, L, 1), sum), &to);
+        value_t *sum = b_load(b, c->sum, L->lanes, ix), *top = b_load(b, c->top, L->lanes, ix);
+        top = b_select(b, general, top, splat(b, L, 0));
+        b_store(b, c->inverse, softmax_scale(L, b, top, sum), &to);
         sum = comparable(b, sum);
         fewest = fewest ? b_binary(b, OP_MIN, fewest, sum) : sum;
     }
@@ -411,6 +452,71 @@ static void finish_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int wi
     b_store(b, lsh ? c->a->out : c->a->q, x, to);
 }
 
+/* -1 where the key at this place is masked for the row, as one that causality hides is. */
+static value_t *is_hidden(lower_t *L, builder_t *b, const exact_t *c, affine_t row, affine_t key) {
+    affine_t kx[] = {c->batch, key};
+    ltype_t i32 = SCALAR(E_I32);
+    value_t *pos = load1(b, L->key, 2, kx);
+    value_t *seen =
+        c->w->causal ? b_convert(b, E_I32, b_index(b, row)) : b_iconst(b, i32, REFORMER_MASKED - 1);
+    return b_binary(b, OP_AND, b_compare(b, OP_GT, pos, seen),
+                    b_compare(b, OP_NE, pos, b_iconst(b, i32, REFORMER_ABSENT)));
+}
+
+static value_t *count_hidden(lower_t *L, builder_t *b, const exact_t *c, affine_t row) {
+    value_t *zero = b_iconst(b, SCALAR(E_I32), 0);
+    inst_t *keys = b_for(b, "key", dim(0), dim(c->length), 1, &zero);
+    value_t *hidden = is_hidden(L, b, c, row, ax_v(loop_var(keys)));
+    value_t *next = b_binary(b, OP_SUB, loop_arg(keys, 0), hidden);
+    b_end_for(b, keys, &next);
+    return keys->results[0];
+}
+
+/* The values of the row's hidden keys, whose scores are the greatest, and of keys that have the same. */
+static void hidden_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
+    const row_t *r = ctx;
+    const exact_t *c = r->c;
+    ltype_t f = VECTOR(E_F32, width);
+    affine_t from[] = {c->slot, r->lane, at}, to[] = {c->batch, c->head, r->row, at};
+    affine_t tx[] = {c->slot, r->lane};
+    value_t *equal =
+        b_compare(b, OP_EQ, b_load(b, c->top, 1, tx), b_const(b, SCALAR(E_F32), MASKED_KEY));
+    if (width > 1) equal = b_broadcast(b, equal, width);
+    value_t *sum = b_select(b, equal, b_load(b, c->output, width, from), b_const(b, f, 0));
+    inst_t *keys = b_for(b, "key", dim(0), dim(c->length), 1, &sum);
+    affine_t key = ax_v(loop_var(keys)), vx[] = {c->batch, c->head, key, at};
+    value_t *hidden = is_hidden(L, b, c, r->row, key);
+    if (width > 1) hidden = b_broadcast(b, hidden, width);
+    value_t *v = b_select(b, hidden, b_load(b, c->a->v, width, vx), b_const(b, f, 0));
+    value_t *next = b_binary(b, OP_ADD, loop_arg(keys, 0), v);
+    b_end_for(b, keys, &next);
+    b_store(b, c->a->q, keys->results[0], to);
+}
+
+/* The output of a row that has keys. In a local layer keys whose scores lie below that of masked ones weigh less. */
+static void finish_row(lower_t *L, builder_t *b, const exact_t *c, row_t *r) {
+    inst_t *all = NULL;
+    if (!c->a->lsh) {
+        affine_t tx[] = {c->slot, r->lane};
+        value_t *below =
+            b_compare(b, OP_LE, b_load(b, c->top, 1, tx), b_const(b, SCALAR(E_F32), MASKED_KEY));
+        value_t *zero = b_iconst(b, SCALAR(E_I32), 0);
+        below = b_binary(b, OP_AND, below, is_general(b, c));
+        inst_t *high = b_if(b, b_compare(b, OP_EQ, below, zero), 1, &zero->type);
+        b_likely(high);
+        b_else(b, high, &zero);
+        value_t *hidden = count_hidden(L, b, c, r->row);
+        b_end_if(b, high, &hidden);
+        all = b_if(b, b_compare(b, OP_EQ, high->results[0], zero), 0, NULL);
+        b_likely(all);
+    }
+    for_span(L, b, c->a->head_stride, finish_span, r);
+    if (!all) return;
+    b_else(b, all, NULL);
+    for_span(L, b, c->a->head_stride, hidden_span, r);
+    b_end_if(b, all, NULL);
+}
+
 static void finish(lower_t *L, builder_t *b, exact_t *c) {
     inst_t *panels = open_panels(L, b, c);
     panel_inverse(L, b, c);
@@ -424,7 +530,7 @@ static void finish(lower_t *L, builder_t *b, exact_t *c) {
     inst_t *some = b_if(b, b_compare(b, OP_NE, b_load(b, c->sum, 1, sx), zero), 0, NULL);
     b_likely(some);
     r.inverse = b_load(b, c->inverse, 1, &lane);
-    for_span(L, b, c->a->head_stride, finish_span, &r);
+    finish_row(L, b, c, &r);
     b_else(b, some, NULL);
     r.inverse = NULL;
     for_span(L, b, c->a->head_stride, finish_span, &r);
@@ -493,12 +599,16 @@ void lower_exact_attention(lower_t *L, attention_t *a) {
                   .width = a->head_stride,
                   .causal = a->causal,
                   .exclude_self = lsh,
+                  .masked = NOTHING,
                   .ctx = &c,
                   .ahead = exact_ahead,
                   .open_chunk = exact_open,
                   .key_at = exact_key,
                   .key_scale = exact_scale,
                   .key_pos = exact_pos,
+                  .key_own = exact_own,
+                  .self_score = exact_self,
+                  .norm = exact_norm,
                   .value_at = exact_value};
     c.w = &w;
     scratch_buffers(L, &b, &c, &w);

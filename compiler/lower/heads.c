@@ -78,7 +78,7 @@ static void clear_state(lower_t *L, builder_t *b, const attention_t *a, const in
         b_end_if(b, fill, NULL);
     }
     if (!a->exact) {
-        b_store(b, a->run_max, b_const(b, f, NO_KEY), ix);
+        b_store(b, a->run_max, b_const(b, f, LOWEST), ix);
         b_store(b, a->run_sum, sum, ix);
     }
     b_end_for(b, loop, NULL);

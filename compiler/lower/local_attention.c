@@ -1,7 +1,7 @@
 /* Local attention (HF_SEMANTICS 6b): chunks of consecutive positions, each against its window, softmax,
  * output written over the chunk's own queries. Task: one chunk of one head. Keys and values are read
  * where the projection left them; only the queries are transposed.
- * A row whose keys are all masked has every probability 1 and is not normalised (Q1). */
+ * Masked keys have Hugging Face's score, so a row whose keys are all masked has every probability 1 (Q1). */
 #include "lower/math.h"
 #include "lower/window.h"
 
@@ -10,7 +10,7 @@ typedef struct {
     affine_t batch, head, chunk; /* chunk: of the task */
     affine_t other;              /* chunk of the window's current keys */
     dim_t chunks;
-    buffer_t *inverse; /* scratch [tile]: 1 / sum of the panel */
+    buffer_t *inverse; /* scratch [tile]: softmax_scale of the panel */
 } local_t;
 
 static void local_open(lower_t *L, builder_t *b, window_t *w, value_t *o) {
@@ -93,10 +93,8 @@ static void local_panel(lower_t *L, builder_t *b, window_t *w) {
     window_scores(L, b, w, most);
     window_exp(L, b, w, most, sum);
     for (int j = 0; j < L->tiles->vectors; j++) {
-        value_t *one = splat(b, L, 1);
-        value_t *none = b_compare(b, OP_EQ, most[j], splat(b, L, NO_KEY));
         affine_t ix[] = {ax((int64_t)j * L->lanes)};
-        b_store(b, c->inverse, b_binary(b, OP_DIV, one, b_select(b, none, one, sum[j])), ix);
+        b_store(b, c->inverse, softmax_scale(L, b, most[j], sum[j]), ix);
     }
     window_values(L, b, w, local_rows);
 }
@@ -121,6 +119,7 @@ void lower_local_attention(lower_t *L, attention_t *a) {
                   .run = a->chunk,
                   .span = span,
                   .width = a->head_stride,
+                  .masked = MASKED_KEY,
                   .causal = a->causal,
                   .absent = L->o->absent_keys,
                   .ahead = local_ahead,

@@ -6,6 +6,8 @@
 #ifndef REFORMERC_LOWER_INT_H
 #define REFORMERC_LOWER_INT_H
 
+#include <math.h>
+
 #include "lower/lower.h"
 #include "lower/regions.h"
 #include "lower/tiles.h"
@@ -14,11 +16,14 @@
 /* Added to the row length of scratch operands, so that rows do not share cache sets. */
 enum { PADDING = 16 };
 enum { LINE = 64 }; /* bytes of a cache line */
-/* Score of a masked key, and the running maximum of a row that has seen no key: far below any dot
- * product, far above overflow when subtracted. */
-#define NO_KEY (-1e30)
-/* Score of a token as its own key in LSH attention: one of last resort. */
-#define SELF_KEY (-1e5)
+/* Scores that Hugging Face sets: of a token as its own key in LSH attention, and of a masked key. A score of keys may
+ * be lower, and then these outweigh it. */
+#define SELF_KEY   (-1e5)
+#define MASKED_KEY (-1e9)
+/* The score of a place that holds no key: none of a key is lower. */
+#define NOTHING (-(double)INFINITY)
+/* Of places beyond the end that a loss of questions sees. */
+#define NO_KEY   (-1e30)
 #define LOWEST   (-3.4028234663852886e38) /* of float */
 #define GREATEST (-LOWEST)
 

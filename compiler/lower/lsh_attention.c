@@ -11,7 +11,11 @@
  * per token the maximum m, the sum s and the unnormalised output o of the rounds so far. Either way log-sum-exp
  * weights of Hugging Face come out when o / s is taken at the end. A row that sees only itself adds nothing here;
  * its count of self entries is kept for the row that sees itself only in every round (Q2): each round's weights are 0
- * exactly where they are 0 in all of them, so the count is there where the sum of all is 0. A NaN makes that sum NaN,
+ * exactly where they are 0 in all of them, so the count is there where the sum of all is 0.
+ *
+ * Beyond |q| = FAR a token may outweigh all others as its own key, and rounding of log-sum-exp shows: such a row has
+ * itself among its keys, and in each round and over them the weights that Hugging Face rounds to; o / s is its output
+ * all the same. A NaN makes the sum NaN,
  * and is no number that 2^x may take: a window with a key whose square overflows takes the general way. */
 #include "lower/math.h"
 #include "lower/window.h"
@@ -47,15 +51,34 @@ static affine_t sorted_token(lower_t *L, builder_t *b, void *ctx, affine_t lane)
     return ax_v(b_name(load1(b, c->a->order, 4, ix), "token"));
 }
 
+/* Rows of huge norms are kept lessened: as queries, and as keys, whose factors make it good. */
+static void lessen_panel(lower_t *L, builder_t *b, lsh_t *c, affine_t panel, value_t *most,
+                         value_t *const *norms) {
+    buffer_t *scales[] = {c->key_scale, c->key_scale2};
+    inst_t *usual =
+        b_if(b, b_compare(b, OP_LE, most, b_const(b, SCALAR(E_F32), HUGE_NORM)), 0, NULL);
+    b_likely(usual);
+    b_else(b, usual, NULL);
+    lessen_queries(L, b, c->w->queries, c->gather_slot, panel, norms);
+    for (int i = 0; i < 2 * L->tiles->vectors; i++) {
+        int j = i / 2;
+        affine_t ix[] = {c->gather_slot, ax_plus(ax_scale(panel, L->tile), (int64_t)j * L->lanes)};
+        value_t *x = b_load(b, scales[i % 2], L->lanes, ix),
+                *by = by_norm(b, norms[j], 1 / LESS, 1);
+        b_store(b, scales[i % 2], b_binary(b, OP_MUL, x, by), ix);
+    }
+    b_end_if(b, usual, NULL);
+}
+
 /* Norms of a panel's rows, and the keys' factors; returns the greatest with slot_most. */
 static value_t *gather_norms(lower_t *L, builder_t *b, lsh_t *c, affine_t panel,
                              value_t *slot_most) {
     int nv = L->tiles->vectors;
-    value_t *squares[MAX_VECTORS], *most = NULL;
+    value_t *squares[MAX_VECTORS], *norms[MAX_VECTORS], *most = NULL;
     panel_squares(L, b, c->w->queries, c->gather_slot, panel, squares);
     for (int j = 0; j < nv; j++) {
         value_t *scale = key_factor(b, squares[j], c->a->head_size),
-                *norm = row_norm(b, squares[j]);
+                *norm = norms[j] = row_norm(b, squares[j]);
         affine_t first = ax_plus(ax_scale(panel, L->tile), (int64_t)j * L->lanes);
         affine_t nx[] = {c->gather_slot, first};
         b_store(b, c->key_scale, scale, nx);
@@ -66,6 +89,7 @@ static value_t *gather_norms(lower_t *L, builder_t *b, lsh_t *c, affine_t panel,
     affine_t mx[] = {c->gather_slot, panel};
     most = reduce(b, L, OP_MAX, most);
     b_store(b, c->most_norm, most, mx);
+    lessen_panel(L, b, c, panel, most, norms);
     return b_binary(b, OP_MAX, slot_most, most);
 }
 
@@ -135,6 +159,28 @@ static value_t *lsh_pos(lower_t *L, builder_t *b, window_t *w, affine_t key) {
     return b_load(b, c->key_pos, 1, ix);
 }
 
+/* Positions of keys are those of the slot's queries. */
+static value_t *lsh_own(lower_t *L, builder_t *b, window_t *w, affine_t key) {
+    (void)L;
+    const lsh_t *c = w->ctx;
+    affine_t ix[] = {c->slot, key};
+    return b_load(b, w->query_pos, 1, ix);
+}
+
+static value_t *lsh_norm(lower_t *L, builder_t *b, window_t *w, int j) {
+    const lsh_t *c = w->ctx;
+    affine_t nx[] = {w->query_slot, ax_plus(panel_lane(L, w), (int64_t)j * L->lanes)};
+    return b_load(b, c->norm, L->lanes, nx);
+}
+
+static value_t *is_far(lower_t *L, builder_t *b, const lsh_t *c, int j) {
+    return b_compare(b, OP_GT, lsh_norm(L, b, c->w, j), splat(b, L, FAR));
+}
+
+static value_t *lsh_self(lower_t *L, builder_t *b, window_t *w, int j) {
+    return b_select(b, is_far(L, b, w->ctx, j), splat(b, L, SELF_KEY), splat(b, L, NOTHING));
+}
+
 static value_t *lsh_value(lower_t *L, builder_t *b, window_t *w, affine_t key, affine_t panel,
                           int64_t col) {
     const lsh_t *c = w->ctx;
@@ -188,12 +234,6 @@ static void count_self(lower_t *L, builder_t *b, lsh_t *c, value_t *is_alone, af
     b_end_if(b, alone, NULL);
 }
 
-/* |q| of the panel's queries, per vector. */
-static value_t *panel_norm(lower_t *L, builder_t *b, const lsh_t *c, int j) {
-    affine_t nx[] = {c->w->query_slot, ax_plus(panel_lane(L, c->w), (int64_t)j * L->lanes)};
-    return b_load(b, c->norm, L->lanes, nx);
-}
-
 /* Adds this round's sums to those of the panel's tokens. */
 static void add_sums(lower_t *L, builder_t *b, lsh_t *c, value_t **sum) {
     for (int j = 0; j < L->tiles->vectors; j++) {
@@ -212,6 +252,30 @@ static void add_sums(lower_t *L, builder_t *b, lsh_t *c, value_t **sum) {
     b_end_for(b, loop, NULL);
 }
 
+/* What a round adds to one vector of a panel: its maximum, its sum, the factor of its output. */
+typedef struct {
+    value_t *most, *sum, *scale;
+} round_t;
+
+/* As it is, or in a far row its log-sum-exp, 1, and the factor that makes its weights Hugging Face's. */
+static round_t this_round(lower_t *L, builder_t *b, value_t *far, value_t *most, value_t *sum) {
+    value_t *one = splat(b, L, 1), *lse = b_binary(b, OP_ADD, m_log(L, b, sum), most);
+    return (round_t){.most = b_select(b, far, lse, most),
+                     .sum = b_select(b, far, one, sum),
+                     .scale = b_select(b, far, far_scale(L, b, most, sum), one)};
+}
+
+/* What the last round multiplies the output of far rows by, so that o / s is their rounds' weighed by what Hugging
+ * Face rounds to; else 1. */
+static value_t *last_scale(lower_t *L, builder_t *b, const lsh_t *c, value_t *far, value_t *top,
+                           value_t *total) {
+    value_t *last =
+        b_compare(b, OP_EQ, b_index(b, c->round), b_iconst(b, SCALAR(E_I64), c->a->rounds - 1));
+    far = b_binary(b, OP_AND, far, b_broadcast(b, last, L->lanes));
+    value_t *scale = b_binary(b, OP_MUL, total, far_scale(L, b, top, total));
+    return b_select(b, far, scale, splat(b, L, 1));
+}
+
 /* Reads m and s of the panel's tokens, merges this round's, leaves the factors for old and new output; both are 1
  * where |q| is the shift. */
 static void merge_sums(lower_t *L, builder_t *b, lsh_t *c, value_t **most, value_t **sum) {
@@ -224,17 +288,21 @@ static void merge_sums(lower_t *L, builder_t *b, lsh_t *c, value_t **most, value
     for (int j = 0; j < L->tiles->vectors; j++) {
         affine_t ix = ax((int64_t)j * L->lanes);
         value_t *m = b_load(b, c->top, L->lanes, &ix), *s = b_load(b, c->total_sum, L->lanes, &ix);
-        value_t *top = b_binary(b, OP_MAX, m, most[j]), *one = splat(b, L, 1);
-        value_t *is_shift = b_compare(b, OP_LE, panel_norm(L, b, c, j), splat(b, L, MOST_SHIFT));
+        value_t *far = is_far(L, b, c, j), *one = splat(b, L, 1);
+        round_t r = this_round(L, b, far, most[j], sum[j]);
+        value_t *top = b_binary(b, OP_MAX, m, r.most);
+        value_t *is_shift = b_compare(b, OP_LE, lsh_norm(L, b, c->w, j), splat(b, L, MOST_SHIFT));
         value_t *keep = m_exp(L, b, b_binary(b, OP_SUB, m, top));
-        value_t *gain = m_exp(L, b, b_binary(b, OP_SUB, most[j], top));
+        value_t *gain = m_exp(L, b, b_binary(b, OP_SUB, r.most, top));
         keep = b_select(b, is_shift, one, keep);
         gain = b_select(b, is_shift, one, gain);
-        b_store(b, c->round_sum, sum[j], &ix);
+        value_t *total = b_fma(b, s, keep, b_binary(b, OP_MUL, r.sum, gain));
+        value_t *scale = last_scale(L, b, c, far, top, total);
+        b_store(b, c->round_sum, r.sum, &ix);
         b_store(b, c->top, top, &ix);
-        b_store(b, c->total_sum, b_fma(b, s, keep, b_binary(b, OP_MUL, sum[j], gain)), &ix);
-        b_store(b, c->keep, keep, &ix);
-        b_store(b, c->gain, gain, &ix);
+        b_store(b, c->total_sum, total, &ix);
+        b_store(b, c->keep, b_binary(b, OP_MUL, keep, scale), &ix);
+        b_store(b, c->gain, b_binary(b, OP_MUL, b_binary(b, OP_MUL, gain, r.scale), scale), &ix);
     }
     inst_t *store = b_for(b, "lane", dim(0), dim(L->tile), 0, NULL);
     lane = ax_v(loop_var(store));
@@ -248,8 +316,8 @@ static void merge_sums(lower_t *L, builder_t *b, lsh_t *c, value_t **most, value
     b_end_for(b, store, NULL);
 }
 
-/* The un-sort and the combination in one: out[token] = acc in the first round; later out[token] += acc, in the general
- * way out[token] * keep + acc * gain. */
+/* The un-sort and the combination in one: out[token] = acc in the first round; later out[token] += acc; in the general
+ * way acc * gain and out[token] * keep + acc * gain. */
 static void put_rows(lower_t *L, builder_t *b, const lsh_t *c, affine_t row, affine_t col, int rows,
                      value_t **acc, bool first) {
     int nv = L->tiles->vectors;
@@ -257,15 +325,14 @@ static void put_rows(lower_t *L, builder_t *b, const lsh_t *c, affine_t row, aff
         affine_t lane = ax_plus(row, i);
         inst_t *guard = window_guard(L, b, c->w, lane);
         value_t *keep = NULL, *gain = NULL;
-        if (!c->bounded && !first) {
-            keep = b_broadcast(b, b_load(b, c->keep, 1, &lane), L->lanes);
-            gain = b_broadcast(b, b_load(b, c->gain, 1, &lane), L->lanes);
-        }
+        if (!c->bounded) gain = b_broadcast(b, b_load(b, c->gain, 1, &lane), L->lanes);
+        if (gain && !first) keep = b_broadcast(b, b_load(b, c->keep, 1, &lane), L->lanes);
         affine_t token = panel_token(L, b, c, lane);
         for (int j = 0; j < nv; j++) {
             affine_t ox[] = {c->batch, c->head, token, ax_plus(col, (int64_t)j * L->lanes)};
             value_t *x = acc[i * nv + j], *old = first ? NULL : b_load(b, c->a->out, L->lanes, ox);
             if (keep) x = b_fma(b, x, gain, b_binary(b, OP_MUL, old, keep));
+            else if (gain) x = b_binary(b, OP_MUL, x, gain);
             else if (old) x = b_binary(b, OP_ADD, old, x);
             b_store(b, c->a->out, x, ox);
         }
@@ -288,7 +355,7 @@ static void bounded_panel(lower_t *L, builder_t *b, lsh_t *c) {
     value_t *sum[MAX_VECTORS], *shift[MAX_VECTORS];
     c->bounded = true;
     for (int j = 0; j < L->tiles->vectors; j++)
-        shift[j] = b_binary(b, OP_MUL, panel_norm(L, b, c, j), splat(b, L, LOG2_E));
+        shift[j] = b_binary(b, OP_MUL, lsh_norm(L, b, c->w, j), splat(b, L, LOG2_E));
     window_weights(L, b, c->w, shift, sum);
     add_sums(L, b, c, sum);
     window_values(L, b, c->w, lsh_rows);
@@ -299,11 +366,9 @@ static void general_panel(lower_t *L, builder_t *b, lsh_t *c) {
     value_t *most[MAX_VECTORS], *sum[MAX_VECTORS], *shift[MAX_VECTORS];
     window_scores(L, b, c->w, most);
     for (int j = 0; j < L->tiles->vectors; j++) {
-        /* a row without keys: exp(NO_KEY - NO_KEY / 10) is 0, as it must be */
-        value_t *top = b_binary(b, OP_MAX, most[j], splat(b, L, NO_KEY / 10));
-        value_t *norm = panel_norm(L, b, c, j);
+        value_t *norm = lsh_norm(L, b, c->w, j);
         value_t *is_shift = b_compare(b, OP_LE, norm, splat(b, L, MOST_SHIFT));
-        shift[j] = b_select(b, is_shift, norm, top);
+        shift[j] = b_select(b, is_shift, norm, most[j]);
     }
     window_exp(L, b, c->w, shift, sum);
     merge_sums(L, b, c, most, sum);
@@ -426,12 +491,16 @@ void lower_lsh_attention(lower_t *L, attention_t *a) {
                   .width = a->head_stride,
                   .causal = a->causal,
                   .exclude_self = true,
+                  .masked = NOTHING,
                   .ctx = &c,
                   .ahead = lsh_ahead,
                   .open_chunk = lsh_open,
                   .key_at = lsh_key,
                   .key_scale = lsh_scale,
                   .key_pos = lsh_pos,
+                  .key_own = lsh_own,
+                  .self_score = lsh_self,
+                  .norm = lsh_norm,
                   .value_at = lsh_value};
     c.w = &w;
     scratch_buffers(L, &b, &c, &w);

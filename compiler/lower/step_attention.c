@@ -7,11 +7,6 @@
 #include "lower/math.h"
 #include "lower/window.h"
 
-#include <math.h>
-
-/* The score of a place that holds no key: none of a key is lower. */
-#define NOTHING (-(double)INFINITY)
-
 affine_t in_row(const step_t *s, int64_t d) {
     return ax_plus(ax_scale(s->head, s->a->head_stride), d);
 }

@@ -61,6 +61,36 @@ value_t *comparable(builder_t *b, value_t *x) {
     return b_binary(b, OP_MIN, x, b_const(b, x->type, GREATEST));
 }
 
+value_t *far_scale(lower_t *L, builder_t *b, value_t *most, value_t *sum) {
+    value_t *lse = b_binary(b, OP_ADD, m_log(L, b, sum), most);
+    return m_exp(L, b, b_binary(b, OP_SUB, most, lse));
+}
+
+value_t *softmax_scale(lower_t *L, builder_t *b, value_t *most, value_t *sum) {
+    value_t *size = b_binary(b, OP_MAX, most, b_unary(b, OP_NEG, most));
+    value_t *far = b_compare(b, OP_GT, size, b_const(b, most->type, FAR));
+    value_t *near = b_binary(b, OP_DIV, b_const(b, most->type, 1), sum);
+    return b_select(b, far, far_scale(L, b, most, sum), near);
+}
+
+value_t *by_norm(builder_t *b, value_t *norm, double far, double near) {
+    value_t *is_huge = b_compare(b, OP_GT, norm, b_const(b, norm->type, HUGE_NORM));
+    return b_select(b, is_huge, b_const(b, norm->type, far), b_const(b, norm->type, near));
+}
+
+void lessen_queries(lower_t *L, builder_t *b, buffer_t *queries, affine_t slot, affine_t panel,
+                    value_t *const *norms) {
+    value_t *factor[MAX_VECTORS];
+    for (int j = 0; j < L->tiles->vectors; j++) factor[j] = by_norm(b, norms[j], LESS, 1);
+    inst_t *loop = b_for(b, "k", dim(0), dim(queries->dims[2].c), 0, NULL);
+    for (int j = 0; j < L->tiles->vectors; j++) {
+        affine_t ix[] = {slot, panel, ax_v(loop_var(loop)), ax((int64_t)j * L->lanes)};
+        value_t *x = b_load(b, queries, L->lanes, ix);
+        b_store(b, queries, b_binary(b, OP_MUL, x, factor[j]), ix);
+    }
+    b_end_for(b, loop, NULL);
+}
+
 /* ---- scores ------------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -70,6 +100,8 @@ typedef struct {
     affine_t ordinal;            /* of the tile, within the window */
     int64_t calls;               /* of w->ahead per tile */
     value_t *query[MAX_VECTORS]; /* positions of the panel's queries, per vector */
+    value_t *self[MAX_VECTORS];  /* their scores as their own keys */
+    value_t *raise[MAX_VECTORS]; /* what makes good that they were lessened */
     bool weights;                /* what is stored: scores, or weights */
     value_t *lift[MAX_VECTORS];  /* minus the shift */
     value_t *fold[MAX_VECTORS];  /* maxima of the scores, or sums of the weights */
@@ -77,7 +109,7 @@ typedef struct {
 } scores_t;
 
 typedef struct {
-    value_t *scale, *pos;        /* of one key, in all lanes */
+    value_t *scale, *pos, *own;  /* of one key, in all lanes */
     affine_t at[MAX_VECTORS][2]; /* where its scores go */
 } key_t;
 
@@ -106,19 +138,24 @@ static value_t *may_see(lower_t *L, builder_t *b, const window_t *w, value_t *ke
     return b_binary(b, OP_AND, real, b_compare(b, OP_NE, key, query));
 }
 
-/* The score of an absent key lies so far below NO_KEY that it vanishes even among masked ones (Q1). */
+/* An absent key is none, not even a masked one (Q1). */
 static value_t *drop_absent(lower_t *L, builder_t *b, const window_t *w, value_t *pos, value_t *x) {
     if (!w->absent) return x;
     value_t *gone = b_iconst(b, VECTOR(E_I32, L->lanes), REFORMER_ABSENT);
-    return b_select(b, b_compare(b, OP_EQ, pos, gone), splat(b, L, 2 * NO_KEY), x);
+    return b_select(b, b_compare(b, OP_EQ, pos, gone), splat(b, L, NOTHING), x);
 }
 
 /* One score for the softmax: scaled, masked, stored; raises the maximum. */
 static void put_score(lower_t *L, builder_t *b, scores_t *s, const key_t *key, int j,
                       value_t *dot) {
     value_t *x = b_binary(b, OP_MUL, dot, key->scale);
-    x = b_select(b, may_see(L, b, s->w, key->pos, s->query[j]), x, splat(b, L, NO_KEY));
+    if (key->own) { /* of a key whose square overflows nothing remains in Hugging Face */
+        value_t *zero = splat(b, L, 0), *nothing = b_compare(b, OP_EQ, key->scale, zero);
+        x = b_select(b, nothing, zero, b_binary(b, OP_MUL, x, s->raise[j]));
+    }
+    x = b_select(b, may_see(L, b, s->w, key->pos, s->query[j]), x, splat(b, L, s->w->masked));
     x = drop_absent(L, b, s->w, key->pos, x);
+    if (key->own) x = b_select(b, b_compare(b, OP_EQ, key->own, s->query[j]), s->self[j], x);
     s->fold[j] = b_binary(b, OP_MAX, s->fold[j], x);
     b_store(b, s->w->scores, x, key->at[j]);
 }
@@ -140,6 +177,8 @@ static void score_rows(lower_t *L, builder_t *b, scores_t *s, int rows) {
         affine_t index = ax_add(ax_scale(s->run, w->run), ax_plus(s->key, i));
         key_t key = {.scale = b_broadcast(b, w->key_scale(L, b, w, index), L->lanes),
                      .pos = b_broadcast(b, w->key_pos(L, b, w, index), L->lanes)};
+        if (w->exclude_self && !s->weights)
+            key.own = b_broadcast(b, w->key_own(L, b, w, index), L->lanes);
         for (int j = 0; j < L->tiles->vectors; j++) {
             key.at[j][0] = ax_add(ax_scale(ax_v(s->o), w->chunk), index);
             key.at[j][1] = ax((int64_t)j * L->lanes);
@@ -200,6 +239,9 @@ static void over_keys(lower_t *L, builder_t *b, window_t *w, value_t *const *shi
         s.query[j] = b_name(b_load(b, w->query_pos, L->lanes, px), "query");
         s.fold[j] = splat(b, L, start);
         if (shift) s.lift[j] = b_unary(b, OP_NEG, shift[j]);
+        if (shift || !w->exclude_self) continue;
+        s.self[j] = b_name(w->self_score(L, b, w, j), "self");
+        s.raise[j] = b_name(by_norm(b, w->norm(L, b, w, j), 1 / LESS, 1), "raise");
     }
     inst_t *chunks = open_fold(L, b, &s, "o", w->span);
     s.o = loop_var(chunks);
@@ -222,7 +264,7 @@ static void over_keys(lower_t *L, builder_t *b, window_t *w, value_t *const *shi
 }
 
 void window_scores(lower_t *L, builder_t *b, window_t *w, value_t **most) {
-    over_keys(L, b, w, NULL, NO_KEY, most);
+    over_keys(L, b, w, NULL, LOWEST, most);
     for (int j = 0; j < L->tiles->vectors; j++) b_name(most[j], "most");
 }
 

@@ -17,7 +17,8 @@ struct window {
     affine_t panel;      /* which of the chunk's; its first query is tile * panel */
     buffer_t *scores;    /* scratch [span * chunk][tile] */
     buffer_t *query_pos; /* scratch i32 [slots][chunk rounded up]: positions of the queries */
-    bool exclude_self;   /* LSH: a token is no key of its own */
+    bool exclude_self;   /* LSH: a token is no key of its own but as a last resort */
+    double masked;       /* score of a masked key */
     bool causal;
     bool absent; /* keys may be absent: they count for nothing, not even as masked keys */
     /* Where the keys of window chunk `o` are; set at the start of each window chunk. */
@@ -29,13 +30,18 @@ struct window {
     value_t *(*key_pos)(lower_t *L, builder_t *b, window_t *w, affine_t key);
     value_t *(*value_at)(lower_t *L, builder_t *b, window_t *w, affine_t key, affine_t panel,
                          int64_t col);
+    /* With exclude_self: the key's position, masked or not; and of the panel's queries, for vector j, the score as their
+     * own keys, and |q|. */
+    value_t *(*key_own)(lower_t *L, builder_t *b, window_t *w, affine_t key);
+    value_t *(*self_score)(lower_t *L, builder_t *b, window_t *w, int j);
+    value_t *(*norm)(lower_t *L, builder_t *b, window_t *w, int j);
     /* Called for every lane of the panel, at even distances while scores are computed, to prefetch what
      * is needed next. NULL: nothing. */
     void (*ahead)(lower_t *L, builder_t *b, window_t *w, affine_t lane);
     void *ctx;
 };
 
-/* Writes masked scores of the panel into w->scores; most[j]: their maxima, NO_KEY without a key. */
+/* Writes masked scores of the panel into w->scores; most[j]: their maxima, LOWEST without a key. */
 void window_scores(lower_t *L, builder_t *b, window_t *w, value_t **most);
 /* In one pass, for shifts near above all scores: 2^(score - shift[j]) into w->scores, 0 for keys that may not be
  * seen; sum[j]: their sums. key_scale has the factor log2 e here. */
@@ -60,8 +66,24 @@ double inverse_root(int64_t n); /* 1 / sqrt(n) */
 #define LOG2_E 1.44269504088896341
 /* Greatest bound of |score| that may be the shift of window_weights: 2^(-2 bound log2 e) = 2^-120. */
 #define MOST_SHIFT (60 / LOG2_E)
+/* Where |maximum| is greater, rounding of the log-sum-exp shows in Hugging Face's weights: they are computed as it
+ * does. */
+#define FAR 256
+/* e^(most - fl(most + ln sum)), which takes a weight e^(score - most) to Hugging Face's. */
+value_t *far_scale(lower_t *L, builder_t *b, value_t *most, value_t *sum);
+/* The same where |most| > FAR, else 1 / sum. */
+value_t *softmax_scale(lower_t *L, builder_t *b, value_t *most, value_t *sum);
 /* Greatest |key| whose square, and whose product with a query of at most MOST_SHIFT, do not overflow. */
 #define MOST_NORM 1e19
+/* Queries beyond HUGE_NORM are kept times LESS, so that no product with a key overflows where Hugging Face's, which
+ * normalises keys first, does not. */
+#define HUGE_NORM 0x1p60
+#define LESS 0x1p-80
+/* Does so with the queries of one panel, whose norms these are. */
+void lessen_queries(lower_t *L, builder_t *b, buffer_t *queries, affine_t slot, affine_t panel,
+                    value_t *const *norms);
+/* Of each lane whose norm is beyond HUGE_NORM `far`, of the others `near`. */
+value_t *by_norm(builder_t *b, value_t *norm, double far, double near);
 /* x, or the greatest finite number where x is greater or NaN: which comes first of two operands of a maximum decides
  * what becomes of a NaN, so none may get there where the maximum chooses the way. */
 value_t *comparable(builder_t *b, value_t *x);
