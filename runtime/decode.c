@@ -1,13 +1,11 @@
 /* Generation: prefills and steps over a cache.
  *
- * The cache, front to back, every part 64-byte aligned: a head (below), then the parts that kernels know as
- * slots RINGS, COUNTS, PLACES and RECORDS. Records come last, token by token: a cache for fewer tokens is the
- * beginning of one for more. The head is all that this file keeps; kernels never see it. */
+ * The cache, front to back, every part 64-byte aligned: a head (below), then the parts that kernels know as slots from
+ * CACHE on, which each row has, then those from RECORDS on, which each token of a row has. The head is all that this
+ * file keeps; kernels never see it. */
 #include "rt_int.h"
 
-enum { RINGS, COUNTS, PLACES, RECORDS, PARTS };
-
-#define CACHE_MAGIC UINT64_C(0x6568636143667252) /* "RrfCache", little-endian */
+#define CACHE_MAGIC UINT64_C(0x3268636143667252) /* "RrfCach2", little-endian */
 
 /* Followed by int32 [batch] tokens, [batch] hashed, [batch][batch] shared: how many leading tokens two rows are
  * known to have in common, records and all. */
@@ -17,8 +15,11 @@ typedef struct {
 
 typedef struct {
     head_t *head;
-    int32_t *tokens, *hashed, *shared;
-    unsigned char *part[PARTS];
+    int32_t *tokens;
+    int32_t *
+        hashed; /* LSH layers have sorted the row into buckets where their chunk length is below this */
+    int32_t *shared;
+    unsigned char *base;
 } cache_t;
 
 /* ---- the cache --------------------------------------------------------------------------------- */
@@ -27,32 +28,55 @@ static size_t head_bytes(uint64_t batch) {
     return sizeof(head_t) + (size_t)batch * (2 + (size_t)batch) * sizeof(int32_t);
 }
 
-/* Offsets of the parts; the whole size, or 0. */
-static size_t lay_out_cache(const reformer_desc_t *d, size_t length, size_t *part) {
-    reformer_room_t r = {0, 0};
+/* Walks over the parts from the end of the head. */
+typedef struct {
+    reformer_room_t room;
+    const reformer_desc_t *desc;
+    size_t length;
+    int i; /* of the next part */
+} walk_t;
+
+static walk_t first_part(const reformer_desc_t *d, size_t length) {
+    walk_t w = {{0, 0}, d, length, 0};
+    (void)reformer_take(&w.room, 1, head_bytes((uint64_t)d->batch));
+    return w;
+}
+
+/* The next part's place; 0 past the last. `bytes` per row, and of a record per token too. */
+static int next_part(walk_t *w, size_t *at, size_t *bytes, int *is_record) {
+    const reformer_desc_t *d = w->desc;
     size_t batch = (size_t)d->batch;
-    (void)reformer_take(&r, 1, head_bytes(batch));
-    for (int i = 0; i < RECORDS; i++) part[i] = reformer_take(&r, batch, d->cache_row[i]);
-    size_t record = d->cache_row[RECORDS] ? batch * d->cache_row[RECORDS] : 0;
-    part[RECORDS] = reformer_take(&r, length, record);
-    return r.full ? 0 : r.bytes;
+    int i = w->i++, n = d->n_cache_parts;
+    if (i >= n + d->n_record_parts) return 0;
+    *is_record = i >= n;
+    *bytes = *is_record ? d->record_parts[i - n] : d->cache_parts[i];
+    *at = reformer_take(&w->room, *is_record ? w->length : batch,
+                        *is_record ? batch * *bytes : *bytes);
+    return 1;
+}
+
+/* The whole size, or 0. */
+static size_t lay_out_cache(const reformer_desc_t *d, size_t length) {
+    walk_t w = first_part(d, length);
+    size_t at, bytes;
+    int is_record;
+    while (next_part(&w, &at, &bytes, &is_record)) {
+    }
+    return w.room.full ? 0 : w.room.bytes;
 }
 
 size_t reformer_cache_bytes(const reformer_desc_t *desc, size_t length) {
-    size_t part[PARTS];
     if (!desc || !desc->steps || length == 0 || length > (uint64_t)desc->positions) return 0;
-    return lay_out_cache(desc, length, part);
+    return lay_out_cache(desc, length);
 }
 
-static void open_parts(const reformer_desc_t *d, void *memory, size_t length, cache_t *c) {
+static void open_parts(const reformer_desc_t *d, void *memory, cache_t *c) {
     unsigned char *base = (unsigned char *)memory;
-    size_t part[PARTS];
-    (void)lay_out_cache(d, length, part);
     c->head = (head_t *)memory;
     c->tokens = (int32_t *)(void *)(base + sizeof(head_t));
     c->hashed = c->tokens + d->batch;
     c->shared = c->hashed + d->batch;
-    for (int i = 0; i < PARTS; i++) c->part[i] = base + part[i];
+    c->base = base;
 }
 
 int reformer_cache_init(const reformer_desc_t *desc, void *cache, size_t length) {
@@ -61,7 +85,7 @@ int reformer_cache_init(const reformer_desc_t *desc, void *cache, size_t length)
     if ((uintptr_t)cache % REFORMER_ALIGNMENT) return REFORMER_E_ALIGNMENT;
     if (!reformer_cache_bytes(desc, length)) return REFORMER_E_LENGTH;
     cache_t c;
-    open_parts(desc, cache, length, &c);
+    open_parts(desc, cache, &c);
     uint64_t batch = (uint64_t)desc->batch;
     *c.head = (head_t){CACHE_MAGIC, desc->fingerprint, batch, length};
     for (size_t i = 0; i < (size_t)batch * (2 + (size_t)batch); i++) c.tokens[i] = 0;
@@ -73,7 +97,7 @@ static int counts_fit(const reformer_desc_t *d, const cache_t *c) {
     size_t batch = (size_t)d->batch;
     for (size_t b = 0; b < batch; b++) {
         if (c->tokens[b] < 0 || (uint64_t)c->tokens[b] > c->head->capacity) return 0;
-        if (c->hashed[b] < 0 || c->hashed[b] > 2) return 0;
+        if (c->hashed[b] < 0) return 0;
     }
     return 1;
 }
@@ -85,7 +109,7 @@ static int open_cache(const reformer_desc_t *d, void *memory, cache_t *c) {
     if (h->magic != CACHE_MAGIC || h->fingerprint != d->fingerprint ||
         h->batch != (uint64_t)d->batch || h->capacity > (uint64_t)d->positions)
         return REFORMER_E_CACHE;
-    open_parts(d, memory, (size_t)h->capacity, c);
+    open_parts(d, memory, c);
     return counts_fit(d, c) ? REFORMER_OK : REFORMER_E_CACHE;
 }
 
@@ -122,14 +146,16 @@ int reformer_cache_copy_row(const reformer_desc_t *desc, void *cache, size_t fro
     if (from >= batch || to >= batch) return REFORMER_E_BATCH;
     if (from == to) return REFORMER_OK;
     if (c.shared[from * batch + to] < 0) return REFORMER_E_CACHE;
-    for (int i = 0; i < RECORDS; i++) {
-        size_t n = desc->cache_row[i];
-        copy(c.part[i] + to * n, c.part[i] + from * n, n);
-    }
-    size_t n = desc->cache_row[RECORDS];
-    for (int64_t t = c.shared[from * batch + to]; n && t < c.tokens[from]; t++) {
-        unsigned char *record = c.part[RECORDS] + (size_t)t * batch * n;
-        copy(record + to * n, record + from * n, n);
+    walk_t w = first_part(desc, (size_t)c.head->capacity);
+    size_t at, n;
+    int is_record;
+    while (next_part(&w, &at, &n, &is_record)) {
+        int64_t first = is_record ? c.shared[from * batch + to] : 0;
+        int64_t end = is_record ? c.tokens[from] : 1;
+        for (int64_t t = first; t < end; t++) {
+            unsigned char *rows = c.base + at + (size_t)t * batch * n;
+            copy(rows + to * n, rows + from * n, n);
+        }
     }
     c.tokens[to] = c.tokens[from];
     c.hashed[to] = c.hashed[from];
@@ -137,11 +163,15 @@ int reformer_cache_copy_row(const reformer_desc_t *desc, void *cache, size_t fro
     return REFORMER_OK;
 }
 
-static void bind_cache(const cache_t *c, reformer_call_t *call) {
-    call->slot[REFORMER_SLOT_RINGS] = c->part[RINGS];
-    call->slot[REFORMER_SLOT_COUNTS] = c->part[COUNTS];
-    call->slot[REFORMER_SLOT_PLACES] = c->part[PLACES];
-    call->slot[REFORMER_SLOT_RECORDS] = c->part[RECORDS];
+static void bind_cache(const reformer_desc_t *d, const cache_t *c, reformer_call_t *call) {
+    walk_t w = first_part(d, (size_t)c->head->capacity);
+    size_t at, bytes;
+    int is_record;
+    for (int i = 0; next_part(&w, &at, &bytes, &is_record); i++) {
+        int slot =
+            is_record ? REFORMER_SLOT_RECORDS + i - d->n_cache_parts : REFORMER_SLOT_CACHE + i;
+        call->slot[slot] = c->base + at;
+    }
     call->capacity = (int64_t)c->head->capacity;
 }
 
@@ -254,13 +284,13 @@ static int prefill_row(const reformer_engine_t *e, const reformer_decode_t *io, 
     control[REFORMER_CACHE_ROW] = (int32_t)row;
     control[REFORMER_TOKENS] = (int32_t)n;
     bind_outputs(e, io, row, &call);
-    bind_cache(c, &call);
+    bind_cache(e->desc, c, &call);
     c->tokens[row] = 0; /* until all is there */
     forget_shared(e->desc, c, row);
     error = run(e, v, &call);
     if (error) return error;
     c->tokens[row] = (int32_t)n;
-    c->hashed[row] = v->hashes ? 1 + control[REFORMER_ANY_MASKED] : 0;
+    c->hashed[row] = (int32_t)(v->unit ? v->unit * call.units : v->padded);
     return REFORMER_OK;
 }
 
@@ -327,13 +357,12 @@ static void fill_step(const reformer_engine_t *e, const reformer_decode_t *io, c
     bind_outputs(e, io, 0, call);
 }
 
-/* A row that has reached a chunk was sorted into buckets by the step that did it. */
+/* A row that has reached a layer's chunk length was sorted into buckets by the step that did it. */
 static void count_tokens(const reformer_engine_t *e, const cache_t *c, const int32_t *row) {
-    const reformer_desc_t *d = e->desc;
-    for (int64_t b = 0; b < d->batch; b++) {
+    for (int64_t b = 0; b < e->desc->batch; b++) {
         if (row[b] < 0) continue;
         c->tokens[b]++;
-        if (d->lsh_chunk && c->tokens[b] >= d->lsh_chunk && !c->hashed[b]) c->hashed[b] = 1;
+        if (c->hashed[b] <= c->tokens[b]) c->hashed[b] = c->tokens[b] + 1;
     }
 }
 
@@ -360,7 +389,7 @@ int reformer_engine_step(const reformer_engine_t *e, const reformer_decode_t *io
     call.scratch = base + l.scratch;
     call.scratch_stride = l.stride;
     fill_step(e, io, &c, &call);
-    bind_cache(&c, &call);
+    bind_cache(e->desc, &c, &call);
     error = run(e, e->step, &call);
     if (!error) count_tokens(e, &c, (const int32_t *)call.slot[REFORMER_SLOT_ROW]);
     return error;

@@ -157,6 +157,8 @@ typedef struct reformer_decode {
 
 /* ---- what generated code exports to the runtime --------------------------------------------- */
 
+enum { REFORMER_CACHE_PARTS = 160, REFORMER_RECORD_PARTS = 64 }; /* at most */
+
 /* Buffers bound at call time, by number. IDS … CONTROL, LABELS_F32 and GIVEN are prepared by the
  * runtime from the io, at the front of the workspace; rows = padded length rounded up. */
 enum {
@@ -177,17 +179,21 @@ enum {
     REFORMER_SLOT_GIVEN,      /* i32, 0 or 1 */
     /* Steps: a row of IDS, KEY … is a row of the cache; ROW -1: the row gets no token. */
     REFORMER_SLOT_POSITION, /* i32 [batch]: tokens of the row before this one, < positions */
-    REFORMER_SLOT_HASHED,   /* i32 [batch]: 1 = the row's tokens are in buckets, 2 = with padding */
-    /* Parts of the cache, in its memory one after the other, records last. A head's keys are scaled
-     * (LSH: normalised), `half` is head size rounded up to 16. */
-    REFORMER_SLOT_RINGS,  /* f32 [batch][local layers][heads][window][key, value][half] */
-    REFORMER_SLOT_COUNTS, /* i32 [batch][lsh layers][heads][rounds][buckets]: tokens in it */
-    /* i32 [batch][lsh layers][heads][rounds][buckets][first and latest]: which tokens */
-    REFORMER_SLOT_PLACES,
-    REFORMER_SLOT_RECORDS, /* f32 [positions][batch][lsh layers][heads][key, value][half] */
+    /* i32 [batch]: the row's tokens are in buckets where an LSH layer's chunk length is below this */
+    REFORMER_SLOT_HASHED,
     /* f32 [batch * length] */
     REFORMER_SLOT_TOKEN_LOSSES,
-    REFORMER_SLOTS
+    /* Parts of the cache, in its memory one after the other, of each kind of layer that attends
+     * differently. A head's keys are scaled (LSH: normalised), `half` is head size rounded up to 16.
+     * First those that each row has, in the order of the layers' kinds:
+     *   local  f32 [batch][layers][heads][window][key, value][half]
+     *   LSH    i32 [batch][layers][heads][rounds][buckets]: tokens in it
+     *          i32 [batch][layers][heads][rounds][buckets][first and latest]: which tokens */
+    REFORMER_SLOT_CACHE,
+    /* then those that each token of a row has:
+     *   LSH    f32 [positions][batch][layers][heads][key, value][half] */
+    REFORMER_SLOT_RECORDS = REFORMER_SLOT_CACHE + REFORMER_CACHE_PARTS,
+    REFORMER_SLOTS = REFORMER_SLOT_RECORDS + REFORMER_RECORD_PARTS
 };
 #define REFORMER_MASKED (1 << 30)
 #define REFORMER_ABSENT (REFORMER_MASKED + 1) /* beyond an input that is not padded */
@@ -306,10 +312,10 @@ typedef struct reformer_desc {
     /* Generation; without: steps NULL. Prefills take one row and are grouped as variants are, the same
      * number per target; a step takes all rows, one per target, in the order of the groups. */
     const reformer_variant_t *prefills, *steps;
-    int64_t positions; /* most tokens of a row of the cache */
-    int64_t lsh_chunk; /* a row with so many tokens gets buckets; 0: no LSH layers */
-    size_t
-        cache_row[4]; /* bytes per row of RINGS, COUNTS, PLACES, and per row and token of RECORDS */
+    int64_t positions;          /* most tokens of a row of the cache */
+    const size_t *cache_parts;  /* [n_cache_parts]: bytes per row, by slot from CACHE on */
+    const size_t *record_parts; /* [n_record_parts]: bytes per row and token, from RECORDS on */
+    int n_cache_parts, n_record_parts;
     const reformer_lsh_t
         *lsh; /* [lsh_layers]; NULL: all have what stands above, and hash where the variant does */
 } reformer_desc_t;

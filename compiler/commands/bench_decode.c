@@ -286,7 +286,7 @@ static double cache_bytes(const plan_t *p, int64_t tokens) {
     for (size_t k = 0; k < m->n_buffers; k++) {
         const buffer_t *s = m->buffers[k];
         if (s->kind != BUF_STATE) continue;
-        double share = s->slot == REFORMER_SLOT_RECORDS ? (double)tokens / (double)p->positions : 1;
+        double share = s->slot >= REFORMER_SLOT_RECORDS ? (double)tokens / (double)p->positions : 1;
         sum += (double)buffer_bytes(s).c * share;
     }
     return sum;

@@ -44,8 +44,7 @@ static void add(kernel_cost_t *to, const kernel_cost_t *one, double times) {
 
 static void count_stream(void *ctx, const buffer_t *b, double read, double written) {
     kernel_cost_t *k = ctx;
-    bool window = b->kind == BUF_STATE &&
-                  (b->slot == REFORMER_SLOT_RINGS || b->slot == REFORMER_SLOT_RECORDS);
+    bool window = b->kind == BUF_STATE && b->elem == E_F32; /* keys and values */
     k->streams += read + written;
     if (b->kind == BUF_WEIGHTS) k->weights += read;
     if (window) k->windows += read;

@@ -340,15 +340,27 @@ static const char *const loss_names[] = {
     [REFORMER_LOSS_BCE] = "REFORMER_LOSS_BCE",
 };
 
+/* Bytes of the parts of a cache; the array's name. */
+static const char *put_parts(emitter_t *c, const char *name, const size_t *bytes, int n,
+                             sbuf_t *out) {
+    if (n == 0) return NULL;
+    name = own_name(c, name);
+    put_line(out, 0, "static const size_t %s[] = {", name);
+    for (int i = 0; i < n; i++) put_line(out, 1, "%zu,", bytes[i]);
+    put_line(out, 0, "};");
+    return name;
+}
+
 static void put_decoder_fields(const reformer_desc_t *d, const char *variants, const char *prefills,
-                               const char *steps, sbuf_t *out) {
+                               const char *steps, const char *const *parts, sbuf_t *out) {
     if (!d->steps) return;
     put_line(out, 1, ".prefills = %s,", d->prefills == d->variants ? variants : prefills);
     put_line(out, 1, ".steps = %s,", steps);
     put_number(out, 1, "positions", d->positions);
-    put_number(out, 1, "lsh_chunk", d->lsh_chunk);
-    put_line(out, 1, ".cache_row = {%zu, %zu, %zu, %zu},", d->cache_row[0], d->cache_row[1],
-             d->cache_row[2], d->cache_row[3]);
+    if (d->n_cache_parts) put_line(out, 1, ".cache_parts = %s,", parts[0]);
+    if (d->n_record_parts) put_line(out, 1, ".record_parts = %s,", parts[1]);
+    put_number(out, 1, "n_cache_parts", d->n_cache_parts);
+    put_number(out, 1, "n_record_parts", d->n_record_parts);
 }
 
 /* The LSH layers, where they differ; the array's name. */
@@ -412,11 +424,16 @@ static const char *put_descriptor(emitter_t *c, const reformer_desc_t *d,
     const char *prefills = NULL, *steps = NULL;
     if (d->prefills && d->prefills != d->variants)
         prefills = put_variants(c, PART_PREFILL, "prefills", v, run, out);
-    if (d->steps) steps = put_variants(c, PART_STEP, "steps", v, run, out);
+    const char *parts[] = {NULL, NULL};
+    if (d->steps) {
+        steps = put_variants(c, PART_STEP, "steps", v, run, out);
+        parts[0] = put_parts(c, "cache_parts", d->cache_parts, d->n_cache_parts, out);
+        parts[1] = put_parts(c, "record_parts", d->record_parts, d->n_record_parts, out);
+    }
     const char *lsh = put_lsh_layers(c, d, out), *desc = own_name(c, "description");
     put_line(out, 0, "static const reformer_desc_t %s = {", desc);
     put_desc_fields(c, d, variants, lsh, out);
-    put_decoder_fields(d, variants, prefills, steps, out);
+    put_decoder_fields(d, variants, prefills, steps, parts, out);
     put_line(out, 0, "};\n");
     return desc;
 }

@@ -457,7 +457,7 @@ static const char *offset_text(func_t *f, const char *base, dim_t offset) {
 }
 
 static const char *slot_name(emitter_t *c, int slot) {
-    static const char *const names[REFORMER_SLOTS] = {
+    static const char *const names[REFORMER_SLOT_CACHE] = {
         [REFORMER_SLOT_IDS] = "IDS",
         [REFORMER_SLOT_KEY] = "KEY",
         [REFORMER_SLOT_ROW] = "ROW",
@@ -473,13 +473,13 @@ static const char *slot_name(emitter_t *c, int slot) {
         [REFORMER_SLOT_GIVEN] = "GIVEN",
         [REFORMER_SLOT_POSITION] = "POSITION",
         [REFORMER_SLOT_HASHED] = "HASHED",
-        [REFORMER_SLOT_RINGS] = "RINGS",
-        [REFORMER_SLOT_COUNTS] = "COUNTS",
-        [REFORMER_SLOT_PLACES] = "PLACES",
-        [REFORMER_SLOT_RECORDS] = "RECORDS",
         [REFORMER_SLOT_TOKEN_LOSSES] = "TOKEN_LOSSES",
     };
     if (slot < 0 || slot >= REFORMER_SLOTS) bug("slot %d", slot);
+    if (slot >= REFORMER_SLOT_RECORDS)
+        return arena_printf(c->arena, "REFORMER_SLOT_RECORDS + %d", slot - REFORMER_SLOT_RECORDS);
+    if (slot >= REFORMER_SLOT_CACHE)
+        return arena_printf(c->arena, "REFORMER_SLOT_CACHE + %d", slot - REFORMER_SLOT_CACHE);
     return arena_printf(c->arena, "REFORMER_SLOT_%s", names[slot]);
 }
 

@@ -179,7 +179,8 @@ static void put_decoder(const header_t *h) {
     arena_t *a = h->c->arena;
     const char *name = h->c->plan->name;
     const reformer_desc_t *d = h->d;
-    size_t record = (size_t)d->batch * d->cache_row[3];
+    size_t record = 0; /* a multiple of 64: no part is filled up */
+    for (int i = 0; i < d->n_record_parts; i++) record += (size_t)d->batch * d->record_parts[i];
     size_t fixed = reformer_cache_bytes(d, 1) - (record + 63) / 64 * 64;
     put_macro(h, "POSITIONS", number(a, d->positions), "tokens that a row of the cache can hold");
     put_comment(h->out, 0,

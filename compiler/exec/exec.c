@@ -39,7 +39,9 @@ const graph_t *exec_graph(const exec_t *e, const variant_plan_t *v, size_t lengt
     graph_options_t o = {.batch = v->graph->batch,
                          .length = (int64_t)length,
                          .bucket_length = spec_padded_length(s, e->plan->longest)};
-    return graph_build(a, s, &o, d);
+    graph_t *g = graph_build(a, s, &o, d);
+    bool keeps = e->plan->step != NULL; /* it may be a prefill's */
+    return g && (!keeps || graph_keep(g, e->plan->step, d)) ? g : NULL;
 }
 
 typedef struct {

@@ -33,8 +33,8 @@
  *
  * A step of generation (graph_build_step) is the same with P = S = 1 and positions as an INPUT:
  *   embeddings = EMBED_AT(input_ids, positions, word, tables…)
- *     lsh    layers.N.self_attention = LSH_STEP(query_key, value, positions, rotations)
- *     local  layers.N.self_attention = LOCAL_STEP(query, key, value, positions)
+ *     lsh    layers.N.self_attention = LSH_STEP(query_key, value, positions, layers.N.state, rotations)
+ *     local  layers.N.self_attention = LOCAL_STEP(query, key, value, positions, layers.N.state)
  *   logits as above, without a loss
  *
  * A param stands just before its first use. PARAM and INPUT nodes are the only ones without
@@ -259,20 +259,38 @@ static void set_step(builder_t *b, gnode_t *n) {
     n->upstream = b->s->compile.decode == DECODE_HUGGINGFACE;
 }
 
+/* A state is told what its step is told. */
+static void copy_state(builder_t *b, gnode_t *state, const gnode_t *step) {
+    state->heads = step->heads;
+    state->head_size = step->head_size;
+    state->rounds = step->rounds;
+    state->n_factors = step->n_factors;
+    for (int i = 0; i < step->n_factors; i++) state->factors[i] = step->factors[i];
+    state->chunk = step->chunk;
+    state->before = step->before;
+    state->upstream = step->upstream;
+    finish(b, state);
+}
+
 /* One token per row, against the cache. */
 static gnode_t *lsh_step(builder_t *b, gnode_t *qk, gnode_t *v) {
     gnode_t *drawn = b->hashed[b->layer] ? rotations(b) : NULL;
     place_window(b);
-    gnode_t *n = NODE(b, G_LSH_STEP, "self_attention", qk, v, b->positions, drawn);
+    gnode_t *state = append(b, G_LSH_STATE, in_layer(b, "state"));
+    gnode_t *n = NODE(b, G_LSH_STEP, "self_attention", qk, v, b->positions, state, drawn);
     set_hash(b, n);
+    if (!drawn) n->n_factors = 0;
     set_step(b, n);
+    copy_state(b, state, n);
     return finish(b, n);
 }
 
 static gnode_t *local_step(builder_t *b, gnode_t *q, gnode_t *k, gnode_t *v) {
     place_window(b);
-    gnode_t *n = NODE(b, G_LOCAL_STEP, "self_attention", q, k, v, b->positions);
+    gnode_t *state = append(b, G_LOCAL_STATE, in_layer(b, "state"));
+    gnode_t *n = NODE(b, G_LOCAL_STEP, "self_attention", q, k, v, b->positions, state);
     set_step(b, n);
+    copy_state(b, state, n);
     return finish(b, n);
 }
 

@@ -1,5 +1,5 @@
-/* Rows of tokens that the reference evaluator has read, and the two walks that fill them: a forward whose values
- * are looked at, and a step, whose attentions (evaluate_decode.c) read and append.
+/* Rows of tokens that the reference evaluator has read, and the two walks that fill them: a prefill, and a step, whose
+ * attentions read and append (evaluate_decode.c).
  *
  * In: graphs of graph_build and graph_build_step. Out: logits of what follows. */
 #include "graph/decode.h"
@@ -11,52 +11,60 @@
 #include "graph/evaluate_ops.h"
 #include "support/heap.h"
 
-/* Of a token in one layer: floats of its key, as many of its value, and buckets. */
-typedef struct {
-    int64_t width, hashes;
-} kept_size_t;
-
 struct graph_cache {
     const graph_t *step;
     int64_t capacity, vocab, hidden;
-    kept_size_t *sizes; /* [n_layers] */
+    int n_states;
+    const gnode_t **states; /* [n_states], of the step */
+    int *state_at;          /* by id of the step's nodes */
     cached_row_t *rows;
 };
 
-static void measure_layers(graph_cache_t *c) {
-    for (size_t i = 0; i < c->step->n_nodes; i++) {
-        const gnode_t *n = c->step->nodes[i];
-        if (n->op != G_LSH_STEP && n->op != G_LOCAL_STEP) continue;
-        c->sizes[n->layer].width = n->heads * n->head_size;
-        if (n->op == G_LSH_STEP) c->sizes[n->layer].hashes = n->heads * n->rounds;
+static void find_states(graph_cache_t *c) {
+    const graph_t *g = c->step;
+    c->states = eval_alloc((int64_t)g->n_nodes, sizeof *c->states);
+    c->state_at = eval_alloc((int64_t)g->n_nodes, sizeof *c->state_at);
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        if (!graph_is_state(g->nodes[i])) continue;
+        c->state_at[i] = c->n_states;
+        c->states[c->n_states++] = g->nodes[i];
+    }
+}
+
+static void make_row(const graph_cache_t *c, cached_row_t *row) {
+    row->states = eval_alloc(c->n_states, sizeof *row->states);
+    for (int k = 0; k < c->n_states; k++) {
+        const gnode_t *n = c->states[k];
+        row->states[k].width = n->heads * n->head_size;
+        row->states[k].hashes = n->heads * n->rounds;
     }
 }
 
 graph_cache_t *graph_cache_new(const graph_t *step, int64_t capacity) {
-    const spec_t *s = step->spec;
     graph_cache_t *c = eval_alloc(1, sizeof *c);
-    *c = (graph_cache_t){
-        .step = step, .capacity = capacity, .vocab = s->vocab_size, .hidden = 2 * s->hidden_size};
-    c->sizes = eval_alloc(s->n_layers, sizeof *c->sizes);
-    measure_layers(c);
+    *c = (graph_cache_t){.step = step,
+                         .capacity = capacity,
+                         .vocab = graph_output(step, "logits")->shape[2].c,
+                         .hidden = graph_output(step, "last_hidden_state")->shape[2].c};
+    find_states(c);
     c->rows = eval_alloc(step->batch, sizeof *c->rows);
-    for (int64_t b = 0; b < step->batch; b++)
-        c->rows[b].layers = eval_alloc(s->n_layers, sizeof *c->rows[b].layers);
+    for (int64_t b = 0; b < step->batch; b++) make_row(c, &c->rows[b]);
     return c;
 }
 
 void graph_cache_free(graph_cache_t *c) {
     if (!c) return;
     for (int64_t b = 0; b < c->step->batch; b++) {
-        for (int k = 0; k < c->step->spec->n_layers; k++) {
-            heap_free(c->rows[b].layers[k].keys);
-            heap_free(c->rows[b].layers[k].values);
-            heap_free(c->rows[b].layers[k].buckets);
+        for (int k = 0; k < c->n_states; k++) {
+            heap_free(c->rows[b].states[k].keys);
+            heap_free(c->rows[b].states[k].values);
+            heap_free(c->rows[b].states[k].buckets);
         }
-        heap_free(c->rows[b].layers);
+        heap_free(c->rows[b].states);
     }
     heap_free(c->rows);
-    heap_free(c->sizes);
+    heap_free(c->states);
+    heap_free(c->state_at);
     heap_free(c);
 }
 
@@ -75,13 +83,13 @@ double graph_cache_margin(const graph_cache_t *c, int64_t row) {
 /* ---- room -------------------------------------------------------------------------------------- */
 
 /* The cache is older than the call: what it has by the time memory runs out stays its own, and `room` says no more
- * than all layers have. */
+ * than all states have. */
 static void reserve(const graph_cache_t *c, cached_row_t *row, int64_t tokens) {
     if (tokens <= row->room) return;
     size_t room = (size_t)(tokens > 2 * row->room ? tokens : 2 * row->room);
-    for (int k = 0; k < c->step->spec->n_layers; k++) {
-        kept_t *x = &row->layers[k];
-        size_t width = room * (size_t)c->sizes[k].width, hashes = room * (size_t)c->sizes[k].hashes;
+    for (int k = 0; k < c->n_states; k++) {
+        kept_t *x = &row->states[k];
+        size_t width = room * (size_t)x->width, hashes = room * (size_t)x->hashes;
         x->keys = heap_regrow(x->keys, width, sizeof *x->keys);
         x->values = heap_regrow(x->values, width, sizeof *x->values);
         x->buckets = heap_regrow(x->buckets, hashes, sizeof *x->buckets);
@@ -98,50 +106,34 @@ void graph_cache_copy_row(graph_cache_t *c, int64_t from, int64_t to) {
     row->margin = source->margin;
     if (row->tokens == 0) return;
     size_t tokens = (size_t)source->tokens;
-    for (int k = 0; k < c->step->spec->n_layers; k++) {
-        const kept_t *x = &source->layers[k];
-        kept_t *y = &row->layers[k];
-        size_t width = tokens * (size_t)c->sizes[k].width;
-        size_t hashes = tokens * (size_t)c->sizes[k].hashes;
+    for (int k = 0; k < c->n_states; k++) {
+        const kept_t *x = &source->states[k];
+        kept_t *y = &row->states[k];
+        size_t width = tokens * (size_t)x->width;
         memcpy(y->keys, x->keys, width * sizeof *y->keys);
         memcpy(y->values, x->values, width * sizeof *y->values);
-        if (hashes) memcpy(y->buckets, x->buckets, hashes * sizeof *y->buckets);
+        memcpy(y->buckets, x->buckets, tokens * (size_t)x->hashes * sizeof *y->buckets);
         y->offset = x->offset;
     }
 }
 
 /* ---- prefill ----------------------------------------------------------------------------------- */
 
-typedef struct {
-    const graph_cache_t *c;
-    const eval_t *e;
-    cached_row_t *row;
-} filling_t;
-
-/* [heads][rounds][padded] of the forward → [token][heads][rounds]. Padding had a bucket of its own, and so
- * rounds lie further apart. */
-static void keep_buckets(const filling_t *f, const gnode_t *n, const int32_t *buckets, kept_t *to) {
-    int64_t hashes = n->heads * n->rounds;
-    for (int64_t t = 0; t < f->e->length; t++)
-        for (int64_t h = 0; h < hashes; h++)
-            to->buckets[t * hashes + h] = buckets[h * f->e->padded + t];
-    to->offset = eval_buckets(n) + (f->e->padded > f->e->length);
-}
-
-/* The part of "layers.3.value" after the layer. */
-static bool is_called(const gnode_t *n, const char *what) {
-    const char *dot = strrchr(n->name, '.');
-    return dot && strcmp(dot + 1, what) == 0;
-}
-
-static void look(void *ctx, const gnode_t *n, const value_t *v) {
-    const filling_t *f = ctx;
-    if ((n->op != G_DENSE && n->op != G_LSH_HASH) || n->layer < 0) return;
-    kept_t *to = &f->row->layers[n->layer];
-    size_t bytes = (size_t)(f->e->length * f->c->sizes[n->layer].width) * sizeof(double);
-    if (n->op == G_LSH_HASH) keep_buckets(f, n, v->i, to);
-    else if (is_called(n, "query_key") || is_called(n, "key")) memcpy(to->keys, v->f, bytes);
-    else if (is_called(n, "value")) memcpy(to->values, v->f, bytes);
+/* By id of the prefill's nodes: which of the step's states has its name. Both have them in one order. */
+static int *match_states(const graph_cache_t *c, const graph_t *g) {
+    int *at = eval_alloc((int64_t)g->n_nodes, sizeof *at), next = 0, found = 0;
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        if (!graph_is_state(g->nodes[i])) continue;
+        int k = next, tried = 0;
+        while (tried < c->n_states && strcmp(c->states[k]->name, g->nodes[i]->name) != 0)
+            k = (k + 1) % c->n_states, tried++;
+        if (tried == c->n_states) bug("%s is no state of the cache", g->nodes[i]->name);
+        at[i] = k;
+        next = (k + 1) % c->n_states;
+        found++;
+    }
+    if (found != c->n_states) bug("a prefill that keeps %d of %d states", found, c->n_states);
+    return at;
 }
 
 /* Zero vectors have a margin that is no number, and the first bucket everywhere. */
@@ -168,21 +160,22 @@ int graph_prefill(graph_cache_t *c, int64_t row, const graph_t *g, graph_param_f
                         .last_hidden_state = hidden,
                         .logits = logits};
     eval_t e = eval_begin(g, param, ctx, &io);
-    filling_t f = {c, &e, &c->rows[row]};
-    e.visit = look;
-    e.visit_ctx = &f;
+    cached_row_t *r = &c->rows[row];
+    int *state_at = match_states(c, g);
+    e.cached = r;
+    e.state_at = state_at;
     e.margin = note_margins;
-    e.margin_ctx = f.row;
-    f.row->tokens = 0;
-    f.row->margin = INFINITY;
-    reserve(c, f.row, length);
-    for (int k = 0; k < g->spec->n_layers; k++) f.row->layers[k].offset = 0;
+    e.margin_ctx = r;
+    r->tokens = 0;
+    r->margin = INFINITY;
+    reserve(c, r, length);
     int error = eval_outputs(&e);
     if (error == REFORMER_OK) {
-        f.row->tokens = length;
+        r->tokens = length;
         deliver(next->logits, logits, length, c->vocab);
         deliver(next->last_hidden_state, hidden, length, c->hidden);
     }
+    heap_free(state_at);
     heap_free(hidden);
     heap_free(logits);
     return error;
@@ -203,6 +196,7 @@ int graph_step(graph_cache_t *c, int64_t row, graph_param_fn *param, void *ctx, 
                         .logits = next->logits};
     eval_t e = eval_begin(c->step, param, ctx, &io);
     e.cached = r;
+    e.state_at = c->state_at;
     reserve(c, r, r->tokens + 1);
     int error = eval_outputs(&e);
     if (error == REFORMER_OK) {

@@ -1,7 +1,7 @@
 /* The reference evaluator generates: HF_SEMANTICS 11, step by step as it stands there, in double.
  *
- * A cache holds rows of tokens: per layer the projected query_key or key and the value of every token, and in LSH
- * layers its bucket of every head and round. A prefill is a forward over a row; a step appends a token, and looks
+ * A cache holds rows of tokens: per state of the step the projected query_key or key and the value of every token, and
+ * of LSH states its bucket of every head and round. A prefill is a forward over a row; a step appends a token, and looks
  * at all of the row again to place it. Rows know nothing of each other. */
 #ifndef REFORMERC_GRAPH_DECODE_H
 #define REFORMERC_GRAPH_DECODE_H
@@ -26,7 +26,8 @@ typedef struct {
     float *last_hidden_state; /* [2 * hidden] */
 } graph_next_t;
 
-/* The row becomes the `length` tokens of ids, read by g, a literal forward of the same model that holds as many.
+/* The row becomes the `length` tokens of ids, read by g, a literal forward of the same model that holds as many and
+ * keeps what the step has states for (graph_keep).
  * REFORMER_OK or an error code, after which the row is empty if it was not refused as it stood: _LENGTH, _FULL. */
 int graph_prefill(graph_cache_t *c, int64_t row, const graph_t *g, graph_param_fn *param, void *ctx,
                   const int32_t *ids, int64_t length, const graph_next_t *next);

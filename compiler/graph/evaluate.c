@@ -20,6 +20,12 @@ int eval_input(eval_t *e, const gnode_t *n, value_t *out) {
     return REFORMER_OK;
 }
 
+/* What a cache holds is read and written where it stands, by those who have the state as an input. */
+int eval_state(eval_t *e, const gnode_t *n, value_t *out) {
+    (void)e, (void)n, (void)out;
+    return REFORMER_OK;
+}
+
 int eval_param(eval_t *e, const gnode_t *n, value_t *out) {
     out->w = e->param(e->param_ctx, n->name);
     if (!out->w) bug("param %s has no value", n->name);
@@ -133,7 +139,8 @@ static int *plan_uses(const eval_t *e, const wanted_t *wanted, int n_wanted) {
     int *last_use = eval_alloc(n, sizeof *last_use);
     for (int i = 0; i < n; i++) {
         const gnode_t *node = g->nodes[i];
-        bool root = (node->trace && e->io->trace) || (e->margin && node->op == G_LSH_HASH);
+        bool root = (node->trace && e->io->trace) || (e->margin && node->op == G_LSH_HASH) ||
+                    (e->cached && graph_is_keep(node));
         last_use[i] = root ? i : -1;
     }
     for (int i = 0; i < n_wanted; i++) last_use[wanted[i].node->id] = n;
@@ -154,7 +161,6 @@ static int run(eval_t *e, const int *last_use) {
         if (last_use[i] < 0) continue;
         make_value(e, n, v);
         error = functions[n->op](e, n, v);
-        if (error == REFORMER_OK && e->visit) e->visit(e->visit_ctx, n, v);
         if (error == REFORMER_OK && n->trace && e->io->trace) trace(e, n, v);
         drop_inputs(e, n, last_use);
         if (last_use[i] == (int)i) drop_value(v);

@@ -20,9 +20,13 @@ typedef struct {
     double *out;     /* [width] */
 } step_t;
 
+static kept_t *kept_of(const eval_t *e, const gnode_t *state) {
+    return &e->cached->states[e->state_at[state->id]];
+}
+
 static step_t begin(eval_t *e, const gnode_t *n, int key, int value, value_t *out) {
     step_t s = {.n = n,
-                .kept = &e->cached->layers[n->layer],
+                .kept = kept_of(e, n->in[value + 2]),
                 .margin = &e->cached->margin,
                 .last = e->cached->tokens,
                 .width = n->heads * n->head_size,
@@ -160,7 +164,7 @@ static void step_without_buckets(const step_t *s, const float *rotations) {
 
 int eval_lsh_step(eval_t *e, const gnode_t *n, value_t *out) {
     step_t s = begin(e, n, 0, 1, out);
-    const value_t *rotations = eval_optional(e, n, 3);
+    const value_t *rotations = eval_optional(e, n, 4);
     s.shared_qk = true;
     if (s.kept->offset == 0) {
         step_without_buckets(&s, rotations ? rotations->w : NULL);
@@ -168,5 +172,28 @@ int eval_lsh_step(eval_t *e, const gnode_t *n, value_t *out) {
     }
     hash_token(&s, rotations->w, s.last, offset_of(&s));
     for (int64_t head = 0; head < n->heads; head++) attend_rounds(&s, head);
+    return REFORMER_OK;
+}
+
+/* ---- prefills --------------------------------------------------------------------------------------- */
+
+/* [heads][rounds][padded] of the forward → [token][heads][rounds]. Padding had a bucket of its own, and so
+ * rounds lie further apart. */
+static void keep_buckets(const eval_t *e, const gnode_t *hash, kept_t *to) {
+    const int32_t *buckets = e->values[hash->id].i;
+    for (int64_t t = 0; t < e->length; t++)
+        for (int64_t h = 0; h < to->hashes; h++)
+            to->buckets[t * to->hashes + h] = buckets[h * e->padded + t];
+    to->offset = eval_buckets(hash) + (e->padded > e->length);
+}
+
+int eval_keep(eval_t *e, const gnode_t *n, value_t *out) {
+    kept_t *to = kept_of(e, n->in[2]);
+    size_t bytes = (size_t)(e->length * to->width) * sizeof(double);
+    (void)out;
+    memcpy(to->keys, eval_in(e, n, 0)->f, bytes);
+    memcpy(to->values, eval_in(e, n, 1)->f, bytes);
+    to->offset = 0;
+    if (n->n_in > 3 && n->in[3]) keep_buckets(e, n->in[3], to);
     return REFORMER_OK;
 }

@@ -14,21 +14,19 @@ typedef struct {
     int64_t shape[G_MAX_RANK], elements;
 } value_t;
 
-/* Of one row of a cache: what one layer keeps of its tokens (decode.h). */
+/* Of one row of a cache: what one state holds of its tokens (decode.h). */
 typedef struct {
-    double *keys,
-        *values;      /* [room][heads * head_size]: query_key or key, and value, as projected */
-    int32_t *buckets; /* LSH: [room][heads][rounds], round offsets included */
-    int64_t offset;   /* theirs, from round to round; 0: no token has a bucket yet */
+    int64_t width;         /* heads * head_size */
+    int64_t hashes;        /* heads * rounds */
+    double *keys, *values; /* [room][width]: query_key or key, and value, as projected */
+    int32_t *buckets;      /* LSH: [room][heads][rounds], round offsets included */
+    int64_t offset;        /* theirs, from round to round; 0: no token has a bucket yet */
 } kept_t;
 typedef struct {
     int64_t tokens, room;
     double margin;  /* the least of all hashes of the row (evaluate.h) */
-    kept_t *layers; /* [n_layers] */
+    kept_t *states; /* [states of the step] */
 } cached_row_t;
-
-/* Called with every node that is run, when it has its value. */
-typedef void eval_visit_fn(void *ctx, const gnode_t *n, const value_t *v);
 
 typedef struct {
     const graph_t *g;
@@ -37,9 +35,9 @@ typedef struct {
     void *param_ctx;
     graph_margin_fn *margin; /* NULL: not wanted */
     void *margin_ctx;
-    eval_visit_fn *visit; /* NULL: not wanted */
-    void *visit_ctx;
-    cached_row_t *cached; /* a step: the row that gets a token; there is room for it */
+    cached_row_t *
+        cached; /* the row that a step gives a token, or a prefill fills; there is room. NULL: neither */
+    const int *state_at;  /* by node id: which of its states */
     int64_t rows, length; /* given by io */
     int64_t padded;       /* P */
     int64_t loss_length;  /* positions of the QA loss */
@@ -61,7 +59,7 @@ static inline const value_t *eval_optional(const eval_t *e, const gnode_t *n, in
     return i < n->n_in && n->in[i] ? eval_in(e, n, i) : NULL;
 }
 
-/* A walk over g that gives io's outputs, with whatever the caller sets in between: visit, cached … */
+/* A walk over g that gives io's outputs, with whatever the caller sets in between: margin, cached … */
 eval_t eval_begin(const graph_t *g, graph_param_fn *param, void *ctx, const reformer_io_t *io);
 int eval_outputs(eval_t *e);
 

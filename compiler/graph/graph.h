@@ -41,7 +41,7 @@ typedef struct gnode {
     int n_factors;
     int64_t factors[MAX_FACTORS];
     bool causal, shared_qk;
-    bool upstream; /* *_STEP: with Hugging Face's defects Q6 and Q7 (HF_SEMANTICS 12) */
+    bool upstream; /* *_STEP, *_STATE: with Hugging Face's defects Q6 and Q7 (HF_SEMANTICS 12) */
     act_t act;
     int64_t shift; /* CROSS_ENTROPY: 1 for a causal LM */
     int64_t pad_token;
@@ -73,9 +73,14 @@ typedef struct {
 graph_t *graph_build(arena_t *a, const spec_t *s, const graph_options_t *o, diag_t *d);
 /* One step of generation (HF_SEMANTICS 11) of a causal LM for `batch` rows, with the buckets of `like`, the
  * graph of a forward: inputs input_ids and positions [batch][1], output logits [batch][1][vocab]. Its *_STEP
- * nodes have state, a cache that whoever runs the graph brings along. An error in d: `compile.decode: huggingface`
- * for several rows. */
+ * nodes read and write *_STATE, a cache that whoever runs the graph brings along. An error in d: `compile.decode:
+ * huggingface` for several rows. */
 graph_t *graph_build_step(arena_t *a, const graph_t *like, int64_t batch, diag_t *d);
+/* Makes a prefill of the graph of a forward: every attention that `step` has under the same name gets that one's
+ * state, and a *_KEEP that fills it. What the forward computes stays as it is. False after errors in d. */
+bool graph_keep(graph_t *forward, const graph_t *step, diag_t *d);
+bool graph_is_state(const gnode_t *n);
+bool graph_is_keep(const gnode_t *n);                    /* nobody has to read it */
 bool graph_check(graph_t *g, diag_t *d);                 /* infers all shapes again and compares */
 gnode_t *graph_find(const graph_t *g, const char *name); /* by name; NULL: none */
 /* The next of this op behind the node, NULL: the first of all; NULL: there is none. */

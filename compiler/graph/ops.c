@@ -84,7 +84,15 @@ gkind_t graph_kind(const gnode_t *n) {
     return graph_ops[n->op].kind;
 }
 
-static bool same_attr(const gattr_t *attr, const gnode_t *a, const gnode_t *b) {
+bool graph_is_state(const gnode_t *n) {
+    return n->op == G_LSH_STATE || n->op == G_LOCAL_STATE;
+}
+
+bool graph_is_keep(const gnode_t *n) {
+    return n->op == G_LSH_KEEP || n->op == G_LOCAL_KEEP;
+}
+
+bool graph_same_attr(const gattr_t *attr, const gnode_t *a, const gnode_t *b) {
     const void *x = graph_attr_at(attr, a), *y = graph_attr_at(attr, b);
     switch (attr->kind) {
     case ATTR_INT: return *(const int64_t *)x == *(const int64_t *)y;
@@ -103,7 +111,7 @@ bool graph_same_op(const gnode_t *a, const gnode_t *b) {
     for (int i = 0; i < a->rank; i++)
         if (!dim_equal(a->shape[i], b->shape[i])) return false;
     for (int i = 0; i < N_GRAPH_ATTRS; i++)
-        if (graph_op_has_attr(a->op, &graph_attrs[i]) && !same_attr(&graph_attrs[i], a, b))
+        if (graph_op_has_attr(a->op, &graph_attrs[i]) && !graph_same_attr(&graph_attrs[i], a, b))
             return false;
     return true;
 }

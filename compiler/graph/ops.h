@@ -28,6 +28,8 @@ enum { N_GRAPH_ATTRS = 15 };
 extern const gattr_t graph_attrs[N_GRAPH_ATTRS];
 bool graph_op_has_attr(gop_t op, const gattr_t *attr);
 
+bool graph_same_attr(const gattr_t *attr, const gnode_t *a, const gnode_t *b);
+
 static inline void *graph_attr_at(const gattr_t *attr, const gnode_t *n) {
     return (char *)n + attr->field;
 }

@@ -294,8 +294,8 @@ static void rule_concat(rule_t *r) {
     r->shape[r->rank - 1] = dim_add(last(in[0]), last(in[1]));
 }
 
-/* Rotations are [H,d,n,R], R half the sum of the factors. */
-static bool want_rotations(rule_t *r, int input) {
+/* Half the sum of the factors, of which there are some, all even; columns NULL: not asked for. */
+static bool want_factors(rule_t *r, int64_t *half) {
     const gnode_t *n = r->n;
     int64_t columns = 0;
     for (int i = 0; i < n->n_factors; i++) {
@@ -311,7 +311,16 @@ static bool want_rotations(rule_t *r, int input) {
         FAIL(r, "%s: too many buckets for 32 bits", n->name);
         return false;
     }
-    return WANT(r, input, G_F32, dim(n->heads), dim(n->head_size), dim(n->rounds), dim(columns));
+    if (half) *half = columns;
+    return r->ok;
+}
+
+/* Rotations are [H,d,n,R], R half the sum of the factors. */
+static bool want_rotations(rule_t *r, int input) {
+    const gnode_t *n = r->n;
+    int64_t columns;
+    return want_factors(r, &columns) &&
+           WANT(r, input, G_F32, dim(n->heads), dim(n->head_size), dim(n->rounds), dim(columns));
 }
 
 static void rule_lsh_hash(rule_t *r) {
@@ -358,21 +367,73 @@ static void rule_exact_attention(rule_t *r) {
     result_like(r, r->n->in[0]);
 }
 
+/* What a cache holds of rows of other batches too: their number is the step's. */
+static void rule_state(rule_t *r) {
+    const gnode_t *n = r->n;
+    int64_t width;
+    if (!want_positive(r, n->heads, "heads") || !want_positive(r, n->head_size, "head_size"))
+        return;
+    if (__builtin_mul_overflow(n->heads, n->head_size, &width)) {
+        FAIL(r, "%s: heads times head_size is too large", n->name);
+        return;
+    }
+    if (!want_reach(r)) return;
+    if (n->op == G_LSH_STATE && !want_positive(r, n->rounds, "rounds")) return;
+    if (n->n_factors > 0 && !want_factors(r, NULL)) return;
+    result(r, G_F32, SHAPE(batch(r), dim(width)));
+}
+
+/* Input i is a state, and says of itself what n says of it. */
+static bool want_state(rule_t *r, int i) {
+    const gnode_t *n = r->n, *state = n->in[i];
+    for (int k = 0; k < N_GRAPH_ATTRS; k++) {
+        const gattr_t *attr = &graph_attrs[k];
+        if (!graph_op_has_attr(n->op, attr) || !graph_op_has_attr(state->op, attr)) continue;
+        if (graph_same_attr(attr, n, state)) continue;
+        FAIL(r, "%s: %s differs from that of %s", n->name, attr->name, state->name);
+        return false;
+    }
+    return true;
+}
+
 /* One token per row, at its position. */
 static bool want_step(rule_t *r, int positions) {
-    return WANT(r, positions, G_I32, batch(r), dim(1)) && want_reach(r);
+    return WANT(r, positions, G_I32, batch(r), dim(1)) && want_reach(r) &&
+           want_state(r, positions + 1);
 }
 
 static void rule_lsh_step(rule_t *r) {
     const gnode_t *n = r->n;
     if (!want_heads(r, 0) || !want_heads(r, 1) || !want_step(r, 2)) return;
     if (!want_positive(r, n->rounds, "rounds")) return;
-    if (!n->in[3] || want_rotations(r, 3)) result_like(r, n->in[0]);
+    bool drawn = n->n_in > 4 && n->in[4];
+    if (drawn != (n->n_factors > 0))
+        FAIL(r, "%s: rotations go with factors, one without the other does nothing", n->name);
+    if (!drawn || want_rotations(r, 4)) result_like(r, n->in[0]);
 }
 
 static void rule_local_step(rule_t *r) {
     if (want_heads(r, 0) && want_heads(r, 1) && want_heads(r, 2) && want_step(r, 3))
         result_like(r, r->n->in[0]);
+}
+
+/* The buckets are of as many heads and rounds as the state's. */
+static void rule_keep(rule_t *r) {
+    const gnode_t *n = r->n, *state = n->in[2];
+    bool buckets = n->n_in > 3 && n->in[3];
+    if (!want_heads(r, 0) || !want_heads(r, 1) || !want_state(r, 2)) return;
+    if (buckets) {
+        if (!WANT(r, 3, G_I32, batch(r), dim(n->heads), dim(state->rounds), r->g->padded)) return;
+        bool same = n->in[3]->n_factors == state->n_factors;
+        for (int f = 0; same && f < state->n_factors; f++)
+            same = n->in[3]->factors[f] == state->factors[f];
+        if (!same) {
+            FAIL(r, "%s: factors of %s differ from those of %s", n->name, n->in[3]->name,
+                 state->name);
+            return;
+        }
+    }
+    result_like(r, state);
 }
 
 static void rule_slice(rule_t *r) {
@@ -459,10 +520,12 @@ static bool comes_from(gop_t user, const char *name, int n, gop_t op) {
         {"order", G_LSH_SORT},
     };
     if (user == G_PAD_IDS || user == G_PAD_MASK) return op == G_INPUT;
+    bool lsh = user == G_LSH_STEP || user == G_LSH_KEEP;
+    if (n == 5 && memcmp(name, "state", 5) == 0) return op == (lsh ? G_LSH_STATE : G_LOCAL_STATE);
     for (size_t i = 0; i < sizeof sources / sizeof *sources; i++)
         if (strlen(sources[i].name) == (size_t)n && memcmp(sources[i].name, name, (size_t)n) == 0)
             return op == sources[i].op;
-    return op != G_PARAM && op != G_INPUT;
+    return op != G_PARAM && op != G_INPUT && op != G_LSH_STATE && op != G_LOCAL_STATE;
 }
 
 static bool sources_fit(rule_t *r) {

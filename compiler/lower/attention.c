@@ -1,6 +1,6 @@
 /* Attention as its kernels see it: per class of attention ops its facts, read off the node, its operands' and result's
  * places by heads, and the classes that make and take them. The table of mixers says how each op is lowered. */
-#include "lower/lower_int.h"
+#include "lower/cache.h"
 #include "lower/rows.h"
 
 /* ---- mixers -------------------------------------------------------------------------------------------------- */
@@ -105,12 +105,20 @@ static void read_hash(lower_t *L, attention_t *a) {
         a->buckets *= n->factors[f];
     }
     if (n->op == G_LSH_HASH) count_hashes(L, a);
-    const gnode_t *drawn = n->op == G_LSH_STEP ? n->in[3] : n->in[1];
+    const gnode_t *drawn = n->op == G_LSH_STEP ? n->in[4] : n->in[1];
     if (drawn) a->rotations = role_of(a->hash_part, drawn);
 }
 
 static bool refuse(lower_t *L, const gnode_t *n, const char *why) {
     diag_error(L->d, n->at, "%s: %s", n->name, why);
+    return false;
+}
+
+/* Whether anything but `reader`, and what keeps it, reads n. */
+static bool others_read(const lower_t *L, const gnode_t *n, const gnode_t *reader) {
+    const nodes_t *readers = &L->regions->readers[n->id];
+    for (int i = 0; i < readers->n; i++)
+        if (readers->at[i] != reader && !graph_is_keep(readers->at[i])) return true;
     return false;
 }
 
@@ -124,7 +132,7 @@ static bool check_inputs(lower_t *L, const gnode_t *n) {
     const gnode_t *sort = n->in[2], *hash = sort->op == G_LSH_SORT ? sort->in[0] : NULL;
     if (!hash || hash->op != G_LSH_HASH || hash->in[0] != n->in[0] || hash->in[2] != mask)
         return refuse(L, n, "attention is sorted by other buckets than those of its own queries");
-    if (L->regions->readers[sort->id].n != 1 || L->regions->readers[hash->id].n != 1)
+    if (others_read(L, sort, n) || others_read(L, hash, sort))
         return refuse(L, n, "something else reads the buckets");
     part_of_node(L, sort)->used = true;
     return true;
@@ -152,6 +160,42 @@ static bool find_ends(lower_t *L, attention_t *a) {
     return true;
 }
 
+/* A step's state, or a *_KEEP's: its kind, and the list of places of the class among the part's. */
+static int places_in_cache(lower_t *L, attention_t *a, part_t *p, int input) {
+    const class_t *class = p->class;
+    int32_t *number = ARENA_ARRAY(L->arena, int32_t, class->count);
+    for (int i = 0; i < class->count; i++) {
+        const gnode_t *state = class->members[i]->nodes.at[0]->in[input];
+        a->cache = cache_of(L, state, &number[i]);
+    }
+    return part_vector(p, number, a->cache->count);
+}
+
+/* Who keeps the operands of n; NULL: nobody. */
+static const gnode_t *keeper_of(const lower_t *L, const gnode_t *value) {
+    const nodes_t *readers = &L->regions->readers[value->id];
+    for (int i = 0; i < readers->n; i++)
+        if (graph_is_keep(readers->at[i])) return readers->at[i];
+    return NULL;
+}
+
+/* A module without a cache leaves it out. */
+static bool read_keeper(lower_t *L, attention_t *a) {
+    const gnode_t *keeper = keeper_of(L, a->value), *key = a->key ? a->key : a->query;
+    if (!keeper) return true;
+    const gnode_t *buckets = keeper->n_in > 3 ? keeper->in[3] : NULL;
+    const gnode_t *own = a->hash_part ? a->node->in[2]->in[0] : NULL;
+    if (keeper->in[0] != key || keeper->in[1] != a->value || buckets != own ||
+        a->lsh != (keeper->op == G_LSH_KEEP))
+        return refuse(L, keeper, "keeps other values than its attention reads");
+    part_t *p = part_of_node(L, keeper);
+    p->used = true;
+    if (!is_prefill(L)) return true;
+    a->kept = p;
+    a->kept_number = places_in_cache(L, a, p, 2);
+    return true;
+}
+
 static bool read_attention(lower_t *L, attention_t *a, const class_t *class) {
     const gnode_t *n = class->pattern->nodes.at[0];
     bool hashes = n->op == G_LSH_ATTENTION || n->op == G_LSH_STEP;
@@ -172,12 +216,13 @@ static bool read_attention(lower_t *L, attention_t *a, const class_t *class) {
     a->query = n->in[0];
     a->value = n->in[mixers[n->op].value];
     a->key = a->lsh ? NULL : n->in[1];
-    int32_t *number = ARENA_ARRAY(L->arena, int32_t, class->count);
-    for (int i = 0; i < class->count; i++) number[i] = i;
-    a->number = part_vector(a->own, number, class->count);
     a->own->used = true;
+    if (L->few != (n->op == G_LSH_STEP || n->op == G_LOCAL_STEP))
+        return refuse(L, n, "steps and forwards are graphs of their own");
     if (!check_inputs(L, n)) return false;
     read_hash(L, a);
+    if (L->few) a->number = places_in_cache(L, a, a->own, mixers[n->op].value + 2);
+    else if (!read_keeper(L, a)) return false;
     if (!find_ends(L, a)) return false;
     choose_groups(L, a);
     return true;

@@ -1,6 +1,8 @@
 /* Buffers of the cache, and how its parts are written; see cache.h. */
 #include "lower/cache.h"
 
+#include <string.h>
+
 #include "lower/window.h"
 
 static dim_t *shape(lower_t *L, int n, const int64_t *sizes) {
@@ -11,58 +13,94 @@ static dim_t *shape(lower_t *L, int n, const int64_t *sizes) {
 #define SHAPE_OF(L, ...)                                                                           \
     shape(L, (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[]){__VA_ARGS__})
 
-static buffer_t *part(lower_t *L, int slot, const char *name, elem_t e, int rank,
+/* The next slot of the parts of rows, or of those of tokens. */
+static buffer_t *part(lower_t *L, const cache_t *c, const char *name, elem_t e, int rank,
                       const dim_t *dims) {
-    return slot_buffer(L, BUF_STATE, slot, name, e, rank, dims);
+    bool tokens = strcmp(name, "records") == 0;
+    int *slot = tokens ? &L->n_record_slots : &L->n_cache_slots;
+    int most = tokens ? REFORMER_RECORD_PARTS : REFORMER_CACHE_PARTS;
+    if (*slot == most) {
+        diag_error(L->d, c->state->at,
+                   "%s: a cache has room for %d kinds of layers that attend differently",
+                   c->state->name, most);
+        return NULL;
+    }
+    const char *own = name;
+    for (int k = 2; module_find_buffer(L->m, own); k++)
+        own = arena_printf(L->arena, "%s_%d", name, k);
+    return slot_buffer(L, BUF_STATE,
+                       (tokens ? REFORMER_SLOT_RECORDS : REFORMER_SLOT_CACHE) + (*slot)++, own, e,
+                       rank, dims);
 }
 
-static void make_lists(lower_t *L, cache_t *c, const attention_t *lsh) {
-    int64_t slots = c->first + c->latest;
-    c->counts = part(L, REFORMER_SLOT_COUNTS, "counts", E_I32, 5,
-                     SHAPE_OF(L, c->batch, lsh->count, lsh->heads, lsh->rounds, c->buckets));
+static bool make_lists(lower_t *L, cache_t *c) {
+    const gnode_t *n = c->state;
+    c->counts =
+        part(L, c, "counts", E_I32, 5,
+             SHAPE_OF(L, c->batch, c->count, n->heads, n->rounds, c->buckets + c->upstream));
+    if (!c->counts) return false;
     c->counts->comment = "[row][layer][head][round][bucket]: tokens in it";
     set_range(c->counts, dim(0), dim(c->positions));
-    c->places = part(L, REFORMER_SLOT_PLACES, "places", E_I32, 6,
-                     SHAPE_OF(L, c->batch, lsh->count, lsh->heads, lsh->rounds, c->buckets, slots));
+    c->places = part(
+        L, c, "places", E_I32, 6,
+        SHAPE_OF(L, c->batch, c->count, n->heads, n->rounds, c->buckets, c->first + c->latest));
+    if (!c->places) return false;
     c->places->comment = "[row][layer][head][round][bucket][first and latest]: which tokens";
     set_range(c->places, dim(0), dim(c->positions - 1));
+    return true;
 }
 
-cache_t *make_cache(lower_t *L, int64_t batch, int64_t positions) {
-    const spec_t *s = L->g->spec;
-    const attention_t *local = NULL, *lsh = NULL;
-    for (int i = 0; i < L->n_attentions; i++) {
-        const attention_t *a = &L->attentions[i], **kind = a->lsh ? &lsh : &local;
-        if (*kind) {
-            diag_error(L->d, a->node->at, "%s: a step has room for one kind of %s layer",
-                       a->node->name, a->lsh ? "LSH" : "local");
-            return NULL;
+static bool make_cache(lower_t *L, cache_t *c) {
+    const gnode_t *n = c->state;
+    int64_t window = (1 + n->before) * n->chunk, buckets = n->n_factors > 0;
+    c->half = round_up(n->head_size, LINE / (int64_t)sizeof(float));
+    c->upstream = n->upstream;
+    if (n->op == G_LOCAL_STATE) {
+        c->ring = window;
+        c->rings = part(L, c, "rings", E_F32, 6,
+                        SHAPE_OF(L, c->batch, c->count, n->heads, c->ring, 2, c->half));
+        if (c->rings) c->rings->comment = "[row][layer][head][position mod window][key, value]";
+        return c->rings != NULL;
+    }
+    for (int f = 0; f < n->n_factors; f++) buckets *= n->factors[f];
+    c->first = n->chunk;
+    c->latest = c->window = window;
+    c->shift = c->upstream ? n->rounds - 1 : 0;
+    c->buckets = buckets + c->shift;
+    c->records = part(L, c, "records", E_F32, 6,
+                      SHAPE_OF(L, c->positions, c->batch, c->count, n->heads, 2, c->half));
+    if (!c->records) return false;
+    c->records->comment = "[position][row][layer][head][key, value]";
+    return buckets == 0 || make_lists(L, c);
+}
+
+static cache_t *kind_of(const lower_t *L, const gnode_t *state) {
+    for (int i = 0; i < L->n_caches; i++)
+        if (graph_same_op(L->caches[i].state, state)) return &L->caches[i];
+    return NULL;
+}
+
+bool make_caches(lower_t *L, int64_t batch, int64_t positions) {
+    const graph_t *g = L->g;
+    L->caches = ARENA_ARRAY(L->arena, cache_t, g->n_nodes);
+    L->cache_number = ARENA_ARRAY(L->arena, int32_t, g->n_nodes);
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        if (!graph_is_state(g->nodes[i])) continue;
+        cache_t *c = kind_of(L, g->nodes[i]);
+        if (!c) {
+            c = &L->caches[L->n_caches++];
+            *c = (cache_t){.state = g->nodes[i], .batch = batch, .positions = positions};
         }
-        *kind = a;
+        L->cache_number[i] = c->count++;
     }
-    cache_t *c = L->cache = ARENA_NEW(L->arena, cache_t);
-    *c = (cache_t){.batch = batch,
-                   .positions = positions,
-                   .half = round_up((lsh ? lsh : local)->head_size, LINE / (int64_t)sizeof(float)),
-                   .ring = (1 + s->local_num_chunks_before) * s->local_attn_chunk_length,
-                   .first = s->lsh_attn_chunk_length,
-                   .latest = (1 + s->lsh_num_chunks_before) * s->lsh_attn_chunk_length,
-                   .window = (1 + s->lsh_num_chunks_before) * s->lsh_attn_chunk_length,
-                   .upstream = s->compile.decode == DECODE_HUGGINGFACE};
-    c->shift = c->upstream ? s->num_hashes - 1 : 0;
-    c->buckets = (lsh ? lsh->buckets : 0) + c->shift;
-    if (local) {
-        c->rings = part(L, REFORMER_SLOT_RINGS, "rings", E_F32, 6,
-                        SHAPE_OF(L, batch, local->count, local->heads, c->ring, 2, c->half));
-        c->rings->comment = "[row][layer][head][position mod window][key, value]";
-    }
-    if (lsh) {
-        c->records = part(L, REFORMER_SLOT_RECORDS, "records", E_F32, 6,
-                          SHAPE_OF(L, positions, batch, lsh->count, lsh->heads, 2, c->half));
-        c->records->comment = "[position][row][layer][head][key, value]";
-    }
-    if (lsh && lsh->buckets > 0) make_lists(L, c, lsh);
-    return c;
+    for (int i = 0; i < L->n_caches; i++)
+        if (!make_cache(L, &L->caches[i])) return false;
+    return true;
+}
+
+const cache_t *cache_of(const lower_t *L, const gnode_t *state, int32_t *number) {
+    *number = L->cache_number[state->id];
+    return kind_of(L, state);
 }
 
 int64_t key_width(const lower_t *L, const attention_t *a) {
@@ -106,11 +144,13 @@ void put_key_value(lower_t *L, builder_t *b, const attention_t *a, buffer_t *key
     value_ix[value->rank - 1] = value_0;
 }
 
-void clear_buckets(builder_t *b, const cache_t *c, const bucket_at_t *at) {
+void clear_buckets(builder_t *b, const cache_t *c, const bucket_at_t *at, value_t *padding) {
     inst_t *loop = b_for(b, "bucket", dim(0), dim(c->buckets), 0, NULL);
     affine_t ix[] = {at->row, at->index, at->head, at->round, ax_v(loop_var(loop))};
     b_store(b, c->counts, b_iconst(b, SCALAR(E_I32), 0), ix);
     b_end_for(b, loop, NULL);
+    ix[4] = ax(c->buckets);
+    if (c->upstream) b_store(b, c->counts, padding, ix);
 }
 
 value_t *place_in_bucket(builder_t *b, const cache_t *c, value_t *i) {

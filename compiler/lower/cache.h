@@ -1,4 +1,5 @@
-/* The cache of generation, as kernels of prefills and steps see it.
+/* The cache of generation, as kernels of prefills and steps see it: of all states with the same attributes, parts that
+ * their layers share. Prefills and steps list their states in one order, so they find them at the same places.
  *
  *   rings    a local layer's latest keys and values: position p stands at p mod window, so that the chunk of the
  *            next token and those before it are there, whatever came earlier
@@ -17,20 +18,25 @@
 #include "lower/lower_int.h"
 
 struct cache {
-    buffer_t *rings, *counts, *places, *records; /* NULL: no layer of that kind, or no buckets */
+    const gnode_t *state;                        /* the first one */
+    int count;                                   /* layers */
+    buffer_t *rings, *counts, *places, *records; /* NULL: not of this kind, or no buckets */
     int64_t batch, positions;
     int64_t half;          /* floats from keys to values: head size in whole lines */
     int64_t ring;          /* tokens */
     int64_t first, latest; /* tokens of a bucket that places keeps */
     int64_t window;        /* keys of a step in an LSH layer, per round */
     /* Hugging Face forgets how far the rounds' buckets lie apart (Q6). With its bookkeeping a token may be filed up
-     * to `shift` = rounds - 1 buckets lower than it hashed to, so there are so many more, the first ones. */
+     * to `shift` = rounds - 1 buckets lower than it hashed to, so there are so many more, the first ones; behind the
+     * counts stands whether padding had buckets too. */
     bool upstream;
     int64_t shift, buckets;
 };
 
-/* Makes the buffers; the kinds of attention are read, weights not needed. */
-cache_t *make_cache(lower_t *L, int64_t batch, int64_t positions);
+/* Makes the buffers of all states. False after errors in L->d: more kinds of them than there are slots for. */
+bool make_caches(lower_t *L, int64_t batch, int64_t positions);
+/* Where a state stands: its kind, and its number there. */
+const cache_t *cache_of(const lower_t *L, const gnode_t *state, int32_t *number);
 
 int64_t key_width(const lower_t *L,
                   const attention_t *a); /* head size in whole vectors: beyond the head, zeros */
@@ -51,7 +57,8 @@ void put_key_value(lower_t *L, builder_t *b, const attention_t *a, buffer_t *key
 typedef struct {
     affine_t row, index, head, round;
 } bucket_at_t;
-void clear_buckets(builder_t *b, const cache_t *c, const bucket_at_t *at);
+/* `padding`: whether padding has buckets too, i32; of upstream bookkeeping. */
+void clear_buckets(builder_t *b, const cache_t *c, const bucket_at_t *at, value_t *padding);
 /* Appends the token; both are i64, in range. */
 void append_to_bucket(builder_t *b, const cache_t *c, const bucket_at_t *at, value_t *bucket,
                       value_t *token);
@@ -60,7 +67,7 @@ value_t *place_in_bucket(builder_t *b, const cache_t *c, value_t *i);
 
 /* ---- keep.c: what a prefill leaves in the cache ------------------------------------------------------------- */
 
-/* Kernels `keep` and `file` of both kinds of attention. */
-void lower_keep(lower_t *L);
+/* Kernels `keep` and `file` of what a prefill keeps. */
+void lower_keep(lower_t *L, attention_t *a);
 
 #endif

@@ -10,6 +10,7 @@
 /* Where an input comes from, as far as it counts. */
 static bool same_edge(const region_t *a, const region_t *b, const gnode_t *x, const gnode_t *y) {
     if (!x || !y) return x == y;
+    if (graph_is_state(x)) return graph_same_op(x, y); /* each has its own */
     if (graph_kind(x) == K_LEAF && x->op != G_PARAM) return x == y;
     const nodes_t *lists[][2] = {
         {&a->nodes, &b->nodes}, {&a->reads, &b->reads}, {&a->params, &b->params}};

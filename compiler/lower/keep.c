@@ -18,8 +18,8 @@ static void read_place(lower_t *L, builder_t *b, keep_t *k, const attention_t *a
     (void)L;
     k->a = a;
     value_t *index[MOST_INDICES];
-    index_params(L, b, a->own, index);
-    k->index = ax_v(index[a->number]);
+    index_params(L, b, a->kept, index);
+    k->index = ax_v(index[a->kept_number]);
     value_t *group = kernel_param(b, "group", a->groups);
     k->in_group = in_group;
     k->head = ax_add(ax_scale(ax_v(group), a->group), in_group);
@@ -28,7 +28,7 @@ static void read_place(lower_t *L, builder_t *b, keep_t *k, const attention_t *a
 /* After the parameters. */
 static void read_row(lower_t *L, builder_t *b, keep_t *k) {
     value_t *row = b_convert(b, E_I64, control(b, L, REFORMER_CACHE_ROW));
-    k->row = ax_v(b_name(within(b, row, L->cache->batch - 1), "cache_row"));
+    k->row = ax_v(b_name(within(b, row, k->a->cache->batch - 1), "cache_row"));
     k->tokens = b_name(b_convert(b, E_I64, control(b, L, REFORMER_TOKENS)), "tokens");
 }
 
@@ -38,7 +38,7 @@ static inst_t *if_token(builder_t *b, const keep_t *k, affine_t t) {
 }
 
 static void keep_lsh(lower_t *L, builder_t *b, const keep_t *k, affine_t t) {
-    const cache_t *c = L->cache;
+    const cache_t *c = k->a->cache;
     affine_t qx[] = {ax(0), k->in_group, t, ax(0)}, vx[] = {ax(0), k->in_group, t, ax(0)};
     affine_t to[] = {ax_v(at_most(b, t, dim(c->positions - 1))), k->row, k->index, k->head};
     put_key_value(L, b, k->a, k->a->q, qx, lsh_key_scale(L, b, k->a, k->a->q, qx), k->a->v, vx,
@@ -48,11 +48,10 @@ static void keep_lsh(lower_t *L, builder_t *b, const keep_t *k, affine_t t) {
 /* The next token's window begins `before` chunks before its own; what is earlier is never asked for again, and its
  * places are another's. */
 static void keep_local(lower_t *L, builder_t *b, const keep_t *k, affine_t t) {
-    const cache_t *c = L->cache;
-    const spec_t *s = L->g->spec;
-    int64_t chunk = s->local_attn_chunk_length;
+    const cache_t *c = k->a->cache;
+    int64_t chunk = c->state->chunk;
     value_t *own = b_idiv(b, within(b, k->tokens, c->positions), dim(chunk));
-    affine_t start = ax_plus(ax_scale(ax_v(own), chunk), -s->local_num_chunks_before * chunk);
+    affine_t start = ax_plus(ax_scale(ax_v(own), chunk), -c->state->before * chunk);
     inst_t *near = b_if(b, b_compare(b, OP_GE, b_index(b, t), b_index(b, start)), 0, NULL);
     affine_t kx[] = {ax(0), k->in_group, t, ax(0)}, vx[] = {ax(0), k->in_group, t, ax(0)};
     affine_t to[] = {k->row, k->index, k->head, ax_v(b_irem(b, b_index(b, t), dim(c->ring)))};
@@ -82,7 +81,7 @@ static lfunc_t *keep_kernel(lower_t *L, const attention_t *a) {
 }
 
 static lfunc_t *file_kernel(lower_t *L, const attention_t *a) {
-    const cache_t *c = L->cache;
+    const cache_t *c = a->cache;
     dim_t tasks[] = {dim(a->group), dim(a->rounds)};
     const char *names[] = {"head", "round"};
     builder_t b = build_kernel(L->m, kernel_of(L, a, "file"), 2, tasks, names);
@@ -91,7 +90,7 @@ static lfunc_t *file_kernel(lower_t *L, const attention_t *a) {
     read_place(L, &b, &k, a, ax_v(b.fn->task[0]));
     read_row(L, &b, &k);
     bucket_at_t at = {k.row, k.index, k.head, ax_v(b.fn->task[1])};
-    clear_buckets(&b, c, &at);
+    clear_buckets(&b, c, &at, control(&b, L, REFORMER_ANY_MASKED));
     inst_t *loop = b_for(&b, "t", dim(0), L->padded, 0, NULL);
     inst_t *real = if_token(&b, &k, ax_v(loop_var(loop)));
     affine_t bx[] = {ax(0), k.in_group, at.round, ax_v(loop_var(loop))};
@@ -104,11 +103,9 @@ static lfunc_t *file_kernel(lower_t *L, const attention_t *a) {
     return b.fn;
 }
 
-void lower_keep(lower_t *L) {
+void lower_keep(lower_t *L, attention_t *a) {
     if (L->batch != 1) bug("a prefill of %lld rows", (long long)L->batch);
-    for (int i = 0; i < L->n_attentions; i++) {
-        attention_t *a = &L->attentions[i];
-        a->keep = keep_kernel(L, a);
-        if (a->lsh && !a->exact) a->file = file_kernel(L, a);
-    }
+    a->keep = keep_kernel(L, a);
+    if (a->lsh && !a->exact) a->file = file_kernel(L, a);
+    a->kept->used = true;
 }

@@ -143,8 +143,13 @@ lower_t *lower_begin(arena_t *arena, const graph_t *g, const layout_t *layout,
     else choose_block(L);
     make_slots(L);
     if (L->few) make_few_slots(L);
+    if (L->few && o->cache_batch == 0) {
+        diag_error(d, L->embed->at, "%s: a step of generation is computed with a cache alone",
+                   L->embed->name);
+        return NULL;
+    }
+    if (o->cache_batch > 0 && !make_caches(L, o->cache_batch, o->positions)) return NULL;
     if (!make_parts(L) || !read_attentions(L)) return NULL;
-    if (o->cache_batch > 0 && !make_cache(L, o->cache_batch, o->positions)) return NULL;
     make_homes(L);
     return L;
 }
@@ -194,8 +199,8 @@ static bool lower_heads(lower_t *L, head_stages_t *heads, int *n) {
     if (L->few) return true;
     if (only_prefills(L)) leave_losses(L);
     else if (!lower_head(L, &heads[(*n)++].stages)) return false;
-    if (*n) heads[0].mode = L->cache ? FORWARD : ANY_CALL;
-    if (!L->cache) return true;
+    if (*n) heads[0].mode = is_prefill(L) ? FORWARD : ANY_CALL;
+    if (!is_prefill(L)) return true;
     heads[*n].mode = only_prefills(L) ? ANY_CALL : PREFILL;
     return lower_last_token(L, &heads[(*n)++].stages);
 }
@@ -209,7 +214,8 @@ module_t *lower_graph(arena_t *arena, const graph_t *g, const layout_t *layout,
     if (traced) make_trace_buffers(L);
     lower_math(L);
     if (!lower_classes(L)) return NULL;
-    if (L->cache && !L->few) lower_keep(L);
+    for (int i = 0; i < L->n_attentions; i++)
+        if (L->attentions[i].kept) lower_keep(L, &L->attentions[i]);
     head_stages_t *heads = ARENA_ARRAY(arena, head_stages_t, L->regions->n_regions + 2);
     int n_heads;
     if (!lower_heads(L, heads, &n_heads)) return NULL;

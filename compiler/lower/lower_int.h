@@ -77,12 +77,14 @@ typedef struct attention {
     const gnode_t *query, *key, *value;          /* key NULL: the queries are keys too */
     part_t *own, *project, *hash_part, *combine; /* hash_part NULL: it does not hash */
     const role_t *rotations;                     /* of hash_part; NULL: none */
+    part_t *kept;              /* of prefills: the *_KEEP of its operands; NULL: none */
+    const struct cache *cache; /* of steps and prefills: where tokens are kept */
     int hash_number,
         hash_rows; /* vectors of `hash_part`: place among all layers that hash, and among the rows of
                                  * imposed buckets (-1: none are imposed) */
-    int number;    /* vector of `own`: place among the class */
-    bool lsh, exact; /* exact: every query against every key: no chunks, one round */
-    int count;       /* layers */
+    int number, kept_number; /* vectors of `own` and `kept`: place in the cache */
+    bool lsh, exact;         /* exact: every query against every key: no chunks, one round */
+    int count;               /* layers */
     bool causal;
     int64_t chunk, before, after, rounds;
     int n_factors;
@@ -134,7 +136,10 @@ typedef struct {
     int32_t **index, **said;
     int n_tables;
     size_t cap_tables, cap_index, cap_said;
-    cache_t *cache; /* NULL: this module neither fills nor reads one */
+    cache_t *caches; /* by kind; none: this module neither fills nor reads any */
+    int n_caches;
+    int32_t *cache_number;             /* by id of a state: its place among its kind */
+    int n_cache_slots, n_record_slots; /* taken */
     /* Steps: [1][rows], each row's own, NULL: a row stands at its number; whether its tokens are in buckets; [1]: 1 =
      * tokens are filed lower by their round (upstream), NULL: none are. */
     buffer_t *position, *hashed, *forgot;
@@ -173,6 +178,7 @@ typedef struct {
 } head_stages_t;
 /* The entry: embedding, layers, heads in their order. False after errors in L->d. */
 bool schedule(lower_t *L, trace_t *t, const head_stages_t *heads, int n_heads);
+bool is_prefill(const lower_t *L); /* it may be one */
 bool only_prefills(const lower_t *L);
 dim_t output_rows(const lower_t *L); /* rows of the caller's arrays: at most batch * padded */
 

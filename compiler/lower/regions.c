@@ -59,7 +59,7 @@ static void find_asked(cut_t *c) {
 static void check_read(cut_t *c) {
     for (size_t i = 0; i < c->g->n_nodes; i++) {
         const gnode_t *n = c->g->nodes[i];
-        if (c->r->readers[i].n > 0 || c->asked[i] || n->op == G_INPUT) continue;
+        if (c->r->readers[i].n > 0 || c->asked[i] || n->op == G_INPUT || graph_is_keep(n)) continue;
         diag_error(c->d, n->at, "nobody reads %s", n->name);
         c->ok = false;
     }

@@ -26,8 +26,12 @@ typedef struct {
 
 /* ---- what runs when ----------------------------------------------------------------------------------------------- */
 
+bool is_prefill(const lower_t *L) {
+    return L->o->cache_batch > 0 && !L->few;
+}
+
 bool only_prefills(const lower_t *L) {
-    return L->cache && L->o->cache_batch > 1;
+    return is_prefill(L) && L->o->cache_batch > 1;
 }
 
 /* By which costs are told, a forward is the rule. */
@@ -153,9 +157,9 @@ static const char *label(const sched_t *s, const attention_t *a, const char *wha
 static void schedule_keep(sched_t *s, const attention_t *a, lfunc_t *kernel, value_t *group,
                           const char *what) {
     if (!kernel) return;
-    for (int i = 0; i < a->own->n_vectors; i++) place_of(s, a->own, i); /* before the branch */
+    for (int i = 0; i < a->kept->n_vectors; i++) place_of(s, a->kept, i); /* before the branch */
     run_when(s, (when_t){only_prefills(s->L) ? ANY_CALL : PREFILL, 0});
-    launch_part(s, kernel, a->own, group, label(s, a, what));
+    launch_part(s, kernel, a->kept, group, label(s, a, what));
     run_always(s);
 }
 

@@ -225,7 +225,7 @@ static value_t *window_position(lower_t *L, builder_t *b, const step_t *s, value
  * its start, which then counts from the list's end (Q7). */
 static value_t *first_position(lower_t *L, builder_t *b, step_t *s) {
     value_t *start = window_position(L, b, s, i64(b, 0)), *zero = i64(b, 0);
-    if (!L->cache->upstream) return zero;
+    if (!s->a->cache->upstream) return zero;
     value_t *sliced = b_binary(b, OP_ADD, start, s->position);
     return b_select(b, b_compare(b, OP_LT, start, zero), sliced, zero);
 }
@@ -238,11 +238,11 @@ static value_t *local_valid(lower_t *L, builder_t *b, step_t *s, value_t *j) {
 }
 
 static void local_at(lower_t *L, builder_t *b, step_t *s, value_t *j, affine_t *ix) {
-    value_t *p = within(b, window_position(L, b, s, j), L->cache->positions - 1);
+    value_t *p = within(b, window_position(L, b, s, j), s->a->cache->positions - 1);
     ix[0] = s->row;
     ix[1] = s->index;
     ix[2] = s->head;
-    ix[3] = ax_v(b_irem(b, p, dim(L->cache->ring)));
+    ix[3] = ax_v(b_irem(b, p, dim(s->a->cache->ring)));
 }
 
 void store_token(lower_t *L, builder_t *b, step_t *s, value_t *scale, buffer_t *key, buffer_t *to,
@@ -252,7 +252,7 @@ void store_token(lower_t *L, builder_t *b, step_t *s, value_t *scale, buffer_t *
 }
 
 void lower_local_step(lower_t *L, attention_t *a) {
-    const cache_t *c = L->cache;
+    const cache_t *c = a->cache;
     step_t s;
     builder_t b = open_step(L, a, &s, kernel_of(L, a, "step"));
     describe(L, b.fn, a->node->at,

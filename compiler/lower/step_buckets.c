@@ -99,8 +99,7 @@ static value_t *bucket_of(lower_t *L, builder_t *b, const step_t *s, const hashe
 /* Where the new token is filed: its bucket, or with Hugging Face's bookkeeping one that is lower by its round. */
 static value_t *filed_bucket(lower_t *L, builder_t *b, const step_t *s, value_t *bucket,
                              affine_t round) {
-    const cache_t *c = L->cache;
-    (void)s;
+    const cache_t *c = s->a->cache;
     if (!c->upstream) return bucket;
     affine_t ix = ax(0);
     value_t *forgot = b_load(b, L->forgot, 1, &ix), *zero = i64(b, 0);
@@ -114,10 +113,10 @@ static bucket_at_t bucket_list(const step_t *s, affine_t round) {
 }
 
 void hash_all(lower_t *L, builder_t *b, step_t *s, int64_t most) {
-    const cache_t *c = L->cache;
+    const cache_t *c = s->a->cache;
     inst_t *rounds = b_for(b, "round", dim(0), dim(s->a->rounds), 0, NULL);
     bucket_at_t at = bucket_list(s, ax_v(loop_var(rounds)));
-    clear_buckets(b, c, &at);
+    clear_buckets(b, c, &at, b_iconst(b, SCALAR(E_I32), 0));
     inst_t *tokens = b_for(b, "t", dim(0), dim(most), 0, NULL);
     value_t *t = loop_var(tokens);
     inst_t *real = b_if(b, b_compare(b, OP_LE, t, s->position), 0, NULL);
@@ -306,7 +305,7 @@ static void repeat_keys(builder_t *b, const cache_t *c, const step_t *s, affine_
 }
 
 void find_window(lower_t *L, builder_t *b, const step_t *s, affine_t round) {
-    const cache_t *c = L->cache;
+    const cache_t *c = s->a->cache;
     bucket_at_t list = bucket_list(s, round);
     hashed_t x = {s->a->q, {s->row, in_row(s, 0)}};
     value_t *bucket = filed_bucket(L, b, s, bucket_of(L, b, s, &x, round), round);

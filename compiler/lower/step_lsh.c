@@ -26,12 +26,12 @@ static void fetch_record(lower_t *L, builder_t *b, const step_t *s, affine_t rou
     value_t *token = b_load(b, s->keys, 1, kx);
     for (int part = 0; part < 2; part++) {
         affine_t ix[] = {ax_v(token), s->row, s->index, s->head, ax(part), ax(0)};
-        prefetch_row(b, L->cache->records, ix, key_width(L, s->a));
+        prefetch_row(b, s->a->cache->records, ix, key_width(L, s->a));
     }
 }
 
 static void fetch_window(lower_t *L, builder_t *b, const step_t *s, affine_t round) {
-    inst_t *loop = b_for(b, "j", dim(0), dim(L->cache->window), 0, NULL);
+    inst_t *loop = b_for(b, "j", dim(0), dim(s->a->cache->window), 0, NULL);
     fetch_record(L, b, s, round, loop_var(loop));
     b_end_for(b, loop, NULL);
 }
@@ -43,7 +43,7 @@ static void fetch_next_round(lower_t *L, builder_t *b, step_t *s, value_t *j) {
 }
 
 static void attend_window(lower_t *L, builder_t *b, step_t *s) {
-    const cache_t *c = L->cache;
+    const cache_t *c = s->a->cache;
     keys_t k = {.n = c->window,
                 .at = window_at,
                 .from = c->records,
@@ -120,7 +120,7 @@ static int64_t most_early(const cache_t *c) {
 }
 
 static void lsh_early(lower_t *L, builder_t *b, step_t *s) {
-    const cache_t *c = L->cache;
+    const cache_t *c = s->a->cache;
     keys_t k = {.n = most_early(c),
                 .valid = early_valid,
                 .at = early_at,
@@ -137,9 +137,15 @@ static void lsh_early(lower_t *L, builder_t *b, step_t *s) {
     b_end_if(b, all, NULL);
 }
 
+/* Whether tokens of the row `ix` have buckets in these layers. */
+static value_t *has_buckets(lower_t *L, builder_t *b, const attention_t *a, const affine_t *ix) {
+    value_t *longest = load1(b, L->hashed, 2, ix);
+    return b_compare(b, OP_GT, longest, b_iconst(b, SCALAR(E_I32), a->cache->first));
+}
+
 /* The greatest bucket that is filed, counted over the rounds as Hugging Face does where padding had buckets too. */
-static value_t *greatest_bucket(lower_t *L, builder_t *b, const attention_t *a, affine_t index) {
-    const cache_t *c = L->cache;
+static value_t *greatest_bucket(builder_t *b, const attention_t *a, affine_t index) {
+    const cache_t *c = a->cache;
     value_t *most = i64(b, 0);
     inst_t *heads = b_for(b, "head", dim(0), dim(a->heads), 1, &most);
     value_t *x = loop_arg(heads, 0);
@@ -158,7 +164,6 @@ static value_t *greatest_bucket(lower_t *L, builder_t *b, const attention_t *a, 
 }
 
 static lfunc_t *lower_forgetting(lower_t *L, const attention_t *a) {
-    enum { WITH_PADDING = 2 };
     dim_t one = dim(1);
     const char *name = "once";
     builder_t b = build_kernel(L->m, kernel_of(L, a, "forgetting"), 1, &one, &name);
@@ -167,20 +172,22 @@ static lfunc_t *lower_forgetting(lower_t *L, const attention_t *a) {
     index_params(L, &b, a->own, indices);
     affine_t index = ax_v(indices[a->number]), at = ax(0), hx[] = {ax(0), ax(0)};
     ltype_t i32 = SCALAR(E_I32);
-    value_t *padded =
-        b_compare(&b, OP_EQ, load1(&b, L->hashed, 2, hx), b_iconst(&b, i32, WITH_PADDING));
-    inst_t *hashed = b_if(&b, padded, 1, &i32);
-    value_t *unseen =
-        b_compare(&b, OP_LT, greatest_bucket(L, &b, a, index), i64(&b, a->rounds * a->buckets));
-    b_else(&b, hashed, &unseen);
     value_t *never = b_iconst(&b, i32, 0);
+    inst_t *hashed = b_if(&b, has_buckets(L, &b, a, hx), 1, &i32);
+    affine_t padding[] = {ax(0), index, ax(0), ax(0), ax(a->cache->buckets)};
+    inst_t *padded = b_if(&b, load1(&b, a->cache->counts, 5, padding), 1, &i32);
+    value_t *unseen =
+        b_compare(&b, OP_LT, greatest_bucket(&b, a, index), i64(&b, a->rounds * a->buckets));
+    b_else(&b, padded, &unseen);
+    b_end_if(&b, padded, &never);
+    b_else(&b, hashed, &padded->results[0]);
     b_end_if(&b, hashed, &never);
     b_store(&b, L->forgot, hashed->results[0], &at);
     return b.fn;
 }
 
 static void lsh_scratch(lower_t *L, builder_t *b, step_t *s) {
-    const cache_t *c = L->cache;
+    const cache_t *c = s->a->cache;
     int64_t most = c->window > most_early(c) ? c->window : most_early(c), columns = 0;
     dim_t keys = dim(round_up(most, L->lanes));
     s->scores = kernel_scratch(b, "scores", E_F32, 1, &keys);
@@ -196,7 +203,7 @@ static void lsh_scratch(lower_t *L, builder_t *b, step_t *s) {
 }
 
 void lower_lsh_step(lower_t *L, attention_t *a) {
-    const cache_t *c = L->cache;
+    const cache_t *c = a->cache;
     step_t s;
     builder_t b = open_step(L, a, &s, kernel_of(L, a, "step"));
     describe(L, b.fn, a->node->at,
@@ -210,7 +217,7 @@ void lower_lsh_step(lower_t *L, attention_t *a) {
     inst_t *hashed = NULL;
     if (c->counts) {
         affine_t ix[] = {ax(0), s.row};
-        hashed = b_if(&b, load1(&b, L->hashed, 2, ix), 0, NULL);
+        hashed = b_if(&b, has_buckets(L, &b, a, ix), 0, NULL);
         inst_t *rounds = b_for(&b, "round", dim(0), dim(a->rounds), 0, NULL);
         affine_t round = ax_v(loop_var(rounds));
         find_window(L, &b, &s, round);

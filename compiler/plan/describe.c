@@ -186,16 +186,25 @@ void plan_describe_model(const plan_t *p, reformer_desc_t *desc) {
     describe_labels(s, desc);
 }
 
-/* Parts of the cache, whose shapes the step's buffers have. */
-static void describe_cache(const plan_t *p, reformer_desc_t *d) {
-    static const char *const names[] = {"rings", "counts", "places", "records"};
+/* Parts of the cache, whose shapes the step's buffers have: bytes per row of those that stand from `slot` on. */
+static const size_t *describe_parts(const plan_t *p, int slot, int most, int64_t per, int *n) {
     const module_t *m = p->step_modules[0];
-    for (int i = 0; i < 4; i++) {
-        const buffer_t *b = module_find_buffer(m, names[i]);
-        if (!b) continue;
-        int64_t bytes = buffer_bytes(b).c / p->batch;
-        d->cache_row[i] = (size_t)(b->slot == REFORMER_SLOT_RECORDS ? bytes / p->positions : bytes);
+    size_t *bytes = ARENA_ARRAY(p->arena, size_t, most);
+    *n = 0;
+    for (size_t i = 0; i < m->n_buffers; i++) {
+        const buffer_t *b = m->buffers[i];
+        if (b->kind != BUF_STATE || b->slot < slot || b->slot >= slot + most) continue;
+        bytes[b->slot - slot] = (size_t)(buffer_bytes(b).c / per);
+        if (b->slot - slot >= *n) *n = b->slot - slot + 1;
     }
+    return bytes;
+}
+
+static void describe_cache(const plan_t *p, reformer_desc_t *d) {
+    d->cache_parts =
+        describe_parts(p, REFORMER_SLOT_CACHE, REFORMER_CACHE_PARTS, p->batch, &d->n_cache_parts);
+    d->record_parts = describe_parts(p, REFORMER_SLOT_RECORDS, REFORMER_RECORD_PARTS,
+                                     p->batch * p->positions, &d->n_record_parts);
 }
 
 void plan_describe(const plan_t *p, reformer_desc_t *desc, reformer_variant_t *variants) {
@@ -207,7 +216,5 @@ void plan_describe(const plan_t *p, reformer_desc_t *desc, reformer_variant_t *v
     desc->prefills = has_prefills(p) ? variants + desc->n_variants : variants;
     desc->steps = variants + n - p->n_targets;
     desc->positions = p->positions;
-    int lsh = spec_first_layer(p->spec, true);
-    desc->lsh_chunk = lsh >= 0 ? spec_layer(p->spec, lsh).chunk_length : 0;
     describe_cache(p, desc);
 }

@@ -118,6 +118,8 @@ static bool choose_targets(plan_t *p, const plan_options_t *o, diag_t *d) {
 /* What a prefill of one row runs: where the forward's batch is 1, the forward. */
 static bool add_prefills(plan_t *p, diag_t *d) {
     p->prefills = p->variants;
+    for (int k = 0; p->batch == 1 && k < p->n_variants; k++)
+        if (!graph_keep(p->variants[k].graph, p->step, d)) return false;
     if (p->batch == 1) return true;
     p->prefills = ARENA_ARRAY(p->arena, variant_plan_t, p->n_variants);
     for (int k = 0; k < p->n_variants; k++) {
@@ -128,7 +130,7 @@ static bool add_prefills(plan_t *p, diag_t *d) {
                              .units = v->graph->units,
                              .bucket_length = spec_padded_length(p->spec, p->longest)};
         v->graph = graph_build(p->arena, p->spec, &o, d);
-        if (!v->graph) return false;
+        if (!v->graph || !graph_keep(v->graph, p->step, d)) return false;
     }
     return true;
 }

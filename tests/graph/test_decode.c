@@ -30,6 +30,7 @@ static model_t *begin(spec_t spec, int64_t batch) {
     assert_non_null(m->like);
     m->step = graph_build_step(m->a, m->like, batch, m->d);
     assert_non_null(m->step);
+    assert_true(graph_keep(m->like, m->step, m->d));
     m->w = (weights_t){.g = m->like, .a = m->a};
     m->c = graph_cache_new(m->step, MOST);
     return m;
@@ -51,6 +52,7 @@ static graph_t *exactly(const model_t *m, int64_t length) {
     graph_options_t o = {.batch = 1, .length = length, .bucket_length = 64};
     graph_t *g = graph_build(m->a, &m->spec, &o, m->d);
     assert_non_null(g);
+    assert_true(graph_keep(g, m->step, m->d));
     return g;
 }
 
@@ -224,11 +226,12 @@ static void test_prompts(void **unused) {
 enum { TOKENS = 8, PLACES = 16 };
 
 typedef struct {
-    gnode_t node, in[4];
-    value_t values[4];
+    gnode_t node, in[5];
+    value_t values[5];
     gnode_t *unused;
     cached_row_t row;
     kept_t kept;
+    int state_at[5];
     double keys[2 * TOKENS], v[2 * TOKENS], zero[2], value[2], out[2];
     int32_t buckets[4 * TOKENS];
     float rotations[16];
@@ -252,8 +255,8 @@ static hand_t *by_hand(int64_t last, const int *buckets, int64_t rounds, int64_t
     h->value[0] = value_of(last);
     for (int64_t r = 0; r < rounds; r++) /* [2][rounds][2] */
         h->rotations[r * 2] = h->rotations[(rounds + r) * 2 + 1] = 1;
-    h->kept = (kept_t){h->keys, h->v, h->buckets, offset};
-    h->row = (cached_row_t){.tokens = last, .room = TOKENS, .layers = &h->kept};
+    h->kept = (kept_t){2, rounds, h->keys, h->v, h->buckets, offset};
+    h->row = (cached_row_t){.tokens = last, .room = TOKENS, .states = &h->kept};
     h->values[0].f = h->values[1].f = h->zero;
     h->values[2].f = h->value;
     h->values[3].w = h->rotations;
@@ -264,25 +267,27 @@ static hand_t *by_hand(int64_t last, const int *buckets, int64_t rounds, int64_t
                         .factors = {4},
                         .chunk = 2,
                         .before = 1};
-    for (int i = 0; i < 4; i++) h->in[i].id = i;
-    h->e = (eval_t){.values = h->values, .cached = &h->row};
+    for (int i = 0; i < 5; i++) h->in[i].id = i;
+    h->e = (eval_t){.values = h->values, .cached = &h->row, .state_at = h->state_at};
     return h;
 }
 
 static void run_lsh(hand_t *h) {
-    h->node.n_in = 4;
+    h->node.n_in = 5;
     h->node.in[0] = &h->in[0];
     h->node.in[1] = &h->in[2];
-    h->node.in[3] = &h->in[3];
+    h->node.in[3] = &h->in[4];
+    h->node.in[4] = &h->in[3];
     value_t out = {.f = h->out};
     assert_int_equal(eval_lsh_step(&h->e, &h->node, &out), REFORMER_OK);
 }
 
 static void run_local(hand_t *h) {
-    h->node.n_in = 3;
+    h->node.n_in = 5;
     h->node.in[0] = &h->in[0];
     h->node.in[1] = &h->in[1];
     h->node.in[2] = &h->in[2];
+    h->node.in[4] = &h->in[4];
     value_t out = {.f = h->out};
     assert_int_equal(eval_local_step(&h->e, &h->node, &out), REFORMER_OK);
 }

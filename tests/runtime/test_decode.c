@@ -98,8 +98,8 @@ static void damaged_heads(void **state) {
     static const struct {
         int at;
         int32_t value;
-    } cases[] = {{0, -1},    {0, LONGEST + 1}, {BATCH - 1, INT32_MIN},
-                 {BATCH, 3}, {BATCH, -1},      {2 * BATCH + 1, -1}};
+    } cases[] = {
+        {0, -1}, {0, LONGEST + 1}, {BATCH - 1, INT32_MIN}, {BATCH, -1}, {2 * BATCH + 1, -1}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         assert_int_equal(reformer_cache_init(&d, cache, LONGEST), REFORMER_OK);
         assert_int_equal(reformer_cache_copy_row(&d, cache, 0, 1), REFORMER_OK);
