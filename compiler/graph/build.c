@@ -20,7 +20,8 @@
  *     layers.N.attention = DENSE(self_attention), no bias
  *     layers.N.y1 = ADD(y1, attention)
  *     layers.N.feed_forward_norm = LAYER_NORM(layers.N.y1)
- *     layers.N.feed_forward_in   = DENSE, .feed_forward_act = ACTIVATION, .feed_forward = DENSE
+ *     layers.N.feed_forward_in   = DENSE, .feed_forward_act = ACTIVATION, .feed_forward = DENSE;
+ *       a gate: .feed_forward_gate = DENSE(feed_forward_norm), .feed_forward_gated = MUL(feed_forward_act, gate) before it
  *     layers.N.y2 = ADD(y2, feed_forward)
  *   streams = CONCAT(y1, y2); hidden = LAYER_NORM(streams); last_hidden_state = SLICE(hidden)
  *   causal and masked LM   logits = DENSE(last_hidden_state); loss = CROSS_ENTROPY(logits, labels)
@@ -341,6 +342,11 @@ static gnode_t *feed_forward(builder_t *b, gnode_t *y1) {
     place(b, KEY_hidden_act);
     u = activation(b, "feed_forward_act", u, b->facts.hidden_act);
     place(b, KEY_feed_forward_size);
+    if (b->s->extensions.feed_forward_gate) {
+        gnode_t *gate = linear(b, "feed_forward_gate", x, arena_printf(a, "%s.gate.dense", prefix),
+                               true, inner, hidden);
+        u = finish(b, NODE(b, G_MUL, "feed_forward_gated", u, gate));
+    }
     return traced(linear(b, "feed_forward", u, arena_printf(a, "%s.output.dense", prefix), true,
                          hidden, inner));
 }

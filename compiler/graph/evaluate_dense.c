@@ -220,6 +220,12 @@ int eval_add(eval_t *e, const gnode_t *n, value_t *out) {
     return REFORMER_OK;
 }
 
+int eval_mul(eval_t *e, const gnode_t *n, value_t *out) {
+    const value_t *x = eval_in(e, n, 0), *y = eval_in(e, n, 1);
+    for (int64_t k = 0; k < x->elements; k++) out->f[k] = x->f[k] * y->f[k];
+    return REFORMER_OK;
+}
+
 static int64_t width_of(const value_t *x) {
     return x->shape[x->rank - 1];
 }

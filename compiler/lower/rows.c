@@ -56,6 +56,7 @@ static const struct {
 } elementwise[G_COUNT] = {
     [G_ACTIVATION] = {1, OP_ADD},
     [G_ADD] = {2, OP_ADD},
+    [G_MUL] = {2, OP_MUL},
 };
 
 bool is_elementwise(const gnode_t *n) {
