@@ -23,6 +23,7 @@
  *     layers.N.feed_forward_in   = DENSE, .feed_forward_act = ACTIVATION, .feed_forward = DENSE;
  *       a gate: .feed_forward_gate = DENSE(feed_forward_norm), .feed_forward_gated = MUL(feed_forward_act, gate) before it
  *     layers.N.y2 = ADD(y2, feed_forward)
+ *   (LAYER_NORM: with extensions.norm: rms RMS_NORM, which has no bias)
  *   streams = CONCAT(y1, y2); hidden = LAYER_NORM(streams); last_hidden_state = SLICE(hidden)
  *   causal and masked LM   logits = DENSE(last_hidden_state); loss = CROSS_ENTROPY(logits, labels)
  *   classifier             first_token = FIRST_TOKEN(last_hidden_state), classifier_in = DENSE,
@@ -116,13 +117,15 @@ static gnode_t *traced(gnode_t *n) {
 
 /* ---- parts --------------------------------------------------------------------------------- */
 
-static gnode_t *layer_norm(builder_t *b, const char *what, gnode_t *x, const char *prefix,
-                           int64_t width) {
+static gnode_t *norm(builder_t *b, const char *what, gnode_t *x, const char *prefix,
+                     int64_t width) {
+    static const gop_t norms[] = {G_LAYER_NORM, G_RMS_NORM}; /* by extensions.norm */
+    gop_t op = norms[b->s->extensions.norm];
     place(b, KEY_layer_norm_eps);
     arena_t *a = b->g->arena;
-    gnode_t *weight = param(b, arena_printf(a, "%s.weight", prefix), 1, width, 0);
-    gnode_t *bias = param(b, arena_printf(a, "%s.bias", prefix), 1, width, 0);
-    gnode_t *n = NODE(b, G_LAYER_NORM, what, x, weight, bias);
+    gnode_t *in[] = {x, param(b, arena_printf(a, "%s.weight", prefix), 1, width, 0), NULL};
+    if (op == G_LAYER_NORM) in[2] = param(b, arena_printf(a, "%s.bias", prefix), 1, width, 0);
+    gnode_t *n = node(b, op, what, in[2] ? 3 : 2, in);
     n->eps = b->s->layer_norm_eps;
     return finish(b, n);
 }
@@ -322,7 +325,7 @@ static gnode_t *attention(builder_t *b, gnode_t *y2) {
     const spec_t *s = b->s;
     arena_t *a = b->g->arena;
     const char *prefix = arena_printf(a, "encoder.layers.%d.attention.layer_norm", b->layer);
-    gnode_t *x = layer_norm(b, "attention_norm", y2, prefix, s->hidden_size);
+    gnode_t *x = norm(b, "attention_norm", y2, prefix, s->hidden_size);
     place(b, KEY_attn_layers);
     gnode_t *self = b->facts.lsh ? lsh_attention(b, x) : local_attention(b, x);
     place(b, KEY_attn_layers);
@@ -334,8 +337,7 @@ static gnode_t *feed_forward(builder_t *b, gnode_t *y1) {
     int64_t hidden = b->s->hidden_size, inner = b->facts.feed_forward_size;
     arena_t *a = b->g->arena;
     const char *prefix = arena_printf(a, "encoder.layers.%d.feed_forward", b->layer);
-    gnode_t *x =
-        layer_norm(b, "feed_forward_norm", y1, arena_printf(a, "%s.layer_norm", prefix), hidden);
+    gnode_t *x = norm(b, "feed_forward_norm", y1, arena_printf(a, "%s.layer_norm", prefix), hidden);
     place(b, KEY_feed_forward_size);
     gnode_t *u = linear(b, "feed_forward_in", x, arena_printf(a, "%s.dense.dense", prefix), true,
                         inner, hidden);
@@ -367,7 +369,7 @@ static gnode_t *layers(builder_t *b, gnode_t *embedded) {
     b->layer = -1;
     place(b, KEY_hidden_size);
     gnode_t *z = finish(b, NODE(b, G_CONCAT, "streams", y1, y2));
-    z = layer_norm(b, "hidden", z, "encoder.layer_norm", 2 * s->hidden_size);
+    z = norm(b, "hidden", z, "encoder.layer_norm", 2 * s->hidden_size);
     return finish(b, NODE(b, G_SLICE, "last_hidden_state", z));
 }
 

@@ -86,6 +86,18 @@ int eval_layer_norm(eval_t *e, const gnode_t *n, value_t *out) {
     return REFORMER_OK;
 }
 
+int eval_rms_norm(eval_t *e, const gnode_t *n, value_t *out) {
+    const value_t *x = eval_in(e, n, 0), *weight = eval_in(e, n, 1);
+    int64_t width = weight->elements;
+    for (int64_t at = 0; at < x->elements; at += width) {
+        double squares = 0;
+        for (int64_t k = 0; k < width; k++) squares += x->f[at + k] * x->f[at + k];
+        double scale = 1 / sqrt(squares / (double)width + n->eps);
+        for (int64_t k = 0; k < width; k++) out->f[at + k] = x->f[at + k] * scale * weight->w[k];
+    }
+    return REFORMER_OK;
+}
+
 static double sigmoid(double x) {
     return 1 / (1 + exp(-x));
 }

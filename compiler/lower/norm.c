@@ -1,11 +1,12 @@
 /* Norms of a block of rows, on their way into a dense layer.
  *
  * layer_norm: (x - mean) / sqrt(var + eps) * w + b with the biased variance, two passes over the row as Hugging Face's
- * result demands (one pass loses digits when the mean is large). */
+ * result demands (one pass loses digits when the mean is large).
+ * rms_norm: x / sqrt(mean(x^2) + eps) * w. */
 #include "lower/lower_int.h"
 
 bool is_norm(const gnode_t *n) {
-    return n->op == G_LAYER_NORM;
+    return n->op == G_LAYER_NORM || n->op == G_RMS_NORM;
 }
 
 static bool refuse(lower_t *L, const gnode_t *n, const char *why) {
@@ -29,11 +30,12 @@ static bool find_sources(lower_t *L, const part_t *p, const gnode_t *n, norm_t *
 }
 
 bool norm_weights(lower_t *L, const part_t *p, const gnode_t *n, norm_t *norm) {
-    const role_t *weight = role_of(p, n->in[1]), *bias = role_of(p, n->in[2]);
-    if (weight->vector != bias->vector) return refuse(L, n, "with weights of two places");
+    const role_t *weight = role_of(p, n->in[1]);
+    const role_t *bias = n->op == G_RMS_NORM ? NULL : role_of(p, n->in[2]);
+    if (bias && weight->vector != bias->vector) return refuse(L, n, "with weights of two places");
     norm->eps = n->eps;
     norm->weight = weight->w;
-    norm->bias = bias->w;
+    norm->bias = bias ? bias->w : NULL;
     norm->vector = weight->vector;
     return true;
 }
@@ -46,8 +48,9 @@ bool read_norm(lower_t *L, const part_t *p, const gnode_t *n, norm_t *norm) {
 
 typedef struct {
     const norm_t *n;
-    affine_t row; /* within the block */
-    value_t *mean, *scale;
+    affine_t row;          /* within the block */
+    value_t *mean, *scale; /* mean NULL: not known yet, or none is taken off */
+    bool squares;          /* what is added up */
     int source;
 } row_t;
 
@@ -61,18 +64,22 @@ static value_t *source_at(const norm_t *n, builder_t *b, int source, affine_t ro
     return b_load(b, n->src[source], width, n->src[source]->rank == 2 ? scratch : stored);
 }
 
-/* x, or (x - mean)^2 when there is a mean, added to the accumulator. */
+static value_t *centred(const row_t *r, builder_t *b, value_t *x, int width) {
+    return r->mean ? b_binary(b, OP_SUB, x, widen(b, r->mean, width)) : x;
+}
+
+/* x, or the square of x - mean, added to the accumulator. */
 static value_t *sum_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width,
                          value_t *acc) {
     const row_t *r = ctx;
     value_t *x = source_at(r->n, b, r->source, r->row, at, width);
-    if (!r->mean) return b_binary(b, OP_ADD, acc, x);
-    x = b_binary(b, OP_SUB, x, widen(b, r->mean, width));
     (void)L;
+    if (!r->squares) return b_binary(b, OP_ADD, acc, x);
+    x = centred(r, b, x, width);
     return b_fma(b, x, x, acc);
 }
 
-/* Mean over the row of x, or of (x - mean)^2. */
+/* Mean over the row of what is added up. */
 static value_t *row_mean(lower_t *L, builder_t *b, row_t *r) {
     const norm_t *n = r->n;
     value_t *sum = NULL;
@@ -90,21 +97,22 @@ static void write_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int wid
     affine_t col = ax_plus(at, r->source * n->width);
     value_t *x = source_at(n, b, r->source, r->row, at, width);
     affine_t wx[] = {n->prefix, col};
-    value_t *w = b_load(b, n->weight, width, wx), *bias = b_load(b, n->bias, width, wx);
-    value_t *centred = b_binary(b, OP_SUB, x, widen(b, r->mean, width));
-    x = b_binary(b, OP_MUL, centred, widen(b, r->scale, width));
+    value_t *w = b_load(b, n->weight, width, wx);
+    value_t *bias = n->bias ? b_load(b, n->bias, width, wx) : NULL;
+    x = b_binary(b, OP_MUL, centred(r, b, x, width), widen(b, r->scale, width));
     affine_t dx[] = {r->row, col};
-    b_store(b, n->dst, b_fma(b, x, w, bias), dx);
+    b_store(b, n->dst, bias ? b_fma(b, x, w, bias) : b_binary(b, OP_MUL, x, w), dx);
 }
 
 void layer_norm_rows(lower_t *L, builder_t *b, const norm_t *n) {
     ltype_t f = SCALAR(E_F32);
-    b_comment(b, "layer norm of %lld rows of %lld", (long long)n->m,
+    b_comment(b, "%s norm of %lld rows of %lld", n->bias ? "layer" : "rms", (long long)n->m,
               (long long)(n->width * n->n_src));
     inst_t *loop = b_for(b, "i", dim(0), dim(n->m), 0, NULL);
     row_t r = {.n = n, .row = ax_v(loop_var(loop))};
-    r.mean = b_name(row_mean(L, b, &r), "mean");
-    value_t *var = b_name(row_mean(L, b, &r), "var");
+    if (n->bias) r.mean = b_name(row_mean(L, b, &r), "mean");
+    r.squares = true;
+    value_t *var = b_name(row_mean(L, b, &r), n->bias ? "var" : "square");
     value_t *root = b_unary(b, OP_SQRT, b_binary(b, OP_ADD, var, b_const(b, f, (float)n->eps)));
     r.scale = b_name(b_binary(b, OP_DIV, b_const(b, f, 1), root), "scale");
     for (r.source = 0; r.source < n->n_src; r.source++) for_span(L, b, n->width, write_span, &r);
