@@ -167,10 +167,24 @@ static void add_param(maker_t *m, const gnode_t *param) {
     ARENA_PUSH(m->arena, e->source, e->count, e->room) = param->name;
 }
 
+static bool same_factors(const graph_t *g, const gnode_t *hash) {
+    for (int i = 0; i < g->n_factors && g->n_factors == hash->n_factors; i++)
+        if (g->factors[i] != hash->factors[i]) return false;
+    return g->n_factors == hash->n_factors;
+}
+
 static uint64_t fingerprint(const graph_t *g) {
     sbuf_t s = {0};
     sbuf_printf(&s, "layout %d\n", REFORMER_WEIGHTS_VERSION);
     spec_canonical(g->spec, g->n_factors, g->factors, &s);
+    for (const gnode_t *n = NULL;
+         (n = graph_next(g, G_LSH_HASH, n));) /* chosen for layers of their own */
+        if (!same_factors(g, n)) {
+            sbuf_printf(&s, "layer %d:", n->layer);
+            for (int i = 0; i < n->n_factors; i++)
+                sbuf_printf(&s, " %lld", (long long)n->factors[i]);
+            sbuf_puts(&s, "\n");
+        }
     uint64_t h = hash64(HASH64_INIT, s.data, s.size);
     sbuf_free(&s);
     return h;
