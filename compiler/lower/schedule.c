@@ -231,12 +231,16 @@ static const region_t *schedule_band(sched_t *s, const region_t *first, const at
     while (part_of(s, last)->from != a) last = r->regions[last->order + 1];
     trace_before(s->L, s->trace, s->b, last);
     for (int i = 0; i < a->project->n_vectors; i++) place_of(s, a->project, i);
+    int known = s->n_known; /* what is looked up in the loop is known in it alone */
     inst_t *groups = s->L->few ? NULL : b_for(s->b, "group", dim(0), dim(a->groups), 0, NULL);
     value_t *group = groups ? loop_var(groups) : NULL; /* few rows take all heads at once */
     launch_stages(s, a->project, group, label(s, a, "project"));
     schedule_mixer(s, a, group);
     launch_stages(s, a->combine, group, label(s, a, "output"));
-    if (groups) b_end_for(s->b, groups, NULL);
+    if (groups) {
+        b_end_for(s->b, groups, NULL);
+        s->n_known = s->n_known_outside = known;
+    }
     trace_attention(s->trace, s->b, a, s->layer);
     trace_after(s->L, s->trace, s->b, last, s->layer);
     return last;
