@@ -55,6 +55,14 @@ static void check_layer_count(reader_t *r) {
              s->given[KEY_attn_layers] ? "lists" : "by default has", s->n_layers);
 }
 
+static void check_layer_list(reader_t *r) {
+    const node_t *n = r->nodes[KEY_extensions_layers];
+    size_t layers = (size_t)r->spec->n_layers;
+    if (!n || n->kind != NODE_LIST || !USABLE(r, KEY_attn_layers) || n->n <= layers) return;
+    complain(r, n->items[layers]->at, "'extensions.layers' has %zu layers, 'attn_layers' %zu", n->n,
+             layers);
+}
+
 /* id2label's size is num_labels, unless both stand and differ. */
 static void check_labels(reader_t *r) {
     spec_t *s = r->spec;
@@ -134,6 +142,16 @@ static void check_windows(reader_t *r) {
                KEY_local_num_chunks_after))
         check_window(r, s->at[KEY_local_attn_chunk_length], s->local_attn_chunk_length,
                      1 + s->local_num_chunks_before + s->local_num_chunks_after);
+    for (int i = 0; i < s->n_layers && USABLE(r, KEY_attn_layers, KEY_extensions_layers); i++) {
+        spec_layer_t l = spec_layer(s, i);
+        window_keys_t keys = spec_window_keys(l.lsh);
+        spec_key_t own = is_own(s, i, keys.chunk)    ? keys.chunk
+                         : is_own(s, i, keys.before) ? keys.before
+                                                     : keys.after;
+        if (is_own(s, i, own) && USABLE(r, keys.chunk, keys.before, keys.after))
+            check_window(r, spec_layer_at(s, i, own), l.chunk_length,
+                         1 + l.num_chunks_before + l.num_chunks_after);
+    }
 }
 
 /* ---- sizes ----------------------------------------------------------------------------------- */
@@ -291,6 +309,7 @@ static void check_architecture(reader_t *r) {
 }
 
 void check_spec(reader_t *r) {
+    check_layer_list(r);
     check_layer_count(r);
     check_labels(r);
     check_axial(r);

@@ -4,6 +4,8 @@
 
 #include <math.h>
 
+#define MAX_LCM (INT64_C(1) << 41) /* above what two keys make; 2^20 times it is no overflow */
+
 static int64_t gcd(int64_t a, int64_t b) {
     while (b) {
         int64_t t = a % b;
@@ -13,13 +15,14 @@ static int64_t gcd(int64_t a, int64_t b) {
     return a;
 }
 
+/* Chunks of many lengths have no common multiple that counts: it ends at the limit. */
 int64_t spec_lcm(const spec_t *s) {
     int64_t lcm = 1;
-    for (int i = 0; i < s->n_layers; i++) {
+    for (int i = 0; i < s->n_layers && lcm < MAX_LCM; i++) {
         int64_t chunk = spec_layer(s, i).chunk_length;
         lcm = lcm / gcd(lcm, chunk) * chunk;
     }
-    return lcm;
+    return lcm < MAX_LCM ? lcm : MAX_LCM;
 }
 
 int64_t spec_min_chunk(const spec_t *s) {

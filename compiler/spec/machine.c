@@ -81,6 +81,18 @@ static void type_of(const key_info_t *k, sbuf_t *out) {
     case KIND_ARCHITECTURES: word_or_list(k, 1, out); break;
     case KIND_TARGETS: word_or_list(k, MAX_TARGETS, out); break;
     case KIND_MODEL_TYPE: sbuf_puts(out, "\"const\": \"reformer\""); break;
+    case KIND_LAYER_SETTINGS:
+        sbuf_printf(out,
+                    "\"type\": [\"array\", \"null\"], \"maxItems\": %d, \"items\": {\"type\": "
+                    "[\"object\", \"null\"], \"additionalProperties\": false, \"properties\": {",
+                    MAX_LAYERS);
+        for (int i = 0; layer_keys[i] != KEY_COUNT; i++) {
+            sbuf_printf(out, "%s\"%s\": {", i ? ", " : "", schema[layer_keys[i]].name);
+            type_of(&schema[layer_keys[i]], out);
+            sbuf_puts(out, "}");
+        }
+        sbuf_puts(out, "}}");
+        break;
     case KIND_LABELS:
         sbuf_puts(
             out,

@@ -41,6 +41,7 @@ static const char *const kind_texts[] = {
     [KIND_LAYERS] = "a list of local and lsh",
     [KIND_LAYER_COUNT] = "an integer",
     [KIND_MODEL_TYPE] = "reformer",
+    [KIND_LAYER_SETTINGS] = "a list of mappings and nulls",
     [KIND_LABELS] = "a mapping from numbers to names",
     [KIND_NAME] = "a C name of at most 63 characters (a letter, then letters, digits and _)",
     [KIND_STRING] = "a text",
@@ -163,6 +164,7 @@ bool print_key_value(const spec_t *s, spec_key_t key, sbuf_t *out) {
     case KIND_BUCKETS: print_factors(out, at, s->n_bucket_factors); return true;
     case KIND_TOKENS: print_factors(out, *(int64_t *const *)at, s->n_eos_tokens); return true;
     case KIND_LAYERS: print_layers(s, out); return true;
+    case KIND_LAYER_SETTINGS: return print_layer_settings(s, out);
     case KIND_ARCHITECTURES: return print_architecture(s, out);
     case KIND_LAYER_COUNT: sbuf_printf(out, "%d", s->n_layers); return true;
     case KIND_MODEL_TYPE: sbuf_puts(out, "\"reformer\""); return true;

@@ -103,9 +103,24 @@ static spec_key_t find_dotted(reader_t *r, const char *dotted, const char **sect
     return schema_find(*section, *name);
 }
 
+static node_t *setting_value(reader_t *r, const setting_t *set, const char *where) {
+    return set->value[strspn(set->value, " \t")]
+               ? tree_read(r->arena, where, set->value, strlen(set->value), false, r->diag)
+               : tree_scalar(r->arena, IN_FILE(where), "");
+}
+
 static void read_setting(reader_t *r, const setting_t *set) {
     const char *where = arena_printf(r->arena, "--set %s", set->key), *section, *name;
     spec_key_t key = find_dotted(r, set->key, &section, &name);
+    if (strcmp(section, "extensions") == 0 && strncmp(name, "layers.", 7) == 0) {
+        node_t *n = setting_value(r, set, where);
+        if (n && !set_layer(r, name, IN_FILE(where), n))
+            complain(r, IN_FILE(where),
+                     "after 'extensions.layers.' comes the number of a layer, "
+                     "below %d, and a key",
+                     MAX_LAYERS);
+        return;
+    }
     if (key == KEY_COUNT) {
         node_t *n = tree_scalar(r->arena, IN_FILE(where), name);
         if (!*section || is_section(section)) unknown_key(r, section, n, false);
@@ -113,9 +128,7 @@ static void read_setting(reader_t *r, const setting_t *set) {
         if (is_section(set->key)) suggest(r, "set its keys one by one: %s.KEY=VALUE", set->key);
         return;
     }
-    node_t *n = set->value[strspn(set->value, " \t")]
-                    ? tree_read(r->arena, where, set->value, strlen(set->value), false, r->diag)
-                    : tree_scalar(r->arena, IN_FILE(where), "");
+    node_t *n = setting_value(r, set, where);
     if (!n) return;
     r->nodes[key] = n;
     r->set[key] = true;

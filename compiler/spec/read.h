@@ -25,6 +25,12 @@ void suggest(reader_t *r, const char *fmt, ...) __attribute__((format(printf, 2,
 /* nodes[key] → the members of spec_t. Sets bad[key] after errors. */
 void convert_value(reader_t *r, spec_key_t key);
 
+/* The list of extensions.layers: each mapping's values convert as the model's do. */
+bool convert_layer_settings(reader_t *r, const node_t *n);
+/* "layers.2.num_hashes", "layers.2": puts the value into the list of nodes[KEY_extensions_layers], which others that
+ * share its nodes do not see. False: the name is of another form. */
+bool set_layer(reader_t *r, const char *name, srcloc_t at, node_t *value);
+
 /* The rules that join several values; those that need the architecture only if it is known. */
 void check_spec(reader_t *r);
 

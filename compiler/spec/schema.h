@@ -20,7 +20,8 @@ typedef enum {
     KIND_ARCHITECTURES,
     KIND_LAYER_COUNT,
     KIND_MODEL_TYPE,
-    KIND_LABELS, /* a mapping of which only the size counts */
+    KIND_LAYER_SETTINGS, /* a list of mappings or null */
+    KIND_LABELS,         /* a mapping of which only the size counts */
     KIND_NAME,
     KIND_STRING,
     KIND_LENGTH,
@@ -67,6 +68,11 @@ extern const word_t act_words[], architecture_words[], layer_words[], problem_wo
 spec_key_t schema_find(const char *section, const char *name);
 /* The value's name among the words, or NULL. */
 const char *word_of(const word_t *words, double value);
+
+/* The keys that a layer may have for itself, KEY_COUNT behind the last. */
+extern const spec_key_t layer_keys[];
+/* The list as JSON; false where no layer has any. */
+bool print_layer_settings(const spec_t *s, sbuf_t *out);
 
 /* The value as JSON (also legal YAML); false when the key has no value to print. */
 bool print_key_value(const spec_t *s, spec_key_t key, sbuf_t *out);

@@ -418,6 +418,11 @@ static bool on_anything(reader_t *r, spec_key_t key, const node_t *n) {
     return true;
 }
 
+static bool on_layer_settings(reader_t *r, spec_key_t key, const node_t *n) {
+    (void)key;
+    return convert_layer_settings(r, n);
+}
+
 typedef bool convert_fn(reader_t *r, spec_key_t key, const node_t *n);
 
 static convert_fn *const converters[] = {
@@ -434,6 +439,7 @@ static convert_fn *const converters[] = {
     [KIND_ARCHITECTURES] = on_architectures,
     [KIND_LAYER_COUNT] = on_layer_count,
     [KIND_MODEL_TYPE] = on_model_type,
+    [KIND_LAYER_SETTINGS] = on_layer_settings,
     [KIND_LABELS] = on_labels,
     [KIND_NAME] = on_name,
     [KIND_STRING] = on_string,
