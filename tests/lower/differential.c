@@ -30,7 +30,8 @@ typedef struct {
     arch_t arch;
     /* Exact attention over several blocks of keys; queries too long to bound the scores. One layer: sums of all
      * values (Q1) and sharp softmaxes leave the next one less than the tolerance. */
-    bool longer, large, hashes;
+    bool longer, large, hashes, causal;
+    int64_t unit; /* of chunks */
     int64_t batch, length, vocab, labels, hidden;
     uint8_t *mask;
     int32_t *ids, *targets, *start, *end;
@@ -50,13 +51,13 @@ static void write_head(sbuf_t *s, sample_t *m) {
     uint32_t which = draw(5);
     m->arch = archs[which].arch;
     m->labels = m->arch == ARCH_CLASSIFIER ? PICK(1, 2, 5) : 2;
-    bool causal = m->arch == ARCH_CAUSAL_LM || (m->arch != ARCH_MASKED_LM && draw(2));
+    bool causal = m->causal = m->arch == ARCH_CAUSAL_LM || (m->arch != ARCH_MASKED_LM && draw(2));
     sbuf_printf(s, "architectures: [%s]\nis_decoder: %s\nnum_labels: %lld\n", archs[which].name,
                 causal ? "true" : "false", (long long)m->labels);
     int64_t local = PICK(2, 3, 4, 5, 8, 12, 16), lsh = PICK(2, 3, 4, 5, 8, 12, 16);
     if (m->longer) local = lsh = 320;
     random_chunks(s, causal, local, lsh);
-    int64_t unit = least_common_multiple(local, lsh);
+    int64_t unit = m->unit = least_common_multiple(local, lsh);
     m->length = m->longer ? 70 + draw(231) : 1 + draw(96);
     m->hidden = m->large ? PICK(40, 67) : PICK(8, 19, 32, 40, 67);
     random_positions(s, m->hidden, (m->length + unit - 1) / unit * unit);
@@ -111,6 +112,7 @@ static sample_t make_sample(arena_t *a) {
     random_widths(&s);
     sbuf_printf(&s, "vocab_size: %lld\n", (long long)m.vocab);
     random_norms(&s, !m.large ? "0.15" : m.hashes ? "1.5" : "0.6");
+    if (!EDITS && !m.large) random_extensions(&s, m.causal, m.unit, true);
     if (!EDITS) write_compile(&s, &m); /* edits are for one length */
     m.text = arena_strdup(a, s.data);
     sbuf_free(&s);

@@ -34,11 +34,16 @@ int64_t least_common_multiple(int64_t a, int64_t b) {
 
 /* ---- parts of a spec --------------------------------------------------------------------------------- */
 
+enum { MOST_LAYERS = 16 };
+static bool is_lsh[MOST_LAYERS];
+static int n_layers;
+
 int random_layers(sbuf_t *s, int n) {
     int hashed = 0;
+    n_layers = n;
     sbuf_puts(s, "attn_layers: [");
     for (int i = 0; i < n; i++) {
-        bool lsh = draw(2);
+        bool lsh = is_lsh[i] = draw(2);
         hashed += lsh;
         sbuf_printf(s, "%s%s", i ? ", " : "", lsh ? "lsh" : "local");
     }
@@ -75,10 +80,14 @@ void random_positions(sbuf_t *s, int64_t hidden, int64_t longest) {
     }
 }
 
-void random_buckets(sbuf_t *s) {
+static const char *any_buckets(void) {
     static const char *const choices[] = {"2",      "4",         "6",    "10",  "[2, 4]",
                                           "[4, 6]", "[2, 2, 4]", "[34]", "null"};
-    const char *buckets = choices[draw(9)];
+    return choices[draw(9)];
+}
+
+void random_buckets(sbuf_t *s) {
+    const char *buckets = any_buckets();
     uint32_t rounds = 1 + draw(4), seed = draw(1000);
     sbuf_printf(s, "num_buckets: %s\nnum_hashes: %u\nhash_seed: %u\n", buckets, rounds, seed);
 }
@@ -94,6 +103,55 @@ void random_norms(sbuf_t *s, const char *initializer_range) {
     act_t act = (act_t)draw(ACT_COUNT);
     sbuf_printf(s, "hidden_act: %s\ninitializer_range: %s\n", act_name(act), initializer_range);
     sbuf_printf(s, "layer_norm_eps: 1e-12\npad_token_id: %u\n", draw(5));
+}
+
+static int64_t any_divisor(int64_t n) {
+    for (;;) {
+        int64_t d = 1 + draw((uint32_t)n);
+        if (n % d == 0) return d;
+    }
+}
+
+/* A key in three is the layer's own. */
+static void own_attention(sbuf_t *s, const char *kind, bool lsh, bool causal, int64_t unit) {
+    int64_t chunk = any_divisor(unit), size = PICK(4, 7, 16, 20);
+    uint32_t heads = 1 + draw(4), before = draw(3), after = causal ? 0 : draw(3),
+             rounds = 1 + draw(4);
+    const char *buckets = any_buckets();
+    if (draw(3) == 0) sbuf_printf(s, "num_attention_heads: %u, ", heads);
+    if (draw(3) == 0) sbuf_printf(s, "attention_head_size: %lld, ", (long long)size);
+    if (draw(3) == 0) sbuf_printf(s, "%s_attn_chunk_length: %lld, ", kind, (long long)chunk);
+    if (draw(3) == 0) sbuf_printf(s, "%s_num_chunks_before: %u, ", kind, before);
+    if (draw(3) == 0) sbuf_printf(s, "%s_num_chunks_after: %u, ", kind, after);
+    if (lsh && draw(2)) sbuf_printf(s, "num_hashes: %u, ", rounds);
+    if (lsh && draw(3) == 0) sbuf_printf(s, "num_buckets: %s, ", buckets);
+}
+
+static void own_layer(sbuf_t *s, int layer, bool causal, int64_t unit, bool attention) {
+    bool lsh = is_lsh[layer];
+    act_t act = (act_t)draw(ACT_COUNT);
+    int64_t inner = PICK(8, 30, 50);
+    if (draw(3) == 0) {
+        sbuf_puts(s, "null");
+        return;
+    }
+    sbuf_puts(s, "{");
+    if (attention) own_attention(s, lsh ? "lsh" : "local", lsh, causal, unit);
+    if (draw(2)) sbuf_printf(s, "hidden_act: %s, ", act_name(act));
+    if (draw(2)) sbuf_printf(s, "feed_forward_size: %lld", (long long)inner);
+    sbuf_puts(s, "}");
+}
+
+void random_extensions(sbuf_t *s, bool causal, int64_t unit, bool attention) {
+    bool gate = draw(2), rms = draw(2), own = draw(3);
+    if (draw(3) == 0) return;
+    sbuf_printf(s, "extensions: {feed_forward_gate: %s, norm: %s, layers: [",
+                gate ? "true" : "false", rms ? "rms" : "layer");
+    for (int i = 0; own && i < n_layers; i++) {
+        own_layer(s, i, causal, unit, attention);
+        sbuf_puts(s, i + 1 < n_layers ? ", " : "");
+    }
+    sbuf_puts(s, "]}\n");
 }
 
 const target_t *random_target(void) {

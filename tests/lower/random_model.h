@@ -22,6 +22,10 @@ void random_buckets(sbuf_t *s);
 void random_widths(sbuf_t *s);
 void random_norms(sbuf_t *s, const char *initializer_range);
 
+/* extensions: or nothing, for the layers that random_layers() drew last. Chunks of layers divide `unit`. Without
+ * `attention` layers differ in their feed-forward alone. */
+void random_extensions(sbuf_t *s, bool causal, int64_t unit, bool attention);
+
 const target_t *random_target(void); /* that this machine has */
 int64_t least_common_multiple(int64_t a, int64_t b);
 
