@@ -49,26 +49,62 @@ static const gnode_t *stream_after(const regions_t *r, const gnode_t *self) {
     return readers->at[0];
 }
 
-/* Whether the regions from the operands' to the result's follow each other. */
-static bool runs_together(const regions_t *r, const region_t *first, const region_t *last) {
-    for (int i = first->order + 1; i < last->order; i++)
-        if (r->regions[i]->kind != K_MIX) return false;
+/* The region that a node of a member of the attention's class is computed in. */
+static const region_t *region_of(const lower_t *L, const gnode_t *n) {
+    return L->regions->of_node[n->id];
+}
+
+/* A member's regions from the operands' to the result's. */
+typedef struct {
+    const region_t *project, *mix, *combine;
+} reach_t;
+
+static reach_t ends_of(const lower_t *L, const attention_t *a, int member) {
+    const region_t *mix = a->class->members[member];
+    const gnode_t *n = mix->nodes.at[0];
+    return (reach_t){region_of(L, n->in[0]), mix, region_of(L, L->regions->readers[n->id].at[0])};
+}
+
+/* Whether nothing but its own mixers runs from its operands' region to its result's, for all members. */
+static bool runs_together(const lower_t *L, const attention_t *a) {
+    for (int m = 0; m < a->class->count; m++) {
+        reach_t e = ends_of(L, a, m);
+        for (int i = e.project->order + 1; i < e.combine->order; i++)
+            if (L->regions->regions[i]->kind != K_MIX) return false;
+    }
     return true;
 }
 
+/* Nothing but the operands comes out of it, and each of them head by head. */
 static bool only_operands(const regions_t *r, const region_t *region) {
     for (int i = 0; i < region->results.n; i++)
-        if (r->homes[region->results.at[i]->id].n > 0) return false;
+        if (!goes_by_heads(r, region->results.at[i])) return false;
+    return true;
+}
+
+static bool has_home(const homes_t *homes, int home) {
+    for (int i = 0; i < homes->n; i++)
+        if (homes->of[i] == home) return true;
+    return false;
+}
+
+/* Whether the sum can be added up group after group: onto its stream, which no group's operands are made of. */
+static bool adds_up(const regions_t *r, const region_t *project, const gnode_t *sum) {
+    const homes_t *homes = &r->homes[sum->id];
+    if (homes->n == 0 || home_read_by(r, sum, sum->in[0]) != homes->of[0]) return false;
+    for (int i = 0; i < project->reads.n; i++)
+        if (has_home(homes, home_in(r, project, project->reads.at[i]))) return false;
     return true;
 }
 
 static void choose_groups(lower_t *L, attention_t *a) {
     const regions_t *r = L->regions;
     const gnode_t *sum = stream_after(r, a->node);
+    const region_t *project = a->project->class->pattern;
     a->group = a->heads;
-    if (sum && sum->in[0] != sum->in[1] && only_operands(r, a->project->class->pattern) &&
-        r->of_node[sum->id]->nodes.n == 2 &&
-        runs_together(r, a->project->class->pattern, r->of_node[sum->id]))
+    a->together = runs_together(L, a);
+    if (sum && sum->in[0] != sum->in[1] && only_operands(r, project) &&
+        region_of(L, sum)->nodes.n == 2 && a->together && adds_up(r, project, sum))
         a->group = heads_per_group(a, sum->shape[sum->rank - 1].c);
     a->groups = a->heads / a->group;
 }
@@ -126,7 +162,7 @@ static bool others_read(const lower_t *L, const gnode_t *n, const gnode_t *reade
 static bool check_inputs(lower_t *L, const gnode_t *n) {
     bool step = n->op == G_LSH_STEP || n->op == G_LOCAL_STEP;
     const gnode_t *mask = step ? NULL : n->in[3];
-    if (!step && (!mask || mask->op != G_PAD_MASK))
+    if (!step && (!mask || mask->op != G_PAD_MASK || !mask->in[0]))
         return refuse(L, n, "attention is given no mask");
     if (n->op != G_LSH_ATTENTION) return true;
     const gnode_t *sort = n->in[2], *hash = sort->op == G_LSH_SORT ? sort->in[0] : NULL;
@@ -138,25 +174,116 @@ static bool check_inputs(lower_t *L, const gnode_t *n) {
     return true;
 }
 
-/* The one region that reads the result, or makes the operands. */
-static bool find_ends(lower_t *L, attention_t *a) {
+static bool is_operand(const attention_t *a, const gnode_t *n) {
+    return n == a->query || n == a->key || n == a->value;
+}
+
+static bool heads_read(const regions_t *r, const gnode_t *n) {
+    for (int i = 0; i < r->readers[n->id].n; i++)
+        if (graph_kind(r->readers[n->id].at[i]) == K_MIX) return true;
+    return false;
+}
+
+/* All that the region leaves to mixers are operands of this one. */
+static bool makes_no_others(const lower_t *L, const attention_t *a, const region_t *project) {
+    for (int i = 0; i < project->results.n; i++) {
+        const gnode_t *n = project->results.at[i];
+        if (heads_read(L->regions, n) && !is_operand(a, n)) return false;
+    }
+    return true;
+}
+
+static bool takes_no_others(const attention_t *a, const region_t *combine) {
+    for (int i = 0; i < combine->reads.n; i++)
+        if (graph_kind(combine->reads.at[i]) == K_MIX && combine->reads.at[i] != a->node)
+            return false;
+    return true;
+}
+
+/* Members' buffers are one: no other attention runs between a member's operands and its result. */
+static bool runs_alone(const lower_t *L, const reach_t *e) {
     const regions_t *r = L->regions;
-    const nodes_t *readers = &r->readers[a->node->id];
-    a->project = part_of_node(L, a->query);
-    bool together = part_of_node(L, a->value) == a->project;
-    if (a->key) together = together && part_of_node(L, a->key) == a->project;
-    if (!together) return refuse(L, a->node, "its operands are not computed together");
+    for (int i = e->project->order + 1; i < e->combine->order; i++) {
+        const region_t *region = r->regions[i];
+        for (int k = 0; k < region->reads.n; k++) {
+            const gnode_t *x = region->reads.at[k];
+            if (region->kind == K_MIX && r->of_node[x->id] != e->project &&
+                r->of_node[x->id]->kind != K_MIX)
+                return false;
+            if (region->kind != K_MIX && graph_kind(x) == K_MIX) return false;
+        }
+        for (int k = 0; k < region->results.n; k++)
+            if (region->kind != K_MIX && heads_read(r, region->results.at[k])) return false;
+    }
+    return true;
+}
+
+static bool check_members(lower_t *L, const attention_t *a) {
+    int n = a->class->count;
+    if (a->project->class->count != n || a->combine->class->count != n)
+        return refuse(L, a->node, "shares what makes its operands, or what takes its result");
+    for (int m = 0; m < n; m++) {
+        reach_t e = ends_of(L, a, m);
+        const gnode_t *node = e.mix->nodes.at[0];
+        for (int k = 0; k < node->n_in; k++)
+            if (node->in[k] && graph_kind(node->in[k]) == K_ROW &&
+                region_of(L, node->in[k]) != e.project)
+                return refuse(L, node, "its operands are not computed together");
+        if (e.project->layer != e.mix->layer || e.combine->layer != e.mix->layer)
+            return refuse(L, node,
+                          "its operands are made, or its result is taken, in another layer");
+        if (!runs_alone(L, &e))
+            return refuse(L, node, "another attention runs between its operands and its result");
+    }
+    return true;
+}
+
+/* The one region that makes the operands. */
+static bool find_project(lower_t *L, attention_t *a) {
+    const gnode_t *operands[] = {a->query, a->key, a->value};
+    for (int i = 0; i < 3; i++) {
+        if (!operands[i]) continue;
+        if (!region_of(L, operands[i]) || graph_kind(operands[i]) != K_ROW)
+            return refuse(L, a->node, "its operands are no rows");
+        if (region_of(L, operands[i]) != region_of(L, a->query))
+            return refuse(L, a->node, "its operands are not computed together");
+    }
+    for (int i = 0; i < 3; i++)
+        if (L->few && operands[i] && !goes_by_heads(L->regions, operands[i]))
+            return refuse(L, operands[i],
+                          "of a step's attention: its operands are dense layers without bias, of "
+                          "which nobody else reads the result");
     if (a->query == a->value || a->key == a->query || a->key == a->value)
         return refuse(L, a->node, "one value is two of its operands");
-    if (graph_kind(a->query) != K_ROW) return refuse(L, a->node, "its operands are no rows");
+    a->project = part_of_node(L, a->query);
+    if (!makes_no_others(L, a, a->project->class->pattern))
+        return refuse(L, a->node,
+                      "another attention's operands are computed together with its own");
+    return true;
+}
+
+/* The one region that reads the result. */
+static bool find_combine(lower_t *L, attention_t *a) {
+    const nodes_t *readers = &L->regions->readers[a->node->id];
+    for (int i = 0; i < readers->n; i++)
+        if (region_of(L, readers->at[i]) != region_of(L, readers->at[0]) ||
+            graph_kind(readers->at[i]) != K_ROW)
+            return refuse(L, a->node, "several parts of the graph read it, or not row by row");
+    if (readers->n == 0) return refuse(L, a->node, "nothing takes its result row by row");
     a->combine = part_of_node(L, readers->at[0]);
-    for (int i = 1; i < readers->n; i++)
-        if (part_of_node(L, readers->at[i]) != a->combine)
-            return refuse(L, a->node, "several parts of the graph read it");
-    if (a->project->into || a->project->from || a->combine->from || a->combine->into)
+    if (!takes_no_others(a, a->combine->class->pattern))
+        return refuse(L, a->node, "another attention's result is taken together with its own");
+    return true;
+}
+
+static bool find_ends(lower_t *L, attention_t *a) {
+    if (!find_project(L, a) || !find_combine(L, a) || !check_members(L, a)) return false;
+    if (a->project->into || a->project->from || a->combine->from || a->combine->into ||
+        a->project == a->combine)
         return refuse(L, a->node, "shares what makes its operands, or what takes its result");
     a->project->into = a;
     a->combine->from = a;
+    a->own->own = a;
     return true;
 }
 
@@ -219,10 +346,13 @@ static bool read_attention(lower_t *L, attention_t *a, const class_t *class) {
     a->own->used = true;
     if (L->few != (n->op == G_LSH_STEP || n->op == G_LOCAL_STEP))
         return refuse(L, n, "steps and forwards are graphs of their own");
-    if (!check_inputs(L, n)) return false;
+    for (int i = 0; i < class->count; i++)
+        if (!check_inputs(L, class->members[i]->nodes.at[0])) return false;
     read_hash(L, a);
     if (L->few) a->number = places_in_cache(L, a, a->own, mixers[n->op].value + 2);
     else if (!read_keeper(L, a)) return false;
+    if (part_is_crowded(L, a->own) || (a->hash_part && part_is_crowded(L, a->hash_part)))
+        return false;
     if (!find_ends(L, a)) return false;
     choose_groups(L, a);
     return true;

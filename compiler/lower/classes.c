@@ -2,10 +2,29 @@
  *
  * Two regions are equal when ops, attributes, shapes and edges are, when they read and write the same homes, and when
  * what lies beyond a MIX op at their ends, or before and behind it, is equal too. That goes round in a circle, so classes
- * are refined: by each region alone first, then by the classes of its neighbours, until no class falls apart. */
+ * are refined: by each region alone first, then by the classes of its neighbours, until no class falls apart.
+ *
+ * Weights are stacked by name, and values are shown by name: of names only the number of the layer may differ. */
 #include "lower/regions.h"
 
+#include <stdio.h>
 #include <string.h>
+
+/* Bytes of a name before "layers.N.", N the number of its layer, and where it goes on behind that. */
+static size_t before_layer(const char *name, int layer, const char **behind) {
+    char number[32];
+    int n = snprintf(number, sizeof number, "layers.%d.", layer);
+    const char *at = layer < 0 ? NULL : strstr(name, number);
+    *behind = at ? at + n : "";
+    return at ? (size_t)(at - name) : strlen(name);
+}
+
+static bool same_names(const char *a, int layer_a, const char *b, int layer_b) {
+    const char *rest_a, *rest_b;
+    if (!a || !b) return a == b;
+    size_t n = before_layer(a, layer_a, &rest_a), m = before_layer(b, layer_b, &rest_b);
+    return n == m && memcmp(a, b, n) == 0 && strcmp(rest_a, rest_b) == 0;
+}
 
 /* Where an input comes from, as far as it counts. */
 static bool same_edge(const region_t *a, const region_t *b, const gnode_t *x, const gnode_t *y) {
@@ -28,12 +47,15 @@ static bool same_nodes(const region_t *a, const region_t *b) {
         return false;
     for (int i = 0; i < a->nodes.n; i++) {
         const gnode_t *x = a->nodes.at[i], *y = b->nodes.at[i];
-        if (!graph_same_op(x, y)) return false;
+        if (!graph_same_op(x, y) || !same_names(x->trace, x->layer, y->trace, y->layer))
+            return false;
         for (int k = 0; k < x->n_in; k++)
             if (!same_edge(a, b, x->in[k], y->in[k])) return false;
     }
-    for (int i = 0; i < a->params.n; i++)
-        if (!graph_same_op(a->params.at[i], b->params.at[i])) return false;
+    for (int i = 0; i < a->params.n; i++) {
+        const gnode_t *x = a->params.at[i], *y = b->params.at[i];
+        if (!graph_same_op(x, y) || !same_names(x->name, x->layer, y->name, y->layer)) return false;
+    }
     return true;
 }
 
@@ -49,6 +71,19 @@ static int class_of(const regions_t *r, const int *before, const gnode_t *n) {
     return before[r->of_node[n->id]->order];
 }
 
+/* Whether an ADD of the region goes on with x before another node of it reads x. */
+static bool is_read_late(const regions_t *r, const region_t *region, const gnode_t *x) {
+    int first = -1;
+    for (int i = 0; i < region->results.n && first < 0; i++) {
+        const gnode_t *sum = region->results.at[i];
+        if (sum->op == G_ADD && sum->in[0] == x && r->homes[sum->id].n > 0) first = sum->id;
+    }
+    for (int i = 0; i < region->nodes.n && first >= 0; i++)
+        for (int k = 0; k < region->nodes.at[i]->n_in; k++)
+            if (region->nodes.at[i]->in[k] == x && region->nodes.at[i]->id > first) return true;
+    return false;
+}
+
 static bool same_reads(const regions_t *r, const int *before, const region_t *a,
                        const region_t *b) {
     for (int i = 0; i < a->reads.n; i++) {
@@ -56,7 +91,9 @@ static bool same_reads(const regions_t *r, const int *before, const region_t *a,
         if (graph_kind(x) != graph_kind(y)) return false;
         bool meets = a->kind == K_MIX || graph_kind(x) == K_MIX; /* across a MIX op */
         if (meets && class_of(r, before, x) != class_of(r, before, y)) return false;
-        if (!meets && home_in(r, a, x) != home_in(r, b, y)) return false;
+        if (meets) continue;
+        if (home_in(r, a, x) != home_in(r, b, y)) return false;
+        if (is_read_late(r, a, x) && home_in(r, NULL, x) != home_in(r, NULL, y)) return false;
     }
     return true;
 }
@@ -77,12 +114,17 @@ static bool same_readers(const regions_t *r, const int *before, const gnode_t *x
     }
 }
 
+static bool is_output(const regions_t *r, const gnode_t *n) {
+    return graph_output(r->g, n->name) == n;
+}
+
 /* Results at the same places, in the same homes, for the same readers. */
 static bool same_results(const regions_t *r, const int *before, const region_t *a,
                          const region_t *b) {
     for (int i = 0; i < a->results.n; i++) {
         const gnode_t *x = a->results.at[i], *y = b->results.at[i];
         if (nodes_find(&a->nodes, x) != nodes_find(&b->nodes, y)) return false;
+        if (is_output(r, x) || is_output(r, y)) return x == y; /* of which there is one each */
         if (r->stored[x->id] != r->stored[y->id]) return false;
         if (!same_homes(&r->homes[x->id], &r->homes[y->id])) return false;
         if (!same_readers(r, before, x, y, a->kind == K_MIX)) return false;

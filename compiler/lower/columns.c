@@ -323,7 +323,7 @@ static buffer_t *keep(columns_t *c, const gnode_t *n) {
 
 static buffer_t *scratch(columns_t *c, builder_t *b, const gnode_t *n) {
     dim_t d[] = {dim(c->few->m), dim(round_up(n->shape[n->rank - 1].c, c->L->tile) + PADDING)};
-    return kernel_scratch(b, identifier(c->L, base_name(n)), E_F32, 2, d);
+    return kernel_scratch(b, scratch_name(c->L, b, n), E_F32, 2, d);
 }
 
 static value_t *load_at(builder_t *b, buffer_t *from, affine_t row, affine_t col, int width) {
@@ -396,6 +396,7 @@ static bool norm_rows(columns_t *c, builder_t *b, const gnode_t *n) {
     norm.width = n->shape[n->rank - 1].c / norm.n_src;
     if (!norm_weights(c->L, c->part, n, &norm)) return false;
     norm.prefix = index_of(c, norm.vector);
+    norm.bias_prefix = index_of(c, norm.bias_vector);
     for (int k = 0; k < norm.n_src; k++) { /* stored rows are read where they are */
         norm.src[k] = stands_in(c, n, k, x[k]);
         if (!norm.src[k]) norm.src[k] = whole_rows(c, b, n, k, x[k]);
@@ -646,7 +647,7 @@ static void begin_kernel(columns_t *c, const cut_t *cut) {
 
 /* The head's weights stand alone, and its kernels have no indices. */
 static void take_indices(columns_t *c, builder_t *b) {
-    if (c->region->layer >= 0) index_params(c->L, b, c->part, c->index);
+    if (!is_head(c->L, c->region)) index_params(c->L, b, c->part, c->index);
 }
 
 /* "feed_forward_in, feed_forward_act": what it computes. */

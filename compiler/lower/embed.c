@@ -40,9 +40,10 @@ static void zero_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int widt
 
 lfunc_t *lower_embed(lower_t *L, part_t *part) {
     const gnode_t *node = part->class->pattern->nodes.at[0];
-    if (part->class->pattern->nodes.n > 1 || L->regions->homes[node->id].n == 0) {
+    if (part->class->pattern->nodes.n > 1 || part->class->count > 1 ||
+        L->regions->homes[node->id].n == 0) {
         diag_error(L->d, node->at,
-                   "%s: embeddings go straight into streams, no kernel does more with them",
+                   "%s: tokens are embedded once, straight into streams: no kernel does more",
                    node->name);
         return NULL;
     }

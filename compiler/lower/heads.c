@@ -92,7 +92,7 @@ void into_heads(lower_t *L, builder_t *b, const into_heads_t *into) {
     affine_t head = ax_add(ax_scale(ax_v(into->group), a->group), ax_v(p.head));
     value_t *following = at_most(b, ax_plus(ax_v(p.head), 1), dim(a->group - 1));
     affine_t next_head = ax_add(ax_scale(ax_v(into->group), a->group), ax_v(following));
-    int64_t calls = dense_calls(L, L->block, a->head_size, into->operands[0].k);
+    int64_t calls = into->n ? dense_calls(L, L->block, a->head_size, into->operands[0].k) : 0;
     p.all_calls = a->group * into->n * calls;
     for (int i = 0; i < into->n; i++) {
         const operand_t *o = &into->operands[i];
@@ -117,6 +117,41 @@ void into_heads(lower_t *L, builder_t *b, const into_heads_t *into) {
     }
     if (a->lsh) clear_state(L, b, a, into, p.head);
     b_end_for(b, loop, NULL);
+}
+
+typedef struct {
+    const into_heads_t *p;
+    buffer_t *rows, *to;
+    affine_t row, head;
+} spread_t;
+
+static void spread_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
+    const spread_t *s = ctx;
+    affine_t from[] = {s->row, ax_add(ax_scale(s->head, s->p->a->head_size), at)};
+    affine_t to[] = {s->p->batch, s->head, ax_add(s->p->row0, s->row), at};
+    (void)L;
+    b_store(b, s->to, b_load(b, s->rows, width, from), to);
+}
+
+/* Beyond the head. */
+static void blank_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
+    const spread_t *s = ctx;
+    affine_t to[] = {s->p->batch, s->head, ax_add(s->p->row0, s->row),
+                     ax_plus(at, s->p->a->head_size)};
+    (void)L;
+    b_store(b, s->to, b_const(b, (ltype_t){E_F32, width}, 0), to);
+}
+
+void spread_heads(lower_t *L, builder_t *b, const into_heads_t *p, buffer_t *rows, buffer_t *to) {
+    const attention_t *a = p->a;
+    b_comment(b, "→ %s", to->name);
+    inst_t *block = b_for(b, "i", dim(0), dim(L->block), 0, NULL);
+    inst_t *heads = b_for(b, "head", dim(0), dim(a->heads), 0, NULL);
+    spread_t s = {p, rows, to, ax_v(loop_var(block)), ax_v(loop_var(heads))};
+    for_span(L, b, a->head_size, spread_span, &s);
+    for_span(L, b, a->head_stride - a->head_size, blank_span, &s);
+    b_end_for(b, heads, NULL);
+    b_end_for(b, block, NULL);
 }
 
 /* ---- out of attention ----------------------------------------------------------------------------- */

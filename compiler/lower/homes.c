@@ -8,6 +8,8 @@ typedef struct {
     regions_t *r;
     arena_t *arena;
     int *last_use; /* by home: order of the region that reads it last */
+    int *
+        last_read; /* by node id: the same of a value; what is computed anew for a PICK reads, too */
 } housing_t;
 
 static bool same_rows(const gnode_t *a, const gnode_t *b) {
@@ -33,24 +35,39 @@ static bool adds_to(const regions_t *r, const gnode_t *reader, const gnode_t *n)
     return reader->op == G_ADD && reader->in[0] == n && reader->in[1] != n && r->stored[reader->id];
 }
 
-/* The ADDs that go on with n, in the order in which they run, which is the graph's: each has a region of its own or
- * they would write one row twice. */
+static bool is_heir(const regions_t *r, const gnode_t *reader, const gnode_t *n) {
+    return adds_to(r, reader, n) && is_housed(r, reader);
+}
+
+/* Whether a runs before b: region by region, within one in the graph's order. */
+static bool runs_before(const regions_t *r, const gnode_t *a, const gnode_t *b) {
+    int x = order_of(r, a), y = order_of(r, b);
+    return x < y || (x == y && a->id < b->id);
+}
+
+/* The ADDs that go on with n, in the order in which they run. */
 static int heirs_of(const regions_t *r, const gnode_t *n, const gnode_t **heirs) {
     int count = 0;
     for (int i = 0; i < r->readers[n->id].n; i++) {
         const gnode_t *reader = r->readers[n->id].at[i];
-        if (adds_to(r, reader, n) && is_housed(r, reader)) heirs[count++] = reader;
+        if (!is_heir(r, reader, n)) continue;
+        int at = count++;
+        for (; at > 0 && runs_before(r, reader, heirs[at - 1]); at--) heirs[at] = heirs[at - 1];
+        heirs[at] = reader;
     }
     return count;
 }
 
-static int last_reader(const regions_t *r, const gnode_t *n) {
-    int last = order_of(r, n);
-    for (int i = 0; i < r->readers[n->id].n; i++) {
-        const gnode_t *reader = r->readers[n->id].at[i];
-        if (order_of(r, reader) > last) last = order_of(r, reader);
-    }
-    return last;
+static void find_last_reads(housing_t *h) {
+    const regions_t *r = h->r;
+    for (int i = 0; i < r->n_regions; i++)
+        for (int k = 0; k < r->regions[i]->reads.n; k++)
+            h->last_read[r->regions[i]->reads.at[k]->id] = i;
+}
+
+static int last_reader(const housing_t *h, const gnode_t *n) {
+    int own = order_of(h->r, n), last = h->last_read[n->id];
+    return last > own ? last : own;
 }
 
 static int free_home(housing_t *h, const gnode_t *n) {
@@ -62,12 +79,11 @@ static int free_home(housing_t *h, const gnode_t *n) {
 }
 
 /* Whether n is read when its last heir has written over it: then its readers have rows of their own. */
-static bool is_read_after(const regions_t *r, const gnode_t *n, const gnode_t *heir) {
-    for (int i = 0; i < r->readers[n->id].n; i++) {
-        const gnode_t *reader = r->readers[n->id].at[i];
-        int order = order_of(r, reader);
-        if (order > order_of(r, heir)) return true;
-    }
+static bool is_read_after(const housing_t *h, const gnode_t *n, const gnode_t *heir) {
+    const regions_t *r = h->r;
+    if (h->last_read[n->id] > order_of(r, heir)) return true;
+    for (int i = 0; i < r->readers[n->id].n; i++)
+        if (runs_before(r, heir, r->readers[n->id].at[i])) return true;
     return false;
 }
 
@@ -77,12 +93,12 @@ static void move_in(housing_t *h, const gnode_t *n) {
     const gnode_t **heirs = ARENA_ARRAY(h->arena, const gnode_t *, r->readers[n->id].n);
     int n_heirs = heirs_of(r, n, heirs);
     const gnode_t *latest = n_heirs ? heirs[n_heirs - 1] : NULL;
-    bool apart = latest && is_read_after(r, n, latest);
+    bool apart = latest && is_read_after(h, n, latest);
     int wanted = n_heirs + (apart || n_heirs == 0), had = homes->n;
     int *of = ARENA_ARRAY(h->arena, int, wanted);
     for (int i = 0; i < wanted; i++) {
         of[i] = i < had ? homes->of[i] : free_home(h, n);
-        h->last_use[of[i]] = i < n_heirs ? order_of(r, heirs[i]) : last_reader(r, n);
+        h->last_use[of[i]] = i < n_heirs ? order_of(r, heirs[i]) : last_reader(h, n);
     }
     homes->of = of;
     homes->n = wanted;
@@ -94,7 +110,9 @@ static void move_in(housing_t *h, const gnode_t *n) {
 }
 
 void regions_house(regions_t *r, arena_t *a) {
-    housing_t h = {r, a, ARENA_ARRAY(a, int, 2 * r->g->n_nodes + 1)};
+    housing_t h = {r, a, ARENA_ARRAY(a, int, 2 * r->g->n_nodes + 1),
+                   ARENA_ARRAY(a, int, r->g->n_nodes)};
+    find_last_reads(&h);
     r->homes = ARENA_ARRAY(a, homes_t, r->g->n_nodes);
     r->home_of = ARENA_ARRAY(a, const gnode_t *, 2 * r->g->n_nodes + 1);
     for (int i = 0; i < r->n_regions; i++)
@@ -107,7 +125,12 @@ int home_in(const regions_t *r, const region_t *region, const gnode_t *n) {
     const homes_t *homes = &r->homes[n->id];
     if (homes->n == 0) return -1;
     for (int i = 0; region && i < region->results.n; i++)
-        if (adds_to(r, region->results.at[i], n) && r->homes[region->results.at[i]->id].n > 0)
-            return r->homes[region->results.at[i]->id].of[0];
+        if (is_heir(r, region->results.at[i], n)) return r->homes[region->results.at[i]->id].of[0];
     return homes->of[homes->n - 1];
+}
+
+int home_read_by(const regions_t *r, const gnode_t *reader, const gnode_t *n) {
+    bool goes_on = r->homes[n->id].n > 0 && is_heir(r, reader, n);
+    if (goes_on) return r->homes[reader->id].of[0];
+    return home_in(r, r->of_node[reader->id], n);
 }

@@ -95,13 +95,6 @@ static void make_homes(lower_t *L) {
     }
 }
 
-static void make_trace_buffers(lower_t *L) {
-    const gnode_t *n = L->regions->home_of[0];
-    dim_t rows[] = {dim(L->batch), L->padded, n->shape[n->rank - 1]};
-    L->trace_old = workspace(L, "trace_old", E_F32, 3, rows, "stream before the stage");
-    L->trace_rows = workspace(L, "trace_rows", E_F32, 3, rows, "what is shown");
-}
-
 /* Few rows read every weight once and are bound by that: their tile takes whole panels, as far as there are registers for
  * that, and as many rows at once as then fit. */
 static tiles_t few_tiles(const target_t *t) {
@@ -156,9 +149,10 @@ lower_t *lower_begin(arena_t *arena, const graph_t *g, const layout_t *layout,
 
 /* ---- kernels ------------------------------------------------------------------------------------------------ */
 
-static bool is_head(const region_t *region) {
-    gop_t first = region->nodes.at[0]->op;
-    return region->layer < 0 && first != G_EMBED && first != G_EMBED_AT;
+bool is_head(const lower_t *L, const region_t *region) {
+    for (int i = 0; i < region->results.n; i++)
+        if (graph_output(L->g, region->results.at[i]->name) == region->results.at[i]) return true;
+    return false;
 }
 
 static bool lower_classes(lower_t *L) {
@@ -174,7 +168,7 @@ static bool lower_classes(lower_t *L) {
         const region_t *region = p->class->pattern;
         if (region->nodes.at[0] == L->embed) ok = (p->kernel = lower_embed(L, p)) && ok;
         else if (L->few && region->kind == K_ROW) ok = lower_columns(L, p, &few, &p->stages) && ok;
-        else if (region->kind == K_ROW && !is_head(region)) ok = lower_rows(L, p) && ok;
+        else if (region->kind == K_ROW && !is_head(L, region)) ok = lower_rows(L, p) && ok;
     }
     for (int i = 0; i < L->n_attentions; i++) lower_attention(L, &L->attentions[i]);
     return ok && diag_errors(L->d) == errors;
@@ -194,7 +188,7 @@ static bool lower_heads(lower_t *L, head_stages_t *heads, int *n) {
     const regions_t *r = L->regions;
     *n = 0;
     for (int i = 0; L->few && i < r->n_regions; i++)
-        if (r->regions[i]->kind == K_ROW && is_head(r->regions[i]))
+        if (r->regions[i]->kind == K_ROW && is_head(L, r->regions[i]))
             heads[(*n)++] = (head_stages_t){L->parts[r->regions[i]->class->id].stages, ANY_CALL};
     if (L->few) return true;
     if (only_prefills(L)) leave_losses(L);
@@ -220,6 +214,7 @@ module_t *lower_graph(arena_t *arena, const graph_t *g, const layout_t *layout,
     int n_heads;
     if (!lower_heads(L, heads, &n_heads)) return NULL;
     trace_t *t = traced ? lower_trace(L) : NULL;
+    if (traced && !t) return NULL;
     if (!every_part_is_used(L) || !schedule(L, t, heads, n_heads)) return NULL;
     return L->m;
 }

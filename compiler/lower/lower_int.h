@@ -64,8 +64,11 @@ typedef struct part {
     int64_t bound[MOST_INDICES];         /* all are below */
     struct attention *into, *from;       /* whose operands it makes; whose result it reads */
     lfunc_t *kernel;
-    stages_t stages; /* of few rows: instead of `kernel` */
-    bool used;       /* a kernel computes it */
+    stages_t stages;       /* of few rows: instead of `kernel` */
+    buffer_t **shown;      /* traces, by node of the pattern; NULL: see is_shown_apart */
+    struct attention *own; /* whose mixer it is */
+    bool used;             /* a kernel computes it */
+    bool crowded;          /* it has more lists than there is room for */
 } part_t;
 
 /* A class of attention ops, with what leads to it and away from it. Operands and result stand by heads, a group of
@@ -84,6 +87,7 @@ typedef struct attention {
                                  * imposed buckets (-1: none are imposed) */
     int number, kept_number; /* vectors of `own` and `kept`: place in the cache */
     bool lsh, exact;         /* exact: every query against every key: no chunks, one round */
+    bool together;           /* nothing else runs between its operands and its result */
     int count;               /* layers */
     bool causal;
     int64_t chunk, before, after, rounds;
@@ -145,10 +149,10 @@ typedef struct {
     buffer_t *position, *hashed, *forgot;
     /* pure functions, made on demand */
     lfunc_t *fn[2 * (5 + ACT_COUNT)];
-    /* traces */
-    buffer_t *trace_old, *trace_rows;
+    trace_t *trace;
 } lower_t;
 
+bool is_head(const lower_t *L, const region_t *region); /* it has what callers are given */
 /* Cuts the graph; makes slots, weights and, but for steps, workspace (lower.c). NULL after errors in d. */
 lower_t *lower_begin(arena_t *arena, const graph_t *g, const layout_t *layout,
                      const lower_options_t *o, diag_t *d);
@@ -157,7 +161,10 @@ lower_t *lower_begin(arena_t *arena, const graph_t *g, const layout_t *layout,
 bool make_parts(lower_t *L); /* false after errors in L->d */
 bool counts_layers(const part_t *p,
                    int vector); /* each member is found at the number of its layer */
-int part_vector(part_t *p, const int32_t *at, int64_t bound);
+int part_vector(part_t *p, const int32_t *at, int64_t bound); /* too many: p is crowded */
+bool part_is_crowded(lower_t *L, const part_t *p);            /* true after an error in L->d */
+/* A dense layer without bias that only attention reads: computed head by head. */
+bool goes_by_heads(const regions_t *r, const gnode_t *n);
 part_t *part_of_node(lower_t *L, const gnode_t *n); /* the part that computes it */
 bool every_part_is_used(lower_t *L);                /* false after errors in L->d */
 const role_t *role_of(const part_t *p, const gnode_t *param);
@@ -280,6 +287,9 @@ typedef struct {
     buffer_t *weight, *bias; /* [prefix][padded width] */
     affine_t prefix;
     int vector; /* of the part: which index that is */
+    bool apart; /* the bias stands in another place */
+    int bias_vector;
+    affine_t bias_prefix;
     buffer_t *dst;
 } norm_t;
 void layer_norm_rows(lower_t *L, builder_t *b, const norm_t *n);
@@ -303,12 +313,16 @@ bool lower_last_token(lower_t *L, stages_t *stages); /* of a prefill's */
 dim_t largest_target(const lower_t *L);
 
 /* --dump-activations: compact copies of padded buffers. */
-trace_t *lower_trace(lower_t *L);
+void make_trace_buffers(lower_t *L);
+/* Whether a kernel has to show a value itself: it stands in no home behind its region, nor goes into a stream there. */
+bool is_shown_apart(const lower_t *L, const gnode_t *n);
+buffer_t *shown_buffer(lower_t *L, const gnode_t *n); /* [batch][padded][width]: of such a value */
+trace_t *lower_trace(lower_t *L);                     /* NULL after errors in L->d */
 /* Inside lsh_sort: copies buckets and order of one (batch, head, round), round offsets added. */
 void lower_trace_order(lower_t *L, builder_t *b, const attention_t *a, value_t *group);
 /* Around a region: what it adds to a stream shows as the difference. */
 void trace_before(lower_t *L, trace_t *t, builder_t *b, const region_t *region);
 void trace_after(lower_t *L, trace_t *t, builder_t *b, const region_t *region, value_t *layer);
-void trace_attention(trace_t *t, builder_t *b, const attention_t *a, value_t *layer);
+void trace_attention(lower_t *L, trace_t *t, builder_t *b, const region_t *mix, value_t *layer);
 
 #endif

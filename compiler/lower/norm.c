@@ -30,13 +30,15 @@ static bool find_sources(lower_t *L, const part_t *p, const gnode_t *n, norm_t *
 }
 
 bool norm_weights(lower_t *L, const part_t *p, const gnode_t *n, norm_t *norm) {
+    (void)L;
     const role_t *weight = role_of(p, n->in[1]);
     const role_t *bias = n->op == G_RMS_NORM ? NULL : role_of(p, n->in[2]);
-    if (bias && weight->vector != bias->vector) return refuse(L, n, "with weights of two places");
     norm->eps = n->eps;
     norm->weight = weight->w;
     norm->bias = bias ? bias->w : NULL;
     norm->vector = weight->vector;
+    norm->bias_vector = bias ? bias->vector : weight->vector;
+    norm->apart = norm->vector != norm->bias_vector;
     return true;
 }
 
@@ -96,9 +98,9 @@ static void write_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int wid
     const norm_t *n = r->n;
     affine_t col = ax_plus(at, r->source * n->width);
     value_t *x = source_at(n, b, r->source, r->row, at, width);
-    affine_t wx[] = {n->prefix, col};
+    affine_t wx[] = {n->prefix, col}, bx[] = {n->apart ? n->bias_prefix : n->prefix, col};
     value_t *w = b_load(b, n->weight, width, wx);
-    value_t *bias = n->bias ? b_load(b, n->bias, width, wx) : NULL;
+    value_t *bias = n->bias ? b_load(b, n->bias, width, bx) : NULL;
     x = b_binary(b, OP_MUL, centred(r, b, x, width), widen(b, r->scale, width));
     affine_t dx[] = {r->row, col};
     b_store(b, n->dst, bias ? b_fma(b, x, w, bias) : b_binary(b, OP_MUL, x, w), dx);

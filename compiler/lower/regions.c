@@ -1,8 +1,6 @@
 /* Graph → regions: which values are stored, and what is computed between them. See regions.h. */
 #include "lower/regions.h"
 
-#include <stdlib.h>
-
 typedef struct {
     regions_t *r;
     const graph_t *g;
@@ -79,7 +77,7 @@ static void find_phases(cut_t *c) {
 }
 
 static bool is_stored(const cut_t *c, const gnode_t *n) {
-    if (graph_kind(n) == K_MIX) return true;
+    if (graph_kind(n) == K_MIX || n->op == G_EMBED || n->op == G_EMBED_AT) return true;
     if (!is_rows(n)) return false;
     const nodes_t *readers = &c->r->readers[n->id];
     for (int k = 0; k < readers->n; k++) {
@@ -212,33 +210,113 @@ static void widen_picks(cut_t *c, region_t *region) {
     region->nodes = all.nodes;
 }
 
-/* ---- order -------------------------------------------------------------------------------------------- */
-
-static int first_result(const region_t *region) {
-    return region->results.n ? region->results.at[0]->id : region->nodes.at[0]->id;
-}
-
-static int by_first_result(const void *a, const void *b) {
-    int x = first_result(*(region_t *const *)a), y = first_result(*(region_t *const *)b);
-    return (x > y) - (x < y);
-}
-
-/* The graph's order serves, unless two regions wait for each other. */
-static void order_regions(cut_t *c) {
-    regions_t *r = c->r;
-    qsort(r->regions, (size_t)r->n_regions, sizeof *r->regions, by_first_result);
-    for (int i = 0; i < r->n_regions; i++) r->regions[i]->order = i;
+/* What was only computed to pick rows of it is computed where they are picked. */
+static void drop_empty(regions_t *r) {
+    int kept = 0;
     for (int i = 0; i < r->n_regions; i++) {
-        const region_t *region = r->regions[i];
-        for (int k = 0; k < region->reads.n; k++) {
-            const gnode_t *x = region->reads.at[k];
-            if (r->of_node[x->id]->order < i) continue;
-            diag_error(c->d, region->results.at[0]->at,
-                       "%s is computed together with what %s waits for, and needs it itself",
-                       region->results.at[0]->name, x->name);
-            c->ok = false;
+        region_t *region = r->regions[i];
+        if (region->results.n == 0) continue;
+        for (int k = 0; k < region->nodes.n; k++) {
+            region_t **of = &r->of_node[region->nodes.at[k]->id];
+            if ((*of)->results.n == 0) *of = region;
+        }
+        r->regions[kept++] = region;
+    }
+    r->n_regions = kept;
+}
+
+/* ---- values that have to be stored after all ------------------------------------------------------------------ */
+
+/* All that exists for a block of rows at a time is stored from now on; false: nothing does. */
+static bool store_all(cut_t *c, const region_t *region) {
+    bool more = false;
+    for (int i = 0; i < region->nodes.n; i++) {
+        const gnode_t *n = region->nodes.at[i];
+        if (graph_kind(n) != K_ROW || c->r->stored[n->id] || c->asked[n->id]) continue;
+        c->r->stored[n->id] = more = true;
+    }
+    return more;
+}
+
+static const gnode_t *first_reader(const cut_t *c, const gnode_t *n) {
+    const nodes_t *readers = &c->r->readers[n->id];
+    for (int i = 0; i < readers->n; i++)
+        if (!graph_is_keep(readers->at[i])) return readers->at[i];
+    return NULL;
+}
+
+/* The attention that a mixer belongs to: hash and sort to the one that they sort for. NULL: it keeps what others mix. */
+static const gnode_t *attention_of(const cut_t *c, const gnode_t *mix) {
+    if (graph_is_keep(mix)) return NULL;
+    while (mix->op == G_LSH_HASH || mix->op == G_LSH_SORT) {
+        const gnode_t *next = first_reader(c, mix);
+        if (!next) return mix;
+        mix = next;
+    }
+    return mix;
+}
+
+/* Whether the region has to do with more than one attention, or with both ends of one. */
+static bool is_mixed_up(const cut_t *c, const region_t *region) {
+    const gnode_t *met = NULL;
+    for (int i = 0; i < region->reads.n; i++) {
+        const gnode_t *x = region->reads.at[i];
+        if (graph_kind(x) != K_MIX) continue;
+        if (met && met != x) return true;
+        met = x;
+    }
+    for (int i = 0; i < region->results.n; i++) {
+        const nodes_t *readers = &c->r->readers[region->results.at[i]->id];
+        for (int k = 0; k < readers->n; k++) {
+            if (graph_kind(readers->at[k]) != K_MIX) continue;
+            const gnode_t *mix = attention_of(c, readers->at[k]);
+            if (mix && met && met != mix) return true;
+            if (mix) met = mix;
         }
     }
+    return false;
+}
+
+static bool store_circle(cut_t *c, const bool *waits) {
+    bool more = false;
+    for (int i = 0; i < c->r->n_regions; i++)
+        if (waits[i] && store_all(c, c->r->regions[i])) more = true;
+    return more;
+}
+
+static void report_circle(cut_t *c, const bool *waits) {
+    const regions_t *r = c->r;
+    int i = 0, k = 0;
+    while (!waits[i]) i++;
+    while (!waits[r->of_node[r->regions[i]->reads.at[k]->id]->order]) k++;
+    const gnode_t *n = r->regions[i]->results.at[0], *wanted = r->regions[i]->reads.at[k];
+    diag_error(c->d, n->at, "%s is computed together with what %s waits for, and needs it itself",
+               n->name, wanted->name);
+    c->ok = false;
+}
+
+/* One way to cut; true: values were stored for a better one. */
+static bool cut_once(cut_t *c) {
+    regions_t *r = c->r;
+    bool more = false;
+    r->n_regions = 0;
+    join(c);
+    make_regions(c);
+    for (int i = 0; i < r->n_regions; i++) {
+        widen_picks(c, r->regions[i]);
+        describe_region(c, r->regions[i]);
+    }
+    drop_empty(r);
+    for (int i = 0; i < r->n_regions; i++)
+        if (r->regions[i]->kind == K_ROW && is_mixed_up(c, r->regions[i]) &&
+            store_all(c, r->regions[i]))
+            more = true;
+    if (more) return true;
+    bool *waits = ARENA_ARRAY(c->arena, bool, r->n_regions);
+    if (regions_order(r, c->arena, waits)) return false;
+    if (store_circle(c, waits)) return true;
+    report_circle(c, waits);
+    return false;
 }
 
 regions_t *regions_cut(arena_t *a, const graph_t *g, diag_t *d) {
@@ -251,13 +329,8 @@ regions_t *regions_cut(arena_t *a, const graph_t *g, diag_t *d) {
     find_phases(&c);
     r->stored = ARENA_ARRAY(a, bool, g->n_nodes);
     for (size_t i = 0; i < g->n_nodes; i++) r->stored[i] = is_stored(&c, g->nodes[i]);
-    join(&c);
-    make_regions(&c);
-    for (int i = 0; i < r->n_regions; i++) {
-        widen_picks(&c, r->regions[i]);
-        describe_region(&c, r->regions[i]);
+    while (cut_once(&c)) {
     }
-    order_regions(&c);
     if (!c.ok) return NULL;
     regions_house(r, a);
     regions_classify(r, a);

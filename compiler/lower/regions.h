@@ -65,12 +65,17 @@ typedef struct {
 /* NULL after errors in d, at the spec line or the place in a .graph file that a node came from: a value that nobody
  * reads, regions that wait for each other. */
 regions_t *regions_cut(arena_t *a, const graph_t *g, diag_t *d);
-/* Parts of it: homes.c, classes.c. */
+/* Parts of it: order.c, homes.c, classes.c. The order is false where regions wait for each other; waits [n_regions], by
+ * the order that they have in the graph: which of them. */
+bool regions_order(regions_t *r, arena_t *a, bool *waits);
 void regions_house(regions_t *r, arena_t *a);
 void regions_classify(regions_t *r, arena_t *a);
 
-/* Where a region finds n, NULL: whoever only reads it. -1: n has no home. */
+/* Where a region finds n, NULL: whoever only reads it. -1: n has no home. Where the region goes on with n by an ADD, that
+ * is where the ADD writes; whoever reads n behind it finds it in the last of its homes. */
 int home_in(const regions_t *r, const region_t *region, const gnode_t *n);
+/* Where a node that is computed in its own region finds n: several ADDs of one region each have their own. */
+int home_read_by(const regions_t *r, const gnode_t *reader, const gnode_t *n);
 int nodes_find(const nodes_t *list, const gnode_t *n); /* -1: not there */
 /* One line per region: class, nodes, what it reads and leaves, homes. */
 void regions_print(const regions_t *r, sbuf_t *out);

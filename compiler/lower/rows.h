@@ -13,6 +13,8 @@ value_t *element_value(lower_t *L, builder_t *b, const gnode_t *n, value_t *cons
 bool is_elementwise(const gnode_t *n);
 /* "layers.3.feed_forward_act" → "feed_forward_act" */
 const char *base_name(const gnode_t *n);
+/* What scratch of a kernel with n's rows is called: no buffer of another origin is, so a graph's own names get a prefix. */
+const char *scratch_name(lower_t *L, const builder_t *b, const gnode_t *n);
 /* What a kernel of the part's region is called; others may be called so. */
 const char *rows_name(lower_t *L, const part_t *p);
 /* Whether attention alone reads n, and where its operand n stands by heads. */
@@ -37,6 +39,8 @@ typedef struct {
     buffer_t *source; /* rows that the task began with: the next block's are fetched meanwhile */
 } into_heads_t;
 void into_heads(lower_t *L, builder_t *b, const into_heads_t *p);
+/* An operand that is there in rows, scratch [block][>= heads * head_size], by heads; of one group. */
+void spread_heads(lower_t *L, builder_t *b, const into_heads_t *p, buffer_t *rows, buffer_t *to);
 
 /* The result of attention for a block of rows and a group of heads: scratch [block][group * head_size]. */
 buffer_t *out_of_heads(lower_t *L, builder_t *b, const attention_t *a, affine_t batch,

@@ -9,8 +9,9 @@ typedef struct {
     lower_t *L;
     builder_t *b;
     trace_t *trace;
-    value_t *layer;
+    value_t *layer; /* NULL: outside of layers */
     int n_layers;
+    const int *turn; /* by region: how many of its class come before it in its layer */
     /* Tables that were looked up already in this branch. */
     struct {
         const buffer_t *table;
@@ -82,20 +83,23 @@ static void run_always(sched_t *s) {
     run_when(s, (when_t){ANY_CALL, 0});
 }
 
-/* Whether a table says the same of the members' layers, where it says something. */
-static bool agrees(const int32_t *said, const part_t *p, int vector) {
+/* Whether a table says the same of the members' layers, where it says something. Of several in one layer, each turn has a
+ * table of its own. */
+static bool agrees(const sched_t *s, const int32_t *said, const part_t *p, int vector, int turn) {
     for (int m = 0; m < p->class->count; m++) {
-        int32_t at = said[p->class->members[m]->layer];
+        const region_t *member = p->class->members[m];
+        if (member->layer < 0 || s->turn[member->order] != turn) continue;
+        int32_t at = said[member->layer];
         if (at >= 0 && at != p->vector[vector][m]) return false;
     }
     return true;
 }
 
 /* The table of indices by layer that has the vector's; layers of other classes may have their own in it. */
-static buffer_t *table_with(sched_t *s, const part_t *p, int vector) {
+static buffer_t *table_with(sched_t *s, const part_t *p, int vector, int turn) {
     lower_t *L = s->L;
     int k = 0;
-    while (k < L->n_tables && !agrees(L->said[k], p, vector)) k++;
+    while (k < L->n_tables && !agrees(s, L->said[k], p, vector, turn)) k++;
     if (k == L->n_tables) {
         dim_t n = dim(s->n_layers);
         const char *name = k ? arena_printf(L->arena, "layer_index_%d", k + 1) : "layer_index";
@@ -112,15 +116,18 @@ static buffer_t *table_with(sched_t *s, const part_t *p, int vector) {
     }
     for (int m = 0; m < p->class->count; m++) {
         int layer = p->class->members[m]->layer;
+        if (layer < 0 || s->turn[p->class->members[m]->order] != turn) continue;
         L->index[k][layer] = L->said[k][layer] = p->vector[vector][m];
     }
     return L->tables[k];
 }
 
 /* The table holds other classes' indices too: the bound makes this one provable. */
-static value_t *place_of(sched_t *s, const part_t *p, int vector) {
+static value_t *place_of(sched_t *s, const region_t *region, int vector) {
+    const part_t *p = &s->L->parts[region->class->id];
+    if (!s->layer) return b_iconst(s->b, SCALAR(E_I64), p->vector[vector][region->index]);
     if (p->bound[vector] >= s->n_layers && counts_layers(p, vector)) return s->layer;
-    buffer_t *table = table_with(s, p, vector);
+    buffer_t *table = table_with(s, p, vector, s->turn[region->order]);
     for (int i = 0; i < s->n_known; i++)
         if (s->known[i].table == table && s->known[i].bound == p->bound[vector])
             return s->known[i].value;
@@ -138,123 +145,211 @@ static value_t *place_of(sched_t *s, const part_t *p, int vector) {
     return value;
 }
 
-/* Launches a kernel whose parameters are the part's places, then the group where there is one. */
-static void launch_part(sched_t *s, lfunc_t *kernel, const part_t *p, value_t *group,
+static void know_places(sched_t *s, const region_t *region) {
+    for (int i = 0; i < s->L->parts[region->class->id].n_vectors; i++) place_of(s, region, i);
+}
+
+/* Launches a kernel whose parameters are the region's places, then the group where there is one. */
+static void launch_part(sched_t *s, lfunc_t *kernel, const region_t *region, value_t *group,
                         const char *label) {
     value_t *args[MOST_INDICES + 1];
     int n = 0;
-    for (; n < p->n_vectors; n++) args[n] = place_of(s, p, n);
+    for (; n < s->L->parts[region->class->id].n_vectors; n++) args[n] = place_of(s, region, n);
     if (group) args[n++] = group;
     launch(s->b, kernel, n ? args : NULL, label, s->layer);
 }
 
 /* ---- attention ------------------------------------------------------------------------------------------------------ */
 
-static const char *label(const sched_t *s, const attention_t *a, const char *what) {
-    return arena_printf(s->L->arena, "layer#.%s.%s", a->name, what);
+static const char *label(const sched_t *s, const char *part, const char *what) {
+    return arena_printf(s->L->arena, "%s%s%s%s", s->layer ? "layer#." : "", part, *what ? "." : "",
+                        what);
 }
 
-static void schedule_keep(sched_t *s, const attention_t *a, lfunc_t *kernel, value_t *group,
+/* The regions of one of the attention's layers. */
+typedef struct {
+    const attention_t *a;
+    const region_t *project, *hash, *keep, *mix, *combine; /* hash, keep NULL: it does not */
+} band_t;
+
+/* What keeps the keys. */
+static const region_t *keep_of(const regions_t *r, const gnode_t *key) {
+    const nodes_t *readers = &r->readers[key->id];
+    for (int i = 0; i < readers->n; i++)
+        if (graph_is_keep(readers->at[i])) return r->of_node[readers->at[i]->id];
+    return NULL;
+}
+
+static band_t band_of(const sched_t *s, const region_t *mix) {
+    const regions_t *r = s->L->regions;
+    const gnode_t *n = mix->nodes.at[0];
+    band_t band = {.a = s->L->parts[mix->class->id].own,
+                   .project = r->of_node[n->in[0]->id],
+                   .mix = mix,
+                   .combine = r->of_node[r->readers[n->id].at[0]->id]};
+    if (n->op == G_LSH_ATTENTION) band.hash = r->of_node[n->in[2]->in[0]->id];
+    if (band.a->kept) band.keep = keep_of(r, band.a->key ? n->in[1] : n->in[0]);
+    return band;
+}
+
+static void schedule_keep(sched_t *s, const band_t *band, lfunc_t *kernel, value_t *group,
                           const char *what) {
     if (!kernel) return;
-    for (int i = 0; i < a->kept->n_vectors; i++) place_of(s, a->kept, i); /* before the branch */
+    know_places(s, band->keep); /* before the branch */
     run_when(s, (when_t){only_prefills(s->L) ? ANY_CALL : PREFILL, 0});
-    launch_part(s, kernel, a->kept, group, label(s, a, what));
+    launch_part(s, kernel, band->keep, group, label(s, band->a->name, what));
     run_always(s);
 }
 
-/* The kernels of a part that stands in a layer, under the label. */
-static void launch_stages(sched_t *s, const part_t *p, value_t *group, const char *name) {
-    if (p->kernel) launch_part(s, p->kernel, p, group, name);
+/* The kernels of a row program, under the label. */
+static void launch_stages(sched_t *s, const region_t *region, value_t *group, const char *name) {
+    const part_t *p = &s->L->parts[region->class->id];
+    if (p->kernel) launch_part(s, p->kernel, region, group, name);
     for (int i = 0; i < p->stages.n; i++) {
         const stage_t *stage = &p->stages.at[i];
         const char *own = name;
         if (stage->suffix) own = arena_printf(s->L->arena, "%s.%s", name, stage->suffix);
         run_when(s, (when_t){ANY_CALL, stage->wanted});
-        launch_part(s, stage->kernel, p, group, own);
+        launch_part(s, stage->kernel, region, group, own);
     }
     run_always(s);
 }
 
-static void schedule_hash(sched_t *s, const attention_t *a, value_t *group) {
+static void schedule_hash(sched_t *s, const band_t *band, value_t *group) {
     lower_t *L = s->L;
+    const attention_t *a = band->a;
     if (!a->impose) {
-        launch_part(s, a->hash, a->hash_part, group, label(s, a, "hash"));
+        launch_part(s, a->hash, band->hash, group, label(s, a->name, "hash"));
     } else {
         dim_t n = dim(L->n_hashes);
         buffer_t *given = module_find_buffer(L->m, "buckets_given");
         if (!given)
             given = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_GIVEN, "buckets_given", E_I32, 1, &n);
-        for (int i = 0; i < a->hash_part->n_vectors; i++)
-            place_of(s, a->hash_part, i); /* before the branch */
-        affine_t ix = ax_v(place_of(s, a->hash_part, a->hash_number));
+        know_places(s, band->hash); /* before the branch */
+        affine_t ix = ax_v(place_of(s, band->hash, a->hash_number));
         inst_t *branch = b_if(s->b, load1(s->b, given, 1, &ix), 0, NULL);
-        launch_part(s, a->impose, a->hash_part, group, label(s, a, "impose"));
+        launch_part(s, a->impose, band->hash, group, label(s, a->name, "impose"));
         b_else(s->b, branch, NULL);
-        launch_part(s, a->hash, a->hash_part, group, label(s, a, "hash"));
+        launch_part(s, a->hash, band->hash, group, label(s, a->name, "hash"));
         b_end_if(s->b, branch, NULL);
     }
-    launch(s->b, a->sort, L->o->trace ? &group : NULL, label(s, a, "sort"), s->layer);
+    launch(s->b, a->sort, L->o->trace ? &group : NULL, label(s, a->name, "sort"), s->layer);
 }
 
-static void schedule_mixer(sched_t *s, const attention_t *a, value_t *group) {
+static void schedule_mixer(sched_t *s, const band_t *band, value_t *group) {
     builder_t *b = s->b;
+    const attention_t *a = band->a;
     if (!group) { /* of few rows: it knows its place in the cache */
-        if (a->forgetting) launch_part(s, a->forgetting, a->own, NULL, label(s, a, "forgetting"));
-        launch_part(s, a->attend, a->own, NULL, label(s, a, "attention"));
+        if (a->forgetting)
+            launch_part(s, a->forgetting, band->mix, NULL, label(s, a->name, "forgetting"));
+        launch_part(s, a->attend, band->mix, NULL, label(s, a->name, "attention"));
         return;
     }
-    schedule_keep(s, a, a->keep, group, "keep");
-    if (a->exact) launch(b, a->norms, NULL, label(s, a, "norms"), s->layer);
+    schedule_keep(s, band, a->keep, group, "keep");
+    if (a->exact) launch(b, a->norms, NULL, label(s, a->name, "norms"), s->layer);
     if (!a->lsh || a->exact) {
-        launch(b, a->attend, NULL, label(s, a, "attention"), s->layer);
+        launch(b, a->attend, NULL, label(s, a->name, "attention"), s->layer);
         return;
     }
-    schedule_hash(s, a, group);
-    schedule_keep(s, a, a->file, group, "file");
+    schedule_hash(s, band, group);
+    schedule_keep(s, band, a->file, group, "file");
     inst_t *rounds = b_for(b, "round", dim(0), dim(a->rounds), 0, NULL);
     value_t *round = loop_var(rounds);
-    launch(b, a->attend, &round, label(s, a, "attention"), s->layer);
+    launch(b, a->attend, &round, label(s, a->name, "attention"), s->layer);
     b_end_for(b, rounds, NULL);
 }
 
-/* ---- layers ------------------------------------------------------------------------------------------------------------- */
+/* ---- regions ------------------------------------------------------------------------------------------------------------ */
 
 static part_t *part_of(const sched_t *s, const region_t *region) {
     return &s->L->parts[region->class->id];
 }
 
-/* The operands' region, the mixer and the result's region, group after group of heads. */
-static const region_t *schedule_band(sched_t *s, const region_t *first, const attention_t *a) {
-    const regions_t *r = s->L->regions;
-    const region_t *last = first;
-    while (part_of(s, last)->from != a) last = r->regions[last->order + 1];
-    trace_before(s->L, s->trace, s->b, last);
-    for (int i = 0; i < a->project->n_vectors; i++) place_of(s, a->project, i);
-    int known = s->n_known; /* what is looked up in the loop is known in it alone */
-    inst_t *groups = s->L->few ? NULL : b_for(s->b, "group", dim(0), dim(a->groups), 0, NULL);
-    value_t *group = groups ? loop_var(groups) : NULL; /* few rows take all heads at once */
-    launch_stages(s, a->project, group, label(s, a, "project"));
-    schedule_mixer(s, a, group);
-    launch_stages(s, a->combine, group, label(s, a, "output"));
-    if (groups) {
-        b_end_for(s->b, groups, NULL);
-        s->n_known = s->n_known_outside = known;
-    }
-    trace_attention(s->trace, s->b, a, s->layer);
-    trace_after(s->L, s->trace, s->b, last, s->layer);
-    return last;
+static void schedule_project(sched_t *s, const band_t *band, value_t *group) {
+    launch_stages(s, band->project, group, label(s, band->a->name, "project"));
 }
 
-static const region_t *schedule_region(sched_t *s, const region_t *region) {
+static void schedule_combine(sched_t *s, const band_t *band, value_t *group) {
+    launch_stages(s, band->combine, group, label(s, band->a->name, "output"));
+}
+
+/* The mixer that a region makes operands for. */
+static const region_t *mixer_behind(const sched_t *s, const region_t *project) {
+    const regions_t *r = s->L->regions;
+    for (int i = 0; i < project->results.n; i++) {
+        const nodes_t *readers = &r->readers[project->results.at[i]->id];
+        for (int k = 0; k < readers->n; k++) {
+            const region_t *region = r->of_node[readers->at[k]->id];
+            if (part_of(s, region)->own) return region;
+        }
+    }
+    bug("a region of operands without attention");
+}
+
+/* The operands' region, the mixer and the result's region, group after group of heads. */
+static const region_t *schedule_band(sched_t *s, const band_t *band) {
+    const attention_t *a = band->a;
+    trace_before(s->L, s->trace, s->b, band->combine);
+    know_places(s, band->project);
+    int known = s->n_known;
+    inst_t *groups = s->L->few ? NULL : b_for(s->b, "group", dim(0), dim(a->groups), 0, NULL);
+    value_t *group = groups ? loop_var(groups) : NULL; /* few rows take all heads at once */
+    schedule_project(s, band, group);
+    schedule_mixer(s, band, group);
+    schedule_combine(s, band, group);
+    if (groups) b_end_for(s->b, groups, NULL);
+    s->n_known = s->n_known_outside =
+        known; /* what is looked up in the loop is known in it alone */
+    trace_attention(s->L, s->trace, s->b, band->mix, s->layer);
+    trace_after(s->L, s->trace, s->b, band->combine, s->layer);
+    return band->combine;
+}
+
+/* What runs between the ends of a band leaves its one group where it is. */
+static void schedule_piece(sched_t *s, const region_t *region) {
     const part_t *p = part_of(s, region);
-    if (p->into) return schedule_band(s, region, p->into);
+    value_t *group = s->L->few ? NULL : b_iconst(s->b, SCALAR(E_I64), 0);
+    if (p->into) {
+        band_t band = band_of(s, mixer_behind(s, region));
+        schedule_project(s, &band, group);
+        trace_after(s->L, s->trace, s->b, region, s->layer);
+    } else if (p->own) {
+        band_t band = band_of(s, region);
+        schedule_mixer(s, &band, group);
+    } else {
+        const gnode_t *mix = NULL;
+        for (int i = 0; i < region->reads.n && !mix; i++)
+            if (graph_kind(region->reads.at[i]) == K_MIX) mix = region->reads.at[i];
+        band_t band = band_of(s, s->L->regions->of_node[mix->id]);
+        trace_before(s->L, s->trace, s->b, region);
+        schedule_combine(s, &band, group);
+        trace_attention(s->L, s->trace, s->b, band.mix, s->layer);
+        trace_after(s->L, s->trace, s->b, region, s->layer);
+    }
+}
+
+static void schedule_rows(sched_t *s, const region_t *region) {
+    const part_t *p = part_of(s, region);
     trace_before(s->L, s->trace, s->b, region);
     const char *name = p->kernel ? p->kernel->name : p->stages.name;
-    launch_stages(s, p, NULL, arena_printf(s->L->arena, "layer#.%s", name));
+    launch_stages(s, region, NULL, label(s, name, ""));
     trace_after(s->L, s->trace, s->b, region, s->layer);
+}
+
+/* Returns the last region that ran. */
+static const region_t *schedule_region(sched_t *s, const region_t *region) {
+    const part_t *p = part_of(s, region);
+    const attention_t *a = p->into ? p->into : p->from ? p->from : p->own;
+    if (p->into && a->together) {
+        band_t band = band_of(s, mixer_behind(s, region));
+        return schedule_band(s, &band);
+    }
+    if (a) schedule_piece(s, region);
+    else if (region->kind == K_ROW) schedule_rows(s, region);
     return region;
 }
+
+/* ---- layers ------------------------------------------------------------------------------------------------------------- */
 
 /* Regions of layer `layer`: from, and how many. */
 typedef struct {
@@ -276,6 +371,10 @@ static int common_end(const sched_t *s, const span_t *forms, int n_forms) {
         for (int f = 1; f < n_forms; f++)
             if (k > forms[f].n ||
                 r->regions[forms[f].first + forms[f].n - k]->class != region->class)
+                return common;
+        for (int f = 1; f < n_forms; f++)
+            if (s->turn[r->regions[forms[f].first + forms[f].n - k]->order] !=
+                s->turn[region->order])
                 return common;
         if (region->kind == K_ROW && !part_of(s, region)->from) common = k;
     }
@@ -316,10 +415,13 @@ static value_t *form_of_layer(sched_t *s, const int32_t *form, int n_forms) {
     return b_name(load1(s->b, table, 1, &ix), "form");
 }
 
-/* The spans of all layers; false: they do not follow each other. */
+/* The spans of all layers, of which some may do nothing; false: they do not follow each other. */
 static bool find_layers(lower_t *L, span_t **layers, int *n) {
     const regions_t *r = L->regions;
-    *layers = ARENA_ARRAY(L->arena, span_t, r->n_regions + 1);
+    int most = 0;
+    for (int i = 0; i < r->n_regions; i++)
+        if (r->regions[i]->layer >= most) most = r->regions[i]->layer + 1;
+    *layers = ARENA_ARRAY(L->arena, span_t, most + 1);
     *n = 0;
     bool after = false;
     for (int i = 0; i < r->n_regions; i++) {
@@ -328,26 +430,46 @@ static bool find_layers(lower_t *L, span_t **layers, int *n) {
             after = *n > 0;
             continue;
         }
-        if (after || layer < *n - 1 || layer > *n) {
+        if (after || layer < *n - 1) {
             const gnode_t *node = r->regions[i]->results.at[0];
             diag_error(L->d, node->at,
                        "%s: layers are computed one after the other, and this is layer %d after %d",
                        node->name, layer, *n - 1);
             return false;
         }
-        if (layer == *n) (*layers)[(*n)++] = (span_t){i, 0};
+        while (layer >= *n) (*layers)[(*n)++] = (span_t){i, 0};
         (*layers)[layer].n++;
     }
     return true;
 }
 
-static bool schedule_layers(sched_t *s) {
+/* By region: how many of its class come before it in its layer. */
+static const int *find_turns(lower_t *L) {
+    const regions_t *r = L->regions;
+    int *turn = ARENA_ARRAY(L->arena, int, r->n_regions + 1);
+    for (int i = 0; i < r->n_classes; i++) {
+        const class_t *c = r->classes[i];
+        for (int m = 1; m < c->count; m++)
+            if (c->members[m]->layer == c->members[m - 1]->layer)
+                turn[c->members[m]->order] = turn[c->members[m - 1]->order] + 1;
+    }
+    return turn;
+}
+
+/* What has no layer, from region `from` up to the first that has one, or to the end, but for embedding and heads. */
+static void schedule_outside(sched_t *s, int from) {
+    const regions_t *r = s->L->regions;
+    int i = from;
+    while (i < r->n_regions && r->regions[i]->layer < 0) {
+        bool other = r->regions[i]->nodes.at[0] == s->L->embed || is_head(s->L, r->regions[i]);
+        i = other ? i + 1 : schedule_region(s, r->regions[i])->order + 1;
+    }
+}
+
+static void schedule_loop(sched_t *s, const span_t *layers) {
     lower_t *L = s->L;
-    span_t *layers, *forms;
-    if (!find_layers(L, &layers, &s->n_layers)) return false;
-    if (s->n_layers == 0) return true;
     int32_t *form = ARENA_ARRAY(L->arena, int32_t, s->n_layers);
-    forms = ARENA_ARRAY(L->arena, span_t, s->n_layers);
+    span_t *forms = ARENA_ARRAY(L->arena, span_t, s->n_layers);
     int n_forms = 0;
     for (int i = 0; i < s->n_layers; i++) {
         int k = 0;
@@ -364,6 +486,17 @@ static bool schedule_layers(sched_t *s) {
     schedule_span(s, (span_t){forms[0].first + forms[0].n - common, common});
     b_end_for(s->b, loop, NULL);
     s->layer = NULL;
+    s->n_known = 0;
+}
+
+static bool schedule_layers(sched_t *s) {
+    span_t *layers;
+    if (!find_layers(s->L, &layers, &s->n_layers)) return false;
+    schedule_outside(s, 0);
+    if (s->n_layers == 0) return true;
+    schedule_loop(s, layers);
+    const span_t *last = &layers[s->n_layers - 1];
+    schedule_outside(s, last->first + last->n);
     return true;
 }
 
@@ -381,7 +514,7 @@ static void schedule_head(sched_t *s, const head_stages_t *head) {
 bool schedule(lower_t *L, trace_t *t, const head_stages_t *heads, int n_heads) {
     const region_t *embed = L->regions->of_node[L->embed->id];
     builder_t b = build_entry(L->m, L->few ? "step" : "forward");
-    sched_t s = {.L = L, .b = &b, .trace = t};
+    sched_t s = {.L = L, .b = &b, .trace = t, .turn = find_turns(L)};
     launch(&b, L->parts[embed->class->id].kernel, NULL, "embed", NULL);
     trace_after(L, t, &b, embed, NULL);
     if (!schedule_layers(&s)) return false;

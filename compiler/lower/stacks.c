@@ -12,16 +12,29 @@ int part_vector(part_t *p, const int32_t *at, int64_t bound) {
         if (bound < p->bound[i]) p->bound[i] = bound; /* below both */
         return i;
     }
-    if (p->n_vectors == MOST_INDICES) bug("a class with %d lists of indices", MOST_INDICES + 1);
+    if (p->n_vectors == MOST_INDICES) {
+        p->crowded = true;
+        return 0;
+    }
     p->vector[p->n_vectors] = at;
     p->bound[p->n_vectors] = bound;
     return p->n_vectors++;
 }
 
+static bool is_array(const buffer_t *b, const layout_entry_t *e, int rank, const int64_t *dims) {
+    bool same = b->kind == BUF_WEIGHTS && b->rank == rank && dim_equal(b->offset, dim(e->offset));
+    for (int i = 0; i < rank && same; i++) same = dim_equal(b->dims[i], dim(dims[i]));
+    return same;
+}
+
+/* Stacks whose names differ in '.' and '_' alone are numbered. */
 buffer_t *stack_buffer(lower_t *L, const layout_entry_t *e, int rank, const int64_t *dims) {
-    const char *name = arena_printf(L->arena, "w_%s", identifier(L, e->name));
-    buffer_t *made = module_find_buffer(L->m, name);
-    if (made) return made;
+    const char *base = arena_printf(L->arena, "w_%s", identifier(L, e->name)), *name = base;
+    for (int k = 2; module_find_buffer(L->m, name); k++) {
+        buffer_t *made = module_find_buffer(L->m, name);
+        if (is_array(made, e, rank, dims)) return made;
+        name = arena_printf(L->arena, "%s_%d", base, k);
+    }
     dim_t d[MAX_RANK];
     int64_t elements = 1;
     for (int i = 0; i < rank; i++) {
@@ -29,7 +42,7 @@ buffer_t *stack_buffer(lower_t *L, const layout_entry_t *e, int rank, const int6
         elements *= dims[i];
     }
     if (elements * (int64_t)sizeof(float) > e->bytes) bug("%s is seen larger than it is", e->name);
-    made = module_buffer(L->m, BUF_WEIGHTS, name, E_F32, rank, d);
+    buffer_t *made = module_buffer(L->m, BUF_WEIGHTS, name, E_F32, rank, d);
     made->offset = dim(e->offset);
     return made;
 }
@@ -41,34 +54,80 @@ static buffer_t *packed_stack(lower_t *L, const layout_entry_t *e) {
     return stack_buffer(L, e, e->packed_rank, e->packed);
 }
 
-/* A table of rows, as embeddings are: it stands alone. */
-static bool is_table(const gnode_t *param, const layout_entry_t *e) {
-    return e->kind == PACK_ROWS && param->rank == 2;
+/* A table of rows, as embeddings are: one by itself. */
+static buffer_t *table_buffer(lower_t *L, const layout_entry_t *e, int index) {
+    layout_entry_t own = *e;
+    if (index > 0) own.name = arena_printf(L->arena, "%s.at.%d", e->name, index);
+    own.bytes = e->bytes / e->count;
+    own.offset = e->offset + index * own.bytes;
+    return stack_buffer(L, &own, 2, e->shape);
 }
 
-static bool place_role(lower_t *L, part_t *p, int k) {
-    const gnode_t *param = p->class->pattern->params.at[k];
-    int32_t *at = ARENA_ARRAY(L->arena, int32_t, p->class->count);
-    const layout_entry_t *stack = NULL;
-    for (int m = 0; m < p->class->count; m++) {
-        const gnode_t *own = p->class->members[m]->params.at[k];
-        int index = 0;
-        const layout_entry_t *e = layout_find(L->layout, own->name, &index);
-        if (!e) bug("no weight %s in the layout", own->name);
-        if (stack && e != stack) {
-            diag_error(
-                L->d, own->at,
-                "%s and %s do the same for equal parts of layers, but are called differently",
-                param->name, own->name);
-            diag_hint(L->d, "names of such weights may differ in the number of their layer alone");
-            return false;
+/* The heads that a value goes into attention by, 0: somebody else reads it. */
+static int64_t heads_of(const regions_t *r, const gnode_t *n) {
+    const nodes_t *readers = &r->readers[n->id];
+    int64_t heads = 0;
+    for (int i = 0; i < readers->n; i++) {
+        if (graph_kind(readers->at[i]) != K_MIX) return 0;
+        heads = readers->at[i]->heads;
+    }
+    return heads;
+}
+
+bool goes_by_heads(const regions_t *r, const gnode_t *n) {
+    return n->op == G_DENSE && !(n->n_in > 2 && n->in[2]) && heads_of(r, n) > 0;
+}
+
+/* As what the region reads a weight; false after an error: as several things. */
+static bool find_arrangement(lower_t *L, const region_t *region, const gnode_t *param,
+                             arrangement_t *as) {
+    bool found = false;
+    for (int i = 0; i < region->nodes.n; i++) {
+        const gnode_t *n = region->nodes.at[i];
+        for (int k = 0; k < n->n_in; k++) {
+            if (n->in[k] != param) continue;
+            arrangement_t own = layout_arrangement(n, k, heads_of(L->regions, n));
+            bool same = !found || (own.kind == as->kind && own.heads == as->heads);
+            if (!same) {
+                diag_error(L->d, n->at, "%s: no kernel reads %s in two arrangements at once",
+                           n->name, param->name);
+                diag_hint(L->d, "two params with the same values will do");
+                return false;
+            }
+            *as = own;
+            found = true;
         }
+    }
+    return true;
+}
+
+/* Equal regions have weights of one name but for the layer, so they stand in one stack. */
+static bool place_role(lower_t *L, part_t *p, int k) {
+    const class_t *class = p->class;
+    int32_t *at = ARENA_ARRAY(L->arena, int32_t, class->count);
+    const layout_entry_t *stack = NULL;
+    arrangement_t as = {PACK_ROWS, 0};
+    if (!find_arrangement(L, class->pattern, class->pattern->params.at[k], &as)) return false;
+    for (int m = 0; m < class->count; m++) {
+        const gnode_t *own = class->members[m]->params.at[k];
+        int index = 0;
+        const layout_entry_t *e = layout_find_as(L->layout, own->name, as, &index);
+        if (!e || (stack && e != stack)) bug("no place for %s in the layout", own->name);
         stack = e;
         at[m] = index;
     }
-    p->roles[k].w =
-        is_table(param, stack) ? stack_buffer(L, stack, 2, stack->shape) : packed_stack(L, stack);
+    bool table = stack->kind == PACK_ROWS && stack->rank == 2;
+    p->roles[k].w = table ? table_buffer(L, stack, at[0]) : packed_stack(L, stack);
     p->roles[k].vector = part_vector(p, at, stack->count);
+    return true;
+}
+
+bool part_is_crowded(lower_t *L, const part_t *p) {
+    const gnode_t *n = p->class->pattern->nodes.at[0];
+    if (!p->crowded) return false;
+    diag_error(L->d, n->at,
+               "%s: the weights that it is computed with stand in more than %d different orders",
+               n->name, MOST_INDICES);
     return true;
 }
 
@@ -81,6 +140,7 @@ bool make_parts(lower_t *L) {
         p->class = r->classes[i];
         p->roles = ARENA_ARRAY(L->arena, role_t, p->class->pattern->params.n + 1);
         for (int k = 0; k < p->class->pattern->params.n; k++) ok = place_role(L, p, k) && ok;
+        ok = !part_is_crowded(L, p) && ok;
     }
     return ok;
 }

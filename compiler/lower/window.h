@@ -78,7 +78,7 @@ value_t *softmax_scale(lower_t *L, builder_t *b, value_t *most, value_t *sum);
 /* Queries beyond HUGE_NORM are kept times LESS, so that no product with a key overflows where Hugging Face's, which
  * normalises keys first, does not. */
 #define HUGE_NORM 0x1p60
-#define LESS 0x1p-80
+#define LESS      0x1p-80
 /* Does so with the queries of one panel, whose norms these are. */
 void lessen_queries(lower_t *L, builder_t *b, buffer_t *queries, affine_t slot, affine_t panel,
                     value_t *const *norms);

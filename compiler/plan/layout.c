@@ -34,43 +34,27 @@ static table_t table_for(arena_t *a, size_t keys) {
 
 /* ---- how a weight is arranged ------------------------------------------------------------------- */
 
-/* By node id: who reads a PARAM first, and as which of its inputs; of how many heads a value is an operand. */
-typedef struct {
-    const gnode_t **reader;
-    int *input;
-    int64_t *heads;
-} uses_t;
-
-static uses_t find_uses(arena_t *a, const graph_t *g) {
-    uses_t u = {ARENA_ARRAY(a, const gnode_t *, g->n_nodes), ARENA_ARRAY(a, int, g->n_nodes),
-                ARENA_ARRAY(a, int64_t, g->n_nodes)};
-    for (size_t i = 0; i < g->n_nodes; i++) {
-        const gnode_t *n = g->nodes[i];
-        for (int k = 0; k < n->n_in; k++) {
-            const gnode_t *x = n->in[k];
+/* By node id: of how many heads a value is an operand, where nobody else reads it. */
+static int64_t *find_heads(arena_t *a, const graph_t *g) {
+    int64_t *heads = ARENA_ARRAY(a, int64_t, g->n_nodes);
+    bool *elsewhere = ARENA_ARRAY(a, bool, g->n_nodes);
+    for (size_t i = 0; i < g->n_nodes; i++)
+        for (int k = 0; k < g->nodes[i]->n_in; k++) {
+            const gnode_t *x = g->nodes[i]->in[k];
             if (!x) continue;
-            if (graph_kind(n) == K_MIX) u.heads[x->id] = n->heads;
-            if (u.reader[x->id]) continue;
-            u.reader[x->id] = n;
-            u.input[x->id] = k;
+            if (graph_kind(g->nodes[i]) == K_MIX) heads[x->id] = g->nodes[i]->heads;
+            else elsewhere[x->id] = true;
         }
-    }
-    return u;
+    for (size_t i = 0; i < g->n_nodes; i++)
+        if (elsewhere[i]) heads[i] = 0;
+    return heads;
 }
 
-typedef struct {
-    pack_kind_t kind;
-    int64_t heads;
-} arrangement_t;
-
-/* Matrices of dense layers become panels, of whole heads where the result goes into attention by heads. */
-static arrangement_t arrange(const uses_t *u, const gnode_t *param) {
-    const gnode_t *reader = u->reader[param->id];
-    if (param->rank == 4) return (arrangement_t){PACK_ROTATIONS, 0};
-    if (!reader || reader->op != G_DENSE || u->input[param->id] != 1)
-        return (arrangement_t){PACK_ROWS, 0};
-    int64_t heads = u->heads[reader->id];
-    return heads ? (arrangement_t){PACK_HEAD_PANELS, heads} : (arrangement_t){PACK_PANELS, 0};
+arrangement_t layout_arrangement(const gnode_t *reader, int input, int64_t heads) {
+    if (reader->in[input]->rank == 4) return (arrangement_t){PACK_ROTATIONS, 0};
+    if (reader->op != G_DENSE || input != 1) return (arrangement_t){PACK_ROWS, 0};
+    bool by_heads = heads > 0 && !(reader->n_in > 2 && reader->in[2]);
+    return by_heads ? (arrangement_t){PACK_HEAD_PANELS, heads} : (arrangement_t){PACK_PANELS, 0};
 }
 
 static int64_t up(int64_t n, int64_t to) {
@@ -120,28 +104,27 @@ static const char *pattern_of(arena_t *a, const gnode_t *param) {
                         at + strlen(number));
 }
 
-/* The pattern's part after the layer; numbered, where a stack of another shape has it already. */
-static const char *short_name(arena_t *a, const layout_t *l, const char *pattern) {
-    const char *hash = strstr(pattern, "#.");
-    const char *base = hash ? hash + 2 : pattern, *name = base;
-    for (int k = 2;; k++) {
-        bool taken = false;
-        for (int i = 0; i < l->n && !taken; i++) taken = strcmp(l->entries[i].name, name) == 0;
-        if (!taken) return name;
-        name = arena_printf(a, "%s.%d", base, k);
-    }
-}
-
 typedef struct {
     arena_t *arena;
     layout_t *l;
     size_t cap;
-    table_t stacks, sources;
-    uses_t uses;
+    table_t stacks, sources, names; /* names: of stacks, with how many there are of each */
 } maker_t;
 
-static layout_entry_t *stack_for(maker_t *m, const gnode_t *param) {
-    arrangement_t as = arrange(&m->uses, param);
+/* The pattern's part after the layer; numbered, where a stack of another shape has it already. */
+static const char *short_name(maker_t *m, const char *pattern) {
+    const char *hash = strstr(pattern, "#.");
+    const char *base = hash ? hash + 2 : pattern, *name = base;
+    struct place *first = place_of(&m->names, base), *own = first;
+    while (own->key) {
+        name = arena_printf(m->arena, "%s.%d", base, ++first->index);
+        own = place_of(&m->names, name);
+    }
+    *own = (struct place){name, 0, 1};
+    return name;
+}
+
+static layout_entry_t *stack_for(maker_t *m, const gnode_t *param, arrangement_t as) {
     const char *pattern = pattern_of(m->arena, param);
     const char *key = arena_printf(m->arena, "%s %d %lld", pattern, as.kind, (long long)as.heads);
     for (int i = 0; i < param->rank; i++)
@@ -149,22 +132,65 @@ static layout_entry_t *stack_for(maker_t *m, const gnode_t *param) {
     struct place *place = place_of(&m->stacks, key);
     if (place->key) return &m->l->entries[place->entry];
     *place = (struct place){key, m->l->n, 0};
-    layout_entry_t e = {.name = short_name(m->arena, m->l, pattern),
-                        .kind = as.kind,
-                        .rank = param->rank,
-                        .heads = as.heads};
+    layout_entry_t e = {
+        .name = short_name(m, pattern), .kind = as.kind, .rank = param->rank, .heads = as.heads};
     for (int i = 0; i < e.rank; i++) e.shape[i] = param->shape[i].c;
     ARENA_PUSH(m->arena, m->l->entries, m->l->n, m->cap) = e;
     return &m->l->entries[m->l->n - 1];
 }
 
-/* One tensor has one place, however often it is read. */
-static void add_param(maker_t *m, const gnode_t *param) {
-    struct place *place = place_of(&m->sources, param->name);
+/* Names hold no blanks: no tensor is called like another one's arrangement. */
+static const char *key_of(arena_t *a, const char *source, arrangement_t as) {
+    return arena_printf(a, "%s %d %lld", source, as.kind, (long long)as.heads);
+}
+
+/* One tensor has one place in each arrangement, however often it is read. */
+static void add_param(maker_t *m, const gnode_t *param, arrangement_t as) {
+    const char *key = key_of(m->arena, param->name, as);
+    struct place *place = place_of(&m->sources, key);
     if (place->key) return;
-    layout_entry_t *e = stack_for(m, param);
-    *place = (struct place){param->name, (int)(e - m->l->entries), e->count};
+    layout_entry_t *e = stack_for(m, param, as);
+    *place = (struct place){key, (int)(e - m->l->entries), e->count};
+    struct place *first = place_of(&m->sources, param->name);
+    int again = e->count;
+    ARENA_PUSH(m->arena, e->again, again, e->room_again) = first->key != NULL;
     ARENA_PUSH(m->arena, e->source, e->count, e->room) = param->name;
+    if (!first->key) *first = (struct place){param->name, place->entry, place->index};
+}
+
+/* Reads of PARAMs, in the order of the PARAMs and then of the graph. */
+typedef struct {
+    int n, *reader, *input;
+} reads_t;
+
+static void find_reads(arena_t *a, const graph_t *g, reads_t *of) {
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < g->n_nodes; i++)
+            for (int k = 0; k < g->nodes[i]->n_in; k++) {
+                const gnode_t *x = g->nodes[i]->in[k];
+                if (!x || x->op != G_PARAM) continue;
+                reads_t *r = &of[x->id];
+                if (pass == 1) r->reader[r->n] = (int)i, r->input[r->n] = k;
+                r->n++;
+            }
+        for (size_t i = 0; i < g->n_nodes && pass == 0; i++) {
+            of[i].reader = ARENA_ARRAY(a, int, of[i].n + 1);
+            of[i].input = ARENA_ARRAY(a, int, of[i].n + 1);
+            of[i].n = 0;
+        }
+    }
+}
+
+static void add_params(maker_t *m, const graph_t *g) {
+    const int64_t *heads = find_heads(m->arena, g);
+    reads_t *of = ARENA_ARRAY(m->arena, reads_t, g->n_nodes);
+    find_reads(m->arena, g, of);
+    for (size_t i = 0; i < g->n_nodes; i++)
+        for (int k = 0; k < of[i].n; k++) {
+            const gnode_t *reader = g->nodes[of[i].reader[k]];
+            add_param(m, g->nodes[i],
+                      layout_arrangement(reader, of[i].input[k], heads[reader->id]));
+        }
 }
 
 static bool same_factors(const graph_t *g, const gnode_t *hash) {
@@ -191,15 +217,16 @@ static uint64_t fingerprint(const graph_t *g) {
 }
 
 layout_t *layout_make(arena_t *a, const graph_t *g) {
-    size_t params = 0;
-    for (size_t i = 0; i < g->n_nodes; i++) params += g->nodes[i]->op == G_PARAM;
+    size_t reads = 1;
+    for (size_t i = 0; i < g->n_nodes; i++)
+        for (int k = 0; k < g->nodes[i]->n_in; k++)
+            reads += g->nodes[i]->in[k] && g->nodes[i]->in[k]->op == G_PARAM;
     maker_t m = {.arena = a,
                  .l = ARENA_NEW(a, layout_t),
-                 .stacks = table_for(a, params),
-                 .sources = table_for(a, params),
-                 .uses = find_uses(a, g)};
-    for (size_t i = 0; i < g->n_nodes; i++)
-        if (g->nodes[i]->op == G_PARAM) add_param(&m, g->nodes[i]);
+                 .stacks = table_for(a, reads),
+                 .sources = table_for(a, 2 * reads),
+                 .names = table_for(a, 2 * reads)};
+    add_params(&m, g);
     int64_t at = REFORMER_WEIGHTS_HEADER;
     for (int i = 0; i < m.l->n; i++) {
         layout_entry_t *e = &m.l->entries[i];
@@ -220,4 +247,11 @@ const layout_entry_t *layout_find(const layout_t *l, const char *source, int *in
     if (!place || !place->key) return NULL;
     *index = place->index;
     return &l->entries[place->entry];
+}
+
+const layout_entry_t *layout_find_as(const layout_t *l, const char *source, arrangement_t as,
+                                     int *index) {
+    char key[256];
+    int n = snprintf(key, sizeof key, "%s %d %lld", source, as.kind, (long long)as.heads);
+    return n < (int)sizeof key ? layout_find(l, key, index) : NULL;
 }

@@ -19,17 +19,25 @@ typedef enum {
     PACK_ROTATIONS    /* [H, d, n, R] → [count][H][n][d][R] */
 } pack_kind_t;
 
+/* Matrices of dense layers become panels; of whole heads, where the result goes by heads into attention and nowhere
+ * else. */
+typedef struct {
+    pack_kind_t kind;
+    int64_t heads; /* PACK_HEAD_PANELS */
+} arrangement_t;
+
 typedef struct {
     const char
         *name; /* "feed_forward.dense.dense.weight": unique; '.' becomes '_' in buffer names */
     pack_kind_t kind;
-    int count;           /* stacked layers; 1 for what exists once */
-    size_t room;         /* of source */
-    const char **source; /* [count] Hugging Face names (no prefix), or "layers.N.rotations" */
-    int rank;            /* of the source tensor */
-    int64_t shape[4];    /* of the source tensor */
-    int64_t heads;       /* PACK_HEAD_PANELS */
-    int packed_rank;     /* of the packed array, count included */
+    int count;               /* stacked layers; 1 for what exists once */
+    size_t room, room_again; /* of source, of again */
+    const char **source;     /* [count] Hugging Face names (no prefix), or "layers.N.rotations" */
+    bool *again;             /* [count]: it stands in another arrangement before; NULL: none does */
+    int rank;                /* of the source tensor */
+    int64_t shape[4];        /* of the source tensor */
+    int64_t heads;           /* PACK_HEAD_PANELS */
+    int packed_rank;         /* of the packed array, count included */
     int64_t packed[6];
     int64_t offset, bytes;
 } layout_entry_t;
@@ -37,7 +45,7 @@ typedef struct {
 typedef struct {
     layout_entry_t *entries;
     int n;
-    struct place *places; /* by name of the source: a hash table */
+    struct place *places; /* by the source's name, and by name and arrangement: a hash table */
     size_t n_places;
     int64_t data_end;     /* header + data, multiple of 64 */
     uint64_t fingerprint; /* spec_canonical + REFORMER_WEIGHTS_VERSION */
@@ -46,7 +54,12 @@ typedef struct {
 /* From the params of a graph, the one with the most of them where there are several; every graph of one model then gives
  * the same layout. */
 layout_t *layout_make(arena_t *a, const graph_t *g);
-/* Where a source stands: its entry, and its number there. NULL: nowhere. */
+/* As what a node reads a PARAM, its input number `input`; heads: of the attention that alone takes the node's result, 0:
+ * somebody else does. */
+arrangement_t layout_arrangement(const gnode_t *reader, int input, int64_t heads);
+/* Where a source stands, first of all or in this arrangement: its entry, and its number there. NULL: nowhere. */
 const layout_entry_t *layout_find(const layout_t *l, const char *source, int *index);
+const layout_entry_t *layout_find_as(const layout_t *l, const char *source, arrangement_t as,
+                                     int *index);
 
 #endif

@@ -259,6 +259,7 @@ static void unpack_tensor(const layout_t *l, const layout_entry_t *e, int i,
                           const unsigned char *file, arena_t *a, st_writer_t *w) {
     int64_t shape[8];
     const char *source = e->source[i];
+    if (e->again && e->again[i]) return; /* written already */
     int rank = hf_shape(l, e, source, shape);
     move_t m = {.unpack = true};
     m.packed = (float *)(uintptr_t)(file + e->offset) + i * stride_of(e); /* only read */

@@ -4,8 +4,21 @@
 
 #include "random_model.h"
 
-/* Layers get norms, activations, windows and widths of their own, or go without a norm or an activation; sums turn
- * round. The plan's layout is made anew. False after errors in d: the edited graph is none. */
-bool edit_graphs(plan_t *p, diag_t *d);
+/* Layers of a few forms: what is drawn for a form is done to all layers of it. */
+enum { MOST_FORMS = 4 };
+typedef struct {
+    int n_layers, n_forms;
+    bool lsh[MOST_FORMS];
+    uint64_t seed[MOST_FORMS]; /* of the form's draws */
+    int form[64];              /* by layer */
+} forms_t;
+
+/* One layer, a few of a form each, or `deep`: forty of three forms. Writes attn_layers; returns how many are LSH. */
+int random_forms(sbuf_t *s, bool deep, forms_t *f);
+
+/* Layers get norms, activations, windows, buckets, heads and widths of their own; they lose parts, or have them twice;
+ * streams are normalised behind sums, skip layers, or are one; weights are shared. The plan's layout is made anew, and
+ * buckets can be imposed no longer where layers hash differently. False after errors in d: the edited graph is none. */
+bool edit_graphs(plan_t *p, const forms_t *f, diag_t *d);
 
 #endif

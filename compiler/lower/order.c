@@ -1,0 +1,139 @@
+/* The order in which regions run. See regions.h. */
+#include <stdlib.h>
+
+#include "lower/regions.h"
+
+static int by_first_result(const void *a, const void *b) {
+    int x = (*(region_t *const *)a)->results.at[0]->id,
+        y = (*(region_t *const *)b)->results.at[0]->id;
+    return (x > y) - (x < y);
+}
+
+/* Regions in the graph's order, until they have one of their own; `order` is their place here. */
+typedef struct {
+    region_t **all;
+    int n, begun; /* all before `begun` are done */
+    bool *done;
+    int *waits; /* for so many reads */
+    int *left;  /* by layer + 1: regions that are not done */
+    int **next; /* by region: who reads of it, once for each read; ended by -1 */
+} queue_t;
+
+static int maker_of(const regions_t *r, const gnode_t *n) {
+    return r->of_node[n->id]->order;
+}
+
+static void find_next(const regions_t *r, arena_t *a, queue_t *q) {
+    int *readers = ARENA_ARRAY(a, int, q->n);
+    for (int i = 0; i < q->n; i++)
+        for (int k = 0; k < q->all[i]->reads.n; k++) readers[maker_of(r, q->all[i]->reads.at[k])]++;
+    for (int i = 0; i < q->n; i++) {
+        q->next[i] = ARENA_ARRAY(a, int, readers[i] + 1);
+        q->next[i][readers[i]] = -1;
+    }
+    for (int i = q->n; i-- > 0;) {
+        q->waits[i] = q->all[i]->reads.n;
+        for (int k = 0; k < q->all[i]->reads.n; k++) {
+            int maker = maker_of(r, q->all[i]->reads.at[k]);
+            q->next[maker][--readers[maker]] = i;
+        }
+    }
+}
+
+static bool is_ready(const queue_t *q, int i) {
+    return !q->done[i] && q->waits[i] == 0;
+}
+
+/* What goes on with the attention of region `last`: its mixers, or what takes the result. */
+static int in_band(const queue_t *q, int last) {
+    int best = -1;
+    for (const int *i = q->next[last]; *i >= 0; i++) {
+        bool band = q->all[*i]->kind == K_MIX || q->all[last]->kind == K_MIX;
+        if (band && is_ready(q, *i) && (best < 0 || *i < best)) best = *i;
+    }
+    return best;
+}
+
+/* The first one that is ready of this layer; -1: none. */
+static int of_layer(const queue_t *q, int layer) {
+    for (int i = q->begun; i < q->n && q->left[layer + 1] > 0; i++)
+        if (is_ready(q, i) && q->all[i]->layer == layer) return i;
+    return -1;
+}
+
+/* The first one that is ready, of the lowest layer; what has none comes last. */
+static int of_any_layer(const queue_t *q) {
+    int best = -1;
+    for (int i = q->begun; i < q->n; i++)
+        if (is_ready(q, i) &&
+            (best < 0 || (unsigned)q->all[i]->layer < (unsigned)q->all[best]->layer))
+            best = i;
+    return best;
+}
+/* Attention runs in one go where it can, and a layer too; else the graph's order serves. */
+static int next_region(const queue_t *q, int last) {
+    int i = last < 0 ? -1 : in_band(q, last);
+    if (i < 0 && last >= 0) i = of_layer(q, q->all[last]->layer);
+    return i < 0 ? of_any_layer(q) : i;
+}
+
+static void finish_region(queue_t *q, int i) {
+    q->done[i] = true;
+    q->left[q->all[i]->layer + 1]--;
+    for (const int *reader = q->next[i]; *reader >= 0; reader++) q->waits[*reader]--;
+    while (q->begun < q->n && q->done[q->begun]) q->begun++;
+}
+
+static queue_t queue_of(const regions_t *r, arena_t *a) {
+    qsort(r->regions, (size_t)r->n_regions, sizeof *r->regions, by_first_result);
+    int n = r->n_regions, layers = 0;
+    for (int i = 0; i < n; i++) {
+        r->regions[i]->order = i;
+        if (r->regions[i]->layer >= layers) layers = r->regions[i]->layer + 1;
+    }
+    queue_t q = {.all = r->regions,
+                 .n = n,
+                 .done = ARENA_ARRAY(a, bool, n),
+                 .waits = ARENA_ARRAY(a, int, n),
+                 .left = ARENA_ARRAY(a, int, layers + 1),
+                 .next = ARENA_ARRAY(a, int *, n)};
+    find_next(r, a, &q);
+    for (int i = 0; i < n; i++) q.left[q.all[i]->layer + 1]++;
+    return q;
+}
+
+/* Fills sorted; false: some wait for each other. */
+static bool sort_regions(queue_t *q, region_t **sorted) {
+    for (int k = 0, last = -1; k < q->n; k++) {
+        last = next_region(q, last);
+        if (last < 0) return false;
+        sorted[k] = q->all[last];
+        finish_region(q, last);
+    }
+    return true;
+}
+
+/* Of those that are left, those that others of them wait for. */
+static void find_circles(const queue_t *q, bool *waits) {
+    for (int i = 0; i < q->n; i++) waits[i] = !q->done[i];
+    for (bool found = true; found;) {
+        found = false;
+        for (int i = 0; i < q->n; i++) {
+            bool last = waits[i];
+            for (const int *k = q->next[i]; last && *k >= 0; k++) last = !waits[*k];
+            if (last) waits[i] = false, found = true;
+        }
+    }
+}
+
+bool regions_order(regions_t *r, arena_t *a, bool *waits) {
+    queue_t q = queue_of(r, a);
+    region_t **sorted = ARENA_ARRAY(a, region_t *, q.n);
+    if (!sort_regions(&q, sorted)) {
+        find_circles(&q, waits);
+        return false;
+    }
+    for (int i = 0; i < q.n; i++) sorted[i]->order = i;
+    r->regions = sorted;
+    return true;
+}
