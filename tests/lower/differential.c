@@ -1,6 +1,6 @@
 /* Random models, random inputs: back ends against the reference, tensor by tensor.
  *
- *     differential BACKEND[,BACKEND] COUNT SEED [CC]     BACKEND: interpreter | c | jit
+ *     differential BACKEND[,BACKEND] COUNT SEED|fresh [CC]     BACKEND: interpreter | c | jit
  *     random_graphs …                                    the same; graphs are edited before they are lowered, and a few of
  *                                                        them may be refused
  *

@@ -37,8 +37,8 @@ typedef struct {
     const char *cc; /* NULL: the default */
 } others_t;
 bool others_parse(const char *text, others_t *o); /* "jit,c"; false after a message */
-/* PROGRAM BACKEND[,BACKEND] COUNT SEED [CC]: runs models 0 … COUNT-1 and says how many passed. Returns the exit
- * code. */
+/* PROGRAM BACKEND[,BACKEND] COUNT SEED [CC]: runs models 0 … COUNT-1 and says how many passed; SEED `fresh`: another one
+ * each time, which is printed. Returns the exit code. */
 int run_models(int argc, char **argv, bool (*run)(int index, uint64_t seed, const others_t *o));
 
 #endif
