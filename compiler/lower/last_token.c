@@ -1,5 +1,7 @@
 /* The head of a prefill: of all tokens of the row, the last one's logits and hidden state. Rows of streams that its
  * regions read are put by themselves, and the regions are computed for that one row (columns.c). */
+#include <string.h>
+
 #include "lower/cache.h"
 #include "lower/columns.h"
 
@@ -15,13 +17,14 @@ static void copy_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int widt
     b_store(b, t->of[t->home], b_load(b, L->homes[t->home], width, from), to);
 }
 
-static bool is_output(const lower_t *L, const gnode_t *n) {
-    return graph_output(L->g, "logits") == n || graph_output(L->g, "last_hidden_state") == n;
+/* Names are unique, and looked up for every region. */
+static bool is_output(const gnode_t *n) {
+    return strcmp(n->name, "logits") == 0 || strcmp(n->name, "last_hidden_state") == 0;
 }
 
 static bool has_output(const lower_t *L, const region_t *region) {
     for (int i = 0; i < region->results.n; i++)
-        if (is_output(L, region->results.at[i])) return true;
+        if (is_output(region->results.at[i])) return true;
     return false;
 }
 
