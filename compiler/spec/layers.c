@@ -221,6 +221,7 @@ static bool convert_layer(reader_t *r, int layer, const node_t *map, own_t *own)
     }
     r->errors = one->errors;
     if (ok && layer < alone->n_layers) own->values = model_layer(alone, layer);
+    else memset(own->given, 0, sizeof own->given); /* nothing is made of what is wrong */
     return ok;
 }
 

@@ -83,4 +83,25 @@ grep -q num_buckets m.h && fail 'a single length needs no word'
 translate 'translated, settled' - --set compile.sequence_length=dynamic --set num_buckets=8
 grep -q num_buckets m.h && fail 'a given number needs no word'
 translate 'translated, silenced' - --set compile.sequence_length=dynamic --no-warnings
+
+# ---- buckets to impose on layers whose heads, rounds and chunks differ ----
+case=$CASES/q_clm_layers
+own() { # NAME CODE PATTERN OUTPUT ARGUMENTS…
+    title=$1 want_code=$2 text=$3 output=$4
+    shift 4
+    check "$title" "$want_code" "$text" "$r" run "$case/config.json" --weights "$case/model.safetensors" \
+        --input "$case/inputs.safetensors" --output "$output" "$@"
+}
+for backend in reference interpreter; do
+    own "$backend" 0 '' hashed.st --backend $backend
+    own "$backend, another seed" 0 '' other.st --backend $backend --set hash_seed=9
+    own "$backend, imposed" 0 '' imposed.st --backend $backend --set hash_seed=9 --buckets "$case/outputs.safetensors"
+    cmp -s hashed.st other.st && fail 'the seed changes nothing: the test tests nothing'
+    same "$backend, imposed" hashed.st imposed.st
+done
+"$FORGE" make b.st "layers.1.buckets:I32:2,2,2,48=$(yes 1 | head -n 384 | paste -sd, -)"
+own 'of other rounds' 1 'layers.1.buckets: shape \[2, 2, 2, 48\]|layers.1.buckets.*\[2, 2, 3, 48\]' o.st \
+    --backend reference --buckets b.st
+"$FORGE" make b.st "layers.5.buckets:I32:2,1,1,48=$(yes 4 | head -n 96 | paste -sd, -)"
+own 'of more buckets than the layer has' 1 'round 0 has buckets 0 … 3' o.st --backend reference --buckets b.st
 finish

@@ -36,6 +36,21 @@ x enwik8 0 '' "$specs/enwik8.yaml" $fixed
 section parameters
 equal 'parameters of enwik8' "$(awk '$1 == "total" { gsub(",", ""); print $2 }' section.txt)" 149182722
 
+# ---- layers of their own: a row for each kind of them ----
+x 'own layers' 0 - "$specs/bench.yaml" $fixed --set extensions.layers.1.num_hashes=2 --set extensions.norm=rms \
+    --set 'extensions.layers.3={num_buckets: [8, 16], lsh_attn_chunk_length: 32}' \
+    --set extensions.layers.0.feed_forward_size=512 --set extensions.feed_forward_gate=true
+says '^  hash  *2 rounds, 128 buckets, chosen from the length; layer 1$'
+says '^  hash  *4 rounds, 128 buckets = \[8, 16\]; layer 3$'
+says '^  hash  *4 rounds, 128 buckets, chosen from the length; layer 5$'
+says '^  LSH  *chunks of 64, each with 1 before and 0 after: 128 keys per query; layers 1, 5$'
+says '^  LSH  *chunks of 32, each with 1 before and 0 after: 64 keys per query; layer 3$'
+says '^  heads  *8 of 64, causal$'
+says '^  widths  *hidden 512, feed-forward 2048 \(relu\); layers 1 \.\.\. 5$'
+says '^  feed_forward.gate.dense.weight  *1  *512 x 512 '
+says '^  feed_forward.gate.dense.weight.2  *5  *2048 x 512 '
+grep -q 'layer_norm.bias' .out && fail 'RMS norms have no bias'
+
 # ... and the weights file is as large as it says.
 small="$CASES/b_clm_alt_4hash_factorised"
 check translated 0 '' "$r" "$small" -o m.c --target x86-64-v3 --set compile.sequence_length=64

@@ -33,6 +33,24 @@ for file in b c d; do
     done
 done
 
+# Three forms of layers: as much for 3 layers as for 12.
+forms() { # FILE TIMES
+    layers='' own='' i=0
+    while [ $i -lt "$2" ]; do
+        layers="$layers${layers:+,}local,lsh,lsh"
+        own="$own${own:+,}null,null,{num_hashes: 2, lsh_attn_chunk_length: 128, feed_forward_size: 1024}"
+        i=$((i + 1))
+    done
+    check "three forms, $2 times" 0 - "$REFORMERC" "$spec" --target x86-64-v4 -o "$1.c" --set "attn_layers=[$layers]" \
+        --set "extensions.layers=[$own]" --set compile.sequence_length=4096 --set compile.name=sized
+    printf '3 forms, %2d layers: %s lines, %s bytes\n' $(($2 * 3)) "$(wc -l <"$1.c")" "$(wc -c <"$1.c")"
+}
+forms e 1
+forms f 4
+checks=$((checks + 1))
+d=$(($(wc -c <f.c) - $(wc -c <e.c)))
+[ $((${d#-} * 100)) -lt $(($(wc -c <e.c) * 3)) ] || fail "three forms of layers: $d bytes more for 12 layers than for 3"
+
 # A step, too: a loop over the buckets.
 step() { # FILE BUCKETS
     check "a step, $2 buckets" 0 '' "$REFORMERC" "$spec" --no-warnings --target x86-64-v3 -o "$1.c" \

@@ -49,6 +49,17 @@ for point in '1 32' '1 64' '2 32' '2 64'; do
 done
 [ "$(column r.csv bits_per_byte | sort -u | wc -l)" -gt 1 ] || fail 'settings change nothing: the test tests nothing'
 
+# One layer by itself: with as many rounds as all layers have it is the model as it was trained.
+s 'a layer' 0 '3 points' --set extensions.layers.1.num_hashes=1,2,4 --output layer.csv
+says '^extensions.layers.1.num_hashes  bits/byte '
+[ "$(column layer.csv extensions.layers.1.num_hashes | tr '\n' ' ')" = '1 2 4 ' ] || fail 'no column of the layer'
+[ "$(column layer.csv bits_per_byte | sort -u | wc -l)" -eq 3 ] || fail 'rounds of one layer change nothing'
+check 'eval of the model' 0 '' "$r" eval "$CHECKPOINT" $small --text text.txt
+says "^bits_per_byte $(column layer.csv bits_per_byte | sed -n 2p)\$"
+check 'eval of a layer' 0 '' "$r" eval "$CHECKPOINT" $small --text text.txt --set extensions.layers.1.num_hashes=4
+says "^bits_per_byte $(column layer.csv bits_per_byte | sed -n 3p)\$"
+s 'a local layer' 1 "'num_hashes' has no effect: layer 0 is local" --set extensions.layers.0.num_hashes=1,2
+
 # The front, from the figures alone; the table and the JSON mark the same points.
 front() { # FILE: the lines that should be marked
     awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }

@@ -65,7 +65,7 @@ static sample_t make_sample(arena_t *a) {
     random_widths(&s);
     sbuf_printf(&s, "vocab_size: %lld\n", (long long)m.vocab);
     random_norms(&s, large ? m.hashing ? "1.5" : "0.4" : "0.15");
-    if (!large) random_extensions(&s, true, unit, false);
+    if (!large) random_extensions(&s, true, unit, true);
     write_lengths(&s, &m);
     m.text = arena_strdup(a, s.data);
     sbuf_free(&s);
