@@ -112,10 +112,12 @@ static gnode_t *add(kernels_t *k, gnode_t *s, gnode_t *x) {
     return k_add(k, "add", s, x);
 }
 
+/* Simple ones first: where one fails, those that are made of it need not be looked at. */
 static layer_fn *const layers[] = {
-    dense,        dense_bias,    dense_act,     dense_bias_act, dense_add,    dense_bias_add,
-    add_turned,   dense_act_add, dense_add_act, chain,          feed_forward, norm,
-    norm_of_norm, norm_act,      norm_add,      norm_of_two,    act,          add,
+    dense,        dense_bias,     norm,         add,           act,
+    norm_of_norm, norm_act,       norm_add,     dense_act,     dense_bias_act,
+    dense_add,    dense_bias_add, add_turned,   dense_act_add, dense_add_act,
+    chain,        norm_of_two,    feed_forward,
 };
 enum { N_LAYERS = sizeof layers / sizeof *layers };
 
