@@ -101,6 +101,13 @@ gnode_t *k_norm(kernels_t *k, const char *name, gnode_t *x, double eps) {
     return k_finish(k, n);
 }
 
+gnode_t *k_rms_norm(kernels_t *k, const char *name, gnode_t *x, double eps) {
+    int64_t shape[] = {width_of(x)};
+    gnode_t *n = K_NODE(k, G_RMS_NORM, name, x, k_param(k, part(k, name, "weight"), 1, shape, 2));
+    n->eps = eps;
+    return k_finish(k, n);
+}
+
 gnode_t *k_act(kernels_t *k, const char *name, gnode_t *x, act_t act) {
     gnode_t *n = K_NODE(k, G_ACTIVATION, name, x);
     n->act = act;
@@ -109,6 +116,10 @@ gnode_t *k_act(kernels_t *k, const char *name, gnode_t *x, act_t act) {
 
 gnode_t *k_add(kernels_t *k, const char *name, gnode_t *x, gnode_t *y) {
     return k_finish(k, K_NODE(k, G_ADD, name, x, y));
+}
+
+gnode_t *k_mul(kernels_t *k, const char *name, gnode_t *x, gnode_t *y) {
+    return k_finish(k, K_NODE(k, G_MUL, name, x, y));
 }
 
 gnode_t *k_hidden(kernels_t *k, gnode_t *x, gnode_t *y) {

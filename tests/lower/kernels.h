@@ -58,8 +58,10 @@ gnode_t *k_dense(kernels_t *k, const char *name, gnode_t *x, int64_t n, bool bia
 gnode_t *k_select(kernels_t *k, const char *name, gnode_t *x, int64_t n, int64_t first,
                   int64_t step, double scale);
 gnode_t *k_norm(kernels_t *k, const char *name, gnode_t *x, double eps);
+gnode_t *k_rms_norm(kernels_t *k, const char *name, gnode_t *x, double eps);
 gnode_t *k_act(kernels_t *k, const char *name, gnode_t *x, act_t act);
 gnode_t *k_add(kernels_t *k, const char *name, gnode_t *x, gnode_t *y);
+gnode_t *k_mul(kernels_t *k, const char *name, gnode_t *x, gnode_t *y);
 gnode_t *k_mask(kernels_t *k); /* of keys: once, where there is attention */
 /* The end of every graph: last_hidden_state, of y NULL or two streams. */
 gnode_t *k_hidden(kernels_t *k, gnode_t *x, gnode_t *y);

@@ -103,6 +103,29 @@ static gnode_t *norm_of_two(kernels_t *k, gnode_t *s, gnode_t *x) {
     return k_dense(k, "norm_of_two", k_norm(k, "norm", both, 0.25), width_of(s), false);
 }
 
+static gnode_t *rms_norm(kernels_t *k, gnode_t *s, gnode_t *x) {
+    (void)x;
+    return k_rms_norm(k, "rms_norm", s, 0.25);
+}
+
+static gnode_t *rms_norm_of_two(kernels_t *k, gnode_t *s, gnode_t *x) {
+    gnode_t *both = k_finish(k, K_NODE(k, G_CONCAT, "both", s, x));
+    return k_dense(k, "rms_norm_of_two", k_rms_norm(k, "rms", both, 0.25), width_of(s), true);
+}
+
+static gnode_t *mul(kernels_t *k, gnode_t *s, gnode_t *x) {
+    return k_mul(k, "mul", s, x);
+}
+
+/* The product of two dense layers, one of them activated, on its way into a third. */
+static gnode_t *gate(kernels_t *k, gnode_t *s, gnode_t *x) {
+    gnode_t *y = k_rms_norm(k, "rms", x, 1e-2);
+    gnode_t *a = k_act(k, "act", k_dense(k, "in", y, width_of(s) + 5, true), ACT_SILU);
+    gnode_t *b = k_dense(k, "gate", y, width_of(s) + 5, true);
+    y = k_dense(k, "out", k_mul(k, "product", a, b), width_of(s), true);
+    return k_add(k, "gate_add", s, y);
+}
+
 static gnode_t *act(kernels_t *k, gnode_t *s, gnode_t *x) {
     (void)x;
     return k_act(k, "act", s, ACT_MISH);
@@ -114,10 +137,11 @@ static gnode_t *add(kernels_t *k, gnode_t *s, gnode_t *x) {
 
 /* Simple ones first: where one fails, those that are made of it need not be looked at. */
 static layer_fn *const layers[] = {
-    dense,        dense_bias,     norm,         add,           act,
-    norm_of_norm, norm_act,       norm_add,     dense_act,     dense_bias_act,
-    dense_add,    dense_bias_add, add_turned,   dense_act_add, dense_add_act,
-    chain,        norm_of_two,    feed_forward,
+    dense,           dense_bias,     norm,         add,           act,
+    norm_of_norm,    norm_act,       norm_add,     dense_act,     dense_bias_act,
+    dense_add,       dense_bias_add, add_turned,   dense_act_add, dense_add_act,
+    chain,           norm_of_two,    feed_forward, mul,           rms_norm,
+    rms_norm_of_two, gate,
 };
 enum { N_LAYERS = sizeof layers / sizeof *layers };
 

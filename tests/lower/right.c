@@ -83,6 +83,25 @@ static void right_embed(const right_ctx_t *c) {
     }
 }
 
+/* The mean of squares is off by a factor of (w + 2) u. */
+static void right_rms_norm(const right_ctx_t *c) {
+    const right_t *x = right_input(c, 0);
+    int64_t w = width_of(c->n);
+    for (int64_t first = 0; first < c->y->elements; first += w) {
+        double mean = 0, ex = 0;
+        for (int64_t i = first; i < first + w; i++) {
+            mean += x->v[i] * x->v[i] / (double)w;
+            ex = fmax(ex, x->e[i]);
+        }
+        double s = 1 / sqrt(mean + c->n->eps);
+        for (int64_t i = 0; i < w; i++) {
+            double d = x->v[first + i] * s, weight = right_input(c, 1)->v[i];
+            double e = RIGHT_U * fabs(d * weight) * (double)(w + 8);
+            put(c, first + i, d * weight, e + fabs(weight) * s * (1 + fabs(d)) * ex);
+        }
+    }
+}
+
 /* Mean and variance are sums of w numbers; the mean is off by w u |x|, the variance by a factor of (w + 4) u. */
 static void right_layer_norm(const right_ctx_t *c) {
     const right_t *x = right_input(c, 0);
@@ -148,6 +167,15 @@ static void right_add(const right_ctx_t *c) {
         double v = x->v[i] + y->v[i];
         double partly = groups_of(c->n->in[1]) * (fabs(x->v[i]) + fabs(y->v[i]));
         put(c, i, v, x->e[i] + y->e[i] + RIGHT_U * (fabs(v) + partly));
+    }
+}
+
+static void right_mul(const right_ctx_t *c) {
+    const right_t *x = right_input(c, 0), *y = right_input(c, 1);
+    for (int64_t i = 0; i < c->y->elements; i++) {
+        double v = x->v[i] * y->v[i], both = x->e[i] * y->e[i];
+        double e = fabs(x->v[i]) * y->e[i] + fabs(y->v[i]) * x->e[i] + both;
+        put(c, i, v, e + RIGHT_U * fabs(v));
     }
 }
 
@@ -271,9 +299,11 @@ void right_value(const kernels_t *k, const right_t *all, const gnode_t *n, const
         [G_EMBED] = right_embed,
         [G_EMBED_AT] = right_embed,
         [G_LAYER_NORM] = right_layer_norm,
+        [G_RMS_NORM] = right_rms_norm,
         [G_DENSE] = right_dense,
         [G_ACTIVATION] = right_activation,
         [G_ADD] = right_add,
+        [G_MUL] = right_mul,
         [G_CONCAT] = right_concat,
         [G_LSH_HASH] = right_lsh_hash,
         [G_LSH_SORT] = right_lsh_sort,
@@ -290,6 +320,7 @@ void right_value(const kernels_t *k, const right_t *all, const gnode_t *n, const
         [G_MSE_LOSS] = right_float_loss,
         [G_BCE_LOSS] = right_float_loss,
     };
+    if (graph_is_state(n) || graph_is_keep(n)) return; /* struct right_row */
     if (!ops[n->op]) bug("no formula for %s", graph_op_name(n->op));
     right_ctx_t c = {k, all, n, got, y, k->g->batch, k->g->length.c, k->g->padded.c};
     ops[n->op](&c);

@@ -78,7 +78,7 @@ static void see_round(step_t *s, int64_t head, int64_t round) {
     const gnode_t *n = s->c.n;
     int64_t order[MOST_TOKENS], bucket[MOST_TOKENS], tokens = s->row->tokens, place = 0;
     for (int64_t t = 0; t < tokens; t++) {
-        bucket[t] = right_bucket(&s->c, &s->row->k, n->in[3], 0, head, round, t, -1);
+        bucket[t] = right_bucket(&s->c, &s->row->k, n->in[4], 0, head, round, t, -1);
         int64_t to = t;
         for (; to > 0 && bucket[order[to - 1]] > bucket[t]; to--) order[to] = order[to - 1];
         order[to] = t;
@@ -98,6 +98,6 @@ void right_lsh_step(const right_ctx_t *c) {
             for (int64_t r = 0; r < c->n->rounds && s.row->hashed; r++) see_round(&s, head, r);
             end(&s, head, true);
         }
-        s.row->hashed = s.row->hashed || (s.row->tokens >= c->n->chunk && c->n->in[3]);
+        s.row->hashed = s.row->hashed || (s.row->tokens >= c->n->chunk && c->n->in[4]);
     }
 }
