@@ -81,14 +81,16 @@ gnode_t *k_dense(kernels_t *k, const char *name, gnode_t *x, int64_t n, bool bia
     return k_finish(k, K_NODE(k, G_DENSE, name, x, w, b));
 }
 
-gnode_t *k_select(kernels_t *k, const char *name, gnode_t *x, int64_t n, int64_t first,
-                  int64_t step, double scale) {
-    gnode_t *y = k_dense(k, name, x, n, false);
-    float *w = k_values(k, y->in[1]);
-    int64_t depth = width_of(x);
+void k_selection(float *w, int64_t n, int64_t depth, int64_t first, int64_t step, double scale) {
     memset(w, 0, (size_t)(n * depth) * sizeof *w);
     for (int64_t j = 0; j < n; j++)
         w[j * depth + (first + j * step) % depth] = (float)(j % 3 == 1 ? -scale : scale);
+}
+
+gnode_t *k_select(kernels_t *k, const char *name, gnode_t *x, int64_t n, int64_t first,
+                  int64_t step, double scale) {
+    gnode_t *y = k_dense(k, name, x, n, false);
+    k_selection(k_values(k, y->in[1]), n, width_of(x), first, step, scale);
     return y;
 }
 

@@ -54,9 +54,11 @@ gnode_t *k_observed(gnode_t *n);
 /* Rows of random numbers: as many words as there are tokens, one table of positions. Observed. */
 gnode_t *k_rows(kernels_t *k, int64_t width);
 gnode_t *k_dense(kernels_t *k, const char *name, gnode_t *x, int64_t n, bool bias);
-/* A dense layer whose column j is column first + j * step of x, times scale, a power of two, or its opposite: exact. */
+/* A dense layer whose column j is column first + j * step of x, times scale, a power of two, or its opposite: exact. The
+ * second one is its weights alone, [n][depth]. */
 gnode_t *k_select(kernels_t *k, const char *name, gnode_t *x, int64_t n, int64_t first,
                   int64_t step, double scale);
+void k_selection(float *w, int64_t n, int64_t depth, int64_t first, int64_t step, double scale);
 gnode_t *k_norm(kernels_t *k, const char *name, gnode_t *x, double eps);
 gnode_t *k_rms_norm(kernels_t *k, const char *name, gnode_t *x, double eps);
 gnode_t *k_act(kernels_t *k, const char *name, gnode_t *x, act_t act);

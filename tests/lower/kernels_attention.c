@@ -20,8 +20,10 @@ typedef struct {
     int64_t factors[3];
     bool causal, shared; /* shared: EXACT_ATTENTION of LSH layers */
     double scale; /* of queries, 0: 1; 64 makes them longer than what may bound their scores */
-    int mask;   /* of how many tokens one is masked, at random; 1: all of the first row; 0: none */
-    bool whole; /* all numbers are small and whole: ties everywhere */
+    int mask; /* of how many tokens one is masked, at random; 1: all of the first row; 0: none */
+    int64_t width; /* of the stream, 0: 37; wide ones take several heads at a time */
+    bool own;      /* the result is added to the stream that its operands are columns of */
+    bool whole;    /* all numbers are small and whole: ties everywhere */
 } case_t;
 
 /* The heads' operands: column j of x, from `first` on, with stride `step`. */
@@ -87,20 +89,21 @@ static void make_mask(kernels_t *k, const case_t *c) {
 }
 
 static void check(const case_t *c, int number, bool compiled) {
+    int64_t width = c->width ? c->width : 37;
     draw_begin(6, number);
     kernels_t *k = kernels_begin(c->what, c->batch, c->length, c->padded);
     make_mask(k, c);
-    gnode_t *x = k_rows(k, 37);
+    gnode_t *x = k_rows(k, width);
     if (c->whole) {
-        make_whole(k_values(k, x->in[1]), k->vocab * 37);
-        memset(k_values(k, x->in[2]), 0, sizeof(float) * (size_t)(c->padded * 37));
+        make_whole(k_values(k, x->in[1]), k->vocab * width);
+        memset(k_values(k, x->in[2]), 0, sizeof(float) * (size_t)(c->padded * width));
     }
     k->layer++;
-    gnode_t *s = k_observed(k_select(k, "stream", x, 37, 4, 9, 1));
+    gnode_t *s = k_observed(k_select(k, "stream", x, width, 4, 9, 1));
     k->layer++;
-    gnode_t *self = attention(k, c, x);
-    gnode_t *y = k_add(k, "output", s, k_dense(k, "product", self, 37, false));
-    k_hidden(k, k_observed(y), NULL);
+    gnode_t *self = attention(k, c, c->own ? s : x);
+    gnode_t *y = k_add(k, "output", s, k_dense(k, "product", self, width, false));
+    k_hidden(k, k_observed(y), x);
     kernels_check(k, compiled);
 }
 
@@ -124,6 +127,7 @@ static void local(void **state) {
         LOCAL("local: a row without tokens", 2, 10, 10, 2, 8, 2, 1, 1, .mask = 1),
         LOCAL("local: chunks of 70, causal", 1, 130, 140, 1, 6, 70, 1, 0, .causal = true),
         LOCAL("local: chunks of 1", 1, 9, 9, 1, 16, 1, 3, 1, .mask = 5),
+        LOCAL("local: two heads at a time", 1, 8, 8, 4, 5, 4, 1, 0, .width = 225),
     };
     (void)state;
     CHECK(list);
@@ -175,6 +179,8 @@ static void lsh(void **state) {
             .factors = {2}),
         LSH("lsh: chunks of 40, many buckets", 1, 120, 120, 1, 8, 40, 1, 0, .rounds = 1,
             .factors = {70}, .causal = true),
+        LSH("lsh: two heads at a time", 1, 9, 9, 4, 6, 3, 1, 0, .rounds = 2, .factors = {4},
+            .width = 225),
         LSH("lsh: ties", 1, 40, 40, 2, 3, 4, 1, 0, .rounds = 2, .factors = {6}, .whole = true),
         LSH("lsh: ties of factors, masks", 1, 34, 36, 1, 2, 6, 1, 1, .rounds = 2,
             .factors = {4, 10}, .whole = true, .mask = 4, .causal = true),

@@ -22,6 +22,15 @@ double sum_error(const sum_t *s) {
     return s->e + (exact ? 0 : 2 * (double)s->n * RIGHT_U * s->size);
 }
 
+bool right_is_sharp(const right_t *y) {
+    double squares = 0, most = 0;
+    for (int64_t i = 0; i < y->elements; i++) {
+        squares += y->v[i] * y->v[i];
+        most = fmax(most, y->e[i]);
+    }
+    return most <= 1e-2 * sqrt(squares / (double)y->elements);
+}
+
 static int64_t width_of(const gnode_t *n) {
     return n->shape[n->rank - 1].c;
 }

@@ -27,6 +27,9 @@ struct right_row {
     bool hashed;
 };
 
+/* Whether the bounds are far below the values, or errors might hide in them. */
+bool right_is_sharp(const right_t *y);
+
 /* right_attention.c */
 typedef struct {
     const kernels_t *k;
