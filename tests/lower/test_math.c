@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "formulas.h"
 #include "lower/math.h"
 
 enum { N = 4096 };
@@ -89,75 +90,6 @@ static void functions_match_libm(void **state) {
                       functions[i].floor_);
             }
 }
-
-static double sigmoid(double x) {
-    return 1 / (1 + exp(-x));
-}
-static double relu(double x) {
-    return x > 0 ? x : 0;
-}
-static double gelu(double x) {
-    return 0.5 * x * (1 + erf(x / sqrt(2)));
-}
-static double gelu_new(double x) {
-    return 0.5 * x * (1 + tanh(sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
-}
-static double gelu_10(double x) {
-    return fmin(fmax(gelu(x), -10), 10);
-}
-static double silu(double x) {
-    return x * sigmoid(x);
-}
-static double quick(double x) {
-    return x * sigmoid(1.702 * x);
-}
-static double mish(double x) {
-    return x * tanh(log1p(exp(x)));
-}
-static double linear(double x) {
-    return x;
-}
-static double relu6(double x) {
-    return fmin(fmax(x, 0), 6);
-}
-
-static double leaky_relu(double x) {
-    return x > 0 ? x : 0.01 * x;
-}
-static double relu2(double x) {
-    return relu(x) * relu(x);
-}
-static double laplace(double x) {
-    return 0.5 * (1 + erf((x - 0.707107) / (0.282095 * sqrt(2))));
-}
-static double hardswish(double x) {
-    return x * fmin(relu(x + 3), 6) / 6;
-}
-static double sqrtsoftplus(double x) {
-    return sqrt(relu(x) + log1p(exp(-fabs(x))));
-}
-
-static double (*const activations[ACT_COUNT])(double) = {
-    [ACT_RELU] = relu,
-    [ACT_GELU] = gelu,
-    [ACT_GELU_NEW] = gelu_new,
-    [ACT_SILU] = silu,
-    [ACT_GELU_10] = gelu_10,
-    [ACT_GELU_FAST] = gelu_new,
-    [ACT_GELU_PYTHON] = gelu,
-    [ACT_GELU_PYTORCH_TANH] = gelu_new,
-    [ACT_QUICK_GELU] = quick,
-    [ACT_MISH] = mish,
-    [ACT_LINEAR] = linear,
-    [ACT_RELU6] = relu6,
-    [ACT_SIGMOID] = sigmoid,
-    [ACT_TANH] = tanh,
-    [ACT_LEAKY_RELU] = leaky_relu,
-    [ACT_RELU2] = relu2,
-    [ACT_LAPLACE] = laplace,
-    [ACT_HARDSWISH] = hardswish,
-    [ACT_SQRTSOFTPLUS] = sqrtsoftplus,
-};
 
 /* Absolute error 1e-6 within ±8, relative beyond: 1 + erf cancels on the left as it does in torch. */
 static void activations_match(void **state) {

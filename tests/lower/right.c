@@ -1,0 +1,336 @@
+/* Ops of rows, heads and losses; attention is in right_attention.c. See right.h. */
+#include "right.h"
+
+#include <string.h>
+
+#include "formulas.h"
+
+void sum_add(sum_t *s, double x, double ex, double w, double ew) {
+    double p = x * w;
+    int exponent;
+    s->v += p;
+    s->e += fabs(x) * ew + fabs(w) * ex + ex * ew;
+    if (p == 0) return;
+    s->size += fabs(p);
+    s->n++;
+    s->whole = s->whole && p == rint(p);
+    s->power = fabs(frexp(w, &exponent)) == 0.5;
+}
+
+double sum_error(const sum_t *s) {
+    bool exact = (s->whole && s->size < 0x1p24) || s->n == 0 || (s->n == 1 && s->power);
+    return s->e + (exact ? 0 : 2 * (double)s->n * RIGHT_U * s->size);
+}
+
+bool right_is_sharp(const right_t *y) {
+    double squares = 0, most = 0;
+    for (int64_t i = 0; i < y->elements; i++) {
+        squares += y->v[i] * y->v[i];
+        most = fmax(most, y->e[i]);
+    }
+    return most <= 1e-2 * sqrt(squares / (double)y->elements);
+}
+
+static int64_t width_of(const gnode_t *n) {
+    return n->shape[n->rank - 1].c;
+}
+
+static void put(const right_ctx_t *c, int64_t i, double v, double e) {
+    c->y->v[i] = v;
+    c->y->e[i] = e;
+}
+
+/* ---- leaves ---------------------------------------------------------------------------------------- */
+
+static void put_ints(const right_ctx_t *c, const int32_t *given) {
+    for (int64_t i = 0; given && i < c->y->elements; i++) put(c, i, given[i], 0);
+}
+
+static void right_input_node(const right_ctx_t *c) {
+    const char *name = c->n->name;
+    for (int64_t i = 0; i < c->y->elements; i++) {
+        if (strcmp(name, "attention_mask") == 0) put(c, i, c->k->mask ? c->k->mask[i] : 1, 0);
+        if (strcmp(name, "labels_f32") == 0 && c->k->floats) put(c, i, c->k->floats[i], 0);
+    }
+    if (strcmp(name, "input_ids") == 0) put_ints(c, c->k->ids);
+    if (strcmp(name, "positions") == 0) put_ints(c, c->k->positions);
+    if (strcmp(name, "labels") == 0) put_ints(c, c->k->labels);
+    if (strcmp(name, "start_positions") == 0) put_ints(c, c->k->start);
+    if (strcmp(name, "end_positions") == 0) put_ints(c, c->k->end);
+}
+
+static void right_param(const right_ctx_t *c) {
+    for (int64_t i = 0; i < c->y->elements; i++) put(c, i, c->k->values[c->n->id][i], 0);
+}
+
+static void right_pad(const right_ctx_t *c) {
+    double filler = c->n->op == G_PAD_IDS ? (double)c->n->pad_token : 0;
+    for (int64_t i = 0; i < c->y->elements; i++) {
+        int64_t b = i / c->padded, t = i % c->padded;
+        put(c, i, t < c->length ? right_input(c, 0)->v[b * c->length + t] : filler, 0);
+    }
+}
+
+/* ---- rows ------------------------------------------------------------------------------------------ */
+
+static void right_embed(const right_ctx_t *c) {
+    const gnode_t *n = c->n;
+    int64_t h = width_of(n);
+    int words = n->op == G_EMBED_AT ? 2 : 1;
+    for (int64_t i = 0; i < c->y->elements; i++) {
+        int64_t at = i / h % c->padded, column = i % h, below = 1;
+        if (words == 2) at = (int64_t)right_input(c, 1)->v[i / h];
+        int axis = 0;
+        for (const gnode_t *t; t = n->in[words + 1 + axis], column >= width_of(t); axis++)
+            column -= width_of(t);
+        for (int a = n->n_axial - 1; a > axis; a--) below *= n->axial_shape[a];
+        int64_t row = n->n_axial ? at / below % n->axial_shape[axis] : at;
+        int64_t id = (int64_t)right_input(c, 0)->v[i / h], w = width_of(n->in[words + 1 + axis]);
+        double word = right_input(c, words)->v[id * h + i % h];
+        double v = word + right_input(c, words + 1 + axis)->v[row * w + column];
+        put(c, i, v, RIGHT_U * fabs(v));
+    }
+}
+
+/* The mean of squares is off by a factor of (w + 2) u. */
+static void right_rms_norm(const right_ctx_t *c) {
+    const right_t *x = right_input(c, 0);
+    int64_t w = width_of(c->n);
+    for (int64_t first = 0; first < c->y->elements; first += w) {
+        double mean = 0, ex = 0;
+        for (int64_t i = first; i < first + w; i++) {
+            mean += x->v[i] * x->v[i] / (double)w;
+            ex = fmax(ex, x->e[i]);
+        }
+        double s = 1 / sqrt(mean + c->n->eps);
+        for (int64_t i = 0; i < w; i++) {
+            double d = x->v[first + i] * s, weight = right_input(c, 1)->v[i];
+            double e = RIGHT_U * fabs(d * weight) * (double)(w + 8);
+            put(c, first + i, d * weight, e + fabs(weight) * s * (1 + fabs(d)) * ex);
+        }
+    }
+}
+
+/* Mean and variance are sums of w numbers; the mean is off by w u |x|, the variance by a factor of (w + 4) u. */
+static void right_layer_norm(const right_ctx_t *c) {
+    const right_t *x = right_input(c, 0);
+    int64_t w = width_of(c->n);
+    for (int64_t first = 0; first < c->y->elements; first += w) {
+        double mean = 0, size = 0, var = 0, ex = 0;
+        for (int64_t i = first; i < first + w; i++) {
+            mean += x->v[i] / (double)w;
+            size += fabs(x->v[i]) / (double)w;
+            ex = fmax(ex, x->e[i]);
+        }
+        for (int64_t i = first; i < first + w; i++)
+            var += (x->v[i] - mean) * (x->v[i] - mean) / (double)w;
+        double s = 1 / sqrt(var + c->n->eps);
+        for (int64_t i = 0; i < w; i++) {
+            double d = (x->v[first + i] - mean) * s, weight = right_input(c, 1)->v[i];
+            double bias = right_input(c, 2)->v[i], v = d * weight + bias;
+            double e = RIGHT_U * (fabs(v) + fabs(bias) + fabs(weight * d) * (double)(w + 8));
+            e += fabs(weight) * s * ((double)w * RIGHT_U * size + (2 + fabs(d)) * ex);
+            put(c, first + i, v, e);
+        }
+    }
+}
+
+/* The result of attention may come group after group of heads, each added to the stream. */
+static double groups_of(const gnode_t *dense) {
+    bool mixed = dense->op == G_DENSE && graph_kind(dense->in[0]) == K_MIX;
+    return mixed ? (double)dense->in[0]->heads : 0;
+}
+
+static void right_dense(const right_ctx_t *c) {
+    const right_t *x = right_input(c, 0), *w = right_input(c, 1);
+    int64_t depth = width_of(c->n->in[0]), n = width_of(c->n);
+    for (int64_t i = 0; i < c->y->elements; i++) {
+        int64_t row = i / n * depth, column = i % n;
+        sum_t s = SUM;
+        for (int64_t j = 0; j < depth; j++)
+            sum_add(&s, x->v[row + j], x->e[row + j], w->v[column * depth + j], 0);
+        double e = sum_error(&s) + groups_of(c->n) * RIGHT_U * s.size;
+        if (c->n->in[2]) {
+            s.v += right_input(c, 2)->v[column];
+            e += RIGHT_U * fabs(s.v);
+        }
+        put(c, i, s.v, e);
+    }
+}
+
+/* Eight units in the last place of what is at least one, as test_math.c allows. */
+static void right_activation(const right_ctx_t *c) {
+    const right_t *x = right_input(c, 0);
+    double (*f)(double) = activations[c->n->act];
+    bool exact = c->n->act == ACT_RELU || c->n->act == ACT_LINEAR || c->n->act == ACT_RELU6;
+    for (int64_t i = 0; i < c->y->elements; i++) {
+        double v = f(x->v[i]), e = exact ? 0 : 16 * RIGHT_U * fmax(fabs(v), 1);
+        double up = f(x->v[i] + x->e[i]), down = f(x->v[i] - x->e[i]);
+        put(c, i, v, e + 2 * fmax(fabs(up - v), fabs(down - v)));
+    }
+}
+
+static void right_add(const right_ctx_t *c) {
+    const right_t *x = right_input(c, 0), *y = right_input(c, 1);
+    for (int64_t i = 0; i < c->y->elements; i++) {
+        double v = x->v[i] + y->v[i];
+        double partly = groups_of(c->n->in[1]) * (fabs(x->v[i]) + fabs(y->v[i]));
+        put(c, i, v, x->e[i] + y->e[i] + RIGHT_U * (fabs(v) + partly));
+    }
+}
+
+static void right_mul(const right_ctx_t *c) {
+    const right_t *x = right_input(c, 0), *y = right_input(c, 1);
+    for (int64_t i = 0; i < c->y->elements; i++) {
+        double v = x->v[i] * y->v[i], both = x->e[i] * y->e[i];
+        double e = fabs(x->v[i]) * y->e[i] + fabs(y->v[i]) * x->e[i] + both;
+        put(c, i, v, e + RIGHT_U * fabs(v));
+    }
+}
+
+static void right_concat(const right_ctx_t *c) {
+    int64_t w = width_of(c->n), first = width_of(c->n->in[0]);
+    for (int64_t i = 0; i < c->y->elements; i++) {
+        int64_t row = i / w, column = i % w;
+        bool second = column >= first;
+        int64_t from = second ? row * (w - first) + column - first : row * first + column;
+        put(c, i, right_input(c, second)->v[from], right_input(c, second)->e[from]);
+    }
+}
+
+/* Rows of the tokens that were given; of a first token; of one column. */
+static void right_slice(const right_ctx_t *c) {
+    int64_t w = width_of(c->n);
+    for (int64_t i = 0; i < c->y->elements; i++) {
+        int64_t row = i / w, b = row / c->length, from = (b * c->padded + row % c->length) * w;
+        put(c, i, right_input(c, 0)->v[from + i % w], right_input(c, 0)->e[from + i % w]);
+    }
+}
+
+static void right_first_token(const right_ctx_t *c) {
+    int64_t w = width_of(c->n);
+    for (int64_t i = 0; i < c->y->elements; i++) {
+        int64_t from = i / w * c->n->in[0]->shape[1].c * w + i % w;
+        put(c, i, right_input(c, 0)->v[from], right_input(c, 0)->e[from]);
+    }
+}
+
+static void right_column(const right_ctx_t *c) {
+    int64_t w = width_of(c->n->in[0]);
+    for (int64_t i = 0; i < c->y->elements; i++)
+        put(c, i, right_input(c, 0)->v[i * w + c->n->shift],
+            right_input(c, 0)->e[i * w + c->n->shift]);
+}
+
+/* ---- losses ------------------------------------------------------------------------------------------ */
+
+typedef struct {
+    double sum, e;
+    int64_t n;
+} mean_t;
+
+/* log sum exp - x[target]: the sum is off by a factor of (n + 8) u, its logarithm by two units. */
+static void add_cross_entropy(mean_t *m, const double *x, const double *ex, int64_t n,
+                              int64_t target) {
+    double most = x[0], sum = 0, e = 0, size = 0;
+    for (int64_t i = 0; i < n; i++) most = fmax(most, x[i]);
+    for (int64_t i = 0; i < n; i++) {
+        sum += exp(x[i] - most);
+        size = fmax(size, fabs(x[i] - most));
+        e = fmax(e, ex[i]);
+    }
+    double lse = most + log(sum);
+    m->sum += lse - x[target];
+    m->e += 2 * e + RIGHT_U * ((double)n + 8 + 2 * size + 4 * fabs(log(sum)) + fabs(lse) +
+                               fabs(lse - x[target]));
+    m->n++;
+}
+
+static void put_mean(const right_ctx_t *c, const mean_t *m) {
+    double v = m->sum / (double)m->n;
+    put(c, 0, v, m->e / (double)m->n + RIGHT_U * fabs(v));
+}
+
+static void right_cross_entropy(const right_ctx_t *c) {
+    const gnode_t *logits = c->n->in[0];
+    const right_t *x = right_input(c, 0), *labels = right_input(c, 1);
+    int64_t n = width_of(logits), rows = x->elements / n;
+    int64_t per_batch = logits->rank == 3 ? logits->shape[1].c : 1;
+    mean_t m = {0};
+    for (int64_t row = 0; row < rows; row++) {
+        if (row % per_batch + c->n->shift >= per_batch) continue;
+        double label = labels->v[row + c->n->shift];
+        if (label != -100) add_cross_entropy(&m, x->v + row * n, x->e + row * n, n, (int64_t)label);
+    }
+    put_mean(c, &m);
+}
+
+/* Positions are clamped to 0 … length, and that one is ignored; half the mean for the start, half for the end. */
+static void right_qa_loss(const right_ctx_t *c) {
+    double v = 0, e = 0;
+    for (int which = 0; which < 2; which++) {
+        const right_t *x = right_input(c, which), *at = right_input(c, 2 + which);
+        mean_t m = {0};
+        for (int64_t b = 0; b < c->batch; b++) {
+            int64_t first = b * c->length, target = (int64_t)fmax(at->v[b], 0);
+            if (target < c->length)
+                add_cross_entropy(&m, x->v + first, x->e + first, c->length, target);
+        }
+        v += 0.5 * m.sum / (double)m.n;
+        e += 0.5 * m.e / (double)m.n;
+    }
+    put(c, 0, v, e + 3 * RIGHT_U * fabs(v));
+}
+
+static void right_float_loss(const right_ctx_t *c) {
+    const right_t *x = right_input(c, 0), *y = right_input(c, 1);
+    mean_t m = {0};
+    for (int64_t i = 0; i < x->elements; i++, m.n++) {
+        double d = x->v[i] - y->v[i], a = x->v[i], tail = log1p(exp(-fabs(a)));
+        bool squares = c->n->op == G_MSE_LOSS;
+        m.sum += squares ? d * d : fmax(a, 0) - a * y->v[i] + tail;
+        m.e += squares ? 4 * RIGHT_U * d * d + 2 * fabs(d) * x->e[i]
+                       : RIGHT_U * (4 * fabs(a) + 4 * fabs(a * y->v[i]) + 16) +
+                             (2 + fabs(y->v[i])) * x->e[i];
+    }
+    put_mean(c, &m);
+}
+
+/* ---- all of them --------------------------------------------------------------------------------------- */
+
+void right_value(const kernels_t *k, const right_t *all, const gnode_t *n, const double *got,
+                 right_t *y) {
+    static void (*const ops[G_COUNT])(const right_ctx_t *c) = {
+        [G_INPUT] = right_input_node,
+        [G_PARAM] = right_param,
+        [G_PAD_IDS] = right_pad,
+        [G_PAD_MASK] = right_pad,
+        [G_EMBED] = right_embed,
+        [G_EMBED_AT] = right_embed,
+        [G_LAYER_NORM] = right_layer_norm,
+        [G_RMS_NORM] = right_rms_norm,
+        [G_DENSE] = right_dense,
+        [G_ACTIVATION] = right_activation,
+        [G_ADD] = right_add,
+        [G_MUL] = right_mul,
+        [G_CONCAT] = right_concat,
+        [G_LSH_HASH] = right_lsh_hash,
+        [G_LSH_SORT] = right_lsh_sort,
+        [G_LSH_ATTENTION] = right_lsh_attention,
+        [G_LOCAL_ATTENTION] = right_local_attention,
+        [G_EXACT_ATTENTION] = right_exact_attention,
+        [G_LSH_STEP] = right_lsh_step,
+        [G_LOCAL_STEP] = right_local_step,
+        [G_SLICE] = right_slice,
+        [G_FIRST_TOKEN] = right_first_token,
+        [G_COLUMN] = right_column,
+        [G_CROSS_ENTROPY] = right_cross_entropy,
+        [G_QA_LOSS] = right_qa_loss,
+        [G_MSE_LOSS] = right_float_loss,
+        [G_BCE_LOSS] = right_float_loss,
+    };
+    if (graph_is_state(n) || graph_is_keep(n)) return; /* struct right_row */
+    if (!ops[n->op]) bug("no formula for %s", graph_op_name(n->op));
+    right_ctx_t c = {k, all, n, got, y, k->g->batch, k->g->length.c, k->g->padded.c};
+    ops[n->op](&c);
+}
