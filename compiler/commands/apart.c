@@ -23,7 +23,9 @@ typedef struct {
     size_t n, cap;
 } places_t;
 
+/* What goes to stdout may go to a file, too. */
 static void add(places_t *p, const char *what, const char *path) {
+    if (path && strcmp(path, "-") == 0) path = "/dev/stdout";
     if (path && *path) ARENA_PUSH(p->arena, p->items, p->n, p->cap) = (place_t){what, path};
 }
 

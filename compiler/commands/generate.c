@@ -151,6 +151,7 @@ static bool make_results(generate_t *g) {
     g->tokens = t->data;
     for (int64_t i = 0; i < shape[0] * shape[1]; i++) g->tokens[i] = g->pad;
     g->counts = ARENA_ARRAY(s->arena, size_t, shape[0]);
+    g->ended = ARENA_ARRAY(s->arena, int, shape[0]);
     if (!s->o->given[OPT_OUTPUT]) return true;
     if (g->beams == 1)
         return results_add(&g->results, "logits", REFORMER_F32, 3, shape, s->d) != NULL;
@@ -206,10 +207,32 @@ static int on_token(void *ctx, size_t row, int32_t token, const float *logits) {
     return g->interrupted ? REFORMER_STOP_ALL : stopped ? REFORMER_STOP_ROW : REFORMER_GO_ON;
 }
 
-static bool went_well(const generate_t *g, int code) {
+/* The row that was in hand: rows before it have a token more. */
+static int64_t row_in_hand(const generate_t *g) {
+    int64_t at = -1;
+    for (int64_t r = 0; r < g->prompts.batch; r++)
+        if (g->ended[r] == REFORMER_END_NONE && (at < 0 || g->counts[r] < g->counts[at])) at = r;
+    return at;
+}
+
+/* Where an error came up: which row, and after which token. */
+static const char *place_of(const generate_t *g, int64_t row) {
+    arena_t *a = g->session->arena;
+    const char *of = "", *after = "";
+    if (g->prompts.batch > 1)
+        of = arena_printf(a, "%s %lld: ", g->prompts.row, (long long)(row + 1));
+    int64_t n = (int64_t)g->counts[row];
+    if (n > 0) after = arena_printf(a, "after %lld token%s ", (long long)n, plural(n));
+    return arena_printf(a, "%s%s", of, after);
+}
+
+/* row: of a search; -1: all were in hand. */
+static bool went_well(const generate_t *g, int code, int64_t row) {
     diag_t *d = g->session->d;
+    if (row < 0) row = row_in_hand(g);
+    const char *place = code == REFORMER_E_LOGITS && row >= 0 ? place_of(g, row) : "";
     if (code > REFORMER_OK)
-        diag_error(d, IN_FILE(g->session->spec->path), "%s", reformer_strerror(code));
+        diag_error(d, IN_FILE(g->session->spec->path), "%s%s", place, reformer_strerror(code));
     if (code == REFORMER_E_LOGITS)
         diag_hint(d, "the weights overflow: they are damaged, or of another model");
     return code == REFORMER_OK || g->interrupted;
@@ -238,7 +261,8 @@ static reformer_generate_t request(const generate_t *g, int64_t row) {
                                  .n_eos_tokens = g->n_eos,
                                  .pad_token = g->pad,
                                  .tokens = g->tokens + row * g->max_tokens,
-                                 .counts = g->counts + row};
+                                 .counts = g->counts + row,
+                                 .ends = g->ended + row};
 }
 
 static bool generate_rows(generate_t *g) {
@@ -248,7 +272,7 @@ static bool generate_rows(generate_t *g) {
     all.on_token_ctx = g;
     if (g->results.n > 1) all.logits = g->results.items[1].data;
     void *scratch = scratch_new(g, reformer_generate_bytes(&g->decoder, &all));
-    bool ok = scratch && went_well(g, reformer_generate(&g->decoder, &all, scratch));
+    bool ok = scratch && went_well(g, reformer_generate(&g->decoder, &all, scratch), -1);
     heap_free(scratch);
     return ok;
 }
@@ -267,7 +291,7 @@ static bool search(generate_t *g, int64_t row) {
                           .early_stopping = early_stopping(g->session->o),
                           .score = &score};
     void *scratch = scratch_new(g, reformer_beam_bytes(&g->decoder, &one, &b));
-    bool ok = scratch && went_well(g, reformer_beam_search(&g->decoder, &one, &b, scratch));
+    bool ok = scratch && went_well(g, reformer_beam_search(&g->decoder, &one, &b, scratch), row);
     heap_free(scratch);
     if (!ok) return false;
     if (!g->prompt_told) tell_prompt_read(g);

@@ -1,4 +1,4 @@
-/* The signals of interrupt.h. In: SIGINT, SIGTERM. Out: which one came. */
+/* The signals of interrupt.h. In: SIGINT, SIGTERM, SIGHUP. Out: which one came. */
 #include "commands/interrupt.h"
 
 #include <signal.h>
@@ -15,7 +15,7 @@ static void remember(int number) {
 }
 
 void interrupt_catch(void) {
-    static const int signals[] = {SIGINT, SIGTERM};
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
         struct sigaction old, new = {.sa_handler = remember, .sa_flags = SA_RESTART};
         sigemptyset(&new.sa_mask);

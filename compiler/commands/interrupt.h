@@ -1,4 +1,4 @@
-/* Ctrl-C and SIGTERM as a question that long work asks between its steps, so that it can keep what it
+/* Ctrl-C, SIGTERM and SIGHUP as a question that long work asks between its steps, so that it can keep what it
  * has. The second signal of a kind ends the process as usual. */
 #ifndef REFORMERC_COMMANDS_INTERRUPT_H
 #define REFORMERC_COMMANDS_INTERRUPT_H

@@ -114,7 +114,10 @@ bool process_must(arena_t *a, const char *const *argv, const char *what, const c
         return false;
     }
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;
-    diag_error(d, NOWHERE, "%s failed: %s%s", what, command_text(a, argv),
+    const char *how = "failed";
+    if (WIFSIGNALED(status))
+        how = arena_printf(a, "was ended by a signal (%s)", strsignal(WTERMSIG(status)));
+    diag_error(d, NOWHERE, "%s %s: %s%s", what, how, command_text(a, argv),
                first_lines(a, said->data ? said->data : ""));
     return false;
 }

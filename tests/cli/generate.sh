@@ -373,7 +373,18 @@ for i in 0 1 2 3 4 5 6 7; do # of token 0 and, the other way round, of token 1: 
     "$FORGE" poke huge.st huge.st lm_head.decoder.weight $i 7f7fffff
     "$FORGE" poke huge.st huge.st lm_head.decoder.weight $((384 + i)) ff7fffff
 done
-e not-finite 'hint: the weights overflow' --tokens 3 -p x --weights huge.st
+for how in '' '--beams 3' '--temperature 1' '--top-k 2 --no-cache' '--backend reference' '--backend reference --beams 2'; do
+    e "not-finite $how" 'hint: the weights overflow' --tokens 3 -p x --weights huge.st $how
+    equal "not-finite $how: once" "$(grep -c 'the logits hold a NaN or an infinity' .err)" 1
+done
+# A token whose embedding overflows: what was written before it stands, the error says where it came.
+cp "$CHECKPOINT/model.safetensors" huge.st
+for i in 0 1 2 3; do # of the letter e
+    "$FORGE" poke huge.st huge.st reformer.embeddings.word_embeddings.weight $((103 * 192 + i)) 7f7fffff
+done
+g late 1 'error: prompt 2: after 1 token the logits hold a NaN' --tokens 50 -p T -p x --weights huge.st --output late.st
+absent late.st
+e late-beams 'error: prompt 1: the logits hold a NaN' --tokens 50 -p T -p x --beams 2 --weights huge.st
 tidy .
 
 # ---- Ctrl-C ----

@@ -34,6 +34,8 @@ ln ids.st by-hard-link.st
 over run-link ids.st $run --output by-link.st
 over run-hard-link ids.st $run --output by-hard-link.st
 over run-spelling ids.st $run --output "$PWD/model/../ids.st"
+over run-stdout ids.st sh -c 'exec "$@" 1<>ids.st' sh $run --output -
+over append small.yaml sh -c 'exec "$@" >>small.yaml' sh "$r" small.yaml --no-warnings -o -
 cp text kept 2>/dev/null || { printf 'some text\n' >text; cp text kept; }
 over eval-trace text "$r" eval model --no-warnings --text text --instrument text
 over prompt text "$r" generate model $quiet --prompt-file text --tokens 2 --output text
@@ -174,6 +176,9 @@ for signal in INT TERM HUP; do
     for folder in cache/making-* tmp/*; do if [ -e "$folder" ]; then fail "$folder is left"; fi; done
 done
 absent o2.st
+printf '#!/bin/sh\ncase " $* " in *" --version "*) exit 0 ;; esac\nkill -TERM $$\n' >slow-cc
+check killed-compiler 1 'error: the C compiler was ended by a signal \(Terminated\): ' "$r" run model --no-warnings --backend c \
+    --cc "$PWD/slow-cc" --input ids.st --output o2.st
 
 # ---- a reader that has seen enough
 for command in '--help-spec' schema 'explain small.yaml --no-warnings --peak 1 --bandwidth 1' 'small.yaml --no-warnings -o -'; do

@@ -212,8 +212,8 @@ start() { # SIGNAL LINES: starts a sweep of eight points and ends it when its re
     code=$?
 }
 name=interrupt
-start TERM 5
-[ $code -eq 143 ] || fail "exit $code, not 143"
+start HUP 5
+[ $code -eq 129 ] || fail "exit $code, not 129"
 grep -q 'interrupted: [1-7] of 8 points are done; the same command continues (go.csv.partial)' .err ||
     fail 'it does not say how far it came'
 says '  not evaluated: the sweep was interrupted$'
