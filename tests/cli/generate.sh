@@ -380,19 +380,13 @@ tidy .
 
 # ---- Ctrl-C ----
 # What was written stays, and is what it would have been.
+some_text() { [ "$(wc -c <.out)" -ge 3 ]; }
 interrupt() { # SIGNAL ARGUMENTS…; stops when there is some text, or with --output after a while
     signal=$1
     shift
     "$r" generate "$CHECKPOINT" $small --no-cache --tokens 413 --prompt-file prompt.txt "$@" >.out 2>.err </dev/null &
     pid=$!
-    tries=0
-    until [ "$(wc -c <.out)" -ge 3 ] || [ $tries -gt ${patience:-600} ]; do
-        sleep 0.05
-        tries=$((tries + 1))
-    done
-    kill -"$signal" $pid
-    wait $pid
-    code=$?
+    end_when "$signal" some_text
     checks=$((checks + 1))
 }
 name=interrupt

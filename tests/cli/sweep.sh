@@ -191,15 +191,9 @@ start() { # SIGNAL LINES: starts a sweep of eight points and ends it when its re
     "$r" sweep "$CHECKPOINT" $small --text long.txt --output go.csv --output go.json \
         --set num_hashes=1,2,3,4,5,6,7,8 >.out 2>.err </dev/null &
     pid=$!
-    tries=0
-    until [ "$(wc -l 2>/dev/null <go.csv.partial || echo 0)" -gt "$2" ] || [ $tries -gt 300 ]; do
-        sleep 0.05
-        tries=$((tries + 1))
-    done
-    kill -"$1" $pid
-    wait $pid
-    code=$?
+    end_when "$1" recorded "$2"
 }
+recorded() { [ "$(wc -l 2>/dev/null <go.csv.partial || echo 0)" -gt "$1" ]; }
 name=interrupt
 start TERM 5
 [ $code -eq 143 ] || fail "exit $code, not 143"
@@ -273,7 +267,7 @@ check anew 0 '^1 point' long --set num_hashes=1
 grep -q 'done already' .err && fail 'a finished sweep does not start anew'
 
 # ---- the picture ----
-check no-gnuplot 1 'p.svg: error: is drawn by gnuplot' env PATH=/nonexistent "$r" sweep "$CHECKPOINT" $small \
+check no-gnuplot 1 'p.svg: error: is drawn by gnuplot' env PATH=/dev/null "$r" sweep "$CHECKPOINT" $small \
     --text text.txt --output p.svg
 grep -q 'hint: apt-get install gnuplot-nox' .err || fail 'no hint'
 absent p.svg p.svg.partial
