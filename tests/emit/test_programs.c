@@ -409,7 +409,8 @@ static module_t *random_module(bench_t *bench, const target_t *target, uint64_t 
     return m;
 }
 
-static bool long_form; /* three times the random programs: compilers build each set of them six times */
+static bool
+    long_form; /* three times the random programs: compilers build each set of them six times */
 
 static void random_programs(const target_t *t, bool optimised) {
     enum { MOST = 48, FEW = 16 };
