@@ -116,8 +116,10 @@ bench_kernel_t bench_kernel(const bench_t *b, const kernel_costs_t *costs, int k
 
 /* ---- what all tables and files have in common: bench_report.c ------------------------------------- */
 
-int bench_case_columns(const bench_t *b, column_t *columns); /* which case it is; their number */
-int bench_case_cells(const bench_t *b, const bench_case_t *c, const char **cells);
+/* A section with a row for each case that is done: which case it is, then what `fill` writes below the titles. */
+typedef void bench_fill_fn(const bench_t *b, const bench_case_t *c, const char **cells);
+section_t *bench_case_table(const bench_t *b, document_t *doc, const char *heading,
+                            const char *const *titles, int n_titles, bench_fill_fn *fill);
 const char *bench_case_title(const bench_t *b, const bench_case_t *c); /* of its kernels */
 const char *bench_giga(arena_t *a, double x);
 void bench_put_spread(sbuf_t *out, const char *key, spread_t s); /* a member of a JSON object */

@@ -42,35 +42,23 @@ static flatness_t flatness_of(const bench_t *b, int series) {
 
 /* ---- tables ---------------------------------------------------------------------------------------- */
 
-static int add_titles(column_t *columns, int n, const char *const *titles, int n_titles) {
-    for (int k = 0; k < n_titles; k++) columns[n++] = (column_t){titles[k], false};
-    return n;
+static void fill_steps(const bench_t *b, const bench_case_t *c, const char **cells) {
+    arena_t *a = b->arena;
+    cells[0] = arena_printf(a, "%s ±%.1f %%", text_seconds(a, c->seconds.median),
+                            100 * spread_width(c->seconds));
+    cells[1] = text_seconds(a, c->best);
+    cells[2] = arena_printf(a, "%.1f", decode_speed(c));
+    cells[3] = bench_giga(a, floor_bytes(c) / c->seconds.median);
+    cells[4] = bench_giga(a, c->read.median);
+    cells[5] = text_share(a, c->of_floor.median);
 }
 
 static void add_steps(const bench_t *b, document_t *doc) {
     static const char *const titles[] = {"one step", "best", "tokens/s",
                                          "GB/s",     "read", "of floor"};
-    column_t columns[MAX_COLUMNS];
-    const char *cells[MAX_COLUMNS];
-    arena_t *a = b->arena;
-    int n = add_titles(columns, bench_case_columns(b, columns), titles, 6);
-    section_t *s = document_section(doc, "Generation");
-    s->table = table_new(a, n, columns);
-    for (int k = 0; k < b->n_cases; k++) {
-        const bench_case_t *c = &b->cases[k];
-        if (!c->done) continue;
-        n = bench_case_cells(b, c, cells);
-        cells[n++] = arena_printf(a, "%s ±%.1f %%", text_seconds(a, c->seconds.median),
-                                  100 * spread_width(c->seconds));
-        cells[n++] = text_seconds(a, c->best);
-        cells[n++] = arena_printf(a, "%.1f", decode_speed(c));
-        cells[n++] = bench_giga(a, floor_bytes(c) / c->seconds.median);
-        cells[n++] = bench_giga(a, c->read.median);
-        cells[n++] = text_share(a, c->of_floor.median);
-        table_row(a, s->table, cells);
-    }
+    section_t *s = bench_case_table(b, doc, "Generation", titles, 6, fill_steps);
     s->note = arena_printf(
-        a,
+        b->arena,
         "Code as products get it, logits wanted, random tokens, %d steps a round, each timed by "
         "itself. GB/s: of the weights and windows of keys and values that a step must read. Read: "
         "what memory gave at best on the same threads before and after each round. Of floor: median over "
@@ -79,25 +67,18 @@ static void add_steps(const bench_t *b, document_t *doc) {
         b->tokens);
 }
 
+static void fill_memory(const bench_t *b, const bench_case_t *c, const char **cells) {
+    arena_t *a = b->arena;
+    cells[0] = text_bytes(a, c->weights);
+    cells[1] = text_bytes(a, c->windows);
+    cells[2] = text_bytes(a, c->cache);
+    cells[3] = text_seconds(a, c->prefill);
+    cells[4] = arena_printf(a, "%.0f", case_tokens(c) / c->prefill);
+}
+
 static void add_memory(const bench_t *b, document_t *doc) {
     static const char *const titles[] = {"weights", "windows", "cache", "prefill", "tokens/s"};
-    column_t columns[MAX_COLUMNS];
-    const char *cells[MAX_COLUMNS];
-    arena_t *a = b->arena;
-    int n = add_titles(columns, bench_case_columns(b, columns), titles, 5);
-    section_t *s = document_section(doc, "Read per step, and kept");
-    s->table = table_new(a, n, columns);
-    for (int k = 0; k < b->n_cases; k++) {
-        const bench_case_t *c = &b->cases[k];
-        if (!c->done) continue;
-        n = bench_case_cells(b, c, cells);
-        cells[n++] = text_bytes(a, c->weights);
-        cells[n++] = text_bytes(a, c->windows);
-        cells[n++] = text_bytes(a, c->cache);
-        cells[n++] = text_seconds(a, c->prefill);
-        cells[n++] = arena_printf(a, "%.0f", case_tokens(c) / c->prefill);
-        table_row(a, s->table, cells);
-    }
+    section_t *s = bench_case_table(b, doc, "Read per step, and kept", titles, 5, fill_memory);
     s->note = "Weights: of embeddings only the rows. Cache: of all rows, with room for the steps "
               "measured. Prefill: once, on the most threads.";
 }

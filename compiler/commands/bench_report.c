@@ -68,7 +68,7 @@ static bool any_batches(const bench_t *b) {
 }
 
 /* Columns that say which case it is; their number. */
-int bench_case_columns(const bench_t *b, column_t *columns) {
+static int case_columns(const bench_t *b, column_t *columns) {
     int n = 0;
     columns[n++] = (column_t){b->decodes ? "context" : "length", false};
     if (any_batches(b)) columns[n++] = (column_t){"batch", false};
@@ -77,7 +77,7 @@ int bench_case_columns(const bench_t *b, column_t *columns) {
     return n;
 }
 
-int bench_case_cells(const bench_t *b, const bench_case_t *c, const char **cells) {
+static int case_cells(const bench_t *b, const bench_case_t *c, const char **cells) {
     int n = 0;
     cells[n++] = arena_printf(b->arena, "%lld", (long long)c->length);
     if (any_batches(b)) cells[n++] = arena_printf(b->arena, "%lld", (long long)c->batch);
@@ -86,57 +86,58 @@ int bench_case_cells(const bench_t *b, const bench_case_t *c, const char **cells
     return n;
 }
 
+section_t *bench_case_table(const bench_t *b, document_t *doc, const char *heading,
+                            const char *const *titles, int n_titles, bench_fill_fn *fill) {
+    column_t columns[MAX_COLUMNS];
+    const char *cells[MAX_COLUMNS];
+    int n = case_columns(b, columns);
+    for (int k = 0; k < n_titles; k++) columns[n++] = (column_t){titles[k], false};
+    section_t *s = document_section(doc, heading);
+    s->table = table_new(b->arena, n, columns);
+    for (int k = 0; k < b->n_cases; k++) {
+        const bench_case_t *c = &b->cases[k];
+        if (!c->done) continue;
+        fill(b, c, cells + case_cells(b, c, cells));
+        table_row(b->arena, s->table, cells);
+    }
+    return s;
+}
+
 static const char *text_of_peak(arena_t *a, spread_t s) {
     return arena_printf(a, "%.1f %%", 100 * s.median);
 }
 
-static void add_cases(const bench_t *b, document_t *doc) {
-    column_t columns[MAX_COLUMNS];
-    const char *cells[MAX_COLUMNS];
+static void fill_cases(const bench_t *b, const bench_case_t *c, const char **cells) {
     arena_t *a = b->arena;
-    int n = bench_case_columns(b, columns);
+    cells[0] = arena_printf(a, "%s ±%.1f %%", text_seconds(a, c->seconds.median),
+                            100 * spread_width(c->seconds));
+    cells[1] = arena_printf(a, "%.0f", speed_of(c));
+    cells[2] = bench_giga(a, c->flops / c->seconds.median);
+    cells[3] = text_of_peak(a, c->of_peak);
+}
+
+static void add_cases(const bench_t *b, document_t *doc) {
     static const char *const titles[] = {"one forward", "tokens/s", "GFLOP/s", "of peak"};
-    for (int k = 0; k < 4; k++) columns[n++] = (column_t){titles[k], false};
-    section_t *s = document_section(doc, "Speed");
-    s->table = table_new(a, n, columns);
-    for (int k = 0; k < b->n_cases; k++) {
-        const bench_case_t *c = &b->cases[k];
-        if (!c->done) continue;
-        n = bench_case_cells(b, c, cells);
-        cells[n++] = arena_printf(a, "%s ±%.1f %%", text_seconds(a, c->seconds.median),
-                                  100 * spread_width(c->seconds));
-        cells[n++] = arena_printf(a, "%.0f", speed_of(c));
-        cells[n++] = bench_giga(a, c->flops / c->seconds.median);
-        cells[n++] = text_of_peak(a, c->of_peak);
-        table_row(a, s->table, cells);
-    }
+    section_t *s = bench_case_table(b, doc, "Speed", titles, 4, fill_cases);
     s->note = arena_printf(
-        a,
+        b->arena,
         "Code as products get it, %s wanted, random tokens. GFLOP/s: counted from the loop IR, a "
         "multiply-add is two. Of peak: median over %d rounds of the ratio to the fma peak measured "
         "before and after that very run.",
         b->wants_loss ? "the loss" : "last_hidden_state", b->repeat);
 }
 
-static void add_memory(const bench_t *b, document_t *doc) {
-    column_t columns[MAX_COLUMNS];
-    const char *cells[MAX_COLUMNS];
+static void fill_memory(const bench_t *b, const bench_case_t *c, const char **cells) {
     arena_t *a = b->arena;
-    int n = bench_case_columns(b, columns);
+    cells[0] = text_bytes(a, (double)c->workspace);
+    cells[1] = c->peak_rss ? text_bytes(a, (double)c->peak_rss) : "-";
+    cells[2] = text_bytes(a, c->streams);
+    cells[3] = bench_giga(a, c->streams / c->seconds.median);
+}
+
+static void add_memory(const bench_t *b, document_t *doc) {
     static const char *const titles[] = {"workspace", "peak RSS", "streamed", "GB/s"};
-    for (int k = 0; k < 4; k++) columns[n++] = (column_t){titles[k], false};
-    section_t *s = document_section(doc, "Memory");
-    s->table = table_new(a, n, columns);
-    for (int k = 0; k < b->n_cases; k++) {
-        const bench_case_t *c = &b->cases[k];
-        if (!c->done) continue;
-        n = bench_case_cells(b, c, cells);
-        cells[n++] = text_bytes(a, (double)c->workspace);
-        cells[n++] = c->peak_rss ? text_bytes(a, (double)c->peak_rss) : "-";
-        cells[n++] = text_bytes(a, c->streams);
-        cells[n++] = bench_giga(a, c->streams / c->seconds.median);
-        table_row(a, s->table, cells);
-    }
+    section_t *s = bench_case_table(b, doc, "Memory", titles, 4, fill_memory);
     s->note =
         "Peak RSS: the whole process with compiler and weights. Streamed: distinct bytes of weights, "
         "workspace, inputs and outputs of each launch, once in and once out, whether or not a "
@@ -153,28 +154,20 @@ static const char *faster_side(spread_t ratio) {
     return ratio.high < 1 ? "the other" : "neither";
 }
 
-static void add_vs(const bench_t *b, document_t *doc) {
-    column_t columns[MAX_COLUMNS];
-    const char *cells[MAX_COLUMNS];
+static void fill_vs(const bench_t *b, const bench_case_t *c, const char **cells) {
     arena_t *a = b->arena;
-    int n = bench_case_columns(b, columns);
+    cells[0] = arena_printf(a, "%.0f", speed_of(c));
+    cells[1] = arena_printf(a, "%.0f", c->other_speed.median);
+    cells[2] = arena_printf(a, "%.3f", c->ratio.median);
+    cells[3] = arena_printf(a, "%.3f … %.3f", c->ratio.low, c->ratio.high);
+    cells[4] = arena_printf(a, "%.3f", c->cpu_ratio.median);
+    cells[5] = faster_side(c->ratio);
+}
+
+static void add_vs(const bench_t *b, document_t *doc) {
     static const char *const titles[] = {"tokens/s",  "theirs",    "ratio",
                                          "quartiles", "CPU ratio", "faster"};
-    for (int k = 0; k < 6; k++) columns[n++] = (column_t){titles[k], false};
-    section_t *s = document_section(doc, vs_title(b));
-    s->table = table_new(a, n, columns);
-    for (int k = 0; k < b->n_cases; k++) {
-        const bench_case_t *c = &b->cases[k];
-        if (!c->done) continue;
-        n = bench_case_cells(b, c, cells);
-        cells[n++] = arena_printf(a, "%.0f", speed_of(c));
-        cells[n++] = arena_printf(a, "%.0f", c->other_speed.median);
-        cells[n++] = arena_printf(a, "%.3f", c->ratio.median);
-        cells[n++] = arena_printf(a, "%.3f … %.3f", c->ratio.low, c->ratio.high);
-        cells[n++] = arena_printf(a, "%.3f", c->cpu_ratio.median);
-        cells[n++] = faster_side(c->ratio);
-        table_row(a, s->table, cells);
-    }
+    section_t *s = bench_case_table(b, doc, vs_title(b), titles, 6, fill_vs);
     s->note =
         "Ratio: tokens per second of MODEL by theirs, in turns, each pair by itself: above 1 MODEL "
         "is the faster one, below 1 the other; quartiles on both sides of 1 tell neither. CPU "

@@ -36,14 +36,20 @@ LLVMValueRef llvm_declare(llvm_emitter_t *e, const char *symbol, LLVMTypeRef typ
 
 /* ---- an emitter ----------------------------------------------------------------------------------------- */
 
+/* What a piece of work has of LLVM; no module or bytes yet: NULL. */
+static void dispose_of(LLVMContextRef context, LLVMTargetMachineRef machine, LLVMModuleRef module,
+                       LLVMMemoryBufferRef bytes) {
+    if (module) LLVMDisposeModule(module);
+    if (bytes) LLVMDisposeMemoryBuffer(bytes);
+    LLVMDisposeTargetMachine(machine);
+    LLVMContextDispose(context);
+}
+
 static void dispose(void *emitter, size_t bytes) {
     llvm_emitter_t *e = emitter;
     (void)bytes;
-    if (e->written) LLVMDisposeMemoryBuffer(e->written);
-    if (e->module) LLVMDisposeModule(e->module);
-    LLVMDisposeTargetMachine(e->machine);
     LLVMDisposeBuilder(e->builder);
-    LLVMContextDispose(e->context);
+    dispose_of(e->context, e->machine, e->module, e->written);
 }
 
 void llvm_open(llvm_emitter_t *e, const target_t *t) {
@@ -252,7 +258,6 @@ void llvm_units_make(const plan_t *p, arena_t *a, llvm_units_t *u) {
     llvm_close(&e);
 }
 
-/* What LLVM has of one unit; NULL: not yet. */
 typedef struct {
     LLVMContextRef context;
     LLVMTargetMachineRef machine;
@@ -263,10 +268,7 @@ typedef struct {
 static void end_job(void *job, size_t bytes) {
     unit_job_t *j = job;
     (void)bytes;
-    if (j->module) LLVMDisposeModule(j->module);
-    if (j->bitcode) LLVMDisposeMemoryBuffer(j->bitcode);
-    LLVMDisposeTargetMachine(j->machine);
-    LLVMContextDispose(j->context);
+    dispose_of(j->context, j->machine, j->module, j->bitcode);
 }
 
 bool llvm_unit_compile(const llvm_unit_t *unit, const target_t *target, sbuf_t *out, diag_t *d) {

@@ -4,19 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 SHOW_JSON=$6
 r=$REFORMERC
-cat >tiny.yaml <<END
-attn_layers: [local]
-is_decoder: true
-hidden_size: 16
-num_attention_heads: 1
-attention_head_size: 16
-feed_forward_size: 16
-vocab_size: 258
-axial_pos_embds: false
-local_attn_chunk_length: 8
-max_position_embeddings: 32
-compile: {sequence_length: 32, targets: [x86-64]}
-END
+small_spec >tiny.yaml
 few='--no-warnings --threads 1'
 gnuplot --version >/dev/null 2>&1 || echo 'no gnuplot here, plots are not tried'
 

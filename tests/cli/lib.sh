@@ -8,6 +8,9 @@
 #   holds NAME EXPRESSION              of awk
 #   value FILE PATH / json FILE PATH VALUE    what a JSON file has there, by the program SHOW_JSON
 #   absent FILE… / present FILE…       what exists
+#   end_when SIGNAL CONDITION…         sends $pid the signal when the condition holds, or after $patience / 20 s; its exit
+#                                      code is $code then
+#   small_spec                         on stdout, a language model of bytes that compiles in no time: 32 tokens
 #   finish                             exit code of the script
 #
 # Scripts get: REFORMERC, FORGE, SOURCE (of the repository), WORK (an own, empty folder; made here).
@@ -89,6 +92,37 @@ tidy() {
     for folder in "$@"; do
         if ls "$folder" | grep -q '\.tmp-'; then fail "a temporary file is left in $folder"; fi
     done
+}
+
+patience=2400
+end_when() {
+    end_by=$1
+    shift
+    tries=0
+    until "$@" || [ $tries -gt $patience ]; do
+        sleep 0.05
+        tries=$((tries + 1))
+    done
+    kill -"$end_by" $pid
+    wait $pid
+    code=$?
+}
+
+small_spec() {
+    cat <<'END'
+architectures: [ReformerModelWithLMHead]
+attn_layers: [local]
+is_decoder: true
+hidden_size: 16
+num_attention_heads: 1
+attention_head_size: 16
+feed_forward_size: 16
+vocab_size: 258
+axial_pos_embds: false
+local_attn_chunk_length: 8
+max_position_embeddings: 32
+compile: {sequence_length: 32, targets: [x86-64]}
+END
 }
 
 # A compiler's command line with what --cflags (and --libs) print, quoted as a shell reads it.

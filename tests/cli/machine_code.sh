@@ -24,10 +24,13 @@ if "$r" --version | grep -q 'no LLVM'; then
     finish
 fi
 
-check translate 0 - translate -o product.c --target $all
-check build-c 0 - with_libs cc -O1 -I. main.c product.c -o from-c
-check run-c 0 - ./from-c product.weights $ids
+# What runs is the best level; C of it alone says what must come out.
+mkdir best
+check 'translate for this CPU' 0 - translate -o best/product.c --target native
+check build-c 0 - with_libs cc -O1 -Ibest main.c best/product.c -o from-c
+check run-c 0 - ./from-c best/product.weights $ids
 cp .out want
+check translate 0 - translate -o product.c --target $all
 cp product.h c.h
 cp product.weights c.weights
 rm product.h product.weights
@@ -40,6 +43,7 @@ for suffix in o s; do
     check "build .$suffix" 0 - with_libs cc -O2 -I. main.c product.$suffix -o from-$suffix
     check "run .$suffix" 0 - ./from-$suffix product.weights $ids
     same .out want
+    cp product.$suffix first.$suffix
 done
 for target in x86-64 x86-64-v3 x86-64-v4; do
     check "$target" 0 - translate -o product.o --target $target
@@ -74,9 +78,7 @@ if grep -Eq '(fast|contract|reassoc|nnan|ninf|arcp|afn) ' product.ll; then fail 
 
 # Again, byte for byte.
 mkdir -p again
-check again-1 0 - translate -o again/product.o --target $all
-cp again/product.o first.o
-check again-2 0 - translate -o again/product.o --target $all
+check again 0 - translate -o again/product.o --target $all
 same again/product.o first.o
 check missing-folder 1 'cannot create' translate -o nowhere/product.o
 check full-disk 1 '' translate -o /dev/full/product.o

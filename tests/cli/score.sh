@@ -163,14 +163,7 @@ interrupt() { # SIGNAL ARGUMENTS…
     shift
     "$r" score "$CHECKPOINT" $small --text long.txt "$@" >.out 2>.err </dev/null &
     pid=$!
-    tries=0
-    until grep -q ' %  ' .err || [ $tries -gt 600 ]; do
-        sleep 0.05
-        tries=$((tries + 1))
-    done
-    kill -"$signal" $pid
-    wait $pid
-    code=$?
+    end_when "$signal" grep -q ' %  ' .err
 }
 name=interrupt
 interrupt TERM

@@ -5,19 +5,7 @@
 FORBID=$9
 r=$REFORMERC
 mkdir -m 700 first cache
-cat >tiny.yaml <<END
-attn_layers: [local]
-is_decoder: true
-hidden_size: 16
-num_attention_heads: 1
-attention_head_size: 16
-feed_forward_size: 16
-vocab_size: 258
-axial_pos_embds: false
-local_attn_chunk_length: 8
-max_position_embeddings: 32
-compile: {sequence_length: 32}
-END
+small_spec >tiny.yaml
 printf '#!/bin/sh\nexec cc "$@" -O0\n' >quick-cc # the last -O counts
 chmod +x quick-cc
 CC=$PWD/quick-cc
@@ -114,7 +102,7 @@ if [ $? -ne 77 ]; then
         check 'no executable memory, jit' 0 "$taken" "$FORBID" "$r" $run --backend jit
         right
         refused='error: this system does not let a process make memory executable \(mprotect: Permission denied\), which the JIT needs'
-        check 'no compiler either' 1 "$refused" env -u CC PATH=/nowhere "$FORBID" "$r" $run
+        check 'no compiler either' 1 "$refused" env -u CC PATH=/dev/null "$FORBID" "$r" $run
         once 'error'
         once 'hint: .*back end c.*C compiler.*--cc'
         absent out.st

@@ -4,6 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 r=$REFORMERC
 tiny=$CASES/b_clm_alt_4hash_factorised # 64 positions, both kinds of layers
+small=$CASES/p_base_model_local_only
 magic='# reformerc tuning 1'
 t() { # NAME CODE PATTERN ARGUMENTS…
     title=$1 want_code=$2 text=$3
@@ -47,10 +48,10 @@ ok 'more than one entry' [ "$(wc -l <t.tuning)" -eq $((1 + kept)) ]
 
 # Nothing is written that was not asked for.
 mkdir quiet && cd quiet || exit 1
-t no-file 0 '' --lengths 16
+check no-file 0 '' "$r" tune "$small" --repeat 1 --threads 1 --lengths 16
 cd .. || exit 1
 ok 'a file nobody asked for' [ -z "$(ls quiet)" ]
-t lengths 0 '' --lengths 16,48 --set num_hashes=1
+check lengths 0 '' "$r" tune "$small" --repeat 1 --threads 1 --lengths 16,48
 says 'length 16, 48, batch 1'
 
 # ---- merging ----
@@ -173,14 +174,7 @@ name=interrupt
 checks=$((checks + 1))
 "$r" tune "$tiny" --repeat 1000 --threads 1 --tuning i.tuning >.out 2>.err &
 pid=$!
-tries=0
-until grep -q 'at most' .err || [ $tries -gt 200 ]; do
-    sleep 0.05
-    tries=$((tries + 1))
-done
-kill -TERM $pid
-wait $pid
-code=$?
+end_when TERM grep -q 'at most' .err
 [ $code -eq 143 ] || fail "exit $code, not 143"
 ok 'it does not say so' grep -q '^interrupted$' .err
 ok 'the file changed' cmp -s m.tuning i.tuning

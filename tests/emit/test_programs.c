@@ -1,6 +1,8 @@
 /* Structure: loops that carry, swap and share values, conditions, calls, tables, dynamic dimensions,
  * loads that stay before stores. Hand-written modules for the forms, random ones for their mixtures;
- * the C of gcc and clang against the interpreter. */
+ * the C of gcc and clang against the interpreter.
+ *
+ *     test_emit_programs [long] */
 #include "emit_test.h"
 
 /* ---- hand-written ------------------------------------------------------------------------------------ */
@@ -407,22 +409,26 @@ static module_t *random_module(bench_t *bench, const target_t *target, uint64_t 
     return m;
 }
 
+static bool
+    long_form; /* three times the random programs: compilers build each set of them six times */
+
 static void random_programs(const target_t *t, bool optimised) {
-    enum { N = 48 };
+    enum { MOST = 48, FEW = 16 };
+    const int n = long_form ? MOST : FEW;
     bench_t b;
     bench_open(&b, "random");
-    module_t *m[N];
-    slots_t inputs[N] = {{0}};
+    module_t *m[MOST];
+    slots_t inputs[MOST] = {{0}};
     unsigned char *slot = arena_alloc(b.arena, SLOT_BYTES);
     for (int k = 0; k < 512; k++) ((float *)(void *)slot)[k] = (float)(k * 131 % 97) / 32 - 1.4f;
     pass_options_t passes = {.verify_each = true};
-    for (int k = 0; k < N; k++) {
+    for (int k = 0; k < n; k++) {
         m[k] = random_module(&b, t, (uint64_t)k + 1000 * optimised);
         must(&b, loops_verify(m[k], b.diag));
         if (optimised) must(&b, loops_run_passes(m[k], &passes, b.diag));
         inputs[k][0] = slot;
     }
-    bench_modules(&b, m, N);
+    bench_modules(&b, m, n);
     bench_compare_all(&b, 0, (const slots_t *)inputs);
     bench_close(&b);
 }
@@ -440,7 +446,8 @@ static void random_after_passes(void **state) {
     random_programs(&targets[T_X86_64_V3], true);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    long_form = argc > 1 && strcmp(argv[1], "long") == 0;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hand_written),        cmocka_unit_test(dynamic_dimensions),
         cmocka_unit_test(random_v4),           cmocka_unit_test(random_v3),

@@ -3,11 +3,11 @@
  *   golden compare CASE [run options]     every tensor of CASE/outputs.safetensors, within tolerance:
  *                                         once traced, rotations drawn from hash_seed, and once plain with
  *                                         CASE/rotations.safetensors
- *   golden targets CASE [run options]     the same, once for each target that this CPU runs
+ *   golden targets CASE [run options]     the same, traced for each target that this CPU runs, plain for the best
  *   golden identical CASE                 the JIT, gcc, clang, 1 and 2 threads, traced and plain: one of them
  *                                         within tolerance, all equal to the bit, for each target of this CPU
- *   golden crossed CASE gcc|clang         a part of that: of the best target of this CPU, C that this compiler
- *                                         built traced and the other one plain, beside all of the JIT
+ *   golden one CASE gcc|clang FORM        a part of that: of the best target of this CPU, C that this compiler
+ *                                         built in this FORM (traced, plain), beside all of the JIT
  *   golden window CHECKPOINT [run opt.]   logits of the first window of CHECKPOINT/validation.txt
  *
  * Everything goes through the function behind `reformerc run`. Exit 0: equal; 1: not, or an error. */
@@ -251,6 +251,7 @@ static bool compare_targets(const case_t *c) {
         char what[64];
         snprintf(what, sizeof what, "%s traced", usable[i]->name);
         ok &= run_and_compare(c, true, 2, more, what);
+        if (i < n - 1) continue; /* compilers are slow: `identical` has the others plain */
         snprintf(what, sizeof what, "%s plain", usable[i]->name);
         ok &= run_and_compare(c, false, 2, more, what);
     }
@@ -285,11 +286,16 @@ static const struct {
               {"gcc", "2", false},  {"clang", "1", false}, {"clang", "2", false}};
 enum { N_BUILDS = sizeof builds / sizeof *builds };
 
-/* `traced_by`: of the C builds only the traced ones of this compiler and the plain ones of the other; NULL: all. */
-static bool is_chosen(size_t i, const char *traced_by) {
+/* Which of the C builds; NULL: all. */
+typedef struct {
+    const char *cc;
+    bool traced;
+} choice_t;
+
+static bool is_chosen(size_t i, const choice_t *only) {
     const char *cc = builds[i].cc;
     if (!cc) return backend_is_built_in(BACKEND_JIT);
-    return !traced_by || (strcmp(cc, traced_by) == 0) == builds[i].traced;
+    return !only || (strcmp(cc, only->cc) == 0 && builds[i].traced == only->traced);
 }
 
 static bool run_build(const case_t *c, const target_t *target, size_t i, results_t *r, char *what,
@@ -302,11 +308,11 @@ static bool run_build(const case_t *c, const target_t *target, size_t i, results
     return run_case(c, builds[i].traced, cc ? 8 : 6, more, r);
 }
 
-static bool identical_on(const case_t *c, const target_t *target, const char *traced_by) {
+static bool identical_on(const case_t *c, const target_t *target, const choice_t *only) {
     results_t first = {0};
     bool ok = true, any = false;
     for (size_t i = 0; ok && i < N_BUILDS; i++) {
-        if (!is_chosen(i, traced_by)) continue;
+        if (!is_chosen(i, only)) continue;
         bool traced = builds[i].traced;
         char what[96];
         results_t r;
@@ -329,11 +335,15 @@ static bool identical(const case_t *c) {
     return ok;
 }
 
-static bool crossed(const case_t *c) {
+static bool one(const case_t *c) {
     const target_t *usable[T_COUNT];
     int n = usable_targets(usable);
-    case_t plain = {.folder = c->folder};
-    return c->n_options == 1 && n > 0 && identical_on(&plain, usable[n - 1], c->options[0]);
+    if (c->n_options != 2 || n == 0) return false;
+    case_t bare = {.folder = c->folder};
+    choice_t only = {.cc = c->options[0], .traced = strcmp(c->options[1], "traced") == 0};
+    bool compiled = false;
+    for (size_t i = 0; i < N_BUILDS; i++) compiled |= builds[i].cc && is_chosen(i, &only);
+    return compiled && identical_on(&bare, usable[n - 1], &only);
 }
 
 /* ---- the trained checkpoint --------------------------------------------------------------------------------- */
@@ -378,10 +388,10 @@ int main(int argc, char **argv) {
     } modes[] = {{"compare", compare},
                  {"targets", compare_targets},
                  {"identical", identical},
-                 {"crossed", crossed},
+                 {"one", one},
                  {"window", window}};
     if (argc < 3 || argc > MAX_ARGS / 2) {
-        fputs("usage: golden compare|targets|identical|crossed|window FOLDER [options]\n", stderr);
+        fputs("usage: golden compare|targets|identical|one|window FOLDER [options]\n", stderr);
         return 2;
     }
     case_t c = {.folder = argv[2], .options = argv + 3, .n_options = argc - 3};

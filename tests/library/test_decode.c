@@ -1,6 +1,8 @@
 /* Generation through the library: every back end against the reference, rows of a batch against each alone, many
  * threads on one model, memory, errors. Models are small and their chunks short, so that windows wrap, buckets
- * overflow what is kept of them, and rows pass from "no buckets" to buckets within a few dozen tokens. */
+ * overflow what is kept of them, and rows pass from "no buckets" to buckets within a few dozen tokens.
+ *
+ *     test_library_decode [long] */
 #include <math.h>
 #include <pthread.h>
 
@@ -128,28 +130,35 @@ static void assert_close(const float *x, const float *y, const char *what, int l
 static const int some_lengths[] = {1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 13, 24, 31, 60};
 enum { SOME = sizeof some_lengths / sizeof *some_lengths };
 
-/* Compiled code against the oracle, and against another back end to the bit. */
-static void compare_backends(const char *const *settings, size_t n, const int *lengths, int count) {
-    static const char *const names[] = {"reference", "interpreter", "c", NULL};
-    reformerc_model_t *m[4];
-    float *logits[4];
-    for (int k = 0; k < 4; k++) {
+enum { REFERENCE, INTERPRETER, DEFAULT, C_CODE, SIDES };
+static bool long_form; /* C of every shape: a compiler takes seconds for each */
+
+/* Compiled code against the oracle, and against other back ends to the bit. */
+static void compare_backends(const char *const *settings, size_t n, const int *lengths, int count,
+                             bool c_code) {
+    static const char *const names[SIDES] = {"reference", "interpreter", NULL, "c"};
+    reformerc_model_t *m[SIDES];
+    float *logits[SIDES];
+    int sides = c_code || long_form ? SIDES : C_CODE;
+    for (int k = 0; k < sides; k++) {
         m[k] = compile(names[k], settings, n);
         logits[k] = new_logits();
     }
     for (int i = 0; i < count; i++) {
-        for (int k = 0; k < 4; k++) {
+        for (int k = 0; k < sides; k++) {
             writer_t w = writer_open(m[k], 2);
             write_rows(&w, &lengths[i], 1, STEPS, 0, logits[k]);
             writer_close(&w);
         }
         for (int s = 0; s < STEPS; s++) {
-            assert_memory_equal(at(logits[2], s, 0), at(logits[1], s, 0), VOCAB * sizeof(float));
-            assert_memory_equal(at(logits[3], s, 0), at(logits[2], s, 0), VOCAB * sizeof(float));
-            assert_close(at(logits[3], s, 0), at(logits[0], s, 0), "compiled", lengths[i], s);
+            for (int k = DEFAULT; k < sides; k++)
+                assert_memory_equal(at(logits[k], s, 0), at(logits[INTERPRETER], s, 0),
+                                    VOCAB * sizeof(float));
+            assert_close(at(logits[DEFAULT], s, 0), at(logits[REFERENCE], s, 0), "compiled",
+                         lengths[i], s);
         }
     }
-    for (int k = 0; k < 4; k++) {
+    for (int k = 0; k < sides; k++) {
         free(logits[k]);
         reformerc_free(m[k]);
     }
@@ -157,7 +166,7 @@ static void compare_backends(const char *const *settings, size_t n, const int *l
 
 static void back_ends_agree(void **state) {
     (void)state;
-    compare_backends(NULL, 0, some_lengths, SOME);
+    compare_backends(NULL, 0, some_lengths, SOME, true);
 }
 
 /* Two buckets: most of their tokens are forgotten on the way. A window of one key. Exact lengths, of which the
@@ -173,11 +182,11 @@ static void of_other_shapes(void **state) {
     static const char *const local[] = {"attn_layers=[local,local]", "local_num_chunks_before=1"};
     static const char *const wide[] = {"attn_layers=[lsh]", "attention_head_size=40",
                                        "num_buckets=null", "hidden_act=gelu"};
-    compare_backends(crowded, 3, few, 2);
-    compare_backends(lone, 3, few, 2);
-    compare_backends(lengths, 1, few, 2);
-    compare_backends(local, 2, few, 2);
-    compare_backends(wide, 4, few, 2);
+    compare_backends(crowded, 3, few, 2, false);
+    compare_backends(lone, 3, few, 2, false);
+    compare_backends(lengths, 1, few, 2, false);
+    compare_backends(local, 2, few, 2, false);
+    compare_backends(wide, 4, few, 2, false);
 }
 
 /* The defects of Hugging Face's bookkeeping, compiled: prompts that were padded, whose tokens are then filed by another
@@ -188,8 +197,8 @@ static void with_upstream_bookkeeping(void **state) {
     static const char *const usual[] = {"compile.decode=huggingface"};
     static const char *const crowded[] = {"compile.decode=huggingface", "num_buckets=4",
                                           "num_hashes=2"};
-    compare_backends(usual, 1, few, 5);
-    compare_backends(crowded, 3, few, 5);
+    compare_backends(usual, 1, few, 5, true);
+    compare_backends(crowded, 3, few, 5, false);
 }
 
 /* ---- rows ------------------------------------------------------------------------------------------------------ */
@@ -447,7 +456,8 @@ static void models_that_do_not_generate(void **state) {
     reformerc_free(m);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    long_form = argc > 1 && strcmp(argv[1], "long") == 0;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(back_ends_agree),
         cmocka_unit_test(of_other_shapes),

@@ -46,7 +46,7 @@ static const wrong_t wrongs[] = {
      {"my.yaml:2:13: error: ", "\n    num_hashes: many\n                ^\n"}},
     {NULL, "vocab_sise: 40\n", {0}, REFORMERC_E_SPEC, {"spec:1:1: error: ", "vocab_size"}},
     {NULL, "", {0}, REFORMERC_E_SPEC, {"spec: error: "}},
-    {"/nonexistent/model.yaml", NULL, {0}, REFORMERC_E_SPEC, {"/nonexistent/model.yaml: error: "}},
+    {"/dev/null/model.yaml", NULL, {0}, REFORMERC_E_SPEC, {"/dev/null/model.yaml: error: "}},
     {NULL, NULL, {0}, REFORMER_E_ARGUMENT, {"neither a model"}},
     {NULL,
      good,
@@ -80,9 +80,9 @@ static const wrong_t wrongs[] = {
     {NULL, good, {.weights = "random:x"}, REFORMERC_E_WEIGHTS, {"random:x"}},
     {NULL,
      good,
-     {.weights = "/nonexistent.safetensors"},
+     {.weights = "/dev/null/model.safetensors"},
      REFORMERC_E_WEIGHTS,
-     {"/nonexistent.safetensors: error: cannot open"}},
+     {"/dev/null/model.safetensors: error: cannot open"}},
     {NULL,
      good,
      {.weights = SOURCE_DIR "/README.md"},
@@ -116,14 +116,14 @@ static const wrong_t wrongs[] = {
     {NULL, good, {.n_tensors = 1}, REFORMERC_E_WEIGHTS, {"1 tensors, but no list"}},
     {NULL,
      good,
-     {.weights = "random", .rotations = "/nonexistent.st"},
+     {.weights = "random", .rotations = "/dev/null/rotations.st"},
      REFORMERC_E_WEIGHTS,
-     {"/nonexistent.st: error: cannot open"}},
+     {"/dev/null/rotations.st: error: cannot open"}},
     {NULL,
      good,
-     {.backend = "c", .cc = "/nonexistent/cc"},
+     {.backend = "c", .cc = "/dev/null/cc"},
      REFORMERC_E_COMPILE,
-     {"cannot run the C compiler '/nonexistent/cc'"}},
+     {"cannot run the C compiler '/dev/null/cc'"}},
     {NULL, good, {.backend = "c", .cc = "false"}, REFORMERC_E_COMPILE, {"the C compiler failed"}},
 };
 enum { N_WRONGS = sizeof wrongs / sizeof *wrongs };
@@ -177,7 +177,7 @@ static void test_binding(void **state) {
         assert_int_equal(reformerc_bind(m, "random:5", &message), REFORMER_OK);
         assert_null(message);
         assert_int_equal(reformerc_forward(c, &io), REFORMER_OK);
-        assert_int_equal(reformerc_bind(m, "/nonexistent", &message), REFORMERC_E_WEIGHTS);
+        assert_int_equal(reformerc_bind(m, "/dev/null/x", &message), REFORMERC_E_WEIGHTS);
         assert_non_null(message);
         free(message);
         assert_int_equal(reformerc_bind_tensors(m, one_tensor, 1, NULL), REFORMERC_E_WEIGHTS);

@@ -76,7 +76,7 @@ static model_t *begin(backend_t b, const char *lengths, const char *batch, const
     if (!m->plan) fail_with(m);
     store_options_t so = {.path = "random:7"};
     m->store = store_load(m->plan->variants[m->plan->n_variants - 1].graph, &so, m->d);
-    exec_options_t eo = {.backend = b, .no_cache = true};
+    exec_options_t eo = {.backend = b};
     m->exec = m->store ? exec_open(m->plan, m->store, &eo, m->d) : NULL;
     if (!m->exec) fail_with(m);
     if (decode) m->c = exec_cache_new(m->exec, ROOM, WIDTH, 1, m->d);

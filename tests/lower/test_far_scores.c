@@ -65,7 +65,7 @@ static void generate(backend_t b, int target, float logits[STEPS][VOCAB]) {
     store_t *store = store_load(plan->variants[plan->n_variants - 1].graph, &so, d);
     assert_non_null(store);
     repel(store);
-    exec_options_t eo = {.backend = b, .no_cache = true};
+    exec_options_t eo = {.backend = b};
     exec_t *e = exec_open(plan, store, &eo, d);
     exec_cache_t *c = e ? exec_cache_new(e, ROOM, LENGTH, 1, d) : NULL;
     if (!c) diag_print(d, stdout);

@@ -119,7 +119,7 @@ static void run(model_t *m, backend_t backend, const input_tensors_t *in, float 
                 bool rows) {
     float loss = -1, again[BATCH * LONGEST];
     bool causal = m->plan->spec->architecture == ARCH_CAUSAL_LM;
-    exec_options_t o = {.backend = backend, .no_cache = true};
+    exec_options_t o = {.backend = backend};
     exec_t *e = exec_open(m->plan, m->store, &o, m->diag);
     assert_non_null(e);
     reformer_io_t io = io_of(in, losses, &loss);

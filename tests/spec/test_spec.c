@@ -586,7 +586,8 @@ static void test_folders(void **state) {
     assert_string_equal(t.spec->weights_path,
                         arena_printf(t.arena, "%s/model.safetensors", folder));
     done(&t);
-    expect_load("/tmp/reformerc-no-such-file.yaml", false, "no such file");
+    snprintf(path, sizeof path, "%s/none.yaml", folder);
+    expect_load(path, false, "no such file");
     expect_load("/dev/zero", false, "is a device");
     static const char *const names[] = {"config.json", "pytorch_model.bin",
                                         "model.safetensors.index.json", "model.safetensors"};

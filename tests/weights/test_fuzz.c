@@ -150,16 +150,10 @@ static void mutated_stores(void **state) {
     free(good);
 }
 
-static int clean(void **state) {
-    (void)state;
-    remove_temporary();
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mutated_safetensors),
         cmocka_unit_test(mutated_stores),
     };
-    return cmocka_run_group_tests(tests, NULL, clean);
+    return RUN_TESTS(tests);
 }

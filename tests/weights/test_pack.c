@@ -325,12 +325,6 @@ static void refuses_other_files(void **state) {
     unpacked_close(&p);
 }
 
-static int clean(void **state) {
-    (void)state;
-    remove_temporary();
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_element_in_place),
@@ -342,5 +336,5 @@ int main(void) {
         cmocka_unit_test(base_models_have_no_prefix),
         cmocka_unit_test(refuses_other_files),
     };
-    return cmocka_run_group_tests(tests, NULL, clean);
+    return RUN_TESTS(tests);
 }

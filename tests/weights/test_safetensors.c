@@ -266,10 +266,10 @@ static void other_formats_are_recognised(void **state) {
     }
     diag_t *d = diag_new();
     assert_null(st_open("/dev/null", d));
-    assert_null(st_open("/nonexistent/x", d));
+    assert_null(st_open("/dev/null/x", d));
     assert_null(st_open("/tmp", d));
     assert_says(d, "/dev/null: error: is not a regular file");
-    assert_says(d, "/nonexistent/x: error: cannot open");
+    assert_says(d, "/dev/null/x: error: cannot open");
     assert_says(d, "/tmp: error: is a directory");
     diag_free(d);
 }
@@ -414,7 +414,7 @@ static void writes_whole_or_not_at_all(void **state) {
     st_writer_t *w = st_writer_new();
     static const int64_t shape[] = {1 << 16};
     (void)st_writer_space(w, "zeros", ST_F32, 1, shape);
-    assert_false(st_writer_save(w, "/nonexistent/out.safetensors", d));
+    assert_false(st_writer_save(w, "/dev/null/out.safetensors", d));
     assert_int_equal(diag_errors(d), 1);
     assert_false(st_writer_save(w, "/dev/full", d));
     assert_says(d, "/dev/full: error: cannot write: No space left on device");
@@ -427,12 +427,6 @@ static void writes_whole_or_not_at_all(void **state) {
     st_close(f);
     st_writer_free(w);
     diag_free(d);
-}
-
-static int clean(void **state) {
-    (void)state;
-    remove_temporary();
-    return 0;
 }
 
 int main(void) {
@@ -454,5 +448,5 @@ int main(void) {
         cmocka_unit_test(round_trip),
         cmocka_unit_test(writes_whole_or_not_at_all),
     };
-    return cmocka_run_group_tests(tests, NULL, clean);
+    return RUN_TESTS(tests);
 }
