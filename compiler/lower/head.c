@@ -91,21 +91,26 @@ static void with_bias(lower_t *L, builder_t *b, void *ctx, affine_t row, affine_
     int nv = L->tiles->vectors;
     for (int j = 0; j < nv; j++) {
         affine_t bx[] = {ax(0), ax_plus(col, (int64_t)j * L->lanes)};
-        value_t *bias = b_load(b, r->w_bias, L->lanes, bx);
+        value_t *bias = r->w_bias ? b_load(b, r->w_bias, L->lanes, bx) : NULL;
         for (int i = 0; i < rows; i++) {
             affine_t lx[] = {ax_plus(row, i), bx[1]};
-            b_store(b, r->logits, b_binary(b, OP_ADD, acc[i * nv + j], bias), lx);
+            value_t *x = acc[i * nv + j];
+            b_store(b, r->logits, bias ? b_binary(b, OP_ADD, x, bias) : x, lx);
         }
     }
 }
 
-/* m rows of x times a dense layer's weight plus bias into a new scratch buffer [m][n rounded up]. */
+static const gnode_t *bias_of(const gnode_t *dense) {
+    return dense->n_in > 2 ? dense->in[2] : NULL;
+}
+
+/* m rows of x times a dense layer's weight plus bias, if it has one, into a new scratch buffer [m][n rounded up]. */
 static buffer_t *dense_rows(lower_t *L, builder_t *b, rows_t *r, const part_t *p,
                             const gnode_t *node, buffer_t *x, int64_t m) {
     int64_t k = node->in[1]->shape[1].c, n = node->in[1]->shape[0].c;
     dim_t ld[] = {dim(m), dim(round_up(n, PANEL) + PADDING)};
     r->logits = kernel_scratch(b, identifier(L, node->name), E_F32, 2, ld);
-    r->w_bias = role_of(p, node->in[2])->w;
+    r->w_bias = bias_of(node) ? role_of(p, bias_of(node))->w : NULL;
     dense_t d = {.a = x,
                  .m = m,
                  .k = k,
@@ -404,7 +409,7 @@ static void lower_classifier(lower_t *L, head_t *h, const gnode_t *logits) {
     h->scores = workspace(L, "head_scores", E_F32, 2, sd, "[batch][label]");
     add_stage(h, hidden_kernel(L, h), REFORMER_WANT_HIDDEN);
     add_stage(h, classifier_kernel(L, h, logits), -1);
-    add_stage(h, classifier_loss_kernel(L, h), REFORMER_LOSS_KIND);
+    if (graph_output(L->g, "loss")) add_stage(h, classifier_loss_kernel(L, h), REFORMER_LOSS_KIND);
 }
 
 /* ---- question answering ----------------------------------------------------------------------------------------- */
@@ -515,6 +520,10 @@ static bool is_row(const gnode_t *n, gop_t op, int inputs) {
     return n && n->op == op && n->n_in == inputs;
 }
 
+static bool is_dense(const gnode_t *n) {
+    return n && n->op == G_DENSE;
+}
+
 /* last_hidden_state = SLICE of a norm, by itself or with logits of it. */
 static bool read_head(lower_t *L, head_t *h, const gnode_t *last, const gnode_t *dense) {
     if (!is_row(last, G_SLICE, 1) || !is_norm(last->in[0])) return refuse(L, last);
@@ -529,22 +538,47 @@ static bool read_head(lower_t *L, head_t *h, const gnode_t *last, const gnode_t 
     h->width = last->shape[2].c;
     norm_t norm = {0};
     if (!read_norm(L, h->part, h->norm, &norm)) return false;
-    if (dense && (!is_row(dense, G_DENSE, 3) || dense->in[0] != last)) return refuse(L, dense);
+    if (dense && (!is_dense(dense) || dense->in[0] != last)) return refuse(L, dense);
     h->dense = dense;
     return true;
 }
 
 /* DENSE(ACTIVATION(DENSE(FIRST_TOKEN(last_hidden_state)))) */
 static bool is_classifier(const gnode_t *logits, const gnode_t *last) {
-    if (!is_row(logits, G_DENSE, 3) || !is_row(logits->in[0], G_ACTIVATION, 1)) return false;
+    if (!is_dense(logits) || !is_row(logits->in[0], G_ACTIVATION, 1)) return false;
     const gnode_t *in = logits->in[0]->in[0];
-    return is_row(in, G_DENSE, 3) && is_row(in->in[0], G_FIRST_TOKEN, 1) &&
-           in->in[0]->in[0] == last;
+    return is_dense(in) && is_row(in->in[0], G_FIRST_TOKEN, 1) && in->in[0]->in[0] == last;
 }
 
 static buffer_t *output(lower_t *L, int slot, const char *name, dim_t rows, int64_t width) {
     dim_t d[] = {rows, dim(width)};
     return slot_buffer(L, BUF_OUTPUT, slot, name, E_F32, 2, d);
+}
+
+/* start_logits and end_logits are the two columns of one dense layer, in this order; or there are none. */
+static bool check_answers(lower_t *L, const gnode_t *start, const gnode_t *end) {
+    if (!start && !end) return true;
+    if (!start || !end) return refuse(L, start ? start : end);
+    const gnode_t *of[] = {start, end};
+    for (int i = 0; i < 2; i++) {
+        bool column = is_row(of[i], G_COLUMN, 1) && of[i]->shift == i;
+        if (!column || of[i]->in[0] != start->in[0]) return refuse(L, of[i]);
+    }
+    return start->in[0]->shape[2].c == 2 || refuse(L, start->in[0]);
+}
+
+/* The loss kernels of each head are told by the call which loss they are asked for: of these logits and no other op. */
+static bool check_loss(lower_t *L, const gnode_t *loss, const gnode_t *logits,
+                       const gnode_t *start) {
+    bool classes = loss->op == G_CROSS_ENTROPY;
+    bool numbers = loss->op == G_MSE_LOSS || loss->op == G_BCE_LOSS;
+    if (start) {
+        const gnode_t *end = graph_output(L->g, "end_logits");
+        bool both = loss->op == G_QA_LOSS && loss->in[0] == start && loss->in[1] == end;
+        return both || refuse(L, loss);
+    }
+    if (!logits || loss->in[0] != logits) return refuse(L, loss);
+    return classes || (numbers && logits->rank == 2) || refuse(L, loss);
 }
 
 static head_t *read_and_lower(lower_t *L) {
@@ -558,6 +592,8 @@ static head_t *read_and_lower(lower_t *L) {
         diag_error(L->d, NOWHERE, "the graph has no last_hidden_state");
         return NULL;
     }
+    if (!check_answers(L, start, graph_output(g, "end_logits"))) return NULL;
+    if (start && logits) return refuse(L, logits), NULL;
     if (!read_head(L, h, last, start ? start->in[0] : classifier ? NULL : logits)) return NULL;
     if (classifier && !is_classifier(logits, last)) return refuse(L, logits), NULL;
     dim_t one = dim(1);
@@ -570,10 +606,10 @@ static head_t *read_and_lower(lower_t *L) {
                                classifier ? dim(L->batch) : output_rows(L), h->labels);
     }
     static const char *const losses[] = {"loss", "loss_f32"};
-    for (int i = 0; i < 2; i++) { /* of these logits: what kernels are told by the call */
+    for (int i = 0; i < 2; i++) {
         const gnode_t *loss = graph_output(g, losses[i]);
         if (!loss) continue;
-        if (loss->in[0] != logits && loss->in[0] != start) return refuse(L, loss), NULL;
+        if (!check_loss(L, loss, logits, start)) return NULL;
         part_of_node(L, loss)->used = true;
     }
     if (classifier) lower_classifier(L, h, logits);

@@ -6,12 +6,8 @@ static graph_t *parse(arena_t *a, const char *text, diag_t *d) {
     return graph_parse(a, "g.txt", text, strlen(text), d);
 }
 
-static void assert_round_trip(const spec_t *spec, graph_options_t o) {
-    arena_t *a = arena_new();
-    diag_t *d = diag_new();
+static void assert_same_text(arena_t *a, const graph_t *g, diag_t *d) {
     sbuf_t first = {0}, second = {0};
-    graph_t *g = graph_build(a, spec, &o, d);
-    assert_non_null(g);
     graph_print(g, &first);
     graph_t *read = graph_parse(a, "g.txt", first.data, first.size, d);
     if (!read) fail_msg("%s", messages(d));
@@ -31,8 +27,45 @@ static void assert_round_trip(const spec_t *spec, graph_options_t o) {
     assert_int_equal(read->n_factors, g->n_factors);
     sbuf_free(&first);
     sbuf_free(&second);
+}
+
+static void assert_round_trip(const spec_t *spec, graph_options_t o) {
+    arena_t *a = arena_new();
+    diag_t *d = diag_new();
+    graph_t *g = graph_build(a, spec, &o, d);
+    assert_non_null(g);
+    assert_same_text(a, g, d);
     diag_free(d);
     arena_free(a);
+}
+
+/* A forward of so many tokens that keeps what a step of three rows reads, and that step. */
+static void assert_generation_round_trip(const spec_t *spec, int64_t length) {
+    arena_t *a = arena_new();
+    diag_t *d = diag_new();
+    graph_options_t like = {.batch = 1, .length = 64},
+                    o = {.batch = 1, .length = length, .bucket_length = 64};
+    graph_t *step = graph_build_step(a, graph_build(a, spec, &like, d), 3, d);
+    graph_t *prefill = graph_build(a, spec, &o, d);
+    assert_true(step && prefill && graph_keep(prefill, step, d));
+    int states = 0, keeps = 0;
+    for (size_t i = 0; i < prefill->n_nodes; i++) {
+        states += graph_is_state(prefill->nodes[i]);
+        keeps += graph_is_keep(prefill->nodes[i]);
+    }
+    assert_int_equal(states, spec->n_layers);
+    assert_int_equal(keeps, spec->n_layers);
+    assert_same_text(a, step, d);
+    assert_same_text(a, prefill, d);
+    diag_free(d);
+    arena_free(a);
+}
+
+static void test_generation(void **unused) {
+    (void)unused;
+    spec_t spec = small_spec(ARCH_CAUSAL_LM);
+    assert_generation_round_trip(&spec, 64);
+    assert_generation_round_trip(&spec, 5); /* exact attention keeps too, without buckets */
 }
 
 static void test_round_trip(void **unused) {
@@ -141,6 +174,68 @@ static void test_errors(void **unused) {
     }
 }
 
+/* What a state says of itself is what its step and its buckets say. */
+static void test_states(void **unused) {
+    (void)unused;
+    static const char step[] =
+        "graph batch=1 length=1 padded=1\n"
+        "input_ids = input() : i32[1,1]\n"
+        "positions = input() : i32[1,1]\n"
+        "w = param() : f32[9,4]\n"
+        "p = param() : f32[6,4]\n"
+        "x = embed_at(input_ids, positions, w, p) axial_shape=none : f32[1,1,4]\n"
+        "s = local_state() heads=2 head_size=2 chunk=4 before=1 upstream=0 : f32[1,4]\n"
+        "t = lsh_state() heads=2 head_size=2 rounds=1 factors=2 chunk=4 before=1 upstream=0 : "
+        "f32[1,4]\n"
+        "r = param() : f32[2,2,1,1]\n";
+    static const struct {
+        const char *line, *message;
+    } cases[] = {
+        {"y = local_step(x, x, x, positions, s) heads=2 head_size=2 chunk=4 before=1 after=0 "
+         "upstream=0 : f32[1,1,4]",
+         NULL},
+        {"y = local_step(x, x, x, positions, s) heads=2 head_size=2 chunk=2 before=1 after=0 "
+         "upstream=0 : f32[1,1,4]",
+         "y: chunk differs from that of s"},
+        {"y = local_step(x, x, x, positions, t) heads=2 head_size=2 chunk=4 before=1 after=0 "
+         "upstream=0 : f32[1,1,4]",
+         "y: input state must not come from lsh_state"},
+        {"y = local_step(x, x, x, positions, x) heads=2 head_size=2 chunk=4 before=1 after=0 "
+         "upstream=0 : f32[1,1,4]",
+         "y: input state must not come from embed_at"},
+        {"y = lsh_step(x, x, positions, t, r) heads=2 head_size=2 rounds=1 factors=2 chunk=4 "
+         "before=1 after=0 upstream=0 : f32[1,1,4]",
+         NULL},
+        {"y = lsh_step(x, x, positions, t, _) heads=2 head_size=2 rounds=1 factors=2 chunk=4 "
+         "before=1 after=0 upstream=0 : f32[1,1,4]",
+         "y: rotations go with factors"},
+        {"y = lsh_step(x, x, positions, t, r) heads=2 head_size=2 rounds=1 factors=4 chunk=4 "
+         "before=1 after=0 upstream=0 : f32[1,1,4]",
+         "y: factors differs from that of t"},
+        {"y = local_keep(x, x, s) heads=2 head_size=2 : f32[1,4]", NULL},
+        {"y = local_keep(x, x, s) heads=4 head_size=1 : f32[1,4]",
+         "y: heads differs from that of s"},
+        {"y = lsh_keep(x, x, t, x) heads=2 head_size=2 : f32[1,4]",
+         "y: input buckets must not come from embed_at"},
+        {"y = add(s, s) : f32[1,4]", "y: input x must not come from local_state"},
+        {"u = local_state() heads=2 head_size=2 chunk=0 before=1 upstream=0 : f32[1,4]",
+         "u: chunk must be positive"},
+        {"u = lsh_state() heads=2 head_size=2 rounds=1 factors=3 chunk=4 before=1 upstream=0 : "
+         "f32[1,4]",
+         "u: 3 buckets: an even number is needed"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        arena_t *a = arena_new();
+        diag_t *d = diag_new();
+        graph_t *g = parse(a, arena_printf(a, "%s%s\n", step, cases[i].line), d);
+        if (!cases[i].message && !g) fail_msg("%s: %s", cases[i].line, messages(d));
+        if (cases[i].message && g) fail_msg("accepted: %s", cases[i].line);
+        if (cases[i].message) assert_message(d, cases[i].message);
+        diag_free(d);
+        arena_free(a);
+    }
+}
+
 /* A wrong line is reported once; lines that only use its result are not. All wrong lines are. */
 static void test_all_errors(void **unused) {
     (void)unused;
@@ -221,7 +316,8 @@ int main(void) {
         cmocka_unit_test(test_round_trip), cmocka_unit_test(test_round_trip_of_attributes),
         cmocka_unit_test(test_by_hand),    cmocka_unit_test(test_errors),
         cmocka_unit_test(test_all_errors), cmocka_unit_test(test_header),
-        cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_damaged),    cmocka_unit_test(test_generation),
+        cmocka_unit_test(test_states),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* Random causal models, random rows: what back ends generate, against the reference, token by token.
  *
  *     differential_decode BACKEND[,BACKEND] COUNT SEED [CC]     BACKEND: interpreter | c | jit
+ *     random_steps …                                            the same of edited graphs (random_steps.h)
  *
  * Rows begin with prompts of different lengths (one token, around a chunk, longer than windows; padded on either side,
  * with holes, or none at all) and are continued by steps in which some rest; now and then a row begins anew or becomes
@@ -17,6 +18,11 @@
 
 #include "commands/compare.h"
 #include "random_model.h"
+#include "random_steps.h"
+
+#ifndef EDITS
+#define EDITS 0
+#endif
 
 enum { MOST_ROWS = 20 };
 
@@ -36,7 +42,7 @@ static void write_lengths(sbuf_t *s, const sample_t *m) {
     long long most = m->prompt, some = 1 + draw((uint32_t)most);
     sbuf_printf(s, "compile: {batch_size: %lld, decode: %s, sequence_length: ", (long long)m->batch,
                 m->upstream ? "huggingface" : "corrected");
-    if (mode <= 1) sbuf_puts(s, "dynamic}\n");
+    if (mode <= 1 && !EDITS) sbuf_puts(s, "dynamic}\n"); /* edits are for literal lengths */
     else if (mode == 2 || some == most) sbuf_printf(s, "%lld}\n", most);
     else sbuf_printf(s, "[%lld, %lld]}\n", some, most);
 }
@@ -47,7 +53,7 @@ static sample_t make_sample(arena_t *a) {
     /* Sharp softmaxes; deeper, they would leave the next layer less than the tolerance. Local scores grow with the
      * square of the weights and are rounded in single precision: of 0.6, steps and forwards of three targets missed
      * the reference by 1.2e-5 to 2.1e-5 at one token. */
-    bool large = draw(4) == 0;
+    bool large = !EDITS && draw(4) == 0; /* rows without a norm are large enough */
     m.hidden = PICK(8, 19, 32, 40, 67);
     m.upstream = draw(3) == 0;
     m.batch = m.upstream ? 1 : PICK(1, 1, 2, 3, 5, 9, 18);
@@ -118,7 +124,7 @@ static bool open_model(run_t *r, const others_t *o) {
     plan_options_t po = {.name = "model", .decodes = true, .n_targets = 1};
     po.targets[0] = random_target();
     r->plan = plan_make(r->arena, s, &po, r->d);
-    if (!r->plan) return false;
+    if (!r->plan || (EDITS && !edit_plan(r->plan, r->d))) return false;
     store_options_t so = {.path = "random:7"};
     r->store = store_load(r->plan->variants[r->plan->n_variants - 1].graph, &so, r->d);
     exec_options_t eo = {.backend = BACKEND_REFERENCE};
@@ -344,7 +350,7 @@ static bool disturb(run_t *r) {
 static bool sees_once(const run_t *r, int64_t n) {
     const sample_t *m = r->m;
     const variant_plan_t *v = plan_fitting(r->plan, (size_t)n);
-    if (!v) return false;
+    if (!v || EDITS) return false; /* edits: windows are of many lengths */
     int64_t padded = variant_padded(v, n), before = r->plan->spec->local_num_chunks_before;
     bool local = padded <= m->local || (padded / m->local > before && !m->upstream);
     return (m->hashing == 0 || padded <= m->lsh) && (m->hashing == m->layers || local);

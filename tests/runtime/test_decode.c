@@ -113,9 +113,49 @@ static void damaged_heads(void **state) {
     free(cache);
 }
 
+/* Rows of several parts, of rows and of tokens, are laid out one after the other, and copied whole; records up to the
+ * tokens of the row. */
+static void parts_of_a_cache(void **state) {
+    (void)state;
+    enum { FROM = 0, TO = 1, TOKENS = 2 };
+    static const size_t rows[] = {64, 128}, records[] = {128, 64};
+    reformer_desc_t d = fake_desc(REFORMER_HEAD_CAUSAL_LM);
+    d.steps = &fake_step;
+    d.positions = LONGEST;
+    size_t head = reformer_cache_bytes(&d, LONGEST);
+    d.cache_parts = rows;
+    d.record_parts = records;
+    d.n_cache_parts = d.n_record_parts = 2;
+    size_t bytes = reformer_cache_bytes(&d, LONGEST);
+    assert_int_equal(bytes, head + BATCH * (64 + 128) + LONGEST * BATCH * (128 + 64));
+    unsigned char *cache = guarded(bytes);
+    assert_int_equal(reformer_cache_init(&d, cache, LONGEST), REFORMER_OK);
+    int32_t tokens = TOKENS;
+    memcpy(cache + 32, &tokens, sizeof tokens); /* of row FROM */
+    unsigned char *part[] = {cache + head, cache + head + BATCH * 64, cache + head + BATCH * 192};
+    unsigned char *last = part[2] + LONGEST * BATCH * 128;
+    memset(part[0], 1, 64);
+    memset(part[1], 2, 128);
+    for (int t = 0; t <= TOKENS; t++) {
+        memset(part[2] + t * BATCH * 128, 3 + t, 128);
+        memset(last + t * BATCH * 64, 13 + t, 64);
+    }
+    assert_int_equal(reformer_cache_copy_row(&d, cache, FROM, TO), REFORMER_OK);
+    assert_int_equal(reformer_cache_tokens(cache, TO), TOKENS);
+    assert_memory_equal(part[0] + 64, part[0], 64);
+    assert_memory_equal(part[1] + 128, part[1], 128);
+    for (int t = 0; t < TOKENS; t++) {
+        assert_memory_equal(part[2] + (t * BATCH + TO) * 128, part[2] + t * BATCH * 128, 128);
+        assert_memory_equal(last + (t * BATCH + TO) * 64, last + t * BATCH * 64, 64);
+    }
+    assert_int_equal(part[2][(TOKENS * BATCH + TO) * 128], 0x5A); /* no token of the row */
+    check_guard(cache, bytes);
+    free(cache);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(padding_needs_no_room),
-                                       cmocka_unit_test(shorter_prompts_fit),
-                                       cmocka_unit_test(damaged_heads)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(padding_needs_no_room), cmocka_unit_test(shorter_prompts_fit),
+        cmocka_unit_test(damaged_heads), cmocka_unit_test(parts_of_a_cache)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

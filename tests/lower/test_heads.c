@@ -1,0 +1,188 @@
+/* Heads that a graph edited by hand may have: what kernels compute is equal to the reference, and what none computes is
+ * refused where it stands. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+
+#include "exec/exec.h"
+#include "graph/ops.h"
+
+enum { LENGTH = 16, VOCAB = 30, WIDE = 64 };
+
+#define MODEL                                                                                      \
+    "attn_layers: [local, lsh]\nhidden_size: 32\nnum_attention_heads: 2\n"                         \
+    "attention_head_size: 16\nfeed_forward_size: 40\nvocab_size: 30\naxial_pos_shape: [8, 8]\n"    \
+    "axial_pos_embds_dim: [12, 20]\nmax_position_embeddings: 64\nlsh_attn_chunk_length: 4\n"       \
+    "local_attn_chunk_length: 4\nnum_hashes: 2\nnum_buckets: 4\nhash_seed: 1\n"                    \
+    "initializer_range: 0.3\ncompile: {sequence_length: 16}\n"
+#define LM  "is_decoder: true\narchitectures: [ReformerModelWithLMHead]\n" MODEL
+#define QA  "architectures: [ReformerForQuestionAnswering]\n" MODEL
+#define CLS "architectures: [ReformerForSequenceClassification]\nnum_labels: 3\n" MODEL
+
+typedef struct {
+    arena_t *a;
+    diag_t *d;
+    plan_t *plan;
+    store_t *store;
+} model_t;
+
+static model_t begin(const char *text, bool decodes) {
+    model_t m = {arena_new(), diag_new(), NULL, NULL};
+    spec_t *s = spec_parse(m.a, "model.yaml", text, strlen(text), NULL, 0, m.d);
+    assert_true(s && spec_resolve_architecture(s, false, false, false, m.d));
+    plan_options_t o = {.name = "model", .n_targets = 1, .decodes = decodes};
+    o.targets[0] = &targets[reformer_cpu_supports(T_AARCH64) ? T_AARCH64 : T_X86_64];
+    m.plan = plan_make(m.a, s, &o, m.d);
+    assert_non_null(m.plan);
+    return m;
+}
+
+static void end(model_t *m) {
+    store_free(m->store);
+    diag_free(m->d);
+    arena_free(m->a);
+}
+
+static graph_t *forward(const model_t *m) {
+    return m->plan->variants[0].graph;
+}
+
+/* Nobody reads n any more. */
+static void remove_node(graph_t *g, const gnode_t *n) {
+    size_t kept = 0;
+    for (size_t i = 0; i < g->n_nodes; i++)
+        if (g->nodes[i] != n) g->nodes[kept++] = g->nodes[i];
+    g->n_nodes = kept;
+    for (size_t i = 0; i < kept; i++) g->nodes[i]->id = (int)i;
+}
+
+static void drop_bias(graph_t *g, const char *dense) {
+    gnode_t *n = graph_find(g, dense), *bias = n->in[2];
+    n->in[2] = NULL;
+    remove_node(g, bias);
+}
+
+static exec_t *open_as(model_t *m, backend_t b) {
+    exec_options_t o = {.backend = b};
+    exec_t *e = exec_open(m->plan, m->store, &o, m->d);
+    if (!e) diag_print(m->d, stderr);
+    assert_non_null(e);
+    return e;
+}
+
+static void settle(model_t *m) {
+    store_options_t o = {.path = "random:7"};
+    m->plan->layout = layout_make(m->a, forward(m));
+    m->store = store_load(forward(m), &o, m->d);
+    assert_non_null(m->store);
+}
+
+static void assert_close(const float *want, const float *got, int n) {
+    for (int i = 0; i < n; i++)
+        if (!(fabsf(want[i] - got[i]) <= 1e-4f))
+            fail_msg("%d: %g, not %g", i, (double)got[i], (double)want[i]);
+}
+
+/* ---- computed ------------------------------------------------------------------------------------------- */
+
+static void logits_without_bias(void **state) {
+    (void)state;
+    model_t m = begin(LM, true);
+    drop_bias(forward(&m), "logits");
+    drop_bias(m.plan->step, "logits");
+    settle(&m);
+    float logits[2][2][VOCAB], all[2][LENGTH][VOCAB];
+    int32_t ids[LENGTH];
+    for (int t = 0; t < LENGTH; t++) ids[t] = (t * 7 + 3) % VOCAB;
+    static const backend_t backends[] = {BACKEND_REFERENCE, BACKEND_INTERPRETER};
+    for (int b = 0; b < 2; b++) {
+        exec_t *e = open_as(&m, backends[b]);
+        exec_cache_t *c = exec_cache_new(e, 2 * LENGTH, LENGTH, 1, m.d);
+        reformer_decode_t io = {.input_ids = ids, .batch = 1, .length = 9, .logits = logits[b][0]};
+        assert_int_equal(exec_prefill(c, &io, m.d), REFORMER_OK);
+        io = (reformer_decode_t){.input_ids = ids + 9, .batch = 1, .logits = logits[b][1]};
+        assert_int_equal(exec_step(c, &io, m.d), REFORMER_OK);
+        reformer_io_t f = {.input_ids = ids, .batch = 1, .length = LENGTH, .logits = all[b][0]};
+        assert_true(exec_forward(e, &f, m.d));
+        exec_cache_free(c);
+        exec_close(e);
+    }
+    assert_close(logits[0][0], logits[1][0], 2 * VOCAB);
+    assert_close(all[0][0], all[1][0], LENGTH * VOCAB);
+    end(&m);
+}
+
+static void a_classifier_without_a_loss(void **state) {
+    (void)state;
+    model_t m = begin(CLS, false);
+    graph_t *g = forward(&m);
+    static const char *const gone[] = {"loss", "loss_f32", "labels", "labels_f32"};
+    for (int i = 0; i < 4; i++) remove_node(g, graph_find(g, gone[i]));
+    settle(&m);
+    float logits[2][3];
+    int32_t ids[LENGTH] = {1, 2, 3};
+    static const backend_t backends[] = {BACKEND_REFERENCE, BACKEND_INTERPRETER};
+    for (int b = 0; b < 2; b++) {
+        exec_t *e = open_as(&m, backends[b]);
+        reformer_io_t f = {.input_ids = ids, .batch = 1, .length = LENGTH, .logits = logits[b]};
+        assert_true(exec_forward(e, &f, m.d));
+        exec_close(e);
+    }
+    assert_close(logits[0], logits[1], 3);
+    end(&m);
+}
+
+/* ---- refused ----------------------------------------------------------------------------------------------- */
+
+static void assert_refused(model_t *m, const char *message) {
+    const graph_t *g = forward(m);
+    tiles_t tiles = tiles_for(m->plan->targets[0]);
+    lower_options_t o = {.target = m->plan->targets[0], .tiles = &tiles, .name = "model"};
+    assert_null(lower_graph(m->a, g, layout_make(m->a, g), &o, m->d));
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *f = open_memstream(&text, &bytes);
+    diag_print(m->d, f);
+    fclose(f);
+    if (!strstr(text, message)) fail_msg("\"%s\" is not in:\n%s", message, text);
+    assert_non_null(strstr(text, "model.yaml:"));
+    free(text);
+    end(m);
+}
+
+static void columns_of_answers(void **state) {
+    (void)state;
+    model_t m = begin(QA, false);
+    graph_find(forward(&m), "start_logits")->shift = 1;
+    assert_refused(&m, "start_logits: no kernel computes this head");
+    m = begin(QA, false);
+    graph_find(forward(&m), "end_logits")->shift = 0;
+    assert_refused(&m, "end_logits: no kernel computes this head");
+}
+
+static void losses_of_other_things(void **state) {
+    (void)state;
+    model_t m = begin(QA, false);
+    gnode_t *loss = graph_find(forward(&m), "loss"), *start = loss->in[0];
+    loss->in[0] = loss->in[1];
+    loss->in[1] = start;
+    assert_refused(&m, "loss: no kernel computes this head");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(logits_without_bias),
+        cmocka_unit_test(a_classifier_without_a_loss),
+        cmocka_unit_test(columns_of_answers),
+        cmocka_unit_test(losses_of_other_things),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
