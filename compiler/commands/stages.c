@@ -45,23 +45,43 @@ static void print_stderr(sbuf_t *text) {
     sbuf_free(text);
 }
 
-void dump_spec(const options_t *o, const spec_t *spec) {
-    if (strcmp(stage_of(o), "spec") != 0) return;
+bool dump_spec(const options_t *o, const spec_t *spec, diag_t *d) {
+    if (strcmp(stage_of(o), "spec") != 0) return true;
+    if (spec->of_graph) {
+        diag_error(d, IN_FILE("--dump"), "%s is a graph, which has no spec", spec->path);
+        return false;
+    }
     sbuf_t text = {0};
     spec_to_config_json(spec, &text);
     print_stderr(&text);
+    return true;
 }
 
-static void dump_graph(const graph_t *g) {
+void print_graphs(const plan_t *p, sbuf_t *out) {
+    graph_t **graphs = ARENA_ARRAY(p->arena, graph_t *, p->n_variants);
+    for (int i = 0; i < p->n_variants; i++) graphs[i] = p->variants[i].graph;
+    model_print(p->spec, graphs, p->n_variants, out);
+}
+
+/* A step is no part of the model's text: it follows from the forward, and so stands there as comments. */
+static void print_step(const graph_t *step, sbuf_t *out) {
     sbuf_t text = {0};
-    graph_print(g, &text);
-    print_stderr(&text);
+    graph_print(step, &text);
+    sbuf_puts(out, "\n# a step of generation:\n");
+    for (const char *line = text.data; *line;) {
+        int n = (int)strcspn(line, "\n");
+        sbuf_printf(out, "# %.*s\n", n, line);
+        line += n + 1;
+    }
+    sbuf_free(&text);
 }
 
 void dump_graphs(const options_t *o, const plan_t *p) {
     if (strcmp(stage_of(o), "graph") != 0) return;
-    for (int i = 0; i < p->n_variants; i++) dump_graph(p->variants[i].graph);
-    if (p->step) dump_graph(p->step);
+    sbuf_t text = {0};
+    print_graphs(p, &text);
+    if (p->step) print_step(p->step, &text);
+    print_stderr(&text);
 }
 
 void dump_loops(const options_t *o, const plan_t *p) {
