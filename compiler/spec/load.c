@@ -34,7 +34,7 @@ spec_t *spec_load(arena_t *a, const char *path, const setting_t *sets, int n_set
     if (!is_directory(path)) {
         if (file_exists(path)) return load_file(a, path, path, sets, n_sets, d);
         diag_error(d, IN_FILE(path), "there is no such file or folder");
-        diag_hint(d, "MODEL is a spec (YAML), a config.json or a checkpoint folder");
+        diag_hint(d, "MODEL is a spec (YAML), a config.json, a checkpoint folder or a .graph file");
         return NULL;
     }
     const char *config = inside(a, path, "config.json"), *weights;
