@@ -7,7 +7,7 @@ set(test_costs
     cli_machine_code 45   cli_bench 30   cli_generate 30   cli_tune 30   lower_token_losses 25
     differential_hostile_c 25   cli_score 25   cli_sweep 25   emit_ops 20   lower_decode 20
     differential_.*interpreter 15   lower_tiles 15   library_install 15   library_golden 15   cli_long_context 15
-    cli_sentencepiece 15   cli_explain 15   emit_file 15   cli_outputs 10   library_cycles 10   emit_cache 10
+    cli_graph 25   cli_sentencepiece 15   cli_explain 15   emit_file 15   cli_outputs 10   library_cycles 10   emit_cache 10
     golden_checkpoint_window_c 10   golden_decode_.*_interpreter 8   golden_.*_crossed 7   project_subproject 8
     library_ 6   cli_translate 6   cli_verify 6   golden_.*_c$ 5)
 

@@ -55,7 +55,8 @@ static options_t options_of(const bench_t *b, arena_t *a, int batch, int target)
 static bool plan_decoding(session_t *s) {
     session_plan_t want = {.name = "model", .runs = true, .decodes = true};
     if (!session_spec(s)) return false;
-    if (s->model.facts.head == ARCH_CAUSAL_LM) return session_plan(s, &want);
+    if (s->model.facts.head == ARCH_CAUSAL_LM && !session_plan(s, &want)) return false;
+    if (s->plan && s->plan->step) return true;
     diag_error(s->d, IN_FILE("--decode"), "%s is no causal language model: it does not generate",
                s->o->model);
     diag_hint(s->d, "`is_decoder: true` and `architectures: [ReformerModelWithLMHead]` make one");

@@ -211,9 +211,9 @@ static bool write_rir(session_t *s) {
 static bool write_graph(session_t *s) {
     sbuf_t text = {0};
     files_t files = {0};
-    print_graphs(s->plan, &text);
+    bool ok = print_graphs(s->plan, s->o->text[OPT_OUTPUT], &text, s->d);
     add_file(&files, s->o->text[OPT_OUTPUT], text.data, text.size);
-    bool ok = write_files(&files, s->d);
+    ok = ok && write_files(&files, s->d);
     sbuf_free(&text);
     return ok;
 }

@@ -93,7 +93,11 @@ static bool plan_generation(generate_t *g) {
         s->spec->compile.length_mode = LENGTH_DYNAMIC;
     session_plan_t want = {
         .name = "model", .runs = true, .exact_batch = cached ? rows : 1, .decodes = cached};
-    return session_plan(s, &want);
+    if (!session_plan(s, &want)) return false;
+    if (!cached || s->plan->step) return true;
+    diag_error(s->d, IN_FILE(s->spec->path), "has attention that does not go on token by token");
+    diag_hint(s->d, "--no-cache computes a forward for each token");
+    return false;
 }
 
 /* Prompt and text have positions enough. The last token is picked, not read. */

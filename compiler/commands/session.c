@@ -108,8 +108,8 @@ bool session_plan(session_t *s, const session_plan_t *want) {
     choose_tiles(s, want->tiles, &p);
     s->plan = plan_of_model(s->arena, &s->model, &p, s->d);
     if (!s->plan) return false;
-    dump_graphs(s->o, s->plan);
-    return store_fits(s->plan->variants[s->plan->n_variants - 1].graph, s->weights, s->d);
+    return dump_graphs(s->o, s->plan, s->d) &&
+           store_fits(s->plan->variants[s->plan->n_variants - 1].graph, s->weights, s->d);
 }
 
 buckets_taken_t session_buckets(const session_t *s) {

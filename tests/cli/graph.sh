@@ -42,10 +42,8 @@ same 'as in a file' tiny.graph again.graph
 # What comments say of files and lines is all that differs.
 code() { grep -v -e '^ *//' -e '^ *\*' -e '^ */\*' -e '^ *[a-z].*\*/$' "$1"; }
 mkdir spec graph
-sed 's/is_decoder: true/is_decoder: false/' tiny.yaml >masked.yaml
-check 'a masked model' 0 - "$r" masked.yaml $few -o masked.graph
-check 'C of the spec' 0 - "$r" masked.yaml $few --weights random -o spec/m.c
-check 'C of the graph' 0 - "$r" masked.graph $few --weights random -o graph/m.c
+check 'C of the spec' 0 - "$r" tiny.yaml $few --weights random -o spec/m.c
+check 'C of the graph' 0 - "$r" any.graph $few --weights random -o graph/m.c
 code spec/m.c >spec.txt
 code graph/m.c >graph.txt
 same 'code' spec.txt graph.txt
@@ -94,10 +92,13 @@ run all --verify --backend c
 mv all.st c.st
 run all --backend interpreter
 same 'run by C and by the interpreter' c.st all.st
+check 'its loops' 0 - "$r" all.graph $few -o all.rir
+check 'its loops are read' 0 - "$r" all.rir $few -o again.rir
 sed 's/encoder.layers.0.feed_forward.dense.dense.bias/a.b/g; s/encoder.layers.1.feed_forward.dense.dense.bias/a_b/g;
      /^layers.3.feed_forward_act/s/act=relu/act=silu/' tiny.graph >weights.graph
 check 'weights under names that are one in C' 1 'are called differently' "$r" weights.graph $few -o w.c
 
+check 'never over itself' 1 '' "$r" tiny.graph $few -o tiny.graph
 # ---- what is wrong, at its place
 wrong() { # NAME PATTERN EXPRESSION-OF-SED
     sed "$3" tiny.graph >wrong.graph
@@ -139,6 +140,18 @@ check 'eval of rows' 0 '' "$r" eval tiny.graph $few --set compile.batch_size=3 -
 check 'score' 0 '' "$r" score tiny.yaml $few --weights random:3 --text text.txt --output spec.json
 check 'score' 0 '' "$r" score any.graph $few --weights random:3 --text text.txt --output graph.json
 equal 'score of the graph' "$(value graph.json bits_per_byte)" "$(value spec.json bits_per_byte)"
+check 'generate of the spec' 0 '' "$r" generate tiny.yaml $few --weights random:3 --prompt 'some bytes' --tokens 30
+cp .out spec.txt
+check 'generate' 0 '' "$r" generate any.graph $few --weights random:3 --prompt 'some bytes' --tokens 30
+same 'as of the spec' spec.txt .out
+check 'generate without a cache' 0 '' "$r" generate all.graph $few --weights random:3 --prompt 'some bytes that fill more than a chunk or two' --tokens 9 --no-cache --backend reference
+check 'generate rows by the reference' 0 '' "$r" generate all.graph $few --weights random:3 --prompt 'some bytes that fill more than a chunk or two' --prompt 'some more' --tokens 9 --backend reference
+cp .out spec.txt
+check 'generate rows' 0 '' "$r" generate all.graph $few --weights random:3 --prompt 'some bytes that fill more than a chunk or two' --prompt 'some more' --tokens 9
+same 'by the JIT' spec.txt .out
+sed '/^layers.0.self_attention/s/causal=1/causal=0/' tiny.graph >ahead.graph
+check 'code of what looks ahead' 0 'ahead.graph:[0-9]+:1: warning: layers.0.self_attention is not causal.* does not generate' "$r" ahead.graph -o ahead.c
+check 'which does not generate' 1 'does not go on token by token' "$r" generate ahead.graph --weights random --prompt a --tokens 2
 check 'explain' 0 - "$r" explain chunk.graph $few --peak 1 --bandwidth 1
 says 'LSH  *2 heads of 8, causal: chunks of 8, each with 1 before and 0 after: 16 keys per query'
 says ' 2 heads of 8, causal: chunks of 16, each with 1 before and 0 after: 32 keys per query'
@@ -149,5 +162,6 @@ check 'bench of a length' 0 '' "$r" bench any.graph $few --repeat 2 --lengths 40
 check 'sweep' 0 '' "$r" sweep any.graph $few --weights random:3 --text text.txt --set compile.batch_size=1,2
 says 'compile.batch_size'
 check 'sweep of nodes' 1 'the nodes of a graph say .num_hashes' "$r" sweep any.graph $few --weights random:3 --text text.txt --set num_hashes=1,2
+check 'bench of steps' 0 '' "$r" bench any.graph $few --repeat 2 --decode --tokens 2 --lengths 20
 check 'tune' 0 '' "$r" tune tiny.graph $few --repeat 1 --tuning tuning.txt
 finish

@@ -259,6 +259,56 @@ static void a_text_without_graphs_is_a_spec(void **unused) {
     arena_free(a);
 }
 
+/* A step that follows from a forward is the one that is built of its spec. */
+static void a_step_follows_from_the_forward(void **unused) {
+    (void)unused;
+    spec_t s = small_spec(ARCH_CAUSAL_LM);
+    arena_t *a = arena_new();
+    diag_t *d = diag_new();
+    for (int dynamic = 0; dynamic < 2; dynamic++) {
+        s.compile.decode = dynamic ? DECODE_HUGGINGFACE : DECODE_CORRECTED;
+        graph_options_t o = {.batch = 1, .length = 64};
+        if (dynamic) o.units = (units_t){2, 8};
+        graph_t *forward = graph_build(a, &s, &o, d);
+        sbuf_t built = {0}, followed = {0};
+        graph_print(graph_build_step(a, forward, 1, d), &built);
+        graph_t *step = graph_step_of(a, forward, 1, d);
+        if (!step) fail_msg("%s", messages(d));
+        graph_print(step, &followed);
+        assert_string_equal(built.data, followed.data);
+        sbuf_free(&built), sbuf_free(&followed);
+    }
+    diag_free(d);
+    arena_free(a);
+}
+
+static void not_every_forward_has_steps(void **unused) {
+    (void)unused;
+    static const struct {
+        const char *from, *to, *why;
+    } rows[] = {
+        {"causal=1", "causal=0", "is not causal, or looks at later chunks"},
+        {"after=0 causal=1", "after=1 causal=1", "is not causal, or looks at later chunks"},
+        {"lsh_attention(layers.1.query_key, layers.1.value",
+         "lsh_attention(layers.1.value, layers.1.query_key",
+         "is sorted by the hashes of something else"},
+    };
+    spec_t s = small_spec(ARCH_CAUSAL_LM);
+    sbuf_t text = {0};
+    print_spec(&s, (int64_t[]){64}, 1, false, &text);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        arena_t *a = arena_new();
+        const char *why = NULL, *edited = edit(a, text.data, rows[i].from, rows[i].to);
+        reading_t r = read_text(edited, strlen(edited), NULL, 0);
+        if (!r.ok) fail_msg("%s", r.told);
+        assert_non_null(graph_step_fault(r.m.graphs[0], &why));
+        assert_string_equal(why, rows[i].why);
+        done(&r);
+        arena_free(a);
+    }
+    sbuf_free(&text);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_head_is_read_back),
@@ -268,6 +318,8 @@ int main(void) {
         cmocka_unit_test(graphs_agree),
         cmocka_unit_test(all_errors_are_told),
         cmocka_unit_test(a_text_without_graphs_is_a_spec),
+        cmocka_unit_test(a_step_follows_from_the_forward),
+        cmocka_unit_test(not_every_forward_has_steps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
