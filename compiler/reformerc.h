@@ -107,9 +107,9 @@ typedef struct reformerc_options {
 
 typedef struct reformerc_model reformerc_model_t;
 
-/* Compiles a spec, and binds weights where there are any. `model` is a path: a spec in YAML, a config.json or a
- * checkpoint folder; with `text` (NUL-terminated) the spec is that text, and `model` only its name in messages
- * (NULL: "spec"). `options` may be NULL. compile.sequence_length decides as always which lengths can be run; a spec
+/* Compiles a spec, and binds weights where there are any. `model` is a path: a spec in YAML, a config.json, a
+ * checkpoint folder or a .graph file; with `text` (NUL-terminated) the spec, or graph, is that text, and `model` only
+ * its name in messages (NULL: "spec"). `options` may be NULL. compile.sequence_length decides as always which lengths can be run; a spec
  * without it takes any length up to the model's greatest (`dynamic`), compile.batch_size rows at most.
  *
  * Returns REFORMER_OK and a model in *m, or a code and NULL. *message, where `message` is not NULL, is NULL or a

@@ -5,7 +5,7 @@ set(test_costs
     cli_product 50   cli_flags 45   golden_.*_identical 33   lower_limits 28   cli_machine_code 30   cli_specs 30
     cli_generate 25   emit_programs 25   library_decode 20   differential_c_ 20   differential_decode_c 20
     lower_token_losses 20   cli_linear 20   cli_trust 20   cli_sweep 20   emit_ops 20   cli_score 18
-    differential_hostile 18   differential_jit 18   differential_ 15   lower_tiles 15   library_install 15
+    differential_hostile 18   differential_jit 18   differential_ 15   lower_tiles 15   library_install 15   cli_graph 25
     cli_bench 15   cli_tune 15   cli_explain 15   emit_file 15   golden_generate 14   cli_sentencepiece 12
     cli_long_context 12   library_golden 12   library_memory 12   emit_cache 11   cli_outputs 11   library_cycles 11
     lower_decode 10   cli_special 10   cli_hostile 10   project_subproject 9   golden_checkpoint_window_c 8

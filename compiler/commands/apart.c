@@ -71,6 +71,7 @@ static void add_translation(const options_t *o, places_t *out) {
     const char *path = o->text[OPT_OUTPUT];
     if (!path || strcmp(path, "-") == 0) return;
     bool is_loops = strcmp(path_suffix(path), ".rir") == 0;
+    if (strcmp(path_suffix(path), ".graph") == 0) return; /* it stands alone */
     if (is_loops && o->model && strcmp(path_suffix(o->model), ".rir") == 0) return;
     for (int k = 0; k < 2; k++)
         add(out, "what stands beside --output",

@@ -107,15 +107,14 @@ static bool parse_options(bench_t *b) {
 
 /* ---- lengths and batches --------------------------------------------------------------------------- */
 
-/* What the spec says; where it leaves the length open, some that it allows. */
-static void lengths_of(bench_t *b, const spec_t *s) {
+/* What the model says; where it leaves the length open, some that it allows. */
+static void lengths_of(bench_t *b, const loaded_model_t *m) {
     static const int64_t usual[] = {1024, 4096, 16384};
-    bool open = s->compile.length_mode == LENGTH_ABSENT || s->compile.length_mode == LENGTH_DYNAMIC;
-    int64_t max = spec_max_length(s);
+    int64_t lengths[MAX_GRAPHS], max = m->facts.longest;
+    int n = model_lengths(m, lengths);
     b->n_lengths = 0;
-    for (int k = 0; !open && k < s->compile.n_lengths && b->n_lengths < MAX_LIST; k++)
-        b->lengths[b->n_lengths++] = s->compile.lengths[k];
-    for (size_t k = 0; open && k < sizeof usual / sizeof *usual; k++)
+    for (int k = 0; k < n && b->n_lengths < MAX_LIST; k++) b->lengths[b->n_lengths++] = lengths[k];
+    for (size_t k = 0; n == 0 && k < sizeof usual / sizeof *usual; k++)
         if (usual[k] <= max) b->lengths[b->n_lengths++] = usual[k];
     if (b->n_lengths == 0) b->lengths[b->n_lengths++] = max;
 }
@@ -128,11 +127,11 @@ static bool choose_sizes(bench_t *b) {
     if (batches && !list_numbers("--batches", batches, MAX_BATCH, b->batches, &b->n_batches, b->d))
         return false;
     if (lengths && batches) return true;
-    const spec_t *s = spec_load(b->arena, o->model, o->sets, o->n_sets, b->d);
-    if (!s) return false;
-    if (!lengths && b->decodes) decode_lengths(b, s);
-    else if (!lengths) lengths_of(b, s);
-    if (!batches) b->batches[b->n_batches++] = s->compile.has_batch ? s->compile.batch_size : 1;
+    loaded_model_t m;
+    if (!model_load(b->arena, &m, o->model, o->sets, o->n_sets, b->d)) return false;
+    if (!lengths && b->decodes) decode_lengths(b, m.facts.positions);
+    else if (!lengths) lengths_of(b, &m);
+    if (!batches) b->batches[b->n_batches++] = model_batch(&m);
     return true;
 }
 

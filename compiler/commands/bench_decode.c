@@ -35,9 +35,9 @@ static int64_t steps_of(const bench_t *b) {
     return (int64_t)b->n_threads * b->repeat * (b->tokens + 1);
 }
 
-void decode_lengths(bench_t *b, const spec_t *s) {
+void decode_lengths(bench_t *b, int64_t positions) {
     static const int64_t usual[] = {1000, 16000, 64000};
-    int64_t most = spec_positions(s) - steps_of(b);
+    int64_t most = positions - steps_of(b);
     for (size_t k = 0; k < sizeof usual / sizeof *usual; k++)
         if (usual[k] <= most) b->lengths[b->n_lengths++] = usual[k];
     if (b->n_lengths == 0) b->lengths[b->n_lengths++] = most > 1 ? most : 1;
@@ -55,7 +55,8 @@ static options_t options_of(const bench_t *b, arena_t *a, int batch, int target)
 static bool plan_decoding(session_t *s) {
     session_plan_t want = {.name = "model", .runs = true, .decodes = true};
     if (!session_spec(s)) return false;
-    if (s->spec->architecture == ARCH_CAUSAL_LM) return session_plan(s, &want);
+    if (s->model.facts.head == ARCH_CAUSAL_LM && !session_plan(s, &want)) return false;
+    if (s->plan && s->plan->step) return true;
     diag_error(s->d, IN_FILE("--decode"), "%s is no causal language model: it does not generate",
                s->o->model);
     diag_hint(s->d, "`is_decoder: true` and `architectures: [ReformerModelWithLMHead]` make one");
@@ -145,7 +146,7 @@ static bool open_all(decode_t *x) {
     x->costs = kernel_costs(x->arena, x->plain.plan->step_modules[0], 0);
     torch_seed(&x->rng, 0);
     x->ids = ARENA_ARRAY(x->arena, int32_t, first->batch);
-    x->logits = ARENA_ARRAY(x->arena, float, first->batch * x->plain.spec->vocab_size);
+    x->logits = ARENA_ARRAY(x->arena, float, first->batch * x->plain.model.facts.vocab);
     exec_options_t eo = {.backend = b->o->backend, .cc = b->o->text[OPT_CC], .pool = x->plain.pool};
     x->calibration = calibration_open(first->target, &eo, b->most_threads, x->d);
     return x->calibration != NULL;
@@ -165,7 +166,7 @@ static void close_all(decode_t *x) {
 /* ---- rows ------------------------------------------------------------------------------------------ */
 
 static void draw(decode_t *x, int32_t *ids, int64_t n) {
-    uint64_t vocab = (uint64_t)x->plain.spec->vocab_size;
+    uint64_t vocab = (uint64_t)x->plain.model.facts.vocab;
     for (int64_t i = 0; i < n; i++) ids[i] = (int32_t)(torch_u32(&x->rng) % vocab);
 }
 

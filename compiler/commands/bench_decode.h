@@ -10,7 +10,7 @@
 /* --tokens, else as many as usual; false after an error in b->d. */
 bool decode_tokens(bench_t *b);
 /* Contexts where --lengths does not name any. */
-void decode_lengths(bench_t *b, const spec_t *s);
+void decode_lengths(bench_t *b, int64_t positions);
 /* Plans everything without compiling, and fills in the cases' targets. False after errors in b->d. */
 bool decode_check(bench_t *b);
 /* Fills in the cases. False after an error in b->d, or when interrupted. */

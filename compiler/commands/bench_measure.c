@@ -44,7 +44,7 @@ bool bench_check(bench_t *b, const options_t *o, int64_t length, bool other,
     session_t s = session_new(o, d);
     bool ok = timed_plan(&s, NULL);
     if (ok) *target = s.plan->targets[0];
-    if (ok && !other) b->wants_loss = s.spec->architecture != ARCH_BASE;
+    if (ok && !other) b->wants_loss = s.model.facts.head != ARCH_BASE;
     if (ok && other) {
         buckets_taken_t taken = session_buckets(&s);
         (void)buckets_warn(&taken, length, "a forward, and so does MODEL", b->d);

@@ -210,21 +210,18 @@ struct calibration {
 };
 
 static bool make_plan(calibration_t *c, const target_t *t, int threads, diag_t *d) {
-    c->spec = (spec_t){.path = "calibration",
-                       .hidden_size = 1,
-                       .vocab_size = 1,
-                       .num_labels = 1,
-                       .num_attention_heads = 1,
-                       .architecture = ARCH_BASE};
+    c->spec = (spec_t){.path = "calibration"};
     c->layout.data_end = REFORMER_WEIGHTS_HEADER;
-    c->plan = (plan_t){.spec = &c->spec,
-                       .arena = c->arena,
-                       .batch = 1,
-                       .n_variants = RATE_COUNT,
-                       .layout = &c->layout,
-                       .name = "calibration",
-                       .n_targets = 1,
-                       .targets = {t}};
+    c->plan = (plan_t){
+        .spec = &c->spec,
+        .facts = {.head = ARCH_BASE, .hidden = 1, .vocab = 1, .labels = 1, .heads = 1, .rounds = 1},
+        .arena = c->arena,
+        .batch = 1,
+        .n_variants = RATE_COUNT,
+        .layout = &c->layout,
+        .name = "calibration",
+        .n_targets = 1,
+        .targets = {t}};
     c->plan.variants = ARENA_ARRAY(c->arena, variant_plan_t, RATE_COUNT);
     c->plan.modules = ARENA_ARRAY(c->arena, module_t *, RATE_COUNT);
     pass_options_t passes = {0};

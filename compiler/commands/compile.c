@@ -1,6 +1,6 @@
 /* reformerc MODEL -o OUT: the translation.
  *
- * In: a spec, config.json or checkpoint folder; or a .rir file of loop IR. Out: what the suffix of OUT
+ * In: a spec, config.json or checkpoint folder; a .graph file; or a .rir file of loop IR. Out: what the suffix of OUT
  * asks for, all files complete or none of them there. Nothing is opened for writing before everything
  * has been computed. */
 #include <stdlib.h>
@@ -49,6 +49,7 @@ typedef enum {
     OUT_C,
     OUT_C_STDOUT,
     OUT_RIR,
+    OUT_GRAPH,
     OUT_LL,
     OUT_ASSEMBLY,
     OUT_OBJECT,
@@ -59,7 +60,7 @@ typedef enum {
 static const struct {
     const char *suffix;
     out_kind_t kind;
-} kinds[] = {{".c", OUT_C},        {".rir", OUT_RIR},  {".ll", OUT_LL},
+} kinds[] = {{".c", OUT_C},        {".rir", OUT_RIR},  {".graph", OUT_GRAPH}, {".ll", OUT_LL},
              {".s", OUT_ASSEMBLY}, {".o", OUT_OBJECT}, {".so", OUT_LIBRARY}};
 enum { N_KINDS = sizeof kinds / sizeof *kinds };
 
@@ -76,7 +77,8 @@ static out_kind_t checked_kind(const options_t *o, out_kind_t kind, diag_t *d) {
         diag_hint(d, "%s; or write a .c file and compile it: reformerc --cflags", LLVM_MISSING);
         return OUT_BAD;
     }
-    return kind == OUT_RIR || header_name_check(o->arena, out, d) ? kind : OUT_BAD;
+    return kind == OUT_RIR || kind == OUT_GRAPH || header_name_check(o->arena, out, d) ? kind
+                                                                                       : OUT_BAD;
 }
 
 static out_kind_t out_kind(const options_t *o, diag_t *d) {
@@ -86,13 +88,14 @@ static out_kind_t out_kind(const options_t *o, diag_t *d) {
     for (size_t i = 0; i < N_KINDS; i++)
         if (strcmp(path_suffix(out), kinds[i].suffix) == 0)
             return checked_kind(o, kinds[i].kind, d);
-    diag_error(d, IN_FILE(out),
-               "the suffix decides what is written: .c, .rir, .ll, .s, .o, .so, or '-' for C on "
-               "stdout");
+    diag_error(
+        d, IN_FILE(out),
+        "the suffix decides what is written: .c, .graph, .rir, .ll, .s, .o, .so, or '-' for C on "
+        "stdout");
     return OUT_BAD;
 }
 
-/* ---- a spec ------------------------------------------------------------------------------------------ */
+/* ---- a spec or graph ------------------------------------------------------------------------------------------ */
 
 static emit_c_options_t c_options(const session_t *s, const char *header_path) {
     const char *slash = strrchr(header_path, '/');
@@ -203,6 +206,18 @@ static bool write_rir(session_t *s) {
     return ok;
 }
 
+/* ---- the graph as text ------------------------------------------------------------------------------- */
+
+static bool write_graph(session_t *s) {
+    sbuf_t text = {0};
+    files_t files = {0};
+    bool ok = print_graphs(s->plan, s->o->text[OPT_OUTPUT], &text, s->d);
+    add_file(&files, s->o->text[OPT_OUTPUT], text.data, text.size);
+    ok = ok && write_files(&files, s->d);
+    sbuf_free(&text);
+    return ok;
+}
+
 static bool check_stdout_weights(const session_t *s) {
     if (!s->o->given[OPT_WEIGHTS]) return true;
     diag_error(s->d, IN_FILE("--weights"), "with '-o -' there is no place for a weights file");
@@ -217,7 +232,7 @@ static bool check_buckets_file(const options_t *o, diag_t *d) {
     return f != NULL;
 }
 
-/* Code that goes somewhere else: any length, any CPU of the architecture, unless somebody says so. A .rir
+/* What goes somewhere else: any length, any CPU of the architecture, unless somebody says so. A .rir
  * file holds one module, and what only looks at stages looks at one. */
 static bool is_product(out_kind_t kind) {
     return kind != OUT_RIR && kind != OUT_NOTHING;
@@ -234,11 +249,14 @@ static bool translate(session_t *s, out_kind_t kind) {
                            .trace = o->given[OPT_DUMP_ACTIVATIONS],
                            .impose_buckets = o->given[OPT_BUCKETS],
                            .instrument = o->given[OPT_INSTRUMENT]};
+    if (kind == OUT_GRAPH) want.decodes = false; /* a step follows from the forward */
     want.name =
         prefix_name(s->arena, s->spec, named_by_model ? o->model : o->text[OPT_OUTPUT], s->d);
     if (!want.name) return false;
     if (kind == OUT_C_STDOUT && !check_stdout_weights(s)) return false;
-    if (!session_plan(s, &want) || !session_lower(s)) return false;
+    if (!session_plan(s, &want)) return false;
+    if (kind == OUT_GRAPH) return write_graph(s);
+    if (!session_lower(s)) return false;
     buckets_taken_t taken = session_buckets(s);
     buckets_warn_ahead(&taken, s->d);
     if (!check_budgets(s->plan, o->threads ? o->threads : 1, s->d)) return false;

@@ -43,7 +43,7 @@ static bool eval_text(session_t *s, const text_t *text, const tokens_t *t) {
 
 static bool eval_session(session_t *s) {
     if (!session_profile_open(s) || !score_spec(s)) return false;
-    text_t *text = text_open(s->spec, s->d);
+    text_t *text = text_open(&s->model, s->d);
     tokens_t t = {0};
     bool ok = text && score_read(text, s->o->text[OPT_TEXT], &t, s->d) && eval_text(s, text, &t);
     tokens_free(&t);

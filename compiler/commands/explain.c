@@ -39,7 +39,7 @@ static void measure_memory(explanation_t *e) {
     e->workspace = (double)reformer_prepare_bytes(&desc, &variants[last], 1, length, e->threads);
     e->map = loops_memory_map(e->m, e->units, e->arena);
     e->prepared = e->workspace - (double)e->map.bytes - (double)e->threads * (double)e->map.scratch;
-    e->streams = 2 * e->tokens * (double)e->spec->hidden_size * sizeof(float);
+    e->streams = 2 * e->tokens * (double)e->plan->facts.hidden * sizeof(float);
 }
 
 static explanation_t explain(session_t *s) {
@@ -51,7 +51,7 @@ static explanation_t explain(session_t *s) {
     e.tokens = (double)p->batch * (double)e.variant->max_length;
     e.costs = kernel_costs(s->arena, e.m, e.units);
     measure_memory(&e);
-    e.hashes = ARENA_ARRAY(s->arena, const gnode_t *, s->spec->n_layers);
+    e.hashes = ARENA_ARRAY(s->arena, const gnode_t *, p->facts.n_layers);
     for (const gnode_t *n = NULL; (n = graph_next(e.variant->graph, G_LSH_HASH, n));)
         e.hashes[n->layer] = n;
     int lsh = spec_first_layer(s->spec, true);
@@ -136,7 +136,7 @@ static bool explain_session(session_t *s, const options_t *o) {
     if (!make_plan(s)) return false;
     e = explain(s);
     if (!find_machine(&e, o, s->d)) return false;
-    advise(s->plan, ADVICE_ALL, s->d);
+    if (!s->model.graphs) advise(s->plan, ADVICE_ALL, s->d);
     if (o->given[OPT_HTML] && !write_page(&e, o->text[OPT_HTML], s->d)) return false;
     return (o->given[OPT_HTML] && strcmp(o->text[OPT_HTML], "-") == 0) || print_report(&e, s->d);
 }

@@ -27,25 +27,26 @@ static const char *list(const explanation_t *e, int n, const int64_t *x) {
 
 /* ---- the model ------------------------------------------------------------------------------------- */
 
-static const char *kind_of(const spec_t *s, int layer) {
-    return spec_layer(s, layer).lsh ? "LSH" : "local";
+static const char *kind_of(const layer_facts_t *l) {
+    return !l->attends ? "no attention" : l->lsh ? "LSH" : "local";
 }
 
 /* Equal neighbours once: "2 local, LSH, 3 local". */
 static const char *layer_order(const explanation_t *e) {
-    const spec_t *s = e->spec;
+    const facts_t *f = &e->plan->facts;
     sbuf_t text = {0};
-    for (int i = 0, n; i < s->n_layers; i += n) {
-        for (n = 1; i + n < s->n_layers && kind_of(s, i + n) == kind_of(s, i);) n++;
+    for (int i = 0, n; i < f->n_layers; i += n) {
+        const char *kind = kind_of(&f->layers[i]);
+        for (n = 1; i + n < f->n_layers && kind_of(&f->layers[i + n]) == kind;) n++;
         if (text.size > 120) { /* nobody reads thousands */
             sbuf_puts(&text, ", ...");
             break;
         }
         sbuf_puts(&text, i ? ", " : "");
         if (n > 1) sbuf_printf(&text, "%d ", n);
-        sbuf_puts(&text, kind_of(s, i));
+        sbuf_puts(&text, kind);
     }
-    const char *copy = arena_strdup(e->arena, text.data);
+    const char *copy = arena_strdup(e->arena, text.data ? text.data : "");
     sbuf_free(&text);
     return copy;
 }
@@ -53,15 +54,18 @@ static const char *layer_order(const explanation_t *e) {
 /* What a layer is, by one of its facts; NULL: it has no such fact. */
 typedef const char *layer_text_fn(const explanation_t *e, int layer);
 
+static const char *chunks_text(const explanation_t *e, int64_t chunk, int64_t before,
+                               int64_t after) {
+    if (dim_at(e->variant->graph->padded, e->units) <= chunk)
+        return TEXT(e, "exact attention: the sequence fits one chunk of %lld", (long long)chunk);
+    return TEXT(e, "chunks of %lld, each with %lld before and %lld after: %lld keys per query",
+                (long long)chunk, (long long)before, (long long)after,
+                (long long)(chunk * (1 + before + after)));
+}
+
 static const char *window_text(const explanation_t *e, int layer) {
     spec_layer_t l = spec_layer(e->spec, layer);
-    int64_t before = l.num_chunks_before, after = l.num_chunks_after;
-    if (dim_at(e->variant->graph->padded, e->units) <= l.chunk_length)
-        return TEXT(e, "exact attention: the sequence fits one chunk of %lld",
-                    (long long)l.chunk_length);
-    return TEXT(e, "chunks of %lld, each with %lld before and %lld after: %lld keys per query",
-                (long long)l.chunk_length, (long long)before, (long long)after,
-                (long long)(l.chunk_length * (1 + before + after)));
+    return chunks_text(e, l.chunk_length, l.num_chunks_before, l.num_chunks_after);
 }
 
 static const char *local_text(const explanation_t *e, int layer) {
@@ -148,18 +152,17 @@ static const char *positions_text(const explanation_t *e) {
 }
 
 static const char *head_text(const explanation_t *e) {
-    const spec_t *s = e->spec;
+    const facts_t *f = &e->plan->facts;
     static const char *const names[] = {[ARCH_UNSET] = "none",
                                         [ARCH_BASE] = "none",
                                         [ARCH_CAUSAL_LM] = "causal language model",
                                         [ARCH_MASKED_LM] = "masked language model",
                                         [ARCH_CLASSIFIER] = "classifier",
                                         [ARCH_QA] = "question answering"};
-    int64_t classes = s->architecture == ARCH_CLASSIFIER ? s->num_labels : s->vocab_size;
-    bool counts = s->architecture == ARCH_CAUSAL_LM || s->architecture == ARCH_MASKED_LM ||
-                  s->architecture == ARCH_CLASSIFIER;
-    return counts ? TEXT(e, "%s, %lld classes", names[s->architecture], (long long)classes)
-                  : names[s->architecture];
+    bool counts =
+        f->head == ARCH_CAUSAL_LM || f->head == ARCH_MASKED_LM || f->head == ARCH_CLASSIFIER;
+    return counts ? TEXT(e, "%s, %lld classes", names[f->head], (long long)facts_classes(f))
+                  : names[f->head];
 }
 
 static const char *lengths_text(const explanation_t *e) {
@@ -177,27 +180,97 @@ static const char *lengths_text(const explanation_t *e) {
 
 static const char *padding_text(const explanation_t *e) {
     const variant_plan_t *v = e->variant;
+    if (v->unit && e->spec->of_graph) return TEXT(e, "to multiples of %lld", (long long)v->unit);
     if (v->unit) return "as Hugging Face pads, to whole chunks of every kind";
     int64_t computed = v->rows[0]; /* what is explained has one target */
     const char *rows =
         computed > v->padded ? TEXT(e, "; kernels compute %lld rows", (long long)computed) : "";
+    if (v->padded > v->max_length && e->spec->of_graph)
+        return TEXT(e, "every input is padded to %lld%s", (long long)v->padded, rows);
     if (v->padded > v->max_length)
         return TEXT(e, "every input is padded to %lld: chunks have %lld in common%s",
                     (long long)v->padded, (long long)spec_lcm(e->spec), rows);
     return TEXT(e, "shorter inputs are padded to %lld%s", (long long)v->padded, rows);
 }
 
-static void model_section(const explanation_t *e, document_t *doc) {
-    const spec_t *s = e->spec;
-    section_t *section = document_section(doc, "model");
-    table_t *t = section->table = facts(e);
-    ROW(e, t, "layers", TEXT(e, "%d: %s", s->n_layers, layer_order(e)));
+/* ---- of a graph ------------------------------------------------------------------------------------- */
+
+/* Texts that differ, in the order in which they come. */
+typedef struct {
+    const char *text[6];
+    int n; /* more than there is room for: others are not told */
+} different_t;
+
+static void add_text(different_t *d, const char *text) {
+    int most = (int)(sizeof d->text / sizeof *d->text);
+    for (int i = 0; i < d->n && i < most; i++)
+        if (strcmp(d->text[i], text) == 0) return;
+    if (d->n < most) d->text[d->n] = text;
+    d->n++;
+}
+
+static void different_rows(const explanation_t *e, table_t *t, const char *what,
+                           const different_t *d) {
+    int most = (int)(sizeof d->text / sizeof *d->text);
+    for (int i = 0; i < d->n && i < most; i++) ROW(e, t, i ? "" : what, d->text[i]);
+    if (d->n > most) ROW(e, t, "", TEXT(e, "and %d others", d->n - most));
+}
+
+static const char *node_window(const explanation_t *e, const gnode_t *n) {
+    const char *causal = n->causal ? "causal" : "looking both ways";
+    const char *heads =
+        TEXT(e, "%s of %lld, %s", plural(e, n->heads, "head"), (long long)n->head_size, causal);
+    if (n->op == G_EXACT_ATTENTION) return TEXT(e, "%s: exact, every key", heads);
+    return TEXT(e, "%s: %s", heads, chunks_text(e, n->chunk, n->before, n->after));
+}
+
+/* What layers say, once each. */
+static void graph_rows(const explanation_t *e, table_t *t) {
+    different_t local = {.n = 0}, lsh = {.n = 0}, hash = {.n = 0}, widths = {.n = 0},
+                tables = {.n = 0};
+    const graph_t *g = e->variant->graph;
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const gnode_t *n = g->nodes[i];
+        bool hashes = n->op == G_LSH_ATTENTION || (n->op == G_EXACT_ATTENTION && n->shared_qk);
+        if (hashes) add_text(&lsh, node_window(e, n));
+        else if (n->op == G_LOCAL_ATTENTION || n->op == G_EXACT_ATTENTION)
+            add_text(&local, node_window(e, n));
+        if (n->op == G_LSH_HASH)
+            add_text(&hash, TEXT(e, "%s, buckets %s", plural(e, n->rounds, "round"),
+                                 list(e, n->n_factors, n->factors)));
+        if (n->op == G_ACTIVATION && n->layer >= 0)
+            add_text(&widths, TEXT(e, "hidden %lld, feed-forward %lld (%s)",
+                                   (long long)e->plan->facts.hidden, (long long)n->shape[2].c,
+                                   act_name(n->act)));
+        if (n->op == G_EMBED)
+            add_text(&tables, n->n_axial
+                                  ? TEXT(e, "axial, grid %s", list(e, n->n_axial, n->axial_shape))
+                                  : TEXT(e, "absolute, %lld", (long long)n->in[2]->shape[0].c));
+    }
+    different_rows(e, t, "local", &local);
+    different_rows(e, t, "LSH", &lsh);
+    different_rows(e, t, "hash", &hash);
+    different_rows(e, t, "widths", &widths);
+    different_rows(e, t, "positions", &tables);
+}
+
+/* ---- of a spec -------------------------------------------------------------------------------------- */
+
+static void spec_rows(const explanation_t *e, table_t *t) {
     layer_rows(e, t, "local", local_text);
     layer_rows(e, t, "LSH", lsh_text);
     layer_rows(e, t, "hash", hash_text);
     layer_rows(e, t, "heads", heads_text);
     layer_rows(e, t, "widths", widths_text);
     ROW(e, t, "positions", positions_text(e));
+}
+
+static void model_section(const explanation_t *e, document_t *doc) {
+    section_t *section = document_section(doc, "model");
+    table_t *t = section->table = facts(e);
+    ROW(e, t, "layers", TEXT(e, "%d: %s", e->plan->facts.n_layers, layer_order(e)));
+    if (e->spec->of_graph) graph_rows(e, t);
+    else spec_rows(e, t);
     ROW(e, t, "head", head_text(e));
     ROW(e, t, "length", lengths_text(e));
     ROW(e, t, "padding", padding_text(e));
@@ -435,8 +508,7 @@ static void crossover_section(const explanation_t *e, document_t *doc) {
 
 document_t explain_document(const explanation_t *e, bool figures) {
     document_t doc = {.arena = e->arena,
-                      .title =
-                          TEXT(e, "%s: %s", e->spec->path, arch_hf_name(e->spec->architecture))};
+                      .title = TEXT(e, "%s: %s", e->spec->path, arch_hf_name(e->plan->facts.head))};
     model_section(e, &doc);
     parameters_section(e, &doc);
     work_section(e, &doc, figures);

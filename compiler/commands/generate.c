@@ -23,10 +23,10 @@ static const char *plural(int64_t n) {
 
 static bool check_model(const generate_t *g) {
     const session_t *s = g->session;
-    if (s->spec->architecture != ARCH_CAUSAL_LM) {
+    if (s->model.facts.head != ARCH_CAUSAL_LM) {
         diag_error(s->d, IN_FILE(s->spec->path),
                    "is a %s; only causal language models continue texts",
-                   arch_hf_name(s->spec->architecture));
+                   arch_hf_name(s->model.facts.head));
         return false;
     }
     return true;
@@ -42,7 +42,7 @@ static bool find_ends(generate_t *g) {
     if (!s->o->given[OPT_STOP_AT_EOS]) return true;
     g->eos = ARENA_ARRAY(s->arena, int32_t, e->n_eos_tokens);
     for (int i = 0; i < e->n_eos_tokens; i++)
-        if (e->eos_tokens[i] >= 0 && e->eos_tokens[i] < s->spec->vocab_size)
+        if (e->eos_tokens[i] >= 0 && e->eos_tokens[i] < s->model.facts.vocab)
             g->eos[g->n_eos++] = (int32_t)e->eos_tokens[i];
     if (g->n_eos > 0) return true;
     bool file = s->spec->generation_path && !s->spec->set[KEY_eos_token_id];
@@ -65,7 +65,7 @@ static bool open_text(generate_t *g) {
     const session_t *s = g->session;
     bool ids_only = s->o->given[OPT_INPUT] && s->o->given[OPT_OUTPUT] && !s->o->given[OPT_STOP];
     if (ids_only) return true;
-    g->text = text_open(s->spec, s->d);
+    g->text = text_open(&s->model, s->d);
     return g->text != NULL;
 }
 
@@ -93,7 +93,11 @@ static bool plan_generation(generate_t *g) {
         s->spec->compile.length_mode = LENGTH_DYNAMIC;
     session_plan_t want = {
         .name = "model", .runs = true, .exact_batch = cached ? rows : 1, .decodes = cached};
-    return session_plan(s, &want);
+    if (!session_plan(s, &want)) return false;
+    if (!cached || s->plan->step) return true;
+    diag_error(s->d, IN_FILE(s->spec->path), "has attention that does not go on token by token");
+    diag_hint(s->d, "--no-cache computes a forward for each token");
+    return false;
 }
 
 /* Prompt and text have positions enough. The last token is picked, not read. */
@@ -145,7 +149,7 @@ static void check_bucket_number(const generate_t *g) {
 /* Rows that no search comes to are padding. */
 static bool make_results(generate_t *g) {
     session_t *s = g->session;
-    int64_t shape[3] = {g->prompts.batch, g->max_tokens, s->spec->vocab_size};
+    int64_t shape[3] = {g->prompts.batch, g->max_tokens, s->model.facts.vocab};
     result_t *t = results_add(&g->results, "tokens", REFORMER_I32, 2, shape, s->d);
     if (!t) return false;
     g->tokens = t->data;

@@ -139,7 +139,7 @@ static int recomputed_copy_row(void *ctx, size_t from, size_t to) {
 static bool open_recomputed(generate_t *g, int64_t rows, int64_t room) {
     session_t *s = g->session;
     recomputed_t *c = ARENA_NEW(s->arena, recomputed_t);
-    *c = (recomputed_t){.g = g, .room = room, .vocab = s->spec->vocab_size};
+    *c = (recomputed_t){.g = g, .room = room, .vocab = s->model.facts.vocab};
     c->ids = ARENA_ARRAY(s->arena, int32_t, rows * room);
     c->tokens = ARENA_ARRAY(s->arena, size_t, rows);
     size_t bytes;
@@ -165,7 +165,7 @@ bool decoder_open(generate_t *g) {
     bool ok = s->o->given[OPT_NO_CACHE] ? open_recomputed(g, rows, room) : open_cached(g, room);
     g->decoder.batch = (size_t)rows;
     g->decoder.capacity = (size_t)room;
-    g->decoder.vocab = s->spec->vocab_size;
+    g->decoder.vocab = s->model.facts.vocab;
     return ok;
 }
 

@@ -20,8 +20,9 @@ void help_overview(sbuf_t *out) {
     sbuf_puts(
         out,
         "\nMODEL is a spec (YAML), a Hugging Face config.json, a checkpoint folder (which brings its\n"
-        "weights), or '-' for a spec on stdin. Exit: 0 ok; 1 a bad value in a spec, file, tensor or\n"
-        "option, or too little memory; 2 usage; 70 a defect of reformerc.\n\n");
+        "weights), a .graph file, as -o FILE.graph writes it, or '-' for a spec or a graph on stdin.\n"
+        "Exit: 0 ok; 1 a bad value in a spec, file, tensor or option, or too little memory; 2 usage;\n"
+        "70 a defect of reformerc.\n\n");
     options_help(&c[0], out);
     sbuf_puts(
         out,

@@ -1,4 +1,4 @@
-/* Input tensors of a forward: a safetensors file → arrays, every value checked against the spec.
+/* Input tensors of a forward: a safetensors file → arrays, every value checked against the model.
  *
  * Names, dtypes and shapes are those of Hugging Face's forward(). A message names the tensor, and the
  * position of the first bad value in it. */
@@ -36,7 +36,7 @@ enum { N_KNOWN = sizeof known / sizeof known[0] };
 typedef struct {
     inputs_t *in;
     arena_t *arena;
-    const spec_t *spec;
+    const facts_t *facts;
     const st_file_t *file;
     const char *path;
     diag_t *d;
@@ -80,9 +80,9 @@ static bool check_name(const reader_t *r, const st_tensor_t *t) {
     for (int i = 0; i < N_KNOWN; i++) {
         names[i] = known[i].name;
         if (strcmp(t->name, known[i].name) != 0) continue;
-        if (!(known[i].archs & 1u << r->spec->architecture)) {
+        if (!(known[i].archs & 1u << r->facts->head)) {
             diag_error(r->d, IN_FILE(r->path), "%s: a %s does not take it", t->name,
-                       arch_hf_name(r->spec->architecture));
+                       arch_hf_name(r->facts->head));
             return false;
         }
         if (known[i].dtypes & 1u << t->dtype) return true;
@@ -123,7 +123,7 @@ static bool check_range(const reader_t *r, const st_tensor_t *t, const int32_t *
 }
 
 static const char *vocab_text(const reader_t *r) {
-    return arena_printf(r->arena, "vocab_size is %lld", (long long)r->spec->vocab_size);
+    return arena_printf(r->arena, "vocab_size is %lld", (long long)r->facts->vocab);
 }
 
 static bool read_ids(const reader_t *r) {
@@ -138,7 +138,7 @@ static bool read_ids(const reader_t *r) {
     r->in->length = t->shape[1];
     r->in->input_ids = read_integers(r, t);
     return r->in->input_ids &&
-           check_range(r, t, r->in->input_ids, 0, r->spec->vocab_size - 1, 0, vocab_text(r));
+           check_range(r, t, r->in->input_ids, 0, r->facts->vocab - 1, 0, vocab_text(r));
 }
 
 static bool read_mask(const reader_t *r) {
@@ -181,12 +181,12 @@ static bool read_lm_labels(const reader_t *r, const st_tensor_t *t) {
                                         (long long)in->batch, (long long)in->length));
     }
     in->labels = read_integers(r, t);
-    return in->labels && check_range(r, t, in->labels, 0, r->spec->vocab_size - 1, -100,
+    return in->labels && check_range(r, t, in->labels, 0, r->facts->vocab - 1, -100,
                                      arena_printf(r->arena, "%s (-100: ignored)", vocab_text(r)));
 }
 
 static bool float_shape(const reader_t *r, const st_tensor_t *t) {
-    int64_t labels = r->spec->num_labels, batch = r->in->batch;
+    int64_t labels = r->facts->labels, batch = r->in->batch;
     if ((labels == 1 && shape_is(t, 1, batch, 0)) || shape_is(t, 2, batch, labels)) return true;
     return wrong_shape(r, t,
                        arena_printf(r->arena, "[%lld, %lld]", (long long)batch, (long long)labels));
@@ -194,10 +194,10 @@ static bool float_shape(const reader_t *r, const st_tensor_t *t) {
 
 /* Class numbers; of a regression model numbers to hit. */
 static bool read_integer_labels(const reader_t *r, const st_tensor_t *t) {
-    const spec_t *s = r->spec;
+    const facts_t *f = r->facts;
     inputs_t *in = r->in;
-    bool numbers = s->problem_type == PROBLEM_REGRESSION ||
-                   (s->problem_type == PROBLEM_UNSET && s->num_labels == 1);
+    bool numbers =
+        f->problem == PROBLEM_REGRESSION || (f->problem == PROBLEM_UNSET && f->labels == 1);
     bool classes = shape_is(t, 1, in->batch, 0) || shape_is(t, 2, in->batch, 1);
     if (numbers ? !float_shape(r, t) : !classes && !wrong_shape(r, t, "[batch]")) return false;
     int32_t *x = read_integers(r, t);
@@ -205,8 +205,8 @@ static bool read_integer_labels(const reader_t *r, const st_tensor_t *t) {
     if (!numbers) {
         in->labels = x;
         return check_range(
-            r, t, x, 0, s->num_labels - 1, -100,
-            arena_printf(r->arena, "num_labels is %lld (-100: ignored)", (long long)s->num_labels));
+            r, t, x, 0, f->labels - 1, -100,
+            arena_printf(r->arena, "num_labels is %lld (-100: ignored)", (long long)f->labels));
     }
     in->labels_f32 = ARENA_ARRAY(r->arena, float, t->elements);
     for (int64_t i = 0; i < t->elements; i++) in->labels_f32[i] = (float)x[i];
@@ -229,7 +229,7 @@ static bool read_float_labels(const reader_t *r, const st_tensor_t *t) {
 
 static bool read_classifier_labels(const reader_t *r, const st_tensor_t *t) {
     bool is_float = t->dtype == ST_F32;
-    problem_t problem = r->spec->problem_type;
+    problem_t problem = r->facts->problem;
     bool fits = is_float ? problem != PROBLEM_SINGLE_LABEL : problem != PROBLEM_MULTI_LABEL;
     if (!fits) {
         diag_error(r->d, IN_FILE(r->path), "labels: dtype %s; problem_type asks for %s",
@@ -242,8 +242,7 @@ static bool read_classifier_labels(const reader_t *r, const st_tensor_t *t) {
 static bool read_labels(const reader_t *r) {
     const st_tensor_t *t = st_find(r->file, "labels");
     if (!t) return true;
-    return r->spec->architecture == ARCH_CLASSIFIER ? read_classifier_labels(r, t)
-                                                    : read_lm_labels(r, t);
+    return r->facts->head == ARCH_CLASSIFIER ? read_classifier_labels(r, t) : read_lm_labels(r, t);
 }
 
 static bool read_positions(const reader_t *r, const char *name, int32_t **out) {
@@ -266,25 +265,27 @@ static bool read_answer(const reader_t *r) {
     return false;
 }
 
-bool inputs_read(inputs_t *in, arena_t *a, const spec_t *s, const char *path, diag_t *d) {
+bool inputs_read(inputs_t *in, arena_t *a, const facts_t *f, const char *path, diag_t *d) {
     *in = (inputs_t){.path = path};
     st_file_t *file = st_open(path, d);
     if (!file) return false;
-    reader_t r = {in, a, s, file, path, d};
+    reader_t r = {in, a, f, file, path, d};
     bool ok =
         check_names(&r) && read_ids(&r) && read_mask(&r) && read_labels(&r) && read_answer(&r);
     st_close(file);
     return ok;
 }
 
-bool inputs_fit(const inputs_t *in, const spec_t *s, diag_t *d) {
-    int64_t max = spec_max_length(s);
+bool inputs_fit(const inputs_t *in, const loaded_model_t *m, diag_t *d) {
+    const spec_t *s = m->spec;
+    int64_t max = m->facts.longest;
     if (s->compile.n_lengths > 0) max = s->compile.lengths[s->compile.n_lengths - 1];
     if (in->length > max) {
         diag_error(d, IN_FILE(in->path),
                    "input_ids: %lld tokens per row; the longest this model takes is %lld (%s)",
                    (long long)in->length, (long long)max,
                    s->compile.n_lengths > 0 ? "compile.sequence_length"
+                   : m->graphs              ? "its graph"
                                             : "its position embeddings");
         return false;
     }
@@ -334,7 +335,7 @@ static bool names_buckets(const char *name) {
 static bool names_lsh_layer(const reader_t *r, const char *name) {
     char *end;
     long layer = strtol(name + 7, &end, 10);
-    return layer >= 0 && layer < r->spec->n_layers && spec_layer(r->spec, (int)layer).lsh &&
+    return layer >= 0 && layer < r->facts->n_layers && facts_layer_is_lsh(r->facts, (int)layer) &&
            strcmp(name, arena_printf(r->arena, "layers.%ld.buckets", layer)) == 0;
 }
 
@@ -376,7 +377,7 @@ static bool read_all_buckets(const reader_t *r, const graph_t *g, int64_t padded
 bool inputs_read_buckets(inputs_t *in, arena_t *a, const plan_t *p, const char *path, diag_t *d) {
     st_file_t *file = st_open(path, d);
     if (!file) return false;
-    reader_t r = {in, a, p->spec, file, path, d};
+    reader_t r = {in, a, &p->facts, file, path, d};
     const variant_plan_t *v = plan_fitting(p, (size_t)in->length);
     if (!v) bug("an input of %lld tokens passed the checks", (long long)in->length);
     int64_t padded = variant_padded(v, in->length);

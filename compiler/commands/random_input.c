@@ -1,13 +1,14 @@
 /* `--input random[:SEED]`: tokens for models that have no text at hand.
  *
- * In: the spec and a seed. Out: what inputs_read() would have given for a file of such tensors; the same
+ * In: the model and a seed. Out: what inputs_read() would have given for a file of such tensors; the same
  * on every machine. Labels of the head stand with them, so that the loss is computed too. */
 #include "commands/tensors.h"
 
 /* `open_length` is for code that takes several. */
-static int64_t random_length(const spec_t *s, int64_t open_length) {
-    int n = s->compile.n_lengths;
-    int64_t max = n > 0 ? s->compile.lengths[n - 1] : spec_max_length(s);
+static int64_t random_length(const loaded_model_t *m, int64_t open_length) {
+    int64_t lengths[MAX_GRAPHS];
+    int n = model_lengths(m, lengths);
+    int64_t max = n > 0 ? lengths[n - 1] : m->facts.longest;
     if (n == 1) return max;
     if (open_length) return open_length < max ? open_length : max;
     return n > 0 || max < RANDOM_LENGTH ? max : RANDOM_LENGTH;
@@ -20,25 +21,25 @@ static int32_t *draw(arena_t *a, torch_rng_t *g, int64_t n, int64_t below) {
 }
 
 /* Which labels a classifier takes when problem_type leaves it open: inputs.c, read_integer_labels. */
-static void draw_classes(inputs_t *in, arena_t *a, const spec_t *s, torch_rng_t *g) {
-    bool classes = s->problem_type == PROBLEM_SINGLE_LABEL ||
-                   (s->problem_type == PROBLEM_UNSET && s->num_labels > 1);
+static void draw_classes(inputs_t *in, arena_t *a, const facts_t *f, torch_rng_t *g) {
+    bool classes =
+        f->problem == PROBLEM_SINGLE_LABEL || (f->problem == PROBLEM_UNSET && f->labels > 1);
     if (classes) {
-        in->labels = draw(a, g, in->batch, s->num_labels);
+        in->labels = draw(a, g, in->batch, f->labels);
         return;
     }
-    bool several = s->problem_type == PROBLEM_MULTI_LABEL;
-    int64_t n = in->batch * s->num_labels;
+    bool several = f->problem == PROBLEM_MULTI_LABEL;
+    int64_t n = in->batch * f->labels;
     in->labels_f32 = ARENA_ARRAY(a, float, n);
     for (int64_t i = 0; i < n; i++)
         in->labels_f32[i] = several ? (float)(torch_u32(g) % 2) : torch_uniform(g);
 }
 
-static void draw_labels(inputs_t *in, arena_t *a, const spec_t *s, torch_rng_t *g) {
-    switch (s->architecture) {
+static void draw_labels(inputs_t *in, arena_t *a, const facts_t *f, torch_rng_t *g) {
+    switch (f->head) {
     case ARCH_CAUSAL_LM:
-    case ARCH_MASKED_LM: in->labels = draw(a, g, in->batch * in->length, s->vocab_size); break;
-    case ARCH_CLASSIFIER: draw_classes(in, a, s, g); break;
+    case ARCH_MASKED_LM: in->labels = draw(a, g, in->batch * in->length, f->vocab); break;
+    case ARCH_CLASSIFIER: draw_classes(in, a, f, g); break;
     case ARCH_QA:
         in->start_positions = draw(a, g, in->batch, in->length);
         in->end_positions = draw(a, g, in->batch, in->length);
@@ -48,8 +49,9 @@ static void draw_labels(inputs_t *in, arena_t *a, const spec_t *s, torch_rng_t *
     }
 }
 
-bool inputs_random(inputs_t *in, arena_t *a, const spec_t *s, const char *text, int64_t open_length,
-                   diag_t *d) {
+bool inputs_random(inputs_t *in, arena_t *a, const loaded_model_t *m, const char *text,
+                   int64_t open_length, diag_t *d) {
+    const facts_t *f = &m->facts;
     uint64_t seed;
     bool bad_seed;
     if (!names_random(text, &seed, &bad_seed)) bug("random input '%s'", text);
@@ -60,10 +62,9 @@ bool inputs_random(inputs_t *in, arena_t *a, const spec_t *s, const char *text, 
     }
     torch_rng_t g;
     torch_seed(&g, seed);
-    *in = (inputs_t){.path = "--input",
-                     .batch = s->compile.has_batch ? s->compile.batch_size : 1,
-                     .length = random_length(s, open_length)};
-    in->input_ids = draw(a, &g, in->batch * in->length, s->vocab_size);
-    draw_labels(in, a, s, &g);
+    *in = (inputs_t){
+        .path = "--input", .batch = model_batch(m), .length = random_length(m, open_length)};
+    in->input_ids = draw(a, &g, in->batch * in->length, f->vocab);
+    draw_labels(in, a, f, &g);
     return true;
 }

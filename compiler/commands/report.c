@@ -147,12 +147,12 @@ static void print_difference(const departure_t *d, sbuf_t *out) {
                 d->rule == RULE_UNTRACED ? " with traces" : "", x->want);
 }
 
-static void print_departure(const departure_t *d, const char *lead, const spec_t *spec,
+static void print_departure(const departure_t *d, const char *lead, const facts_t *facts,
                             sbuf_t *out) {
     int layer = layer_of(d->tensor);
     sbuf_puts(out, lead);
-    if (layer >= 0 && layer < spec->n_layers)
-        sbuf_printf(out, "layer %d (%s), ", layer, spec_layer(spec, layer).lsh ? "lsh" : "local");
+    if (layer >= 0 && layer < facts->n_layers && facts->layers[layer].attends)
+        sbuf_printf(out, "layer %d (%s), ", layer, facts->layers[layer].lsh ? "lsh" : "local");
     sbuf_printf(out, "%s%s, back end %s: ", d->rule == RULE_UNTRACED ? "untraced " : "", d->tensor,
                 d->side->label);
     print_difference(d, out);
@@ -166,10 +166,10 @@ static bool is_first_of_its_side(const verdict_t *v, int i) {
     return true;
 }
 
-static void print_departures(const verdict_t *v, const spec_t *spec, sbuf_t *out) {
+static void print_departures(const verdict_t *v, const facts_t *facts, sbuf_t *out) {
     for (int i = 0; i < v->n_departures; i++)
         if (is_first_of_its_side(v, i))
-            print_departure(&v->departure[i], i ? "also departs:    " : "first departure: ", spec,
+            print_departure(&v->departure[i], i ? "also departs:    " : "first departure: ", facts,
                             out);
 }
 
@@ -257,7 +257,7 @@ static void print_agreement(const table_t *t, sbuf_t *out) {
     sbuf_puts(out, "\n");
 }
 
-void verdict_print(const verdict_t *v, const spec_t *spec, const bisection_t *bisection,
+void verdict_print(const verdict_t *v, const facts_t *facts, const bisection_t *bisection,
                    sbuf_t *out) {
     const side_t *reference = verdict_reference(v);
     const side_t *base = reference ? reference : verdict_model(v);
@@ -268,6 +268,6 @@ void verdict_print(const verdict_t *v, const spec_t *spec, const bisection_t *bi
         print_agreement(&t, out);
         return;
     }
-    print_departures(v, spec, out);
+    print_departures(v, facts, out);
     print_causes(v, bisection, out);
 }

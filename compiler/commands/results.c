@@ -93,17 +93,16 @@ static void point_at_inputs(reformer_io_t *io, const inputs_t *in) {
     io->buckets_given = in->buckets_given;
 }
 
-bool results_prepare(results_t *r, const inputs_t *in, const spec_t *s, reformer_io_t *io,
+bool results_prepare(results_t *r, const inputs_t *in, const facts_t *f, reformer_io_t *io,
                      diag_t *d) {
     point_at_inputs(io, in);
-    bool lm = s->architecture == ARCH_CAUSAL_LM || s->architecture == ARCH_MASKED_LM;
-    int64_t hidden[3] = {in->batch, in->length, 2 * s->hidden_size};
-    int64_t logits[3] = {in->batch, in->length, s->vocab_size},
-            classes[2] = {in->batch, s->num_labels};
+    bool lm = f->head == ARCH_CAUSAL_LM || f->head == ARCH_MASKED_LM;
+    int64_t hidden[3] = {in->batch, in->length, 2 * f->hidden};
+    int64_t logits[3] = {in->batch, in->length, f->vocab}, classes[2] = {in->batch, f->labels};
     io->last_hidden_state = new_output(r, "last_hidden_state", 3, hidden, d);
     if (lm) io->logits = new_output(r, "logits", 3, logits, d);
-    if (s->architecture == ARCH_CLASSIFIER) io->logits = new_output(r, "logits", 2, classes, d);
-    if (s->architecture == ARCH_QA) {
+    if (f->head == ARCH_CLASSIFIER) io->logits = new_output(r, "logits", 2, classes, d);
+    if (f->head == ARCH_QA) {
         io->start_logits = new_output(r, "start_logits", 2, hidden, d);
         io->end_logits = new_output(r, "end_logits", 2, hidden, d);
     }

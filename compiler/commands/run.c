@@ -23,8 +23,8 @@ static bool run_session(session_t *s, results_t *r, output_set_t *set) {
     const options_t *o = s->o;
     inputs_t in;
     if (!session_profile_open(s) || !session_spec(s) || !session_need_weights(s)) return false;
-    if (!inputs_read(&in, s->arena, s->spec, o->text[OPT_INPUT], s->d) ||
-        !inputs_fit(&in, s->spec, s->d))
+    if (!inputs_read(&in, s->arena, &s->model.facts, o->text[OPT_INPUT], s->d) ||
+        !inputs_fit(&in, &s->model, s->d))
         return false;
     if (!make_plan(s, &in)) return false;
     check_bucket_number(s, &in);
@@ -34,7 +34,7 @@ static bool run_session(session_t *s, results_t *r, output_set_t *set) {
     if (!session_open(s)) return false;
     reformer_io_t io = {.threads = s->threads, .pool = pool_interface(s->pool)};
     trace_t trace = {r, s->d};
-    if (!results_prepare(r, &in, s->spec, &io, s->d)) return false;
+    if (!results_prepare(r, &in, &s->model.facts, &io, s->d)) return false;
     if (o->given[OPT_DUMP_ACTIVATIONS]) {
         io.trace = results_trace;
         io.trace_ctx = &trace;

@@ -27,29 +27,31 @@ bool score_read(const text_t *text, const char *path, tokens_t *t, diag_t *d) {
 
 /* ---- the model ---------------------------------------------------------------------------------- */
 
-static bool check_causal(const spec_t *s, const char *command, diag_t *d) {
-    if (s->architecture == ARCH_CAUSAL_LM) return true;
-    diag_error(d, IN_FILE(s->path), "is a %s; %s scores causal language models",
-               arch_hf_name(s->architecture), command);
+static bool check_causal(const session_t *s) {
+    if (s->model.facts.head == ARCH_CAUSAL_LM) return true;
+    diag_error(s->d, IN_FILE(s->spec->path), "is a %s; %s scores causal language models",
+               arch_hf_name(s->model.facts.head), s->o->command->name);
     return false;
 }
 
 bool score_spec(session_t *s) {
-    return session_spec(s) && check_causal(s->spec, s->o->command->name, s->d) &&
-           session_need_weights(s);
+    return session_spec(s) && check_causal(s) && session_need_weights(s);
 }
 
 /* All windows have the greatest length but the last: of a list of lengths one is enough. */
-static void keep_greatest_length(spec_t *s) {
-    if (s->compile.length_mode != LENGTH_LIST) return;
+static void keep_greatest_length(const loaded_model_t *m) {
+    int64_t lengths[MAX_GRAPHS];
+    int n = model_lengths(m, lengths);
+    spec_t *s = m->spec;
+    if (n < 2) return;
     s->compile.length_mode = LENGTH_FIXED;
-    s->compile.lengths[0] = s->compile.lengths[s->compile.n_lengths - 1];
+    s->compile.lengths[0] = lengths[n - 1];
     s->compile.n_lengths = 1;
 }
 
 /* The first window decides for Hugging Face, too: only a text that does not fill it differs. */
 bool score_plan(session_t *s, const tokens_t *t) {
-    keep_greatest_length(s->spec);
+    keep_greatest_length(&s->model);
     session_plan_t want = {.name = "model", .runs = true};
     if (!session_plan(s, &want)) return false;
     buckets_taken_t taken = session_buckets(s);

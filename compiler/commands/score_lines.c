@@ -77,9 +77,9 @@ static int64_t smaller(int64_t a, int64_t b) {
 }
 
 /* Longer lines are cut. */
-static int64_t greatest_length(const spec_t *s) {
-    bool dynamic = s->compile.length_mode == LENGTH_DYNAMIC;
-    return dynamic ? spec_max_length(s) : s->compile.lengths[s->compile.n_lengths - 1];
+static int64_t greatest_length(const loaded_model_t *m) {
+    int n = m->spec->compile.n_lengths;
+    return n > 0 ? m->spec->compile.lengths[n - 1] : m->facts.longest;
 }
 
 static int64_t windows_of(int64_t tokens, int64_t most) {
@@ -93,7 +93,10 @@ static int64_t count_windows(const score_lines_t *s, int64_t most) {
 }
 
 /* What the runtime pads to, near enough to foresee which windows go together. */
-static int64_t padded_length(const spec_t *s, int64_t length) {
+static int64_t padded_length(const loaded_model_t *m, int64_t length) {
+    const spec_t *s = m->spec;
+    for (int i = 0; i < m->n_graphs; i++)
+        if (length <= graph_longest(m->graphs[i])) return graph_padded_length(m->graphs[i], length);
     int64_t shortest = spec_min_chunk(s);
     if (s->compile.length_mode == LENGTH_DYNAMIC)
         return length < shortest ? shortest : spec_padded_length(s, length);
@@ -106,7 +109,7 @@ static int64_t *padded_lengths(const score_lines_t *s, int64_t most, int64_t n) 
     int64_t *padded = ARENA_ARRAY(s->session->arena, int64_t, n), *next = padded;
     for (int64_t i = 0; i < s->n_lines; i++)
         for (int64_t left = s->lines[i].tokens.n; left >= 2; left -= most)
-            *next++ = padded_length(s->session->spec, smaller(left, most));
+            *next++ = padded_length(&s->session->model, smaller(left, most));
     return padded;
 }
 
@@ -127,7 +130,7 @@ static int64_t work(const int64_t *padded, int64_t n, int64_t rows) {
 
 /* Of a spec that says nothing: as many as make no more than a fifth of the work waste. */
 static int64_t rows_at_once(const score_lines_t *s) {
-    int64_t most = greatest_length(s->session->spec), n = count_windows(s, most);
+    int64_t most = greatest_length(&s->session->model), n = count_windows(s, most);
     if (n == 0) return 1;
     int64_t *padded = padded_lengths(s, most, n), rows = smaller(ROWS, n);
     qsort(padded, (size_t)n, sizeof *padded, ascending);
@@ -156,7 +159,7 @@ static void cut_line(score_lines_t *s, line_t *l, int64_t most) {
 }
 
 static void cut_lines(score_lines_t *s) {
-    int64_t most = greatest_length(s->session->spec);
+    int64_t most = greatest_length(&s->session->model);
     s->windows = ARENA_ARRAY(s->session->arena, window_t, count_windows(s, most));
     for (int64_t i = 0; i < s->n_lines; i++) cut_line(s, &s->lines[i], most);
 }
@@ -197,7 +200,7 @@ typedef struct {
 
 static batch_t batch_new(const score_lines_t *s) {
     arena_t *a = s->session->arena;
-    int64_t n = s->session->plan->batch * smaller(s->longest, greatest_length(s->session->spec));
+    int64_t n = s->session->plan->batch * smaller(s->longest, greatest_length(&s->session->model));
     return (batch_t){.ids = ARENA_ARRAY(a, int32_t, n),
                      .labels = ARENA_ARRAY(a, int32_t, n),
                      .mask = ARENA_ARRAY(a, uint8_t, n),
@@ -347,7 +350,7 @@ static bool score_lines(score_lines_t *s) {
 static bool score_session(score_lines_t *s) {
     session_t *x = s->session;
     if (!session_profile_open(x) || !score_lines_check_outputs(s) || !score_spec(x)) return false;
-    text_t *text = text_open(x->spec, x->d);
+    text_t *text = text_open(&x->model, x->d);
     bool ok = text && read_lines(s, text) && score_lines(s);
     text_free(text);
     return ok;

@@ -60,16 +60,15 @@ static bool spare_text_model(const session_t *s) {
 bool session_spec(session_t *s) {
     const options_t *o = s->o;
     if (!check_stage_name(o, s->d)) return false;
-    s->spec = spec_load(s->arena, o->model, o->sets, o->n_sets, s->d);
-    if (!s->spec || !spare_text_model(s)) return false;
+    if (!model_load(s->arena, &s->model, o->model, o->sets, o->n_sets, s->d)) return false;
+    s->spec = s->model.spec;
+    if (!spare_text_model(s)) return false;
     s->weights = o->given[OPT_WEIGHTS] ? o->text[OPT_WEIGHTS] : s->spec->weights_path;
     weights_kind_t kind = {0};
     if (s->weights && !weights_kind(s->weights, &kind, s->d)) return false;
-    if (!spec_resolve_architecture(s->spec, kind.has_lm_head, kind.has_classifier, kind.has_qa,
-                                   s->d))
-        return false;
-    dump_spec(o, s->spec);
-    return true;
+    return model_resolve(s->arena, &s->model, kind.has_lm_head, kind.has_classifier, kind.has_qa,
+                         s->d) &&
+           dump_spec(o, s->spec, s->d);
 }
 
 bool session_need_weights(session_t *s) {
@@ -84,8 +83,9 @@ bool session_need_weights(session_t *s) {
 /* The reference walks no loops. */
 static void choose_tiles(const session_t *s, const tiles_t *given, plan_options_t *p) {
     tuning_t *t = s->o->backend == BACKEND_REFERENCE ? NULL : s->o->tuning;
+    const char *shapes = given || !t ? NULL : tuning_shapes_of(t->arena, &s->model);
     for (int i = 0; i < p->n_targets; i++)
-        p->tiles[i] = given || !t ? given : tuning_tiles(t, p->targets[i], s->spec);
+        p->tiles[i] = given || !t ? given : tuning_tiles(t, p->targets[i], shapes);
 }
 
 bool session_plan(session_t *s, const session_plan_t *want) {
@@ -106,14 +106,14 @@ bool session_plan(session_t *s, const session_plan_t *want) {
                               .backend = s->o->backend};
     if (!targets_choose(&p, s->spec, &asked, s->d)) return false;
     choose_tiles(s, want->tiles, &p);
-    s->plan = plan_make(s->arena, s->spec, &p, s->d);
+    s->plan = plan_of_model(s->arena, &s->model, &p, s->d);
     if (!s->plan) return false;
-    dump_graphs(s->o, s->plan);
-    return store_fits(s->plan->variants[s->plan->n_variants - 1].graph, s->weights, s->d);
+    return dump_graphs(s->o, s->plan, s->d) &&
+           store_fits(s->plan->variants[s->plan->n_variants - 1].graph, s->weights, s->d);
 }
 
 buckets_taken_t session_buckets(const session_t *s) {
-    const gnode_t *hash = plan_hash(s->plan);
+    const gnode_t *hash = s->model.graphs ? NULL : plan_hash(s->plan); /* a graph has settled it */
     if (!hash) return (buckets_taken_t){.spec = s->spec, .longest = s->plan->longest};
     return (buckets_taken_t){s->spec, hash->layer, hash->n_factors, hash->factors,
                              s->plan->longest};
@@ -122,7 +122,8 @@ buckets_taken_t session_buckets(const session_t *s) {
 bool session_lower(session_t *s) {
     pass_options_t passes = pass_options_of(s->o);
     if (!plan_lower(s->plan, &passes, s->d)) return false;
-    if (s->advises && !s->o->given[OPT_NO_WARNINGS]) advise(s->plan, ADVICE_SEVERE, s->d);
+    if (s->advises && !s->model.graphs && !s->o->given[OPT_NO_WARNINGS])
+        advise(s->plan, ADVICE_SEVERE, s->d);
     dump_loops(s->o, s->plan);
     return true;
 }

@@ -1,4 +1,4 @@
-/* What translation, run and eval share: spec → weights' names → plan → weights → executor.
+/* What translation, run and eval share: spec or graphs → weights' names → plan → weights → executor.
  *
  * Each step is one function, called in this order; each returns false after errors in the session's
  * diag. session_free() at any point. --dump of a stage happens where the stage is made. */
@@ -8,13 +8,15 @@
 #include "commands/options.h"
 #include "commands/profile.h"
 #include "exec/pool.h"
+#include "graph/model.h"
 #include "spec/buckets.h"
 
 typedef struct {
     const options_t *o;
     diag_t *d;
     arena_t *arena;
-    spec_t *spec;
+    loaded_model_t model;
+    spec_t *spec;        /* the model's: of graphs their head */
     const char *weights; /* --weights, else the checkpoint's own; NULL: none */
     plan_t *plan;
     store_t *store;
@@ -29,7 +31,7 @@ typedef struct {
 session_t session_new(const options_t *o, diag_t *d); /* memory: the options' arena */
 void session_free(session_t *s);
 
-/* Loads the spec; the architecture comes from it, else from the names in the weights file. */
+/* Loads the model; a spec's architecture comes from it, else from the names in the weights file. */
 bool session_spec(session_t *s);
 /* What runs at once cannot do without weights: an error unless there are some. */
 bool session_need_weights(session_t *s);

@@ -52,7 +52,7 @@ static bool forward(const trial_t *t, exec_t *e, bool traced, const imposed_t *i
     reformer_io_t io = {.threads = t->threads, .pool = t->pool};
     tap_t x = {{r, t->d}, t};
     results_free(r);
-    if (!results_prepare(r, t->inputs, t->plan->spec, &io, t->d)) return false;
+    if (!results_prepare(r, t->inputs, &t->plan->facts, &io, t->d)) return false;
     size_t n_outputs = r->n;
     if (traced) {
         io.trace = tap;

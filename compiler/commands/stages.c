@@ -2,8 +2,11 @@
  * pass driver prints after each, told by pass_options_t. */
 #include "commands/stages.h"
 
+#include "commands/text.h"
 #include "emit/emit.h"
+#include "support/heap.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const stage_names[] = {"spec", "graph", "loops", "all"};
@@ -45,23 +48,76 @@ static void print_stderr(sbuf_t *text) {
     sbuf_free(text);
 }
 
-void dump_spec(const options_t *o, const spec_t *spec) {
-    if (strcmp(stage_of(o), "spec") != 0) return;
+bool dump_spec(const options_t *o, const spec_t *spec, diag_t *d) {
+    if (strcmp(stage_of(o), "spec") != 0) return true;
+    if (spec->of_graph) {
+        diag_error(d, IN_FILE("--dump"), "%s is a graph, which has no spec", spec->path);
+        return false;
+    }
     sbuf_t text = {0};
     spec_to_config_json(spec, &text);
     print_stderr(&text);
+    return true;
 }
 
-static void dump_graph(const graph_t *g) {
+/* Beside the graph, or wherever it is. */
+static const char *text_model_of(const plan_t *p, const char *path) {
+    const char *name = p->spec->compile.sentencepiece, *slash = strrchr(path, '/');
+    const char *folder = slash ? arena_strndup(p->arena, path, (size_t)(slash - path) + 1) : "";
+    char *model = text_model_path(p->spec), *whole = realpath(model, NULL);
+    char *beside = realpath(arena_printf(p->arena, "%s%s", folder, name), NULL);
+    bool same = !whole || (beside && strcmp(whole, beside) == 0);
+    const char *kept = same ? name : arena_strdup(p->arena, whole);
+    heap_free(model);
+    heap_free(whole);
+    heap_free(beside);
+    return kept;
+}
+
+/* What stood beside the spec is said in the graph's own head. */
+static bool make_head(const plan_t *p, const char *path, spec_t *head, diag_t *d) {
+    ends_t ends;
+    *head = *p->spec;
+    if (path && head->compile.text == TEXT_SENTENCEPIECE)
+        head->compile.sentencepiece = text_model_of(p, path);
+    if (!head->generation_path) return true;
+    if (!spec_ends(p->arena, p->spec, &ends, d)) return false;
+    head->n_eos_tokens = ends.n_eos_tokens;
+    head->eos_tokens = ends.eos_tokens;
+    head->has_pad_token = ends.has_pad_token;
+    head->pad_token_id = ends.pad_token;
+    return true;
+}
+
+bool print_graphs(const plan_t *p, const char *path, sbuf_t *out, diag_t *d) {
+    spec_t head;
+    if (!make_head(p, path, &head, d)) return false;
+    graph_t **graphs = ARENA_ARRAY(p->arena, graph_t *, p->n_variants);
+    for (int i = 0; i < p->n_variants; i++) graphs[i] = p->variants[i].graph;
+    model_print(&head, graphs, p->n_variants, out);
+    return true;
+}
+
+/* A step is no part of the model's text: it follows from the forward, and so stands there as comments. */
+static void print_step(const graph_t *step, sbuf_t *out) {
     sbuf_t text = {0};
-    graph_print(g, &text);
-    print_stderr(&text);
+    graph_print(step, &text);
+    sbuf_puts(out, "\n# a step of generation:\n");
+    for (const char *line = text.data; *line;) {
+        int n = (int)strcspn(line, "\n");
+        sbuf_printf(out, "# %.*s\n", n, line);
+        line += n + 1;
+    }
+    sbuf_free(&text);
 }
 
-void dump_graphs(const options_t *o, const plan_t *p) {
-    if (strcmp(stage_of(o), "graph") != 0) return;
-    for (int i = 0; i < p->n_variants; i++) dump_graph(p->variants[i].graph);
-    if (p->step) dump_graph(p->step);
+bool dump_graphs(const options_t *o, const plan_t *p, diag_t *d) {
+    sbuf_t text = {0};
+    if (strcmp(stage_of(o), "graph") != 0) return true;
+    bool ok = print_graphs(p, NULL, &text, d);
+    if (ok && p->step) print_step(p->step, &text);
+    print_stderr(&text);
+    return ok;
 }
 
 void dump_loops(const options_t *o, const plan_t *p) {

@@ -126,8 +126,8 @@ static void attempt_end(attempt_t *t) {
 
 /* The text becomes tokens once, as the first point reads it. */
 static bool check_text(sweep_t *s, const session_t *session) {
-    if (s->text) return text_fits(s->text, session->spec, session->d);
-    s->text = text_open(session->spec, session->d);
+    if (s->text) return text_fits(s->text, &session->model, session->d);
+    s->text = text_open(&session->model, session->d);
     return s->text != NULL;
 }
 

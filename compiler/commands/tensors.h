@@ -1,6 +1,6 @@
 /* Tensors of one forward, in and out: files ↔ reformer_io_t.
  *
- * inputs_read checks everything that can be wrong with an input file against the spec and names the
+ * inputs_read checks everything that can be wrong with an input file against the model and names the
  * tensor and the position; what it returns is ready for any executor. results_t collects what comes
  * out, in the order in which it comes. */
 #ifndef REFORMERC_COMMANDS_TENSORS_H
@@ -23,15 +23,15 @@ typedef struct {
     uint8_t *buckets_given;
 } inputs_t;
 
-bool inputs_read(inputs_t *in, arena_t *a, const spec_t *s, const char *path, diag_t *d);
+bool inputs_read(inputs_t *in, arena_t *a, const facts_t *f, const char *path, diag_t *d);
 /* A spec without a length is specialised for exactly these inputs; one with lengths must hold them. */
-bool inputs_fit(const inputs_t *in, const spec_t *s, diag_t *d);
+bool inputs_fit(const inputs_t *in, const loaded_model_t *m, diag_t *d);
 /* `text` "random" or "random:SEED": tokens, and labels of the head, drawn alike everywhere; as many
  * as the spec's length and batch say. Where the spec takes several lengths `open_length` is meant; 0: its
  * greatest, without a length at most RANDOM_LENGTH. */
 enum { RANDOM_LENGTH = 512 };
-bool inputs_random(inputs_t *in, arena_t *a, const spec_t *s, const char *text, int64_t open_length,
-                   diag_t *d);
+bool inputs_random(inputs_t *in, arena_t *a, const loaded_model_t *m, const char *text,
+                   int64_t open_length, diag_t *d);
 /* --buckets: `layers.N.buckets` I32 [batch, heads, rounds, padded length], for the length that `p`
  * runs these inputs at. */
 bool inputs_read_buckets(inputs_t *in, arena_t *a, const plan_t *p, const char *path, diag_t *d);
@@ -58,7 +58,7 @@ result_t *results_add(results_t *r, const char *name, int dtype, int rank, const
 bool results_put(const results_t *r, output_set_t *set, const char *path, diag_t *d);
 
 /* Points io at the inputs, and at new results for every output of this head (with labels: loss). */
-bool results_prepare(results_t *r, const inputs_t *in, const spec_t *s, reformer_io_t *io,
+bool results_prepare(results_t *r, const inputs_t *in, const facts_t *f, reformer_io_t *io,
                      diag_t *d);
 /* reformer_trace_fn; ctx is a trace_t. */
 typedef struct {

@@ -44,11 +44,11 @@ static void give_text_hint(const spec_t *s, diag_t *d) {
 }
 
 /* The kind of the spec's text; TEXT_UNSET after an error in d. */
-static text_kind_t kind_of(const spec_t *s, diag_t *d) {
+static text_kind_t kind_of(const spec_t *s, int64_t vocab, diag_t *d) {
     if (s->compile.text != TEXT_UNSET) return s->compile.text;
-    if (s->vocab_size == BYTE_VOCABULARY) return TEXT_BYTES;
+    if (vocab == BYTE_VOCABULARY) return TEXT_BYTES;
     diag_error(d, IN_FILE(s->path), "how text becomes ids is unknown: vocab_size is %lld, not %d",
-               (long long)s->vocab_size, BYTE_VOCABULARY);
+               (long long)vocab, BYTE_VOCABULARY);
     give_text_hint(s, d);
     return TEXT_UNSET;
 }
@@ -103,33 +103,35 @@ static pieces_t *load(const spec_t *s, const char *path, diag_t *d) {
     return p;
 }
 
-static bool ids_fit(const pieces_t *p, const char *path, const spec_t *s, diag_t *d) {
-    if (pieces_count(p) <= s->vocab_size) return true;
-    diag_error(d, s->at[KEY_compile_text], "'%s' has %lld pieces, 'vocab_size' is %lld", path,
-               (long long)pieces_count(p), (long long)s->vocab_size);
+static bool ids_fit(const pieces_t *p, const char *path, const loaded_model_t *m, diag_t *d) {
+    if (pieces_count(p) <= m->facts.vocab) return true;
+    diag_error(d, m->spec->at[KEY_compile_text], "'%s' has %lld pieces, 'vocab_size' is %lld", path,
+               (long long)pieces_count(p), (long long)m->facts.vocab);
     return false;
 }
 
-text_t *text_open(const spec_t *s, diag_t *d) {
-    text_kind_t kind = kind_of(s, d);
+text_t *text_open(const loaded_model_t *m, diag_t *d) {
+    const spec_t *s = m->spec;
+    text_kind_t kind = kind_of(s, m->facts.vocab, d);
     if (kind == TEXT_UNSET) return NULL;
     text_t *t = heap_new(1, sizeof *t);
     if (kind == TEXT_BYTES) return t; /* the spec's checks know that all ids fit */
     t->path = text_model_path(s);
     t->pieces = load(s, t->path, d);
-    if (t->pieces && ids_fit(t->pieces, t->path, s, d)) return t;
+    if (t->pieces && ids_fit(t->pieces, t->path, m, d)) return t;
     text_free(t);
     return NULL;
 }
 
-bool text_fits(const text_t *t, const spec_t *s, diag_t *d) {
-    text_kind_t kind = kind_of(s, d);
+bool text_fits(const text_t *t, const loaded_model_t *m, diag_t *d) {
+    const spec_t *s = m->spec;
+    text_kind_t kind = kind_of(s, m->facts.vocab, d);
     if (kind == TEXT_UNSET) return false;
     char *path = kind == TEXT_SENTENCEPIECE ? text_model_path(s) : NULL;
     bool same = path ? t->path && strcmp(path, t->path) == 0 : !t->path;
     if (!same)
         diag_error(d, s->at[KEY_compile_text], "is another way to read the text than before");
-    bool ok = same && (!path || ids_fit(t->pieces, path, s, d));
+    bool ok = same && (!path || ids_fit(t->pieces, path, m, d));
     heap_free(path);
     return ok;
 }

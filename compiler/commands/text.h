@@ -7,7 +7,7 @@
 #ifndef REFORMERC_COMMANDS_TEXT_H
 #define REFORMERC_COMMANDS_TEXT_H
 
-#include "spec/spec.h"
+#include "graph/model.h"
 #include "support/sbuf.h"
 
 /* Read only once it is open: any number of threads. */
@@ -15,12 +15,12 @@ typedef struct text text_t;
 
 /* NULL after an error in d: how text becomes ids is unknown, the model's file cannot be read or is none,
  * its ids do not fit into the vocabulary, or this build has no SentencePiece. */
-text_t *text_open(const spec_t *s, diag_t *d);
+text_t *text_open(const loaded_model_t *m, diag_t *d);
 /* Of the SentencePiece model that a spec with TEXT_SENTENCEPIECE names; free(). */
 char *text_model_path(const spec_t *s);
 void text_free(text_t *t); /* NULL is fine */
 /* Whether the text of this spec is the same; false after an error in d. */
-bool text_fits(const text_t *t, const spec_t *s, diag_t *d);
+bool text_fits(const text_t *t, const loaded_model_t *m, diag_t *d);
 /* A token is a byte, and an id tells which. */
 bool text_is_bytes(const text_t *t);
 

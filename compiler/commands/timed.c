@@ -44,8 +44,8 @@ static bool load_weights(timed_t *x) {
 }
 
 static bool make_room(timed_t *x) {
-    if (x->s.spec->architecture != ARCH_BASE) return true;
-    int64_t shape[] = {x->in.batch, x->in.length, 2 * x->s.spec->hidden_size};
+    if (x->s.model.facts.head != ARCH_BASE) return true;
+    int64_t shape[] = {x->in.batch, x->in.length, 2 * x->s.model.facts.hidden};
     size_t bytes;
     if (checked_product(shape, 3, sizeof *x->hidden, &bytes)) x->hidden = malloc(bytes);
     if (!x->hidden) diag_error(x->s.d, NOWHERE, "not enough memory for last_hidden_state");
@@ -55,7 +55,7 @@ static bool make_room(timed_t *x) {
 bool timed_compile(timed_t *x, const timed_t *like) {
     if (!session_compile(&x->s)) return false;
     if (like ? !exec_bind(x->s.exec, like->s.store, x->s.d) : !load_weights(x)) return false;
-    return inputs_random(&x->in, x->o.arena, x->s.spec, "random", x->length, x->s.d) &&
+    return inputs_random(&x->in, x->o.arena, &x->s.model, "random", x->length, x->s.d) &&
            make_room(x);
 }
 

@@ -31,22 +31,24 @@ static bool parse_options(tune_t *t) {
     return true;
 }
 
-/* The greatest length of the spec; where it leaves that open, some that it allows. */
-static int64_t usual_length(const spec_t *s) {
-    if (s->compile.n_lengths > 0) return s->compile.lengths[s->compile.n_lengths - 1];
-    int64_t max = spec_max_length(s);
-    return max < DEFAULT_LENGTH ? max : DEFAULT_LENGTH;
+/* The greatest length that the model names; where it leaves that open, some that it allows. */
+static int64_t usual_length(const loaded_model_t *m) {
+    int64_t lengths[MAX_GRAPHS];
+    int n = model_lengths(m, lengths);
+    if (n > 0) return lengths[n - 1];
+    return m->facts.longest < DEFAULT_LENGTH ? m->facts.longest : DEFAULT_LENGTH;
 }
 
 static bool choose_sizes(tune_t *t) {
     const options_t *o = t->o;
     diag_t *d = diag_new(); /* the checks say it again */
-    const spec_t *s = spec_load(t->arena, o->model, o->sets, o->n_sets, d);
-    if (!s) diag_append(t->d, d);
+    loaded_model_t m;
+    bool ok = model_load(t->arena, &m, o->model, o->sets, o->n_sets, d);
+    if (!ok) diag_append(t->d, d);
     diag_free(d);
-    if (!s) return false;
-    if (t->n_lengths == 0) t->lengths[t->n_lengths++] = usual_length(s);
-    t->batch = s->compile.has_batch ? s->compile.batch_size : 1;
+    if (!ok) return false;
+    if (t->n_lengths == 0) t->lengths[t->n_lengths++] = usual_length(&m);
+    t->batch = model_batch(&m);
     return true;
 }
 

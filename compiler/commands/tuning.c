@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "support/cpu.h"
+#include "support/hash.h"
 
 static const char *widths_of(arena_t *a, const spec_layer_t *l) {
     return arena_printf(a, "%lldx%lld-ff%lld", (long long)l->num_attention_heads,
@@ -36,6 +37,61 @@ const char *tuning_shapes(arena_t *a, const spec_t *s) {
         said[n_said++] = window;
         text = arena_printf(a, "%s%s", text, window);
     }
+    return text;
+}
+
+/* Of a graph: of the first of a kind, in `first`; and a hash of all, to tell what differs. */
+typedef struct {
+    const gnode_t *any, *lsh, *local, *act;
+    bool differ;
+} kinds_t;
+
+static void note(kinds_t *k, const gnode_t **first, const gnode_t *n) {
+    if (!*first) *first = n;
+    k->differ |=
+        (*first)->chunk != n->chunk || (*first)->before + (*first)->after != n->before + n->after;
+}
+
+static void note_node(kinds_t *k, const gnode_t *n) {
+    bool lsh = n->op == G_LSH_ATTENTION, local = n->op == G_LOCAL_ATTENTION;
+    if (lsh) note(k, &k->lsh, n);
+    if (local) note(k, &k->local, n);
+    if (lsh || local || n->op == G_EXACT_ATTENTION) {
+        if (!k->any) k->any = n;
+        k->differ |= k->any->heads != n->heads || k->any->head_size != n->head_size;
+    }
+    if (n->op != G_ACTIVATION || n->layer < 0) return;
+    if (!k->act) k->act = n;
+    k->differ |= k->act->shape[2].c != n->shape[2].c;
+}
+
+static const char *window_text(arena_t *a, const char *name, const gnode_t *n) {
+    if (!n) return "";
+    return arena_printf(a, "-%s%lldx%lld", name, (long long)n->chunk,
+                        (long long)(1 + n->before + n->after));
+}
+
+const char *tuning_shapes_of(arena_t *a, const loaded_model_t *m) {
+    if (!m->graphs) return tuning_shapes(a, m->spec);
+    const graph_t *g = m->graphs[m->n_graphs - 1];
+    kinds_t k = {NULL, NULL, NULL, NULL, false};
+    sbuf_t all = {0};
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        note_node(&k, g->nodes[i]);
+        graph_print_meaning(g->nodes[i], &all);
+        sbuf_puts(&all, window_text(a, "w", g->nodes[i]->chunk ? g->nodes[i] : NULL));
+    }
+    const char *text = arena_printf(a, "h%lld-%lldx%lld-ff%lld", (long long)m->facts.hidden,
+                                    (long long)(k.any ? k.any->heads : 0),
+                                    (long long)(k.any ? k.any->head_size : 0),
+                                    (long long)(k.act ? k.act->shape[2].c : 0));
+    text = arena_printf(a, "%s%s%s", text, window_text(a, "lsh", k.lsh),
+                        window_text(a, "local", k.local));
+    if (k.differ)
+        text = arena_printf(
+            a, "%s-%08llx", text,
+            (unsigned long long)(hash64(HASH64_INIT, all.data, all.size) & 0xFFFFFFFFu));
+    sbuf_free(&all);
     return text;
 }
 
@@ -102,8 +158,7 @@ static void say_missing(tuning_t *t, const char *what) {
     fprintf(stderr, "%s: nothing for %s on \"%s\": the analytic choice\n", t->path, what, t->cpu);
 }
 
-const tiles_t *tuning_tiles(tuning_t *t, const target_t *target, const spec_t *s) {
-    const char *shapes = tuning_shapes(t->arena, s);
+const tiles_t *tuning_tiles(tuning_t *t, const target_t *target, const char *shapes) {
     for (size_t i = 0; i < t->n; i++) {
         tuning_entry_t *e = &t->entries[i];
         if (e->target != target || strcmp(e->shapes, shapes) != 0) continue;

@@ -11,6 +11,7 @@
 #define REFORMERC_COMMANDS_TUNING_H
 
 #include "commands/options.h"
+#include "graph/model.h"
 
 typedef struct {
     const char *cpu, *shapes;
@@ -36,6 +37,8 @@ typedef struct tuning {
 /* What a choice depends on: "h512-8x64-ff2048-lsh64x2-local64x2" for a hidden size of 512, 8 heads of 64,
  * a feed-forward of 2048, and windows of 2 chunks of 64. */
 const char *tuning_shapes(arena_t *a, const spec_t *s);
+/* The same of any model. Graphs whose layers differ have a mark of all of them behind it. */
+const char *tuning_shapes_of(arena_t *a, const loaded_model_t *m);
 const char *tiles_text(arena_t *a, const tiles_t *c); /* "tile 2x14, block 96, run 8" */
 
 /* ---- the file (tuning_file.c) --------------------------------------------------------------------- */
@@ -57,7 +60,7 @@ bool tuning_drop(tuning_t *t, const tuning_entry_t *e);
 bool tuning_open(options_t *o, diag_t *d);
 /* Warns of entries of other kernels, or beyond what their target holds; cpu NULL: whatever the CPU. */
 void tuning_warn(const tuning_t *t, const char *cpu, diag_t *d);
-/* What was measured for code of this target and spec; NULL: nothing. Told on stderr, once each. */
-const tiles_t *tuning_tiles(tuning_t *t, const target_t *target, const spec_t *s);
+/* What was measured for code of this target and these shapes; NULL: nothing. Told on stderr, once each. */
+const tiles_t *tuning_tiles(tuning_t *t, const target_t *target, const char *shapes);
 
 #endif

@@ -58,7 +58,7 @@ typedef struct {
 bisection_t bisect_passes(prefix_fn *try, void *ctx);
 
 /* `spec` says what kind each layer is. `bisection` NULL: none was made. */
-void verdict_print(const verdict_t *v, const spec_t *spec, const bisection_t *bisection,
+void verdict_print(const verdict_t *v, const facts_t *facts, const bisection_t *bisection,
                    sbuf_t *out);
 
 #endif

@@ -99,9 +99,9 @@ static bool read_input(verify_t *v) {
     uint64_t seed;
     bool bad_seed; /* said where the seed is used */
     bool ok = names_random(path, &seed, &bad_seed)
-                  ? inputs_random(&v->in, s->arena, s->spec, path, 0, s->d)
-                  : inputs_read(&v->in, s->arena, s->spec, path, s->d);
-    return ok && inputs_fit(&v->in, s->spec, s->d);
+                  ? inputs_random(&v->in, s->arena, &s->model, path, 0, s->d)
+                  : inputs_read(&v->in, s->arena, &s->model.facts, path, s->d);
+    return ok && inputs_fit(&v->in, &s->model, s->d);
 }
 
 static plan_t *make_plan(verify_t *v, bool traced) {
@@ -159,9 +159,12 @@ static void tick(void *ctx, const char *tensor) {
     show(v, tensor);
 }
 
-/* Tensors of a traced forward: at most seven per layer, and the embeddings. */
-static int64_t tensors_of(const spec_t *s) {
-    return 1 + 7 * spec_layers_of(s, true) + 5 * spec_layers_of(s, false);
+/* Tensors of a traced forward. */
+static int64_t tensors_of(const plan_t *p) {
+    const graph_t *g = p->variants[p->n_variants - 1].graph;
+    int64_t n = 0;
+    for (size_t i = 0; i < g->n_nodes; i++) n += g->nodes[i]->trace != NULL;
+    return n;
 }
 
 static exec_t *open_side(verify_t *v, const choice_t *c, plan_t *p) {
@@ -204,7 +207,7 @@ static bool run_sides(verify_t *v) {
                          .tick_ctx = v,
                          .d = s->d};
     v->progress = progress_new("steps", 2);
-    v->total = v->n * (tensors_of(s->spec) + 1);
+    v->total = v->n * (tensors_of(v->traced) + 1);
     for (int i = 0; i < v->n; i++)
         if (!run_side(v, i)) return false;
     return true;
@@ -254,7 +257,7 @@ static bool report(verify_t *v, bool *agree) {
     bisection_t b = bisect(v, &verdict);
     progress_clear(&v->progress);
     sbuf_t out = {0};
-    verdict_print(&verdict, v->s.spec, &b, &out);
+    verdict_print(&verdict, &v->s.model.facts, &b, &out);
     if (v->left_out) sbuf_puts(&out, v->left_out);
     bool ok = print_out(&out, v->s.d);
     sbuf_free(&out);

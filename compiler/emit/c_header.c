@@ -124,7 +124,7 @@ static void put_fields(const header_t *h) {
 /* A fresh model of Hugging Face would choose by the input; an artefact is one model at all of its lengths. */
 static const char *buckets_text(const header_t *h) {
     const plan_t *p = h->c->plan;
-    const gnode_t *hash = plan_hash(p);
+    const gnode_t *hash = p->spec->of_graph ? NULL : plan_hash(p);
     if (p->n_variants == 1 || !hash || spec_layer(p->spec, hash->layer).n_bucket_factors)
         return ".";
     const char *number = "";

@@ -37,7 +37,7 @@ static bool is_token(const reformer_decode_t *io, size_t at) {
 }
 
 static bool is_valid(const exec_cache_t *c, int32_t id) {
-    return id >= 0 && id < c->e->plan->spec->vocab_size;
+    return id >= 0 && id < c->e->plan->facts.vocab;
 }
 
 static void *store_of(const exec_cache_t *c) {
@@ -45,11 +45,10 @@ static void *store_of(const exec_cache_t *c) {
 }
 
 static graph_next_t next_of(const exec_cache_t *c, const reformer_decode_t *io, int64_t row) {
-    const spec_t *s = c->e->plan->spec;
+    const facts_t *f = &c->e->plan->facts;
     graph_next_t next = {NULL, NULL};
-    if (io->logits) next.logits = io->logits + row * s->vocab_size;
-    if (io->last_hidden_state)
-        next.last_hidden_state = io->last_hidden_state + row * 2 * s->hidden_size;
+    if (io->logits) next.logits = io->logits + row * f->vocab;
+    if (io->last_hidden_state) next.last_hidden_state = io->last_hidden_state + row * 2 * f->hidden;
     return next;
 }
 

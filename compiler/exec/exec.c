@@ -34,14 +34,11 @@ const float *exec_param(void *ctx, const char *name) {
 
 const graph_t *exec_graph(const exec_t *e, const variant_plan_t *v, size_t length, arena_t *a,
                           diag_t *d) {
+    (void)e;
     if (!v->unpadded) return v->graph;
-    const spec_t *s = e->plan->spec;
-    graph_options_t o = {.batch = v->graph->batch,
-                         .length = (int64_t)length,
-                         .bucket_length = spec_padded_length(s, e->plan->longest)};
-    graph_t *g = graph_build(a, s, &o, d);
-    bool keeps = e->plan->step != NULL; /* it may be a prefill's */
-    return g && (!keeps || graph_keep(g, e->plan->step, d)) ? g : NULL;
+    int64_t padded = graph_padded_length(v->graph, (int64_t)length);
+    graph_size_t size = {v->graph->batch, dim((int64_t)length), dim(padded), {0, 0}};
+    return graph_resize(a, v->graph, &size, d);
 }
 
 typedef struct {

@@ -525,9 +525,10 @@ static bool batch_decodes(const spec_t *s, int64_t batch, diag_t *d) {
 
 graph_t *graph_build_step(arena_t *a, const graph_t *like, int64_t batch, diag_t *d) {
     const spec_t *s = like->spec;
-    if (batch < 1 || s->architecture != ARCH_CAUSAL_LM)
+    if (batch < 1 || (!s->of_graph && s->architecture != ARCH_CAUSAL_LM))
         bug("graph_build_step: nothing to generate");
     if (!batch_decodes(s, batch, d)) return NULL;
+    if (s->of_graph) return graph_step_of(a, like, batch, d);
     graph_t *g = ARENA_NEW(a, graph_t);
     *g = (graph_t){.arena = a, .spec = s, .batch = batch, .length = dim(1), .padded = dim(1)};
     builder_t b = {.g = g, .s = s, .d = d, .layer = -1, .ok = true};

@@ -49,15 +49,24 @@ typedef struct gnode {
     int64_t axial_shape[MAX_AXIAL];
 } gnode_t;
 
+/* How inputs that are shorter than a literal length are computed. */
+typedef enum {
+    SHORTER_PADDED, /* as if they had been filled up to it with padding tokens, which are masked */
+    SHORTER_UNPADDED, /* as they are: what they are filled up with is nobody's */
+    SHORTER_ABSENT    /* and nothing stands behind them, not even a masked key */
+} shorter_t;
+
 typedef struct {
     arena_t *arena;
-    const spec_t *spec;
+    const spec_t *spec; /* of a text: its head (spec_t.of_graph), or NULL */
+    srcloc_t at;        /* its first line, of a text */
     gnode_t **nodes;
     size_t n_nodes, cap_nodes;
     int64_t batch;
     dim_t length;  /* S: tokens per row as given */
     dim_t padded;  /* Spad */
     units_t units; /* {0,0} unless dynamic */
+    shorter_t shorter;
     int n_factors; /* buckets of the first layer that hashes; 0: none does */
     int64_t factors[MAX_FACTORS];
 } graph_t;
@@ -76,12 +85,18 @@ graph_t *graph_build(arena_t *a, const spec_t *s, const graph_options_t *o, diag
  * nodes read and write *_STATE, a cache that whoever runs the graph brings along. An error in d: `compile.decode:
  * huggingface` for several rows. */
 graph_t *graph_build_step(arena_t *a, const graph_t *like, int64_t batch, diag_t *d);
+/* The same of a forward that came as a text: a step for each of its nodes (step.c), of a causal LM without fault. */
+graph_t *graph_step_of(arena_t *a, const graph_t *like, int64_t batch, diag_t *d);
+/* The first attention that cannot be computed token by token, and why; NULL: there is none. */
+const gnode_t *graph_step_fault(const graph_t *forward, const char **why);
 /* Makes a prefill of the graph of a forward: every attention that `step` has under the same name gets that one's
  * state, and a *_KEEP that fills it. What the forward computes stays as it is. False after errors in d. */
 bool graph_keep(graph_t *forward, const graph_t *step, diag_t *d);
 bool graph_is_state(const gnode_t *n);
-bool graph_is_keep(const gnode_t *n);                    /* nobody has to read it */
-bool graph_check(graph_t *g, diag_t *d);                 /* infers all shapes again and compares */
+bool graph_is_keep(const gnode_t *n);    /* nobody has to read it */
+bool graph_check(graph_t *g, diag_t *d); /* infers all shapes again and compares */
+/* What a graph of a text must be to be a model, beyond its shapes (limits.c). */
+bool graph_check_model(const graph_t *g, diag_t *d);
 gnode_t *graph_find(const graph_t *g, const char *name); /* by name; NULL: none */
 /* The next of this op behind the node, NULL: the first of all; NULL: there is none. */
 const gnode_t *graph_next(const graph_t *g, gop_t op, const gnode_t *behind);
@@ -100,6 +115,23 @@ gkind_t graph_kind(const gnode_t *n);
 /* The same op with the same attributes and the same type and shape, whatever its inputs are. */
 bool graph_same_op(const gnode_t *a, const gnode_t *b);
 void graph_print(const graph_t *g, sbuf_t *out);
+void graph_print_forward(const graph_t *g, sbuf_t *out); /* without what a prefill keeps */
+/* What a node does to numbers, in a line: nothing of its name, its inputs and its length. Of a node without attributes:
+ * nothing. */
+void graph_print_meaning(const gnode_t *n, sbuf_t *out);
+/* A text of one graph; one of several, behind a head of `from` bytes: at most `most`, `n` of them. NULL after errors,
+ * all of them in d. */
 graph_t *graph_parse(arena_t *a, const char *file, const char *text, size_t bytes, diag_t *d);
+graph_t **graph_parse_all(arena_t *a, const char *file, const char *text, size_t bytes, size_t from,
+                          int most, int *n, diag_t *d);
+/* Whether a text holds a graph, and where the first begins. */
+bool graph_text_begins(const char *text, size_t bytes, size_t *from);
+/* The graph for another batch or length (resize.c). NULL after errors. */
+typedef struct {
+    int64_t batch;
+    dim_t length, padded;
+    units_t units;
+} graph_size_t;
+graph_t *graph_resize(arena_t *a, const graph_t *g, const graph_size_t *size, diag_t *d);
 
 #endif

@@ -260,7 +260,7 @@ static void rule_norm(rule_t *r) {
     if (!want_vectors(r, 0)) return;
     for (int i = 1; i < r->n->n_in; i++)
         if (!WANT(r, i, G_F32, last(r->n->in[0]))) return;
-    if (!(r->n->eps >= 0)) FAIL(r, "%s: eps must not be negative", r->n->name);
+    if (!(r->n->eps >= 0 && r->n->eps <= 1)) FAIL(r, "%s: eps is a number from 0 to 1", r->n->name);
     result_like(r, r->n->in[0]);
 }
 
@@ -528,11 +528,28 @@ static bool comes_from(gop_t user, const char *name, int n, gop_t op) {
     return op != G_PARAM && op != G_INPUT && op != G_LSH_STATE && op != G_LOCAL_STATE;
 }
 
+/* The caller's tensor that an input takes: the runtime gives each under its own name. */
+static bool is_own_tensor(const gnode_t *x, const char *name, int n) {
+    static const struct {
+        const char *input, *tensor;
+    } names[] = {{"ids", "input_ids"}, {"tokens", "input_ids"}, {"mask", "attention_mask"}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strlen(names[i].input) == (size_t)n && memcmp(names[i].input, name, (size_t)n) == 0)
+            return strcmp(x->name, names[i].tensor) == 0;
+    return strlen(x->name) == (size_t)n && memcmp(x->name, name, (size_t)n) == 0;
+}
+
 static bool sources_fit(rule_t *r) {
     for (int i = 0; i < r->n->n_in; i++) {
         int n;
         const char *name = input_name(r, i, &n);
-        if (!r->n->in[i] || comes_from(r->n->op, name, n, r->n->in[i]->op)) continue;
+        if (!r->n->in[i]) continue;
+        if (comes_from(r->n->op, name, n, r->n->in[i]->op)) {
+            if (r->n->in[i]->op != G_INPUT || is_own_tensor(r->n->in[i], name, n)) continue;
+            FAIL(r, "%s: input %.*s cannot be the caller's %s", r->n->name, n, name,
+                 r->n->in[i]->name);
+            continue;
+        }
         FAIL(r, "%s: input %.*s must not come from %s", r->n->name, n, name,
              graph_ops[r->n->in[i]->op].name);
     }
@@ -600,7 +617,12 @@ static bool header_is_sane(const graph_t *g, diag_t *d) {
     }
     if (units && g->batch >= 1 && g->batch <= INT32_MAX && dim_le(g->length, g->padded, g->units))
         return true;
-    diag_error(d, g->n_nodes ? g->nodes[0]->at : NOWHERE, "batch, length and units do not agree");
+    bool from_text = g->at.file != NULL;
+    diag_error(d,
+               from_text    ? g->at
+               : g->n_nodes ? g->nodes[0]->at
+                            : NOWHERE,
+               "batch, length and units do not agree");
     return false;
 }
 

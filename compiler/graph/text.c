@@ -1,12 +1,13 @@
 /* Graph as text: printer and parser, from the same tables (ops.def, graph_attrs).
  *
- *   graph batch=1 length=50 padded=64 factors=2x4        dynamic: padded=64*U units=2..64
+ *   graph batch=1 length=50 padded=64 shorter=absent     dynamic: padded=64*U units=2..64
  *   NAME = OP(INPUT, INPUT, _) ATTRIBUTE=VALUE … : TYPE[D,D,…] layer=N trace=NAME
  *
  * One node per line, in order; `_` is a missing optional input, `#` opens a comment. Names are
- * made of letters, digits, `_` and `.`. All attributes of an op are written, in the order of
- * graph_attrs. What the printer writes, the parser reads back to an equal graph, and that prints
- * the same text. */
+ * made of letters, digits, `_` and `.`, and begin with none of the last two kinds. All attributes of an op
+ * are written, in the order of graph_attrs; `shorter` is left out where it is `padded`. What the printer
+ * writes, the parser reads back to an equal graph, and that prints the same text. Several graphs may follow
+ * each other; names are those of one graph. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -15,9 +16,12 @@
 #include "graph/ops.h"
 #include "support/hash.h"
 
-enum { MAX_NAME = 200 };
+enum { MAX_NAME = 200, MAX_NODES = 1 << 18 };
 #define MAX_DIM   (INT64_C(1) << 40)
 #define MAX_SLOPE INT32_MAX /* of a dimension in U */
+
+static const char *const shorter_names[] = {
+    [SHORTER_PADDED] = "padded", [SHORTER_UNPADDED] = "unpadded", [SHORTER_ABSENT] = "absent"};
 
 /* ---- print --------------------------------------------------------------------------------- */
 
@@ -71,19 +75,43 @@ static void print_node(sbuf_t *out, const gnode_t *n) {
     sbuf_puts(out, "\n");
 }
 
-void graph_print(const graph_t *g, sbuf_t *out) {
+/* What a window or a step adds is left out: a length that has no windows means the same. */
+void graph_print_meaning(const gnode_t *n, sbuf_t *out) {
+    static const char *const of_length[] = {"chunk",     "before", "after",    "rounds",
+                                            "shared_qk", "shift",  "upstream", "pad_token"};
+    bool some = false;
+    for (int i = 0; i < N_GRAPH_ATTRS; i++) {
+        bool leave = !graph_op_has_attr(n->op, &graph_attrs[i]);
+        for (size_t k = 0; k < sizeof of_length / sizeof *of_length && !leave; k++)
+            leave = strcmp(of_length[k], graph_attrs[i].name) == 0;
+        if (leave) continue;
+        print_attr(out, &graph_attrs[i], n);
+        some = true;
+    }
+    if (some) sbuf_puts(out, "\n");
+}
+
+static void print_graph(const graph_t *g, bool forward, sbuf_t *out) {
     sbuf_printf(out, "graph batch=%lld length=", (long long)g->batch);
     print_dim(out, g->length);
     sbuf_puts(out, " padded=");
     print_dim(out, g->padded);
     if (g->units.max > 0)
         sbuf_printf(out, " units=%lld..%lld", (long long)g->units.min, (long long)g->units.max);
-    if (g->n_factors > 0) {
-        sbuf_puts(out, " factors=");
-        print_list(out, g->n_factors, g->factors);
-    }
+    else if (g->shorter != SHORTER_PADDED)
+        sbuf_printf(out, " shorter=%s", shorter_names[g->shorter]);
     sbuf_puts(out, "\n");
-    for (size_t i = 0; i < g->n_nodes; i++) print_node(out, g->nodes[i]);
+    for (size_t i = 0; i < g->n_nodes; i++)
+        if (!forward || !(graph_is_state(g->nodes[i]) || graph_is_keep(g->nodes[i])))
+            print_node(out, g->nodes[i]);
+}
+
+void graph_print(const graph_t *g, sbuf_t *out) {
+    print_graph(g, false, out);
+}
+
+void graph_print_forward(const graph_t *g, sbuf_t *out) {
+    print_graph(g, true, out);
 }
 
 /* ---- parse: characters and words ----------------------------------------------------------- */
@@ -98,9 +126,9 @@ typedef struct {
     diag_t *d;
     const char *file, *at, *end, *line_start; /* end: of the text */
     int line;
-    bool ok, quiet; /* of this line */
+    bool ok, quiet; /* quiet: this line was reported */
     symbol_t *symbols;
-    size_t mask; /* table size - 1 */
+    size_t mask, n_symbols; /* mask: table size - 1 */
 } parser_t;
 
 static srcloc_t here(const parser_t *p) {
@@ -140,7 +168,7 @@ static bool is_name_char(int c) {
            c == '.';
 }
 
-/* A name, NUL-terminated; empty after an error. */
+/* Letters, digits, '_' and '.', NUL-terminated; empty after an error. */
 static bool word(parser_t *p, char text[MAX_NAME], const char *what) {
     size_t n = 0;
     text[0] = 0;
@@ -152,6 +180,14 @@ static bool word(parser_t *p, char text[MAX_NAME], const char *what) {
     text[n] = 0;
     p->at += n;
     return true;
+}
+
+/* A name of a node: it becomes a part of names in C. */
+static bool node_name(parser_t *p, char text[MAX_NAME]) {
+    int first = peek(p);
+    if ((first >= '0' && first <= '9') || first == '.')
+        return syntax(p, "a name begins with a letter");
+    return word(p, text, "a name");
 }
 
 /* 0 … max */
@@ -216,13 +252,14 @@ static symbol_t *lookup(parser_t *p, const char *name) {
     return &p->symbols[i];
 }
 
+/* Room for a graph, a name per line at most. */
 static void make_table(parser_t *p) {
-    size_t lines = 2;
-    for (const char *c = p->at; c < p->end; c++) lines += *c == '\n';
-    size_t size = 16;
+    size_t lines = 2, size = 16;
+    for (const char *c = p->at; c < p->end && lines <= MAX_NODES; c++) lines += *c == '\n';
     while (size < 2 * lines) size *= 2;
     p->symbols = ARENA_ARRAY(p->g->arena, symbol_t, size);
     p->mask = size - 1;
+    p->n_symbols = 0;
 }
 
 static const char *nearest_op(const char *name) {
@@ -352,11 +389,17 @@ static void parse_node(parser_t *p) {
     peek(p);
     const char *start = p->at;
     srcloc_t at = here(p);
-    if (!word(p, name, "a name")) return;
+    if (!node_name(p, name)) return;
     symbol_t *s = lookup(p, name);
     if (s->name) {
         p->at = start;
         syntax(p, "'%s' is made twice", name);
+        return;
+    }
+    if (p->n_symbols++ == MAX_NODES) {
+        p->at = start;
+        syntax(p, "a graph has at most %d nodes", MAX_NODES);
+        p->end = p->at; /* that is enough */
         return;
     }
     gnode_t *n = parse_right_side(p);
@@ -372,16 +415,43 @@ static void parse_node(parser_t *p) {
 
 /* ---- parse: a graph ------------------------------------------------------------------------ */
 
-static void parse_header(parser_t *p) {
+static bool parse_shorter(parser_t *p) {
+    char name[MAX_NAME];
+    if (!word(p, name, "padded, unpadded or absent")) return false;
+    for (int i = SHORTER_PADDED; i <= SHORTER_ABSENT; i++)
+        if (strcmp(shorter_names[i], name) == 0) return p->g->shorter = (shorter_t)i, true;
+    return syntax(p, "'%s' is not one of padded, unpadded, absent", name);
+}
+
+static bool parse_units(parser_t *p) {
+    graph_t *g = p->g;
+    g->shorter = SHORTER_UNPADDED;
+    return integer(p, INT32_MAX, &g->units.min) && expect(p, "..") &&
+           integer(p, INT32_MAX, &g->units.max);
+}
+
+/* "graph batch=1 …": nothing else begins so. */
+static bool is_header(const char *at, const char *end) {
+    static const char word[] = "graph";
+    size_t n = sizeof word - 1;
+    if ((size_t)(end - at) <= n || memcmp(at, word, n) != 0) return false;
+    at += n;
+    if (*at != ' ' && *at != '\t') return false;
+    while (at < end && (*at == ' ' || *at == '\t')) at++;
+    return at == end || *at != '=';
+}
+
+/* Whether the graph can be checked: what its header says is there. */
+static bool parse_header(parser_t *p) {
+    peek(p);
+    p->g->at = here(p);
     graph_t *g = p->g;
     bool ok = expect(p, "graph") && expect(p, "batch=") && integer(p, INT32_MAX, &g->batch) &&
               expect(p, "length=") && dimension(p, &g->length) && expect(p, "padded=") &&
               dimension(p, &g->padded);
-    if (ok && accept(p, "units="))
-        ok = integer(p, INT32_MAX, &g->units.min) && expect(p, "..") &&
-             integer(p, INT32_MAX, &g->units.max);
-    if (ok && accept(p, "factors=")) ok = list(p, MAX_FACTORS, &g->n_factors, g->factors);
-    if (ok) end_of_line(p);
+    if (ok && accept(p, "units=")) ok = parse_units(p);
+    else if (ok && accept(p, "shorter=")) ok = parse_shorter(p);
+    return ok && end_of_line(p);
 }
 
 static void next_line(parser_t *p) {
@@ -392,26 +462,79 @@ static void next_line(parser_t *p) {
     p->quiet = false;
 }
 
-graph_t *graph_parse(arena_t *a, const char *file, const char *text, size_t bytes, diag_t *d) {
-    diag_source(d, file, text, bytes);
-    graph_t *g = ARENA_NEW(a, graph_t);
-    g->arena = a;
-    parser_t p = {.g = g,
-                  .d = d,
-                  .file = file,
-                  .at = text,
-                  .end = text + bytes,
-                  .line_start = text,
-                  .line = 1,
-                  .ok = true};
-    make_table(&p);
-    bool header = false;
-    for (; p.at < p.end; next_line(&p)) {
-        if (!peek(&p)) continue;
-        if (header) parse_node(&p);
-        else parse_header(&p);
-        header = true;
+/* Those of the first node that has any. */
+static void find_factors(graph_t *g) {
+    for (size_t i = 0; i < g->n_nodes && g->n_factors == 0; i++) {
+        g->n_factors = g->nodes[i]->n_factors;
+        memcpy(g->factors, g->nodes[i]->factors, sizeof g->factors);
     }
-    if (!header) syntax(&p, "the text holds no graph");
-    return p.ok && graph_check(g, d) ? g : NULL;
+}
+
+static bool is_next_header(const parser_t *p) {
+    return is_header(p->line_start, p->end);
+}
+
+/* From its first line to the next graph's. Lines that are wrong are left out, and the others checked. */
+static graph_t *parse_one(parser_t *p, arena_t *a) {
+    graph_t *g = p->g = ARENA_NEW(a, graph_t);
+    g->arena = a;
+    make_table(p);
+    bool header = parse_header(p);
+    for (next_line(p); p->at < p->end && !is_next_header(p); next_line(p))
+        if (peek(p)) parse_node(p);
+    find_factors(g);
+    if (header && !graph_check(g, p->d)) p->ok = false;
+    return g;
+}
+
+/* At a line that is not blank; false at the end. */
+static bool skip_blank(parser_t *p) {
+    while (p->at < p->end && !peek(p)) next_line(p);
+    return p->at < p->end;
+}
+
+static parser_t parser(arena_t *a, const char *file, const char *text, size_t bytes, diag_t *d) {
+    graph_t *none = ARENA_NEW(a, graph_t); /* for messages before there is any */
+    none->arena = a;
+    return (parser_t){.g = none,
+                      .d = d,
+                      .file = file,
+                      .at = text,
+                      .end = text + bytes,
+                      .line_start = text,
+                      .line = 1,
+                      .ok = true};
+}
+
+graph_t **graph_parse_all(arena_t *a, const char *file, const char *text, size_t bytes, size_t from,
+                          int most, int *n, diag_t *d) {
+    parser_t p = parser(a, file, text, bytes, d);
+    graph_t **graphs = ARENA_ARRAY(a, graph_t *, most);
+    while (p.at < text + from) next_line(&p);
+    for (*n = 0; skip_blank(&p);) {
+        if (*n == most) {
+            syntax(&p, "at most %d graphs", most);
+            break;
+        }
+        graphs[(*n)++] = parse_one(&p, a);
+    }
+    if (*n == 0) syntax(&p, "the text holds no graph");
+    return p.ok ? graphs : NULL;
+}
+
+graph_t *graph_parse(arena_t *a, const char *file, const char *text, size_t bytes, diag_t *d) {
+    int n;
+    diag_source(d, file, text, bytes);
+    graph_t **graphs = graph_parse_all(a, file, text, bytes, 0, 1, &n, d);
+    return graphs ? graphs[0] : NULL;
+}
+
+bool graph_text_begins(const char *text, size_t bytes, size_t *from) {
+    const char *end = text + bytes;
+    for (const char *line = text; line < end;) {
+        if (is_header(line, end)) return *from = (size_t)(line - text), true;
+        const char *stop = memchr(line, '\n', (size_t)(end - line));
+        line = stop ? stop + 1 : end;
+    }
+    return false;
 }

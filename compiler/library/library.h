@@ -9,11 +9,13 @@
 
 #include "exec/exec.h"
 #include "exec/targets.h"
+#include "graph/model.h"
 #include "reformerc.h"
 
 struct reformerc_model {
     arena_t *arena; /* spec, plan */
-    spec_t *spec;
+    loaded_model_t model;
+    spec_t *spec; /* the model's */
     plan_t *plan;
     exec_t *exec;
     backend_t backend;

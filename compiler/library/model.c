@@ -1,5 +1,5 @@
 /* A model: compiled, bound, asked, freed. The steps are those of the command line's session, without its options:
- * spec → weights' names → plan → weights → executor. */
+ * spec or graph → weights' names → plan → weights → executor. */
 #include "library/library.h"
 
 #include <string.h>
@@ -98,19 +98,20 @@ typedef struct {
     bool ended; /* else the call was given up, and the model with it */
 } compile_t;
 
-static int read_spec(compile_t *c, const char *model, const char *text) {
+static int read_model(compile_t *c, const char *model, const char *text) {
     reformerc_model_t *m = c->m;
     const request_t *r = &c->request;
+    bool ok;
     if (text) {
-        size_t n = strlen(text);
         const char *name = arena_strdup(m->arena, model ? model : "spec");
-        m->spec = spec_parse(m->arena, name, arena_strdup(m->arena, text), n, r->settings,
-                             r->n_settings, c->d);
+        ok = model_parse(m->arena, &m->model, name, arena_strdup(m->arena, text), strlen(text),
+                         r->settings, r->n_settings, c->d);
     } else {
-        m->spec =
-            spec_load(m->arena, arena_strdup(m->arena, model), r->settings, r->n_settings, c->d);
+        ok = model_load(m->arena, &m->model, arena_strdup(m->arena, model), r->settings,
+                        r->n_settings, c->d);
     }
-    return m->spec ? REFORMER_OK : REFORMERC_E_SPEC;
+    m->spec = m->model.spec;
+    return ok ? REFORMER_OK : REFORMERC_E_SPEC;
 }
 
 /* The weights' names decide the architecture where the spec does not. */
@@ -126,8 +127,8 @@ static int find_weights(compile_t *c) {
         w->path = o->weights ? o->weights : c->m->spec->weights_path;
         if (w->path && !weights_kind(w->path, &kind, c->d)) return REFORMERC_E_WEIGHTS;
     }
-    bool ok = spec_resolve_architecture(c->m->spec, kind.has_lm_head, kind.has_classifier,
-                                        kind.has_qa, c->d);
+    bool ok = model_resolve(c->m->arena, &c->m->model, kind.has_lm_head, kind.has_classifier,
+                            kind.has_qa, c->d);
     return ok ? REFORMER_OK : REFORMERC_E_SPEC;
 }
 
@@ -148,9 +149,9 @@ static int make_plan(compile_t *c) {
                               .backend = m->backend};
     if (!targets_choose(&p, m->spec, &asked, c->d))
         return c->request.n_targets ? REFORMERC_E_OPTION : REFORMERC_E_SPEC;
-    m->plan = plan_make(m->arena, m->spec, &p, c->d);
+    m->plan = plan_of_model(m->arena, &m->model, &p, c->d);
     if (!m->plan) return REFORMERC_E_SPEC;
-    const gnode_t *hash = plan_hash(m->plan);
+    const gnode_t *hash = m->model.graphs ? NULL : plan_hash(m->plan);
     if (!hash) return REFORMER_OK;
     buckets_taken_t taken = {m->spec, hash->layer, hash->n_factors, hash->factors,
                              m->plan->longest};
@@ -193,7 +194,7 @@ static int compile_stages(compile_t *c, const char *model, const char *text) {
     m->backend = c->request.backend;
     m->seed = c->o->seed;
     if (c->o->rotations) m->rotations = arena_strdup(m->arena, c->o->rotations);
-    int code = read_spec(c, model, text);
+    int code = read_model(c, model, text);
     if (code == REFORMER_OK) code = find_weights(c);
     if (code == REFORMER_OK) code = make_plan(c);
     return code == REFORMER_OK ? make_bound(c) : code;

@@ -111,15 +111,15 @@ static reformer_head_t head_of(arch_t a) {
 
 /* Hugging Face, when problem_type is null: one label is a regression, float labels are several
  * classes at once, integer labels one of several. */
-static void describe_labels(const spec_t *s, reformer_desc_t *d) {
-    bool regression = s->problem_type == PROBLEM_REGRESSION ||
-                      (s->problem_type == PROBLEM_UNSET && s->num_labels == 1);
-    bool several = s->problem_type == PROBLEM_MULTI_LABEL ||
-                   (s->problem_type == PROBLEM_UNSET && s->num_labels > 1);
+static void describe_labels(const facts_t *f, reformer_desc_t *d) {
+    bool regression =
+        f->problem == PROBLEM_REGRESSION || (f->problem == PROBLEM_UNSET && f->labels == 1);
+    bool several =
+        f->problem == PROBLEM_MULTI_LABEL || (f->problem == PROBLEM_UNSET && f->labels > 1);
     d->float_loss = regression ? REFORMER_LOSS_MSE
                     : several  ? REFORMER_LOSS_BCE
                                : REFORMER_LOSS_NONE;
-    d->label_is_float = regression && s->num_labels == 1;
+    d->label_is_float = regression && f->labels == 1;
 }
 
 static bool same_lsh(const reformer_lsh_t *a, const reformer_lsh_t *b) {
@@ -127,22 +127,22 @@ static bool same_lsh(const reformer_lsh_t *a, const reformer_lsh_t *b) {
            a->max_bucket == b->max_bucket;
 }
 
+static int64_t buckets_of(const gnode_t *hash) {
+    int64_t product = 1;
+    for (int k = 0; k < hash->n_factors; k++) product *= hash->factors[k];
+    return product;
+}
+
 /* Layers that never hash have one bucket. */
 static reformer_lsh_t *lsh_layers(const plan_t *p, int64_t n) {
     const graph_t *g = p->variants[p->n_variants - 1].graph;
     reformer_lsh_t *all = ARENA_ARRAY(p->arena, reformer_lsh_t, n), *next = all;
-    const gnode_t *hash = graph_next(g, G_LSH_HASH, NULL);
-    for (int i = 0; i < p->spec->n_layers; i++) {
-        spec_layer_t l = spec_layer(p->spec, i);
-        if (!l.lsh) continue;
-        *next = (reformer_lsh_t){l.chunk_length, l.num_attention_heads, l.num_hashes, 1};
-        if (hash && hash->layer == i) {
-            for (int k = 0; k < hash->n_factors; k++) next->max_bucket *= hash->factors[k];
-            next->max_bucket++;
-            hash = graph_next(g, G_LSH_HASH, hash);
-        }
-        next++;
+    for (int i = 0; i < p->facts.n_layers; i++) {
+        const layer_facts_t *l = &p->facts.layers[i];
+        if (l->lsh) *next++ = (reformer_lsh_t){l->chunk, l->heads, l->rounds, 1};
     }
+    for (const gnode_t *h = NULL; (h = graph_next(g, G_LSH_HASH, h));)
+        all[facts_lsh_before(&p->facts, h->layer)].max_bucket = buckets_of(h) + 1;
     return all;
 }
 
@@ -165,25 +165,25 @@ static void describe_lsh(const plan_t *p, reformer_desc_t *desc) {
 }
 
 void plan_describe_model(const plan_t *p, reformer_desc_t *desc) {
-    const spec_t *s = p->spec;
+    const facts_t *f = &p->facts;
     *desc = (reformer_desc_t){.abi = REFORMER_ABI,
                               .name = p->name,
                               .fingerprint = p->layout->fingerprint,
                               .weights_bytes = weights_packed_bytes(p->layout),
-                              .head = head_of(s->architecture),
+                              .head = head_of(f->head),
                               .batch = p->batch,
-                              .hidden = s->hidden_size,
-                              .vocab = s->vocab_size,
-                              .labels = s->num_labels,
-                              .pad_token = spec_pad_token(s) < 0 ? 0 : spec_pad_token(s),
+                              .hidden = f->hidden,
+                              .vocab = f->vocab,
+                              .labels = f->labels,
+                              .pad_token = f->pad_token < 0 ? 0 : f->pad_token,
                               .max_length = p->variants[p->n_variants - 1].max_length,
-                              .lsh_layers = spec_layers_of(s, true),
-                              .heads = s->num_attention_heads,
-                              .rounds = s->num_hashes,
+                              .lsh_layers = f->n_lsh,
+                              .heads = f->heads,
+                              .rounds = f->rounds,
                               .imposes_buckets = p->impose_buckets,
                               .n_variants = plan_count(p)};
     describe_lsh(p, desc);
-    describe_labels(s, desc);
+    describe_labels(f, desc);
 }
 
 /* Parts of the cache, whose shapes the step's buffers have: bytes per row of those that stand from `slot` on. */

@@ -193,24 +193,19 @@ static void add_params(maker_t *m, const graph_t *g) {
         }
 }
 
-static bool same_factors(const graph_t *g, const gnode_t *hash) {
-    for (int i = 0; i < g->n_factors && g->n_factors == hash->n_factors; i++)
-        if (g->factors[i] != hash->factors[i]) return false;
-    return g->n_factors == hash->n_factors;
-}
-
-static uint64_t fingerprint(const graph_t *g) {
+/* Of what weights mean and how they stand: the arranged params in order, and what the nodes do with them, as far as it
+ * is the same for all lengths. Where a length has no windows, other ops do the same. */
+static uint64_t fingerprint(const graph_t *g, const layout_t *l) {
     sbuf_t s = {0};
     sbuf_printf(&s, "layout %d\n", REFORMER_WEIGHTS_VERSION);
-    spec_canonical(g->spec, g->n_factors, g->factors, &s);
-    for (const gnode_t *n = NULL;
-         (n = graph_next(g, G_LSH_HASH, n));) /* chosen for layers of their own */
-        if (!same_factors(g, n)) {
-            sbuf_printf(&s, "layer %d:", n->layer);
-            for (int i = 0; i < n->n_factors; i++)
-                sbuf_printf(&s, " %lld", (long long)n->factors[i]);
-            sbuf_puts(&s, "\n");
-        }
+    for (int i = 0; i < l->n; i++) {
+        const layout_entry_t *e = &l->entries[i];
+        sbuf_printf(&s, "%s %d %d %lld:", e->name, (int)e->kind, e->count, (long long)e->heads);
+        for (int k = 0; k < e->rank; k++) sbuf_printf(&s, " %lld", (long long)e->shape[k]);
+        for (int k = 0; k < e->count; k++) sbuf_printf(&s, " %s", e->source[k]);
+        sbuf_puts(&s, "\n");
+    }
+    for (size_t i = 0; i < g->n_nodes; i++) graph_print_meaning(g->nodes[i], &s);
     uint64_t h = hash64(HASH64_INIT, s.data, s.size);
     sbuf_free(&s);
     return h;
@@ -237,7 +232,7 @@ layout_t *layout_make(arena_t *a, const graph_t *g) {
     m.l->places = m.sources.places;
     m.l->n_places = m.sources.n;
     m.l->data_end = at;
-    m.l->fingerprint = fingerprint(g);
+    m.l->fingerprint = fingerprint(g, m.l);
     return m.l;
 }
 

@@ -48,7 +48,7 @@ typedef struct {
     struct place *places; /* by the source's name, and by name and arrangement: a hash table */
     size_t n_places;
     int64_t data_end;     /* header + data, multiple of 64 */
-    uint64_t fingerprint; /* spec_canonical + REFORMER_WEIGHTS_VERSION */
+    uint64_t fingerprint; /* of params, of what reads them, and REFORMER_WEIGHTS_VERSION */
 } layout_t;
 
 /* From the params of a graph, the one with the most of them where there are several; every graph of one model then gives

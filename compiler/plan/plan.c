@@ -6,19 +6,26 @@
  * all chunks wraps in a degenerate way. */
 #include "plan/plan.h"
 
-static bool add_variant(plan_t *p, int64_t length, units_t units, bool unpadded, diag_t *d) {
+static variant_plan_t variant_of(graph_t *g) {
+    return (variant_plan_t){.max_length = graph_longest(g),
+                            .unit = g->units.max > 0 ? g->padded.u : 0,
+                            .padded = g->padded.c,
+                            .unpadded = g->shorter != SHORTER_PADDED,
+                            .absent = g->shorter == SHORTER_ABSENT,
+                            .hashes = g->n_factors > 0,
+                            .graph = g};
+}
+
+static bool add_variant(plan_t *p, int64_t length, units_t units, shorter_t shorter, diag_t *d) {
     const spec_t *s = p->spec;
     graph_options_t o = {.batch = p->batch,
                          .length = length,
                          .units = units,
                          .bucket_length = spec_padded_length(s, p->longest)};
-    variant_plan_t v = {.max_length = length, .unpadded = unpadded};
-    v.graph = graph_build(p->arena, s, &o, d);
-    if (!v.graph) return false;
-    if (units.max > 0) v.unit = spec_lcm(s);
-    v.padded = v.graph->padded.c;
-    v.hashes = v.graph->n_factors > 0;
-    p->variants[p->n_variants++] = v;
+    graph_t *g = graph_build(p->arena, s, &o, d);
+    if (!g) return false;
+    g->shorter = shorter;
+    p->variants[p->n_variants++] = variant_of(g);
     return true;
 }
 
@@ -38,8 +45,8 @@ static bool add_dynamic(plan_t *p, diag_t *d) {
     const spec_t *s = p->spec;
     int64_t longest = p->longest, lcm = spec_lcm(s), shortest = spec_min_chunk(s);
     if (shortest > longest) shortest = longest;
-    if (!add_variant(p, shortest, (units_t){0, 0}, true, d)) return false;
-    p->variants[0].absent = true; /* Hugging Face pads nothing up to here */
+    /* Hugging Face pads nothing up to here */
+    if (!add_variant(p, shortest, (units_t){0, 0}, SHORTER_ABSENT, d)) return false;
     int64_t u = 1, most = longest / lcm;
     for (; u <= most && needs_literal(s, u); u++) {
         if (p->n_variants >= MAX_LENGTHS) {
@@ -48,11 +55,12 @@ static bool add_dynamic(plan_t *p, diag_t *d) {
             diag_hint(d, "name the length: --set compile.sequence_length=%lld", (long long)longest);
             return false;
         }
-        if (lcm * u > shortest && !add_variant(p, lcm * u, (units_t){0, 0}, true, d)) return false;
+        if (lcm * u > shortest && !add_variant(p, lcm * u, (units_t){0, 0}, SHORTER_UNPADDED, d))
+            return false;
     }
     if (u > most) return true;
     units_t units = {u, most};
-    return add_variant(p, longest, u < most ? units : (units_t){0, 0}, true, d);
+    return add_variant(p, longest, u < most ? units : (units_t){0, 0}, SHORTER_UNPADDED, d);
 }
 
 /* As in Hugging Face the padding token matters where a length has to be filled up, and nowhere else. */
@@ -73,7 +81,8 @@ static bool check_padding(const plan_t *p, int64_t length, diag_t *d) {
 }
 
 static bool add_literal(plan_t *p, int64_t length, diag_t *d) {
-    return check_padding(p, length, d) && add_variant(p, length, (units_t){0, 0}, false, d);
+    return check_padding(p, length, d) &&
+           add_variant(p, length, (units_t){0, 0}, SHORTER_PADDED, d);
 }
 
 static bool add_variants(plan_t *p, diag_t *d) {
@@ -115,6 +124,50 @@ static bool choose_targets(plan_t *p, const plan_options_t *o, diag_t *d) {
     return true;
 }
 
+/* ---- from graphs ----------------------------------------------------------------------------------- */
+
+/* Whether the artefact needs this graph, of those between it and the next shorter one: `compile.sequence_length` names
+ * lengths of inputs. */
+static bool is_asked_for(const spec_t *s, const graph_t *shorter, const graph_t *g) {
+    if (s->compile.n_lengths == 0) return true;
+    for (int i = 0; i < s->compile.n_lengths; i++)
+        if (s->compile.lengths[i] <= graph_longest(g) &&
+            (!shorter || s->compile.lengths[i] > graph_longest(shorter)))
+            return true;
+    return false;
+}
+
+static bool lengths_fit(const plan_t *p, const loaded_model_t *m, diag_t *d) {
+    const spec_t *s = p->spec;
+    int n = s->compile.n_lengths;
+    if (n == 0 || s->compile.lengths[n - 1] <= m->facts.longest) return true;
+    diag_error(d, s->at[KEY_compile_sequence_length],
+               "'compile.sequence_length': the graph takes %lld tokens at most, %lld are too many",
+               (long long)m->facts.longest, (long long)s->compile.lengths[n - 1]);
+    return false;
+}
+
+/* A graph of its own: prefills are told what they keep. */
+static graph_t *with_batch(const plan_t *p, const graph_t *g, int64_t batch, diag_t *d) {
+    graph_size_t size = {batch, g->length, g->padded, g->units};
+    graph_t *resized = graph_resize(p->arena, g, &size, d);
+    return resized && graph_check_model(resized, d) ? resized : NULL;
+}
+
+static bool take_graphs(plan_t *p, const loaded_model_t *m, diag_t *d) {
+    if (!lengths_fit(p, m, d)) return false;
+    p->longest = m->facts.longest;
+    for (int i = 0; i < m->n_graphs; i++) {
+        if (!is_asked_for(p->spec, i ? m->graphs[i - 1] : NULL, m->graphs[i])) continue;
+        graph_t *g = with_batch(p, m->graphs[i], p->batch, d);
+        if (!g) return false;
+        p->variants[p->n_variants++] = variant_of(g);
+    }
+    return true;
+}
+
+/* ---- generation ------------------------------------------------------------------------------------ */
+
 /* What a prefill of one row runs: where the forward's batch is 1, the forward. */
 static bool add_prefills(plan_t *p, diag_t *d) {
     p->prefills = p->variants;
@@ -125,57 +178,84 @@ static bool add_prefills(plan_t *p, diag_t *d) {
     for (int k = 0; k < p->n_variants; k++) {
         variant_plan_t *v = &p->prefills[k];
         *v = p->variants[k];
-        graph_options_t o = {.batch = 1,
-                             .length = v->max_length,
-                             .units = v->graph->units,
-                             .bucket_length = spec_padded_length(p->spec, p->longest)};
-        v->graph = graph_build(p->arena, p->spec, &o, d);
+        v->graph = with_batch(p, v->graph, 1, d);
         if (!v->graph || !graph_keep(v->graph, p->step, d)) return false;
     }
     return true;
 }
 
 /* Without buckets a row ends where Hugging Face would begin to use them. */
-static bool add_step(plan_t *p, diag_t *d) {
-    const spec_t *s = p->spec;
-    const graph_t *like = p->variants[p->n_variants - 1].graph;
-    p->positions = spec_positions(s);
-    bool *hashes = ARENA_ARRAY(p->arena, bool, s->n_layers);
-    for (const gnode_t *n = NULL; (n = graph_next(like, G_LSH_HASH, n));) hashes[n->layer] = true;
-    for (int i = 0; i < s->n_layers; i++) {
-        spec_layer_t l = spec_layer(s, i);
-        if (l.lsh && !hashes[i] && p->positions > l.chunk_length) p->positions = l.chunk_length;
+static void bound_positions(plan_t *p) {
+    for (size_t i = 0; i < p->step->n_nodes; i++) {
+        const gnode_t *n = p->step->nodes[i];
+        if (n->op == G_LSH_STEP && n->n_factors == 0 && p->positions > n->chunk)
+            p->positions = n->chunk;
     }
-    p->step = graph_build_step(p->arena, like, p->batch, d);
-    return p->step && add_prefills(p, d);
 }
 
-plan_t *plan_make(arena_t *a, const spec_t *s, const plan_options_t *o, diag_t *d) {
+/* A graph that sees every key says nothing of longer rows. */
+static void bound_exact(plan_t *p, const graph_t *like) {
+    int64_t padded = dim_at(like->padded, like->units.max);
+    if (graph_next(like, G_EXACT_ATTENTION, NULL) && p->positions > padded) p->positions = padded;
+}
+
+static bool add_step(plan_t *p, diag_t *d) {
+    const graph_t *like = p->variants[p->n_variants - 1].graph;
+    const char *why;
+    const gnode_t *fault = p->spec->of_graph ? graph_step_fault(like, &why) : NULL;
+    if (fault) {
+        diag_warning(d, fault->at, "%s %s: the model does not generate", fault->name, why);
+        return true;
+    }
+    p->positions = p->facts.positions;
+    if (p->spec->of_graph) bound_exact(p, like);
+    p->step = graph_build_step(p->arena, like, p->batch, d);
+    if (!p->step) return false;
+    bound_positions(p);
+    return add_prefills(p, d);
+}
+
+/* ---- a plan ---------------------------------------------------------------------------------------- */
+
+static bool make_variants(plan_t *p, const loaded_model_t *m, const plan_options_t *o, diag_t *d) {
+    p->variants = ARENA_ARRAY(p->arena, variant_plan_t, MAX_GRAPHS);
+    if (m->graphs) return take_graphs(p, m, d);
+    p->longest = greatest_length(p->spec, o);
+    return add_variants(p, d);
+}
+
+plan_t *plan_of_model(arena_t *a, const loaded_model_t *m, const plan_options_t *o, diag_t *d) {
+    const spec_t *s = m->spec;
     plan_t *p = ARENA_NEW(a, plan_t);
     *p = (plan_t){.spec = s,
+                  .facts = m->facts,
                   .arena = a,
                   .trace = o->trace,
                   .impose_buckets = o->impose_buckets,
                   .instrument = o->instrument,
                   .name = o->name};
-    p->batch = s->compile.has_batch ? s->compile.batch_size : 1;
+    p->batch = model_batch(m);
     if (o->exact_batch > 0 && !s->compile.has_batch) p->batch = o->exact_batch;
-    if (!choose_targets(p, o, d)) return NULL;
-    p->variants = ARENA_ARRAY(a, variant_plan_t, MAX_LENGTHS + 2);
-    p->longest = greatest_length(s, o);
-    if (!add_variants(p, d)) return NULL;
+    if (!choose_targets(p, o, d) || !make_variants(p, m, o, d)) return NULL;
     const graph_t *largest = p->variants[p->n_variants - 1].graph;
     p->layout = layout_make(a, largest);
-    if (o->decodes && s->architecture == ARCH_CAUSAL_LM && !add_step(p, d)) return NULL;
+    if (o->decodes && p->facts.head == ARCH_CAUSAL_LM && !add_step(p, d)) return NULL;
     return p;
 }
 
 const gnode_t *plan_hash(const plan_t *p) {
     const graph_t *largest = p->variants[p->n_variants - 1].graph;
     const gnode_t *first = graph_next(largest, G_LSH_HASH, NULL);
+    if (p->spec->of_graph) return first;
     for (const gnode_t *n = first; n; n = graph_next(largest, G_LSH_HASH, n))
         if (spec_layer(p->spec, n->layer).n_bucket_factors == 0) return n;
     return first;
+}
+
+plan_t *plan_make(arena_t *a, const spec_t *s, const plan_options_t *o, diag_t *d) {
+    loaded_model_t m = {.spec = (spec_t *)(uintptr_t)s,
+                        .facts = facts_of_spec(a, s)}; /* only read */
+    return plan_of_model(a, &m, o, d);
 }
 
 static const variant_plan_t *fitting(const plan_t *p, const variant_plan_t *v, size_t length) {
@@ -213,7 +293,7 @@ static bool lower_one(plan_t *p, variant_plan_t *v, int t, bool fills, module_t 
     *m = lower_graph(p->arena, v->graph, p->layout, &o, d);
     if (!*m) return false;
     v->rows[t] =
-        dim_literal(v->graph->padded) ? module_find_buffer(*m, "y1")->dims[1].c : v->padded;
+        dim_literal(v->graph->padded) ? module_find_buffer(*m, "ids")->dims[1].c : v->padded;
     return loops_run_passes(*m, passes, d);
 }
 

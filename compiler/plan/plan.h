@@ -1,9 +1,10 @@
 /* What one artefact is: its variants, their graphs and modules, the layout of its weights, its description.
  *
- * In: a Spec, targets and tiles. Out: a plan_t, which back ends write and executors run. Everything is the arena's. */
+ * In: a Spec or graphs, targets and tiles. Out: a plan_t, which back ends write and executors run. Everything is the arena's. */
 #ifndef REFORMERC_PLAN_H
 #define REFORMERC_PLAN_H
 
+#include "graph/model.h"
 #include "lower/lower.h"
 #include "reformer_rt.h"
 
@@ -16,7 +17,8 @@ typedef struct {
 } variant_plan_t;
 
 typedef struct {
-    const spec_t *spec;
+    const spec_t *spec; /* of graphs: their head */
+    facts_t facts;
     arena_t *arena;
     int64_t batch;
     int64_t longest; /* greatest max_length: decides automatic buckets */
@@ -52,6 +54,8 @@ typedef struct {
     bool decodes; /* a causal LM: with prefills and steps */
 } plan_options_t;
 plan_t *plan_make(arena_t *a, const spec_t *s, const plan_options_t *o, diag_t *d);
+/* The same of a model: of graphs, the variants are those that compile.sequence_length asks for, or all. */
+plan_t *plan_of_model(arena_t *a, const loaded_model_t *m, const plan_options_t *o, diag_t *d);
 /* LSH_HASH, in the graph of the greatest length, of the first layer whose number of buckets that length decided, else of
  * the first that hashes; NULL: none does. All variants have its buckets. */
 const gnode_t *plan_hash(const plan_t *p);

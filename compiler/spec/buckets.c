@@ -51,13 +51,14 @@ static const char *setting_of(arena_t *a, const choice_t *c) {
 static bool open_to_all(const buckets_taken_t *t) {
     const spec_t *s = t->spec;
     bool listed = s->compile.length_mode == LENGTH_FIXED || s->compile.length_mode == LENGTH_LIST;
-    return t->n > 0 && spec_layer(s, t->layer).n_bucket_factors == 0 &&
+    return !s->of_graph && t->n > 0 && spec_layer(s, t->layer).n_bucket_factors == 0 &&
            !(listed && s->compile.n_lengths == 1);
 }
 
 bool buckets_warn(const buckets_taken_t *t, int64_t length, const char *of, diag_t *d) {
+    if (!open_to_all(t)) return false;
     choice_t here = chosen(t), theirs = upstream(t, length);
-    if (!open_to_all(t) || theirs.n == 0 || same(&here, &theirs)) return false;
+    if (theirs.n == 0 || same(&here, &theirs)) return false;
     arena_t *a = arena_new();
     diag_warning(d, t->spec->at[KEY_num_buckets],
                  "'num_buckets' is null: %s is taken, the number for %lld tokens; Hugging Face "

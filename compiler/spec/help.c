@@ -1,7 +1,7 @@
 /* The schema for people: --help-spec and the reference page. Everything comes from schema.def. */
 #include <string.h>
 
-#include "spec/schema.h"
+#include "spec/read.h"
 
 static const struct {
     const char *section, *title, *intro;
@@ -61,6 +61,23 @@ static void help_ignored(sbuf_t *out) {
     sbuf_free(&names);
 }
 
+/* Their names, each between `quote`s. */
+static void keys_of_graphs(sbuf_t *out, const char *quote) {
+    size_t before = out->size;
+    for (int k = 0; k < KEY_COUNT; k++)
+        if (spec_key_of_graph((spec_key_t)k))
+            sbuf_printf(out, "%s%s%s%s", out->size > before ? ", " : "", quote, schema[k].full,
+                        quote);
+}
+
+static void help_graphs(sbuf_t *out) {
+    sbuf_t names = {0};
+    keys_of_graphs(&names, "");
+    sbuf_puts(out, "\nOf a .graph file (its nodes say the others)\n");
+    wrap(out, names.data);
+    sbuf_free(&names);
+}
+
 void spec_help(sbuf_t *out) {
     sbuf_puts(out, "A spec is YAML (or JSON) with these keys; --set KEY=VALUE sets one of them.\n");
     for (size_t t = 0; t < N_TITLES; t++) {
@@ -69,6 +86,7 @@ void spec_help(sbuf_t *out) {
             if (strcmp(schema[k].section, titles[t].section) == 0 && schema[k].role != ROLE_IGNORED)
                 help_key(out, (spec_key_t)k);
     }
+    help_graphs(out);
     help_ignored(out);
 }
 
@@ -112,6 +130,12 @@ void spec_reference_page(sbuf_t *out) {
             if (strcmp(schema[k].section, titles[t].section) == 0 && schema[k].role != ROLE_IGNORED)
                 page_key(out, (spec_key_t)k);
     }
+    sbuf_puts(
+        out,
+        "\n## Graphs\n\nA `.graph` file may hold these before its graphs, and `--set` may set them: "
+        "its nodes say the others.\n\n");
+    keys_of_graphs(out, "`");
+    sbuf_puts(out, ".\n");
     sbuf_puts(out, "\n## Read over\n\nKnown, and without effect whatever their value.\n\n"
                    "| key | why |\n|---|---|\n");
     for (int k = 0; k < KEY_COUNT; k++)

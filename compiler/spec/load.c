@@ -13,18 +13,20 @@ static const char *inside(arena_t *a, const char *folder, const char *name) {
     return arena_printf(a, "%s%s%s", folder, n && folder[n - 1] == '/' ? "" : "/", name);
 }
 
+spec_t *spec_from_text(arena_t *a, const char *shown, const char *text, size_t bytes,
+                       const setting_t *sets, int n_sets, diag_t *d) {
+    if (!format_fits(shown, text, bytes, WANT_SPEC, d)) return NULL;
+    return spec_parse(a, shown, text, bytes, sets, n_sets, d);
+}
+
 static spec_t *load_file(arena_t *a, const char *path, const char *shown, const setting_t *sets,
                          int n_sets, diag_t *d) {
     size_t bytes;
     char *text = file_read(path, FILE_LIMIT, &bytes, d);
     if (!text) return NULL;
-    if (!format_fits(shown, text, bytes, WANT_SPEC, d)) {
-        heap_free(text);
-        return NULL;
-    }
     char *kept = arena_copy(a, text, bytes + 1); /* diagnostics quote it later */
     heap_free(text);
-    return spec_parse(a, shown, kept, bytes, sets, n_sets, d);
+    return spec_from_text(a, shown, kept, bytes, sets, n_sets, d);
 }
 
 spec_t *spec_load(arena_t *a, const char *path, const setting_t *sets, int n_sets, diag_t *d) {
@@ -32,7 +34,7 @@ spec_t *spec_load(arena_t *a, const char *path, const setting_t *sets, int n_set
     if (!is_directory(path)) {
         if (file_exists(path)) return load_file(a, path, path, sets, n_sets, d);
         diag_error(d, IN_FILE(path), "there is no such file or folder");
-        diag_hint(d, "MODEL is a spec (YAML), a config.json or a checkpoint folder");
+        diag_hint(d, "MODEL is a spec (YAML), a config.json, a checkpoint folder or a .graph file");
         return NULL;
     }
     const char *config = inside(a, path, "config.json"), *weights;

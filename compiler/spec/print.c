@@ -91,7 +91,7 @@ static const void *member(const spec_t *s, size_t offset) {
     return (const char *)s + offset;
 }
 
-static void print_string(sbuf_t *out, const char *text) {
+void print_quoted(sbuf_t *out, const char *text) {
     sbuf_puts(out, "\"");
     for (const char *p = text; *p; p++) {
         if (*p == '"' || *p == '\\') sbuf_printf(out, "\\%c", *p);
@@ -129,7 +129,7 @@ static bool print_architecture(const spec_t *s, sbuf_t *out) {
 static void print_word(const word_t *words, int value, sbuf_t *out) {
     const char *word = word_of(words, value);
     if (strcmp(word, "null") == 0) sbuf_puts(out, word);
-    else print_string(out, word);
+    else print_quoted(out, word);
 }
 
 /* A list in the value itself, its count beside it. */

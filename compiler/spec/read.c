@@ -60,6 +60,19 @@ static bool is_section(const char *name) {
     return false;
 }
 
+/* Takes a key that may stand here. */
+static void take_key(reader_t *r, spec_key_t key, srcloc_t at, node_t *value) {
+    if (!r->head || spec_key_of_graph(key)) {
+        r->nodes[key] = value;
+        return;
+    }
+    if (schema[key].role == ROLE_MODEL)
+        complain(r, at, "the nodes of a graph say '%s'", schema[key].full);
+    else complain(r, at, "'%s' is nothing that a graph asks for", schema[key].full);
+    if (schema[key].role == ROLE_MODEL)
+        suggest(r, "edit them, or make the graph again from a spec: reformerc SPEC -o MODEL.graph");
+}
+
 static void read_section(reader_t *r, const char *section, const node_t *n) {
     if (node_null(n)) return;
     if (n->kind != NODE_MAP) {
@@ -70,7 +83,7 @@ static void read_section(reader_t *r, const char *section, const node_t *n) {
         const node_t *name = n->items[2 * i];
         spec_key_t key = schema_find(section, name->text);
         if (key == KEY_COUNT || name->length >= MAX_TEXT) unknown_key(r, section, name, false);
-        else r->nodes[key] = n->items[2 * i + 1];
+        else take_key(r, key, name->at, n->items[2 * i + 1]);
     }
 }
 
@@ -87,7 +100,7 @@ static void read_top(reader_t *r, const node_t *root) {
         const node_t *name = root->items[2 * i];
         node_t *value = root->items[2 * i + 1];
         spec_key_t key = name->length < MAX_TEXT ? schema_find("", name->text) : KEY_COUNT;
-        if (key != KEY_COUNT) r->nodes[key] = value;
+        if (key != KEY_COUNT) take_key(r, key, name->at, value);
         else if (is_section(name->text)) read_section(r, name->text, value);
         else unknown_key(r, "", name, r->lenient);
     }
@@ -112,6 +125,10 @@ static node_t *setting_value(reader_t *r, const setting_t *set, const char *wher
 static void read_setting(reader_t *r, const setting_t *set) {
     const char *where = arena_printf(r->arena, "--set %s", set->key), *section, *name;
     spec_key_t key = find_dotted(r, set->key, &section, &name);
+    if (strcmp(section, "extensions") == 0 && strncmp(name, "layers.", 7) == 0 && r->head) {
+        take_key(r, KEY_extensions_layers, IN_FILE(where), NULL);
+        return;
+    }
     if (strcmp(section, "extensions") == 0 && strncmp(name, "layers.", 7) == 0) {
         node_t *n = setting_value(r, set, where);
         if (n && !set_layer(r, name, IN_FILE(where), n))
@@ -126,6 +143,10 @@ static void read_setting(reader_t *r, const setting_t *set) {
         if (!*section || is_section(section)) unknown_key(r, section, n, false);
         else complain(r, IN_FILE(where), "there is no section '%s'", section);
         if (is_section(set->key)) suggest(r, "set its keys one by one: %s.KEY=VALUE", set->key);
+        return;
+    }
+    if (r->head && !spec_key_of_graph(key)) {
+        take_key(r, key, IN_FILE(where), NULL);
         return;
     }
     node_t *n = setting_value(r, set, where);
@@ -156,10 +177,53 @@ static void convert_all(reader_t *r) {
         r->spec->at[k] = IN_FILE(r->spec->path);
         r->spec->given[k] = r->nodes[k] != NULL;
         r->spec->set[k] = r->set[k];
+        if (r->head && !spec_key_of_graph((spec_key_t)k)) continue;
         if (r->nodes[k]) r->spec->at[k] = r->nodes[k]->at;
         else if (schema[k].standard) r->nodes[k] = default_node(r, &schema[k]);
         convert_value(r, (spec_key_t)k);
     }
+}
+
+/* Values and settings of a tree; NULL after errors, those before it included. */
+static spec_t *read_tree(reader_t *r, const node_t *root, const setting_t *sets, int n_sets,
+                         int before) {
+    read_top(r, root);
+    for (int i = 0; i < n_sets; i++) read_setting(r, &sets[i]);
+    if (root->kind != NODE_MAP) return NULL;
+    drop_replaced(r);
+    convert_all(r);
+    if (r->head) check_head(r);
+    else check_spec(r);
+    return diag_errors(r->diag) == before ? r->spec : NULL;
+}
+
+static reader_t *new_reader(arena_t *a, const char *path, diag_t *d) {
+    reader_t *r = ARENA_NEW(a, reader_t);
+    *r = (reader_t){.arena = a, .diag = d, .spec = ARENA_NEW(a, spec_t)};
+    r->spec->path = path;
+    return r;
+}
+
+/* Comments and blanks alone. */
+static bool is_blank(const char *text, size_t bytes) {
+    bool comment = false;
+    for (size_t i = 0; i < bytes; i++) {
+        if (text[i] == '\n') comment = false;
+        else if (text[i] == '#') comment = true;
+        else if (!comment && text[i] != ' ' && text[i] != '\r') return false;
+    }
+    return true;
+}
+
+spec_t *spec_parse_head(arena_t *a, const char *path, const char *text, size_t bytes,
+                        const setting_t *sets, int n_sets, diag_t *d) {
+    static node_t nothing = {.kind = NODE_MAP};
+    int before = diag_errors(d);
+    node_t *root = is_blank(text, bytes) ? &nothing : tree_read(a, path, text, bytes, true, d);
+    if (!root) return NULL;
+    reader_t *r = new_reader(a, path, d);
+    r->head = r->spec->of_graph = true;
+    return read_tree(r, root, sets, n_sets, before);
 }
 
 spec_t *spec_parse(arena_t *a, const char *path, const char *text, size_t bytes,
@@ -173,14 +237,5 @@ spec_t *spec_parse(arena_t *a, const char *path, const char *text, size_t bytes,
     diag_source(d, path, text, bytes);
     node_t *root = tree_read(a, path, text, bytes, true, d);
     if (!root) return NULL;
-    reader_t *r = ARENA_NEW(a, reader_t);
-    *r = (reader_t){.arena = a, .diag = d, .spec = ARENA_NEW(a, spec_t)};
-    r->spec->path = path;
-    read_top(r, root);
-    for (int i = 0; i < n_sets; i++) read_setting(r, &sets[i]);
-    if (root->kind != NODE_MAP) return NULL;
-    drop_replaced(r);
-    convert_all(r);
-    check_spec(r);
-    return diag_errors(d) == before ? r->spec : NULL;
+    return read_tree(new_reader(a, path, d), root, sets, n_sets, before);
 }

@@ -10,6 +10,7 @@ typedef struct {
     diag_t *diag;
     spec_t *spec;
     bool lenient;             /* the file says `model_type: reformer` */
+    bool head;                /* of a graph: only its keys may be given, and have defaults */
     int errors;               /* reported by complain(); at MAX_ERRORS it falls silent */
     int warnings;             /* of unknown keys, likewise */
     node_t *nodes[KEY_COUNT]; /* the value of each key, the default's included; NULL: absent */
@@ -30,8 +31,10 @@ bool convert_layer_settings(reader_t *r, const node_t *n);
 /* "layers.2.num_hashes", "layers.2": puts the value into the list of nodes[KEY_extensions_layers], which others that
  * share its nodes do not see. False: the name is of another form. */
 bool set_layer(reader_t *r, const char *name, srcloc_t at, node_t *value);
+bool spec_key_of_graph(spec_key_t key); /* header.c */
 
 /* The rules that join several values; those that need the architecture only if it is known. */
 void check_spec(reader_t *r);
+void check_head(reader_t *r); /* of a graph */
 
 #endif

@@ -74,6 +74,7 @@ extern const spec_key_t layer_keys[];
 /* The list as JSON; false where no layer has any. */
 bool print_layer_settings(const spec_t *s, sbuf_t *out);
 
+void print_quoted(sbuf_t *out, const char *text); /* a string of JSON */
 /* The value as JSON (also legal YAML); false when the key has no value to print. */
 bool print_key_value(const spec_t *s, spec_key_t key, sbuf_t *out);
 

@@ -66,6 +66,8 @@ typedef enum {
 enum { MAX_AXIAL = 5, MAX_FACTORS = 8, MAX_LENGTHS = 64, MAX_LAYERS = 4096, MAX_TARGETS = 4 };
 
 typedef struct {
+    bool
+        of_graph; /* the head of a graph: paths, the keys that no node says, and our sections; all others are zero */
     const char *path;            /* as the user gave it, for messages and comments */
     const char *weights_path;    /* checkpoint folder: its model.safetensors, else NULL */
     const char *generation_path; /* and its generation_config.json */
@@ -169,6 +171,13 @@ spec_t *spec_load(arena_t *a, const char *path, const setting_t *sets, int n_set
  * come before both. Warns of what else that file asks of generation, which is left to the command line. False after
  * errors. */
 bool spec_ends(arena_t *a, const spec_t *s, ends_t *ends, diag_t *d);
+/* What was read of a file or of stdin, `shown` in messages; text[bytes] is NUL, and the text lives as long as d. */
+spec_t *spec_from_text(arena_t *a, const char *shown, const char *text, size_t bytes,
+                       const setting_t *sets, int n_sets, diag_t *d);
+/* The head of a graph: its text, which is YAML, ends before the first graph. */
+spec_t *spec_parse_head(arena_t *a, const char *path, const char *text, size_t bytes,
+                        const setting_t *sets, int n_sets, diag_t *d);
+void spec_print_head(const spec_t *s, sbuf_t *out); /* of any spec; what spec_parse_head reads */
 /* The same from memory (tests, fuzzing). */
 spec_t *spec_parse(arena_t *a, const char *path, const char *text, size_t bytes,
                    const setting_t *sets, int n_sets, diag_t *d);
@@ -213,7 +222,8 @@ void spec_help(sbuf_t *out);           /* --help-spec */
 void spec_json_schema(sbuf_t *out);    /* reformerc schema */
 void spec_reference_page(sbuf_t *out); /* docs: Markdown */
 void spec_fuzz_dictionary(sbuf_t *out);
-/* Model keys in a canonical text: what a fingerprint of the weights covers. `factors` as above. */
+/* Keys that decide numbers or shapes in a canonical text: of two specs with one text the models are one. `factors` as
+ * above. */
 void spec_canonical(const spec_t *s, int n_factors, const int64_t *factors, sbuf_t *out);
 /* The spec as a Hugging Face config.json (checkpoints we write). */
 void spec_to_config_json(const spec_t *s, sbuf_t *out);

@@ -104,9 +104,10 @@ int main(int argc, char **argv) {
     if (argc != 3) return 2;
     arena_t *a = arena_new();
     diag_t *d = diag_new();
-    spec_t *s = spec_load(a, argv[2], NULL, 0, d);
-    text_t *t = s ? text_open(s, d) : NULL;
-    int code = t ? show(argv[1], t, s->vocab_size, d) : 1;
+    loaded_model_t m;
+    bool read = model_load(a, &m, argv[2], NULL, 0, d);
+    text_t *t = read ? text_open(&m, d) : NULL;
+    int code = t ? show(argv[1], t, m.facts.vocab, d) : 1;
     diag_print(d, stderr);
     text_free(t);
     diag_free(d);

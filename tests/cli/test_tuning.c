@@ -167,7 +167,8 @@ static spec_t *spec_of(env_t *e) {
 static void an_entry_fits_by_cpu_target_and_shapes(void **state) {
     env_t *e = *state;
     const spec_t *s = spec_of(e);
-    assert_string_equal(tuning_shapes(e->arena, s), "h8-2x4-ff16-lsh8x3");
+    const char *shapes = tuning_shapes(e->arena, s);
+    assert_string_equal(shapes, "h8-2x4-ff16-lsh8x3");
     tuning_t *t = read_text(
         e, MAGIC
         "cpu=\"A\" target=x86-64-v3 shapes=h8-2x4-ff16-lsh8x3 tile=2x5 block=64 run=4 gain=1.0% lowering=1\n"
@@ -176,13 +177,13 @@ static void an_entry_fits_by_cpu_target_and_shapes(void **state) {
         "cpu=\"A\" target=x86-64-v4 shapes=h8-2x4-ff16-lsh8x3 tile=2x15 block=64 run=4 gain=1.0% lowering=1\n");
     assert_non_null(t);
     t->cpu = "A";
-    const tiles_t *c = tuning_tiles(t, &targets[T_X86_64_V3], s);
+    const tiles_t *c = tuning_tiles(t, &targets[T_X86_64_V3], shapes);
     assert_ptr_equal(c, &t->entries[0].tiles);
-    assert_null(tuning_tiles(t, &targets[T_X86_64], s));    /* other shapes */
-    assert_null(tuning_tiles(t, &targets[T_AARCH64], s));   /* other kernels */
-    assert_null(tuning_tiles(t, &targets[T_X86_64_V4], s)); /* no such tile */
+    assert_null(tuning_tiles(t, &targets[T_X86_64], shapes));    /* other shapes */
+    assert_null(tuning_tiles(t, &targets[T_AARCH64], shapes));   /* other kernels */
+    assert_null(tuning_tiles(t, &targets[T_X86_64_V4], shapes)); /* no such tile */
     t->cpu = "B";
-    assert_null(tuning_tiles(t, &targets[T_X86_64_V3], s));
+    assert_null(tuning_tiles(t, &targets[T_X86_64_V3], shapes));
 }
 
 static void names_of_cpus_fit_on_a_line(void **state) {

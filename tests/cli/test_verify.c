@@ -168,10 +168,10 @@ static void release(table_t *t) {
 
 /* The printed report, in which `line` must stand. */
 static void prints(const verdict_t *v, const bisection_t *b, const char *line) {
-    layer_kind_t kinds[] = {LAYER_LOCAL, LAYER_LSH};
-    spec_t spec = {.n_layers = 2, .attn_layers = kinds};
+    const layer_facts_t layers[] = {{true, false, 1, 1, 8}, {true, true, 1, 1, 8}};
+    facts_t facts = {.n_layers = 2, .layers = layers};
     sbuf_t out = {0};
-    verdict_print(v, &spec, b, &out);
+    verdict_print(v, &facts, b, &out);
     if (!strstr(out.data, line)) fail_msg("no \"%s\" in\n%s", line, out.data);
     sbuf_free(&out);
 }
@@ -336,7 +336,8 @@ static const char model[] = "attn_layers: [local, lsh, local, lsh]\n"
 
 typedef struct {
     arena_t *arena;
-    spec_t *spec;
+    loaded_model_t m;
+    spec_t *spec; /* the model's */
     inputs_t in;
     plan_t *plan; /* as it should be */
     store_t *store;
@@ -361,9 +362,10 @@ static plan_t *plan_of(bench_t *b) {
 
 static bench_t bench_open(const char *rotations) {
     bench_t b = {.arena = arena_new()};
-    b.spec = spec_parse(b.arena, "model.yaml", model, strlen(model), NULL, 0, diag);
-    assert_true(b.spec && spec_resolve_architecture(b.spec, false, false, false, diag));
-    assert_true(inputs_random(&b.in, b.arena, b.spec, "random:4", 0, diag));
+    assert_true(model_parse(b.arena, &b.m, "model.yaml", model, strlen(model), NULL, 0, diag));
+    assert_true(model_resolve(b.arena, &b.m, false, false, false, diag));
+    b.spec = b.m.spec;
+    assert_true(inputs_random(&b.in, b.arena, &b.m, "random:4", 0, diag));
     assert_int_equal(b.in.length, 32);
     b.plan = plan_of(&b);
     store_options_t so = {.path = "random:5", .rotations_path = rotations};
@@ -592,23 +594,24 @@ static void random_inputs_fit_their_head(void **state) {
                                   "axial_pos_shape: [4, 8]\naxial_pos_embds_dim: [8, 8]\n"
                                   "compile: {sequence_length: [9, 20], batch_size: 3}\n",
                                   heads[i].lines);
-        spec_t *s = spec_parse(a, "m.yaml", text, strlen(text), NULL, 0, diag);
-        assert_true(s && spec_resolve_architecture(s, false, false, false, diag));
+        loaded_model_t m;
+        assert_true(model_parse(a, &m, "m.yaml", text, strlen(text), NULL, 0, diag));
+        assert_true(model_resolve(a, &m, false, false, false, diag));
         inputs_t x, y, z;
-        assert_true(inputs_random(&x, a, s, "random:1", 0, diag));
-        assert_true(inputs_random(&y, a, s, "random:1", 0, diag));
-        assert_true(inputs_random(&z, a, s, "random:2", 0, diag));
-        assert_true(inputs_random(&z, a, s, "random:2", 12, diag) && z.length == 12);
-        assert_true(inputs_random(&z, a, s, "random:2", 99, diag) && z.length == 20);
-        assert_true(inputs_random(&z, a, s, "random:2", 0, diag));
-        assert_true(x.batch == 3 && x.length == 20 && inputs_fit(&x, s, diag));
+        assert_true(inputs_random(&x, a, &m, "random:1", 0, diag));
+        assert_true(inputs_random(&y, a, &m, "random:1", 0, diag));
+        assert_true(inputs_random(&z, a, &m, "random:2", 0, diag));
+        assert_true(inputs_random(&z, a, &m, "random:2", 12, diag) && z.length == 12);
+        assert_true(inputs_random(&z, a, &m, "random:2", 99, diag) && z.length == 20);
+        assert_true(inputs_random(&z, a, &m, "random:2", 0, diag));
+        assert_true(x.batch == 3 && x.length == 20 && inputs_fit(&x, &m, diag));
         assert_true(!x.labels == !heads[i].labels && !x.labels_f32 == !heads[i].floats);
         assert_true(!x.start_positions == !heads[i].positions &&
                     !x.end_positions == !heads[i].positions);
         size_t bytes = 3 * 20 * sizeof *x.input_ids;
         assert_memory_equal(x.input_ids, y.input_ids, bytes);
         assert_memory_not_equal(x.input_ids, z.input_ids, bytes);
-        for (int k = 0; k < 3 * 20; k++) assert_in_range(x.input_ids[k], 0, s->vocab_size - 1);
+        for (int k = 0; k < 3 * 20; k++) assert_in_range(x.input_ids[k], 0, m.facts.vocab - 1);
         arena_free(a);
     }
 }

@@ -45,8 +45,17 @@ static inline void bench_open(bench_t *b, const char *name) {
                        .num_hashes = 1,
                        .architecture = ARCH_CAUSAL_LM};
     b->layout.data_end = REFORMER_WEIGHTS_HEADER;
-    b->plan = (plan_t){
-        .spec = &b->spec, .arena = b->arena, .batch = 1, .layout = &b->layout, .name = name};
+    b->plan = (plan_t){.spec = &b->spec,
+                       .facts = {.head = ARCH_CAUSAL_LM,
+                                 .hidden = 8,
+                                 .vocab = 16,
+                                 .labels = 2,
+                                 .heads = 2,
+                                 .rounds = 1},
+                       .arena = b->arena,
+                       .batch = 1,
+                       .layout = &b->layout,
+                       .name = name};
     strcpy(b->folder, "/tmp/reformerc-emit-XXXXXX");
     assert_non_null(mkdtemp(b->folder));
 }

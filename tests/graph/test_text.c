@@ -261,7 +261,8 @@ static void test_header(void **unused) {
         "graph batch=1 length=4*U padded=4*U\n",
         "graph batch=1 length=4*U padded=4*U units=3..2\n",
         "graph batch=1 length=4*U padded=4*U units=1..2000000000\n",
-        "graph batch=1 length=4 padded=8 factors=2x2x2x2x2x2x2x2x2\n",
+        "graph batch=1 length=4 padded=8 shorter=somehow\n",
+        "graph batch=1 length=4*U padded=4*U units=1..8 shorter=absent\n",
         "graph batch=1 length=4 padded=8 factors=2 more\n",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {

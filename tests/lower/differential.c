@@ -228,7 +228,7 @@ static bool check_model(const sample_t *m, const others_t *o, model_t *x, double
     *worst = worst_of(x);
     if (v.n_departures == 0) return want->hashed.n > 0;
     sbuf_t report = {0};
-    verdict_print(&v, x->plan->spec, NULL, &report);
+    verdict_print(&v, &x->plan->facts, NULL, &report);
     printf("%s", report.data);
     sbuf_free(&report);
     return false;

@@ -103,12 +103,40 @@ static void length_changes_nothing_but_hashing(void **state) {
     arena_free(a);
 }
 
+/* Weights mean something else where what reads them differs, and nothing else where rows are longer or windows wider. */
+static void a_fingerprint_covers_what_weights_mean(void **state) {
+    (void)state;
+    static const struct {
+        const char *line;
+        bool same;
+    } rows[] = {{"local_num_chunks_before: 2\n", true},
+                {"compile: {batch_size: 2}\n", true},
+                {"pad_token_id: 3\n", true},
+                {"layer_norm_eps: 1e-6\n", false},
+                {"hidden_act: gelu\n", false},
+                {"num_labels: 3\n", true},
+                {"num_hashes: 4\n", false}};
+    arena_t *a = arena_new();
+    uint64_t own = layout_make(a, build(a, model, 64))->fingerprint;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *text = arena_printf(a, "%s%s", model, rows[i].line);
+        if (strstr(rows[i].line, "num_hashes"))
+            text =
+                arena_printf(a, "%.*snum_hashes: 4\n%s", (int)(strstr(model, "num_hashes") - model),
+                             model, strstr(model, "local_attn_chunk_length"));
+        bool same = layout_make(a, build(a, text, 64))->fingerprint == own;
+        if (same != rows[i].same) fail_msg("%s", rows[i].line);
+    }
+    arena_free(a);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_param_has_a_place),
         cmocka_unit_test(entries_are_aligned_and_apart),
         cmocka_unit_test(heads_start_panels),
         cmocka_unit_test(length_changes_nothing_but_hashing),
+        cmocka_unit_test(a_fingerprint_covers_what_weights_mean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -341,7 +341,7 @@ static void test_config_json_round_trip(void **state) {
     }
 }
 
-/* The fingerprint follows numbers and shapes, not training, length or memory. */
+/* The canonical text follows numbers and shapes, not training, length or memory. */
 static void test_canonical_covers(void **state) {
     (void)state;
     static const struct {
