@@ -22,7 +22,7 @@ static bool is_output(const gnode_t *n) {
     return strcmp(n->name, "logits") == 0 || strcmp(n->name, "last_hidden_state") == 0;
 }
 
-static bool has_output(const lower_t *L, const region_t *region) {
+static bool has_output(const region_t *region) {
     for (int i = 0; i < region->results.n; i++)
         if (is_output(region->results.at[i])) return true;
     return false;
@@ -78,7 +78,7 @@ bool lower_last_token(lower_t *L, stages_t *stages) {
     last_token_t t = {.of = ARENA_ARRAY(L->arena, buffer_t *, r->n_homes + 1)};
     const region_t *last = NULL;
     for (int i = 0; i < r->n_regions; i++)
-        if (has_output(L, r->regions[i])) make_rows(L, &t, last = r->regions[i]);
+        if (has_output(r->regions[i])) make_rows(L, &t, last = r->regions[i]);
     if (!last) {
         diag_error(L->d, NOWHERE, "the graph has no logits: there is nothing to generate");
         return false;
@@ -92,7 +92,7 @@ bool lower_last_token(lower_t *L, stages_t *stages) {
                       .hidden = row_output(L, REFORMER_SLOT_HIDDEN, "last_hidden_state")};
     for (int i = 0; i < r->n_regions; i++) {
         stages_t more;
-        if (!has_output(L, r->regions[i])) continue;
+        if (!has_output(r->regions[i])) continue;
         if (!lower_columns(L, &L->parts[r->regions[i]->class->id], &few, &more)) return false;
         append(L, stages, &more);
     }
