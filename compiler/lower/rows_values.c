@@ -67,8 +67,9 @@ const char *base_name(const gnode_t *n) {
 
 const char *scratch_name(lower_t *L, const builder_t *b, const gnode_t *n) {
     static const char *const known[] = {
-        "attention_norm", "feed_forward_norm", "feed_forward_in", "feed_forward_act",
-        "feed_forward",   "attention",         "hidden"};
+        "attention_norm",   "feed_forward_norm", "feed_forward_in",
+        "feed_forward_act", "feed_forward",      "attention",
+        "hidden",           "feed_forward_gate", "feed_forward_gated"};
     const char *base = identifier(L, base_name(n)), *name = arena_printf(L->arena, "of_%s", base);
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strcmp(known[i], base) == 0) name = base;

@@ -6,6 +6,11 @@
 #include "graph_edit.h"
 #include "plan/layout.h"
 
+static bool same_shape(const gnode_t *a, const gnode_t *b) {
+    return a && b && a->rank == b->rank && dim_equal(a->shape[0], b->shape[0]) &&
+           (a->rank < 2 || dim_equal(a->shape[1], b->shape[1]));
+}
+
 /* ---- forms ---------------------------------------------------------------------------------------------- */
 
 int random_forms(sbuf_t *s, bool deep, forms_t *f) {
@@ -34,6 +39,10 @@ static int64_t width_of(const edit_t *e) {
 
 static void vary_norm(edit_t *e, const char *what) {
     gnode_t *norm = edit_node(e, what), *second;
+    if (draw(6) == 0) { /* no mean is taken off, no bias added */
+        norm->op = G_RMS_NORM;
+        norm->n_in = 2;
+    }
     switch (draw(8)) {
     case 0: norm->eps = 1e-5; break;
     case 1: norm->eps = 1e-3; break;
@@ -44,6 +53,18 @@ static void vary_norm(edit_t *e, const char *what) {
         break;
     default: break;
     }
+}
+
+/* What goes through the activation is multiplied by another matrix's result. */
+static void vary_gate(edit_t *e) {
+    gnode_t *act = edit_node(e, "feed_forward_act"), *in = edit_node(e, "feed_forward_in");
+    bool bias = draw(2), first = draw(2);
+    if (draw(5)) return;
+    gnode_t *gate =
+        edit_dense(e, "feed_forward_gate", in->in[0], in->in[1]->shape[0].c, width_of(e), bias);
+    gnode_t *both =
+        edit_add(e, G_MUL, "feed_forward_gated", first ? act : gate, first ? gate : act, NULL);
+    edit_replace(e, act, both, gate);
 }
 
 static void vary_activation(edit_t *e) {
@@ -230,23 +251,29 @@ static void add_twice(edit_t *e, const char *sum, const char *addend) {
     }
 }
 
-/* Another feed-forward behind the first one, with weights of its own or the same. */
+/* Another feed-forward behind the first one: with weights of its own, the same, or those of another layer. */
 static void add_feed_forward(edit_t *e) {
-    gnode_t *sum = edit_node(e, "y2"), *in = edit_node(e, "feed_forward_in");
-    gnode_t *norm = edit_node(e, "feed_forward_norm"), *out = edit_node(e, "feed_forward");
-    bool tied = draw(2), gelu = draw(2);
-    if (draw(7)) return;
+    edit_t other = {e->g, (int)draw(4)};
+    bool tied = draw(2), elsewhere = draw(2), normed = draw(2), gelu = draw(2);
+    if (draw(6)) return;
+    if (!elsewhere || !same_shape(edit_weight(&other, "feed_forward.dense.dense.weight"),
+                                  edit_weight(e, "feed_forward.dense.dense.weight")))
+        other = *e;
+    gnode_t *sum = edit_node(e, "y2"), *in = edit_node(&other, "feed_forward_in");
+    gnode_t *norm = edit_node(&other, "feed_forward_norm"),
+            *out = edit_node(&other, "feed_forward");
     gnode_t *x = edit_norm(e, "second_norm", sum, width_of(e));
     int64_t width = in->in[1]->shape[0].c;
     gnode_t *u = tied ? edit_add(e, G_DENSE, "second_in", x, in->in[1], in->in[2])
                       : edit_dense(e, "second_in", x, width, width_of(e), true);
     gnode_t *act = edit_add(e, G_ACTIVATION, "second_act", u, NULL, NULL);
-    act->act = gelu ? ACT_GELU : ACT_RELU;
+    act->act = gelu ? ACT_GELU : edit_node(e, "feed_forward_act")->act;
     gnode_t *y = tied ? edit_add(e, G_DENSE, "second", act, out->in[1], out->in[2])
                       : edit_dense(e, "second", act, width_of(e), width, true);
-    if (tied && draw(2)) {
+    if (tied && normed) {
         x->in[1] = norm->in[1];
         x->in[2] = norm->in[2];
+        x->eps = norm->eps;
     }
     gnode_t *both = edit_add(e, G_ADD, "y2_second", sum, y, NULL);
     edit_replace(e, sum, both, x);
@@ -292,11 +319,6 @@ static void drop_parts(edit_t *e) {
 
 /* ---- weights that several read ---------------------------------------------------------------------------- */
 
-static bool same_shape(const gnode_t *a, const gnode_t *b) {
-    return a && b && a->rank == b->rank && dim_equal(a->shape[0], b->shape[0]) &&
-           (a->rank < 2 || dim_equal(a->shape[1], b->shape[1]));
-}
-
 /* The layer has weights of an earlier one. */
 static void share_weights(edit_t *e) {
     static const char *const nodes[] = {"attention_norm",    "value",           "attention",
@@ -308,8 +330,10 @@ static void share_weights(edit_t *e) {
         gnode_t *own = edit_node(e, nodes[i]);
         const gnode_t *its = edit_node(&other, nodes[i]);
         if (!(which >> i & 1) || !own || !its) continue;
+        uint32_t parts = 1 + draw(3); /* weight, bias, both */
         for (int k = 1; k < own->n_in && k < its->n_in; k++)
-            if (own->in[k] && same_shape(own->in[k], its->in[k])) own->in[k] = its->in[k];
+            if ((parts >> (k - 1) & 1) && own->in[k] && same_shape(own->in[k], its->in[k]))
+                own->in[k] = its->in[k];
     }
 }
 
@@ -325,6 +349,7 @@ static void edit_layer(edit_t *e) {
     vary_operands(e);
     vary_norm(e, "attention_norm");
     vary_norm(e, "feed_forward_norm");
+    vary_gate(e);
     vary_activation(e);
     vary_streams(e);
     turn_sum(e, "y1");
