@@ -24,7 +24,8 @@ static const char *window_of(arena_t *a, const spec_layer_t *l, const char *widt
 const char *tuning_shapes(arena_t *a, const spec_t *s) {
     spec_layer_t l = spec_layer(s, 0);
     const char *widths = widths_of(a, &l);
-    const char *text = arena_printf(a, "h%lld-%s", (long long)s->hidden_size, widths);
+    const char *text = arena_printf(a, "h%lld-%s%s", (long long)s->hidden_size, widths,
+                                    s->extensions.feed_forward_gate ? "-gate" : "");
     int *form = ARENA_ARRAY(a, int, s->n_layers), n = spec_layer_forms(s, form), n_said = 0;
     const char **said = ARENA_ARRAY(a, const char *, n);
     for (int k = 0; k < 2 * n; k++) {

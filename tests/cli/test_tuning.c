@@ -164,6 +164,21 @@ static spec_t *spec_of(env_t *e) {
     return s;
 }
 
+/* Windows are named once, with widths where they are not the first layer's; what kernels do not feel is not told. */
+static void layers_of_their_own(void **state) {
+    env_t *e = *state;
+    static const char text[] =
+        "attn_layers: [lsh, local, lsh, lsh, local]\nhidden_size: 8\nnum_attention_heads: 2\n"
+        "attention_head_size: 4\nfeed_forward_size: 16\nvocab_size: 10\naxial_pos_embds: false\n"
+        "lsh_attn_chunk_length: 8\nlocal_attn_chunk_length: 4\n"
+        "extensions: {feed_forward_gate: true, layers: [null, null, {num_hashes: 4, hidden_act: gelu},"
+        " {lsh_attn_chunk_length: 16}, {num_attention_heads: 3, feed_forward_size: 32}]}\n";
+    spec_t *s = spec_parse(e->arena, "m.yaml", text, sizeof text - 1, NULL, 0, e->diag);
+    assert_non_null(s);
+    assert_string_equal(tuning_shapes(e->arena, s),
+                        "h8-2x4-ff16-gate-lsh8x2-lsh16x2-local4x2-local4x2-3x4-ff32");
+}
+
 static void an_entry_fits_by_cpu_target_and_shapes(void **state) {
     env_t *e = *state;
     const spec_t *s = spec_of(e);
@@ -215,6 +230,7 @@ int main(void) {
         TEST(one_entry_per_key),
         TEST(a_missing_file_may_be_empty),
         TEST(wrong_lines_are_refused),
+        TEST(layers_of_their_own),
         TEST(an_entry_fits_by_cpu_target_and_shapes),
         TEST(names_of_cpus_fit_on_a_line),
         TEST(better_is_beyond_the_noise),
