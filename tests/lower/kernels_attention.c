@@ -130,6 +130,7 @@ static void local(void **state) {
         LOCAL("local: chunks of 70, causal", 1, 130, 140, 1, 6, 70, 1, 0, .causal = true),
         LOCAL("local: chunks of 1", 1, 9, 9, 1, 16, 1, 3, 1, .mask = 5),
         LOCAL("local: two heads at a time", 1, 8, 8, 4, 5, 4, 1, 0, .width = 225),
+        LOCAL("local: over its own stream", 1, 8, 8, 3, 5, 4, 1, 0, .own = true),
     };
     (void)state;
     CHECK(list);
@@ -185,6 +186,8 @@ static void lsh(void **state) {
             .factors = {70}, .causal = true),
         LSH("lsh: two heads at a time", 1, 9, 9, 4, 6, 3, 1, 0, .rounds = 2, .factors = {4},
             .width = 225),
+        LSH("lsh: over its own stream", 1, 9, 9, 2, 6, 3, 1, 0, .rounds = 2, .factors = {4},
+            .own = true),
         LSH("lsh: ties", 1, 40, 40, 2, 3, 4, 1, 0, .rounds = 2, .factors = {6}, .whole = true),
         LSH("lsh: ties of factors, masks", 1, 34, 36, 1, 2, 6, 1, 1, .rounds = 2,
             .factors = {4, 10}, .whole = true, .mask = 4, .causal = true, .compiled = true),
