@@ -23,6 +23,7 @@ typedef struct {
     int mask; /* of how many tokens one is masked, at random; 1: all of the first row; 0: none */
     int64_t width; /* of the stream, 0: 37; wide ones take several heads at a time */
     bool own;      /* the result is added to the stream that its operands are columns of */
+    bool compiled; /* too: kernels.h */
     bool whole;    /* all numbers are small and whole: ties everywhere */
 } case_t;
 
@@ -88,7 +89,7 @@ static void make_mask(kernels_t *k, const case_t *c) {
         k->mask[i] = c->mask == 1 ? i >= c->length : draw((uint32_t)c->mask) != 0;
 }
 
-static void check(const case_t *c, int number, bool compiled) {
+static void check(const case_t *c, int number) {
     int64_t width = c->width ? c->width : 37;
     draw_begin(6, number);
     kernels_t *k = kernels_begin(c->what, c->batch, c->length, c->padded);
@@ -104,11 +105,11 @@ static void check(const case_t *c, int number, bool compiled) {
     gnode_t *self = attention(k, c, c->own ? s : x);
     gnode_t *y = k_add(k, "output", s, k_dense(k, "product", self, width, false));
     k_hidden(k, k_observed(y), x);
-    kernels_check(k, compiled);
+    kernels_check(k, c->compiled);
 }
 
 static void check_all(const case_t *list, size_t n) {
-    for (size_t i = 0; i < n; i++) check(&list[i], (int)i, i < 2);
+    for (size_t i = 0; i < n; i++) check(&list[i], (int)i);
 }
 #define CHECK(list) check_all(list, sizeof(list) / sizeof *(list))
 
@@ -120,14 +121,16 @@ static void check_all(const case_t *list, size_t n) {
 
 static void local(void **state) {
     static const case_t list[] = {
-        LOCAL("local: chunks of 5, one before", 1, 20, 20, 2, 7, 5, 1, 0, .causal = true),
-        LOCAL("local: both sides, masks", 2, 22, 24, 1, 33, 4, 1, 2, .mask = 3),
+        LOCAL("local: chunks of 5, one before", 1, 20, 20, 2, 7, 5, 1, 0, .causal = true,
+              .compiled = true),
+        LOCAL("local: both sides, masks", 2, 22, 24, 1, 33, 4, 1, 2, .mask = 3, .compiled = true),
         LOCAL("local: itself alone", 1, 12, 12, 3, 4, 3, 0, 0, .scale = 4),
         LOCAL("local: further than there are chunks", 1, 12, 12, 1, 5, 4, 4, 3, .mask = 4),
         LOCAL("local: a row without tokens", 2, 10, 10, 2, 8, 2, 1, 1, .mask = 1),
         LOCAL("local: chunks of 70, causal", 1, 130, 140, 1, 6, 70, 1, 0, .causal = true),
         LOCAL("local: chunks of 1", 1, 9, 9, 1, 16, 1, 3, 1, .mask = 5),
         LOCAL("local: two heads at a time", 1, 8, 8, 4, 5, 4, 1, 0, .width = 225),
+        LOCAL("local: over its own stream", 1, 8, 8, 3, 5, 4, 1, 0, .own = true),
     };
     (void)state;
     CHECK(list);
@@ -144,10 +147,12 @@ static void exact(void **state) {
     static const case_t list[] = {
         EXACT("exact: 17 keys", 1, 17, 17, 2, 7, .mask = 3),
         EXACT("exact: causal over blocks", 1, 141, 141, 1, 9, .causal = true),
-        EXACT("exact: long queries, masks", 1, 70, 75, 1, 33, .scale = 64, .mask = 4),
+        EXACT("exact: long queries, masks", 1, 70, 75, 1, 33, .scale = 64, .mask = 4,
+              .compiled = true),
         EXACT("exact: long queries, causal", 1, 131, 131, 1, 8, .scale = 64, .causal = true),
         EXACT("exact: a row without tokens", 2, 5, 5, 3, 4, .mask = 1),
-        EXACT("exact, shared: causal", 1, 66, 66, 2, 5, .shared = true, .causal = true),
+        EXACT("exact, shared: causal", 1, 66, 66, 2, 5, .shared = true, .causal = true,
+              .compiled = true),
         EXACT("exact, shared: masks", 2, 13, 13, 1, 20, .shared = true, .mask = 2),
         EXACT("exact, shared: long queries", 1, 129, 129, 1, 6, .shared = true, .scale = 64),
         EXACT("exact, shared: one token", 1, 1, 1, 2, 16, .shared = true),
@@ -166,7 +171,7 @@ static void lsh(void **state) {
     static const case_t list[] = {
         LSH("lsh: one round", 1, 20, 20, 2, 7, 4, 1, 0, .rounds = 1, .factors = {4}),
         LSH("lsh: causal, rounds, factors", 1, 30, 30, 1, 33, 5, 1, 0, .rounds = 3,
-            .factors = {2, 6}, .causal = true),
+            .factors = {2, 6}, .causal = true, .compiled = true),
         LSH("lsh: masks, both sides", 2, 22, 24, 2, 5, 4, 1, 1, .rounds = 2, .factors = {6},
             .mask = 3),
         LSH("lsh: three factors, filled up", 1, 45, 48, 1, 16, 6, 2, 0, .rounds = 4,
@@ -181,9 +186,11 @@ static void lsh(void **state) {
             .factors = {70}, .causal = true),
         LSH("lsh: two heads at a time", 1, 9, 9, 4, 6, 3, 1, 0, .rounds = 2, .factors = {4},
             .width = 225),
+        LSH("lsh: over its own stream", 1, 9, 9, 2, 6, 3, 1, 0, .rounds = 2, .factors = {4},
+            .own = true),
         LSH("lsh: ties", 1, 40, 40, 2, 3, 4, 1, 0, .rounds = 2, .factors = {6}, .whole = true),
         LSH("lsh: ties of factors, masks", 1, 34, 36, 1, 2, 6, 1, 1, .rounds = 2,
-            .factors = {4, 10}, .whole = true, .mask = 4, .causal = true),
+            .factors = {4, 10}, .whole = true, .mask = 4, .causal = true, .compiled = true),
     };
     (void)state;
     CHECK(list);
@@ -224,7 +231,7 @@ static void random_attention(void **state) {
         draw_begin(7, i);
         arena_t *a = arena_new();
         case_t c = random_case(a);
-        check(&c, 100 + i, false);
+        check(&c, 100 + i);
         arena_free(a);
     }
 }

@@ -192,17 +192,18 @@ static void run(kernels_t *k, const target_t *t, backend_t b) {
 
 bool kernels_all;
 
-/* The targets of this CPU take turns. */
-static const target_t *next_target(void) {
-    static int at;
-    do at = (at + 1) % T_COUNT;
-    while (!reformer_cpu_supports(at));
+/* Of those of this CPU, in turns. */
+static const target_t *target_in_turn(int turn) {
+    int n = 0, at = 0;
+    for (int t = 0; t < T_COUNT; t++) n += reformer_cpu_supports(t) != 0;
+    for (int left = turn % n; left > 0 || !reformer_cpu_supports(at); at++)
+        left -= reformer_cpu_supports(at) != 0;
     return &targets[at];
 }
 
-static void run_compiled(kernels_t *k, backend_t b) {
+static void run_compiled(kernels_t *k, backend_t b, int turn) {
     if (!backend_is_built_in(b)) return;
-    if (!kernels_all) run(k, next_target(), b);
+    if (!kernels_all) run(k, target_in_turn(turn), b);
     for (int t = 0; t < T_COUNT && kernels_all; t++)
         if (reformer_cpu_supports(t)) run(k, &targets[t], b);
 }
@@ -210,9 +211,10 @@ static void run_compiled(kernels_t *k, backend_t b) {
 void kernels_check(kernels_t *k, bool compiled) {
     must(k, graph_check(k->g, k->diag));
     for (int t = 0; t < T_COUNT; t++) run(k, &targets[t], BACKEND_INTERPRETER);
+    static int turn;
     if (compiled || kernels_all) {
-        run_compiled(k, BACKEND_JIT);
-        run_compiled(k, BACKEND_C);
+        run_compiled(k, BACKEND_JIT, turn);
+        run_compiled(k, BACKEND_C, ++turn);
     }
     diag_free(k->diag);
     arena_free(k->arena);
