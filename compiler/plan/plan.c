@@ -245,6 +245,7 @@ plan_t *plan_of_model(arena_t *a, const loaded_model_t *m, const plan_options_t 
 
 const gnode_t *plan_hash(const plan_t *p) {
     const graph_t *largest = p->variants[p->n_variants - 1].graph;
+    if (!largest) return NULL; /* modules by themselves: of no graph */
     const gnode_t *first = graph_next(largest, G_LSH_HASH, NULL);
     if (p->spec->of_graph) return first;
     for (const gnode_t *n = first; n; n = graph_next(largest, G_LSH_HASH, n))
