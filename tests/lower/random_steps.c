@@ -16,7 +16,7 @@ typedef struct {
     int64_t chunk, before, rounds;
     int n_factors;
     int64_t factors[2];
-    bool turned;
+    bool turned, one_stream;
 } edit_t;
 
 static gnode_t *in_layer(arena_t *a, const graph_t *g, int layer, const char *what) {
@@ -78,6 +78,7 @@ static edit_t draw_edit(const plan_t *p, int layer) {
     draw_window(p, step, &e);
     draw_hashes(step, &e);
     e.turned = draw(5) == 0;
+    e.one_stream = !e.turned && draw(5) == 0;
     return e;
 }
 
@@ -179,6 +180,7 @@ static bool edit_layer(arena_t *a, graph_t *g, int layer, const edit_t *e) {
     set_weights(a, g, layer, e);
     act->act = e->function;
     if (e->turned) turn(y1), turn(y2);
+    if (e->one_stream) y2->in[0] = y1;
     suffer(a, g, in_layer(a, g, layer, "attention_norm"), e->attention_norm);
     suffer(a, g, in_layer(a, g, layer, "feed_forward_norm"), e->feed_forward_norm);
     suffer(a, g, act, e->act);

@@ -5,7 +5,7 @@
 #include "random_model.h"
 
 /* Layers get windows, rounds, buckets, heads, widths, norms and activations of their own; norms are missing or doubled, sums
- * turn round. In: a plan of literal lengths that is not lowered. Its
+ * turn round, a feed-forward goes on with the stream that it reads. In: a plan of literal lengths that is not lowered. Its
  * layout is made anew. False after errors in d: an edited graph is none. */
 bool edit_plan(plan_t *p, diag_t *d);
 
