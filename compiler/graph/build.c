@@ -1,8 +1,7 @@
 /* Spec → Graph: what Hugging Face's Reformer computes for one padded length.
  *
- * In: a checked Spec with its architecture, and a length. Out: nodes in this order and no other;
- * the lowering matches it. B batch, S length, P padded length; every name below is a node's
- * name.
+ * In: a checked Spec with its architecture, and a length. Out: nodes in this order; whoever reads the
+ * graph follows its edges. B batch, S length, P padded length; every name below is a node's name.
  *
  *   input_ids, attention_mask          INPUT; the mask is always there, callers may leave it out
  *   ids  = PAD_IDS(input_ids)          mask = PAD_MASK(attention_mask)      (identities when S = P)

@@ -38,17 +38,43 @@ static void zero_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int widt
     for (int i = 0; i < e->to.n; i++) b_store(b, L->homes[e->to.of[i]], zero, yx);
 }
 
+static bool is_alone(lower_t *L, const class_t *class) {
+    const gnode_t *node = class->pattern->nodes.at[0];
+    if (class->pattern->nodes.n == 1 && class->count == 1 && L->regions->homes[node->id].n > 0)
+        return true;
+    diag_error(L->d, node->at,
+               "%s: tokens are embedded once, straight into streams: no kernel does more",
+               node->name);
+    return false;
+}
+
+/* The sum of the word's row and those of the position's tables, which stand from input `first` on. */
+static void embed_row(lower_t *L, builder_t *b, const part_t *part, const gnode_t *node, int first,
+                      embed_t *e) {
+    int axes = node->n_axial;
+    value_t *p = position(L, b, e->row);
+    int64_t inner = 1;
+    for (int a = 0; a < axes; a++) inner *= node->axial_shape[a];
+    for (int a = 0; a < (axes ? axes : 1); a++) {
+        const gnode_t *table = node->in[first + a];
+        e->table = role_of(part, table)->w;
+        value_t *index = p;
+        if (axes) {
+            inner /= node->axial_shape[a];
+            index = inner > 1 ? b_idiv(b, p, dim(inner)) : p;
+            if (a > 0) index = b_irem(b, index, dim(node->axial_shape[a]));
+        }
+        e->index = ax_v(b_name(index, axes ? "axis" : "position"));
+        for_span(L, b, table->shape[1].c, embed_span, e);
+        e->first += table->shape[1].c;
+    }
+}
+
 lfunc_t *lower_embed(lower_t *L, part_t *part) {
     const gnode_t *node = part->class->pattern->nodes.at[0];
-    if (part->class->pattern->nodes.n > 1 || part->class->count > 1 ||
-        L->regions->homes[node->id].n == 0) {
-        diag_error(L->d, node->at,
-                   "%s: tokens are embedded once, straight into streams: no kernel does more",
-                   node->name);
-        return NULL;
-    }
+    if (!is_alone(L, part->class)) return NULL;
     part->used = true;
-    int axes = node->n_axial, words = node->op == G_EMBED_AT ? 2 : 1;
+    int words = node->op == G_EMBED_AT ? 2 : 1;
     embed_t e = {.word = role_of(part, node->in[words])->w,
                  .width = node->shape[2].c,
                  .to = L->regions->homes[node->id]};
@@ -61,22 +87,7 @@ lfunc_t *lower_embed(lower_t *L, part_t *part) {
     e.row = ax_add(ax_scale(ax_v(b.fn->task[1]), L->block), ax_v(loop_var(loop)));
     affine_t idx[] = {e.batch, e.row};
     e.id = b_name(b_load(&b, L->ids, 1, idx), "id");
-    value_t *p = position(L, &b, e.row);
-    int64_t inner = 1;
-    for (int a = 0; a < axes; a++) inner *= node->axial_shape[a];
-    for (int a = 0; a < (axes ? axes : 1); a++) {
-        const gnode_t *table = node->in[words + 1 + a];
-        e.table = role_of(part, table)->w;
-        value_t *index = p;
-        if (axes) {
-            inner /= node->axial_shape[a];
-            index = inner > 1 ? b_idiv(&b, p, dim(inner)) : p;
-            if (a > 0) index = b_irem(&b, index, dim(node->axial_shape[a]));
-        }
-        e.index = ax_v(b_name(index, axes ? "axis" : "position"));
-        for_span(L, &b, table->shape[1].c, embed_span, &e);
-        e.first += table->shape[1].c;
-    }
+    embed_row(L, &b, part, node, words + 1, &e);
     for_span(L, &b, round_up(e.width, L->tile) - e.width, zero_span, &e);
     b_end_for(&b, loop, NULL);
     return b.fn;

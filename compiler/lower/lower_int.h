@@ -153,7 +153,7 @@ typedef struct {
 } lower_t;
 
 bool is_head(const lower_t *L, const region_t *region); /* it has what callers are given */
-/* Cuts the graph; makes slots, weights and, but for steps, workspace (lower.c). NULL after errors in d. */
+/* Cuts the graph; makes slots, parts with their weights, attentions, homes (lower.c). NULL after errors in d. */
 lower_t *lower_begin(arena_t *arena, const graph_t *g, const layout_t *layout,
                      const lower_options_t *o, diag_t *d);
 

@@ -84,6 +84,7 @@ static bool is_stored(const cut_t *c, const gnode_t *n) {
         if (graph_kind(readers->at[k]) == K_MIX) return true;
         if (c->phase[readers->at[k]->id] > c->phase[n->id]) return true;
         if (readers->at[k]->layer != n->layer) return true;
+        if (readers->at[k]->op == G_CONCAT && n->layer < 0) return true; /* a head's streams */
     }
     return n->op == G_ADD && c->r->stored[n->in[0]->id];
 }

@@ -1,10 +1,10 @@
 /* The Graph cut into regions: what one launch computes from whole rows.
  *
  * Values are stored where rows meet (inputs and results of MIX ops), where they live across a MIX or into another layer,
- * and where a stream goes on (an ADD whose first operand is stored); all others exist for a block of rows at a time. A
- * region is what lies between stored values: ROW nodes whose results hang together or are operands of one MIX op, or one
- * MIX or REDUCE node. Equal regions are a class
- * and share their kernel, with stacked weights; which layer or name a region has does not count.
+ * where a stream goes on (an ADD whose first operand is stored), and where a region would else have to do with more than
+ * one attention, or wait for itself; all others exist for a block of rows at a time. A region is what lies between stored
+ * values: ROW nodes whose results hang together or are operands of one MIX op, or one MIX or REDUCE node. Equal regions
+ * are a class and share their kernel, with stacked weights: the number of its layer does not count.
  *
  * In: a checked Graph. Out: regions in an order in which they can run, their classes, a home for each stored value.
  * Nothing here knows a target, a loop, or what a Reformer is. */

@@ -254,7 +254,7 @@ static void add_twice(edit_t *e, const char *sum, const char *addend) {
 /* Another feed-forward behind the first one: with weights of its own, the same, or those of another layer. */
 static void add_feed_forward(edit_t *e) {
     edit_t other = {e->g, (int)draw(4)};
-    bool tied = draw(2), elsewhere = draw(2), normed = draw(2), gelu = draw(2);
+    bool tied = draw(2), elsewhere = draw(2), normed = draw(2), gelu = draw(2), beside = draw(2);
     if (draw(6)) return;
     if (!elsewhere || !same_shape(edit_weight(&other, "feed_forward.dense.dense.weight"),
                                   edit_weight(e, "feed_forward.dense.dense.weight")))
@@ -262,7 +262,8 @@ static void add_feed_forward(edit_t *e) {
     gnode_t *sum = edit_node(e, "y2"), *in = edit_node(&other, "feed_forward_in");
     gnode_t *norm = edit_node(&other, "feed_forward_norm"),
             *out = edit_node(&other, "feed_forward");
-    gnode_t *x = edit_norm(e, "second_norm", sum, width_of(e));
+    gnode_t *read = beside ? edit_node(e, "feed_forward_norm")->in[0] : sum;
+    gnode_t *x = edit_norm(e, "second_norm", read, width_of(e));
     int64_t width = in->in[1]->shape[0].c;
     gnode_t *u = tied ? edit_add(e, G_DENSE, "second_in", x, in->in[1], in->in[2])
                       : edit_dense(e, "second_in", x, width, width_of(e), true);
@@ -273,7 +274,7 @@ static void add_feed_forward(edit_t *e) {
     if (tied && normed) {
         x->in[1] = norm->in[1];
         x->in[2] = norm->in[2];
-        x->eps = norm->eps;
+        x->eps = edit_node(e, "feed_forward_norm")->eps;
     }
     gnode_t *both = edit_add(e, G_ADD, "y2_second", sum, y, NULL);
     edit_replace(e, sum, both, x);

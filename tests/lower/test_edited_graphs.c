@@ -229,6 +229,12 @@ static void embeddings_are_normalised_outside_of_layers(void **state) {
          "encoder.layers.0.attention.layer_norm.bias) eps=1e-12" ROWS});
 }
 
+static void a_head_reads_what_has_no_layer(void **state) {
+    EQUAL({"embeddings", "@\nscale = param() : f32[16]\nshift = param() : f32[16]\n"
+                         "normed = layer_norm(embeddings, scale, shift) eps=1e-05 : f32[1,16,16]"},
+          {"streams", "streams = concat(normed, layers.1.y2) : f32[1,16,32]"});
+}
+
 static void a_concatenation_is_stored(void **state) {
     EQUAL({"layers.0.y2",
            "@\nlayers.0.wide = concat(layers.0.y1, layers.0.feed_forward) : f32[1,16,32] layer=0"
@@ -240,24 +246,20 @@ static void a_concatenation_is_stored(void **state) {
 
 /* ---- layers -------------------------------------------------------------------------------------------------------- */
 
-static const char second[] =
-    "@\nlayers.0.second_norm = layer_norm(layers.0.y2, " NORM_0 ".weight, " NORM_0
-    ".bias) eps=1e-12" ROWS
-    "\nlayers.0.second_in = dense(layers.0.second_norm, encoder.layers.0.feed_forward.dense.dense.weight, "
-    "encoder.layers.0.feed_forward.dense.dense.bias) : f32[1,16,24] layer=0"
-    "\nlayers.0.second_act = activation(layers.0.second_in) act=relu : f32[1,16,24] layer=0"
-    "\nlayers.0.second = dense(layers.0.second_act, encoder.layers.0.feed_forward.output.dense.weight, "
-    "encoder.layers.0.feed_forward.output.dense.bias)" ROWS
-    "\nlayers.0.y3 = add(layers.0.y2, layers.0.second)" ROWS;
+#define SECOND " : f32[1,16,16] layer=1"
+#define FF_0   "encoder.layers.0.feed_forward"
 
+/* Both of one class, with weights of two places. */
 static void two_regions_of_a_class_in_one_layer(void **state) {
-    EQUAL(
-        {"layers.0.y2", second},
-        {"layers.1.attention_norm",
-         "layers.1.attention_norm = layer_norm(layers.0.y3, encoder.layers.1.attention.layer_norm.weight, "
-         "encoder.layers.1.attention.layer_norm.bias) eps=1e-12 : f32[1,16,16] layer=1"},
-        {"layers.1.y2",
-         "layers.1.y2 = add(layers.0.y3, layers.1.feed_forward) : f32[1,16,16] layer=1"});
+    EQUAL({"layers.1.y2",
+           "@\nlayers.1.second_norm = layer_norm(layers.1.y1, " FF_0 ".layer_norm.weight, " FF_0
+           ".layer_norm.bias) eps=1e-12" SECOND
+           "\nlayers.1.second_in = dense(layers.1.second_norm, " FF_0 ".dense.dense.weight, " FF_0
+           ".dense.dense.bias) : f32[1,16,24] layer=1"
+           "\nlayers.1.second_act = activation(layers.1.second_in) act=relu : f32[1,16,24] layer=1"
+           "\nlayers.1.second = dense(layers.1.second_act, " FF_0 ".output.dense.weight, " FF_0
+           ".output.dense.bias)" SECOND "\nlayers.1.y3 = add(layers.1.y2, layers.1.second)" SECOND},
+          {"streams", "streams = concat(layers.1.y1, layers.1.y3) : f32[1,16,32]"});
 }
 
 static void a_norm_has_weight_and_bias_of_two_layers(void **state) {
@@ -375,6 +377,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_value_stands_in_many_homes, setup, teardown),
         cmocka_unit_test_setup_teardown(embeddings_are_normalised_outside_of_layers, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(a_head_reads_what_has_no_layer, setup, teardown),
         cmocka_unit_test_setup_teardown(a_concatenation_is_stored, setup, teardown),
         cmocka_unit_test_setup_teardown(two_regions_of_a_class_in_one_layer, setup, teardown),
         cmocka_unit_test_setup_teardown(a_norm_has_weight_and_bias_of_two_layers, setup, teardown),
