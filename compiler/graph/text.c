@@ -462,11 +462,13 @@ static void next_line(parser_t *p) {
     p->quiet = false;
 }
 
-/* Those of the first node that has any. */
+/* Those of the first node that hashes into any: a state only remembers them. */
 static void find_factors(graph_t *g) {
     for (size_t i = 0; i < g->n_nodes && g->n_factors == 0; i++) {
-        g->n_factors = g->nodes[i]->n_factors;
-        memcpy(g->factors, g->nodes[i]->factors, sizeof g->factors);
+        const gnode_t *n = g->nodes[i];
+        if (n->op != G_LSH_HASH && n->op != G_LSH_STEP) continue;
+        g->n_factors = n->n_factors;
+        memcpy(g->factors, n->factors, sizeof g->factors);
     }
 }
 
