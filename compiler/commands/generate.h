@@ -47,10 +47,10 @@ typedef struct {
     reformer_sampling_t sampling;
 
     reformer_decoder_t decoder;
-    results_t results; /* of --output */
-    int32_t *tokens;   /* [batch][max_tokens] */
-    size_t *counts;    /* [batch] */
-    int *ended;        /* [batch]: reformer_end_t */
+    results_t results;              /* of --output */
+    int32_t *tokens;                /* [batch][max_tokens] */
+    size_t *counts;                 /* [batch] */
+    int *ended;                     /* [batch]: reformer_end_t */
     double prompt_seconds, seconds; /* that prompts took, and all of it */
     bool interrupted, closed;       /* by a signal; stdout, by who read it */
     bool prompt_told;               /* how long it took, where that was long */

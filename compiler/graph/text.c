@@ -462,9 +462,10 @@ static void next_line(parser_t *p) {
     p->quiet = false;
 }
 
-/* Those of the first node that has any. */
+/* Those of the first node that hashes: a state that a forward fills has its step's. */
 static void find_factors(graph_t *g) {
     for (size_t i = 0; i < g->n_nodes && g->n_factors == 0; i++) {
+        if (graph_is_state(g->nodes[i]) || graph_is_keep(g->nodes[i])) continue;
         g->n_factors = g->nodes[i]->n_factors;
         memcpy(g->factors, g->nodes[i]->factors, sizeof g->factors);
     }
