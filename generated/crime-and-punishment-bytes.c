@@ -55,6 +55,7 @@ REFORMER_REFUSE_FAST_MATH(crime_and_punishment_bytes_flags)
 #define log_f32 crime_and_punishment_bytes_log_f32
 #define exp_f32x8 crime_and_punishment_bytes_exp_f32x8
 #define exp2_f32x8 crime_and_punishment_bytes_exp2_f32x8
+#define log_f32x8 crime_and_punishment_bytes_log_f32x8
 #define relu_f32x8 crime_and_punishment_bytes_relu_f32x8
 #define embed_kernel crime_and_punishment_bytes_embed_kernel
 #define local_project crime_and_punishment_bytes_local_project
@@ -73,8 +74,8 @@ REFORMER_REFUSE_FAST_MATH(crime_and_punishment_bytes_flags)
 #define lm_loss crime_and_punishment_bytes_lm_loss
 #define last_token crime_and_punishment_bytes_last_token
 #define last_lm_head crime_and_punishment_bytes_last_lm_head
-#define last_out crime_and_punishment_bytes_last_out
-#define last_hidden crime_and_punishment_bytes_last_hidden
+#define last_logits_out crime_and_punishment_bytes_last_logits_out
+#define last_last_hidden_state_out crime_and_punishment_bytes_last_last_hidden_state_out
 #define layer_form crime_and_punishment_bytes_layer_form
 #define layer_index crime_and_punishment_bytes_layer_index
 #define exp_f32_step crime_and_punishment_bytes_exp_f32_step
@@ -82,17 +83,17 @@ REFORMER_REFUSE_FAST_MATH(crime_and_punishment_bytes_flags)
 #define exp_f32x8_step crime_and_punishment_bytes_exp_f32x8_step
 #define relu_f32x8_step crime_and_punishment_bytes_relu_f32x8_step
 #define embed_step crime_and_punishment_bytes_embed_step
-#define feed_forward_in_step crime_and_punishment_bytes_feed_forward_in_step
-#define feed_forward_out_step crime_and_punishment_bytes_feed_forward_out_step
 #define local_project_step crime_and_punishment_bytes_local_project_step
 #define local_output_step crime_and_punishment_bytes_local_output_step
-#define local_step_step crime_and_punishment_bytes_local_step_step
+#define feed_forward_in_step crime_and_punishment_bytes_feed_forward_in_step
+#define feed_forward_out_step crime_and_punishment_bytes_feed_forward_out_step
 #define lsh_project_step crime_and_punishment_bytes_lsh_project_step
 #define lsh_output_step crime_and_punishment_bytes_lsh_output_step
+#define lm_head_step crime_and_punishment_bytes_lm_head_step
+#define logits_out_step crime_and_punishment_bytes_logits_out_step
+#define last_hidden_state_out_step crime_and_punishment_bytes_last_hidden_state_out_step
+#define local_step_step crime_and_punishment_bytes_local_step_step
 #define lsh_step_step crime_and_punishment_bytes_lsh_step_step
-#define step_lm_head_step crime_and_punishment_bytes_step_lm_head_step
-#define step_out_step crime_and_punishment_bytes_step_out_step
-#define step_hidden_step crime_and_punishment_bytes_step_hidden_step
 #define layer_form_step crime_and_punishment_bytes_layer_form_step
 #define layer_index_step crime_and_punishment_bytes_layer_index_step
 #define f32x8 crime_and_punishment_bytes_f32x8
@@ -112,6 +113,7 @@ REFORMER_REFUSE_FAST_MATH(crime_and_punishment_bytes_flags)
 #define add_i32x8 crime_and_punishment_bytes_add_i32x8
 #define add_i64 crime_and_punishment_bytes_add_i64
 #define sub_i32 crime_and_punishment_bytes_sub_i32
+#define sub_i32x8 crime_and_punishment_bytes_sub_i32x8
 #define sub_i64 crime_and_punishment_bytes_sub_i64
 #define mul_f32 crime_and_punishment_bytes_mul_f32
 #define mul_f32x8 crime_and_punishment_bytes_mul_f32x8
@@ -191,6 +193,9 @@ INLINE int64_t add_i64(int64_t x, int64_t y) {
 }
 INLINE int32_t sub_i32(int32_t x, int32_t y) {
     return (int32_t)((uint32_t)x - (uint32_t)y);
+}
+INLINE i32x8 sub_i32x8(i32x8 x, i32x8 y) {
+    return (i32x8)((u32x8)x - (u32x8)y);
 }
 INLINE int64_t sub_i64(int64_t x, int64_t y) {
     return (int64_t)((uint64_t)x - (uint64_t)y);
@@ -385,6 +390,31 @@ static inline f32x8 exp2_f32x8(f32x8 x) {
     const f32x8 t_4 = fma_f32x8(t_3, diff, splat_f32x8(1.0f));
     const i32x8 sum_1 = add_i32x8((i32x8)t_4, (i32x8)((u32x8)(i32x8)sum << 23));
     return (f32x8)sum_1;
+}
+
+static inline f32x8 log_f32x8(f32x8 x) {
+    const i32x8 bits = (i32x8)x;
+    const i32x8 diff = sub_i32x8((i32x8)((u32x8)bits >> 23), splat_i32x8(126));
+    const i32x8 bits_1 = (bits & splat_i32x8(8388607)) | splat_i32x8(1056964608);
+    const f32x8 bits_2 = (f32x8)bits_1;
+    const i32x8 less = (i32x8)(bits_2 < splat_f32x8(0.70710677f));
+    const f32x8 pick = select_f32x8(less, splat_f32x8(-1.0f), splat_f32x8(0.0f));
+    const f32x8 sum = __builtin_convertvector(diff, f32x8) + pick;
+    const f32x8 pick_1 = select_f32x8(less, bits_2, splat_f32x8(0.0f));
+    const f32x8 sum_1 = bits_2 - splat_f32x8(1.0f) + pick_1;
+    const f32x8 prod = mul_f32x8(sum_1, sum_1);
+    const f32x8 t = fma_f32x8(splat_f32x8(0.070376836f), sum_1, splat_f32x8(-0.1151461f));
+    const f32x8 t_1 = fma_f32x8(t, sum_1, splat_f32x8(0.116769984f));
+    const f32x8 t_2 = fma_f32x8(t_1, sum_1, splat_f32x8(-0.12420141f));
+    const f32x8 t_3 = fma_f32x8(t_2, sum_1, splat_f32x8(0.14249323f));
+    const f32x8 t_4 = fma_f32x8(t_3, sum_1, splat_f32x8(-0.16668057f));
+    const f32x8 t_5 = fma_f32x8(t_4, sum_1, splat_f32x8(0.20000714f));
+    const f32x8 t_6 = fma_f32x8(t_5, sum_1, splat_f32x8(-0.24999994f));
+    const f32x8 t_7 = fma_f32x8(t_6, sum_1, splat_f32x8(0.3333333f));
+    const f32x8 t_8 = fma_f32x8(sum, splat_f32x8(-0.00021219444f), t_7 * sum_1 * prod);
+    const f32x8 t_9 = fma_f32x8(prod, splat_f32x8(-0.5f), t_8);
+    const f32x8 t_10 = fma_f32x8(sum, splat_f32x8(0.6933594f), sum_1 + t_9);
+    return select_f32x8((i32x8)(x <= splat_f32x8(3.4028235e+38f)), t_10, x);
 }
 
 static inline f32x8 relu_f32x8(f32x8 x) {
@@ -2753,7 +2783,7 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
             }
         }
         for (int64_t i = 0; i < 64; i++) {
-            run_max[(batch + head) * 512 + block * 64 + i] = -1e+30f;
+            run_max[(batch + head) * 512 + block * 64 + i] = -3.4028235e+38f;
             run_sum[(batch + head) * 512 + block * 64 + i] = 0.0f;
         }
     }
@@ -3213,8 +3243,8 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
     for (int64_t panel = 0; panel < 2; panel++) {
         const i32x8 query = load_i32x8(&query_pos[panel * 16]);
         const i32x8 query_1 = load_i32x8(&query_pos[panel * 16 + 8]);
-        f32x8 most = splat_f32x8(-1e+30f);
-        f32x8 most_1 = splat_f32x8(-1e+30f);
+        f32x8 most = splat_f32x8(-3.4028235e+38f);
+        f32x8 most_1 = splat_f32x8(-3.4028235e+38f);
         for (int64_t o = 0; o < 2; o++) {
             const int64_t other = (chunk + o + 15) % 16;
             for (int64_t run = 0; run < 1; run++) {
@@ -3295,72 +3325,72 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                         splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 6]);
                     const f32x8 prod = mul_f32x8(acc0_0, splat_f32x8(0.17677669f));
                     const f32x8 pick =
-                        select_f32x8((i32x8)(s <= query), prod, splat_f32x8(-1e+30f));
+                        select_f32x8((i32x8)(s <= query), prod, splat_f32x8(-1e+09f));
                     const f32x8 high = max_f32x8(carried, pick);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16], pick);
                     const f32x8 prod_1 = mul_f32x8(acc0_1, splat_f32x8(0.17677669f));
                     const f32x8 pick_1 =
-                        select_f32x8((i32x8)(s <= query_1), prod_1, splat_f32x8(-1e+30f));
+                        select_f32x8((i32x8)(s <= query_1), prod_1, splat_f32x8(-1e+09f));
                     const f32x8 high_1 = max_f32x8(carried_1, pick_1);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 8], pick_1);
                     const i32x8 s_1 =
                         splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 6 + 1]);
                     const f32x8 prod_2 = mul_f32x8(acc1_0, splat_f32x8(0.17677669f));
                     const f32x8 pick_2 =
-                        select_f32x8((i32x8)(s_1 <= query), prod_2, splat_f32x8(-1e+30f));
+                        select_f32x8((i32x8)(s_1 <= query), prod_2, splat_f32x8(-1e+09f));
                     const f32x8 high_2 = max_f32x8(high, pick_2);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 16], pick_2);
                     const f32x8 prod_3 = mul_f32x8(acc1_1, splat_f32x8(0.17677669f));
                     const f32x8 pick_3 = select_f32x8((i32x8)(s_1 <= query_1), prod_3,
-                        splat_f32x8(-1e+30f));
+                        splat_f32x8(-1e+09f));
                     const f32x8 high_3 = max_f32x8(high_1, pick_3);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 24], pick_3);
                     const i32x8 s_2 =
                         splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 6 + 2]);
                     const f32x8 prod_4 = mul_f32x8(acc2_0, splat_f32x8(0.17677669f));
                     const f32x8 pick_4 =
-                        select_f32x8((i32x8)(s_2 <= query), prod_4, splat_f32x8(-1e+30f));
+                        select_f32x8((i32x8)(s_2 <= query), prod_4, splat_f32x8(-1e+09f));
                     const f32x8 high_4 = max_f32x8(high_2, pick_4);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 32], pick_4);
                     const f32x8 prod_5 = mul_f32x8(acc2_1, splat_f32x8(0.17677669f));
                     const f32x8 pick_5 = select_f32x8((i32x8)(s_2 <= query_1), prod_5,
-                        splat_f32x8(-1e+30f));
+                        splat_f32x8(-1e+09f));
                     const f32x8 high_5 = max_f32x8(high_3, pick_5);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 40], pick_5);
                     const i32x8 s_3 =
                         splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 6 + 3]);
                     const f32x8 prod_6 = mul_f32x8(acc3_0, splat_f32x8(0.17677669f));
                     const f32x8 pick_6 =
-                        select_f32x8((i32x8)(s_3 <= query), prod_6, splat_f32x8(-1e+30f));
+                        select_f32x8((i32x8)(s_3 <= query), prod_6, splat_f32x8(-1e+09f));
                     const f32x8 high_6 = max_f32x8(high_4, pick_6);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 48], pick_6);
                     const f32x8 prod_7 = mul_f32x8(acc3_1, splat_f32x8(0.17677669f));
                     const f32x8 pick_7 = select_f32x8((i32x8)(s_3 <= query_1), prod_7,
-                        splat_f32x8(-1e+30f));
+                        splat_f32x8(-1e+09f));
                     const f32x8 high_7 = max_f32x8(high_5, pick_7);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 56], pick_7);
                     const i32x8 s_4 =
                         splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 6 + 4]);
                     const f32x8 prod_8 = mul_f32x8(acc4_0, splat_f32x8(0.17677669f));
                     const f32x8 pick_8 =
-                        select_f32x8((i32x8)(s_4 <= query), prod_8, splat_f32x8(-1e+30f));
+                        select_f32x8((i32x8)(s_4 <= query), prod_8, splat_f32x8(-1e+09f));
                     const f32x8 high_8 = max_f32x8(high_6, pick_8);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 64], pick_8);
                     const f32x8 prod_9 = mul_f32x8(acc4_1, splat_f32x8(0.17677669f));
                     const f32x8 pick_9 = select_f32x8((i32x8)(s_4 <= query_1), prod_9,
-                        splat_f32x8(-1e+30f));
+                        splat_f32x8(-1e+09f));
                     const f32x8 high_9 = max_f32x8(high_7, pick_9);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 72], pick_9);
                     const i32x8 s_5 =
                         splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 6 + 5]);
                     const f32x8 prod_10 = mul_f32x8(acc5_0, splat_f32x8(0.17677669f));
                     const f32x8 pick_10 = select_f32x8((i32x8)(s_5 <= query), prod_10,
-                        splat_f32x8(-1e+30f));
+                        splat_f32x8(-1e+09f));
                     carried = max_f32x8(high_8, pick_10);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 80], pick_10);
                     const f32x8 prod_11 = mul_f32x8(acc5_1, splat_f32x8(0.17677669f));
                     const f32x8 pick_11 = select_f32x8((i32x8)(s_5 <= query_1), prod_11,
-                        splat_f32x8(-1e+30f));
+                        splat_f32x8(-1e+09f));
                     carried_1 = max_f32x8(high_9, pick_11);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 6) * 16 + 88], pick_11);
                 }
@@ -3433,60 +3463,60 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                         splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 5 + 12]);
                     const f32x8 prod = mul_f32x8(acc0_0, splat_f32x8(0.17677669f));
                     const f32x8 pick =
-                        select_f32x8((i32x8)(s <= query), prod, splat_f32x8(-1e+30f));
+                        select_f32x8((i32x8)(s <= query), prod, splat_f32x8(-1e+09f));
                     const f32x8 high = max_f32x8(carried_2, pick);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 5) * 16 + 192], pick);
                     const f32x8 prod_1 = mul_f32x8(acc0_1, splat_f32x8(0.17677669f));
                     const f32x8 pick_1 =
-                        select_f32x8((i32x8)(s <= query_1), prod_1, splat_f32x8(-1e+30f));
+                        select_f32x8((i32x8)(s <= query_1), prod_1, splat_f32x8(-1e+09f));
                     const f32x8 high_1 = max_f32x8(carried_3, pick_1);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 5) * 16 + 200], pick_1);
                     const i32x8 s_1 =
                         splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 5 + 13]);
                     const f32x8 prod_2 = mul_f32x8(acc1_0, splat_f32x8(0.17677669f));
                     const f32x8 pick_2 =
-                        select_f32x8((i32x8)(s_1 <= query), prod_2, splat_f32x8(-1e+30f));
+                        select_f32x8((i32x8)(s_1 <= query), prod_2, splat_f32x8(-1e+09f));
                     const f32x8 high_2 = max_f32x8(high, pick_2);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 5) * 16 + 208], pick_2);
                     const f32x8 prod_3 = mul_f32x8(acc1_1, splat_f32x8(0.17677669f));
                     const f32x8 pick_3 = select_f32x8((i32x8)(s_1 <= query_1), prod_3,
-                        splat_f32x8(-1e+30f));
+                        splat_f32x8(-1e+09f));
                     const f32x8 high_3 = max_f32x8(high_1, pick_3);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 5) * 16 + 216], pick_3);
                     const i32x8 s_2 =
                         splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 5 + 14]);
                     const f32x8 prod_4 = mul_f32x8(acc2_0, splat_f32x8(0.17677669f));
                     const f32x8 pick_4 =
-                        select_f32x8((i32x8)(s_2 <= query), prod_4, splat_f32x8(-1e+30f));
+                        select_f32x8((i32x8)(s_2 <= query), prod_4, splat_f32x8(-1e+09f));
                     const f32x8 high_4 = max_f32x8(high_2, pick_4);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 5) * 16 + 224], pick_4);
                     const f32x8 prod_5 = mul_f32x8(acc2_1, splat_f32x8(0.17677669f));
                     const f32x8 pick_5 = select_f32x8((i32x8)(s_2 <= query_1), prod_5,
-                        splat_f32x8(-1e+30f));
+                        splat_f32x8(-1e+09f));
                     const f32x8 high_5 = max_f32x8(high_3, pick_5);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 5) * 16 + 232], pick_5);
                     const i32x8 s_3 =
                         splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 5 + 15]);
                     const f32x8 prod_6 = mul_f32x8(acc3_0, splat_f32x8(0.17677669f));
                     const f32x8 pick_6 =
-                        select_f32x8((i32x8)(s_3 <= query), prod_6, splat_f32x8(-1e+30f));
+                        select_f32x8((i32x8)(s_3 <= query), prod_6, splat_f32x8(-1e+09f));
                     const f32x8 high_6 = max_f32x8(high_4, pick_6);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 5) * 16 + 240], pick_6);
                     const f32x8 prod_7 = mul_f32x8(acc3_1, splat_f32x8(0.17677669f));
                     const f32x8 pick_7 = select_f32x8((i32x8)(s_3 <= query_1), prod_7,
-                        splat_f32x8(-1e+30f));
+                        splat_f32x8(-1e+09f));
                     const f32x8 high_7 = max_f32x8(high_5, pick_7);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 5) * 16 + 248], pick_7);
                     const i32x8 s_4 =
                         splat_i32x8(key[batch * 512 + other * 32 + run * 32 + keys * 5 + 16]);
                     const f32x8 prod_8 = mul_f32x8(acc4_0, splat_f32x8(0.17677669f));
                     const f32x8 pick_8 =
-                        select_f32x8((i32x8)(s_4 <= query), prod_8, splat_f32x8(-1e+30f));
+                        select_f32x8((i32x8)(s_4 <= query), prod_8, splat_f32x8(-1e+09f));
                     carried_2 = max_f32x8(high_6, pick_8);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 5) * 16 + 256], pick_8);
                     const f32x8 prod_9 = mul_f32x8(acc4_1, splat_f32x8(0.17677669f));
                     const f32x8 pick_9 = select_f32x8((i32x8)(s_4 <= query_1), prod_9,
-                        splat_f32x8(-1e+30f));
+                        splat_f32x8(-1e+09f));
                     carried_3 = max_f32x8(high_7, pick_9);
                     store_f32x8(&scores[(o * 32 + run * 32 + keys * 5) * 16 + 264], pick_9);
                 }
@@ -3505,12 +3535,18 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
             store_f32x8(&scores[key_1 * 16 + 8], y_1);
             sum_1 = sum_1 + y_1;
         }
-        const f32x8 pick = select_f32x8((i32x8)(most == splat_f32x8(-1e+30f)), splat_f32x8(1.0f),
-            sum);
-        store_f32x8(&inverse[0], div_f32x8(splat_f32x8(1.0f), pick));
-        const f32x8 pick_1 = select_f32x8((i32x8)(most_1 == splat_f32x8(-1e+30f)),
-            splat_f32x8(1.0f), sum_1);
-        store_f32x8(&inverse[8], div_f32x8(splat_f32x8(1.0f), pick_1));
+        const f32x8 high = max_f32x8(most, -most);
+        const f32x8 y = log_f32x8(sum);
+        const f32x8 y_1 = exp_f32x8(most - (y + most));
+        const f32x8 pick = select_f32x8((i32x8)(high > splat_f32x8(256.0f)), y_1,
+            div_f32x8(splat_f32x8(1.0f), sum));
+        store_f32x8(&inverse[0], pick);
+        const f32x8 high_1 = max_f32x8(most_1, -most_1);
+        const f32x8 y_2 = log_f32x8(sum_1);
+        const f32x8 y_3 = exp_f32x8(most_1 - (y_2 + most_1));
+        const f32x8 pick_1 = select_f32x8((i32x8)(high_1 > splat_f32x8(256.0f)), y_3,
+            div_f32x8(splat_f32x8(1.0f), sum_1));
+        store_f32x8(&inverse[8], pick_1);
         for (int64_t column = 0; column < 2; column++) {
             for (int64_t tile = 0; tile < 1; tile++) {
                 f32x8 carried = splat_f32x8(0.0f);
@@ -4148,6 +4184,38 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
             const f32x8 high_3 = max_f32x8(high_2, mix_2);
             const float lane = high_3[0];
             most_norm[o * 2 + panel] = lane;
+            if (lane <= 1.1529215e+18f) {
+            } else {
+                const i32x8 more = (i32x8)(low > splat_f32x8(1.1529215e+18f));
+                const f32x8 pick = select_f32x8(more, splat_f32x8(8.271806e-25f),
+                    splat_f32x8(1.0f));
+                const i32x8 more_1 = (i32x8)(low_1 > splat_f32x8(1.1529215e+18f));
+                const f32x8 pick_1 = select_f32x8(more_1, splat_f32x8(8.271806e-25f),
+                    splat_f32x8(1.0f));
+                for (int64_t k = 0; k < 32; k++) {
+                    const f32x8 prod =
+                        mul_f32x8(load_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + k) *
+                        16]), pick);
+                    store_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + k) * 16], prod);
+                    const f32x8 prod_1 =
+                        mul_f32x8(load_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + k) * 16
+                        + 8]), pick_1);
+                    store_f32x8(&lsh_attention_queries[((o * 2 + panel) * 32 + k) * 16 + 8],
+                        prod_1);
+                }
+                const f32x8 pick_2 = select_f32x8(more, splat_f32x8(1.2089258e+24f),
+                    splat_f32x8(1.0f));
+                store_f32x8(&key_scale[o * 32 + panel * 16],
+                    mul_f32x8(load_f32x8(&key_scale[o * 32 + panel * 16]), pick_2));
+                store_f32x8(&key_scale2[o * 32 + panel * 16],
+                    mul_f32x8(load_f32x8(&key_scale2[o * 32 + panel * 16]), pick_2));
+                const f32x8 pick_3 = select_f32x8(more_1, splat_f32x8(1.2089258e+24f),
+                    splat_f32x8(1.0f));
+                store_f32x8(&key_scale[o * 32 + panel * 16 + 8],
+                    mul_f32x8(load_f32x8(&key_scale[o * 32 + panel * 16 + 8]), pick_3));
+                store_f32x8(&key_scale2[o * 32 + panel * 16 + 8],
+                    mul_f32x8(load_f32x8(&key_scale2[o * 32 + panel * 16 + 8]), pick_3));
+            }
             carried = max_f32(carried, lane);
         }
         most_of_slot[o] = carried;
@@ -4344,6 +4412,38 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
             const f32x8 high_3 = max_f32x8(high_2, mix_2);
             const float lane = high_3[0];
             most_norm[slot_1 * 2 + panel] = lane;
+            if (lane <= 1.1529215e+18f) {
+            } else {
+                const i32x8 more = (i32x8)(low > splat_f32x8(1.1529215e+18f));
+                const f32x8 pick = select_f32x8(more, splat_f32x8(8.271806e-25f),
+                    splat_f32x8(1.0f));
+                const i32x8 more_1 = (i32x8)(low_1 > splat_f32x8(1.1529215e+18f));
+                const f32x8 pick_1 = select_f32x8(more_1, splat_f32x8(8.271806e-25f),
+                    splat_f32x8(1.0f));
+                for (int64_t k = 0; k < 32; k++) {
+                    const f32x8 prod =
+                        mul_f32x8(load_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + k)
+                        * 16]), pick);
+                    store_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + k) * 16], prod);
+                    const f32x8 v_1 =
+                        load_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + k) * 16 +
+                        8]);
+                    store_f32x8(&lsh_attention_queries[((slot_1 * 2 + panel) * 32 + k) * 16 + 8],
+                        mul_f32x8(v_1, pick_1));
+                }
+                const f32x8 pick_2 = select_f32x8(more, splat_f32x8(1.2089258e+24f),
+                    splat_f32x8(1.0f));
+                store_f32x8(&key_scale[slot_1 * 32 + panel * 16],
+                    mul_f32x8(load_f32x8(&key_scale[slot_1 * 32 + panel * 16]), pick_2));
+                store_f32x8(&key_scale2[slot_1 * 32 + panel * 16],
+                    mul_f32x8(load_f32x8(&key_scale2[slot_1 * 32 + panel * 16]), pick_2));
+                const f32x8 pick_3 = select_f32x8(more_1, splat_f32x8(1.2089258e+24f),
+                    splat_f32x8(1.0f));
+                store_f32x8(&key_scale[slot_1 * 32 + panel * 16 + 8],
+                    mul_f32x8(load_f32x8(&key_scale[slot_1 * 32 + panel * 16 + 8]), pick_3));
+                store_f32x8(&key_scale2[slot_1 * 32 + panel * 16 + 8],
+                    mul_f32x8(load_f32x8(&key_scale2[slot_1 * 32 + panel * 16 + 8]), pick_3));
+            }
             carried = max_f32(carried, lane);
         }
         most_of_slot[slot_1] = carried;
@@ -5016,10 +5116,28 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                 }
             } else {
                 const i32x8 query = load_i32x8(&lsh_attention_query_pos[slot_1 * 32 + panel * 16]);
+                const i32x8 more =
+                    (i32x8)(load_f32x8(&norm[slot_1 * 32 + panel * 16]) >
+                    splat_f32x8(1.1529215e+18f));
+                const f32x8 raise = select_f32x8(more, splat_f32x8(1.2089258e+24f),
+                    splat_f32x8(1.0f));
+                const i32x8 more_1 =
+                    (i32x8)(load_f32x8(&norm[slot_1 * 32 + panel * 16]) > splat_f32x8(256.0f));
+                const f32x8 self =
+                    select_f32x8(more_1, splat_f32x8(-1e+05f), splat_f32x8(-__builtin_inff()));
                 const i32x8 query_1 =
                     load_i32x8(&lsh_attention_query_pos[slot_1 * 32 + panel * 16 + 8]);
-                f32x8 most = splat_f32x8(-1e+30f);
-                f32x8 most_1 = splat_f32x8(-1e+30f);
+                const i32x8 more_2 =
+                    (i32x8)(load_f32x8(&norm[slot_1 * 32 + panel * 16 + 8]) >
+                    splat_f32x8(1.1529215e+18f));
+                const f32x8 raise_1 = select_f32x8(more_2, splat_f32x8(1.2089258e+24f),
+                    splat_f32x8(1.0f));
+                const i32x8 more_3 =
+                    (i32x8)(load_f32x8(&norm[slot_1 * 32 + panel * 16 + 8]) > splat_f32x8(256.0f));
+                const f32x8 self_1 =
+                    select_f32x8(more_3, splat_f32x8(-1e+05f), splat_f32x8(-__builtin_inff()));
+                f32x8 most = splat_f32x8(-3.4028235e+38f);
+                f32x8 most_1 = splat_f32x8(-3.4028235e+38f);
                 for (int64_t o = 0; o < 2; o++) {
                     const int64_t slot_2 = (step + o) % 2;
                     for (int64_t run_1 = 0; run_1 < 2; run_1++) {
@@ -5105,101 +5223,174 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 }
                             }
                             const i32x8 s =
+                                splat_i32x8(lsh_attention_query_pos[slot_2 * 32 + run_1 * 16 + keys
+                                * 6]);
+                            const i32x8 s_1 =
                                 splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6]);
-                            const f32x8 s_1 =
+                            const f32x8 s_2 =
                                 splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 6]);
+                            const i32x8 equal = (i32x8)(s_2 == splat_f32x8(0.0f));
                             const f32x8 pick =
-                                select_f32x8((i32x8)(s < query), mul_f32x8(acc0_0, s_1),
-                                splat_f32x8(-1e+30f));
-                            const f32x8 high_1 = max_f32x8(carried_1, pick);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) *
-                                16], pick);
+                                select_f32x8(equal, splat_f32x8(0.0f),
+                                mul_f32x8(acc0_0 * s_2, raise));
                             const f32x8 pick_1 =
-                                select_f32x8((i32x8)(s < query_1), mul_f32x8(acc0_1, s_1),
-                                splat_f32x8(-1e+30f));
-                            const f32x8 high_2 = max_f32x8(carried_2, pick_1);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
-                                + 8], pick_1);
-                            const i32x8 s_2 =
-                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6 + 1]);
-                            const f32x8 s_3 =
-                                splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 6 + 1]);
-                            const f32x8 pick_2 =
-                                select_f32x8((i32x8)(s_2 < query), mul_f32x8(acc1_0, s_3),
-                                splat_f32x8(-1e+30f));
-                            const f32x8 high_3 = max_f32x8(high_1, pick_2);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
-                                + 16], pick_2);
+                                select_f32x8((i32x8)(s_1 < query), pick,
+                                splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_2 = select_f32x8((i32x8)(s == query), self, pick_1);
+                            const f32x8 high_1 = max_f32x8(carried_1, pick_2);
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) *
+                                16], pick_2);
                             const f32x8 pick_3 =
-                                select_f32x8((i32x8)(s_2 < query_1), mul_f32x8(acc1_1, s_3),
-                                splat_f32x8(-1e+30f));
-                            const f32x8 high_4 = max_f32x8(high_2, pick_3);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
-                                + 24], pick_3);
-                            const i32x8 s_4 =
-                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6 + 2]);
-                            const f32x8 s_5 =
-                                splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 6 + 2]);
-                            const f32x8 pick_4 =
-                                select_f32x8((i32x8)(s_4 < query), mul_f32x8(acc2_0, s_5),
-                                splat_f32x8(-1e+30f));
-                            const f32x8 high_5 = max_f32x8(high_3, pick_4);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
-                                + 32], pick_4);
+                                select_f32x8(equal, splat_f32x8(0.0f),
+                                mul_f32x8(acc0_1 * s_2, raise_1));
+                            const f32x8 pick_4 = select_f32x8((i32x8)(s_1 < query_1), pick_3,
+                                splat_f32x8(-__builtin_inff()));
                             const f32x8 pick_5 =
-                                select_f32x8((i32x8)(s_4 < query_1), mul_f32x8(acc2_1, s_5),
-                                splat_f32x8(-1e+30f));
-                            const f32x8 high_6 = max_f32x8(high_4, pick_5);
+                                select_f32x8((i32x8)(s == query_1), self_1, pick_4);
+                            const f32x8 high_2 = max_f32x8(carried_2, pick_5);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
-                                + 40], pick_5);
-                            const i32x8 s_6 =
-                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6 + 3]);
-                            const f32x8 s_7 =
-                                splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 6 + 3]);
+                                + 8], pick_5);
+                            const i32x8 s_3 =
+                                splat_i32x8(lsh_attention_query_pos[slot_2 * 32 + run_1 * 16 + keys
+                                * 6 + 1]);
+                            const i32x8 s_4 =
+                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6 + 1]);
+                            const f32x8 s_5 =
+                                splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 6 + 1]);
+                            const i32x8 equal_1 = (i32x8)(s_5 == splat_f32x8(0.0f));
                             const f32x8 pick_6 =
-                                select_f32x8((i32x8)(s_6 < query), mul_f32x8(acc3_0, s_7),
-                                splat_f32x8(-1e+30f));
-                            const f32x8 high_7 = max_f32x8(high_5, pick_6);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
-                                + 48], pick_6);
+                                select_f32x8(equal_1, splat_f32x8(0.0f),
+                                mul_f32x8(acc1_0 * s_5, raise));
                             const f32x8 pick_7 =
-                                select_f32x8((i32x8)(s_6 < query_1), mul_f32x8(acc3_1, s_7),
-                                splat_f32x8(-1e+30f));
-                            const f32x8 high_8 = max_f32x8(high_6, pick_7);
+                                select_f32x8((i32x8)(s_4 < query), pick_6,
+                                splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_8 = select_f32x8((i32x8)(s_3 == query), self, pick_7);
+                            const f32x8 high_3 = max_f32x8(high_1, pick_8);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
-                                + 56], pick_7);
-                            const i32x8 s_8 =
-                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6 + 4]);
-                            const f32x8 s_9 =
-                                splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 6 + 4]);
-                            const f32x8 pick_8 =
-                                select_f32x8((i32x8)(s_8 < query), mul_f32x8(acc4_0, s_9),
-                                splat_f32x8(-1e+30f));
-                            const f32x8 high_9 = max_f32x8(high_7, pick_8);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
-                                + 64], pick_8);
+                                + 16], pick_8);
                             const f32x8 pick_9 =
-                                select_f32x8((i32x8)(s_8 < query_1), mul_f32x8(acc4_1, s_9),
-                                splat_f32x8(-1e+30f));
-                            const f32x8 high_10 = max_f32x8(high_8, pick_9);
+                                select_f32x8(equal_1, splat_f32x8(0.0f),
+                                mul_f32x8(acc1_1 * s_5, raise_1));
+                            const f32x8 pick_10 = select_f32x8((i32x8)(s_4 < query_1), pick_9,
+                                splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_11 = select_f32x8((i32x8)(s_3 == query_1), self_1,
+                                pick_10);
+                            const f32x8 high_4 = max_f32x8(high_2, pick_11);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
-                                + 72], pick_9);
+                                + 24], pick_11);
+                            const i32x8 s_6 =
+                                splat_i32x8(lsh_attention_query_pos[slot_2 * 32 + run_1 * 16 + keys
+                                * 6 + 2]);
+                            const i32x8 s_7 =
+                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6 + 2]);
+                            const f32x8 s_8 =
+                                splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 6 + 2]);
+                            const i32x8 equal_2 = (i32x8)(s_8 == splat_f32x8(0.0f));
+                            const f32x8 pick_12 =
+                                select_f32x8(equal_2, splat_f32x8(0.0f),
+                                mul_f32x8(acc2_0 * s_8, raise));
+                            const f32x8 pick_13 =
+                                select_f32x8((i32x8)(s_7 < query), pick_12,
+                                splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_14 =
+                                select_f32x8((i32x8)(s_6 == query), self, pick_13);
+                            const f32x8 high_5 = max_f32x8(high_3, pick_14);
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
+                                + 32], pick_14);
+                            const f32x8 pick_15 =
+                                select_f32x8(equal_2, splat_f32x8(0.0f),
+                                mul_f32x8(acc2_1 * s_8, raise_1));
+                            const f32x8 pick_16 = select_f32x8((i32x8)(s_7 < query_1), pick_15,
+                                splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_17 = select_f32x8((i32x8)(s_6 == query_1), self_1,
+                                pick_16);
+                            const f32x8 high_6 = max_f32x8(high_4, pick_17);
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
+                                + 40], pick_17);
+                            const i32x8 s_9 =
+                                splat_i32x8(lsh_attention_query_pos[slot_2 * 32 + run_1 * 16 + keys
+                                * 6 + 3]);
                             const i32x8 s_10 =
-                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6 + 5]);
+                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6 + 3]);
                             const f32x8 s_11 =
+                                splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 6 + 3]);
+                            const i32x8 equal_3 = (i32x8)(s_11 == splat_f32x8(0.0f));
+                            const f32x8 pick_18 =
+                                select_f32x8(equal_3, splat_f32x8(0.0f),
+                                mul_f32x8(acc3_0 * s_11, raise));
+                            const f32x8 pick_19 = select_f32x8((i32x8)(s_10 < query), pick_18,
+                                splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_20 =
+                                select_f32x8((i32x8)(s_9 == query), self, pick_19);
+                            const f32x8 high_7 = max_f32x8(high_5, pick_20);
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
+                                + 48], pick_20);
+                            const f32x8 pick_21 =
+                                select_f32x8(equal_3, splat_f32x8(0.0f),
+                                mul_f32x8(acc3_1 * s_11, raise_1));
+                            const f32x8 pick_22 = select_f32x8((i32x8)(s_10 < query_1), pick_21,
+                                splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_23 = select_f32x8((i32x8)(s_9 == query_1), self_1,
+                                pick_22);
+                            const f32x8 high_8 = max_f32x8(high_6, pick_23);
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
+                                + 56], pick_23);
+                            const i32x8 s_12 =
+                                splat_i32x8(lsh_attention_query_pos[slot_2 * 32 + run_1 * 16 + keys
+                                * 6 + 4]);
+                            const i32x8 s_13 =
+                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6 + 4]);
+                            const f32x8 s_14 =
+                                splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 6 + 4]);
+                            const i32x8 equal_4 = (i32x8)(s_14 == splat_f32x8(0.0f));
+                            const f32x8 pick_24 =
+                                select_f32x8(equal_4, splat_f32x8(0.0f),
+                                mul_f32x8(acc4_0 * s_14, raise));
+                            const f32x8 pick_25 = select_f32x8((i32x8)(s_13 < query), pick_24,
+                                splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_26 =
+                                select_f32x8((i32x8)(s_12 == query), self, pick_25);
+                            const f32x8 high_9 = max_f32x8(high_7, pick_26);
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
+                                + 64], pick_26);
+                            const f32x8 pick_27 =
+                                select_f32x8(equal_4, splat_f32x8(0.0f),
+                                mul_f32x8(acc4_1 * s_14, raise_1));
+                            const f32x8 pick_28 = select_f32x8((i32x8)(s_13 < query_1), pick_27,
+                                splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_29 = select_f32x8((i32x8)(s_12 == query_1), self_1,
+                                pick_28);
+                            const f32x8 high_10 = max_f32x8(high_8, pick_29);
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
+                                + 72], pick_29);
+                            const i32x8 s_15 =
+                                splat_i32x8(lsh_attention_query_pos[slot_2 * 32 + run_1 * 16 + keys
+                                * 6 + 5]);
+                            const i32x8 s_16 =
+                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 6 + 5]);
+                            const f32x8 s_17 =
                                 splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 6 + 5]);
-                            const f32x8 pick_10 =
-                                select_f32x8((i32x8)(s_10 < query), mul_f32x8(acc5_0, s_11),
-                                splat_f32x8(-1e+30f));
-                            carried_1 = max_f32x8(high_9, pick_10);
+                            const i32x8 equal_5 = (i32x8)(s_17 == splat_f32x8(0.0f));
+                            const f32x8 pick_30 =
+                                select_f32x8(equal_5, splat_f32x8(0.0f),
+                                mul_f32x8(acc5_0 * s_17, raise));
+                            const f32x8 pick_31 = select_f32x8((i32x8)(s_16 < query), pick_30,
+                                splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_32 =
+                                select_f32x8((i32x8)(s_15 == query), self, pick_31);
+                            carried_1 = max_f32x8(high_9, pick_32);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
-                                + 80], pick_10);
-                            const f32x8 pick_11 =
-                                select_f32x8((i32x8)(s_10 < query_1), mul_f32x8(acc5_1, s_11),
-                                splat_f32x8(-1e+30f));
-                            carried_2 = max_f32x8(high_10, pick_11);
+                                + 80], pick_32);
+                            const f32x8 pick_33 =
+                                select_f32x8(equal_5, splat_f32x8(0.0f),
+                                mul_f32x8(acc5_1 * s_17, raise_1));
+                            const f32x8 pick_34 = select_f32x8((i32x8)(s_16 < query_1), pick_33,
+                                splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_35 = select_f32x8((i32x8)(s_15 == query_1), self_1,
+                                pick_34);
+                            carried_2 = max_f32x8(high_10, pick_35);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 6) * 16
-                                + 88], pick_11);
+                                + 88], pick_35);
                         }
                         f32x8 carried_3 = carried_1;
                         f32x8 carried_4 = carried_2;
@@ -5275,98 +5466,156 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 }
                             }
                             const i32x8 s =
+                                splat_i32x8(lsh_attention_query_pos[slot_2 * 32 + run_1 * 16 + keys
+                                * 5 + 6]);
+                            const i32x8 s_1 =
                                 splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 6]);
-                            const f32x8 s_1 =
+                            const f32x8 s_2 =
                                 splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 5 + 6]);
+                            const i32x8 equal = (i32x8)(s_2 == splat_f32x8(0.0f));
                             const f32x8 pick =
-                                select_f32x8((i32x8)(s < query), mul_f32x8(acc0_0, s_1),
-                                splat_f32x8(-1e+30f));
-                            const f32x8 high_1 = max_f32x8(carried_3, pick);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 96], pick);
+                                select_f32x8(equal, splat_f32x8(0.0f),
+                                mul_f32x8(acc0_0 * s_2, raise));
                             const f32x8 pick_1 =
-                                select_f32x8((i32x8)(s < query_1), mul_f32x8(acc0_1, s_1),
-                                splat_f32x8(-1e+30f));
-                            const f32x8 high_2 = max_f32x8(carried_4, pick_1);
+                                select_f32x8((i32x8)(s_1 < query), pick,
+                                splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_2 = select_f32x8((i32x8)(s == query), self, pick_1);
+                            const f32x8 high_1 = max_f32x8(carried_3, pick_2);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 104], pick_1);
-                            const i32x8 s_2 =
-                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 7]);
-                            const f32x8 s_3 =
-                                splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 5 + 7]);
-                            const f32x8 pick_2 =
-                                select_f32x8((i32x8)(s_2 < query), mul_f32x8(acc1_0, s_3),
-                                splat_f32x8(-1e+30f));
-                            const f32x8 high_3 = max_f32x8(high_1, pick_2);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 112], pick_2);
+                                + 96], pick_2);
                             const f32x8 pick_3 =
-                                select_f32x8((i32x8)(s_2 < query_1), mul_f32x8(acc1_1, s_3),
-                                splat_f32x8(-1e+30f));
-                            const f32x8 high_4 = max_f32x8(high_2, pick_3);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 120], pick_3);
-                            const i32x8 s_4 =
-                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 8]);
-                            const f32x8 s_5 =
-                                splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 5 + 8]);
-                            const f32x8 pick_4 =
-                                select_f32x8((i32x8)(s_4 < query), mul_f32x8(acc2_0, s_5),
-                                splat_f32x8(-1e+30f));
-                            const f32x8 high_5 = max_f32x8(high_3, pick_4);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 128], pick_4);
+                                select_f32x8(equal, splat_f32x8(0.0f),
+                                mul_f32x8(acc0_1 * s_2, raise_1));
+                            const f32x8 pick_4 = select_f32x8((i32x8)(s_1 < query_1), pick_3,
+                                splat_f32x8(-__builtin_inff()));
                             const f32x8 pick_5 =
-                                select_f32x8((i32x8)(s_4 < query_1), mul_f32x8(acc2_1, s_5),
-                                splat_f32x8(-1e+30f));
-                            const f32x8 high_6 = max_f32x8(high_4, pick_5);
+                                select_f32x8((i32x8)(s == query_1), self_1, pick_4);
+                            const f32x8 high_2 = max_f32x8(carried_4, pick_5);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 136], pick_5);
-                            const i32x8 s_6 =
-                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 9]);
-                            const f32x8 s_7 =
-                                splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 5 + 9]);
+                                + 104], pick_5);
+                            const i32x8 s_3 =
+                                splat_i32x8(lsh_attention_query_pos[slot_2 * 32 + run_1 * 16 + keys
+                                * 5 + 7]);
+                            const i32x8 s_4 =
+                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 7]);
+                            const f32x8 s_5 =
+                                splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 5 + 7]);
+                            const i32x8 equal_1 = (i32x8)(s_5 == splat_f32x8(0.0f));
                             const f32x8 pick_6 =
-                                select_f32x8((i32x8)(s_6 < query), mul_f32x8(acc3_0, s_7),
-                                splat_f32x8(-1e+30f));
-                            const f32x8 high_7 = max_f32x8(high_5, pick_6);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 144], pick_6);
+                                select_f32x8(equal_1, splat_f32x8(0.0f),
+                                mul_f32x8(acc1_0 * s_5, raise));
                             const f32x8 pick_7 =
-                                select_f32x8((i32x8)(s_6 < query_1), mul_f32x8(acc3_1, s_7),
-                                splat_f32x8(-1e+30f));
-                            const f32x8 high_8 = max_f32x8(high_6, pick_7);
+                                select_f32x8((i32x8)(s_4 < query), pick_6,
+                                splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_8 = select_f32x8((i32x8)(s_3 == query), self, pick_7);
+                            const f32x8 high_3 = max_f32x8(high_1, pick_8);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 152], pick_7);
-                            const i32x8 s_8 =
-                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 10]);
-                            const f32x8 s_9 =
-                                splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 5 + 10]);
-                            const f32x8 pick_8 =
-                                select_f32x8((i32x8)(s_8 < query), mul_f32x8(acc4_0, s_9),
-                                splat_f32x8(-1e+30f));
-                            carried_3 = max_f32x8(high_7, pick_8);
-                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 160], pick_8);
+                                + 112], pick_8);
                             const f32x8 pick_9 =
-                                select_f32x8((i32x8)(s_8 < query_1), mul_f32x8(acc4_1, s_9),
-                                splat_f32x8(-1e+30f));
-                            carried_4 = max_f32x8(high_8, pick_9);
+                                select_f32x8(equal_1, splat_f32x8(0.0f),
+                                mul_f32x8(acc1_1 * s_5, raise_1));
+                            const f32x8 pick_10 = select_f32x8((i32x8)(s_4 < query_1), pick_9,
+                                splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_11 = select_f32x8((i32x8)(s_3 == query_1), self_1,
+                                pick_10);
+                            const f32x8 high_4 = max_f32x8(high_2, pick_11);
                             store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
-                                + 168], pick_9);
+                                + 120], pick_11);
+                            const i32x8 s_6 =
+                                splat_i32x8(lsh_attention_query_pos[slot_2 * 32 + run_1 * 16 + keys
+                                * 5 + 8]);
+                            const i32x8 s_7 =
+                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 8]);
+                            const f32x8 s_8 =
+                                splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 5 + 8]);
+                            const i32x8 equal_2 = (i32x8)(s_8 == splat_f32x8(0.0f));
+                            const f32x8 pick_12 =
+                                select_f32x8(equal_2, splat_f32x8(0.0f),
+                                mul_f32x8(acc2_0 * s_8, raise));
+                            const f32x8 pick_13 =
+                                select_f32x8((i32x8)(s_7 < query), pick_12,
+                                splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_14 =
+                                select_f32x8((i32x8)(s_6 == query), self, pick_13);
+                            const f32x8 high_5 = max_f32x8(high_3, pick_14);
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
+                                + 128], pick_14);
+                            const f32x8 pick_15 =
+                                select_f32x8(equal_2, splat_f32x8(0.0f),
+                                mul_f32x8(acc2_1 * s_8, raise_1));
+                            const f32x8 pick_16 = select_f32x8((i32x8)(s_7 < query_1), pick_15,
+                                splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_17 = select_f32x8((i32x8)(s_6 == query_1), self_1,
+                                pick_16);
+                            const f32x8 high_6 = max_f32x8(high_4, pick_17);
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
+                                + 136], pick_17);
+                            const i32x8 s_9 =
+                                splat_i32x8(lsh_attention_query_pos[slot_2 * 32 + run_1 * 16 + keys
+                                * 5 + 9]);
+                            const i32x8 s_10 =
+                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 9]);
+                            const f32x8 s_11 =
+                                splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 5 + 9]);
+                            const i32x8 equal_3 = (i32x8)(s_11 == splat_f32x8(0.0f));
+                            const f32x8 pick_18 =
+                                select_f32x8(equal_3, splat_f32x8(0.0f),
+                                mul_f32x8(acc3_0 * s_11, raise));
+                            const f32x8 pick_19 = select_f32x8((i32x8)(s_10 < query), pick_18,
+                                splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_20 =
+                                select_f32x8((i32x8)(s_9 == query), self, pick_19);
+                            const f32x8 high_7 = max_f32x8(high_5, pick_20);
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
+                                + 144], pick_20);
+                            const f32x8 pick_21 =
+                                select_f32x8(equal_3, splat_f32x8(0.0f),
+                                mul_f32x8(acc3_1 * s_11, raise_1));
+                            const f32x8 pick_22 = select_f32x8((i32x8)(s_10 < query_1), pick_21,
+                                splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_23 = select_f32x8((i32x8)(s_9 == query_1), self_1,
+                                pick_22);
+                            const f32x8 high_8 = max_f32x8(high_6, pick_23);
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
+                                + 152], pick_23);
+                            const i32x8 s_12 =
+                                splat_i32x8(lsh_attention_query_pos[slot_2 * 32 + run_1 * 16 + keys
+                                * 5 + 10]);
+                            const i32x8 s_13 =
+                                splat_i32x8(key_pos[slot_2 * 32 + run_1 * 16 + keys * 5 + 10]);
+                            const f32x8 s_14 =
+                                splat_f32x8(key_scale[slot_2 * 32 + run_1 * 16 + keys * 5 + 10]);
+                            const i32x8 equal_4 = (i32x8)(s_14 == splat_f32x8(0.0f));
+                            const f32x8 pick_24 =
+                                select_f32x8(equal_4, splat_f32x8(0.0f),
+                                mul_f32x8(acc4_0 * s_14, raise));
+                            const f32x8 pick_25 = select_f32x8((i32x8)(s_13 < query), pick_24,
+                                splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_26 =
+                                select_f32x8((i32x8)(s_12 == query), self, pick_25);
+                            carried_3 = max_f32x8(high_7, pick_26);
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
+                                + 160], pick_26);
+                            const f32x8 pick_27 =
+                                select_f32x8(equal_4, splat_f32x8(0.0f),
+                                mul_f32x8(acc4_1 * s_14, raise_1));
+                            const f32x8 pick_28 = select_f32x8((i32x8)(s_13 < query_1), pick_27,
+                                splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_29 = select_f32x8((i32x8)(s_12 == query_1), self_1,
+                                pick_28);
+                            carried_4 = max_f32x8(high_8, pick_29);
+                            store_f32x8(&lsh_attention_scores[(o * 32 + run_1 * 16 + keys * 5) * 16
+                                + 168], pick_29);
                         }
                         most = carried_3;
                         most_1 = carried_4;
                     }
                 }
                 const f32x8 v_1 = load_f32x8(&norm[slot_1 * 32 + panel * 16]);
-                const f32x8 high_1 = max_f32x8(most, splat_f32x8(-1e+29f));
-                const f32x8 pick = select_f32x8((i32x8)(v_1 <= splat_f32x8(41.58883f)), v_1,
-                    high_1);
+                const f32x8 pick = select_f32x8((i32x8)(v_1 <= splat_f32x8(41.58883f)), v_1, most);
                 const f32x8 v_2 = load_f32x8(&norm[slot_1 * 32 + panel * 16 + 8]);
-                const f32x8 high_2 = max_f32x8(most_1, splat_f32x8(-1e+29f));
                 const f32x8 pick_1 = select_f32x8((i32x8)(v_2 <= splat_f32x8(41.58883f)), v_2,
-                    high_2);
+                    most_1);
                 f32x8 sum = splat_f32x8(0.0f);
                 f32x8 sum_1 = splat_f32x8(0.0f);
                 for (int64_t key_1 = 0; key_1 < 64; key_1++) {
@@ -5384,35 +5633,59 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                     top[lane] = run_max[(batch + head) * 512 + (int64_t)token];
                     total_sum[lane] = run_sum[(batch + head) * 512 + (int64_t)token];
                 }
+                const i32x8 more_4 =
+                    (i32x8)(load_f32x8(&norm[slot_1 * 32 + panel * 16]) > splat_f32x8(256.0f));
+                const f32x8 pick_2 = select_f32x8(more_4, splat_f32x8(1.0f), sum);
                 const f32x8 v_3 = load_f32x8(&top[0]);
-                const f32x8 high_3 = max_f32x8(v_3, most);
+                const f32x8 y = log_f32x8(sum);
+                const f32x8 sum_2 = y + most;
+                const f32x8 pick_3 = select_f32x8(more_4, sum_2, most);
+                const f32x8 high_1 = max_f32x8(v_3, pick_3);
                 const i32x8 less =
                     (i32x8)(load_f32x8(&norm[slot_1 * 32 + panel * 16]) <= splat_f32x8(41.58883f));
-                const f32x8 y = exp_f32x8(v_3 - high_3);
-                const f32x8 pick_2 = select_f32x8(less, splat_f32x8(1.0f), y);
-                const f32x8 y_1 = exp_f32x8(most - high_3);
-                const f32x8 pick_3 = select_f32x8(less, splat_f32x8(1.0f), y_1);
-                const f32x8 v_4 = load_f32x8(&total_sum[0]);
-                store_f32x8(&round_sum[0], sum);
-                store_f32x8(&top[0], high_3);
-                store_f32x8(&total_sum[0], fma_f32x8(v_4, pick_2, sum * pick_3));
-                store_f32x8(&keep[0], pick_2);
-                store_f32x8(&gain[0], pick_3);
-                const f32x8 v_5 = load_f32x8(&top[8]);
-                const f32x8 high_4 = max_f32x8(v_5, most_1);
+                const f32x8 y_1 = exp_f32x8(v_3 - high_1);
+                const f32x8 pick_4 = select_f32x8(less, splat_f32x8(1.0f), y_1);
+                const f32x8 y_2 = exp_f32x8(pick_3 - high_1);
+                const f32x8 pick_5 = select_f32x8(less, splat_f32x8(1.0f), y_2);
+                const f32x8 t = fma_f32x8(load_f32x8(&total_sum[0]), pick_4, pick_2 * pick_5);
+                const i32x8 s = splat_i32x8(-(round == 1));
+                const f32x8 y_3 = log_f32x8(t);
+                const f32x8 y_4 = exp_f32x8(high_1 - (y_3 + high_1));
+                const f32x8 pick_6 = select_f32x8(more_4 & s, mul_f32x8(t, y_4), splat_f32x8(1.0f));
+                const f32x8 y_5 = exp_f32x8(most - sum_2);
+                const f32x8 pick_7 = select_f32x8(more_4, y_5, splat_f32x8(1.0f));
+                store_f32x8(&round_sum[0], pick_2);
+                store_f32x8(&top[0], high_1);
+                store_f32x8(&total_sum[0], t);
+                store_f32x8(&keep[0], mul_f32x8(pick_4, pick_6));
+                store_f32x8(&gain[0], mul_f32x8(pick_5 * pick_7, pick_6));
+                const i32x8 more_5 =
+                    (i32x8)(load_f32x8(&norm[slot_1 * 32 + panel * 16 + 8]) > splat_f32x8(256.0f));
+                const f32x8 pick_8 = select_f32x8(more_5, splat_f32x8(1.0f), sum_1);
+                const f32x8 v_4 = load_f32x8(&top[8]);
+                const f32x8 y_6 = log_f32x8(sum_1);
+                const f32x8 sum_3 = y_6 + most_1;
+                const f32x8 pick_9 = select_f32x8(more_5, sum_3, most_1);
+                const f32x8 high_2 = max_f32x8(v_4, pick_9);
                 const i32x8 less_1 =
                     (i32x8)(load_f32x8(&norm[slot_1 * 32 + panel * 16 + 8]) <=
                     splat_f32x8(41.58883f));
-                const f32x8 y_2 = exp_f32x8(v_5 - high_4);
-                const f32x8 pick_4 = select_f32x8(less_1, splat_f32x8(1.0f), y_2);
-                const f32x8 y_3 = exp_f32x8(most_1 - high_4);
-                const f32x8 pick_5 = select_f32x8(less_1, splat_f32x8(1.0f), y_3);
-                const f32x8 v_6 = load_f32x8(&total_sum[8]);
-                store_f32x8(&round_sum[8], sum_1);
-                store_f32x8(&top[8], high_4);
-                store_f32x8(&total_sum[8], fma_f32x8(v_6, pick_4, sum_1 * pick_5));
-                store_f32x8(&keep[8], pick_4);
-                store_f32x8(&gain[8], pick_5);
+                const f32x8 y_7 = exp_f32x8(v_4 - high_2);
+                const f32x8 pick_10 = select_f32x8(less_1, splat_f32x8(1.0f), y_7);
+                const f32x8 y_8 = exp_f32x8(pick_9 - high_2);
+                const f32x8 pick_11 = select_f32x8(less_1, splat_f32x8(1.0f), y_8);
+                const f32x8 t_1 = fma_f32x8(load_f32x8(&total_sum[8]), pick_10, pick_8 * pick_11);
+                const f32x8 y_9 = log_f32x8(t_1);
+                const f32x8 y_10 = exp_f32x8(high_2 - (y_9 + high_2));
+                const f32x8 pick_12 = select_f32x8(more_5 & s, mul_f32x8(t_1, y_10),
+                    splat_f32x8(1.0f));
+                const f32x8 y_11 = exp_f32x8(most_1 - sum_3);
+                const f32x8 pick_13 = select_f32x8(more_5, y_11, splat_f32x8(1.0f));
+                store_f32x8(&round_sum[8], pick_8);
+                store_f32x8(&top[8], high_2);
+                store_f32x8(&total_sum[8], t_1);
+                store_f32x8(&keep[8], mul_f32x8(pick_10, pick_12));
+                store_f32x8(&gain[8], mul_f32x8(pick_11 * pick_13, pick_12));
                 for (int64_t lane = 0; lane < 16; lane++) {
                     const int32_t token = lsh_attention_query_pos[slot_1 * 32 + panel * 16 + lane];
                     run_max[(batch + head) * 512 + (int64_t)token] = top[lane];
@@ -5448,163 +5721,169 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         for (int64_t o = 0; o < 2; o++) {
                             const int64_t slot_2 = (step + o) % 2;
                             for (int64_t k = 0; k < 32; k++) {
-                                const f32x8 s =
-                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6]);
-                                const f32x8 v_7 =
-                                    load_f32x8(&values[((slot_2 * 2 + column) * 32 + k) * 16]);
-                                carried_1 = fma_f32x8(s, v_7, carried_1);
-                                const f32x8 v_8 =
-                                    load_f32x8(&values[((slot_2 * 2 + column) * 32 + k) * 16 + 8]);
-                                carried_2 = fma_f32x8(s, v_8, carried_2);
                                 const f32x8 s_1 =
-                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 +
-                                    1]);
-                                carried_3 = fma_f32x8(s_1, v_7, carried_3);
-                                carried_4 = fma_f32x8(s_1, v_8, carried_4);
+                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6]);
+                                const f32x8 v_5 =
+                                    load_f32x8(&values[((slot_2 * 2 + column) * 32 + k) * 16]);
+                                carried_1 = fma_f32x8(s_1, v_5, carried_1);
+                                const f32x8 v_6 =
+                                    load_f32x8(&values[((slot_2 * 2 + column) * 32 + k) * 16 + 8]);
+                                carried_2 = fma_f32x8(s_1, v_6, carried_2);
                                 const f32x8 s_2 =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 +
-                                    2]);
-                                carried_5 = fma_f32x8(s_2, v_7, carried_5);
-                                carried_6 = fma_f32x8(s_2, v_8, carried_6);
+                                    1]);
+                                carried_3 = fma_f32x8(s_2, v_5, carried_3);
+                                carried_4 = fma_f32x8(s_2, v_6, carried_4);
                                 const f32x8 s_3 =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 +
-                                    3]);
-                                carried_7 = fma_f32x8(s_3, v_7, carried_7);
-                                carried_8 = fma_f32x8(s_3, v_8, carried_8);
+                                    2]);
+                                carried_5 = fma_f32x8(s_3, v_5, carried_5);
+                                carried_6 = fma_f32x8(s_3, v_6, carried_6);
                                 const f32x8 s_4 =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 +
-                                    4]);
-                                carried_9 = fma_f32x8(s_4, v_7, carried_9);
-                                carried_10 = fma_f32x8(s_4, v_8, carried_10);
+                                    3]);
+                                carried_7 = fma_f32x8(s_4, v_5, carried_7);
+                                carried_8 = fma_f32x8(s_4, v_6, carried_8);
                                 const f32x8 s_5 =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 +
+                                    4]);
+                                carried_9 = fma_f32x8(s_5, v_5, carried_9);
+                                carried_10 = fma_f32x8(s_5, v_6, carried_10);
+                                const f32x8 s_6 =
+                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 6 +
                                     5]);
-                                carried_11 = fma_f32x8(s_5, v_7, carried_11);
-                                carried_12 = fma_f32x8(s_5, v_8, carried_12);
+                                carried_11 = fma_f32x8(s_6, v_5, carried_11);
+                                carried_12 = fma_f32x8(s_6, v_6, carried_12);
                             }
                         }
                         if (round == 0) {
+                            const f32x8 s_1 = splat_f32x8(gain[tile * 6]);
                             const int32_t token =
                                 lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
-                                * 16], carried_1);
+                                * 16], mul_f32x8(carried_1, s_1));
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
-                                * 16 + 8], carried_2);
-                            const int32_t token_1 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 1];
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16], carried_3);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16 + 8], carried_4);
-                            const int32_t token_2 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 2];
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16], carried_5);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16 + 8], carried_6);
-                            const int32_t token_3 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 3];
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16], carried_7);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16 + 8], carried_8);
-                            const int32_t token_4 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 4];
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16], carried_9);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16 + 8], carried_10);
-                            const int32_t token_5 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 5];
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
-                                column * 16], carried_11);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
-                                column * 16 + 8], carried_12);
-                        } else {
-                            const f32x8 s = splat_f32x8(gain[tile * 6]);
-                            const int32_t token =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6];
-                            const f32x8 v_7 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 +
-                                column * 16]);
-                            const f32x8 s_1 = splat_f32x8(keep[tile * 6]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
-                                * 16], fma_f32x8(carried_1, s, v_7 * s_1));
-                            const f32x8 v_8 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 +
-                                column * 16 + 8]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
-                                * 16 + 8], fma_f32x8(carried_2, s, v_8 * s_1));
+                                * 16 + 8], mul_f32x8(carried_2, s_1));
                             const f32x8 s_2 = splat_f32x8(gain[tile * 6 + 1]);
                             const int32_t token_1 =
                                 lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 1];
-                            const f32x8 v_9 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16]);
-                            const f32x8 s_3 = splat_f32x8(keep[tile * 6 + 1]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16], fma_f32x8(carried_3, s_2, v_9 * s_3));
-                            const f32x8 v_10 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16 + 8]);
+                                column * 16], mul_f32x8(carried_3, s_2));
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16 + 8], fma_f32x8(carried_4, s_2, v_10 * s_3));
-                            const f32x8 s_4 = splat_f32x8(gain[tile * 6 + 2]);
+                                column * 16 + 8], mul_f32x8(carried_4, s_2));
+                            const f32x8 s_3 = splat_f32x8(gain[tile * 6 + 2]);
                             const int32_t token_2 =
                                 lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 2];
-                            const f32x8 v_11 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16]);
-                            const f32x8 s_5 = splat_f32x8(keep[tile * 6 + 2]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16], fma_f32x8(carried_5, s_4, v_11 * s_5));
-                            const f32x8 v_12 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16 + 8]);
+                                column * 16], mul_f32x8(carried_5, s_3));
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16 + 8], fma_f32x8(carried_6, s_4, v_12 * s_5));
-                            const f32x8 s_6 = splat_f32x8(gain[tile * 6 + 3]);
+                                column * 16 + 8], mul_f32x8(carried_6, s_3));
+                            const f32x8 s_4 = splat_f32x8(gain[tile * 6 + 3]);
                             const int32_t token_3 =
                                 lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 3];
-                            const f32x8 v_13 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16]);
-                            const f32x8 s_7 = splat_f32x8(keep[tile * 6 + 3]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16], fma_f32x8(carried_7, s_6, v_13 * s_7));
-                            const f32x8 v_14 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16 + 8]);
+                                column * 16], mul_f32x8(carried_7, s_4));
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16 + 8], fma_f32x8(carried_8, s_6, v_14 * s_7));
-                            const f32x8 s_8 = splat_f32x8(gain[tile * 6 + 4]);
+                                column * 16 + 8], mul_f32x8(carried_8, s_4));
+                            const f32x8 s_5 = splat_f32x8(gain[tile * 6 + 4]);
                             const int32_t token_4 =
                                 lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 4];
-                            const f32x8 v_15 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16]);
-                            const f32x8 s_9 = splat_f32x8(keep[tile * 6 + 4]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16], fma_f32x8(carried_9, s_8, v_15 * s_9));
-                            const f32x8 v_16 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16 + 8]);
+                                column * 16], mul_f32x8(carried_9, s_5));
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16 + 8], fma_f32x8(carried_10, s_8, v_16 * s_9));
-                            const f32x8 s_10 = splat_f32x8(gain[tile * 6 + 5]);
+                                column * 16 + 8], mul_f32x8(carried_10, s_5));
+                            const f32x8 s_6 = splat_f32x8(gain[tile * 6 + 5]);
                             const int32_t token_5 =
                                 lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 5];
-                            const f32x8 v_17 =
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
+                                column * 16], mul_f32x8(carried_11, s_6));
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
+                                column * 16 + 8], mul_f32x8(carried_12, s_6));
+                        } else {
+                            const f32x8 s_1 = splat_f32x8(gain[tile * 6]);
+                            const int32_t token =
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6];
+                            const f32x8 v_5 =
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 +
+                                column * 16]);
+                            const f32x8 s_2 = splat_f32x8(keep[tile * 6]);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
+                                * 16], fma_f32x8(carried_1, s_1, v_5 * s_2));
+                            const f32x8 v_6 =
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 +
+                                column * 16 + 8]);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
+                                * 16 + 8], fma_f32x8(carried_2, s_1, v_6 * s_2));
+                            const f32x8 s_3 = splat_f32x8(gain[tile * 6 + 1]);
+                            const int32_t token_1 =
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 1];
+                            const f32x8 v_7 =
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
+                                column * 16]);
+                            const f32x8 s_4 = splat_f32x8(keep[tile * 6 + 1]);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
+                                column * 16], fma_f32x8(carried_3, s_3, v_7 * s_4));
+                            const f32x8 v_8 =
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
+                                column * 16 + 8]);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
+                                column * 16 + 8], fma_f32x8(carried_4, s_3, v_8 * s_4));
+                            const f32x8 s_5 = splat_f32x8(gain[tile * 6 + 2]);
+                            const int32_t token_2 =
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 2];
+                            const f32x8 v_9 =
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
+                                column * 16]);
+                            const f32x8 s_6 = splat_f32x8(keep[tile * 6 + 2]);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
+                                column * 16], fma_f32x8(carried_5, s_5, v_9 * s_6));
+                            const f32x8 v_10 =
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
+                                column * 16 + 8]);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
+                                column * 16 + 8], fma_f32x8(carried_6, s_5, v_10 * s_6));
+                            const f32x8 s_7 = splat_f32x8(gain[tile * 6 + 3]);
+                            const int32_t token_3 =
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 3];
+                            const f32x8 v_11 =
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
+                                column * 16]);
+                            const f32x8 s_8 = splat_f32x8(keep[tile * 6 + 3]);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
+                                column * 16], fma_f32x8(carried_7, s_7, v_11 * s_8));
+                            const f32x8 v_12 =
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
+                                column * 16 + 8]);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
+                                column * 16 + 8], fma_f32x8(carried_8, s_7, v_12 * s_8));
+                            const f32x8 s_9 = splat_f32x8(gain[tile * 6 + 4]);
+                            const int32_t token_4 =
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 4];
+                            const f32x8 v_13 =
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
+                                column * 16]);
+                            const f32x8 s_10 = splat_f32x8(keep[tile * 6 + 4]);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
+                                column * 16], fma_f32x8(carried_9, s_9, v_13 * s_10));
+                            const f32x8 v_14 =
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
+                                column * 16 + 8]);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
+                                column * 16 + 8], fma_f32x8(carried_10, s_9, v_14 * s_10));
+                            const f32x8 s_11 = splat_f32x8(gain[tile * 6 + 5]);
+                            const int32_t token_5 =
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 6 + 5];
+                            const f32x8 v_15 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
                                 column * 16]);
-                            const f32x8 s_11 = splat_f32x8(keep[tile * 6 + 5]);
+                            const f32x8 s_12 = splat_f32x8(keep[tile * 6 + 5]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
-                                column * 16], fma_f32x8(carried_11, s_10, v_17 * s_11));
-                            const f32x8 v_18 =
+                                column * 16], fma_f32x8(carried_11, s_11, v_15 * s_12));
+                            const f32x8 v_16 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
                                 column * 16 + 8]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_5) * 32 +
-                                column * 16 + 8], fma_f32x8(carried_12, s_10, v_18 * s_11));
+                                column * 16 + 8], fma_f32x8(carried_12, s_11, v_16 * s_12));
                         }
                     }
                     for (int64_t tile = 0; tile < 2; tile++) {
@@ -5621,139 +5900,144 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         for (int64_t o = 0; o < 2; o++) {
                             const int64_t slot_2 = (step + o) % 2;
                             for (int64_t k = 0; k < 32; k++) {
-                                const f32x8 s =
-                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
-                                    6]);
-                                const f32x8 v_7 =
-                                    load_f32x8(&values[((slot_2 * 2 + column) * 32 + k) * 16]);
-                                carried_1 = fma_f32x8(s, v_7, carried_1);
-                                const f32x8 v_8 =
-                                    load_f32x8(&values[((slot_2 * 2 + column) * 32 + k) * 16 + 8]);
-                                carried_2 = fma_f32x8(s, v_8, carried_2);
                                 const f32x8 s_1 =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
-                                    7]);
-                                carried_3 = fma_f32x8(s_1, v_7, carried_3);
-                                carried_4 = fma_f32x8(s_1, v_8, carried_4);
+                                    6]);
+                                const f32x8 v_5 =
+                                    load_f32x8(&values[((slot_2 * 2 + column) * 32 + k) * 16]);
+                                carried_1 = fma_f32x8(s_1, v_5, carried_1);
+                                const f32x8 v_6 =
+                                    load_f32x8(&values[((slot_2 * 2 + column) * 32 + k) * 16 + 8]);
+                                carried_2 = fma_f32x8(s_1, v_6, carried_2);
                                 const f32x8 s_2 =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
-                                    8]);
-                                carried_5 = fma_f32x8(s_2, v_7, carried_5);
-                                carried_6 = fma_f32x8(s_2, v_8, carried_6);
+                                    7]);
+                                carried_3 = fma_f32x8(s_2, v_5, carried_3);
+                                carried_4 = fma_f32x8(s_2, v_6, carried_4);
                                 const f32x8 s_3 =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
-                                    9]);
-                                carried_7 = fma_f32x8(s_3, v_7, carried_7);
-                                carried_8 = fma_f32x8(s_3, v_8, carried_8);
+                                    8]);
+                                carried_5 = fma_f32x8(s_3, v_5, carried_5);
+                                carried_6 = fma_f32x8(s_3, v_6, carried_6);
                                 const f32x8 s_4 =
                                     splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
+                                    9]);
+                                carried_7 = fma_f32x8(s_4, v_5, carried_7);
+                                carried_8 = fma_f32x8(s_4, v_6, carried_8);
+                                const f32x8 s_5 =
+                                    splat_f32x8(lsh_attention_scores[(o * 32 + k) * 16 + tile * 5 +
                                     10]);
-                                carried_9 = fma_f32x8(s_4, v_7, carried_9);
-                                carried_10 = fma_f32x8(s_4, v_8, carried_10);
+                                carried_9 = fma_f32x8(s_5, v_5, carried_9);
+                                carried_10 = fma_f32x8(s_5, v_6, carried_10);
                             }
                         }
                         if (round == 0) {
+                            const f32x8 s_1 = splat_f32x8(gain[tile * 5 + 6]);
                             const int32_t token =
                                 lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 6];
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
-                                * 16], carried_1);
+                                * 16], mul_f32x8(carried_1, s_1));
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
-                                * 16 + 8], carried_2);
-                            const int32_t token_1 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 7];
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16], carried_3);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16 + 8], carried_4);
-                            const int32_t token_2 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 8];
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16], carried_5);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16 + 8], carried_6);
-                            const int32_t token_3 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 9];
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16], carried_7);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16 + 8], carried_8);
-                            const int32_t token_4 =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 10];
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16], carried_9);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16 + 8], carried_10);
-                        } else {
-                            const f32x8 s = splat_f32x8(gain[tile * 5 + 6]);
-                            const int32_t token =
-                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 6];
-                            const f32x8 v_7 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 +
-                                column * 16]);
-                            const f32x8 s_1 = splat_f32x8(keep[tile * 5 + 6]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
-                                * 16], fma_f32x8(carried_1, s, v_7 * s_1));
-                            const f32x8 v_8 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 +
-                                column * 16 + 8]);
-                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
-                                * 16 + 8], fma_f32x8(carried_2, s, v_8 * s_1));
+                                * 16 + 8], mul_f32x8(carried_2, s_1));
                             const f32x8 s_2 = splat_f32x8(gain[tile * 5 + 7]);
                             const int32_t token_1 =
                                 lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 7];
-                            const f32x8 v_9 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16]);
-                            const f32x8 s_3 = splat_f32x8(keep[tile * 5 + 7]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16], fma_f32x8(carried_3, s_2, v_9 * s_3));
-                            const f32x8 v_10 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16 + 8]);
+                                column * 16], mul_f32x8(carried_3, s_2));
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
-                                column * 16 + 8], fma_f32x8(carried_4, s_2, v_10 * s_3));
-                            const f32x8 s_4 = splat_f32x8(gain[tile * 5 + 8]);
+                                column * 16 + 8], mul_f32x8(carried_4, s_2));
+                            const f32x8 s_3 = splat_f32x8(gain[tile * 5 + 8]);
                             const int32_t token_2 =
                                 lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 8];
-                            const f32x8 v_11 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16]);
-                            const f32x8 s_5 = splat_f32x8(keep[tile * 5 + 8]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16], fma_f32x8(carried_5, s_4, v_11 * s_5));
-                            const f32x8 v_12 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16 + 8]);
+                                column * 16], mul_f32x8(carried_5, s_3));
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
-                                column * 16 + 8], fma_f32x8(carried_6, s_4, v_12 * s_5));
-                            const f32x8 s_6 = splat_f32x8(gain[tile * 5 + 9]);
+                                column * 16 + 8], mul_f32x8(carried_6, s_3));
+                            const f32x8 s_4 = splat_f32x8(gain[tile * 5 + 9]);
                             const int32_t token_3 =
                                 lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 9];
-                            const f32x8 v_13 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16]);
-                            const f32x8 s_7 = splat_f32x8(keep[tile * 5 + 9]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16], fma_f32x8(carried_7, s_6, v_13 * s_7));
-                            const f32x8 v_14 =
-                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16 + 8]);
+                                column * 16], mul_f32x8(carried_7, s_4));
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
-                                column * 16 + 8], fma_f32x8(carried_8, s_6, v_14 * s_7));
-                            const f32x8 s_8 = splat_f32x8(gain[tile * 5 + 10]);
+                                column * 16 + 8], mul_f32x8(carried_8, s_4));
+                            const f32x8 s_5 = splat_f32x8(gain[tile * 5 + 10]);
                             const int32_t token_4 =
                                 lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 10];
-                            const f32x8 v_15 =
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
+                                column * 16], mul_f32x8(carried_9, s_5));
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
+                                column * 16 + 8], mul_f32x8(carried_10, s_5));
+                        } else {
+                            const f32x8 s_1 = splat_f32x8(gain[tile * 5 + 6]);
+                            const int32_t token =
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 6];
+                            const f32x8 v_5 =
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 +
+                                column * 16]);
+                            const f32x8 s_2 = splat_f32x8(keep[tile * 5 + 6]);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
+                                * 16], fma_f32x8(carried_1, s_1, v_5 * s_2));
+                            const f32x8 v_6 =
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 +
+                                column * 16 + 8]);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token) * 32 + column
+                                * 16 + 8], fma_f32x8(carried_2, s_1, v_6 * s_2));
+                            const f32x8 s_3 = splat_f32x8(gain[tile * 5 + 7]);
+                            const int32_t token_1 =
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 7];
+                            const f32x8 v_7 =
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
+                                column * 16]);
+                            const f32x8 s_4 = splat_f32x8(keep[tile * 5 + 7]);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
+                                column * 16], fma_f32x8(carried_3, s_3, v_7 * s_4));
+                            const f32x8 v_8 =
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
+                                column * 16 + 8]);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_1) * 32 +
+                                column * 16 + 8], fma_f32x8(carried_4, s_3, v_8 * s_4));
+                            const f32x8 s_5 = splat_f32x8(gain[tile * 5 + 8]);
+                            const int32_t token_2 =
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 8];
+                            const f32x8 v_9 =
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
+                                column * 16]);
+                            const f32x8 s_6 = splat_f32x8(keep[tile * 5 + 8]);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
+                                column * 16], fma_f32x8(carried_5, s_5, v_9 * s_6));
+                            const f32x8 v_10 =
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
+                                column * 16 + 8]);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_2) * 32 +
+                                column * 16 + 8], fma_f32x8(carried_6, s_5, v_10 * s_6));
+                            const f32x8 s_7 = splat_f32x8(gain[tile * 5 + 9]);
+                            const int32_t token_3 =
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 9];
+                            const f32x8 v_11 =
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
+                                column * 16]);
+                            const f32x8 s_8 = splat_f32x8(keep[tile * 5 + 9]);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
+                                column * 16], fma_f32x8(carried_7, s_7, v_11 * s_8));
+                            const f32x8 v_12 =
+                                load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
+                                column * 16 + 8]);
+                            store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_3) * 32 +
+                                column * 16 + 8], fma_f32x8(carried_8, s_7, v_12 * s_8));
+                            const f32x8 s_9 = splat_f32x8(gain[tile * 5 + 10]);
+                            const int32_t token_4 =
+                                lsh_attention_query_pos[slot_1 * 32 + panel * 16 + tile * 5 + 10];
+                            const f32x8 v_13 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
                                 column * 16]);
-                            const f32x8 s_9 = splat_f32x8(keep[tile * 5 + 10]);
+                            const f32x8 s_10 = splat_f32x8(keep[tile * 5 + 10]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16], fma_f32x8(carried_9, s_8, v_15 * s_9));
-                            const f32x8 v_16 =
+                                column * 16], fma_f32x8(carried_9, s_9, v_13 * s_10));
+                            const f32x8 v_14 =
                                 load_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
                                 column * 16 + 8]);
                             store_f32x8(&k_out[((batch + head) * 512 + (int64_t)token_4) * 32 +
-                                column * 16 + 8], fma_f32x8(carried_10, s_8, v_16 * s_9));
+                                column * 16 + 8], fma_f32x8(carried_10, s_9, v_14 * s_10));
                         }
                     }
                 }
@@ -5775,7 +6059,7 @@ static void local_keep(const reformer_call_t *call, unsigned char *scratch, cons
     /* [1][1][512][32]: [batch][group][rows][head]: keys, or an output apart from the queries */
     const float *restrict k_out = (const float *)(const void *)(call->workspace + 917504);
     /* [1][2][6][64][2][32]: [row][layer][head][position mod window][key, value] */
-    float *restrict rings = call->slot[REFORMER_SLOT_RINGS];
+    float *restrict rings = call->slot[REFORMER_SLOT_CACHE + 0];
     /* [1][1][512][32]: [batch][group][rows][head] */
     const float *restrict v = (const float *)(const void *)(call->workspace + 851968);
     const int64_t tokens = (int64_t)control[10];
@@ -5833,7 +6117,7 @@ static void lsh_keep(const reformer_call_t *call, unsigned char *scratch, const 
     /* [1][1][512][32]: [batch][group][rows][head] */
     const float *restrict q = (const float *)(const void *)(call->workspace + 786432);
     /* [512][1][2][6][2][32]: [position][row][layer][head][key, value] */
-    float *restrict records = call->slot[REFORMER_SLOT_RECORDS];
+    float *restrict records = call->slot[REFORMER_SLOT_RECORDS + 0];
     /* [1][1][512][32]: [batch][group][rows][head] */
     const float *restrict v = (const float *)(const void *)(call->workspace + 851968);
     const int64_t tokens = (int64_t)control[10];
@@ -5890,11 +6174,11 @@ static void lsh_file(const reformer_call_t *call, unsigned char *scratch, const 
     const int64_t group = arg[1];
     const int32_t *restrict control = call->slot[REFORMER_SLOT_CONTROL]; /* [16] */
     /* [1][2][6][2][16]: [row][layer][head][round][bucket]: tokens in it */
-    int32_t *restrict counts = call->slot[REFORMER_SLOT_COUNTS];
+    int32_t *restrict counts = call->slot[REFORMER_SLOT_CACHE + 1];
     /* [1][1][2][512]: [batch][group][round][rows] */
     const int32_t *restrict lsh_buckets = (const int32_t *)(const void *)(call->workspace + 991296);
     /* [1][2][6][2][16][96]: [row][layer][head][round][bucket][first and latest]: which tokens */
-    int32_t *restrict places = call->slot[REFORMER_SLOT_PLACES];
+    int32_t *restrict places = call->slot[REFORMER_SLOT_CACHE + 2];
     const int64_t high = max_i64((int64_t)control[9], 0);
     const int64_t cache_row = min_i64(high, 0);
     const int64_t tokens = (int64_t)control[10];
@@ -6346,11 +6630,13 @@ static void last_token(const reformer_call_t *call, unsigned char *scratch, cons
     const int64_t low = min_i64(high, 511);
     for (int64_t v = 0; v < 24; v++) {
         store_f32x8(&last1[v * 8], load_f32x8(&y1[low * 192 + v * 8]));
+    }
+    for (int64_t v = 0; v < 24; v++) {
         store_f32x8(&last2[v * 8], load_f32x8(&y2[low * 192 + v * 8]));
     }
 }
 
-/* crime-and-punishment-bytes.yaml:11: final norm and logits of each row's last token
+/* crime-and-punishment-bytes.yaml:11: 1 rows of logits
  * tasks [columns 9] */
 static void last_lm_head(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
         int64_t task) {
@@ -6365,12 +6651,13 @@ static void last_lm_head(const reformer_call_t *call, unsigned char *scratch, co
         (const float *)(const void *)(call->weights + 7057920);
     /* [1][384] */
     const float *w_encoder_layer_norm_bias = (const float *)(const void *)(call->weights + 7059456);
-    float *restrict x = (float *)(void *)scratch; /* [1][400] */
+    float *restrict hidden = (float *)(void *)scratch; /* [1][400] */
     /* [1][9][384][32] */
     const float *w_lm_head_decoder_weight = (const float *)(const void *)(call->weights + 7060992);
     /* [1][288] */
     const float *w_lm_head_bias = (const float *)(const void *)(call->weights + 7503360);
-    float *restrict last_logits = (float *)(void *)call->workspace; /* [1][288]: [row][vocab] */
+    /* [1][288]: [row][column]: for the next stage */
+    float *restrict last_logits_rows = (float *)(void *)call->workspace;
     /* layer norm of 1 rows of 384 */
     for (int64_t i = 0; i < 1; i++) {
         f32x8 carried = splat_f32x8(0.0f);
@@ -6427,7 +6714,7 @@ static void last_lm_head(const reformer_call_t *call, unsigned char *scratch, co
                 fma_f32x8(diff * splat_f32x8(scale),
                 load_f32x8(&w_encoder_layer_norm_weight[v * 8]),
                 load_f32x8(&w_encoder_layer_norm_bias[v * 8]));
-            store_f32x8(&x[i * 400 + v * 8], t);
+            store_f32x8(&hidden[i * 400 + v * 8], t);
         }
         for (int64_t v = 0; v < 24; v++) {
             const f32x8 diff = load_f32x8(&last2[i * 192 + v * 8]) - splat_f32x8(mean);
@@ -6435,7 +6722,7 @@ static void last_lm_head(const reformer_call_t *call, unsigned char *scratch, co
                 fma_f32x8(diff * splat_f32x8(scale),
                 load_f32x8(&w_encoder_layer_norm_weight[v * 8 + 192]),
                 load_f32x8(&w_encoder_layer_norm_bias[v * 8 + 192]));
-            store_f32x8(&x[i * 400 + v * 8 + 192], t);
+            store_f32x8(&hidden[i * 400 + v * 8 + 192], t);
         }
     }
     for (int64_t column = 0; column < 2; column++) {
@@ -6454,7 +6741,7 @@ static void last_lm_head(const reformer_call_t *call, unsigned char *scratch, co
                     __builtin_prefetch(&w_lm_head_decoder_weight[(panel * 384 + tile * 384 + step) *
                         32 + rem * 16], 0, 2);
                     for (int64_t k = 0; k < 1; k++) {
-                        const f32x8 s = splat_f32x8(x[tile * 400 + step + k]);
+                        const f32x8 s = splat_f32x8(hidden[tile * 400 + step + k]);
                         const f32x8 v =
                             load_f32x8(&w_lm_head_decoder_weight[(panel_1 * 384 + step + k) * 32 +
                             rem_1 * 16]);
@@ -6465,9 +6752,9 @@ static void last_lm_head(const reformer_call_t *call, unsigned char *scratch, co
                         acc0_1 = fma_f32x8(s, v_1, acc0_1);
                     }
                 }
-                store_f32x8(&last_logits[tile * 288 + low * 16],
+                store_f32x8(&last_logits_rows[tile * 288 + low * 16],
                     acc0_0 + load_f32x8(&w_lm_head_bias[low * 16]));
-                store_f32x8(&last_logits[tile * 288 + low * 16 + 8],
+                store_f32x8(&last_logits_rows[tile * 288 + low * 16 + 8],
                     acc0_1 + load_f32x8(&w_lm_head_bias[low * 16 + 8]));
             }
         }
@@ -6476,28 +6763,29 @@ static void last_lm_head(const reformer_call_t *call, unsigned char *scratch, co
 
 /* crime-and-punishment-bytes.yaml:11: logits to the caller's rows
  * tasks [once 1] */
-static void last_out(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+static void last_logits_out(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
         int64_t task) {
     (void)scratch;
     (void)arg;
     (void)task;
-    /* [1][288]: [row][vocab] */
-    const float *restrict last_logits = (const float *)(const void *)call->workspace;
+    /* [1][288]: [row][column]: for the next stage */
+    const float *restrict last_logits_rows = (const float *)(const void *)call->workspace;
     float *restrict logits = call->slot[REFORMER_SLOT_LOGITS]; /* [512][258] */
     for (int64_t row = 0; row < 1; row++) {
         for (int64_t v = 0; v < 32; v++) {
-            store_f32x8(&logits[row * 258 + v * 8], load_f32x8(&last_logits[row * 288 + v * 8]));
+            store_f32x8(&logits[row * 258 + v * 8],
+                load_f32x8(&last_logits_rows[row * 288 + v * 8]));
         }
         for (int64_t e = 0; e < 2; e++) {
-            logits[row * 258 + e + 256] = last_logits[row * 288 + e + 256];
+            logits[row * 258 + e + 256] = last_logits_rows[row * 288 + e + 256];
         }
     }
 }
 
-/* crime-and-punishment-bytes.yaml: last_hidden_state of each row's last token
+/* crime-and-punishment-bytes.yaml: last_hidden_state to the caller's rows
  * tasks [once 1] */
-static void last_hidden(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
+static void last_last_hidden_state_out(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
     (void)arg;
     (void)task;
     /* [1][1][192]: stream of the last token */
@@ -6509,7 +6797,7 @@ static void last_hidden(const reformer_call_t *call, unsigned char *scratch, con
         (const float *)(const void *)(call->weights + 7057920);
     /* [1][384] */
     const float *w_encoder_layer_norm_bias = (const float *)(const void *)(call->weights + 7059456);
-    float *restrict last_hidden_x = (float *)(void *)scratch; /* [1][400] */
+    float *restrict last_last_hidden_state_out_hidden = (float *)(void *)scratch; /* [1][400] */
     float *restrict last_hidden_state = call->slot[REFORMER_SLOT_HIDDEN]; /* [512][384] */
     /* layer norm of 1 rows of 384 */
     for (int64_t i = 0; i < 1; i++) {
@@ -6567,7 +6855,7 @@ static void last_hidden(const reformer_call_t *call, unsigned char *scratch, con
                 fma_f32x8(diff * splat_f32x8(scale),
                 load_f32x8(&w_encoder_layer_norm_weight[v * 8]),
                 load_f32x8(&w_encoder_layer_norm_bias[v * 8]));
-            store_f32x8(&last_hidden_x[i * 400 + v * 8], t);
+            store_f32x8(&last_last_hidden_state_out_hidden[i * 400 + v * 8], t);
         }
         for (int64_t v = 0; v < 24; v++) {
             const f32x8 diff = load_f32x8(&last2[i * 192 + v * 8]) - splat_f32x8(mean);
@@ -6575,13 +6863,13 @@ static void last_hidden(const reformer_call_t *call, unsigned char *scratch, con
                 fma_f32x8(diff * splat_f32x8(scale),
                 load_f32x8(&w_encoder_layer_norm_weight[v * 8 + 192]),
                 load_f32x8(&w_encoder_layer_norm_bias[v * 8 + 192]));
-            store_f32x8(&last_hidden_x[i * 400 + v * 8 + 192], t);
+            store_f32x8(&last_last_hidden_state_out_hidden[i * 400 + v * 8 + 192], t);
         }
     }
     for (int64_t row = 0; row < 1; row++) {
         for (int64_t v = 0; v < 48; v++) {
             store_f32x8(&last_hidden_state[row * 384 + v * 8],
-                load_f32x8(&last_hidden_x[row * 400 + v * 8]));
+                load_f32x8(&last_last_hidden_state_out_hidden[row * 400 + v * 8]));
         }
     }
 }
@@ -6637,10 +6925,10 @@ static void crime_and_punishment_bytes_run(const reformer_call_t *call) {
         reformer_launch(call, last_token, 1, NULL);
         if (control[1]) {
             reformer_launch(call, last_lm_head, 9, NULL);
-            reformer_launch(call, last_out, 1, NULL);
+            reformer_launch(call, last_logits_out, 1, NULL);
         }
         if (control[0]) {
-            reformer_launch(call, last_hidden, 1, NULL);
+            reformer_launch(call, last_last_hidden_state_out, 1, NULL);
         }
     }
 }
@@ -6766,188 +7054,7 @@ static void embed_step(const reformer_call_t *call, unsigned char *scratch, cons
     }
 }
 
-/* crime-and-punishment-bytes.yaml:9: feed-forward: norm, first dense layer, activation
- * tasks [columns 24] */
-static void feed_forward_in_step(const reformer_call_t *call, unsigned char *scratch,
-        const int64_t *arg, int64_t task) {
-    const int64_t columns = task;
-    const int64_t layer = arg[0];
-    /* [1][1][192]: [batch][rows][width]: a stream */
-    const float *restrict y1 = (const float *)(const void *)(call->workspace + 3072);
-    /* [4][192] */
-    const float *w_feed_forward_layer_norm_weight =
-        (const float *)(const void *)(call->weights + 1998336);
-    /* [4][192] */
-    const float *w_feed_forward_layer_norm_bias =
-        (const float *)(const void *)(call->weights + 2001408);
-    float *restrict x = (float *)(void *)scratch; /* [1][208] */
-    /* [4][24][192][32] */
-    const float *w_feed_forward_dense_dense_weight =
-        (const float *)(const void *)(call->weights + 2004480);
-    /* [4][768] */
-    const float *w_feed_forward_dense_dense_bias =
-        (const float *)(const void *)(call->weights + 4363776);
-    /* [1][768]: [row][feed_forward_size] */
-    float *restrict hidden = (float *)(void *)call->workspace;
-    /* layer norm of 1 rows of 192 */
-    for (int64_t i = 0; i < 1; i++) {
-        f32x8 carried = splat_f32x8(0.0f);
-        for (int64_t v = 0; v < 24; v++) {
-            carried = carried + load_f32x8(&y1[i * 192 + v * 8]);
-        }
-        const f32x8 mix = shuffle_swap4_f32x8(carried);
-        const f32x8 sum = carried + mix;
-        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
-        const f32x8 sum_1 = sum + mix_1;
-        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
-        const f32x8 sum_2 = sum_1 + mix_2;
-        const float mean = div_f32(sum_2[0], 192.0f);
-        f32x8 carried_1 = splat_f32x8(0.0f);
-        for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&y1[i * 192 + v * 8]) - splat_f32x8(mean);
-            carried_1 = fma_f32x8(diff, diff, carried_1);
-        }
-        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
-        const f32x8 sum_3 = carried_1 + mix_3;
-        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
-        const f32x8 sum_4 = sum_3 + mix_4;
-        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
-        const f32x8 sum_5 = sum_4 + mix_5;
-        const float var = div_f32(sum_5[0], 192.0f);
-        const float root = sqrt_f32(var + 1e-12f);
-        const float scale = div_f32(1.0f, root);
-        for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&y1[i * 192 + v * 8]) - splat_f32x8(mean);
-            const f32x8 t =
-                fma_f32x8(diff * splat_f32x8(scale),
-                load_f32x8(&w_feed_forward_layer_norm_weight[layer * 192 + v * 8]),
-                load_f32x8(&w_feed_forward_layer_norm_bias[layer * 192 + v * 8]));
-            store_f32x8(&x[i * 208 + v * 8], t);
-        }
-    }
-    for (int64_t column = 0; column < 1; column++) {
-        const int64_t low = min_i64(columns + column, 23);
-        const int64_t next = min_i64(low + 1, 23);
-        for (int64_t tile = 0; tile < 1; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc0_2 = splat_f32x8(0.0f);
-            f32x8 acc0_3 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 192; step++) {
-                __builtin_prefetch(&w_feed_forward_dense_dense_weight[((layer * 24 + next) * 192 +
-                    tile * 192 + step) * 32], 0, 2);
-                __builtin_prefetch(&w_feed_forward_dense_dense_weight[((layer * 24 + next) * 192 +
-                    tile * 192 + step) * 32 + 16], 0, 2);
-                for (int64_t k = 0; k < 1; k++) {
-                    const f32x8 s = splat_f32x8(x[tile * 208 + step + k]);
-                    const f32x8 v =
-                        load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 24 + low) * 192 +
-                        step + k) * 32]);
-                    acc0_0 = fma_f32x8(s, v, acc0_0);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 24 + low) * 192 +
-                        step + k) * 32 + 8]);
-                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                    const f32x8 v_2 =
-                        load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 24 + low) * 192 +
-                        step + k) * 32 + 16]);
-                    acc0_2 = fma_f32x8(s, v_2, acc0_2);
-                    const f32x8 v_3 =
-                        load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 24 + low) * 192 +
-                        step + k) * 32 + 24]);
-                    acc0_3 = fma_f32x8(s, v_3, acc0_3);
-                }
-            }
-            const f32x8 sum = acc0_0 +
-                load_f32x8(&w_feed_forward_dense_dense_bias[layer * 768 + low * 32]);
-            const f32x8 y = relu_f32x8_step(sum);
-            store_f32x8(&hidden[tile * 768 + low * 32], y);
-            const f32x8 sum_1 = acc0_1 +
-                load_f32x8(&w_feed_forward_dense_dense_bias[layer * 768 + low * 32 + 8]);
-            const f32x8 y_1 = relu_f32x8_step(sum_1);
-            store_f32x8(&hidden[tile * 768 + low * 32 + 8], y_1);
-            const f32x8 v =
-                load_f32x8(&w_feed_forward_dense_dense_bias[layer * 768 + low * 32 + 16]);
-            const f32x8 y_2 = relu_f32x8_step(acc0_2 + v);
-            store_f32x8(&hidden[tile * 768 + low * 32 + 16], y_2);
-            const f32x8 v_1 =
-                load_f32x8(&w_feed_forward_dense_dense_bias[layer * 768 + low * 32 + 24]);
-            const f32x8 y_3 = relu_f32x8_step(acc0_3 + v_1);
-            store_f32x8(&hidden[tile * 768 + low * 32 + 24], y_3);
-        }
-    }
-}
-
-/* crime-and-punishment-bytes.yaml:9: feed-forward: second dense layer, added to stream 2
- * tasks [columns 6] */
-static void feed_forward_out_step(const reformer_call_t *call, unsigned char *scratch,
-        const int64_t *arg, int64_t task) {
-    (void)scratch;
-    const int64_t columns = task;
-    const int64_t layer = arg[0];
-    /* [4][6][768][32] */
-    const float *w_feed_forward_output_dense_weight =
-        (const float *)(const void *)(call->weights + 4376064);
-    /* [1][768]: [row][feed_forward_size] */
-    const float *restrict hidden = (const float *)(const void *)call->workspace;
-    /* [1][1][192]: [batch][rows][width]: a stream */
-    float *restrict y2 = (float *)(void *)(call->workspace + 3840);
-    /* [4][192] */
-    const float *w_feed_forward_output_dense_bias =
-        (const float *)(const void *)(call->weights + 6735360);
-    for (int64_t column = 0; column < 1; column++) {
-        const int64_t low = min_i64(columns + column, 5);
-        const int64_t next = min_i64(low + 1, 5);
-        for (int64_t tile = 0; tile < 1; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc0_2 = splat_f32x8(0.0f);
-            f32x8 acc0_3 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 768; step++) {
-                __builtin_prefetch(&w_feed_forward_output_dense_weight[((layer * 6 + next) * 768 +
-                    tile * 768 + step) * 32], 0, 2);
-                __builtin_prefetch(&w_feed_forward_output_dense_weight[((layer * 6 + next) * 768 +
-                    tile * 768 + step) * 32 + 16], 0, 2);
-                for (int64_t k = 0; k < 1; k++) {
-                    const f32x8 s = splat_f32x8(hidden[tile * 768 + step + k]);
-                    const f32x8 v =
-                        load_f32x8(&w_feed_forward_output_dense_weight[((layer * 6 + low) * 768 +
-                        step + k) * 32]);
-                    acc0_0 = fma_f32x8(s, v, acc0_0);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_feed_forward_output_dense_weight[((layer * 6 + low) * 768 +
-                        step + k) * 32 + 8]);
-                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                    const f32x8 v_2 =
-                        load_f32x8(&w_feed_forward_output_dense_weight[((layer * 6 + low) * 768 +
-                        step + k) * 32 + 16]);
-                    acc0_2 = fma_f32x8(s, v_2, acc0_2);
-                    const f32x8 v_3 =
-                        load_f32x8(&w_feed_forward_output_dense_weight[((layer * 6 + low) * 768 +
-                        step + k) * 32 + 24]);
-                    acc0_3 = fma_f32x8(s, v_3, acc0_3);
-                }
-            }
-            const f32x8 sum = acc0_0 +
-                load_f32x8(&w_feed_forward_output_dense_bias[layer * 192 + low * 32]);
-            store_f32x8(&y2[tile * 192 + low * 32], load_f32x8(&y2[tile * 192 + low * 32]) + sum);
-            const f32x8 v =
-                load_f32x8(&w_feed_forward_output_dense_bias[layer * 192 + low * 32 + 8]);
-            store_f32x8(&y2[tile * 192 + low * 32 + 8], load_f32x8(&y2[tile * 192 + low * 32 + 8]) +
-                (acc0_1 + v));
-            const f32x8 v_1 =
-                load_f32x8(&w_feed_forward_output_dense_bias[layer * 192 + low * 32 + 16]);
-            store_f32x8(&y2[tile * 192 + low * 32 + 16], load_f32x8(&y2[tile * 192 + low * 32 + 16])
-                + (acc0_2 + v_1));
-            const f32x8 v_2 =
-                load_f32x8(&w_feed_forward_output_dense_bias[layer * 192 + low * 32 + 24]);
-            store_f32x8(&y2[tile * 192 + low * 32 + 24], load_f32x8(&y2[tile * 192 + low * 32 + 24])
-                + (acc0_3 + v_2));
-        }
-    }
-}
-
-/* crime-and-punishment-bytes.yaml:5: local attention: norm and projections of one token
+/* crime-and-punishment-bytes.yaml:5: 1 rows of query, key, value
  * tasks [columns 6] */
 static void local_project_step(const reformer_call_t *call, unsigned char *scratch,
         const int64_t *arg, int64_t task) {
@@ -6962,7 +7069,7 @@ static void local_project_step(const reformer_call_t *call, unsigned char *scrat
     /* [4][192] */
     const float *w_attention_layer_norm_bias =
         (const float *)(const void *)(call->weights + 225792);
-    float *restrict local_project_x = (float *)(void *)scratch; /* [1][208] */
+    float *restrict attention_norm = (float *)(void *)scratch; /* [1][208] */
     /* [2][6][192][32] */
     const float *w_attention_self_attention_query_weight =
         (const float *)(const void *)(call->weights + 228864);
@@ -7008,7 +7115,7 @@ static void local_project_step(const reformer_call_t *call, unsigned char *scrat
                 fma_f32x8(diff * splat_f32x8(scale),
                 load_f32x8(&w_attention_layer_norm_weight[layer * 192 + v_1 * 8]),
                 load_f32x8(&w_attention_layer_norm_bias[layer * 192 + v_1 * 8]));
-            store_f32x8(&local_project_x[i * 208 + v_1 * 8], t);
+            store_f32x8(&attention_norm[i * 208 + v_1 * 8], t);
         }
     }
     for (int64_t column = 0; column < 1; column++) {
@@ -7025,7 +7132,7 @@ static void local_project_step(const reformer_call_t *call, unsigned char *scrat
                 __builtin_prefetch(&w_attention_self_attention_query_weight[((index * 6 + next) *
                     192 + tile * 192 + step) * 32 + 16], 0, 2);
                 for (int64_t k_1 = 0; k_1 < 1; k_1++) {
-                    const f32x8 s = splat_f32x8(local_project_x[tile * 208 + step + k_1]);
+                    const f32x8 s = splat_f32x8(attention_norm[tile * 208 + step + k_1]);
                     const f32x8 v_1 =
                         load_f32x8(&w_attention_self_attention_query_weight[((index * 6 + low) * 192
                         + step + k_1) * 32]);
@@ -7064,7 +7171,7 @@ static void local_project_step(const reformer_call_t *call, unsigned char *scrat
                 __builtin_prefetch(&w_attention_self_attention_key_weight[((index * 6 + next) * 192
                     + tile * 192 + step) * 32 + 16], 0, 2);
                 for (int64_t k_1 = 0; k_1 < 1; k_1++) {
-                    const f32x8 s = splat_f32x8(local_project_x[tile * 208 + step + k_1]);
+                    const f32x8 s = splat_f32x8(attention_norm[tile * 208 + step + k_1]);
                     const f32x8 v_1 =
                         load_f32x8(&w_attention_self_attention_key_weight[((index * 6 + low) * 192 +
                         step + k_1) * 32]);
@@ -7103,7 +7210,7 @@ static void local_project_step(const reformer_call_t *call, unsigned char *scrat
                 __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + next) *
                     192 + tile * 192 + step) * 32 + 16], 0, 2);
                 for (int64_t k_1 = 0; k_1 < 1; k_1++) {
-                    const f32x8 s = splat_f32x8(local_project_x[tile * 208 + step + k_1]);
+                    const f32x8 s = splat_f32x8(attention_norm[tile * 208 + step + k_1]);
                     const f32x8 v_1 =
                         load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + low) * 192
                         + step + k_1) * 32]);
@@ -7130,7 +7237,7 @@ static void local_project_step(const reformer_call_t *call, unsigned char *scrat
     }
 }
 
-/* crime-and-punishment-bytes.yaml:5: local attention: output of all heads, added to its stream
+/* crime-and-punishment-bytes.yaml:5: 1 rows of attention, y1
  * tasks [columns 6] */
 static void local_output_step(const reformer_call_t *call, unsigned char *scratch,
         const int64_t *arg, int64_t task) {
@@ -7189,6 +7296,638 @@ static void local_output_step(const reformer_call_t *call, unsigned char *scratc
     }
 }
 
+/* crime-and-punishment-bytes.yaml:9: 1 rows of feed_forward_in, feed_forward_act
+ * tasks [columns 24] */
+static void feed_forward_in_step(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
+    const int64_t columns = task;
+    const int64_t layer = arg[0];
+    /* [1][1][192]: [batch][rows][width]: a stream */
+    const float *restrict y1 = (const float *)(const void *)(call->workspace + 3072);
+    /* [4][192] */
+    const float *w_feed_forward_layer_norm_weight =
+        (const float *)(const void *)(call->weights + 1998336);
+    /* [4][192] */
+    const float *w_feed_forward_layer_norm_bias =
+        (const float *)(const void *)(call->weights + 2001408);
+    float *restrict feed_forward_norm = (float *)(void *)scratch; /* [1][208] */
+    /* [4][24][192][32] */
+    const float *w_feed_forward_dense_dense_weight =
+        (const float *)(const void *)(call->weights + 2004480);
+    /* [4][768] */
+    const float *w_feed_forward_dense_dense_bias =
+        (const float *)(const void *)(call->weights + 4363776);
+    /* [1][768]: [row][column]: for the next stage */
+    float *restrict feed_forward_act_rows = (float *)(void *)call->workspace;
+    /* layer norm of 1 rows of 192 */
+    for (int64_t i = 0; i < 1; i++) {
+        f32x8 carried = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 24; v++) {
+            carried = carried + load_f32x8(&y1[i * 192 + v * 8]);
+        }
+        const f32x8 mix = shuffle_swap4_f32x8(carried);
+        const f32x8 sum = carried + mix;
+        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
+        const f32x8 sum_1 = sum + mix_1;
+        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
+        const f32x8 sum_2 = sum_1 + mix_2;
+        const float mean = div_f32(sum_2[0], 192.0f);
+        f32x8 carried_1 = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 24; v++) {
+            const f32x8 diff = load_f32x8(&y1[i * 192 + v * 8]) - splat_f32x8(mean);
+            carried_1 = fma_f32x8(diff, diff, carried_1);
+        }
+        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
+        const f32x8 sum_3 = carried_1 + mix_3;
+        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
+        const f32x8 sum_4 = sum_3 + mix_4;
+        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
+        const f32x8 sum_5 = sum_4 + mix_5;
+        const float var = div_f32(sum_5[0], 192.0f);
+        const float root = sqrt_f32(var + 1e-12f);
+        const float scale = div_f32(1.0f, root);
+        for (int64_t v = 0; v < 24; v++) {
+            const f32x8 diff = load_f32x8(&y1[i * 192 + v * 8]) - splat_f32x8(mean);
+            const f32x8 t =
+                fma_f32x8(diff * splat_f32x8(scale),
+                load_f32x8(&w_feed_forward_layer_norm_weight[layer * 192 + v * 8]),
+                load_f32x8(&w_feed_forward_layer_norm_bias[layer * 192 + v * 8]));
+            store_f32x8(&feed_forward_norm[i * 208 + v * 8], t);
+        }
+    }
+    for (int64_t column = 0; column < 1; column++) {
+        const int64_t low = min_i64(columns + column, 23);
+        const int64_t next = min_i64(low + 1, 23);
+        for (int64_t tile = 0; tile < 1; tile++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc0_2 = splat_f32x8(0.0f);
+            f32x8 acc0_3 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 192; step++) {
+                __builtin_prefetch(&w_feed_forward_dense_dense_weight[((layer * 24 + next) * 192 +
+                    tile * 192 + step) * 32], 0, 2);
+                __builtin_prefetch(&w_feed_forward_dense_dense_weight[((layer * 24 + next) * 192 +
+                    tile * 192 + step) * 32 + 16], 0, 2);
+                for (int64_t k = 0; k < 1; k++) {
+                    const f32x8 s = splat_f32x8(feed_forward_norm[tile * 208 + step + k]);
+                    const f32x8 v =
+                        load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 24 + low) * 192 +
+                        step + k) * 32]);
+                    acc0_0 = fma_f32x8(s, v, acc0_0);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 24 + low) * 192 +
+                        step + k) * 32 + 8]);
+                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 24 + low) * 192 +
+                        step + k) * 32 + 16]);
+                    acc0_2 = fma_f32x8(s, v_2, acc0_2);
+                    const f32x8 v_3 =
+                        load_f32x8(&w_feed_forward_dense_dense_weight[((layer * 24 + low) * 192 +
+                        step + k) * 32 + 24]);
+                    acc0_3 = fma_f32x8(s, v_3, acc0_3);
+                }
+            }
+            const f32x8 sum = acc0_0 +
+                load_f32x8(&w_feed_forward_dense_dense_bias[layer * 768 + low * 32]);
+            const f32x8 y = relu_f32x8_step(sum);
+            store_f32x8(&feed_forward_act_rows[tile * 768 + low * 32], y);
+            const f32x8 sum_1 = acc0_1 +
+                load_f32x8(&w_feed_forward_dense_dense_bias[layer * 768 + low * 32 + 8]);
+            const f32x8 y_1 = relu_f32x8_step(sum_1);
+            store_f32x8(&feed_forward_act_rows[tile * 768 + low * 32 + 8], y_1);
+            const f32x8 v =
+                load_f32x8(&w_feed_forward_dense_dense_bias[layer * 768 + low * 32 + 16]);
+            const f32x8 y_2 = relu_f32x8_step(acc0_2 + v);
+            store_f32x8(&feed_forward_act_rows[tile * 768 + low * 32 + 16], y_2);
+            const f32x8 v_1 =
+                load_f32x8(&w_feed_forward_dense_dense_bias[layer * 768 + low * 32 + 24]);
+            const f32x8 y_3 = relu_f32x8_step(acc0_3 + v_1);
+            store_f32x8(&feed_forward_act_rows[tile * 768 + low * 32 + 24], y_3);
+        }
+    }
+}
+
+/* crime-and-punishment-bytes.yaml:9: 1 rows of feed_forward, y2
+ * tasks [columns 6] */
+static void feed_forward_out_step(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
+    (void)scratch;
+    const int64_t columns = task;
+    const int64_t layer = arg[0];
+    /* [4][6][768][32] */
+    const float *w_feed_forward_output_dense_weight =
+        (const float *)(const void *)(call->weights + 4376064);
+    /* [1][768]: [row][column]: for the next stage */
+    const float *restrict feed_forward_act_rows = (const float *)(const void *)call->workspace;
+    /* [1][1][192]: [batch][rows][width]: a stream */
+    float *restrict y2 = (float *)(void *)(call->workspace + 3840);
+    /* [4][192] */
+    const float *w_feed_forward_output_dense_bias =
+        (const float *)(const void *)(call->weights + 6735360);
+    for (int64_t column = 0; column < 1; column++) {
+        const int64_t low = min_i64(columns + column, 5);
+        const int64_t next = min_i64(low + 1, 5);
+        for (int64_t tile = 0; tile < 1; tile++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc0_2 = splat_f32x8(0.0f);
+            f32x8 acc0_3 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 768; step++) {
+                __builtin_prefetch(&w_feed_forward_output_dense_weight[((layer * 6 + next) * 768 +
+                    tile * 768 + step) * 32], 0, 2);
+                __builtin_prefetch(&w_feed_forward_output_dense_weight[((layer * 6 + next) * 768 +
+                    tile * 768 + step) * 32 + 16], 0, 2);
+                for (int64_t k = 0; k < 1; k++) {
+                    const f32x8 s = splat_f32x8(feed_forward_act_rows[tile * 768 + step + k]);
+                    const f32x8 v =
+                        load_f32x8(&w_feed_forward_output_dense_weight[((layer * 6 + low) * 768 +
+                        step + k) * 32]);
+                    acc0_0 = fma_f32x8(s, v, acc0_0);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_feed_forward_output_dense_weight[((layer * 6 + low) * 768 +
+                        step + k) * 32 + 8]);
+                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_feed_forward_output_dense_weight[((layer * 6 + low) * 768 +
+                        step + k) * 32 + 16]);
+                    acc0_2 = fma_f32x8(s, v_2, acc0_2);
+                    const f32x8 v_3 =
+                        load_f32x8(&w_feed_forward_output_dense_weight[((layer * 6 + low) * 768 +
+                        step + k) * 32 + 24]);
+                    acc0_3 = fma_f32x8(s, v_3, acc0_3);
+                }
+            }
+            const f32x8 sum = acc0_0 +
+                load_f32x8(&w_feed_forward_output_dense_bias[layer * 192 + low * 32]);
+            store_f32x8(&y2[tile * 192 + low * 32], load_f32x8(&y2[tile * 192 + low * 32]) + sum);
+            const f32x8 v =
+                load_f32x8(&w_feed_forward_output_dense_bias[layer * 192 + low * 32 + 8]);
+            store_f32x8(&y2[tile * 192 + low * 32 + 8], load_f32x8(&y2[tile * 192 + low * 32 + 8]) +
+                (acc0_1 + v));
+            const f32x8 v_1 =
+                load_f32x8(&w_feed_forward_output_dense_bias[layer * 192 + low * 32 + 16]);
+            store_f32x8(&y2[tile * 192 + low * 32 + 16], load_f32x8(&y2[tile * 192 + low * 32 + 16])
+                + (acc0_2 + v_1));
+            const f32x8 v_2 =
+                load_f32x8(&w_feed_forward_output_dense_bias[layer * 192 + low * 32 + 24]);
+            store_f32x8(&y2[tile * 192 + low * 32 + 24], load_f32x8(&y2[tile * 192 + low * 32 + 24])
+                + (acc0_3 + v_2));
+        }
+    }
+}
+
+/* crime-and-punishment-bytes.yaml:5: 1 rows of query_key, value
+ * tasks [columns 6] */
+static void lsh_project_step(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
+    const int64_t columns = task;
+    const int64_t layer = arg[0];
+    const int64_t index = arg[1];
+    /* [1][1][192]: [batch][rows][width]: a stream */
+    const float *restrict y2 = (const float *)(const void *)(call->workspace + 3840);
+    /* [4][192] */
+    const float *w_attention_layer_norm_weight =
+        (const float *)(const void *)(call->weights + 222720);
+    /* [4][192] */
+    const float *w_attention_layer_norm_bias =
+        (const float *)(const void *)(call->weights + 225792);
+    float *restrict lsh_project_attention_norm = (float *)(void *)scratch; /* [1][208] */
+    /* [2][6][192][32] */
+    const float *w_attention_self_attention_query_key_weight =
+        (const float *)(const void *)(call->weights + 6738432);
+    float *restrict q = (float *)(void *)call->workspace; /* [1][192]: [row][head] */
+    /* [4][6][192][32] */
+    const float *w_attention_self_attention_value_weight =
+        (const float *)(const void *)(call->weights + 818688);
+    float *restrict v = (float *)(void *)(call->workspace + 768); /* [1][192]: [row][head] */
+    /* layer norm of 1 rows of 192 */
+    for (int64_t i = 0; i < 1; i++) {
+        f32x8 carried = splat_f32x8(0.0f);
+        for (int64_t v_1 = 0; v_1 < 24; v_1++) {
+            carried = carried + load_f32x8(&y2[i * 192 + v_1 * 8]);
+        }
+        const f32x8 mix = shuffle_swap4_f32x8(carried);
+        const f32x8 sum = carried + mix;
+        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
+        const f32x8 sum_1 = sum + mix_1;
+        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
+        const f32x8 sum_2 = sum_1 + mix_2;
+        const float mean = div_f32(sum_2[0], 192.0f);
+        f32x8 carried_1 = splat_f32x8(0.0f);
+        for (int64_t v_1 = 0; v_1 < 24; v_1++) {
+            const f32x8 diff = load_f32x8(&y2[i * 192 + v_1 * 8]) - splat_f32x8(mean);
+            carried_1 = fma_f32x8(diff, diff, carried_1);
+        }
+        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
+        const f32x8 sum_3 = carried_1 + mix_3;
+        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
+        const f32x8 sum_4 = sum_3 + mix_4;
+        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
+        const f32x8 sum_5 = sum_4 + mix_5;
+        const float var = div_f32(sum_5[0], 192.0f);
+        const float root = sqrt_f32(var + 1e-12f);
+        const float scale = div_f32(1.0f, root);
+        for (int64_t v_1 = 0; v_1 < 24; v_1++) {
+            const f32x8 diff = load_f32x8(&y2[i * 192 + v_1 * 8]) - splat_f32x8(mean);
+            const f32x8 t =
+                fma_f32x8(diff * splat_f32x8(scale),
+                load_f32x8(&w_attention_layer_norm_weight[layer * 192 + v_1 * 8]),
+                load_f32x8(&w_attention_layer_norm_bias[layer * 192 + v_1 * 8]));
+            store_f32x8(&lsh_project_attention_norm[i * 208 + v_1 * 8], t);
+        }
+    }
+    for (int64_t column = 0; column < 1; column++) {
+        const int64_t low = min_i64(columns + column, 5);
+        const int64_t next = min_i64(low + 1, 5);
+        for (int64_t tile = 0; tile < 1; tile++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc0_2 = splat_f32x8(0.0f);
+            f32x8 acc0_3 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 192; step++) {
+                __builtin_prefetch(&w_attention_self_attention_query_key_weight[((index * 6 + next)
+                    * 192 + tile * 192 + step) * 32], 0, 2);
+                __builtin_prefetch(&w_attention_self_attention_query_key_weight[((index * 6 + next)
+                    * 192 + tile * 192 + step) * 32 + 16], 0, 2);
+                for (int64_t k = 0; k < 1; k++) {
+                    const f32x8 s = splat_f32x8(lsh_project_attention_norm[tile * 208 + step + k]);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_attention_self_attention_query_key_weight[((index * 6 + low) *
+                        192 + step + k) * 32]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_attention_self_attention_query_key_weight[((index * 6 + low) *
+                        192 + step + k) * 32 + 8]);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                    const f32x8 v_3 =
+                        load_f32x8(&w_attention_self_attention_query_key_weight[((index * 6 + low) *
+                        192 + step + k) * 32 + 16]);
+                    acc0_2 = fma_f32x8(s, v_3, acc0_2);
+                    const f32x8 v_4 =
+                        load_f32x8(&w_attention_self_attention_query_key_weight[((index * 6 + low) *
+                        192 + step + k) * 32 + 24]);
+                    acc0_3 = fma_f32x8(s, v_4, acc0_3);
+                }
+            }
+            store_f32x8(&q[tile * 192 + low * 32], acc0_0);
+            store_f32x8(&q[tile * 192 + low * 32 + 8], acc0_1);
+            store_f32x8(&q[tile * 192 + low * 32 + 16], acc0_2);
+            store_f32x8(&q[tile * 192 + low * 32 + 24], acc0_3);
+        }
+    }
+    for (int64_t column = 0; column < 1; column++) {
+        const int64_t low = min_i64(columns + column, 5);
+        const int64_t next = min_i64(low + 1, 5);
+        for (int64_t tile = 0; tile < 1; tile++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc0_2 = splat_f32x8(0.0f);
+            f32x8 acc0_3 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 192; step++) {
+                __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + next) *
+                    192 + tile * 192 + step) * 32], 0, 2);
+                __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + next) *
+                    192 + tile * 192 + step) * 32 + 16], 0, 2);
+                for (int64_t k = 0; k < 1; k++) {
+                    const f32x8 s = splat_f32x8(lsh_project_attention_norm[tile * 208 + step + k]);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + low) * 192
+                        + step + k) * 32]);
+                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + low) * 192
+                        + step + k) * 32 + 8]);
+                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
+                    const f32x8 v_3 =
+                        load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + low) * 192
+                        + step + k) * 32 + 16]);
+                    acc0_2 = fma_f32x8(s, v_3, acc0_2);
+                    const f32x8 v_4 =
+                        load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + low) * 192
+                        + step + k) * 32 + 24]);
+                    acc0_3 = fma_f32x8(s, v_4, acc0_3);
+                }
+            }
+            store_f32x8(&v[tile * 192 + low * 32], acc0_0);
+            store_f32x8(&v[tile * 192 + low * 32 + 8], acc0_1);
+            store_f32x8(&v[tile * 192 + low * 32 + 16], acc0_2);
+            store_f32x8(&v[tile * 192 + low * 32 + 24], acc0_3);
+        }
+    }
+}
+
+/* crime-and-punishment-bytes.yaml:5: 1 rows of attention, y1
+ * tasks [columns 6] */
+static void lsh_output_step(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+        int64_t task) {
+    (void)scratch;
+    const int64_t columns = task;
+    const int64_t layer = arg[0];
+    /* [4][6][192][32] */
+    const float *w_attention_output_dense_weight =
+        (const float *)(const void *)(call->weights + 1408512);
+    /* [1][192]: [row][head]: output of attention */
+    const float *restrict mix = (const float *)(const void *)(call->workspace + 4608);
+    /* [1][1][192]: [batch][rows][width]: a stream */
+    float *restrict y1 = (float *)(void *)(call->workspace + 3072);
+    for (int64_t column = 0; column < 1; column++) {
+        const int64_t low = min_i64(columns + column, 5);
+        const int64_t next = min_i64(low + 1, 5);
+        for (int64_t tile = 0; tile < 1; tile++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc0_2 = splat_f32x8(0.0f);
+            f32x8 acc0_3 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 192; step++) {
+                __builtin_prefetch(&w_attention_output_dense_weight[((layer * 6 + next) * 192 + tile
+                    * 192 + step) * 32], 0, 2);
+                __builtin_prefetch(&w_attention_output_dense_weight[((layer * 6 + next) * 192 + tile
+                    * 192 + step) * 32 + 16], 0, 2);
+                for (int64_t k = 0; k < 1; k++) {
+                    const f32x8 s = splat_f32x8(mix[tile * 192 + step + k]);
+                    const f32x8 v =
+                        load_f32x8(&w_attention_output_dense_weight[((layer * 6 + low) * 192 + step
+                        + k) * 32]);
+                    acc0_0 = fma_f32x8(s, v, acc0_0);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_attention_output_dense_weight[((layer * 6 + low) * 192 + step
+                        + k) * 32 + 8]);
+                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                    const f32x8 v_2 =
+                        load_f32x8(&w_attention_output_dense_weight[((layer * 6 + low) * 192 + step
+                        + k) * 32 + 16]);
+                    acc0_2 = fma_f32x8(s, v_2, acc0_2);
+                    const f32x8 v_3 =
+                        load_f32x8(&w_attention_output_dense_weight[((layer * 6 + low) * 192 + step
+                        + k) * 32 + 24]);
+                    acc0_3 = fma_f32x8(s, v_3, acc0_3);
+                }
+            }
+            store_f32x8(&y1[tile * 192 + low * 32], load_f32x8(&y1[tile * 192 + low * 32]) +
+                acc0_0);
+            store_f32x8(&y1[tile * 192 + low * 32 + 8], load_f32x8(&y1[tile * 192 + low * 32 + 8]) +
+                acc0_1);
+            store_f32x8(&y1[tile * 192 + low * 32 + 16], load_f32x8(&y1[tile * 192 + low * 32 + 16])
+                + acc0_2);
+            store_f32x8(&y1[tile * 192 + low * 32 + 24], load_f32x8(&y1[tile * 192 + low * 32 + 24])
+                + acc0_3);
+        }
+    }
+}
+
+/* crime-and-punishment-bytes.yaml:11: 1 rows of logits
+ * tasks [columns 9] */
+static void lm_head_step(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+        int64_t task) {
+    (void)arg;
+    const int64_t columns = task;
+    /* [1][1][192]: [batch][rows][width]: a stream */
+    const float *restrict y1 = (const float *)(const void *)(call->workspace + 3072);
+    /* [1][1][192]: [batch][rows][width]: a stream */
+    const float *restrict y2 = (const float *)(const void *)(call->workspace + 3840);
+    /* [1][384] */
+    const float *w_encoder_layer_norm_weight =
+        (const float *)(const void *)(call->weights + 7057920);
+    /* [1][384] */
+    const float *w_encoder_layer_norm_bias = (const float *)(const void *)(call->weights + 7059456);
+    float *restrict hidden = (float *)(void *)scratch; /* [1][400] */
+    /* [1][9][384][32] */
+    const float *w_lm_head_decoder_weight = (const float *)(const void *)(call->weights + 7060992);
+    /* [1][288] */
+    const float *w_lm_head_bias = (const float *)(const void *)(call->weights + 7503360);
+    /* [1][288]: [row][column]: for the next stage */
+    float *restrict logits_rows = (float *)(void *)call->workspace;
+    /* layer norm of 1 rows of 384 */
+    for (int64_t i = 0; i < 1; i++) {
+        f32x8 carried = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 24; v++) {
+            carried = carried + load_f32x8(&y1[i * 192 + v * 8]);
+        }
+        const f32x8 mix = shuffle_swap4_f32x8(carried);
+        const f32x8 sum = carried + mix;
+        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
+        const f32x8 sum_1 = sum + mix_1;
+        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
+        const f32x8 sum_2 = sum_1 + mix_2;
+        const float lane = sum_2[0];
+        f32x8 carried_1 = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 24; v++) {
+            carried_1 = carried_1 + load_f32x8(&y2[i * 192 + v * 8]);
+        }
+        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
+        const f32x8 sum_3 = carried_1 + mix_3;
+        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
+        const f32x8 sum_4 = sum_3 + mix_4;
+        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
+        const f32x8 sum_5 = sum_4 + mix_5;
+        const float mean = div_f32(lane + sum_5[0], 384.0f);
+        f32x8 carried_2 = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 24; v++) {
+            const f32x8 diff = load_f32x8(&y1[i * 192 + v * 8]) - splat_f32x8(mean);
+            carried_2 = fma_f32x8(diff, diff, carried_2);
+        }
+        const f32x8 mix_6 = shuffle_swap4_f32x8(carried_2);
+        const f32x8 sum_6 = carried_2 + mix_6;
+        const f32x8 mix_7 = shuffle_swap2_f32x8(sum_6);
+        const f32x8 sum_7 = sum_6 + mix_7;
+        const f32x8 mix_8 = shuffle_swap1_f32x8(sum_7);
+        const f32x8 sum_8 = sum_7 + mix_8;
+        const float lane_1 = sum_8[0];
+        f32x8 carried_3 = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 24; v++) {
+            const f32x8 diff = load_f32x8(&y2[i * 192 + v * 8]) - splat_f32x8(mean);
+            carried_3 = fma_f32x8(diff, diff, carried_3);
+        }
+        const f32x8 mix_9 = shuffle_swap4_f32x8(carried_3);
+        const f32x8 sum_9 = carried_3 + mix_9;
+        const f32x8 mix_10 = shuffle_swap2_f32x8(sum_9);
+        const f32x8 sum_10 = sum_9 + mix_10;
+        const f32x8 mix_11 = shuffle_swap1_f32x8(sum_10);
+        const f32x8 sum_11 = sum_10 + mix_11;
+        const float var = div_f32(lane_1 + sum_11[0], 384.0f);
+        const float root = sqrt_f32(var + 1e-12f);
+        const float scale = div_f32(1.0f, root);
+        for (int64_t v = 0; v < 24; v++) {
+            const f32x8 diff = load_f32x8(&y1[i * 192 + v * 8]) - splat_f32x8(mean);
+            const f32x8 t =
+                fma_f32x8(diff * splat_f32x8(scale),
+                load_f32x8(&w_encoder_layer_norm_weight[v * 8]),
+                load_f32x8(&w_encoder_layer_norm_bias[v * 8]));
+            store_f32x8(&hidden[i * 400 + v * 8], t);
+        }
+        for (int64_t v = 0; v < 24; v++) {
+            const f32x8 diff = load_f32x8(&y2[i * 192 + v * 8]) - splat_f32x8(mean);
+            const f32x8 t =
+                fma_f32x8(diff * splat_f32x8(scale),
+                load_f32x8(&w_encoder_layer_norm_weight[v * 8 + 192]),
+                load_f32x8(&w_encoder_layer_norm_bias[v * 8 + 192]));
+            store_f32x8(&hidden[i * 400 + v * 8 + 192], t);
+        }
+    }
+    for (int64_t column = 0; column < 1; column++) {
+        const int64_t low = min_i64(columns + column, 8);
+        const int64_t next = min_i64(low + 1, 8);
+        for (int64_t tile = 0; tile < 1; tile++) {
+            f32x8 acc0_0 = splat_f32x8(0.0f);
+            f32x8 acc0_1 = splat_f32x8(0.0f);
+            f32x8 acc0_2 = splat_f32x8(0.0f);
+            f32x8 acc0_3 = splat_f32x8(0.0f);
+            for (int64_t step = 0; step < 384; step++) {
+                __builtin_prefetch(&w_lm_head_decoder_weight[(next * 384 + tile * 384 + step) * 32],
+                    0, 2);
+                __builtin_prefetch(&w_lm_head_decoder_weight[(next * 384 + tile * 384 + step) * 32 +
+                    16], 0, 2);
+                for (int64_t k = 0; k < 1; k++) {
+                    const f32x8 s = splat_f32x8(hidden[tile * 400 + step + k]);
+                    acc0_0 =
+                        fma_f32x8(s,
+                        load_f32x8(&w_lm_head_decoder_weight[(low * 384 + step + k) * 32]), acc0_0);
+                    acc0_1 =
+                        fma_f32x8(s,
+                        load_f32x8(&w_lm_head_decoder_weight[(low * 384 + step + k) * 32 + 8]),
+                        acc0_1);
+                    acc0_2 =
+                        fma_f32x8(s,
+                        load_f32x8(&w_lm_head_decoder_weight[(low * 384 + step + k) * 32 + 16]),
+                        acc0_2);
+                    acc0_3 =
+                        fma_f32x8(s,
+                        load_f32x8(&w_lm_head_decoder_weight[(low * 384 + step + k) * 32 + 24]),
+                        acc0_3);
+                }
+            }
+            store_f32x8(&logits_rows[tile * 288 + low * 32],
+                acc0_0 + load_f32x8(&w_lm_head_bias[low * 32]));
+            store_f32x8(&logits_rows[tile * 288 + low * 32 + 8],
+                acc0_1 + load_f32x8(&w_lm_head_bias[low * 32 + 8]));
+            store_f32x8(&logits_rows[tile * 288 + low * 32 + 16],
+                acc0_2 + load_f32x8(&w_lm_head_bias[low * 32 + 16]));
+            store_f32x8(&logits_rows[tile * 288 + low * 32 + 24],
+                acc0_3 + load_f32x8(&w_lm_head_bias[low * 32 + 24]));
+        }
+    }
+}
+
+/* crime-and-punishment-bytes.yaml:11: logits to the caller's rows
+ * tasks [once 1] */
+static void logits_out_step(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+        int64_t task) {
+    (void)scratch;
+    (void)arg;
+    (void)task;
+    const int32_t *restrict row = call->slot[REFORMER_SLOT_ROW]; /* [1][1] */
+    /* [1][288]: [row][column]: for the next stage */
+    const float *restrict logits_rows = (const float *)(const void *)call->workspace;
+    float *restrict logits = call->slot[REFORMER_SLOT_LOGITS]; /* [1][258] */
+    for (int64_t row_1 = 0; row_1 < 1; row_1++) {
+        if (row[row_1] >= 0) {
+            for (int64_t v = 0; v < 32; v++) {
+                store_f32x8(&logits[row_1 * 258 + v * 8],
+                    load_f32x8(&logits_rows[row_1 * 288 + v * 8]));
+            }
+            for (int64_t e = 0; e < 2; e++) {
+                logits[row_1 * 258 + e + 256] = logits_rows[row_1 * 288 + e + 256];
+            }
+        }
+    }
+}
+
+/* crime-and-punishment-bytes.yaml: last_hidden_state to the caller's rows
+ * tasks [once 1] */
+static void last_hidden_state_out_step(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
+    (void)arg;
+    (void)task;
+    /* [1][1][192]: [batch][rows][width]: a stream */
+    const float *restrict y1 = (const float *)(const void *)(call->workspace + 3072);
+    /* [1][1][192]: [batch][rows][width]: a stream */
+    const float *restrict y2 = (const float *)(const void *)(call->workspace + 3840);
+    /* [1][384] */
+    const float *w_encoder_layer_norm_weight =
+        (const float *)(const void *)(call->weights + 7057920);
+    /* [1][384] */
+    const float *w_encoder_layer_norm_bias = (const float *)(const void *)(call->weights + 7059456);
+    float *restrict last_hidden_state_out_hidden = (float *)(void *)scratch; /* [1][400] */
+    const int32_t *restrict row = call->slot[REFORMER_SLOT_ROW]; /* [1][1] */
+    float *restrict last_hidden_state = call->slot[REFORMER_SLOT_HIDDEN]; /* [1][384] */
+    /* layer norm of 1 rows of 384 */
+    for (int64_t i = 0; i < 1; i++) {
+        f32x8 carried = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 24; v++) {
+            carried = carried + load_f32x8(&y1[i * 192 + v * 8]);
+        }
+        const f32x8 mix = shuffle_swap4_f32x8(carried);
+        const f32x8 sum = carried + mix;
+        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
+        const f32x8 sum_1 = sum + mix_1;
+        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
+        const f32x8 sum_2 = sum_1 + mix_2;
+        const float lane = sum_2[0];
+        f32x8 carried_1 = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 24; v++) {
+            carried_1 = carried_1 + load_f32x8(&y2[i * 192 + v * 8]);
+        }
+        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
+        const f32x8 sum_3 = carried_1 + mix_3;
+        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
+        const f32x8 sum_4 = sum_3 + mix_4;
+        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
+        const f32x8 sum_5 = sum_4 + mix_5;
+        const float mean = div_f32(lane + sum_5[0], 384.0f);
+        f32x8 carried_2 = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 24; v++) {
+            const f32x8 diff = load_f32x8(&y1[i * 192 + v * 8]) - splat_f32x8(mean);
+            carried_2 = fma_f32x8(diff, diff, carried_2);
+        }
+        const f32x8 mix_6 = shuffle_swap4_f32x8(carried_2);
+        const f32x8 sum_6 = carried_2 + mix_6;
+        const f32x8 mix_7 = shuffle_swap2_f32x8(sum_6);
+        const f32x8 sum_7 = sum_6 + mix_7;
+        const f32x8 mix_8 = shuffle_swap1_f32x8(sum_7);
+        const f32x8 sum_8 = sum_7 + mix_8;
+        const float lane_1 = sum_8[0];
+        f32x8 carried_3 = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 24; v++) {
+            const f32x8 diff = load_f32x8(&y2[i * 192 + v * 8]) - splat_f32x8(mean);
+            carried_3 = fma_f32x8(diff, diff, carried_3);
+        }
+        const f32x8 mix_9 = shuffle_swap4_f32x8(carried_3);
+        const f32x8 sum_9 = carried_3 + mix_9;
+        const f32x8 mix_10 = shuffle_swap2_f32x8(sum_9);
+        const f32x8 sum_10 = sum_9 + mix_10;
+        const f32x8 mix_11 = shuffle_swap1_f32x8(sum_10);
+        const f32x8 sum_11 = sum_10 + mix_11;
+        const float var = div_f32(lane_1 + sum_11[0], 384.0f);
+        const float root = sqrt_f32(var + 1e-12f);
+        const float scale = div_f32(1.0f, root);
+        for (int64_t v = 0; v < 24; v++) {
+            const f32x8 diff = load_f32x8(&y1[i * 192 + v * 8]) - splat_f32x8(mean);
+            const f32x8 t =
+                fma_f32x8(diff * splat_f32x8(scale),
+                load_f32x8(&w_encoder_layer_norm_weight[v * 8]),
+                load_f32x8(&w_encoder_layer_norm_bias[v * 8]));
+            store_f32x8(&last_hidden_state_out_hidden[i * 400 + v * 8], t);
+        }
+        for (int64_t v = 0; v < 24; v++) {
+            const f32x8 diff = load_f32x8(&y2[i * 192 + v * 8]) - splat_f32x8(mean);
+            const f32x8 t =
+                fma_f32x8(diff * splat_f32x8(scale),
+                load_f32x8(&w_encoder_layer_norm_weight[v * 8 + 192]),
+                load_f32x8(&w_encoder_layer_norm_bias[v * 8 + 192]));
+            store_f32x8(&last_hidden_state_out_hidden[i * 400 + v * 8 + 192], t);
+        }
+    }
+    for (int64_t row_1 = 0; row_1 < 1; row_1++) {
+        if (row[row_1] >= 0) {
+            for (int64_t v = 0; v < 48; v++) {
+                store_f32x8(&last_hidden_state[row_1 * 384 + v * 8],
+                    load_f32x8(&last_hidden_state_out_hidden[row_1 * 400 + v * 8]));
+            }
+        }
+    }
+}
+
 /* crime-and-punishment-bytes.yaml:22: local attention of one token: its chunk of 32 and 1 before
  * tasks [row 1][head 6] */
 static void local_step_step(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
@@ -7203,7 +7942,7 @@ static void local_step_step(const reformer_call_t *call, unsigned char *scratch,
     /* [1][192]: [row][head] */
     const float *restrict q = (const float *)(const void *)call->workspace;
     /* [1][2][6][64][2][32]: [row][layer][head][position mod window][key, value] */
-    float *restrict rings = call->slot[REFORMER_SLOT_RINGS];
+    float *restrict rings = call->slot[REFORMER_SLOT_CACHE + 0];
     /* [1][192]: [row][head] */
     const float *restrict v = (const float *)(const void *)(call->workspace + 768);
     float *restrict scores = (float *)(void *)(scratch + 128); /* [64] */
@@ -7351,205 +8090,6 @@ static void local_step_step(const reformer_call_t *call, unsigned char *scratch,
     }
 }
 
-/* crime-and-punishment-bytes.yaml:5: LSH attention: norm and projections of one token
- * tasks [columns 6] */
-static void lsh_project_step(const reformer_call_t *call, unsigned char *scratch,
-        const int64_t *arg, int64_t task) {
-    const int64_t columns = task;
-    const int64_t layer = arg[0];
-    const int64_t index = arg[1];
-    /* [1][1][192]: [batch][rows][width]: a stream */
-    const float *restrict y2 = (const float *)(const void *)(call->workspace + 3840);
-    /* [4][192] */
-    const float *w_attention_layer_norm_weight =
-        (const float *)(const void *)(call->weights + 222720);
-    /* [4][192] */
-    const float *w_attention_layer_norm_bias =
-        (const float *)(const void *)(call->weights + 225792);
-    float *restrict lsh_project_x = (float *)(void *)scratch; /* [1][208] */
-    /* [2][6][192][32] */
-    const float *w_attention_self_attention_query_key_weight =
-        (const float *)(const void *)(call->weights + 6738432);
-    float *restrict q = (float *)(void *)call->workspace; /* [1][192]: [row][head] */
-    /* [4][6][192][32] */
-    const float *w_attention_self_attention_value_weight =
-        (const float *)(const void *)(call->weights + 818688);
-    float *restrict v = (float *)(void *)(call->workspace + 768); /* [1][192]: [row][head] */
-    /* layer norm of 1 rows of 192 */
-    for (int64_t i = 0; i < 1; i++) {
-        f32x8 carried = splat_f32x8(0.0f);
-        for (int64_t v_1 = 0; v_1 < 24; v_1++) {
-            carried = carried + load_f32x8(&y2[i * 192 + v_1 * 8]);
-        }
-        const f32x8 mix = shuffle_swap4_f32x8(carried);
-        const f32x8 sum = carried + mix;
-        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
-        const f32x8 sum_1 = sum + mix_1;
-        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
-        const f32x8 sum_2 = sum_1 + mix_2;
-        const float mean = div_f32(sum_2[0], 192.0f);
-        f32x8 carried_1 = splat_f32x8(0.0f);
-        for (int64_t v_1 = 0; v_1 < 24; v_1++) {
-            const f32x8 diff = load_f32x8(&y2[i * 192 + v_1 * 8]) - splat_f32x8(mean);
-            carried_1 = fma_f32x8(diff, diff, carried_1);
-        }
-        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
-        const f32x8 sum_3 = carried_1 + mix_3;
-        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
-        const f32x8 sum_4 = sum_3 + mix_4;
-        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
-        const f32x8 sum_5 = sum_4 + mix_5;
-        const float var = div_f32(sum_5[0], 192.0f);
-        const float root = sqrt_f32(var + 1e-12f);
-        const float scale = div_f32(1.0f, root);
-        for (int64_t v_1 = 0; v_1 < 24; v_1++) {
-            const f32x8 diff = load_f32x8(&y2[i * 192 + v_1 * 8]) - splat_f32x8(mean);
-            const f32x8 t =
-                fma_f32x8(diff * splat_f32x8(scale),
-                load_f32x8(&w_attention_layer_norm_weight[layer * 192 + v_1 * 8]),
-                load_f32x8(&w_attention_layer_norm_bias[layer * 192 + v_1 * 8]));
-            store_f32x8(&lsh_project_x[i * 208 + v_1 * 8], t);
-        }
-    }
-    for (int64_t column = 0; column < 1; column++) {
-        const int64_t low = min_i64(columns + column, 5);
-        const int64_t next = min_i64(low + 1, 5);
-        for (int64_t tile = 0; tile < 1; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc0_2 = splat_f32x8(0.0f);
-            f32x8 acc0_3 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 192; step++) {
-                __builtin_prefetch(&w_attention_self_attention_query_key_weight[((index * 6 + next)
-                    * 192 + tile * 192 + step) * 32], 0, 2);
-                __builtin_prefetch(&w_attention_self_attention_query_key_weight[((index * 6 + next)
-                    * 192 + tile * 192 + step) * 32 + 16], 0, 2);
-                for (int64_t k = 0; k < 1; k++) {
-                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 208 + step + k]);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_attention_self_attention_query_key_weight[((index * 6 + low) *
-                        192 + step + k) * 32]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 =
-                        load_f32x8(&w_attention_self_attention_query_key_weight[((index * 6 + low) *
-                        192 + step + k) * 32 + 8]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 v_3 =
-                        load_f32x8(&w_attention_self_attention_query_key_weight[((index * 6 + low) *
-                        192 + step + k) * 32 + 16]);
-                    acc0_2 = fma_f32x8(s, v_3, acc0_2);
-                    const f32x8 v_4 =
-                        load_f32x8(&w_attention_self_attention_query_key_weight[((index * 6 + low) *
-                        192 + step + k) * 32 + 24]);
-                    acc0_3 = fma_f32x8(s, v_4, acc0_3);
-                }
-            }
-            store_f32x8(&q[tile * 192 + low * 32], acc0_0);
-            store_f32x8(&q[tile * 192 + low * 32 + 8], acc0_1);
-            store_f32x8(&q[tile * 192 + low * 32 + 16], acc0_2);
-            store_f32x8(&q[tile * 192 + low * 32 + 24], acc0_3);
-        }
-    }
-    for (int64_t column = 0; column < 1; column++) {
-        const int64_t low = min_i64(columns + column, 5);
-        const int64_t next = min_i64(low + 1, 5);
-        for (int64_t tile = 0; tile < 1; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc0_2 = splat_f32x8(0.0f);
-            f32x8 acc0_3 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 192; step++) {
-                __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + next) *
-                    192 + tile * 192 + step) * 32], 0, 2);
-                __builtin_prefetch(&w_attention_self_attention_value_weight[((layer * 6 + next) *
-                    192 + tile * 192 + step) * 32 + 16], 0, 2);
-                for (int64_t k = 0; k < 1; k++) {
-                    const f32x8 s = splat_f32x8(lsh_project_x[tile * 208 + step + k]);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + low) * 192
-                        + step + k) * 32]);
-                    acc0_0 = fma_f32x8(s, v_1, acc0_0);
-                    const f32x8 v_2 =
-                        load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + low) * 192
-                        + step + k) * 32 + 8]);
-                    acc0_1 = fma_f32x8(s, v_2, acc0_1);
-                    const f32x8 v_3 =
-                        load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + low) * 192
-                        + step + k) * 32 + 16]);
-                    acc0_2 = fma_f32x8(s, v_3, acc0_2);
-                    const f32x8 v_4 =
-                        load_f32x8(&w_attention_self_attention_value_weight[((layer * 6 + low) * 192
-                        + step + k) * 32 + 24]);
-                    acc0_3 = fma_f32x8(s, v_4, acc0_3);
-                }
-            }
-            store_f32x8(&v[tile * 192 + low * 32], acc0_0);
-            store_f32x8(&v[tile * 192 + low * 32 + 8], acc0_1);
-            store_f32x8(&v[tile * 192 + low * 32 + 16], acc0_2);
-            store_f32x8(&v[tile * 192 + low * 32 + 24], acc0_3);
-        }
-    }
-}
-
-/* crime-and-punishment-bytes.yaml:5: LSH attention: output of all heads, added to its stream
- * tasks [columns 6] */
-static void lsh_output_step(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
-    (void)scratch;
-    const int64_t columns = task;
-    const int64_t layer = arg[0];
-    /* [4][6][192][32] */
-    const float *w_attention_output_dense_weight =
-        (const float *)(const void *)(call->weights + 1408512);
-    /* [1][192]: [row][head]: output of attention */
-    const float *restrict mix = (const float *)(const void *)(call->workspace + 4608);
-    /* [1][1][192]: [batch][rows][width]: a stream */
-    float *restrict y1 = (float *)(void *)(call->workspace + 3072);
-    for (int64_t column = 0; column < 1; column++) {
-        const int64_t low = min_i64(columns + column, 5);
-        const int64_t next = min_i64(low + 1, 5);
-        for (int64_t tile = 0; tile < 1; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc0_2 = splat_f32x8(0.0f);
-            f32x8 acc0_3 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 192; step++) {
-                __builtin_prefetch(&w_attention_output_dense_weight[((layer * 6 + next) * 192 + tile
-                    * 192 + step) * 32], 0, 2);
-                __builtin_prefetch(&w_attention_output_dense_weight[((layer * 6 + next) * 192 + tile
-                    * 192 + step) * 32 + 16], 0, 2);
-                for (int64_t k = 0; k < 1; k++) {
-                    const f32x8 s = splat_f32x8(mix[tile * 192 + step + k]);
-                    const f32x8 v =
-                        load_f32x8(&w_attention_output_dense_weight[((layer * 6 + low) * 192 + step
-                        + k) * 32]);
-                    acc0_0 = fma_f32x8(s, v, acc0_0);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_attention_output_dense_weight[((layer * 6 + low) * 192 + step
-                        + k) * 32 + 8]);
-                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                    const f32x8 v_2 =
-                        load_f32x8(&w_attention_output_dense_weight[((layer * 6 + low) * 192 + step
-                        + k) * 32 + 16]);
-                    acc0_2 = fma_f32x8(s, v_2, acc0_2);
-                    const f32x8 v_3 =
-                        load_f32x8(&w_attention_output_dense_weight[((layer * 6 + low) * 192 + step
-                        + k) * 32 + 24]);
-                    acc0_3 = fma_f32x8(s, v_3, acc0_3);
-                }
-            }
-            store_f32x8(&y1[tile * 192 + low * 32], load_f32x8(&y1[tile * 192 + low * 32]) +
-                acc0_0);
-            store_f32x8(&y1[tile * 192 + low * 32 + 8], load_f32x8(&y1[tile * 192 + low * 32 + 8]) +
-                acc0_1);
-            store_f32x8(&y1[tile * 192 + low * 32 + 16], load_f32x8(&y1[tile * 192 + low * 32 + 16])
-                + acc0_2);
-            store_f32x8(&y1[tile * 192 + low * 32 + 24], load_f32x8(&y1[tile * 192 + low * 32 + 24])
-                + acc0_3);
-        }
-    }
-}
-
 /* crime-and-punishment-bytes.yaml:19: LSH attention of one token: 2 rounds, windows of 64 tokens
  * tasks [row 1][head 6] */
 static void lsh_step_step(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
@@ -7562,7 +8102,7 @@ static void lsh_step_step(const reformer_call_t *call, unsigned char *scratch, c
     const float *restrict q = (const float *)(const void *)call->workspace;
     const int32_t *restrict position = call->slot[REFORMER_SLOT_POSITION]; /* [1][1] */
     /* [512][1][2][6][2][32]: [position][row][layer][head][key, value] */
-    float *restrict records = call->slot[REFORMER_SLOT_RECORDS];
+    float *restrict records = call->slot[REFORMER_SLOT_RECORDS + 0];
     /* [1][192]: [row][head] */
     const float *restrict v = (const float *)(const void *)(call->workspace + 768);
     const int32_t *restrict hashed = call->slot[REFORMER_SLOT_HASHED]; /* [1][1] */
@@ -7570,9 +8110,9 @@ static void lsh_step_step(const reformer_call_t *call, unsigned char *scratch, c
     const float *w_rotations = (const float *)(const void *)(call->weights + 7033344);
     float *restrict rotated = (float *)(void *)(scratch + 896); /* [8] */
     /* [1][2][6][2][16]: [row][layer][head][round][bucket]: tokens in it */
-    int32_t *restrict counts = call->slot[REFORMER_SLOT_COUNTS];
+    int32_t *restrict counts = call->slot[REFORMER_SLOT_CACHE + 1];
     /* [1][2][6][2][16][96]: [row][layer][head][round][bucket][first and latest]: which tokens */
-    int32_t *restrict places = call->slot[REFORMER_SLOT_PLACES];
+    int32_t *restrict places = call->slot[REFORMER_SLOT_CACHE + 2];
     int32_t *restrict keys = (int32_t *)(void *)(scratch + 384); /* [2][64] */
     float *restrict lsh_step_scores = (float *)(void *)(scratch + 128); /* [64] */
     float *restrict weights_1 = (float *)(void *)(scratch + 1216); /* [2] */
@@ -7619,7 +8159,7 @@ static void lsh_step_step(const reformer_call_t *call, unsigned char *scratch, c
             mul_f32x8(load_f32x8(&q[row * 192 + head * 32 + 24]), s));
         store_f32x8(&records[((((int64_t)v_5 + row) * 2 + index) * 6 + head) * 2 * 32 + 56],
             load_f32x8(&v[row * 192 + head * 32 + 24]));
-        if (hashed[row]) {
+        if (hashed[row] > 32) {
             for (int64_t round = 0; round < 2; round++) {
                 f32x8 carried = splat_f32x8(0.0f);
                 for (int64_t d = 0; d < 32; d++) {
@@ -8166,257 +8706,6 @@ static void lsh_step_step(const reformer_call_t *call, unsigned char *scratch, c
     }
 }
 
-/* crime-and-punishment-bytes.yaml:11: final norm and logits of each row's last token
- * tasks [columns 9] */
-static void step_lm_head_step(const reformer_call_t *call, unsigned char *scratch,
-        const int64_t *arg, int64_t task) {
-    (void)arg;
-    const int64_t columns = task;
-    /* [1][1][192]: [batch][rows][width]: a stream */
-    const float *restrict y1 = (const float *)(const void *)(call->workspace + 3072);
-    /* [1][1][192]: [batch][rows][width]: a stream */
-    const float *restrict y2 = (const float *)(const void *)(call->workspace + 3840);
-    /* [1][384] */
-    const float *w_encoder_layer_norm_weight =
-        (const float *)(const void *)(call->weights + 7057920);
-    /* [1][384] */
-    const float *w_encoder_layer_norm_bias = (const float *)(const void *)(call->weights + 7059456);
-    float *restrict step_lm_head_x = (float *)(void *)scratch; /* [1][400] */
-    /* [1][9][384][32] */
-    const float *w_lm_head_decoder_weight = (const float *)(const void *)(call->weights + 7060992);
-    /* [1][288] */
-    const float *w_lm_head_bias = (const float *)(const void *)(call->weights + 7503360);
-    float *restrict step_logits = (float *)(void *)call->workspace; /* [1][288]: [row][vocab] */
-    /* layer norm of 1 rows of 384 */
-    for (int64_t i = 0; i < 1; i++) {
-        f32x8 carried = splat_f32x8(0.0f);
-        for (int64_t v = 0; v < 24; v++) {
-            carried = carried + load_f32x8(&y1[i * 192 + v * 8]);
-        }
-        const f32x8 mix = shuffle_swap4_f32x8(carried);
-        const f32x8 sum = carried + mix;
-        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
-        const f32x8 sum_1 = sum + mix_1;
-        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
-        const f32x8 sum_2 = sum_1 + mix_2;
-        const float lane = sum_2[0];
-        f32x8 carried_1 = splat_f32x8(0.0f);
-        for (int64_t v = 0; v < 24; v++) {
-            carried_1 = carried_1 + load_f32x8(&y2[i * 192 + v * 8]);
-        }
-        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
-        const f32x8 sum_3 = carried_1 + mix_3;
-        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
-        const f32x8 sum_4 = sum_3 + mix_4;
-        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
-        const f32x8 sum_5 = sum_4 + mix_5;
-        const float mean = div_f32(lane + sum_5[0], 384.0f);
-        f32x8 carried_2 = splat_f32x8(0.0f);
-        for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&y1[i * 192 + v * 8]) - splat_f32x8(mean);
-            carried_2 = fma_f32x8(diff, diff, carried_2);
-        }
-        const f32x8 mix_6 = shuffle_swap4_f32x8(carried_2);
-        const f32x8 sum_6 = carried_2 + mix_6;
-        const f32x8 mix_7 = shuffle_swap2_f32x8(sum_6);
-        const f32x8 sum_7 = sum_6 + mix_7;
-        const f32x8 mix_8 = shuffle_swap1_f32x8(sum_7);
-        const f32x8 sum_8 = sum_7 + mix_8;
-        const float lane_1 = sum_8[0];
-        f32x8 carried_3 = splat_f32x8(0.0f);
-        for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&y2[i * 192 + v * 8]) - splat_f32x8(mean);
-            carried_3 = fma_f32x8(diff, diff, carried_3);
-        }
-        const f32x8 mix_9 = shuffle_swap4_f32x8(carried_3);
-        const f32x8 sum_9 = carried_3 + mix_9;
-        const f32x8 mix_10 = shuffle_swap2_f32x8(sum_9);
-        const f32x8 sum_10 = sum_9 + mix_10;
-        const f32x8 mix_11 = shuffle_swap1_f32x8(sum_10);
-        const f32x8 sum_11 = sum_10 + mix_11;
-        const float var = div_f32(lane_1 + sum_11[0], 384.0f);
-        const float root = sqrt_f32(var + 1e-12f);
-        const float scale = div_f32(1.0f, root);
-        for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&y1[i * 192 + v * 8]) - splat_f32x8(mean);
-            const f32x8 t =
-                fma_f32x8(diff * splat_f32x8(scale),
-                load_f32x8(&w_encoder_layer_norm_weight[v * 8]),
-                load_f32x8(&w_encoder_layer_norm_bias[v * 8]));
-            store_f32x8(&step_lm_head_x[i * 400 + v * 8], t);
-        }
-        for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&y2[i * 192 + v * 8]) - splat_f32x8(mean);
-            const f32x8 t =
-                fma_f32x8(diff * splat_f32x8(scale),
-                load_f32x8(&w_encoder_layer_norm_weight[v * 8 + 192]),
-                load_f32x8(&w_encoder_layer_norm_bias[v * 8 + 192]));
-            store_f32x8(&step_lm_head_x[i * 400 + v * 8 + 192], t);
-        }
-    }
-    for (int64_t column = 0; column < 1; column++) {
-        const int64_t low = min_i64(columns + column, 8);
-        const int64_t next = min_i64(low + 1, 8);
-        for (int64_t tile = 0; tile < 1; tile++) {
-            f32x8 acc0_0 = splat_f32x8(0.0f);
-            f32x8 acc0_1 = splat_f32x8(0.0f);
-            f32x8 acc0_2 = splat_f32x8(0.0f);
-            f32x8 acc0_3 = splat_f32x8(0.0f);
-            for (int64_t step = 0; step < 384; step++) {
-                __builtin_prefetch(&w_lm_head_decoder_weight[(next * 384 + tile * 384 + step) * 32],
-                    0, 2);
-                __builtin_prefetch(&w_lm_head_decoder_weight[(next * 384 + tile * 384 + step) * 32 +
-                    16], 0, 2);
-                for (int64_t k = 0; k < 1; k++) {
-                    const f32x8 s = splat_f32x8(step_lm_head_x[tile * 400 + step + k]);
-                    acc0_0 =
-                        fma_f32x8(s,
-                        load_f32x8(&w_lm_head_decoder_weight[(low * 384 + step + k) * 32]), acc0_0);
-                    acc0_1 =
-                        fma_f32x8(s,
-                        load_f32x8(&w_lm_head_decoder_weight[(low * 384 + step + k) * 32 + 8]),
-                        acc0_1);
-                    acc0_2 =
-                        fma_f32x8(s,
-                        load_f32x8(&w_lm_head_decoder_weight[(low * 384 + step + k) * 32 + 16]),
-                        acc0_2);
-                    acc0_3 =
-                        fma_f32x8(s,
-                        load_f32x8(&w_lm_head_decoder_weight[(low * 384 + step + k) * 32 + 24]),
-                        acc0_3);
-                }
-            }
-            store_f32x8(&step_logits[tile * 288 + low * 32],
-                acc0_0 + load_f32x8(&w_lm_head_bias[low * 32]));
-            store_f32x8(&step_logits[tile * 288 + low * 32 + 8],
-                acc0_1 + load_f32x8(&w_lm_head_bias[low * 32 + 8]));
-            store_f32x8(&step_logits[tile * 288 + low * 32 + 16],
-                acc0_2 + load_f32x8(&w_lm_head_bias[low * 32 + 16]));
-            store_f32x8(&step_logits[tile * 288 + low * 32 + 24],
-                acc0_3 + load_f32x8(&w_lm_head_bias[low * 32 + 24]));
-        }
-    }
-}
-
-/* crime-and-punishment-bytes.yaml:11: logits to the caller's rows
- * tasks [once 1] */
-static void step_out_step(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
-    (void)scratch;
-    (void)arg;
-    (void)task;
-    const int32_t *restrict row = call->slot[REFORMER_SLOT_ROW]; /* [1][1] */
-    /* [1][288]: [row][vocab] */
-    const float *restrict step_logits = (const float *)(const void *)call->workspace;
-    float *restrict logits = call->slot[REFORMER_SLOT_LOGITS]; /* [1][258] */
-    for (int64_t row_1 = 0; row_1 < 1; row_1++) {
-        if (row[row_1] >= 0) {
-            for (int64_t v = 0; v < 32; v++) {
-                store_f32x8(&logits[row_1 * 258 + v * 8],
-                    load_f32x8(&step_logits[row_1 * 288 + v * 8]));
-            }
-            for (int64_t e = 0; e < 2; e++) {
-                logits[row_1 * 258 + e + 256] = step_logits[row_1 * 288 + e + 256];
-            }
-        }
-    }
-}
-
-/* crime-and-punishment-bytes.yaml: last_hidden_state of each row's last token
- * tasks [once 1] */
-static void step_hidden_step(const reformer_call_t *call, unsigned char *scratch,
-        const int64_t *arg, int64_t task) {
-    (void)arg;
-    (void)task;
-    /* [1][1][192]: [batch][rows][width]: a stream */
-    const float *restrict y1 = (const float *)(const void *)(call->workspace + 3072);
-    /* [1][1][192]: [batch][rows][width]: a stream */
-    const float *restrict y2 = (const float *)(const void *)(call->workspace + 3840);
-    /* [1][384] */
-    const float *w_encoder_layer_norm_weight =
-        (const float *)(const void *)(call->weights + 7057920);
-    /* [1][384] */
-    const float *w_encoder_layer_norm_bias = (const float *)(const void *)(call->weights + 7059456);
-    float *restrict step_hidden_x = (float *)(void *)scratch; /* [1][400] */
-    const int32_t *restrict row = call->slot[REFORMER_SLOT_ROW]; /* [1][1] */
-    float *restrict last_hidden_state = call->slot[REFORMER_SLOT_HIDDEN]; /* [1][384] */
-    /* layer norm of 1 rows of 384 */
-    for (int64_t i = 0; i < 1; i++) {
-        f32x8 carried = splat_f32x8(0.0f);
-        for (int64_t v = 0; v < 24; v++) {
-            carried = carried + load_f32x8(&y1[i * 192 + v * 8]);
-        }
-        const f32x8 mix = shuffle_swap4_f32x8(carried);
-        const f32x8 sum = carried + mix;
-        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
-        const f32x8 sum_1 = sum + mix_1;
-        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
-        const f32x8 sum_2 = sum_1 + mix_2;
-        const float lane = sum_2[0];
-        f32x8 carried_1 = splat_f32x8(0.0f);
-        for (int64_t v = 0; v < 24; v++) {
-            carried_1 = carried_1 + load_f32x8(&y2[i * 192 + v * 8]);
-        }
-        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
-        const f32x8 sum_3 = carried_1 + mix_3;
-        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
-        const f32x8 sum_4 = sum_3 + mix_4;
-        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
-        const f32x8 sum_5 = sum_4 + mix_5;
-        const float mean = div_f32(lane + sum_5[0], 384.0f);
-        f32x8 carried_2 = splat_f32x8(0.0f);
-        for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&y1[i * 192 + v * 8]) - splat_f32x8(mean);
-            carried_2 = fma_f32x8(diff, diff, carried_2);
-        }
-        const f32x8 mix_6 = shuffle_swap4_f32x8(carried_2);
-        const f32x8 sum_6 = carried_2 + mix_6;
-        const f32x8 mix_7 = shuffle_swap2_f32x8(sum_6);
-        const f32x8 sum_7 = sum_6 + mix_7;
-        const f32x8 mix_8 = shuffle_swap1_f32x8(sum_7);
-        const f32x8 sum_8 = sum_7 + mix_8;
-        const float lane_1 = sum_8[0];
-        f32x8 carried_3 = splat_f32x8(0.0f);
-        for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&y2[i * 192 + v * 8]) - splat_f32x8(mean);
-            carried_3 = fma_f32x8(diff, diff, carried_3);
-        }
-        const f32x8 mix_9 = shuffle_swap4_f32x8(carried_3);
-        const f32x8 sum_9 = carried_3 + mix_9;
-        const f32x8 mix_10 = shuffle_swap2_f32x8(sum_9);
-        const f32x8 sum_10 = sum_9 + mix_10;
-        const f32x8 mix_11 = shuffle_swap1_f32x8(sum_10);
-        const f32x8 sum_11 = sum_10 + mix_11;
-        const float var = div_f32(lane_1 + sum_11[0], 384.0f);
-        const float root = sqrt_f32(var + 1e-12f);
-        const float scale = div_f32(1.0f, root);
-        for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&y1[i * 192 + v * 8]) - splat_f32x8(mean);
-            const f32x8 t =
-                fma_f32x8(diff * splat_f32x8(scale),
-                load_f32x8(&w_encoder_layer_norm_weight[v * 8]),
-                load_f32x8(&w_encoder_layer_norm_bias[v * 8]));
-            store_f32x8(&step_hidden_x[i * 400 + v * 8], t);
-        }
-        for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&y2[i * 192 + v * 8]) - splat_f32x8(mean);
-            const f32x8 t =
-                fma_f32x8(diff * splat_f32x8(scale),
-                load_f32x8(&w_encoder_layer_norm_weight[v * 8 + 192]),
-                load_f32x8(&w_encoder_layer_norm_bias[v * 8 + 192]));
-            store_f32x8(&step_hidden_x[i * 400 + v * 8 + 192], t);
-        }
-    }
-    for (int64_t row_1 = 0; row_1 < 1; row_1++) {
-        if (row[row_1] >= 0) {
-            for (int64_t v = 0; v < 48; v++) {
-                store_f32x8(&last_hidden_state[row_1 * 384 + v * 8],
-                    load_f32x8(&step_hidden_x[row_1 * 400 + v * 8]));
-            }
-        }
-    }
-}
-
 static void crime_and_punishment_bytes_run_step(const reformer_call_t *call) {
     const int32_t *control = call->slot[REFORMER_SLOT_CONTROL]; /* [16] */
     reformer_launch(call, embed_step, 1, NULL);
@@ -8441,11 +8730,11 @@ static void crime_and_punishment_bytes_run_step(const reformer_call_t *call) {
         reformer_launch(call, feed_forward_out_step, 6, (const int64_t[]){layer});
     }
     if (control[1]) {
-        reformer_launch(call, step_lm_head_step, 9, NULL);
-        reformer_launch(call, step_out_step, 1, NULL);
+        reformer_launch(call, lm_head_step, 9, NULL);
+        reformer_launch(call, logits_out_step, 1, NULL);
     }
     if (control[0]) {
-        reformer_launch(call, step_hidden_step, 1, NULL);
+        reformer_launch(call, last_hidden_state_out_step, 1, NULL);
     }
 }
 
@@ -8453,6 +8742,7 @@ static void crime_and_punishment_bytes_run_step(const reformer_call_t *call) {
 #undef log_f32
 #undef exp_f32x8
 #undef exp2_f32x8
+#undef log_f32x8
 #undef relu_f32x8
 #undef embed_kernel
 #undef local_project
@@ -8471,8 +8761,8 @@ static void crime_and_punishment_bytes_run_step(const reformer_call_t *call) {
 #undef lm_loss
 #undef last_token
 #undef last_lm_head
-#undef last_out
-#undef last_hidden
+#undef last_logits_out
+#undef last_last_hidden_state_out
 #undef layer_form
 #undef layer_index
 #undef exp_f32_step
@@ -8480,17 +8770,17 @@ static void crime_and_punishment_bytes_run_step(const reformer_call_t *call) {
 #undef exp_f32x8_step
 #undef relu_f32x8_step
 #undef embed_step
-#undef feed_forward_in_step
-#undef feed_forward_out_step
 #undef local_project_step
 #undef local_output_step
-#undef local_step_step
+#undef feed_forward_in_step
+#undef feed_forward_out_step
 #undef lsh_project_step
 #undef lsh_output_step
+#undef lm_head_step
+#undef logits_out_step
+#undef last_hidden_state_out_step
+#undef local_step_step
 #undef lsh_step_step
-#undef step_lm_head_step
-#undef step_out_step
-#undef step_hidden_step
 #undef layer_form_step
 #undef layer_index_step
 #undef f32x8
@@ -8510,6 +8800,7 @@ static void crime_and_punishment_bytes_run_step(const reformer_call_t *call) {
 #undef add_i32x8
 #undef add_i64
 #undef sub_i32
+#undef sub_i32x8
 #undef sub_i64
 #undef mul_f32
 #undef mul_f32x8
@@ -8576,10 +8867,18 @@ static const reformer_variant_t crime_and_punishment_bytes_steps[] = {
         .run = crime_and_punishment_bytes_run_step,
     },
 };
+static const size_t crime_and_punishment_bytes_cache_parts[] = {
+    196608,
+    1536,
+    147456,
+};
+static const size_t crime_and_punishment_bytes_record_parts[] = {
+    3072,
+};
 static const reformer_desc_t crime_and_punishment_bytes_description = {
     .abi = REFORMER_ABI,
     .name = "crime_and_punishment_bytes",
-    .fingerprint = UINT64_C(0x4a7a0c14b32003c7),
+    .fingerprint = UINT64_C(0x5a792c25df34c58a),
     .weights_bytes = UINT64_C(7509185),
     .head = REFORMER_HEAD_CAUSAL_LM,
     .batch = 1,
@@ -8599,8 +8898,10 @@ static const reformer_desc_t crime_and_punishment_bytes_description = {
     .prefills = crime_and_punishment_bytes_variants,
     .steps = crime_and_punishment_bytes_steps,
     .positions = 512,
-    .lsh_chunk = 32,
-    .cache_row = {196608, 1536, 147456, 3072},
+    .cache_parts = crime_and_punishment_bytes_cache_parts,
+    .record_parts = crime_and_punishment_bytes_record_parts,
+    .n_cache_parts = 3,
+    .n_record_parts = 1,
 };
 
 size_t crime_and_punishment_bytes_workspace_bytes(size_t length, int threads) {

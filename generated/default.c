@@ -54,6 +54,7 @@ REFORMER_REFUSE_FAST_MATH(m_default_flags)
 #define log_f32 m_default_log_f32
 #define exp_f32x8 m_default_exp_f32x8
 #define exp2_f32x8 m_default_exp2_f32x8
+#define log_f32x8 m_default_log_f32x8
 #define relu_f32x8 m_default_relu_f32x8
 #define embed_kernel m_default_embed_kernel
 #define local_project m_default_local_project
@@ -84,6 +85,7 @@ REFORMER_REFUSE_FAST_MATH(m_default_flags)
 #define add_i32 m_default_add_i32
 #define add_i32x8 m_default_add_i32x8
 #define sub_i32 m_default_sub_i32
+#define sub_i32x8 m_default_sub_i32x8
 #define mul_f32 m_default_mul_f32
 #define mul_f32x8 m_default_mul_f32x8
 #define div_f32 m_default_div_f32
@@ -151,6 +153,9 @@ INLINE i32x8 add_i32x8(i32x8 x, i32x8 y) {
 }
 INLINE int32_t sub_i32(int32_t x, int32_t y) {
     return (int32_t)((uint32_t)x - (uint32_t)y);
+}
+INLINE i32x8 sub_i32x8(i32x8 x, i32x8 y) {
+    return (i32x8)((u32x8)x - (u32x8)y);
 }
 INLINE float mul_f32(float x, float y) {
     float product = x * y;
@@ -316,6 +321,31 @@ static inline f32x8 exp2_f32x8(f32x8 x) {
     const f32x8 t_4 = fma_f32x8(t_3, diff, splat_f32x8(1.0f));
     const i32x8 sum_1 = add_i32x8((i32x8)t_4, (i32x8)((u32x8)(i32x8)sum << 23));
     return (f32x8)sum_1;
+}
+
+static inline f32x8 log_f32x8(f32x8 x) {
+    const i32x8 bits = (i32x8)x;
+    const i32x8 diff = sub_i32x8((i32x8)((u32x8)bits >> 23), splat_i32x8(126));
+    const i32x8 bits_1 = (bits & splat_i32x8(8388607)) | splat_i32x8(1056964608);
+    const f32x8 bits_2 = (f32x8)bits_1;
+    const i32x8 less = (i32x8)(bits_2 < splat_f32x8(0.70710677f));
+    const f32x8 pick = select_f32x8(less, splat_f32x8(-1.0f), splat_f32x8(0.0f));
+    const f32x8 sum = __builtin_convertvector(diff, f32x8) + pick;
+    const f32x8 pick_1 = select_f32x8(less, bits_2, splat_f32x8(0.0f));
+    const f32x8 sum_1 = bits_2 - splat_f32x8(1.0f) + pick_1;
+    const f32x8 prod = mul_f32x8(sum_1, sum_1);
+    const f32x8 t = fma_f32x8(splat_f32x8(0.070376836f), sum_1, splat_f32x8(-0.1151461f));
+    const f32x8 t_1 = fma_f32x8(t, sum_1, splat_f32x8(0.116769984f));
+    const f32x8 t_2 = fma_f32x8(t_1, sum_1, splat_f32x8(-0.12420141f));
+    const f32x8 t_3 = fma_f32x8(t_2, sum_1, splat_f32x8(0.14249323f));
+    const f32x8 t_4 = fma_f32x8(t_3, sum_1, splat_f32x8(-0.16668057f));
+    const f32x8 t_5 = fma_f32x8(t_4, sum_1, splat_f32x8(0.20000714f));
+    const f32x8 t_6 = fma_f32x8(t_5, sum_1, splat_f32x8(-0.24999994f));
+    const f32x8 t_7 = fma_f32x8(t_6, sum_1, splat_f32x8(0.3333333f));
+    const f32x8 t_8 = fma_f32x8(sum, splat_f32x8(-0.00021219444f), t_7 * sum_1 * prod);
+    const f32x8 t_9 = fma_f32x8(prod, splat_f32x8(-0.5f), t_8);
+    const f32x8 t_10 = fma_f32x8(sum, splat_f32x8(0.6933594f), sum_1 + t_9);
+    return select_f32x8((i32x8)(x <= splat_f32x8(3.4028235e+38f)), t_10, x);
 }
 
 static inline f32x8 relu_f32x8(f32x8 x) {
@@ -2694,7 +2724,7 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
             }
         }
         for (int64_t i = 0; i < 64; i++) {
-            run_max[(batch + head) * 4096 + block * 64 + i] = -1e+30f;
+            run_max[(batch + head) * 4096 + block * 64 + i] = -3.4028235e+38f;
             run_sum[(batch + head) * 4096 + block * 64 + i] = 0.0f;
         }
     }
@@ -3153,8 +3183,8 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
         query_pos[lane] = (int32_t)(chunk * 64 + lane);
     }
     for (int64_t panel = 0; panel < 4; panel++) {
-        f32x8 most = splat_f32x8(-1e+30f);
-        f32x8 most_1 = splat_f32x8(-1e+30f);
+        f32x8 most = splat_f32x8(-3.4028235e+38f);
+        f32x8 most_1 = splat_f32x8(-3.4028235e+38f);
         for (int64_t o = 0; o < 2; o++) {
             const int64_t other = (chunk + o + 63) % 64;
             for (int64_t run = 0; run < 1; run++) {
@@ -3247,11 +3277,11 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                         (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run * 64 + keys * 6]) <
                         splat_i32x8(1073741824));
                     const f32x8 pick = select_f32x8(less, mul_f32x8(acc0_0, splat_f32x8(0.125f)),
-                        splat_f32x8(-1e+30f));
+                        splat_f32x8(-1e+09f));
                     const f32x8 high = max_f32x8(carried, pick);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 6) * 16], pick);
                     const f32x8 pick_1 = select_f32x8(less, mul_f32x8(acc0_1, splat_f32x8(0.125f)),
-                        splat_f32x8(-1e+30f));
+                        splat_f32x8(-1e+09f));
                     const f32x8 high_1 = max_f32x8(carried_1, pick_1);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 6) * 16 + 8], pick_1);
                     const i32x8 less_1 =
@@ -3259,12 +3289,12 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                         1]) < splat_i32x8(1073741824));
                     const f32x8 pick_2 =
                         select_f32x8(less_1, mul_f32x8(acc1_0, splat_f32x8(0.125f)),
-                        splat_f32x8(-1e+30f));
+                        splat_f32x8(-1e+09f));
                     const f32x8 high_2 = max_f32x8(high, pick_2);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 6) * 16 + 16], pick_2);
                     const f32x8 pick_3 =
                         select_f32x8(less_1, mul_f32x8(acc1_1, splat_f32x8(0.125f)),
-                        splat_f32x8(-1e+30f));
+                        splat_f32x8(-1e+09f));
                     const f32x8 high_3 = max_f32x8(high_1, pick_3);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 6) * 16 + 24], pick_3);
                     const i32x8 less_2 =
@@ -3272,12 +3302,12 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                         2]) < splat_i32x8(1073741824));
                     const f32x8 pick_4 =
                         select_f32x8(less_2, mul_f32x8(acc2_0, splat_f32x8(0.125f)),
-                        splat_f32x8(-1e+30f));
+                        splat_f32x8(-1e+09f));
                     const f32x8 high_4 = max_f32x8(high_2, pick_4);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 6) * 16 + 32], pick_4);
                     const f32x8 pick_5 =
                         select_f32x8(less_2, mul_f32x8(acc2_1, splat_f32x8(0.125f)),
-                        splat_f32x8(-1e+30f));
+                        splat_f32x8(-1e+09f));
                     const f32x8 high_5 = max_f32x8(high_3, pick_5);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 6) * 16 + 40], pick_5);
                     const i32x8 less_3 =
@@ -3285,12 +3315,12 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                         3]) < splat_i32x8(1073741824));
                     const f32x8 pick_6 =
                         select_f32x8(less_3, mul_f32x8(acc3_0, splat_f32x8(0.125f)),
-                        splat_f32x8(-1e+30f));
+                        splat_f32x8(-1e+09f));
                     const f32x8 high_6 = max_f32x8(high_4, pick_6);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 6) * 16 + 48], pick_6);
                     const f32x8 pick_7 =
                         select_f32x8(less_3, mul_f32x8(acc3_1, splat_f32x8(0.125f)),
-                        splat_f32x8(-1e+30f));
+                        splat_f32x8(-1e+09f));
                     const f32x8 high_7 = max_f32x8(high_5, pick_7);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 6) * 16 + 56], pick_7);
                     const i32x8 less_4 =
@@ -3298,12 +3328,12 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                         4]) < splat_i32x8(1073741824));
                     const f32x8 pick_8 =
                         select_f32x8(less_4, mul_f32x8(acc4_0, splat_f32x8(0.125f)),
-                        splat_f32x8(-1e+30f));
+                        splat_f32x8(-1e+09f));
                     const f32x8 high_8 = max_f32x8(high_6, pick_8);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 6) * 16 + 64], pick_8);
                     const f32x8 pick_9 =
                         select_f32x8(less_4, mul_f32x8(acc4_1, splat_f32x8(0.125f)),
-                        splat_f32x8(-1e+30f));
+                        splat_f32x8(-1e+09f));
                     const f32x8 high_9 = max_f32x8(high_7, pick_9);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 6) * 16 + 72], pick_9);
                     const i32x8 less_5 =
@@ -3311,12 +3341,12 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                         5]) < splat_i32x8(1073741824));
                     const f32x8 pick_10 =
                         select_f32x8(less_5, mul_f32x8(acc5_0, splat_f32x8(0.125f)),
-                        splat_f32x8(-1e+30f));
+                        splat_f32x8(-1e+09f));
                     carried = max_f32x8(high_8, pick_10);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 6) * 16 + 80], pick_10);
                     const f32x8 pick_11 =
                         select_f32x8(less_5, mul_f32x8(acc5_1, splat_f32x8(0.125f)),
-                        splat_f32x8(-1e+30f));
+                        splat_f32x8(-1e+09f));
                     carried_1 = max_f32x8(high_9, pick_11);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 6) * 16 + 88], pick_11);
                 }
@@ -3401,11 +3431,11 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                         (i32x8)(splat_i32x8(key[batch * 4096 + other * 64 + run * 64 + keys * 5 +
                         54]) < splat_i32x8(1073741824));
                     const f32x8 pick = select_f32x8(less, mul_f32x8(acc0_0, splat_f32x8(0.125f)),
-                        splat_f32x8(-1e+30f));
+                        splat_f32x8(-1e+09f));
                     const f32x8 high = max_f32x8(carried_2, pick);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 5) * 16 + 864], pick);
                     const f32x8 pick_1 = select_f32x8(less, mul_f32x8(acc0_1, splat_f32x8(0.125f)),
-                        splat_f32x8(-1e+30f));
+                        splat_f32x8(-1e+09f));
                     const f32x8 high_1 = max_f32x8(carried_3, pick_1);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 5) * 16 + 872], pick_1);
                     const i32x8 less_1 =
@@ -3413,12 +3443,12 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                         55]) < splat_i32x8(1073741824));
                     const f32x8 pick_2 =
                         select_f32x8(less_1, mul_f32x8(acc1_0, splat_f32x8(0.125f)),
-                        splat_f32x8(-1e+30f));
+                        splat_f32x8(-1e+09f));
                     const f32x8 high_2 = max_f32x8(high, pick_2);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 5) * 16 + 880], pick_2);
                     const f32x8 pick_3 =
                         select_f32x8(less_1, mul_f32x8(acc1_1, splat_f32x8(0.125f)),
-                        splat_f32x8(-1e+30f));
+                        splat_f32x8(-1e+09f));
                     const f32x8 high_3 = max_f32x8(high_1, pick_3);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 5) * 16 + 888], pick_3);
                     const i32x8 less_2 =
@@ -3426,12 +3456,12 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                         56]) < splat_i32x8(1073741824));
                     const f32x8 pick_4 =
                         select_f32x8(less_2, mul_f32x8(acc2_0, splat_f32x8(0.125f)),
-                        splat_f32x8(-1e+30f));
+                        splat_f32x8(-1e+09f));
                     const f32x8 high_4 = max_f32x8(high_2, pick_4);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 5) * 16 + 896], pick_4);
                     const f32x8 pick_5 =
                         select_f32x8(less_2, mul_f32x8(acc2_1, splat_f32x8(0.125f)),
-                        splat_f32x8(-1e+30f));
+                        splat_f32x8(-1e+09f));
                     const f32x8 high_5 = max_f32x8(high_3, pick_5);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 5) * 16 + 904], pick_5);
                     const i32x8 less_3 =
@@ -3439,12 +3469,12 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                         57]) < splat_i32x8(1073741824));
                     const f32x8 pick_6 =
                         select_f32x8(less_3, mul_f32x8(acc3_0, splat_f32x8(0.125f)),
-                        splat_f32x8(-1e+30f));
+                        splat_f32x8(-1e+09f));
                     const f32x8 high_6 = max_f32x8(high_4, pick_6);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 5) * 16 + 912], pick_6);
                     const f32x8 pick_7 =
                         select_f32x8(less_3, mul_f32x8(acc3_1, splat_f32x8(0.125f)),
-                        splat_f32x8(-1e+30f));
+                        splat_f32x8(-1e+09f));
                     const f32x8 high_7 = max_f32x8(high_5, pick_7);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 5) * 16 + 920], pick_7);
                     const i32x8 less_4 =
@@ -3452,12 +3482,12 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
                         58]) < splat_i32x8(1073741824));
                     const f32x8 pick_8 =
                         select_f32x8(less_4, mul_f32x8(acc4_0, splat_f32x8(0.125f)),
-                        splat_f32x8(-1e+30f));
+                        splat_f32x8(-1e+09f));
                     carried_2 = max_f32x8(high_6, pick_8);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 5) * 16 + 928], pick_8);
                     const f32x8 pick_9 =
                         select_f32x8(less_4, mul_f32x8(acc4_1, splat_f32x8(0.125f)),
-                        splat_f32x8(-1e+30f));
+                        splat_f32x8(-1e+09f));
                     carried_3 = max_f32x8(high_7, pick_9);
                     store_f32x8(&scores[(o * 64 + run * 64 + keys * 5) * 16 + 936], pick_9);
                 }
@@ -3476,12 +3506,18 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
             store_f32x8(&scores[key_1 * 16 + 8], y_1);
             sum_1 = sum_1 + y_1;
         }
-        const f32x8 pick = select_f32x8((i32x8)(most == splat_f32x8(-1e+30f)), splat_f32x8(1.0f),
-            sum);
-        store_f32x8(&inverse[0], div_f32x8(splat_f32x8(1.0f), pick));
-        const f32x8 pick_1 = select_f32x8((i32x8)(most_1 == splat_f32x8(-1e+30f)),
-            splat_f32x8(1.0f), sum_1);
-        store_f32x8(&inverse[8], div_f32x8(splat_f32x8(1.0f), pick_1));
+        const f32x8 high = max_f32x8(most, -most);
+        const f32x8 y = log_f32x8(sum);
+        const f32x8 y_1 = exp_f32x8(most - (y + most));
+        const f32x8 pick = select_f32x8((i32x8)(high > splat_f32x8(256.0f)), y_1,
+            div_f32x8(splat_f32x8(1.0f), sum));
+        store_f32x8(&inverse[0], pick);
+        const f32x8 high_1 = max_f32x8(most_1, -most_1);
+        const f32x8 y_2 = log_f32x8(sum_1);
+        const f32x8 y_3 = exp_f32x8(most_1 - (y_2 + most_1));
+        const f32x8 pick_1 = select_f32x8((i32x8)(high_1 > splat_f32x8(256.0f)), y_3,
+            div_f32x8(splat_f32x8(1.0f), sum_1));
+        store_f32x8(&inverse[8], pick_1);
         for (int64_t column = 0; column < 4; column++) {
             for (int64_t tile = 0; tile < 1; tile++) {
                 f32x8 carried = splat_f32x8(0.0f);
@@ -4255,6 +4291,38 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
             const f32x8 high_3 = max_f32x8(high_2, mix_2);
             const float lane = high_3[0];
             most_norm[o * 4 + panel] = lane;
+            if (lane <= 1.1529215e+18f) {
+            } else {
+                const i32x8 more = (i32x8)(low > splat_f32x8(1.1529215e+18f));
+                const f32x8 pick = select_f32x8(more, splat_f32x8(8.271806e-25f),
+                    splat_f32x8(1.0f));
+                const i32x8 more_1 = (i32x8)(low_1 > splat_f32x8(1.1529215e+18f));
+                const f32x8 pick_1 = select_f32x8(more_1, splat_f32x8(8.271806e-25f),
+                    splat_f32x8(1.0f));
+                for (int64_t k = 0; k < 64; k++) {
+                    const f32x8 prod =
+                        mul_f32x8(load_f32x8(&lsh_attention_queries[((o * 4 + panel) * 64 + k) *
+                        16]), pick);
+                    store_f32x8(&lsh_attention_queries[((o * 4 + panel) * 64 + k) * 16], prod);
+                    const f32x8 prod_1 =
+                        mul_f32x8(load_f32x8(&lsh_attention_queries[((o * 4 + panel) * 64 + k) * 16
+                        + 8]), pick_1);
+                    store_f32x8(&lsh_attention_queries[((o * 4 + panel) * 64 + k) * 16 + 8],
+                        prod_1);
+                }
+                const f32x8 pick_2 = select_f32x8(more, splat_f32x8(1.2089258e+24f),
+                    splat_f32x8(1.0f));
+                store_f32x8(&key_scale[o * 64 + panel * 16],
+                    mul_f32x8(load_f32x8(&key_scale[o * 64 + panel * 16]), pick_2));
+                store_f32x8(&key_scale2[o * 64 + panel * 16],
+                    mul_f32x8(load_f32x8(&key_scale2[o * 64 + panel * 16]), pick_2));
+                const f32x8 pick_3 = select_f32x8(more_1, splat_f32x8(1.2089258e+24f),
+                    splat_f32x8(1.0f));
+                store_f32x8(&key_scale[o * 64 + panel * 16 + 8],
+                    mul_f32x8(load_f32x8(&key_scale[o * 64 + panel * 16 + 8]), pick_3));
+                store_f32x8(&key_scale2[o * 64 + panel * 16 + 8],
+                    mul_f32x8(load_f32x8(&key_scale2[o * 64 + panel * 16 + 8]), pick_3));
+            }
             carried = max_f32(carried, lane);
         }
         most_of_slot[o] = carried;
@@ -4440,6 +4508,38 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
             const f32x8 high_3 = max_f32x8(high_2, mix_2);
             const float lane = high_3[0];
             most_norm[slot_1 * 4 + panel] = lane;
+            if (lane <= 1.1529215e+18f) {
+            } else {
+                const i32x8 more = (i32x8)(low > splat_f32x8(1.1529215e+18f));
+                const f32x8 pick = select_f32x8(more, splat_f32x8(8.271806e-25f),
+                    splat_f32x8(1.0f));
+                const i32x8 more_1 = (i32x8)(low_1 > splat_f32x8(1.1529215e+18f));
+                const f32x8 pick_1 = select_f32x8(more_1, splat_f32x8(8.271806e-25f),
+                    splat_f32x8(1.0f));
+                for (int64_t k = 0; k < 64; k++) {
+                    const f32x8 prod =
+                        mul_f32x8(load_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + k)
+                        * 16]), pick);
+                    store_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + k) * 16], prod);
+                    const f32x8 v_1 =
+                        load_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + k) * 16 +
+                        8]);
+                    store_f32x8(&lsh_attention_queries[((slot_1 * 4 + panel) * 64 + k) * 16 + 8],
+                        mul_f32x8(v_1, pick_1));
+                }
+                const f32x8 pick_2 = select_f32x8(more, splat_f32x8(1.2089258e+24f),
+                    splat_f32x8(1.0f));
+                store_f32x8(&key_scale[slot_1 * 64 + panel * 16],
+                    mul_f32x8(load_f32x8(&key_scale[slot_1 * 64 + panel * 16]), pick_2));
+                store_f32x8(&key_scale2[slot_1 * 64 + panel * 16],
+                    mul_f32x8(load_f32x8(&key_scale2[slot_1 * 64 + panel * 16]), pick_2));
+                const f32x8 pick_3 = select_f32x8(more_1, splat_f32x8(1.2089258e+24f),
+                    splat_f32x8(1.0f));
+                store_f32x8(&key_scale[slot_1 * 64 + panel * 16 + 8],
+                    mul_f32x8(load_f32x8(&key_scale[slot_1 * 64 + panel * 16 + 8]), pick_3));
+                store_f32x8(&key_scale2[slot_1 * 64 + panel * 16 + 8],
+                    mul_f32x8(load_f32x8(&key_scale2[slot_1 * 64 + panel * 16 + 8]), pick_3));
+            }
             carried = max_f32(carried, lane);
         }
         most_of_slot[slot_1] = carried;
@@ -5169,10 +5269,28 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                 }
             } else {
                 const i32x8 query = load_i32x8(&lsh_attention_query_pos[slot_1 * 64 + panel * 16]);
+                const i32x8 more =
+                    (i32x8)(load_f32x8(&norm[slot_1 * 64 + panel * 16]) >
+                    splat_f32x8(1.1529215e+18f));
+                const f32x8 raise = select_f32x8(more, splat_f32x8(1.2089258e+24f),
+                    splat_f32x8(1.0f));
+                const i32x8 more_1 =
+                    (i32x8)(load_f32x8(&norm[slot_1 * 64 + panel * 16]) > splat_f32x8(256.0f));
+                const f32x8 self =
+                    select_f32x8(more_1, splat_f32x8(-1e+05f), splat_f32x8(-__builtin_inff()));
                 const i32x8 query_1 =
                     load_i32x8(&lsh_attention_query_pos[slot_1 * 64 + panel * 16 + 8]);
-                f32x8 most = splat_f32x8(-1e+30f);
-                f32x8 most_1 = splat_f32x8(-1e+30f);
+                const i32x8 more_2 =
+                    (i32x8)(load_f32x8(&norm[slot_1 * 64 + panel * 16 + 8]) >
+                    splat_f32x8(1.1529215e+18f));
+                const f32x8 raise_1 = select_f32x8(more_2, splat_f32x8(1.2089258e+24f),
+                    splat_f32x8(1.0f));
+                const i32x8 more_3 =
+                    (i32x8)(load_f32x8(&norm[slot_1 * 64 + panel * 16 + 8]) > splat_f32x8(256.0f));
+                const f32x8 self_1 =
+                    select_f32x8(more_3, splat_f32x8(-1e+05f), splat_f32x8(-__builtin_inff()));
+                f32x8 most = splat_f32x8(-3.4028235e+38f);
+                f32x8 most_1 = splat_f32x8(-3.4028235e+38f);
                 for (int64_t o = 0; o < 2; o++) {
                     const int64_t slot_2 = (step + o) % 2;
                     for (int64_t run_1 = 0; run_1 < 4; run_1++) {
@@ -5270,97 +5388,177 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 }
                             }
                             const i32x8 s =
+                                splat_i32x8(lsh_attention_query_pos[slot_2 * 64 + run_1 * 16 + keys
+                                * 6]);
+                            const i32x8 s_1 =
                                 splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 6]);
-                            const i32x8 less = (i32x8)(s < splat_i32x8(1073741824));
-                            const f32x8 s_1 =
+                            const i32x8 less = (i32x8)(s_1 < splat_i32x8(1073741824));
+                            const f32x8 s_2 =
                                 splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 6]);
+                            const i32x8 equal = (i32x8)(s_2 == splat_f32x8(0.0f));
                             const f32x8 pick =
-                                select_f32x8(less & (i32x8)(s != query), mul_f32x8(acc0_0, s_1),
-                                splat_f32x8(-1e+30f));
-                            const f32x8 high_1 = max_f32x8(carried_1, pick);
+                                select_f32x8(equal, splat_f32x8(0.0f),
+                                mul_f32x8(acc0_0 * s_2, raise));
+                            const f32x8 pick_1 = select_f32x8(less & (i32x8)(s_1 != query), pick,
+                                splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_2 = select_f32x8((i32x8)(s == query), self, pick_1);
+                            const f32x8 high_1 = max_f32x8(carried_1, pick_2);
                             store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) *
-                                16], pick);
-                            const f32x8 pick_1 =
-                                select_f32x8(less & (i32x8)(s != query_1), mul_f32x8(acc0_1, s_1),
-                                splat_f32x8(-1e+30f));
-                            const f32x8 high_2 = max_f32x8(carried_2, pick_1);
+                                16], pick_2);
+                            const f32x8 pick_3 =
+                                select_f32x8(equal, splat_f32x8(0.0f),
+                                mul_f32x8(acc0_1 * s_2, raise_1));
+                            const f32x8 pick_4 = select_f32x8(less & (i32x8)(s_1 != query_1),
+                                pick_3, splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_5 =
+                                select_f32x8((i32x8)(s == query_1), self_1, pick_4);
+                            const f32x8 high_2 = max_f32x8(carried_2, pick_5);
                             store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
-                                + 8], pick_1);
-                            const i32x8 s_2 =
-                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 6 + 1]);
-                            const i32x8 less_1 = (i32x8)(s_2 < splat_i32x8(1073741824));
-                            const f32x8 s_3 =
-                                splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 6 + 1]);
-                            const f32x8 pick_2 = select_f32x8(less_1 & (i32x8)(s_2 != query),
-                                mul_f32x8(acc1_0, s_3), splat_f32x8(-1e+30f));
-                            const f32x8 high_3 = max_f32x8(high_1, pick_2);
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
-                                + 16], pick_2);
-                            const f32x8 pick_3 = select_f32x8(less_1 & (i32x8)(s_2 != query_1),
-                                mul_f32x8(acc1_1, s_3), splat_f32x8(-1e+30f));
-                            const f32x8 high_4 = max_f32x8(high_2, pick_3);
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
-                                + 24], pick_3);
+                                + 8], pick_5);
+                            const i32x8 s_3 =
+                                splat_i32x8(lsh_attention_query_pos[slot_2 * 64 + run_1 * 16 + keys
+                                * 6 + 1]);
                             const i32x8 s_4 =
-                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 6 + 2]);
-                            const i32x8 less_2 = (i32x8)(s_4 < splat_i32x8(1073741824));
+                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 6 + 1]);
+                            const i32x8 less_1 = (i32x8)(s_4 < splat_i32x8(1073741824));
                             const f32x8 s_5 =
-                                splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 6 + 2]);
-                            const f32x8 pick_4 = select_f32x8(less_2 & (i32x8)(s_4 != query),
-                                mul_f32x8(acc2_0, s_5), splat_f32x8(-1e+30f));
-                            const f32x8 high_5 = max_f32x8(high_3, pick_4);
+                                splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 6 + 1]);
+                            const i32x8 equal_1 = (i32x8)(s_5 == splat_f32x8(0.0f));
+                            const f32x8 pick_6 =
+                                select_f32x8(equal_1, splat_f32x8(0.0f),
+                                mul_f32x8(acc1_0 * s_5, raise));
+                            const f32x8 pick_7 = select_f32x8(less_1 & (i32x8)(s_4 != query),
+                                pick_6, splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_8 = select_f32x8((i32x8)(s_3 == query), self, pick_7);
+                            const f32x8 high_3 = max_f32x8(high_1, pick_8);
                             store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
-                                + 32], pick_4);
-                            const f32x8 pick_5 = select_f32x8(less_2 & (i32x8)(s_4 != query_1),
-                                mul_f32x8(acc2_1, s_5), splat_f32x8(-1e+30f));
-                            const f32x8 high_6 = max_f32x8(high_4, pick_5);
+                                + 16], pick_8);
+                            const f32x8 pick_9 =
+                                select_f32x8(equal_1, splat_f32x8(0.0f),
+                                mul_f32x8(acc1_1 * s_5, raise_1));
+                            const f32x8 pick_10 = select_f32x8(less_1 & (i32x8)(s_4 != query_1),
+                                pick_9, splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_11 = select_f32x8((i32x8)(s_3 == query_1), self_1,
+                                pick_10);
+                            const f32x8 high_4 = max_f32x8(high_2, pick_11);
                             store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
-                                + 40], pick_5);
+                                + 24], pick_11);
                             const i32x8 s_6 =
-                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 6 + 3]);
-                            const i32x8 less_3 = (i32x8)(s_6 < splat_i32x8(1073741824));
-                            const f32x8 s_7 =
-                                splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 6 + 3]);
-                            const f32x8 pick_6 = select_f32x8(less_3 & (i32x8)(s_6 != query),
-                                mul_f32x8(acc3_0, s_7), splat_f32x8(-1e+30f));
-                            const f32x8 high_7 = max_f32x8(high_5, pick_6);
+                                splat_i32x8(lsh_attention_query_pos[slot_2 * 64 + run_1 * 16 + keys
+                                * 6 + 2]);
+                            const i32x8 s_7 =
+                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 6 + 2]);
+                            const i32x8 less_2 = (i32x8)(s_7 < splat_i32x8(1073741824));
+                            const f32x8 s_8 =
+                                splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 6 + 2]);
+                            const i32x8 equal_2 = (i32x8)(s_8 == splat_f32x8(0.0f));
+                            const f32x8 pick_12 =
+                                select_f32x8(equal_2, splat_f32x8(0.0f),
+                                mul_f32x8(acc2_0 * s_8, raise));
+                            const f32x8 pick_13 = select_f32x8(less_2 & (i32x8)(s_7 != query),
+                                pick_12, splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_14 =
+                                select_f32x8((i32x8)(s_6 == query), self, pick_13);
+                            const f32x8 high_5 = max_f32x8(high_3, pick_14);
                             store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
-                                + 48], pick_6);
-                            const f32x8 pick_7 = select_f32x8(less_3 & (i32x8)(s_6 != query_1),
-                                mul_f32x8(acc3_1, s_7), splat_f32x8(-1e+30f));
-                            const f32x8 high_8 = max_f32x8(high_6, pick_7);
+                                + 32], pick_14);
+                            const f32x8 pick_15 =
+                                select_f32x8(equal_2, splat_f32x8(0.0f),
+                                mul_f32x8(acc2_1 * s_8, raise_1));
+                            const f32x8 pick_16 = select_f32x8(less_2 & (i32x8)(s_7 != query_1),
+                                pick_15, splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_17 = select_f32x8((i32x8)(s_6 == query_1), self_1,
+                                pick_16);
+                            const f32x8 high_6 = max_f32x8(high_4, pick_17);
                             store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
-                                + 56], pick_7);
-                            const i32x8 s_8 =
-                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 6 + 4]);
-                            const i32x8 less_4 = (i32x8)(s_8 < splat_i32x8(1073741824));
-                            const f32x8 s_9 =
-                                splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 6 + 4]);
-                            const f32x8 pick_8 = select_f32x8(less_4 & (i32x8)(s_8 != query),
-                                mul_f32x8(acc4_0, s_9), splat_f32x8(-1e+30f));
-                            const f32x8 high_9 = max_f32x8(high_7, pick_8);
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
-                                + 64], pick_8);
-                            const f32x8 pick_9 = select_f32x8(less_4 & (i32x8)(s_8 != query_1),
-                                mul_f32x8(acc4_1, s_9), splat_f32x8(-1e+30f));
-                            const f32x8 high_10 = max_f32x8(high_8, pick_9);
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
-                                + 72], pick_9);
+                                + 40], pick_17);
+                            const i32x8 s_9 =
+                                splat_i32x8(lsh_attention_query_pos[slot_2 * 64 + run_1 * 16 + keys
+                                * 6 + 3]);
                             const i32x8 s_10 =
-                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 6 + 5]);
-                            const i32x8 less_5 = (i32x8)(s_10 < splat_i32x8(1073741824));
+                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 6 + 3]);
+                            const i32x8 less_3 = (i32x8)(s_10 < splat_i32x8(1073741824));
                             const f32x8 s_11 =
+                                splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 6 + 3]);
+                            const i32x8 equal_3 = (i32x8)(s_11 == splat_f32x8(0.0f));
+                            const f32x8 pick_18 =
+                                select_f32x8(equal_3, splat_f32x8(0.0f),
+                                mul_f32x8(acc3_0 * s_11, raise));
+                            const f32x8 pick_19 = select_f32x8(less_3 & (i32x8)(s_10 != query),
+                                pick_18, splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_20 =
+                                select_f32x8((i32x8)(s_9 == query), self, pick_19);
+                            const f32x8 high_7 = max_f32x8(high_5, pick_20);
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
+                                + 48], pick_20);
+                            const f32x8 pick_21 =
+                                select_f32x8(equal_3, splat_f32x8(0.0f),
+                                mul_f32x8(acc3_1 * s_11, raise_1));
+                            const f32x8 pick_22 = select_f32x8(less_3 & (i32x8)(s_10 != query_1),
+                                pick_21, splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_23 = select_f32x8((i32x8)(s_9 == query_1), self_1,
+                                pick_22);
+                            const f32x8 high_8 = max_f32x8(high_6, pick_23);
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
+                                + 56], pick_23);
+                            const i32x8 s_12 =
+                                splat_i32x8(lsh_attention_query_pos[slot_2 * 64 + run_1 * 16 + keys
+                                * 6 + 4]);
+                            const i32x8 s_13 =
+                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 6 + 4]);
+                            const i32x8 less_4 = (i32x8)(s_13 < splat_i32x8(1073741824));
+                            const f32x8 s_14 =
+                                splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 6 + 4]);
+                            const i32x8 equal_4 = (i32x8)(s_14 == splat_f32x8(0.0f));
+                            const f32x8 pick_24 =
+                                select_f32x8(equal_4, splat_f32x8(0.0f),
+                                mul_f32x8(acc4_0 * s_14, raise));
+                            const f32x8 pick_25 = select_f32x8(less_4 & (i32x8)(s_13 != query),
+                                pick_24, splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_26 =
+                                select_f32x8((i32x8)(s_12 == query), self, pick_25);
+                            const f32x8 high_9 = max_f32x8(high_7, pick_26);
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
+                                + 64], pick_26);
+                            const f32x8 pick_27 =
+                                select_f32x8(equal_4, splat_f32x8(0.0f),
+                                mul_f32x8(acc4_1 * s_14, raise_1));
+                            const f32x8 pick_28 = select_f32x8(less_4 & (i32x8)(s_13 != query_1),
+                                pick_27, splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_29 = select_f32x8((i32x8)(s_12 == query_1), self_1,
+                                pick_28);
+                            const f32x8 high_10 = max_f32x8(high_8, pick_29);
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
+                                + 72], pick_29);
+                            const i32x8 s_15 =
+                                splat_i32x8(lsh_attention_query_pos[slot_2 * 64 + run_1 * 16 + keys
+                                * 6 + 5]);
+                            const i32x8 s_16 =
+                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 6 + 5]);
+                            const i32x8 less_5 = (i32x8)(s_16 < splat_i32x8(1073741824));
+                            const f32x8 s_17 =
                                 splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 6 + 5]);
-                            const f32x8 pick_10 = select_f32x8(less_5 & (i32x8)(s_10 != query),
-                                mul_f32x8(acc5_0, s_11), splat_f32x8(-1e+30f));
-                            carried_1 = max_f32x8(high_9, pick_10);
+                            const i32x8 equal_5 = (i32x8)(s_17 == splat_f32x8(0.0f));
+                            const f32x8 pick_30 =
+                                select_f32x8(equal_5, splat_f32x8(0.0f),
+                                mul_f32x8(acc5_0 * s_17, raise));
+                            const f32x8 pick_31 = select_f32x8(less_5 & (i32x8)(s_16 != query),
+                                pick_30, splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_32 =
+                                select_f32x8((i32x8)(s_15 == query), self, pick_31);
+                            carried_1 = max_f32x8(high_9, pick_32);
                             store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
-                                + 80], pick_10);
-                            const f32x8 pick_11 = select_f32x8(less_5 & (i32x8)(s_10 != query_1),
-                                mul_f32x8(acc5_1, s_11), splat_f32x8(-1e+30f));
-                            carried_2 = max_f32x8(high_10, pick_11);
+                                + 80], pick_32);
+                            const f32x8 pick_33 =
+                                select_f32x8(equal_5, splat_f32x8(0.0f),
+                                mul_f32x8(acc5_1 * s_17, raise_1));
+                            const f32x8 pick_34 = select_f32x8(less_5 & (i32x8)(s_16 != query_1),
+                                pick_33, splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_35 = select_f32x8((i32x8)(s_15 == query_1), self_1,
+                                pick_34);
+                            carried_2 = max_f32x8(high_10, pick_35);
                             store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 6) * 16
-                                + 88], pick_11);
+                                + 88], pick_35);
                         }
                         f32x8 carried_3 = carried_1;
                         f32x8 carried_4 = carried_2;
@@ -5448,95 +5646,158 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                                 }
                             }
                             const i32x8 s =
+                                splat_i32x8(lsh_attention_query_pos[slot_2 * 64 + run_1 * 16 + keys
+                                * 5 + 6]);
+                            const i32x8 s_1 =
                                 splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 5 + 6]);
-                            const i32x8 less = (i32x8)(s < splat_i32x8(1073741824));
-                            const f32x8 s_1 =
+                            const i32x8 less = (i32x8)(s_1 < splat_i32x8(1073741824));
+                            const f32x8 s_2 =
                                 splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 5 + 6]);
+                            const i32x8 equal = (i32x8)(s_2 == splat_f32x8(0.0f));
                             const f32x8 pick =
-                                select_f32x8(less & (i32x8)(s != query), mul_f32x8(acc0_0, s_1),
-                                splat_f32x8(-1e+30f));
-                            const f32x8 high_1 = max_f32x8(carried_3, pick);
+                                select_f32x8(equal, splat_f32x8(0.0f),
+                                mul_f32x8(acc0_0 * s_2, raise));
+                            const f32x8 pick_1 = select_f32x8(less & (i32x8)(s_1 != query), pick,
+                                splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_2 = select_f32x8((i32x8)(s == query), self, pick_1);
+                            const f32x8 high_1 = max_f32x8(carried_3, pick_2);
                             store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
-                                + 96], pick);
-                            const f32x8 pick_1 =
-                                select_f32x8(less & (i32x8)(s != query_1), mul_f32x8(acc0_1, s_1),
-                                splat_f32x8(-1e+30f));
-                            const f32x8 high_2 = max_f32x8(carried_4, pick_1);
+                                + 96], pick_2);
+                            const f32x8 pick_3 =
+                                select_f32x8(equal, splat_f32x8(0.0f),
+                                mul_f32x8(acc0_1 * s_2, raise_1));
+                            const f32x8 pick_4 = select_f32x8(less & (i32x8)(s_1 != query_1),
+                                pick_3, splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_5 =
+                                select_f32x8((i32x8)(s == query_1), self_1, pick_4);
+                            const f32x8 high_2 = max_f32x8(carried_4, pick_5);
                             store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
-                                + 104], pick_1);
-                            const i32x8 s_2 =
-                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 5 + 7]);
-                            const i32x8 less_1 = (i32x8)(s_2 < splat_i32x8(1073741824));
-                            const f32x8 s_3 =
-                                splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 5 + 7]);
-                            const f32x8 pick_2 = select_f32x8(less_1 & (i32x8)(s_2 != query),
-                                mul_f32x8(acc1_0, s_3), splat_f32x8(-1e+30f));
-                            const f32x8 high_3 = max_f32x8(high_1, pick_2);
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
-                                + 112], pick_2);
-                            const f32x8 pick_3 = select_f32x8(less_1 & (i32x8)(s_2 != query_1),
-                                mul_f32x8(acc1_1, s_3), splat_f32x8(-1e+30f));
-                            const f32x8 high_4 = max_f32x8(high_2, pick_3);
-                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
-                                + 120], pick_3);
+                                + 104], pick_5);
+                            const i32x8 s_3 =
+                                splat_i32x8(lsh_attention_query_pos[slot_2 * 64 + run_1 * 16 + keys
+                                * 5 + 7]);
                             const i32x8 s_4 =
-                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 5 + 8]);
-                            const i32x8 less_2 = (i32x8)(s_4 < splat_i32x8(1073741824));
+                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 5 + 7]);
+                            const i32x8 less_1 = (i32x8)(s_4 < splat_i32x8(1073741824));
                             const f32x8 s_5 =
-                                splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 5 + 8]);
-                            const f32x8 pick_4 = select_f32x8(less_2 & (i32x8)(s_4 != query),
-                                mul_f32x8(acc2_0, s_5), splat_f32x8(-1e+30f));
-                            const f32x8 high_5 = max_f32x8(high_3, pick_4);
+                                splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 5 + 7]);
+                            const i32x8 equal_1 = (i32x8)(s_5 == splat_f32x8(0.0f));
+                            const f32x8 pick_6 =
+                                select_f32x8(equal_1, splat_f32x8(0.0f),
+                                mul_f32x8(acc1_0 * s_5, raise));
+                            const f32x8 pick_7 = select_f32x8(less_1 & (i32x8)(s_4 != query),
+                                pick_6, splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_8 = select_f32x8((i32x8)(s_3 == query), self, pick_7);
+                            const f32x8 high_3 = max_f32x8(high_1, pick_8);
                             store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
-                                + 128], pick_4);
-                            const f32x8 pick_5 = select_f32x8(less_2 & (i32x8)(s_4 != query_1),
-                                mul_f32x8(acc2_1, s_5), splat_f32x8(-1e+30f));
-                            const f32x8 high_6 = max_f32x8(high_4, pick_5);
+                                + 112], pick_8);
+                            const f32x8 pick_9 =
+                                select_f32x8(equal_1, splat_f32x8(0.0f),
+                                mul_f32x8(acc1_1 * s_5, raise_1));
+                            const f32x8 pick_10 = select_f32x8(less_1 & (i32x8)(s_4 != query_1),
+                                pick_9, splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_11 = select_f32x8((i32x8)(s_3 == query_1), self_1,
+                                pick_10);
+                            const f32x8 high_4 = max_f32x8(high_2, pick_11);
                             store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
-                                + 136], pick_5);
+                                + 120], pick_11);
                             const i32x8 s_6 =
+                                splat_i32x8(lsh_attention_query_pos[slot_2 * 64 + run_1 * 16 + keys
+                                * 5 + 8]);
+                            const i32x8 s_7 =
+                                splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 5 + 8]);
+                            const i32x8 less_2 = (i32x8)(s_7 < splat_i32x8(1073741824));
+                            const f32x8 s_8 =
+                                splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 5 + 8]);
+                            const i32x8 equal_2 = (i32x8)(s_8 == splat_f32x8(0.0f));
+                            const f32x8 pick_12 =
+                                select_f32x8(equal_2, splat_f32x8(0.0f),
+                                mul_f32x8(acc2_0 * s_8, raise));
+                            const f32x8 pick_13 = select_f32x8(less_2 & (i32x8)(s_7 != query),
+                                pick_12, splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_14 =
+                                select_f32x8((i32x8)(s_6 == query), self, pick_13);
+                            const f32x8 high_5 = max_f32x8(high_3, pick_14);
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
+                                + 128], pick_14);
+                            const f32x8 pick_15 =
+                                select_f32x8(equal_2, splat_f32x8(0.0f),
+                                mul_f32x8(acc2_1 * s_8, raise_1));
+                            const f32x8 pick_16 = select_f32x8(less_2 & (i32x8)(s_7 != query_1),
+                                pick_15, splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_17 = select_f32x8((i32x8)(s_6 == query_1), self_1,
+                                pick_16);
+                            const f32x8 high_6 = max_f32x8(high_4, pick_17);
+                            store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
+                                + 136], pick_17);
+                            const i32x8 s_9 =
+                                splat_i32x8(lsh_attention_query_pos[slot_2 * 64 + run_1 * 16 + keys
+                                * 5 + 9]);
+                            const i32x8 s_10 =
                                 splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 5 + 9]);
-                            const i32x8 less_3 = (i32x8)(s_6 < splat_i32x8(1073741824));
-                            const f32x8 s_7 =
+                            const i32x8 less_3 = (i32x8)(s_10 < splat_i32x8(1073741824));
+                            const f32x8 s_11 =
                                 splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 5 + 9]);
-                            const f32x8 pick_6 = select_f32x8(less_3 & (i32x8)(s_6 != query),
-                                mul_f32x8(acc3_0, s_7), splat_f32x8(-1e+30f));
-                            const f32x8 high_7 = max_f32x8(high_5, pick_6);
+                            const i32x8 equal_3 = (i32x8)(s_11 == splat_f32x8(0.0f));
+                            const f32x8 pick_18 =
+                                select_f32x8(equal_3, splat_f32x8(0.0f),
+                                mul_f32x8(acc3_0 * s_11, raise));
+                            const f32x8 pick_19 = select_f32x8(less_3 & (i32x8)(s_10 != query),
+                                pick_18, splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_20 =
+                                select_f32x8((i32x8)(s_9 == query), self, pick_19);
+                            const f32x8 high_7 = max_f32x8(high_5, pick_20);
                             store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
-                                + 144], pick_6);
-                            const f32x8 pick_7 = select_f32x8(less_3 & (i32x8)(s_6 != query_1),
-                                mul_f32x8(acc3_1, s_7), splat_f32x8(-1e+30f));
-                            const f32x8 high_8 = max_f32x8(high_6, pick_7);
+                                + 144], pick_20);
+                            const f32x8 pick_21 =
+                                select_f32x8(equal_3, splat_f32x8(0.0f),
+                                mul_f32x8(acc3_1 * s_11, raise_1));
+                            const f32x8 pick_22 = select_f32x8(less_3 & (i32x8)(s_10 != query_1),
+                                pick_21, splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_23 = select_f32x8((i32x8)(s_9 == query_1), self_1,
+                                pick_22);
+                            const f32x8 high_8 = max_f32x8(high_6, pick_23);
                             store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
-                                + 152], pick_7);
-                            const i32x8 s_8 =
+                                + 152], pick_23);
+                            const i32x8 s_12 =
+                                splat_i32x8(lsh_attention_query_pos[slot_2 * 64 + run_1 * 16 + keys
+                                * 5 + 10]);
+                            const i32x8 s_13 =
                                 splat_i32x8(key_pos[slot_2 * 64 + run_1 * 16 + keys * 5 + 10]);
-                            const i32x8 less_4 = (i32x8)(s_8 < splat_i32x8(1073741824));
-                            const f32x8 s_9 =
+                            const i32x8 less_4 = (i32x8)(s_13 < splat_i32x8(1073741824));
+                            const f32x8 s_14 =
                                 splat_f32x8(key_scale[slot_2 * 64 + run_1 * 16 + keys * 5 + 10]);
-                            const f32x8 pick_8 = select_f32x8(less_4 & (i32x8)(s_8 != query),
-                                mul_f32x8(acc4_0, s_9), splat_f32x8(-1e+30f));
-                            carried_3 = max_f32x8(high_7, pick_8);
+                            const i32x8 equal_4 = (i32x8)(s_14 == splat_f32x8(0.0f));
+                            const f32x8 pick_24 =
+                                select_f32x8(equal_4, splat_f32x8(0.0f),
+                                mul_f32x8(acc4_0 * s_14, raise));
+                            const f32x8 pick_25 = select_f32x8(less_4 & (i32x8)(s_13 != query),
+                                pick_24, splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_26 =
+                                select_f32x8((i32x8)(s_12 == query), self, pick_25);
+                            carried_3 = max_f32x8(high_7, pick_26);
                             store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
-                                + 160], pick_8);
-                            const f32x8 pick_9 = select_f32x8(less_4 & (i32x8)(s_8 != query_1),
-                                mul_f32x8(acc4_1, s_9), splat_f32x8(-1e+30f));
-                            carried_4 = max_f32x8(high_8, pick_9);
+                                + 160], pick_26);
+                            const f32x8 pick_27 =
+                                select_f32x8(equal_4, splat_f32x8(0.0f),
+                                mul_f32x8(acc4_1 * s_14, raise_1));
+                            const f32x8 pick_28 = select_f32x8(less_4 & (i32x8)(s_13 != query_1),
+                                pick_27, splat_f32x8(-__builtin_inff()));
+                            const f32x8 pick_29 = select_f32x8((i32x8)(s_12 == query_1), self_1,
+                                pick_28);
+                            carried_4 = max_f32x8(high_8, pick_29);
                             store_f32x8(&lsh_attention_scores[(o * 64 + run_1 * 16 + keys * 5) * 16
-                                + 168], pick_9);
+                                + 168], pick_29);
                         }
                         most = carried_3;
                         most_1 = carried_4;
                     }
                 }
                 const f32x8 v_1 = load_f32x8(&norm[slot_1 * 64 + panel * 16]);
-                const f32x8 high_1 = max_f32x8(most, splat_f32x8(-1e+29f));
-                const f32x8 pick = select_f32x8((i32x8)(v_1 <= splat_f32x8(41.58883f)), v_1,
-                    high_1);
+                const f32x8 pick = select_f32x8((i32x8)(v_1 <= splat_f32x8(41.58883f)), v_1, most);
                 const f32x8 v_2 = load_f32x8(&norm[slot_1 * 64 + panel * 16 + 8]);
-                const f32x8 high_2 = max_f32x8(most_1, splat_f32x8(-1e+29f));
                 const f32x8 pick_1 = select_f32x8((i32x8)(v_2 <= splat_f32x8(41.58883f)), v_2,
-                    high_2);
+                    most_1);
                 f32x8 sum = splat_f32x8(0.0f);
                 f32x8 sum_1 = splat_f32x8(0.0f);
                 for (int64_t key_1 = 0; key_1 < 128; key_1++) {
@@ -5554,35 +5815,60 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                     top[lane] = run_max[(batch + head) * 4096 + (int64_t)token];
                     total_sum[lane] = run_sum[(batch + head) * 4096 + (int64_t)token];
                 }
+                const i32x8 more_4 =
+                    (i32x8)(load_f32x8(&norm[slot_1 * 64 + panel * 16]) > splat_f32x8(256.0f));
+                const f32x8 pick_2 = select_f32x8(more_4, splat_f32x8(1.0f), sum);
                 const f32x8 v_3 = load_f32x8(&top[0]);
-                const f32x8 high_3 = max_f32x8(v_3, most);
+                const f32x8 y = log_f32x8(sum);
+                const f32x8 sum_2 = y + most;
+                const f32x8 pick_3 = select_f32x8(more_4, sum_2, most);
+                const f32x8 high_1 = max_f32x8(v_3, pick_3);
                 const i32x8 less =
                     (i32x8)(load_f32x8(&norm[slot_1 * 64 + panel * 16]) <= splat_f32x8(41.58883f));
-                const f32x8 y = exp_f32x8(v_3 - high_3);
-                const f32x8 pick_2 = select_f32x8(less, splat_f32x8(1.0f), y);
-                const f32x8 y_1 = exp_f32x8(most - high_3);
-                const f32x8 pick_3 = select_f32x8(less, splat_f32x8(1.0f), y_1);
-                const f32x8 v_4 = load_f32x8(&total_sum[0]);
-                store_f32x8(&round_sum[0], sum);
-                store_f32x8(&top[0], high_3);
-                store_f32x8(&total_sum[0], fma_f32x8(v_4, pick_2, sum * pick_3));
-                store_f32x8(&keep[0], pick_2);
-                store_f32x8(&gain[0], pick_3);
-                const f32x8 v_5 = load_f32x8(&top[8]);
-                const f32x8 high_4 = max_f32x8(v_5, most_1);
+                const f32x8 y_1 = exp_f32x8(v_3 - high_1);
+                const f32x8 pick_4 = select_f32x8(less, splat_f32x8(1.0f), y_1);
+                const f32x8 y_2 = exp_f32x8(pick_3 - high_1);
+                const f32x8 pick_5 = select_f32x8(less, splat_f32x8(1.0f), y_2);
+                const f32x8 t = fma_f32x8(load_f32x8(&total_sum[0]), pick_4, pick_2 * pick_5);
+                const int32_t equal = -(round == 0);
+                const i32x8 s = splat_i32x8(equal);
+                const f32x8 y_3 = log_f32x8(t);
+                const f32x8 y_4 = exp_f32x8(high_1 - (y_3 + high_1));
+                const f32x8 pick_6 = select_f32x8(more_4 & s, mul_f32x8(t, y_4), splat_f32x8(1.0f));
+                const f32x8 y_5 = exp_f32x8(most - sum_2);
+                const f32x8 pick_7 = select_f32x8(more_4, y_5, splat_f32x8(1.0f));
+                store_f32x8(&round_sum[0], pick_2);
+                store_f32x8(&top[0], high_1);
+                store_f32x8(&total_sum[0], t);
+                store_f32x8(&keep[0], mul_f32x8(pick_4, pick_6));
+                store_f32x8(&gain[0], mul_f32x8(pick_5 * pick_7, pick_6));
+                const i32x8 more_5 =
+                    (i32x8)(load_f32x8(&norm[slot_1 * 64 + panel * 16 + 8]) > splat_f32x8(256.0f));
+                const f32x8 pick_8 = select_f32x8(more_5, splat_f32x8(1.0f), sum_1);
+                const f32x8 v_4 = load_f32x8(&top[8]);
+                const f32x8 y_6 = log_f32x8(sum_1);
+                const f32x8 sum_3 = y_6 + most_1;
+                const f32x8 pick_9 = select_f32x8(more_5, sum_3, most_1);
+                const f32x8 high_2 = max_f32x8(v_4, pick_9);
                 const i32x8 less_1 =
                     (i32x8)(load_f32x8(&norm[slot_1 * 64 + panel * 16 + 8]) <=
                     splat_f32x8(41.58883f));
-                const f32x8 y_2 = exp_f32x8(v_5 - high_4);
-                const f32x8 pick_4 = select_f32x8(less_1, splat_f32x8(1.0f), y_2);
-                const f32x8 y_3 = exp_f32x8(most_1 - high_4);
-                const f32x8 pick_5 = select_f32x8(less_1, splat_f32x8(1.0f), y_3);
-                const f32x8 v_6 = load_f32x8(&total_sum[8]);
-                store_f32x8(&round_sum[8], sum_1);
-                store_f32x8(&top[8], high_4);
-                store_f32x8(&total_sum[8], fma_f32x8(v_6, pick_4, sum_1 * pick_5));
-                store_f32x8(&keep[8], pick_4);
-                store_f32x8(&gain[8], pick_5);
+                const f32x8 y_7 = exp_f32x8(v_4 - high_2);
+                const f32x8 pick_10 = select_f32x8(less_1, splat_f32x8(1.0f), y_7);
+                const f32x8 y_8 = exp_f32x8(pick_9 - high_2);
+                const f32x8 pick_11 = select_f32x8(less_1, splat_f32x8(1.0f), y_8);
+                const f32x8 t_1 = fma_f32x8(load_f32x8(&total_sum[8]), pick_10, pick_8 * pick_11);
+                const f32x8 y_9 = log_f32x8(t_1);
+                const f32x8 y_10 = exp_f32x8(high_2 - (y_9 + high_2));
+                const f32x8 pick_12 = select_f32x8(more_5 & s, mul_f32x8(t_1, y_10),
+                    splat_f32x8(1.0f));
+                const f32x8 y_11 = exp_f32x8(most_1 - sum_3);
+                const f32x8 pick_13 = select_f32x8(more_5, y_11, splat_f32x8(1.0f));
+                store_f32x8(&round_sum[8], pick_8);
+                store_f32x8(&top[8], high_2);
+                store_f32x8(&total_sum[8], t_1);
+                store_f32x8(&keep[8], mul_f32x8(pick_10, pick_12));
+                store_f32x8(&gain[8], mul_f32x8(pick_11 * pick_13, pick_12));
                 for (int64_t lane = 0; lane < 16; lane++) {
                     const int32_t token = lsh_attention_query_pos[slot_1 * 64 + panel * 16 + lane];
                     run_max[(batch + head) * 4096 + (int64_t)token] = top[lane];
@@ -5618,163 +5904,169 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         for (int64_t o = 0; o < 2; o++) {
                             const int64_t slot_2 = (step + o) % 2;
                             for (int64_t k = 0; k < 64; k++) {
-                                const f32x8 s =
-                                    splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 6]);
-                                const f32x8 v_7 =
-                                    load_f32x8(&values[((slot_2 * 4 + column) * 64 + k) * 16]);
-                                carried_1 = fma_f32x8(s, v_7, carried_1);
-                                const f32x8 v_8 =
-                                    load_f32x8(&values[((slot_2 * 4 + column) * 64 + k) * 16 + 8]);
-                                carried_2 = fma_f32x8(s, v_8, carried_2);
                                 const f32x8 s_1 =
-                                    splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 6 +
-                                    1]);
-                                carried_3 = fma_f32x8(s_1, v_7, carried_3);
-                                carried_4 = fma_f32x8(s_1, v_8, carried_4);
+                                    splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 6]);
+                                const f32x8 v_5 =
+                                    load_f32x8(&values[((slot_2 * 4 + column) * 64 + k) * 16]);
+                                carried_1 = fma_f32x8(s_1, v_5, carried_1);
+                                const f32x8 v_6 =
+                                    load_f32x8(&values[((slot_2 * 4 + column) * 64 + k) * 16 + 8]);
+                                carried_2 = fma_f32x8(s_1, v_6, carried_2);
                                 const f32x8 s_2 =
                                     splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 6 +
-                                    2]);
-                                carried_5 = fma_f32x8(s_2, v_7, carried_5);
-                                carried_6 = fma_f32x8(s_2, v_8, carried_6);
+                                    1]);
+                                carried_3 = fma_f32x8(s_2, v_5, carried_3);
+                                carried_4 = fma_f32x8(s_2, v_6, carried_4);
                                 const f32x8 s_3 =
                                     splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 6 +
-                                    3]);
-                                carried_7 = fma_f32x8(s_3, v_7, carried_7);
-                                carried_8 = fma_f32x8(s_3, v_8, carried_8);
+                                    2]);
+                                carried_5 = fma_f32x8(s_3, v_5, carried_5);
+                                carried_6 = fma_f32x8(s_3, v_6, carried_6);
                                 const f32x8 s_4 =
                                     splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 6 +
-                                    4]);
-                                carried_9 = fma_f32x8(s_4, v_7, carried_9);
-                                carried_10 = fma_f32x8(s_4, v_8, carried_10);
+                                    3]);
+                                carried_7 = fma_f32x8(s_4, v_5, carried_7);
+                                carried_8 = fma_f32x8(s_4, v_6, carried_8);
                                 const f32x8 s_5 =
                                     splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 6 +
+                                    4]);
+                                carried_9 = fma_f32x8(s_5, v_5, carried_9);
+                                carried_10 = fma_f32x8(s_5, v_6, carried_10);
+                                const f32x8 s_6 =
+                                    splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 6 +
                                     5]);
-                                carried_11 = fma_f32x8(s_5, v_7, carried_11);
-                                carried_12 = fma_f32x8(s_5, v_8, carried_12);
+                                carried_11 = fma_f32x8(s_6, v_5, carried_11);
+                                carried_12 = fma_f32x8(s_6, v_6, carried_12);
                             }
                         }
-                        if (round == 0) {
+                        if (equal) {
+                            const f32x8 s_1 = splat_f32x8(gain[tile * 6]);
                             const int32_t token =
                                 lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6];
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
-                                column * 16], carried_1);
+                                column * 16], mul_f32x8(carried_1, s_1));
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
-                                column * 16 + 8], carried_2);
-                            const int32_t token_1 =
-                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6 + 1];
-                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
-                                column * 16], carried_3);
-                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
-                                column * 16 + 8], carried_4);
-                            const int32_t token_2 =
-                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6 + 2];
-                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
-                                column * 16], carried_5);
-                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
-                                column * 16 + 8], carried_6);
-                            const int32_t token_3 =
-                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6 + 3];
-                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
-                                column * 16], carried_7);
-                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
-                                column * 16 + 8], carried_8);
-                            const int32_t token_4 =
-                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6 + 4];
-                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
-                                column * 16], carried_9);
-                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
-                                column * 16 + 8], carried_10);
-                            const int32_t token_5 =
-                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6 + 5];
-                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
-                                column * 16], carried_11);
-                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
-                                column * 16 + 8], carried_12);
-                        } else {
-                            const f32x8 s = splat_f32x8(gain[tile * 6]);
-                            const int32_t token =
-                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6];
-                            const f32x8 v_7 =
-                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
-                                column * 16]);
-                            const f32x8 s_1 = splat_f32x8(keep[tile * 6]);
-                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
-                                column * 16], fma_f32x8(carried_1, s, v_7 * s_1));
-                            const f32x8 v_8 =
-                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
-                                column * 16 + 8]);
-                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
-                                column * 16 + 8], fma_f32x8(carried_2, s, v_8 * s_1));
+                                column * 16 + 8], mul_f32x8(carried_2, s_1));
                             const f32x8 s_2 = splat_f32x8(gain[tile * 6 + 1]);
                             const int32_t token_1 =
                                 lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6 + 1];
-                            const f32x8 v_9 =
-                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
-                                column * 16]);
-                            const f32x8 s_3 = splat_f32x8(keep[tile * 6 + 1]);
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
-                                column * 16], fma_f32x8(carried_3, s_2, v_9 * s_3));
-                            const f32x8 v_10 =
-                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
-                                column * 16 + 8]);
+                                column * 16], mul_f32x8(carried_3, s_2));
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
-                                column * 16 + 8], fma_f32x8(carried_4, s_2, v_10 * s_3));
-                            const f32x8 s_4 = splat_f32x8(gain[tile * 6 + 2]);
+                                column * 16 + 8], mul_f32x8(carried_4, s_2));
+                            const f32x8 s_3 = splat_f32x8(gain[tile * 6 + 2]);
                             const int32_t token_2 =
                                 lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6 + 2];
-                            const f32x8 v_11 =
-                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
-                                column * 16]);
-                            const f32x8 s_5 = splat_f32x8(keep[tile * 6 + 2]);
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
-                                column * 16], fma_f32x8(carried_5, s_4, v_11 * s_5));
-                            const f32x8 v_12 =
-                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
-                                column * 16 + 8]);
+                                column * 16], mul_f32x8(carried_5, s_3));
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
-                                column * 16 + 8], fma_f32x8(carried_6, s_4, v_12 * s_5));
-                            const f32x8 s_6 = splat_f32x8(gain[tile * 6 + 3]);
+                                column * 16 + 8], mul_f32x8(carried_6, s_3));
+                            const f32x8 s_4 = splat_f32x8(gain[tile * 6 + 3]);
                             const int32_t token_3 =
                                 lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6 + 3];
-                            const f32x8 v_13 =
-                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
-                                column * 16]);
-                            const f32x8 s_7 = splat_f32x8(keep[tile * 6 + 3]);
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
-                                column * 16], fma_f32x8(carried_7, s_6, v_13 * s_7));
-                            const f32x8 v_14 =
-                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
-                                column * 16 + 8]);
+                                column * 16], mul_f32x8(carried_7, s_4));
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
-                                column * 16 + 8], fma_f32x8(carried_8, s_6, v_14 * s_7));
-                            const f32x8 s_8 = splat_f32x8(gain[tile * 6 + 4]);
+                                column * 16 + 8], mul_f32x8(carried_8, s_4));
+                            const f32x8 s_5 = splat_f32x8(gain[tile * 6 + 4]);
                             const int32_t token_4 =
                                 lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6 + 4];
-                            const f32x8 v_15 =
-                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
-                                column * 16]);
-                            const f32x8 s_9 = splat_f32x8(keep[tile * 6 + 4]);
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
-                                column * 16], fma_f32x8(carried_9, s_8, v_15 * s_9));
-                            const f32x8 v_16 =
-                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
-                                column * 16 + 8]);
+                                column * 16], mul_f32x8(carried_9, s_5));
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
-                                column * 16 + 8], fma_f32x8(carried_10, s_8, v_16 * s_9));
-                            const f32x8 s_10 = splat_f32x8(gain[tile * 6 + 5]);
+                                column * 16 + 8], mul_f32x8(carried_10, s_5));
+                            const f32x8 s_6 = splat_f32x8(gain[tile * 6 + 5]);
                             const int32_t token_5 =
                                 lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6 + 5];
-                            const f32x8 v_17 =
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
+                                column * 16], mul_f32x8(carried_11, s_6));
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
+                                column * 16 + 8], mul_f32x8(carried_12, s_6));
+                        } else {
+                            const f32x8 s_1 = splat_f32x8(gain[tile * 6]);
+                            const int32_t token =
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6];
+                            const f32x8 v_5 =
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
+                                column * 16]);
+                            const f32x8 s_2 = splat_f32x8(keep[tile * 6]);
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
+                                column * 16], fma_f32x8(carried_1, s_1, v_5 * s_2));
+                            const f32x8 v_6 =
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
+                                column * 16 + 8]);
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
+                                column * 16 + 8], fma_f32x8(carried_2, s_1, v_6 * s_2));
+                            const f32x8 s_3 = splat_f32x8(gain[tile * 6 + 1]);
+                            const int32_t token_1 =
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6 + 1];
+                            const f32x8 v_7 =
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                                column * 16]);
+                            const f32x8 s_4 = splat_f32x8(keep[tile * 6 + 1]);
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                                column * 16], fma_f32x8(carried_3, s_3, v_7 * s_4));
+                            const f32x8 v_8 =
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                                column * 16 + 8]);
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                                column * 16 + 8], fma_f32x8(carried_4, s_3, v_8 * s_4));
+                            const f32x8 s_5 = splat_f32x8(gain[tile * 6 + 2]);
+                            const int32_t token_2 =
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6 + 2];
+                            const f32x8 v_9 =
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                                column * 16]);
+                            const f32x8 s_6 = splat_f32x8(keep[tile * 6 + 2]);
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                                column * 16], fma_f32x8(carried_5, s_5, v_9 * s_6));
+                            const f32x8 v_10 =
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                                column * 16 + 8]);
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                                column * 16 + 8], fma_f32x8(carried_6, s_5, v_10 * s_6));
+                            const f32x8 s_7 = splat_f32x8(gain[tile * 6 + 3]);
+                            const int32_t token_3 =
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6 + 3];
+                            const f32x8 v_11 =
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                                column * 16]);
+                            const f32x8 s_8 = splat_f32x8(keep[tile * 6 + 3]);
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                                column * 16], fma_f32x8(carried_7, s_7, v_11 * s_8));
+                            const f32x8 v_12 =
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                                column * 16 + 8]);
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                                column * 16 + 8], fma_f32x8(carried_8, s_7, v_12 * s_8));
+                            const f32x8 s_9 = splat_f32x8(gain[tile * 6 + 4]);
+                            const int32_t token_4 =
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6 + 4];
+                            const f32x8 v_13 =
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                                column * 16]);
+                            const f32x8 s_10 = splat_f32x8(keep[tile * 6 + 4]);
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                                column * 16], fma_f32x8(carried_9, s_9, v_13 * s_10));
+                            const f32x8 v_14 =
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                                column * 16 + 8]);
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                                column * 16 + 8], fma_f32x8(carried_10, s_9, v_14 * s_10));
+                            const f32x8 s_11 = splat_f32x8(gain[tile * 6 + 5]);
+                            const int32_t token_5 =
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 6 + 5];
+                            const f32x8 v_15 =
                                 load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
                                 column * 16]);
-                            const f32x8 s_11 = splat_f32x8(keep[tile * 6 + 5]);
+                            const f32x8 s_12 = splat_f32x8(keep[tile * 6 + 5]);
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
-                                column * 16], fma_f32x8(carried_11, s_10, v_17 * s_11));
-                            const f32x8 v_18 =
+                                column * 16], fma_f32x8(carried_11, s_11, v_15 * s_12));
+                            const f32x8 v_16 =
                                 load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
                                 column * 16 + 8]);
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_5) * 64 +
-                                column * 16 + 8], fma_f32x8(carried_12, s_10, v_18 * s_11));
+                                column * 16 + 8], fma_f32x8(carried_12, s_11, v_16 * s_12));
                         }
                     }
                     for (int64_t tile = 0; tile < 2; tile++) {
@@ -5791,139 +6083,144 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
                         for (int64_t o = 0; o < 2; o++) {
                             const int64_t slot_2 = (step + o) % 2;
                             for (int64_t k = 0; k < 64; k++) {
-                                const f32x8 s =
-                                    splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 +
-                                    6]);
-                                const f32x8 v_7 =
-                                    load_f32x8(&values[((slot_2 * 4 + column) * 64 + k) * 16]);
-                                carried_1 = fma_f32x8(s, v_7, carried_1);
-                                const f32x8 v_8 =
-                                    load_f32x8(&values[((slot_2 * 4 + column) * 64 + k) * 16 + 8]);
-                                carried_2 = fma_f32x8(s, v_8, carried_2);
                                 const f32x8 s_1 =
                                     splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 +
-                                    7]);
-                                carried_3 = fma_f32x8(s_1, v_7, carried_3);
-                                carried_4 = fma_f32x8(s_1, v_8, carried_4);
+                                    6]);
+                                const f32x8 v_5 =
+                                    load_f32x8(&values[((slot_2 * 4 + column) * 64 + k) * 16]);
+                                carried_1 = fma_f32x8(s_1, v_5, carried_1);
+                                const f32x8 v_6 =
+                                    load_f32x8(&values[((slot_2 * 4 + column) * 64 + k) * 16 + 8]);
+                                carried_2 = fma_f32x8(s_1, v_6, carried_2);
                                 const f32x8 s_2 =
                                     splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 +
-                                    8]);
-                                carried_5 = fma_f32x8(s_2, v_7, carried_5);
-                                carried_6 = fma_f32x8(s_2, v_8, carried_6);
+                                    7]);
+                                carried_3 = fma_f32x8(s_2, v_5, carried_3);
+                                carried_4 = fma_f32x8(s_2, v_6, carried_4);
                                 const f32x8 s_3 =
                                     splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 +
-                                    9]);
-                                carried_7 = fma_f32x8(s_3, v_7, carried_7);
-                                carried_8 = fma_f32x8(s_3, v_8, carried_8);
+                                    8]);
+                                carried_5 = fma_f32x8(s_3, v_5, carried_5);
+                                carried_6 = fma_f32x8(s_3, v_6, carried_6);
                                 const f32x8 s_4 =
                                     splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 +
+                                    9]);
+                                carried_7 = fma_f32x8(s_4, v_5, carried_7);
+                                carried_8 = fma_f32x8(s_4, v_6, carried_8);
+                                const f32x8 s_5 =
+                                    splat_f32x8(lsh_attention_scores[(o * 64 + k) * 16 + tile * 5 +
                                     10]);
-                                carried_9 = fma_f32x8(s_4, v_7, carried_9);
-                                carried_10 = fma_f32x8(s_4, v_8, carried_10);
+                                carried_9 = fma_f32x8(s_5, v_5, carried_9);
+                                carried_10 = fma_f32x8(s_5, v_6, carried_10);
                             }
                         }
-                        if (round == 0) {
+                        if (equal) {
+                            const f32x8 s_1 = splat_f32x8(gain[tile * 5 + 6]);
                             const int32_t token =
                                 lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 6];
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
-                                column * 16], carried_1);
+                                column * 16], mul_f32x8(carried_1, s_1));
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
-                                column * 16 + 8], carried_2);
-                            const int32_t token_1 =
-                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 7];
-                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
-                                column * 16], carried_3);
-                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
-                                column * 16 + 8], carried_4);
-                            const int32_t token_2 =
-                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 8];
-                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
-                                column * 16], carried_5);
-                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
-                                column * 16 + 8], carried_6);
-                            const int32_t token_3 =
-                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 9];
-                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
-                                column * 16], carried_7);
-                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
-                                column * 16 + 8], carried_8);
-                            const int32_t token_4 =
-                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 10];
-                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
-                                column * 16], carried_9);
-                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
-                                column * 16 + 8], carried_10);
-                        } else {
-                            const f32x8 s = splat_f32x8(gain[tile * 5 + 6]);
-                            const int32_t token =
-                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 6];
-                            const f32x8 v_7 =
-                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
-                                column * 16]);
-                            const f32x8 s_1 = splat_f32x8(keep[tile * 5 + 6]);
-                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
-                                column * 16], fma_f32x8(carried_1, s, v_7 * s_1));
-                            const f32x8 v_8 =
-                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
-                                column * 16 + 8]);
-                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
-                                column * 16 + 8], fma_f32x8(carried_2, s, v_8 * s_1));
+                                column * 16 + 8], mul_f32x8(carried_2, s_1));
                             const f32x8 s_2 = splat_f32x8(gain[tile * 5 + 7]);
                             const int32_t token_1 =
                                 lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 7];
-                            const f32x8 v_9 =
-                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
-                                column * 16]);
-                            const f32x8 s_3 = splat_f32x8(keep[tile * 5 + 7]);
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
-                                column * 16], fma_f32x8(carried_3, s_2, v_9 * s_3));
-                            const f32x8 v_10 =
-                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
-                                column * 16 + 8]);
+                                column * 16], mul_f32x8(carried_3, s_2));
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
-                                column * 16 + 8], fma_f32x8(carried_4, s_2, v_10 * s_3));
-                            const f32x8 s_4 = splat_f32x8(gain[tile * 5 + 8]);
+                                column * 16 + 8], mul_f32x8(carried_4, s_2));
+                            const f32x8 s_3 = splat_f32x8(gain[tile * 5 + 8]);
                             const int32_t token_2 =
                                 lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 8];
-                            const f32x8 v_11 =
-                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
-                                column * 16]);
-                            const f32x8 s_5 = splat_f32x8(keep[tile * 5 + 8]);
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
-                                column * 16], fma_f32x8(carried_5, s_4, v_11 * s_5));
-                            const f32x8 v_12 =
-                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
-                                column * 16 + 8]);
+                                column * 16], mul_f32x8(carried_5, s_3));
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
-                                column * 16 + 8], fma_f32x8(carried_6, s_4, v_12 * s_5));
-                            const f32x8 s_6 = splat_f32x8(gain[tile * 5 + 9]);
+                                column * 16 + 8], mul_f32x8(carried_6, s_3));
+                            const f32x8 s_4 = splat_f32x8(gain[tile * 5 + 9]);
                             const int32_t token_3 =
                                 lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 9];
-                            const f32x8 v_13 =
-                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
-                                column * 16]);
-                            const f32x8 s_7 = splat_f32x8(keep[tile * 5 + 9]);
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
-                                column * 16], fma_f32x8(carried_7, s_6, v_13 * s_7));
-                            const f32x8 v_14 =
-                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
-                                column * 16 + 8]);
+                                column * 16], mul_f32x8(carried_7, s_4));
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
-                                column * 16 + 8], fma_f32x8(carried_8, s_6, v_14 * s_7));
-                            const f32x8 s_8 = splat_f32x8(gain[tile * 5 + 10]);
+                                column * 16 + 8], mul_f32x8(carried_8, s_4));
+                            const f32x8 s_5 = splat_f32x8(gain[tile * 5 + 10]);
                             const int32_t token_4 =
                                 lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 10];
-                            const f32x8 v_15 =
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                                column * 16], mul_f32x8(carried_9, s_5));
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
+                                column * 16 + 8], mul_f32x8(carried_10, s_5));
+                        } else {
+                            const f32x8 s_1 = splat_f32x8(gain[tile * 5 + 6]);
+                            const int32_t token =
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 6];
+                            const f32x8 v_5 =
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
+                                column * 16]);
+                            const f32x8 s_2 = splat_f32x8(keep[tile * 5 + 6]);
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
+                                column * 16], fma_f32x8(carried_1, s_1, v_5 * s_2));
+                            const f32x8 v_6 =
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
+                                column * 16 + 8]);
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token) * 64 +
+                                column * 16 + 8], fma_f32x8(carried_2, s_1, v_6 * s_2));
+                            const f32x8 s_3 = splat_f32x8(gain[tile * 5 + 7]);
+                            const int32_t token_1 =
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 7];
+                            const f32x8 v_7 =
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                                column * 16]);
+                            const f32x8 s_4 = splat_f32x8(keep[tile * 5 + 7]);
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                                column * 16], fma_f32x8(carried_3, s_3, v_7 * s_4));
+                            const f32x8 v_8 =
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                                column * 16 + 8]);
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_1) * 64 +
+                                column * 16 + 8], fma_f32x8(carried_4, s_3, v_8 * s_4));
+                            const f32x8 s_5 = splat_f32x8(gain[tile * 5 + 8]);
+                            const int32_t token_2 =
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 8];
+                            const f32x8 v_9 =
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                                column * 16]);
+                            const f32x8 s_6 = splat_f32x8(keep[tile * 5 + 8]);
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                                column * 16], fma_f32x8(carried_5, s_5, v_9 * s_6));
+                            const f32x8 v_10 =
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                                column * 16 + 8]);
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_2) * 64 +
+                                column * 16 + 8], fma_f32x8(carried_6, s_5, v_10 * s_6));
+                            const f32x8 s_7 = splat_f32x8(gain[tile * 5 + 9]);
+                            const int32_t token_3 =
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 9];
+                            const f32x8 v_11 =
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                                column * 16]);
+                            const f32x8 s_8 = splat_f32x8(keep[tile * 5 + 9]);
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                                column * 16], fma_f32x8(carried_7, s_7, v_11 * s_8));
+                            const f32x8 v_12 =
+                                load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                                column * 16 + 8]);
+                            store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_3) * 64 +
+                                column * 16 + 8], fma_f32x8(carried_8, s_7, v_12 * s_8));
+                            const f32x8 s_9 = splat_f32x8(gain[tile * 5 + 10]);
+                            const int32_t token_4 =
+                                lsh_attention_query_pos[slot_1 * 64 + panel * 16 + tile * 5 + 10];
+                            const f32x8 v_13 =
                                 load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
                                 column * 16]);
-                            const f32x8 s_9 = splat_f32x8(keep[tile * 5 + 10]);
+                            const f32x8 s_10 = splat_f32x8(keep[tile * 5 + 10]);
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
-                                column * 16], fma_f32x8(carried_9, s_8, v_15 * s_9));
-                            const f32x8 v_16 =
+                                column * 16], fma_f32x8(carried_9, s_9, v_13 * s_10));
+                            const f32x8 v_14 =
                                 load_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
                                 column * 16 + 8]);
                             store_f32x8(&k_out[((batch + head) * 4096 + (int64_t)token_4) * 64 +
-                                column * 16 + 8], fma_f32x8(carried_10, s_8, v_16 * s_9));
+                                column * 16 + 8], fma_f32x8(carried_10, s_9, v_14 * s_10));
                         }
                     }
                 }
@@ -6077,6 +6374,7 @@ static void m_default_run(const reformer_call_t *call) {
 #undef log_f32
 #undef exp_f32x8
 #undef exp2_f32x8
+#undef log_f32x8
 #undef relu_f32x8
 #undef embed_kernel
 #undef local_project
@@ -6107,6 +6405,7 @@ static void m_default_run(const reformer_call_t *call) {
 #undef add_i32
 #undef add_i32x8
 #undef sub_i32
+#undef sub_i32x8
 #undef mul_f32
 #undef mul_f32x8
 #undef div_f32
@@ -6156,7 +6455,7 @@ static const reformer_variant_t m_default_variants[] = {
 static const reformer_desc_t m_default_description = {
     .abi = REFORMER_ABI,
     .name = "m_default",
-    .fingerprint = UINT64_C(0xf43f84589c4e8d79),
+    .fingerprint = UINT64_C(0xb5ea77fcfbbce102),
     .weights_bytes = UINT64_C(23846458),
     .head = REFORMER_HEAD_NONE,
     .batch = 1,

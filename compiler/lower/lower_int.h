@@ -22,9 +22,9 @@ enum { LINE = 64 }; /* bytes of a cache line */
 #define MASKED_KEY (-1e9)
 /* The score of a place that holds no key: none of a key is lower. */
 #define NOTHING (-(double)INFINITY)
-/* Of places beyond the end that a loss of questions sees. */
-#define NO_KEY   (-1e30)
-#define LOWEST   (-3.4028234663852886e38) /* of float */
+#define LOWEST  (-3.4028234663852886e38) /* of float */
+/* Of places beyond the end that a loss of questions sees: no score is lower. */
+#define NO_KEY   LOWEST
 #define GREATEST (-LOWEST)
 
 /* A weight of a class: all its members' stand in one stack of the layout. */

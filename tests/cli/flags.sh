@@ -2,12 +2,14 @@
 # What flags, hosts and neighbours may do to generated code: parts of -ffast-math are refused or change no bit of the
 # logits, nor of the code for processors that this one may not be; a host's rounding mode and flushing of denormals change
 # nothing; two models in one translation unit compute what each does alone.
+#
+# Flags are refused by what stands before the code: it is compiled by itself, under each of them. The code is compiled
+# under all those at once that it takes, and what it computes compared.
 . "$(dirname "$0")/lib.sh"
 r=$REFORMERC
 ids='3 1 4 15 9 26 5 35 8 9 7 9'
 cat >tiny.yaml <<'SPEC'
-architectures: [ReformerModelWithLMHead]
-is_decoder: true
+architectures: [ReformerForMaskedLM]
 vocab_size: 40
 attn_layers: [lsh]
 hidden_size: 16
@@ -45,6 +47,7 @@ logits() { # MODEL MAIN OBJECT OUT; with $with: more for the linker
     cp .out "$4"
 }
 
+sed '/^\/\* ---- /,$d' product.c >guard.c
 with=
 for target in x86-64-v4 aarch64; do
     check "other $target" 0 '' "$r" tiny.yaml -o other-$target.c --target $target \
@@ -65,25 +68,48 @@ for compiler in gcc clang; do
     done
     with=
 
-    for flags in '-Ofast -fno-finite-math-only' -funsafe-math-optimizations -freciprocal-math -ffinite-math-only \
-        '-fassociative-math -fno-signed-zeros -fno-trapping-math' -fno-signed-zeros -fno-honor-nans \
-        -fno-honor-infinities -fapprox-func -ffp-model=fast -ffp-contract=fast -mfpmath=387 \
-        -fsingle-precision-constant -mrecip=all -fdenormal-fp-math=preserve-sign \
-        '-fno-trapping-math -fno-math-errno'; do
-        name="$compiler $flags"
-        checks=$((checks + 1))
-        if with_flags $compiler -O1 $flags -c product.c -o flags.o >.out 2>.err; then
-            case "$compiler $flags" in
-            *' -ffp-contract=fast' | *' -mrecip=all' | *' -fno-trapping-math -fno-math-errno') ;;
-            'clang -fapprox-func' | 'clang -fdenormal-fp-math=preserve-sign' | 'clang -fsingle-precision-constant') ;;
-            *) fail 'compiled' ;;
-            esac
-            logits product "$SOURCE/tests/cli/product.c" flags.o flags.txt
-            same "$compiler $flags" flags.txt product-$compiler.txt
-        elif ! grep -Eq 'compile (without|for)|unrecognized|unknown|not supported' .err; then
-            fail 'refused for another reason'
-        fi
+    # clang that does not optimise proves nothing: there the code takes all flags, and computes the same.
+    for level in -O1 -O0; do
+        taken=
+        for flags in '-Ofast -fno-finite-math-only' -ffast-math -funsafe-math-optimizations -freciprocal-math \
+            -ffinite-math-only '-fassociative-math -fno-signed-zeros -fno-trapping-math' -fno-signed-zeros \
+            -fno-honor-nans -fno-honor-infinities -fapprox-func -ffp-model=fast -ffp-contract=fast -mfpmath=387 \
+            -fsingle-precision-constant -mrecip=all -fdenormal-fp-math=preserve-sign \
+            '-fno-trapping-math -fno-math-errno'; do
+            name="$compiler $level $flags"
+            checks=$((checks + 1))
+            if with_flags $compiler $level $flags -c guard.c -o guard.o >.out 2>.err; then
+                # with -fno-honor-nans it is -ffinite-math-only
+                [ "$flags" = -fno-honor-infinities ] || taken="$taken $flags"
+                case "$name" in
+                *' -ffp-contract=fast' | *' -mrecip=all' | *' -fno-trapping-math -fno-math-errno' | 'clang -O0 '*) ;;
+                'clang '*' -fapprox-func' | 'clang '*' -fdenormal-fp-math=preserve-sign') ;;
+                'clang '*' -fsingle-precision-constant') ;;
+                *) fail 'compiled' ;;
+                esac
+            elif ! grep -Eq 'compile (without|for)|unrecognized|unknown|not supported' .err; then
+                fail 'refused for another reason'
+            fi
+        done
+        check "taken: $compiler $level$taken" 0 '' with_flags $compiler $level $taken -c product.c -o flags.o
+        logits product "$SOURCE/tests/cli/product.c" flags.o flags.txt
+        same "$compiler $level$taken" flags.txt product-$compiler.txt
     done
+    check "whole $compiler" 1 'compile without -ffast-math' with_flags $compiler -O1 -freciprocal-math -c product.c -o flags.o
+    # What a linker optimises was compiled under flags of its own.
+    name="lto $compiler"
+    checks=$((checks + 1))
+    if with_flags $compiler -O1 -flto -c product.c -o lto.o >.out 2>.err &&
+        with_libs $compiler -O2 -flto -ffast-math -I. "$SOURCE/tests/cli/product.c" lto.o -o lto.program >.out 2>.err; then
+        check "run lto $compiler" 0 - ./lto.program product.weights $ids
+        same "lto $compiler" .out product-$compiler.txt
+        if with_flags $compiler -O1 -flto -freciprocal-math -c guard.c -o lto.o >.out 2>.err; then
+            printf 'int main(void) { return 0; }\n' >nothing.c
+            check "lto refused, $compiler" 1 'compile without -ffast-math' with_flags $compiler -O1 -flto nothing.c lto.o -o lto.program
+        fi
+    else
+        echo "no link-time optimisation of $compiler: $(head -n 1 .err)"
+    fi
 
     for target in x86-64-v4 aarch64; do
         cross=$compiler
@@ -95,8 +121,9 @@ for compiler in gcc clang; do
             check "other $target, $cross $flags" 0 '' with_flags $cross -O1 $flags -S -o "other$flags.s" other-$target.c
         done
         same "code for $target, $compiler -ffp-contract=fast" other-ffp-contract=fast.s other.s
+        sed '/^\/\* ---- /,$d' other-$target.c >other-guard.c
         check "other $target, refused" 1 'compile without -ffast-math' with_flags $cross -O1 -freciprocal-math -S \
-            -o other.s other-$target.c
+            -o other.s other-guard.c
     done
 
     printf '#define INLINE 7\n#include "product.c"\n#include "second.c"\nint after[INLINE == 7 ? 1 : -1];\n' >unity.c
@@ -111,11 +138,9 @@ done
 # The compiler and its flags may come from outside.
 for compiler in gcc clang; do
     command -v $compiler >/dev/null || continue
-    for flags in -ffast-math -funsafe-math-optimizations -freciprocal-math; do
-        check "--cc $compiler $flags" 1 'compile without -ffast-math' "$r" verify tiny.yaml --weights random:1 \
-            --backends reference,c --cc "$compiler $flags"
-        check "CC=$compiler $flags" 1 'compile without -ffast-math' env CC="$compiler $flags" "$r" verify tiny.yaml \
-            --weights random:1 --backends reference,c
-    done
+    check "--cc $compiler" 1 'compile without -ffast-math' "$r" verify tiny.yaml --weights random:1 \
+        --backends reference,c --cc "$compiler -funsafe-math-optimizations"
+    check "CC=$compiler" 1 'compile without -ffast-math' env CC="$compiler -freciprocal-math" "$r" verify tiny.yaml \
+        --weights random:1 --backends reference,c
 done
 finish

@@ -182,7 +182,50 @@ static void far_forwards(void **state) {
     }
 }
 
+/* ---- a loss ------------------------------------------------------------------------------------------- */
+
+/* Start logits that are all -1e33 are equal. Their loss, ln 16, is lost where it is added to their size; that of the end
+ * logits, all 0, is not. */
+static void far_loss(void **state) {
+    (void)state;
+    arena_t *a = arena_new();
+    diag_t *d = diag_new();
+    char *text =
+        arena_printf(a, model_text, "ReformerForQuestionAnswering", "false", "local", 4, 4, 1);
+    spec_t *s = spec_parse(a, "model.yaml", text, strlen(text), NULL, 0, d);
+    assert_non_null(s);
+    plan_options_t po = {.name = "model", .n_targets = 1, .targets = {&targets[T_X86_64_V3]}};
+    plan_t *plan = plan_make(a, s, &po, d);
+    assert_non_null(plan);
+    store_options_t so = {.path = "random:3"};
+    store_t *store = store_load(plan->variants[0].graph, &so, d);
+    assert_non_null(store);
+    memset(weights(store, "qa_outputs.weight"), 0, sizeof(float[2][2 * WIDTH]));
+    weights(store, "qa_outputs.bias")[0] = -1e33F;
+    exec_options_t eo = {.backend = BACKEND_INTERPRETER, .no_cache = true};
+    exec_t *e = exec_open(plan, store, &eo, d);
+    assert_non_null(e);
+    static const int32_t ids[LENGTH] = {1, 2, 3}, at[] = {5};
+    float loss = 0;
+    reformer_io_t io = {.input_ids = ids,
+                        .batch = 1,
+                        .length = LENGTH - 3,
+                        .start_positions = at,
+                        .end_positions = at,
+                        .loss = &loss};
+    void *workspace = aligned_alloc(64, (exec_workspace_bytes(e, LENGTH, 0) + 127) / 64 * 64);
+    assert_non_null(workspace);
+    assert_int_equal(exec_run(e, &io, workspace, d), REFORMER_OK);
+    float half = logf(LENGTH) / 2;
+    if (!(loss >= half - 1e-5F && loss <= 2 * half + 1e-5F)) fail_msg("a loss of %g", (double)loss);
+    free(workspace);
+    exec_close(e);
+    store_free(store);
+    diag_free(d);
+    arena_free(a);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(far_forwards)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(far_forwards), cmocka_unit_test(far_loss)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
