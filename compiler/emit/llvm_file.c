@@ -47,6 +47,13 @@ static LLVMValueRef text_constant(llvm_emitter_t *e, const char *name, const cha
                     LLVMConstStringInContext(e->context, text, (unsigned)strlen(text), false));
 }
 
+/* A list of numbers; none: NULL. */
+static LLVMValueRef list_constant(llvm_emitter_t *e, const char *name, const void *list,
+                                  size_t bytes) {
+    if (!list) return LLVMConstNull(e->pointer);
+    return constant(e, name, LLVMConstStringInContext(e->context, list, (unsigned)bytes, true));
+}
+
 static LLVMValueRef variants_constant(llvm_emitter_t *e, const reformer_variant_t *v,
                                       const LLVMValueRef *run, int n) {
     LLVMValueRef *all = ARENA_ARRAY(e->arena, LLVMValueRef, n);
@@ -71,8 +78,17 @@ static LLVMValueRef description_constant(llvm_emitter_t *e, const reformer_desc_
         {offsetof(reformer_desc_t, name), text_constant(e, "reformer.name", d->name)},
         {offsetof(reformer_desc_t, variants), variants},
         {offsetof(reformer_desc_t, prefills), variant_address(e, variants, d, d->prefills)},
-        {offsetof(reformer_desc_t, steps), variant_address(e, variants, d, d->steps)}};
-    return constant(e, "reformer.description", image(e, d, sizeof *d, links, 4));
+        {offsetof(reformer_desc_t, steps), variant_address(e, variants, d, d->steps)},
+        {offsetof(reformer_desc_t, cache_parts),
+         list_constant(e, "reformer.cache_parts", d->cache_parts,
+                       (size_t)d->n_cache_parts * sizeof *d->cache_parts)},
+        {offsetof(reformer_desc_t, record_parts),
+         list_constant(e, "reformer.record_parts", d->record_parts,
+                       (size_t)d->n_record_parts * sizeof *d->record_parts)},
+        {offsetof(reformer_desc_t, lsh),
+         list_constant(e, "reformer.lsh", d->lsh, (size_t)d->lsh_layers * sizeof *d->lsh)}};
+    return constant(e, "reformer.description",
+                    image(e, d, sizeof *d, links, sizeof links / sizeof *links));
 }
 
 /* ---- what a product calls ------------------------------------------------------------------------------ */
