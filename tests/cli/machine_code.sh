@@ -2,6 +2,7 @@
 # What LLVM writes for products: model.o, .s, .ll and .so in the place of model.c, with the same header. Logits
 # are those of the C file, to the bit, here and (where a cross compiler and an emulator are installed) on aarch64.
 . "$(dirname "$0")/lib.sh"
+SHOW_ROW=${5:?show_row}
 r=$REFORMERC
 ids='3 1 4 15 9 26 5 35 8 9 7 9 3 2 3 8 46 2 6 43 38 3 27 9 50 28 8 41 9 7'
 # A small model of both kinds of layers: what is tested is each kind of file, at every level of the CPU.
@@ -45,6 +46,21 @@ for suffix in o s; do
     same .out want
     cp product.$suffix first.$suffix
 done
+
+# Layers that hash differently: the description has lists of them.
+own='--target native --weights random:1 --set attn_layers=[lsh,lsh] --set extensions.layers.1.num_hashes=1'
+mkdir own
+# Options are words. shellcheck disable=SC2086
+check 'layers of their own' 0 - translate -o own/product.o $own
+check 'build them' 0 - with_libs cc -O2 -Iown main.c own/product.o -o from-own
+check 'run them' 0 - ./from-own own/product.weights $ids
+cp .out own.out
+"$FORGE" make in.st "input_ids:I32:1,30=$(echo $ids | tr ' ' ,)"
+check 'what run gives' 0 '' "$r" run "$CASES/l_decode_alt_2hash_prompt37" --set compile.sequence_length=64 $own \
+    --input in.st --output own.st
+"$SHOW_ROW" own.st >own.want
+same own.out own.want
+
 for target in x86-64 x86-64-v3 x86-64-v4; do
     check "$target" 0 - translate -o product.o --target $target
     check "build $target" 0 - with_libs cc -O2 -I. main.c product.o -o one

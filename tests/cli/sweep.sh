@@ -81,7 +81,7 @@ for back in jit c; do
     if [ $back = c ]; then hashes=2 points=3p; fi # a compiler takes seconds for each
     check "compiled by $back" 0 "back end $back" "$r" sweep "$CHECKPOINT" --backend $back --text text.txt \
         --set num_hashes=$hashes --set compile.sequence_length=64 --output $back.csv
-    says '^         2   [0-9.]+ +[0-9]+ +[0-9.]+ [KM]iB .*[0-9.]+ s'
+    says '^         2 +(64 +)?[0-9.]+ +[0-9]+ +[0-9.]+ [KM]iB .*[0-9.]+ s'
     column $back.csv compile_seconds | awk '$1 < 0.02 { exit 1 }' || fail 'compiled in no time'
     column $back.csv workspace_bytes | awk '$1 < 1024 { exit 1 }' || fail 'no workspace'
     column r.csv bits_per_byte | sed -n "$points" >want
