@@ -200,6 +200,14 @@ static void a_stream_is_read_behind_its_sum(void **state) {
            ".bias) eps=1e-12" ROWS});
 }
 
+/* In one region: where the first sum wrote, the stream is gone for the second. */
+static void a_stream_is_read_in_the_region_of_its_sum(void **state) {
+    EQUAL({"layers.0.y1", "@\nlayers.0.late = add(layers.0.attention, embeddings)" ROWS},
+          {"layers.0.feed_forward_norm",
+           "layers.0.feed_forward_norm = layer_norm(layers.0.late, " NORM_0 ".weight, " NORM_0
+           ".bias) eps=1e-12" ROWS});
+}
+
 static void two_sums_of_one_region_go_on_with_one_stream(void **state) {
     EQUAL({"layers.0.y1", "@\nlayers.0.other = add(embeddings, layers.0.attention)" ROWS
                           "\nlayers.0.both = add(layers.0.other, embeddings)" ROWS},
@@ -381,6 +389,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(as_it_is, setup, teardown),
         cmocka_unit_test_setup_teardown(a_stream_is_read_behind_its_sum, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_stream_is_read_in_the_region_of_its_sum, setup, teardown),
         cmocka_unit_test_setup_teardown(two_sums_of_one_region_go_on_with_one_stream, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_sum_waits_for_a_norm_of_its_stream, setup, teardown),
