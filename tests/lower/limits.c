@@ -108,7 +108,7 @@ static void set_model(walk_t *w, int model) {
 
 /* ---- values of a key ------------------------------------------------------------------------------------------ */
 
-enum { MOST_VALUES = 40 };
+enum { MOST_VALUES = 64 };
 
 typedef struct {
     arena_t *a;
@@ -235,6 +235,25 @@ static void layer_lists(values_t *v) {
     add(v, repeated(v, "lsh", MAX_LAYERS + 1), true);
 }
 
+/* Each setting of a layer of its own, at both ends of what the model's own key takes, in the first layer. */
+static void layer_settings(values_t *v) {
+    for (const spec_key_t *key = layer_keys; *key != KEY_COUNT; key++) {
+        const key_info_t *k = &schema[*key];
+        if (!k->words && isfinite(k->low))
+            add(v, arena_printf(v->a, "[{%s: %.0f}]", k->name, k->low), false);
+        if (!k->words && isfinite(k->high)) {
+            add(v, arena_printf(v->a, "[{%s: %.0f}]", k->name, k->high), false);
+            add(v, arena_printf(v->a, "[{%s: %.0f}]", k->name, k->high + 2), true);
+        }
+        if (v->few && v->n >= 12) break;
+    }
+    add(v, "[{hidden_act: gelu}]", false);
+    add(v, "[]", false);
+    add(v, "[null]", false);
+    add(v, "[{hidden_size: 8}]", true);
+    add(v, repeated(v, "null", MAX_LAYERS + 1), true);
+}
+
 static void labels(values_t *v) {
     add(v, "{0: a}", false);
     add(v, "{0: a, 1: b}", false);
@@ -311,6 +330,7 @@ static values_fn *const values_of_kind[] = {
     [KIND_TOKENS] = tokens,
     [KIND_LAYERS] = layer_lists,
     [KIND_ARCHITECTURES] = architectures,
+    [KIND_LAYER_SETTINGS] = layer_settings,
     [KIND_LAYER_COUNT] = integers,
     [KIND_MODEL_TYPE] = model_type,
     [KIND_LABELS] = labels,
