@@ -286,20 +286,26 @@ static const region_t *mixer_behind(const sched_t *s, const region_t *project) {
     bug("a region of operands without attention");
 }
 
-/* The operands' region, the mixer and the result's region, group after group of heads. */
+/* The operands' region, the mixer and the result's region, group after group of heads. Of several groups the first
+ * computes operands alone, and a sum is seen when the last has added to it; else each region is seen around itself. */
 static const region_t *schedule_band(sched_t *s, const band_t *band) {
-    const attention_t *a = band->a;
-    trace_before(s->L, s->trace, s->b, band->combine);
+    bool once = band->a->groups == 1;
+    if (once) trace_before(s->L, s->trace, s->b, band->project);
+    else trace_before(s->L, s->trace, s->b, band->combine);
     know_places(s, band->project);
     int known = s->n_known;
-    inst_t *groups = s->L->few ? NULL : b_for(s->b, "group", dim(0), dim(a->groups), 0, NULL);
+    dim_t n = dim(band->a->groups);
+    inst_t *groups = s->L->few ? NULL : b_for(s->b, "group", dim(0), n, 0, NULL);
     value_t *group = groups ? loop_var(groups) : NULL; /* few rows take all heads at once */
     schedule_project(s, band, group);
+    if (once) trace_after(s->L, s->trace, s->b, band->project, s->layer);
     schedule_mixer(s, band, group);
+    if (once) trace_before(s->L, s->trace, s->b, band->combine);
     schedule_combine(s, band, group);
     if (groups) b_end_for(s->b, groups, NULL);
-    s->n_known = s->n_known_outside =
-        known; /* what is looked up in the loop is known in it alone */
+    /* what is looked up in the loop is known in it alone */
+    s->n_known = s->n_known_outside = known;
+    if (!once) trace_after(s->L, s->trace, s->b, band->project, s->layer);
     trace_attention(s->L, s->trace, s->b, band->mix, s->layer);
     trace_after(s->L, s->trace, s->b, band->combine, s->layer);
     return band->combine;
@@ -311,6 +317,7 @@ static void schedule_piece(sched_t *s, const region_t *region) {
     value_t *group = s->L->few ? NULL : b_iconst(s->b, SCALAR(E_I64), 0);
     if (p->into) {
         band_t band = band_of(s, mixer_behind(s, region));
+        trace_before(s->L, s->trace, s->b, region);
         schedule_project(s, &band, group);
         trace_after(s->L, s->trace, s->b, region, s->layer);
     } else if (p->own) {

@@ -80,6 +80,9 @@ edit norm '/^encoder.layers.2.attention.layer_norm/d; /^layers.2.attention_norm 
 edit chunk '/^layers.3.self_attention/s/chunk=8/chunk=16/'
 edit before '/^layers.2.self_attention/s/before=1/before=2/'
 edit eps '/^layers.0.feed_forward_norm/s/eps=1e-12/eps=0.01/'
+# what is shown of a sum onto an operand of its attention, and of one beside operands
+edit operand 's/^layers.2.y1 = add(layers.1.y1, /layers.2.y1 = add(layers.2.key, /'
+edit beside 's/^layers.1.y2 = add(layers.0.y2, layers.1.feed_forward)/layers.1.y2 = add(layers.0.y2, layers.1.attention_norm)/; /layers\.1\.feed_forward/d'
 # names of nodes become names in C, and all edits at once, on all back ends
 edit names 's/layers\.0\.y1\([ ,)]\)/int\1/g; s/layers\.0\.y2\([ ,)]\)/main\1/g; s/layers\.1\.y1\([ ,)]\)/layers_1.y1\1/g;
             s/layers\.1\.query_key\([ ,)]\)/_\/\1/g; s/_\//__/g; s/layers\.1\.value\([ ,)]\)/f32x8\1/g;
