@@ -2,28 +2,8 @@
 #ifndef REFORMERC_TESTS_FUZZ_GRAPH_INPUT_H
 #define REFORMERC_TESTS_FUZZ_GRAPH_INPUT_H
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
+#include "must.h"
 #include "plan/plan.h"
-
-#define MUST(condition)                                                                            \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "%s:%d: %s does not hold\n", __FILE__, __LINE__, #condition);          \
-            abort();                                                                               \
-        }                                                                                          \
-    } while (0)
-
-static char *told(diag_t *d, size_t *size) {
-    char *text = NULL;
-    FILE *f = open_memstream(&text, size);
-    MUST(f);
-    diag_print(d, f);
-    fclose(f);
-    return text;
-}
 
 /* What was accepted prints to a text that is read again, and prints the same. */
 static void is_read_again(const loaded_model_t *m) {
@@ -84,11 +64,7 @@ static fate_t graph_one_input(const char *text, size_t bytes) {
         is_lowered_or_refused(a, &m, d);
         fate.lowered = diag_errors(d) == 0;
     }
-    size_t size;
-    char *printed = told(d, &size);
-    MUST(fate.lowered || size > 0);
-    for (size_t i = 0; i < size; i++) MUST(printed[i] == '\n' || (unsigned char)printed[i] >= 0x20);
-    free(printed);
+    must_be_told_well(d, fate.lowered);
     diag_free(d);
     arena_free(a);
     return fate;

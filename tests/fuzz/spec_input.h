@@ -2,19 +2,8 @@
 #ifndef REFORMERC_TESTS_FUZZ_SPEC_INPUT_H
 #define REFORMERC_TESTS_FUZZ_SPEC_INPUT_H
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
+#include "must.h"
 #include "spec/spec.h"
-
-#define MUST(condition)                                                                            \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "%s:%d: %s does not hold\n", __FILE__, __LINE__, #condition);          \
-            abort();                                                                               \
-        }                                                                                          \
-    } while (0)
 
 /* Derived facts of an accepted spec are sane, and its config.json is the same spec. */
 static void accepted_is_sane(arena_t *a, spec_t *s, diag_t *d) {
@@ -42,15 +31,7 @@ static bool spec_one_input(const char *text, size_t bytes) {
     spec_t *s = spec_parse(a, "fuzz.yaml", text, bytes, NULL, 0, d);
     bool accepted = s != NULL;
     MUST(accepted == (diag_errors(d) == 0));
-    char *printed = NULL;
-    size_t size = 0;
-    FILE *f = open_memstream(&printed, &size);
-    MUST(f);
-    diag_print(d, f);
-    fclose(f);
-    MUST(accepted || size > 0);
-    for (size_t i = 0; i < size; i++) MUST(printed[i] == '\n' || (unsigned char)printed[i] >= 0x20);
-    free(printed);
+    must_be_told_well(d, accepted);
     if (s && s->num_labels < 1000) accepted_is_sane(a, s, d);
     diag_free(d);
     arena_free(a);

@@ -9,23 +9,12 @@
 #include <cmocka.h>
 
 #include "graph_input.h"
+#include "mutate.h"
 
 enum { MAX_INPUTS = 16, ROUNDS = 150 };
 
-typedef struct {
-    char *text;
-    size_t bytes;
-} input_case_t;
-
 static input_case_t inputs[MAX_INPUTS];
 static int n_inputs;
-static uint64_t state = 20261129;
-
-/* xorshift64* (Vigna) */
-static uint64_t draw(uint64_t below) {
-    state ^= state >> 12, state ^= state << 25, state ^= state >> 27;
-    return (state * UINT64_C(0x2545F4914F6CDD1D) >> 16) % below;
-}
 
 /* ---- what is mutated ------------------------------------------------------------------------------- */
 
@@ -128,15 +117,6 @@ static const char *const pieces[] = {
     "\0",
 };
 
-static void replace_range(sbuf_t *s, size_t at, size_t remove, const char *with, size_t n) {
-    sbuf_t out = {0};
-    sbuf_write(&out, s->data, at);
-    sbuf_write(&out, with, n);
-    sbuf_write(&out, s->data + at + remove, s->size - at - remove);
-    sbuf_free(s);
-    *s = out;
-}
-
 /* A word of the format around `at`: letters, digits, '_' and '.'. */
 static size_t word_at(const sbuf_t *s, size_t *at) {
     static const char letters[] =
@@ -214,6 +194,7 @@ static int rounds(void) {
 
 static void test_mutations(void **unused) {
     (void)unused;
+    state = 20261129;
     make_inputs();
     int accepted = 0, lowered = 0, refused = 0, n = rounds();
     if (getenv("REFORMERC_FUZZ_SEED"))

@@ -9,25 +9,14 @@
 
 #include <dirent.h>
 
+#include "mutate.h"
 #include "spec_input.h"
 #include "support/file.h"
 
 enum { MAX_FILES = 256, ROUNDS = 400, MAX_BYTES = 1 << 16 };
 
-typedef struct {
-    char *text;
-    size_t bytes;
-} input_case_t;
-
 static input_case_t inputs[MAX_FILES];
 static int n_inputs;
-static uint64_t state = 20200113;
-
-/* xorshift64* (Vigna) */
-static uint64_t draw(uint64_t below) {
-    state ^= state >> 12, state ^= state << 25, state ^= state >> 27;
-    return (state * UINT64_C(0x2545F4914F6CDD1D) >> 16) % below;
-}
 
 static void collect(const char *folder) {
     DIR *dir = opendir(folder);
@@ -94,15 +83,6 @@ static const char *const pieces[] = {"\n",
                                      "model_type: reformer\n",
                                      "id2label: "};
 
-static void replace_range(sbuf_t *s, size_t at, size_t remove, const char *with, size_t n) {
-    sbuf_t out = {0};
-    sbuf_write(&out, s->data, at);
-    sbuf_write(&out, with, n);
-    sbuf_write(&out, s->data + at + remove, s->size - at - remove);
-    sbuf_free(s);
-    *s = out;
-}
-
 static void mutate(sbuf_t *s) {
     size_t at = draw(s->size + 1), left = s->size - at;
     switch (draw(6)) {
@@ -139,6 +119,7 @@ static void mutate(sbuf_t *s) {
 
 static void test_mutations(void **unused) {
     (void)unused;
+    state = 20200113;
     collect(SOURCE_DIR "/tests/spec/cases");
     collect(SOURCE_DIR "/specs");
     assert_true(n_inputs > 80);
