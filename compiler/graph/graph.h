@@ -92,6 +92,7 @@ const gnode_t *graph_step_fault(const graph_t *forward, const char **why);
 /* Makes a prefill of the graph of a forward: every attention that `step` has under the same name gets that one's
  * state, and a *_KEEP that fills it. What the forward computes stays as it is. False after errors in d. */
 bool graph_keep(graph_t *forward, const graph_t *step, diag_t *d);
+bool graph_is_step(const gnode_t *n); /* attention of one token, from a cache */
 bool graph_is_state(const gnode_t *n);
 bool graph_is_keep(const gnode_t *n);    /* nobody has to read it */
 bool graph_check(graph_t *g, diag_t *d); /* infers all shapes again and compares */

@@ -15,10 +15,6 @@ typedef struct {
     diag_t *d;
 } keeping_t;
 
-static bool is_step(const gnode_t *n) {
-    return n->op == G_LSH_STEP || n->op == G_LOCAL_STEP;
-}
-
 static void add(keeping_t *k, gnode_t *n) {
     n->id = (int)k->n;
     ARENA_PUSH(k->g->arena, k->nodes, k->n, k->cap) = n;
@@ -29,7 +25,7 @@ static const gnode_t *step_of(keeping_t *k, const gnode_t *attention) {
     for (size_t i = 0; i < k->step->n_nodes; i++) {
         size_t at = (k->next + i) % k->step->n_nodes;
         const gnode_t *n = k->step->nodes[at];
-        if (!is_step(n) || strcmp(n->name, attention->name) != 0) continue;
+        if (!graph_is_step(n) || strcmp(n->name, attention->name) != 0) continue;
         k->next = at + 1;
         return n;
     }

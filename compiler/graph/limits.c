@@ -49,7 +49,7 @@ static void check_entry(check_t *c) {
     const gnode_t *embed = NULL, *ids = NULL, *mask = NULL;
     for (size_t i = 0; i < c->g->n_nodes; i++) {
         const gnode_t *n = c->g->nodes[i];
-        bool of_step = n->op == G_EMBED_AT || n->op == G_LSH_STEP || n->op == G_LOCAL_STEP;
+        bool of_step = n->op == G_EMBED_AT || graph_is_step(n);
         if (of_step || graph_is_state(n) || graph_is_keep(n)) {
             WRONG(c, n,
                   "%s: a step of generation follows from the forward, and does not stand in a file",

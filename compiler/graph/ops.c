@@ -84,6 +84,10 @@ gkind_t graph_kind(const gnode_t *n) {
     return graph_ops[n->op].kind;
 }
 
+bool graph_is_step(const gnode_t *n) {
+    return n->op == G_LSH_STEP || n->op == G_LOCAL_STEP;
+}
+
 bool graph_is_state(const gnode_t *n) {
     return n->op == G_LSH_STATE || n->op == G_LOCAL_STATE;
 }

@@ -160,7 +160,7 @@ static bool others_read(const lower_t *L, const gnode_t *n, const gnode_t *reade
 
 /* Kernels take the caller's mask, and sort by the buckets of their own queries. */
 static bool check_inputs(lower_t *L, const gnode_t *n) {
-    bool step = n->op == G_LSH_STEP || n->op == G_LOCAL_STEP;
+    bool step = graph_is_step(n);
     const gnode_t *mask = step ? NULL : n->in[3];
     if (!step && (!mask || mask->op != G_PAD_MASK || !mask->in[0]))
         return refuse(L, n, "attention is given no mask");
@@ -298,9 +298,8 @@ static int places_in_cache(lower_t *L, attention_t *a, part_t *p, int input) {
     return part_vector(p, number, a->cache->count);
 }
 
-/* Who keeps the operands of n; NULL: nobody. */
-static const gnode_t *keeper_of(const lower_t *L, const gnode_t *value) {
-    const nodes_t *readers = &L->regions->readers[value->id];
+const gnode_t *keeper_of(const regions_t *r, const gnode_t *operand) {
+    const nodes_t *readers = &r->readers[operand->id];
     for (int i = 0; i < readers->n; i++)
         if (graph_is_keep(readers->at[i])) return readers->at[i];
     return NULL;
@@ -308,7 +307,7 @@ static const gnode_t *keeper_of(const lower_t *L, const gnode_t *value) {
 
 /* A module without a cache leaves it out. */
 static bool read_keeper(lower_t *L, attention_t *a) {
-    const gnode_t *keeper = keeper_of(L, a->value), *key = a->key ? a->key : a->query;
+    const gnode_t *keeper = keeper_of(L->regions, a->value), *key = a->key ? a->key : a->query;
     if (!keeper) return true;
     const gnode_t *buckets = keeper->n_in > 3 ? keeper->in[3] : NULL;
     const gnode_t *own = a->hash_part ? a->node->in[2]->in[0] : NULL;
@@ -344,7 +343,7 @@ static bool read_attention(lower_t *L, attention_t *a, const class_t *class) {
     a->value = n->in[mixers[n->op].value];
     a->key = a->lsh ? NULL : n->in[1];
     a->own->used = true;
-    if (L->few != (n->op == G_LSH_STEP || n->op == G_LOCAL_STEP))
+    if (L->few != graph_is_step(n))
         return refuse(L, n, "steps and forwards are graphs of their own");
     for (int i = 0; i < class->count; i++)
         if (!check_inputs(L, class->members[i]->nodes.at[0])) return false;

@@ -394,7 +394,7 @@ static bool norm_rows(columns_t *c, builder_t *b, const gnode_t *n) {
     if (norm.n_src == 2 && x[0]->shape[x[0]->rank - 1].c != x[1]->shape[x[1]->rank - 1].c)
         return refuse(c, n, "of two widths");
     norm.width = n->shape[n->rank - 1].c / norm.n_src;
-    if (!norm_weights(c->L, c->part, n, &norm)) return false;
+    norm_weights(c->part, n, &norm);
     norm.prefix = index_of(c, norm.vector);
     norm.bias_prefix = index_of(c, norm.bias_vector);
     for (int k = 0; k < norm.n_src; k++) { /* stored rows are read where they are */

@@ -173,6 +173,8 @@ buffer_t *stack_buffer(lower_t *L, const layout_entry_t *e, int rank, const int6
 
 /* ---- attention.c ----------------------------------------------------------------------------- */
 bool read_attentions(lower_t *L); /* false after errors in L->d */
+/* The *_KEEP that takes an operand into the cache; NULL: none does. */
+const gnode_t *keeper_of(const regions_t *r, const gnode_t *operand);
 void make_attention_workspace(lower_t *L, attention_t *a);
 void lower_attention(lower_t *L, attention_t *a);
 const char *kernel_of(lower_t *L, const attention_t *a, const char *what); /* "lsh_hash" */
@@ -293,8 +295,8 @@ typedef struct {
     buffer_t *dst;
 } norm_t;
 void layer_norm_rows(lower_t *L, builder_t *b, const norm_t *n);
-/* Eps and weights of a norm's node; false after an error in L->d. */
-bool norm_weights(lower_t *L, const part_t *p, const gnode_t *n, norm_t *norm);
+/* Eps and weights of a norm's node. */
+void norm_weights(const part_t *p, const gnode_t *n, norm_t *norm);
 /* The same and the width; where they are not given (n_src 0), the stored rows that it reads. */
 bool read_norm(lower_t *L, const part_t *p, const gnode_t *n, norm_t *norm);
 

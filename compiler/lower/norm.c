@@ -29,8 +29,7 @@ static bool find_sources(lower_t *L, const part_t *p, const gnode_t *n, norm_t *
     return true;
 }
 
-bool norm_weights(lower_t *L, const part_t *p, const gnode_t *n, norm_t *norm) {
-    (void)L;
+void norm_weights(const part_t *p, const gnode_t *n, norm_t *norm) {
     const role_t *weight = role_of(p, n->in[1]);
     const role_t *bias = n->op == G_RMS_NORM ? NULL : role_of(p, n->in[2]);
     norm->eps = n->eps;
@@ -39,13 +38,13 @@ bool norm_weights(lower_t *L, const part_t *p, const gnode_t *n, norm_t *norm) {
     norm->vector = weight->vector;
     norm->bias_vector = bias ? bias->vector : weight->vector;
     norm->apart = norm->vector != norm->bias_vector;
-    return true;
 }
 
 bool read_norm(lower_t *L, const part_t *p, const gnode_t *n, norm_t *norm) {
     if (norm->n_src == 0 && !find_sources(L, p, n, norm)) return false;
     norm->width = n->shape[n->rank - 1].c / norm->n_src;
-    return norm_weights(L, p, n, norm);
+    norm_weights(p, n, norm);
+    return true;
 }
 
 typedef struct {

@@ -172,14 +172,6 @@ typedef struct {
     const region_t *project, *hash, *keep, *mix, *combine; /* hash, keep NULL: it does not */
 } band_t;
 
-/* What keeps the keys. */
-static const region_t *keep_of(const regions_t *r, const gnode_t *key) {
-    const nodes_t *readers = &r->readers[key->id];
-    for (int i = 0; i < readers->n; i++)
-        if (graph_is_keep(readers->at[i])) return r->of_node[readers->at[i]->id];
-    return NULL;
-}
-
 static band_t band_of(const sched_t *s, const region_t *mix) {
     const regions_t *r = s->L->regions;
     const gnode_t *n = mix->nodes.at[0];
@@ -188,7 +180,7 @@ static band_t band_of(const sched_t *s, const region_t *mix) {
                    .mix = mix,
                    .combine = r->of_node[r->readers[n->id].at[0]->id]};
     if (n->op == G_LSH_ATTENTION) band.hash = r->of_node[n->in[2]->in[0]->id];
-    if (band.a->kept) band.keep = keep_of(r, band.a->key ? n->in[1] : n->in[0]);
+    if (band.a->kept) band.keep = r->of_node[keeper_of(r, band.a->key ? n->in[1] : n->in[0])->id];
     return band;
 }
 
