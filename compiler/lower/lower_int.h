@@ -196,6 +196,8 @@ int64_t round_up(int64_t n, int64_t to);
 /* "encoder layers … (spec.yaml:12)": comment of a kernel. */
 void describe(lower_t *L, lfunc_t *f, srcloc_t at, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+/* "NAME: no kernel computes OP WHY", an error in L->d at the node's line; always false. */
+bool no_kernel(lower_t *L, const gnode_t *n, const char *why);
 const char *identifier(lower_t *L, const char *dotted); /* "lsh.value" → "lsh_value" */
 const char *free_name(const lower_t *L,
                       const char *base); /* base, or numbered: of a new function */

@@ -22,6 +22,12 @@ void describe(lower_t *L, lfunc_t *f, srcloc_t at, const char *fmt, ...) {
                              : arena_printf(L->arena, "%s: %s", file, text);
 }
 
+bool no_kernel(lower_t *L, const gnode_t *n, const char *why) {
+    diag_error(L->d, n->at, "%s: no kernel%s computes %s %s", n->name, L->few ? " of a step" : "",
+               graph_op_name(n->op), why);
+    return false;
+}
+
 const char *identifier(lower_t *L, const char *dotted) {
     char *name = arena_strdup(L->arena, dotted);
     for (char *p = name; *p; p++)

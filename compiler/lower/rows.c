@@ -7,46 +7,9 @@
  * is ever heads * head_size wide (DESIGN: memory). */
 #include <string.h>
 
-#include "lower/math.h"
 #include "lower/rows_values.h"
 
-enum { MOST_LINKS = 8 };
-
-/* ---- elementwise -------------------------------------------------------------------------------------- */
-
-/* Ops whose elements need the same elements of their operands alone, one or two. */
-static const struct {
-    int operands;
-    op_t op; /* of two */
-} elementwise[G_COUNT] = {
-    [G_ACTIVATION] = {1, OP_ADD},
-    [G_ADD] = {2, OP_ADD},
-    [G_MUL] = {2, OP_MUL},
-};
-
-bool is_elementwise(const gnode_t *n) {
-    return elementwise[n->op].operands > 0;
-}
-
-/* The formulas: every row program, on blocks of rows or on few, computes elementwise nodes by this and no other. */
-value_t *element_value(lower_t *L, builder_t *b, const gnode_t *n, value_t *const *of) {
-    return n->op == G_ACTIVATION ? m_activation(L, b, n->act, of[0])
-                                 : b_binary(b, elementwise[n->op].op, of[0], of[1]);
-}
-
 /* ---- what follows a dense layer on its accumulators --------------------------------------------------- */
-
-typedef struct {
-    rows_t *r;
-    const gnode_t *dense;
-    const gnode_t *links[MOST_LINKS]; /* elementwise, each of the one before */
-    int n_links;
-    const gnode_t *last; /* the last link, or the dense layer */
-    const role_t *bias;
-    buffer_t **to; /* homes, or one scratch tile */
-    int n_to;
-    bool into_scratch;
-} chain_t;
 
 /* Whether n writes over rows that a node before it has yet to read. */
 static bool is_too_early(const lower_t *L, const rows_t *r, const gnode_t *n) {
@@ -64,77 +27,32 @@ static bool is_too_early(const lower_t *L, const rows_t *r, const gnode_t *n) {
     return false;
 }
 
-/* The one reader that goes on with n where it was computed; NULL: n is stored first. */
-static const gnode_t *next_link(lower_t *L, const rows_t *r, const gnode_t *n) {
+/* The one reader that goes on with the chain's last where it was computed, after its other operands' places; NULL: it is
+ * stored first. */
+static const gnode_t *next_link(const lower_t *L, const rows_t *r, chain_t *c) {
+    const gnode_t *n = c->last;
     const nodes_t *readers = &L->regions->readers[n->id];
-    if (readers->n != 1 || nodes_find(&r->region->results, n) >= 0 || is_shown_apart(L, n))
-        return NULL;
+    if (c->n_links == MOST_LINKS || readers->n != 1) return NULL;
+    if (nodes_find(&r->region->results, n) >= 0 || is_shown_apart(L, n)) return NULL;
     const gnode_t *next = readers->at[0];
-    if (!is_elementwise(next) || place_of(r, next) < 0) return NULL;
-    for (int i = 0; i < next->n_in; i++)
-        if (next->in[i] != n && !is_at_hand(L, r, next, next->in[i])) return NULL;
-    return is_too_early(L, r, next) ? NULL : next;
-}
-
-/* x goes through the links; the value of their first input is x. */
-static value_t *follow(lower_t *L, builder_t *b, const chain_t *c, value_t *x, affine_t row,
-                       affine_t col, int width) {
-    const gnode_t *from = c->dense;
-    for (int i = 0; i < c->n_links; i++) {
-        const gnode_t *n = c->links[i];
-        value_t *of[G_MAX_INPUTS];
-        bool taken = false; /* one input is x; whatever else it reads is loaded */
-        for (int k = 0; k < n->n_in; k++) {
-            bool own = n->in[k] == from && !taken;
-            of[k] = own ? x : operand_at(L, b, c->r, n, n->in[k], row, col, width);
-            taken |= own;
-        }
-        x = element_value(L, b, n, of);
-        from = n;
+    if (!is_elementwise(next) || place_of(r, next) < 0 || is_too_early(L, r, next)) return NULL;
+    for (int k = 0; k < next->n_in; k++) {
+        if (next->in[k] == n) continue;
+        c->with[c->n_links][k] = operand_of(L, r, next, next->in[k]);
+        if (!c->with[c->n_links][k]) return NULL;
     }
-    return x;
-}
-
-static void put_element(lower_t *L, builder_t *b, const chain_t *c, affine_t row, affine_t col,
-                        value_t *bias, value_t *x) {
-    if (bias) x = b_binary(b, OP_ADD, x, bias);
-    x = follow(L, b, c, x, row, col, L->lanes);
-    for (int i = 0; i < c->n_to; i++) {
-        affine_t tile[] = {row, col}, home[] = {c->r->batch, ax_add(c->r->row0, row), col};
-        b_store(b, c->to[i], x, c->into_scratch ? tile : home);
-    }
-}
-
-static void put_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, affine_t col, int rows,
-                     value_t **acc) {
-    const chain_t *c = ctx;
-    int nv = L->tiles->vectors;
-    if (!c->bias) { /* along the rows, as they stand in memory */
-        for (int i = 0; i < rows; i++)
-            for (int j = 0; j < nv; j++)
-                put_element(L, b, c, ax_plus(row, i), ax_plus(col, (int64_t)j * L->lanes), NULL,
-                            acc[i * nv + j]);
-        return;
-    }
-    for (int j = 0; j < nv; j++) {
-        affine_t bx[] = {role_index(c->r, c->bias), ax_plus(col, (int64_t)j * L->lanes)};
-        value_t *bias = b_load(b, c->bias->w, L->lanes, bx);
-        for (int i = 0; i < rows; i++)
-            put_element(L, b, c, ax_plus(row, i), bx[1], bias, acc[i * nv + j]);
-    }
-}
-
-static void fetch_home(lower_t *L, builder_t *b, void *ctx, affine_t row, affine_t col) {
-    const chain_t *c = ctx;
-    affine_t yx[] = {c->r->batch, ax_add(c->r->row0, row), col};
-    prefetch_row(b, c->to[0], yx, L->tile);
+    return next;
 }
 
 static chain_t chain_from(lower_t *L, rows_t *r, const gnode_t *dense) {
-    chain_t c = {.r = r, .dense = dense, .last = dense};
-    if (dense->n_in > 2 && dense->in[2]) c.bias = role_of(r->part, dense->in[2]);
+    const role_t *bias = dense->n_in > 2 && dense->in[2] ? role_of(r->part, dense->in[2]) : NULL;
+    chain_t c = {.at = &r->at, .last = dense, .along_rows = !bias};
+    if (bias) {
+        c.bias = bias->w;
+        c.bias_at = role_index(r, bias);
+    }
     r->done[place_of(r, dense)] = true;
-    for (const gnode_t *n; c.n_links < MOST_LINKS && (n = next_link(L, r, c.last));) {
+    for (const gnode_t *n; (n = next_link(L, r, &c));) {
         c.links[c.n_links++] = c.last = n;
         r->done[place_of(r, n)] = true;
     }
@@ -144,10 +62,16 @@ static chain_t chain_from(lower_t *L, rows_t *r, const gnode_t *dense) {
     return c;
 }
 
+static void fetch_home(lower_t *L, builder_t *b, void *ctx, affine_t row, affine_t col) {
+    const chain_t *c = ctx;
+    affine_t yx[] = {c->at->batch, ax_add(c->at->row0, row), col};
+    prefetch_row(b, c->to[0], yx, L->tile);
+}
+
 /* ---- nodes --------------------------------------------------------------------------------------------------- */
 
 static bool norm_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
-    norm_t norm = {.n_src = 1, .batch = r->batch, .row0 = r->row0, .m = L->block};
+    norm_t norm = {.n_src = 1, .batch = r->at.batch, .row0 = r->at.row0, .m = r->at.m};
     const gnode_t *x = n->in[0];
     norm.src[0] = tile_of(r, x);
     if (!norm.src[0]) norm.src[0] = mixed_rows(L, b, r, x);
@@ -162,45 +86,15 @@ static bool norm_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     return true;
 }
 
-/* ---- elementwise, with no dense layer before it --------------------------------------------------------------- */
-
-typedef struct {
-    const rows_t *r;
-    const gnode_t *n;
-    affine_t row;
-} span_t;
-
-static void element_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
-    const span_t *s = ctx;
-    affine_t to[] = {s->row, at};
-    value_t *of[G_MAX_INPUTS];
-    for (int k = 0; k < s->n->n_in; k++)
-        of[k] = operand_at(L, b, s->r, s->n, s->n->in[k], s->row, at, width);
-    b_store(b, tile_of(s->r, s->n), element_value(L, b, s->n, of), to);
-}
-
-typedef struct {
-    buffer_t *tile, *from;
-    affine_t row;
-    int64_t first; /* column of the tile */
-} side_t;
-
-static void side_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
-    const side_t *s = ctx;
-    affine_t from[] = {s->row, at}, to[] = {s->row, ax_plus(at, s->first)};
-    (void)L;
-    b_store(b, s->tile, b_load(b, s->from, width, from), to);
-}
-
-static bool element_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
-    for (int i = 0; i < n->n_in; i++)
-        if (!mixed_rows(L, b, r, n->in[i]) && !is_at_hand(L, r, n, n->in[i]))
-            return is_missing(L, n);
-    scratch_tile(L, b, r, n);
-    inst_t *loop = b_for(b, "i", dim(0), dim(L->block), 0, NULL);
-    span_t s = {r, n, ax_v(loop_var(loop))};
-    for_span(L, b, width_of(n), element_span, &s);
-    b_end_for(b, loop, NULL);
+/* Elementwise, with no dense layer before it. */
+static bool value_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
+    buffer_t *from[G_MAX_INPUTS];
+    for (int k = 0; k < n->n_in; k++) {
+        from[k] = mixed_rows(L, b, r, n->in[k]);
+        if (!from[k]) from[k] = operand_of(L, r, n, n->in[k]);
+        if (!from[k]) return is_missing(L, n);
+    }
+    element_rows(L, b, &r->at, n, from, scratch_tile(L, b, r, n));
     finish_tile(L, b, r, n);
     return true;
 }
@@ -208,15 +102,13 @@ static bool element_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) 
 /* Both inputs side by side. */
 static bool concat_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     buffer_t *from[2];
-    for (int i = 0; i < 2; i++)
-        if (!(from[i] = rows_at_hand(L, b, r, n, n->in[i]))) return is_missing(L, n);
+    for (int k = 0; k < 2; k++)
+        if (!(from[k] = rows_at_hand(L, b, r, n, n->in[k]))) return is_missing(L, n);
     buffer_t *tile = scratch_tile(L, b, r, n);
     inst_t *loop = b_for(b, "i", dim(0), dim(L->block), 0, NULL);
-    side_t s = {tile, from[0], ax_v(loop_var(loop)), 0};
-    for_span(L, b, width_of(n->in[0]), side_span, &s);
-    s.from = from[1];
-    s.first = width_of(n->in[0]);
-    for_span(L, b, width_of(n->in[1]), side_span, &s);
+    int64_t first = 0;
+    for (int k = 0; k < 2; first += width_of(n->in[k++]))
+        copy_row(L, b, &r->at, ax_v(loop_var(loop)), from[k], tile, first, width_of(n->in[k]));
     b_end_for(b, loop, NULL);
     finish_tile(L, b, r, n);
     return true;
@@ -248,9 +140,8 @@ static bool dense_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     if (!d.a) return is_missing(L, n);
     if (a) d.k_base = ax_scale(ax_v(r->group), d.k);
     chain_t c = chain_from(L, r, n);
-    c.into_scratch = c.n_to == 0;
-    if (c.into_scratch) c.to[c.n_to++] = scratch_tile(L, b, r, c.last);
-    else d.target = fetch_home;
+    if (c.n_to > 0) d.target = fetch_home;
+    else c.to[c.n_to++] = scratch_tile(L, b, r, c.last);
     if (next_panels(L, r, place_of(r, c.last), width_of(n->in[0]), &next)) d.next = &next;
     d.ctx = &c;
     b_comment(b, "%s", base_name(c.last));
@@ -297,7 +188,7 @@ static buffer_t *source_of(const lower_t *L, const rows_t *r, const into_heads_t
 /* All operands of the region's attention at once. */
 static bool operands(lower_t *L, builder_t *b, rows_t *r) {
     const attention_t *a = r->part->into;
-    into_heads_t into = {.a = a, .batch = r->batch, .row0 = r->row0, .group = r->group};
+    into_heads_t into = {.a = a, .batch = r->at.batch, .row0 = r->at.row0, .group = r->group};
     for (int i = 0; i < r->region->nodes.n; i++) {
         const gnode_t *n = r->region->nodes.at[i];
         if (!is_operand(a, n) || !goes_by_heads(L->regions, n)) continue;
@@ -325,7 +216,7 @@ static bool compute(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     if (n->op == G_CONCAT) return concat_rows(L, b, r, n);
     if (n->op == G_DENSE) return dense_rows(L, b, r, n);
     if (is_norm(n)) return norm_rows(L, b, r, n);
-    return is_elementwise(n) ? element_rows(L, b, r, n) : no_form(L, n, "here");
+    return is_elementwise(n) ? value_rows(L, b, r, n) : no_kernel(L, n, "here");
 }
 
 /* The attention at one of its ends, or what it adds to a stream, names a region; of a head, its weight. A graph's own
@@ -364,8 +255,9 @@ lfunc_t *lower_rows(lower_t *L, part_t *p) {
     describe(L, b.fn, region->results.at[0]->at, "%s", rows_doc(L, p));
     rows_t r = {.part = p,
                 .region = region,
-                .batch = ax_v(b.fn->task[0]),
-                .row0 = ax_scale(ax_v(b.fn->task[1]), L->block)};
+                .at = {.batch = ax_v(b.fn->task[0]),
+                       .row0 = ax_scale(ax_v(b.fn->task[1]), L->block),
+                       .m = L->block}};
     index_params(L, &b, p, r.index);
     const attention_t *a = p->into ? p->into : p->from;
     if (a) r.group = kernel_param(&b, "group", a->groups);

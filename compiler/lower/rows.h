@@ -2,19 +2,12 @@
 #ifndef REFORMERC_LOWER_ROWS_H
 #define REFORMERC_LOWER_ROWS_H
 
-#include "lower/lower_int.h"
+#include "lower/elements.h"
 
 /* The kernel of a class of ROW regions: params are the part's indices, then the group of heads where attention is at
  * one of its ends. NULL after an error in L->d: a node for which there is no form. */
 lfunc_t *lower_rows(lower_t *L, part_t *p);
 
-/* An elementwise node of its operands, vectors or scalars of one type: the one place with a formula for its op. */
-value_t *element_value(lower_t *L, builder_t *b, const gnode_t *n, value_t *const *of);
-bool is_elementwise(const gnode_t *n);
-/* "layers.3.feed_forward_act" → "feed_forward_act" */
-const char *base_name(const gnode_t *n);
-/* What scratch of a kernel with n's rows is called: no buffer of another origin is, so a graph's own names get a prefix. */
-const char *scratch_name(lower_t *L, const builder_t *b, const gnode_t *n);
 /* What a kernel of the part's region is called; others may be called so. */
 const char *rows_name(lower_t *L, const part_t *p);
 /* Whether attention alone reads n, and where its operand n stands by heads. */

@@ -7,7 +7,7 @@
 typedef struct {
     part_t *part;
     const region_t *region;
-    affine_t batch, row0;
+    rows_at_t at;
     value_t *index[MOST_INDICES];
     value_t *group;   /* of heads */
     buffer_t **tiles; /* by place in the region's nodes: scratch [block][width …]; NULL: none yet */
@@ -21,15 +21,12 @@ typedef struct {
 int place_of(const rows_t *r, const gnode_t *n);      /* among the region's nodes; -1: not there */
 buffer_t *tile_of(const rows_t *r, const gnode_t *x); /* NULL: none */
 affine_t role_index(const rows_t *r, const role_t *role);
-int64_t width_of(const gnode_t *n);
 
 /* Where a node finds the rows of x in memory: they may have been written over in the meantime, and stand elsewhere
  * too. NULL: nowhere. */
 buffer_t *home_for(const lower_t *L, const rows_t *r, const gnode_t *reader, const gnode_t *x);
-/* Whether x can be loaded where its reader is computed, but for what stands by heads. */
-bool is_at_hand(lower_t *L, const rows_t *r, const gnode_t *reader, const gnode_t *x);
-value_t *operand_at(lower_t *L, builder_t *b, const rows_t *r, const gnode_t *reader,
-                    const gnode_t *x, affine_t row, affine_t col, int width);
+/* The same, and scratch, for what is loaded where its reader is computed, but for what stands by heads. */
+buffer_t *operand_of(const lower_t *L, const rows_t *r, const gnode_t *reader, const gnode_t *x);
 /* Scratch with the result of attention, where it is computed in one group, or the group's part of it. */
 buffer_t *mixed_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *x);
 /* Scratch with the rows of x, for its reader: its tile, or a copy of what is stored elsewhere. NULL: they are nowhere. */
@@ -43,8 +40,6 @@ void settle(const lower_t *L, rows_t *r, const gnode_t *n);
 void finish_tile(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n);
 void show_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n); /* --dump-activations */
 
-/* Errors in L->d, at the node; always false. */
-bool no_form(lower_t *L, const gnode_t *n, const char *why);
-bool is_missing(lower_t *L, const gnode_t *n);
+bool is_missing(lower_t *L, const gnode_t *n); /* an error in L->d at the node; always false */
 
 #endif

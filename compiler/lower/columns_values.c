@@ -1,0 +1,114 @@
+/* Where the rows and columns of a program on few rows stand while a kernel of it is written: in homes, in rows that are
+ * kept for later stages, or as whole rows in scratch, computed by every task anew. */
+#include "lower/columns_plan.h"
+
+buffer_t *home_buffer(const columns_t *c, int home) {
+    return c->few->instead ? c->few->instead[home] : c->L->homes[home];
+}
+
+buffer_t *keep_rows(columns_t *c, const gnode_t *n) {
+    lower_t *L = c->L;
+    const char *base =
+        arena_printf(L->arena, "%s%s_rows", c->few->prefix, identifier(L, base_name(n)));
+    dim_t d[] = {dim(c->at.m), dim(round_up(shared_width(c, n), PANEL))};
+    for (int k = 1;; k++) {
+        const char *name = k == 1 ? base : arena_printf(L->arena, "%s_%d", base, k);
+        buffer_t *made = module_find_buffer(L->m, name);
+        bool taken = made && (made->kind != BUF_WORKSPACE || made->rank != 2 ||
+                              !dim_equal(made->dims[0], d[0]) || !dim_equal(made->dims[1], d[1]));
+        for (int i = 0; i < c->region->nodes.n; i++) taken |= made && c->place[i].kept == made;
+        if (taken) continue;
+        return made ? made : workspace(L, name, E_F32, 2, d, "[row][column]: for the next stage");
+    }
+}
+
+/* Where x stands already, as n's k-th value; NULL: it is not computed, or in scratch alone. */
+static buffer_t *stands_in(const columns_t *c, const gnode_t *n, int k, const gnode_t *x) {
+    const place_t *p = place_in(c, x);
+    int home = place_in(c, n)->home[k];
+    const attention_t *a = c->part->from;
+    if (p && !p->done) return NULL;
+    if (p && p->kept) return p->kept;
+    if (home >= 0) return home_buffer(c, home);
+    return !p && a && a->node == x ? a->out : NULL;
+}
+
+affine_t stack_index(const columns_t *c, int vector) {
+    return c->index[vector] ? ax_v(c->index[vector]) : ax(c->part->vector[vector][0]);
+}
+
+static bool norm_rows(columns_t *c, builder_t *b, const gnode_t *n) {
+    const gnode_t *x[2];
+    norm_t norm = {
+        .batch = c->at.batch, .row0 = c->at.row0, .m = c->at.m, .dst = place_in(c, n)->rows};
+    norm.n_src = sources_of(c, n, x);
+    if (norm.n_src == 2 && width_of(x[0]) != width_of(x[1]))
+        return no_kernel(c->L, n, "of two widths");
+    norm.width = width_of(n) / norm.n_src;
+    norm_weights(c->part, n, &norm);
+    norm.prefix = stack_index(c, norm.vector);
+    norm.bias_prefix = stack_index(c, norm.bias_vector);
+    for (int k = 0; k < norm.n_src; k++) { /* stored rows are read where they are */
+        norm.src[k] = stands_in(c, n, k, x[k]);
+        if (!norm.src[k]) norm.src[k] = whole_rows(c, b, n, k, x[k]);
+        if (!norm.src[k]) return false;
+    }
+    layer_norm_rows(c->L, b, &norm);
+    return true;
+}
+
+/* Whether somebody reads whole tiles of columns of what is in scratch. */
+static bool is_read_by_tiles(const columns_t *c, const gnode_t *n) {
+    const nodes_t *readers = &c->L->regions->readers[n->id];
+    for (int i = 0; i < readers->n; i++) {
+        const gnode_t *r = readers->at[i];
+        if (place_in(c, r) && (is_elementwise(r) || (r->op == G_SLICE && is_read_by_tiles(c, r))))
+            return true;
+    }
+    return place_in(c, n)->stored;
+}
+
+bool compute_whole(columns_t *c, builder_t *b, const gnode_t *n) {
+    place_t *p = place_in(c, n);
+    buffer_t *from[G_MAX_INPUTS];
+    p->rows = scratch_rows(c->L, b, n, c->at.m);
+    if (is_norm(n)) {
+        if (!norm_rows(c, b, n)) return false;
+    } else {
+        for (int k = 0; k < n->n_in; k++) {
+            from[k] = whole_rows(c, b, n, k, behind_slice(c, n->in[k]));
+            if (!from[k]) return false;
+        }
+        element_rows(c->L, b, &c->at, n, from, p->rows);
+    }
+    if (is_read_by_tiles(c, n)) pad_rows(c->L, b, &c->at, n, p->rows);
+    return true;
+}
+
+buffer_t *whole_rows(columns_t *c, builder_t *b, const gnode_t *n, int k, const gnode_t *x) {
+    const place_t *p = place_in(c, x);
+    if (p && p->rows) return p->rows;
+    buffer_t *from = stands_in(c, n, k, x);
+    if (!from && p && !p->by_columns) return compute_whole(c, b, x) ? p->rows : NULL;
+    if (!from) {
+        (void)no_kernel(c->L, n, "of what is neither stored nor at hand");
+        return NULL;
+    }
+    if (from->rank == 2) return from;
+    buffer_t **copy = &c->copies[place_in(c, n)->home[k]];
+    if (*copy) return *copy;
+    *copy = scratch_rows(c->L, b, x, c->at.m);
+    copy_rows(c->L, b, &c->at, from, *copy, width_of(x));
+    return *copy;
+}
+
+buffer_t *own_columns(columns_t *c, builder_t *b, const gnode_t *n, int k) {
+    const gnode_t *x = behind_slice(c, n->in[k]);
+    place_t *p = place_in(c, x);
+    if (p && p->rows) return p->rows;
+    buffer_t *from = stands_in(c, n, k, x);
+    if (from && !p && from->rank == 2) return NULL; /* attention's result: no whole tiles */
+    if (!from && p && !p->by_columns && p->stage <= c->cut->stage)
+        return compute_whole(c, b, x) ? p->rows : NULL;
+    return from;
+}

@@ -1,0 +1,181 @@
+/* Rows in memory, elementwise nodes and chains of them: see elements.h. */
+#include "lower/elements.h"
+
+#include <string.h>
+
+#include "lower/math.h"
+
+/* ---- rows in memory --------------------------------------------------------------------------------- */
+
+value_t *load_at(builder_t *b, const rows_at_t *at, buffer_t *from, affine_t row, affine_t col,
+                 int width) {
+    affine_t stored[] = {at->batch, ax_add(at->row0, row), col}, own[] = {row, col};
+    return b_load(b, from, width, from->rank == 3 ? stored : own);
+}
+
+void store_at(builder_t *b, const rows_at_t *at, buffer_t *to, affine_t row, affine_t col,
+              value_t *x) {
+    affine_t stored[] = {at->batch, ax_add(at->row0, row), col}, own[] = {row, col};
+    b_store(b, to, x, to->rank == 3 ? stored : own);
+}
+
+typedef struct {
+    const rows_at_t *at;
+    const gnode_t *n;
+    buffer_t *const *from;
+    buffer_t *to;
+    affine_t row;
+    int64_t first; /* column of `to` */
+} span_t;
+
+static void copy_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
+    const span_t *s = ctx;
+    (void)L;
+    store_at(b, s->at, s->to, s->row, ax_plus(at, s->first),
+             load_at(b, s->at, *s->from, s->row, at, width));
+}
+
+static void zero_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
+    const span_t *s = ctx;
+    (void)L;
+    store_at(b, s->at, s->to, s->row, ax_plus(at, s->first),
+             b_const(b, (ltype_t){E_F32, width}, 0));
+}
+
+static void element_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
+    const span_t *s = ctx;
+    value_t *of[G_MAX_INPUTS];
+    for (int k = 0; k < s->n->n_in; k++) of[k] = load_at(b, s->at, s->from[k], s->row, at, width);
+    store_at(b, s->at, s->to, s->row, at, element_value(L, b, s->n, of));
+}
+
+static void for_rows(lower_t *L, builder_t *b, span_t *s, int64_t width, span_fn *body) {
+    inst_t *loop = b_for(b, "i", dim(0), dim(s->at->m), 0, NULL);
+    s->row = ax_v(loop_var(loop));
+    for_span(L, b, width, body, s);
+    b_end_for(b, loop, NULL);
+}
+
+void copy_row(lower_t *L, builder_t *b, const rows_at_t *at, affine_t row, buffer_t *from,
+              buffer_t *to, int64_t first, int64_t width) {
+    span_t s = {.at = at, .from = &from, .to = to, .row = row, .first = first};
+    for_span(L, b, width, copy_span, &s);
+}
+
+void copy_rows(lower_t *L, builder_t *b, const rows_at_t *at, buffer_t *from, buffer_t *to,
+               int64_t width) {
+    span_t s = {.at = at, .from = &from, .to = to};
+    for_rows(L, b, &s, width, copy_span);
+}
+
+void pad_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n, buffer_t *to) {
+    int64_t width = width_of(n), whole = round_up(width, L->tile);
+    span_t s = {.at = at, .to = to, .first = width};
+    if (whole > width) for_rows(L, b, &s, whole - width, zero_span);
+}
+
+int64_t width_of(const gnode_t *n) {
+    return n->shape[n->rank - 1].c;
+}
+
+/* ---- scratch -------------------------------------------------------------------------------------------- */
+
+const char *base_name(const gnode_t *n) {
+    const char *dot = strrchr(n->name, '.');
+    return dot ? dot + 1 : n->name;
+}
+
+const char *scratch_name(lower_t *L, const builder_t *b, const gnode_t *n) {
+    static const char *const known[] = {
+        "attention_norm",   "feed_forward_norm", "feed_forward_in",
+        "feed_forward_act", "feed_forward",      "attention",
+        "hidden",           "feed_forward_gate", "feed_forward_gated"};
+    const char *base = identifier(L, base_name(n)), *name = arena_printf(L->arena, "of_%s", base);
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(known[i], base) == 0) name = base;
+    base = name;
+    for (int k = 2;; k++) {
+        const char *own = arena_printf(L->arena, "%s_%s", b->fn->name, name);
+        if (!module_find_buffer(L->m, name) || !module_find_buffer(L->m, own)) return name;
+        name = arena_printf(L->arena, "%s_%d", base, k);
+    }
+}
+
+buffer_t *scratch_rows(lower_t *L, builder_t *b, const gnode_t *n, int64_t m) {
+    dim_t d[] = {dim(m), dim(round_up(width_of(n), L->tile) + PADDING)};
+    return kernel_scratch(b, scratch_name(L, b, n), E_F32, 2, d);
+}
+
+/* ---- elementwise nodes ---------------------------------------------------------------------------------- */
+
+/* Ops whose elements need the same elements of their operands alone, one or two. */
+static const struct {
+    int operands;
+    op_t op; /* of two */
+} elementwise[G_COUNT] = {
+    [G_ACTIVATION] = {1, OP_ADD},
+    [G_ADD] = {2, OP_ADD},
+    [G_MUL] = {2, OP_MUL},
+};
+
+bool is_elementwise(const gnode_t *n) {
+    return elementwise[n->op].operands > 0;
+}
+
+value_t *element_value(lower_t *L, builder_t *b, const gnode_t *n, value_t *const *of) {
+    return n->op == G_ACTIVATION ? m_activation(L, b, n->act, of[0])
+                                 : b_binary(b, elementwise[n->op].op, of[0], of[1]);
+}
+
+void element_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n,
+                  buffer_t *const *from, buffer_t *to) {
+    span_t s = {.at = at, .n = n, .from = from, .to = to};
+    for_rows(L, b, &s, width_of(n), element_span);
+}
+
+/* ---- chains --------------------------------------------------------------------------------------------- */
+
+void put_vector(lower_t *L, builder_t *b, const chain_t *c, affine_t row, affine_t col,
+                value_t *x) {
+    for (int i = 0; i < c->n_links; i++) {
+        const gnode_t *n = c->links[i];
+        value_t *of[G_MAX_INPUTS];
+        for (int k = 0; k < n->n_in; k++) {
+            buffer_t *with = c->with[i][k];
+            of[k] = with ? load_at(b, c->at, with, row, col, L->lanes) : x;
+        }
+        x = element_value(L, b, n, of);
+    }
+    for (int i = 0; i < c->n_to; i++) store_at(b, c->at, c->to[i], row, col, x);
+}
+
+/* Row after row, as they stand in memory. */
+static void put_by_rows(lower_t *L, builder_t *b, const chain_t *c, affine_t row, affine_t col,
+                        int rows, value_t **acc) {
+    int nv = L->tiles->vectors;
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < nv; j++)
+            put_vector(L, b, c, ax_plus(row, i), ax_plus(col, (int64_t)j * L->lanes),
+                       acc[i * nv + j]);
+}
+
+/* Column after column: each has its bias. */
+static void put_by_columns(lower_t *L, builder_t *b, const chain_t *c, affine_t row, affine_t col,
+                           int rows, value_t **acc) {
+    int nv = L->tiles->vectors;
+    for (int j = 0; j < nv; j++) {
+        affine_t ix[] = {c->bias_at, ax_plus(col, (int64_t)j * L->lanes)};
+        value_t *bias = c->bias ? b_load(b, c->bias, L->lanes, ix) : NULL;
+        for (int i = 0; i < rows; i++) {
+            value_t *x = acc[i * nv + j];
+            if (bias) x = b_binary(b, OP_ADD, x, bias);
+            put_vector(L, b, c, ax_plus(row, i), ix[1], x);
+        }
+    }
+}
+
+void put_tile(lower_t *L, builder_t *b, void *chain, affine_t row, affine_t col, int rows,
+              value_t **acc) {
+    const chain_t *c = chain;
+    (c->along_rows ? put_by_rows : put_by_columns)(L, b, c, row, col, rows, acc);
+}

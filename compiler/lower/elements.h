@@ -1,0 +1,66 @@
+/* What row programs on blocks of rows (rows.c) and on few rows (columns.c) have in common: rows in memory, the formulas
+ * of elementwise nodes, and chains of them on what a dense layer has in registers. */
+#ifndef REFORMERC_LOWER_ELEMENTS_H
+#define REFORMERC_LOWER_ELEMENTS_H
+
+#include "lower/lower_int.h"
+
+/* ---- rows in memory --------------------------------------------------------------------------------- */
+
+/* Rows 0 … m-1 of a kernel: of buffers [batch][rows][width], those of one batch element from row0 on; of scratch and
+ * others [rows][width], the first. */
+typedef struct {
+    affine_t batch, row0;
+    int64_t m;
+} rows_at_t;
+
+value_t *load_at(builder_t *b, const rows_at_t *at, buffer_t *from, affine_t row, affine_t col,
+                 int width);
+void store_at(builder_t *b, const rows_at_t *at, buffer_t *to, affine_t row, affine_t col,
+              value_t *x);
+/* `width` columns, from column `first` of `to` on. */
+void copy_row(lower_t *L, builder_t *b, const rows_at_t *at, affine_t row, buffer_t *from,
+              buffer_t *to, int64_t first, int64_t width);
+void copy_rows(lower_t *L, builder_t *b, const rows_at_t *at, buffer_t *from, buffer_t *to,
+               int64_t width);
+/* Zeros in the columns from n's width up to whole tiles. */
+void pad_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n, buffer_t *to);
+
+int64_t width_of(const gnode_t *n);
+/* "layers.3.feed_forward_act" → "feed_forward_act" */
+const char *base_name(const gnode_t *n);
+/* What scratch of a kernel with n's rows is called: no buffer of another origin is, so a graph's own names get a prefix. */
+const char *scratch_name(lower_t *L, const builder_t *b, const gnode_t *n);
+buffer_t *scratch_rows(lower_t *L, builder_t *b, const gnode_t *n, int64_t m); /* [m][≥ width] */
+
+/* ---- elementwise nodes ------------------------------------------------------------------------------- */
+
+bool is_elementwise(const gnode_t *n);
+/* A node of its operands, vectors or scalars of one type: the one place with a formula for its op. */
+value_t *element_value(lower_t *L, builder_t *b, const gnode_t *n, value_t *const *of);
+/* All rows of n: from[k] has those of its k-th input. */
+void element_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n,
+                  buffer_t *const *from, buffer_t *to);
+
+/* A dense layer's result, or another value, and the elementwise nodes that are computed of it before it is stored. */
+enum { MOST_LINKS = 8 };
+typedef struct {
+    const rows_at_t *at;
+    const gnode_t *last; /* whose value is stored: of the links, or what the chain began with */
+    const gnode_t *links[MOST_LINKS];         /* each of the one before */
+    buffer_t *with[MOST_LINKS][G_MAX_INPUTS]; /* by link and input; NULL: the one before */
+    int n_links;
+    buffer_t *bias;   /* [place in its stack][width]; NULL: none */
+    affine_t bias_at; /* its place */
+    bool along_rows;  /* stored row after row, else column after column */
+    buffer_t **to;    /* where it is stored */
+    int n_to;
+} chain_t;
+
+/* An epilogue of dense(), whose context is a chain. */
+void put_tile(lower_t *L, builder_t *b, void *chain, affine_t row, affine_t col, int rows,
+              value_t **acc);
+/* A vector x goes through the links and is stored; NULL, where all inputs of the first link are in memory. */
+void put_vector(lower_t *L, builder_t *b, const chain_t *c, affine_t row, affine_t col, value_t *x);
+
+#endif
