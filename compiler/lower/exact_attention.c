@@ -14,35 +14,15 @@
  * keys weigh nothing; a row without keys is made at the end: its own value (LSH: it sees itself, Q2), the sum of all
  * (local: Q1), and so is a local row all whose scores lie below that of masked keys.
  * Results do not depend on workers or tiles: blocks are the same for all, and each row is summed up in order. */
+#include "lower/exact_attention.h"
 #include "lower/math.h"
-#include "lower/window.h"
 
 /* Tokens per block, whole panels; by measurement: short ones waste less at the diagonal, long ones pass over O less often. */
 enum { EXACT_BLOCK = 64 };
 
-typedef struct {
-    attention_t *a;
-    affine_t batch, head, task;
-    int64_t length;              /* padded */
-    int64_t block, blocks, keys; /* tokens per block of queries, number of blocks, keys per step */
-    int64_t slots, odd;          /* causal: 2, and 1 where `blocks` is odd */
-    affine_t slot, queries; /* block of queries in hand: its place in scratch, its number or -1 */
-    affine_t key_block, first_key;
-    bool bounded;                 /* the way that is being built */
-    value_t *most_key;            /* local: the greatest norm of a key */
-    value_t *keys_square;         /* whether the squares of all keys are numbers */
-    buffer_t *bound, *most_bound; /* of the scores: [slot][lane], the greatest [slot] */
-    buffer_t *top, *sum;          /* [slot][lane]: running maximum (general way), sum of weights */
-    buffer_t *keep;               /* [tile]: factor of the panel's old output (general way) */
-    buffer_t *output;             /* [slot][lane][head] */
-    buffer_t *inverse, *total;    /* [tile]: scale of the output; [head]: sum of all values (Q1) */
-    window_t *w;
-} exact_t;
-
 /* ---- norms of keys ------------------------------------------------------------------------------------ */
 
-/* The keys' factor in the scores of local layers: 1 / sqrt(d). */
-static value_t *local_factor(const attention_t *a, builder_t *b, double unit) {
+value_t *local_factor(const attention_t *a, builder_t *b, double unit) {
     return b_const(b, SCALAR(E_F32), unit * inverse_root(a->head_size));
 }
 
@@ -121,9 +101,7 @@ static bool has_filler(const exact_t *c) {
     return c->odd || c->blocks * c->block > c->length;
 }
 
-/* Position of a lane of the block of queries in hand; those that are none repeat the last row, whose block the same
- * task has: others' rows are written over while it reads. */
-static affine_t query_row(lower_t *L, builder_t *b, void *ctx, affine_t lane) {
+affine_t query_row(lower_t *L, builder_t *b, void *ctx, affine_t lane) {
     (void)L;
     const exact_t *c = ctx;
     affine_t row = ax_add(ax_scale(c->queries, c->block), lane);
@@ -134,8 +112,7 @@ static affine_t query_row(lower_t *L, builder_t *b, void *ctx, affine_t lane) {
     return ax_v(b_name(b_binary(b, OP_MAX, at, zero), "row"));
 }
 
-/* Opens an `if` for lanes that are queries; NULL: all are. */
-static inst_t *query_guard(builder_t *b, const exact_t *c, affine_t lane) {
+inst_t *query_guard(builder_t *b, const exact_t *c, affine_t lane) {
     if (!has_filler(c)) return NULL;
     value_t *row = b_index(b, ax_add(ax_scale(c->queries, c->block), lane));
     value_t *below = b_compare(b, OP_LT, row, b_index(b, ax(c->length)));
@@ -143,11 +120,11 @@ static inst_t *query_guard(builder_t *b, const exact_t *c, affine_t lane) {
     return b_if(b, b_binary(b, OP_AND, below, above), 0, NULL);
 }
 
-static affine_t in_panel(const lower_t *L, const exact_t *c, int j) {
+affine_t in_panel(const lower_t *L, const exact_t *c, int j) {
     return ax_plus(panel_lane(L, c->w), (int64_t)j * L->lanes);
 }
 
-static inst_t *open_panels(lower_t *L, builder_t *b, exact_t *c) {
+inst_t *open_panels(lower_t *L, builder_t *b, exact_t *c) {
     inst_t *loop = b_for(b, "panel", dim(0), dim(c->block / L->tile), 0, NULL);
     c->w->panel = ax_v(loop_var(loop));
     return loop;
@@ -186,14 +163,12 @@ static void panel_bounds(lower_t *L, builder_t *b, exact_t *c, value_t **most) {
 
 typedef struct {
     const exact_t *c;
-    affine_t lane;    /* of the block of queries in hand */
-    affine_t row;     /* its position */
-    value_t *inverse; /* scale of the output; NULL: a row without keys */
-} row_t;
+    affine_t lane;
+} cleared_t;
 
 static void clear_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
     (void)L;
-    const row_t *r = ctx;
+    const cleared_t *r = ctx;
     affine_t ix[] = {r->c->slot, r->lane, at};
     b_store(b, r->c->output, b_const(b, VECTOR(E_F32, width), 0), ix);
 }
@@ -204,7 +179,7 @@ static void prepare(lower_t *L, builder_t *b, exact_t *c) {
     affine_t lane = ax_v(loop_var(lanes)), px[] = {c->slot, lane};
     value_t *row = b_index(b, query_row(L, b, c, lane));
     b_store(b, c->w->query_pos, b_convert(b, E_I32, row), px);
-    row_t r = {.c = c, .lane = lane};
+    cleared_t r = {c, lane};
     for_span(L, b, c->a->head_stride, clear_span, &r);
     b_end_for(b, lanes, NULL);
 
@@ -221,84 +196,6 @@ static void prepare(lower_t *L, builder_t *b, exact_t *c) {
     value_t *bound =
         b_select(b, c->keys_square, reduce(b, L, OP_MAX, all), b_const(b, SCALAR(E_F32), GREATEST));
     b_store(b, c->most_bound, bound, &c->slot);
-}
-
-/* ---- the window's view of a block of keys ----------------------------------------------------------------- */
-
-/* The last block of keys ends with the last key, and so begins with keys that the one before has had. */
-static void exact_open(lower_t *L, builder_t *b, window_t *w, value_t *o) {
-    (void)L, (void)o;
-    exact_t *c = w->ctx;
-    c->first_key = ax_scale(c->key_block, c->block);
-    if (c->length % c->block == 0) return;
-    c->first_key = ax_v(at_most(b, c->first_key, dim(c->length - c->keys)));
-}
-
-static value_t *exact_key(lower_t *L, builder_t *b, window_t *w, affine_t run, affine_t lane,
-                          affine_t k) {
-    (void)L, (void)run; /* there is one */
-    const exact_t *c = w->ctx;
-    affine_t ix[] = {c->batch, c->head, ax_add(c->first_key, lane), k};
-    return b_load(b, c->a->lsh ? c->a->q : c->a->k, 1, ix);
-}
-
-static value_t *exact_scale(lower_t *L, builder_t *b, window_t *w, affine_t key) {
-    (void)L;
-    const exact_t *c = w->ctx;
-    if (!c->a->lsh) return local_factor(c->a, b, c->bounded ? LOG2_E : 1);
-    affine_t ix[] = {c->batch, c->head, ax_add(c->first_key, key)};
-    value_t *factor = load1(b, c->a->key_norm, 3, ix);
-    return c->bounded ? b_binary(b, OP_MUL, factor, b_const(b, SCALAR(E_F32), LOG2_E)) : factor;
-}
-
-/* `pos`, but for keys that the block before has had. */
-static value_t *not_again(builder_t *b, const exact_t *c, affine_t row, value_t *pos) {
-    if (c->length % c->block == 0) return pos;
-    value_t *from = b_index(b, ax_scale(c->key_block, c->block));
-    value_t *again = b_compare(b, OP_LT, b_index(b, row), from);
-    return b_select(b, again, b_iconst(b, SCALAR(E_I32), REFORMER_MASKED), pos);
-}
-
-static value_t *exact_pos(lower_t *L, builder_t *b, window_t *w, affine_t key) {
-    const exact_t *c = w->ctx;
-    affine_t row = ax_add(c->first_key, key), ix[] = {c->batch, row};
-    return not_again(b, c, row, load1(b, L->key, 2, ix));
-}
-
-static value_t *exact_own(lower_t *L, builder_t *b, window_t *w, affine_t key) {
-    (void)L;
-    const exact_t *c = w->ctx;
-    affine_t row = ax_add(c->first_key, key);
-    return not_again(b, c, row, b_convert(b, E_I32, b_index(b, row)));
-}
-
-static value_t *exact_norm(lower_t *L, builder_t *b, window_t *w, int j) {
-    const exact_t *c = w->ctx;
-    affine_t ix[] = {w->query_slot, in_panel(L, c, j)};
-    return b_load(b, c->bound, L->lanes, ix);
-}
-
-static value_t *exact_self(lower_t *L, builder_t *b, window_t *w, int j) {
-    (void)w, (void)j;
-    return splat(b, L, SELF_KEY);
-}
-
-static value_t *exact_value(lower_t *L, builder_t *b, window_t *w, affine_t key, affine_t panel,
-                            int64_t col) {
-    const exact_t *c = w->ctx;
-    affine_t column = ax_plus(ax_scale(panel, L->tile), col);
-    affine_t ix[] = {c->batch, c->head, ax_add(c->first_key, key), column};
-    return b_load(b, c->a->v, L->lanes, ix);
-}
-
-/* The rows of the next block of keys, which for long inputs are not in a near cache. */
-static void exact_ahead(lower_t *L, builder_t *b, window_t *w, affine_t lane) {
-    const exact_t *c = w->ctx;
-    affine_t row = ax_add(c->first_key, ax_plus(ax_add(panel_lane(L, w), lane), c->keys));
-    affine_t at = ax_v(b_name(at_most(b, row, dim(c->length - 1)), "next"));
-    affine_t kx[] = {c->batch, c->head, at, ax(0)}, vx[] = {c->batch, c->head, at, ax(0)};
-    prefetch_row(b, c->a->lsh ? c->a->q : c->a->k, kx, c->a->head_stride);
-    prefetch_row(b, c->a->v, vx, c->a->head_stride);
 }
 
 /* ---- a step ------------------------------------------------------------------------------------------------ */
@@ -392,154 +289,6 @@ static void step(lower_t *L, builder_t *b, exact_t *c, value_t *s) {
     b_end_if(b, way, NULL);
 }
 
-/* ---- after the last step ------------------------------------------------------------------------------------- */
-
-/* total = the sum of all values: every key counts, masked or not, but those that are absent. */
-static void sum_values(lower_t *L, builder_t *b, const exact_t *c) {
-    inst_t *columns = b_for(b, "column", dim(0), dim(c->a->head_stride / L->lanes), 0, NULL);
-    affine_t col = ax_scale(ax_v(loop_var(columns)), L->lanes);
-    value_t *sum = splat(b, L, 0);
-    inst_t *keys = b_for(b, "key", dim(0), dim(c->length), 1, &sum);
-    affine_t key = ax_v(loop_var(keys)), kx[] = {c->batch, key};
-    affine_t vx[] = {c->batch, c->head, key, col};
-    value_t *pos = b_broadcast(b, load1(b, L->key, 2, kx), L->lanes);
-    value_t *gone = b_iconst(b, VECTOR(E_I32, L->lanes), REFORMER_ABSENT);
-    value_t *v = b_load(b, c->a->v, L->lanes, vx);
-    v = b_select(b, b_compare(b, OP_EQ, pos, gone), splat(b, L, 0), v);
-    sum = b_binary(b, OP_ADD, loop_arg(keys, 0), v);
-    b_end_for(b, keys, &sum);
-    b_store(b, c->total, keys->results[0], &col);
-    b_end_for(b, columns, NULL);
-}
-
-/* Whether the block of queries took the general way: only there is a running maximum. */
-static value_t *is_general(builder_t *b, const exact_t *c) {
-    value_t *most = b_load(b, c->most_bound, 1, &c->slot);
-    return b_compare(b, OP_GT, most, b_const(b, SCALAR(E_F32), MOST_SHIFT));
-}
-
-/* Scales of the panel's outputs; the sum of all values where a row needs it. */
-static void panel_inverse(lower_t *L, builder_t *b, const exact_t *c) {
-    value_t *fewest = NULL, *general = b_broadcast(b, is_general(b, c), L->lanes);
-    for (int j = 0; j < L->tiles->vectors; j++) {
-        affine_t ix[] = {c->slot, in_panel(L, c, j)}, to = ax((int64_t)j * L->lanes);
-        value_t *sum = b_load(b, c->sum, L->lanes, ix), *top = b_load(b, c->top, L->lanes, ix);
-        top = b_select(b, general, top, splat(b, L, 0));
-        b_store(b, c->inverse, softmax_scale(L, b, top, sum), &to);
-        sum = comparable(b, sum);
-        fewest = fewest ? b_binary(b, OP_MIN, fewest, sum) : sum;
-    }
-    if (c->a->lsh) return;
-    value_t *zero = b_const(b, SCALAR(E_F32), 0);
-    inst_t *some = b_if(b, b_compare(b, OP_NE, reduce(b, L, OP_MIN, fewest), zero), 0, NULL);
-    b_likely(some);
-    b_else(b, some, NULL);
-    sum_values(L, b, c);
-    b_end_if(b, some, NULL);
-}
-
-static void finish_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
-    (void)L;
-    const row_t *r = ctx;
-    const exact_t *c = r->c;
-    bool lsh = c->a->lsh;
-    affine_t from[] = {c->slot, r->lane, at}, to[] = {c->batch, c->head, r->row, at};
-    value_t *x = NULL;
-    if (r->inverse)
-        x = b_binary(b, OP_MUL, b_load(b, c->output, width, from),
-                     b_broadcast(b, r->inverse, width));
-    else x = lsh ? b_load(b, c->a->v, width, to) : b_load(b, c->total, width, &at);
-    b_store(b, lsh ? c->a->out : c->a->q, x, to);
-}
-
-/* -1 where the key at this place is masked for the row, as one that causality hides is. */
-static value_t *is_hidden(lower_t *L, builder_t *b, const exact_t *c, affine_t row, affine_t key) {
-    affine_t kx[] = {c->batch, key};
-    ltype_t i32 = SCALAR(E_I32);
-    value_t *pos = load1(b, L->key, 2, kx);
-    value_t *seen =
-        c->w->causal ? b_convert(b, E_I32, b_index(b, row)) : b_iconst(b, i32, REFORMER_MASKED - 1);
-    return b_binary(b, OP_AND, b_compare(b, OP_GT, pos, seen),
-                    b_compare(b, OP_NE, pos, b_iconst(b, i32, REFORMER_ABSENT)));
-}
-
-static value_t *count_hidden(lower_t *L, builder_t *b, const exact_t *c, affine_t row) {
-    value_t *zero = b_iconst(b, SCALAR(E_I32), 0);
-    inst_t *keys = b_for(b, "key", dim(0), dim(c->length), 1, &zero);
-    value_t *hidden = is_hidden(L, b, c, row, ax_v(loop_var(keys)));
-    value_t *next = b_binary(b, OP_SUB, loop_arg(keys, 0), hidden);
-    b_end_for(b, keys, &next);
-    return keys->results[0];
-}
-
-/* The values of the row's hidden keys, whose scores are the greatest, and of keys that have the same. */
-static void hidden_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
-    const row_t *r = ctx;
-    const exact_t *c = r->c;
-    ltype_t f = VECTOR(E_F32, width);
-    affine_t from[] = {c->slot, r->lane, at}, to[] = {c->batch, c->head, r->row, at};
-    affine_t tx[] = {c->slot, r->lane};
-    value_t *equal =
-        b_compare(b, OP_EQ, b_load(b, c->top, 1, tx), b_const(b, SCALAR(E_F32), MASKED_KEY));
-    if (width > 1) equal = b_broadcast(b, equal, width);
-    value_t *sum = b_select(b, equal, b_load(b, c->output, width, from), b_const(b, f, 0));
-    inst_t *keys = b_for(b, "key", dim(0), dim(c->length), 1, &sum);
-    affine_t key = ax_v(loop_var(keys)), vx[] = {c->batch, c->head, key, at};
-    value_t *hidden = is_hidden(L, b, c, r->row, key);
-    if (width > 1) hidden = b_broadcast(b, hidden, width);
-    value_t *v = b_select(b, hidden, b_load(b, c->a->v, width, vx), b_const(b, f, 0));
-    value_t *next = b_binary(b, OP_ADD, loop_arg(keys, 0), v);
-    b_end_for(b, keys, &next);
-    b_store(b, c->a->q, keys->results[0], to);
-}
-
-/* The output of a row that has keys. In a local layer keys whose scores lie below that of masked ones weigh less. */
-static void finish_row(lower_t *L, builder_t *b, const exact_t *c, row_t *r) {
-    inst_t *all = NULL;
-    if (!c->a->lsh) {
-        affine_t tx[] = {c->slot, r->lane};
-        value_t *below =
-            b_compare(b, OP_LE, b_load(b, c->top, 1, tx), b_const(b, SCALAR(E_F32), MASKED_KEY));
-        value_t *zero = b_iconst(b, SCALAR(E_I32), 0);
-        below = b_binary(b, OP_AND, below, is_general(b, c));
-        inst_t *high = b_if(b, b_compare(b, OP_EQ, below, zero), 1, &zero->type);
-        b_likely(high);
-        b_else(b, high, &zero);
-        value_t *hidden = count_hidden(L, b, c, r->row);
-        b_end_if(b, high, &hidden);
-        all = b_if(b, b_compare(b, OP_EQ, high->results[0], zero), 0, NULL);
-        b_likely(all);
-    }
-    for_span(L, b, c->a->head_stride, finish_span, r);
-    if (!all) return;
-    b_else(b, all, NULL);
-    for_span(L, b, c->a->head_stride, hidden_span, r);
-    b_end_if(b, all, NULL);
-}
-
-static void finish(lower_t *L, builder_t *b, exact_t *c) {
-    inst_t *panels = open_panels(L, b, c);
-    panel_inverse(L, b, c);
-    inst_t *lanes = b_for(b, "lane", dim(0), dim(L->tile), 0, NULL);
-    affine_t lane = ax_v(loop_var(lanes));
-    row_t r = {.c = c, .lane = ax_add(panel_lane(L, c->w), lane)};
-    inst_t *guard = query_guard(b, c, r.lane);
-    r.row = query_row(L, b, c, r.lane);
-    affine_t sx[] = {c->slot, r.lane};
-    value_t *zero = b_const(b, SCALAR(E_F32), 0);
-    inst_t *some = b_if(b, b_compare(b, OP_NE, b_load(b, c->sum, 1, sx), zero), 0, NULL);
-    b_likely(some);
-    r.inverse = b_load(b, c->inverse, 1, &lane);
-    finish_row(L, b, c, &r);
-    b_else(b, some, NULL);
-    r.inverse = NULL;
-    for_span(L, b, c->a->head_stride, finish_span, &r);
-    b_end_if(b, some, NULL);
-    if (guard) b_end_if(b, guard, NULL);
-    b_end_for(b, lanes, NULL);
-    b_end_for(b, panels, NULL);
-}
-
 /* ---- the kernel ---------------------------------------------------------------------------------------------- */
 
 static void scratch_buffers(lower_t *L, builder_t *b, exact_t *c, window_t *w) {
@@ -593,23 +342,7 @@ void lower_exact_attention(lower_t *L, attention_t *a) {
     c.batch = ax_v(b.fn->task[0]);
     c.head = ax_v(b.fn->task[1]);
     c.task = ax_v(b.fn->task[2]);
-    window_t w = {.chunk = c.keys,
-                  .run = c.keys,
-                  .span = 1,
-                  .width = a->head_stride,
-                  .causal = a->causal,
-                  .exclude_self = lsh,
-                  .masked = NOTHING,
-                  .ctx = &c,
-                  .ahead = exact_ahead,
-                  .open_chunk = exact_open,
-                  .key_at = exact_key,
-                  .key_scale = exact_scale,
-                  .key_pos = exact_pos,
-                  .key_own = exact_own,
-                  .self_score = exact_self,
-                  .norm = exact_norm,
-                  .value_at = exact_value};
+    window_t w = exact_window(&c);
     c.w = &w;
     scratch_buffers(L, &b, &c, &w);
     look_at_keys(L, &b, &c);
@@ -617,6 +350,6 @@ void lower_exact_attention(lower_t *L, attention_t *a) {
     inst_t *steps = b_for(&b, "step", dim(0), dim(c.blocks + c.slots - 1 - c.odd), 0, NULL);
     step(L, &b, &c, loop_var(steps));
     b_end_for(&b, steps, NULL);
-    for_slots(L, &b, &c, finish);
+    for_slots(L, &b, &c, finish_queries);
     a->attend = b.fn;
 }

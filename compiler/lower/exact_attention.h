@@ -1,0 +1,42 @@
+/* Exact attention: exact_attention.c, the kernel; exact_window.c, what its window sees; exact_output.c, how rows end. */
+#ifndef REFORMERC_LOWER_EXACT_ATTENTION_H
+#define REFORMERC_LOWER_EXACT_ATTENTION_H
+
+#include "lower/window.h"
+
+typedef struct {
+    attention_t *a;
+    affine_t batch, head, task;
+    int64_t length;              /* padded */
+    int64_t block, blocks, keys; /* tokens per block of queries, number of blocks, keys per step */
+    int64_t slots, odd;          /* causal: 2, and 1 where `blocks` is odd */
+    affine_t slot, queries; /* block of queries in hand: its place in scratch, its number or -1 */
+    affine_t key_block, first_key;
+    bool bounded;                 /* the way that is being built */
+    value_t *most_key;            /* local: the greatest norm of a key */
+    value_t *keys_square;         /* whether the squares of all keys are numbers */
+    buffer_t *bound, *most_bound; /* of the scores: [slot][lane], the greatest [slot] */
+    buffer_t *top, *sum;          /* [slot][lane]: running maximum (general way), sum of weights */
+    buffer_t *keep;               /* [tile]: factor of the panel's old output (general way) */
+    buffer_t *output;             /* [slot][lane][head] */
+    buffer_t *inverse, *total;    /* [tile]: scale of the output; [head]: sum of all values (Q1) */
+    window_t *w;
+} exact_t;
+
+/* Position of a lane of the block of queries in hand; those that are none repeat the last row, whose block the same
+ * task has: others' rows are written over while it reads. */
+affine_t query_row(lower_t *L, builder_t *b, void *exact, affine_t lane);
+/* Opens an `if` for lanes that are queries; NULL: all are. */
+inst_t *query_guard(builder_t *b, const exact_t *c, affine_t lane);
+affine_t in_panel(const lower_t *L, const exact_t *c, int j); /* the lanes of its vector j */
+/* A loop over the panels of the block of queries. */
+inst_t *open_panels(lower_t *L, builder_t *b, exact_t *c);
+/* The keys' factor in the scores of local layers: 1 / sqrt(d). */
+value_t *local_factor(const attention_t *a, builder_t *b, double unit);
+
+window_t exact_window(exact_t *c);
+
+/* After the last step: outputs of a slot's queries. */
+void finish_queries(lower_t *L, builder_t *b, exact_t *c);
+
+#endif

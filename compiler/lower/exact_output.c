@@ -1,0 +1,157 @@
+/* How rows of exact attention end: their output divided by the sum of their weights. A row without keys has its own value
+ * (LSH: it sees itself, Q2) or the sum of all (local: Q1); a local row all whose scores lie below that of masked keys has
+ * the values of those. */
+#include "lower/exact_attention.h"
+
+typedef struct {
+    const exact_t *c;
+    affine_t lane;    /* of the block of queries in hand */
+    affine_t row;     /* its position */
+    value_t *inverse; /* scale of the output; NULL: a row without keys */
+} row_t;
+
+/* total = the sum of all values: every key counts, masked or not, but those that are absent. */
+static void sum_values(lower_t *L, builder_t *b, const exact_t *c) {
+    inst_t *columns = b_for(b, "column", dim(0), dim(c->a->head_stride / L->lanes), 0, NULL);
+    affine_t col = ax_scale(ax_v(loop_var(columns)), L->lanes);
+    value_t *sum = splat(b, L, 0);
+    inst_t *keys = b_for(b, "key", dim(0), dim(c->length), 1, &sum);
+    affine_t key = ax_v(loop_var(keys)), kx[] = {c->batch, key};
+    affine_t vx[] = {c->batch, c->head, key, col};
+    value_t *pos = b_broadcast(b, load1(b, L->key, 2, kx), L->lanes);
+    value_t *gone = b_iconst(b, VECTOR(E_I32, L->lanes), REFORMER_ABSENT);
+    value_t *v = b_load(b, c->a->v, L->lanes, vx);
+    v = b_select(b, b_compare(b, OP_EQ, pos, gone), splat(b, L, 0), v);
+    sum = b_binary(b, OP_ADD, loop_arg(keys, 0), v);
+    b_end_for(b, keys, &sum);
+    b_store(b, c->total, keys->results[0], &col);
+    b_end_for(b, columns, NULL);
+}
+
+/* Whether the block of queries took the general way: only there is a running maximum. */
+static value_t *is_general(builder_t *b, const exact_t *c) {
+    value_t *most = b_load(b, c->most_bound, 1, &c->slot);
+    return b_compare(b, OP_GT, most, b_const(b, SCALAR(E_F32), MOST_SHIFT));
+}
+
+/* Scales of the panel's outputs; the sum of all values where a row needs it. */
+static void panel_inverse(lower_t *L, builder_t *b, const exact_t *c) {
+    value_t *fewest = NULL, *general = b_broadcast(b, is_general(b, c), L->lanes);
+    for (int j = 0; j < L->tiles->vectors; j++) {
+        affine_t ix[] = {c->slot, in_panel(L, c, j)}, to = ax((int64_t)j * L->lanes);
+        value_t *sum = b_load(b, c->sum, L->lanes, ix), *top = b_load(b, c->top, L->lanes, ix);
+        top = b_select(b, general, top, splat(b, L, 0));
+        b_store(b, c->inverse, softmax_scale(L, b, top, sum), &to);
+        sum = comparable(b, sum);
+        fewest = fewest ? b_binary(b, OP_MIN, fewest, sum) : sum;
+    }
+    if (c->a->lsh) return;
+    value_t *zero = b_const(b, SCALAR(E_F32), 0);
+    inst_t *some = b_if(b, b_compare(b, OP_NE, reduce(b, L, OP_MIN, fewest), zero), 0, NULL);
+    b_likely(some);
+    b_else(b, some, NULL);
+    sum_values(L, b, c);
+    b_end_if(b, some, NULL);
+}
+
+static void finish_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
+    (void)L;
+    const row_t *r = ctx;
+    const exact_t *c = r->c;
+    bool lsh = c->a->lsh;
+    affine_t from[] = {c->slot, r->lane, at}, to[] = {c->batch, c->head, r->row, at};
+    value_t *x = NULL;
+    if (r->inverse)
+        x = b_binary(b, OP_MUL, b_load(b, c->output, width, from),
+                     b_broadcast(b, r->inverse, width));
+    else x = lsh ? b_load(b, c->a->v, width, to) : b_load(b, c->total, width, &at);
+    b_store(b, lsh ? c->a->out : c->a->q, x, to);
+}
+
+/* -1 where the key at this place is masked for the row, as one that causality hides is. */
+static value_t *is_hidden(lower_t *L, builder_t *b, const exact_t *c, affine_t row, affine_t key) {
+    affine_t kx[] = {c->batch, key};
+    ltype_t i32 = SCALAR(E_I32);
+    value_t *pos = load1(b, L->key, 2, kx);
+    value_t *seen =
+        c->w->causal ? b_convert(b, E_I32, b_index(b, row)) : b_iconst(b, i32, REFORMER_MASKED - 1);
+    return b_binary(b, OP_AND, b_compare(b, OP_GT, pos, seen),
+                    b_compare(b, OP_NE, pos, b_iconst(b, i32, REFORMER_ABSENT)));
+}
+
+static value_t *count_hidden(lower_t *L, builder_t *b, const exact_t *c, affine_t row) {
+    value_t *zero = b_iconst(b, SCALAR(E_I32), 0);
+    inst_t *keys = b_for(b, "key", dim(0), dim(c->length), 1, &zero);
+    value_t *hidden = is_hidden(L, b, c, row, ax_v(loop_var(keys)));
+    value_t *next = b_binary(b, OP_SUB, loop_arg(keys, 0), hidden);
+    b_end_for(b, keys, &next);
+    return keys->results[0];
+}
+
+/* The values of the row's hidden keys, whose scores are the greatest, and of keys that have the same. */
+static void hidden_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
+    const row_t *r = ctx;
+    const exact_t *c = r->c;
+    ltype_t f = VECTOR(E_F32, width);
+    affine_t from[] = {c->slot, r->lane, at}, to[] = {c->batch, c->head, r->row, at};
+    affine_t tx[] = {c->slot, r->lane};
+    value_t *equal =
+        b_compare(b, OP_EQ, b_load(b, c->top, 1, tx), b_const(b, SCALAR(E_F32), MASKED_KEY));
+    if (width > 1) equal = b_broadcast(b, equal, width);
+    value_t *sum = b_select(b, equal, b_load(b, c->output, width, from), b_const(b, f, 0));
+    inst_t *keys = b_for(b, "key", dim(0), dim(c->length), 1, &sum);
+    affine_t key = ax_v(loop_var(keys)), vx[] = {c->batch, c->head, key, at};
+    value_t *hidden = is_hidden(L, b, c, r->row, key);
+    if (width > 1) hidden = b_broadcast(b, hidden, width);
+    value_t *v = b_select(b, hidden, b_load(b, c->a->v, width, vx), b_const(b, f, 0));
+    value_t *next = b_binary(b, OP_ADD, loop_arg(keys, 0), v);
+    b_end_for(b, keys, &next);
+    b_store(b, c->a->q, keys->results[0], to);
+}
+
+/* The output of a row that has keys. In a local layer keys whose scores lie below that of masked ones weigh less. */
+static void finish_row(lower_t *L, builder_t *b, const exact_t *c, row_t *r) {
+    inst_t *all = NULL;
+    if (!c->a->lsh) {
+        affine_t tx[] = {c->slot, r->lane};
+        value_t *below =
+            b_compare(b, OP_LE, b_load(b, c->top, 1, tx), b_const(b, SCALAR(E_F32), MASKED_KEY));
+        value_t *zero = b_iconst(b, SCALAR(E_I32), 0);
+        below = b_binary(b, OP_AND, below, is_general(b, c));
+        inst_t *high = b_if(b, b_compare(b, OP_EQ, below, zero), 1, &zero->type);
+        b_likely(high);
+        b_else(b, high, &zero);
+        value_t *hidden = count_hidden(L, b, c, r->row);
+        b_end_if(b, high, &hidden);
+        all = b_if(b, b_compare(b, OP_EQ, high->results[0], zero), 0, NULL);
+        b_likely(all);
+    }
+    for_span(L, b, c->a->head_stride, finish_span, r);
+    if (!all) return;
+    b_else(b, all, NULL);
+    for_span(L, b, c->a->head_stride, hidden_span, r);
+    b_end_if(b, all, NULL);
+}
+
+void finish_queries(lower_t *L, builder_t *b, exact_t *c) {
+    inst_t *panels = open_panels(L, b, c);
+    panel_inverse(L, b, c);
+    inst_t *lanes = b_for(b, "lane", dim(0), dim(L->tile), 0, NULL);
+    affine_t lane = ax_v(loop_var(lanes));
+    row_t r = {.c = c, .lane = ax_add(panel_lane(L, c->w), lane)};
+    inst_t *guard = query_guard(b, c, r.lane);
+    r.row = query_row(L, b, c, r.lane);
+    affine_t sx[] = {c->slot, r.lane};
+    value_t *zero = b_const(b, SCALAR(E_F32), 0);
+    inst_t *some = b_if(b, b_compare(b, OP_NE, b_load(b, c->sum, 1, sx), zero), 0, NULL);
+    b_likely(some);
+    r.inverse = b_load(b, c->inverse, 1, &lane);
+    finish_row(L, b, c, &r);
+    b_else(b, some, NULL);
+    r.inverse = NULL;
+    for_span(L, b, c->a->head_stride, finish_span, &r);
+    b_end_if(b, some, NULL);
+    if (guard) b_end_if(b, guard, NULL);
+    b_end_for(b, lanes, NULL);
+    b_end_for(b, panels, NULL);
+}

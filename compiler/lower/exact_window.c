@@ -1,0 +1,98 @@
+/* What the window of exact attention sees: a block of keys and values where the projection left them. */
+#include "lower/exact_attention.h"
+
+/* The last block of keys ends with the last key, and so begins with keys that the one before has had. */
+static void exact_open(lower_t *L, builder_t *b, window_t *w, value_t *o) {
+    (void)L, (void)o;
+    exact_t *c = w->ctx;
+    c->first_key = ax_scale(c->key_block, c->block);
+    if (c->length % c->block == 0) return;
+    c->first_key = ax_v(at_most(b, c->first_key, dim(c->length - c->keys)));
+}
+
+static value_t *exact_key(lower_t *L, builder_t *b, window_t *w, affine_t run, affine_t lane,
+                          affine_t k) {
+    (void)L, (void)run; /* there is one */
+    const exact_t *c = w->ctx;
+    affine_t ix[] = {c->batch, c->head, ax_add(c->first_key, lane), k};
+    return b_load(b, c->a->lsh ? c->a->q : c->a->k, 1, ix);
+}
+
+static value_t *exact_scale(lower_t *L, builder_t *b, window_t *w, affine_t key) {
+    (void)L;
+    const exact_t *c = w->ctx;
+    if (!c->a->lsh) return local_factor(c->a, b, c->bounded ? LOG2_E : 1);
+    affine_t ix[] = {c->batch, c->head, ax_add(c->first_key, key)};
+    value_t *factor = load1(b, c->a->key_norm, 3, ix);
+    return c->bounded ? b_binary(b, OP_MUL, factor, b_const(b, SCALAR(E_F32), LOG2_E)) : factor;
+}
+
+/* `pos`, but for keys that the block before has had. */
+static value_t *not_again(builder_t *b, const exact_t *c, affine_t row, value_t *pos) {
+    if (c->length % c->block == 0) return pos;
+    value_t *from = b_index(b, ax_scale(c->key_block, c->block));
+    value_t *again = b_compare(b, OP_LT, b_index(b, row), from);
+    return b_select(b, again, b_iconst(b, SCALAR(E_I32), REFORMER_MASKED), pos);
+}
+
+static value_t *exact_pos(lower_t *L, builder_t *b, window_t *w, affine_t key) {
+    const exact_t *c = w->ctx;
+    affine_t row = ax_add(c->first_key, key), ix[] = {c->batch, row};
+    return not_again(b, c, row, load1(b, L->key, 2, ix));
+}
+
+static value_t *exact_own(lower_t *L, builder_t *b, window_t *w, affine_t key) {
+    (void)L;
+    const exact_t *c = w->ctx;
+    affine_t row = ax_add(c->first_key, key);
+    return not_again(b, c, row, b_convert(b, E_I32, b_index(b, row)));
+}
+
+static value_t *exact_norm(lower_t *L, builder_t *b, window_t *w, int j) {
+    const exact_t *c = w->ctx;
+    affine_t ix[] = {w->query_slot, in_panel(L, c, j)};
+    return b_load(b, c->bound, L->lanes, ix);
+}
+
+static value_t *exact_self(lower_t *L, builder_t *b, window_t *w, int j) {
+    (void)w, (void)j;
+    return splat(b, L, SELF_KEY);
+}
+
+static value_t *exact_value(lower_t *L, builder_t *b, window_t *w, affine_t key, affine_t panel,
+                            int64_t col) {
+    const exact_t *c = w->ctx;
+    affine_t column = ax_plus(ax_scale(panel, L->tile), col);
+    affine_t ix[] = {c->batch, c->head, ax_add(c->first_key, key), column};
+    return b_load(b, c->a->v, L->lanes, ix);
+}
+
+/* The rows of the next block of keys, which for long inputs are not in a near cache. */
+static void exact_ahead(lower_t *L, builder_t *b, window_t *w, affine_t lane) {
+    const exact_t *c = w->ctx;
+    affine_t row = ax_add(c->first_key, ax_plus(ax_add(panel_lane(L, w), lane), c->keys));
+    affine_t at = ax_v(b_name(at_most(b, row, dim(c->length - 1)), "next"));
+    affine_t kx[] = {c->batch, c->head, at, ax(0)}, vx[] = {c->batch, c->head, at, ax(0)};
+    prefetch_row(b, c->a->lsh ? c->a->q : c->a->k, kx, c->a->head_stride);
+    prefetch_row(b, c->a->v, vx, c->a->head_stride);
+}
+
+window_t exact_window(exact_t *c) {
+    return (window_t){.chunk = c->keys,
+                      .run = c->keys,
+                      .span = 1,
+                      .width = c->a->head_stride,
+                      .causal = c->a->causal,
+                      .exclude_self = c->a->lsh,
+                      .masked = NOTHING,
+                      .ctx = c,
+                      .ahead = exact_ahead,
+                      .open_chunk = exact_open,
+                      .key_at = exact_key,
+                      .key_scale = exact_scale,
+                      .key_pos = exact_pos,
+                      .key_own = exact_own,
+                      .self_score = exact_self,
+                      .norm = exact_norm,
+                      .value_at = exact_value};
+}
