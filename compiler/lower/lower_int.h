@@ -135,7 +135,7 @@ typedef struct {
     buffer_t **homes; /* [regions->n_homes]: [batch][rows][width in whole tiles] */
     /* slots */
     buffer_t *ids, *key, *row, *target, *control;
-    /* of indices by layer, and which layers have one in each: schedule.c */
+    /* of indices by layer, and which layers have one in each: schedule_launch.c */
     buffer_t **tables;
     int32_t **index, **said;
     int n_tables;

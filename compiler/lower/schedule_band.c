@@ -1,0 +1,166 @@
+/* Regions in a schedule: a row program by itself; attention with what makes its operands and what takes its result, group
+ * after group of heads where nothing else runs between them. */
+#include "lower/schedule.h"
+
+/* The regions of one of the attention's layers. */
+typedef struct {
+    const attention_t *a;
+    const region_t *project, *hash, *keep, *mix, *combine; /* hash, keep NULL: it does not */
+} band_t;
+
+static band_t band_of(const sched_t *s, const region_t *mix) {
+    const regions_t *r = s->L->regions;
+    const gnode_t *n = mix->nodes.at[0];
+    band_t band = {.a = s->L->parts[mix->class->id].own,
+                   .project = r->of_node[n->in[0]->id],
+                   .mix = mix,
+                   .combine = r->of_node[r->readers[n->id].at[0]->id]};
+    if (n->op == G_LSH_ATTENTION) band.hash = r->of_node[n->in[2]->in[0]->id];
+    if (band.a->kept) band.keep = r->of_node[keeper_of(r, band.a->key ? n->in[1] : n->in[0])->id];
+    return band;
+}
+
+static void schedule_keep(sched_t *s, const band_t *band, lfunc_t *kernel, value_t *group,
+                          const char *what) {
+    if (!kernel) return;
+    know_places(s, band->keep); /* before the branch */
+    run_when(s, (when_t){only_prefills(s->L) ? ANY_CALL : PREFILL, 0});
+    launch_part(s, kernel, band->keep, group, launch_label(s, band->a->name, what));
+    run_always(s);
+}
+
+static void schedule_hash(sched_t *s, const band_t *band, value_t *group) {
+    lower_t *L = s->L;
+    const attention_t *a = band->a;
+    if (!a->impose) {
+        launch_part(s, a->hash, band->hash, group, launch_label(s, a->name, "hash"));
+    } else {
+        dim_t n = dim(L->n_hashes);
+        buffer_t *given = module_find_buffer(L->m, "buckets_given");
+        if (!given)
+            given = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_GIVEN, "buckets_given", E_I32, 1, &n);
+        know_places(s, band->hash); /* before the branch */
+        affine_t ix = ax_v(place_of_member(s, band->hash, a->hash_number));
+        inst_t *branch = b_if(s->b, load1(s->b, given, 1, &ix), 0, NULL);
+        launch_part(s, a->impose, band->hash, group, launch_label(s, a->name, "impose"));
+        b_else(s->b, branch, NULL);
+        launch_part(s, a->hash, band->hash, group, launch_label(s, a->name, "hash"));
+        b_end_if(s->b, branch, NULL);
+    }
+    launch(s->b, a->sort, L->o->trace ? &group : NULL, launch_label(s, a->name, "sort"), s->layer);
+}
+
+static void schedule_mixer(sched_t *s, const band_t *band, value_t *group) {
+    builder_t *b = s->b;
+    const attention_t *a = band->a;
+    if (!group) { /* of few rows: it knows its place in the cache */
+        if (a->forgetting)
+            launch_part(s, a->forgetting, band->mix, NULL, launch_label(s, a->name, "forgetting"));
+        launch_part(s, a->attend, band->mix, NULL, launch_label(s, a->name, "attention"));
+        return;
+    }
+    schedule_keep(s, band, a->keep, group, "keep");
+    if (a->exact) launch(b, a->norms, NULL, launch_label(s, a->name, "norms"), s->layer);
+    if (!a->lsh || a->exact) {
+        launch(b, a->attend, NULL, launch_label(s, a->name, "attention"), s->layer);
+        return;
+    }
+    schedule_hash(s, band, group);
+    schedule_keep(s, band, a->file, group, "file");
+    inst_t *rounds = b_for(b, "round", dim(0), dim(a->rounds), 0, NULL);
+    value_t *round = loop_var(rounds);
+    launch(b, a->attend, &round, launch_label(s, a->name, "attention"), s->layer);
+    b_end_for(b, rounds, NULL);
+}
+
+/* ---- regions ------------------------------------------------------------------------------------------------------------ */
+
+static void schedule_project(sched_t *s, const band_t *band, value_t *group) {
+    launch_stages(s, band->project, group, launch_label(s, band->a->name, "project"));
+}
+
+static void schedule_combine(sched_t *s, const band_t *band, value_t *group) {
+    launch_stages(s, band->combine, group, launch_label(s, band->a->name, "output"));
+}
+
+/* The mixer that a region makes operands for. */
+static const region_t *mixer_behind(const sched_t *s, const region_t *project) {
+    const regions_t *r = s->L->regions;
+    for (int i = 0; i < project->results.n; i++) {
+        const nodes_t *readers = &r->readers[project->results.at[i]->id];
+        for (int k = 0; k < readers->n; k++) {
+            const region_t *region = r->of_node[readers->at[k]->id];
+            if (part_of(s, region)->own) return region;
+        }
+    }
+    bug("a region of operands without attention");
+}
+
+/* The operands' region, the mixer and the result's region, group after group of heads. Of several groups the first
+ * computes operands alone, and a sum is seen when the last has added to it; else each region is seen around itself. */
+static const region_t *schedule_band(sched_t *s, const band_t *band) {
+    bool once = band->a->groups == 1;
+    if (once) trace_before(s->L, s->trace, s->b, band->project);
+    else trace_before(s->L, s->trace, s->b, band->combine);
+    know_places(s, band->project);
+    int known = s->n_known;
+    dim_t n = dim(band->a->groups);
+    inst_t *groups = s->L->few ? NULL : b_for(s->b, "group", dim(0), n, 0, NULL);
+    value_t *group = groups ? loop_var(groups) : NULL; /* few rows take all heads at once */
+    schedule_project(s, band, group);
+    if (once) trace_after(s->L, s->trace, s->b, band->project, s->layer);
+    schedule_mixer(s, band, group);
+    if (once) trace_before(s->L, s->trace, s->b, band->combine);
+    schedule_combine(s, band, group);
+    if (groups) b_end_for(s->b, groups, NULL);
+    /* what is looked up in the loop is known in it alone */
+    s->n_known = s->n_known_outside = known;
+    if (!once) trace_after(s->L, s->trace, s->b, band->project, s->layer);
+    trace_attention(s->L, s->trace, s->b, band->mix, s->layer);
+    trace_after(s->L, s->trace, s->b, band->combine, s->layer);
+    return band->combine;
+}
+
+/* What runs between the ends of a band leaves its one group where it is. */
+static void schedule_piece(sched_t *s, const region_t *region) {
+    const part_t *p = part_of(s, region);
+    value_t *group = s->L->few ? NULL : b_iconst(s->b, SCALAR(E_I64), 0);
+    if (p->into) {
+        band_t band = band_of(s, mixer_behind(s, region));
+        trace_before(s->L, s->trace, s->b, region);
+        schedule_project(s, &band, group);
+        trace_after(s->L, s->trace, s->b, region, s->layer);
+    } else if (p->own) {
+        band_t band = band_of(s, region);
+        schedule_mixer(s, &band, group);
+    } else {
+        const gnode_t *mix = NULL;
+        for (int i = 0; i < region->reads.n && !mix; i++)
+            if (graph_kind(region->reads.at[i]) == K_MIX) mix = region->reads.at[i];
+        band_t band = band_of(s, s->L->regions->of_node[mix->id]);
+        trace_before(s->L, s->trace, s->b, region);
+        schedule_combine(s, &band, group);
+        trace_attention(s->L, s->trace, s->b, band.mix, s->layer);
+        trace_after(s->L, s->trace, s->b, region, s->layer);
+    }
+}
+
+static void schedule_rows(sched_t *s, const region_t *region) {
+    const part_t *p = part_of(s, region);
+    trace_before(s->L, s->trace, s->b, region);
+    const char *name = p->kernel ? p->kernel->name : p->stages.name;
+    launch_stages(s, region, NULL, launch_label(s, name, ""));
+    trace_after(s->L, s->trace, s->b, region, s->layer);
+}
+
+const region_t *schedule_region(sched_t *s, const region_t *region) {
+    const part_t *p = part_of(s, region);
+    const attention_t *a = p->into ? p->into : p->from ? p->from : p->own;
+    if (p->into && a->together) {
+        band_t band = band_of(s, mixer_behind(s, region));
+        return schedule_band(s, &band);
+    }
+    if (a) schedule_piece(s, region);
+    else if (region->kind == K_ROW) schedule_rows(s, region);
+    return region;
+}
