@@ -175,7 +175,8 @@ buffer_t *stack_buffer(lower_t *L, const layout_entry_t *e, int rank, const int6
 bool read_attentions(lower_t *L); /* false after errors in L->d */
 /* The *_KEEP that takes an operand into the cache; NULL: none does. */
 const gnode_t *keeper_of(const regions_t *r, const gnode_t *operand);
-void make_attention_workspace(lower_t *L, attention_t *a);
+bool find_band(lower_t *L, attention_t *a);                /* attention_band.c; the same */
+void make_attention_workspace(lower_t *L, attention_t *a); /* attention_workspace.c */
 void lower_attention(lower_t *L, attention_t *a);
 const char *kernel_of(lower_t *L, const attention_t *a, const char *what); /* "lsh_hash" */
 

@@ -9,11 +9,6 @@ bool is_norm(const gnode_t *n) {
     return n->op == G_LAYER_NORM || n->op == G_RMS_NORM;
 }
 
-static bool refuse(lower_t *L, const gnode_t *n, const char *why) {
-    diag_error(L->d, n->at, "%s: no kernel computes %s %s", n->name, graph_op_name(n->op), why);
-    return false;
-}
-
 /* The rows that n reads: its input, or the two of a concatenation, where they are stored. */
 static bool find_sources(lower_t *L, const part_t *p, const gnode_t *n, norm_t *norm) {
     const gnode_t *x = n->in[0], *first = x->op == G_CONCAT ? x->in[0] : x;
@@ -21,9 +16,9 @@ static bool find_sources(lower_t *L, const part_t *p, const gnode_t *n, norm_t *
     for (int i = 0; i < norm->n_src; i++) {
         const gnode_t *source = x->op == G_CONCAT ? x->in[i] : x;
         int home = home_in(L->regions, p->class->pattern, source);
-        if (home < 0) return refuse(L, n, "of what is neither stored nor at hand");
+        if (home < 0) return no_kernel(L, n, "of what is neither stored nor at hand");
         if (!dim_equal(source->shape[source->rank - 1], first->shape[first->rank - 1]))
-            return refuse(L, n, "of two widths");
+            return no_kernel(L, n, "of two widths");
         norm->src[i] = L->homes[home];
     }
     return true;

@@ -163,7 +163,7 @@ buffer_t *operand_buffer(const attention_t *a, const gnode_t *n) {
     return n == a->value ? a->v : a->k;
 }
 
-static bool is_operand(const attention_t *a, const gnode_t *n) {
+bool is_operand(const attention_t *a, const gnode_t *n) {
     return a && (n == a->query || n == a->key || n == a->value);
 }
 

@@ -12,6 +12,7 @@ lfunc_t *lower_rows(lower_t *L, part_t *p);
 const char *rows_name(lower_t *L, const part_t *p);
 /* Whether attention alone reads n, and where its operand n stands by heads. */
 bool feeds_attention(const lower_t *L, const gnode_t *n);
+bool is_operand(const attention_t *a, const gnode_t *n); /* a NULL: it is none */
 buffer_t *operand_buffer(const attention_t *a, const gnode_t *n);
 
 /* A dense layer whose result is an operand of attention, as it is computed head by head. */

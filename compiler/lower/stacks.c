@@ -154,9 +154,7 @@ bool every_part_is_used(lower_t *L) {
     bool ok = true;
     for (int i = 0; i < L->regions->n_classes; i++) {
         const gnode_t *n = L->regions->classes[i]->pattern->nodes.at[0];
-        if (L->parts[i].used) continue;
-        diag_error(L->d, n->at, "%s: no kernel computes this %s", n->name, graph_op_name(n->op));
-        ok = false;
+        if (!L->parts[i].used) ok = no_kernel(L, n, "here");
     }
     return ok;
 }

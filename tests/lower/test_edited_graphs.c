@@ -347,7 +347,8 @@ static void results_go_through_a_norm(void **state) {
 
 static void one_value_is_two_operands(void **state) {
     REFUSED(
-        "layers.0.self_attention", "one value is two of its operands",
+        "layers.0.self_attention",
+        "no kernel computes local_attention with one value as two of its operands",
         {"layers.0.self_attention",
          "layers.0.self_attention = local_attention(layers.0.query, layers.0.value, layers.0.value, mask) heads=2 "
          "head_size=4 chunk=4 before=1 after=0 causal=1 : f32[1,16,8] layer=0"},
@@ -356,7 +357,7 @@ static void one_value_is_two_operands(void **state) {
 
 static void no_mask(void **state) {
     REFUSED(
-        "layers.0.self_attention", "attention is given no mask",
+        "layers.0.self_attention", "no kernel computes local_attention without the caller's mask",
         {"layers.0.self_attention",
          "layers.0.self_attention = local_attention(layers.0.query, layers.0.key, layers.0.value, _) heads=2 "
          "head_size=4 chunk=4 before=1 after=0 causal=1 : f32[1,16,8] layer=0"});
@@ -365,7 +366,7 @@ static void no_mask(void **state) {
 static void operands_of_another_layer(void **state) {
     REFUSED(
         "layers.0.self_attention",
-        "its operands are made, or its result is taken, in another layer",
+        "no kernel computes local_attention whose operands are made, or whose result is taken, in another layer",
         {"layers.0.attention",
          "layers.0.attention = dense(layers.0.self_attention, encoder.layers.0.attention.output.dense.weight, _)"
          " : f32[1,16,16] layer=1"},

@@ -1,0 +1,74 @@
+/* What attention works in: operands and result by heads, and the sums of LSH attention over rounds. Attentions of equal
+ * shape share it. */
+#include "lower/lower_int.h"
+
+static buffer_t *shared(lower_t *L, const char *name, elem_t e, int rank, const dim_t *dims,
+                        const char *doc) {
+    for (int k = 1;; k++) {
+        const char *own = k == 1 ? name : arena_printf(L->arena, "%s_%d", name, k);
+        buffer_t *made = module_find_buffer(L->m, own);
+        if (!made) return workspace(L, own, e, rank, dims, doc);
+        bool same = made->rank == rank;
+        for (int i = 0; i < rank && same; i++) same = dim_equal(made->dims[i], dims[i]);
+        if (same) return made;
+    }
+}
+
+static void make_lsh_workspace(lower_t *L, attention_t *a) {
+    dim_t batch = dim(L->batch), group = dim(a->group), rounds = dim(a->rounds);
+    dim_t state[] = {batch, group, L->rows}, per_round[] = {batch, group, rounds, L->rows};
+    dim_t order[] = {batch, group, rounds, dim_add(L->padded, dim(1))};
+    a->run_max =
+        shared(L, "run_max", E_F32, 3, state, "[batch][group][rows]: largest score so far");
+    a->run_sum = shared(L, "run_sum", E_F32, 3, state, "[batch][group][rows]: sum of exponentials");
+    a->self_count = shared(L, "self_count", E_I32, 4, per_round,
+                           "[batch][group][round][rows]: self entries of rows without other keys");
+    a->bucket_of = workspace(L, arena_printf(L->arena, "%s_buckets", a->name), E_I32, 4, per_round,
+                             "[batch][group][round][rows]");
+    set_range(a->bucket_of, dim(0), dim(a->buckets));
+    a->order = shared(L, "order", E_I32, 4, order, "[batch][group][round][place]: sorted tokens");
+    set_range(a->order, dim(0), dim_sub(L->padded, dim(1)));
+}
+
+/* Of few rows: the operands of a row side by side, each head in whole panels; of the result, with nothing between them. */
+static void make_step_workspace(lower_t *L, attention_t *a) {
+    dim_t one = dim(1), out[] = {L->rows, dim(a->heads * a->head_size)};
+    a->head_stride = round_up(a->head_size, PANEL);
+    dim_t heads[] = {L->rows, dim(a->heads * a->head_stride)};
+    a->q = shared(L, "q", E_F32, 2, heads, "[row][head]");
+    a->v = shared(L, "v", E_F32, 2, heads, "[row][head]");
+    if (a->key) a->k = shared(L, "k", E_F32, 2, heads, "[row][head]");
+    if (a->lsh && a->node->upstream && a->buckets > 0)
+        L->forgot = shared(L, "forgot", E_I32, 1, &one, "tokens are filed lower by their round");
+    a->out = shared(L, "mix", E_F32, 2, out, "[row][head]: output of attention");
+}
+
+/* Keys apart and an output apart have one place: no attention has both. The plan would not find that out, since it
+ * cannot know that the first round writes all of the output. */
+void make_attention_workspace(lower_t *L, attention_t *a) {
+    if (L->few) {
+        make_step_workspace(L, a);
+        return;
+    }
+    dim_t heads[] = {dim(L->batch), dim(a->group), L->rows, dim(a->head_stride)};
+    const char *doc = "[batch][group][rows][head]";
+    a->q = shared(L, "q", E_F32, 4, heads, doc);
+    a->v = shared(L, "v", E_F32, 4, heads, doc);
+    buffer_t *third =
+        shared(L, "k_out", E_F32, 4, heads,
+               "[batch][group][rows][head]: keys, or an output apart from the queries");
+    if (a->lsh) a->out = third;
+    else a->k = third, a->out = a->q; /* written over the queries */
+    if (a->exact)
+        a->key_norm = workspace(L, arena_printf(L->arena, "%s_norm", a->name), E_F32, 3, heads,
+                                "[batch][group][rows]: of keys");
+    if (a->lsh && !a->exact) make_lsh_workspace(L, a);
+    if (!L->o->trace) return;
+    dim_t all[] = {dim(L->batch), L->padded, dim(a->heads * a->head_size)};
+    a->trace_self = shared(L, "trace_self", E_F32, 3, all, "self-attention, all heads");
+    if (!a->lsh || a->exact) return;
+    dim_t buckets[] = {dim(L->batch), dim(a->heads), dim(a->rounds), L->padded};
+    dim_t order[] = {dim(L->batch), dim(a->heads), dim_scale(L->padded, a->rounds)};
+    a->trace_buckets = shared(L, "trace_buckets", E_I32, 4, buckets, "with round offsets");
+    a->trace_order = shared(L, "trace_order", E_I32, 3, order, "over all rounds");
+}
