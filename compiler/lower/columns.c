@@ -32,7 +32,7 @@ static bool may_write(const columns_t *c, const gnode_t *n) {
 static bool in_cut(const columns_t *c, const gnode_t *n) {
     const place_t *p = place_in(c, n);
     return p && p->stage == c->cut->stage && (p->by_columns || p->stored) &&
-           shared_width(c, n) == c->cut->width && !is_view(n);
+           shared_width(c, n) == c->cut->width && !is_view(c, n);
 }
 
 /* The one reader that goes on with the chain's last where it was computed; its other operands are made ready. */

@@ -23,20 +23,34 @@ const gnode_t *behind_slice(const columns_t *c, const gnode_t *x) {
 
 int sources_of(const columns_t *c, const gnode_t *norm, const gnode_t **x) {
     x[0] = behind_slice(c, norm->in[0]);
-    if (x[0]->op != G_CONCAT || !place_in(c, x[0])) return 1;
+    if (x[0]->op != G_CONCAT || !is_view(c, x[0])) return 1;
     const gnode_t *both = x[0];
     for (int k = 0; k < 2; k++) x[k] = behind_slice(c, both->in[k]);
     return 2;
+}
+
+/* Norms alone, or nobody, or somebody elsewhere. */
+static bool norms_read(const columns_t *c, const gnode_t *n) {
+    const nodes_t *readers = &c->L->regions->readers[n->id];
+    for (int i = 0; i < readers->n; i++) {
+        const gnode_t *r = readers->at[i];
+        if (place_in(c, r) && !is_norm(r) && !(r->op == G_SLICE && norms_read(c, r))) return false;
+    }
+    return true;
+}
+
+/* A head's norm reads both streams where they are, as a forward's does: sums of a row are added in that order. */
+bool is_view(const columns_t *c, const gnode_t *n) {
+    if (!place_in(c, n) || (n->op != G_SLICE && n->op != G_CONCAT)) return false;
+    if (n->op == G_SLICE) return true;
+    return is_head(c->L, c->region) && homes_of(c, n)->n == 0 &&
+           nodes_find(&c->region->results, n) < 0 && norms_read(c, n);
 }
 
 int64_t shared_width(const columns_t *c, const gnode_t *n) {
     const attention_t *a = c->part->into;
     if (a && feeds_attention(c->L, n)) return a->heads * a->head_stride;
     return width_of(n);
-}
-
-bool is_view(const gnode_t *n) {
-    return n->op == G_CONCAT || n->op == G_SLICE;
 }
 
 /* ---- where each node is computed ------------------------------------------------------------------------- */
@@ -99,7 +113,8 @@ static void wait_for_readers(planner_t *p, const gnode_t *n) {
 static bool is_known(const columns_t *c, const gnode_t *n) {
     if (feeds_attention(c->L, n) && (n->op != G_DENSE || (n->n_in > 2 && n->in[2])))
         return no_kernel(c->L, n, "as an operand of attention: it wants dense layers without bias");
-    bool row = n->op == G_DENSE || is_norm(n) || is_elementwise(n) || is_view(n);
+    bool row = n->op == G_DENSE || is_norm(n) || is_elementwise(n) || n->op == G_CONCAT ||
+               n->op == G_SLICE;
     return row || no_kernel(c->L, n, "here");
 }
 
@@ -121,7 +136,7 @@ static bool place_node(planner_t *p, const gnode_t *n) {
     bool whole = !same || !place->by_columns;
     for (int k = 0; k < n_x; k++)
         if (place->stage < ready_at(c, x[k], whole)) place->stage = ready_at(c, x[k], whole);
-    if (is_view(n)) return true;
+    if (is_view(c, n)) return true;
     if (same) wait_for_readers(p, n);
     for (int k = 0; k < n_x; k++)
         if (!read_value(p, n, k, x[k], whole)) return false;
@@ -186,7 +201,7 @@ static int last_read(const columns_t *c, const gnode_t *n) {
         const gnode_t *r = readers->at[i];
         const place_t *p = place_in(c, r);
         if (!p) continue;
-        int at = is_view(r) ? last_read(c, r) : p->stage;
+        int at = is_view(c, r) ? last_read(c, r) : p->stage;
         if (at > last) last = at;
     }
     return last;
@@ -235,7 +250,7 @@ bool plan_columns(columns_t *c) {
     for (int i = 0; i < nodes->n; i++) {
         place_t *p = &c->place[i];
         const gnode_t *n = nodes->at[i];
-        if (is_view(n)) continue;
+        if (is_view(c, n)) continue;
         p->stored = !p->by_columns && (homes_of(c, n)->n > 0 || last_read(c, n) > p->stage);
         if (p->by_columns || p->stored)
             add_cut(c, (cut_t){p->stage, shared_width(c, n), p->when, NULL});

@@ -48,10 +48,11 @@ typedef struct {
 bool plan_columns(columns_t *c);
 place_t *place_in(const columns_t *c, const gnode_t *n); /* NULL: of another region, or a leaf */
 const homes_t *homes_of(const columns_t *c, const gnode_t *n);
-bool is_view(const gnode_t *n); /* its rows are those of what it reads */
+/* Whether a slice or a concatenation of the region is never computed: its readers read what it is made of. */
+bool is_view(const columns_t *c, const gnode_t *n);
 /* Rows of a slice are rows of what it slices. */
 const gnode_t *behind_slice(const columns_t *c, const gnode_t *x);
-/* What a norm reads: one value, or the two of a concatenation. */
+/* What a norm reads: one value, or the two of a concatenation that is a view. */
 int sources_of(const columns_t *c, const gnode_t *norm, const gnode_t **x);
 int64_t shared_width(const columns_t *c, const gnode_t *n); /* columns of n that tasks share */
 /* The caller's array of a result, and what must be wanted; NULL: it is none that a call asks for. */

@@ -79,7 +79,8 @@ bool compute_whole(columns_t *c, builder_t *b, const gnode_t *n) {
             from[k] = whole_rows(c, b, n, k, behind_slice(c, n->in[k]));
             if (!from[k]) return false;
         }
-        element_rows(c->L, b, &c->at, n, from, p->rows);
+        if (n->op == G_CONCAT) concat_rows(c->L, b, &c->at, n, from, p->rows);
+        else element_rows(c->L, b, &c->at, n, from, p->rows);
     }
     if (is_read_by_tiles(c, n)) pad_rows(c->L, b, &c->at, n, p->rows);
     return true;

@@ -68,6 +68,15 @@ void copy_rows(lower_t *L, builder_t *b, const rows_at_t *at, buffer_t *from, bu
     for_rows(L, b, &s, width, copy_span);
 }
 
+void concat_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n,
+                 buffer_t *const *from, buffer_t *to) {
+    inst_t *loop = b_for(b, "i", dim(0), dim(at->m), 0, NULL);
+    int64_t first = 0;
+    for (int k = 0; k < n->n_in; first += width_of(n->in[k++]))
+        copy_row(L, b, at, ax_v(loop_var(loop)), from[k], to, first, width_of(n->in[k]));
+    b_end_for(b, loop, NULL);
+}
+
 void pad_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n, buffer_t *to) {
     int64_t width = width_of(n), whole = round_up(width, L->tile);
     span_t s = {.at = at, .to = to, .first = width};

@@ -23,6 +23,9 @@ void copy_row(lower_t *L, builder_t *b, const rows_at_t *at, affine_t row, buffe
               buffer_t *to, int64_t first, int64_t width);
 void copy_rows(lower_t *L, builder_t *b, const rows_at_t *at, buffer_t *from, buffer_t *to,
                int64_t width);
+/* A concatenation's inputs side by side. */
+void concat_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n,
+                 buffer_t *const *from, buffer_t *to);
 /* Zeros in the columns from n's width up to whole tiles. */
 void pad_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n, buffer_t *to);
 

@@ -95,9 +95,9 @@ void into_heads(lower_t *L, builder_t *b, const into_heads_t *into) {
     int64_t calls = into->n ? dense_calls(L, L->block, a->head_size, into->operands[0].k) : 0;
     p.all_calls = a->group * into->n * calls;
     for (int i = 0; i < into->n; i++) {
-        const operand_t *o = &into->operands[i];
         bool last = i + 1 == into->n;
-        panels_t w = o->w, next = into->operands[last ? 0 : i + 1].w;
+        const operand_t *o = &into->operands[i], *then = &into->operands[last ? 0 : i + 1];
+        panels_t w = o->w, next = then->w;
         w.prefix[w.n_prefix++] = head;
         next.prefix[next.n_prefix++] = last ? next_head : head;
         p.dst = o->to;
@@ -107,7 +107,7 @@ void into_heads(lower_t *L, builder_t *b, const into_heads_t *into) {
                      .k = o->k,
                      .n = a->head_size,
                      .w = w,
-                     .next = &next,
+                     .next = then->k >= o->k ? &next : NULL,
                      .epilogue = store_head,
                      .target = fetch_heads,
                      .meanwhile = calls > 0 && into->source ? fetch_next_block : NULL,

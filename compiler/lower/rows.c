@@ -99,17 +99,11 @@ static bool value_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     return true;
 }
 
-/* Both inputs side by side. */
-static bool concat_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
+static bool joined_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     buffer_t *from[2];
     for (int k = 0; k < 2; k++)
         if (!(from[k] = rows_at_hand(L, b, r, n, n->in[k]))) return is_missing(L, n);
-    buffer_t *tile = scratch_tile(L, b, r, n);
-    inst_t *loop = b_for(b, "i", dim(0), dim(L->block), 0, NULL);
-    int64_t first = 0;
-    for (int k = 0; k < 2; first += width_of(n->in[k++]))
-        copy_row(L, b, &r->at, ax_v(loop_var(loop)), from[k], tile, first, width_of(n->in[k]));
-    b_end_for(b, loop, NULL);
+    concat_rows(L, b, &r->at, n, from, scratch_tile(L, b, r, n));
     finish_tile(L, b, r, n);
     return true;
 }
@@ -213,7 +207,7 @@ static bool operands(lower_t *L, builder_t *b, rows_t *r) {
 static bool compute(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     if (is_operand(r->part->into, n) && goes_by_heads(L->regions, n))
         return prepare_operand(L, b, r, n);
-    if (n->op == G_CONCAT) return concat_rows(L, b, r, n);
+    if (n->op == G_CONCAT) return joined_rows(L, b, r, n);
     if (n->op == G_DENSE) return dense_rows(L, b, r, n);
     if (is_norm(n)) return norm_rows(L, b, r, n);
     return is_elementwise(n) ? value_rows(L, b, r, n) : no_kernel(L, n, "here");
