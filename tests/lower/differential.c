@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "commands/verdict.h"
+#include "plan_of.h"
 #include "random_graph.h"
 #include "random_model.h"
 
@@ -160,8 +161,6 @@ static void vary_vectors(const model_t *x) {
 }
 
 static bool open_model(arena_t *a, const sample_t *m, const others_t *o, model_t *x, diag_t *d) {
-    spec_t *s = spec_parse(a, "random.yaml", m->text, strlen(m->text), NULL, 0, d);
-    if (!s || !spec_resolve_architecture(s, false, false, false, d)) return false;
     plan_options_t po = {.name = "model",
                          .exact_length = m->length,
                          .exact_batch = m->batch,
@@ -169,7 +168,7 @@ static bool open_model(arena_t *a, const sample_t *m, const others_t *o, model_t
                          .impose_buckets = true,
                          .n_targets = 1};
     po.targets[0] = random_target();
-    x->plan = plan_make(a, s, &po, d);
+    x->plan = plan_of(a, m->text, &po, d);
     if (!x->plan || (EDITS && !edit_graphs(x->plan, &m->forms, d))) return false;
     store_options_t so = {.path = "random:7"};
     x->store = store_load(x->plan->variants[x->plan->n_variants - 1].graph, &so, d);

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "commands/compare.h"
+#include "plan_of.h"
 #include "random_model.h"
 #include "random_steps.h"
 
@@ -119,11 +120,9 @@ static bool open_side(run_t *r, const exec_options_t *o) {
 
 static bool open_model(run_t *r, const others_t *o) {
     const sample_t *m = r->m;
-    spec_t *s = spec_parse(r->arena, "random.yaml", m->text, strlen(m->text), NULL, 0, r->d);
-    if (!s || !spec_resolve_architecture(s, false, false, false, r->d)) return false;
     plan_options_t po = {.name = "model", .decodes = true, .n_targets = 1};
     po.targets[0] = random_target();
-    r->plan = plan_make(r->arena, s, &po, r->d);
+    r->plan = plan_of(r->arena, m->text, &po, r->d);
     if (!r->plan || (EDITS && !edit_plan(r->plan, r->d))) return false;
     store_options_t so = {.path = "random:7"};
     r->store = store_load(r->plan->variants[r->plan->n_variants - 1].graph, &so, r->d);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plan_of.h"
 #include "random_model.h"
 
 enum { STEPS = 12, VOCAB = 23, SIDES = 1 + MOST_BACKENDS };
@@ -108,11 +109,9 @@ static void poison_some(const run_t *r) {
 
 static bool open_model(arena_t *a, run_t *r, const others_t *o) {
     const sample_t *m = r->m;
-    spec_t *s = spec_parse(a, "hostile.yaml", m->text, strlen(m->text), NULL, 0, r->d);
-    if (!s || !spec_resolve_architecture(s, false, false, false, r->d)) return false;
     plan_options_t po = {.name = "model", .decodes = m->causal, .n_targets = 1};
     po.targets[0] = random_target();
-    r->plan = plan_make(a, s, &po, r->d);
+    r->plan = plan_of(a, m->text, &po, r->d);
     if (!r->plan) return false;
     store_options_t so = {.path = "random:7"};
     r->store = store_load(r->plan->variants[r->plan->n_variants - 1].graph, &so, r->d);

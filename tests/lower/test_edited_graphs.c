@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "exec/exec.h"
+#include "plan_of.h"
 
 enum { TOKENS = 16, WIDTH = 32 };
 
@@ -54,10 +55,8 @@ static int teardown(void **state) {
 }
 
 static void make_plan(env_t *e) {
-    spec_t *s = spec_parse(e->arena, "model.yaml", model, strlen(model), NULL, 0, e->diag);
     plan_options_t o = {.name = "model", .trace = true, .n_targets = 1, .targets = {&targets[0]}};
-    assert_true(s && spec_resolve_architecture(s, false, false, false, e->diag));
-    e->plan = plan_make(e->arena, s, &o, e->diag);
+    e->plan = plan_of(e->arena, model, &o, e->diag);
     assert_non_null(e->plan);
 }
 

@@ -16,6 +16,7 @@
 #include <math.h>
 
 #include "exec/exec.h"
+#include "plan_of.h"
 
 enum { VOCAB = 8, WIDTH = 8, LENGTH = 16, SAMPLES = 5 };
 
@@ -155,10 +156,8 @@ static void check_form(const form_t *f, backend_t b, int target) {
     char *text =
         arena_printf(a, model_text, f->causal ? "ReformerModelWithLMHead" : "ReformerForMaskedLM",
                      f->causal ? "true" : "false", f->kind, f->chunk, f->chunk, f->rounds);
-    spec_t *s = spec_parse(a, "model.yaml", text, strlen(text), NULL, 0, d);
-    assert_non_null(s);
     plan_options_t po = {.name = "model", .n_targets = 1, .targets = {&targets[target]}};
-    plan_t *plan = plan_make(a, s, &po, d);
+    plan_t *plan = plan_of(a, text, &po, d);
     assert_non_null(plan);
     store_options_t so = {.path = "random:3"};
     store_t *store = store_load(plan->variants[0].graph, &so, d);
@@ -192,10 +191,8 @@ static void far_loss(void **state) {
     diag_t *d = diag_new();
     char *text =
         arena_printf(a, model_text, "ReformerForQuestionAnswering", "false", "local", 4, 4, 1);
-    spec_t *s = spec_parse(a, "model.yaml", text, strlen(text), NULL, 0, d);
-    assert_non_null(s);
     plan_options_t po = {.name = "model", .n_targets = 1, .targets = {&targets[T_X86_64_V3]}};
-    plan_t *plan = plan_make(a, s, &po, d);
+    plan_t *plan = plan_of(a, text, &po, d);
     assert_non_null(plan);
     store_options_t so = {.path = "random:3"};
     store_t *store = store_load(plan->variants[0].graph, &so, d);

@@ -12,6 +12,7 @@
 #include <math.h>
 
 #include "exec/exec.h"
+#include "plan_of.h"
 
 enum { VOCAB = 11, LENGTH = 5, STEPS = 7, ROOM = 32 };
 
@@ -55,11 +56,9 @@ static void repel(store_t *s) {
 static void generate(backend_t b, int target, float logits[STEPS][VOCAB]) {
     arena_t *a = arena_new();
     diag_t *d = diag_new();
-    spec_t *s = spec_parse(a, "model.yaml", model_text, strlen(model_text), NULL, 0, d);
-    assert_non_null(s);
     plan_options_t po = {
         .name = "model", .n_targets = 1, .decodes = true, .targets = {&targets[target]}};
-    plan_t *plan = plan_make(a, s, &po, d);
+    plan_t *plan = plan_of(a, model_text, &po, d);
     assert_non_null(plan);
     store_options_t so = {.path = "random:3"};
     store_t *store = store_load(plan->variants[plan->n_variants - 1].graph, &so, d);

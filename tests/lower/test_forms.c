@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "emit/emit.h"
+#include "plan_of.h"
 
 static const char model[] =
     "hidden_size: 32\nnum_attention_heads: 2\nattention_head_size: 16\nfeed_forward_size: 64\n"
@@ -23,11 +24,10 @@ static plan_t *plan(arena_t *a, int layers, diag_t *d) {
     sbuf_puts(&text, model);
     for (int i = 1; i < layers; i++) sbuf_puts(&text, i % 3 == 1 ? ", lsh" : ", local");
     sbuf_puts(&text, "]\n");
-    spec_t *s = spec_parse(a, "model.yaml", text.data, text.size, NULL, 0, d);
+    const char *own = arena_strdup(a, text.data);
     sbuf_free(&text);
     plan_options_t o = {.name = "model", .n_targets = 1, .targets = {&targets[0]}};
-    if (!s || !spec_resolve_architecture(s, false, false, false, d)) return NULL;
-    return plan_make(a, s, &o, d);
+    return plan_of(a, own, &o, d);
 }
 
 /* Local layers of a third kind have an activation, a window and an eps of their own. */

@@ -14,6 +14,7 @@
 
 #include "exec/exec.h"
 #include "graph/ops.h"
+#include "plan_of.h"
 
 enum { LENGTH = 16, VOCAB = 30, WIDE = 64 };
 
@@ -36,11 +37,9 @@ typedef struct {
 
 static model_t begin(const char *text, bool decodes) {
     model_t m = {arena_new(), diag_new(), NULL, NULL};
-    spec_t *s = spec_parse(m.a, "model.yaml", text, strlen(text), NULL, 0, m.d);
-    assert_true(s && spec_resolve_architecture(s, false, false, false, m.d));
     plan_options_t o = {.name = "model", .n_targets = 1, .decodes = decodes};
     o.targets[0] = &targets[reformer_cpu_supports(T_AARCH64) ? T_AARCH64 : T_X86_64];
-    m.plan = plan_make(m.a, s, &o, m.d);
+    m.plan = plan_of(m.a, text, &o, m.d);
     assert_non_null(m.plan);
     return m;
 }

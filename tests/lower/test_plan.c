@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "plan/plan.h"
+#include "plan_of.h"
 
 static const char model[] = "attn_layers: [local, lsh]\n"
                             "hidden_size: 32\nnum_attention_heads: 2\nattention_head_size: 16\n"
@@ -39,11 +39,9 @@ static int teardown(void **state) {
 
 static plan_t *plan(env_t *e, const char *compile, int64_t exact) {
     char *text = arena_printf(e->arena, "%s%s", model, compile);
-    spec_t *s = spec_parse(e->arena, "model.yaml", text, strlen(text), NULL, 0, e->diag);
-    if (!s || !spec_resolve_architecture(s, false, false, false, e->diag)) return NULL;
     plan_options_t o = {.name = "model", .exact_length = exact, .n_targets = 4};
     for (int t = 0; t < 4; t++) o.targets[t] = &targets[t];
-    return plan_make(e->arena, s, &o, e->diag);
+    return plan_of(e->arena, text, &o, e->diag);
 }
 
 static void absent_is_the_greatest_length(void **state) {
@@ -117,11 +115,9 @@ static void heads_and_rounds_at_their_limits(void **state) {
         old = strstr(text, "num_hashes: 2");
         text = arena_printf(e->arena, "%.*snum_hashes: 100%s", (int)(old - text), text,
                             old + strlen("num_hashes: 2"));
-        spec_t *s = spec_parse(e->arena, "model.yaml", text, strlen(text), NULL, 0, e->diag);
-        assert_non_null(s);
         plan_options_t o = {.name = "model", .decodes = true, .n_targets = 4};
         for (int t = 0; t < 4; t++) o.targets[t] = &targets[t];
-        plan_t *p = plan_make(e->arena, s, &o, e->diag);
+        plan_t *p = plan_of(e->arena, text, &o, e->diag);
         assert_non_null(p);
         pass_options_t passes = {.verify_each = true};
         assert_true(plan_lower(p, &passes, e->diag));

@@ -13,6 +13,7 @@
 #include <math.h>
 
 #include "exec/exec.h"
+#include "plan_of.h"
 
 enum { VOCAB = 20, LENGTH = 32, STEPS = 12, HEADS = 2, SIZE = 4, ROUNDS = 2, MOST_BUCKETS = 6 };
 
@@ -81,11 +82,9 @@ static void tie_columns(const model_t *m) {
 static void open_model(model_t *m, const tie_t *tie) {
     *m = (model_t){.tie = tie, .a = arena_new(), .d = diag_new()};
     const char *text = arena_printf(m->a, model_text, tie->buckets);
-    spec_t *s = spec_parse(m->a, "ties.yaml", text, strlen(text), NULL, 0, m->d);
     plan_options_t po = {.name = "ties", .decodes = true, .trace = true, .n_targets = 1};
     po.targets[0] = &targets[T_X86_64];
-    if (s && spec_resolve_architecture(s, false, false, false, m->d))
-        m->plan = plan_make(m->a, s, &po, m->d);
+    m->plan = plan_of(m->a, text, &po, m->d);
     store_options_t so = {.path = "random:3"};
     if (m->plan) m->store = store_load(m->plan->variants[m->plan->n_variants - 1].graph, &so, m->d);
     diag_print(m->d, stdout);

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "exec/exec.h"
+#include "plan_of.h"
 
 enum { BATCH = 3, VOCAB = 64, LONGEST = 128, IGNORED = -100 };
 
@@ -36,11 +37,8 @@ static void open_model(model_t *m, bool causal, const char *length) {
         "%sis_decoder: %s\narchitectures: [%s]\ncompile: {sequence_length: %s, batch_size: %d}\n",
         model, causal ? "true" : "false",
         causal ? "ReformerModelWithLMHead" : "ReformerForMaskedLM", length, BATCH);
-    spec_t *s = spec_parse(m->arena, "model.yaml", text, strlen(text), NULL, 0, m->diag);
-    assert_non_null(s);
-    assert_true(spec_resolve_architecture(s, false, false, false, m->diag));
     plan_options_t o = {.name = "model", .n_targets = 1, .targets = {&targets[T_X86_64]}};
-    m->plan = plan_make(m->arena, s, &o, m->diag);
+    m->plan = plan_of(m->arena, text, &o, m->diag);
     assert_non_null(m->plan);
     store_options_t so = {.path = "random:7"};
     m->store = store_load(m->plan->variants[m->plan->n_variants - 1].graph, &so, m->diag);
