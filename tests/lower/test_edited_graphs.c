@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "edited_text.h"
 #include "exec/exec.h"
 #include "plan_of.h"
 
@@ -22,11 +23,6 @@ static const char model[] =
     "num_buckets: 4\nnum_hashes: 2\nlocal_attn_chunk_length: 4\nlsh_attn_chunk_length: 4\n"
     "is_decoder: true\narchitectures: [ReformerModel]\ninitializer_range: 0.3\n"
     "compile: {sequence_length: 16}\n";
-
-/* Of the node's line; in `with`, '@' is the line as it was, and "" is nothing. No node: all lines lose their traces. */
-typedef struct {
-    const char *node, *with;
-} edit_t;
 
 #define ROWS   " : f32[1,16,16] layer=0"
 #define NORM_0 "encoder.layers.0.feed_forward.layer_norm"
@@ -60,41 +56,6 @@ static void make_plan(env_t *e) {
     assert_non_null(e->plan);
 }
 
-static void put_line(sbuf_t *out, const char *line, size_t bytes, const char *with) {
-    for (const char *p = with; *p; p++) {
-        if (*p == '@') sbuf_printf(out, "%.*s", (int)bytes, line);
-        else sbuf_printf(out, "%c", *p);
-    }
-    if (*with) sbuf_puts(out, "\n");
-}
-
-static char *edited(env_t *e, const char *text, const edit_t *edit) {
-    sbuf_t out = {0};
-    size_t name = strlen(edit->node);
-    int found = 0;
-    for (const char *line = text; *line; line += strcspn(line, "\n") + 1) {
-        size_t bytes = strcspn(line, "\n");
-        bool this = strncmp(line, edit->node, name) == 0 && strncmp(line + name, " = ", 3) == 0;
-        put_line(&out, line, bytes, this ? edit->with : "@");
-        found += this;
-    }
-    if (found != 1) fail_msg("%d nodes %s", found, edit->node);
-    char *result = arena_strdup(e->arena, out.data);
-    sbuf_free(&out);
-    return result;
-}
-
-/* Nothing is shown: values that are shown under other names are of other classes. */
-static char *without_traces(env_t *e, const char *text) {
-    sbuf_t out = {0};
-    for (const char *trace; (trace = strstr(text, " trace=")); text = trace + strcspn(trace, "\n"))
-        sbuf_printf(&out, "%.*s", (int)(trace - text), text);
-    sbuf_puts(&out, text);
-    char *result = arena_strdup(e->arena, out.data);
-    sbuf_free(&out);
-    return result;
-}
-
 /* The plan's graph with these edits; the text stays for messages. */
 static const char *edit_plan(env_t *e, const edit_t *edits, size_t n) {
     make_plan(e);
@@ -103,8 +64,8 @@ static const char *edit_plan(env_t *e, const edit_t *edits, size_t n) {
     graph_print(old, &out);
     char *text = arena_strdup(e->arena, out.data);
     sbuf_free(&out);
-    for (size_t i = 0; i < n; i++)
-        text = edits[i].node ? edited(e, text, &edits[i]) : without_traces(e, text);
+    text = edited_text(e->arena, text, edits, n);
+    assert_non_null(text);
     graph_t *g = graph_parse(e->arena, "edited.graph", text, strlen(text), e->diag);
     if (!g) diag_print(e->diag, stderr);
     assert_non_null(g);
@@ -115,21 +76,6 @@ static const char *edit_plan(env_t *e, const edit_t *edits, size_t n) {
 }
 
 /* ---- what it gives -------------------------------------------------------------------------------------------- */
-
-/* Ones and zeros would hide that another layer's were taken. */
-static void vary_vectors(const env_t *e, const store_t *store) {
-    const graph_t *g = e->plan->variants[0].graph;
-    uint32_t bits = 1;
-    for (size_t i = 0; i < g->n_nodes; i++) {
-        const tensor_t *t =
-            g->nodes[i]->op == G_PARAM ? store_find(store, g->nodes[i]->name) : NULL;
-        float *values = t && t->rank == 1 ? (float *)(uintptr_t)t->data : NULL;
-        for (int64_t k = 0; values && k < t->elements; k++) {
-            bits = bits * 1664525 + 1013904223;
-            values[k] += (float)(bits >> 16) / 65536 - 0.5F;
-        }
-    }
-}
 
 static void run(env_t *e, const store_t *store, backend_t backend, float *hidden) {
     exec_options_t o = {.backend = backend};
@@ -150,7 +96,7 @@ static void expect_equal(env_t *e, const edit_t *edits, size_t n) {
     store_options_t so = {.path = "random:7"};
     store_t *store = store_load(e->plan->variants[0].graph, &so, e->diag);
     assert_non_null(store);
-    vary_vectors(e, store);
+    vary_vectors(e->plan->variants[0].graph, store);
     run(e, store, BACKEND_REFERENCE, want);
     run(e, store, BACKEND_INTERPRETER, got);
     store_free(store);
