@@ -139,12 +139,11 @@ static bool element_columns(columns_t *c, builder_t *b, const gnode_t *n) {
 
 /* Rows that `row` does not leave out. */
 static bool deliver(columns_t *c, builder_t *b, const gnode_t *result) {
-    unsigned when;
     const gnode_t *x = behind_slice(c, result);
     const place_t *p = place_in(c, x);
     if (p->by_columns && !p->kept) return no_kernel(c->L, x, "both as an output and as a stream");
     if (!p->by_columns && !compute_whole(c, b, x)) return false;
-    buffer_t *to = output_of(c, result, &when);
+    buffer_t *to = output_array(c->L, result, dim(c->at.m));
     inst_t *loop = b_for(b, "row", dim(0), dim(c->at.m), 0, NULL), *real = NULL;
     affine_t ix[] = {ax(0), ax_v(loop_var(loop))};
     value_t *zero = b_iconst(b, SCALAR(E_I32), 0);

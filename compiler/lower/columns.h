@@ -11,8 +11,6 @@ typedef struct {
     buffer_t *const
         *instead;  /* by home: rows [1][m][…] that stand for it; NULL: homes themselves */
     buffer_t *row; /* [1][m]: -1 where no output is wanted; NULL: all are */
-    buffer_t *logits,
-        *hidden; /* the caller's arrays [>= m][width]; NULL: no output of this region is asked for */
 } few_rows_t;
 
 /* Kernels of a class of ROW regions, in order: one for every dense layer whose input must be whole before. Their params

@@ -162,35 +162,9 @@ static bool place_nodes(columns_t *c) {
 
 /* ---- who wants it ------------------------------------------------------------------------------------------- */
 
-buffer_t *output_of(const columns_t *c, const gnode_t *n, unsigned *when) {
-    static const struct {
-        const char *name;
-        int control;
-    } outputs[] = {{"logits", REFORMER_WANT_LOGITS}, {"last_hidden_state", REFORMER_WANT_HIDDEN}};
-    buffer_t *arrays[] = {c->few->logits, c->few->hidden};
-    for (int i = 0; i < 2; i++) {
-        if (graph_output(c->L->g, outputs[i].name) != n || !arrays[i]) continue;
-        *when = 1u << outputs[i].control;
-        return arrays[i];
-    }
-    return NULL;
-}
-
-/* Backwards: from results to what they are made of. */
 static void find_wants(columns_t *c) {
-    const nodes_t *results = &c->region->results, *nodes = &c->region->nodes;
-    for (int i = 0; i < results->n; i++) {
-        unsigned when = ANYWAY;
-        (void)output_of(c, results->at[i], &when);
-        place_in(c, results->at[i])->when |= when;
-    }
-    for (int i = nodes->n - 1; i >= 0; i--) {
-        const gnode_t *n = nodes->at[i];
-        for (int k = 0; k < n->n_in; k++) {
-            place_t *p = n->in[k] ? place_in(c, n->in[k]) : NULL;
-            if (p) p->when |= c->place[i].when;
-        }
-    }
+    const unsigned *wants = wants_of(c->L, c->region, false);
+    for (int i = 0; i < c->region->nodes.n; i++) c->place[i].when = wants[i];
 }
 
 /* The last stage in which the region reads n. */
@@ -233,12 +207,12 @@ static void add_deliveries(columns_t *c) {
     for (int i = 0; i < results->n; i++) writes |= homes_of(c, results->at[i])->n > 0;
     for (int whole = 0; whole < 2; whole++)
         for (int i = 0; i < results->n; i++) {
-            unsigned when = 0;
             const gnode_t *x = behind_slice(c, results->at[i]);
             const place_t *p = place_in(c, x);
-            if (!output_of(c, results->at[i], &when) || (whole == p->by_columns)) continue;
+            const output_t *o = output_of(c->L, results->at[i]);
+            if (!o || whole == p->by_columns) continue;
             int stage = p->by_columns ? p->stage + 1 : writes ? p->stage : last + 2;
-            add_cut(c, (cut_t){stage, 0, when, results->at[i]});
+            add_cut(c, (cut_t){stage, 0, 1u << o->control, results->at[i]});
         }
 }
 

@@ -4,7 +4,7 @@
 #define REFORMERC_LOWER_COLUMNS_PLAN_H
 
 #include "lower/columns.h"
-#include "lower/rows.h"
+#include "lower/outputs.h"
 
 /* A node's place in the program. */
 typedef struct {
@@ -19,7 +19,6 @@ typedef struct {
 } place_t;
 
 /* A kernel. */
-enum { ANYWAY = 1u << 31 }; /* of `when`: whatever is wanted */
 typedef struct {
     int stage;
     int64_t width; /* columns that tasks share */
@@ -55,8 +54,6 @@ const gnode_t *behind_slice(const columns_t *c, const gnode_t *x);
 /* What a norm reads: one value, or the two of a concatenation that is a view. */
 int sources_of(const columns_t *c, const gnode_t *norm, const gnode_t **x);
 int64_t shared_width(const columns_t *c, const gnode_t *n); /* columns of n that tasks share */
-/* The caller's array of a result, and what must be wanted; NULL: it is none that a call asks for. */
-buffer_t *output_of(const columns_t *c, const gnode_t *n, unsigned *when);
 
 /* ---- columns_values.c ------------------------------------------------------------------------------------ */
 

@@ -1,7 +1,5 @@
 /* The head of a prefill: of all tokens of the row, the last one's logits and hidden state. Rows of streams that its
  * regions read are put by themselves, and the regions are computed for that one row (columns.c). */
-#include <string.h>
-
 #include "lower/cache.h"
 #include "lower/columns.h"
 
@@ -15,17 +13,6 @@ static void copy_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int widt
     const last_token_t *t = ctx;
     affine_t from[] = {ax(0), t->row, at}, to[] = {ax(0), ax(0), at};
     b_store(b, t->of[t->home], b_load(b, L->homes[t->home], width, from), to);
-}
-
-/* Names are unique, and looked up for every region. */
-static bool is_output(const gnode_t *n) {
-    return strcmp(n->name, "logits") == 0 || strcmp(n->name, "last_hidden_state") == 0;
-}
-
-static bool has_output(const region_t *region) {
-    for (int i = 0; i < region->results.n; i++)
-        if (is_output(region->results.at[i])) return true;
-    return false;
 }
 
 static void make_rows(lower_t *L, last_token_t *t, const region_t *region) {
@@ -53,15 +40,6 @@ static lfunc_t *last_token_kernel(lower_t *L, last_token_t *t, srcloc_t at) {
     return b.fn;
 }
 
-/* The caller's array, which a forward's head may have made; NULL: the graph has no such output. */
-static buffer_t *row_output(lower_t *L, int slot, const char *name) {
-    const gnode_t *n = graph_output(L->g, name);
-    buffer_t *made = module_find_buffer(L->m, name);
-    if (!n || made) return made;
-    dim_t d[] = {dim(1), n->shape[n->rank - 1]};
-    return slot_buffer(L, BUF_OUTPUT, slot, name, E_F32, 2, d);
-}
-
 static void append(lower_t *L, stages_t *all, const stages_t *more) {
     stage_t *at = ARENA_ARRAY(L->arena, stage_t, all->n + more->n);
     for (int i = 0; i < all->n; i++) at[i] = all->at[i];
@@ -78,21 +56,17 @@ bool lower_last_token(lower_t *L, stages_t *stages) {
     last_token_t t = {.of = ARENA_ARRAY(L->arena, buffer_t *, r->n_homes + 1)};
     const region_t *last = NULL;
     for (int i = 0; i < r->n_regions; i++)
-        if (has_output(r->regions[i])) make_rows(L, &t, last = r->regions[i]);
+        if (is_head(L, r->regions[i])) make_rows(L, &t, last = r->regions[i]);
     if (!last) {
         diag_error(L->d, NOWHERE, "the graph has no logits: there is nothing to generate");
         return false;
     }
     stage_t first = {last_token_kernel(L, &t, last->nodes.at[0]->at), NULL, "last_token", 0};
     *stages = (stages_t){arena_copy(L->arena, &first, sizeof first), 1, NULL};
-    few_rows_t few = {.m = 1,
-                      .prefix = "last_",
-                      .instead = t.of,
-                      .logits = row_output(L, REFORMER_SLOT_LOGITS, "logits"),
-                      .hidden = row_output(L, REFORMER_SLOT_HIDDEN, "last_hidden_state")};
+    few_rows_t few = {.m = 1, .prefix = "last_", .instead = t.of};
     for (int i = 0; i < r->n_regions; i++) {
         stages_t more;
-        if (!has_output(r->regions[i])) continue;
+        if (!is_head(L, r->regions[i])) continue;
         if (!lower_columns(L, &L->parts[r->regions[i]->class->id], &few, &more)) return false;
         append(L, stages, &more);
     }

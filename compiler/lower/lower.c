@@ -4,7 +4,7 @@
 #include "lower/cache.h"
 #include "lower/columns.h"
 #include "lower/math.h"
-#include "lower/rows.h"
+#include "lower/outputs.h"
 
 static const gnode_t *first_of(const graph_t *g, gop_t op) {
     for (size_t i = 0; i < g->n_nodes; i++)
@@ -54,6 +54,15 @@ dim_t output_rows(const lower_t *L) {
 
 /* ---- buffers -------------------------------------------------------------------------------------------- */
 
+/* Classes of what has labels; of answers, positions. */
+static dim_t largest_target(const lower_t *L) {
+    const gnode_t *logits = graph_output(L->g, "logits");
+    if (graph_output(L->g, "start_logits")) return dim_sub(L->padded, dim(1));
+    if (!logits) logits = L->embed->in[L->few ? 2 : 1]; /* nobody asks */
+    return dim_sub(logits->op == G_PARAM ? logits->shape[0] : logits->shape[logits->rank - 1],
+                   dim(1));
+}
+
 static void make_slots(lower_t *L) {
     dim_t rows[] = {dim(L->batch), L->rows}, controls = dim(REFORMER_CONTROLS);
     dim_t length = L->few ? L->rows : output_rows(L);
@@ -74,14 +83,6 @@ static void make_few_slots(lower_t *L) {
     L->position = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_POSITION, "position", E_I32, 2, rows);
     set_range(L->position, dim(0), dim(L->o->positions - 1));
     L->hashed = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_HASHED, "hashed", E_I32, 2, rows);
-}
-
-/* The caller's array of an output of few rows; NULL: the graph has none. */
-static buffer_t *few_output(lower_t *L, int slot, const char *name) {
-    const gnode_t *n = graph_output(L->g, name);
-    if (!n) return NULL;
-    dim_t d[] = {L->rows, n->shape[n->rank - 1]};
-    return slot_buffer(L, BUF_OUTPUT, slot, name, E_F32, 2, d);
 }
 
 static void make_homes(lower_t *L) {
@@ -150,26 +151,28 @@ lower_t *lower_begin(arena_t *arena, const graph_t *g, const layout_t *layout,
 /* ---- kernels ------------------------------------------------------------------------------------------------ */
 
 bool is_head(const lower_t *L, const region_t *region) {
-    for (int i = 0; i < region->results.n; i++)
-        if (graph_output(L->g, region->results.at[i]->name) == region->results.at[i]) return true;
-    return false;
+    bool given = false, rows = region->kind == K_ROW || region->kind == K_PICK;
+    for (int i = 0; i < region->results.n; i++) {
+        if (L->regions->stored[region->results.at[i]->id]) return false;
+        given |= output_of(L, region->results.at[i]) != NULL;
+    }
+    return given && rows && region->layer < 0;
+}
+
+static bool lower_class(lower_t *L, part_t *p, const few_rows_t *few) {
+    const region_t *region = p->class->pattern;
+    if (region->nodes.at[0] == L->embed) return (p->kernel = lower_embed(L, p)) != NULL;
+    if (region->kind == K_ROW && L->few) return lower_columns(L, p, few, &p->stages);
+    if (only_prefills(L) && (is_head(L, region) || region->kind == K_REDUCE)) return true;
+    if (region->kind == K_ROW || region->kind == K_PICK) return lower_rows(L, p);
+    return region->kind != K_REDUCE || lower_loss(L, p);
 }
 
 static bool lower_classes(lower_t *L) {
     bool ok = true;
     few_rows_t few = {.m = L->block, .prefix = "", .row = L->row};
-    if (L->few) {
-        few.logits = few_output(L, REFORMER_SLOT_LOGITS, "logits");
-        few.hidden = few_output(L, REFORMER_SLOT_HIDDEN, "last_hidden_state");
-    }
     int errors = diag_errors(L->d);
-    for (int i = 0; i < L->regions->n_classes; i++) {
-        part_t *p = &L->parts[i];
-        const region_t *region = p->class->pattern;
-        if (region->nodes.at[0] == L->embed) ok = (p->kernel = lower_embed(L, p)) && ok;
-        else if (L->few && region->kind == K_ROW) ok = lower_columns(L, p, &few, &p->stages) && ok;
-        else if (region->kind == K_ROW && !is_head(L, region)) ok = lower_rows(L, p) && ok;
-    }
+    for (int i = 0; i < L->regions->n_classes; i++) ok = lower_class(L, &L->parts[i], &few) && ok;
     for (int i = 0; i < L->n_attentions; i++) lower_attention(L, &L->attentions[i]);
     return ok && diag_errors(L->d) == errors;
 }
@@ -182,18 +185,15 @@ static void leave_losses(lower_t *L) {
         if (L->parts[i].class->pattern->kind == K_REDUCE) L->parts[i].used = true;
 }
 
-/* What stands behind the layers: of a forward, and of a prefill, which asks for the last token alone. Of few rows the
- * classes are lowered already. */
+/* What stands behind the layers: of a forward its outputs and losses, of a prefill the last token's alone. */
 static bool lower_heads(lower_t *L, head_stages_t *heads, int *n) {
     const regions_t *r = L->regions;
     *n = 0;
-    for (int i = 0; L->few && i < r->n_regions; i++)
-        if (r->regions[i]->kind == K_ROW && is_head(L, r->regions[i]))
-            heads[(*n)++] = (head_stages_t){L->parts[r->regions[i]->class->id].stages, ANY_CALL};
-    if (L->few) return true;
+    for (int i = 0; i < r->n_regions && !only_prefills(L); i++)
+        if (is_head(L, r->regions[i]) || r->regions[i]->kind == K_REDUCE)
+            heads[(*n)++] = (head_stages_t){L->parts[r->regions[i]->class->id].stages,
+                                            is_prefill(L) ? FORWARD : ANY_CALL};
     if (only_prefills(L)) leave_losses(L);
-    else if (!lower_head(L, &heads[(*n)++].stages)) return false;
-    if (*n) heads[0].mode = is_prefill(L) ? FORWARD : ANY_CALL;
     if (!is_prefill(L)) return true;
     heads[*n].mode = only_prefills(L) ? ANY_CALL : PREFILL;
     return lower_last_token(L, &heads[(*n)++].stages);

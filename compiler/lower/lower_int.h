@@ -36,6 +36,7 @@ typedef struct {
 /* When a launch runs, of what a call asks for: `mode` is that of its module, `wanted` has a bit for each control
  * (REFORMER_WANT_LOGITS …) of which one must be set; 0: whatever is wanted. */
 typedef enum { ANY_CALL, FORWARD, PREFILL } call_t;
+enum { ANYWAY = 1u << 31 }; /* among bits of controls: it is computed whatever is wanted */
 typedef struct {
     call_t mode;
     unsigned wanted;
@@ -152,7 +153,8 @@ typedef struct {
     trace_t *trace;
 } lower_t;
 
-bool is_head(const lower_t *L, const region_t *region); /* it has what callers are given */
+/* It makes what callers are given, and nothing else: it stands behind all layers, with weights of its own. */
+bool is_head(const lower_t *L, const region_t *region);
 /* Cuts the graph; makes slots, parts with their weights, attentions, homes (lower.c). NULL after errors in d. */
 lower_t *lower_begin(arena_t *arena, const graph_t *g, const layout_t *layout,
                      const lower_options_t *o, diag_t *d);
@@ -212,6 +214,9 @@ value_t *splat(builder_t *b, lower_t *L, double x);
 value_t *at_most(builder_t *b, affine_t x, dim_t most); /* an index, held below an end */
 value_t *load1(builder_t *b, buffer_t *buf, int rank, const affine_t *ix); /* scalar */
 value_t *control(builder_t *b, lower_t *L, int which);
+/* A block for what one of the controls in `wanted` asks for; NULL: none is there, and what follows runs always. */
+inst_t *if_wanted(lower_t *L, builder_t *b, unsigned wanted);
+void end_if_wanted(builder_t *b, inst_t *branch);
 /* Launches a kernel as the part of the model that `label` names; layer NULL: outside of layers. */
 void launch(builder_t *b, lfunc_t *kernel, value_t *const *args, const char *label, value_t *layer);
 value_t *reduce(builder_t *b, lower_t *L, op_t op, value_t *v); /* vector → scalar, fixed tree */
@@ -300,8 +305,8 @@ typedef struct {
 void layer_norm_rows(lower_t *L, builder_t *b, const norm_t *n);
 /* Eps and weights of a norm's node. */
 void norm_weights(const part_t *p, const gnode_t *n, norm_t *norm);
-/* The same and the width; where they are not given (n_src 0), the stored rows that it reads. */
-bool read_norm(lower_t *L, const part_t *p, const gnode_t *n, norm_t *norm);
+/* The same, and the width of a source. */
+void read_norm(const part_t *p, const gnode_t *n, norm_t *norm);
 
 /* ---- kernels, one file each ---------------------------------------------------------------------- */
 lfunc_t *lower_embed(lower_t *L, part_t *p);
@@ -312,10 +317,7 @@ void lower_lsh_step(lower_t *L, attention_t *a);
 void lower_local_step(lower_t *L, attention_t *a);
 void lower_exact_attention(lower_t *L, attention_t *a); /* `norms` and `attend`, of both kinds */
 
-/* The kernels of a forward's head; false after errors in L->d. */
-bool lower_head(lower_t *L, stages_t *stages);
-bool lower_last_token(lower_t *L, stages_t *stages); /* of a prefill's */
-dim_t largest_target(const lower_t *L);
+bool lower_last_token(lower_t *L, stages_t *stages); /* the head of a prefill */
 
 /* --dump-activations: compact copies of padded buffers. */
 void make_trace_buffers(lower_t *L);

@@ -84,6 +84,20 @@ value_t *control(builder_t *b, lower_t *L, int which) {
     return load1(b, L->control, 1, ix);
 }
 
+inst_t *if_wanted(lower_t *L, builder_t *b, unsigned wanted) {
+    value_t *any = NULL;
+    for (int c = 0; c < REFORMER_CONTROLS; c++) {
+        if (!(wanted >> c & 1)) continue;
+        value_t *one = control(b, L, c);
+        any = any ? b_binary(b, OP_OR, any, one) : one;
+    }
+    return any ? b_if(b, any, 0, NULL) : NULL;
+}
+
+void end_if_wanted(builder_t *b, inst_t *branch) {
+    if (branch) b_end_if(b, branch, NULL);
+}
+
 void launch(builder_t *b, lfunc_t *kernel, value_t *const *args, const char *label,
             value_t *layer) {
     b_label(b, b_launch(b, kernel, args), label, layer);

@@ -9,21 +9,6 @@ bool is_norm(const gnode_t *n) {
     return n->op == G_LAYER_NORM || n->op == G_RMS_NORM;
 }
 
-/* The rows that n reads: its input, or the two of a concatenation, where they are stored. */
-static bool find_sources(lower_t *L, const part_t *p, const gnode_t *n, norm_t *norm) {
-    const gnode_t *x = n->in[0], *first = x->op == G_CONCAT ? x->in[0] : x;
-    norm->n_src = x->op == G_CONCAT ? 2 : 1;
-    for (int i = 0; i < norm->n_src; i++) {
-        const gnode_t *source = x->op == G_CONCAT ? x->in[i] : x;
-        int home = home_in(L->regions, p->class->pattern, source);
-        if (home < 0) return no_kernel(L, n, "of what is neither stored nor at hand");
-        if (!dim_equal(source->shape[source->rank - 1], first->shape[first->rank - 1]))
-            return no_kernel(L, n, "of two widths");
-        norm->src[i] = L->homes[home];
-    }
-    return true;
-}
-
 void norm_weights(const part_t *p, const gnode_t *n, norm_t *norm) {
     const role_t *weight = role_of(p, n->in[1]);
     const role_t *bias = n->op == G_RMS_NORM ? NULL : role_of(p, n->in[2]);
@@ -35,11 +20,9 @@ void norm_weights(const part_t *p, const gnode_t *n, norm_t *norm) {
     norm->apart = norm->vector != norm->bias_vector;
 }
 
-bool read_norm(lower_t *L, const part_t *p, const gnode_t *n, norm_t *norm) {
-    if (norm->n_src == 0 && !find_sources(L, p, n, norm)) return false;
+void read_norm(const part_t *p, const gnode_t *n, norm_t *norm) {
     norm->width = n->shape[n->rank - 1].c / norm->n_src;
     norm_weights(p, n, norm);
-    return true;
 }
 
 typedef struct {

@@ -7,7 +7,7 @@
  * is ever heads * head_size wide (DESIGN: memory). */
 #include <string.h>
 
-#include "lower/rows_values.h"
+#include "lower/outputs.h"
 
 /* ---- what follows a dense layer on its accumulators --------------------------------------------------- */
 
@@ -70,19 +70,55 @@ static void fetch_home(lower_t *L, builder_t *b, void *ctx, affine_t row, affine
 
 /* ---- nodes --------------------------------------------------------------------------------------------------- */
 
+/* Where a norm finds the rows of x: scratch, or a home. NULL: nowhere. */
+static buffer_t *norm_source(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n,
+                             const gnode_t *x) {
+    buffer_t *rows = tile_of(r, x);
+    if (!rows) rows = mixed_rows(L, b, r, x);
+    return rows ? rows : home_for(L, r, n, x);
+}
+
+/* A concatenation that nobody but the norm behind it reads is read where its two inputs stand. */
+static bool goes_into_norm(const lower_t *L, const rows_t *r, const gnode_t *x) {
+    int place = place_of(r, x);
+    if (x->op != G_CONCAT || place < 0 || place + 1 == r->region->nodes.n) return false;
+    const gnode_t *next = r->region->nodes.at[place + 1];
+    return is_norm(next) && next->in[0] == x && L->regions->readers[x->id].n == 1 &&
+           !is_shown_apart(L, x) && nodes_find(&r->region->results, x) < 0 &&
+           width_of(x->in[0]) == width_of(x->in[1]);
+}
+
 static bool norm_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     norm_t norm = {.n_src = 1, .batch = r->at.batch, .row0 = r->at.row0, .m = r->at.m};
     const gnode_t *x = n->in[0];
-    norm.src[0] = tile_of(r, x);
-    if (!norm.src[0]) norm.src[0] = mixed_rows(L, b, r, x);
-    if (!norm.src[0]) norm.src[0] = home_for(L, r, n, x);
-    if (!norm.src[0]) return is_missing(L, n);
-    if (!read_norm(L, r->part, n, &norm)) return false;
-    norm.prefix = ax_v(r->index[norm.vector]);
-    norm.bias_prefix = ax_v(r->index[norm.bias_vector]);
+    if (goes_into_norm(L, r, x)) norm.n_src = 2;
+    for (int i = 0; i < norm.n_src; i++) {
+        norm.src[i] = norm_source(L, b, r, n, norm.n_src == 2 ? x->in[i] : x);
+        if (!norm.src[i]) return is_missing(L, n);
+    }
+    read_norm(r->part, n, &norm);
+    norm.prefix = row_index(r, norm.vector);
+    norm.bias_prefix = row_index(r, norm.bias_vector);
     norm.dst = scratch_tile(L, b, r, n);
     layer_norm_rows(L, b, &norm);
     finish_tile(L, b, r, n);
+    return true;
+}
+
+/* Rows of x by another name: those of a slice, or the one that is picked. */
+static bool same_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
+    buffer_t *rows = rows_at_hand(L, b, r, n, n->in[0]);
+    if (!rows) return is_missing(L, n);
+    r->tiles[place_of(r, n)] = rows;
+    finish_tile(L, b, r, n);
+    return true;
+}
+
+/* Who wants a column takes it from the rows that it is of. */
+static bool column_rows(lower_t *L, rows_t *r, const gnode_t *n) {
+    bool given = nodes_find(&r->region->results, n) >= 0 && !L->regions->stored[n->id];
+    if (!given) return no_kernel(L, n, "here");
+    r->done[place_of(r, n)] = r->ready[place_of(r, n)] = true;
     return true;
 }
 
@@ -101,6 +137,7 @@ static bool value_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
 
 static bool joined_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     buffer_t *from[2];
+    if (goes_into_norm(L, r, n)) return r->done[place_of(r, n)] = true;
     for (int k = 0; k < 2; k++)
         if (!(from[k] = rows_at_hand(L, b, r, n, n->in[k]))) return is_missing(L, n);
     concat_rows(L, b, &r->at, n, from, scratch_tile(L, b, r, n));
@@ -126,7 +163,7 @@ static bool dense_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     const role_t *w = role_of(r->part, n->in[1]);
     panels_t next;
     dense_t d = {.a = rows_at_hand(L, b, r, n, n->in[0]),
-                 .m = L->block,
+                 .m = r->at.m,
                  .k = a ? a->group * a->head_size : width_of(n->in[0]),
                  .n = width_of(n),
                  .w = {w->w, 1, {role_index(r, w)}},
@@ -210,27 +247,49 @@ static bool compute(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     if (n->op == G_CONCAT) return joined_rows(L, b, r, n);
     if (n->op == G_DENSE) return dense_rows(L, b, r, n);
     if (is_norm(n)) return norm_rows(L, b, r, n);
+    if (n->op == G_SLICE || n->op == G_FIRST_TOKEN) return same_rows(L, b, r, n);
+    if (n->op == G_COLUMN) return column_rows(L, r, n);
     return is_elementwise(n) ? value_rows(L, b, r, n) : no_kernel(L, n, "here");
 }
 
-/* The attention at one of its ends, or what it adds to a stream, names a region; of a head, its weight. A graph's own
- * names get a prefix, as no other kernel has. */
+/* ---- kernels ------------------------------------------------------------------------------------------------ */
+
+/* The attention at one of its ends, or what it adds to a stream, names a region; of a head, its weight or its norm. A
+ * graph's own names get a prefix, as no other kernel has. */
 const char *rows_name(lower_t *L, const part_t *p) {
+    static const char *const known[] = {"feed_forward", "lm_head", "classifier", "qa_outputs",
+                                        "final_norm"};
     const nodes_t *results = &p->class->pattern->results;
     const gnode_t *last = results->at[results->n - 1];
+    while (last->op == G_COLUMN || last->op == G_SLICE) last = last->in[0];
     const char *name = base_name(last->op == G_ADD ? last->in[1] : last);
+    if (last->layer < 0 && is_norm(last)) name = "final_norm";
     if (last->layer < 0 && last->op == G_DENSE) { /* "lm_head.decoder.weight" */
         const char *weight = last->in[1]->name;
         name = arena_printf(L->arena, "%.*s", (int)strcspn(weight, "."), weight);
     }
-    if (p->into) name = arena_printf(L->arena, "%s_project", p->into->name);
-    else if (p->from) name = arena_printf(L->arena, "%s_output", p->from->name);
-    else if (strcmp(name, "feed_forward") != 0 && strcmp(name, "lm_head") != 0)
-        name = arena_printf(L->arena, "rows_%s", name);
-    return identifier(L, name);
+    if (p->into) return identifier(L, arena_printf(L->arena, "%s_project", p->into->name));
+    if (p->from) return identifier(L, arena_printf(L->arena, "%s_output", p->from->name));
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(name, known[i]) == 0) return name;
+    return identifier(L, arena_printf(L->arena, "rows_%s", name));
+}
+
+/* "final norm, logits: 320 wide": what a head computes. */
+static const char *head_doc(lower_t *L, const region_t *region) {
+    const char *text = "";
+    for (int i = 0; i < region->nodes.n; i++) {
+        const gnode_t *n = region->nodes.at[i];
+        if (n->op == G_CONCAT || n->op == G_SLICE) continue;
+        const char *name = is_norm(n) ? "final norm" : base_name(n);
+        text = arena_printf(L->arena, "%s%s%s", text, *text ? ", " : "", name);
+    }
+    return arena_printf(L->arena, "%s: %lld wide", text,
+                        (long long)width_of(region->results.at[region->results.n - 1]));
 }
 
 static const char *rows_doc(lower_t *L, const part_t *p) {
+    if (is_head(L, p->class->pattern)) return head_doc(L, p->class->pattern);
     if (p->into)
         return arena_printf(L->arena, "%s attention: norm and projections of a group of %lld heads",
                             p->into->lsh ? "LSH" : "local", (long long)p->into->group);
@@ -241,28 +300,76 @@ static const char *rows_doc(lower_t *L, const part_t *p) {
     return arena_printf(L->arena, "on blocks of %lld rows", (long long)L->block);
 }
 
-lfunc_t *lower_rows(lower_t *L, part_t *p) {
-    const region_t *region = p->class->pattern;
+/* Rows of which batch element, and which of them: a block, or the first one where rows are picked. */
+static builder_t begin_rows(lower_t *L, const part_t *p, rows_t *r) {
+    bool picked = r->region->kind == K_PICK;
     dim_t tasks[] = {dim(L->batch), L->blocks};
     const char *names[] = {"batch", "block"};
-    builder_t b = build_kernel(L->m, free_name(L, rows_name(L, p)), 2, tasks, names);
-    describe(L, b.fn, region->results.at[0]->at, "%s", rows_doc(L, p));
-    rows_t r = {.part = p,
-                .region = region,
-                .at = {.batch = ax_v(b.fn->task[0]),
-                       .row0 = ax_scale(ax_v(b.fn->task[1]), L->block),
-                       .m = L->block}};
-    index_params(L, &b, p, r.index);
+    builder_t b = build_kernel(L->m, free_name(L, rows_name(L, p)), picked ? 1 : 2, tasks, names);
+    r->at.batch = ax_v(b.fn->task[0]);
+    r->at.row0 = picked ? ax(0) : ax_scale(ax_v(b.fn->task[1]), L->block);
+    r->at.m = picked ? 1 : L->block;
+    return b;
+}
+
+static rows_t rows_of(lower_t *L, part_t *p) {
+    const region_t *region = p->class->pattern;
+    return (rows_t){.part = p,
+                    .region = region,
+                    .tiles = ARENA_ARRAY(L->arena, buffer_t *, region->nodes.n),
+                    .done = ARENA_ARRAY(L->arena, bool, region->nodes.n),
+                    .ready = ARENA_ARRAY(L->arena, bool, region->nodes.n),
+                    .given = ARENA_ARRAY(L->arena, bool, region->nodes.n),
+                    .copies = ARENA_ARRAY(L->arena, buffer_t *, region->reads.n + 1),
+                    .holds = ARENA_ARRAY(L->arena, const gnode_t *, L->regions->n_homes + 1)};
+}
+
+/* Results that are there, and were not given yet. */
+static bool give_results(lower_t *L, builder_t *b, rows_t *r) {
+    const nodes_t *results = &r->region->results;
+    for (int i = 0; i < results->n; i++) {
+        int place = place_of(r, results->at[i]);
+        if (!r->ready[place] || r->given[place]) continue;
+        r->given[place] = true;
+        if (!give_rows(L, b, r, results->at[i])) return false;
+    }
+    return true;
+}
+
+/* Node after node, each in a branch of what wants it where that is not what wants the kernel. */
+static bool compute_all(lower_t *L, builder_t *b, rows_t *r, const unsigned *wants, unsigned any) {
+    inst_t *open = NULL;
+    unsigned now = any;
+    bool ok = true;
+    for (int i = 0; i < r->region->nodes.n && ok; i++) {
+        if (r->done[i]) continue;
+        if (wants[i] != now) {
+            end_if_wanted(b, open);
+            now = wants[i];
+            open = now == any || now & ANYWAY ? NULL : if_wanted(L, b, now);
+        }
+        ok = compute(L, b, r, r->region->nodes.at[i]) && give_results(L, b, r);
+    }
+    end_if_wanted(b, open);
+    return ok;
+}
+
+bool lower_rows(lower_t *L, part_t *p) {
+    rows_t r = rows_of(L, p);
+    builder_t b = begin_rows(L, p, &r);
+    const nodes_t *results = &r.region->results;
+    bool head = is_head(L, r.region);
+    describe(L, b.fn, results->at[head ? results->n - 1 : 0]->at, "%s", rows_doc(L, p));
+    if (!head) index_params(L, &b, p, r.index);
     const attention_t *a = p->into ? p->into : p->from;
     if (a) r.group = kernel_param(&b, "group", a->groups);
-    r.tiles = ARENA_ARRAY(L->arena, buffer_t *, region->nodes.n);
-    r.done = ARENA_ARRAY(L->arena, bool, region->nodes.n);
-    r.ready = ARENA_ARRAY(L->arena, bool, region->nodes.n);
-    r.copies = ARENA_ARRAY(L->arena, buffer_t *, region->reads.n + 1);
-    r.holds = ARENA_ARRAY(L->arena, const gnode_t *, L->regions->n_homes + 1);
-    for (int i = 0; i < region->nodes.n; i++)
-        if (!r.done[i] && !compute(L, &b, &r, region->nodes.at[i])) return NULL;
-    if (p->into && !operands(L, &b, &r)) return NULL;
+    const unsigned *wants = wants_of(L, r.region, true);
+    unsigned any = any_of(r.region, wants);
+    if (!compute_all(L, &b, &r, wants, any)) return false;
+    if (p->into && !operands(L, &b, &r)) return false;
     p->used = true;
-    return p->kernel = b.fn;
+    stage_t stage = {b.fn, NULL, NULL, any & ANYWAY ? 0 : any};
+    if (head) p->stages = (stages_t){arena_copy(L->arena, &stage, sizeof stage), 1, b.fn->name};
+    else p->kernel = b.fn;
+    return true;
 }

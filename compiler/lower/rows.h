@@ -4,9 +4,9 @@
 
 #include "lower/elements.h"
 
-/* The kernel of a class of ROW regions: params are the part's indices, then the group of heads where attention is at
- * one of its ends. NULL after an error in L->d: a node for which there is no form. */
-lfunc_t *lower_rows(lower_t *L, part_t *p);
+/* The kernel of a class of ROW or PICK regions: params are the part's indices, then the group of heads where attention
+ * is at one of its ends; of a head, none. False after an error in L->d: a node for which there is no form. */
+bool lower_rows(lower_t *L, part_t *p);
 
 /* What a kernel of the part's region is called; others may be called so. */
 const char *rows_name(lower_t *L, const part_t *p);

@@ -10,8 +10,12 @@ buffer_t *tile_of(const rows_t *r, const gnode_t *x) {
     return place < 0 ? NULL : r->tiles[place];
 }
 
+affine_t row_index(const rows_t *r, int vector) {
+    return r->index[vector] ? ax_v(r->index[vector]) : ax(r->part->vector[vector][0]);
+}
+
 affine_t role_index(const rows_t *r, const role_t *role) {
-    return ax_v(r->index[role->vector]);
+    return row_index(r, role->vector);
 }
 
 /* Where a node finds the rows of x in memory: they may have been written over in the meantime, and stand elsewhere
@@ -41,14 +45,17 @@ void settle(const lower_t *L, rows_t *r, const gnode_t *n) {
 /* ---- scratch -------------------------------------------------------------------------------------------- */
 
 buffer_t *scratch_tile(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
-    return r->tiles[place_of(r, n)] = scratch_rows(L, b, n, L->block);
+    return r->tiles[place_of(r, n)] = scratch_rows(L, b, n, r->at.m);
 }
 
 /* Whether somebody reads whole tiles of columns: elementwise, or from a home. */
 static bool is_read_by_tiles(const lower_t *L, const gnode_t *n) {
     const nodes_t *readers = &L->regions->readers[n->id];
-    for (int i = 0; i < readers->n; i++)
-        if (is_elementwise(readers->at[i])) return true;
+    for (int i = 0; i < readers->n; i++) {
+        const gnode_t *reader = readers->at[i];
+        bool view = reader->op == G_SLICE || reader->op == G_FIRST_TOKEN;
+        if (is_elementwise(reader) || (view && is_read_by_tiles(L, reader))) return true;
+    }
     return L->regions->homes[n->id].n > 0;
 }
 
@@ -74,7 +81,7 @@ void show_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     buffer_t *tile = tile_of(r, n);
     show_t s = {.r = r, .from = tile ? tile : home_for(L, r, n, n), .to = shown_buffer(L, n)};
     p->shown[place_of(r, n)] = s.to;
-    inst_t *loop = b_for(b, "i", dim(0), dim(L->block), 0, NULL), *real = NULL;
+    inst_t *loop = b_for(b, "i", dim(0), dim(r->at.m), 0, NULL), *real = NULL;
     s.row = ax_v(loop_var(loop));
     affine_t row = ax_add(r->at.row0, s.row);
     s.shown = at_most(b, row, dim_sub(L->padded, dim(1)));
@@ -118,7 +125,7 @@ buffer_t *rows_at_hand(lower_t *L, builder_t *b, rows_t *r, const gnode_t *reade
     if (graph_kind(x) == K_MIX) return mixed_rows(L, b, r, x);
     if (read >= 0 && r->copies[read]) return r->copies[read];
     if (!home) return NULL;
-    buffer_t *copy = scratch_rows(L, b, x, L->block);
+    buffer_t *copy = scratch_rows(L, b, x, r->at.m);
     copy_rows(L, b, &r->at, home, copy, width_of(x));
     if (read >= 0) r->copies[read] = copy;
     return copy;

@@ -8,11 +8,12 @@ typedef struct {
     part_t *part;
     const region_t *region;
     rows_at_t at;
-    value_t *index[MOST_INDICES];
-    value_t *group;   /* of heads */
+    value_t *index[MOST_INDICES]; /* NULL: the part's weights stand alone */
+    value_t *group;               /* of heads */
     buffer_t **tiles; /* by place in the region's nodes: scratch [block][width …]; NULL: none yet */
     bool *done;       /* by place: taken by a chain, or computed */
     bool *ready;      /* by place: its rows are in its tile, or its homes */
+    bool *given;      /* by place: to the caller and to losses, as far as they want it */
     /* By the region's reads: scratch with rows that stand elsewhere, where they are wanted so; NULL: none yet. */
     buffer_t **copies;
     const gnode_t **holds; /* by home: whose rows were put there; NULL: what was there before */
@@ -20,6 +21,7 @@ typedef struct {
 
 int place_of(const rows_t *r, const gnode_t *n);      /* among the region's nodes; -1: not there */
 buffer_t *tile_of(const rows_t *r, const gnode_t *x); /* NULL: none */
+affine_t row_index(const rows_t *r, int vector);      /* the part's place in stacks of that list */
 affine_t role_index(const rows_t *r, const role_t *role);
 
 /* Where a node finds the rows of x in memory: they may have been written over in the meantime, and stand elsewhere

@@ -12,16 +12,6 @@ static inst_t *if_forward(const sched_t *s) {
     return branch;
 }
 
-static inst_t *if_wanted(const sched_t *s, unsigned wanted) {
-    value_t *any = NULL;
-    for (int c = 0; c < REFORMER_CONTROLS; c++) {
-        if (!(wanted >> c & 1)) continue;
-        value_t *one = control(s->b, s->L, c);
-        any = any ? b_binary(s->b, OP_OR, any, one) : one;
-    }
-    return b_if(s->b, any, 0, NULL);
-}
-
 static void set_mode(sched_t *s, call_t mode) {
     if (s->open.mode == mode) return;
     if (s->open.mode == FORWARD && mode == PREFILL) {
@@ -42,7 +32,7 @@ void run_when(sched_t *s, when_t when) {
     if (s->open.wanted) b_end_if(s->b, s->of_wanted, NULL);
     s->open.wanted = 0;
     set_mode(s, when.mode);
-    if (when.wanted) s->of_wanted = if_wanted(s, when.wanted);
+    if (when.wanted) s->of_wanted = if_wanted(s->L, s->b, when.wanted);
     s->open.wanted = when.wanted;
 }
 

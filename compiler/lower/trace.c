@@ -119,7 +119,7 @@ buffer_t *shown_buffer(lower_t *L, const gnode_t *n) {
 static bool is_shown(const lower_t *L, const gnode_t *n) {
     const region_t *region = L->regions->of_node[n->id];
     bool sum;
-    if (!region) return false;
+    if (!region || is_head(L, region)) return false;
     const part_t *p = &L->parts[region->class->id];
     if (n->op == G_LSH_HASH || n->op == G_LSH_SORT) return true;
     if (graph_kind(n) == K_MIX) return p->own != NULL;

@@ -14,6 +14,7 @@
 
 #include "exec/exec.h"
 #include "graph/ops.h"
+#include "graph_edit.h"
 #include "plan_of.h"
 
 enum { LENGTH = 16, VOCAB = 30, WIDE = 64 };
@@ -119,6 +120,22 @@ static void logits_without_bias(void **state) {
     end(&m);
 }
 
+/* A forward of the reference and of the interpreter, of what io asks for: arrays [2] of `n` floats each. */
+static void assert_same(model_t *m, reformer_io_t io, float *const arrays[4], int n) {
+    static const backend_t backends[] = {BACKEND_REFERENCE, BACKEND_INTERPRETER};
+    float **outputs[] = {io.start_positions ? &io.start_logits : &io.logits, &io.last_hidden_state,
+                         &io.end_logits, &io.loss};
+    for (int b = 0; b < 2; b++) {
+        exec_t *e = open_as(m, backends[b]);
+        for (int i = 0; i < 4; i++)
+            if (arrays[i]) *outputs[i] = arrays[i] + b * n;
+        assert_true(exec_forward(e, &io, m->d));
+        exec_close(e);
+    }
+    for (int i = 0; i < 4; i++)
+        if (arrays[i]) assert_close(arrays[i], arrays[i] + n, i == 3 ? 1 : n);
+}
+
 static void a_classifier_without_a_loss(void **state) {
     (void)state;
     model_t m = begin(CLS, false);
@@ -126,17 +143,58 @@ static void a_classifier_without_a_loss(void **state) {
     static const char *const gone[] = {"loss", "loss_f32", "labels", "labels_f32"};
     for (int i = 0; i < 4; i++) remove_node(g, graph_find(g, gone[i]));
     settle(&m);
-    float logits[2][3];
+    float logits[2 * 3];
     int32_t ids[LENGTH] = {1, 2, 3};
-    static const backend_t backends[] = {BACKEND_REFERENCE, BACKEND_INTERPRETER};
-    for (int b = 0; b < 2; b++) {
-        exec_t *e = open_as(&m, backends[b]);
-        reformer_io_t f = {.input_ids = ids, .batch = 1, .length = LENGTH, .logits = logits[b]};
-        assert_true(exec_forward(e, &f, m.d));
-        exec_close(e);
-    }
-    assert_close(logits[0], logits[1], 3);
+    assert_same(&m, (reformer_io_t){.input_ids = ids, .batch = 1, .length = LENGTH},
+                (float *[4]){logits}, 3);
     end(&m);
+}
+
+/* The logits go on through an activation, which is what callers are given. */
+static void activate_logits(model_t *m, act_t act) {
+    edit_t e = {forward(m), -1};
+    gnode_t *n = graph_find(e.g, "logits");
+    gnode_t *more = edit_add(&e, G_ACTIVATION, "activated", n, NULL, NULL);
+    more->act = act;
+    edit_replace(&e, n, more, more);
+    n->name = "scores";
+    more->name = "logits";
+    assert_true(edit_finish(&e, m->d));
+}
+
+/* Scores that are squashed, with their loss. */
+static void logits_with_an_activation(void **state) {
+    (void)state;
+    model_t m = begin(LM, false);
+    activate_logits(&m, ACT_TANH);
+    settle(&m);
+    float logits[2 * LENGTH * VOCAB], hidden[2 * LENGTH * VOCAB * 3], loss[2 * LENGTH * VOCAB];
+    int32_t ids[LENGTH], labels[LENGTH];
+    for (int t = 0; t < LENGTH; t++) labels[t] = ids[t] = (t * 7 + 3) % VOCAB;
+    reformer_io_t io = {.input_ids = ids, .labels = labels, .batch = 1, .length = LENGTH};
+    assert_same(&m, io, (float *[4]){logits, NULL, NULL, loss}, LENGTH * VOCAB);
+    assert_same(&m, io, (float *[4]){NULL, hidden, NULL, NULL}, LENGTH * WIDE);
+    end(&m);
+}
+
+/* Which column is the start is said by the graph, and that they are two different ones by nobody. */
+static void columns_of_answers(void **state) {
+    (void)state;
+    for (int shift = 0; shift < 2; shift++) {
+        model_t m = begin(QA, false);
+        graph_find(forward(&m), "start_logits")->shift = 1;
+        graph_find(forward(&m), "end_logits")->shift = shift;
+        settle(&m);
+        float start[2 * LENGTH], end_of[2 * LENGTH], loss[2 * LENGTH];
+        int32_t ids[LENGTH] = {4, 5, 6}, first = 2, last = 9;
+        reformer_io_t io = {.input_ids = ids,
+                            .start_positions = &first,
+                            .end_positions = &last,
+                            .batch = 1,
+                            .length = LENGTH};
+        assert_same(&m, io, (float *[4]){start, NULL, end_of, loss}, LENGTH);
+        end(&m);
+    }
 }
 
 /* ---- refused ----------------------------------------------------------------------------------------------- */
@@ -157,30 +215,19 @@ static void assert_refused(model_t *m, const char *message) {
     end(m);
 }
 
-static void columns_of_answers(void **state) {
-    (void)state;
-    model_t m = begin(QA, false);
-    graph_find(forward(&m), "start_logits")->shift = 1;
-    assert_refused(&m, "start_logits: no kernel computes this head");
-    m = begin(QA, false);
-    graph_find(forward(&m), "end_logits")->shift = 0;
-    assert_refused(&m, "end_logits: no kernel computes this head");
-}
-
 static void losses_of_other_things(void **state) {
     (void)state;
     model_t m = begin(QA, false);
     gnode_t *loss = graph_find(forward(&m), "loss"), *start = loss->in[0];
     loss->in[0] = loss->in[1];
     loss->in[1] = start;
-    assert_refused(&m, "loss: no kernel computes this head");
+    assert_refused(&m, "loss: no kernel computes qa_loss of these values");
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(logits_without_bias),
-        cmocka_unit_test(a_classifier_without_a_loss),
-        cmocka_unit_test(columns_of_answers),
+        cmocka_unit_test(logits_without_bias),       cmocka_unit_test(a_classifier_without_a_loss),
+        cmocka_unit_test(logits_with_an_activation), cmocka_unit_test(columns_of_answers),
         cmocka_unit_test(losses_of_other_things),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

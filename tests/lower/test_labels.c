@@ -36,7 +36,7 @@ static const struct {
     {"lm_loss", "lm_loss"},
     {"classifier", "classifier"},
     {"classifier_loss", "classifier_loss"},
-    {"qa_head", "qa_head"},
+    {"qa_outputs", "qa_outputs"},
     {"qa_loss", "qa_loss"},
     {"save_y1", "trace"},
     {"save_y2", "trace"},
