@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "graph_edit.h"
 #include "plan/layout.h"
+#include "random_head.h"
 
 static bool same_shape(const gnode_t *a, const gnode_t *b) {
     return a && b && a->rank == b->rank && dim_equal(a->shape[0], b->shape[0]) &&
@@ -378,6 +378,9 @@ static bool edit_graph(graph_t *g, const forms_t *f, diag_t *d) {
         draw_begin(f->seed[f->form[e.layer]], f->form[e.layer]);
         edit_layer(&e);
     }
+    e.layer = -1;
+    draw_begin(f->seed[0], f->n_layers);
+    edit_head(&e);
     return edit_finish(&e, d);
 }
 

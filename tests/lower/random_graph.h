@@ -17,7 +17,7 @@ typedef struct {
 int random_forms(sbuf_t *s, bool deep, forms_t *f);
 
 /* Layers get norms, activations, windows, buckets, heads and widths of their own; they lose parts, or have them twice;
- * streams are normalised behind sums, skip layers, or are one; weights are shared. The plan's layout is made anew, and
+ * streams are normalised behind sums, skip layers, or are one; weights are shared; heads are other ones. The plan's layout is made anew, and
  * buckets can be imposed no longer where layers hash differently. False after errors in d: the edited graph is none. */
 bool edit_graphs(plan_t *p, const forms_t *f, diag_t *d);
 
