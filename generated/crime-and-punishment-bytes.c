@@ -63,6 +63,8 @@ REFORMER_REFUSE_FAST_MATH(crime_and_punishment_bytes_flags)
 #define feed_forward crime_and_punishment_bytes_feed_forward
 #define lsh_project crime_and_punishment_bytes_lsh_project
 #define lsh_output crime_and_punishment_bytes_lsh_output
+#define lm_head crime_and_punishment_bytes_lm_head
+#define lm_loss crime_and_punishment_bytes_lm_loss
 #define local_attention crime_and_punishment_bytes_local_attention
 #define lsh_hash crime_and_punishment_bytes_lsh_hash
 #define lsh_sort crime_and_punishment_bytes_lsh_sort
@@ -70,8 +72,6 @@ REFORMER_REFUSE_FAST_MATH(crime_and_punishment_bytes_flags)
 #define local_keep crime_and_punishment_bytes_local_keep
 #define lsh_keep crime_and_punishment_bytes_lsh_keep
 #define lsh_file crime_and_punishment_bytes_lsh_file
-#define lm_head crime_and_punishment_bytes_lm_head
-#define lm_loss crime_and_punishment_bytes_lm_loss
 #define last_token crime_and_punishment_bytes_last_token
 #define last_lm_head crime_and_punishment_bytes_last_lm_head
 #define last_logits_out crime_and_punishment_bytes_last_logits_out
@@ -3115,6 +3115,420 @@ static void lsh_output(const reformer_call_t *call, unsigned char *scratch, cons
             store_f32x8(&y1[(batch * 512 + block * 64 + tile * 5) * 192 + column * 16 + 11144],
                 v_10 + acc4_1);
         }
+    }
+}
+
+/* crime-and-punishment-bytes.yaml:11: final norm, logits: 258 wide
+ * tasks [batch 1][block 8] */
+static void lm_head(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+        int64_t task) {
+    (void)arg;
+    const int64_t batch = 0;
+    const int64_t block = task % 8;
+    /* [1][512][192]: [batch][rows][width]: a stream */
+    const float *restrict y1 = (const float *)(const void *)call->workspace;
+    /* [1][512][192]: [batch][rows][width]: a stream */
+    const float *restrict y2 = (const float *)(const void *)(call->workspace + 393216);
+    /* [1][384] */
+    const float *w_encoder_layer_norm_weight =
+        (const float *)(const void *)(call->weights + 7057920);
+    /* [1][384] */
+    const float *w_encoder_layer_norm_bias = (const float *)(const void *)(call->weights + 7059456);
+    float *restrict hidden = (float *)(void *)scratch; /* [64][400] */
+    const int32_t *restrict control = call->slot[REFORMER_SLOT_CONTROL]; /* [16] */
+    const int32_t *restrict row = call->slot[REFORMER_SLOT_ROW]; /* [1][512] */
+    float *restrict last_hidden_state = call->slot[REFORMER_SLOT_HIDDEN]; /* [512][384] */
+    /* [1][9][384][32] */
+    const float *w_lm_head_decoder_weight = (const float *)(const void *)(call->weights + 7060992);
+    /* [1][288] */
+    const float *w_lm_head_bias = (const float *)(const void *)(call->weights + 7503360);
+    float *restrict of_logits = (float *)(void *)(scratch + 102400); /* [64][288] */
+    float *restrict logits = call->slot[REFORMER_SLOT_LOGITS]; /* [512][258] */
+    const int32_t *restrict target = call->slot[REFORMER_SLOT_TARGET]; /* [1][512] */
+    /* [1][512]: [batch][rows]: where there is a target */
+    float *restrict row_loss = (float *)(void *)(call->workspace + 786432);
+    float *restrict token_losses = call->slot[REFORMER_SLOT_TOKEN_LOSSES]; /* [512] */
+    /* layer norm of 64 rows of 384 */
+    for (int64_t i = 0; i < 64; i++) {
+        f32x8 carried = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 24; v++) {
+            carried = carried + load_f32x8(&y1[(batch * 512 + block * 64 + i) * 192 + v * 8]);
+        }
+        const f32x8 mix = shuffle_swap4_f32x8(carried);
+        const f32x8 sum = carried + mix;
+        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
+        const f32x8 sum_1 = sum + mix_1;
+        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
+        const f32x8 sum_2 = sum_1 + mix_2;
+        const float lane = sum_2[0];
+        f32x8 carried_1 = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 24; v++) {
+            carried_1 = carried_1 + load_f32x8(&y2[(batch * 512 + block * 64 + i) * 192 + v * 8]);
+        }
+        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
+        const f32x8 sum_3 = carried_1 + mix_3;
+        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
+        const f32x8 sum_4 = sum_3 + mix_4;
+        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
+        const f32x8 sum_5 = sum_4 + mix_5;
+        const float mean = div_f32(lane + sum_5[0], 384.0f);
+        f32x8 carried_2 = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 24; v++) {
+            const f32x8 diff = load_f32x8(&y1[(batch * 512 + block * 64 + i) * 192 + v * 8]) -
+                splat_f32x8(mean);
+            carried_2 = fma_f32x8(diff, diff, carried_2);
+        }
+        const f32x8 mix_6 = shuffle_swap4_f32x8(carried_2);
+        const f32x8 sum_6 = carried_2 + mix_6;
+        const f32x8 mix_7 = shuffle_swap2_f32x8(sum_6);
+        const f32x8 sum_7 = sum_6 + mix_7;
+        const f32x8 mix_8 = shuffle_swap1_f32x8(sum_7);
+        const f32x8 sum_8 = sum_7 + mix_8;
+        const float lane_1 = sum_8[0];
+        f32x8 carried_3 = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 24; v++) {
+            const f32x8 diff = load_f32x8(&y2[(batch * 512 + block * 64 + i) * 192 + v * 8]) -
+                splat_f32x8(mean);
+            carried_3 = fma_f32x8(diff, diff, carried_3);
+        }
+        const f32x8 mix_9 = shuffle_swap4_f32x8(carried_3);
+        const f32x8 sum_9 = carried_3 + mix_9;
+        const f32x8 mix_10 = shuffle_swap2_f32x8(sum_9);
+        const f32x8 sum_10 = sum_9 + mix_10;
+        const f32x8 mix_11 = shuffle_swap1_f32x8(sum_10);
+        const f32x8 sum_11 = sum_10 + mix_11;
+        const float var = div_f32(lane_1 + sum_11[0], 384.0f);
+        const float root = sqrt_f32(var + 1e-12f);
+        const float scale = div_f32(1.0f, root);
+        for (int64_t v = 0; v < 24; v++) {
+            const f32x8 diff = load_f32x8(&y1[(batch * 512 + block * 64 + i) * 192 + v * 8]) -
+                splat_f32x8(mean);
+            const f32x8 t =
+                fma_f32x8(diff * splat_f32x8(scale),
+                load_f32x8(&w_encoder_layer_norm_weight[v * 8]),
+                load_f32x8(&w_encoder_layer_norm_bias[v * 8]));
+            store_f32x8(&hidden[i * 400 + v * 8], t);
+        }
+        for (int64_t v = 0; v < 24; v++) {
+            const f32x8 diff = load_f32x8(&y2[(batch * 512 + block * 64 + i) * 192 + v * 8]) -
+                splat_f32x8(mean);
+            const f32x8 t =
+                fma_f32x8(diff * splat_f32x8(scale),
+                load_f32x8(&w_encoder_layer_norm_weight[v * 8 + 192]),
+                load_f32x8(&w_encoder_layer_norm_bias[v * 8 + 192]));
+            store_f32x8(&hidden[i * 400 + v * 8 + 192], t);
+        }
+    }
+    if (control[0]) {
+        for (int64_t i = 0; i < 64; i++) {
+            const int32_t out_row = row[batch * 512 + block * 64 + i];
+            if (out_row >= 0) {
+                const int32_t high = max_i32(out_row, 0);
+                for (int64_t v = 0; v < 48; v++) {
+                    store_f32x8(&last_hidden_state[(int64_t)high * 384 + v * 8],
+                        load_f32x8(&hidden[i * 400 + v * 8]));
+                }
+            }
+        }
+    }
+    if ((control[1] | control[2]) | control[11]) {
+        /* logits */
+        for (int64_t column = 0; column < 17; column++) {
+            const int64_t next = min_i64(column + 1, 16);
+            const int64_t panel = next / 2;
+            const int64_t rem = next % 2;
+            const int64_t panel_1 = column / 2;
+            const int64_t rem_1 = column % 2;
+            for (int64_t tile = 0; tile < 9; tile++) {
+                f32x8 carried = splat_f32x8(0.0f);
+                f32x8 carried_1 = splat_f32x8(0.0f);
+                f32x8 carried_2 = splat_f32x8(0.0f);
+                f32x8 carried_3 = splat_f32x8(0.0f);
+                f32x8 carried_4 = splat_f32x8(0.0f);
+                f32x8 carried_5 = splat_f32x8(0.0f);
+                f32x8 carried_6 = splat_f32x8(0.0f);
+                f32x8 carried_7 = splat_f32x8(0.0f);
+                f32x8 carried_8 = splat_f32x8(0.0f);
+                f32x8 carried_9 = splat_f32x8(0.0f);
+                f32x8 carried_10 = splat_f32x8(0.0f);
+                f32x8 carried_11 = splat_f32x8(0.0f);
+                for (int64_t step = 0; step < 34; step++) {
+                    __builtin_prefetch(&w_lm_head_decoder_weight[(panel * 384 + tile * 34 + step) *
+                        32 + rem * 16], 0, 2);
+                    for (int64_t k = 0; k < 11; k++) {
+                        const f32x8 s = splat_f32x8(hidden[tile * 6 * 400 + step * 11 + k]);
+                        const f32x8 v =
+                            load_f32x8(&w_lm_head_decoder_weight[(panel_1 * 384 + step * 11 + k) *
+                            32 + rem_1 * 16]);
+                        carried = fma_f32x8(s, v, carried);
+                        const f32x8 v_1 =
+                            load_f32x8(&w_lm_head_decoder_weight[(panel_1 * 384 + step * 11 + k) *
+                            32 + rem_1 * 16 + 8]);
+                        carried_1 = fma_f32x8(s, v_1, carried_1);
+                        const f32x8 s_1 = splat_f32x8(hidden[tile * 6 * 400 + step * 11 + k + 400]);
+                        carried_2 = fma_f32x8(s_1, v, carried_2);
+                        carried_3 = fma_f32x8(s_1, v_1, carried_3);
+                        const f32x8 s_2 = splat_f32x8(hidden[tile * 6 * 400 + step * 11 + k + 800]);
+                        carried_4 = fma_f32x8(s_2, v, carried_4);
+                        carried_5 = fma_f32x8(s_2, v_1, carried_5);
+                        const f32x8 s_3 =
+                            splat_f32x8(hidden[tile * 6 * 400 + step * 11 + k + 1200]);
+                        carried_6 = fma_f32x8(s_3, v, carried_6);
+                        carried_7 = fma_f32x8(s_3, v_1, carried_7);
+                        const f32x8 s_4 =
+                            splat_f32x8(hidden[tile * 6 * 400 + step * 11 + k + 1600]);
+                        carried_8 = fma_f32x8(s_4, v, carried_8);
+                        carried_9 = fma_f32x8(s_4, v_1, carried_9);
+                        const f32x8 s_5 =
+                            splat_f32x8(hidden[tile * 6 * 400 + step * 11 + k + 2000]);
+                        carried_10 = fma_f32x8(s_5, v, carried_10);
+                        carried_11 = fma_f32x8(s_5, v_1, carried_11);
+                    }
+                }
+                f32x8 acc0_0 = carried;
+                f32x8 acc0_1 = carried_1;
+                f32x8 acc1_0 = carried_2;
+                f32x8 acc1_1 = carried_3;
+                f32x8 acc2_0 = carried_4;
+                f32x8 acc2_1 = carried_5;
+                f32x8 acc3_0 = carried_6;
+                f32x8 acc3_1 = carried_7;
+                f32x8 acc4_0 = carried_8;
+                f32x8 acc4_1 = carried_9;
+                f32x8 acc5_0 = carried_10;
+                f32x8 acc5_1 = carried_11;
+                for (int64_t k = 0; k < 10; k++) {
+                    const f32x8 s = splat_f32x8(hidden[tile * 6 * 400 + k + 374]);
+                    const f32x8 v =
+                        load_f32x8(&w_lm_head_decoder_weight[(panel_1 * 384 + k) * 32 + rem_1 * 16 +
+                        11968]);
+                    acc0_0 = fma_f32x8(s, v, acc0_0);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_lm_head_decoder_weight[(panel_1 * 384 + k) * 32 + rem_1 * 16 +
+                        11976]);
+                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                    const f32x8 s_1 = splat_f32x8(hidden[tile * 6 * 400 + k + 774]);
+                    acc1_0 = fma_f32x8(s_1, v, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
+                    const f32x8 s_2 = splat_f32x8(hidden[tile * 6 * 400 + k + 1174]);
+                    acc2_0 = fma_f32x8(s_2, v, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
+                    const f32x8 s_3 = splat_f32x8(hidden[tile * 6 * 400 + k + 1574]);
+                    acc3_0 = fma_f32x8(s_3, v, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
+                    const f32x8 s_4 = splat_f32x8(hidden[tile * 6 * 400 + k + 1974]);
+                    acc4_0 = fma_f32x8(s_4, v, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
+                    const f32x8 s_5 = splat_f32x8(hidden[tile * 6 * 400 + k + 2374]);
+                    acc5_0 = fma_f32x8(s_5, v, acc5_0);
+                    acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
+                }
+                const f32x8 v = load_f32x8(&w_lm_head_bias[column * 16]);
+                store_f32x8(&of_logits[tile * 6 * 288 + column * 16], acc0_0 + v);
+                store_f32x8(&of_logits[tile * 6 * 288 + column * 16 + 288], acc1_0 + v);
+                store_f32x8(&of_logits[tile * 6 * 288 + column * 16 + 576], acc2_0 + v);
+                store_f32x8(&of_logits[tile * 6 * 288 + column * 16 + 864], acc3_0 + v);
+                store_f32x8(&of_logits[tile * 6 * 288 + column * 16 + 1152], acc4_0 + v);
+                store_f32x8(&of_logits[tile * 6 * 288 + column * 16 + 1440], acc5_0 + v);
+                const f32x8 v_1 = load_f32x8(&w_lm_head_bias[column * 16 + 8]);
+                store_f32x8(&of_logits[tile * 6 * 288 + column * 16 + 8], acc0_1 + v_1);
+                store_f32x8(&of_logits[tile * 6 * 288 + column * 16 + 296], acc1_1 + v_1);
+                store_f32x8(&of_logits[tile * 6 * 288 + column * 16 + 584], acc2_1 + v_1);
+                store_f32x8(&of_logits[tile * 6 * 288 + column * 16 + 872], acc3_1 + v_1);
+                store_f32x8(&of_logits[tile * 6 * 288 + column * 16 + 1160], acc4_1 + v_1);
+                store_f32x8(&of_logits[tile * 6 * 288 + column * 16 + 1448], acc5_1 + v_1);
+            }
+            for (int64_t tile = 0; tile < 2; tile++) {
+                f32x8 carried = splat_f32x8(0.0f);
+                f32x8 carried_1 = splat_f32x8(0.0f);
+                f32x8 carried_2 = splat_f32x8(0.0f);
+                f32x8 carried_3 = splat_f32x8(0.0f);
+                f32x8 carried_4 = splat_f32x8(0.0f);
+                f32x8 carried_5 = splat_f32x8(0.0f);
+                f32x8 carried_6 = splat_f32x8(0.0f);
+                f32x8 carried_7 = splat_f32x8(0.0f);
+                f32x8 carried_8 = splat_f32x8(0.0f);
+                f32x8 carried_9 = splat_f32x8(0.0f);
+                for (int64_t step = 0; step < 34; step++) {
+                    __builtin_prefetch(&w_lm_head_decoder_weight[(panel * 384 + tile * 34 + step) *
+                        32 + rem * 16 + 9792], 0, 2);
+                    for (int64_t k = 0; k < 11; k++) {
+                        const f32x8 s = splat_f32x8(hidden[tile * 5 * 400 + step * 11 + k + 21600]);
+                        const f32x8 v =
+                            load_f32x8(&w_lm_head_decoder_weight[(panel_1 * 384 + step * 11 + k) *
+                            32 + rem_1 * 16]);
+                        carried = fma_f32x8(s, v, carried);
+                        const f32x8 v_1 =
+                            load_f32x8(&w_lm_head_decoder_weight[(panel_1 * 384 + step * 11 + k) *
+                            32 + rem_1 * 16 + 8]);
+                        carried_1 = fma_f32x8(s, v_1, carried_1);
+                        const f32x8 s_1 =
+                            splat_f32x8(hidden[tile * 5 * 400 + step * 11 + k + 22000]);
+                        carried_2 = fma_f32x8(s_1, v, carried_2);
+                        carried_3 = fma_f32x8(s_1, v_1, carried_3);
+                        const f32x8 s_2 =
+                            splat_f32x8(hidden[tile * 5 * 400 + step * 11 + k + 22400]);
+                        carried_4 = fma_f32x8(s_2, v, carried_4);
+                        carried_5 = fma_f32x8(s_2, v_1, carried_5);
+                        const f32x8 s_3 =
+                            splat_f32x8(hidden[tile * 5 * 400 + step * 11 + k + 22800]);
+                        carried_6 = fma_f32x8(s_3, v, carried_6);
+                        carried_7 = fma_f32x8(s_3, v_1, carried_7);
+                        const f32x8 s_4 =
+                            splat_f32x8(hidden[tile * 5 * 400 + step * 11 + k + 23200]);
+                        carried_8 = fma_f32x8(s_4, v, carried_8);
+                        carried_9 = fma_f32x8(s_4, v_1, carried_9);
+                    }
+                }
+                f32x8 acc0_0 = carried;
+                f32x8 acc0_1 = carried_1;
+                f32x8 acc1_0 = carried_2;
+                f32x8 acc1_1 = carried_3;
+                f32x8 acc2_0 = carried_4;
+                f32x8 acc2_1 = carried_5;
+                f32x8 acc3_0 = carried_6;
+                f32x8 acc3_1 = carried_7;
+                f32x8 acc4_0 = carried_8;
+                f32x8 acc4_1 = carried_9;
+                for (int64_t k = 0; k < 10; k++) {
+                    const f32x8 s = splat_f32x8(hidden[tile * 5 * 400 + k + 21974]);
+                    const f32x8 v =
+                        load_f32x8(&w_lm_head_decoder_weight[(panel_1 * 384 + k) * 32 + rem_1 * 16 +
+                        11968]);
+                    acc0_0 = fma_f32x8(s, v, acc0_0);
+                    const f32x8 v_1 =
+                        load_f32x8(&w_lm_head_decoder_weight[(panel_1 * 384 + k) * 32 + rem_1 * 16 +
+                        11976]);
+                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
+                    const f32x8 s_1 = splat_f32x8(hidden[tile * 5 * 400 + k + 22374]);
+                    acc1_0 = fma_f32x8(s_1, v, acc1_0);
+                    acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
+                    const f32x8 s_2 = splat_f32x8(hidden[tile * 5 * 400 + k + 22774]);
+                    acc2_0 = fma_f32x8(s_2, v, acc2_0);
+                    acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
+                    const f32x8 s_3 = splat_f32x8(hidden[tile * 5 * 400 + k + 23174]);
+                    acc3_0 = fma_f32x8(s_3, v, acc3_0);
+                    acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
+                    const f32x8 s_4 = splat_f32x8(hidden[tile * 5 * 400 + k + 23574]);
+                    acc4_0 = fma_f32x8(s_4, v, acc4_0);
+                    acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
+                }
+                const f32x8 v = load_f32x8(&w_lm_head_bias[column * 16]);
+                store_f32x8(&of_logits[tile * 5 * 288 + column * 16 + 15552], acc0_0 + v);
+                store_f32x8(&of_logits[tile * 5 * 288 + column * 16 + 15840], acc1_0 + v);
+                store_f32x8(&of_logits[tile * 5 * 288 + column * 16 + 16128], acc2_0 + v);
+                store_f32x8(&of_logits[tile * 5 * 288 + column * 16 + 16416], acc3_0 + v);
+                store_f32x8(&of_logits[tile * 5 * 288 + column * 16 + 16704], acc4_0 + v);
+                const f32x8 v_1 = load_f32x8(&w_lm_head_bias[column * 16 + 8]);
+                store_f32x8(&of_logits[tile * 5 * 288 + column * 16 + 15560], acc0_1 + v_1);
+                store_f32x8(&of_logits[tile * 5 * 288 + column * 16 + 15848], acc1_1 + v_1);
+                store_f32x8(&of_logits[tile * 5 * 288 + column * 16 + 16136], acc2_1 + v_1);
+                store_f32x8(&of_logits[tile * 5 * 288 + column * 16 + 16424], acc3_1 + v_1);
+                store_f32x8(&of_logits[tile * 5 * 288 + column * 16 + 16712], acc4_1 + v_1);
+            }
+        }
+        if (control[1]) {
+            for (int64_t i = 0; i < 64; i++) {
+                const int32_t out_row = row[batch * 512 + block * 64 + i];
+                if (out_row >= 0) {
+                    const int32_t high = max_i32(out_row, 0);
+                    for (int64_t v = 0; v < 32; v++) {
+                        store_f32x8(&logits[(int64_t)high * 258 + v * 8],
+                            load_f32x8(&of_logits[i * 288 + v * 8]));
+                    }
+                    for (int64_t e = 0; e < 2; e++) {
+                        logits[(int64_t)high * 258 + e + 256] = of_logits[i * 288 + e + 256];
+                    }
+                }
+            }
+        }
+        if (control[2] | control[11]) {
+            for (int64_t i = 0; i < 64; i++) {
+                const int32_t v = target[batch * 512 + block * 64 + i];
+                float chosen;
+                if (v >= 0) {
+                    const int32_t high = max_i32(v, 0);
+                    f32x8 carried = splat_f32x8(-3.4028235e+38f);
+                    for (int64_t v_1 = 0; v_1 < 32; v_1++) {
+                        carried = max_f32x8(load_f32x8(&of_logits[i * 288 + v_1 * 8]), carried);
+                    }
+                    const f32x8 mix = shuffle_swap4_f32x8(carried);
+                    const f32x8 high_1 = max_f32x8(carried, mix);
+                    const f32x8 mix_1 = shuffle_swap2_f32x8(high_1);
+                    const f32x8 high_2 = max_f32x8(high_1, mix_1);
+                    const f32x8 mix_2 = shuffle_swap1_f32x8(high_2);
+                    const f32x8 high_3 = max_f32x8(high_2, mix_2);
+                    float carried_1 = high_3[0];
+                    for (int64_t e = 0; e < 2; e++) {
+                        carried_1 = max_f32(of_logits[i * 288 + e + 256], carried_1);
+                    }
+                    f32x8 carried_2 = splat_f32x8(0.0f);
+                    for (int64_t v_1 = 0; v_1 < 32; v_1++) {
+                        const f32x8 diff = load_f32x8(&of_logits[i * 288 + v_1 * 8]) -
+                            splat_f32x8(carried_1);
+                        const f32x8 y = exp_f32x8(diff);
+                        carried_2 = carried_2 + y;
+                    }
+                    const f32x8 mix_3 = shuffle_swap4_f32x8(carried_2);
+                    const f32x8 sum = carried_2 + mix_3;
+                    const f32x8 mix_4 = shuffle_swap2_f32x8(sum);
+                    const f32x8 sum_1 = sum + mix_4;
+                    const f32x8 mix_5 = shuffle_swap1_f32x8(sum_1);
+                    const f32x8 sum_2 = sum_1 + mix_5;
+                    float carried_3 = sum_2[0];
+                    for (int64_t e = 0; e < 2; e++) {
+                        const float y = exp_f32(of_logits[i * 288 + e + 256] - carried_1);
+                        carried_3 = carried_3 + y;
+                    }
+                    const float y = log_f32(carried_3);
+                    const float diff = y + carried_1 - of_logits[i * 288 + (int64_t)high];
+                    row_loss[batch * 512 + block * 64 + i] = diff;
+                    chosen = diff;
+                } else {
+                    chosen = 0.0f;
+                }
+                if (control[11]) {
+                    const int32_t out_row = row[batch * 512 + block * 64 + i];
+                    if (out_row >= 0) {
+                        token_losses[(int64_t)max_i32(out_row, 0)] = chosen;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/* crime-and-punishment-bytes.yaml:11: loss: mean cross-entropy over the rows, in their order
+ * tasks [once 1] */
+static void lm_loss(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+        int64_t task) {
+    (void)scratch;
+    (void)arg;
+    (void)task;
+    const int32_t *restrict control = call->slot[REFORMER_SLOT_CONTROL]; /* [16] */
+    const int32_t *restrict target = call->slot[REFORMER_SLOT_TARGET]; /* [1][512] */
+    /* [1][512]: [batch][rows]: where there is a target */
+    const float *restrict row_loss = (const float *)(const void *)(call->workspace + 786432);
+    float *restrict loss = call->slot[REFORMER_SLOT_LOSS]; /* [1] */
+    if (control[2] == 1) {
+        double carried = 0.0;
+        int32_t carried_1 = 0;
+        for (int64_t batch = 0; batch < 1; batch++) {
+            for (int64_t row = 0; row < 512; row++) {
+                double chosen;
+                int32_t chosen_1;
+                if (target[batch * 512 + row] >= 0) {
+                    chosen = (double)row_loss[batch * 512 + row];
+                    chosen_1 = 1;
+                } else {
+                    chosen = 0.0;
+                    chosen_1 = 0;
+                }
+                carried = carried + chosen;
+                carried_1 = add_i32(carried_1, chosen_1);
+            }
+        }
+        loss[0] = (float)div_f64(carried, (double)carried_1);
     }
 }
 
@@ -6205,411 +6619,6 @@ static void lsh_file(const reformer_call_t *call, unsigned char *scratch, const 
     }
 }
 
-/* crime-and-punishment-bytes.yaml:11: final norm, logits over 258 tokens, loss
- * tasks [batch 1][block 8] */
-static void lm_head(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
-    (void)arg;
-    const int64_t batch = 0;
-    const int64_t block = task % 8;
-    /* [1][512][192]: [batch][rows][width]: a stream */
-    const float *restrict y1 = (const float *)(const void *)call->workspace;
-    /* [1][512][192]: [batch][rows][width]: a stream */
-    const float *restrict y2 = (const float *)(const void *)(call->workspace + 393216);
-    /* [1][384] */
-    const float *w_encoder_layer_norm_weight =
-        (const float *)(const void *)(call->weights + 7057920);
-    /* [1][384] */
-    const float *w_encoder_layer_norm_bias = (const float *)(const void *)(call->weights + 7059456);
-    float *restrict z = (float *)(void *)scratch; /* [64][400] */
-    const int32_t *restrict control = call->slot[REFORMER_SLOT_CONTROL]; /* [16] */
-    const int32_t *restrict row = call->slot[REFORMER_SLOT_ROW]; /* [1][512] */
-    float *restrict last_hidden_state = call->slot[REFORMER_SLOT_HIDDEN]; /* [512][384] */
-    /* [1][9][384][32] */
-    const float *w_lm_head_decoder_weight = (const float *)(const void *)(call->weights + 7060992);
-    /* [1][288] */
-    const float *w_lm_head_bias = (const float *)(const void *)(call->weights + 7503360);
-    float *restrict lm_head_logits = (float *)(void *)(scratch + 102400); /* [64][304] */
-    float *restrict logits = call->slot[REFORMER_SLOT_LOGITS]; /* [512][258] */
-    const int32_t *restrict target = call->slot[REFORMER_SLOT_TARGET]; /* [1][512] */
-    /* [1][512]: [batch][rows]: where there is a target */
-    float *restrict row_loss = (float *)(void *)(call->workspace + 786432);
-    float *restrict token_losses = call->slot[REFORMER_SLOT_TOKEN_LOSSES]; /* [512] */
-    /* layer norm of 64 rows of 384 */
-    for (int64_t i = 0; i < 64; i++) {
-        f32x8 carried = splat_f32x8(0.0f);
-        for (int64_t v = 0; v < 24; v++) {
-            carried = carried + load_f32x8(&y1[(batch * 512 + block * 64 + i) * 192 + v * 8]);
-        }
-        const f32x8 mix = shuffle_swap4_f32x8(carried);
-        const f32x8 sum = carried + mix;
-        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
-        const f32x8 sum_1 = sum + mix_1;
-        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
-        const f32x8 sum_2 = sum_1 + mix_2;
-        const float lane = sum_2[0];
-        f32x8 carried_1 = splat_f32x8(0.0f);
-        for (int64_t v = 0; v < 24; v++) {
-            carried_1 = carried_1 + load_f32x8(&y2[(batch * 512 + block * 64 + i) * 192 + v * 8]);
-        }
-        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
-        const f32x8 sum_3 = carried_1 + mix_3;
-        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
-        const f32x8 sum_4 = sum_3 + mix_4;
-        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
-        const f32x8 sum_5 = sum_4 + mix_5;
-        const float mean = div_f32(lane + sum_5[0], 384.0f);
-        f32x8 carried_2 = splat_f32x8(0.0f);
-        for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&y1[(batch * 512 + block * 64 + i) * 192 + v * 8]) -
-                splat_f32x8(mean);
-            carried_2 = fma_f32x8(diff, diff, carried_2);
-        }
-        const f32x8 mix_6 = shuffle_swap4_f32x8(carried_2);
-        const f32x8 sum_6 = carried_2 + mix_6;
-        const f32x8 mix_7 = shuffle_swap2_f32x8(sum_6);
-        const f32x8 sum_7 = sum_6 + mix_7;
-        const f32x8 mix_8 = shuffle_swap1_f32x8(sum_7);
-        const f32x8 sum_8 = sum_7 + mix_8;
-        const float lane_1 = sum_8[0];
-        f32x8 carried_3 = splat_f32x8(0.0f);
-        for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&y2[(batch * 512 + block * 64 + i) * 192 + v * 8]) -
-                splat_f32x8(mean);
-            carried_3 = fma_f32x8(diff, diff, carried_3);
-        }
-        const f32x8 mix_9 = shuffle_swap4_f32x8(carried_3);
-        const f32x8 sum_9 = carried_3 + mix_9;
-        const f32x8 mix_10 = shuffle_swap2_f32x8(sum_9);
-        const f32x8 sum_10 = sum_9 + mix_10;
-        const f32x8 mix_11 = shuffle_swap1_f32x8(sum_10);
-        const f32x8 sum_11 = sum_10 + mix_11;
-        const float var = div_f32(lane_1 + sum_11[0], 384.0f);
-        const float root = sqrt_f32(var + 1e-12f);
-        const float scale = div_f32(1.0f, root);
-        for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&y1[(batch * 512 + block * 64 + i) * 192 + v * 8]) -
-                splat_f32x8(mean);
-            const f32x8 t =
-                fma_f32x8(diff * splat_f32x8(scale),
-                load_f32x8(&w_encoder_layer_norm_weight[v * 8]),
-                load_f32x8(&w_encoder_layer_norm_bias[v * 8]));
-            store_f32x8(&z[i * 400 + v * 8], t);
-        }
-        for (int64_t v = 0; v < 24; v++) {
-            const f32x8 diff = load_f32x8(&y2[(batch * 512 + block * 64 + i) * 192 + v * 8]) -
-                splat_f32x8(mean);
-            const f32x8 t =
-                fma_f32x8(diff * splat_f32x8(scale),
-                load_f32x8(&w_encoder_layer_norm_weight[v * 8 + 192]),
-                load_f32x8(&w_encoder_layer_norm_bias[v * 8 + 192]));
-            store_f32x8(&z[i * 400 + v * 8 + 192], t);
-        }
-    }
-    if (control[0]) {
-        for (int64_t i = 0; i < 64; i++) {
-            const int32_t out_row = row[batch * 512 + block * 64 + i];
-            if (out_row >= 0) {
-                const int32_t high = max_i32(out_row, 0);
-                for (int64_t v = 0; v < 48; v++) {
-                    store_f32x8(&last_hidden_state[(int64_t)high * 384 + v * 8],
-                        load_f32x8(&z[i * 400 + v * 8]));
-                }
-            }
-        }
-    }
-    if (control[1] | (control[2] | control[11])) {
-        for (int64_t column = 0; column < 17; column++) {
-            const int64_t next = min_i64(column + 1, 16);
-            const int64_t panel = next / 2;
-            const int64_t rem = next % 2;
-            const int64_t panel_1 = column / 2;
-            const int64_t rem_1 = column % 2;
-            for (int64_t tile = 0; tile < 9; tile++) {
-                f32x8 carried = splat_f32x8(0.0f);
-                f32x8 carried_1 = splat_f32x8(0.0f);
-                f32x8 carried_2 = splat_f32x8(0.0f);
-                f32x8 carried_3 = splat_f32x8(0.0f);
-                f32x8 carried_4 = splat_f32x8(0.0f);
-                f32x8 carried_5 = splat_f32x8(0.0f);
-                f32x8 carried_6 = splat_f32x8(0.0f);
-                f32x8 carried_7 = splat_f32x8(0.0f);
-                f32x8 carried_8 = splat_f32x8(0.0f);
-                f32x8 carried_9 = splat_f32x8(0.0f);
-                f32x8 carried_10 = splat_f32x8(0.0f);
-                f32x8 carried_11 = splat_f32x8(0.0f);
-                for (int64_t step = 0; step < 34; step++) {
-                    __builtin_prefetch(&w_lm_head_decoder_weight[(panel * 384 + tile * 34 + step) *
-                        32 + rem * 16], 0, 2);
-                    for (int64_t k = 0; k < 11; k++) {
-                        const f32x8 s = splat_f32x8(z[tile * 6 * 400 + step * 11 + k]);
-                        const f32x8 v =
-                            load_f32x8(&w_lm_head_decoder_weight[(panel_1 * 384 + step * 11 + k) *
-                            32 + rem_1 * 16]);
-                        carried = fma_f32x8(s, v, carried);
-                        const f32x8 v_1 =
-                            load_f32x8(&w_lm_head_decoder_weight[(panel_1 * 384 + step * 11 + k) *
-                            32 + rem_1 * 16 + 8]);
-                        carried_1 = fma_f32x8(s, v_1, carried_1);
-                        const f32x8 s_1 = splat_f32x8(z[tile * 6 * 400 + step * 11 + k + 400]);
-                        carried_2 = fma_f32x8(s_1, v, carried_2);
-                        carried_3 = fma_f32x8(s_1, v_1, carried_3);
-                        const f32x8 s_2 = splat_f32x8(z[tile * 6 * 400 + step * 11 + k + 800]);
-                        carried_4 = fma_f32x8(s_2, v, carried_4);
-                        carried_5 = fma_f32x8(s_2, v_1, carried_5);
-                        const f32x8 s_3 = splat_f32x8(z[tile * 6 * 400 + step * 11 + k + 1200]);
-                        carried_6 = fma_f32x8(s_3, v, carried_6);
-                        carried_7 = fma_f32x8(s_3, v_1, carried_7);
-                        const f32x8 s_4 = splat_f32x8(z[tile * 6 * 400 + step * 11 + k + 1600]);
-                        carried_8 = fma_f32x8(s_4, v, carried_8);
-                        carried_9 = fma_f32x8(s_4, v_1, carried_9);
-                        const f32x8 s_5 = splat_f32x8(z[tile * 6 * 400 + step * 11 + k + 2000]);
-                        carried_10 = fma_f32x8(s_5, v, carried_10);
-                        carried_11 = fma_f32x8(s_5, v_1, carried_11);
-                    }
-                }
-                f32x8 acc0_0 = carried;
-                f32x8 acc0_1 = carried_1;
-                f32x8 acc1_0 = carried_2;
-                f32x8 acc1_1 = carried_3;
-                f32x8 acc2_0 = carried_4;
-                f32x8 acc2_1 = carried_5;
-                f32x8 acc3_0 = carried_6;
-                f32x8 acc3_1 = carried_7;
-                f32x8 acc4_0 = carried_8;
-                f32x8 acc4_1 = carried_9;
-                f32x8 acc5_0 = carried_10;
-                f32x8 acc5_1 = carried_11;
-                for (int64_t k = 0; k < 10; k++) {
-                    const f32x8 s = splat_f32x8(z[tile * 6 * 400 + k + 374]);
-                    const f32x8 v =
-                        load_f32x8(&w_lm_head_decoder_weight[(panel_1 * 384 + k) * 32 + rem_1 * 16 +
-                        11968]);
-                    acc0_0 = fma_f32x8(s, v, acc0_0);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_lm_head_decoder_weight[(panel_1 * 384 + k) * 32 + rem_1 * 16 +
-                        11976]);
-                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(z[tile * 6 * 400 + k + 774]);
-                    acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(z[tile * 6 * 400 + k + 1174]);
-                    acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(z[tile * 6 * 400 + k + 1574]);
-                    acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(z[tile * 6 * 400 + k + 1974]);
-                    acc4_0 = fma_f32x8(s_4, v, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
-                    const f32x8 s_5 = splat_f32x8(z[tile * 6 * 400 + k + 2374]);
-                    acc5_0 = fma_f32x8(s_5, v, acc5_0);
-                    acc5_1 = fma_f32x8(s_5, v_1, acc5_1);
-                }
-                const f32x8 v = load_f32x8(&w_lm_head_bias[column * 16]);
-                store_f32x8(&lm_head_logits[tile * 6 * 304 + column * 16], acc0_0 + v);
-                store_f32x8(&lm_head_logits[tile * 6 * 304 + column * 16 + 304], acc1_0 + v);
-                store_f32x8(&lm_head_logits[tile * 6 * 304 + column * 16 + 608], acc2_0 + v);
-                store_f32x8(&lm_head_logits[tile * 6 * 304 + column * 16 + 912], acc3_0 + v);
-                store_f32x8(&lm_head_logits[tile * 6 * 304 + column * 16 + 1216], acc4_0 + v);
-                store_f32x8(&lm_head_logits[tile * 6 * 304 + column * 16 + 1520], acc5_0 + v);
-                const f32x8 v_1 = load_f32x8(&w_lm_head_bias[column * 16 + 8]);
-                store_f32x8(&lm_head_logits[tile * 6 * 304 + column * 16 + 8], acc0_1 + v_1);
-                store_f32x8(&lm_head_logits[tile * 6 * 304 + column * 16 + 312], acc1_1 + v_1);
-                store_f32x8(&lm_head_logits[tile * 6 * 304 + column * 16 + 616], acc2_1 + v_1);
-                store_f32x8(&lm_head_logits[tile * 6 * 304 + column * 16 + 920], acc3_1 + v_1);
-                store_f32x8(&lm_head_logits[tile * 6 * 304 + column * 16 + 1224], acc4_1 + v_1);
-                store_f32x8(&lm_head_logits[tile * 6 * 304 + column * 16 + 1528], acc5_1 + v_1);
-            }
-            for (int64_t tile = 0; tile < 2; tile++) {
-                f32x8 carried = splat_f32x8(0.0f);
-                f32x8 carried_1 = splat_f32x8(0.0f);
-                f32x8 carried_2 = splat_f32x8(0.0f);
-                f32x8 carried_3 = splat_f32x8(0.0f);
-                f32x8 carried_4 = splat_f32x8(0.0f);
-                f32x8 carried_5 = splat_f32x8(0.0f);
-                f32x8 carried_6 = splat_f32x8(0.0f);
-                f32x8 carried_7 = splat_f32x8(0.0f);
-                f32x8 carried_8 = splat_f32x8(0.0f);
-                f32x8 carried_9 = splat_f32x8(0.0f);
-                for (int64_t step = 0; step < 34; step++) {
-                    __builtin_prefetch(&w_lm_head_decoder_weight[(panel * 384 + tile * 34 + step) *
-                        32 + rem * 16 + 9792], 0, 2);
-                    for (int64_t k = 0; k < 11; k++) {
-                        const f32x8 s = splat_f32x8(z[tile * 5 * 400 + step * 11 + k + 21600]);
-                        const f32x8 v =
-                            load_f32x8(&w_lm_head_decoder_weight[(panel_1 * 384 + step * 11 + k) *
-                            32 + rem_1 * 16]);
-                        carried = fma_f32x8(s, v, carried);
-                        const f32x8 v_1 =
-                            load_f32x8(&w_lm_head_decoder_weight[(panel_1 * 384 + step * 11 + k) *
-                            32 + rem_1 * 16 + 8]);
-                        carried_1 = fma_f32x8(s, v_1, carried_1);
-                        const f32x8 s_1 = splat_f32x8(z[tile * 5 * 400 + step * 11 + k + 22000]);
-                        carried_2 = fma_f32x8(s_1, v, carried_2);
-                        carried_3 = fma_f32x8(s_1, v_1, carried_3);
-                        const f32x8 s_2 = splat_f32x8(z[tile * 5 * 400 + step * 11 + k + 22400]);
-                        carried_4 = fma_f32x8(s_2, v, carried_4);
-                        carried_5 = fma_f32x8(s_2, v_1, carried_5);
-                        const f32x8 s_3 = splat_f32x8(z[tile * 5 * 400 + step * 11 + k + 22800]);
-                        carried_6 = fma_f32x8(s_3, v, carried_6);
-                        carried_7 = fma_f32x8(s_3, v_1, carried_7);
-                        const f32x8 s_4 = splat_f32x8(z[tile * 5 * 400 + step * 11 + k + 23200]);
-                        carried_8 = fma_f32x8(s_4, v, carried_8);
-                        carried_9 = fma_f32x8(s_4, v_1, carried_9);
-                    }
-                }
-                f32x8 acc0_0 = carried;
-                f32x8 acc0_1 = carried_1;
-                f32x8 acc1_0 = carried_2;
-                f32x8 acc1_1 = carried_3;
-                f32x8 acc2_0 = carried_4;
-                f32x8 acc2_1 = carried_5;
-                f32x8 acc3_0 = carried_6;
-                f32x8 acc3_1 = carried_7;
-                f32x8 acc4_0 = carried_8;
-                f32x8 acc4_1 = carried_9;
-                for (int64_t k = 0; k < 10; k++) {
-                    const f32x8 s = splat_f32x8(z[tile * 5 * 400 + k + 21974]);
-                    const f32x8 v =
-                        load_f32x8(&w_lm_head_decoder_weight[(panel_1 * 384 + k) * 32 + rem_1 * 16 +
-                        11968]);
-                    acc0_0 = fma_f32x8(s, v, acc0_0);
-                    const f32x8 v_1 =
-                        load_f32x8(&w_lm_head_decoder_weight[(panel_1 * 384 + k) * 32 + rem_1 * 16 +
-                        11976]);
-                    acc0_1 = fma_f32x8(s, v_1, acc0_1);
-                    const f32x8 s_1 = splat_f32x8(z[tile * 5 * 400 + k + 22374]);
-                    acc1_0 = fma_f32x8(s_1, v, acc1_0);
-                    acc1_1 = fma_f32x8(s_1, v_1, acc1_1);
-                    const f32x8 s_2 = splat_f32x8(z[tile * 5 * 400 + k + 22774]);
-                    acc2_0 = fma_f32x8(s_2, v, acc2_0);
-                    acc2_1 = fma_f32x8(s_2, v_1, acc2_1);
-                    const f32x8 s_3 = splat_f32x8(z[tile * 5 * 400 + k + 23174]);
-                    acc3_0 = fma_f32x8(s_3, v, acc3_0);
-                    acc3_1 = fma_f32x8(s_3, v_1, acc3_1);
-                    const f32x8 s_4 = splat_f32x8(z[tile * 5 * 400 + k + 23574]);
-                    acc4_0 = fma_f32x8(s_4, v, acc4_0);
-                    acc4_1 = fma_f32x8(s_4, v_1, acc4_1);
-                }
-                const f32x8 v = load_f32x8(&w_lm_head_bias[column * 16]);
-                store_f32x8(&lm_head_logits[tile * 5 * 304 + column * 16 + 16416], acc0_0 + v);
-                store_f32x8(&lm_head_logits[tile * 5 * 304 + column * 16 + 16720], acc1_0 + v);
-                store_f32x8(&lm_head_logits[tile * 5 * 304 + column * 16 + 17024], acc2_0 + v);
-                store_f32x8(&lm_head_logits[tile * 5 * 304 + column * 16 + 17328], acc3_0 + v);
-                store_f32x8(&lm_head_logits[tile * 5 * 304 + column * 16 + 17632], acc4_0 + v);
-                const f32x8 v_1 = load_f32x8(&w_lm_head_bias[column * 16 + 8]);
-                store_f32x8(&lm_head_logits[tile * 5 * 304 + column * 16 + 16424], acc0_1 + v_1);
-                store_f32x8(&lm_head_logits[tile * 5 * 304 + column * 16 + 16728], acc1_1 + v_1);
-                store_f32x8(&lm_head_logits[tile * 5 * 304 + column * 16 + 17032], acc2_1 + v_1);
-                store_f32x8(&lm_head_logits[tile * 5 * 304 + column * 16 + 17336], acc3_1 + v_1);
-                store_f32x8(&lm_head_logits[tile * 5 * 304 + column * 16 + 17640], acc4_1 + v_1);
-            }
-        }
-        if (control[1]) {
-            for (int64_t i = 0; i < 64; i++) {
-                const int32_t out_row = row[batch * 512 + block * 64 + i];
-                if (out_row >= 0) {
-                    const int32_t high = max_i32(out_row, 0);
-                    for (int64_t v = 0; v < 32; v++) {
-                        store_f32x8(&logits[(int64_t)high * 258 + v * 8],
-                            load_f32x8(&lm_head_logits[i * 304 + v * 8]));
-                    }
-                    for (int64_t e = 0; e < 2; e++) {
-                        logits[(int64_t)high * 258 + e + 256] = lm_head_logits[i * 304 + e + 256];
-                    }
-                }
-            }
-        }
-        if (control[2] | control[11]) {
-            for (int64_t i = 0; i < 64; i++) {
-                const int32_t v = target[batch * 512 + block * 64 + i];
-                float chosen;
-                if (v >= 0) {
-                    const int32_t high = max_i32(v, 0);
-                    f32x8 carried = splat_f32x8(-3.4028235e+38f);
-                    for (int64_t v_1 = 0; v_1 < 32; v_1++) {
-                        carried = max_f32x8(load_f32x8(&lm_head_logits[i * 304 + v_1 * 8]),
-                            carried);
-                    }
-                    const f32x8 mix = shuffle_swap4_f32x8(carried);
-                    const f32x8 high_1 = max_f32x8(carried, mix);
-                    const f32x8 mix_1 = shuffle_swap2_f32x8(high_1);
-                    const f32x8 high_2 = max_f32x8(high_1, mix_1);
-                    const f32x8 mix_2 = shuffle_swap1_f32x8(high_2);
-                    const f32x8 high_3 = max_f32x8(high_2, mix_2);
-                    float carried_1 = high_3[0];
-                    for (int64_t e = 0; e < 2; e++) {
-                        carried_1 = max_f32(lm_head_logits[i * 304 + e + 256], carried_1);
-                    }
-                    f32x8 carried_2 = splat_f32x8(0.0f);
-                    for (int64_t v_1 = 0; v_1 < 32; v_1++) {
-                        const f32x8 diff = load_f32x8(&lm_head_logits[i * 304 + v_1 * 8]) -
-                            splat_f32x8(carried_1);
-                        const f32x8 y = exp_f32x8(diff);
-                        carried_2 = carried_2 + y;
-                    }
-                    const f32x8 mix_3 = shuffle_swap4_f32x8(carried_2);
-                    const f32x8 sum = carried_2 + mix_3;
-                    const f32x8 mix_4 = shuffle_swap2_f32x8(sum);
-                    const f32x8 sum_1 = sum + mix_4;
-                    const f32x8 mix_5 = shuffle_swap1_f32x8(sum_1);
-                    const f32x8 sum_2 = sum_1 + mix_5;
-                    float carried_3 = sum_2[0];
-                    for (int64_t e = 0; e < 2; e++) {
-                        const float diff = lm_head_logits[i * 304 + e + 256] - carried_1;
-                        const float y = exp_f32(diff);
-                        carried_3 = carried_3 + y;
-                    }
-                    const float y = log_f32(carried_3);
-                    const float diff = y + carried_1 - lm_head_logits[i * 304 + (int64_t)high];
-                    row_loss[batch * 512 + block * 64 + i] = diff;
-                    chosen = diff;
-                } else {
-                    chosen = 0.0f;
-                }
-                if (control[11]) {
-                    const int32_t out_row = row[batch * 512 + block * 64 + i];
-                    if (out_row >= 0) {
-                        token_losses[(int64_t)max_i32(out_row, 0)] = chosen;
-                    }
-                }
-            }
-        }
-    }
-}
-
-/* crime-and-punishment-bytes.yaml:11: mean cross-entropy over the rows, in their order
- * tasks [once 1] */
-static void lm_loss(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
-    (void)scratch;
-    (void)arg;
-    (void)task;
-    const int32_t *restrict target = call->slot[REFORMER_SLOT_TARGET]; /* [1][512] */
-    /* [1][512]: [batch][rows]: where there is a target */
-    const float *restrict row_loss = (const float *)(const void *)(call->workspace + 786432);
-    float *restrict loss = call->slot[REFORMER_SLOT_LOSS]; /* [1] */
-    double carried = 0.0;
-    int32_t carried_1 = 0;
-    for (int64_t batch = 0; batch < 1; batch++) {
-        for (int64_t row = 0; row < 512; row++) {
-            double chosen;
-            int32_t chosen_1;
-            if (target[batch * 512 + row] >= 0) {
-                chosen = (double)row_loss[batch * 512 + row];
-                chosen_1 = 1;
-            } else {
-                chosen = 0.0;
-                chosen_1 = 0;
-            }
-            carried = carried + chosen;
-            carried_1 = add_i32(carried_1, chosen_1);
-        }
-    }
-    loss[0] = (float)div_f64(carried, (double)carried_1);
-}
-
 /* crime-and-punishment-bytes.yaml:6: the streams of the row's last token
  * tasks [once 1] */
 static void last_token(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
@@ -6651,7 +6660,7 @@ static void last_lm_head(const reformer_call_t *call, unsigned char *scratch, co
         (const float *)(const void *)(call->weights + 7057920);
     /* [1][384] */
     const float *w_encoder_layer_norm_bias = (const float *)(const void *)(call->weights + 7059456);
-    float *restrict hidden = (float *)(void *)scratch; /* [1][400] */
+    float *restrict last_lm_head_hidden = (float *)(void *)scratch; /* [1][400] */
     /* [1][9][384][32] */
     const float *w_lm_head_decoder_weight = (const float *)(const void *)(call->weights + 7060992);
     /* [1][288] */
@@ -6714,7 +6723,7 @@ static void last_lm_head(const reformer_call_t *call, unsigned char *scratch, co
                 fma_f32x8(diff * splat_f32x8(scale),
                 load_f32x8(&w_encoder_layer_norm_weight[v * 8]),
                 load_f32x8(&w_encoder_layer_norm_bias[v * 8]));
-            store_f32x8(&hidden[i * 400 + v * 8], t);
+            store_f32x8(&last_lm_head_hidden[i * 400 + v * 8], t);
         }
         for (int64_t v = 0; v < 24; v++) {
             const f32x8 diff = load_f32x8(&last2[i * 192 + v * 8]) - splat_f32x8(mean);
@@ -6722,7 +6731,7 @@ static void last_lm_head(const reformer_call_t *call, unsigned char *scratch, co
                 fma_f32x8(diff * splat_f32x8(scale),
                 load_f32x8(&w_encoder_layer_norm_weight[v * 8 + 192]),
                 load_f32x8(&w_encoder_layer_norm_bias[v * 8 + 192]));
-            store_f32x8(&hidden[i * 400 + v * 8 + 192], t);
+            store_f32x8(&last_lm_head_hidden[i * 400 + v * 8 + 192], t);
         }
     }
     for (int64_t column = 0; column < 2; column++) {
@@ -6741,7 +6750,7 @@ static void last_lm_head(const reformer_call_t *call, unsigned char *scratch, co
                     __builtin_prefetch(&w_lm_head_decoder_weight[(panel * 384 + tile * 384 + step) *
                         32 + rem * 16], 0, 2);
                     for (int64_t k = 0; k < 1; k++) {
-                        const f32x8 s = splat_f32x8(hidden[tile * 400 + step + k]);
+                        const f32x8 s = splat_f32x8(last_lm_head_hidden[tile * 400 + step + k]);
                         const f32x8 v =
                             load_f32x8(&w_lm_head_decoder_weight[(panel_1 * 384 + step + k) * 32 +
                             rem_1 * 16]);
@@ -6917,7 +6926,10 @@ static void crime_and_punishment_bytes_run(const reformer_call_t *call) {
         reformer_launch(call, feed_forward, 8, (const int64_t[]){layer});
     }
     if (control[8] == 0) {
-        reformer_launch(call, lm_head, 8, NULL);
+        const int32_t bits = ((control[0] | control[1]) | control[2]) | control[11];
+        if (bits) {
+            reformer_launch(call, lm_head, 8, NULL);
+        }
         if (control[2]) {
             reformer_launch(call, lm_loss, 1, NULL);
         }
@@ -8750,6 +8762,8 @@ static void crime_and_punishment_bytes_run_step(const reformer_call_t *call) {
 #undef feed_forward
 #undef lsh_project
 #undef lsh_output
+#undef lm_head
+#undef lm_loss
 #undef local_attention
 #undef lsh_hash
 #undef lsh_sort
@@ -8757,8 +8771,6 @@ static void crime_and_punishment_bytes_run_step(const reformer_call_t *call) {
 #undef local_keep
 #undef lsh_keep
 #undef lsh_file
-#undef lm_head
-#undef lm_loss
 #undef last_token
 #undef last_lm_head
 #undef last_logits_out

@@ -62,11 +62,11 @@ REFORMER_REFUSE_FAST_MATH(m_default_flags)
 #define feed_forward m_default_feed_forward
 #define lsh_project m_default_lsh_project
 #define lsh_output m_default_lsh_output
+#define final_norm m_default_final_norm
 #define local_attention m_default_local_attention
 #define lsh_hash m_default_lsh_hash
 #define lsh_sort m_default_lsh_sort
 #define lsh_attention m_default_lsh_attention
-#define final_norm m_default_final_norm
 #define layer_form m_default_layer_form
 #define layer_index m_default_layer_index
 #define f32x8 m_default_f32x8
@@ -3042,6 +3042,112 @@ static void lsh_output(const reformer_call_t *call, unsigned char *scratch, cons
                 load_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14856]);
             store_f32x8(&y1[(batch * 4096 + block * 64 + tile * 5) * 256 + column * 16 + 14856],
                 v_10 + acc4_1);
+        }
+    }
+}
+
+/* default.yaml:10: final norm: 512 wide
+ * tasks [batch 1][block 64] */
+static void final_norm(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+        int64_t task) {
+    (void)arg;
+    const int64_t batch = 0;
+    const int64_t block = task % 64;
+    /* [1][4096][256]: [batch][rows][width]: a stream */
+    const float *restrict y1 = (const float *)(const void *)call->workspace;
+    /* [1][4096][256]: [batch][rows][width]: a stream */
+    const float *restrict y2 = (const float *)(const void *)(call->workspace + 4194304);
+    /* [1][512] */
+    const float *w_encoder_layer_norm_weight =
+        (const float *)(const void *)(call->weights + 23836672);
+    /* [1][512] */
+    const float *w_encoder_layer_norm_bias =
+        (const float *)(const void *)(call->weights + 23838720);
+    float *restrict hidden = (float *)(void *)scratch; /* [64][528] */
+    const int32_t *restrict control = call->slot[REFORMER_SLOT_CONTROL]; /* [16] */
+    const int32_t *restrict row = call->slot[REFORMER_SLOT_ROW]; /* [1][4096] */
+    float *restrict last_hidden_state = call->slot[REFORMER_SLOT_HIDDEN]; /* [4096][512] */
+    /* layer norm of 64 rows of 512 */
+    for (int64_t i = 0; i < 64; i++) {
+        f32x8 carried = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 32; v++) {
+            carried = carried + load_f32x8(&y1[(batch * 4096 + block * 64 + i) * 256 + v * 8]);
+        }
+        const f32x8 mix = shuffle_swap4_f32x8(carried);
+        const f32x8 sum = carried + mix;
+        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
+        const f32x8 sum_1 = sum + mix_1;
+        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
+        const f32x8 sum_2 = sum_1 + mix_2;
+        const float lane = sum_2[0];
+        f32x8 carried_1 = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 32; v++) {
+            carried_1 = carried_1 + load_f32x8(&y2[(batch * 4096 + block * 64 + i) * 256 + v * 8]);
+        }
+        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
+        const f32x8 sum_3 = carried_1 + mix_3;
+        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
+        const f32x8 sum_4 = sum_3 + mix_4;
+        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
+        const f32x8 sum_5 = sum_4 + mix_5;
+        const float mean = div_f32(lane + sum_5[0], 512.0f);
+        f32x8 carried_2 = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 32; v++) {
+            const f32x8 diff = load_f32x8(&y1[(batch * 4096 + block * 64 + i) * 256 + v * 8]) -
+                splat_f32x8(mean);
+            carried_2 = fma_f32x8(diff, diff, carried_2);
+        }
+        const f32x8 mix_6 = shuffle_swap4_f32x8(carried_2);
+        const f32x8 sum_6 = carried_2 + mix_6;
+        const f32x8 mix_7 = shuffle_swap2_f32x8(sum_6);
+        const f32x8 sum_7 = sum_6 + mix_7;
+        const f32x8 mix_8 = shuffle_swap1_f32x8(sum_7);
+        const f32x8 sum_8 = sum_7 + mix_8;
+        const float lane_1 = sum_8[0];
+        f32x8 carried_3 = splat_f32x8(0.0f);
+        for (int64_t v = 0; v < 32; v++) {
+            const f32x8 diff = load_f32x8(&y2[(batch * 4096 + block * 64 + i) * 256 + v * 8]) -
+                splat_f32x8(mean);
+            carried_3 = fma_f32x8(diff, diff, carried_3);
+        }
+        const f32x8 mix_9 = shuffle_swap4_f32x8(carried_3);
+        const f32x8 sum_9 = carried_3 + mix_9;
+        const f32x8 mix_10 = shuffle_swap2_f32x8(sum_9);
+        const f32x8 sum_10 = sum_9 + mix_10;
+        const f32x8 mix_11 = shuffle_swap1_f32x8(sum_10);
+        const f32x8 sum_11 = sum_10 + mix_11;
+        const float var = div_f32(lane_1 + sum_11[0], 512.0f);
+        const float root = sqrt_f32(var + 1e-12f);
+        const float scale = div_f32(1.0f, root);
+        for (int64_t v = 0; v < 32; v++) {
+            const f32x8 diff = load_f32x8(&y1[(batch * 4096 + block * 64 + i) * 256 + v * 8]) -
+                splat_f32x8(mean);
+            const f32x8 t =
+                fma_f32x8(diff * splat_f32x8(scale),
+                load_f32x8(&w_encoder_layer_norm_weight[v * 8]),
+                load_f32x8(&w_encoder_layer_norm_bias[v * 8]));
+            store_f32x8(&hidden[i * 528 + v * 8], t);
+        }
+        for (int64_t v = 0; v < 32; v++) {
+            const f32x8 diff = load_f32x8(&y2[(batch * 4096 + block * 64 + i) * 256 + v * 8]) -
+                splat_f32x8(mean);
+            const f32x8 t =
+                fma_f32x8(diff * splat_f32x8(scale),
+                load_f32x8(&w_encoder_layer_norm_weight[v * 8 + 256]),
+                load_f32x8(&w_encoder_layer_norm_bias[v * 8 + 256]));
+            store_f32x8(&hidden[i * 528 + v * 8 + 256], t);
+        }
+    }
+    if (control[0]) {
+        for (int64_t i = 0; i < 64; i++) {
+            const int32_t out_row = row[batch * 4096 + block * 64 + i];
+            if (out_row >= 0) {
+                const int32_t high = max_i32(out_row, 0);
+                for (int64_t v = 0; v < 64; v++) {
+                    store_f32x8(&last_hidden_state[(int64_t)high * 512 + v * 8],
+                        load_f32x8(&hidden[i * 528 + v * 8]));
+                }
+            }
         }
     }
 }
@@ -6229,112 +6335,6 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
     }
 }
 
-/* default.yaml:10: final norm of both streams: last_hidden_state
- * tasks [batch 1][block 64] */
-static void final_norm(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
-    (void)arg;
-    const int64_t batch = 0;
-    const int64_t block = task % 64;
-    /* [1][4096][256]: [batch][rows][width]: a stream */
-    const float *restrict y1 = (const float *)(const void *)call->workspace;
-    /* [1][4096][256]: [batch][rows][width]: a stream */
-    const float *restrict y2 = (const float *)(const void *)(call->workspace + 4194304);
-    /* [1][512] */
-    const float *w_encoder_layer_norm_weight =
-        (const float *)(const void *)(call->weights + 23836672);
-    /* [1][512] */
-    const float *w_encoder_layer_norm_bias =
-        (const float *)(const void *)(call->weights + 23838720);
-    float *restrict z = (float *)(void *)scratch; /* [64][528] */
-    const int32_t *restrict control = call->slot[REFORMER_SLOT_CONTROL]; /* [16] */
-    const int32_t *restrict row = call->slot[REFORMER_SLOT_ROW]; /* [1][4096] */
-    float *restrict last_hidden_state = call->slot[REFORMER_SLOT_HIDDEN]; /* [4096][512] */
-    /* layer norm of 64 rows of 512 */
-    for (int64_t i = 0; i < 64; i++) {
-        f32x8 carried = splat_f32x8(0.0f);
-        for (int64_t v = 0; v < 32; v++) {
-            carried = carried + load_f32x8(&y1[(batch * 4096 + block * 64 + i) * 256 + v * 8]);
-        }
-        const f32x8 mix = shuffle_swap4_f32x8(carried);
-        const f32x8 sum = carried + mix;
-        const f32x8 mix_1 = shuffle_swap2_f32x8(sum);
-        const f32x8 sum_1 = sum + mix_1;
-        const f32x8 mix_2 = shuffle_swap1_f32x8(sum_1);
-        const f32x8 sum_2 = sum_1 + mix_2;
-        const float lane = sum_2[0];
-        f32x8 carried_1 = splat_f32x8(0.0f);
-        for (int64_t v = 0; v < 32; v++) {
-            carried_1 = carried_1 + load_f32x8(&y2[(batch * 4096 + block * 64 + i) * 256 + v * 8]);
-        }
-        const f32x8 mix_3 = shuffle_swap4_f32x8(carried_1);
-        const f32x8 sum_3 = carried_1 + mix_3;
-        const f32x8 mix_4 = shuffle_swap2_f32x8(sum_3);
-        const f32x8 sum_4 = sum_3 + mix_4;
-        const f32x8 mix_5 = shuffle_swap1_f32x8(sum_4);
-        const f32x8 sum_5 = sum_4 + mix_5;
-        const float mean = div_f32(lane + sum_5[0], 512.0f);
-        f32x8 carried_2 = splat_f32x8(0.0f);
-        for (int64_t v = 0; v < 32; v++) {
-            const f32x8 diff = load_f32x8(&y1[(batch * 4096 + block * 64 + i) * 256 + v * 8]) -
-                splat_f32x8(mean);
-            carried_2 = fma_f32x8(diff, diff, carried_2);
-        }
-        const f32x8 mix_6 = shuffle_swap4_f32x8(carried_2);
-        const f32x8 sum_6 = carried_2 + mix_6;
-        const f32x8 mix_7 = shuffle_swap2_f32x8(sum_6);
-        const f32x8 sum_7 = sum_6 + mix_7;
-        const f32x8 mix_8 = shuffle_swap1_f32x8(sum_7);
-        const f32x8 sum_8 = sum_7 + mix_8;
-        const float lane_1 = sum_8[0];
-        f32x8 carried_3 = splat_f32x8(0.0f);
-        for (int64_t v = 0; v < 32; v++) {
-            const f32x8 diff = load_f32x8(&y2[(batch * 4096 + block * 64 + i) * 256 + v * 8]) -
-                splat_f32x8(mean);
-            carried_3 = fma_f32x8(diff, diff, carried_3);
-        }
-        const f32x8 mix_9 = shuffle_swap4_f32x8(carried_3);
-        const f32x8 sum_9 = carried_3 + mix_9;
-        const f32x8 mix_10 = shuffle_swap2_f32x8(sum_9);
-        const f32x8 sum_10 = sum_9 + mix_10;
-        const f32x8 mix_11 = shuffle_swap1_f32x8(sum_10);
-        const f32x8 sum_11 = sum_10 + mix_11;
-        const float var = div_f32(lane_1 + sum_11[0], 512.0f);
-        const float root = sqrt_f32(var + 1e-12f);
-        const float scale = div_f32(1.0f, root);
-        for (int64_t v = 0; v < 32; v++) {
-            const f32x8 diff = load_f32x8(&y1[(batch * 4096 + block * 64 + i) * 256 + v * 8]) -
-                splat_f32x8(mean);
-            const f32x8 t =
-                fma_f32x8(diff * splat_f32x8(scale),
-                load_f32x8(&w_encoder_layer_norm_weight[v * 8]),
-                load_f32x8(&w_encoder_layer_norm_bias[v * 8]));
-            store_f32x8(&z[i * 528 + v * 8], t);
-        }
-        for (int64_t v = 0; v < 32; v++) {
-            const f32x8 diff = load_f32x8(&y2[(batch * 4096 + block * 64 + i) * 256 + v * 8]) -
-                splat_f32x8(mean);
-            const f32x8 t =
-                fma_f32x8(diff * splat_f32x8(scale),
-                load_f32x8(&w_encoder_layer_norm_weight[v * 8 + 256]),
-                load_f32x8(&w_encoder_layer_norm_bias[v * 8 + 256]));
-            store_f32x8(&z[i * 528 + v * 8 + 256], t);
-        }
-    }
-    if (control[0]) {
-        for (int64_t i = 0; i < 64; i++) {
-            const int32_t out_row = row[batch * 4096 + block * 64 + i];
-            if (out_row >= 0) {
-                const int32_t high = max_i32(out_row, 0);
-                for (int64_t v = 0; v < 64; v++) {
-                    store_f32x8(&last_hidden_state[(int64_t)high * 512 + v * 8],
-                        load_f32x8(&z[i * 528 + v * 8]));
-                }
-            }
-        }
-    }
-}
-
 static void m_default_run(const reformer_call_t *call) {
     const int32_t *control = call->slot[REFORMER_SLOT_CONTROL]; /* [16] */
     reformer_launch(call, embed_kernel, 64, NULL);
@@ -6382,11 +6382,11 @@ static void m_default_run(const reformer_call_t *call) {
 #undef feed_forward
 #undef lsh_project
 #undef lsh_output
+#undef final_norm
 #undef local_attention
 #undef lsh_hash
 #undef lsh_sort
 #undef lsh_attention
-#undef final_norm
 #undef layer_form
 #undef layer_index
 #undef f32x8
