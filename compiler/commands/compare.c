@@ -78,6 +78,7 @@ static void look(difference_t *d, int64_t i, double want, double got) {
 difference_t compare_tensors(const result_t *want, const result_t *got) {
     difference_t d = {.comparable = comparable(want, got), .integer = want->dtype == REFORMER_I32};
     if (!d.comparable) return d;
+    d.rounding = want->rounding;
     bool same_shape = memcmp(want->shape, got->shape, sizeof want->shape) == 0;
     for (int64_t i = 0, n = result_elements(want); i < n; i++) {
         int64_t j = same_shape ? i : compare_place(want, got, i);
@@ -99,9 +100,14 @@ double tolerance_of(const char *tensor) {
     return strcmp(tensor, "loss") == 0 ? LOSS_TOLERANCE : TENSOR_TOLERANCE;
 }
 
+double difference_share(const difference_t *x, const char *tensor) {
+    double rounding = x->rounding / fmax(1, x->magnitude);
+    return difference_relative(x) / (tolerance_of(tensor) + rounding);
+}
+
 bool difference_allowed(const difference_t *x, const char *tensor) {
     if (x->integer || !x->comparable) return difference_none(x);
-    return difference_relative(x) <= tolerance_of(tensor);
+    return difference_share(x, tensor) <= 1;
 }
 
 bool difference_none(const difference_t *x) {

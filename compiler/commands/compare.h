@@ -2,7 +2,8 @@
  *
  * In: two tensors of the same name from two executors. Out: the largest difference, where it is, and
  * the verdict by the rules that all executors keep: floats within 2e-5 of max(1, magnitude), a loss
- * within 1e-5, integers (buckets, sort order) exactly; builds of the same loops to the bit. */
+ * within 1e-5, integers (buckets, sort order) exactly; builds of the same loops to the bit. What is
+ * shown as the difference of a stream (sides.h) may miss by the stream's rounding besides. */
 #ifndef REFORMERC_COMMANDS_COMPARE_H
 #define REFORMERC_COMMANDS_COMPARE_H
 
@@ -16,6 +17,7 @@ typedef struct {
     bool comparable;   /* both are there, with one dtype and shapes that fit */
     bool integer;      /* then `absolute` is no measure: equal or not */
     double magnitude;  /* largest finite value of `want` */
+    double rounding;   /* of `want`: allowed beyond its tolerance */
     double absolute;   /* largest difference; infinite where one side alone is NaN or infinite */
     int64_t different; /* elements whose bits differ */
     int64_t at;        /* element of `want` with the largest difference; integers: the first */
@@ -31,6 +33,7 @@ int64_t compare_place(const result_t *want, const result_t *got, int64_t i);
 double
 difference_relative(const difference_t *x); /* of max(1, magnitude); not comparable: infinite */
 double tolerance_of(const char *tensor);
+double difference_share(const difference_t *x, const char *tensor); /* of what is allowed */
 bool difference_allowed(const difference_t *x, const char *tensor);
 bool difference_none(const difference_t *x); /* every bit is the same */
 

@@ -229,7 +229,7 @@ static void print_worst(const table_t *t, sbuf_t *out) {
             const side_t *s = t->v->side[k];
             if (s == t->base || row->dtype != REFORMER_F32) continue;
             difference_t x = compare_tensors(row, results_find(compared(t, s), row->name));
-            double share = difference_relative(&x) / tolerance_of(row->name);
+            double share = difference_share(&x, row->name);
             if (share <= worst) continue;
             worst = share;
             at = row;

@@ -23,6 +23,56 @@ const results_t *side_results(const side_t *s) {
     return s->settled.n ? &s->settled : &s->hashed;
 }
 
+static const graph_t *graph_of(const trial_t *t) {
+    return plan_fitting(t->plan, (size_t)t->inputs->length)->graph;
+}
+
+/* ---- addends of streams -------------------------------------------------------------------------- */
+
+/* The sum that n is added by to what stands there, as its only reader; NULL: it is none of that. */
+static const gnode_t *sum_of(const graph_t *g, const gnode_t *n) {
+    const gnode_t *sum = NULL;
+    for (size_t i = 0; i < g->n_nodes; i++)
+        for (int k = 0; k < g->nodes[i]->n_in; k++) {
+            if (g->nodes[i]->in[k] != n) continue;
+            if (sum || g->nodes[i]->op != G_ADD || k != 1) return NULL;
+            sum = g->nodes[i];
+        }
+    return sum;
+}
+
+/* No more than this; 0: not known. What is not traced may be a sum of what is, `depth` sums deep at most. */
+static double magnitude_of(const results_t *r, const gnode_t *n, int depth) {
+    const result_t *t = n->trace ? results_find(r, n->trace) : NULL;
+    if (t) return compare_tensors(t, t).magnitude;
+    if (n->op != G_ADD || depth == 0) return 0;
+    return magnitude_of(r, n->in[0], depth - 1) + magnitude_of(r, n->in[1], depth - 1);
+}
+
+/* The stream is rounded as it is added to, by attention at most once per head, and the difference is. */
+static double rounding_of(const graph_t *g, const results_t *r, const gnode_t *n) {
+    enum { DEPTH = 4 };
+    const double unit = 0x1p-24;
+    const gnode_t *sum = sum_of(g, n), *from = n->in[0];
+    if (!sum) return 0;
+    int64_t parts = graph_kind(from) == K_MIX ? from->heads : 1;
+    return (double)(parts + 1) * unit * (magnitude_of(r, sum, DEPTH) + magnitude_of(r, n, 0));
+}
+
+static const gnode_t *shown_as(const graph_t *g, const char *name) {
+    for (size_t i = 0; i < g->n_nodes; i++)
+        if (g->nodes[i]->trace && strcmp(g->nodes[i]->trace, name) == 0) return g->nodes[i];
+    return NULL;
+}
+
+static void know_roundings(const graph_t *g, const results_t *r) {
+    for (size_t i = 0; i < r->n; i++) {
+        result_t *t = &r->items[i];
+        const gnode_t *n = shown_as(g, t->name);
+        if (n && graph_kind(n) == K_ROW) t->rounding = rounding_of(g, r, n);
+    }
+}
+
 /* ---- one forward ------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -125,10 +175,6 @@ static int64_t near_ties(const side_t *reference, const result_t *want, const re
 
 /* ---- imposing -------------------------------------------------------------------------------------- */
 
-static const graph_t *graph_of(const trial_t *t) {
-    return plan_fitting(t->plan, (size_t)t->inputs->length)->graph;
-}
-
 /* Room for all layers that hash, with what the user imposes in it. `like`: buckets of any layer. */
 static imposed_t imposed_new(const trial_t *t, const result_t *like) {
     const inputs_t *in = t->inputs;
@@ -178,6 +224,7 @@ static bool settle(const trial_t *t, side_t *s, exec_t *e, side_t *reference, co
 
 bool side_run(const trial_t *t, side_t *s, exec_t *e, side_t *reference, const exec_t *oracle) {
     if (!forward(t, e, true, NULL, &s->hashed)) return false;
+    if (s->backend == BACKEND_REFERENCE) know_roundings(graph_of(t), &s->hashed);
     if (!reference) return true;
     const result_t *at = differing_buckets(&reference->hashed, &s->hashed);
     return !at || settle(t, s, e, reference, oracle, at);

@@ -43,6 +43,7 @@ typedef struct {
     int64_t shape[8];
     size_t bytes;
     void *data;
+    double rounding; /* of a reference: what single precision loses as a value is shown (sides.h) */
 } result_t;
 
 typedef struct {

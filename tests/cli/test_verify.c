@@ -55,6 +55,23 @@ static void floats_have_a_tolerance(void **state) {
     assert_true(allowed(4, 4 + 3.9e-5F, "loss"));
 }
 
+/* Beyond the tolerance, where the reference says that showing a value rounds it. */
+static void rounding_is_allowed_besides(void **state) {
+    (void)state;
+    difference_t x = compare_floats(-100, -100 + 3e-3F);
+    assert_false(difference_allowed(&x, "logits"));
+    x.rounding = 1.1e-3;
+    assert_true(difference_allowed(&x, "logits") && difference_share(&x, "logits") > 0.9);
+    x.rounding = 0.9e-3;
+    assert_false(difference_allowed(&x, "logits"));
+    results_t r = {0};
+    int64_t one = 1;
+    float value = 1;
+    put(&r, "want", REFORMER_F32, 1, &one, &value)->rounding = 0.5;
+    assert_true(compare_tensors(&r.items[0], &r.items[0]).rounding == 0.5);
+    results_free(&r);
+}
+
 static void what_is_no_number_differs_from_all_else(void **state) {
     (void)state;
     assert_true(allowed(NAN, NAN, "logits"));
@@ -523,6 +540,54 @@ static void a_broken_pass_is_found(void **state) {
     bench_close(&b);
 }
 
+/* ---- large streams ----------------------------------------------------------------------------------------- */
+
+static double rounding(const side_t *s, const char *name) {
+    const result_t *t = results_find(&s->hashed, name);
+    assert_non_null(t);
+    return t->rounding;
+}
+
+static double magnitude(const side_t *s, const char *name) {
+    const result_t *t = results_find(&s->hashed, name);
+    return compare_tensors(t, t).magnitude;
+}
+
+/* What is added to a stream of thousands is shown as the difference of two of its roundings. That is no departure, though
+ * it is more than the tolerance; a fault of more is, and streams themselves are allowed nothing. */
+static void large_streams_round_what_is_added_to_them(void **state) {
+    (void)state;
+    bench_t b = bench_open(NULL);
+    const tensor_t *words = store_find(b.store, "embeddings.word_embeddings.weight");
+    float *x = (float *)(uintptr_t)words->data; /* random weights are the store's own */
+    for (int64_t i = 0; i < words->elements; i++) x[i] *= 10000;
+    bench_start(&b);
+    const side_t *r = &b.reference;
+    double y1 = magnitude(r, "layers.0.y1"), y2 = magnitude(r, "layers.2.y2");
+    double a = magnitude(r, "layers.0.attention"), f = magnitude(r, "layers.2.feed_forward");
+    assert_true(y1 > 1000 && y2 > 1000 && a < 100 && f < 100);
+    assert_true(rounding(r, "layers.0.attention") == 3 * 0x1p-24 * (y1 + a)); /* two heads */
+    assert_true(rounding(r, "layers.2.feed_forward") == 2 * 0x1p-24 * (y2 + f));
+    const char *others[] = {
+        "embeddings",        "layers.0.y1", "layers.0.y2", "layers.1.self_attention",
+        "last_hidden_state", "logits",      "loss"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_true(rounding(r, others[i]) == 0);
+    side_t s = run_broken(&b, BACKEND_INTERPRETER, NULL);
+    const result_t *want = results_find(&r->hashed, "layers.0.attention");
+    difference_t d = compare_tensors(want, results_find(&s.hashed, "layers.0.attention"));
+    assert_true(difference_relative(&d) > TENSOR_TOLERANCE);
+    const side_t *both[] = {r, &s};
+    verdict_t v = verdict_of(both, 2);
+    assert_int_equal(v.n_departures, 0);
+    spoil(&s.hashed, "layers.0.attention", (float)(2 * d.rounding + 1e-3));
+    v = verdict_of(both, 2);
+    assert_int_equal(v.n_departures, 1);
+    assert_string_equal(v.departure[0].tensor, "layers.0.attention");
+    side_free(&s);
+    bench_close(&b);
+}
+
 /* ---- near-ties --------------------------------------------------------------------------------------------- */
 
 /* Rotations [heads, head_size, rounds, buckets / 2] whose two columns are a last bit apart: whether the
@@ -634,6 +699,7 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(floats_have_a_tolerance),
+        TEST(rounding_is_allowed_besides),
         TEST(what_is_no_number_differs_from_all_else),
         TEST(the_largest_difference_is_found),
         TEST(integers_are_equal_or_not),
@@ -649,6 +715,7 @@ int main(void) {
         TEST(a_broken_kernel_is_found),
         TEST(a_back_end_is_told_from_the_loops),
         TEST(a_broken_pass_is_found),
+        TEST(large_streams_round_what_is_added_to_them),
         TEST(near_ties_are_settled_by_the_reference),
         TEST(random_inputs_fit_their_head),
     };
