@@ -3,7 +3,7 @@
  *
  * Single precision only where Hugging Face's rounding is part of the meaning: the log-sum-exp of
  * rows that see no key (Q1) and the combination of rounds for rows that see only themselves
- * (Q2). */
+ * (Q2). Where the square of a row's length overflows it, norms and keys are its too: 1 / inf is 0. */
 #ifndef REFORMERC_GRAPH_EVALUATE_H
 #define REFORMERC_GRAPH_EVALUATE_H
 

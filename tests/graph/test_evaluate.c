@@ -568,6 +568,23 @@ static void test_layer_norm(void **unused) {
     for (int i = 0; i < 8; i++) assert_near(y[i], want[i], 1e-12);
 }
 
+/* A sum of squares beyond single precision scales by 0, as Hugging Face's does: what is left is the bias. Rows of 1e19 sum up
+ * to 4e38, those of 9e18 to 3.24e38. */
+static void test_norms_overflow(void **unused) {
+    (void)unused;
+    double x[] = {1e19, -1e19, 1e19, -1e19, /* */ 9e18, -9e18, 9e18, -9e18}, y[8];
+    const float weight[] = {1, 2, 1, 1}, bias[] = {0, 0.25F, 0, 10};
+    single_t s = {.values = {{.f = x, .elements = 8},
+                             {.w = weight, .elements = 4},
+                             {.w = bias, .elements = 4}}};
+    single(&s, eval_layer_norm, 3, y, 8);
+    static const double layer[] = {0, 0.25, 0, 10, 1, -1.75, 1, 9},
+                        rms[] = {0, 0, 0, 0, 1, -2, 1, -1};
+    for (int i = 0; i < 8; i++) assert_near(y[i], layer[i], 1e-12);
+    single(&s, eval_rms_norm, 2, y, 8);
+    for (int i = 0; i < 8; i++) assert_near(y[i], rms[i], 1e-12);
+}
+
 /* More outputs than a block, a number of tokens that is no multiple of four. */
 static void test_dense(void **unused) {
     (void)unused;
@@ -660,6 +677,7 @@ int main(void) {
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_activations),
         cmocka_unit_test(test_layer_norm),
+        cmocka_unit_test(test_norms_overflow),
         cmocka_unit_test(test_dense),
         cmocka_unit_test(test_axial_positions),
         cmocka_unit_test(test_three_axes),
