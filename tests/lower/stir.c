@@ -1,0 +1,91 @@
+#include "stir.h"
+
+#include <string.h>
+
+#include "graph/evaluate_ops.h"
+#include "support/heap.h"
+
+static const double UNIT = 0x1p-24;
+
+static eval_fn *const ops[G_COUNT] = {
+#define X(op, name, kind, inputs, attributes, doc, shape, evaluate) [G_##op] = eval_##evaluate,
+#include "graph/ops.def"
+#undef X
+};
+
+static void make_value(const eval_t *e, const gnode_t *n, value_t *v) {
+    v->rank = n->rank;
+    v->elements = 1;
+    for (int i = 0; i < n->rank; i++) {
+        v->shape[i] = i == 0 && n->op != G_PARAM ? e->rows : n->shape[i].c;
+        v->elements *= v->shape[i];
+    }
+    if (n->op == G_PARAM || n->op == G_INPUT) return;
+    if (n->type == G_F32) v->f = eval_alloc(v->elements, sizeof *v->f);
+    else v->i = eval_alloc(v->elements, sizeof *v->i);
+}
+
+static void move(value_t *v, double roundings, uint64_t *chance) {
+    for (int64_t k = 0; v->f && k < v->elements; k++) {
+        *chance = *chance * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        v->f[k] *= 1 + (*chance >> 63 ? roundings : -roundings) * UNIT;
+    }
+}
+
+/* ---- what is shown ------------------------------------------------------------------------------------- */
+
+/* The loss that the labels ask for. */
+static const gnode_t *loss_of(const eval_t *e) {
+    const gnode_t *numbers = graph_output(e->g, "loss_f32");
+    if (!e->io->loss) return NULL;
+    return numbers && !e->io->labels ? numbers : graph_output(e->g, "loss");
+}
+
+static const char *output_name(const eval_t *e, const gnode_t *n) {
+    static const char *const names[] = {"last_hidden_state", "logits", "start_logits",
+                                        "end_logits"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (n == graph_output(e->g, names[i])) return names[i];
+    return n == loss_of(e) ? "loss" : NULL;
+}
+
+static void show(const eval_t *e, const char *name, const value_t *v) {
+    if (!name || !v->f) return;
+    float *f = eval_alloc(v->elements, sizeof *f);
+    for (int64_t k = 0; k < v->elements; k++) f[k] = (float)v->f[k];
+    e->io->trace(e->io->trace_ctx, name, f, REFORMER_F32, v->shape, v->rank);
+    heap_free(f);
+}
+
+/* ---- the walk ------------------------------------------------------------------------------------------ */
+
+static bool run_node(eval_t *e, const stir_t *s, const gnode_t *n, uint64_t *chance) {
+    value_t *v = &e->values[n->id];
+    if (graph_kind(n) == K_REDUCE && n != loss_of(e)) return true;
+    make_value(e, n, v);
+    if (n->op == G_LSH_HASH) {
+        memcpy(v->i, s->buckets(s->ctx, n->trace), sizeof *v->i * (size_t)v->elements);
+        return true;
+    }
+    if (ops[n->op](e, n, v) != REFORMER_OK) return false;
+    move(v, s->roundings, chance);
+    show(e, n->trace, v);
+    show(e, output_name(e, n), v);
+    return true;
+}
+
+bool stir_forward(const stir_t *s, const reformer_io_t *io) {
+    const graph_t *g = s->g;
+    eval_t e = eval_begin(g, s->param, s->ctx, io);
+    if (s->unpadded) e.loss_length = e.length;
+    uint64_t chance = s->seed;
+    bool ok = true;
+    e.values = eval_alloc((int64_t)g->n_nodes, sizeof *e.values);
+    for (size_t i = 0; i < g->n_nodes && ok; i++) ok = run_node(&e, s, g->nodes[i], &chance);
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        heap_free(e.values[i].f);
+        heap_free(e.values[i].i);
+    }
+    heap_free(e.values);
+    return ok;
+}
