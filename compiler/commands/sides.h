@@ -6,9 +6,9 @@
  * that layer, and so on through the layers; any other difference of buckets stays, as a departure.
  *
  * Attention and feed-forward are added to a stream where it stands, and compiled code shows them as the
- * difference that they made. Each rounding of the stream on the way is one of the stream's magnitude, however small the
- * addend: beside a stream of 1,000 it is 6e-5. The reference's results say so (result_t.rounding); what other
- * tensors are made of is not affected. */
+ * difference that they made. Each rounding of the stream on the way is one of the stream's magnitude,
+ * however small the addend: beside a stream of 1,000 it is 6e-5. The reference's results say so
+ * (result_t.rounding); streams themselves, and what is made of them, are judged as everything else. */
 #ifndef REFORMERC_COMMANDS_SIDES_H
 #define REFORMERC_COMMANDS_SIDES_H
 

@@ -553,8 +553,9 @@ static double magnitude(const side_t *s, const char *name) {
     return compare_tensors(t, t).magnitude;
 }
 
-/* What is added to a stream of thousands is shown as the difference of two of its roundings. That is no departure, though
- * it is more than the tolerance; a fault of more is, and streams themselves are allowed nothing. */
+/* What is added to a stream of thousands is shown as the difference of two of its roundings. That is no
+ * departure, though it is more than the tolerance; a fault of more is, and streams themselves are allowed
+ * nothing. */
 static void large_streams_round_what_is_added_to_them(void **state) {
     (void)state;
     bench_t b = bench_open(NULL);

@@ -568,8 +568,8 @@ static void test_layer_norm(void **unused) {
     for (int i = 0; i < 8; i++) assert_near(y[i], want[i], 1e-12);
 }
 
-/* A sum of squares beyond single precision scales by 0, as Hugging Face's does: what is left is the bias. Rows of 1e19 sum up
- * to 4e38, those of 9e18 to 3.24e38. */
+/* A sum of squares beyond single precision scales by 0, as Hugging Face's does: what is left is the bias. Rows
+ * of 1e19 sum up to 4e38, those of 9e18 to 3.24e38; the numbers are torch's. */
 static void test_norms_overflow(void **unused) {
     (void)unused;
     double x[] = {1e19, -1e19, 1e19, -1e19, /* */ 9e18, -9e18, 9e18, -9e18}, y[8];

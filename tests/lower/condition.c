@@ -5,8 +5,8 @@
 #include "exec/exec_int.h"
 #include "stir.h"
 
-/* Roundings that a value is moved by: a sum of n products makes some sqrt(n) / 2 of them, and few rows are longer than
- * a hundred. Forwards that are tried. */
+/* Roundings that a value is moved by: a sum of n products makes some sqrt(n) / 2 of them, and few rows are
+ * longer than a hundred. Forwards that are tried. */
 enum { ROUNDINGS = 4, FORWARDS = 4 };
 
 typedef struct {

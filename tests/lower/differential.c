@@ -9,9 +9,9 @@
  * attention exact, over more keys than it takes at a time; large weights make queries longer than softmax may
  * take as a bound of the scores. A model whose buckets differ somewhere is
  * accepted only if every differing row is a near-tie of the hash; then it runs again with the reference's
- * buckets imposed (commands/sides.h, whose rules these are). One that misses the reference by more than its tolerance is
- * accepted only if roundings move the reference itself as far (condition.h). Compiled ones are equal to the bit. Every model
- * prints one line; a failing one prints its spec, so that it can be kept as a case. */
+ * buckets imposed (commands/sides.h, whose rules these are). One that misses the reference by more than its
+ * tolerance is accepted only if roundings move the reference itself as far (condition.h). Compiled ones are
+ * equal to the bit. Every model prints one line; a failing one prints its spec, so that it can be kept as a case. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
