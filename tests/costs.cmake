@@ -9,7 +9,7 @@ set(test_costs
     cli_bench 15   cli_tune 15   cli_explain 15   emit_file 15   golden_generate 14   cli_sentencepiece 12
     cli_long_context 12   library_golden 12   library_memory 12   emit_cache 11   cli_outputs 11   library_cycles 11
     lower_decode 10   cli_special 10   cli_hostile 10   project_subproject 9   golden_checkpoint_window_c 8
-    golden_decode_.*_interpreter 7   lower_kernels 7   library_ 6   cli_translate 6   cli_verify 6   golden_.*_one 4   golden_.*_jit 3)
+    golden_decode_.*_interpreter 7   lower_kernels 7   library_ 6   cli_translate 6   cli_verdict 6   cli_verify 6   golden_.*_one 4   golden_.*_jit 3)
 
 # Of the tests of the folder that calls it. Workers sleep while they wait for each other: by default OpenMP's spin, and
 # beside another test on the same cores that is most of what they do. Not where they are what is tested.
