@@ -15,7 +15,6 @@ typedef struct {
 
 static void read_place(lower_t *L, builder_t *b, keep_t *k, const attention_t *a,
                        affine_t in_group) {
-    (void)L;
     k->a = a;
     value_t *index[MOST_INDICES];
     index_params(L, b, a->kept, index);

@@ -116,8 +116,9 @@ static bool find_embedding(lower_t *L) {
     return false;
 }
 
-lower_t *lower_begin(arena_t *arena, const graph_t *g, const layout_t *layout,
-                     const lower_options_t *o, diag_t *d) {
+/* Cuts the graph; makes slots, parts with their weights, attentions, homes. NULL after errors in d. */
+static lower_t *lower_begin(arena_t *arena, const graph_t *g, const layout_t *layout,
+                            const lower_options_t *o, diag_t *d) {
     lower_t *L = ARENA_NEW(arena, lower_t);
     *L = (lower_t){.g = g, .layout = layout, .o = o, .arena = arena, .d = d};
     if (!find_embedding(L)) return NULL;

@@ -155,9 +155,6 @@ typedef struct {
 
 /* It makes what callers are given, and nothing else: it stands behind all layers, with weights of its own. */
 bool is_head(const lower_t *L, const region_t *region);
-/* Cuts the graph; makes slots, parts with their weights, attentions, homes (lower.c). NULL after errors in d. */
-lower_t *lower_begin(arena_t *arena, const graph_t *g, const layout_t *layout,
-                     const lower_options_t *o, diag_t *d);
 
 /* ---- stacks.c -------------------------------------------------------------------------------- */
 bool make_parts(lower_t *L); /* false after errors in L->d */
@@ -171,7 +168,6 @@ part_t *part_of_node(lower_t *L, const gnode_t *n); /* the part that computes it
 bool every_part_is_used(lower_t *L);                /* false after errors in L->d */
 const role_t *role_of(const part_t *p, const gnode_t *param);
 void index_params(lower_t *L, builder_t *b, const part_t *p, value_t **values); /* opens a kernel */
-buffer_t *stack_buffer(lower_t *L, const layout_entry_t *e, int rank, const int64_t *dims);
 
 /* ---- attention.c ----------------------------------------------------------------------------- */
 bool read_attentions(lower_t *L); /* false after errors in L->d */

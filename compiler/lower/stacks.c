@@ -28,7 +28,7 @@ static bool is_array(const buffer_t *b, const layout_entry_t *e, int rank, const
 }
 
 /* Stacks whose names differ in '.' and '_' alone are numbered. */
-buffer_t *stack_buffer(lower_t *L, const layout_entry_t *e, int rank, const int64_t *dims) {
+static buffer_t *stack_buffer(lower_t *L, const layout_entry_t *e, int rank, const int64_t *dims) {
     const char *base = arena_printf(L->arena, "w_%s", identifier(L, e->name)), *name = base;
     for (int k = 2; module_find_buffer(L->m, name); k++) {
         buffer_t *made = module_find_buffer(L->m, name);

@@ -213,8 +213,7 @@ void end_row(lower_t *L, builder_t *b, step_t *s, inst_t *some) {
 /* ---- local ------------------------------------------------------------------------------------------------------- */
 
 /* Place j of the window: position start + j, where the window starts `before` chunks back. */
-static value_t *window_position(lower_t *L, builder_t *b, const step_t *s, value_t *j) {
-    (void)L;
+static value_t *window_position(builder_t *b, const step_t *s, value_t *j) {
     int64_t chunk = s->a->chunk;
     value_t *own = b_idiv(b, s->position, dim(chunk));
     affine_t start = ax_plus(ax_scale(ax_v(own), chunk), -s->a->before * chunk);
@@ -223,22 +222,24 @@ static value_t *window_position(lower_t *L, builder_t *b, const step_t *s, value
 
 /* A window that begins before the first token has all of them; Hugging Face slices the list of what came before with
  * its start, which then counts from the list's end (Q7). */
-static value_t *first_position(lower_t *L, builder_t *b, step_t *s) {
-    value_t *start = window_position(L, b, s, i64(b, 0)), *zero = i64(b, 0);
+static value_t *first_position(builder_t *b, const step_t *s) {
+    value_t *start = window_position(b, s, i64(b, 0)), *zero = i64(b, 0);
     if (!s->a->cache->upstream) return zero;
     value_t *sliced = b_binary(b, OP_ADD, start, s->position);
     return b_select(b, b_compare(b, OP_LT, start, zero), sliced, zero);
 }
 
 static value_t *local_valid(lower_t *L, builder_t *b, step_t *s, value_t *j) {
-    value_t *p = window_position(L, b, s, j);
-    value_t *begun = b_binary(b, OP_AND, b_compare(b, OP_GE, p, first_position(L, b, s)),
+    (void)L;
+    value_t *p = window_position(b, s, j);
+    value_t *begun = b_binary(b, OP_AND, b_compare(b, OP_GE, p, first_position(b, s)),
                               b_compare(b, OP_GE, p, i64(b, 0)));
     return b_binary(b, OP_AND, begun, b_compare(b, OP_LE, p, s->position));
 }
 
 static void local_at(lower_t *L, builder_t *b, step_t *s, value_t *j, affine_t *ix) {
-    value_t *p = within(b, window_position(L, b, s, j), s->a->cache->positions - 1);
+    (void)L;
+    value_t *p = within(b, window_position(b, s, j), s->a->cache->positions - 1);
     ix[0] = s->row;
     ix[1] = s->index;
     ix[2] = s->head;

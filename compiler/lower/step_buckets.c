@@ -22,9 +22,8 @@ static value_t *hashed_element(builder_t *b, const hashed_t *x, affine_t d) {
 }
 
 /* rotated[first …] of `n` neighbouring groups of `width` columns: sums over the head in order. */
-static void rotate_columns(lower_t *L, builder_t *b, const step_t *s, const hashed_t *x,
-                           affine_t round, affine_t first, int n, int width) {
-    (void)L;
+static void rotate_columns(builder_t *b, const step_t *s, const hashed_t *x, affine_t round,
+                           affine_t first, int n, int width) {
     value_t *acc[COLUMNS_AT_ONCE], *next[COLUMNS_AT_ONCE];
     for (int i = 0; i < n; i++) acc[i] = b_const(b, (ltype_t){E_F32, width}, 0);
     inst_t *loop = b_for(b, "d", dim(0), dim(s->a->head_size), n, acc);
@@ -49,7 +48,7 @@ static void rotate(lower_t *L, builder_t *b, const step_t *s, const hashed_t *x,
     if (groups > GROUPS_UNROLLED) {
         inst_t *loop = b_for(b, "group", dim(0), dim(groups), 0, NULL);
         affine_t first = ax_scale(ax_v(loop_var(loop)), group);
-        rotate_columns(L, b, s, x, round, first, COLUMNS_AT_ONCE, L->lanes);
+        rotate_columns(b, s, x, round, first, COLUMNS_AT_ONCE, L->lanes);
         b_end_for(b, loop, NULL);
         at = groups * group;
     }
@@ -57,7 +56,7 @@ static void rotate(lower_t *L, builder_t *b, const step_t *s, const hashed_t *x,
         while (columns - at >= width) {
             int64_t n = (columns - at) / width;
             if (n > COLUMNS_AT_ONCE) n = COLUMNS_AT_ONCE;
-            rotate_columns(L, b, s, x, round, ax(at), (int)n, width);
+            rotate_columns(b, s, x, round, ax(at), (int)n, width);
             at += n * width;
         }
 }

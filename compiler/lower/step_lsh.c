@@ -6,8 +6,7 @@
 
 /* ---- windows ------------------------------------------------------------------------------------------------ */
 
-static void record_at(builder_t *b, const step_t *s, affine_t token, affine_t *ix) {
-    (void)b;
+static void record_at(const step_t *s, affine_t token, affine_t *ix) {
     ix[0] = token;
     ix[1] = s->row;
     ix[2] = s->index;
@@ -17,7 +16,7 @@ static void record_at(builder_t *b, const step_t *s, affine_t token, affine_t *i
 static void window_at(lower_t *L, builder_t *b, step_t *s, value_t *j, affine_t *ix) {
     (void)L;
     affine_t kx[] = {s->round, ax_v(j)};
-    record_at(b, s, ax_v(b_name(b_load(b, s->keys, 1, kx), "token")), ix);
+    record_at(s, ax_v(b_name(b_load(b, s->keys, 1, kx), "token")), ix);
 }
 
 /* Key and value of place j in the window of `round`: memory that nothing but a request brings near. */
@@ -110,8 +109,8 @@ static value_t *early_valid(lower_t *L, builder_t *b, step_t *s, value_t *j) {
 }
 
 static void early_at(lower_t *L, builder_t *b, step_t *s, value_t *j, affine_t *ix) {
-    (void)L;
-    record_at(b, s, ax_v(j), ix);
+    (void)L, (void)b;
+    record_at(s, ax_v(j), ix);
 }
 
 /* Tokens that a row without buckets can have, this one counted. */
