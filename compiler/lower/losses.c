@@ -23,7 +23,7 @@ struct loss {
     buffer_t *kept, *out; /* [1] */
 };
 
-/* ---- cross-entropy of one row ---------------------------------------------------------------------------- */
+/* ---- cross-entropy --------------------------------------------------------------------------------------- */
 
 typedef struct {
     buffer_t *x;
@@ -48,15 +48,19 @@ static value_t *exp_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int w
     return b_binary(b, OP_ADD, acc, m_exp(L, b, x));
 }
 
-/* log-sum-exp of the row minus the target's logit. */
+/* log(sum exp(x - max)) + (max - target's logit), as torch's: the sum of log and max would lose the log beside logits
+ * of millions. */
+static value_t *loss_of_sum(lower_t *L, builder_t *b, value_t *sum, value_t *most, value_t *own) {
+    return b_binary(b, OP_ADD, m_log(L, b, sum), b_binary(b, OP_SUB, most, own));
+}
+
 static value_t *row_cross_entropy(lower_t *L, builder_t *b, buffer_t *x, affine_t row, int64_t n,
                                   value_t *target) {
     row_loss_t c = {.x = x, .row = row};
     c.most = fold_span(L, b, n, OP_MAX, LOWEST, max_span, &c);
     value_t *sum = fold_span(L, b, n, OP_ADD, 0, exp_span, &c);
-    value_t *lse = b_binary(b, OP_ADD, m_log(L, b, sum), c.most);
     affine_t tx[] = {row, ax_v(target)};
-    return b_binary(b, OP_SUB, lse, b_load(b, x, 1, tx));
+    return loss_of_sum(L, b, sum, c.most, b_load(b, x, 1, tx));
 }
 
 /* ---- sums ---------------------------------------------------------------------------------------------------- */
@@ -234,10 +238,9 @@ static value_t *answer_cross_entropy(lower_t *L, builder_t *b, const loss_t *l, 
     value_t *e = m_exp(L, b, b_binary(b, OP_SUB, x, max->results[0]));
     next = b_binary(b, OP_ADD, loop_arg(sum, 0), b_convert(b, E_F64, e));
     b_end_for(b, sum, &next);
-    value_t *lse = m_log(L, b, b_convert(b, E_F32, sum->results[0]));
-    lse = b_binary(b, OP_ADD, lse, max->results[0]);
     affine_t tx[] = {which, batch, ax_v(target)};
-    return b_binary(b, OP_SUB, lse, load1(b, l->kept, 3, tx));
+    return loss_of_sum(L, b, b_convert(b, E_F32, sum->results[0]), max->results[0],
+                       load1(b, l->kept, 3, tx));
 }
 
 static void mean_of_answers(lower_t *L, builder_t *b, loss_t *l) {

@@ -136,6 +136,12 @@ static void assert_same(model_t *m, reformer_io_t io, float *const arrays[4], in
         if (arrays[i]) assert_close(arrays[i], arrays[i] + n, i == 3 ? 1 : n);
 }
 
+static void fill(const model_t *m, const char *weight, float x) {
+    const tensor_t *t = store_find(m->store, weight);
+    float *data = (float *)(uintptr_t)t->data; /* random weights are the store's own */
+    for (int64_t i = 0; i < t->elements; i++) data[i] = x;
+}
+
 static void a_classifier_without_a_loss(void **state) {
     (void)state;
     model_t m = begin(CLS, false);
@@ -197,6 +203,32 @@ static void columns_of_answers(void **state) {
     }
 }
 
+/* All scores are a million: the loss is the logarithm of how many there are, and nothing of it is lost beside them. */
+static void losses_of_large_scores(void **state) {
+    static const struct {
+        const char *spec, *weight, *bias;
+        int scores;
+    } heads[] = {{LM, "lm_head.decoder.weight", "lm_head.bias", VOCAB},
+                 {CLS, "classifier.out_proj.weight", "classifier.out_proj.bias", 3},
+                 {QA, "qa_outputs.weight", "qa_outputs.bias", LENGTH}};
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        model_t m = begin(heads[i].spec, false);
+        settle(&m);
+        fill(&m, heads[i].weight, 0);
+        fill(&m, heads[i].bias, 1e6F);
+        float loss[2 * LENGTH] = {0};
+        int32_t ids[LENGTH] = {4, 5, 6}, labels[LENGTH] = {1, 2, 1}, first = 2, last = 9;
+        reformer_io_t io = {.input_ids = ids, .batch = 1, .length = LENGTH};
+        if (i == 2) io.start_positions = &first, io.end_positions = &last;
+        else io.labels = labels;
+        assert_same(&m, io, (float *[4]){NULL, NULL, NULL, loss}, LENGTH);
+        for (int b = 0; b < 2; b++)
+            assert_true(fabsf(loss[b * LENGTH] - logf((float)heads[i].scores)) <= 1e-6F);
+        end(&m);
+    }
+}
+
 /* ---- refused ----------------------------------------------------------------------------------------------- */
 
 static void assert_refused(model_t *m, const char *message) {
@@ -228,7 +260,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(logits_without_bias),       cmocka_unit_test(a_classifier_without_a_loss),
         cmocka_unit_test(logits_with_an_activation), cmocka_unit_test(columns_of_answers),
-        cmocka_unit_test(losses_of_other_things),
+        cmocka_unit_test(losses_of_large_scores),    cmocka_unit_test(losses_of_other_things),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
