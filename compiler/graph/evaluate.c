@@ -33,7 +33,8 @@ int eval_param(eval_t *e, const gnode_t *n, value_t *out) {
 }
 
 static eval_fn *const functions[G_COUNT] = {
-#define X(op, name, kind, inputs, attributes, doc, shape, evaluate) [G_##op] = eval_##evaluate,
+#define X(op, name, kind, inputs, attributes, doc, shape, evaluate, grad)                          \
+    [G_##op] = eval_##evaluate,
 #include "graph/ops.def"
 #undef X
 };
@@ -43,7 +44,7 @@ static eval_fn *const functions[G_COUNT] = {
 static void make_value(const eval_t *e, const gnode_t *n, value_t *v) {
     v->rank = n->rank;
     v->elements = 1;
-    bool per_row = n->op != G_PARAM && n->rank > 0;
+    bool per_row = n->op != G_PARAM && graph_kind(n) != K_REDUCE && n->rank > 0;
     for (int i = 0; i < n->rank; i++) {
         v->shape[i] = i == 0 && per_row ? e->rows : n->shape[i].c;
         v->elements *= v->shape[i];
@@ -133,14 +134,19 @@ static void mark(const graph_t *g, int *last_use, int id) {
     }
 }
 
+/* The loss, and what the caller gets of it. */
+static bool is_watched(const eval_t *e, const gnode_t *n) {
+    return n->op == G_GRADIENT || n == e->loss;
+}
+
 static int *plan_uses(const eval_t *e, const wanted_t *wanted, int n_wanted) {
     const graph_t *g = e->g;
     int n = (int)g->n_nodes;
     int *last_use = eval_alloc(n, sizeof *last_use);
     for (int i = 0; i < n; i++) {
         const gnode_t *node = g->nodes[i];
-        bool root = (node->trace && e->io->trace) || (e->margin && node->op == G_LSH_HASH) ||
-                    (e->cached && graph_is_keep(node));
+        bool root = (node->trace && e->io->trace) || (e->watch && is_watched(e, node)) ||
+                    (e->margin && node->op == G_LSH_HASH) || (e->cached && graph_is_keep(node));
         last_use[i] = root ? i : -1;
     }
     for (int i = 0; i < n_wanted; i++) last_use[wanted[i].node->id] = n;
@@ -162,6 +168,8 @@ static int run(eval_t *e, const int *last_use) {
         make_value(e, n, v);
         error = functions[n->op](e, n, v);
         if (error == REFORMER_OK && n->trace && e->io->trace) trace(e, n, v);
+        if (error == REFORMER_OK && e->watch && is_watched(e, n))
+            e->watch(e->watch_ctx, n, v->f, v->elements);
         drop_inputs(e, n, last_use);
         if (last_use[i] == (int)i) drop_value(v);
     }
@@ -231,6 +239,18 @@ int graph_evaluate(const graph_t *g, graph_param_fn *param, void *ctx, const ref
                    bool unpadded_loss) {
     eval_t e = eval_begin(g, param, ctx, io);
     if (unpadded_loss) e.loss_length = e.length;
+    return eval_outputs(&e);
+}
+
+int graph_evaluate_gradients(const graph_t *g, graph_param_fn *param, void *ctx,
+                             const reformer_io_t *io, bool unpadded_loss, graph_watch_fn *watch,
+                             void *watch_ctx) {
+    eval_t e = eval_begin(g, param, ctx, io);
+    const gnode_t *seed = graph_next(g, G_SEED, NULL);
+    if (unpadded_loss) e.loss_length = e.length;
+    e.loss = seed ? seed->in[0] : loss_node(g, io);
+    e.watch = watch;
+    e.watch_ctx = watch_ctx;
     return eval_outputs(&e);
 }
 

@@ -24,6 +24,15 @@ typedef const float *graph_param_fn(void *ctx, const char *name);
 int graph_evaluate(const graph_t *g, graph_param_fn *param, void *ctx, const reformer_io_t *io,
                    bool unpadded_loss);
 
+/* The loss, and the gradient of each param (n: a GRADIENT, n->in[1] the param), as they are computed. */
+typedef void graph_watch_fn(void *ctx, const gnode_t *n, const double *values, int64_t elements);
+/* As graph_evaluate, of a train step (graph_gradient): the loss and its gradients go to `watch`, in the graph's order; of
+ * a forward, the loss alone.
+ * Where no label counts, the loss is NaN and its gradient 0. */
+int graph_evaluate_gradients(const graph_t *g, graph_param_fn *param, void *ctx,
+                             const reformer_io_t *io, bool unpadded_loss, graph_watch_fn *watch,
+                             void *watch_ctx);
+
 /* The memory that the greediest op needs for its result and what it reads: an evaluation takes no less. */
 double graph_evaluate_bytes(const graph_t *g);
 

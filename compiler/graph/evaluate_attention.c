@@ -10,26 +10,12 @@
 #include <math.h>
 #include <string.h>
 
-#include "graph/evaluate_ops.h"
+#include "graph/evaluate_attention.h"
 #include "support/heap.h"
 
 static const double MASKED = -1e9, SELF = EVAL_SELF; /* what scores are set to */
 
-typedef struct {
-    int64_t slots, chunk, before, after, head_size;
-    int64_t stride;       /* from token to token in q and v */
-    const int32_t *order; /* [slots] flat index, position = flat % length; NULL: slot = position */
-    int64_t length;
-    bool causal, self_mask;
-    const double *q;     /* [length] rows of head_size, `stride` apart */
-    const double *k;     /* [length][head_size], scaled */
-    const double *v;     /* as q */
-    const int32_t *mask; /* [length]; NULL: all are tokens */
-    double *out;         /* [slots][head_size], by flat index */
-    double *lse;         /* [slots], by flat index */
-} attention_t;
-
-static int64_t flat_of(const attention_t *a, int64_t slot) {
+int64_t eval_flat(const attention_t *a, int64_t slot) {
     return a->order ? a->order[slot] : slot;
 }
 
@@ -49,17 +35,18 @@ static int64_t neighbour(int64_t c, int64_t offset, int64_t chunks) {
     return (c + offset + chunks) % chunks;
 }
 
-/* Positions of the keys that chunk c sees: [(before + 1 + after) * chunk]. */
-static void window_of(const attention_t *a, int64_t c, int64_t *positions) {
+void eval_window(const attention_t *a, int64_t c, int64_t *positions) {
     for (int64_t o = -a->before; o <= a->after; o++) {
         int64_t from = neighbour(c, o, a->slots / a->chunk) * a->chunk;
-        for (int64_t j = 0; j < a->chunk; j++) *positions++ = flat_of(a, from + j) % a->length;
+        for (int64_t j = 0; j < a->chunk; j++) *positions++ = eval_flat(a, from + j) % a->length;
     }
 }
 
-static double score(const attention_t *a, int64_t query, int64_t key) {
+double eval_score(const attention_t *a, int64_t query, int64_t key, bool *set) {
+    *set = true;
     if (a->self_mask && query == key) return SELF;
     if ((a->mask && a->mask[key] == 0) || (a->causal && query < key)) return MASKED;
+    *set = false;
     return eval_dot(a->q + query * a->stride, a->k + key * a->head_size, a->head_size);
 }
 
@@ -86,8 +73,10 @@ double eval_soften(double *x, int64_t n) {
 static void attend_query(const attention_t *a, int64_t flat, const int64_t *keys, int64_t n,
                          double *p) {
     int64_t query = flat % a->length;
-    for (int64_t j = 0; j < n; j++) p[j] = score(a, query, keys[j]);
+    bool set;
+    for (int64_t j = 0; j < n; j++) p[j] = eval_score(a, query, keys[j], &set);
     a->lse[flat] = eval_soften(p, n);
+    if (!a->v) return;
     double *out = a->out + flat * a->head_size;
     memset(out, 0, sizeof *out * (size_t)a->head_size);
     for (int64_t j = 0; j < n; j++) {
@@ -101,9 +90,9 @@ static void attend(const attention_t *a) {
     int64_t *keys = eval_alloc(width, sizeof *keys);
     double *p = eval_alloc(width, sizeof *p);
     for (int64_t c = 0; c < a->slots / a->chunk; c++) {
-        window_of(a, c, keys);
+        eval_window(a, c, keys);
         for (int64_t j = 0; j < a->chunk; j++)
-            attend_query(a, flat_of(a, c * a->chunk + j), keys, width, p);
+            attend_query(a, eval_flat(a, c * a->chunk + j), keys, width, p);
     }
     heap_free(keys);
     heap_free(p);
@@ -152,83 +141,127 @@ static void combine_rounds(const attention_t *a, int64_t rounds, double *to) {
 
 /* ---- ops ----------------------------------------------------------------------------------- */
 
-typedef struct {
-    const value_t *q, *k, *v, *mask, *order; /* mask, order: may be NULL */
-    int64_t rounds, chunk, before, after;
-    bool shared_qk;
-} heads_t;
+int64_t eval_head_at(const eval_t *e, const gnode_t *n, int64_t i) {
+    return (i / n->heads * e->padded * n->heads + i % n->heads) * n->head_size;
+}
+
+attention_t eval_head(const eval_t *e, const gnode_t *n, const heads_t *h, int64_t i,
+                      double *keys) {
+    int64_t d = n->head_size, stride = n->heads * d, slots = h->rounds * e->padded;
+    int64_t row = i / n->heads, first = eval_head_at(e, n, i);
+    make_keys(h->k->f + first, e->padded, stride, d, h->shared_qk, keys);
+    return (attention_t){
+        .slots = slots,
+        .chunk = h->chunk,
+        .before = h->before,
+        .after = h->after,
+        .head_size = d,
+        .stride = stride,
+        .order = h->order ? h->order->i + i * slots : NULL,
+        .length = e->padded,
+        .causal = n->causal,
+        .self_mask = h->shared_qk,
+        .q = h->q->f + first,
+        .k = keys,
+        .v = h->v ? h->v->f + first : NULL,
+        .mask = h->mask ? h->mask->i + row * e->padded : NULL,
+    };
+}
+
+/* lse [length]: of all rounds, `heads` apart. */
+static void sum_rounds(const attention_t *a, int64_t rounds, int64_t heads, double *to) {
+    double *lse = eval_alloc(rounds, sizeof *lse);
+    for (int64_t t = 0; t < a->length; t++) {
+        for (int64_t r = 0; r < rounds; r++) lse[r] = a->lse[r * a->length + t];
+        to[t * heads] = rounds == 1 ? lse[0] : eval_soften(lse, rounds);
+    }
+    heap_free(lse);
+}
 
 static void run_heads(eval_t *e, const gnode_t *n, const heads_t *h, value_t *out) {
-    int64_t d = n->head_size, stride = n->heads * d, slots = h->rounds * e->padded;
+    int64_t d = n->head_size, slots = h->rounds * e->padded;
     double *keys = eval_alloc(e->padded * d, sizeof *keys);
-    double *rounds_out = eval_alloc(slots * d, sizeof *rounds_out);
+    double *rounds_out = h->v ? eval_alloc(slots * d, sizeof *rounds_out) : NULL;
     double *lse = eval_alloc(slots, sizeof *lse);
     for (int64_t i = 0; i < e->rows * n->heads; i++) {
-        int64_t row = i / n->heads, first = row * e->padded * stride + i % n->heads * d;
-        make_keys(h->k->f + first, e->padded, stride, d, h->shared_qk, keys);
-        attention_t a = {
-            .slots = slots,
-            .chunk = h->chunk,
-            .before = h->before,
-            .after = h->after,
-            .head_size = d,
-            .stride = stride,
-            .order = h->order ? h->order->i + i * slots : NULL,
-            .length = e->padded,
-            .causal = n->causal,
-            .self_mask = h->shared_qk,
-            .q = h->q->f + first,
-            .k = keys,
-            .v = h->v->f + first,
-            .mask = h->mask ? h->mask->i + row * e->padded : NULL,
-            .out = rounds_out,
-            .lse = lse,
-        };
+        attention_t a = eval_head(e, n, h, i, keys);
+        a.out = rounds_out;
+        a.lse = lse;
         attend(&a);
-        combine_rounds(&a, h->rounds, out->f + first);
+        if (h->v) combine_rounds(&a, h->rounds, out->f + eval_head_at(e, n, i));
+        else
+            sum_rounds(&a, h->rounds, n->heads,
+                       out->f + i / n->heads * e->padded * n->heads + i % n->heads);
     }
     heap_free(keys);
     heap_free(rounds_out);
     heap_free(lse);
 }
 
-int eval_lsh_attention(eval_t *e, const gnode_t *n, value_t *out) {
-    const value_t *qk = eval_in(e, n, 0);
-    heads_t h = {.q = qk,
-                 .k = qk,
-                 .v = eval_in(e, n, 1),
-                 .order = eval_in(e, n, 2),
-                 .mask = eval_optional(e, n, 3),
-                 .rounds = n->rounds,
+static const value_t *next_if(const eval_t *e, const gnode_t *n, int *at, bool there) {
+    return there ? eval_optional(e, n, (*at)++) : NULL;
+}
+
+heads_t eval_lsh_heads(const eval_t *e, const gnode_t *n, int first, bool has_v) {
+    heads_t h = {.rounds = n->rounds,
                  .chunk = n->chunk,
                  .before = n->before,
                  .after = n->after,
                  .shared_qk = true};
-    run_heads(e, n, &h, out);
-    return REFORMER_OK;
+    h.q = h.k = eval_in(e, n, first++);
+    h.v = next_if(e, n, &first, has_v);
+    h.order = eval_in(e, n, first++);
+    h.mask = eval_optional(e, n, first);
+    return h;
 }
 
-static heads_t apart(const eval_t *e, const gnode_t *n) {
-    return (heads_t){.q = eval_in(e, n, 0),
-                     .k = eval_in(e, n, 1),
-                     .v = eval_in(e, n, 2),
-                     .mask = eval_optional(e, n, 3),
-                     .rounds = 1};
+static heads_t apart(const eval_t *e, const gnode_t *n, int first, bool has_v) {
+    heads_t h = {.rounds = 1};
+    h.q = eval_in(e, n, first++);
+    h.k = eval_in(e, n, first++);
+    h.v = next_if(e, n, &first, has_v);
+    h.mask = eval_optional(e, n, first);
+    return h;
 }
 
-int eval_local_attention(eval_t *e, const gnode_t *n, value_t *out) {
-    heads_t h = apart(e, n);
+heads_t eval_local_heads(const eval_t *e, const gnode_t *n, int first, bool has_v) {
+    heads_t h = apart(e, n, first, has_v);
     h.chunk = n->chunk;
     h.before = n->before;
     h.after = n->after;
+    return h;
+}
+
+heads_t eval_exact_heads(const eval_t *e, const gnode_t *n, int first, bool has_v) {
+    heads_t h = apart(e, n, first, has_v);
+    h.chunk = e->padded;
+    h.shared_qk = n->shared_qk;
+    return h;
+}
+
+typedef heads_t heads_fn(const eval_t *e, const gnode_t *n, int first, bool has_v);
+
+static int run_op(eval_t *e, const gnode_t *n, heads_fn *heads, bool has_v, value_t *out) {
+    heads_t h = heads(e, n, 0, has_v);
     run_heads(e, n, &h, out);
     return REFORMER_OK;
 }
 
+int eval_lsh_attention(eval_t *e, const gnode_t *n, value_t *out) {
+    return run_op(e, n, eval_lsh_heads, true, out);
+}
+int eval_local_attention(eval_t *e, const gnode_t *n, value_t *out) {
+    return run_op(e, n, eval_local_heads, true, out);
+}
 int eval_exact_attention(eval_t *e, const gnode_t *n, value_t *out) {
-    heads_t h = apart(e, n);
-    h.chunk = e->padded;
-    h.shared_qk = n->shared_qk;
-    run_heads(e, n, &h, out);
-    return REFORMER_OK;
+    return run_op(e, n, eval_exact_heads, true, out);
+}
+int eval_lsh_lse(eval_t *e, const gnode_t *n, value_t *out) {
+    return run_op(e, n, eval_lsh_heads, false, out);
+}
+int eval_local_lse(eval_t *e, const gnode_t *n, value_t *out) {
+    return run_op(e, n, eval_local_heads, false, out);
+}
+int eval_exact_lse(eval_t *e, const gnode_t *n, value_t *out) {
+    return run_op(e, n, eval_exact_heads, false, out);
 }

@@ -1,5 +1,5 @@
 /* The evaluator's ops that look at one token at a time: padding, embedding, layer norm, dense
- * layers, activations, and what moves rows about. HF_SEMANTICS 3 to 5, 7 and 8. */
+ * layers, and what moves rows about. HF_SEMANTICS 3 to 5, 7 and 8. */
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -67,7 +67,7 @@ int eval_embed_at(eval_t *e, const gnode_t *n, value_t *out) {
     return REFORMER_OK;
 }
 
-/* ---- layer norm, activations --------------------------------------------------------------- */
+/* ---- layer norm ---------------------------------------------------------------------------- */
 
 /* 1 / sqrt(sum / n + eps). Where single precision's sum of squares overflows, it is Hugging Face's rsqrt(inf), and
  * the norm gives its bias: as with keys (eval_key_scale), not a number that rounds differently but another one. */
@@ -102,84 +102,6 @@ int eval_rms_norm(eval_t *e, const gnode_t *n, value_t *out) {
         double scale = norm_scale(squares, width, n->eps);
         for (int64_t k = 0; k < width; k++) out->f[at + k] = x->f[at + k] * scale * weight->w[k];
     }
-    return REFORMER_OK;
-}
-
-static double sigmoid(double x) {
-    return 1 / (1 + exp(-x));
-}
-static double relu(double x) {
-    return x > 0 ? x : 0;
-}
-static double gelu(double x) {
-    return 0.5 * x * (1 + erf(x / sqrt(2)));
-}
-static double gelu_new(double x) {
-    return 0.5 * x * (1 + tanh(sqrt(2 / acos(-1)) * (x + 0.044715 * x * x * x)));
-}
-static double silu(double x) {
-    return x * sigmoid(x);
-}
-static double gelu_10(double x) {
-    return fmin(fmax(gelu(x), -10), 10);
-}
-static double gelu_fast(double x) {
-    return 0.5 * x * (1 + tanh(0.7978845608 * x * (1 + 0.044715 * x * x)));
-}
-static double quick_gelu(double x) {
-    return x * sigmoid(1.702 * x);
-}
-static double mish(double x) {
-    return x * tanh(log1p(exp(x)));
-}
-static double linear(double x) {
-    return x;
-}
-static double relu6(double x) {
-    return fmin(relu(x), 6);
-}
-
-static double leaky_relu(double x) {
-    return x > 0 ? x : 0.01 * x;
-}
-static double relu2(double x) {
-    return relu(x) * relu(x);
-}
-static double laplace(double x) {
-    return 0.5 * (1 + erf((x - 0.707107) / (0.282095 * sqrt(2))));
-}
-static double hardswish(double x) {
-    return x * fmin(relu(x + 3), 6) / 6;
-}
-static double sqrtsoftplus(double x) {
-    return sqrt(relu(x) + log1p(exp(-fabs(x))));
-}
-
-static double (*const activations[ACT_COUNT])(double) = {
-    [ACT_RELU] = relu,
-    [ACT_GELU] = gelu,
-    [ACT_GELU_NEW] = gelu_new,
-    [ACT_SILU] = silu,
-    [ACT_GELU_10] = gelu_10,
-    [ACT_GELU_FAST] = gelu_fast,
-    [ACT_GELU_PYTHON] = gelu,
-    [ACT_GELU_PYTORCH_TANH] = gelu_new,
-    [ACT_QUICK_GELU] = quick_gelu,
-    [ACT_MISH] = mish,
-    [ACT_LINEAR] = linear,
-    [ACT_RELU6] = relu6,
-    [ACT_SIGMOID] = sigmoid,
-    [ACT_TANH] = tanh,
-    [ACT_LEAKY_RELU] = leaky_relu,
-    [ACT_RELU2] = relu2,
-    [ACT_LAPLACE] = laplace,
-    [ACT_HARDSWISH] = hardswish,
-    [ACT_SQRTSOFTPLUS] = sqrtsoftplus,
-};
-
-int eval_activation(eval_t *e, const gnode_t *n, value_t *out) {
-    const value_t *x = eval_in(e, n, 0);
-    for (int64_t k = 0; k < x->elements; k++) out->f[k] = activations[n->act](x->f[k]);
     return REFORMER_OK;
 }
 

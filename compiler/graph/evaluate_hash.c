@@ -137,6 +137,25 @@ int eval_lsh_hash(eval_t *e, const gnode_t *n, value_t *out) {
     return REFORMER_OK;
 }
 
+/* Without round offsets. */
+int eval_pack_buckets(eval_t *e, const gnode_t *n, value_t *out) {
+    const value_t *buckets = eval_in(e, n, 0);
+    hash_size_t s = hash_size(n, eval_optional(e, n, 1));
+    int64_t rounds = out->shape[2];
+    for (int64_t k = 0; k < out->elements; k++)
+        out->i[k] = buckets->i[k] - (int32_t)(k / e->padded % rounds * s.offset);
+    return REFORMER_OK;
+}
+
+/* As if anything were padding: that keeps rounds apart too. */
+int eval_unpack_buckets(eval_t *e, const gnode_t *n, value_t *out) {
+    const value_t *packed = eval_in(e, n, 0);
+    int64_t rounds = out->shape[2], offset = eval_buckets(n) + 1;
+    for (int64_t k = 0; k < out->elements; k++)
+        out->i[k] = packed->i[k] + (int32_t)(k / e->padded % rounds * offset);
+    return REFORMER_OK;
+}
+
 /* By counting. */
 void eval_sort_stably(const int32_t *keys, int64_t n, int32_t *order) {
     int32_t most = 0;

@@ -1,7 +1,9 @@
-/* The evaluator's losses: HF_SEMANTICS 8. As in torch, the mean over no labels at all is NaN. */
+/* The evaluator's losses and their gradients: HF_SEMANTICS 8. As in torch, the mean over no labels at all is NaN, and its
+ * gradient 0. */
 #include <math.h>
 
 #include "graph/evaluate_ops.h"
+#include "support/heap.h"
 
 enum { IGNORED = -100 };
 
@@ -12,6 +14,13 @@ static double cross_entropy(const double *x, int64_t n, int64_t target) {
         if (x[k] > max) max = x[k];
     for (int64_t k = 0; k < n; k++) sum += exp(x[k] - max);
     return log(sum) + max - x[target];
+}
+
+/* dx += factor * (softmax(x) - 1 at the target) */
+static void cross_entropy_gradient(const double *x, int64_t n, int64_t target, double factor,
+                                   double *dx) {
+    double lse = cross_entropy(x, n, target) + x[target];
+    for (int64_t k = 0; k < n; k++) dx[k] += factor * (exp(x[k] - lse) - (k == target));
 }
 
 /* Labels of io are [rows][length] or [rows]; a causal LM predicts the label of the next token. What each
@@ -40,6 +49,33 @@ int eval_cross_entropy(eval_t *e, const gnode_t *n, value_t *out) {
     return REFORMER_OK;
 }
 
+/* The logits that predict label k; -1: none do, or the label is ignored. */
+static int64_t predicting(const value_t *logits, int64_t given, int64_t shift, int64_t k,
+                          int32_t label) {
+    int64_t tokens = logits->rank == 3 ? logits->shape[1] : 1, token = k % given - shift;
+    return label == IGNORED || token < 0 ? -1 : k / given * tokens + token;
+}
+
+int eval_cross_entropy_grad(eval_t *e, const gnode_t *n, value_t *out) {
+    const value_t *dy = eval_in(e, n, 0), *logits = eval_in(e, n, 1);
+    int64_t classes = logits->shape[logits->rank - 1], given = logits->rank == 3 ? e->length : 1;
+    const int32_t *labels = e->io->labels;
+    double count = 0;
+    if (!labels) return REFORMER_E_ARGUMENT;
+    for (int64_t k = 0; k < e->rows * given; k++) {
+        if (labels[k] != IGNORED && (labels[k] < 0 || labels[k] >= classes))
+            return REFORMER_E_LABEL;
+        count += predicting(logits, given, n->shift, k, labels[k]) >= 0;
+    }
+    for (int64_t k = 0; k < e->rows * given; k++) {
+        int64_t row = predicting(logits, given, n->shift, k, labels[k]);
+        if (row >= 0)
+            cross_entropy_gradient(logits->f + row * classes, classes, labels[k], dy->f[0] / count,
+                                   out->f + row * classes);
+    }
+    return REFORMER_OK;
+}
+
 /* Mean over rows of the cross entropy over positions; targets beyond the last are ignored. */
 static double position_loss(const eval_t *e, const value_t *logits, const int32_t *positions) {
     double sum = 0, count = 0;
@@ -60,17 +96,55 @@ int eval_qa_loss(eval_t *e, const gnode_t *n, value_t *out) {
     return REFORMER_OK;
 }
 
+/* For start or end: which of the two columns of dx. */
+static void position_gradient(const eval_t *e, const value_t *logits, const int32_t *positions,
+                              double dy, double *dx) {
+    int64_t length = logits->shape[1];
+    double count = 0, *own = eval_alloc(length, sizeof *own);
+    for (int64_t b = 0; b < e->rows; b++) count += positions[b] < e->loss_length;
+    for (int64_t b = 0; b < e->rows; b++) {
+        if (positions[b] >= e->loss_length) continue;
+        for (int64_t k = 0; k < length; k++) own[k] = 0;
+        cross_entropy_gradient(logits->f + b * length, e->loss_length,
+                               positions[b] < 0 ? 0 : positions[b], dy / count, own);
+        for (int64_t k = 0; k < length; k++) dx[2 * (b * length + k)] = own[k];
+    }
+    heap_free(own);
+}
+
+int eval_qa_loss_grad(eval_t *e, const gnode_t *n, value_t *out) {
+    double dy = eval_in(e, n, 0)->f[0] / 2;
+    if (!e->io->start_positions || !e->io->end_positions) return REFORMER_E_ARGUMENT;
+    position_gradient(e, eval_in(e, n, 1), e->io->start_positions, dy, out->f);
+    position_gradient(e, eval_in(e, n, 2), e->io->end_positions, dy, out->f + 1);
+    return REFORMER_OK;
+}
+
 /* One label: integers are numbers too. */
+static bool has_numbers(const eval_t *e, const value_t *logits) {
+    return e->io->labels_f32 || (e->io->labels && logits->shape[1] == 1);
+}
+static double number(const eval_t *e, int64_t k) {
+    return e->io->labels_f32 ? (double)e->io->labels_f32[k] : e->io->labels[k];
+}
+
 int eval_mse_loss(eval_t *e, const gnode_t *n, value_t *out) {
     const value_t *logits = eval_in(e, n, 0);
-    bool integers = !e->io->labels_f32 && e->io->labels && logits->shape[1] == 1;
     double sum = 0;
-    if (!e->io->labels_f32 && !integers) return REFORMER_E_ARGUMENT;
+    if (!has_numbers(e, logits)) return REFORMER_E_ARGUMENT;
     for (int64_t k = 0; k < logits->elements; k++) {
-        double label = integers ? e->io->labels[k] : (double)e->io->labels_f32[k];
-        sum += (logits->f[k] - label) * (logits->f[k] - label);
+        double error = logits->f[k] - number(e, k);
+        sum += error * error;
     }
     out->f[0] = sum / (double)logits->elements;
+    return REFORMER_OK;
+}
+
+int eval_mse_loss_grad(eval_t *e, const gnode_t *n, value_t *out) {
+    const value_t *dy = eval_in(e, n, 0), *logits = eval_in(e, n, 1);
+    if (!has_numbers(e, logits)) return REFORMER_E_ARGUMENT;
+    for (int64_t k = 0; k < logits->elements; k++)
+        out->f[k] = dy->f[0] * 2 * (logits->f[k] - number(e, k)) / (double)logits->elements;
     return REFORMER_OK;
 }
 
@@ -84,5 +158,14 @@ int eval_bce_loss(eval_t *e, const gnode_t *n, value_t *out) {
         sum += fmax(x, 0) - x * e->io->labels_f32[k] + log1p(exp(-fabs(x)));
     }
     out->f[0] = sum / (double)logits->elements;
+    return REFORMER_OK;
+}
+
+int eval_bce_loss_grad(eval_t *e, const gnode_t *n, value_t *out) {
+    const value_t *dy = eval_in(e, n, 0), *logits = eval_in(e, n, 1);
+    if (!e->io->labels_f32) return REFORMER_E_ARGUMENT;
+    for (int64_t k = 0; k < logits->elements; k++)
+        out->f[k] = dy->f[0] * (1 / (1 + exp(-logits->f[k])) - e->io->labels_f32[k]) /
+                    (double)logits->elements;
     return REFORMER_OK;
 }

@@ -35,6 +35,9 @@ typedef struct {
     void *param_ctx;
     graph_margin_fn *margin; /* NULL: not wanted */
     void *margin_ctx;
+    graph_watch_fn *watch; /* NULL: gradients are not wanted */
+    void *watch_ctx;
+    const gnode_t *loss; /* it watches */
     cached_row_t *
         cached; /* the row that a step gives a token, or a prefill fills; there is room. NULL: neither */
     const int *state_at;  /* by node id: which of its states */
@@ -46,7 +49,7 @@ typedef struct {
 
 /* Fills *out, whose arrays are allocated and zero. Returns REFORMER_OK or an error code. */
 typedef int eval_fn(eval_t *e, const gnode_t *n, value_t *out);
-#define X(op, name, kind, inputs, attributes, doc, shape, evaluate) eval_fn eval_##evaluate;
+#define X(op, name, kind, inputs, attributes, doc, shape, evaluate, grad) eval_fn eval_##evaluate;
 #include "graph/ops.def"
 #undef X
 

@@ -19,7 +19,7 @@ typedef enum {
 
 /* What a row of an op's result needs: a column of ops.def. */
 typedef enum { K_LEAF, K_ROW, K_PICK, K_MIX, K_REDUCE } gkind_t;
-typedef enum { G_F32, G_I32 } gtype_t;
+typedef enum { G_F32, G_I32, G_U8, G_U16, G_TYPES } gtype_t; /* the last two: buckets, packed */
 enum { G_MAX_RANK = 4, G_MAX_INPUTS = 2 + MAX_AXIAL };
 
 typedef struct gnode {
@@ -47,6 +47,10 @@ typedef struct gnode {
     int64_t pad_token;
     int n_axial;
     int64_t axial_shape[MAX_AXIAL];
+    int64_t first, width; /* PART: columns */
+    int64_t entries,
+        axis;       /* *_GRAD of a table: its rows; which of the position grid's axes it is for */
+    bool to_padded; /* PAD_ROWS: to the padded length, else to the length */
 } gnode_t;
 
 /* How inputs that are shorter than a literal length are computed. */
@@ -92,7 +96,18 @@ const gnode_t *graph_step_fault(const graph_t *forward, const char **why);
 /* Makes a prefill of the graph of a forward: every attention that `step` has under the same name gets that one's
  * state, and a *_KEEP that fills it. What the forward computes stays as it is. False after errors in d. */
 bool graph_keep(graph_t *forward, const graph_t *step, diag_t *d);
-bool graph_is_step(const gnode_t *n); /* attention of one token, from a cache */
+/* A train step: the forward's nodes, and behind them those that compute the gradient of a loss (gradient.c); what the
+ * forward computes stays as it is. */
+typedef struct {
+    const char *loss; /* the output to derive: NULL: "loss" */
+    const bool *
+        keep; /* by id of g's nodes: values that the backward pass reads as the forward left them, beyond those
+                       * that it cannot make again; NULL: none. How much memory a step takes for how much work */
+} graph_gradient_options_t;
+/* o NULL: nothing is said. NULL after errors in d: no loss, an op without a derivative, a name that is taken. */
+graph_t *graph_gradient(arena_t *a, const graph_t *g, const graph_gradient_options_t *o, diag_t *d);
+bool graph_is_backward(const gnode_t *n); /* an op of the backward pass alone */
+bool graph_is_step(const gnode_t *n);     /* attention of one token, from a cache */
 bool graph_is_state(const gnode_t *n);
 bool graph_is_keep(const gnode_t *n);    /* nobody has to read it */
 bool graph_check(graph_t *g, diag_t *d); /* infers all shapes again and compares */

@@ -56,6 +56,12 @@ static void check_entry(check_t *c) {
                   n->name);
             continue;
         }
+        if (graph_is_backward(n)) {
+            WRONG(c, n,
+                  "%s: the backward pass follows from the forward, and does not stand in a file",
+                  n->name);
+            continue;
+        }
         const gnode_t **only = n->op == G_EMBED      ? &embed
                                : n->op == G_PAD_IDS  ? &ids
                                : n->op == G_PAD_MASK ? &mask

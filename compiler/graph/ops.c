@@ -32,9 +32,15 @@ const gattr_t graph_attrs[N_GRAPH_ATTRS] = {
     FIELD(shift, ATTR_INT),
     FIELD(pad_token, ATTR_INT),
     LIST(axial_shape, n_axial, MAX_AXIAL),
+    FIELD(first, ATTR_INT),
+    FIELD(width, ATTR_INT),
+    FIELD(entries, ATTR_INT),
+    FIELD(axis, ATTR_INT),
+    FIELD(to_padded, ATTR_BOOL),
 };
 
-const char *const graph_type_names[] = {[G_F32] = "f32", [G_I32] = "i32"};
+const char *const graph_type_names[] = {
+    [G_F32] = "f32", [G_I32] = "i32", [G_U8] = "u8", [G_U16] = "u16"};
 
 /* The i-th word of a list of words; NULL past the last. */
 static const char *word_at(const char *list, int i, int *n) {
@@ -94,6 +100,18 @@ bool graph_is_state(const gnode_t *n) {
 
 bool graph_is_keep(const gnode_t *n) {
     return n->op == G_LSH_KEEP || n->op == G_LOCAL_KEEP;
+}
+
+void graph_copy_attr(const gattr_t *attr, gnode_t *to, const gnode_t *from) {
+    static const size_t sizes[] = {[ATTR_INT] = sizeof(int64_t),
+                                   [ATTR_REAL] = sizeof(double),
+                                   [ATTR_BOOL] = sizeof(bool),
+                                   [ATTR_ACT] = sizeof(act_t),
+                                   [ATTR_LIST] = sizeof(int64_t)};
+    bool list = attr->kind == ATTR_LIST;
+    if (list) *graph_attr_count(attr, to) = *graph_attr_count(attr, from);
+    memcpy(graph_attr_at(attr, to), graph_attr_at(attr, from),
+           sizes[attr->kind] * (size_t)(list ? attr->max : 1));
 }
 
 bool graph_same_attr(const gattr_t *attr, const gnode_t *a, const gnode_t *b) {

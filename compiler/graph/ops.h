@@ -24,10 +24,11 @@ typedef struct {
     gattr_kind_t kind;
     int max; /* of a list's length */
 } gattr_t;
-enum { N_GRAPH_ATTRS = 15 };
+enum { N_GRAPH_ATTRS = 20 };
 extern const gattr_t graph_attrs[N_GRAPH_ATTRS];
 bool graph_op_has_attr(gop_t op, const gattr_t *attr);
 
+void graph_copy_attr(const gattr_t *attr, gnode_t *to, const gnode_t *from);
 bool graph_same_attr(const gattr_t *attr, const gnode_t *a, const gnode_t *b);
 
 static inline void *graph_attr_at(const gattr_t *attr, const gnode_t *n) {
@@ -37,6 +38,7 @@ static inline int *graph_attr_count(const gattr_t *attr, const gnode_t *n) {
     return (int *)((char *)n + attr->count_field);
 }
 
+enum { MAX_NAME = 200 };                     /* bytes of a node's name, the NUL counted */
 extern const char *const graph_type_names[]; /* by gtype_t */
 
 /* Appends a node without checking it; name and location are the caller's to fill. */

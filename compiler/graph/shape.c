@@ -7,178 +7,12 @@
  * Letters as in ops.def. */
 #include <string.h>
 
-#include "graph/ops.h"
-
-typedef struct {
-    const graph_t *g;
-    gnode_t *n;
-    diag_t *d;
-    bool ok;
-    gtype_t type; /* the result */
-    int rank;
-    dim_t shape[G_MAX_RANK];
-} rule_t;
-
-#define FAIL(r, ...) ((r)->ok = false, diag_error((r)->d, (r)->n->at, __VA_ARGS__))
-
-/* ---- pieces of rules ----------------------------------------------------------------------- */
-
-static void result(rule_t *r, gtype_t type, int rank, const dim_t *shape) {
-    r->type = type;
-    r->rank = rank;
-    if (rank) memcpy(r->shape, shape, sizeof *shape * (size_t)rank);
-}
-
-static void result_like(rule_t *r, const gnode_t *x) {
-    result(r, x->type, x->rank, x->shape);
-}
-
-static dim_t last(const gnode_t *x) {
-    return x->shape[x->rank - 1];
-}
-
-/* "x" of input i, for messages */
-static const char *input_name(const rule_t *r, int i, int *n) {
-    const char *name = "?";
-    garg_kind_t kind;
-    *n = 1;
-    graph_op_input(r->n->op, i, &name, n, &kind);
-    return name;
-}
-
-static bool want_type(rule_t *r, int i, gtype_t type) {
-    const gnode_t *x = r->n->in[i];
-    if (x->type == type) return true;
-    int n;
-    const char *name = input_name(r, i, &n);
-    FAIL(r, "%s: input %.*s is %s, not %s", r->n->name, n, name, graph_type_names[x->type],
-         graph_type_names[type]);
-    return false;
-}
-
-static bool want_rank(rule_t *r, int i, gtype_t type, int rank) {
-    const gnode_t *x = r->n->in[i];
-    if (!want_type(r, i, type)) return false;
-    if (x->rank == rank) return true;
-    int n;
-    const char *name = input_name(r, i, &n);
-    FAIL(r, "%s: input %.*s has %d dimensions, not %d", r->n->name, n, name, x->rank, rank);
-    return false;
-}
-
-static void dim_text(dim_t d, char text[64]) {
-    if (d.u == 0) snprintf(text, 64, "%lld", (long long)d.c);
-    else if (d.c == 0) snprintf(text, 64, "%lld*U", (long long)d.u);
-    else snprintf(text, 64, "%lld+%lld*U", (long long)d.c, (long long)d.u);
-}
-
-/* Input i has this type and exactly this shape. */
-static bool want_shape(rule_t *r, int i, gtype_t type, int rank, const dim_t *shape) {
-    if (!want_rank(r, i, type, rank)) return false;
-    const gnode_t *x = r->n->in[i];
-    for (int k = 0; k < rank; k++) {
-        if (dim_equal(x->shape[k], shape[k])) continue;
-        int n;
-        const char *name = input_name(r, i, &n);
-        char have[64], want[64];
-        dim_text(x->shape[k], have);
-        dim_text(shape[k], want);
-        FAIL(r, "%s: dimension %d of input %.*s is %s, not %s", r->n->name, k, n, name, have, want);
-        return false;
-    }
-    return true;
-}
-
-#define SHAPE(...)                                                                                 \
-    (sizeof((dim_t[]){__VA_ARGS__}) / sizeof(dim_t)), (dim_t[]) {                                  \
-        __VA_ARGS__                                                                                \
-    }
-#define WANT(r, i, type, ...) want_shape(r, i, type, SHAPE(__VA_ARGS__))
-
-static bool want_positive(rule_t *r, int64_t value, const char *attr) {
-    if (value > 0) return true;
-    FAIL(r, "%s: %s must be positive", r->n->name, attr);
-    return false;
-}
-
-/* Product of positive numbers, INT64_MAX when it does not fit. */
-static int64_t product(int n, const int64_t *f) {
-    int64_t p = 1;
-    for (int i = 0; i < n; i++)
-        if (__builtin_mul_overflow(p, f[i], &p)) return INT64_MAX;
-    return p;
-}
-
-static dim_t batch(const rule_t *r) {
-    return dim(r->g->batch);
-}
-
-/* [B,P,w], w free */
-static bool want_stream(rule_t *r, int i) {
-    if (!want_rank(r, i, G_F32, 3)) return false;
-    return WANT(r, i, G_F32, batch(r), r->g->padded, last(r->n->in[i]));
-}
-
-/* Optional, like all masks. */
-static bool want_mask(rule_t *r, int i) {
-    return !r->n->in[i] || WANT(r, i, G_I32, batch(r), r->g->padded);
-}
-
-/* Input i is [B,P,heads * head_size]. */
-static bool want_heads(rule_t *r, int i) {
-    const gnode_t *n = r->n;
-    int64_t width;
-    if (!want_positive(r, n->heads, "heads") || !want_positive(r, n->head_size, "head_size"))
-        return false;
-    if (__builtin_mul_overflow(n->heads, n->head_size, &width)) {
-        FAIL(r, "%s: heads times head_size is too large", n->name);
-        return false;
-    }
-    return WANT(r, i, G_F32, batch(r), r->g->padded, dim(width));
-}
-
-static bool want_reach(rule_t *r) {
-    const gnode_t *n = r->n;
-    if (!want_positive(r, n->chunk, "chunk")) return false;
-    int64_t chunks, window;
-    if (n->before < 0 || n->after < 0 || __builtin_add_overflow(n->before, n->after, &chunks) ||
-        __builtin_add_overflow(chunks, 1, &chunks) ||
-        __builtin_mul_overflow(chunks, n->chunk, &window) || window > INT32_MAX) {
-        FAIL(r, "%s: before and after must not be negative, nor the window too wide", n->name);
-        return false;
-    }
-    return true;
-}
-
-static bool want_window(rule_t *r) {
-    const gnode_t *n = r->n;
-    if (!want_reach(r)) return false;
-    if (!dim_divisible(r->g->padded, n->chunk)) {
-        FAIL(r, "%s: the padded length is no multiple of the chunk length %lld", n->name,
-             (long long)n->chunk);
-        return false;
-    }
-    return true;
-}
-
-/* The greatest value of a dimension that does not shrink with U; false when it does not fit. */
-static bool dim_most(dim_t d, units_t units, int64_t *most) {
-    return d.u >= 0 && !__builtin_mul_overflow(d.u, units.max, most) &&
-           !__builtin_add_overflow(*most, d.c, most);
-}
-
-/* A float tensor with a last dimension. */
-static bool want_vectors(rule_t *r, int i) {
-    if (!want_type(r, i, G_F32)) return false;
-    if (r->n->in[i]->rank >= 1) return true;
-    FAIL(r, "%s: a tensor is needed, not a number", r->n->name);
-    return false;
-}
+#include "graph/shape_pieces.h"
 
 /* ---- rules --------------------------------------------------------------------------------- */
 
 /* Declared: a named tensor of the caller. */
-static void rule_input(rule_t *r) {
+void rule_input(rule_t *r) {
     static const struct {
         const char *name;
         gtype_t type;
@@ -204,14 +38,14 @@ static void rule_input(rule_t *r) {
     FAIL(r, "there is no input named %s", n->name);
 }
 
-static void rule_param(rule_t *r) {
+void rule_param(rule_t *r) {
     for (int i = 0; i < r->n->rank; i++)
         if (!dim_literal(r->n->shape[i])) FAIL(r, "param %s depends on the length", r->n->name);
     if (r->n->type != G_F32) FAIL(r, "param %s is not f32", r->n->name);
     result_like(r, r->n);
 }
 
-static void rule_pad_ids(rule_t *r) {
+void rule_pad_ids(rule_t *r) {
     if (!WANT(r, 0, G_I32, batch(r), r->g->length)) return;
     if (!dim_le(r->g->length, r->g->padded, r->g->units))
         FAIL(r, "%s: the padded length is below the length", r->n->name);
@@ -220,13 +54,13 @@ static void rule_pad_ids(rule_t *r) {
     result(r, G_I32, SHAPE(batch(r), r->g->padded));
 }
 
-static void rule_pad_mask(rule_t *r) {
+void rule_pad_mask(rule_t *r) {
     if (r->n->in[0] && !WANT(r, 0, G_I32, batch(r), r->g->length)) return;
     result(r, G_I32, SHAPE(batch(r), r->g->padded));
 }
 
 /* One table per axis, or a single one; widths of axes sum to the hidden size. */
-static void rule_embed(rule_t *r) {
+void rule_embed(rule_t *r) {
     const gnode_t *n = r->n;
     int word = n->op == G_EMBED_AT ? 2 : 1, tables = n->n_in - word - 1;
     if (!WANT(r, 0, G_I32, batch(r), r->g->padded) || !want_rank(r, word, G_F32, 2)) return;
@@ -256,7 +90,7 @@ static void rule_embed(rule_t *r) {
 }
 
 /* x, and vectors as wide as its rows. */
-static void rule_norm(rule_t *r) {
+void rule_norm(rule_t *r) {
     if (!want_vectors(r, 0)) return;
     for (int i = 1; i < r->n->n_in; i++)
         if (!WANT(r, i, G_F32, last(r->n->in[0]))) return;
@@ -264,7 +98,7 @@ static void rule_norm(rule_t *r) {
     result_like(r, r->n->in[0]);
 }
 
-static void rule_dense(rule_t *r) {
+void rule_dense(rule_t *r) {
     gnode_t *const *in = r->n->in;
     if (!want_vectors(r, 0) || !want_rank(r, 1, G_F32, 2)) return;
     if (!WANT(r, 1, G_F32, in[1]->shape[0], last(in[0]))) return;
@@ -273,17 +107,17 @@ static void rule_dense(rule_t *r) {
     r->shape[r->rank - 1] = in[1]->shape[0];
 }
 
-static void rule_activation(rule_t *r) {
+void rule_activation(rule_t *r) {
     if (want_type(r, 0, G_F32)) result_like(r, r->n->in[0]);
     if (r->n->act < 0 || r->n->act >= ACT_COUNT) FAIL(r, "%s: no such activation", r->n->name);
 }
 
-static void rule_elementwise(rule_t *r) {
+void rule_elementwise(rule_t *r) {
     const gnode_t *x = r->n->in[0];
     if (want_type(r, 0, G_F32) && want_shape(r, 1, G_F32, x->rank, x->shape)) result_like(r, x);
 }
 
-static void rule_concat(rule_t *r) {
+void rule_concat(rule_t *r) {
     gnode_t *const *in = r->n->in;
     if (!want_vectors(r, 0) || !want_rank(r, 1, G_F32, in[0]->rank)) return;
     dim_t shape[G_MAX_RANK];
@@ -294,27 +128,6 @@ static void rule_concat(rule_t *r) {
     r->shape[r->rank - 1] = dim_add(last(in[0]), last(in[1]));
 }
 
-/* Half the sum of the factors, of which there are some, all even; columns NULL: not asked for. */
-static bool want_factors(rule_t *r, int64_t *half) {
-    const gnode_t *n = r->n;
-    int64_t columns = 0;
-    for (int i = 0; i < n->n_factors; i++) {
-        int64_t f = n->factors[i];
-        if (f < 2 || f % 2 || __builtin_add_overflow(columns, f / 2, &columns)) {
-            FAIL(r, "%s: %lld buckets: an even number is needed", n->name, (long long)f);
-            return false;
-        }
-    }
-    if (n->n_factors < 1) FAIL(r, "%s: no number of buckets", n->name);
-    int64_t buckets = product(n->n_factors, n->factors);
-    if (buckets >= INT32_MAX || n->rounds > INT32_MAX / (buckets + 1)) {
-        FAIL(r, "%s: too many buckets for 32 bits", n->name);
-        return false;
-    }
-    if (half) *half = columns;
-    return r->ok;
-}
-
 /* Rotations are [H,d,n,R], R half the sum of the factors. */
 static bool want_rotations(rule_t *r, int input) {
     const gnode_t *n = r->n;
@@ -323,14 +136,14 @@ static bool want_rotations(rule_t *r, int input) {
            WANT(r, input, G_F32, dim(n->heads), dim(n->head_size), dim(n->rounds), dim(columns));
 }
 
-static void rule_lsh_hash(rule_t *r) {
+void rule_lsh_hash(rule_t *r) {
     const gnode_t *n = r->n;
     if (!want_heads(r, 0) || !want_mask(r, 2) || !want_positive(r, n->rounds, "rounds")) return;
     if (!want_rotations(r, 1)) return;
     result(r, G_I32, SHAPE(batch(r), dim(n->heads), dim(n->rounds), r->g->padded));
 }
 
-static void rule_lsh_sort(rule_t *r) {
+void rule_lsh_sort(rule_t *r) {
     if (!want_rank(r, 0, G_I32, 4)) return;
     const dim_t *s = r->n->in[0]->shape;
     if (!WANT(r, 0, G_I32, batch(r), s[1], s[2], r->g->padded)) return;
@@ -345,7 +158,7 @@ static void rule_lsh_sort(rule_t *r) {
     result(r, G_I32, SHAPE(s[0], s[1], all));
 }
 
-static void rule_lsh_attention(rule_t *r) {
+void rule_lsh_attention(rule_t *r) {
     const gnode_t *n = r->n;
     int64_t rounds = n->rounds;
     if (!want_heads(r, 0) || !want_heads(r, 1) || !want_mask(r, 3) || !want_window(r)) return;
@@ -354,13 +167,13 @@ static void rule_lsh_attention(rule_t *r) {
     if (WANT(r, 2, G_I32, batch(r), dim(n->heads), all)) result_like(r, n->in[0]);
 }
 
-static void rule_local_attention(rule_t *r) {
+void rule_local_attention(rule_t *r) {
     if (want_heads(r, 0) && want_heads(r, 1) && want_heads(r, 2) && want_mask(r, 3) &&
         want_window(r))
         result_like(r, r->n->in[0]);
 }
 
-static void rule_exact_attention(rule_t *r) {
+void rule_exact_attention(rule_t *r) {
     if (!want_heads(r, 0) || !want_heads(r, 1) || !want_heads(r, 2) || !want_mask(r, 3)) return;
     if (r->n->shared_qk != (r->n->in[0] == r->n->in[1]))
         FAIL(r, "%s: shared_qk says that q and k are one node", r->n->name);
@@ -368,7 +181,7 @@ static void rule_exact_attention(rule_t *r) {
 }
 
 /* What a cache holds of rows of other batches too: their number is the step's. */
-static void rule_state(rule_t *r) {
+void rule_state(rule_t *r) {
     const gnode_t *n = r->n;
     int64_t width;
     if (!want_positive(r, n->heads, "heads") || !want_positive(r, n->head_size, "head_size"))
@@ -402,7 +215,7 @@ static bool want_step(rule_t *r, int positions) {
            want_state(r, positions + 1);
 }
 
-static void rule_lsh_step(rule_t *r) {
+void rule_lsh_step(rule_t *r) {
     const gnode_t *n = r->n;
     if (!want_heads(r, 0) || !want_heads(r, 1) || !want_step(r, 2)) return;
     if (!want_positive(r, n->rounds, "rounds")) return;
@@ -412,13 +225,13 @@ static void rule_lsh_step(rule_t *r) {
     if (!drawn || want_rotations(r, 4)) result_like(r, n->in[0]);
 }
 
-static void rule_local_step(rule_t *r) {
+void rule_local_step(rule_t *r) {
     if (want_heads(r, 0) && want_heads(r, 1) && want_heads(r, 2) && want_step(r, 3))
         result_like(r, r->n->in[0]);
 }
 
 /* The buckets are of as many heads and rounds as the state's. */
-static void rule_keep(rule_t *r) {
+void rule_keep(rule_t *r) {
     const gnode_t *n = r->n, *state = n->in[2];
     bool buckets = n->n_in > 3 && n->in[3];
     if (!want_heads(r, 0) || !want_heads(r, 1) || !want_state(r, 2)) return;
@@ -436,15 +249,15 @@ static void rule_keep(rule_t *r) {
     result_like(r, state);
 }
 
-static void rule_slice(rule_t *r) {
+void rule_slice(rule_t *r) {
     if (want_stream(r, 0)) result(r, G_F32, SHAPE(batch(r), r->g->length, last(r->n->in[0])));
 }
 
-static void rule_first_token(rule_t *r) {
+void rule_first_token(rule_t *r) {
     if (want_rank(r, 0, G_F32, 3)) result(r, G_F32, SHAPE(batch(r), last(r->n->in[0])));
 }
 
-static void rule_column(rule_t *r) {
+void rule_column(rule_t *r) {
     if (!want_rank(r, 0, G_F32, 3)) return;
     if (r->n->shift < 0 || !dim_literal(last(r->n->in[0])) || r->n->shift >= last(r->n->in[0]).c)
         FAIL(r, "%s: there is no column %lld", r->n->name, (long long)r->n->shift);
@@ -452,7 +265,7 @@ static void rule_column(rule_t *r) {
 }
 
 /* Labels have the shape of the logits but for the classes. */
-static void rule_cross_entropy(rule_t *r) {
+void rule_cross_entropy(rule_t *r) {
     const gnode_t *logits = r->n->in[0];
     if (!want_type(r, 0, G_F32)) return;
     if (logits->rank < 2) {
@@ -465,19 +278,19 @@ static void rule_cross_entropy(rule_t *r) {
     result(r, G_F32, 0, NULL);
 }
 
-static void rule_qa_loss(rule_t *r) {
+void rule_qa_loss(rule_t *r) {
     if (WANT(r, 0, G_F32, batch(r), r->g->length) && WANT(r, 1, G_F32, batch(r), r->g->length) &&
         WANT(r, 2, G_I32, batch(r)) && WANT(r, 3, G_I32, batch(r)))
         result(r, G_F32, 0, NULL);
 }
 
-static void rule_float_loss(rule_t *r) {
+void rule_float_loss(rule_t *r) {
     if (!want_rank(r, 0, G_F32, 2)) return;
     if (want_shape(r, 1, G_F32, 2, r->n->in[0]->shape)) result(r, G_F32, 0, NULL);
 }
 
-static void (*const rules[G_COUNT])(rule_t *) = {
-#define X(op, name, kind, inputs, attributes, doc, shape, evaluate) [G_##op] = rule_##shape,
+static rule_fn *const rules[G_COUNT] = {
+#define X(op, name, kind, inputs, attributes, doc, shape, evaluate, grad) [G_##op] = rule_##shape,
 #include "graph/ops.def"
 #undef X
 };
@@ -517,9 +330,11 @@ static bool comes_from(gop_t user, const char *name, int n, gop_t op) {
         {"end_positions", G_INPUT}, {"tokens", G_INPUT},
         {"positions", G_INPUT},     {"ids", G_PAD_IDS},
         {"mask", G_PAD_MASK},       {"buckets", G_LSH_HASH},
-        {"order", G_LSH_SORT},
+        {"order", G_LSH_SORT},      {"param", G_PARAM},
+        {"packed", G_PACK_BUCKETS},
     };
     if (user == G_PAD_IDS || user == G_PAD_MASK) return op == G_INPUT;
+    if (user == G_LSH_SORT && op == G_UNPACK_BUCKETS) return true;
     bool lsh = user == G_LSH_STEP || user == G_LSH_KEEP;
     if (n == 5 && memcmp(name, "state", 5) == 0) return op == (lsh ? G_LSH_STATE : G_LOCAL_STATE);
     for (size_t i = 0; i < sizeof sources / sizeof *sources; i++)

@@ -16,7 +16,7 @@
 #include "graph/ops.h"
 #include "support/hash.h"
 
-enum { MAX_NAME = 200, MAX_NODES = 1 << 18 };
+enum { MAX_NODES = 1 << 18 };
 #define MAX_DIM   (INT64_C(1) << 40)
 #define MAX_SLOPE INT32_MAX /* of a dimension in U */
 
@@ -344,8 +344,8 @@ static bool parse_attrs(parser_t *p, gnode_t *n) {
 
 static bool parse_type(parser_t *p, gnode_t *n) {
     if (!expect(p, ":")) return false;
-    if (accept(p, graph_type_names[G_I32])) n->type = G_I32;
-    else if (!accept(p, graph_type_names[G_F32])) return syntax(p, "expected 'f32' or 'i32'");
+    while (n->type < G_TYPES && !accept(p, graph_type_names[n->type])) n->type++;
+    if (n->type == G_TYPES) return syntax(p, "expected 'f32' or 'i32'");
     if (!expect(p, "[")) return false;
     if (accept(p, "]")) return true;
     do {

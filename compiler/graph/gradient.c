@@ -1,0 +1,264 @@
+/* Forward → train step: the graph's own nodes, and behind them ordinary nodes that compute the gradient of its loss.
+ *
+ * In: the graph of a forward that has a loss. Out: a graph that begins with the same nodes and goes on with those of the
+ * backward pass; a GRADIENT for each param that the loss depends on is what callers get. It prints, parses and is checked
+ * like any graph; nothing below this folder has to know what a derivative is.
+ *
+ * 1. The walk. From the loss up, each node that lies between a param and the loss is handed the gradient of its result,
+ *    and its rule (gradient_rules.c, column `grad` of ops.def) gives each input its contribution. Contributions are added
+ *    up in the order of the walk, which is that of the graph backwards: of a stream the add that went on with it comes
+ *    first and hands its own gradient through, so that sums have the form grad = ADD(grad, more) and may be done in
+ *    place: the gradients of two streams are two buffers.
+ *
+ * 2. Values. Rules ask for values of the forward. Of each one there is one way to come by it (means_t), decided before
+ *    anything is appended:
+ *      streams      the embedding, values that a later layer reads, and sums that go on with one. A sum writes over its
+ *                   first operand, so that the backward pass cannot read it any more: it takes the sum's result and
+ *                   subtracts the addend, which is computed again: again.y2 = SUB(again.next y2, again.feed_forward).
+ *                   SUB is in place like ADD, which keeps the streams two buffers. The last of each stream is as the
+ *                   forward left it. Of a value that several sums went on with, the last one's buffer is taken.
+ *      inside       values on the way from streams to streams: the op again, on operands that are come by in one of these
+ *                   ways. They stand in the graph a second time with the same ops and attributes, so that their regions
+ *                   are of the forward's classes, joined by what their gradients add to them.
+ *      buckets      of hashes are kept, packed by PACK_BUCKETS right behind the hash: a near-tie must not be decided
+ *                   anew, and they are small. They are sorted again.
+ *      the rest     what only leads to outputs and the loss: the backward pass begins right there, and reads the
+ *                   forward's. (Whether logits exist is the lowering's choice: nothing but rows lies between the streams
+ *                   and the gradient of the loss.)
+ *    Where a sum cannot be undone, because its addend depends on what is asked for (x + f(x)), that value is kept.
+ *    Which values to keep beyond these is a choice by cost: graph_gradient_options_t.keep, one flag per node of the
+ *    forward. A value that is kept is read where it is, and what only it needed is not computed again; a stream that is
+ *    kept is one that the sum does not write over. Nothing else changes: gradients of all choices are the same sums.
+ *
+ * 3. What lowering finds. Row nodes (DENSE_T, *_NORM_GRAD, ACTIVATION_GRAD, MUL, SUB …) join the repeated rows of their
+ *    block into one region. OUTER, SUM_ROWS, WORD_GRAD and POSITION_GRAD are sums over rows: a region with such sums is a
+ *    band by chunks of rows, added up chunk after chunk. The gradient of an attention is a MIX of its own that reads the
+ *    attention's operands, result, log-sum-exp and the result's gradient; its several gradients stand side by side and
+ *    are picked by PART, which is a view. A *_LSE has the operands of its attention and is what that one's soft maximum
+ *    divides by: one kernel computes both. */
+#include "graph/gradient_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static grad_fn *const rules[G_COUNT] = {
+#define X(op, name, kind, inputs, attributes, doc, shape, evaluate, grad) [G_##op] = grad_##grad,
+#include "graph/ops.def"
+#undef X
+};
+
+bool graph_is_backward(const gnode_t *n) {
+    return rules[n->op] == grad_backward;
+}
+
+/* ---- nodes --------------------------------------------------------------------------------- */
+
+/* `of`: whom it is named after; `place`: whose layer and line it has. */
+gnode_t *grad_node_of(backward_t *b, const gnode_t *place, const char *prefix, const char *of,
+                      gop_t op, int n_in, gnode_t *const *in) {
+    gnode_t *n = graph_append(b->g, op);
+    n->name = arena_printf(b->g->arena, "%s.%s", prefix, of);
+    n->layer = place->layer;
+    n->at = place->at;
+    n->n_in = n_in;
+    for (int i = 0; i < n_in; i++) n->in[i] = in[i];
+    return n;
+}
+
+gnode_t *grad_node(backward_t *b, const gnode_t *n, const char *prefix, gop_t op, int n_in,
+                   gnode_t *const *in) {
+    return grad_node_of(b, n, prefix, n->name, op, n_in, in);
+}
+
+gnode_t *grad_finish(backward_t *b, gnode_t *n) {
+    if (b->ok && !graph_infer(b->g, n, b->d)) b->ok = false;
+    return n;
+}
+
+void grad_inherit(gnode_t *to, const gnode_t *from) {
+    for (int i = 0; i < N_GRAPH_ATTRS; i++) {
+        const gattr_t *attr = &graph_attrs[i];
+        if (graph_op_has_attr(to->op, attr) && graph_op_has_attr(from->op, attr))
+            graph_copy_attr(attr, to, from);
+    }
+}
+
+/* ---- gradients ----------------------------------------------------------------------------- */
+
+bool grad_wanted(const backward_t *b, const gnode_t *n, int k) {
+    return k < n->n_in && n->in[k] && b->live[n->in[k]->id];
+}
+
+static bool is_last(const backward_t *b, const gnode_t *x) {
+    return b->given[x->id] + 1 == b->expected[x->id] && x->op != G_PARAM;
+}
+
+gnode_t *grad_part(backward_t *b, const gnode_t *n, int k, gop_t op, int n_in, gnode_t *const *in) {
+    const gnode_t *x = n->in[k];
+    bool only = b->expected[x->id] == 1 && is_last(b, x);
+    const char *prefix = only ? "grad" : arena_printf(b->g->arena, "grad%d", b->given[x->id] + 1);
+    return grad_node_of(b, n, prefix, x->name, op, n_in, in);
+}
+
+void grad_give(backward_t *b, const gnode_t *n, int k, gnode_t *more) {
+    const gnode_t *x = n->in[k];
+    bool param = x->op == G_PARAM, last = is_last(b, x);
+    gnode_t **sum = &b->grad[x->id];
+    grad_finish(b, more);
+    if (*sum) {
+        const char *prefix =
+            last ? "grad" : arena_printf(b->g->arena, "sum%d", b->given[x->id] + 1);
+        more = grad_finish(
+            b, grad_node_of(b, n, prefix, x->name, param ? G_TOTAL : G_ADD, GRAD_IN(*sum, more)));
+    }
+    *sum = more;
+    if (++b->given[x->id] < b->expected[x->id] || !param) return;
+    grad_finish(b,
+                grad_node_of(b, n, "grad", x->name, G_GRADIENT, GRAD_IN(more, b->forward[x->id])));
+}
+
+/* live: what a param changes, and the loss depends on by something that has a derivative. */
+static void find_live(backward_t *b, const gnode_t *loss) {
+    const graph_t *g = b->from;
+    bool *varies = ARENA_ARRAY(b->g->arena, bool, g->n_nodes);
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const gnode_t *n = g->nodes[i];
+        varies[i] = n->op == G_PARAM;
+        for (int k = 0; k < n->n_in && rules[n->op] != grad_constant; k++)
+            if (n->in[k] && varies[n->in[k]->id]) varies[i] = true;
+    }
+    b->live[loss->id] = varies[loss->id];
+    for (int i = loss->id; i >= 0; i--) {
+        const gnode_t *n = g->nodes[i];
+        for (int k = 0; b->live[i] && k < n->n_in; k++) {
+            if (!n->in[k] || !varies[n->in[k]->id]) continue;
+            b->live[n->in[k]->id] = true;
+            b->expected[n->in[k]->id]++;
+        }
+    }
+}
+
+static bool has_rule(backward_t *b, const gnode_t *n) {
+    if (rules[n->op] != grad_none && rules[n->op] != grad_backward) return true;
+    diag_error(b->d, n->at, "%s: %s has no derivative", n->name, graph_op_name(n->op));
+    return b->ok = false;
+}
+
+static void walk(backward_t *b, const gnode_t *loss) {
+    gnode_t *seed = grad_node(b, loss, "seed", G_SEED, GRAD_IN(b->forward[loss->id]));
+    b->grad[loss->id] = grad_finish(b, seed);
+    for (int i = loss->id; i >= 0 && b->ok; i--) {
+        const gnode_t *n = b->from->nodes[i];
+        if (!b->live[i] || graph_kind(n) == K_LEAF || !has_rule(b, n)) continue;
+        rules[n->op](b, n, b->grad[i]);
+    }
+}
+
+/* ---- the graph ----------------------------------------------------------------------------- */
+
+static gnode_t *copy(backward_t *b, const gnode_t *from) {
+    gnode_t *n = graph_append(b->g, from->op);
+    int id = n->id;
+    *n = *from;
+    n->id = id;
+    for (int k = 0; k < n->n_in; k++)
+        if (n->in[k]) n->in[k] = b->forward[n->in[k]->id];
+    return n;
+}
+
+/* Drops nodes of the backward pass that nobody reads; what the forward keeps stands right behind whom it is of. */
+static void put_in_order(backward_t *b) {
+    graph_t *g = b->g;
+    size_t n_forward = b->from->n_nodes, n = 0;
+    bool *used = ARENA_ARRAY(g->arena, bool, g->n_nodes),
+         *placed = ARENA_ARRAY(g->arena, bool, g->n_nodes);
+    gnode_t **nodes = ARENA_ARRAY(g->arena, gnode_t *, g->n_nodes);
+    for (size_t i = g->n_nodes; i-- > 0;) {
+        const gnode_t *x = g->nodes[i];
+        if (i < n_forward || x->op == G_GRADIENT) used[i] = true;
+        for (int k = 0; used[i] && k < x->n_in; k++)
+            if (x->in[k]) used[x->in[k]->id] = true;
+    }
+    for (size_t i = 0; i < n_forward; i++) {
+        gnode_t *own[] = {b->forward[i], b->packed[i], b->kept_lse[i]};
+        for (int k = 0; k < 3; k++)
+            if (own[k] && used[own[k]->id]) nodes[n++] = own[k], placed[own[k]->id] = true;
+    }
+    for (size_t i = 0; i < g->n_nodes; i++)
+        if (used[i] && !placed[i]) nodes[n++] = g->nodes[i];
+    for (size_t i = 0; i < n; i++) nodes[i]->id = (int)i;
+    g->nodes = nodes;
+    g->n_nodes = g->cap_nodes = n;
+}
+
+static int by_name(const void *x, const void *y) {
+    const gnode_t *a = *(gnode_t *const *)x, *b = *(gnode_t *const *)y;
+    int order = strcmp(a->name, b->name);
+    return order ? order : a->id - b->id;
+}
+
+/* The forward's names are the user's. */
+static bool names_differ(const graph_t *g, diag_t *d) {
+    gnode_t **nodes = arena_copy(g->arena, g->nodes, sizeof *nodes * g->n_nodes);
+    bool ok = true;
+    qsort(nodes, g->n_nodes, sizeof *nodes, by_name);
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const gnode_t *n = nodes[i];
+        bool twice = i + 1 < g->n_nodes && strcmp(n->name, nodes[i + 1]->name) == 0;
+        if (twice) diag_error(d, n->at, "%s: the backward pass has a node of this name", n->name);
+        bool fits = strlen(n->name) < MAX_NAME;
+        if (!fits) diag_error(d, n->at, "%s: the name is too long for the backward pass", n->name);
+        ok = ok && !twice && fits;
+    }
+    return ok;
+}
+
+static backward_t begin(arena_t *a, const graph_t *from, diag_t *d) {
+    size_t n = from->n_nodes;
+    graph_t *g = ARENA_NEW(a, graph_t);
+    *g = *from;
+    g->arena = a;
+    g->nodes = NULL;
+    g->n_nodes = g->cap_nodes = 0;
+    backward_t b = {.from = from,
+                    .g = g,
+                    .d = d,
+                    .ok = true,
+                    .forward = ARENA_ARRAY(a, gnode_t *, n),
+                    .value = ARENA_ARRAY(a, gnode_t *, n),
+                    .packed = ARENA_ARRAY(a, gnode_t *, n),
+                    .kept_lse = ARENA_ARRAY(a, gnode_t *, n),
+                    .lse = ARENA_ARRAY(a, gnode_t *, n),
+                    .grad = ARENA_ARRAY(a, gnode_t *, n),
+                    .expected = ARENA_ARRAY(a, int, n),
+                    .given = ARENA_ARRAY(a, int, n),
+                    .live = ARENA_ARRAY(a, bool, n),
+                    .means = ARENA_ARRAY(a, means_t, n),
+                    .heir = ARENA_ARRAY(a, const gnode_t *, n),
+                    .stack = ARENA_ARRAY(a, const gnode_t *, n),
+                    .on_stack = ARENA_ARRAY(a, bool, n)};
+    for (size_t i = 0; i < n; i++) b.forward[i] = copy(&b, from->nodes[i]);
+    return b;
+}
+
+graph_t *graph_gradient(arena_t *a, const graph_t *g, const graph_gradient_options_t *o,
+                        diag_t *d) {
+    const char *name = o && o->loss ? o->loss : "loss";
+    const gnode_t *loss = graph_output(g, name);
+    if (!loss) {
+        diag_error(d, g->n_nodes ? g->nodes[0]->at : g->at, "the model has no %s to train it by",
+                   name);
+        return NULL;
+    }
+    backward_t b = begin(a, g, d);
+    find_live(&b, loss);
+    if (!b.live[loss->id]) {
+        diag_error(d, loss->at, "%s: it depends on no param", loss->name);
+        return NULL;
+    }
+    grad_choose_means(&b, o ? o->keep : NULL);
+    walk(&b, loss);
+    if (!b.ok) return NULL;
+    put_in_order(&b);
+    return names_differ(b.g, d) && graph_check(b.g, d) ? b.g : NULL;
+}
