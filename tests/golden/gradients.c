@@ -1,0 +1,280 @@
+/* Gradients of the reference evaluator against Hugging Face's.
+ *
+ *   golden_gradients FOLDER [ACCUMULATE]     grads.safetensors and the loss in outputs.safetensors; or, where FOLDER is a
+ *                                            trajectory of training, first_gradients.safetensors and the first loss in
+ *                                            trajectory.json, of ACCUMULATE micro-batches
+ *
+ * The loss to 1e-5, every gradient to 2e-5 of its tensor's largest magnitude; tensors whose largest is below 1e-7 are
+ * noise around a zero, and ours must be as small. What the backward pass keeps and what it computes again makes no
+ * difference. Exit 0: so it is; 1: not, or an error. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "graph/evaluate.h"
+#include "graph/model.h"
+#include "weights/weights.h"
+
+static const double loss_tolerance = 1e-5, tolerance = 2e-5, noise = 1e-7, same = 1e-9;
+
+typedef struct {
+    const char *name;
+    double *values;
+    int64_t n;
+} gradient_t;
+
+typedef struct {
+    gradient_t *list;
+    size_t n, cap;
+    double loss, weight; /* weight: of the batch that is being added */
+} gradients_t;
+
+typedef struct {
+    arena_t *a;
+    diag_t *d;
+    const char *folder;
+    int accumulate;
+    loaded_model_t model;
+    st_file_t *inputs;
+    graph_t *forward;
+    store_t *store;
+} case_t;
+
+/* ---- the case ------------------------------------------------------------------------------------- */
+
+static const char *in_case(const case_t *c, const char *file) {
+    return arena_printf(c->a, "%s/%s", c->folder, file);
+}
+
+static const st_tensor_t *ids_of(const case_t *c) {
+    return st_find(c->inputs, "input_ids");
+}
+
+static bool open_case(case_t *c) {
+    weights_kind_t kind;
+    bool ok =
+        model_load(c->a, &c->model, c->folder, NULL, 0, c->d) &&
+        weights_kind(in_case(c, "model.safetensors"), &kind, c->d) &&
+        model_resolve(c->a, &c->model, kind.has_lm_head, kind.has_classifier, kind.has_qa, c->d) &&
+        (c->inputs = st_open(in_case(c, "inputs.safetensors"), c->d));
+    if (!ok) return false;
+    const st_tensor_t *ids = ids_of(c);
+    graph_options_t o = {.batch = ids->shape[ids->rank - 2], .length = ids->shape[ids->rank - 1]};
+    c->forward = graph_build(c->a, c->model.spec, &o, c->d);
+    if (!c->forward) return false;
+    const char *rotations = in_case(c, "rotations.safetensors");
+    store_options_t from = {.path = in_case(c, "model.safetensors"),
+                            .rotations_path = file_exists(rotations) ? rotations : NULL};
+    c->store = store_load(c->forward, &from, c->d);
+    return c->store != NULL;
+}
+
+/* Batch `number` of a tensor that has a dimension of batches, else all of it; NULL: the case has none. */
+static int32_t *integers(const case_t *c, const char *name, int number) {
+    const st_tensor_t *t = st_find(c->inputs, name);
+    if (!t || t->dtype == ST_F32) return NULL;
+    int32_t *x = ARENA_ARRAY(c->a, int32_t, t->elements);
+    if (!st_to_i32(t, x, name, c->d)) return NULL;
+    return ids_of(c)->rank == 3 ? x + number * (t->elements / t->shape[0]) : x;
+}
+
+static reformer_io_t input_of(const case_t *c, int number) {
+    size_t batch = (size_t)c->forward->batch, length = (size_t)c->forward->length.c;
+    reformer_io_t io = {.input_ids = integers(c, "input_ids", number),
+                        .batch = batch,
+                        .length = length,
+                        .labels = integers(c, "labels", number),
+                        .start_positions = integers(c, "start_positions", number),
+                        .end_positions = integers(c, "end_positions", number)};
+    const int32_t *mask = integers(c, "attention_mask", number);
+    if (!mask) return io;
+    uint8_t *bytes = ARENA_ARRAY(c->a, uint8_t, batch * length);
+    for (size_t i = 0; i < batch * length; i++) bytes[i] = mask[i] != 0;
+    io.attention_mask = bytes;
+    return io;
+}
+
+/* ---- ours ------------------------------------------------------------------------------------------ */
+
+static const float *param_of(void *store, const char *name) {
+    return store_find(store, name)->data;
+}
+
+static gradient_t *find(gradients_t *g, const char *name) {
+    for (size_t i = 0; i < g->n; i++)
+        if (strcmp(g->list[i].name, name) == 0) return &g->list[i];
+    return NULL;
+}
+
+typedef struct {
+    arena_t *a;
+    gradients_t *g;
+} taking_t;
+
+static void take(void *ctx, const gnode_t *n, const double *values, int64_t elements) {
+    taking_t *t = ctx;
+    gradients_t *g = t->g;
+    if (n->op != G_GRADIENT) {
+        g->loss += g->weight * values[0];
+        return;
+    }
+    gradient_t *own = find(g, n->in[1]->name);
+    if (!own) {
+        gradient_t new = {n->in[1]->name, ARENA_ARRAY(t->a, double, elements), elements};
+        ARENA_PUSH(t->a, g->list, g->n, g->cap) = new;
+        own = &g->list[g->n - 1];
+    }
+    for (int64_t i = 0; i < elements; i++) own->values[i] += g->weight * values[i];
+}
+
+/* Labels that count: what a micro-batch of a language model weighs. */
+static double items(const case_t *c, const reformer_io_t *io) {
+    const gnode_t *loss = graph_output(c->forward, "loss");
+    double count = 0;
+    for (size_t i = 0; i < io->batch * io->length; i++)
+        count += io->labels[i] != -100 && (int64_t)(i % io->length) >= loss->shift;
+    return count;
+}
+
+static bool compute(const case_t *c, const bool *keep, gradients_t *g) {
+    graph_gradient_options_t o = {.keep = keep};
+    graph_t *train = graph_gradient(c->a, c->forward, &o, c->d);
+    taking_t taking = {c->a, g};
+    double all = 0;
+    if (!train) return false;
+    for (int i = 0; i < c->accumulate && c->accumulate > 1; i++) {
+        reformer_io_t io = input_of(c, i);
+        all += items(c, &io);
+    }
+    for (int i = 0; i < c->accumulate; i++) {
+        reformer_io_t io = input_of(c, i);
+        g->weight = c->accumulate > 1 ? items(c, &io) / all : 1;
+        int code = graph_evaluate_gradients(train, param_of, c->store, &io, false, take, &taking);
+        if (code) printf("%s\n", reformer_strerror(code));
+        if (code) return false;
+    }
+    return true;
+}
+
+/* ---- theirs ---------------------------------------------------------------------------------------- */
+
+/* trajectory.json: "loss": [4.8, … */
+static bool first_loss(const case_t *c, double *loss) {
+    size_t bytes;
+    char *text = file_read(in_case(c, "trajectory.json"), 0, &bytes, c->d);
+    const char *at = text ? strstr(text, "\"loss\"") : NULL;
+    at = at ? strchr(at, '[') : NULL;
+    if (at) *loss = strtod(at + 1, NULL);
+    free(text);
+    return at != NULL;
+}
+
+static bool want_loss(const case_t *c, double *loss) {
+    if (ids_of(c)->rank == 3) return first_loss(c, loss);
+    st_file_t *f = st_open(in_case(c, "outputs.safetensors"), c->d);
+    const st_tensor_t *t = f ? st_find(f, "loss") : NULL;
+    float value = NAN;
+    bool ok = t && st_to_f32(t, &value, "loss", c->d);
+    *loss = value;
+    if (f) st_close(f);
+    return ok;
+}
+
+/* As the graph names them. */
+static const char *short_name(const char *name) {
+    static const char prefix[] = "reformer.";
+    if (strncmp(name, prefix, sizeof prefix - 1) == 0) name += sizeof prefix - 1;
+    return strcmp(name, "lm_head.decoder.bias") == 0 ? "lm_head.bias" : name;
+}
+
+typedef struct {
+    int compared, failed;
+    double worst; /* over the largest magnitude of its tensor */
+    const char *of;
+} tally_t;
+
+static void compare(const case_t *c, const st_tensor_t *theirs, const gradient_t *ours,
+                    tally_t *t) {
+    float *want = ARENA_ARRAY(c->a, float, theirs->elements);
+    double largest = 0, error = 0, own = 0;
+    t->compared++;
+    if (!ours || ours->n != theirs->elements || !st_to_f32(theirs, want, theirs->name, c->d)) {
+        printf("  %-60s is missing, or has another size\n", theirs->name);
+        t->failed++;
+        return;
+    }
+    for (int64_t i = 0; i < ours->n; i++) {
+        largest = fmax(largest, fabs((double)want[i]));
+        own = fmax(own, fabs(ours->values[i]));
+        double e = fabs(ours->values[i] - (double)want[i]);
+        if (!(e <= error)) error = e; /* a NaN too */
+    }
+    bool zero = largest < noise;
+    bool ok = zero ? own < noise : error <= tolerance * largest;
+    if (!ok) printf("  %-60s off by %.3g of %.3g\n", theirs->name, error, largest);
+    t->failed += !ok;
+    if (!zero && !(error / largest <= t->worst)) t->worst = error / largest, t->of = theirs->name;
+}
+
+static bool compare_all(const case_t *c, gradients_t *g) {
+    bool steps = ids_of(c)->rank == 3;
+    st_file_t *f =
+        st_open(in_case(c, steps ? "first_gradients.safetensors" : "grads.safetensors"), c->d);
+    tally_t t = {.of = "none"};
+    double loss = NAN;
+    if (!f || !want_loss(c, &loss)) return false;
+    for (size_t i = 0; i < st_count(f); i++) {
+        const st_tensor_t *theirs = st_at(f, i);
+        const char *name = short_name(theirs->name);
+        bool again = strcmp(theirs->name, "lm_head.decoder.bias") == 0 &&
+                     st_find(f, "lm_head.bias"); /* the same tensor twice */
+        if (!again) compare(c, theirs, find(g, name), &t);
+    }
+    double off = fabs(g->loss - loss);
+    bool ok = t.failed == 0 && off <= loss_tolerance && (size_t)t.compared == g->n;
+    printf("%s %d of %zu gradients, worst %.2e of its largest (%s); loss %.7f off by %.1e\n",
+           ok ? "ok  " : "FAIL", t.compared, g->n, t.worst, t.of, g->loss, off);
+    st_close(f);
+    return ok;
+}
+
+/* All that can be is kept, or nothing. */
+static bool compare_kept(const case_t *c, gradients_t *g) {
+    bool *keep = ARENA_ARRAY(c->a, bool, c->forward->n_nodes), ok = true;
+    gradients_t kept = {0};
+    memset(keep, true, c->forward->n_nodes * sizeof *keep);
+    if (!compute(c, keep, &kept)) return false;
+    double worst = 0;
+    for (size_t i = 0; i < g->n; i++) {
+        const gradient_t *x = &g->list[i], *y = find(&kept, x->name);
+        double largest = noise, error = 0;
+        for (int64_t k = 0; y && k < x->n; k++) {
+            largest = fmax(largest, fabs(x->values[k]));
+            error = fmax(error, fabs(x->values[k] - y->values[k]));
+        }
+        ok = ok && y && error <= same * largest;
+        worst = fmax(worst, error / largest);
+    }
+    printf("%s kept and computed again differ by %.1e\n", ok ? "ok  " : "FAIL", worst);
+    return ok;
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2) {
+        fputs("usage: golden_gradients FOLDER [ACCUMULATE]\n", stderr);
+        return 2;
+    }
+    case_t c = {.a = arena_new(),
+                .d = diag_new(),
+                .folder = argv[1],
+                .accumulate = argc > 2 ? atoi(argv[2]) : 1};
+    gradients_t g = {0};
+    bool ok = open_case(&c) && compute(&c, NULL, &g) && compare_all(&c, &g) && compare_kept(&c, &g);
+    diag_print(c.d, stderr);
+    if (c.store) store_free(c.store);
+    if (c.inputs) st_close(c.inputs);
+    diag_free(c.d);
+    arena_free(c.a);
+    return !ok;
+}
