@@ -145,6 +145,13 @@ def inputs_of(config, masked):
     return ids, labels, mask
 
 
+def gradients(model, ids, labels, mask):
+    """Of the loss by every parameter, as Hugging Face's reversible backward pass computes them."""
+    model.train()
+    model(input_ids=ids, attention_mask=mask, labels=labels).loss.backward()
+    return {name: p.grad.clone() for name, p in model.named_parameters()}
+
+
 def run(name, folder):
     keys, extensions = CASES[name]
     config = ReformerConfig(**keys)
@@ -173,6 +180,7 @@ def run(name, folder):
     save_file(rotations, to / "rotations.safetensors")
     outputs = {k: v.to(torch.int32) if k.endswith("buckets") else v for k, v in seen.items() if k not in rotations}
     save_file({k: v.contiguous() for k, v in outputs.items()}, to / "outputs.safetensors")
+    save_file(gradients(model, ids, labels, mask), to / "grads.safetensors")
     architecture = "ReformerModelWithLMHead" if config.is_decoder else "ReformerForMaskedLM"
     written = {"architectures": [architecture], "model_type": "reformer", **keys, "extensions": extensions}
     (to / "config.json").write_text(json.dumps(written, indent=1) + "\n")
