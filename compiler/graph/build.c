@@ -32,6 +32,10 @@
  *   question answering     qa = DENSE(last_hidden_state); start_logits, end_logits = COLUMN(qa);
  *                          loss = QA_LOSS(start_logits, end_logits, start_positions, end_positions)
  *
+ * To train by (graph_options_t.train), behind the nodes that dropout follows: layers.N.attention_dropout,
+ * .feed_forward_in_dropout, .feed_forward_dropout, hidden_dropout, first_token_dropout, classifier_act_dropout, each a
+ * DROPOUT; embeddings and attentions have rates. A rate of 0 has no node.
+ *
  * A step of generation (graph_build_step) is the same with P = S = 1 and positions as an INPUT:
  *   embeddings = EMBED_AT(input_ids, positions, word, tables…)
  *     lsh    layers.N.self_attention = LSH_STEP(query_key, value, positions, layers.N.state, rotations)
@@ -40,6 +44,7 @@
  *
  * A param stands just before its first use. PARAM and INPUT nodes are the only ones without
  * inputs. */
+#include "graph/dropout.h"
 #include "graph/ops.h"
 
 typedef struct {
@@ -49,7 +54,7 @@ typedef struct {
     int layer;
     spec_layer_t facts; /* of the layer */
     srcloc_t at;
-    bool ok;
+    bool ok, train;        /* train: with dropout */
     int64_t bucket_length; /* padded: decides automatic buckets */
     gnode_t *mask;
     gnode_t *positions; /* of a step; NULL: a forward */
@@ -150,6 +155,27 @@ static gnode_t *activation(builder_t *b, const char *what, gnode_t *x, act_t act
     return finish(b, n);
 }
 
+/* x itself where nothing is dropped. */
+static gnode_t *dropout(builder_t *b, const char *what, gnode_t *x, spec_key_t key,
+                        dropout_place_t at, double rate) {
+    if (!b->train || rate == 0) return x;
+    place(b, key);
+    gnode_t *n = NODE(b, G_DROPOUT, what, x);
+    n->rate = rate;
+    n->place = at;
+    return finish(b, n);
+}
+
+static gnode_t *hidden_dropout(builder_t *b, const char *what, gnode_t *x, dropout_place_t at) {
+    return dropout(b, what, x, KEY_hidden_dropout_prob, at, b->s->hidden_dropout_prob);
+}
+
+static gnode_t *classifier_dropout(builder_t *b, const char *what, gnode_t *x, dropout_place_t at) {
+    const spec_t *s = b->s;
+    if (!s->has_classifier_dropout) return hidden_dropout(b, what, x, at);
+    return dropout(b, what, x, KEY_classifier_dropout, at, s->classifier_dropout);
+}
+
 /* positions NULL: token t stands at position t. */
 static gnode_t *embed(builder_t *b, gnode_t *ids, gnode_t *positions) {
     const spec_t *s = b->s;
@@ -169,10 +195,19 @@ static gnode_t *embed(builder_t *b, gnode_t *ids, gnode_t *positions) {
     gnode_t *n = node(b, positions ? G_EMBED_AT : G_EMBED, "embeddings", n_in, in);
     n->n_axial = s->axial_pos_embds ? s->n_axial : 0;
     for (int a = 0; a < n->n_axial; a++) n->axial_shape[a] = s->axial_pos_shape[a];
+    if (b->train) n->rate = n->position_rate = s->hidden_dropout_prob;
     return traced(finish(b, n));
 }
 
 /* ---- attention ----------------------------------------------------------------------------- */
+
+/* Of the probabilities of the layer's attention. */
+static void set_rate(builder_t *b, gnode_t *n) {
+    const spec_t *s = b->s;
+    if (!b->train) return;
+    n->rate =
+        b->facts.lsh ? s->lsh_attention_probs_dropout_prob : s->local_attention_probs_dropout_prob;
+}
 
 /* HF_SEMANTICS 6.2: a layer looks at every key when the padded length is within one chunk. A
  * dynamic graph has no such lengths in its range: they are literal graphs of their own. */
@@ -215,6 +250,7 @@ static gnode_t *exact_attention(builder_t *b, gnode_t *q, gnode_t *k, gnode_t *v
     set_heads(b, n);
     n->causal = b->s->is_decoder;
     n->shared_qk = q == k;
+    set_rate(b, n);
     return traced(finish(b, n));
 }
 
@@ -306,6 +342,7 @@ static gnode_t *lsh_attention(builder_t *b, gnode_t *x) {
     gnode_t *n = NODE(b, G_LSH_ATTENTION, "self_attention", qk, v, order, b->mask);
     set_window(b, n);
     n->rounds = b->facts.num_hashes;
+    set_rate(b, n);
     return traced(finish(b, n));
 }
 
@@ -317,6 +354,7 @@ static gnode_t *local_attention(builder_t *b, gnode_t *x) {
     place_window(b);
     gnode_t *n = NODE(b, G_LOCAL_ATTENTION, "self_attention", q, k, v, b->mask);
     set_window(b, n);
+    set_rate(b, n);
     return traced(finish(b, n));
 }
 
@@ -329,7 +367,9 @@ static gnode_t *attention(builder_t *b, gnode_t *y2) {
     gnode_t *self = b->facts.lsh ? lsh_attention(b, x) : local_attention(b, x);
     place(b, KEY_attn_layers);
     prefix = arena_printf(a, "encoder.layers.%d.attention.output.dense", b->layer);
-    return traced(linear(b, "attention", self, prefix, false, s->hidden_size, heads_width(b)));
+    gnode_t *out =
+        traced(linear(b, "attention", self, prefix, false, s->hidden_size, heads_width(b)));
+    return hidden_dropout(b, "attention_dropout", out, PLACE_ATTENTION);
 }
 
 static gnode_t *feed_forward(builder_t *b, gnode_t *y1) {
@@ -340,6 +380,7 @@ static gnode_t *feed_forward(builder_t *b, gnode_t *y1) {
     place(b, KEY_feed_forward_size);
     gnode_t *u = linear(b, "feed_forward_in", x, arena_printf(a, "%s.dense.dense", prefix), true,
                         inner, hidden);
+    u = hidden_dropout(b, "feed_forward_in_dropout", u, PLACE_FEED_FORWARD_IN);
     place(b, KEY_hidden_act);
     u = activation(b, "feed_forward_act", u, b->facts.hidden_act);
     place(b, KEY_feed_forward_size);
@@ -348,8 +389,9 @@ static gnode_t *feed_forward(builder_t *b, gnode_t *y1) {
                                true, inner, hidden);
         u = finish(b, NODE(b, G_MUL, "feed_forward_gated", u, gate));
     }
-    return traced(linear(b, "feed_forward", u, arena_printf(a, "%s.output.dense", prefix), true,
-                         hidden, inner));
+    u = traced(linear(b, "feed_forward", u, arena_printf(a, "%s.output.dense", prefix), true,
+                      hidden, inner));
+    return hidden_dropout(b, "feed_forward_dropout", u, PLACE_FEED_FORWARD);
 }
 
 /* ---- the stack ----------------------------------------------------------------------------- */
@@ -369,6 +411,7 @@ static gnode_t *layers(builder_t *b, gnode_t *embedded) {
     place(b, KEY_hidden_size);
     gnode_t *z = finish(b, NODE(b, G_CONCAT, "streams", y1, y2));
     z = norm(b, "hidden", z, "encoder.layer_norm", 2 * s->hidden_size);
+    z = hidden_dropout(b, "hidden_dropout", z, PLACE_HIDDEN);
     return finish(b, NODE(b, G_SLICE, "last_hidden_state", z));
 }
 
@@ -432,8 +475,10 @@ static void head_classifier(builder_t *b, gnode_t *z) {
     const spec_t *s = b->s;
     place(b, KEY_hidden_size);
     gnode_t *x = finish(b, NODE(b, G_FIRST_TOKEN, "first_token", z));
+    x = classifier_dropout(b, "first_token_dropout", x, PLACE_CLASSIFIER_IN);
     x = linear(b, "classifier_in", x, "classifier.dense", true, s->hidden_size, 2 * s->hidden_size);
     x = activation(b, "classifier_act", x, ACT_TANH);
+    x = classifier_dropout(b, "classifier_act_dropout", x, PLACE_CLASSIFIER_OUT);
     place(b, KEY_num_labels);
     x = linear(b, "logits", x, "classifier.out_proj", true, s->num_labels, s->hidden_size);
     classifier_loss(b, x);
@@ -503,7 +548,7 @@ graph_t *graph_build(arena_t *a, const spec_t *s, const graph_options_t *o, diag
     *g = (graph_t){.arena = a, .spec = s, .batch = o->batch};
     set_lengths(g, o);
     if (!length_fits(g, s, d)) return NULL;
-    builder_t b = {.g = g, .s = s, .d = d, .layer = -1, .ok = true};
+    builder_t b = {.g = g, .s = s, .d = d, .layer = -1, .ok = true, .train = o->train};
     b.bucket_length = o->bucket_length ? o->bucket_length : dim_at(g->padded, g->units.max);
     gnode_t *z = encoder(&b);
     if (b.ok) head(&b, z);

@@ -68,7 +68,7 @@ static float *as_floats(const value_t *v) {
 }
 
 static void trace(const eval_t *e, const gnode_t *n, const value_t *v) {
-    if (n->type == G_I32) {
+    if (n->type != G_F32) {
         e->io->trace(e->io->trace_ctx, n->trace, v->i, REFORMER_I32, v->shape, v->rank);
         return;
     }
@@ -243,12 +243,13 @@ int graph_evaluate(const graph_t *g, graph_param_fn *param, void *ctx, const ref
 }
 
 int graph_evaluate_gradients(const graph_t *g, graph_param_fn *param, void *ctx,
-                             const reformer_io_t *io, bool unpadded_loss, graph_watch_fn *watch,
-                             void *watch_ctx) {
+                             const reformer_io_t *io, const graph_dropout_t *dropout,
+                             bool unpadded_loss, graph_watch_fn *watch, void *watch_ctx) {
     eval_t e = eval_begin(g, param, ctx, io);
     const gnode_t *seed = graph_next(g, G_SEED, NULL);
     if (unpadded_loss) e.loss_length = e.length;
     e.loss = seed ? seed->in[0] : loss_node(g, io);
+    e.dropout = dropout;
     e.watch = watch;
     e.watch_ctx = watch_ctx;
     return eval_outputs(&e);

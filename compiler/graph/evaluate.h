@@ -7,6 +7,7 @@
 #ifndef REFORMERC_GRAPH_EVALUATE_H
 #define REFORMERC_GRAPH_EVALUATE_H
 
+#include "graph/dropout.h"
 #include "graph/graph.h"
 #include "reformer_rt.h"
 
@@ -28,10 +29,10 @@ int graph_evaluate(const graph_t *g, graph_param_fn *param, void *ctx, const ref
 typedef void graph_watch_fn(void *ctx, const gnode_t *n, const double *values, int64_t elements);
 /* As graph_evaluate, of a train step (graph_gradient): the loss and its gradients go to `watch`, in the graph's order; of
  * a forward, the loss alone.
- * Where no label counts, the loss is NaN and its gradient 0. */
+ * Where no label counts, the loss is NaN and its gradient 0. dropout NULL: none, whatever the rates. */
 int graph_evaluate_gradients(const graph_t *g, graph_param_fn *param, void *ctx,
-                             const reformer_io_t *io, bool unpadded_loss, graph_watch_fn *watch,
-                             void *watch_ctx);
+                             const reformer_io_t *io, const graph_dropout_t *dropout,
+                             bool unpadded_loss, graph_watch_fn *watch, void *watch_ctx);
 
 /* The memory that the greediest op needs for its result and what it reads: an evaluation takes no less. */
 double graph_evaluate_bytes(const graph_t *g);

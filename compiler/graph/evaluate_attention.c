@@ -69,10 +69,15 @@ double eval_soften(double *x, int64_t n) {
     return lse;
 }
 
-/* One query: `keys` are the positions of its window, p is room for as many numbers. */
-static void attend_query(const attention_t *a, int64_t flat, const int64_t *keys, int64_t n,
+double eval_kept_key(const attention_t *a, int64_t slot, int64_t width, int64_t j) {
+    return eval_kept(a->e, a->n, PLACE_PROBABILITIES, a->n->rate,
+                     dropout_element(a->first + slot, width, j));
+}
+
+/* The query of a slot: `keys` are the positions of its window, p is room for as many numbers. */
+static void attend_query(const attention_t *a, int64_t slot, const int64_t *keys, int64_t n,
                          double *p) {
-    int64_t query = flat % a->length;
+    int64_t flat = eval_flat(a, slot), query = flat % a->length;
     bool set;
     for (int64_t j = 0; j < n; j++) p[j] = eval_score(a, query, keys[j], &set);
     a->lse[flat] = eval_soften(p, n);
@@ -81,7 +86,8 @@ static void attend_query(const attention_t *a, int64_t flat, const int64_t *keys
     memset(out, 0, sizeof *out * (size_t)a->head_size);
     for (int64_t j = 0; j < n; j++) {
         const double *v = a->v + keys[j] * a->stride;
-        for (int64_t k = 0; p[j] != 0 && k < a->head_size; k++) out[k] += p[j] * v[k];
+        double weight = p[j] != 0 ? p[j] * eval_kept_key(a, slot, n, j) : 0;
+        for (int64_t k = 0; weight != 0 && k < a->head_size; k++) out[k] += weight * v[k];
     }
 }
 
@@ -91,8 +97,7 @@ static void attend(const attention_t *a) {
     double *p = eval_alloc(width, sizeof *p);
     for (int64_t c = 0; c < a->slots / a->chunk; c++) {
         eval_window(a, c, keys);
-        for (int64_t j = 0; j < a->chunk; j++)
-            attend_query(a, eval_flat(a, c * a->chunk + j), keys, width, p);
+        for (int64_t j = 0; j < a->chunk; j++) attend_query(a, c * a->chunk + j, keys, width, p);
     }
     heap_free(keys);
     heap_free(p);
@@ -165,6 +170,9 @@ attention_t eval_head(const eval_t *e, const gnode_t *n, const heads_t *h, int64
         .k = keys,
         .v = h->v ? h->v->f + first : NULL,
         .mask = h->mask ? h->mask->i + row * e->padded : NULL,
+        .e = e,
+        .n = n,
+        .first = (i + (e->dropout ? e->dropout->first_row * n->heads : 0)) * slots,
     };
 }
 

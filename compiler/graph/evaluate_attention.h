@@ -18,6 +18,10 @@ typedef struct {
     const int32_t *mask; /* [length]; NULL: all are tokens */
     double *out;         /* [slots][head_size], by flat index */
     double *lse;         /* [slots], by flat index */
+    /* dropout of probabilities: */
+    const eval_t *e;
+    const gnode_t *n;
+    int64_t first; /* rows of probabilities before slot 0 */
 } attention_t;
 
 /* All heads and rows. */
@@ -39,6 +43,8 @@ attention_t eval_head(const eval_t *e, const gnode_t *n, const heads_t *h, int64
 int64_t eval_head_at(const eval_t *e, const gnode_t *n, int64_t i);
 /* The token of a slot, in flattened rounds. */
 int64_t eval_flat(const attention_t *a, int64_t slot);
+/* What dropout multiplies the probability of key j of the slot's window of `width` keys by. */
+double eval_kept_key(const attention_t *a, int64_t slot, int64_t width, int64_t j);
 /* Positions of the keys that a chunk sees: [(before + 1 + after) * chunk]. */
 void eval_window(const attention_t *a, int64_t chunk, int64_t *positions);
 /* The score of positions; *set: a mask sets it. */

@@ -51,8 +51,13 @@ int eval_embed(eval_t *e, const gnode_t *n, value_t *out) {
         int64_t id = ids->i[t];
         if (id >= word->shape[0] && t % e->padded >= e->length) id = 0; /* masked: any token does */
         if (id < 0 || id >= word->shape[0]) return REFORMER_E_TOKEN;
-        for (int64_t k = 0; k < h; k++) out->f[t * h + k] = word->w[id * h + k];
-        add_position(e, n, 2, t % e->padded, &out->f[t * h]);
+        double *row = out->f + t * h;
+        memset(row, 0, sizeof *row * (size_t)h);
+        add_position(e, n, 2, t % e->padded, row);
+        for (int64_t k = 0; k < h; k++) {
+            row[k] *= eval_kept_at(e, n, PLACE_POSITION, n->position_rate, out, t * h + k);
+            row[k] += word->w[id * h + k] * eval_kept_at(e, n, PLACE_WORD, n->rate, out, t * h + k);
+        }
     }
     return REFORMER_OK;
 }

@@ -20,9 +20,10 @@ static void add(double *to, double factor, const double *x, int64_t n) {
     for (int64_t k = 0; k < n; k++) to[k] += factor * x[k];
 }
 
-static void query_gradient(const gradient_t *g, int64_t query, const int64_t *keys, int64_t n) {
+/* The query of a slot. Dropout, of which y knows already, is between the probabilities and the values. */
+static void query_gradient(const gradient_t *g, int64_t slot, const int64_t *keys, int64_t n) {
     const attention_t *a = &g->a;
-    int64_t d = a->head_size, at = query * a->stride;
+    int64_t query = eval_flat(a, slot) % a->length, d = a->head_size, at = query * a->stride;
     const double *dy = g->dy + at, *q = a->q + at;
     double mean = eval_dot(dy, g->y + at, d), lse = g->lse[query * g->heads];
     for (int64_t j = 0; j < n; j++) {
@@ -30,9 +31,10 @@ static void query_gradient(const gradient_t *g, int64_t query, const int64_t *ke
         bool set;
         double p = exp(eval_score(a, query, key, &set) - lse);
         if (p == 0) continue;
-        add(g->dv + key * d, p, dy, d);
+        double kept = eval_kept_key(a, slot, n, j);
+        add(g->dv + key * d, p * kept, dy, d);
         if (set) continue;
-        double ds = p * (eval_dot(dy, a->v + key * a->stride, d) - mean);
+        double ds = p * (kept * eval_dot(dy, a->v + key * a->stride, d) - mean);
         add(g->dq + query * d, ds, a->k + key * d, d);
         add(g->dk + key * d, ds, q, d);
     }
@@ -44,8 +46,7 @@ static void windows_gradient(const gradient_t *g) {
     int64_t *keys = eval_alloc(width, sizeof *keys);
     for (int64_t c = 0; c < a->slots / a->chunk; c++) {
         eval_window(a, c, keys);
-        for (int64_t j = 0; j < a->chunk; j++)
-            query_gradient(g, eval_flat(a, c * a->chunk + j) % a->length, keys, width);
+        for (int64_t j = 0; j < a->chunk; j++) query_gradient(g, c * a->chunk + j, keys, width);
     }
     heap_free(keys);
 }

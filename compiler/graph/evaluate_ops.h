@@ -2,6 +2,7 @@
 #ifndef REFORMERC_GRAPH_EVALUATE_OPS_H
 #define REFORMERC_GRAPH_EVALUATE_OPS_H
 
+#include "graph/dropout.h"
 #include "graph/evaluate.h"
 
 /* The result of a node: f for G_F32 (params: w), i for G_I32. Shapes are literal; the first
@@ -35,7 +36,8 @@ typedef struct {
     void *param_ctx;
     graph_margin_fn *margin; /* NULL: not wanted */
     void *margin_ctx;
-    graph_watch_fn *watch; /* NULL: gradients are not wanted */
+    const graph_dropout_t *dropout; /* NULL: evaluation mode */
+    graph_watch_fn *watch;          /* NULL: gradients are not wanted */
     void *watch_ctx;
     const gnode_t *loss; /* it watches */
     cached_row_t *
@@ -84,6 +86,12 @@ int64_t eval_bucket(const gnode_t *n, const float *rotations, int64_t head, int6
                     const double *x, double *margin);
 /* order: indices of keys [n], none negative, ascending by key. */
 void eval_sort_stably(const int32_t *keys, int64_t n, int32_t *order);
+
+/* What dropout multiplies an element by: by its number; element k of x, a tensor of n's result's form. */
+double eval_kept(const eval_t *e, const gnode_t *n, dropout_place_t place, double rate,
+                 int64_t element);
+double eval_kept_at(const eval_t *e, const gnode_t *n, dropout_place_t place, double rate,
+                    const value_t *x, int64_t k);
 
 /* Zeroed memory; never NULL, running out of it gives up the call (guard.h). */
 void *eval_alloc(int64_t count, size_t size);

@@ -3,6 +3,7 @@
  * In: a node of the forward, the gradient of its result. Out: for each input that wants one, its contribution to that
  * input's gradient. Values of the forward are asked for through grad_value(), which knows whether they were kept or have
  * to be made again; where two are asked for, each has a statement of its own (gradient_int.h). */
+#include "graph/dropout.h"
 #include "graph/gradient_int.h"
 
 /* ---- ops that have no rule: gradient.c never comes here ---------------------------------------- */
@@ -69,6 +70,13 @@ void grad_activation(backward_t *b, const gnode_t *n, gnode_t *dy) {
     grad_give(b, n, 0, dx);
 }
 
+/* The mask is a function of the place, so the same node. */
+void grad_dropout(backward_t *b, const gnode_t *n, gnode_t *dy) {
+    gnode_t *dx = grad_part(b, n, 0, G_DROPOUT, GRAD_IN(dy));
+    grad_inherit(dx, n);
+    grad_give(b, n, 0, dx);
+}
+
 /* The gradient of a stream goes on as it is, which is what lets it be added to in place. */
 void grad_add(backward_t *b, const gnode_t *n, gnode_t *dy) {
     for (int k = 0; k < 2; k++)
@@ -126,7 +134,20 @@ void grad_column(backward_t *b, const gnode_t *n, gnode_t *dy) {
 
 /* ---- tables ------------------------------------------------------------------------------------ */
 
+/* dy of what stands behind a dropout at n's place; of none: dy. */
+static gnode_t *dropped(backward_t *b, const gnode_t *n, const char *prefix, gnode_t *dy,
+                        dropout_place_t place, double rate) {
+    if (rate == 0) return dy;
+    gnode_t *x = grad_node(b, n, prefix, G_DROPOUT, GRAD_IN(dy));
+    x->rate = rate;
+    x->place = place;
+    x->n_axial = place == PLACE_POSITION ? n->n_axial : 0;
+    for (int a = 0; a < x->n_axial; a++) x->axial_shape[a] = n->axial_shape[a];
+    return grad_finish(b, x);
+}
+
 static void grad_word(backward_t *b, const gnode_t *n, gnode_t *dy) {
+    dy = dropped(b, n, "words", dy, PLACE_WORD, n->rate);
     gnode_t *word = grad_part(b, n, 1, G_WORD_GRAD, GRAD_IN(dy, b->forward[n->in[0]->id]));
     word->entries = n->in[1]->shape[0].c;
     grad_give(b, n, 1, word);
@@ -145,6 +166,7 @@ static void grad_axis(backward_t *b, const gnode_t *n, int axis, gnode_t *dy) {
 void grad_embed(backward_t *b, const gnode_t *n, gnode_t *dy) {
     int64_t first = 0;
     if (grad_wanted(b, n, 1)) grad_word(b, n, dy);
+    dy = dropped(b, n, "positions", dy, PLACE_POSITION, n->position_rate);
     for (int a = 0; a < n->n_in - 2; a++) {
         int64_t width = width_of(n->in[2 + a]);
         gnode_t *columns = dy;

@@ -47,10 +47,11 @@ typedef struct gnode {
     int64_t pad_token;
     int n_axial;
     int64_t axial_shape[MAX_AXIAL];
-    int64_t first, width; /* PART: columns */
-    int64_t entries,
-        axis;       /* *_GRAD of a table: its rows; which of the position grid's axes it is for */
-    bool to_padded; /* PAD_ROWS: to the padded length, else to the length */
+    int64_t first, width;       /* PART: columns */
+    int64_t entries, axis;      /* gradients of tables: rows; an axis of the position grid */
+    double rate, position_rate; /* of dropout, 0: none; the second of positions, beside words */
+    int64_t place;              /* DROPOUT: dropout.h */
+    bool to_padded;             /* PAD_ROWS: to the padded length, else to the length */
 } gnode_t;
 
 /* How inputs that are shorter than a literal length are computed. */
@@ -79,6 +80,7 @@ typedef struct {
     int64_t batch;
     int64_t length;        /* tokens per row; ignored when dynamic */
     units_t units;         /* dynamic: {min, max} of U, padded length = lcm * U. {0,0}: literal */
+    bool train;            /* with dropout at the rates of the spec, for graph_gradient */
     int64_t bucket_length; /* padded length that decides automatic buckets; 0: this graph's own */
 } graph_options_t;
 

@@ -62,6 +62,10 @@ static void check_entry(check_t *c) {
                   n->name);
             continue;
         }
+        if (n->op == G_DROPOUT || n->rate > 0 || n->position_rate > 0) {
+            WRONG(c, n, "%s: dropout is for training, and does not stand in a file", n->name);
+            continue;
+        }
         const gnode_t **only = n->op == G_EMBED      ? &embed
                                : n->op == G_PAD_IDS  ? &ids
                                : n->op == G_PAD_MASK ? &mask

@@ -37,6 +37,9 @@ const gattr_t graph_attrs[N_GRAPH_ATTRS] = {
     FIELD(entries, ATTR_INT),
     FIELD(axis, ATTR_INT),
     FIELD(to_padded, ATTR_BOOL),
+    FIELD(rate, ATTR_REAL),
+    FIELD(position_rate, ATTR_REAL),
+    FIELD(place, ATTR_INT),
 };
 
 const char *const graph_type_names[] = {
@@ -73,13 +76,31 @@ bool graph_op_input(gop_t op, int i, const char **name, int *n, garg_kind_t *kin
     return i < G_MAX_INPUTS;
 }
 
-bool graph_op_has_attr(gop_t op, const gattr_t *attr) {
+/* The word behind it, its mark included; NULL: the op has no such attribute. */
+static const char *attr_word(gop_t op, const gattr_t *attr) {
     const char *word;
+    size_t length = strlen(attr->name);
     int n;
-    for (int i = 0; (word = word_at(graph_ops[op].attributes, i, &n)); i++)
-        if ((size_t)n == strlen(attr->name) && memcmp(word, attr->name, (size_t)n) == 0)
-            return true;
-    return false;
+    for (int i = 0; (word = word_at(graph_ops[op].attributes, i, &n)); i++) {
+        size_t own = (size_t)n - (word[n - 1] == '?');
+        if (own == length && memcmp(word, attr->name, own) == 0) return word;
+    }
+    return NULL;
+}
+
+bool graph_op_has_attr(gop_t op, const gattr_t *attr) {
+    return attr_word(op, attr) != NULL;
+}
+
+bool graph_attr_optional(gop_t op, const gattr_t *attr) {
+    const char *word = attr_word(op, attr);
+    return word && word[strlen(attr->name)] == '?';
+}
+
+bool graph_attr_written(const gattr_t *attr, const gnode_t *n) {
+    static const gnode_t none;
+    return graph_op_has_attr(n->op, attr) &&
+           !(graph_attr_optional(n->op, attr) && graph_same_attr(attr, n, &none));
 }
 
 const char *graph_op_name(gop_t op) {

@@ -24,9 +24,12 @@ typedef struct {
     gattr_kind_t kind;
     int max; /* of a list's length */
 } gattr_t;
-enum { N_GRAPH_ATTRS = 20 };
+enum { N_GRAPH_ATTRS = 23 };
 extern const gattr_t graph_attrs[N_GRAPH_ATTRS];
 bool graph_op_has_attr(gop_t op, const gattr_t *attr);
+bool graph_attr_optional(gop_t op,
+                         const gattr_t *attr); /* of those it has: not written where it is 0 */
+bool graph_attr_written(const gattr_t *attr, const gnode_t *n);
 
 void graph_copy_attr(const gattr_t *attr, gnode_t *to, const gnode_t *from);
 bool graph_same_attr(const gattr_t *attr, const gnode_t *a, const gnode_t *b);

@@ -86,6 +86,7 @@ void rule_embed(rule_t *r) {
     if (!dim_le(r->g->padded, dim(product(tables, rows)), r->g->units))
         FAIL(r, "%s: the padded length exceeds the %lld positions", n->name,
              (long long)product(tables, rows));
+    (void)(want_rate(r, n->rate) && want_rate(r, n->position_rate));
     result(r, G_F32, SHAPE(batch(r), r->g->padded, last(n->in[word])));
 }
 
@@ -110,6 +111,22 @@ void rule_dense(rule_t *r) {
 void rule_activation(rule_t *r) {
     if (want_type(r, 0, G_F32)) result_like(r, r->n->in[0]);
     if (r->n->act < 0 || r->n->act >= ACT_COUNT) FAIL(r, "%s: no such activation", r->n->name);
+}
+
+/* Places have their own form: dropout.h. */
+void rule_dropout(rule_t *r) {
+    const gnode_t *n = r->n;
+    bool rows = n->place == PLACE_CLASSIFIER_IN || n->place == PLACE_CLASSIFIER_OUT;
+    if (n->place < 0 || n->place >= PLACE_COUNT || n->place == PLACE_PROBABILITIES)
+        FAIL(r, "%s: there is no place %lld for dropout", n->name, (long long)n->place);
+    if (n->n_axial && (n->place != PLACE_POSITION || n->n_axial < 2))
+        FAIL(r, "%s: columns are of axial positions", n->name);
+    for (int a = 0; a < n->n_axial; a++)
+        if (!want_positive(r, n->axial_shape[a], "axial_shape")) return;
+    if (!r->ok || !want_rate(r, n->rate)) return;
+    if (rows ? want_rank(r, 0, G_F32, 2) && WANT(r, 0, G_F32, batch(r), last(n->in[0]))
+             : want_stream(r, 0))
+        result_like(r, n->in[0]);
 }
 
 void rule_elementwise(rule_t *r) {
@@ -164,12 +181,13 @@ void rule_lsh_attention(rule_t *r) {
     if (!want_heads(r, 0) || !want_heads(r, 1) || !want_mask(r, 3) || !want_window(r)) return;
     if (!want_positive(r, rounds, "rounds") || rounds > INT32_MAX) return;
     dim_t all = {r->g->padded.c * rounds, r->g->padded.u * rounds};
-    if (WANT(r, 2, G_I32, batch(r), dim(n->heads), all)) result_like(r, n->in[0]);
+    if (WANT(r, 2, G_I32, batch(r), dim(n->heads), all) && want_rate(r, n->rate))
+        result_like(r, n->in[0]);
 }
 
 void rule_local_attention(rule_t *r) {
     if (want_heads(r, 0) && want_heads(r, 1) && want_heads(r, 2) && want_mask(r, 3) &&
-        want_window(r))
+        want_window(r) && want_rate(r, r->n->rate))
         result_like(r, r->n->in[0]);
 }
 
@@ -177,7 +195,7 @@ void rule_exact_attention(rule_t *r) {
     if (!want_heads(r, 0) || !want_heads(r, 1) || !want_heads(r, 2) || !want_mask(r, 3)) return;
     if (r->n->shared_qk != (r->n->in[0] == r->n->in[1]))
         FAIL(r, "%s: shared_qk says that q and k are one node", r->n->name);
-    result_like(r, r->n->in[0]);
+    if (want_rate(r, r->n->rate)) result_like(r, r->n->in[0]);
 }
 
 /* What a cache holds of rows of other batches too: their number is the step's. */

@@ -199,7 +199,7 @@ void rule_exact_lse(rule_t *r) {
 
 /* dy, y and lse. */
 static bool want_attended(rule_t *r) {
-    return want_heads(r, 0) && want_heads(r, 1) &&
+    return want_rate(r, r->n->rate) && want_heads(r, 0) && want_heads(r, 1) &&
            WANT(r, 2, G_F32, batch(r), r->g->padded, dim(r->n->heads));
 }
 

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "graph/dropout.h"
 #include "graph/ops.h"
 
 typedef struct {
@@ -99,6 +100,13 @@ static inline bool want_shape(rule_t *r, int i, gtype_t type, int rank, const di
 static inline bool want_positive(rule_t *r, int64_t value, const char *attr) {
     if (value > 0) return true;
     FAIL(r, "%s: %s must be positive", r->n->name, attr);
+    return false;
+}
+
+/* Of dropout; 0: none. */
+static inline bool want_rate(rule_t *r, double rate) {
+    if (dropout_is_rate(rate)) return true;
+    FAIL(r, "%s: dropout at the rate %g leaves nothing", r->n->name, rate);
     return false;
 }
 

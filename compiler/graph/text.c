@@ -5,7 +5,7 @@
  *
  * One node per line, in order; `_` is a missing optional input, `#` opens a comment. Names are
  * made of letters, digits, `_` and `.`, and begin with none of the last two kinds. All attributes of an op
- * are written, in the order of graph_attrs; `shorter` is left out where it is `padded`. What the printer
+ * are written, in the order of graph_attrs, but for the rates of dropout where there is none; `shorter` is left out where it is `padded`. What the printer
  * writes, the parser reads back to an equal graph, and that prints the same text. Several graphs may follow
  * each other; names are those of one graph. */
 #include <errno.h>
@@ -63,7 +63,7 @@ static void print_node(sbuf_t *out, const gnode_t *n) {
         sbuf_printf(out, "%s%s", i ? ", " : "", n->in[i] ? n->in[i]->name : "_");
     sbuf_puts(out, ")");
     for (int i = 0; i < N_GRAPH_ATTRS; i++)
-        if (graph_op_has_attr(n->op, &graph_attrs[i])) print_attr(out, &graph_attrs[i], n);
+        if (graph_attr_written(&graph_attrs[i], n)) print_attr(out, &graph_attrs[i], n);
     sbuf_printf(out, " : %s[", graph_type_names[n->type]);
     for (int i = 0; i < n->rank; i++) {
         if (i) sbuf_puts(out, ",");
@@ -81,7 +81,7 @@ void graph_print_meaning(const gnode_t *n, sbuf_t *out) {
                                             "shared_qk", "shift",  "upstream", "pad_token"};
     bool some = false;
     for (int i = 0; i < N_GRAPH_ATTRS; i++) {
-        bool leave = !graph_op_has_attr(n->op, &graph_attrs[i]);
+        bool leave = !graph_attr_written(&graph_attrs[i], n);
         for (size_t k = 0; k < sizeof of_length / sizeof *of_length && !leave; k++)
             leave = strcmp(of_length[k], graph_attrs[i].name) == 0;
         if (leave) continue;
@@ -157,6 +157,14 @@ static bool accept(parser_t *p, const char *text) {
     if (!peek(p) || (size_t)(p->end - p->at) < n || memcmp(p->at, text, n) != 0) return false;
     p->at += n;
     return true;
+}
+
+/* Whether this is next; nothing is taken. */
+static bool follows(parser_t *p, const char *text) {
+    const char *at = p->at;
+    bool is = accept(p, text);
+    p->at = at;
+    return is;
 }
 
 static bool expect(parser_t *p, const char *text) {
@@ -335,6 +343,8 @@ static bool parse_value(parser_t *p, const gattr_t *attr, gnode_t *n) {
 static bool parse_attrs(parser_t *p, gnode_t *n) {
     for (int i = 0; i < N_GRAPH_ATTRS; i++) {
         if (!graph_op_has_attr(n->op, &graph_attrs[i])) continue;
+        if (graph_attr_optional(n->op, &graph_attrs[i]) && !follows(p, graph_attrs[i].name))
+            continue;
         if (!accept(p, graph_attrs[i].name) || !accept(p, "="))
             return syntax(p, "expected attribute '%s='", graph_attrs[i].name);
         if (!parse_value(p, &graph_attrs[i], n)) return false;

@@ -150,7 +150,8 @@ static bool compute(const case_t *c, const bool *keep, gradients_t *g) {
     for (int i = 0; i < c->accumulate; i++) {
         reformer_io_t io = input_of(c, i);
         g->weight = c->accumulate > 1 ? items(c, &io) / all : 1;
-        int code = graph_evaluate_gradients(train, param_of, c->store, &io, false, take, &taking);
+        int code =
+            graph_evaluate_gradients(train, param_of, c->store, &io, NULL, false, take, &taking);
         if (code) printf("%s\n", reformer_strerror(code));
         if (code) return false;
     }

@@ -18,6 +18,7 @@ typedef struct {
     diag_t *d;
     graph_t *forward, *train;
     reformer_io_t io;
+    const graph_dropout_t *dropout; /* NULL: none */
     const gnode_t *params[MOST_PARAMS];
     float *values[MOST_PARAMS];
     double *gradients[MOST_PARAMS];
@@ -95,8 +96,9 @@ static inline void take_gradient(void *ctx, const gnode_t *n, const double *valu
 
 static inline double loss_at(differences_t *x) {
     reformer_io_t io = x->io;
-    assert_int_equal(
-        graph_evaluate_gradients(x->forward, value_by_name, x, &io, false, take_gradient, x), 0);
+    assert_int_equal(graph_evaluate_gradients(x->forward, value_by_name, x, &io, x->dropout, false,
+                                              take_gradient, x),
+                     0);
     return x->loss;
 }
 
@@ -136,8 +138,9 @@ static inline double compare_param(differences_t *x, int i) {
 /* Gradients of all params, at x->values. Fills worst and of. */
 static inline void compare_all(differences_t *x) {
     reformer_io_t io = x->io;
-    assert_int_equal(
-        graph_evaluate_gradients(x->train, value_by_name, x, &io, false, take_gradient, x), 0);
+    assert_int_equal(graph_evaluate_gradients(x->train, value_by_name, x, &io, x->dropout, false,
+                                              take_gradient, x),
+                     0);
     x->worst = 0;
     for (int i = 0; i < x->n_params; i++) {
         double error = compare_param(x, i);

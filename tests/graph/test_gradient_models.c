@@ -21,7 +21,7 @@ static const char *const heads[] = {"ReformerModelWithLMHead", "ReformerForMaske
 typedef struct {
     uint64_t *seed;
     sbuf_t text;
-    bool causal, classifies;
+    bool causal, classifies, drops;
     int64_t length, labels;
 } draft_t;
 
@@ -79,6 +79,18 @@ static void write_positions(draft_t *m) {
     }
 }
 
+/* In half of the models; each place has its chance. */
+static void write_rates(draft_t *m) {
+    static const char *const rates[] = {"0", "0.05", "0.3"};
+    static const char *const keys[] = {"hidden_dropout_prob", "lsh_attention_probs_dropout_prob",
+                                       "local_attention_probs_dropout_prob", "classifier_dropout"};
+    m->drops = draw(m, 2);
+    for (int i = 0; i < 4; i++) {
+        const char *rate = rates[draw(m, 3)];
+        sbuf_printf(&m->text, "%s: %s\n", keys[i], rate);
+    }
+}
+
 static void write_spec(draft_t *m) {
     static const char *const buckets[] = {"2", "4", "6", "[2, 4]", "[4, 2, 2]", "null"};
     uint32_t head = draw(m, 4), which = draw(m, 6), rounds = 1 + draw(m, 3);
@@ -98,6 +110,7 @@ static void write_spec(draft_t *m) {
     write_windows(m);
     write_positions(m);
     write_layers(m);
+    write_rates(m);
 }
 
 /* ---- a model and its input ----------------------------------------------------------------- */
@@ -111,6 +124,7 @@ typedef struct {
     int32_t ids[MOST], labels[MOST], start[ROWS], end[ROWS];
     uint8_t mask[MOST];
     float numbers[ROWS * 3];
+    graph_dropout_t dropout;
 } model_t;
 
 /* Some input is shorter than what the graph is for. */
@@ -150,7 +164,9 @@ static void open_model(model_t *m, uint64_t seed) {
     m->spec =
         spec_from_text(x->a, "model.yaml", m->draft.text.data, m->draft.text.size, NULL, 0, x->d);
     if (!m->spec) fail_msg("%s\n%s", messages(x->d), m->draft.text.data);
-    graph_options_t o = {.batch = ROWS, .length = m->draft.length};
+    graph_options_t o = {.batch = ROWS, .length = m->draft.length, .train = m->draft.drops};
+    m->dropout = (graph_dropout_t){.seed = seed << 33 | seed, .step = 3, .first_row = 5};
+    x->dropout = &m->dropout;
     x->forward = graph_build(x->a, m->spec, &o, x->d);
     if (!x->forward) fail_msg("%s\n%s", messages(x->d), m->draft.text.data);
     draw_input(m);
@@ -173,12 +189,13 @@ static void test_models(void **unused) {
     (void)unused;
     model_t *m = malloc(sizeof *m);
     assert_non_null(m);
-    bool undone = false, packed = false;
+    bool undone = false, packed = false, dropped = false;
     double worst = 0;
     for (int i = 0; i < how_many; i++) {
         open_model(m, first_seed + (uint64_t)i);
         undone |= graph_next(m->x.train, G_SUB, NULL) != NULL;
         packed |= graph_next(m->x.train, G_UNPACK_BUCKETS, NULL) != NULL;
+        dropped |= graph_next(m->x.train, G_DROPOUT, NULL) != NULL;
         compare_all(&m->x);
         if (!(m->x.worst <= 1))
             fail_msg("model %d: %s is off by %g of what is allowed\n%s", i, m->x.of, m->x.worst,
@@ -187,7 +204,7 @@ static void test_models(void **unused) {
         close_model(m);
     }
     printf("%d models, worst %.4f of what is allowed\n", how_many, worst);
-    assert_true(undone && packed);
+    assert_true(undone && packed && dropped);
     free(m);
 }
 

@@ -40,6 +40,27 @@ static const graph_case_t cases[] = {
      "p.0 = param() : f32[2,2]\np.1 = param() : f32[3,1]\np.2 = param() : f32[2,3]\n"
      "y = embed(ids, words, p.0, p.1, p.2) axial_shape=2x3x2 : f32[2,8,6]\n",
      false, false},
+    {"embed, dropout",
+     "y = embed(ids, words, places) axial_shape=none rate=0.25 position_rate=0.5 : f32[2,8,6]\n",
+     false, false},
+    {"embed, axial, dropout of columns",
+     "p.0 = param() : f32[2,2]\np.1 = param() : f32[4,4]\n"
+     "y = embed(ids, words, p.0, p.1) axial_shape=2x4 position_rate=0.5 : f32[2,8,6]\n",
+     false, false},
+    {"embed, three axes, dropout of columns",
+     "p.0 = param() : f32[2,2]\np.1 = param() : f32[3,1]\np.2 = param() : f32[2,3]\n"
+     "y = embed(ids, words, p.0, p.1, p.2) axial_shape=2x3x2 rate=0.1 position_rate=0.5 : "
+     "f32[2,8,6]\n",
+     false, false},
+    {"dropout",
+     "u = dropout(x) axial_shape=none rate=0.3 place=4 : f32[2,8,6] layer=1\n" PROJECT("y", "u"),
+     false, false},
+    {"dropout of the classifier",
+     "classes = param() : f32[3,6]\nf = first_token(x) : f32[2,6]\n"
+     "g = dropout(f) axial_shape=none rate=0.5 place=7 : f32[2,6]\n"
+     "logits = dense(g, classes) : f32[2,3]\nlabels_f32 = input() : f32[2,3]\n"
+     "loss = mse_loss(logits, labels_f32) : f32[]\n",
+     true, false},
     {"layer_norm",
      VECTOR("norm") VECTOR("bias") "y = layer_norm(x, norm, bias) eps=0.01 : f32[2,8,6]\n", false,
      false},
@@ -93,6 +114,24 @@ static const graph_case_t cases[] = {
          "16") "y = lsh_attention(q, v, o, mask) heads=2 head_size=3 rounds=2 chunk=4 before=2 after=3 "
                "causal=0 : f32[2,8,6]\n",
      false, true},
+    {"lsh_attention, dropout",
+     PROJECT("q", "x") PROJECT("v", "x") HASH(
+         "3",
+         "24") "y = lsh_attention(q, v, o, mask) heads=2 head_size=3 rounds=3 chunk=2 before=1 after=1 "
+               "causal=0 rate=0.3 : f32[2,8,6] layer=0\n",
+     false, true},
+    {"local_attention, dropout",
+     PROJECT("q", "x") PROJECT("k", "x") PROJECT(
+         "v",
+         "x") "y = local_attention(q, k, v, mask) heads=3 head_size=2 chunk=4 before=1 after=0 "
+              "causal=1 rate=0.3 : f32[2,8,6] layer=3\n",
+     false, true},
+    {"exact_attention, dropout",
+     PROJECT("q", "x") PROJECT(
+         "v",
+         "x") "y = exact_attention(q, q, v, mask) heads=2 head_size=3 causal=1 shared_qk=1 rate=0.3 : "
+              "f32[2,8,6] layer=3\n",
+     false, false},
     {"lsh_attention without a mask",
      PROJECT("q", "x") PROJECT(
          "v",
@@ -159,6 +198,8 @@ static const uint8_t masks[] = {1, 1, 1, 1, 0, 1, 1, 1, 1, 0, 0, 0};
 static const float numbers[] = {0.25F, 1, -0.5F, 0, 1, 0.75F};
 static const int32_t starts[] = {2, 6}, ends[] = {-1, 5}; /* 6: ignored; -1: 0 */
 
+static const graph_dropout_t dropout = {.seed = 77, .step = 2, .first_row = 4};
+
 static void open_case(differences_t *x, const char *text, bool own_tail, bool masked,
                       uint64_t seed) {
     begin_differences(x, seed);
@@ -175,6 +216,7 @@ static void open_case(differences_t *x, const char *text, bool own_tail, bool ma
                             .labels_f32 = numbers,
                             .start_positions = starts,
                             .end_positions = ends};
+    x->dropout = &dropout;
     draw_params(x);
     impose_buckets(x);
 }
