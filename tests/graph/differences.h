@@ -1,7 +1,7 @@
 /* Finite differences: the gradients that a train step computes against what the loss does when params move.
  *
- * Params are multiples of 2^-14 and move along directions whose steps are multiples of 2^-16, so that every point is exact
- * in float; the loss is taken in double at four points (an error of the fourth order in the step). Buckets are those of
+ * Params are multiples of 2^-14 (2^-15) and move along directions whose steps are multiples of 2^-16 (2^-18), so that every
+ * point is exact in float; the loss is taken in double at four points (an error of the fourth order in the step). Buckets are those of
  * the first forward: a hash that changed its mind would be no derivative. */
 #ifndef REFORMERC_TESTS_GRAPH_DIFFERENCES_H
 #define REFORMERC_TESTS_GRAPH_DIFFERENCES_H
@@ -10,7 +10,7 @@
 
 #include "small.h"
 
-enum { MOST_PARAMS = 256, MOST_BUCKETS = 1 << 16 };
+enum { MOST_PARAMS = 512, MOST_BUCKETS = 1 << 16 };
 static const double allowed = 1e-6; /* of the magnitude of what is summed up */
 
 typedef struct {
@@ -27,6 +27,7 @@ typedef struct {
     int32_t buckets[MOST_BUCKETS];
     int64_t n_buckets;
     uint64_t seed;
+    double size;  /* of params: to one half of it, 1 unless said otherwise; a power of 2 */
     double worst; /* largest error over what is allowed */
     const char *of;
 } differences_t;
@@ -64,7 +65,8 @@ static inline void draw_params(differences_t *x) {
         float *v = ARENA_ARRAY(x->a, float, n);
         bool norm = strstr(p->name, "norm") && p->rank == 1 && !strstr(p->name, "bias");
         for (int64_t k = 0; k < n; k++)
-            v[k] = ((float)next_draw(&x->seed, 1 << 14) - (1 << 13)) / (1 << 14) + (norm ? 1 : 0);
+            v[k] = (float)x->size * ((float)next_draw(&x->seed, 1 << 14) - (1 << 13)) / (1 << 14) +
+                   (norm ? 1 : 0);
         x->params[x->n_params] = p;
         x->gradients[x->n_params] = ARENA_ARRAY(x->a, double, n);
         x->values[x->n_params++] = v;
@@ -102,45 +104,67 @@ static inline double loss_at(differences_t *x) {
     return x->loss;
 }
 
-/* Moves param i along the direction; the loss there. */
-static inline double loss_along(differences_t *x, int i, const float *direction, float steps) {
-    int64_t n = count_of(x->params[i]);
-    float *own = x->values[i], *moved = malloc(sizeof *moved * (size_t)n);
-    assert_non_null(moved);
-    for (int64_t k = 0; k < n; k++) moved[k] = own[k] + steps * direction[k];
-    x->values[i] = moved;
+/* A direction for some of the params: NULL for those that stay. */
+typedef struct {
+    float *of[MOST_PARAMS];
+} direction_t;
+
+/* The loss so many steps along it. */
+static inline double loss_along(differences_t *x, const direction_t *d, float steps) {
+    float *own[MOST_PARAMS];
+    memcpy(own, x->values, sizeof own);
+    for (int i = 0; i < x->n_params; i++) {
+        if (!d->of[i]) continue;
+        int64_t n = count_of(x->params[i]);
+        x->values[i] = malloc(sizeof(float) * (size_t)n);
+        assert_non_null(x->values[i]);
+        for (int64_t k = 0; k < n; k++) x->values[i][k] = own[i][k] + steps * d->of[i][k];
+    }
     double loss = loss_at(x);
-    x->values[i] = own;
-    free(moved);
+    for (int i = 0; i < x->n_params; i++)
+        if (d->of[i]) free(x->values[i]);
+    memcpy(x->values, own, sizeof own);
     return loss;
 }
 
-/* Error over what is allowed of one param, along one direction. */
-static inline double compare_param(differences_t *x, int i) {
-    int64_t n = count_of(x->params[i]);
-    float *direction = malloc(sizeof *direction * (size_t)n);
-    assert_non_null(direction);
+/* Error over what is allowed, along a direction of params from … from + n - 1; a step of an element is some multiple of
+ * 1 / scale. */
+static inline double compare_params(differences_t *x, int from, int n, float scale) {
+    direction_t d = {{NULL}};
     double along = 0, magnitude = 0;
-    for (int64_t k = 0; k < n; k++) {
-        direction[k] = ((float)next_draw(&x->seed, 7) - 3) / (1 << 16);
-        double term = x->gradients[i][k] * direction[k];
-        along += term;
-        magnitude += term * term;
+    for (int i = from; i < from + n; i++) {
+        int64_t elements = count_of(x->params[i]);
+        d.of[i] = malloc(sizeof(float) * (size_t)elements);
+        assert_non_null(d.of[i]);
+        for (int64_t k = 0; k < elements; k++) {
+            d.of[i][k] = ((float)next_draw(&x->seed, 7) - 3) / scale;
+            double term = x->gradients[i][k] * d.of[i][k];
+            along += term;
+            magnitude += term * term;
+        }
     }
-    double one = loss_along(x, i, direction, 1) - loss_along(x, i, direction, -1);
-    double two = loss_along(x, i, direction, 2) - loss_along(x, i, direction, -2);
+    double one = loss_along(x, &d, 1) - loss_along(x, &d, -1);
+    double two = loss_along(x, &d, 2) - loss_along(x, &d, -2);
     double found = (8 * one - two) / 12;
-    free(direction);
+    for (int i = from; i < from + n; i++) free(d.of[i]);
     /* 1e-15: what rounding leaves of a loss of about 1 */
     return fabs(found - along) / (allowed * sqrt(magnitude) + 1e-15);
 }
 
-/* Gradients of all params, at x->values. Fills worst and of. */
-static inline void compare_all(differences_t *x) {
+static inline double compare_param(differences_t *x, int i) {
+    return compare_params(x, i, 1, 1 << 17);
+}
+
+static inline void find_gradients(differences_t *x) {
     reformer_io_t io = x->io;
     assert_int_equal(graph_evaluate_gradients(x->train, value_by_name, x, &io, x->dropout, false,
                                               take_gradient, x),
                      0);
+}
+
+/* Gradients of all params, at x->values. Fills worst and of. */
+static inline void compare_all(differences_t *x) {
+    find_gradients(x);
     x->worst = 0;
     for (int i = 0; i < x->n_params; i++) {
         double error = compare_param(x, i);
@@ -163,6 +187,7 @@ static inline void begin_differences(differences_t *x, uint64_t seed) {
     x->a = arena_new();
     x->d = diag_new();
     x->seed = seed;
+    x->size = 1;
 }
 
 static inline void end_differences(differences_t *x) {
