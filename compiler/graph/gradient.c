@@ -35,7 +35,11 @@
  *    band by chunks of rows, added up chunk after chunk. The gradient of an attention is a MIX of its own that reads the
  *    attention's operands, result, log-sum-exp and the result's gradient; its several gradients stand side by side and
  *    are picked by PART, which is a view. A *_LSE has the operands of its attention and is what that one's soft maximum
- *    divides by: one kernel computes both. */
+ *    divides by: one kernel computes both. Weights' gradients are sums of sums (TOTAL) where several nodes share a param.
+ *    The order of nodes is one to run in: what is made again stands right before who reads it. It depends on the streams
+ *    alone, not on gradients, so that who looks for the earliest moment finds it too early (unpacked buckets of all
+ *    layers at once; a block's hidden values apart from their gradients, for there are fewer mixes before them): the
+ *    latest moment is the right one. */
 #include "graph/gradient_int.h"
 
 #include <stdlib.h>

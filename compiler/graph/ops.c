@@ -45,17 +45,6 @@ const gattr_t graph_attrs[N_GRAPH_ATTRS] = {
 const char *const graph_type_names[] = {
     [G_F32] = "f32", [G_I32] = "i32", [G_U8] = "u8", [G_U16] = "u16"};
 
-/* The i-th word of a list of words; NULL past the last. */
-static const char *word_at(const char *list, int i, int *n) {
-    for (;;) {
-        list += strspn(list, " ");
-        *n = (int)strcspn(list, " ");
-        if (*n == 0) return NULL;
-        if (i-- == 0) return list;
-        list += *n;
-    }
-}
-
 /* Graphs of thousands of layers ask for every input of every node: one walk over the words. */
 bool graph_op_input(gop_t op, int i, const char **name, int *n, garg_kind_t *kind) {
     const char *last = NULL, *at = graph_ops[op].inputs;
@@ -76,14 +65,13 @@ bool graph_op_input(gop_t op, int i, const char **name, int *n, garg_kind_t *kin
     return i < G_MAX_INPUTS;
 }
 
-/* The word behind it, its mark included; NULL: the op has no such attribute. */
+/* Where it stands among the op's; NULL: the op has no such attribute. Each node is asked for all of them: one walk. */
 static const char *attr_word(gop_t op, const gattr_t *attr) {
-    const char *word;
     size_t length = strlen(attr->name);
-    int n;
-    for (int i = 0; (word = word_at(graph_ops[op].attributes, i, &n)); i++) {
-        size_t own = (size_t)n - (word[n - 1] == '?');
-        if (own == length && memcmp(word, attr->name, own) == 0) return word;
+    for (const char *at = graph_ops[op].attributes; *at;) {
+        size_t n = strcspn(at, " "), own = n - (n > 0 && at[n - 1] == '?');
+        if (own == length && memcmp(at, attr->name, own) == 0) return at;
+        at += n + (at[n] == ' ');
     }
     return NULL;
 }
