@@ -2,7 +2,8 @@
  *
  *   golden_gradients FOLDER [ACCUMULATE]     grads.safetensors and the loss in outputs.safetensors; or, where FOLDER is a
  *                                            trajectory of training, first_gradients.safetensors and the first loss in
- *                                            trajectory.json, of ACCUMULATE micro-batches
+ *                                            trajectory.json, of ACCUMULATE micro-batches; or, where it says masks
+ *                                            of dropout, grads.safetensors and the loss in masks.json
  *
  * The loss to 1e-5, every gradient to 2e-5 of its tensor's largest magnitude; tensors whose largest is below 1e-7 are
  * noise around a zero, and ours must be as small. What the backward pass keeps and what it computes again makes no
@@ -39,6 +40,8 @@ typedef struct {
     st_file_t *inputs;
     graph_t *forward;
     store_t *store;
+    char *masks; /* masks.json; NULL: nothing is dropped */
+    graph_dropout_t dropout;
 } case_t;
 
 /* ---- the case ------------------------------------------------------------------------------------- */
@@ -51,16 +54,39 @@ static const st_tensor_t *ids_of(const case_t *c) {
     return st_find(c->inputs, "input_ids");
 }
 
+/* What stands behind "NAME": in a text; NULL: it is not there. */
+static const char *value_of(const char *text, const char *name) {
+    const char *at = strstr(text, name);
+    return at ? at + strlen(name) : NULL;
+}
+
+static bool read_masks(case_t *c) {
+    const char *path = in_case(c, "masks.json");
+    size_t bytes;
+    if (!file_exists(path)) return true;
+    char *text = c->masks = file_read(path, 0, &bytes, c->d);
+    const char *seed = text ? value_of(text, "\"seed\":") : NULL;
+    const char *step = text ? value_of(text, "\"step\":") : NULL;
+    const char *row = text ? value_of(text, "\"first_row\":") : NULL;
+    if (!seed || !step || !row) return false;
+    c->dropout = (graph_dropout_t){.seed = strtoull(seed, NULL, 10),
+                                   .step = (uint32_t)strtoul(step, NULL, 10),
+                                   .first_row = strtoll(row, NULL, 10)};
+    return true;
+}
+
 static bool open_case(case_t *c) {
     weights_kind_t kind;
     bool ok =
         model_load(c->a, &c->model, c->folder, NULL, 0, c->d) &&
         weights_kind(in_case(c, "model.safetensors"), &kind, c->d) &&
         model_resolve(c->a, &c->model, kind.has_lm_head, kind.has_classifier, kind.has_qa, c->d) &&
-        (c->inputs = st_open(in_case(c, "inputs.safetensors"), c->d));
+        (c->inputs = st_open(in_case(c, "inputs.safetensors"), c->d)) && read_masks(c);
     if (!ok) return false;
     const st_tensor_t *ids = ids_of(c);
-    graph_options_t o = {.batch = ids->shape[ids->rank - 2], .length = ids->shape[ids->rank - 1]};
+    graph_options_t o = {.batch = ids->shape[ids->rank - 2],
+                         .length = ids->shape[ids->rank - 1],
+                         .train = c->masks != NULL};
     c->forward = graph_build(c->a, c->model.spec, &o, c->d);
     if (!c->forward) return false;
     const char *rotations = in_case(c, "rotations.safetensors");
@@ -150,8 +176,8 @@ static bool compute(const case_t *c, const bool *keep, gradients_t *g) {
     for (int i = 0; i < c->accumulate; i++) {
         reformer_io_t io = input_of(c, i);
         g->weight = c->accumulate > 1 ? items(c, &io) / all : 1;
-        int code =
-            graph_evaluate_gradients(train, param_of, c->store, &io, NULL, false, take, &taking);
+        int code = graph_evaluate_gradients(train, param_of, c->store, &io,
+                                            c->masks ? &c->dropout : NULL, false, take, &taking);
         if (code) printf("%s\n", reformer_strerror(code));
         if (code) return false;
     }
@@ -173,6 +199,11 @@ static bool first_loss(const case_t *c, double *loss) {
 
 static bool want_loss(const case_t *c, double *loss) {
     if (ids_of(c)->rank == 3) return first_loss(c, loss);
+    if (c->masks) {
+        const char *at = value_of(c->masks, "\"loss\":");
+        if (at) *loss = strtod(at, NULL);
+        return at != NULL;
+    }
     st_file_t *f = st_open(in_case(c, "outputs.safetensors"), c->d);
     const st_tensor_t *t = f ? st_find(f, "loss") : NULL;
     float value = NAN;
@@ -275,6 +306,7 @@ int main(int argc, char **argv) {
     diag_print(c.d, stderr);
     if (c.store) store_free(c.store);
     if (c.inputs) st_close(c.inputs);
+    free(c.masks);
     diag_free(c.d);
     arena_free(c.a);
     return !ok;
