@@ -16,7 +16,7 @@
 #include "graph/ops.h"
 #include "support/hash.h"
 
-enum { MAX_NODES = 1 << 20 }; /* a train step of MAX_LAYERS layers has a third of them */
+enum { MAX_NODES = 1 << 18 };
 #define MAX_DIM   (INT64_C(1) << 40)
 #define MAX_SLOPE INT32_MAX /* of a dimension in U */
 
