@@ -74,9 +74,7 @@ int eval_embed_at(eval_t *e, const gnode_t *n, value_t *out) {
 
 /* ---- layer norm ---------------------------------------------------------------------------- */
 
-/* 1 / sqrt(sum / n + eps). Where single precision's sum of squares overflows, it is Hugging Face's rsqrt(inf), and
- * the norm gives its bias: as with keys (eval_key_scale), not a number that rounds differently but another one. */
-static double norm_scale(double squares, int64_t n, double eps) {
+double eval_norm_scale(double squares, int64_t n, double eps) {
     return squares > FLT_MAX ? 0 : 1 / sqrt(squares / (double)n + eps);
 }
 
@@ -86,7 +84,7 @@ static void normalise(const double *x, const float *weight, const float *bias, d
     for (int64_t k = 0; k < n; k++) mean += x[k];
     mean /= (double)n;
     for (int64_t k = 0; k < n; k++) squares += (x[k] - mean) * (x[k] - mean);
-    double scale = norm_scale(squares, n, eps);
+    double scale = eval_norm_scale(squares, n, eps);
     for (int64_t k = 0; k < n; k++) y[k] = (x[k] - mean) * scale * weight[k] + bias[k];
 }
 
@@ -104,7 +102,7 @@ int eval_rms_norm(eval_t *e, const gnode_t *n, value_t *out) {
     for (int64_t at = 0; at < x->elements; at += width) {
         double squares = 0;
         for (int64_t k = 0; k < width; k++) squares += x->f[at + k] * x->f[at + k];
-        double scale = norm_scale(squares, width, n->eps);
+        double scale = eval_norm_scale(squares, width, n->eps);
         for (int64_t k = 0; k < width; k++) out->f[at + k] = x->f[at + k] * scale * weight->w[k];
     }
     return REFORMER_OK;

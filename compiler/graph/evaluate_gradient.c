@@ -51,12 +51,13 @@ int eval_sum_rows(eval_t *e, const gnode_t *n, value_t *out) {
 
 /* ---- norms --------------------------------------------------------------------------------- */
 
-/* x normalised, and 1 / sqrt(its variance + eps); of rms norms the mean counts as 0. */
+/* x normalised, and what it was multiplied by; of rms norms the mean counts as 0. */
 static double normalise(const double *x, int64_t n, double eps, bool rms, double *unit) {
-    double mean = 0, variance = 0;
-    for (int64_t k = 0; k < n && !rms; k++) mean += x[k] / (double)n;
-    for (int64_t k = 0; k < n; k++) variance += (x[k] - mean) * (x[k] - mean);
-    double scale = 1 / sqrt(variance / (double)n + eps);
+    double mean = 0, squares = 0;
+    for (int64_t k = 0; k < n && !rms; k++) mean += x[k];
+    mean /= (double)n;
+    for (int64_t k = 0; k < n; k++) squares += (x[k] - mean) * (x[k] - mean);
+    double scale = eval_norm_scale(squares, n, eps);
     for (int64_t k = 0; k < n; k++) unit[k] = (x[k] - mean) * scale;
     return scale;
 }

@@ -72,6 +72,9 @@ int eval_outputs(eval_t *e);
 
 #define EVAL_SELF (-1e5) /* what the score of a token with itself is set to in LSH layers */
 double eval_dot(const double *x, const double *y, int64_t n);
+/* 1 / sqrt(sum / n + eps). Where single precision's sum of squares overflows, it is Hugging Face's rsqrt(inf), and the
+ * norm gives its bias: as with keys (eval_key_scale), not a number that rounds differently but another one. */
+double eval_norm_scale(double squares, int64_t n, double eps);
 /* LSH: k = x / sqrt(mean(x²) + 1e-6) / sqrt(d); local: k = x / sqrt(d). */
 double eval_key_scale(const double *x, int64_t d, bool shared_qk);
 /* Scores → probabilities; returns the log-sum-exp. No key seen: in single precision, as written. */

@@ -271,6 +271,25 @@ static void test_activations(void **unused) {
     }
 }
 
+/* Rows whose squares overflow single precision: a norm is its bias there, and does not change with them. */
+static void test_norms_of_huge_rows(void **unused) {
+    (void)unused;
+    static const char *const texts[] = {
+        VECTOR("norm") VECTOR("bias") "y = layer_norm(x, norm, bias) eps=0.01 : f32[2,8,6]\n",
+        VECTOR("norm") VECTOR("shift") "n = rms_norm(x, norm) eps=0.01 : f32[2,8,6]\n"
+                                       "y = layer_norm(n, norm, shift) eps=1 : f32[2,8,6]\n"};
+    for (int i = 0; i < 2; i++) {
+        differences_t x;
+        open_case(&x, texts[i], false, false, 3);
+        int words = index_of(&x, "words");
+        for (int64_t k = 0; k < count_of(x.params[words]); k++) x.values[words][k] *= 0x1p70F;
+        check("norms of huge rows", &x);
+        for (int64_t k = 0; k < count_of(x.params[words]); k++)
+            assert_true(x.gradients[words][k] == 0);
+        end_differences(&x);
+    }
+}
+
 /* A gradient with one wrong sign is found. */
 static void test_that_it_can_fail(void **unused) {
     (void)unused;
@@ -293,6 +312,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ops),
         cmocka_unit_test(test_activations),
+        cmocka_unit_test(test_norms_of_huge_rows),
         cmocka_unit_test(test_that_it_can_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,7 @@
 static const double UNIT = 0x1p-24;
 
 static eval_fn *const ops[G_COUNT] = {
-#define X(op, name, kind, inputs, attributes, doc, shape, evaluate) [G_##op] = eval_##evaluate,
+#define X(op, name, kind, inputs, attributes, doc, shape, evaluate, ...) [G_##op] = eval_##evaluate,
 #include "graph/ops.def"
 #undef X
 };
