@@ -111,9 +111,16 @@ void grad_concat(backward_t *b, const gnode_t *n, gnode_t *dy) {
     give_columns(b, n, 1, dy, left, width_of(n->in[1]));
 }
 
+/* Whether x has rows for padding too: told by who made it, for lengths may be equal here and not in a graph that this one is
+ * resized to. */
+static bool has_padding(const gnode_t *x) {
+    while (x->op != G_SLICE && x->op != G_EMBED && graph_kind(x) == K_ROW) x = x->in[0];
+    return x->op != G_SLICE;
+}
+
 static void give_padded(backward_t *b, const gnode_t *n, gnode_t *dy) {
     gnode_t *dx = grad_part(b, n, 0, G_PAD_ROWS, GRAD_IN(dy));
-    dx->to_padded = dim_equal(n->in[0]->shape[1], b->from->padded);
+    dx->to_padded = has_padding(n->in[0]);
     grad_give(b, n, 0, dx);
 }
 

@@ -85,6 +85,24 @@ static void test_forward_stays(void **unused) {
     end(s);
 }
 
+/* Another batch and length: derived and then resized, or the other way round. */
+static void test_resizing(void **unused) {
+    (void)unused;
+    static const graph_size_t sizes[] = {
+        {1, {64, 0}, {64, 0}, {0, 0}}, {3, {50, 0}, {56, 0}, {0, 0}}, {2, {0, 8}, {0, 8}, {2, 8}}};
+    for (int arch = ARCH_CAUSAL_LM; arch <= ARCH_QA; arch++)
+        for (int i = 0; i < 3; i++) {
+            state_t s = begin();
+            spec_t spec = small_spec((arch_t)arch);
+            graph_t *g = build(s, &spec, (graph_options_t){.batch = 2, .length = 64});
+            graph_t *one = graph_resize(s.a, derive(s, g, NULL), &sizes[i], s.d);
+            if (!one) fail_msg("%s", messages(s.d));
+            graph_t *other = derive(s, graph_resize(s.a, g, &sizes[i], s.d), NULL);
+            assert_string_equal(text_of(s, one), text_of(s, other));
+            end(s);
+        }
+}
+
 /* ---- structure ----------------------------------------------------------------------------- */
 
 static const gnode_t *find(const graph_t *g, const char *name) {
@@ -169,6 +187,81 @@ static void test_types_of_buckets(void **unused) {
         graph_t *t = derive(s, build(s, &spec, (graph_options_t){.batch = 1, .length = 64}), NULL);
         assert_int_equal(find(t, "packed.layers.1.buckets")->type, cases[i].type);
         assert_int_equal(find(t, "again.layers.1.buckets")->type, G_I32);
+        end(s);
+    }
+}
+
+typedef struct {
+    const char *name;
+    const int32_t *data;
+    int64_t n;
+} traced_t;
+
+typedef struct {
+    arena_t *a;
+    traced_t traces[8];
+    int n;
+} traces_t;
+
+static void take_trace(void *ctx, const char *name, const void *data, int dtype,
+                       const int64_t *shape, int rank) {
+    traces_t *t = ctx;
+    int64_t n = 1;
+    assert_int_equal(dtype, REFORMER_I32);
+    for (int i = 0; i < rank; i++) n *= shape[i];
+    assert_true(t->n < 8);
+    t->traces[t->n++] = (traced_t){name, arena_copy(t->a, data, sizeof(int32_t) * (size_t)n), n};
+}
+
+static const int32_t *trace_of(const traces_t *t, const char *name, int64_t *n) {
+    for (int i = 0; i < t->n; i++)
+        if (strcmp(t->traces[i].name, name) == 0) return *n = t->traces[i].n, t->traces[i].data;
+    fail_msg("%s is not traced", name);
+    return NULL;
+}
+
+static void no_gradient(void *ctx, const gnode_t *n, const double *values, int64_t elements) {
+    (void)ctx, (void)n, (void)values, (void)elements;
+}
+
+/* Packed buckets are within their type, masked tokens' being the last, and sort as those they were made of. */
+static void test_packing(void **unused) {
+    (void)unused;
+    static const char *const shown[] = {"packed.layers.1.buckets", "layers.1.sorted_idx",
+                                        "again.layers.1.sorted_idx"};
+    for (int masked = 0; masked < 2; masked++) {
+        state_t s = begin();
+        spec_t spec = small_spec(ARCH_CAUSAL_LM);
+        int32_t ids[2 * 64], labels[2 * 64];
+        uint8_t mask[2 * 64];
+        bool last = false;
+        graph_t *t = derive(s, build(s, &spec, (graph_options_t){.batch = 2, .length = 64}), NULL);
+        weights_t weights = {.g = t, .a = s.a};
+        traces_t traces = {.a = s.a};
+        for (size_t i = 0; i < t->n_nodes; i++) t->nodes[i]->trace = NULL;
+        for (int i = 0; i < 3; i++) graph_find(t, shown[i])->trace = shown[i];
+        for (int i = 0; i < 2 * 64; i++) {
+            ids[i] = labels[i] = 1 + (i * 7 + i / 5) % 11;
+            mask[i] = i % 5 != 2;
+        }
+        reformer_io_t io = {.input_ids = ids,
+                            .labels = labels,
+                            .attention_mask = masked ? mask : NULL,
+                            .length = 64,
+                            .trace = take_trace,
+                            .trace_ctx = &traces};
+        assert_int_equal(graph_evaluate_gradients(t, small_weights, &weights, &io, NULL, false,
+                                                  no_gradient, NULL),
+                         0);
+        int64_t n;
+        const int32_t *packed = trace_of(&traces, shown[0], &n);
+        for (int64_t i = 0; i < n; i++) {
+            assert_in_range(packed[i], 0, masked ? 4 : 3);
+            last |= packed[i] == 4;
+        }
+        assert_int_equal(last, masked);
+        const int32_t *before = trace_of(&traces, shown[1], &n);
+        assert_memory_equal(trace_of(&traces, shown[2], &n), before, sizeof *before * (size_t)n);
         end(s);
     }
 }
@@ -324,9 +417,11 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_forward_stays),
+        cmocka_unit_test(test_resizing),
         cmocka_unit_test(test_reversible),
         cmocka_unit_test(test_keeping),
         cmocka_unit_test(test_types_of_buckets),
+        cmocka_unit_test(test_packing),
         cmocka_unit_test(test_long_way),
         cmocka_unit_test(test_no_loss),
         cmocka_unit_test(test_names),
