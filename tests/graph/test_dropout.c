@@ -407,6 +407,22 @@ static char *text_of(model_t *m, const graph_t *g) {
     return copy;
 }
 
+/* Rates are read back; where there are none, nothing is written of them. */
+static void test_text(void **unused) {
+    (void)unused;
+    model_t *m = begin(dropping_spec(ARCH_CLASSIFIER, 0.3), ROWS, 24);
+    const graph_t *graphs[] = {m->x.forward, m->x.train};
+    for (int i = 0; i < 2; i++) {
+        char *text = text_of(m, graphs[i]);
+        graph_t *read = graph_parse(m->x.a, "g.txt", text, strlen(text), m->x.d);
+        if (!read) fail_msg("%s", messages(m->x.d));
+        assert_string_equal(text_of(m, read), text);
+        assert_non_null(strstr(text, " rate=0.3 position_rate=0.3 : f32[2,24,16]"));
+        assert_non_null(strstr(text, " axial_shape=none rate=0.3 place=8 : f32[2,16]"));
+    }
+    end(m);
+}
+
 /* A rate of 0 is no dropout at all; without masks any rate is none. */
 static void test_no_dropout(void **unused) {
     (void)unused;
@@ -482,6 +498,7 @@ int main(void) {
         cmocka_unit_test(test_independent),
         cmocka_unit_test(test_rates),
         cmocka_unit_test(test_mean),
+        cmocka_unit_test(test_text),
         cmocka_unit_test(test_no_dropout),
         cmocka_unit_test(test_no_rate),
         cmocka_unit_test(test_resume),
