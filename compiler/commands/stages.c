@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const stage_names[] = {"spec", "graph", "loops", "all"};
+static const char *const stage_names[] = {"spec", "graph", "gradients", "loops", "all"};
 enum { N_STAGES = sizeof stage_names / sizeof stage_names[0], MAX_PASSES = 32 };
 
 static const char *stage_of(const options_t *o) {
@@ -37,7 +37,7 @@ bool check_stage_name(const options_t *o, diag_t *d) {
 pass_options_t pass_options_of(const options_t *o) {
     const char *stage = stage_of(o);
     bool own = strcmp(stage, "spec") == 0 || strcmp(stage, "graph") == 0 ||
-               strcmp(stage, "loops") == 0 || !*stage;
+               strcmp(stage, "gradients") == 0 || strcmp(stage, "loops") == 0 || !*stage;
     return (pass_options_t){.verify_each = o->given[OPT_VERIFY],
                             .time = o->given[OPT_TIME_PASSES],
                             .dump_after = own ? NULL : stage};
@@ -111,8 +111,23 @@ static void print_step(const graph_t *step, sbuf_t *out) {
     sbuf_free(&text);
 }
 
+/* Each graph with the gradients of its loss. */
+static bool dump_gradients(const plan_t *p, diag_t *d) {
+    sbuf_t text = {0};
+    bool ok = true;
+    for (int i = 0; i < p->n_variants && ok; i++) {
+        graph_t *g = graph_gradient(p->arena, p->variants[i].graph, NULL, d);
+        ok = g != NULL;
+        if (ok && i > 0) sbuf_puts(&text, "\n");
+        if (ok) graph_print_forward(g, &text);
+    }
+    print_stderr(&text);
+    return ok;
+}
+
 bool dump_graphs(const options_t *o, const plan_t *p, diag_t *d) {
     sbuf_t text = {0};
+    if (strcmp(stage_of(o), "gradients") == 0) return dump_gradients(p, d);
     if (strcmp(stage_of(o), "graph") != 0) return true;
     bool ok = print_graphs(p, NULL, &text, d);
     if (ok && p->step) print_step(p->step, &text);

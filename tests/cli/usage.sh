@@ -69,6 +69,8 @@ check empty-argument 1 '--cc: an empty argument' "$r" run "$model" --input i --o
 check dump-typo 1 "did you mean 'graph'" "$r" "$model" --dump grahp
 check dump-spec 0 '"num_hashes": *1' "$r" "$model" --dump spec --set compile.sequence_length=64
 check dump-graph 0 'lsh_attention' "$r" "$model" --dump graph --set compile.sequence_length=64
+check dump-gradients 0 '^grad.lm_head.bias = gradient' "$r" "$model" --dump gradients --set compile.sequence_length=64
+check dump-no-gradients 1 'error: the model has no loss to train it by' "$r" "$model" --dump gradients --set 'architectures=[ReformerModel]'
 check dump-loops 0 'kernel' "$r" "$model" --dump loops --set compile.sequence_length=64
 
 # Data must arrive, or the exit code says so.
