@@ -146,6 +146,40 @@ static void test_reversible(void **unused) {
     end(s);
 }
 
+/* Values of the forward that the backward pass reads, but for what callers and weights give. */
+static int count_kept(const graph_t *t, gtype_t type) {
+    const gnode_t *seed = graph_next(t, G_SEED, NULL);
+    int n = 0;
+    for (int i = 0; i < seed->id; i++) {
+        const gnode_t *x = t->nodes[i];
+        bool read = false;
+        for (size_t k = (size_t)seed->id + 1; k < t->n_nodes; k++)
+            for (int j = 0; j < t->nodes[k]->n_in; j++) read |= t->nodes[k]->in[j] == x;
+        n += read && x->type == type && graph_kind(x) != K_LEAF;
+    }
+    return n;
+}
+
+/* Memory does not grow with depth, but for a byte per token, round and head of layers that hash. */
+static void test_depth(void **unused) {
+    (void)unused;
+    static layer_kind_t kinds[24];
+    int kept[2];
+    for (int deep = 0; deep < 2; deep++) {
+        state_t s = begin();
+        spec_t spec = small_spec(ARCH_CAUSAL_LM);
+        spec.n_layers = deep ? 24 : 2;
+        spec.attn_layers = kinds;
+        for (int i = 0; i < 24; i++) kinds[i] = i % 2 ? LAYER_LSH : LAYER_LOCAL;
+        graph_t *t = derive(s, build(s, &spec, (graph_options_t){.batch = 2, .length = 64}), NULL);
+        kept[deep] = count_kept(t, G_F32);
+        assert_int_equal(count_kept(t, G_U8), spec.n_layers / 2);
+        assert_int_equal(count_kept(t, G_I32), 0);
+        end(s);
+    }
+    assert_int_equal(kept[0], kept[1]);
+}
+
 /* What is kept is not made again, nor what only it needed. */
 static void test_keeping(void **unused) {
     (void)unused;
@@ -419,6 +453,7 @@ int main(void) {
         cmocka_unit_test(test_forward_stays),
         cmocka_unit_test(test_resizing),
         cmocka_unit_test(test_reversible),
+        cmocka_unit_test(test_depth),
         cmocka_unit_test(test_keeping),
         cmocka_unit_test(test_types_of_buckets),
         cmocka_unit_test(test_packing),
