@@ -64,12 +64,7 @@ static void find_places(columns_t *c, chain_t *chain) {
 }
 
 static chain_t chain_from(columns_t *c, builder_t *b, const gnode_t *dense) {
-    chain_t chain = {.at = &c->at, .last = dense};
-    if (dense->n_in > 2 && dense->in[2]) {
-        const role_t *bias = role_of(c->part, dense->in[2]);
-        chain.bias = bias->w;
-        chain.bias_at = stack_index(c, bias->vector);
-    }
+    chain_t chain = begin_chain(c->part, c->index, &c->at, dense);
     for (const gnode_t *n; (n = next_link(c, b, &chain));) {
         place_in(c, chain.last)->done = true;
         chain.links[chain.n_links++] = chain.last = n;
@@ -79,7 +74,6 @@ static chain_t chain_from(columns_t *c, builder_t *b, const gnode_t *dense) {
 }
 
 static bool dense_columns(columns_t *c, builder_t *b, const gnode_t *n) {
-    const role_t *w = role_of(c->part, n->in[1]);
     const gnode_t *x = behind_slice(c, n->in[0]);
     buffer_t *a = whole_rows(c, b, n, 0, x);
     if (!a) return false;
@@ -88,7 +82,7 @@ static bool dense_columns(columns_t *c, builder_t *b, const gnode_t *n) {
                  .m = c->at.m,
                  .k = width_of(x),
                  .n = shared_width(c, n),
-                 .w = {w->w, 1, {stack_index(c, w->vector)}},
+                 .w = panels_of(c->part, c->index, n->in[1]),
                  .first = c->first,
                  .tiles = c->tiles,
                  .epilogue = put_tile,
@@ -121,7 +115,7 @@ static void put_columns(columns_t *c, builder_t *b, const chain_t *chain, buffer
 /* An elementwise node, or a copy of whole rows. */
 static bool element_columns(columns_t *c, builder_t *b, const gnode_t *n) {
     place_t *p = place_in(c, n);
-    chain_t chain = {.at = &c->at, .last = n};
+    chain_t chain = begin_chain(c->part, c->index, &c->at, n);
     if (p->by_columns) {
         chain.links[chain.n_links++] = n;
         for (int k = 0; k < n->n_in; k++) {

@@ -23,28 +23,14 @@ const gnode_t *behind_slice(const columns_t *c, const gnode_t *x) {
 
 int sources_of(const columns_t *c, const gnode_t *norm, const gnode_t **x) {
     x[0] = behind_slice(c, norm->in[0]);
-    if (x[0]->op != G_CONCAT || !is_view(c, x[0])) return 1;
+    if (!goes_into_norm(c->L, c->region, x[0])) return 1;
     const gnode_t *both = x[0];
     for (int k = 0; k < 2; k++) x[k] = behind_slice(c, both->in[k]);
     return 2;
 }
 
-/* Norms alone, or nobody, or somebody elsewhere. */
-static bool norms_read(const columns_t *c, const gnode_t *n) {
-    const nodes_t *readers = &c->L->regions->readers[n->id];
-    for (int i = 0; i < readers->n; i++) {
-        const gnode_t *r = readers->at[i];
-        if (place_in(c, r) && !is_norm(r) && !(r->op == G_SLICE && norms_read(c, r))) return false;
-    }
-    return true;
-}
-
-/* A head's norm reads both streams where they are, as a forward's does: sums of a row are added in that order. */
 bool is_view(const columns_t *c, const gnode_t *n) {
-    if (!place_in(c, n) || (n->op != G_SLICE && n->op != G_CONCAT)) return false;
-    if (n->op == G_SLICE) return true;
-    return is_head(c->L, c->region) && homes_of(c, n)->n == 0 &&
-           nodes_find(&c->region->results, n) < 0 && norms_read(c, n);
+    return (n->op == G_SLICE && place_in(c, n)) || goes_into_norm(c->L, c->region, n);
 }
 
 int64_t shared_width(const columns_t *c, const gnode_t *n) {

@@ -60,7 +60,6 @@ int64_t shared_width(const columns_t *c, const gnode_t *n); /* columns of n that
 buffer_t *home_buffer(const columns_t *c, int home);
 /* Rows of their own, of a name that no other value of the region has. */
 buffer_t *keep_rows(columns_t *c, const gnode_t *n);
-affine_t stack_index(const columns_t *c, int vector); /* of the part */
 /* Computes whole rows of a node of the region in this kernel. False after an error in L->d. */
 bool compute_whole(columns_t *c, builder_t *b, const gnode_t *n);
 /* Whole rows [m][≥ width] of x, the k-th value that n reads; NULL after an error in L->d. */

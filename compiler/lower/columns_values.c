@@ -33,21 +33,12 @@ static buffer_t *stands_in(const columns_t *c, const gnode_t *n, int k, const gn
     return !p && a && a->node == x ? a->out : NULL;
 }
 
-affine_t stack_index(const columns_t *c, int vector) {
-    return c->index[vector] ? ax_v(c->index[vector]) : ax(c->part->vector[vector][0]);
-}
-
 static bool norm_rows(columns_t *c, builder_t *b, const gnode_t *n) {
     const gnode_t *x[2];
     norm_t norm = {
         .batch = c->at.batch, .row0 = c->at.row0, .m = c->at.m, .dst = place_in(c, n)->rows};
     norm.n_src = sources_of(c, n, x);
-    if (norm.n_src == 2 && width_of(x[0]) != width_of(x[1]))
-        return no_kernel(c->L, n, "of two widths");
-    norm.width = width_of(n) / norm.n_src;
-    norm_weights(c->part, n, &norm);
-    norm.prefix = stack_index(c, norm.vector);
-    norm.bias_prefix = stack_index(c, norm.bias_vector);
+    read_norm(c->part, c->index, n, &norm);
     for (int k = 0; k < norm.n_src; k++) { /* stored rows are read where they are */
         norm.src[k] = stands_in(c, n, k, x[k]);
         if (!norm.src[k]) norm.src[k] = whole_rows(c, b, n, k, x[k]);

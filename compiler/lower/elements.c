@@ -77,6 +77,16 @@ void concat_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n
     b_end_for(b, loop, NULL);
 }
 
+bool goes_into_norm(const lower_t *L, const region_t *region, const gnode_t *concat) {
+    const gnode_t *x = concat;
+    int place = nodes_find(&region->nodes, x);
+    if (x->op != G_CONCAT || place < 0 || place + 1 == region->nodes.n) return false;
+    const gnode_t *next = region->nodes.at[place + 1];
+    return is_norm(next) && next->in[0] == x && L->regions->readers[x->id].n == 1 &&
+           !is_shown_apart(L, x) && nodes_find(&region->results, x) < 0 &&
+           width_of(x->in[0]) == width_of(x->in[1]);
+}
+
 void pad_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n, buffer_t *to) {
     int64_t width = width_of(n), whole = round_up(width, L->tile);
     span_t s = {.at = at, .to = to, .first = width};
@@ -85,6 +95,11 @@ void pad_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n, b
 
 int64_t width_of(const gnode_t *n) {
     return n->shape[n->rank - 1].c;
+}
+
+panels_t panels_of(const part_t *p, value_t *const *index, const gnode_t *weight) {
+    const role_t *role = role_of(p, weight);
+    return (panels_t){role->w, 1, {stack_index(p, index, role)}};
 }
 
 /* ---- scratch -------------------------------------------------------------------------------------------- */
@@ -143,6 +158,16 @@ void element_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *
 }
 
 /* ---- chains --------------------------------------------------------------------------------------------- */
+
+chain_t begin_chain(const part_t *p, value_t *const *index, const rows_at_t *at,
+                    const gnode_t *first) {
+    chain_t c = {.at = at, .last = first};
+    if (first->op != G_DENSE || first->n_in < 3 || !first->in[2]) return c;
+    const role_t *bias = role_of(p, first->in[2]);
+    c.bias = bias->w;
+    c.bias_at = stack_index(p, index, bias);
+    return c;
+}
 
 void put_vector(lower_t *L, builder_t *b, const chain_t *c, affine_t row, affine_t col,
                 value_t *x) {

@@ -26,10 +26,14 @@ void copy_rows(lower_t *L, builder_t *b, const rows_at_t *at, buffer_t *from, bu
 /* A concatenation's inputs side by side. */
 void concat_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n,
                  buffer_t *const *from, buffer_t *to);
+/* Whether nobody but the norm behind a concatenation of the region reads it: then that reads both inputs where they stand,
+ * and adds a row up in their order. */
+bool goes_into_norm(const lower_t *L, const region_t *region, const gnode_t *concat);
 /* Zeros in the columns from n's width up to whole tiles. */
 void pad_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n, buffer_t *to);
 
 int64_t width_of(const gnode_t *n);
+panels_t panels_of(const part_t *p, value_t *const *index, const gnode_t *weight);
 /* "layers.3.feed_forward_act" → "feed_forward_act" */
 const char *base_name(const gnode_t *n);
 /* What scratch of a kernel with n's rows is called: no buffer of another origin is, so a graph's own names get a prefix. */
@@ -60,6 +64,9 @@ typedef struct {
     int n_to;
 } chain_t;
 
+/* That begins with a dense layer or another node of the part; stored nowhere yet. */
+chain_t begin_chain(const part_t *p, value_t *const *index, const rows_at_t *at,
+                    const gnode_t *first);
 /* An epilogue of dense(), whose context is a chain. */
 void put_tile(lower_t *L, builder_t *b, void *chain, affine_t row, affine_t col, int rows,
               value_t **acc);

@@ -168,6 +168,8 @@ part_t *part_of_node(lower_t *L, const gnode_t *n); /* the part that computes it
 bool every_part_is_used(lower_t *L);                /* false after errors in L->d */
 const role_t *role_of(const part_t *p, const gnode_t *param);
 void index_params(lower_t *L, builder_t *b, const part_t *p, value_t **values); /* opens a kernel */
+/* The member's place in a weight's stack, by those params; without them, of the one member that there is. */
+affine_t stack_index(const part_t *p, value_t *const *index, const role_t *role);
 
 /* ---- attention.c ----------------------------------------------------------------------------- */
 bool read_attentions(lower_t *L); /* false after errors in L->d */
@@ -292,17 +294,12 @@ typedef struct {
     double eps;
     buffer_t *weight, *bias; /* [prefix][padded width] */
     affine_t prefix;
-    int vector; /* of the part: which index that is */
-    bool apart; /* the bias stands in another place */
-    int bias_vector;
     affine_t bias_prefix;
     buffer_t *dst;
 } norm_t;
 void layer_norm_rows(lower_t *L, builder_t *b, const norm_t *n);
-/* Eps and weights of a norm's node. */
-void norm_weights(const part_t *p, const gnode_t *n, norm_t *norm);
-/* The same, and the width of a source. */
-void read_norm(const part_t *p, const gnode_t *n, norm_t *norm);
+/* Eps, weights and the width of a source: those of a norm's node. */
+void read_norm(const part_t *p, value_t *const *index, const gnode_t *n, norm_t *norm);
 
 /* ---- kernels, one file each ---------------------------------------------------------------------- */
 lfunc_t *lower_embed(lower_t *L, part_t *p);

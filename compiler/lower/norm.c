@@ -9,20 +9,16 @@ bool is_norm(const gnode_t *n) {
     return n->op == G_LAYER_NORM || n->op == G_RMS_NORM;
 }
 
-void norm_weights(const part_t *p, const gnode_t *n, norm_t *norm) {
+void read_norm(const part_t *p, value_t *const *index, const gnode_t *n, norm_t *norm) {
     const role_t *weight = role_of(p, n->in[1]);
     const role_t *bias = n->op == G_RMS_NORM ? NULL : role_of(p, n->in[2]);
+    norm->width = n->shape[n->rank - 1].c / norm->n_src;
     norm->eps = n->eps;
     norm->weight = weight->w;
-    norm->bias = bias ? bias->w : NULL;
-    norm->vector = weight->vector;
-    norm->bias_vector = bias ? bias->vector : weight->vector;
-    norm->apart = norm->vector != norm->bias_vector;
-}
-
-void read_norm(const part_t *p, const gnode_t *n, norm_t *norm) {
-    norm->width = n->shape[n->rank - 1].c / norm->n_src;
-    norm_weights(p, n, norm);
+    norm->prefix = stack_index(p, index, weight);
+    if (!bias) return;
+    norm->bias = bias->w;
+    norm->bias_prefix = stack_index(p, index, bias);
 }
 
 typedef struct {
@@ -75,7 +71,7 @@ static void write_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int wid
     const norm_t *n = r->n;
     affine_t col = ax_plus(at, r->source * n->width);
     value_t *x = source_at(n, b, r->source, r->row, at, width);
-    affine_t wx[] = {n->prefix, col}, bx[] = {n->apart ? n->bias_prefix : n->prefix, col};
+    affine_t wx[] = {n->prefix, col}, bx[] = {n->bias_prefix, col};
     value_t *w = b_load(b, n->weight, width, wx);
     value_t *bias = n->bias ? b_load(b, n->bias, width, bx) : NULL;
     x = b_binary(b, OP_MUL, centred(r, b, x, width), widen(b, r->scale, width));

@@ -45,12 +45,8 @@ static const gnode_t *next_link(const lower_t *L, const rows_t *r, chain_t *c) {
 }
 
 static chain_t chain_from(lower_t *L, rows_t *r, const gnode_t *dense) {
-    const role_t *bias = dense->n_in > 2 && dense->in[2] ? role_of(r->part, dense->in[2]) : NULL;
-    chain_t c = {.at = &r->at, .last = dense, .along_rows = !bias};
-    if (bias) {
-        c.bias = bias->w;
-        c.bias_at = role_index(r, bias);
-    }
+    chain_t c = begin_chain(r->part, r->index, &r->at, dense);
+    c.along_rows = !c.bias;
     r->done[place_of(r, dense)] = true;
     for (const gnode_t *n; (n = next_link(L, r, &c));) {
         c.links[c.n_links++] = c.last = n;
@@ -78,27 +74,15 @@ static buffer_t *norm_source(lower_t *L, builder_t *b, rows_t *r, const gnode_t 
     return rows ? rows : home_for(L, r, n, x);
 }
 
-/* A concatenation that nobody but the norm behind it reads is read where its two inputs stand. */
-static bool goes_into_norm(const lower_t *L, const rows_t *r, const gnode_t *x) {
-    int place = place_of(r, x);
-    if (x->op != G_CONCAT || place < 0 || place + 1 == r->region->nodes.n) return false;
-    const gnode_t *next = r->region->nodes.at[place + 1];
-    return is_norm(next) && next->in[0] == x && L->regions->readers[x->id].n == 1 &&
-           !is_shown_apart(L, x) && nodes_find(&r->region->results, x) < 0 &&
-           width_of(x->in[0]) == width_of(x->in[1]);
-}
-
 static bool norm_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     norm_t norm = {.n_src = 1, .batch = r->at.batch, .row0 = r->at.row0, .m = r->at.m};
     const gnode_t *x = n->in[0];
-    if (goes_into_norm(L, r, x)) norm.n_src = 2;
+    if (goes_into_norm(L, r->region, x)) norm.n_src = 2;
     for (int i = 0; i < norm.n_src; i++) {
         norm.src[i] = norm_source(L, b, r, n, norm.n_src == 2 ? x->in[i] : x);
         if (!norm.src[i]) return is_missing(L, n);
     }
-    read_norm(r->part, n, &norm);
-    norm.prefix = row_index(r, norm.vector);
-    norm.bias_prefix = row_index(r, norm.bias_vector);
+    read_norm(r->part, r->index, n, &norm);
     norm.dst = scratch_tile(L, b, r, n);
     layer_norm_rows(L, b, &norm);
     finish_tile(L, b, r, n);
@@ -137,7 +121,7 @@ static bool value_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
 
 static bool joined_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     buffer_t *from[2];
-    if (goes_into_norm(L, r, n)) return r->done[place_of(r, n)] = true;
+    if (goes_into_norm(L, r->region, n)) return r->done[place_of(r, n)] = true;
     for (int k = 0; k < 2; k++)
         if (!(from[k] = rows_at_hand(L, b, r, n, n->in[k]))) return is_missing(L, n);
     concat_rows(L, b, &r->at, n, from, scratch_tile(L, b, r, n));
@@ -151,8 +135,7 @@ static bool next_panels(const lower_t *L, const rows_t *r, int place, int64_t de
     for (int i = place + 1; i < r->region->nodes.n; i++) {
         const gnode_t *n = r->region->nodes.at[i];
         if (n->op != G_DENSE || goes_by_heads(L->regions, n)) continue;
-        const role_t *w = role_of(r->part, n->in[1]);
-        *next = (panels_t){w->w, 1, {role_index(r, w)}};
+        *next = panels_of(r->part, r->index, n->in[1]);
         return width_of(n->in[0]) >= depth;
     }
     return false;
@@ -160,13 +143,12 @@ static bool next_panels(const lower_t *L, const rows_t *r, int place, int64_t de
 
 static bool dense_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     const attention_t *a = graph_kind(n->in[0]) == K_MIX ? r->part->from : NULL;
-    const role_t *w = role_of(r->part, n->in[1]);
     panels_t next;
     dense_t d = {.a = rows_at_hand(L, b, r, n, n->in[0]),
                  .m = r->at.m,
                  .k = a ? a->group * a->head_size : width_of(n->in[0]),
                  .n = width_of(n),
-                 .w = {w->w, 1, {role_index(r, w)}},
+                 .w = panels_of(r->part, r->index, n->in[1]),
                  .epilogue = put_tile};
     if (!d.a) return is_missing(L, n);
     if (a) d.k_base = ax_scale(ax_v(r->group), d.k);
@@ -223,11 +205,9 @@ static bool operands(lower_t *L, builder_t *b, rows_t *r) {
     for (int i = 0; i < r->region->nodes.n; i++) {
         const gnode_t *n = r->region->nodes.at[i];
         if (!is_operand(a, n) || !goes_by_heads(L->regions, n)) continue;
-        const role_t *w = role_of(r->part, n->in[1]);
-        into.operands[into.n++] = (operand_t){rows_at_hand(L, b, r, n, n->in[0]),
-                                              width_of(n->in[0]),
-                                              {w->w, 1, {role_index(r, w)}},
-                                              operand_buffer(a, n)};
+        into.operands[into.n++] =
+            (operand_t){rows_at_hand(L, b, r, n, n->in[0]), width_of(n->in[0]),
+                        panels_of(r->part, r->index, n->in[1]), operand_buffer(a, n)};
     }
     into.source = source_of(L, r, &into);
     into_heads(L, b, &into);

@@ -10,14 +10,6 @@ buffer_t *tile_of(const rows_t *r, const gnode_t *x) {
     return place < 0 ? NULL : r->tiles[place];
 }
 
-affine_t row_index(const rows_t *r, int vector) {
-    return r->index[vector] ? ax_v(r->index[vector]) : ax(r->part->vector[vector][0]);
-}
-
-affine_t role_index(const rows_t *r, const role_t *role) {
-    return row_index(r, role->vector);
-}
-
 /* Where a node finds the rows of x in memory: they may have been written over in the meantime, and stand elsewhere
  * too. NULL: nowhere. */
 buffer_t *home_for(const lower_t *L, const rows_t *r, const gnode_t *reader, const gnode_t *x) {

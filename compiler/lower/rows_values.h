@@ -21,8 +21,6 @@ typedef struct {
 
 int place_of(const rows_t *r, const gnode_t *n);      /* among the region's nodes; -1: not there */
 buffer_t *tile_of(const rows_t *r, const gnode_t *x); /* NULL: none */
-affine_t row_index(const rows_t *r, int vector);      /* the part's place in stacks of that list */
-affine_t role_index(const rows_t *r, const role_t *role);
 
 /* Where a node finds the rows of x in memory: they may have been written over in the meantime, and stand elsewhere
  * too. NULL: nowhere. */

@@ -171,6 +171,11 @@ bool counts_layers(const part_t *p, int vector) {
     return true;
 }
 
+affine_t stack_index(const part_t *p, value_t *const *index, const role_t *role) {
+    value_t *at = index[role->vector];
+    return at ? ax_v(at) : ax(p->vector[role->vector][0]);
+}
+
 void index_params(lower_t *L, builder_t *b, const part_t *p, value_t **values) {
     int more = 0;
     for (int i = 0; i < p->n_vectors; i++) {
