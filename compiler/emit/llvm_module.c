@@ -158,11 +158,18 @@ static const char *label_symbol(llvm_emitter_t *e, const inst_t *launch, int64_t
                         (long long)layer, hash + 1, e->suffix);
 }
 
-/* A function that bears the label's name and calls the kernel, with a frame that debuggers and
+/* Whether that is what a caller does. */
+static bool calls(LLVMValueRef caller, LLVMValueRef kernel) {
+    LLVMValueRef call = LLVMGetFirstInstruction(LLVMGetEntryBasicBlock(caller));
+    return call && LLVMGetCalledValue(call) == kernel;
+}
+
+/* A function that bears the label's name, alone or with the kernel's, and calls the kernel, with a frame that debuggers and
  * profilers find. The kernel itself is one for all layers. */
 static LLVMValueRef named_caller(llvm_emitter_t *e, const lfunc_t *kernel, const char *symbol) {
     LLVMValueRef f = LLVMGetNamedFunction(e->module, symbol);
-    if (f) return f;
+    if (f && calls(f, declare_kernel(e, kernel))) return f;
+    if (f) return named_caller(e, kernel, arena_printf(e->arena, "%s.%s", symbol, kernel->name));
     LLVMBasicBlockRef back = LLVMGetInsertBlock(e->builder);
     f = LLVMAddFunction(e->module, symbol, llvm_kernel_type(e));
     llvm_mark_function(e, f);

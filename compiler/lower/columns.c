@@ -207,15 +207,17 @@ static lfunc_t *delivery_kernel(columns_t *c, const cut_t *cut, const char *name
     return deliver(c, &b, cut->deliver) ? b.fn : NULL;
 }
 
-/* Of several kernels of a region: "in", "mid" …, "out". */
+/* Of several kernels of a region: "in", "mid", "mid_2" …, "out"; each has a label of its own. */
 static const char *suffix(const columns_t *c, int i) {
-    int first = 0, n = 0;
+    int before = 0, n = 0;
     for (int k = 0; k < c->n_cuts; k++) {
         n += !c->cuts[k].deliver;
-        first += k < i && !c->cuts[k].deliver;
+        before += k < i && !c->cuts[k].deliver;
     }
     if (n == 1) return NULL;
-    return first == 0 ? "in" : first == n - 1 ? "out" : "mid";
+    if (before == 0) return "in";
+    if (before == n - 1) return "out";
+    return before == 1 ? "mid" : arena_printf(c->L->arena, "mid_%d", before);
 }
 
 static lfunc_t *kernel(columns_t *c, int i, const char *base, stage_t *stage) {

@@ -55,16 +55,14 @@ static int ready_at(const columns_t *c, const gnode_t *x, bool whole) {
     return p ? p->stage + (whole && p->by_columns) : 0;
 }
 
-/* A home that still has x when n reads it: the one that n writes over, if it does. */
+/* A home that still has x when n reads it: its own, or else the last. Others may be some other value's since. */
 static bool choose_home(const planner_t *p, const gnode_t *n, const gnode_t *x, int *home) {
-    const homes_t *homes = homes_of(p->c, x), *own = homes_of(p->c, n);
+    const homes_t *homes = homes_of(p->c, x);
     *home = -1;
     if (homes->n == 0) return true;
-    for (int i = homes->n - 1; i >= 0; i--) {
-        int h = homes->of[i];
-        if (p->writer[h] && p->writer[h] != x) continue;
-        if (*home < 0 || (own->n && own->of[0] == h)) *home = h;
-    }
+    int choice[] = {home_read_by(p->c->L->regions, n, x), homes->of[homes->n - 1]};
+    for (int i = 0; i < 2 && *home < 0; i++)
+        if (!p->writer[choice[i]] || p->writer[choice[i]] == x) *home = choice[i];
     return *home >= 0 || no_kernel(p->c->L, n, "of a stream that was written over just before");
 }
 

@@ -198,6 +198,34 @@ static void a_value_stands_in_more_homes_than_a_node_has_inputs(void **state) {
           {"layers.1.y2", "layers.1.y2 = add(layers.1.s11, layers.1.feed_forward)" WIDE(16, 1)});
 }
 
+/* Rows of one value are another's by the time that a sum onto that one reads the first. */
+static void a_sum_stands_where_another_value_did(void **state) {
+    EQUAL(
+        {"layers.0.key",
+         "layers.0.twice = add(embeddings, embeddings)" WIDE(16, 0) "\nlayers.0.bent = activation(layers.0.twice) act=tanh" WIDE(
+             16,
+             0) "\nlayers.0.sum = add(layers.0.attention_norm, layers.0.bent)" WIDE(16,
+                                                                                    0) "\nlayers.0.key = dense(layers.0.sum, "
+                                                                                       "encoder.layers.0.attention.self_attention.key.weight, _)" WIDE(
+                                                                                           8, 0)},
+        {"layers.1.feed_forward_norm",
+         "layers.1.old = add(layers.0.feed_forward, layers.0.attention_norm)" WIDE(16, 1) "\nlayers.1.both = add(layers.1.old, layers.1.y1)" WIDE(
+             16, 1) "\nlayers.1.feed_forward_norm = layer_norm(layers.1.both, "
+                    "encoder.layers.1.feed_forward.layer_norm.weight, "
+                    "encoder.layers.1.feed_forward.layer_norm.bias) eps=1e-12" WIDE(16, 1)});
+}
+
+/* Kernels of one region: none runs in place of another. */
+static void a_region_of_many_stages(void **state) {
+    EQUAL(
+        {"layers.0.feed_forward",
+         "p1 = param() : f32[24,24]\np2 = param() : f32[24,24]\n"
+         "layers.0.second = dense(layers.0.feed_forward_act, p1, _)" WIDE(24, 0) "\nlayers.0.third = dense(layers.0.second, p2, _)" WIDE(
+             24, 0) "\nlayers.0.feed_forward = dense(layers.0.third, "
+                    "encoder.layers.0.feed_forward.output.dense.weight, "
+                    "encoder.layers.0.feed_forward.output.dense.bias)" WIDE(16, 0)});
+}
+
 /* ---- refused ------------------------------------------------------------------------------------------------------- */
 
 /* A forward adds the bias; a step's attention takes what dense layers leave in its own memory. */
@@ -237,6 +265,8 @@ int main(void) {
         TEST(a_concatenation_of_columns),
         TEST(an_operand_of_attention_is_made_of_a_concatenation),
         TEST(a_value_stands_in_more_homes_than_a_node_has_inputs),
+        TEST(a_sum_stands_where_another_value_did),
+        TEST(a_region_of_many_stages),
         TEST(an_operand_with_a_bias),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
