@@ -156,6 +156,7 @@ static void begin_kernel(columns_t *c, const cut_t *cut) {
     for (int i = 0; i < c->region->nodes.n; i++) c->place[i].rows = NULL;
     memset(c->copies, 0, (size_t)c->L->regions->n_homes * sizeof *c->copies);
     memset(c->index, 0, sizeof c->index);
+    c->mixed = NULL;
 }
 
 /* The head's weights stand alone, and its kernels have no indices. */

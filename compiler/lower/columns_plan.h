@@ -39,6 +39,7 @@ typedef struct {
     const cut_t *cut;
     value_t *index[MOST_INDICES];
     buffer_t **copies; /* by home: scratch [m][…] */
+    buffer_t *mixed;   /* the result of attention in whole tiles: scratch [m][…] */
     affine_t first;    /* column tile */
     int64_t tiles;
 } columns_t;

@@ -94,12 +94,21 @@ buffer_t *whole_rows(columns_t *c, builder_t *b, const gnode_t *n, int k, const 
     return *copy;
 }
 
+/* Attention leaves heads side by side, with nothing behind the last. */
+static buffer_t *mixed_tiles(columns_t *c, builder_t *b, const gnode_t *x, buffer_t *from) {
+    if (c->mixed) return c->mixed;
+    c->mixed = scratch_rows(c->L, b, x, c->at.m);
+    copy_rows(c->L, b, &c->at, from, c->mixed, width_of(x));
+    pad_rows(c->L, b, &c->at, x, c->mixed);
+    return c->mixed;
+}
+
 buffer_t *own_columns(columns_t *c, builder_t *b, const gnode_t *n, int k) {
     const gnode_t *x = behind_slice(c, n->in[k]);
     place_t *p = place_in(c, x);
     if (p && p->rows) return p->rows;
     buffer_t *from = stands_in(c, n, k, x);
-    if (from && !p && from->rank == 2) return NULL; /* attention's result: no whole tiles */
+    if (from && !p && from->rank == 2) return mixed_tiles(c, b, x, from);
     if (!from && p && !p->by_columns && p->stage <= c->cut->stage)
         return compute_whole(c, b, x) ? p->rows : NULL;
     return from;

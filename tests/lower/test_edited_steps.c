@@ -226,6 +226,19 @@ static void a_region_of_many_stages(void **state) {
                     "encoder.layers.0.feed_forward.output.dense.bias)" WIDE(16, 0)});
 }
 
+/* A gate of what attention gives, and a sum onto it. */
+static void results_of_attention_are_read_by_elements(void **state) {
+    EQUAL(
+        {"layers.0.attention",
+         "w = param() : f32[8,16]\nlayers.0.gate = dense(embeddings, w, _)" WIDE(8, 0) "\nlayers.0.gated = mul(layers.0.gate, layers.0.self_attention)" WIDE(
+             8,
+             0) "\nlayers.0.sum = add(layers.0.self_attention, layers.0.gated)" WIDE(8,
+                                                                                     0) "\nlayers.0.attention = dense(layers.0.sum, "
+                                                                                        "encoder.layers.0.attention.output.dense.weight, _)" WIDE(
+                                                                                            16,
+                                                                                            0)});
+}
+
 /* ---- refused ------------------------------------------------------------------------------------------------------- */
 
 /* A forward adds the bias; a step's attention takes what dense layers leave in its own memory. */
@@ -267,6 +280,7 @@ int main(void) {
         TEST(a_value_stands_in_more_homes_than_a_node_has_inputs),
         TEST(a_sum_stands_where_another_value_did),
         TEST(a_region_of_many_stages),
+        TEST(results_of_attention_are_read_by_elements),
         TEST(an_operand_with_a_bias),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
