@@ -3481,9 +3481,10 @@ static void lm_head(const reformer_call_t *call, unsigned char *scratch, const i
                         carried_3 = carried_3 + y;
                     }
                     const float y = log_f32(carried_3);
-                    const float diff = y + carried_1 - of_logits[i * 288 + (int64_t)high];
-                    row_loss[batch * 512 + block * 64 + i] = diff;
-                    chosen = diff;
+                    const float diff = carried_1 - of_logits[i * 288 + (int64_t)high];
+                    const float sum_3 = y + diff;
+                    row_loss[batch * 512 + block * 64 + i] = sum_3;
+                    chosen = sum_3;
                 } else {
                     chosen = 0.0f;
                 }
