@@ -3,6 +3,7 @@
  * flops made from them overflows.
  *
  * In: a graph that graph_check() has seen. Out: errors, each at its line. */
+#include <stdio.h>
 #include <string.h>
 
 #include "graph/ops.h"
@@ -131,6 +132,14 @@ static void check_params(check_t *c) {
     }
 }
 
+/* A layer's own begin with its number, which compiled code fills in; the others are told from outputs by their name. */
+static bool has_name_to_show(const gnode_t *n) {
+    char own[32];
+    int bytes = snprintf(own, sizeof own, n->layer < 0 ? "layers." : "layers.%d.", n->layer);
+    bool begins = strncmp(n->trace, own, (size_t)bytes) == 0;
+    return begins || (n->layer < 0 && strcmp(n->trace, "embeddings") == 0);
+}
+
 /* Traces are tensors of one file. */
 static void check_traces(check_t *c, arena_t *a) {
     size_t size = 16;
@@ -145,6 +154,12 @@ static void check_traces(check_t *c, arena_t *a) {
             WRONG(c, n, "%s: something else is traced as %s", n->name, n->trace);
         if (n->op == G_PARAM || n->op == G_INPUT)
             WRONG(c, n, "%s: what is given is not traced", n->name);
+        else if (!has_name_to_show(n) && n->layer >= 0)
+            WRONG(c, n, "%s: what layer %d shows is called layers.%d.…, not %s", n->name, n->layer,
+                  n->layer, n->trace);
+        else if (!has_name_to_show(n))
+            WRONG(c, n, "%s: what no layer shows is called embeddings or layers.…, not %s", n->name,
+                  n->trace);
         seen[at] = n->trace;
     }
 }
