@@ -18,11 +18,6 @@ bool is_activation(const char *tensor) {
     return strncmp(tensor, "layers.", 7) == 0 || strcmp(tensor, "embeddings") == 0;
 }
 
-bool is_buckets(const char *tensor) {
-    const char *dot = strrchr(tensor, '.');
-    return layer_of(tensor) >= 0 && dot && strcmp(dot, ".buckets") == 0;
-}
-
 int layer_of(const char *tensor) {
     if (strncmp(tensor, "layers.", 7) != 0) return -1;
     char *end;

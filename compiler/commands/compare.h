@@ -39,7 +39,6 @@ bool difference_none(const difference_t *x); /* every bit is the same */
 
 int64_t result_elements(const result_t *t);
 bool is_activation(const char *tensor); /* traced, not an output */
-bool is_buckets(const char *tensor);    /* "layers.N.buckets" */
 int layer_of(const char *tensor);       /* N of "layers.N.…"; -1: of no layer */
 
 #endif

@@ -27,6 +27,12 @@ static const graph_t *graph_of(const trial_t *t) {
     return plan_fitting(t->plan, (size_t)t->inputs->length)->graph;
 }
 
+static const gnode_t *shown_as(const graph_t *g, const char *name) {
+    for (size_t i = 0; i < g->n_nodes; i++)
+        if (g->nodes[i]->trace && strcmp(g->nodes[i]->trace, name) == 0) return g->nodes[i];
+    return NULL;
+}
+
 /* ---- addends of streams -------------------------------------------------------------------------- */
 
 /* The sum that n is added by to what stands there, as its only reader; NULL: it is none of that. */
@@ -57,12 +63,6 @@ static double rounding_of(const graph_t *g, const results_t *r, const gnode_t *n
     if (!sum) return 0;
     int64_t parts = graph_kind(from) == K_MIX ? from->heads : 1;
     return (double)(parts + 1) * unit * (magnitude_of(r, sum, DEPTH) + magnitude_of(r, n, 0));
-}
-
-static const gnode_t *shown_as(const graph_t *g, const char *name) {
-    for (size_t i = 0; i < g->n_nodes; i++)
-        if (g->nodes[i]->trace && strcmp(g->nodes[i]->trace, name) == 0) return g->nodes[i];
-    return NULL;
 }
 
 static void know_roundings(const graph_t *g, const results_t *r) {
@@ -146,10 +146,12 @@ static bool know_margins(const trial_t *t, side_t *reference, const exec_t *orac
     return exec_hash_margins(oracle, &io, keep_margin, &m, t->d) && diag_errors(t->d) == 0;
 }
 
-/* The first buckets that differ, as the reference has them; NULL: none do. */
-static const result_t *differing_buckets(const results_t *want, const results_t *got) {
+/* The first buckets that differ, as the reference has them; NULL: none do. What they are called is the graph's affair. */
+static const result_t *differing_buckets(const graph_t *g, const results_t *want,
+                                         const results_t *got) {
     for (size_t i = 0; i < want->n; i++) {
-        if (!is_buckets(want->items[i].name)) continue;
+        const gnode_t *n = shown_as(g, want->items[i].name);
+        if (!n || n->op != G_LSH_HASH) continue;
         difference_t x = compare_tensors(&want->items[i], results_find(got, want->items[i].name));
         if (!difference_none(&x)) return &want->items[i];
     }
@@ -195,10 +197,7 @@ static void imposed_free(imposed_t *x) {
 /* False when these were imposed already: the side does not take them. */
 static bool impose(const trial_t *t, imposed_t *x, const result_t *buckets) {
     const graph_t *g = graph_of(t);
-    const gnode_t *n = graph_next(g, G_LSH_HASH, NULL);
-    while (n && n->layer != layer_of(buckets->name)) n = graph_next(g, G_LSH_HASH, n);
-    if (!n) bug("%s of a layer that does not hash", buckets->name);
-    imposed_rows_t before = graph_imposed(g, n);
+    imposed_rows_t before = graph_imposed(g, shown_as(g, buckets->name));
     if (x->given[before.hashes]) return false;
     x->given[before.hashes] = 1;
     memcpy(x->all + before.rows * buckets->shape[buckets->rank - 1], buckets->data, buckets->bytes);
@@ -216,7 +215,7 @@ static bool settle(const trial_t *t, side_t *s, exec_t *e, side_t *reference, co
         if (rows < 0 || !impose(t, &imposed, at)) break;
         s->near_ties += rows;
         ok = forward(t, e, true, &imposed, &s->settled);
-        at = ok ? differing_buckets(&reference->hashed, &s->settled) : NULL;
+        at = ok ? differing_buckets(graph_of(t), &reference->hashed, &s->settled) : NULL;
     }
     imposed_free(&imposed);
     return ok;
@@ -226,6 +225,6 @@ bool side_run(const trial_t *t, side_t *s, exec_t *e, side_t *reference, const e
     if (!forward(t, e, true, NULL, &s->hashed)) return false;
     if (s->backend == BACKEND_REFERENCE) know_roundings(graph_of(t), &s->hashed);
     if (!reference) return true;
-    const result_t *at = differing_buckets(&reference->hashed, &s->hashed);
+    const result_t *at = differing_buckets(graph_of(t), &reference->hashed, &s->hashed);
     return !at || settle(t, s, e, reference, oracle, at);
 }

@@ -133,8 +133,6 @@ static void names_of_tensors(void **state) {
     assert_int_equal(layer_of("layers.12.y1"), 12);
     assert_int_equal(layer_of("layers.x.y1"), -1);
     assert_int_equal(layer_of("embeddings"), -1);
-    assert_true(is_buckets("layers.3.buckets") && !is_buckets("layers.3.sorted_idx") &&
-                !is_buckets("my.buckets"));
     assert_true(is_activation("embeddings") && is_activation("layers.0.y1") &&
                 !is_activation("logits"));
 }
@@ -363,6 +361,16 @@ typedef struct {
     side_t reference;
 } bench_t;
 
+/* Buckets are shown as layers.N.…; NULL: as a spec's are. */
+static const char *buckets_name;
+
+static void rename_buckets(const bench_t *b, const graph_t *g) {
+    for (size_t i = 0; i < g->n_nodes; i++)
+        if (g->nodes[i]->op == G_LSH_HASH)
+            g->nodes[i]->trace =
+                arena_printf(b->arena, "layers.%d.%s", g->nodes[i]->layer, buckets_name);
+}
+
 static plan_t *plan_of(bench_t *b) {
     plan_options_t o = {
         .name = "model",
@@ -374,6 +382,7 @@ static plan_t *plan_of(bench_t *b) {
         .impose_buckets = true};
     plan_t *p = plan_make(b->arena, b->spec, &o, diag);
     assert_non_null(p);
+    if (buckets_name) rename_buckets(b, p->variants[0].graph);
     return p;
 }
 
@@ -610,8 +619,7 @@ static void write_rotations(const char *path) {
     st_writer_free(w);
 }
 
-static void near_ties_are_settled_by_the_reference(void **state) {
-    (void)state;
+static void near_ties_are_settled(void) {
     char path[] = "/tmp/test-verify-XXXXXX";
     int fd = mkstemp(path);
     assert_true(fd >= 0);
@@ -635,6 +643,15 @@ static void near_ties_are_settled_by_the_reference(void **state) {
     side_free(&s);
     unlink(path);
     bench_close(&b);
+}
+
+/* A graph may show buckets under any name. */
+static void near_ties_are_settled_by_the_reference(void **state) {
+    (void)state;
+    near_ties_are_settled();
+    buckets_name = "places";
+    near_ties_are_settled();
+    buckets_name = NULL;
 }
 
 /* ---- random inputs ------------------------------------------------------------------------------------------- */
