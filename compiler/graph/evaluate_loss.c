@@ -7,13 +7,14 @@
 
 enum { IGNORED = -100 };
 
-/* log of the sum of exp, minus x[target] */
+/* log of the sum of exp, minus x[target]: as torch's log_softmax adds it up, which loses nothing of the log beside a
+ * large maximum. */
 static double cross_entropy(const double *x, int64_t n, int64_t target) {
     double max = x[0], sum = 0;
     for (int64_t k = 1; k < n; k++)
         if (x[k] > max) max = x[k];
     for (int64_t k = 0; k < n; k++) sum += exp(x[k] - max);
-    return log(sum) + max - x[target];
+    return log(sum) + (max - x[target]);
 }
 
 /* dx += factor * (softmax(x) - 1 at the target) */

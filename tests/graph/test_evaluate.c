@@ -585,6 +585,28 @@ static void test_norms_overflow(void **unused) {
     for (int i = 0; i < 8; i++) assert_near(y[i], rms[i], 1e-12);
 }
 
+/* Of four logits of one size, however large, each is worth ln 4; one that is 2 below four others, 2 more than the log of
+ * their sum. */
+static void test_loss_of_large_logits(void **unused) {
+    (void)unused;
+    static const double sizes[] = {0, 1e7, 1e12, 1e16, -1e33, 1e300};
+    int32_t labels[] = {2};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        double x[] = {sizes[i], sizes[i], sizes[i], sizes[i]}, y;
+        single_t s = {.values = {{.f = x, .elements = 4, .rank = 2, .shape = {1, 4}}},
+                      .io.labels = labels,
+                      .e.rows = 1};
+        single(&s, eval_cross_entropy, 1, &y, 1);
+        assert_near(y, log(4), 1e-15);
+    }
+    double x[] = {1e12, 1e12, 1e12 - 2, 1e12, 1e12}, y;
+    single_t s = {.values = {{.f = x, .elements = 5, .rank = 2, .shape = {1, 5}}},
+                  .io.labels = labels,
+                  .e.rows = 1};
+    single(&s, eval_cross_entropy, 1, &y, 1);
+    assert_near(y, log(4 + exp(-2)) + 2, 1e-15);
+}
+
 /* More outputs than a block, a number of tokens that is no multiple of four. */
 static void test_dense(void **unused) {
     (void)unused;
@@ -678,6 +700,7 @@ int main(void) {
         cmocka_unit_test(test_activations),
         cmocka_unit_test(test_layer_norm),
         cmocka_unit_test(test_norms_overflow),
+        cmocka_unit_test(test_loss_of_large_logits),
         cmocka_unit_test(test_dense),
         cmocka_unit_test(test_axial_positions),
         cmocka_unit_test(test_three_axes),

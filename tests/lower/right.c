@@ -239,10 +239,10 @@ static void add_cross_entropy(mean_t *m, const double *x, const double *ex, int6
         size = fmax(size, fabs(x[i] - most));
         e = fmax(e, ex[i]);
     }
-    double lse = most + log(sum);
-    m->sum += lse - x[target];
-    m->e += 2 * e + RIGHT_U * ((double)n + 8 + 2 * size + 4 * fabs(log(sum)) + fabs(lse) +
-                               fabs(lse - x[target]));
+    double below = most - x[target], loss = log(sum) + below;
+    m->sum += loss;
+    m->e += 2 * e +
+            RIGHT_U * ((double)n + 8 + 2 * size + 4 * fabs(log(sum)) + fabs(below) + fabs(loss));
     m->n++;
 }
 
