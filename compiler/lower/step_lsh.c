@@ -236,5 +236,5 @@ void lower_lsh_step(lower_t *L, attention_t *a) {
     if (hashed) b_end_if(&b, hashed, NULL);
     end_row(L, &b, &s, some);
     a->attend = b.fn;
-    if (L->forgot) a->forgetting = lower_forgetting(L, a);
+    if (L->forgot && c->counts) a->forgetting = lower_forgetting(L, a);
 }

@@ -58,16 +58,19 @@ static void fail_with(model_t *m) {
     fail_msg("no model");
 }
 
+static const char *layers = "[]"; /* extensions.layers */
+
 /* `decode`: of compile.decode; NULL: a model that does not generate. */
 static model_t *begin(backend_t b, const char *lengths, const char *batch, const char *decode) {
     model_t *m = calloc(1, sizeof *m);
-    const setting_t sets[] = {{"compile.sequence_length", lengths},
+    const setting_t sets[] = {{"extensions.layers", layers},
+                              {"compile.sequence_length", lengths},
                               {"compile.batch_size", batch},
                               {"compile.decode", decode}};
     m->a = arena_new();
     m->d = diag_new();
     m->spec =
-        spec_parse(m->a, "model.yaml", model_text, strlen(model_text), sets, decode ? 3 : 2, m->d);
+        spec_parse(m->a, "model.yaml", model_text, strlen(model_text), sets, decode ? 4 : 3, m->d);
     if (!m->spec) fail_with(m);
     plan_options_t po = {.name = "model", .n_targets = 1, .decodes = decode != NULL};
     po.targets[0] = &targets[reformer_cpu_supports(T_X86_64_V3) ? T_X86_64_V3 : T_X86_64];
@@ -301,6 +304,18 @@ static void test_back_ends_agree(void **unused) {
     }
 }
 
+/* The last layer sees all tokens that there is room for and never hashes, the other LSH layer does. */
+static void test_layers_that_hash_and_that_do_not(void **unused) {
+    (void)unused;
+    layers = "[null, null, null, {lsh_attn_chunk_length: 48}]";
+    FOR_BACKENDS(b) {
+        if (backends[b] == BACKEND_REFERENCE) continue;
+        compare(backends[b], "[16, 24]", "corrected");
+        compare(backends[b], "[16, 24]", "huggingface");
+    }
+    layers = "[]";
+}
+
 /* ---- copies -------------------------------------------------------------------------------------- */
 
 static void test_copies(void **unused) {
@@ -401,6 +416,7 @@ int main(void) {
         cmocka_unit_test(test_rows_are_each_alone),
         cmocka_unit_test(test_defects_are_there),
         cmocka_unit_test(test_back_ends_agree),
+        cmocka_unit_test(test_layers_that_hash_and_that_do_not),
         cmocka_unit_test(test_copies),
         cmocka_unit_test(test_errors),
     };
