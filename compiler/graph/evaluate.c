@@ -44,7 +44,8 @@ static eval_fn *const functions[G_COUNT] = {
 static void make_value(const eval_t *e, const gnode_t *n, value_t *v) {
     v->rank = n->rank;
     v->elements = 1;
-    bool per_row = n->op != G_PARAM && graph_kind(n) != K_REDUCE && n->rank > 0;
+    bool sum = graph_kind(n) == K_REDUCE || graph_kind(n) == K_SUM;
+    bool per_row = n->op != G_PARAM && !sum && n->rank > 0;
     for (int i = 0; i < n->rank; i++) {
         v->shape[i] = i == 0 && per_row ? e->rows : n->shape[i].c;
         v->elements *= v->shape[i];

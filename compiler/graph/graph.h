@@ -18,7 +18,7 @@ typedef enum {
 } gop_t;
 
 /* What a row of an op's result needs: a column of ops.def. */
-typedef enum { K_LEAF, K_ROW, K_PICK, K_MIX, K_REDUCE } gkind_t;
+typedef enum { K_LEAF, K_ROW, K_PICK, K_MIX, K_REDUCE, K_SUM } gkind_t;
 typedef enum { G_F32, G_I32, G_U8, G_U16, G_TYPES } gtype_t; /* the last two: buckets, packed */
 enum { G_MAX_RANK = 4, G_MAX_INPUTS = 2 + MAX_AXIAL };
 

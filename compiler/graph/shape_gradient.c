@@ -20,7 +20,7 @@ static void result_wide(rule_t *r, const gnode_t *x, dim_t width) {
 /* A tensor of a param's form: what sums over all rows leave. */
 static bool want_sum(rule_t *r, int i) {
     const gnode_t *x = r->n->in[i];
-    if (graph_kind(x) == K_REDUCE && x->rank > 0) return true;
+    if (graph_kind(x) == K_SUM) return true;
     FAIL(r, "%s: %s is no gradient of a param", r->n->name, x->name);
     return false;
 }

@@ -76,7 +76,8 @@ static bool is_read_late(const regions_t *r, const region_t *region, const gnode
     int first = -1;
     for (int i = 0; i < region->results.n && first < 0; i++) {
         const gnode_t *sum = region->results.at[i];
-        if (sum->op == G_ADD && sum->in[0] == x && r->homes[sum->id].n > 0) first = sum->id;
+        bool goes_on = sum->op == G_ADD || sum->op == G_SUB;
+        if (goes_on && sum->in[0] == x && r->homes[sum->id].n > 0) first = sum->id;
     }
     for (int i = 0; i < region->nodes.n && first >= 0; i++)
         for (int k = 0; k < region->nodes.at[i]->n_in; k++)

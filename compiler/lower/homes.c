@@ -1,7 +1,8 @@
 /* Homes: which stored values stand in the same rows of memory. See regions.h.
  *
  * An ADD writes over its first operand where that is not read afterwards, so a residual stream stays one buffer over all
- * layers; the two streams of a reversible stack, which begin as one value, come out as two. */
+ * layers; the two streams of a reversible stack, which begin as one value, come out as two. A SUB, which takes back what an
+ * ADD did, does the same, so that they stay two in the backward pass, and their gradients are two more. */
 #include "lower/regions.h"
 
 typedef struct {
@@ -32,7 +33,8 @@ static bool is_housed(const regions_t *r, const gnode_t *n) {
 }
 
 static bool adds_to(const regions_t *r, const gnode_t *reader, const gnode_t *n) {
-    return reader->op == G_ADD && reader->in[0] == n && reader->in[1] != n && r->stored[reader->id];
+    bool goes_on = reader->op == G_ADD || reader->op == G_SUB;
+    return goes_on && reader->in[0] == n && reader->in[1] != n && r->stored[reader->id];
 }
 
 static bool is_heir(const regions_t *r, const gnode_t *reader, const gnode_t *n) {

@@ -1,4 +1,5 @@
-/* The order in which regions run. See regions.h. */
+/* The order in which regions run: those of the forward by what is ready, attention by attention and layer by layer; those of
+ * the backward pass from its end, as late as may be. See regions.h. */
 #include <stdlib.h>
 
 #include "lower/regions.h"
@@ -84,13 +85,11 @@ static void finish_region(queue_t *q, int i) {
     while (q->begun < q->n && q->done[q->begun]) q->begun++;
 }
 
-static queue_t queue_of(const regions_t *r, arena_t *a) {
-    qsort(r->regions, (size_t)r->n_regions, sizeof *r->regions, by_first_result);
-    int n = r->n_regions, layers = 0;
-    for (int i = 0; i < n; i++) {
-        r->regions[i]->order = i;
+/* Of the first n regions, which read of no others. */
+static queue_t queue_of(const regions_t *r, arena_t *a, int n) {
+    int layers = 0;
+    for (int i = 0; i < n; i++)
         if (r->regions[i]->layer >= layers) layers = r->regions[i]->layer + 1;
-    }
     queue_t q = {.all = r->regions,
                  .n = n,
                  .done = ARENA_ARRAY(a, bool, n),
@@ -113,6 +112,50 @@ static bool sort_regions(queue_t *q, region_t **sorted) {
     return true;
 }
 
+/* ---- the backward pass ------------------------------------------------------------------------ */
+
+static const gnode_t *last_node(const region_t *region) {
+    return region->nodes.at[region->nodes.n - 1];
+}
+
+static int by_last_node(const void *a, const void *b) {
+    int x = last_node(*(region_t *const *)a)->id, y = last_node(*(region_t *const *)b)->id;
+    return (x > y) - (x < y);
+}
+
+/* The regions from `first` on, each as late as its readers allow: what is made again stands before who needs it, and of
+ * several that may be last it is the graph's last. */
+static bool sort_backward(const regions_t *r, arena_t *a, int first, region_t **sorted) {
+    int n = r->n_regions, *unread = ARENA_ARRAY(a, int, n + 1);
+    bool *done = ARENA_ARRAY(a, bool, n + 1);
+    region_t **all = ARENA_ARRAY(a, region_t *, n + 1);
+    for (int i = first; i < n; i++) {
+        all[i] = r->regions[i];
+        for (int k = 0; k < all[i]->reads.n; k++) unread[maker_of(r, all[i]->reads.at[k])]++;
+    }
+    qsort(all + first, (size_t)(n - first), sizeof *all, by_last_node);
+    for (int end = n, place = n; place-- > first;) {
+        while (end > first && done[all[end - 1]->order]) end--;
+        int i = end - 1;
+        while (i >= first && (done[all[i]->order] || unread[all[i]->order] > 0)) i--;
+        if (i < first) return false;
+        sorted[place] = all[i];
+        done[all[i]->order] = true;
+        for (int k = 0; k < all[i]->reads.n; k++) unread[maker_of(r, all[i]->reads.at[k])]--;
+    }
+    return true;
+}
+
+/* ---- circles ------------------------------------------------------------------------------------ */
+
+static void finish_all(queue_t *q) {
+    for (bool more = true; more;) {
+        more = false;
+        for (int i = q->begun; i < q->n; i++)
+            if (is_ready(q, i)) finish_region(q, i), more = true;
+    }
+}
+
 /* Of those that are left, those that others of them wait for. */
 static void find_circles(const queue_t *q, bool *waits) {
     for (int i = 0; i < q->n; i++) waits[i] = !q->done[i];
@@ -127,13 +170,21 @@ static void find_circles(const queue_t *q, bool *waits) {
 }
 
 bool regions_order(regions_t *r, arena_t *a, bool *waits) {
-    queue_t q = queue_of(r, a);
-    region_t **sorted = ARENA_ARRAY(a, region_t *, q.n);
-    if (!sort_regions(&q, sorted)) {
-        find_circles(&q, waits);
+    int n = r->n_regions, forward = 0;
+    qsort(r->regions, (size_t)n, sizeof *r->regions, by_first_result);
+    for (int i = 0; i < n; i++) {
+        r->regions[i]->order = i;
+        if (r->regions[i]->results.at[0]->id < r->backward) forward = i + 1;
+    }
+    region_t **sorted = ARENA_ARRAY(a, region_t *, n);
+    queue_t q = queue_of(r, a, forward);
+    if (!sort_regions(&q, sorted) || !sort_backward(r, a, forward, sorted)) {
+        queue_t all = queue_of(r, a, n);
+        finish_all(&all);
+        find_circles(&all, waits);
         return false;
     }
-    for (int i = 0; i < q.n; i++) sorted[i]->order = i;
+    for (int i = 0; i < n; i++) sorted[i]->order = i;
     r->regions = sorted;
     return true;
 }

@@ -1,16 +1,7 @@
 /* Graph → regions: which values are stored, and what is computed between them. See regions.h. */
-#include "lower/regions.h"
+#include "lower/regions_int.h"
 
-typedef struct {
-    regions_t *r;
-    const graph_t *g;
-    arena_t *arena;
-    diag_t *d;
-    int *phase;  /* by node id: MIX ops on the longest way to it */
-    bool *asked; /* by node id: what callers and losses read */
-    int *joined; /* by node id: union-find of what is computed together */
-    bool ok;
-} cut_t;
+#include <stdlib.h>
 
 static bool is_rows(const gnode_t *n) {
     return graph_kind(n) == K_ROW || graph_kind(n) == K_PICK;
@@ -48,9 +39,13 @@ static void find_readers(cut_t *c) {
 static void find_asked(cut_t *c) {
     c->asked = ARENA_ARRAY(c->arena, bool, c->g->n_nodes);
     for (size_t i = 0; i < c->g->n_nodes; i++) {
-        c->asked[i] = graph_output(c->g, c->g->nodes[i]->name) == c->g->nodes[i];
-        for (int k = 0; k < c->r->readers[i].n; k++)
-            if (graph_kind(c->r->readers[i].at[k]) == K_REDUCE) c->asked[i] = true;
+        const gnode_t *n = c->g->nodes[i];
+        bool own = n->op == G_GRADIENT || n->op == G_SEED;
+        c->asked[i] = own || graph_output(c->g, n->name) == n;
+        for (int k = 0; k < c->r->readers[i].n; k++) {
+            const gnode_t *reader = c->r->readers[i].at[k];
+            if (graph_kind(reader) == K_REDUCE || reader->op == G_TOTAL) c->asked[i] = true;
+        }
     }
 }
 
@@ -80,13 +75,49 @@ static bool is_stored(const cut_t *c, const gnode_t *n) {
     if (graph_kind(n) == K_MIX || n->op == G_EMBED || n->op == G_EMBED_AT) return true;
     if (!is_rows(n)) return false;
     const nodes_t *readers = &c->r->readers[n->id];
+    bool backward = is_backward(c, n);
     for (int k = 0; k < readers->n; k++) {
-        if (graph_kind(readers->at[k]) == K_MIX) return true;
-        if (c->phase[readers->at[k]->id] > c->phase[n->id]) return true;
-        if (readers->at[k]->layer != n->layer) return true;
-        if (readers->at[k]->op == G_CONCAT && n->layer < 0) return true; /* a head's streams */
+        const gnode_t *reader = readers->at[k];
+        if (is_backward(c, reader) != backward) continue; /* is_kept_for_backward() */
+        if (graph_kind(reader) == K_MIX || reader->layer != n->layer) return true;
+        if (!backward && c->phase[reader->id] > c->phase[n->id]) return true;
+        if (reader->op == G_CONCAT && n->layer < 0) return true;             /* a head's streams */
+        if (reader->op == G_PAD_ROWS && reader->rank > n->rank) return true; /* rows of rows */
     }
-    return n->op == G_ADD && c->r->stored[n->in[0]->id];
+    return (n->op == G_ADD || n->op == G_SUB) && c->r->stored[n->in[0]->id];
+}
+
+/* ---- attentions ------------------------------------------------------------------------------------ */
+
+/* The first that goes on with n: nobody who only keeps it. */
+static const gnode_t *first_reader(const cut_t *c, const gnode_t *n) {
+    const nodes_t *readers = &c->r->readers[n->id];
+    for (int i = 0; i < readers->n; i++)
+        if (!graph_is_keep(readers->at[i]) && readers->at[i]->op != G_PACK_BUCKETS)
+            return readers->at[i];
+    return NULL;
+}
+
+static bool is_lse(const gnode_t *n) {
+    return n->op == G_LSH_LSE || n->op == G_LOCAL_LSE || n->op == G_EXACT_LSE;
+}
+
+static bool is_attention_grad(const gnode_t *n) {
+    return n->op == G_LSH_ATTENTION_GRAD || n->op == G_LOCAL_ATTENTION_GRAD ||
+           n->op == G_EXACT_ATTENTION_GRAD;
+}
+
+/* The attention that a mixer belongs to: hash and sort to the one that they sort for, its gradient to it. NULL: it keeps
+ * what others mix. */
+static const gnode_t *attention_of(const cut_t *c, const gnode_t *mix) {
+    if (graph_is_keep(mix)) return NULL;
+    while (mix->op == G_LSH_HASH || mix->op == G_LSH_SORT || mix->op == G_UNPACK_BUCKETS ||
+           is_lse(mix)) {
+        const gnode_t *next = first_reader(c, mix);
+        if (!next) return mix;
+        mix = next;
+    }
+    return is_attention_grad(mix) ? mix->in[1] : mix;
 }
 
 /* ---- what is computed together -------------------------------------------------------------------- */
@@ -96,9 +127,12 @@ static int joint(cut_t *c, int id) {
     return id;
 }
 
-/* Whether n is computed wherever its reader is. */
-static bool goes_with_reader(const cut_t *c, const gnode_t *n) {
-    return n && is_rows(n) && !c->r->stored[n->id];
+void join_nodes(cut_t *c, const gnode_t *a, const gnode_t *b) {
+    c->joined[joint(c, a->id)] = joint(c, b->id);
+}
+
+bool is_passing(const cut_t *c, const gnode_t *n) {
+    return is_rows(n) && !c->r->stored[n->id];
 }
 
 /* The operands of a MIX op, as far as they have the same rows and may be had at once. */
@@ -108,9 +142,9 @@ static void join_operands(cut_t *c, const gnode_t *n) {
         const gnode_t *x = n->in[k];
         if (!x || graph_kind(x) != K_ROW) continue;
         if (!first) first = x;
-        bool together = c->phase[x->id] == c->phase[first->id] && x->layer == first->layer &&
-                        dim_equal(x->shape[1], first->shape[1]);
-        if (together) c->joined[joint(c, x->id)] = joint(c, first->id);
+        bool together = x->layer == first->layer && dim_equal(x->shape[1], first->shape[1]) &&
+                        is_joint_operand(c, first, x);
+        if (together) join_nodes(c, x, first);
     }
 }
 
@@ -120,31 +154,23 @@ static void join(cut_t *c) {
     for (size_t i = 0; i < c->g->n_nodes; i++) {
         const gnode_t *n = c->g->nodes[i];
         if (graph_kind(n) == K_MIX) join_operands(c, n);
-        if (graph_kind(n) != K_ROW) continue; /* a PICK computes anew what it picks from */
-        for (int k = 0; k < n->n_in; k++)
-            if (goes_with_reader(c, n->in[k])) c->joined[joint(c, (int)i)] = joint(c, n->in[k]->id);
+        if (is_lse(n)) join_nodes(c, n, attention_of(c, n));
+        if (graph_kind(n) != K_ROW && graph_kind(n) != K_SUM)
+            continue; /* a PICK computes anew what it picks from */
+        for (int k = 0; k < n->n_in; k++) {
+            const gnode_t *x = n->in[k];
+            if (x && is_passing(c, x) && is_joined_with(c, x, n)) join_nodes(c, n, x);
+        }
     }
+    join_sums(c);
 }
 
-typedef struct {
-    nodes_t nodes;
-    size_t cap;
-} growing_t;
-
-static void push(cut_t *c, growing_t *list, const gnode_t *n) {
+void growing_push(const cut_t *c, growing_t *list, const gnode_t *n) {
     ARENA_PUSH(c->arena, list->nodes.at, list->nodes.n, list->cap) = n;
 }
 
 static void push_once(cut_t *c, growing_t *list, const gnode_t *n) {
-    if (nodes_find(&list->nodes, n) < 0) push(c, list, n);
-}
-
-/* Marks what n needs computed before it, for a PICK's region. */
-static void mark_before(const cut_t *c, const gnode_t *n, bool *needed) {
-    needed[n->id] = true;
-    for (int k = 0; k < n->n_in; k++)
-        if (goes_with_reader(c, n->in[k]) && !needed[n->in[k]->id])
-            mark_before(c, n->in[k], needed);
+    if (nodes_find(&list->nodes, n) < 0) growing_push(c, list, n);
 }
 
 static bool leaves(const cut_t *c, const region_t *region, const gnode_t *n) {
@@ -168,7 +194,7 @@ static void describe_region(cut_t *c, region_t *region) {
         }
         if (!leaves(c, region, n)) continue;
         region->layer = results.nodes.n == 0 || region->layer == n->layer ? n->layer : -1;
-        push(c, &results, n);
+        growing_push(c, &results, n);
     }
     region->reads = reads.nodes;
     region->params = params.nodes;
@@ -181,7 +207,8 @@ static void make_regions(cut_t *c) {
     size_t n_nodes = g->n_nodes;
     growing_t *lists = ARENA_ARRAY(c->arena, growing_t, n_nodes); /* by union */
     for (size_t i = 0; i < n_nodes; i++)
-        if (graph_kind(g->nodes[i]) != K_LEAF) push(c, &lists[joint(c, (int)i)], g->nodes[i]);
+        if (graph_kind(g->nodes[i]) != K_LEAF)
+            growing_push(c, &lists[joint(c, (int)i)], g->nodes[i]);
     c->r->of_node = ARENA_ARRAY(c->arena, region_t *, n_nodes);
     c->r->regions = ARENA_ARRAY(c->arena, region_t *, n_nodes);
     for (size_t i = 0; i < n_nodes; i++) {
@@ -194,24 +221,34 @@ static void make_regions(cut_t *c) {
     }
 }
 
-/* What a PICK picks from is computed in its region again, for the rows that it picks. */
-static void widen_picks(cut_t *c, region_t *region) {
-    bool *needed = NULL;
-    for (int i = 0; i < region->nodes.n; i++) {
-        const gnode_t *n = region->nodes.at[i];
-        if (graph_kind(n) != K_PICK || !goes_with_reader(c, n->in[0])) continue;
-        if (!needed) needed = ARENA_ARRAY(c->arena, bool, c->g->n_nodes);
-        mark_before(c, n->in[0], needed);
-    }
-    if (!needed) return;
-    for (int i = 0; i < region->nodes.n; i++) needed[region->nodes.at[i]->id] = true;
+static int by_id(const void *a, const void *b) {
+    int x = (*(const gnode_t *const *)a)->id, y = (*(const gnode_t *const *)b)->id;
+    return (x > y) - (x < y);
+}
+
+/* What a region needs and nobody stores is computed in it, though it may be elsewhere too: what a PICK picks from, for the
+ * rows that it picks; light values of the backward pass. */
+static void widen(cut_t *c, region_t *region) {
     growing_t all = {0};
-    for (size_t i = 0; i < c->g->n_nodes; i++)
-        if (needed[i]) push(c, &all, c->g->nodes[i]);
+    int had = region->nodes.n, seen = ++c->walks;
+    for (int i = 0; i < had; i++) c->marked[region->nodes.at[i]->id] = seen;
+    for (int i = 0; i < had; i++) growing_push(c, &all, region->nodes.at[i]);
+    for (int i = 0; i < all.nodes.n; i++) {
+        const gnode_t *n = all.nodes.at[i];
+        if (graph_kind(n) == K_MIX || graph_kind(n) == K_REDUCE) continue; /* of what stands */
+        for (int k = 0; k < n->n_in; k++) {
+            const gnode_t *x = n->in[k];
+            if (!x || !is_passing(c, x) || c->marked[x->id] == seen) continue;
+            c->marked[x->id] = seen;
+            growing_push(c, &all, x);
+        }
+    }
+    if (all.nodes.n == had) return;
+    qsort(all.nodes.at, (size_t)all.nodes.n, sizeof *all.nodes.at, by_id);
     region->nodes = all.nodes;
 }
 
-/* What was only computed to pick rows of it is computed where they are picked. */
+/* What was only computed for others is computed where they are. */
 static void drop_empty(regions_t *r) {
     int kept = 0;
     for (int i = 0; i < r->n_regions; i++) {
@@ -239,22 +276,8 @@ static bool store_all(cut_t *c, const region_t *region) {
     return more;
 }
 
-static const gnode_t *first_reader(const cut_t *c, const gnode_t *n) {
-    const nodes_t *readers = &c->r->readers[n->id];
-    for (int i = 0; i < readers->n; i++)
-        if (!graph_is_keep(readers->at[i])) return readers->at[i];
-    return NULL;
-}
-
-/* The attention that a mixer belongs to: hash and sort to the one that they sort for. NULL: it keeps what others mix. */
-static const gnode_t *attention_of(const cut_t *c, const gnode_t *mix) {
-    if (graph_is_keep(mix)) return NULL;
-    while (mix->op == G_LSH_HASH || mix->op == G_LSH_SORT) {
-        const gnode_t *next = first_reader(c, mix);
-        if (!next) return mix;
-        mix = next;
-    }
-    return mix;
+static bool is_row_program(const region_t *region) {
+    return region->kind == K_ROW || region->kind == K_SUM;
 }
 
 /* Whether the region has to do with more than one attention, or with both ends of one. */
@@ -263,6 +286,7 @@ static bool is_mixed_up(const cut_t *c, const region_t *region) {
     for (int i = 0; i < region->reads.n; i++) {
         const gnode_t *x = region->reads.at[i];
         if (graph_kind(x) != K_MIX) continue;
+        if (is_attention_grad(x)) x = x->in[1];
         if (met && met != x) return true;
         met = x;
     }
@@ -278,10 +302,16 @@ static bool is_mixed_up(const cut_t *c, const region_t *region) {
     return false;
 }
 
+static bool store_or_split(cut_t *c, region_t *region, const bool *waits) {
+    bool backward = is_backward(c, region->results.at[0]);
+    if (backward && split_circle(c, region, waits)) return true;
+    return store_all(c, region);
+}
+
 static bool store_circle(cut_t *c, const bool *waits) {
     bool more = false;
     for (int i = 0; i < c->r->n_regions; i++)
-        if (waits[i] && store_all(c, c->r->regions[i])) more = true;
+        if (waits[i] && store_or_split(c, c->r->regions[i], waits)) more = true;
     return more;
 }
 
@@ -301,15 +331,16 @@ static bool cut_once(cut_t *c) {
     regions_t *r = c->r;
     bool more = false;
     r->n_regions = 0;
+    find_light(c);
     join(c);
     make_regions(c);
     for (int i = 0; i < r->n_regions; i++) {
-        widen_picks(c, r->regions[i]);
+        widen(c, r->regions[i]);
         describe_region(c, r->regions[i]);
     }
     drop_empty(r);
     for (int i = 0; i < r->n_regions; i++)
-        if (r->regions[i]->kind == K_ROW && is_mixed_up(c, r->regions[i]) &&
+        if (is_row_program(r->regions[i]) && is_mixed_up(c, r->regions[i]) &&
             store_all(c, r->regions[i]))
             more = true;
     if (more) return true;
@@ -320,16 +351,33 @@ static bool cut_once(cut_t *c) {
     return false;
 }
 
+static void find_stored(cut_t *c) {
+    size_t n = c->g->n_nodes;
+    c->r->stored = ARENA_ARRAY(c->arena, bool, n);
+    c->anew = ARENA_ARRAY(c->arena, bool, n);
+    c->light = ARENA_ARRAY(c->arena, bool, n);
+    c->apart = ARENA_ARRAY(c->arena, bool, n);
+    c->source = ARENA_ARRAY(c->arena, int, n);
+    c->marked = ARENA_ARRAY(c->arena, int, n);
+    for (size_t i = 0; i < n; i++) {
+        const gnode_t *x = c->g->nodes[i];
+        c->r->stored[i] = is_stored(c, x);
+        find_anew(c, x);
+        if (is_rows(x) && !is_backward(c, x) && is_kept_for_backward(c, x)) c->r->stored[i] = true;
+    }
+}
+
 regions_t *regions_cut(arena_t *a, const graph_t *g, diag_t *d) {
     regions_t *r = ARENA_NEW(a, regions_t);
     cut_t c = {.r = r, .g = g, .arena = a, .d = d, .ok = true};
+    const gnode_t *seed = graph_next(g, G_SEED, NULL);
     r->g = g;
+    r->backward = seed ? seed->id : (int)g->n_nodes;
     find_readers(&c);
     find_asked(&c);
     check_read(&c);
     find_phases(&c);
-    r->stored = ARENA_ARRAY(a, bool, g->n_nodes);
-    for (size_t i = 0; i < g->n_nodes; i++) r->stored[i] = is_stored(&c, g->nodes[i]);
+    find_stored(&c);
     while (cut_once(&c)) {
     }
     if (!c.ok) return NULL;

@@ -6,6 +6,9 @@
  * values: ROW nodes whose results hang together or are operands of one MIX op, or one MIX or REDUCE node. Equal regions
  * are a class and share their kernel, with stacked weights: the number of its layer does not count.
  *
+ * Behind a forward may stand its backward pass (graph/gradient.c), from its first SEED on: backward.c says how that is cut. The
+ * forward is cut as if nothing stood behind it, but for what the backward pass reads of it.
+ *
  * In: a checked Graph. Out: regions in an order in which they can run, their classes, a home for each stored value.
  * Nothing here knows a target, a loop, or what a Reformer is. */
 #ifndef REFORMERC_LOWER_REGIONS_H
@@ -23,7 +26,8 @@ typedef struct {
 
 typedef struct {
     gkind_t
-        kind; /* K_ROW, K_PICK (fewer rows; what lies before them is computed anew), K_MIX or K_REDUCE */
+        kind; /* K_ROW, K_SUM (rows and sums over them), K_PICK (fewer rows; what lies before them is computed anew), K_MIX
+                 or K_REDUCE */
     nodes_t nodes;   /* in graph order */
     nodes_t results; /* of the nodes: what others, callers or losses read */
     nodes_t reads;   /* stored values from elsewhere, by first use */
@@ -59,7 +63,8 @@ typedef struct {
     homes_t *homes;          /* by node id */
     region_t **of_node;      /* by node id: where it is computed; NULL: a leaf */
     bool *stored;            /* by node id */
-    nodes_t *readers;        /* by node id, in graph order; twice, if one reads twice */
+    int backward;     /* id of the first node of the backward pass; none: one behind the last */
+    nodes_t *readers; /* by node id, in graph order; twice, if one reads twice */
 } regions_t;
 
 /* NULL after errors in d, at the spec line or the place in a .graph file that a node came from: a value that nobody

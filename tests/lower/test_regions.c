@@ -113,11 +113,202 @@ static void picked_rows_are_computed_apart(void **state) {
     arena_free(a);
 }
 
+/* ---- train steps ----------------------------------------------------------------------------- */
+
+#define ENCODER "architectures: [ReformerForMaskedLM]\n"
+#define RATES                                                                                      \
+    "hidden_dropout_prob: 0.1\nlocal_attention_probs_dropout_prob: 0.1\n"                          \
+    "lsh_attention_probs_dropout_prob: 0.1\n"
+#define GATES "extensions: {norm: rms, feed_forward_gate: true}\n"
+
+static graph_t *train(arena_t *a, const char *text) {
+    diag_t *d = diag_new();
+    spec_t *s = spec_parse(a, "model.yaml", text, strlen(text), NULL, 0, d);
+    if (s && !spec_resolve_architecture(s, false, false, false, d)) s = NULL;
+    graph_options_t o = {.batch = 1, .length = 64, .train = strstr(text, RATES)};
+    graph_t *g = s ? graph_build(a, s, &o, d) : NULL;
+    if (g) g = graph_gradient(a, g, NULL, d);
+    diag_print(d, stderr);
+    diag_free(d);
+    assert_non_null(g);
+    return g;
+}
+
+/* `times` times the layers, in a spec with these lines. */
+static graph_t *train_layers(arena_t *a, const char *layers, int times, const char *rest) {
+    sbuf_t s = {0};
+    sbuf_puts(&s, "attn_layers: [");
+    for (int i = 0; i < times; i++) sbuf_printf(&s, "%s%s", i ? ", " : "", layers);
+    sbuf_printf(&s, "]\n" COMMON "%s", rest);
+    graph_t *g = train(a, arena_strdup(a, s.data));
+    sbuf_free(&s);
+    return g;
+}
+
+/* The backward pass of two layers: each feed-forward with what it makes again is one region, streams stand in homes 0 and
+ * 1, their gradients in 2 and 3, buckets are unpacked right before they are sorted, the normed input of an attention and
+ * the logits are computed where they are read. */
+static void a_backward_pass_is_cut_at_its_attentions(void **state) {
+    (void)state;
+    arena_t *a = arena_new();
+    sbuf_t out = {0};
+    regions_print(cut(a, train_layers(a, "lsh", 2, CAUSAL)), &out);
+    const char *seed = strstr(out.data, ": seed <- loss");
+    assert_non_null(seed);
+    while (seed[-1] != '\n') seed--;
+    assert_string_equal(
+        seed,
+        "16[0]: seed <- loss -> seed.loss\n"
+        "17[0]: concat layer_norm slice dense cross_entropy_grad dense_t outer gradient sum_rows "
+        "gradient pad_rows sum_rows gradient layer_norm_unit mul sum_rows gradient "
+        "layer_norm_grad part part <- layers.1.y1@0 layers.1.y2@1 seed.loss -> "
+        "grad.lm_head.decoder.weight grad.lm_head.bias grad.encoder.layer_norm.bias "
+        "grad.encoder.layer_norm.weight grad1.layers.1.y1@2 grad.layers.1.y2@3\n"
+        "18[0]: dense_t layer_norm dense activation outer gradient sum_rows gradient "
+        "activation_grad dense_t outer gradient sum_rows gradient sum_rows gradient "
+        "layer_norm_unit mul sum_rows gradient layer_norm_grad add dense sub <- "
+        "grad.layers.1.y2@3 layers.1.y1@0 grad1.layers.1.y1@2 layers.1.y2@1 -> "
+        "grad.encoder.layers.1.feed_forward.output.dense.weight "
+        "grad.encoder.layers.1.feed_forward.output.dense.bias "
+        "grad.encoder.layers.1.feed_forward.dense.dense.weight "
+        "grad.encoder.layers.1.feed_forward.dense.dense.bias "
+        "grad.encoder.layers.1.feed_forward.layer_norm.bias "
+        "grad.encoder.layers.1.feed_forward.layer_norm.weight grad.layers.1.y1@2 "
+        "again.layers.0.y2@1\n"
+        "19[0]: dense_t layer_norm dense dense <- grad.layers.1.y1@2 again.layers.0.y2@1 -> "
+        "grad.layers.1.self_attention again.layers.1.query_key again.layers.1.value\n"
+        "20[0]: unpack_buckets <- packed.layers.1.buckets -> again.layers.1.buckets\n"
+        "21[0]: lsh_sort <- again.layers.1.buckets -> again.layers.1.sorted_idx\n"
+        "22[0]: lsh_attention lsh_lse <- again.layers.1.query_key again.layers.1.value "
+        "again.layers.1.sorted_idx -> again.layers.1.self_attention lse.layers.1.self_attention\n"
+        "23[0]: lsh_attention_grad <- grad.layers.1.self_attention again.layers.1.self_attention "
+        "lse.layers.1.self_attention again.layers.1.query_key again.layers.1.value "
+        "again.layers.1.sorted_idx -> parts.layers.1.self_attention\n"
+        "24[0]: layer_norm part part dense_t outer gradient dense_t add outer gradient sum_rows "
+        "gradient layer_norm_unit mul sum_rows gradient layer_norm_grad add <- "
+        "again.layers.0.y2@1 parts.layers.1.self_attention grad.layers.1.y2@3 -> "
+        "grad.encoder.layers.1.attention.self_attention.value.weight "
+        "grad.encoder.layers.1.attention.self_attention.query_key.weight "
+        "grad.encoder.layers.1.attention.layer_norm.bias "
+        "grad.encoder.layers.1.attention.layer_norm.weight grad.layers.0.y2@3\n"
+        "25[0]: outer gradient dense sub <- grad.layers.1.y1@2 again.layers.1.self_attention "
+        "layers.1.y1@0 -> grad.encoder.layers.1.attention.output.dense.weight again.layers.0.y1@0\n"
+        "18[1]: dense_t layer_norm dense activation outer gradient sum_rows gradient "
+        "activation_grad dense_t outer gradient sum_rows gradient sum_rows gradient "
+        "layer_norm_unit mul sum_rows gradient layer_norm_grad add dense sub <- "
+        "grad.layers.0.y2@3 again.layers.0.y1@0 grad.layers.1.y1@2 again.layers.0.y2@1 -> "
+        "grad.encoder.layers.0.feed_forward.output.dense.weight "
+        "grad.encoder.layers.0.feed_forward.output.dense.bias "
+        "grad.encoder.layers.0.feed_forward.dense.dense.weight "
+        "grad.encoder.layers.0.feed_forward.dense.dense.bias "
+        "grad.encoder.layers.0.feed_forward.layer_norm.bias "
+        "grad.encoder.layers.0.feed_forward.layer_norm.weight grad.layers.0.y1@2 "
+        "again.embeddings@1\n"
+        "26[0]: add <- grad.layers.0.y2@3 grad.layers.0.y1@2 -> sum2.embeddings@3\n"
+        "27[0]: dense_t layer_norm dense dense <- grad.layers.0.y1@2 again.embeddings@1 -> "
+        "grad.layers.0.self_attention again.layers.0.query_key again.layers.0.value\n"
+        "28[0]: unpack_buckets <- packed.layers.0.buckets -> again.layers.0.buckets\n"
+        "29[0]: lsh_sort <- again.layers.0.buckets -> again.layers.0.sorted_idx\n"
+        "30[0]: lsh_attention lsh_lse <- again.layers.0.query_key again.layers.0.value "
+        "again.layers.0.sorted_idx -> again.layers.0.self_attention lse.layers.0.self_attention\n"
+        "31[0]: outer gradient <- grad.layers.0.y1@2 again.layers.0.self_attention -> "
+        "grad.encoder.layers.0.attention.output.dense.weight\n"
+        "32[0]: lsh_attention_grad <- grad.layers.0.self_attention again.layers.0.self_attention "
+        "lse.layers.0.self_attention again.layers.0.query_key again.layers.0.value "
+        "again.layers.0.sorted_idx -> parts.layers.0.self_attention\n"
+        "33[0]: layer_norm part part dense_t outer gradient dense_t add outer gradient sum_rows "
+        "gradient layer_norm_unit mul sum_rows gradient layer_norm_grad add <- again.embeddings@1 "
+        "parts.layers.0.self_attention sum2.embeddings@3 -> "
+        "grad.encoder.layers.0.attention.self_attention.value.weight "
+        "grad.encoder.layers.0.attention.self_attention.query_key.weight "
+        "grad.encoder.layers.0.attention.layer_norm.bias "
+        "grad.encoder.layers.0.attention.layer_norm.weight grad.embeddings@3\n"
+        "34[0]: word_grad gradient part position_grad gradient part position_grad gradient <- "
+        "grad.embeddings@3 -> grad.embeddings.word_embeddings.weight "
+        "grad.embeddings.position_embeddings.weights.0 "
+        "grad.embeddings.position_embeddings.weights.1\n");
+    sbuf_free(&out);
+    arena_free(a);
+}
+
+/* What stands behind a forward changes nothing of it. */
+static void the_forward_of_a_train_step_is_cut_as_ever(void **state) {
+    (void)state;
+    arena_t *a = arena_new();
+    const char *text = "attn_layers: [local, local]\n" COMMON CAUSAL;
+    sbuf_t alone = {0}, step = {0};
+    regions_print(cut(a, build(a, text, 64, false)), &alone);
+    regions_print(cut(a, train(a, text)), &step);
+    assert_memory_equal(step.data, alone.data, strlen(alone.data));
+    sbuf_free(&alone);
+    sbuf_free(&step);
+    arena_free(a);
+}
+
+/* Makers run first, and whatever a region reads is stored, made by itself, or handed over by its maker. */
+static void check_cut(const regions_t *r) {
+    for (int i = 0; i < r->n_regions; i++) {
+        const region_t *region = r->regions[i];
+        assert_int_equal(region->order, i);
+        for (int k = 0; k < region->reads.n; k++) {
+            const region_t *maker = r->of_node[region->reads.at[k]->id];
+            assert_true(maker->order < i);
+            assert_true(nodes_find(&maker->results, region->reads.at[k]) >= 0);
+        }
+    }
+    for (size_t i = 0; i < r->g->n_nodes; i++) {
+        const gnode_t *n = r->g->nodes[i];
+        if (n->op == G_GRADIENT) assert_true(nodes_find(&r->of_node[i]->results, n) >= 0);
+    }
+}
+
+/* Kinds of layers alone decide how many classes and homes there are, with and without dropout. */
+static void depth_adds_no_class(void **state) {
+    (void)state;
+    static const struct {
+        const char *layers, *rest;
+        int homes;
+    } cases[] = {
+        {"lsh", CAUSAL, 4},       {"local", CAUSAL, 4},       {"lsh", CAUSAL RATES, 4},
+        {"local", ENCODER, 4},    {"lsh, local", ENCODER, 4}, {"local, lsh", CAUSAL RATES GATES, 4},
+        {"lsh", CAUSAL GATES, 4},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int classes = 0;
+        for (int times = 2; times <= 24; times *= times == 2 ? 3 : 4) { /* 2, 6, 24 */
+            arena_t *a = arena_new();
+            regions_t *r = cut(a, train_layers(a, cases[i].layers, times, cases[i].rest));
+            check_cut(r);
+            assert_int_equal(r->n_homes, cases[i].homes);
+            if (classes) assert_int_equal(r->n_classes, classes);
+            classes = r->n_classes;
+            arena_free(a);
+        }
+    }
+}
+
+/* Heads of fewer rows, and of several results. */
+static void every_head_can_be_trained(void **state) {
+    (void)state;
+    static const char *const heads[] = {"ReformerForSequenceClassification",
+                                        "ReformerForQuestionAnswering", "ReformerForMaskedLM"};
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+        arena_t *a = arena_new();
+        const char *rest = arena_printf(a, "architectures: [%s]\n" RATES, heads[i]);
+        check_cut(cut(a, train_layers(a, "lsh, local", 1, rest)));
+        arena_free(a);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_forward_is_cut_where_its_kernels_begin),
         cmocka_unit_test(a_step_has_the_same_regions),
         cmocka_unit_test(picked_rows_are_computed_apart),
+        cmocka_unit_test(a_backward_pass_is_cut_at_its_attentions),
+        cmocka_unit_test(the_forward_of_a_train_step_is_cut_as_ever),
+        cmocka_unit_test(depth_adds_no_class),
+        cmocka_unit_test(every_head_can_be_trained),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
