@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "edited_text.h"
 #include "lower/regions.h"
 #include "spec/spec.h"
 
@@ -300,6 +301,37 @@ static void every_head_can_be_trained(void **state) {
     }
 }
 
+/* Attention's output times a gate, which the gradient needs before that attention and behind it. */
+static void what_both_ends_of_an_attention_need_is_stored(void **state) {
+    (void)state;
+    arena_t *a = arena_new();
+    static const edit_t edits[] = {
+        {"layers.1.attention",
+         "gate.weight = param() : f32[48,48] layer=1\n"
+         "gate = dense(layers.1.attention_norm, gate.weight, _) : f32[1,64,48] layer=1\n"
+         "out = dense(layers.1.self_attention, encoder.layers.1.attention.output.dense.weight, _) : "
+         "f32[1,64,48] layer=1\n"
+         "layers.1.attention = mul(out, gate) : f32[1,64,48] layer=1"},
+    };
+    sbuf_t text = {0};
+    diag_t *d = diag_new();
+    graph_print(build(a, "attn_layers: [lsh, lsh]\n" COMMON CAUSAL, 64, false), &text);
+    const char *edited = edited_text(a, text.data, edits, 1);
+    assert_non_null(edited);
+    graph_t *g = graph_parse(a, "edited.graph", edited, strlen(edited), d);
+    if (g) g = graph_gradient(a, g, NULL, d);
+    diag_print(d, stderr);
+    assert_non_null(g);
+    regions_t *r = cut(a, g);
+    check_cut(r);
+    assert_true(r->stored[graph_find(g, "again.gate")->id]);
+    assert_false(r->stored[graph_find(g, "again.out")->id]);
+    assert_false(r->stored[graph_find(g, "again.layers.1.attention_norm")->id]);
+    sbuf_free(&text);
+    diag_free(d);
+    arena_free(a);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_forward_is_cut_where_its_kernels_begin),
@@ -309,6 +341,7 @@ int main(void) {
         cmocka_unit_test(the_forward_of_a_train_step_is_cut_as_ever),
         cmocka_unit_test(depth_adds_no_class),
         cmocka_unit_test(every_head_can_be_trained),
+        cmocka_unit_test(what_both_ends_of_an_attention_need_is_stored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
