@@ -139,7 +139,9 @@ static const struct {
 } elementwise[G_COUNT] = {
     [G_ACTIVATION] = {1, OP_ADD},
     [G_ADD] = {2, OP_ADD},
+    [G_SUB] = {2, OP_SUB},
     [G_MUL] = {2, OP_MUL},
+    [G_ACTIVATION_GRAD] = {2, OP_MUL}, /* of the second's derivative */
 };
 
 bool is_elementwise(const gnode_t *n) {
@@ -147,8 +149,9 @@ bool is_elementwise(const gnode_t *n) {
 }
 
 value_t *element_value(lower_t *L, builder_t *b, const gnode_t *n, value_t *const *of) {
-    return n->op == G_ACTIVATION ? m_activation(L, b, n->act, of[0])
-                                 : b_binary(b, elementwise[n->op].op, of[0], of[1]);
+    if (n->op == G_ACTIVATION) return m_activation(L, b, n->act, of[0]);
+    value_t *second = n->op == G_ACTIVATION_GRAD ? m_derivative(L, b, n->act, of[1]) : of[1];
+    return b_binary(b, elementwise[n->op].op, of[0], second);
 }
 
 void element_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n,

@@ -149,7 +149,7 @@ typedef struct {
      * tokens are filed lower by their round (upstream), NULL: none are. */
     buffer_t *position, *hashed, *forgot;
     /* pure functions, made on demand */
-    lfunc_t *fn[2 * (5 + ACT_COUNT)];
+    lfunc_t *fn[2 * (5 + 2 * ACT_COUNT)];
     trace_t *trace;
 } lower_t;
 

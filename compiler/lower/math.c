@@ -206,36 +206,143 @@ static value_t *linear(lower_t *L, builder_t *b, value_t *x) {
     return x;
 }
 
+/* ---- their derivatives: where a function has a corner, PyTorch's ---------------------------------- */
+
+/* 1 / (1 + e^-x), and its derivative, which has no difference of numbers that are nearly equal. */
+typedef struct {
+    value_t *s, *slope;
+} sigmoid_t;
+
+static sigmoid_t sigmoid_slope(lower_t *L, builder_t *b, value_t *x) {
+    value_t *one = num(b, x, 1);
+    value_t *e = m_exp(L, b, b_unary(b, OP_NEG, absolute(b, x)));
+    value_t *s = quotient(b, one, add(b, e, one)), *other = mul(b, e, s);
+    value_t *negative = b_compare(b, OP_LT, x, num(b, x, 0));
+    return (sigmoid_t){b_select(b, negative, other, s), mul(b, other, s)};
+}
+
+/* d where x > from, else 0. */
+static value_t *above(builder_t *b, value_t *x, double from, value_t *d) {
+    return b_select(b, b_compare(b, OP_LE, x, num(b, x, from)), num(b, x, 0), d);
+}
+/* d where x < to, else `beyond`. */
+static value_t *below(builder_t *b, value_t *x, double to, value_t *d, double beyond) {
+    return b_select(b, b_compare(b, OP_LT, x, num(b, x, to)), d, num(b, x, beyond));
+}
+
+static value_t *d_relu(lower_t *L, builder_t *b, value_t *x) {
+    (void)L;
+    return above(b, x, 0, num(b, x, 1));
+}
+static value_t *d_relu6(lower_t *L, builder_t *b, value_t *x) {
+    return below(b, x, 6, d_relu(L, b, x), 0);
+}
+static value_t *d_leaky_relu(lower_t *L, builder_t *b, value_t *x) {
+    (void)L;
+    return b_select(b, b_compare(b, OP_LE, x, num(b, x, 0)), num(b, x, 0.01), num(b, x, 1));
+}
+static value_t *d_relu2(lower_t *L, builder_t *b, value_t *x) {
+    return mul(b, num(b, x, 2), relu(L, b, x));
+}
+static value_t *d_linear(lower_t *L, builder_t *b, value_t *x) {
+    (void)L;
+    return num(b, x, 1);
+}
+static value_t *d_hardswish(lower_t *L, builder_t *b, value_t *x) {
+    value_t *between = b_fma(b, x, num(b, x, 1.0 / 3), num(b, x, 0.5));
+    value_t *least = b_compare(b, OP_LT, x, num(b, x, -3));
+    value_t *most = b_compare(b, OP_LE, x, num(b, x, 3));
+    (void)L;
+    return b_select(b, least, num(b, x, 0), b_select(b, most, between, num(b, x, 1)));
+}
+
+/* (1 + erf(x / sqrt(2))) / 2 + x times the density of the normal distribution */
+static value_t *d_gelu(lower_t *L, builder_t *b, value_t *x) {
+    value_t *half = num(b, x, 0.5);
+    value_t *e = m_erf(L, b, mul(b, x, num(b, x, 0.70710678118654752440)));
+    value_t *density = m_exp(L, b, mul(b, mul(b, x, x), num(b, x, -0.5)));
+    density = mul(b, density, num(b, x, 0.39894228040143267794));
+    return b_fma(b, x, density, b_fma(b, e, half, half));
+}
+static value_t *d_gelu_10(lower_t *L, builder_t *b, value_t *x) {
+    value_t *most = b_compare(b, OP_LE, gelu(L, b, x), num(b, x, 10));
+    return b_select(b, most, d_gelu(L, b, x), num(b, x, 0));
+}
+/* x s(y) of y = 2 c (x + 0.044715 x^3): beyond ±20 the slope is 0, and its factor no infinity. */
+static value_t *d_gelu_tanh(lower_t *L, builder_t *b, value_t *x) {
+    const double c = 2 * 0.79788456080286535588;
+    value_t *near = clip(b, x, -20, 20), *square = mul(b, near, near);
+    value_t *y = mul(b, near, b_fma(b, square, num(b, x, 0.044715 * c), num(b, x, c)));
+    sigmoid_t s = sigmoid_slope(L, b, y);
+    value_t *inner = b_fma(b, square, num(b, x, 3 * 0.044715 * c), num(b, x, c));
+    return b_fma(b, mul(b, near, inner), s.slope, s.s);
+}
+static value_t *d_silu(lower_t *L, builder_t *b, value_t *x) {
+    sigmoid_t s = sigmoid_slope(L, b, x);
+    return b_fma(b, x, s.slope, s.s);
+}
+static value_t *d_quick_gelu(lower_t *L, builder_t *b, value_t *x) {
+    value_t *y = mul(b, x, num(b, x, 1.702));
+    sigmoid_t s = sigmoid_slope(L, b, y);
+    return b_fma(b, y, s.slope, s.s);
+}
+/* With e = e^x and w as in mish: w / (w + 2) + 4 x e (1 + e) / (w + 2)^2 */
+static value_t *d_mish(lower_t *L, builder_t *b, value_t *x) {
+    value_t *two = num(b, x, 2), *one = num(b, x, 1);
+    value_t *e = m_exp(L, b, b_binary(b, OP_MIN, x, num(b, x, 20)));
+    value_t *w = mul(b, e, add(b, e, two)), *all = add(b, w, two);
+    value_t *slope = quotient(b, mul(b, mul(b, num(b, x, 4), e), add(b, one, e)), mul(b, all, all));
+    return b_fma(b, x, slope, quotient(b, w, all));
+}
+static value_t *d_sigmoid(lower_t *L, builder_t *b, value_t *x) {
+    return sigmoid_slope(L, b, x).slope;
+}
+static value_t *d_tanh(lower_t *L, builder_t *b, value_t *x) {
+    return mul(b, num(b, x, 4), sigmoid_slope(L, b, add(b, x, x)).slope);
+}
+static value_t *d_laplace(lower_t *L, builder_t *b, value_t *x) {
+    const double sigma = 0.282095;
+    value_t *z =
+        mul(b, sub(b, x, num(b, x, 0.707107)), num(b, x, 1 / (sigma * 1.41421356237309505)));
+    value_t *e = m_exp(L, b, mul(b, b_unary(b, OP_NEG, z), z));
+    return mul(b, e, num(b, x, 0.39894228040143267794 / sigma));
+}
+/* Far below 0 it is e^(x/2) / 2, and then 0, whatever the root is. */
+static value_t *d_sqrtsoftplus(lower_t *L, builder_t *b, value_t *x) {
+    value_t *root = b_binary(b, OP_MAX, num(b, x, 1e-30), sqrtsoftplus(L, b, x));
+    return quotient(b, sigmoid_slope(L, b, x).s, add(b, root, root));
+}
+
 typedef value_t *formula_fn(lower_t *L, builder_t *b, value_t *x);
 
 static const struct {
     const char *name;
-    formula_fn *formula;
+    formula_fn *formula, *derivative;
 } activations[ACT_COUNT] = {
-    [ACT_RELU] = {"relu", relu},
-    [ACT_GELU] = {"gelu", gelu},
-    [ACT_GELU_NEW] = {"gelu_new", gelu_tanh},
-    [ACT_SILU] = {"silu", silu},
-    [ACT_GELU_10] = {"gelu_10", gelu_10},
-    [ACT_GELU_FAST] = {"gelu_fast", gelu_tanh},
-    [ACT_GELU_PYTHON] = {"gelu_python", gelu},
-    [ACT_GELU_PYTORCH_TANH] = {"gelu_pytorch_tanh", gelu_tanh},
-    [ACT_QUICK_GELU] = {"quick_gelu", quick_gelu},
-    [ACT_MISH] = {"mish", mish},
-    [ACT_LINEAR] = {"linear", linear},
-    [ACT_RELU6] = {"relu6", relu6},
-    [ACT_SIGMOID] = {"sigmoid", sigmoid},
-    [ACT_TANH] = {"tanh_act", m_tanh},
-    [ACT_LEAKY_RELU] = {"leaky_relu", leaky_relu},
-    [ACT_RELU2] = {"relu2", relu2},
-    [ACT_LAPLACE] = {"laplace", laplace},
-    [ACT_HARDSWISH] = {"hardswish", hardswish},
-    [ACT_SQRTSOFTPLUS] = {"sqrtsoftplus", sqrtsoftplus},
+    [ACT_RELU] = {"relu", relu, d_relu},
+    [ACT_GELU] = {"gelu", gelu, d_gelu},
+    [ACT_GELU_NEW] = {"gelu_new", gelu_tanh, d_gelu_tanh},
+    [ACT_SILU] = {"silu", silu, d_silu},
+    [ACT_GELU_10] = {"gelu_10", gelu_10, d_gelu_10},
+    [ACT_GELU_FAST] = {"gelu_fast", gelu_tanh, d_gelu_tanh},
+    [ACT_GELU_PYTHON] = {"gelu_python", gelu, d_gelu},
+    [ACT_GELU_PYTORCH_TANH] = {"gelu_pytorch_tanh", gelu_tanh, d_gelu_tanh},
+    [ACT_QUICK_GELU] = {"quick_gelu", quick_gelu, d_quick_gelu},
+    [ACT_MISH] = {"mish", mish, d_mish},
+    [ACT_LINEAR] = {"linear", linear, d_linear},
+    [ACT_RELU6] = {"relu6", relu6, d_relu6},
+    [ACT_SIGMOID] = {"sigmoid", sigmoid, d_sigmoid},
+    [ACT_TANH] = {"tanh_act", m_tanh, d_tanh},
+    [ACT_LEAKY_RELU] = {"leaky_relu", leaky_relu, d_leaky_relu},
+    [ACT_RELU2] = {"relu2", relu2, d_relu2},
+    [ACT_LAPLACE] = {"laplace", laplace, d_laplace},
+    [ACT_HARDSWISH] = {"hardswish", hardswish, d_hardswish},
+    [ACT_SQRTSOFTPLUS] = {"sqrtsoftplus", sqrtsoftplus, d_sqrtsoftplus},
 };
 
 /* ---- one function per formula and shape --------------------------------------------------------- */
 
-enum { FN_EXP, FN_EXP2, FN_LOG, FN_TANH, FN_ERF, FN_ACT };
+enum { FN_EXP, FN_EXP2, FN_LOG, FN_TANH, FN_ERF, FN_ACT, FN_DERIVATIVE = FN_ACT + ACT_COUNT };
 
 static void make(lower_t *L, int which, const char *name, ltype_t t,
                  value_t *(*formula)(lower_t *L, builder_t *b, value_t *x)) {
@@ -258,8 +365,14 @@ static value_t *log_formula(lower_t *L, builder_t *b, value_t *x) {
 }
 
 static void make_activation(lower_t *L, const gnode_t *n, ltype_t t) {
-    if (n->op != G_ACTIVATION || L->fn[(FN_ACT + n->act) * 2 + (t.lanes > 1)]) return;
-    make(L, FN_ACT + (int)n->act, activations[n->act].name, t, activations[n->act].formula);
+    bool derivative = n->op == G_ACTIVATION_GRAD;
+    int which = (derivative ? FN_DERIVATIVE : FN_ACT) + (int)n->act;
+    if (n->op != G_ACTIVATION && !derivative) return;
+    if (L->fn[which * 2 + (t.lanes > 1)]) return;
+    const char *name = activations[n->act].name;
+    if (derivative) name = arena_printf(L->arena, "d_%s", name);
+    make(L, which, name, t,
+         derivative ? activations[n->act].derivative : activations[n->act].formula);
 }
 
 void lower_math(lower_t *L) {
@@ -294,4 +407,7 @@ value_t *m_erf(lower_t *L, builder_t *b, value_t *x) {
 }
 value_t *m_activation(lower_t *L, builder_t *b, act_t act, value_t *x) {
     return call(L, b, FN_ACT + (int)act, x);
+}
+value_t *m_derivative(lower_t *L, builder_t *b, act_t act, value_t *x) {
+    return call(L, b, FN_DERIVATIVE + (int)act, x);
 }

@@ -1,4 +1,4 @@
-/* Elementary functions and activations on f32 values: vectors of the target's lanes, or scalars. */
+/* Elementary functions, activations and their derivatives on f32 values: vectors of the target's lanes, or scalars. */
 #ifndef REFORMERC_LOWER_MATH_H
 #define REFORMERC_LOWER_MATH_H
 
@@ -11,5 +11,7 @@ value_t *m_log(lower_t *L, builder_t *b, value_t *x);  /* x > 0 and normal */
 value_t *m_tanh(lower_t *L, builder_t *b, value_t *x);
 value_t *m_erf(lower_t *L, builder_t *b, value_t *x);
 value_t *m_activation(lower_t *L, builder_t *b, act_t act, value_t *x);
+value_t *m_derivative(lower_t *L, builder_t *b, act_t act,
+                      value_t *x); /* of the activation, at x */
 
 #endif

@@ -15,8 +15,8 @@
 static bool is_too_early(const lower_t *L, const rows_t *r, const gnode_t *n) {
     const homes_t *homes = &L->regions->homes[n->id];
     const gnode_t *x = n->in[0];
-    if (n->op != G_ADD || homes->n == 0 || home_read_by(L->regions, n, x) != homes->of[0])
-        return false;
+    bool goes_on = n->op == G_ADD || n->op == G_SUB;
+    if (!goes_on || homes->n == 0 || home_read_by(L->regions, n, x) != homes->of[0]) return false;
     const nodes_t *readers = &L->regions->readers[x->id];
     for (int i = 0; i < readers->n; i++) {
         const gnode_t *reader = readers->at[i];

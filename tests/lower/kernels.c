@@ -116,6 +116,16 @@ gnode_t *k_act(kernels_t *k, const char *name, gnode_t *x, act_t act) {
     return k_finish(k, n);
 }
 
+gnode_t *k_act_grad(kernels_t *k, const char *name, gnode_t *dy, gnode_t *x, act_t act) {
+    gnode_t *n = K_NODE(k, G_ACTIVATION_GRAD, name, dy, x);
+    n->act = act;
+    return k_finish(k, n);
+}
+
+gnode_t *k_sub(kernels_t *k, const char *name, gnode_t *x, gnode_t *y) {
+    return k_finish(k, K_NODE(k, G_SUB, name, x, y));
+}
+
 gnode_t *k_add(kernels_t *k, const char *name, gnode_t *x, gnode_t *y) {
     return k_finish(k, K_NODE(k, G_ADD, name, x, y));
 }

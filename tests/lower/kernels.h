@@ -63,6 +63,8 @@ gnode_t *k_norm(kernels_t *k, const char *name, gnode_t *x, double eps);
 gnode_t *k_rms_norm(kernels_t *k, const char *name, gnode_t *x, double eps);
 gnode_t *k_act(kernels_t *k, const char *name, gnode_t *x, act_t act);
 gnode_t *k_add(kernels_t *k, const char *name, gnode_t *x, gnode_t *y);
+gnode_t *k_act_grad(kernels_t *k, const char *name, gnode_t *dy, gnode_t *x, act_t act);
+gnode_t *k_sub(kernels_t *k, const char *name, gnode_t *x, gnode_t *y);
 gnode_t *k_mul(kernels_t *k, const char *name, gnode_t *x, gnode_t *y);
 gnode_t *k_mask(kernels_t *k); /* of keys: once, where there is attention */
 /* The end of every graph: last_hidden_state, of y NULL or two streams. */

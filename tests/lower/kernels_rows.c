@@ -135,13 +135,37 @@ static gnode_t *add(kernels_t *k, gnode_t *s, gnode_t *x) {
     return k_add(k, "add", s, x);
 }
 
+/* ---- of the backward pass ------------------------------------------------------------------------------ */
+
+static gnode_t *sub(kernels_t *k, gnode_t *s, gnode_t *x) {
+    return k_sub(k, "sub", s, x);
+}
+
+/* From the stream what was added to it. */
+static gnode_t *dense_sub(kernels_t *k, gnode_t *s, gnode_t *x) {
+    return k_sub(k, "dense_sub", s, k_dense(k, "dense", x, width_of(s), true));
+}
+
+static gnode_t *act_grad(kernels_t *k, gnode_t *s, gnode_t *x) {
+    return k_act_grad(k, "act_grad", x, s, ACT_GELU);
+}
+
+/* On a product's accumulators, as dy and as what is derived at. */
+static gnode_t *dense_act_grad(kernels_t *k, gnode_t *s, gnode_t *x) {
+    gnode_t *y = k_dense(k, "in", s, width_of(s), true);
+    gnode_t *dy = k_act_grad(k, "in_grad", k_dense(k, "dy", x, width_of(s), false), y, ACT_SILU);
+    gnode_t *z = k_act_grad(k, "out_grad", dy, k_dense(k, "out", x, width_of(s), false), ACT_TANH);
+    return k_add(k, "dense_act_grad", s, z);
+}
+
 /* Simple ones first: where one fails, those that are made of it need not be looked at. */
 static layer_fn *const layers[] = {
     dense,           dense_bias,     norm,         add,           act,
     norm_of_norm,    norm_act,       norm_add,     dense_act,     dense_bias_act,
     dense_add,       dense_bias_add, add_turned,   dense_act_add, dense_add_act,
     chain,           norm_of_two,    feed_forward, mul,           rms_norm,
-    rms_norm_of_two, gate,
+    rms_norm_of_two, gate,           sub,          dense_sub,     act_grad,
+    dense_act_grad,
 };
 enum { N_LAYERS = sizeof layers / sizeof *layers };
 
@@ -229,6 +253,30 @@ static void every_activation(void **state) {
     kernels_check(k, true);
 }
 
+/* Derivatives at the same places and at their corners, of a dy that is no power of two. */
+static void every_derivative(void **state) {
+    enum { ROWS = 16, WIDTH = 21 };
+    static const float corners[] = {-1e4F, 1e4F, 0,     -0.0F, 1e-6F, -1e-6F, 6,    3, -3,
+                                    10,    20,   -1e9F, 1e9F,  -87,   -88,    -100, 88};
+    (void)state;
+    draw_begin(6, 0);
+    kernels_t *k = kernels_begin("derivatives", 1, ROWS, ROWS);
+    gnode_t *x = k_rows(k, WIDTH), *s = x, *y = NULL;
+    float *word = k_values(k, x->in[1]), *position = k_values(k, x->in[2]);
+    memset(position, 0, sizeof *position * ROWS * WIDTH);
+    for (int i = 0; i < ROWS * WIDTH; i++) word[i] = 60.0F * (float)i / (ROWS * WIDTH - 1) - 30;
+    memcpy(word, corners, sizeof corners);
+    k->layer++;
+    gnode_t *dy = k_observed(k_act(k, "dy", x, ACT_TANH));
+    for (int a = 0; a < ACT_COUNT; a++) {
+        k->layer++;
+        if (a) s = k_add(k, "sum", y, s);
+        y = k_observed(k_act_grad(k, act_name((act_t)a), dy, x, (act_t)a));
+    }
+    k_hidden(k, s, y);
+    kernels_check(k, true);
+}
+
 /* Tables of axes, row-major, and one table of positions; rows that fill up stand at the last position. */
 static void embeddings(void **state) {
     static const struct {
@@ -290,8 +338,8 @@ int main(int argc, char **argv) {
     kernels_all = argc > 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_layer),      cmocka_unit_test(dense_of_every_shape),
-        cmocka_unit_test(every_activation), cmocka_unit_test(embeddings),
-        cmocka_unit_test(random_rows),
+        cmocka_unit_test(every_activation), cmocka_unit_test(every_derivative),
+        cmocka_unit_test(embeddings),       cmocka_unit_test(random_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

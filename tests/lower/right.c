@@ -170,10 +170,21 @@ static void right_activation(const right_ctx_t *c) {
     }
 }
 
+/* As of activations: eight units in the last place of what is at least one, times dy. */
+static void right_activation_grad(const right_ctx_t *c) {
+    const right_t *dy = right_input(c, 0), *x = right_input(c, 1);
+    double (*f)(double) = derivatives[c->n->act];
+    for (int64_t i = 0; i < c->y->elements; i++) {
+        double v = f(x->v[i]), e = 16 * RIGHT_U * fmax(fabs(v), 1);
+        e += 2 * fmax(fabs(f(x->v[i] + x->e[i]) - v), fabs(f(x->v[i] - x->e[i]) - v));
+        put(c, i, dy->v[i] * v, e * (fabs(dy->v[i]) + dy->e[i]) + dy->e[i] * fabs(v));
+    }
+}
+
 static void right_add(const right_ctx_t *c) {
     const right_t *x = right_input(c, 0), *y = right_input(c, 1);
     for (int64_t i = 0; i < c->y->elements; i++) {
-        double v = x->v[i] + y->v[i];
+        double v = c->n->op == G_SUB ? x->v[i] - y->v[i] : x->v[i] + y->v[i];
         double partly = groups_of(c->n->in[1]) * (fabs(x->v[i]) + fabs(y->v[i]));
         put(c, i, v, x->e[i] + y->e[i] + RIGHT_U * (fabs(v) + partly));
     }
@@ -311,7 +322,9 @@ void right_value(const kernels_t *k, const right_t *all, const gnode_t *n, const
         [G_RMS_NORM] = right_rms_norm,
         [G_DENSE] = right_dense,
         [G_ACTIVATION] = right_activation,
+        [G_ACTIVATION_GRAD] = right_activation_grad,
         [G_ADD] = right_add,
+        [G_SUB] = right_add,
         [G_MUL] = right_mul,
         [G_CONCAT] = right_concat,
         [G_LSH_HASH] = right_lsh_hash,
