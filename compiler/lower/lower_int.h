@@ -285,6 +285,10 @@ void for_row_tiles(lower_t *L, builder_t *b, int64_t m, row_tile_fn *body, void 
 
 /* ---- norm.c ------------------------------------------------------------------------------------ */
 bool is_norm(const gnode_t *n);
+/* A norm, or what the backward pass makes of one: of which rows, and of a gradient's dy; NULL: it is none. */
+bool is_norm_form(const gnode_t *n);
+const gnode_t *normed(const gnode_t *n);
+const gnode_t *norm_dy(const gnode_t *n);
 /* The norm of `m` rows, the concatenation of 1 or 2 streams, into scratch dst [m][>= width]. */
 typedef struct {
     int n_src;
@@ -292,9 +296,11 @@ typedef struct {
     affine_t batch, row0; /* rows row0 … of that batch element */
     int64_t m, width;     /* width of one source */
     double eps;
-    buffer_t *weight, *bias; /* [prefix][padded width] */
+    bool centred;            /* the mean is taken off */
+    buffer_t *weight, *bias; /* [prefix][padded width]; NULL: none */
     affine_t prefix;
     affine_t bias_prefix;
+    buffer_t *dy; /* as src, of one source: the gradient of its norm; NULL: the norm */
     buffer_t *dst;
 } norm_t;
 void layer_norm_rows(lower_t *L, builder_t *b, const norm_t *n);

@@ -76,12 +76,13 @@ static buffer_t *norm_source(lower_t *L, builder_t *b, rows_t *r, const gnode_t 
 
 static bool norm_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     norm_t norm = {.n_src = 1, .batch = r->at.batch, .row0 = r->at.row0, .m = r->at.m};
-    const gnode_t *x = n->in[0];
+    const gnode_t *x = normed(n), *dy = norm_dy(n);
     if (goes_into_norm(L, r->region, x)) norm.n_src = 2;
     for (int i = 0; i < norm.n_src; i++) {
         norm.src[i] = norm_source(L, b, r, n, norm.n_src == 2 ? x->in[i] : x);
         if (!norm.src[i]) return is_missing(L, n);
     }
+    if (dy && !(norm.dy = norm_source(L, b, r, n, dy))) return is_missing(L, n);
     read_norm(r->part, r->index, n, &norm);
     norm.dst = scratch_tile(L, b, r, n);
     layer_norm_rows(L, b, &norm);
@@ -226,7 +227,7 @@ static bool compute(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
         return prepare_operand(L, b, r, n);
     if (n->op == G_CONCAT) return joined_rows(L, b, r, n);
     if (n->op == G_DENSE) return dense_rows(L, b, r, n);
-    if (is_norm(n)) return norm_rows(L, b, r, n);
+    if (is_norm_form(n)) return norm_rows(L, b, r, n);
     if (n->op == G_SLICE || n->op == G_FIRST_TOKEN) return same_rows(L, b, r, n);
     if (n->op == G_COLUMN) return column_rows(L, r, n);
     return is_elementwise(n) ? value_rows(L, b, r, n) : no_kernel(L, n, "here");

@@ -110,6 +110,20 @@ gnode_t *k_rms_norm(kernels_t *k, const char *name, gnode_t *x, double eps) {
     return k_finish(k, n);
 }
 
+gnode_t *k_unit(kernels_t *k, const char *name, gop_t op, gnode_t *x, double eps) {
+    gnode_t *n = K_NODE(k, op, name, x);
+    n->eps = eps;
+    return k_finish(k, n);
+}
+
+gnode_t *k_norm_grad(kernels_t *k, const char *name, gop_t op, gnode_t *dy, gnode_t *x,
+                     double eps) {
+    int64_t shape[] = {width_of(x)};
+    gnode_t *n = K_NODE(k, op, name, dy, x, k_param(k, part(k, name, "weight"), 1, shape, 2));
+    n->eps = eps;
+    return k_finish(k, n);
+}
+
 gnode_t *k_act(kernels_t *k, const char *name, gnode_t *x, act_t act) {
     gnode_t *n = K_NODE(k, G_ACTIVATION, name, x);
     n->act = act;

@@ -61,6 +61,9 @@ gnode_t *k_select(kernels_t *k, const char *name, gnode_t *x, int64_t n, int64_t
 void k_selection(float *w, int64_t n, int64_t depth, int64_t first, int64_t step, double scale);
 gnode_t *k_norm(kernels_t *k, const char *name, gnode_t *x, double eps);
 gnode_t *k_rms_norm(kernels_t *k, const char *name, gnode_t *x, double eps);
+/* Of the backward pass: a norm without weights, the gradient of one. */
+gnode_t *k_unit(kernels_t *k, const char *name, gop_t op, gnode_t *x, double eps);
+gnode_t *k_norm_grad(kernels_t *k, const char *name, gop_t op, gnode_t *dy, gnode_t *x, double eps);
 gnode_t *k_act(kernels_t *k, const char *name, gnode_t *x, act_t act);
 gnode_t *k_add(kernels_t *k, const char *name, gnode_t *x, gnode_t *y);
 gnode_t *k_act_grad(kernels_t *k, const char *name, gnode_t *dy, gnode_t *x, act_t act);

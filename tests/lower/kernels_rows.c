@@ -158,14 +158,63 @@ static gnode_t *dense_act_grad(kernels_t *k, gnode_t *s, gnode_t *x) {
     return k_add(k, "dense_act_grad", s, z);
 }
 
+static gnode_t *layer_unit(kernels_t *k, gnode_t *s, gnode_t *x) {
+    return k_add(k, "layer_unit", x, k_unit(k, "unit", G_LAYER_NORM_UNIT, s, 0.25));
+}
+
+static gnode_t *rms_unit(kernels_t *k, gnode_t *s, gnode_t *x) {
+    return k_mul(k, "rms_unit", x, k_unit(k, "unit", G_RMS_NORM_UNIT, s, 1e-3));
+}
+
+/* Of stored rows, and of a product's. */
+static gnode_t *layer_norm_grad(kernels_t *k, gnode_t *s, gnode_t *x) {
+    gnode_t *y = k_norm_grad(k, "grad", G_LAYER_NORM_GRAD, x, s, 0.25);
+    return k_add(k, "layer_norm_grad", x, y);
+}
+
+static gnode_t *norm_grad_add(kernels_t *k, gnode_t *s, gnode_t *x) {
+    gnode_t *dy = k_dense(k, "dy", s, width_of(s), false);
+    return k_add(k, "norm_grad_add", s, k_norm_grad(k, "grad", G_LAYER_NORM_GRAD, dy, x, 0.5));
+}
+
+static gnode_t *rms_norm_grad(kernels_t *k, gnode_t *s, gnode_t *x) {
+    gnode_t *dy = k_dense(k, "dy", x, width_of(s), false);
+    return k_add(k, "rms_norm_grad", s, k_norm_grad(k, "grad", G_RMS_NORM_GRAD, dy, x, 0.5));
+}
+
 /* Simple ones first: where one fails, those that are made of it need not be looked at. */
 static layer_fn *const layers[] = {
-    dense,           dense_bias,     norm,         add,           act,
-    norm_of_norm,    norm_act,       norm_add,     dense_act,     dense_bias_act,
-    dense_add,       dense_bias_add, add_turned,   dense_act_add, dense_add_act,
-    chain,           norm_of_two,    feed_forward, mul,           rms_norm,
-    rms_norm_of_two, gate,           sub,          dense_sub,     act_grad,
+    dense,
+    dense_bias,
+    norm,
+    add,
+    act,
+    norm_of_norm,
+    norm_act,
+    norm_add,
+    dense_act,
+    dense_bias_act,
+    dense_add,
+    dense_bias_add,
+    add_turned,
+    dense_act_add,
+    dense_add_act,
+    chain,
+    norm_of_two,
+    feed_forward,
+    mul,
+    rms_norm,
+    rms_norm_of_two,
+    gate,
+    sub,
+    dense_sub,
+    act_grad,
     dense_act_grad,
+    layer_unit,
+    rms_unit,
+    layer_norm_grad,
+    norm_grad_add,
+    rms_norm_grad,
 };
 enum { N_LAYERS = sizeof layers / sizeof *layers };
 

@@ -135,6 +135,71 @@ static void right_layer_norm(const right_ctx_t *c) {
     }
 }
 
+/* Of a row of w numbers: mean and scale, u = (x - mean) s, and how far they are off. */
+typedef struct {
+    double mean, s, size, ex;
+} row_t;
+
+static row_t row_of(const right_ctx_t *c, const right_t *x, int64_t first, int64_t w) {
+    bool centred = c->n->op == G_LAYER_NORM_UNIT || c->n->op == G_LAYER_NORM_GRAD;
+    row_t r = {0};
+    double squares = 0;
+    for (int64_t i = first; i < first + w; i++) {
+        if (centred) r.mean += x->v[i] / (double)w;
+        r.size += fabs(x->v[i]) / (double)w;
+        r.ex = fmax(r.ex, x->e[i]);
+    }
+    for (int64_t i = first; i < first + w; i++)
+        squares += (x->v[i] - r.mean) * (x->v[i] - r.mean) / (double)w;
+    r.s = 1 / sqrt(squares + c->n->eps);
+    return r;
+}
+
+/* By how much a unit may be off. */
+static double unit_error(const row_t *r, double u, int64_t w) {
+    double mean = (double)w * RIGHT_U * r->size + (2 + fabs(u)) * r->ex;
+    return r->s * mean + RIGHT_U * fabs(u) * (double)(w + 8);
+}
+
+static void right_unit(const right_ctx_t *c) {
+    const right_t *x = right_input(c, 0);
+    int64_t w = width_of(c->n);
+    for (int64_t first = 0; first < c->y->elements; first += w) {
+        row_t r = row_of(c, x, first, w);
+        for (int64_t i = first; i < first + w; i++) {
+            double u = (x->v[i] - r.mean) * r.s;
+            put(c, i, u, unit_error(&r, u, w));
+        }
+    }
+}
+
+/* The derivative of s times what it is of: sum over j of g_j d u_j / d x_i. */
+static void right_norm_grad(const right_ctx_t *c) {
+    const right_t *dy = right_input(c, 0), *x = right_input(c, 1), *weight = right_input(c, 2);
+    int64_t w = width_of(c->n);
+    bool centred = c->n->op == G_LAYER_NORM_GRAD;
+    for (int64_t first = 0; first < c->y->elements; first += w) {
+        row_t r = row_of(c, x, first, w);
+        double along = 0, mean = 0, size = 0, eg = 0, eu = 0;
+        for (int64_t i = 0; i < w; i++) {
+            double g = dy->v[first + i] * weight->v[i], u = (x->v[first + i] - r.mean) * r.s;
+            along += g * u / (double)w;
+            if (centred) mean += g / (double)w;
+            size += fabs(g) / (double)w * (1 + fabs(u));
+            eg = fmax(eg, dy->e[first + i] * fabs(weight->v[i]));
+            eu = fmax(eu, unit_error(&r, u, w));
+        }
+        for (int64_t i = 0; i < w; i++) {
+            double g = dy->v[first + i] * weight->v[i], u = (x->v[first + i] - r.mean) * r.s;
+            double v = r.s * (g - mean - u * along);
+            double sums = (double)(w + 8) * RIGHT_U * size + 2 * eg + eu * size;
+            double e = (1 + fabs(u)) * sums + eu * fabs(along) + eg;
+            e += RIGHT_U * 4 * (fabs(g) + fabs(mean) + fabs(u * along));
+            put(c, first + i, v, r.s * e + fabs(v) * (eu + RIGHT_U * (double)(w + 8)));
+        }
+    }
+}
+
 /* The result of attention may come group after group of heads, each added to the stream. */
 static double groups_of(const gnode_t *dense) {
     bool mixed = dense->op == G_DENSE && graph_kind(dense->in[0]) == K_MIX;
@@ -320,6 +385,10 @@ void right_value(const kernels_t *k, const right_t *all, const gnode_t *n, const
         [G_EMBED_AT] = right_embed,
         [G_LAYER_NORM] = right_layer_norm,
         [G_RMS_NORM] = right_rms_norm,
+        [G_LAYER_NORM_UNIT] = right_unit,
+        [G_RMS_NORM_UNIT] = right_unit,
+        [G_LAYER_NORM_GRAD] = right_norm_grad,
+        [G_RMS_NORM_GRAD] = right_norm_grad,
         [G_DENSE] = right_dense,
         [G_ACTIVATION] = right_activation,
         [G_ACTIVATION_GRAD] = right_activation_grad,
