@@ -82,7 +82,7 @@ static bool dense_columns(columns_t *c, builder_t *b, const gnode_t *n) {
                  .m = c->at.m,
                  .k = width_of(x),
                  .n = shared_width(c, n),
-                 .w = panels_of(c->part, c->index, n->in[1]),
+                 .w = panels_of(c->part, c->index, n),
                  .first = c->first,
                  .tiles = c->tiles,
                  .epilogue = put_tile,

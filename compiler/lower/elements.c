@@ -97,8 +97,8 @@ int64_t width_of(const gnode_t *n) {
     return n->shape[n->rank - 1].c;
 }
 
-panels_t panels_of(const part_t *p, value_t *const *index, const gnode_t *weight) {
-    const role_t *role = role_of(p, weight);
+panels_t panels_of(const part_t *p, value_t *const *index, const gnode_t *product) {
+    const role_t *role = matrix_of(p, product);
     return (panels_t){role->w, 1, {stack_index(p, index, role)}};
 }
 

@@ -33,7 +33,7 @@ bool goes_into_norm(const lower_t *L, const region_t *region, const gnode_t *con
 void pad_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n, buffer_t *to);
 
 int64_t width_of(const gnode_t *n);
-panels_t panels_of(const part_t *p, value_t *const *index, const gnode_t *weight);
+panels_t panels_of(const part_t *p, value_t *const *index, const gnode_t *product);
 /* "layers.3.feed_forward_act" → "feed_forward_act" */
 const char *base_name(const gnode_t *n);
 /* What scratch of a kernel with n's rows is called: no buffer of another origin is, so a graph's own names get a prefix. */

@@ -59,7 +59,8 @@ typedef struct {
 enum { MOST_INDICES = 8 };
 typedef struct part {
     const class_t *class;
-    role_t *roles; /* [pattern->params.n] */
+    role_t *roles,
+        *turned; /* [pattern->params.n]: as most read it, as DENSE_T does; w NULL: nobody */
     int n_vectors;
     const int32_t *vector[MOST_INDICES]; /* [class->count] */
     int64_t bound[MOST_INDICES];         /* all are below */
@@ -167,6 +168,9 @@ bool goes_by_heads(const regions_t *r, const gnode_t *n);
 part_t *part_of_node(lower_t *L, const gnode_t *n); /* the part that computes it */
 bool every_part_is_used(lower_t *L);                /* false after errors in L->d */
 const role_t *role_of(const part_t *p, const gnode_t *param);
+/* A product with a matrix, or with its transpose, and the one that it takes as panels. */
+bool is_product(const gnode_t *n);
+const role_t *matrix_of(const part_t *p, const gnode_t *product);
 void index_params(lower_t *L, builder_t *b, const part_t *p, value_t **values); /* opens a kernel */
 /* The member's place in a weight's stack, by those params; without them, of the one member that there is. */
 affine_t stack_index(const part_t *p, value_t *const *index, const role_t *role);

@@ -135,8 +135,8 @@ static bool next_panels(const lower_t *L, const rows_t *r, int place, int64_t de
                         panels_t *next) {
     for (int i = place + 1; i < r->region->nodes.n; i++) {
         const gnode_t *n = r->region->nodes.at[i];
-        if (n->op != G_DENSE || goes_by_heads(L->regions, n)) continue;
-        *next = panels_of(r->part, r->index, n->in[1]);
+        if (!is_product(n) || goes_by_heads(L->regions, n)) continue;
+        *next = panels_of(r->part, r->index, n);
         return width_of(n->in[0]) >= depth;
     }
     return false;
@@ -149,7 +149,7 @@ static bool dense_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
                  .m = r->at.m,
                  .k = a ? a->group * a->head_size : width_of(n->in[0]),
                  .n = width_of(n),
-                 .w = panels_of(r->part, r->index, n->in[1]),
+                 .w = panels_of(r->part, r->index, n),
                  .epilogue = put_tile};
     if (!d.a) return is_missing(L, n);
     if (a) d.k_base = ax_scale(ax_v(r->group), d.k);
@@ -208,7 +208,7 @@ static bool operands(lower_t *L, builder_t *b, rows_t *r) {
         if (!is_operand(a, n) || !goes_by_heads(L->regions, n)) continue;
         into.operands[into.n++] =
             (operand_t){rows_at_hand(L, b, r, n, n->in[0]), width_of(n->in[0]),
-                        panels_of(r->part, r->index, n->in[1]), operand_buffer(a, n)};
+                        panels_of(r->part, r->index, n), operand_buffer(a, n)};
     }
     into.source = source_of(L, r, &into);
     into_heads(L, b, &into);
@@ -226,7 +226,7 @@ static bool compute(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     if (is_operand(r->part->into, n) && goes_by_heads(L->regions, n))
         return prepare_operand(L, b, r, n);
     if (n->op == G_CONCAT) return joined_rows(L, b, r, n);
-    if (n->op == G_DENSE) return dense_rows(L, b, r, n);
+    if (is_product(n)) return dense_rows(L, b, r, n);
     if (is_norm_form(n)) return norm_rows(L, b, r, n);
     if (n->op == G_SLICE || n->op == G_FIRST_TOKEN) return same_rows(L, b, r, n);
     if (n->op == G_COLUMN) return column_rows(L, r, n);

@@ -79,13 +79,14 @@ bool goes_by_heads(const regions_t *r, const gnode_t *n) {
 }
 
 /* As what the region reads a weight; false after an error: as several things. */
-static bool find_arrangement(lower_t *L, const region_t *region, const gnode_t *param,
-                             arrangement_t *as) {
+static bool find_arrangement(lower_t *L, const region_t *region, const gnode_t *param, bool turned,
+                             arrangement_t *as, bool *found_any) {
     bool found = false;
     for (int i = 0; i < region->nodes.n; i++) {
         const gnode_t *n = region->nodes.at[i];
         for (int k = 0; k < n->n_in; k++) {
-            if (n->in[k] != param) continue;
+            if (n->in[k] != param || !layout_is_read(n)) continue;
+            if ((n->op == G_DENSE_T) != turned) continue;
             arrangement_t own = layout_arrangement(n, k, heads_of(L->regions, n));
             bool same = !found || (own.kind == as->kind && own.heads == as->heads);
             if (!same) {
@@ -95,19 +96,23 @@ static bool find_arrangement(lower_t *L, const region_t *region, const gnode_t *
                 return false;
             }
             *as = own;
-            found = true;
+            *found_any = found = true;
         }
     }
     return true;
 }
 
 /* Equal regions have weights of one name but for the layer, so they stand in one stack. */
-static bool place_role(lower_t *L, part_t *p, int k) {
+static bool place_role(lower_t *L, part_t *p, int k, bool turned) {
     const class_t *class = p->class;
     int32_t *at = ARENA_ARRAY(L->arena, int32_t, class->count);
     const layout_entry_t *stack = NULL;
     arrangement_t as = {PACK_ROWS, 0};
-    if (!find_arrangement(L, class->pattern, class->pattern->params.at[k], &as)) return false;
+    role_t *role = turned ? &p->turned[k] : &p->roles[k];
+    const gnode_t *param = class->pattern->params.at[k];
+    bool found = false;
+    if (!find_arrangement(L, class->pattern, param, turned, &as, &found)) return false;
+    if (!found) return true;
     for (int m = 0; m < class->count; m++) {
         const gnode_t *own = class->members[m]->params.at[k];
         int index = 0;
@@ -117,8 +122,8 @@ static bool place_role(lower_t *L, part_t *p, int k) {
         at[m] = index;
     }
     bool table = stack->kind == PACK_ROWS && stack->rank == 2;
-    p->roles[k].w = table ? table_buffer(L, stack, at[0]) : packed_stack(L, stack);
-    p->roles[k].vector = part_vector(p, at, stack->count);
+    role->w = table ? table_buffer(L, stack, at[0]) : packed_stack(L, stack);
+    role->vector = part_vector(p, at, stack->count);
     return true;
 }
 
@@ -139,7 +144,9 @@ bool make_parts(lower_t *L) {
         part_t *p = &L->parts[i];
         p->class = r->classes[i];
         p->roles = ARENA_ARRAY(L->arena, role_t, p->class->pattern->params.n + 1);
-        for (int k = 0; k < p->class->pattern->params.n; k++) ok = place_role(L, p, k) && ok;
+        p->turned = ARENA_ARRAY(L->arena, role_t, p->class->pattern->params.n + 1);
+        for (int k = 0; k < 2 * p->class->pattern->params.n; k++)
+            ok = place_role(L, p, k / 2, k % 2) && ok;
         ok = !part_is_crowded(L, p) && ok;
     }
     return ok;
@@ -159,10 +166,23 @@ bool every_part_is_used(lower_t *L) {
     return ok;
 }
 
-const role_t *role_of(const part_t *p, const gnode_t *param) {
+static int role_number(const part_t *p, const gnode_t *param) {
     int k = nodes_find(&p->class->pattern->params, param);
     if (k < 0) bug("%s is no weight of its class", param->name);
-    return &p->roles[k];
+    return k;
+}
+
+const role_t *role_of(const part_t *p, const gnode_t *param) {
+    return &p->roles[role_number(p, param)];
+}
+
+const role_t *matrix_of(const part_t *p, const gnode_t *product) {
+    int k = role_number(p, product->in[1]);
+    return product->op == G_DENSE_T ? &p->turned[k] : &p->roles[k];
+}
+
+bool is_product(const gnode_t *n) {
+    return n->op == G_DENSE || n->op == G_DENSE_T;
 }
 
 bool counts_layers(const part_t *p, int vector) {

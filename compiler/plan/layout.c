@@ -52,6 +52,7 @@ static int64_t *find_heads(arena_t *a, const graph_t *g) {
 
 arrangement_t layout_arrangement(const gnode_t *reader, int input, int64_t heads) {
     if (reader->in[input]->rank == 4) return (arrangement_t){PACK_ROTATIONS, 0};
+    if (reader->op == G_DENSE_T && input == 1) return (arrangement_t){PACK_COLUMNS, 0};
     if (reader->op != G_DENSE || input != 1) return (arrangement_t){PACK_ROWS, 0};
     bool by_heads = heads > 0 && !(reader->n_in > 2 && reader->in[2]);
     return by_heads ? (arrangement_t){PACK_HEAD_PANELS, heads} : (arrangement_t){PACK_PANELS, 0};
@@ -79,6 +80,11 @@ static void pack_shape(layout_entry_t *e) {
         p[n++] = e->heads;
         p[n++] = up(s[0] / e->heads, PANEL) / PANEL;
         p[n++] = s[1];
+        p[n++] = PANEL;
+        break;
+    case PACK_COLUMNS:
+        p[n++] = up(s[1], PANEL) / PANEL;
+        p[n++] = s[0];
         p[n++] = PANEL;
         break;
     case PACK_ROTATIONS: /* [H, d, n, R] → [H][n][d][R] */
@@ -181,6 +187,10 @@ static void find_reads(arena_t *a, const graph_t *g, reads_t *of) {
     }
 }
 
+bool layout_is_read(const gnode_t *reader) {
+    return reader->op != G_GRADIENT;
+}
+
 static void add_params(maker_t *m, const graph_t *g) {
     const int64_t *heads = find_heads(m->arena, g);
     reads_t *of = ARENA_ARRAY(m->arena, reads_t, g->n_nodes);
@@ -188,6 +198,7 @@ static void add_params(maker_t *m, const graph_t *g) {
     for (size_t i = 0; i < g->n_nodes; i++)
         for (int k = 0; k < of[i].n; k++) {
             const gnode_t *reader = g->nodes[of[i].reader[k]];
+            if (!layout_is_read(reader)) continue;
             add_param(m, g->nodes[i],
                       layout_arrangement(reader, of[i].input[k], heads[reader->id]));
         }

@@ -16,11 +16,15 @@ typedef enum {
     PACK_ROWS, /* [count][elements], elements padded with zeros to a multiple of PANEL: vectors, tables */
     PACK_PANELS, /* dense weight [out, in] → [count][ceil(out/32)][in][32]: K-major panels, zero-padded */
     PACK_HEAD_PANELS, /* [H*d, in] → [count][H][ceil(d/32)][in][32]: every head starts a panel */
-    PACK_ROTATIONS    /* [H, d, n, R] → [count][H][n][d][R] */
+    PACK_ROTATIONS,   /* [H, d, n, R] → [count][H][n][d][R] */
+    PACK_COLUMNS      /* [out, in] → [count][ceil(in/32)][out][32]: panels of its transpose */
 } pack_kind_t;
 
 /* Matrices of dense layers become panels; of whole heads, where the result goes by heads into attention and nowhere
- * else. */
+ * else. Where a train step multiplies by the transpose (DENSE_T), the matrix is packed a second time, as columns: then that
+ * product is the forward's, register tile for register tile, at its speed. It costs a second copy of these matrices in
+ * memory, and packing each twice when weights change: some bytes per weight and step, where products with it are two flops
+ * per weight and token. Reading the forward's panels instead would need a transposed tile per panel in every block. */
 typedef struct {
     pack_kind_t kind;
     int64_t heads; /* PACK_HEAD_PANELS */
@@ -57,6 +61,7 @@ layout_t *layout_make(arena_t *a, const graph_t *g);
 /* As what a node reads a PARAM, its input number `input`; heads: of the attention that alone takes the node's result, 0:
  * somebody else does. */
 arrangement_t layout_arrangement(const gnode_t *reader, int input, int64_t heads);
+bool layout_is_read(const gnode_t *reader); /* the values of its PARAMs, not just which they are */
 /* Where a source stands, first of all or in this arrangement: its entry, and its number there. NULL: nowhere. */
 const layout_entry_t *layout_find(const layout_t *l, const char *source, int *index);
 const layout_entry_t *layout_find_as(const layout_t *l, const char *source, arrangement_t as,

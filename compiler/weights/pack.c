@@ -47,6 +47,14 @@ static void move_panels(const move_t *m, int64_t packed, int64_t plain, int64_t 
             }
 }
 
+/* The same of columns: 32 of them follow each other in every row. */
+static void move_columns(const move_t *m, int64_t rows, int64_t width) {
+    int64_t packed = 0;
+    for (int64_t p = 0; p < width; p += PANEL)
+        for (int64_t k = 0; k < rows; k++, packed += PANEL)
+            move_row(m, packed, k * width + p, width - p < PANEL ? width - p : PANEL);
+}
+
 static int64_t panel_floats(int64_t rows, int64_t depth) {
     return (rows + PANEL - 1) / PANEL * PANEL * depth;
 }
@@ -70,6 +78,7 @@ static void move_tensor(const layout_entry_t *e, const move_t *m) {
     switch (e->kind) {
     case PACK_ROWS: move_row(m, 0, 0, elements_of(e)); break;
     case PACK_PANELS: move_panels(m, 0, 0, e->shape[0], e->shape[1]); break;
+    case PACK_COLUMNS: move_columns(m, e->shape[0], e->shape[1]); break;
     case PACK_HEAD_PANELS: {
         int64_t d = e->shape[0] / e->heads, depth = e->shape[1];
         for (int64_t h = 0; h < e->heads; h++)
@@ -90,7 +99,8 @@ static int64_t stride_of(const layout_entry_t *e) {
 static const char *const kind_names[] = {[PACK_ROWS] = "rows",
                                          [PACK_PANELS] = "panels",
                                          [PACK_HEAD_PANELS] = "head_panels",
-                                         [PACK_ROTATIONS] = "rotations"};
+                                         [PACK_ROTATIONS] = "rotations",
+                                         [PACK_COLUMNS] = "columns"};
 
 static void write_dims(sbuf_t *s, const char *key, int rank, const int64_t *dims) {
     sbuf_printf(s, " %s=", key);

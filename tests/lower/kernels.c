@@ -81,6 +81,12 @@ gnode_t *k_dense(kernels_t *k, const char *name, gnode_t *x, int64_t n, bool bia
     return k_finish(k, K_NODE(k, G_DENSE, name, x, w, b));
 }
 
+gnode_t *k_dense_t(kernels_t *k, const char *name, gnode_t *dy, int64_t n) {
+    int64_t shape[] = {width_of(dy), n};
+    gnode_t *w = k_param(k, part(k, name, "weight"), 2, shape, sqrt(3.0 / (double)width_of(dy)));
+    return k_finish(k, K_NODE(k, G_DENSE_T, name, dy, w));
+}
+
 void k_selection(float *w, int64_t n, int64_t depth, int64_t first, int64_t step, double scale) {
     memset(w, 0, (size_t)(n * depth) * sizeof *w);
     for (int64_t j = 0; j < n; j++)

@@ -158,6 +158,20 @@ static gnode_t *dense_act_grad(kernels_t *k, gnode_t *s, gnode_t *x) {
     return k_add(k, "dense_act_grad", s, z);
 }
 
+static gnode_t *dense_t(kernels_t *k, gnode_t *s, gnode_t *x) {
+    (void)x;
+    return k_dense_t(k, "dense_t", s, width_of(s));
+}
+
+/* A matrix in both arrangements at once, and the way back of a feed-forward. */
+static gnode_t *dense_both_ways(kernels_t *k, gnode_t *s, gnode_t *x) {
+    gnode_t *y = k_dense(k, "in", k_norm(k, "norm", x, 1e-2), width_of(s) + 27, true);
+    gnode_t *dy = k_dense_t(k, "dy", s, width_of(y));
+    dy = k_act_grad(k, "grad", dy, y, ACT_GELU);
+    gnode_t *dx = k_finish(k, K_NODE(k, G_DENSE_T, "dx", dy, y->in[1]));
+    return k_add(k, "dense_both_ways", s, dx);
+}
+
 static gnode_t *layer_unit(kernels_t *k, gnode_t *s, gnode_t *x) {
     return k_add(k, "layer_unit", x, k_unit(k, "unit", G_LAYER_NORM_UNIT, s, 0.25));
 }
@@ -215,6 +229,8 @@ static layer_fn *const layers[] = {
     layer_norm_grad,
     norm_grad_add,
     rms_norm_grad,
+    dense_t,
+    dense_both_ways,
 };
 enum { N_LAYERS = sizeof layers / sizeof *layers };
 

@@ -223,6 +223,17 @@ static void right_dense(const right_ctx_t *c) {
     }
 }
 
+static void right_dense_t(const right_ctx_t *c) {
+    const right_t *dy = right_input(c, 0), *w = right_input(c, 1);
+    int64_t depth = width_of(c->n->in[0]), n = width_of(c->n);
+    for (int64_t i = 0; i < c->y->elements; i++) {
+        sum_t s = SUM;
+        for (int64_t j = 0, row = i / n * depth; j < depth; j++)
+            sum_add(&s, dy->v[row + j], dy->e[row + j], w->v[j * n + i % n], 0);
+        put(c, i, s.v, sum_error(&s));
+    }
+}
+
 /* Eight units in the last place of what is at least one, as test_math.c allows. */
 static void right_activation(const right_ctx_t *c) {
     const right_t *x = right_input(c, 0);
@@ -390,6 +401,7 @@ void right_value(const kernels_t *k, const right_t *all, const gnode_t *n, const
         [G_LAYER_NORM_GRAD] = right_norm_grad,
         [G_RMS_NORM_GRAD] = right_norm_grad,
         [G_DENSE] = right_dense,
+        [G_DENSE_T] = right_dense_t,
         [G_ACTIVATION] = right_activation,
         [G_ACTIVATION_GRAD] = right_activation_grad,
         [G_ADD] = right_add,

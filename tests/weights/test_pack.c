@@ -47,6 +47,12 @@ static const entry_t hand[] = {
      2 * 2 * 3 * 4},
     {"lm_head.weight", PACK_PANELS, 1, {"lm_head.decoder.weight"}, 0, 1 * 8 * 32},
     {"lm_head.bias", PACK_ROWS, 1, {"lm_head.bias"}, 0, 32},
+    {"ff.in.weight.2", /* the same once more */
+     PACK_COLUMNS,
+     1,
+     {"encoder.layers.1.feed_forward.dense.dense.weight"},
+     0,
+     2 * 70 * 32},
 };
 enum { N_HAND = sizeof hand / sizeof *hand };
 
@@ -79,6 +85,8 @@ static layout_t *hand_layout(arena_t *a) {
                               .bytes = 4 * hand[i].floats * hand[i].count};
         memcpy(e->shape, p->shape, sizeof e->shape);
         for (int j = 0; j < e->count; j++) e->source[j] = hand[i].source[j];
+        e->again = ARENA_ARRAY(a, bool, 2);
+        e->again[0] = hand[i].kind == PACK_COLUMNS;
         at = (at + e->bytes + 63) / 64 * 64;
     }
     l->data_end = at;
@@ -97,6 +105,10 @@ static int64_t source_of(const entry_t *e, const param_t *p, int64_t k) {
         depth = k / 32 % s[1];
         row = k / 32 / s[1] * 32 + lane;
         return row < s[0] ? row * s[1] + depth : -1;
+    case PACK_COLUMNS: /* [panel][out][32] */
+        depth = k / 32 % s[0];
+        row = k / 32 / s[0] * 32 + lane;
+        return row < s[1] ? depth * s[1] + row : -1;
     case PACK_HEAD_PANELS: { /* [H][panel][in][32], here one panel per head */
         int64_t d = s[0] / e->heads, head = k / 32 / s[1];
         depth = k / 32 % s[1];
