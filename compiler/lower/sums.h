@@ -1,0 +1,29 @@
+/* Sums over rows: the gradients of weights and biases (OUTER, SUM_ROWS), a chunk of rows at a time.
+ *
+ * What a region of kind K_SUM adds up exists for one chunk of rows: its row program leaves the operands of each sum there,
+ * then the kernels below add the chunk up and add that to what chunks before it gave. Within a chunk rows are added in
+ * their order, from 0 on, and chunks in theirs: an element's sum depends on neither threads, tasks nor tiles, to the bit, as
+ * long as the length of chunks is a constant, and rounding grows with the length of a chunk and with their number, not
+ * with the product of the two.
+ *
+ * Operands stand in panels, [panel][row][PANEL], columns and rows that nobody has being zeros. So a register tile reads
+ * lines that follow each other, as in a dense layer: it is the same tile, where rows of dy's columns take the part of
+ * tokens, and rows of tokens that of the depth.
+ *
+ * In: buffers. Out: kernels. What is not here yet: row programs that leave operands in panels, the schedule that goes
+ * through the chunks (blocks have to fill chunks: powers of two), WORD_GRAD and POSITION_GRAD (a table of operands by
+ * entry: sorted by id, so that a task has a range of entries and adds up theirs in the order of rows). */
+#ifndef REFORMERC_LOWER_SUMS_H
+#define REFORMERC_LOWER_SUMS_H
+
+#include "lower/lower_int.h"
+
+typedef struct {
+    buffer_t *dy, *x; /* [panel][rows][PANEL]; x NULL: sums of dy alone */
+    buffer_t *to;     /* [places][out][in], or without x [places][out]: both in whole panels */
+} row_sums_t;
+
+/* Parameters of the kernel: the place in the stack of what is summed up, the chunk's number (0: `to` holds nothing yet). */
+lfunc_t *lower_row_sums(lower_t *L, const char *name, const row_sums_t *s);
+
+#endif
