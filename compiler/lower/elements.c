@@ -25,14 +25,14 @@ typedef struct {
     buffer_t *const *from;
     buffer_t *to;
     affine_t row;
-    int64_t first; /* column of `to` */
+    int64_t first, skip; /* columns of `to` and of `from` to begin with */
 } span_t;
 
 static void copy_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
     const span_t *s = ctx;
     (void)L;
     store_at(b, s->at, s->to, s->row, ax_plus(at, s->first),
-             load_at(b, s->at, *s->from, s->row, at, width));
+             load_at(b, s->at, *s->from, s->row, ax_plus(at, s->skip), width));
 }
 
 static void zero_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
@@ -74,6 +74,27 @@ void concat_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n
     int64_t first = 0;
     for (int k = 0; k < n->n_in; first += width_of(n->in[k++]))
         copy_row(L, b, at, ax_v(loop_var(loop)), from[k], to, first, width_of(n->in[k]));
+    b_end_for(b, loop, NULL);
+}
+
+void part_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n, buffer_t *from,
+               buffer_t *to) {
+    span_t s = {.at = at, .from = &from, .to = to, .skip = n->first};
+    for_rows(L, b, &s, n->width, copy_span);
+}
+
+void filled_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n, buffer_t *from,
+                 buffer_t *to) {
+    span_t copy = {.at = at, .from = &from, .to = to}, zero = {.at = at, .to = to};
+    inst_t *loop = b_for(b, "i", dim(0), dim(at->m), 0, NULL);
+    copy.row = zero.row = ax_v(loop_var(loop));
+    value_t *row = b_index(b, ax_add(at->row0, copy.row));
+    value_t *last = at_most(b, ax_v(row), dim_sub(L->g->length, dim(1)));
+    inst_t *given = b_if(b, b_compare(b, OP_EQ, row, last), 0, NULL);
+    for_span(L, b, width_of(n), copy_span, &copy);
+    b_else(b, given, NULL);
+    for_span(L, b, width_of(n), zero_span, &zero);
+    b_end_if(b, given, NULL);
     b_end_for(b, loop, NULL);
 }
 

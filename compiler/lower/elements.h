@@ -29,6 +29,11 @@ void concat_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n
 /* Whether nobody but the norm behind a concatenation of the region reads it: then that reads both inputs where they stand,
  * and adds a row up in their order. */
 bool goes_into_norm(const lower_t *L, const region_t *region, const gnode_t *concat);
+/* Columns of rows; rows of the tokens that were given, and zeros behind them: PART, PAD_ROWS. */
+void part_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n, buffer_t *from,
+               buffer_t *to);
+void filled_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n, buffer_t *from,
+                 buffer_t *to);
 /* Zeros in the columns from n's width up to whole tiles. */
 void pad_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n, buffer_t *to);
 

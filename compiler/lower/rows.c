@@ -66,8 +66,8 @@ static void fetch_home(lower_t *L, builder_t *b, void *ctx, affine_t row, affine
 
 /* ---- nodes --------------------------------------------------------------------------------------------------- */
 
-/* Where a norm finds the rows of x: scratch, or a home. NULL: nowhere. */
-static buffer_t *norm_source(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n,
+/* Where a norm, or a copy, finds the rows of x: scratch, or a home. NULL: nowhere. */
+static buffer_t *source_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n,
                              const gnode_t *x) {
     buffer_t *rows = tile_of(r, x);
     if (!rows) rows = mixed_rows(L, b, r, x);
@@ -79,10 +79,10 @@ static bool norm_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     const gnode_t *x = normed(n), *dy = norm_dy(n);
     if (goes_into_norm(L, r->region, x)) norm.n_src = 2;
     for (int i = 0; i < norm.n_src; i++) {
-        norm.src[i] = norm_source(L, b, r, n, norm.n_src == 2 ? x->in[i] : x);
+        norm.src[i] = source_rows(L, b, r, n, norm.n_src == 2 ? x->in[i] : x);
         if (!norm.src[i]) return is_missing(L, n);
     }
-    if (dy && !(norm.dy = norm_source(L, b, r, n, dy))) return is_missing(L, n);
+    if (dy && !(norm.dy = source_rows(L, b, r, n, dy))) return is_missing(L, n);
     read_norm(r->part, r->index, n, &norm);
     norm.dst = scratch_tile(L, b, r, n);
     layer_norm_rows(L, b, &norm);
@@ -95,6 +95,16 @@ static bool same_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     buffer_t *rows = rows_at_hand(L, b, r, n, n->in[0]);
     if (!rows) return is_missing(L, n);
     r->tiles[place_of(r, n)] = rows;
+    finish_tile(L, b, r, n);
+    return true;
+}
+
+/* Columns of rows that stand somewhere, or those of a slice with zeros behind them. */
+static bool copied_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
+    buffer_t *from = source_rows(L, b, r, n, n->in[0]);
+    if (!from) return is_missing(L, n);
+    buffer_t *to = scratch_tile(L, b, r, n);
+    (n->op == G_PART ? part_rows : filled_rows)(L, b, &r->at, n, from, to);
     finish_tile(L, b, r, n);
     return true;
 }
@@ -229,6 +239,8 @@ static bool compute(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     if (is_product(n)) return dense_rows(L, b, r, n);
     if (is_norm_form(n)) return norm_rows(L, b, r, n);
     if (n->op == G_SLICE || n->op == G_FIRST_TOKEN) return same_rows(L, b, r, n);
+    bool filled = n->op == G_PAD_ROWS && n->in[0]->rank == 3;
+    if (filled || n->op == G_PART) return copied_rows(L, b, r, n);
     if (n->op == G_COLUMN) return column_rows(L, r, n);
     return is_elementwise(n) ? value_rows(L, b, r, n) : no_kernel(L, n, "here");
 }

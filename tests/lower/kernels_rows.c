@@ -172,6 +172,33 @@ static gnode_t *dense_both_ways(kernels_t *k, gnode_t *s, gnode_t *x) {
     return k_add(k, "dense_both_ways", s, dx);
 }
 
+/* From columns that begin anywhere, of a product and of what stands. */
+static gnode_t *part_of(kernels_t *k, const char *name, gnode_t *x, int64_t first, int64_t width) {
+    gnode_t *n = K_NODE(k, G_PART, name, x);
+    n->first = first;
+    n->width = width;
+    return k_finish(k, n);
+}
+
+static gnode_t *part(kernels_t *k, gnode_t *s, gnode_t *x) {
+    int64_t w = width_of(s);
+    gnode_t *y = k_dense(k, "dense", x, 2 * w + 3, false);
+    return k_add(k, "part", s,
+                 k_add(k, "sum", part_of(k, "first", y, 0, w), part_of(k, "last", y, w + 3, w)));
+}
+
+static gnode_t *part_of_stream(kernels_t *k, gnode_t *s, gnode_t *x) {
+    int64_t w = width_of(s);
+    gnode_t *y = part_of(k, "columns", s, w / 2, w - w / 2);
+    return k_add(k, "part_of_stream", x, k_dense(k, "dense", y, w, true));
+}
+
+static gnode_t *pad_rows(kernels_t *k, gnode_t *s, gnode_t *x) {
+    gnode_t *y = K_NODE(k, G_PAD_ROWS, "padded", k_finish(k, K_NODE(k, G_SLICE, "given", s)));
+    y->to_padded = true;
+    return k_add(k, "pad_rows", x, k_finish(k, y));
+}
+
 static gnode_t *layer_unit(kernels_t *k, gnode_t *s, gnode_t *x) {
     return k_add(k, "layer_unit", x, k_unit(k, "unit", G_LAYER_NORM_UNIT, s, 0.25));
 }
@@ -231,6 +258,9 @@ static layer_fn *const layers[] = {
     rms_norm_grad,
     dense_t,
     dense_both_ways,
+    part,
+    part_of_stream,
+    pad_rows,
 };
 enum { N_LAYERS = sizeof layers / sizeof *layers };
 

@@ -285,6 +285,25 @@ static void right_concat(const right_ctx_t *c) {
     }
 }
 
+static void right_part(const right_ctx_t *c) {
+    int64_t w = width_of(c->n), from = width_of(c->n->in[0]);
+    for (int64_t i = 0; i < c->y->elements; i++) {
+        int64_t at = i / w * from + c->n->first + i % w;
+        put(c, i, right_input(c, 0)->v[at], right_input(c, 0)->e[at]);
+    }
+}
+
+/* Zeros behind the rows of the tokens that were given. */
+static void right_pad_rows(const right_ctx_t *c) {
+    int64_t w = width_of(c->n);
+    for (int64_t i = 0; i < c->y->elements; i++) {
+        int64_t row = i / w, b = row / c->padded, t = row % c->padded;
+        int64_t from = (b * c->length + t) * w + i % w;
+        bool given = t < c->length;
+        put(c, i, given ? right_input(c, 0)->v[from] : 0, given ? right_input(c, 0)->e[from] : 0);
+    }
+}
+
 /* Rows of the tokens that were given; of a first token; of one column. */
 static void right_slice(const right_ctx_t *c) {
     int64_t w = width_of(c->n);
@@ -415,6 +434,8 @@ void right_value(const kernels_t *k, const right_t *all, const gnode_t *n, const
         [G_EXACT_ATTENTION] = right_exact_attention,
         [G_LSH_STEP] = right_lsh_step,
         [G_LOCAL_STEP] = right_local_step,
+        [G_PART] = right_part,
+        [G_PAD_ROWS] = right_pad_rows,
         [G_SLICE] = right_slice,
         [G_FIRST_TOKEN] = right_first_token,
         [G_COLUMN] = right_column,
