@@ -1,25 +1,29 @@
 /* Sums over rows, a chunk at a time. See sums.h. */
 #include "lower/sums.h"
 
-enum { MOST_CHUNKS = 1 << 30 };
+enum { MOST_CHUNKS = 1 << 30, DEPTH = 128 };
 
 typedef struct {
     const row_sums_t *s;
     affine_t place, dy_panel, x_panel;
-    affine_t row, lane; /* within a panel of dy, and one of x */
-    value_t *later;     /* whether others were added up before this chunk */
+    affine_t row, lane;   /* within a panel of dy, and one of x */
+    affine_t k0;          /* rows from here on */
+    int64_t depth, share; /* of the next rows that a pass of a tile fetches */
+    affine_t tile, pass;
+    buffer_t *so_far; /* scratch [PANEL][PANEL]: the chunk's sums */
+    value_t *later;   /* whether others were added up before this chunk */
 } sums_t;
 
 static value_t *dy_at(lower_t *L, builder_t *b, void *ctx, int row, affine_t k) {
     const sums_t *c = ctx;
-    affine_t ix[] = {c->dy_panel, k, ax_plus(c->row, row)};
+    affine_t ix[] = {c->dy_panel, ax_add(c->k0, k), ax_plus(c->row, row)};
     (void)L;
     return b_load(b, c->s->dy, 1, ix);
 }
 
 static value_t *x_at(lower_t *L, builder_t *b, void *ctx, int j, affine_t k) {
     const sums_t *c = ctx;
-    affine_t ix[] = {c->x_panel, k, ax_plus(c->lane, (int64_t)j * L->lanes)};
+    affine_t ix[] = {c->x_panel, ax_add(c->k0, k), ax_plus(c->lane, (int64_t)j * L->lanes)};
     return b_load(b, c->s->x, L->lanes, ix);
 }
 
@@ -41,30 +45,92 @@ static void put_sums(lower_t *L, builder_t *b, const sums_t *c, const place_t *a
     b_end_if(b, later, NULL);
 }
 
+/* The tiles of these rows share the work of fetching the next rows of both panels, a row at a time. */
+static void fetch_rows(lower_t *L, builder_t *b, void *ctx, affine_t step) {
+    const sums_t *c = ctx;
+    affine_t next = ax_add(ax_plus(c->k0, c->depth), ax_scale(c->pass, c->share));
+    value_t *row = at_most(b, ax_add(next, step), dim_sub(c->s->dy->dims[1], dim(1)));
+    affine_t dy[] = {c->dy_panel, ax_v(row), ax(0)}, x[] = {c->x_panel, ax_v(row), ax(0)};
+    (void)L;
+    prefetch_row(b, c->s->dy, dy, PANEL);
+    prefetch_row(b, c->s->x, x, PANEL);
+}
+
+/* A register tile goes on with what rows before these gave. */
 static void outer_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int rows,
                        affine_t ordinal) {
     sums_t *c = ctx;
     value_t *acc[MAX_TILE];
-    place_t at[MAX_TILE];
-    int nv = L->tiles->vectors;
-    (void)ordinal;
+    int nv = L->tiles->vectors, n = rows * nv;
+    affine_t at[MAX_TILE][2];
     c->row = row;
-    product_t p = {
-        .rows = rows, .vectors = nv, .depth = c->s->dy->dims[1].c, .x = dy_at, .y = x_at, .ctx = c};
-    tile_product(L, b, &p, acc);
-    for (int i = 0; i < rows * nv; i++) {
-        affine_t out = ax_add(ax_scale(c->dy_panel, PANEL), ax_plus(row, i / nv));
-        affine_t in = ax_plus(ax_scale(c->x_panel, PANEL), (int64_t)(i % nv) * L->lanes);
-        at[i] = (place_t){{c->place, out, ax_add(in, c->lane)}, acc[i]};
+    c->pass = ax_add(ax_scale(c->tile, row_tiles(L, PANEL)), ordinal);
+    for (int i = 0; i < n; i++) {
+        at[i][0] = ax_plus(row, i / nv);
+        at[i][1] = ax_plus(c->lane, (int64_t)(i % nv) * L->lanes);
+        acc[i] = b_load(b, c->so_far, L->lanes, at[i]);
     }
-    put_sums(L, b, c, at, rows * nv);
+    product_t p = {.rows = rows,
+                   .vectors = nv,
+                   .depth = c->depth,
+                   .x = dy_at,
+                   .y = x_at,
+                   .ctx = c,
+                   .init = acc,
+                   .every = c->share,
+                   .ahead = fetch_rows};
+    value_t *sums[MAX_TILE];
+    tile_product(L, b, &p, sums);
+    for (int i = 0; i < n; i++) b_store(b, c->so_far, sums[i], at[i]);
+}
+
+/* As many rows of both panels as the first-level cache holds. */
+static void outer_rows(lower_t *L, builder_t *b, sums_t *c, affine_t first, int64_t depth) {
+    c->k0 = first;
+    c->depth = depth;
+    inst_t *tiles = b_for(b, "tile", dim(0), dim(PANEL / L->tile), 0, NULL);
+    int64_t passes = PANEL / L->tile * row_tiles(L, PANEL);
+    c->tile = ax_v(loop_var(tiles));
+    c->lane = ax_scale(c->tile, L->tile);
+    c->share = (depth + passes - 1) / passes;
+    for_row_tiles(L, b, PANEL, outer_tile, c);
+    b_end_for(b, tiles, NULL);
+}
+
+static void clear(lower_t *L, builder_t *b, const sums_t *c) {
+    inst_t *rows = b_for(b, "i", dim(0), dim(PANEL), 0, NULL);
+    for (int64_t lane = 0; lane < PANEL; lane += L->lanes) {
+        affine_t ix[] = {ax_v(loop_var(rows)), ax(lane)};
+        b_store(b, c->so_far, splat(b, L, 0), ix);
+    }
+    b_end_for(b, rows, NULL);
+}
+
+static void put_panels(lower_t *L, builder_t *b, const sums_t *c) {
+    place_t at[PANEL];
+    int n = 0;
+    inst_t *rows = b_for(b, "i", dim(0), dim(PANEL), 0, NULL);
+    affine_t row = ax_v(loop_var(rows)), out = ax_add(ax_scale(c->dy_panel, PANEL), row);
+    for (int64_t lane = 0; lane < PANEL; lane += L->lanes) {
+        affine_t from[] = {row, ax(lane)}, in = ax_plus(ax_scale(c->x_panel, PANEL), lane);
+        at[n++] = (place_t){{c->place, out, in}, b_load(b, c->so_far, L->lanes, from)};
+    }
+    put_sums(L, b, c, at, n);
+    b_end_for(b, rows, NULL);
 }
 
 static void outer_panels(lower_t *L, builder_t *b, sums_t *c) {
-    inst_t *tiles = b_for(b, "tile", dim(0), dim(PANEL / L->tile), 0, NULL);
-    c->lane = ax_scale(ax_v(loop_var(tiles)), L->tile);
-    for_row_tiles(L, b, PANEL, outer_tile, c);
-    b_end_for(b, tiles, NULL);
+    int64_t rows = c->s->dy->dims[1].c, whole = rows / DEPTH;
+    dim_t d[] = {dim(PANEL), dim(PANEL)};
+    c->so_far = kernel_scratch(b, "so_far", E_F32, 2, d);
+    clear(L, b, c);
+    if (whole > 0) {
+        inst_t *loop = b_for(b, "rows", dim(0), dim(whole), 0, NULL);
+        outer_rows(L, b, c, ax_scale(ax_v(loop_var(loop)), DEPTH), DEPTH);
+        b_end_for(b, loop, NULL);
+    }
+    if (rows % DEPTH) outer_rows(L, b, c, ax(whole * DEPTH), rows % DEPTH);
+    put_panels(L, b, c);
 }
 
 static void sum_panel(lower_t *L, builder_t *b, sums_t *c) {

@@ -7,7 +7,7 @@
 #include "plan/layout.h"
 #include "reformer_rt.h"
 
-enum { ROWS = 37, OUT = 45, IN = 70, CHUNKS = 2, PLACES = 2, PLACE = 1 };
+enum { ROWS = 133, OUT = 45, IN = 70, CHUNKS = 2, PLACES = 2, PLACE = 1 };
 enum { OUT_PANELS = 2, IN_PANELS = 3 }; /* of PANEL columns */
 /* Slots: operands of each chunk, results. */
 enum {
