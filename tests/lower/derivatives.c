@@ -4,13 +4,14 @@
  *
  * Each is edited as in random_graphs; activations have no corners, and half of the graphs drop: attentions and embeddings
  * at rates of their own, and what dense layers give. All params move at once, then those of a few nodes at a time. What
- * the backward pass computes again is compared with keeping it, too. */
+ * the backward pass computes again is compared with keeping it, too. Regions of both can run. */
 #include <stdio.h>
 #include <time.h>
 
 #include "../graph/differences.h"
 #include "graph/ops.h"
 #include "graph_edit.h"
+#include "lower/regions.h"
 #include "plan_of.h"
 #include "random_graph.h"
 
@@ -110,11 +111,21 @@ static void draw_inputs(sample_t *m, int64_t labels, bool classifies) {
                               .end_positions = m->end};
 }
 
+/* Whether it falls into regions that can run, makers before readers. */
+static bool can_be_cut(sample_t *m, const graph_t *g) {
+    const regions_t *r = regions_cut(m->x.a, g, m->x.d);
+    for (int i = 0; r && i < r->n_regions; i++)
+        for (int k = 0; k < r->regions[i]->reads.n; k++)
+            if (r->of_node[r->regions[i]->reads.at[k]->id]->order >= i) return false;
+    return r != NULL;
+}
+
 static graph_t *derive(sample_t *m, const bool *keep) {
     graph_gradient_options_t o = {.keep = keep};
     bool numbers = m->x.io.labels_f32 && graph_output(m->x.forward, "loss_f32");
     if (numbers) o.loss = "loss_f32";
-    return graph_gradient(m->x.a, m->x.forward, &o, m->x.d);
+    graph_t *g = graph_gradient(m->x.a, m->x.forward, &o, m->x.d);
+    return g && can_be_cut(m, g) ? g : NULL;
 }
 
 static bool open_sample(sample_t *m, int index, uint64_t seed) {
