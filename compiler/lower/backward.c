@@ -12,7 +12,19 @@
  *   - Sums over rows (SUM: OUTER, SUM_ROWS, tables' gradients) belong to the region that makes what they add up; if all of
  *     that is stored, to the one of their layer that reads the latest of it anyway. Such a region is of kind K_SUM: to be
  *     run by chunks of rows, its sums added up chunk after chunk. GRADIENT is in its sum's region; a TOTAL stands alone.
- *   - PART of what stands is light: a view. A *_LSE is in the region of its attention, which has all it needs. */
+ *   - PART of what stands is light: a view. A *_LSE is in the region of its attention, which has all it needs.
+ *
+ * Not lowered yet (an op that no kernel computes is an error at its node, and no command makes train steps):
+ *   - K_SUM regions. Their row programs leave the operands of sums in panels of a chunk, whose rows behind the last one
+ *     are zeros, and sums.c adds those up; the schedule goes through the chunks of a batch element, then through those of
+ *     the next. A chunk holds whole blocks of rows.
+ *   - Attention's gradients: mixers of their own with a row in the table of attention.c. Their operands come from one
+ *     `into` region, in which the DENSE_T of dy stands beside q, k and v; the attention's own `out` region has SUB where
+ *     the forward has ADD (attention_band.c asks for ADD), and the one behind the gradient reads it by PART.
+ *   - The head of a language model: CROSS_ENTROPY_GRAD stands with the logits' product in one region, so that a kernel may
+ *     make both for a few rows at a time; the loss is one pass over the same rows, and could be taken from it.
+ *   - Values of layers that are kept (graph_gradient_options_t.keep) have a home each, so that their layers are classes of
+ *     their own: they should be stacks by layer, homes that count as equal. */
 #include "lower/regions_int.h"
 
 bool is_backward(const cut_t *c, const gnode_t *n) {
