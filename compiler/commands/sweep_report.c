@@ -158,12 +158,13 @@ void render_table(const sweep_t *s, sbuf_t *out) {
 
 /* ---- CSV -------------------------------------------------------------------------------------- */
 
+/* Speeds have digits enough that two points are as fast on paper only if they are: the front is made of them. */
 static void put_csv_figures(const sweep_t *s, sbuf_t *out, const point_t *p) {
     sbuf_printf(out, "%.6f,%.6f,", score_bits(&p->score), score_nats(&p->score));
     if (!text_is_bytes(s->text))
         sbuf_printf(out, "%.6f,%.6f,", score_token_bits(&p->score), score_token_nats(&p->score));
-    sbuf_printf(out, "%lld,%.1f,", (long long)p->score.scored, p->speed.median);
-    if (p->n_passes > 1) sbuf_printf(out, "%.1f,%.1f,", p->speed.low, p->speed.high);
+    sbuf_printf(out, "%lld,%.4f,", (long long)p->score.scored, p->speed.median);
+    if (p->n_passes > 1) sbuf_printf(out, "%.4f,%.4f,", p->speed.low, p->speed.high);
     else sbuf_puts(out, ",,");
     sbuf_printf(out, "%d,", p->n_passes);
     if (p->workspace) sbuf_printf(out, "%zu", p->workspace);
@@ -216,10 +217,10 @@ static void put_json_figures(const sweep_t *s, sbuf_t *out, const point_t *p) {
     if (!text_is_bytes(s->text))
         sbuf_printf(out, ", \"bits_per_token\": %.6f, \"nats_per_token\": %.6f",
                     score_token_bits(&p->score), score_token_nats(&p->score));
-    sbuf_printf(out, ", \"scored_tokens\": %lld, \"tokens_per_second\": %.1f",
+    sbuf_printf(out, ", \"scored_tokens\": %lld, \"tokens_per_second\": %.4f",
                 (long long)p->score.scored, p->speed.median);
     if (p->n_passes > 1)
-        sbuf_printf(out, ", \"tokens_per_second_low\": %.1f, \"tokens_per_second_high\": %.1f",
+        sbuf_printf(out, ", \"tokens_per_second_low\": %.4f, \"tokens_per_second_high\": %.4f",
                     p->speed.low, p->speed.high);
     sbuf_printf(out, ", \"passes\": %d", p->n_passes);
     put_json_bytes(out, "workspace_bytes", p->workspace);

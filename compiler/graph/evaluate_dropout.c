@@ -21,9 +21,9 @@ double eval_kept(const eval_t *e, const gnode_t *n, dropout_place_t place, doubl
 
 double eval_kept_at(const eval_t *e, const gnode_t *n, dropout_place_t place, double rate,
                     const value_t *x, int64_t k) {
+    if (!e->dropout || rate <= 0) return 1;
     int64_t width = x->shape[x->rank - 1], row = k / width;
     int64_t rows = x->elements / width / x->shape[0]; /* of a row of the batch */
-    if (!e->dropout || rate <= 0) return 1;
     row += e->dropout->first_row * rows;
     if (place != PLACE_POSITION || n->n_axial == 0)
         return eval_kept(e, n, place, rate, dropout_element(row, width, k % width));
