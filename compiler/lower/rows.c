@@ -329,8 +329,11 @@ static bool give_results(lower_t *L, builder_t *b, rows_t *r) {
     return true;
 }
 
-/* Node after node, each in a branch of what wants it where that is not what wants the kernel. */
+/* Node after node, each in a branch of what wants it where that is not what wants the kernel. What is copied in a branch is
+ * there in it alone. */
 static bool compute_all(lower_t *L, builder_t *b, rows_t *r, const unsigned *wants, unsigned any) {
+    size_t n_reads = (size_t)r->region->reads.n;
+    buffer_t **outside = ARENA_ARRAY(L->arena, buffer_t *, n_reads + 1);
     inst_t *open = NULL;
     unsigned now = any;
     bool ok = true;
@@ -338,8 +341,10 @@ static bool compute_all(lower_t *L, builder_t *b, rows_t *r, const unsigned *wan
         if (r->done[i]) continue;
         if (wants[i] != now) {
             end_if_wanted(b, open);
+            if (open) memcpy(r->copies, outside, n_reads * sizeof *outside);
             now = wants[i];
             open = now == any || now & ANYWAY ? NULL : if_wanted(L, b, now);
+            memcpy(outside, r->copies, n_reads * sizeof *outside);
         }
         ok = compute(L, b, r, r->region->nodes.at[i]) && give_results(L, b, r);
     }

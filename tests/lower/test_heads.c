@@ -183,6 +183,31 @@ static void logits_with_an_activation(void **state) {
     end(&m);
 }
 
+/* Both outputs read a stream by dense layers of their own, and each is asked for without the other. */
+static void outputs_that_read_one_stream(void **state) {
+    (void)state;
+    model_t m = begin(LM, false);
+    edit_t e = {forward(&m), -1};
+    gnode_t *norm = graph_find(e.g, "hidden"), *logits = graph_find(e.g, "logits");
+    gnode_t *stream = graph_find(e.g, "layers.1.y2"), *last = graph_find(e.g, "last_hidden_state");
+    gnode_t *own = edit_dense(&e, "hidden_beside", stream, WIDE, 32, false);
+    last->in[0] = edit_add(&e, G_ADD, "hidden_both", norm, own, NULL);
+    gnode_t *beside = edit_dense(&e, "scores_beside", stream, VOCAB, 32, false);
+    gnode_t *both = edit_add(&e, G_ADD, "both", logits, beside, NULL);
+    edit_replace(&e, logits, both, beside);
+    logits->in[0] = norm;
+    logits->name = "scores";
+    both->name = "logits";
+    assert_true(edit_finish(&e, m.d));
+    settle(&m);
+    float scores[2 * LENGTH * VOCAB], hidden[2 * LENGTH * WIDE];
+    int32_t ids[LENGTH] = {1, 2, 3, 4, 5};
+    reformer_io_t io = {.input_ids = ids, .batch = 1, .length = LENGTH};
+    assert_same(&m, io, (float *[4]){scores}, LENGTH * VOCAB);
+    assert_same(&m, io, (float *[4]){NULL, hidden}, LENGTH * WIDE);
+    end(&m);
+}
+
 /* Which column is the start is said by the graph, and that they are two different ones by nobody. */
 static void columns_of_answers(void **state) {
     (void)state;
@@ -258,9 +283,13 @@ static void losses_of_other_things(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(logits_without_bias),       cmocka_unit_test(a_classifier_without_a_loss),
-        cmocka_unit_test(logits_with_an_activation), cmocka_unit_test(columns_of_answers),
-        cmocka_unit_test(losses_of_large_scores),    cmocka_unit_test(losses_of_other_things),
+        cmocka_unit_test(logits_without_bias),
+        cmocka_unit_test(a_classifier_without_a_loss),
+        cmocka_unit_test(logits_with_an_activation),
+        cmocka_unit_test(columns_of_answers),
+        cmocka_unit_test(outputs_that_read_one_stream),
+        cmocka_unit_test(losses_of_large_scores),
+        cmocka_unit_test(losses_of_other_things),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
