@@ -332,12 +332,7 @@ void rows_to_losses(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n, buffe
     for (int i = 0; i < readers->n; i++)
         if (graph_kind(readers->at[i]) == K_REDUCE && form_of(readers->at[i]) && !first)
             first = readers->at[i];
-    if (!first) return;
-    unsigned wants = 1u << REFORMER_LOSS_KIND;
-    if (n->rank == 3) wants |= 1u << REFORMER_WANT_TOKEN_LOSSES;
-    inst_t *wanted = if_wanted(L, b, wants);
-    rows_to_loss(L, b, r, n, rows, first);
-    end_if_wanted(b, wanted);
+    if (first) rows_to_loss(L, b, r, n, rows, first);
 }
 
 /* ---- kernels -------------------------------------------------------------------------------------------------- */

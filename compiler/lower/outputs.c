@@ -136,6 +136,8 @@ bool give_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
         b_end_for(b, loop, NULL);
         end_if_wanted(b, wanted);
     }
+    inst_t *lost = if_wanted(L, b, losses);
     if (losses) rows_to_losses(L, b, r, n, rows);
+    end_if_wanted(b, lost);
     return true;
 }
