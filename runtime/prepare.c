@@ -80,6 +80,10 @@ static void fill_control(const fill_t *f) {
     control[REFORMER_LOSS_LENGTH] = (int32_t)f->loss_length;
     control[REFORMER_WANT_TRACE] = io->trace != NULL;
     control[REFORMER_WANT_TOKEN_LOSSES] = io->token_losses != NULL;
+    control[REFORMER_SEED_LOW] = (int32_t)(uint32_t)io->dropout_seed;
+    control[REFORMER_SEED_HIGH] = (int32_t)(uint32_t)(io->dropout_seed >> 32);
+    control[REFORMER_DROPOUT_STEP] = (int32_t)io->dropout_step;
+    control[REFORMER_FIRST_ROW] = (int32_t)io->dropout_row;
 }
 
 /* ---- tokens --------------------------------------------------------------------------------- */

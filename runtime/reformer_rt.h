@@ -26,7 +26,7 @@
 extern "C" {
 #endif
 
-#define REFORMER_ABI         3
+#define REFORMER_ABI         4
 #define REFORMER_MAX_THREADS 1024
 
 /* ---- errors: values are pinned, new ones are appended --------------------------------------- */
@@ -111,6 +111,11 @@ typedef struct reformer_io {
     /* LMs: [batch][length], of the label that each token predicts (causal: the next token's) its
      * cross-entropy, whose mean is the loss; 0 where it predicts none. Asks for labels. */
     float *token_losses;
+    /* Of train steps alone: which elements dropout drops. The same numbers give the same masks, whatever else differs. */
+    uint64_t dropout_seed;
+    uint32_t dropout_step; /* of the optimiser, from 0 */
+    uint32_t
+        dropout_row; /* rows of the step that come before this call's: of other micro-batches */
 } reformer_io_t;
 
 /* ---- generation ----------------------------------------------------------------------------- */
@@ -193,7 +198,9 @@ enum {
     /* then those that each token of a row has:
      *   LSH    f32 [positions][batch][layers][heads][key, value][half] */
     REFORMER_SLOT_RECORDS = REFORMER_SLOT_CACHE + REFORMER_CACHE_PARTS,
-    REFORMER_SLOTS = REFORMER_SLOT_RECORDS + REFORMER_RECORD_PARTS
+    /* f32: gradients of a train step, as its layout says */
+    REFORMER_SLOT_GRADIENTS = REFORMER_SLOT_RECORDS + REFORMER_RECORD_PARTS,
+    REFORMER_SLOTS
 };
 #define REFORMER_MASKED (1 << 30)
 #define REFORMER_ABSENT (REFORMER_MASKED + 1) /* beyond an input that is not padded */
@@ -213,6 +220,11 @@ enum {
     REFORMER_TOKENS,      /* prefill: tokens of the row, 1 … max_length */
     /* 0 or 1 */
     REFORMER_WANT_TOKEN_LOSSES,
+    /* Of dropout, as the fields of reformer_io_t: the seed's halves, the step, the first row's number. */
+    REFORMER_SEED_LOW,
+    REFORMER_SEED_HIGH,
+    REFORMER_DROPOUT_STEP,
+    REFORMER_FIRST_ROW,
     REFORMER_CONTROLS = 16
 };
 typedef enum {

@@ -222,29 +222,56 @@ static uint64_t fingerprint(const graph_t *g, const layout_t *l) {
     return h;
 }
 
-layout_t *layout_make(arena_t *a, const graph_t *g) {
+static maker_t begin_layout(arena_t *a, const graph_t *g) {
     size_t reads = 1;
     for (size_t i = 0; i < g->n_nodes; i++)
         for (int k = 0; k < g->nodes[i]->n_in; k++)
             reads += g->nodes[i]->in[k] && g->nodes[i]->in[k]->op == G_PARAM;
-    maker_t m = {.arena = a,
-                 .l = ARENA_NEW(a, layout_t),
-                 .stacks = table_for(a, reads),
-                 .sources = table_for(a, 2 * reads),
-                 .names = table_for(a, 2 * reads)};
-    add_params(&m, g);
-    int64_t at = REFORMER_WEIGHTS_HEADER;
-    for (int i = 0; i < m.l->n; i++) {
-        layout_entry_t *e = &m.l->entries[i];
-        pack_shape(e);
+    return (maker_t){.arena = a,
+                     .l = ARENA_NEW(a, layout_t),
+                     .stacks = table_for(a, reads),
+                     .sources = table_for(a, 2 * reads),
+                     .names = table_for(a, 2 * reads)};
+}
+
+/* One stack behind the other, from byte `at` on. */
+static layout_t *finish_layout(const maker_t *m, int64_t at, void (*shape)(layout_entry_t *)) {
+    for (int i = 0; i < m->l->n; i++) {
+        layout_entry_t *e = &m->l->entries[i];
+        shape(e);
         e->offset = at;
         at = up(at + e->bytes, 64);
     }
-    m.l->places = m.sources.places;
-    m.l->n_places = m.sources.n;
-    m.l->data_end = at;
-    m.l->fingerprint = fingerprint(g, m.l);
-    return m.l;
+    m->l->places = m->sources.places;
+    m->l->n_places = m->sources.n;
+    m->l->data_end = at;
+    return m->l;
+}
+
+layout_t *layout_make(arena_t *a, const graph_t *g) {
+    maker_t m = begin_layout(a, g);
+    add_params(&m, g);
+    layout_t *l = finish_layout(&m, REFORMER_WEIGHTS_HEADER, pack_shape);
+    l->fingerprint = fingerprint(g, l);
+    return l;
+}
+
+static void plain_shape(layout_entry_t *e) {
+    e->packed_rank = e->rank + 1;
+    e->packed[0] = e->count;
+    e->bytes = (int64_t)sizeof(float) * e->count;
+    for (int i = 0; i < e->rank; i++) {
+        e->packed[i + 1] = e->shape[i];
+        e->bytes *= e->shape[i];
+    }
+}
+
+layout_t *layout_gradients(arena_t *a, const graph_t *g) {
+    maker_t m = begin_layout(a, g);
+    for (size_t i = 0; i < g->n_nodes; i++)
+        if (g->nodes[i]->op == G_GRADIENT)
+            add_param(&m, g->nodes[i]->in[1], (arrangement_t){PACK_ROWS, 0});
+    return finish_layout(&m, 0, plain_shape);
 }
 
 const layout_entry_t *layout_find(const layout_t *l, const char *source, int *index) {

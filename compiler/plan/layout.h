@@ -62,6 +62,10 @@ layout_t *layout_make(arena_t *a, const graph_t *g);
  * somebody else does. */
 arrangement_t layout_arrangement(const gnode_t *reader, int input, int64_t heads);
 bool layout_is_read(const gnode_t *reader); /* the values of its PARAMs, not just which they are */
+/* Where each gradient stands in the memory that a train step fills, from the GRADIENTs of its graph: [count][shape …]
+ * row-major without padding, so that every tensor is dense in the shape that it has at Hugging Face. Stacks begin at
+ * multiples of 64 bytes from the start, data_end is the size of all; `kind` means nothing. Found by the PARAM's name. */
+layout_t *layout_gradients(arena_t *a, const graph_t *g);
 /* Where a source stands, first of all or in this arrangement: its entry, and its number there. NULL: nowhere. */
 const layout_entry_t *layout_find(const layout_t *l, const char *source, int *index);
 const layout_entry_t *layout_find_as(const layout_t *l, const char *source, arrangement_t as,

@@ -130,6 +130,43 @@ static void a_fingerprint_covers_what_weights_mean(void **state) {
     arena_free(a);
 }
 
+/* Every param that the loss depends on, once, dense and in its own shape. */
+static void gradients_stand_as_their_tensors_do(void **state) {
+    (void)state;
+    arena_t *a = arena_new();
+    diag_t *d = diag_new();
+    graph_t *g = graph_gradient(a, build(a, model, 64), NULL, d);
+    assert_non_null(g);
+    layout_t *l = layout_gradients(a, g);
+    int64_t end = 0;
+    int sources = 0, gradients = 0;
+    for (int i = 0; i < l->n; i++) {
+        const layout_entry_t *e = &l->entries[i];
+        int64_t elements = e->count;
+        for (int k = 0; k < e->rank; k++) elements *= e->packed[k + 1];
+        assert_int_equal(e->bytes, 4 * elements);
+        assert_true(e->offset >= end && e->offset % 64 == 0);
+        end = e->offset + e->bytes;
+        sources += e->count;
+    }
+    assert_true(l->data_end >= end && l->data_end % 64 == 0);
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const gnode_t *n = g->nodes[i];
+        int index = -1;
+        if (n->op != G_GRADIENT) continue;
+        gradients++;
+        const layout_entry_t *e = layout_find(l, n->in[1]->name, &index);
+        assert_non_null(e);
+        assert_string_equal(e->source[index], n->in[1]->name);
+        assert_int_equal(e->rank, n->rank);
+        for (int k = 0; k < n->rank; k++) assert_int_equal(e->packed[k + 1], n->shape[k].c);
+    }
+    assert_int_equal(sources, gradients);
+    assert_null(find(l, "layers.1.rotations"));
+    diag_free(d);
+    arena_free(a);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_param_has_a_place),
@@ -137,6 +174,7 @@ int main(void) {
         cmocka_unit_test(heads_start_panels),
         cmocka_unit_test(length_changes_nothing_but_hashing),
         cmocka_unit_test(a_fingerprint_covers_what_weights_mean),
+        cmocka_unit_test(gradients_stand_as_their_tensors_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
