@@ -54,13 +54,15 @@ void find_anew(cut_t *c, const gnode_t *n) {
     c->anew[n->id] = anew;
 }
 
-/* Whether n, which the forward has passing, has to be stored for the backward pass. */
+/* Whether n, which the forward has passing, has to be stored for the backward pass. What a loss is made of it keeps, for
+ * its gradient too. */
 bool is_kept_for_backward(const cut_t *c, const gnode_t *n) {
     const nodes_t *readers = &c->r->readers[n->id];
-    for (int i = 0; i < readers->n; i++)
-        if (is_backward(c, readers->at[i]) &&
-            (!c->anew[n->id] || graph_kind(readers->at[i]) == K_MIX))
-            return true;
+    for (int i = 0; i < readers->n; i++) {
+        const gnode_t *reader = readers->at[i];
+        bool mixes = graph_kind(reader) == K_MIX && reader->op != G_QA_LOSS_GRAD;
+        if (is_backward(c, reader) && (!c->anew[n->id] || mixes)) return true;
+    }
     return false;
 }
 

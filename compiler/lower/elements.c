@@ -83,18 +83,40 @@ void part_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n, 
     for_rows(L, b, &s, n->width, copy_span);
 }
 
+/* The row that was picked of each batch element goes into the first one there. */
+static void picked_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
+    const span_t *s = ctx;
+    affine_t ix[] = {s->at->batch, ax(0), at};
+    (void)L;
+    store_at(b, s->at, s->to, s->row, at, b_load(b, *s->from, width, ix));
+}
+
 void filled_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n, buffer_t *from,
                  buffer_t *to) {
     span_t copy = {.at = at, .from = &from, .to = to}, zero = {.at = at, .to = to};
+    bool picked = n->in[0]->rank == 2;
+    dim_t filled = picked ? dim(1) : L->g->length;
+    if (picked && from->rank != 3) bug("%s: picked rows are stored", n->name);
     inst_t *loop = b_for(b, "i", dim(0), dim(at->m), 0, NULL);
     copy.row = zero.row = ax_v(loop_var(loop));
     value_t *row = b_index(b, ax_add(at->row0, copy.row));
-    value_t *last = at_most(b, ax_v(row), dim_sub(L->g->length, dim(1)));
+    value_t *last = at_most(b, ax_v(row), dim_sub(filled, dim(1)));
     inst_t *given = b_if(b, b_compare(b, OP_EQ, row, last), 0, NULL);
-    for_span(L, b, width_of(n), copy_span, &copy);
+    for_span(L, b, width_of(n), picked ? picked_span : copy_span, &copy);
     b_else(b, given, NULL);
     for_span(L, b, width_of(n), zero_span, &zero);
     b_end_if(b, given, NULL);
+    b_end_for(b, loop, NULL);
+}
+
+void column_among_zeros(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n,
+                        buffer_t *from, buffer_t *to) {
+    span_t s = {.at = at, .to = to};
+    inst_t *loop = b_for(b, "i", dim(0), dim(at->m), 0, NULL);
+    s.row = ax_v(loop_var(loop));
+    for_span(L, b, n->width, zero_span, &s);
+    value_t *x = load_at(b, at, from, s.row, ax(n->in[0]->shift), 1);
+    store_at(b, at, to, s.row, ax(n->shift), x);
     b_end_for(b, loop, NULL);
 }
 

@@ -34,6 +34,9 @@ void part_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n, 
                buffer_t *to);
 void filled_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n, buffer_t *from,
                  buffer_t *to);
+/* Zeros around the column that UNCOLUMN n puts back, from the rows that it was taken of. */
+void column_among_zeros(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n,
+                        buffer_t *from, buffer_t *to);
 /* Zeros in the columns from n's width up to whole tiles. */
 void pad_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n, buffer_t *to);
 

@@ -26,6 +26,7 @@ static int order_of(const regions_t *r, const gnode_t *n) {
 
 /* Whether rows of n live in a home: somebody else than a MIX op reads them. */
 static bool is_housed(const regions_t *r, const gnode_t *n) {
+    if (n->op == G_QA_LOSS_GRAD) return true; /* no heads, but rows */
     if (!r->stored[n->id] || graph_kind(n) == K_MIX) return false;
     for (int i = 0; i < r->readers[n->id].n; i++)
         if (graph_kind(r->readers[n->id].at[i]) != K_MIX) return true;

@@ -196,12 +196,16 @@ static value_t *loss_of_number(lower_t *L, builder_t *b, value_t *x, value_t *y,
     return b_binary(b, OP_ADD, head, tail);
 }
 
+buffer_t *labels_of_numbers(lower_t *L, int64_t classes) {
+    dim_t d[] = {dim(L->batch), dim(classes)};
+    buffer_t *made = module_find_buffer(L->m, "labels_f32");
+    return made ? made
+                : slot_buffer(L, BUF_INPUT, REFORMER_SLOT_LABELS_F32, "labels_f32", E_F32, 2, d);
+}
+
 /* Over given batch elements and their labels. */
 static void mean_of_numbers(lower_t *L, builder_t *b, loss_t *l) {
-    dim_t ld[] = {dim(L->batch), dim(l->classes)};
-    buffer_t *labels = module_find_buffer(L->m, "labels_f32");
-    if (!labels)
-        labels = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_LABELS_F32, "labels_f32", E_F32, 2, ld);
+    buffer_t *labels = labels_of_numbers(L, l->classes);
     inst_t *outer, *inner;
     mean_t of_batch = begin_sum(b, "batch", dim(L->batch), nothing(b), &outer);
     mean_t sum = begin_sum(b, "label", dim(l->classes), of_batch, &inner);
@@ -216,25 +220,24 @@ static void mean_of_numbers(lower_t *L, builder_t *b, loss_t *l) {
 
 /* ---- of positions: question answering ---------------------------------------------------------------------- */
 
-/* x within the loss's length, else far below everything. */
-static value_t *answer_score(lower_t *L, builder_t *b, const loss_t *l, affine_t which,
-                             affine_t batch, value_t *t) {
+value_t *answer_score(lower_t *L, builder_t *b, buffer_t *scores, affine_t which, affine_t batch,
+                      value_t *t) {
     affine_t ix[] = {which, batch, ax_v(t)};
     value_t *inside =
         b_compare(b, OP_LT, t, b_convert(b, E_I64, control(b, L, REFORMER_LOSS_LENGTH)));
-    return b_select(b, inside, load1(b, l->kept, 3, ix), b_const(b, SCALAR(E_F32), NO_KEY));
+    return b_select(b, inside, load1(b, scores, 3, ix), b_const(b, SCALAR(E_F32), NO_KEY));
 }
 
 static value_t *answer_cross_entropy(lower_t *L, builder_t *b, const loss_t *l, affine_t which,
                                      affine_t batch, value_t *target) {
     value_t *init = b_const(b, SCALAR(E_F32), NO_KEY);
     inst_t *max = b_for(b, "t", dim(0), L->padded, 1, &init);
-    value_t *next =
-        b_binary(b, OP_MAX, answer_score(L, b, l, which, batch, loop_var(max)), loop_arg(max, 0));
+    value_t *next = b_binary(b, OP_MAX, answer_score(L, b, l->kept, which, batch, loop_var(max)),
+                             loop_arg(max, 0));
     b_end_for(b, max, &next);
     init = b_const(b, SCALAR(E_F64), 0);
     inst_t *sum = b_for(b, "t", dim(0), L->padded, 1, &init);
-    value_t *x = answer_score(L, b, l, which, batch, loop_var(sum));
+    value_t *x = answer_score(L, b, l->kept, which, batch, loop_var(sum));
     value_t *e = m_exp(L, b, b_binary(b, OP_SUB, x, max->results[0]));
     next = b_binary(b, OP_ADD, loop_arg(sum, 0), b_convert(b, E_F64, e));
     b_end_for(b, sum, &next);
@@ -280,8 +283,7 @@ static const loss_form_t *form_of(const gnode_t *loss) {
     return NULL;
 }
 
-/* What a loss is made of stands there until its kernel runs: [batch][label], or [start, end][batch][rows]. */
-static buffer_t *kept_for(lower_t *L, const gnode_t *loss) {
+buffer_t *scores_of_loss(lower_t *L, const gnode_t *loss) {
     buffer_t *made = module_find_buffer(L->m, "head_scores");
     if (made) return made;
     if (loss->op == G_QA_LOSS) {
@@ -319,9 +321,9 @@ static void rows_to_loss(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n, 
         lose_rows(L, b, r, n, rows);
     } else if (loss->op == G_QA_LOSS) {
         for (int i = 0; i < 2; i++)
-            if (loss->in[i] == n) keep_column(b, r, n, rows, kept_for(L, loss), i);
+            if (loss->in[i] == n) keep_column(b, r, n, rows, scores_of_loss(L, loss), i);
     } else {
-        keep_t k = {rows, kept_for(L, loss), r->at.batch};
+        keep_t k = {rows, scores_of_loss(L, loss), r->at.batch};
         for_span(L, b, width_of(n), keep_span, &k);
     }
 }
@@ -353,7 +355,7 @@ bool lower_loss(lower_t *L, part_t *p) {
     l.form = form_of(l.node);
     if (!l.form || !is_of_outputs(L, l.node)) return no_kernel(L, l.node, "of these values");
     l.classes = width_of(l.node->in[0]);
-    l.kept = l.node->in[0]->rank == 3 ? NULL : kept_for(L, l.node);
+    l.kept = l.node->in[0]->rank == 3 ? NULL : scores_of_loss(L, l.node);
     l.out = module_find_buffer(L->m, "loss");
     if (!l.out) l.out = slot_buffer(L, BUF_OUTPUT, REFORMER_SLOT_LOSS, "loss", E_F32, 1, &one);
     builder_t b = build_kernel(L->m, free_name(L, l.form->name), 1, &one, &once);

@@ -3,6 +3,7 @@
  * that code size depends on how many classes there are, and not on depth. */
 #include "lower/cache.h"
 #include "lower/columns.h"
+#include "lower/loss_gradients.h"
 #include "lower/math.h"
 #include "lower/outputs.h"
 
@@ -90,7 +91,8 @@ static void make_homes(lower_t *L) {
     L->homes = ARENA_ARRAY(L->arena, buffer_t *, r->n_homes);
     for (int i = 0; i < r->n_homes; i++) {
         const gnode_t *n = r->home_of[i];
-        dim_t d[] = {dim(L->batch), L->rows, dim(round_up(n->shape[n->rank - 1].c, L->tile))};
+        dim_t rows = n->rank == 2 ? dim(1) : L->rows; /* picked: one */
+        dim_t d[] = {dim(L->batch), rows, dim(round_up(n->shape[n->rank - 1].c, L->tile))};
         L->homes[i] = workspace(L, arena_printf(L->arena, "y%d", i + 1), E_F32, 3, d,
                                 "[batch][rows][width]: a stream");
     }
@@ -162,7 +164,10 @@ bool is_head(const lower_t *L, const region_t *region) {
 
 static bool lower_class(lower_t *L, part_t *p, const few_rows_t *few) {
     const region_t *region = p->class->pattern;
+    gop_t op = region->nodes.at[0]->op;
     if (region->nodes.at[0] == L->embed) return (p->kernel = lower_embed(L, p)) != NULL;
+    if (op == G_SEED) return lower_seed(L, p);
+    if (op == G_QA_LOSS_GRAD) return lower_answer_gradient(L, p);
     if (region->kind == K_ROW && L->few) return lower_columns(L, p, few, &p->stages);
     if (only_prefills(L) && (is_head(L, region) || region->kind == K_REDUCE)) return true;
     if (region->kind == K_ROW || region->kind == K_PICK) return lower_rows(L, p);
@@ -186,12 +191,16 @@ static void leave_losses(lower_t *L) {
         if (L->parts[i].class->pattern->kind == K_REDUCE) L->parts[i].used = true;
 }
 
+static bool is_loss(const region_t *region) {
+    return region->kind == K_REDUCE && region->nodes.at[0]->op != G_SEED;
+}
+
 /* What stands behind the layers: of a forward its outputs and losses, of a prefill the last token's alone. */
 static bool lower_heads(lower_t *L, head_stages_t *heads, int *n) {
     const regions_t *r = L->regions;
     *n = 0;
     for (int i = 0; i < r->n_regions && !only_prefills(L); i++)
-        if (is_head(L, r->regions[i]) || r->regions[i]->kind == K_REDUCE)
+        if (is_head(L, r->regions[i]) || is_loss(r->regions[i]))
             heads[(*n)++] = (head_stages_t){L->parts[r->regions[i]->class->id].stages,
                                             is_prefill(L) ? FORWARD : ANY_CALL};
     if (only_prefills(L)) leave_losses(L);

@@ -28,6 +28,13 @@ inst_t *if_given_row(lower_t *L, builder_t *b, const rows_t *r, affine_t row, va
 /* Losses (HF_SEMANTICS 8). Of language models each row of logits is reduced to its loss where it is computed, so that
  * logits are never stored; what other losses are made of is small, and kept. */
 void rows_to_losses(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n, buffer_t *rows);
+/* What a loss is made of stands there until its kernel runs, and its gradient's: [batch][label], or
+ * [start, end][batch][rows]. */
+buffer_t *scores_of_loss(lower_t *L, const gnode_t *loss);
+/* Of answers, at position t: the score within the loss's length, else far below everything. */
+value_t *answer_score(lower_t *L, builder_t *b, buffer_t *scores, affine_t which, affine_t batch,
+                      value_t *t);
+buffer_t *labels_of_numbers(lower_t *L, int64_t classes); /* the caller's: [batch][classes] */
 /* The kernel of a REDUCE region: the loss of what was kept. False after an error in L->d. */
 bool lower_loss(lower_t *L, part_t *p);
 

@@ -386,6 +386,14 @@ regions_t *regions_cut(arena_t *a, const graph_t *g, diag_t *d) {
     return r;
 }
 
+bool picks_rows(const region_t *region) {
+    for (int i = 0; i < region->nodes.n; i++) {
+        const gnode_t *n = region->nodes.at[i];
+        if (is_rows(n) && n->rank == 2 && n->op != G_COLUMN) return true;
+    }
+    return false;
+}
+
 /* ---- text ------------------------------------------------------------------------------------------------ */
 
 static void print_names(const regions_t *r, const char *before, const nodes_t *list, sbuf_t *out) {

@@ -82,6 +82,8 @@ int home_in(const regions_t *r, const region_t *region, const gnode_t *n);
 /* Where a node that is computed in its own region finds n: several ADDs of one region each have their own. */
 int home_read_by(const regions_t *r, const gnode_t *reader, const gnode_t *n);
 int nodes_find(const nodes_t *list, const gnode_t *n); /* -1: not there */
+/* Whether its rows are one of each batch element. */
+bool picks_rows(const region_t *region);
 /* One line per region: class, nodes, what it reads and leaves, homes. */
 void regions_print(const regions_t *r, sbuf_t *out);
 

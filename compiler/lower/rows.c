@@ -7,6 +7,7 @@
  * is ever heads * head_size wide (DESIGN: memory). */
 #include <string.h>
 
+#include "lower/loss_gradients.h"
 #include "lower/outputs.h"
 
 /* ---- what follows a dense layer on its accumulators --------------------------------------------------- */
@@ -109,11 +110,48 @@ static bool copied_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     return true;
 }
 
+/* Whether every reader in the region puts the column n back among others. */
+static bool is_put_back(const lower_t *L, const rows_t *r, const gnode_t *n) {
+    const nodes_t *readers = &L->regions->readers[n->id];
+    for (int i = 0; i < readers->n; i++)
+        if (place_of(r, readers->at[i]) >= 0 && readers->at[i]->op != G_UNCOLUMN) return false;
+    return true;
+}
+
 /* Who wants a column takes it from the rows that it is of. */
 static bool column_rows(lower_t *L, rows_t *r, const gnode_t *n) {
-    bool given = nodes_find(&r->region->results, n) >= 0 && !L->regions->stored[n->id];
-    if (!given) return no_kernel(L, n, "here");
+    if (L->regions->stored[n->id] || !is_put_back(L, r, n)) return no_kernel(L, n, "here");
     r->done[place_of(r, n)] = r->ready[place_of(r, n)] = true;
+    return true;
+}
+
+/* A column among zeros. */
+static bool uncolumn_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
+    const gnode_t *column = n->in[0];
+    if (column->op != G_COLUMN) return no_kernel(L, n, "of these values");
+    buffer_t *from = source_rows(L, b, r, n, column->in[0]);
+    if (!from) return is_missing(L, n);
+    column_among_zeros(L, b, &r->at, n, from, scratch_tile(L, b, r, n));
+    finish_tile(L, b, r, n);
+    return true;
+}
+
+/* Whether nobody in the region reads the tile of x behind n: then n may write over it. */
+static bool is_read_last(const lower_t *L, const rows_t *r, const gnode_t *x, const gnode_t *n) {
+    const nodes_t *readers = &L->regions->readers[x->id];
+    for (int i = 0; i < readers->n; i++)
+        if (readers->at[i] != n && place_of(r, readers->at[i]) >= 0) return false;
+    return tile_of(r, x) && nodes_find(&r->region->results, x) < 0;
+}
+
+/* Of wide logits there is one tile, which becomes their gradient's. */
+static bool loss_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
+    buffer_t *from = source_rows(L, b, r, n, n->in[1]);
+    if (!from) return is_missing(L, n);
+    if (is_read_last(L, r, n->in[1], n)) r->tiles[place_of(r, n)] = from;
+    else scratch_tile(L, b, r, n);
+    if (!loss_gradient_rows(L, b, &r->at, n, from, tile_of(r, n))) return false;
+    finish_tile(L, b, r, n);
     return true;
 }
 
@@ -239,9 +277,10 @@ static bool compute(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     if (is_product(n)) return dense_rows(L, b, r, n);
     if (is_norm_form(n)) return norm_rows(L, b, r, n);
     if (n->op == G_SLICE || n->op == G_FIRST_TOKEN) return same_rows(L, b, r, n);
-    bool filled = n->op == G_PAD_ROWS && n->in[0]->rank == 3;
-    if (filled || n->op == G_PART) return copied_rows(L, b, r, n);
+    if (n->op == G_PAD_ROWS || n->op == G_PART) return copied_rows(L, b, r, n);
     if (n->op == G_COLUMN) return column_rows(L, r, n);
+    if (n->op == G_UNCOLUMN) return uncolumn_rows(L, b, r, n);
+    if (is_loss_gradient(n)) return loss_rows(L, b, r, n);
     return is_elementwise(n) ? value_rows(L, b, r, n) : no_kernel(L, n, "here");
 }
 

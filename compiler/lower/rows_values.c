@@ -114,7 +114,7 @@ buffer_t *rows_at_hand(lower_t *L, builder_t *b, rows_t *r, const gnode_t *reade
     buffer_t *tile = tile_of(r, x), *home = home_for(L, r, reader, x);
     int read = nodes_find(&r->region->reads, x), place = place_of(r, x);
     if (tile) return r->ready[place] ? tile : NULL;
-    if (graph_kind(x) == K_MIX) return mixed_rows(L, b, r, x);
+    if (graph_kind(x) == K_MIX && !home) return mixed_rows(L, b, r, x);
     if (read >= 0 && r->copies[read]) return r->copies[read];
     if (!home) return NULL;
     buffer_t *copy = scratch_rows(L, b, x, r->at.m);

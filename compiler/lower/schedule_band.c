@@ -160,7 +160,9 @@ const region_t *schedule_region(sched_t *s, const region_t *region) {
         band_t band = band_of(s, mixer_behind(s, region));
         return schedule_band(s, &band);
     }
+    gop_t op = region->nodes.at[0]->op;
+    bool by_itself = op == G_SEED || op == G_QA_LOSS_GRAD;
     if (a) schedule_piece(s, region);
-    else if (region->kind == K_ROW) schedule_rows(s, region);
+    else if (region->kind == K_ROW || region->kind == K_PICK || by_itself) schedule_rows(s, region);
     return region;
 }

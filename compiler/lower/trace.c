@@ -92,12 +92,13 @@ static const gnode_t *sum_of(const lower_t *L, const gnode_t *n) {
     return alone ? sum : NULL;
 }
 
-/* n or the sum that it goes into stands behind its region where it was written; -1: neither does. */
+/* n or the sum that it goes into stands behind its region where it was written; -1: neither does, or it is no row per
+ * token. */
 static int home_shown(const lower_t *L, const gnode_t *n, bool *sum) {
-    const gnode_t *into = sum_of(L, n);
+    const gnode_t *into = n->rank == 3 ? sum_of(L, n) : NULL;
     *sum = into != NULL;
     if (into) return L->regions->homes[into->id].of[0];
-    int home = home_in(L->regions, NULL, n);
+    int home = n->rank == 3 ? home_in(L->regions, NULL, n) : -1;
     return home >= 0 && !is_written_too(L->regions, n, home) ? home : -1;
 }
 
@@ -147,7 +148,8 @@ static void lower_copies(lower_t *L, tracing_t *t, buffer_t *rows) {
 }
 
 trace_t *lower_trace(lower_t *L) {
-    for (int i = 0; i < L->regions->n_homes; i++) lower_copies(L, &L->trace->of[i], L->homes[i]);
+    for (int i = 0; i < L->regions->n_homes; i++)
+        if (L->regions->home_of[i]->rank == 3) lower_copies(L, &L->trace->of[i], L->homes[i]);
     return check_shown(L) ? L->trace : NULL;
 }
 

@@ -44,6 +44,7 @@ static const char *index_text(const kernels_t *k, const gnode_t *n, int64_t i) {
 static void compare(const run_t *r, const gnode_t *n, const right_t *want) {
     const double *got = r->seen[n->id];
     int64_t wrong = 0, first = 0;
+    if (n->rank == 0 && isnan(*got) && isnan(*want->v)) return; /* a mean of nothing */
     if (!right_is_sharp(want)) fail_msg("%s, %s: the bound says nothing", r->k->what, n->name);
     for (int64_t i = want->elements - 1; i >= 0; i--)
         if (!(fabs(got[i] - want->v[i]) <= want->e[i])) wrong++, first = i;

@@ -1,6 +1,7 @@
 /* Ops of rows, heads and losses; attention is in right_attention.c. See right.h. */
 #include "right.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "formulas.h"
@@ -297,9 +298,10 @@ static void right_part(const right_ctx_t *c) {
 static void right_pad_rows(const right_ctx_t *c) {
     int64_t w = width_of(c->n);
     for (int64_t i = 0; i < c->y->elements; i++) {
-        int64_t row = i / w, b = row / c->padded, t = row % c->padded;
-        int64_t from = (b * c->length + t) * w + i % w;
-        bool given = t < c->length;
+        int64_t rows = c->n->shape[1].c, row = i / w, b = row / rows, t = row % rows;
+        int64_t had = c->n->in[0]->rank == 3 ? c->length : 1;
+        int64_t from = (b * had + t) * w + i % w;
+        bool given = t < had;
         put(c, i, given ? right_input(c, 0)->v[from] : 0, given ? right_input(c, 0)->e[from] : 0);
     }
 }
@@ -402,6 +404,84 @@ static void right_float_loss(const right_ctx_t *c) {
     put_mean(c, &m);
 }
 
+/* Of cross-entropy: softmax, less one at the target, a share of the labels each: the sum is off by a factor of (n + 8) u. */
+static void put_softmax(const right_ctx_t *c, const right_t *x, int64_t first, int64_t n,
+                        int64_t target, double share) {
+    double most = x->v[first], sum = 0, size = 0, ex = 0;
+    for (int64_t i = 0; i < n; i++) most = fmax(most, x->v[first + i]);
+    for (int64_t i = 0; i < n; i++) {
+        sum += exp(x->v[first + i] - most);
+        size = fmax(size, most - x->v[first + i]);
+        ex = fmax(ex, x->e[first + i]);
+    }
+    for (int64_t i = 0; i < n; i++) {
+        double p = exp(x->v[first + i] - most) / sum, others = i == target ? p - 1 : p;
+        double e = RIGHT_U * ((double)n + 16 + 2 * size) + 2 * ex;
+        put(c, first + i, share * others, share * (p < 1 ? p : 1) * e + 2 * share * ex);
+        if (i == target) put(c, first + i, share * others, share * fabs(others) * e + share * ex);
+    }
+}
+
+static void right_cross_entropy_grad(const right_ctx_t *c) {
+    const gnode_t *logits = c->n->in[1];
+    const right_t *x = right_input(c, 1), *labels = right_input(c, 2);
+    int64_t n = width_of(logits), rows = x->elements / n, count = 0;
+    int64_t per_batch = logits->rank == 3 ? logits->shape[1].c : 1;
+    for (int pass = 0; pass < 2; pass++)
+        for (int64_t row = 0; row < rows; row++) {
+            if (row % per_batch + c->n->shift >= per_batch) continue;
+            double label = labels->v[row + c->n->shift];
+            if (label == -100) continue;
+            if (pass == 0) count++;
+            else put_softmax(c, x, row * n, n, (int64_t)label, 1 / (double)count);
+        }
+}
+
+static void right_qa_loss_grad(const right_ctx_t *c) {
+    right_t both = *c->y;
+    for (int which = 0; which < 2; which++) {
+        const right_t *x = right_input(c, 1 + which), *at = right_input(c, 3 + which);
+        int64_t count = 0;
+        for (int64_t b = 0; b < c->batch; b++) count += at->v[b] < (double)c->length;
+        right_t own = {calloc((size_t)x->elements, sizeof(double)),
+                       calloc((size_t)x->elements, sizeof(double)), x->elements};
+        right_ctx_t of = *c;
+        of.y = &own;
+        for (int64_t b = 0; b < c->batch; b++)
+            if (at->v[b] < (double)c->length)
+                put_softmax(&of, x, b * c->length, c->length, (int64_t)fmax(at->v[b], 0),
+                            0.5 / (double)count);
+        for (int64_t i = 0; i < x->elements; i++) {
+            both.v[2 * i + which] = own.v[i];
+            both.e[2 * i + which] = own.e[i];
+        }
+        free(own.v);
+        free(own.e);
+    }
+}
+
+static void right_float_loss_grad(const right_ctx_t *c) {
+    const right_t *x = right_input(c, 1), *y = right_input(c, 2);
+    bool squares = c->n->op == G_MSE_LOSS_GRAD;
+    double share = (squares ? 2 : 1) / (double)x->elements;
+    for (int64_t i = 0; i < x->elements; i++) {
+        double p = squares ? x->v[i] : 1 / (1 + exp(-x->v[i]));
+        double v = share * (p - y->v[i]);
+        double e = RIGHT_U * (8 * fabs(p) + 4 * fabs(p - y->v[i])) + x->e[i];
+        put(c, i, v, share * e);
+    }
+}
+
+static void right_seed(const right_ctx_t *c) {
+    put(c, 0, 1, 0);
+}
+
+static void right_uncolumn(const right_ctx_t *c) {
+    const right_t *x = right_input(c, 0);
+    for (int64_t i = 0; i < x->elements; i++)
+        put(c, i * c->n->width + c->n->shift, x->v[i], x->e[i]);
+}
+
 /* ---- all of them --------------------------------------------------------------------------------------- */
 
 void right_value(const kernels_t *k, const right_t *all, const gnode_t *n, const double *got,
@@ -439,6 +519,12 @@ void right_value(const kernels_t *k, const right_t *all, const gnode_t *n, const
         [G_SLICE] = right_slice,
         [G_FIRST_TOKEN] = right_first_token,
         [G_COLUMN] = right_column,
+        [G_SEED] = right_seed,
+        [G_UNCOLUMN] = right_uncolumn,
+        [G_CROSS_ENTROPY_GRAD] = right_cross_entropy_grad,
+        [G_QA_LOSS_GRAD] = right_qa_loss_grad,
+        [G_MSE_LOSS_GRAD] = right_float_loss_grad,
+        [G_BCE_LOSS_GRAD] = right_float_loss_grad,
         [G_CROSS_ENTROPY] = right_cross_entropy,
         [G_QA_LOSS] = right_qa_loss,
         [G_MSE_LOSS] = right_float_loss,
