@@ -507,6 +507,11 @@ static void put_buffer(func_t *f, size_t k, sbuf_t *out) {
     const char *constant = f->buffer_written[k] ? "" : "const ", *elem = c_elem(b->elem), *from;
     if (buffer_has_slot(b)) {
         from = arena_printf(a, "call->slot[%s]", slot_name(f->c, b->slot));
+        const char *within =
+            offset_text(f, arena_printf(a, "(unsigned char *)%s", from), b->offset);
+        bool whole = b->offset.c == 0 && b->offset.u == 0;
+        if (!whole)
+            from = arena_printf(a, "(%s%s *)(%svoid *)%s", constant, elem, constant, within);
     } else {
         from = arena_printf(a, "(%s%s *)(%svoid *)%s", constant, elem, constant,
                             offset_text(f, bases[b->kind], b->offset));

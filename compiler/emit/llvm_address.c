@@ -85,8 +85,10 @@ static LLVMValueRef base_of(llvm_func_t *f, const buffer_t *b) {
     case BUF_INPUT:
     case BUF_OUTPUT:
     case BUF_STATE:
-        return llvm_field(f, e->pointer,
+        base = llvm_field(f, e->pointer,
                           offsetof(reformer_call_t, slot) + (size_t)b->slot * sizeof(void *));
+        if (b->offset.c == 0 && b->offset.u == 0) return base;
+        break;
     case BUF_WEIGHTS: base = llvm_field(f, e->pointer, offsetof(reformer_call_t, weights)); break;
     case BUF_WORKSPACE:
         base = llvm_field(f, e->pointer, offsetof(reformer_call_t, workspace));

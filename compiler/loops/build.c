@@ -33,7 +33,7 @@ dim_t buffer_bytes(const buffer_t *b) {
 bool buffers_disjoint(const buffer_t *a, const buffer_t *b, units_t u) {
     if (a == b) return false;
     if (a->kind != b->kind || a->kind == BUF_TABLE) return true;
-    if (buffer_has_slot(a)) return a->slot != b->slot;
+    if (buffer_has_slot(a) && a->slot != b->slot) return true;
     return dim_le(dim_add(a->offset, buffer_bytes(a)), b->offset, u) ||
            dim_le(dim_add(b->offset, buffer_bytes(b)), a->offset, u);
 }

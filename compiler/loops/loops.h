@@ -155,9 +155,9 @@ typedef enum {
     BUF_WORKSPACE, /* lives between kernels of one forward; offset chosen by the plan pass        */
     BUF_SCRATCH,   /* of one kernel, private to a worker; offset chosen by the plan pass          */
     BUF_INPUT,     /* read-only, bound to a numbered slot at call time (runtime/reformer_rt.h)    */
-    BUF_OUTPUT,    /* written, bound to a slot; may be NULL when its `want` flag is 0             */
-    BUF_STATE,     /* read and written, bound to a slot; holds what earlier calls left there      */
-    BUF_TABLE      /* constant i32 data in the module                                             */
+    BUF_OUTPUT, /* written, bound to a slot, at a byte offset of its memory; may be NULL when its `want` flag is 0 */
+    BUF_STATE,  /* read and written, bound to a slot; holds what earlier calls left there      */
+    BUF_TABLE   /* constant i32 data in the module                                             */
 } bufkind_t;
 
 struct buffer {
@@ -170,7 +170,9 @@ struct buffer {
      * The verifier believes it, the interpreter checks each store and each load of an input. */
     bool has_range;
     dim_t lo, hi;
-    dim_t offset; /* BUF_WEIGHTS: bytes into the file; workspace, scratch: set by the plan pass */
+    dim_t
+        offset; /* BUF_WEIGHTS: bytes into the file; BUF_OUTPUT: into the slot's memory, of which several buffers may be
+                     parts; workspace, scratch: set by the plan pass */
     bool planned;
     int slot;            /* BUF_INPUT, BUF_OUTPUT, BUF_STATE */
     const int32_t *data; /* BUF_TABLE */

@@ -49,7 +49,11 @@ static void place_buffer(memory_t *s, const buffer_t *b, region_t *workspace, re
     case BUF_TABLE: p->base = (unsigned char *)(uintptr_t)b->data; break;
     case BUF_INPUT: p->base = s->call->slot[b->slot]; break;
     case BUF_OUTPUT:
-        if (s->call->slot[b->slot]) place_in(p, new_region(s, s->call->slot[b->slot], bytes), 0);
+        if (!s->call->slot[b->slot]) break;
+        place_in(p,
+                 new_region(s, (unsigned char *)s->call->slot[b->slot] + dim_at(b->offset, units),
+                            bytes),
+                 0);
         break;
     case BUF_STATE: /* earlier calls wrote it */
         if (!s->call->slot[b->slot]) break;

@@ -44,7 +44,8 @@ static void print_buffer(printer_t *p, const buffer_t *b) {
     }
     sbuf_puts(p->out, "]");
     if (b->owner) sbuf_printf(p->out, " of %s", b->owner->name);
-    if (b->kind == BUF_WEIGHTS || b->planned) {
+    bool within = b->kind == BUF_OUTPUT && (b->offset.c != 0 || b->offset.u != 0);
+    if (b->kind == BUF_WEIGHTS || b->planned || within) {
         sbuf_puts(p->out, " at ");
         print_dim(p->out, b->offset);
     }
@@ -175,7 +176,7 @@ static bool take_buffer_attribute(parser_t *p, buffer_t *b) {
         lex_take_name(&p->x, "the name of a kernel");
     } else if (lex_accept_name(&p->x, "at")) {
         b->offset = rir_take_dim(p);
-        b->planned = b->kind != BUF_WEIGHTS;
+        b->planned = b->kind != BUF_WEIGHTS && b->kind != BUF_OUTPUT;
     } else if (lex_accept_name(&p->x, "slot")) {
         int64_t slot = lex_take_int(&p->x);
         b->slot = slot < 0 || slot > 255 ? -1 : (int)slot;

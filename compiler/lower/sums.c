@@ -10,7 +10,7 @@ typedef struct {
     affine_t k0;          /* rows from here on */
     int64_t depth, share; /* of the next rows that a pass of a tile fetches */
     affine_t tile, pass;
-    buffer_t *so_far; /* scratch [PANEL][PANEL]: the chunk's sums */
+    buffer_t *so_far; /* scratch [PANEL][PANEL], without x [1][PANEL]: the chunk's sums */
     value_t *later;   /* whether others were added up before this chunk */
 } sums_t;
 
@@ -25,24 +25,6 @@ static value_t *x_at(lower_t *L, builder_t *b, void *ctx, int j, affine_t k) {
     const sums_t *c = ctx;
     affine_t ix[] = {c->x_panel, ax_add(c->k0, k), ax_plus(c->lane, (int64_t)j * L->lanes)};
     return b_load(b, c->s->x, L->lanes, ix);
-}
-
-typedef struct {
-    affine_t ix[3];
-    value_t *sum; /* a vector of the chunk's */
-} place_t;
-
-/* The first chunk's sums, or the chunk's on top of those before it. */
-static void put_sums(lower_t *L, builder_t *b, const sums_t *c, const place_t *at, int n) {
-    buffer_t *to = c->s->to;
-    inst_t *later = b_if(b, c->later, 0, NULL);
-    for (int i = 0; i < n; i++) {
-        value_t *before = b_load(b, to, L->lanes, at[i].ix);
-        b_store(b, to, b_binary(b, OP_ADD, before, at[i].sum), at[i].ix);
-    }
-    b_else(b, later, NULL);
-    for (int i = 0; i < n; i++) b_store(b, to, at[i].sum, at[i].ix);
-    b_end_if(b, later, NULL);
 }
 
 /* The tiles of these rows share the work of fetching the next rows of both panels, a row at a time. */
@@ -106,18 +88,71 @@ static void clear(lower_t *L, builder_t *b, const sums_t *c) {
     b_end_for(b, rows, NULL);
 }
 
-static void put_panels(lower_t *L, builder_t *b, const sums_t *c) {
-    place_t at[PANEL];
-    int n = 0;
-    inst_t *rows = b_for(b, "i", dim(0), dim(PANEL), 0, NULL);
-    affine_t row = ax_v(loop_var(rows)), out = ax_add(ax_scale(c->dy_panel, PANEL), row);
-    for (int64_t lane = 0; lane < PANEL; lane += L->lanes) {
-        affine_t from[] = {row, ax(lane)}, in = ax_plus(ax_scale(c->x_panel, PANEL), lane);
-        at[n++] = (place_t){{c->place, out, in}, b_load(b, c->so_far, L->lanes, from)};
+/* ---- results ------------------------------------------------------------------------------------ */
+
+/* Elements of a row of sums: from column `first` of the result on, as far as it goes. */
+typedef struct {
+    const sums_t *c;
+    affine_t row, out, first; /* of so_far; of the result */
+    bool later;
+} put_t;
+
+/* The first chunk's sums, or the chunk's on top of those before it. */
+static void put_elements(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
+    const put_t *p = ctx;
+    buffer_t *to = p->c->s->to;
+    affine_t from[] = {p->row, at}, col = ax_add(p->first, at);
+    affine_t weight[] = {p->c->place, p->out, col}, bias[] = {p->c->place, col};
+    const affine_t *ix = to->rank == 3 ? weight : bias;
+    value_t *x = b_load(b, p->c->so_far, width, from);
+    (void)L;
+    if (p->later) x = b_binary(b, OP_ADD, b_load(b, to, width, ix), x);
+    b_store(b, to, x, ix);
+}
+
+static void put_columns(lower_t *L, builder_t *b, put_t *p, affine_t first, int64_t width) {
+    p->first = first;
+    inst_t *later = b_if(b, p->c->later, 0, NULL);
+    p->later = true;
+    for_span(L, b, width, put_elements, p);
+    b_else(b, later, NULL);
+    p->later = false;
+    for_span(L, b, width, put_elements, p);
+    b_end_if(b, later, NULL);
+}
+
+/* The columns that there are of a panel: of the last one fewer. */
+static void put_panel(lower_t *L, builder_t *b, put_t *p, affine_t panel) {
+    const buffer_t *to = p->c->s->to;
+    int64_t width = to->dims[to->rank - 1].c, whole = width / PANEL, rest = width % PANEL;
+    inst_t *inside = NULL;
+    if (whole > 0 && rest > 0) {
+        value_t *own = b_index(b, panel), *held = at_most(b, panel, dim(whole - 1));
+        panel = ax_v(held);
+        inside = b_if(b, b_compare(b, OP_EQ, own, held), 0, NULL);
     }
-    put_sums(L, b, c, at, n);
+    if (whole > 0) put_columns(L, b, p, ax_scale(panel, PANEL), PANEL);
+    if (inside) b_else(b, inside, NULL);
+    if (rest > 0) put_columns(L, b, p, ax(whole * PANEL), rest);
+    if (inside) b_end_if(b, inside, NULL);
+}
+
+static void put_panels(lower_t *L, builder_t *b, const sums_t *c) {
+    dim_t outs = c->s->to->dims[1];
+    inst_t *rows = b_for(b, "i", dim(0), dim(PANEL), 0, NULL), *inside = NULL;
+    put_t p = {.c = c, .row = ax_v(loop_var(rows))};
+    p.out = ax_add(ax_scale(c->dy_panel, PANEL), p.row);
+    if (outs.c % PANEL > 0) {
+        value_t *own = b_index(b, p.out), *held = at_most(b, p.out, dim_sub(outs, dim(1)));
+        p.out = ax_v(held);
+        inside = b_if(b, b_compare(b, OP_EQ, own, held), 0, NULL);
+    }
+    put_panel(L, b, &p, c->x_panel);
+    if (inside) b_end_if(b, inside, NULL);
     b_end_for(b, rows, NULL);
 }
+
+/* ---- kernels ------------------------------------------------------------------------------------ */
 
 static void outer_panels(lower_t *L, builder_t *b, sums_t *c) {
     int64_t rows = c->s->dy->dims[1].c, whole = rows / DEPTH;
@@ -134,15 +169,18 @@ static void outer_panels(lower_t *L, builder_t *b, sums_t *c) {
 }
 
 static void sum_panel(lower_t *L, builder_t *b, sums_t *c) {
+    dim_t d[] = {dim(1), dim(PANEL)};
+    c->so_far = kernel_scratch(b, "so_far", E_F32, 2, d);
     for (int64_t lane = 0; lane < PANEL; lane += L->lanes) {
         value_t *sum = splat(b, L, 0);
         inst_t *rows = b_for(b, "k", dim(0), c->s->dy->dims[1], 1, &sum);
-        affine_t at[] = {c->dy_panel, ax_v(loop_var(rows)), ax(lane)};
+        affine_t at[] = {c->dy_panel, ax_v(loop_var(rows)), ax(lane)}, to[] = {ax(0), ax(lane)};
         sum = b_binary(b, OP_ADD, loop_arg(rows, 0), b_load(b, c->s->dy, L->lanes, at));
         b_end_for(b, rows, &sum);
-        place_t to = {{c->place, ax_plus(ax_scale(c->dy_panel, PANEL), lane)}, rows->results[0]};
-        put_sums(L, b, c, &to, 1);
+        b_store(b, c->so_far, rows->results[0], to);
     }
+    put_t p = {.c = c, .row = ax(0)};
+    put_panel(L, b, &p, c->dy_panel);
 }
 
 lfunc_t *lower_row_sums(lower_t *L, const char *name, const row_sums_t *s) {

@@ -6,7 +6,7 @@
  * long as the length of chunks is a constant, and rounding grows with the length of a chunk and with their number, not
  * with the product of the two.
  *
- * Operands stand in panels, [panel][row][PANEL], columns and rows that nobody has being zeros. So a register tile reads
+ * Operands stand in panels, [panel][row][PANEL], rows that nobody has being zeros. So a register tile reads
  * lines that follow each other, as in a dense layer: it is the same tile, where rows of dy's columns take the part of
  * tokens, and rows of tokens that of the depth.
  *
@@ -20,7 +20,8 @@
 
 typedef struct {
     buffer_t *dy, *x; /* [panel][rows][PANEL]; x NULL: sums of dy alone */
-    buffer_t *to;     /* [places][out][in], or without x [places][out]: both in whole panels */
+    buffer_t
+        *to; /* [places][out][in], or without x [places][out]: no wider than the tensor itself */
 } row_sums_t;
 
 /* Parameters of the kernel: the place in the stack of what is summed up, the chunk's number (0: `to` holds nothing yet). */

@@ -224,8 +224,10 @@ static inline void same_outputs(const module_t *m, int64_t units, const run_t *w
         const buffer_t *b = m->buffers[i];
         if (b->kind != BUF_OUTPUT) continue;
         size_t n = (size_t)dim_at(buffer_bytes(b), units) / (size_t)elem_bytes(b->elem);
-        assert_true(n * (size_t)elem_bytes(b->elem) <= SLOT_BYTES);
-        const void *x = want->call.slot[b->slot], *y = got->call.slot[b->slot];
+        size_t from = (size_t)dim_at(b->offset, units);
+        assert_true(from + n * (size_t)elem_bytes(b->elem) <= SLOT_BYTES);
+        const void *x = (const char *)want->call.slot[b->slot] + from;
+        const void *y = (const char *)got->call.slot[b->slot] + from;
         for (size_t k = 0; k < n; k++, compared++)
             if (!same_element(b->elem, x, y, k))
                 fail_msg("%s: %s[%zu] differs from the interpreter's", what, b->name, k);

@@ -38,6 +38,7 @@ static void round_trips_what_is_built(void **state) {
     box_t b = box_open();
     module_t *m = module_new(b.arena, "built", &targets[T_X86_64_V3], (units_t){0, 0});
     buffer_t *x = module_buffer(m, BUF_OUTPUT, "x", E_F32, 2, (dim_t[]){{40, 0}, {8, 0}});
+    x->offset = dim(192); /* into the slot's memory */
     builder_t k = build_kernel(m, "fill", 1, (dim_t[]){{40, 0}}, NULL);
     value_t *layer = kernel_param(&k, "layer", 3), *acc[40];
     for (int n = 0; n < 40; n++)
@@ -55,6 +56,7 @@ static void round_trips_what_is_built(void **state) {
     b_end_for(&e, layers, NULL);
     assert_true(loops_verify(m, b.diag));
     char *once = print(&b, m);
+    assert_non_null(strstr(once, "buffer x: output f32 [40, 8] at 192 slot 0\n"));
     assert_non_null(strstr(once, "launch fill(%layer) as \"layer#.fill\" %layer\n"));
     assert_non_null(strstr(once, "launch fill(%layer) as \"fill\"\n"));
     assert_string_equal(once, print(&b, parse_good(&b, once)));

@@ -16,13 +16,14 @@ module_t *sums_module(arena_t *a, const target_t *t, const tiles_t *tiles) {
     L.tile = (int64_t)L.lanes * tiles->vectors;
     dim_t dy[] = {dim(OUT_PANELS), dim(ROWS), dim(PANEL)};
     dim_t x[] = {dim(IN_PANELS), dim(ROWS), dim(PANEL)};
-    dim_t outer[] = {dim(PLACES), dim(OUT_PANELS * PANEL), dim(IN_PANELS * PANEL)};
+    dim_t outer[] = {dim(PLACES), dim(OUT), dim(IN)};
     row_sums_t s[CHUNKS] = {
         {slot_of(L.m, BUF_INPUT, DY, "dy", 3, dy), slot_of(L.m, BUF_INPUT, X, "x", 3, x), NULL},
         {slot_of(L.m, BUF_INPUT, DY_2, "dy_2", 3, dy), slot_of(L.m, BUF_INPUT, X_2, "x_2", 3, x),
          NULL}};
-    buffer_t *weight = slot_of(L.m, BUF_OUTPUT, OUTER, "weight", 3, outer);
-    buffer_t *bias = slot_of(L.m, BUF_OUTPUT, SUMS, "bias", 2, outer);
+    buffer_t *weight = slot_of(L.m, BUF_OUTPUT, RESULTS, "weight", 3, outer);
+    buffer_t *bias = slot_of(L.m, BUF_OUTPUT, RESULTS, "bias", 2, outer);
+    bias->offset = dim(BIAS_AT);
     lfunc_t *kernels[2 * CHUNKS];
     for (int i = 0; i < CHUNKS; i++) {
         s[i].to = weight;

@@ -15,12 +15,12 @@ enum {
     X = REFORMER_SLOT_KEY,
     DY_2 = REFORMER_SLOT_ROW,
     X_2 = REFORMER_SLOT_TARGET,
-    OUTER = REFORMER_SLOT_LOGITS,
-    SUMS = REFORMER_SLOT_HIDDEN
+    RESULTS = REFORMER_SLOT_LOGITS
 };
+enum { BIAS_AT = (PLACES * OUT * IN * 4 + 63) / 64 * 64 }; /* bytes into the results */
 
-/* OUTER and SUM_ROWS of each chunk in turn, at PLACE. Operands in panels of 32 columns; results [PLACES][out][in], [PLACES][out],
- * in whole panels. */
+/* OUTER and SUM_ROWS of each chunk in turn, at PLACE. Operands in panels of 32 columns; results [PLACES][OUT][IN], [PLACES][OUT],
+ * both in one slot. */
 module_t *sums_module(arena_t *a, const target_t *t, const tiles_t *tiles);
 
 #endif

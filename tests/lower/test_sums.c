@@ -40,42 +40,47 @@ static void close_to(double got, double want, double size, const char *what) {
     if (!(fabs(got - want) <= rounding)) fail_msg("%s: %.9g, should be %.9g", what, got, want);
 }
 
+static float *results(const run_t *r, size_t bytes) {
+    return (float *)(void *)((unsigned char *)r->call.slot[RESULTS] + bytes);
+}
+
 static void check(const run_t *r) {
-    const float *weight = r->call.slot[OUTER], *bias = r->call.slot[SUMS];
-    weight += (size_t)PLACE * OUT_PANELS * PANEL * IN_PANELS * PANEL;
-    bias += (size_t)PLACE * OUT_PANELS * PANEL;
-    for (int o = 0; o < OUT_PANELS * PANEL; o++) {
+    const float *weight = results(r, 0) + PLACE * OUT * IN,
+                *bias = results(r, BIAS_AT) + PLACE * OUT;
+    for (int o = 0; o < OUT; o++) {
         double sum = 0, sum_size = 0;
         for (int k = 0; k < CHUNKS * ROWS; k++) {
             double y = (double)at(memory[k / ROWS * 2], k % ROWS, o);
             sum += y, sum_size += fabs(y);
         }
         close_to((double)bias[o], sum, sum_size, "bias");
-        for (int i = 0; i < IN_PANELS * PANEL; i++) {
+        for (int i = 0; i < IN; i++) {
             double v = 0, size = 0;
             for (int k = 0; k < CHUNKS * ROWS; k++) {
                 double p = (double)at(memory[k / ROWS * 2], k % ROWS, o) *
                            (double)at(memory[k / ROWS * 2 + 1], k % ROWS, i);
                 v += p, size += fabs(p);
             }
-            close_to((double)weight[o * IN_PANELS * PANEL + i], v, size, "weight");
+            close_to((double)weight[o * IN + i], v, size, "weight");
         }
     }
 }
 
 /* ---- tests -------------------------------------------------------------------------------------- */
 
-/* At the place of another weight nothing happens: it stays 0. What stood at its own is overwritten. */
+/* At the place of another weight nothing happens: it stays 0. What stood at its own is overwritten, and nothing behind it
+ * is touched. */
 static run_t interpret(bench_t *b, const target_t *t, const tiles_t *tiles, module_t **made) {
     module_t *m = *made = sums_module(b->arena, t, tiles);
     must(b, loops_verify(m, b->diag));
     pass_plan_memory(m);
     run_t r = run_open(m, 0, inputs());
-    float *weight = r.call.slot[OUTER];
-    size_t each = (size_t)OUT_PANELS * PANEL * IN_PANELS * PANEL;
-    for (size_t i = 0; i < each; i++) weight[PLACE * each + i] = NAN;
+    float *weight = results(&r, 0);
+    for (int i = 0; i < OUT * IN; i++) weight[PLACE * OUT * IN + i] = NAN;
     must(b, loops_interpret(m, &r.call, b->diag));
-    for (size_t i = 0; i < each; i++) assert_true(weight[i] == 0);
+    for (int i = 0; i < PLACE * OUT * IN; i++) assert_true(weight[i] == 0);
+    for (int i = PLACES * OUT * IN; i < BIAS_AT / 4 + PLACE * OUT; i++) assert_true(weight[i] == 0);
+    for (int i = BIAS_AT / 4 + PLACES * OUT; i < SLOT_BYTES / 4; i++) assert_true(weight[i] == 0);
     return r;
 }
 
