@@ -215,8 +215,8 @@ chain_t begin_chain(const part_t *p, value_t *const *index, const rows_at_t *at,
     return c;
 }
 
-void put_vector(lower_t *L, builder_t *b, const chain_t *c, affine_t row, affine_t col,
-                value_t *x) {
+value_t *put_vector(lower_t *L, builder_t *b, const chain_t *c, affine_t row, affine_t col,
+                    value_t *x) {
     for (int i = 0; i < c->n_links; i++) {
         const gnode_t *n = c->links[i];
         value_t *of[G_MAX_INPUTS];
@@ -227,29 +227,50 @@ void put_vector(lower_t *L, builder_t *b, const chain_t *c, affine_t row, affine
         x = element_value(L, b, n, of);
     }
     for (int i = 0; i < c->n_to; i++) store_at(b, c->at, c->to[i], row, col, x);
+    return x;
+}
+
+/* A register tile: where its columns begin, and in which panel. */
+typedef struct {
+    affine_t col, panel, lane;
+} tile_at_t;
+
+static tile_at_t tile_at(builder_t *b, const chain_t *c, affine_t col) {
+    tile_at_t t = {.col = col};
+    if (!c->panels) return t;
+    value_t *first = b_index(b, col);
+    t.panel = ax_v(b_idiv(b, first, dim(PANEL)));
+    t.lane = ax_v(b_irem(b, first, dim(PANEL)));
+    return t;
+}
+
+static void put_at(lower_t *L, builder_t *b, const chain_t *c, const tile_at_t *t, affine_t row,
+                   int j, value_t *x) {
+    int64_t lane = (int64_t)j * L->lanes;
+    x = put_vector(L, b, c, row, ax_plus(t->col, lane), x);
+    affine_t ix[] = {t->panel, ax_add(c->chunk_row, row), ax_plus(t->lane, lane)};
+    if (c->panels) b_store(b, c->panels, x, ix);
 }
 
 /* Row after row, as they stand in memory. */
-static void put_by_rows(lower_t *L, builder_t *b, const chain_t *c, affine_t row, affine_t col,
-                        int rows, value_t **acc) {
+static void put_by_rows(lower_t *L, builder_t *b, const chain_t *c, const tile_at_t *t,
+                        affine_t row, int rows, value_t **acc) {
     int nv = L->tiles->vectors;
     for (int i = 0; i < rows; i++)
-        for (int j = 0; j < nv; j++)
-            put_vector(L, b, c, ax_plus(row, i), ax_plus(col, (int64_t)j * L->lanes),
-                       acc[i * nv + j]);
+        for (int j = 0; j < nv; j++) put_at(L, b, c, t, ax_plus(row, i), j, acc[i * nv + j]);
 }
 
 /* Column after column: each has its bias. */
-static void put_by_columns(lower_t *L, builder_t *b, const chain_t *c, affine_t row, affine_t col,
-                           int rows, value_t **acc) {
+static void put_by_columns(lower_t *L, builder_t *b, const chain_t *c, const tile_at_t *t,
+                           affine_t row, int rows, value_t **acc) {
     int nv = L->tiles->vectors;
     for (int j = 0; j < nv; j++) {
-        affine_t ix[] = {c->bias_at, ax_plus(col, (int64_t)j * L->lanes)};
+        affine_t ix[] = {c->bias_at, ax_plus(t->col, (int64_t)j * L->lanes)};
         value_t *bias = c->bias ? b_load(b, c->bias, L->lanes, ix) : NULL;
         for (int i = 0; i < rows; i++) {
             value_t *x = acc[i * nv + j];
             if (bias) x = b_binary(b, OP_ADD, x, bias);
-            put_vector(L, b, c, ax_plus(row, i), ix[1], x);
+            put_at(L, b, c, t, ax_plus(row, i), j, x);
         }
     }
 }
@@ -257,5 +278,6 @@ static void put_by_columns(lower_t *L, builder_t *b, const chain_t *c, affine_t 
 void put_tile(lower_t *L, builder_t *b, void *chain, affine_t row, affine_t col, int rows,
               value_t **acc) {
     const chain_t *c = chain;
-    (c->along_rows ? put_by_rows : put_by_columns)(L, b, c, row, col, rows, acc);
+    tile_at_t t = tile_at(b, c, col);
+    (c->along_rows ? put_by_rows : put_by_columns)(L, b, c, &t, row, rows, acc);
 }

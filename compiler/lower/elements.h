@@ -70,6 +70,8 @@ typedef struct {
     bool along_rows;  /* stored row after row, else column after column */
     buffer_t **to;    /* where it is stored */
     int n_to;
+    buffer_t *panels; /* [panel][rows of a chunk][PANEL], where it is stored too; NULL: it is not */
+    affine_t chunk_row; /* the first row's place there */
 } chain_t;
 
 /* That begins with a dense layer or another node of the part; stored nowhere yet. */
@@ -78,7 +80,9 @@ chain_t begin_chain(const part_t *p, value_t *const *index, const rows_at_t *at,
 /* An epilogue of dense(), whose context is a chain. */
 void put_tile(lower_t *L, builder_t *b, void *chain, affine_t row, affine_t col, int rows,
               value_t **acc);
-/* A vector x goes through the links and is stored; NULL, where all inputs of the first link are in memory. */
-void put_vector(lower_t *L, builder_t *b, const chain_t *c, affine_t row, affine_t col, value_t *x);
+/* A vector x goes through the links and is stored; NULL, where all inputs of the first link are in memory. Returns what is
+ * stored. */
+value_t *put_vector(lower_t *L, builder_t *b, const chain_t *c, affine_t row, affine_t col,
+                    value_t *x);
 
 #endif

@@ -2,6 +2,7 @@
  * class of regions, and writes the schedule. Weights of a class are stacked and the schedule is a loop over layers, so
  * that code size depends on how many classes there are, and not on depth. */
 #include "lower/cache.h"
+#include "lower/chunks.h"
 #include "lower/columns.h"
 #include "lower/loss_gradients.h"
 #include "lower/math.h"
@@ -22,11 +23,11 @@ static int64_t power_below(int64_t n) {
     return p;
 }
 
-/* Rows per task: the largest divisor of the padded length that the tiles allow; where it is less than a
+/* Rows per task: the largest divisor of the padded length, or of a chunk of it, that the tiles allow; where it is less than a
  * third of that, rows are padded up. Question answering keeps its two targets in the first two rows
  * (REFORMER_SLOT_TARGET). */
 static void choose_block(lower_t *L) {
-    dim_t p = L->padded;
+    dim_t p = choose_chunks(L);
     int64_t most = L->tiles->block;
     if (dim_literal(p) && p.c <= most) {
         bool two = first_of(L->g, G_QA_LOSS) && p.c < 2;
@@ -35,10 +36,13 @@ static void choose_block(lower_t *L) {
         L->block = 1;
         for (int64_t d = 1; d <= most; d++)
             if (dim_divisible(p, d)) L->block = d;
-        if (dim_literal(p) && 3 * L->block < most) L->block = power_below(most);
+        bool free = dim_literal(p) && L->chunks.rows == 0;
+        if (free && 3 * L->block < most) L->block = power_below(most);
     }
+    p = L->padded;
     L->rows = dim_literal(p) ? dim(round_up(p.c, L->block)) : p;
     L->blocks = dim_div(L->rows, L->block);
+    count_chunks(L);
 }
 
 /* Few rows are rows of one batch element: each dense layer takes them all at once. */
@@ -136,6 +140,7 @@ static lower_t *lower_begin(arena_t *arena, const graph_t *g, const layout_t *la
     if (!L->regions) return NULL;
     L->batch = g->batch;
     L->padded = g->padded;
+    if (L->regions->backward < (int)g->n_nodes) L->gradients = layout_gradients(arena, g);
     if (L->few) choose_few_rows(L);
     else choose_block(L);
     make_slots(L);
@@ -170,7 +175,8 @@ static bool lower_class(lower_t *L, part_t *p, const few_rows_t *few) {
     if (op == G_QA_LOSS_GRAD) return lower_answer_gradient(L, p);
     if (region->kind == K_ROW && L->few) return lower_columns(L, p, few, &p->stages);
     if (only_prefills(L) && (is_head(L, region) || region->kind == K_REDUCE)) return true;
-    if (region->kind == K_ROW || region->kind == K_PICK) return lower_rows(L, p);
+    bool rows = region->kind == K_ROW || region->kind == K_PICK || region->kind == K_SUM;
+    if (rows) return lower_rows(L, p);
     return region->kind != K_REDUCE || lower_loss(L, p);
 }
 

@@ -54,6 +54,20 @@ typedef struct {
     const char *name;
 } stages_t;
 
+/* What is added up of each chunk of rows, behind the row program of a K_SUM region: kernels whose params are the place in
+ * the stack of what is summed up, a vector of the part, and the number of the chunk. */
+typedef struct {
+    const gnode_t *node;
+    buffer_t *to;
+    int vector;
+    lfunc_t *kernel;
+    const char *suffix; /* of its label */
+} row_sum_t;
+typedef struct {
+    row_sum_t *at;
+    int n;
+} row_sums_of_t;
+
 /* A class of regions as it is lowered. Its kernels take their place in stacks as parameters, one for each list of
  * indices that differs; the schedule passes the layer's. */
 enum { MOST_INDICES = 8 };
@@ -66,6 +80,7 @@ typedef struct part {
     int64_t bound[MOST_INDICES];         /* all are below */
     struct attention *into, *from;       /* whose operands it makes; whose result it reads */
     lfunc_t *kernel;
+    row_sums_of_t sums;    /* of a K_SUM region, whose kernel takes the number of a chunk, too */
     stages_t stages;       /* of few rows: instead of `kernel` */
     buffer_t **shown;      /* traces, by node of the pattern; NULL: see is_shown_apart */
     struct attention *own; /* whose mixer it is */
@@ -112,10 +127,19 @@ typedef struct attention {
 typedef struct cache cache_t; /* of generation: cache.h */
 typedef struct trace trace_t; /* of --dump-activations: trace.c */
 
+/* Rows of a backward pass, whose sums are added up chunk after chunk (chunks.h). */
+typedef struct {
+    int64_t n;    /* in all, at the greatest length; 0: nothing is added up */
+    int64_t rows; /* of a chunk that is part of a batch element; 0: a chunk is several of them */
+    int64_t elements; /* how many */
+    int64_t parts;    /* of a batch element */
+    int64_t blocks;   /* of a chunk */
+} chunks_t;
+
 typedef struct {
     module_t *m;
     const graph_t *g;
-    const layout_t *layout;
+    const layout_t *layout, *gradients; /* NULL: there is no backward pass */
     const lower_options_t *o;
     const tiles_t *tiles; /* in force */
     arena_t *arena;
@@ -128,7 +152,8 @@ typedef struct {
     int64_t batch;
     dim_t padded, rows, blocks; /* per batch element; rows = block * blocks */
     int64_t block;              /* rows per task of dense kernels */
-    const gnode_t *embed;       /* the node */
+    chunks_t chunks;
+    const gnode_t *embed; /* the node */
     const regions_t *regions;
     part_t *parts; /* by class id */
     attention_t *attentions;

@@ -9,6 +9,7 @@
 
 #include "lower/loss_gradients.h"
 #include "lower/outputs.h"
+#include "lower/rows_sums.h"
 
 /* ---- what follows a dense layer on its accumulators --------------------------------------------------- */
 
@@ -202,12 +203,16 @@ static bool dense_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     if (!d.a) return is_missing(L, n);
     if (a) d.k_base = ax_scale(ax_v(r->group), d.k);
     chain_t c = chain_from(L, r, n);
+    c.panels = panels_for(L, r, c.last);
+    c.chunk_row = r->task.chunk_row;
+    bool summed = c.panels && is_only_summed(r, c.last);
     if (c.n_to > 0) d.target = fetch_home;
-    else c.to[c.n_to++] = scratch_tile(L, b, r, c.last);
+    else if (!summed) c.to[c.n_to++] = scratch_tile(L, b, r, c.last);
     if (next_panels(L, r, place_of(r, c.last), width_of(n->in[0]), &next)) d.next = &next;
     d.ctx = &c;
     b_comment(b, "%s", base_name(c.last));
     dense(L, b, &d);
+    if (c.panels) finish_panels(L, b, r, c.last);
     settle(L, r, c.last);
     show_rows(L, b, r, c.last);
     return true;
@@ -281,6 +286,7 @@ static bool compute(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     if (n->op == G_COLUMN) return column_rows(L, r, n);
     if (n->op == G_UNCOLUMN) return uncolumn_rows(L, b, r, n);
     if (is_loss_gradient(n)) return loss_rows(L, b, r, n);
+    if (graph_kind(n) == K_SUM) return summed_rows(L, b, r, n);
     return is_elementwise(n) ? value_rows(L, b, r, n) : no_kernel(L, n, "here");
 }
 
@@ -293,6 +299,7 @@ const char *rows_name(lower_t *L, const part_t *p) {
                                         "final_norm"};
     const nodes_t *results = &p->class->pattern->results;
     const gnode_t *last = results->at[results->n - 1];
+    if (p->class->pattern->kind == K_SUM) return identifier(L, sums_name(L, p));
     while (last->op == G_COLUMN || last->op == G_SLICE) last = last->in[0];
     const char *name = base_name(last->op == G_ADD ? last->in[1] : last);
     if (last->layer < 0 && is_norm(last)) name = "final_norm";
@@ -332,15 +339,18 @@ static const char *rows_doc(lower_t *L, const part_t *p) {
     return arena_printf(L->arena, "on blocks of %lld rows", (long long)L->block);
 }
 
-/* Rows of which batch element, and which of them: a block, or the first one where rows are picked. */
+/* Rows of which batch element, and which of them: a block, of a chunk where sums are made of them, or the first one where
+ * rows are picked. */
 static builder_t begin_rows(lower_t *L, const part_t *p, rows_t *r) {
-    bool picked = r->region->kind == K_PICK;
-    dim_t tasks[] = {dim(L->batch), L->blocks};
-    const char *names[] = {"batch", "block"};
-    builder_t b = build_kernel(L->m, free_name(L, rows_name(L, p)), picked ? 1 : 2, tasks, names);
+    bool picked = r->region->kind == K_PICK, summed = r->region->kind == K_SUM;
+    dim_t tasks[] = {dim(L->batch), L->blocks}, blocks[] = {dim(L->chunks.blocks)};
+    const char *names[] = {"batch", "block"}, *own[] = {"own"};
+    const char *name = free_name(L, rows_name(L, p));
+    r->at.m = picked ? 1 : L->block;
+    if (summed) return build_kernel(L->m, name, 1, blocks, own);
+    builder_t b = build_kernel(L->m, name, picked ? 1 : 2, tasks, names);
     r->at.batch = ax_v(b.fn->task[0]);
     r->at.row0 = picked ? ax(0) : ax_scale(ax_v(b.fn->task[1]), L->block);
-    r->at.m = picked ? 1 : L->block;
     return b;
 }
 
@@ -393,20 +403,25 @@ static bool compute_all(lower_t *L, builder_t *b, rows_t *r, const unsigned *wan
 
 bool lower_rows(lower_t *L, part_t *p) {
     rows_t r = rows_of(L, p);
+    bool head = is_head(L, r.region), summed = r.region->kind == K_SUM;
+    if (summed && !plan_sums(L, p, &r)) return false;
     builder_t b = begin_rows(L, p, &r);
     const nodes_t *results = &r.region->results;
-    bool head = is_head(L, r.region);
     describe(L, b.fn, results->at[head ? results->n - 1 : 0]->at, "%s", rows_doc(L, p));
     if (!head) index_params(L, &b, p, r.index);
     const attention_t *a = p->into ? p->into : p->from;
     if (a) r.group = kernel_param(&b, "group", a->groups);
+    if (summed) begin_chunk(L, &b, &r, kernel_param(&b, "chunk", L->chunks.n));
     const unsigned *wants = wants_of(L, r.region, true);
     unsigned any = any_of(r.region, wants);
     if (!compute_all(L, &b, &r, wants, any)) return false;
     if (p->into && !operands(L, &b, &r)) return false;
+    if (summed) end_chunk(L, &b, &r);
     p->used = true;
     stage_t stage = {b.fn, NULL, NULL, any & ANYWAY ? 0 : any};
     if (head) p->stages = (stages_t){arena_copy(L->arena, &stage, sizeof stage), 1, b.fn->name};
     else p->kernel = b.fn;
-    return true;
+    if (!summed) return true;
+    p->stages.name = sums_name(L, p);
+    return lower_sums(L, p, &r);
 }

@@ -2,6 +2,7 @@
 #ifndef REFORMERC_LOWER_ROWS_VALUES_H
 #define REFORMERC_LOWER_ROWS_VALUES_H
 
+#include "lower/chunks.h"
 #include "lower/rows.h"
 
 typedef struct {
@@ -17,6 +18,10 @@ typedef struct {
     /* By the region's reads: scratch with rows that stand elsewhere, where they are wanted so; NULL: none yet. */
     buffer_t **copies;
     const gnode_t **holds; /* by home: whose rows were put there; NULL: what was there before */
+    /* Of a K_SUM region: by place, then by reads: what stands in panels for sums; NULL: nothing yet. */
+    buffer_t **panels;
+    chunk_task_t task; /* the block within its chunk */
+    inst_t *branch;    /* that is open, where not all tasks have a block */
 } rows_t;
 
 int place_of(const rows_t *r, const gnode_t *n);      /* among the region's nodes; -1: not there */

@@ -1,4 +1,5 @@
-/* The schedule: the embedding, the layers, the heads. For each layer the kernels of its regions, in their order, with the
+/* The schedule: the embedding, the layers, the heads; of a train step, the layers of the backward pass from the last down to
+ * the first, with what stands before and behind them. For each layer the kernels of its regions, in their order, with the
  * layer's places in the stacks of weights. Layers whose regions are of the same classes are one form; the schedule is a loop over layers with a
  * branch per form, so that its size does not depend on depth. */
 #include "lower/schedule.h"
@@ -38,7 +39,8 @@ static int common_end(const sched_t *s, const span_t *forms, int n_forms) {
             if (s->turn[r->regions[forms[f].first + forms[f].n - k]->order] !=
                 s->turn[region->order])
                 return common;
-        if (region->kind == K_ROW && !part_of(s, region)->from) common = k;
+        bool rows = region->kind == K_ROW || region->kind == K_SUM;
+        if (rows && !part_of(s, region)->from) common = k;
     }
     return common;
 }
@@ -70,37 +72,52 @@ static void schedule_forms(sched_t *s, const span_t *forms, int k, int n_forms, 
 
 static value_t *form_of_layer(sched_t *s, const int32_t *form, int n_forms) {
     dim_t n = dim(s->n_layers);
-    buffer_t *table = module_buffer(s->L->m, BUF_TABLE, "layer_form", E_I32, 1, &n);
+    bool second = module_find_buffer(s->L->m, "layer_form") != NULL;
+    buffer_t *table =
+        module_buffer(s->L->m, BUF_TABLE, second ? "layer_form_back" : "layer_form", E_I32, 1, &n);
     table->data = (int32_t *)(uintptr_t)form;
     set_range(table, dim(0), dim(n_forms - 1));
     affine_t ix = ax_v(s->layer);
     return b_name(load1(s->b, table, 1, &ix), "form");
 }
 
-/* The spans of all layers, of which some may do nothing; false: they do not follow each other. */
-static bool find_layers(lower_t *L, span_t **layers, int *n) {
-    const regions_t *r = L->regions;
-    int most = 0;
+/* A pass over the layers: its regions, and which way it goes. */
+typedef struct {
+    int first, end;
+    bool back;
+} pass_t;
+
+static int layers_of(const regions_t *r) {
+    int n = 0;
     for (int i = 0; i < r->n_regions; i++)
-        if (r->regions[i]->layer >= most) most = r->regions[i]->layer + 1;
-    *layers = ARENA_ARRAY(L->arena, span_t, most + 1);
-    *n = 0;
+        if (r->regions[i]->layer >= n) n = r->regions[i]->layer + 1;
+    return n;
+}
+
+static bool follows(const pass_t *pass, int layer, int last) {
+    return last < 0 || (pass->back ? layer <= last : layer >= last);
+}
+
+/* The spans of all layers, of which some may do nothing; false: they do not follow each other. */
+static bool find_layers(lower_t *L, const pass_t *pass, span_t *layers) {
+    const regions_t *r = L->regions;
+    int last = -1;
     bool after = false;
-    for (int i = 0; i < r->n_regions; i++) {
+    for (int i = pass->first; i < pass->end; i++) {
         int layer = r->regions[i]->layer;
         if (layer < 0) {
-            after = *n > 0;
+            after = last >= 0;
             continue;
         }
-        if (after || layer < *n - 1) {
+        if (after || !follows(pass, layer, last)) {
             const gnode_t *node = r->regions[i]->results.at[0];
             diag_error(L->d, node->at,
                        "%s: layers are computed one after the other, and this is layer %d after %d",
-                       node->name, layer, *n - 1);
+                       node->name, layer, last);
             return false;
         }
-        while (layer >= *n) (*layers)[(*n)++] = (span_t){i, 0};
-        (*layers)[layer].n++;
+        if (layers[layer].n++ == 0) layers[layer].first = i;
+        last = layer;
     }
     return true;
 }
@@ -119,16 +136,16 @@ static const int *find_turns(lower_t *L) {
 }
 
 /* What has no layer, from region `from` up to the first that has one, or to the end, but for embedding and heads. */
-static void schedule_outside(sched_t *s, int from) {
+static void schedule_outside(sched_t *s, int from, int end) {
     const regions_t *r = s->L->regions;
     int i = from;
-    while (i < r->n_regions && r->regions[i]->layer < 0) {
+    while (i < end && r->regions[i]->layer < 0) {
         bool other = r->regions[i]->nodes.at[0] == s->L->embed || is_head(s->L, r->regions[i]);
         i = other ? i + 1 : schedule_region(s, r->regions[i])->order + 1;
     }
 }
 
-static void schedule_loop(sched_t *s, const span_t *layers) {
+static void schedule_loop(sched_t *s, const span_t *layers, bool back) {
     lower_t *L = s->L;
     int32_t *form = ARENA_ARRAY(L->arena, int32_t, s->n_layers);
     span_t *forms = ARENA_ARRAY(L->arena, span_t, s->n_layers);
@@ -139,8 +156,12 @@ static void schedule_loop(sched_t *s, const span_t *layers) {
         if (k == n_forms) forms[n_forms++] = layers[i];
         form[i] = k;
     }
-    inst_t *loop = b_for(s->b, "layer", dim(0), dim(s->n_layers), 0, NULL);
+    inst_t *loop = b_for(s->b, back ? "step" : "layer", dim(0), dim(s->n_layers), 0, NULL);
     s->layer = loop_var(loop);
+    if (back) {
+        affine_t down = ax_plus(ax_scale(ax_v(s->layer), -1), s->n_layers - 1);
+        s->layer = b_name(b_index(s->b, down), "layer");
+    }
     int common = n_forms > 1 ? common_end(s, forms, n_forms) : 0;
     schedule_forms(s, forms, 0, n_forms, common,
                    n_forms > 1 ? form_of_layer(s, form, n_forms) : NULL);
@@ -151,15 +172,25 @@ static void schedule_loop(sched_t *s, const span_t *layers) {
     s->n_known = 0;
 }
 
-static bool schedule_layers(sched_t *s) {
-    span_t *layers;
-    if (!find_layers(s->L, &layers, &s->n_layers)) return false;
-    schedule_outside(s, 0);
-    if (s->n_layers == 0) return true;
-    schedule_loop(s, layers);
-    const span_t *last = &layers[s->n_layers - 1];
-    schedule_outside(s, last->first + last->n);
+static bool schedule_layers(sched_t *s, const pass_t *pass) {
+    const regions_t *r = s->L->regions;
+    span_t *layers = ARENA_ARRAY(s->L->arena, span_t, s->n_layers + 1);
+    if (!find_layers(s->L, pass, layers)) return false;
+    int first = pass->first;
+    while (first < pass->end && r->regions[first]->layer < 0) first++;
+    schedule_outside(s, pass->first, pass->end);
+    if (first == pass->end) return true;
+    schedule_loop(s, layers, pass->back);
+    while (first < pass->end && r->regions[first]->layer >= 0) first++;
+    schedule_outside(s, first, pass->end);
     return true;
+}
+
+/* The forward's regions come first. */
+static int forward_regions(const regions_t *r) {
+    int n = 0;
+    while (n < r->n_regions && r->regions[n]->results.at[0]->id < r->backward) n++;
+    return n;
 }
 
 /* ---- all of it ------------------------------------------------------------------------------------------------------------ */
@@ -174,13 +205,16 @@ static void schedule_head(sched_t *s, const head_stages_t *head) {
 }
 
 bool schedule(lower_t *L, trace_t *t, const head_stages_t *heads, int n_heads) {
-    const region_t *embed = L->regions->of_node[L->embed->id];
-    builder_t b = build_entry(L->m, L->few ? "step" : "forward");
-    sched_t s = {.L = L, .b = &b, .trace = t, .turn = find_turns(L)};
+    const regions_t *r = L->regions;
+    const region_t *embed = r->of_node[L->embed->id];
+    int forward = forward_regions(r);
+    bool trained = forward < r->n_regions;
+    builder_t b = build_entry(L->m, L->few ? "step" : trained ? "train_step" : "forward");
+    sched_t s = {.L = L, .b = &b, .trace = t, .turn = find_turns(L), .n_layers = layers_of(r)};
     launch(&b, L->parts[embed->class->id].kernel, NULL, "embed", NULL);
     trace_after(L, t, &b, embed, NULL);
-    if (!schedule_layers(&s)) return false;
+    if (!schedule_layers(&s, &(pass_t){0, forward, false})) return false;
     for (int i = 0; i < n_heads; i++) schedule_head(&s, &heads[i]);
     run_always(&s);
-    return true;
+    return !trained || schedule_layers(&s, &(pass_t){forward, r->n_regions, true});
 }

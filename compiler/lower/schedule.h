@@ -37,7 +37,7 @@ value_t *place_of_member(sched_t *s, const region_t *region, int vector);
 /* Launches a kernel whose parameters are the region's places, then the group where there is one. */
 void launch_part(sched_t *s, lfunc_t *kernel, const region_t *region, value_t *group,
                  const char *label);
-/* The kernels of a row program. */
+/* The kernels of a row program, chunk after chunk where sums are made of its rows. */
 void launch_stages(sched_t *s, const region_t *region, value_t *group, const char *name);
 
 /* A region, or the whole band that it begins. Returns the last region that ran. */

@@ -148,7 +148,7 @@ static void schedule_piece(sched_t *s, const region_t *region) {
 static void schedule_rows(sched_t *s, const region_t *region) {
     const part_t *p = part_of(s, region);
     trace_before(s->L, s->trace, s->b, region);
-    const char *name = p->kernel ? p->kernel->name : p->stages.name;
+    const char *name = p->stages.name ? p->stages.name : p->kernel->name;
     launch_stages(s, region, NULL, launch_label(s, name, ""));
     trace_after(s->L, s->trace, s->b, region, s->layer);
 }
@@ -162,7 +162,8 @@ const region_t *schedule_region(sched_t *s, const region_t *region) {
     }
     gop_t op = region->nodes.at[0]->op;
     bool by_itself = op == G_SEED || op == G_QA_LOSS_GRAD;
+    bool rows = region->kind == K_ROW || region->kind == K_PICK || region->kind == K_SUM;
     if (a) schedule_piece(s, region);
-    else if (region->kind == K_ROW || region->kind == K_PICK || by_itself) schedule_rows(s, region);
+    else if (rows || by_itself) schedule_rows(s, region);
     return region;
 }

@@ -1,4 +1,5 @@
 /* Launches: in which branch of what a call wants they run, and the places in stacks of weights that they are told. */
+#include "lower/chunks.h"
 #include "lower/schedule.h"
 
 /* ---- what runs when ----------------------------------------------------------------------------------------------- */
@@ -111,13 +112,19 @@ void know_places(sched_t *s, const region_t *region) {
     for (int i = 0; i < part_of(s, region)->n_vectors; i++) place_of_member(s, region, i);
 }
 
-void launch_part(sched_t *s, lfunc_t *kernel, const region_t *region, value_t *group,
-                 const char *label) {
-    value_t *args[MOST_INDICES + 1];
+static void launch_with(sched_t *s, lfunc_t *kernel, const region_t *region, value_t *group,
+                        value_t *chunk, const char *label) {
+    value_t *args[MOST_INDICES + 2];
     int n = 0;
     for (; n < part_of(s, region)->n_vectors; n++) args[n] = place_of_member(s, region, n);
     if (group) args[n++] = group;
+    if (chunk) args[n++] = chunk;
     launch(s->b, kernel, n ? args : NULL, label, s->layer);
+}
+
+void launch_part(sched_t *s, lfunc_t *kernel, const region_t *region, value_t *group,
+                 const char *label) {
+    launch_with(s, kernel, region, group, NULL, label);
 }
 
 /* ---- kernels of a part -------------------------------------------------------------------------------------------- */
@@ -131,8 +138,27 @@ const char *launch_label(const sched_t *s, const char *part, const char *what) {
                         what);
 }
 
+/* A chunk's row program, then its sums. */
+static void launch_chunks(sched_t *s, const region_t *region, value_t *group, const char *name) {
+    const part_t *p = part_of(s, region);
+    know_places(s, region); /* before the loop */
+    chunk_loop_t loop = for_chunks(s->L, s->b);
+    launch_with(s, p->kernel, region, group, loop.chunk, name);
+    for (int i = 0; i < p->sums.n; i++) {
+        const row_sum_t *sum = &p->sums.at[i];
+        value_t *args[] = {place_of_member(s, region, sum->vector), loop.chunk};
+        const char *label = arena_printf(s->L->arena, "%s.%s", name, sum->suffix);
+        launch(s->b, sum->kernel, args, label, s->layer);
+    }
+    end_chunks(s->b, &loop);
+}
+
 void launch_stages(sched_t *s, const region_t *region, value_t *group, const char *name) {
     const part_t *p = part_of(s, region);
+    if (p->class->pattern->kind == K_SUM) {
+        launch_chunks(s, region, group, name);
+        return;
+    }
     if (p->kernel) launch_part(s, p->kernel, region, group, name);
     for (int i = 0; i < p->stages.n; i++) {
         const stage_t *stage = &p->stages.at[i];

@@ -1,0 +1,262 @@
+/* Operands of sums in panels, and the kernels that add them up: see rows_sums.h. */
+#include "lower/rows_sums.h"
+
+#include <string.h>
+
+#include "lower/sums.h"
+
+bool is_row_sum(const gnode_t *n) {
+    return graph_kind(n) == K_SUM && n->op != G_TOTAL && n->op != G_GRADIENT;
+}
+
+/* The second input of OUTER is rows, too; of others it is ids. */
+static int operands_of(const gnode_t *sum) {
+    return sum->op == G_OUTER ? 2 : 1;
+}
+
+/* ---- panels ----------------------------------------------------------------------------------------- */
+
+static bool is_summed(const rows_t *r, const gnode_t *x) {
+    for (int i = 0; i < r->region->nodes.n; i++) {
+        const gnode_t *n = r->region->nodes.at[i];
+        for (int k = 0; is_row_sum(n) && k < operands_of(n); k++)
+            if (n->in[k] == x) return true;
+    }
+    return false;
+}
+
+bool is_only_summed(const rows_t *r, const gnode_t *x) {
+    for (int i = 0; i < r->region->nodes.n; i++) {
+        const gnode_t *n = r->region->nodes.at[i];
+        for (int k = 0; !is_row_sum(n) && k < n->n_in; k++)
+            if (n->in[k] == x) return false;
+    }
+    return nodes_find(&r->region->results, x) < 0;
+}
+
+static buffer_t **panels_place(rows_t *r, const gnode_t *x) {
+    int place = place_of(r, x), read = nodes_find(&r->region->reads, x);
+    return &r->panels[place >= 0 ? place : r->region->nodes.n + read];
+}
+
+static buffer_t *make_panels(lower_t *L, rows_t *r, const gnode_t *x) {
+    dim_t d[] = {dim((width_of(x) + PANEL - 1) / PANEL), dim(rows_of_chunk(L)), dim(PANEL)};
+    const char *base = arena_printf(L->arena, "sum_of_%s", identifier(L, base_name(x)));
+    const char *name = base;
+    for (int k = 2; module_find_buffer(L->m, name); k++)
+        name = arena_printf(L->arena, "%s_%d", base, k);
+    buffer_t **place = panels_place(r, x);
+    return *place = workspace(L, name, E_F32, 3, d, "[panel][row of a chunk][column]");
+}
+
+typedef struct {
+    const rows_t *r;
+    buffer_t *from, *to;        /* from NULL: zeros */
+    affine_t row, panel, first; /* column of the panel */
+} panel_t;
+
+static void panel_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
+    const panel_t *p = ctx;
+    affine_t lane = ax_add(p->first, at);
+    affine_t col = ax_add(ax_scale(p->panel, PANEL), lane);
+    affine_t ix[] = {p->panel, ax_add(p->r->task.chunk_row, p->row), lane};
+    value_t *x = p->from ? load_at(b, &p->r->at, p->from, p->row, col, width)
+                         : b_const(b, (ltype_t){E_F32, width}, 0);
+    (void)L;
+    b_store(b, p->to, x, ix);
+}
+
+static void zero_lanes(lower_t *L, builder_t *b, panel_t p, int64_t first, int64_t end) {
+    p.from = NULL;
+    p.first = ax(first);
+    if (end > first) for_span(L, b, end - first, panel_span, &p);
+}
+
+/* A row of x, zeros behind it. */
+static void copy_to_panels(lower_t *L, builder_t *b, panel_t *p, int64_t width) {
+    int64_t whole = width / PANEL, rest = width % PANEL;
+    if (whole > 0) {
+        inst_t *loop = b_for(b, "panel", dim(0), dim(whole), 0, NULL);
+        p->panel = ax_v(loop_var(loop));
+        for_span(L, b, PANEL, panel_span, p);
+        b_end_for(b, loop, NULL);
+    }
+    if (rest == 0) return;
+    p->panel = ax(whole);
+    for_span(L, b, rest, panel_span, p);
+    zero_lanes(L, b, *p, rest, PANEL);
+}
+
+/* What a register tile does not reach of the last panel. */
+static void fill_last_panel(lower_t *L, builder_t *b, const rows_t *r, buffer_t *to,
+                            int64_t width) {
+    int64_t written = round_up(width, L->tile), whole = round_up(width, PANEL);
+    if (written == whole) return;
+    inst_t *rows = b_for(b, "i", dim(0), dim(r->at.m), 0, NULL);
+    panel_t p = {.r = r, .to = to, .row = ax_v(loop_var(rows)), .panel = ax(whole / PANEL - 1)};
+    zero_lanes(L, b, p, written - (whole - PANEL), PANEL);
+    b_end_for(b, rows, NULL);
+}
+
+buffer_t *panels_for(lower_t *L, rows_t *r, const gnode_t *x) {
+    return r->region->kind == K_SUM && is_summed(r, x) ? make_panels(L, r, x) : NULL;
+}
+
+void finish_panels(lower_t *L, builder_t *b, rows_t *r, const gnode_t *x) {
+    buffer_t *panels = *panels_place(r, x);
+    if (panels) fill_last_panel(L, b, r, panels, width_of(x));
+}
+
+static bool put_in_panels(lower_t *L, builder_t *b, rows_t *r, const gnode_t *sum,
+                          const gnode_t *x) {
+    if (x->rank != 3) return no_kernel(L, sum, "of anything but rows of tokens");
+    if (*panels_place(r, x)) return true;
+    buffer_t *from = mixed_rows(L, b, r, x);
+    if (!from) from = operand_of(L, r, sum, x);
+    if (!from) return is_missing(L, sum);
+    panel_t p = {.r = r, .from = from, .to = make_panels(L, r, x), .first = ax(0)};
+    inst_t *rows = b_for(b, "i", dim(0), dim(r->at.m), 0, NULL);
+    p.row = ax_v(loop_var(rows));
+    copy_to_panels(L, b, &p, width_of(x));
+    b_end_for(b, rows, NULL);
+    return true;
+}
+
+bool summed_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *sum) {
+    for (int k = 0; is_row_sum(sum) && k < operands_of(sum); k++)
+        if (!put_in_panels(L, b, r, sum, sum->in[k])) return false;
+    return r->done[place_of(r, sum)] = true;
+}
+
+/* ---- tasks -------------------------------------------------------------------------------------------- */
+
+void begin_chunk(lower_t *L, builder_t *b, rows_t *r, value_t *chunk) {
+    size_t n = (size_t)(r->region->nodes.n + r->region->reads.n);
+    r->panels = ARENA_ARRAY(L->arena, buffer_t *, n + 1);
+    r->task = task_of_chunk(L, b, chunk, b->fn->task[0]);
+    r->at.batch = r->task.batch;
+    r->at.row0 = r->task.row0;
+    r->branch = r->task.inside ? b_if(b, r->task.inside, 0, NULL) : NULL;
+}
+
+static void zero_row(lower_t *L, builder_t *b, rows_t *r, affine_t row) {
+    for (int i = 0; i < r->region->nodes.n + r->region->reads.n; i++) {
+        if (!r->panels[i]) continue;
+        panel_t p = {.r = r, .to = r->panels[i], .row = row};
+        inst_t *loop = b_for(b, "panel", dim(0), r->panels[i]->dims[0], 0, NULL);
+        p.panel = ax_v(loop_var(loop));
+        zero_lanes(L, b, p, 0, PANEL);
+        b_end_for(b, loop, NULL);
+    }
+}
+
+/* Rows that fill the last block of a batch element up. */
+static void zero_fillers(lower_t *L, builder_t *b, rows_t *r) {
+    inst_t *rows = b_for(b, "i", dim(0), dim(r->at.m), 0, NULL);
+    affine_t row = ax_v(loop_var(rows));
+    value_t *own = b_index(b, ax_add(r->at.row0, row));
+    value_t *real = at_most(b, ax_v(own), dim_sub(L->padded, dim(1)));
+    inst_t *filler = b_if(b, b_compare(b, OP_NE, own, real), 0, NULL);
+    zero_row(L, b, r, row);
+    b_end_if(b, filler, NULL);
+    b_end_for(b, rows, NULL);
+}
+
+void end_chunk(lower_t *L, builder_t *b, rows_t *r) {
+    if (!dim_equal(L->rows, L->padded)) zero_fillers(L, b, r);
+    if (!r->branch) return;
+    b_else(b, r->branch, NULL);
+    inst_t *rows = b_for(b, "i", dim(0), dim(r->at.m), 0, NULL);
+    zero_row(L, b, r, ax_v(loop_var(rows)));
+    b_end_for(b, rows, NULL);
+    b_end_if(b, r->branch, NULL);
+}
+
+/* ---- results -------------------------------------------------------------------------------------------- */
+
+/* The array of a stack of gradients. Stacks whose names differ in '.' and '_' alone are numbered. */
+static buffer_t *gradient_buffer(lower_t *L, const layout_entry_t *e) {
+    const char *base = arena_printf(L->arena, "g_%s", identifier(L, e->name)), *name = base;
+    buffer_t *made;
+    for (int k = 2; (made = module_find_buffer(L->m, name)); k++) {
+        if (dim_equal(made->offset, dim(e->offset))) return made;
+        name = arena_printf(L->arena, "%s_%d", base, k);
+    }
+    dim_t d[MAX_RANK];
+    for (int i = 0; i < e->packed_rank; i++) d[i] = dim(e->packed[i]);
+    made = slot_buffer(L, BUF_OUTPUT, REFORMER_SLOT_GRADIENTS, name, E_F32, e->packed_rank, d);
+    made->offset = dim(e->offset);
+    return made;
+}
+
+static const gnode_t *gradient_of(const rows_t *r, const gnode_t *sum) {
+    for (int i = 0; i < r->region->nodes.n; i++) {
+        const gnode_t *n = r->region->nodes.at[i];
+        if (n->op == G_GRADIENT && n->in[0] == sum) return n;
+    }
+    return NULL;
+}
+
+/* Where a sum goes: into the caller's gradients. */
+static buffer_t *target_of(lower_t *L, part_t *p, rows_t *r, const gnode_t *sum, int *vector) {
+    const gnode_t *gradient = gradient_of(r, sum);
+    const class_t *class = p->class;
+    int32_t *at = ARENA_ARRAY(L->arena, int32_t, class->count);
+    const layout_entry_t *stack = NULL;
+    if (!gradient) return no_kernel(L, sum, "as a part of another sum"), NULL;
+    for (int m = 0; m < class->count; m++) {
+        const gnode_t *own = class->members[m]->nodes.at[place_of(r, gradient)];
+        int index = 0;
+        const layout_entry_t *e = layout_find(L->gradients, own->in[1]->name, &index);
+        if (!e || (stack && e != stack)) bug("no place for the gradient of %s", own->in[1]->name);
+        stack = e;
+        at[m] = index;
+    }
+    *vector = part_vector(p, at, stack->count);
+    return gradient_buffer(L, stack);
+}
+
+bool plan_sums(lower_t *L, part_t *p, rows_t *r) {
+    const nodes_t *nodes = &r->region->nodes;
+    p->sums.at = ARENA_ARRAY(L->arena, row_sum_t, nodes->n);
+    for (int i = 0; i < nodes->n; i++) {
+        row_sum_t s = {.node = nodes->at[i]};
+        if (!is_row_sum(s.node)) continue;
+        if (!(s.to = target_of(L, p, r, s.node, &s.vector))) return false;
+        p->sums.at[p->sums.n++] = s;
+    }
+    return !part_is_crowded(L, p);
+}
+
+bool lower_sums(lower_t *L, part_t *p, rows_t *r) {
+    for (int i = 0; i < p->sums.n; i++) {
+        row_sum_t *s = &p->sums.at[i];
+        bool outer = s->node->op == G_OUTER;
+        if (!outer && s->node->op != G_SUM_ROWS) return no_kernel(L, s->node, "here");
+        row_sums_t of = {.dy = *panels_place(r, s->node->in[0]), .to = s->to};
+        if (outer) of.x = *panels_place(r, s->node->in[1]);
+        const char *name = arena_printf(L->arena, "%s_of_%s", p->kernel->name, s->to->name);
+        s->kernel = lower_row_sums(L, free_name(L, name), &of);
+        s->suffix = outer ? "weights" : "biases";
+        describe(L, s->kernel, s->node->at, "%s of a chunk of rows", s->to->name);
+    }
+    return true;
+}
+
+/* "feed_forward.grad": after the params whose gradients they are. */
+const char *sums_name(lower_t *L, const part_t *p) {
+    static const char *const known[] = {"feed_forward", "attention",  "lm_head",
+                                        "classifier",   "qa_outputs", "embeddings"};
+    const nodes_t *nodes = &p->class->pattern->nodes;
+    int i = 0;
+    while (i < nodes->n && nodes->at[i]->op != G_GRADIENT) i++;
+    if (i == nodes->n) return "rows.grad";
+    const gnode_t *param = nodes->at[i]->in[1];
+    const char *number = arena_printf(L->arena, "layers.%d.", param->layer);
+    const char *at = strstr(param->name, number), *name = at ? at + strlen(number) : param->name;
+    size_t n = strcspn(name, ".");
+    for (size_t k = 0; k < sizeof known / sizeof *known; k++)
+        if (strlen(known[k]) == n && memcmp(known[k], name, n) == 0)
+            return arena_printf(L->arena, "%s.grad", known[k]);
+    return "rows.grad";
+}
