@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lower/sums.h"
+#include "lower/totals.h"
 
 bool is_row_sum(const gnode_t *n) {
     return graph_kind(n) == K_SUM && n->op != G_TOTAL && n->op != G_GRADIENT;
@@ -174,55 +175,13 @@ void end_chunk(lower_t *L, builder_t *b, rows_t *r) {
 
 /* ---- results -------------------------------------------------------------------------------------------- */
 
-/* The array of a stack of gradients. Stacks whose names differ in '.' and '_' alone are numbered. */
-static buffer_t *gradient_buffer(lower_t *L, const layout_entry_t *e) {
-    const char *base = arena_printf(L->arena, "g_%s", identifier(L, e->name)), *name = base;
-    buffer_t *made;
-    for (int k = 2; (made = module_find_buffer(L->m, name)); k++) {
-        if (dim_equal(made->offset, dim(e->offset))) return made;
-        name = arena_printf(L->arena, "%s_%d", base, k);
-    }
-    dim_t d[MAX_RANK];
-    for (int i = 0; i < e->packed_rank; i++) d[i] = dim(e->packed[i]);
-    made = slot_buffer(L, BUF_OUTPUT, REFORMER_SLOT_GRADIENTS, name, E_F32, e->packed_rank, d);
-    made->offset = dim(e->offset);
-    return made;
-}
-
-static const gnode_t *gradient_of(const rows_t *r, const gnode_t *sum) {
-    for (int i = 0; i < r->region->nodes.n; i++) {
-        const gnode_t *n = r->region->nodes.at[i];
-        if (n->op == G_GRADIENT && n->in[0] == sum) return n;
-    }
-    return NULL;
-}
-
-/* Where a sum goes: into the caller's gradients. */
-static buffer_t *target_of(lower_t *L, part_t *p, rows_t *r, const gnode_t *sum, int *vector) {
-    const gnode_t *gradient = gradient_of(r, sum);
-    const class_t *class = p->class;
-    int32_t *at = ARENA_ARRAY(L->arena, int32_t, class->count);
-    const layout_entry_t *stack = NULL;
-    if (!gradient) return no_kernel(L, sum, "as a part of another sum"), NULL;
-    for (int m = 0; m < class->count; m++) {
-        const gnode_t *own = class->members[m]->nodes.at[place_of(r, gradient)];
-        int index = 0;
-        const layout_entry_t *e = layout_find(L->gradients, own->in[1]->name, &index);
-        if (!e || (stack && e != stack)) bug("no place for the gradient of %s", own->in[1]->name);
-        stack = e;
-        at[m] = index;
-    }
-    *vector = part_vector(p, at, stack->count);
-    return gradient_buffer(L, stack);
-}
-
 bool plan_sums(lower_t *L, part_t *p, rows_t *r) {
     const nodes_t *nodes = &r->region->nodes;
     p->sums.at = ARENA_ARRAY(L->arena, row_sum_t, nodes->n);
     for (int i = 0; i < nodes->n; i++) {
         row_sum_t s = {.node = nodes->at[i]};
         if (!is_row_sum(s.node)) continue;
-        if (!(s.to = target_of(L, p, r, s.node, &s.vector))) return false;
+        s.to = sum_array(L, p, i, &s.vector);
         p->sums.at[p->sums.n++] = s;
     }
     return !part_is_crowded(L, p);

@@ -155,7 +155,7 @@ static void launch_chunks(sched_t *s, const region_t *region, value_t *group, co
 
 void launch_stages(sched_t *s, const region_t *region, value_t *group, const char *name) {
     const part_t *p = part_of(s, region);
-    if (p->class->pattern->kind == K_SUM) {
+    if (p->sums.n > 0) {
         launch_chunks(s, region, group, name);
         return;
     }
