@@ -235,12 +235,13 @@ typedef struct {
     affine_t col, panel, lane;
 } tile_at_t;
 
-static tile_at_t tile_at(builder_t *b, const chain_t *c, affine_t col) {
+static tile_at_t tile_at(lower_t *L, builder_t *b, const chain_t *c, affine_t col) {
     tile_at_t t = {.col = col};
     if (!c->panels) return t;
-    value_t *first = b_index(b, col);
-    t.panel = ax_v(b_idiv(b, first, dim(PANEL)));
-    t.lane = ax_v(b_irem(b, first, dim(PANEL)));
+    value_t *tile = b_idiv(b, b_index(b, col), dim(L->tile));
+    dim_t per_panel = dim(PANEL / L->tile);
+    t.panel = ax_v(b_idiv(b, tile, per_panel));
+    t.lane = ax_scale(ax_v(b_irem(b, tile, per_panel)), L->tile);
     return t;
 }
 
@@ -278,6 +279,6 @@ static void put_by_columns(lower_t *L, builder_t *b, const chain_t *c, const til
 void put_tile(lower_t *L, builder_t *b, void *chain, affine_t row, affine_t col, int rows,
               value_t **acc) {
     const chain_t *c = chain;
-    tile_at_t t = tile_at(b, c, col);
+    tile_at_t t = tile_at(L, b, c, col);
     (c->along_rows ? put_by_rows : put_by_columns)(L, b, c, &t, row, rows, acc);
 }
