@@ -176,7 +176,7 @@ static bool lower_class(lower_t *L, part_t *p, const few_rows_t *few) {
     if (op == G_QA_LOSS_GRAD) return lower_answer_gradient(L, p);
     if (region->kind == K_ROW && L->few) return lower_columns(L, p, few, &p->stages);
     if (only_prefills(L) && (is_head(L, region) || region->kind == K_REDUCE)) return true;
-    if (region->nodes.at[0]->op == G_TOTAL) return lower_total(L, p);
+    if (op == G_TOTAL) return lower_total(L, p);
     bool rows = region->kind == K_ROW || region->kind == K_PICK || region->kind == K_SUM;
     if (rows) return lower_rows(L, p);
     return region->kind != K_REDUCE || lower_loss(L, p);
