@@ -342,12 +342,12 @@ static const char *rows_doc(lower_t *L, const part_t *p) {
 /* Rows of which batch element, and which of them: a block, of a chunk where sums are made of them, or the first one where
  * rows are picked. */
 static builder_t begin_rows(lower_t *L, const part_t *p, rows_t *r) {
-    bool picked = r->region->kind == K_PICK, summed = r->region->kind == K_SUM;
+    bool picked = picks_rows(r->region), summed = r->region->kind == K_SUM;
     dim_t tasks[] = {dim(L->batch), L->blocks}, blocks[] = {dim(L->chunks.blocks)};
     const char *names[] = {"batch", "block"}, *own[] = {"own"};
     const char *name = free_name(L, rows_name(L, p));
     r->at.m = picked ? 1 : L->block;
-    if (summed) return build_kernel(L->m, name, 1, blocks, own);
+    if (summed && !picked) return build_kernel(L->m, name, 1, blocks, own);
     builder_t b = build_kernel(L->m, name, picked ? 1 : 2, tasks, names);
     r->at.batch = ax_v(b.fn->task[0]);
     r->at.row0 = picked ? ax(0) : ax_scale(ax_v(b.fn->task[1]), L->block);
@@ -410,8 +410,8 @@ bool lower_rows(lower_t *L, part_t *p) {
     describe(L, b.fn, results->at[head ? results->n - 1 : 0]->at, "%s", rows_doc(L, p));
     if (!head) index_params(L, &b, p, r.index);
     const attention_t *a = p->into ? p->into : p->from;
-    if (a) r.group = kernel_param(&b, "group", a->groups);
-    if (summed) begin_chunk(L, &b, &r, kernel_param(&b, "chunk", L->chunks.n));
+    if (a && !summed) r.group = kernel_param(&b, "group", a->groups);
+    if (summed) begin_chunk(L, &b, &r, kernel_param(&b, "chunk", chunks_of(L, r.region)));
     const unsigned *wants = wants_of(L, r.region, true);
     unsigned any = any_of(r.region, wants);
     if (!compute_all(L, &b, &r, wants, any)) return false;

@@ -41,7 +41,8 @@ static buffer_t **panels_place(rows_t *r, const gnode_t *x) {
 }
 
 static buffer_t *make_panels(lower_t *L, rows_t *r, const gnode_t *x) {
-    dim_t d[] = {dim((width_of(x) + PANEL - 1) / PANEL), dim(rows_of_chunk(L)), dim(PANEL)};
+    int64_t rows = picks_rows(r->region) ? L->batch : rows_of_chunk(L);
+    dim_t d[] = {dim((width_of(x) + PANEL - 1) / PANEL), dim(rows), dim(PANEL)};
     const char *base = arena_printf(L->arena, "sum_of_%s", identifier(L, base_name(x)));
     const char *name = base;
     for (int k = 2; module_find_buffer(L->m, name); k++)
@@ -110,7 +111,6 @@ void finish_panels(lower_t *L, builder_t *b, rows_t *r, const gnode_t *x) {
 
 static bool put_in_panels(lower_t *L, builder_t *b, rows_t *r, const gnode_t *sum,
                           const gnode_t *x) {
-    if (x->rank != 3) return no_kernel(L, sum, "of anything but rows of tokens");
     if (*panels_place(r, x)) return true;
     buffer_t *from = mixed_rows(L, b, r, x);
     if (!from) from = operand_of(L, r, sum, x);
@@ -131,9 +131,19 @@ bool summed_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *sum) {
 
 /* ---- tasks -------------------------------------------------------------------------------------------- */
 
+int64_t chunks_of(const lower_t *L, const region_t *region) {
+    return picks_rows(region) ? 1 : L->chunks.n;
+}
+
+/* Attention at one of its ends goes through in one group. */
 void begin_chunk(lower_t *L, builder_t *b, rows_t *r, value_t *chunk) {
     size_t n = (size_t)(r->region->nodes.n + r->region->reads.n);
     r->panels = ARENA_ARRAY(L->arena, buffer_t *, n + 1);
+    if (r->part->into || r->part->from) r->group = b_iconst(b, SCALAR(E_I64), 0);
+    if (picks_rows(r->region)) {
+        r->task.chunk_row = r->at.batch;
+        return;
+    }
     r->task = task_of_chunk(L, b, chunk, b->fn->task[0]);
     r->at.batch = r->task.batch;
     r->at.row0 = r->task.row0;
@@ -164,6 +174,7 @@ static void zero_fillers(lower_t *L, builder_t *b, rows_t *r) {
 }
 
 void end_chunk(lower_t *L, builder_t *b, rows_t *r) {
+    if (picks_rows(r->region)) return;
     if (!dim_equal(L->rows, L->padded)) zero_fillers(L, b, r);
     if (!r->branch) return;
     b_else(b, r->branch, NULL);

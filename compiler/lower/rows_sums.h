@@ -16,6 +16,8 @@ bool is_only_summed(const rows_t *r,
 /* A sum: what it adds up stands in panels from here on. False after an error in L->d. */
 bool summed_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *sum);
 
+/* Rows that are picked of batch elements are one chunk. */
+int64_t chunks_of(const lower_t *L, const region_t *region);
 /* Around what a task computes of its block: `begin` opens a branch where some tasks have none. */
 void begin_chunk(lower_t *L, builder_t *b, rows_t *r, value_t *chunk);
 void end_chunk(lower_t *L, builder_t *b, rows_t *r); /* rows that nobody has are zeros */

@@ -156,14 +156,17 @@ static void schedule_rows(sched_t *s, const region_t *region) {
 const region_t *schedule_region(sched_t *s, const region_t *region) {
     const part_t *p = part_of(s, region);
     const attention_t *a = p->into ? p->into : p->from ? p->from : p->own;
+    if (region->kind == K_SUM) {
+        schedule_rows(s, region);
+        return region;
+    }
     if (p->into && a->together) {
         band_t band = band_of(s, mixer_behind(s, region));
         return schedule_band(s, &band);
     }
     gop_t op = region->nodes.at[0]->op;
     bool by_itself = op == G_SEED || op == G_QA_LOSS_GRAD;
-    bool rows = region->kind == K_ROW || region->kind == K_PICK || region->kind == K_SUM;
     if (a) schedule_piece(s, region);
-    else if (rows || by_itself) schedule_rows(s, region);
+    else if (region->kind == K_ROW || region->kind == K_PICK || by_itself) schedule_rows(s, region);
     return region;
 }

@@ -139,24 +139,32 @@ const char *launch_label(const sched_t *s, const char *part, const char *what) {
 }
 
 /* A chunk's row program, then its sums. */
-static void launch_chunks(sched_t *s, const region_t *region, value_t *group, const char *name) {
+static void launch_chunk(sched_t *s, const region_t *region, value_t *chunk, const char *name) {
     const part_t *p = part_of(s, region);
-    know_places(s, region); /* before the loop */
-    chunk_loop_t loop = for_chunks(s->L, s->b);
-    launch_with(s, p->kernel, region, group, loop.chunk, name);
+    launch_with(s, p->kernel, region, NULL, chunk, name);
     for (int i = 0; i < p->sums.n; i++) {
         const row_sum_t *sum = &p->sums.at[i];
-        value_t *args[] = {place_of_member(s, region, sum->vector), loop.chunk};
+        value_t *args[] = {place_of_member(s, region, sum->vector), chunk};
         const char *label = arena_printf(s->L->arena, "%s.%s", name, sum->suffix);
         launch(s->b, sum->kernel, args, label, s->layer);
     }
+}
+
+static void launch_chunks(sched_t *s, const region_t *region, const char *name) {
+    know_places(s, region); /* before the loop */
+    if (picks_rows(region)) {
+        launch_chunk(s, region, b_iconst(s->b, SCALAR(E_I64), 0), name);
+        return;
+    }
+    chunk_loop_t loop = for_chunks(s->L, s->b);
+    launch_chunk(s, region, loop.chunk, name);
     end_chunks(s->b, &loop);
 }
 
 void launch_stages(sched_t *s, const region_t *region, value_t *group, const char *name) {
     const part_t *p = part_of(s, region);
     if (p->sums.n > 0) {
-        launch_chunks(s, region, group, name);
+        launch_chunks(s, region, name);
         return;
     }
     if (p->kernel) launch_part(s, p->kernel, region, group, name);
