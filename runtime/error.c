@@ -22,6 +22,7 @@ static const char *const messages[] = {
     [REFORMER_E_EMPTY] = "a row of the cache holds no token yet: prefill it first",
     [REFORMER_E_DECODE] = "this model does not generate text",
     [REFORMER_E_LOGITS] = "the logits hold a NaN or an infinity, or rule out every token",
+    [REFORMER_E_TRAIN] = "this model gives no gradients",
 };
 
 const char *reformer_strerror(int code) {

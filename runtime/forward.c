@@ -23,9 +23,9 @@ typedef struct {
     size_t schedule, scratch, stride, bytes;
 } layout_t;
 
-/* Prepared slots: i32 unless it says otherwise, all of four bytes. */
-static void lay_out_slots(const reformer_desc_t *d, const reformer_extent_t *e, reformer_room_t *r,
-                          size_t *slot) {
+/* Prepared slots: i32 unless it says otherwise, all of four bytes. Train steps make a loss that nobody may have asked for. */
+static void lay_out_slots(const reformer_desc_t *d, const reformer_extent_t *e, int trains,
+                          reformer_room_t *r, size_t *slot) {
     static const int per_row[] = {REFORMER_SLOT_IDS, REFORMER_SLOT_KEY, REFORMER_SLOT_ROW,
                                   REFORMER_SLOT_TARGET};
     size_t rows = (size_t)d->batch * (size_t)e->rows;
@@ -35,6 +35,7 @@ static void lay_out_slots(const reformer_desc_t *d, const reformer_extent_t *e, 
     slot[REFORMER_SLOT_LABELS_F32] =
         reformer_take(r, (size_t)d->batch * (size_t)d->labels, sizeof(float));
     slot[REFORMER_SLOT_GIVEN] = reformer_take(r, (size_t)d->lsh_layers, sizeof(int32_t));
+    if (trains) slot[REFORMER_SLOT_LOSS] = reformer_take(r, 1, sizeof(float));
 }
 
 size_t reformer_linear(reformer_room_t *r, size_t fixed, size_t per_unit, int64_t units) {
@@ -45,9 +46,9 @@ size_t reformer_linear(reformer_room_t *r, size_t fixed, size_t per_unit, int64_
 }
 
 static int lay_out(const reformer_desc_t *d, const reformer_variant_t *v,
-                   const reformer_extent_t *e, int threads, layout_t *l) {
+                   const reformer_extent_t *e, int threads, int trains, layout_t *l) {
     reformer_room_t r = {0, 0};
-    lay_out_slots(d, e, &r, l->slot);
+    lay_out_slots(d, e, trains, &r, l->slot);
     size_t schedule = reformer_linear(&r, v->workspace_bytes, v->workspace_per_unit, e->units);
     size_t scratch = reformer_linear(&r, v->scratch_bytes, v->scratch_per_unit, e->units);
     l->schedule = reformer_take(&r, 1, schedule);
@@ -81,8 +82,8 @@ int reformer_workers(int threads) {
 }
 
 /* A variant for shorter inputs may need more than the one for `length`: its sizes are literals of another kernel. */
-size_t reformer_prepare_bytes(const reformer_desc_t *desc, const reformer_variant_t *variants,
-                              int n_variants, size_t length, int threads) {
+static size_t bytes_of(const reformer_desc_t *desc, const reformer_variant_t *variants,
+                       int n_variants, size_t length, int threads, int trains) {
     if (!desc || length == 0 || threads < 0 || threads > REFORMER_MAX_THREADS) return 0;
     const reformer_variant_t *last = choose(variants, n_variants, length);
     size_t most = 0;
@@ -90,10 +91,21 @@ size_t reformer_prepare_bytes(const reformer_desc_t *desc, const reformer_varian
         reformer_extent_t e;
         layout_t l;
         if (!extent_of(desc, v, v == last ? length : (size_t)v->max_length, &e)) return 0;
-        if (!lay_out(desc, v, &e, reformer_workers(threads), &l)) return 0;
+        if (!lay_out(desc, v, &e, reformer_workers(threads), trains, &l)) return 0;
         if (l.bytes > most) most = l.bytes;
     }
     return most;
+}
+
+size_t reformer_prepare_bytes(const reformer_desc_t *desc, const reformer_variant_t *variants,
+                              int n_variants, size_t length, int threads) {
+    return bytes_of(desc, variants, n_variants, length, threads, 0);
+}
+
+size_t reformer_prepare_gradients_bytes(const reformer_desc_t *desc,
+                                        const reformer_variant_t *trains, int n_trains,
+                                        size_t length, int threads) {
+    return bytes_of(desc, trains, n_trains, length, threads, 1);
 }
 
 /* Variants are grouped by target: the group that begins at `first`. */
@@ -104,13 +116,13 @@ static int group_size(const reformer_desc_t *d, int first) {
     return n;
 }
 
-size_t reformer_workspace_bytes(const reformer_desc_t *desc, size_t length, int threads) {
-    if (!desc) return 0;
+static size_t most_bytes(const reformer_desc_t *desc, const reformer_variant_t *variants,
+                         size_t length, int threads, int trains) {
     size_t most = 0;
     int runs = 0;
     for (int i = 0, n; i < desc->n_variants; i += n) {
         n = group_size(desc, i);
-        size_t bytes = reformer_prepare_bytes(desc, desc->variants + i, n, length, threads);
+        size_t bytes = bytes_of(desc, variants + i, n, length, threads, trains);
         if (bytes == 0) return 0;
         if (bytes > most) most = bytes;
         runs = runs || reformer_cpu_supports(desc->variants[i].target);
@@ -118,9 +130,18 @@ size_t reformer_workspace_bytes(const reformer_desc_t *desc, size_t length, int 
     return runs ? most : 0;
 }
 
-int reformer_prepare(const reformer_desc_t *desc, const reformer_variant_t *variants,
-                     int n_variants, const unsigned char *weights, const reformer_io_t *io,
-                     void *workspace, reformer_call_t *call, const reformer_variant_t **chosen) {
+size_t reformer_workspace_bytes(const reformer_desc_t *desc, size_t length, int threads) {
+    return desc ? most_bytes(desc, desc->variants, length, threads, 0) : 0;
+}
+
+size_t reformer_train_bytes(const reformer_desc_t *desc, size_t length, int threads) {
+    return desc && desc->trains ? most_bytes(desc, desc->trains, length, threads, 1) : 0;
+}
+
+/* `gradients` NULL: a forward. */
+static int prepare(const reformer_desc_t *desc, const reformer_variant_t *variants, int n_variants,
+                   const unsigned char *weights, const reformer_io_t *io, float *gradients,
+                   void *workspace, reformer_call_t *call, const reformer_variant_t **chosen) {
     if (!desc || !variants || !io || !io->input_ids || !workspace || !call)
         return REFORMER_E_ARGUMENT;
     if (io->threads < 0 || io->threads > REFORMER_MAX_THREADS) return REFORMER_E_ARGUMENT;
@@ -138,18 +159,36 @@ int reformer_prepare(const reformer_desc_t *desc, const reformer_variant_t *vari
                               .trace_ctx = io->trace_ctx,
                               .profile = io->profile,
                               .profile_ctx = io->profile_ctx};
-    if (!lay_out(desc, v, &e, call->threads, &l)) return REFORMER_E_LENGTH;
+    if (!lay_out(desc, v, &e, call->threads, gradients != NULL, &l)) return REFORMER_E_LENGTH;
     unsigned char *base = (unsigned char *)workspace;
     static const int prepared[] = {
         REFORMER_SLOT_IDS,     REFORMER_SLOT_KEY,        REFORMER_SLOT_ROW,  REFORMER_SLOT_TARGET,
         REFORMER_SLOT_CONTROL, REFORMER_SLOT_LABELS_F32, REFORMER_SLOT_GIVEN};
     for (size_t i = 0; i < sizeof prepared / sizeof *prepared; i++)
         call->slot[prepared[i]] = base + l.slot[prepared[i]];
+    if (gradients) call->slot[REFORMER_SLOT_LOSS] = base + l.slot[REFORMER_SLOT_LOSS];
+    call->slot[REFORMER_SLOT_GRADIENTS] = gradients;
     call->workspace = base + l.schedule;
     call->scratch = base + l.scratch;
     call->scratch_stride = l.stride;
     if (chosen) *chosen = v;
     return reformer_fill_slots(desc, v, &e, io, call);
+}
+
+int reformer_prepare(const reformer_desc_t *desc, const reformer_variant_t *variants,
+                     int n_variants, const unsigned char *weights, const reformer_io_t *io,
+                     void *workspace, reformer_call_t *call, const reformer_variant_t **chosen) {
+    return prepare(desc, variants, n_variants, weights, io, NULL, workspace, call, chosen);
+}
+
+int reformer_prepare_gradients(const reformer_desc_t *desc, const reformer_variant_t *trains,
+                               int n_trains, const unsigned char *weights, const reformer_io_t *io,
+                               float *gradients, void *workspace, reformer_call_t *call,
+                               const reformer_variant_t **chosen) {
+    if (!desc || !gradients) return REFORMER_E_ARGUMENT;
+    if (!trains || !desc->trains) return REFORMER_E_TRAIN;
+    if ((uintptr_t)gradients % ALIGNMENT) return REFORMER_E_ALIGNMENT;
+    return prepare(desc, trains, n_trains, weights, io, gradients, workspace, call, chosen);
 }
 
 int reformer_forward(const reformer_model_t *m, const reformer_io_t *io, void *workspace) {

@@ -19,6 +19,7 @@ typedef struct {
     int32_t beyond; /* key of the positions after the input's last token */
     int any_masked;
     int hashes; /* the variant */
+    int trains; /* gradients are asked for */
 } fill_t;
 
 static int32_t *ints(const fill_t *f, int slot) {
@@ -45,11 +46,11 @@ static int classifier_loss(const reformer_desc_t *desc, const reformer_io_t *io,
     return *loss == REFORMER_LOSS_NONE ? REFORMER_E_ARGUMENT : REFORMER_OK;
 }
 
-/* Labels without a wish for a loss are not looked at. */
+/* Labels without a wish for a loss are not looked at; a train step needs one. */
 static int loss_kind(const fill_t *f, reformer_loss_t *loss) {
     const reformer_io_t *io = f->io;
     *loss = REFORMER_LOSS_NONE;
-    if (!io->loss && !io->token_losses) return REFORMER_OK;
+    if (!io->loss && !io->token_losses && !f->trains) return REFORMER_OK;
     switch (f->desc->head) {
     case REFORMER_HEAD_CLASSIFIER: return classifier_loss(f->desc, io, loss);
     case REFORMER_HEAD_QA:
@@ -74,7 +75,7 @@ static void fill_control(const fill_t *f) {
     control[REFORMER_WANT_HIDDEN] = io->last_hidden_state != NULL;
     control[REFORMER_WANT_LOGITS] = io->logits != NULL || io->start_logits != NULL;
     control[REFORMER_WANT_END] = io->end_logits != NULL;
-    control[REFORMER_LOSS_KIND] = io->loss ? (int32_t)f->loss : REFORMER_LOSS_NONE;
+    control[REFORMER_LOSS_KIND] = io->loss || f->trains ? (int32_t)f->loss : REFORMER_LOSS_NONE;
     control[REFORMER_ANY_MASKED] = f->any_masked;
     control[REFORMER_BATCH_ROWS] = (int32_t)f->batch;
     control[REFORMER_LOSS_LENGTH] = (int32_t)f->loss_length;
@@ -224,12 +225,13 @@ static int fill_given(const fill_t *f) {
 /*  -----------------------------------------------------------------------------------------------
  */
 
+/* The loss of a train step has a place already, which a wish for it replaces. */
 static void bind_slots(const reformer_io_t *io, void **slot) {
     slot[REFORMER_SLOT_HIDDEN] = io->last_hidden_state;
     slot[REFORMER_SLOT_LOGITS] = io->logits;
     slot[REFORMER_SLOT_START] = io->start_logits;
     slot[REFORMER_SLOT_END] = io->end_logits;
-    slot[REFORMER_SLOT_LOSS] = io->loss;
+    if (io->loss || !slot[REFORMER_SLOT_GRADIENTS]) slot[REFORMER_SLOT_LOSS] = io->loss;
     slot[REFORMER_SLOT_TOKEN_LOSSES] = io->token_losses;
     slot[REFORMER_SLOT_BUCKETS] = (void *)(uintptr_t)io->buckets; /* kernels only read it */
 }
@@ -244,8 +246,10 @@ int reformer_fill_slots(const reformer_desc_t *desc, const reformer_variant_t *v
     f.hashes = v->hashes;
     f.beyond = v->absent ? REFORMER_ABSENT : REFORMER_MASKED;
     f.any_masked = f.length < extent->padded && !v->absent;
+    f.trains = call->slot[REFORMER_SLOT_GRADIENTS] != NULL;
     int error = check_outputs(desc, io);
     if (!error) error = loss_kind(&f, &f.loss);
+    if (!error && f.trains && f.loss != desc->train_loss) error = REFORMER_E_ARGUMENT;
     for (int64_t b = 0; b < f.batch && !error; b++) error = fill_tokens(&f, b);
     if (error) return error;
     fill_padding(&f, f.batch * extent->rows, desc->batch * extent->rows, REFORMER_MASKED);

@@ -50,7 +50,8 @@ enum {
     REFORMER_E_FULL = 15,       /* a row of the cache has no room for another token */
     REFORMER_E_EMPTY = 16,      /* a step of a row that holds no token yet: prefill it first */
     REFORMER_E_DECODE = 17, /* this model does not generate: no causal LM, or translated without */
-    REFORMER_E_LOGITS = 18  /* sampling: a NaN or +infinity, or -infinity for every token */
+    REFORMER_E_LOGITS = 18, /* sampling: a NaN or +infinity, or -infinity for every token */
+    REFORMER_E_TRAIN = 19   /* this model gives no gradients: no loss, or translated without */
 };
 const char *reformer_strerror(int code); /* never NULL; static text */
 
@@ -290,6 +291,18 @@ typedef struct reformer_variant {
     void (*run)(const reformer_call_t *call);
 } reformer_variant_t;
 
+/* Gradients of one shape, one behind the other, dense and row-major, in the memory that a train step fills: of tensors
+ * whose names differ in the number of their layer alone. */
+enum { REFORMER_TENSOR_RANK = 8, REFORMER_TENSOR_NAME = 256 };
+typedef struct reformer_stack {
+    const char *name; /* Hugging Face's; '#' stands for the layer's number */
+    int rank;
+    int64_t shape[REFORMER_TENSOR_RANK];
+    int count;
+    const int32_t *layers; /* [count]; NULL: there is one, named as it stands */
+    size_t offset;         /* bytes from the start, a multiple of 64 */
+} reformer_stack_t;
+
 /* An LSH layer of a model whose LSH layers differ. */
 typedef struct reformer_lsh {
     int64_t chunk; /* it hashes what is padded to more tokens */
@@ -330,6 +343,13 @@ typedef struct reformer_desc {
     int n_cache_parts, n_record_parts;
     const reformer_lsh_t
         *lsh; /* [lsh_layers]; NULL: all have what stands above, and hash where the variant does */
+    /* Training; without: trains NULL. Train steps are grouped as variants are, the same number per target; where the
+     * artefact holds nothing else, they are the variants. */
+    const reformer_variant_t *trains;
+    reformer_loss_t train_loss;     /* what they derive: labels must ask for this one */
+    const reformer_stack_t *stacks; /* [n_stacks] */
+    int n_stacks;
+    size_t gradients_bytes;
 } reformer_desc_t;
 
 /* Zero-initialised by the product, filled by bind. */
@@ -340,6 +360,7 @@ typedef struct reformer_model {
     const reformer_variant_t *variants; /* first of the chosen target */
     int n_variants;
     const reformer_variant_t *prefills, *step; /* of the chosen target; NULL: none */
+    const reformer_variant_t *trains;          /* likewise; [n_variants] */
 } reformer_model_t;
 
 int reformer_bind(reformer_model_t *m, const reformer_desc_t *desc, const void *weights,
@@ -349,6 +370,42 @@ int reformer_check_weights(const reformer_model_t *m);
  * this CPU. */
 size_t reformer_workspace_bytes(const reformer_desc_t *desc, size_t length, int threads);
 int reformer_forward(const reformer_model_t *m, const reformer_io_t *io, void *workspace);
+
+/* ---- training ------------------------------------------------------------------------------- */
+
+/* One train step without its update: a forward with dropout at the model's rates, whose masks io->dropout_* name, and the
+ * gradient of its loss by every tensor of the weights that the loss depends on. Labels, or positions, must be there, whether
+ * the loss is wanted or not; where no label counts, the loss is NaN and gradients are 0. Outputs of io are those of this
+ * forward. `gradients`: reformer_gradients_bytes() of the caller's memory, 64-byte aligned, written over as a whole but
+ * for what lies between tensors. Workspace: reformer_train_bytes(), 64-byte aligned. Allocates nothing and keeps nothing:
+ * any number of threads at once, each with gradients and a workspace of its own; after an error gradients are undefined. The
+ * number of threads never changes a result. */
+int reformer_gradients(const reformer_model_t *m, const reformer_io_t *io, float *gradients,
+                       void *workspace);
+size_t reformer_gradients_bytes(const reformer_desc_t *desc); /* 0: this model gives none */
+/* Workspace for inputs of up to `length` tokens, on any target of desc; 0: out of range, no target runs on this CPU, or
+ * this model gives no gradients. */
+size_t reformer_train_bytes(const reformer_desc_t *desc, size_t length, int threads);
+
+/* A tensor of the gradients: floats [offset, offset + elements) of them. */
+typedef struct reformer_tensor {
+    char name[REFORMER_TENSOR_NAME]; /* Hugging Face's */
+    int rank;
+    int64_t shape[REFORMER_TENSOR_RANK];
+    size_t offset, elements;
+} reformer_tensor_t;
+/* Tensor number i, from 0 on. REFORMER_E_ARGUMENT: there are fewer. */
+int reformer_gradient(const reformer_desc_t *desc, size_t i, reformer_tensor_t *t);
+
+/* As reformer_prepare, of a train step. */
+int reformer_prepare_gradients(const reformer_desc_t *desc, const reformer_variant_t *trains,
+                               int n_trains, const unsigned char *weights, const reformer_io_t *io,
+                               float *gradients, void *workspace, reformer_call_t *call,
+                               const reformer_variant_t **chosen);
+/* Workspace of that, whatever this CPU supports; 0: out of range. */
+size_t reformer_prepare_gradients_bytes(const reformer_desc_t *desc,
+                                        const reformer_variant_t *trains, int n_trains,
+                                        size_t length, int threads);
 
 /* Bytes of a cache for rows of up to `length` tokens; 0: out of range, or this model does not generate. */
 size_t reformer_cache_bytes(const reformer_desc_t *desc, size_t length);

@@ -30,7 +30,8 @@ size_t reformer_linear(reformer_room_t *r, size_t fixed, size_t per_unit, int64_
 int reformer_workers(int threads); /* 0 = 1 */
 
 enum { REFORMER_NAME_BYTES = 96 }; /* our longest name has 24 characters; longer ones are cut */
-/* name with every '#' replaced by layer, when that is not negative (trace.c). */
+/* name with every '#' replaced by layer, when that is not negative (trace.c); cut at `bytes`, the NUL counted. */
+void reformer_numbered_name(const char *name, int64_t layer, char *full, size_t bytes);
 void reformer_full_name(const char *name, int64_t layer, char full[REFORMER_NAME_BYTES]);
 
 #endif

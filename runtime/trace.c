@@ -5,24 +5,28 @@
  * product's functions with the layer's number in its place. */
 #include "rt_int.h"
 
-static size_t append_number(char *out, size_t at, int64_t n) {
+static size_t append_number(char *out, size_t at, size_t bytes, int64_t n) {
     char digits[20];
     size_t count = 0;
     do {
         digits[count++] = (char)('0' + n % 10);
         n /= 10;
     } while (n);
-    while (count && at < REFORMER_NAME_BYTES - 1) out[at++] = digits[--count];
+    while (count && at < bytes - 1) out[at++] = digits[--count];
     return at;
 }
 
-void reformer_full_name(const char *name, int64_t layer, char full[REFORMER_NAME_BYTES]) {
+void reformer_numbered_name(const char *name, int64_t layer, char *full, size_t bytes) {
     size_t at = 0;
-    for (const char *p = name; *p && at < REFORMER_NAME_BYTES - 1; p++) {
-        if (*p == '#' && layer >= 0) at = append_number(full, at, layer);
+    for (const char *p = name; *p && at < bytes - 1; p++) {
+        if (*p == '#' && layer >= 0) at = append_number(full, at, bytes, layer);
         else full[at++] = *p;
     }
     full[at] = 0;
+}
+
+void reformer_full_name(const char *name, int64_t layer, char full[REFORMER_NAME_BYTES]) {
+    reformer_numbered_name(name, layer, full, REFORMER_NAME_BYTES);
 }
 
 void reformer_trace(const reformer_call_t *call, const char *name, int64_t layer, const void *data,

@@ -71,6 +71,7 @@ static int choose_target(reformer_model_t *m, const reformer_desc_t *desc) {
         m->prefills = desc->prefills + first;
         m->step = desc->steps + first / n; /* targets have equally many variants */
     }
+    if (n && desc->trains) m->trains = desc->trains + first;
     return n ? REFORMER_OK : REFORMER_E_CPU;
 }
 

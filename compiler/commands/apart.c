@@ -86,6 +86,7 @@ static places_t written(const options_t *o) {
     if (command_is(o, "")) add_translation(o, &out);
     if (command_is(o, "sweep") && o->n_outputs)
         add(&out, "its record", arena_printf(o->arena, "%s.partial", o->outputs[0]));
+    add(&out, "--gradients", o->text[OPT_GRADIENTS]);
     add(&out, "--instrument", o->text[OPT_PROFILE]);
     add(&out, "--html", o->text[OPT_HTML]);
     add(&out, "--tuning", o->text[OPT_TUNING_FILE]);

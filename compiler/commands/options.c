@@ -31,8 +31,8 @@ enum { FIRST_LONG = 1024 }; /* getopt's codes */
 
 static const command_t commands[] = {
     {"", "MODEL -o OUT", "translates a model to C (or loop IR)", C, 1, command_compile},
-    {"run", "MODEL --weights W --input IN --output OUT", "computes one forward pass", R, 1,
-     command_run},
+    {"run", "MODEL --weights W --input IN --output OUT [--gradients G]",
+     "computes one forward pass, or one training step's gradients", R, 1, command_run},
     {"eval", "MODEL --weights W --text FILE", "scores a text: nats and bits per byte", E, 1,
      command_eval},
     {"score", "MODEL --weights W --text FILE [--output OUT]",

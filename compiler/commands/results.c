@@ -80,7 +80,7 @@ static float *new_output(results_t *r, const char *name, int rank, const int64_t
     return t ? t->data : NULL;
 }
 
-static void point_at_inputs(reformer_io_t *io, const inputs_t *in) {
+void inputs_give(const inputs_t *in, reformer_io_t *io) {
     io->input_ids = in->input_ids;
     io->attention_mask = in->attention_mask;
     io->batch = (size_t)in->batch;
@@ -95,7 +95,7 @@ static void point_at_inputs(reformer_io_t *io, const inputs_t *in) {
 
 bool results_prepare(results_t *r, const inputs_t *in, const facts_t *f, reformer_io_t *io,
                      diag_t *d) {
-    point_at_inputs(io, in);
+    inputs_give(in, io);
     bool lm = f->head == ARCH_CAUSAL_LM || f->head == ARCH_MASKED_LM;
     int64_t hidden[3] = {in->batch, in->length, 2 * f->hidden};
     int64_t logits[3] = {in->batch, in->length, f->vocab}, classes[2] = {in->batch, f->labels};

@@ -95,7 +95,9 @@ bool session_plan(session_t *s, const session_plan_t *want) {
                         .trace = want->trace,
                         .impose_buckets = want->impose_buckets,
                         .instrument = want->instrument || s->profile,
-                        .decodes = want->decodes};
+                        .decodes = want->decodes,
+                        .train = want->train,
+                        .train_loss = want->train_loss};
     target_request_t asked = {.names = s->o->targets,
                               .n = s->o->n_targets,
                               .where = "--target",
@@ -170,13 +172,24 @@ bool session_open(session_t *s) {
 
 /* ---- profiles ------------------------------------------------------------------------------------- */
 
+static void tell(session_t *s, reformer_io_t *io) {
+    if (!s->profile) return;
+    io->profile = profile_launch;
+    io->profile_ctx = s->profile;
+}
+
 bool session_forward(session_t *s, reformer_io_t *io) {
-    if (s->profile) {
-        io->profile = profile_launch;
-        io->profile_ctx = s->profile;
-    }
+    tell(s, io);
     profile_begin(s->profile, "forward");
     bool ok = exec_forward(s->exec, io, s->d);
+    profile_end(s->profile);
+    return ok;
+}
+
+bool session_gradients(session_t *s, reformer_io_t *io, float *gradients) {
+    tell(s, io);
+    profile_begin(s->profile, "train step");
+    bool ok = exec_gradients(s->exec, io, gradients, s->d);
     profile_end(s->profile);
     return ok;
 }

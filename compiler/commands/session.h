@@ -41,8 +41,10 @@ typedef struct {
     const char *name;
     int64_t exact_length, exact_batch;
     bool runs, product, trace, impose_buckets, instrument;
-    bool decodes;         /* causal LMs: with prefills and steps */
-    const tiles_t *tiles; /* of every target; NULL: those of --tuning, else the analytic choice */
+    bool decodes; /* causal LMs: with prefills and steps */
+    train_t train;
+    const char *train_loss; /* as in plan_options_t */
+    const tiles_t *tiles;   /* of every target; NULL: those of --tuning, else the analytic choice */
 } session_plan_t;
 bool session_plan(session_t *s, const session_plan_t *want);
 /* Of the planned session, for the warnings of spec/buckets.h. */
@@ -52,8 +54,9 @@ bool session_weights(session_t *s);
 bool session_compile(session_t *s); /* an executor without weights; lowers if nothing has */
 bool session_open(session_t *s);    /* lowers (unless the reference runs), loads weights, opens */
 
-/* exec_forward() of the open session, told to its profile. */
+/* exec_forward(), exec_gradients() of the open session, told to its profile. */
 bool session_forward(session_t *s, reformer_io_t *io);
+bool session_gradients(session_t *s, reformer_io_t *io, float *gradients);
 /* --instrument FILE of run and eval: makes the profile before the plan is made, where the file can be
  * written; writes it as one of the command's outputs when all went well. False after an error in d. */
 bool session_profile_open(session_t *s);

@@ -116,7 +116,8 @@ static bool dump_gradients(const plan_t *p, diag_t *d) {
     sbuf_t text = {0};
     bool ok = true;
     for (int i = 0; i < p->n_variants && ok; i++) {
-        graph_t *g = graph_gradient(p->arena, p->variants[i].graph, NULL, d);
+        const graph_t *g = p->trains ? p->trains[i].graph
+                                     : graph_gradient(p->arena, p->variants[i].graph, NULL, d);
         ok = g != NULL;
         if (ok && i > 0) sbuf_puts(&text, "\n");
         if (ok) graph_print_forward(g, &text);

@@ -58,7 +58,8 @@ result_t *results_add(results_t *r, const char *name, int dtype, int rank, const
                       diag_t *d);
 bool results_put(const results_t *r, output_set_t *set, const char *path, diag_t *d);
 
-/* Points io at the inputs, and at new results for every output of this head (with labels: loss). */
+void inputs_give(const inputs_t *in, reformer_io_t *io); /* points io at them */
+/* The same, and points it at new results for every output of this head (with labels: loss). */
 bool results_prepare(results_t *r, const inputs_t *in, const facts_t *f, reformer_io_t *io,
                      diag_t *d);
 /* reformer_trace_fn; ctx is a trace_t. */

@@ -8,7 +8,7 @@
 #include "support/heap.h"
 #include "support/pages.h"
 
-static bool fail(diag_t *d, int code) {
+bool exec_went_well(int code, diag_t *d) {
     if (code > REFORMER_OK) diag_error(d, NOWHERE, "%s", reformer_strerror(code));
     return code == REFORMER_OK;
 }
@@ -41,11 +41,6 @@ const graph_t *exec_graph(const exec_t *e, const variant_plan_t *v, size_t lengt
     return graph_resize(a, v->graph, &size, d);
 }
 
-typedef struct {
-    graph_margin_fn *of; /* NULL: outputs and traces are wanted instead */
-    void *ctx;
-} margins_t;
-
 static void no_memory(const exec_t *e, const char *what, double bytes, diag_t *d) {
     const spec_t *s = e->plan->spec;
     bool given = s->given[KEY_compile_sequence_length];
@@ -59,33 +54,49 @@ void *exec_room(const exec_t *e, const char *what, size_t bytes, diag_t *d) {
     return room;
 }
 
-static int evaluate(const exec_t *e, const reformer_io_t *io, margins_t margins, diag_t *d) {
-    const variant_plan_t *v = plan_fitting(e->plan, io->length);
+int exec_evaluate(const exec_t *e, const variant_plan_t *v, size_t length, exec_walk_fn *walk,
+                  void *ctx, diag_t *d) {
     if (!v) return REFORMER_E_LENGTH;
     arena_t *a = arena_new();
-    void *store = (void *)(uintptr_t)e->store;
-    const graph_t *g = exec_graph(e, v, io->length, a, d);
+    const graph_t *g = exec_graph(e, v, length, a, d);
     int code = EXEC_FAILED;
     if (g && graph_evaluate_bytes(g) > (double)memory_limit()) {
         no_memory(e, "a workspace", graph_evaluate_bytes(g), d);
         g = NULL;
     }
-    if (g && margins.of)
-        code = graph_hash_margins(g, exec_param, store, io, margins.of, margins.ctx);
-    else if (g) code = graph_evaluate(g, exec_param, store, io, v->unpadded);
+    if (g) code = walk(ctx, g, (void *)(uintptr_t)e->store, v->unpadded);
     arena_free(a);
     return code;
 }
 
+static int walk_forward(void *ctx, const graph_t *g, void *store, bool unpadded) {
+    return graph_evaluate(g, exec_param, store, ctx, unpadded);
+}
+
 static int forward_reference(const exec_t *e, const reformer_io_t *io, void *workspace, diag_t *d) {
     (void)workspace;
-    return evaluate(e, io, (margins_t){NULL, NULL}, d);
+    const variant_plan_t *v = plan_fitting(e->plan, io->length);
+    return exec_evaluate(e, v, io->length, walk_forward, (void *)(uintptr_t)io, d);
+}
+
+typedef struct {
+    const reformer_io_t *io;
+    graph_margin_fn *of;
+    void *ctx;
+} margins_t;
+
+static int walk_margins(void *ctx, const graph_t *g, void *store, bool unpadded) {
+    const margins_t *m = ctx;
+    (void)unpadded;
+    return graph_hash_margins(g, exec_param, store, m->io, m->of, m->ctx);
 }
 
 bool exec_hash_margins(const exec_t *e, const reformer_io_t *io, graph_margin_fn *margin, void *ctx,
                        diag_t *d) {
     if (e->backend != BACKEND_REFERENCE) bug("margins of a %s", backend_names[e->backend]);
-    return fail(d, evaluate(e, io, (margins_t){margin, ctx}, d));
+    const variant_plan_t *v = plan_fitting(e->plan, io->length);
+    margins_t m = {io, margin, ctx};
+    return exec_went_well(exec_evaluate(e, v, io->length, walk_margins, &m, d), d);
 }
 
 static size_t no_workspace(const exec_t *e, size_t length, int threads) {
@@ -160,7 +171,7 @@ static bool bind_code(exec_t *e, const store_t *weights, diag_t *d) {
     if (!packed) return false;
     int code = e->jit ? reformer_bind(&bound, &e->desc, packed, bytes)
                       : e->code.bind(&bound, packed, bytes);
-    if (!fail(d, code)) {
+    if (!exec_went_well(code, d)) {
         heap_free(packed);
         return false;
     }
@@ -246,7 +257,8 @@ size_t exec_workspace_bytes(const exec_t *e, size_t length, int threads) {
     return backends[e->backend].workspace(e, length, threads);
 }
 
-static bool make_room(exec_t *e, size_t bytes, diag_t *d) {
+bool exec_make_room(exec_t *e, size_t bytes, diag_t *d) {
+    if (bytes == 0) bytes = 1;
     if (bytes <= e->workspace_bytes) return true;
     heap_free(e->workspace);
     e->workspace_bytes = 0;
@@ -256,6 +268,7 @@ static bool make_room(exec_t *e, size_t bytes, diag_t *d) {
 }
 
 int exec_run(const exec_t *e, const reformer_io_t *io, void *workspace, diag_t *d) {
+    if (e->plan->trains == e->plan->variants) bug("a forward of train steps");
     uint64_t host = reformer_enter();
     int code = backends[e->backend].forward(e, io, workspace, d);
     reformer_leave(host);
@@ -264,9 +277,8 @@ int exec_run(const exec_t *e, const reformer_io_t *io, void *workspace, diag_t *
 
 /* A length or a number of threads that has no workspace is reported by the forward itself. */
 bool exec_forward(exec_t *e, const reformer_io_t *io, diag_t *d) {
-    size_t bytes = exec_workspace_bytes(e, io->length, io->threads);
-    if (!make_room(e, bytes ? bytes : 1, d)) return false;
-    return fail(d, exec_run(e, io, e->workspace, d));
+    if (!exec_make_room(e, exec_workspace_bytes(e, io->length, io->threads), d)) return false;
+    return exec_went_well(exec_run(e, io, e->workspace, d), d);
 }
 
 void exec_close(exec_t *e) {

@@ -61,6 +61,20 @@ int exec_run(const exec_t *e, const reformer_io_t *io, void *workspace, diag_t *
  * layers whose buckets io imposes are left out. */
 bool exec_hash_margins(const exec_t *e, const reformer_io_t *io, graph_margin_fn *margin, void *ctx,
                        diag_t *d);
+/* ---- train steps: plans that train (plan_options_t) ---------------------------------------------- */
+
+/* As reformer_gradients, of exec_gradients_bytes(), where plan->gradients says. Allocates its workspace at need; false
+ * after an error in d. One call at a time per exec_t. */
+bool exec_gradients(exec_t *e, const reformer_io_t *io, float *gradients, diag_t *d);
+/* The same with a workspace of the caller's, as exec_run(): exec_train_bytes() bytes. */
+int exec_run_gradients(const exec_t *e, const reformer_io_t *io, float *gradients, void *workspace,
+                       diag_t *d);
+/* Memory for them, to free(); NULL after an error in d. */
+float *exec_gradients_new(const exec_t *e, diag_t *d);
+size_t exec_gradients_bytes(const exec_t *e); /* 0: the plan does not train */
+/* For up to `length` tokens. 0: out of range, or none needed. */
+size_t exec_train_bytes(const exec_t *e, size_t length, int threads);
+
 /* ---- generation: plans that decode (plan_options_t) ---------------------------------------------- */
 
 /* Rows of tokens that a model has read, with what prefills and steps need besides: memory of its own, for one

@@ -2,6 +2,10 @@
  * variants, as runtime/reformer_rt.h says. The order of variants is that of generated code: better
  * targets first, each by ascending length. */
 #include "plan/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
 #include "weights/weights.h"
 
 int plan_count(const plan_t *p) {
@@ -12,15 +16,21 @@ static bool has_prefills(const plan_t *p) {
     return p->step && p->prefills != p->variants;
 }
 
+static bool has_trains(const plan_t *p) {
+    return p->trains && p->trains != p->variants;
+}
+
 int plan_parts(const plan_t *p) {
-    int forwards = plan_count(p), steps = p->step ? p->n_targets : 0;
-    return forwards + (has_prefills(p) ? forwards : 0) + steps;
+    int groups = 1 + has_prefills(p) + has_trains(p), steps = p->step ? p->n_targets : 0;
+    return groups * plan_count(p) + steps;
 }
 
 part_t plan_part(const plan_t *p, int part) {
-    int forwards = plan_count(p);
-    if (part < forwards) return PART_FORWARD;
-    return has_prefills(p) && part < 2 * forwards ? PART_PREFILL : PART_STEP;
+    int group = part / plan_count(p), n = 0;
+    part_t kinds[3] = {PART_FORWARD};
+    if (has_prefills(p)) kinds[++n] = PART_PREFILL;
+    if (has_trains(p)) kinds[++n] = PART_TRAIN;
+    return group <= n ? kinds[group] : PART_STEP;
 }
 
 int plan_target(const plan_t *p, int part) {
@@ -36,7 +46,8 @@ const char *plan_part_name(const plan_t *p, int part, arena_t *a) {
     if (p->n_variants > 1)
         length = arena_printf(a, "%s%lld", v->unit ? "U" : "L", (long long)v->max_length);
     if (kind == PART_FORWARD) return length;
-    return arena_printf(a, "prefill%s%s", *length ? "_" : "", length);
+    const char *what = kind == PART_TRAIN ? "train" : "prefill";
+    return arena_printf(a, "%s%s%s", what, *length ? "_" : "", length);
 }
 
 /* Index into plan->targets of the target that stands at `rank`: higher ids are better, and the first of
@@ -51,7 +62,10 @@ static int target_at(const plan_t *p, int rank) {
 }
 
 const variant_plan_t *plan_variant(const plan_t *p, int part) {
-    variant_plan_t *v = plan_part(p, part) == PART_PREFILL ? p->prefills : p->variants;
+    part_t kind = plan_part(p, part);
+    variant_plan_t *v = kind == PART_PREFILL ? p->prefills
+                        : kind == PART_TRAIN ? p->trains
+                                             : p->variants;
     return &v[part % p->n_variants];
 }
 
@@ -59,7 +73,9 @@ const module_t *plan_module(const plan_t *p, int part) {
     int t = target_at(p, plan_target(p, part));
     part_t kind = plan_part(p, part);
     if (kind == PART_STEP) return p->step_modules[t];
-    module_t **m = kind == PART_PREFILL ? p->prefill_modules : p->modules;
+    module_t **m = kind == PART_PREFILL ? p->prefill_modules
+                   : kind == PART_TRAIN ? p->train_modules
+                                        : p->modules;
     return m[part % p->n_variants * p->n_targets + t];
 }
 
@@ -207,11 +223,65 @@ static void describe_cache(const plan_t *p, reformer_desc_t *d) {
                                      p->batch * p->positions, &d->n_record_parts);
 }
 
+/* ---- gradients ------------------------------------------------------------------------------------ */
+
+/* The number behind "layers." in a tensor's name, and what stands around it; false: there is none. */
+static bool split_name(const char *name, int *before, int32_t *layer, const char **behind) {
+    static const char word[] = "layers.";
+    const char *at = strstr(name, word);
+    char *end;
+    if (!at) return false;
+    at += sizeof word - 1;
+    long number = strtol(at, &end, 10);
+    *before = (int)(at - name);
+    *layer = (int32_t)number;
+    *behind = end;
+    return end > at && *end == '.';
+}
+
+static reformer_stack_t describe_stack(const plan_t *p, const layout_entry_t *e) {
+    const char *name = weights_hf_name(p->arena, p->gradients, e->source[0]), *behind;
+    int32_t *layers = e->count > 1 ? ARENA_ARRAY(p->arena, int32_t, e->count) : NULL;
+    reformer_stack_t s = {.count = e->count, .layers = layers, .offset = (size_t)e->offset};
+    s.rank = weights_hf_shape(p->gradients, e, e->source[0], s.shape);
+    int before;
+    for (int i = 0; layers && i < e->count; i++) {
+        bool found = split_name(e->source[i], &before, &layers[i], &behind);
+        if (!found) bug("'%s' is stacked and says no layer", e->source[i]);
+    }
+    int32_t first;
+    if (layers && split_name(name, &before, &first, &behind))
+        name = arena_printf(p->arena, "%.*s#%s", before, name, behind);
+    s.name = name;
+    return s;
+}
+
+static reformer_loss_t loss_of(const graph_t *train) {
+    static const reformer_loss_t losses[G_COUNT] = {[G_CROSS_ENTROPY] = REFORMER_LOSS_CROSS_ENTROPY,
+                                                    [G_QA_LOSS] = REFORMER_LOSS_QA,
+                                                    [G_MSE_LOSS] = REFORMER_LOSS_MSE,
+                                                    [G_BCE_LOSS] = REFORMER_LOSS_BCE};
+    return losses[graph_next(train, G_SEED, NULL)->in[0]->op];
+}
+
+static void describe_trains(const plan_t *p, reformer_desc_t *d, reformer_variant_t *variants) {
+    const layout_t *l = p->gradients;
+    reformer_stack_t *stacks = ARENA_ARRAY(p->arena, reformer_stack_t, l->n);
+    for (int i = 0; i < l->n; i++) stacks[i] = describe_stack(p, &l->entries[i]);
+    int groups = has_trains(p) ? 1 + has_prefills(p) : 0;
+    d->trains = variants + groups * plan_count(p);
+    d->train_loss = loss_of(p->trains[0].graph);
+    d->stacks = stacks;
+    d->n_stacks = l->n;
+    d->gradients_bytes = (size_t)l->data_end;
+}
+
 void plan_describe(const plan_t *p, reformer_desc_t *desc, reformer_variant_t *variants) {
     plan_describe_model(p, desc);
     int n = plan_parts(p);
     for (int k = 0; k < n; k++) variants[k] = describe_variant(p, k);
     desc->variants = variants;
+    if (p->trains) describe_trains(p, desc, variants);
     if (!p->step) return;
     desc->prefills = has_prefills(p) ? variants + desc->n_variants : variants;
     desc->steps = variants + n - p->n_targets;

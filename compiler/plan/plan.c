@@ -16,13 +16,17 @@ static variant_plan_t variant_of(graph_t *g) {
                             .graph = g};
 }
 
-static bool add_variant(plan_t *p, int64_t length, units_t units, shorter_t shorter, diag_t *d) {
-    const spec_t *s = p->spec;
+static graph_t *build(const plan_t *p, int64_t length, units_t units, bool train, diag_t *d) {
     graph_options_t o = {.batch = p->batch,
                          .length = length,
                          .units = units,
-                         .bucket_length = spec_padded_length(s, p->longest)};
-    graph_t *g = graph_build(p->arena, s, &o, d);
+                         .train = train,
+                         .bucket_length = spec_padded_length(p->spec, p->longest)};
+    return graph_build(p->arena, p->spec, &o, d);
+}
+
+static bool add_variant(plan_t *p, int64_t length, units_t units, shorter_t shorter, diag_t *d) {
+    graph_t *g = build(p, length, units, false, d);
     if (!g) return false;
     g->shorter = shorter;
     p->variants[p->n_variants++] = variant_of(g);
@@ -215,6 +219,31 @@ static bool add_step(plan_t *p, diag_t *d) {
     return add_prefills(p, d);
 }
 
+/* ---- training -------------------------------------------------------------------------------------- */
+
+/* Dropout is the spec's: a graph that says its own is taken as it stands. */
+static graph_t *derive(const plan_t *p, const variant_plan_t *v, const char *loss, diag_t *d) {
+    graph_gradient_options_t o = {.loss = loss};
+    const graph_t *forward =
+        p->spec->of_graph ? v->graph : build(p, v->max_length, v->graph->units, true, d);
+    graph_t *g = forward ? graph_gradient(p->arena, forward, &o, d) : NULL;
+    if (g) g->shorter = v->graph->shorter;
+    return g;
+}
+
+static bool add_trains(plan_t *p, const plan_options_t *o, diag_t *d) {
+    bool alone = o->train == TRAIN_ALONE;
+    p->trains = alone ? p->variants : ARENA_ARRAY(p->arena, variant_plan_t, p->n_variants);
+    for (int k = 0; k < p->n_variants; k++) {
+        graph_t *g = derive(p, &p->variants[k], o->train_loss, d);
+        if (!g) return false;
+        p->trains[k] = p->variants[k];
+        p->trains[k].graph = g;
+    }
+    p->gradients = layout_gradients(p->arena, p->trains[p->n_variants - 1].graph);
+    return true;
+}
+
 /* ---- a plan ---------------------------------------------------------------------------------------- */
 
 static bool make_variants(plan_t *p, const loaded_model_t *m, const plan_options_t *o, diag_t *d) {
@@ -237,8 +266,9 @@ plan_t *plan_of_model(arena_t *a, const loaded_model_t *m, const plan_options_t 
     p->batch = model_batch(m);
     if (o->exact_batch > 0 && !s->compile.has_batch) p->batch = o->exact_batch;
     if (!choose_targets(p, o, d) || !make_variants(p, m, o, d)) return NULL;
-    const graph_t *largest = p->variants[p->n_variants - 1].graph;
-    p->layout = layout_make(a, largest);
+    if (o->train != TRAIN_NOT && !add_trains(p, o, d)) return NULL;
+    const variant_plan_t *all = p->trains ? p->trains : p->variants; /* train steps read most */
+    p->layout = layout_make(a, all[p->n_variants - 1].graph);
     if (o->decodes && p->facts.head == ARCH_CAUSAL_LM && !add_step(p, d)) return NULL;
     return p;
 }
@@ -271,6 +301,10 @@ const variant_plan_t *plan_fitting(const plan_t *p, size_t length) {
 
 const variant_plan_t *plan_prefill_fitting(const plan_t *p, size_t length) {
     return p->prefills ? fitting(p, p->prefills, length) : NULL;
+}
+
+const variant_plan_t *plan_train_fitting(const plan_t *p, size_t length) {
+    return p->trains ? fitting(p, p->trains, length) : NULL;
 }
 
 int64_t variant_padded(const variant_plan_t *v, int64_t length) {
@@ -322,9 +356,10 @@ static bool lower_steps(plan_t *p, const pass_options_t *passes, diag_t *d) {
 }
 
 bool plan_lower(plan_t *p, const pass_options_t *passes, diag_t *d) {
-    bool shared = p->prefills == p->variants;
+    bool shared = p->prefills == p->variants, trains = p->trains && p->trains != p->variants;
     if (!lower_variants(p, p->variants, p->step && shared, &p->modules, passes, d)) return false;
-    p->prefill_modules = p->modules;
+    p->prefill_modules = p->train_modules = p->modules;
+    if (trains && !lower_variants(p, p->trains, false, &p->train_modules, passes, d)) return false;
     if (!p->step) return true;
     if (!shared && !lower_variants(p, p->prefills, true, &p->prefill_modules, passes, d))
         return false;

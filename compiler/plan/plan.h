@@ -29,6 +29,10 @@ typedef struct {
     variant_plan_t *prefills; /* [n_variants], ascending max_length */
     graph_t *step;            /* of all rows at once */
     int64_t positions;        /* most tokens of a row */
+    /* Training, where it is asked for (trains NULL otherwise): a train step of each variant; where nothing else is asked
+     * for, the variants themselves are. */
+    variant_plan_t *trains; /* [n_variants], ascending max_length */
+    layout_t *gradients;    /* where each gradient stands in the memory that a train step fills */
     int n_targets;
     const target_t *targets[MAX_TARGETS];
     tiles_t tiles[MAX_TARGETS]; /* by target */
@@ -39,7 +43,14 @@ typedef struct {
     module_t **modules;         /* NULL until plan_lower(); [n_variants * n_targets] */
     module_t **prefill_modules; /* the same; of batch 1 they are `modules` */
     module_t **step_modules;    /* [n_targets] */
+    module_t **train_modules;   /* as `modules`; of variants that are train steps, those */
 } plan_t;
+
+typedef enum {
+    TRAIN_NOT,
+    TRAIN_TOO,  /* train steps beside forwards */
+    TRAIN_ALONE /* in place of them */
+} train_t;
 
 /* What to specialise for, from compile.sequence_length; `exact_length` > 0 (run without that key):
  * exactly that length and batch. NULL after errors in d. */
@@ -52,6 +63,8 @@ typedef struct {
     const tiles_t *tiles[MAX_TARGETS]; /* by target, legal; NULL: the analytic choice */
     bool trace, impose_buckets, instrument;
     bool decodes; /* a causal LM: with prefills and steps */
+    train_t train;
+    const char *train_loss; /* the output that train steps derive; NULL: "loss" */
 } plan_options_t;
 plan_t *plan_make(arena_t *a, const spec_t *s, const plan_options_t *o, diag_t *d);
 /* The same of a model: of graphs, the variants are those that compile.sequence_length asks for, or all. */
@@ -62,21 +75,22 @@ const gnode_t *plan_hash(const plan_t *p);
 /* The variant that the runtime picks, the smallest that holds the length; NULL: none does. */
 const variant_plan_t *plan_fitting(const plan_t *p, size_t length);
 const variant_plan_t *plan_prefill_fitting(const plan_t *p, size_t length); /* of p->prefills */
+const variant_plan_t *plan_train_fitting(const plan_t *p, size_t length);   /* of p->trains */
 int64_t variant_padded(const variant_plan_t *v, int64_t length); /* what it pads the length to */
 bool plan_lower(plan_t *p, const pass_options_t *passes, diag_t *d);
 
 /* describe.c: the runtime's descriptor of a lowered plan, in memory, with run == NULL; generated
  * code is this in text. `variants` has room for plan_parts(p): forwards, better targets first, each by
- * ascending max_length; then prefills in the same order, where they are not the forwards; then the
- * step of each target. Strings are the plan's. */
+ * ascending max_length; then prefills, then train steps in the same order, where they are not the forwards; then
+ * the step of each target. Strings are the plan's. */
 int plan_count(const plan_t *p);                               /* forwards */
 int plan_parts(const plan_t *p);                               /* all */
 const module_t *plan_module(const plan_t *p, int part);        /* in the order of `variants` */
-const variant_plan_t *plan_variant(const plan_t *p, int part); /* of forwards and prefills */
-typedef enum { PART_FORWARD, PART_PREFILL, PART_STEP } part_t;
+const variant_plan_t *plan_variant(const plan_t *p, int part); /* of all but steps */
+typedef enum { PART_FORWARD, PART_PREFILL, PART_TRAIN, PART_STEP } part_t;
 part_t plan_part(const plan_t *p, int part);
 int plan_target(const plan_t *p, int part); /* its place among targets: 0 is the best one */
-/* What tells the parts of one target apart, in names: "", "L4096", "U4096", "prefill_L4096", "step". */
+/* What tells the parts of one target apart, in names: "", "L4096", "U4096", "prefill_L4096", "train", "step". */
 const char *plan_part_name(const plan_t *p, int part, arena_t *a);
 void plan_describe_model(const plan_t *p,
                          reformer_desc_t *desc); /* without variants; not lowered */

@@ -247,8 +247,8 @@ static bool is_head(const layout_t *l) {
 }
 
 /* Axial tables go back to Hugging Face's [1, .., s_a, .., 1, dim_a]. */
-static int hf_shape(const layout_t *l, const layout_entry_t *e, const char *source,
-                    int64_t *shape) {
+int weights_hf_shape(const layout_t *l, const layout_entry_t *e, const char *source,
+                     int64_t *shape) {
     if (!is_axial_table(source)) {
         memcpy(shape, e->shape, (size_t)e->rank * sizeof *shape);
         return e->rank;
@@ -260,9 +260,9 @@ static int hf_shape(const layout_t *l, const layout_entry_t *e, const char *sour
     return axes + 1;
 }
 
-static const char *hf_name(arena_t *a, const char *source, bool prefix) {
+const char *weights_hf_name(arena_t *a, const layout_t *l, const char *source) {
     bool inner = strncmp(source, "embeddings.", 11) == 0 || strncmp(source, "encoder.", 8) == 0;
-    return prefix && inner ? arena_printf(a, "reformer.%s", source) : source;
+    return inner && is_head(l) ? arena_printf(a, "reformer.%s", source) : source;
 }
 
 static void unpack_tensor(const layout_t *l, const layout_entry_t *e, int i,
@@ -270,10 +270,10 @@ static void unpack_tensor(const layout_t *l, const layout_entry_t *e, int i,
     int64_t shape[8];
     const char *source = e->source[i];
     if (e->again && e->again[i]) return; /* written already */
-    int rank = hf_shape(l, e, source, shape);
+    int rank = weights_hf_shape(l, e, source, shape);
     move_t m = {.unpack = true};
     m.packed = (float *)(uintptr_t)(file + e->offset) + i * stride_of(e); /* only read */
-    m.plain = st_writer_space(w, hf_name(a, source, is_head(l)), ST_F32, rank, shape);
+    m.plain = st_writer_space(w, weights_hf_name(a, l, source), ST_F32, rank, shape);
     move_tensor(e, &m);
     /* Hugging Face saves this parameter under both of its names. */
     if (strcmp(source, "lm_head.bias") == 0)

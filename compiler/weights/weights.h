@@ -150,6 +150,11 @@ const tensor_t *store_find(const store_t *s, const char *name); /* NULL: none */
 size_t weights_packed_bytes(const layout_t *l);
 /* 64-byte aligned bytes of the weights file, free() them; contents table included. */
 unsigned char *weights_pack(const layout_t *l, const store_t *s, size_t *bytes, diag_t *d);
+/* What Hugging Face calls a source of the layout (`reformer.` in front of what a head stands on), and the shape that it
+ * has there: at most 8 dimensions, whose number is returned. */
+const char *weights_hf_name(arena_t *a, const layout_t *l, const char *source);
+int weights_hf_shape(const layout_t *l, const layout_entry_t *e, const char *source,
+                     int64_t *shape);
 /* Packed file back to Hugging Face tensors (safetensors), with the layout of the same model. */
 bool weights_unpack(const layout_t *l, const unsigned char *packed, size_t bytes, const char *path,
                     diag_t *d);

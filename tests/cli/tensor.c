@@ -4,7 +4,9 @@
  *   tensor text FILE NAME                 the bytes that its ids stand for (id = byte + 2)
  *   tensor same A NAME B NAME WITHIN      elements in their order differ by at most WITHIN times the greater of 1 and
  *                                         the greatest magnitude of B's; 0: bit for bit. NAME@R: row R of the first
- *                                         dimension, NAME:N the first N elements of every row, NAME@R:N both. */
+ *                                         dimension, NAME:N the first N elements of every row, NAME@R:N both
+ *   tensor near A B WITHIN                both files have the same tensors of the same shapes, whose elements differ by at
+ *                                         most WITHIN times the greatest magnitude of B's; below 1e-7 that is noise */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,12 +91,48 @@ static int compare(arena_t *a, char **argv, diag_t *d) {
     return !ok;
 }
 
+static bool same_shape(const st_tensor_t *x, const st_tensor_t *y) {
+    return x->rank == y->rank &&
+           memcmp(x->shape, y->shape, sizeof *x->shape * (size_t)x->rank) == 0;
+}
+
+static bool is_near(arena_t *a, const st_tensor_t *x, const st_tensor_t *y, double share,
+                    diag_t *d) {
+    static const double noise = 1e-7;
+    const float *got = read_all(a, x, "A", d), *want = read_all(a, y, "B", d);
+    double largest = 0, worst = 0;
+    for (int64_t i = 0; got && want && i < y->elements; i++) {
+        double apart = fabs((double)got[i] - (double)want[i]);
+        largest = fmax(largest, fabs((double)want[i]));
+        if (!(apart <= worst)) worst = apart;
+    }
+    bool ok = got && want && worst <= (largest < noise ? noise : share * largest);
+    if (!ok) fprintf(stderr, "%s: off by %g of %g\n", y->name, worst, largest);
+    return ok;
+}
+
+static int near(arena_t *a, char **argv, diag_t *d) {
+    st_file_t *x = st_open(argv[2], d), *y = st_open(argv[3], d);
+    bool ok = x && y && st_count(x) == st_count(y) && st_count(y) > 0;
+    if (!ok) fputs("the files have other numbers of tensors\n", stderr);
+    for (size_t i = 0; ok && i < st_count(y); i++) {
+        const st_tensor_t *want = st_at(y, i), *got = st_find(x, want->name);
+        ok = got && same_shape(got, want);
+        if (!ok) fprintf(stderr, "%s: %s\n", want->name, got ? "another shape" : "missing");
+        ok = ok && is_near(a, got, want, atof(argv[4]), d);
+    }
+    if (x) st_close(x);
+    if (y) st_close(y);
+    return !ok;
+}
+
 int main(int argc, char **argv) {
     diag_t *d = diag_new();
     arena_t *a = arena_new();
     int code = 2;
     if (argc == 4) code = show(a, argv, d);
     else if (argc == 7 && strcmp(argv[1], "same") == 0) code = compare(a, argv, d);
+    else if (argc == 5 && strcmp(argv[1], "near") == 0) code = near(a, argv, d);
     diag_print(d, stderr);
     diag_free(d);
     arena_free(a);

@@ -1,0 +1,49 @@
+/* Train steps: the gradients of a loss, and which tensor stands where among them.
+ *
+ * In: what a forward takes, with labels, and the caller's memory. Out: the gradients, as the description lays them out.
+ * Preparing is forward.c's. */
+#include "rt_int.h"
+
+int reformer_gradients(const reformer_model_t *m, const reformer_io_t *io, float *gradients,
+                       void *workspace) {
+    if (!m || !m->desc || !m->weights) return REFORMER_E_ARGUMENT;
+    reformer_call_t call;
+    const reformer_variant_t *v;
+    int error = reformer_prepare_gradients(m->desc, m->trains, m->n_variants, m->weights, io,
+                                           gradients, workspace, &call, &v);
+    if (error) return error;
+    uint64_t host = reformer_enter();
+    v->run(&call);
+    reformer_leave(host);
+    return REFORMER_OK;
+}
+
+size_t reformer_gradients_bytes(const reformer_desc_t *desc) {
+    return desc && desc->trains ? desc->gradients_bytes : 0;
+}
+
+/* ---- tensors -------------------------------------------------------------------------------- */
+
+static void describe(const reformer_stack_t *s, size_t at, reformer_tensor_t *t) {
+    *t = (reformer_tensor_t){.rank = s->rank, .elements = 1};
+    for (int i = 0; i < s->rank; i++) {
+        t->shape[i] = s->shape[i];
+        t->elements *= (size_t)s->shape[i];
+    }
+    t->offset = s->offset / sizeof(float) + at * t->elements;
+    reformer_numbered_name(s->name, s->layers ? s->layers[at] : -1, t->name, sizeof t->name);
+}
+
+int reformer_gradient(const reformer_desc_t *desc, size_t i, reformer_tensor_t *t) {
+    if (!desc || !t) return REFORMER_E_ARGUMENT;
+    if (!desc->trains) return REFORMER_E_TRAIN;
+    for (int k = 0; k < desc->n_stacks; k++) {
+        const reformer_stack_t *s = &desc->stacks[k];
+        if (i < (size_t)s->count) {
+            describe(s, i, t);
+            return REFORMER_OK;
+        }
+        i -= (size_t)s->count;
+    }
+    return REFORMER_E_ARGUMENT;
+}
