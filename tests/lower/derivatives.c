@@ -66,27 +66,6 @@ static void smooth_activations(graph_t *g) {
     }
 }
 
-/* Rates, and nodes behind dense layers. */
-static bool drop(graph_t *g, diag_t *d) {
-    edit_t e = {g, -1};
-    size_t n = g->n_nodes;
-    for (size_t i = 0; i < n; i++) {
-        gnode_t *x = g->nodes[i];
-        bool rated = x->op == G_EMBED || x->op == G_LSH_ATTENTION || x->op == G_LOCAL_ATTENTION ||
-                     x->op == G_EXACT_ATTENTION;
-        if (rated && draw(2)) x->rate = 0.05 + 0.05 * draw(5);
-        if (x->op == G_EMBED && draw(2)) x->position_rate = 0.2;
-        if (x->op != G_DENSE || x->layer < 0 || draw(3)) continue;
-        gnode_t *dropped =
-            edit_add(&e, G_DROPOUT, arena_printf(g->arena, "%s.dropped", x->name), x, NULL, NULL);
-        dropped->layer = x->layer;
-        dropped->rate = 0.2;
-        dropped->place = draw(2) ? PLACE_ATTENTION : PLACE_FEED_FORWARD;
-        edit_replace(&e, x, dropped, dropped);
-    }
-    return edit_finish(&e, d);
-}
-
 static void draw_inputs(sample_t *m, int64_t labels, bool classifies) {
     int64_t length = m->length;
     bool numbers = classifies && (labels == 1 || draw(2)), masked = draw(2);
@@ -145,7 +124,7 @@ static bool open_sample(sample_t *m, int index, uint64_t seed) {
     if (!m->plan || !edit_graphs(m->plan, &m->forms, m->x.d)) return false;
     m->x.forward = m->plan->variants[m->plan->n_variants - 1].graph;
     smooth_activations(m->x.forward);
-    if (drops && !drop(m->x.forward, m->x.d)) return false;
+    if (drops && !drop_graph(m->x.forward, m->x.d)) return false;
     m->dropout = (graph_dropout_t){.seed = seed, .step = (uint32_t)index, .first_row = 3};
     m->x.dropout = &m->dropout;
     for (size_t i = 0; i < m->x.forward->n_nodes; i++) /* wherever they hash */

@@ -409,3 +409,25 @@ bool edit_graphs(plan_t *p, const forms_t *f, diag_t *d) {
     p->layout = layout_make(p->arena, p->variants[p->n_variants - 1].graph);
     return true;
 }
+
+/* ---- dropout ----------------------------------------------------------------------------------------------- */
+
+bool drop_graph(graph_t *g, diag_t *d) {
+    edit_t e = {g, -1};
+    size_t n = g->n_nodes;
+    for (size_t i = 0; i < n; i++) {
+        gnode_t *x = g->nodes[i];
+        bool rated = x->op == G_EMBED || x->op == G_LSH_ATTENTION || x->op == G_LOCAL_ATTENTION ||
+                     x->op == G_EXACT_ATTENTION;
+        if (rated && draw(2)) x->rate = 0.05 + 0.05 * draw(5);
+        if (x->op == G_EMBED && draw(2)) x->position_rate = 0.2;
+        if (x->op != G_DENSE || x->layer < 0 || draw(3)) continue;
+        gnode_t *dropped =
+            edit_add(&e, G_DROPOUT, arena_printf(g->arena, "%s.dropped", x->name), x, NULL, NULL);
+        dropped->layer = x->layer;
+        dropped->rate = 0.2;
+        dropped->place = draw(2) ? PLACE_ATTENTION : PLACE_FEED_FORWARD;
+        edit_replace(&e, x, dropped, dropped);
+    }
+    return edit_finish(&e, d);
+}

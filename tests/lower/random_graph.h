@@ -20,5 +20,7 @@ int random_forms(sbuf_t *s, bool deep, forms_t *f);
  * streams are normalised behind sums, skip layers, or are one; weights are shared; heads are other ones. The plan's layout is made anew, and
  * buckets can be imposed no longer where layers hash differently. False after errors in d: the edited graph is none. */
 bool edit_graphs(plan_t *p, const forms_t *f, diag_t *d);
+/* Dropout at rates of its own: of attentions and embeddings, and of what dense layers give. */
+bool drop_graph(graph_t *g, diag_t *d);
 
 #endif

@@ -16,8 +16,9 @@ static eval_fn *const ops[G_COUNT] = {
 static void make_value(const eval_t *e, const gnode_t *n, value_t *v) {
     v->rank = n->rank;
     v->elements = 1;
+    bool sum = graph_kind(n) == K_REDUCE || graph_kind(n) == K_SUM;
     for (int i = 0; i < n->rank; i++) {
-        v->shape[i] = i == 0 && n->op != G_PARAM ? e->rows : n->shape[i].c;
+        v->shape[i] = i == 0 && n->op != G_PARAM && !sum ? e->rows : n->shape[i].c;
         v->elements *= v->shape[i];
     }
     if (n->op == G_PARAM || n->op == G_INPUT) return;
@@ -50,7 +51,7 @@ static const char *output_name(const eval_t *e, const gnode_t *n) {
 }
 
 static void show(const eval_t *e, const char *name, const value_t *v) {
-    if (!name || !v->f) return;
+    if (!name || !v->f || !e->io->trace) return;
     float *f = eval_alloc(v->elements, sizeof *f);
     for (int64_t k = 0; k < v->elements; k++) f[k] = (float)v->f[k];
     e->io->trace(e->io->trace_ctx, name, f, REFORMER_F32, v->shape, v->rank);
@@ -61,7 +62,7 @@ static void show(const eval_t *e, const char *name, const value_t *v) {
 
 static bool run_node(eval_t *e, const stir_t *s, const gnode_t *n, uint64_t *chance) {
     value_t *v = &e->values[n->id];
-    if (graph_kind(n) == K_REDUCE && n != loss_of(e)) return true;
+    if (graph_kind(n) == K_REDUCE && !graph_is_backward(n) && n != loss_of(e)) return true;
     make_value(e, n, v);
     if (n->op == G_LSH_HASH) {
         memcpy(v->i, s->buckets(s->ctx, n->trace), sizeof *v->i * (size_t)v->elements);
@@ -69,6 +70,7 @@ static bool run_node(eval_t *e, const stir_t *s, const gnode_t *n, uint64_t *cha
     }
     if (ops[n->op](e, n, v) != REFORMER_OK) return false;
     move(v, s->roundings, chance);
+    if (s->watch && n->op == G_GRADIENT) s->watch(s->watch_ctx, n, v->f, v->elements);
     show(e, n->trace, v);
     show(e, output_name(e, n), v);
     return true;
@@ -78,6 +80,7 @@ bool stir_forward(const stir_t *s, const reformer_io_t *io) {
     const graph_t *g = s->g;
     eval_t e = eval_begin(g, s->param, s->ctx, io);
     if (s->unpadded) e.loss_length = e.length;
+    e.dropout = s->dropout;
     uint64_t chance = s->seed;
     bool ok = true;
     e.values = eval_alloc((int64_t)g->n_nodes, sizeof *e.values);

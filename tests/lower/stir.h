@@ -15,9 +15,13 @@ typedef struct {
     void *ctx;        /* of both */
     double roundings; /* how many a value is moved by */
     uint64_t seed;    /* of the chances */
+    /* Of train steps: as graph_evaluate_gradients() takes them. */
+    const graph_dropout_t *dropout;
+    graph_watch_fn *watch;
+    void *watch_ctx;
 } stir_t;
 
-/* Shows io->trace what is traced, and the outputs under their names: those with a row per token have the
+/* Shows io->trace (NULL: nobody) what is traced, and the outputs under their names: those with a row per token have the
  * padded length. What io wants besides (token_losses) it gets. False after an error. */
 bool stir_forward(const stir_t *s, const reformer_io_t *io);
 

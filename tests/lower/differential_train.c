@@ -1,0 +1,397 @@
+/* Random models, random inputs: gradients of train steps by back ends, against the reference's.
+ *
+ *     differential_train BACKEND[,BACKEND] COUNT SEED|fresh [CC]     BACKEND: interpreter | c | jit
+ *     random_trains …                                    the same; graphs are edited before they are derived, and a few
+ *                                                        of them may be refused
+ *
+ * Models are those of sample.h: all heads, gates, rms norms, masks, batches, lengths, and dropout in half of them. Every
+ * gradient is held to 2e-5 of its tensor's largest magnitude, the loss to 1e-5; a tensor that misses may miss by what
+ * roundings move the reference itself (stir.h), and by no more. Buckets are the reference's, imposed; what back ends make
+ * of their own buckets is compared among them, to the bit, and so are one thread and two. Memory between tensors must
+ * stay as it was. A model that no kernel computes is refused, which is no pass: it counts as failed, but where edits
+ * made it. Every model prints one line; a failing one its spec, or graph. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "exec/exec_int.h"
+#include "plan_of.h"
+#include "sample.h"
+#include "stir.h"
+#include "support/heap.h"
+
+#ifndef EDITS
+#define EDITS 0
+#endif
+
+static const double tolerance = 2e-5, loss_tolerance = 1e-5, least = 1e-3, most_moved = 100;
+enum { ROUNDINGS = 4, FORWARDS = 4 }; /* as condition.c has them */
+enum { UNTOUCHED = 0xA5 };            /* bytes of memory that nobody has written */
+
+typedef struct {
+    plan_t *plan;
+    store_t *store;
+    exec_t *reference, *other[MOST_BACKENDS];
+    inputs_t in;
+    graph_dropout_t dropout;
+    int32_t *imposed; /* NULL: nothing hashes, or it cannot be imposed */
+    results_t shown;  /* by the reference: what is traced, and the loss */
+    float *want;      /* the reference's gradients */
+    double *
+        moved; /* by entry of plan->gradients, and of the loss: how far roundings move the reference */
+    double worst; /* of what is allowed */
+    bool refused, ill;
+    diag_t *d;
+} model_t;
+
+static int n_run, n_refused, n_undecided;
+
+/* ---- a step ---------------------------------------------------------------------------------------------- */
+
+static reformer_io_t io_of(const model_t *x, int threads, float *loss) {
+    reformer_io_t io = {.threads = threads,
+                        .loss = loss,
+                        .dropout_seed = x->dropout.seed,
+                        .dropout_step = x->dropout.step,
+                        .dropout_row = (uint32_t)x->dropout.first_row};
+    inputs_give(&x->in, &io);
+    return io;
+}
+
+/* Gradients of one step, in memory that is marked; NULL after an error. */
+static float *step(const model_t *x, exec_t *e, int threads, bool impose, float *loss) {
+    reformer_io_t io = io_of(x, threads, loss);
+    if (impose) io.buckets = x->imposed;
+    float *gradients = exec_gradients_new(e, x->d);
+    if (!gradients) return NULL;
+    memset(gradients, UNTOUCHED, exec_gradients_bytes(e));
+    if (exec_gradients(e, &io, gradients, x->d)) return gradients;
+    heap_free(gradients);
+    return NULL;
+}
+
+/* ---- buckets --------------------------------------------------------------------------------------------- */
+
+static void find_buckets(model_t *x) {
+    const graph_t *g = plan_train_fitting(x->plan, (size_t)x->in.length)->graph;
+    imposed_rows_t all = graph_imposed(g, NULL);
+    if (all.hashes == 0 || !x->plan->impose_buckets) return;
+    int64_t padded = 0;
+    for (const gnode_t *n = NULL; (n = graph_next(g, G_LSH_HASH, n));) {
+        const result_t *r = n->trace ? results_find(&x->shown, n->trace) : NULL;
+        if (!r) return; /* this length does not hash */
+        padded = r->shape[r->rank - 1];
+        if (!x->imposed) x->imposed = heap_new((size_t)(all.rows * padded), sizeof *x->imposed);
+        memcpy(x->imposed + graph_imposed(g, n).rows * padded, r->data, r->bytes);
+    }
+}
+
+static bool run_reference(model_t *x) {
+    float *loss = results_add(&x->shown, "loss", REFORMER_F32, 0, NULL, x->d)->data;
+    reformer_io_t io = io_of(x, 1, loss);
+    trace_t into = {&x->shown, x->d};
+    io.trace = results_trace;
+    io.trace_ctx = &into;
+    x->want = exec_gradients_new(x->reference, x->d);
+    if (!x->want || !exec_gradients(x->reference, &io, x->want, x->d)) return false;
+    find_buckets(x);
+    return true;
+}
+
+static float reference_loss(const model_t *x) {
+    return *(const float *)results_find(&x->shown, "loss")->data;
+}
+
+/* ---- what roundings do to the reference ------------------------------------------------------------------- */
+
+static double largest_of(const float *x, int64_t n) {
+    double largest = 0;
+    for (int64_t i = 0; i < n; i++) largest = fmax(largest, fabs((double)x[i]));
+    return largest;
+}
+
+static const float *gradient_at(const plan_t *p, const float *from, int entry, int index,
+                                int64_t *elements) {
+    const layout_entry_t *e = &p->gradients->entries[entry];
+    *elements = e->bytes / (int64_t)sizeof *from / e->count;
+    return from + e->offset / (int64_t)sizeof *from + index * *elements;
+}
+
+static const float *stirred_param(void *ctx, const char *name) {
+    return store_find(((const model_t *)ctx)->store, name)->data;
+}
+
+static const int32_t *stirred_buckets(void *ctx, const char *name) {
+    return results_find(&((const model_t *)ctx)->shown, name)->data;
+}
+
+static void watch_moved(void *ctx, const gnode_t *n, const double *values, int64_t elements) {
+    model_t *x = ctx;
+    int index;
+    const layout_entry_t *e = layout_find(x->plan->gradients, n->in[1]->name, &index);
+    int entry = (int)(e - x->plan->gradients->entries);
+    const float *want = gradient_at(x->plan, x->want, entry, index, &elements);
+    for (int64_t i = 0; i < elements; i++) {
+        double moved = fabs(values[i] - (double)want[i]);
+        if (!(moved <= x->moved[entry])) x->moved[entry] = moved;
+    }
+}
+
+static void show_loss(void *ctx, const char *name, const void *data, int dtype,
+                      const int64_t *shape, int rank) {
+    model_t *x = ctx;
+    (void)dtype, (void)shape, (void)rank;
+    if (strcmp(name, "loss") != 0) return;
+    double moved = fabs((double)*(const float *)data - (double)reference_loss(x));
+    double *most = &x->moved[x->plan->gradients->n];
+    if (!(moved <= *most)) *most = moved;
+}
+
+/* Once, when something misses its tolerance. */
+static bool stir(model_t *x) {
+    size_t length = (size_t)x->in.length;
+    const variant_plan_t *v = plan_train_fitting(x->plan, length);
+    arena_t *a = arena_new();
+    float loss;
+    reformer_io_t io = io_of(x, 1, &loss);
+    io.trace = show_loss;
+    io.trace_ctx = x;
+    stir_t s = {.g = exec_graph(x->reference, v, length, a, x->d),
+                .unpadded = v->unpadded,
+                .param = stirred_param,
+                .buckets = stirred_buckets,
+                .ctx = x,
+                .roundings = ROUNDINGS,
+                .dropout = &x->dropout,
+                .watch = watch_moved,
+                .watch_ctx = x};
+    bool ok = s.g != NULL;
+    x->moved = heap_new((size_t)x->plan->gradients->n + 1, sizeof *x->moved);
+    for (; s.seed < FORWARDS && ok; s.seed++) ok = stir_forward(&s, &io);
+    arena_free(a);
+    return ok;
+}
+
+/* ---- comparing ------------------------------------------------------------------------------------------- */
+
+/* NaN is as right as the reference's, and an infinity none. */
+static double apart(double want, double got) {
+    if (isnan(want) && isnan(got)) return 0;
+    double e = fabs(want - got);
+    return isfinite(e) ? e : INFINITY;
+}
+
+/* Where the reference moves farther than tells right from wrong, nothing is decided. */
+static bool judge(model_t *x, double error, double size, double share, int moved) {
+    if (error <= share * size) {
+        x->worst = fmax(x->worst, size > 0 ? error / size : 0);
+        return true;
+    }
+    if (!x->moved && !stir(x)) return false;
+    x->ill = x->ill || x->moved[moved] > most_moved * share * size;
+    return error <= share * size + x->moved[moved];
+}
+
+static bool compare_entry(model_t *x, const float *got, int entry, double all, const char *who) {
+    const layout_entry_t *e = &x->plan->gradients->entries[entry];
+    bool ok = true;
+    for (int i = 0; i < e->count; i++) {
+        int64_t n, at = 0;
+        const float *want = gradient_at(x->plan, x->want, entry, i, &n);
+        const float *has = got + (want - x->want);
+        double error = 0, size = fmax(largest_of(want, n), tolerance * least * all);
+        for (int64_t k = 0; k < n; k++) {
+            double off = apart((double)want[k], (double)has[k]);
+            if (off > error) error = off, at = k;
+        }
+        if (judge(x, error, size, tolerance, entry)) continue;
+        printf("  %s: %s, element %lld is %.9g, the reference has %.9g, the largest is %.3g\n", who,
+               e->source[i], (long long)at, (double)has[at], (double)want[at], size);
+        ok = false;
+    }
+    return ok;
+}
+
+/* What stands behind an entry, up to the next. */
+static bool is_untouched(const model_t *x, const float *got, int entry, const char *who) {
+    const layout_t *l = x->plan->gradients;
+    const unsigned char *bytes = (const unsigned char *)got;
+    int64_t from = l->entries[entry].offset + l->entries[entry].bytes;
+    int64_t to = entry + 1 < l->n ? l->entries[entry + 1].offset : l->data_end;
+    for (int64_t i = from; i < to; i++)
+        if (bytes[i] != UNTOUCHED) {
+            printf("  %s: byte %lld behind %s was written\n", who, (long long)(i - from),
+                   l->entries[entry].name);
+            return false;
+        }
+    return true;
+}
+
+static double largest_gradient(const model_t *x) {
+    double all = 0;
+    for (int i = 0; i < x->plan->gradients->n; i++)
+        for (int k = 0; k < x->plan->gradients->entries[i].count; k++) {
+            int64_t n;
+            const float *at = gradient_at(x->plan, x->want, i, k, &n);
+            all = fmax(all, largest_of(at, n));
+        }
+    return all;
+}
+
+static bool compare_reference(model_t *x, const float *got, float loss, const char *who) {
+    double all = largest_gradient(x), want = (double)reference_loss(x);
+    bool ok = judge(x, apart(want, (double)loss), fmax(1, fabs(want)), loss_tolerance,
+                    x->plan->gradients->n);
+    if (!ok) printf("  %s: the loss is %.9g, the reference has %.9g\n", who, (double)loss, want);
+    for (int i = 0; i < x->plan->gradients->n; i++) {
+        ok = compare_entry(x, got, i, all, who) && ok;
+        ok = is_untouched(x, got, i, who) && ok;
+    }
+    return ok;
+}
+
+static bool same_bits(const model_t *x, const float *a, const float *b, const char *who,
+                      const char *with) {
+    const layout_t *l = x->plan->gradients;
+    for (int i = 0; i < l->n; i++) {
+        const layout_entry_t *e = &l->entries[i];
+        if (memcmp((const char *)a + e->offset, (const char *)b + e->offset, (size_t)e->bytes) == 0)
+            continue;
+        printf("  %s: %s has other bits than %s\n", who, e->name, with);
+        return false;
+    }
+    return true;
+}
+
+/* ---- one model ------------------------------------------------------------------------------------------- */
+
+/* Imposed against the reference; by its own buckets on one thread and two, against the first back end's. */
+static bool check_other(model_t *x, exec_t *e, float **first, float *first_loss) {
+    const char *who = backend_names[e->backend];
+    float loss = 0, one_loss = 0, two_loss = 0;
+    float *imposed = step(x, e, 1 + (int)draw(2), true, &loss);
+    float *one = step(x, e, 1, false, &one_loss), *two = step(x, e, 2, false, &two_loss);
+    bool ok = imposed && one && two && compare_reference(x, imposed, loss, who);
+    ok = ok && same_bits(x, one, two, who, "on one thread");
+    if (ok && *first) ok = same_bits(x, *first, one, who, "the first back end's");
+    if (ok && memcmp(&one_loss, &two_loss, sizeof one_loss) != 0) ok = false;
+    if (ok && *first && memcmp(first_loss, &one_loss, sizeof one_loss) != 0) ok = false;
+    if (!*first) {
+        *first = one;
+        *first_loss = one_loss;
+        one = NULL;
+    }
+    heap_free(imposed);
+    heap_free(one);
+    heap_free(two);
+    return ok;
+}
+
+static bool check_model(model_t *x, const others_t *o) {
+    float *first = NULL, first_loss = 0;
+    bool ok = run_reference(x);
+    for (int i = 0; i < o->n && ok; i++) ok = check_other(x, x->other[i], &first, &first_loss);
+    heap_free(first);
+    return ok;
+}
+
+/* As plan.c makes a plan of train steps alone, of graphs that no spec says. */
+static bool derive_graphs(plan_t *p, const sample_t *m, const char *loss, diag_t *d) {
+    graph_gradient_options_t o = {.loss = loss};
+    if (!edit_graphs(p, &m->forms, d)) return false;
+    for (int v = 0; v < p->n_variants; v++) {
+        graph_t *forward = p->variants[v].graph;
+        if (m->drops && !drop_graph(forward, d)) return false;
+        p->variants[v].graph = graph_gradient(p->arena, forward, &o, d);
+        if (!p->variants[v].graph) return false;
+    }
+    const graph_t *largest = p->variants[p->n_variants - 1].graph;
+    p->trains = p->variants;
+    p->gradients = layout_gradients(p->arena, largest);
+    p->layout = layout_make(p->arena, largest);
+    return true;
+}
+
+static bool make_plan(arena_t *a, const sample_t *m, model_t *x) {
+    bool floats = m->arch == ARCH_CLASSIFIER && m->labels > 1 && x->in.labels_f32;
+    plan_options_t po = {.name = "model",
+                         .exact_length = m->length,
+                         .exact_batch = m->batch,
+                         .impose_buckets = true,
+                         .train = EDITS ? TRAIN_NOT : TRAIN_ALONE,
+                         .train_loss = floats ? "loss_f32" : "loss",
+                         .n_targets = 1};
+    po.targets[0] = random_target();
+    x->plan = plan_of(a, m->text, &po, x->d);
+    return x->plan && (!EDITS || derive_graphs(x->plan, m, po.train_loss, x->d));
+}
+
+static bool open_model(arena_t *a, const sample_t *m, const others_t *o, model_t *x) {
+    x->in = sample_inputs(m);
+    x->dropout = (graph_dropout_t){
+        .seed = (uint64_t)draw(1000) << 32 | draw(1000), .step = draw(100), .first_row = draw(3)};
+    if (!make_plan(a, m, x)) return false;
+    store_options_t so = {.path = "random:7"};
+    x->store = store_load(x->plan->variants[x->plan->n_variants - 1].graph, &so, x->d);
+    if (!x->store) return false;
+    sample_vary(x->plan, x->store);
+    exec_options_t ro = {.backend = BACKEND_REFERENCE};
+    x->reference = exec_open(x->plan, x->store, &ro, x->d);
+    for (int i = 0; x->reference && i < o->n; i++) {
+        exec_options_t eo = {.backend = o->backend[i], .cc = o->cc};
+        x->other[i] = exec_open(x->plan, x->store, &eo, x->d);
+        x->refused = !x->other[i];
+        if (!x->other[i]) return false;
+    }
+    return x->reference != NULL;
+}
+
+static void close_model(model_t *x, const others_t *o) {
+    for (int i = 0; i < o->n; i++) exec_close(x->other[i]);
+    exec_close(x->reference);
+    if (x->store) store_free(x->store);
+    results_free(&x->shown);
+    heap_free(x->imposed);
+    heap_free(x->want);
+    heap_free(x->moved);
+}
+
+static void print_model(const sample_t *m, const model_t *x) {
+    sbuf_t text = {0};
+    if (EDITS && x->plan) graph_print(x->plan->variants[x->plan->n_variants - 1].graph, &text);
+    printf("%s\n%s\n", m->text, text.data ? text.data : "");
+    sbuf_free(&text);
+    diag_print(x->d, stdout);
+}
+
+static bool run_one(int index, uint64_t seed, const others_t *o) {
+    arena_t *a = arena_new();
+    draw_begin(seed, index);
+    sample_t m = sample_make(a, SAMPLE_TRAINS | (EDITS ? SAMPLE_EDITS : 0));
+    model_t x = {.d = diag_new()};
+    bool ok = open_model(a, &m, o, &x) && check_model(&x, o);
+    const char *how = x.ill ? "ill " : ok ? "ok  " : x.refused ? "no  " : "FAIL";
+    n_run++;
+    n_refused += how[0] == 'n';
+    n_undecided += how[0] == 'i';
+    printf("%s %4d  %s, length %lld, batch %lld%s: %.1e\n", how, index,
+           x.plan ? x.plan->targets[0]->name : "?", (long long)m.length, (long long)m.batch,
+           m.drops ? ", drops" : "", x.worst);
+    if (how[0] == 'F') print_model(&m, &x);
+    if (how[0] == 'n') diag_print(x.d, stdout);
+    close_model(&x, o);
+    diag_free(x.d);
+    arena_free(a);
+    return how[0] == 'o' || how[0] == 'i' || (how[0] == 'n' && EDITS);
+}
+
+/* Of a hundred models, so many may be undecided, and of graphs refused. */
+enum { MOST_ASIDE = 5 };
+
+int main(int argc, char **argv) {
+    int code = run_models(argc, argv, run_one);
+    printf("%d refused, %d undecided of %d\n", n_refused, n_undecided, n_run);
+    if (n_refused * EDITS + n_undecided > n_run * MOST_ASIDE / 100 + 1) code = 1;
+    return code;
+}
