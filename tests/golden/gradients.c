@@ -1,9 +1,12 @@
-/* Gradients of the reference evaluator against Hugging Face's.
+/* Gradients against Hugging Face's: of the reference evaluator, or of back ends, which are equal to the bit.
  *
- *   golden_gradients FOLDER [ACCUMULATE]     grads.safetensors and the loss in outputs.safetensors; or, where FOLDER is a
+ *   golden_gradients FOLDER [ACCUMULATE [BACKEND…]]
+ *                                            grads.safetensors and the loss in outputs.safetensors; or, where FOLDER is a
  *                                            trajectory of training, first_gradients.safetensors and the first loss in
  *                                            trajectory.json, of ACCUMULATE micro-batches; or, where it says masks
  *                                            of dropout, grads.safetensors and the loss in masks.json
+ *
+ *   BACKEND: interpreter, jit, c:gcc … (c and a compiler): each runs its best target on one thread and two
  *
  * The loss to 1e-5, every gradient to 2e-5 of its tensor's largest magnitude; tensors whose largest is below 1e-7 are
  * noise around a zero, and ours must be as small. What the backward pass keeps and what it computes again makes no
@@ -13,9 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "graph/evaluate.h"
-#include "graph/model.h"
-#include "weights/weights.h"
+#include "exec/exec.h"
+#include "exec/targets.h"
+#include "support/hash.h"
+#include "support/heap.h"
 
 static const double loss_tolerance = 1e-5, tolerance = 2e-5, noise = 1e-7, same = 1e-9;
 
@@ -133,6 +137,14 @@ static gradient_t *find(gradients_t *g, const char *name) {
     return NULL;
 }
 
+static gradient_t *find_or_add(arena_t *a, gradients_t *g, const char *name, int64_t elements) {
+    gradient_t *own = find(g, name);
+    if (own) return own;
+    gradient_t new = {name, ARENA_ARRAY(a, double, elements), elements};
+    ARENA_PUSH(a, g->list, g->n, g->cap) = new;
+    return &g->list[g->n - 1];
+}
+
 typedef struct {
     arena_t *a;
     gradients_t *g;
@@ -145,12 +157,7 @@ static void take(void *ctx, const gnode_t *n, const double *values, int64_t elem
         g->loss += g->weight * values[0];
         return;
     }
-    gradient_t *own = find(g, n->in[1]->name);
-    if (!own) {
-        gradient_t new = {n->in[1]->name, ARENA_ARRAY(t->a, double, elements), elements};
-        ARENA_PUSH(t->a, g->list, g->n, g->cap) = new;
-        own = &g->list[g->n - 1];
-    }
+    gradient_t *own = find_or_add(t->a, g, n->in[1]->name, elements);
     for (int64_t i = 0; i < elements; i++) own->values[i] += g->weight * values[i];
 }
 
@@ -163,19 +170,25 @@ static double items(const case_t *c, const reformer_io_t *io) {
     return count;
 }
 
+static double weight_of(const case_t *c, int number) {
+    double all = 0;
+    if (c->accumulate < 2) return 1;
+    for (int i = 0; i < c->accumulate; i++) {
+        reformer_io_t io = input_of(c, i);
+        all += items(c, &io);
+    }
+    reformer_io_t io = input_of(c, number);
+    return items(c, &io) / all;
+}
+
 static bool compute(const case_t *c, const bool *keep, gradients_t *g) {
     graph_gradient_options_t o = {.keep = keep};
     graph_t *train = graph_gradient(c->a, c->forward, &o, c->d);
     taking_t taking = {c->a, g};
-    double all = 0;
     if (!train) return false;
-    for (int i = 0; i < c->accumulate && c->accumulate > 1; i++) {
-        reformer_io_t io = input_of(c, i);
-        all += items(c, &io);
-    }
     for (int i = 0; i < c->accumulate; i++) {
         reformer_io_t io = input_of(c, i);
-        g->weight = c->accumulate > 1 ? items(c, &io) / all : 1;
+        g->weight = weight_of(c, i);
         int code = graph_evaluate_gradients(train, param_of, c->store, &io,
                                             c->masks ? &c->dropout : NULL, false, take, &taking);
         if (code) printf("%s\n", reformer_strerror(code));
@@ -292,9 +305,88 @@ static bool compare_kept(const case_t *c, gradients_t *g) {
     return ok;
 }
 
+/* ---- back ends ------------------------------------------------------------------------------------- */
+
+/* Adds what one step gave; *bits: of all of it. */
+static void add_step(const case_t *c, const plan_t *p, const float *gradients, gradients_t *g,
+                     uint64_t *bits) {
+    for (int i = 0; i < p->gradients->n; i++) {
+        const layout_entry_t *e = &p->gradients->entries[i];
+        const float *at = gradients + e->offset / (int64_t)sizeof *at;
+        int64_t n = e->bytes / (int64_t)sizeof *at / e->count;
+        *bits = hash64(*bits, at, (size_t)e->bytes);
+        for (int k = 0; k < e->count; k++, at += n) {
+            gradient_t *own = find_or_add(c->a, g, e->source[k], n);
+            for (int64_t j = 0; j < n; j++) own->values[j] += g->weight * (double)at[j];
+        }
+    }
+}
+
+static bool run_steps(const case_t *c, const plan_t *p, exec_t *e, int threads, gradients_t *g,
+                      uint64_t *bits) {
+    float *gradients = exec_gradients_new(e, c->d), loss;
+    bool ok = gradients != NULL;
+    for (int i = 0; ok && i < c->accumulate; i++) {
+        reformer_io_t io = input_of(c, i);
+        io.threads = threads;
+        io.loss = &loss;
+        io.dropout_seed = c->dropout.seed;
+        io.dropout_step = c->dropout.step;
+        io.dropout_row = (uint32_t)c->dropout.first_row;
+        ok = exec_gradients(e, &io, gradients, c->d);
+        g->weight = weight_of(c, i);
+        if (!ok) break;
+        add_step(c, p, gradients, g, bits);
+        g->loss += g->weight * (double)loss;
+        *bits = hash64(*bits, &loss, sizeof loss);
+    }
+    heap_free(gradients);
+    return ok;
+}
+
+/* "c:clang": back end c by this compiler. */
+static bool run_backend(const case_t *c, plan_t *p, const char *name, uint64_t *bits) {
+    const char *cc = strchr(name, ':');
+    exec_options_t o = {.cc = cc ? cc + 1 : NULL};
+    size_t n = strcspn(name, ":");
+    if (!backend_parse(arena_strndup(c->a, name, n), "golden_gradients", &o.backend, c->d))
+        return false;
+    exec_t *e = exec_open(p, c->store, &o, c->d);
+    bool ok = e != NULL;
+    for (int threads = 1; ok && threads <= 2; threads++) {
+        gradients_t g = {0};
+        uint64_t own = HASH64_INIT;
+        ok = run_steps(c, p, e, threads, &g, &own) && compare_all(c, &g);
+        if (*bits == 0) *bits = own;
+        bool equal = own == *bits;
+        printf("%s %s, %d thread%s: %s\n", ok && equal ? "ok  " : "FAIL", name, threads,
+               threads == 1 ? "" : "s", equal ? "the same bits" : "other bits than the first");
+        ok = ok && equal;
+    }
+    exec_close(e);
+    return ok;
+}
+
+static bool run_backends(const case_t *c, int n, char **names) {
+    plan_options_t po = {.name = "model",
+                         .exact_length = c->forward->length.c,
+                         .exact_batch = c->forward->batch,
+                         .train = TRAIN_ALONE};
+    target_request_t asked = {.where = "golden_gradients",
+                              .otherwise = TARGET_NATIVE,
+                              .runs = true,
+                              .backend = BACKEND_C};
+    if (!targets_choose(&po, c->model.spec, &asked, c->d)) return false;
+    plan_t *p = plan_of_model(c->a, &c->model, &po, c->d);
+    uint64_t bits = 0;
+    bool ok = p != NULL;
+    for (int i = 0; i < n && ok; i++) ok = run_backend(c, p, names[i], &bits);
+    return ok;
+}
+
 int main(int argc, char **argv) {
     if (argc < 2) {
-        fputs("usage: golden_gradients FOLDER [ACCUMULATE]\n", stderr);
+        fputs("usage: golden_gradients FOLDER [ACCUMULATE [BACKEND…]]\n", stderr);
         return 2;
     }
     case_t c = {.a = arena_new(),
@@ -302,7 +394,9 @@ int main(int argc, char **argv) {
                 .folder = argv[1],
                 .accumulate = argc > 2 ? atoi(argv[2]) : 1};
     gradients_t g = {0};
-    bool ok = open_case(&c) && compute(&c, NULL, &g) && compare_all(&c, &g) && compare_kept(&c, &g);
+    bool ok = open_case(&c);
+    if (argc > 3) ok = ok && run_backends(&c, argc - 3, argv + 3);
+    else ok = ok && compute(&c, NULL, &g) && compare_all(&c, &g) && compare_kept(&c, &g);
     diag_print(c.d, stderr);
     if (c.store) store_free(c.store);
     if (c.inputs) st_close(c.inputs);
