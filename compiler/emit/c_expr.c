@@ -443,6 +443,7 @@ static const op_form_t c_ops[OP_COUNT] = {
     [OP_ADD]       = {write_arithmetic, "+",  P_SUM,     H_ADD,    "sum"},
     [OP_SUB]       = {write_arithmetic, "-",  P_SUM,     H_SUB,    "diff"},
     [OP_MUL]       = {write_arithmetic, "*",  P_PRODUCT, H_MUL,    "prod"},
+    [OP_MULHI]     = {write_helper,     NULL, P_PRIMARY, H_MULHI,  "high"},
     [OP_DIV]       = {write_arithmetic, "/",  P_PRODUCT, H_DIV,    "quot"},
     [OP_FMA]       = {write_helper,     NULL, P_PRIMARY, H_FMA,    "t"},
     [OP_MIN]       = {write_helper,     NULL, P_PRIMARY, H_MIN,    "low"},

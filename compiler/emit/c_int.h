@@ -56,6 +56,7 @@ typedef enum {
     H_ADD,
     H_SUB,
     H_MUL,
+    H_MULHI,
     H_DIV,
     H_NEG,
     H_FMA,

@@ -37,6 +37,7 @@ static const struct {
     [H_ADD] = {"add", S_BINARY},
     [H_SUB] = {"sub", S_BINARY},
     [H_MUL] = {"mul", S_BINARY},
+    [H_MULHI] = {"mulhi", S_BINARY},
     [H_DIV] = {"div", S_BINARY},
     [H_NEG] = {"neg", S_UNARY},
     [H_FMA] = {"fma", S_TERNARY},
@@ -83,6 +84,17 @@ static const body_t bodies[] = {
     ANY_INT(H_MUL, -1, ANY, "($T)(($U)x * ($U)y)"),
     ANY_INT(H_NEG, 1, ANY, "($T)(0U - ($U)x)"),
     ANY_INT(H_NEG, 0, ANY, "($T)(-($U)x)"),
+
+    /* the products of even lanes, and of odd ones: 64 bits each */
+#define HALVES(bits, of)                                                                      \
+    "const __m" bits "i even = " of "_mul_epu32((__m" bits "i)x, (__m" bits "i)y); "          \
+    "const __m" bits "i odd = " of "_mul_epu32(" of "_srli_epi64((__m" bits "i)x, 32), "      \
+    of "_srli_epi64((__m" bits "i)y, 32)); "
+    INT(H_MULHI, 16, V4, HALVES("512", "_mm512") "return ($T)_mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64(even, 32), odd);"),
+    INT(H_MULHI, 8, FMA3, HALVES("256", "_mm256") "return ($T)_mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa);"),
+    INT(H_MULHI, 4, FMA3, HALVES("128", "_mm") "return ($T)_mm_blend_epi32(_mm_srli_epi64(even, 32), odd, 0xa);"),
+    INT(H_MULHI, 4, SSE, HALVES("128", "_mm") "return ($T)_mm_or_si128(_mm_srli_epi64(even, 32), _mm_slli_epi64(_mm_srli_epi64(odd, 32), 32));"),
+    INT(H_MULHI, 1, ANY, "($T)(uint32_t)(((uint64_t)($U)x * ($U)y) >> 32)"),
 
     /* half of a register goes into one as a number of its size */
     FLOAT(H_MUL, 2, X86, "union { $T x; double whole; } product = {x * y}; REFORMER_SETTLE(product.whole); return product.x;"),

@@ -78,6 +78,17 @@ static LLVMValueRef write_binary(llvm_func_t *f, const inst_t *i, const form_t *
     return LLVMBuildBinOp(at(f), op, operand(f, i, 0), operand(f, i, 1), "");
 }
 
+/* Twice as wide on the way: back ends know it as a product's upper half. */
+static LLVMValueRef write_mulhi(llvm_func_t *f, const inst_t *i, const form_t *form) {
+    ltype_t wide = VECTOR(E_I64, i->result->type.lanes);
+    LLVMTypeRef type = llvm_type(f->e, wide);
+    LLVMValueRef x = LLVMBuildZExt(at(f), operand(f, i, 0), type, "");
+    LLVMValueRef y = LLVMBuildZExt(at(f), operand(f, i, 1), type, "");
+    x = LLVMBuildLShr(at(f), LLVMBuildMul(at(f), x, y, ""), integer_of(f, wide, 32), "");
+    (void)form;
+    return LLVMBuildTrunc(at(f), x, result_type(f, i), "");
+}
+
 static LLVMValueRef write_neg(llvm_func_t *f, const inst_t *i, const form_t *form) {
     (void)form;
     LLVMValueRef x = operand(f, i, 0);
@@ -259,6 +270,7 @@ static const form_t llvm_ops[OP_COUNT] = {
     [OP_ADD]       = {.write = write_binary, .real = LLVMFAdd, .integer = LLVMAdd},
     [OP_SUB]       = {.write = write_binary, .real = LLVMFSub, .integer = LLVMSub},
     [OP_MUL]       = {.write = write_binary, .real = LLVMFMul, .integer = LLVMMul},
+    [OP_MULHI]     = {.write = write_mulhi},
     [OP_DIV]       = {.write = write_binary, .real = LLVMFDiv, .integer = LLVMSDiv},
     [OP_FMA]       = {.write = write_intrinsic, .intrinsic = "llvm.fma"},
     [OP_SQRT]      = {.write = write_intrinsic, .intrinsic = "llvm.sqrt"},

@@ -30,6 +30,7 @@ int64_t int_op(op_t op, int64_t sx, int64_t sy, int64_t count, int bits) {
     case OP_ADD: return (int64_t)(x + y);
     case OP_SUB: return (int64_t)(x - y);
     case OP_MUL: return (int64_t)(x * y);
+    case OP_MULHI: return (int64_t)((uint64_t)(uint32_t)x * (uint32_t)y >> 32);
     case OP_MIN: return sx < sy ? sx : sy;
     case OP_MAX: return sx > sy ? sx : sy;
     case OP_NEG: return (int64_t)(0 - x);

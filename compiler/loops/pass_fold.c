@@ -116,15 +116,16 @@ static bool fold_divide(inst_t *i, const inst_t *const *c) {
 
 typedef bool fold_fn(inst_t *i, const inst_t *const *c);
 static fold_fn *const folds[OP_COUNT] = {
-    [OP_ADD] = fold_arithmetic,  [OP_SUB] = fold_arithmetic,  [OP_MUL] = fold_arithmetic,
-    [OP_DIV] = fold_arithmetic,  [OP_FMA] = fold_arithmetic,  [OP_MIN] = fold_arithmetic,
-    [OP_MAX] = fold_arithmetic,  [OP_NEG] = fold_arithmetic,  [OP_SQRT] = fold_arithmetic,
-    [OP_AND] = fold_arithmetic,  [OP_OR] = fold_arithmetic,   [OP_XOR] = fold_arithmetic,
-    [OP_SHL] = fold_arithmetic,  [OP_SHR] = fold_arithmetic,  [OP_SAR] = fold_arithmetic,
-    [OP_EQ] = fold_compare,      [OP_NE] = fold_compare,      [OP_LT] = fold_compare,
-    [OP_LE] = fold_compare,      [OP_GT] = fold_compare,      [OP_GE] = fold_compare,
-    [OP_CONVERT] = fold_convert, [OP_BITCAST] = fold_bitcast, [OP_BROADCAST] = fold_copy,
-    [OP_EXTRACT] = fold_copy,    [OP_IDIV] = fold_divide,     [OP_IREM] = fold_divide,
+    [OP_ADD] = fold_arithmetic,   [OP_SUB] = fold_arithmetic,  [OP_MUL] = fold_arithmetic,
+    [OP_DIV] = fold_arithmetic,   [OP_FMA] = fold_arithmetic,  [OP_MIN] = fold_arithmetic,
+    [OP_MAX] = fold_arithmetic,   [OP_NEG] = fold_arithmetic,  [OP_SQRT] = fold_arithmetic,
+    [OP_AND] = fold_arithmetic,   [OP_OR] = fold_arithmetic,   [OP_XOR] = fold_arithmetic,
+    [OP_SHL] = fold_arithmetic,   [OP_SHR] = fold_arithmetic,  [OP_SAR] = fold_arithmetic,
+    [OP_MULHI] = fold_arithmetic, [OP_EQ] = fold_compare,      [OP_NE] = fold_compare,
+    [OP_LT] = fold_compare,       [OP_LE] = fold_compare,      [OP_GT] = fold_compare,
+    [OP_GE] = fold_compare,       [OP_CONVERT] = fold_convert, [OP_BITCAST] = fold_bitcast,
+    [OP_BROADCAST] = fold_copy,   [OP_EXTRACT] = fold_copy,    [OP_IDIV] = fold_divide,
+    [OP_IREM] = fold_divide,
 };
 
 static bool fold_constants(inst_t *i) {

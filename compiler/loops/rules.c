@@ -42,14 +42,17 @@ const char *elem_name(elem_t e) {
 
 /* Which elements operand 0 (SELECT: operand 1; no operands: the result) may have. */
 static const unsigned accepts[OP_COUNT] = {
-    [OP_CONST] = ALL,        [OP_ADD] = NUMBERS,      [OP_SUB] = NUMBERS,       [OP_MUL] = NUMBERS,
-    [OP_DIV] = FLOATS,       [OP_FMA] = FLOATS,       [OP_MIN] = NUMBERS,       [OP_MAX] = NUMBERS,
-    [OP_NEG] = NUMBERS,      [OP_SQRT] = FLOATS,      [OP_AND] = INTEGERS,      [OP_OR] = INTEGERS,
-    [OP_XOR] = INTEGERS,     [OP_SHL] = INTEGERS,     [OP_SHR] = INTEGERS,      [OP_SAR] = INTEGERS,
-    [OP_EQ] = NUMBERS,       [OP_NE] = NUMBERS,       [OP_LT] = NUMBERS,        [OP_LE] = NUMBERS,
-    [OP_GT] = NUMBERS,       [OP_GE] = NUMBERS,       [OP_SELECT] = NUMBERS,    [OP_CONVERT] = ALL,
-    [OP_BITCAST] = NUMBERS,  [OP_BROADCAST] = ALL,    [OP_SHUFFLE] = ALL,       [OP_EXTRACT] = ALL,
-    [OP_IDIV] = 1u << E_I64, [OP_IREM] = 1u << E_I64, [OP_INDEX] = 1u << E_I64,
+    [OP_CONST] = ALL,        [OP_ADD] = NUMBERS,       [OP_SUB] = NUMBERS,
+    [OP_MUL] = NUMBERS,      [OP_DIV] = FLOATS,        [OP_FMA] = FLOATS,
+    [OP_MIN] = NUMBERS,      [OP_MAX] = NUMBERS,       [OP_NEG] = NUMBERS,
+    [OP_SQRT] = FLOATS,      [OP_AND] = INTEGERS,      [OP_OR] = INTEGERS,
+    [OP_XOR] = INTEGERS,     [OP_SHL] = INTEGERS,      [OP_SHR] = INTEGERS,
+    [OP_SAR] = INTEGERS,     [OP_EQ] = NUMBERS,        [OP_NE] = NUMBERS,
+    [OP_LT] = NUMBERS,       [OP_LE] = NUMBERS,        [OP_GT] = NUMBERS,
+    [OP_GE] = NUMBERS,       [OP_SELECT] = NUMBERS,    [OP_CONVERT] = ALL,
+    [OP_BITCAST] = NUMBERS,  [OP_BROADCAST] = ALL,     [OP_SHUFFLE] = ALL,
+    [OP_EXTRACT] = ALL,      [OP_MULHI] = 1u << E_I32, [OP_IDIV] = 1u << E_I64,
+    [OP_IREM] = 1u << E_I64, [OP_INDEX] = 1u << E_I64,
 };
 
 const char *type_error(ltype_t t, const target_t *target) {

@@ -61,7 +61,7 @@ static bool is_read_by_tiles(const columns_t *c, const gnode_t *n) {
 
 bool compute_whole(columns_t *c, builder_t *b, const gnode_t *n) {
     place_t *p = place_in(c, n);
-    buffer_t *from[G_MAX_INPUTS];
+    buffer_t *from[G_MAX_INPUTS] = {NULL};
     p->rows = scratch_rows(c->L, b, n, c->at.m);
     if (is_norm(n)) {
         if (!norm_rows(c, b, n)) return false;

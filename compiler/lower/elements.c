@@ -44,8 +44,9 @@ static void zero_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int widt
 
 static void element_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
     const span_t *s = ctx;
-    value_t *of[G_MAX_INPUTS];
-    for (int k = 0; k < s->n->n_in; k++) of[k] = load_at(b, s->at, s->from[k], s->row, at, width);
+    value_t *of[G_MAX_INPUTS] = {NULL};
+    for (int k = 0; k < G_MAX_INPUTS; k++)
+        if (s->from[k]) of[k] = load_at(b, s->at, s->from[k], s->row, at, width);
     store_at(b, s->at, s->to, s->row, at, element_value(L, b, s->n, of));
 }
 
@@ -185,6 +186,7 @@ static const struct {
     [G_SUB] = {2, OP_SUB},
     [G_MUL] = {2, OP_MUL},
     [G_ACTIVATION_GRAD] = {2, OP_MUL}, /* of the second's derivative */
+    [G_DROPOUT] = {1, OP_MUL},         /* of factors, which stand where a second operand would */
 };
 
 bool is_elementwise(const gnode_t *n) {
@@ -193,6 +195,7 @@ bool is_elementwise(const gnode_t *n) {
 
 value_t *element_value(lower_t *L, builder_t *b, const gnode_t *n, value_t *const *of) {
     if (n->op == G_ACTIVATION) return m_activation(L, b, n->act, of[0]);
+    if (n->op == G_DROPOUT && !of[1]) return of[0];
     value_t *second = n->op == G_ACTIVATION_GRAD ? m_derivative(L, b, n->act, of[1]) : of[1];
     return b_binary(b, elementwise[n->op].op, of[0], second);
 }
@@ -219,10 +222,11 @@ value_t *put_vector(lower_t *L, builder_t *b, const chain_t *c, affine_t row, af
                     value_t *x) {
     for (int i = 0; i < c->n_links; i++) {
         const gnode_t *n = c->links[i];
-        value_t *of[G_MAX_INPUTS];
-        for (int k = 0; k < n->n_in; k++) {
+        value_t *of[G_MAX_INPUTS] = {NULL};
+        for (int k = 0; k < G_MAX_INPUTS; k++) {
             buffer_t *with = c->with[i][k];
-            of[k] = with ? load_at(b, c->at, with, row, col, L->lanes) : x;
+            if (with) of[k] = load_at(b, c->at, with, row, col, L->lanes);
+            else if (k < n->n_in) of[k] = x;
         }
         x = element_value(L, b, n, of);
     }

@@ -51,9 +51,10 @@ buffer_t *scratch_rows(lower_t *L, builder_t *b, const gnode_t *n, int64_t m); /
 /* ---- elementwise nodes ------------------------------------------------------------------------------- */
 
 bool is_elementwise(const gnode_t *n);
-/* A node of its operands, vectors or scalars of one type: the one place with a formula for its op. */
+/* A node of its operands, vectors or scalars of one type: the one place with a formula for its op. of[G_MAX_INPUTS]; of a
+ * DROPOUT the second one is the factors, NULL: nothing is dropped. */
 value_t *element_value(lower_t *L, builder_t *b, const gnode_t *n, value_t *const *of);
-/* All rows of n: from[k] has those of its k-th input. */
+/* All rows of n: from[k], [G_MAX_INPUTS], has those of its k-th operand; NULL: there is none. */
 void element_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *n,
                   buffer_t *const *from, buffer_t *to);
 
@@ -63,7 +64,7 @@ typedef struct {
     const rows_at_t *at;
     const gnode_t *last; /* whose value is stored: of the links, or what the chain began with */
     const gnode_t *links[MOST_LINKS];         /* each of the one before */
-    buffer_t *with[MOST_LINKS][G_MAX_INPUTS]; /* by link and input; NULL: the one before */
+    buffer_t *with[MOST_LINKS][G_MAX_INPUTS]; /* by link and operand; NULL: the one before */
     int n_links;
     buffer_t *bias;   /* [place in its stack][width]; NULL: none */
     affine_t bias_at; /* its place */

@@ -1,6 +1,6 @@
 /* Embedding: word row plus position row, into both streams (they start equal, HF_SEMANTICS 4 and 5).
  * Axial positions: position p is the row-major multi-index over the axes; each table gives its columns. */
-#include "lower/lower_int.h"
+#include "lower/dropout.h"
 
 typedef struct {
     buffer_t *word, *table;
@@ -8,14 +8,24 @@ typedef struct {
     affine_t batch, row, index; /* of the stream; of the table */
     int64_t first, width;       /* column where this table's part begins; of a row */
     homes_t to;
+    buffer_t *word_factors, *table_factors; /* by row of the block; NULL: nothing is dropped */
+    affine_t of_block;                      /* the row */
 } embed_t;
+
+/* What is left of an element of the word or of the position. */
+static value_t *left_of(builder_t *b, const embed_t *e, buffer_t *factors, affine_t at, int width,
+                        value_t *x) {
+    affine_t fx[] = {e->of_block, ax_plus(at, e->first)};
+    return factors ? b_binary(b, OP_MUL, x, b_load(b, factors, width, fx)) : x;
+}
 
 static void embed_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
     const embed_t *e = ctx;
     affine_t wx[] = {ax_v(e->id), ax_plus(at, e->first)}, tx[] = {e->index, at};
     affine_t yx[] = {e->batch, e->row, ax_plus(at, e->first)};
-    value_t *sum =
-        b_binary(b, OP_ADD, b_load(b, e->word, width, wx), b_load(b, e->table, width, tx));
+    value_t *word = left_of(b, e, e->word_factors, at, width, b_load(b, e->word, width, wx));
+    value_t *place = left_of(b, e, e->table_factors, at, width, b_load(b, e->table, width, tx));
+    value_t *sum = b_binary(b, OP_ADD, word, place);
     for (int i = 0; i < e->to.n; i++) b_store(b, L->homes[e->to.of[i]], sum, yx);
 }
 
@@ -70,6 +80,20 @@ static void embed_row(lower_t *L, builder_t *b, const part_t *part, const gnode_
     }
 }
 
+/* Words and positions are dropped by themselves. */
+static void draw_factors(lower_t *L, builder_t *b, const gnode_t *node, const rows_at_t *at,
+                         embed_t *e) {
+    dropped_t of = {.width = e->width, .rows = node->shape[1], .axial_shape = node->axial_shape};
+    if (!is_dropping(L, node)) return;
+    of.rate = node->rate;
+    of.place = PLACE_WORD;
+    if (of.rate > 0) e->word_factors = dropout_rows(L, b, at, &of, NULL, "kept_words");
+    of.rate = node->position_rate;
+    of.place = PLACE_POSITION;
+    of.n_axial = node->n_axial;
+    if (of.rate > 0) e->table_factors = dropout_rows(L, b, at, &of, NULL, "kept_positions");
+}
+
 lfunc_t *lower_embed(lower_t *L, part_t *part) {
     const gnode_t *node = part->class->pattern->nodes.at[0];
     if (!is_alone(L, part->class)) return NULL;
@@ -82,9 +106,12 @@ lfunc_t *lower_embed(lower_t *L, part_t *part) {
     const char *names[] = {"batch", "block"};
     builder_t b = build_kernel(L->m, "embed", 2, tasks, names);
     describe(L, b.fn, node->at, "word and position embeddings into both streams");
-    inst_t *loop = b_for(&b, "i", dim(0), dim(L->block), 0, NULL);
     e.batch = ax_v(b.fn->task[0]);
-    e.row = ax_add(ax_scale(ax_v(b.fn->task[1]), L->block), ax_v(loop_var(loop)));
+    rows_at_t at = {e.batch, ax_scale(ax_v(b.fn->task[1]), L->block), L->block};
+    draw_factors(L, &b, node, &at, &e);
+    inst_t *loop = b_for(&b, "i", dim(0), dim(L->block), 0, NULL);
+    e.of_block = ax_v(loop_var(loop));
+    e.row = ax_add(at.row0, e.of_block);
     affine_t idx[] = {e.batch, e.row};
     e.id = b_name(b_load(&b, L->ids, 1, idx), "id");
     embed_row(L, &b, part, node, words + 1, &e);

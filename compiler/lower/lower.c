@@ -4,6 +4,7 @@
 #include "lower/cache.h"
 #include "lower/chunks.h"
 #include "lower/columns.h"
+#include "lower/dropout.h"
 #include "lower/loss_gradients.h"
 #include "lower/math.h"
 #include "lower/outputs.h"
@@ -225,6 +226,7 @@ module_t *lower_graph(arena_t *arena, const graph_t *g, const layout_t *layout,
     for (int i = 0; i < L->n_attentions; i++) make_attention_workspace(L, &L->attentions[i]);
     if (traced) make_trace_buffers(L);
     lower_math(L);
+    lower_dropout(L);
     if (!lower_classes(L)) return NULL;
     for (int i = 0; i < L->n_attentions; i++)
         if (L->attentions[i].kept) lower_keep(L, &L->attentions[i]);

@@ -7,6 +7,7 @@
  * is ever heads * head_size wide (DESIGN: memory). */
 #include <string.h>
 
+#include "lower/dropout.h"
 #include "lower/loss_gradients.h"
 #include "lower/outputs.h"
 #include "lower/rows_sums.h"
@@ -29,9 +30,18 @@ static bool is_too_early(const lower_t *L, const rows_t *r, const gnode_t *n) {
     return false;
 }
 
+/* Factors of a DROPOUT's rows; NULL: nothing is dropped. */
+static buffer_t *factor_rows(lower_t *L, builder_t *b, const rows_t *r, const gnode_t *n) {
+    if (n->op != G_DROPOUT || !is_dropping(L, n)) return NULL;
+    dropped_t of = dropped_of(n);
+    b_comment(b, "what %s keeps", base_name(n));
+    const char *name = identifier(L, arena_printf(L->arena, "kept_%s", base_name(n)));
+    return dropout_rows(L, b, &r->at, &of, layer_of_dropout(b, r->part, r->index, n), name);
+}
+
 /* The one reader that goes on with the chain's last where it was computed, after its other operands' places; NULL: it is
  * stored first. */
-static const gnode_t *next_link(const lower_t *L, const rows_t *r, chain_t *c) {
+static const gnode_t *next_link(lower_t *L, builder_t *b, const rows_t *r, chain_t *c) {
     const gnode_t *n = c->last;
     const nodes_t *readers = &L->regions->readers[n->id];
     if (c->n_links == MOST_LINKS || readers->n != 1) return NULL;
@@ -43,14 +53,15 @@ static const gnode_t *next_link(const lower_t *L, const rows_t *r, chain_t *c) {
         c->with[c->n_links][k] = operand_of(L, r, next, next->in[k]);
         if (!c->with[c->n_links][k]) return NULL;
     }
+    if (next->op == G_DROPOUT) c->with[c->n_links][1] = factor_rows(L, b, r, next);
     return next;
 }
 
-static chain_t chain_from(lower_t *L, rows_t *r, const gnode_t *dense) {
+static chain_t chain_from(lower_t *L, builder_t *b, rows_t *r, const gnode_t *dense) {
     chain_t c = begin_chain(r->part, r->index, &r->at, dense);
     c.along_rows = !c.bias;
     r->done[place_of(r, dense)] = true;
-    for (const gnode_t *n; (n = next_link(L, r, &c));) {
+    for (const gnode_t *n; (n = next_link(L, b, r, &c));) {
         c.links[c.n_links++] = c.last = n;
         r->done[place_of(r, n)] = true;
     }
@@ -158,7 +169,8 @@ static bool loss_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
 
 /* Elementwise, with no dense layer before it. */
 static bool value_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
-    buffer_t *from[G_MAX_INPUTS];
+    buffer_t *from[G_MAX_INPUTS] = {NULL};
+    if (n->op == G_DROPOUT) from[1] = factor_rows(L, b, r, n);
     for (int k = 0; k < n->n_in; k++) {
         from[k] = mixed_rows(L, b, r, n->in[k]);
         if (!from[k]) from[k] = operand_of(L, r, n, n->in[k]);
@@ -202,7 +214,7 @@ static bool dense_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
                  .epilogue = put_tile};
     if (!d.a) return is_missing(L, n);
     if (a) d.k_base = ax_scale(ax_v(r->group), d.k);
-    chain_t c = chain_from(L, r, n);
+    chain_t c = chain_from(L, b, r, n);
     c.panels = panels_for(L, r, c.last);
     c.chunk_row = r->task.chunk_row;
     bool summed = c.panels && is_only_summed(r, c.last);

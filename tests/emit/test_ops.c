@@ -93,6 +93,9 @@ static void bits(maker_t *k, value_t *x, value_t *y) {
     result(k, b_shift(b, OP_SAR, x, top));
     result(k, b_shift(b, OP_SAR, b_shift(b, OP_SHL, x, 0), 3));
     result(k, b_binary(b, OP_ADD, x, b_iconst(b, k->type, INT32_MIN)));
+    if (k->type.elem != E_I32) return;
+    result(k, b_binary(b, OP_MULHI, x, y));
+    result(k, b_binary(b, OP_MULHI, b_iconst(b, k->type, (int32_t)0xD2511F53), x));
 }
 
 /* As lanes that are stored, as masks that select, and as both. */

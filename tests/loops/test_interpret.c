@@ -186,6 +186,10 @@ static void computes(void **state) {
     all("%i = const.i32x8 -7\n%j = shr %i, 28\n%r = convert.f32x8 %j", 15.0f);
     all("%i = const.i32x8 -7\n%j = sar %i, 1\n%r = convert.f32x8 %j", -4.0f);
     all("%i = const.i32x8 2147483647\n%j = add %i, %i\n%r = convert.f32x8 %j", -2.0f);
+    all("%i = const.i32x8 -1\n%j = mulhi %i, %i\n%r = convert.f32x8 %j", -2.0f); /* no signs */
+    all("%i = const.i32x8 65536\n%k = const.i32x8 -2147483648\n%j = mulhi %i, %k\n"
+        "%r = convert.f32x8 %j",
+        32768.0f);
     all("%i = const.i64 16777217\n%s = convert.f32 %i\n%r = broadcast.f32x8 %s", 16777216.0f);
     all("%b = const.f32 1.00390625\n%c = convert.bf16 %b\n%s = convert.f32 %c\n"
         "%r = broadcast.f32x8 %s",

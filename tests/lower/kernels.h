@@ -27,6 +27,8 @@ typedef struct {
     gnode_t *given_ids;            /* PAD_IDS */
     int32_t *positions;            /* of a step: [batch] */
     struct right_row *rows;        /* and what each row holds: right.h */
+    uint64_t dropout_seed;
+    uint32_t dropout_step, dropout_row;
     bool *near_tie; /* set where a last bit may decide a hash; NULL: not looked for */
 } kernels_t;
 

@@ -118,6 +118,9 @@ static void forward(run_t *r, exec_t *e) {
                         .labels_f32 = k->floats,
                         .start_positions = k->start,
                         .end_positions = k->end,
+                        .dropout_seed = k->dropout_seed,
+                        .dropout_step = k->dropout_step,
+                        .dropout_row = k->dropout_row,
                         .trace = look,
                         .trace_ctx = r};
     float *out[N_OUTPUTS] = {NULL};

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "formulas.h"
+#include "graph/dropout.h"
 
 void sum_add(sum_t *s, double x, double ex, double w, double ew) {
     double p = x * w;
@@ -74,6 +75,30 @@ static void right_pad(const right_ctx_t *c) {
 
 /* ---- rows ------------------------------------------------------------------------------------------ */
 
+/* By what dropout multiplies element i of n's result, if anything is dropped. */
+static double kept(const right_ctx_t *c, dropout_place_t place, double rate, int64_t i) {
+    const gnode_t *n = c->n;
+    const graph_dropout_t d = {c->k->dropout_seed, c->k->dropout_step, 0};
+    int64_t w = width_of(n), row = i / w, rows = n->rank == 3 ? n->shape[1].c : 1, below = 1;
+    int64_t first = c->k->dropout_row;
+    if (rate == 0) return 1;
+    if (place != PLACE_POSITION || !n->n_axial)
+        return dropout_factor(&d, n->layer, place, rate,
+                              dropout_element(first * rows + row, w, i % w));
+    for (int a = 2; a < n->n_axial; a++) below *= n->axial_shape[a];
+    int64_t columns = n->axial_shape[1], column = row % rows / below % columns;
+    return dropout_factor(&d, n->layer, place, rate,
+                          dropout_element(first + row / rows, columns, column));
+}
+
+static void right_dropout(const right_ctx_t *c) {
+    const right_t *x = right_input(c, 0);
+    for (int64_t i = 0; i < c->y->elements; i++) {
+        double f = kept(c, (dropout_place_t)c->n->place, c->n->rate, i), v = f * x->v[i];
+        put(c, i, v, f * x->e[i] + 2 * RIGHT_U * fabs(v));
+    }
+}
+
 static void right_embed(const right_ctx_t *c) {
     const gnode_t *n = c->n;
     int64_t h = width_of(n);
@@ -88,8 +113,11 @@ static void right_embed(const right_ctx_t *c) {
         int64_t row = n->n_axial ? at / below % n->axial_shape[axis] : at;
         int64_t id = (int64_t)right_input(c, 0)->v[i / h], w = width_of(n->in[words + 1 + axis]);
         double word = right_input(c, words)->v[id * h + i % h];
-        double v = word + right_input(c, words + 1 + axis)->v[row * w + column];
-        put(c, i, v, RIGHT_U * fabs(v));
+        double place = right_input(c, words + 1 + axis)->v[row * w + column];
+        word *= kept(c, PLACE_WORD, n->rate, i);
+        place *= kept(c, PLACE_POSITION, n->position_rate, i);
+        double v = word + place, two = n->rate + n->position_rate > 0 ? 2 : 0;
+        put(c, i, v, RIGHT_U * (fabs(v) + two * (fabs(word) + fabs(place))));
     }
 }
 
@@ -519,6 +547,7 @@ void right_value(const kernels_t *k, const right_t *all, const gnode_t *n, const
         [G_SLICE] = right_slice,
         [G_FIRST_TOKEN] = right_first_token,
         [G_COLUMN] = right_column,
+        [G_DROPOUT] = right_dropout,
         [G_SEED] = right_seed,
         [G_UNCOLUMN] = right_uncolumn,
         [G_CROSS_ENTROPY_GRAD] = right_cross_entropy_grad,
