@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "lower/sums.h"
+#include "lower/tables.h"
 #include "lower/totals.h"
 
 bool is_row_sum(const gnode_t *n) {
@@ -198,16 +198,20 @@ bool plan_sums(lower_t *L, part_t *p, rows_t *r) {
     return !part_is_crowded(L, p);
 }
 
+static lfunc_t *lower_sum(lower_t *L, const char *name, rows_t *r, const row_sum_t *s) {
+    row_sums_t of = {.dy = *panels_place(r, s->node->in[0]), .to = s->to};
+    if (s->node->op == G_OUTER) of.x = *panels_place(r, s->node->in[1]);
+    bool table = s->node->op == G_WORD_GRAD || s->node->op == G_POSITION_GRAD;
+    return table ? lower_table_sums(L, name, s->node, &of) : lower_row_sums(L, name, &of);
+}
+
 bool lower_sums(lower_t *L, part_t *p, rows_t *r) {
     for (int i = 0; i < p->sums.n; i++) {
         row_sum_t *s = &p->sums.at[i];
-        bool outer = s->node->op == G_OUTER;
-        if (!outer && s->node->op != G_SUM_ROWS) return no_kernel(L, s->node, "here");
-        row_sums_t of = {.dy = *panels_place(r, s->node->in[0]), .to = s->to};
-        if (outer) of.x = *panels_place(r, s->node->in[1]);
         const char *name = arena_printf(L->arena, "%s_of_%s", p->kernel->name, s->to->name);
-        s->kernel = lower_row_sums(L, free_name(L, name), &of);
-        s->suffix = outer ? "weights" : "biases";
+        s->kernel = lower_sum(L, free_name(L, name), r, s);
+        if (!s->kernel) return false;
+        s->suffix = s->node->op == G_SUM_ROWS ? "biases" : "weights";
         describe(L, s->kernel, s->node->at, "%s of a chunk of rows", s->to->name);
     }
     return true;

@@ -1,0 +1,341 @@
+/* Train steps, lowered: every gradient from the interpreter, C and the JIT against the reference in double; all of them to
+ * the bit for one and for several threads, for other tiles, and for other targets' vectors of the same arithmetic. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "exec/exec_int.h"
+#include "graph_edit.h"
+#include "plan_of.h"
+
+enum { MOST_GRADIENTS = 256 };
+
+typedef struct {
+    const char *text; /* of the spec */
+    int64_t batch, length;
+    bool plain;      /* without attention: dense layers in its place */
+    bool tied;       /* all layers have the first one's feed-forward */
+    uint32_t labels; /* classes */
+    bool compiled;
+} model_t;
+
+typedef struct {
+    const model_t *model;
+    arena_t *a;
+    diag_t *d;
+    graph_t *g; /* the train step */
+    layout_t *gradients;
+    store_t *store;
+    reformer_io_t io;
+    double *want[MOST_GRADIENTS]; /* by the GRADIENTs of the graph */
+    const gnode_t *node[MOST_GRADIENTS];
+    int n;
+    double loss;
+    bool any; /* what runs is made for any length */
+} train_t;
+
+static void must(const train_t *t, bool ok) {
+    if (ok) return;
+    diag_print(t->d, stderr);
+    fail_msg("see the messages above");
+}
+
+static uint32_t draw_of(uint32_t *seed, uint32_t n) {
+    *seed = *seed * 1664525 + 1013904223;
+    return (*seed >> 8) % n;
+}
+
+/* ---- the model ------------------------------------------------------------------------------------ */
+
+static bool is_attention(const gnode_t *n) {
+    return n &&
+           (n->op == G_LOCAL_ATTENTION || n->op == G_LSH_ATTENTION || n->op == G_EXACT_ATTENTION);
+}
+
+/* What follows an attention reads its norm instead. */
+static void make_plain(train_t *t, graph_t *g) {
+    edit_t e = {g, -1};
+    for (size_t i = 0; i < g->n_nodes; i++)
+        if (is_attention(g->nodes[i]))
+            edit_replace(&e, g->nodes[i], g->nodes[i]->in[0]->in[0], NULL);
+    must(t, edit_finish(&e, t->d));
+}
+
+static void tie(train_t *t, graph_t *g) {
+    static const char *const weights[] = {"feed_forward.dense.dense.weight",
+                                          "feed_forward.dense.dense.bias",
+                                          "feed_forward.output.dense.weight"};
+    edit_t first = {g, 0}, e = {g, 1};
+    for (; edit_weight(&e, weights[0]); e.layer++)
+        for (int i = 0; i < 3; i++)
+            edit_replace(&e, edit_weight(&e, weights[i]), edit_weight(&first, weights[i]), NULL);
+    must(t, edit_finish(&e, t->d));
+}
+
+/* Its train step in place of a forward. */
+static graph_t *derive(train_t *t, graph_t *g) {
+    if (t->model->plain) make_plain(t, g);
+    if (t->model->tied) tie(t, g);
+    g = graph_gradient(t->a, g, NULL, t->d);
+    must(t, g != NULL);
+    return g;
+}
+
+/* Of exactly this length, or of any. */
+static plan_t *plan(train_t *t, const target_t *target, const tiles_t *tiles, bool any) {
+    plan_options_t o = {.name = "model",
+                        .exact_length = any ? 0 : t->model->length,
+                        .exact_batch = any ? 0 : t->model->batch,
+                        .n_targets = 1,
+                        .targets = {target},
+                        .tiles = {tiles}};
+    const char *size =
+        arena_printf(t->a, "%scompile: {batch_size: %lld, sequence_length: dynamic}\n",
+                     t->model->text, (long long)t->model->batch);
+    plan_t *p = plan_of(t->a, any ? size : t->model->text, &o, t->d);
+    must(t, p != NULL);
+    for (int i = 0; i < p->n_variants; i++)
+        p->variants[i].graph = !any && t->g ? t->g : derive(t, p->variants[i].graph);
+    if (!t->g) {
+        t->g = p->variants[0].graph;
+        t->gradients = layout_gradients(t->a, t->g);
+    }
+    p->layout = layout_make(t->a, t->g);
+    return p;
+}
+
+static void draw_inputs(train_t *t) {
+    size_t n = (size_t)(t->model->batch * t->model->length);
+    int32_t *ids = ARENA_ARRAY(t->a, int32_t, n), *labels = ARENA_ARRAY(t->a, int32_t, n);
+    uint32_t seed = 5;
+    for (size_t i = 0; i < n; i++) {
+        ids[i] = (int32_t)draw_of(&seed, 19);
+        labels[i] = draw_of(&seed, 4) ? (int32_t)draw_of(&seed, t->model->labels) : -100;
+    }
+    t->io = (reformer_io_t){.input_ids = ids,
+                            .labels = labels,
+                            .start_positions = labels,
+                            .end_positions = labels + 1,
+                            .batch = (size_t)t->model->batch,
+                            .length = (size_t)t->model->length,
+                            .loss = ARENA_ARRAY(t->a, float, 1)};
+}
+
+static void take(void *ctx, const gnode_t *n, const double *values, int64_t elements) {
+    train_t *t = ctx;
+    if (n->op != G_GRADIENT) {
+        t->loss = values[0];
+        return;
+    }
+    assert_true(t->n < MOST_GRADIENTS);
+    t->node[t->n] = n;
+    t->want[t->n++] = arena_copy(t->a, values, sizeof *values * (size_t)elements);
+}
+
+/* ---- running -------------------------------------------------------------------------------------- */
+
+/* All gradients; what lies between them is left alone. */
+static float *run(train_t *t, const target_t *target, const tiles_t *tiles, backend_t backend,
+                  const char *cc, int threads) {
+    plan_t *p = plan(t, target, tiles, t->any);
+    exec_options_t o = {.backend = backend, .cc = cc, .passes = {.verify_each = true}};
+    exec_t *e = exec_open(p, t->store, &o, t->d);
+    must(t, e != NULL);
+    size_t floats = (size_t)t->gradients->data_end / sizeof(float);
+    float *gradients = ARENA_ARRAY(t->a, float, floats);
+    for (size_t i = 0; i < floats; i++) gradients[i] = NAN;
+    reformer_io_t io = t->io;
+    io.threads = threads;
+    const reformer_variant_t *variants = e->model.desc ? e->model.desc->variants : e->variants, *v;
+    size_t bytes = reformer_prepare_bytes(&e->desc, variants, p->n_variants, io.length, threads);
+    void *room = exec_room(e, "a workspace", bytes, t->d);
+    reformer_call_t call;
+    assert_int_equal(
+        reformer_prepare(&e->desc, variants, p->n_variants, e->weights, &io, room, &call, &v), 0);
+    call.slot[REFORMER_SLOT_GRADIENTS] = gradients;
+    if (backend == BACKEND_INTERPRETER)
+        must(t, loops_interpret(p->modules[v - variants], &call, t->d));
+    else v->run(&call);
+    free(room);
+    exec_close(e);
+    return gradients;
+}
+
+static const float *gradient_in(const train_t *t, const float *all, const gnode_t *n) {
+    int index;
+    const layout_entry_t *e = layout_find(t->gradients, n->in[1]->name, &index);
+    assert_non_null(e);
+    return all + (e->offset + e->bytes / e->count * index) / (int64_t)sizeof(float);
+}
+
+static int64_t elements_of(const gnode_t *n) {
+    int64_t elements = 1;
+    for (int i = 0; i < n->rank; i++) elements *= n->shape[i].c;
+    return elements;
+}
+
+static void compare(const train_t *t, const float *all, const char *what) {
+    if (!(fabs((double)t->io.loss[0] - t->loss) <= 1e-5))
+        fail_msg("%s: loss %.9g, should be %.9g", what, (double)t->io.loss[0], t->loss);
+    for (int i = 0; i < t->n; i++) {
+        const float *got = gradient_in(t, all, t->node[i]);
+        double largest = 0, error = 0;
+        for (int64_t k = 0; k < elements_of(t->node[i]); k++) {
+            largest = fmax(largest, fabs(t->want[i][k]));
+            double e = fabs((double)got[k] - t->want[i][k]);
+            if (!(e <= error)) error = e;
+        }
+        if (!(error <= (largest < 1e-7 ? 1e-7 : 2e-5 * largest))) /* some are zero by symmetry */
+            fail_msg("%s, %s: wrong by %g of %g", what, t->node[i]->name, error, largest);
+    }
+}
+
+static void same(const train_t *t, const float *a, const float *b, const char *what) {
+    for (int i = 0; i < t->n; i++)
+        if (memcmp(gradient_in(t, a, t->node[i]), gradient_in(t, b, t->node[i]),
+                   sizeof(float) * (size_t)elements_of(t->node[i])) != 0)
+            fail_msg("%s: %s has other bits", what, t->node[i]->name);
+}
+
+/* Compilers take turns: what is compiled costs a hundred times what is interpreted. */
+static void check_compiled(train_t *t, int target, const float *want) {
+    const char *cc = target % 2 ? "clang" : "gcc";
+    same(t, want, run(t, &targets[target], NULL, BACKEND_C, cc, 2), cc);
+    if (!backend_is_built_in(BACKEND_JIT)) return;
+    for (int threads = 1; threads <= 3; threads++)
+        same(t, want, run(t, &targets[target], NULL, BACKEND_JIT, NULL, threads), "jit");
+}
+
+static train_t begin(const model_t *m) {
+    train_t t = {.model = m, .a = arena_new(), .d = diag_new()};
+    (void)plan(&t, &targets[0], NULL, false);
+    store_options_t o = {.path = "random"};
+    t.store = store_load(t.g, &o, t.d);
+    must(&t, t.store != NULL);
+    draw_inputs(&t);
+    assert_int_equal(
+        graph_evaluate_gradients(t.g, exec_param, t.store, &t.io, NULL, false, take, &t), 0);
+    return t;
+}
+
+static void end(train_t *t) {
+    store_free(t->store);
+    diag_free(t->d);
+    arena_free(t->a);
+}
+
+static tiles_t narrow_tiles(int target) {
+    tiles_t narrow = tiles_for(&targets[target]);
+    narrow.vectors = 1;
+    narrow.rows = 3;
+    narrow.block = 24;
+    return narrow;
+}
+
+/* What takes an interpreter long. */
+static void check_long(const model_t *m) {
+    train_t t = begin(m);
+    backend_t b = backend_default();
+    int k = T_COUNT - 1;
+    while (!reformer_cpu_supports(k)) k--;
+    tiles_t narrow = narrow_tiles(k);
+    float *all = run(&t, &targets[k], NULL, b, NULL, 1);
+    compare(&t, all, "long");
+    same(&t, all, run(&t, &targets[k], NULL, b, NULL, 3), "more threads");
+    same(&t, all, run(&t, &targets[k], &narrow, b, NULL, 2), "other tiles");
+    t.any = true;
+    compare(&t, run(&t, &targets[k], NULL, b, NULL, 2), "of any length");
+    end(&t);
+}
+
+static void check(const model_t *m) {
+    train_t t = begin(m);
+    for (int k = 0; k < T_COUNT; k++) {
+        float *all = run(&t, &targets[k], NULL, BACKEND_INTERPRETER, NULL, 1);
+        compare(&t, all, targets[k].name);
+        tiles_t narrow = narrow_tiles(k);
+        same(&t, all, run(&t, &targets[k], &narrow, BACKEND_INTERPRETER, NULL, 1), "other tiles");
+        if (m->compiled && reformer_cpu_supports(k)) check_compiled(&t, k, all);
+    }
+    end(&t);
+}
+
+/* ---- tests ---------------------------------------------------------------------------------------- */
+
+#define LM                                                                                         \
+    "architectures: [ReformerModelWithLMHead]\nis_decoder: true\nvocab_size: 19\nhidden_act: gelu\n"
+#define SIZES                                                                                      \
+    "num_attention_heads: 2\nattention_head_size: 12\nhidden_size: 24\nfeed_forward_size: 45\n"    \
+    "local_attn_chunk_length: 8\nlsh_attn_chunk_length: 8\nmax_position_embeddings: 64\n"
+#define TABLE "axial_pos_embds: false\n"
+#define GRID  "axial_pos_shape: [8, 4]\naxial_pos_embds_dim: [7, 17]\n"
+
+static void dense_layers(void **state) {
+    (void)state;
+    check(&(model_t){.text = LM SIZES GRID "attn_layers: [local, local, local]\n",
+                     .batch = 2,
+                     .length = 32,
+                     .labels = 19,
+                     .plain = true,
+                     .compiled = true});
+}
+
+/* Heads of one row per batch element, of two columns, of all tokens without a shift. */
+static void heads(void **state) {
+    (void)state;
+    static const char *const of[] = {"ReformerForSequenceClassification",
+                                     "ReformerForQuestionAnswering", "ReformerForMaskedLM"};
+    for (int i = 0; i < 3; i++) {
+        char text[1000];
+        snprintf(text, sizeof text,
+                 "architectures: [%s]\nvocab_size: 19\nnum_labels: %d\n" SIZES TABLE
+                 "attn_layers: [local]\n",
+                 of[i], i == 0 ? 3 : 2);
+        check(&(model_t){
+            .text = text, .batch = 3, .length = 26, .labels = i == 2 ? 19 : 3, .plain = true});
+    }
+}
+
+/* One param of several layers: sums of sums. */
+static void tied_layers(void **state) {
+    (void)state;
+    check(&(model_t){.text = LM SIZES TABLE "attn_layers: [local, local, local]\n",
+                     .batch = 2,
+                     .length = 32,
+                     .labels = 19,
+                     .plain = true,
+                     .tied = true});
+}
+
+/* Blocks that are filled up; chunks of several batch elements, and of parts of one; the last of them not whole. */
+static void chunks(void **state) {
+    (void)state;
+    static const struct {
+        int64_t batch, length;
+    } sizes[] = {{2, 101}, {3, 1000}, {2, 2120}, {1, 4096}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        check_long(&(model_t){.text = LM
+                              "hidden_size: 11\nnum_attention_heads: 1\nattention_head_size: 11\n"
+                              "feed_forward_size: 33\nlocal_attn_chunk_length: 1\n"
+                              "max_position_embeddings: 4096\nattn_layers: [local, local]\n" TABLE,
+                              .batch = sizes[i].batch,
+                              .length = sizes[i].length,
+                              .labels = 19,
+                              .plain = true});
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(dense_layers),
+        cmocka_unit_test(tied_layers),
+        cmocka_unit_test(heads),
+        cmocka_unit_test(chunks),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
