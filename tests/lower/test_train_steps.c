@@ -38,9 +38,9 @@ typedef struct {
     int n;
     double loss;
     bool any; /* what runs is made for any length */
-} train_t;
+} sample_t;
 
-static void must(const train_t *t, bool ok) {
+static void must(const sample_t *t, bool ok) {
     if (ok) return;
     diag_print(t->d, stderr);
     fail_msg("see the messages above");
@@ -59,7 +59,7 @@ static bool is_attention(const gnode_t *n) {
 }
 
 /* What follows an attention reads its norm instead. */
-static void make_plain(train_t *t, graph_t *g) {
+static void make_plain(sample_t *t, graph_t *g) {
     edit_t e = {g, -1};
     for (size_t i = 0; i < g->n_nodes; i++)
         if (is_attention(g->nodes[i]))
@@ -67,7 +67,7 @@ static void make_plain(train_t *t, graph_t *g) {
     must(t, edit_finish(&e, t->d));
 }
 
-static void tie(train_t *t, graph_t *g) {
+static void tie(sample_t *t, graph_t *g) {
     static const char *const weights[] = {"feed_forward.dense.dense.weight",
                                           "feed_forward.dense.dense.bias",
                                           "feed_forward.output.dense.weight"};
@@ -79,7 +79,7 @@ static void tie(train_t *t, graph_t *g) {
 }
 
 /* Its train step in place of a forward. */
-static graph_t *derive(train_t *t, graph_t *g) {
+static graph_t *derive(sample_t *t, graph_t *g) {
     if (t->model->plain) make_plain(t, g);
     if (t->model->tied) tie(t, g);
     g = graph_gradient(t->a, g, NULL, t->d);
@@ -88,7 +88,7 @@ static graph_t *derive(train_t *t, graph_t *g) {
 }
 
 /* Of exactly this length, or of any. */
-static plan_t *plan(train_t *t, const target_t *target, const tiles_t *tiles, bool any) {
+static plan_t *plan(sample_t *t, const target_t *target, const tiles_t *tiles, bool any) {
     plan_options_t o = {.name = "model",
                         .exact_length = any ? 0 : t->model->length,
                         .exact_batch = any ? 0 : t->model->batch,
@@ -110,7 +110,7 @@ static plan_t *plan(train_t *t, const target_t *target, const tiles_t *tiles, bo
     return p;
 }
 
-static void draw_inputs(train_t *t) {
+static void draw_inputs(sample_t *t) {
     size_t n = (size_t)(t->model->batch * t->model->length);
     int32_t *ids = ARENA_ARRAY(t->a, int32_t, n), *labels = ARENA_ARRAY(t->a, int32_t, n);
     uint32_t seed = 5;
@@ -128,7 +128,7 @@ static void draw_inputs(train_t *t) {
 }
 
 static void take(void *ctx, const gnode_t *n, const double *values, int64_t elements) {
-    train_t *t = ctx;
+    sample_t *t = ctx;
     if (n->op != G_GRADIENT) {
         t->loss = values[0];
         return;
@@ -141,7 +141,7 @@ static void take(void *ctx, const gnode_t *n, const double *values, int64_t elem
 /* ---- running -------------------------------------------------------------------------------------- */
 
 /* All gradients; what lies between them is left alone. */
-static float *run(train_t *t, const target_t *target, const tiles_t *tiles, backend_t backend,
+static float *run(sample_t *t, const target_t *target, const tiles_t *tiles, backend_t backend,
                   const char *cc, int threads) {
     plan_t *p = plan(t, target, tiles, t->any);
     exec_options_t o = {.backend = backend, .cc = cc, .passes = {.verify_each = true}};
@@ -167,7 +167,7 @@ static float *run(train_t *t, const target_t *target, const tiles_t *tiles, back
     return gradients;
 }
 
-static const float *gradient_in(const train_t *t, const float *all, const gnode_t *n) {
+static const float *gradient_in(const sample_t *t, const float *all, const gnode_t *n) {
     int index;
     const layout_entry_t *e = layout_find(t->gradients, n->in[1]->name, &index);
     assert_non_null(e);
@@ -180,7 +180,7 @@ static int64_t elements_of(const gnode_t *n) {
     return elements;
 }
 
-static void compare(const train_t *t, const float *all, const char *what) {
+static void compare(const sample_t *t, const float *all, const char *what) {
     if (!(fabs((double)t->io.loss[0] - t->loss) <= 1e-5))
         fail_msg("%s: loss %.9g, should be %.9g", what, (double)t->io.loss[0], t->loss);
     for (int i = 0; i < t->n; i++) {
@@ -196,7 +196,7 @@ static void compare(const train_t *t, const float *all, const char *what) {
     }
 }
 
-static void same(const train_t *t, const float *a, const float *b, const char *what) {
+static void same(const sample_t *t, const float *a, const float *b, const char *what) {
     for (int i = 0; i < t->n; i++)
         if (memcmp(gradient_in(t, a, t->node[i]), gradient_in(t, b, t->node[i]),
                    sizeof(float) * (size_t)elements_of(t->node[i])) != 0)
@@ -204,7 +204,7 @@ static void same(const train_t *t, const float *a, const float *b, const char *w
 }
 
 /* Compilers take turns: what is compiled costs a hundred times what is interpreted. */
-static void check_compiled(train_t *t, int target, const float *want) {
+static void check_compiled(sample_t *t, int target, const float *want) {
     const char *cc = target % 2 ? "clang" : "gcc";
     same(t, want, run(t, &targets[target], NULL, BACKEND_C, cc, 2), cc);
     if (!backend_is_built_in(BACKEND_JIT)) return;
@@ -212,8 +212,8 @@ static void check_compiled(train_t *t, int target, const float *want) {
         same(t, want, run(t, &targets[target], NULL, BACKEND_JIT, NULL, threads), "jit");
 }
 
-static train_t begin(const model_t *m) {
-    train_t t = {.model = m, .a = arena_new(), .d = diag_new()};
+static sample_t begin(const model_t *m) {
+    sample_t t = {.model = m, .a = arena_new(), .d = diag_new()};
     (void)plan(&t, &targets[0], NULL, false);
     store_options_t o = {.path = "random"};
     t.store = store_load(t.g, &o, t.d);
@@ -224,7 +224,7 @@ static train_t begin(const model_t *m) {
     return t;
 }
 
-static void end(train_t *t) {
+static void end(sample_t *t) {
     store_free(t->store);
     diag_free(t->d);
     arena_free(t->a);
@@ -240,7 +240,7 @@ static tiles_t narrow_tiles(int target) {
 
 /* What takes an interpreter long. */
 static void check_long(const model_t *m) {
-    train_t t = begin(m);
+    sample_t t = begin(m);
     backend_t b = backend_default();
     int k = T_COUNT - 1;
     while (!reformer_cpu_supports(k)) k--;
@@ -255,7 +255,7 @@ static void check_long(const model_t *m) {
 }
 
 static void check(const model_t *m) {
-    train_t t = begin(m);
+    sample_t t = begin(m);
     for (int k = 0; k < T_COUNT; k++) {
         float *all = run(&t, &targets[k], NULL, BACKEND_INTERPRETER, NULL, 1);
         compare(&t, all, targets[k].name);
