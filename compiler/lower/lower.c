@@ -162,6 +162,7 @@ static lower_t *lower_begin(arena_t *arena, const graph_t *g, const layout_t *la
 
 bool is_head(const lower_t *L, const region_t *region) {
     bool given = false, rows = region->kind == K_ROW || region->kind == K_PICK;
+    if (region->results.at[0]->id >= L->regions->backward) return false; /* it comes in its turn */
     for (int i = 0; i < region->results.n; i++) {
         if (L->regions->stored[region->results.at[i]->id]) return false;
         given |= output_of(L, region->results.at[i]) != NULL;

@@ -237,6 +237,59 @@ static void classifier_gradients(void **state) {
     }
 }
 
+static gnode_t *column_of(kernels_t *k, const char *name, gnode_t *x, int shift) {
+    gnode_t *n = K_NODE(k, G_COLUMN, name, x);
+    n->shift = shift;
+    return k_finish(k, n);
+}
+
+static gnode_t *uncolumn_of(kernels_t *k, const char *name, gnode_t *x, int shift, int64_t width) {
+    gnode_t *n = K_NODE(k, G_UNCOLUMN, name, x);
+    n->shift = shift;
+    n->width = width;
+    return k_finish(k, n);
+}
+
+/* As in question_answering; where the second is beyond the text, for both of its ends. */
+static void answer_gradients(void **state) {
+    static const struct {
+        const char *what;
+        int64_t batch, length, padded, width;
+        bool beyond;
+    } all[] = {{"answers", 3, 11, 11, 20, false},
+               {"answers, filled up", 2, 5, 8, 7, true},
+               {"answers, none within", 1, 98, 100, 5, true}};
+    (void)state;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        draw_begin(14, (int)i);
+        int64_t batch = all[i].batch, length = all[i].length;
+        kernels_t *k = kernels_begin(all[i].what, batch, length, all[i].padded);
+        k->architecture = "ReformerForQuestionAnswering";
+        k->start = ARENA_ARRAY(k->arena, int32_t, batch);
+        k->end = ARENA_ARRAY(k->arena, int32_t, batch);
+        for (int64_t b = 0; b < batch; b++) {
+            bool last = b == batch - 1;
+            k->start[b] =
+                last ? (all[i].beyond ? (int)length + 3 : -2) : (int)draw((uint32_t)length);
+            k->end[b] = (int32_t)(last ? length : draw((uint32_t)length));
+        }
+        gnode_t *qa = k_dense(k, "qa", some_hidden(k, all[i].width), 2, true);
+        gnode_t *start = column_of(k, "start_logits", qa, 0);
+        gnode_t *end = column_of(k, "end_logits", qa, 1);
+        gnode_t *from = given(k, "start_positions", G_I32, 1, 0);
+        gnode_t *to = given(k, "end_positions", G_I32, 1, 0);
+        gnode_t *loss = k_finish(k, K_NODE(k, G_QA_LOSS, "loss", start, end, from, to));
+        gnode_t *seed = k_finish(k, K_NODE(k, G_SEED, "seed", loss));
+        gnode_t *both = K_NODE(k, G_QA_LOSS_GRAD, "both", seed, start, end, from, to);
+        k_finish(k, both);
+        gnode_t *first = uncolumn_of(k, "first", column_of(k, "d_start", both, 0), 0, 2);
+        gnode_t *second = uncolumn_of(k, "second", column_of(k, "d_end", both, 1), 1, 2);
+        gnode_t *dx = k_add(k, "d_qa", second, first);
+        give(k, k_finish(k, K_NODE(k, G_DENSE_T, "dx", dx, qa->in[1])), true);
+        kernels_check(k, i != 1);
+    }
+}
+
 int main(int argc, char **argv) {
     (void)argv;
     kernels_all = argc > 1;
@@ -245,6 +298,7 @@ int main(int argc, char **argv) {
                                        cmocka_unit_test(classifiers),
                                        cmocka_unit_test(question_answering),
                                        cmocka_unit_test(language_model_gradients),
-                                       cmocka_unit_test(classifier_gradients)};
+                                       cmocka_unit_test(classifier_gradients),
+                                       cmocka_unit_test(answer_gradients)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
