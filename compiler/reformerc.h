@@ -103,6 +103,7 @@ typedef struct reformerc_options {
     int verify;         /* 1: verifies the loop IR after every pass */
     int instrument;     /* 1: code that calls io.profile */
     int decode;         /* 1: compiles generation too, of a causal language model */
+    int train;          /* 1: compiles train steps too, of a model with a loss */
 } reformerc_options_t;
 
 typedef struct reformerc_model reformerc_model_t;
@@ -163,7 +164,20 @@ int reformerc_reserve(reformerc_context_t *c, size_t length);
  * io->pool NULL = the context's own workers. Returns REFORMER_OK or a code; outputs are defined after REFORMER_OK
  * only. A trace is called on the calling thread. */
 int reformerc_forward(reformerc_context_t *c, const reformer_io_t *io);
-/* Why the last forward or reserve of this context failed, until the next; NULL: it did not. */
+/* ---- training ----------------------------------------------------------------------------------- */
+
+/* One train step of a model (options.train) without its update: the gradient of the loss by every tensor of the weights
+ * that it depends on. reformer_rt.h says under reformer_gradients what it reads, writes and refuses; threads and pool are
+ * as in reformerc_forward. `gradients`: reformerc_gradients_bytes() of the caller's memory, 64-byte aligned; which tensor
+ * stands where, reformerc_gradient() says. Where the type of a classifier's labels decides about the loss, integer labels
+ * are meant. The workspace is the context's, and grows as in a forward. Returns REFORMER_OK or a code;
+ * REFORMER_E_TRAIN: the model was compiled without. */
+int reformerc_gradients(reformerc_context_t *c, const reformer_io_t *io, float *gradients);
+size_t reformerc_gradients_bytes(const reformerc_model_t *m); /* 0: the model gives none */
+/* Tensor number i; REFORMER_E_ARGUMENT: there are fewer. Static facts of the model: any thread. */
+int reformerc_gradient(const reformerc_model_t *m, size_t i, reformer_tensor_t *t);
+
+/* Why the last forward, train step or reserve of this context failed, until the next; NULL: it did not. */
 const char *reformerc_context_message(const reformerc_context_t *c);
 
 /* ---- generation --------------------------------------------------------------------------------- */

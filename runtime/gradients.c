@@ -19,7 +19,7 @@ int reformer_gradients(const reformer_model_t *m, const reformer_io_t *io, float
 }
 
 size_t reformer_gradients_bytes(const reformer_desc_t *desc) {
-    return desc && desc->trains ? desc->gradients_bytes : 0;
+    return desc ? desc->gradients_bytes : 0;
 }
 
 /* ---- tensors -------------------------------------------------------------------------------- */
@@ -36,7 +36,7 @@ static void describe(const reformer_stack_t *s, size_t at, reformer_tensor_t *t)
 
 int reformer_gradient(const reformer_desc_t *desc, size_t i, reformer_tensor_t *t) {
     if (!desc || !t) return REFORMER_E_ARGUMENT;
-    if (!desc->trains) return REFORMER_E_TRAIN;
+    if (desc->n_stacks == 0) return REFORMER_E_TRAIN;
     for (int k = 0; k < desc->n_stacks; k++) {
         const reformer_stack_t *s = &desc->stacks[k];
         if (i < (size_t)s->count) {

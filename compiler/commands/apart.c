@@ -66,16 +66,15 @@ static bool command_is(const options_t *o, const char *name) {
 
 /* Loop IR that is read is one module, and so is what becomes of it. */
 static void add_translation(const options_t *o, places_t *out) {
-    static const char *const code[] = {".h", ".weights"}, *const loops[] = {".prefill.rir",
-                                                                            ".step.rir"};
+    static const char *const code[] = {".h", ".weights", NULL};
+    static const char *const loops[] = {".prefill.rir", ".train.rir", ".step.rir", NULL};
     const char *path = o->text[OPT_OUTPUT];
     if (!path || strcmp(path, "-") == 0) return;
     bool is_loops = strcmp(path_suffix(path), ".rir") == 0;
     if (strcmp(path_suffix(path), ".graph") == 0) return; /* it stands alone */
     if (is_loops && o->model && strcmp(path_suffix(o->model), ".rir") == 0) return;
-    for (int k = 0; k < 2; k++)
-        add(out, "what stands beside --output",
-            replace_suffix(o->arena, path, is_loops ? loops[k] : code[k]));
+    for (const char *const *end = is_loops ? loops : code; *end; end++)
+        add(out, "what stands beside --output", replace_suffix(o->arena, path, *end));
 }
 
 static places_t written(const options_t *o) {

@@ -190,9 +190,11 @@ static bool write_rir(session_t *s) {
         return false;
     }
     /* what generates stands beside the forward: model.step.rir */
-    static const char *const suffixes[] = {
-        [PART_FORWARD] = ".rir", [PART_PREFILL] = ".prefill.rir", [PART_STEP] = ".step.rir"};
-    sbuf_t text[3] = {{0}};
+    static const char *const suffixes[] = {[PART_FORWARD] = ".rir",
+                                           [PART_PREFILL] = ".prefill.rir",
+                                           [PART_TRAIN] = ".train.rir",
+                                           [PART_STEP] = ".step.rir"};
+    sbuf_t text[4] = {{0}};
     files_t files = {0};
     int n = plan_parts(p);
     for (int k = 0; k < n; k++) {
@@ -245,11 +247,15 @@ static bool translate(session_t *s, out_kind_t kind) {
     if (is_product(kind) && s->spec->compile.length_mode == LENGTH_ABSENT)
         s->spec->compile.length_mode = LENGTH_DYNAMIC;
     session_plan_t want = {.decodes = true,
+                           .train = spec_trains(s->spec) ? TRAIN_TOO : TRAIN_NOT,
                            .product = is_product(kind),
                            .trace = o->given[OPT_DUMP_ACTIVATIONS],
                            .impose_buckets = o->given[OPT_BUCKETS],
                            .instrument = o->given[OPT_INSTRUMENT]};
-    if (kind == OUT_GRAPH) want.decodes = false; /* a step follows from the forward */
+    if (kind == OUT_GRAPH) { /* the others follow from the forward */
+        want.decodes = false;
+        want.train = TRAIN_NOT;
+    }
     want.name =
         prefix_name(s->arena, s->spec, named_by_model ? o->model : o->text[OPT_OUTPUT], s->d);
     if (!want.name) return false;

@@ -351,6 +351,51 @@ static const char *put_parts(emitter_t *c, const char *name, const size_t *bytes
     return name;
 }
 
+/* Where gradients stand: a line per stack, and the layers of each; the array's name. */
+static const char *put_stacks(emitter_t *c, const reformer_desc_t *d, sbuf_t *out) {
+    const char **layers = ARENA_ARRAY(c->arena, const char *, d->n_stacks);
+    for (int i = 0; i < d->n_stacks; i++) {
+        const reformer_stack_t *s = &d->stacks[i];
+        if (!s->layers) continue;
+        sbuf_t list = {0};
+        for (int k = 0; k < s->count; k++) sbuf_printf(&list, "%s%d", k ? ", " : "", s->layers[k]);
+        for (int k = 0; k < i && !layers[i]; k++) {
+            const reformer_stack_t *o = &d->stacks[k];
+            size_t bytes = sizeof *s->layers * (size_t)s->count;
+            if (o->layers && o->count == s->count && memcmp(o->layers, s->layers, bytes) == 0)
+                layers[i] = layers[k];
+        }
+        if (!layers[i]) {
+            layers[i] = own_name(c, "layers");
+            put_line(out, 0, "static const int32_t %s[] = {%s};", layers[i], list.data);
+        }
+        sbuf_free(&list);
+    }
+    const char *name = own_name(c, "stacks");
+    put_line(out, 0, "static const reformer_stack_t %s[] = {", name);
+    for (int i = 0; i < d->n_stacks; i++) {
+        const reformer_stack_t *s = &d->stacks[i];
+        const char *shape = "";
+        for (int k = 0; k < s->rank; k++)
+            shape =
+                arena_printf(c->arena, "%s%s%lld", shape, k ? ", " : "", (long long)s->shape[k]);
+        put_line(out, 1, "{%s, %d, {%s}, %d, %s, %zu},", c_string(c->arena, s->name), s->rank,
+                 shape, s->count, layers[i] ? layers[i] : "0", s->offset);
+    }
+    put_line(out, 0, "};");
+    return name;
+}
+
+static void put_train_fields(const reformer_desc_t *d, const char *trains, const char *stacks,
+                             sbuf_t *out) {
+    if (!d->trains) return;
+    put_line(out, 1, ".trains = %s,", trains);
+    put_line(out, 1, ".train_loss = %s,", loss_names[d->train_loss]);
+    put_line(out, 1, ".stacks = %s,", stacks);
+    put_number(out, 1, "n_stacks", d->n_stacks);
+    put_size(out, 1, "gradients_bytes", d->gradients_bytes);
+}
+
 static void put_decoder_fields(const reformer_desc_t *d, const char *variants, const char *prefills,
                                const char *steps, const char *const *parts, sbuf_t *out) {
     if (!d->steps) return;
@@ -430,10 +475,15 @@ static const char *put_descriptor(emitter_t *c, const reformer_desc_t *d,
         parts[0] = put_parts(c, "cache_parts", d->cache_parts, d->n_cache_parts, out);
         parts[1] = put_parts(c, "record_parts", d->record_parts, d->n_record_parts, out);
     }
+    const char *trains = variants, *stacks = NULL;
+    if (d->trains && d->trains != d->variants)
+        trains = put_variants(c, PART_TRAIN, "trains", v, run, out);
+    if (d->trains) stacks = put_stacks(c, d, out);
     const char *lsh = put_lsh_layers(c, d, out), *desc = own_name(c, "description");
     put_line(out, 0, "static const reformer_desc_t %s = {", desc);
     put_desc_fields(c, d, variants, lsh, out);
     put_decoder_fields(d, variants, prefills, steps, parts, out);
+    put_train_fields(d, trains, stacks, out);
     put_line(out, 0, "};\n");
     return desc;
 }
@@ -441,28 +491,46 @@ static const char *put_descriptor(emitter_t *c, const reformer_desc_t *d,
 /* ---- what a product calls ------------------------------------------------------------------------------- */
 
 /* %N: the prefix, %D: the descriptor. */
-static const char *const interface[][2] = {
-    {"size_t %N_workspace_bytes(size_t length, int threads)",
+static const struct {
+    duty_t duty;
+    const char *head, *call;
+} interface[] = {
+    {DUTY_ALL, "size_t %N_workspace_bytes(size_t length, int threads)",
      "reformer_workspace_bytes(&%D, length, threads)"},
-    {"int %N_bind(%N_t *m, const void *weights, size_t bytes)",
+    {DUTY_ALL, "int %N_bind(%N_t *m, const void *weights, size_t bytes)",
      "reformer_bind(m, &%D, weights, bytes)"},
-    {"int %N_check_weights(const %N_t *m)", "reformer_check_weights(m)"},
-    {"int %N_forward(const %N_t *m, const %N_io_t *io, void *workspace)",
+    {DUTY_ALL, "int %N_check_weights(const %N_t *m)", "reformer_check_weights(m)"},
+    {DUTY_ALL, "int %N_forward(const %N_t *m, const %N_io_t *io, void *workspace)",
      "reformer_forward(m, io, workspace)"},
-    {"const char *%N_strerror(int code)", "reformer_strerror(code)"},
-    {"size_t %N_cache_bytes(size_t length)", "reformer_cache_bytes(&%D, length)"},
-    {"int %N_cache_init(void *cache, size_t length)", "reformer_cache_init(&%D, cache, length)"},
-    {"size_t %N_cache_tokens(const void *cache, size_t row)", "reformer_cache_tokens(cache, row)"},
-    {"int %N_cache_copy_row(void *cache, size_t from, size_t to)",
+    {DUTY_ALL, "const char *%N_strerror(int code)", "reformer_strerror(code)"},
+    {DUTY_GENERATES, "size_t %N_cache_bytes(size_t length)", "reformer_cache_bytes(&%D, length)"},
+    {DUTY_GENERATES, "int %N_cache_init(void *cache, size_t length)",
+     "reformer_cache_init(&%D, cache, length)"},
+    {DUTY_GENERATES, "size_t %N_cache_tokens(const void *cache, size_t row)",
+     "reformer_cache_tokens(cache, row)"},
+    {DUTY_GENERATES, "int %N_cache_copy_row(void *cache, size_t from, size_t to)",
      "reformer_cache_copy_row(&%D, cache, from, to)"},
-    {"size_t %N_decode_bytes(size_t length, int threads)",
+    {DUTY_GENERATES, "size_t %N_decode_bytes(size_t length, int threads)",
      "reformer_decode_bytes(&%D, length, threads)"},
-    {"int %N_prefill(const %N_t *m, const %N_decode_t *io, void *cache, void *workspace)",
+    {DUTY_GENERATES,
+     "int %N_prefill(const %N_t *m, const %N_decode_t *io, void *cache, void *workspace)",
      "reformer_prefill(m, io, cache, workspace)"},
-    {"int %N_step(const %N_t *m, const %N_decode_t *io, void *cache, void *workspace)",
+    {DUTY_GENERATES,
+     "int %N_step(const %N_t *m, const %N_decode_t *io, void *cache, void *workspace)",
      "reformer_step(m, io, cache, workspace)"},
+    {DUTY_TRAINS, "size_t %N_gradients_bytes(void)", "reformer_gradients_bytes(&%D)"},
+    {DUTY_TRAINS, "int %N_gradient(size_t i, reformer_tensor_t *t)",
+     "reformer_gradient(&%D, i, t)"},
+    {DUTY_TRAINS, "size_t %N_train_bytes(size_t length, int threads)",
+     "reformer_train_bytes(&%D, length, threads)"},
+    {DUTY_TRAINS,
+     "int %N_gradients(const %N_t *m, const %N_io_t *io, float *gradients, void *workspace)",
+     "reformer_gradients(m, io, gradients, workspace)"},
 };
-enum { ALWAYS = 5 }; /* the others are of models that generate */
+
+bool plan_has_duty(const plan_t *p, duty_t duty) {
+    return duty == DUTY_ALL || (duty == DUTY_GENERATES ? p->step != NULL : p->trains != NULL);
+}
 
 static const char *fill_in(arena_t *a, const char *text, const char *name, const char *desc) {
     sbuf_t s = {0};
@@ -476,10 +544,10 @@ static const char *fill_in(arena_t *a, const char *text, const char *name, const
 }
 
 static void put_interface(emitter_t *c, const char *desc, sbuf_t *out) {
-    size_t n = c->plan->step ? sizeof interface / sizeof *interface : ALWAYS;
-    for (size_t k = 0; k < n; k++) {
-        put_line(out, 0, "%s {", fill_in(c->arena, interface[k][0], c->plan->name, desc));
-        put_line(out, 1, "return %s;", fill_in(c->arena, interface[k][1], c->plan->name, desc));
+    for (size_t k = 0; k < sizeof interface / sizeof *interface; k++) {
+        if (!plan_has_duty(c->plan, interface[k].duty)) continue;
+        put_line(out, 0, "%s {", fill_in(c->arena, interface[k].head, c->plan->name, desc));
+        put_line(out, 1, "return %s;", fill_in(c->arena, interface[k].call, c->plan->name, desc));
         put_line(out, 0, "}");
     }
 }
@@ -499,7 +567,11 @@ static void reserve_interface(emitter_t *c) {
                                        "_cache_copy_row",
                                        "_decode_bytes",
                                        "_prefill",
-                                       "_step"};
+                                       "_step",
+                                       "_gradients_bytes",
+                                       "_gradient",
+                                       "_train_bytes",
+                                       "_gradients"};
     for (size_t k = 0; k < sizeof ends / sizeof *ends; k++)
         names_reserve(c->globals, arena_printf(c->arena, "%s%s", c->plan->name, ends[k]));
     /* fields of a call, which the macros of put_own_names() must not rename */

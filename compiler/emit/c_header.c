@@ -113,6 +113,9 @@ static void put_fields(const header_t *h) {
               "One forward. Zero-initialise; NULL output = not wanted; `batch` and `length` in\n"
               "shapes are the values given. All arrays are dense, row-major, the caller's:\n\n");
     add_fields(h, &text);
+    if (h->d->trains)
+        sbuf_printf(&text, "    %-34s %s\n", "dropout_seed, _step, _row",
+                    "of a train step: which elements are dropped");
     sbuf_puts(&text, "\nWhat this model does not have (other outputs of reformer_io_t) is an error "
                      "to ask for.");
     put_comment(h->out, 0, "%s", text.data);
@@ -174,6 +177,16 @@ static void put_macro(const header_t *h, const char *name, const char *value, co
     else sbuf_printf(h->out, "/* %s */\n%s \\\n    %s\n", comment, macro, value);
 }
 
+/* Of models that train. */
+static void put_train_macros(const header_t *h) {
+    arena_t *a = h->c->arena;
+    size_t n = 0;
+    for (int i = 0; i < h->d->n_stacks; i++) n += (size_t)h->d->stacks[i].count;
+    put_macro(h, "GRADIENTS", number(a, (int64_t)n), "tensors that have a gradient");
+    put_macro(h, "GRADIENTS_BYTES", arena_printf(a, "UINT64_C(%zu)", h->d->gradients_bytes),
+              "what a train step fills");
+}
+
 /* Of models that generate. */
 static void put_decoder(const header_t *h) {
     arena_t *a = h->c->arena;
@@ -204,6 +217,7 @@ static void put_macros(const header_t *h) {
     put_macro(h, "WEIGHTS_BYTES",
               arena_printf(a, "UINT64_C(%llu)", (unsigned long long)d->weights_bytes),
               "size of the weights file");
+    if (d->trains) put_train_macros(h);
     if (d->steps) put_decoder(h);
     else sbuf_puts(h->out, "\n");
 }
@@ -225,42 +239,63 @@ static void put_decode_type(const header_t *h) {
 }
 
 static const struct {
+    duty_t duty;
     const char *comment, *text;
 } functions[] = {
-    {"Bytes of the workspace for inputs of up to `length` tokens on `threads` workers; 0: out of\n"
+    {DUTY_ALL,
+     "Bytes of the workspace for inputs of up to `length` tokens on `threads` workers; 0: out of\n"
      "range, or this CPU runs none of the targets.",
      "size_t %s_workspace_bytes(size_t length, int threads);"},
-    {"Checks magic, version, fingerprint and size of the weights, which are 64-byte aligned, and\n"
+    {DUTY_ALL,
+     "Checks magic, version, fingerprint and size of the weights, which are 64-byte aligned, and\n"
      "chooses the best target of this CPU. Reads the header only.",
      "int %s_bind(%s_t *m, const void *weights, size_t bytes);"},
-    {"Checksum and finite values: reads everything.", "int %s_check_weights(const %s_t *m);"},
-    {NULL, "int %s_forward(const %s_t *m, const %s_io_t *io, void *workspace);"},
-    {"Static text, never NULL.", "const char *%s_strerror(int code);"},
-    {"Generation, as reformer_rt.h describes it: a cache of 64-byte aligned memory, a workspace for\n"
+    {DUTY_ALL, "Checksum and finite values: reads everything.",
+     "int %s_check_weights(const %s_t *m);"},
+    {DUTY_ALL, NULL, "int %s_forward(const %s_t *m, const %s_io_t *io, void *workspace);"},
+    {DUTY_ALL, "Static text, never NULL.", "const char *%s_strerror(int code);"},
+    {DUTY_GENERATES,
+     "Generation, as reformer_rt.h describes it: a cache of 64-byte aligned memory, a workspace for\n"
      "prompts of up to `length` tokens, padding not counted (0: for steps alone), a prefill, then steps.",
      "size_t %s_cache_bytes(size_t length);"},
-    {NULL, "size_t %s_decode_bytes(size_t length, int threads);"},
-    {"Makes empty rows.", "int %s_cache_init(void *cache, size_t length);"},
-    {"Tokens that a row holds.", "size_t %s_cache_tokens(const void *cache, size_t row);"},
-    {"Row `to` becomes what row `from` is.",
+    {DUTY_GENERATES, NULL, "size_t %s_decode_bytes(size_t length, int threads);"},
+    {DUTY_GENERATES, "Makes empty rows.", "int %s_cache_init(void *cache, size_t length);"},
+    {DUTY_GENERATES, "Tokens that a row holds.",
+     "size_t %s_cache_tokens(const void *cache, size_t row);"},
+    {DUTY_GENERATES, "Row `to` becomes what row `from` is.",
      "int %s_cache_copy_row(void *cache, size_t from, size_t to);"},
-    {"Reads prompts into rows.",
+    {DUTY_GENERATES, "Reads prompts into rows.",
      "int %s_prefill(const %s_t *m, const %s_decode_t *io, void *cache, void *workspace);"},
-    {"Appends a token to each row.",
+    {DUTY_GENERATES, "Appends a token to each row.",
      "int %s_step(const %s_t *m, const %s_decode_t *io, void *cache, void *workspace);"},
+    {DUTY_TRAINS,
+     "Training: the gradient of the loss by every tensor of the weights, of one step with dropout at\n"
+     "the model's rates (reformer_rt.h, reformer_gradients). They are written to 64-byte aligned memory\n"
+     "of this many bytes, dense and row-major, all of them anew at each call.",
+     "size_t %s_gradients_bytes(void);"},
+    {DUTY_TRAINS,
+     "Tensor number i of them: Hugging Face's name, its shape, where it begins and ends, in floats.\n"
+     "REFORMER_E_ARGUMENT: there are no more.",
+     "int %s_gradient(size_t i, reformer_tensor_t *t);"},
+    {DUTY_TRAINS, "Bytes of the workspace of a train step, otherwise as the forward's.",
+     "size_t %s_train_bytes(size_t length, int threads);"},
+    {DUTY_TRAINS,
+     "io as in a forward, with labels (REFORMER_E_ARGUMENT: without); its outputs are those of the\n"
+     "step. Any number of threads at once, each with gradients and a workspace of its own; after an\n"
+     "error gradients are undefined.",
+     "int %s_gradients(const %s_t *m, const %s_io_t *io, float *gradients, void *workspace);"},
 };
-enum { ALWAYS = 5 }; /* the others are of models that generate */
 
 static void put_functions(const header_t *h) {
     const char *name = h->c->plan->name;
-    size_t n = h->d->steps ? sizeof functions / sizeof *functions : ALWAYS;
-    for (size_t k = 0; k < n; k++) {
+    for (size_t k = 0; k < sizeof functions / sizeof *functions; k++) {
         sbuf_t text = {0};
+        if (!plan_has_duty(h->c->plan, functions[k].duty)) continue;
         for (const char *p = functions[k].text; *p; p++) {
             if (strncmp(p, "%s", 2) == 0) sbuf_puts(&text, name), p++;
             else sbuf_write(&text, p, 1);
         }
-        if (k == ALWAYS) sbuf_puts(h->out, "\n");
+        if (k && functions[k].duty != functions[k - 1].duty) sbuf_puts(h->out, "\n");
         if (functions[k].comment) put_comment(h->out, 0, "%s", functions[k].comment);
         put_line(h->out, 0, "%s", text.data);
         sbuf_free(&text);

@@ -19,7 +19,7 @@ typedef struct {
  * little-endian and 64-bit, so ours is the target's. */
 static LLVMValueRef image(const llvm_emitter_t *e, const void *data, size_t bytes,
                           const link_t *links, int n) {
-    LLVMValueRef parts[16];
+    LLVMValueRef parts[32];
     unsigned count = 0;
     size_t done = 0;
     for (int k = 0; k <= n; k++) {
@@ -72,6 +72,21 @@ static LLVMValueRef variant_address(const llvm_emitter_t *e, LLVMValueRef varian
     return LLVMConstGEP2(e->type[E_I8], variants, &bytes, 1);
 }
 
+static LLVMValueRef stacks_constant(llvm_emitter_t *e, const reformer_desc_t *d) {
+    LLVMValueRef *all = ARENA_ARRAY(e->arena, LLVMValueRef, d->n_stacks);
+    if (!d->trains) return LLVMConstNull(e->pointer);
+    for (int i = 0; i < d->n_stacks; i++) {
+        const reformer_stack_t *s = &d->stacks[i];
+        link_t links[] = {
+            {offsetof(reformer_stack_t, name), text_constant(e, "reformer.stack", s->name)},
+            {offsetof(reformer_stack_t, layers),
+             list_constant(e, "reformer.layers", s->layers, (size_t)s->count * sizeof *s->layers)}};
+        all[i] = image(e, s, sizeof *s, links, sizeof links / sizeof *links);
+    }
+    return constant(e, "reformer.stacks",
+                    LLVMConstArray(LLVMTypeOf(all[0]), all, (unsigned)d->n_stacks));
+}
+
 static LLVMValueRef description_constant(llvm_emitter_t *e, const reformer_desc_t *d,
                                          LLVMValueRef variants) {
     link_t links[] = {
@@ -86,7 +101,9 @@ static LLVMValueRef description_constant(llvm_emitter_t *e, const reformer_desc_
          list_constant(e, "reformer.record_parts", d->record_parts,
                        (size_t)d->n_record_parts * sizeof *d->record_parts)},
         {offsetof(reformer_desc_t, lsh),
-         list_constant(e, "reformer.lsh", d->lsh, (size_t)d->lsh_layers * sizeof *d->lsh)}};
+         list_constant(e, "reformer.lsh", d->lsh, (size_t)d->lsh_layers * sizeof *d->lsh)},
+        {offsetof(reformer_desc_t, trains), variant_address(e, variants, d, d->trains)},
+        {offsetof(reformer_desc_t, stacks), stacks_constant(e, d)}};
     return constant(e, "reformer.description",
                     image(e, d, sizeof *d, links, sizeof links / sizeof *links));
 }
@@ -96,23 +113,27 @@ static LLVMValueRef description_constant(llvm_emitter_t *e, const reformer_desc_
 /* A function of the product's and the runtime's function behind it. Types: p pointer, i int, z size_t,
  * D the description, which the product does not pass. */
 static const struct {
+    duty_t duty;
     const char *name, *callee, *params;
     char result;
 } interface[] = {
-    {"workspace_bytes", "reformer_workspace_bytes", "Dzi", 'z'},
-    {"bind", "reformer_bind", "pDpz", 'i'},
-    {"check_weights", "reformer_check_weights", "p", 'i'},
-    {"forward", "reformer_forward", "ppp", 'i'},
-    {"strerror", "reformer_strerror", "i", 'p'},
-    {"cache_bytes", "reformer_cache_bytes", "Dz", 'z'},
-    {"cache_init", "reformer_cache_init", "Dpz", 'i'},
-    {"cache_tokens", "reformer_cache_tokens", "pz", 'z'},
-    {"cache_copy_row", "reformer_cache_copy_row", "Dpzz", 'i'},
-    {"decode_bytes", "reformer_decode_bytes", "Dzi", 'z'},
-    {"prefill", "reformer_prefill", "pppp", 'i'},
-    {"step", "reformer_step", "pppp", 'i'},
+    {DUTY_ALL, "workspace_bytes", "reformer_workspace_bytes", "Dzi", 'z'},
+    {DUTY_ALL, "bind", "reformer_bind", "pDpz", 'i'},
+    {DUTY_ALL, "check_weights", "reformer_check_weights", "p", 'i'},
+    {DUTY_ALL, "forward", "reformer_forward", "ppp", 'i'},
+    {DUTY_ALL, "strerror", "reformer_strerror", "i", 'p'},
+    {DUTY_GENERATES, "cache_bytes", "reformer_cache_bytes", "Dz", 'z'},
+    {DUTY_GENERATES, "cache_init", "reformer_cache_init", "Dpz", 'i'},
+    {DUTY_GENERATES, "cache_tokens", "reformer_cache_tokens", "pz", 'z'},
+    {DUTY_GENERATES, "cache_copy_row", "reformer_cache_copy_row", "Dpzz", 'i'},
+    {DUTY_GENERATES, "decode_bytes", "reformer_decode_bytes", "Dzi", 'z'},
+    {DUTY_GENERATES, "prefill", "reformer_prefill", "pppp", 'i'},
+    {DUTY_GENERATES, "step", "reformer_step", "pppp", 'i'},
+    {DUTY_TRAINS, "gradients_bytes", "reformer_gradients_bytes", "D", 'z'},
+    {DUTY_TRAINS, "gradient", "reformer_gradient", "Dzp", 'i'},
+    {DUTY_TRAINS, "train_bytes", "reformer_train_bytes", "Dzi", 'z'},
+    {DUTY_TRAINS, "gradients", "reformer_gradients", "pppp", 'i'},
 };
-enum { ALWAYS = 5 }; /* the others are of models that generate */
 
 static LLVMTypeRef type_of(const llvm_emitter_t *e, char what) {
     return what == 'i' ? e->i32 : what == 'z' ? e->i64 : e->pointer;
@@ -164,8 +185,8 @@ static void put_plan(llvm_emitter_t *e, const plan_t *p) {
     plan_describe(p, &d, v);
     for (int k = 0; k < n; k++) run[k] = put_variant(e, p, k);
     LLVMValueRef description = description_constant(e, &d, variants_constant(e, v, run, n));
-    int functions = p->step ? (int)(sizeof interface / sizeof *interface) : ALWAYS;
-    for (int k = 0; k < functions; k++) put_interface(e, p->name, k, description);
+    for (int k = 0; k < (int)(sizeof interface / sizeof *interface); k++)
+        if (plan_has_duty(p, interface[k].duty)) put_interface(e, p->name, k, description);
 }
 
 static void dispose_text(void *text, size_t bytes) {

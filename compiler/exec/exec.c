@@ -16,7 +16,8 @@ bool exec_went_well(int code, diag_t *d) {
 /* ---- reference ---------------------------------------------------------------------------------------- */
 
 static bool open_reference(exec_t *e, const exec_options_t *o, diag_t *d) {
-    (void)e, (void)o, (void)d;
+    (void)o, (void)d;
+    if (e->plan->trains) plan_describe_gradients(e->plan, &e->desc);
     return true;
 }
 

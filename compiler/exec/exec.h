@@ -71,7 +71,8 @@ int exec_run_gradients(const exec_t *e, const reformer_io_t *io, float *gradient
                        diag_t *d);
 /* Memory for them, to free(); NULL after an error in d. */
 float *exec_gradients_new(const exec_t *e, diag_t *d);
-size_t exec_gradients_bytes(const exec_t *e); /* 0: the plan does not train */
+size_t exec_gradients_bytes(const exec_t *e);                       /* 0: the plan does not train */
+int exec_gradient(const exec_t *e, size_t i, reformer_tensor_t *t); /* as reformer_gradient */
 /* For up to `length` tokens. 0: out of range, or none needed. */
 size_t exec_train_bytes(const exec_t *e, size_t length, int threads);
 

@@ -12,7 +12,7 @@ struct exec {
     const store_t *store; /* reference; NULL: nothing bound */
     arena_t *arena;
     unsigned char *weights; /* packed; NULL: nothing bound */
-    reformer_desc_t desc;   /* all but reference: with its variants */
+    reformer_desc_t desc;   /* with its variants; of a reference: which gradients there are */
     reformer_variant_t *variants;
     compiled_t code;
     jit_t *jit;

@@ -88,6 +88,10 @@ size_t exec_gradients_bytes(const exec_t *e) {
     return e->plan->gradients ? (size_t)e->plan->gradients->data_end : 0;
 }
 
+int exec_gradient(const exec_t *e, size_t i, reformer_tensor_t *t) {
+    return reformer_gradient(&e->desc, i, t);
+}
+
 float *exec_gradients_new(const exec_t *e, diag_t *d) {
     return exec_room(e, "gradients", exec_gradients_bytes(e), d);
 }

@@ -67,9 +67,8 @@ static int refuse(reformerc_context_t *c, int code) {
     return c->code = code;
 }
 
-/* Lengths and numbers of threads without a workspace are refused by the forward itself. */
-static bool make_room(reformerc_context_t *c, size_t length, int threads) {
-    size_t bytes = exec_workspace_bytes(c->m->exec, length, threads);
+/* Lengths and numbers of threads without a workspace are refused by the call itself. */
+static bool make_room(reformerc_context_t *c, size_t bytes) {
     if (bytes == 0) bytes = 1;
     if (bytes <= c->bytes) return true;
     heap_free(c->workspace);
@@ -81,7 +80,8 @@ static bool make_room(reformerc_context_t *c, size_t length, int threads) {
 int reformerc_reserve(reformerc_context_t *c, size_t length) {
     if (!c) return REFORMER_E_ARGUMENT;
     if (!plan_fitting(c->m->plan, length)) return refuse(c, REFORMER_E_LENGTH);
-    return refuse(c, make_room(c, length, c->threads) ? REFORMER_OK : REFORMERC_E_MEMORY);
+    size_t bytes = exec_workspace_bytes(c->m->exec, length, c->threads);
+    return refuse(c, make_room(c, bytes) ? REFORMER_OK : REFORMERC_E_MEMORY);
 }
 
 /* The reference and the interpreter allocate as they go, and say more than a code. */
@@ -96,29 +96,49 @@ static int run_told(reformerc_context_t *c, call_fn *work, void *arg) {
 typedef struct {
     const reformerc_context_t *c;
     const reformer_io_t *io;
-} forward_t;
+    float *gradients; /* NULL: a forward */
+} run_t;
 
-static int forward(void *arg, diag_t *d) {
-    const forward_t *f = arg;
-    return exec_run(f->c->m->exec, f->io, f->c->workspace, d);
+static int run(void *arg, diag_t *d) {
+    const run_t *r = arg;
+    const exec_t *e = r->c->m->exec;
+    if (!r->gradients) return exec_run(e, r->io, r->c->workspace, d);
+    return exec_run_gradients(e, r->io, r->gradients, r->c->workspace, d);
 }
 
 static bool is_code(const reformerc_model_t *m) {
     return m->backend == BACKEND_JIT || m->backend == BACKEND_C;
 }
 
-int reformerc_forward(reformerc_context_t *c, const reformer_io_t *given) {
-    if (!c) return REFORMER_E_ARGUMENT;
-    if (!given) return refuse(c, REFORMER_E_ARGUMENT);
-    if (!exec_bound(c->m->exec)) return refuse(c, REFORMERC_E_UNBOUND);
+/* `gradients` NULL: a forward. */
+static int run_on(reformerc_context_t *c, const reformer_io_t *given, float *gradients) {
     reformer_io_t io = *given;
     if (!io.pool) {
         io.pool = pool_interface(c->pool);
         if (io.threads == 0 || io.threads > c->threads) io.threads = c->threads;
     }
-    if (!make_room(c, io.length, io.threads)) return refuse(c, REFORMERC_E_MEMORY);
-    if (!is_code(c->m)) return run_told(c, forward, &(forward_t){c, &io});
-    return refuse(c, exec_run(c->m->exec, &io, c->workspace, NULL));
+    const exec_t *e = c->m->exec;
+    size_t bytes = gradients ? exec_train_bytes(e, io.length, io.threads)
+                             : exec_workspace_bytes(e, io.length, io.threads);
+    if (!make_room(c, bytes)) return refuse(c, REFORMERC_E_MEMORY);
+    run_t r = {c, &io, gradients};
+    return is_code(c->m) ? refuse(c, run(&r, NULL)) : run_told(c, run, &r);
+}
+
+int reformerc_forward(reformerc_context_t *c, const reformer_io_t *io) {
+    if (!c) return REFORMER_E_ARGUMENT;
+    if (!io) return refuse(c, REFORMER_E_ARGUMENT);
+    if (!exec_bound(c->m->exec)) return refuse(c, REFORMERC_E_UNBOUND);
+    return run_on(c, io, NULL);
+}
+
+int reformerc_gradients(reformerc_context_t *c, const reformer_io_t *io, float *gradients) {
+    if (!c) return REFORMER_E_ARGUMENT;
+    if (!io || !gradients) return refuse(c, REFORMER_E_ARGUMENT);
+    if (!exec_bound(c->m->exec)) return refuse(c, REFORMERC_E_UNBOUND);
+    if (exec_gradients_bytes(c->m->exec) == 0) return refuse(c, REFORMER_E_TRAIN);
+    if ((uintptr_t)gradients % 64) return refuse(c, REFORMER_E_ALIGNMENT);
+    return run_on(c, io, gradients);
 }
 
 /* ---- generation --------------------------------------------------------------------------------------- */

@@ -141,7 +141,8 @@ static int make_plan(compile_t *c) {
                         .trace = c->o->trace,
                         .impose_buckets = c->o->impose_buckets,
                         .instrument = c->o->instrument,
-                        .decodes = c->o->decode};
+                        .decodes = c->o->decode,
+                        .train = c->o->train ? TRAIN_TOO : TRAIN_NOT};
     target_request_t asked = {.names = c->request.targets,
                               .n = c->request.n_targets,
                               .where = "options.target",
@@ -258,6 +259,15 @@ int64_t reformerc_padded_length(const reformerc_model_t *m, size_t length) {
     const variant_plan_t *v = plan_fitting(m->plan, length);
     if (!v) return 0;
     return variant_padded(v, (int64_t)length);
+}
+
+size_t reformerc_gradients_bytes(const reformerc_model_t *m) {
+    return exec_gradients_bytes(m->exec);
+}
+
+int reformerc_gradient(const reformerc_model_t *m, size_t i, reformer_tensor_t *t) {
+    if (!m || !t) return REFORMER_E_ARGUMENT;
+    return exec_gradient(m->exec, i, t);
 }
 
 size_t reformerc_workspace_bytes(const reformerc_model_t *m, size_t length, int threads) {

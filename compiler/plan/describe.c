@@ -264,16 +264,20 @@ static reformer_loss_t loss_of(const graph_t *train) {
     return losses[graph_next(train, G_SEED, NULL)->in[0]->op];
 }
 
-static void describe_trains(const plan_t *p, reformer_desc_t *d, reformer_variant_t *variants) {
+void plan_describe_gradients(const plan_t *p, reformer_desc_t *d) {
     const layout_t *l = p->gradients;
     reformer_stack_t *stacks = ARENA_ARRAY(p->arena, reformer_stack_t, l->n);
     for (int i = 0; i < l->n; i++) stacks[i] = describe_stack(p, &l->entries[i]);
-    int groups = has_trains(p) ? 1 + has_prefills(p) : 0;
-    d->trains = variants + groups * plan_count(p);
     d->train_loss = loss_of(p->trains[0].graph);
     d->stacks = stacks;
     d->n_stacks = l->n;
     d->gradients_bytes = (size_t)l->data_end;
+}
+
+static void describe_trains(const plan_t *p, reformer_desc_t *d, reformer_variant_t *variants) {
+    int groups = has_trains(p) ? 1 + has_prefills(p) : 0;
+    d->trains = variants + groups * plan_count(p);
+    plan_describe_gradients(p, d);
 }
 
 void plan_describe(const plan_t *p, reformer_desc_t *desc, reformer_variant_t *variants) {

@@ -94,6 +94,8 @@ int plan_target(const plan_t *p, int part); /* its place among targets: 0 is the
 const char *plan_part_name(const plan_t *p, int part, arena_t *a);
 void plan_describe_model(const plan_t *p,
                          reformer_desc_t *desc); /* without variants; not lowered */
+void plan_describe_gradients(const plan_t *p,
+                             reformer_desc_t *desc); /* of plans that train: where they stand */
 void plan_describe(const plan_t *p, reformer_desc_t *desc, reformer_variant_t *variants);
 
 #endif

@@ -18,6 +18,7 @@ static const spec_key_t keys[] = {
     KEY_compile_targets,
     KEY_compile_text,
     KEY_compile_decode,
+    KEY_train_memory,
     KEY_expect_workspace,
     KEY_expect_flops_per_token,
     KEY_compile_dtype,
@@ -25,7 +26,13 @@ static const spec_key_t keys[] = {
     KEY_compile_sequence_length,
 };
 /* Those behind here are told by the graphs' own lines, or by every build alike: they are read, and not written. */
-enum { N_KEYS = sizeof keys / sizeof *keys, N_WRITTEN = 12 };
+enum { N_KEYS = sizeof keys / sizeof *keys, N_WRITTEN = 13 };
+
+bool spec_trains(const spec_t *s) {
+    for (int k = 0; k < KEY_COUNT; k++)
+        if (s->given[k] && strcmp(schema[k].section, "train") == 0) return true;
+    return false;
+}
 
 bool spec_key_of_graph(spec_key_t key) {
     for (int i = 0; i < N_KEYS; i++)
@@ -82,6 +89,7 @@ static bool is_there(const spec_t *s, spec_key_t key) {
     case KEY_compile_targets: return s->compile.n_targets > 0;
     case KEY_compile_text: return s->compile.text != TEXT_UNSET;
     case KEY_compile_decode: return s->compile.decode != DECODE_CORRECTED;
+    case KEY_train_memory: return spec_trains(s);
     case KEY_expect_workspace: return s->expect.has_workspace;
     case KEY_expect_flops_per_token: return s->expect.has_flops;
     /* of a graph: as many as its tables have, unless it says less */

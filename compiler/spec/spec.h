@@ -53,6 +53,7 @@ typedef enum {
 typedef enum { LENGTH_ABSENT, LENGTH_FIXED, LENGTH_LIST, LENGTH_DYNAMIC } length_mode_t;
 typedef enum { DTYPE_FLOAT32, DTYPE_BFLOAT16, DTYPE_INT8 } dtype_t;
 typedef enum { DECODE_CORRECTED, DECODE_HUGGINGFACE } decode_kind_t;
+typedef enum { MEMORY_REVERSIBLE, MEMORY_AUTO } train_memory_t;
 typedef enum { TEXT_UNSET, TEXT_BYTES, TEXT_SENTENCEPIECE } text_kind_t;
 
 /* One enumerator per row of schema.def: KEY_hidden_size, KEY_compile_name … */
@@ -125,6 +126,7 @@ typedef struct {
         decode_kind_t decode;
     } compile;
     struct {
+        train_memory_t memory;
         const char *optimizer, *schedule, *data;
         double learning_rate, weight_decay, beta1, beta2, epsilon, clip_norm;
         int64_t batch_size, sequence_length, steps, warmup_steps, eval_every, save_every, seed;
@@ -201,6 +203,8 @@ int spec_first_layer(const spec_t *s, bool lsh); /* -1: none of that kind */
 int spec_layer_forms(const spec_t *s, int *first);
 /* The spec of that layer alone. */
 spec_t spec_of_layer(arena_t *a, const spec_t *s, int layer);
+
+bool spec_trains(const spec_t *s); /* it has a section `train:`, with a key in it */
 
 /* Derived facts of HF_SEMANTICS, in one place. */
 int64_t spec_lcm(const spec_t *s);       /* of the chunk lengths of all layers */

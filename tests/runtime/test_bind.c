@@ -26,6 +26,7 @@ static void codes_are_pinned(void **state) {
         {REFORMER_E_EMPTY, 16, "a row of the cache holds no token yet: prefill it first"},
         {REFORMER_E_DECODE, 17, "this model does not generate text"},
         {REFORMER_E_LOGITS, 18, "the logits hold a NaN or an infinity, or rule out every token"},
+        {REFORMER_E_TRAIN, 19, "this model gives no gradients"},
     };
     int n = (int)(sizeof pins / sizeof *pins);
     for (int i = 0; i < n; i++) {
