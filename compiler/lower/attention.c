@@ -5,7 +5,8 @@
 /* ---- mixers -------------------------------------------------------------------------------------------------- */
 
 static void lower_lsh(lower_t *L, attention_t *a) {
-    lower_hash(L, a);
+    if (a->unpacks) lower_unpacked(L, a);
+    else lower_hash(L, a);
     lower_lsh_attention(L, a);
 }
 
@@ -23,6 +24,17 @@ static const struct {
 
 void lower_attention(lower_t *L, attention_t *a) {
     mixers[a->node->op].lower(L, a);
+    if (a->packed && !a->unpacks) lower_pack(L, a);
+    if (a->gradient) lower_attention_gradient(L, a);
+}
+
+bool is_attention_lse(const gnode_t *n) {
+    return n->op == G_LSH_LSE || n->op == G_LOCAL_LSE || n->op == G_EXACT_LSE;
+}
+
+bool is_attention_gradient(const gnode_t *n) {
+    return n->op == G_LSH_ATTENTION_GRAD || n->op == G_LOCAL_ATTENTION_GRAD ||
+           n->op == G_EXACT_ATTENTION_GRAD;
 }
 
 /* ---- facts ------------------------------------------------------------------------------------------------------ */
@@ -48,7 +60,8 @@ static void count_hashes(lower_t *L, attention_t *a) {
 static void read_hash(lower_t *L, attention_t *a) {
     const gnode_t *n = a->node; /* it reads LSH_SORT, which reads LSH_HASH; a step hashes itself */
     if (n->op == G_LSH_ATTENTION) n = n->in[2]->in[0];
-    if (n->op != G_LSH_HASH && n->op != G_LSH_STEP) return;
+    if (n->op == G_UNPACK_BUCKETS) a->unpacks = true;
+    if (n->op != G_LSH_HASH && n->op != G_LSH_STEP && !a->unpacks) return;
     a->hash_part = part_of_node(L, n);
     a->hash_part->used = true;
     a->n_factors = n->n_factors;
@@ -58,16 +71,29 @@ static void read_hash(lower_t *L, attention_t *a) {
         a->buckets *= n->factors[f];
     }
     if (n->op == G_LSH_HASH) count_hashes(L, a);
-    const gnode_t *drawn = n->op == G_LSH_STEP ? n->in[4] : n->in[1];
+    const gnode_t *drawn = a->unpacks ? NULL : n->op == G_LSH_STEP ? n->in[4] : n->in[1];
     if (drawn) a->rotations = role_of(a->hash_part, drawn);
+}
+
+/* The attention's gradient and what it divides by are of the attention; a backward pass keeps buckets, as a cache does. */
+static bool belongs_to(const gnode_t *n, const gnode_t *attention) {
+    if (n == attention || graph_is_keep(n) || n->op == G_PACK_BUCKETS) return true;
+    return is_attention_lse(n) || (is_attention_gradient(n) && n->in[1] == attention);
 }
 
 /* Whether anything but `reader`, and what keeps it, reads n. */
 static bool others_read(const lower_t *L, const gnode_t *n, const gnode_t *reader) {
     const nodes_t *readers = &L->regions->readers[n->id];
     for (int i = 0; i < readers->n; i++)
-        if (readers->at[i] != reader && !graph_is_keep(readers->at[i])) return true;
+        if (!belongs_to(readers->at[i], reader)) return true;
     return false;
+}
+
+/* The hash of the buckets that a sort sorts, which may have been kept meanwhile. */
+static const gnode_t *hash_of(const gnode_t *sort) {
+    const gnode_t *n = sort->op == G_LSH_SORT ? sort->in[0] : NULL;
+    if (n && n->op == G_UNPACK_BUCKETS) n = n->in[0]->op == G_PACK_BUCKETS ? n->in[0]->in[0] : NULL;
+    return n;
 }
 
 /* Kernels take the caller's mask, and sort by the buckets of their own queries. */
@@ -77,10 +103,11 @@ static bool check_inputs(lower_t *L, const gnode_t *n) {
     if (!step && (!mask || mask->op != G_PAD_MASK || !mask->in[0]))
         return no_kernel(L, n, "without the caller's mask");
     if (n->op != G_LSH_ATTENTION) return true;
-    const gnode_t *sort = n->in[2], *hash = sort->op == G_LSH_SORT ? sort->in[0] : NULL;
-    if (!hash || hash->op != G_LSH_HASH || hash->in[0] != n->in[0] || hash->in[2] != mask)
+    const gnode_t *sort = n->in[2], *hash = hash_of(sort);
+    bool kept = hash && hash != sort->in[0]; /* of queries that are made again */
+    if (!hash || hash->op != G_LSH_HASH || (!kept && hash->in[0] != n->in[0]) || hash->in[2] != mask)
         return no_kernel(L, n, "that is sorted by other buckets than those of its own queries");
-    if (others_read(L, sort, n) || others_read(L, hash, sort))
+    if (others_read(L, sort, n) || others_read(L, sort->in[0], sort))
         return no_kernel(L, n, "whose buckets something else reads");
     part_of_node(L, sort)->used = true;
     return true;
@@ -121,6 +148,32 @@ static bool read_keeper(lower_t *L, attention_t *a) {
     return true;
 }
 
+/* Its gradient, which its own lse belongs to. */
+static bool read_gradient(lower_t *L, attention_t *a) {
+    const nodes_t *readers = &L->regions->readers[a->node->id];
+    const region_t *own = L->regions->of_node[a->node->id];
+    for (int i = 0; i < readers->n; i++) {
+        const gnode_t *n = readers->at[i];
+        if (!is_attention_gradient(n) || n->in[1] != a->node) continue;
+        if (a->gradient) return no_kernel(L, n, "of which another is asked for");
+        a->gradient = n;
+    }
+    for (int i = 1; i < own->nodes.n; i++)
+        if (!a->gradient || own->nodes.at[i] != a->gradient->in[2])
+            return no_kernel(L, own->nodes.at[i], "that no gradient reads");
+    if (!a->gradient) return true;
+    const gnode_t *n = a->gradient;
+    bool same = n->n_in == a->node->n_in + 3;
+    for (int k = 0; same && k < a->node->n_in; k++) same = n->in[3 + k] == a->node->in[k];
+    if (!same || nodes_find(&own->nodes, n->in[2]) < 0)
+        return no_kernel(L, n, "of other values than its attention has");
+    if ((n->id < L->regions->backward) != (a->node->id < L->regions->backward))
+        return no_kernel(L, n, "of values that are kept from the forward");
+    a->dy = n->in[0];
+    part_of_node(L, n)->used = true;
+    return true;
+}
+
 static bool read_attention(lower_t *L, attention_t *a, const class_t *class) {
     const gnode_t *n = class->pattern->nodes.at[0];
     bool hashes = n->op == G_LSH_ATTENTION || n->op == G_LSH_STEP;
@@ -147,6 +200,7 @@ static bool read_attention(lower_t *L, attention_t *a, const class_t *class) {
     for (int i = 0; i < class->count; i++)
         if (!check_inputs(L, class->members[i]->nodes.at[0])) return false;
     read_hash(L, a);
+    if (!read_gradient(L, a) || !find_packed(L, a)) return false;
     if (L->few) a->number = places_in_cache(L, a, a->own, mixers[n->op].value + 2);
     else if (!read_keeper(L, a)) return false;
     if (part_is_crowded(L, a->own) || (a->hash_part && part_is_crowded(L, a->hash_part)))
@@ -171,7 +225,7 @@ bool read_attentions(lower_t *L) {
     L->attentions = ARENA_ARRAY(L->arena, attention_t, r->n_classes);
     for (int i = 0; i < r->n_classes; i++) {
         const gnode_t *n = r->classes[i]->pattern->nodes.at[0];
-        if (graph_kind(n) != K_MIX || !mixers[n->op].value) continue;
+        if (graph_kind(n) != K_MIX || !mixers[n->op].lower) continue;
         attention_t *a = &L->attentions[L->n_attentions++];
         ok = read_attention(L, a, r->classes[i]) && ok;
         a->name = attention_name(L, a);

@@ -82,8 +82,7 @@ static bool check_members(lower_t *L, const attention_t *a) {
     return true;
 }
 
-/* The one region that makes the operands. */
-static bool find_project(lower_t *L, attention_t *a) {
+bool find_project(lower_t *L, attention_t *a) {
     const gnode_t *operands[] = {a->query, a->key, a->value};
     for (int i = 0; i < 3; i++) {
         if (!operands[i]) continue;
@@ -202,6 +201,7 @@ static void choose_groups(lower_t *L, attention_t *a) {
 }
 
 bool find_band(lower_t *L, attention_t *a) {
+    if (a->gradient) return find_gradient_band(L, a);
     if (!find_ends(L, a)) return false;
     choose_groups(L, a);
     return true;

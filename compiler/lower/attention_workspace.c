@@ -30,6 +30,19 @@ static void make_lsh_workspace(lower_t *L, attention_t *a) {
     set_range(a->order, dim(0), dim_sub(L->padded, dim(1)));
 }
 
+static void make_gradient_workspace(lower_t *L, attention_t *a, const dim_t *heads) {
+    const char *doc = "[batch][group][rows][head]: gradient of an operand";
+    const char *row = "[batch][group][rows]: probabilities are exp(score - shift) * scale";
+    a->dy_heads = shared(L, "dy", E_F32, 4, heads, "[batch][group][rows][head]: of the result");
+    a->dq = shared(L, "dq", E_F32, 4, heads, doc);
+    a->dk = shared(L, "dk", E_F32, 4, heads, doc);
+    a->dv = shared(L, "dv", E_F32, 4, heads, doc);
+    a->row_shift = shared(L, "row_shift", E_F32, 3, heads, row);
+    a->row_scale = shared(L, "row_scale", E_F32, 3, heads, row);
+    a->row_mean = shared(L, "row_mean", E_F32, 3, heads, "[batch][group][rows]: <dy, y>");
+    if (!a->lsh) a->out = shared(L, "mixed", E_F32, 4, heads, "[batch][group][rows][head]: output");
+}
+
 /* Of few rows: the operands of a row side by side, each head in whole panels; of the result, with nothing between them. */
 static void make_step_workspace(lower_t *L, attention_t *a) {
     dim_t one = dim(1), out[] = {L->rows, dim(a->heads * a->head_size)};
@@ -59,7 +72,9 @@ void make_attention_workspace(lower_t *L, attention_t *a) {
                "[batch][group][rows][head]: keys, or an output apart from the queries");
     if (a->lsh) a->out = third;
     else a->k = third, a->out = a->q; /* written over the queries */
-    if (a->exact)
+    if (a->gradient) make_gradient_workspace(L, a, heads);
+    if (a->packed) make_pack(L, a);
+    if (a->exact || (a->lsh && a->gradient))
         a->key_norm = workspace(L, arena_printf(L->arena, "%s_norm", a->name), E_F32, 3, heads,
                                 "[batch][group][rows]: of keys");
     if (a->lsh && !a->exact) make_lsh_workspace(L, a);

@@ -54,6 +54,19 @@ static void panel_inverse(lower_t *L, builder_t *b, const exact_t *c) {
     b_end_if(b, some, NULL);
 }
 
+/* What the gradient makes the same probabilities of. */
+static void keep_sums(builder_t *b, const exact_t *c, const row_t *r, value_t *shift,
+                      value_t *scale) {
+    affine_t ix[] = {c->batch, c->head, r->row};
+    b_store(b, c->a->row_shift, shift, ix);
+    b_store(b, c->a->row_scale, scale, ix);
+}
+
+static value_t *shift_of(builder_t *b, const exact_t *c, const row_t *r) {
+    affine_t ix[] = {c->slot, r->lane};
+    return b_select(b, is_general(b, c), b_load(b, c->top, 1, ix), b_load(b, c->bound, 1, ix));
+}
+
 static void finish_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
     (void)L;
     const row_t *r = ctx;
@@ -65,7 +78,7 @@ static void finish_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int wi
         x = b_binary(b, OP_MUL, b_load(b, c->output, width, from),
                      b_broadcast(b, r->inverse, width));
     else x = lsh ? b_load(b, c->a->v, width, to) : b_load(b, c->total, width, &at);
-    b_store(b, lsh ? c->a->out : c->a->q, x, to);
+    b_store(b, c->a->out, x, to);
 }
 
 /* -1 where the key at this place is masked for the row, as one that causality hides is. */
@@ -106,7 +119,7 @@ static void hidden_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int wi
     value_t *v = b_select(b, hidden, b_load(b, c->a->v, width, vx), b_const(b, f, 0));
     value_t *next = b_binary(b, OP_ADD, loop_arg(keys, 0), v);
     b_end_for(b, keys, &next);
-    b_store(b, c->a->q, keys->results[0], to);
+    b_store(b, c->a->out, keys->results[0], to);
 }
 
 /* The output of a row that has keys. In a local layer keys whose scores lie below that of masked ones weigh less. */
@@ -127,9 +140,12 @@ static void finish_row(lower_t *L, builder_t *b, const exact_t *c, row_t *r) {
         b_likely(all);
     }
     for_span(L, b, c->a->head_stride, finish_span, r);
+    if (c->a->gradient) keep_sums(b, c, r, shift_of(b, c, r), r->inverse);
     if (!all) return;
     b_else(b, all, NULL);
     for_span(L, b, c->a->head_stride, hidden_span, r);
+    if (c->a->gradient)
+        keep_sums(b, c, r, b_const(b, SCALAR(E_F32), MASKED_KEY), b_const(b, SCALAR(E_F32), 1));
     b_end_if(b, all, NULL);
 }
 
@@ -150,6 +166,9 @@ void finish_queries(lower_t *L, builder_t *b, exact_t *c) {
     b_else(b, some, NULL);
     r.inverse = NULL;
     for_span(L, b, c->a->head_stride, finish_span, &r);
+    if (c->a->gradient)
+        keep_sums(b, c, &r, b_const(b, SCALAR(E_F32), MASKED_KEY),
+                  b_const(b, SCALAR(E_F32), c->a->lsh ? 0 : 1));
     b_end_if(b, some, NULL);
     if (guard) b_end_if(b, guard, NULL);
     b_end_for(b, lanes, NULL);

@@ -230,7 +230,7 @@ static void prefix_sum(builder_t *b, buffer_t *counts, int64_t n) {
     b_end_for(b, loop, &next);
 }
 
-static void sort_kernel(lower_t *L, attention_t *a) {
+void lower_sort(lower_t *L, attention_t *a) {
     dim_t tasks[] = {dim(L->batch), dim(a->group), dim(a->rounds)};
     const char *names[] = {"batch", "head", "round"};
     builder_t b = build_kernel(L->m, kernel_of(L, a, "sort"), 3, tasks, names);
@@ -264,5 +264,5 @@ static void sort_kernel(lower_t *L, attention_t *a) {
 void lower_hash(lower_t *L, attention_t *a) {
     hash_kernel(L, a);
     if (L->o->impose_buckets) impose_kernel(L, a);
-    sort_kernel(L, a);
+    lower_sort(L, a);
 }

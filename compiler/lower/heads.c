@@ -60,7 +60,8 @@ static void zero_head_row(lower_t *L, builder_t *b, void *ctx, affine_t at, int 
 }
 
 /* LSH: softmax state of the block starts empty; the first round writes the output. Filler rows get the output 0 and
- * the sum 1, so that combine never takes them for rows that see only themselves. Exact attention has no state. */
+ * the sum 1, so that combine never takes them for rows that see only themselves. Exact attention has no state. Where there
+ * is a gradient, filler rows have something to be read everywhere. */
 static void clear_state(lower_t *L, builder_t *b, const attention_t *a, const into_heads_t *p,
                         value_t *head) {
     inst_t *loop = b_for(b, "i", dim(0), dim(L->block), 0, NULL);
@@ -75,9 +76,10 @@ static void clear_state(lower_t *L, builder_t *b, const attention_t *a, const in
         inst_t *fill = b_if(b, filler, 0, NULL);
         zero_t z = {a, ix};
         for_span(L, b, a->head_stride, zero_head_row, &z);
+        if (a->row_scale) b_store(b, a->row_scale, b_const(b, f, 1), ix);
         b_end_if(b, fill, NULL);
     }
-    if (!a->exact) {
+    if (a->lsh && !a->exact) {
         b_store(b, a->run_max, b_const(b, f, LOWEST), ix);
         b_store(b, a->run_sum, sum, ix);
     }
@@ -115,7 +117,7 @@ void into_heads(lower_t *L, builder_t *b, const into_heads_t *into) {
         b_comment(b, "→ %s", o->to->name);
         dense(L, b, &d);
     }
-    if (a->lsh) clear_state(L, b, a, into, p.head);
+    if (into->clears && (a->lsh || a->gradient)) clear_state(L, b, a, into, p.head);
     b_end_for(b, loop, NULL);
 }
 
@@ -182,14 +184,14 @@ static void copy_head(lower_t *L, builder_t *b, void *ctx, affine_t at, int widt
 
 /* HF_SEMANTICS Q2: a row that sees only itself, k_r times in round r, has L_r = fl(-1e5 + fl(log k_r));
  * its output is v times sum_r exp(L_r - lse(L)) k_r exp(-1e5 - L_r), every step in single precision. */
-static value_t *self_only_weight(lower_t *L, builder_t *b, const attention_t *a,
-                                 const gather_t *c) {
+value_t *self_only_weight(lower_t *L, builder_t *b, const attention_t *a, affine_t batch,
+                          affine_t head, affine_t row) {
     ltype_t f = SCALAR(E_F32);
     value_t *self = b_const(b, f, SELF_KEY), *most = NULL;
     value_t **count = ARENA_ARRAY(L->m->arena, value_t *, a->rounds);
     value_t **lse = ARENA_ARRAY(L->m->arena, value_t *, a->rounds);
     for (int r = 0; r < a->rounds; r++) {
-        affine_t ix[] = {c->batch, ax_v(c->head), ax(r), global_row(c)};
+        affine_t ix[] = {batch, head, ax(r), row};
         count[r] = b_convert(b, E_F32, load1(b, a->self_count, 4, ix));
         lse[r] = b_binary(b, OP_ADD, self, m_log(L, b, count[r]));
         most = most ? b_binary(b, OP_MAX, most, lse[r]) : lse[r];
@@ -221,7 +223,8 @@ static void gather_lsh_row(lower_t *L, builder_t *b, const attention_t *a, gathe
     for_span(L, b, a->head_stride, copy_head, c);
     b_else(b, seen, NULL);
     c->src = a->v;
-    c->scale = b_name(self_only_weight(L, b, a, c), "weight");
+    value_t *weight = self_only_weight(L, b, a, c->batch, ax_v(c->head), global_row(c));
+    c->scale = b_name(weight, "weight");
     for_span(L, b, a->head_stride, copy_head, c);
     b_end_if(b, seen, NULL);
 }
@@ -269,4 +272,16 @@ buffer_t *out_of_heads(lower_t *L, builder_t *b, const attention_t *a, affine_t 
     if (L->o->trace) trace_heads(L, b, a, &c, group);
     b_end_for(b, rows, NULL);
     return c.a;
+}
+
+void gradient_of_heads(lower_t *L, builder_t *b, const attention_t *a, affine_t batch,
+                       affine_t row0, buffer_t *from, buffer_t *to) {
+    gather_t c = {.of = a, .batch = batch, .row0 = row0, .src = from, .a = to};
+    inst_t *rows = b_for(b, "i", dim(0), dim(L->block), 0, NULL);
+    c.row = ax_v(loop_var(rows));
+    inst_t *heads = b_for(b, "head", dim(0), dim(a->group), 0, NULL);
+    c.head = loop_var(heads);
+    for_span(L, b, a->head_size, copy_head, &c);
+    b_end_for(b, heads, NULL);
+    b_end_for(b, rows, NULL);
 }

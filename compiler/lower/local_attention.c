@@ -10,7 +10,7 @@ typedef struct {
     affine_t batch, head, chunk; /* chunk: of the task */
     affine_t other;              /* chunk of the window's current keys */
     dim_t chunks;
-    buffer_t *inverse; /* scratch [tile]: softmax_scale of the panel */
+    buffer_t *inverse, *top; /* scratch [tile]: softmax_scale of the panel; the maximum, NULL: nobody asks */
 } local_t;
 
 static void local_open(lower_t *L, builder_t *b, window_t *w, value_t *o) {
@@ -81,10 +81,23 @@ static void local_rows(lower_t *L, builder_t *b, window_t *w, affine_t row, affi
                                 clamp_lane(L, b, ax_add(panel_lane(L, w), lane), w->chunk));
         for (int j = 0; j < nv; j++) {
             affine_t ox[] = {c->batch, c->head, token, ax_plus(col, (int64_t)j * L->lanes)};
-            b_store(b, c->a->q, b_binary(b, OP_MUL, acc[i * nv + j], inverse), ox);
+            b_store(b, c->a->out, b_binary(b, OP_MUL, acc[i * nv + j], inverse), ox);
         }
         window_end_guard(b, guard);
     }
+}
+
+/* What the gradient makes the same probabilities of. */
+static void keep_sums(lower_t *L, builder_t *b, const local_t *c, const window_t *w) {
+    inst_t *loop = b_for(b, "lane", dim(0), dim(L->tile), 0, NULL);
+    affine_t lane = ax_v(loop_var(loop));
+    inst_t *guard = window_guard(L, b, w, lane);
+    affine_t at = clamp_lane(L, b, ax_add(panel_lane(L, w), lane), w->chunk);
+    affine_t ix[] = {c->batch, c->head, ax_add(ax_scale(c->chunk, c->a->chunk), at)};
+    b_store(b, c->a->row_shift, b_load(b, c->top, 1, &lane), ix);
+    b_store(b, c->a->row_scale, b_load(b, c->inverse, 1, &lane), ix);
+    window_end_guard(b, guard);
+    b_end_for(b, loop, NULL);
 }
 
 static void local_panel(lower_t *L, builder_t *b, window_t *w) {
@@ -95,7 +108,9 @@ static void local_panel(lower_t *L, builder_t *b, window_t *w) {
     for (int j = 0; j < L->tiles->vectors; j++) {
         affine_t ix[] = {ax((int64_t)j * L->lanes)};
         b_store(b, c->inverse, softmax_scale(L, b, most[j], sum[j]), ix);
+        if (c->top) b_store(b, c->top, most[j], ix);
     }
+    if (c->top) keep_sums(L, b, c, w);
     window_values(L, b, w, local_rows);
 }
 
@@ -133,6 +148,7 @@ void lower_local_attention(lower_t *L, attention_t *a) {
     w.query_pos = kernel_scratch(&b, "query_pos", E_I32, 2, pd);
     w.scores = kernel_scratch(&b, "scores", E_F32, 2, sd);
     c.inverse = kernel_scratch(&b, "inverse", E_F32, 1, id);
+    if (a->gradient) c.top = kernel_scratch(&b, "top", E_F32, 1, id);
     transpose_rows(L, &b, a->q, c.batch, c.head, w.queries, ax(0), local_row, &c);
     inst_t *fill = b_for(&b, "lane", dim(0), dim(lanes), 0, NULL);
     value_t *row = b_index(&b, local_row(L, &b, &c, ax_v(loop_var(fill))));

@@ -96,6 +96,12 @@ typedef struct attention {
     const char *name;                            /* "lsh", "local", "lsh_2" … */
     const gnode_t *query, *key, *value;          /* key NULL: the queries are keys too */
     part_t *own, *project, *hash_part, *combine; /* hash_part NULL: it does not hash */
+    /* Of a backward pass, NULL: none. Its gradient, and that of its result; buckets that a PACK_BUCKETS keeps of it, or that it
+     * takes from there (`unpacks`), and the vector of `packed` that says where. */
+    const gnode_t *gradient, *dy;
+    part_t *packed;
+    bool unpacks;
+    int packed_number;
     const role_t *rotations;                     /* of hash_part; NULL: none */
     part_t *kept;              /* of prefills: the *_KEEP of its operands; NULL: none */
     const struct cache *cache; /* of steps and prefills: where tokens are kept */
@@ -117,8 +123,15 @@ typedef struct attention {
     buffer_t *run_max, *run_sum; /* [batch][group][rows]: online softmax over rounds */
     buffer_t *self_count;        /* [batch][group][rounds][rows]: Q2, keys equal to the query */
     buffer_t *bucket_of, *order; /* [batch][group][rounds][rows + 1] */
-    buffer_t *key_norm; /* exact: [batch][group][rows]; LSH: 1 / norm, local: norm / sqrt(head) */
+    /* [batch][group][rows], of exact attention and gradients; LSH: 1 / norm, local: norm / sqrt(head) */
+    buffer_t *key_norm;
+    /* Gradients, as q: of the result, of the operands; [batch][group][rows]: probabilities are exp(s - shift) * scale, and <dy, y> */
+    buffer_t *dy_heads, *dq, *dk, *dv;
+    buffer_t *row_shift, *row_scale, *row_mean;
+    buffer_t *pack; /* kept buckets: [place][byte][batch][heads][rounds][padded] */
     lfunc_t *hash, *impose, *sort, *norms, *attend; /* kernels */
+    lfunc_t *keep_buckets;    /* packs them, or unpacks; NULL: none are kept */
+    lfunc_t *gradient_begin, *gradient_chunks, *gradient_edges, *gradient_end; /* NULL: not needed */
     lfunc_t *forgetting;                            /* of steps; NULL: nothing is forgotten */
     lfunc_t *keep, *file;                           /* of prefills: into the cache; NULL: none */
     buffer_t *trace_self, *trace_buckets, *trace_order;
@@ -205,7 +218,11 @@ affine_t stack_index(const part_t *p, value_t *const *index, const role_t *role)
 bool read_attentions(lower_t *L); /* false after errors in L->d */
 /* The *_KEEP that takes an operand into the cache; NULL: none does. */
 const gnode_t *keeper_of(const regions_t *r, const gnode_t *operand);
-bool find_band(lower_t *L, attention_t *a);                /* attention_band.c; the same */
+bool is_attention_lse(const gnode_t *n);
+bool is_attention_gradient(const gnode_t *n);
+bool find_band(lower_t *L, attention_t *a);    /* attention_band.c; the same */
+bool find_project(lower_t *L, attention_t *a); /* the one region that makes the operands; the same */
+bool find_gradient_band(lower_t *L, attention_t *a);       /* attention_gradient_band.c; the same */
 void make_attention_workspace(lower_t *L, attention_t *a); /* attention_workspace.c */
 void lower_attention(lower_t *L, attention_t *a);
 const char *kernel_of(lower_t *L, const attention_t *a, const char *what); /* "lsh_hash" */
@@ -340,8 +357,15 @@ void read_norm(const part_t *p, value_t *const *index, const gnode_t *n, norm_t 
 /* ---- kernels, one file each ---------------------------------------------------------------------- */
 lfunc_t *lower_embed(lower_t *L, part_t *p);
 void lower_hash(lower_t *L, attention_t *a);
+void lower_unpacked(lower_t *L, attention_t *a); /* the same of buckets that were kept: pack.c */
+void lower_pack(lower_t *L, attention_t *a);
+bool find_packed(lower_t *L, attention_t *a); /* false after errors in L->d */
+void make_pack(lower_t *L, attention_t *a);
+void lower_sort(lower_t *L, attention_t *a);
 void lower_lsh_attention(lower_t *L, attention_t *a);
 void lower_local_attention(lower_t *L, attention_t *a);
+void lower_attention_gradient(lower_t *L, attention_t *a);
+dim_t gradient_offsets(const lower_t *L, const attention_t *a); /* launches of a round */
 void lower_lsh_step(lower_t *L, attention_t *a);
 void lower_local_step(lower_t *L, attention_t *a);
 void lower_exact_attention(lower_t *L, attention_t *a); /* `norms` and `attend`, of both kinds */

@@ -7,6 +7,7 @@
  * is ever heads * head_size wide (DESIGN: memory). */
 #include <string.h>
 
+#include "lower/attention_gradient.h"
 #include "lower/dropout.h"
 #include "lower/loss_gradients.h"
 #include "lower/outputs.h"
@@ -112,12 +113,23 @@ static bool same_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     return true;
 }
 
+/* Where the gradient that a PART picks stands by heads: parts follow each other as the op has them. NULL: it is no whole one. */
+static buffer_t *gradient_rows(const rows_t *r, const gnode_t *n) {
+    const attention_t *a = r->part->from;
+    int64_t width = a ? a->heads * a->head_size : 0;
+    if (!a || n->in[0] != a->gradient || n->width != width || n->first % width) return NULL;
+    buffer_t *two[] = {a->dq, a->dv, NULL}, *three[] = {a->dq, a->dk, a->dv};
+    return (is_sorted(a) ? two : three)[n->first / width];
+}
+
 /* Columns of rows that stand somewhere, or those of a slice with zeros behind them. */
 static bool copied_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
-    buffer_t *from = source_rows(L, b, r, n, n->in[0]);
+    bool apart = is_attention_gradient(n->in[0]);
+    buffer_t *from = apart ? gradient_rows(r, n) : source_rows(L, b, r, n, n->in[0]);
     if (!from) return is_missing(L, n);
     buffer_t *to = scratch_tile(L, b, r, n);
-    (n->op == G_PART ? part_rows : filled_rows)(L, b, &r->at, n, from, to);
+    if (apart) gradient_of_heads(L, b, r->part->from, r->at.batch, r->at.row0, from, to);
+    else (n->op == G_PART ? part_rows : filled_rows)(L, b, &r->at, n, from, to);
     finish_tile(L, b, r, n);
     return true;
 }
@@ -239,11 +251,12 @@ bool feeds_attention(const lower_t *L, const gnode_t *n) {
 
 buffer_t *operand_buffer(const attention_t *a, const gnode_t *n) {
     if (n == a->query) return a->q;
+    if (n == a->dy) return a->dy_heads;
     return n == a->value ? a->v : a->k;
 }
 
 bool is_operand(const attention_t *a, const gnode_t *n) {
-    return a && (n == a->query || n == a->key || n == a->value);
+    return a && (n == a->query || n == a->key || n == a->value || n == a->dy);
 }
 
 /* A dense layer that is computed head by head, at last: what it reads may be written over before. */
@@ -275,7 +288,8 @@ static bool operands(lower_t *L, builder_t *b, rows_t *r) {
             (operand_t){rows_at_hand(L, b, r, n, n->in[0]), width_of(n->in[0]),
                         panels_of(r->part, r->index, n), operand_buffer(a, n)};
     }
-    into.source = source_of(L, r, &into);
+    into.source = into.n ? source_of(L, r, &into) : NULL;
+    into.clears = place_of(r, a->query) >= 0;
     into_heads(L, b, &into);
     for (int i = 0; i < r->region->nodes.n; i++) {
         const gnode_t *n = r->region->nodes.at[i];

@@ -28,9 +28,10 @@ typedef struct {
     const attention_t *a;
     affine_t batch, row0;
     value_t *group;
-    operand_t operands[3];
+    operand_t operands[4];
     int n;
     buffer_t *source; /* rows that the task began with: the next block's are fetched meanwhile */
+    bool clears;      /* the attention begins here */
 } into_heads_t;
 void into_heads(lower_t *L, builder_t *b, const into_heads_t *p);
 /* An operand that is there in rows, scratch [block][>= heads * head_size], by heads; of one group. */
@@ -39,5 +40,11 @@ void spread_heads(lower_t *L, builder_t *b, const into_heads_t *p, buffer_t *row
 /* The result of attention for a block of rows and a group of heads: scratch [block][group * head_size]. */
 buffer_t *out_of_heads(lower_t *L, builder_t *b, const attention_t *a, affine_t batch,
                        affine_t row0, value_t *group);
+/* The gradient of an operand, by heads, in rows of `to`: scratch [block][>= heads * head_size]. */
+void gradient_of_heads(lower_t *L, builder_t *b, const attention_t *a, affine_t batch,
+                       affine_t row0, buffer_t *from, buffer_t *to);
+/* HF_SEMANTICS Q2: the weight of its own value in the output of a row that sees only itself. */
+value_t *self_only_weight(lower_t *L, builder_t *b, const attention_t *a, affine_t batch,
+                          affine_t head, affine_t row);
 
 #endif

@@ -47,6 +47,43 @@ static void schedule_hash(sched_t *s, const band_t *band, value_t *group) {
         launch_part(s, a->hash, band->hash, group, launch_label(s, a->name, "hash"));
         b_end_if(s->b, branch, NULL);
     }
+}
+
+/* Packs buckets behind their hash, or has them from where they were packed. */
+static void schedule_kept(sched_t *s, const band_t *band, value_t *group) {
+    const attention_t *a = band->a;
+    const gnode_t *hash = band->mix->nodes.at[0]->in[2]->in[0];
+    const nodes_t *readers = &s->L->regions->readers[hash->id];
+    for (int i = 0; !a->unpacks && i < readers->n; i++)
+        if (readers->at[i]->op == G_PACK_BUCKETS) {
+            hash = readers->at[i];
+            break;
+        }
+    launch_part(s, a->keep_buckets, s->L->regions->of_node[hash->id], group,
+                launch_label(s, a->name, a->unpacks ? "unpack" : "pack"));
+}
+
+/* All offsets of a chunk's keys, round after round: each adds to what those before it have left. */
+static void schedule_gradient(sched_t *s, const attention_t *a) {
+    builder_t *b = s->b;
+    launch(b, a->gradient_begin, NULL, launch_label(s, a->name, "gradient"), s->layer);
+    inst_t *rounds = b_for(b, "round", dim(0), dim(a->rounds), 0, NULL);
+    inst_t *offsets = b_for(b, "offset", dim(0), gradient_offsets(s->L, a), 0, NULL);
+    value_t *args[] = {loop_var(rounds), loop_var(offsets)};
+    launch(b, a->gradient_chunks, args, launch_label(s, a->name, "gradient"), s->layer);
+    if (a->gradient_edges)
+        launch(b, a->gradient_edges, args, launch_label(s, a->name, "gradient"), s->layer);
+    b_end_for(b, offsets, NULL);
+    b_end_for(b, rounds, NULL);
+    if (a->gradient_end)
+        launch(b, a->gradient_end, NULL, launch_label(s, a->name, "gradient"), s->layer);
+}
+
+static void schedule_sorted(sched_t *s, const band_t *band, value_t *group) {
+    lower_t *L = s->L;
+    const attention_t *a = band->a;
+    if (!a->unpacks) schedule_hash(s, band, group);
+    if (a->packed) schedule_kept(s, band, group);
     launch(s->b, a->sort, L->o->trace ? &group : NULL, launch_label(s, a->name, "sort"), s->layer);
 }
 
@@ -65,7 +102,7 @@ static void schedule_mixer(sched_t *s, const band_t *band, value_t *group) {
         launch(b, a->attend, NULL, launch_label(s, a->name, "attention"), s->layer);
         return;
     }
-    schedule_hash(s, band, group);
+    schedule_sorted(s, band, group);
     schedule_keep(s, band, a->file, group, "file");
     inst_t *rounds = b_for(b, "round", dim(0), dim(a->rounds), 0, NULL);
     value_t *round = loop_var(rounds);
@@ -126,21 +163,22 @@ static void schedule_piece(sched_t *s, const region_t *region) {
     const part_t *p = part_of(s, region);
     value_t *group = s->L->few ? NULL : b_iconst(s->b, SCALAR(E_I64), 0);
     if (p->into) {
-        band_t band = band_of(s, mixer_behind(s, region));
         trace_before(s->L, s->trace, s->b, region);
-        schedule_project(s, &band, group);
+        launch_stages(s, region, group, launch_label(s, p->into->name, "project"));
         trace_after(s->L, s->trace, s->b, region, s->layer);
+    } else if (p->own && is_attention_gradient(region->nodes.at[0])) {
+        schedule_gradient(s, p->own);
     } else if (p->own) {
         band_t band = band_of(s, region);
         schedule_mixer(s, &band, group);
     } else {
-        const gnode_t *mix = NULL;
-        for (int i = 0; i < region->reads.n && !mix; i++)
-            if (graph_kind(region->reads.at[i]) == K_MIX) mix = region->reads.at[i];
-        band_t band = band_of(s, s->L->regions->of_node[mix->id]);
         trace_before(s->L, s->trace, s->b, region);
-        schedule_combine(s, &band, group);
-        trace_attention(s->L, s->trace, s->b, band.mix, s->layer);
+        launch_stages(s, region, group, launch_label(s, p->from->name, "output"));
+        for (int i = 0; i < region->reads.n; i++) {
+            const gnode_t *mix = region->reads.at[i];
+            if (graph_kind(mix) == K_MIX && mix->op == p->from->node->op)
+                trace_attention(s->L, s->trace, s->b, s->L->regions->of_node[mix->id], s->layer);
+        }
         trace_after(s->L, s->trace, s->b, region, s->layer);
     }
 }

@@ -130,16 +130,14 @@ static void score_ahead(lower_t *L, builder_t *b, void *ctx, affine_t step) {
     s->w->ahead(L, b, s->w, ax_v(b_name(at_most(b, call, dim(L->tile - 1)), "ahead")));
 }
 
-/* -1 in lanes whose query may see this key. A masked key has a position beyond all queries. */
-static value_t *may_see(lower_t *L, builder_t *b, const window_t *w, value_t *key, value_t *query) {
+value_t *may_see(lower_t *L, builder_t *b, const window_t *w, value_t *key, value_t *query) {
     if (w->causal) return b_compare(b, w->exclude_self ? OP_LT : OP_LE, key, query);
     value_t *real = b_compare(b, OP_LT, key, b_iconst(b, VECTOR(E_I32, L->lanes), REFORMER_MASKED));
     if (!w->exclude_self) return real;
     return b_binary(b, OP_AND, real, b_compare(b, OP_NE, key, query));
 }
 
-/* An absent key is none, not even a masked one (Q1). */
-static value_t *drop_absent(lower_t *L, builder_t *b, const window_t *w, value_t *pos, value_t *x) {
+value_t *drop_absent(lower_t *L, builder_t *b, const window_t *w, value_t *pos, value_t *x) {
     if (!w->absent) return x;
     value_t *gone = b_iconst(b, VECTOR(E_I32, L->lanes), REFORMER_ABSENT);
     return b_select(b, b_compare(b, OP_EQ, pos, gone), splat(b, L, NOTHING), x);

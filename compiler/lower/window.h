@@ -56,6 +56,11 @@ void window_values(lower_t *L, builder_t *b, window_t *w, window_rows_fn *epilog
 inst_t *window_guard(lower_t *L, builder_t *b, const window_t *w, affine_t row); /* NULL: always */
 void window_end_guard(builder_t *b, inst_t *guard);
 
+/* -1 in lanes whose query may see this key, by positions. A masked key has one beyond all queries. */
+value_t *may_see(lower_t *L, builder_t *b, const window_t *w, value_t *key, value_t *query);
+/* An absent key is none, not even a masked one (Q1). */
+value_t *drop_absent(lower_t *L, builder_t *b, const window_t *w, value_t *pos, value_t *x);
+
 /* The first lane of the current panel. */
 affine_t panel_lane(const lower_t *L, const window_t *w);
 /* The chunk at `offset` (-before … after) from `chunk`, of `chunks` on a ring. */

@@ -25,6 +25,7 @@ typedef struct {
     bool own;      /* the result is added to the stream that its operands are columns of */
     bool compiled; /* too: kernels.h */
     bool whole;    /* all numbers are small and whole: ties everywhere */
+    bool gradient; /* too */
 } case_t;
 
 /* The heads' operands: column j of x, from `first` on, with stride `step`. */
@@ -33,9 +34,9 @@ static gnode_t *operand(kernels_t *k, const case_t *c, const char *name, gnode_t
     return k_select(k, name, x, c->heads * c->head_size, first, step, scale);
 }
 
-static gnode_t *attention_node(kernels_t *k, const case_t *c, const char *name, int n_in,
+static gnode_t *attention_node(kernels_t *k, const case_t *c, gop_t op, const char *name, int n_in,
                                gnode_t *const *in) {
-    gnode_t *n = k_node(k, c->op, name, n_in, in);
+    gnode_t *n = k_node(k, op, name, n_in, in);
     n->heads = c->heads;
     n->head_size = c->head_size;
     n->rounds = c->op == G_LSH_ATTENTION ? c->rounds : 0;
@@ -44,7 +45,38 @@ static gnode_t *attention_node(kernels_t *k, const case_t *c, const char *name, 
     n->after = c->after;
     n->causal = c->causal;
     n->shared_qk = c->shared;
-    return k_observed(k_finish(k, n));
+    return k_finish(k, n);
+}
+
+/* The gradients of the operands side by side, of dy made as they are. */
+static gnode_t *gradient_of(kernels_t *k, const case_t *c, gnode_t *x, gnode_t *self) {
+    gop_t lse = G_LOCAL_LSE, op = G_LOCAL_ATTENTION_GRAD;
+    if (c->op == G_LSH_ATTENTION) lse = G_LSH_LSE, op = G_LSH_ATTENTION_GRAD;
+    if (c->op == G_EXACT_ATTENTION) lse = G_EXACT_LSE, op = G_EXACT_ATTENTION_GRAD;
+    bool sorted = c->op == G_LSH_ATTENTION;
+    gnode_t *scores[] = {self->in[0], self->in[sorted ? 2 : 1], self->in[3]};
+    gnode_t *in[7] = {operand(k, c, "dy", x, 2, 3, 1), self,
+                      attention_node(k, c, lse, "lse", 3, scores)};
+    for (int i = 0; i < self->n_in; i++) in[3 + i] = self->in[i];
+    return attention_node(k, c, op, "parts", 3 + self->n_in, in);
+}
+
+/* Each of them is seen, and added to the stream. */
+static gnode_t *add_parts(kernels_t *k, const case_t *c, gnode_t *s, gnode_t *parts) {
+    int64_t width = c->heads * c->head_size, all = parts->shape[2].c;
+    for (int64_t i = 0; i < all / width; i++) {
+        gnode_t *part = K_NODE(k, G_PART, arena_printf(k->arena, "part_%d", (int)i), parts);
+        part->first = i * width;
+        part->width = width;
+        k_finish(k, part);
+        /* of a key normalised to a number, and of a token alone, there is none */
+        bool none = c->shared && (c->head_size == 1 || c->padded == 1);
+        if (!none) k_observed(part);
+        const char *name = arena_printf(k->arena, "product_%d", (int)i);
+        gnode_t *product = k_dense(k, name, part, s->shape[2].c, false);
+        s = k_add(k, arena_printf(k->arena, "sum_%d", (int)i), s, product);
+    }
+    return s;
 }
 
 static void make_whole(float *x, int64_t n) {
@@ -70,7 +102,7 @@ static gnode_t *order_of(kernels_t *k, const case_t *c, gnode_t *qk, gnode_t *ma
     return k_observed(k_finish(k, K_NODE(k, G_LSH_SORT, "sorted_idx", hash)));
 }
 
-static gnode_t *attention(kernels_t *k, const case_t *c, gnode_t *x) {
+static gnode_t *attention(kernels_t *k, const case_t *c, gnode_t *x, gnode_t **parts) {
     bool shared = c->shared || c->op == G_LSH_ATTENTION;
     gnode_t *q = operand(k, c, shared ? "query_key" : "query", x, 0, 7, c->scale ? c->scale : 1);
     gnode_t *key = shared ? q : operand(k, c, "key", x, 3, 5, 1);
@@ -79,7 +111,9 @@ static gnode_t *attention(kernels_t *k, const case_t *c, gnode_t *x) {
         in[1] = v;
         in[2] = order_of(k, c, q, in[3]);
     }
-    return attention_node(k, c, "self_attention", 4, in);
+    gnode_t *self = k_observed(attention_node(k, c, c->op, "self_attention", 4, in));
+    if (c->gradient) *parts = gradient_of(k, c, x, self);
+    return self;
 }
 
 static void make_mask(kernels_t *k, const case_t *c) {
@@ -102,14 +136,27 @@ static void check(const case_t *c, int number) {
     k->layer++;
     gnode_t *s = k_observed(k_select(k, "stream", x, width, 4, 9, 1));
     k->layer++;
-    gnode_t *self = attention(k, c, c->own ? s : x);
+    gnode_t *parts = NULL, *self = attention(k, c, c->own ? s : x, &parts);
     gnode_t *y = k_add(k, "output", s, k_dense(k, "product", self, width, false));
+    if (c->gradient) y = add_parts(k, c, y, parts);
     k_hidden(k, k_observed(y), x);
     kernels_check(k, c->compiled);
 }
 
+/* Where one key has all the weight there is no gradient to be compared. */
+static void ask_for_gradient(case_t *c) {
+    double most = c->shared ? 32 : 16;
+    c->gradient = true;
+    if (c->op != G_LSH_ATTENTION && c->scale > most) c->scale = most;
+}
+
 static void check_all(const case_t *list, size_t n) {
-    for (size_t i = 0; i < n; i++) check(&list[i], (int)i);
+    for (size_t i = 0; i < n; i++) {
+        case_t c = list[i];
+        check(&c, (int)i);
+        ask_for_gradient(&c);
+        check(&c, (int)i);
+    }
 }
 #define CHECK(list) check_all(list, sizeof(list) / sizeof *(list))
 
@@ -213,13 +260,15 @@ static case_t random_case(arena_t *a) {
     c.shared = draw(2) && c.op == G_EXACT_ATTENTION;
     if (draw(4) == 0) c.scale = 32;
     if (draw(2)) c.mask = 2 + (int)draw(4);
+    if (draw(3) > 0) ask_for_gradient(&c);
     c.what = arena_printf(
         a,
         "random %s: %lld times %lld of %lld tokens, %lld heads of %lld, chunks of %lld, %lld "
-        "before, %lld after, %lld rounds, causal %d, shared %d, masked 1/%d, scale %g",
+        "before, %lld after, %lld rounds, causal %d, shared %d, masked 1/%d, scale %g, gradient %d",
         graph_op_name(c.op), (long long)c.batch, (long long)c.length, (long long)c.padded,
         (long long)c.heads, (long long)c.head_size, (long long)c.chunk, (long long)c.before,
-        (long long)c.after, (long long)c.rounds, c.causal, c.shared, c.mask, c.scale);
+        (long long)c.after, (long long)c.rounds, c.causal, c.shared, c.mask, c.scale,
+        c.gradient);
     return c;
 }
 

@@ -44,6 +44,8 @@ void right_lsh_sort(const right_ctx_t *c);
 void right_lsh_attention(const right_ctx_t *c);
 void right_local_attention(const right_ctx_t *c);
 void right_exact_attention(const right_ctx_t *c);
+void right_lse(const right_ctx_t *c);      /* right_gradient.c: nobody sees it but gradients */
+void right_attention_grad(const right_ctx_t *c);
 
 void right_lsh_step(const right_ctx_t *c); /* right_step.c */
 void right_local_step(const right_ctx_t *c);
@@ -80,6 +82,13 @@ score_t right_score(const right_ctx_t *c, const right_t *q, const right_t *k, in
 /* From y[out] on: Σ exp(s) v / Σ exp(s) over n scores; `shift`: a bound of them that kernels may take off. */
 void right_softmax(const right_ctx_t *c, const right_t *v, int64_t b, int64_t head,
                    const score_t *s, int64_t n, double shift, int64_t out);
+bool right_is_masked(const right_ctx_t *c, const gnode_t *mask, int64_t b, int64_t token);
+/* Chunk `chunk` + o of n on a ring; beyond one turn it is the chunk itself (6.4). */
+int64_t right_neighbour(int64_t chunk, int64_t o, int64_t n);
+/* Where token t stands among the places of a round, in the order of one head. */
+int64_t right_place(const right_ctx_t *c, const double *order, int64_t round, int64_t t);
+/* Q2: a row that sees itself alone, count[r] times in round r: the weight of its value. */
+double right_self_weight(const int64_t *count, int64_t rounds);
 /* Of token t; `got` ≥ 0 where it is one within rounding. */
 int64_t right_bucket(const right_ctx_t *c, const right_t *qk, const gnode_t *rotations, int64_t b,
                      int64_t head, int64_t round, int64_t t, int64_t got);

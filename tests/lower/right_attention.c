@@ -8,7 +8,7 @@
 #include <float.h>
 #include <math.h>
 
-static bool is_masked(const right_ctx_t *c, const gnode_t *mask, int64_t b, int64_t token) {
+bool right_is_masked(const right_ctx_t *c, const gnode_t *mask, int64_t b, int64_t token) {
     return mask && c->all[mask->id].v[b * c->padded + token] == 0;
 }
 
@@ -70,8 +70,7 @@ static void weigh(const right_ctx_t *c, const right_t *v, int64_t b, int64_t hea
     }
 }
 
-/* Chunk `chunk` + o of n on a ring; beyond one turn it is the chunk itself (6.4). */
-static int64_t neighbour(int64_t chunk, int64_t o, int64_t n) {
+int64_t right_neighbour(int64_t chunk, int64_t o, int64_t n) {
     if (o > n || o < -n) return chunk;
     return (chunk + o + n) % n;
 }
@@ -88,7 +87,7 @@ static void attend(const right_ctx_t *c, int64_t b, int64_t head, int64_t t, con
     double longest = 0;
     for (int64_t i = 0; i < n; i++) {
         longest = fmax(longest, right_norm(k, right_at(c, b, keys[i], head), d));
-        if (is_masked(c, node->in[3], b, keys[i]) || (node->causal && keys[i] > t)) continue;
+        if (right_is_masked(c, node->in[3], b, keys[i]) || (node->causal && keys[i] > t)) continue;
         if (!lsh || keys[i] != t) seen[count++] = right_score(c, q, k, b, head, t, keys[i], lsh);
     }
     double shift =
@@ -115,7 +114,7 @@ static int64_t local_window(const right_ctx_t *c, int64_t t, int64_t *keys) {
     int64_t chunk = c->n->chunk, count = 0;
     for (int64_t o = -c->n->before; o <= c->n->after; o++)
         for (int64_t i = 0; i < chunk; i++)
-            keys[count++] = neighbour(t / chunk, o, c->padded / chunk) * chunk + i;
+            keys[count++] = right_neighbour(t / chunk, o, c->padded / chunk) * chunk + i;
     return count;
 }
 
@@ -182,13 +181,13 @@ void right_lsh_hash(const right_ctx_t *c) {
     const gnode_t *n = c->n;
     int64_t buckets = buckets_of(n), apart = buckets;
     for (int64_t i = 0; i < c->batch * c->padded; i++)
-        if (is_masked(c, n->in[2], 0, i)) apart = buckets + 1;
+        if (right_is_masked(c, n->in[2], 0, i)) apart = buckets + 1;
     for (int64_t i = 0; i < c->y->elements; i++) {
         int64_t t = i % c->padded, round = i / c->padded % n->rounds;
         int64_t head = i / (c->padded * n->rounds) % n->heads;
         int64_t b = i / (c->padded * n->rounds * n->heads);
         int64_t got = c->got ? (int64_t)c->got[i] - round * apart : -1;
-        bool none = is_masked(c, n->in[2], b, t);
+        bool none = right_is_masked(c, n->in[2], b, t);
         int64_t own = buckets;
         if (!none) own = right_bucket(c, right_input(c, 0), n->in[1], b, head, round, t, got);
         c->y->v[i] = (double)(own + round * apart);
@@ -215,7 +214,7 @@ void right_lsh_sort(const right_ctx_t *c) {
 /* ---- LSH attention ------------------------------------------------------------------------------------------ */
 
 /* Q2: a row that sees itself alone, count[r] times in round r: every step in single precision. */
-static double self_weight(const int64_t *count, int64_t rounds) {
+double right_self_weight(const int64_t *count, int64_t rounds) {
     float self = -1e5F, most = -INFINITY, sum = 0;
     double weight = 0;
     for (int64_t r = 0; r < rounds; r++) most = fmaxf(most, self + logf((float)count[r]));
@@ -234,8 +233,7 @@ typedef struct {
     score_t *seen;
 } room_t;
 
-/* Where token t stands among the places of a round, in the order of one head. */
-static int64_t place_of(const right_ctx_t *c, const double *order, int64_t round, int64_t t) {
+int64_t right_place(const right_ctx_t *c, const double *order, int64_t round, int64_t t) {
     int64_t i = round * c->padded;
     while ((int64_t)order[i] != round * c->padded + t) i++;
     return i;
@@ -248,14 +246,14 @@ static void lsh_row(const right_ctx_t *c, int64_t b, int64_t head, int64_t t, co
     const right_t *qk = right_input(c, 0), *v = right_input(c, 1);
     int64_t chunks = n->rounds * c->padded / n->chunk, seen = 0, out = right_at(c, b, t, head);
     for (int64_t r = 0; r < n->rounds; r++) {
-        int64_t chunk = place_of(c, order, r, t) / n->chunk;
+        int64_t chunk = right_place(c, order, r, t) / n->chunk;
         room->count[r] = 0;
         for (int64_t o = -n->before; o <= n->after; o++)
             for (int64_t i = 0; i < n->chunk; i++) {
-                int64_t place = neighbour(chunk, o, chunks) * n->chunk + i;
+                int64_t place = right_neighbour(chunk, o, chunks) * n->chunk + i;
                 int64_t key = (int64_t)order[place] % c->padded;
                 room->count[r] += key == t;
-                if (key == t || is_masked(c, n->in[3], b, key) || (n->causal && key > t)) continue;
+                if (key == t || right_is_masked(c, n->in[3], b, key) || (n->causal && key > t)) continue;
                 room->seen[seen++] = right_score(c, qk, qk, b, head, t, key, true);
             }
     }
@@ -263,7 +261,7 @@ static void lsh_row(const right_ctx_t *c, int64_t b, int64_t head, int64_t t, co
         right_softmax(c, v, b, head, room->seen, seen, right_norm(qk, out, n->head_size), out);
         return;
     }
-    weigh(c, v, b, head, self_weight(room->count, n->rounds), &t, 1, out);
+    weigh(c, v, b, head, right_self_weight(room->count, n->rounds), &t, 1, out);
 }
 
 void right_lsh_attention(const right_ctx_t *c) {

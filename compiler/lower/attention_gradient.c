@@ -1,0 +1,519 @@
+/* Gradients of attention, one kernel for all kinds: a chunk of queries against one chunk of the keys that it sees.
+ *
+ * With s the scores, P = exp(s - shift) * scale the forward's probabilities over the keys of all rounds, and D = <dy, y>:
+ *   dv += Pt dy    ds = P (dy vt - D), nothing where a mask set the score    dq += ds k    dk += dst q,
+ * where the keys' factor in the scores (1 / sqrt(d), or 1 / norm) goes into ds. That makes five products of register tiles,
+ * where the forward has two: scores and dy vt transposed, keys as rows and queries in the lanes, so that P and ds come out
+ * as the broadcast operand of the other three.
+ *
+ * A key has gradients of several windows. A launch is of one round and one offset: chunk c of the queries meets chunk
+ * c + offset of the keys, another for each c, so that tasks add to different rows and need no locks; launches follow each
+ * other. Each element is a sum in one order, whatever the number of threads. Only in a sorted order may a token stand in
+ * two chunks of keys at once, where those beyond the ends of a round are another round's: these few are a launch of their
+ * own, one after the other (`edges`). */
+#include "lower/attention_gradient.h"
+
+#include "lower/math.h"
+
+/* Rows of a block of exact attention. */
+enum { GRADIENT_BLOCK = 64 };
+
+typedef struct {
+    attention_t *a;
+    window_t w; /* what queries may see */
+    affine_t batch, head, round, offset, chunk;
+    affine_t other_round, other; /* of the keys */
+    dim_t chunks, total;         /* of a round, of all */
+    int64_t size, lanes;         /* rows of a chunk, and in whole panels */
+    int64_t length;              /* exact: rows that there are; the last chunk may have fewer */
+    buffer_t *queries, *results; /* scratch [1][panel][head_size][tile], transposed: q, dy */
+    buffer_t *q, *dy, *k, *v;    /* scratch [row][head_stride …] */
+    buffer_t *p, *ds;            /* scratch [key][lanes …] */
+    buffer_t *shift, *scale, *mean, *query_pos;        /* scratch [lanes] */
+    buffer_t *key_row, *key_pos, *key_own, *key_scale; /* scratch [size]; own: -1 where it is none */
+    affine_t panel, column;                            /* of queries; of columns */
+    affine_t at;                                       /* first row of a tile */
+    buffer_t *weights, *rows;                          /* of a product */
+} grad_t;
+
+bool is_sorted(const attention_t *a) {
+    return a->lsh && !a->exact;
+}
+
+/* ---- rows --------------------------------------------------------------------------------------------------- */
+
+/* Whether the last chunk has rows that are none. */
+static bool has_filler(const grad_t *g) {
+    return g->length % g->size != 0;
+}
+
+/* The row at `lane` of a chunk; those that are none repeat the last. */
+static affine_t row_of(lower_t *L, builder_t *b, const grad_t *g, affine_t round, affine_t chunk,
+                       affine_t lane) {
+    affine_t at = ax_add(ax_scale(chunk, g->size), lane);
+    affine_t ix[] = {g->batch, g->head, round, at};
+    if (is_sorted(g->a)) return ax_v(b_name(load1(b, g->a->order, 4, ix), "token"));
+    if (!has_filler(g)) return at;
+    return ax_v(b_name(at_most(b, at, dim_sub(L->padded, dim(1))), "row"));
+}
+
+static affine_t query_row(lower_t *L, builder_t *b, void *ctx, affine_t lane) {
+    const grad_t *g = ctx;
+    return row_of(L, b, g, g->round, g->chunk, clamp_lane(L, b, lane, g->size));
+}
+
+/* -1 where lane of a chunk is a row; NULL: all are. */
+static value_t *is_row(builder_t *b, const grad_t *g, affine_t chunk, affine_t lane) {
+    if (!has_filler(g)) return NULL;
+    value_t *row = b_index(b, ax_add(ax_scale(chunk, g->size), lane));
+    return b_compare(b, OP_LT, row, b_index(b, ax(g->length)));
+}
+
+typedef struct {
+    buffer_t *from, *to;
+    affine_t at[3], lane;
+} copied_t;
+
+static void copy_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
+    const copied_t *c = ctx;
+    affine_t from[] = {c->at[0], c->at[1], c->at[2], at}, to[] = {c->lane, at};
+    (void)L;
+    b_store(b, c->to, b_load(b, c->from, width, from), to);
+}
+
+static void copy_row_of(lower_t *L, builder_t *b, const grad_t *g, buffer_t *from, affine_t row,
+                        buffer_t *to, affine_t lane) {
+    copied_t c = {from, to, {g->batch, g->head, row}, lane};
+    for_span(L, b, g->a->head_stride, copy_span, &c);
+}
+
+/* Lanes that are no queries have no probabilities. */
+static void blank_lanes(builder_t *b, const grad_t *g) {
+    if (g->lanes == g->size) return;
+    value_t *zero = b_const(b, SCALAR(E_F32), 0);
+    inst_t *loop = b_for(b, "lane", dim(g->size), dim(g->lanes), 0, NULL);
+    affine_t lane = ax_v(loop_var(loop));
+    b_store(b, g->query_pos, b_iconst(b, SCALAR(E_I32), 0), &lane);
+    b_store(b, g->shift, zero, &lane);
+    b_store(b, g->scale, zero, &lane);
+    b_store(b, g->mean, zero, &lane);
+    b_end_for(b, loop, NULL);
+}
+
+static void gather_queries(lower_t *L, builder_t *b, grad_t *g) {
+    const attention_t *a = g->a;
+    transpose_rows(L, b, a->q, g->batch, g->head, g->queries, ax(0), query_row, g);
+    transpose_rows(L, b, a->dy_heads, g->batch, g->head, g->results, ax(0), query_row, g);
+    inst_t *loop = b_for(b, "lane", dim(0), dim(g->size), 0, NULL);
+    affine_t lane = ax_v(loop_var(loop)), row = row_of(L, b, g, g->round, g->chunk, lane);
+    affine_t rx[] = {g->batch, g->head, row};
+    value_t *scale = load1(b, a->row_scale, 3, rx), *real = is_row(b, g, g->chunk, lane);
+    if (real) scale = b_select(b, real, scale, b_const(b, SCALAR(E_F32), 0));
+    b_store(b, g->scale, scale, &lane);
+    b_store(b, g->shift, load1(b, a->row_shift, 3, rx), &lane);
+    b_store(b, g->mean, load1(b, a->row_mean, 3, rx), &lane);
+    b_store(b, g->query_pos, b_convert(b, E_I32, b_index(b, row)), &lane);
+    copy_row_of(L, b, g, a->q, row, g->q, lane);
+    copy_row_of(L, b, g, a->dy_heads, row, g->dy, lane);
+    b_end_for(b, loop, NULL);
+    blank_lanes(b, g);
+}
+
+static void gather_keys(lower_t *L, builder_t *b, grad_t *g) {
+    const attention_t *a = g->a;
+    ltype_t i32 = SCALAR(E_I32);
+    inst_t *loop = b_for(b, "lane", dim(0), dim(g->size), 0, NULL);
+    affine_t lane = ax_v(loop_var(loop)), row = row_of(L, b, g, g->other_round, g->other, lane);
+    affine_t kx[] = {g->batch, row}, nx[] = {g->batch, g->head, row};
+    value_t *at = b_convert(b, E_I32, b_index(b, row)), *own = at, *pos = load1(b, L->key, 2, kx);
+    value_t *real = is_row(b, g, g->other, lane);
+    if (real) {
+        own = b_select(b, real, own, b_iconst(b, i32, -1));
+        pos = b_select(b, real, pos, b_iconst(b, i32, REFORMER_ABSENT));
+    }
+    b_store(b, g->key_row, at, &lane);
+    b_store(b, g->key_own, own, &lane);
+    b_store(b, g->key_pos, pos, &lane);
+    value_t *scale = a->lsh ? load1(b, a->key_norm, 3, nx)
+                            : b_const(b, SCALAR(E_F32), inverse_root(a->head_size));
+    b_store(b, g->key_scale, scale, &lane);
+    copy_row_of(L, b, g, a->lsh ? a->q : a->k, row, g->k, lane);
+    copy_row_of(L, b, g, a->v, row, g->v, lane);
+    b_end_for(b, loop, NULL);
+}
+
+/* ---- probabilities and gradients of scores --------------------------------------------------------------------- */
+
+static value_t *key_scalar(lower_t *L, builder_t *b, void *ctx, int row, affine_t k) {
+    const grad_t *g = ctx;
+    affine_t ix[] = {ax_plus(g->at, row), k};
+    (void)L;
+    return b_load(b, g->rows, 1, ix);
+}
+
+static value_t *query_vector(lower_t *L, builder_t *b, void *ctx, int j, affine_t k) {
+    const grad_t *g = ctx;
+    affine_t ix[] = {ax(0), g->panel, k, ax((int64_t)j * L->lanes)};
+    return b_load(b, g->weights, L->lanes, ix);
+}
+
+/* keys x queries of one tile: rows of k or v times transposed queries or results. */
+static void across(lower_t *L, builder_t *b, grad_t *g, affine_t key, int rows, buffer_t *keys,
+                   buffer_t *queries, value_t **acc) {
+    g->at = key;
+    g->rows = keys;
+    g->weights = queries;
+    product_t p = {.rows = rows,
+                   .vectors = L->tiles->vectors,
+                   .depth = g->a->head_size,
+                   .x = key_scalar,
+                   .y = query_vector,
+                   .ctx = g};
+    tile_product(L, b, &p, acc);
+}
+
+/* What lanes of the panel's vectors have of `of`, scratch [lanes]. */
+static void of_queries(lower_t *L, builder_t *b, const grad_t *g, buffer_t *of, value_t **x) {
+    for (int j = 0; j < L->tiles->vectors; j++) {
+        affine_t ix = ax_plus(ax_scale(g->panel, L->tile), (int64_t)j * L->lanes);
+        x[j] = b_load(b, of, L->lanes, &ix);
+    }
+}
+
+static value_t *of_key(lower_t *L, builder_t *b, buffer_t *of, affine_t key) {
+    return b_broadcast(b, b_load(b, of, 1, &key), L->lanes);
+}
+
+/* A key in all lanes. */
+typedef struct {
+    value_t *scale, *pos, *own;
+} seen_key_t;
+
+/* Of a product with the key, the score that the forward has. */
+static value_t *score_of(lower_t *L, builder_t *b, const grad_t *g, const seen_key_t *key,
+                         value_t *query, value_t *dot) {
+    value_t *x = b_binary(b, OP_MUL, dot, key->scale), *zero = splat(b, L, 0);
+    if (g->a->lsh) /* of a key whose square overflows nothing remains */
+        x = b_select(b, b_compare(b, OP_EQ, key->scale, zero), zero, x);
+    x = b_select(b, may_see(L, b, &g->w, key->pos, query), x, splat(b, L, g->w.masked));
+    x = drop_absent(L, b, &g->w, key->pos, x);
+    if (!g->a->lsh) return x;
+    return b_select(b, b_compare(b, OP_EQ, key->own, query), splat(b, L, SELF_KEY), x);
+}
+
+static void weigh_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int rows,
+                       affine_t ordinal) {
+    grad_t *g = ctx;
+    int nv = L->tiles->vectors;
+    value_t *acc[MAX_TILE], *query[MAX_VECTORS], *shift[MAX_VECTORS], *scale[MAX_VECTORS];
+    (void)ordinal;
+    across(L, b, g, row, rows, g->k, g->queries, acc);
+    of_queries(L, b, g, g->query_pos, query);
+    of_queries(L, b, g, g->shift, shift);
+    of_queries(L, b, g, g->scale, scale);
+    for (int i = 0; i < rows; i++) {
+        affine_t at = ax_plus(row, i);
+        seen_key_t key = {of_key(L, b, g->key_scale, at), of_key(L, b, g->key_pos, at), NULL};
+        if (g->a->lsh) key.own = of_key(L, b, g->key_own, at);
+        for (int j = 0; j < nv; j++) {
+            affine_t to[] = {at, ax_plus(ax_scale(g->panel, L->tile), (int64_t)j * L->lanes)};
+            value_t *x = score_of(L, b, g, &key, query[j], acc[i * nv + j]);
+            x = m_exp(L, b, b_binary(b, OP_SUB, x, shift[j]));
+            b_store(b, g->p, b_binary(b, OP_MUL, x, scale[j]), to);
+        }
+    }
+}
+
+static void score_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int rows,
+                       affine_t ordinal) {
+    grad_t *g = ctx;
+    int nv = L->tiles->vectors;
+    value_t *acc[MAX_TILE], *query[MAX_VECTORS], *mean[MAX_VECTORS];
+    (void)ordinal;
+    across(L, b, g, row, rows, g->v, g->results, acc);
+    of_queries(L, b, g, g->query_pos, query);
+    of_queries(L, b, g, g->mean, mean);
+    for (int i = 0; i < rows; i++) {
+        affine_t key = ax_plus(row, i);
+        value_t *scale = of_key(L, b, g->key_scale, key), *pos = of_key(L, b, g->key_pos, key);
+        for (int j = 0; j < nv; j++) {
+            affine_t at[] = {key, ax_plus(ax_scale(g->panel, L->tile), (int64_t)j * L->lanes)};
+            value_t *x = b_binary(b, OP_SUB, acc[i * nv + j], mean[j]);
+            x = b_binary(b, OP_MUL, b_binary(b, OP_MUL, b_load(b, g->p, L->lanes, at), x), scale);
+            value_t *seen = may_see(L, b, &g->w, pos, query[j]);
+            b_store(b, g->ds, b_select(b, seen, x, splat(b, L, 0)), at);
+        }
+    }
+}
+
+/* ---- sums ---------------------------------------------------------------------------------------------------- */
+
+static value_t *query_weight(lower_t *L, builder_t *b, void *ctx, int row, affine_t k) {
+    const grad_t *g = ctx;
+    affine_t ix[] = {k, ax_plus(ax_add(ax_scale(g->panel, L->tile), g->at), row)};
+    return b_load(b, g->weights, 1, ix);
+}
+
+static value_t *key_weight(lower_t *L, builder_t *b, void *ctx, int row, affine_t k) {
+    const grad_t *g = ctx;
+    affine_t ix[] = {ax_plus(g->at, row), k};
+    (void)L;
+    return b_load(b, g->weights, 1, ix);
+}
+
+static value_t *row_vector(lower_t *L, builder_t *b, void *ctx, int j, affine_t k) {
+    const grad_t *g = ctx;
+    affine_t ix[] = {k, ax_plus(g->column, (int64_t)j * L->lanes)};
+    return b_load(b, g->rows, L->lanes, ix);
+}
+
+static void along(lower_t *L, builder_t *b, grad_t *g, affine_t row, int rows, tile_scalar_fn *x,
+                  value_t **acc) {
+    g->at = row;
+    product_t p = {.rows = rows,
+                   .vectors = L->tiles->vectors,
+                   .depth = g->size,
+                   .x = x,
+                   .y = row_vector,
+                   .ctx = g};
+    tile_product(L, b, &p, acc);
+}
+
+/* Adds what a tile has for the row at `lane` of a chunk. */
+static void add_row(lower_t *L, builder_t *b, const grad_t *g, buffer_t *to, affine_t row,
+                    value_t *const *acc) {
+    for (int j = 0; j < L->tiles->vectors; j++) {
+        affine_t ix[] = {g->batch, g->head, row, ax_plus(g->column, (int64_t)j * L->lanes)};
+        b_store(b, to, b_binary(b, OP_ADD, b_load(b, to, L->lanes, ix), acc[j]), ix);
+    }
+}
+
+static void query_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int rows,
+                       affine_t ordinal) {
+    grad_t *g = ctx;
+    value_t *acc[MAX_TILE];
+    (void)ordinal;
+    along(L, b, g, row, rows, query_weight, acc);
+    for (int i = 0; i < rows; i++) {
+        affine_t lane = ax_plus(ax_add(ax_scale(g->panel, L->tile), row), i);
+        value_t *real = is_row(b, g, g->chunk, lane);
+        if (g->lanes != g->size) {
+            value_t *inside = b_compare(b, OP_LT, b_index(b, lane), b_index(b, ax(g->size)));
+            real = real ? b_binary(b, OP_AND, real, inside) : inside;
+        }
+        inst_t *guard = real ? b_if(b, real, 0, NULL) : NULL;
+        affine_t token = ax_v(b_load(b, g->query_pos, 1, &lane));
+        add_row(L, b, g, g->a->dq, token, acc + (ptrdiff_t)i * L->tiles->vectors);
+        if (guard) b_end_if(b, guard, NULL);
+    }
+}
+
+static void key_tile(lower_t *L, builder_t *b, grad_t *g, affine_t row, int rows, buffer_t *to) {
+    value_t *acc[MAX_TILE];
+    along(L, b, g, row, rows, key_weight, acc);
+    for (int i = 0; i < rows; i++) {
+        affine_t lane = ax_plus(row, i);
+        value_t *real = is_row(b, g, g->other, lane);
+        inst_t *guard = real ? b_if(b, real, 0, NULL) : NULL;
+        affine_t token = ax_v(b_load(b, g->key_row, 1, &lane));
+        add_row(L, b, g, to, token, acc + (ptrdiff_t)i * L->tiles->vectors);
+        if (guard) b_end_if(b, guard, NULL);
+    }
+}
+
+static void key_gradient_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int rows,
+                              affine_t ordinal) {
+    grad_t *g = ctx;
+    (void)ordinal;
+    key_tile(L, b, g, row, rows, g->a->dk);
+}
+
+static void value_gradient_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int rows,
+                                affine_t ordinal) {
+    grad_t *g = ctx;
+    (void)ordinal;
+    key_tile(L, b, g, row, rows, g->a->dv);
+}
+
+/* weights * rows, or its transpose, column tile after column tile. */
+static void add_up(lower_t *L, builder_t *b, grad_t *g, buffer_t *weights, buffer_t *rows,
+                   int64_t m, row_tile_fn *tile) {
+    g->weights = weights;
+    g->rows = rows;
+    inst_t *columns = b_for(b, "column", dim(0), dim(g->a->head_stride / L->tile), 0, NULL);
+    g->column = ax_scale(ax_v(loop_var(columns)), L->tile);
+    for_row_tiles(L, b, m, tile, g);
+    b_end_for(b, columns, NULL);
+}
+
+/* ---- a chunk against another ----------------------------------------------------------------------------------- */
+
+static void meet(lower_t *L, builder_t *b, grad_t *g) {
+    gather_queries(L, b, g);
+    gather_keys(L, b, g);
+    inst_t *panels = b_for(b, "panel", dim(0), dim(g->lanes / L->tile), 0, NULL);
+    g->panel = ax_v(loop_var(panels));
+    b_comment(b, "probabilities");
+    for_row_tiles(L, b, g->size, weigh_tile, g);
+    b_comment(b, "gradients of scores");
+    for_row_tiles(L, b, g->size, score_tile, g);
+    b_comment(b, "of queries");
+    add_up(L, b, g, g->ds, g->k, L->tile, query_tile);
+    b_end_for(b, panels, NULL);
+    b_comment(b, "of keys");
+    add_up(L, b, g, g->ds, g->q, g->size, key_gradient_tile);
+    b_comment(b, "of values");
+    add_up(L, b, g, g->p, g->dy, g->size, value_gradient_tile);
+}
+
+static buffer_t *lane_scratch(builder_t *b, const char *name, elem_t e, int64_t n) {
+    dim_t d = dim(n);
+    return kernel_scratch(b, name, e, 1, &d);
+}
+
+static void scratch_buffers(lower_t *L, builder_t *b, grad_t *g) {
+    int64_t d = g->a->head_size;
+    dim_t td[] = {dim(1), dim(g->lanes / L->tile), dim(d), dim(L->tile)};
+    dim_t rd[] = {dim(g->size), dim(g->a->head_stride + PADDING)};
+    dim_t pd[] = {dim(g->size), dim(g->lanes + PADDING)};
+    g->queries = kernel_scratch(b, "queries", E_F32, 4, td);
+    g->results = kernel_scratch(b, "results", E_F32, 4, td);
+    g->q = kernel_scratch(b, "q_rows", E_F32, 2, rd);
+    g->dy = kernel_scratch(b, "dy_rows", E_F32, 2, rd);
+    g->k = kernel_scratch(b, "k_rows", E_F32, 2, rd);
+    g->v = kernel_scratch(b, "v_rows", E_F32, 2, rd);
+    g->p = kernel_scratch(b, "p", E_F32, 2, pd);
+    g->ds = kernel_scratch(b, "ds", E_F32, 2, pd);
+    g->shift = lane_scratch(b, "shift", E_F32, g->lanes);
+    g->scale = lane_scratch(b, "scale", E_F32, g->lanes);
+    g->mean = lane_scratch(b, "mean", E_F32, g->lanes);
+    g->query_pos = lane_scratch(b, "query_pos", E_I32, g->lanes);
+    g->key_row = lane_scratch(b, "key_row", E_I32, g->size);
+    g->key_own = lane_scratch(b, "key_own", E_I32, g->size);
+    g->key_pos = lane_scratch(b, "key_pos", E_I32, g->size);
+    g->key_scale = lane_scratch(b, "key_scale", E_F32, g->size);
+    set_range(g->query_pos, dim(0), dim_sub(L->padded, dim(1)));
+    set_range(g->key_row, dim(0), dim_sub(L->padded, dim(1)));
+}
+
+/* Which chunk of keys is `offset` from that of the queries. */
+static void find_other(lower_t *L, builder_t *b, grad_t *g) {
+    const attention_t *a = g->a;
+    affine_t offset = ax_plus(g->offset, -a->before);
+    if (a->exact) {
+        value_t *sum = b_index(b, ax_add(g->chunk, g->offset));
+        g->other = ax_v(b_name(b_irem(b, sum, g->chunks), "other"));
+        return;
+    }
+    if (!is_sorted(a)) {
+        g->other = window_chunk(L, b, a, g->chunks, g->chunk, offset);
+        return;
+    }
+    affine_t flat = ax_add(ax_scale_dim(g->round, g->chunks), g->chunk);
+    value_t *other = b_index(b, window_chunk(L, b, a, g->total, flat, offset));
+    g->other_round = ax_v(b_name(b_idiv(b, other, g->chunks), "other_round"));
+    g->other = ax_v(b_name(b_irem(b, other, g->chunks), "other_chunk"));
+}
+
+/* Whether the chunks have anything to do with each other here. NULL: they have. */
+static inst_t *if_they_meet(builder_t *b, const grad_t *g, bool edges) {
+    const attention_t *a = g->a;
+    value_t *meets = NULL;
+    if (is_sorted(a) && a->rounds > 1) {
+        op_t op = edges ? OP_NE : OP_EQ;
+        meets = b_compare(b, op, b_index(b, g->other_round), b_index(b, g->round));
+    } else if (a->exact && a->lsh && a->causal) {
+        meets = b_compare(b, OP_LE, b_index(b, g->other), b_index(b, g->chunk));
+    }
+    inst_t *branch = meets ? b_if(b, meets, 0, NULL) : NULL;
+    if (branch) b_likely(branch);
+    return branch;
+}
+
+static void meet_other(lower_t *L, builder_t *b, grad_t *g, bool edges) {
+    find_other(L, b, g);
+    inst_t *branch = if_they_meet(b, g, edges);
+    meet(L, b, g);
+    if (branch) b_end_if(b, branch, NULL);
+}
+
+static grad_t grad_of(lower_t *L, attention_t *a) {
+    int64_t length = L->padded.c; /* exact attention has a literal one */
+    grad_t g = {.a = a, .size = a->chunk, .other_round = ax(0)};
+    if (a->exact) {
+        g.size = length < GRADIENT_BLOCK ? length : GRADIENT_BLOCK;
+        g.chunks = gradient_offsets(L, a);
+        g.length = length;
+    } else {
+        g.chunks = dim_div(L->padded, a->chunk);
+    }
+    g.total = dim_scale(g.chunks, a->rounds);
+    g.lanes = round_up(g.size, L->tile);
+    g.w = (window_t){.causal = a->causal,
+                     .exclude_self = a->lsh,
+                     .masked = a->lsh ? NOTHING : MASKED_KEY,
+                     .absent = !a->lsh && (L->o->absent_keys || has_filler(&g))};
+    return g;
+}
+
+dim_t gradient_offsets(const lower_t *L, const attention_t *a) {
+    int64_t length = L->padded.c, block = length < GRADIENT_BLOCK ? length : GRADIENT_BLOCK;
+    return dim(a->exact ? (length + block - 1) / block : 1 + a->before + a->after);
+}
+
+static void open_kernel(lower_t *L, builder_t *b, grad_t *g) {
+    const attention_t *a = g->a;
+    int64_t offsets = gradient_offsets(L, a).c;
+    g->batch = ax_v(b->fn->task[0]);
+    g->head = ax_v(b->fn->task[1]);
+    g->round = ax_v(kernel_param(b, "round", a->rounds));
+    g->offset = ax_v(kernel_param(b, "offset", offsets));
+    scratch_buffers(L, b, g);
+}
+
+static void chunks_kernel(lower_t *L, attention_t *a) {
+    grad_t g = grad_of(L, a);
+    dim_t tasks[] = {dim(L->batch), dim(a->group), g.chunks};
+    const char *names[] = {"batch", "head", "chunk"};
+    builder_t b = build_kernel(L->m, kernel_of(L, a, "gradient"), 3, tasks, names);
+    describe(L, b.fn, a->node->at,
+             "gradient of %s attention: chunks of %lld against others at one offset",
+             a->lsh ? "LSH" : "local", (long long)g.size);
+    open_kernel(L, &b, &g);
+    g.chunk = ax_v(b.fn->task[2]);
+    meet_other(L, &b, &g, false);
+    a->gradient_chunks = b.fn;
+}
+
+/* Chunks whose keys are those of another round. */
+static void edges_kernel(lower_t *L, attention_t *a) {
+    int64_t reach = a->before > a->after ? a->before : a->after;
+    if (!is_sorted(a) || a->rounds == 1 || reach == 0) return;
+    grad_t g = grad_of(L, a);
+    int64_t fewest = dim_at(g.chunks, L->g->units.min);
+    dim_t tasks[] = {dim(L->batch), dim(a->group)}, n = reach < fewest ? dim(reach) : g.chunks;
+    const char *names[] = {"batch", "head"};
+    builder_t b = build_kernel(L->m, kernel_of(L, a, "gradient_edges"), 2, tasks, names);
+    describe(L, b.fn, a->node->at, "gradient of LSH attention: where chunks meet another round's");
+    open_kernel(L, &b, &g);
+    inst_t *loop = b_for(&b, "edge", dim(0), n, 0, NULL);
+    g.chunk = ax_v(loop_var(loop));
+    if (reach < fewest) { /* the first chunks, or the last ones */
+        value_t *mirror = b_index(&b, ax_add(ax_scale(g.chunk, -1),
+                                             (affine_t){.base = dim_sub(g.chunks, dim(1))}));
+        value_t *back = b_compare(&b, OP_LT, b_index(&b, g.offset), b_index(&b, ax(a->before)));
+        value_t *chunk = b_select(&b, back, b_convert(&b, E_I32, loop_var(loop)),
+                                  b_convert(&b, E_I32, mirror));
+        g.chunk = ax_v(b_name(b_convert(&b, E_I64, chunk), "chunk"));
+    }
+    meet_other(L, &b, &g, true);
+    b_end_for(&b, loop, NULL);
+    a->gradient_edges = b.fn;
+}
+
+void lower_attention_gradient(lower_t *L, attention_t *a) {
+    lower_gradient_begin(L, a);
+    chunks_kernel(L, a);
+    edges_kernel(L, a);
+    lower_gradient_end(L, a);
+}

@@ -1,0 +1,170 @@
+/* What comes before the first chunk of attention's gradient, and behind the last: rows by themselves, of each head.
+ *
+ * Before: the mean <dy, y> of dy's products with values, and in a sorted order what a row's probabilities are exp(s - shift)
+ * times scale of, which the sums over rounds say (elsewhere the forward's kernel leaves that); the gradients are cleared.
+ * A row that sees only itself (Q2) is no chunk's business (its scale is 0): its value has all its weight.
+ * Behind: keys are x * f with f = 1 / (norm * sqrt(d)), whose gradient is f dk - x f^2 <x, f dk>. */
+#include "lower/attention_gradient.h"
+
+#include "lower/math.h"
+#include "lower/rows.h"
+
+typedef struct {
+    attention_t *a;
+    affine_t batch, head, row0, row;
+    buffer_t *queries, *squares; /* scratch [1][panel][head_size][tile]; [block …] */
+    value_t *weight;             /* of a row that sees only itself */
+    value_t *along;              /* <x, f dk> f^2 */
+} edge_rows_t;
+
+static builder_t open_rows(lower_t *L, attention_t *a, const char *what, edge_rows_t *c) {
+    dim_t tasks[] = {dim(L->batch), dim(a->group), L->blocks};
+    const char *names[] = {"batch", "head", "block"};
+    builder_t b = build_kernel(L->m, kernel_of(L, a, what), 3, tasks, names);
+    *c = (edge_rows_t){.a = a, .batch = ax_v(b.fn->task[0]), .head = ax_v(b.fn->task[1])};
+    c->row0 = ax_scale(ax_v(b.fn->task[2]), L->block);
+    return b;
+}
+
+/* ---- before ---------------------------------------------------------------------------------------------------- */
+
+static affine_t block_row(lower_t *L, builder_t *b, void *ctx, affine_t lane) {
+    const edge_rows_t *c = ctx;
+    return ax_add(c->row0, clamp_lane(L, b, lane, L->block));
+}
+
+/* Squares of the block's rows, added up in the order of the forward, whose choice of a shift has to be met. */
+static void block_squares(lower_t *L, builder_t *b, edge_rows_t *c) {
+    int64_t lanes = round_up(L->block, L->tile);
+    dim_t d = dim(lanes);
+    value_t *squares[MAX_VECTORS];
+    c->queries = query_panels(L, b, 1, L->block, c->a->head_size);
+    c->squares = kernel_scratch(b, "squares", E_F32, 1, &d);
+    transpose_rows(L, b, c->a->q, c->batch, c->head, c->queries, ax(0), block_row, c);
+    inst_t *panels = b_for(b, "panel", dim(0), dim(lanes / L->tile), 0, NULL);
+    affine_t panel = ax_v(loop_var(panels));
+    panel_squares(L, b, c->queries, ax(0), panel, squares);
+    for (int j = 0; j < L->tiles->vectors; j++) {
+        affine_t to = ax_plus(ax_scale(panel, L->tile), (int64_t)j * L->lanes);
+        b_store(b, c->squares, squares[j], &to);
+    }
+    b_end_for(b, panels, NULL);
+}
+
+/* Shift and scale of rows whose sums over rounds are there, and the factors of keys. */
+static void sums_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
+    const edge_rows_t *c = ctx;
+    const attention_t *a = c->a;
+    ltype_t f = {E_F32, width};
+    affine_t ix[] = {c->batch, c->head, ax_add(c->row0, at)};
+    value_t *squares = b_load(b, c->squares, width, &at), *norm = row_norm(b, squares);
+    value_t *most = b_load(b, a->run_max, width, ix), *sum = b_load(b, a->run_sum, width, ix);
+    value_t *zero = b_const(b, f, 0), *one = b_const(b, f, 1);
+    value_t *is_shift = b_compare(b, OP_LE, norm, b_const(b, f, MOST_SHIFT));
+    value_t *alone = b_compare(b, OP_EQ, sum, zero);
+    sum = b_select(b, alone, one, sum);
+    value_t *far = b_compare(b, OP_GT, norm, b_const(b, f, FAR));
+    value_t *scale = b_select(b, far, far_scale(L, b, most, sum), b_binary(b, OP_DIV, one, sum));
+    b_store(b, a->key_norm, key_factor(b, squares, a->head_size), ix);
+    b_store(b, a->row_shift, b_select(b, is_shift, norm, most), ix);
+    b_store(b, a->row_scale, b_select(b, alone, zero, scale), ix);
+}
+
+static value_t *dy_times_y(lower_t *L, builder_t *b, void *ctx, affine_t at, int width,
+                           value_t *acc) {
+    const edge_rows_t *c = ctx;
+    affine_t ix[] = {c->batch, c->head, c->row, at};
+    (void)L;
+    return b_fma(b, b_load(b, c->a->dy_heads, width, ix), b_load(b, c->a->out, width, ix), acc);
+}
+
+static void clear_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
+    const edge_rows_t *c = ctx;
+    buffer_t *all[] = {c->a->dq, c->a->dk, c->a->dv};
+    affine_t ix[] = {c->batch, c->head, c->row, at};
+    (void)L;
+    for (int i = 0; i < 3; i++) b_store(b, all[i], b_const(b, (ltype_t){E_F32, width}, 0), ix);
+}
+
+static void alone_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
+    const edge_rows_t *c = ctx;
+    affine_t ix[] = {c->batch, c->head, c->row, at};
+    value_t *x = b_load(b, c->a->dy_heads, width, ix), *weight = c->weight;
+    (void)L;
+    if (width > 1) weight = b_broadcast(b, weight, width);
+    b_store(b, c->a->dv, b_binary(b, OP_MUL, x, weight), ix);
+}
+
+/* Sorted: the output is not divided by its sum yet, and a row that sees only itself has none. */
+static void begin_row(lower_t *L, builder_t *b, edge_rows_t *c) {
+    const attention_t *a = c->a;
+    ltype_t f = SCALAR(E_F32);
+    affine_t ix[] = {c->batch, c->head, c->row};
+    value_t *mean = fold_span(L, b, a->head_size, OP_ADD, 0, dy_times_y, c);
+    for_span(L, b, a->head_stride, clear_span, c);
+    if (is_sorted(a)) mean = b_binary(b, OP_DIV, mean, load1(b, a->run_sum, 3, ix));
+    b_store(b, a->row_mean, mean, ix);
+    if (!a->lsh) return;
+    value_t *zero = b_const(b, f, 0);
+    inst_t *seen = b_if(b, b_compare(b, OP_NE, load1(b, a->row_scale, 3, ix), zero), 0, NULL);
+    b_likely(seen);
+    b_else(b, seen, NULL);
+    b_store(b, a->row_mean, zero, ix);
+    c->weight = is_sorted(a) ? self_only_weight(L, b, a, c->batch, c->head, c->row) : b_const(b, f, 1);
+    for_span(L, b, a->head_stride, alone_span, c);
+    b_end_if(b, seen, NULL);
+}
+
+void lower_gradient_begin(lower_t *L, attention_t *a) {
+    edge_rows_t c;
+    builder_t b = open_rows(L, a, "gradient_begin", &c);
+    describe(L, b.fn, a->node->at, "gradient of %s attention: <dy, y> of every row, sums cleared",
+             a->lsh ? "LSH" : "local");
+    if (is_sorted(a)) {
+        block_squares(L, &b, &c);
+        for_span(L, &b, L->block, sums_span, &c);
+    }
+    inst_t *rows = b_for(&b, "i", dim(0), dim(L->block), 0, NULL);
+    c.row = ax_add(c.row0, ax_v(loop_var(rows)));
+    begin_row(L, &b, &c);
+    b_end_for(&b, rows, NULL);
+    a->gradient_begin = b.fn;
+}
+
+/* ---- behind ------------------------------------------------------------------------------------------------------ */
+
+static value_t *x_times_dk(lower_t *L, builder_t *b, void *ctx, affine_t at, int width,
+                           value_t *acc) {
+    const edge_rows_t *c = ctx;
+    affine_t ix[] = {c->batch, c->head, c->row, at};
+    (void)L;
+    return b_fma(b, b_load(b, c->a->q, width, ix), b_load(b, c->a->dk, width, ix), acc);
+}
+
+/* Where one node is queries and keys, both gradients are its; exact attention has them apart. */
+static void end_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
+    const edge_rows_t *c = ctx;
+    affine_t ix[] = {c->batch, c->head, c->row, at};
+    value_t *along = width > 1 ? b_broadcast(b, c->along, width) : c->along;
+    value_t *x = b_binary(b, OP_MUL, b_load(b, c->a->q, width, ix), along);
+    x = b_binary(b, OP_SUB, b_load(b, c->a->dk, width, ix), x);
+    (void)L;
+    if (is_sorted(c->a)) x = b_binary(b, OP_ADD, b_load(b, c->a->dq, width, ix), x);
+    b_store(b, is_sorted(c->a) ? c->a->dq : c->a->dk, x, ix);
+}
+
+void lower_gradient_end(lower_t *L, attention_t *a) {
+    if (!a->lsh) return;
+    edge_rows_t c;
+    builder_t b = open_rows(L, a, "gradient_end", &c);
+    describe(L, b.fn, a->node->at, "gradient of LSH attention: through the norms of keys");
+    inst_t *rows = b_for(&b, "i", dim(0), dim(L->block), 0, NULL);
+    c.row = ax_add(c.row0, ax_v(loop_var(rows)));
+    affine_t ix[] = {c.batch, c.head, c.row};
+    value_t *f = load1(&b, a->key_norm, 3, ix);
+    value_t *dot = fold_span(L, &b, a->head_size, OP_ADD, 0, x_times_dk, &c);
+    c.along = b_binary(&b, OP_MUL, b_binary(&b, OP_MUL, dot, f), f);
+    for_span(L, &b, a->head_stride, end_span, &c);
+    b_end_for(&b, rows, NULL);
+    a->gradient_end = b.fn;
+}
