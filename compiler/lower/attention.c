@@ -105,7 +105,8 @@ static bool check_inputs(lower_t *L, const gnode_t *n) {
     if (n->op != G_LSH_ATTENTION) return true;
     const gnode_t *sort = n->in[2], *hash = hash_of(sort);
     bool kept = hash && hash != sort->in[0]; /* of queries that are made again */
-    if (!hash || hash->op != G_LSH_HASH || (!kept && hash->in[0] != n->in[0]) || hash->in[2] != mask)
+    if (!hash || hash->op != G_LSH_HASH || (!kept && hash->in[0] != n->in[0]) ||
+        hash->in[2] != mask)
         return no_kernel(L, n, "that is sorted by other buckets than those of its own queries");
     if (others_read(L, sort, n) || others_read(L, sort->in[0], sort))
         return no_kernel(L, n, "whose buckets something else reads");

@@ -29,11 +29,12 @@ typedef struct {
     buffer_t *queries, *results; /* scratch [1][panel][head_size][tile], transposed: q, dy */
     buffer_t *q, *dy, *k, *v;    /* scratch [row][head_stride …] */
     buffer_t *p, *ds;            /* scratch [key][lanes …] */
-    buffer_t *shift, *scale, *mean, *query_pos;        /* scratch [lanes] */
-    buffer_t *key_row, *key_pos, *key_own, *key_scale; /* scratch [size]; own: -1 where it is none */
-    affine_t panel, column;                            /* of queries; of columns */
-    affine_t at;                                       /* first row of a tile */
-    buffer_t *weights, *rows;                          /* of a product */
+    buffer_t *shift, *scale, *mean, *query_pos; /* scratch [lanes] */
+    buffer_t *key_row, *key_pos, *key_own,
+        *key_scale;           /* scratch [size]; own: -1 where it is none */
+    affine_t panel, column;   /* of queries; of columns */
+    affine_t at;              /* first row of a tile */
+    buffer_t *weights, *rows; /* of a product */
 } grad_t;
 
 bool is_sorted(const attention_t *a) {
@@ -499,11 +500,11 @@ static void edges_kernel(lower_t *L, attention_t *a) {
     inst_t *loop = b_for(&b, "edge", dim(0), n, 0, NULL);
     g.chunk = ax_v(loop_var(loop));
     if (reach < fewest) { /* the first chunks, or the last ones */
-        value_t *mirror = b_index(&b, ax_add(ax_scale(g.chunk, -1),
-                                             (affine_t){.base = dim_sub(g.chunks, dim(1))}));
+        value_t *mirror = b_index(
+            &b, ax_add(ax_scale(g.chunk, -1), (affine_t){.base = dim_sub(g.chunks, dim(1))}));
         value_t *back = b_compare(&b, OP_LT, b_index(&b, g.offset), b_index(&b, ax(a->before)));
-        value_t *chunk = b_select(&b, back, b_convert(&b, E_I32, loop_var(loop)),
-                                  b_convert(&b, E_I32, mirror));
+        value_t *chunk =
+            b_select(&b, back, b_convert(&b, E_I32, loop_var(loop)), b_convert(&b, E_I32, mirror));
         g.chunk = ax_v(b_name(b_convert(&b, E_I64, chunk), "chunk"));
     }
     meet_other(L, &b, &g, true);

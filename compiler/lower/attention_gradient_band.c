@@ -15,7 +15,8 @@ static const gnode_t *gradient_of(const lower_t *L, const gnode_t *attention) {
 }
 
 /* Whether a mixer is one of the attention's: itself, its gradient, its order and what that is of. */
-static bool is_own_mixer(const region_t *region, const gnode_t *attention, const gnode_t *gradient) {
+static bool is_own_mixer(const region_t *region, const gnode_t *attention,
+                         const gnode_t *gradient) {
     const gnode_t *n = region->nodes.at[0], *sort = NULL;
     if (attention->op == G_LSH_ATTENTION) sort = attention->in[2];
     if (n == attention || n == gradient || n == sort) return true;

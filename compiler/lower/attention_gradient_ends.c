@@ -110,7 +110,8 @@ static void begin_row(lower_t *L, builder_t *b, edge_rows_t *c) {
     b_likely(seen);
     b_else(b, seen, NULL);
     b_store(b, a->row_mean, zero, ix);
-    c->weight = is_sorted(a) ? self_only_weight(L, b, a, c->batch, c->head, c->row) : b_const(b, f, 1);
+    c->weight =
+        is_sorted(a) ? self_only_weight(L, b, a, c->batch, c->head, c->row) : b_const(b, f, 1);
     for_span(L, b, a->head_stride, alone_span, c);
     b_end_if(b, seen, NULL);
 }

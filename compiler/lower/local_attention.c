@@ -10,7 +10,8 @@ typedef struct {
     affine_t batch, head, chunk; /* chunk: of the task */
     affine_t other;              /* chunk of the window's current keys */
     dim_t chunks;
-    buffer_t *inverse, *top; /* scratch [tile]: softmax_scale of the panel; the maximum, NULL: nobody asks */
+    buffer_t *inverse,
+        *top; /* scratch [tile]: softmax_scale of the panel; the maximum, NULL: nobody asks */
 } local_t;
 
 static void local_open(lower_t *L, builder_t *b, window_t *w, value_t *o) {

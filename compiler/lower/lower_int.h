@@ -102,7 +102,7 @@ typedef struct attention {
     part_t *packed;
     bool unpacks;
     int packed_number;
-    const role_t *rotations;                     /* of hash_part; NULL: none */
+    const role_t *rotations;   /* of hash_part; NULL: none */
     part_t *kept;              /* of prefills: the *_KEEP of its operands; NULL: none */
     const struct cache *cache; /* of steps and prefills: where tokens are kept */
     int hash_number,
@@ -130,10 +130,11 @@ typedef struct attention {
     buffer_t *row_shift, *row_scale, *row_mean;
     buffer_t *pack; /* kept buckets: [place][byte][batch][heads][rounds][padded] */
     lfunc_t *hash, *impose, *sort, *norms, *attend; /* kernels */
-    lfunc_t *keep_buckets;    /* packs them, or unpacks; NULL: none are kept */
-    lfunc_t *gradient_begin, *gradient_chunks, *gradient_edges, *gradient_end; /* NULL: not needed */
-    lfunc_t *forgetting;                            /* of steps; NULL: nothing is forgotten */
-    lfunc_t *keep, *file;                           /* of prefills: into the cache; NULL: none */
+    lfunc_t *keep_buckets; /* packs them, or unpacks; NULL: none are kept */
+    lfunc_t *gradient_begin, *gradient_chunks, *gradient_edges,
+        *gradient_end;    /* NULL: not needed */
+    lfunc_t *forgetting;  /* of steps; NULL: nothing is forgotten */
+    lfunc_t *keep, *file; /* of prefills: into the cache; NULL: none */
     buffer_t *trace_self, *trace_buckets, *trace_order;
 } attention_t;
 
@@ -220,8 +221,9 @@ bool read_attentions(lower_t *L); /* false after errors in L->d */
 const gnode_t *keeper_of(const regions_t *r, const gnode_t *operand);
 bool is_attention_lse(const gnode_t *n);
 bool is_attention_gradient(const gnode_t *n);
-bool find_band(lower_t *L, attention_t *a);    /* attention_band.c; the same */
-bool find_project(lower_t *L, attention_t *a); /* the one region that makes the operands; the same */
+bool find_band(lower_t *L, attention_t *a); /* attention_band.c; the same */
+bool find_project(lower_t *L,
+                  attention_t *a); /* the one region that makes the operands; the same */
 bool find_gradient_band(lower_t *L, attention_t *a);       /* attention_gradient_band.c; the same */
 void make_attention_workspace(lower_t *L, attention_t *a); /* attention_workspace.c */
 void lower_attention(lower_t *L, attention_t *a);

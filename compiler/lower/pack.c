@@ -45,8 +45,7 @@ bool find_packed(lower_t *L, attention_t *a) {
     const gnode_t *n = a->lsh && !a->exact && !L->few ? keeper_in(L, a, 0) : NULL;
     if (!n) return true;
     part_t *p = a->packed = part_of_node(L, n);
-    if (p->class->count != a->class->count)
-        return no_kernel(L, n, "of several attentions at once");
+    if (p->class->count != a->class->count) return no_kernel(L, n, "of several attentions at once");
     int32_t *place = ARENA_ARRAY(L->arena, int32_t, p->class->count), all = 0;
     for (int i = 0; i < p->class->count; i++) {
         n = p->class->members[i]->nodes.at[0];
@@ -62,7 +61,8 @@ void make_pack(lower_t *L, attention_t *a) {
     int32_t all;
     (void)place_of_pack(L->g, pack, &all);
     bool wide = pack->type == G_I32;
-    dim_t d[] = {dim(all),      dim(pack->type == G_U16 ? 2 : 1), dim(L->batch), dim(a->heads),
+    dim_t d[] = {dim(all),       dim(pack->type == G_U16 ? 2 : 1),
+                 dim(L->batch),  dim(a->heads),
                  dim(a->rounds), L->padded};
     for (int k = 1;; k++) {
         const char *name = k == 1 ? "packed" : arena_printf(L->arena, "packed_%d", k);
@@ -70,8 +70,9 @@ void make_pack(lower_t *L, attention_t *a) {
         bool same = made && made->elem == (wide ? E_I32 : E_U8);
         for (int i = 0; same && i < 6; i++) same = dim_equal(made->dims[i], d[i]);
         if (!made)
-            made = workspace(L, name, wide ? E_I32 : E_U8, 6, d,
-                             "[place][byte][batch][head][round][row]: buckets for the backward pass");
+            made =
+                workspace(L, name, wide ? E_I32 : E_U8, 6, d,
+                          "[place][byte][batch][head][round][row]: buckets for the backward pass");
         else if (!same) continue;
         a->pack = made;
         return;
@@ -124,7 +125,8 @@ static void keep_kernel(lower_t *L, attention_t *a) {
     inst_t *loop = b_for(&b, "t", dim(0), L->padded, 0, NULL);
     affine_t t = ax_v(loop_var(loop)), head = ax_v(b.fn->task[1]), batch = ax_v(b.fn->task[0]);
     affine_t whole = ax_add(ax_scale(ax_v(group), a->group), head), round = ax_v(b.fn->task[2]);
-    packed_t c = {a, {ax_v(index[a->packed_number]), ax(0), batch, whole, round, t}, {batch, head, round, t}};
+    packed_t c = {
+        a, {ax_v(index[a->packed_number]), ax(0), batch, whole, round, t}, {batch, head, round, t}};
     if (a->unpacks) unpack_token(&b, &c);
     else pack_token(&b, &c);
     b_end_for(&b, loop, NULL);

@@ -44,7 +44,7 @@ void right_lsh_sort(const right_ctx_t *c);
 void right_lsh_attention(const right_ctx_t *c);
 void right_local_attention(const right_ctx_t *c);
 void right_exact_attention(const right_ctx_t *c);
-void right_lse(const right_ctx_t *c);      /* right_gradient.c: nobody sees it but gradients */
+void right_lse(const right_ctx_t *c); /* right_gradient.c: nobody sees it but gradients */
 void right_attention_grad(const right_ctx_t *c);
 
 void right_lsh_step(const right_ctx_t *c); /* right_step.c */

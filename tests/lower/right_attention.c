@@ -253,7 +253,8 @@ static void lsh_row(const right_ctx_t *c, int64_t b, int64_t head, int64_t t, co
                 int64_t place = right_neighbour(chunk, o, chunks) * n->chunk + i;
                 int64_t key = (int64_t)order[place] % c->padded;
                 room->count[r] += key == t;
-                if (key == t || right_is_masked(c, n->in[3], b, key) || (n->causal && key > t)) continue;
+                if (key == t || right_is_masked(c, n->in[3], b, key) || (n->causal && key > t))
+                    continue;
                 room->seen[seen++] = right_score(c, qk, qk, b, head, t, key, true);
             }
     }

@@ -44,7 +44,8 @@ static void add(const gradient_t *g, sums_t *to, int64_t row, double w, double e
     for (int64_t j = 0; j < g->d; j++) {
         double one = x->v[at(g, from) + j];
         to->v[row * g->d + j] += w * one;
-        to->e[row * g->d + j] += fabs(one) * (e + RIGHT_U * (double)(g->terms + 8) * fabs(w)) + fabs(w) * x->e[at(g, from) + j];
+        to->e[row * g->d + j] += fabs(one) * (e + RIGHT_U * (double)(g->terms + 8) * fabs(w)) +
+                                 fabs(w) * x->e[at(g, from) + j];
     }
 }
 
@@ -124,8 +125,7 @@ static void query_gradient(gradient_t *g, int64_t t) {
     double shift =
         right_norm(g->q, at(g, t), g->d) * (g->shared ? 1 : longest / sqrt((double)g->d));
     if (count) softmax_gradient(g, t, count, shift);
-    else if (g->sorted)
-        add(g, &g->dv, t, right_self_weight(g->count, n->rounds), 0, g->dy, t);
+    else if (g->sorted) add(g, &g->dv, t, right_self_weight(g->count, n->rounds), 0, g->dy, t);
     else if (g->shared) add(g, &g->dv, t, 1, 0, g->dy, t);
     else
         for (int64_t i = 0; i < all; i++) add(g, &g->dv, g->keys[i], 1, 0, g->dy, t);
@@ -133,8 +133,8 @@ static void query_gradient(gradient_t *g, int64_t t) {
 
 /* dx = g - x f^2 <x, g>, of g = f dk. */
 static void through_norm(gradient_t *g, int64_t t) {
-    double f = factor_of(g, t), *v = g->dk.v + t * g->d, *e = g->dk.e + t * g->d, along = 0, off = 0,
-           size = 0;
+    double f = factor_of(g, t), *v = g->dk.v + t * g->d, *e = g->dk.e + t * g->d, along = 0,
+           off = 0, size = 0;
     for (int64_t j = 0; j < g->d; j++) {
         double x = g->k->v[at(g, t) + j];
         along += x * v[j];
