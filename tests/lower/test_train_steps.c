@@ -330,12 +330,32 @@ static void chunks(void **state) {
                               .plain = true});
 }
 
+/* Layers of each kind, the first one's backward pass being cut otherwise; lengths of chunks that tiles do not divide. */
+static void attentions(void **state) {
+    (void)state;
+    static const struct {
+        const char *rest;
+        int64_t length;
+    } of[] = {
+        {"attn_layers: [local, local, local]\n" TABLE, 32},
+        {"attn_layers: [lsh, lsh, lsh]\nnum_hashes: 3\nnum_buckets: 4\n" GRID, 32},
+        {"attn_layers: [local, lsh, lsh, local]\nnum_hashes: 2\nnum_buckets: [2, 4]\n"
+         "lsh_num_chunks_before: 2\nlocal_num_chunks_before: 0\n" GRID,
+         32},
+        {"attn_layers: [lsh, local, lsh]\nnum_buckets: 2\n" TABLE, 7}, /* one chunk: exact */
+    };
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        char text[1000];
+        snprintf(text, sizeof text, LM SIZES "%s", of[i].rest);
+        check(&(model_t){
+            .text = text, .batch = 2, .length = of[i].length, .labels = 19, .compiled = i == 2});
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(dense_layers),
-        cmocka_unit_test(tied_layers),
-        cmocka_unit_test(heads),
-        cmocka_unit_test(chunks),
+        cmocka_unit_test(dense_layers), cmocka_unit_test(tied_layers), cmocka_unit_test(heads),
+        cmocka_unit_test(chunks),       cmocka_unit_test(attentions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
