@@ -29,6 +29,8 @@ typedef struct {
     buffer_t *queries, *results; /* scratch [1][panel][head_size][tile], transposed: q, dy */
     buffer_t *q, *dy, *k, *v;    /* scratch [row][head_stride …] */
     buffer_t *p, *ds;            /* scratch [key][lanes …] */
+    buffer_t *factors; /* the same: what dropout multiplies probabilities by; NULL: none */
+    kept_t *kept;
     buffer_t *shift, *scale, *mean, *query_pos; /* scratch [lanes] */
     buffer_t *key_row, *key_pos, *key_own,
         *key_scale;           /* scratch [size]; own: -1 where it is none */
@@ -239,8 +241,13 @@ static void score_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int ro
         value_t *scale = of_key(L, b, g->key_scale, key), *pos = of_key(L, b, g->key_pos, key);
         for (int j = 0; j < nv; j++) {
             affine_t at[] = {key, ax_plus(ax_scale(g->panel, L->tile), (int64_t)j * L->lanes)};
-            value_t *x = b_binary(b, OP_SUB, acc[i * nv + j], mean[j]);
-            x = b_binary(b, OP_MUL, b_binary(b, OP_MUL, b_load(b, g->p, L->lanes, at), x), scale);
+            value_t *x = acc[i * nv + j], *p = b_load(b, g->p, L->lanes, at);
+            if (g->kept) {
+                value_t *factor = b_load(b, g->factors, L->lanes, at);
+                x = b_binary(b, OP_MUL, x, factor);
+                b_store(b, g->p, b_binary(b, OP_MUL, p, factor), at);
+            }
+            x = b_binary(b, OP_MUL, b_binary(b, OP_MUL, p, b_binary(b, OP_SUB, x, mean[j])), scale);
             value_t *seen = may_see(L, b, &g->w, pos, query[j]);
             b_store(b, g->ds, b_select(b, seen, x, splat(b, L, 0)), at);
         }
@@ -347,6 +354,22 @@ static void add_up(lower_t *L, builder_t *b, grad_t *g, buffer_t *weights, buffe
     b_end_for(b, columns, NULL);
 }
 
+/* ---- dropout ---------------------------------------------------------------------------------------------------- */
+
+static void put_factor(lower_t *L, builder_t *b, void *ctx, affine_t key, int j, value_t *factor) {
+    const grad_t *g = ctx;
+    affine_t at[] = {key, ax_plus(ax_scale(g->panel, L->tile), (int64_t)j * L->lanes)};
+    b_store(b, g->factors, factor, at);
+}
+
+/* Of the panel: of its first query's place in the order, and of the keys' in its window. */
+static void draw_factors(lower_t *L, builder_t *b, grad_t *g) {
+    if (!g->kept) return;
+    affine_t row = ax_add(ax_scale(g->chunk, g->size), ax_scale(g->panel, L->tile));
+    affine_t first = ax_scale(g->a->exact ? g->other : g->offset, g->size);
+    for_kept(L, b, g->kept, row, first, g->size, g->size % BLOCK == 0, put_factor, g);
+}
+
 /* ---- a chunk against another ----------------------------------------------------------------------------------- */
 
 static void meet(lower_t *L, builder_t *b, grad_t *g) {
@@ -354,6 +377,7 @@ static void meet(lower_t *L, builder_t *b, grad_t *g) {
     gather_keys(L, b, g);
     inst_t *panels = b_for(b, "panel", dim(0), dim(g->lanes / L->tile), 0, NULL);
     g->panel = ax_v(loop_var(panels));
+    draw_factors(L, b, g);
     b_comment(b, "probabilities");
     for_row_tiles(L, b, g->size, weigh_tile, g);
     b_comment(b, "gradients of scores");
@@ -385,6 +409,7 @@ static void scratch_buffers(lower_t *L, builder_t *b, grad_t *g) {
     g->v = kernel_scratch(b, "v_rows", E_F32, 2, rd);
     g->p = kernel_scratch(b, "p", E_F32, 2, pd);
     g->ds = kernel_scratch(b, "ds", E_F32, 2, pd);
+    if (g->kept) g->factors = kernel_scratch(b, "factors", E_F32, 2, pd);
     g->shift = lane_scratch(b, "shift", E_F32, g->lanes);
     g->scale = lane_scratch(b, "scale", E_F32, g->lanes);
     g->mean = lane_scratch(b, "mean", E_F32, g->lanes);
@@ -467,8 +492,11 @@ static void open_kernel(lower_t *L, builder_t *b, grad_t *g) {
     int64_t offsets = gradient_offsets(L, a).c;
     g->batch = ax_v(b->fn->task[0]);
     g->head = ax_v(b->fn->task[1]);
+    told_t told = tell_attention(L, b, a, a->gradient);
     g->round = ax_v(kernel_param(b, "round", a->rounds));
     g->offset = ax_v(kernel_param(b, "offset", offsets));
+    g->kept = begin_kept(L, b, a, &told, g->batch, g->head);
+    kept_of_round(L, b, a, g->kept, g->round);
     scratch_buffers(L, b, g);
 }
 

@@ -110,8 +110,9 @@ static void begin_row(lower_t *L, builder_t *b, edge_rows_t *c) {
     b_likely(seen);
     b_else(b, seen, NULL);
     b_store(b, a->row_mean, zero, ix);
-    c->weight =
-        is_sorted(a) ? self_only_weight(L, b, a, c->batch, c->head, c->row) : b_const(b, f, 1);
+    affine_t kx[] = {c->batch, c->head, ax(0), c->row};
+    if (is_sorted(a)) c->weight = self_only_weight(L, b, a, c->batch, c->head, c->row);
+    else c->weight = a->self_kept ? load1(b, a->self_kept, 4, kx) : b_const(b, f, 1);
     for_span(L, b, a->head_stride, alone_span, c);
     b_end_if(b, seen, NULL);
 }

@@ -1,6 +1,6 @@
 /* What attention works in: operands and result by heads, and the sums of LSH attention over rounds. Attentions of equal
  * shape share it. */
-#include "lower/lower_int.h"
+#include "lower/attention_dropout.h"
 
 static buffer_t *shared(lower_t *L, const char *name, elem_t e, int rank, const dim_t *dims,
                         const char *doc) {
@@ -28,6 +28,13 @@ static void make_lsh_workspace(lower_t *L, attention_t *a) {
     set_range(a->bucket_of, dim(0), dim(a->buckets));
     a->order = shared(L, "order", E_I32, 4, order, "[batch][group][round][place]: sorted tokens");
     set_range(a->order, dim(0), dim_sub(L->padded, dim(1)));
+}
+
+/* Of rows that see only themselves, what dropout leaves. */
+static void make_self_kept(lower_t *L, attention_t *a) {
+    dim_t d[] = {dim(L->batch), dim(a->group), dim(a->rounds), L->rows};
+    if (a->lsh && drops_probabilities(L, a))
+        a->self_kept = shared(L, "self_kept", E_F32, 4, d, "[batch][group][round][rows]");
 }
 
 static void make_gradient_workspace(lower_t *L, attention_t *a, const dim_t *heads) {
@@ -74,6 +81,7 @@ void make_attention_workspace(lower_t *L, attention_t *a) {
     else a->k = third, a->out = a->q; /* written over the queries */
     if (a->gradient) make_gradient_workspace(L, a, heads);
     if (a->packed) make_pack(L, a);
+    make_self_kept(L, a);
     if (a->exact || (a->lsh && a->gradient))
         a->key_norm = workspace(L, arena_printf(L->arena, "%s_norm", a->name), E_F32, 3, heads,
                                 "[batch][group][rows]: of keys");

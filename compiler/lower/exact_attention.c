@@ -342,8 +342,12 @@ void lower_exact_attention(lower_t *L, attention_t *a) {
     c.batch = ax_v(b.fn->task[0]);
     c.head = ax_v(b.fn->task[1]);
     c.task = ax_v(b.fn->task[2]);
+    told_t told = tell_attention(L, &b, a, a->node);
     window_t w = exact_window(&c);
     c.w = &w;
+    kept_t *kept = begin_kept(L, &b, a, &told, c.batch, c.head);
+    kept_of_round(L, &b, a, kept, ax(0));
+    w.kept = kept;
     scratch_buffers(L, &b, &c, &w);
     look_at_keys(L, &b, &c);
     for_slots(L, &b, &c, prepare);

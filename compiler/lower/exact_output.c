@@ -8,6 +8,7 @@ typedef struct {
     affine_t lane;    /* of the block of queries in hand */
     affine_t row;     /* its position */
     value_t *inverse; /* scale of the output; NULL: a row without keys */
+    value_t *kept;    /* LSH, of such a row: what dropout leaves of it; NULL: all */
 } row_t;
 
 /* total = the sum of all values: every key counts, masked or not, but those that are absent. */
@@ -50,7 +51,7 @@ static void panel_inverse(lower_t *L, builder_t *b, const exact_t *c) {
     inst_t *some = b_if(b, b_compare(b, OP_NE, reduce(b, L, OP_MIN, fewest), zero), 0, NULL);
     b_likely(some);
     b_else(b, some, NULL);
-    sum_values(L, b, c);
+    if (!c->w->kept) sum_values(L, b, c); /* else row by row */
     b_end_if(b, some, NULL);
 }
 
@@ -78,6 +79,8 @@ static void finish_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int wi
         x = b_binary(b, OP_MUL, b_load(b, c->output, width, from),
                      b_broadcast(b, r->inverse, width));
     else x = lsh ? b_load(b, c->a->v, width, to) : b_load(b, c->total, width, &at);
+    if (!r->inverse && r->kept)
+        x = b_binary(b, OP_MUL, x, width > 1 ? b_broadcast(b, r->kept, width) : r->kept);
     b_store(b, c->a->out, x, to);
 }
 
@@ -90,6 +93,46 @@ static value_t *is_hidden(lower_t *L, builder_t *b, const exact_t *c, affine_t r
         c->w->causal ? b_convert(b, E_I32, b_index(b, row)) : b_iconst(b, i32, REFORMER_MASKED - 1);
     return b_binary(b, OP_AND, b_compare(b, OP_GT, pos, seen),
                     b_compare(b, OP_NE, pos, b_iconst(b, i32, REFORMER_ABSENT)));
+}
+
+/* ---- with dropout: a row's keys one by one ---------------------------------------------------------------- */
+
+typedef struct {
+    const exact_t *c;
+    affine_t key;
+    value_t *weight;
+} addend_t;
+
+static void clear_total(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
+    const exact_t *c = ctx;
+    (void)L;
+    b_store(b, c->total, b_const(b, (ltype_t){E_F32, width}, 0), &at);
+}
+
+static void add_value(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
+    const addend_t *v = ctx;
+    const exact_t *c = v->c;
+    affine_t vx[] = {c->batch, c->head, v->key, at};
+    value_t *weight = width > 1 ? b_broadcast(b, v->weight, width) : v->weight;
+    value_t *x = b_load(b, c->total, width, &at);
+    (void)L;
+    b_store(b, c->total, b_fma(b, weight, b_load(b, c->a->v, width, vx), x), &at);
+}
+
+/* total = what dropout leaves of the values of a row all whose keys, or its hidden ones, have one weight. */
+static void sum_kept(lower_t *L, builder_t *b, const exact_t *c, const row_t *r, bool hidden) {
+    for_span(L, b, c->a->head_stride, clear_total, (void *)(uintptr_t)c);
+    inst_t *keys = b_for(b, "key", dim(0), dim(c->length), 0, NULL);
+    addend_t v = {.c = c, .key = ax_v(loop_var(keys))};
+    affine_t kx[] = {c->batch, v.key};
+    value_t *counts = hidden ? is_hidden(L, b, c, r->row, v.key)
+                             : b_compare(b, OP_NE, load1(b, L->key, 2, kx),
+                                         b_iconst(b, SCALAR(E_I32), REFORMER_ABSENT));
+    inst_t *branch = b_if(b, counts, 0, NULL);
+    v.weight = kept_one(L, b, c->w->kept, r->row, v.key);
+    for_span(L, b, c->a->head_stride, add_value, &v);
+    b_end_if(b, branch, NULL);
+    b_end_for(b, keys, NULL);
 }
 
 static value_t *count_hidden(lower_t *L, builder_t *b, const exact_t *c, affine_t row) {
@@ -112,6 +155,10 @@ static void hidden_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int wi
         b_compare(b, OP_EQ, b_load(b, c->top, 1, tx), b_const(b, SCALAR(E_F32), MASKED_KEY));
     if (width > 1) equal = b_broadcast(b, equal, width);
     value_t *sum = b_select(b, equal, b_load(b, c->output, width, from), b_const(b, f, 0));
+    if (c->w->kept) {
+        b_store(b, c->a->out, b_binary(b, OP_ADD, sum, b_load(b, c->total, width, &at)), to);
+        return;
+    }
     inst_t *keys = b_for(b, "key", dim(0), dim(c->length), 1, &sum);
     affine_t key = ax_v(loop_var(keys)), vx[] = {c->batch, c->head, key, at};
     value_t *hidden = is_hidden(L, b, c, r->row, key);
@@ -143,10 +190,22 @@ static void finish_row(lower_t *L, builder_t *b, const exact_t *c, row_t *r) {
     if (c->a->gradient) keep_sums(b, c, r, shift_of(b, c, r), r->inverse);
     if (!all) return;
     b_else(b, all, NULL);
+    if (c->w->kept) sum_kept(L, b, c, r, true);
     for_span(L, b, c->a->head_stride, hidden_span, r);
     if (c->a->gradient)
         keep_sums(b, c, r, b_const(b, SCALAR(E_F32), MASKED_KEY), b_const(b, SCALAR(E_F32), 1));
     b_end_if(b, all, NULL);
+}
+
+/* A row without keys: it sees itself, or all. */
+static void keep_alone(lower_t *L, builder_t *b, const exact_t *c, row_t *r) {
+    affine_t ix[] = {c->batch, c->head, ax(0), r->row};
+    if (!c->a->lsh) {
+        sum_kept(L, b, c, r, false);
+        return;
+    }
+    r->kept = kept_one(L, b, c->w->kept, r->row, r->row);
+    b_store(b, c->a->self_kept, r->kept, ix);
 }
 
 void finish_queries(lower_t *L, builder_t *b, exact_t *c) {
@@ -165,6 +224,7 @@ void finish_queries(lower_t *L, builder_t *b, exact_t *c) {
     finish_row(L, b, c, &r);
     b_else(b, some, NULL);
     r.inverse = NULL;
+    if (c->w->kept) keep_alone(L, b, c, &r);
     for_span(L, b, c->a->head_stride, finish_span, &r);
     if (c->a->gradient)
         keep_sums(b, c, &r, b_const(b, SCALAR(E_F32), MASKED_KEY),

@@ -77,6 +77,17 @@ static void exact_ahead(lower_t *L, builder_t *b, window_t *w, affine_t lane) {
     prefetch_row(b, c->a->v, vx, c->a->head_stride);
 }
 
+/* Of queries, the position; those that are none at the end have any. */
+static affine_t exact_place(lower_t *L, builder_t *b, window_t *w) {
+    affine_t ix[] = {w->query_slot, panel_lane(L, w)};
+    return ax_v(b_load(b, w->query_pos, 1, ix));
+}
+
+static affine_t exact_first(lower_t *L, builder_t *b, window_t *w) {
+    exact_open(L, b, w, NULL);
+    return ((const exact_t *)w->ctx)->first_key;
+}
+
 window_t exact_window(exact_t *c) {
     return (window_t){.chunk = c->keys,
                       .run = c->keys,
@@ -87,6 +98,8 @@ window_t exact_window(exact_t *c) {
                       .masked = NOTHING,
                       .ctx = c,
                       .ahead = exact_ahead,
+                      .row = exact_place,
+                      .first = exact_first,
                       .open_chunk = exact_open,
                       .key_at = exact_key,
                       .key_scale = exact_scale,

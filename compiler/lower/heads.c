@@ -205,7 +205,9 @@ value_t *self_only_weight(lower_t *L, builder_t *b, const attention_t *a, affine
     value_t *sum = NULL;
     for (int r = 0; r < a->rounds; r++) {
         value_t *p = m_exp(L, b, b_binary(b, OP_SUB, self, lse[r]));
-        value_t *w = b_binary(b, OP_MUL, count[r], p);
+        affine_t ix[] = {batch, head, ax(r), row};
+        value_t *times = a->self_kept ? load1(b, a->self_kept, 4, ix) : count[r];
+        value_t *w = b_binary(b, OP_MUL, times, p);
         if (a->rounds > 1)
             w = b_binary(b, OP_MUL, w, m_exp(L, b, b_binary(b, OP_SUB, lse[r], total)));
         sum = sum ? b_binary(b, OP_ADD, sum, w) : w;

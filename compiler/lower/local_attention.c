@@ -70,6 +70,12 @@ static affine_t local_row(lower_t *L, builder_t *b, void *ctx, affine_t lane) {
     return ax_add(ax_scale(c->chunk, c->a->chunk), clamp_lane(L, b, lane, c->a->chunk));
 }
 
+static affine_t local_place(lower_t *L, builder_t *b, window_t *w) {
+    const local_t *c = w->ctx;
+    (void)b;
+    return ax_add(ax_scale(c->chunk, c->a->chunk), panel_lane(L, w));
+}
+
 static void local_rows(lower_t *L, builder_t *b, window_t *w, affine_t row, affine_t col, int rows,
                        value_t **acc) {
     const local_t *c = w->ctx;
@@ -123,6 +129,7 @@ void lower_local_attention(lower_t *L, attention_t *a) {
     describe(L, b.fn, a->node->at,
              "local attention: chunks of %lld against %lld before and %lld after",
              (long long)a->chunk, (long long)a->before, (long long)a->after);
+    told_t told = tell_attention(L, &b, a, a->node);
     int64_t lanes = round_up(a->chunk, L->tile), span = 1 + a->before + a->after;
     dim_t pd[] = {dim(1), dim(lanes)};
     dim_t sd[] = {dim(span * a->chunk), dim(L->tile)}, id[] = {dim(L->tile)};
@@ -139,12 +146,16 @@ void lower_local_attention(lower_t *L, attention_t *a) {
                   .causal = a->causal,
                   .absent = L->o->absent_keys,
                   .ahead = local_ahead,
+                  .row = local_place,
                   .ctx = &c,
                   .open_chunk = local_open,
                   .key_at = local_key,
                   .key_scale = local_scale,
                   .key_pos = local_pos,
                   .value_at = local_value};
+    kept_t *kept = begin_kept(L, &b, a, &told, c.batch, c.head);
+    kept_of_round(L, &b, a, kept, ax(0));
+    w.kept = kept;
     w.queries = query_panels(L, &b, 1, a->chunk, a->head_size);
     w.query_pos = kernel_scratch(&b, "query_pos", E_I32, 2, pd);
     w.scores = kernel_scratch(&b, "scores", E_F32, 2, sd);

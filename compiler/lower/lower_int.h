@@ -122,6 +122,7 @@ typedef struct attention {
     buffer_t *q, *k, *v, *out;
     buffer_t *run_max, *run_sum; /* [batch][group][rows]: online softmax over rounds */
     buffer_t *self_count;        /* [batch][group][rounds][rows]: Q2, keys equal to the query */
+    buffer_t *self_kept;         /* the same: what dropout multiplies them by, in all; NULL: none */
     buffer_t *bucket_of, *order; /* [batch][group][rounds][rows + 1] */
     /* [batch][group][rows], of exact attention and gradients; LSH: 1 / norm, local: norm / sqrt(head) */
     buffer_t *key_norm;

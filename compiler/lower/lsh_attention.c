@@ -145,12 +145,16 @@ void lower_lsh_attention(lower_t *L, attention_t *a) {
     describe(L, b.fn, a->node->at,
              "LSH attention: sorted chunks of %lld against %lld before and %lld after, one round",
              (long long)a->chunk, (long long)a->before, (long long)a->after);
+    told_t told = tell_attention(L, &b, a, a->node);
     c.round = ax_v(kernel_param(&b, "round", a->rounds));
     c.batch = ax_v(b.fn->task[0]);
     c.head = ax_v(b.fn->task[1]);
     c.first = ax_scale(ax_v(b.fn->task[2]), run);
     window_t w = ring_window(L, &c);
     c.w = &w;
+    kept_t *kept = begin_kept(L, &b, a, &told, c.batch, c.head);
+    kept_of_round(L, &b, a, kept, c.round);
+    w.kept = kept;
     scratch_buffers(L, &b, &c, &w);
     lsh_run(L, &b, &c, run);
     a->attend = b.fn;

@@ -165,6 +165,12 @@ static void lsh_ahead(lower_t *L, builder_t *b, window_t *w, affine_t lane) {
     prefetch_row(b, c->a->v, vx, c->a->head_stride);
 }
 
+static affine_t lsh_place(lower_t *L, builder_t *b, window_t *w) {
+    const lsh_t *c = w->ctx;
+    (void)b;
+    return ax_add(ax_scale(c->chunk, c->a->chunk), panel_lane(L, w));
+}
+
 window_t ring_window(const lower_t *L, lsh_t *c) {
     return (window_t){.chunk = c->a->chunk,
                       .run = L->tile,
@@ -175,6 +181,7 @@ window_t ring_window(const lower_t *L, lsh_t *c) {
                       .masked = NOTHING,
                       .ctx = c,
                       .ahead = lsh_ahead,
+                      .row = lsh_place,
                       .open_chunk = lsh_open,
                       .key_at = lsh_key,
                       .key_scale = lsh_scale,

@@ -10,9 +10,32 @@ static affine_t panel_token(lower_t *L, builder_t *b, const lsh_t *c, affine_t r
     return ax_v(b_name(b_load(b, c->w->query_pos, 1, px), "token"));
 }
 
+/* What dropout leaves of a row that sees only itself: the factors of where it does. */
+static void keep_self(lower_t *L, builder_t *b, lsh_t *c, affine_t lane, affine_t token) {
+    value_t *self = b_convert(b, E_I32, b_index(b, token)), *sum = b_const(b, SCALAR(E_F32), 0);
+    affine_t row = ax_add(c->w->row(L, b, c->w), lane);
+    inst_t *chunks = b_for(b, "o", dim(0), dim(c->w->span), 1, &sum);
+    c->w->open_chunk(L, b, c->w, loop_var(chunks));
+    sum = loop_arg(chunks, 0);
+    inst_t *keys = b_for(b, "key", dim(0), dim(c->a->chunk), 1, &sum);
+    affine_t key = ax_v(loop_var(keys)), kx[] = {c->slot, key};
+    sum = loop_arg(keys, 0);
+    value_t *same = b_compare(b, OP_EQ, b_load(b, c->w->query_pos, 1, kx), self);
+    inst_t *found = b_if(b, same, 1, &sum->type);
+    affine_t place = ax_add(ax_scale(ax_v(loop_var(chunks)), c->a->chunk), key);
+    value_t *more = b_binary(b, OP_ADD, sum, kept_one(L, b, c->w->kept, row, place));
+    b_else(b, found, &more);
+    b_end_if(b, found, &sum);
+    b_end_for(b, keys, found->results);
+    b_end_for(b, chunks, keys->results);
+    affine_t sx[] = {c->batch, c->head, c->round, token};
+    b_store(b, c->a->self_kept, chunks->results[0], sx);
+}
+
 /* How often the token of lane `row` stands among the keys of its window, where it sees no other (`alone`): rare, so
  * found by looking. */
-static void count_self(lower_t *L, builder_t *b, lsh_t *c, value_t *is_alone, affine_t token) {
+static void count_self(lower_t *L, builder_t *b, lsh_t *c, value_t *is_alone, affine_t lane,
+                       affine_t token) {
     ltype_t i32 = SCALAR(E_I32);
     inst_t *alone = b_if(b, is_alone, 0, NULL);
     value_t *self = b_convert(b, E_I32, b_index(b, token)), *zero = b_iconst(b, i32, 0);
@@ -27,6 +50,7 @@ static void count_self(lower_t *L, builder_t *b, lsh_t *c, value_t *is_alone, af
     b_end_for(b, chunks, keys->results);
     affine_t sx[] = {c->batch, c->head, c->round, token};
     b_store(b, c->a->self_count, chunks->results[0], sx);
+    if (c->w->kept) keep_self(L, b, c, lane, token);
     b_end_if(b, alone, NULL);
 }
 
@@ -42,7 +66,7 @@ void add_sums(lower_t *L, builder_t *b, lsh_t *c, value_t **sum) {
     value_t *x = b_load(b, c->total_sum, 1, &lane);
     b_store(b, c->a->run_sum, b_binary(b, OP_ADD, load1(b, c->a->run_sum, 3, sx), x), sx);
     value_t *none = b_compare(b, OP_EQ, x, b_const(b, SCALAR(E_F32), 0));
-    count_self(L, b, c, none, token);
+    count_self(L, b, c, none, lane, token);
     window_end_guard(b, guard);
     b_end_for(b, loop, NULL);
 }
@@ -89,7 +113,7 @@ static void store_sums(lower_t *L, builder_t *b, lsh_t *c) {
     b_store(b, c->a->run_max, b_load(b, c->top, 1, &lane), sx);
     b_store(b, c->a->run_sum, b_load(b, c->total_sum, 1, &lane), sx);
     value_t *zero = b_const(b, SCALAR(E_F32), 0);
-    count_self(L, b, c, b_compare(b, OP_EQ, b_load(b, c->round_sum, 1, &lane), zero), token);
+    count_self(L, b, c, b_compare(b, OP_EQ, b_load(b, c->round_sum, 1, &lane), zero), lane, token);
     window_end_guard(b, guard);
     b_end_for(b, loop, NULL);
 }

@@ -1,5 +1,6 @@
 /* Regions in a schedule: a row program by itself; attention with what makes its operands and what takes its result, group
  * after group of heads where nothing else runs between them. */
+#include "lower/attention_dropout.h"
 #include "lower/schedule.h"
 
 /* The regions of one of the attention's layers. */
@@ -49,6 +50,19 @@ static void schedule_hash(sched_t *s, const band_t *band, value_t *group) {
     }
 }
 
+/* A kernel of attention, which is told where it runs if it drops anything. */
+static void launch_mixer(sched_t *s, lfunc_t *kernel, const region_t *region, value_t *group,
+                         value_t *const *more, int n_more, const char *label) {
+    value_t *args[MOST_INDICES + 4];
+    int n = 0;
+    if (drops_probabilities(s->L, part_of(s, region)->own)) {
+        for (; n < part_of(s, region)->n_vectors; n++) args[n] = place_of_member(s, region, n);
+        args[n++] = group;
+    }
+    for (int i = 0; i < n_more; i++) args[n++] = more[i];
+    launch(s->b, kernel, n ? args : NULL, label, s->layer);
+}
+
 /* Packs buckets behind their hash, or has them from where they were packed. */
 static void schedule_kept(sched_t *s, const band_t *band, value_t *group) {
     const attention_t *a = band->a;
@@ -64,15 +78,17 @@ static void schedule_kept(sched_t *s, const band_t *band, value_t *group) {
 }
 
 /* All offsets of a chunk's keys, round after round: each adds to what those before it have left. */
-static void schedule_gradient(sched_t *s, const attention_t *a) {
+static void schedule_gradient(sched_t *s, const region_t *region) {
+    const attention_t *a = part_of(s, region)->own;
     builder_t *b = s->b;
+    know_places(s, region); /* before the loops */
     launch(b, a->gradient_begin, NULL, launch_label(s, a->name, "gradient"), s->layer);
     inst_t *rounds = b_for(b, "round", dim(0), dim(a->rounds), 0, NULL);
     inst_t *offsets = b_for(b, "offset", dim(0), gradient_offsets(s->L, a), 0, NULL);
-    value_t *args[] = {loop_var(rounds), loop_var(offsets)};
-    launch(b, a->gradient_chunks, args, launch_label(s, a->name, "gradient"), s->layer);
-    if (a->gradient_edges)
-        launch(b, a->gradient_edges, args, launch_label(s, a->name, "gradient"), s->layer);
+    value_t *args[] = {loop_var(rounds), loop_var(offsets)}, *group = b_iconst(b, SCALAR(E_I64), 0);
+    const char *label = launch_label(s, a->name, "gradient");
+    launch_mixer(s, a->gradient_chunks, region, group, args, 2, label);
+    if (a->gradient_edges) launch_mixer(s, a->gradient_edges, region, group, args, 2, label);
     b_end_for(b, offsets, NULL);
     b_end_for(b, rounds, NULL);
     if (a->gradient_end)
@@ -99,14 +115,16 @@ static void schedule_mixer(sched_t *s, const band_t *band, value_t *group) {
     schedule_keep(s, band, a->keep, group, "keep");
     if (a->exact) launch(b, a->norms, NULL, launch_label(s, a->name, "norms"), s->layer);
     if (!a->lsh || a->exact) {
-        launch(b, a->attend, NULL, launch_label(s, a->name, "attention"), s->layer);
+        launch_mixer(s, a->attend, band->mix, group, NULL, 0,
+                     launch_label(s, a->name, "attention"));
         return;
     }
     schedule_sorted(s, band, group);
     schedule_keep(s, band, a->file, group, "file");
+    if (drops_probabilities(s->L, a)) know_places(s, band->mix); /* before the loop */
     inst_t *rounds = b_for(b, "round", dim(0), dim(a->rounds), 0, NULL);
     value_t *round = loop_var(rounds);
-    launch(b, a->attend, &round, launch_label(s, a->name, "attention"), s->layer);
+    launch_mixer(s, a->attend, band->mix, group, &round, 1, launch_label(s, a->name, "attention"));
     b_end_for(b, rounds, NULL);
 }
 
@@ -167,7 +185,7 @@ static void schedule_piece(sched_t *s, const region_t *region) {
         launch_stages(s, region, group, launch_label(s, p->into->name, "project"));
         trace_after(s->L, s->trace, s->b, region, s->layer);
     } else if (p->own && is_attention_gradient(region->nodes.at[0])) {
-        schedule_gradient(s, p->own);
+        schedule_gradient(s, region);
     } else if (p->own) {
         band_t band = band_of(s, region);
         schedule_mixer(s, &band, group);

@@ -334,8 +334,21 @@ static void values_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int r
     v->epilogue(L, b, v->w, row, ax_scale(v->panel, L->tile), rows, acc);
 }
 
+static void drop_weight(lower_t *L, builder_t *b, void *ctx, affine_t key, int j, value_t *factor) {
+    const window_t *w = ctx;
+    affine_t ix[] = {key, ax((int64_t)j * L->lanes)};
+    value_t *x = b_load(b, w->scores, L->lanes, ix);
+    b_store(b, w->scores, b_binary(b, OP_MUL, x, factor), ix);
+}
+
 void window_values(lower_t *L, builder_t *b, window_t *w, window_rows_fn *epilogue) {
     values_t v = {.w = w, .epilogue = epilogue};
+    int64_t keys = w->span * w->chunk;
+    if (w->kept) {
+        affine_t first = w->first ? w->first(L, b, w) : ax(0);
+        bool aligned = keys % BLOCK == 0 && !w->first;
+        for_kept(L, b, w->kept, w->row(L, b, w), first, keys, aligned, drop_weight, w);
+    }
     inst_t *loop = b_for(b, "column", dim(0), dim(w->width / L->tile), 0, NULL);
     v.panel = ax_v(loop_var(loop));
     for_row_tiles(L, b, L->tile, values_tile, &v);

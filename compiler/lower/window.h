@@ -5,6 +5,7 @@
 #ifndef REFORMERC_LOWER_WINDOW_H
 #define REFORMERC_LOWER_WINDOW_H
 
+#include "lower/attention_dropout.h"
 #include "lower/panels.h"
 
 typedef struct window window_t;
@@ -38,6 +39,10 @@ struct window {
     /* Called for every lane of the panel, at even distances while scores are computed, to prefetch what
      * is needed next. NULL: nothing. */
     void (*ahead)(lower_t *L, builder_t *b, window_t *w, affine_t lane);
+    /* Dropout of what comes out of the soft maximum, NULL: none; where its queries, and its keys, stand among all. */
+    const kept_t *kept;
+    affine_t (*row)(lower_t *L, builder_t *b, window_t *w);   /* place of the panel's first query */
+    affine_t (*first)(lower_t *L, builder_t *b, window_t *w); /* of the first key; NULL: 0 */
     void *ctx;
 };
 

@@ -1,0 +1,36 @@
+/* Dropout of attention's probabilities: [row of the step][head][round][place in the round's order][place in the window]
+ * (graph/dropout.h). Queries lie in the lanes, so that eight keys of theirs are drawn at once. */
+#ifndef REFORMERC_LOWER_ATTENTION_DROPOUT_H
+#define REFORMERC_LOWER_ATTENTION_DROPOUT_H
+
+#include "lower/dropout.h"
+
+/* Of one head and round, in a kernel. */
+typedef struct kept {
+    dropout_t draws;
+    value_t *first;   /* i64: rows of probabilities before its place 0 */
+    int64_t blocks;   /* of a row */
+    value_t *offsets; /* i32 lanes: blocks from lane 0's row to each lane's */
+} kept_t;
+
+bool drops_probabilities(const lower_t *L, const attention_t *a);
+/* The numbers of a kernel's task: where its launch says in which layer and group it runs. */
+typedef struct {
+    value_t *layer, *group; /* NULL: not told */
+} told_t;
+/* The first parameters of a kernel of `node`, of the attention: where something drops, its part's places and the group. */
+told_t tell_attention(lower_t *L, builder_t *b, const attention_t *a, const gnode_t *node);
+kept_t *begin_kept(lower_t *L, builder_t *b, const attention_t *a, const told_t *told,
+                   affine_t batch, affine_t head);
+/* The round is known now; before anything is drawn. */
+void kept_of_round(lower_t *L, builder_t *b, const attention_t *a, kept_t *k, affine_t round);
+
+/* Factors of places first … first + n - 1 of the window, of `lanes` queries per vector, the first of which has place `row` in
+ * the order. aligned: first and n are multiples of 8. */
+typedef void kept_fn(lower_t *L, builder_t *b, void *ctx, affine_t key, int j, value_t *factor);
+void for_kept(lower_t *L, builder_t *b, const kept_t *k, affine_t row, affine_t first, int64_t n,
+              bool aligned, kept_fn *body, void *ctx);
+/* Of one query and one place of its window, a scalar. */
+value_t *kept_one(lower_t *L, builder_t *b, const kept_t *k, affine_t row, affine_t place);
+
+#endif
