@@ -56,10 +56,11 @@ static void find_places(columns_t *c, chain_t *chain) {
     const gnode_t *n = chain->last;
     const homes_t *homes = homes_of(c, n);
     place_t *p = place_in(c, n);
-    chain->to = ARENA_ARRAY(c->L->arena, buffer_t *, homes->n + 1);
-    for (int i = 0; i < homes->n; i++) chain->to[chain->n_to++] = home_buffer(c, homes->of[i]);
-    if (feeds_attention(c->L, n)) chain->to[chain->n_to++] = operand_buffer(c->part->into, n);
-    if (chain->n_to == 0) chain->to[chain->n_to++] = p->kept = keep_rows(c, n);
+    stored_t *stored = &chain->stored[chain->n_links];
+    stored->to = ARENA_ARRAY(c->L->arena, buffer_t *, homes->n + 1);
+    for (int i = 0; i < homes->n; i++) stored->to[stored->n_to++] = home_buffer(c, homes->of[i]);
+    if (feeds_attention(c->L, n)) stored->to[stored->n_to++] = operand_buffer(c->part->into, n);
+    if (stored->n_to == 0) stored->to[stored->n_to++] = p->kept = keep_rows(c, n);
     p->done = true;
 }
 

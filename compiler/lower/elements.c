@@ -210,7 +210,7 @@ void element_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *
 
 chain_t begin_chain(const part_t *p, value_t *const *index, const rows_at_t *at,
                     const gnode_t *first) {
-    chain_t c = {.at = at, .last = first};
+    chain_t c = {.at = at, .first = first, .last = first};
     if (first->op != G_DENSE || first->n_in < 3 || !first->in[2]) return c;
     const role_t *bias = role_of(p, first->in[2]);
     c.bias = bias->w;
@@ -218,20 +218,28 @@ chain_t begin_chain(const part_t *p, value_t *const *index, const rows_at_t *at,
     return c;
 }
 
-value_t *put_vector(lower_t *L, builder_t *b, const chain_t *c, affine_t row, affine_t col,
-                    value_t *x) {
+/* Of all links; values[0] is what the chain began with. */
+static void compute_links(lower_t *L, builder_t *b, const chain_t *c, affine_t row, affine_t col,
+                          value_t **values) {
     for (int i = 0; i < c->n_links; i++) {
         const gnode_t *n = c->links[i];
         value_t *of[G_MAX_INPUTS] = {NULL};
         for (int k = 0; k < G_MAX_INPUTS; k++) {
             buffer_t *with = c->with[i][k];
             if (with) of[k] = load_at(b, c->at, with, row, col, L->lanes);
-            else if (k < n->n_in) of[k] = x;
+            else if (k < n->n_in) of[k] = values[i - c->back[i]];
         }
-        x = element_value(L, b, n, of);
+        values[i + 1] = element_value(L, b, n, of);
     }
-    for (int i = 0; i < c->n_to; i++) store_at(b, c->at, c->to[i], row, col, x);
-    return x;
+    for (int i = 0; i <= c->n_links; i++)
+        for (int k = 0; k < c->stored[i].n_to; k++)
+            store_at(b, c->at, c->stored[i].to[k], row, col, values[i]);
+}
+
+void put_vector(lower_t *L, builder_t *b, const chain_t *c, affine_t row, affine_t col,
+                value_t *x) {
+    value_t *values[MOST_LINKS + 1] = {x};
+    compute_links(L, b, c, row, col, values);
 }
 
 /* A register tile: where its columns begin, and in which panel. */
@@ -241,7 +249,9 @@ typedef struct {
 
 static tile_at_t tile_at(lower_t *L, builder_t *b, const chain_t *c, affine_t col) {
     tile_at_t t = {.col = col};
-    if (!c->panels) return t;
+    bool summed = false;
+    for (int i = 0; i <= c->n_links; i++) summed |= c->stored[i].panels != NULL;
+    if (!summed) return t;
     value_t *tile = b_idiv(b, b_index(b, col), dim(L->tile));
     dim_t per_panel = dim(PANEL / L->tile);
     t.panel = ax_v(b_idiv(b, tile, per_panel));
@@ -252,9 +262,11 @@ static tile_at_t tile_at(lower_t *L, builder_t *b, const chain_t *c, affine_t co
 static void put_at(lower_t *L, builder_t *b, const chain_t *c, const tile_at_t *t, affine_t row,
                    int j, value_t *x) {
     int64_t lane = (int64_t)j * L->lanes;
-    x = put_vector(L, b, c, row, ax_plus(t->col, lane), x);
+    value_t *values[MOST_LINKS + 1] = {x};
+    compute_links(L, b, c, row, ax_plus(t->col, lane), values);
     affine_t ix[] = {t->panel, ax_add(c->chunk_row, row), ax_plus(t->lane, lane)};
-    if (c->panels) b_store(b, c->panels, x, ix);
+    for (int i = 0; i <= c->n_links; i++)
+        if (c->stored[i].panels) b_store(b, c->stored[i].panels, values[i], ix);
 }
 
 /* Row after row, as they stand in memory. */

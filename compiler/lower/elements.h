@@ -60,19 +60,25 @@ void element_rows(lower_t *L, builder_t *b, const rows_at_t *at, const gnode_t *
 
 /* A dense layer's result, or another value, and the elementwise nodes that are computed of it before it is stored. */
 enum { MOST_LINKS = 8 };
+/* Where a value of a chain is stored. */
+typedef struct {
+    buffer_t **to;
+    int n_to;
+    buffer_t *panels; /* [panel][rows of a chunk][PANEL]; NULL: in none */
+} stored_t;
 typedef struct {
     const rows_at_t *at;
-    const gnode_t *last; /* whose value is stored: of the links, or what the chain began with */
-    const gnode_t *links[MOST_LINKS];         /* each of the one before */
+    const gnode_t *first, *last;              /* what the chain began with; of the links, or that */
+    const gnode_t *links[MOST_LINKS];         /* each of the one before, or of one before that: */
+    int back[MOST_LINKS];                     /* by so many */
     buffer_t *with[MOST_LINKS][G_MAX_INPUTS]; /* by link and operand; NULL: the one before */
     int n_links;
-    buffer_t *bias;   /* [place in its stack][width]; NULL: none */
-    affine_t bias_at; /* its place */
-    bool along_rows;  /* stored row after row, else column after column */
-    buffer_t **to;    /* where it is stored */
-    int n_to;
-    buffer_t *panels; /* [panel][rows of a chunk][PANEL], where it is stored too; NULL: it is not */
-    affine_t chunk_row; /* the first row's place there */
+    buffer_t *bias;                  /* [place in its stack][width]; NULL: none */
+    affine_t bias_at;                /* its place */
+    bool along_rows;                 /* stored row after row, else column after column */
+    stored_t stored[MOST_LINKS + 1]; /* by value: what the chain began with, then the links */
+    affine_t chunk_row;              /* the first row's place in panels */
+    buffer_t *target; /* a stream that is written: its rows are fetched before; NULL: none */
 } chain_t;
 
 /* That begins with a dense layer or another node of the part; stored nowhere yet. */
@@ -81,9 +87,7 @@ chain_t begin_chain(const part_t *p, value_t *const *index, const rows_at_t *at,
 /* An epilogue of dense(), whose context is a chain. */
 void put_tile(lower_t *L, builder_t *b, void *chain, affine_t row, affine_t col, int rows,
               value_t **acc);
-/* A vector x goes through the links and is stored; NULL, where all inputs of the first link are in memory. Returns what is
- * stored. */
-value_t *put_vector(lower_t *L, builder_t *b, const chain_t *c, affine_t row, affine_t col,
-                    value_t *x);
+/* A vector x goes through the links and is stored, in no panels; NULL, where all inputs of the first link are in memory. */
+void put_vector(lower_t *L, builder_t *b, const chain_t *c, affine_t row, affine_t col, value_t *x);
 
 #endif

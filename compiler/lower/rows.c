@@ -8,75 +8,10 @@
 #include <string.h>
 
 #include "lower/attention_gradient.h"
-#include "lower/dropout.h"
 #include "lower/loss_gradients.h"
 #include "lower/outputs.h"
+#include "lower/rows_chain.h"
 #include "lower/rows_sums.h"
-
-/* ---- what follows a dense layer on its accumulators --------------------------------------------------- */
-
-/* Whether n writes over rows that a node before it has yet to read. */
-static bool is_too_early(const lower_t *L, const rows_t *r, const gnode_t *n) {
-    const homes_t *homes = &L->regions->homes[n->id];
-    const gnode_t *x = n->in[0];
-    bool goes_on = n->op == G_ADD || n->op == G_SUB;
-    if (!goes_on || homes->n == 0 || home_read_by(L->regions, n, x) != homes->of[0]) return false;
-    const nodes_t *readers = &L->regions->readers[x->id];
-    for (int i = 0; i < readers->n; i++) {
-        const gnode_t *reader = readers->at[i];
-        int place = place_of(r, reader);
-        if (place < 0 || r->done[place] || reader->id >= n->id) continue;
-        if (home_read_by(L->regions, reader, x) == homes->of[0]) return true;
-    }
-    return false;
-}
-
-/* Factors of a DROPOUT's rows; NULL: nothing is dropped. */
-static buffer_t *factor_rows(lower_t *L, builder_t *b, const rows_t *r, const gnode_t *n) {
-    if (n->op != G_DROPOUT || !is_dropping(L, n)) return NULL;
-    dropped_t of = dropped_of(n);
-    b_comment(b, "what %s keeps", base_name(n));
-    const char *name = identifier(L, arena_printf(L->arena, "kept_%s", base_name(n)));
-    return dropout_rows(L, b, &r->at, &of, layer_of_dropout(b, r->part, r->index, n), name);
-}
-
-/* The one reader that goes on with the chain's last where it was computed, after its other operands' places; NULL: it is
- * stored first. */
-static const gnode_t *next_link(lower_t *L, builder_t *b, const rows_t *r, chain_t *c) {
-    const gnode_t *n = c->last;
-    const nodes_t *readers = &L->regions->readers[n->id];
-    if (c->n_links == MOST_LINKS || readers->n != 1) return NULL;
-    if (nodes_find(&r->region->results, n) >= 0 || is_shown_apart(L, n)) return NULL;
-    const gnode_t *next = readers->at[0];
-    if (!is_elementwise(next) || place_of(r, next) < 0 || is_too_early(L, r, next)) return NULL;
-    for (int k = 0; k < next->n_in; k++) {
-        if (next->in[k] == n) continue;
-        c->with[c->n_links][k] = operand_of(L, r, next, next->in[k]);
-        if (!c->with[c->n_links][k]) return NULL;
-    }
-    if (next->op == G_DROPOUT) c->with[c->n_links][1] = factor_rows(L, b, r, next);
-    return next;
-}
-
-static chain_t chain_from(lower_t *L, builder_t *b, rows_t *r, const gnode_t *dense) {
-    chain_t c = begin_chain(r->part, r->index, &r->at, dense);
-    c.along_rows = !c.bias;
-    r->done[place_of(r, dense)] = true;
-    for (const gnode_t *n; (n = next_link(L, b, r, &c));) {
-        c.links[c.n_links++] = c.last = n;
-        r->done[place_of(r, n)] = true;
-    }
-    const homes_t *homes = &L->regions->homes[c.last->id];
-    c.to = ARENA_ARRAY(L->arena, buffer_t *, homes->n + 1);
-    for (int i = 0; i < homes->n; i++) c.to[c.n_to++] = L->homes[homes->of[i]];
-    return c;
-}
-
-static void fetch_home(lower_t *L, builder_t *b, void *ctx, affine_t row, affine_t col) {
-    const chain_t *c = ctx;
-    affine_t yx[] = {c->at->batch, ax_add(c->at->row0, row), col};
-    prefetch_row(b, c->to[0], yx, L->tile);
-}
 
 /* ---- nodes --------------------------------------------------------------------------------------------------- */
 
@@ -160,14 +95,6 @@ static bool uncolumn_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n)
     return true;
 }
 
-/* Whether nobody in the region reads the tile of x behind n: then n may write over it. */
-static bool is_read_last(const lower_t *L, const rows_t *r, const gnode_t *x, const gnode_t *n) {
-    const nodes_t *readers = &L->regions->readers[x->id];
-    for (int i = 0; i < readers->n; i++)
-        if (readers->at[i] != n && place_of(r, readers->at[i]) >= 0) return false;
-    return tile_of(r, x) && nodes_find(&r->region->results, x) < 0;
-}
-
 /* Of wide logits there is one tile, which becomes their gradient's. */
 static bool loss_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     buffer_t *from = source_rows(L, b, r, n, n->in[1]);
@@ -227,18 +154,12 @@ static bool dense_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     if (!d.a) return is_missing(L, n);
     if (a) d.k_base = ax_scale(ax_v(r->group), d.k);
     chain_t c = chain_from(L, b, r, n);
-    c.panels = panels_for(L, r, c.last);
-    c.chunk_row = r->task.chunk_row;
-    bool summed = c.panels && is_only_summed(r, c.last);
-    if (c.n_to > 0) d.target = fetch_home;
-    else if (!summed) c.to[c.n_to++] = scratch_tile(L, b, r, c.last);
+    if (c.target) d.target = fetch_home;
     if (next_panels(L, r, place_of(r, c.last), width_of(n->in[0]), &next)) d.next = &next;
     d.ctx = &c;
     b_comment(b, "%s", base_name(c.last));
     dense(L, b, &d);
-    if (c.panels) finish_panels(L, b, r, c.last);
-    settle(L, r, c.last);
-    show_rows(L, b, r, c.last);
+    settle_chain(L, b, r, &c);
     return true;
 }
 

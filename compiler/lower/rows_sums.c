@@ -26,15 +26,6 @@ static bool is_summed(const rows_t *r, const gnode_t *x) {
     return false;
 }
 
-bool is_only_summed(const rows_t *r, const gnode_t *x) {
-    for (int i = 0; i < r->region->nodes.n; i++) {
-        const gnode_t *n = r->region->nodes.at[i];
-        for (int k = 0; !is_row_sum(n) && k < n->n_in; k++)
-            if (n->in[k] == x) return false;
-    }
-    return nodes_find(&r->region->results, x) < 0;
-}
-
 static buffer_t **panels_place(rows_t *r, const gnode_t *x) {
     int place = place_of(r, x), read = nodes_find(&r->region->reads, x);
     return &r->panels[place >= 0 ? place : r->region->nodes.n + read];

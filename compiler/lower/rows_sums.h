@@ -11,8 +11,6 @@ bool is_row_sum(const gnode_t *n); /* over rows: no TOTAL, no GRADIENT */
 buffer_t *panels_for(lower_t *L, rows_t *r, const gnode_t *x);
 /* When they are there: what a chain did not write of them. */
 void finish_panels(lower_t *L, builder_t *b, rows_t *r, const gnode_t *x);
-bool is_only_summed(const rows_t *r,
-                    const gnode_t *x); /* nobody in the region wants its rows otherwise */
 /* A sum: what it adds up stands in panels from here on. False after an error in L->d. */
 bool summed_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *sum);
 
