@@ -302,6 +302,18 @@ static void heads(void **state) {
     }
 }
 
+/* Whole models: layers of both kinds. */
+static void attention_layers(void **state) {
+    (void)state;
+    check(&(model_t){.text = LM SIZES GRID
+                     "attn_layers: [local, lsh, local, lsh, local]\nnum_hashes: 2\n"
+                     "num_buckets: 4\n",
+                     .batch = 2,
+                     .length = 32,
+                     .labels = 19,
+                     .compiled = true});
+}
+
 /* One param of several layers: sums of sums. */
 static void tied_layers(void **state) {
     (void)state;
@@ -354,8 +366,12 @@ static void attentions(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(dense_layers), cmocka_unit_test(tied_layers), cmocka_unit_test(heads),
-        cmocka_unit_test(chunks),       cmocka_unit_test(attentions),
+        cmocka_unit_test(dense_layers),
+        cmocka_unit_test(tied_layers),
+        cmocka_unit_test(attention_layers),
+        cmocka_unit_test(attentions),
+        cmocka_unit_test(heads),
+        cmocka_unit_test(chunks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
