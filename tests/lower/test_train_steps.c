@@ -21,6 +21,7 @@ typedef struct {
     int64_t batch, length;
     bool plain;      /* without attention: dense layers in its place */
     bool tied;       /* all layers have the first one's feed-forward */
+    bool drops;      /* at the spec's rates; of one length */
     uint32_t labels; /* classes */
     bool compiled;
 } model_t;
@@ -38,6 +39,7 @@ typedef struct {
     int n;
     double loss;
     bool any; /* what runs is made for any length */
+    graph_dropout_t dropout;
 } sample_t;
 
 static void must(const sample_t *t, bool ok) {
@@ -80,6 +82,9 @@ static void tie(sample_t *t, graph_t *g) {
 
 /* Its train step in place of a forward. */
 static graph_t *derive(sample_t *t, graph_t *g) {
+    graph_options_t o = {.batch = g->batch, .length = g->length.c, .train = true};
+    if (t->model->drops) g = graph_build(t->a, g->spec, &o, t->d);
+    must(t, g != NULL);
     if (t->model->plain) make_plain(t, g);
     if (t->model->tied) tie(t, g);
     g = graph_gradient(t->a, g, NULL, t->d);
@@ -124,7 +129,11 @@ static void draw_inputs(sample_t *t) {
                             .end_positions = labels + 1,
                             .batch = (size_t)t->model->batch,
                             .length = (size_t)t->model->length,
+                            .dropout_seed = 0x123456789abcdef,
+                            .dropout_step = 3,
+                            .dropout_row = 5,
                             .loss = ARENA_ARRAY(t->a, float, 1)};
+    t->dropout = (graph_dropout_t){t->io.dropout_seed, t->io.dropout_step, t->io.dropout_row};
 }
 
 static void take(void *ctx, const gnode_t *n, const double *values, int64_t elements) {
@@ -220,7 +229,7 @@ static sample_t begin(const model_t *m) {
     must(&t, t.store != NULL);
     draw_inputs(&t);
     assert_int_equal(
-        graph_evaluate_gradients(t.g, exec_param, t.store, &t.io, NULL, false, take, &t), 0);
+        graph_evaluate_gradients(t.g, exec_param, t.store, &t.io, &t.dropout, false, take, &t), 0);
     return t;
 }
 
@@ -314,6 +323,28 @@ static void attention_layers(void **state) {
                      .compiled = true});
 }
 
+/* At every place outside of attention, in kernels that layers share: what the forward dropped is dropped again, also where it
+ * is computed again. */
+static void dropout(void **state) {
+    (void)state;
+    static const char *const of[] = {"ReformerForSequenceClassification",
+                                     "ReformerForQuestionAnswering", "ReformerForMaskedLM"};
+    for (int i = 0; i < 3; i++) {
+        char text[1000];
+        snprintf(text, sizeof text,
+                 "architectures: [%s]\nvocab_size: 19\nnum_labels: %d\nhidden_dropout_prob: 0.3\n"
+                 "classifier_dropout: 0.5\nextensions: {feed_forward_gate: %s}\n" SIZES
+                 "%sattn_layers: [local, local]\n",
+                 of[i], i == 0 ? 3 : 2, i == 1 ? "true" : "false", i == 1 ? TABLE : GRID);
+        check(&(model_t){.text = text,
+                         .batch = 2,
+                         .length = 26,
+                         .labels = i == 2 ? 19 : 3,
+                         .plain = true,
+                         .drops = true});
+    }
+}
+
 /* One param of several layers: sums of sums. */
 static void tied_layers(void **state) {
     (void)state;
@@ -371,6 +402,7 @@ int main(void) {
         cmocka_unit_test(attention_layers),
         cmocka_unit_test(attentions),
         cmocka_unit_test(heads),
+        cmocka_unit_test(dropout),
         cmocka_unit_test(chunks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
