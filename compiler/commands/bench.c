@@ -89,6 +89,11 @@ static bool parse_decode(bench_t *b) {
         diag_hint(b->d, "--decode measures them");
         return false;
     }
+    if (b->decodes && o->given[OPT_TRAIN]) {
+        diag_error(b->d, IN_FILE("--train"),
+                   "measures train steps, and --decode those of generation");
+        return false;
+    }
     if (b->decodes && o->given[OPT_VS]) {
         diag_error(b->d, IN_FILE("--vs"), "compares forwards, not steps of generation");
         return false;

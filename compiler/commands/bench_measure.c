@@ -90,7 +90,7 @@ static bool warm_up(build_t *u, bench_case_t *c, int t) {
     say(u, c, "first run");
     double seconds = timed_forward(&u->plain, 1, c->threads, u->b->pools[t]);
     if (seconds <= 0) return false;
-    c->workspace = exec_workspace_bytes(u->plain.s.exec, (size_t)c->length, c->threads);
+    c->workspace = timed_workspace(&u->plain, c->threads);
     c->peak_rss = knows ? resident_peak() : 0;
     seconds = timed_forward(&u->plain, 1, c->threads, u->b->pools[t]);
     c->inner = timed_inner(seconds);
@@ -233,7 +233,7 @@ bench_kernel_t bench_kernel(const bench_t *b, const kernel_costs_t *costs, int k
 static void sort_launches(rounds_t *r, int round) {
     const kernel_costs_t *costs = &r->u->costs;
     for (int k = 0; k <= costs->n; k++) r->launches[k] = 0;
-    bench_sort_launches(r->u->told.s.profile, costs, "forward", 1.0 / r->c->inner,
+    bench_sort_launches(r->u->told.s.profile, costs, timed_name(r->u->b->o), 1.0 / r->c->inner,
                         &r->kernel[round], r->u->b->repeat, r->launches);
 }
 

@@ -7,6 +7,7 @@
 
 #include "commands/fields.h"
 #include "commands/outputs.h"
+#include "commands/timed.h"
 
 static const char *const rate_names[RATE_COUNT] = {[RATE_FMA] = "fma_flops_per_second",
                                                    [RATE_CLOCK] = "cycles_per_second",
@@ -117,14 +118,18 @@ static void fill_cases(const bench_t *b, const bench_case_t *c, const char **cel
 }
 
 static void add_cases(const bench_t *b, document_t *doc) {
-    static const char *const titles[] = {"one forward", "tokens/s", "GFLOP/s", "of peak"};
+    const char *one = arena_printf(b->arena, "one %s", timed_name(b->o));
+    const char *const titles[] = {one, "tokens/s", "GFLOP/s", "of peak"};
     section_t *s = bench_case_table(b, doc, "Speed", titles, 4, fill_cases);
     s->note = arena_printf(
         b->arena,
         "Code as products get it, %s wanted, random tokens. GFLOP/s: counted from the loop IR, a "
-        "multiply-add is two. Of peak: median over %d rounds of the ratio to the fma peak measured "
+        "multiply-add is two%s. Of peak: median over %d rounds of the ratio to the fma peak measured "
         "before and after that very run.",
-        b->wants_loss ? "the loss" : "last_hidden_state", b->repeat);
+        timed_trains(b->o) ? "gradients and the loss"
+        : b->wants_loss    ? "the loss"
+                           : "last_hidden_state",
+        timed_trains(b->o) ? ", what the backward pass computes again is work" : "", b->repeat);
 }
 
 static void fill_memory(const bench_t *b, const bench_case_t *c, const char **cells) {
@@ -138,10 +143,12 @@ static void fill_memory(const bench_t *b, const bench_case_t *c, const char **ce
 static void add_memory(const bench_t *b, document_t *doc) {
     static const char *const titles[] = {"workspace", "peak RSS", "streamed", "GB/s"};
     section_t *s = bench_case_table(b, doc, "Memory", titles, 4, fill_memory);
-    s->note =
-        "Peak RSS: the whole process with compiler and weights. Streamed: distinct bytes of weights, "
+    s->note = arena_printf(
+        b->arena,
+        "%sPeak RSS: the whole process with compiler and weights. Streamed: distinct bytes of weights, "
         "workspace, inputs and outputs of each launch, once in and once out, whether or not a "
-        "cache has them; loads and stores of the kernels are many times more.";
+        "cache has them; loads and stores of the kernels are many times more.",
+        timed_trains(b->o) ? "Workspace: with the gradients. " : "");
 }
 
 static const char *vs_title(const bench_t *b) {
@@ -337,7 +344,11 @@ static void render_json(const bench_t *b, sbuf_t *out) {
     put_member(out, "model", b->o->model);
     put_member(out, "weights", weights_of(b));
     put_member(out, "backend", backend_names[b->o->backend]);
-    put_member(out, "output", b->decodes ? "logits" : b->wants_loss ? "loss" : "last_hidden_state");
+    put_member(out, "output",
+               timed_trains(b->o) ? "gradients"
+               : b->decodes       ? "logits"
+               : b->wants_loss    ? "loss"
+                                  : "last_hidden_state");
     if (b->vs != VS_NOTHING) put_member(out, "vs", b->o->text[OPT_VS]);
     sbuf_printf(out, "  \"rounds\": %d,\n  \"streamed_bytes_of_calibration\": %lld,\n", b->repeat,
                 (long long)calibration_array_bytes());

@@ -10,15 +10,17 @@ static bool has_labels(const facts_t *f, const inputs_t *in) {
     return in->labels || in->labels_f32;
 }
 
+bool gradients_possible(const session_t *s) {
+    if (s->model.facts.head != ARCH_BASE) return true;
+    diag_error(s->d, IN_FILE(s->spec->path),
+               "a %s has no loss, and so no gradients: that takes a head", arch_hf_name(ARCH_BASE));
+    diag_hint(s->d, "--set architectures=[ReformerModelWithLMHead], or weights that have one");
+    return false;
+}
+
 bool gradients_there(const session_t *s, const inputs_t *in) {
     const facts_t *f = &s->model.facts;
-    if (f->head == ARCH_BASE) {
-        diag_error(s->d, IN_FILE(s->spec->path),
-                   "a %s has no loss, and so no gradients: that takes a head",
-                   arch_hf_name(f->head));
-        diag_hint(s->d, "--set architectures=[ReformerModelWithLMHead], or weights that have one");
-        return false;
-    }
+    if (!gradients_possible(s)) return false;
     if (has_labels(f, in)) return true;
     diag_error(s->d, IN_FILE(in->path), "%s: missing; gradients are those of a loss",
                f->head == ARCH_QA ? "start_positions and end_positions" : "labels");

@@ -8,7 +8,8 @@
 #include "commands/session.h"
 #include "commands/tensors.h"
 
-/* Whether there is a loss to derive: the model has one, and the input labels. False after an error in d. */
+bool gradients_possible(const session_t *s); /* the model has a loss; false after an error in d */
+/* And the input labels. False after an error in d. */
 bool gradients_there(const session_t *s, const inputs_t *in);
 /* Which output that is, where the labels' type decides (plan_options_t.train_loss). */
 const char *gradients_loss(const facts_t *f, const inputs_t *in);

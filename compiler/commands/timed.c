@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "commands/gradients.h"
 #include "support/clock.h"
 #include "support/heap.h"
 
@@ -30,9 +31,19 @@ options_t timed_options(const options_t *o, arena_t *a, int64_t length, int64_t 
     return mine;
 }
 
+bool timed_trains(const options_t *o) {
+    return o->given[OPT_TRAIN];
+}
+
+const char *timed_name(const options_t *o) {
+    return timed_trains(o) ? "train step" : "forward";
+}
+
 bool timed_plan(session_t *s, const tiles_t *tiles) {
     session_plan_t want = {.name = "model", .runs = true, .tiles = tiles};
-    return session_spec(s) && session_plan(s, &want);
+    if (timed_trains(s->o)) want.train = TRAIN_ALONE;
+    return session_spec(s) && (!timed_trains(s->o) || gradients_possible(s)) &&
+           session_plan(s, &want);
 }
 
 bool timed_lower(timed_t *x, const tiles_t *tiles) {
@@ -44,6 +55,7 @@ static bool load_weights(timed_t *x) {
 }
 
 static bool make_room(timed_t *x) {
+    if (timed_trains(&x->o)) return (x->gradients = exec_gradients_new(x->s.exec, x->s.d)) != NULL;
     if (x->s.model.facts.head != ARCH_BASE) return true;
     int64_t shape[] = {x->in.batch, x->in.length, 2 * x->s.model.facts.hidden};
     size_t bytes;
@@ -62,6 +74,7 @@ bool timed_compile(timed_t *x, const timed_t *like) {
 void timed_close(timed_t *x) {
     session_free(&x->s);
     heap_free(x->hidden);
+    heap_free(x->gradients);
     *x = (timed_t){0};
 }
 
@@ -80,11 +93,20 @@ static reformer_io_t io_of(timed_t *x, int threads, const pool_t *pool) {
                            .loss = x->hidden ? NULL : &x->loss};
 }
 
+size_t timed_workspace(const timed_t *x, int threads) {
+    const exec_t *e = x->s.exec;
+    size_t length = (size_t)x->in.length;
+    if (!timed_trains(&x->o)) return exec_workspace_bytes(e, length, threads);
+    return exec_train_bytes(e, length, threads) + exec_gradients_bytes(e);
+}
+
 double timed_forward(timed_t *x, int inner, int threads, const pool_t *pool) {
     double start = clock_now();
     for (int k = 0; k < inner; k++) {
         reformer_io_t io = io_of(x, threads, pool);
-        if (!session_forward(&x->s, &io)) return 0;
+        bool ok = x->gradients ? session_gradients(&x->s, &io, x->gradients)
+                               : session_forward(&x->s, &io);
+        if (!ok) return 0;
     }
     double seconds = (clock_now() - start) / inner;
     return seconds > 0 ? seconds : 1e-9;

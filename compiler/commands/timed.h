@@ -12,6 +12,7 @@ typedef struct {
     int64_t length; /* of the tokens, where code takes several; 0: as inputs_random() */
     inputs_t in;
     float loss, *hidden; /* hidden: [batch][length][2 * hidden_size], of a model without a head */
+    float *gradients;    /* --train: what is timed is a train step */
 } timed_t;
 
 /* Whether code of this back end can be timed; false after an error in d that blames `where`. */
@@ -32,7 +33,11 @@ bool timed_lower(timed_t *x, const tiles_t *tiles);
 bool timed_compile(timed_t *x, const timed_t *like);
 void timed_close(timed_t *x);
 
-/* Seconds of one forward, the mean of `inner`; 0 after an error. */
+bool timed_trains(const options_t *o);
+const char *
+timed_name(const options_t *o); /* "forward", "train step": what its profile calls all of it */
+size_t timed_workspace(const timed_t *x, int threads); /* bytes, gradients too */
+/* Seconds of one forward, or train step, the mean of `inner`; 0 after an error. */
 double timed_forward(timed_t *x, int inner, int threads, const pool_t *pool);
 /* A measurement takes no less than this; short forwards are run several times. */
 enum { MAX_INNER = 1000 /* a profile holds the launches of so many */ };

@@ -52,6 +52,22 @@ sed -E -e '/^(encoder\.layers\.[0-9]\.attention|layers\.[0-9]\.(attention_norm|q
     -e 's/layers\.[0-9]\.y1/embeddings/g' layers.graph >plain.graph
 products plain.graph --weights random:1
 
+# ---- bench --train, and a trace of its launches
+SHOW_JSON=$6
+check bench 0 '[0-9]+ tokens/s' "$r" bench plain.graph --no-warnings --train --repeat 1 --threads 1,2 --output b.json
+says '^ +length +target +threads +one train step +tokens/s'
+says '^ +feed_forward.grad.weights +[0-9]+ '
+says 'Workspace: with the gradients'
+json b.json output '"gradients"'
+holds 'gradients are in the workspace' "$(value b.json cases.0.workspace_bytes) > 63000"
+check 'a train step is not decoding' 1 'measures train steps, and --decode those of generation' "$r" bench plain.graph --train --decode
+check 'a base model has no gradients' 1 'has no loss, and so no gradients' "$r" bench "$CASES/p_base_model_local_only" --no-warnings --train
+"$r" --version | grep -q 'no LLVM' || {
+    check trace 0 - "$r" run plain.graph --no-warnings --weights random:1 --input in.st --gradients t.st --instrument t.trace
+    grep -q '"train step"' t.trace && grep -q 'feed_forward.grad' t.trace || fail 'the trace has no train step'
+    checks=$((checks + 1))
+}
+
 # Without the section: as it was.
 small_spec >none.yaml
 check none 0 - "$r" none.yaml --no-warnings -o none.c
