@@ -123,25 +123,46 @@ static int by_last_node(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* The regions from `first` on, each as late as its readers allow: what is made again stands before who needs it, and of
- * several that may be last it is the graph's last. */
-static bool sort_backward(const regions_t *r, arena_t *a, int first, region_t **sorted) {
-    int n = r->n_regions, *unread = ARENA_ARRAY(a, int, n + 1);
-    bool *done = ARENA_ARRAY(a, bool, n + 1);
-    region_t **all = ARENA_ARRAY(a, region_t *, n + 1);
-    for (int i = first; i < n; i++) {
-        all[i] = r->regions[i];
-        for (int k = 0; k < all[i]->reads.n; k++) unread[maker_of(r, all[i]->reads.at[k])]++;
+/* What has to run behind all that is placed, from the end of the pass. */
+typedef struct {
+    region_t **all; /* by last node */
+    int first, end; /* those that may be left */
+    bool *done;     /* by their order */
+    int *unread;
+} late_t;
+
+/* Of those that may be last the graph's last, of the layer that runs behind them; else of the lowest one. What has no layer
+ * comes in the graph's order. -1: none may be. */
+static int latest_region(const late_t *q, int layer) {
+    int best = -1;
+    for (int i = q->end - 1; i >= q->first; i--) {
+        if (q->done[q->all[i]->order] || q->unread[q->all[i]->order] > 0) continue;
+        int own = q->all[i]->layer;
+        if (own < 0 ? i == q->end - 1 : own == layer) return i;
+        if (best < 0 || (unsigned)own < (unsigned)q->all[best]->layer) best = i;
     }
-    qsort(all + first, (size_t)(n - first), sizeof *all, by_last_node);
-    for (int end = n, place = n; place-- > first;) {
-        while (end > first && done[all[end - 1]->order]) end--;
-        int i = end - 1;
-        while (i >= first && (done[all[i]->order] || unread[all[i]->order] > 0)) i--;
-        if (i < first) return false;
-        sorted[place] = all[i];
-        done[all[i]->order] = true;
-        for (int k = 0; k < all[i]->reads.n; k++) unread[maker_of(r, all[i]->reads.at[k])]--;
+    return best;
+}
+
+/* The regions from `first` on, each as late as its readers allow, a layer in one go: what is made again stands before who
+ * needs it. */
+static bool sort_backward(const regions_t *r, arena_t *a, int first, region_t **sorted) {
+    int n = r->n_regions, layer = -1;
+    late_t q = {ARENA_ARRAY(a, region_t *, n + 1), first, n, ARENA_ARRAY(a, bool, n + 1),
+                ARENA_ARRAY(a, int, n + 1)};
+    for (int i = first; i < n; i++) {
+        q.all[i] = r->regions[i];
+        for (int k = 0; k < q.all[i]->reads.n; k++) q.unread[maker_of(r, q.all[i]->reads.at[k])]++;
+    }
+    qsort(q.all + first, (size_t)(n - first), sizeof *q.all, by_last_node);
+    for (int place = n; place-- > first;) {
+        while (q.end > first && q.done[q.all[q.end - 1]->order]) q.end--;
+        int i = latest_region(&q, layer);
+        if (i < 0) return false;
+        sorted[place] = q.all[i];
+        layer = q.all[i]->layer;
+        q.done[q.all[i]->order] = true;
+        for (int k = 0; k < q.all[i]->reads.n; k++) q.unread[maker_of(r, q.all[i]->reads.at[k])]--;
     }
     return true;
 }
