@@ -42,16 +42,29 @@ static bool eval_affine(const walk_t *w, const affine_t *a, int64_t *x) {
     return true;
 }
 
+static bool eval_compare(const walk_t *w, const inst_t *i, int64_t *x) {
+    if (i->op < OP_EQ || i->op > OP_GE) return false;
+    int a = i->operand[0]->id, b = i->operand[1]->id;
+    if (!w->is_known[a] || !w->is_known[b]) return false;
+    int64_t d = (w->known[a] > w->known[b]) - (w->known[a] < w->known[b]);
+    const bool holds[] = {d == 0, d != 0, d<0, d <= 0, d> 0, d >= 0};
+    *x = holds[i->op - OP_EQ] ? -1 : 0;
+    return true;
+}
+
 /* What conditions of a schedule are made of; all else counts as unknown. */
 static void eval(walk_t *w, const inst_t *i) {
     if (!i->result) return;
     int64_t x = 0, at = 0;
-    bool ok = false;
+    bool ok = eval_compare(w, i, &x);
     if (i->op == OP_CONST && !elem_is_float(i->result->type.elem)) {
         x = i->i;
         ok = true;
     } else if (i->op == OP_INDEX) {
         ok = eval_affine(w, i->index, &x);
+    } else if (i->op == OP_IREM && w->is_known[i->operand[0]->id]) {
+        x = w->known[i->operand[0]->id] % dim_at(i->d, w->units);
+        ok = true;
     } else if (i->op == OP_LOAD && i->buffer->kind == BUF_TABLE && i->n_index == 1) {
         ok = eval_affine(w, i->index, &at);
         if (ok) x = i->buffer->data[at];

@@ -242,6 +242,26 @@ static void counts_launches(void **state) {
     box_close(&b);
 }
 
+/* What is compared is decided, too: every third of 8 rounds, and the last. */
+static void counts_what_is_compared(void **state) {
+    (void)state;
+    static const char text[] =
+        "module \"m\" target \"x86-64-v3\"\nbuffer x: workspace f32 [8]\n"
+        "kernel a() tasks(%t < 8) {\n%c = const.f32 1\nstore x[%t], %c\n}\n"
+        "kernel b() tasks(%t < 8) {\n%c = const.f32 2\nstore x[%t], %c\n}\n"
+        "entry run {\n%zero = const.i64 0\n%last = const.i64 7\n"
+        "for %i = 0 .. 8 {\n%r = irem %i, 3\n%is = eq %r, %zero\n"
+        "if %is {\nlaunch a()\n} else {\nlaunch b()\n}\n"
+        "%end = lt %i, %last\nif %end {\nlaunch b()\n} else {\nlaunch a()\n}\n}\n}\n";
+    box_t b = box_open();
+    module_t *m = parse_good(&b, text);
+    counts_t c = {.m = m};
+    loops_schedule(m, 0, count_launch, &c);
+    assert_int_equal(c.times[0], 3 + 1);
+    assert_int_equal(c.times[1], 5 + 7);
+    box_close(&b);
+}
+
 /* Of the weights one layer's row, of x what the tasks reach, reads and writes alike. */
 static void counts_streams(void **state) {
     (void)state;
@@ -310,6 +330,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(match_their_texts),
         cmocka_unit_test(counts_launches),
+        cmocka_unit_test(counts_what_is_compared),
         cmocka_unit_test(counts_streams),
         cmocka_unit_test(counts_gathered_rows),
         cmocka_unit_test(folding_keeps_every_bit),
