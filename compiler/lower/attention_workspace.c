@@ -37,17 +37,35 @@ static void make_self_kept(lower_t *L, attention_t *a) {
         a->self_kept = shared(L, "self_kept", E_F32, 4, d, "[batch][group][round][rows]");
 }
 
+/* Whether all that reads the result runs before the gradient, which then may take its place: of all members. */
+static bool is_read_before(const lower_t *L, const attention_t *a) {
+    const regions_t *r = L->regions;
+    for (int m = 0; m < a->class->count; m++) {
+        const nodes_t *nodes = &a->class->members[m]->nodes;
+        int i = 0, gradient = -1, last = -1;
+        while (nodes->at[i]->op != a->node->op) i++;
+        const nodes_t *readers = &r->readers[nodes->at[i]->id];
+        for (int k = 0; k < readers->n; k++) {
+            int order = r->of_node[readers->at[k]->id]->order;
+            if (is_attention_gradient(readers->at[k])) gradient = order;
+            else if (order > last) last = order;
+        }
+        if (last > gradient) return false;
+    }
+    return true;
+}
+
 static void make_gradient_workspace(lower_t *L, attention_t *a, const dim_t *heads) {
     const char *doc = "[batch][group][rows][head]: gradient of an operand";
     const char *row = "[batch][group][rows]: probabilities are exp(score - shift) * scale";
     a->dy_heads = shared(L, "dy", E_F32, 4, heads, "[batch][group][rows][head]: of the result");
     a->dq = shared(L, "dq", E_F32, 4, heads, doc);
     a->dk = shared(L, "dk", E_F32, 4, heads, doc);
-    a->dv = shared(L, "dv", E_F32, 4, heads, doc);
     a->row_shift = shared(L, "row_shift", E_F32, 3, heads, row);
     a->row_scale = shared(L, "row_scale", E_F32, 3, heads, row);
     a->row_mean = shared(L, "row_mean", E_F32, 3, heads, "[batch][group][rows]: <dy, y>");
     if (!a->lsh) a->out = shared(L, "mixed", E_F32, 4, heads, "[batch][group][rows][head]: output");
+    a->dv = is_read_before(L, a) ? a->out : shared(L, "dv", E_F32, 4, heads, doc);
 }
 
 /* Of few rows: the operands of a row side by side, each head in whole panels; of the result, with nothing between them. */

@@ -131,15 +131,34 @@ typedef struct {
     int *unread;
 } late_t;
 
+static bool is_gradient(const gnode_t *n) {
+    return n->op == G_LSH_ATTENTION_GRAD || n->op == G_LOCAL_ATTENTION_GRAD ||
+           n->op == G_EXACT_ATTENTION_GRAD;
+}
+
+/* An attention's gradient, or what goes on with it. Who reads its result comes before: gradients then stand where that did. */
+static bool is_behind_attention(const region_t *region) {
+    for (int i = 0; i < region->reads.n; i++)
+        if (is_gradient(region->reads.at[i])) return true;
+    return is_gradient(region->nodes.at[0]);
+}
+
+/* Whether a, of two that may be last, is to be that rather than b, which stands behind it in the graph. */
+static bool is_later(const region_t *a, const region_t *b, int layer) {
+    bool own_a = a->layer >= 0 && a->layer == layer, own_b = b->layer >= 0 && b->layer == layer;
+    if (own_a != own_b) return own_a;
+    if (a->layer != b->layer) return (unsigned)a->layer < (unsigned)b->layer;
+    return is_behind_attention(a) && !is_behind_attention(b);
+}
+
 /* Of those that may be last the graph's last, of the layer that runs behind them; else of the lowest one. What has no layer
  * comes in the graph's order. -1: none may be. */
 static int latest_region(const late_t *q, int layer) {
     int best = -1;
     for (int i = q->end - 1; i >= q->first; i--) {
         if (q->done[q->all[i]->order] || q->unread[q->all[i]->order] > 0) continue;
-        int own = q->all[i]->layer;
-        if (own < 0 ? i == q->end - 1 : own == layer) return i;
-        if (best < 0 || (unsigned)own < (unsigned)q->all[best]->layer) best = i;
+        if (q->all[i]->layer < 0 && i == q->end - 1) return i;
+        if (best < 0 || is_later(q->all[i], q->all[best], layer)) best = i;
     }
     return best;
 }
