@@ -22,6 +22,12 @@ with the cache that a prefill filled. Both programs run with one thread and with
 `reformerc generate` writes a few tokens greedily first, as Hugging Face does (`compile.decode: huggingface`, its
 bookkeeping of buckets to the letter); where they differ it is said after which, and how near the two best logits were.
 
+With --train it is a training step without its update: forward, loss and gradients of all weights, without dropout, at
+--lengths tokens (default 1024,4096). Beside Hugging Face's Reformer stands a plain transformer of the same sizes (vocabulary,
+width, layers, heads, feed-forward; norms first, PyTorch's scaled_dot_product_attention, causal): what somebody would train
+instead. Gradients are compared first, tensor by tensor, with Hugging Face's buckets imposed: each must agree within 4e-5 of
+its largest magnitude, twice the bound of one program that rounds against one that does not.
+
 Needs PyTorch, transformers (4.x, which has the Reformer) and PyYAML; nothing of the project needs this file.
 Debian:
 
@@ -49,11 +55,14 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+GRADIENT_TOLERANCE = 4e-5  # of a tensor's largest magnitude; below NOISE of all it is a zero
+NOISE = 1e-6
 TOLERANCE = 2e-5  # of max(1, largest magnitude): that of the golden tests
 NEAR_TIE = 1e-5  # of the norm of what is hashed
 LEAST_SECONDS = 2  # of what a process of Hugging Face times
 GREEDY = 16  # tokens that both write before steps are timed
 WARM_UP = 2  # steps of Hugging Face's
+DROPOUT = ("hidden_dropout_prob", "lsh_attention_probs_dropout_prob", "local_attention_probs_dropout_prob")
 SECTIONS = ("compile", "train", "expect", "extensions")  # of a spec, beside the model's keys
 NEEDED = {
     "torch": "Debian: apt-get install python3-torch libopenblas0-openmp; else: pip install torch",
@@ -91,8 +100,8 @@ def open_model(folder):
     return transformers.ReformerModelWithLMHead.from_pretrained(folder).eval()
 
 
-def make_model(folder, keys, length, seed):
-    """Writes config.json, model.safetensors and input.safetensors."""
+def make_model(folder, keys, length, seed, labels):
+    """Writes config.json, model.safetensors and input.safetensors; `labels`: the tokens are labels, too."""
     import torch
     import transformers
     from safetensors.torch import save_file
@@ -101,7 +110,8 @@ def make_model(folder, keys, length, seed):
     model = transformers.ReformerModelWithLMHead(transformers.ReformerConfig(**keys))
     model.save_pretrained(folder, safe_serialization=True)
     ids = torch.randint(model.config.vocab_size, (1, length))
-    save_file({"input_ids": ids}, folder / "input.safetensors")
+    tensors = {"input_ids": ids, **({"labels": ids.clone()} if labels else {})}
+    save_file(tensors, folder / "input.safetensors")
 
 
 def input_of(folder):
@@ -146,6 +156,119 @@ def time_forward(folder, threads):
         "torch": torch.__version__,
         "transformers": transformers.__version__,
     }
+
+
+def plain_transformer(keys, length):
+    """A model that maps tokens to its loss, of the Reformer's sizes."""
+    import torch
+    from torch import nn
+    from torch.nn import functional
+
+    width, inner = keys.get("hidden_size", 256), keys.get("feed_forward_size", 512)
+    heads, size = keys.get("num_attention_heads", 12), keys.get("attention_head_size", 64)
+
+    class Layer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+            self.into = nn.Linear(width, 3 * heads * size, bias=False)
+            self.out = nn.Linear(heads * size, width, bias=False)
+            self.up, self.down = nn.Linear(width, inner), nn.Linear(inner, width)
+
+        def forward(self, x):
+            rows = x.shape[:2]
+            q, k, v = self.into(self.norm1(x)).view(*rows, 3, heads, size).permute(2, 0, 3, 1, 4)
+            mixed = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+            x = x + self.out(mixed.transpose(1, 2).reshape(*rows, heads * size))
+            return x + self.down(functional.relu(self.up(self.norm2(x))))
+
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            vocabulary = keys.get("vocab_size", 320)
+            self.words, self.positions = nn.Embedding(vocabulary, width), nn.Embedding(length, width)
+            self.layers = nn.ModuleList(Layer() for _ in keys["attn_layers"])
+            self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, vocabulary)
+
+        def forward(self, ids):
+            x = self.words(ids) + self.positions.weight[: ids.shape[1]]
+            for layer in self.layers:
+                x = layer(x)
+            logits = self.head(self.norm(x))
+            return functional.cross_entropy(logits[0, :-1], ids[0, 1:])
+
+    return Model().train()
+
+
+def train_model(folder):
+    model = open_model(folder).train()
+    import torch
+
+    torch.set_grad_enabled(True)
+    return model
+
+
+def time_steps_of(step, parameters):
+    """Seconds of every step after the first."""
+    import time
+
+    seconds = []
+    while len(seconds) < 2 or sum(seconds[1:]) < LEAST_SECONDS:
+        for p in parameters:
+            p.grad = None
+        start = time.perf_counter()
+        step().backward()
+        seconds.append(time.perf_counter() - start)
+    return seconds[1:]
+
+
+def time_train(folder, threads, keys, plain):
+    """A process of Hugging Face's Reformer, or of the plain transformer."""
+    import torch
+    import transformers
+
+    torch.set_num_threads(threads)
+    ids = input_of(folder)
+    if plain:
+        torch.manual_seed(0)
+        model = plain_transformer(keys, ids.shape[1])
+        seconds = time_steps_of(lambda: model(ids), list(model.parameters()))
+    else:
+        model = train_model(folder)
+        seconds = time_steps_of(lambda: model(ids, labels=ids).loss, list(model.parameters()))
+    return {"seconds": seconds, "peak_rss_bytes": status_bytes("VmHWM"), "blas": blas_in_use(),
+            "torch": torch.__version__, "transformers": transformers.__version__}
+
+
+def reference_gradients(folder, threads):
+    """Writes Hugging Face's gradients to their.safetensors; returns the loss."""
+    import torch
+    from safetensors.torch import save_file
+
+    torch.set_num_threads(threads)
+    model, ids = train_model(folder), input_of(folder)
+    loss = model(ids, labels=ids).loss
+    loss.backward()
+    save_file({name: p.grad.contiguous() for name, p in model.named_parameters() if p.grad is not None},
+              folder / "their.safetensors")
+    return float(loss)
+
+
+def gradients_difference(folder):
+    """The worst tensor: how far, of its largest magnitude, and its name."""
+    from safetensors.torch import load_file
+
+    mine, theirs = load_file(folder / "mine.safetensors"), load_file(folder / "their.safetensors")
+    if sorted(mine) != sorted(theirs):
+        raise RuntimeError(f"other gradients: {sorted(set(mine) ^ set(theirs))}")
+    largest = max(float(t.abs().max()) for t in theirs.values())
+    worst = 0, "none"
+    for name, t in theirs.items():
+        if mine[name].shape != t.shape:
+            raise RuntimeError(f"{name} has another shape")
+        size = max(float(t.abs().max()), NOISE * largest)
+        worst = max(worst, (float((mine[name] - t).abs().max()) / size, name))
+    return worst
 
 
 def prefill(model, ids):
@@ -335,10 +458,10 @@ def run_model(options, folder, output, *more):
                          folder / output, "--threads", options.threads, *more)
 
 
-def bench_model(options, folder, length, forwards):
+def bench_model(options, folder, length, forwards, *more):
     result = folder / "bench.json"
     run_reformerc(options, "bench", folder, "--lengths", length, "--threads", options.threads, "--repeat",
-                  forwards, "--output", result)
+                  forwards, "--output", result, *more)
     return json.loads(result.read_text())["cases"][0]
 
 
@@ -440,7 +563,7 @@ def summary(length, theirs, mine):
 
 def compare(options, keys, length, folder):
     say(f"length {length}: a model of random weights")
-    in_child(make_model, folder, keys_for(keys, length), length, options.seed)
+    in_child(make_model, folder, keys_for(keys, length), length, options.seed, False)
     facts, memory = agreement(options, folder)
     say(agreement_text(length, facts))
     if not facts["agree"]:
@@ -452,6 +575,60 @@ def compare(options, keys, length, folder):
     case["reformerc"].update(run_peak_rss_bytes=memory, workspace_bytes=mine[0]["workspace_bytes"],
                              target=mine[0]["target"])
     case["logits"] = facts
+    case["versions"] = {name: theirs[0][name] for name in ("torch", "transformers", "blas")}
+    return case
+
+
+# ---- training -------------------------------------------------------------------------------------------
+
+
+def gradients_agreement(options, folder, length):
+    in_child(reference, folder, options.threads)  # for its buckets
+    loss = in_child(reference_gradients, folder, options.threads)
+    memory = run_reformerc(options, "run", folder, "--input", folder / "input.safetensors", "--gradients",
+                           folder / "mine.safetensors", "--buckets", folder / "buckets.safetensors", "--threads",
+                           options.threads)
+    worst, name = in_child(gradients_difference, folder)
+    agree = worst <= GRADIENT_TOLERANCE
+    say(f"length {length}: gradients {'agree' if agree else 'DIFFER'}: {worst:.2g} of its largest magnitude at most "
+        f"(bound {GRADIENT_TOLERANCE:.2g}), {name}; Hugging Face's loss is {loss:.6f}")
+    if not agree:
+        raise Failure(f"length {length}: error: the programs compute different things, their speed says nothing")
+    return {"largest_difference": worst, "of": name, "loss": loss}, memory
+
+
+def measure_train(options, keys, folder, length):
+    theirs, plain, mine = [], [], []
+    for k in range(options.repeat):
+        for into, is_plain in ((theirs, False), (plain, True)):
+            t = in_child(time_train, folder, options.threads, keys, is_plain)
+            t["tokens_per_second"] = length / statistics.median(t["seconds"])
+            into.append(t)
+        mine.append(bench_model(options, folder, length, max(2, len(theirs[-1]["seconds"])), "--train"))
+        say(f"length {length}, round {k + 1} of {options.repeat}: Hugging Face {theirs[-1]['tokens_per_second']:.0f} "
+            f"tokens/s, plain transformer {plain[-1]['tokens_per_second']:.0f}, reformerc "
+            f"{mine[-1]['tokens_per_second']:.0f}")
+    return theirs, plain, mine
+
+
+def train_summary(length, theirs, plain, mine):
+    case = summary(length, theirs, mine)
+    other = summary(length, plain, mine)
+    case["transformer"], case["transformer_ratio"] = other["huggingface"], other["speed_ratio"]
+    return case
+
+
+def compare_train(options, keys, length, folder):
+    say(f"length {length}: a model of random weights")
+    keys = {**keys_for(keys, length), **{key: 0.0 for key in DROPOUT}}
+    in_child(make_model, folder, keys, length, options.seed, True)
+    facts, memory = gradients_agreement(options, folder, length)
+    theirs, plain, mine = measure_train(options, keys, folder, length)
+    for m in mine:
+        m["peak_rss_bytes"] = m["peak_rss_bytes"] or memory  # null: the system does not tell
+    case = train_summary(length, theirs, plain, mine)
+    case["reformerc"].update(workspace_bytes=mine[0]["workspace_bytes"], target=mine[0]["target"])
+    case["gradients"] = facts
     case["versions"] = {name: theirs[0][name] for name in ("torch", "transformers", "blas")}
     return case
 
@@ -520,7 +697,7 @@ def decode_summary(length, theirs, mine):
 
 def compare_steps(options, keys, length, folder):
     say(f"context {length}: a model of random weights")
-    in_child(make_model, folder, decode_keys(keys, length), length, options.seed)
+    in_child(make_model, folder, decode_keys(keys, length), length, options.seed, False)
     facts = greedy(options, folder)
     say(greedy_text(length, facts))
     theirs, mine = measure_steps(options, folder, length)
@@ -553,6 +730,18 @@ def table(cases):
     return aligned(rows)
 
 
+def train_table(cases):
+    rows = [("length", "HF tokens/s", "transformer", "reformerc", "by HF", "low … high", "by transformer", "low … high",
+             "HF memory", "transformer", "reformerc")]
+    for c in cases:
+        first, second = c["speed_ratio"], c["transformer_ratio"]
+        sides = [c["huggingface"], c["transformer"], c["reformerc"]]
+        rows.append((str(c["length"]), *(f"{s['tokens_per_second']:.0f}" for s in sides),
+                     f"{first['median']:.2f}", f"{first['low']:.2f} … {first['high']:.2f}", f"{second['median']:.2f}",
+                     f"{second['low']:.2f} … {second['high']:.2f}", *(mebibytes(s["peak_rss_bytes"]) for s in sides)))
+    return aligned(rows)
+
+
 def aligned(rows):
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
     return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths)) for row in rows)
@@ -575,7 +764,8 @@ def report(options, cases):
     print(f"{threads}, {count(options.repeat, 'round')}; PyTorch {versions['torch']}, "
           f"transformers {versions['transformers']}, BLAS: {blas or 'none seen'}; OMP_WAIT_POLICY="
           f"{os.environ['OMP_WAIT_POLICY']}; reformerc for {cases[0]['reformerc']['target']}")
-    print(decode_table(cases) if options.decode else table(cases), flush=True)
+    tables = {"decode": decode_table, "train": train_table, "forward": table}
+    print(tables[options.what](cases), flush=True)
     if any("/blas/libblas.so" in f for f in versions["blas"]):
         say("warning: PyTorch computes with the reference BLAS, several times slower than it can\n"
             "    hint: apt-get install libopenblas0-openmp")
@@ -586,7 +776,7 @@ def report(options, cases):
 def write_result(options, cases):
     result = {"spec": str(options.spec), "threads": options.threads, "rounds": options.repeat, "seed": options.seed,
               "environment": {k: os.environ[k] for k in sorted(os.environ) if k.startswith(("OMP_", "OPENBLAS_"))},
-              "decode": options.decode, "cases": cases}
+              "decode": options.decode, "train": options.train, "cases": cases}
     part = options.output.with_name(f"{options.output.name}.tmp-{os.getpid()}")
     try:
         part.write_text(json.dumps(result, indent=2) + "\n")
@@ -610,8 +800,10 @@ def parse_arguments():
     parser.add_argument("--spec", default=ROOT / "specs/bench.yaml", metavar="FILE",
                         help="the model, a causal one; default: specs/bench.yaml")
     parser.add_argument("--decode", action="store_true", help="compares generation, after so many tokens of context")
+    parser.add_argument("--train", action="store_true",
+                        help="compares training steps (forward and backward), with a plain transformer too")
     parser.add_argument("--lengths", metavar="N[,N...]",
-                        help="tokens; default: 1024,4096,16384, of --decode 1024,4096")
+                        help="tokens; default: 1024,4096,16384, of --decode and --train 1024,4096")
     parser.add_argument("--tokens", metavar="N", help="steps of a round, of --decode; default: 64")
     parser.add_argument("--threads", metavar="N", help="of both; default: all cores this process may use")
     parser.add_argument("--repeat", default="3", metavar="N", help="rounds; default: 3")
@@ -619,7 +811,10 @@ def parse_arguments():
     parser.add_argument("--reformerc", metavar="PROGRAM", help="default: build/release/bin/reformerc, else of PATH")
     parser.add_argument("--output", metavar="FILE.json", help="writes all samples and facts")
     options = parser.parse_args()
-    usual = "1024,4096" if options.decode else "1024,4096,16384"
+    if options.decode and options.train:
+        raise Failure("--train: error: compares training steps, and --decode generation")
+    options.what = "decode" if options.decode else "train" if options.train else "forward"
+    usual = "1024,4096,16384" if options.what == "forward" else "1024,4096"
     lengths = usual if options.lengths is None else options.lengths
     options.lengths = [number(text, "--lengths", 2**24) for text in lengths.split(",")]
     if options.tokens is not None and not options.decode:
@@ -695,7 +890,7 @@ def side_by_side(options, keys):
         for length in options.lengths:
             with tempfile.TemporaryDirectory(prefix="side-by-side-") as folder:
                 os.environ["REFORMERC_CACHE"] = os.path.join(folder, "cache")
-                one = compare_steps if options.decode else compare
+                one = {"decode": compare_steps, "train": compare_train, "forward": compare}[options.what]
                 cases.append(one(options, keys, length, Path(folder)))
     finally:  # what is done is told in any case
         if cases:

@@ -40,6 +40,19 @@ says '^2.5 4.0 5.0 2.5$'
 says '^ +64 +100 +400 +4.00 +2.50 … 5.00 +200 MiB +500 MiB +2.500$'
 says '^\[64, 64\] \[64, 128\] \[1, 7\]$'
 
+# Training: three sides, two ratios.
+h both 1 '^--train: error: compares training steps, and --decode generation' --train --decode
+check training 0 - env PYTHONPATH="$SOURCE/tests/bench" $python -c '
+import huggingface as h
+rounds = lambda *speeds: [{"tokens_per_second": s, "peak_rss_bytes": 2**20 * s} for s in speeds]
+case = h.train_summary(64, rounds(100, 200, 50), rounds(200, 250, 100), rounds(400, 500, 250))
+print(case["huggingface"]["tokens_per_second"], case["transformer"]["tokens_per_second"])
+print(case["speed_ratio"]["median"], case["transformer_ratio"]["median"])
+print(h.train_table([case]))'
+says '^100 200$'
+says '^4.0 2.0$'
+says '^ +64 +100 +200 +400 +4.00 +2.50 … 5.00 +2.00 +2.00 … 2.50 +200 MiB +250 MiB +500 MiB$'
+
 # Generation: of each program the better number of threads, and the ratio of each round by itself.
 check steps 0 - env PYTHONPATH="$SOURCE/tests/bench" $python -c '
 import huggingface as h
