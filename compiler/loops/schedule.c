@@ -6,7 +6,7 @@
  * likely side counts, else the dearer one. */
 #include <string.h>
 
-#include "loops/rules.h"
+#include "loops/arith.h"
 
 /* ---- launches ------------------------------------------------------------------------------------ */
 
@@ -42,14 +42,13 @@ static bool eval_affine(const walk_t *w, const affine_t *a, int64_t *x) {
     return true;
 }
 
+/* Of two integers that are known: whether they compare so. */
 static bool eval_compare(const walk_t *w, const inst_t *i, int64_t *x) {
-    if (i->op < OP_EQ || i->op > OP_GE) return false;
+    if (i->op < OP_EQ || i->op > OP_GE || elem_is_float(i->operand[0]->type.elem)) return false;
     int a = i->operand[0]->id, b = i->operand[1]->id;
-    if (!w->is_known[a] || !w->is_known[b]) return false;
-    int64_t d = (w->known[a] > w->known[b]) - (w->known[a] < w->known[b]);
-    const bool holds[] = {d == 0, d != 0, d<0, d <= 0, d> 0, d >= 0};
-    *x = holds[i->op - OP_EQ] ? -1 : 0;
-    return true;
+    int64_t p = w->known[a], q = w->known[b];
+    *x = compare_op(i->op, p<q, p == q, p> q);
+    return w->is_known[a] && w->is_known[b];
 }
 
 /* What conditions of a schedule are made of; all else counts as unknown. */
@@ -68,6 +67,8 @@ static void eval(walk_t *w, const inst_t *i) {
     } else if (i->op == OP_LOAD && i->buffer->kind == BUF_TABLE && i->n_index == 1) {
         ok = eval_affine(w, i->index, &at);
         if (ok) x = i->buffer->data[at];
+    } else {
+        ok = eval_compare(w, i, &x);
     }
     w->known[i->result->id] = x;
     w->is_known[i->result->id] = ok;
