@@ -57,13 +57,32 @@ typedef struct {
                    void *workspace);
     int (*step)(const reformer_model_t *m, const reformer_decode_t *io, void *cache,
                 void *workspace);
+    size_t (*gradients_bytes)(const reformer_desc_t *desc);
+    int (*gradient)(const reformer_desc_t *desc, size_t i, reformer_tensor_t *t);
+    size_t (*train_bytes)(const reformer_desc_t *desc, size_t length, int threads);
+    int (*gradients)(const reformer_model_t *m, const reformer_io_t *io, float *gradients,
+                     void *workspace);
 } linkage_t;
 
-static const linkage_t our_runtime = {
-    reformer_workspace_bytes, reformer_bind,       reformer_check_weights, reformer_forward,
-    reformer_strerror,        reformer_launch,     reformer_trace,         reformer_launch_labelled,
-    reformer_cache_bytes,     reformer_cache_init, reformer_cache_tokens,  reformer_cache_copy_row,
-    reformer_decode_bytes,    reformer_prefill,    reformer_step};
+static const linkage_t our_runtime = {reformer_workspace_bytes,
+                                      reformer_bind,
+                                      reformer_check_weights,
+                                      reformer_forward,
+                                      reformer_strerror,
+                                      reformer_launch,
+                                      reformer_trace,
+                                      reformer_launch_labelled,
+                                      reformer_cache_bytes,
+                                      reformer_cache_init,
+                                      reformer_cache_tokens,
+                                      reformer_cache_copy_row,
+                                      reformer_decode_bytes,
+                                      reformer_prefill,
+                                      reformer_step,
+                                      reformer_gradients_bytes,
+                                      reformer_gradient,
+                                      reformer_train_bytes,
+                                      reformer_gradients};
 
 /* One pointer, set whole: a library that two threads load at once is one library. */
 static const char linkage_source[] =
@@ -86,6 +105,10 @@ static const char linkage_source[] =
     "    size_t (*decode_bytes)(const reformer_desc_t *, size_t, int);\n"
     "    int (*prefill)(const reformer_model_t *, const reformer_decode_t *, void *, void *);\n"
     "    int (*step)(const reformer_model_t *, const reformer_decode_t *, void *, void *);\n"
+    "    size_t (*gradients_bytes)(const reformer_desc_t *);\n"
+    "    int (*gradient)(const reformer_desc_t *, size_t, reformer_tensor_t *);\n"
+    "    size_t (*train_bytes)(const reformer_desc_t *, size_t, int);\n"
+    "    int (*gradients)(const reformer_model_t *, const reformer_io_t *, float *, void *);\n"
     "} linkage_t;\n"
     "static const linkage_t *linked;\n"
     "static const linkage_t *rt(void) { return __atomic_load_n(&linked, __ATOMIC_ACQUIRE); }\n"
@@ -133,6 +156,18 @@ static const char linkage_source[] =
     "}\n"
     "int reformer_step(const reformer_model_t *m, const reformer_decode_t *io, void *c, void *w) {\n"
     "    return rt()->step(m, io, c, w);\n"
+    "}\n"
+    "size_t reformer_gradients_bytes(const reformer_desc_t *d) {\n"
+    "    return rt()->gradients_bytes(d);\n"
+    "}\n"
+    "int reformer_gradient(const reformer_desc_t *d, size_t i, reformer_tensor_t *t) {\n"
+    "    return rt()->gradient(d, i, t);\n"
+    "}\n"
+    "size_t reformer_train_bytes(const reformer_desc_t *d, size_t n, int t) {\n"
+    "    return rt()->train_bytes(d, n, t);\n"
+    "}\n"
+    "int reformer_gradients(const reformer_model_t *m, const reformer_io_t *io, float *g, void *w) {\n"
+    "    return rt()->gradients(m, io, g, w);\n"
     "}\n";
 
 /* ---- the job ------------------------------------------------------------------------------------------ */
