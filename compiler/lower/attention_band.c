@@ -82,7 +82,8 @@ static bool check_members(lower_t *L, const attention_t *a) {
     return true;
 }
 
-bool find_project(lower_t *L, attention_t *a) {
+/* The one region that makes the operands. */
+static bool find_project(lower_t *L, attention_t *a) {
     const gnode_t *operands[] = {a->query, a->key, a->value};
     for (int i = 0; i < 3; i++) {
         if (!operands[i]) continue;

@@ -36,6 +36,8 @@ typedef struct {
         *key_scale;           /* scratch [size]; own: -1 where it is none */
     affine_t panel, column;   /* of queries; of columns */
     affine_t at;              /* first row of a tile */
+    affine_t ordinal;         /* of a tile of keys */
+    int64_t calls;            /* of fetch_next() per tile */
     buffer_t *weights, *rows; /* of a product */
 } grad_t;
 
@@ -160,18 +162,43 @@ static value_t *query_vector(lower_t *L, builder_t *b, void *ctx, int j, affine_
     return b_load(b, g->weights, L->lanes, ix);
 }
 
+/* Of one lane of the panel: the rows of the next chunks, whose task most likely comes next. A sorted order has strewn them
+ * over memory. */
+static void fetch_next(lower_t *L, builder_t *b, void *ctx, affine_t step) {
+    const grad_t *g = ctx;
+    const attention_t *a = g->a;
+    affine_t call = ax_add(ax_scale(g->ordinal, g->calls), step),
+             lane = ax_scale(g->panel, L->tile);
+    value_t *in_panel = at_most(b, call, dim(L->tile - 1));
+    lane = ax_v(at_most(b, ax_add(lane, ax_v(in_panel)), dim(g->size - 1)));
+    buffer_t *of_queries[] = {a->q, a->dy_heads, a->dq};
+    buffer_t *of_keys[] = {a->lsh ? a->q : a->k, a->v, a->dk, a->dv};
+    for (int keys = 0; keys < 2; keys++) {
+        affine_t chunk = ax_plus(keys ? g->other : g->chunk, 1);
+        chunk = ax_v(at_most(b, chunk, dim_sub(g->chunks, dim(1))));
+        affine_t row = row_of(L, b, g, keys ? g->other_round : g->round, chunk, lane);
+        for (int i = 0; i < (keys ? 4 : 3); i++) {
+            affine_t ix[] = {g->batch, g->head, row, ax(0)};
+            prefetch_row(b, keys ? of_keys[i] : of_queries[i], ix, a->head_stride);
+        }
+    }
+}
+
 /* keys x queries of one tile: rows of k or v times transposed queries or results. */
 static void across(lower_t *L, builder_t *b, grad_t *g, affine_t key, int rows, buffer_t *keys,
                    buffer_t *queries, value_t **acc) {
     g->at = key;
     g->rows = keys;
     g->weights = queries;
+    g->calls = (L->tile - 1) / row_tiles(L, g->size) + 1;
     product_t p = {.rows = rows,
                    .vectors = L->tiles->vectors,
                    .depth = g->a->head_size,
                    .x = key_scalar,
                    .y = query_vector,
-                   .ctx = g};
+                   .ctx = g,
+                   .every = keys == g->k ? g->a->head_size / g->calls : 0,
+                   .ahead = fetch_next};
     tile_product(L, b, &p, acc);
 }
 
@@ -209,7 +236,7 @@ static void weigh_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int ro
     grad_t *g = ctx;
     int nv = L->tiles->vectors;
     value_t *acc[MAX_TILE], *query[MAX_VECTORS], *shift[MAX_VECTORS], *scale[MAX_VECTORS];
-    (void)ordinal;
+    g->ordinal = ordinal;
     across(L, b, g, row, rows, g->k, g->queries, acc);
     of_queries(L, b, g, g->query_pos, query);
     of_queries(L, b, g, g->shift, shift);

@@ -28,45 +28,75 @@ static bool is_of(const gnode_t *x, const gnode_t *attention, const gnode_t *gra
     return x == attention || x == gradient;
 }
 
-/* Members' buffers are one: nothing of another attention runs from a member's first region to its last. */
-static bool runs_alone(const lower_t *L, const gnode_t *attention, int first, int last) {
+/* The operands, with dy; NULL: there is none. */
+enum { OPERANDS = 4 };
+static void operands_of(const lower_t *L, const gnode_t *n, const gnode_t **x) {
+    const gnode_t *gradient = gradient_of(L, n);
+    bool hashes = n->op == G_LSH_ATTENTION;
+    x[0] = n->in[0];
+    x[1] = hashes || n->in[1] == n->in[0] ? NULL : n->in[1];
+    x[2] = n->in[hashes ? 1 : 2];
+    x[3] = gradient ? gradient->in[0] : NULL;
+}
+
+/* A member's regions, from what makes its first operand to what reads its results last. */
+typedef struct {
+    int first, last;
+} stretch_t;
+
+static stretch_t stretch_of(const lower_t *L, const region_t *mix) {
+    const gnode_t *n = mix->nodes.at[0], *made[] = {n, gradient_of(L, n)}, *x[OPERANDS];
+    stretch_t s = {mix->order, mix->order};
+    operands_of(L, n, x);
+    for (int i = 0; i < OPERANDS; i++)
+        if (x[i] && region_of(L, x[i])->order < s.first) s.first = region_of(L, x[i])->order;
+    for (int i = s.last + 1; i < L->regions->n_regions; i++) {
+        const nodes_t *reads = &L->regions->regions[i]->reads;
+        if (nodes_find(reads, made[0]) >= 0 || nodes_find(reads, made[1]) >= 0) s.last = i;
+    }
+    return s;
+}
+
+/* Whether nothing of another attention runs from a member's first region to its last: then it may share buffers with all. */
+static bool runs_alone(const lower_t *L, const region_t *mix) {
     const regions_t *r = L->regions;
-    const gnode_t *gradient = gradient_of(L, attention);
-    for (int i = first; i <= last; i++) {
+    const gnode_t *n = mix->nodes.at[0], *gradient = gradient_of(L, n), *own[OPERANDS];
+    stretch_t s = stretch_of(L, mix);
+    operands_of(L, n, own);
+    for (int i = s.first; i <= s.last; i++) {
         const region_t *region = r->regions[i];
         if (region->kind == K_MIX) {
-            if (!is_own_mixer(region, attention, gradient)) return false;
+            if (!is_own_mixer(region, n, gradient)) return false;
             continue;
         }
         for (int k = 0; k < region->reads.n; k++)
             if (graph_kind(region->reads.at[k]) == K_MIX &&
-                !is_of(region->reads.at[k], attention, gradient))
+                !is_of(region->reads.at[k], n, gradient))
                 return false;
         for (int k = 0; k < region->results.n; k++) {
-            const gnode_t *n = region->results.at[k];
-            if (!feeds_attention(L, n)) continue;
-            bool own = n == gradient->in[0];
-            for (int j = 0; j < attention->n_in; j++) own = own || attention->in[j] == n;
-            if (!own) return false;
+            const gnode_t *x = region->results.at[k];
+            bool is_own = !feeds_attention(L, x);
+            for (int j = 0; j < OPERANDS; j++) is_own = is_own || own[j] == x;
+            if (!is_own) return false;
         }
     }
     return true;
 }
 
-static bool check_member(lower_t *L, const region_t *mix) {
-    const gnode_t *n = mix->nodes.at[0], *gradient = gradient_of(L, n);
-    const region_t *dy = region_of(L, gradient->in[0]);
-    int first = region_of(L, n->in[0])->order, last = mix->order;
-    if (dy->order < first) first = dy->order;
-    for (int which = 0; which < 2; which++) {
-        const nodes_t *readers = &L->regions->readers[which ? gradient->id : n->id];
-        for (int i = 0; i < readers->n; i++) {
-            int order = region_of(L, readers->at[i])->order;
-            if (order > last) last = order;
+/* Members have the same buffers: one after the other; else false after an error. */
+static bool check_members(lower_t *L, attention_t *a) {
+    const class_t *class = a->class;
+    for (int m = 0; m < class->count; m++) {
+        stretch_t s = stretch_of(L, class->members[m]);
+        a->apart = a->apart || !runs_alone(L, class->members[m]);
+        for (int k = 0; k < m; k++) {
+            stretch_t before = stretch_of(L, class->members[k]);
+            if (before.last >= s.first && s.last >= before.first)
+                return no_kernel(L, a->gradient,
+                                 "with another one between its operands and its results");
         }
     }
-    if (runs_alone(L, n, first, last)) return true;
-    return no_kernel(L, gradient, "with another attention between its operands and its results");
+    return true;
 }
 
 static bool is_shared(lower_t *L, const attention_t *a) {
@@ -75,51 +105,55 @@ static bool is_shared(lower_t *L, const attention_t *a) {
     return true;
 }
 
-/* All row programs that read x: whole rows of it, or parts. */
-static bool find_readers(lower_t *L, attention_t *a, const gnode_t *x) {
-    const nodes_t *readers = &L->regions->readers[x->id];
-    for (int i = 0; i < readers->n; i++) {
-        const gnode_t *n = readers->at[i];
-        if (n == a->gradient) continue;
-        if (graph_kind(n) == K_MIX || graph_kind(n) == K_REDUCE)
-            return no_kernel(L, n, "of what attention gives");
-        part_t *p = part_of_node(L, n);
-        bool others = (p->from && p->from != a) || p->into;
+/* All row programs that read the result or the gradients: whole rows, or parts. What picks a part may stand in several. */
+static bool find_readers(lower_t *L, attention_t *a) {
+    const regions_t *r = L->regions;
+    for (int i = 0; i < r->n_regions; i++) {
+        const region_t *region = r->regions[i];
+        bool reads = nodes_find(&region->reads, a->node) >= 0 ||
+                     nodes_find(&region->reads, a->gradient) >= 0;
+        part_t *p = &L->parts[region->class->id];
+        if (!reads || p->own == a) continue;
+        if (region->kind != K_ROW && region->kind != K_SUM)
+            return no_kernel(L, region->nodes.at[0], "of what attention gives");
+        bool others = (p->from && p->from != a) || (p->into && p->into != a);
         if (others || p->class->count != a->class->count) return !is_shared(L, a);
         p->from = a;
     }
     return true;
 }
 
-/* What makes dy, with the operands or by itself. */
-static bool find_dy(lower_t *L, attention_t *a) {
-    if (!region_of(L, a->dy) || graph_kind(a->dy) != K_ROW)
-        return no_kernel(L, a->gradient, "of no rows");
-    if (a->dy == a->query || a->dy == a->key || a->dy == a->value)
-        return no_kernel(L, a->gradient, "with one value as two of its operands");
-    part_t *p = part_of_node(L, a->dy);
-    const nodes_t *results = &p->class->pattern->results;
-    for (int i = 0; i < results->n; i++)
-        if (feeds_attention(L, results->at[i]) && !is_operand(a, results->at[i]))
-            return !is_shared(L, a);
-    if (p->into || p->from || p->class->count != a->class->count) return !is_shared(L, a);
-    p->into = a;
+/* The regions that make operands: one, or several, of this attention alone. */
+static bool find_operands(lower_t *L, attention_t *a) {
+    const gnode_t *x[OPERANDS];
+    operands_of(L, a->node, x);
+    for (int i = 0; i < OPERANDS; i++) {
+        if (!x[i]) continue;
+        for (int k = 0; k < i; k++)
+            if (x[k] == x[i])
+                return no_kernel(L, a->gradient, "with one value as two of its operands");
+        if (!region_of(L, x[i]) || graph_kind(x[i]) != K_ROW)
+            return no_kernel(L, a->gradient, "of no rows");
+        part_t *p = part_of_node(L, x[i]);
+        const nodes_t *results = &p->class->pattern->results;
+        for (int k = 0; k < results->n; k++)
+            if (feeds_attention(L, results->at[k]) && !is_operand(a, results->at[k]))
+                return !is_shared(L, a);
+        bool others = (p->into && p->into != a) || (p->from && p->from != a);
+        if (others || p->class->count != a->class->count) return !is_shared(L, a);
+        p->into = a;
+    }
+    a->project = part_of_node(L, a->query);
     return true;
 }
 
 bool find_gradient_band(lower_t *L, attention_t *a) {
-    if (!find_project(L, a)) return false;
-    part_t *project = a->project, *gradient = part_of_node(L, a->gradient);
-    if (project->class->count != a->class->count || gradient->class->count != a->class->count)
-        return !is_shared(L, a);
-    if (!find_dy(L, a)) return false;
-    if (project->into != a && (project->into || project->from)) return !is_shared(L, a);
-    project->into = a;
+    part_t *gradient = part_of_node(L, a->gradient);
+    if (gradient->class->count != a->class->count) return !is_shared(L, a);
+    if (!find_operands(L, a)) return false;
     a->own->own = gradient->own = a;
-    if (!find_readers(L, a, a->node) || !find_readers(L, a, a->gradient)) return false;
-    for (int m = 0; m < a->class->count; m++)
-        if (!check_member(L, a->class->members[m])) return false;
+    if (!find_readers(L, a)) return false;
     a->group = a->heads;
     a->groups = 1;
-    return true;
+    return check_members(L, a);
 }

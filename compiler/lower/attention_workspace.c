@@ -2,8 +2,10 @@
  * shape share it. */
 #include "lower/attention_dropout.h"
 
-static buffer_t *shared(lower_t *L, const char *name, elem_t e, int rank, const dim_t *dims,
-                        const char *doc) {
+/* Who runs apart has its own. */
+static buffer_t *shared_by(lower_t *L, const attention_t *a, const char *name, elem_t e, int rank,
+                           const dim_t *dims, const char *doc) {
+    if (a->apart) name = arena_printf(L->arena, "%s_%s", a->name, name);
     for (int k = 1;; k++) {
         const char *own = k == 1 ? name : arena_printf(L->arena, "%s_%d", name, k);
         buffer_t *made = module_find_buffer(L->m, own);
@@ -19,14 +21,17 @@ static void make_lsh_workspace(lower_t *L, attention_t *a) {
     dim_t state[] = {batch, group, L->rows}, per_round[] = {batch, group, rounds, L->rows};
     dim_t order[] = {batch, group, rounds, dim_add(L->padded, dim(1))};
     a->run_max =
-        shared(L, "run_max", E_F32, 3, state, "[batch][group][rows]: largest score so far");
-    a->run_sum = shared(L, "run_sum", E_F32, 3, state, "[batch][group][rows]: sum of exponentials");
-    a->self_count = shared(L, "self_count", E_I32, 4, per_round,
-                           "[batch][group][round][rows]: self entries of rows without other keys");
+        shared_by(L, a, "run_max", E_F32, 3, state, "[batch][group][rows]: largest score so far");
+    a->run_sum =
+        shared_by(L, a, "run_sum", E_F32, 3, state, "[batch][group][rows]: sum of exponentials");
+    a->self_count =
+        shared_by(L, a, "self_count", E_I32, 4, per_round,
+                  "[batch][group][round][rows]: self entries of rows without other keys");
     a->bucket_of = workspace(L, arena_printf(L->arena, "%s_buckets", a->name), E_I32, 4, per_round,
                              "[batch][group][round][rows]");
     set_range(a->bucket_of, dim(0), dim(a->buckets));
-    a->order = shared(L, "order", E_I32, 4, order, "[batch][group][round][place]: sorted tokens");
+    a->order =
+        shared_by(L, a, "order", E_I32, 4, order, "[batch][group][round][place]: sorted tokens");
     set_range(a->order, dim(0), dim_sub(L->padded, dim(1)));
 }
 
@@ -34,23 +39,18 @@ static void make_lsh_workspace(lower_t *L, attention_t *a) {
 static void make_self_kept(lower_t *L, attention_t *a) {
     dim_t d[] = {dim(L->batch), dim(a->group), dim(a->rounds), L->rows};
     if (a->lsh && drops_probabilities(L, a))
-        a->self_kept = shared(L, "self_kept", E_F32, 4, d, "[batch][group][round][rows]");
+        a->self_kept = shared_by(L, a, "self_kept", E_F32, 4, d, "[batch][group][round][rows]");
 }
 
-/* Whether all that reads the result runs before the gradient, which then may take its place: of all members. */
+/* Whether all that reads the result runs before the gradient, which then may take its place: of all members. What is
+ * light may stand in several regions. */
 static bool is_read_before(const lower_t *L, const attention_t *a) {
     const regions_t *r = L->regions;
-    for (int m = 0; m < a->class->count; m++) {
-        const nodes_t *nodes = &a->class->members[m]->nodes;
-        int i = 0, gradient = -1, last = -1;
-        while (nodes->at[i]->op != a->node->op) i++;
-        const nodes_t *readers = &r->readers[nodes->at[i]->id];
-        for (int k = 0; k < readers->n; k++) {
-            int order = r->of_node[readers->at[k]->id]->order;
-            if (is_attention_gradient(readers->at[k])) gradient = order;
-            else if (order > last) last = order;
-        }
-        if (last > gradient) return false;
+    const class_t *gradients = r->of_node[a->gradient->id]->class;
+    for (int m = 0; m < gradients->count; m++) {
+        const region_t *gradient = gradients->members[m];
+        for (int i = gradient->order + 1; i < r->n_regions; i++)
+            if (nodes_find(&r->regions[i]->reads, gradient->nodes.at[0]->in[1]) >= 0) return false;
     }
     return true;
 }
@@ -58,14 +58,16 @@ static bool is_read_before(const lower_t *L, const attention_t *a) {
 static void make_gradient_workspace(lower_t *L, attention_t *a, const dim_t *heads) {
     const char *doc = "[batch][group][rows][head]: gradient of an operand";
     const char *row = "[batch][group][rows]: probabilities are exp(score - shift) * scale";
-    a->dy_heads = shared(L, "dy", E_F32, 4, heads, "[batch][group][rows][head]: of the result");
-    a->dq = shared(L, "dq", E_F32, 4, heads, doc);
-    a->dk = shared(L, "dk", E_F32, 4, heads, doc);
-    a->row_shift = shared(L, "row_shift", E_F32, 3, heads, row);
-    a->row_scale = shared(L, "row_scale", E_F32, 3, heads, row);
-    a->row_mean = shared(L, "row_mean", E_F32, 3, heads, "[batch][group][rows]: <dy, y>");
-    if (!a->lsh) a->out = shared(L, "mixed", E_F32, 4, heads, "[batch][group][rows][head]: output");
-    a->dv = is_read_before(L, a) ? a->out : shared(L, "dv", E_F32, 4, heads, doc);
+    a->dy_heads =
+        shared_by(L, a, "dy", E_F32, 4, heads, "[batch][group][rows][head]: of the result");
+    a->dq = shared_by(L, a, "dq", E_F32, 4, heads, doc);
+    a->dk = shared_by(L, a, "dk", E_F32, 4, heads, doc);
+    a->row_shift = shared_by(L, a, "row_shift", E_F32, 3, heads, row);
+    a->row_scale = shared_by(L, a, "row_scale", E_F32, 3, heads, row);
+    a->row_mean = shared_by(L, a, "row_mean", E_F32, 3, heads, "[batch][group][rows]: <dy, y>");
+    if (!a->lsh)
+        a->out = shared_by(L, a, "mixed", E_F32, 4, heads, "[batch][group][rows][head]: output");
+    a->dv = is_read_before(L, a) ? a->out : shared_by(L, a, "dv", E_F32, 4, heads, doc);
 }
 
 /* Of few rows: the operands of a row side by side, each head in whole panels; of the result, with nothing between them. */
@@ -73,12 +75,13 @@ static void make_step_workspace(lower_t *L, attention_t *a) {
     dim_t one = dim(1), out[] = {L->rows, dim(a->heads * a->head_size)};
     a->head_stride = round_up(a->head_size, PANEL);
     dim_t heads[] = {L->rows, dim(a->heads * a->head_stride)};
-    a->q = shared(L, "q", E_F32, 2, heads, "[row][head]");
-    a->v = shared(L, "v", E_F32, 2, heads, "[row][head]");
-    if (a->key) a->k = shared(L, "k", E_F32, 2, heads, "[row][head]");
+    a->q = shared_by(L, a, "q", E_F32, 2, heads, "[row][head]");
+    a->v = shared_by(L, a, "v", E_F32, 2, heads, "[row][head]");
+    if (a->key) a->k = shared_by(L, a, "k", E_F32, 2, heads, "[row][head]");
     if (a->lsh && a->node->upstream && a->buckets > 0)
-        L->forgot = shared(L, "forgot", E_I32, 1, &one, "tokens are filed lower by their round");
-    a->out = shared(L, "mix", E_F32, 2, out, "[row][head]: output of attention");
+        L->forgot =
+            shared_by(L, a, "forgot", E_I32, 1, &one, "tokens are filed lower by their round");
+    a->out = shared_by(L, a, "mix", E_F32, 2, out, "[row][head]: output of attention");
 }
 
 /* Keys apart and an output apart have one place: no attention has both. The plan would not find that out, since it
@@ -90,11 +93,11 @@ void make_attention_workspace(lower_t *L, attention_t *a) {
     }
     dim_t heads[] = {dim(L->batch), dim(a->group), L->rows, dim(a->head_stride)};
     const char *doc = "[batch][group][rows][head]";
-    a->q = shared(L, "q", E_F32, 4, heads, doc);
-    a->v = shared(L, "v", E_F32, 4, heads, doc);
+    a->q = shared_by(L, a, "q", E_F32, 4, heads, doc);
+    a->v = shared_by(L, a, "v", E_F32, 4, heads, doc);
     buffer_t *third =
-        shared(L, "k_out", E_F32, 4, heads,
-               "[batch][group][rows][head]: keys, or an output apart from the queries");
+        shared_by(L, a, "k_out", E_F32, 4, heads,
+                  "[batch][group][rows][head]: keys, or an output apart from the queries");
     if (a->lsh) a->out = third;
     else a->k = third, a->out = a->q; /* written over the queries */
     if (a->gradient) make_gradient_workspace(L, a, heads);
@@ -106,10 +109,10 @@ void make_attention_workspace(lower_t *L, attention_t *a) {
     if (a->lsh && !a->exact) make_lsh_workspace(L, a);
     if (!L->o->trace) return;
     dim_t all[] = {dim(L->batch), L->padded, dim(a->heads * a->head_size)};
-    a->trace_self = shared(L, "trace_self", E_F32, 3, all, "self-attention, all heads");
+    a->trace_self = shared_by(L, a, "trace_self", E_F32, 3, all, "self-attention, all heads");
     if (!a->lsh || a->exact) return;
     dim_t buckets[] = {dim(L->batch), dim(a->heads), dim(a->rounds), L->padded};
     dim_t order[] = {dim(L->batch), dim(a->heads), dim_scale(L->padded, a->rounds)};
-    a->trace_buckets = shared(L, "trace_buckets", E_I32, 4, buckets, "with round offsets");
-    a->trace_order = shared(L, "trace_order", E_I32, 3, order, "over all rounds");
+    a->trace_buckets = shared_by(L, a, "trace_buckets", E_I32, 4, buckets, "with round offsets");
+    a->trace_order = shared_by(L, a, "trace_order", E_I32, 3, order, "over all rounds");
 }

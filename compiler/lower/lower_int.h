@@ -110,6 +110,7 @@ typedef struct attention {
                                  * imposed buckets (-1: none are imposed) */
     int number, kept_number; /* vectors of `own` and `kept`: place in the cache */
     bool lsh, exact;         /* exact: every query against every key: no chunks, one round */
+    bool apart;              /* its buffers are its own: others run while they are in use */
     bool together;           /* nothing else runs between its operands and its result */
     int count;               /* layers */
     bool causal;
@@ -222,9 +223,7 @@ bool read_attentions(lower_t *L); /* false after errors in L->d */
 const gnode_t *keeper_of(const regions_t *r, const gnode_t *operand);
 bool is_attention_lse(const gnode_t *n);
 bool is_attention_gradient(const gnode_t *n);
-bool find_band(lower_t *L, attention_t *a); /* attention_band.c; the same */
-bool find_project(lower_t *L,
-                  attention_t *a); /* the one region that makes the operands; the same */
+bool find_band(lower_t *L, attention_t *a);                /* attention_band.c; the same */
 bool find_gradient_band(lower_t *L, attention_t *a);       /* attention_gradient_band.c; the same */
 void make_attention_workspace(lower_t *L, attention_t *a); /* attention_workspace.c */
 void lower_attention(lower_t *L, attention_t *a);
