@@ -18,9 +18,6 @@
  *   - K_SUM regions. Their row programs leave the operands of sums in panels of a chunk, whose rows behind the last one
  *     are zeros, and sums.c adds those up; the schedule goes through the chunks of a batch element, then through those of
  *     the next. A chunk holds whole blocks of rows.
- *   - Attention's gradients: mixers of their own with a row in the table of attention.c. Their operands come from one
- *     `into` region, in which the DENSE_T of dy stands beside q, k and v; the attention's own `out` region has SUB where
- *     the forward has ADD (attention_band.c asks for ADD), and the one behind the gradient reads it by PART.
  *   - The head of a language model: CROSS_ENTROPY_GRAD stands with the logits' product in one region, so that a kernel may
  *     make both for a few rows at a time; the loss is one pass over the same rows, and could be taken from it.
  *   - Values of layers that are kept (graph_gradient_options_t.keep) have a home each, so that their layers are classes of

@@ -61,7 +61,8 @@ static void zero_head_row(lower_t *L, builder_t *b, void *ctx, affine_t at, int 
 
 /* LSH: softmax state of the block starts empty; the first round writes the output. Filler rows get the output 0 and
  * the sum 1, so that combine never takes them for rows that see only themselves. Exact attention has no state. Where there
- * is a gradient, filler rows have something to be read everywhere. */
+ * is a gradient, filler rows have something to be read everywhere, and the output is written as a whole: else nobody could
+ * tell that no layer reads what another has left in it, and it would have its place for all of them. */
 static void clear_state(lower_t *L, builder_t *b, const attention_t *a, const into_heads_t *p,
                         value_t *head) {
     inst_t *loop = b_for(b, "i", dim(0), dim(L->block), 0, NULL);
@@ -69,17 +70,19 @@ static void clear_state(lower_t *L, builder_t *b, const attention_t *a, const in
     affine_t ix[] = {p->batch, ax_v(head), row};
     ltype_t f = SCALAR(E_F32);
     value_t *sum = b_const(b, f, 0);
+    zero_t z = {a, ix};
+    bool sorted = a->lsh && !a->exact;
+    if (sorted && a->gradient) for_span(L, b, a->head_stride, zero_head_row, &z);
     if (!dim_equal(L->rows, L->padded)) {
         value_t *filler =
             b_compare(b, OP_GE, b_index(b, row), b_index(b, (affine_t){.base = L->padded}));
         sum = b_select(b, filler, b_const(b, f, 1), sum);
         inst_t *fill = b_if(b, filler, 0, NULL);
-        zero_t z = {a, ix};
-        for_span(L, b, a->head_stride, zero_head_row, &z);
+        if (!sorted || !a->gradient) for_span(L, b, a->head_stride, zero_head_row, &z);
         if (a->row_scale) b_store(b, a->row_scale, b_const(b, f, 1), ix);
         b_end_if(b, fill, NULL);
     }
-    if (a->lsh && !a->exact) {
+    if (sorted) {
         b_store(b, a->run_max, b_const(b, f, LOWEST), ix);
         b_store(b, a->run_sum, sum, ix);
     }
