@@ -14,14 +14,14 @@
  *     run by chunks of rows, its sums added up chunk after chunk. GRADIENT is in its sum's region; a TOTAL stands alone.
  *   - PART of what stands is light: a view. A *_LSE is in the region of its attention, which has all it needs.
  *
- * Not lowered yet (an op that no kernel computes is an error at its node, and no command makes train steps):
- *   - K_SUM regions. Their row programs leave the operands of sums in panels of a chunk, whose rows behind the last one
- *     are zeros, and sums.c adds those up; the schedule goes through the chunks of a batch element, then through those of
- *     the next. A chunk holds whole blocks of rows.
- *   - The head of a language model: CROSS_ENTROPY_GRAD stands with the logits' product in one region, so that a kernel may
- *     make both for a few rows at a time; the loss is one pass over the same rows, and could be taken from it.
- *   - Values of layers that are kept (graph_gradient_options_t.keep) have a home each, so that their layers are classes of
- *     their own: they should be stacks by layer, homes that count as equal. */
+ * How it is lowered: a K_SUM region is a row program by chunks (chunks.h) that leaves the operands of its sums in panels
+ * (rows_sums.h), which kernels behind it add up into the caller's gradients (sums.h, tables.h, totals.h); attention's gradient
+ * is a mixer of its own between regions that make its operands and read its results (attention_gradient.h); the gradients of
+ * logits are made where those are computed again, a block of rows at a time (loss_gradients.h). The schedule goes through
+ * the layers downwards (schedule.c).
+ *
+ * Values of layers that are kept (graph_gradient_options_t.keep) have a home each, so that their layers are classes of their
+ * own: they should be stacks by layer, homes that count as equal. */
 #include "lower/regions_int.h"
 
 bool is_backward(const cut_t *c, const gnode_t *n) {

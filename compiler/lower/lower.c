@@ -1,6 +1,6 @@
 /* Graph → Loops: cuts the graph into regions, gives stored values and weights their buffers, has a kernel made for every
- * class of regions, and writes the schedule. Weights of a class are stacked and the schedule is a loop over layers, so
- * that code size depends on how many classes there are, and not on depth. */
+ * class of regions, and writes the schedule. Weights of a class are stacked and the schedule is a loop over layers, of a
+ * train step a second one backwards, so that code size depends on how many classes there are, and not on depth. */
 #include "lower/cache.h"
 #include "lower/chunks.h"
 #include "lower/columns.h"

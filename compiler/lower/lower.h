@@ -19,7 +19,7 @@ typedef struct {
     int64_t cache_batch, positions;
 } lower_options_t;
 
-/* Of a forward, or of a step (graph_build_step). NULL after errors in d: at the place of a node that no kernel computes. */
+/* Of a forward, of a step (graph_build_step), or of a train step (graph_gradient). NULL after errors in d: at the place of a node that no kernel computes. */
 module_t *lower_graph(arena_t *a, const graph_t *g, const layout_t *layout,
                       const lower_options_t *o, diag_t *d);
 

@@ -10,9 +10,7 @@
  * lines that follow each other, as in a dense layer: it is the same tile, where rows of dy's columns take the part of
  * tokens, and rows of tokens that of the depth.
  *
- * In: buffers. Out: kernels. What is not here yet: row programs that leave operands in panels, the schedule that goes
- * through the chunks (blocks have to fill chunks: powers of two), WORD_GRAD and POSITION_GRAD (a table of operands by
- * entry: sorted by id, so that a task has a range of entries and adds up theirs in the order of rows). */
+ * In: buffers. Out: kernels. Who leaves operands in panels: rows_sums.h; chunks: chunks.h; tables' gradients: tables.h. */
 #ifndef REFORMERC_LOWER_SUMS_H
 #define REFORMERC_LOWER_SUMS_H
 
