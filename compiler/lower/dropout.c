@@ -38,6 +38,59 @@ static lfunc_t *make_philox(lower_t *L, int lanes) {
     return b.fn;
 }
 
+/* ---- what is drawn → factors ------------------------------------------------------------------------- */
+
+static double scale_of(const dropout_t *d) {
+    return (double)DROPOUT_ONE / (double)(DROPOUT_ONE - d->below);
+}
+
+/* 0 below the limit. */
+static value_t *choose(builder_t *b, value_t *drawn, value_t *limit, value_t *scale) {
+    return b_select(b, b_compare(b, OP_LT, drawn, limit), b_const(b, scale->type, 0), scale);
+}
+
+static value_t *half_of(builder_t *b, value_t *x, bool high) {
+    return high ? b_shift(b, OP_SHR, x, HALF)
+                : b_binary(b, OP_AND, x, word(b, x->type.lanes, 0xFFFF));
+}
+
+/* The words that the elements of vector v are halves of: element e's is word e % 8 / 2 of block e / 8. */
+static value_t *words_of(lower_t *L, builder_t *b, value_t **words, int v) {
+    int n = L->lanes, lanes[64], join[64];
+    value_t *pair[2] = {NULL};
+    for (int p = 0; p < 2; p++) {
+        bool any = false;
+        for (int l = 0; l < n; l++) {
+            int e = v * n + l, w = e % BLOCK / 2;
+            any = any || w / 2 == p;
+            lanes[l] = w % 2 * n + e / BLOCK;
+            join[l] = w / 2 * n + l;
+        }
+        if (any) pair[p] = b_shuffle(b, words[2 * p], words[2 * p + 1], lanes);
+    }
+    if (!pair[0] || !pair[1]) return pair[0] ? pair[0] : pair[1];
+    return b_shuffle(b, pair[0], pair[1], join);
+}
+
+/* The words' halves in the order of their elements, compared. */
+static lfunc_t *make_columns(lower_t *L) {
+    const char *names[] = {"word0", "word1", "word2", "word3", "limit", "scale"};
+    ltype_t i = ints(L->lanes), f = vec(L), types[] = {i, i, i, i, i, f}, results[BLOCK];
+    for (int v = 0; v < BLOCK; v++) results[v] = f;
+    const char *name = arena_printf(L->arena, "kept_f32x%d", L->lanes);
+    builder_t b = build_func(L->m, name, WORDS + 2, types, names, BLOCK, results);
+    int n = L->lanes, halves[64];
+    value_t **p = b.fn->params, *factor[BLOCK];
+    for (int l = 0; l < n; l++) halves[l] = l % 2 * n + l;
+    for (int v = 0; v < BLOCK; v++) {
+        value_t *x = words_of(L, &b, p, v);
+        x = b_shuffle(&b, half_of(&b, x, false), half_of(&b, x, true), halves);
+        factor[v] = choose(&b, x, p[WORDS], p[WORDS + 1]);
+    }
+    b_return(&b, factor);
+    return b.fn;
+}
+
 static bool is_train_step(const lower_t *L) {
     return L->regions->backward < (int)L->g->n_nodes;
 }
@@ -52,6 +105,7 @@ void lower_dropout(lower_t *L) {
     if (!any) return;
     L->philox[0] = make_philox(L, 1);
     L->philox[1] = make_philox(L, L->lanes);
+    L->kept = make_columns(L);
 }
 
 /* ---- layers ------------------------------------------------------------------------------------------ */
@@ -81,6 +135,19 @@ value_t *layer_of_dropout(builder_t *b, const part_t *p, value_t *const *index, 
         if (same) return index[i] ? index[i] : b_iconst(b, SCALAR(E_I64), n->layer);
     }
     bug("%s: nobody tells its layer", n->name);
+}
+
+bool drops_alike(const part_t *p, int a, int b) {
+    const gnode_t *x = p->class->pattern->nodes.at[a], *y = p->class->pattern->nodes.at[b];
+    bool alike = x->place == y->place && x->rate == y->rate && x->rank == y->rank &&
+                 x->n_axial == y->n_axial && dim_equal(dropped_of(x).rows, dropped_of(y).rows) &&
+                 width_of(x) == width_of(y);
+    for (int i = 0; alike && i < x->n_axial; i++) alike = x->axial_shape[i] == y->axial_shape[i];
+    for (int m = 0; alike && m < p->class->count; m++) {
+        const nodes_t *nodes = &p->class->members[m]->nodes;
+        alike = nodes->at[a]->layer == nodes->at[b]->layer;
+    }
+    return alike;
 }
 
 /* ---- draws ------------------------------------------------------------------------------------------- */
@@ -145,14 +212,8 @@ static value_t **draw(lower_t *L, builder_t *b, const dropout_t *d, value_t *blo
 /* What is drawn → the factor. */
 static value_t *factor_of(builder_t *b, const dropout_t *d, value_t *drawn) {
     ltype_t f = {E_F32, drawn->type.lanes};
-    double scale = (double)DROPOUT_ONE / (double)(DROPOUT_ONE - d->below);
-    value_t *dropped = b_compare(b, OP_LT, drawn, b_iconst(b, drawn->type, d->below));
-    return b_select(b, dropped, b_const(b, f, 0), b_const(b, f, scale));
-}
-
-static value_t *half_of(builder_t *b, value_t *x, bool high) {
-    return high ? b_shift(b, OP_SHR, x, HALF)
-                : b_binary(b, OP_AND, x, word(b, x->type.lanes, 0xFFFF));
+    value_t *limit = b_iconst(b, drawn->type, d->below);
+    return choose(b, drawn, limit, b_const(b, f, scale_of(d)));
 }
 
 void dropout_lanes(lower_t *L, builder_t *b, const dropout_t *d, value_t *block, value_t *offset,
@@ -161,34 +222,14 @@ void dropout_lanes(lower_t *L, builder_t *b, const dropout_t *d, value_t *block,
     for (int i = 0; i < BLOCK; i++) factor[i] = factor_of(b, d, half_of(b, words[i / 2], i % 2));
 }
 
-/* The words that the elements of vector v are halves of: element e's is word e % 8 / 2 of block e / 8. */
-static value_t *words_of(lower_t *L, builder_t *b, value_t **words, int v) {
-    int n = L->lanes, lanes[64], join[64];
-    value_t *pair[2] = {NULL};
-    for (int p = 0; p < 2; p++) {
-        bool any = false;
-        for (int l = 0; l < n; l++) {
-            int e = v * n + l, w = e % BLOCK / 2;
-            any = any || w / 2 == p;
-            lanes[l] = w % 2 * n + e / BLOCK;
-            join[l] = w / 2 * n + l;
-        }
-        if (any) pair[p] = b_shuffle(b, words[2 * p], words[2 * p + 1], lanes);
-    }
-    if (!pair[0] || !pair[1]) return pair[0] ? pair[0] : pair[1];
-    return b_shuffle(b, pair[0], pair[1], join);
-}
-
 void dropout_columns(lower_t *L, builder_t *b, const dropout_t *d, value_t *block,
                      value_t *factor[BLOCK]) {
-    int n = L->lanes, halves[64];
-    value_t **words = draw(L, b, d, block, lane_numbers(L, b));
-    for (int l = 0; l < n; l++) halves[l] = l % 2 * n + l;
-    for (int v = 0; v < BLOCK; v++) {
-        value_t *x = words_of(L, b, words, v);
-        x = b_shuffle(b, half_of(b, x, false), half_of(b, x, true), halves);
-        factor[v] = factor_of(b, d, x);
-    }
+    value_t **words = draw(L, b, d, block, lane_numbers(L, b)), *args[WORDS + 2];
+    for (int i = 0; i < WORDS; i++) args[i] = words[i];
+    args[WORDS] = b_iconst(b, ints(L->lanes), d->below);
+    args[WORDS + 1] = b_const(b, vec(L), scale_of(d));
+    value_t **results = b_call(b, L->kept, args);
+    for (int v = 0; v < BLOCK; v++) factor[v] = results[v];
 }
 
 value_t *dropout_one(lower_t *L, builder_t *b, const dropout_t *d, value_t *block, value_t *which) {

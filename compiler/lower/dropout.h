@@ -16,6 +16,8 @@ bool is_dropping(const lower_t *L, const gnode_t *n);
 
 /* Whether n stands in a layer whose number its kernel is told: then it is one of the part's vectors. */
 bool tell_layers_of_dropout(lower_t *L, part_t *p); /* false after an error in L->d */
+/* Whether two DROPOUTs at these places of the part's nodes drop the same elements, in all of its members. */
+bool drops_alike(const part_t *p, int a, int b);
 /* That number, i64; NULL: n stands in none. */
 value_t *layer_of_dropout(builder_t *b, const part_t *p, value_t *const *index, const gnode_t *n);
 

@@ -192,7 +192,8 @@ typedef struct {
     buffer_t *position, *hashed, *forgot;
     /* pure functions, made on demand */
     lfunc_t *fn[2 * (5 + 2 * ACT_COUNT)];
-    lfunc_t *philox[2]; /* of scalars, of vectors; NULL: nothing is dropped */
+    lfunc_t *philox[2],
+        *kept; /* dropout.c: of scalars, of vectors; factors. NULL: nothing is dropped */
     trace_t *trace;
 } lower_t;
 

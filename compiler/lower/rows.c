@@ -309,6 +309,7 @@ static rows_t rows_of(lower_t *L, part_t *p) {
                     .done = ARENA_ARRAY(L->arena, bool, region->nodes.n),
                     .ready = ARENA_ARRAY(L->arena, bool, region->nodes.n),
                     .given = ARENA_ARRAY(L->arena, bool, region->nodes.n),
+                    .factors = ARENA_ARRAY(L->arena, buffer_t *, region->nodes.n),
                     .copies = ARENA_ARRAY(L->arena, buffer_t *, region->reads.n + 1),
                     .holds = ARENA_ARRAY(L->arena, const gnode_t *, L->regions->n_homes + 1)};
 }
@@ -339,6 +340,7 @@ static bool compute_all(lower_t *L, builder_t *b, rows_t *r, const unsigned *wan
             end_if_wanted(b, open);
             if (open) memcpy(r->copies, outside, n_reads * sizeof *outside);
             now = wants[i];
+            memset(r->factors, 0, (size_t)r->region->nodes.n * sizeof *r->factors);
             open = now == any || now & ANYWAY ? NULL : if_wanted(L, b, now);
             memcpy(outside, r->copies, n_reads * sizeof *outside);
         }

@@ -28,10 +28,15 @@ static bool is_too_early(const lower_t *L, const rows_t *r, const gnode_t *n) {
 
 buffer_t *factor_rows(lower_t *L, builder_t *b, const rows_t *r, const gnode_t *n) {
     if (n->op != G_DROPOUT || !is_dropping(L, n)) return NULL;
+    buffer_t **factors = &r->factors[place_of(r, n)];
+    for (int i = 0; i < r->region->nodes.n && !*factors; i++)
+        if (r->factors[i] && drops_alike(r->part, i, place_of(r, n))) *factors = r->factors[i];
+    if (*factors) return *factors;
     dropped_t of = dropped_of(n);
     b_comment(b, "what %s keeps", base_name(n));
     const char *name = identifier(L, arena_printf(L->arena, "kept_%s", base_name(n)));
-    return dropout_rows(L, b, &r->at, &of, layer_of_dropout(b, r->part, r->index, n), name);
+    value_t *layer = layer_of_dropout(b, r->part, r->index, n);
+    return *factors = dropout_rows(L, b, &r->at, &of, layer, name);
 }
 
 /* Whether a reader of x, a value of the chain, can go on where that was computed: after its other operands' places. */

@@ -17,6 +17,9 @@ typedef struct {
     bool *given;      /* by place: to the caller and to losses, as far as they want it */
     /* By the region's reads: scratch with rows that stand elsewhere, where they are wanted so; NULL: none yet. */
     buffer_t **copies;
+    /* By place: scratch with the factors of a DROPOUT, drawn where they are first wanted; NULL: not yet, or in another
+     * branch. */
+    buffer_t **factors;
     const gnode_t **holds; /* by home: whose rows were put there; NULL: what was there before */
     /* Of a K_SUM region: by place, then by reads: what stands in panels for sums; NULL: nothing yet. */
     buffer_t **panels;
