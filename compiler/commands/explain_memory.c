@@ -117,8 +117,9 @@ static int draw_loops(picture_t *p, const block_t *b, int time) {
 
 /* ---- buffers --------------------------------------------------------------------------------------- */
 
+/* `named`: with its name beside it, not just when pointed at. */
 static void draw_buffer(picture_t *p, const char *name, double at, double bytes, int from, int to,
-                        const char *class) {
+                        const char *class, bool named) {
     arena_t *a = p->e->arena;
     double end = fmin(at + bytes, p->bytes);
     box_t b = {x_of(p, from), y_of(p, end), x_of(p, to), y_of(p, at)};
@@ -130,6 +131,7 @@ static void draw_buffer(picture_t *p, const char *name, double at, double bytes,
     sbuf_puts(p->out, "</title>\n");
     svg_rect(p->out, b, class);
     sbuf_puts(p->out, "</g>\n");
+    if (!named) return;
     double room = b.x1 - b.x0 - 10, y = (b.y0 + b.y1) / 2;
     if (b.y1 - b.y0 >= SVG_LINE && svg_text_width(label) <= room) {
         svg_text(p->out, b.x0 + 6, y + 4, "start", "", label);
@@ -141,22 +143,45 @@ static void draw_buffer(picture_t *p, const char *name, double at, double bytes,
     }
 }
 
+/* From `from` on, as long as it is as it is there. */
+static int end_of_run(const memory_life_t *l, int from) {
+    int to = from;
+    while (to <= l->last && l->lives[to] == l->lives[from]) to++;
+    return to;
+}
+
+/* One box for each time in which it lives; the longest has its name. */
+static void draw_life(picture_t *p, const memory_life_t *l, const char *class) {
+    int longest = 0;
+    for (int from = l->first, to; from <= l->last; from = to) {
+        to = end_of_run(l, from);
+        if (l->lives[from] && to - from > longest) longest = to - from;
+    }
+    for (int from = l->first, to; from <= l->last; from = to) {
+        to = end_of_run(l, from);
+        bool named = l->lives[from] && to - from == longest;
+        if (l->lives[from])
+            draw_buffer(p, l->buffer->name, p->e->prepared + (double)l->offset, (double)l->bytes,
+                        from, to, class, named);
+        if (named) longest = 0;
+    }
+}
+
 static void draw_buffers(picture_t *p) {
     const explanation_t *e = p->e;
     int all = e->map.times;
-    draw_buffer(p, "prepared", 0, e->prepared, 0, all, "side");
+    draw_buffer(p, "prepared", 0, e->prepared, 0, all, "side", true);
     for (int k = 0; k < e->map.n; k++) {
         const memory_life_t *l = &e->map.lives[k];
         if (l->first > l->last) continue;
         bool whole = l->first == 0 && l->last >= all - 2;
         const char *class = buffer_is_integer(l->buffer) ? "integer" : whole ? "whole" : "part";
-        draw_buffer(p, l->buffer->name, e->prepared + (double)l->offset, (double)l->bytes, l->first,
-                    l->last + 1, class);
+        draw_life(p, l, class);
     }
     double scratch = (double)e->map.scratch * e->threads;
     draw_buffer(
         p, e->threads > 1 ? arena_printf(e->arena, "scratch of %d threads", e->threads) : "scratch",
-        e->prepared + (double)e->map.bytes, scratch, 0, all, "side");
+        e->prepared + (double)e->map.bytes, scratch, 0, all, "side", true);
 }
 
 static void sort_thin(picture_t *p) {

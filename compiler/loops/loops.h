@@ -374,6 +374,7 @@ typedef struct {
     const buffer_t *buffer;
     int64_t offset, bytes; /* in the schedule's own part of the workspace */
     int first, last;       /* times, inclusive; first > last: never used */
+    const bool *lives;     /* [times]: not in branches between the two that have no use for it */
 } memory_life_t;
 typedef struct {
     memory_life_t *lives; /* [n], in the order of the module */

@@ -2,11 +2,12 @@
  *
  * In: a verified module. Out: an offset for every workspace and scratch buffer, multiples of 64 and
  * linear in U, such that buffers that live at once never overlap for any U; the peak.
- * A buffer lives from the first launch or trace of the entry that touches it to the last. A loop
- * keeps it for all its rounds when a round may read what an earlier one left (a read that no write
- * of the whole buffer surely comes before), or when it is touched outside too and a round need not
- * write it. What kernels read and write is computed from their bodies. Placement is greedy best
- * fit, largest first (as in register allocation by first fit over intervals). */
+ * A buffer lives from the first launch or trace of the entry that touches it to the last, but for
+ * branches that touch it no more, or not yet: what only one kind of layer needs has no place in
+ * another kind's. A loop keeps it for all its rounds when a round may read what an earlier one left
+ * (a read that no write of the whole buffer surely comes before), or when it is touched outside too
+ * and a round need not write it. What kernels read and write is computed from their bodies.
+ * Placement is greedy best fit, largest first (as in register allocation by first fit). */
 #include <string.h>
 
 #include "loops/rules.h"
@@ -16,7 +17,7 @@ enum { READS = 1, WRITES = 2, PARTLY = 4 /* where it writes depends on its argum
 typedef struct {
     const buffer_t *buffer;
     dim_t bytes;
-    int first, last; /* times, inclusive; first > last: never touched */
+    uint64_t *times; /* a bit for each at which it lives */
 } life_t;
 
 typedef struct {
@@ -26,7 +27,7 @@ typedef struct {
     life_t *lives;           /* [n]: of workspace buffers */
     int n;
     const inst_t **launch; /* [times]: the instruction of each time, for the map */
-    int times;
+    int times, words;      /* words: of as many bits */
 } plan_t;
 
 static int64_t round_up(int64_t x) {
@@ -85,13 +86,18 @@ static void touch_inst(void *ctx, inst_t *i) {
     if (i->buffer && i->op != OP_PREFETCH) t->touches[i->buffer->id] |= touch_of(t, i);
 }
 
+/* A parameter may be there for the sake of kernels of its kind that need it: of one group of heads. */
+static bool varies(const value_t *param) {
+    return !param->bounded || !dim_equal(param->lo, param->hi);
+}
+
 /* Again while taint spreads: what a loop carries round comes back to its top. */
 static void find_touches(plan_t *p, size_t k) {
     const lfunc_t *f = p->m->funcs[k];
     size_t bytes = (size_t)f->n_values * sizeof(bool);
     touch_t t = {p->touches[k], ARENA_ARRAY(p->scratch, bool, f->n_values), false};
     bool *before = ARENA_ARRAY(p->scratch, bool, f->n_values);
-    for (int i = 0; i < f->n_params; i++) t.tainted[f->params[i]->id] = true;
+    for (int i = 0; i < f->n_params; i++) t.tainted[f->params[i]->id] = varies(f->params[i]);
     do {
         if (bytes) memcpy(before, t.tainted, bytes);
         walk_block(f->body, touch_inst, &t);
@@ -138,12 +144,6 @@ static bool may_read_first(const plan_t *p, const block_t *b, const buffer_t *x,
     return exposed;
 }
 
-static void extend(life_t *l, int from, int to) {
-    if (l->first > l->last) *l = (life_t){l->buffer, l->bytes, from, to};
-    if (from < l->first) l->first = from;
-    if (to > l->last) l->last = to;
-}
-
 static int count_times(const block_t *b) {
     int n = 0;
     for (size_t k = 0; k < b->n; k++) {
@@ -176,16 +176,31 @@ static bool outlives_round(const plan_t *p, const inst_t *loop, const buffer_t *
     return !written && inside < count_touches(p, module_entry(p->m)->body, x);
 }
 
-static void live_in(walk_t *w, const block_t *b) {
+static int touches_of(const plan_t *p, const inst_t *i, const buffer_t *x) {
+    int n = touches(p, i, x) != 0;
+    if (i->body) n += count_touches(p, i->body, x);
+    if (i->otherwise) n += count_touches(p, i->otherwise, x);
+    return n;
+}
+
+/* before, after: whether something that runs before the block, or behind it, touches the buffer. */
+static void live_in(walk_t *w, const block_t *b, bool before, bool after) {
+    const buffer_t *x = w->life->buffer;
+    int left = count_touches(w->p, b, x);
     for (size_t k = 0; k < b->n; k++) {
         const inst_t *i = b->insts[k];
-        if (touches(w->p, i, w->life->buffer)) extend(w->life, w->time, w->time);
-        w->time += i->op == OP_LAUNCH || i->op == OP_TRACE;
-        int from = w->time;
-        if (i->body) live_in(w, i->body);
-        if (i->otherwise) live_in(w, i->otherwise);
-        if (i->op == OP_FOR && outlives_round(w->p, i, w->life->buffer))
-            extend(w->life, from, w->time - 1);
+        int own = touches_of(w->p, i, x);
+        left -= own;
+        bool later = after || left > 0;
+        if (i->op == OP_LAUNCH || i->op == OP_TRACE) {
+            bool lives = own > 0 || (before && later);
+            if (lives) w->life->times[w->time / 64] |= (uint64_t)1 << w->time % 64;
+            w->time++;
+        }
+        bool stays = i->op == OP_FOR && outlives_round(w->p, i, x);
+        if (i->body) live_in(w, i->body, before || stays, later || stays);
+        if (i->otherwise) live_in(w, i->otherwise, before, later);
+        before = before || own > 0;
     }
 }
 
@@ -209,18 +224,21 @@ static plan_t analyse(const module_t *m, arena_t *scratch) {
         if (m->funcs[k]->kind == FN_KERNEL) find_touches(&p, k);
     }
     note_launches(&p, entry);
+    p.words = p.times / 64 + 1;
     for (size_t k = 0; k < m->n_buffers; k++) {
         const buffer_t *b = m->buffers[k];
         if (b->kind != BUF_WORKSPACE) continue;
-        p.lives[p.n] = (life_t){b, aligned_bytes(b), 0, -1};
+        p.lives[p.n] = (life_t){b, aligned_bytes(b), ARENA_ARRAY(scratch, uint64_t, p.words)};
         walk_t w = {&p, &p.lives[p.n++], 0};
-        live_in(&w, entry);
+        live_in(&w, entry, false, false);
     }
     return p;
 }
 
-static bool live_at_once(const life_t *a, const life_t *b) {
-    return a->first <= b->last && b->first <= a->last;
+static bool live_at_once(const plan_t *p, const life_t *a, const life_t *b) {
+    for (int k = 0; k < p->words; k++)
+        if (a->times[k] & b->times[k]) return true;
+    return false;
 }
 
 /* ---- places ---------------------------------------------------------------------------------- */
@@ -246,7 +264,7 @@ static bool fits_at(const places_t *s, const life_t *l, dim_t at) {
     units_t u = s->p->m->units;
     for (int k = 0; k < s->n; k++) {
         const life_t *o = s->placed[k];
-        if (!live_at_once(l, o) || dim_le(end_of(o), at, u)) continue;
+        if (!live_at_once(s->p, l, o) || dim_le(end_of(o), at, u)) continue;
         if (!dim_le(dim_add(at, l->bytes), o->buffer->offset, u)) return false;
     }
     return true;
@@ -258,7 +276,7 @@ static dim_t best_place(const places_t *s, const life_t *l) {
     dim_t best = dim(0);
     if (fits_at(s, l, best)) return best;
     for (int k = 0; k < s->n; k++)
-        if (live_at_once(l, s->placed[k])) best = envelope(best, end_of(s->placed[k]), u);
+        if (live_at_once(s->p, l, s->placed[k])) best = envelope(best, end_of(s->placed[k]), u);
     for (int k = 0; k < s->n; k++) {
         dim_t at = end_of(s->placed[k]);
         if (dim_at(at, u.max) < dim_at(best, u.max) && fits_at(s, l, at)) best = at;
@@ -320,6 +338,17 @@ void pass_plan_memory(module_t *m) {
 
 /* ---- the map --------------------------------------------------------------------------------- */
 
+static memory_life_t life_of(const plan_t *p, const life_t *l, arena_t *a) {
+    bool *lives = ARENA_ARRAY(a, bool, p->times + 1);
+    memory_life_t life = {.buffer = l->buffer, .lives = lives, .first = 0, .last = -1};
+    for (int t = 0; t < p->times; t++) {
+        lives[t] = l->times[t / 64] >> t % 64 & 1;
+        if (lives[t] && life.last < 0) life.first = t;
+        if (lives[t]) life.last = t;
+    }
+    return life;
+}
+
 memory_map_t loops_memory_map(const module_t *m, int64_t units, arena_t *a) {
     memory_map_t map = {0};
     if (!module_entry(m)) return map;
@@ -334,8 +363,9 @@ memory_map_t loops_memory_map(const module_t *m, int64_t units, arena_t *a) {
     for (int k = 0; k < p.n; k++) {
         const life_t *l = &p.lives[k];
         int64_t bytes = dim_at(l->bytes, units);
-        map.lives[k] =
-            (memory_life_t){l->buffer, dim_at(l->buffer->offset, units), bytes, l->first, l->last};
+        map.lives[k] = life_of(&p, l, a);
+        map.lives[k].offset = dim_at(l->buffer->offset, units);
+        map.lives[k].bytes = bytes;
         map.unshared += bytes;
     }
     return map;

@@ -169,7 +169,34 @@ static void never_spoils_what_is_read(void **state) {
     assert_true(caught > 300);  /* the model does see a bad plan */
 }
 
+/* Layers of two kinds share a buffer, which neither needs where the other stands with one of its own. */
+static void branches_share_places(void **state) {
+    (void)state;
+    box_t b = box_open();
+    module_t *m =
+        parse_good(&b, "module \"m\" target \"x86-64-v3\"\n"
+                       "buffer kind: table i32 [3] = {1, 0, 1}\n"
+                       "buffer both: workspace f32 [1000]\nbuffer one: workspace f32 [1000]\n"
+                       "kernel w() tasks(%t < 1000) {\n%x = const.f32 1\nstore both[%t], %x\n}\n"
+                       "kernel r() tasks(%t < 1000) {\n%x = load.f32 both[%t]\n%y = add %x, %x\n"
+                       "store both[%t], %y\n}\n"
+                       "kernel own() tasks(%t < 1000) {\n%x = const.f32 1\nstore one[%t], %x\n}\n"
+                       "kernel end() tasks(%t < 1000) {\n%x = load.f32 one[%t]\n%y = add %x, %x\n"
+                       "store one[%t], %y\n}\n"
+                       "entry run {\nfor %l = 0 .. 3 {\n%k = load.i32 kind[%l]\n"
+                       "if %k {\nlaunch w()\nlaunch r()\nlaunch own()\nlaunch end()\n"
+                       "} else {\nlaunch own()\nlaunch end()\nlaunch w()\nlaunch r()\n}\n}\n}\n");
+    pass_plan_memory(m);
+    assert_int_equal(m->workspace_bytes.c, 4032); /* of one, a multiple of 64 */
+    memory_map_t map = loops_memory_map(m, 0, b.arena);
+    const bool both[] = {1, 1, 0, 0, 0, 0, 1, 1};
+    assert_int_equal(map.times, 8);
+    assert_memory_equal(map.lives[0].lives, both, sizeof both);
+    box_close(&b);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(never_spoils_what_is_read)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(never_spoils_what_is_read),
+                                       cmocka_unit_test(branches_share_places)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
