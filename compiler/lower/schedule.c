@@ -45,6 +45,24 @@ static int common_end(const sched_t *s, const span_t *forms, int n_forms) {
     return common;
 }
 
+/* How many at the beginning, that are at no end of an attention: what they leave behind is theirs alone, and lives no
+ * longer than that. */
+static int common_begin(const sched_t *s, const span_t *forms, int n_forms) {
+    const regions_t *r = s->L->regions;
+    for (int k = 0; k < forms[0].n; k++) {
+        const region_t *region = r->regions[forms[0].first + k];
+        const part_t *p = part_of(s, region);
+        if (region->kind == K_MIX || p->into || p->from) return k;
+        for (int f = 1; f < n_forms; f++) {
+            if (k >= forms[f].n) return k;
+            const region_t *other = r->regions[forms[f].first + k];
+            if (other->class != region->class || s->turn[other->order] != s->turn[region->order])
+                return k;
+        }
+    }
+    return forms[0].n;
+}
+
 static void schedule_span(sched_t *s, span_t span) {
     for (int i = span.first; i < span.first + span.n;)
         i = schedule_region(s, s->L->regions->regions[i])->order + 1;
@@ -162,6 +180,10 @@ static void schedule_loop(sched_t *s, const span_t *layers, bool back) {
         affine_t down = ax_plus(ax_scale(ax_v(s->layer), -1), s->n_layers - 1);
         s->layer = b_name(b_index(s->b, down), "layer");
     }
+    int begin = back && n_forms > 1 ? common_begin(s, forms, n_forms) : 0;
+    schedule_span(s, (span_t){forms[0].first, begin});
+    for (int f = 0; f < n_forms; f++)
+        forms[f] = (span_t){forms[f].first + begin, forms[f].n - begin};
     int common = n_forms > 1 ? common_end(s, forms, n_forms) : 0;
     schedule_forms(s, forms, 0, n_forms, common,
                    n_forms > 1 ? form_of_layer(s, form, n_forms) : NULL);
