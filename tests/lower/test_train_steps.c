@@ -380,8 +380,6 @@ static void attentions(void **state) {
         const char *rest;
         int64_t length;
     } of[] = {
-        {"attn_layers: [local, local, local]\n" TABLE, 32},
-        {"attn_layers: [lsh, lsh, lsh]\nnum_hashes: 3\nnum_buckets: 4\n" GRID, 32},
         {"attn_layers: [local, lsh, lsh, local]\nnum_hashes: 2\nnum_buckets: [2, 4]\n"
          "lsh_num_chunks_before: 2\nlocal_num_chunks_before: 0\n" GRID,
          32},
@@ -391,8 +389,21 @@ static void attentions(void **state) {
         char text[1000];
         snprintf(text, sizeof text, LM SIZES "%s", of[i].rest);
         check(&(model_t){
-            .text = text, .batch = 2, .length = of[i].length, .labels = 19, .compiled = i == 2});
+            .text = text, .batch = 2, .length = of[i].length, .labels = 19, .compiled = i == 0});
     }
+}
+
+/* A length that is filled up to whole chunks, and a kernel for any. */
+static void attentions_of_any_length(void **state) {
+    (void)state;
+    check_long(&(model_t){.text = LM
+                          "hidden_size: 20\nnum_attention_heads: 2\nattention_head_size: 9\n"
+                          "feed_forward_size: 33\nlocal_attn_chunk_length: 12\n"
+                          "lsh_attn_chunk_length: 6\nnum_hashes: 2\nnum_buckets: [2, 6]\n"
+                          "max_position_embeddings: 240\nattn_layers: [local, lsh, lsh]\n" TABLE,
+                          .batch = 2,
+                          .length = 101,
+                          .labels = 19});
 }
 
 int main(void) {
@@ -401,6 +412,7 @@ int main(void) {
         cmocka_unit_test(tied_layers),
         cmocka_unit_test(attention_layers),
         cmocka_unit_test(attentions),
+        cmocka_unit_test(attentions_of_any_length),
         cmocka_unit_test(heads),
         cmocka_unit_test(dropout),
         cmocka_unit_test(chunks),
