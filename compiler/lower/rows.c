@@ -247,8 +247,10 @@ const char *rows_name(lower_t *L, const part_t *p) {
     const nodes_t *results = &p->class->pattern->results;
     const gnode_t *last = results->at[results->n - 1];
     if (p->class->pattern->kind == K_SUM) return identifier(L, sums_name(L, p));
-    while (last->op == G_COLUMN || last->op == G_SLICE) last = last->in[0];
-    const char *name = base_name(last->op == G_ADD ? last->in[1] : last);
+    while (last->op == G_COLUMN || last->op == G_SLICE || last->op == G_DROPOUT) last = last->in[0];
+    const gnode_t *own = last->op == G_ADD ? last->in[1] : last;
+    while (own->op == G_DROPOUT) own = own->in[0];
+    const char *name = base_name(own);
     if (last->layer < 0 && is_norm(last)) name = "final_norm";
     if (last->layer < 0 && last->op == G_DENSE) { /* "lm_head.decoder.weight" */
         const char *weight = last->in[1]->name;
