@@ -31,19 +31,15 @@ static buffer_t **panels_place(rows_t *r, const gnode_t *x) {
     return &r->panels[place >= 0 ? place : r->region->nodes.n + read];
 }
 
-/* Regions share them, the first of a width with the first, and so on: what a chunk leaves is added up at once. */
 static buffer_t *make_panels(lower_t *L, rows_t *r, const gnode_t *x) {
-    int64_t rows = picks_rows(r->region) ? L->batch : rows_of_chunk(L), width = width_of(x);
-    dim_t d[] = {dim((width + PANEL - 1) / PANEL), dim(rows), dim(PANEL)};
-    int before = 0;
-    for (int i = 0; i < r->region->nodes.n + r->region->reads.n; i++)
-        before += r->panels[i] && dim_equal(r->panels[i]->dims[0], d[0]);
-    const char *name =
-        arena_printf(L->arena, "%s_%lld_%d", picks_rows(r->region) ? "picked_rows" : "chunk_rows",
-                     (long long)round_up(width, PANEL), before + 1);
-    buffer_t *made = module_find_buffer(L->m, name), **place = panels_place(r, x);
-    if (!made) made = workspace(L, name, E_F32, 3, d, "[panel][row of a chunk][column]");
-    return *place = made;
+    int64_t rows = picks_rows(r->region) ? L->batch : rows_of_chunk(L);
+    dim_t d[] = {dim((width_of(x) + PANEL - 1) / PANEL), dim(rows), dim(PANEL)};
+    const char *base = arena_printf(L->arena, "sum_of_%s", identifier(L, base_name(x)));
+    const char *name = base;
+    for (int k = 2; module_find_buffer(L->m, name); k++)
+        name = arena_printf(L->arena, "%s_%d", base, k);
+    buffer_t **place = panels_place(r, x);
+    return *place = workspace(L, name, E_F32, 3, d, "[panel][row of a chunk][column]");
 }
 
 typedef struct {
