@@ -55,7 +55,7 @@ static bool eval_compare(const walk_t *w, const inst_t *i, int64_t *x) {
 static void eval(walk_t *w, const inst_t *i) {
     if (!i->result) return;
     int64_t x = 0, at = 0;
-    bool ok = eval_compare(w, i, &x);
+    bool ok = false;
     if (i->op == OP_CONST && !elem_is_float(i->result->type.elem)) {
         x = i->i;
         ok = true;

@@ -21,6 +21,7 @@
 #include "sample.h"
 #include "stir.h"
 #include "support/heap.h"
+#include "support/pages.h"
 
 #ifndef EDITS
 #define EDITS 0
@@ -60,6 +61,18 @@ static reformer_io_t io_of(const model_t *x, int threads, float *loss) {
     return io;
 }
 
+/* In a workspace of NaN: nothing may be read that the step has not written. */
+static bool run(const model_t *x, exec_t *e, const reformer_io_t *io, float *gradients) {
+    size_t bytes = exec_train_bytes(e, io->length, io->threads);
+    void *workspace = pages_alloc(bytes ? bytes : 1);
+    if (!workspace) return false;
+    memset(workspace, 0xFF, bytes);
+    int code = exec_run_gradients(e, io, gradients, workspace, x->d);
+    if (code > REFORMER_OK) printf("  %s\n", reformer_strerror(code));
+    heap_free(workspace);
+    return code == REFORMER_OK;
+}
+
 /* Gradients of one step, in memory that is marked; NULL after an error. */
 static float *step(const model_t *x, exec_t *e, int threads, bool impose, float *loss) {
     reformer_io_t io = io_of(x, threads, loss);
@@ -67,7 +80,7 @@ static float *step(const model_t *x, exec_t *e, int threads, bool impose, float 
     float *gradients = exec_gradients_new(e, x->d);
     if (!gradients) return NULL;
     memset(gradients, UNTOUCHED, exec_gradients_bytes(e));
-    if (exec_gradients(e, &io, gradients, x->d)) return gradients;
+    if (run(x, e, &io, gradients)) return gradients;
     heap_free(gradients);
     return NULL;
 }
