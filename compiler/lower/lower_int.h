@@ -70,7 +70,7 @@ typedef struct {
 
 /* A class of regions as it is lowered. Its kernels take their place in stacks as parameters, one for each list of
  * indices that differs; the schedule passes the layer's. */
-enum { MOST_INDICES = 8 };
+enum { MOST_INDICES = 24 };
 typedef struct part {
     const class_t *class;
     role_t *roles,
