@@ -152,8 +152,7 @@ static void through_norm(gradient_t *g, int64_t t) {
 static void put(const gradient_t *g, int64_t part, int64_t t, const sums_t *x, const sums_t *more) {
     const right_ctx_t *c = g->c;
     int64_t width = c->n->heads * g->d, parts = c->n->shape[2].c / width;
-    int64_t to = ((g->b * c->padded + t) * parts + part) * width + g->head * g->d, n = c->padded;
-    if (g->sorted) n *= c->n->rounds;
+    int64_t to = ((g->b * c->padded + t) * parts + part) * width + g->head * g->d;
     for (int64_t j = 0; j < g->d; j++) {
         int64_t i = t * g->d + j;
         double e = x->e[i] + FLT_MIN;
