@@ -18,133 +18,8 @@
 /* Rows of a block of exact attention. */
 enum { GRADIENT_BLOCK = 64 };
 
-typedef struct {
-    attention_t *a;
-    window_t w; /* what queries may see */
-    affine_t batch, head, round, offset, chunk;
-    affine_t other_round, other; /* of the keys */
-    dim_t chunks, total;         /* of a round, of all */
-    int64_t size, lanes;         /* rows of a chunk, and in whole panels */
-    int64_t length;              /* exact: rows that there are; the last chunk may have fewer */
-    buffer_t *queries, *results; /* scratch [1][panel][head_size][tile], transposed: q, dy */
-    buffer_t *q, *dy, *k, *v;    /* scratch [row][head_stride …] */
-    buffer_t *p, *ds;            /* scratch [key][lanes …] */
-    buffer_t *factors; /* the same: what dropout multiplies probabilities by; NULL: none */
-    kept_t *kept;
-    buffer_t *shift, *scale, *mean, *query_pos; /* scratch [lanes] */
-    buffer_t *key_row, *key_pos, *key_own,
-        *key_scale;           /* scratch [size]; own: -1 where it is none */
-    affine_t panel, column;   /* of queries; of columns */
-    affine_t at;              /* first row of a tile */
-    affine_t ordinal;         /* of a tile of keys */
-    int64_t calls;            /* of fetch_next() per tile */
-    buffer_t *weights, *rows; /* of a product */
-} grad_t;
-
 bool is_sorted(const attention_t *a) {
     return a->lsh && !a->exact;
-}
-
-/* ---- rows --------------------------------------------------------------------------------------------------- */
-
-/* Whether the last chunk has rows that are none. */
-static bool has_filler(const grad_t *g) {
-    return g->length % g->size != 0;
-}
-
-/* The row at `lane` of a chunk; those that are none repeat the last. */
-static affine_t row_of(lower_t *L, builder_t *b, const grad_t *g, affine_t round, affine_t chunk,
-                       affine_t lane) {
-    affine_t at = ax_add(ax_scale(chunk, g->size), lane);
-    affine_t ix[] = {g->batch, g->head, round, at};
-    if (is_sorted(g->a)) return ax_v(b_name(load1(b, g->a->order, 4, ix), "token"));
-    if (!has_filler(g)) return at;
-    return ax_v(b_name(at_most(b, at, dim_sub(L->padded, dim(1))), "row"));
-}
-
-static affine_t query_row(lower_t *L, builder_t *b, void *ctx, affine_t lane) {
-    const grad_t *g = ctx;
-    return row_of(L, b, g, g->round, g->chunk, clamp_lane(L, b, lane, g->size));
-}
-
-/* -1 where lane of a chunk is a row; NULL: all are. */
-static value_t *is_row(builder_t *b, const grad_t *g, affine_t chunk, affine_t lane) {
-    if (!has_filler(g)) return NULL;
-    value_t *row = b_index(b, ax_add(ax_scale(chunk, g->size), lane));
-    return b_compare(b, OP_LT, row, b_index(b, ax(g->length)));
-}
-
-typedef struct {
-    buffer_t *from, *to;
-    affine_t at[3], lane;
-} copied_t;
-
-static void copy_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
-    const copied_t *c = ctx;
-    affine_t from[] = {c->at[0], c->at[1], c->at[2], at}, to[] = {c->lane, at};
-    (void)L;
-    b_store(b, c->to, b_load(b, c->from, width, from), to);
-}
-
-static void copy_row_of(lower_t *L, builder_t *b, const grad_t *g, buffer_t *from, affine_t row,
-                        buffer_t *to, affine_t lane) {
-    copied_t c = {from, to, {g->batch, g->head, row}, lane};
-    for_span(L, b, g->a->head_stride, copy_span, &c);
-}
-
-/* Lanes that are no queries have no probabilities. */
-static void blank_lanes(builder_t *b, const grad_t *g) {
-    if (g->lanes == g->size) return;
-    value_t *zero = b_const(b, SCALAR(E_F32), 0);
-    inst_t *loop = b_for(b, "lane", dim(g->size), dim(g->lanes), 0, NULL);
-    affine_t lane = ax_v(loop_var(loop));
-    b_store(b, g->query_pos, b_iconst(b, SCALAR(E_I32), 0), &lane);
-    b_store(b, g->shift, zero, &lane);
-    b_store(b, g->scale, zero, &lane);
-    b_store(b, g->mean, zero, &lane);
-    b_end_for(b, loop, NULL);
-}
-
-static void gather_queries(lower_t *L, builder_t *b, grad_t *g) {
-    const attention_t *a = g->a;
-    transpose_rows(L, b, a->q, g->batch, g->head, g->queries, ax(0), query_row, g);
-    transpose_rows(L, b, a->dy_heads, g->batch, g->head, g->results, ax(0), query_row, g);
-    inst_t *loop = b_for(b, "lane", dim(0), dim(g->size), 0, NULL);
-    affine_t lane = ax_v(loop_var(loop)), row = row_of(L, b, g, g->round, g->chunk, lane);
-    affine_t rx[] = {g->batch, g->head, row};
-    value_t *scale = load1(b, a->row_scale, 3, rx), *real = is_row(b, g, g->chunk, lane);
-    if (real) scale = b_select(b, real, scale, b_const(b, SCALAR(E_F32), 0));
-    b_store(b, g->scale, scale, &lane);
-    b_store(b, g->shift, load1(b, a->row_shift, 3, rx), &lane);
-    b_store(b, g->mean, load1(b, a->row_mean, 3, rx), &lane);
-    b_store(b, g->query_pos, b_convert(b, E_I32, b_index(b, row)), &lane);
-    copy_row_of(L, b, g, a->q, row, g->q, lane);
-    copy_row_of(L, b, g, a->dy_heads, row, g->dy, lane);
-    b_end_for(b, loop, NULL);
-    blank_lanes(b, g);
-}
-
-static void gather_keys(lower_t *L, builder_t *b, grad_t *g) {
-    const attention_t *a = g->a;
-    ltype_t i32 = SCALAR(E_I32);
-    inst_t *loop = b_for(b, "lane", dim(0), dim(g->size), 0, NULL);
-    affine_t lane = ax_v(loop_var(loop)), row = row_of(L, b, g, g->other_round, g->other, lane);
-    affine_t kx[] = {g->batch, row}, nx[] = {g->batch, g->head, row};
-    value_t *at = b_convert(b, E_I32, b_index(b, row)), *own = at, *pos = load1(b, L->key, 2, kx);
-    value_t *real = is_row(b, g, g->other, lane);
-    if (real) {
-        own = b_select(b, real, own, b_iconst(b, i32, -1));
-        pos = b_select(b, real, pos, b_iconst(b, i32, REFORMER_ABSENT));
-    }
-    b_store(b, g->key_row, at, &lane);
-    b_store(b, g->key_own, own, &lane);
-    b_store(b, g->key_pos, pos, &lane);
-    value_t *scale = a->lsh ? load1(b, a->key_norm, 3, nx)
-                            : b_const(b, SCALAR(E_F32), inverse_root(a->head_size));
-    b_store(b, g->key_scale, scale, &lane);
-    copy_row_of(L, b, g, a->lsh ? a->q : a->k, row, g->k, lane);
-    copy_row_of(L, b, g, a->v, row, g->v, lane);
-    b_end_for(b, loop, NULL);
 }
 
 /* ---- probabilities and gradients of scores --------------------------------------------------------------------- */
@@ -176,7 +51,7 @@ static void fetch_next(lower_t *L, builder_t *b, void *ctx, affine_t step) {
     for (int keys = 0; keys < 2; keys++) {
         affine_t chunk = ax_plus(keys ? g->other : g->chunk, 1);
         chunk = ax_v(at_most(b, chunk, dim_sub(g->chunks, dim(1))));
-        affine_t row = row_of(L, b, g, keys ? g->other_round : g->round, chunk, lane);
+        affine_t row = chunk_row(L, b, g, keys ? g->other_round : g->round, chunk, lane);
         for (int i = 0; i < (keys ? 4 : 3); i++) {
             affine_t ix[] = {g->batch, g->head, row, ax(0)};
             prefetch_row(b, keys ? of_keys[i] : of_queries[i], ix, a->head_stride);
@@ -331,7 +206,7 @@ static void query_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int ro
     along(L, b, g, row, rows, query_weight, acc);
     for (int i = 0; i < rows; i++) {
         affine_t lane = ax_plus(ax_add(ax_scale(g->panel, L->tile), row), i);
-        value_t *real = is_row(b, g, g->chunk, lane);
+        value_t *real = is_chunk_row(b, g, g->chunk, lane);
         if (g->lanes != g->size) {
             value_t *inside = b_compare(b, OP_LT, b_index(b, lane), b_index(b, ax(g->size)));
             real = real ? b_binary(b, OP_AND, real, inside) : inside;
@@ -348,7 +223,7 @@ static void key_tile(lower_t *L, builder_t *b, grad_t *g, affine_t row, int rows
     along(L, b, g, row, rows, key_weight, acc);
     for (int i = 0; i < rows; i++) {
         affine_t lane = ax_plus(row, i);
-        value_t *real = is_row(b, g, g->other, lane);
+        value_t *real = is_chunk_row(b, g, g->other, lane);
         inst_t *guard = real ? b_if(b, real, 0, NULL) : NULL;
         affine_t token = ax_v(b_load(b, g->key_row, 1, &lane));
         add_row(L, b, g, to, token, acc + (ptrdiff_t)i * L->tiles->vectors);
@@ -400,8 +275,8 @@ static void draw_factors(lower_t *L, builder_t *b, grad_t *g) {
 /* ---- a chunk against another ----------------------------------------------------------------------------------- */
 
 static void meet(lower_t *L, builder_t *b, grad_t *g) {
-    gather_queries(L, b, g);
-    gather_keys(L, b, g);
+    gather_chunk_queries(L, b, g);
+    gather_chunk_keys(L, b, g);
     inst_t *panels = b_for(b, "panel", dim(0), dim(g->lanes / L->tile), 0, NULL);
     g->panel = ax_v(loop_var(panels));
     draw_factors(L, b, g);
@@ -505,7 +380,7 @@ static grad_t grad_of(lower_t *L, attention_t *a) {
     g.w = (window_t){.causal = a->causal,
                      .exclude_self = a->lsh,
                      .masked = a->lsh ? NOTHING : MASKED_KEY,
-                     .absent = !a->lsh && (L->o->absent_keys || has_filler(&g))};
+                     .absent = !a->lsh && (L->o->absent_keys || has_filler_rows(&g))};
     return g;
 }
 

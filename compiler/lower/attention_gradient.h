@@ -1,9 +1,33 @@
-/* Gradients of attention: attention_gradient.c, a chunk of queries against a chunk of keys; attention_gradient_ends.c, what
- * comes before the first and behind the last. */
+/* Gradients of attention: attention_gradient.c, a chunk of queries against a chunk of keys; attention_gradient_rows.c, their
+ * rows; attention_gradient_ends.c, what comes before the first and behind the last. */
 #ifndef REFORMERC_LOWER_ATTENTION_GRADIENT_H
 #define REFORMERC_LOWER_ATTENTION_GRADIENT_H
 
 #include "lower/window.h"
+
+/* A kernel that is being written: one chunk of queries and one of keys. */
+typedef struct {
+    attention_t *a;
+    window_t w; /* what queries may see */
+    affine_t batch, head, round, offset, chunk;
+    affine_t other_round, other; /* of the keys */
+    dim_t chunks, total;         /* of a round, of all */
+    int64_t size, lanes;         /* rows of a chunk, and in whole panels */
+    int64_t length;              /* exact: rows that there are; the last chunk may have fewer */
+    buffer_t *queries, *results; /* scratch [1][panel][head_size][tile], transposed: q, dy */
+    buffer_t *q, *dy, *k, *v;    /* scratch [row][head_stride …] */
+    buffer_t *p, *ds;            /* scratch [key][lanes …] */
+    buffer_t *factors; /* the same: what dropout multiplies probabilities by; NULL: none */
+    kept_t *kept;
+    buffer_t *shift, *scale, *mean, *query_pos; /* scratch [lanes] */
+    buffer_t *key_row, *key_pos, *key_own,
+        *key_scale;           /* scratch [size]; own: -1 where it is none */
+    affine_t panel, column;   /* of queries; of columns */
+    affine_t at;              /* first row of a tile */
+    affine_t ordinal;         /* of a tile of keys */
+    int64_t calls;            /* of fetch_next() per tile */
+    buffer_t *weights, *rows; /* of a product */
+} grad_t;
 
 /* Whether chunks are of a sorted order, round by round. */
 bool is_sorted(const attention_t *a);
@@ -12,5 +36,15 @@ bool is_sorted(const attention_t *a);
 void lower_gradient_begin(lower_t *L, attention_t *a);
 /* `end_gradient`: where keys are normalised, their gradient goes through that; NULL: they are not. */
 void lower_gradient_end(lower_t *L, attention_t *a);
+
+/* Whether the last chunk has rows that are none. */
+bool has_filler_rows(const grad_t *g);
+/* The row at `lane` of a chunk; those that are none repeat the last. */
+affine_t chunk_row(lower_t *L, builder_t *b, const grad_t *g, affine_t round, affine_t chunk,
+                   affine_t lane);
+/* -1 where lane of a chunk is a row; NULL: all are. */
+value_t *is_chunk_row(builder_t *b, const grad_t *g, affine_t chunk, affine_t lane);
+void gather_chunk_queries(lower_t *L, builder_t *b, grad_t *g);
+void gather_chunk_keys(lower_t *L, builder_t *b, grad_t *g);
 
 #endif
