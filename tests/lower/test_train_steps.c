@@ -412,8 +412,34 @@ static void attentions_of_any_length(void **state) {
                           .labels = 19});
 }
 
+/* Bytes of workspace and kernels of so many pairs of layers. */
+static int64_t size_of(int pairs, size_t *kernels) {
+    char text[2000] = LM SIZES TABLE "num_hashes: 1\nnum_buckets: 4\nattn_layers: [local, lsh";
+    for (int i = 1; i < pairs; i++) strcat(text, ", local, lsh");
+    strcat(text, "]\n");
+    model_t m = {.text = text, .batch = 1, .length = 64, .labels = 19};
+    sample_t t = {.model = &m, .a = arena_new(), .d = diag_new()};
+    plan_t *p = plan(&t, &targets[0], NULL, false);
+    must(&t, plan_lower(p, &(pass_options_t){.verify_each = false}, t.d));
+    int64_t bytes = p->modules[0]->workspace_bytes.c;
+    *kernels = p->modules[0]->n_funcs;
+    diag_free(t.d);
+    arena_free(t.a);
+    return bytes;
+}
+
+/* But for buckets, which are kept: a byte for each token and head of a layer that hashes. */
+static void depth_adds_no_memory(void **state) {
+    (void)state;
+    size_t few, many;
+    int64_t least = size_of(2, &few), most = size_of(12, &many);
+    assert_int_equal(many, few);
+    assert_in_range(most, least, least + 10 * (2 * 64 + 64));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(depth_adds_no_memory),
         cmocka_unit_test(dense_layers),
         cmocka_unit_test(tied_layers),
         cmocka_unit_test(attention_layers),
