@@ -458,6 +458,17 @@ int reformer_engine_step(const reformer_engine_t *e, const reformer_decode_t *io
 size_t reformer_engine_bytes(const reformer_engine_t *e, size_t length, int threads);
 
 /* ---- what generated code and the runtime share ------------------------------------------------- */
+/* Of two kernels with one text gcc keeps one, and makes the other a call of it: gcc 12 loses that call, of functions
+ * that launches alone name, and the kernel does nothing. */
+#if defined(__GNUC__) && !defined(__clang__) && defined(__has_attribute)
+#if __has_attribute(no_icf)
+#define REFORMER_KERNEL __attribute__((no_icf))
+#endif
+#endif
+#ifndef REFORMER_KERNEL
+#define REFORMER_KERNEL
+#endif
+
 /* clang compiles parts of -ffast-math without a macro that says so. This one has the optimiser prove what holds under
  * them alone, of a's and b's that nobody knows; where it can, the file does not compile (before clang 14: not link).
  * Without optimisation it proves nothing, and has no use of such flags either. */

@@ -597,10 +597,11 @@ static const char *signature(func_t *f) {
     if (fn->kind == FN_ENTRY)
         return arena_printf(a, "static void %s(const reformer_call_t *call)", name);
     if (fn->kind == FN_KERNEL)
-        return arena_printf(a,
-                            "static void %s(const reformer_call_t *call, unsigned char *scratch, "
-                            "const int64_t *arg, int64_t task)",
-                            name);
+        return arena_printf(
+            a,
+            "REFORMER_KERNEL static void %s(const reformer_call_t *call, unsigned char *scratch, "
+            "const int64_t *arg, int64_t task)",
+            name);
     for (int k = 0; k < fn->n_params; k++)
         params =
             arena_printf(a, "%s%s%s %s", params, k ? ", " : "", c_type(f->c, fn->params[k]->type),
