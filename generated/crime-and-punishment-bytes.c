@@ -423,8 +423,8 @@ static inline f32x8 relu_f32x8(f32x8 x) {
 
 /* crime-and-punishment-bytes.yaml:16: word and position embeddings into both streams
  * tasks [batch 1][block 8] */
-static void embed_kernel(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
+REFORMER_KERNEL static void embed_kernel(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
     (void)scratch;
     (void)arg;
     const int64_t batch = 0;
@@ -471,8 +471,8 @@ static void embed_kernel(const reformer_call_t *call, unsigned char *scratch, co
 
 /* crime-and-punishment-bytes.yaml:5: local attention: norm and projections of a group of 1 heads
  * tasks [batch 1][block 8] */
-static void local_project(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
+REFORMER_KERNEL static void local_project(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
     const int64_t batch = 0;
     const int64_t block = task % 8;
     const int64_t layer = arg[0];
@@ -1295,8 +1295,8 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
 /* crime-and-punishment-bytes.yaml:5: local attention: output of a group of heads, added to its
  * stream
  * tasks [batch 1][block 8] */
-static void local_output(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
+REFORMER_KERNEL static void local_output(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
     const int64_t batch = 0;
     const int64_t block = task % 8;
     const int64_t layer = arg[0];
@@ -1576,8 +1576,8 @@ static void local_output(const reformer_call_t *call, unsigned char *scratch, co
 
 /* crime-and-punishment-bytes.yaml:9: on blocks of 64 rows
  * tasks [batch 1][block 8] */
-static void feed_forward(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
+REFORMER_KERNEL static void feed_forward(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
     const int64_t batch = 0;
     const int64_t block = task % 8;
     const int64_t layer = arg[0];
@@ -2154,8 +2154,8 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
 
 /* crime-and-punishment-bytes.yaml:5: LSH attention: norm and projections of a group of 1 heads
  * tasks [batch 1][block 8] */
-static void lsh_project(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
+REFORMER_KERNEL static void lsh_project(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
     const int64_t batch = 0;
     const int64_t block = task % 8;
     const int64_t layer = arg[0];
@@ -2792,8 +2792,8 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
 /* crime-and-punishment-bytes.yaml:5: LSH attention: output of a group of heads, added to its
  * stream
  * tasks [batch 1][block 8] */
-static void lsh_output(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
+REFORMER_KERNEL static void lsh_output(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
     const int64_t batch = 0;
     const int64_t block = task % 8;
     const int64_t layer = arg[0];
@@ -3120,8 +3120,8 @@ static void lsh_output(const reformer_call_t *call, unsigned char *scratch, cons
 
 /* crime-and-punishment-bytes.yaml:11: final norm, logits: 258 wide
  * tasks [batch 1][block 8] */
-static void lm_head(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
+REFORMER_KERNEL static void lm_head(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
     (void)arg;
     const int64_t batch = 0;
     const int64_t block = task % 8;
@@ -3501,8 +3501,8 @@ static void lm_head(const reformer_call_t *call, unsigned char *scratch, const i
 
 /* crime-and-punishment-bytes.yaml:11: loss: mean cross-entropy over the rows, in their order
  * tasks [once 1] */
-static void lm_loss(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
+REFORMER_KERNEL static void lm_loss(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
     (void)scratch;
     (void)arg;
     (void)task;
@@ -3535,8 +3535,8 @@ static void lm_loss(const reformer_call_t *call, unsigned char *scratch, const i
 
 /* crime-and-punishment-bytes.yaml:22: local attention: chunks of 32 against 1 before and 0 after
  * tasks [batch 1][head 1][chunk 16] */
-static void local_attention(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
+REFORMER_KERNEL static void local_attention(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
     (void)arg;
     const int64_t batch = 0;
     const int64_t head = 0;
@@ -4106,8 +4106,8 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
 /* crime-and-punishment-bytes.yaml:19: LSH hash: argmax over random rotations, 16 buckets, 2
  * rounds
  * tasks [batch 1][head 1][block 8] */
-static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
+REFORMER_KERNEL static void lsh_hash(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
     const int64_t batch = 0;
     const int64_t head = 0;
     const int64_t block = task % 8;
@@ -4337,8 +4337,8 @@ static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const 
 
 /* crime-and-punishment-bytes.yaml:19: stable counting sort of the tokens by bucket, per round
  * tasks [batch 1][head 1][round 2] */
-static void lsh_sort(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
+REFORMER_KERNEL static void lsh_sort(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
     (void)arg;
     const int64_t batch = 0;
     const int64_t head = 0;
@@ -4373,8 +4373,8 @@ static void lsh_sort(const reformer_call_t *call, unsigned char *scratch, const 
 /* crime-and-punishment-bytes.yaml:19: LSH attention: sorted chunks of 32 against 1 before and 0
  * after, one round
  * tasks [batch 1][head 1][run 2] */
-static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
+REFORMER_KERNEL static void lsh_attention(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
     const int64_t batch = 0;
     const int64_t head = 0;
     const int64_t run = task % 2;
@@ -6463,8 +6463,8 @@ static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, c
 
 /* crime-and-punishment-bytes.yaml:22: local attention: keys and values into the cache
  * tasks [head 1][block 8] */
-static void local_keep(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
+REFORMER_KERNEL static void local_keep(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
     (void)scratch;
     const int64_t head = 0;
     const int64_t block = task % 8;
@@ -6521,8 +6521,8 @@ static void local_keep(const reformer_call_t *call, unsigned char *scratch, cons
 
 /* crime-and-punishment-bytes.yaml:19: LSH attention: keys and values into the cache
  * tasks [head 1][block 8] */
-static void lsh_keep(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
+REFORMER_KERNEL static void lsh_keep(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
     (void)scratch;
     const int64_t head = 0;
     const int64_t block = task % 8;
@@ -6580,8 +6580,8 @@ static void lsh_keep(const reformer_call_t *call, unsigned char *scratch, const 
 
 /* crime-and-punishment-bytes.yaml:19: tokens into the cache's buckets, in order
  * tasks [head 1][round 2] */
-static void lsh_file(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
+REFORMER_KERNEL static void lsh_file(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
     (void)scratch;
     const int64_t head = 0;
     const int64_t round = task % 2;
@@ -6622,8 +6622,8 @@ static void lsh_file(const reformer_call_t *call, unsigned char *scratch, const 
 
 /* crime-and-punishment-bytes.yaml:6: the streams of the row's last token
  * tasks [once 1] */
-static void last_token(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
+REFORMER_KERNEL static void last_token(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
     (void)scratch;
     (void)arg;
     (void)task;
@@ -6648,8 +6648,8 @@ static void last_token(const reformer_call_t *call, unsigned char *scratch, cons
 
 /* crime-and-punishment-bytes.yaml:11: 1 rows of logits
  * tasks [columns 9] */
-static void last_lm_head(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
+REFORMER_KERNEL static void last_lm_head(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
     (void)arg;
     const int64_t columns = task;
     /* [1][1][192]: stream of the last token */
@@ -6773,8 +6773,8 @@ static void last_lm_head(const reformer_call_t *call, unsigned char *scratch, co
 
 /* crime-and-punishment-bytes.yaml:11: logits to the caller's rows
  * tasks [once 1] */
-static void last_logits_out(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
+REFORMER_KERNEL static void last_logits_out(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
     (void)scratch;
     (void)arg;
     (void)task;
@@ -6794,8 +6794,8 @@ static void last_logits_out(const reformer_call_t *call, unsigned char *scratch,
 
 /* crime-and-punishment-bytes.yaml: last_hidden_state to the caller's rows
  * tasks [once 1] */
-static void last_last_hidden_state_out(const reformer_call_t *call, unsigned char *scratch,
-        const int64_t *arg, int64_t task) {
+REFORMER_KERNEL static void last_last_hidden_state_out(const reformer_call_t *call,
+        unsigned char *scratch, const int64_t *arg, int64_t task) {
     (void)arg;
     (void)task;
     /* [1][1][192]: stream of the last token */
@@ -7019,8 +7019,8 @@ static inline f32x8 relu_f32x8_step(f32x8 x) {
 
 /* crime-and-punishment-bytes.yaml:16: word and position embeddings into both streams
  * tasks [batch 1][block 1] */
-static void embed_step(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
+REFORMER_KERNEL static void embed_step(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
     (void)scratch;
     (void)arg;
     (void)task;
@@ -7069,7 +7069,7 @@ static void embed_step(const reformer_call_t *call, unsigned char *scratch, cons
 
 /* crime-and-punishment-bytes.yaml:5: 1 rows of query, key, value
  * tasks [columns 6] */
-static void local_project_step(const reformer_call_t *call, unsigned char *scratch,
+REFORMER_KERNEL static void local_project_step(const reformer_call_t *call, unsigned char *scratch,
         const int64_t *arg, int64_t task) {
     const int64_t columns = task;
     const int64_t layer = arg[0];
@@ -7252,7 +7252,7 @@ static void local_project_step(const reformer_call_t *call, unsigned char *scrat
 
 /* crime-and-punishment-bytes.yaml:5: 1 rows of attention, y1
  * tasks [columns 6] */
-static void local_output_step(const reformer_call_t *call, unsigned char *scratch,
+REFORMER_KERNEL static void local_output_step(const reformer_call_t *call, unsigned char *scratch,
         const int64_t *arg, int64_t task) {
     (void)scratch;
     const int64_t columns = task;
@@ -7311,8 +7311,8 @@ static void local_output_step(const reformer_call_t *call, unsigned char *scratc
 
 /* crime-and-punishment-bytes.yaml:9: 1 rows of feed_forward_in, feed_forward_act
  * tasks [columns 24] */
-static void feed_forward_in_step(const reformer_call_t *call, unsigned char *scratch,
-        const int64_t *arg, int64_t task) {
+REFORMER_KERNEL static void feed_forward_in_step(const reformer_call_t *call,
+        unsigned char *scratch, const int64_t *arg, int64_t task) {
     const int64_t columns = task;
     const int64_t layer = arg[0];
     /* [1][1][192]: [batch][rows][width]: a stream */
@@ -7423,8 +7423,8 @@ static void feed_forward_in_step(const reformer_call_t *call, unsigned char *scr
 
 /* crime-and-punishment-bytes.yaml:9: 1 rows of feed_forward, y2
  * tasks [columns 6] */
-static void feed_forward_out_step(const reformer_call_t *call, unsigned char *scratch,
-        const int64_t *arg, int64_t task) {
+REFORMER_KERNEL static void feed_forward_out_step(const reformer_call_t *call,
+        unsigned char *scratch, const int64_t *arg, int64_t task) {
     (void)scratch;
     const int64_t columns = task;
     const int64_t layer = arg[0];
@@ -7492,7 +7492,7 @@ static void feed_forward_out_step(const reformer_call_t *call, unsigned char *sc
 
 /* crime-and-punishment-bytes.yaml:5: 1 rows of query_key, value
  * tasks [columns 6] */
-static void lsh_project_step(const reformer_call_t *call, unsigned char *scratch,
+REFORMER_KERNEL static void lsh_project_step(const reformer_call_t *call, unsigned char *scratch,
         const int64_t *arg, int64_t task) {
     const int64_t columns = task;
     const int64_t layer = arg[0];
@@ -7632,8 +7632,8 @@ static void lsh_project_step(const reformer_call_t *call, unsigned char *scratch
 
 /* crime-and-punishment-bytes.yaml:5: 1 rows of attention, y1
  * tasks [columns 6] */
-static void lsh_output_step(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
+REFORMER_KERNEL static void lsh_output_step(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
     (void)scratch;
     const int64_t columns = task;
     const int64_t layer = arg[0];
@@ -7691,8 +7691,8 @@ static void lsh_output_step(const reformer_call_t *call, unsigned char *scratch,
 
 /* crime-and-punishment-bytes.yaml:11: 1 rows of logits
  * tasks [columns 9] */
-static void lm_head_step(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
+REFORMER_KERNEL static void lm_head_step(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
     (void)arg;
     const int64_t columns = task;
     /* [1][1][192]: [batch][rows][width]: a stream */
@@ -7824,8 +7824,8 @@ static void lm_head_step(const reformer_call_t *call, unsigned char *scratch, co
 
 /* crime-and-punishment-bytes.yaml:11: logits to the caller's rows
  * tasks [once 1] */
-static void logits_out_step(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
+REFORMER_KERNEL static void logits_out_step(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
     (void)scratch;
     (void)arg;
     (void)task;
@@ -7848,8 +7848,8 @@ static void logits_out_step(const reformer_call_t *call, unsigned char *scratch,
 
 /* crime-and-punishment-bytes.yaml: last_hidden_state to the caller's rows
  * tasks [once 1] */
-static void last_hidden_state_out_step(const reformer_call_t *call, unsigned char *scratch,
-        const int64_t *arg, int64_t task) {
+REFORMER_KERNEL static void last_hidden_state_out_step(const reformer_call_t *call,
+        unsigned char *scratch, const int64_t *arg, int64_t task) {
     (void)arg;
     (void)task;
     /* [1][1][192]: [batch][rows][width]: a stream */
@@ -7943,8 +7943,8 @@ static void last_hidden_state_out_step(const reformer_call_t *call, unsigned cha
 
 /* crime-and-punishment-bytes.yaml:22: local attention of one token: its chunk of 32 and 1 before
  * tasks [row 1][head 6] */
-static void local_step_step(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
+REFORMER_KERNEL static void local_step_step(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
     const int64_t row = 0;
     const int64_t head = task % 6;
     const int64_t index = arg[0];
@@ -8105,8 +8105,8 @@ static void local_step_step(const reformer_call_t *call, unsigned char *scratch,
 
 /* crime-and-punishment-bytes.yaml:19: LSH attention of one token: 2 rounds, windows of 64 tokens
  * tasks [row 1][head 6] */
-static void lsh_step_step(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
+REFORMER_KERNEL static void lsh_step_step(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
     const int64_t row = 0;
     const int64_t head = task % 6;
     const int64_t index = arg[0];

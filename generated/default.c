@@ -354,8 +354,8 @@ static inline f32x8 relu_f32x8(f32x8 x) {
 
 /* default.yaml:15: word and position embeddings into both streams
  * tasks [batch 1][block 64] */
-static void embed_kernel(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
+REFORMER_KERNEL static void embed_kernel(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
     (void)scratch;
     (void)arg;
     const int64_t batch = 0;
@@ -402,8 +402,8 @@ static void embed_kernel(const reformer_call_t *call, unsigned char *scratch, co
 
 /* default.yaml:3: local attention: norm and projections of a group of 1 heads
  * tasks [batch 1][block 64] */
-static void local_project(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
+REFORMER_KERNEL static void local_project(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
     const int64_t batch = 0;
     const int64_t block = task % 64;
     const int64_t layer = arg[0];
@@ -1237,8 +1237,8 @@ static void local_project(const reformer_call_t *call, unsigned char *scratch, c
 
 /* default.yaml:3: local attention: output of a group of heads, added to its stream
  * tasks [batch 1][block 64] */
-static void local_output(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
+REFORMER_KERNEL static void local_output(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
     const int64_t batch = 0;
     const int64_t block = task % 64;
     const int64_t layer = arg[0];
@@ -1519,8 +1519,8 @@ static void local_output(const reformer_call_t *call, unsigned char *scratch, co
 
 /* default.yaml:7: on blocks of 64 rows
  * tasks [batch 1][block 64] */
-static void feed_forward(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
+REFORMER_KERNEL static void feed_forward(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
     const int64_t batch = 0;
     const int64_t block = task % 64;
     const int64_t layer = arg[0];
@@ -2097,8 +2097,8 @@ static void feed_forward(const reformer_call_t *call, unsigned char *scratch, co
 
 /* default.yaml:3: LSH attention: norm and projections of a group of 1 heads
  * tasks [batch 1][block 64] */
-static void lsh_project(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
+REFORMER_KERNEL static void lsh_project(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
     const int64_t batch = 0;
     const int64_t block = task % 64;
     const int64_t layer = arg[0];
@@ -2732,8 +2732,8 @@ static void lsh_project(const reformer_call_t *call, unsigned char *scratch, con
 
 /* default.yaml:3: LSH attention: output of a group of heads, added to its stream
  * tasks [batch 1][block 64] */
-static void lsh_output(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
+REFORMER_KERNEL static void lsh_output(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
     const int64_t batch = 0;
     const int64_t block = task % 64;
     const int64_t layer = arg[0];
@@ -3048,8 +3048,8 @@ static void lsh_output(const reformer_call_t *call, unsigned char *scratch, cons
 
 /* default.yaml:10: final norm: 512 wide
  * tasks [batch 1][block 64] */
-static void final_norm(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
+REFORMER_KERNEL static void final_norm(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
     (void)arg;
     const int64_t batch = 0;
     const int64_t block = task % 64;
@@ -3154,8 +3154,8 @@ static void final_norm(const reformer_call_t *call, unsigned char *scratch, cons
 
 /* default.yaml:21: local attention: chunks of 64 against 1 before and 0 after
  * tasks [batch 1][head 1][chunk 64] */
-static void local_attention(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
+REFORMER_KERNEL static void local_attention(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
     (void)arg;
     const int64_t batch = 0;
     const int64_t head = 0;
@@ -3767,8 +3767,8 @@ static void local_attention(const reformer_call_t *call, unsigned char *scratch,
 
 /* default.yaml:18: LSH hash: argmax over random rotations, 128 buckets, 1 rounds
  * tasks [batch 1][head 1][block 64] */
-static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
+REFORMER_KERNEL static void lsh_hash(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
     const int64_t batch = 0;
     const int64_t head = 0;
     const int64_t block = task % 64;
@@ -4145,8 +4145,8 @@ static void lsh_hash(const reformer_call_t *call, unsigned char *scratch, const 
 
 /* default.yaml:18: stable counting sort of the tokens by bucket, per round
  * tasks [batch 1][head 1][round 1] */
-static void lsh_sort(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
+REFORMER_KERNEL static void lsh_sort(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
     (void)arg;
     (void)task;
     const int64_t batch = 0;
@@ -4182,8 +4182,8 @@ static void lsh_sort(const reformer_call_t *call, unsigned char *scratch, const 
 
 /* default.yaml:18: LSH attention: sorted chunks of 64 against 1 before and 0 after, one round
  * tasks [batch 1][head 1][run 8] */
-static void lsh_attention(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
-        int64_t task) {
+REFORMER_KERNEL static void lsh_attention(const reformer_call_t *call, unsigned char *scratch,
+        const int64_t *arg, int64_t task) {
     const int64_t batch = 0;
     const int64_t head = 0;
     const int64_t run = task % 8;
