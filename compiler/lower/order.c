@@ -151,13 +151,13 @@ static bool is_later(const region_t *a, const region_t *b, int layer) {
     return is_behind_attention(a) && !is_behind_attention(b);
 }
 
-/* Of those that may be last the graph's last, of the layer that runs behind them; else of the lowest one. What has no layer
- * comes in the graph's order. -1: none may be. */
+/* Of those that may be last the graph's last: what has no layer, as tables; else of the layer that runs behind them; else of the
+ * lowest one. -1: none may be. */
 static int latest_region(const late_t *q, int layer) {
     int best = -1;
     for (int i = q->end - 1; i >= q->first; i--) {
         if (q->done[q->all[i]->order] || q->unread[q->all[i]->order] > 0) continue;
-        if (q->all[i]->layer < 0 && i == q->end - 1) return i;
+        if (q->all[i]->layer < 0) return i;
         if (best < 0 || is_later(q->all[i], q->all[best], layer)) best = i;
     }
     return best;
@@ -209,6 +209,24 @@ static void find_circles(const queue_t *q, bool *waits) {
     }
 }
 
+/* Layers go downwards. A sum of sums stands in the lowest layer that it reads of; what a layer makes again of one below it
+ * belongs to its own backward pass. */
+static void settle_layers(const regions_t *r, int first) {
+    for (int i = first; i < r->n_regions; i++) {
+        region_t *sum = r->regions[i];
+        for (int k = 0; sum->nodes.at[0]->op == G_TOTAL && k < sum->reads.n; k++) {
+            int layer = r->of_node[sum->reads.at[k]->id]->layer;
+            if (layer < sum->layer) sum->layer = layer; /* none: behind all layers */
+        }
+    }
+    for (int i = r->n_regions; i-- > first;) /* who reads it stands behind it */
+        for (int k = 0; k < r->regions[i]->reads.n; k++) {
+            region_t *maker = r->of_node[r->regions[i]->reads.at[k]->id];
+            bool below = maker->order >= first && maker->layer >= 0;
+            if (below && maker->layer < r->regions[i]->layer) maker->layer = r->regions[i]->layer;
+        }
+}
+
 bool regions_order(regions_t *r, arena_t *a, bool *waits) {
     int n = r->n_regions, forward = 0;
     qsort(r->regions, (size_t)n, sizeof *r->regions, by_first_result);
@@ -216,6 +234,7 @@ bool regions_order(regions_t *r, arena_t *a, bool *waits) {
         r->regions[i]->order = i;
         if (r->regions[i]->results.at[0]->id < r->backward) forward = i + 1;
     }
+    settle_layers(r, forward);
     region_t **sorted = ARENA_ARRAY(a, region_t *, n);
     queue_t q = queue_of(r, a, forward);
     if (!sort_regions(&q, sorted) || !sort_backward(r, a, forward, sorted)) {
