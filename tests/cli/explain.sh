@@ -37,7 +37,7 @@ section parameters
 equal 'parameters of enwik8' "$(awk '$1 == "total" { gsub(",", ""); print $2 }' section.txt)" 149182722
 
 # ---- layers of their own: a row for each kind of them ----
-x 'own layers' 0 'buckets in one factor' "$specs/bench.yaml" $fixed --set extensions.layers.1.num_hashes=2 --set extensions.norm=rms \
+x 'own layers' 0 '' "$specs/bench.yaml" $fixed --set extensions.layers.1.num_hashes=2 --set extensions.norm=rms \
     --set 'extensions.layers.3={num_buckets: [8, 16], lsh_attn_chunk_length: 32}' \
     --set extensions.layers.0.feed_forward_size=512 --set extensions.feed_forward_gate=true
 says '^  hash  *2 rounds, 128 buckets, chosen from the length; layer 1$'
