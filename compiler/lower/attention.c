@@ -28,15 +28,6 @@ void lower_attention(lower_t *L, attention_t *a) {
     if (a->gradient) lower_attention_gradient(L, a);
 }
 
-bool is_attention_lse(const gnode_t *n) {
-    return n->op == G_LSH_LSE || n->op == G_LOCAL_LSE || n->op == G_EXACT_LSE;
-}
-
-bool is_attention_gradient(const gnode_t *n) {
-    return n->op == G_LSH_ATTENTION_GRAD || n->op == G_LOCAL_ATTENTION_GRAD ||
-           n->op == G_EXACT_ATTENTION_GRAD;
-}
-
 /* ---- facts ------------------------------------------------------------------------------------------------------ */
 
 static void count_hashes(lower_t *L, attention_t *a) {

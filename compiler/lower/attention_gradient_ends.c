@@ -13,6 +13,7 @@ typedef struct {
     attention_t *a;
     affine_t batch, head, row0, row;
     buffer_t *queries, *squares; /* scratch [1][panel][head_size][tile]; [block …] */
+    buffer_t *x, *y;             /* of a product of rows */
     value_t *weight;             /* of a row that sees only itself */
     value_t *along;              /* <x, f dk> f^2 */
 } edge_rows_t;
@@ -70,12 +71,19 @@ static void sums_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int widt
     b_store(b, a->row_scale, b_select(b, alone, zero, scale), ix);
 }
 
-static value_t *dy_times_y(lower_t *L, builder_t *b, void *ctx, affine_t at, int width,
-                           value_t *acc) {
+static value_t *dot_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width,
+                         value_t *acc) {
     const edge_rows_t *c = ctx;
     affine_t ix[] = {c->batch, c->head, c->row, at};
     (void)L;
-    return b_fma(b, b_load(b, c->a->dy_heads, width, ix), b_load(b, c->a->out, width, ix), acc);
+    return b_fma(b, b_load(b, c->x, width, ix), b_load(b, c->y, width, ix), acc);
+}
+
+/* <x, y> of the row and the head. */
+static value_t *row_dot(lower_t *L, builder_t *b, edge_rows_t *c, buffer_t *x, buffer_t *y) {
+    c->x = x;
+    c->y = y;
+    return fold_span(L, b, c->a->head_size, OP_ADD, 0, dot_span, c);
 }
 
 static void clear_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
@@ -100,7 +108,7 @@ static void begin_row(lower_t *L, builder_t *b, edge_rows_t *c) {
     const attention_t *a = c->a;
     ltype_t f = SCALAR(E_F32);
     affine_t ix[] = {c->batch, c->head, c->row};
-    value_t *mean = fold_span(L, b, a->head_size, OP_ADD, 0, dy_times_y, c);
+    value_t *mean = row_dot(L, b, c, a->dy_heads, a->out);
     for_span(L, b, a->head_stride, clear_span, c);
     if (is_sorted(a)) mean = b_binary(b, OP_DIV, mean, load1(b, a->run_sum, 3, ix));
     b_store(b, a->row_mean, mean, ix);
@@ -135,14 +143,6 @@ void lower_gradient_begin(lower_t *L, attention_t *a) {
 
 /* ---- behind ------------------------------------------------------------------------------------------------------ */
 
-static value_t *x_times_dk(lower_t *L, builder_t *b, void *ctx, affine_t at, int width,
-                           value_t *acc) {
-    const edge_rows_t *c = ctx;
-    affine_t ix[] = {c->batch, c->head, c->row, at};
-    (void)L;
-    return b_fma(b, b_load(b, c->a->q, width, ix), b_load(b, c->a->dk, width, ix), acc);
-}
-
 /* Where one node is queries and keys, both gradients are its; exact attention has them apart. */
 static void end_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
     const edge_rows_t *c = ctx;
@@ -164,7 +164,7 @@ void lower_gradient_end(lower_t *L, attention_t *a) {
     c.row = ax_add(c.row0, ax_v(loop_var(rows)));
     affine_t ix[] = {c.batch, c.head, c.row};
     value_t *f = load1(&b, a->key_norm, 3, ix);
-    value_t *dot = fold_span(L, &b, a->head_size, OP_ADD, 0, x_times_dk, &c);
+    value_t *dot = row_dot(L, &b, &c, a->q, a->dk);
     c.along = b_binary(&b, OP_MUL, b_binary(&b, OP_MUL, dot, f), f);
     for_span(L, &b, a->head_stride, end_span, &c);
     b_end_for(&b, rows, NULL);

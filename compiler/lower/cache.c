@@ -25,12 +25,9 @@ static buffer_t *part(lower_t *L, const cache_t *c, const char *name, elem_t e, 
                    c->state->name, most);
         return NULL;
     }
-    const char *own = name;
-    for (int k = 2; module_find_buffer(L->m, own); k++)
-        own = arena_printf(L->arena, "%s_%d", name, k);
     return slot_buffer(L, BUF_STATE,
-                       (tokens ? REFORMER_SLOT_RECORDS : REFORMER_SLOT_CACHE) + (*slot)++, own, e,
-                       rank, dims);
+                       (tokens ? REFORMER_SLOT_RECORDS : REFORMER_SLOT_CACHE) + (*slot)++,
+                       free_buffer_name(L, name), e, rank, dims);
 }
 
 static bool make_lists(lower_t *L, cache_t *c) {

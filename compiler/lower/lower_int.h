@@ -222,8 +222,6 @@ affine_t stack_index(const part_t *p, value_t *const *index, const role_t *role)
 bool read_attentions(lower_t *L); /* false after errors in L->d */
 /* The *_KEEP that takes an operand into the cache; NULL: none does. */
 const gnode_t *keeper_of(const regions_t *r, const gnode_t *operand);
-bool is_attention_lse(const gnode_t *n);
-bool is_attention_gradient(const gnode_t *n);
 bool find_band(lower_t *L, attention_t *a);                /* attention_band.c; the same */
 bool find_gradient_band(lower_t *L, attention_t *a);       /* attention_gradient_band.c; the same */
 void make_attention_workspace(lower_t *L, attention_t *a); /* attention_workspace.c */
@@ -252,6 +250,7 @@ bool no_kernel(lower_t *L, const gnode_t *n, const char *why);
 const char *identifier(lower_t *L, const char *dotted); /* "lsh.value" → "lsh_value" */
 const char *free_name(const lower_t *L,
                       const char *base); /* base, or numbered: of a new function */
+const char *free_buffer_name(const lower_t *L, const char *base); /* the same of a new buffer */
 buffer_t *workspace(lower_t *L, const char *name, elem_t e, int rank, const dim_t *dims,
                     const char *doc);
 buffer_t *slot_buffer(lower_t *L, bufkind_t kind, int slot, const char *name, elem_t e, int rank,

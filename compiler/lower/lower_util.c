@@ -42,6 +42,13 @@ const char *free_name(const lower_t *L, const char *base) {
     return name;
 }
 
+const char *free_buffer_name(const lower_t *L, const char *base) {
+    const char *name = base;
+    for (int k = 2; module_find_buffer(L->m, name); k++)
+        name = arena_printf(L->arena, "%s_%d", base, k);
+    return name;
+}
+
 buffer_t *workspace(lower_t *L, const char *name, elem_t e, int rank, const dim_t *dims,
                     const char *doc) {
     buffer_t *b = module_buffer(L->m, BUF_WORKSPACE, name, e, rank, dims);

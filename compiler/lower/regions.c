@@ -98,11 +98,11 @@ static const gnode_t *first_reader(const cut_t *c, const gnode_t *n) {
     return NULL;
 }
 
-static bool is_lse(const gnode_t *n) {
+bool is_attention_lse(const gnode_t *n) {
     return n->op == G_LSH_LSE || n->op == G_LOCAL_LSE || n->op == G_EXACT_LSE;
 }
 
-static bool is_attention_grad(const gnode_t *n) {
+bool is_attention_gradient(const gnode_t *n) {
     return n->op == G_LSH_ATTENTION_GRAD || n->op == G_LOCAL_ATTENTION_GRAD ||
            n->op == G_EXACT_ATTENTION_GRAD;
 }
@@ -112,12 +112,12 @@ static bool is_attention_grad(const gnode_t *n) {
 static const gnode_t *attention_of(const cut_t *c, const gnode_t *mix) {
     if (graph_is_keep(mix)) return NULL;
     while (mix->op == G_LSH_HASH || mix->op == G_LSH_SORT || mix->op == G_UNPACK_BUCKETS ||
-           is_lse(mix)) {
+           is_attention_lse(mix)) {
         const gnode_t *next = first_reader(c, mix);
         if (!next) return mix;
         mix = next;
     }
-    return is_attention_grad(mix) ? mix->in[1] : mix;
+    return is_attention_gradient(mix) ? mix->in[1] : mix;
 }
 
 /* ---- what is computed together -------------------------------------------------------------------- */
@@ -154,7 +154,7 @@ static void join(cut_t *c) {
     for (size_t i = 0; i < c->g->n_nodes; i++) {
         const gnode_t *n = c->g->nodes[i];
         if (graph_kind(n) == K_MIX) join_operands(c, n);
-        if (is_lse(n)) join_nodes(c, n, attention_of(c, n));
+        if (is_attention_lse(n)) join_nodes(c, n, attention_of(c, n));
         if (graph_kind(n) != K_ROW && graph_kind(n) != K_SUM)
             continue; /* a PICK computes anew what it picks from */
         for (int k = 0; k < n->n_in; k++) {
@@ -286,7 +286,7 @@ static bool is_mixed_up(const cut_t *c, const region_t *region) {
     for (int i = 0; i < region->reads.n; i++) {
         const gnode_t *x = region->reads.at[i];
         if (graph_kind(x) != K_MIX) continue;
-        if (is_attention_grad(x)) x = x->in[1];
+        if (is_attention_gradient(x)) x = x->in[1];
         if (met && met != x) return true;
         met = x;
     }

@@ -81,6 +81,9 @@ void regions_classify(regions_t *r, arena_t *a);
 int home_in(const regions_t *r, const region_t *region, const gnode_t *n);
 /* Where a node that is computed in its own region finds n: several ADDs of one region each have their own. */
 int home_read_by(const regions_t *r, const gnode_t *reader, const gnode_t *n);
+/* Mixers of the backward pass that belong to an attention: what its soft maximum divides by; its gradient. */
+bool is_attention_lse(const gnode_t *n);
+bool is_attention_gradient(const gnode_t *n);
 int nodes_find(const nodes_t *list, const gnode_t *n); /* -1: not there */
 /* Whether its rows are one of each batch element. */
 bool picks_rows(const region_t *region);

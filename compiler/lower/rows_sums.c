@@ -35,9 +35,7 @@ static buffer_t *make_panels(lower_t *L, rows_t *r, const gnode_t *x) {
     int64_t rows = picks_rows(r->region) ? L->batch : rows_of_chunk(L);
     dim_t d[] = {dim((width_of(x) + PANEL - 1) / PANEL), dim(rows), dim(PANEL)};
     const char *base = arena_printf(L->arena, "sum_of_%s", identifier(L, base_name(x)));
-    const char *name = base;
-    for (int k = 2; module_find_buffer(L->m, name); k++)
-        name = arena_printf(L->arena, "%s_%d", base, k);
+    const char *name = free_buffer_name(L, base);
     buffer_t **place = panels_place(r, x);
     return *place = workspace(L, name, E_F32, 3, d, "[panel][row of a chunk][column]");
 }
