@@ -112,15 +112,14 @@ static void print_step(const graph_t *step, sbuf_t *out) {
 }
 
 /* Each graph with the gradients of its loss. */
-static bool dump_gradients(const plan_t *p, diag_t *d) {
+static bool dump_gradients(const plan_t *of, diag_t *d) {
     sbuf_t text = {0};
-    bool ok = true;
-    for (int i = 0; i < p->n_variants && ok; i++) {
-        const graph_t *g = p->trains ? p->trains[i].graph
-                                     : graph_gradient(p->arena, p->variants[i].graph, NULL, d);
-        ok = g != NULL;
-        if (ok && i > 0) sbuf_puts(&text, "\n");
-        if (ok) graph_print_forward(g, &text);
+    plan_t p = *of;
+    plan_options_t o = {.train = TRAIN_TOO};
+    bool ok = p.trains || plan_add_trains(&p, &o, d);
+    for (int i = 0; i < p.n_variants && ok; i++) {
+        if (i > 0) sbuf_puts(&text, "\n");
+        graph_print_forward(p.trains[i].graph, &text);
     }
     print_stderr(&text);
     return ok;

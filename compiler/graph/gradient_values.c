@@ -136,8 +136,7 @@ gnode_t *grad_lse(backward_t *b, const gnode_t *attention) {
 /* ---- by which means ------------------------------------------------------------------------ */
 
 /* Whether x goes through the layers: what one layer leaves for another. */
-static void find_streams(backward_t *b, bool *stream) {
-    const graph_t *g = b->from;
+static void find_streams(const graph_t *g, bool *stream, const gnode_t **heir) {
     for (size_t i = 0; i < g->n_nodes; i++) {
         const gnode_t *n = g->nodes[i];
         if (n->op == G_EMBED) stream[i] = true;
@@ -152,7 +151,7 @@ static void find_streams(backward_t *b, bool *stream) {
         const gnode_t *n = g->nodes[i];
         if (n->op != G_ADD || !stream[n->in[0]->id]) continue;
         stream[i] = true;
-        if (n->in[1] != n->in[0]) b->heir[n->in[0]->id] = n;
+        if (n->in[1] != n->in[0]) heir[n->in[0]->id] = n;
     }
 }
 
@@ -169,7 +168,7 @@ void grad_choose_means(backward_t *b, const bool *keep) {
     const graph_t *g = b->from;
     bool *stream = ARENA_ARRAY(b->g->arena, bool, g->n_nodes);
     bool *inside = ARENA_ARRAY(b->g->arena, bool, g->n_nodes);
-    find_streams(b, stream);
+    find_streams(g, stream, b->heir);
     find_inside(g, stream, inside);
     for (size_t i = 0; i < g->n_nodes; i++) {
         bool hash = g->nodes[i]->op == G_LSH_HASH; /* what is kept of it is packed */
@@ -177,4 +176,43 @@ void grad_choose_means(backward_t *b, const bool *keep) {
         else if (stream[i]) b->means[i] = b->heir[i] ? BY_UNDOING : BY_KEEPING;
         else b->means[i] = inside[i] ? BY_REPEATING : BY_KEEPING;
     }
+}
+
+/* ---- what may be kept ---------------------------------------------------------------------- */
+
+static bool is_norm(const gnode_t *n) {
+    return n->op == G_LAYER_NORM || n->op == G_RMS_NORM;
+}
+
+static bool is_attention(const gnode_t *n) {
+    return n->op == G_LSH_ATTENTION || n->op == G_LOCAL_ATTENTION || n->op == G_EXACT_ATTENTION;
+}
+
+/* What the gradient of n needs of its input k. */
+static kept_kind_t kind_of_input(const gnode_t *n, int k) {
+    if (!n->in[k] || graph_kind(n->in[k]) != K_ROW) return KEPT_NONE;
+    if (is_attention(n)) return KEPT_OPERANDS;
+    bool gate = n->op == G_MUL && n->in[k]->op != G_ACTIVATION;
+    return n->op == G_ACTIVATION || gate ? KEPT_HIDDEN : KEPT_NONE;
+}
+
+kept_kind_t *graph_kept_kinds(arena_t *a, const graph_t *g) {
+    kept_kind_t *kind = ARENA_ARRAY(a, kept_kind_t, g->n_nodes);
+    bool *stream = ARENA_ARRAY(a, bool, g->n_nodes), *inside = ARENA_ARRAY(a, bool, g->n_nodes);
+    const gnode_t **heir = ARENA_ARRAY(a, const gnode_t *, g->n_nodes);
+    find_streams(g, stream, heir);
+    find_inside(g, stream, inside);
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const gnode_t *n = g->nodes[i];
+        if (stream[i] && heir[i]) kind[i] = KEPT_STREAMS;
+        else if (inside[i] && !stream[i] && is_attention(n)) kind[i] = KEPT_ATTENTION;
+        else if (inside[i] && !stream[i] && is_norm(n)) kind[i] = KEPT_NORMED;
+        for (int k = 0; k < n->n_in; k++) {
+            kept_kind_t x = kind_of_input(n, k);
+            bool free = x && inside[n->in[k]->id] && !stream[n->in[k]->id];
+            kept_kind_t *of = free ? &kind[n->in[k]->id] : NULL;
+            if (free && (*of == KEPT_NONE || *of == KEPT_NORMED)) *of = x;
+        }
+    }
+    return kind;
 }

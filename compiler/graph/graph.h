@@ -106,6 +106,17 @@ typedef struct {
         keep; /* by id of g's nodes: values that the backward pass reads as the forward left them, beyond those
                        * that it cannot make again; NULL: none. How much memory a step takes for how much work */
 } graph_gradient_options_t;
+/* What such values are. */
+typedef enum {
+    KEPT_NONE,      /* nothing that would have to be made again, or of none of these kinds */
+    KEPT_STREAMS,   /* that a sum goes on with: what it adds need not be made again to undo it */
+    KEPT_OPERANDS,  /* rows that an attention reads */
+    KEPT_ATTENTION, /* an attention's result; its log-sum-exp is kept with it */
+    KEPT_HIDDEN,    /* what an activation is of, and a gate beside it */
+    KEPT_NORMED,    /* a norm's result */
+    KEPT_KINDS
+} kept_kind_t;
+kept_kind_t *graph_kept_kinds(arena_t *a, const graph_t *g); /* by id of a forward's nodes */
 /* o NULL: nothing is said. NULL after errors in d: no loss, an op without a derivative, a name that is taken. */
 graph_t *graph_gradient(arena_t *a, const graph_t *g, const graph_gradient_options_t *o, diag_t *d);
 bool graph_is_backward(const gnode_t *n); /* an op of the backward pass alone */

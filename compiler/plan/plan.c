@@ -4,7 +4,7 @@
  * `dynamic` is one symbolic variant (padded length = lcm * U) and literal ones below it, for the lengths where
  * the symbolic form would be wrong: inputs that fit one chunk see every key, and a window that reaches beyond
  * all chunks wraps in a degenerate way. */
-#include "plan/plan.h"
+#include "plan/plan_int.h"
 
 static variant_plan_t variant_of(graph_t *g) {
     return (variant_plan_t){.max_length = graph_longest(g),
@@ -16,7 +16,7 @@ static variant_plan_t variant_of(graph_t *g) {
                             .graph = g};
 }
 
-static graph_t *build(const plan_t *p, int64_t length, units_t units, bool train, diag_t *d) {
+graph_t *plan_build(const plan_t *p, int64_t length, units_t units, bool train, diag_t *d) {
     graph_options_t o = {.batch = p->batch,
                          .length = length,
                          .units = units,
@@ -26,7 +26,7 @@ static graph_t *build(const plan_t *p, int64_t length, units_t units, bool train
 }
 
 static bool add_variant(plan_t *p, int64_t length, units_t units, shorter_t shorter, diag_t *d) {
-    graph_t *g = build(p, length, units, false, d);
+    graph_t *g = plan_build(p, length, units, false, d);
     if (!g) return false;
     g->shorter = shorter;
     p->variants[p->n_variants++] = variant_of(g);
@@ -219,31 +219,6 @@ static bool add_step(plan_t *p, diag_t *d) {
     return add_prefills(p, d);
 }
 
-/* ---- training -------------------------------------------------------------------------------------- */
-
-/* Dropout is the spec's: a graph that says its own is taken as it stands. */
-static graph_t *derive(const plan_t *p, const variant_plan_t *v, const char *loss, diag_t *d) {
-    graph_gradient_options_t o = {.loss = loss};
-    const graph_t *forward =
-        p->spec->of_graph ? v->graph : build(p, v->max_length, v->graph->units, true, d);
-    graph_t *g = forward ? graph_gradient(p->arena, forward, &o, d) : NULL;
-    if (g) g->shorter = v->graph->shorter;
-    return g;
-}
-
-static bool add_trains(plan_t *p, const plan_options_t *o, diag_t *d) {
-    bool alone = o->train == TRAIN_ALONE;
-    p->trains = alone ? p->variants : ARENA_ARRAY(p->arena, variant_plan_t, p->n_variants);
-    for (int k = 0; k < p->n_variants; k++) {
-        graph_t *g = derive(p, &p->variants[k], o->train_loss, d);
-        if (!g) return false;
-        p->trains[k] = p->variants[k];
-        p->trains[k].graph = g;
-    }
-    p->gradients = layout_gradients(p->arena, p->trains[p->n_variants - 1].graph);
-    return true;
-}
-
 /* ---- a plan ---------------------------------------------------------------------------------------- */
 
 static bool make_variants(plan_t *p, const loaded_model_t *m, const plan_options_t *o, diag_t *d) {
@@ -266,9 +241,8 @@ plan_t *plan_of_model(arena_t *a, const loaded_model_t *m, const plan_options_t 
     p->batch = model_batch(m);
     if (o->exact_batch > 0 && !s->compile.has_batch) p->batch = o->exact_batch;
     if (!choose_targets(p, o, d) || !make_variants(p, m, o, d)) return NULL;
-    if (o->train != TRAIN_NOT && !add_trains(p, o, d)) return NULL;
-    const variant_plan_t *all = p->trains ? p->trains : p->variants; /* train steps read most */
-    p->layout = layout_make(a, all[p->n_variants - 1].graph);
+    if (o->train != TRAIN_NOT && !plan_add_trains(p, o, d)) return NULL;
+    if (!p->trains) p->layout = layout_make(a, p->variants[p->n_variants - 1].graph);
     if (o->decodes && p->facts.head == ARCH_CAUSAL_LM && !add_step(p, d)) return NULL;
     return p;
 }

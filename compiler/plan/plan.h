@@ -6,6 +6,7 @@
 
 #include "graph/model.h"
 #include "lower/lower.h"
+#include "plan/memory.h"
 #include "reformer_rt.h"
 
 /* One module per variant, in the order of reformer_desc_t.variants without targets: modules[v * n_targets + t]. */
@@ -14,6 +15,7 @@ typedef struct {
     int64_t rows[MAX_TARGETS];        /* the same, by target: blocks decide what is padded up */
     bool unpadded, absent, hashes;
     graph_t *graph;
+    kept_t *kept; /* of train steps: what they keep; NULL: nothing was chosen */
 } variant_plan_t;
 
 typedef struct {
@@ -37,8 +39,8 @@ typedef struct {
     const target_t *targets[MAX_TARGETS];
     tiles_t tiles[MAX_TARGETS]; /* by target */
     bool trace, impose_buckets;
-    bool instrument; /* --instrument: back ends make launches tell their labels */
-    layout_t *layout;
+    bool instrument;            /* --instrument: back ends make launches tell their labels */
+    layout_t *layout;           /* of train steps where there are any: they read most */
     const char *name;           /* C prefix */
     module_t **modules;         /* NULL until plan_lower(); [n_variants * n_targets] */
     module_t **prefill_modules; /* the same; of batch 1 they are `modules` */
@@ -69,6 +71,9 @@ typedef struct {
 plan_t *plan_make(arena_t *a, const spec_t *s, const plan_options_t *o, diag_t *d);
 /* The same of a model: of graphs, the variants are those that compile.sequence_length asks for, or all. */
 plan_t *plan_of_model(arena_t *a, const loaded_model_t *m, const plan_options_t *o, diag_t *d);
+/* Train steps, and what comes with them (trains, gradients, layout), as o->train and o->train_loss say, for a plan that was made
+ * without and is not lowered yet. False after errors in d. */
+bool plan_add_trains(plan_t *p, const plan_options_t *o, diag_t *d);
 /* LSH_HASH, in the graph of the greatest length, of the first layer whose number of buckets that length decided, else of
  * the first that hashes; NULL: none does. All variants have its buckets. */
 const gnode_t *plan_hash(const plan_t *p);

@@ -257,17 +257,9 @@ static void check_dtype(reader_t *r) {
     }
 }
 
-static void check_memory(reader_t *r) {
-    const spec_t *s = r->spec;
-    if (USABLE(r, KEY_train_memory) && s->train.memory != MEMORY_REVERSIBLE)
-        complain(r, s->at[KEY_train_memory],
-                 "'train.memory: auto' is not built yet, only reversible is");
-}
-
 static void check_compile(reader_t *r) {
     const spec_t *s = r->spec;
     check_dtype(r);
-    check_memory(r);
     if (s->compile.text == TEXT_BYTES && USABLE(r, KEY_vocab_size, KEY_compile_text) &&
         s->vocab_size < 258)
         complain(r, s->at[KEY_compile_text],
@@ -336,7 +328,6 @@ void check_spec(reader_t *r) {
 
 void check_head(reader_t *r) {
     check_dtype(r);
-    check_memory(r);
 }
 
 bool spec_resolve_architecture(spec_t *s, bool has_lm_head, bool has_classifier, bool has_qa,

@@ -107,6 +107,12 @@ static void type_of(const key_info_t *k, sbuf_t *out) {
         sbuf_puts(out,
                   "\"type\": [\"string\", \"null\"], \"pattern\": \"^(bytes|sentencepiece:.+)$\"");
         break;
+    case KIND_MEMORY:
+        sbuf_puts(out, "\"anyOf\": [{");
+        choice(k->words, out);
+        sbuf_puts(out, "}, {\"type\": \"string\", \"pattern\": \"^ *[0-9.]\"}, "
+                       "{\"type\": \"number\", \"minimum\": 1}]");
+        break;
     case KIND_BYTES:
     case KIND_FLOPS: sbuf_puts(out, "\"type\": [\"string\", \"number\", \"null\"]"); break;
     case KIND_NOTHING: sbuf_puts(out, "\"maxProperties\": 0, \"maxItems\": 0"); break;
@@ -190,8 +196,9 @@ void spec_fuzz_dictionary(sbuf_t *out) {
                                          "\\x09",
                                          "\\xef\\xbb\\xbf",
                                          "\\xe2\\x80\\xa8"};
-    static const char *const escapes[] = {"\\u0041", "\\ud83d\\ude00", "\\/",    "\\x00",
-                                          "\"",      "<= 64 MiB",      "< 50 M", "sentencepiece:"};
+    static const char *const escapes[] = {
+        "\\u0041",   "\\ud83d\\ude00", "\\/",     "\\x00",         "\"",
+        "<= 64 MiB", "< 50 M",         "512 MiB", "sentencepiece:"};
     for (int k = 0; k < KEY_COUNT; k++) {
         entry(out, "", schema[k].name, ": ");
         if (schema[k].standard) entry(out, "", schema[k].standard, "");

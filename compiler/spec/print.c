@@ -47,6 +47,7 @@ static const char *const kind_texts[] = {
     [KIND_STRING] = "a text",
     [KIND_LENGTH] = "an integer",
     [KIND_TEXT] = "bytes or sentencepiece:FILE",
+    [KIND_MEMORY] = "reversible, auto, or a size such as 512 MiB",
     [KIND_BYTES] = "a budget such as '<= 64 MiB'",
     [KIND_FLOPS] = "a budget such as '<= 50 M'",
     [KIND_NOTHING] = "empty",
@@ -132,6 +133,16 @@ static void print_word(const word_t *words, int value, sbuf_t *out) {
     else print_quoted(out, word);
 }
 
+static void print_memory(const spec_t *s, const key_info_t *k, sbuf_t *out) {
+    if (s->train.memory != MEMORY_SIZE) {
+        print_word(k->words, (int)s->train.memory, out);
+        return;
+    }
+    sbuf_puts(out, "\"");
+    print_real(out, s->train.memory_bytes);
+    sbuf_puts(out, " B\"");
+}
+
 /* A list in the value itself, its count beside it. */
 static void print_list(const spec_t *s, const key_info_t *k, sbuf_t *out) {
     print_ints(out, member(s, k->at), *(const int *)member(s, k->extra));
@@ -160,6 +171,7 @@ bool print_key_value(const spec_t *s, spec_key_t key, sbuf_t *out) {
         return true;
     case KIND_BOOL: sbuf_puts(out, *(const bool *)at ? "true" : "false"); return true;
     case KIND_WORD: print_word(k->words, *(const int *)at, out); return true;
+    case KIND_MEMORY: print_memory(s, k, out); return true;
     case KIND_INTS: print_list(s, k, out); return true;
     case KIND_BUCKETS: print_factors(out, at, s->n_bucket_factors); return true;
     case KIND_TOKENS: print_factors(out, *(int64_t *const *)at, s->n_eos_tokens); return true;

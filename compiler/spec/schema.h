@@ -27,7 +27,8 @@ typedef enum {
     KIND_LENGTH,
     KIND_TARGETS,
     KIND_TEXT,
-    KIND_BYTES, /* a budget */
+    KIND_MEMORY, /* a word, or bytes */
+    KIND_BYTES,  /* a budget */
     KIND_FLOPS,
     KIND_NOTHING, /* null or empty */
     KIND_ANYTHING

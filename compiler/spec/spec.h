@@ -53,7 +53,7 @@ typedef enum {
 typedef enum { LENGTH_ABSENT, LENGTH_FIXED, LENGTH_LIST, LENGTH_DYNAMIC } length_mode_t;
 typedef enum { DTYPE_FLOAT32, DTYPE_BFLOAT16, DTYPE_INT8 } dtype_t;
 typedef enum { DECODE_CORRECTED, DECODE_HUGGINGFACE } decode_kind_t;
-typedef enum { MEMORY_REVERSIBLE, MEMORY_AUTO } train_memory_t;
+typedef enum { MEMORY_REVERSIBLE, MEMORY_AUTO, MEMORY_SIZE } train_memory_t;
 typedef enum { TEXT_UNSET, TEXT_BYTES, TEXT_SENTENCEPIECE } text_kind_t;
 
 /* One enumerator per row of schema.def: KEY_hidden_size, KEY_compile_name … */
@@ -127,6 +127,7 @@ typedef struct {
     } compile;
     struct {
         train_memory_t memory;
+        double memory_bytes; /* MEMORY_SIZE: of the workspace, inclusive */
         const char *optimizer, *schedule, *data;
         double learning_rate, weight_decay, beta1, beta2, epsilon, clip_norm;
         int64_t batch_size, sequence_length, steps, warmup_steps, eval_every, save_every, seed;

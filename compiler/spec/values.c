@@ -378,6 +378,23 @@ static bool on_flops(reader_t *r, spec_key_t key, const node_t *n) {
                        &s->expect.flops_strict);
 }
 
+/* A size is written like a budget, but it is no comparison. */
+static bool on_memory(reader_t *r, spec_key_t key, const node_t *n) {
+    spec_t *s = r->spec;
+    bool strict, scalar = n->kind == NODE_SCALAR && n->length < 128 && strlen(n->text) == n->length;
+    bool compares = scalar && strchr(n->text, '<');
+    if (scalar && !compares && parse_budget(n->text, byte_units, &s->train.memory_bytes, &strict)) {
+        s->train.memory = MEMORY_SIZE;
+        if (s->train.memory_bytes >= 1) return true;
+        wrong(r, key, n);
+        suggest(r, "reversible takes the least memory");
+        return false;
+    }
+    const word_t *w = read_word(r, key, n);
+    if (w) s->train.memory = (train_memory_t)(int)w->value;
+    return w != NULL;
+}
+
 /* ---- Hugging Face's bookkeeping that we look at ---------------------------------------------- */
 
 static bool on_model_type(reader_t *r, spec_key_t key, const node_t *n) {
@@ -446,6 +463,7 @@ static convert_fn *const converters[] = {
     [KIND_LENGTH] = on_length,
     [KIND_TARGETS] = on_targets,
     [KIND_TEXT] = on_text,
+    [KIND_MEMORY] = on_memory,
     [KIND_BYTES] = on_bytes,
     [KIND_FLOPS] = on_flops,
     [KIND_NOTHING] = on_nothing,

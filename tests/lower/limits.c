@@ -295,6 +295,15 @@ static void budgets(values_t *v) {
     add(v, "\"<= nan\"", true);
 }
 
+static void memories(values_t *v) {
+    add(v, "reversible", false);
+    add(v, "auto", false);
+    add(v, "1e300 TiB", true); /* no number of bytes */
+    add(v, "1e300", false);
+    add(v, "64 MiB", false);
+    add(v, "0", true);
+}
+
 static void nothing(values_t *v) {
     add(v, "{}", false);
     add(v, "{1: [2]}", true);
@@ -339,6 +348,7 @@ static values_fn *const values_of_kind[] = {
     [KIND_LENGTH] = length_lists,
     [KIND_TARGETS] = words,
     [KIND_TEXT] = texts,
+    [KIND_MEMORY] = memories,
     [KIND_BYTES] = budgets,
     [KIND_FLOPS] = budgets,
     [KIND_NOTHING] = nothing,

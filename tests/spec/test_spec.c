@@ -292,6 +292,41 @@ static void test_sections(void **state) {
     done(&t);
 }
 
+/* Words, sizes with a unit and without, quoted or not; a head says it back. */
+static void test_train_memory(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        train_memory_t memory;
+        double bytes;
+    } rows[] = {{"train: {steps: 1}", MEMORY_REVERSIBLE, 0},
+                {"train: {memory: reversible}", MEMORY_REVERSIBLE, 0},
+                {"train: {memory: auto}", MEMORY_AUTO, 0},
+                {"train: {memory: 512MiB}", MEMORY_SIZE, 536870912},
+                {"train: {memory: \"1.5 GB\"}", MEMORY_SIZE, 1.5e9},
+                {"train: {memory: 1}", MEMORY_SIZE, 1},
+                {"train: {memory: 65536}", MEMORY_SIZE, 65536}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        reading_t t = read_text(rows[i].text);
+        assert_non_null(t.spec);
+        assert_int_equal(t.spec->train.memory, rows[i].memory);
+        assert_true(t.spec->train.memory_bytes == rows[i].bytes);
+        sbuf_t head = {0}, train = {0};
+        spec_print_head(t.spec, &head);
+        const char *at = strstr(head.data, "train:\n");
+        assert_non_null(at);
+        sbuf_write(&train, at, strcspn(at + 7, "\n") + 7);
+        reading_t again = read_text(train.data);
+        assert_non_null(again.spec);
+        assert_int_equal(again.spec->train.memory, rows[i].memory);
+        assert_true(again.spec->train.memory_bytes == rows[i].bytes);
+        done(&again);
+        sbuf_free(&head);
+        sbuf_free(&train);
+        done(&t);
+    }
+}
+
 static void test_defaults(void **state) {
     (void)state;
     reading_t t = read_text("{}");
@@ -715,6 +750,7 @@ static void test_many_errors(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cases),
+        cmocka_unit_test(test_train_memory),
         cmocka_unit_test(test_no_orphans),
         cmocka_unit_test(test_integers),
         cmocka_unit_test(test_reals),

@@ -1,0 +1,10 @@
+/* Between plan.c, which makes a plan, and train.c, which adds train steps to it. */
+#ifndef REFORMERC_PLAN_INT_H
+#define REFORMERC_PLAN_INT_H
+
+#include "plan/plan.h"
+
+/* The graph of a forward from the plan's spec; train: with its dropout. NULL after errors in d. */
+graph_t *plan_build(const plan_t *p, int64_t length, units_t units, bool train, diag_t *d);
+
+#endif

@@ -1,0 +1,126 @@
+/* Train steps of a plan: the graph of each variant's, with what train.memory lets it keep (memory.h); where gradients stand.
+ *
+ * A size is one of workspaces, and only lowering knows how large those are. So a step that keeps nothing is lowered first; what
+ * it leaves is room for kept values, less as long as the step that keeps them turns out too large. That is done for one thread,
+ * whose number must not decide about roundings, and for every target. */
+#include "plan/plan_int.h"
+
+#include <math.h>
+
+/* ---- graphs ------------------------------------------------------------------------------------ */
+
+/* Dropout is the spec's: a graph that says its own is taken as it stands. */
+static const graph_t *forward_of(const plan_t *p, const variant_plan_t *v, diag_t *d) {
+    if (p->spec->of_graph) return v->graph;
+    return plan_build(p, v->max_length, v->graph->units, true, d);
+}
+
+static graph_t *derive(const plan_t *p, const variant_plan_t *v, const graph_t *forward,
+                       const char *loss, const bool *keep, diag_t *d) {
+    graph_gradient_options_t o = {.loss = loss, .keep = keep};
+    graph_t *g = graph_gradient(p->arena, forward, &o, d);
+    if (g) g->shorter = v->graph->shorter;
+    return g;
+}
+
+/* ---- workspaces -------------------------------------------------------------------------------- */
+
+/* Of a train step for one target; infinite where it cannot be lowered. */
+static double workspace_for(const plan_t *p, const variant_plan_t *v, int t, diag_t *d) {
+    arena_t *scratch = arena_new();
+    variant_plan_t step = *v;
+    plan_t alone = *p;
+    alone.arena = scratch;
+    alone.variants = alone.trains = &step;
+    alone.n_variants = alone.n_targets = 1;
+    alone.targets[0] = p->targets[t];
+    alone.tiles[0] = p->tiles[t];
+    alone.prefills = NULL;
+    alone.step = NULL;
+    pass_options_t passes = {0};
+    double bytes = INFINITY;
+    if (plan_lower(&alone, &passes, d)) {
+        reformer_desc_t desc;
+        reformer_variant_t one;
+        plan_describe(&alone, &desc, &one);
+        bytes = (double)reformer_prepare_gradients_bytes(&desc, &one, 1, (size_t)v->max_length, 1);
+    }
+    arena_free(scratch);
+    return bytes;
+}
+
+static double workspace_of(const plan_t *p, const variant_plan_t *v, diag_t *d) {
+    double most = 0;
+    for (int t = 0; t < p->n_targets; t++) most = fmax(most, workspace_for(p, v, t, d));
+    return most;
+}
+
+/* ---- a size ------------------------------------------------------------------------------------ */
+
+static bool too_small(const plan_t *p, const variant_plan_t *v, double least, diag_t *d) {
+    const spec_t *s = p->spec;
+    const double mib = 1048576;
+    diag_error(
+        d, s->at[KEY_train_memory],
+        "'train.memory' is %.2f MiB; a train step of %lld x %lld tokens takes %.2f MiB even if "
+        "it keeps nothing",
+        s->train.memory_bytes / mib, (long long)p->batch, (long long)v->max_length, least / mib);
+    diag_hint(d, "--set train.memory=%.0fMiB, or a smaller batch or length", ceil(least / mib));
+    return false;
+}
+
+/* v: a step that keeps nothing, and later the one that is taken. */
+static bool fit_size(const plan_t *p, variant_plan_t *v, const graph_t *forward, const char *loss,
+                     diag_t *d) {
+    double size = p->spec->train.memory_bytes, least = workspace_of(p, v, d), over = 0;
+    graph_t *nothing = v->graph;
+    if (!isfinite(least)) return false; /* d knows */
+    if (least > size) return too_small(p, v, least, d);
+    for (double room = size - least;; room = v->kept->bytes - over) {
+        v->kept = kept_choose(p->arena, forward, loss, room, true, d);
+        if (!v->kept) return false;
+        v->graph = nothing;
+        if (!v->kept->keep) return true;
+        v->graph = derive(p, v, forward, loss, v->kept->keep, d);
+        if (!v->graph) return false;
+        diag_t *refused = diag_new();
+        over = workspace_of(p, v, refused) - size;
+        diag_free(refused);
+        if (over <= 0) return true;
+        over = isfinite(over) && over < v->kept->bytes ? fmax(over, 1) : 1;
+    }
+}
+
+/* ---- one choice -------------------------------------------------------------------------------- */
+
+static bool choose(const plan_t *p, variant_plan_t *v, const graph_t *forward, const char *loss,
+                   diag_t *d) {
+    switch (p->spec->train.memory) {
+    case MEMORY_REVERSIBLE: return true;
+    case MEMORY_SIZE: return fit_size(p, v, forward, loss, d);
+    case MEMORY_AUTO: break;
+    }
+    v->kept = kept_choose(p->arena, forward, loss, KEPT_BY_AUTO, true, d);
+    if (v->kept && v->kept->keep) v->graph = derive(p, v, forward, loss, v->kept->keep, d);
+    return v->kept && v->graph;
+}
+
+bool plan_add_trains(plan_t *p, const plan_options_t *o, diag_t *d) {
+    bool alone = o->train == TRAIN_ALONE;
+    const graph_t **forwards = ARENA_ARRAY(p->arena, const graph_t *, p->n_variants);
+    p->trains = alone ? p->variants : ARENA_ARRAY(p->arena, variant_plan_t, p->n_variants);
+    for (int k = 0; k < p->n_variants; k++) {
+        variant_plan_t *v = &p->trains[k];
+        forwards[k] = forward_of(p, &p->variants[k], d);
+        if (!forwards[k]) return false;
+        *v = p->variants[k];
+        v->graph = derive(p, &p->variants[k], forwards[k], o->train_loss, NULL, d);
+        if (!v->graph) return false;
+    }
+    const graph_t *largest = p->trains[p->n_variants - 1].graph;
+    p->gradients = layout_gradients(p->arena, largest);
+    p->layout = layout_make(p->arena, largest); /* whatever is kept */
+    for (int k = 0; k < p->n_variants; k++)
+        if (!choose(p, &p->trains[k], forwards[k], o->train_loss, d)) return false;
+    return true;
+}
