@@ -25,32 +25,39 @@ static options_t options_for(const options_t *o) {
 
 static bool make_plan(session_t *s) {
     session_plan_t want = {.name = "model", .runs = true};
-    return session_spec(s) && session_plan(s, &want) && session_lower(s);
+    if (!session_spec(s)) return false;
+    want.train = spec_trains(s->spec) ? TRAIN_TOO : TRAIN_NOT;
+    return session_plan(s, &want) && session_lower(s);
 }
 
 /* ---- figures --------------------------------------------------------------------------------------- */
 
-static void measure_memory(explanation_t *e) {
+void explain_module(explanation_t *e, const module_t *m, double bytes) {
+    e->m = m;
+    e->units = m->units.max;
+    e->costs = kernel_costs(e->arena, m, e->units);
+    e->workspace = bytes;
+    e->map = loops_memory_map(m, e->units, e->arena);
+    e->prepared = e->workspace - (double)e->map.bytes - (double)e->threads * (double)e->map.scratch;
+}
+
+static double forward_bytes(const explanation_t *e) {
     int n = plan_parts(e->plan), last = e->plan->n_variants - 1;
     reformer_variant_t *variants = ARENA_ARRAY(e->arena, reformer_variant_t, n);
     reformer_desc_t desc;
     plan_describe(e->plan, &desc, variants);
     size_t length = (size_t)e->variant->max_length;
-    e->workspace = (double)reformer_prepare_bytes(&desc, &variants[last], 1, length, e->threads);
-    e->map = loops_memory_map(e->m, e->units, e->arena);
-    e->prepared = e->workspace - (double)e->map.bytes - (double)e->threads * (double)e->map.scratch;
-    e->streams = 2 * e->tokens * (double)e->plan->facts.hidden * sizeof(float);
+    return (double)reformer_prepare_bytes(&desc, &variants[last], 1, length, e->threads);
 }
 
 static explanation_t explain(session_t *s) {
     const plan_t *p = s->plan;
-    explanation_t e = {.arena = s->arena, .spec = s->spec, .plan = p, .threads = s->threads};
+    explanation_t e = {
+        .arena = s->arena, .what = "forward", .spec = s->spec, .plan = p, .threads = s->threads};
     e.variant = &p->variants[p->n_variants - 1];
-    e.m = plan_module(p, p->n_variants - 1);
-    e.units = e.m->units.max;
     e.tokens = (double)p->batch * (double)e.variant->max_length;
-    e.costs = kernel_costs(s->arena, e.m, e.units);
-    measure_memory(&e);
+    explain_module(&e, plan_module(p, p->n_variants - 1), forward_bytes(&e));
+    e.streams = 2 * e.tokens * (double)p->facts.hidden * sizeof(float);
     e.hashes = ARENA_ARRAY(s->arena, const gnode_t *, p->facts.n_layers);
     for (const gnode_t *n = NULL; (n = graph_next(e.variant->graph, G_LSH_HASH, n));)
         e.hashes[n->layer] = n;
@@ -136,6 +143,8 @@ static bool explain_session(session_t *s, const options_t *o) {
     if (!make_plan(s)) return false;
     e = explain(s);
     if (!find_machine(&e, o, s->d)) return false;
+    e.train = s->plan->trains ? explain_train(s, &e) : NULL;
+    if (s->plan->trains && !e.train) return false;
     if (!s->model.graphs) advise(s->plan, ADVICE_ALL, s->d);
     if (o->given[OPT_HTML] && !write_page(&e, o->text[OPT_HTML], s->d)) return false;
     return (o->given[OPT_HTML] && strcmp(o->text[OPT_HTML], "-") == 0) || print_report(&e, s->d);

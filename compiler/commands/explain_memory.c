@@ -279,7 +279,7 @@ const char *draw_memory(const explanation_t *e) {
     p.column = fmin(fmax((double)PLOT_WIDTH / times, NARROWEST), WIDEST);
     p.right = LEFT + p.column * times;
     p.top = 14 + BRACKET * depth_of(entry);
-    p.bottom = p.top + PLOT_HEIGHT;
+    p.bottom = p.top + fmax(PLOT_HEIGHT, SVG_LINE * (e->map.n + 2)); /* a line for each label */
     p.thin = arena_alloc(e->arena, sizeof *p.thin * (size_t)(e->map.n + 2));
     draw_launches(&p);
     draw_buffers(&p);

@@ -343,8 +343,8 @@ static void work_row(const explanation_t *e, table_t *t, const kernel_cost_t *k,
     table_row(e->arena, t, cells);
 }
 
-static void work_section(const explanation_t *e, document_t *doc, bool figures) {
-    section_t *section = document_section(doc, "work of one forward, per token");
+void work_section(const explanation_t *e, document_t *doc, bool figures) {
+    section_t *section = document_section(doc, TEXT(e, "work of one %s, per token", e->what));
     int columns = e->has_machine ? 9 : 7;
     table_t *t = section->table = table_new(e->arena, columns,
                                             (column_t[]){{"kernel", true},
@@ -370,14 +370,16 @@ static void work_section(const explanation_t *e, document_t *doc, bool figures) 
         "Counted from the loop IR; a token is one of batch x length = %s. Bytes moved are those "
         "of every load and store, caches included; streamed are the distinct bytes of weights "
         "and workspace that a launch reads and writes. flop/byte is of the latter%s.",
-        text_integer(e->arena, e->tokens), e->has_machine ? "; predicted is per forward" : "");
+        text_integer(e->arena, e->tokens),
+        e->has_machine ? TEXT(e, "; predicted is per %s", e->what) : "");
     if (figures && e->has_machine) section->figure = draw_roofline(e);
 }
 
 /* ---- time ------------------------------------------------------------------------------------------ */
 
-static void time_section(const explanation_t *e, document_t *doc) {
-    section_t *section = document_section(doc, "predicted time");
+void time_section(const explanation_t *e, document_t *doc) {
+    section_t *section =
+        document_section(doc, e->kept ? "predicted time of a train step" : "predicted time");
     if (!e->has_machine) {
         section->text =
             TEXT(e,
@@ -388,7 +390,7 @@ static void time_section(const explanation_t *e, document_t *doc) {
     }
     double seconds = kernels_seconds(&e->costs, &e->machine);
     table_t *t = section->table = facts(e);
-    ROW(e, t, "one forward, predicted", text_seconds(e->arena, seconds));
+    ROW(e, t, TEXT(e, "one %s, predicted", e->what), text_seconds(e->arena, seconds));
     ROW(e, t, "tokens per second, predicted", text_integer(e->arena, e->tokens / seconds));
     ROW(e, t, "fma peak",
         TEXT(e, "%.1f GFLOP/s on %s", e->machine.flops / 1e9, plural(e, e->threads, "thread")));
@@ -440,9 +442,10 @@ static void life_row(const explanation_t *e, table_t *t, const memory_life_t *l)
         l->buffer->comment ? l->buffer->comment : "");
 }
 
-static void workspace_section(const explanation_t *e, document_t *doc, bool figures) {
+void workspace_section(const explanation_t *e, document_t *doc, bool figures) {
     const memory_map_t *map = &e->map;
-    section_t *section = document_section(doc, "workspace, bytes");
+    section_t *section =
+        document_section(doc, e->kept ? "workspace of a train step, bytes" : "workspace, bytes");
     table_t *t = section->table = table_new(e->arena, 6,
                                             (column_t[]){{"offset", false},
                                                          {"bytes", false},
@@ -515,5 +518,11 @@ document_t explain_document(const explanation_t *e, bool figures) {
     time_section(e, &doc);
     workspace_section(e, &doc, figures);
     crossover_section(e, &doc);
+    if (e->train) {
+        work_section(e->train, &doc, figures);
+        train_sections(e->train, &doc);
+        time_section(e->train, &doc);
+        workspace_section(e->train, &doc, figures);
+    }
     return doc;
 }

@@ -13,7 +13,8 @@ enum {
     RIGHT = WIDTH - 30,
     TOP = 46, /* the legend above it */
     BOTTOM = HEIGHT - 58,
-    BIGGEST = 17 /* radius of a kernel that takes all the time */
+    BIGGEST = 17,    /* radius of a kernel that takes all the time */
+    MOST_LABELS = 11 /* for more there is no room: those that take most of the time have them */
 };
 
 static const double least = 0.0005; /* of the time, to be drawn */
@@ -158,6 +159,16 @@ static const kernel_cost_t **from_the_right(const roof_t *r, int *n) {
     return order;
 }
 
+static int rank_of(const roof_t *r, const kernel_cost_t *const *kernels, int n, int k) {
+    double mine = kernel_seconds(kernels[k], &r->e->machine);
+    int rank = 0;
+    for (int i = 0; i < n; i++) {
+        double other = kernel_seconds(kernels[i], &r->e->machine);
+        rank += other > mine || (other == mine && i < k);
+    }
+    return rank;
+}
+
 static void draw_kernels(roof_t *r) {
     const explanation_t *e = r->e;
     double all = kernels_seconds(&e->costs, &e->machine);
@@ -171,6 +182,7 @@ static void draw_kernels(roof_t *r) {
     }
     for (int k = 0; k < n; k++) {
         double share = kernel_seconds(kernels[k], &e->machine) / all;
+        if (rank_of(r, kernels, n, k) >= MOST_LABELS) continue;
         label_point(
             r, kernels[k],
             arena_printf(e->arena, "%s  %s", kernels[k]->name, text_share(e->arena, share)));

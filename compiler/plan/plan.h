@@ -15,7 +15,11 @@ typedef struct {
     int64_t rows[MAX_TARGETS];        /* the same, by target: blocks decide what is padded up */
     bool unpadded, absent, hashes;
     graph_t *graph;
-    kept_t *kept; /* of train steps: what they keep; NULL: nothing was chosen */
+    /* Of train steps: the forward and the output of it that they derive (NULL: "loss"), and what they keep; NULL: nothing
+     * was to be chosen. */
+    const graph_t *derived;
+    const char *loss;
+    kept_t *kept;
 } variant_plan_t;
 
 typedef struct {
@@ -74,6 +78,11 @@ plan_t *plan_of_model(arena_t *a, const loaded_model_t *m, const plan_options_t 
 /* Train steps, and what comes with them (trains, gradients, layout), as o->train and o->train_loss say, for a plan that was made
  * without and is not lowered yet. False after errors in d. */
 bool plan_add_trains(plan_t *p, const plan_options_t *o, diag_t *d);
+/* A plan of a train step of p by itself, for the target of this number, not lowered; plan_keeps: which is to keep these values
+ * instead of what it does, false after errors in d; plan_train_bytes: its workspace, once it is lowered. */
+plan_t *plan_alone(arena_t *a, const plan_t *p, const variant_plan_t *v, int target);
+bool plan_keeps(plan_t *alone, const bool *keep, diag_t *d);
+double plan_train_bytes(plan_t *alone, int threads);
 /* LSH_HASH, in the graph of the greatest length, of the first layer whose number of buckets that length decided, else of
  * the first that hashes; NULL: none does. All variants have its buckets. */
 const gnode_t *plan_hash(const plan_t *p);

@@ -15,36 +15,50 @@ static const graph_t *forward_of(const plan_t *p, const variant_plan_t *v, diag_
     return plan_build(p, v->max_length, v->graph->units, true, d);
 }
 
-static graph_t *derive(const plan_t *p, const variant_plan_t *v, const graph_t *forward,
-                       const char *loss, const bool *keep, diag_t *d) {
-    graph_gradient_options_t o = {.loss = loss, .keep = keep};
-    graph_t *g = graph_gradient(p->arena, forward, &o, d);
-    if (g) g->shorter = v->graph->shorter;
-    return g;
+static bool derive(arena_t *a, variant_plan_t *v, const bool *keep, diag_t *d) {
+    graph_gradient_options_t o = {.loss = v->loss, .keep = keep};
+    shorter_t shorter = v->graph->shorter;
+    v->graph = graph_gradient(a, v->derived, &o, d);
+    if (v->graph) v->graph->shorter = shorter;
+    return v->graph != NULL;
 }
 
 /* ---- workspaces -------------------------------------------------------------------------------- */
 
+plan_t *plan_alone(arena_t *a, const plan_t *p, const variant_plan_t *v, int t) {
+    plan_t *alone = ARENA_NEW(a, plan_t);
+    variant_plan_t *step = ARENA_NEW(a, variant_plan_t);
+    *alone = *p;
+    *step = *v;
+    alone->arena = a;
+    alone->variants = alone->trains = step;
+    alone->n_variants = alone->n_targets = 1;
+    alone->targets[0] = p->targets[t];
+    alone->tiles[0] = p->tiles[t];
+    alone->prefills = NULL;
+    alone->step = NULL;
+    alone->modules = alone->prefill_modules = alone->train_modules = alone->step_modules = NULL;
+    return alone;
+}
+
+bool plan_keeps(plan_t *alone, const bool *keep, diag_t *d) {
+    return derive(alone->arena, alone->trains, keep, d);
+}
+
+double plan_train_bytes(plan_t *alone, int threads) {
+    reformer_desc_t desc;
+    reformer_variant_t v;
+    plan_describe(alone, &desc, &v);
+    size_t length = (size_t)alone->trains->max_length;
+    return (double)reformer_prepare_gradients_bytes(&desc, &v, 1, length, threads);
+}
+
 /* Of a train step for one target; infinite where it cannot be lowered. */
 static double workspace_for(const plan_t *p, const variant_plan_t *v, int t, diag_t *d) {
     arena_t *scratch = arena_new();
-    variant_plan_t step = *v;
-    plan_t alone = *p;
-    alone.arena = scratch;
-    alone.variants = alone.trains = &step;
-    alone.n_variants = alone.n_targets = 1;
-    alone.targets[0] = p->targets[t];
-    alone.tiles[0] = p->tiles[t];
-    alone.prefills = NULL;
-    alone.step = NULL;
+    plan_t *alone = plan_alone(scratch, p, v, t);
     pass_options_t passes = {0};
-    double bytes = INFINITY;
-    if (plan_lower(&alone, &passes, d)) {
-        reformer_desc_t desc;
-        reformer_variant_t one;
-        plan_describe(&alone, &desc, &one);
-        bytes = (double)reformer_prepare_gradients_bytes(&desc, &one, 1, (size_t)v->max_length, 1);
-    }
+    double bytes = plan_lower(alone, &passes, d) ? plan_train_bytes(alone, 1) : INFINITY;
     arena_free(scratch);
     return bytes;
 }
@@ -70,19 +84,17 @@ static bool too_small(const plan_t *p, const variant_plan_t *v, double least, di
 }
 
 /* v: a step that keeps nothing, and later the one that is taken. */
-static bool fit_size(const plan_t *p, variant_plan_t *v, const graph_t *forward, const char *loss,
-                     diag_t *d) {
+static bool fit_size(const plan_t *p, variant_plan_t *v, diag_t *d) {
     double size = p->spec->train.memory_bytes, least = workspace_of(p, v, d), over = 0;
     graph_t *nothing = v->graph;
     if (!isfinite(least)) return false; /* d knows */
     if (least > size) return too_small(p, v, least, d);
     for (double room = size - least;; room = v->kept->bytes - over) {
-        v->kept = kept_choose(p->arena, forward, loss, room, true, d);
+        v->kept = kept_choose(p->arena, v->derived, v->loss, room, true, d);
         if (!v->kept) return false;
         v->graph = nothing;
         if (!v->kept->keep) return true;
-        v->graph = derive(p, v, forward, loss, v->kept->keep, d);
-        if (!v->graph) return false;
+        if (!derive(p->arena, v, v->kept->keep, d)) return false;
         diag_t *refused = diag_new();
         over = workspace_of(p, v, refused) - size;
         diag_free(refused);
@@ -93,34 +105,30 @@ static bool fit_size(const plan_t *p, variant_plan_t *v, const graph_t *forward,
 
 /* ---- one choice -------------------------------------------------------------------------------- */
 
-static bool choose(const plan_t *p, variant_plan_t *v, const graph_t *forward, const char *loss,
-                   diag_t *d) {
+static bool choose(const plan_t *p, variant_plan_t *v, diag_t *d) {
     switch (p->spec->train.memory) {
     case MEMORY_REVERSIBLE: return true;
-    case MEMORY_SIZE: return fit_size(p, v, forward, loss, d);
+    case MEMORY_SIZE: return fit_size(p, v, d);
     case MEMORY_AUTO: break;
     }
-    v->kept = kept_choose(p->arena, forward, loss, KEPT_BY_AUTO, true, d);
-    if (v->kept && v->kept->keep) v->graph = derive(p, v, forward, loss, v->kept->keep, d);
-    return v->kept && v->graph;
+    v->kept = kept_choose(p->arena, v->derived, v->loss, KEPT_BY_AUTO, true, d);
+    return v->kept && (!v->kept->keep || derive(p->arena, v, v->kept->keep, d));
 }
 
 bool plan_add_trains(plan_t *p, const plan_options_t *o, diag_t *d) {
     bool alone = o->train == TRAIN_ALONE;
-    const graph_t **forwards = ARENA_ARRAY(p->arena, const graph_t *, p->n_variants);
     p->trains = alone ? p->variants : ARENA_ARRAY(p->arena, variant_plan_t, p->n_variants);
     for (int k = 0; k < p->n_variants; k++) {
         variant_plan_t *v = &p->trains[k];
-        forwards[k] = forward_of(p, &p->variants[k], d);
-        if (!forwards[k]) return false;
         *v = p->variants[k];
-        v->graph = derive(p, &p->variants[k], forwards[k], o->train_loss, NULL, d);
-        if (!v->graph) return false;
+        v->loss = o->train_loss;
+        v->derived = forward_of(p, v, d);
+        if (!v->derived || !derive(p->arena, v, NULL, d)) return false;
     }
     const graph_t *largest = p->trains[p->n_variants - 1].graph;
     p->gradients = layout_gradients(p->arena, largest);
     p->layout = layout_make(p->arena, largest); /* whatever is kept */
     for (int k = 0; k < p->n_variants; k++)
-        if (!choose(p, &p->trains[k], forwards[k], o->train_loss, d)) return false;
+        if (!choose(p, &p->trains[k], d)) return false;
     return true;
 }

@@ -114,6 +114,60 @@ x measured 0 '' "$specs/crime-and-punishment-bytes.yaml" --threads 1
 says 'measured now'
 says 'tokens per second, predicted +[1-9]'
 
+# ---- a train step, of specs that train ----
+grep -q 'train step' .out && fail 'a train step that nobody asked for'
+x train 0 - "$specs/bench.yaml" $fixed --set train.memory=auto --html train.html
+says '^  train.memory: auto, up to 1.00 GiB of values$'
+for kind in streams 'hidden activations' 'normed inputs' 'operands of attention \(lsh\)' \
+    'operands of attention \(local\)' 'attention outputs \(lsh\)' 'attention outputs \(local\)'; do
+    says "^  $kind +[0-9,]+ +[0-9.]+ +[0-9.]+ m?s +(yes|no: .*)\$"
+done
+says '^  normed inputs .* no'
+# bytes: of six layers' two norms, each [4096][512] of floats; of all but the last values of two streams
+equal 'bytes of normed inputs' "$(row 'normed inputs' 3)" $((12 * 4096 * 512 * 4))
+equal 'bytes of streams' "$(row streams 2)" $((11 * 4096 * 512 * 4))
+equal 'bytes of what is chosen' "$(row chosen 2)" "$(awk '/ yes$/ { gsub(",", ""); sub(/^[ a-z()]*/, ""); s += $1 } END { print s + 0 }' .out)"
+# the forward's kernels are those of a forward; the graph and the loops count nearly the same, and a step is four forwards
+section 'work of one train step'
+equal 'flops of the forward in a step' "$(awk '$1 == "feed_forward" { print $3 }' section.txt)" 25.2092
+loops=$(awk '$1 == "total" { print $3 }' section.txt)
+section 'parts of a train step'
+awk -v loops="$loops" '$1 == "total" { all = $2; forwards = $3 } { for (i = 1; i < NF; i++) if ($i ~ /^[0-9]+[.]/) { sum += $i; break } }
+    END { d = sum - 2 * all; e = all / loops; exit !(d < 0.001 && d > -0.001 && e > 0.98 && e < 1.02 && forwards > 2.9 && forwards < 4.05) }' section.txt ||
+    fail 'the parts of a train step'
+# ... and nothing of a step is left out where nothing is kept
+x 'train, reversible' 0 - "$specs/bench.yaml" $fixed --set train.memory=reversible
+says '^  train.memory: reversible$'
+equal 'bytes of what is chosen, reversible' "$(row chosen 2)" 0
+equal 'workspace of what is chosen, reversible' "$(row chosen 3)" "$(row 'nothing (reversible)' 4)"
+section 'parts of a train step'
+awk '$1 == "made" { exit !($8 > 0.9 && $8 < 1.05) }' section.txt || fail 'a forward is made again'
+# the workspace is the one that a size is compared with
+section 'workspace of a train step'
+bytes=$(awk '$1 == "total" { gsub(",", ""); print $2 }' section.txt)
+equal 'workspace of a train step' "$bytes" "$(row 'nothing (reversible)' 4)"
+x 'train, too small' 1 "^--set train.memory: error: 'train.memory' is 1.00 MiB; a train step of 1 x 4096 tokens takes $(awk "BEGIN { printf \"%.2f\", $bytes / 1048576 }") MiB even if it keeps nothing" \
+    "$specs/bench.yaml" $fixed --set train.memory=1MiB
+x 'train, a size' 0 - "$specs/bench.yaml" $fixed --set train.memory=$bytes
+says '^  train.memory: a workspace of [0-9.]+ MiB, which leaves 0 B for values$'
+x 'train, no loss' 1 'error: the model has no loss to train it by' "$CASES/p_base_model_local_only" $fixed --set train.memory=auto
+x 'train, of a graph' 0 '' "$small" $fixed --no-warnings --set train.steps=3 --set compile.sequence_length=64
+"$r" "$small" -o small.graph --set train.memory=reversible --set compile.sequence_length=64
+x 'train, of a graph' 0 '' small.graph $fixed
+says '^what a train step keeps$'
+x 'train, elsewhere' 0 '' "$small" --target aarch64 --set train.memory=auto --no-warnings --set compile.sequence_length=dynamic
+case $(uname -m) in x86_64) says '^  kept +bytes +workspace +Mflop less +chosen$' ;; esac
+own_check() { # without xmllint: every tag that opens is closed in order
+    awk 'BEGIN { RS = "<" } NR > 1 {
+        split($0, part, ">"); tag = part[1]
+        if (tag ~ /^[!?]/ || tag ~ /\/$/) next
+        name = tag; sub(/[ \n].*/, "", name)
+        if (name ~ /^\//) { if (stack[depth--] != substr(name, 2)) bad = 1 } else stack[++depth] = name
+    } END { exit bad || depth != 0 }' "$1"
+}
+own_check train.html || fail 'tags do not match'
+equal 'drawings of a train step' "$(grep -c '<svg' train.html)" 4
+
 # ---- lengths ----
 x list 0 '' "$small" $fixed --set 'compile.sequence_length=[16, 64, 32]' --no-warnings
 says 'length +16, 32, 64, the smallest that fits; shown for 64'
@@ -182,14 +236,6 @@ check silent-but-wrong 1 '^--set num_hashes: error' "$r" "$specs/bench.yaml" -o 
 absent wrong.c
 
 # ---- the page ----
-own_check() { # without xmllint: every tag that opens is closed in order
-    awk 'BEGIN { RS = "<" } NR > 1 {
-        split($0, part, ">"); tag = part[1]
-        if (tag ~ /^[!?]/ || tag ~ /\/$/) next
-        name = tag; sub(/[ \n].*/, "", name)
-        if (name ~ /^\//) { if (stack[depth--] != substr(name, 2)) bad = 1 } else stack[++depth] = name
-    } END { exit bad || depth != 0 }' "$1"
-}
 # Lines from thin buffers to their labels: "M x y L x y H x". Two cross where the one that is above at the start of
 # the shorter one is not at their common end.
 leaders() { sed -n 's/^<path class="leader" d="M\([0-9.]*\) \([0-9.]*\)L\([0-9.]*\) \([0-9.]*\)H.*/\1 \2 \3 \4/p' "$1"; }
@@ -203,6 +249,9 @@ crossings() {
 }
 printf '<path class="leader" d="M1.0 1.0L9.0 9.0H9\n<path class="leader" d="M1.0 9.0L9.0 1.0H9\n' >cross.svg
 equal 'crossings of a cross' "$(crossings cross.svg)" 1
+awk '/<svg/ { n++ } n == 4' train.html >last.svg # the others are a forward's
+equal 'lines that cross in a train step' "$(crossings last.svg)" 0
+[ "$(leaders last.svg | wc -l)" -ge 10 ] || fail 'the memory of a train step has no labels'
 all_leaders=0
 for model in "$specs/bench.yaml" "$specs/enwik8.yaml" "$specs/crime-and-punishment.yaml" "$specs/torch-benchmark.yaml" \
     "$small" "$CASES/p_base_model_local_only" "$CASES/g_qa_train" \
