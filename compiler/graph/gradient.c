@@ -21,7 +21,7 @@
  *                   ways. They stand in the graph a second time with the same ops and attributes, so that their regions
  *                   are of the forward's classes, joined by what their gradients add to them.
  *      buckets      of hashes are kept, packed by PACK_BUCKETS right behind the hash: a near-tie must not be decided
- *                   anew, and they are small. They are sorted again.
+ *                   anew, and they are small. They are sorted again, whatever is to be kept.
  *      the rest     what only leads to outputs and the loss: the backward pass begins right there, and reads the
  *                   forward's. (Whether logits exist is the lowering's choice: nothing but rows lies between the streams
  *                   and the gradient of the loss.)

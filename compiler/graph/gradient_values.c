@@ -171,8 +171,10 @@ void grad_choose_means(backward_t *b, const bool *keep) {
     find_streams(g, stream, b->heir);
     find_inside(g, stream, inside);
     for (size_t i = 0; i < g->n_nodes; i++) {
-        bool hash = g->nodes[i]->op == G_LSH_HASH; /* what is kept of it is packed */
-        if (keep && keep[i] && !hash) b->means[i] = BY_KEEPING;
+        gop_t op = g->nodes[i]->op;
+        bool packed = op == G_LSH_HASH || op == G_LSH_SORT; /* what is kept of them */
+        if (packed) b->means[i] = BY_REPEATING;
+        else if (keep && keep[i]) b->means[i] = BY_KEEPING;
         else if (stream[i]) b->means[i] = b->heir[i] ? BY_UNDOING : BY_KEEPING;
         else b->means[i] = inside[i] ? BY_REPEATING : BY_KEEPING;
     }

@@ -1,6 +1,8 @@
 /* Attention as its kernels see it: per class of attention ops its facts, read off the node, its operands' and result's
  * places by heads, and the classes that make and take them. The table of mixers says how each op is lowered. */
+#include "lower/attention_gradient.h"
 #include "lower/cache.h"
+#include "lower/rows.h"
 
 /* ---- mixers -------------------------------------------------------------------------------------------------- */
 
@@ -22,9 +24,17 @@ static const struct {
     [G_LOCAL_STEP] = {2, lower_local_step},
 };
 
+/* Of a result that stands, what its gradient needs beside it. */
+static void lower_standing(lower_t *L, attention_t *a) {
+    if (is_sorted(a)) lower_unpacked(L, a);
+}
+
 void lower_attention(lower_t *L, attention_t *a) {
-    mixers[a->node->op].lower(L, a);
+    if (a->stands) lower_standing(L, a);
+    else mixers[a->node->op].lower(L, a);
     if (a->packed && !a->unpacks) lower_pack(L, a);
+    if (a->stacked & KEPT_QUERY && a->forward && has_state(L, a)) lower_clear(L, a);
+    if (is_sorted(a) && a->stacked & KEPT_RESULT && !a->stands) lower_kept_sums(L, a);
     if (a->gradient) lower_attention_gradient(L, a);
 }
 
@@ -50,7 +60,7 @@ static void count_hashes(lower_t *L, attention_t *a) {
 
 static void read_hash(lower_t *L, attention_t *a) {
     const gnode_t *n = a->node; /* it reads LSH_SORT, which reads LSH_HASH; a step hashes itself */
-    if (n->op == G_LSH_ATTENTION) n = n->in[2]->in[0];
+    if (n->op == G_LSH_ATTENTION) n = attention_input(a->stands ? a->gradient : n, 2)->in[0];
     if (n->op == G_UNPACK_BUCKETS) a->unpacks = true;
     if (n->op != G_LSH_HASH && n->op != G_LSH_STEP && !a->unpacks) return;
     a->hash_part = part_of_node(L, n);
@@ -87,15 +97,21 @@ static const gnode_t *hash_of(const gnode_t *sort) {
     return n;
 }
 
-/* Kernels take the caller's mask, and sort by the buckets of their own queries. */
+/* Kernels take the caller's mask, and sort by the buckets of their own queries. n: an attention, or the gradient of one that
+ * stands. */
 static bool check_inputs(lower_t *L, const gnode_t *n) {
-    bool step = graph_is_step(n);
-    const gnode_t *mask = step ? NULL : n->in[3];
+    bool step = graph_is_step(n), stands = is_attention_gradient(n);
+    const gnode_t *attention = stands ? n->in[1] : n;
+    const gnode_t *mask = step ? NULL : attention_input(n, 3);
     if (!step && (!mask || mask->op != G_PAD_MASK || !mask->in[0]))
         return no_kernel(L, n, "without the caller's mask");
-    if (n->op != G_LSH_ATTENTION) return true;
-    const gnode_t *sort = n->in[2], *hash = hash_of(sort);
+    if (stands && mask != attention->in[3])
+        return no_kernel(L, n, "of another mask than its attention has");
+    if (attention->op != G_LSH_ATTENTION) return true;
+    const gnode_t *sort = attention_input(n, 2), *hash = hash_of(sort);
     bool kept = hash && hash != sort->in[0]; /* of queries that are made again */
+    if (stands && (!kept || hash != hash_of(attention->in[2])))
+        return no_kernel(L, n, "that is sorted by other buckets than its attention has");
     if (!hash || hash->op != G_LSH_HASH || (!kept && hash->in[0] != n->in[0]) ||
         hash->in[2] != mask)
         return no_kernel(L, n, "that is sorted by other buckets than those of its own queries");
@@ -144,34 +160,43 @@ static bool read_keeper(lower_t *L, attention_t *a) {
 static bool read_gradient(lower_t *L, attention_t *a) {
     const nodes_t *readers = &L->regions->readers[a->node->id];
     const region_t *own = L->regions->of_node[a->node->id];
+    const gnode_t *n = NULL;
     for (int i = 0; i < readers->n; i++) {
-        const gnode_t *n = readers->at[i];
-        if (!is_attention_gradient(n) || n->in[1] != a->node) continue;
-        if (a->gradient) return no_kernel(L, n, "of which another is asked for");
-        a->gradient = n;
+        const gnode_t *reader = readers->at[i];
+        if (!is_attention_gradient(reader) || reader->in[1] != a->node) continue;
+        if (n) return no_kernel(L, reader, "of which another is asked for");
+        n = reader;
     }
     for (int i = 1; i < own->nodes.n; i++)
-        if (!a->gradient || own->nodes.at[i] != a->gradient->in[2])
+        if (!n || own->nodes.at[i] != n->in[2])
             return no_kernel(L, own->nodes.at[i], "that no gradient reads");
-    if (!a->gradient) return true;
-    const gnode_t *n = a->gradient;
+    if (!n) return true;
+    bool kept = a->node->id < L->regions->backward; /* it is an attention_t of its own */
     bool same = n->n_in == a->node->n_in + 3;
-    for (int k = 0; same && k < a->node->n_in; k++) same = n->in[3 + k] == a->node->in[k];
+    for (int k = 0; same && !kept && k < a->node->n_in; k++) same = n->in[3 + k] == a->node->in[k];
     if (!same || nodes_find(&own->nodes, n->in[2]) < 0)
         return no_kernel(L, n, "of other values than its attention has");
-    if ((n->id < L->regions->backward) != (a->node->id < L->regions->backward))
-        return no_kernel(L, n, "of values that are kept from the forward");
+    if (kept) return true;
+    a->gradient = n;
     a->dy = n->in[0];
     part_of_node(L, n)->used = true;
     return true;
 }
 
+/* Of an attention whose result the forward has kept: its gradient. */
+static bool stands(const lower_t *L, const gnode_t *n) {
+    bool kept = is_attention_gradient(n) && n->in[1]->id < L->regions->backward;
+    return kept && n->id >= L->regions->backward && mixers[n->in[1]->op].lower;
+}
+
 static bool read_attention(lower_t *L, attention_t *a, const class_t *class) {
-    const gnode_t *n = class->pattern->nodes.at[0];
+    const gnode_t *first = class->pattern->nodes.at[0],
+                  *n = stands(L, first) ? first->in[1] : first;
     bool hashes = n->op == G_LSH_ATTENTION || n->op == G_LSH_STEP;
     *a = (attention_t){.class = class,
                        .node = n,
                        .own = &L->parts[class->id],
+                       .stands = n != first,
                        .lsh = hashes || n->shared_qk,
                        .exact = n->op == G_EXACT_ATTENTION,
                        .count = class->count,
@@ -183,21 +208,23 @@ static bool read_attention(lower_t *L, attention_t *a, const class_t *class) {
                        .heads = n->heads,
                        .head_size = n->head_size,
                        .head_stride = round_up(n->head_size, L->tile)};
-    a->query = n->in[0];
-    a->value = n->in[mixers[n->op].value];
-    a->key = a->lsh ? NULL : n->in[1];
+    a->query = attention_input(first, 0);
+    a->value = attention_input(first, mixers[n->op].value);
+    a->key = a->lsh ? NULL : attention_input(first, 1);
+    if (a->stands) a->gradient = first, a->dy = first->in[0];
     a->own->used = true;
     if (L->few != graph_is_step(n))
         return no_kernel(L, n, "here: steps and forwards are graphs of their own");
     for (int i = 0; i < class->count; i++)
         if (!check_inputs(L, class->members[i]->nodes.at[0])) return false;
     read_hash(L, a);
-    if (!read_gradient(L, a) || !find_packed(L, a)) return false;
+    if (!a->stands && !read_gradient(L, a)) return false;
+    if (!find_packed(L, a) || !find_kept(L, a)) return false;
     if (L->few) a->number = places_in_cache(L, a, a->own, mixers[n->op].value + 2);
     else if (!read_keeper(L, a)) return false;
     if (part_is_crowded(L, a->own) || (a->hash_part && part_is_crowded(L, a->hash_part)))
         return false;
-    return find_band(L, a);
+    return find_band(L, a) && place_stacks(L, a);
 }
 
 const char *kernel_of(lower_t *L, const attention_t *a, const char *what) {
@@ -217,7 +244,7 @@ bool read_attentions(lower_t *L) {
     L->attentions = ARENA_ARRAY(L->arena, attention_t, r->n_classes);
     for (int i = 0; i < r->n_classes; i++) {
         const gnode_t *n = r->classes[i]->pattern->nodes.at[0];
-        if (graph_kind(n) != K_MIX || !mixers[n->op].lower) continue;
+        if (graph_kind(n) != K_MIX || (!mixers[n->op].lower && !stands(L, n))) continue;
         attention_t *a = &L->attentions[L->n_attentions++];
         ok = read_attention(L, a, r->classes[i]) && ok;
         a->name = attention_name(L, a);

@@ -107,10 +107,18 @@ static bool find_project(lower_t *L, attention_t *a) {
     return true;
 }
 
+/* How many read n, but for those of the backward pass, for whom it is kept: they come last. */
+static int own_readers(const lower_t *L, const gnode_t *n) {
+    const nodes_t *readers = &L->regions->readers[n->id];
+    int count = readers->n, backward = L->regions->backward;
+    while (n->id < backward && count > 0 && readers->at[count - 1]->id >= backward) count--;
+    return count;
+}
+
 /* The one region that reads the result. */
 static bool find_combine(lower_t *L, attention_t *a) {
     const nodes_t *readers = &L->regions->readers[a->node->id];
-    for (int i = 0; i < readers->n; i++)
+    for (int i = 0; i < own_readers(L, a->node); i++)
         if (region_of(L, readers->at[i]) != region_of(L, readers->at[0]) ||
             graph_kind(readers->at[i]) != K_ROW)
             return no_kernel(L, a->node, "that several parts of the graph read, or not row by row");
@@ -146,9 +154,10 @@ static int64_t heads_per_group(const attention_t *a, int64_t stream) {
 }
 
 /* The stream that the result's product is added to with nothing between; NULL: something is. */
-static const gnode_t *stream_after(const regions_t *r, const gnode_t *self) {
+static const gnode_t *stream_after(const lower_t *L, const gnode_t *self) {
+    const regions_t *r = L->regions;
     const nodes_t *readers = &r->readers[self->id];
-    if (readers->n != 1 || readers->at[0]->op != G_DENSE) return NULL;
+    if (own_readers(L, self) != 1 || readers->at[0]->op != G_DENSE) return NULL;
     const gnode_t *product = readers->at[0];
     if (product->n_in > 2 && product->in[2]) return NULL;
     readers = &r->readers[product->id];
@@ -189,12 +198,18 @@ static bool adds_up(const regions_t *r, const region_t *project, const gnode_t *
     return true;
 }
 
+static bool all_is_kept(const attention_t *a) {
+    unsigned all = KEPT_QUERY | KEPT_VALUE | KEPT_RESULT | (a->key ? KEPT_KEY : 0);
+    return (a->stacked & all) == all;
+}
+
 static void choose_groups(lower_t *L, attention_t *a) {
     const regions_t *r = L->regions;
-    const gnode_t *sum = stream_after(r, a->node);
+    const gnode_t *sum = stream_after(L, a->node);
     const region_t *project = a->project->class->pattern;
     a->group = a->heads;
     a->together = runs_together(L, a);
+    if (all_is_kept(a)) sum = NULL; /* groups save nothing then */
     if (sum && sum->in[0] != sum->in[1] && only_operands(r, project) &&
         region_of(L, sum)->nodes.n == 2 && a->together && adds_up(r, project, sum))
         a->group = heads_per_group(a, sum->shape[sum->rank - 1].c);

@@ -5,15 +5,30 @@ bool drops_probabilities(const lower_t *L, const attention_t *a) {
     return is_dropping(L, a->node);
 }
 
-told_t tell_attention(lower_t *L, builder_t *b, const attention_t *a, const gnode_t *node) {
+static told_t tell(lower_t *L, builder_t *b, const attention_t *a, const gnode_t *node,
+                   bool drops) {
     value_t *index[MOST_INDICES];
-    told_t told = {NULL, NULL};
-    if (!drops_probabilities(L, a)) return told;
+    told_t told = {NULL, NULL, NULL};
     const part_t *p = part_of_node(L, node);
+    if (!drops && !p->stacked) return told;
     index_params(L, b, p, index);
-    told.layer = layer_of_dropout(b, p, index, node);
+    if (drops) told.layer = layer_of_dropout(b, p, index, node);
+    if (p->stacked) told.place = index[p->stack_vector];
     told.group = kernel_param(b, "group", a->groups);
     return told;
+}
+
+told_t tell_attention(lower_t *L, builder_t *b, const attention_t *a, const gnode_t *node) {
+    return tell(L, b, a, node, drops_probabilities(L, a));
+}
+
+told_t tell_stacks(lower_t *L, builder_t *b, const attention_t *a, const gnode_t *node) {
+    return tell(L, b, a, node, false);
+}
+
+heads_t told_heads(const lower_t *L, const attention_t *a, const told_t *told, affine_t batch,
+                   affine_t head) {
+    return heads_at(L, a, batch, head, told->place, told->group);
 }
 
 /* Keys that a query sees in one round, or all. */

@@ -3,6 +3,7 @@
 #ifndef REFORMERC_LOWER_ATTENTION_DROPOUT_H
 #define REFORMERC_LOWER_ATTENTION_DROPOUT_H
 
+#include "lower/attention_stacks.h"
 #include "lower/dropout.h"
 
 /* Of one head and round, in a kernel. */
@@ -16,10 +17,15 @@ typedef struct kept {
 bool drops_probabilities(const lower_t *L, const attention_t *a);
 /* The numbers of a kernel's task: where its launch says in which layer and group it runs. */
 typedef struct {
-    value_t *layer, *group; /* NULL: not told */
+    value_t *layer, *group, *place; /* NULL: not told */
 } told_t;
-/* The first parameters of a kernel of `node`, of the attention: where something drops, its part's places and the group. */
+/* The first parameters of a kernel of `node`, of the attention: where something drops, or is kept, its part's places and the
+ * group. */
 told_t tell_attention(lower_t *L, builder_t *b, const attention_t *a, const gnode_t *node);
+/* The same of kernels that drop nothing. */
+told_t tell_stacks(lower_t *L, builder_t *b, const attention_t *a, const gnode_t *node);
+heads_t told_heads(const lower_t *L, const attention_t *a, const told_t *told, affine_t batch,
+                   affine_t head);
 kept_t *begin_kept(lower_t *L, builder_t *b, const attention_t *a, const told_t *told,
                    affine_t batch, affine_t head);
 /* The round is known now; before anything is drawn. */

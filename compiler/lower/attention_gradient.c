@@ -53,8 +53,9 @@ static void fetch_next(lower_t *L, builder_t *b, void *ctx, affine_t step) {
         chunk = ax_v(at_most(b, chunk, dim_sub(g->chunks, dim(1))));
         affine_t row = chunk_row(L, b, g, keys ? g->other_round : g->round, chunk, lane);
         for (int i = 0; i < (keys ? 4 : 3); i++) {
-            affine_t ix[] = {g->batch, g->head, row, ax(0)};
-            prefetch_row(b, keys ? of_keys[i] : of_queries[i], ix, a->head_stride);
+            affine_t ix[] = {ax(0), ax(0), row, ax(0)};
+            buffer_t *of = keys ? of_keys[i] : of_queries[i];
+            prefetch_row(b, of, in_heads(&g->in, of, ix), a->head_stride);
         }
     }
 }
@@ -395,6 +396,7 @@ static void open_kernel(lower_t *L, builder_t *b, grad_t *g) {
     g->batch = ax_v(b->fn->task[0]);
     g->head = ax_v(b->fn->task[1]);
     told_t told = tell_attention(L, b, a, a->gradient);
+    g->in = told_heads(L, a, &told, g->batch, g->head);
     g->round = ax_v(kernel_param(b, "round", a->rounds));
     g->offset = ax_v(kernel_param(b, "offset", offsets));
     g->kept = begin_kept(L, b, a, &told, g->batch, g->head);

@@ -10,6 +10,7 @@ typedef struct {
     attention_t *a;
     window_t w; /* what queries may see */
     affine_t batch, head, round, offset, chunk;
+    heads_t in;
     affine_t other_round, other; /* of the keys */
     dim_t chunks, total;         /* of a round, of all */
     int64_t size, lanes;         /* rows of a chunk, and in whole panels */
@@ -32,6 +33,10 @@ typedef struct {
 /* Whether chunks are of a sorted order, round by round. */
 bool is_sorted(const attention_t *a);
 
+/* `clear`: the state of a repeated attention, whose queries are kept. */
+void lower_clear(lower_t *L, attention_t *a);
+/* `sums`: of a kept result, what its gradient's probabilities are made of, from the sums over rounds. */
+void lower_kept_sums(lower_t *L, attention_t *a);
 /* `begin_gradient`: per row what its probabilities are made of, <dy, y>, and gradients that are nothing yet. */
 void lower_gradient_begin(lower_t *L, attention_t *a);
 /* `end_gradient`: where keys are normalised, their gradient goes through that; NULL: they are not. */

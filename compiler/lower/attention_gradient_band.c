@@ -1,6 +1,6 @@
 /* The band of an attention whose gradient is asked for: what makes its operands and dy, its mixers, and all that reads its
- * result or its gradients. One group of all heads goes through it, region after region. What no kernel computes so is
- * refused. */
+ * result or its gradients. One group of all heads goes through it, region after region. What the forward has kept is there.
+ * What no kernel computes so is refused. */
 #include "lower/rows.h"
 
 static const region_t *region_of(const lower_t *L, const gnode_t *n) {
@@ -18,7 +18,8 @@ static const gnode_t *gradient_of(const lower_t *L, const gnode_t *attention) {
 static bool is_own_mixer(const region_t *region, const gnode_t *attention,
                          const gnode_t *gradient) {
     const gnode_t *n = region->nodes.at[0], *sort = NULL;
-    if (attention->op == G_LSH_ATTENTION) sort = attention->in[2];
+    if (attention->op == G_LSH_ATTENTION)
+        sort = attention_input(gradient ? gradient : attention, 2);
     if (n == attention || n == gradient || n == sort) return true;
     if (n->op == G_PACK_BUCKETS) n = n->in[0];
     return sort && n == sort->in[0];
@@ -28,15 +29,27 @@ static bool is_of(const gnode_t *x, const gnode_t *attention, const gnode_t *gra
     return x == attention || x == gradient;
 }
 
-/* The operands, with dy; NULL: there is none. */
+/* A member's attention and its gradient, which may be all that is computed of it. */
+typedef struct {
+    const gnode_t *attention, *gradient;
+} pair_t;
+static pair_t pair_of(const lower_t *L, const region_t *mix) {
+    const gnode_t *n = mix->nodes.at[0];
+    if (is_attention_gradient(n)) return (pair_t){n->in[1], n};
+    return (pair_t){n, gradient_of(L, n)};
+}
+
+/* The operands, with dy; NULL: there is none, or it is kept. */
 enum { OPERANDS = 4 };
-static void operands_of(const lower_t *L, const gnode_t *n, const gnode_t **x) {
-    const gnode_t *gradient = gradient_of(L, n);
-    bool hashes = n->op == G_LSH_ATTENTION;
-    x[0] = n->in[0];
-    x[1] = hashes || n->in[1] == n->in[0] ? NULL : n->in[1];
-    x[2] = n->in[hashes ? 1 : 2];
-    x[3] = gradient ? gradient->in[0] : NULL;
+static void operands_of(const lower_t *L, pair_t p, const gnode_t **x) {
+    const gnode_t *n = p.gradient ? p.gradient : p.attention;
+    bool hashes = p.attention->op == G_LSH_ATTENTION;
+    x[0] = attention_input(n, 0);
+    x[1] = hashes || attention_input(n, 1) == x[0] ? NULL : attention_input(n, 1);
+    x[2] = attention_input(n, hashes ? 1 : 2);
+    x[3] = p.gradient ? p.gradient->in[0] : NULL;
+    for (int i = 0; i < 3; i++)
+        if (x[i] && x[i]->id < L->regions->backward) x[i] = NULL;
 }
 
 /* A member's regions, from what makes its first operand to what reads its results last. */
@@ -45,14 +58,15 @@ typedef struct {
 } stretch_t;
 
 static stretch_t stretch_of(const lower_t *L, const region_t *mix) {
-    const gnode_t *n = mix->nodes.at[0], *made[] = {n, gradient_of(L, n)}, *x[OPERANDS];
+    pair_t p = pair_of(L, mix);
+    const gnode_t *x[OPERANDS];
     stretch_t s = {mix->order, mix->order};
-    operands_of(L, n, x);
+    operands_of(L, p, x);
     for (int i = 0; i < OPERANDS; i++)
         if (x[i] && region_of(L, x[i])->order < s.first) s.first = region_of(L, x[i])->order;
     for (int i = s.last + 1; i < L->regions->n_regions; i++) {
         const nodes_t *reads = &L->regions->regions[i]->reads;
-        if (nodes_find(reads, made[0]) >= 0 || nodes_find(reads, made[1]) >= 0) s.last = i;
+        if (nodes_find(reads, p.attention) >= 0 || nodes_find(reads, p.gradient) >= 0) s.last = i;
     }
     return s;
 }
@@ -60,9 +74,10 @@ static stretch_t stretch_of(const lower_t *L, const region_t *mix) {
 /* Whether nothing of another attention runs from a member's first region to its last: then it may share buffers with all. */
 static bool runs_alone(const lower_t *L, const region_t *mix) {
     const regions_t *r = L->regions;
-    const gnode_t *n = mix->nodes.at[0], *gradient = gradient_of(L, n), *own[OPERANDS];
+    pair_t p = pair_of(L, mix);
+    const gnode_t *n = p.attention, *gradient = p.gradient, *own[OPERANDS];
     stretch_t s = stretch_of(L, mix);
-    operands_of(L, n, own);
+    operands_of(L, p, own);
     for (int i = s.first; i <= s.last; i++) {
         const region_t *region = r->regions[i];
         if (region->kind == K_MIX) {
@@ -113,7 +128,7 @@ static bool find_readers(lower_t *L, attention_t *a) {
         bool reads = nodes_find(&region->reads, a->node) >= 0 ||
                      nodes_find(&region->reads, a->gradient) >= 0;
         part_t *p = &L->parts[region->class->id];
-        if (!reads || p->own == a) continue;
+        if (!reads || p->own == a || region->results.at[0]->id < r->backward) continue;
         if (region->kind != K_ROW && region->kind != K_SUM)
             return no_kernel(L, region->nodes.at[0], "of what attention gives");
         bool others = (p->from && p->from != a) || (p->into && p->into != a);
@@ -126,7 +141,7 @@ static bool find_readers(lower_t *L, attention_t *a) {
 /* The regions that make operands: one, or several, of this attention alone. */
 static bool find_operands(lower_t *L, attention_t *a) {
     const gnode_t *x[OPERANDS];
-    operands_of(L, a->node, x);
+    operands_of(L, (pair_t){a->node, a->gradient}, x);
     for (int i = 0; i < OPERANDS; i++) {
         if (!x[i]) continue;
         for (int k = 0; k < i; k++)
@@ -143,7 +158,6 @@ static bool find_operands(lower_t *L, attention_t *a) {
         if (others || p->class->count != a->class->count) return !is_shared(L, a);
         p->into = a;
     }
-    a->project = part_of_node(L, a->query);
     return true;
 }
 

@@ -11,20 +11,34 @@
 
 typedef struct {
     attention_t *a;
-    affine_t batch, head, row0, row;
+    affine_t row0, row;
+    heads_t in;
     buffer_t *queries, *squares; /* scratch [1][panel][head_size][tile]; [block …] */
     buffer_t *x, *y;             /* of a product of rows */
     value_t *weight;             /* of a row that sees only itself */
     value_t *along;              /* <x, f dk> f^2 */
 } edge_rows_t;
 
-static builder_t open_rows(lower_t *L, attention_t *a, const char *what, edge_rows_t *c) {
+static builder_t open_rows(lower_t *L, attention_t *a, const gnode_t *node, const char *what,
+                           edge_rows_t *c) {
     dim_t tasks[] = {dim(L->batch), dim(a->group), L->blocks};
     const char *names[] = {"batch", "head", "block"};
     builder_t b = build_kernel(L->m, kernel_of(L, a, what), 3, tasks, names);
-    *c = (edge_rows_t){.a = a, .batch = ax_v(b.fn->task[0]), .head = ax_v(b.fn->task[1])};
+    told_t told = tell_stacks(L, &b, a, node);
+    *c = (edge_rows_t){.a = a,
+                       .in = told_heads(L, a, &told, ax_v(b.fn->task[0]), ax_v(b.fn->task[1]))};
     c->row0 = ax_scale(ax_v(b.fn->task[2]), L->block);
     return b;
+}
+
+/* Where what makes its queries belongs to the forward. */
+void lower_clear(lower_t *L, attention_t *a) {
+    edge_rows_t c;
+    builder_t b = open_rows(L, a, a->class->pattern->nodes.at[0], "clear", &c);
+    describe(L, b.fn, a->node->at, "%s attention: nothing is added up yet",
+             a->lsh ? "LSH" : "local");
+    clear_state(L, &b, a, &c.in, c.row0);
+    a->clear = b.fn;
 }
 
 /* ---- before ---------------------------------------------------------------------------------------------------- */
@@ -41,7 +55,8 @@ static void block_squares(lower_t *L, builder_t *b, edge_rows_t *c) {
     value_t *squares[MAX_VECTORS];
     c->queries = query_panels(L, b, 1, L->block, c->a->head_size);
     c->squares = kernel_scratch(b, "squares", E_F32, 1, &d);
-    transpose_rows(L, b, c->a->q, c->batch, c->head, c->queries, ax(0), block_row, c);
+    transpose_rows(L, b, c->a->q, batch_in(&c->in, c->a->q), head_in(&c->in, c->a->q), c->queries,
+                   ax(0), block_row, c);
     inst_t *panels = b_for(b, "panel", dim(0), dim(lanes / L->tile), 0, NULL);
     affine_t panel = ax_v(loop_var(panels));
     panel_squares(L, b, c->queries, ax(0), panel, squares);
@@ -57,7 +72,7 @@ static void sums_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int widt
     const edge_rows_t *c = ctx;
     const attention_t *a = c->a;
     ltype_t f = {E_F32, width};
-    affine_t ix[] = {c->batch, c->head, ax_add(c->row0, at)};
+    affine_t ix[] = {c->in.batch, c->in.head, ax_add(c->row0, at)};
     value_t *squares = b_load(b, c->squares, width, &at), *norm = row_norm(b, squares);
     value_t *most = b_load(b, a->run_max, width, ix), *sum = b_load(b, a->run_sum, width, ix);
     value_t *zero = b_const(b, f, 0), *one = b_const(b, f, 1);
@@ -66,6 +81,7 @@ static void sums_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int widt
     sum = b_select(b, alone, one, sum);
     value_t *far = b_compare(b, OP_GT, norm, b_const(b, f, FAR));
     value_t *scale = b_select(b, far, far_scale(L, b, most, sum), b_binary(b, OP_DIV, one, sum));
+    (void)in_heads(&c->in, a->row_scale, ix); /* all three are kept or none */
     b_store(b, a->key_norm, key_factor(b, squares, a->head_size), ix);
     b_store(b, a->row_shift, b_select(b, is_shift, norm, most), ix);
     b_store(b, a->row_scale, b_select(b, alone, zero, scale), ix);
@@ -74,9 +90,10 @@ static void sums_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int widt
 static value_t *dot_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width,
                          value_t *acc) {
     const edge_rows_t *c = ctx;
-    affine_t ix[] = {c->batch, c->head, c->row, at};
+    affine_t ix[] = {ax(0), ax(0), c->row, at}, iy[] = {ax(0), ax(0), c->row, at};
     (void)L;
-    return b_fma(b, b_load(b, c->x, width, ix), b_load(b, c->y, width, ix), acc);
+    return b_fma(b, b_load(b, c->x, width, in_heads(&c->in, c->x, ix)),
+                 b_load(b, c->y, width, in_heads(&c->in, c->y, iy)), acc);
 }
 
 /* <x, y> of the row and the head. */
@@ -89,48 +106,76 @@ static value_t *row_dot(lower_t *L, builder_t *b, edge_rows_t *c, buffer_t *x, b
 static void clear_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
     const edge_rows_t *c = ctx;
     buffer_t *all[] = {c->a->dq, c->a->dk, c->a->dv};
-    affine_t ix[] = {c->batch, c->head, c->row, at};
+    affine_t ix[] = {c->in.batch, c->in.head, c->row, at};
     (void)L;
     for (int i = 0; i < 3; i++) b_store(b, all[i], b_const(b, (ltype_t){E_F32, width}, 0), ix);
 }
 
 static void alone_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
     const edge_rows_t *c = ctx;
-    affine_t ix[] = {c->batch, c->head, c->row, at};
+    affine_t ix[] = {c->in.batch, c->in.head, c->row, at};
     value_t *x = b_load(b, c->a->dy_heads, width, ix), *weight = c->weight;
     (void)L;
     if (width > 1) weight = b_broadcast(b, weight, width);
     b_store(b, c->a->dv, b_binary(b, OP_MUL, x, weight), ix);
 }
 
-/* Sorted: the output is not divided by its sum yet, and a row that sees only itself has none. */
+/* Sorted: the output is not divided by its sum yet, and a row that sees only itself has none. Of a kept result the first is
+ * done, and the shift of the second is its weight. */
 static void begin_row(lower_t *L, builder_t *b, edge_rows_t *c) {
     const attention_t *a = c->a;
     ltype_t f = SCALAR(E_F32);
-    affine_t ix[] = {c->batch, c->head, c->row};
+    affine_t ix[] = {c->in.batch, c->in.head, c->row}, sx[] = {ax(0), ax(0), c->row};
     value_t *mean = row_dot(L, b, c, a->dy_heads, a->out);
     for_span(L, b, a->head_stride, clear_span, c);
-    if (is_sorted(a)) mean = b_binary(b, OP_DIV, mean, load1(b, a->run_sum, 3, ix));
+    if (is_sorted(a) && !a->stands) mean = b_binary(b, OP_DIV, mean, load1(b, a->run_sum, 3, ix));
     b_store(b, a->row_mean, mean, ix);
     if (!a->lsh) return;
     value_t *zero = b_const(b, f, 0);
-    inst_t *seen = b_if(b, b_compare(b, OP_NE, load1(b, a->row_scale, 3, ix), zero), 0, NULL);
+    value_t *scale = load1(b, a->row_scale, 3, in_heads(&c->in, a->row_scale, sx));
+    inst_t *seen = b_if(b, b_compare(b, OP_NE, scale, zero), 0, NULL);
     b_likely(seen);
     b_else(b, seen, NULL);
     b_store(b, a->row_mean, zero, ix);
-    affine_t kx[] = {c->batch, c->head, ax(0), c->row};
-    if (is_sorted(a)) c->weight = self_only_weight(L, b, a, c->batch, c->head, c->row);
+    affine_t kx[] = {c->in.batch, c->in.head, ax(0), c->row};
+    if (a->stands) c->weight = load1(b, a->row_shift, 3, sx);
+    else if (is_sorted(a)) c->weight = self_only_weight(L, b, a, c->in.batch, c->in.head, c->row);
     else c->weight = a->self_kept ? load1(b, a->self_kept, 4, kx) : b_const(b, f, 1);
     for_span(L, b, a->head_stride, alone_span, c);
     b_end_if(b, seen, NULL);
 }
 
+static void keep_weight(lower_t *L, builder_t *b, const edge_rows_t *c) {
+    affine_t sx[] = {ax(0), ax(0), c->row};
+    (void)in_heads(&c->in, c->a->row_scale, sx);
+    value_t *zero = b_const(b, SCALAR(E_F32), 0);
+    value_t *scale = load1(b, c->a->row_scale, 3, sx);
+    inst_t *seen = b_if(b, b_compare(b, OP_NE, scale, zero), 0, NULL);
+    b_likely(seen);
+    b_else(b, seen, NULL);
+    b_store(b, c->a->row_shift, self_only_weight(L, b, c->a, c->in.batch, c->in.head, c->row), sx);
+    b_end_if(b, seen, NULL);
+}
+
+void lower_kept_sums(lower_t *L, attention_t *a) {
+    edge_rows_t c;
+    builder_t b = open_rows(L, a, a->node, "sums", &c);
+    describe(L, b.fn, a->node->at, "LSH attention: what its gradient makes probabilities of");
+    block_squares(L, &b, &c);
+    for_span(L, &b, L->block, sums_span, &c);
+    inst_t *rows = b_for(&b, "i", dim(0), dim(L->block), 0, NULL);
+    c.row = ax_add(c.row0, ax_v(loop_var(rows)));
+    keep_weight(L, &b, &c);
+    b_end_for(&b, rows, NULL);
+    a->keep_sums = b.fn;
+}
+
 void lower_gradient_begin(lower_t *L, attention_t *a) {
     edge_rows_t c;
-    builder_t b = open_rows(L, a, "gradient_begin", &c);
+    builder_t b = open_rows(L, a, a->gradient, "gradient_begin", &c);
     describe(L, b.fn, a->node->at, "gradient of %s attention: <dy, y> of every row, sums cleared",
              a->lsh ? "LSH" : "local");
-    if (is_sorted(a)) {
+    if (is_sorted(a) && !a->stands) {
         block_squares(L, &b, &c);
         for_span(L, &b, L->block, sums_span, &c);
     }
@@ -146,9 +191,10 @@ void lower_gradient_begin(lower_t *L, attention_t *a) {
 /* Where one node is queries and keys, both gradients are its; exact attention has them apart. */
 static void end_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
     const edge_rows_t *c = ctx;
-    affine_t ix[] = {c->batch, c->head, c->row, at};
+    affine_t ix[] = {c->in.batch, c->in.head, c->row, at}, qx[] = {ax(0), ax(0), c->row, at};
     value_t *along = width > 1 ? b_broadcast(b, c->along, width) : c->along;
-    value_t *x = b_binary(b, OP_MUL, b_load(b, c->a->q, width, ix), along);
+    value_t *q = b_load(b, c->a->q, width, in_heads(&c->in, c->a->q, qx));
+    value_t *x = b_binary(b, OP_MUL, q, along);
     x = b_binary(b, OP_SUB, b_load(b, c->a->dk, width, ix), x);
     (void)L;
     if (is_sorted(c->a)) x = b_binary(b, OP_ADD, b_load(b, c->a->dq, width, ix), x);
@@ -158,12 +204,12 @@ static void end_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width
 void lower_gradient_end(lower_t *L, attention_t *a) {
     if (!a->lsh) return;
     edge_rows_t c;
-    builder_t b = open_rows(L, a, "gradient_end", &c);
+    builder_t b = open_rows(L, a, a->gradient, "gradient_end", &c);
     describe(L, b.fn, a->node->at, "gradient of LSH attention: through the norms of keys");
     inst_t *rows = b_for(&b, "i", dim(0), dim(L->block), 0, NULL);
     c.row = ax_add(c.row0, ax_v(loop_var(rows)));
-    affine_t ix[] = {c.batch, c.head, c.row};
-    value_t *f = load1(&b, a->key_norm, 3, ix);
+    affine_t nx[] = {ax(0), ax(0), c.row};
+    value_t *f = load1(&b, a->key_norm, 3, in_heads(&c.in, a->key_norm, nx));
     value_t *dot = row_dot(L, &b, &c, a->q, a->dk);
     c.along = b_binary(&b, OP_MUL, b_binary(&b, OP_MUL, dot, f), f);
     for_span(L, &b, a->head_stride, end_span, &c);

@@ -27,19 +27,20 @@ value_t *is_chunk_row(builder_t *b, const grad_t *g, affine_t chunk, affine_t la
 
 typedef struct {
     buffer_t *from, *to;
-    affine_t at[3], lane;
+    heads_t in;
+    affine_t row, lane;
 } copied_t;
 
 static void copy_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
     const copied_t *c = ctx;
-    affine_t from[] = {c->at[0], c->at[1], c->at[2], at}, to[] = {c->lane, at};
+    affine_t from[] = {ax(0), ax(0), c->row, at}, to[] = {c->lane, at};
     (void)L;
-    b_store(b, c->to, b_load(b, c->from, width, from), to);
+    b_store(b, c->to, b_load(b, c->from, width, in_heads(&c->in, c->from, from)), to);
 }
 
 static void copy_row_of(lower_t *L, builder_t *b, const grad_t *g, buffer_t *from, affine_t row,
                         buffer_t *to, affine_t lane) {
-    copied_t c = {from, to, {g->batch, g->head, row}, lane};
+    copied_t c = {from, to, g->in, row, lane};
     for_span(L, b, g->a->head_stride, copy_span, &c);
 }
 
@@ -58,15 +59,17 @@ static void blank_lanes(builder_t *b, const grad_t *g) {
 
 void gather_chunk_queries(lower_t *L, builder_t *b, grad_t *g) {
     const attention_t *a = g->a;
-    transpose_rows(L, b, a->q, g->batch, g->head, g->queries, ax(0), query_row, g);
+    transpose_rows(L, b, a->q, batch_in(&g->in, a->q), head_in(&g->in, a->q), g->queries, ax(0),
+                   query_row, g);
     transpose_rows(L, b, a->dy_heads, g->batch, g->head, g->results, ax(0), query_row, g);
     inst_t *loop = b_for(b, "lane", dim(0), dim(g->size), 0, NULL);
     affine_t lane = ax_v(loop_var(loop)), row = chunk_row(L, b, g, g->round, g->chunk, lane);
-    affine_t rx[] = {g->batch, g->head, row};
-    value_t *scale = load1(b, a->row_scale, 3, rx), *real = is_chunk_row(b, g, g->chunk, lane);
+    affine_t rx[] = {g->batch, g->head, row}, sx[] = {ax(0), ax(0), row};
+    (void)in_heads(&g->in, a->row_scale, sx); /* shift and scale are kept or none */
+    value_t *scale = load1(b, a->row_scale, 3, sx), *real = is_chunk_row(b, g, g->chunk, lane);
     if (real) scale = b_select(b, real, scale, b_const(b, SCALAR(E_F32), 0));
     b_store(b, g->scale, scale, &lane);
-    b_store(b, g->shift, load1(b, a->row_shift, 3, rx), &lane);
+    b_store(b, g->shift, load1(b, a->row_shift, 3, sx), &lane);
     b_store(b, g->mean, load1(b, a->row_mean, 3, rx), &lane);
     b_store(b, g->query_pos, b_convert(b, E_I32, b_index(b, row)), &lane);
     copy_row_of(L, b, g, a->q, row, g->q, lane);
@@ -80,7 +83,7 @@ void gather_chunk_keys(lower_t *L, builder_t *b, grad_t *g) {
     ltype_t i32 = SCALAR(E_I32);
     inst_t *loop = b_for(b, "lane", dim(0), dim(g->size), 0, NULL);
     affine_t lane = ax_v(loop_var(loop)), row = chunk_row(L, b, g, g->other_round, g->other, lane);
-    affine_t kx[] = {g->batch, row}, nx[] = {g->batch, g->head, row};
+    affine_t kx[] = {g->batch, row}, nx[] = {ax(0), ax(0), row};
     value_t *at = b_convert(b, E_I32, b_index(b, row)), *own = at, *pos = load1(b, L->key, 2, kx);
     value_t *real = is_chunk_row(b, g, g->other, lane);
     if (real) {
@@ -90,7 +93,7 @@ void gather_chunk_keys(lower_t *L, builder_t *b, grad_t *g) {
     b_store(b, g->key_row, at, &lane);
     b_store(b, g->key_own, own, &lane);
     b_store(b, g->key_pos, pos, &lane);
-    value_t *scale = a->lsh ? load1(b, a->key_norm, 3, nx)
+    value_t *scale = a->lsh ? load1(b, a->key_norm, 3, in_heads(&g->in, a->key_norm, nx))
                             : b_const(b, SCALAR(E_F32), inverse_root(a->head_size));
     b_store(b, g->key_scale, scale, &lane);
     copy_row_of(L, b, g, a->lsh ? a->q : a->k, row, g->k, lane);

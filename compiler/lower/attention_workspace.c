@@ -20,13 +20,15 @@ static void make_lsh_workspace(lower_t *L, attention_t *a) {
     dim_t batch = dim(L->batch), group = dim(a->group), rounds = dim(a->rounds);
     dim_t state[] = {batch, group, L->rows}, per_round[] = {batch, group, rounds, L->rows};
     dim_t order[] = {batch, group, rounds, dim_add(L->padded, dim(1))};
-    a->run_max =
-        shared_by(L, a, "run_max", E_F32, 3, state, "[batch][group][rows]: largest score so far");
-    a->run_sum =
-        shared_by(L, a, "run_sum", E_F32, 3, state, "[batch][group][rows]: sum of exponentials");
-    a->self_count =
-        shared_by(L, a, "self_count", E_I32, 4, per_round,
-                  "[batch][group][round][rows]: self entries of rows without other keys");
+    if (!a->stands) {
+        a->run_max = shared_by(L, a, "run_max", E_F32, 3, state,
+                               "[batch][group][rows]: largest score so far");
+        a->run_sum = shared_by(L, a, "run_sum", E_F32, 3, state,
+                               "[batch][group][rows]: sum of exponentials");
+        a->self_count =
+            shared_by(L, a, "self_count", E_I32, 4, per_round,
+                      "[batch][group][round][rows]: self entries of rows without other keys");
+    }
     a->bucket_of = workspace(L, arena_printf(L->arena, "%s_buckets", a->name), E_I32, 4, per_round,
                              "[batch][group][round][rows]");
     set_range(a->bucket_of, dim(0), dim(a->buckets));
@@ -38,7 +40,7 @@ static void make_lsh_workspace(lower_t *L, attention_t *a) {
 /* Of rows that see only themselves, what dropout leaves. */
 static void make_self_kept(lower_t *L, attention_t *a) {
     dim_t d[] = {dim(L->batch), dim(a->group), dim(a->rounds), L->rows};
-    if (a->lsh && drops_probabilities(L, a))
+    if (a->lsh && !a->stands && drops_probabilities(L, a))
         a->self_kept = shared_by(L, a, "self_kept", E_F32, 4, d, "[batch][group][round][rows]");
 }
 
@@ -55,19 +57,65 @@ static bool is_read_before(const lower_t *L, const attention_t *a) {
     return true;
 }
 
+static void make_row_sums(lower_t *L, attention_t *a, const dim_t *heads) {
+    const char *row = "[batch][group][rows]: probabilities are exp(score - shift) * scale";
+    a->row_shift = shared_by(L, a, "row_shift", E_F32, 3, heads, row);
+    a->row_scale = shared_by(L, a, "row_scale", E_F32, 3, heads, row);
+}
+
+/* Of a result that is kept, what its gradient makes probabilities of. */
+static void make_stacks(lower_t *L, attention_t *a, const dim_t *heads) {
+    if (a->forward) {
+        const attention_t *f = a->forward;
+        if (a->stacked & KEPT_QUERY) a->q = f->q;
+        if (a->stacked & KEPT_KEY) a->k = f->k;
+        if (a->stacked & KEPT_VALUE) a->v = f->v;
+        if (!(a->stacked & KEPT_RESULT)) return;
+        a->out = f->out;
+        a->row_shift = f->row_shift;
+        a->row_scale = f->row_scale;
+        a->key_norm = f->key_norm;
+        return;
+    }
+    if (a->stacked & KEPT_QUERY) a->q = make_stack(L, a, "q", 4, heads);
+    if (a->stacked & KEPT_KEY) a->k = make_stack(L, a, "k", 4, heads);
+    if (a->stacked & KEPT_VALUE) a->v = make_stack(L, a, "v", 4, heads);
+    if (!(a->stacked & KEPT_RESULT)) return;
+    a->out = make_stack(L, a, "out", 4, heads);
+    a->row_shift = make_stack(L, a, "shift", 3, heads);
+    a->row_scale = make_stack(L, a, "scale", 3, heads);
+    if (a->lsh) a->key_norm = make_stack(L, a, "norm", 3, heads);
+}
+
+/* Keys apart and an output apart have one place: no attention has both. The plan would not find that out, since it
+ * cannot know that the first round writes all of the output. Local attention writes over its queries, if nobody asks for
+ * them. */
+static void make_heads(lower_t *L, attention_t *a, const dim_t *heads) {
+    const char *doc = "[batch][group][rows][head]";
+    if (!a->q) a->q = shared_by(L, a, "q", E_F32, 4, heads, doc);
+    if (!a->v) a->v = shared_by(L, a, "v", E_F32, 4, heads, doc);
+    buffer_t **third = a->lsh ? &a->out : &a->k;
+    if (!*third)
+        *third = shared_by(L, a, "k_out", E_F32, 4, heads,
+                           "[batch][group][rows][head]: keys, or an output apart from the queries");
+    if (a->lsh || a->out) return;
+    if (a->stacked & KEPT_QUERY)
+        a->out = shared_by(L, a, "mixed", E_F32, 4, heads, "[batch][group][rows][head]: output");
+    else a->out = a->q;
+}
+
 static void make_gradient_workspace(lower_t *L, attention_t *a, const dim_t *heads) {
     const char *doc = "[batch][group][rows][head]: gradient of an operand";
-    const char *row = "[batch][group][rows]: probabilities are exp(score - shift) * scale";
     a->dy_heads =
         shared_by(L, a, "dy", E_F32, 4, heads, "[batch][group][rows][head]: of the result");
     a->dq = shared_by(L, a, "dq", E_F32, 4, heads, doc);
     a->dk = shared_by(L, a, "dk", E_F32, 4, heads, doc);
-    a->row_shift = shared_by(L, a, "row_shift", E_F32, 3, heads, row);
-    a->row_scale = shared_by(L, a, "row_scale", E_F32, 3, heads, row);
+    if (!a->stands) make_row_sums(L, a, heads);
     a->row_mean = shared_by(L, a, "row_mean", E_F32, 3, heads, "[batch][group][rows]: <dy, y>");
-    if (!a->lsh)
+    if (!a->lsh && !a->stands)
         a->out = shared_by(L, a, "mixed", E_F32, 4, heads, "[batch][group][rows][head]: output");
-    a->dv = is_read_before(L, a) ? a->out : shared_by(L, a, "dv", E_F32, 4, heads, doc);
+    a->dv =
+        !a->stands && is_read_before(L, a) ? a->out : shared_by(L, a, "dv", E_F32, 4, heads, doc);
 }
 
 /* Of few rows: the operands of a row side by side, each head in whole panels; of the result, with nothing between them. */
@@ -84,26 +132,18 @@ static void make_step_workspace(lower_t *L, attention_t *a) {
     a->out = shared_by(L, a, "mix", E_F32, 2, out, "[row][head]: output of attention");
 }
 
-/* Keys apart and an output apart have one place: no attention has both. The plan would not find that out, since it
- * cannot know that the first round writes all of the output. */
 void make_attention_workspace(lower_t *L, attention_t *a) {
     if (L->few) {
         make_step_workspace(L, a);
         return;
     }
     dim_t heads[] = {dim(L->batch), dim(a->group), L->rows, dim(a->head_stride)};
-    const char *doc = "[batch][group][rows][head]";
-    a->q = shared_by(L, a, "q", E_F32, 4, heads, doc);
-    a->v = shared_by(L, a, "v", E_F32, 4, heads, doc);
-    buffer_t *third =
-        shared_by(L, a, "k_out", E_F32, 4, heads,
-                  "[batch][group][rows][head]: keys, or an output apart from the queries");
-    if (a->lsh) a->out = third;
-    else a->k = third, a->out = a->q; /* written over the queries */
+    make_stacks(L, a, heads);
+    make_heads(L, a, heads);
     if (a->gradient) make_gradient_workspace(L, a, heads);
     if (a->packed) make_pack(L, a);
     make_self_kept(L, a);
-    if (a->exact || (a->lsh && a->gradient))
+    if (!a->key_norm && !a->stands && (a->exact || (a->lsh && a->gradient)))
         a->key_norm = workspace(L, arena_printf(L->arena, "%s_norm", a->name), E_F32, 3, heads,
                                 "[batch][group][rows]: of keys");
     if (a->lsh && !a->exact) make_lsh_workspace(L, a);

@@ -28,15 +28,16 @@ value_t *local_factor(const attention_t *a, builder_t *b, double unit) {
 
 typedef struct {
     buffer_t *keys;
-    affine_t at[3];
+    heads_t in;
+    affine_t row;
 } key_row_t;
 
 static value_t *add_square(lower_t *L, builder_t *b, void *ctx, affine_t at, int width,
                            value_t *acc) {
     (void)L;
     const key_row_t *c = ctx;
-    affine_t ix[] = {c->at[0], c->at[1], c->at[2], at};
-    value_t *x = b_load(b, c->keys, width, ix);
+    affine_t ix[] = {ax(0), ax(0), c->row, at};
+    value_t *x = b_load(b, c->keys, width, in_heads(&c->in, c->keys, ix));
     return b_fma(b, x, x, acc);
 }
 
@@ -47,14 +48,17 @@ static void lower_norms(lower_t *L, attention_t *a) {
     builder_t b = build_kernel(L->m, kernel_of(L, a, "norms"), 3, tasks, names);
     describe(L, b.fn, a->node->at, "%s attention, exact: %s", lsh ? "LSH" : "local",
              lsh ? "1 / norm of every key" : "norm of every key / sqrt(head size)");
+    told_t told = tell_stacks(L, &b, a, a->own->class->pattern->nodes.at[0]);
     inst_t *rows = b_for(&b, "i", dim(0), dim(L->block), 0, NULL);
     affine_t row = ax_add(ax_scale(ax_v(b.fn->task[2]), L->block), ax_v(loop_var(rows)));
-    key_row_t c = {lsh ? a->q : a->k, {ax_v(b.fn->task[0]), ax_v(b.fn->task[1]), row}};
+    key_row_t c = {lsh ? a->q : a->k,
+                   told_heads(L, a, &told, ax_v(b.fn->task[0]), ax_v(b.fn->task[1])), row};
     value_t *x = fold_span(L, &b, a->head_size, OP_ADD, 0, add_square, &c);
     if (lsh)
         x = b_binary(&b, OP_MAX, key_factor(&b, x, a->head_size), b_const(&b, SCALAR(E_F32), 0));
     else x = comparable(&b, b_binary(&b, OP_MUL, b_unary(&b, OP_SQRT, x), local_factor(a, &b, 1)));
-    b_store(&b, a->key_norm, x, c.at);
+    affine_t to[] = {ax(0), ax(0), row};
+    b_store(&b, a->key_norm, x, in_heads(&c.in, a->key_norm, to));
     b_end_for(&b, rows, NULL);
     a->norms = b.fn;
 }
@@ -63,15 +67,17 @@ static value_t *greatest(lower_t *L, builder_t *b, void *ctx, affine_t at, int w
                          value_t *acc) {
     (void)L;
     const exact_t *c = ctx;
-    affine_t ix[] = {c->batch, c->head, at};
-    return b_binary(b, OP_MAX, acc, b_load(b, c->a->key_norm, width, ix));
+    affine_t ix[] = {ax(0), ax(0), at};
+    return b_binary(b, OP_MAX, acc,
+                    b_load(b, c->a->key_norm, width, in_heads(&c->in, c->a->key_norm, ix)));
 }
 
 static value_t *least(lower_t *L, builder_t *b, void *ctx, affine_t at, int width, value_t *acc) {
     (void)L;
     const exact_t *c = ctx;
-    affine_t ix[] = {c->batch, c->head, at};
-    return b_binary(b, OP_MIN, acc, b_load(b, c->a->key_norm, width, ix));
+    affine_t ix[] = {ax(0), ax(0), at};
+    return b_binary(b, OP_MIN, acc,
+                    b_load(b, c->a->key_norm, width, in_heads(&c->in, c->a->key_norm, ix)));
 }
 
 /* Of a NaN or of a square that overflows, a local key's norm is the greatest number and an LSH key's factor 0. */
@@ -174,7 +180,8 @@ static void clear_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int wid
 }
 
 static void prepare(lower_t *L, builder_t *b, exact_t *c) {
-    transpose_rows(L, b, c->a->q, c->batch, c->head, c->w->queries, c->slot, query_row, c);
+    transpose_rows(L, b, c->a->q, batch_in(&c->in, c->a->q), head_in(&c->in, c->a->q),
+                   c->w->queries, c->slot, query_row, c);
     inst_t *lanes = b_for(b, "lane", dim(0), dim(c->block), 0, NULL);
     affine_t lane = ax_v(loop_var(lanes)), px[] = {c->slot, lane};
     value_t *row = b_index(b, query_row(L, b, c, lane));
@@ -343,6 +350,7 @@ void lower_exact_attention(lower_t *L, attention_t *a) {
     c.head = ax_v(b.fn->task[1]);
     c.task = ax_v(b.fn->task[2]);
     told_t told = tell_attention(L, &b, a, a->node);
+    c.in = told_heads(L, a, &told, c.batch, c.head);
     window_t w = exact_window(&c);
     c.w = &w;
     kept_t *kept = begin_kept(L, &b, a, &told, c.batch, c.head);

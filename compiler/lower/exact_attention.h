@@ -7,6 +7,7 @@
 typedef struct {
     attention_t *a;
     affine_t batch, head, task;
+    heads_t in;
     int64_t length;              /* padded */
     int64_t block, blocks, keys; /* tokens per block of queries, number of blocks, keys per step */
     int64_t slots, odd;          /* causal: 2, and 1 where `blocks` is odd */

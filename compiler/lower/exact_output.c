@@ -18,10 +18,10 @@ static void sum_values(lower_t *L, builder_t *b, const exact_t *c) {
     value_t *sum = splat(b, L, 0);
     inst_t *keys = b_for(b, "key", dim(0), dim(c->length), 1, &sum);
     affine_t key = ax_v(loop_var(keys)), kx[] = {c->batch, key};
-    affine_t vx[] = {c->batch, c->head, key, col};
+    affine_t vx[] = {ax(0), ax(0), key, col};
     value_t *pos = b_broadcast(b, load1(b, L->key, 2, kx), L->lanes);
     value_t *gone = b_iconst(b, VECTOR(E_I32, L->lanes), REFORMER_ABSENT);
-    value_t *v = b_load(b, c->a->v, L->lanes, vx);
+    value_t *v = b_load(b, c->a->v, L->lanes, in_heads(&c->in, c->a->v, vx));
     v = b_select(b, b_compare(b, OP_EQ, pos, gone), splat(b, L, 0), v);
     sum = b_binary(b, OP_ADD, loop_arg(keys, 0), v);
     b_end_for(b, keys, &sum);
@@ -58,7 +58,8 @@ static void panel_inverse(lower_t *L, builder_t *b, const exact_t *c) {
 /* What the gradient makes the same probabilities of. */
 static void keep_sums(builder_t *b, const exact_t *c, const row_t *r, value_t *shift,
                       value_t *scale) {
-    affine_t ix[] = {c->batch, c->head, r->row};
+    affine_t ix[] = {ax(0), ax(0), r->row};
+    (void)in_heads(&c->in, c->a->row_shift, ix); /* both are kept or none */
     b_store(b, c->a->row_shift, shift, ix);
     b_store(b, c->a->row_scale, scale, ix);
 }
@@ -73,15 +74,16 @@ static void finish_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int wi
     const row_t *r = ctx;
     const exact_t *c = r->c;
     bool lsh = c->a->lsh;
-    affine_t from[] = {c->slot, r->lane, at}, to[] = {c->batch, c->head, r->row, at};
+    affine_t from[] = {c->slot, r->lane, at}, to[] = {ax(0), ax(0), r->row, at};
     value_t *x = NULL;
     if (r->inverse)
         x = b_binary(b, OP_MUL, b_load(b, c->output, width, from),
                      b_broadcast(b, r->inverse, width));
-    else x = lsh ? b_load(b, c->a->v, width, to) : b_load(b, c->total, width, &at);
+    else if (lsh) x = b_load(b, c->a->v, width, in_heads(&c->in, c->a->v, to));
+    else x = b_load(b, c->total, width, &at);
     if (!r->inverse && r->kept)
         x = b_binary(b, OP_MUL, x, width > 1 ? b_broadcast(b, r->kept, width) : r->kept);
-    b_store(b, c->a->out, x, to);
+    b_store(b, c->a->out, x, in_heads(&c->in, c->a->out, to));
 }
 
 /* -1 where the key at this place is masked for the row, as one that causality hides is. */
@@ -112,7 +114,8 @@ static void clear_total(lower_t *L, builder_t *b, void *ctx, affine_t at, int wi
 static void add_value(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
     const addend_t *v = ctx;
     const exact_t *c = v->c;
-    affine_t vx[] = {c->batch, c->head, v->key, at};
+    affine_t vx[] = {ax(0), ax(0), v->key, at};
+    (void)in_heads(&c->in, c->a->v, vx);
     value_t *weight = width > 1 ? b_broadcast(b, v->weight, width) : v->weight;
     value_t *x = b_load(b, c->total, width, &at);
     (void)L;
@@ -149,7 +152,8 @@ static void hidden_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int wi
     const row_t *r = ctx;
     const exact_t *c = r->c;
     ltype_t f = VECTOR(E_F32, width);
-    affine_t from[] = {c->slot, r->lane, at}, to[] = {c->batch, c->head, r->row, at};
+    affine_t from[] = {c->slot, r->lane, at}, to[] = {ax(0), ax(0), r->row, at};
+    (void)in_heads(&c->in, c->a->out, to);
     affine_t tx[] = {c->slot, r->lane};
     value_t *equal =
         b_compare(b, OP_EQ, b_load(b, c->top, 1, tx), b_const(b, SCALAR(E_F32), MASKED_KEY));
@@ -160,10 +164,11 @@ static void hidden_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int wi
         return;
     }
     inst_t *keys = b_for(b, "key", dim(0), dim(c->length), 1, &sum);
-    affine_t key = ax_v(loop_var(keys)), vx[] = {c->batch, c->head, key, at};
+    affine_t key = ax_v(loop_var(keys)), vx[] = {ax(0), ax(0), key, at};
     value_t *hidden = is_hidden(L, b, c, r->row, key);
     if (width > 1) hidden = b_broadcast(b, hidden, width);
-    value_t *v = b_select(b, hidden, b_load(b, c->a->v, width, vx), b_const(b, f, 0));
+    value_t *v = b_load(b, c->a->v, width, in_heads(&c->in, c->a->v, vx));
+    v = b_select(b, hidden, v, b_const(b, f, 0));
     value_t *next = b_binary(b, OP_ADD, loop_arg(keys, 0), v);
     b_end_for(b, keys, &next);
     b_store(b, c->a->out, keys->results[0], to);
@@ -187,12 +192,12 @@ static void finish_row(lower_t *L, builder_t *b, const exact_t *c, row_t *r) {
         b_likely(all);
     }
     for_span(L, b, c->a->head_stride, finish_span, r);
-    if (c->a->gradient) keep_sums(b, c, r, shift_of(b, c, r), r->inverse);
+    if (c->a->row_shift) keep_sums(b, c, r, shift_of(b, c, r), r->inverse);
     if (!all) return;
     b_else(b, all, NULL);
     if (c->w->kept) sum_kept(L, b, c, r, true);
     for_span(L, b, c->a->head_stride, hidden_span, r);
-    if (c->a->gradient)
+    if (c->a->row_shift)
         keep_sums(b, c, r, b_const(b, SCALAR(E_F32), MASKED_KEY), b_const(b, SCALAR(E_F32), 1));
     b_end_if(b, all, NULL);
 }
@@ -206,6 +211,13 @@ static void keep_alone(lower_t *L, builder_t *b, const exact_t *c, row_t *r) {
     }
     r->kept = kept_one(L, b, c->w->kept, r->row, r->row);
     b_store(b, c->a->self_kept, r->kept, ix);
+}
+
+/* Where the result is kept, the gradient takes the weight of a row that sees only itself from here. */
+static value_t *alone_shift(builder_t *b, const row_t *r) {
+    const attention_t *a = r->c->a;
+    if (!a->lsh || !(a->stacked & KEPT_RESULT)) return b_const(b, SCALAR(E_F32), MASKED_KEY);
+    return r->kept ? r->kept : b_const(b, SCALAR(E_F32), 1);
 }
 
 void finish_queries(lower_t *L, builder_t *b, exact_t *c) {
@@ -226,9 +238,8 @@ void finish_queries(lower_t *L, builder_t *b, exact_t *c) {
     r.inverse = NULL;
     if (c->w->kept) keep_alone(L, b, c, &r);
     for_span(L, b, c->a->head_stride, finish_span, &r);
-    if (c->a->gradient)
-        keep_sums(b, c, &r, b_const(b, SCALAR(E_F32), MASKED_KEY),
-                  b_const(b, SCALAR(E_F32), c->a->lsh ? 0 : 1));
+    if (c->a->row_shift)
+        keep_sums(b, c, &r, alone_shift(b, &r), b_const(b, SCALAR(E_F32), c->a->lsh ? 0 : 1));
     b_end_if(b, some, NULL);
     if (guard) b_end_if(b, guard, NULL);
     b_end_for(b, lanes, NULL);

@@ -14,16 +14,17 @@ static value_t *exact_key(lower_t *L, builder_t *b, window_t *w, affine_t run, a
                           affine_t k) {
     (void)L, (void)run; /* there is one */
     const exact_t *c = w->ctx;
-    affine_t ix[] = {c->batch, c->head, ax_add(c->first_key, lane), k};
-    return b_load(b, c->a->lsh ? c->a->q : c->a->k, 1, ix);
+    affine_t ix[] = {ax(0), ax(0), ax_add(c->first_key, lane), k};
+    buffer_t *keys = c->a->lsh ? c->a->q : c->a->k;
+    return b_load(b, keys, 1, in_heads(&c->in, keys, ix));
 }
 
 static value_t *exact_scale(lower_t *L, builder_t *b, window_t *w, affine_t key) {
     (void)L;
     const exact_t *c = w->ctx;
     if (!c->a->lsh) return local_factor(c->a, b, c->bounded ? LOG2_E : 1);
-    affine_t ix[] = {c->batch, c->head, ax_add(c->first_key, key)};
-    value_t *factor = load1(b, c->a->key_norm, 3, ix);
+    affine_t ix[] = {ax(0), ax(0), ax_add(c->first_key, key)};
+    value_t *factor = load1(b, c->a->key_norm, 3, in_heads(&c->in, c->a->key_norm, ix));
     return c->bounded ? b_binary(b, OP_MUL, factor, b_const(b, SCALAR(E_F32), LOG2_E)) : factor;
 }
 
@@ -63,8 +64,8 @@ static value_t *exact_value(lower_t *L, builder_t *b, window_t *w, affine_t key,
                             int64_t col) {
     const exact_t *c = w->ctx;
     affine_t column = ax_plus(ax_scale(panel, L->tile), col);
-    affine_t ix[] = {c->batch, c->head, ax_add(c->first_key, key), column};
-    return b_load(b, c->a->v, L->lanes, ix);
+    affine_t ix[] = {ax(0), ax(0), ax_add(c->first_key, key), column};
+    return b_load(b, c->a->v, L->lanes, in_heads(&c->in, c->a->v, ix));
 }
 
 /* The rows of the next block of keys, which for long inputs are not in a near cache. */
@@ -72,9 +73,10 @@ static void exact_ahead(lower_t *L, builder_t *b, window_t *w, affine_t lane) {
     const exact_t *c = w->ctx;
     affine_t row = ax_add(c->first_key, ax_plus(ax_add(panel_lane(L, w), lane), c->keys));
     affine_t at = ax_v(b_name(at_most(b, row, dim(c->length - 1)), "next"));
-    affine_t kx[] = {c->batch, c->head, at, ax(0)}, vx[] = {c->batch, c->head, at, ax(0)};
-    prefetch_row(b, c->a->lsh ? c->a->q : c->a->k, kx, c->a->head_stride);
-    prefetch_row(b, c->a->v, vx, c->a->head_stride);
+    affine_t kx[] = {ax(0), ax(0), at, ax(0)}, vx[] = {ax(0), ax(0), at, ax(0)};
+    buffer_t *keys = c->a->lsh ? c->a->q : c->a->k;
+    prefetch_row(b, keys, in_heads(&c->in, keys, kx), c->a->head_stride);
+    prefetch_row(b, c->a->v, in_heads(&c->in, c->a->v, vx), c->a->head_stride);
 }
 
 /* Of queries, the position; those that are none at the end have any. */

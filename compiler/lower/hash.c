@@ -5,11 +5,13 @@
  * sort   counting sort per round: histogram, prefix sum, stable scatter. Masked tokens have the extra
  *        bucket n and come last. Round offsets change no order within a round, so they appear only in
  *        traces and imposed buckets. */
+#include "lower/attention_stacks.h"
 #include "lower/panels.h"
 
 typedef struct {
     const attention_t *a;
     affine_t batch, head, row0;
+    heads_t in;
     affine_t panel, first; /* of the block's tokens; its first token, within the block */
     value_t *index, *whole_head;
     buffer_t *tokens; /* scratch, made by query_panels */
@@ -29,8 +31,8 @@ static void fetch_next(lower_t *L, builder_t *b, const hash_t *h) {
     affine_t lane = ax_add(ax_scale(h->round, share), ax_v(loop_var(loop)));
     affine_t row = ax_plus(ax_add(ax_add(h->row0, h->first), lane), L->block);
     row = ax_v(at_most(b, row, dim_sub(L->rows, dim(1))));
-    affine_t qx[] = {h->batch, h->head, row, ax(0)};
-    prefetch_row(b, h->a->q, qx, h->a->head_stride);
+    affine_t qx[] = {ax(0), ax(0), row, ax(0)};
+    prefetch_row(b, h->a->q, in_heads(&h->in, h->a->q, qx), h->a->head_stride);
     b_end_for(b, loop, NULL);
 }
 
@@ -146,14 +148,17 @@ static void hash_kernel(lower_t *L, attention_t *a) {
     value_t *index[MOST_INDICES];
     index_params(L, &b, a->hash_part, index);
     h.index = index[a->rotations->vector];
-    value_t *group = kernel_param(&b, "group", a->groups);
+    value_t *group = kernel_param(&b, "group", a->groups), *place = NULL;
+    if (a->hash_part->stacked) place = index[a->hash_part->stack_vector];
+    h.in = heads_at(L, a, h.batch, h.head, place, group);
     dim_t fd[] = {dim(a->rounds), dim(round_up(L->block, L->tile))};
     h.tokens = query_panels(L, &b, 1, L->block, a->head_size);
     h.found = kernel_scratch(&b, "found", E_I32, 2, fd);
     set_range(h.found, dim(0), dim(a->buckets - 1));
     h.row0 = ax_scale(ax_v(b.fn->task[2]), L->block);
     h.whole_head = b_index(&b, ax_add(ax_scale(ax_v(group), a->group), h.head));
-    transpose_rows(L, &b, a->q, h.batch, h.head, h.tokens, ax(0), token_row, &h);
+    transpose_rows(L, &b, a->q, batch_in(&h.in, a->q), head_in(&h.in, a->q), h.tokens, ax(0),
+                   token_row, &h);
     inst_t *panels = b_for(&b, "panel", dim(0), h.tokens->dims[1], 0, NULL);
     h.panel = ax_v(loop_var(panels));
     h.first = ax_scale(h.panel, L->tile);

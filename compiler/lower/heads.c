@@ -8,6 +8,7 @@
 typedef struct {
     const into_heads_t *p;
     value_t *head; /* within the group */
+    heads_t in;
     buffer_t *dst;
     affine_t first_call; /* of this product's */
     int64_t all_calls;   /* of the task's products */
@@ -19,16 +20,16 @@ static void store_head(lower_t *L, builder_t *b, void *ctx, affine_t row, affine
     int nv = L->tiles->vectors;
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < nv; j++) {
-            affine_t qx[] = {p->p->batch, ax_v(p->head), ax_plus(ax_add(p->p->row0, row), i),
+            affine_t qx[] = {ax(0), ax(0), ax_plus(ax_add(p->p->row0, row), i),
                              ax_plus(col, (int64_t)j * L->lanes)};
-            b_store(b, p->dst, acc[i * nv + j], qx);
+            b_store(b, p->dst, acc[i * nv + j], in_heads(&p->in, p->dst, qx));
         }
 }
 
 static void fetch_heads(lower_t *L, builder_t *b, void *ctx, affine_t row, affine_t col) {
     const project_t *p = ctx;
-    affine_t qx[] = {p->p->batch, ax_v(p->head), ax_add(p->p->row0, row), col};
-    prefetch_row(b, p->dst, qx, L->tile);
+    affine_t qx[] = {ax(0), ax(0), ax_add(p->p->row0, row), col};
+    prefetch_row(b, p->dst, in_heads(&p->in, p->dst, qx), L->tile);
 }
 
 /* The next block's rows of the stream, whose task most likely comes next: each call asks for a line or a few. */
@@ -49,28 +50,28 @@ static void fetch_next_block(lower_t *L, builder_t *b, void *ctx, affine_t call)
 
 typedef struct {
     const attention_t *a;
-    const affine_t *row;
+    const heads_t *in;
+    affine_t row;
 } zero_t;
 
 static void zero_head_row(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
     (void)L;
     const zero_t *z = ctx;
-    affine_t ix[] = {z->row[0], z->row[1], z->row[2], at};
-    b_store(b, z->a->out, b_const(b, (ltype_t){E_F32, width}, 0), ix);
+    affine_t ix[] = {ax(0), ax(0), z->row, at};
+    b_store(b, z->a->out, b_const(b, (ltype_t){E_F32, width}, 0), in_heads(z->in, z->a->out, ix));
 }
 
 /* LSH: softmax state of the block starts empty; the first round writes the output. Filler rows get the output 0 and
  * the sum 1, so that combine never takes them for rows that see only themselves. Exact attention has no state. Where there
  * is a gradient, filler rows have something to be read everywhere, and the output is written as a whole: else nobody could
  * tell that no layer reads what another has left in it, and it would have its place for all of them. */
-static void clear_state(lower_t *L, builder_t *b, const attention_t *a, const into_heads_t *p,
-                        value_t *head) {
+void clear_state(lower_t *L, builder_t *b, const attention_t *a, const heads_t *in, affine_t row0) {
     inst_t *loop = b_for(b, "i", dim(0), dim(L->block), 0, NULL);
-    affine_t row = ax_add(p->row0, ax_v(loop_var(loop)));
-    affine_t ix[] = {p->batch, ax_v(head), row};
+    affine_t row = ax_add(row0, ax_v(loop_var(loop)));
+    affine_t ix[] = {in->batch, in->head, row}, sx[] = {ax(0), ax(0), row};
     ltype_t f = SCALAR(E_F32);
     value_t *sum = b_const(b, f, 0);
-    zero_t z = {a, ix};
+    zero_t z = {a, in, row};
     bool sorted = a->lsh && !a->exact;
     if (sorted && a->gradient) for_span(L, b, a->head_stride, zero_head_row, &z);
     if (!dim_equal(L->rows, L->padded)) {
@@ -79,7 +80,8 @@ static void clear_state(lower_t *L, builder_t *b, const attention_t *a, const in
         sum = b_select(b, filler, b_const(b, f, 1), sum);
         inst_t *fill = b_if(b, filler, 0, NULL);
         if (!sorted || !a->gradient) for_span(L, b, a->head_stride, zero_head_row, &z);
-        if (a->row_scale) b_store(b, a->row_scale, b_const(b, f, 1), ix);
+        if (a->row_scale)
+            b_store(b, a->row_scale, b_const(b, f, 1), in_heads(in, a->row_scale, sx));
         b_end_if(b, fill, NULL);
     }
     if (sorted) {
@@ -89,11 +91,17 @@ static void clear_state(lower_t *L, builder_t *b, const attention_t *a, const in
     b_end_for(b, loop, NULL);
 }
 
+bool has_state(const lower_t *L, const attention_t *a) {
+    bool sorted = a->lsh && !a->exact;
+    return !a->stands && (sorted || ((a->lsh || a->row_scale) && !dim_equal(L->rows, L->padded)));
+}
+
 void into_heads(lower_t *L, builder_t *b, const into_heads_t *into) {
     const attention_t *a = into->a;
     project_t p = {.p = into};
     inst_t *loop = b_for(b, "head", dim(0), dim(a->group), 0, NULL);
     p.head = loop_var(loop);
+    p.in = heads_at(L, a, into->batch, ax_v(p.head), into->place, into->group);
     affine_t head = ax_add(ax_scale(ax_v(into->group), a->group), ax_v(p.head));
     value_t *following = at_most(b, ax_plus(ax_v(p.head), 1), dim(a->group - 1));
     affine_t next_head = ax_add(ax_scale(ax_v(into->group), a->group), ax_v(following));
@@ -120,7 +128,8 @@ void into_heads(lower_t *L, builder_t *b, const into_heads_t *into) {
         b_comment(b, "→ %s", o->to->name);
         dense(L, b, &d);
     }
-    if (into->clears && (a->lsh || a->gradient)) clear_state(L, b, a, into, p.head);
+    if (into->clears && !a->stands && (a->lsh || a->row_scale))
+        clear_state(L, b, a, &p.in, into->row0);
     b_end_for(b, loop, NULL);
 }
 
@@ -128,23 +137,23 @@ typedef struct {
     const into_heads_t *p;
     buffer_t *rows, *to;
     affine_t row, head;
+    heads_t in;
 } spread_t;
 
 static void spread_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
     const spread_t *s = ctx;
     affine_t from[] = {s->row, ax_add(ax_scale(s->head, s->p->a->head_size), at)};
-    affine_t to[] = {s->p->batch, s->head, ax_add(s->p->row0, s->row), at};
+    affine_t to[] = {ax(0), ax(0), ax_add(s->p->row0, s->row), at};
     (void)L;
-    b_store(b, s->to, b_load(b, s->rows, width, from), to);
+    b_store(b, s->to, b_load(b, s->rows, width, from), in_heads(&s->in, s->to, to));
 }
 
 /* Beyond the head. */
 static void blank_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
     const spread_t *s = ctx;
-    affine_t to[] = {s->p->batch, s->head, ax_add(s->p->row0, s->row),
-                     ax_plus(at, s->p->a->head_size)};
+    affine_t to[] = {ax(0), ax(0), ax_add(s->p->row0, s->row), ax_plus(at, s->p->a->head_size)};
     (void)L;
-    b_store(b, s->to, b_const(b, (ltype_t){E_F32, width}, 0), to);
+    b_store(b, s->to, b_const(b, (ltype_t){E_F32, width}, 0), in_heads(&s->in, s->to, to));
 }
 
 void spread_heads(lower_t *L, builder_t *b, const into_heads_t *p, buffer_t *rows, buffer_t *to) {
@@ -152,7 +161,9 @@ void spread_heads(lower_t *L, builder_t *b, const into_heads_t *p, buffer_t *row
     b_comment(b, "→ %s", to->name);
     inst_t *block = b_for(b, "i", dim(0), dim(L->block), 0, NULL);
     inst_t *heads = b_for(b, "head", dim(0), dim(a->heads), 0, NULL);
-    spread_t s = {p, rows, to, ax_v(loop_var(block)), ax_v(loop_var(heads))};
+    spread_t s = {.p = p, .rows = rows, .to = to, .row = ax_v(loop_var(block))};
+    s.head = ax_v(loop_var(heads));
+    s.in = heads_at(L, a, p->batch, s.head, p->place, NULL);
     for_span(L, b, a->head_size, spread_span, &s);
     for_span(L, b, a->head_stride - a->head_size, blank_span, &s);
     b_end_for(b, heads, NULL);
@@ -164,7 +175,8 @@ void spread_heads(lower_t *L, builder_t *b, const into_heads_t *p, buffer_t *row
 typedef struct {
     affine_t batch, row0, row; /* row: of the block */
     value_t *head, *scale;
-    buffer_t *src, *a;
+    heads_t in;
+    buffer_t *src, *a, *kept; /* kept: where the result stays; NULL: it has been used */
     const attention_t *of;
 } gather_t;
 
@@ -175,14 +187,15 @@ static affine_t global_row(const gather_t *c) {
 static void copy_head(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
     (void)L;
     const gather_t *c = ctx;
-    affine_t ox[] = {c->batch, ax_v(c->head), global_row(c), at};
+    affine_t ox[] = {ax(0), ax(0), global_row(c), at};
     affine_t ax_[] = {c->row, ax_add(ax_scale(ax_v(c->head), c->of->head_size), at)};
-    value_t *x = b_load(b, c->src, width, ox);
+    value_t *x = b_load(b, c->src, width, in_heads(&c->in, c->src, ox));
     if (c->scale) {
         value_t *s = width > 1 ? b_broadcast(b, c->scale, width) : c->scale;
         x = b_binary(b, OP_MUL, x, s);
     }
     b_store(b, c->a, x, ax_);
+    if (c->kept) b_store(b, c->kept, x, in_heads(&c->in, c->kept, ox));
 }
 
 /* HF_SEMANTICS Q2: a row that sees only itself, k_r times in round r, has L_r = fl(-1e5 + fl(log k_r));
@@ -262,16 +275,19 @@ static void trace_heads(lower_t *L, builder_t *b, const attention_t *a, gather_t
 }
 
 buffer_t *out_of_heads(lower_t *L, builder_t *b, const attention_t *a, affine_t batch,
-                       affine_t row0, value_t *group) {
+                       affine_t row0, value_t *group, value_t *place) {
+    bool sums = a->lsh && !a->exact && !a->stands;
     int64_t depth = a->group * a->head_size;
     dim_t ad[] = {dim(L->block), dim(depth + a->head_stride - a->head_size + PADDING)};
     gather_t c = {.of = a, .batch = batch, .row0 = row0, .src = a->out};
+    if (sums && a->stacked & KEPT_RESULT) c.kept = a->out;
     c.a = kernel_scratch(b, "heads", E_F32, 2, ad);
     inst_t *rows = b_for(b, "i", dim(0), dim(L->block), 0, NULL);
     c.row = ax_v(loop_var(rows));
     inst_t *heads = b_for(b, "head", dim(0), dim(a->group), 0, NULL);
     c.head = loop_var(heads);
-    if (a->lsh && !a->exact) gather_lsh_row(L, b, a, &c);
+    c.in = heads_at(L, a, batch, ax_v(c.head), place, group);
+    if (sums) gather_lsh_row(L, b, a, &c);
     else for_span(L, b, a->head_stride, copy_head, &c);
     b_end_for(b, heads, NULL);
     if (L->o->trace) trace_heads(L, b, a, &c, group);
@@ -286,6 +302,7 @@ void gradient_of_heads(lower_t *L, builder_t *b, const attention_t *a, affine_t 
     c.row = ax_v(loop_var(rows));
     inst_t *heads = b_for(b, "head", dim(0), dim(a->group), 0, NULL);
     c.head = loop_var(heads);
+    c.in = heads_at(L, a, batch, ax_v(c.head), NULL, NULL);
     for_span(L, b, a->head_size, copy_head, &c);
     b_end_for(b, heads, NULL);
     b_end_for(b, rows, NULL);

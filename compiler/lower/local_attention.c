@@ -7,8 +7,9 @@
 
 typedef struct {
     attention_t *a;
-    affine_t batch, head, chunk; /* chunk: of the task */
-    affine_t other;              /* chunk of the window's current keys */
+    affine_t batch, chunk; /* chunk: of the task */
+    heads_t in;
+    affine_t other; /* chunk of the window's current keys */
     dim_t chunks;
     buffer_t *inverse,
         *top; /* scratch [tile]: softmax_scale of the panel; the maximum, NULL: nobody asks */
@@ -29,8 +30,8 @@ static value_t *local_key(lower_t *L, builder_t *b, window_t *w, affine_t run, a
     (void)L;
     const local_t *c = w->ctx;
     affine_t key = ax_add(ax_scale(run, w->run), lane);
-    affine_t ix[] = {c->batch, c->head, key_row(c, key), k};
-    return b_load(b, c->a->k, 1, ix);
+    affine_t ix[] = {ax(0), ax(0), key_row(c, key), k};
+    return b_load(b, c->a->k, 1, in_heads(&c->in, c->a->k, ix));
 }
 
 static value_t *local_scale(lower_t *L, builder_t *b, window_t *w, affine_t key) {
@@ -48,8 +49,8 @@ static value_t *local_pos(lower_t *L, builder_t *b, window_t *w, affine_t key) {
 static value_t *local_value(lower_t *L, builder_t *b, window_t *w, affine_t key, affine_t panel,
                             int64_t col) {
     const local_t *c = w->ctx;
-    affine_t ix[] = {c->batch, c->head, key_row(c, key), ax_plus(ax_scale(panel, L->tile), col)};
-    return b_load(b, c->a->v, L->lanes, ix);
+    affine_t ix[] = {ax(0), ax(0), key_row(c, key), ax_plus(ax_scale(panel, L->tile), col)};
+    return b_load(b, c->a->v, L->lanes, in_heads(&c->in, c->a->v, ix));
 }
 
 /* The rows of the next chunk, whose task most likely comes next. */
@@ -60,8 +61,8 @@ static void local_ahead(lower_t *L, builder_t *b, window_t *w, affine_t lane) {
     affine_t at = clamp_lane(L, b, ax_add(panel_lane(L, w), lane), c->a->chunk);
     buffer_t *rows[] = {c->a->q, c->a->k, c->a->v};
     for (int i = 0; i < 3; i++) {
-        affine_t ix[] = {c->batch, c->head, ax_add(ax_scale(chunk, c->a->chunk), at), ax(0)};
-        prefetch_row(b, rows[i], ix, c->a->head_stride);
+        affine_t ix[] = {ax(0), ax(0), ax_add(ax_scale(chunk, c->a->chunk), at), ax(0)};
+        prefetch_row(b, rows[i], in_heads(&c->in, rows[i], ix), c->a->head_stride);
     }
 }
 
@@ -87,8 +88,9 @@ static void local_rows(lower_t *L, builder_t *b, window_t *w, affine_t row, affi
         affine_t token = ax_add(ax_scale(c->chunk, c->a->chunk),
                                 clamp_lane(L, b, ax_add(panel_lane(L, w), lane), w->chunk));
         for (int j = 0; j < nv; j++) {
-            affine_t ox[] = {c->batch, c->head, token, ax_plus(col, (int64_t)j * L->lanes)};
-            b_store(b, c->a->out, b_binary(b, OP_MUL, acc[i * nv + j], inverse), ox);
+            affine_t ox[] = {ax(0), ax(0), token, ax_plus(col, (int64_t)j * L->lanes)};
+            b_store(b, c->a->out, b_binary(b, OP_MUL, acc[i * nv + j], inverse),
+                    in_heads(&c->in, c->a->out, ox));
         }
         window_end_guard(b, guard);
     }
@@ -100,7 +102,8 @@ static void keep_sums(lower_t *L, builder_t *b, const local_t *c, const window_t
     affine_t lane = ax_v(loop_var(loop));
     inst_t *guard = window_guard(L, b, w, lane);
     affine_t at = clamp_lane(L, b, ax_add(panel_lane(L, w), lane), w->chunk);
-    affine_t ix[] = {c->batch, c->head, ax_add(ax_scale(c->chunk, c->a->chunk), at)};
+    affine_t ix[] = {ax(0), ax(0), ax_add(ax_scale(c->chunk, c->a->chunk), at)};
+    (void)in_heads(&c->in, c->a->row_shift, ix); /* both are kept or none */
     b_store(b, c->a->row_shift, b_load(b, c->top, 1, &lane), ix);
     b_store(b, c->a->row_scale, b_load(b, c->inverse, 1, &lane), ix);
     window_end_guard(b, guard);
@@ -135,7 +138,7 @@ void lower_local_attention(lower_t *L, attention_t *a) {
     dim_t sd[] = {dim(span * a->chunk), dim(L->tile)}, id[] = {dim(L->tile)};
     local_t c = {.a = a,
                  .batch = ax_v(b.fn->task[0]),
-                 .head = ax_v(b.fn->task[1]),
+                 .in = told_heads(L, a, &told, ax_v(b.fn->task[0]), ax_v(b.fn->task[1])),
                  .chunk = ax_v(b.fn->task[2]),
                  .chunks = chunks};
     window_t w = {.chunk = a->chunk,
@@ -153,15 +156,16 @@ void lower_local_attention(lower_t *L, attention_t *a) {
                   .key_scale = local_scale,
                   .key_pos = local_pos,
                   .value_at = local_value};
-    kept_t *kept = begin_kept(L, &b, a, &told, c.batch, c.head);
+    kept_t *kept = begin_kept(L, &b, a, &told, c.batch, c.in.head);
     kept_of_round(L, &b, a, kept, ax(0));
     w.kept = kept;
     w.queries = query_panels(L, &b, 1, a->chunk, a->head_size);
     w.query_pos = kernel_scratch(&b, "query_pos", E_I32, 2, pd);
     w.scores = kernel_scratch(&b, "scores", E_F32, 2, sd);
     c.inverse = kernel_scratch(&b, "inverse", E_F32, 1, id);
-    if (a->gradient) c.top = kernel_scratch(&b, "top", E_F32, 1, id);
-    transpose_rows(L, &b, a->q, c.batch, c.head, w.queries, ax(0), local_row, &c);
+    if (a->row_shift) c.top = kernel_scratch(&b, "top", E_F32, 1, id);
+    transpose_rows(L, &b, a->q, batch_in(&c.in, a->q), head_in(&c.in, a->q), w.queries, ax(0),
+                   local_row, &c);
     inst_t *fill = b_for(&b, "lane", dim(0), dim(lanes), 0, NULL);
     value_t *row = b_index(&b, local_row(L, &b, &c, ax_v(loop_var(fill))));
     affine_t px[] = {ax(0), ax_v(loop_var(fill))};

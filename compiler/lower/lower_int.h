@@ -84,9 +84,15 @@ typedef struct part {
     stages_t stages;       /* of few rows: instead of `kernel` */
     buffer_t **shown;      /* traces, by node of the pattern; NULL: see is_shown_apart */
     struct attention *own; /* whose mixer it is */
-    bool used;             /* a kernel computes it */
-    bool crowded;          /* it has more lists than there is room for */
+    bool
+        stacked; /* it reads or writes what is kept of an attention, at the place that `stack_vector` says */
+    int stack_vector;
+    bool used;    /* a kernel computes it */
+    bool crowded; /* it has more lists than there is room for */
 } part_t;
+
+/* Of an attention, what the forward keeps for the backward pass (attention_stacks.h). */
+enum { KEPT_QUERY = 1, KEPT_KEY = 2, KEPT_VALUE = 4, KEPT_RESULT = 8 };
 
 /* A class of attention ops, with what leads to it and away from it. Operands and result stand by heads, a group of
  * heads at a time. */
@@ -99,6 +105,9 @@ typedef struct attention {
     /* Of a backward pass, NULL: none. Its gradient, and that of its result; buckets that a PACK_BUCKETS keeps of it, or that it
      * takes from there (`unpacks`), and the vector of `packed` that says where. */
     const gnode_t *gradient, *dy;
+    unsigned stacked;          /* KEPT_…: stands in stacks; */
+    struct attention *forward; /* whose they are; NULL: its own, of the forward */
+    bool stands;               /* its result is kept from the forward: this is its gradient alone */
     part_t *packed;
     bool unpacks;
     int packed_number;
@@ -133,6 +142,9 @@ typedef struct attention {
     buffer_t *pack; /* kept buckets: [place][byte][batch][heads][rounds][padded] */
     lfunc_t *hash, *impose, *sort, *norms, *attend; /* kernels */
     lfunc_t *keep_buckets; /* packs them, or unpacks; NULL: none are kept */
+    lfunc_t *clear;        /* its state, where what makes its queries did not; NULL: not needed */
+    lfunc_t *
+        keep_sums; /* what its gradient needs of its sums over rounds, beside a kept result; NULL: nothing */
     lfunc_t *gradient_begin, *gradient_chunks, *gradient_edges,
         *gradient_end;    /* NULL: not needed */
     lfunc_t *forgetting;  /* of steps; NULL: nothing is forgotten */

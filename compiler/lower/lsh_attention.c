@@ -149,6 +149,7 @@ void lower_lsh_attention(lower_t *L, attention_t *a) {
     c.round = ax_v(kernel_param(&b, "round", a->rounds));
     c.batch = ax_v(b.fn->task[0]);
     c.head = ax_v(b.fn->task[1]);
+    c.in = told_heads(L, a, &told, c.batch, c.head);
     c.first = ax_scale(ax_v(b.fn->task[2]), run);
     window_t w = ring_window(L, &c);
     c.w = &w;

@@ -7,6 +7,7 @@
 typedef struct {
     attention_t *a;
     affine_t batch, head, round, first; /* first chunk of the run */
+    heads_t in;
     dim_t chunks, total;                /* per round, over all rounds */
     int64_t ring;                       /* slots */
     affine_t slot;                      /* of the window's current keys */

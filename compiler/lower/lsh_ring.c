@@ -63,7 +63,8 @@ static void gather_rest(lower_t *L, builder_t *b, lsh_t *c, int64_t lanes) {
     value_t *t = b_index(b, token);
     b_store(b, c->w->query_pos, b_convert(b, E_I32, t), px);
     b_store(b, c->key_pos, load1(b, L->key, 2, kx), px);
-    copy_values(L, b, c->a->v, c->batch, c->head, token, c->values, c->gather_slot, lane);
+    copy_values(L, b, c->a->v, batch_in(&c->in, c->a->v), head_in(&c->in, c->a->v), token,
+                c->values, c->gather_slot, lane);
     b_end_for(b, loop, NULL);
 
     value_t *most = b_const(b, SCALAR(E_F32), 0);
@@ -80,7 +81,8 @@ void gather(lower_t *L, builder_t *b, lsh_t *c, affine_t chunk, affine_t offset,
     c->gather_round = ax_v(b_name(b_idiv(b, other, c->chunks), "from_round"));
     c->gather_chunk = ax_v(b_name(b_irem(b, other, c->chunks), "from_chunk"));
     int64_t lanes = round_up(c->a->chunk, L->tile);
-    transpose_rows(L, b, c->a->q, c->batch, c->head, c->w->queries, slot, sorted_token, c);
+    transpose_rows(L, b, c->a->q, batch_in(&c->in, c->a->q), head_in(&c->in, c->a->q),
+                   c->w->queries, slot, sorted_token, c);
     gather_rest(L, b, c, lanes);
 }
 
@@ -154,15 +156,15 @@ static void lsh_ahead(lower_t *L, builder_t *b, window_t *w, affine_t lane) {
     affine_t row = clamp_lane(L, b, ax_add(panel_lane(L, w), lane), c->a->chunk);
     affine_t px[] = {w->query_slot, row};
     affine_t token = ax_v(b_load(b, w->query_pos, 1, px));
-    affine_t ox[] = {c->batch, c->head, token, ax(0)};
-    prefetch_row(b, c->a->out, ox, c->a->head_stride);
+    affine_t ox[] = {ax(0), ax(0), token, ax(0)};
+    prefetch_row(b, c->a->out, in_heads(&c->in, c->a->out, ox), c->a->head_stride);
     value_t *next = at_most(b, ax_plus(c->chunk, c->a->after + 1), dim_sub(c->chunks, dim(1)));
     affine_t chunk = ax_v(b_name(next, "next"));
     affine_t ix[] = {c->batch, c->head, c->round, ax_add(ax_scale(chunk, c->a->chunk), row)};
     token = ax_v(b_name(load1(b, c->a->order, 4, ix), "token"));
-    affine_t qx[] = {c->batch, c->head, token, ax(0)}, vx[] = {c->batch, c->head, token, ax(0)};
-    prefetch_row(b, c->a->q, qx, c->a->head_stride);
-    prefetch_row(b, c->a->v, vx, c->a->head_stride);
+    affine_t qx[] = {ax(0), ax(0), token, ax(0)}, vx[] = {ax(0), ax(0), token, ax(0)};
+    prefetch_row(b, c->a->q, in_heads(&c->in, c->a->q, qx), c->a->head_stride);
+    prefetch_row(b, c->a->v, in_heads(&c->in, c->a->v, vx), c->a->head_stride);
 }
 
 static affine_t lsh_place(lower_t *L, builder_t *b, window_t *w) {

@@ -159,7 +159,8 @@ static void put_rows(lower_t *L, builder_t *b, const lsh_t *c, affine_t row, aff
         if (gain && !first) keep = b_broadcast(b, b_load(b, c->keep, 1, &lane), L->lanes);
         affine_t token = panel_token(L, b, c, lane);
         for (int j = 0; j < nv; j++) {
-            affine_t ox[] = {c->batch, c->head, token, ax_plus(col, (int64_t)j * L->lanes)};
+            affine_t ox[] = {ax(0), ax(0), token, ax_plus(col, (int64_t)j * L->lanes)};
+            (void)in_heads(&c->in, c->a->out, ox);
             value_t *x = acc[i * nv + j], *old = first ? NULL : b_load(b, c->a->out, L->lanes, ox);
             if (keep) x = b_fma(b, x, gain, b_binary(b, OP_MUL, old, keep));
             else if (gain) x = b_binary(b, OP_MUL, x, gain);

@@ -36,8 +36,8 @@ static const gnode_t *pack_of_hash(const lower_t *L, const gnode_t *hash) {
 /* The node of a member that packs or unpacks; NULL: its buckets are not kept. */
 static const gnode_t *keeper_in(const lower_t *L, const attention_t *a, int member) {
     const gnode_t *n = a->class->members[member]->nodes.at[0];
-    if (n->op != G_LSH_ATTENTION) return NULL;
-    n = n->in[2]->in[0];
+    if (a->node->op != G_LSH_ATTENTION) return NULL;
+    n = attention_input(n, 2)->in[0];
     return a->unpacks ? n : pack_of_hash(L, n);
 }
 

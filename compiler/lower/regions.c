@@ -107,6 +107,11 @@ bool is_attention_gradient(const gnode_t *n) {
            n->op == G_EXACT_ATTENTION_GRAD;
 }
 
+const gnode_t *attention_input(const gnode_t *n, int k) {
+    if (is_attention_gradient(n)) k += 3; /* dy, y, lse */
+    return k < n->n_in ? n->in[k] : NULL;
+}
+
 /* The attention that a mixer belongs to: hash and sort to the one that they sort for, its gradient to it. NULL: it keeps
  * what others mix. */
 static const gnode_t *attention_of(const cut_t *c, const gnode_t *mix) {
@@ -280,7 +285,8 @@ static bool is_row_program(const region_t *region) {
     return region->kind == K_ROW || region->kind == K_SUM;
 }
 
-/* Whether the region has to do with more than one attention, or with both ends of one. */
+/* Whether the region has to do with more than one attention, or with both ends of one. What the backward pass reads of the
+ * forward's operands is kept for it. */
 static bool is_mixed_up(const cut_t *c, const region_t *region) {
     const gnode_t *met = NULL;
     for (int i = 0; i < region->reads.n; i++) {
@@ -294,6 +300,7 @@ static bool is_mixed_up(const cut_t *c, const region_t *region) {
         const nodes_t *readers = &c->r->readers[region->results.at[i]->id];
         for (int k = 0; k < readers->n; k++) {
             if (graph_kind(readers->at[k]) != K_MIX) continue;
+            if (is_backward(c, readers->at[k]) != is_backward(c, region->results.at[i])) continue;
             const gnode_t *mix = attention_of(c, readers->at[k]);
             if (mix && met && met != mix) return true;
             if (mix) met = mix;

@@ -84,6 +84,8 @@ int home_read_by(const regions_t *r, const gnode_t *reader, const gnode_t *n);
 /* Mixers of the backward pass that belong to an attention: what its soft maximum divides by; its gradient. */
 bool is_attention_lse(const gnode_t *n);
 bool is_attention_gradient(const gnode_t *n);
+/* Input k of an attention; of a gradient, what stands in its place there. NULL: it is missing. */
+const gnode_t *attention_input(const gnode_t *n, int k);
 int nodes_find(const nodes_t *list, const gnode_t *n); /* -1: not there */
 /* Whether its rows are one of each batch element. */
 bool picks_rows(const region_t *region);

@@ -201,7 +201,11 @@ static buffer_t *source_of(const lower_t *L, const rows_t *r, const into_heads_t
 /* All operands of the region's attention at once. */
 static bool operands(lower_t *L, builder_t *b, rows_t *r) {
     const attention_t *a = r->part->into;
-    into_heads_t into = {.a = a, .batch = r->at.batch, .row0 = r->at.row0, .group = r->group};
+    into_heads_t into = {.a = a,
+                         .batch = r->at.batch,
+                         .row0 = r->at.row0,
+                         .group = r->group,
+                         .place = place_in_stacks(r)};
     for (int i = 0; i < r->region->nodes.n; i++) {
         const gnode_t *n = r->region->nodes.at[i];
         if (!is_operand(a, n) || !goes_by_heads(L->regions, n)) continue;

@@ -2,6 +2,7 @@
 #ifndef REFORMERC_LOWER_ROWS_H
 #define REFORMERC_LOWER_ROWS_H
 
+#include "lower/attention_stacks.h"
 #include "lower/elements.h"
 
 /* The kernel of a class of ROW or PICK regions: params are the part's indices, then the group of heads where attention
@@ -20,14 +21,14 @@ typedef struct {
     buffer_t *tile; /* scratch [block][k] */
     int64_t k;
     panels_t w;   /* prefix: the stack's index; the head is added */
-    buffer_t *to; /* [batch][group][rows][head_stride] */
+    buffer_t *to; /* [batch][group][rows][head_stride], or a stack */
 } operand_t;
 
 /* For every head of the group: the operands of a block of rows, and what attention wants to find beside them. */
 typedef struct {
     const attention_t *a;
     affine_t batch, row0;
-    value_t *group;
+    value_t *group, *place; /* in stacks; NULL: there are none */
     operand_t operands[4];
     int n;
     buffer_t *source; /* rows that the task began with: the next block's are fetched meanwhile */
@@ -37,9 +38,13 @@ void into_heads(lower_t *L, builder_t *b, const into_heads_t *p);
 /* An operand that is there in rows, scratch [block][>= heads * head_size], by heads; of one group. */
 void spread_heads(lower_t *L, builder_t *b, const into_heads_t *p, buffer_t *rows, buffer_t *to);
 
-/* The result of attention for a block of rows and a group of heads: scratch [block][group * head_size]. */
+/* The result of attention for a block of rows and a group of heads, and a place in stacks, NULL: the first: scratch [block][group
+ * * head_size]. One that is kept is left divided where it stands. */
 buffer_t *out_of_heads(lower_t *L, builder_t *b, const attention_t *a, affine_t batch,
-                       affine_t row0, value_t *group);
+                       affine_t row0, value_t *group, value_t *place);
+/* State of a block of rows of a head before its first round: also of attention whose operands others make. */
+bool has_state(const lower_t *L, const attention_t *a);
+void clear_state(lower_t *L, builder_t *b, const attention_t *a, const heads_t *in, affine_t row0);
 /* The gradient of an operand, by heads, in rows of `to`: scratch [block][>= heads * head_size]. */
 void gradient_of_heads(lower_t *L, builder_t *b, const attention_t *a, affine_t batch,
                        affine_t row0, buffer_t *from, buffer_t *to);

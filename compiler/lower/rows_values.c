@@ -99,12 +99,17 @@ bool is_missing(lower_t *L, const gnode_t *n) {
     return no_kernel(L, n, "of rows that are not there any more, or not yet");
 }
 
+value_t *place_in_stacks(const rows_t *r) {
+    return r->part->stacked ? r->index[r->part->stack_vector] : NULL;
+}
+
 /* Scratch with the result of attention, where it is computed in one group, or the group's part of it. */
 buffer_t *mixed_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *x) {
     int read = nodes_find(&r->region->reads, x);
     if (graph_kind(x) != K_MIX || !r->part->from) return NULL;
     if (!r->copies[read])
-        r->copies[read] = out_of_heads(L, b, r->part->from, r->at.batch, r->at.row0, r->group);
+        r->copies[read] = out_of_heads(L, b, r->part->from, r->at.batch, r->at.row0, r->group,
+                                       place_in_stacks(r));
     return r->copies[read];
 }
 

@@ -36,6 +36,7 @@ buffer_t *home_for(const lower_t *L, const rows_t *r, const gnode_t *reader, con
 /* The same, and scratch, for what is loaded where its reader is computed, but for what stands by heads. */
 buffer_t *operand_of(const lower_t *L, const rows_t *r, const gnode_t *reader, const gnode_t *x);
 /* Scratch with the result of attention, where it is computed in one group, or the group's part of it. */
+value_t *place_in_stacks(const rows_t *r); /* of what is kept of an attention; NULL: nothing is */
 buffer_t *mixed_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *x);
 /* Scratch with the rows of x, for its reader: its tile, or a copy of what is stored elsewhere. NULL: they are nowhere. */
 buffer_t *rows_at_hand(lower_t *L, builder_t *b, rows_t *r, const gnode_t *reader,

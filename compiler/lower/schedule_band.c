@@ -16,7 +16,8 @@ static band_t band_of(const sched_t *s, const region_t *mix) {
                    .project = r->of_node[n->in[0]->id],
                    .mix = mix,
                    .combine = r->of_node[r->readers[n->id].at[0]->id]};
-    if (n->op == G_LSH_ATTENTION) band.hash = r->of_node[n->in[2]->in[0]->id];
+    if (band.a->node->op == G_LSH_ATTENTION)
+        band.hash = r->of_node[attention_input(n, 2)->in[0]->id];
     if (band.a->kept) band.keep = r->of_node[keeper_of(r, band.a->key ? n->in[1] : n->in[0])->id];
     return band;
 }
@@ -50,12 +51,28 @@ static void schedule_hash(sched_t *s, const band_t *band, value_t *group) {
     }
 }
 
-/* A kernel of attention, which is told where it runs if it drops anything. */
+/* Whether kernels of attention are told where they run. */
+static bool is_told(const sched_t *s, const region_t *region) {
+    return part_of(s, region)->stacked || drops_probabilities(s->L, part_of(s, region)->own);
+}
+
+/* A kernel of attention that drops nothing; group NULL: the one that there is. */
+static void launch_plain(sched_t *s, lfunc_t *kernel, const region_t *region, value_t *group,
+                         const char *label) {
+    if (!part_of(s, region)->stacked) {
+        launch(s->b, kernel, NULL, label, s->layer);
+        return;
+    }
+    if (!group) group = b_iconst(s->b, SCALAR(E_I64), 0);
+    launch_part(s, kernel, region, group, label);
+}
+
+/* A kernel of attention, which is told where it runs if it drops anything, or reads or writes what is kept. */
 static void launch_mixer(sched_t *s, lfunc_t *kernel, const region_t *region, value_t *group,
                          value_t *const *more, int n_more, const char *label) {
     value_t *args[MOST_INDICES + 4];
     int n = 0;
-    if (drops_probabilities(s->L, part_of(s, region)->own)) {
+    if (is_told(s, region)) {
         for (; n < part_of(s, region)->n_vectors; n++) args[n] = place_of_member(s, region, n);
         args[n++] = group;
     }
@@ -66,7 +83,7 @@ static void launch_mixer(sched_t *s, lfunc_t *kernel, const region_t *region, va
 /* Packs buckets behind their hash, or has them from where they were packed. */
 static void schedule_kept(sched_t *s, const band_t *band, value_t *group) {
     const attention_t *a = band->a;
-    const gnode_t *hash = band->mix->nodes.at[0]->in[2]->in[0];
+    const gnode_t *hash = attention_input(band->mix->nodes.at[0], 2)->in[0];
     const nodes_t *readers = &s->L->regions->readers[hash->id];
     for (int i = 0; !a->unpacks && i < readers->n; i++)
         if (readers->at[i]->op == G_PACK_BUCKETS) {
@@ -82,7 +99,7 @@ static void schedule_gradient(sched_t *s, const region_t *region) {
     const attention_t *a = part_of(s, region)->own;
     builder_t *b = s->b;
     know_places(s, region); /* before the loops */
-    launch(b, a->gradient_begin, NULL, launch_label(s, a->name, "gradient"), s->layer);
+    launch_plain(s, a->gradient_begin, region, NULL, launch_label(s, a->name, "gradient"));
     inst_t *rounds = b_for(b, "round", dim(0), dim(a->rounds), 0, NULL);
     inst_t *offsets = b_for(b, "offset", dim(0), gradient_offsets(s->L, a), 0, NULL);
     value_t *args[] = {loop_var(rounds), loop_var(offsets)}, *group = b_iconst(b, SCALAR(E_I64), 0);
@@ -92,7 +109,7 @@ static void schedule_gradient(sched_t *s, const region_t *region) {
     b_end_for(b, offsets, NULL);
     b_end_for(b, rounds, NULL);
     if (a->gradient_end)
-        launch(b, a->gradient_end, NULL, launch_label(s, a->name, "gradient"), s->layer);
+        launch_plain(s, a->gradient_end, region, NULL, launch_label(s, a->name, "gradient"));
 }
 
 static void schedule_sorted(sched_t *s, const band_t *band, value_t *group) {
@@ -113,7 +130,8 @@ static void schedule_mixer(sched_t *s, const band_t *band, value_t *group) {
         return;
     }
     schedule_keep(s, band, a->keep, group, "keep");
-    if (a->exact) launch(b, a->norms, NULL, launch_label(s, a->name, "norms"), s->layer);
+    if (a->clear) launch_plain(s, a->clear, band->mix, group, launch_label(s, a->name, "clear"));
+    if (a->exact) launch_plain(s, a->norms, band->mix, group, launch_label(s, a->name, "norms"));
     if (!a->lsh || a->exact) {
         launch_mixer(s, a->attend, band->mix, group, NULL, 0,
                      launch_label(s, a->name, "attention"));
@@ -121,11 +139,13 @@ static void schedule_mixer(sched_t *s, const band_t *band, value_t *group) {
     }
     schedule_sorted(s, band, group);
     schedule_keep(s, band, a->file, group, "file");
-    if (drops_probabilities(s->L, a)) know_places(s, band->mix); /* before the loop */
+    if (is_told(s, band->mix)) know_places(s, band->mix); /* before the loop */
     inst_t *rounds = b_for(b, "round", dim(0), dim(a->rounds), 0, NULL);
     value_t *round = loop_var(rounds);
     launch_mixer(s, a->attend, band->mix, group, &round, 1, launch_label(s, a->name, "attention"));
     b_end_for(b, rounds, NULL);
+    if (a->keep_sums)
+        launch_plain(s, a->keep_sums, band->mix, group, launch_label(s, a->name, "sums"));
 }
 
 /* ---- regions ------------------------------------------------------------------------------------------------------------ */
@@ -185,6 +205,8 @@ static void schedule_piece(sched_t *s, const region_t *region) {
         launch_stages(s, region, group, launch_label(s, p->into->name, "project"));
         trace_after(s->L, s->trace, s->b, region, s->layer);
     } else if (p->own && is_attention_gradient(region->nodes.at[0])) {
+        band_t band = band_of(s, region);
+        if (p->own->stands && p->own->lsh && !p->own->exact) schedule_sorted(s, &band, group);
         schedule_gradient(s, region);
     } else if (p->own) {
         band_t band = band_of(s, region);

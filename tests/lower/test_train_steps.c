@@ -24,6 +24,7 @@ typedef struct {
     bool drops;      /* at the spec's rates; of one length */
     uint32_t labels; /* classes */
     bool compiled;
+    bool (*keeps)(const gnode_t *n); /* for the backward pass; NULL: nothing */
 } model_t;
 
 typedef struct {
@@ -87,7 +88,12 @@ static graph_t *derive(sample_t *t, graph_t *g) {
     must(t, g != NULL);
     if (t->model->plain) make_plain(t, g);
     if (t->model->tied) tie(t, g);
-    g = graph_gradient(t->a, g, NULL, t->d);
+    graph_gradient_options_t by = {0};
+    bool *keep = ARENA_ARRAY(t->a, bool, g->n_nodes);
+    for (size_t i = 0; t->model->keeps && i < g->n_nodes; i++)
+        keep[i] = t->model->keeps(g->nodes[i]);
+    if (t->model->keeps) by.keep = keep;
+    g = graph_gradient(t->a, g, &by, t->d);
     must(t, g != NULL);
     return g;
 }
@@ -279,9 +285,10 @@ static void check(const model_t *m) {
 
 #define LM                                                                                         \
     "architectures: [ReformerModelWithLMHead]\nis_decoder: true\nvocab_size: 19\nhidden_act: gelu\n"
+#define HEADS                                                                                      \
+    "num_attention_heads: 2\nattention_head_size: 12\nhidden_size: 24\nfeed_forward_size: 45\n"
 #define SIZES                                                                                      \
-    "num_attention_heads: 2\nattention_head_size: 12\nhidden_size: 24\nfeed_forward_size: 45\n"    \
-    "local_attn_chunk_length: 8\nlsh_attn_chunk_length: 8\nmax_position_embeddings: 64\n"
+    HEADS "local_attn_chunk_length: 8\nlsh_attn_chunk_length: 8\nmax_position_embeddings: 64\n"
 #define TABLE "axial_pos_embds: false\n"
 #define GRID  "axial_pos_shape: [8, 4]\naxial_pos_embds_dim: [7, 17]\n"
 
@@ -437,6 +444,109 @@ static void depth_adds_no_memory(void **state) {
     assert_in_range(most, least, least + 10 * (2 * 64 + 64));
 }
 
+/* ---- what is kept of attention -------------------------------------------------------------------- */
+
+static const char *operand_of(const gnode_t *n) {
+    static const char *const known[] = {"query_key", "query", "key", "value"};
+    const char *at = strrchr(n->name, '.');
+    for (int i = 0; at && i < 4; i++)
+        if (strcmp(at + 1, known[i]) == 0) return known[i];
+    return NULL;
+}
+
+static bool keeps_operands(const gnode_t *n) {
+    return operand_of(n) != NULL;
+}
+
+static bool keeps_queries(const gnode_t *n) {
+    return operand_of(n) && operand_of(n)[0] == 'q';
+}
+
+static bool keeps_keys(const gnode_t *n) {
+    return operand_of(n) && operand_of(n)[0] == 'k';
+}
+
+static bool keeps_values(const gnode_t *n) {
+    return operand_of(n) && operand_of(n)[0] == 'v';
+}
+
+static bool keeps_results(const gnode_t *n) {
+    return is_attention(n);
+}
+
+static bool keeps_results_and_values(const gnode_t *n) {
+    return keeps_results(n) || keeps_values(n);
+}
+
+static bool keeps_all_of_attention(const gnode_t *n) {
+    return keeps_results(n) || keeps_operands(n);
+}
+
+static bool (*const of_attention[])(const gnode_t *) = {
+    keeps_queries,          keeps_keys,     keeps_values,
+    keeps_results,          keeps_operands, keeps_results_and_values,
+    keeps_all_of_attention,
+};
+
+static void check_kept(const model_t *m, bool all) {
+    size_t n = sizeof of_attention / sizeof *of_attention;
+    for (size_t i = all ? 0 : n - 1; i < n; i++) {
+        model_t own = *m;
+        own.keeps = of_attention[i];
+        own.compiled = m->compiled && i + 1 == n;
+        check(&own);
+    }
+}
+
+/* Several layers of a class, batch elements and groups of heads; rounds, and keys of the one before. */
+static void kept_attentions(void **state) {
+    (void)state;
+    check_kept(&(model_t){.text = LM SIZES GRID
+                          "attn_layers: [local, lsh, local, lsh, local]\nnum_hashes: 2\n"
+                          "num_buckets: 4\n",
+                          .batch = 2,
+                          .length = 32,
+                          .labels = 19,
+                          .compiled = true},
+               true);
+}
+
+/* With dropout of probabilities: of one round and of two, where a row may see only itself; one chunk that is all; blocks that
+ * are filled up. */
+static void kept_attentions_that_drop(void **state) {
+    (void)state;
+    static const struct {
+        const char *rest;
+        int64_t length;
+        bool all;
+    } of[] = {
+        {"attn_layers: [lsh, local, lsh]\nnum_hashes: 2\nnum_buckets: [2, 4]\n"
+         "lsh_num_chunks_before: 0\nlsh_attn_chunk_length: 4\nlocal_attn_chunk_length: 8\n"
+         "local_num_chunks_before: 0\nmax_position_embeddings: 64\n" TABLE,
+         24, true},
+        {"attn_layers: [lsh, lsh]\nnum_hashes: 1\nnum_buckets: 4\nlsh_attn_chunk_length: 8\n"
+         "max_position_embeddings: 64\n" TABLE,
+         40, false},
+        {"attn_layers: [lsh, local]\nnum_buckets: 2\nlsh_attn_chunk_length: 8\n"
+         "local_attn_chunk_length: 8\nmax_position_embeddings: 64\n" TABLE,
+         7, true},
+        {"attn_layers: [lsh, local, local]\nnum_buckets: 2\nlsh_attn_chunk_length: 128\n"
+         "local_attn_chunk_length: 128\nmax_position_embeddings: 128\n" TABLE,
+         101, false},
+    };
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        char text[1000];
+        snprintf(text, sizeof text, LM HEADS DROPS "%s", of[i].rest);
+        check_kept(&(model_t){.text = text,
+                              .batch = 2,
+                              .length = of[i].length,
+                              .labels = 19,
+                              .drops = true,
+                              .compiled = i == 0},
+                   of[i].all);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(depth_adds_no_memory),
@@ -448,6 +558,9 @@ int main(void) {
         cmocka_unit_test(heads),
         cmocka_unit_test(dropout),
         cmocka_unit_test(chunks),
+        cmocka_unit_test(kept_attentions),
+        cmocka_unit_test(kept_attentions_that_drop),
     };
+    if (getenv("FILTER")) cmocka_set_test_filter(getenv("FILTER"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
