@@ -178,8 +178,11 @@ static bool runs_together(const lower_t *L, const attention_t *a) {
 
 /* Nothing but the operands comes out of it, and each of them head by head. */
 static bool only_operands(const regions_t *r, const region_t *region) {
-    for (int i = 0; i < region->results.n; i++)
-        if (!goes_by_heads(r, region->results.at[i])) return false;
+    for (int i = 0; i < region->results.n; i++) {
+        const gnode_t *n = region->results.at[i];
+        bool kept = r->kept[n->id] && r->homes[n->id].kept >= 0; /* each group writes the same */
+        if (!kept && !goes_by_heads(r, n)) return false;
+    }
     return true;
 }
 

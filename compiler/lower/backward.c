@@ -3,8 +3,8 @@
  * The forward is cut as if nothing stood behind it. Behind it the number of MIX ops on the way to a value says nothing (what
  * is made again depends on the streams, gradients on more), so that here values are stored where they have to be:
  *
- *   - What the forward has passing (not stored) and the backward pass reads is stored, but for the head's, which is
- *     computed again from the last streams: no logits exist as a whole.
+ *   - What the forward has passing (not stored) and the backward pass reads is kept (regions_t.kept), but for the head's, which
+ *     is computed again from the last streams: no logits exist as a whole.
  *   - Light values (norms, dropout, elementwise ops of stored values) are computed in each region that reads them and hold no
  *     regions together: the normed input of an attention is not kept from its products to their weights' gradients.
  *   - What is left is computed together: all of a feed-forward's backward pass, with what it makes again, is one region.
@@ -20,8 +20,8 @@
  * logits are made where those are computed again, a block of rows at a time (loss_gradients.h). The schedule goes through
  * the layers downwards (schedule.c).
  *
- * Values of layers that are kept (graph_gradient_options_t.keep) have a home each, so that their layers are classes of their
- * own: they should be stacks by layer, homes that count as equal. */
+ * Values of layers that are kept (graph_gradient_options_t.keep) stand in stacks by layer (kept.c). In the forward they are what
+ * they were without that: values that pass still pass, streams stay in place; the region that makes one leaves it besides. */
 #include "lower/regions_int.h"
 
 bool is_backward(const cut_t *c, const gnode_t *n) {
@@ -85,10 +85,11 @@ void find_light(cut_t *c) {
             const gnode_t *x = n->in[k];
             if (!x || graph_kind(x) == K_LEAF) continue;
             if (c->source[x->id] > source) source = c->source[x->id];
-            if (is_passing(c, x) && !c->light[x->id] && !c->anew[x->id]) light = false;
+            if (passes_into(c, x, n) && !c->light[x->id] && !c->anew[x->id]) light = false;
         }
+        bool stands = !is_passing(c, n) || c->r->kept[i];
         c->light[i] = light;
-        c->source[i] = graph_kind(n) == K_LEAF ? -1 : is_passing(c, n) ? source : (int)i;
+        c->source[i] = graph_kind(n) == K_LEAF ? -1 : stands ? (int)i : source;
     }
 }
 

@@ -19,7 +19,7 @@ static size_t before_layer(const char *name, int layer, const char **behind) {
     return at ? (size_t)(at - name) : strlen(name);
 }
 
-static bool same_names(const char *a, int layer_a, const char *b, int layer_b) {
+bool same_names(const char *a, int layer_a, const char *b, int layer_b) {
     const char *rest_a, *rest_b;
     if (!a || !b) return a == b;
     size_t n = before_layer(a, layer_a, &rest_a), m = before_layer(b, layer_b, &rest_b);
@@ -60,7 +60,7 @@ static bool same_nodes(const region_t *a, const region_t *b) {
 }
 
 static bool same_homes(const homes_t *a, const homes_t *b) {
-    if (a->n != b->n) return false;
+    if (a->n != b->n || a->kept != b->kept) return false;
     for (int i = 0; i < a->n; i++)
         if (a->of[i] != b->of[i]) return false;
     return true;
@@ -74,6 +74,7 @@ static int class_of(const regions_t *r, const int *before, const gnode_t *n) {
 /* Whether an ADD of the region goes on with x before another node of it reads x. */
 static bool is_read_late(const regions_t *r, const region_t *region, const gnode_t *x) {
     int first = -1;
+    if (is_found_kept(r, region, x)) return false;
     for (int i = 0; i < region->results.n && first < 0; i++) {
         const gnode_t *sum = region->results.at[i];
         bool goes_on = sum->op == G_ADD || sum->op == G_SUB;

@@ -35,8 +35,7 @@ static buffer_t *stands_in(const columns_t *c, const gnode_t *n, int k, const gn
 
 static bool norm_rows(columns_t *c, builder_t *b, const gnode_t *n) {
     const gnode_t *x[2];
-    norm_t norm = {
-        .batch = c->at.batch, .row0 = c->at.row0, .m = c->at.m, .dst = place_in(c, n)->rows};
+    norm_t norm = {.at = &c->at, .dst = place_in(c, n)->rows};
     norm.n_src = sources_of(c, n, x);
     read_norm(c->part, c->index, n, &norm);
     for (int k = 0; k < norm.n_src; k++) { /* stored rows are read where they are */

@@ -7,15 +7,21 @@
 
 /* ---- rows in memory --------------------------------------------------------------------------------- */
 
+affine_t batch_of_rows(const rows_at_t *at, const buffer_t *rows) {
+    for (int i = 0; i < at->n_kept; i++)
+        if (at->kept[i].stack == rows) return at->kept[i].batch;
+    return at->batch;
+}
+
 value_t *load_at(builder_t *b, const rows_at_t *at, buffer_t *from, affine_t row, affine_t col,
                  int width) {
-    affine_t stored[] = {at->batch, ax_add(at->row0, row), col}, own[] = {row, col};
+    affine_t stored[] = {batch_of_rows(at, from), ax_add(at->row0, row), col}, own[] = {row, col};
     return b_load(b, from, width, from->rank == 3 ? stored : own);
 }
 
 void store_at(builder_t *b, const rows_at_t *at, buffer_t *to, affine_t row, affine_t col,
               value_t *x) {
-    affine_t stored[] = {at->batch, ax_add(at->row0, row), col}, own[] = {row, col};
+    affine_t stored[] = {batch_of_rows(at, to), ax_add(at->row0, row), col}, own[] = {row, col};
     b_store(b, to, x, to->rank == 3 ? stored : own);
 }
 

@@ -7,13 +7,8 @@
 
 /* ---- rows in memory --------------------------------------------------------------------------------- */
 
-/* Rows 0 … m-1 of a kernel: of buffers [batch][rows][width], those of one batch element from row0 on; of scratch and
- * others [rows][width], the first. */
-typedef struct {
-    affine_t batch, row0;
-    int64_t m;
-} rows_at_t;
-
+/* The batch of a buffer [batch][rows][width] to take rows from: of a stack of kept values, at the kernel's place. */
+affine_t batch_of_rows(const rows_at_t *at, const buffer_t *rows);
 value_t *load_at(builder_t *b, const rows_at_t *at, buffer_t *from, affine_t row, affine_t col,
                  int width);
 void store_at(builder_t *b, const rows_at_t *at, buffer_t *to, affine_t row, affine_t col,

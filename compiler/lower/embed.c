@@ -8,6 +8,7 @@ typedef struct {
     affine_t batch, row, index; /* of the stream; of the table */
     int64_t first, width;       /* column where this table's part begins; of a row */
     homes_t to;
+    affine_t kept_batch;                    /* of the stack that it is kept in */
     buffer_t *word_factors, *table_factors; /* by row of the block; NULL: nothing is dropped */
     affine_t of_block;                      /* the row */
 } embed_t;
@@ -19,6 +20,13 @@ static value_t *left_of(builder_t *b, const embed_t *e, buffer_t *factors, affin
     return factors ? b_binary(b, OP_MUL, x, b_load(b, factors, width, fx)) : x;
 }
 
+static void put_in_homes(lower_t *L, builder_t *b, const embed_t *e, value_t *x, affine_t *yx) {
+    for (int i = 0; i < e->to.n; i++) b_store(b, L->homes[e->to.of[i]], x, yx);
+    if (e->to.kept < 0) return;
+    yx[0] = e->kept_batch;
+    b_store(b, L->homes[e->to.kept], x, yx);
+}
+
 static void embed_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int width) {
     const embed_t *e = ctx;
     affine_t wx[] = {ax_v(e->id), ax_plus(at, e->first)}, tx[] = {e->index, at};
@@ -26,7 +34,7 @@ static void embed_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int wid
     value_t *word = left_of(b, e, e->word_factors, at, width, b_load(b, e->word, width, wx));
     value_t *place = left_of(b, e, e->table_factors, at, width, b_load(b, e->table, width, tx));
     value_t *sum = b_binary(b, OP_ADD, word, place);
-    for (int i = 0; i < e->to.n; i++) b_store(b, L->homes[e->to.of[i]], sum, yx);
+    put_in_homes(L, b, e, sum, yx);
 }
 
 /* Positions of filler rows repeat the last real one, so that they stay within the tables. */
@@ -45,7 +53,7 @@ static void zero_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int widt
     const embed_t *e = ctx;
     affine_t yx[] = {e->batch, e->row, ax_plus(at, e->width)};
     value_t *zero = b_const(b, (ltype_t){E_F32, width}, 0);
-    for (int i = 0; i < e->to.n; i++) b_store(b, L->homes[e->to.of[i]], zero, yx);
+    put_in_homes(L, b, e, zero, yx);
 }
 
 static bool is_alone(lower_t *L, const class_t *class) {
@@ -107,7 +115,9 @@ lfunc_t *lower_embed(lower_t *L, part_t *part) {
     builder_t b = build_kernel(L->m, "embed", 2, tasks, names);
     describe(L, b.fn, node->at, "word and position embeddings into both streams");
     e.batch = ax_v(b.fn->task[0]);
-    rows_at_t at = {e.batch, ax_scale(ax_v(b.fn->task[1]), L->block), L->block};
+    rows_at_t at = {
+        .batch = e.batch, .row0 = ax_scale(ax_v(b.fn->task[1]), L->block), .m = L->block};
+    e.kept_batch = ax_plus(e.batch, L->regions->place[node->id] * L->batch);
     draw_factors(L, &b, node, &at, &e);
     inst_t *loop = b_for(&b, "i", dim(0), dim(L->block), 0, NULL);
     e.of_block = ax_v(loop_var(loop));

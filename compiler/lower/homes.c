@@ -2,7 +2,8 @@
  *
  * An ADD writes over its first operand where that is not read afterwards, so a residual stream stays one buffer over all
  * layers; the two streams of a reversible stack, which begin as one value, come out as two. A SUB, which takes back what an
- * ADD did, does the same, so that they stay two in the backward pass, and their gradients are two more. */
+ * ADD did, does the same, so that they stay two in the backward pass, and their gradients are two more. A value that is
+ * kept for the backward pass stands in a stack besides (kept.c): here that one reads and writes nothing of it. */
 #include "lower/regions.h"
 
 typedef struct {
@@ -13,7 +14,7 @@ typedef struct {
         last_read; /* by node id: the same of a value; what is computed anew for a PICK reads, too */
 } housing_t;
 
-static bool same_rows(const gnode_t *a, const gnode_t *b) {
+bool have_same_rows(const gnode_t *a, const gnode_t *b) {
     if (a->type != b->type || a->rank != b->rank) return false;
     for (int i = 0; i < a->rank; i++)
         if (!dim_equal(a->shape[i], b->shape[i])) return false;
@@ -28,14 +29,17 @@ static int order_of(const regions_t *r, const gnode_t *n) {
 static bool is_housed(const regions_t *r, const gnode_t *n) {
     if (n->op == G_QA_LOSS_GRAD) return true; /* no heads, but rows */
     if (!r->stored[n->id] || graph_kind(n) == K_MIX) return false;
-    for (int i = 0; i < r->readers[n->id].n; i++)
-        if (graph_kind(r->readers[n->id].at[i]) != K_MIX) return true;
+    for (int i = 0; i < r->readers[n->id].n; i++) {
+        const gnode_t *reader = r->readers[n->id].at[i];
+        if (graph_kind(reader) != K_MIX && !is_read_kept(r, reader, n)) return true;
+    }
     return false;
 }
 
 static bool adds_to(const regions_t *r, const gnode_t *reader, const gnode_t *n) {
     bool goes_on = reader->op == G_ADD || reader->op == G_SUB;
-    return goes_on && reader->in[0] == n && reader->in[1] != n && r->stored[reader->id];
+    return goes_on && reader->in[0] == n && reader->in[1] != n && r->stored[reader->id] &&
+           !is_read_kept(r, reader, n);
 }
 
 static bool is_heir(const regions_t *r, const gnode_t *reader, const gnode_t *n) {
@@ -65,7 +69,8 @@ static void find_last_reads(housing_t *h) {
     const regions_t *r = h->r;
     for (int i = 0; i < r->n_regions; i++)
         for (int k = 0; k < r->regions[i]->reads.n; k++)
-            h->last_read[r->regions[i]->reads.at[k]->id] = i;
+            if (!is_found_kept(r, r->regions[i], r->regions[i]->reads.at[k]))
+                h->last_read[r->regions[i]->reads.at[k]->id] = i;
 }
 
 static int last_reader(const housing_t *h, const gnode_t *n) {
@@ -76,7 +81,8 @@ static int last_reader(const housing_t *h, const gnode_t *n) {
 static int free_home(housing_t *h, const gnode_t *n) {
     regions_t *r = h->r;
     for (int i = 0; i < r->n_homes; i++)
-        if (h->last_use[i] < order_of(r, n) && same_rows(r->home_of[i], n)) return i;
+        if (!r->places[i] && h->last_use[i] < order_of(r, n) && have_same_rows(r->home_of[i], n))
+            return i;
     r->home_of[r->n_homes] = n;
     return r->n_homes++;
 }
@@ -85,8 +91,10 @@ static int free_home(housing_t *h, const gnode_t *n) {
 static bool is_read_after(const housing_t *h, const gnode_t *n, const gnode_t *heir) {
     const regions_t *r = h->r;
     if (h->last_read[n->id] > order_of(r, heir)) return true;
-    for (int i = 0; i < r->readers[n->id].n; i++)
-        if (runs_before(r, heir, r->readers[n->id].at[i])) return true;
+    for (int i = 0; i < r->readers[n->id].n; i++) {
+        const gnode_t *reader = r->readers[n->id].at[i];
+        if (!is_read_kept(r, reader, n) && runs_before(r, heir, reader)) return true;
+    }
     return false;
 }
 
@@ -113,11 +121,9 @@ static void move_in(housing_t *h, const gnode_t *n) {
 }
 
 void regions_house(regions_t *r, arena_t *a) {
-    housing_t h = {r, a, ARENA_ARRAY(a, int, 2 * r->g->n_nodes + 1),
-                   ARENA_ARRAY(a, int, r->g->n_nodes)};
+    housing_t h = {r, a, ARENA_ARRAY(a, int, most_homes(r)), ARENA_ARRAY(a, int, r->g->n_nodes)};
+    regions_keep(r, a);
     find_last_reads(&h);
-    r->homes = ARENA_ARRAY(a, homes_t, r->g->n_nodes);
-    r->home_of = ARENA_ARRAY(a, const gnode_t *, 2 * r->g->n_nodes + 1);
     for (int i = 0; i < r->n_regions; i++)
         for (int k = 0; k < r->regions[i]->results.n; k++)
             if (is_housed(r, r->regions[i]->results.at[k]))
@@ -126,6 +132,7 @@ void regions_house(regions_t *r, arena_t *a) {
 
 int home_in(const regions_t *r, const region_t *region, const gnode_t *n) {
     const homes_t *homes = &r->homes[n->id];
+    if (region && is_found_kept(r, region, n)) return homes->kept;
     if (homes->n == 0) return -1;
     for (int i = 0; region && i < region->results.n; i++)
         if (is_heir(r, region->results.at[i], n)) return r->homes[region->results.at[i]->id].of[0];

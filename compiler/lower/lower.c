@@ -94,13 +94,20 @@ static void make_few_slots(lower_t *L) {
 
 static void make_homes(lower_t *L) {
     const regions_t *r = L->regions;
+    int n_stacks = 0;
     L->homes = ARENA_ARRAY(L->arena, buffer_t *, r->n_homes);
     for (int i = 0; i < r->n_homes; i++) {
         const gnode_t *n = r->home_of[i];
         dim_t rows = n->rank == 2 ? dim(1) : L->rows; /* picked: one */
         dim_t d[] = {dim(L->batch), rows, dim(round_up(n->shape[n->rank - 1].c, L->tile))};
-        L->homes[i] = workspace(L, arena_printf(L->arena, "y%d", i + 1), E_F32, 3, d,
-                                "[batch][rows][width]: a stream");
+        const char *name = arena_printf(L->arena, "y%d", i + 1 - n_stacks);
+        const char *doc = "[batch][rows][width]: a stream";
+        if (r->places[i]) {
+            d[0] = dim(L->batch * r->places[i]);
+            name = arena_printf(L->arena, "kept_%d", ++n_stacks);
+            doc = "[place * batch][rows][width]: kept for the backward pass";
+        }
+        L->homes[i] = workspace(L, name, E_F32, 3, d, doc);
     }
 }
 

@@ -68,6 +68,12 @@ typedef struct {
     int n;
 } row_sums_of_t;
 
+/* A kept value that a class has to do with: the stack that it stands in, and which index vector of the part tells a member's
+ * place there. */
+typedef struct {
+    int home, vector;
+} kept_in_t;
+
 /* A class of regions as it is lowered. Its kernels take their place in stacks as parameters, one for each list of
  * indices that differs; the schedule passes the layer's. */
 enum { MOST_INDICES = 24 };
@@ -79,6 +85,8 @@ typedef struct part {
     const int32_t *vector[MOST_INDICES]; /* [class->count] */
     int64_t bound[MOST_INDICES];         /* all are below */
     struct attention *into, *from;       /* whose operands it makes; whose result it reads */
+    kept_in_t *kept; /* [n_kept]: what its regions leave to the backward pass, or read of it */
+    int n_kept;
     lfunc_t *kernel;
     row_sums_of_t sums;    /* of a K_SUM region, whose kernel takes the number of a chunk, too */
     stages_t stages;       /* of few rows: instead of `kernel` */
@@ -344,18 +352,36 @@ typedef void row_tile_fn(lower_t *L, builder_t *b, void *ctx, affine_t row, int 
                          affine_t ordinal);
 void for_row_tiles(lower_t *L, builder_t *b, int64_t m, row_tile_fn *body, void *ctx);
 
+/* ---- rows in memory (elements.c) ----------------------------------------------------------------- */
+/* A stack of kept values (kept.c), [place * batch][rows][width], and the batch of it that a kernel has to do with. */
+typedef struct {
+    const buffer_t *stack;
+    affine_t batch;
+} kept_at_t;
+/* Rows 0 … m-1 of a kernel: of buffers [batch][rows][width], those of one batch element from row0 on; of scratch and
+ * others [rows][width], the first. */
+typedef struct {
+    affine_t batch, row0;
+    int64_t m;
+    const kept_at_t *kept; /* [n_kept] */
+    int n_kept;
+} rows_at_t;
+
+/* Where a kernel of the part finds its kept values, by its params; at->batch is known. */
+void find_kept_rows(lower_t *L, const part_t *p, value_t *const *index, rows_at_t *at);
+
 /* ---- norm.c ------------------------------------------------------------------------------------ */
 bool is_norm(const gnode_t *n);
 /* A norm, or what the backward pass makes of one: of which rows, and of a gradient's dy; NULL: it is none. */
 bool is_norm_form(const gnode_t *n);
 const gnode_t *normed(const gnode_t *n);
 const gnode_t *norm_dy(const gnode_t *n);
-/* The norm of `m` rows, the concatenation of 1 or 2 streams, into scratch dst [m][>= width]. */
+/* The norm of a kernel's rows, the concatenation of 1 or 2 streams, into scratch dst [m][>= width]. */
 typedef struct {
     int n_src;
-    buffer_t *src[2];     /* stored rows, or scratch [m][>= width] */
-    affine_t batch, row0; /* rows row0 … of that batch element */
-    int64_t m, width;     /* width of one source */
+    buffer_t *src[2]; /* stored rows, or scratch [m][>= width] */
+    const rows_at_t *at;
+    int64_t width; /* of one source */
     double eps;
     bool centred;            /* the mean is taken off */
     buffer_t *weight, *bias; /* [prefix][padded width]; NULL: none */

@@ -8,10 +8,10 @@ typedef struct {
     attention_t *a;
     affine_t batch, head, round, first; /* first chunk of the run */
     heads_t in;
-    dim_t chunks, total;                /* per round, over all rounds */
-    int64_t ring;                       /* slots */
-    affine_t slot;                      /* of the window's current keys */
-    affine_t step, chunk;               /* of the run, of the round */
+    dim_t chunks, total;  /* per round, over all rounds */
+    int64_t ring;         /* slots */
+    affine_t slot;        /* of the window's current keys */
+    affine_t step, chunk; /* of the run, of the round */
     affine_t gather_round, gather_chunk, gather_slot;
     buffer_t *values, *key_pos;
     buffer_t *key_scale, *key_scale2; /* [slot][lane]: of the scores, and times log2 e */

@@ -5,7 +5,7 @@
  * rms_norm: x / sqrt(mean(x^2) + eps) * w.
  * A *_unit is u, the same without weights. A *_grad, with g = dy w and s what u was scaled by, is
  * s (g - mean(g) - u mean(g u)), of rms norms without mean(g). */
-#include "lower/lower_int.h"
+#include "lower/elements.h"
 
 /* Which inputs are what; -1: there is none. */
 static const struct {
@@ -66,15 +66,9 @@ static value_t *widen(builder_t *b, value_t *scalar, int width) {
     return width > 1 ? b_broadcast(b, scalar, width) : scalar;
 }
 
-static value_t *load_rows(const norm_t *n, builder_t *b, buffer_t *from, affine_t row, affine_t col,
-                          int width) {
-    affine_t stored[] = {n->batch, ax_add(n->row0, row), col}, scratch[] = {row, col};
-    return b_load(b, from, width, from->rank == 2 ? scratch : stored);
-}
-
 static value_t *source_at(const norm_t *n, builder_t *b, int source, affine_t row, affine_t col,
                           int width) {
-    return load_rows(n, b, n->src[source], row, col, width);
+    return load_at(b, n->at, n->src[source], row, col, width);
 }
 
 static value_t *centred(const row_t *r, builder_t *b, value_t *x, int width) {
@@ -128,7 +122,7 @@ static value_t *unit_at(const row_t *r, builder_t *b, affine_t at, int width) {
 static value_t *weighted_at(const row_t *r, builder_t *b, affine_t at, int width) {
     const norm_t *n = r->n;
     affine_t wx[] = {n->prefix, at};
-    value_t *dy = load_rows(n, b, n->dy, r->row, at, width);
+    value_t *dy = load_at(b, n->at, n->dy, r->row, at, width);
     return b_binary(b, OP_MUL, dy, b_load(b, n->weight, width, wx));
 }
 
@@ -170,9 +164,9 @@ static void gradient_row(lower_t *L, builder_t *b, row_t *r) {
 void layer_norm_rows(lower_t *L, builder_t *b, const norm_t *n) {
     ltype_t f = SCALAR(E_F32);
     const char *what = n->dy ? ", its gradient" : n->weight ? "" : ", without weights";
-    b_comment(b, "%s norm of %lld rows of %lld%s", n->centred ? "layer" : "rms", (long long)n->m,
-              (long long)(n->width * n->n_src), what);
-    inst_t *loop = b_for(b, "i", dim(0), dim(n->m), 0, NULL);
+    b_comment(b, "%s norm of %lld rows of %lld%s", n->centred ? "layer" : "rms",
+              (long long)n->at->m, (long long)(n->width * n->n_src), what);
+    inst_t *loop = b_for(b, "i", dim(0), dim(n->at->m), 0, NULL);
     row_t r = {.n = n, .row = ax_v(loop_var(loop))};
     if (n->centred) r.mean = b_name(row_mean(L, b, &r), "mean");
     r.squares = true;

@@ -140,6 +140,10 @@ bool is_passing(const cut_t *c, const gnode_t *n) {
     return is_rows(n) && !c->r->stored[n->id];
 }
 
+bool passes_into(const cut_t *c, const gnode_t *n, const gnode_t *reader) {
+    return is_passing(c, n) && !(c->r->kept[n->id] && is_backward(c, reader));
+}
+
 /* The operands of a MIX op, as far as they have the same rows and may be had at once. */
 static void join_operands(cut_t *c, const gnode_t *n) {
     const gnode_t *first = NULL;
@@ -179,7 +183,8 @@ static void push_once(cut_t *c, growing_t *list, const gnode_t *n) {
 }
 
 static bool leaves(const cut_t *c, const region_t *region, const gnode_t *n) {
-    if (c->r->stored[n->id] || c->asked[n->id]) return c->r->of_node[n->id] == region;
+    if (c->r->stored[n->id] || c->r->kept[n->id] || c->asked[n->id])
+        return c->r->of_node[n->id] == region;
     return false;
 }
 
@@ -243,7 +248,7 @@ static void widen(cut_t *c, region_t *region) {
         if (graph_kind(n) == K_MIX || graph_kind(n) == K_REDUCE) continue; /* of what stands */
         for (int k = 0; k < n->n_in; k++) {
             const gnode_t *x = n->in[k];
-            if (!x || !is_passing(c, x) || c->marked[x->id] == seen) continue;
+            if (!x || !passes_into(c, x, n) || c->marked[x->id] == seen) continue;
             c->marked[x->id] = seen;
             growing_push(c, &all, x);
         }
@@ -276,6 +281,7 @@ static bool store_all(cut_t *c, const region_t *region) {
     for (int i = 0; i < region->nodes.n; i++) {
         const gnode_t *n = region->nodes.at[i];
         if (graph_kind(n) != K_ROW || c->r->stored[n->id] || c->asked[n->id]) continue;
+        c->r->kept[n->id] = false;
         c->r->stored[n->id] = more = true;
     }
     return more;
@@ -361,6 +367,7 @@ static bool cut_once(cut_t *c) {
 static void find_stored(cut_t *c) {
     size_t n = c->g->n_nodes;
     c->r->stored = ARENA_ARRAY(c->arena, bool, n);
+    c->r->kept = ARENA_ARRAY(c->arena, bool, n);
     c->anew = ARENA_ARRAY(c->arena, bool, n);
     c->light = ARENA_ARRAY(c->arena, bool, n);
     c->apart = ARENA_ARRAY(c->arena, bool, n);
@@ -370,7 +377,9 @@ static void find_stored(cut_t *c) {
         const gnode_t *x = c->g->nodes[i];
         c->r->stored[i] = is_stored(c, x);
         find_anew(c, x);
-        if (is_rows(x) && !is_backward(c, x) && is_kept_for_backward(c, x)) c->r->stored[i] = true;
+        if (!is_rows(x) || is_backward(c, x) || !is_kept_for_backward(c, x)) continue;
+        bool apart = is_passing(c, x) && graph_kind(x) == K_ROW && x->rank == 3 && x->layer >= 0;
+        (apart ? c->r->kept : c->r->stored)[i] = true;
     }
 }
 
@@ -409,6 +418,8 @@ static void print_names(const regions_t *r, const char *before, const nodes_t *l
         const homes_t *homes = &r->homes[list->at[i]->id];
         sbuf_printf(out, " %s", list->at[i]->name);
         for (int k = 0; k < homes->n; k++) sbuf_printf(out, "%s%d", k ? "," : "@", homes->of[k]);
+        int place = r->place[list->at[i]->id];
+        if (homes->kept >= 0) sbuf_printf(out, "@%d[%d]", homes->kept, place);
     }
 }
 

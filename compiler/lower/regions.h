@@ -50,6 +50,7 @@ struct class {
 typedef struct {
     int n;
     int *of;
+    int kept; /* where the backward pass finds a value that the forward goes on from: kept.c; -1: nowhere else */
 } homes_t;
 
 typedef struct {
@@ -63,6 +64,10 @@ typedef struct {
     homes_t *homes;          /* by node id */
     region_t **of_node;      /* by node id: where it is computed; NULL: a leaf */
     bool *stored;            /* by node id */
+    bool *
+        kept; /* by node id: the forward has it passing, its region leaves it for the backward pass */
+    int *places;      /* by home: of a stack of kept values, how many there are; 0: it is none */
+    int *place;       /* by node id: of a kept value in its stack */
     int backward;     /* id of the first node of the backward pass; none: one behind the last */
     nodes_t *readers; /* by node id, in graph order; twice, if one reads twice */
 } regions_t;
@@ -70,15 +75,22 @@ typedef struct {
 /* NULL after errors in d, at the spec line or the place in a .graph file that a node came from: a value that nobody
  * reads, regions that wait for each other. */
 regions_t *regions_cut(arena_t *a, const graph_t *g, diag_t *d);
-/* Parts of it: order.c, homes.c, classes.c. The order is false where regions wait for each other; waits [n_regions], by
+/* Parts of it: order.c, homes.c, kept.c, classes.c. The order is false where regions wait for each other; waits [n_regions], by
  * the order that they have in the graph: which of them. */
 bool regions_order(regions_t *r, arena_t *a, bool *waits);
 void regions_house(regions_t *r, arena_t *a);
+void regions_keep(regions_t *r, arena_t *a); /* before that: stacks for what is kept */
+int most_homes(const regions_t *r);
+bool have_same_rows(const gnode_t *a, const gnode_t *b); /* one home has room for both */
 void regions_classify(regions_t *r, arena_t *a);
 
 /* Where a region finds n, NULL: whoever only reads it. -1: n has no home. Where the region goes on with n by an ADD, that
  * is where the ADD writes; whoever reads n behind it finds it in the last of its homes. */
 int home_in(const regions_t *r, const region_t *region, const gnode_t *n);
+/* Whether a node, or a region, of the backward pass reads x where that is kept. */
+bool is_read_kept(const regions_t *r, const gnode_t *reader, const gnode_t *x);
+bool is_found_kept(const regions_t *r, const region_t *region, const gnode_t *x);
+bool is_of_backward(const regions_t *r, const region_t *region);
 /* Where a node that is computed in its own region finds n: several ADDs of one region each have their own. */
 int home_read_by(const regions_t *r, const gnode_t *reader, const gnode_t *n);
 /* Mixers of the backward pass that belong to an attention: what its soft maximum divides by; its gradient. */
@@ -87,6 +99,8 @@ bool is_attention_gradient(const gnode_t *n);
 /* Input k of an attention; of a gradient, what stands in its place there. NULL: it is missing. */
 const gnode_t *attention_input(const gnode_t *n, int k);
 int nodes_find(const nodes_t *list, const gnode_t *n); /* -1: not there */
+/* Names that differ in the number of a layer alone. */
+bool same_names(const char *a, int layer_a, const char *b, int layer_b);
 /* Whether its rows are one of each batch element. */
 bool picks_rows(const region_t *region);
 /* One line per region: class, nodes, what it reads and leaves, homes. */

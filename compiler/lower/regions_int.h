@@ -32,6 +32,8 @@ typedef struct {
 void growing_push(const cut_t *c, growing_t *list, const gnode_t *n);
 /* Whether n exists for a block of rows at a time, inside regions. */
 bool is_passing(const cut_t *c, const gnode_t *n);
+/* Whether it does for this reader: what the forward keeps stands for the backward pass. */
+bool passes_into(const cut_t *c, const gnode_t *n, const gnode_t *reader);
 void join_nodes(cut_t *c, const gnode_t *a, const gnode_t *b);
 
 /* backward.c */

@@ -24,7 +24,7 @@ static buffer_t *source_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t 
 }
 
 static bool norm_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
-    norm_t norm = {.n_src = 1, .batch = r->at.batch, .row0 = r->at.row0, .m = r->at.m};
+    norm_t norm = {.n_src = 1, .at = &r->at};
     const gnode_t *x = normed(n), *dy = norm_dy(n);
     if (goes_into_norm(L, r->region, x)) norm.n_src = 2;
     for (int i = 0; i < norm.n_src; i++) {
@@ -192,7 +192,7 @@ static buffer_t *source_of(const lower_t *L, const rows_t *r, const into_heads_t
     for (int i = 0; i < r->region->nodes.n; i++) {
         const gnode_t *n = r->region->nodes.at[i];
         int home = is_norm(n) ? home_in(L->regions, r->region, n->in[0]) : -1;
-        if (home >= 0)
+        if (home >= 0 && !L->regions->places[home])
             return into->operands[0].k <= L->homes[home]->dims[2].c ? L->homes[home] : NULL;
     }
     return NULL;
@@ -367,6 +367,7 @@ bool lower_rows(lower_t *L, part_t *p) {
     const attention_t *a = p->into ? p->into : p->from;
     if (a && !summed) r.group = kernel_param(&b, "group", a->groups);
     if (summed) begin_chunk(L, &b, &r, kernel_param(&b, "chunk", chunks_of(L, r.region)));
+    find_kept_rows(L, p, r.index, &r.at);
     const unsigned *wants = wants_of(L, r.region, true);
     unsigned any = any_of(r.region, wants);
     if (!compute_all(L, &b, &r, wants, any)) return false;

@@ -6,6 +6,7 @@
 #include "lower/rows_chain.h"
 
 #include "lower/dropout.h"
+#include "lower/outputs.h"
 #include "lower/rows_sums.h"
 
 /* ---- links ------------------------------------------------------------------------------------------ */
@@ -60,12 +61,24 @@ static void add_link(rows_t *r, chain_t *c, const gnode_t *next, int back) {
     r->done[place_of(r, next)] = true;
 }
 
+/* Whether n stands nowhere but where it is kept for the backward pass. */
+static bool passes_kept(const lower_t *L, const rows_t *r, const gnode_t *n) {
+    return L->regions->kept[n->id] && is_left(L, r, n) && !output_of(L, n);
+}
+
+/* By one node of the forward: its readers come first. */
+static bool is_read_once(const lower_t *L, const nodes_t *readers) {
+    int backward = L->regions->backward;
+    return readers->at[0]->id < backward && (readers->n < 2 || readers->at[1]->id >= backward);
+}
+
 /* The one reader that goes on with the chain's last; NULL: it is stored first. */
 static const gnode_t *next_link(lower_t *L, builder_t *b, const rows_t *r, chain_t *c) {
     const gnode_t *n = c->last;
     const nodes_t *readers = &L->regions->readers[n->id];
-    if (readers->n != 1) return NULL;
-    if (nodes_find(&r->region->results, n) >= 0 || is_shown_apart(L, n)) return NULL;
+    bool kept = passes_kept(L, r, n);
+    if (readers->n != 1 && !(kept && is_read_once(L, readers))) return NULL;
+    if ((nodes_find(&r->region->results, n) >= 0 && !kept) || is_shown_apart(L, n)) return NULL;
     return can_link(L, b, r, c, n, readers->at[0]) ? readers->at[0] : NULL;
 }
 
@@ -120,17 +133,10 @@ static buffer_t *tile_for(lower_t *L, builder_t *b, rows_t *r, const gnode_t *x)
     return scratch_tile(L, b, r, x);
 }
 
-static stored_t homes_of(lower_t *L, const gnode_t *n) {
-    const homes_t *homes = &L->regions->homes[n->id];
-    stored_t s = {.to = ARENA_ARRAY(L->arena, buffer_t *, homes->n + 1)};
-    for (int i = 0; i < homes->n; i++) s.to[s.n_to++] = L->homes[homes->of[i]];
-    return s;
-}
-
 static void place_values(lower_t *L, builder_t *b, rows_t *r, chain_t *c, const gnode_t *dense) {
     for (int v = 0; v <= c->n_links; v++) {
         const gnode_t *x = value_of(c, dense, v);
-        stored_t s = homes_of(L, x);
+        stored_t s = homes_to_write(L, r, x);
         s.panels = panels_for(L, r, x);
         if (s.n_to == 0 && wants_tile(r, c, x, v)) s.to[s.n_to++] = tile_for(L, b, r, x);
         if (L->regions->homes[x->id].n > 0) c->target = s.to[0];
@@ -148,17 +154,20 @@ chain_t chain_from(lower_t *L, builder_t *b, rows_t *r, const gnode_t *dense) {
         place_values(L, b, r, &c, dense);
         return c;
     }
-    for (const gnode_t *n; (n = next_link(L, b, r, &c));) add_link(r, &c, n, 0);
+    for (const gnode_t *n; (n = next_link(L, b, r, &c));) {
+        c.stored[c.n_links] = homes_to_write(L, r, c.last); /* none, or where it is kept */
+        add_link(r, &c, n, 0);
+    }
     stored_t *s = &c.stored[c.n_links];
-    *s = homes_of(L, c.last);
+    *s = homes_to_write(L, r, c.last);
     if (s->n_to > 0) c.target = s->to[0];
-    else s->to[s->n_to++] = scratch_tile(L, b, r, c.last);
+    if (L->regions->homes[c.last->id].n == 0) s->to[s->n_to++] = scratch_tile(L, b, r, c.last);
     return c;
 }
 
 void fetch_home(lower_t *L, builder_t *b, void *chain, affine_t row, affine_t col) {
     const chain_t *c = chain;
-    affine_t yx[] = {c->at->batch, ax_add(c->at->row0, row), col};
+    affine_t yx[] = {batch_of_rows(c->at, c->target), ax_add(c->at->row0, row), col};
     prefetch_row(b, c->target, yx, L->tile);
 }
 

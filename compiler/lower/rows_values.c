@@ -15,6 +15,7 @@ buffer_t *tile_of(const rows_t *r, const gnode_t *x) {
 buffer_t *home_for(const lower_t *L, const rows_t *r, const gnode_t *reader, const gnode_t *x) {
     const homes_t *homes = &L->regions->homes[x->id];
     int place = place_of(r, x);
+    if (is_found_kept(L->regions, r->region, x)) return L->homes[homes->kept];
     if (homes->n == 0 || (place >= 0 && !r->ready[place])) return NULL;
     int own = home_read_by(L->regions, reader, x), last = homes->of[homes->n - 1];
     if (!r->holds[own] || r->holds[own] == x) return L->homes[own];
@@ -25,6 +26,19 @@ buffer_t *operand_of(const lower_t *L, const rows_t *r, const gnode_t *reader, c
     int place = place_of(r, x);
     if (place >= 0 && r->tiles[place]) return r->ready[place] ? r->tiles[place] : NULL;
     return home_for(L, r, reader, x);
+}
+
+/* Elsewhere it may be computed too, for others. */
+bool is_left(const lower_t *L, const rows_t *r, const gnode_t *n) {
+    return L->regions->homes[n->id].kept >= 0 && L->regions->of_node[n->id] == r->region;
+}
+
+stored_t homes_to_write(lower_t *L, const rows_t *r, const gnode_t *n) {
+    const homes_t *homes = &L->regions->homes[n->id];
+    stored_t s = {.to = ARENA_ARRAY(L->arena, buffer_t *, homes->n + 2)};
+    for (int i = 0; i < homes->n; i++) s.to[s.n_to++] = L->homes[homes->of[i]];
+    if (is_left(L, r, n)) s.to[s.n_to++] = L->homes[homes->kept];
+    return s;
 }
 
 /* What stands in the homes of n from now on. */
@@ -48,7 +62,7 @@ static bool is_read_by_tiles(const lower_t *L, const gnode_t *n) {
         bool view = reader->op == G_SLICE || reader->op == G_FIRST_TOKEN;
         if (is_elementwise(reader) || (view && is_read_by_tiles(L, reader))) return true;
     }
-    return L->regions->homes[n->id].n > 0;
+    return L->regions->homes[n->id].n > 0 || L->regions->homes[n->id].kept >= 0;
 }
 
 typedef struct {
@@ -86,11 +100,10 @@ void show_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
 
 /* A finished tile: columns beyond its width are zeros where they are read, and it goes into the homes of its value. */
 void finish_tile(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
-    const homes_t *homes = &L->regions->homes[n->id];
+    stored_t homes = homes_to_write(L, r, n);
     if (is_read_by_tiles(L, n)) pad_rows(L, b, &r->at, n, tile_of(r, n));
-    for (int i = 0; i < homes->n; i++)
-        copy_rows(L, b, &r->at, tile_of(r, n), L->homes[homes->of[i]],
-                  round_up(width_of(n), L->tile));
+    for (int i = 0; i < homes.n_to; i++)
+        copy_rows(L, b, &r->at, tile_of(r, n), homes.to[i], round_up(width_of(n), L->tile));
     settle(L, r, n);
     show_rows(L, b, r, n);
 }

@@ -43,6 +43,9 @@ buffer_t *rows_at_hand(lower_t *L, builder_t *b, rows_t *r, const gnode_t *reade
                        const gnode_t *x);
 
 buffer_t *scratch_tile(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n); /* the tile of n */
+/* The homes that n is written to, with the stack that it is kept in. */
+stored_t homes_to_write(lower_t *L, const rows_t *r, const gnode_t *n);
+bool is_left(const lower_t *L, const rows_t *r, const gnode_t *n); /* it is kept, and from here */
 /* n was computed: what stands in its homes from now on. */
 void settle(const lower_t *L, rows_t *r, const gnode_t *n);
 /* A finished tile: columns beyond its width are zeros where they are read, and it goes into the homes of its value. */

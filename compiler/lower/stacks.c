@@ -127,6 +127,48 @@ static bool place_role(lower_t *L, part_t *p, int k, bool turned) {
     return true;
 }
 
+static affine_t index_at(const part_t *p, value_t *const *index, int vector) {
+    value_t *at = index[vector];
+    return at ? ax_v(at) : ax(p->vector[vector][0]);
+}
+
+static const gnode_t *node_of_member(const region_t *member, int k, bool read) {
+    return read ? member->reads.at[k] : member->nodes.at[k];
+}
+
+/* Of a value that the pattern has as its k-th node, or reads as such. */
+static void place_kept(lower_t *L, part_t *p, int k, bool read) {
+    const regions_t *r = L->regions;
+    const class_t *class = p->class;
+    const gnode_t *x = node_of_member(class->pattern, k, read);
+    int home = r->homes[x->id].kept;
+    bool own = read ? is_of_backward(r, class->pattern) : r->of_node[x->id] == class->pattern;
+    if (home < 0 || !own) return;
+    int32_t *at = ARENA_ARRAY(L->arena, int32_t, class->count);
+    for (int m = 0; m < class->count; m++)
+        at[m] = r->place[node_of_member(class->members[m], k, read)->id];
+    p->kept[p->n_kept++] = (kept_in_t){home, part_vector(p, at, r->places[home])};
+}
+
+static void place_all_kept(lower_t *L, part_t *p) {
+    const region_t *region = p->class->pattern;
+    p->kept = ARENA_ARRAY(L->arena, kept_in_t, region->nodes.n + region->reads.n + 1);
+    if (region->kind == K_MIX) return; /* by heads */
+    for (int k = 0; k < region->nodes.n; k++) place_kept(L, p, k, false);
+    for (int k = 0; k < region->reads.n; k++) place_kept(L, p, k, true);
+}
+
+void find_kept_rows(lower_t *L, const part_t *p, value_t *const *index, rows_at_t *at) {
+    kept_at_t *kept = ARENA_ARRAY(L->arena, kept_at_t, p->n_kept + 1);
+    for (int i = 0; i < p->n_kept; i++) {
+        affine_t place = index_at(p, index, p->kept[i].vector);
+        kept[i].stack = L->homes[p->kept[i].home];
+        kept[i].batch = ax_add(ax_scale(place, L->batch), at->batch);
+    }
+    at->kept = kept;
+    at->n_kept = p->n_kept;
+}
+
 bool part_is_crowded(lower_t *L, const part_t *p) {
     const gnode_t *n = p->class->pattern->nodes.at[0];
     if (!p->crowded) return false;
@@ -147,6 +189,7 @@ bool make_parts(lower_t *L) {
         p->turned = ARENA_ARRAY(L->arena, role_t, p->class->pattern->params.n + 1);
         for (int k = 0; k < 2 * p->class->pattern->params.n; k++)
             ok = place_role(L, p, k / 2, k % 2) && ok;
+        place_all_kept(L, p);
         ok = tell_layers_of_dropout(L, p) && ok;
     }
     return ok;
@@ -192,8 +235,7 @@ bool counts_layers(const part_t *p, int vector) {
 }
 
 affine_t stack_index(const part_t *p, value_t *const *index, const role_t *role) {
-    value_t *at = index[role->vector];
-    return at ? ax_v(at) : ax(p->vector[role->vector][0]);
+    return index_at(p, index, role->vector);
 }
 
 void index_params(lower_t *L, builder_t *b, const part_t *p, value_t **values) {

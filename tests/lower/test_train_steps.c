@@ -24,6 +24,7 @@ typedef struct {
     bool drops;      /* at the spec's rates; of one length */
     uint32_t labels; /* classes */
     bool compiled;
+    bool brief;                      /* of one target alone */
     bool (*keeps)(const gnode_t *n); /* for the backward pass; NULL: nothing */
 } model_t;
 
@@ -253,12 +254,17 @@ static tiles_t narrow_tiles(int target) {
     return narrow;
 }
 
+static int last_target(void) {
+    int k = T_COUNT - 1;
+    while (!reformer_cpu_supports(k)) k--;
+    return k;
+}
+
 /* What takes an interpreter long. */
 static void check_long(const model_t *m) {
     sample_t t = begin(m);
     backend_t b = backend_default();
-    int k = T_COUNT - 1;
-    while (!reformer_cpu_supports(k)) k--;
+    int k = last_target();
     tiles_t narrow = narrow_tiles(k);
     float *all = run(&t, &targets[k], NULL, b, NULL, 1);
     compare(&t, all, "long");
@@ -271,7 +277,8 @@ static void check_long(const model_t *m) {
 
 static void check(const model_t *m) {
     sample_t t = begin(m);
-    for (int k = 0; k < T_COUNT; k++) {
+    int last = last_target();
+    for (int k = m->brief ? last : 0; k < (m->brief ? last + 1 : T_COUNT); k++) {
         float *all = run(&t, &targets[k], NULL, BACKEND_INTERPRETER, NULL, 1);
         compare(&t, all, targets[k].name);
         tiles_t narrow = narrow_tiles(k);
@@ -419,12 +426,45 @@ static void attentions_of_any_length(void **state) {
                           .labels = 19});
 }
 
+/* ---- what is kept for the backward pass --------------------------------------------------------- */
+
+static bool ends_with(const char *name, const char *end) {
+    size_t n = strlen(name), m = strlen(end);
+    return n >= m && strcmp(name + n - m, end) == 0;
+}
+
+static bool keeps_streams(const gnode_t *n) {
+    return n->op == G_EMBED || ends_with(n->name, ".y1") || ends_with(n->name, ".y2");
+}
+
+/* What an activation is of, dropped or not yet. */
+static bool keeps_hidden(const gnode_t *n) {
+    return ends_with(n->name, ".feed_forward_in_dropout");
+}
+
+static bool keeps_products(const gnode_t *n) {
+    return ends_with(n->name, ".feed_forward_in");
+}
+
+static bool keeps_norms(const gnode_t *n) {
+    return n->op == G_LAYER_NORM && n->layer >= 0;
+}
+
+static bool keeps_most(const gnode_t *n) {
+    return keeps_streams(n) || keeps_products(n) || keeps_norms(n);
+}
+
+typedef bool keeps_fn(const gnode_t *n);
+static keeps_fn *const kinds[] = {keeps_streams, keeps_products, keeps_norms, keeps_most,
+                                  keeps_hidden};
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
 /* Bytes of workspace and kernels of so many pairs of layers. */
-static int64_t size_of(int pairs, size_t *kernels) {
+static int64_t size_of(int pairs, keeps_fn *keeps, size_t *kernels) {
     char text[2000] = LM SIZES TABLE "num_hashes: 1\nnum_buckets: 4\nattn_layers: [local, lsh";
     for (int i = 1; i < pairs; i++) strcat(text, ", local, lsh");
     strcat(text, "]\n");
-    model_t m = {.text = text, .batch = 1, .length = 64, .labels = 19};
+    model_t m = {.text = text, .batch = 1, .length = 64, .labels = 19, .keeps = keeps};
     sample_t t = {.model = &m, .a = arena_new(), .d = diag_new()};
     plan_t *p = plan(&t, &targets[0], NULL, false);
     must(&t, plan_lower(p, &(pass_options_t){.verify_each = false}, t.d));
@@ -439,7 +479,7 @@ static int64_t size_of(int pairs, size_t *kernels) {
 static void depth_adds_no_memory(void **state) {
     (void)state;
     size_t few, many;
-    int64_t least = size_of(2, &few), most = size_of(12, &many);
+    int64_t least = size_of(2, NULL, &few), most = size_of(12, NULL, &many);
     assert_int_equal(many, few);
     assert_in_range(most, least, least + 10 * (2 * 64 + 64));
 }
@@ -547,9 +587,37 @@ static void kept_attentions_that_drop(void **state) {
     }
 }
 
+static void kept_values(void **state) {
+    (void)state;
+    for (int i = 0; i < KINDS; i++)
+        check(&(model_t){.text = LM SIZES GRID "attn_layers: [local, lsh, local]\nnum_buckets: 4\n"
+                                               "hidden_dropout_prob: 0.3\n",
+                         .batch = 2,
+                         .length = 32,
+                         .labels = 19,
+                         .drops = true,
+                         .keeps = kinds[i],
+                         .brief = true,
+                         .compiled = kinds[i] == keeps_most});
+}
+
+/* One place for each value of each layer, and no more kernels. */
+static void depth_adds_what_is_kept(void **state) {
+    (void)state;
+    static const int64_t floats[] = {2 * 24, 48, 2 * 24, 4 * 24 + 48, 0}; /* of a token and layer */
+    for (int i = 0; i < KINDS; i++) {
+        size_t few, many;
+        int64_t least = size_of(2, kinds[i], &few), most = size_of(12, kinds[i], &many);
+        int64_t kept = 20 * 64 * floats[i] * (int64_t)sizeof(float);
+        assert_int_equal(many, few);
+        assert_in_range(most - least, kept, kept + 10 * (2 * 64 + 64));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(depth_adds_no_memory),
+        cmocka_unit_test(depth_adds_what_is_kept),
         cmocka_unit_test(dense_layers),
         cmocka_unit_test(tied_layers),
         cmocka_unit_test(attention_layers),
@@ -560,6 +628,7 @@ int main(void) {
         cmocka_unit_test(chunks),
         cmocka_unit_test(kept_attentions),
         cmocka_unit_test(kept_attentions_that_drop),
+        cmocka_unit_test(kept_values),
     };
     if (getenv("FILTER")) cmocka_set_test_filter(getenv("FILTER"));
     return cmocka_run_group_tests(tests, NULL, NULL);
