@@ -3,6 +3,8 @@
  *     differential_train BACKEND[,BACKEND] COUNT SEED|fresh [CC]     BACKEND: interpreter | c | jit
  *     random_trains …                                    the same; graphs are edited before they are derived, and a few
  *                                                        of them may be refused
+ *     random_keeps …                                     the same as the first; steps keep values of their forwards for the
+ *                                                        backward pass, drawn by kind or one by one
  *
  * Models are those of sample.h: all heads, gates, rms norms, masks, batches, lengths, and dropout in half of them. Every
  * gradient is held to 2e-5 of its tensor's largest magnitude (a thousandth of the largest of all at least), the loss to
@@ -25,6 +27,9 @@
 
 #ifndef EDITS
 #define EDITS 0
+#endif
+#ifndef KEEPS
+#define KEEPS 0
 #endif
 
 static const double tolerance = 2e-5, loss_tolerance = 1e-5, least = 1e-3, most_moved = 100;
@@ -313,13 +318,56 @@ static bool check_model(model_t *x, const others_t *o) {
     return ok;
 }
 
+/* ---- what is kept ------------------------------------------------------------------------------------------ */
+
+typedef struct {
+    uint32_t salt;
+    bool by_kind;   /* all layers alike */
+    uint32_t share; /* of a hundred */
+} keeping_t;
+
+/* The same in graphs of all lengths. */
+static bool is_drawn(const keeping_t *k, const gnode_t *n) {
+    uint32_t hash = k->salt;
+    for (const char *c = n->name; *c; c++) {
+        bool digit = *c >= '0' && *c <= '9';
+        hash = (hash ^ (unsigned char)(digit && k->by_kind ? '#' : *c)) * 16777619u;
+    }
+    hash ^= hash >> 15;
+    hash *= 0x2c1b3c6du;
+    return (hash >> 8) % 100 < k->share;
+}
+
+static const bool *draw_kept(arena_t *a, const keeping_t *k, const graph_t *g) {
+    bool *keep = ARENA_ARRAY(a, bool, g->n_nodes);
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const gnode_t *n = g->nodes[i];
+        keep[i] = graph_kind(n) != K_LEAF && is_drawn(k, n);
+    }
+    return keep;
+}
+
+/* A forward to train by: with dropout. */
+static graph_t *training_forward(plan_t *p, const graph_t *g, diag_t *d) {
+    graph_options_t o = {
+        .batch = g->batch, .length = g->length.c, .units = g->units, .train = true};
+    return graph_build(p->arena, g->spec, &o, d);
+}
+
+static keeping_t draw_keeping(void) {
+    return (keeping_t){draw(1000000), draw(2) == 0, 10 + draw(91)};
+}
+
 /* As plan.c makes a plan of train steps alone, of graphs that no spec says. */
 static bool derive_graphs(plan_t *p, const sample_t *m, const char *loss, diag_t *d) {
     graph_gradient_options_t o = {.loss = loss};
-    if (!edit_graphs(p, &m->forms, d)) return false;
+    if (EDITS && !edit_graphs(p, &m->forms, d)) return false;
+    keeping_t keeping = KEEPS ? draw_keeping() : (keeping_t){0};
     for (int v = 0; v < p->n_variants; v++) {
         graph_t *forward = p->variants[v].graph;
-        if (m->drops && !drop_graph(forward, d)) return false;
+        if (KEEPS)
+            o.keep = draw_kept(p->arena, &keeping, forward = training_forward(p, forward, d));
+        else if (m->drops && !drop_graph(forward, d)) return false;
         p->variants[v].graph = graph_gradient(p->arena, forward, &o, d);
         if (!p->variants[v].graph) return false;
     }
@@ -336,12 +384,12 @@ static bool make_plan(arena_t *a, const sample_t *m, model_t *x) {
                          .exact_length = m->length,
                          .exact_batch = m->batch,
                          .impose_buckets = true,
-                         .train = EDITS ? TRAIN_NOT : TRAIN_ALONE,
+                         .train = EDITS || KEEPS ? TRAIN_NOT : TRAIN_ALONE,
                          .train_loss = floats ? "loss_f32" : "loss",
                          .n_targets = 1};
     po.targets[0] = random_target();
     x->plan = plan_of(a, m->text, &po, x->d);
-    return x->plan && (!EDITS || derive_graphs(x->plan, m, po.train_loss, x->d));
+    return x->plan && ((!EDITS && !KEEPS) || derive_graphs(x->plan, m, po.train_loss, x->d));
 }
 
 static bool open_model(arena_t *a, const sample_t *m, const others_t *o, model_t *x) {
@@ -376,7 +424,8 @@ static void close_model(model_t *x, const others_t *o) {
 
 static void print_model(const sample_t *m, const model_t *x) {
     sbuf_t text = {0};
-    if (EDITS && x->plan) graph_print(x->plan->variants[x->plan->n_variants - 1].graph, &text);
+    if ((EDITS || KEEPS) && x->plan)
+        graph_print(x->plan->variants[x->plan->n_variants - 1].graph, &text);
     printf("%s\n%s\n", m->text, text.data ? text.data : "");
     sbuf_free(&text);
     diag_print(x->d, stdout);
