@@ -72,6 +72,7 @@ static void look(difference_t *d, int64_t i, double want, double got) {
 
 difference_t compare_tensors(const result_t *want, const result_t *got) {
     difference_t d = {.comparable = comparable(want, got), .integer = want->dtype == REFORMER_I32};
+    d.least = want->least > 0 ? want->least : 1;
     if (!d.comparable) return d;
     d.rounding = want->rounding;
     bool same_shape = memcmp(want->shape, got->shape, sizeof want->shape) == 0;
@@ -88,7 +89,7 @@ difference_t compare_tensors(const result_t *want, const result_t *got) {
 
 double difference_relative(const difference_t *x) {
     if (!x->comparable) return INFINITY;
-    return x->absolute / fmax(1, x->magnitude);
+    return x->absolute / fmax(x->least, x->magnitude);
 }
 
 double tolerance_of(const char *tensor) {
@@ -96,7 +97,7 @@ double tolerance_of(const char *tensor) {
 }
 
 double difference_share(const difference_t *x, const char *tensor) {
-    double rounding = x->rounding / fmax(1, x->magnitude);
+    double rounding = x->rounding / fmax(x->least, x->magnitude);
     return difference_relative(x) / (tolerance_of(tensor) + rounding);
 }
 

@@ -5,7 +5,7 @@
 
 #include "support/heap.h"
 
-static bool has_labels(const facts_t *f, const inputs_t *in) {
+bool gradients_labelled(const facts_t *f, const inputs_t *in) {
     if (f->head == ARCH_QA) return in->start_positions && in->end_positions;
     return in->labels || in->labels_f32;
 }
@@ -21,7 +21,7 @@ bool gradients_possible(const session_t *s) {
 bool gradients_there(const session_t *s, const inputs_t *in) {
     const facts_t *f = &s->model.facts;
     if (!gradients_possible(s)) return false;
-    if (has_labels(f, in)) return true;
+    if (gradients_labelled(f, in)) return true;
     diag_error(s->d, IN_FILE(in->path), "%s: missing; gradients are those of a loss",
                f->head == ARCH_QA ? "start_positions and end_positions" : "labels");
     return false;

@@ -8,6 +8,8 @@
 #include "commands/session.h"
 #include "commands/tensors.h"
 
+bool gradients_labelled(const facts_t *f,
+                        const inputs_t *in); /* what the loss of this head needs */
 bool gradients_possible(const session_t *s); /* the model has a loss; false after an error in d */
 /* And the input labels. False after an error in d. */
 bool gradients_there(const session_t *s, const inputs_t *in);

@@ -15,8 +15,16 @@ typedef struct {
     const side_t *base; /* what differences are from */
     const results_t *rows;
     sbuf_t *out;
+    int name_width;
     bool marked_far, marked_bits;
 } table_t;
+
+static int name_width(const results_t *rows) {
+    size_t width = NAME_WIDTH;
+    for (size_t i = 0; i < rows->n; i++)
+        if (strlen(rows->items[i].name) > width) width = strlen(rows->items[i].name);
+    return (int)width;
+}
 
 static int cell_width(const side_t *s) {
     int n = (int)strlen(s->label) + 2;
@@ -30,7 +38,7 @@ static void end_row(sbuf_t *out) {
 }
 
 static void print_head(table_t *t) {
-    sbuf_printf(t->out, "%-*s %9s", NAME_WIDTH, "tensor", "magnitude");
+    sbuf_printf(t->out, "%-*s %9s", t->name_width, "tensor", "magnitude");
     for (int i = 0; i < t->v->n; i++) {
         const side_t *s = t->v->side[i];
         if (s != t->base) sbuf_printf(t->out, " %*s", cell_width(s), s->label);
@@ -68,7 +76,7 @@ static const results_t *compared(const table_t *t, const side_t *s) {
 static void print_row(table_t *t, const result_t *row) {
     bool integer = row->dtype == REFORMER_I32;
     difference_t self = compare_tensors(row, row);
-    sbuf_printf(t->out, "%-*s ", NAME_WIDTH, row->name);
+    sbuf_printf(t->out, "%-*s ", t->name_width, row->name);
     sbuf_printf(t->out, integer ? "%9.0f" : "%9.3g", self.magnitude);
     for (int i = 0; i < t->v->n; i++) {
         const side_t *s = t->v->side[i];
@@ -89,7 +97,7 @@ static bool any_untraced(const verdict_t *v) {
 static void print_untraced_row(table_t *t, const char *name) {
     char title[NAME_WIDTH + 1];
     snprintf(title, sizeof title, "untraced %s", name);
-    sbuf_printf(t->out, "%-*s %9s", NAME_WIDTH, title, "");
+    sbuf_printf(t->out, "%-*s %9s", t->name_width, title, "");
     for (int i = 0; i < t->v->n; i++) {
         const side_t *s = t->v->side[i];
         const result_t *want = results_find(&s->hashed, name);
@@ -262,6 +270,7 @@ void verdict_print(const verdict_t *v, const facts_t *facts, const bisection_t *
     const side_t *reference = verdict_reference(v);
     const side_t *base = reference ? reference : verdict_model(v);
     table_t t = {.v = v, .base = base, .rows = &base->hashed, .out = out};
+    t.name_width = name_width(t.rows);
     print_table(&t);
     print_near_ties(v, out);
     if (v->n_departures == 0) {

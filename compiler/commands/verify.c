@@ -3,41 +3,19 @@
  * In: a model, weights, an input. Each side runs code with traces, then code as products get it; then it
  * makes room for the next, only the reference stays (near-ties ask it for margins). Out: the table of
  * verdict.h on stdout, exit 1 when anything departs; progress on stderr. When the interpreter departs,
- * it runs again after each pass until the one to blame is found. */
+ * it runs again after each pass until the one to blame is found. Of specs that train, the gradients of a
+ * train step are compared as well (verify_train.c). */
 #include <string.h>
 
-#include "commands/progress.h"
-#include "commands/session.h"
+#include "commands/gradients.h"
 #include "commands/stages.h"
-#include "commands/verdict.h"
+#include "commands/verify.h"
 #include "exec/settle.h"
 
 /* The interpreter does some 250 million flops a second, twice this many: half a minute, unless asked for. */
 static const double interpreter_flops = 4e9;
 /* The reference does some 5 billion. */
 static const double reference_flops = 1e12;
-
-typedef struct {
-    backend_t backend;
-    const char *cc, *label;
-} choice_t;
-
-typedef struct {
-    options_t options; /* those of the command, with the back end that decides about targets */
-    session_t s;
-    inputs_t in;
-    plan_t *traced, *plain;
-    trial_t trial;
-    choice_t choice[MAX_SIDES];
-    side_t side[MAX_SIDES];
-    int n;
-    const char *left_out; /* a line for the table, NULL: everything ran */
-    exec_t *oracle;
-    side_t *reference; /* NULL: left out */
-    progress_t progress;
-    int64_t done, total; /* tensors of traced runs, and steps without any */
-    const char *running;
-} verify_t;
 
 /* ---- which sides --------------------------------------------------------------------------------- */
 
@@ -114,8 +92,18 @@ static plan_t *make_plan(verify_t *v, bool traced) {
     return session_plan(&v->s, &want) && session_lower(&v->s) ? v->s.plan : NULL;
 }
 
+/* Whether there is a train step to compare. */
+static bool trains(verify_t *v) {
+    const session_t *s = &v->s;
+    if (!spec_trains(s->spec) || !gradients_labelled(&s->model.facts, &v->in)) return false;
+    return s->model.facts.head != ARCH_BASE;
+}
+
 static bool make_plans(verify_t *v) {
     session_t *s = &v->s;
+    if (spec_trains(s->spec) && !gradients_possible(s)) return false;
+    v->train = trains(v) ? verify_train_plan(v, s->o->given[OPT_BUCKETS]) : NULL;
+    if (trains(v) && !v->train) return false;
     v->plain = make_plan(v, false);
     v->traced = v->plain ? make_plan(v, true) : NULL;
     return v->traced &&
@@ -130,6 +118,11 @@ static double count_flops(const verify_t *v) {
     while (p->variants[k].max_length < v->in.length) k++;
     int64_t unit = p->variants[k].unit, units = unit ? (v->in.length + unit - 1) / unit : 0;
     return loops_cost(p->modules[k * p->n_targets], units).flops;
+}
+
+bool verify_interprets(const verify_t *v, const choice_t *c, double flops) {
+    return c->backend != BACKEND_INTERPRETER || v->s.o->given[OPT_BACKENDS] ||
+           flops <= interpreter_flops;
 }
 
 static void remove_interpreter(verify_t *v, double flops) {
@@ -147,7 +140,7 @@ static void remove_interpreter(verify_t *v, double flops) {
 
 /* ---- running --------------------------------------------------------------------------------------- */
 
-static void show(verify_t *v, const char *what) {
+void verify_show(verify_t *v, const char *what) {
     char said[96];
     snprintf(said, sizeof said, "%s: %s", v->running, what);
     progress_show(&v->progress, v->done < v->total ? v->done : v->total, v->total, said);
@@ -156,7 +149,7 @@ static void show(verify_t *v, const char *what) {
 static void tick(void *ctx, const char *tensor) {
     verify_t *v = ctx;
     v->done++;
-    show(v, tensor);
+    verify_show(v, tensor);
 }
 
 /* Tensors of a traced forward. */
@@ -167,15 +160,15 @@ static int64_t tensors_of(const plan_t *p) {
     return n;
 }
 
-static exec_t *open_side(verify_t *v, const choice_t *c, plan_t *p) {
+exec_t *verify_open(verify_t *v, const choice_t *c, plan_t *p) {
     exec_options_t o = {
         .backend = c->backend, .cc = c->cc, .pool = v->s.pool, .passes = pass_options_of(v->s.o)};
     return exec_open(p, v->s.store, &o, v->s.d);
 }
 
 static bool run_untraced(verify_t *v, int i) {
-    show(v, "code without traces");
-    exec_t *e = open_side(v, &v->choice[i], v->plain);
+    verify_show(v, "code without traces");
+    exec_t *e = verify_open(v, &v->choice[i], v->plain);
     bool ok = e && side_run_untraced(&v->trial, &v->side[i], e);
     exec_close(e);
     v->done++;
@@ -186,8 +179,8 @@ static bool run_side(verify_t *v, int i) {
     side_t *s = &v->side[i];
     bool is_reference = s == v->reference;
     v->running = s->label;
-    show(v, "code with traces");
-    exec_t *e = open_side(v, &v->choice[i], v->traced);
+    verify_show(v, "code with traces");
+    exec_t *e = verify_open(v, &v->choice[i], v->traced);
     bool ok = e && side_run(&v->trial, s, e, is_reference ? NULL : v->reference, v->oracle);
     if (is_reference) {
         v->oracle = e;
@@ -207,7 +200,7 @@ static bool run_sides(verify_t *v) {
                          .tick_ctx = v,
                          .d = s->d};
     v->progress = progress_new("steps", 2);
-    v->total = v->n * (tensors_of(v->traced) + 1);
+    v->total = v->n * (tensors_of(v->traced) + 1 + (v->train != NULL));
     for (int i = 0; i < v->n; i++)
         if (!run_side(v, i)) return false;
     return true;
@@ -218,8 +211,8 @@ static bool run_sides(verify_t *v) {
 /* The interpreter on the loops after `stop_after`, against the reference. What it refuses to run departs. */
 static prefix_t try_prefix(void *ctx, const char *stop_after) {
     verify_t *v = ctx;
-    show(v,
-         *stop_after ? arena_printf(v->s.arena, "after pass %s", stop_after) : "before any pass");
+    verify_show(v, *stop_after ? arena_printf(v->s.arena, "after pass %s", stop_after)
+                               : "before any pass");
     plan_t p = *v->traced;
     p.modules = NULL;
     exec_options_t o = {.backend = BACKEND_INTERPRETER, .passes.stop_after = stop_after};
@@ -249,17 +242,24 @@ static bisection_t bisect(verify_t *v, const verdict_t *verdict) {
 
 /* ---- the command --------------------------------------------------------------------------------------- */
 
-static bool report(verify_t *v, bool *agree) {
+static void report(verify_t *v, sbuf_t *out, bool *agree) {
     const side_t *sides[MAX_SIDES];
     for (int i = 0; i < v->n; i++) sides[i] = &v->side[i];
     verdict_t verdict = verdict_of(sides, v->n);
     *agree = verdict.n_departures == 0;
     bisection_t b = bisect(v, &verdict);
-    progress_clear(&v->progress);
+    verdict_print(&verdict, &v->s.model.facts, &b, out);
+    if (v->left_out) sbuf_puts(out, v->left_out);
+    if (spec_trains(v->s.spec) && !v->train)
+        sbuf_puts(out, "left out: gradients, the input has no labels\n");
+}
+
+static bool report_all(verify_t *v, bool *agree) {
     sbuf_t out = {0};
-    verdict_print(&verdict, &v->s.model.facts, &b, &out);
-    if (v->left_out) sbuf_puts(&out, v->left_out);
-    bool ok = print_out(&out, v->s.d);
+    report(v, &out, agree);
+    bool ok = !v->train || verify_train(v, &out, agree);
+    progress_clear(&v->progress);
+    ok = ok && print_out(&out, v->s.d);
     sbuf_free(&out);
     return ok;
 }
@@ -281,11 +281,12 @@ static bool verify(verify_t *v, bool *agree) {
     if (!choose_sides(v) || !session_spec(s) || !session_need_weights(s)) return false;
     if (!read_input(v) || !make_plans(v) || !session_weights(s)) return false;
     double flops = count_flops(v);
-    if (!s->o->given[OPT_BACKENDS] && flops > interpreter_flops) remove_interpreter(v, flops);
+    choice_t interpreter = {.backend = BACKEND_INTERPRETER};
+    if (!verify_interprets(v, &interpreter, flops)) remove_interpreter(v, flops);
     s->pool = pool_new(s->threads);
     s->threads = pool_threads(s->pool);
     announce(v, flops);
-    return run_sides(v) && report(v, agree);
+    return run_sides(v) && report_all(v, agree);
 }
 
 int command_verify(const options_t *o, diag_t *d) {

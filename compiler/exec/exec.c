@@ -82,21 +82,24 @@ static int forward_reference(const exec_t *e, const reformer_io_t *io, void *wor
 
 typedef struct {
     const reformer_io_t *io;
+    bool drops;
     graph_margin_fn *of;
     void *ctx;
 } margins_t;
 
 static int walk_margins(void *ctx, const graph_t *g, void *store, bool unpadded) {
     const margins_t *m = ctx;
+    graph_dropout_t dropout = {m->io->dropout_seed, m->io->dropout_step, m->io->dropout_row};
     (void)unpadded;
-    return graph_hash_margins(g, exec_param, store, m->io, m->of, m->ctx);
+    return graph_hash_margins(g, exec_param, store, m->io, m->drops ? &dropout : NULL, m->of,
+                              m->ctx);
 }
 
 bool exec_hash_margins(const exec_t *e, const reformer_io_t *io, graph_margin_fn *margin, void *ctx,
                        diag_t *d) {
     if (e->backend != BACKEND_REFERENCE) bug("margins of a %s", backend_names[e->backend]);
     const variant_plan_t *v = plan_fitting(e->plan, io->length);
-    margins_t m = {io, margin, ctx};
+    margins_t m = {io, e->plan->trains == e->plan->variants, margin, ctx};
     return exec_went_well(exec_evaluate(e, v, io->length, walk_margins, &m, d), d);
 }
 

@@ -57,8 +57,8 @@ bool exec_forward(exec_t *e, const reformer_io_t *io, diag_t *d);
  * of the runtime, or EXEC_FAILED after an error in d. */
 enum { EXEC_FAILED = -1 };
 int exec_run(const exec_t *e, const reformer_io_t *io, void *workspace, diag_t *d);
-/* Of a reference: how far each hash of this forward was from another bucket (graph/evaluate.h);
- * layers whose buckets io imposes are left out. */
+/* Of a reference: how far each hash of this forward was from another bucket (graph/evaluate.h), where
+ * the plan is of train steps alone of that of a step; layers whose buckets io imposes are left out. */
 bool exec_hash_margins(const exec_t *e, const reformer_io_t *io, graph_margin_fn *margin, void *ctx,
                        diag_t *d);
 /* ---- train steps: plans that train (plan_options_t) ---------------------------------------------- */

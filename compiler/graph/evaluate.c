@@ -257,12 +257,13 @@ int graph_evaluate_gradients(const graph_t *g, graph_param_fn *param, void *ctx,
 }
 
 int graph_hash_margins(const graph_t *g, graph_param_fn *param, void *ctx, const reformer_io_t *io,
-                       graph_margin_fn *margin, void *margin_ctx) {
+                       const graph_dropout_t *dropout, graph_margin_fn *margin, void *margin_ctx) {
     int error = check_io(g, io);
     if (error != REFORMER_OK) return error;
     reformer_io_t silent = *io;
     silent.trace = NULL;
     eval_t e = eval_begin(g, param, ctx, &silent);
+    e.dropout = dropout;
     e.margin = margin;
     e.margin_ctx = margin_ctx;
     return evaluate(&e, NULL, 0);

@@ -41,8 +41,9 @@ double graph_evaluate_bytes(const graph_t *g);
  * margin [rows][heads][rounds][padded] = (largest - second largest rotated value) / ‖qk‖, the least
  * over the factors of num_buckets; infinite where masked. Below 1e-5 a last bit may decide. */
 typedef void graph_margin_fn(void *ctx, const gnode_t *hash, const float *margin, int64_t n);
-/* As graph_evaluate, but only runs what hashing needs; outputs of io are not filled. */
+/* As graph_evaluate, but only runs what hashing needs; outputs of io are not filled. Of a train step, whose forward drops: with
+ * `dropout`, NULL: none. */
 int graph_hash_margins(const graph_t *g, graph_param_fn *param, void *ctx, const reformer_io_t *io,
-                       graph_margin_fn *margin, void *margin_ctx);
+                       const graph_dropout_t *dropout, graph_margin_fn *margin, void *margin_ctx);
 
 #endif

@@ -55,6 +55,25 @@ static void floats_have_a_tolerance(void **state) {
     assert_true(allowed(4, 4 + 3.9e-5F, "loss"));
 }
 
+/* What is small, as gradients are, is held to its own size, down to what the reference says. */
+static void small_tensors_have_a_size(void **state) {
+    (void)state;
+    results_t r = {0};
+    int64_t one = 1;
+    float want = 1e-2F, near = 1.00001e-2F, far = 1.0003e-2F;
+    put(&r, "want", REFORMER_F32, 1, &one, &want)->least = 1e-3;
+    put(&r, "near", REFORMER_F32, 1, &one, &near);
+    put(&r, "far", REFORMER_F32, 1, &one, &far);
+    difference_t x = compare_tensors(&r.items[0], &r.items[1]);
+    assert_true(difference_allowed(&x, "gradient") && difference_relative(&x) > 0.9e-5);
+    x = compare_tensors(&r.items[0], &r.items[2]);
+    assert_false(difference_allowed(&x, "gradient"));
+    r.items[0].least = 1;
+    x = compare_tensors(&r.items[0], &r.items[2]);
+    assert_true(difference_allowed(&x, "gradient"));
+    results_free(&r);
+}
+
 /* Beyond the tolerance, where the reference says that showing a value rounds it. */
 static void rounding_is_allowed_besides(void **state) {
     (void)state;
@@ -717,6 +736,7 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(floats_have_a_tolerance),
+        TEST(small_tensors_have_a_size),
         TEST(rounding_is_allowed_besides),
         TEST(what_is_no_number_differs_from_all_else),
         TEST(the_largest_difference_is_found),

@@ -443,7 +443,7 @@ static void test_margins(void **unused) {
     traces_t t = {0};
     margins_t c = {0};
     model_t *m = two_lsh_layers(&t);
-    int error = graph_hash_margins(m->g, small_weights, &m->w, &m->io, count_margins, &c);
+    int error = graph_hash_margins(m->g, small_weights, &m->w, &m->io, NULL, count_margins, &c);
     assert_int_equal(error, REFORMER_OK);
     assert_int_equal(c.calls, 2);
     assert_int_equal(c.infinite, 2 * 2 * 2 * 2 * 6); /* layers, rows, heads, rounds, padding */
