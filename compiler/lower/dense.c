@@ -4,8 +4,14 @@
  * panel, one broadcast per row, rows * vectors fma. A block of rows is cut into tiles of nearly equal
  * height (64 = 13+13+13+13+12), so there are no masks and at most two code shapes. Weights stay
  * [panel][k][32] for every target; narrower tiles read part of a panel. Column tiles are the outer
- * loop, so that a panel is read from memory once per block. */
+ * loop, so that a panel is read from memory once per block.
+ *
+ * In a train step a deep product goes through its depth in slices, all column tiles of one before the next: so the rows
+ * and the column tile at work stay in the second-level cache, beside what else a block of the backward pass holds
+ * there. Each element is the same sum in the same order, so the bits are the same. */
 #include "lower/lower_int.h"
+
+enum { SLICE = 512 };
 
 int64_t row_tiles(const lower_t *L, int64_t m) {
     return (m + L->tiles->rows - 1) / L->tiles->rows;
@@ -78,13 +84,17 @@ typedef struct {
     int64_t row_tiles;
     int rows;
     value_t *column;
-    value_t *more; /* whether there is a next column tile */
+    value_t *more;              /* whether there is a next column tile */
+    int64_t depth;              /* of a slice */
+    affine_t first, next_first; /* k of the slice, and of the next column tile's */
+    buffer_t *so_far; /* scratch [m][n]: what slices before gave; NULL: there is one slice */
+    value_t *last;    /* whether none comes behind it */
 } dense_ctx_t;
 
 static value_t *dense_scalar(lower_t *L, builder_t *b, void *ctx, int row, affine_t k) {
     (void)L;
     const dense_ctx_t *c = ctx;
-    affine_t ix[] = {ax_plus(c->row, row), k};
+    affine_t ix[] = {ax_plus(c->row, row), ax_add(k, c->first)};
     return b_load(b, c->d->a, 1, ix);
 }
 
@@ -100,7 +110,8 @@ static void panel_index(const panels_t *w, affine_t panel, affine_t k, affine_t 
 static value_t *dense_vector(lower_t *L, builder_t *b, void *ctx, int j, affine_t k) {
     const dense_ctx_t *c = ctx;
     affine_t ix[MAX_RANK], lane = ax_plus(c->lane, (int64_t)j * L->lanes);
-    panel_index(&c->d->w, c->panel, ax_add(k, c->d->k_base), lane, ix);
+    k = ax_add(ax_add(k, c->first), c->d->k_base);
+    panel_index(&c->d->w, c->panel, k, lane, ix);
     return b_load(b, c->d->w.w, L->lanes, ix);
 }
 
@@ -112,15 +123,24 @@ void prefetch_row(builder_t *b, buffer_t *buf, affine_t *ix, int64_t width) {
     }
 }
 
+/* The rows that the tile will write. */
+static void fetch_target(lower_t *L, builder_t *b, const dense_ctx_t *c, affine_t step) {
+    if (!c->d->target) return;
+    inst_t *last = c->last ? b_if(b, c->last, 0, NULL) : NULL;
+    value_t *row = at_most(b, step, dim(c->rows - 1));
+    c->d->target(L, b, c->d->ctx, ax_add(c->row, ax_v(row)), c->col);
+    if (last) b_end_if(b, last, NULL);
+}
+
 /* Memory is asked for long before it is needed, a little in every step. The row tiles of a column tile
  * share the work of fetching the next one's part of the panel; each fetches the rows that it will write. */
 static void dense_ahead(lower_t *L, builder_t *b, void *ctx, affine_t step) {
     const dense_ctx_t *c = ctx;
-    int64_t share = c->d->k / c->row_tiles;
+    int64_t share = c->depth / c->row_tiles;
     affine_t ix[MAX_RANK], k = ax_add(ax_scale(c->ordinal, share), step);
     k = ax_add(k, c->d->k_base);
     inst_t *more = c->d->next ? b_if(b, c->more, 0, NULL) : NULL;
-    panel_index(&c->d->w, c->next_panel, k, c->next_lane, ix);
+    panel_index(&c->d->w, c->next_panel, ax_add(k, c->next_first), c->next_lane, ix);
     prefetch_row(b, c->d->w.w, ix, L->tile);
     if (more) {
         b_else(b, more, NULL);
@@ -128,10 +148,7 @@ static void dense_ahead(lower_t *L, builder_t *b, void *ctx, affine_t step) {
         prefetch_row(b, c->d->next->w, ix, L->tile);
         b_end_if(b, more, NULL);
     }
-    if (c->d->target) {
-        value_t *row = at_most(b, step, dim(c->rows - 1));
-        c->d->target(L, b, c->d->ctx, ax_add(c->row, ax_v(row)), c->col);
-    }
+    fetch_target(L, b, c, step);
     if (c->d->meanwhile) {
         affine_t tile = ax_add(ax_scale(ax_v(c->column), c->row_tiles), c->ordinal);
         c->d->meanwhile(L, b, c->d->ctx, ax_add(ax_scale(tile, share), step));
@@ -146,23 +163,50 @@ int64_t dense_calls(const lower_t *L, int64_t m, int64_t n, int64_t k) {
     return column_tiles(L, n) * row_tiles(L, m) * (k / row_tiles(L, m));
 }
 
+/* Accumulator i of a tile in the sums so far. */
+static void so_far_index(const lower_t *L, const dense_ctx_t *c, int i, affine_t *ix) {
+    int nv = L->tiles->vectors;
+    ix[0] = ax_plus(c->row, i / nv);
+    ix[1] = ax_plus(c->col, (int64_t)(i % nv) * L->lanes);
+}
+
+/* Behind the last slice the epilogue has them. */
+static void end_slice(lower_t *L, builder_t *b, const dense_ctx_t *c, value_t **acc) {
+    affine_t ix[2];
+    inst_t *last = b_if(b, c->last, 0, NULL);
+    c->d->epilogue(L, b, c->d->ctx, c->row, c->col, c->rows, acc);
+    b_else(b, last, NULL);
+    for (int i = 0; i < c->rows * L->tiles->vectors; i++) {
+        so_far_index(L, c, i, ix);
+        b_store(b, c->so_far, acc[i], ix);
+    }
+    b_end_if(b, last, NULL);
+}
+
 static void dense_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int rows,
                        affine_t ordinal) {
     dense_ctx_t *c = ctx;
-    value_t *acc[MAX_TILE];
+    value_t *acc[MAX_TILE], *init[MAX_TILE];
+    affine_t ix[2];
     c->row = row;
     c->ordinal = ordinal;
     c->rows = rows;
+    for (int i = 0; c->so_far && i < rows * L->tiles->vectors; i++) {
+        so_far_index(L, c, i, ix);
+        init[i] = b_load(b, c->so_far, L->lanes, ix);
+    }
     product_t p = {.rows = rows,
                    .vectors = L->tiles->vectors,
-                   .depth = c->d->k,
+                   .depth = c->depth,
                    .x = dense_scalar,
                    .y = dense_vector,
                    .ctx = c,
+                   .init = c->so_far ? init : NULL,
                    .every = c->row_tiles,
                    .ahead = dense_ahead};
     tile_product(L, b, &p, acc);
-    c->d->epilogue(L, b, c->d->ctx, row, c->col, rows, acc);
+    if (c->so_far) end_slice(L, b, c, acc);
+    else c->d->epilogue(L, b, c->d->ctx, row, c->col, rows, acc);
 }
 
 /* Where column tile t stands in the panels. */
@@ -175,7 +219,59 @@ static void column_tile(lower_t *L, builder_t *b, value_t *t, affine_t *panel, a
     *lane = ax_scale(ax_v(b_irem(b, t, dim(per_panel))), L->tile);
 }
 
+/* ---- slices ------------------------------------------------------------------------------------- */
+
+/* How deep slices are; all of the depth: there is one. */
+static int64_t depth_of_slices(const lower_t *L, const dense_t *d) {
+    bool trained = L->regions->backward < (int)L->g->n_nodes;
+    if (!trained || d->tiles || d->meanwhile || d->k < 2 * SLICE) return d->k;
+    int64_t depth = SLICE;
+    while (d->k % depth) depth--;
+    return 2 * depth > SLICE ? depth : d->k;
+}
+
+static void clear_so_far(lower_t *L, builder_t *b, const dense_ctx_t *c) {
+    inst_t *rows = b_for(b, "i", dim(0), dim(c->d->m), 0, NULL);
+    inst_t *columns = b_for(b, "v", dim(0), dim(c->so_far->dims[1].c / L->lanes), 0, NULL);
+    affine_t ix[] = {ax_v(loop_var(rows)), ax_scale(ax_v(loop_var(columns)), L->lanes)};
+    b_store(b, c->so_far, splat(b, L, 0), ix);
+    b_end_for(b, columns, NULL);
+    b_end_for(b, rows, NULL);
+}
+
+/* Which slice and which of its column tiles the one at `at` is. */
+static value_t *slice_at(builder_t *b, value_t *at, int64_t tiles, int64_t depth, affine_t *first) {
+    *first = ax_scale(ax_v(b_name(b_idiv(b, at, dim(tiles)), "slice")), depth);
+    return b_irem(b, at, dim(tiles));
+}
+
+static void dense_by_slices(lower_t *L, builder_t *b, const dense_t *d, int64_t depth) {
+    int64_t tiles = column_tiles(L, d->n), all = d->k / depth * tiles;
+    dim_t sums[] = {dim(d->m), dim(tiles * L->tile + PADDING)};
+    dense_ctx_t c = {.d = d, .depth = depth, .row_tiles = row_tiles(L, d->m)};
+    const char *name = free_buffer_name(L, arena_printf(L->arena, "%s_so_far", b->fn->name));
+    c.so_far = kernel_scratch(b, name, E_F32, 2, sums);
+    clear_so_far(L, b, &c);
+    inst_t *loop = b_for(b, "column", dim(0), dim(all), 0, NULL);
+    value_t *at = c.column = loop_var(loop);
+    value_t *t = slice_at(b, at, tiles, depth, &c.first);
+    c.col = ax_scale(ax_v(t), L->tile);
+    c.last = b_compare(b, OP_GE, at, b_index(b, ax(all - tiles)));
+    column_tile(L, b, t, &c.panel, &c.lane);
+    value_t *next = at_most(b, ax_plus(ax_v(at), 1), dim(all - 1));
+    if (d->next) c.more = b_compare(b, OP_LT, at, next);
+    t = slice_at(b, next, tiles, depth, &c.next_first);
+    column_tile(L, b, b_name(t, "next"), &c.next_panel, &c.next_lane);
+    for_row_tiles(L, b, d->m, dense_tile, &c);
+    b_end_for(b, loop, NULL);
+}
+
 void dense(lower_t *L, builder_t *b, const dense_t *d) {
+    int64_t depth = depth_of_slices(L, d);
+    if (depth < d->k) {
+        dense_by_slices(L, b, d, depth);
+        return;
+    }
     int64_t tiles = column_tiles(L, d->n);
     inst_t *loop = b_for(b, "column", dim(0), dim(d->tiles ? d->tiles : tiles), 0, NULL);
     value_t *t = loop_var(loop);
@@ -185,8 +281,13 @@ void dense(lower_t *L, builder_t *b, const dense_t *d) {
         t = at_most(b, ax_v(own), dim(tiles - 1));
         if (tiles % d->tiles) inside = b_if(b, b_compare(b, OP_EQ, own, t), 0, NULL);
     }
-    dense_ctx_t c = {
-        .d = d, .col = ax_scale(ax_v(t), L->tile), .column = t, .row_tiles = row_tiles(L, d->m)};
+    dense_ctx_t c = {.d = d,
+                     .col = ax_scale(ax_v(t), L->tile),
+                     .column = t,
+                     .row_tiles = row_tiles(L, d->m),
+                     .depth = d->k,
+                     .first = ax(0),
+                     .next_first = ax(0)};
     column_tile(L, b, t, &c.panel, &c.lane);
     value_t *next = at_most(b, ax_plus(ax_v(t), 1), dim(tiles - 1));
     if (d->next) c.more = b_compare(b, OP_LT, t, next);

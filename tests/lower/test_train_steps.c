@@ -309,6 +309,20 @@ static void dense_layers(void **state) {
                      .compiled = true});
 }
 
+/* Products so deep that a block goes through them in slices: of 346, three. */
+static void deep_layers(void **state) {
+    (void)state;
+    check(&(model_t){.text =
+                         LM TABLE "num_attention_heads: 1\nattention_head_size: 8\nhidden_size: 8\n"
+                                  "feed_forward_size: 1038\nlocal_attn_chunk_length: 4\n"
+                                  "max_position_embeddings: 16\nattn_layers: [local, local]\n",
+                     .batch = 1,
+                     .length = 8,
+                     .labels = 19,
+                     .plain = true,
+                     .compiled = true});
+}
+
 /* Heads of one row per batch element, of two columns, of all tokens without a shift. */
 static void heads(void **state) {
     (void)state;
@@ -619,6 +633,7 @@ int main(void) {
         cmocka_unit_test(depth_adds_no_memory),
         cmocka_unit_test(depth_adds_what_is_kept),
         cmocka_unit_test(dense_layers),
+        cmocka_unit_test(deep_layers),
         cmocka_unit_test(tied_layers),
         cmocka_unit_test(attention_layers),
         cmocka_unit_test(attentions),
