@@ -1,0 +1,34 @@
+# Compilers by the names that tests call them (cc, gcc, clang), but which do not optimise, whatever is asked of them:
+# a half to a quarter of the time. For tests that are about what generated code says, not about what optimisers make of
+# it; that is for golden_*_one and golden_*_identical, products, the emitters' tests, and the long forms. gcc reads the
+# intrinsics' header, most of a small file's time, compiled ahead (where it was compiled otherwise, as it is).
+#
+# A cache knows them from the compilers they are by what --version says.
+set(quick ${PROJECT_BINARY_DIR}/quick)
+file(CONFIGURE OUTPUT ${quick}/intrinsics.h CONTENT "#ifdef __x86_64__\n#include <immintrin.h>\n#endif\n")
+set(ahead ${quick}/intrinsics.h.gch)
+find_program(quick_gcc gcc)
+find_program(quick_clang clang)
+set(quick_cc ${CMAKE_C_COMPILER})
+foreach(name cc gcc clang)
+  set(more "")
+  if(name STREQUAL gcc OR (name STREQUAL cc AND CMAKE_C_COMPILER_ID STREQUAL GNU))
+    set(more "-include ${quick}/intrinsics.h")
+  endif()
+  if(quick_${name})
+    file(CONFIGURE OUTPUT ${quick}/${name} CONTENT
+         "#!/bin/sh\n[ \"$1\" != --version ] || echo quick\nexec ${quick_${name}} \"$@\" -O0 ${more}\n")
+    file(CHMOD ${quick}/${name} PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE)
+  endif()
+endforeach()
+if(quick_gcc)
+  add_custom_command(OUTPUT ${ahead} DEPENDS ${quick}/intrinsics.h VERBATIM
+                     COMMAND ${quick_gcc} -O2 -std=c11 -fPIC -O0 -x c-header ${quick}/intrinsics.h -o ${ahead})
+  add_custom_target(quick_intrinsics ALL DEPENDS ${ahead})
+endif()
+
+# Tests of the folder that calls it whose compilers these are.
+function(compile_quickly)
+  set_property(TEST ${ARGN} APPEND PROPERTY ENVIRONMENT CC=cc)
+  set_property(TEST ${ARGN} APPEND PROPERTY ENVIRONMENT_MODIFICATION PATH=path_list_prepend:${quick})
+endfunction()
