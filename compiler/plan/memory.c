@@ -8,11 +8,11 @@ static const struct {
     const char *name;
     bool lowered, of_attention;
 } kinds[KEPT_KINDS] = {
-    [KEPT_STREAMS] = {"streams", false, false},
-    [KEPT_OPERANDS] = {"operands of attention", false, true},
-    [KEPT_ATTENTION] = {"attention outputs", false, true},
-    [KEPT_HIDDEN] = {"hidden activations", false, false},
-    [KEPT_NORMED] = {"normed inputs", false, false},
+    [KEPT_STREAMS] = {"streams", true, false},
+    [KEPT_OPERANDS] = {"operands of attention", true, true},
+    [KEPT_ATTENTION] = {"attention outputs", true, true},
+    [KEPT_HIDDEN] = {"hidden activations", true, false},
+    [KEPT_NORMED] = {"normed inputs", true, false},
 };
 
 /* ---- which values ------------------------------------------------------------------------------ */

@@ -14,7 +14,7 @@
 
 #include "plan/work.h"
 
-enum { KEPT_FLOPS_PER_BYTE = 10, KEPT_ROWS = 9 };
+enum { KEPT_FLOPS_PER_BYTE = 5, KEPT_ROWS = 9 };
 
 /* What `auto` may keep: all kinds for a few thousand tokens of a model of some ten million parameters, nothing for a million. */
 #define KEPT_BY_AUTO 1073741824.0

@@ -122,14 +122,15 @@ for kind in streams 'hidden activations' 'normed inputs' 'operands of attention 
     'operands of attention \(local\)' 'attention outputs \(lsh\)' 'attention outputs \(local\)'; do
     says "^  $kind +[0-9,]+ +[0-9.]+ +[0-9.]+ m?s +(yes|no: .*)\$"
 done
-says '^  normed inputs .* no'
+says '^  normed inputs .* no: saves no time$'
+equal 'kinds that are chosen' "$(grep -c ' yes$' .out)" 6
 # bytes: of six layers' two norms, each [4096][512] of floats; of all but the last values of two streams
 equal 'bytes of normed inputs' "$(row 'normed inputs' 3)" $((12 * 4096 * 512 * 4))
 equal 'bytes of streams' "$(row streams 2)" $((11 * 4096 * 512 * 4))
 equal 'bytes of what is chosen' "$(row chosen 2)" "$(awk '/ yes$/ { gsub(",", ""); sub(/^[ a-z()]*/, ""); s += $1 } END { print s + 0 }' .out)"
 # the forward's kernels are those of a forward; the graph and the loops count nearly the same, and a step is four forwards
 section 'work of one train step'
-equal 'flops of the forward in a step' "$(awk '$1 == "feed_forward" { print $3 }' section.txt)" 25.2092
+equal 'flops of the forward in a step' "$(awk '$1 ~ /^feed_forward(_[2-9])?$/ { s += $3 } END { printf "%.2f", s }' section.txt)" 25.21
 loops=$(awk '$1 == "total" { print $3 }' section.txt)
 section 'parts of a train step'
 awk -v loops="$loops" '$1 == "total" { all = $2; forwards = $3 } { for (i = 1; i < NF; i++) if ($i ~ /^[0-9]+[.]/) { sum += $i; break } }
@@ -150,6 +151,11 @@ x 'train, too small' 1 "^--set train.memory: error: 'train.memory' is 1.00 MiB; 
     "$specs/bench.yaml" $fixed --set train.memory=1MiB
 x 'train, a size' 0 - "$specs/bench.yaml" $fixed --set train.memory=$bytes
 says '^  train.memory: a workspace of [0-9.]+ MiB, which leaves 0 B for values$'
+says '^  streams .* no: no room$'
+x 'train, a larger size' 0 - "$specs/bench.yaml" $fixed --set train.memory=$((bytes + 130000000))
+says '^  streams .* yes$'
+says '^  hidden activations .* no: no room$'
+[ "$(row chosen 3)" -le $((bytes + 130000000)) ] || fail 'a workspace is larger than train.memory'
 x 'train, no loss' 1 'error: the model has no loss to train it by' "$CASES/p_base_model_local_only" $fixed --set train.memory=auto
 x 'train, of a graph' 0 '' "$small" $fixed --no-warnings --set train.steps=3 --set compile.sequence_length=64
 "$r" "$small" -o small.graph --set train.memory=reversible --set compile.sequence_length=64

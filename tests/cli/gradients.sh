@@ -36,6 +36,23 @@ check 'a forward drops nothing' 0 - $run $drop --output plain.st
 check 'none without rates' 0 - $run --output unrated.st
 same 'a forward drops nothing' plain.st unrated.st
 
+# ---- whatever is kept for the backward pass, gradients are the same but for roundings
+dumped() { "$r" "$lm" --dump gradients --set compile.sequence_length=64 "$@" 2>&1 | grep -c '^again\.'; }
+most=$(dumped --set train.memory=reversible)
+for memory in auto 1GiB 450kB; do
+    keeps="$drop --set lsh_attention_probs_dropout_prob=0.1 --set train.memory=$memory"
+    fewer=$(dumped $keeps)
+    [ "$fewer" -lt "$most" ] || fail "train.memory=$memory makes $fewer of $most nodes again"
+    check "kept $memory" 0 - $run $keeps --gradients k.st
+    check "kept $memory by the interpreter" 0 - $run $keeps --backend interpreter --gradients i.st
+    check "nothing kept" 0 - $run $keeps --set train.memory=reversible --gradients n.st
+    check "the same sums, $memory" 0 '' "$TENSOR" near k.st n.st 1e-7
+    check "the same by the interpreter, $memory" 0 '' "$TENSOR" near i.st n.st 1e-5
+done
+check 'too little' 1 "train.memory: error: 'train.memory' is 0.06 MiB; a train step of 1 x 64 tokens takes 0.[0-9]+ MiB even" \
+    $run --set train.memory=64KiB --gradients none.st
+absent none.st
+
 # ---- every head has its loss
 "$FORGE" make classes.st 'input_ids:I32:2,64=1*' labels:I32:2=0,2
 "$FORGE" make floats.st 'input_ids:I32:2,64=1*' 'labels:F32:2,3=0.5*'

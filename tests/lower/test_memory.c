@@ -192,8 +192,7 @@ static void what_saves_most_per_byte_comes_first(void **state) {
         assert_true(some->bytes <= sum - 1);
     }
     assert_false(row(all, KEPT_NORMED, G_COUNT)->kept);
-    assert_false(row(all, KEPT_ATTENTION, G_LOCAL_ATTENTION)->kept);
-    assert_int_equal(count_kept(all), 5);
+    assert_int_equal(count_kept(all), 6);
     assert_true(all->bytes == sum);
 }
 
@@ -203,13 +202,10 @@ static void flags_are_those_of_the_kinds(void **state) {
     const kept_kind_t *kind = graph_kept_kinds(e->arena, g);
     kept_t *k = choose(e, g, INFINITY);
     for (size_t i = 0; i < g->n_nodes; i++) {
-        bool local = strstr(g->nodes[i]->name, "layers.0.self_attention") != NULL;
-        bool want = kind[i] != KEPT_NONE && kind[i] != KEPT_NORMED && !local;
+        bool want = kind[i] != KEPT_NONE && kind[i] != KEPT_NORMED;
         if (k->keep[i] != want) fail_msg("%s: %d", g->nodes[i]->name, k->keep[i]);
     }
     assert_null(choose(e, g, 0)->keep);
-    kept_t *none = kept_choose(e->arena, g, NULL, 0, true, e->diag);
-    assert_int_equal(count_kept(none), 0);
 }
 
 /* ---- through the plan ------------------------------------------------------------------------------ */
@@ -248,6 +244,9 @@ static void a_plan_chooses(void **state) {
         assert_int_equal(k->rows[i].kept, again->rows[i].kept);
         assert_true(k->rows[i].lowered || !k->rows[i].kept);
     }
+    assert_int_equal(count_kept(k), 6);
+    assert_true(work_of_train(p->trains[0].graph).again <
+                0.1 * work_of_train(plan(e, small, "train: {steps: 1}\n")->trains[0].graph).again);
 }
 
 static bool says(const env_t *e, const char *text) {
@@ -286,13 +285,17 @@ static double workspace(plan_t *p) {
 static void a_size_is_kept(void **state) {
     const env_t *e = *state;
     double least = workspace(plan(e, small, "train: {memory: reversible}\n"));
+    int kept = 0;
     for (double more = 0; more < 2e6; more = 2 * more + 20000) {
         char *size = arena_printf(e->arena, "train: {memory: %.0f}\n", least + more);
         plan_t *p = plan(e, small, size);
         assert_non_null(p);
         assert_true(workspace(p) <= least + more);
         assert_true(p->trains[0].kept->bytes <= more);
+        assert_true(count_kept(p->trains[0].kept) >= kept);
+        kept = count_kept(p->trains[0].kept);
     }
+    assert_int_equal(kept, 6);
     assert_null(plan(e, small, arena_printf(e->arena, "train: {memory: %.0f}\n", least - 1)));
 }
 
