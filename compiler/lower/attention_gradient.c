@@ -199,14 +199,26 @@ static void add_row(lower_t *L, builder_t *b, const grad_t *g, buffer_t *to, aff
     }
 }
 
+/* The rows of a tile, which a sorted order has strewn over memory, come while its product is computed. */
+static void fetch_rows(lower_t *L, builder_t *b, const grad_t *g, buffer_t *to, buffer_t *tokens,
+                       affine_t first, int rows) {
+    for (int i = 0; i < rows; i++) {
+        affine_t lane = ax_plus(first, i);
+        affine_t ix[] = {g->batch, g->head, ax_v(b_load(b, tokens, 1, &lane)), g->column};
+        prefetch_row(b, to, ix, L->tile);
+    }
+}
+
 static void query_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int rows,
                        affine_t ordinal) {
     grad_t *g = ctx;
     value_t *acc[MAX_TILE];
     (void)ordinal;
+    affine_t first = ax_add(ax_scale(g->panel, L->tile), row);
+    if (is_sorted(g->a)) fetch_rows(L, b, g, g->a->dq, g->query_pos, first, rows);
     along(L, b, g, row, rows, query_weight, acc);
     for (int i = 0; i < rows; i++) {
-        affine_t lane = ax_plus(ax_add(ax_scale(g->panel, L->tile), row), i);
+        affine_t lane = ax_plus(first, i);
         value_t *real = is_chunk_row(b, g, g->chunk, lane);
         if (g->lanes != g->size) {
             value_t *inside = b_compare(b, OP_LT, b_index(b, lane), b_index(b, ax(g->size)));
@@ -221,6 +233,7 @@ static void query_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int ro
 
 static void key_tile(lower_t *L, builder_t *b, grad_t *g, affine_t row, int rows, buffer_t *to) {
     value_t *acc[MAX_TILE];
+    if (is_sorted(g->a)) fetch_rows(L, b, g, to, g->key_row, row, rows);
     along(L, b, g, row, rows, key_weight, acc);
     for (int i = 0; i < rows; i++) {
         affine_t lane = ax_plus(row, i);
