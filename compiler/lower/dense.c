@@ -126,9 +126,11 @@ void prefetch_row(builder_t *b, buffer_t *buf, affine_t *ix, int64_t width) {
 /* The rows that the tile will write. */
 static void fetch_target(lower_t *L, builder_t *b, const dense_ctx_t *c, affine_t step) {
     if (!c->d->target) return;
-    inst_t *last = c->last ? b_if(b, c->last, 0, NULL) : NULL;
+    inst_t *last = c->last ? b_if(b, c->last, 0, NULL) : NULL, *new = NULL;
     value_t *row = at_most(b, step, dim(c->rows - 1));
+    if (c->d->once) new = b_if(b, b_compare(b, OP_EQ, b_index(b, step), row), 0, NULL);
     c->d->target(L, b, c->d->ctx, ax_add(c->row, ax_v(row)), c->col);
+    if (new) b_end_if(b, new, NULL);
     if (last) b_end_if(b, last, NULL);
 }
 

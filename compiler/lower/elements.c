@@ -304,3 +304,17 @@ void put_tile(lower_t *L, builder_t *b, void *chain, affine_t row, affine_t col,
     tile_at_t t = tile_at(L, b, c, col);
     (c->along_rows ? put_by_rows : put_by_columns)(L, b, c, &t, row, rows, acc);
 }
+
+void fetch_stored(lower_t *L, builder_t *b, void *chain, affine_t row, affine_t col) {
+    const chain_t *c = chain;
+    tile_at_t t = tile_at(L, b, c, col);
+    for (int i = 0; i <= c->n_links; i++) {
+        const stored_t *s = &c->stored[i];
+        for (int k = 0; k < s->n_to; k++) {
+            affine_t home[] = {c->at->batch, ax_add(c->at->row0, row), col}, own[] = {row, col};
+            prefetch_row(b, s->to[k], s->to[k]->rank == 3 ? home : own, L->tile);
+        }
+        affine_t in_panel[] = {t.panel, ax_add(c->chunk_row, row), t.lane};
+        if (s->panels) prefetch_row(b, s->panels, in_panel, L->tile);
+    }
+}

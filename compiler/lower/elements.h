@@ -82,6 +82,8 @@ chain_t begin_chain(const part_t *p, value_t *const *index, const rows_at_t *at,
 /* An epilogue of dense(), whose context is a chain. */
 void put_tile(lower_t *L, builder_t *b, void *chain, affine_t row, affine_t col, int rows,
               value_t **acc);
+/* A target of dense(), whose context is a chain: fetches all that put_tile() writes of a row. */
+void fetch_stored(lower_t *L, builder_t *b, void *chain, affine_t row, affine_t col);
 /* A vector x goes through the links and is stored, in no panels; NULL, where all inputs of the first link are in memory. */
 void put_vector(lower_t *L, builder_t *b, const chain_t *c, affine_t row, affine_t col, value_t *x);
 

@@ -320,6 +320,7 @@ typedef struct {
     int64_t tiles;        /* how many of them; those beyond the last are left out; 0: all */
     epilogue_fn *epilogue;
     target_fn *target; /* NULL: what the epilogue writes is in the cache */
+    bool once;         /* it fetches much of each row, and is asked for none twice */
     /* NULL, or called dense_calls() times, at even distances, to prefetch what is needed later */
     void (*meanwhile)(lower_t *L, builder_t *b, void *ctx, affine_t call);
     void *ctx;

@@ -154,7 +154,9 @@ static bool dense_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     if (!d.a) return is_missing(L, n);
     if (a) d.k_base = ax_scale(ax_v(r->group), d.k);
     chain_t c = chain_from(L, b, r, n);
-    if (c.target) d.target = fetch_home;
+    d.once = r->region->kind == K_SUM;
+    if (d.once) d.target = fetch_stored;
+    else if (c.target) d.target = fetch_home;
     if (next_panels(L, r, place_of(r, c.last), width_of(n->in[0]), &next)) d.next = &next;
     d.ctx = &c;
     b_comment(b, "%s", base_name(c.last));
