@@ -282,7 +282,6 @@ static int prefill_row(const reformer_engine_t *e, const reformer_decode_t *io, 
     int32_t *control = (int32_t *)call.slot[REFORMER_SLOT_CONTROL];
     control[REFORMER_WANT_CACHE] = 1;
     control[REFORMER_CACHE_ROW] = (int32_t)row;
-    control[REFORMER_TOKENS] = (int32_t)n;
     bind_outputs(e, io, row, &call);
     bind_cache(e->desc, c, &call);
     c->tokens[row] = 0; /* until all is there */

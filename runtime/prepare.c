@@ -79,6 +79,7 @@ static void fill_control(const fill_t *f) {
     control[REFORMER_ANY_MASKED] = f->any_masked;
     control[REFORMER_BATCH_ROWS] = (int32_t)f->batch;
     control[REFORMER_LOSS_LENGTH] = (int32_t)f->loss_length;
+    control[REFORMER_TOKENS] = (int32_t)f->length;
     control[REFORMER_WANT_TRACE] = io->trace != NULL;
     control[REFORMER_WANT_TOKEN_LOSSES] = io->token_losses != NULL;
     control[REFORMER_SEED_LOW] = (int32_t)(uint32_t)io->dropout_seed;

@@ -218,7 +218,7 @@ enum {
     REFORMER_WANT_END,    /* 0 or 1: end logits of QA */
     REFORMER_WANT_CACHE,  /* 0 or 1: a prefill */
     REFORMER_CACHE_ROW,   /* prefill: row of the cache */
-    REFORMER_TOKENS,      /* prefill: tokens of the row, 1 … max_length */
+    REFORMER_TOKENS,      /* of a row that was given, 1 … max_length */
     /* 0 or 1 */
     REFORMER_WANT_TOKEN_LOSSES,
     /* Of dropout, as the fields of reformer_io_t: the seed's halves, the step, the first row's number. */

@@ -42,10 +42,14 @@ kept_t *begin_kept(lower_t *L, builder_t *b, const attention_t *a, const told_t 
     kept_t *k = ARENA_NEW(L->arena, kept_t);
     k->draws = begin_dropout(L, b, PLACE_PROBABILITIES, a->node->rate, told->layer);
     k->blocks = round_up(window_of(L, a), BLOCK) / BLOCK;
-    value_t *step = b_convert(b, E_I64, control(b, L, REFORMER_FIRST_ROW));
+    k->positions = masked_positions(L, b);
+    if (a->exact && k->positions)
+        k->own_blocks = b_idiv(b, b_index(b, ax_plus(ax_v(k->positions), BLOCK - 1)), dim(BLOCK));
+    value_t *step = first_row_of_step(L, b);
     affine_t heads = ax_add(ax_scale(ax_v(told->group), a->group), head);
     k->first = b_index(b, ax_add(ax_scale(ax_add(ax_v(step), batch), a->heads), heads));
-    value_t *blocks = b_iconst(b, VECTOR(E_I32, L->lanes), k->blocks);
+    value_t *blocks = k->own_blocks ? b_broadcast(b, b_convert(b, E_I32, k->own_blocks), L->lanes)
+                                    : b_iconst(b, VECTOR(E_I32, L->lanes), k->blocks);
     k->offsets = b_binary(b, OP_MUL, lane_numbers(L, b), blocks);
     return k;
 }
@@ -53,12 +57,14 @@ kept_t *begin_kept(lower_t *L, builder_t *b, const attention_t *a, const told_t 
 void kept_of_round(lower_t *L, builder_t *b, const attention_t *a, kept_t *k, affine_t round) {
     if (!k) return;
     value_t *all = b_index(b, ax_add(ax_scale(ax_v(k->first), a->rounds), round));
-    k->first = b_index(b, ax_scale_dim(ax_v(all), L->padded));
+    k->first = b_index(b, ax_scale_positions(L, b, ax_v(all), k->positions));
 }
 
 /* The first block of a row. */
 static affine_t block_of(builder_t *b, const kept_t *k, affine_t row) {
-    return ax_scale(ax_v(b_index(b, ax_add(ax_v(k->first), row))), k->blocks);
+    value_t *at = b_index(b, ax_add(ax_v(k->first), row));
+    if (k->own_blocks) return ax_v(b_binary(b, OP_MUL, at, k->own_blocks));
+    return ax_scale(ax_v(at), k->blocks);
 }
 
 /* A block of keys that may begin before the first, or end behind the last. */

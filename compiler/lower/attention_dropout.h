@@ -9,9 +9,12 @@
 /* Of one head and round, in a kernel. */
 typedef struct kept {
     dropout_t draws;
-    value_t *first;   /* i64: rows of probabilities before its place 0 */
-    int64_t blocks;   /* of a row */
-    value_t *offsets; /* i32 lanes: blocks from lane 0's row to each lane's */
+    value_t *first; /* i64: rows of probabilities before its place 0 */
+    int64_t blocks; /* of a row */
+    value_t *
+        own_blocks; /* i64: instead, where the input has fewer keys than the code; NULL: it has all */
+    value_t *positions; /* masked_positions() */
+    value_t *offsets;   /* i32 lanes: blocks from lane 0's row to each lane's */
 } kept_t;
 
 bool drops_probabilities(const lower_t *L, const attention_t *a);

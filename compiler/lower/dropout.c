@@ -140,8 +140,7 @@ value_t *layer_of_dropout(builder_t *b, const part_t *p, value_t *const *index, 
 bool drops_alike(const part_t *p, int a, int b) {
     const gnode_t *x = p->class->pattern->nodes.at[a], *y = p->class->pattern->nodes.at[b];
     bool alike = x->place == y->place && x->rate == y->rate && x->rank == y->rank &&
-                 x->n_axial == y->n_axial && dim_equal(dropped_of(x).rows, dropped_of(y).rows) &&
-                 width_of(x) == width_of(y);
+                 x->n_axial == y->n_axial && width_of(x) == width_of(y);
     for (int i = 0; alike && i < x->n_axial; i++) alike = x->axial_shape[i] == y->axial_shape[i];
     for (int m = 0; alike && m < p->class->count; m++) {
         const nodes_t *nodes = &p->class->members[m]->nodes;
@@ -185,6 +184,24 @@ value_t *lane_numbers(lower_t *L, builder_t *b) {
     }
     affine_t first = ax(0);
     return b_load(b, table, L->lanes, &first);
+}
+
+value_t *first_row_of_step(lower_t *L, builder_t *b) {
+    ltype_t i64 = SCALAR(E_I64);
+    value_t *first = b_convert(b, E_I64, control(b, L, REFORMER_FIRST_ROW));
+    return b_binary(b, OP_AND, first, b_iconst(b, i64, UINT32_MAX));
+}
+
+/* What stands behind an input that nothing fills up is no position: masks are those of code for that length. */
+value_t *masked_positions(lower_t *L, builder_t *b) {
+    if (!L->o->absent_keys) return NULL;
+    value_t *tokens = b_convert(b, E_I64, control(b, L, REFORMER_TOKENS));
+    return b_binary(b, OP_MAX, tokens, b_index(b, ax(0)));
+}
+
+affine_t ax_scale_positions(lower_t *L, builder_t *b, affine_t x, value_t *positions) {
+    if (!positions) return ax_scale_dim(x, L->padded);
+    return ax_v(b_binary(b, OP_MUL, b_index(b, x), positions));
 }
 
 /* Whether x is below y, both without sign. */
@@ -247,7 +264,7 @@ dropped_t dropped_of(const gnode_t *n) {
     return (dropped_t){.place = (dropout_place_t)n->place,
                        .rate = n->rate,
                        .width = width_of(n),
-                       .rows = n->rank == 3 ? n->shape[1] : dim(1),
+                       .by_position = n->rank == 3,
                        .n_axial = n->n_axial,
                        .axial_shape = n->axial_shape};
 }
@@ -266,6 +283,7 @@ typedef struct {
     buffer_t *to;
     affine_t row;      /* of the block */
     value_t *element;  /* the batch element's number in the step */
+    affine_t first;    /* and that of its first row */
     value_t *position; /* the row's */
     value_t *factor;   /* of all of the row */
 } mask_t;
@@ -273,7 +291,7 @@ typedef struct {
 /* Vector after vector of a row, as many at once as one draw gives. */
 static void draw_row(lower_t *L, builder_t *b, mask_t *m) {
     int64_t blocks = round_up(m->of->width, BLOCK) / BLOCK;
-    affine_t row = ax_add(ax_scale_dim(ax_v(m->element), m->of->rows), ax_v(m->position));
+    affine_t row = ax_add(m->first, ax_v(m->position));
     value_t *number = b_index(b, row), *factor[BLOCK];
     inst_t *loop = b_for(b, "v", dim(0), dim_div(m->to->dims[1], BLOCK * L->lanes), 0, NULL);
     affine_t v = ax_v(loop_var(loop));
@@ -311,10 +329,9 @@ buffer_t *dropout_rows(lower_t *L, builder_t *b, const rows_at_t *at, const drop
     dropout_t d = begin_dropout(L, b, of->place, of->rate, layer);
     mask_t m = {.of = of, .d = &d};
     m.to = kernel_scratch(b, own_name(L, b, name), E_F32, 2, dims);
-    ltype_t i64 = SCALAR(E_I64);
-    value_t *first = b_convert(b, E_I64, control(b, L, REFORMER_FIRST_ROW));
-    first = b_binary(b, OP_AND, first, b_iconst(b, i64, UINT32_MAX));
-    m.element = b_index(b, ax_add(ax_v(first), at->batch));
+    m.element = b_index(b, ax_add(ax_v(first_row_of_step(L, b)), at->batch));
+    m.first = ax_v(m.element);
+    if (of->by_position) m.first = ax_scale_positions(L, b, m.first, masked_positions(L, b));
     inst_t *loop = b_for(b, "i", dim(0), dim(at->m), 0, NULL);
     m.row = ax_v(loop_var(loop));
     m.position = b_index(b, ax_add(at->row0, m.row));

@@ -36,6 +36,11 @@ dropout_t begin_dropout(lower_t *L, builder_t *b, dropout_place_t place, double 
                         value_t *layer);
 /* 0, 1, 2 … in the lanes of an i32 vector. */
 value_t *lane_numbers(lower_t *L, builder_t *b);
+/* i64: of the whole step, the number of this call's first row. */
+value_t *first_row_of_step(lower_t *L, builder_t *b);
+/* Positions of a row, by which masks are numbered: those that are there. NULL: all of L->padded. */
+value_t *masked_positions(lower_t *L, builder_t *b);
+affine_t ax_scale_positions(lower_t *L, builder_t *b, affine_t x, value_t *positions);
 /* Factors of the elements of the blocks block + offset, one in each lane: factor[i] is of the i-th of them. block: i64;
  * offset: i32 lanes, none negative. */
 void dropout_lanes(lower_t *L, builder_t *b, const dropout_t *d, value_t *block, value_t *offset,
@@ -53,7 +58,7 @@ typedef struct {
     dropout_place_t place;
     double rate;
     int64_t width;
-    dim_t rows; /* of a batch element */
+    bool by_position; /* else a batch element is one row */
     int n_axial;
     const int64_t *axial_shape; /* whole columns of the grid */
 } dropped_t;

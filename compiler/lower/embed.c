@@ -91,7 +91,7 @@ static void embed_row(lower_t *L, builder_t *b, const part_t *part, const gnode_
 /* Words and positions are dropped by themselves. */
 static void draw_factors(lower_t *L, builder_t *b, const gnode_t *node, const rows_at_t *at,
                          embed_t *e) {
-    dropped_t of = {.width = e->width, .rows = node->shape[1], .axial_shape = node->axial_shape};
+    dropped_t of = {.width = e->width, .by_position = true, .axial_shape = node->axial_shape};
     if (!is_dropping(L, node)) return;
     of.rate = node->rate;
     of.place = PLACE_WORD;

@@ -19,10 +19,11 @@ enum { MOST_GRADIENTS = 256 };
 typedef struct {
     const char *text; /* of the spec */
     int64_t batch, length;
-    bool plain;      /* without attention: dense layers in its place */
-    bool tied;       /* all layers have the first one's feed-forward */
-    bool drops;      /* at the spec's rates; of one length */
-    uint32_t labels; /* classes */
+    bool plain;         /* without attention: dense layers in its place */
+    bool tied;          /* all layers have the first one's feed-forward */
+    bool drops;         /* at the spec's rates */
+    uint32_t labels;    /* classes */
+    uint32_t first_row; /* less 5, of the step */
     bool compiled;
     bool brief;                      /* of one target alone */
     bool (*keeps)(const gnode_t *n); /* for the backward pass; NULL: nothing */
@@ -84,7 +85,10 @@ static void tie(sample_t *t, graph_t *g) {
 
 /* Its train step in place of a forward. */
 static graph_t *derive(sample_t *t, graph_t *g) {
-    graph_options_t o = {.batch = g->batch, .length = g->length.c, .train = true};
+    graph_options_t o = {.batch = g->batch,
+                         .length = dim_at(g->length, g->units.max),
+                         .units = g->units,
+                         .train = true};
     if (t->model->drops) g = graph_build(t->a, g->spec, &o, t->d);
     must(t, g != NULL);
     if (t->model->plain) make_plain(t, g);
@@ -118,7 +122,7 @@ static plan_t *plan(sample_t *t, const target_t *target, const tiles_t *tiles, b
         t->g = p->variants[0].graph;
         t->gradients = layout_gradients(t->a, t->g);
     }
-    p->layout = layout_make(t->a, t->g);
+    p->layout = layout_make(t->a, p->variants[p->n_variants - 1].graph);
     return p;
 }
 
@@ -138,7 +142,7 @@ static void draw_inputs(sample_t *t) {
                             .length = (size_t)t->model->length,
                             .dropout_seed = 0x123456789abcdef,
                             .dropout_step = 3,
-                            .dropout_row = 5,
+                            .dropout_row = 5 + t->model->first_row,
                             .loss = ARENA_ARRAY(t->a, float, 1)};
     t->dropout = (graph_dropout_t){t->io.dropout_seed, t->io.dropout_step, t->io.dropout_row};
 }
@@ -228,11 +232,13 @@ static void check_compiled(sample_t *t, int target, const float *want) {
         same(t, want, run(t, &targets[target], NULL, BACKEND_JIT, NULL, threads), "jit");
 }
 
-static sample_t begin(const model_t *m) {
+/* any: code for any length is to run, too, and may hash where this length does not. */
+static sample_t begin(const model_t *m, bool any) {
     sample_t t = {.model = m, .a = arena_new(), .d = diag_new()};
-    (void)plan(&t, &targets[0], NULL, false);
+    const plan_t *p = plan(&t, &targets[0], NULL, false);
+    if (any) p = plan(&t, &targets[0], NULL, true);
     store_options_t o = {.path = "random"};
-    t.store = store_load(t.g, &o, t.d);
+    t.store = store_load(p->variants[p->n_variants - 1].graph, &o, t.d);
     must(&t, t.store != NULL);
     draw_inputs(&t);
     assert_int_equal(
@@ -262,7 +268,7 @@ static int last_target(void) {
 
 /* What takes an interpreter long. */
 static void check_long(const model_t *m) {
-    sample_t t = begin(m);
+    sample_t t = begin(m, true);
     backend_t b = backend_default();
     int k = last_target();
     tiles_t narrow = narrow_tiles(k);
@@ -276,7 +282,7 @@ static void check_long(const model_t *m) {
 }
 
 static void check(const model_t *m) {
-    sample_t t = begin(m);
+    sample_t t = begin(m, false);
     int last = last_target();
     for (int k = m->brief ? last : 0; k < (m->brief ? last + 1 : T_COUNT); k++) {
         float *all = run(&t, &targets[k], NULL, BACKEND_INTERPRETER, NULL, 1);
@@ -438,6 +444,26 @@ static void attentions_of_any_length(void **state) {
                           .batch = 2,
                           .length = 101,
                           .labels = 19});
+}
+
+/* Masks are those of code for exactly this length, of rows far into a step too: of inputs that nothing fills up, of such as
+ * are filled up to one chunk of some layers, and of longer ones. */
+static void dropout_of_any_length(void **state) {
+    (void)state;
+    static const int64_t lengths[] = {5, 9, 47};
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
+        check_long(&(model_t){.text = LM DROPS
+                              "hidden_dropout_prob: 0.2\nhidden_size: 20\nnum_attention_heads: 2\n"
+                              "attention_head_size: 9\nfeed_forward_size: 33\n"
+                              "local_attn_chunk_length: 12\nlsh_attn_chunk_length: 6\n"
+                              "num_hashes: 2\nnum_buckets: [2, 4]\nmax_position_embeddings: 96\n"
+                              "axial_pos_shape: [8, 12]\naxial_pos_embds_dim: [7, 13]\n"
+                              "attn_layers: [local, lsh, lsh]\n",
+                              .batch = 2,
+                              .length = lengths[i],
+                              .labels = 19,
+                              .first_row = i == 1 ? UINT32_C(2825636378) : 0,
+                              .drops = true});
 }
 
 /* ---- what is kept for the backward pass --------------------------------------------------------- */
@@ -638,6 +664,7 @@ int main(void) {
         cmocka_unit_test(attention_layers),
         cmocka_unit_test(attentions),
         cmocka_unit_test(attentions_of_any_length),
+        cmocka_unit_test(dropout_of_any_length),
         cmocka_unit_test(heads),
         cmocka_unit_test(dropout),
         cmocka_unit_test(chunks),
