@@ -136,8 +136,19 @@ static bool is_held(const cut_t *c, const gnode_t *sum) {
     return false;
 }
 
-/* Rows of the sum's layer that are made of the stored value `from`, by way of light ones; NULL: none. */
+/* Whether the sum is of what the forward has kept: then its gradient alone says where it is made. */
+static bool is_of_kept(const cut_t *c, const gnode_t *sum) {
+    for (int k = 0; k < sum->n_in; k++)
+        if (sum->in[k] && graph_kind(sum->in[k]) != K_LEAF && !is_backward(c, sum->in[k]))
+            return true;
+    return false;
+}
+
+/* Rows of the sum's layer that are made of the stored value `from`, by way of light ones; NULL: none. Of a gradient alone
+ * rather what is a product of it: to what it is added differs from layer to layer. */
 static const gnode_t *taker_of(cut_t *c, const gnode_t *sum, const gnode_t *from) {
+    const gnode_t *added = NULL;
+    bool kept = is_of_kept(c, sum);
     growing_t walk = {0};
     int seen = ++c->walks;
     growing_push(c, &walk, from);
@@ -148,10 +159,11 @@ static const gnode_t *taker_of(cut_t *c, const gnode_t *sum, const gnode_t *from
             if (!is_backward(c, n) || graph_kind(n) != K_ROW || c->marked[n->id] == seen) continue;
             c->marked[n->id] = seen;
             if (c->light[n->id]) growing_push(c, &walk, n);
-            else if (n->layer == sum->layer) return n;
+            else if (n->layer == sum->layer && !(kept && n->op == G_ADD)) return n;
+            else if (n->layer == sum->layer && !added) added = n;
         }
     }
-    return NULL;
+    return added;
 }
 
 /* Where all that a sum adds up is stored or light. */

@@ -21,12 +21,18 @@ bool is_of_backward(const regions_t *r, const region_t *region) {
     return region->results.at[0]->id >= r->backward;
 }
 
-bool is_read_kept(const regions_t *r, const gnode_t *reader, const gnode_t *x) {
-    return r->homes[x->id].kept >= 0 && reader->id >= r->backward;
+static bool stays_apart(const regions_t *r, const region_t *region, const gnode_t *x) {
+    return r->homes[x->id].stays && region->layer < 0;
 }
 
+/* What the forward still has at its end the backward pass begins with: it finds that where the forward does, but in
+ * layers, which are like others. */
 bool is_found_kept(const regions_t *r, const region_t *region, const gnode_t *x) {
-    return r->homes[x->id].kept >= 0 && is_of_backward(r, region);
+    return r->homes[x->id].kept >= 0 && is_of_backward(r, region) && !stays_apart(r, region, x);
+}
+
+bool is_read_kept(const regions_t *r, const gnode_t *reader, const gnode_t *x) {
+    return reader->id >= r->backward && is_found_kept(r, r->of_node[reader->id], x);
 }
 
 static bool is_candidate(const regions_t *r, const region_t *reader, const gnode_t *x) {
@@ -81,7 +87,7 @@ static bool is_met(const regions_t *r, const keeping_t *k, const gnode_t *x, int
     const bool *touched = k->touched[home];
     if (touched[r->of_node[x->id]->order]) return true;
     for (int e = k->first[x->id]; e >= 0; e = k->next[e])
-        if (touched[k->region[e]]) return true;
+        if (touched[k->region[e]] && !stays_apart(r, r->regions[k->region[e]], x)) return true;
     return false;
 }
 
@@ -97,7 +103,8 @@ static void put_in_stack(regions_t *r, arena_t *a, keeping_t *k, const gnode_t *
     int home = r->homes[x->id].kept = stack_for(r, a, k, x);
     r->place[x->id] = r->places[home]++;
     k->touched[home][r->of_node[x->id]->order] = true;
-    for (int e = k->first[x->id]; e >= 0; e = k->next[e]) k->touched[home][k->region[e]] = true;
+    for (int e = k->first[x->id]; e >= 0; e = k->next[e])
+        if (!stays_apart(r, r->regions[k->region[e]], x)) k->touched[home][k->region[e]] = true;
 }
 
 int most_homes(const regions_t *r) {
@@ -116,6 +123,8 @@ void regions_keep(regions_t *r, arena_t *a) {
     find_candidates(r, a, &k);
     for (int i = 0; i < k.all.n; i++) {
         const gnode_t *x = k.all.at[i];
-        if (is_gone(r, x) || has_like(&k, x)) put_in_stack(r, a, &k, x);
+        bool gone = is_gone(r, x);
+        r->homes[x->id].stays = !gone;
+        if (gone || has_like(&k, x)) put_in_stack(r, a, &k, x);
     }
 }

@@ -50,6 +50,7 @@ struct class {
 typedef struct {
     int n;
     int *of;
+    bool stays; /* as it is, until the forward ends */
     int kept; /* where the backward pass finds a value that the forward goes on from: kept.c; -1: nowhere else */
 } homes_t;
 
