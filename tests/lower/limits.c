@@ -227,7 +227,7 @@ static void tokens(values_t *v) {
 
 static void layer_lists(values_t *v) {
     static const int counts[] = {1, 2, 17, MAX_LAYERS};
-    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+    for (size_t i = 0; i < (v->few ? 3 : sizeof counts / sizeof *counts); i++)
         for (const word_t *w = layer_words; w->word; w++)
             add(v, repeated(v, w->word, counts[i]), false);
     add(v, repeated(v, "local, lsh", MAX_LAYERS / 2), false);
@@ -274,7 +274,7 @@ static void length_lists(values_t *v) {
     integers(v);
     static const int ns[] = {1, 2, 10, MAX_LENGTHS};
     for (size_t i = 0; i < sizeof ns / sizeof *ns; i++) {
-        add(v, ascending(v, ns[i], 1), false);
+        if (!v->few || ns[i] < MAX_LENGTHS) add(v, ascending(v, ns[i], 1), false);
         add(v, ascending(v, ns[i], 4), false);
     }
     add(v, "dynamic", false);
