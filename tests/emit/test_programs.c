@@ -410,10 +410,10 @@ static module_t *random_module(bench_t *bench, const target_t *target, uint64_t 
 }
 
 static bool
-    long_form; /* three times the random programs: compilers build each set of them six times */
+    long_form; /* six times the random programs: compilers build each set of them six times */
 
 static void random_programs(const target_t *t, bool optimised) {
-    enum { MOST = 48, FEW = 16 };
+    enum { MOST = 48, FEW = 8 };
     const int n = long_form ? MOST : FEW;
     bench_t b;
     bench_open(&b, "random");
