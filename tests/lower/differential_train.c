@@ -3,7 +3,7 @@
  *     differential_train BACKEND[,BACKEND] COUNT SEED|fresh [CC]     BACKEND: interpreter | c | jit
  *     random_trains …                                    the same; graphs are edited before they are derived, and a few
  *                                                        of them may be refused
- *     random_keeps …                                     the same as the first; steps keep values of their forwards for the
+ *     random_keeps …, random_kept …                      the same as these two; steps keep values of their forwards for the
  *                                                        backward pass, drawn by kind or one by one
  *
  * Models are those of sample.h: all heads, gates, rms norms, masks, batches, lengths, and dropout in half of them. Every
@@ -365,9 +365,9 @@ static bool derive_graphs(plan_t *p, const sample_t *m, const char *loss, diag_t
     keeping_t keeping = KEEPS ? draw_keeping() : (keeping_t){0};
     for (int v = 0; v < p->n_variants; v++) {
         graph_t *forward = p->variants[v].graph;
-        if (KEEPS)
-            o.keep = draw_kept(p->arena, &keeping, forward = training_forward(p, forward, d));
+        if (!EDITS) forward = training_forward(p, forward, d);
         else if (m->drops && !drop_graph(forward, d)) return false;
+        if (KEEPS) o.keep = draw_kept(p->arena, &keeping, forward);
         p->variants[v].graph = graph_gradient(p->arena, forward, &o, d);
         if (!p->variants[v].graph) return false;
     }
