@@ -146,16 +146,18 @@ static bool is_later(const region_t *a, const region_t *b, int layer) {
     return is_behind_attention(a) && !is_behind_attention(b);
 }
 
-/* Of those that may be last the graph's last: what has no layer, as tables; else of the layer that runs behind them; else of the
- * lowest one. -1: none may be. */
+/* Of those that may be last the graph's last: of the layer that runs behind them; else what has no layer, as tables, or the
+ * head; else of the lowest one. -1: none may be. */
 static int latest_region(const late_t *q, int layer) {
-    int best = -1;
+    int best = -1, outside = -1;
     for (int i = q->end - 1; i >= q->first; i--) {
         if (q->done[q->all[i]->order] || q->unread[q->all[i]->order] > 0) continue;
-        if (q->all[i]->layer < 0) return i;
+        if (q->all[i]->layer < 0 && outside < 0) outside = i;
+        if (q->all[i]->layer < 0) continue;
         if (best < 0 || is_later(q->all[i], q->all[best], layer)) best = i;
     }
-    return best;
+    bool own = best >= 0 && layer >= 0 && q->all[best]->layer == layer;
+    return own || outside < 0 ? best : outside;
 }
 
 /* The regions from `first` on, each as late as its readers allow, a layer in one go: what is made again stands before who
