@@ -82,6 +82,18 @@ static bool belongs_to(const gnode_t *n, const gnode_t *attention) {
     return is_attention_lse(n) || (is_attention_gradient(n) && n->in[1] == attention);
 }
 
+/* A gradient is computed by what its attention says. */
+static bool is_gradient_of(const gnode_t *gradient, const gnode_t *attention) {
+    static const gop_t of[G_COUNT] = {[G_LSH_ATTENTION_GRAD] = G_LSH_ATTENTION,
+                                      [G_LOCAL_ATTENTION_GRAD] = G_LOCAL_ATTENTION,
+                                      [G_EXACT_ATTENTION_GRAD] = G_EXACT_ATTENTION};
+    const gnode_t *a = gradient, *b = attention;
+    return of[a->op] == b->op && a->heads == b->heads && a->head_size == b->head_size &&
+           a->rounds == b->rounds && a->chunk == b->chunk && a->before == b->before &&
+           a->after == b->after && a->causal == b->causal && a->shared_qk == b->shared_qk &&
+           a->rate == b->rate;
+}
+
 /* Whether anything but `reader`, and what keeps it, reads n. */
 static bool others_read(const lower_t *L, const gnode_t *n, const gnode_t *reader) {
     const nodes_t *readers = &L->regions->readers[n->id];
@@ -105,8 +117,8 @@ static bool check_inputs(lower_t *L, const gnode_t *n) {
     const gnode_t *mask = step ? NULL : attention_input(n, 3);
     if (!step && (!mask || mask->op != G_PAD_MASK || !mask->in[0]))
         return no_kernel(L, n, "without the caller's mask");
-    if (stands && mask != attention->in[3])
-        return no_kernel(L, n, "of another mask than its attention has");
+    if (stands && (mask != attention->in[3] || !is_gradient_of(n, attention)))
+        return no_kernel(L, n, "of another mask, or of other windows, than its attention has");
     if (attention->op != G_LSH_ATTENTION) return true;
     const gnode_t *sort = attention_input(n, 2), *hash = hash_of(sort);
     bool kept = hash && hash != sort->in[0]; /* of queries that are made again */
@@ -172,10 +184,10 @@ static bool read_gradient(lower_t *L, attention_t *a) {
             return no_kernel(L, own->nodes.at[i], "that no gradient reads");
     if (!n) return true;
     bool kept = a->node->id < L->regions->backward; /* it is an attention_t of its own */
-    bool same = n->n_in == a->node->n_in + 3;
+    bool same = n->n_in == a->node->n_in + 3 && is_gradient_of(n, a->node);
     for (int k = 0; same && !kept && k < a->node->n_in; k++) same = n->in[3 + k] == a->node->in[k];
     if (!same || nodes_find(&own->nodes, n->in[2]) < 0)
-        return no_kernel(L, n, "of other values than its attention has");
+        return no_kernel(L, n, "of other values, or of other windows, than its attention has");
     if (kept) return true;
     a->gradient = n;
     a->dy = n->in[0];

@@ -91,9 +91,14 @@ void clear_state(lower_t *L, builder_t *b, const attention_t *a, const heads_t *
     b_end_for(b, loop, NULL);
 }
 
+/* Its output stands apart from its queries, whose filler rows it else has. */
+static bool is_apart(const attention_t *a) {
+    return a->lsh || a->out != a->q;
+}
+
 bool has_state(const lower_t *L, const attention_t *a) {
     bool sorted = a->lsh && !a->exact;
-    return !a->stands && (sorted || ((a->lsh || a->row_scale) && !dim_equal(L->rows, L->padded)));
+    return !a->stands && (sorted || (is_apart(a) && !dim_equal(L->rows, L->padded)));
 }
 
 void into_heads(lower_t *L, builder_t *b, const into_heads_t *into) {
@@ -128,8 +133,7 @@ void into_heads(lower_t *L, builder_t *b, const into_heads_t *into) {
         b_comment(b, "→ %s", o->to->name);
         dense(L, b, &d);
     }
-    if (into->clears && !a->stands && (a->lsh || a->row_scale))
-        clear_state(L, b, a, &p.in, into->row0);
+    if (into->clears && !a->stands && is_apart(a)) clear_state(L, b, a, &p.in, into->row0);
     b_end_for(b, loop, NULL);
 }
 

@@ -568,12 +568,14 @@ static bool (*const of_attention[])(const gnode_t *) = {
     keeps_all_of_attention,
 };
 
-static void check_kept(const model_t *m, bool all) {
+/* Each kind of value alone, and with others, or every other of these; all of them in compiled code, too. */
+static void check_kept(const model_t *m, size_t step) {
     size_t n = sizeof of_attention / sizeof *of_attention;
-    for (size_t i = all ? 0 : n - 1; i < n; i++) {
+    for (size_t i = 0; i < n; i += step) {
         model_t own = *m;
         own.keeps = of_attention[i];
         own.compiled = m->compiled && i + 1 == n;
+        own.brief = true;
         check(&own);
     }
 }
@@ -588,7 +590,7 @@ static void kept_attentions(void **state) {
                           .length = 32,
                           .labels = 19,
                           .compiled = true},
-               true);
+               1);
 }
 
 /* With dropout of probabilities: of one round and of two, where a row may see only itself; one chunk that is all; blocks that
@@ -598,21 +600,20 @@ static void kept_attentions_that_drop(void **state) {
     static const struct {
         const char *rest;
         int64_t length;
-        bool all;
     } of[] = {
         {"attn_layers: [lsh, local, lsh]\nnum_hashes: 2\nnum_buckets: [2, 4]\n"
          "lsh_num_chunks_before: 0\nlsh_attn_chunk_length: 4\nlocal_attn_chunk_length: 8\n"
          "local_num_chunks_before: 0\nmax_position_embeddings: 64\n" TABLE,
-         24, true},
+         24},
         {"attn_layers: [lsh, lsh]\nnum_hashes: 1\nnum_buckets: 4\nlsh_attn_chunk_length: 8\n"
          "max_position_embeddings: 64\n" TABLE,
-         40, false},
+         40},
         {"attn_layers: [lsh, local]\nnum_buckets: 2\nlsh_attn_chunk_length: 8\n"
          "local_attn_chunk_length: 8\nmax_position_embeddings: 64\n" TABLE,
-         7, true},
+         7},
         {"attn_layers: [lsh, local, local]\nnum_buckets: 2\nlsh_attn_chunk_length: 128\n"
          "local_attn_chunk_length: 128\nmax_position_embeddings: 128\n" TABLE,
-         101, false},
+         101},
     };
     for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
         char text[1000];
@@ -623,7 +624,7 @@ static void kept_attentions_that_drop(void **state) {
                               .labels = 19,
                               .drops = true,
                               .compiled = i == 0},
-                   of[i].all);
+                   i == 0 ? 1 : 2);
     }
 }
 
@@ -639,6 +640,18 @@ static void kept_values(void **state) {
                          .keeps = kinds[i],
                          .brief = true,
                          .compiled = kinds[i] == keeps_most});
+}
+
+/* Heads of whole tiles; what the gradient makes probabilities of. */
+static void depth_adds_what_is_kept_of_attention(void **state) {
+    (void)state;
+    static const int64_t floats = 2 * (4 * 16 + 2) + 2 * (3 * 16 + 3); /* of two layers */
+    size_t few, many;
+    int64_t least = size_of(2, keeps_all_of_attention, &few);
+    int64_t most = size_of(12, keeps_all_of_attention, &many);
+    int64_t kept = 10 * 64 * floats * (int64_t)sizeof(float);
+    assert_int_equal(many, few);
+    assert_in_range(most - least, kept, kept + 10 * (2 * 64 + 64));
 }
 
 /* One place for each value of each layer, and no more kernels. */
@@ -658,6 +671,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(depth_adds_no_memory),
         cmocka_unit_test(depth_adds_what_is_kept),
+        cmocka_unit_test(depth_adds_what_is_kept_of_attention),
         cmocka_unit_test(dense_layers),
         cmocka_unit_test(deep_layers),
         cmocka_unit_test(tied_layers),
@@ -672,6 +686,5 @@ int main(void) {
         cmocka_unit_test(kept_attentions_that_drop),
         cmocka_unit_test(kept_values),
     };
-    if (getenv("FILTER")) cmocka_set_test_filter(getenv("FILTER"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
