@@ -293,7 +293,14 @@ static const char *shape_text(const explanation_t *e, const layout_entry_t *x) {
     return text;
 }
 
-/* Rotations are drawn, not learnt: bytes of the file, but no parameters. */
+/* Of a stack, or part of it, that is packed a second way for the backward pass. */
+static int packed_again(const layout_entry_t *x) {
+    int n = 0;
+    for (int k = 0; x->again && k < x->count; k++) n += x->again[k];
+    return n;
+}
+
+/* Rotations are drawn, not learnt: bytes of the file, but no parameters. What is packed a second way is none again. */
 static void parameters_section(const explanation_t *e, document_t *doc) {
     const layout_t *l = e->plan->layout;
     section_t *section = document_section(doc, "parameters");
@@ -306,11 +313,14 @@ static void parameters_section(const explanation_t *e, document_t *doc) {
     double sum = 0, file = (double)weights_packed_bytes(l), data = 0;
     for (int k = 0; k < l->n; k++) {
         const layout_entry_t *x = &l->entries[k];
-        bool learnt = x->kind != PACK_ROTATIONS;
+        double fresh = 1 - (double)packed_again(x) / x->count;
+        double learnt = x->kind == PACK_ROTATIONS ? 0 : fresh * elements(x);
         ROW(e, t, x->name, TEXT(e, "%d", x->count), shape_text(e, x),
-            learnt ? text_integer(e->arena, elements(x)) : "-",
+            learnt > 0  ? text_integer(e->arena, learnt)
+            : fresh > 0 ? "-"
+                        : "packed again",
             text_integer(e->arena, (double)x->bytes));
-        sum += learnt ? elements(x) : 0;
+        sum += learnt;
         data += (double)x->bytes;
     }
     ROW(e, t, "header, alignment, contents", "", "", "-", text_integer(e->arena, file - data));

@@ -31,7 +31,12 @@ static bool make_keeping(explanation_t *e, const variant_plan_t *v, diag_t *d) {
         e->keeping[i] = e->keeping[KEEPS_NOTHING];
         e->keeping[i].name = names[i];
         bool again = i > KEEPS_NOTHING && !keep[i]; /* the same step */
-        if (!again && !lower_keeping(e, v, &e->keeping[i], keep[i], d)) return false;
+        diag_t *refused = i == KEEPS_ALL ? diag_new() : d;
+        if (!again && !lower_keeping(e, v, &e->keeping[i], keep[i], refused)) {
+            if (i < KEEPS_ALL) return false;
+            e->keeping[i].name = NULL; /* a user's graph, of which lowering takes less */
+        }
+        if (i == KEEPS_ALL) diag_free(refused);
     }
     e->keeping[KEEPS_CHOSEN].kept = e->kept->bytes;
     e->keeping[KEEPS_ALL].kept = all->bytes;
@@ -122,10 +127,9 @@ static void add_cells(const explanation_t *e, table_t *t, const char *name, doub
 
 static const char *decision(const explanation_t *e, const kept_row_t *row) {
     if (row->kept) return "yes";
-    if (!row->lowered) return "no: not built";
+    if (!row->lowered) return "no: not lowered";
     if (e->spec->train.memory == MEMORY_REVERSIBLE) return "no";
-    bool pays = row->saves > 2.0 * KEPT_FLOPS_PER_BYTE * row->bytes;
-    return pays ? "no: no room" : "no: saves no time";
+    return kept_pays(row) ? "no: no room" : "no: saves no time";
 }
 
 static void choice_section(const explanation_t *e, document_t *doc) {
@@ -148,6 +152,7 @@ static void choice_section(const explanation_t *e, document_t *doc) {
     double all = work_total(&e->keeping[KEEPS_NOTHING].work);
     for (int i = 0; i < N_KEEPING; i++) {
         const keeping_t *k = &e->keeping[i];
+        if (!k->name) continue;
         double seconds = machine ? step_seconds(e, k) : 0;
         add_cells(e, t, k->name, k->kept, k->workspace, all - work_total(&k->work), seconds, "");
     }

@@ -118,6 +118,10 @@ static double gain(const kept_row_t *row) {
     return row->saves / row->bytes - 2.0 * KEPT_FLOPS_PER_BYTE;
 }
 
+bool kept_pays(const kept_row_t *row) {
+    return gain(row) > 0;
+}
+
 /* By insertion: there are few. Of equals, the first of the table stays first. */
 static void sort_rows(kept_t *k) {
     for (int i = 1; i < k->n; i++)
@@ -154,19 +158,23 @@ kept_t *kept_choose(arena_t *a, const graph_t *forward, const char *loss, double
     for (int i = 0; i < k->n; i++) {
         kept_row_t *row = &k->rows[i];
         bool able = row->lowered || !lowered;
-        row->kept = able && gain(row) > 0 && row->bytes <= room;
+        row->kept = able && kept_pays(row) && row->bytes <= room;
         if (row->kept) room -= row->bytes;
     }
     set_flags(k, &v);
     return k;
 }
 
+void kept_mark(arena_t *a, kept_t *k, const graph_t *forward) {
+    values_t v = find_values(a, forward);
+    set_flags(k, &v);
+}
+
 kept_t *kept_all(arena_t *a, const kept_t *of, const graph_t *forward, bool lowered) {
     kept_t *k = ARENA_NEW(a, kept_t);
-    values_t v = find_values(a, forward);
     *k = *of;
     k->room = INFINITY;
     for (int i = 0; i < k->n; i++) k->rows[i].kept = k->rows[i].lowered || !lowered;
-    set_flags(k, &v);
+    kept_mark(a, k, forward);
     return k;
 }

@@ -26,7 +26,7 @@ typedef struct {
     int values;       /* nodes of the forward */
     double bytes;     /* of all of them together, for the greatest length */
     double saves;     /* flops that are not done again, where this alone is kept */
-    bool lowered;     /* lowering takes it */
+    bool lowered;     /* lowering takes it, as far as is known */
     bool kept;
 } kept_row_t;
 
@@ -40,6 +40,9 @@ typedef struct {
 /* NULL after errors in d, which are graph_gradient's. `lowered`: only kinds that lowering takes. */
 kept_t *kept_choose(arena_t *a, const graph_t *forward, const char *loss, double room, bool lowered,
                     diag_t *d);
+bool kept_pays(const kept_row_t *row);
+/* Makes `bytes` and `keep` those of the rows that say they are kept. */
+void kept_mark(arena_t *a, kept_t *k, const graph_t *forward);
 /* The same choice with everything kept. */
 kept_t *kept_all(arena_t *a, const kept_t *of, const graph_t *forward, bool lowered);
 

@@ -1,10 +1,11 @@
 /* Train steps of a plan: the graph of each variant's, with what train.memory lets it keep (memory.h); where gradients stand.
  *
  * A size is one of workspaces, and only lowering knows how large those are. So a step that keeps nothing is lowered first; what
- * it leaves is room for kept values, less as long as the step that keeps them turns out too large. That is done for one thread,
- * whose number must not decide about roundings, and for every target. */
+ * it leaves is room for kept values, and where the step that keeps them turns out too large, they are taken one kind after the
+ * other. That is done for one thread, whose number must not decide about roundings, and for every target. */
 #include "plan/plan_int.h"
 
+#include <float.h>
 #include <math.h>
 
 /* ---- graphs ------------------------------------------------------------------------------------ */
@@ -83,27 +84,56 @@ static bool too_small(const plan_t *p, const variant_plan_t *v, double least, di
     return false;
 }
 
-/* v: a step that keeps nothing, and later the one that is taken. */
-static bool fit_size(const plan_t *p, variant_plan_t *v, diag_t *d) {
-    double size = p->spec->train.memory_bytes, least = workspace_of(p, v, d), over = 0;
-    graph_t *nothing = v->graph;
-    if (!isfinite(least)) return false; /* d knows */
-    if (least > size) return too_small(p, v, least, d);
-    for (double room = size - least;; room = v->kept->bytes - over) {
-        v->kept = kept_choose(p->arena, v->derived, v->loss, room, true, d);
-        if (!v->kept) return false;
-        v->graph = nothing;
-        if (!v->kept->keep) return true;
-        if (!derive(p->arena, v, v->kept->keep, d)) return false;
-        diag_t *refused = diag_new();
-        over = workspace_of(p, v, refused) - size;
-        diag_free(refused);
-        if (over <= 0) return true;
-        over = isfinite(over) && over < v->kept->bytes ? fmax(over, 1) : 1;
+/* Takes what the rows say; how many bytes that is. */
+static double bytes_with(const plan_t *p, variant_plan_t *v, graph_t *nothing) {
+    diag_t *refused = diag_new();
+    v->graph = nothing;
+    kept_mark(p->arena, v->kept, v->derived);
+    bool ok = !v->kept->keep || derive(p->arena, v, v->kept->keep, refused);
+    double bytes = ok ? workspace_of(p, v, refused) : INFINITY;
+    diag_free(refused);
+    return bytes;
+}
+
+/* Each that pays, as long as the step with it is lowered, and into `most` bytes. */
+static void fit_one_by_one(const plan_t *p, variant_plan_t *v, graph_t *nothing, double most) {
+    kept_t *k = v->kept;
+    for (int i = 0; i < k->n; i++) k->rows[i].kept = false;
+    k->bytes = 0;
+    for (int i = 0; i < k->n; i++) {
+        kept_row_t *row = &k->rows[i];
+        row->kept = row->lowered && kept_pays(row) && k->bytes + row->bytes <= k->room;
+        double bytes = row->kept ? bytes_with(p, v, nothing) : 0;
+        if (bytes <= most) continue;
+        row->kept = false;
+        row->lowered = isfinite(bytes);
+        (void)bytes_with(p, v, nothing);
     }
 }
 
+/* v: a step that keeps nothing, and later the one that is taken. Mostly the whole choice fits at once. */
+static bool fit(const plan_t *p, variant_plan_t *v, double room, double most, diag_t *d) {
+    graph_t *nothing = v->graph;
+    v->kept = kept_choose(p->arena, v->derived, v->loss, room, true, d);
+    if (!v->kept) return false;
+    if (v->kept->keep && bytes_with(p, v, nothing) > most) fit_one_by_one(p, v, nothing, most);
+    return true;
+}
+
+static bool fit_size(const plan_t *p, variant_plan_t *v, diag_t *d) {
+    double size = p->spec->train.memory_bytes, least = workspace_of(p, v, d);
+    if (!isfinite(least)) return false; /* d knows */
+    return least > size ? too_small(p, v, least, d) : fit(p, v, size - least, size, d);
+}
+
 /* ---- one choice -------------------------------------------------------------------------------- */
+
+/* What a spec makes is lowered whatever is kept; of graphs that users write some are only if nothing is. */
+static bool fit_auto(const plan_t *p, variant_plan_t *v, diag_t *d) {
+    if (p->spec->of_graph) return fit(p, v, KEPT_BY_AUTO, DBL_MAX, d);
+    v->kept = kept_choose(p->arena, v->derived, v->loss, KEPT_BY_AUTO, true, d);
+    return v->kept && (!v->kept->keep || derive(p->arena, v, v->kept->keep, d));
+}
 
 static bool choose(const plan_t *p, variant_plan_t *v, diag_t *d) {
     switch (p->spec->train.memory) {
@@ -111,8 +141,7 @@ static bool choose(const plan_t *p, variant_plan_t *v, diag_t *d) {
     case MEMORY_SIZE: return fit_size(p, v, d);
     case MEMORY_AUTO: break;
     }
-    v->kept = kept_choose(p->arena, v->derived, v->loss, KEPT_BY_AUTO, true, d);
-    return v->kept && (!v->kept->keep || derive(p->arena, v, v->kept->keep, d));
+    return fit_auto(p, v, d);
 }
 
 bool plan_add_trains(plan_t *p, const plan_options_t *o, diag_t *d) {
