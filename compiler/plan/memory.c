@@ -17,11 +17,13 @@ static const struct {
 
 /* ---- which values ------------------------------------------------------------------------------ */
 
+/* `sums`: floats of each row and head that are kept with a result, as lowering has its log-sum-exp. */
 static const struct {
     gop_t op;
     const char *name;
+    int sums;
 } attentions[] = {
-    {G_LSH_ATTENTION, "lsh"}, {G_LOCAL_ATTENTION, "local"}, {G_EXACT_ATTENTION, "exact"}};
+    {G_LSH_ATTENTION, "lsh", 3}, {G_LOCAL_ATTENTION, "local", 2}, {G_EXACT_ATTENTION, "exact", 2}};
 enum { N_ATTENTIONS = sizeof attentions / sizeof *attentions };
 
 static int attention_of(gop_t op) {
@@ -45,8 +47,9 @@ static gop_t *find_attentions(arena_t *a, const graph_t *g) {
 
 static double bytes_of(const gnode_t *n, int64_t units) {
     double bytes = work_elements(n, units) * sizeof(float);
-    if (attention_of(n->op) < 0) return bytes;
-    return bytes * (1 + 1 / (double)n->head_size); /* its log-sum-exp, one for each head */
+    int attention = attention_of(n->op);
+    if (attention < 0) return bytes;
+    return bytes * (1 + attentions[attention].sums / (double)n->head_size);
 }
 
 typedef struct {

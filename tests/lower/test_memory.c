@@ -140,9 +140,11 @@ static void costs_are_those_of_the_products(void **state) {
            3 * tokens * wide * 2 * hidden);
     expect(row(k, KEPT_OPERANDS, G_LSH_ATTENTION), 2, 2 * 4 * tokens * wide,
            2 * tokens * wide * 2 * hidden);
-    double pair = 4 * 16 + 8, output = 4 * tokens * (wide + 2);
-    expect(row(k, KEPT_ATTENTION, G_LOCAL_ATTENTION), 1, output, tokens * 2 * 16 * pair);
-    expect(row(k, KEPT_ATTENTION, G_LSH_ATTENTION), 1, output, tokens * 2 * 2 * 32 * pair);
+    double pair = 4 * 16 + 8, heads = 2;
+    expect(row(k, KEPT_ATTENTION, G_LOCAL_ATTENTION), 1, 4 * tokens * (wide + heads * 2),
+           tokens * heads * 16 * pair);
+    expect(row(k, KEPT_ATTENTION, G_LSH_ATTENTION), 1, 4 * tokens * (wide + heads * 3),
+           tokens * heads * 2 * 32 * pair);
     assert_int_equal(k->n, 7);
 }
 
