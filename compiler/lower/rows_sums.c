@@ -189,9 +189,20 @@ bool plan_sums(lower_t *L, part_t *p, rows_t *r) {
     return !part_is_crowded(L, p);
 }
 
+/* Panels of both operands that a task takes: as many as leave tasks for many threads. */
+static int64_t panels_of_task(const row_sums_t *s) {
+    enum { MOST_PANELS = 4, ENOUGH_TASKS = 64 };
+    int64_t outs = s->dy->dims[0].c, ins = s->x->dims[0].c, n = MOST_PANELS;
+    while (n > 1 && (outs % n || ins % n || outs / n * (ins / n) < ENOUGH_TASKS)) n /= 2;
+    return n;
+}
+
 static lfunc_t *lower_sum(lower_t *L, const char *name, rows_t *r, const row_sum_t *s) {
     row_sums_t of = {.dy = *panels_place(r, s->node->in[0]), .to = s->to};
-    if (s->node->op == G_OUTER) of.x = *panels_place(r, s->node->in[1]);
+    if (s->node->op == G_OUTER) {
+        of.x = *panels_place(r, s->node->in[1]);
+        of.outs = of.ins = panels_of_task(&of);
+    }
     bool table = s->node->op == G_WORD_GRAD || s->node->op == G_POSITION_GRAD;
     return table ? lower_table_sums(L, name, s->node, &of) : lower_row_sums(L, name, &of);
 }

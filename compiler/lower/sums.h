@@ -8,7 +8,8 @@
  *
  * Operands stand in panels, [panel][row][PANEL], rows that nobody has being zeros. So a register tile reads
  * lines that follow each other, as in a dense layer: it is the same tile, where rows of dy's columns take the part of
- * tokens, and rows of tokens that of the depth.
+ * tokens, and rows of tokens that of the depth. A task may take several panels of both: each pair of them, of some rows
+ * before the next, so that memory is read for all pairs once.
  *
  * In: buffers. Out: kernels. Who leaves operands in panels: rows_sums.h; chunks: chunks.h; tables' gradients: tables.h. */
 #ifndef REFORMERC_LOWER_SUMS_H
@@ -18,8 +19,9 @@
 
 typedef struct {
     buffer_t *dy, *x; /* [panel][rows][PANEL]; x NULL: sums of dy alone */
-    buffer_t
-        *to; /* [places][out][in], or without x [places][out]: no wider than the tensor itself */
+    /* [places][out][in], or without x [places][out]: no wider than the tensor itself */
+    buffer_t *to;
+    int64_t outs, ins; /* panels of dy and of x that a task takes, which divide theirs; 0: one */
 } row_sums_t;
 
 /* Parameters of the kernel: the place in the stack of what is summed up, the chunk's number (0: `to` holds nothing yet). */

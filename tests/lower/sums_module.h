@@ -19,7 +19,8 @@ enum {
 };
 enum { BIAS_AT = (PLACES * OUT * IN * 4 + 63) / 64 * 64 }; /* bytes into the results */
 
-/* OUTER and SUM_ROWS of each chunk in turn, at PLACE. Operands in panels of 32 columns; results [PLACES][OUT][IN], [PLACES][OUT],
+/* OUTER and SUM_ROWS of each chunk in turn, at PLACE, in one task of all panels where a tile has several vectors, else in one by
+ * pair of them. Operands in panels of 32 columns; results [PLACES][OUT][IN], [PLACES][OUT],
  * both in one slot. */
 module_t *sums_module(arena_t *a, const target_t *t, const tiles_t *tiles);
 
