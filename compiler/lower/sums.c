@@ -215,13 +215,22 @@ static void outer_panels(lower_t *L, builder_t *b, sums_t *c) {
 static void sum_panel(lower_t *L, builder_t *b, sums_t *c) {
     dim_t d[] = {dim(1), dim(PANEL)};
     c->so_far = kernel_scratch(b, "so_far", E_F32, 2, d);
-    for (int64_t lane = 0; lane < PANEL; lane += L->lanes) {
-        value_t *sum = splat(b, L, 0);
-        inst_t *rows = b_for(b, "k", dim(0), c->s->dy->dims[1], 1, &sum);
-        affine_t at[] = {c->dy_panel, ax_v(loop_var(rows)), ax(lane)}, to[] = {ax(0), ax(lane)};
-        sum = b_binary(b, OP_ADD, loop_arg(rows, 0), b_load(b, c->s->dy, L->lanes, at));
-        b_end_for(b, rows, &sum);
-        b_store(b, c->so_far, rows->results[0], to);
+    enum { MOST = 8 }; /* sums at once, which do not wait for each other */
+    int64_t n = PANEL / L->lanes < MOST ? PANEL / L->lanes : MOST;
+    for (int64_t first = 0; first < PANEL; first += n * L->lanes) {
+        value_t *sums[MOST];
+        for (int64_t i = 0; i < n; i++) sums[i] = splat(b, L, 0);
+        inst_t *rows = b_for(b, "k", dim(0), c->s->dy->dims[1], (int)n, sums);
+        for (int64_t i = 0; i < n; i++) {
+            affine_t at[] = {c->dy_panel, ax_v(loop_var(rows)), ax(first + i * L->lanes)};
+            value_t *x = b_load(b, c->s->dy, L->lanes, at);
+            sums[i] = b_binary(b, OP_ADD, loop_arg(rows, (int)i), x);
+        }
+        b_end_for(b, rows, sums);
+        for (int64_t i = 0; i < n; i++) {
+            affine_t to[] = {ax(0), ax(first + i * L->lanes)};
+            b_store(b, c->so_far, rows->results[i], to);
+        }
     }
     put_t p = {.c = c, .row = ax(0), .lane = ax(0)};
     put_panel(L, b, &p, c->dy_panel);
