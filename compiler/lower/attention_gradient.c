@@ -215,7 +215,7 @@ static void query_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int ro
     value_t *acc[MAX_TILE];
     (void)ordinal;
     affine_t first = ax_add(ax_scale(g->panel, L->tile), row);
-    if (is_sorted(g->a)) fetch_rows(L, b, g, g->a->dq, g->query_pos, first, rows);
+    fetch_rows(L, b, g, g->a->dq, g->query_pos, first, rows);
     along(L, b, g, row, rows, query_weight, acc);
     for (int i = 0; i < rows; i++) {
         affine_t lane = ax_plus(first, i);
@@ -233,7 +233,7 @@ static void query_tile(lower_t *L, builder_t *b, void *ctx, affine_t row, int ro
 
 static void key_tile(lower_t *L, builder_t *b, grad_t *g, affine_t row, int rows, buffer_t *to) {
     value_t *acc[MAX_TILE];
-    if (is_sorted(g->a)) fetch_rows(L, b, g, to, g->key_row, row, rows);
+    fetch_rows(L, b, g, to, g->key_row, row, rows);
     along(L, b, g, row, rows, key_weight, acc);
     for (int i = 0; i < rows; i++) {
         affine_t lane = ax_plus(row, i);
