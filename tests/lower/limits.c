@@ -641,7 +641,7 @@ static const struct {
     int models, random;
     bool pairs;
 } walks[] = {
-    {"short", 1, 60, false}, {"long", 12, 3000, true},   {"keys", 12, 0, false},
+    {"short", 1, 30, false}, {"long", 12, 3000, true},   {"keys", 12, 0, false},
     {"pairs", 0, 0, true},   {"random", 0, 3000, false},
 };
 enum { N_WALKS = sizeof walks / sizeof *walks };

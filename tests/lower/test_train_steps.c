@@ -1,5 +1,10 @@
 /* Train steps, lowered: every gradient from the interpreter, C and the JIT against the reference in double; all of them to
- * the bit for one and for several threads, for other tiles, and for other targets' vectors of the same arithmetic. */
+ * the bit for one and for several threads, for other tiles, and for other targets' vectors of the same arithmetic.
+ *
+ *     test_lower_train_steps [kept|long]
+ *
+ *     kept   what attentions and layers keep for the backward pass, the rest without it
+ *     long   both; other tiles and code for any length at every size of chunks, all that is kept for every target */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,6 +20,8 @@
 #include "plan_of.h"
 
 enum { MOST_GRADIENTS = 256 };
+
+static bool long_form;
 
 typedef struct {
     const char *text; /* of the spec */
@@ -266,8 +273,11 @@ static int last_target(void) {
     return k;
 }
 
+/* Beside what is made for one length: each is compiled. */
+enum { TILES = 1, ANY_LENGTH = 2, BOTH = TILES | ANY_LENGTH };
+
 /* What takes an interpreter long. */
-static void check_long(const model_t *m) {
+static void check_long(const model_t *m, int forms) {
     sample_t t = begin(m, true);
     backend_t b = backend_default();
     int k = last_target();
@@ -275,9 +285,9 @@ static void check_long(const model_t *m) {
     float *all = run(&t, &targets[k], NULL, b, NULL, 1);
     compare(&t, all, "long");
     same(&t, all, run(&t, &targets[k], NULL, b, NULL, 3), "more threads");
-    same(&t, all, run(&t, &targets[k], &narrow, b, NULL, 2), "other tiles");
+    if (forms & TILES) same(&t, all, run(&t, &targets[k], &narrow, b, NULL, 2), "other tiles");
     t.any = true;
-    compare(&t, run(&t, &targets[k], NULL, b, NULL, 2), "of any length");
+    if (forms & ANY_LENGTH) compare(&t, run(&t, &targets[k], NULL, b, NULL, 2), "of any length");
     end(&t);
 }
 
@@ -395,7 +405,8 @@ static void chunks(void **state) {
     (void)state;
     static const struct {
         int64_t batch, length;
-    } sizes[] = {{2, 101}, {3, 1000}, {2, 2120}, {1, 4096}};
+        int forms; /* of the short test */
+    } sizes[] = {{2, 101, ANY_LENGTH}, {3, 1000, TILES}, {2, 2120, ANY_LENGTH}, {1, 4096, TILES}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         check_long(&(model_t){.text = LM
                               "hidden_size: 11\nnum_attention_heads: 1\nattention_head_size: 11\n"
@@ -404,7 +415,8 @@ static void chunks(void **state) {
                               .batch = sizes[i].batch,
                               .length = sizes[i].length,
                               .labels = 19,
-                              .plain = true});
+                              .plain = true},
+                   long_form ? BOTH : sizes[i].forms);
 }
 
 #define DROPS "local_attention_probs_dropout_prob: 0.2\nlsh_attention_probs_dropout_prob: 0.3\n"
@@ -443,7 +455,8 @@ static void attentions_of_any_length(void **state) {
                           "max_position_embeddings: 240\nattn_layers: [local, lsh, lsh]\n" TABLE,
                           .batch = 2,
                           .length = 101,
-                          .labels = 19});
+                          .labels = 19},
+               BOTH);
 }
 
 /* Masks are those of code for exactly this length, of rows far into a step too: of inputs that nothing fills up, of such as
@@ -463,7 +476,8 @@ static void dropout_of_any_length(void **state) {
                               .length = lengths[i],
                               .labels = 19,
                               .first_row = i == 1 ? UINT32_C(2825636378) : 0,
-                              .drops = true});
+                              .drops = true},
+                   long_form ? BOTH : ANY_LENGTH);
 }
 
 /* ---- what is kept for the backward pass --------------------------------------------------------- */
@@ -574,8 +588,8 @@ static void check_kept(const model_t *m, size_t step) {
     for (size_t i = 0; i < n; i += step) {
         model_t own = *m;
         own.keeps = of_attention[i];
+        own.brief = !long_form;
         own.compiled = m->compiled && i + 1 == n;
-        own.brief = true;
         check(&own);
     }
 }
@@ -667,7 +681,9 @@ static void depth_adds_what_is_kept(void **state) {
     }
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    bool kept = argc > 1 && strcmp(argv[1], "kept") == 0;
+    long_form = argc > 1 && strcmp(argv[1], "long") == 0;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(depth_adds_no_memory),
         cmocka_unit_test(depth_adds_what_is_kept),
@@ -686,5 +702,7 @@ int main(void) {
         cmocka_unit_test(kept_attentions_that_drop),
         cmocka_unit_test(kept_values),
     };
+    if (kept) cmocka_set_test_filter("kept_*");
+    else if (!long_form) cmocka_set_skip_filter("kept_*");
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
