@@ -27,8 +27,12 @@ if(quick_gcc)
   add_custom_target(quick_intrinsics ALL DEPENDS ${ahead})
 endif()
 
-# Tests of the folder that calls it whose compilers these are.
+# Those of these tests that there are, of the folder that calls it: their compilers.
 function(compile_quickly)
-  set_property(TEST ${ARGN} APPEND PROPERTY ENVIRONMENT CC=cc)
-  set_property(TEST ${ARGN} APPEND PROPERTY ENVIRONMENT_MODIFICATION PATH=path_list_prepend:${quick})
+  foreach(test IN LISTS ARGN)
+    if(TEST ${test})
+      set_property(TEST ${test} APPEND PROPERTY ENVIRONMENT CC=cc)
+      set_property(TEST ${test} APPEND PROPERTY ENVIRONMENT_MODIFICATION PATH=path_list_prepend:${quick})
+    endif()
+  endforeach()
 endfunction()
