@@ -128,6 +128,7 @@ typedef struct {
     region_t **all; /* by last node */
     int first, end; /* those that may be left */
     bool *done;     /* by their order */
+    bool *leads;    /* it has no layer, and is what a layer begins with: a head's gradients */
     int *unread;
 } late_t;
 
@@ -146,26 +147,47 @@ static bool is_later(const region_t *a, const region_t *b, int layer) {
     return is_behind_attention(a) && !is_behind_attention(b);
 }
 
-/* Of those that may be last the graph's last: of the layer that runs behind them; else what has no layer, as tables, or the
- * head; else of the lowest one. -1: none may be. */
+/* Of those that may be last the graph's last: of the layer that runs behind them; else what has no layer, as tables; else of
+ * the lowest layer; else what leads to layers: they may make something again before that is known. -1: none may be. */
 static int latest_region(const late_t *q, int layer) {
-    int best = -1, outside = -1;
+    int of_layer = -1, outside = -1, leading = -1;
     for (int i = q->end - 1; i >= q->first; i--) {
-        if (q->done[q->all[i]->order] || q->unread[q->all[i]->order] > 0) continue;
-        if (q->all[i]->layer < 0 && outside < 0) outside = i;
-        if (q->all[i]->layer < 0) continue;
-        if (best < 0 || is_later(q->all[i], q->all[best], layer)) best = i;
+        const region_t *region = q->all[i];
+        if (q->done[region->order] || q->unread[region->order] > 0) continue;
+        int *last = region->layer >= 0 ? &of_layer : q->leads[region->order] ? &leading : &outside;
+        bool later = last == &of_layer && is_later(region, q->all[*last < 0 ? i : *last], layer);
+        if (*last < 0 || later) *last = i;
     }
-    bool own = best >= 0 && layer >= 0 && q->all[best]->layer == layer;
-    return own || outside < 0 ? best : outside;
+    bool begun = of_layer >= 0 && layer >= 0 && q->all[of_layer]->layer == layer;
+    if (outside >= 0 && !begun) return outside;
+    return of_layer >= 0 ? of_layer : leading;
+}
+
+/* By region: what has no layer, and layers depend on. Regions need not stand in the order in which they read each other. */
+static void find_leads(const regions_t *r, int first, bool *leads) {
+    for (bool more = true; more;) {
+        more = false;
+        for (int i = r->n_regions; i-- > first;)
+            for (int k = 0; k < r->regions[i]->reads.n; k++) {
+                int maker = maker_of(r, r->regions[i]->reads.at[k]);
+                bool of_layers = r->regions[i]->layer >= 0 || leads[i];
+                if (!of_layers || leads[maker] || r->regions[maker]->layer >= 0) continue;
+                leads[maker] = more = true;
+            }
+    }
 }
 
 /* The regions from `first` on, each as late as its readers allow, a layer in one go: what is made again stands before who
  * needs it. */
 static bool sort_backward(const regions_t *r, arena_t *a, int first, region_t **sorted) {
     int n = r->n_regions, layer = -1;
-    late_t q = {ARENA_ARRAY(a, region_t *, n + 1), first, n, ARENA_ARRAY(a, bool, n + 1),
-                ARENA_ARRAY(a, int, n + 1)};
+    late_t q = {.all = ARENA_ARRAY(a, region_t *, n + 1),
+                .first = first,
+                .end = n,
+                .done = ARENA_ARRAY(a, bool, n + 1),
+                .leads = ARENA_ARRAY(a, bool, n + 1),
+                .unread = ARENA_ARRAY(a, int, n + 1)};
+    find_leads(r, first, q.leads);
     for (int i = first; i < n; i++) {
         q.all[i] = r->regions[i];
         for (int k = 0; k < q.all[i]->reads.n; k++) q.unread[maker_of(r, q.all[i]->reads.at[k])]++;
@@ -206,6 +228,20 @@ static void find_circles(const queue_t *q, bool *waits) {
     }
 }
 
+/* What is read of a higher layer stands in that; false: all of it does. */
+static bool raise_makers(const regions_t *r, int first) {
+    bool any = false;
+    for (int i = r->n_regions; i-- > first;) /* who reads it stands behind it, but for a few */
+        for (int k = 0; k < r->regions[i]->reads.n; k++) {
+            region_t *maker = r->of_node[r->regions[i]->reads.at[k]->id];
+            bool below = maker->order >= first && maker->layer >= 0;
+            if (!below || maker->layer >= r->regions[i]->layer) continue;
+            maker->layer = r->regions[i]->layer;
+            any = true;
+        }
+    return any;
+}
+
 /* Layers go downwards. A sum of sums stands in the lowest layer that it reads of; what a layer makes again of one below it
  * belongs to its own backward pass. */
 static void settle_layers(const regions_t *r, int first) {
@@ -216,12 +252,7 @@ static void settle_layers(const regions_t *r, int first) {
             if (layer < sum->layer) sum->layer = layer; /* none: behind all layers */
         }
     }
-    for (int i = r->n_regions; i-- > first;) /* who reads it stands behind it */
-        for (int k = 0; k < r->regions[i]->reads.n; k++) {
-            region_t *maker = r->of_node[r->regions[i]->reads.at[k]->id];
-            bool below = maker->order >= first && maker->layer >= 0;
-            if (below && maker->layer < r->regions[i]->layer) maker->layer = r->regions[i]->layer;
-        }
+    while (raise_makers(r, first)) continue;
 }
 
 bool regions_order(regions_t *r, arena_t *a, bool *waits) {
