@@ -28,6 +28,7 @@ typedef struct {
     int64_t batch, length;
     bool plain;         /* without attention: dense layers in its place */
     bool tied;          /* all layers have the first one's feed-forward */
+    bool turned;        /* y + x for x + y in layer 1: its first stream is not written over */
     bool drops;         /* at the spec's rates */
     uint32_t labels;    /* classes */
     uint32_t first_row; /* less 5, of the step */
@@ -90,6 +91,14 @@ static void tie(sample_t *t, graph_t *g) {
     must(t, edit_finish(&e, t->d));
 }
 
+static void turn(sample_t *t, graph_t *g) {
+    edit_t e = {g, 1};
+    gnode_t *sum = edit_node(&e, "y1"), *x = sum->in[0];
+    sum->in[0] = sum->in[1];
+    sum->in[1] = x;
+    must(t, edit_finish(&e, t->d));
+}
+
 /* Its train step in place of a forward. */
 static graph_t *derive(sample_t *t, graph_t *g) {
     graph_options_t o = {.batch = g->batch,
@@ -100,6 +109,7 @@ static graph_t *derive(sample_t *t, graph_t *g) {
     must(t, g != NULL);
     if (t->model->plain) make_plain(t, g);
     if (t->model->tied) tie(t, g);
+    if (t->model->turned) turn(t, g);
     graph_gradient_options_t by = {0};
     bool *keep = ARENA_ARRAY(t->a, bool, g->n_nodes);
     for (size_t i = 0; t->model->keeps && i < g->n_nodes; i++)
@@ -387,6 +397,18 @@ static void dropout(void **state) {
                          .plain = true,
                          .drops = true});
     }
+}
+
+/* What is made again of a stream that is still there waits for no gradient of the head. */
+static void a_stream_that_stays(void **state) {
+    (void)state;
+    check(&(model_t){.text = LM SIZES TABLE
+                     "attn_layers: [local, lsh]\nnum_hashes: 2\nnum_buckets: 4\n",
+                     .batch = 2,
+                     .length = 24,
+                     .labels = 19,
+                     .turned = true,
+                     .brief = true});
 }
 
 /* One param of several layers: sums of sums. */
@@ -690,6 +712,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(depth_adds_what_is_kept_of_attention),
         cmocka_unit_test(dense_layers),
         cmocka_unit_test(deep_layers),
+        cmocka_unit_test(a_stream_that_stays),
         cmocka_unit_test(tied_layers),
         cmocka_unit_test(attention_layers),
         cmocka_unit_test(attentions),
