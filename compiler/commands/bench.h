@@ -37,7 +37,8 @@ typedef struct {
     spread_t peak, of_peak; /* fma peak between the forwards, flop/s; share of it, pairwise */
     double flops, streams;
     size_t workspace, peak_rss; /* bytes; peak_rss 0: the system does not tell */
-    bench_kernel_t *kernels;    /* [n_kernels]; the last one is what lies between launches */
+    double kept; /* bytes of values that a train step keeps for its backward pass (train.memory) */
+    bench_kernel_t *kernels; /* [n_kernels]; the last one is what lies between launches */
     int n_kernels;
     int64_t other_length; /* --vs: tokens of its rows */
     spread_t other_speed; /* tokens per second */

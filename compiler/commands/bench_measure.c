@@ -91,6 +91,9 @@ static bool warm_up(build_t *u, bench_case_t *c, int t) {
     double seconds = timed_forward(&u->plain, 1, c->threads, u->b->pools[t]);
     if (seconds <= 0) return false;
     c->workspace = timed_workspace(&u->plain, c->threads);
+    const plan_t *p = u->plain.s.plan;
+    const kept_t *kept = p->trains ? p->trains[p->n_variants - 1].kept : NULL;
+    c->kept = kept ? kept->bytes : 0;
     c->peak_rss = knows ? resident_peak() : 0;
     seconds = timed_forward(&u->plain, 1, c->threads, u->b->pools[t]);
     c->inner = timed_inner(seconds);

@@ -138,17 +138,22 @@ static void fill_memory(const bench_t *b, const bench_case_t *c, const char **ce
     cells[1] = c->peak_rss ? text_bytes(a, (double)c->peak_rss) : "-";
     cells[2] = text_bytes(a, c->streams);
     cells[3] = bench_giga(a, c->streams / c->seconds.median);
+    if (timed_trains(b->o)) cells[4] = text_bytes(a, c->kept);
 }
 
 static void add_memory(const bench_t *b, document_t *doc) {
-    static const char *const titles[] = {"workspace", "peak RSS", "streamed", "GB/s"};
-    section_t *s = bench_case_table(b, doc, "Memory", titles, 4, fill_memory);
+    static const char *const titles[] = {"workspace", "peak RSS", "streamed", "GB/s", "kept"};
+    int n = timed_trains(b->o) ? 5 : 4;
+    section_t *s = bench_case_table(b, doc, "Memory", titles, n, fill_memory);
     s->note = arena_printf(
         b->arena,
         "%sPeak RSS: the whole process with compiler and weights. Streamed: distinct bytes of weights, "
         "workspace, inputs and outputs of each launch, once in and once out, whether or not a "
         "cache has them; loads and stores of the kernels are many times more.",
-        timed_trains(b->o) ? "Workspace: with the gradients. " : "");
+        timed_trains(b->o)
+            ? "Workspace: with the gradients; kept: of it, values that train.memory keeps for "
+              "the backward pass. "
+            : "");
 }
 
 static const char *vs_title(const bench_t *b) {

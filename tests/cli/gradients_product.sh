@@ -60,6 +60,10 @@ says '^ +feed_forward.grad.weights +[0-9]+ '
 says 'Workspace: with the gradients'
 json b.json output '"gradients"'
 holds 'gradients are in the workspace' "$(value b.json cases.0.workspace_bytes) > 63000"
+says '^ +32 .* 0 B$'
+check 'what a step keeps' 0 '' "$r" bench "$CASES/k_train_clm_lsh_1hash" --no-warnings --train --lengths 64 --repeat 1 --threads 1 --set train.memory=auto
+says '^  length  target +threads  workspace +peak RSS +streamed +GB/s +kept$'
+says '^ +64 .* [1-9][0-9.]+ KiB$'
 check 'a train step is not decoding' 1 'measures train steps, and --decode those of generation' "$r" bench plain.graph --train --decode
 check 'a base model has no gradients' 1 'has no loss, and so no gradients' "$r" bench "$CASES/p_base_model_local_only" --no-warnings --train
 "$r" --version | grep -q 'no LLVM' || {
