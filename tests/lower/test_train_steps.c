@@ -664,18 +664,38 @@ static void kept_attentions_that_drop(void **state) {
     }
 }
 
+/* Whole layers: nothing but norms and activation functions is computed again. */
+static bool keeps_all(const gnode_t *n) {
+    return keeps_most(n) || keeps_all_of_attention(n);
+}
+
 static void kept_values(void **state) {
     (void)state;
-    for (int i = 0; i < KINDS; i++)
+    for (int i = 0; i <= KINDS; i++)
         check(&(model_t){.text = LM SIZES GRID "attn_layers: [local, lsh, local]\nnum_buckets: 4\n"
                                                "hidden_dropout_prob: 0.3\n",
                          .batch = 2,
                          .length = 32,
                          .labels = 19,
                          .drops = true,
-                         .keeps = kinds[i],
+                         .keeps = i < KINDS ? kinds[i] : keeps_all,
                          .brief = true,
-                         .compiled = kinds[i] == keeps_most});
+                         .compiled = i == KINDS});
+}
+
+/* Chunks of parts of batch elements, blocks that are filled up, lengths that are known when it runs; gates. */
+static void kept_chunks(void **state) {
+    (void)state;
+    check_long(&(model_t){.text =
+                              LM "hidden_size: 20\nnum_attention_heads: 2\nattention_head_size: 9\n"
+                                 "feed_forward_size: 33\nlocal_attn_chunk_length: 12\n"
+                                 "lsh_attn_chunk_length: 6\nnum_hashes: 2\nnum_buckets: [2, 6]\n"
+                                 "max_position_embeddings: 2400\nattn_layers: [local, lsh]\n"
+                                 "extensions: {feed_forward_gate: true}\n" TABLE,
+                          .batch = 1,
+                          .length = 2101,
+                          .labels = 19,
+                          .keeps = keeps_all});
 }
 
 /* Heads of whole tiles; what the gradient makes probabilities of. */
@@ -724,6 +744,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(kept_attentions),
         cmocka_unit_test(kept_attentions_that_drop),
         cmocka_unit_test(kept_values),
+        cmocka_unit_test(kept_chunks),
     };
     if (kept) cmocka_set_test_filter("kept_*");
     else if (!long_form) cmocka_set_skip_filter("kept_*");
