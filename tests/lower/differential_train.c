@@ -452,8 +452,9 @@ static bool run_one(int index, uint64_t seed, const others_t *o) {
     return how[0] == 'o' || how[0] == 'i' || (how[0] == 'n' && EDITS);
 }
 
-/* Of a hundred models, so many may be undecided, and of graphs refused. */
-enum { MOST_ASIDE = 5 };
+/* Of a hundred models, so many may be undecided, and of graphs refused: more where edited layers keep values one by one, so
+ * that attentions share what leads to them. */
+enum { MOST_ASIDE = EDITS && KEEPS ? 15 : 5 };
 
 int main(int argc, char **argv) {
     int code = run_models(argc, argv, run_one);
