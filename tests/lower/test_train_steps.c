@@ -695,7 +695,8 @@ static void kept_chunks(void **state) {
                           .batch = 1,
                           .length = 2101,
                           .labels = 19,
-                          .keeps = keeps_all});
+                          .keeps = keeps_all},
+               long_form ? BOTH : ANY_LENGTH);
 }
 
 /* Heads of whole tiles; what the gradient makes probabilities of. */
