@@ -629,6 +629,20 @@ static void kept_attentions(void **state) {
                1);
 }
 
+/* A kernel for any length, of one that is filled up. */
+static void kept_attentions_of_any_length(void **state) {
+    (void)state;
+    check_long(&(model_t){.text = LM HEADS TABLE
+                          "local_attn_chunk_length: 12\nlsh_attn_chunk_length: 6\nnum_hashes: 2\n"
+                          "num_buckets: 4\nmax_position_embeddings: 60\n"
+                          "attn_layers: [local, lsh, lsh]\n",
+                          .batch = 2,
+                          .length = 41,
+                          .labels = 19,
+                          .keeps = keeps_all_of_attention},
+               ANY_LENGTH);
+}
+
 /* With dropout of probabilities: of one round and of two, where a row may see only itself; one chunk that is all; blocks that
  * are filled up. */
 static void kept_attentions_that_drop(void **state) {
@@ -744,6 +758,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(chunks),
         cmocka_unit_test(kept_attentions),
         cmocka_unit_test(kept_attentions_that_drop),
+        cmocka_unit_test(kept_attentions_of_any_length),
         cmocka_unit_test(kept_values),
         cmocka_unit_test(kept_chunks),
     };
