@@ -1,15 +1,15 @@
 # Compilers by the names that tests call them (cc, gcc, clang), but which do not optimise, whatever is asked of them:
-# a half to a quarter of the time. For tests that are about what generated code says, not about what optimisers make of
-# it; that is for golden_*_one and golden_*_identical, products, the emitters' tests, and the long forms. gcc reads the
-# intrinsics' header, most of a small file's time, compiled ahead (where it was compiled otherwise, as it is).
-#
-# A cache knows them from the compilers they are by what --version says.
+# a half to a quarter of the time; and LLVM likewise, a third of it. For tests that are about what generated code says, not
+# about what optimisers make of it; that is for golden_*_jit, golden_*_one and golden_*_identical, products, the emitters'
+# tests, and the long forms. gcc reads the intrinsics' header, most of a small file's time, compiled ahead (where it was
+# compiled otherwise, as it is). They have a compile cache of their own.
 set(quick ${PROJECT_BINARY_DIR}/quick)
 file(CONFIGURE OUTPUT ${quick}/intrinsics.h CONTENT "#ifdef __x86_64__\n#include <immintrin.h>\n#endif\n")
 set(ahead ${quick}/intrinsics.h.gch)
 find_program(quick_gcc gcc)
 find_program(quick_clang clang)
 set(quick_cc ${CMAKE_C_COMPILER})
+# What --version says is part of a cache's key.
 foreach(name cc gcc clang)
   set(more "")
   if(name STREQUAL gcc OR (name STREQUAL cc AND CMAKE_C_COMPILER_ID STREQUAL GNU))
@@ -27,12 +27,25 @@ if(quick_gcc)
   add_custom_target(quick_intrinsics ALL DEPENDS ${ahead})
 endif()
 
+# LLVM of these programs is quick where the environment says so.
+if(LLVM_FOUND)
+  add_library(quick_llvm OBJECT quick_llvm.c)
+  target_link_libraries(quick_llvm PRIVATE LLVM::C)
+  target_link_options(quick_llvm INTERFACE -Wl,--wrap=LLVMCreateTargetMachine)
+endif()
+function(quick_programs)
+  foreach(target IN LISTS ARGN)
+    target_link_libraries(${target} PRIVATE $<TARGET_NAME_IF_EXISTS:quick_llvm>)
+  endforeach()
+endfunction()
+
 # Those of these tests that there are, of the folder that calls it: their compilers.
 function(compile_quickly)
   foreach(test IN LISTS ARGN)
     if(TEST ${test})
-      set_property(TEST ${test} APPEND PROPERTY ENVIRONMENT CC=cc)
-      set_property(TEST ${test} APPEND PROPERTY ENVIRONMENT_MODIFICATION PATH=path_list_prepend:${quick})
+      set_property(TEST ${test} APPEND PROPERTY ENVIRONMENT CC=cc QUICK_LLVM=1)
+      set_property(TEST ${test} APPEND PROPERTY ENVIRONMENT_MODIFICATION PATH=path_list_prepend:${quick}
+                   REFORMERC_CACHE=set:${PROJECT_BINARY_DIR}/quick-cache)
     endif()
   endforeach()
 endfunction()
