@@ -183,7 +183,7 @@ static bool read_gradient(lower_t *L, attention_t *a) {
         if (!n || own->nodes.at[i] != n->in[2])
             return no_kernel(L, own->nodes.at[i], "that no gradient reads");
     if (!n) return true;
-    bool kept = a->node->id < L->regions->backward; /* it is an attention_t of its own */
+    bool kept = is_handed_on(L->regions, a->node, n); /* it is an attention_t of its own */
     bool same = n->n_in == a->node->n_in + 3 && is_gradient_of(n, a->node);
     for (int k = 0; same && !kept && k < a->node->n_in; k++) same = n->in[3 + k] == a->node->in[k];
     if (!same || nodes_find(&own->nodes, n->in[2]) < 0)
@@ -197,8 +197,8 @@ static bool read_gradient(lower_t *L, attention_t *a) {
 
 /* Of an attention whose result the forward has kept: its gradient. */
 static bool stands(const lower_t *L, const gnode_t *n) {
-    bool kept = is_attention_gradient(n) && n->in[1]->id < L->regions->backward;
-    return kept && n->id >= L->regions->backward && mixers[n->in[1]->op].lower;
+    return is_attention_gradient(n) && is_handed_on(L->regions, n->in[1], n) &&
+           mixers[n->in[1]->op].lower;
 }
 
 static bool read_attention(lower_t *L, attention_t *a, const class_t *class) {

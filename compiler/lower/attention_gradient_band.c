@@ -49,7 +49,7 @@ static void operands_of(const lower_t *L, pair_t p, const gnode_t **x) {
     x[2] = attention_input(n, hashes ? 1 : 2);
     x[3] = p.gradient ? p.gradient->in[0] : NULL;
     for (int i = 0; i < 3; i++)
-        if (x[i] && x[i]->id < L->regions->backward) x[i] = NULL;
+        if (x[i] && is_handed_on(L->regions, x[i], n)) x[i] = NULL;
 }
 
 /* A member's regions, from what makes its first operand to what reads its results last. */
@@ -128,7 +128,9 @@ static bool find_readers(lower_t *L, attention_t *a) {
         bool reads = nodes_find(&region->reads, a->node) >= 0 ||
                      nodes_find(&region->reads, a->gradient) >= 0;
         part_t *p = &L->parts[region->class->id];
-        if (!reads || p->own == a || region->results.at[0]->id < r->backward) continue;
+        const gnode_t *first = region->results.at[0]; /* of the forward: another's */
+        bool forward = first->id < r->backward && a->gradient->id >= r->backward;
+        if (!reads || p->own == a || forward) continue;
         if (region->kind != K_ROW && region->kind != K_SUM)
             return no_kernel(L, region->nodes.at[0], "of what attention gives");
         bool others = (p->from && p->from != a) || (p->into && p->into != a);

@@ -21,6 +21,10 @@ bool is_of_backward(const regions_t *r, const region_t *region) {
     return region->results.at[0]->id >= r->backward;
 }
 
+bool is_handed_on(const regions_t *r, const gnode_t *x, const gnode_t *reader) {
+    return x->id < r->backward && reader->id >= r->backward;
+}
+
 static bool stays_apart(const regions_t *r, const region_t *region, const gnode_t *x) {
     return r->homes[x->id].stays && region->layer < 0;
 }

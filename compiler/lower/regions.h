@@ -92,6 +92,8 @@ int home_in(const regions_t *r, const region_t *region, const gnode_t *n);
 bool is_read_kept(const regions_t *r, const gnode_t *reader, const gnode_t *x);
 bool is_found_kept(const regions_t *r, const region_t *region, const gnode_t *x);
 bool is_of_backward(const regions_t *r, const region_t *region);
+/* Whether the forward makes x, and its reader is of the backward pass. */
+bool is_handed_on(const regions_t *r, const gnode_t *x, const gnode_t *reader);
 /* Where a node that is computed in its own region finds n: several ADDs of one region each have their own. */
 int home_read_by(const regions_t *r, const gnode_t *reader, const gnode_t *n);
 /* Mixers of the backward pass that belong to an attention: what its soft maximum divides by; its gradient. */
