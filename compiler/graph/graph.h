@@ -143,6 +143,8 @@ const char *graph_op_name(gop_t op); /* "layer_norm" */
 gkind_t graph_kind(const gnode_t *n);
 /* The same op with the same attributes and the same type and shape, whatever its inputs are. */
 bool graph_same_op(const gnode_t *a, const gnode_t *b);
+/* Whether the attributes that both ops have are the same. */
+bool graph_same_attrs(const gnode_t *a, const gnode_t *b);
 void graph_print(const graph_t *g, sbuf_t *out);
 void graph_print_forward(const graph_t *g, sbuf_t *out); /* without what a prefill keeps */
 /* What a node does to numbers, in a line: nothing of its name, its inputs and its length. Of a node without attributes:

@@ -136,15 +136,21 @@ bool graph_same_attr(const gattr_t *attr, const gnode_t *a, const gnode_t *b) {
     return n == *graph_attr_count(attr, b) && memcmp(x, y, sizeof(int64_t) * (size_t)n) == 0;
 }
 
+bool graph_same_attrs(const gnode_t *a, const gnode_t *b) {
+    for (int i = 0; i < N_GRAPH_ATTRS; i++) {
+        const gattr_t *attr = &graph_attrs[i];
+        bool both = graph_op_has_attr(a->op, attr) && graph_op_has_attr(b->op, attr);
+        if (both && !graph_same_attr(attr, a, b)) return false;
+    }
+    return true;
+}
+
 bool graph_same_op(const gnode_t *a, const gnode_t *b) {
     if (a->op != b->op || a->type != b->type || a->rank != b->rank || a->n_in != b->n_in)
         return false;
     for (int i = 0; i < a->rank; i++)
         if (!dim_equal(a->shape[i], b->shape[i])) return false;
-    for (int i = 0; i < N_GRAPH_ATTRS; i++)
-        if (graph_op_has_attr(a->op, &graph_attrs[i]) && !graph_same_attr(&graph_attrs[i], a, b))
-            return false;
-    return true;
+    return graph_same_attrs(a, b);
 }
 
 gnode_t *graph_append(graph_t *g, gop_t op) {

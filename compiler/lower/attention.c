@@ -87,11 +87,7 @@ static bool is_gradient_of(const gnode_t *gradient, const gnode_t *attention) {
     static const gop_t of[G_COUNT] = {[G_LSH_ATTENTION_GRAD] = G_LSH_ATTENTION,
                                       [G_LOCAL_ATTENTION_GRAD] = G_LOCAL_ATTENTION,
                                       [G_EXACT_ATTENTION_GRAD] = G_EXACT_ATTENTION};
-    const gnode_t *a = gradient, *b = attention;
-    return of[a->op] == b->op && a->heads == b->heads && a->head_size == b->head_size &&
-           a->rounds == b->rounds && a->chunk == b->chunk && a->before == b->before &&
-           a->after == b->after && a->causal == b->causal && a->shared_qk == b->shared_qk &&
-           a->rate == b->rate;
+    return of[gradient->op] == attention->op && graph_same_attrs(gradient, attention);
 }
 
 /* Whether anything but `reader`, and what keeps it, reads n. */
