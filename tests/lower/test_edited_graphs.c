@@ -13,7 +13,7 @@
 
 #include "edited_text.h"
 #include "exec/exec.h"
-#include "plan_of.h"
+#include "plan_env.h"
 
 enum { TOKENS = 16, WIDTH = 32 };
 
@@ -28,27 +28,6 @@ static const char model[] =
 #define NORM_0 "encoder.layers.0.feed_forward.layer_norm"
 
 /* ---- a graph as text --------------------------------------------------------------------------------------- */
-
-typedef struct {
-    arena_t *arena;
-    diag_t *diag;
-    plan_t *plan;
-} env_t;
-
-static int setup(void **state) {
-    env_t *e = test_malloc(sizeof *e);
-    *e = (env_t){arena_new(), diag_new(), NULL};
-    *state = e;
-    return 0;
-}
-
-static int teardown(void **state) {
-    env_t *e = *state;
-    diag_free(e->diag);
-    arena_free(e->arena);
-    test_free(e);
-    return 0;
-}
 
 static void make_plan(env_t *e) {
     plan_options_t o = {.name = "model", .trace = true, .n_targets = 1, .targets = {&targets[0]}};

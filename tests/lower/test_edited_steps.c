@@ -13,7 +13,7 @@
 
 #include "edited_text.h"
 #include "exec/exec.h"
-#include "plan_of.h"
+#include "plan_env.h"
 
 enum { ROWS = 2, PROMPT = 5, STEPS = 6, ROOM = 16, VOCAB = 20 };
 
@@ -26,28 +26,6 @@ static const char model[] =
 
 #define WIDE(n, layer) " : f32[2,16," #n "] layer=" #layer
 #define FF_IN          "encoder.layers.0.feed_forward.dense.dense"
-
-typedef struct {
-    arena_t *arena;
-    diag_t *diag;
-    plan_t *plan;
-    char *text;
-} env_t;
-
-static int setup(void **state) {
-    env_t *e = test_malloc(sizeof *e);
-    *e = (env_t){arena_new(), diag_new(), NULL, NULL};
-    *state = e;
-    return 0;
-}
-
-static int teardown(void **state) {
-    env_t *e = *state;
-    diag_free(e->diag);
-    arena_free(e->arena);
-    test_free(e);
-    return 0;
-}
 
 static void must(const env_t *e, bool ok) {
     if (ok) return;

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "plan_of.h"
+#include "plan_env.h"
 
 static const char small[] = "attn_layers: [local, lsh]\n"
                             "hidden_size: 128\nnum_attention_heads: 2\nattention_head_size: 16\n"
@@ -22,26 +22,6 @@ static const char small[] = "attn_layers: [local, lsh]\n"
                             "hidden_dropout_prob: 0.1\nlocal_attention_probs_dropout_prob: 0.1\n";
 
 static const double tokens = 128, hidden = 128, inner = 256, wide = 32;
-
-typedef struct {
-    arena_t *arena;
-    diag_t *diag;
-} env_t;
-
-static int setup(void **state) {
-    env_t *e = test_malloc(sizeof *e);
-    *e = (env_t){arena_new(), diag_new()};
-    *state = e;
-    return 0;
-}
-
-static int teardown(void **state) {
-    env_t *e = *state;
-    diag_free(e->diag);
-    arena_free(e->arena);
-    test_free(e);
-    return 0;
-}
 
 static plan_t *plan(const env_t *e, const char *model, const char *more) {
     plan_options_t o = {.name = "model", .n_targets = 1, .train = TRAIN_ALONE};

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "plan_of.h"
+#include "plan_env.h"
 
 static const char model[] = "attn_layers: [local, lsh]\n"
                             "hidden_size: 32\nnum_attention_heads: 2\nattention_head_size: 16\n"
@@ -16,26 +16,6 @@ static const char model[] = "attn_layers: [local, lsh]\n"
                             "axial_pos_shape: [8, 16]\naxial_pos_embds_dim: [16, 16]\n"
                             "max_position_embeddings: 128\nnum_hashes: 2\n"
                             "local_attn_chunk_length: 8\nlsh_attn_chunk_length: 16\n";
-
-typedef struct {
-    arena_t *arena;
-    diag_t *diag;
-} env_t;
-
-static int setup(void **state) {
-    env_t *e = test_malloc(sizeof *e);
-    *e = (env_t){arena_new(), diag_new()};
-    *state = e;
-    return 0;
-}
-
-static int teardown(void **state) {
-    env_t *e = *state;
-    diag_free(e->diag);
-    arena_free(e->arena);
-    test_free(e);
-    return 0;
-}
 
 static plan_t *plan(env_t *e, const char *compile, int64_t exact) {
     char *text = arena_printf(e->arena, "%s%s", model, compile);
