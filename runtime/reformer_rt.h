@@ -161,6 +161,84 @@ typedef struct reformer_decode {
     void *profile_ctx;
 } reformer_decode_t;
 
+/* ---- training: what updates the weights ------------------------------------------------------- */
+
+typedef enum {
+    REFORMER_ADAMW,
+    REFORMER_ADAM,
+    REFORMER_SGD,
+    REFORMER_ADAFACTOR
+} reformer_optimizer_type_t;
+/* Whose formulas, where they differ: torch's and transformers', or trax's (Adam, SGD and Adafactor: decay that no rate
+ * scales; Adam and Adafactor: steps counted from 2). */
+typedef enum { REFORMER_HUGGINGFACE, REFORMER_TRAX } reformer_dialect_t;
+
+/* A rule, with every one of its numbers said: there are no defaults here. What another rule alone reads is 0. */
+typedef struct reformer_optimizer {
+    reformer_optimizer_type_t type;
+    reformer_dialect_t dialect;
+    double lr;       /* the schedule's factor times it is a step's rate; relative_step: not read */
+    double betas[2]; /* Adam, AdamW */
+    double eps[2]; /* Adam, AdamW: [0]; Adafactor: of squares, and the least scale of a parameter */
+    double weight_decay;
+    double momentum, dampening; /* SGD; momentum 0: it has no state */
+    double clip_threshold;      /* Adafactor: greatest root mean square of an update; 0: none */
+    double decay_rate;          /* Adafactor: below 0, as transformers' -0.8 */
+    double beta1;               /* Adafactor: of the mean of updates; below 0: none is kept */
+    int nesterov;
+    int scale_parameter, relative_step, warmup_init; /* Adafactor */
+} reformer_optimizer_t;
+
+typedef enum {
+    REFORMER_SCHEDULE_NONE, /* the rate is lr */
+    REFORMER_SCHEDULE_CONSTANT,
+    REFORMER_SCHEDULE_LINEAR,
+    REFORMER_SCHEDULE_COSINE,
+    REFORMER_SCHEDULE_INVERSE_SQRT,
+    REFORMER_SCHEDULE_POLYNOMIAL,
+    REFORMER_SCHEDULE_WSD,        /* llm.c's: warm-up, stable, decay by 1 - sqrt */
+    REFORMER_SCHEDULE_MULTIFACTOR /* trax's: a product of factors */
+} reformer_schedule_type_t;
+/* Rate of the first of `warmup` steps: 0 (transformers), or the peak / warmup. trax's schedules count steps from 0 or
+ * from 1. */
+typedef enum { REFORMER_WARMUP_ZERO, REFORMER_WARMUP_FIRST } reformer_warmup_t;
+typedef enum {
+    REFORMER_FACTOR_CONSTANT,
+    REFORMER_FACTOR_LINEAR_WARMUP,
+    REFORMER_FACTOR_RSQRT_DECAY,
+    REFORMER_FACTOR_RSQRT_NORMALIZED_DECAY,
+    REFORMER_FACTOR_DECAY_EVERY,
+    REFORMER_FACTOR_COSINE_DECAY,
+    REFORMER_FACTOR_TWO_CONSTANTS
+} reformer_factor_t;
+enum { REFORMER_FACTORS = 8 };
+
+/* The course of the rate over steps; again without defaults. */
+typedef struct reformer_schedule {
+    reformer_schedule_type_t type;
+    reformer_warmup_t warmup_from;
+    int64_t warmup, total; /* steps: of the warm-up, and until the decay's end */
+    int64_t timescale;     /* inverse square root; 0: the warm-up, or 10,000 where there is none */
+    double min_ratio;      /* linear, cosine, wsd: the least factor after the warm-up */
+    double num_cycles;     /* cosine: 0.5 is one fall */
+    double power, lr_end;  /* polynomial */
+    double decay_from;     /* wsd: share of the steps after which it decays, 0.8 */
+    /* multifactor */
+    reformer_factor_t factors[REFORMER_FACTORS];
+    int n_factors;
+    double constant, decay_factor, second_constant, minimum;
+    int64_t steps_per_decay, steps_per_cycle, second_constant_step;
+} reformer_schedule_t;
+
+/* All that a step of training is made of beside its batch. */
+typedef struct reformer_training {
+    reformer_optimizer_t optimizer;
+    reformer_schedule_t schedule;
+    double max_grad_norm; /* the gradient is scaled to this norm where it is longer; 0: never */
+    uint64_t seed;        /* of dropout and of new rotations */
+    int new_rotations;    /* 1: each step draws those of its LSH layers, 0: they stay */
+} reformer_training_t;
+
 /* ---- what generated code exports to the runtime --------------------------------------------- */
 
 enum { REFORMER_CACHE_PARTS = 160, REFORMER_RECORD_PARTS = 64 }; /* at most */
