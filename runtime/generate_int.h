@@ -2,33 +2,9 @@
 #ifndef REFORMER_GENERATE_INT_H
 #define REFORMER_GENERATE_INT_H
 
+#include "real.h"
 #include "reformer_generate.h"
 #include "rt_int.h"
-
-/* Choices must not depend on flags: a product may build these files with its own. gcc says which parts of
- * -ffast-math are on; clang has macros for a few, and a pragma that turns off the others. */
-#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) ||           \
-    defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) || defined(__NO_SIGNED_ZEROS__)
-#error "compile without -ffast-math or parts of it: choices would differ"
-#endif
-#if __FLT_EVAL_METHOD__ != 0 && __FLT_EVAL_METHOD__ != 16
-#error "compile for arithmetic in float and double, without -mfpmath=387"
-#endif
-_Static_assert(sizeof 1.0 == sizeof(double), "compile without -fsingle-precision-constant");
-#ifdef __clang__
-#ifdef __x86_64__
-#pragma float_control(precise, on)
-#else
-#pragma clang fp reassociate(off)
-#endif
-#pragma STDC FP_CONTRACT OFF
-#else
-#pragma GCC optimize("fp-contract=off")
-#endif
-
-/* To about one unit in the last place (real.c). */
-double reformer_exp(double x); /* x <= 709; 0 below -708 */
-double reformer_log(double x); /* x > 0, normal */
 
 /* The first of the greatest of n scores; -1: one is NaN or +infinity, or all are -infinity (choose.c). */
 int32_t reformer_greatest(const float *score, size_t n);

@@ -1,7 +1,12 @@
-/* e^x and ln x in double precision, since the runtime has no libm. The same bits on any machine. */
-#include "generate_int.h"
+/* The functions of libm that the runtime needs, in double, since it has no libm. The same bits on any machine. */
+#include "real.h"
 
 #include <string.h>
+#if defined(__x86_64__)
+#include <emmintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
 
 REFORMER_REFUSE_FAST_MATH(reformer_flags)
 
@@ -52,4 +57,56 @@ double reformer_log(double x) {
     double s = (m - 1) / (m + 1), square = product(s, s), sum = 0;
     for (int i = 21; i >= 3; i -= 2) sum = product(sum + 1.0 / i, square);
     return product(k, ln2_high) + (product(2, s) + (product(2 * s, sum) + product(k, ln2_low)));
+}
+
+/* The compiler's own square root may become a call. */
+double reformer_sqrt(double x) {
+#if defined(__x86_64__)
+    __m128d wide = _mm_set_sd(x);
+    return _mm_cvtsd_f64(_mm_sqrt_sd(wide, wide));
+#elif defined(__aarch64__)
+    return vget_lane_f64(vsqrt_f64(vdup_n_f64(x)), 0);
+#else
+#error "no square root for this architecture"
+#endif
+}
+
+double reformer_pow(double x, double y) {
+    if (y == 0 || x == 1) return 1;
+    if (x == 0) return 0;
+    return reformer_exp(product(y, reformer_log(x)));
+}
+
+/* ---- circle ------------------------------------------------------------------------------------ */
+
+/* sin y and cos y for 0 <= y <= pi / 4, Taylor: the first terms left out are below 1e-17 of the sum. */
+static double sin_of(double y) {
+    double square = product(y, y), sum = 0;
+    for (int i = 16; i >= 2; i -= 2) sum = product(1 - sum, square) / (i * (i + 1));
+    return y - product(y, sum);
+}
+
+static double cos_of(double y) {
+    double square = product(y, y), sum = 0;
+    for (int i = 17; i >= 1; i -= 2) sum = product(1 - sum, square) / (i * (i + 1));
+    return 1 - sum;
+}
+
+/* Down to an eighth of a turn; what is subtracted is exact. */
+double reformer_cos_turns(double turns) {
+    const double two_pi = 0x1.921fb54442d18p+2;
+    double at = turns < 0 ? -turns : turns, sign = 1;
+    at -= (double)(int64_t)at;
+    if (at > 0.5) at = 1 - at;
+    if (at > 0.25) {
+        at = 0.5 - at;
+        sign = -1;
+    }
+    return sign * (at > 0.125 ? sin_of(product(two_pi, 0.25 - at)) : cos_of(product(two_pi, at)));
+}
+
+double reformer_sin_turns(double turns) {
+    double whole = turns - (double)(int64_t)turns;
+    if (whole < 0) return -reformer_sin_turns(-whole);
+    return whole > 0.5 ? -reformer_cos_turns(whole - 0.75) : reformer_cos_turns(whole - 0.25);
 }

@@ -239,6 +239,21 @@ typedef struct reformer_training {
     int new_rotations;    /* 1: each step draws those of its LSH layers, 0: they stay */
 } reformer_training_t;
 
+/* Rate of the update number `step`, from 0; Adafactor's with relative_step: its own, before the parameters' scale. */
+double reformer_learning_rate(const reformer_training_t *t, int64_t step);
+/* The same of a schedule alone. */
+double reformer_schedule_rate(const reformer_schedule_t *s, double lr, int64_t step);
+
+/* The hash rotations of an LSH layer. */
+typedef struct reformer_rotations {
+    int layer;
+    int64_t heads, head_size, rounds, half; /* half: of the product of its factors of num_buckets */
+    size_t offset;                          /* bytes into the weights file */
+} reformer_rotations_t;
+/* Those of one step (runtime/rotations.c), as Hugging Face shapes them, or as weights files hold them. */
+void reformer_draw_rotations(const reformer_rotations_t *r, uint64_t seed, uint32_t step,
+                             int packed, float *to);
+
 /* ---- what generated code exports to the runtime --------------------------------------------- */
 
 enum { REFORMER_CACHE_PARTS = 160, REFORMER_RECORD_PARTS = 64 }; /* at most */
