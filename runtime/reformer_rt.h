@@ -26,7 +26,7 @@
 extern "C" {
 #endif
 
-#define REFORMER_ABI         4
+#define REFORMER_ABI         5
 #define REFORMER_MAX_THREADS 1024
 
 /* ---- errors: values are pinned, new ones are appended --------------------------------------- */
@@ -256,7 +256,7 @@ void reformer_draw_rotations(const reformer_rotations_t *r, uint64_t seed, uint3
 
 /* ---- what generated code exports to the runtime --------------------------------------------- */
 
-enum { REFORMER_CACHE_PARTS = 160, REFORMER_RECORD_PARTS = 64 }; /* at most */
+enum { REFORMER_CACHE_PARTS = 160, REFORMER_RECORD_PARTS = 64, REFORMER_STATES = 3 }; /* at most */
 
 /* Buffers bound at call time, by number. IDS … CONTROL, LABELS_F32 and GIVEN are prepared by the
  * runtime from the io, at the front of the workspace; rows = padded length rounded up. */
@@ -294,6 +294,15 @@ enum {
     REFORMER_SLOT_RECORDS = REFORMER_SLOT_CACHE + REFORMER_CACHE_PARTS,
     /* f32: gradients of a train step, as its layout says */
     REFORMER_SLOT_GRADIENTS = REFORMER_SLOT_RECORDS + REFORMER_RECORD_PARTS,
+    /* Of an update, as gradients are laid out: the weights that it updates; the sum of gradients over micro-batches, which
+     * may be the gradients' own memory where there is one. */
+    REFORMER_SLOT_PARAMS, /* f32 */
+    REFORMER_SLOT_SUM,    /* f32 */
+    REFORMER_SLOT_STATE, /* f32: the first of the arrays that the optimiser keeps from step to step */
+    REFORMER_SLOT_PHASES = REFORMER_SLOT_STATE + REFORMER_STATES, /* i32 [REFORMER_PHASES] */
+    REFORMER_SLOT_COEFFICIENTS,                                   /* f32 [REFORMER_COEFFICIENTS] */
+    REFORMER_SLOT_PACKED,                                         /* the weights file in memory */
+    REFORMER_SLOT_NORM, /* f64 [1]: of the sum, before it is clipped */
     REFORMER_SLOTS
 };
 #define REFORMER_MASKED (1 << 30)
@@ -328,6 +337,28 @@ typedef enum {
     REFORMER_LOSS_MSE,
     REFORMER_LOSS_BCE
 } reformer_loss_t;
+
+/* Elements of REFORMER_SLOT_PHASES, 0 or 1: what a call of an update is to do, in this order. */
+enum {
+    REFORMER_PHASE_SET,  /* sum = share * gradients */
+    REFORMER_PHASE_ADD,  /* sum += share * gradients */
+    REFORMER_PHASE_NORM, /* the sum's */
+    REFORMER_PHASE_UPDATE, /* params and state; asks for NORM. Where the norm is no finite number all stay as they are */
+    REFORMER_PHASE_PACK, /* params into the weights file, in every arrangement that they stand in there */
+    REFORMER_PHASE_UNPACK, /* params from the weights file */
+    REFORMER_PHASES
+};
+
+/* Elements of REFORMER_SLOT_COEFFICIENTS: what of an update's numbers differs from step to step. */
+enum {
+    REFORMER_RATE_SHARE, /* of SET and ADD, the caller's: labels of the micro-batch / labels of the step */
+    REFORMER_RATE_KEPT, /* what decay leaves of a weight: AdamW 1 - rate * decay, trax 1 - decay, else 1 */
+    REFORMER_RATE_STEP, /* Adam -rate / (1 - beta1^t), SGD -rate, Adafactor rate */
+    REFORMER_RATE_ROOT, /* Adam: sqrt(1 - beta2^t) */
+    REFORMER_RATE_OLD, /* of a mean so far: Adafactor's beta2, SGD's momentum, 0 at its first step */
+    REFORMER_RATE_NEW, /* of what joins it: Adafactor 1 - beta2; SGD 1 - dampening, 1 at its first step */
+    REFORMER_COEFFICIENTS = 8
+};
 
 struct reformer_model;
 
@@ -489,6 +520,11 @@ typedef struct reformer_tensor {
 } reformer_tensor_t;
 /* Tensor number i, from 0 on. REFORMER_E_ARGUMENT: there are fewer. */
 int reformer_gradient(const reformer_desc_t *desc, size_t i, reformer_tensor_t *t);
+
+/* Coefficients of update number t, from 1 on, at this rate (of a relative step: that), in double and rounded once; the share
+ * is set to 1. */
+void reformer_coefficients(const reformer_optimizer_t *o, double rate, int64_t t,
+                           float coefficients[REFORMER_COEFFICIENTS]);
 
 /* As reformer_prepare, of a train step. */
 int reformer_prepare_gradients(const reformer_desc_t *desc, const reformer_variant_t *trains,

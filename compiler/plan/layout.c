@@ -274,6 +274,22 @@ layout_t *layout_gradients(arena_t *a, const graph_t *g) {
     return finish_layout(&m, 0, plain_shape);
 }
 
+layout_t *layout_state(arena_t *a, const layout_t *gradients, const update_t *u, int state) {
+    layout_t *l = arena_copy(a, gradients, sizeof *gradients);
+    l->entries = arena_copy(a, l->entries, (size_t)l->n * sizeof *l->entries);
+    l->data_end = 0;
+    for (int i = 0; i < l->n; i++) {
+        layout_entry_t *e = &l->entries[i];
+        const layout_entry_t *of = &gradients->entries[i];
+        e->rank = update_state_shape(u, state, of->rank, of->shape, e->shape);
+        if (e->rank == 0) e->count = 0;
+        plain_shape(e);
+        e->offset = l->data_end;
+        l->data_end = up(e->offset + e->bytes, 64);
+    }
+    return l;
+}
+
 const layout_entry_t *layout_find(const layout_t *l, const char *source, int *index) {
     table_t t = {l->places, l->n_places};
     const struct place *place = l->n_places ? place_of(&t, source) : NULL;

@@ -8,7 +8,7 @@
 #ifndef REFORMERC_PLAN_LAYOUT_H
 #define REFORMERC_PLAN_LAYOUT_H
 
-#include "graph/graph.h"
+#include "graph/update.h"
 
 enum { PANEL = 32 };
 
@@ -66,6 +66,9 @@ bool layout_is_read(const gnode_t *reader); /* the values of its PARAMs, not jus
  * row-major without padding, so that every tensor is dense in the shape that it has at Hugging Face. Stacks begin at
  * multiples of 64 bytes from the start, data_end is the size of all; `kind` means nothing. Found by the PARAM's name. */
 layout_t *layout_gradients(arena_t *a, const graph_t *g);
+/* The same of a state that an optimiser keeps, by the number of its entry in `gradients`: entries that have none of it count
+ * no layers. */
+layout_t *layout_state(arena_t *a, const layout_t *gradients, const update_t *u, int state);
 /* Where a source stands, first of all or in this arrangement: its entry, and its number there. NULL: nowhere. */
 const layout_entry_t *layout_find(const layout_t *l, const char *source, int *index);
 const layout_entry_t *layout_find_as(const layout_t *l, const char *source, arrangement_t as,

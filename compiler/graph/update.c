@@ -1,0 +1,58 @@
+/* What an update is of: tensors, and what its rule keeps of them. See update.h. */
+#include "graph/update.h"
+
+#include <string.h>
+
+static update_tensor_t tensor_of(const gnode_t *param) {
+    update_tensor_t t = {.name = param->name, .rank = param->rank, .decays = param->rank >= 2};
+    for (int i = 0; i < t.rank; i++) t.shape[i] = param->shape[i].c;
+    return t;
+}
+
+static void take_tensors(arena_t *a, update_t *u, const graph_t *train) {
+    u->tensors = ARENA_ARRAY(a, update_tensor_t, train->n_nodes);
+    for (const gnode_t *g = NULL; (g = graph_next(train, G_GRADIENT, g));)
+        u->tensors[u->n++] = tensor_of(g->in[1]);
+}
+
+static void add_state(update_t *u, const char *name, state_form_t form) {
+    u->states[u->n_states++] = (update_state_t){name, form};
+}
+
+static void take_states(update_t *u) {
+    switch (u->rule.type) {
+    case REFORMER_ADAMW:
+    case REFORMER_ADAM:
+        add_state(u, "exp_avg", STATE_LIKE);
+        add_state(u, "exp_avg_sq", STATE_LIKE);
+        break;
+    case REFORMER_SGD:
+        if (u->rule.momentum != 0) add_state(u, "momentum_buffer", STATE_LIKE);
+        break;
+    case REFORMER_ADAFACTOR:
+        add_state(u, "exp_avg_sq_row", STATE_ROWS);
+        add_state(u, "exp_avg_sq_col", STATE_COLUMNS);
+        if (u->rule.beta1 >= 0) add_state(u, "exp_avg", STATE_LIKE);
+        break;
+    }
+}
+
+update_t *update_make(arena_t *a, const graph_t *train, const reformer_optimizer_t *rule,
+                      double max_norm) {
+    update_t *u = ARENA_NEW(a, update_t);
+    u->rule = *rule;
+    u->max_norm = max_norm;
+    take_tensors(a, u, train);
+    take_states(u);
+    return u;
+}
+
+int update_state_shape(const update_t *u, int state, int rank, const int64_t *shape,
+                       int64_t part[G_MAX_RANK]) {
+    state_form_t form = u->states[state].form;
+    if (form == STATE_COLUMNS && rank < 2) return 0;
+    memcpy(part, shape, (size_t)rank * sizeof *shape);
+    if (form == STATE_LIKE || rank < 2) return rank;
+    if (form == STATE_COLUMNS) part[rank - 2] = shape[rank - 1];
+    return rank - 1;
+}
