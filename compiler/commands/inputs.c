@@ -265,13 +265,16 @@ static bool read_answer(const reader_t *r) {
     return false;
 }
 
-bool inputs_read(inputs_t *in, arena_t *a, const facts_t *f, const char *path, diag_t *d) {
+bool inputs_take(inputs_t *in, arena_t *a, const facts_t *f, const st_file_t *file,
+                 const char *path, diag_t *d) {
     *in = (inputs_t){.path = path};
-    st_file_t *file = st_open(path, d);
-    if (!file) return false;
     reader_t r = {in, a, f, file, path, d};
-    bool ok =
-        check_names(&r) && read_ids(&r) && read_mask(&r) && read_labels(&r) && read_answer(&r);
+    return check_names(&r) && read_ids(&r) && read_mask(&r) && read_labels(&r) && read_answer(&r);
+}
+
+bool inputs_read(inputs_t *in, arena_t *a, const facts_t *f, const char *path, diag_t *d) {
+    st_file_t *file = st_open(path, d);
+    bool ok = file && inputs_take(in, a, f, file, path, d);
     st_close(file);
     return ok;
 }

@@ -20,7 +20,10 @@ static const char style[] =
     ".integer{fill:#f2c879;stroke:#fff;stroke-width:1}.side{fill:#dfe3e8;stroke:#fff;stroke-width:1}"
     ".roof{stroke:#b03a2e;stroke-width:2;fill:none}"
     ".assumed{stroke:#b03a2e;stroke-width:1.2;stroke-dasharray:5 4;fill:none}"
-    ".point{fill:#2f6db5;fill-opacity:.75;stroke:#fff;stroke-width:1}";
+    ".point{fill:#2f6db5;fill-opacity:.75;stroke:#fff;stroke-width:1}"
+    ".raw{stroke:#a9c4e4;stroke-width:1;fill:none}.smooth{stroke:#2f6db5;stroke-width:2;fill:none}"
+    ".held{stroke:#b03a2e;stroke-width:1.6;fill:none}.mark{fill:#b03a2e}"
+    ".rate{stroke:#56606e;stroke-width:1.4;fill:none}";
 
 double svg_text_width(const char *text) {
     int n = 0;

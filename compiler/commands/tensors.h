@@ -24,6 +24,9 @@ typedef struct {
 } inputs_t;
 
 bool inputs_read(inputs_t *in, arena_t *a, const facts_t *f, const char *path, diag_t *d);
+/* Of tensors that are open already; `path`: what messages call them. */
+bool inputs_take(inputs_t *in, arena_t *a, const facts_t *f, const st_file_t *file,
+                 const char *path, diag_t *d);
 /* A spec without a length is specialised for exactly these inputs; one with lengths must hold them. */
 bool inputs_fit(const inputs_t *in, const loaded_model_t *m, diag_t *d);
 /* `text` "random" or "random:SEED": tokens, and labels of the head, drawn alike everywhere; as many
