@@ -74,7 +74,8 @@ double reformer_sqrt(double x) {
 double reformer_pow(double x, double y) {
     if (y == 0 || x == 1) return 1;
     if (x == 0) return 0;
-    return reformer_exp(product(y, reformer_log(x)));
+    double power = product(y, reformer_log(x));
+    return power > 709 ? 0x1p1023 * 2 : reformer_exp(power);
 }
 
 /* ---- circle ------------------------------------------------------------------------------------ */

@@ -29,7 +29,7 @@ _Static_assert(sizeof 1.0 == sizeof(double), "compile without -fsingle-precision
 double reformer_exp(double x);  /* x <= 709; 0 below -708 */
 double reformer_log(double x);  /* x > 0, normal */
 double reformer_sqrt(double x); /* x >= 0; rounded correctly */
-/* x^y, x >= 0, of a size that reformer_exp takes; to about |y ln x| units in the last place. */
+/* x^y, x >= 0, to about |y ln x| units in the last place; infinite from e^709 on. */
 double reformer_pow(double x, double y);
 /* cos and sin of 2 pi turns, |turns| < 2^50: whole turns go without rounding. */
 double reformer_cos_turns(double turns);
