@@ -5,6 +5,7 @@
 #define REFORMERC_PLAN_H
 
 #include "graph/model.h"
+#include "graph/update.h"
 #include "lower/lower.h"
 #include "plan/memory.h"
 #include "reformer_rt.h"
@@ -39,6 +40,10 @@ typedef struct {
      * for, the variants themselves are. */
     variant_plan_t *trains; /* [n_variants], ascending max_length */
     layout_t *gradients;    /* where each gradient stands in the memory that a train step fills */
+    /* What updates the weights: the rule with all its numbers, the tensors, where what the rule keeps of them stands. */
+    reformer_training_t training;
+    const update_t *update;
+    layout_t *states[REFORMER_STATES]; /* [update->n_states] */
     int n_targets;
     const target_t *targets[MAX_TARGETS];
     tiles_t tiles[MAX_TARGETS]; /* by target */

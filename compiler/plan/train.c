@@ -8,6 +8,8 @@
 #include <float.h>
 #include <math.h>
 
+#include "weights/weights.h"
+
 /* ---- graphs ------------------------------------------------------------------------------------ */
 
 /* Dropout is the spec's: a graph that says its own is taken as it stands. */
@@ -144,6 +146,20 @@ static bool choose(const plan_t *p, variant_plan_t *v, diag_t *d) {
     return fit_auto(p, v, d);
 }
 
+/* ---- updates ----------------------------------------------------------------------------------- */
+
+static bool add_update(plan_t *p, const graph_t *train, diag_t *d) {
+    (void)d;
+    p->training = (reformer_training_t){.optimizer = {.type = REFORMER_ADAMW, .lr = 1e-3, .betas = {0.9, 0.999}, .eps = {1e-8, 0}, .weight_decay = 0.01},
+                                        .max_grad_norm = 1,
+                                        .new_rotations = !p->spec->has_hash_seed};
+    update_t *u = update_make(p->arena, train, &p->training.optimizer, p->training.max_grad_norm);
+    for (int i = 0; i < u->n_states; i++)
+        p->states[i] = layout_state(p->arena, p->gradients, u, i);
+    p->update = u;
+    return true;
+}
+
 bool plan_add_trains(plan_t *p, const plan_options_t *o, diag_t *d) {
     bool alone = o->train == TRAIN_ALONE;
     p->trains = alone ? p->variants : ARENA_ARRAY(p->arena, variant_plan_t, p->n_variants);
@@ -157,6 +173,7 @@ bool plan_add_trains(plan_t *p, const plan_options_t *o, diag_t *d) {
     const graph_t *largest = p->trains[p->n_variants - 1].graph;
     p->gradients = layout_gradients(p->arena, largest);
     p->layout = layout_make(p->arena, largest); /* whatever is kept */
+    if (!add_update(p, largest, d)) return false;
     for (int k = 0; k < p->n_variants; k++)
         if (!choose(p, &p->trains[k], d)) return false;
     return true;

@@ -95,6 +95,7 @@ bool store_rotations(store_t *s, const spec_t *spec, const store_options_t *o, d
         if (!x) return false;
         torch_randn(&g, x, (size_t)t->elements);
         t->data = x;
+        t->drawn = !spec->has_hash_seed;
     }
     return true;
 }

@@ -183,6 +183,13 @@ static void pack_entries(const layout_t *l, const store_t *s, unsigned char *fil
     heap_free(p.readers);
 }
 
+void weights_pack_tensor(const layout_entry_t *e, int index, const float *values,
+                         unsigned char *file) {
+    move_t m = {.packed = (float *)(void *)(file + e->offset) + index * stride_of(e),
+                .plain = (float *)(uintptr_t)values}; /* only read */
+    move_tensor(e, &m);
+}
+
 static uint64_t count_nonfinite(const unsigned char *file, size_t data_end) {
     uint64_t n = 0;
     for (size_t i = REFORMER_WEIGHTS_HEADER; i + 4 <= data_end; i += 4) {

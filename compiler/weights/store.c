@@ -390,6 +390,25 @@ bool store_own(store_t *s, diag_t *d) {
     return true;
 }
 
+store_t *store_view(const store_t *s) {
+    arena_t *a = arena_new();
+    store_t *v = ARENA_NEW(a, store_t);
+    *v = (store_t){.arena = a, .n = s->n};
+    v->tensors = ARENA_ARRAY(a, tensor_t, s->n);
+    v->by_name = ARENA_ARRAY(a, tensor_t *, s->n);
+    for (size_t i = 0; i < s->n; i++) {
+        v->tensors[i] = s->tensors[i];
+        v->by_name[i] = v->tensors + (s->by_name[i] - s->tensors);
+    }
+    return v;
+}
+
+void store_point(store_t *view, const char *name, const float *data) {
+    tensor_t *t = store_tensor(view, name);
+    if (!t) bug("no tensor '%s' in the store", name);
+    t->data = data;
+}
+
 void store_spend(store_t *s) {
     s->spent = true;
 }

@@ -104,6 +104,7 @@ typedef struct {
     int64_t shape[8];
     int64_t elements;
     const float *data;
+    bool drawn; /* rotations from the stream of store_options_t.seed: no file and no hash_seed says them */
 } tensor_t;
 
 typedef struct store store_t;
@@ -142,6 +143,10 @@ bool store_fits(const graph_t *g, const char *path, diag_t *d);
 void store_spend(store_t *s);
 void store_free(store_t *s);
 const tensor_t *store_find(const store_t *s, const char *name); /* NULL: none */
+/* A store of the same tensors, with the same values, in the same order: s outlives it. Its tensors may then be pointed to
+ * others, memory of the caller's. */
+store_t *store_view(const store_t *s);
+void store_point(store_t *view, const char *name, const float *data);
 
 /* ---- the packed file ------------------------------------------------------------------------ */
 
@@ -150,6 +155,10 @@ const tensor_t *store_find(const store_t *s, const char *name); /* NULL: none */
 size_t weights_packed_bytes(const layout_t *l);
 /* 64-byte aligned bytes of the weights file, free() them; contents table included. */
 unsigned char *weights_pack(const layout_t *l, const store_t *s, size_t *bytes, diag_t *d);
+/* One tensor of the layout's, of this number in this entry, into the bytes of a weights file; the checksum in the header is
+ * then another's. */
+void weights_pack_tensor(const layout_entry_t *e, int index, const float *values,
+                         unsigned char *file);
 /* What Hugging Face calls a source of the layout (`reformer.` in front of what a head stands on), and the shape that it
  * has there: at most 8 dimensions, whose number is returned. */
 const char *weights_hf_name(arena_t *a, const layout_t *l, const char *source);

@@ -11,7 +11,7 @@ set(may_loops    loops/ support/ runtime)
 set(may_lower    lower/ graph/graph.h graph/dropout.h graph/update.h loops/loops.h plan/layout.h support/ runtime)
 set(may_data     data/ support/)
 set(may_weights  weights/ graph/graph.h plan/layout.h spec/ support/ runtime)
-set(may_plan     plan/ lower/lower.h lower/update.h graph/graph.h graph/update.h graph/model.h weights/weights.h spec/spec.h support/ runtime)
+set(may_plan     plan/ lower/lower.h lower/update.h graph/graph.h graph/update.h graph/model.h weights/weights.h spec/spec.h spec/patterns.h support/ runtime)
 set(may_emit     emit/ plan/ loops/ graph/graph.h spec/spec.h weights/weights.h support/ runtime)
 set(may_exec     exec/ emit/emit.h emit/llvm.h graph/ plan/ lower/ loops/ weights/weights.h spec/ support/ runtime)
 set(may_library  library/ reformerc.h exec/ emit/emit.h graph/graph.h graph/model.h plan/plan.h weights/weights.h spec/spec.h spec/buckets.h

@@ -1,0 +1,322 @@
+/* Training on an executor, of any back end.
+ *
+ * Params, gradients and their sum have one layout, plan->gradients; states have their own. The reference reads params where
+ * they stand, by a store that points to them; what runs loops reads the weights file in memory, into which they are packed
+ * after each update. */
+#include "exec/learn.h"
+
+#include <string.h>
+
+#include "exec/exec_int.h"
+#include "graph/update.h"
+#include "support/heap.h"
+#include "support/pages.h"
+
+/* An LSH layer whose rotations are new in each step. */
+typedef struct {
+    const char *name;
+    reformer_rotations_t of;
+    const float *store; /* what evaluation reads */
+    float *step;        /* what the latest step drew */
+    const layout_entry_t *entry;
+    int index; /* in it */
+} rotations_t;
+
+struct exec_learner {
+    exec_t *e;
+    const plan_t *plan;
+    const update_t *update;
+    arena_t *arena;
+    store_t *store; /* of the newest params */
+    float *params, *sum, *gradients,
+        *states[REFORMER_STATES]; /* gradients: of later micro-batches */
+    update_memory_t *tensors;     /* [update->n] */
+    exec_array_t *arrays;
+    size_t n_arrays;
+    rotations_t *rotations;
+    int n_rotations;
+    int64_t step, drawn; /* drawn: the step whose rotations are in; -1: the store's are */
+    int threads;
+    const reformer_pool_t *pool;
+};
+
+static const reformer_training_t *training_of(const exec_learner_t *l) {
+    return &l->plan->training;
+}
+
+/* ---- memory ----------------------------------------------------------------------------------------- */
+
+static float *zeros(const exec_learner_t *l, const char *what, const layout_t *of, diag_t *d) {
+    size_t bytes = (size_t)of->data_end;
+    float *room = exec_room(l->e, what, bytes ? bytes : 1, d);
+    if (room) memset(room, 0, bytes);
+    return room;
+}
+
+/* A tensor's part of an array that is laid out so; NULL: it has none. */
+static float *part_of(float *array, const layout_t *of, const char *source) {
+    int index;
+    const layout_entry_t *e = layout_find(of, source, &index);
+    if (!e || e->count == 0) return NULL;
+    int64_t floats = e->bytes / (int64_t)sizeof *array / e->count;
+    return array + e->offset / (int64_t)sizeof *array + index * floats;
+}
+
+static bool make_room(exec_learner_t *l, diag_t *d) {
+    const plan_t *p = l->plan;
+    l->params = zeros(l, "weights to train", p->gradients, d);
+    l->sum = l->params ? zeros(l, "gradients", p->gradients, d) : NULL;
+    bool ok = l->sum != NULL;
+    for (int i = 0; ok && i < l->update->n_states; i++)
+        ok = (l->states[i] = zeros(l, "the optimizer's state", p->states[i], d)) != NULL;
+    return ok;
+}
+
+static void find_tensors(exec_learner_t *l) {
+    const plan_t *p = l->plan;
+    l->tensors = ARENA_ARRAY(l->arena, update_memory_t, l->update->n);
+    for (int i = 0; i < l->update->n; i++) {
+        const char *name = l->update->tensors[i].name;
+        l->tensors[i].param = part_of(l->params, p->gradients, name);
+        l->tensors[i].gradient = part_of(l->sum, p->gradients, name);
+        for (int k = 0; k < l->update->n_states; k++)
+            l->tensors[i].state[k] = part_of(l->states[k], p->states[k], name);
+    }
+}
+
+/* ---- arrays by name --------------------------------------------------------------------------------- */
+
+static int64_t product(int rank, const int64_t *shape) {
+    int64_t n = 1;
+    for (int i = 0; i < rank; i++) n *= shape[i];
+    return n;
+}
+
+static void name_param(exec_learner_t *l, int i) {
+    const plan_t *p = l->plan;
+    const char *source = l->update->tensors[i].name;
+    int index;
+    const layout_entry_t *e = layout_find(p->gradients, source, &index);
+    exec_array_t *a = &l->arrays[l->n_arrays++];
+    a->name = weights_hf_name(l->arena, p->layout, source);
+    a->rank = weights_hf_shape(p->layout, e, source, a->shape);
+    a->elements = product(a->rank, a->shape);
+    a->data = l->tensors[i].param;
+}
+
+/* Its part of a state, where it has one. */
+static void name_state(exec_learner_t *l, int i, int k) {
+    const update_tensor_t *t = &l->update->tensors[i];
+    exec_array_t *a = &l->arrays[l->n_arrays];
+    if (!l->tensors[i].state[k]) return;
+    l->n_arrays++;
+    a->name = arena_printf(l->arena, "%s.%s", l->update->states[k].name, l->arrays[i].name);
+    a->state = true;
+    a->rank = update_state_shape(l->update, k, t->rank, t->shape, a->shape);
+    a->elements = product(a->rank, a->shape);
+    a->data = l->tensors[i].state[k];
+}
+
+static void name_arrays(exec_learner_t *l) {
+    int n = l->update->n;
+    l->arrays = ARENA_ARRAY(l->arena, exec_array_t, n * (1 + l->update->n_states));
+    for (int i = 0; i < n; i++) name_param(l, i);
+    for (int k = 0; k < l->update->n_states; k++)
+        for (int i = 0; i < n; i++) name_state(l, i, k);
+}
+
+size_t exec_learner_arrays(const exec_learner_t *l) {
+    return l->n_arrays;
+}
+
+void exec_learner_array(exec_learner_t *l, size_t i, exec_array_t *a) {
+    *a = l->arrays[i];
+}
+
+/* ---- the weights that forwards read ----------------------------------------------------------------- */
+
+static void pack_params(exec_learner_t *l) {
+    const layout_t *to = l->plan->layout;
+    if (!l->e->weights) return;
+    for (int i = 0; i < to->n; i++)
+        for (int k = 0; k < to->entries[i].count; k++) {
+            const float *param = part_of(l->params, l->plan->gradients, to->entries[i].source[k]);
+            if (param) weights_pack_tensor(&to->entries[i], k, param, l->e->weights);
+        }
+}
+
+bool exec_learner_restore(exec_learner_t *l, diag_t *d) {
+    (void)d;
+    pack_params(l);
+    return true;
+}
+
+static void take_params(exec_learner_t *l, const store_t *from) {
+    for (int i = 0; i < l->update->n; i++) {
+        const tensor_t *t = store_find(from, l->update->tensors[i].name);
+        if (!t) bug("no weights for '%s'", l->update->tensors[i].name);
+        memcpy(l->tensors[i].param, t->data, (size_t)t->elements * sizeof(float));
+        store_point(l->store, t->name, l->tensors[i].param);
+    }
+}
+
+/* ---- rotations --------------------------------------------------------------------------------------- */
+
+static void add_rotations(exec_learner_t *l, const layout_entry_t *e, int index) {
+    const tensor_t *t = store_find(l->store, e->source[index]);
+    if (e->kind != PACK_ROTATIONS || !t || !t->drawn) return;
+    rotations_t *r = &l->rotations[l->n_rotations++];
+    *r = (rotations_t){.name = t->name, .store = t->data, .entry = e, .index = index};
+    r->of = (reformer_rotations_t){
+        .heads = t->shape[0], .head_size = t->shape[1], .rounds = t->shape[2], .half = t->shape[3]};
+    if (sscanf(t->name, "layers.%d.", &r->of.layer) != 1) bug("'%s' says no layer", t->name);
+    r->step = ARENA_ARRAY(l->arena, float, t->elements);
+}
+
+static void find_rotations(exec_learner_t *l) {
+    const layout_t *from = l->plan->layout;
+    int n = 0;
+    for (int i = 0; i < from->n; i++) n += from->entries[i].count;
+    l->rotations = ARENA_ARRAY(l->arena, rotations_t, n);
+    for (int i = 0; i < from->n; i++)
+        for (int k = 0; k < from->entries[i].count; k++) add_rotations(l, &from->entries[i], k);
+    l->drawn = -1;
+}
+
+static void put_rotations(exec_learner_t *l, const rotations_t *r, const float *values) {
+    store_point(l->store, r->name, values);
+    if (l->e->weights) weights_pack_tensor(r->entry, r->index, values, l->e->weights);
+}
+
+static void draw(void *arg, int64_t i, int worker) {
+    exec_learner_t *l = arg;
+    const rotations_t *r = &l->rotations[i];
+    (void)worker;
+    reformer_draw_rotations(&r->of, training_of(l)->seed, (uint32_t)l->step, 0, r->step);
+    put_rotations(l, r, r->step);
+}
+
+static void take_step_rotations(exec_learner_t *l) {
+    if (l->drawn == l->step) return;
+    if (l->pool)
+        l->pool->parallel_for(l->pool->ctx, l->n_rotations, l->threads > 1 ? l->threads : 1, draw,
+                              l);
+    else
+        for (int i = 0; i < l->n_rotations; i++) draw(l, i, 0);
+    l->drawn = l->step;
+}
+
+void exec_learner_evaluates(exec_learner_t *l, bool yes) {
+    if (!yes) {
+        take_step_rotations(l);
+        return;
+    }
+    if (l->drawn < 0) return;
+    for (int i = 0; i < l->n_rotations; i++)
+        put_rotations(l, &l->rotations[i], l->rotations[i].store);
+    l->drawn = -1;
+}
+
+/* ---- a step ------------------------------------------------------------------------------------------ */
+
+static void add_share(const exec_learner_t *l, float share) {
+    size_t n = (size_t)l->plan->gradients->data_end / sizeof(float);
+    for (size_t i = 0; i < n; i++) l->sum[i] += share * l->gradients[i];
+}
+
+static void scale(const exec_learner_t *l, float share) {
+    size_t n = (size_t)l->plan->gradients->data_end / sizeof(float);
+    for (size_t i = 0; i < n; i++) l->sum[i] *= share;
+}
+
+bool exec_learn_gradients(exec_learner_t *l, const reformer_io_t *io, double share, bool first,
+                          diag_t *d) {
+    reformer_io_t mine = *io;
+    mine.dropout_seed = training_of(l)->seed;
+    mine.dropout_step = (uint32_t)l->step;
+    l->threads = io->threads;
+    l->pool = io->pool;
+    take_step_rotations(l);
+    if (!first && !l->gradients)
+        l->gradients = zeros(l, "gradients of a micro-batch", l->plan->gradients, d);
+    if (!first && !l->gradients) return false;
+    if (!exec_gradients(l->e, &mine, first ? l->sum : l->gradients, d)) return false;
+    if (!first) add_share(l, (float)share);
+    else if (share != 1) scale(l, (float)share);
+    return true;
+}
+
+float *exec_learner_sum(exec_learner_t *l, size_t *floats) {
+    *floats = (size_t)l->plan->gradients->data_end / sizeof(float);
+    return l->sum;
+}
+
+static bool is_finite(double x) {
+    return x - x == 0;
+}
+
+/* A tensor that holds a NaN or an infinity, or else the one with the longest gradient: their sum of squares overflows. */
+static const char *bad_tensor(const exec_learner_t *l) {
+    for (int i = 0; i < l->update->n; i++)
+        for (int64_t k = 0; k < l->arrays[i].elements; k++)
+            if (!is_finite((double)l->tensors[i].gradient[k])) return l->arrays[i].name;
+    return l->arrays[0].name;
+}
+
+bool exec_learn_update(exec_learner_t *l, exec_update_t *done, diag_t *d) {
+    (void)d;
+    uint64_t host = reformer_enter();
+    *done = (exec_update_t){.norm = update_norm(l->update, l->tensors),
+                            .rate = reformer_learning_rate(training_of(l), l->step)};
+    bool finite = is_finite(done->norm);
+    if (finite) update_evaluate(l->update, l->tensors, done->norm, done->rate, l->step + 1);
+    if (finite) pack_params(l);
+    reformer_leave(host);
+    if (finite) l->step++;
+    else done->bad = bad_tensor(l);
+    return true;
+}
+
+int64_t exec_learner_step(const exec_learner_t *l) {
+    return l->step;
+}
+
+void exec_learner_set_step(exec_learner_t *l, int64_t step) {
+    l->step = step;
+}
+
+/* ---- a learner --------------------------------------------------------------------------------------- */
+
+const store_t *exec_learner_store(const exec_learner_t *l) {
+    return l->store;
+}
+
+exec_learner_t *exec_learner_new(exec_t *e, const store_t *weights, diag_t *d) {
+    if (!e->plan->update) bug("a learner of a plan that does not train");
+    exec_learner_t *l = heap_new(1, sizeof *l);
+    l->e = e;
+    l->plan = e->plan;
+    l->update = e->plan->update;
+    l->arena = arena_new();
+    l->store = store_view(weights);
+    if (make_room(l, d)) {
+        find_tensors(l);
+        name_arrays(l);
+        take_params(l, weights);
+        find_rotations(l);
+        if (exec_bind(e, l->store, d)) return l;
+    }
+    exec_learner_free(l);
+    return NULL;
+}
+
+void exec_learner_free(exec_learner_t *l) {
+    if (!l) return;
+    heap_free(l->params);
+    heap_free(l->sum);
+    heap_free(l->gradients);
+    for (int i = 0; i < REFORMER_STATES; i++) heap_free(l->states[i]);
+    store_free(l->store);
+    arena_free(l->arena);
+    heap_free(l);
+}
