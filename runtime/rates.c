@@ -56,6 +56,13 @@ void reformer_coefficients(const reformer_optimizer_t *o, double rate, int64_t t
     for (int i = 0; i < REFORMER_COEFFICIENTS; i++) coefficients[i] = 0;
     double lost = trax ? o->weight_decay : o->type == REFORMER_ADAMW ? rate * o->weight_decay : 0;
     put(&r, REFORMER_RATE_SHARE, 1);
+    put(&r, REFORMER_RATE_CLIP, 1);
     put(&r, REFORMER_RATE_KEPT, 1 - lost);
     rules[o->type](&r);
+}
+
+/* As torch's clip_grad_norm_ does. */
+void reformer_clip(double norm, double max_norm, float coefficients[REFORMER_COEFFICIENTS]) {
+    double clip = max_norm > 0 ? max_norm / (norm + 1e-6) : 1;
+    coefficients[REFORMER_RATE_CLIP] = clip < 1 ? (float)clip : 1;
 }

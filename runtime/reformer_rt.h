@@ -343,7 +343,7 @@ enum {
     REFORMER_PHASE_SET,  /* sum = share * gradients */
     REFORMER_PHASE_ADD,  /* sum += share * gradients */
     REFORMER_PHASE_NORM, /* the sum's */
-    REFORMER_PHASE_UPDATE, /* params and state; asks for NORM. Where the norm is no finite number all stay as they are */
+    REFORMER_PHASE_UPDATE, /* params and state, once the caller has seen that the norm is a finite number */
     REFORMER_PHASE_PACK, /* params into the weights file, in every arrangement that they stand in there */
     REFORMER_PHASE_UNPACK, /* params from the weights file */
     REFORMER_PHASES
@@ -357,6 +357,7 @@ enum {
     REFORMER_RATE_ROOT, /* Adam: sqrt(1 - beta2^t) */
     REFORMER_RATE_OLD, /* of a mean so far: Adafactor's beta2, SGD's momentum, 0 at its first step */
     REFORMER_RATE_NEW, /* of what joins it: Adafactor 1 - beta2; SGD 1 - dampening, 1 at its first step */
+    REFORMER_RATE_CLIP, /* what gradients are scaled by */
     REFORMER_COEFFICIENTS = 8
 };
 
@@ -521,10 +522,12 @@ typedef struct reformer_tensor {
 /* Tensor number i, from 0 on. REFORMER_E_ARGUMENT: there are fewer. */
 int reformer_gradient(const reformer_desc_t *desc, size_t i, reformer_tensor_t *t);
 
-/* Coefficients of update number t, from 1 on, at this rate (of a relative step: that), in double and rounded once; the share
- * is set to 1. */
+/* Coefficients of update number t, from 1 on, at this rate (of a relative step: that), in double and rounded once; share and
+ * clip are 1. */
 void reformer_coefficients(const reformer_optimizer_t *o, double rate, int64_t t,
                            float coefficients[REFORMER_COEFFICIENTS]);
+/* The clip of gradients of this norm, for a norm of at most max_norm; 0: whatever it is. */
+void reformer_clip(double norm, double max_norm, float coefficients[REFORMER_COEFFICIENTS]);
 
 /* As reformer_prepare, of a train step. */
 int reformer_prepare_gradients(const reformer_desc_t *desc, const reformer_variant_t *trains,
