@@ -39,7 +39,8 @@ static bool parse_vs(bench_t *b) {
     if (!text) return true;
     b->vs = VS_MODEL;
     if (!equals || equals == text || file_exists(text) || is_directory(text)) return true;
-    b->vs_setting = (setting_t){arena_strndup(b->arena, text, (size_t)(equals - text)), equals + 1};
+    b->vs_setting = (setting_t){.key = arena_strndup(b->arena, text, (size_t)(equals - text)),
+                                .value = equals + 1};
     int n;
     b->vs = VS_SETTING;
     if (strcmp(b->vs_setting.key, "backend") == 0) {

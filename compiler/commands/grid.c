@@ -123,7 +123,7 @@ const char *grid_value(const grid_t *g, int point, int axis) {
 setting_t *grid_settings(const grid_t *g, arena_t *a, int point) {
     setting_t *sets = ARENA_ARRAY(a, setting_t, g->n_axes);
     for (int i = 0; i < g->n_axes; i++)
-        sets[i] = (setting_t){g->axes[i].key, grid_value(g, point, i)};
+        sets[i] = (setting_t){.key = g->axes[i].key, .value = grid_value(g, point, i)};
     return sets;
 }
 

@@ -110,7 +110,7 @@ static void set_seed(options_t *o, const char *text, diag_t *d) {
 }
 
 void options_set(options_t *o, const char *key, const char *value) {
-    ARENA_PUSH(o->arena, o->sets, o->n_sets, o->cap_sets) = (setting_t){key, value};
+    ARENA_PUSH(o->arena, o->sets, o->n_sets, o->cap_sets) = (setting_t){.key = key, .value = value};
 }
 
 /* What is compared with all others of its list must not be without end; one error is enough. */

@@ -19,8 +19,8 @@ static bool read_settings(request_t *r, arena_t *a, const reformerc_options_t *o
             diag_error(d, IN_FILE("options.settings"), "'%s' is not KEY=VALUE", text);
             return false;
         }
-        r->settings[r->n_settings++] =
-            (setting_t){arena_strndup(a, text, (size_t)(equals - text)), equals + 1};
+        r->settings[r->n_settings++] = (setting_t){
+            .key = arena_strndup(a, text, (size_t)(equals - text)), .value = equals + 1};
     }
     return true;
 }

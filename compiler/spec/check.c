@@ -265,11 +265,6 @@ static void check_compile(reader_t *r) {
         complain(r, s->at[KEY_compile_text],
                  "'bytes' needs 258 tokens (id = byte + 2), 'vocab_size' is %lld",
                  (long long)s->vocab_size);
-    if (USABLE(r, KEY_train_warmup_steps, KEY_train_steps) &&
-        s->train.warmup_steps > s->train.steps)
-        complain(r, blame(r, KEY_train_warmup_steps, KEY_train_steps),
-                 "'train.warmup_steps' is %lld, 'train.steps' only %lld",
-                 (long long)s->train.warmup_steps, (long long)s->train.steps);
 }
 
 /* ---- what depends on the architecture -------------------------------------------------------- */
@@ -297,6 +292,7 @@ static void check_architecture(reader_t *r) {
     if (s->architecture != ARCH_CAUSAL_LM && s->given[KEY_compile_decode])
         complain(r, s->at[KEY_compile_decode],
                  "'compile.decode' is for models that generate, the causal LM");
+    check_train_of(r);
     bool lm = s->architecture == ARCH_CAUSAL_LM || s->architecture == ARCH_MASKED_LM;
     if (s->architecture == ARCH_CAUSAL_LM) check_causal(r);
     if (s->architecture == ARCH_MASKED_LM && USABLE(r, KEY_is_decoder) && s->is_decoder)
@@ -323,6 +319,7 @@ void check_spec(reader_t *r) {
     if (r->errors == 0) check_size(r);
     check_lengths(r);
     check_compile(r);
+    settle_train(r);
     if (r->spec->architecture != ARCH_UNSET) check_architecture(r);
 }
 

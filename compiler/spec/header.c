@@ -30,7 +30,7 @@ enum { N_KEYS = sizeof keys / sizeof *keys, N_WRITTEN = 13 };
 
 bool spec_trains(const spec_t *s) {
     for (int k = 0; k < KEY_COUNT; k++)
-        if (s->given[k] && strcmp(schema[k].section, "train") == 0) return true;
+        if (s->given[k] && strncmp(schema[k].section, "train", 5) == 0) return true;
     return false;
 }
 

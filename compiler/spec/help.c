@@ -11,7 +11,11 @@ static const struct {
      "What Hugging Face's model lacks; without these keys it is that model. Unknown keys are errors "
      "here."},
     {"compile", "compile:", "How the model is specialised. Unknown keys are errors here."},
-    {"train", "train:", "How it is trained."},
+    {"train", "train:", "How it is trained, by `reformerc train`."},
+    {"train.optimizer", "train: optimizer:",
+     "The rule that updates the weights; a key that the rule does not have is an error."},
+    {"train.schedule", "train: schedule:",
+     "The course of the learning rate; a key that the schedule does not have is an error."},
     {"expect", "expect:",
      "Budgets: a build that breaks one fails. \"<\" excludes the number, \"<=\" or "
      "nothing includes it."},

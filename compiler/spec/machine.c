@@ -50,6 +50,12 @@ static void word_or_list(const key_info_t *k, int max, sbuf_t *out) {
     sbuf_puts(out, "}}, {\"type\": \"null\"}]");
 }
 
+static void pair(const key_info_t *k, sbuf_t *out) {
+    sbuf_puts(out, "\"type\": \"array\", \"minItems\": 2, \"maxItems\": 2, \"items\": {");
+    bounded(k, "number", out);
+    sbuf_puts(out, "}");
+}
+
 static void type_of(const key_info_t *k, sbuf_t *out) {
     switch (k->kind) {
     case KIND_INT: bounded(k, "integer", out); break;
@@ -107,6 +113,26 @@ static void type_of(const key_info_t *k, sbuf_t *out) {
         sbuf_puts(out,
                   "\"type\": [\"string\", \"null\"], \"pattern\": \"^(bytes|sentencepiece:.+)$\"");
         break;
+    case KIND_PATTERNS:
+        sbuf_puts(out, "\"type\": [\"string\", \"array\", \"null\"], \"minLength\": 1, "
+                       "\"items\": {\"type\": \"string\", \"minLength\": 1}");
+        break;
+    case KIND_PAIR: pair(k, out); break;
+    case KIND_EPS:
+        sbuf_puts(out, "\"anyOf\": [{");
+        bounded(k, "number", out);
+        sbuf_puts(out, "}, {");
+        pair(k, out);
+        sbuf_puts(out, "}]");
+        break;
+    case KIND_FACTORS:
+        sbuf_printf(out,
+                    "\"anyOf\": [{\"type\": \"string\", \"pattern\": \"^[a-z_ *]+$\"}, {\"type\": "
+                    "\"array\", \"minItems\": 1, \"maxItems\": %d, \"items\": {",
+                    REFORMER_FACTORS);
+        choice(k->words, out);
+        sbuf_puts(out, "}}]");
+        break;
     case KIND_MEMORY:
         sbuf_puts(out, "\"anyOf\": [{");
         choice(k->words, out);
@@ -132,6 +158,25 @@ static void property(sbuf_t *out, spec_key_t key, int indent, bool first) {
     sbuf_free(&type);
 }
 
+static void open_section(sbuf_t *out, const char *name, int indent) {
+    sbuf_printf(out, ",\n%*s\"%s\": {\n%*s\"type\": [\"object\", \"null\"],\n%*s\"properties\": {",
+                indent, "", name, indent + 2, "", indent + 2, "");
+}
+
+static void properties(sbuf_t *out, const char *section, int indent);
+
+/* The sections inside this one, "": those of the top level. */
+static void sections_of(sbuf_t *out, const char *outer, int indent) {
+    for (int i = 1; sections[i]; i++) {
+        const char *dot = strrchr(sections[i], '.'), *name = dot ? dot + 1 : sections[i];
+        if (section_inside(outer, name) != sections[i]) continue;
+        open_section(out, name, indent);
+        properties(out, sections[i], indent + 4);
+        sbuf_printf(out, "\n%*s},\n%*s\"additionalProperties\": false\n%*s}", indent + 2, "",
+                    indent + 2, "", indent, "");
+    }
+}
+
 static void properties(sbuf_t *out, const char *section, int indent) {
     bool first = true;
     for (int k = 0; k < KEY_COUNT; k++) {
@@ -139,6 +184,7 @@ static void properties(sbuf_t *out, const char *section, int indent) {
         property(out, (spec_key_t)k, indent, first);
         first = false;
     }
+    sections_of(out, section, indent);
 }
 
 /* Unknown keys are allowed beside model_type: reformer, where they only earn a warning. */
@@ -147,20 +193,13 @@ void spec_json_schema(sbuf_t *out) {
               "{\n  \"$schema\": \"http://json-schema.org/draft-07/schema#\",\n"
               "  \"title\": \"reformerc spec\",\n  \"type\": \"object\",\n  \"properties\": {");
     properties(out, "", 4);
-    for (int i = 1; sections[i]; i++) {
-        sbuf_printf(
-            out,
-            ",\n    \"%s\": {\n      \"type\": [\"object\", \"null\"],\n      \"properties\": {",
-            sections[i]);
-        properties(out, sections[i], 8);
-        sbuf_puts(out, "\n      },\n      \"additionalProperties\": false\n    }");
-    }
     sbuf_puts(out, "\n  },\n"
                    "  \"if\": {\"required\": [\"model_type\"]},\n  \"then\": {},\n"
                    "  \"else\": {\"propertyNames\": {\"enum\": [");
     for (int k = 0; k < KEY_COUNT; k++)
         if (!*schema[k].section) sbuf_printf(out, "%s\"%s\"", k ? ", " : "", schema[k].name);
-    for (int i = 1; sections[i]; i++) sbuf_printf(out, ", \"%s\"", sections[i]);
+    for (int i = 1; sections[i]; i++)
+        if (!is_nested(sections[i])) sbuf_printf(out, ", \"%s\"", sections[i]);
     sbuf_puts(out, "]}}\n}\n");
 }
 
@@ -204,7 +243,10 @@ void spec_fuzz_dictionary(sbuf_t *out) {
         if (schema[k].standard) entry(out, "", schema[k].standard, "");
         for (const word_t *w = schema[k].words; w && w->word; w++) entry(out, "", w->word, "");
     }
-    for (int i = 1; sections[i]; i++) entry(out, "", sections[i], ":\\x0a  ");
+    for (int i = 1; sections[i]; i++) {
+        const char *dot = strrchr(sections[i], '.');
+        entry(out, "", dot ? dot + 1 : sections[i], ":\\x0a  ");
+    }
     for (size_t i = 0; i < sizeof syntax / sizeof syntax[0]; i++)
         sbuf_printf(out, "\"%s\"\n", syntax[i]);
     for (size_t i = 0; i < sizeof escapes / sizeof escapes[0]; i++) entry(out, "", escapes[i], "");

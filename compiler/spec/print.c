@@ -47,6 +47,9 @@ static const char *const kind_texts[] = {
     [KIND_STRING] = "a text",
     [KIND_LENGTH] = "an integer",
     [KIND_TEXT] = "bytes or sentencepiece:FILE",
+    [KIND_PATTERNS] = "a name or pattern (* ? [a-z]), a list of them, or null",
+    [KIND_PAIR] = "a list of two numbers",
+    [KIND_EPS] = "a number",
     [KIND_MEMORY] = "reversible, auto, or a size such as 512 MiB",
     [KIND_BYTES] = "a budget such as '<= 64 MiB'",
     [KIND_FLOPS] = "a budget such as '<= 50 M'",
@@ -75,6 +78,15 @@ void print_range(spec_key_t key, sbuf_t *out) {
     case KIND_LENGTH:
         print_bounds(k, out);
         sbuf_puts(out, ", a list of them, or dynamic");
+        break;
+    case KIND_PAIR: print_bounds(k, out); break;
+    case KIND_EPS:
+        print_bounds(k, out);
+        sbuf_puts(out, ", or a list of two");
+        break;
+    case KIND_FACTORS:
+        sbuf_printf(out, "a list, of at most %d, or a text with * between: ", REFORMER_FACTORS);
+        print_words(k->words, out);
         break;
     case KIND_WORD:
     case KIND_ARCHITECTURES: print_words(k->words, out); break;
@@ -149,7 +161,41 @@ static void print_list(const spec_t *s, const key_info_t *k, sbuf_t *out) {
 }
 
 static bool absent(const spec_t *s, const key_info_t *k) {
-    return k->extra != NO_PLACE && !*(const bool *)member(s, k->extra);
+    if (k->extra != NO_PLACE) return !*(const bool *)member(s, k->extra);
+    return k->kind == KIND_INT_NULL ? *(const int64_t *)member(s, k->at) < 0
+                                    : *(const double *)member(s, k->at) < 0;
+}
+
+static void print_patterns(const spec_patterns_t *p, sbuf_t *out) {
+    sbuf_puts(out, p->given ? "[" : "null");
+    for (int i = 0; i < p->n; i++) {
+        sbuf_puts(out, i ? ", " : "");
+        print_quoted(out, p->items[i]);
+    }
+    sbuf_puts(out, p->given ? "]" : "");
+}
+
+static void print_pair(const double *v, bool one, sbuf_t *out) {
+    sbuf_puts(out, one ? "" : "[");
+    print_real(out, v[0]);
+    if (one) return;
+    sbuf_puts(out, ", ");
+    print_real(out, v[1]);
+    sbuf_puts(out, "]");
+}
+
+static void print_schedule_factors(const spec_t *s, sbuf_t *out) {
+    const reformer_schedule_t *c = &s->train.schedule;
+    for (int i = 0; i < c->n_factors; i++) {
+        sbuf_puts(out, i ? ", " : "[");
+        print_quoted(out, word_of(factor_words, c->factors[i]));
+    }
+    sbuf_puts(out, c->n_factors ? "]" : "null");
+}
+
+static void print_string(const char *text, sbuf_t *out) {
+    if (text) print_quoted(out, text);
+    else sbuf_puts(out, "null");
 }
 
 /* The kinds that Hugging Face's keys have; our sections never go into a config.json. */
@@ -159,9 +205,7 @@ bool print_key_value(const spec_t *s, spec_key_t key, sbuf_t *out) {
     switch (k->kind) {
     case KIND_INT:
     case KIND_INT_NULL:
-        if (k->kind == KIND_INT_NULL &&
-            (k->extra == NO_PLACE ? *(const int64_t *)at < 0 : absent(s, k)))
-            sbuf_puts(out, "null");
+        if (k->kind == KIND_INT_NULL && absent(s, k)) sbuf_puts(out, "null");
         else sbuf_printf(out, "%lld", (long long)*(const int64_t *)at);
         return true;
     case KIND_REAL:
@@ -174,7 +218,14 @@ bool print_key_value(const spec_t *s, spec_key_t key, sbuf_t *out) {
     case KIND_MEMORY: print_memory(s, k, out); return true;
     case KIND_INTS: print_list(s, k, out); return true;
     case KIND_BUCKETS: print_factors(out, at, s->n_bucket_factors); return true;
-    case KIND_TOKENS: print_factors(out, *(int64_t *const *)at, s->n_eos_tokens); return true;
+    case KIND_TOKENS:
+        print_factors(out, *(int64_t *const *)at, *(const int *)member(s, k->extra));
+        return true;
+    case KIND_PATTERNS: print_patterns(at, out); return true;
+    case KIND_PAIR: print_pair(at, false, out); return true;
+    case KIND_EPS: print_pair(at, ((const double *)at)[1] <= 0, out); return true;
+    case KIND_FACTORS: print_schedule_factors(s, out); return true;
+    case KIND_STRING: print_string(*(const char *const *)at, out); return true;
     case KIND_LAYERS: print_layers(s, out); return true;
     case KIND_LAYER_SETTINGS: return print_layer_settings(s, out);
     case KIND_ARCHITECTURES: return print_architecture(s, out);

@@ -9,7 +9,7 @@
 
 #include "spec/read.h"
 
-enum { MAX_CANDIDATES = KEY_COUNT + 8, TEXT_LIMIT = 256 << 20 };
+enum { MAX_CANDIDATES = KEY_COUNT + 10, TEXT_LIMIT = 256 << 20 };
 
 /* ---- unknown keys ---------------------------------------------------------------------------- */
 
@@ -20,7 +20,11 @@ static const char *nearest(const char *section, const char *name) {
     for (int k = 0; k < KEY_COUNT; k++)
         if (strcmp(schema[k].section, section) == 0 && schema[k].role != ROLE_IGNORED)
             candidates[n++] = schema[k].name;
-    for (int i = 1; *section == 0 && sections[i]; i++) candidates[n++] = sections[i];
+    for (int i = 1; sections[i]; i++) {
+        const char *last = strrchr(sections[i], '.');
+        last = last ? last + 1 : sections[i];
+        if (section_inside(section, last) == sections[i]) candidates[n++] = last;
+    }
     return did_you_mean(name, candidates, n);
 }
 
@@ -33,6 +37,44 @@ static const char *elsewhere(const char *section, const char *name) {
     return NULL;
 }
 
+/* What nanoGPT and transformers call a key of ours, for those who come from there. */
+static const char *known_elsewhere(const char *section, const char *name) {
+    static const struct {
+        const char *theirs, *ours;
+    } names[] = {{"learning_rate", "train.optimizer.lr"},
+                 {"optim", "train.optimizer.type"},
+                 {"adam_beta1", "train.optimizer.betas"},
+                 {"adam_beta2", "train.optimizer.betas"},
+                 {"beta2", "train.optimizer.betas"},
+                 {"adam_epsilon", "train.optimizer.eps"},
+                 {"epsilon", "train.optimizer.eps"},
+                 {"grad_clip", "train.max_grad_norm"},
+                 {"clip_norm", "train.max_grad_norm"},
+                 {"lr_scheduler_type", "train.schedule.type"},
+                 {"warmup_iters", "train.schedule.warmup"},
+                 {"lr_decay_iters", "train.schedule.total"},
+                 {"num_warmup_steps", "train.schedule.warmup"},
+                 {"num_training_steps", "train.schedule.total"},
+                 {"min_lr_rate", "train.schedule.min_ratio"},
+                 {"max_iters", "train.steps"},
+                 {"max_steps", "train.steps"},
+                 {"num_train_epochs", "train.epochs"},
+                 {"per_device_train_batch_size", "train.batch_size"},
+                 {"gradient_accumulation_steps", "train.accumulate"},
+                 {"block_size", "train.sequence_length"},
+                 {"eval_interval", "train.eval_every"},
+                 {"eval_steps", "train.eval_every"},
+                 {"save_steps", "train.save_every"},
+                 {"logging_steps", "train.log_every"},
+                 {"save_total_limit", "train.keep"},
+                 {"early_stopping_patience", "train.patience"},
+                 {"data", "train.text"},
+                 {"dataset", "train.text"}};
+    for (size_t i = 0; strncmp(section, "train", 5) == 0 && i < sizeof names / sizeof *names; i++)
+        if (strcmp(names[i].theirs, name) == 0) return names[i].ours;
+    return NULL;
+}
+
 static void unknown_key(reader_t *r, const char *section, const node_t *key, bool lenient) {
     if (lenient ? ++r->warnings > MAX_ERRORS : r->errors >= MAX_ERRORS) {
         r->errors += !lenient; /* no search for what may be meant, in a file of a million keys */
@@ -40,10 +82,11 @@ static void unknown_key(reader_t *r, const char *section, const node_t *key, boo
     }
     const char *shown = node_show(r->arena, key);
     const char *dot = *section ? "." : "";
-    const char *place = elsewhere(section, key->text), *near = nearest(section, key->text);
+    const char *place = known_elsewhere(section, key->text), *near = nearest(section, key->text);
+    if (!place) place = elsewhere(section, key->text);
     if (!lenient) {
         complain(r, key->at, "unknown key '%s%s%s'", section, dot, shown);
-        if (place && *section) suggest(r, "'%s' stands at the top level", place);
+        if (place && !strchr(place, '.')) suggest(r, "'%s' stands at the top level", place);
         else if (place) suggest(r, "did you mean '%s'?", place);
         else if (near) suggest(r, "did you mean '%s%s%s'?", section, dot, near);
         return;
@@ -54,7 +97,7 @@ static void unknown_key(reader_t *r, const char *section, const node_t *key, boo
 
 /* ---- the file's keys ------------------------------------------------------------------------- */
 
-static bool is_section(const char *name) {
+static bool is_section(const char *name) { /* dotted */
     for (int i = 1; sections[i]; i++)
         if (strcmp(sections[i], name) == 0) return true;
     return false;
@@ -73,17 +116,25 @@ static void take_key(reader_t *r, spec_key_t key, srcloc_t at, node_t *value) {
         suggest(r, "edit them, or make the graph again from a spec: reformerc SPEC -o MODEL.graph");
 }
 
-static void read_section(reader_t *r, const char *section, const node_t *n) {
+/* The pairs of a section, which may hold another. */
+static void read_section(reader_t *r, const char *section, const node_t *n, bool setting) {
     if (node_null(n)) return;
     if (n->kind != NODE_MAP) {
         complain(r, n->at, "'%s' must be a mapping, not %s", section, node_show(r->arena, n));
+        if (is_nested(section) && n->kind == NODE_SCALAR)
+            suggest(r, "write {type: %s}", node_show(r->arena, n));
         return;
     }
     for (size_t i = 0; i < n->n; i++) {
         const node_t *name = n->items[2 * i];
-        spec_key_t key = schema_find(section, name->text);
-        if (key == KEY_COUNT || name->length >= MAX_TEXT) unknown_key(r, section, name, false);
-        else take_key(r, key, name->at, n->items[2 * i + 1]);
+        node_t *value = n->items[2 * i + 1];
+        bool fits = name->length < MAX_TEXT;
+        spec_key_t key = fits ? schema_find(section, name->text) : KEY_COUNT;
+        const char *inside = fits ? section_inside(section, name->text) : NULL;
+        if (key != KEY_COUNT) take_key(r, key, name->at, value);
+        else if (inside) read_section(r, inside, value, setting);
+        else unknown_key(r, section, name, false);
+        if (key != KEY_COUNT) r->set[key] |= setting;
     }
 }
 
@@ -101,7 +152,7 @@ static void read_top(reader_t *r, const node_t *root) {
         node_t *value = root->items[2 * i + 1];
         spec_key_t key = name->length < MAX_TEXT ? schema_find("", name->text) : KEY_COUNT;
         if (key != KEY_COUNT) take_key(r, key, name->at, value);
-        else if (is_section(name->text)) read_section(r, name->text, value);
+        else if (section_inside("", name->text)) read_section(r, name->text, value, false);
         else unknown_key(r, "", name, r->lenient);
     }
 }
@@ -110,7 +161,9 @@ static void read_top(reader_t *r, const node_t *root) {
 
 static spec_key_t find_dotted(reader_t *r, const char *dotted, const char **section,
                               const char **name) {
-    const char *dot = strchr(dotted, '.');
+    const char *dot = strrchr(dotted, '.');
+    if (dot && !is_section(arena_strndup(r->arena, dotted, (size_t)(dot - dotted))))
+        dot = strchr(dotted, '.');
     *section = dot ? arena_strndup(r->arena, dotted, (size_t)(dot - dotted)) : "";
     *name = dot ? dot + 1 : dotted;
     return schema_find(*section, *name);
@@ -122,8 +175,18 @@ static node_t *setting_value(reader_t *r, const setting_t *set, const char *wher
                : tree_scalar(r->arena, IN_FILE(where), "");
 }
 
+/* A mapping inside a section: whatever stood there before goes. */
+static void set_section(reader_t *r, const setting_t *set, const char *where) {
+    node_t *n = setting_value(r, set, where);
+    if (!n) return;
+    for (int k = 0; k < KEY_COUNT; k++)
+        if (strcmp(schema[k].section, set->key) == 0) r->nodes[k] = NULL, r->set[k] = false;
+    read_section(r, set->key, n, true);
+}
+
 static void read_setting(reader_t *r, const setting_t *set) {
-    const char *where = arena_printf(r->arena, "--set %s", set->key), *section, *name;
+    const char *where = set->shown ? set->shown : arena_printf(r->arena, "--set %s", set->key);
+    const char *section, *name;
     spec_key_t key = find_dotted(r, set->key, &section, &name);
     if (strcmp(section, "extensions") == 0 && strncmp(name, "layers.", 7) == 0 && r->head) {
         take_key(r, KEY_extensions_layers, IN_FILE(where), NULL);
@@ -136,6 +199,10 @@ static void read_setting(reader_t *r, const setting_t *set) {
                      "after 'extensions.layers.' comes the number of a layer, "
                      "below %d, and a key",
                      MAX_LAYERS);
+        return;
+    }
+    if (is_nested(set->key) && is_section(set->key)) {
+        set_section(r, set, where);
         return;
     }
     if (key == KEY_COUNT) {
@@ -161,6 +228,7 @@ static void drop_replaced(reader_t *r) {
         r->nodes[KEY_num_hidden_layers] = NULL;
     if (r->set[KEY_num_labels] && !r->set[KEY_id2label]) r->nodes[KEY_id2label] = NULL;
     if (r->set[KEY_id2label] && !r->set[KEY_num_labels]) r->nodes[KEY_num_labels] = NULL;
+    drop_of_other_rules(r);
 }
 
 /* ---- defaults and conversion ----------------------------------------------------------------- */

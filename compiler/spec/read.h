@@ -33,6 +33,12 @@ bool convert_layer_settings(reader_t *r, const node_t *n);
 bool set_layer(reader_t *r, const char *name, srcloc_t at, node_t *value);
 bool spec_key_of_graph(spec_key_t key); /* header.c */
 
+/* train.c: what a setting of optimizer.type or schedule.type makes meaningless is dropped; defaults that depend on
+ * them, and which of the keys have an effect. */
+void drop_of_other_rules(reader_t *r);
+void settle_train(reader_t *r);
+void check_train_of(reader_t *r); /* what depends on the architecture */
+
 /* The rules that join several values; those that need the architecture only if it is known. */
 void check_spec(reader_t *r);
 void check_head(reader_t *r); /* of a graph */

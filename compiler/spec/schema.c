@@ -46,28 +46,68 @@ const word_t decode_words[] = {
 const word_t target_words[] = {{"x86-64", 0},  {"x86-64-v3", 1}, {"x86-64-v4", 2},
                                {"aarch64", 3}, {"native", 4},    {NULL, 0}};
 const word_t length_words[] = {{"dynamic", LENGTH_DYNAMIC}, {NULL, 0}};
-const word_t optimizer_words[] = {{"adamw", 0}, {"adafactor", 1}, {"sgd", 2}, {NULL, 0}};
-const word_t schedule_words[] = {
-    {"constant", 0}, {"linear", 1}, {"cosine", 2}, {"rsqrt", 3}, {NULL, 0}};
+const word_t optimizer_words[] = {{"adamw", REFORMER_ADAMW},
+                                  {"adam", REFORMER_ADAM},
+                                  {"sgd", REFORMER_SGD},
+                                  {"adafactor", REFORMER_ADAFACTOR},
+                                  {NULL, 0}};
+const word_t schedule_words[] = {{"none", REFORMER_SCHEDULE_NONE},
+                                 {"constant", REFORMER_SCHEDULE_CONSTANT},
+                                 {"linear", REFORMER_SCHEDULE_LINEAR},
+                                 {"cosine", REFORMER_SCHEDULE_COSINE},
+                                 {"inverse_sqrt", REFORMER_SCHEDULE_INVERSE_SQRT},
+                                 {"polynomial", REFORMER_SCHEDULE_POLYNOMIAL},
+                                 {"wsd", REFORMER_SCHEDULE_WSD},
+                                 {"multifactor", REFORMER_SCHEDULE_MULTIFACTOR},
+                                 {NULL, 0}};
+const word_t factor_words[] = {{"constant", REFORMER_FACTOR_CONSTANT},
+                               {"linear_warmup", REFORMER_FACTOR_LINEAR_WARMUP},
+                               {"rsqrt_decay", REFORMER_FACTOR_RSQRT_DECAY},
+                               {"rsqrt_normalized_decay", REFORMER_FACTOR_RSQRT_NORMALIZED_DECAY},
+                               {"decay_every", REFORMER_FACTOR_DECAY_EVERY},
+                               {"cosine_decay", REFORMER_FACTOR_COSINE_DECAY},
+                               {"two_constants", REFORMER_FACTOR_TWO_CONSTANTS},
+                               {NULL, 0}};
 const word_t byte_units[] = {{"B", 1},           {"kB", 1e3},           {"MB", 1e6},
                              {"GB", 1e9},        {"TB", 1e12},          {"KiB", 1024.0},
                              {"MiB", 1048576.0}, {"GiB", 1073741824.0}, {"TiB", 1099511627776.0},
                              {NULL, 0}};
 const word_t flop_units[] = {{"k", 1e3}, {"M", 1e6}, {"G", 1e9}, {"T", 1e12}, {NULL, 0}};
 
-const char *const sections[] = {"", "extensions", "compile", "train", "expect", NULL};
+const char *const sections[] = {
+    "", "extensions", "compile", "train", "train.optimizer", "train.schedule", "expect", NULL};
+
+bool is_nested(const char *section) {
+    return strchr(section, '.') != NULL;
+}
+
+const char *section_inside(const char *outer, const char *name) {
+    size_t n = strlen(outer);
+    for (int i = 1; sections[i]; i++) {
+        bool nested = is_nested(sections[i]);
+        if (n == 0 && !nested && strcmp(sections[i], name) == 0) return sections[i];
+        if (n && nested && strncmp(sections[i], outer, n) == 0 && sections[i][n] == '.' &&
+            strcmp(sections[i] + n + 1, name) == 0)
+            return sections[i];
+    }
+    return NULL;
+}
 
 /* Sections are written compile_ in schema.def, so that enumerators read KEY_compile_name. */
-#define SECTION_            ""
-#define SECTION_extensions_ "extensions"
-#define SECTION_compile_    "compile"
-#define SECTION_train_      "train"
-#define SECTION_expect_     "expect"
-#define DOT_                ""
-#define DOT_extensions_     "extensions."
-#define DOT_compile_        "compile."
-#define DOT_train_          "train."
-#define DOT_expect_         "expect."
+#define SECTION_                 ""
+#define SECTION_extensions_      "extensions"
+#define SECTION_compile_         "compile"
+#define SECTION_train_           "train"
+#define SECTION_train_optimizer_ "train.optimizer"
+#define SECTION_train_schedule_  "train.schedule"
+#define SECTION_expect_          "expect"
+#define DOT_                     ""
+#define DOT_extensions_          "extensions."
+#define DOT_compile_             "compile."
+#define DOT_train_               "train."
+#define DOT_train_optimizer_     "train.optimizer."
+#define DOT_train_schedule_      "train.schedule."
+#define DOT_expect_              "expect."
 
 #define AT(member)          offsetof(spec_t, member), NO_PLACE
 #define WITH(member, has)   offsetof(spec_t, member), offsetof(spec_t, has)

@@ -10,7 +10,7 @@ typedef enum {
     KIND_INT,
     KIND_INT_NULL, /* null: its has_ flag is false; without one the value is -1 */
     KIND_REAL,
-    KIND_REAL_NULL,
+    KIND_REAL_NULL, /* likewise */
     KIND_BOOL,
     KIND_WORD,    /* one of `words`; an enum, or a pointer to the word where values are absent */
     KIND_INTS,    /* int64_t[], MAX_AXIAL of them at most */
@@ -27,8 +27,12 @@ typedef enum {
     KIND_LENGTH,
     KIND_TARGETS,
     KIND_TEXT,
-    KIND_MEMORY, /* a word, or bytes */
-    KIND_BYTES,  /* a budget */
+    KIND_PATTERNS, /* a text, a list of them, or null: spec_patterns_t */
+    KIND_PAIR,     /* double[2] */
+    KIND_EPS,      /* a number or two: double[2] */
+    KIND_FACTORS,  /* words, in a list or with * between them */
+    KIND_MEMORY,   /* a word, or bytes */
+    KIND_BYTES,    /* a budget */
     KIND_FLOPS,
     KIND_NOTHING, /* null or empty */
     KIND_ANYTHING
@@ -43,7 +47,7 @@ typedef struct {
 } word_t;
 
 typedef struct {
-    const char *section; /* "", "extensions", "compile", "train", "expect" */
+    const char *section; /* "", "extensions", "compile", "train", "train.optimizer" … */
     const char *name;    /* without the section */
     const char *full;    /* with it: "compile.name" */
     kind_t kind;
@@ -58,13 +62,17 @@ typedef struct {
 #define NO_PLACE SIZE_MAX
 
 extern const key_info_t schema[KEY_COUNT];
-extern const char *const sections[]; /* "", "extensions", "compile", "train", "expect", NULL */
+/* "", "extensions", "compile", "train", "train.optimizer" … NULL: one with a dot is a mapping inside another. */
+extern const char *const sections[];
+bool is_nested(const char *section);
 /* Words that one key alone takes stand in its row. */
 #define WORDS(...) ((const word_t[]){__VA_ARGS__, {NULL, 0}})
 extern const word_t act_words[], architecture_words[], layer_words[], problem_words[],
     dtype_words[], decode_words[], target_words[], length_words[], optimizer_words[],
-    schedule_words[], byte_units[], flop_units[];
+    schedule_words[], factor_words[], byte_units[], flop_units[];
 
+/* The section of this name in `outer`, "" for the top level: "train.optimizer" for "train", "optimizer"; NULL: none. */
+const char *section_inside(const char *outer, const char *name);
 /* The key of this name in this section, or KEY_COUNT. */
 spec_key_t schema_find(const char *section, const char *name);
 /* The value's name among the words, or NULL. */

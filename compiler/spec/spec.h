@@ -13,6 +13,8 @@
 #include "support/diag.h"
 #include "support/sbuf.h"
 
+#include "reformer_rt.h"
+
 typedef enum { LAYER_LOCAL, LAYER_LSH } layer_kind_t;
 typedef enum {
     ARCH_UNSET,
@@ -65,6 +67,14 @@ typedef enum {
 } spec_key_t;
 
 enum { MAX_AXIAL = 5, MAX_FACTORS = 8, MAX_LENGTHS = 64, MAX_LAYERS = 4096, MAX_TARGETS = 4 };
+
+/* Names or patterns of tensors; not given, or null: the key's own rule. */
+typedef struct {
+    bool given;
+    int n;
+    const char **items; /* [n] */
+    srcloc_t *at;       /* [n] */
+} spec_patterns_t;
 
 typedef struct {
     bool
@@ -127,11 +137,25 @@ typedef struct {
     } compile;
     struct {
         train_memory_t memory;
-        double memory_bytes; /* MEMORY_SIZE: of the workspace, inclusive */
-        const char *optimizer, *schedule, *data;
-        double learning_rate, weight_decay, beta1, beta2, epsilon, clip_norm;
-        int64_t batch_size, sequence_length, steps, warmup_steps, eval_every, save_every, seed;
-        /* sequence_length: -1 is not given */
+        double memory_bytes;            /* MEMORY_SIZE: of the workspace, inclusive */
+        reformer_optimizer_t optimizer; /* each number said, whatever was left to defaults */
+        reformer_schedule_t schedule;   /* total 0: the steps of the run, which it alone knows */
+        double max_grad_norm;           /* 0: none */
+        spec_patterns_t no_decay, freeze;
+        int task; /* 0: none; else one of its words, in their order */
+        const char *text, *eval_text, *text_column, *label_column, *weights, *sample_prompt;
+        double eval_fraction, mlm_probability, mask_replace_prob, random_replace_prob;
+        int64_t mask_token_id; /* -1: not given */
+        int n_never_masked;
+        int64_t *never_masked;          /* [n_never_masked] */
+        int64_t steps;                  /* -1: other limits alone end it */
+        double epochs, minutes;         /* -1: no such limit */
+        int64_t batch_size, accumulate; /* rows of a micro-batch; micro-batches of a step */
+        int64_t sequence_length;        /* -1: not given */
+        int64_t eval_every, eval_windows, patience, save_every, keep,
+            log_every; /* windows -1: all */
+        int64_t sample_every, sample_tokens, seed;
+        bool overfit_batch;
     } train;
     struct {
         bool has_workspace, has_flops;
@@ -166,6 +190,7 @@ typedef struct {
 /* A `--set KEY=VALUE`, as typed. */
 typedef struct {
     const char *key, *value;
+    const char *shown; /* how messages call it, an option that stands for it; NULL: --set KEY */
 } setting_t;
 
 /* Reads `path`: a file, a checkpoint folder, or "-" (stdin). NULL after errors, all of them in d. */

@@ -122,9 +122,31 @@ static bool on_real(reader_t *r, spec_key_t key, const node_t *n) {
 }
 
 static bool on_real_null(reader_t *r, spec_key_t key, const node_t *n) {
-    if (node_null(n)) return true;
-    *(bool *)place(r, schema[key].extra) = true;
-    return on_real(r, key, n);
+    const key_info_t *k = &schema[key];
+    if (!node_null(n)) {
+        if (k->extra != NO_PLACE) *(bool *)place(r, k->extra) = true;
+        return on_real(r, key, n);
+    }
+    if (k->extra == NO_PLACE) *(double *)place(r, k->at) = -1;
+    return true;
+}
+
+/* Two numbers; with `one_too` one of them may do, and the other is -1. */
+static bool read_pair(reader_t *r, spec_key_t key, const node_t *n, bool one_too) {
+    double *out = place(r, schema[key].at);
+    out[1] = -1;
+    if (one_too && n->kind == NODE_SCALAR) return read_real(r, key, n, &out[0]);
+    if (n->kind != NODE_LIST || n->n != 2) return wrong(r, key, n);
+    bool ok = read_real(r, key, n->items[0], &out[0]);
+    return read_real(r, key, n->items[1], &out[1]) && ok;
+}
+
+static bool on_pair(reader_t *r, spec_key_t key, const node_t *n) {
+    return read_pair(r, key, n, false);
+}
+
+static bool on_eps(reader_t *r, spec_key_t key, const node_t *n) {
+    return read_pair(r, key, n, true);
 }
 
 static bool on_bool(reader_t *r, spec_key_t key, const node_t *n) {
@@ -169,10 +191,6 @@ static const word_t *read_word(reader_t *r, spec_key_t key, const node_t *n) {
     return NULL;
 }
 
-static bool holds_pointer(spec_key_t key) {
-    return key == KEY_train_optimizer || key == KEY_train_schedule;
-}
-
 static bool on_word(reader_t *r, spec_key_t key, const node_t *n) {
     static const word_t null_word = {"null", 0};
     bool nullable = strcmp(schema[key].words->word, "null") == 0;
@@ -182,13 +200,42 @@ static bool on_word(reader_t *r, spec_key_t key, const node_t *n) {
                         n->text);
     const word_t *w = nullable && node_null(n) ? &null_word : read_word(r, key, n);
     if (!w) return false;
-    if (holds_pointer(key)) {
-        *(const char **)place(r, schema[key].at) = w->word;
-    } else {
-        int value = (int)w->value; /* every enum of spec.h is an int */
-        memcpy(place(r, schema[key].at), &value, sizeof value);
-    }
+    int value = (int)w->value; /* every enum of spec.h is an int */
+    memcpy(place(r, schema[key].at), &value, sizeof value);
     return true;
+}
+
+static bool add_factor(reader_t *r, spec_key_t key, const node_t *n) {
+    reformer_schedule_t *schedule = &r->spec->train.schedule;
+    const word_t *w = read_word(r, key, n);
+    if (!w) return false;
+    if (schedule->n_factors == REFORMER_FACTORS)
+        return complain(r, n->at, "'%s' has more than %d factors", schema[key].full,
+                        REFORMER_FACTORS);
+    schedule->factors[schedule->n_factors++] = (reformer_factor_t)(int)w->value;
+    return true;
+}
+
+/* "a * b", as trax writes it. */
+static bool on_factors(reader_t *r, spec_key_t key, const node_t *n) {
+    r->spec->train.schedule.n_factors = 0;
+    if (n->kind == NODE_MAP || (n->kind == NODE_LIST && n->n == 0)) return wrong(r, key, n);
+    bool ok = true;
+    for (size_t i = 0; n->kind == NODE_LIST && i < n->n; i++)
+        ok = add_factor(r, key, n->items[i]) && ok;
+    if (n->kind == NODE_LIST) return ok;
+    if (n->length >= MAX_TEXT || strlen(n->text) != n->length) return wrong(r, key, n);
+    for (const char *p = n->text; ok; p++) {
+        size_t length = strcspn(p, "*"), begin = strspn(p, " ");
+        const char *end = p + length;
+        while (end > p + begin && end[-1] == ' ') end--;
+        begin = begin < length ? begin : length;
+        char *word = arena_strndup(r->arena, p + begin, (size_t)(end - (p + begin)));
+        ok = add_factor(r, key, tree_scalar(r->arena, n->at, word));
+        p += length;
+        if (!*p) break;
+    }
+    return ok;
 }
 
 static bool on_architectures(reader_t *r, spec_key_t key, const node_t *n) {
@@ -312,6 +359,30 @@ static bool on_string(reader_t *r, spec_key_t key, const node_t *n) {
     const char *text = usable_text(r, key, n);
     if (text) *(const char **)place(r, schema[key].at) = text;
     return text != NULL;
+}
+
+static bool add_pattern(reader_t *r, spec_key_t key, const node_t *n, spec_patterns_t *to) {
+    if (n->kind != NODE_SCALAR || node_null(n) || n->length == 0) return wrong(r, key, n);
+    const char *text = usable_text(r, key, n);
+    if (!text) return false;
+    to->at[to->n] = n->at;
+    to->items[to->n++] = text;
+    return true;
+}
+
+static bool on_patterns(reader_t *r, spec_key_t key, const node_t *n) {
+    spec_patterns_t *to = place(r, schema[key].at);
+    *to = (spec_patterns_t){0};
+    if (node_null(n)) return true;
+    if (n->kind == NODE_MAP) return wrong(r, key, n);
+    size_t count = n->kind == NODE_LIST ? n->n : 1;
+    to->given = true;
+    to->items = ARENA_ARRAY(r->arena, const char *, count + 1);
+    to->at = ARENA_ARRAY(r->arena, srcloc_t, count + 1);
+    bool ok = true;
+    for (size_t i = 0; i < count; i++)
+        ok = add_pattern(r, key, n->kind == NODE_LIST ? n->items[i] : n, to) && ok;
+    return ok;
 }
 
 static bool on_text(reader_t *r, spec_key_t key, const node_t *n) {
@@ -463,6 +534,10 @@ static convert_fn *const converters[] = {
     [KIND_LENGTH] = on_length,
     [KIND_TARGETS] = on_targets,
     [KIND_TEXT] = on_text,
+    [KIND_PATTERNS] = on_patterns,
+    [KIND_PAIR] = on_pair,
+    [KIND_EPS] = on_eps,
+    [KIND_FACTORS] = on_factors,
     [KIND_MEMORY] = on_memory,
     [KIND_BYTES] = on_bytes,
     [KIND_FLOPS] = on_flops,

@@ -82,8 +82,10 @@ static void test_slips(void **state) {
 
 static void test_points(void **state) {
     (void)state;
-    static const setting_t sets[] = {
-        {"x", "9,8"}, {"fixed", "[1,2]"}, {"x", "1,2"}, {"y", "a,b,c"}};
+    static const setting_t sets[] = {{.key = "x", .value = "9,8"},
+                                     {.key = "fixed", .value = "[1,2]"},
+                                     {.key = "x", .value = "1,2"},
+                                     {.key = "y", .value = "a,b,c"}};
     arena_t *a = arena_new();
     diag_t *d = diag_new();
     grid_t g;
@@ -112,8 +114,10 @@ static void test_too_many(void **state) {
     diag_t *d = diag_new();
     const char *hundred = "0";
     for (int i = 1; i < 100; i++) hundred = arena_printf(a, "%s,%d", hundred, i);
-    const setting_t sets[] = {{"a", hundred}, {"b", hundred}, {"c", "1,2"},  {"d", hundred},
-                              {"e", hundred}, {"f", hundred}, {"g", hundred}};
+    const setting_t sets[] = {{.key = "a", .value = hundred}, {.key = "b", .value = hundred},
+                              {.key = "c", .value = "1,2"},   {.key = "d", .value = hundred},
+                              {.key = "e", .value = hundred}, {.key = "f", .value = hundred},
+                              {.key = "g", .value = hundred}};
     grid_t g;
     assert_true(grid_make(&g, a, sets, 2, d));
     assert_int_equal(g.n_points, MAX_POINTS);

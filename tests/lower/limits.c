@@ -91,7 +91,7 @@ static void set(walk_t *w, const char *key, const char *value) {
             w->set[k].value = value;
             return;
         }
-    w->set[w->n++] = (setting_t){key, value};
+    w->set[w->n++] = (setting_t){.key = key, .value = value};
 }
 
 /* One of N_MODELS; each kind in turn, as causal LMs do the most. */
@@ -546,7 +546,7 @@ static void walk(count_t *c, const walk_t *w) {
 
 /* What only training and bookkeeping read has no part in code: one value of it is translated. */
 static bool decides_code(const key_info_t *k) {
-    bool trains = k->role == ROLE_TRAIN || strcmp(k->section, "train") == 0;
+    bool trains = k->role == ROLE_TRAIN || strncmp(k->section, "train", 5) == 0;
     return !trains && k->role != ROLE_IGNORED && k->role != ROLE_PLAIN;
 }
 

@@ -63,10 +63,10 @@ static const char *layers = "[]"; /* extensions.layers */
 /* `decode`: of compile.decode; NULL: a model that does not generate. */
 static model_t *begin(backend_t b, const char *lengths, const char *batch, const char *decode) {
     model_t *m = calloc(1, sizeof *m);
-    const setting_t sets[] = {{"extensions.layers", layers},
-                              {"compile.sequence_length", lengths},
-                              {"compile.batch_size", batch},
-                              {"compile.decode", decode}};
+    const setting_t sets[] = {{.key = "extensions.layers", .value = layers},
+                              {.key = "compile.sequence_length", .value = lengths},
+                              {.key = "compile.batch_size", .value = batch},
+                              {.key = "compile.decode", .value = decode}};
     m->a = arena_new();
     m->d = diag_new();
     m->spec =

@@ -5,7 +5,7 @@
 # system headers have one home each. Unknown folders are an error, so that a new one gets a row.
 
 set(may_support  support/)
-set(may_spec     spec/ support/)
+set(may_spec     spec/ support/ runtime)
 set(may_graph    graph/ spec/ support/ runtime)
 set(may_loops    loops/ support/ runtime)
 set(may_lower    lower/ graph/graph.h graph/dropout.h graph/update.h loops/loops.h plan/layout.h support/ runtime)

@@ -74,7 +74,7 @@ static int find_settings(arena_t *a, const char *text, setting_t *sets) {
         char *line = arena_strndup(a, p, strcspn(p, "\n")), *equals = strchr(line, '=');
         assert_non_null(equals);
         *equals = 0;
-        sets[n++] = (setting_t){line, equals + 1};
+        sets[n++] = (setting_t){.key = line, .value = equals + 1};
     }
     return n;
 }
@@ -257,16 +257,16 @@ static void test_budgets(void **state) {
 
 static void test_sections(void **state) {
     (void)state;
-    reading_t t =
-        read_text("compile:\n"
-                  "  name: shakespeare\n"
-                  "  sequence_length: [256, 64, 128]\n"
-                  "  batch_size: 3\n"
-                  "  targets: [x86-64-v4, native]\n"
-                  "  text: sentencepiece:dir/pieces.model\n"
-                  "  decode: huggingface\n"
-                  "train: {optimizer: adafactor, schedule: rsqrt, data: text.txt, beta2: 0.98,\n"
-                  "        learning_rate: 1e-3, steps: 100, warmup_steps: 10, seed: 5}\n");
+    reading_t t = read_text(
+        "compile:\n"
+        "  name: shakespeare\n"
+        "  sequence_length: [256, 64, 128]\n"
+        "  batch_size: 3\n"
+        "  targets: [x86-64-v4, native]\n"
+        "  text: sentencepiece:dir/pieces.model\n"
+        "  decode: huggingface\n"
+        "train: {optimizer: {type: adam, betas: [0.9, 0.98]}, schedule: {type: linear, warmup: 10},\n"
+        "        text: text.txt, steps: 100, seed: 5}\n");
     const spec_t *s = t.spec;
     assert_non_null(s);
     assert_string_equal(s->compile.name, "shakespeare");
@@ -280,10 +280,11 @@ static void test_sections(void **state) {
     assert_int_equal(s->compile.text, TEXT_SENTENCEPIECE);
     assert_string_equal(s->compile.sentencepiece, "dir/pieces.model");
     assert_int_equal(s->compile.decode, DECODE_HUGGINGFACE);
-    assert_string_equal(s->train.optimizer, "adafactor");
-    assert_string_equal(s->train.schedule, "rsqrt");
-    assert_string_equal(s->train.data, "text.txt");
-    assert_true(s->train.beta2 == 0.98 && s->train.beta1 == 0.9 && s->train.learning_rate == 1e-3);
+    assert_int_equal(s->train.optimizer.type, REFORMER_ADAM);
+    assert_int_equal(s->train.schedule.type, REFORMER_SCHEDULE_LINEAR);
+    assert_string_equal(s->train.text, "text.txt");
+    assert_true(s->train.optimizer.betas[0] == 0.9 && s->train.optimizer.betas[1] == 0.98);
+    assert_true(s->train.schedule.warmup == 10 && s->train.schedule.total == 100);
     assert_true(s->train.seed == 5 && s->train.sequence_length == -1);
     assert_int_equal(s->at[KEY_compile_targets].line, 5);
     assert_int_equal(s->at[KEY_compile_targets].col, 12);
@@ -343,7 +344,7 @@ static void test_defaults(void **state) {
     assert_true(s->compile.length_mode == LENGTH_ABSENT && !s->compile.has_batch &&
                 s->compile.n_targets == 0);
     assert_int_equal(s->compile.decode, DECODE_CORRECTED);
-    assert_string_equal(s->train.optimizer, "adamw");
+    assert_int_equal(s->train.optimizer.type, REFORMER_ADAMW);
     done(&t);
 }
 
@@ -655,7 +656,7 @@ static void test_bytes(void **state) {
     EXPECT_ERROR("a: \x1b[31m", "control character (byte 0x1b)");
     EXPECT_ERROR("\xff\xfe{\0}\0", "byte 0xff"); /* UTF-16 */
     EXPECT_ERROR("compile: {name: \"a\\0b\"}", "must be a C name");
-    EXPECT_ERROR("train: {data: \"a\\0b\"}", "with a byte 0 in it");
+    EXPECT_ERROR("train: {text: \"a\\0b\"}", "with a byte 0 in it");
     reading_t t = read_text("\xef\xbb\xbfhidden_sise: 1"); /* a byte order mark takes no column */
     assert_non_null(strstr(t.printed.data, "test.yaml:1:1: error"));
     done(&t);
@@ -679,8 +680,8 @@ static void test_json_strings(void **state) {
     reading_t t = read_text("{\"prefix\": \"\\ud83d\\ude00\x7f\", \"hidden_size\": 0}");
     assert_non_null(strstr(t.printed.data, "test.yaml:1:44: error: 'hidden_size'"));
     done(&t);
-    t = read_text("{\"train\": {\"data\": \"\\ud83d\\ude00\"}}");
-    assert_string_equal(t.spec->train.data, "\xf0\x9f\x98\x80");
+    t = read_text("{\"train\": {\"text\": \"\\ud83d\\ude00\"}}");
+    assert_string_equal(t.spec->train.text, "\xf0\x9f\x98\x80");
     done(&t);
 }
 
