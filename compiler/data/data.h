@@ -67,7 +67,8 @@ typedef struct {
     bool offset;             /* some row does not begin at position 0 */
     int64_t items;           /* labels that the loss counts: the head's shift is thought of */
     int64_t bytes;           /* of text that these stand for; 0: unknown */
-    size_t room;             /* rows * length that the arrays hold */
+    size_t room;             /* rows * length that the arrays hold, and … */
+    int64_t row_room;        /* … rows */
 } data_batch_t;
 
 /* Room for rows * length tokens; heap memory. */
@@ -106,7 +107,7 @@ bool data_eval(const data_t *data, int64_t first, int64_t rows, data_batch_t *ou
 /* "1,003,854 tokens, 3,920 crops of 256 an epoch; 111,540 tokens held out" */
 void data_describe(const data_t *data, sbuf_t *out);
 /* Of everything that decides the rows, content included (of large files samples of it), so that a resumed run can tell
- * whether it goes on with the same data. rows_per_step is left out. */
+ * whether it goes on with the same data. rows_per_step and what evaluation alone depends on are left out. */
 uint64_t data_fingerprint(const data_t *data);
 
 #endif
