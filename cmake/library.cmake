@@ -1,8 +1,8 @@
-# libreformerc.a, what C programs link: the compiler without its command line as one object whose only global symbols are
+# libreformerc.a, what C programs link: the compiler without its command line, and what only that needs, as one object whose only global symbols are
 # those of reformerc.h, so that a program may have functions of its own called store_load or bug. And reformerc.pc.
 set(public_library ${PROJECT_BINARY_DIR}/lib/libreformerc.a)
 set(public_folders ${folders})
-list(REMOVE_ITEM public_folders commands)
+list(REMOVE_ITEM public_folders data commands)
 list(TRANSFORM public_folders REPLACE "(.+)" "$<TARGET_OBJECTS:rf_\\1>" OUTPUT_VARIABLE public_objects)
 set(one_object ${PROJECT_BINARY_DIR}/reformerc.o)
 add_custom_command(OUTPUT ${public_library}

@@ -354,6 +354,6 @@ uint64_t source_fingerprint(const source_t *s) {
     h = hash64(h, &s->offset, sizeof s->offset);
     if (bytes <= (uint64_t)SAMPLES * SAMPLE) return hash_part(s, h, 0, bytes);
     for (uint64_t i = 0; i < SAMPLES; i++)
-        h = hash_part(s, h, (bytes - SAMPLE) / (SAMPLES - 1) * i, SAMPLE);
+        h = hash_part(s, h, (bytes - SAMPLE) * i / (SAMPLES - 1), SAMPLE);
     return h;
 }
