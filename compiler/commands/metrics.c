@@ -30,6 +30,7 @@ static const struct {
     {"eval_loss", offsetof(metric_t, eval_loss), 9, false},
     {"eval_bits_per_byte", offsetof(metric_t, eval_bits), 9, false},
     {"eval_accuracy", offsetof(metric_t, accuracy), 9, false},
+    {"eval_sequence_accuracy", offsetof(metric_t, sequences), 9, false},
     {"eval_f1", offsetof(metric_t, f1), 9, false},
     {"empty_buckets", offsetof(metric_t, empty), 6, false},
     {"largest_bucket", offsetof(metric_t, largest), 6, false},

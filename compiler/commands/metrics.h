@@ -19,7 +19,8 @@ typedef struct {
     double tokens;
     double loss, smoothed; /* of this step; a mean over those before */
     double norm, rate;     /* of the gradient before clipping; learning rate of this step */
-    double eval_loss, eval_bits, accuracy, f1; /* nats per label; bits per byte of text */
+    double eval_loss, eval_bits; /* nats per label; bits per byte of text */
+    double accuracy, sequences, f1; /* labels that are right; rows with all right; of classes */
     double empty,
         largest; /* of LSH layers: empty buckets as a share of all; tokens in the largest as a multiple of the mean */
     double speed;   /* tokens per second since the row before, evaluations left out */

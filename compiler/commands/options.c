@@ -25,7 +25,8 @@ enum {
     B = 256,
     T = 512,
     P = 1024,
-    G = 2048
+    G = 2048,
+    A = 4096
 };
 enum { FIRST_LONG = 1024 }; /* getopt's codes */
 
@@ -41,6 +42,9 @@ static const command_t commands[] = {
     {"generate", "MODEL --weights W --prompt TEXT --tokens N",
      "continues a text: greedily, by sampling or by beam search, one token after the other", G, 1,
      command_generate},
+    {"train", "MODEL --text FILE --out DIR",
+     "learns a text: from random weights, a checkpoint, or where it was interrupted", A, 1,
+     command_train},
     {"verify", "MODEL --weights W --input IN",
      "runs all back ends side by side and names the first tensor that departs", V, 1,
      command_verify},

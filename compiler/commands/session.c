@@ -57,13 +57,18 @@ static bool spare_text_model(const session_t *s) {
     return ok;
 }
 
+static const char *named_weights(const session_t *s) {
+    const char *start = s->trains ? s->spec->train.weights : NULL;
+    return start ? start : s->spec->weights_path;
+}
+
 bool session_spec(session_t *s) {
     const options_t *o = s->o;
     if (!check_stage_name(o, s->d)) return false;
     if (!model_load(s->arena, &s->model, o->model, o->sets, o->n_sets, s->d)) return false;
     s->spec = s->model.spec;
     if (!spare_text_model(s)) return false;
-    s->weights = o->given[OPT_WEIGHTS] ? o->text[OPT_WEIGHTS] : s->spec->weights_path;
+    s->weights = o->given[OPT_WEIGHTS] ? o->text[OPT_WEIGHTS] : named_weights(s);
     weights_kind_t kind = {0};
     if (s->weights && !weights_kind(s->weights, &kind, s->d)) return false;
     return model_resolve(s->arena, &s->model, kind.has_lm_head, kind.has_classifier, kind.has_qa,

@@ -24,6 +24,7 @@ typedef struct {
     pool_t *pool; /* workers, from session_open on; NULL: this thread alone */
     int threads;
     bool no_cache;      /* compile anew, to see how long it takes */
+    bool trains;        /* train.weights of the spec comes before a checkpoint's own weights */
     bool advises;       /* lowering warns of settings that waste much time */
     profile_t *profile; /* launches of instrumented code are told to it; NULL: they are not */
 } session_t;

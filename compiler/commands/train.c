@@ -1,0 +1,262 @@
+/* reformerc train: learns what a text, a table of labelled texts, a task or a file of batches holds (train.h).
+ *
+ * In: a model, data, weights to begin with (random ones, a checkpoint's, or those where an earlier run was interrupted). Out:
+ * checkpoints, metrics and a drawing in DIR; how it goes on stderr, how it went on stdout. */
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands/calibrate.h"
+#include "commands/gradients.h"
+#include "commands/interrupt.h"
+#include "commands/kernels.h"
+#include "commands/outputs.h"
+#include "commands/train.h"
+#include "support/heap.h"
+
+/* ---- how long -------------------------------------------------------------------------------------- */
+
+static bool more_than_there_are(const training_t *t, int64_t there) {
+    diag_error(t->d, t->spec->at[KEY_train_steps], "%lld steps; %s has micro-batches for %lld",
+               (long long)t->steps, t->feed.path, (long long)there);
+    return false;
+}
+
+static bool steps_of_file(training_t *t) {
+    int64_t there = t->feed.n_batches / t->feed.n;
+    if (!t->spec->given[KEY_train_steps]) t->steps = there;
+    return t->steps <= there || t->feed.same || more_than_there_are(t, there);
+}
+
+static bool steps_of_epochs(training_t *t) {
+    const spec_t *s = t->spec;
+    if (s->train.epochs < 0) return true;
+    if (data_epoch_rows(t->feed.data) == 0) {
+        diag_error(t->d, s->at[KEY_train_epochs], "a task has no epochs: every row is new");
+        return false;
+    }
+    int64_t steps = data_epoch_steps(t->feed.data, s->train.epochs);
+    if (steps < t->steps) t->steps = steps;
+    return true;
+}
+
+static bool decays_to_an_end(const reformer_schedule_t *s) {
+    return s->type == REFORMER_LINEAR || s->type == REFORMER_COSINE ||
+           s->type == REFORMER_POLYNOMIAL || s->type == REFORMER_WSD;
+}
+
+/* A schedule that ends must know when, and a clock is no number that a run could be repeated with. */
+static bool count_steps(training_t *t) {
+    reformer_schedule_t *s = &t->spec->train.schedule;
+    t->steps = t->spec->train.steps > 0 ? t->spec->train.steps : INT64_MAX;
+    if (!(t->feed.file ? steps_of_file(t) : steps_of_epochs(t))) return false;
+    if (s->total > 0) return true;
+    if (t->steps < INT64_MAX) {
+        s->total = t->steps;
+        return true;
+    }
+    if (!decays_to_an_end(s)) return true;
+    diag_error(t->d, t->spec->at[KEY_train_schedule_type],
+               "the rate falls until the last step, and nothing says how many there are");
+    diag_hint(t->d, "--steps N, --set train.schedule.total=N, or the schedule constant");
+    return false;
+}
+
+/* ---- the model ------------------------------------------------------------------------------------- */
+
+static bool check_data(const training_t *t) {
+    const spec_t *s = t->spec;
+    if (t->o->given[OPT_BATCHES_FILE] || s->train.text || s->train.task) return true;
+    diag_error(t->d, IN_FILE(s->path), "says no data to learn");
+    diag_hint(t->d, "--text FILE, --task NAME, or --batches B.safetensors");
+    return false;
+}
+
+static bool open_model(training_t *t) {
+    session_t *s = t->s;
+    if (!session_spec(s) || !gradients_possible(s)) return false;
+    t->spec = s->spec;
+    if (!s->weights)
+        s->weights = arena_printf(t->arena, "random:%lld", (long long)t->spec->train.seed);
+    return check_data(t);
+}
+
+static bool check_length(const training_t *t) {
+    int64_t most = t->s->model.facts.longest, length = t->feed.length;
+    if (length <= most) return true;
+    diag_error(t->d, t->feed.file ? IN_FILE(t->feed.path) : t->spec->at[KEY_train_sequence_length],
+               "rows of %lld tokens; the longest this model takes is %lld", (long long)length,
+               (long long)most);
+    return false;
+}
+
+/* Exactly these rows, whatever artefacts are made for. */
+static void take_sizes(training_t *t) {
+    t->spec->compile.length_mode = LENGTH_ABSENT;
+    t->spec->compile.n_lengths = 0;
+    t->spec->compile.has_batch = false;
+}
+
+static bool make_plan(training_t *t) {
+    const facts_t *f = &t->s->model.facts;
+    bool samples = t->spec->train.sample_every > 0, forwards = t->feed.data != NULL;
+    inputs_t in = {0};
+    if (t->feed.file && !feed_take(t, 0)) return false;
+    in.labels_f32 = (float *)t->feed.micros[0].io.labels_f32;
+    if (!t->s->model.graphs) take_sizes(t);
+    session_plan_t want = {.name = "model",
+                           .exact_length = t->feed.length,
+                           .exact_batch = t->feed.rows,
+                           .runs = true,
+                           .decodes = samples,
+                           .train = samples || forwards ? TRAIN_TOO : TRAIN_ALONE,
+                           .train_loss = gradients_loss(f, &in)};
+    if (!session_plan(t->s, &want)) return false;
+    if (!samples || t->s->plan->step) return true;
+    diag_error(t->d, t->spec->at[KEY_train_sample_every],
+               "a %s writes no text token by token: it cannot show samples", arch_hf_name(f->head));
+    return false;
+}
+
+static bool open_text_for_samples(training_t *t) {
+    if (t->spec->train.sample_every <= 0 || t->text) return true;
+    t->text = text_open(&t->s->model, t->d);
+    return t->text != NULL;
+}
+
+static bool open_learner(training_t *t) {
+    session_t *s = t->s;
+    if (t->o->backend != BACKEND_REFERENCE && !session_lower(s)) return false;
+    if (!session_compile(s) || !session_weights(s)) return false;
+    t->learner = exec_learner_new(s->exec, s->store, t->d);
+    return t->learner && buckets_open(t);
+}
+
+/* ---- what a step asks of this machine ------------------------------------------------------------- */
+
+static const module_t *train_module(const plan_t *p) {
+    for (int k = 0; k < plan_parts(p); k++)
+        if (plan_part(p, k) == PART_TRAIN) return plan_module(p, k);
+    return plan_module(p, 0); /* train steps alone */
+}
+
+/* Where it cannot be measured nothing is said of it. */
+static void measure(training_t *t) {
+    const plan_t *p = t->s->plan;
+    const module_t *m;
+    if (t->o->backend > BACKEND_C || t->feed.file) return;
+    m = train_module(p);
+    t->flops = kernel_costs(t->arena, m, m->units.max).total.flops * (double)t->feed.n;
+    exec_options_t eo = {.backend = t->o->backend, .cc = t->o->text[OPT_CC], .pool = t->s->pool};
+    diag_t *silent = diag_new();
+    calibration_t *c = calibration_open(p->targets[0], &eo, t->s->threads, silent);
+    for (int k = 0; c && k < 4; k++) {
+        double rate = calibration_rate(c, RATE_FMA, t->s->threads, t->s->pool, 0.01, silent);
+        if (k > 0) t->peak = fmax(t->peak, rate); /* the first one warms up */
+    }
+    calibration_close(c);
+    diag_free(silent);
+}
+
+/* ---- a run ----------------------------------------------------------------------------------------- */
+
+static void put_list(sbuf_t *out, const char *name, const double *x, int n, const char *end) {
+    sbuf_printf(out, " \"%s\": [", name);
+    for (int i = 0; i < n; i++) sbuf_printf(out, "%s%.17g", i ? ", " : "", x[i]);
+    sbuf_printf(out, "]%s\n", end);
+}
+
+static bool put_trajectory(training_t *t) {
+    const char *path = t->o->text[OPT_TRAJECTORY];
+    if (!path) return true;
+    sbuf_t out = {0};
+    sbuf_printf(&out, "{\n \"steps\": %d,\n", t->n[0]);
+    put_list(&out, "loss", t->losses, t->n[0], ",");
+    put_list(&out, "grad_norm", t->norms, t->n[1], ",");
+    put_list(&out, "learning_rate", t->rates, t->n[2], ",");
+    put_list(&out, "items", t->items, t->n[3], "");
+    sbuf_puts(&out, "}\n");
+    bool ok = file_write(path, out.data, out.size, t->d);
+    sbuf_free(&out);
+    return ok;
+}
+
+static void describe(const training_t *t) {
+    sbuf_t out = {0};
+    double n = 0;
+    for (size_t i = 0; i < exec_learner_arrays(t->learner); i++) {
+        exec_array_t a;
+        exec_learner_array(t->learner, i, &a);
+        if (!a.state) n += (double)a.elements;
+    }
+    sbuf_printf(&out, "%.0f parameters; ", n);
+    if (t->feed.data) data_describe(t->feed.data, &out);
+    else sbuf_printf(&out, "%lld micro-batches", (long long)t->feed.n_batches);
+    fprintf(stderr, "%s; steps of %lld x %lld x %lld tokens; back end %s, target %s, %d thread%s\n",
+            out.data, (long long)t->feed.n, (long long)t->feed.rows, (long long)t->feed.length,
+            backend_names[t->o->backend], t->s->plan->targets[0]->name, t->s->threads,
+            t->s->threads == 1 ? "" : "s");
+    sbuf_free(&out);
+}
+
+static bool learn(training_t *t) {
+    const char *rows = t->out ? arena_printf(t->arena, "%s/metrics.csv", t->out) : NULL;
+    if (!open_learner(t) || !save_resume(t)) return false;
+    if (!metrics_open(&t->metrics, t->arena, rows, t->step, t->d)) return false;
+    measure(t);
+    describe(t);
+    interrupt_catch();
+    return train_loop(t) && put_trajectory(t) && show_summary(t);
+}
+
+static bool train(training_t *t) {
+    const char *trajectory = t->o->text[OPT_TRAJECTORY];
+    if (trajectory && !output_place_check(trajectory, t->d)) return false;
+    if (!open_model(t) || !feed_open(t) || !check_length(t) || !count_steps(t)) return false;
+    if (!open_text_for_samples(t) || !make_plan(t)) return false;
+    if (t->o->given[OPT_DRY_RUN]) return train_dry(t);
+    return save_open(t) && learn(t);
+}
+
+static void training_free(training_t *t) {
+    buckets_close(t);
+    exec_learner_free(t->learner);
+    save_close(t);
+    metrics_close(&t->metrics);
+    feed_close(&t->feed);
+    text_free(t->text);
+    session_free(t->s);
+}
+
+/* DIR/last has the weights that a resumed run begins with; rotations of evaluation are those that `eval` draws. */
+static options_t own_options(const options_t *o) {
+    options_t mine = *o;
+    mine.seed = 0;
+    if (o->given[OPT_RESUME] && o->given[OPT_OUT]) {
+        mine.given[OPT_WEIGHTS] = true;
+        mine.text[OPT_WEIGHTS] = arena_printf(o->arena, "%s/last", o->text[OPT_OUT]);
+    }
+    return mine;
+}
+
+int command_train(const options_t *o, diag_t *d) {
+    if (o->given[OPT_HELP]) return print_command_help(o, d);
+    static const option_id_t needed[] = {OPT_OUT};
+    bool keeps = !o->given[OPT_TRAJECTORY] && !o->given[OPT_DRY_RUN];
+    int missing = check_needed(o, needed, keeps || o->given[OPT_RESUME]);
+    if (missing) return missing;
+    if (!train_excludes(o, d)) return EXIT_VALUE;
+    options_t mine = own_options(o);
+    train_settings(&mine);
+    session_t s = session_new(&mine, d);
+    s.advises = s.trains = true;
+    training_t t = {
+        .s = &s, .o = &mine, .d = d, .arena = o->arena, .out = o->text[OPT_OUT], .patient = true};
+    bool ok = train(&t);
+    int signal = t.signal;
+    training_free(&t);
+    if (diag_errors(d)) return EXIT_VALUE;
+    if (ok && signal) return 128 + signal;
+    return ok ? 0 : EXIT_VALUE;
+}

@@ -1,0 +1,128 @@
+/* reformerc train: what its parts share.
+ *
+ *   train.c          the command: spec, data, plan, learner; what ends it
+ *   train_options.c  options of the command line → keys of the spec's section `train:`
+ *   train_feed.c     where micro-batches come from: data, or a file of them
+ *   train_loop.c     steps
+ *   train_eval.c     how well the model does on what it does not learn
+ *   train_buckets.c  how evenly LSH layers fill their buckets
+ *   train_sample.c   a text that it writes meanwhile
+ *   train_show.c     the bar, lines, the drawing, the summary
+ *   train_save.c     checkpoints
+ *   train_dry.c      --dry-run */
+#ifndef REFORMERC_COMMANDS_TRAIN_H
+#define REFORMERC_COMMANDS_TRAIN_H
+
+#include "commands/metrics.h"
+#include "commands/progress.h"
+#include "commands/session.h"
+#include "commands/tensors.h"
+#include "commands/text.h"
+#include "data/data.h"
+#include "exec/learn.h"
+
+/* ---- what is learnt ------------------------------------------------------------------------------ */
+
+/* One micro-batch: the inputs of its train step, and what its loss is a mean over. */
+typedef struct {
+    reformer_io_t io;
+    double items; /* labels that count; of heads that have none token by token rows */
+} micro_t;
+
+typedef struct {
+    int64_t rows, length; /* of a micro-batch */
+    int64_t n;            /* micro-batches of a step that are this rank's */
+    micro_t *micros;      /* [n], of the step that was taken last */
+    st_file_t *file;      /* --batches; NULL: data */
+    int64_t n_batches;
+    const char *path;
+    arena_t *scratch; /* of the file's micro-batches */
+    data_t *data;
+    data_batch_t *batches; /* [n] */
+    bool same;             /* --overfit-batch: always those of step 0 */
+} feed_t;
+
+/* ---- a run ----------------------------------------------------------------------------------------- */
+
+/* What goes on where a run is interrupted: in a checkpoint, to the bit. */
+typedef struct {
+    double tokens, seconds;
+    double smoothed, weight; /* sums of losses and of their weights, both fading */
+    double best, best_step;  /* of evaluations; best_step 0: there is none yet */
+    double worse;            /* evaluations since */
+} counters_t;
+
+typedef struct {
+    session_t *s;
+    const options_t *o;
+    diag_t *d;
+    arena_t *arena;
+    spec_t *spec;
+    const char *out; /* DIR; NULL: nothing is kept */
+    text_t *text;    /* NULL: there is none */
+    feed_t feed;
+    exec_learner_t *learner;
+    struct keeper *keeper;         /* of checkpoints; NULL: none */
+    struct buckets_watch *buckets; /* NULL: none */
+    metrics_t metrics;
+    counters_t count;
+    int64_t step, steps;             /* done; to be done in all, INT64_MAX: minutes say */
+    int64_t first;                   /* done when this process began */
+    double started;                  /* clock when the first step began, */
+    double learning;                 /* and seconds of steps since then */
+    double logged_at, logged_tokens; /* of `learning`, tokens: at the last row */
+    double flops, peak;              /* of a step; of this machine per second, 0: unknown */
+    progress_t bar;
+    /* --trajectory: a value per step of this process */
+    double *losses, *norms, *rates, *items;
+    size_t room[4];
+    int n[4];
+    int signal;   /* that ends the run, 0: none */
+    bool patient; /* false: evaluations have not become better for long enough */
+} training_t;
+
+/* train_options.c: what excludes each other, false after errors in d; settings of the options that are keys. */
+bool train_excludes(const options_t *o, diag_t *d);
+void train_settings(options_t *o);
+
+/* train_feed.c: from the spec and the options; false after errors. feed_take: the micro-batches of a step. */
+bool feed_open(training_t *t);
+bool feed_take(training_t *t, int64_t step);
+double feed_items(const training_t *t);        /* of the whole step, of all ranks */
+reformer_io_t batch_io(const data_batch_t *b); /* its inputs and labels */
+double feed_epoch(const training_t *t, int64_t step);
+void feed_close(feed_t *f);
+
+/* train_loop.c: steps until one of the ends of the run. False after an error. */
+bool train_loop(training_t *t);
+
+/* train_eval.c */
+bool train_evaluates(const training_t *t); /* there is something to evaluate */
+bool train_eval(training_t *t, metric_t *row);
+
+/* train_buckets.c: of a batch of evaluation, else of training. Opens nothing for a model that does not hash. */
+bool buckets_open(training_t *t);
+bool buckets_look(training_t *t, metric_t *row);
+void buckets_close(training_t *t);
+
+/* train_sample.c: to stderr. */
+bool train_sample(training_t *t);
+
+/* train_show.c */
+void show_begin(training_t *t);
+void show_step(training_t *t, const metric_t *row);
+void show_eval(training_t *t, const metric_t *row, bool best);
+bool show_plot(training_t *t);    /* DIR/loss.svg */
+bool show_summary(training_t *t); /* false: stdout is closed or full */
+
+/* train_save.c */
+bool save_open(training_t *t);   /* DIR, locked; with --resume its state is t's */
+bool save_resume(training_t *t); /* the learner's arrays are those of the checkpoint */
+bool save_last(training_t *t);
+bool save_best(training_t *t);
+void save_close(training_t *t);
+
+/* train_dry.c: what it would cost, on stdout. */
+bool train_dry(training_t *t);
+
+#endif

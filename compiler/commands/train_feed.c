@@ -1,0 +1,300 @@
+/* Micro-batches of train.h: rows of data, or of a file whose tensors have a first dimension of micro-batches. */
+#include <string.h>
+
+#include "commands/train.h"
+#include "support/heap.h"
+
+/* ---- what a loss is a mean over ------------------------------------------------------------------ */
+
+static double count_labels(const int32_t *labels, int64_t rows, int64_t length, int64_t from) {
+    int64_t n = 0;
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t i = from; i < length; i++) n += labels[r * length + i] != DATA_IGNORED;
+    return (double)n;
+}
+
+/* Of a causal model the first label of a row is none: nothing comes before it. */
+static double items_of(const facts_t *f, const reformer_io_t *io) {
+    int64_t rows = (int64_t)io->batch, length = (int64_t)io->length;
+    switch (f->head) {
+    case ARCH_CAUSAL_LM: return count_labels(io->labels, rows, length, 1);
+    case ARCH_MASKED_LM: return count_labels(io->labels, rows, length, 0);
+    case ARCH_CLASSIFIER: break;
+    default: return (double)rows;
+    }
+    return io->labels && f->labels > 1 ? count_labels(io->labels, rows, 1, 0) : (double)rows;
+}
+
+/* ---- a file of micro-batches -------------------------------------------------------------------- */
+
+static bool wrong(const feed_t *f, const char *tensor, const char *why, diag_t *d) {
+    diag_error(d, IN_FILE(f->path), "%s: %s", tensor, why);
+    return false;
+}
+
+static bool check_file(feed_t *f, diag_t *d) {
+    const st_tensor_t *ids = st_find(f->file, "input_ids");
+    if (!ids) return wrong(f, "input_ids", "missing", d);
+    if (ids->rank != 3 || ids->elements == 0)
+        return wrong(f, "input_ids", "[micro-batches, rows, length] is needed, none of them 0", d);
+    for (size_t i = 0; i < st_count(f->file); i++) {
+        const st_tensor_t *t = st_at(f->file, i);
+        if (t->rank < 1 || t->shape[0] != ids->shape[0])
+            return wrong(f, t->name, "its first dimension is not that of input_ids", d);
+    }
+    f->n_batches = ids->shape[0];
+    f->rows = ids->shape[1];
+    f->length = ids->shape[2];
+    return true;
+}
+
+/* Batch k of a tensor. */
+static st_tensor_t slice(const st_tensor_t *t, int64_t n, int64_t k) {
+    st_tensor_t part = *t;
+    part.rank--;
+    memmove(part.shape, part.shape + 1, sizeof part.shape - sizeof part.shape[0]);
+    part.elements /= n;
+    part.bytes /= (size_t)n;
+    part.data += (size_t)k * part.bytes;
+    return part;
+}
+
+static bool take_file_batch(training_t *t, int64_t k, micro_t *m) {
+    feed_t *f = &t->feed;
+    const facts_t *facts = &t->s->model.facts;
+    const char *shown =
+        arena_printf(f->scratch, "%s: micro-batch %lld", f->path, (long long)(k + 1));
+    size_t n = st_count(f->file);
+    st_tensor_t *parts = ARENA_ARRAY(f->scratch, st_tensor_t, n);
+    for (size_t i = 0; i < n; i++) parts[i] = slice(st_at(f->file, i), f->n_batches, k);
+    st_file_t *batch = st_from_memory(shown, parts, n, t->d);
+    inputs_t in;
+    bool ok = batch && inputs_take(&in, f->scratch, facts, batch, shown, t->d);
+    st_close(batch);
+    if (!ok) return false;
+    inputs_give(&in, &m->io);
+    if (facts->head == ARCH_QA ? in.start_positions != NULL : in.labels || in.labels_f32)
+        return true;
+    return wrong(f, facts->head == ARCH_QA ? "start_positions and end_positions" : "labels",
+                 "missing; a train step needs them", t->d);
+}
+
+static bool take_file(training_t *t, int64_t step) {
+    feed_t *f = &t->feed;
+    arena_free(f->scratch);
+    f->scratch = arena_new();
+    for (int64_t k = 0; k < f->n; k++)
+        if (!take_file_batch(t, step * f->n + k, &f->micros[k])) return false;
+    return true;
+}
+
+static bool open_file(training_t *t) {
+    feed_t *f = &t->feed;
+    f->path = t->o->text[OPT_BATCHES_FILE];
+    f->scratch = arena_new();
+    f->file = st_open(f->path, t->d);
+    if (!f->file || !check_file(f, t->d)) return false;
+    if (f->n_batches % f->n == 0) return true;
+    diag_error(t->d, IN_FILE(f->path), "%lld micro-batches; train.accumulate is %lld",
+               (long long)f->n_batches, (long long)f->n);
+    return false;
+}
+
+/* ---- data ---------------------------------------------------------------------------------------- */
+
+static bool take_data(training_t *t, int64_t step) {
+    feed_t *f = &t->feed;
+    for (int64_t k = 0; k < f->n; k++) {
+        data_batch_t *b = &f->batches[k];
+        if (!data_rows(f->data, step, k * f->rows, f->rows, b, t->d)) return false;
+        f->micros[k].io = batch_io(b);
+    }
+    return true;
+}
+
+reformer_io_t batch_io(const data_batch_t *b) {
+    return (reformer_io_t){.input_ids = b->input_ids,
+                           .attention_mask = b->padded ? b->attention_mask : NULL,
+                           .labels = b->labels,
+                           .batch = (size_t)b->rows,
+                           .length = (size_t)b->length};
+}
+
+static bool encode_text(const void *ctx, const char *text, size_t bytes, int32_t **ids, int64_t *n,
+                        const char *path, diag_t *d) {
+    tokens_t t = {0};
+    if (!text_encode(ctx, text, bytes, &t, path, d)) return false;
+    heap_free(t.ends);
+    *ids = t.ids;
+    *n = t.n;
+    return true;
+}
+
+/* Tokens of a file of them, or of a text. */
+static source_t *open_source(training_t *t, const char *path) {
+    if (source_is_tokens(path)) return source_tokens(path, t->d);
+    if (!t->text && !(t->text = text_open(&t->s->model, t->d))) return NULL;
+    if (text_is_bytes(t->text)) return source_bytes_file(path, BYTE_OFFSET, t->d);
+    size_t bytes;
+    char *text = text_read(t->text, path, &bytes, t->d);
+    tokens_t all = {0};
+    bool ok = text && text_encode(t->text, text, bytes, &all, path, t->d);
+    heap_free(text);
+    return ok ? source_array(path, all.ids, all.ends, all.n) : NULL;
+}
+
+static bool open_sources(training_t *t, const data_options_t *o) {
+    const spec_t *s = t->spec;
+    source_t *train = open_source(t, s->train.text), *eval = NULL;
+    if (train && s->train.eval_text) {
+        eval = open_source(t, s->train.eval_text);
+        if (!eval) source_free(train);
+        if (!eval) return false;
+    }
+    t->feed.data = train ? data_open_source(o, train, eval, t->d) : NULL;
+    return t->feed.data != NULL;
+}
+
+static table_t *open_table(training_t *t, const char *path, const data_options_t *o) {
+    const spec_t *s = t->spec;
+    table_options_t how = {.encode = encode_text,
+                           .encode_ctx = t->text,
+                           .text_column = s->train.text_column,
+                           .label_column = s->train.label_column,
+                           .n_labels = t->s->model.facts.labels,
+                           .length = o->length,
+                           .first_id = -1};
+    return table_open(path, &how, t->d);
+}
+
+static bool open_tables(training_t *t, const data_options_t *o) {
+    const spec_t *s = t->spec;
+    if (!t->text && !(t->text = text_open(&t->s->model, t->d))) return false;
+    table_t *train = open_table(t, s->train.text, o), *eval = NULL;
+    if (train && s->train.eval_text) {
+        eval = open_table(t, s->train.eval_text, o);
+        if (!eval) table_free(train);
+        if (!eval) return false;
+    }
+    t->feed.data = train ? data_open_table(o, train, eval, t->d) : NULL;
+    return t->feed.data != NULL;
+}
+
+static bool open_task(training_t *t, const data_options_t *o) {
+    task_t task = task_of((task_kind_t)t->spec->train.task, o->length, o->vocabulary);
+    arch_t needed = task_classifies(&task) ? ARCH_CLASSIFIER : ARCH_CAUSAL_LM;
+    if (t->s->model.facts.head != needed) {
+        diag_error(t->d, t->spec->at[KEY_train_task], "the task %s is one for a %s; this is a %s",
+                   task_name(task.kind), arch_hf_name(needed),
+                   arch_hf_name(t->s->model.facts.head));
+        return false;
+    }
+    if (!task_check(&task, t->d)) return false;
+    t->feed.data = data_open_task(o, &task, t->d);
+    return t->feed.data != NULL;
+}
+
+/* ---- what a spec asks for ----------------------------------------------------------------------- */
+
+static bool masking_of(const training_t *t, data_options_t *o) {
+    const spec_t *s = t->spec;
+    int64_t vocab = t->s->model.facts.vocab, mask = s->train.mask_token_id;
+    if (mask < 0 || mask >= vocab) {
+        diag_error(t->d, s->at[KEY_train_mask_token_id],
+                   mask < 0 ? "masked language modelling needs 'train.mask_token_id'"
+                            : "'train.mask_token_id' is not in the vocabulary");
+        return false;
+    }
+    int32_t *never = ARENA_ARRAY(t->arena, int32_t, s->train.n_never_masked + 1);
+    for (int i = 0; i < s->train.n_never_masked; i++) never[i] = (int32_t)s->train.never_masked[i];
+    o->masking = (data_masking_t){.share = s->train.mlm_probability,
+                                  .masked = s->train.mask_replace_prob,
+                                  .random = s->train.random_replace_prob,
+                                  .mask_id = (int32_t)mask,
+                                  .never = never,
+                                  .n_never = s->train.n_never_masked};
+    return true;
+}
+
+static bool no_data_for(const training_t *t) {
+    diag_error(t->d, IN_FILE(t->spec->path), "a %s is trained on --batches only",
+               arch_hf_name(t->s->model.facts.head));
+    return false;
+}
+
+static bool goal_of(const training_t *t, data_options_t *o) {
+    switch (t->s->model.facts.head) {
+    case ARCH_CAUSAL_LM: o->goal = DATA_CAUSAL; return true;
+    case ARCH_MASKED_LM: o->goal = DATA_MASKED; return masking_of(t, o);
+    case ARCH_CLASSIFIER: o->goal = DATA_CLASSES; return true;
+    default: return no_data_for(t);
+    }
+}
+
+static int64_t length_of(const training_t *t) {
+    const spec_t *s = t->spec;
+    int64_t lengths[MAX_GRAPHS];
+    if (s->train.sequence_length > 0) return s->train.sequence_length;
+    if (s->compile.length_mode == LENGTH_FIXED || s->compile.length_mode == LENGTH_LIST)
+        return lengths[model_lengths(&t->s->model, lengths) - 1];
+    return t->s->model.facts.longest;
+}
+
+static bool open_data(training_t *t) {
+    feed_t *f = &t->feed;
+    const spec_t *s = t->spec;
+    data_options_t o = data_options();
+    f->rows = s->train.batch_size;
+    f->length = length_of(t);
+    o.seed = (uint64_t)s->train.seed;
+    o.length = f->length;
+    o.rows_per_step = f->rows * f->n;
+    o.vocabulary = t->s->model.facts.vocab;
+    o.pad_id = spec_pad_token(s) < 0 ? 0 : (int32_t)spec_pad_token(s);
+    o.held_out = s->train.eval_fraction;
+    o.eval_rows = s->train.eval_windows < 0 ? 0 : s->train.eval_windows;
+    if (s->train.task) return open_task(t, &o);
+    if (!goal_of(t, &o)) return false;
+    bool ok = o.goal == DATA_CLASSES ? open_tables(t, &o) : open_sources(t, &o);
+    if (!ok) return false;
+    f->batches = ARENA_ARRAY(t->arena, data_batch_t, f->n);
+    for (int64_t k = 0; k < f->n; k++) f->batches[k] = data_batch_new(f->rows, f->length);
+    return true;
+}
+
+/* ---- either --------------------------------------------------------------------------------------- */
+
+bool feed_open(training_t *t) {
+    feed_t *f = &t->feed;
+    f->n = t->spec->train.accumulate;
+    f->same = t->spec->train.overfit_batch;
+    f->micros = ARENA_ARRAY(t->arena, micro_t, f->n);
+    return t->o->given[OPT_BATCHES_FILE] ? open_file(t) : open_data(t);
+}
+
+bool feed_take(training_t *t, int64_t step) {
+    feed_t *f = &t->feed;
+    int64_t of = f->same ? 0 : step;
+    memset(f->micros, 0, (size_t)f->n * sizeof *f->micros);
+    if (!(f->file ? take_file(t, of) : take_data(t, of))) return false;
+    for (int64_t k = 0; k < f->n; k++)
+        f->micros[k].items = items_of(&t->s->model.facts, &f->micros[k].io);
+    return true;
+}
+
+double feed_items(const training_t *t) {
+    double items = 0;
+    for (int64_t k = 0; k < t->feed.n; k++) items += t->feed.micros[k].items;
+    return items;
+}
+
+double feed_epoch(const training_t *t, int64_t step) {
+    return t->feed.data && data_epoch_rows(t->feed.data) ? data_epoch(t->feed.data, step) : NAN;
+}
+
+void feed_close(feed_t *f) {
+    for (int64_t k = 0; f->batches && k < f->n; k++) data_batch_free(&f->batches[k]);
+    data_free(f->data);
+    st_close(f->file);
+    arena_free(f->scratch);
+}

@@ -1,0 +1,76 @@
+/* Options of `reformerc train` that are keys of the spec's section `train:`.
+ *
+ * In: the command line. Out: its settings, those of these options behind those of --set, since they are the more
+ * particular word; errors name the option. */
+#include "commands/train.h"
+
+static const struct {
+    option_id_t id;
+    const char *key, *shown;
+} keys[] = {
+    {OPT_TRAIN_TEXT, "train.text", "--text"},
+    {OPT_TASK, "train.task", "--task"},
+    {OPT_EVAL_TEXT, "train.eval_text", "--eval-text"},
+    {OPT_EVAL_FRACTION, "train.eval_fraction", "--eval-fraction"},
+    {OPT_STEPS, "train.steps", "--steps"},
+    {OPT_EPOCHS, "train.epochs", "--epochs"},
+    {OPT_MINUTES, "train.minutes", "--minutes"},
+    {OPT_BATCH_SIZE, "train.batch_size", "--batch-size"},
+    {OPT_ACCUMULATE, "train.accumulate", "--accumulate"},
+    {OPT_LENGTH, "train.sequence_length", "--length"},
+    {OPT_LR, "train.optimizer.lr", "--lr"},
+    {OPT_EVAL_EVERY, "train.eval_every", "--eval-every"},
+    {OPT_EVAL_WINDOWS, "train.eval_windows", "--eval-windows"},
+    {OPT_SAVE_EVERY, "train.save_every", "--save-every"},
+    {OPT_KEEP, "train.keep", "--keep"},
+    {OPT_PATIENCE, "train.patience", "--patience"},
+    {OPT_LOG_EVERY, "train.log_every", "--log-every"},
+    {OPT_SAMPLE_EVERY, "train.sample_every", "--sample-every"},
+    {OPT_SAMPLE_PROMPT, "train.sample_prompt", "--sample-prompt"},
+    {OPT_SAMPLE_TOKENS, "train.sample_tokens", "--sample-tokens"},
+    {OPT_SEED, "train.seed", "--seed"},
+};
+enum { N_KEYS = sizeof keys / sizeof keys[0] };
+
+/* Text of a command line as a YAML value: between single quotes nothing is special but the quote, which is doubled. */
+static const char *quoted(arena_t *a, const char *text) {
+    sbuf_t out = {0};
+    sbuf_puts(&out, "'");
+    for (const char *p = text; *p; p++) sbuf_printf(&out, *p == '\'' ? "''" : "%c", *p);
+    sbuf_puts(&out, "'");
+    const char *value = arena_strdup(a, out.data);
+    sbuf_free(&out);
+    return value;
+}
+
+static bool is_text(option_id_t id) {
+    return id == OPT_TRAIN_TEXT || id == OPT_EVAL_TEXT || id == OPT_SAMPLE_PROMPT;
+}
+
+static void take(options_t *o, int k) {
+    const char *value = o->text[keys[k].id];
+    if (!value) return;
+    options_set(o, keys[k].key, is_text(keys[k].id) ? quoted(o->arena, value) : value);
+    o->sets[o->n_sets - 1].shown = keys[k].shown;
+}
+
+static bool excludes(const options_t *o, option_id_t a, const char *shown, option_id_t b,
+                     const char *other, diag_t *d) {
+    if (!o->given[a] || !o->given[b]) return false;
+    diag_error(d, IN_FILE(shown), "excludes %s", other);
+    return true;
+}
+
+bool train_excludes(const options_t *o, diag_t *d) {
+    return !(excludes(o, OPT_TASK, "--task", OPT_TRAIN_TEXT, "--text", d) |
+             excludes(o, OPT_BATCHES_FILE, "--batches", OPT_TRAIN_TEXT, "--text", d) |
+             excludes(o, OPT_BATCHES_FILE, "--batches", OPT_TASK, "--task", d) |
+             excludes(o, OPT_RESUME, "--resume", OPT_WEIGHTS, "--weights", d));
+}
+
+void train_settings(options_t *o) {
+    for (int k = 0; k < N_KEYS; k++) take(o, k);
+    if (!o->given[OPT_OVERFIT_BATCH]) return;
+    options_set(o, "train.overfit_batch", "true");
+    o->sets[o->n_sets - 1].shown = "--overfit-batch";
+}
