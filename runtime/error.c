@@ -23,9 +23,10 @@ static const char *const messages[] = {
     [REFORMER_E_DECODE] = "this model does not generate text",
     [REFORMER_E_LOGITS] = "the logits hold a NaN or an infinity, or rule out every token",
     [REFORMER_E_TRAIN] = "this model gives no gradients",
+    [REFORMER_E_DIVERGED] = "the gradient holds a NaN or an infinity",
 };
 
 const char *reformer_strerror(int code) {
     int known = (int)(sizeof messages / sizeof *messages);
-    return code >= 0 && code < known ? messages[code] : "unknown error code";
+    return code >= 0 && code < known && messages[code] ? messages[code] : "unknown error code";
 }

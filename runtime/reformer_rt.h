@@ -51,7 +51,9 @@ enum {
     REFORMER_E_EMPTY = 16,      /* a step of a row that holds no token yet: prefill it first */
     REFORMER_E_DECODE = 17, /* this model does not generate: no causal LM, or translated without */
     REFORMER_E_LOGITS = 18, /* sampling: a NaN or +infinity, or -infinity for every token */
-    REFORMER_E_TRAIN = 19   /* this model gives no gradients: no loss, or translated without */
+    REFORMER_E_TRAIN = 19,  /* this model gives no gradients: no loss, or translated without */
+    /* 20: positions of crops */
+    REFORMER_E_DIVERGED = 21 /* the gradient holds a NaN or an infinity: nothing was updated */
 };
 const char *reformer_strerror(int code); /* never NULL; static text */
 
@@ -475,6 +477,12 @@ typedef struct reformer_desc {
     const reformer_stack_t *stacks; /* [n_stacks] */
     int n_stacks;
     size_t gradients_bytes;
+    /* Updates; without: updates NULL. One per target, in the order of the groups. */
+    const reformer_variant_t *updates;
+    const reformer_training_t *training;
+    size_t state_bytes[REFORMER_STATES];   /* of what the optimiser keeps */
+    const reformer_rotations_t *rotations; /* [n_rotations]: those that each step draws */
+    int n_rotations;
 } reformer_desc_t;
 
 /* Zero-initialised by the product, filled by bind. */
@@ -486,6 +494,7 @@ typedef struct reformer_model {
     int n_variants;
     const reformer_variant_t *prefills, *step; /* of the chosen target; NULL: none */
     const reformer_variant_t *trains;          /* likewise; [n_variants] */
+    const reformer_variant_t *update;          /* likewise; NULL: none */
 } reformer_model_t;
 
 int reformer_bind(reformer_model_t *m, const reformer_desc_t *desc, const void *weights,
@@ -521,6 +530,77 @@ typedef struct reformer_tensor {
 } reformer_tensor_t;
 /* Tensor number i, from 0 on. REFORMER_E_ARGUMENT: there are fewer. */
 int reformer_gradient(const reformer_desc_t *desc, size_t i, reformer_tensor_t *t);
+
+/* A model that learns: weights that it is bound to, which the caller may write, and memory of the caller's for what
+ * training keeps beside them.
+ *
+ *     model bound to `weights`, memory of trainer_bytes(micro_batches), workspace of trainer_workspace(length, threads),
+ *     all 64-byte aligned
+ *     trainer_begin(t, model, weights, memory, micro_batches, workspace)
+ *     train_step(t, io, n, report, workspace): the gradient of n <= micro_batches batches of any rows, the update of their
+ *     labels' mean loss, by the rule that the model was translated with
+ *
+ * Forwards of the model read the newest weights; none may run during a step. Nothing is allocated. The same steps give the
+ * same bits, whatever the number of threads. To go on later: keep the weights (reformer_sign_weights() gives their file a
+ * right checksum), the memory and t->step; then bind, and trainer_resume() in place of trainer_begin(). */
+typedef struct reformer_trainer {
+    const reformer_model_t *model;
+    unsigned char *weights; /* the model's */
+    /* as gradients are laid out: weights in float32; the step's gradient; that of further micro-batches (NULL: none) */
+    float *params, *sum, *gradients;
+    float *state[REFORMER_STATES];
+    float *rotations; /* those of the weights, while a step's own stand there */
+    int64_t step;     /* number of the next one, from 0 */
+} reformer_trainer_t;
+
+typedef struct reformer_train_report {
+    double loss;      /* the mean over all labels of the step, of the weights before it */
+    double grad_norm; /* before it is clipped */
+    double learning_rate;
+    int64_t items; /* labels that counted */
+    int64_t step;  /* this one's number */
+    int64_t
+        bad; /* REFORMER_E_DIVERGED: a tensor with such a gradient (reformer_gradient()); else -1 */
+} reformer_train_report_t;
+
+/* 0: this model does not learn, or out of range. */
+size_t reformer_trainer_bytes(const reformer_desc_t *desc, size_t micro_batches);
+size_t reformer_trainer_workspace(const reformer_desc_t *desc, size_t length, int threads);
+int reformer_trainer_begin(reformer_trainer_t *t, const reformer_model_t *m, void *weights,
+                           void *memory, size_t micro_batches, void *workspace);
+int reformer_trainer_resume(reformer_trainer_t *t, const reformer_model_t *m, void *weights,
+                            void *memory, size_t micro_batches, int64_t step);
+/* io[n]: with labels; seed, step and row of dropout are the trainer's. Micro-batches without a label that counts are passed
+ * over; REFORMER_E_LABEL: none has one. After an error weights and state are what they were. report may be NULL. */
+int reformer_train_step(reformer_trainer_t *t, const reformer_io_t *io, size_t n,
+                        reformer_train_report_t *report, void *workspace);
+/* Its parts, for whoever adds up gradients of several processes in t->sum in between. share: labels of this micro-batch /
+ * labels of the step; first: it begins the sum. dropout_row is the io's. */
+int reformer_train_accumulate(reformer_trainer_t *t, const reformer_io_t *io, double share,
+                              int first, void *workspace);
+/* The update by t->sum; report gets what it knows. */
+int reformer_train_update(reformer_trainer_t *t, int threads, const reformer_pool_t *pool,
+                          reformer_train_report_t *report, void *workspace);
+/* Labels of io that its loss is the mean of; QA: rows. */
+int64_t reformer_items(const reformer_desc_t *desc, const reformer_io_t *io);
+/* Checksum and number of NaN and infinities of weights that have changed since their file was written. */
+int reformer_sign_weights(const reformer_desc_t *desc, void *weights, size_t bytes);
+
+/* The steps of an update, for executors of their own: lays out the workspace, fills prepared slots and `call`. */
+typedef struct reformer_update {
+    unsigned char *weights;
+    float *params, *sum, *gradients; /* gradients NULL: the sum's memory */
+    float *state[REFORMER_STATES];
+    int32_t phases[REFORMER_PHASES];
+    double share; /* of SET and ADD */
+    int64_t step; /* of UPDATE, from 0 */
+    double *norm; /* [1]: NORM writes it, UPDATE is told by it how to clip */
+    int threads;
+    const reformer_pool_t *pool;
+} reformer_update_t;
+int reformer_prepare_update(const reformer_desc_t *desc, const reformer_variant_t *update,
+                            const reformer_update_t *u, void *workspace, reformer_call_t *call);
+size_t reformer_prepare_update_bytes(const reformer_variant_t *update, int threads);
 
 /* Coefficients of update number t, from 1 on, at this rate (of a relative step: that), in double and rounded once; share and
  * clip are 1. */

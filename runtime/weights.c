@@ -72,6 +72,7 @@ static int choose_target(reformer_model_t *m, const reformer_desc_t *desc) {
         m->step = desc->steps + first / n; /* targets have equally many variants */
     }
     if (n && desc->trains) m->trains = desc->trains + first;
+    if (n && desc->updates) m->update = desc->updates + first / n;
     return n ? REFORMER_OK : REFORMER_E_CPU;
 }
 
@@ -89,6 +90,31 @@ int reformer_bind(reformer_model_t *m, const reformer_desc_t *desc, const void *
     error = choose_target(&bound, desc);
     if (!error) *m = bound;
     return error;
+}
+
+static void store64(unsigned char *p, uint64_t x) {
+    for (int i = 0; i < 8; i++, x >>= 8) p[i] = (unsigned char)x;
+}
+
+static uint64_t count_nonfinite(const unsigned char *p, const unsigned char *end) {
+    uint64_t n = 0;
+    for (; p + 4 <= end; p += 4) {
+        unsigned top = (unsigned)p[2] | (unsigned)p[3] << 8;
+        n += (top & 0x7F80) == 0x7F80;
+    }
+    return n;
+}
+
+int reformer_sign_weights(const reformer_desc_t *desc, void *weights, size_t bytes) {
+    if (!desc || !weights) return REFORMER_E_ARGUMENT;
+    unsigned char *p = (unsigned char *)weights;
+    int error = check_header(desc, p, bytes);
+    if (error) return error;
+    uint64_t bad = count_nonfinite(p + REFORMER_WEIGHTS_HEADER, p + FIELD(p, data_end));
+    uint64_t sum = reformer_checksum(p + REFORMER_WEIGHTS_HEADER, bytes - REFORMER_WEIGHTS_HEADER);
+    store64(p + offsetof(reformer_weights_header_t, checksum), sum);
+    store64(p + offsetof(reformer_weights_header_t, nonfinite), bad);
+    return REFORMER_OK;
 }
 
 int reformer_check_weights(const reformer_model_t *m) {

@@ -8,6 +8,7 @@
 #include <float.h>
 #include <math.h>
 
+#include "spec/patterns.h"
 #include "weights/weights.h"
 
 /* ---- graphs ------------------------------------------------------------------------------------ */
@@ -148,16 +149,30 @@ static bool choose(const plan_t *p, variant_plan_t *v, diag_t *d) {
 
 /* ---- updates ----------------------------------------------------------------------------------- */
 
-static bool add_update(plan_t *p, const graph_t *train, diag_t *d) {
-    (void)d;
-    p->training = (reformer_training_t){.optimizer = {.type = REFORMER_ADAMW, .lr = 1e-3, .betas = {0.9, 0.999}, .eps = {1e-8, 0}, .weight_decay = 0.01},
-                                        .max_grad_norm = 1,
-                                        .new_rotations = !p->spec->has_hash_seed};
-    update_t *u = update_make(p->arena, train, &p->training.optimizer, p->training.max_grad_norm);
-    for (int i = 0; i < u->n_states; i++)
-        p->states[i] = layout_state(p->arena, p->gradients, u, i);
-    p->update = u;
+/* Decay is a matter of the spec's patterns, where it has any. */
+static bool choose_decays(const plan_t *p, update_t *u, diag_t *d) {
+    const spec_t *s = p->spec;
+    if (!s->train.no_decay.given) return true;
+    const char **names = ARENA_ARRAY(p->arena, const char *, u->n);
+    bool *spared = ARENA_ARRAY(p->arena, bool, u->n);
+    for (int i = 0; i < u->n; i++)
+        names[i] = weights_hf_name(p->arena, p->layout, u->tensors[i].name);
+    if (!spec_choose(p->arena, s, KEY_train_no_decay, names, (size_t)u->n, spared, d)) return false;
+    for (int i = 0; i < u->n; i++) u->tensors[i].decays = !spared[i];
     return true;
+}
+
+static bool add_update(plan_t *p, const graph_t *train, diag_t *d) {
+    const spec_t *s = p->spec;
+    p->training = (reformer_training_t){.optimizer = s->train.optimizer,
+                                        .schedule = s->train.schedule,
+                                        .max_grad_norm = s->train.max_grad_norm,
+                                        .seed = (uint64_t)s->train.seed,
+                                        .new_rotations = !s->has_hash_seed};
+    update_t *u = update_make(p->arena, train, &s->train.optimizer, s->train.max_grad_norm);
+    for (int i = 0; i < u->n_states; i++) p->states[i] = layout_state(p->arena, p->gradients, u, i);
+    p->update = u;
+    return choose_decays(p, u, d);
 }
 
 bool plan_add_trains(plan_t *p, const plan_options_t *o, diag_t *d) {

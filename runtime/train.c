@@ -1,0 +1,305 @@
+/* Training: gradients of a step's micro-batches, then one update of the weights, in place.
+ *
+ * In: a bound model, its weights to write, the caller's memory. Out: the next weights, packed as kernels read them. What a
+ * step computes is in the model's code: train steps and the update (update.c). */
+#include "real.h"
+#include "rt_int.h"
+
+enum { IGNORED = -100 };
+
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+/* Offsets of the parts. */
+typedef struct {
+    size_t params, sum, gradients, state[REFORMER_STATES], rotations, bytes;
+} parts_t;
+
+static size_t rotation_floats(const reformer_rotations_t *r) {
+    return (size_t)(r->heads * r->head_size * r->rounds * r->half);
+}
+
+static int lay_out(const reformer_desc_t *d, size_t micro_batches, parts_t *p) {
+    reformer_room_t r = {0, 0};
+    size_t drawn = 0;
+    for (int i = 0; i < d->n_rotations; i++) drawn += rotation_floats(&d->rotations[i]);
+    p->params = reformer_take(&r, 1, d->gradients_bytes);
+    p->sum = reformer_take(&r, 1, d->gradients_bytes);
+    p->gradients = reformer_take(&r, micro_batches > 1, d->gradients_bytes);
+    for (int i = 0; i < REFORMER_STATES; i++) p->state[i] = reformer_take(&r, 1, d->state_bytes[i]);
+    p->rotations = reformer_take(&r, drawn, sizeof(float));
+    p->bytes = r.bytes;
+    return !r.full;
+}
+
+size_t reformer_trainer_bytes(const reformer_desc_t *desc, size_t micro_batches) {
+    parts_t p;
+    if (!desc || !desc->updates || micro_batches == 0) return 0;
+    return lay_out(desc, micro_batches, &p) ? p.bytes : 0;
+}
+
+size_t reformer_trainer_workspace(const reformer_desc_t *desc, size_t length, int threads) {
+    size_t most = desc && desc->updates ? reformer_train_bytes(desc, length, threads) : 0;
+    if (most == 0) return 0;
+    for (int i = 0, target = 0; i < desc->n_variants; i++) {
+        if (i > 0 && desc->variants[i].target == desc->variants[i - 1].target) continue;
+        size_t bytes = reformer_prepare_update_bytes(&desc->updates[target++], threads);
+        if (bytes == 0) return 0;
+        if (bytes > most) most = bytes;
+    }
+    return most;
+}
+
+static int bind_memory(reformer_trainer_t *t, const reformer_model_t *m, void *weights,
+                       void *memory, size_t micro_batches) {
+    parts_t p;
+    if (!t || !m || !m->desc || !weights || !memory || micro_batches == 0)
+        return REFORMER_E_ARGUMENT;
+    if (weights != (const void *)m->weights) return REFORMER_E_ARGUMENT;
+    if (!m->update) return REFORMER_E_TRAIN;
+    if ((uintptr_t)memory % REFORMER_ALIGNMENT) return REFORMER_E_ALIGNMENT;
+    if (!lay_out(m->desc, micro_batches, &p)) return REFORMER_E_ARGUMENT;
+    unsigned char *base = (unsigned char *)memory;
+    *t = (reformer_trainer_t){.model = m, .weights = (unsigned char *)weights};
+    t->params = (float *)(void *)(base + p.params);
+    t->sum = (float *)(void *)(base + p.sum);
+    if (micro_batches > 1) t->gradients = (float *)(void *)(base + p.gradients);
+    for (int i = 0; i < REFORMER_STATES; i++) t->state[i] = (float *)(void *)(base + p.state[i]);
+    t->rotations = (float *)(void *)(base + p.rotations);
+    return REFORMER_OK;
+}
+
+/* ---- the update's module ---------------------------------------------------------------------- */
+
+static reformer_update_t update_of(reformer_trainer_t *t, int threads,
+                                   const reformer_pool_t *pool) {
+    reformer_update_t u = {.weights = t->weights,
+                           .params = t->params,
+                           .sum = t->sum,
+                           .gradients = t->gradients,
+                           .share = 1,
+                           .step = t->step,
+                           .threads = threads,
+                           .pool = pool};
+    for (int i = 0; i < REFORMER_STATES; i++) u.state[i] = t->state[i];
+    return u;
+}
+
+static int run_update(const reformer_trainer_t *t, const reformer_update_t *u, void *workspace) {
+    reformer_call_t call;
+    const reformer_variant_t *v = t->model->update;
+    int error = reformer_prepare_update(t->model->desc, v, u, workspace, &call);
+    if (error) return error;
+    uint64_t host = reformer_enter();
+    v->run(&call);
+    reformer_leave(host);
+    return REFORMER_OK;
+}
+
+/* ---- beginning -------------------------------------------------------------------------------- */
+
+static void clear(float *x, size_t bytes) {
+    for (size_t i = 0; i < bytes / sizeof *x; i++) x[i] = 0;
+}
+
+static float *rotations_in(const reformer_trainer_t *t, int i) {
+    return (float *)(void *)(t->weights + t->model->desc->rotations[i].offset);
+}
+
+/* A step's are drawn anew; the weights' own are kept. `out` 1: from the weights, 0: into them. */
+static void move_rotations(const reformer_trainer_t *t, int out) {
+    const reformer_desc_t *d = t->model->desc;
+    float *kept = t->rotations;
+    for (int i = 0; i < d->n_rotations; i++) {
+        float *own = rotations_in(t, i);
+        size_t n = rotation_floats(&d->rotations[i]);
+        for (size_t k = 0; k < n; k++)
+            if (out) kept[k] = own[k];
+            else own[k] = kept[k];
+        kept += n;
+    }
+}
+
+int reformer_trainer_begin(reformer_trainer_t *t, const reformer_model_t *m, void *weights,
+                           void *memory, size_t micro_batches, void *workspace) {
+    int error = bind_memory(t, m, weights, memory, micro_batches);
+    if (error) return error;
+    const reformer_desc_t *d = m->desc;
+    clear(t->params, d->gradients_bytes);
+    clear(t->sum, d->gradients_bytes);
+    if (t->gradients) clear(t->gradients, d->gradients_bytes);
+    for (int i = 0; i < REFORMER_STATES; i++) clear(t->state[i], d->state_bytes[i]);
+    move_rotations(t, 1);
+    reformer_update_t u = update_of(t, 0, NULL);
+    u.phases[REFORMER_PHASE_UNPACK] = 1;
+    return run_update(t, &u, workspace);
+}
+
+int reformer_trainer_resume(reformer_trainer_t *t, const reformer_model_t *m, void *weights,
+                            void *memory, size_t micro_batches, int64_t step) {
+    if (step < 0) return REFORMER_E_ARGUMENT;
+    int error = bind_memory(t, m, weights, memory, micro_batches);
+    if (error) return error;
+    t->step = step;
+    return REFORMER_OK;
+}
+
+/* ---- gradients -------------------------------------------------------------------------------- */
+
+static int64_t count_labels(const int32_t *labels, size_t n) {
+    int64_t items = 0;
+    for (size_t i = 0; labels && i < n; i++) items += labels[i] != IGNORED;
+    return items;
+}
+
+/* The first label of a row of a causal LM belongs to no token. */
+int64_t reformer_items(const reformer_desc_t *desc, const reformer_io_t *io) {
+    if (!desc || !io) return 0;
+    size_t rows = io->batch ? io->batch : (size_t)desc->batch, first = 0;
+    int64_t items = 0;
+    switch (desc->head) {
+    case REFORMER_HEAD_NONE: return 0;
+    case REFORMER_HEAD_QA: return (int64_t)rows;
+    case REFORMER_HEAD_CLASSIFIER:
+        if (desc->train_loss != REFORMER_LOSS_CROSS_ENTROPY) return (int64_t)rows;
+        return count_labels(io->labels, rows);
+    case REFORMER_HEAD_CAUSAL_LM: first = 1; break;
+    case REFORMER_HEAD_MASKED_LM: break;
+    }
+    for (size_t b = 0; io->labels && io->length > first && b < rows; b++)
+        items += count_labels(io->labels + b * io->length + first, io->length - first);
+    return items;
+}
+
+typedef struct {
+    const reformer_trainer_t *t;
+} draw_t;
+
+static void draw(const reformer_call_t *call, unsigned char *scratch, const int64_t *arg,
+                 int64_t i) {
+    const reformer_trainer_t *t = ((const draw_t *)(const void *)arg)->t;
+    const reformer_desc_t *d = t->model->desc;
+    (void)call, (void)scratch;
+    reformer_draw_rotations(&d->rotations[i], d->training->seed, (uint32_t)t->step, 1,
+                            rotations_in(t, (int)i));
+}
+
+static void draw_all(const reformer_trainer_t *t, const reformer_io_t *io) {
+    reformer_call_t call = {.threads = reformer_workers(io->threads), .pool = io->pool};
+    draw_t arg = {t};
+    reformer_launch(&call, draw, t->model->desc->n_rotations, (const int64_t *)(const void *)&arg);
+}
+
+static int check_trainer(const reformer_trainer_t *t) {
+    return t && t->model && t->params ? REFORMER_OK : REFORMER_E_ARGUMENT;
+}
+
+int reformer_train_accumulate(reformer_trainer_t *t, const reformer_io_t *io, double share,
+                              int first, void *workspace) {
+    int error = check_trainer(t);
+    if (error) return error;
+    if (!io || !workspace || (!first && !t->gradients)) return REFORMER_E_ARGUMENT;
+    if (io->threads < 0 || io->threads > REFORMER_MAX_THREADS) return REFORMER_E_ARGUMENT;
+    reformer_io_t mine = *io;
+    mine.dropout_seed = t->model->desc->training->seed;
+    mine.dropout_step = (uint32_t)t->step;
+    if (first) draw_all(t, io);
+    float *gradients = first ? t->sum : t->gradients;
+    error = reformer_gradients(t->model, &mine, gradients, workspace);
+    if (error || (first && share == 1)) return error;
+    reformer_update_t u = update_of(t, io->threads, io->pool);
+    u.gradients = gradients;
+    u.share = share;
+    u.phases[first ? REFORMER_PHASE_SET : REFORMER_PHASE_ADD] = 1;
+    return run_update(t, &u, workspace);
+}
+
+/* ---- updates ---------------------------------------------------------------------------------- */
+
+static int is_finite(double x) {
+    return x - x == 0;
+}
+
+/* The first tensor of a sum that holds a NaN or an infinity; 0 where only the sum of squares overflows. */
+static int64_t bad_tensor(const reformer_trainer_t *t) {
+    reformer_tensor_t tensor;
+    for (size_t i = 0; reformer_gradient(t->model->desc, i, &tensor) == REFORMER_OK; i++)
+        for (size_t k = 0; k < tensor.elements; k++)
+            if (!is_finite((double)t->sum[tensor.offset + k])) return (int64_t)i;
+    return 0;
+}
+
+static void tell(const reformer_trainer_t *t, double norm, reformer_train_report_t *r) {
+    r->grad_norm = norm;
+    r->learning_rate = reformer_learning_rate(t->model->desc->training, t->step);
+    r->step = t->step;
+    r->bad = is_finite(norm) ? -1 : bad_tensor(t);
+}
+
+int reformer_train_update(reformer_trainer_t *t, int threads, const reformer_pool_t *pool,
+                          reformer_train_report_t *report, void *workspace) {
+    int error = check_trainer(t);
+    if (error) return error;
+    double norm = 0;
+    reformer_update_t u = update_of(t, threads, pool);
+    u.gradients = NULL;
+    u.norm = &norm;
+    u.phases[REFORMER_PHASE_NORM] = 1;
+    move_rotations(t, 0);
+    error = run_update(t, &u, workspace);
+    if (error) return error;
+    if (report) tell(t, norm, report);
+    if (!is_finite(norm)) return REFORMER_E_DIVERGED;
+    u.phases[REFORMER_PHASE_NORM] = 0;
+    u.phases[REFORMER_PHASE_UPDATE] = u.phases[REFORMER_PHASE_PACK] = 1;
+    error = run_update(t, &u, workspace);
+    if (!error) t->step++;
+    return error;
+}
+
+/* ---- a step ----------------------------------------------------------------------------------- */
+
+static int64_t count_items(const reformer_trainer_t *t, const reformer_io_t *io, size_t n) {
+    int64_t items = 0;
+    for (size_t i = 0; i < n; i++) items += reformer_items(t->model->desc, &io[i]);
+    return items;
+}
+
+/* All micro-batches; the loss is their mean by labels. */
+static int accumulate_all(reformer_trainer_t *t, const reformer_io_t *io, size_t n, int64_t items,
+                          double *loss, void *workspace) {
+    uint32_t rows = 0;
+    int first = 1;
+    *loss = 0;
+    for (size_t i = 0; i < n; i++) {
+        reformer_io_t mine = io[i];
+        float own = 0;
+        double share = (double)reformer_items(t->model->desc, &io[i]) / (double)items;
+        mine.dropout_row = rows;
+        if (!mine.loss) mine.loss = &own;
+        rows += (uint32_t)(io[i].batch ? io[i].batch : (size_t)t->model->desc->batch);
+        if (share == 0) continue;
+        int error = reformer_train_accumulate(t, &mine, share, first, workspace);
+        if (error) return error;
+        *loss += share * (double)*mine.loss;
+        first = 0;
+    }
+    return REFORMER_OK;
+}
+
+int reformer_train_step(reformer_trainer_t *t, const reformer_io_t *io, size_t n,
+                        reformer_train_report_t *report, void *workspace) {
+    reformer_train_report_t own;
+    int error = check_trainer(t);
+    if (error) return error;
+    if (!io || n == 0) return REFORMER_E_ARGUMENT;
+    if (!report) report = &own;
+    *report = (reformer_train_report_t){.step = t->step, .bad = -1};
+    report->items = count_items(t, io, n);
+    if (report->items == 0) return REFORMER_E_LABEL;
+    error = accumulate_all(t, io, n, report->items, &report->loss, workspace);
+    if (error) {
+        move_rotations(t, 0);
+        return error;
+    }
+    return reformer_train_update(t, io->threads, io->pool, report, workspace);
+}
