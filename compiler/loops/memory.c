@@ -36,8 +36,9 @@ static void place_buffer(memory_t *s, const buffer_t *b, region_t *workspace, re
     place_t *p = &s->places[b->id];
     int64_t units = s->call->units, bytes = dim_at(buffer_bytes(b), units);
     for (int k = 0; k < b->rank; k++) p->dims[k] = dim_at(b->dims[k], units);
-    if (b->kind == BUF_STATE &&
-        b->slot >= REFORMER_SLOT_RECORDS) { /* as many as there is room for */
+    bool record =
+        b->slot >= REFORMER_SLOT_RECORDS && b->slot < REFORMER_SLOT_RECORDS + REFORMER_RECORD_PARTS;
+    if (b->kind == BUF_STATE && record) { /* as many as there is room for */
         bytes = bytes / p->dims[0] * s->call->capacity;
         p->dims[0] = s->call->capacity;
     }
