@@ -2,7 +2,7 @@
  *
  * Weights: Linear and Embedding N(0, initializer_range), biases 0, layer norms 1 and 0, axial
  * tables N(0, axial_norm_std); one stream of torch's generator through the params in the Graph's
- * order. Rotations (HF_SEMANTICS 6.3): with hash_seed the generator is seeded before every layer,
+ * order, those alone that a file lacks where it is to be filled up. Rotations (HF_SEMANTICS 6.3): with hash_seed the generator is seeded before every layer,
  * so layers of one shape have equal ones; without it one stream serves the layers that draw, in
  * order. */
 #include <string.h>
@@ -24,20 +24,25 @@ static bool ends_with(const char *s, const char *suffix) {
     return n >= m && strcmp(s + n - m, suffix) == 0;
 }
 
+static bool initialise(store_t *s, tensor_t *t, torch_rng_t *g, const spec_t *spec, diag_t *d) {
+    float *x = store_room(s, t, d);
+    if (!x) return false;
+    if (ends_with(t->name, "layer_norm.weight")) fill(x, t->elements, 1);
+    else if (ends_with(t->name, ".bias")) fill(x, t->elements, 0);
+    else if (is_axial_table(t->name)) draw(g, x, t->elements, spec->axial_norm_std);
+    else draw(g, x, t->elements, spec->initializer_range);
+    t->data = x;
+    return true;
+}
+
 bool store_random(store_t *s, const spec_t *spec, uint64_t seed, diag_t *d) {
     torch_rng_t g;
     torch_seed(&g, seed);
     for (size_t i = 0; i < s->n; i++) {
         tensor_t *t = &s->tensors[i];
         int layer;
-        if (is_rotations(t->name, &layer)) continue;
-        float *x = store_room(s, t, d);
-        if (!x) return false;
-        if (ends_with(t->name, "layer_norm.weight")) fill(x, t->elements, 1);
-        else if (ends_with(t->name, ".bias")) fill(x, t->elements, 0);
-        else if (is_axial_table(t->name)) draw(&g, x, t->elements, spec->axial_norm_std);
-        else draw(&g, x, t->elements, spec->initializer_range);
-        t->data = x;
+        if (t->data || is_rotations(t->name, &layer)) continue;
+        if (!initialise(s, t, &g, spec, d)) return false;
     }
     return true;
 }

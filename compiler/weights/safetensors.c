@@ -381,7 +381,7 @@ typedef struct {
     st_dtype_t dtype;
     int rank;
     int64_t shape[8];
-    unsigned char *data;
+    const unsigned char *data;
     size_t bytes;
 } pending_t;
 
@@ -389,6 +389,7 @@ struct st_writer {
     arena_t *arena;
     pending_t *tensors;
     size_t n, cap;
+    bool for_torch;
 };
 
 st_writer_t *st_writer_new(void) {
@@ -402,8 +403,8 @@ void st_writer_free(st_writer_t *w) {
     if (w) arena_free(w->arena);
 }
 
-void *st_writer_space(st_writer_t *w, const char *name, st_dtype_t dtype, int rank,
-                      const int64_t *shape) {
+static pending_t *add_pending(st_writer_t *w, const char *name, st_dtype_t dtype, int rank,
+                              const int64_t *shape) {
     pending_t t = {.name = arena_strdup(w->arena, name), .dtype = dtype, .rank = rank};
     if (rank < 0 || rank > 8) bug("tensor '%s' of rank %d", name, rank);
     t.bytes = dtype_info(dtype)->size;
@@ -412,9 +413,16 @@ void *st_writer_space(st_writer_t *w, const char *name, st_dtype_t dtype, int ra
         if (shape[i] < 0 || __builtin_mul_overflow(t.bytes, (size_t)shape[i], &t.bytes))
             bug("tensor '%s': impossible shape", name);
     }
-    t.data = arena_alloc(w->arena, t.bytes);
     ARENA_PUSH(w->arena, w->tensors, w->n, w->cap) = t;
-    return t.data;
+    return &w->tensors[w->n - 1];
+}
+
+void *st_writer_space(st_writer_t *w, const char *name, st_dtype_t dtype, int rank,
+                      const int64_t *shape) {
+    pending_t *t = add_pending(w, name, dtype, rank, shape);
+    void *data = arena_alloc(w->arena, t->bytes);
+    t->data = data;
+    return data;
 }
 
 void st_writer_add(st_writer_t *w, const char *name, st_dtype_t dtype, int rank,
@@ -422,6 +430,15 @@ void st_writer_add(st_writer_t *w, const char *name, st_dtype_t dtype, int rank,
     void *to = st_writer_space(w, name, dtype, rank, shape);
     size_t bytes = w->tensors[w->n - 1].bytes;
     if (bytes) memcpy(to, data, bytes);
+}
+
+void st_writer_borrow(st_writer_t *w, const char *name, st_dtype_t dtype, int rank,
+                      const int64_t *shape, const void *data) {
+    add_pending(w, name, dtype, rank, shape)->data = data;
+}
+
+void st_writer_for_torch(st_writer_t *w) {
+    w->for_torch = true;
 }
 
 static void write_entry(sbuf_t *s, const pending_t *t, size_t begin) {
@@ -465,7 +482,7 @@ bool st_writer_put(st_writer_t *w, output_set_t *set, const char *path, diag_t *
     check_duplicates(w);
     pending_t **order = in_file_order(w);
     sbuf_t header = {0};
-    sbuf_puts(&header, "{");
+    sbuf_puts(&header, w->for_torch ? "{\"__metadata__\":{\"format\":\"pt\"}" : "{");
     size_t at = 0;
     for (size_t i = 0; i < w->n; i++) {
         write_entry(&header, order[i], at);

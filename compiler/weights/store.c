@@ -157,7 +157,9 @@ typedef struct {
     const st_file_t *f;
     bool *used; /* per tensor of the file */
     diag_t *d;
-    int missing; /* params that the file lacks */
+    const store_options_t *o;
+    int missing;   /* params that the file lacks */
+    sbuf_t listed; /* where they are drawn: their names */
 } load_t;
 
 static const st_tensor_t *take_name(load_t *l, const char *name) {
@@ -184,9 +186,31 @@ static const st_tensor_t *find_param(load_t *l, const char *name) {
 
 static void load_param(load_t *l, tensor_t *t) {
     const st_tensor_t *from = find_param(l, t->name);
-    if (from) (void)store_take(l->s, t, from, st_path(l->f), l->d);
-    else if (l->missing++ < MAX_REPORTS)
-        diag_error(l->d, IN_FILE(st_path(l->f)), "tensor '%s' is missing", t->name);
+    if (from) {
+        (void)store_take(l->s, t, from, st_path(l->f), l->d);
+        return;
+    }
+    if (l->missing++ >= MAX_REPORTS) return;
+    if (l->o->fills) sbuf_printf(&l->listed, "%s%s", l->missing > 1 ? ", " : "", t->name);
+    else diag_error(l->d, IN_FILE(st_path(l->f)), "tensor '%s' is missing", t->name);
+}
+
+/* What load_param() found missing: errors, or new values for it. */
+static void settle_missing(load_t *l, const spec_t *spec) {
+    if (l->missing == 0) return;
+    const char *path = st_path(l->f);
+    int more = l->missing > MAX_REPORTS ? l->missing - MAX_REPORTS : 0;
+    if (l->o->fills) {
+        sbuf_t rest = {0};
+        if (more) sbuf_printf(&rest, " and %d more", more);
+        diag_warning(l->d, IN_FILE(path), "lacks %d tensor%s of this model, drawn at random: %s%s",
+                     l->missing, l->missing > 1 ? "s" : "", l->listed.data, more ? rest.data : "");
+        sbuf_free(&rest);
+        (void)store_random(l->s, spec, l->o->fill_seed, l->d);
+        return;
+    }
+    if (more) diag_error(l->d, IN_FILE(path), "%d more tensors are missing", more);
+    diag_hint(l->d, "is this a checkpoint of the model that the spec describes?");
 }
 
 /* Tensors that nobody asked for: one warning, however many there are. */
@@ -234,8 +258,10 @@ static bool has_any(load_t *l) {
     return false;
 }
 
-static void load_all(store_t *s, const st_file_t *f, diag_t *d) {
-    load_t l = {.s = s, .f = f, .d = d};
+static void load_all(store_t *s, const st_file_t *f, const spec_t *spec, const store_options_t *o,
+                     diag_t *d) {
+    load_t l = {.s = s, .f = f, .d = d, .o = o};
+    int before = diag_errors(d);
     l.used = ARENA_ARRAY(s->arena, bool, st_count(l.f));
     if (st_unwrapped(f))
         diag_warning(d, IN_FILE(st_path(f)), "a wrapper's '%s' is taken off the tensors' names",
@@ -251,16 +277,15 @@ static void load_all(store_t *s, const st_file_t *f, diag_t *d) {
             if (t) (void)store_take(s, &s->tensors[i], t, st_path(f), d);
         }
     }
-    if (l.missing > MAX_REPORTS)
-        diag_error(d, IN_FILE(st_path(l.f)), "%d more tensors are missing",
-                   l.missing - MAX_REPORTS);
-    if (l.missing) diag_hint(d, "is this a checkpoint of the model that the spec describes?");
+    if (!o->fills || diag_errors(d) == before) settle_missing(&l, spec);
+    sbuf_free(&l.listed);
     report_unknown(&l);
 }
 
-static bool load_file(store_t *s, const char *path, diag_t *d) {
+static bool load_file(store_t *s, const char *path, const spec_t *spec, const store_options_t *o,
+                      diag_t *d) {
     s->weights = st_open_weights(path, d);
-    if (s->weights) load_all(s, s->weights, d);
+    if (s->weights) load_all(s, s->weights, spec, o, d);
     return s->weights != NULL; /* store_load counts the errors */
 }
 
@@ -344,7 +369,7 @@ bool store_fits(const graph_t *g, const char *path, diag_t *d) {
 static bool load_tensors(store_t *s, const graph_t *g, const store_options_t *o, diag_t *d) {
     const char *path = o->path;
     if (o->tensors) {
-        load_all(s, o->tensors, d);
+        load_all(s, o->tensors, g->spec, o, d);
         return true;
     }
     if (!path) {
@@ -362,7 +387,7 @@ static bool load_tensors(store_t *s, const graph_t *g, const store_options_t *o,
         return store_random(s, g->spec, seed, d);
     }
     const char *file = resolve(s->arena, path, d);
-    return file && load_file(s, file, d);
+    return file && load_file(s, file, g->spec, o, d);
 }
 
 store_t *store_load(const graph_t *g, const store_options_t *o, diag_t *d) {

@@ -24,7 +24,7 @@ float *store_room(store_t *s, const tensor_t *t, diag_t *d);
 /* The values of t are read no more. */
 void store_forget(const store_t *s, const tensor_t *t);
 
-/* Hugging Face's initialisation of everything but rotations. */
+/* Hugging Face's initialisation of what has no values yet, but for rotations. */
 bool store_random(store_t *s, const spec_t *spec, uint64_t seed, diag_t *d);
 /* Rotations that have no values yet: from the file, else from hash_seed, else one stream. */
 bool store_rotations(store_t *s, const spec_t *spec, const store_options_t *o, diag_t *d);

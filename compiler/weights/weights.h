@@ -76,6 +76,11 @@ void st_writer_add(st_writer_t *w, const char *name, st_dtype_t dtype, int rank,
 /* The same without data: zeroed room for them, which the caller fills before saving. */
 void *st_writer_space(st_writer_t *w, const char *name, st_dtype_t dtype, int rank,
                       const int64_t *shape);
+/* The same without a copy: `data` must outlive the writer. */
+void st_writer_borrow(st_writer_t *w, const char *name, st_dtype_t dtype, int rank,
+                      const int64_t *shape, const void *data);
+/* The file says that its tensors are torch's, which older transformers want to read before they take any. */
+void st_writer_for_torch(st_writer_t *w);
 bool st_writer_save(st_writer_t *w, const char *path, diag_t *d); /* does not free w */
 bool st_writer_put(st_writer_t *w, output_set_t *set, const char *path,
                    diag_t *d); /* one of a set */
@@ -131,6 +136,8 @@ typedef struct {
     const st_file_t *tensors;   /* instead of path, NULL: none; must outlive the store */
     const char *rotations_path; /* NULL: none */
     uint64_t seed;
+    bool fills; /* what the file lacks is drawn as random weights are, and a warning lists it */
+    uint64_t fill_seed; /* of those */
 } store_options_t;
 store_t *store_load(const graph_t *g, const store_options_t *o, diag_t *d);
 /* Copies the values: from here on `tensors` may go. False after an error: no memory. */

@@ -408,6 +408,32 @@ static void round_trip(void **state) {
     diag_free(d);
 }
 
+/* A tensor of the caller's is read when the file is written; torch's mark is the header's first entry. */
+static void borrows_and_is_torchs(void **state) {
+    (void)state;
+    diag_t *d = diag_new();
+    float x[2] = {1, 2};
+    const int64_t shape[] = {2};
+    st_writer_t *w = st_writer_new();
+    st_writer_for_torch(w);
+    st_writer_borrow(w, "x", ST_F32, 1, shape, x);
+    x[1] = 3;
+    const char *path = temporary("borrowed.safetensors");
+    assert_true(st_writer_save(w, path, d));
+    st_writer_free(w);
+    size_t n;
+    unsigned char *bytes = read_bytes(path, &n);
+    static const char header[] = "{\"__metadata__\":{\"format\":\"pt\"},\"x\":";
+    assert_memory_equal(bytes + 8, header, sizeof header - 1);
+    free(bytes);
+    st_file_t *f = st_open(path, d);
+    assert_non_null(f);
+    assert_int_equal(st_count(f), 1);
+    assert_memory_equal(st_at(f, 0)->data, x, sizeof x);
+    st_close(f);
+    diag_free(d);
+}
+
 static void writes_whole_or_not_at_all(void **state) {
     (void)state;
     diag_t *d = diag_new();
@@ -446,6 +472,7 @@ int main(void) {
         cmocka_unit_test(narrows_doubles),
         cmocka_unit_test(reads_integers),
         cmocka_unit_test(round_trip),
+        cmocka_unit_test(borrows_and_is_torchs),
         cmocka_unit_test(writes_whole_or_not_at_all),
     };
     return RUN_TESTS(tests);

@@ -122,6 +122,36 @@ static void errors_name_the_tensor(void **state) {
             "'reformer.embeddings.word_embeddings.weight'");
 }
 
+/* What the file lacks is drawn as random weights are, from a stream of its own; the rest is the file's. */
+static void fills_what_is_missing(void **state) {
+    (void)state;
+    model_t m;
+    model_open(&m);
+    store_options_t o = {
+        .path = model_file(&(file_t){.skip = 1, .no_bias = true}), .fills = true, .fill_seed = 9};
+    store_t *s = store_load(&m.graph, &o, m.d);
+    if (!s) fail_msg("%s", messages(m.d));
+    assert_says(m.d, "warning: lacks 2 tensors of this model, drawn at random: "
+                     "embeddings.word_embeddings.weight, lm_head.bias\n");
+    float drawn[20];
+    torch_rng_t g;
+    torch_seed(&g, 9);
+    torch_randn(&g, drawn, 20);
+    const tensor_t *words = store_find(s, "embeddings.word_embeddings.weight"),
+                   *bias = store_find(s, "lm_head.bias"),
+                   *head = store_find(s, "lm_head.decoder.weight");
+    for (int i = 0; i < 20; i++) assert_true(words->data[i] == drawn[i] * 0.5f);
+    for (int i = 0; i < 5; i++) assert_true(bias->data[i] == 0);
+    for (int i = 0; i < 40; i++) assert_true(head->data[i] == model_value(11, i));
+    store_free(s);
+    model_close(&m);
+    model_open(&m); /* a shape that differs is no missing tensor */
+    o.path = model_file(&(file_t){.skip = 1, .reshape = 6});
+    assert_null(store_load(&m.graph, &o, m.d));
+    assert_says(m.d, "query_key.weight' has shape [4, 6], this model needs [6, 4]");
+    model_close(&m);
+}
+
 static void reports_all_of_them(void **state) {
     (void)state;
     model_t m;
@@ -507,6 +537,7 @@ int main(void) {
         cmocka_unit_test(loads_unaligned_data),
         cmocka_unit_test(warns_of_unknown_tensors),
         cmocka_unit_test(errors_name_the_tensor),
+        cmocka_unit_test(fills_what_is_missing),
         cmocka_unit_test(reports_all_of_them),
         cmocka_unit_test(folders),
         cmocka_unit_test(refuses_another_models_file),
