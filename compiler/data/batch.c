@@ -94,10 +94,10 @@ static bool put_crop(const data_t *data, uint64_t row, int64_t i, data_batch_t *
 
 /* ---- tables --------------------------------------------------------------------------------- */
 
-static void put_table_row(const data_t *data, const table_t *table, int64_t row, int64_t i,
+static void put_table_row(const data_t *data, const tsv_t *table, int64_t row, int64_t i,
                           data_batch_t *out) {
     int64_t n, length = out->length;
-    const int32_t *from = table_row(table, row, &n, &out->labels[i]);
+    const int32_t *from = tsv_row(table, row, &n, &out->labels[i]);
     int32_t *ids = out->input_ids + i * length;
     uint8_t *mask = out->attention_mask + i * length;
     if (n > length) n = length;
@@ -115,7 +115,7 @@ static void put_table_row(const data_t *data, const table_t *table, int64_t row,
 /* A row of the table by its place among those that are kept, and those held out behind them. */
 static int64_t kept_row(const data_t *data, uint64_t place) {
     if (data->eval_table || data->o.held_out <= 0) return (int64_t)place;
-    return (int64_t)random_order(data->o.seed, PLACE_HELD_OUT, 0, (uint64_t)table_rows(data->table),
+    return (int64_t)random_order(data->o.seed, PLACE_HELD_OUT, 0, (uint64_t)tsv_rows(data->table),
                                  place);
 }
 

@@ -30,8 +30,8 @@ void data_free(data_t *data) {
     if (!data) return;
     if (data->eval.source != data->train.source) source_free(data->eval.source);
     source_free(data->train.source);
-    table_free(data->table);
-    table_free(data->eval_table);
+    tsv_free(data->table);
+    tsv_free(data->eval_table);
     heap_free((void *)(uintptr_t)data->o.masking.never);
     heap_free(data);
 }
@@ -101,15 +101,15 @@ data_t *data_open_source(const data_options_t *o, source_t *train, source_t *eva
 
 /* ---- tables and tasks ----------------------------------------------------------------------- */
 
-data_t *data_open_table(const data_options_t *o, table_t *train, table_t *eval, diag_t *d) {
+data_t *data_open_tsv(const data_options_t *o, tsv_t *train, tsv_t *eval, diag_t *d) {
     data_t *data = new_data(o);
-    int64_t rows = table_rows(train);
+    int64_t rows = tsv_rows(train);
     data->o.goal = DATA_CLASSES;
     data->table = train;
     data->eval_table = eval;
     if (eval) data->o.held_out = 0;
     data->epoch_rows = kept(&data->o, rows);
-    data->eval_windows = eval ? table_rows(eval) : rows - data->epoch_rows;
+    data->eval_windows = eval ? tsv_rows(eval) : rows - data->epoch_rows;
     if (data->epoch_rows < 1)
         diag_error(d, NOWHERE, "of a table of %lld row%s none is left to train on", (long long)rows,
                    rows == 1 ? "" : "s");
@@ -162,7 +162,7 @@ static void describe_source(const data_t *data, sbuf_t *out) {
 }
 
 static void describe_table(const data_t *data, sbuf_t *out) {
-    int64_t cut = table_cut(data->table);
+    int64_t cut = tsv_cut(data->table);
     sbuf_printf(out, "%lld rows an epoch, %lld held out", (long long)data->epoch_rows,
                 (long long)data_eval_windows(data));
     if (cut > 0)
@@ -198,7 +198,7 @@ static uint64_t hash_content(const data_t *data, uint64_t h) {
                             t->most, t->depth,  t->arguments};
     h = hash64(h, task, sizeof task);
     uint64_t x = data->train.source ? source_fingerprint(data->train.source)
-                 : data->table      ? table_fingerprint(data->table)
+                 : data->table      ? tsv_fingerprint(data->table)
                                     : 0;
     return hash64(h, &x, sizeof x);
 }

@@ -1,6 +1,6 @@
 /* What a model is trained on and measured with: batches of rows.
  *
- * In: tokens of a text or a token file (source.h), a table of labelled texts (table.h), or a synthetic task (task.h).
+ * In: tokens of a text or a token file (source.h), a table of labelled texts (tsv.h), or a synthetic task (task.h).
  * Out: the rows of any step, in any order, on any machine: a row is a pure function of the options and of its number
  * row = step * rows_per_step + row of the step, so there is no state to save, and nothing to skip on resuming. Knows
  * ids, lengths and seeds; neither models nor specs.
@@ -15,8 +15,8 @@
 #define REFORMERC_DATA_DATA_H
 
 #include "data/source.h"
-#include "data/table.h"
 #include "data/task.h"
+#include "data/tsv.h"
 
 typedef enum {
     DATA_CAUSAL, /* labels are the ids; the head shifts */
@@ -79,7 +79,7 @@ typedef struct data data_t;
 
 /* NULL after errors in d. They take over the sources and tables, in that case too. `eval`: NULL: what is held out. */
 data_t *data_open_source(const data_options_t *o, source_t *train, source_t *eval, diag_t *d);
-data_t *data_open_table(const data_options_t *o, table_t *train, table_t *eval, diag_t *d);
+data_t *data_open_tsv(const data_options_t *o, tsv_t *train, tsv_t *eval, diag_t *d);
 data_t *data_open_task(const data_options_t *o, const task_t *task, diag_t *d);
 void data_free(data_t *data); /* NULL is fine */
 

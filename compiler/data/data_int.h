@@ -11,12 +11,12 @@ typedef struct {
 } span_t;
 
 struct data {
-    data_options_t o;            /* eval_length resolved; masking.never is a copy */
-    span_t train, eval;          /* of sources; eval.source may be train's */
-    table_t *table, *eval_table; /* of tables; eval_table NULL: rows of `table` are held out */
-    task_t task;                 /* kind TASK_NONE: it is none */
-    int64_t epoch_rows;          /* 0: every row is new */
-    int64_t eval_windows;        /* there are, of which data_eval_windows() are taken */
+    data_options_t o;          /* eval_length resolved; masking.never is a copy */
+    span_t train, eval;        /* of sources; eval.source may be train's */
+    tsv_t *table, *eval_table; /* of tables; eval_table NULL: rows of `table` are held out */
+    task_t task;               /* kind TASK_NONE: it is none */
+    int64_t epoch_rows;        /* 0: every row is new */
+    int64_t eval_windows;      /* there are, of which data_eval_windows() are taken */
 };
 
 #endif

@@ -16,6 +16,18 @@
  * that nobody writes to, a folder, a socket and a device are errors. */
 char *file_read(const char *path, size_t max_bytes, size_t *bytes, diag_t *d);
 
+/* The same in parts, for a text that is not to be in memory at once. */
+typedef struct {
+    int fd;
+    const char *path; /* the caller's */
+    uint64_t bytes;   /* of a regular file, when it was opened; 0: nobody knows */
+    bool pipe, begun;
+} flow_t;
+bool flow_open(const char *path, flow_t *s, diag_t *d);
+/* At most `bytes` that come next: how many, 0 at the end, -1 after an error in d. */
+int64_t flow_read(flow_t *s, void *out, size_t bytes, diag_t *d);
+void flow_close(flow_t *s);
+
 /* Bytes of a regular file in memory of their own, page-aligned: whatever becomes of the file, they stay. */
 typedef struct {
     const unsigned char *data;
@@ -49,6 +61,8 @@ void input_close(input_t *in);
 typedef struct output output_t;
 output_t *output_open(const char *path, diag_t *d);
 bool output_write(output_t *o, const void *data, size_t bytes);
+/* Over bytes that were written before. */
+bool output_patch(output_t *o, uint64_t at, const void *data, size_t bytes);
 bool output_commit(output_t *o); /* flush, close, rename; frees o; false after an error in d, or
                                     without one where a pipe behind stdout is closed */
 bool output_finish(output_t *o); /* the part of a commit that a full disk can stop */

@@ -82,35 +82,51 @@ static ssize_t read_some(int fd, bool pipe, bool begun, void *out, size_t n, boo
     }
 }
 
+bool flow_open(const char *path, flow_t *s, diag_t *d) {
+    struct stat st;
+    *s = (flow_t){.fd = open_for_reading(path, &st, d), .path = path};
+    if (s->fd < 0) return false;
+    s->pipe = S_ISFIFO(st.st_mode);
+    s->bytes = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+    if (!endless(s->fd, &st)) return true;
+    s->fd = refuse(s->fd, path, "is a device, a file is needed here", d);
+    return false;
+}
+
+int64_t flow_read(flow_t *s, void *out, size_t bytes, diag_t *d) {
+    bool alone;
+    ssize_t n = read_some(s->fd, s->pipe, s->begun, out, bytes, &alone);
+    if (n < 0) diag_error(d, IN_FILE(s->path), "cannot read: %s", strerror(errno));
+    else if (alone) diag_error(d, IN_FILE(s->path), "is a pipe that nobody writes to");
+    s->begun = s->begun || n > 0;
+    return alone ? -1 : n;
+}
+
+void flow_close(flow_t *s) {
+    (void)guard_close(s->fd);
+    s->fd = -1;
+}
+
 /* False after an error in d. */
-static bool read_all(int fd, const struct stat *st, const char *path, size_t max_bytes, sbuf_t *s,
-                     diag_t *d) {
-    bool pipe = S_ISFIFO(st->st_mode), alone;
+static bool read_all(flow_t *in, size_t max_bytes, sbuf_t *s, diag_t *d) {
     char chunk[1 << 16];
-    ssize_t n;
-    while ((n = read_some(fd, pipe, s->size > 0, chunk, sizeof chunk, &alone)) > 0) {
+    int64_t n;
+    while ((n = flow_read(in, chunk, sizeof chunk, d)) > 0) {
         sbuf_write(s, chunk, (size_t)n);
         if (!max_bytes || s->size <= max_bytes) continue;
-        diag_error(d, IN_FILE(path), "is larger than %zu bytes, the limit here", max_bytes);
+        diag_error(d, IN_FILE(in->path), "is larger than %zu bytes, the limit here", max_bytes);
         return false;
     }
-    if (n < 0) diag_error(d, IN_FILE(path), "cannot read: %s", strerror(errno));
-    else if (alone) diag_error(d, IN_FILE(path), "is a pipe that nobody writes to");
-    return n == 0 && !alone;
+    return n == 0;
 }
 
 char *file_read(const char *path, size_t max_bytes, size_t *bytes, diag_t *d) {
-    struct stat st;
-    int fd = open_for_reading(path, &st, d);
-    if (fd < 0) return NULL;
-    if (endless(fd, &st)) {
-        (void)refuse(fd, path, "is a device, a file is needed here", d);
-        return NULL;
-    }
+    flow_t in;
+    if (!flow_open(path, &in, d)) return NULL;
     sbuf_t s = {0};
     sbuf_puts(&s, "");
-    bool ok = read_all(fd, &st, path, max_bytes, &s, d);
-    (void)guard_close(fd);
+    bool ok = read_all(&in, max_bytes, &s, d);
+    flow_close(&in);
     if (!ok) {
         sbuf_free(&s);
         return NULL;

@@ -161,6 +161,17 @@ static bool write_in_place(output_t *o) {
     return ok;
 }
 
+bool output_patch(output_t *o, uint64_t at, const void *data, size_t bytes) {
+    if (!o->target) {
+        memcpy(o->held.data + at, data, bytes);
+        return true;
+    }
+    if (o->failed) return false;
+    bool ok = fseeko(o->file, (off_t)at, SEEK_SET) == 0 &&
+              fwrite(data, 1, bytes, o->file) == bytes && fseeko(o->file, 0, SEEK_END) == 0;
+    return ok || fail(o, "cannot write");
+}
+
 bool output_finish(output_t *o) {
     if (!o->file) return !o->failed;
     if (!o->failed && (fflush(o->file) != 0 || fsync(fileno(o->file)) != 0) && errno != EINVAL)

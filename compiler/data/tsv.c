@@ -1,5 +1,5 @@
-/* Reading of table.h: the file whole, its lines, the two columns, then ids and classes. */
-#include "data/table.h"
+/* Reading of tsv.h: the file whole, its lines, the two columns, then ids and classes. */
+#include "data/tsv.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,12 +20,12 @@ typedef struct {
     word_t text, label;
     int line; /* from 1 */
     int32_t class;
-    int64_t from, n; /* its ids in table_t.ids */
-} table_row_t;
+    int64_t from, n; /* its ids in tsv_t.ids */
+} tsv_row_t;
 
-struct table {
+struct tsv {
     arena_t *arena; /* rows, names */
-    table_row_t *rows;
+    tsv_row_t *rows;
     size_t n, cap;
     const char **names; /* [n_names] of the classes; NULL: numbers */
     int64_t n_names, cut;
@@ -34,14 +34,14 @@ struct table {
 };
 
 typedef struct {
-    table_t *t;
-    const table_options_t *o;
+    tsv_t *t;
+    const tsv_options_t *o;
     const char *path;
     int text, label; /* columns, from 0; -1: the last one */
     diag_t *d;
 } reader_t;
 
-void table_free(table_t *t) {
+void tsv_free(tsv_t *t) {
     if (!t) return;
     arena_free(t->arena);
     heap_free(t->ids);
@@ -120,14 +120,14 @@ static bool find_columns(reader_t *r, word_t first, bool *is_header) {
 }
 
 static bool add_line(reader_t *r, word_t line, int number) {
-    table_row_t row = {column(line, r->text), column(line, r->label), number, 0, 0, 0};
+    tsv_row_t row = {column(line, r->text), column(line, r->label), number, 0, 0, 0};
     int missing = row.text.n == SIZE_MAX ? r->text : row.label.n == SIZE_MAX ? r->label : -1;
     if (missing >= 0) {
         diag_error(r->d, (srcloc_t){r->path, number, 1}, "has no column %d", missing + 1);
         diag_hint(r->d, "columns are separated by tabs");
         return diag_errors(r->d) < DIAG_MOST_PRINTED;
     }
-    table_t *t = r->t;
+    tsv_t *t = r->t;
     ARENA_PUSH(t->arena, t->rows, t->n, t->cap) = row;
     return true;
 }
@@ -191,7 +191,7 @@ static bool all_numbers(const reader_t *r) {
 
 /* The file's own names, sorted. */
 static bool collect_names(reader_t *r) {
-    table_t *t = r->t;
+    tsv_t *t = r->t;
     word_t *all = ARENA_ARRAY(t->arena, word_t, t->n);
     for (size_t i = 0; i < t->n; i++) all[i] = t->rows[i].label;
     qsort(all, t->n, sizeof *all, by_bytes);
@@ -210,20 +210,20 @@ static bool collect_names(reader_t *r) {
 }
 
 static void copy_names(reader_t *r) {
-    table_t *t = r->t;
+    tsv_t *t = r->t;
     t->names = ARENA_ARRAY(t->arena, const char *, r->o->n_labels);
     for (int64_t i = 0; i < r->o->n_labels; i++)
         t->names[i] = arena_strdup(t->arena, r->o->labels[i]);
     t->n_names = r->o->n_labels;
 }
 
-static int32_t find_name(const table_t *t, word_t w) {
+static int32_t find_name(const tsv_t *t, word_t w) {
     for (int64_t i = 0; i < t->n_names; i++)
         if (strlen(t->names[i]) == w.n && memcmp(t->names[i], w.at, w.n) == 0) return (int32_t)i;
     return -1;
 }
 
-static void unknown_class(reader_t *r, const table_row_t *row) {
+static void unknown_class(reader_t *r, const tsv_row_t *row) {
     char word[64];
     snprintf(word, sizeof word, "%.*s", (int)(row->label.n < 63 ? row->label.n : 63),
              row->label.at);
@@ -235,13 +235,13 @@ static void unknown_class(reader_t *r, const table_row_t *row) {
 }
 
 static bool find_classes(reader_t *r) {
-    table_t *t = r->t;
+    tsv_t *t = r->t;
     int before = diag_errors(r->d);
     bool numbers = all_numbers(r);
     if (r->o->labels) copy_names(r);
     else if (!numbers && !collect_names(r)) return false;
     for (size_t i = 0; i < t->n; i++) {
-        table_row_t *row = &t->rows[i];
+        tsv_row_t *row = &t->rows[i];
         row->class = find_name(t, row->label);
         if (row->class < 0) row->class = (int32_t)class_number(row->label, r->o->n_labels);
         if (row->class < 0) unknown_class(r, row);
@@ -252,7 +252,7 @@ static bool find_classes(reader_t *r) {
 
 /* ---- ids ------------------------------------------------------------------------------------ */
 
-static void push_ids(table_t *t, const int32_t *ids, int64_t n) {
+static void push_ids(tsv_t *t, const int32_t *ids, int64_t n) {
     if (t->n_ids + n > t->cap_ids) {
         t->cap_ids = 2 * (t->n_ids + n);
         t->ids = heap_resize(t->ids, (size_t)t->cap_ids * sizeof *t->ids);
@@ -261,8 +261,8 @@ static void push_ids(table_t *t, const int32_t *ids, int64_t n) {
     t->n_ids += n;
 }
 
-static bool encode_row(reader_t *r, table_row_t *row) {
-    table_t *t = r->t;
+static bool encode_row(reader_t *r, tsv_row_t *row) {
+    tsv_t *t = r->t;
     int32_t *ids = NULL;
     int64_t n = 0;
     row->from = t->n_ids;
@@ -289,9 +289,9 @@ static bool encode_rows(reader_t *r) {
 
 /* ---- the table ------------------------------------------------------------------------------ */
 
-table_t *table_open(const char *path, const table_options_t *o, diag_t *d) {
+tsv_t *tsv_open(const char *path, const tsv_options_t *o, diag_t *d) {
     size_t bytes = 0;
-    table_t *t = heap_new(1, sizeof *t);
+    tsv_t *t = heap_new(1, sizeof *t);
     reader_t r = {t, o, path, 0, 0, d};
     t->arena = arena_new();
     char *content = file_read(path, 0, &bytes, d);
@@ -299,34 +299,34 @@ table_t *table_open(const char *path, const table_options_t *o, diag_t *d) {
               read_lines(&r, content, bytes) && find_classes(&r) && encode_rows(&r);
     heap_free(content);
     if (ok) return t;
-    table_free(t);
+    tsv_free(t);
     return NULL;
 }
 
-int64_t table_rows(const table_t *t) {
+int64_t tsv_rows(const tsv_t *t) {
     return (int64_t)t->n;
 }
 
-const char *const *table_labels(const table_t *t, int64_t *n) {
+const char *const *tsv_labels(const tsv_t *t, int64_t *n) {
     *n = t->n_names;
     return t->names;
 }
 
-int64_t table_cut(const table_t *t) {
+int64_t tsv_cut(const tsv_t *t) {
     return t->cut;
 }
 
-const int32_t *table_row(const table_t *t, int64_t row, int64_t *n, int32_t *label) {
-    const table_row_t *r = &t->rows[row];
+const int32_t *tsv_row(const tsv_t *t, int64_t row, int64_t *n, int32_t *label) {
+    const tsv_row_t *r = &t->rows[row];
     *n = r->n;
     *label = r->class;
     return t->ids + r->from;
 }
 
-uint64_t table_fingerprint(const table_t *t) {
+uint64_t tsv_fingerprint(const tsv_t *t) {
     uint64_t h = hash64(HASH64_INIT, &t->n, sizeof t->n);
     for (size_t i = 0; i < t->n; i++) {
-        const table_row_t *r = &t->rows[i];
+        const tsv_row_t *r = &t->rows[i];
         h = hash64(h, &r->class, sizeof r->class);
         h = hash64(h, &r->n, sizeof r->n);
         h = hash64(h, t->ids + r->from, (size_t)r->n * sizeof *t->ids);

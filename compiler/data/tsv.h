@@ -10,15 +10,15 @@
  *   text     column `text`, `sentence` or `source`, else the first that is not the label's
  *
  * A text longer than `length` keeps its beginning: Hugging Face's classifier reads the first token. */
-#ifndef REFORMERC_DATA_TABLE_H
-#define REFORMERC_DATA_TABLE_H
+#ifndef REFORMERC_DATA_TSV_H
+#define REFORMERC_DATA_TSV_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "support/diag.h"
 
-typedef struct table table_t;
+typedef struct tsv tsv_t;
 
 /* Text to ids: heap memory of the callback's, released by heap_free(). False after an error in d. */
 typedef bool encode_fn(const void *ctx, const char *text, size_t bytes, int32_t **ids, int64_t *n,
@@ -32,18 +32,18 @@ typedef struct {
     int64_t n_labels;                       /* classes of the model */
     int64_t length;                         /* most tokens of a row */
     int32_t first_id;                       /* put in front of every row; -1: none */
-} table_options_t;
+} tsv_options_t;
 
 /* NULL after errors in d, each with the file's line. */
-table_t *table_open(const char *path, const table_options_t *o, diag_t *d);
-void table_free(table_t *t); /* NULL is fine */
+tsv_t *tsv_open(const char *path, const tsv_options_t *o, diag_t *d);
+void tsv_free(tsv_t *t); /* NULL is fine */
 
-int64_t table_rows(const table_t *t);
+int64_t tsv_rows(const tsv_t *t);
 /* The names of the classes, found or given; NULL: numbers stand in the file. *n of them. */
-const char *const *table_labels(const table_t *t, int64_t *n);
-int64_t table_cut(const table_t *t); /* texts that were longer than length */
+const char *const *tsv_labels(const tsv_t *t, int64_t *n);
+int64_t tsv_cut(const tsv_t *t); /* texts that were longer than length */
 /* Ids of a row and its label. */
-const int32_t *table_row(const table_t *t, int64_t row, int64_t *n, int32_t *label);
-uint64_t table_fingerprint(const table_t *t);
+const int32_t *tsv_row(const tsv_t *t, int64_t row, int64_t *n, int32_t *label);
+uint64_t tsv_fingerprint(const tsv_t *t);
 
 #endif

@@ -18,35 +18,35 @@ static bool encode(const void *ctx, const char *text, size_t bytes, int32_t **id
     return false;
 }
 
-static table_options_t options_of(int64_t classes) {
-    return (table_options_t){.encode = encode,
-                             .encode_ctx = "context",
-                             .n_labels = classes,
-                             .length = 8,
-                             .first_id = -1};
+static tsv_options_t options_of(int64_t classes) {
+    return (tsv_options_t){.encode = encode,
+                           .encode_ctx = "context",
+                           .n_labels = classes,
+                           .length = 8,
+                           .first_id = -1};
 }
 
-static table_t *open_with(const table_options_t *o, const char *text) {
+static tsv_t *open_with(const tsv_options_t *o, const char *text) {
     diag_t *d = diag_new();
-    table_t *t = table_open(put_file("t.tsv", text, strlen(text)), o, d);
+    tsv_t *t = tsv_open(put_file("t.tsv", text, strlen(text)), o, d);
     if (!t) diag_print(d, stderr);
     assert_non_null(t);
     said_nothing(d);
     return t;
 }
 
-static void is_row(const table_t *t, int64_t row, const char *text, int label) {
+static void is_row(const tsv_t *t, int64_t row, const char *text, int label) {
     int64_t n;
     int32_t class;
-    const int32_t *ids = table_row(t, row, &n, &class);
+    const int32_t *ids = tsv_row(t, row, &n, &class);
     assert_int_equal(n, strlen(text));
     for (int64_t i = 0; i < n; i++) assert_int_equal(ids[i], (unsigned char)text[i]);
     assert_int_equal(class, label);
 }
 
-static void refused(const table_options_t *o, const char *text, const char *want) {
+static void refused(const tsv_options_t *o, const char *text, const char *want) {
     diag_t *d = diag_new();
-    assert_null(table_open(put_file("t.tsv", text, strlen(text)), o, d));
+    assert_null(tsv_open(put_file("t.tsv", text, strlen(text)), o, d));
     said(d, want);
 }
 
@@ -60,31 +60,31 @@ static void test_headers(void **unused) {
         "\xEF\xBB\xBFTarget\tSource\r\n1\tgood\r\n\r\n0\tbad\r\n", /* ListOps; another system's lines */
         "id\ttext\tLabel\tmore\n7\tgood\t1\t\n8\tbad\t0\tx\n",
     };
-    table_options_t o = options_of(2);
+    tsv_options_t o = options_of(2);
     for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
-        table_t *t = open_with(&o, same[i]);
-        assert_int_equal(table_rows(t), 2);
+        tsv_t *t = open_with(&o, same[i]);
+        assert_int_equal(tsv_rows(t), 2);
         is_row(t, 0, "good", 1);
         is_row(t, 1, "bad", 0);
-        table_free(t);
+        tsv_free(t);
     }
 }
 
 static void test_asked_columns(void **unused) {
     (void)unused;
-    table_options_t o = options_of(2);
+    tsv_options_t o = options_of(2);
     o.label_column = "2";
     o.text_column = "4";
-    table_t *t = open_with(&o, "gj04\t1\t\tgood\ngj04\t0\t*\tbad\n"); /* CoLA, without a header */
-    assert_int_equal(table_rows(t), 2);
+    tsv_t *t = open_with(&o, "gj04\t1\t\tgood\ngj04\t0\t*\tbad\n"); /* CoLA, without a header */
+    assert_int_equal(tsv_rows(t), 2);
     is_row(t, 1, "bad", 0);
-    table_free(t);
+    tsv_free(t);
     o.label_column = "stars";
     o.text_column = "review";
     t = open_with(&o, "stars\tby\treview\n1\tme\tgood\n0\tyou\tbad\n");
-    assert_int_equal(table_rows(t), 2);
+    assert_int_equal(tsv_rows(t), 2);
     is_row(t, 0, "good", 1);
-    table_free(t);
+    tsv_free(t);
     o.label_column = "sta";
     refused(&o, "stars\tby\treview\n1\tme\tgood\n", "t.tsv:1:1: error: no column is called 'sta'");
     o = options_of(2);
@@ -99,15 +99,15 @@ static void test_asked_columns(void **unused) {
     refused(&o, "good\t1\n\t0\n", "t.tsv:2:1: error: has an empty text in column 1");
     refused(&o, "go\xFFod\t1\n", "cannot be encoded");
     diag_t *d = diag_new();
-    assert_null(table_open(put_file("t.gz", "\037\213\010\0", 4), &o, d));
+    assert_null(tsv_open(put_file("t.gz", "\037\213\010\0", 4), &o, d));
     said(d, "is a gzip archive, not text");
 }
 
 /* ---- classes ----------------------------------------------------------------------------------- */
 
-static void has_names(const table_t *t, int n, const char *const *want) {
+static void has_names(const tsv_t *t, int n, const char *const *want) {
     int64_t found;
-    const char *const *names = table_labels(t, &found);
+    const char *const *names = tsv_labels(t, &found);
     assert_int_equal(found, n);
     for (int i = 0; i < n; i++) assert_string_equal(names[i], want[i]);
 }
@@ -115,34 +115,34 @@ static void has_names(const table_t *t, int n, const char *const *want) {
 static void test_classes(void **unused) {
     (void)unused;
     static const char *const sorted[] = {"neg", "neutral", "pos"}, *const stars[] = {"1", "2", "3"};
-    table_options_t o = options_of(3);
-    table_t *t = open_with(&o, "a\tpos\nb\tneg\nc\tneutral\nd\tpos\n");
+    tsv_options_t o = options_of(3);
+    tsv_t *t = open_with(&o, "a\tpos\nb\tneg\nc\tneutral\nd\tpos\n");
     has_names(t, 3, sorted);
     is_row(t, 0, "a", 2);
     is_row(t, 1, "b", 0);
     is_row(t, 2, "c", 1);
-    table_free(t);
+    tsv_free(t);
     t = open_with(&o, "a\t0\nb\t2\n"); /* numbers as they are */
     has_names(t, 0, NULL);
     is_row(t, 1, "b", 2);
-    table_free(t);
+    tsv_free(t);
     t = open_with(&o, "a\t1\nb\t3\nc\t2\n"); /* 3 is no class: names */
     has_names(t, 3, stars);
     is_row(t, 1, "b", 2);
-    table_free(t);
+    tsv_free(t);
     refused(&o, "a\tw\nb\tx\nc\ty\nd\tz\n", "has 4 classes, the model 3");
 }
 
 static void test_given_classes(void **unused) {
     (void)unused;
     static const char *const names[] = {"yes", "no"};
-    table_options_t o = options_of(2);
+    tsv_options_t o = options_of(2);
     o.labels = names;
-    table_t *t = open_with(&o, "a\tno\nb\tyes\nc\t1\n");
+    tsv_t *t = open_with(&o, "a\tno\nb\tyes\nc\t1\n");
     is_row(t, 0, "a", 1);
     is_row(t, 1, "b", 0);
     is_row(t, 2, "c", 1);
-    table_free(t);
+    tsv_free(t);
     refused(&o, "a\tno\nb\tyess\n", "t.tsv:2:1: error: 'yess' is no class");
     refused(&o, "a\tno\nb\tyess\n", "did you mean 'yes'?");
     refused(&o, "a\tno\nb\t2\n", "'2' is no class: the model has 2");
@@ -150,31 +150,31 @@ static void test_given_classes(void **unused) {
 
 static void test_cutting(void **unused) {
     (void)unused;
-    table_options_t o = options_of(2);
-    table_t *t = open_with(&o, "12345678\t0\n123456789\t1\n");
+    tsv_options_t o = options_of(2);
+    tsv_t *t = open_with(&o, "12345678\t0\n123456789\t1\n");
     is_row(t, 0, "12345678", 0);
     is_row(t, 1, "12345678", 1);
-    assert_int_equal(table_cut(t), 1);
-    table_free(t);
+    assert_int_equal(tsv_cut(t), 1);
+    tsv_free(t);
     o.first_id = 'C';
     t = open_with(&o, "1234567\t0\n123456789\t1\n");
     is_row(t, 0, "C1234567", 0);
     is_row(t, 1, "C1234567", 1);
-    assert_int_equal(table_cut(t), 1);
-    table_free(t);
+    assert_int_equal(tsv_cut(t), 1);
+    tsv_free(t);
 }
 
 /* ---- batches ----------------------------------------------------------------------------------- */
 
 /* Row i is i + 1 times the letter i, of class i % 2. */
-static table_t *letters(int n) {
+static tsv_t *letters(int n) {
     sbuf_t s = {0};
-    table_options_t o = options_of(2);
+    tsv_options_t o = options_of(2);
     for (int i = 0; i < n; i++) {
         for (int k = 0; k <= i % 8; k++) sbuf_printf(&s, "%c", 'A' + i);
         sbuf_printf(&s, "\t%d\n", i % 2);
     }
-    table_t *t = open_with(&o, s.data);
+    tsv_t *t = open_with(&o, s.data);
     sbuf_free(&s);
     return t;
 }
@@ -211,7 +211,7 @@ static void test_epochs(void **unused) {
     diag_t *d = diag_new();
     data_options_t o = batches_of(3);
     o.held_out = 0.25;
-    data_t *data = data_open_table(&o, letters(20), NULL, d);
+    data_t *data = data_open_tsv(&o, letters(20), NULL, d);
     assert_non_null(data);
     data_batch_t b = data_batch_new(3, 8);
     int held[26] = {0}, seen[26] = {0}, n_held = 0;
@@ -244,7 +244,7 @@ static void test_eval_table(void **unused) {
     (void)unused;
     diag_t *d = diag_new();
     data_options_t o = batches_of(3);
-    data_t *data = data_open_table(&o, letters(20), letters(7), d);
+    data_t *data = data_open_tsv(&o, letters(20), letters(7), d);
     assert_non_null(data);
     data_batch_t b = data_batch_new(10, 8);
     int seen[26] = {0};
@@ -259,7 +259,7 @@ static void test_eval_table(void **unused) {
     said_nothing(d);
     d = diag_new();
     o.held_out = 0.5;
-    assert_null(data_open_table(&o, letters(1), NULL, d));
+    assert_null(data_open_tsv(&o, letters(1), NULL, d));
     said(d, "none is left to train on");
 }
 
