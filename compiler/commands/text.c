@@ -10,8 +10,8 @@
 #include "support/heap.h"
 #include "support/utf8.h"
 
-enum { BYTE_OFFSET = 2, BYTE_VOCABULARY = 258 }; /* id = byte + 2: 0 and 1 are padding and end */
-enum { MODEL_LIMIT = 1 << 30 };                  /* bytes of a model's file */
+enum { BYTE_VOCABULARY = 258 }; /* 0 and 1 are padding and end */
+enum { MODEL_LIMIT = 1 << 30 }; /* bytes of a model's file */
 
 struct text {
     pieces_t *pieces; /* NULL: bytes */
@@ -37,7 +37,7 @@ static void give_text_hint(const spec_t *s, diag_t *d) {
     else
         diag_hint(
             d, "--set compile.text=bytes: id = byte + %d; or compile.text=sentencepiece:FILE%s",
-            BYTE_OFFSET,
+            TEXT_BYTE_OFFSET,
             only_json ? "; tokenizer.json is not read, the spiece.model that it was made from is"
                       : "");
     arena_free(a);
@@ -161,7 +161,7 @@ static void encode_bytes(const char *text, size_t bytes, tokens_t *out) {
     out->n = (int64_t)bytes;
     out->ids = malloc((bytes ? bytes : 1) * sizeof *out->ids);
     for (size_t i = 0; out->ids && i < bytes; i++)
-        out->ids[i] = (unsigned char)text[i] + BYTE_OFFSET;
+        out->ids[i] = (unsigned char)text[i] + TEXT_BYTE_OFFSET;
 }
 
 bool text_encode(const text_t *t, const char *text, size_t bytes, tokens_t *out, const char *path,
@@ -195,8 +195,8 @@ int64_t tokens_bytes(const tokens_t *t, int64_t from, int64_t to) {
 /* ---- text ----------------------------------------------------------------------------------------- */
 
 static void put_byte(int32_t id, sbuf_t *out) {
-    if (id < BYTE_OFFSET || id >= BYTE_VOCABULARY) return;
-    char byte = (char)(id - BYTE_OFFSET);
+    if (id < TEXT_BYTE_OFFSET || id >= BYTE_VOCABULARY) return;
+    char byte = (char)(id - TEXT_BYTE_OFFSET);
     sbuf_write(out, &byte, 1);
 }
 

@@ -42,8 +42,8 @@ static bool steps_of_epochs(training_t *t) {
 }
 
 static bool decays_to_an_end(const reformer_schedule_t *s) {
-    return s->type == REFORMER_LINEAR || s->type == REFORMER_COSINE ||
-           s->type == REFORMER_POLYNOMIAL || s->type == REFORMER_WSD;
+    return s->type == REFORMER_SCHEDULE_LINEAR || s->type == REFORMER_SCHEDULE_COSINE ||
+           s->type == REFORMER_SCHEDULE_POLYNOMIAL || s->type == REFORMER_SCHEDULE_WSD;
 }
 
 /* A schedule that ends must know when, and a clock is no number that a run could be repeated with. */

@@ -1,4 +1,5 @@
 /* Micro-batches of train.h: rows of data, or of a file whose tensors have a first dimension of micro-batches. */
+#include <math.h>
 #include <string.h>
 
 #include "commands/train.h"
@@ -134,7 +135,7 @@ static bool encode_text(const void *ctx, const char *text, size_t bytes, int32_t
 static source_t *open_source(training_t *t, const char *path) {
     if (source_is_tokens(path)) return source_tokens(path, t->d);
     if (!t->text && !(t->text = text_open(&t->s->model, t->d))) return NULL;
-    if (text_is_bytes(t->text)) return source_bytes_file(path, BYTE_OFFSET, t->d);
+    if (text_is_bytes(t->text)) return source_bytes_file(path, TEXT_BYTE_OFFSET, t->d);
     size_t bytes;
     char *text = text_read(t->text, path, &bytes, t->d);
     tokens_t all = {0};
@@ -199,10 +200,11 @@ static bool open_task(training_t *t, const data_options_t *o) {
 static bool masking_of(const training_t *t, data_options_t *o) {
     const spec_t *s = t->spec;
     int64_t vocab = t->s->model.facts.vocab, mask = s->train.mask_token_id;
-    if (mask < 0 || mask >= vocab) {
+    if (mask < 0) mask = vocab - 1;
+    if (mask >= vocab) {
         diag_error(t->d, s->at[KEY_train_mask_token_id],
-                   mask < 0 ? "masked language modelling needs 'train.mask_token_id'"
-                            : "'train.mask_token_id' is not in the vocabulary");
+                   "'train.mask_token_id' is %lld; 'vocab_size' is %lld", (long long)mask,
+                   (long long)vocab);
         return false;
     }
     int32_t *never = ARENA_ARRAY(t->arena, int32_t, s->train.n_never_masked + 1);
