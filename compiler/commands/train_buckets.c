@@ -60,6 +60,7 @@ static void look(void *ctx, const char *name, const void *data, int dtype, const
     int64_t n = buckets_of(hash), heads = shape[1], rounds = shape[2], tokens = shape[3];
     bool masked = w->batch.padded || tokens > w->batch.length;
     const int32_t *table = data;
+
     for (int64_t i = 0; i < w->batch.rows * heads * rounds; i++, table += tokens)
         count_table(w, table, tokens, i % rounds * (n + masked), n);
 }
@@ -78,7 +79,11 @@ bool buckets_open(training_t *t) {
     int64_t most = most_buckets(s->plan->variants[0].graph);
     if (!t->feed.data || most == 0) return true;
     buckets_watch_t *w = t->buckets = ARENA_NEW(t->arena, buckets_watch_t);
-    session_plan_t want = {.name = "model", .runs = true, .trace = true};
+    session_plan_t want = {.name = "model",
+                           .exact_length = t->feed.length,
+                           .exact_batch = t->feed.rows,
+                           .runs = true,
+                           .trace = true};
     exec_options_t eo = {.backend = t->o->backend, .cc = t->o->text[OPT_CC], .pool = s->pool};
     w->session = session_new(t->o, t->d);
     w->session.model = s->model;

@@ -6,7 +6,7 @@
 #include "support/clock.h"
 #include "support/resident.h"
 
-static const double fade = 0.98; /* of the smoothed loss, per step */
+static const double fade = 0.95; /* of the smoothed loss, per step */
 
 /* ---- one step ------------------------------------------------------------------------------------ */
 
