@@ -457,7 +457,7 @@ static const char *offset_text(func_t *f, const char *base, dim_t offset) {
 }
 
 static const char *slot_name(emitter_t *c, int slot) {
-    static const char *const names[REFORMER_SLOT_CACHE] = {
+    static const char *const names[REFORMER_SLOTS] = {
         [REFORMER_SLOT_IDS] = "IDS",
         [REFORMER_SLOT_KEY] = "KEY",
         [REFORMER_SLOT_ROW] = "ROW",
@@ -474,13 +474,22 @@ static const char *slot_name(emitter_t *c, int slot) {
         [REFORMER_SLOT_POSITION] = "POSITION",
         [REFORMER_SLOT_HASHED] = "HASHED",
         [REFORMER_SLOT_TOKEN_LOSSES] = "TOKEN_LOSSES",
+        [REFORMER_SLOT_GRADIENTS] = "GRADIENTS",
+        [REFORMER_SLOT_PARAMS] = "PARAMS",
+        [REFORMER_SLOT_SUM] = "SUM",
+        [REFORMER_SLOT_STATE] = "STATE",
+        [REFORMER_SLOT_PHASES] = "PHASES",
+        [REFORMER_SLOT_COEFFICIENTS] = "COEFFICIENTS",
+        [REFORMER_SLOT_PACKED] = "PACKED",
+        [REFORMER_SLOT_NORM] = "NORM",
     };
     if (slot < 0 || slot >= REFORMER_SLOTS) bug("slot %d", slot);
+    if (names[slot]) return arena_printf(c->arena, "REFORMER_SLOT_%s", names[slot]);
+    if (slot > REFORMER_SLOT_STATE)
+        return arena_printf(c->arena, "REFORMER_SLOT_STATE + %d", slot - REFORMER_SLOT_STATE);
     if (slot >= REFORMER_SLOT_RECORDS)
         return arena_printf(c->arena, "REFORMER_SLOT_RECORDS + %d", slot - REFORMER_SLOT_RECORDS);
-    if (slot >= REFORMER_SLOT_CACHE)
-        return arena_printf(c->arena, "REFORMER_SLOT_CACHE + %d", slot - REFORMER_SLOT_CACHE);
-    return arena_printf(c->arena, "REFORMER_SLOT_%s", names[slot]);
+    return arena_printf(c->arena, "REFORMER_SLOT_CACHE + %d", slot - REFORMER_SLOT_CACHE);
 }
 
 static bool is_alone(const func_t *f, size_t k) {

@@ -100,12 +100,12 @@ value_t *used(const pass_t *p, builder_t *b, value_t *mean) {
     return b_binary(b, OP_ADD, mean, real(b, rule_of(p)->eps[0], width));
 }
 
-value_t *inverse_root(builder_t *b, value_t *x) {
+value_t *one_over_root(builder_t *b, value_t *x) {
     return b_binary(b, OP_DIV, real(b, 1, x->type.lanes), b_unary(b, OP_SQRT, x));
 }
 
 value_t *vector_update(const pass_t *p, builder_t *b, value_t *state, value_t *g) {
-    return b_binary(b, OP_MUL, inverse_root(b, used(p, b, state)), g);
+    return b_binary(b, OP_MUL, one_over_root(b, used(p, b, state)), g);
 }
 
 /* ---- rates ------------------------------------------------------------------------------------------ */
@@ -142,7 +142,7 @@ static void find_rates(pass_t *p, builder_t *b) {
     b_store(b, a->scales, b_convert(b, E_F32, scale), &tensor);
 }
 
-static void lower_rates(pass_t *p) {
+static void adafactor_rates(pass_t *p) {
     const group_t *g = p->g;
     int64_t sizes[] = {g->count, g->matrices * p->slices.n, g->elements};
     const char *name = shape_name(p->U, "rates", 3, sizes);
@@ -156,12 +156,12 @@ static void lower_rates(pass_t *p) {
 
 void lower_adafactor(updater_t *U, const group_t *g) {
     pass_t p = {.U = U, .g = g, .slices = slices_of_group(g)};
-    lower_sums(&p);
+    adafactor_sums(&p);
     if (!g->vector) {
-        lower_column_means(&p);
-        lower_row_means(&p);
-        if (U->update->rule.clip_threshold > 0) lower_squares(&p);
+        adafactor_columns(&p);
+        adafactor_row_means(&p);
+        if (U->update->rule.clip_threshold > 0) adafactor_squares(&p);
     }
-    lower_rates(&p);
-    lower_apply(&p);
+    adafactor_rates(&p);
+    adafactor_apply(&p);
 }

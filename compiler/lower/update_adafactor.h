@@ -47,13 +47,13 @@ inst_t *for_rows(pass_t *p, builder_t *b, affine_t first, int64_t n, int carried
                  value_t *const *init);
 /* A state where it is used, and what gradients are multiplied by for it. */
 value_t *used(const pass_t *p, builder_t *b, value_t *state);
-value_t *inverse_root(builder_t *b, value_t *x);
+value_t *one_over_root(builder_t *b, value_t *x);
 value_t *vector_update(const pass_t *p, builder_t *b, value_t *state, value_t *g);
 
-void lower_sums(pass_t *p); /* update_means.c */
-void lower_column_means(pass_t *p);
-void lower_row_means(pass_t *p);
-void lower_squares(pass_t *p); /* update_apply.c */
-void lower_apply(pass_t *p);
+void adafactor_sums(pass_t *p); /* update_means.c */
+void adafactor_columns(pass_t *p);
+void adafactor_row_means(pass_t *p);
+void adafactor_squares(pass_t *p); /* update_apply.c */
+void adafactor_apply(pass_t *p);
 
 #endif

@@ -9,7 +9,7 @@ static void find_row_factor(pass_t *p, builder_t *b) {
     affine_t at = ax_add(p->rows, p->row);
     value_t *state = used(p, b, load1(b, p->U->state[ROWS], 1, &at));
     value_t *mean = load1(b, p->U->adafactor->means, 1, &p->matrix);
-    p->row_factor = inverse_root(b, b_binary(b, OP_DIV, state, mean));
+    p->row_factor = one_over_root(b, b_binary(b, OP_DIV, state, mean));
     p->sums = ax_v(b_index(b, ax_scale(p->matrix, p->g->columns)));
 }
 
@@ -35,7 +35,7 @@ static void square_rows(updater_t *U, builder_t *b, void *ctx, affine_t first, i
     b_store(b, U->adafactor->updates, rows->results[0], &p->part);
 }
 
-void lower_squares(pass_t *p) {
+void adafactor_squares(pass_t *p) {
     builder_t b;
     if (open_pass(p, "updates", "squares of updates", p->slices.n, &b))
         in_slice(p->U, &b, &p->slices, b.fn->task[1], square_rows, p);
@@ -116,7 +116,7 @@ static void apply_slice(updater_t *U, builder_t *b, void *ctx, affine_t first, i
     for_span(&U->L, b, n, apply_elements, p);
 }
 
-void lower_apply(pass_t *p) {
+void adafactor_apply(pass_t *p) {
     builder_t b;
     if (open_pass(p, "apply", "Adafactor", p->slices.n, &b)) {
         begin_apply(p, &b);

@@ -97,7 +97,7 @@ static void sum_elements(updater_t *U, builder_t *b, void *ctx, affine_t first, 
     square_weights(p, b, base, n);
 }
 
-void lower_sums(pass_t *p) {
+void adafactor_sums(pass_t *p) {
     builder_t b;
     bool vector = p->g->vector;
     const char *doc = vector ? "squares of gradients join their means"
@@ -117,7 +117,7 @@ static void one_column(pass_t *p, builder_t *b, affine_t column, int width) {
     value_t *sum = sum_parts(b, a->columns, sums, g->columns, p->slices.n, width);
     value_t *mean = mean_of(p, b, sum, g->rows);
     value_t *state = join(p, b, p->U->state[COLUMNS], ax_add(p->columns, own), mean);
-    b_store(b, a->factors, inverse_root(b, used(p, b, state)), &own);
+    b_store(b, a->factors, one_over_root(b, used(p, b, state)), &own);
 }
 
 static void join_columns(updater_t *U, builder_t *b, void *ctx, affine_t first, int64_t n) {
@@ -133,7 +133,7 @@ static void join_columns(updater_t *U, builder_t *b, void *ctx, affine_t first, 
     b_end_for(b, loop, NULL);
 }
 
-void lower_column_means(pass_t *p) {
+void adafactor_columns(pass_t *p) {
     slices_t s = slices_of(p->g->columns, COLUMN_SLICE);
     builder_t b;
     if (open_pass(p, "columns", "squares of gradients join the means of columns", s.n, &b))
@@ -147,7 +147,7 @@ static value_t *state_term(updater_t *U, builder_t *b, void *ctx, affine_t at, i
     return b_load(b, U->state[ROWS], width, &ix);
 }
 
-void lower_row_means(pass_t *p) {
+void adafactor_row_means(pass_t *p) {
     const group_t *g = p->g;
     builder_t b;
     if (open_pass(p, "row_means", "the means of the rows' means", 1, &b)) {

@@ -108,10 +108,277 @@ static void by_interpreter(void **state) {
         }
 }
 
+/* ---- code ------------------------------------------------------------------------------------------- */
+
+/* Every kind of arrangement, with rests of panels, squares and vectors; stacks with a tensor that is not trained. */
+static const tensor_say_t packed[] = {
+    {.name = "layers.0.query",
+     .rank = 2,
+     .shape = {12, 20},
+     .heads = 2,
+     .dense = true,
+     .turned = true},
+    {.name = "layers.1.query",
+     .rank = 2,
+     .shape = {12, 20},
+     .heads = 2,
+     .dense = true,
+     .turned = true,
+     .frozen = true},
+    {.name = "layers.2.query",
+     .rank = 2,
+     .shape = {12, 20},
+     .heads = 2,
+     .dense = true,
+     .turned = true},
+    {.name = "value", .rank = 2, .shape = {80, 16}, .heads = 2, .dense = true},
+    {.name = "layers.1.dense", .rank = 2, .shape = {40, 37}, .dense = true, .turned = true},
+    {.name = "layers.2.dense", .rank = 2, .shape = {40, 37}, .dense = true},
+    {.name = "head", .rank = 2, .shape = {64, 32}, .dense = true},
+    {.name = "layers.0.bias", .rank = 1, .shape = {13}},
+    {.name = "layers.1.bias", .rank = 1, .shape = {13}},
+    {.name = "table", .rank = 3, .shape = {3, 1, 10}}};
+enum { PACKED = sizeof packed / sizeof *packed };
+
+static updates_t *packed_updates(int c) {
+    updates_t *u = updates_new(packed, PACKED, &cases[c].rule, cases[c].max_norm);
+    for (int i = 0; i < u->update->n; i++) /* one of a stack alone */
+        if (strcmp(u->update->tensors[i].name, "layers.0.query") == 0)
+            u->update->tensors[i].decays = false;
+    return u;
+}
+
+static void start(const updates_t *u, update_slots_t *s) {
+    fill(u, s->params, 1, 0.25F);
+    fill(u, s->gradients, 2, 0.5F);
+    s->coefficients[REFORMER_RATE_SHARE] = 0.3F;
+}
+
+/* Everything that a module does, twice. */
+static update_slots_t *all_phases(const updates_t *u, const module_t *m, int threads,
+                                  update_run_fn *run, void *ctx) {
+    update_slots_t *s = slots_new(u);
+    start(u, s);
+    for (int k = 0; k < 2; k++) {
+        fill(u, s->gradients, 3 + (uint32_t)k, 0.5F);
+        s->coefficients[REFORMER_RATE_SHARE] = 0.3F;
+        slots_run(s, m, 1U << REFORMER_PHASE_SET, threads, run, ctx);
+        s->coefficients[REFORMER_RATE_SHARE] = 0.7F;
+        slots_run(s, m, 1U << REFORMER_PHASE_ADD, threads, run, ctx);
+        slots_step(u, s, m, rate_at(&u->update->rule, k), k + 1, threads, run, ctx);
+    }
+    slots_run(s, m, 1U << REFORMER_PHASE_UNPACK, threads, run, ctx);
+    return s;
+}
+
+static void same_slots(const update_slots_t *x, const update_slots_t *y, const char *what) {
+    const float *all[2] = {x->params, y->params};
+    size_t n = offsetof(update_slots_t, phases) / sizeof(float);
+    for (size_t i = 0; i < n; i++)
+        if (!same_element(E_F32, all[0], all[1], i))
+            fail_msg("%s: element %zu of the slots is %.9g, should be %.9g", what, i,
+                     (double)all[1][i], (double)all[0][i]);
+    assert_true(x->norm == y->norm && x->norm > 0);
+}
+
+/* Of the interpreter, against the reference. */
+static void near_reference(const updates_t *u, const update_slots_t *got, const char *what) {
+    update_slots_t *s = slots_new(u);
+    start(u, s);
+    for (int k = 0; k < 2; k++) {
+        fill(u, s->sum, 3 + (uint32_t)k, 0.5F);
+        slots_reference(u, s, rate_at(&u->update->rule, k), k + 1);
+    }
+    assert_true(fabs(s->norm - got->norm) <= 1e-6 * s->norm);
+    for (int i = 0; i < FLOATS; i++) {
+        float x = got->params[i], y = s->params[i];
+        if (isnan(x) && isnan(y)) continue;
+        if (!(fabsf(x - y) <= 1e-6F * 0.25F))
+            fail_msg("%s: param %d is %.9g, should be %.9g", what, i, (double)x, (double)y);
+    }
+}
+
+/* ---- the weights file --------------------------------------------------------------------------- */
+
+/* Where element [r][c] of a member stands, as plan/layout.h says. */
+static int64_t place_in(const layout_entry_t *e, int64_t r, int64_t c) {
+    int64_t out = e->shape[0], in = e->shape[1], d = e->heads ? out / e->heads : out;
+    int64_t head = r / d, panels = (d + PANEL - 1) / PANEL, row = r % d;
+    switch (e->kind) {
+    case PACK_PANELS:
+    case PACK_HEAD_PANELS: return ((head * panels + row / PANEL) * in + c) * PANEL + row % PANEL;
+    case PACK_COLUMNS: return (c / PANEL * out + r) * PANEL + c % PANEL;
+    default: return 0;
+    }
+}
+
+static void check_member(const updates_t *u, const update_slots_t *s, const layout_entry_t *e,
+                         int k, int *kinds) {
+    int index;
+    const layout_entry_t *of = layout_find(u->gradients, e->source[k], &index);
+    int64_t size = e->bytes / 4 / e->count, n = 1, moved = 0;
+    const float *file = s->packed + e->offset / 4 + k * size;
+    for (int i = 0; i < e->rank; i++) n *= e->shape[i];
+    for (int64_t i = 0; i < n && of; i++) {
+        int64_t at = e->kind == PACK_ROWS ? i : place_in(e, i / e->shape[1], i % e->shape[1]);
+        float want = s->params[of->offset / 4 + index * n + i];
+        if (file[at] != want)
+            fail_msg("%s of %s: %lld is %.9g, should be %.9g", e->source[k], e->name, (long long)i,
+                     (double)file[at], (double)want);
+    }
+    for (int64_t i = 0; i < size; i++) moved += file[i] != 0;
+    assert_int_equal(moved, of ? n : 0); /* padding, and what is not trained, stays */
+    kinds[e->kind]++;
+}
+
+static void check_packed(const updates_t *u, const update_slots_t *s) {
+    int kinds[PACK_COLUMNS + 1] = {0};
+    for (int i = 0; i < u->weights->n; i++)
+        for (int k = 0; k < u->weights->entries[i].count; k++)
+            check_member(u, s, &u->weights->entries[i], k, kinds);
+    assert_true(kinds[PACK_ROWS] && kinds[PACK_PANELS] && kinds[PACK_HEAD_PANELS] &&
+                kinds[PACK_COLUMNS]);
+}
+
+static void packs_and_unpacks(void **state) {
+    (void)state;
+    for (int t = 0; t < T_COUNT; t++) {
+        updates_t *u = packed_updates(0);
+        interpreted_t run = {verified(u, &targets[t]), u->diag};
+        update_slots_t *s = slots_new(u), *back = slots_new(u);
+        start(u, s);
+        slots_run(s, run.m, 1U << REFORMER_PHASE_PACK, 1, run_interpreted, &run);
+        check_packed(u, s);
+        memcpy(back->packed, s->packed, sizeof s->packed);
+        slots_run(back, run.m, 1U << REFORMER_PHASE_UNPACK, 1, run_interpreted, &run);
+        for (int i = 0; i < FLOATS; i++)
+            assert_true(same_element(E_F32, back->params, s->params, (size_t)i));
+        updates_free(u);
+    }
+}
+
+/* ---- sums ----------------------------------------------------------------------------------------- */
+
+/* share * g, and what is added to it; the norm has the same bits on every target. */
+static void adds_up(void **state) {
+    (void)state;
+    double norm = 0;
+    for (int t = 0; t < T_COUNT; t++) {
+        updates_t *u = packed_updates(0);
+        interpreted_t run = {verified(u, &targets[t]), u->diag};
+        update_slots_t *s = slots_new(u);
+        start(u, s);
+        s->coefficients[REFORMER_RATE_SHARE] = 0.25F; /* exact, with fma and without */
+        slots_run(s, run.m, 1U << REFORMER_PHASE_SET, 1, run_interpreted, &run);
+        s->coefficients[REFORMER_RATE_SHARE] = 0.5F;
+        slots_run(s, run.m, 1U << REFORMER_PHASE_ADD | 1U << REFORMER_PHASE_NORM, 1,
+                  run_interpreted, &run);
+        double squares = 0;
+        for (int i = 0; i < FLOATS; i++) {
+            float want = s->gradients[i] * 0.75F, got = s->sum[i];
+            if (isnan(want) && isnan(got)) continue;
+            assert_true(fabsf(want - got) <= 1e-7F);
+            squares += (double)got * (double)got;
+        }
+        assert_true(fabs(s->norm - sqrt(squares)) <= 1e-12 * s->norm);
+        assert_true(t == 0 || s->norm == norm);
+        norm = s->norm;
+        updates_free(u);
+    }
+}
+
+/* ---- executors -------------------------------------------------------------------------------------- */
+
+/* One of each kind of kernel. */
+static const char *const compiled_cases[] = {
+    "AdamW, clipped", "SGD with momentum", "Adafactor with a mean of updates", "trax's Adafactor"};
+enum { COMPILED = sizeof compiled_cases / sizeof *compiled_cases };
+
+static int case_of(const char *what) {
+    int c = 0;
+    while (c < CASES && strcmp(cases[c].what, what) != 0) c++;
+    assert_true(c < CASES);
+    return c;
+}
+
+static void run_code(void *ctx, const reformer_call_t *call) {
+    schedule_fn *run;
+    memcpy(&run, ctx, sizeof run);
+    run(call);
+}
+
+typedef struct {
+    bench_t bench;
+    updates_t *u[COMPILED];
+    module_t *m[COMPILED];
+    update_slots_t *want[COMPILED];
+} compiled_modules_t;
+
+static void open_modules(compiled_modules_t *c, const target_t *t) {
+    bench_open(&c->bench, "update");
+    for (int k = 0; k < COMPILED; k++) {
+        c->u[k] = packed_updates(case_of(compiled_cases[k]));
+        c->m[k] = updates_module(c->u[k], t, "update");
+    }
+    bench_modules(&c->bench, c->m, COMPILED);
+    for (int k = 0; k < COMPILED; k++) {
+        interpreted_t run = {c->m[k], c->u[k]->diag};
+        c->want[k] = all_phases(c->u[k], c->m[k], 1, run_interpreted, &run);
+        near_reference(c->u[k], c->want[k], compiled_cases[k]);
+    }
+}
+
+static void same_code(compiled_modules_t *c, int k, schedule_fn *run, int threads,
+                      const char *what) {
+    update_slots_t *got = all_phases(c->u[k], c->m[k], threads, run_code, &run);
+    same_slots(c->want[k], got, what);
+}
+
+static void by_compilers(compiled_modules_t *c) {
+    static const char *const cc[] = {"gcc", "clang"};
+    bench_emit(&c->bench);
+    for (int i = 0; i < 2; i++) {
+        if (!have(cc[i])) continue;
+        bench_load(&c->bench, cc[i], "-O1 " STRICT);
+        for (int k = 0; k < COMPILED; k++)
+            same_code(c, k, c->bench.desc->variants[k].run, 1, cc[i]);
+    }
+}
+
+static void by_jit(compiled_modules_t *c) {
+    bench_t *b = &c->bench;
+    llvm_units_t u;
+    sbuf_t object[MAX_UNITS] = {{0}};
+    llvm_units_make(&b->plan, b->arena, &u);
+    assert_in_range(u.n, 1, MAX_UNITS);
+    for (int k = 0; k < u.n; k++)
+        must(b, llvm_unit_compile(&u.unit[k], b->plan.targets[0], &object[k], b->diag));
+    jit_t *jit = jit_link(object, u.n, false, b->diag);
+    must(b, jit != NULL);
+    for (int k = 0; k < COMPILED; k++)
+        for (int threads = 1; threads <= 3; threads += 2)
+            same_code(c, k, jit_schedule(jit, u.run[k], b->diag), threads, "jit");
+    for (int k = 0; k < u.n; k++) sbuf_free(&object[k]);
+    jit_free(jit);
+}
+
+static void compiled(void **state) {
+    (void)state;
+    for (int t = 0; t < T_COUNT; t++) {
+        compiled_modules_t c;
+        open_modules(&c, &targets[t]);
+        if (reformer_cpu_supports(t)) by_compilers(&c);
+        if (reformer_cpu_supports(t) && llvm_version()) by_jit(&c);
+        for (int k = 0; k < COMPILED; k++) updates_free(c.u[k]);
+        bench_close(&c.bench);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(by_reference),
-        cmocka_unit_test(by_interpreter),
+        cmocka_unit_test(by_reference),      cmocka_unit_test(by_interpreter),
+        cmocka_unit_test(packs_and_unpacks), cmocka_unit_test(adds_up),
+        cmocka_unit_test(compiled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -39,7 +39,7 @@ updates_t *updates_new(const tensor_say_t *tensors, int n, const reformer_optimi
     u->gradients = layout_gradients(a, u->graph);
     for (int k = 0; k < u->update->n_states; k++)
         u->states[k] = layout_state(a, u->gradients, u->update, k);
-    assert_true(u->gradients->data_end <= SLOT_BYTES && u->weights->data_end <= SLOT_BYTES);
+    assert_true(u->gradients->data_end <= 4 * FLOATS && u->weights->data_end <= 4 * FLOATS);
     return u;
 }
 
