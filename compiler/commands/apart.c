@@ -67,7 +67,8 @@ static bool command_is(const options_t *o, const char *name) {
 /* Loop IR that is read is one module, and so is what becomes of it. */
 static void add_translation(const options_t *o, places_t *out) {
     static const char *const code[] = {".h", ".weights", NULL};
-    static const char *const loops[] = {".prefill.rir", ".train.rir", ".step.rir", NULL};
+    static const char *const loops[] = {".prefill.rir", ".train.rir", ".step.rir", ".update.rir",
+                                        NULL};
     const char *path = o->text[OPT_OUTPUT];
     if (!path || strcmp(path, "-") == 0) return;
     bool is_loops = strcmp(path_suffix(path), ".rir") == 0;

@@ -193,8 +193,9 @@ static bool write_rir(session_t *s) {
     static const char *const suffixes[] = {[PART_FORWARD] = ".rir",
                                            [PART_PREFILL] = ".prefill.rir",
                                            [PART_TRAIN] = ".train.rir",
-                                           [PART_STEP] = ".step.rir"};
-    sbuf_t text[4] = {{0}};
+                                           [PART_STEP] = ".step.rir",
+                                           [PART_UPDATE] = ".update.rir"};
+    sbuf_t text[5] = {{0}};
     files_t files = {0};
     int n = plan_parts(p);
     for (int k = 0; k < n; k++) {
@@ -248,6 +249,7 @@ static bool translate(session_t *s, out_kind_t kind) {
         s->spec->compile.length_mode = LENGTH_DYNAMIC;
     session_plan_t want = {.decodes = true,
                            .train = spec_trains(s->spec) ? TRAIN_TOO : TRAIN_NOT,
+                           .updates = true,
                            .product = is_product(kind),
                            .trace = o->given[OPT_DUMP_ACTIVATIONS],
                            .impose_buckets = o->given[OPT_BUCKETS],

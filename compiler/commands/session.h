@@ -44,6 +44,7 @@ typedef struct {
     bool runs, product, trace, impose_buckets, instrument;
     bool decodes; /* causal LMs: with prefills and steps */
     train_t train;
+    bool updates;           /* as in plan_options_t */
     const char *train_loss; /* as in plan_options_t */
     const tiles_t *tiles;   /* of every target; NULL: those of --tuning, else the analytic choice */
 } session_plan_t;

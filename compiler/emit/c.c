@@ -75,7 +75,7 @@ static bool any_target(const plan_t *p, bool arm) {
 }
 
 /* The descriptor and what it holds stand behind the macros of put_own_names(), among fields of such names. */
-static const char *own_name(emitter_t *c, const char *name) {
+const char *own_name(emitter_t *c, const char *name) {
     return names_make(c->globals, arena_printf(c->arena, "%s_%s", c->plan->name, name));
 }
 
@@ -396,6 +396,21 @@ static void put_train_fields(const reformer_desc_t *d, const char *trains, const
     put_size(out, 1, "gradients_bytes", d->gradients_bytes);
 }
 
+/* Names of the arrays and of the training. */
+typedef struct {
+    const char *updates, *training, *rotations;
+} learning_t;
+
+static void put_learning_fields(const reformer_desc_t *d, const learning_t *l, sbuf_t *out) {
+    if (!d->updates) return;
+    put_line(out, 1, ".updates = %s,", l->updates);
+    put_line(out, 1, ".training = &%s,", l->training);
+    put_line(out, 1, ".state_bytes = {%zu, %zu, %zu},", d->state_bytes[0], d->state_bytes[1],
+             d->state_bytes[2]);
+    if (l->rotations) put_line(out, 1, ".rotations = %s,", l->rotations);
+    put_number(out, 1, "n_rotations", d->n_rotations);
+}
+
 static void put_decoder_fields(const reformer_desc_t *d, const char *variants, const char *prefills,
                                const char *steps, const char *const *parts, sbuf_t *out) {
     if (!d->steps) return;
@@ -479,11 +494,18 @@ static const char *put_descriptor(emitter_t *c, const reformer_desc_t *d,
     if (d->trains && d->trains != d->variants)
         trains = put_variants(c, PART_TRAIN, "trains", v, run, out);
     if (d->trains) stacks = put_stacks(c, d, out);
+    learning_t learning = {0};
+    if (d->updates) {
+        learning.updates = put_variants(c, PART_UPDATE, "updates", v, run, out);
+        learning.training = put_training(c, d->training, out);
+        learning.rotations = put_drawn_rotations(c, d, out);
+    }
     const char *lsh = put_lsh_layers(c, d, out), *desc = own_name(c, "description");
     put_line(out, 0, "static const reformer_desc_t %s = {", desc);
     put_desc_fields(c, d, variants, lsh, out);
     put_decoder_fields(d, variants, prefills, steps, parts, out);
     put_train_fields(d, trains, stacks, out);
+    put_learning_fields(d, &learning, out);
     put_line(out, 0, "};\n");
     return desc;
 }
@@ -526,10 +548,34 @@ static const struct {
     {DUTY_TRAINS,
      "int %N_gradients(const %N_t *m, const %N_io_t *io, float *gradients, void *workspace)",
      "reformer_gradients(m, io, gradients, workspace)"},
+    {DUTY_LEARNS, "size_t %N_trainer_bytes(size_t micro_batches)",
+     "reformer_trainer_bytes(&%D, micro_batches)"},
+    {DUTY_LEARNS, "size_t %N_trainer_workspace(size_t length, int threads)",
+     "reformer_trainer_workspace(&%D, length, threads)"},
+    {DUTY_LEARNS,
+     "int %N_trainer_begin(%N_trainer_t *t, const %N_t *m, void *weights, void *memory,\n"
+     "    size_t micro_batches, void *workspace)",
+     "reformer_trainer_begin(t, m, weights, memory, micro_batches, workspace)"},
+    {DUTY_LEARNS,
+     "int %N_trainer_resume(%N_trainer_t *t, const %N_t *m, void *weights, void *memory,\n"
+     "    size_t micro_batches, int64_t step)",
+     "reformer_trainer_resume(t, m, weights, memory, micro_batches, step)"},
+    {DUTY_LEARNS,
+     "int %N_train_step(%N_trainer_t *t, const %N_io_t *io, size_t n,\n"
+     "    %N_train_report_t *report, void *workspace)",
+     "reformer_train_step(t, io, n, report, workspace)"},
+    {DUTY_LEARNS, "int %N_sign_weights(void *weights, size_t bytes)",
+     "reformer_sign_weights(&%D, weights, bytes)"},
 };
 
 bool plan_has_duty(const plan_t *p, duty_t duty) {
-    return duty == DUTY_ALL || (duty == DUTY_GENERATES ? p->step != NULL : p->trains != NULL);
+    switch (duty) {
+    case DUTY_ALL: return true;
+    case DUTY_GENERATES: return p->step != NULL;
+    case DUTY_TRAINS: return p->trains != NULL;
+    case DUTY_LEARNS: break;
+    }
+    return p->updates;
 }
 
 static const char *fill_in(arena_t *a, const char *text, const char *name, const char *desc) {
@@ -571,7 +617,15 @@ static void reserve_interface(emitter_t *c) {
                                        "_gradients_bytes",
                                        "_gradient",
                                        "_train_bytes",
-                                       "_gradients"};
+                                       "_gradients",
+                                       "_trainer_t",
+                                       "_train_report_t",
+                                       "_trainer_bytes",
+                                       "_trainer_workspace",
+                                       "_trainer_begin",
+                                       "_trainer_resume",
+                                       "_train_step",
+                                       "_sign_weights"};
     for (size_t k = 0; k < sizeof ends / sizeof *ends; k++)
         names_reserve(c->globals, arena_printf(c->arena, "%s%s", c->plan->name, ends[k]));
     /* fields of a call, which the macros of put_own_names() must not rename */

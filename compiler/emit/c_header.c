@@ -185,6 +185,10 @@ static void put_train_macros(const header_t *h) {
     put_macro(h, "GRADIENTS", number(a, (int64_t)n), "tensors that have a gradient");
     put_macro(h, "GRADIENTS_BYTES", arena_printf(a, "UINT64_C(%zu)", h->d->gradients_bytes),
               "what a train step fills");
+    if (h->d->updates)
+        put_macro(h, "TRAINER_BYTES",
+                  arena_printf(a, "UINT64_C(%zu)", reformer_trainer_bytes(h->d, 1)),
+                  "memory of a trainer, steps of one batch");
 }
 
 /* Of models that generate. */
@@ -284,6 +288,24 @@ static const struct {
      "step. Any number of threads at once, each with gradients and a workspace of its own; after an\n"
      "error gradients are undefined.",
      "int %s_gradients(const %s_t *m, const %s_io_t *io, float *gradients, void *workspace);"},
+    {DUTY_LEARNS,
+     "Learning: weights that a model is bound to, changed step by step by the rule of the spec's\n"
+     "`train:` (reformer_rt.h, reformer_trainer_t). Memory and workspace are 64-byte aligned; a step\n"
+     "adds up the gradients of at most `micro_batches` batches.",
+     "size_t %s_trainer_bytes(size_t micro_batches);"},
+    {DUTY_LEARNS, NULL, "size_t %s_trainer_workspace(size_t length, int threads);"},
+    {DUTY_LEARNS, "`weights` are those that m is bound to, in memory that may be written.",
+     "int %s_trainer_begin(%s_trainer_t *t, const %s_t *m, void *weights, void *memory,\n"
+     "    size_t micro_batches, void *workspace);"},
+    {DUTY_LEARNS, "The same of weights and memory as they were kept after that many steps.",
+     "int %s_trainer_resume(%s_trainer_t *t, const %s_t *m, void *weights, void *memory,\n"
+     "    size_t micro_batches, int64_t step);"},
+    {DUTY_LEARNS,
+     "One step on io[n], each with labels; no forward of m may run meanwhile. report may be NULL.",
+     "int %s_train_step(%s_trainer_t *t, const %s_io_t *io, size_t n, %s_train_report_t *report,\n"
+     "    void *workspace);"},
+    {DUTY_LEARNS, "Gives the file of weights that have learnt a right checksum.",
+     "int %s_sign_weights(void *weights, size_t bytes);"},
 };
 
 static void put_functions(const header_t *h) {
@@ -315,6 +337,10 @@ void put_header(const emitter_t *c, const reformer_desc_t *d, const reformer_var
     put_fields(&h);
     put_line(out, 0, "typedef reformer_io_t %s_io_t;\n", c->plan->name);
     if (d->steps) put_decode_type(&h);
+    if (d->updates) {
+        put_line(out, 0, "typedef reformer_trainer_t %s_trainer_t;", c->plan->name);
+        put_line(out, 0, "typedef reformer_train_report_t %s_train_report_t;\n", c->plan->name);
+    }
     put_functions(&h);
     sbuf_puts(out, "\n#ifdef __cplusplus\n}\n#endif\n\n#endif\n");
 }

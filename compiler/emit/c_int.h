@@ -125,6 +125,11 @@ struct emitter {
 /* Both note that the name is used. */
 const char *c_func_name(emitter_t *c, const lfunc_t *f);
 const char *c_table_name(emitter_t *c, const buffer_t *b);
+/* c.c: a name with the model's prefix, which nothing else has. */
+const char *own_name(emitter_t *c, const char *name);
+/* c_training.c: constants; their names, NULL: there is nothing of it. */
+const char *put_training(emitter_t *c, const reformer_training_t *t, sbuf_t *out);
+const char *put_drawn_rotations(emitter_t *c, const reformer_desc_t *d, sbuf_t *out);
 const char *spec_name(const emitter_t *c); /* base name, for comments */
 
 /* ---- c_func.c, c_live.c, c_expr.c -------------------------------------------------------------------------- */

@@ -16,7 +16,7 @@ void emit_c(const plan_t *p, const emit_c_options_t *o, sbuf_t *source, sbuf_t *
 void emit_header(const plan_t *p, const emit_c_options_t *o, sbuf_t *header);
 
 /* Who has a function of those that a product calls. */
-typedef enum { DUTY_ALL, DUTY_GENERATES, DUTY_TRAINS } duty_t;
+typedef enum { DUTY_ALL, DUTY_GENERATES, DUTY_TRAINS, DUTY_LEARNS } duty_t;
 bool plan_has_duty(const plan_t *p, duty_t duty);
 
 /* emit/features.c: "avx2,fma"; NULL: nothing but the architecture's baseline. */

@@ -103,7 +103,13 @@ static LLVMValueRef description_constant(llvm_emitter_t *e, const reformer_desc_
         {offsetof(reformer_desc_t, lsh),
          list_constant(e, "reformer.lsh", d->lsh, (size_t)d->lsh_layers * sizeof *d->lsh)},
         {offsetof(reformer_desc_t, trains), variant_address(e, variants, d, d->trains)},
-        {offsetof(reformer_desc_t, stacks), stacks_constant(e, d)}};
+        {offsetof(reformer_desc_t, stacks), stacks_constant(e, d)},
+        {offsetof(reformer_desc_t, updates), variant_address(e, variants, d, d->updates)},
+        {offsetof(reformer_desc_t, training),
+         list_constant(e, "reformer.training", d->training, sizeof *d->training)},
+        {offsetof(reformer_desc_t, rotations),
+         list_constant(e, "reformer.rotations", d->n_rotations ? d->rotations : NULL,
+                       (size_t)d->n_rotations * sizeof *d->rotations)}};
     return constant(e, "reformer.description",
                     image(e, d, sizeof *d, links, sizeof links / sizeof *links));
 }
@@ -133,6 +139,12 @@ static const struct {
     {DUTY_TRAINS, "gradient", "reformer_gradient", "Dzp", 'i'},
     {DUTY_TRAINS, "train_bytes", "reformer_train_bytes", "Dzi", 'z'},
     {DUTY_TRAINS, "gradients", "reformer_gradients", "pppp", 'i'},
+    {DUTY_LEARNS, "trainer_bytes", "reformer_trainer_bytes", "Dz", 'z'},
+    {DUTY_LEARNS, "trainer_workspace", "reformer_trainer_workspace", "Dzi", 'z'},
+    {DUTY_LEARNS, "trainer_begin", "reformer_trainer_begin", "ppppzp", 'i'},
+    {DUTY_LEARNS, "trainer_resume", "reformer_trainer_resume", "ppppzz", 'i'},
+    {DUTY_LEARNS, "train_step", "reformer_train_step", "ppzpp", 'i'},
+    {DUTY_LEARNS, "sign_weights", "reformer_sign_weights", "Dpz", 'i'},
 };
 
 static LLVMTypeRef type_of(const llvm_emitter_t *e, char what) {
@@ -140,7 +152,7 @@ static LLVMTypeRef type_of(const llvm_emitter_t *e, char what) {
 }
 
 static void put_interface(llvm_emitter_t *e, const char *prefix, int k, LLVMValueRef description) {
-    enum { MOST = 4 };
+    enum { MOST = 6 };
     LLVMTypeRef outer[MOST], inner[MOST], result = type_of(e, interface[k].result);
     LLVMValueRef args[MOST];
     unsigned n_outer = 0, n = (unsigned)strlen(interface[k].params);

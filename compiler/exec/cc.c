@@ -62,6 +62,15 @@ typedef struct {
     size_t (*train_bytes)(const reformer_desc_t *desc, size_t length, int threads);
     int (*gradients)(const reformer_model_t *m, const reformer_io_t *io, float *gradients,
                      void *workspace);
+    size_t (*trainer_bytes)(const reformer_desc_t *desc, size_t micro_batches);
+    size_t (*trainer_workspace)(const reformer_desc_t *desc, size_t length, int threads);
+    int (*trainer_begin)(reformer_trainer_t *t, const reformer_model_t *m, void *weights,
+                         void *memory, size_t micro_batches, void *workspace);
+    int (*trainer_resume)(reformer_trainer_t *t, const reformer_model_t *m, void *weights,
+                          void *memory, size_t micro_batches, int64_t step);
+    int (*train_step)(reformer_trainer_t *t, const reformer_io_t *io, size_t n,
+                      reformer_train_report_t *report, void *workspace);
+    int (*sign_weights)(const reformer_desc_t *desc, void *weights, size_t bytes);
 } linkage_t;
 
 static const linkage_t our_runtime = {reformer_workspace_bytes,
@@ -82,7 +91,13 @@ static const linkage_t our_runtime = {reformer_workspace_bytes,
                                       reformer_gradients_bytes,
                                       reformer_gradient,
                                       reformer_train_bytes,
-                                      reformer_gradients};
+                                      reformer_gradients,
+                                      reformer_trainer_bytes,
+                                      reformer_trainer_workspace,
+                                      reformer_trainer_begin,
+                                      reformer_trainer_resume,
+                                      reformer_train_step,
+                                      reformer_sign_weights};
 
 /* One pointer, set whole: a library that two threads load at once is one library. */
 static const char linkage_source[] =
@@ -109,6 +124,15 @@ static const char linkage_source[] =
     "    int (*gradient)(const reformer_desc_t *, size_t, reformer_tensor_t *);\n"
     "    size_t (*train_bytes)(const reformer_desc_t *, size_t, int);\n"
     "    int (*gradients)(const reformer_model_t *, const reformer_io_t *, float *, void *);\n"
+    "    size_t (*trainer_bytes)(const reformer_desc_t *, size_t);\n"
+    "    size_t (*trainer_workspace)(const reformer_desc_t *, size_t, int);\n"
+    "    int (*trainer_begin)(reformer_trainer_t *, const reformer_model_t *, void *, void *,\n"
+    "                         size_t, void *);\n"
+    "    int (*trainer_resume)(reformer_trainer_t *, const reformer_model_t *, void *, void *,\n"
+    "                          size_t, int64_t);\n"
+    "    int (*train_step)(reformer_trainer_t *, const reformer_io_t *, size_t,\n"
+    "                      reformer_train_report_t *, void *);\n"
+    "    int (*sign_weights)(const reformer_desc_t *, void *, size_t);\n"
     "} linkage_t;\n"
     "static const linkage_t *linked;\n"
     "static const linkage_t *rt(void) { return __atomic_load_n(&linked, __ATOMIC_ACQUIRE); }\n"
@@ -168,6 +192,27 @@ static const char linkage_source[] =
     "}\n"
     "int reformer_gradients(const reformer_model_t *m, const reformer_io_t *io, float *g, void *w) {\n"
     "    return rt()->gradients(m, io, g, w);\n"
+    "}\n"
+    "size_t reformer_trainer_bytes(const reformer_desc_t *d, size_t n) {\n"
+    "    return rt()->trainer_bytes(d, n);\n"
+    "}\n"
+    "size_t reformer_trainer_workspace(const reformer_desc_t *d, size_t n, int t) {\n"
+    "    return rt()->trainer_workspace(d, n, t);\n"
+    "}\n"
+    "int reformer_trainer_begin(reformer_trainer_t *t, const reformer_model_t *m, void *x,\n"
+    "                           void *y, size_t n, void *w) {\n"
+    "    return rt()->trainer_begin(t, m, x, y, n, w);\n"
+    "}\n"
+    "int reformer_trainer_resume(reformer_trainer_t *t, const reformer_model_t *m, void *x,\n"
+    "                            void *y, size_t n, int64_t s) {\n"
+    "    return rt()->trainer_resume(t, m, x, y, n, s);\n"
+    "}\n"
+    "int reformer_train_step(reformer_trainer_t *t, const reformer_io_t *io, size_t n,\n"
+    "                        reformer_train_report_t *r, void *w) {\n"
+    "    return rt()->train_step(t, io, n, r, w);\n"
+    "}\n"
+    "int reformer_sign_weights(const reformer_desc_t *d, void *x, size_t n) {\n"
+    "    return rt()->sign_weights(d, x, n);\n"
     "}\n";
 
 /* ---- the job ------------------------------------------------------------------------------------------ */

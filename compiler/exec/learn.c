@@ -3,42 +3,13 @@
  * Params, gradients and their sum have one layout, plan->gradients; states have their own. The reference reads params where
  * they stand, by a store that points to them; what runs loops reads the weights file in memory, into which they are packed
  * after each update. */
-#include "exec/learn.h"
+#include "exec/learn_int.h"
 
+#include <stdio.h>
 #include <string.h>
 
-#include "exec/exec_int.h"
-#include "graph/update.h"
 #include "support/heap.h"
 #include "support/pages.h"
-
-/* An LSH layer whose rotations are new in each step. */
-typedef struct {
-    const char *name;
-    reformer_rotations_t of;
-    const float *store; /* what evaluation reads */
-    float *step;        /* what the latest step drew */
-    const layout_entry_t *entry;
-    int index; /* in it */
-} rotations_t;
-
-struct exec_learner {
-    exec_t *e;
-    const plan_t *plan;
-    const update_t *update;
-    arena_t *arena;
-    store_t *store; /* of the newest params */
-    float *params, *sum, *gradients,
-        *states[REFORMER_STATES]; /* gradients: of later micro-batches */
-    update_memory_t *tensors;     /* [update->n] */
-    exec_array_t *arrays;
-    size_t n_arrays;
-    rotations_t *rotations;
-    int n_rotations;
-    int64_t step, drawn; /* drawn: the step whose rotations are in; -1: the store's are */
-    int threads;
-    const reformer_pool_t *pool;
-};
 
 static const reformer_training_t *training_of(const exec_learner_t *l) {
     return &l->plan->training;
@@ -53,8 +24,7 @@ static float *zeros(const exec_learner_t *l, const char *what, const layout_t *o
     return room;
 }
 
-/* A tensor's part of an array that is laid out so; NULL: it has none. */
-static float *part_of(float *array, const layout_t *of, const char *source) {
+float *learner_part(float *array, const layout_t *of, const char *source) {
     int index;
     const layout_entry_t *e = layout_find(of, source, &index);
     if (!e || e->count == 0) return NULL;
@@ -77,10 +47,10 @@ static void find_tensors(exec_learner_t *l) {
     l->tensors = ARENA_ARRAY(l->arena, update_memory_t, l->update->n);
     for (int i = 0; i < l->update->n; i++) {
         const char *name = l->update->tensors[i].name;
-        l->tensors[i].param = part_of(l->params, p->gradients, name);
-        l->tensors[i].gradient = part_of(l->sum, p->gradients, name);
+        l->tensors[i].param = learner_part(l->params, p->gradients, name);
+        l->tensors[i].gradient = learner_part(l->sum, p->gradients, name);
         for (int k = 0; k < l->update->n_states; k++)
-            l->tensors[i].state[k] = part_of(l->states[k], p->states[k], name);
+            l->tensors[i].state[k] = learner_part(l->states[k], p->states[k], name);
     }
 }
 
@@ -135,20 +105,8 @@ void exec_learner_array(exec_learner_t *l, size_t i, exec_array_t *a) {
 
 /* ---- the weights that forwards read ----------------------------------------------------------------- */
 
-static void pack_params(exec_learner_t *l) {
-    const layout_t *to = l->plan->layout;
-    if (!l->e->weights) return;
-    for (int i = 0; i < to->n; i++)
-        for (int k = 0; k < to->entries[i].count; k++) {
-            const float *param = part_of(l->params, l->plan->gradients, to->entries[i].source[k]);
-            if (param) weights_pack_tensor(&to->entries[i], k, param, l->e->weights);
-        }
-}
-
 bool exec_learner_restore(exec_learner_t *l, diag_t *d) {
-    (void)d;
-    pack_params(l);
-    return true;
+    return learner_pack(l, d);
 }
 
 static void take_params(exec_learner_t *l, const store_t *from) {
@@ -219,16 +177,6 @@ void exec_learner_evaluates(exec_learner_t *l, bool yes) {
 
 /* ---- a step ------------------------------------------------------------------------------------------ */
 
-static void add_share(const exec_learner_t *l, float share) {
-    size_t n = (size_t)l->plan->gradients->data_end / sizeof(float);
-    for (size_t i = 0; i < n; i++) l->sum[i] += share * l->gradients[i];
-}
-
-static void scale(const exec_learner_t *l, float share) {
-    size_t n = (size_t)l->plan->gradients->data_end / sizeof(float);
-    for (size_t i = 0; i < n; i++) l->sum[i] *= share;
-}
-
 bool exec_learn_gradients(exec_learner_t *l, const reformer_io_t *io, double share, bool first,
                           diag_t *d) {
     reformer_io_t mine = *io;
@@ -241,9 +189,8 @@ bool exec_learn_gradients(exec_learner_t *l, const reformer_io_t *io, double sha
         l->gradients = zeros(l, "gradients of a micro-batch", l->plan->gradients, d);
     if (!first && !l->gradients) return false;
     if (!exec_gradients(l->e, &mine, first ? l->sum : l->gradients, d)) return false;
-    if (!first) add_share(l, (float)share);
-    else if (share != 1) scale(l, (float)share);
-    return true;
+    if (!first) return learner_add(l, share, d);
+    return share == 1 || learner_set(l, share, d);
 }
 
 float *exec_learner_sum(exec_learner_t *l, size_t *floats) {
@@ -264,16 +211,14 @@ static const char *bad_tensor(const exec_learner_t *l) {
 }
 
 bool exec_learn_update(exec_learner_t *l, exec_update_t *done, diag_t *d) {
-    (void)d;
-    uint64_t host = reformer_enter();
-    *done = (exec_update_t){.norm = update_norm(l->update, l->tensors),
-                            .rate = reformer_learning_rate(training_of(l), l->step)};
-    bool finite = is_finite(done->norm);
-    if (finite) update_evaluate(l->update, l->tensors, done->norm, done->rate, l->step + 1);
-    if (finite) pack_params(l);
-    reformer_leave(host);
-    if (finite) l->step++;
-    else done->bad = bad_tensor(l);
+    *done = (exec_update_t){.rate = reformer_learning_rate(training_of(l), l->step)};
+    if (!learner_norm(l, &done->norm, d)) return false;
+    if (!is_finite(done->norm)) {
+        done->bad = bad_tensor(l);
+        return true;
+    }
+    if (!learner_update(l, done->norm, d)) return false;
+    l->step++;
     return true;
 }
 

@@ -142,7 +142,8 @@ static int make_plan(compile_t *c) {
                         .impose_buckets = c->o->impose_buckets,
                         .instrument = c->o->instrument,
                         .decodes = c->o->decode,
-                        .train = c->o->train ? TRAIN_TOO : TRAIN_NOT};
+                        .train = c->o->train ? TRAIN_TOO : TRAIN_NOT,
+                        .updates = true};
     target_request_t asked = {.names = c->request.targets,
                               .n = c->request.n_targets,
                               .where = "options.target",

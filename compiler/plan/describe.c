@@ -3,6 +3,7 @@
  * targets first, each by ascending length. */
 #include "plan/plan.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,8 +22,8 @@ static bool has_trains(const plan_t *p) {
 }
 
 int plan_parts(const plan_t *p) {
-    int groups = 1 + has_prefills(p) + has_trains(p), steps = p->step ? p->n_targets : 0;
-    return groups * plan_count(p) + steps;
+    int groups = 1 + has_prefills(p) + has_trains(p);
+    return groups * plan_count(p) + ((p->step != NULL) + p->updates) * p->n_targets;
 }
 
 part_t plan_part(const plan_t *p, int part) {
@@ -30,17 +31,23 @@ part_t plan_part(const plan_t *p, int part) {
     part_t kinds[3] = {PART_FORWARD};
     if (has_prefills(p)) kinds[++n] = PART_PREFILL;
     if (has_trains(p)) kinds[++n] = PART_TRAIN;
-    return group <= n ? kinds[group] : PART_STEP;
+    if (group <= n) return kinds[group];
+    return p->updates && part >= plan_parts(p) - p->n_targets ? PART_UPDATE : PART_STEP;
+}
+
+/* One for each target, not one for each length. */
+static bool is_single(part_t kind) {
+    return kind == PART_STEP || kind == PART_UPDATE;
 }
 
 int plan_target(const plan_t *p, int part) {
-    if (plan_part(p, part) == PART_STEP) return part - (plan_parts(p) - p->n_targets);
+    if (is_single(plan_part(p, part))) return part % p->n_targets;
     return part % plan_count(p) / p->n_variants;
 }
 
 const char *plan_part_name(const plan_t *p, int part, arena_t *a) {
     part_t kind = plan_part(p, part);
-    if (kind == PART_STEP) return "step";
+    if (is_single(kind)) return kind == PART_STEP ? "step" : "update";
     const variant_plan_t *v = plan_variant(p, part);
     const char *length = "";
     if (p->n_variants > 1)
@@ -72,7 +79,7 @@ const variant_plan_t *plan_variant(const plan_t *p, int part) {
 const module_t *plan_module(const plan_t *p, int part) {
     int t = target_at(p, plan_target(p, part));
     part_t kind = plan_part(p, part);
-    if (kind == PART_STEP) return p->step_modules[t];
+    if (is_single(kind)) return (kind == PART_STEP ? p->step_modules : p->update_modules)[t];
     module_t **m = kind == PART_PREFILL ? p->prefill_modules
                    : kind == PART_TRAIN ? p->train_modules
                                         : p->modules;
@@ -97,10 +104,11 @@ static void split(dim_t d, size_t *fixed, size_t *per_unit) {
 static reformer_variant_t describe_variant(const plan_t *p, int k) {
     const module_t *m = plan_module(p, k);
     reformer_variant_t r = {.target = cpu_of(m->target)};
-    if (plan_part(p, k) == PART_STEP) {
+    part_t kind = plan_part(p, k);
+    if (kind == PART_STEP) {
         r.max_length = r.padded = 1;
         r.rows = p->batch;
-    } else {
+    } else if (kind != PART_UPDATE) {
         const variant_plan_t *v = plan_variant(p, k);
         r.max_length = v->max_length;
         r.unit = v->unit;
@@ -274,6 +282,38 @@ void plan_describe_gradients(const plan_t *p, reformer_desc_t *d) {
     d->gradients_bytes = (size_t)l->data_end;
 }
 
+/* Layers whose rotations are new in each step. */
+static void describe_rotations(const plan_t *p, reformer_desc_t *d) {
+    const layout_t *l = p->layout;
+    int n = 0;
+    for (int i = 0; i < l->n; i++)
+        if (l->entries[i].kind == PACK_ROTATIONS) n += l->entries[i].count;
+    reformer_rotations_t *all = ARENA_ARRAY(p->arena, reformer_rotations_t, n);
+    for (int i = 0; i < l->n; i++) {
+        const layout_entry_t *e = &l->entries[i];
+        for (int k = 0; k < e->count && e->kind == PACK_ROTATIONS; k++) {
+            reformer_rotations_t *r = &all[d->n_rotations++];
+            *r = (reformer_rotations_t){.heads = e->shape[0],
+                                        .head_size = e->shape[1],
+                                        .rounds = e->shape[2],
+                                        .half = e->shape[3],
+                                        .offset = (size_t)(e->offset + k * (e->bytes / e->count))};
+            if (sscanf(e->source[k], "layers.%d.", &r->layer) != 1)
+                bug("'%s' says no layer", e->source[k]);
+        }
+    }
+    d->rotations = all;
+}
+
+static void describe_update(const plan_t *p, reformer_desc_t *d,
+                            const reformer_variant_t *updates) {
+    d->updates = updates;
+    d->training = &p->training;
+    for (int i = 0; i < p->update->n_states; i++)
+        d->state_bytes[i] = (size_t)p->states[i]->data_end;
+    if (p->training.new_rotations) describe_rotations(p, d);
+}
+
 static void describe_trains(const plan_t *p, reformer_desc_t *d, reformer_variant_t *variants) {
     int groups = has_trains(p) ? 1 + has_prefills(p) : 0;
     d->trains = variants + groups * plan_count(p);
@@ -286,9 +326,10 @@ void plan_describe(const plan_t *p, reformer_desc_t *desc, reformer_variant_t *v
     for (int k = 0; k < n; k++) variants[k] = describe_variant(p, k);
     desc->variants = variants;
     if (p->trains) describe_trains(p, desc, variants);
+    if (p->updates) describe_update(p, desc, variants + n - p->n_targets);
     if (!p->step) return;
     desc->prefills = has_prefills(p) ? variants + desc->n_variants : variants;
-    desc->steps = variants + n - p->n_targets;
+    desc->steps = variants + n - (1 + p->updates) * p->n_targets;
     desc->positions = p->positions;
     describe_cache(p, desc);
 }

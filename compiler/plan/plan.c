@@ -4,6 +4,7 @@
  * `dynamic` is one symbolic variant (padded length = lcm * U) and literal ones below it, for the lengths where
  * the symbolic form would be wrong: inputs that fit one chunk see every key, and a window that reaches beyond
  * all chunks wraps in a degenerate way. */
+#include "lower/update.h"
 #include "plan/plan_int.h"
 
 static variant_plan_t variant_of(graph_t *g) {
@@ -242,6 +243,7 @@ plan_t *plan_of_model(arena_t *a, const loaded_model_t *m, const plan_options_t 
     if (o->exact_batch > 0 && !s->compile.has_batch) p->batch = o->exact_batch;
     if (!choose_targets(p, o, d) || !make_variants(p, m, o, d)) return NULL;
     if (o->train != TRAIN_NOT && !plan_add_trains(p, o, d)) return NULL;
+    p->updates = p->trains && o->updates;
     if (!p->trains) p->layout = layout_make(a, p->variants[p->n_variants - 1].graph);
     if (o->decodes && p->facts.head == ARCH_CAUSAL_LM && !add_step(p, d)) return NULL;
     return p;
@@ -329,11 +331,27 @@ static bool lower_steps(plan_t *p, const pass_options_t *passes, diag_t *d) {
     return true;
 }
 
+static bool lower_updates(plan_t *p, const pass_options_t *passes, diag_t *d) {
+    p->update_modules = ARENA_ARRAY(p->arena, module_t *, p->n_targets);
+    for (int t = 0; t < p->n_targets; t++) {
+        update_lowering_t o = {.update = p->update,
+                               .weights = p->layout,
+                               .gradients = p->gradients,
+                               .target = p->targets[t],
+                               .name = p->name};
+        for (int i = 0; i < p->update->n_states; i++) o.states[i] = p->states[i];
+        p->update_modules[t] = lower_update(p->arena, &o);
+        if (!loops_run_passes(p->update_modules[t], passes, d)) return false;
+    }
+    return true;
+}
+
 bool plan_lower(plan_t *p, const pass_options_t *passes, diag_t *d) {
     bool shared = p->prefills == p->variants, trains = p->trains && p->trains != p->variants;
     if (!lower_variants(p, p->variants, p->step && shared, &p->modules, passes, d)) return false;
     p->prefill_modules = p->train_modules = p->modules;
     if (trains && !lower_variants(p, p->trains, false, &p->train_modules, passes, d)) return false;
+    if (p->updates && !lower_updates(p, passes, d)) return false;
     if (!p->step) return true;
     if (!shared && !lower_variants(p, p->prefills, true, &p->prefill_modules, passes, d))
         return false;

@@ -44,6 +44,7 @@ typedef struct {
     reformer_training_t training;
     const update_t *update;
     layout_t *states[REFORMER_STATES]; /* [update->n_states] */
+    bool updates;                      /* the artefact has it in code, too */
     int n_targets;
     const target_t *targets[MAX_TARGETS];
     tiles_t tiles[MAX_TARGETS]; /* by target */
@@ -55,6 +56,7 @@ typedef struct {
     module_t **prefill_modules; /* the same; of batch 1 they are `modules` */
     module_t **step_modules;    /* [n_targets] */
     module_t **train_modules;   /* as `modules`; of variants that are train steps, those */
+    module_t **update_modules;  /* [n_targets] */
 } plan_t;
 
 typedef enum {
@@ -75,6 +77,7 @@ typedef struct {
     bool trace, impose_buckets, instrument;
     bool decodes; /* a causal LM: with prefills and steps */
     train_t train;
+    bool updates;           /* of plans that train: with what updates the weights, too */
     const char *train_loss; /* the output that train steps derive; NULL: "loss" */
 } plan_options_t;
 plan_t *plan_make(arena_t *a, const spec_t *s, const plan_options_t *o, diag_t *d);
@@ -101,15 +104,15 @@ bool plan_lower(plan_t *p, const pass_options_t *passes, diag_t *d);
 /* describe.c: the runtime's descriptor of a lowered plan, in memory, with run == NULL; generated
  * code is this in text. `variants` has room for plan_parts(p): forwards, better targets first, each by
  * ascending max_length; then prefills, then train steps in the same order, where they are not the forwards; then
- * the step of each target. Strings are the plan's. */
+ * the step of each target, and the update. Strings are the plan's. */
 int plan_count(const plan_t *p);                               /* forwards */
 int plan_parts(const plan_t *p);                               /* all */
 const module_t *plan_module(const plan_t *p, int part);        /* in the order of `variants` */
-const variant_plan_t *plan_variant(const plan_t *p, int part); /* of all but steps */
-typedef enum { PART_FORWARD, PART_PREFILL, PART_TRAIN, PART_STEP } part_t;
+const variant_plan_t *plan_variant(const plan_t *p, int part); /* of all but steps, updates */
+typedef enum { PART_FORWARD, PART_PREFILL, PART_TRAIN, PART_STEP, PART_UPDATE } part_t;
 part_t plan_part(const plan_t *p, int part);
 int plan_target(const plan_t *p, int part); /* its place among targets: 0 is the best one */
-/* What tells the parts of one target apart, in names: "", "L4096", "U4096", "prefill_L4096", "train", "step". */
+/* What tells the parts of one target apart, in names: "", "L4096", "U4096", "prefill_L4096", "train", "step", "update". */
 const char *plan_part_name(const plan_t *p, int part, arena_t *a);
 void plan_describe_model(const plan_t *p,
                          reformer_desc_t *desc); /* without variants; not lowered */

@@ -41,6 +41,7 @@ plan_t *plan_alone(arena_t *a, const plan_t *p, const variant_plan_t *v, int t) 
     alone->tiles[0] = p->tiles[t];
     alone->prefills = NULL;
     alone->step = NULL;
+    alone->updates = false;
     alone->modules = alone->prefill_modules = alone->train_modules = alone->step_modules = NULL;
     return alone;
 }
