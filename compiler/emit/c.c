@@ -553,16 +553,16 @@ static const struct {
     {DUTY_LEARNS, "size_t %N_trainer_workspace(size_t length, int threads)",
      "reformer_trainer_workspace(&%D, length, threads)"},
     {DUTY_LEARNS,
-     "int %N_trainer_begin(%N_trainer_t *t, const %N_t *m, void *weights, void *memory,\n"
-     "    size_t micro_batches, void *workspace)",
+     "int %N_trainer_begin(%N_trainer_t *t, const %N_t *m, void *weights, void *memory, "
+     "size_t micro_batches, void *workspace)",
      "reformer_trainer_begin(t, m, weights, memory, micro_batches, workspace)"},
     {DUTY_LEARNS,
-     "int %N_trainer_resume(%N_trainer_t *t, const %N_t *m, void *weights, void *memory,\n"
-     "    size_t micro_batches, int64_t step)",
+     "int %N_trainer_resume(%N_trainer_t *t, const %N_t *m, void *weights, void *memory, "
+     "size_t micro_batches, int64_t step)",
      "reformer_trainer_resume(t, m, weights, memory, micro_batches, step)"},
     {DUTY_LEARNS,
-     "int %N_train_step(%N_trainer_t *t, const %N_io_t *io, size_t n,\n"
-     "    %N_train_report_t *report, void *workspace)",
+     "int %N_train_step(%N_trainer_t *t, const %N_io_t *io, size_t n, "
+     "%N_train_report_t *report, void *workspace)",
      "reformer_train_step(t, io, n, report, workspace)"},
     {DUTY_LEARNS, "int %N_sign_weights(void *weights, size_t bytes)",
      "reformer_sign_weights(&%D, weights, bytes)"},

@@ -295,15 +295,15 @@ static const struct {
      "size_t %s_trainer_bytes(size_t micro_batches);"},
     {DUTY_LEARNS, NULL, "size_t %s_trainer_workspace(size_t length, int threads);"},
     {DUTY_LEARNS, "`weights` are those that m is bound to, in memory that may be written.",
-     "int %s_trainer_begin(%s_trainer_t *t, const %s_t *m, void *weights, void *memory,\n"
-     "    size_t micro_batches, void *workspace);"},
+     "int %s_trainer_begin(%s_trainer_t *t, const %s_t *m, void *weights, void *memory, "
+     "size_t micro_batches, void *workspace);"},
     {DUTY_LEARNS, "The same of weights and memory as they were kept after that many steps.",
-     "int %s_trainer_resume(%s_trainer_t *t, const %s_t *m, void *weights, void *memory,\n"
-     "    size_t micro_batches, int64_t step);"},
+     "int %s_trainer_resume(%s_trainer_t *t, const %s_t *m, void *weights, void *memory, "
+     "size_t micro_batches, int64_t step);"},
     {DUTY_LEARNS,
      "One step on io[n], each with labels; no forward of m may run meanwhile. report may be NULL.",
-     "int %s_train_step(%s_trainer_t *t, const %s_io_t *io, size_t n, %s_train_report_t *report,\n"
-     "    void *workspace);"},
+     "int %s_train_step(%s_trainer_t *t, const %s_io_t *io, size_t n, %s_train_report_t *report, "
+     "void *workspace);"},
     {DUTY_LEARNS, "Gives the file of weights that have learnt a right checksum.",
      "int %s_sign_weights(void *weights, size_t bytes);"},
 };

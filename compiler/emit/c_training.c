@@ -1,13 +1,17 @@
 /* How a model learns, as constants of model.c: the rule, the schedule, the rotations that steps draw. Each number that is not
  * 0, by its field's name. */
+#include <stdlib.h>
+
 #include "emit/c_int.h"
 
 static void put_count(sbuf_t *out, int depth, const char *field, int64_t x) {
     if (x) put_line(out, depth, ".%s = %lld,", field, (long long)x);
 }
 
+/* The same number again, and "0.9" for what somebody wrote so. */
 static const char *real(emitter_t *c, double x) {
-    return arena_printf(c->arena, "%.17g", x);
+    const char *shorter = arena_printf(c->arena, "%.15g", x);
+    return strtod(shorter, NULL) == x ? shorter : arena_printf(c->arena, "%.17g", x);
 }
 
 static void put_real(emitter_t *c, const char *field, double x, sbuf_t *out) {
