@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "spec/numbers.h"
 #include "spec/read.h"
 
 static bool usable(const reader_t *r, const spec_key_t *keys, int n) {
@@ -63,6 +64,23 @@ static void check_layer_list(reader_t *r) {
              layers);
 }
 
+/* The names where they are numbered 0, 1 …, in whatever order, and each is a text. */
+static const char **label_names(reader_t *r, const node_t *n) {
+    const char **names = ARENA_ARRAY(r->arena, const char *, n->n);
+    memset(names, 0, n->n * sizeof *names);
+    for (size_t i = 0; i < n->n; i++) {
+        const node_t *name = n->items[2 * i + 1];
+        int64_t number;
+        bool in_row = parse_int(n->items[2 * i]->text, &number) == NUMBER_OK && number >= 0 &&
+                      (size_t)number < n->n && !names[number];
+        if (!in_row || name->kind != NODE_SCALAR || name->length >= MAX_TEXT ||
+            strlen(name->text) != name->length)
+            return NULL;
+        names[number] = name->text;
+    }
+    return names;
+}
+
 /* id2label's size is num_labels, unless both stand and differ. */
 static void check_labels(reader_t *r) {
     spec_t *s = r->spec;
@@ -72,6 +90,7 @@ static void check_labels(reader_t *r) {
         complain(r, s->at[KEY_num_labels], "'num_labels' is %lld, 'id2label' names %zu",
                  (long long)s->num_labels, n->n);
     s->num_labels = (int64_t)n->n;
+    s->label_names = label_names(r, n);
     if (!s->given[KEY_num_labels]) s->at[KEY_num_labels] = n->at;
     s->given[KEY_num_labels] = true;
 }

@@ -272,14 +272,24 @@ void spec_canonical(const spec_t *s, int n_factors, const int64_t *factors, sbuf
     }
 }
 
+static void print_label(const spec_t *s, int64_t i, sbuf_t *out) {
+    if (s->label_names) print_quoted(out, s->label_names[i]);
+    else sbuf_printf(out, "\"LABEL_%lld\"", (long long)i);
+}
+
 /* Hugging Face writes no num_labels: two are its default, others stand as id2label. */
 static void print_labels(const spec_t *s, sbuf_t *out) {
     sbuf_puts(out, ",\n  \"id2label\": {");
-    for (int64_t i = 0; i < s->num_labels; i++)
-        sbuf_printf(out, "%s\"%lld\": \"LABEL_%lld\"", i ? ", " : "", (long long)i, (long long)i);
+    for (int64_t i = 0; i < s->num_labels; i++) {
+        sbuf_printf(out, "%s\"%lld\": ", i ? ", " : "", (long long)i);
+        print_label(s, i, out);
+    }
     sbuf_puts(out, "},\n  \"label2id\": {");
-    for (int64_t i = 0; i < s->num_labels; i++)
-        sbuf_printf(out, "%s\"LABEL_%lld\": %lld", i ? ", " : "", (long long)i, (long long)i);
+    for (int64_t i = 0; i < s->num_labels; i++) {
+        sbuf_puts(out, i ? ", " : "");
+        print_label(s, i, out);
+        sbuf_printf(out, ": %lld", (long long)i);
+    }
     sbuf_puts(out, "}");
 }
 
@@ -295,7 +305,16 @@ static void print_extensions(const spec_t *s, sbuf_t *out) {
     if (n) sbuf_puts(out, "}");
 }
 
-void spec_to_config_json(const spec_t *s, sbuf_t *out) {
+/* Our own section, which Hugging Face keeps and never reads: without it nobody knew how text becomes tokens. */
+static void print_text(const spec_t *s, const char *pieces, sbuf_t *out) {
+    if (s->compile.text == TEXT_UNSET) return;
+    sbuf_puts(out, ",\n  \"compile\": {\"text\": \"");
+    if (s->compile.text == TEXT_BYTES) sbuf_puts(out, "bytes");
+    else sbuf_printf(out, "sentencepiece:%s", pieces);
+    sbuf_puts(out, "\"}");
+}
+
+static void print_config(const spec_t *s, const char *pieces, sbuf_t *out) {
     sbuf_puts(out, "{");
     bool first = true;
     for (int k = 0; k < KEY_COUNT; k++) {
@@ -308,7 +327,16 @@ void spec_to_config_json(const spec_t *s, sbuf_t *out) {
         first = first && value.size == 0;
         sbuf_free(&value);
     }
-    if (s->num_labels != 2) print_labels(s, out);
+    if (s->num_labels != 2 || s->label_names) print_labels(s, out);
     print_extensions(s, out);
+    if (pieces) print_text(s, pieces, out);
     sbuf_puts(out, ",\n  \"torch_dtype\": \"float32\"\n}\n");
+}
+
+void spec_to_config_json(const spec_t *s, sbuf_t *out) {
+    print_config(s, NULL, out);
+}
+
+void spec_to_checkpoint_json(const spec_t *s, const char *pieces, sbuf_t *out) {
+    print_config(s, pieces, out);
 }

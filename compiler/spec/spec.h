@@ -112,6 +112,8 @@ typedef struct {
     int n_bucket_factors; /* 0: num_buckets is null, chosen from the length */
     int64_t num_buckets[MAX_FACTORS];
     int64_t num_hashes, num_labels;
+    const char *
+        *label_names; /* [num_labels] of id2label; NULL: not given, or not numbered 0, 1 … */
     problem_t problem_type;
     bool tie_word_embeddings, use_cache;
 
@@ -252,10 +254,20 @@ void spec_help(sbuf_t *out);           /* --help-spec */
 void spec_json_schema(sbuf_t *out);    /* reformerc schema */
 void spec_reference_page(sbuf_t *out); /* docs: Markdown */
 void spec_fuzz_dictionary(sbuf_t *out);
+/* The keys that a training has for good, with their values as text: those of the model, and of train: all but where it
+ * ends, what it shows and keeps, and the paths of its files. Returns how many. */
+typedef struct {
+    const char *key, *value;
+    srcloc_t at;
+} spec_value_t;
+size_t spec_fixed_values(arena_t *a, const spec_t *s, spec_value_t **values);
 /* Keys that decide numbers or shapes in a canonical text: of two specs with one text the models are one. `factors` as
  * above. */
 void spec_canonical(const spec_t *s, int n_factors, const int64_t *factors, sbuf_t *out);
-/* The spec as a Hugging Face config.json (checkpoints we write). */
+/* The spec as a Hugging Face config.json. */
 void spec_to_config_json(const spec_t *s, sbuf_t *out);
+/* The same for a checkpoint folder, in which `pieces` is the name of a SentencePiece model's copy: with what becomes of
+ * text, where the spec says it. */
+void spec_to_checkpoint_json(const spec_t *s, const char *pieces, sbuf_t *out);
 
 #endif

@@ -17,7 +17,7 @@ set(may_exec     exec/ emit/emit.h emit/llvm.h graph/ plan/ lower/ loops/ weight
 set(may_library  library/ reformerc.h exec/ emit/emit.h graph/graph.h graph/model.h plan/plan.h weights/weights.h spec/spec.h spec/buckets.h
                  support/ runtime)
 set(may_commands commands/ data/ exec/ emit/emit.h emit/llvm.h graph/graph.h graph/model.h plan/ lower/lower.h lower/tiles.h
-                 loops/loops.h weights/weights.h spec/spec.h spec/buckets.h support/ runtime)
+                 loops/loops.h weights/weights.h spec/spec.h spec/buckets.h spec/tree.h spec/numbers.h support/ runtime)
 set(may_main.c   commands/ support/)
 set(may_reformerc.h runtime)
 set(may_runtime  runtime)

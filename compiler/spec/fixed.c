@@ -1,0 +1,47 @@
+/* Which keys a training has for good (spec_fixed_values). Everything that decides a number of a later step is one of
+ * them; what decides when the training ends and what is told and kept of it is none. */
+#include <string.h>
+
+#include "spec/schema.h"
+
+/* Of train:, what may change. Files may move: what stands in them is compared by others. */
+static const spec_key_t may_change[] = {
+    KEY_train_text,
+    KEY_train_eval_text,
+    KEY_train_weights,
+    KEY_train_steps,
+    KEY_train_epochs,
+    KEY_train_minutes,
+    KEY_train_eval_every,
+    KEY_train_patience,
+    KEY_train_save_every,
+    KEY_train_keep,
+    KEY_train_log_every,
+    KEY_train_sample_every,
+    KEY_train_sample_prompt,
+    KEY_train_sample_tokens,
+    KEY_train_schedule_warmup_steps, /* `warmup` is the same number */
+};
+
+static bool is_fixed(spec_key_t key) {
+    const key_info_t *k = &schema[key];
+    if (k->role == ROLE_MODEL || k->role == ROLE_TRAIN) return true;
+    if (strncmp(k->section, "train", 5) != 0) return false;
+    for (size_t i = 0; i < sizeof may_change / sizeof *may_change; i++)
+        if (may_change[i] == key) return false;
+    return true;
+}
+
+size_t spec_fixed_values(arena_t *a, const spec_t *s, spec_value_t **values) {
+    spec_value_t *all = ARENA_ARRAY(a, spec_value_t, KEY_COUNT);
+    size_t n = 0;
+    for (int k = 0; k < KEY_COUNT; k++) {
+        if (!is_fixed((spec_key_t)k)) continue;
+        sbuf_t value = {0};
+        if (print_key_value(s, (spec_key_t)k, &value))
+            all[n++] = (spec_value_t){schema[k].full, arena_strdup(a, value.data), s->at[k]};
+        sbuf_free(&value);
+    }
+    *values = all;
+    return n;
+}
