@@ -156,28 +156,28 @@ static bool open_sources(training_t *t, const data_options_t *o) {
     return t->feed.data != NULL;
 }
 
-static table_t *open_table(training_t *t, const char *path, const data_options_t *o) {
+static tsv_t *open_table(training_t *t, const char *path, const data_options_t *o) {
     const spec_t *s = t->spec;
-    table_options_t how = {.encode = encode_text,
-                           .encode_ctx = t->text,
-                           .text_column = s->train.text_column,
-                           .label_column = s->train.label_column,
-                           .n_labels = t->s->model.facts.labels,
-                           .length = o->length,
-                           .first_id = -1};
-    return table_open(path, &how, t->d);
+    tsv_options_t how = {.encode = encode_text,
+                         .encode_ctx = t->text,
+                         .text_column = s->train.text_column,
+                         .label_column = s->train.label_column,
+                         .n_labels = t->s->model.facts.labels,
+                         .length = o->length,
+                         .first_id = -1};
+    return tsv_open(path, &how, t->d);
 }
 
 static bool open_tables(training_t *t, const data_options_t *o) {
     const spec_t *s = t->spec;
     if (!t->text && !(t->text = text_open(&t->s->model, t->d))) return false;
-    table_t *train = open_table(t, s->train.text, o), *eval = NULL;
+    tsv_t *train = open_table(t, s->train.text, o), *eval = NULL;
     if (train && s->train.eval_text) {
         eval = open_table(t, s->train.eval_text, o);
-        if (!eval) table_free(train);
+        if (!eval) tsv_free(train);
         if (!eval) return false;
     }
-    t->feed.data = train ? data_open_table(o, train, eval, t->d) : NULL;
+    t->feed.data = train ? data_open_tsv(o, train, eval, t->d) : NULL;
     return t->feed.data != NULL;
 }
 
