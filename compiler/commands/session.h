@@ -23,8 +23,9 @@ typedef struct {
     exec_t *exec;
     pool_t *pool; /* workers, from session_open on; NULL: this thread alone */
     int threads;
-    bool no_cache;      /* compile anew, to see how long it takes */
-    bool trains;        /* train.weights of the spec comes before a checkpoint's own weights */
+    bool no_cache; /* compile anew, to see how long it takes */
+    bool
+        trains; /* train.weights of the spec comes before a checkpoint's own; what weights lack is drawn */
     bool advises;       /* lowering warns of settings that waste much time */
     profile_t *profile; /* launches of instrumented code are told to it; NULL: they are not */
 } session_t;

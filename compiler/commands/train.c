@@ -135,7 +135,7 @@ static bool open_learner(training_t *t) {
 
 /* ---- what a step asks of this machine ------------------------------------------------------------- */
 
-static const module_t *train_module(const plan_t *p) {
+const module_t *train_module(const plan_t *p) {
     for (int k = 0; k < plan_parts(p); k++)
         if (plan_part(p, k) == PART_TRAIN) return plan_module(p, k);
     return plan_module(p, 0); /* train steps alone */

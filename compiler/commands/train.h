@@ -122,6 +122,8 @@ bool save_last(training_t *t);
 bool save_best(training_t *t);
 void save_close(training_t *t);
 
+const module_t *train_module(const plan_t *p); /* (train.c) of the step, lowered */
+
 /* train_dry.c: what it would cost, on stdout. */
 bool train_dry(training_t *t);
 
