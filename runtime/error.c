@@ -23,6 +23,7 @@ static const char *const messages[] = {
     [REFORMER_E_DECODE] = "this model does not generate text",
     [REFORMER_E_LOGITS] = "the logits hold a NaN or an infinity, or rule out every token",
     [REFORMER_E_TRAIN] = "this model gives no gradients",
+    [REFORMER_E_POSITION] = "a row begins or ends outside of the model's positions",
     [REFORMER_E_DIVERGED] = "the gradient holds a NaN or an infinity",
 };
 

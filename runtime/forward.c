@@ -23,7 +23,8 @@ typedef struct {
     size_t schedule, scratch, stride, bytes;
 } layout_t;
 
-/* Prepared slots: i32 unless it says otherwise, all of four bytes. Train steps make a loss that nobody may have asked for. */
+/* Prepared slots: i32 unless it says otherwise, all of four bytes. Train steps make a loss that nobody may have asked for, and
+ * their rows begin anywhere. */
 static void lay_out_slots(const reformer_desc_t *d, const reformer_extent_t *e, int trains,
                           reformer_room_t *r, size_t *slot) {
     static const int per_row[] = {REFORMER_SLOT_IDS, REFORMER_SLOT_KEY, REFORMER_SLOT_ROW,
@@ -35,7 +36,9 @@ static void lay_out_slots(const reformer_desc_t *d, const reformer_extent_t *e, 
     slot[REFORMER_SLOT_LABELS_F32] =
         reformer_take(r, (size_t)d->batch * (size_t)d->labels, sizeof(float));
     slot[REFORMER_SLOT_GIVEN] = reformer_take(r, (size_t)d->lsh_layers, sizeof(int32_t));
-    if (trains) slot[REFORMER_SLOT_LOSS] = reformer_take(r, 1, sizeof(float));
+    if (!trains) return;
+    slot[REFORMER_SLOT_LOSS] = reformer_take(r, 1, sizeof(float));
+    slot[REFORMER_SLOT_POSITION] = reformer_take(r, (size_t)d->batch, sizeof(int32_t));
 }
 
 size_t reformer_linear(reformer_room_t *r, size_t fixed, size_t per_unit, int64_t units) {
@@ -167,6 +170,7 @@ static int prepare(const reformer_desc_t *desc, const reformer_variant_t *varian
     for (size_t i = 0; i < sizeof prepared / sizeof *prepared; i++)
         call->slot[prepared[i]] = base + l.slot[prepared[i]];
     if (gradients) call->slot[REFORMER_SLOT_LOSS] = base + l.slot[REFORMER_SLOT_LOSS];
+    if (gradients) call->slot[REFORMER_SLOT_POSITION] = base + l.slot[REFORMER_SLOT_POSITION];
     call->slot[REFORMER_SLOT_GRADIENTS] = gradients;
     call->workspace = base + l.schedule;
     call->scratch = base + l.scratch;

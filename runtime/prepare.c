@@ -121,6 +121,20 @@ static int fill_tokens(fill_t *f, int64_t b) {
     return REFORMER_OK;
 }
 
+/* Rows that were not given begin at 0, as all do without positions. */
+static int fill_positions(const fill_t *f) {
+    const int32_t *given = f->io->positions;
+    int64_t last = f->desc->train_positions - f->length;
+    if (!f->trains) return given ? REFORMER_E_ARGUMENT : REFORMER_OK;
+    if (given && f->desc->train_positions == 0) return REFORMER_E_ARGUMENT;
+    int32_t *position = ints(f, REFORMER_SLOT_POSITION);
+    for (int64_t b = 0; b < f->desc->batch; b++) {
+        position[b] = given && b < f->batch ? given[b] : 0;
+        if (given && (position[b] < 0 || position[b] > last)) return REFORMER_E_POSITION;
+    }
+    return REFORMER_OK;
+}
+
 /* ---- targets -------------------------------------------------------------------------------- */
 
 /* Label → target: IGNORED becomes NO_TARGET; false when it is not a class. */
@@ -251,6 +265,7 @@ int reformer_fill_slots(const reformer_desc_t *desc, const reformer_variant_t *v
     int error = check_outputs(desc, io);
     if (!error) error = loss_kind(&f, &f.loss);
     if (!error && f.trains && f.loss != desc->train_loss) error = REFORMER_E_ARGUMENT;
+    if (!error) error = fill_positions(&f);
     for (int64_t b = 0; b < f.batch && !error; b++) error = fill_tokens(&f, b);
     if (error) return error;
     fill_padding(&f, f.batch * extent->rows, desc->batch * extent->rows, REFORMER_MASKED);

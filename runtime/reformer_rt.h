@@ -52,8 +52,8 @@ enum {
     REFORMER_E_DECODE = 17, /* this model does not generate: no causal LM, or translated without */
     REFORMER_E_LOGITS = 18, /* sampling: a NaN or +infinity, or -infinity for every token */
     REFORMER_E_TRAIN = 19,  /* this model gives no gradients: no loss, or translated without */
-    /* 20: positions of crops */
-    REFORMER_E_DIVERGED = 21 /* the gradient holds a NaN or an infinity: nothing was updated */
+    REFORMER_E_POSITION = 20, /* a row of a train step begins or ends outside of the positions */
+    REFORMER_E_DIVERGED = 21  /* the gradient holds a NaN or an infinity: nothing was updated */
 };
 const char *reformer_strerror(int code); /* never NULL; static text */
 
@@ -119,6 +119,9 @@ typedef struct reformer_io {
     uint32_t dropout_step; /* of the optimiser, from 0 */
     uint32_t
         dropout_row; /* rows of the step that come before this call's: of other micro-batches */
+    /* Of train steps alone: [batch], the position of each row's first token, so that rows that are shorter than the model's
+     * positions train all of them; the row ends within them. NULL: 0. */
+    const int32_t *positions;
 } reformer_io_t;
 
 /* ---- generation ----------------------------------------------------------------------------- */
@@ -279,7 +282,8 @@ enum {
     REFORMER_SLOT_BUCKETS,    /* i32, as in reformer_io_t */
     REFORMER_SLOT_GIVEN,      /* i32, 0 or 1 */
     /* Steps: a row of IDS, KEY … is a row of the cache; ROW -1: the row gets no token. */
-    REFORMER_SLOT_POSITION, /* i32 [batch]: tokens of the row before this one, < positions */
+    REFORMER_SLOT_POSITION, /* i32 [batch]: tokens of the row before this one, < positions;
+                             * train steps: the position of the row's first token */
     /* i32 [batch]: the row's tokens are in buckets where an LSH layer's chunk length is below this */
     REFORMER_SLOT_HASHED,
     /* f32 [batch * length] */
@@ -477,6 +481,7 @@ typedef struct reformer_desc {
     const reformer_stack_t *stacks; /* [n_stacks] */
     int n_stacks;
     size_t gradients_bytes;
+    int64_t train_positions; /* where rows of a train step may stand; 0: they begin at the first */
     /* Updates; without: updates NULL. One per target, in the order of the groups. */
     const reformer_variant_t *updates;
     const reformer_training_t *training;

@@ -242,10 +242,11 @@ static void graph_rows(const explanation_t *e, table_t *t) {
             add_text(&widths, TEXT(e, "hidden %lld, feed-forward %lld (%s)",
                                    (long long)e->plan->facts.hidden, (long long)n->shape[2].c,
                                    act_name(n->act)));
-        if (n->op == G_EMBED)
-            add_text(&tables, n->n_axial
-                                  ? TEXT(e, "axial, grid %s", list(e, n->n_axial, n->axial_shape))
-                                  : TEXT(e, "absolute, %lld", (long long)n->in[2]->shape[0].c));
+        if (graph_is_embed(n))
+            add_text(&tables,
+                     n->n_axial
+                         ? TEXT(e, "axial, grid %s", list(e, n->n_axial, n->axial_shape))
+                         : TEXT(e, "absolute, %lld", (long long)n->in[n->n_in - 1]->shape[0].c));
     }
     different_rows(e, t, "local", &local);
     different_rows(e, t, "LSH", &lsh);

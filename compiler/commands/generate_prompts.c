@@ -61,7 +61,9 @@ static bool read_tensors(generate_t *g) {
     session_t *s = g->session;
     prompts_t *p = &g->prompts;
     inputs_t in;
-    if (!inputs_read(&in, s->arena, &s->model.facts, s->o->text[OPT_INPUT], s->d)) return false;
+    if (!inputs_read(&in, s->arena, &s->model.facts, s->o->text[OPT_INPUT], s->d) ||
+        !inputs_of_forward(&in, s->d))
+        return false;
     *p = (prompts_t){.path = in.path, .row = "row", .batch = in.batch};
     p->tokens = ARENA_ARRAY(s->arena, int64_t, in.batch);
     for (int64_t r = 0; r < in.batch; r++) {

@@ -30,6 +30,7 @@ static const known_t known[] = {
      LM | CLASSIFIER},
     {"start_positions", INTEGERS, "I32 or I64", QA},
     {"end_positions", INTEGERS, "I32 or I64", QA},
+    {"positions", INTEGERS, "I32 or I64", ALL},
 };
 enum { N_KNOWN = sizeof known / sizeof known[0] };
 
@@ -254,6 +255,18 @@ static bool read_positions(const reader_t *r, const char *name, int32_t **out) {
     return *out != NULL;
 }
 
+/* Where rows begin. */
+static bool read_begins(const reader_t *r) {
+    inputs_t *in = r->in;
+    int64_t positions = r->facts->positions;
+    if (!read_positions(r, "positions", &in->positions)) return false;
+    return !in->positions ||
+           check_range(
+               r, st_find(r->file, "positions"), in->positions, 0, positions - in->length, 0,
+               arena_printf(r->arena, "rows of %lld tokens, and the model has %lld positions",
+                            (long long)in->length, (long long)positions));
+}
+
 static bool read_answer(const reader_t *r) {
     inputs_t *in = r->in;
     if (!read_positions(r, "start_positions", &in->start_positions) ||
@@ -269,7 +282,8 @@ bool inputs_take(inputs_t *in, arena_t *a, const facts_t *f, const st_file_t *fi
                  const char *path, diag_t *d) {
     *in = (inputs_t){.path = path};
     reader_t r = {in, a, f, file, path, d};
-    return check_names(&r) && read_ids(&r) && read_mask(&r) && read_labels(&r) && read_answer(&r);
+    return check_names(&r) && read_ids(&r) && read_mask(&r) && read_begins(&r) && read_labels(&r) &&
+           read_answer(&r);
 }
 
 bool inputs_read(inputs_t *in, arena_t *a, const facts_t *f, const char *path, diag_t *d) {
@@ -277,6 +291,14 @@ bool inputs_read(inputs_t *in, arena_t *a, const facts_t *f, const char *path, d
     bool ok = file && inputs_take(in, a, f, file, path, d);
     st_close(file);
     return ok;
+}
+
+bool inputs_of_forward(const inputs_t *in, diag_t *d) {
+    if (!in->positions) return true;
+    diag_error(d, IN_FILE(in->path),
+               "positions: rows of a forward begin at the first position; those of a train step "
+               "(run --gradients) may begin elsewhere");
+    return false;
 }
 
 bool inputs_fit(const inputs_t *in, const loaded_model_t *m, diag_t *d) {

@@ -27,6 +27,7 @@ static void check_bucket_number(const session_t *s, const inputs_t *in) {
 /* Outputs that nobody wants take memory. */
 static bool prepare(const session_t *s, results_t *r, const inputs_t *in, reformer_io_t *io) {
     gradients_seed(s->o, io);
+    io->positions = in->positions;
     if (s->o->given[OPT_GRADIENTS] && !s->o->given[OPT_OUTPUT]) {
         inputs_give(in, io);
         return true;
@@ -58,7 +59,8 @@ static bool run_session(session_t *s, results_t *r, output_set_t *set) {
     if (!inputs_read(&in, s->arena, &s->model.facts, o->text[OPT_INPUT], s->d) ||
         !inputs_fit(&in, &s->model, s->d))
         return false;
-    if (o->given[OPT_GRADIENTS] && !gradients_there(s, &in)) return false;
+    if (!(o->given[OPT_GRADIENTS] ? gradients_there(s, &in) : inputs_of_forward(&in, s->d)))
+        return false;
     if (!make_plan(s, &in)) return false;
     check_bucket_number(s, &in);
     if (o->given[OPT_BUCKETS] &&

@@ -19,6 +19,7 @@ typedef struct {
     int32_t *labels;                          /* LMs [batch][length], classes [batch]; NULL: none */
     float *labels_f32;                        /* [batch] or [batch][labels]; NULL: none */
     int32_t *start_positions, *end_positions; /* [batch]; NULL: none */
+    int32_t *positions;                       /* [batch], of a train step; NULL: rows begin at 0 */
     int32_t *buckets; /* as in reformer_io_t, of the plan's batch; NULL: none */
     uint8_t *buckets_given;
 } inputs_t;
@@ -29,6 +30,8 @@ bool inputs_take(inputs_t *in, arena_t *a, const facts_t *f, const st_file_t *fi
                  const char *path, diag_t *d);
 /* A spec without a length is specialised for exactly these inputs; one with lengths must hold them. */
 bool inputs_fit(const inputs_t *in, const loaded_model_t *m, diag_t *d);
+/* False after an error in d: they hold what train steps alone take. */
+bool inputs_of_forward(const inputs_t *in, diag_t *d);
 /* `text` "random" or "random:SEED": tokens, and labels of the head, drawn alike everywhere; as many
  * as the spec's length and batch say. Where the spec takes several lengths `open_length` is meant; 0: its
  * greatest, without a length at most RANDOM_LENGTH. */
@@ -62,7 +65,8 @@ result_t *results_add(results_t *r, const char *name, int dtype, int rank, const
                       diag_t *d);
 bool results_put(const results_t *r, output_set_t *set, const char *path, diag_t *d);
 
-void inputs_give(const inputs_t *in, reformer_io_t *io); /* points io at them */
+/* Points io at them, but for positions, which a train step is given by itself. */
+void inputs_give(const inputs_t *in, reformer_io_t *io);
 /* The same, and points it at new results for every output of this head (with labels: loss). */
 bool results_prepare(results_t *r, const inputs_t *in, const facts_t *f, reformer_io_t *io,
                      diag_t *d);

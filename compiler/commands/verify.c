@@ -102,6 +102,7 @@ static bool trains(verify_t *v) {
 static bool make_plans(verify_t *v) {
     session_t *s = &v->s;
     if (spec_trains(s->spec) && !gradients_possible(s)) return false;
+    if (!trains(v) && !inputs_of_forward(&v->in, s->d)) return false;
     v->train = trains(v) ? verify_train_plan(v, s->o->given[OPT_BUCKETS]) : NULL;
     if (trains(v) && !v->train) return false;
     v->plain = make_plan(v, false);

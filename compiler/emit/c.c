@@ -394,6 +394,7 @@ static void put_train_fields(const reformer_desc_t *d, const char *trains, const
     put_line(out, 1, ".stacks = %s,", stacks);
     put_number(out, 1, "n_stacks", d->n_stacks);
     put_size(out, 1, "gradients_bytes", d->gradients_bytes);
+    put_number(out, 1, "train_positions", d->train_positions);
 }
 
 /* Names of the arrays and of the training. */

@@ -188,13 +188,27 @@ static int evaluate(eval_t *e, const wanted_t *wanted, int n_wanted) {
     return error;
 }
 
+/* Rows that begin elsewhere end within the positions. */
+static int check_positions(const graph_t *g, const reformer_io_t *io) {
+    const gnode_t *embed = graph_next(g, G_EMBED_FROM, NULL);
+    int64_t rows = io->batch ? (int64_t)io->batch : g->batch, positions = 1;
+    if (!io->positions) return REFORMER_OK;
+    if (!embed) return REFORMER_E_ARGUMENT;
+    for (int k = graph_word_input(embed) + 1; k < embed->n_in; k++)
+        positions *= embed->in[k]->shape[0].c;
+    for (int64_t b = 0; b < rows; b++)
+        if (io->positions[b] < 0 || io->positions[b] + (int64_t)io->length > positions)
+            return REFORMER_E_POSITION;
+    return REFORMER_OK;
+}
+
 /* Ids are checked by the embedding. */
 static int check_io(const graph_t *g, const reformer_io_t *io) {
     if (g->units.max > 0) bug("graph_evaluate: the graph is not literal");
     if (!io->input_ids) return REFORMER_E_ARGUMENT;
     if (io->length < 1 || io->length > (size_t)g->length.c) return REFORMER_E_LENGTH;
     if (io->batch > (size_t)g->batch) return REFORMER_E_BATCH;
-    return REFORMER_OK;
+    return check_positions(g, io);
 }
 
 eval_t eval_begin(const graph_t *g, graph_param_fn *param, void *ctx, const reformer_io_t *io) {

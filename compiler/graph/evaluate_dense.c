@@ -44,8 +44,23 @@ static void add_position(const eval_t *e, const gnode_t *n, int first, int64_t p
     }
 }
 
+/* Places of the grid, or entries of the absolute table. */
+static int64_t positions_of(const gnode_t *n) {
+    int64_t positions = 1;
+    if (n->n_axial == 0) return graph_is_embed(n) ? n->in[n->n_in - 1]->shape[0].c : n->entries;
+    for (int a = 0; a < n->n_axial; a++) positions *= n->axial_shape[a];
+    return positions;
+}
+
+int64_t eval_position(const eval_t *e, const gnode_t *n, int64_t row, int64_t t) {
+    int64_t last = positions_of(n) - 1;
+    if (!graph_positions(n) || !e->io->positions) return t;
+    return e->io->positions[row] + t < last ? e->io->positions[row] + t : last;
+}
+
 int eval_embed(eval_t *e, const gnode_t *n, value_t *out) {
-    const value_t *ids = eval_in(e, n, 0), *word = eval_in(e, n, 1);
+    int input = graph_word_input(n);
+    const value_t *ids = eval_in(e, n, 0), *word = eval_in(e, n, input);
     int64_t h = word->shape[1];
     for (int64_t t = 0; t < ids->elements; t++) {
         int64_t id = ids->i[t];
@@ -53,7 +68,7 @@ int eval_embed(eval_t *e, const gnode_t *n, value_t *out) {
         if (id < 0 || id >= word->shape[0]) return REFORMER_E_TOKEN;
         double *row = out->f + t * h;
         memset(row, 0, sizeof *row * (size_t)h);
-        add_position(e, n, 2, t % e->padded, row);
+        add_position(e, n, input + 1, eval_position(e, n, t / e->padded, t % e->padded), row);
         for (int64_t k = 0; k < h; k++) {
             row[k] *= eval_kept_at(e, n, PLACE_POSITION, n->position_rate, out, t * h + k);
             row[k] += word->w[id * h + k] * eval_kept_at(e, n, PLACE_WORD, n->rate, out, t * h + k);

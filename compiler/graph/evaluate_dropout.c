@@ -22,14 +22,14 @@ double eval_kept(const eval_t *e, const gnode_t *n, dropout_place_t place, doubl
 double eval_kept_at(const eval_t *e, const gnode_t *n, dropout_place_t place, double rate,
                     const value_t *x, int64_t k) {
     if (!e->dropout || rate <= 0) return 1;
-    int64_t width = x->shape[x->rank - 1], row = k / width;
+    int64_t width = x->shape[x->rank - 1], own = k / width;
     int64_t rows = x->elements / width / x->shape[0]; /* of a row of the batch */
-    row += e->dropout->first_row * rows;
+    int64_t row = own + e->dropout->first_row * rows;
     if (place != PLACE_POSITION || n->n_axial == 0)
         return eval_kept(e, n, place, rate, dropout_element(row, width, k % width));
     int64_t stride = 1, columns = n->axial_shape[1];
     for (int a = 2; a < n->n_axial; a++) stride *= n->axial_shape[a];
-    int64_t column = row % rows / stride % columns;
+    int64_t column = eval_position(e, n, own / rows, own % rows) / stride % columns;
     return eval_kept(e, n, place, rate, dropout_element(row / rows, columns, column));
 }
 

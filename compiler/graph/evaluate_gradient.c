@@ -150,7 +150,8 @@ int eval_position_grad(eval_t *e, const gnode_t *n, value_t *out) {
     int64_t width = width_of(dy), stride = 1;
     for (int64_t a = n->axis + 1; a < n->n_axial; a++) stride *= n->axial_shape[a];
     for (int64_t t = 0; t < dy->elements / width; t++) {
-        int64_t entry = t % e->padded / stride % n->entries;
+        int64_t position = eval_position(e, n, t / e->padded, t % e->padded);
+        int64_t entry = position / stride % n->entries;
         for (int64_t k = 0; k < width; k++) out->f[entry * width + k] += dy->f[t * width + k];
     }
     return REFORMER_OK;

@@ -90,6 +90,9 @@ int64_t eval_bucket(const gnode_t *n, const float *rotations, int64_t head, int6
 /* order: indices of keys [n], none negative, ascending by key. */
 void eval_sort_stably(const int32_t *keys, int64_t n, int32_t *order);
 
+/* Where token t of a row stands, for a node that may say where rows begin. */
+int64_t eval_position(const eval_t *e, const gnode_t *n, int64_t row, int64_t t);
+
 /* What dropout multiplies an element by: by its number; element k of x, a tensor of n's result's form. */
 double eval_kept(const eval_t *e, const gnode_t *n, dropout_place_t place, double rate,
                  int64_t element);

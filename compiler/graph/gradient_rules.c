@@ -114,7 +114,7 @@ void grad_concat(backward_t *b, const gnode_t *n, gnode_t *dy) {
 /* Whether x has rows for padding too: told by who made it, for lengths may be equal here and not in a graph that this one is
  * resized to. */
 static bool has_padding(const gnode_t *x) {
-    while (x->op != G_SLICE && x->op != G_EMBED && graph_kind(x) == K_ROW) x = x->in[0];
+    while (x->op != G_SLICE && !graph_is_embed(x) && graph_kind(x) == K_ROW) x = x->in[0];
     return x->op != G_SLICE;
 }
 
@@ -141,6 +141,12 @@ void grad_column(backward_t *b, const gnode_t *n, gnode_t *dy) {
 
 /* ---- tables ------------------------------------------------------------------------------------ */
 
+/* Rows begin for the gradient where they do for n. */
+static void add_positions(const backward_t *b, gnode_t *to, const gnode_t *n) {
+    const gnode_t *positions = graph_positions(n);
+    if (positions) to->in[to->n_in++] = b->forward[positions->id];
+}
+
 /* dy of what stands behind a dropout at n's place; of none: dy. */
 static gnode_t *dropped(backward_t *b, const gnode_t *n, const char *prefix, gnode_t *dy,
                         dropout_place_t place, double rate) {
@@ -150,41 +156,44 @@ static gnode_t *dropped(backward_t *b, const gnode_t *n, const char *prefix, gno
     x->place = place;
     x->n_axial = place == PLACE_POSITION ? n->n_axial : 0;
     for (int a = 0; a < x->n_axial; a++) x->axial_shape[a] = n->axial_shape[a];
+    if (x->n_axial) add_positions(b, x, n);
     return grad_finish(b, x);
 }
 
 static void grad_word(backward_t *b, const gnode_t *n, gnode_t *dy) {
+    int input = graph_word_input(n);
     dy = dropped(b, n, "words", dy, PLACE_WORD, n->rate);
-    gnode_t *word = grad_part(b, n, 1, G_WORD_GRAD, GRAD_IN(dy, b->forward[n->in[0]->id]));
-    word->entries = n->in[1]->shape[0].c;
-    grad_give(b, n, 1, word);
+    gnode_t *word = grad_part(b, n, input, G_WORD_GRAD, GRAD_IN(dy, b->forward[n->in[0]->id]));
+    word->entries = n->in[input]->shape[0].c;
+    grad_give(b, n, input, word);
 }
 
 /* A position's row is one entry of each axis' table, side by side. */
-static void grad_axis(backward_t *b, const gnode_t *n, int axis, gnode_t *dy) {
-    const gnode_t *table = n->in[2 + axis];
-    gnode_t *dx = grad_part(b, n, 2 + axis, G_POSITION_GRAD, GRAD_IN(dy));
+static void grad_axis(backward_t *b, const gnode_t *n, int table, gnode_t *dy) {
+    gnode_t *dx = grad_part(b, n, table, G_POSITION_GRAD, GRAD_IN(dy));
     grad_inherit(dx, n);
-    dx->entries = table->shape[0].c;
-    dx->axis = axis;
-    grad_give(b, n, 2 + axis, dx);
+    add_positions(b, dx, n);
+    dx->entries = n->in[table]->shape[0].c;
+    dx->axis = table - graph_word_input(n) - 1;
+    grad_give(b, n, table, dx);
 }
 
 void grad_embed(backward_t *b, const gnode_t *n, gnode_t *dy) {
     int64_t first = 0;
-    if (grad_wanted(b, n, 1)) grad_word(b, n, dy);
+    int word = graph_word_input(n), tables = n->n_in - word - 1;
+    if (grad_wanted(b, n, word)) grad_word(b, n, dy);
     dy = dropped(b, n, "positions", dy, PLACE_POSITION, n->position_rate);
-    for (int a = 0; a < n->n_in - 2; a++) {
-        int64_t width = width_of(n->in[2 + a]);
+    for (int a = 0; a < tables; a++) {
+        int64_t width = width_of(n->in[word + 1 + a]);
         gnode_t *columns = dy;
-        if (n->n_in > 3) {
+        if (tables > 1) {
             const char *prefix = arena_printf(b->g->arena, "axis%d", a);
             columns = grad_node(b, n, prefix, G_PART, GRAD_IN(dy));
             columns->first = first;
             columns->width = width;
             grad_finish(b, columns);
         }
-        grad_axis(b, n, a, columns);
+        grad_axis(b, n, word + 1 + a, columns);
         first += width;
     }
 }

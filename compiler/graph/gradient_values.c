@@ -139,7 +139,7 @@ gnode_t *grad_lse(backward_t *b, const gnode_t *attention) {
 static void find_streams(const graph_t *g, bool *stream, const gnode_t **heir) {
     for (size_t i = 0; i < g->n_nodes; i++) {
         const gnode_t *n = g->nodes[i];
-        if (n->op == G_EMBED) stream[i] = true;
+        if (graph_is_embed(n)) stream[i] = true;
         for (int k = 0; k < n->n_in; k++) {
             const gnode_t *x = n->in[k];
             bool crosses = x && graph_kind(x) == K_ROW && n->layer >= 0 && x->layer != n->layer;

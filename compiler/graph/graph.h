@@ -20,7 +20,7 @@ typedef enum {
 /* What a row of an op's result needs: a column of ops.def. */
 typedef enum { K_LEAF, K_ROW, K_PICK, K_MIX, K_REDUCE, K_SUM } gkind_t;
 typedef enum { G_F32, G_I32, G_U8, G_U16, G_TYPES } gtype_t; /* the last two: buckets, packed */
-enum { G_MAX_RANK = 4, G_MAX_INPUTS = 2 + MAX_AXIAL };
+enum { G_MAX_RANK = 4, G_MAX_INPUTS = 3 + MAX_AXIAL };
 
 typedef struct gnode {
     int id;
@@ -98,6 +98,16 @@ const gnode_t *graph_step_fault(const graph_t *forward, const char **why);
 /* Makes a prefill of the graph of a forward: every attention that `step` has under the same name gets that one's
  * state, and a *_KEEP that fills it. What the forward computes stays as it is. False after errors in d. */
 bool graph_keep(graph_t *forward, const graph_t *step, diag_t *d);
+/* The graph of a forward whose rows may each begin at another position, what train steps derive: EMBED_FROM in the
+ * place of EMBED, and an input `positions` [B]. A graph with a node of that name is left as it is. NULL after errors in d. */
+graph_t *graph_with_positions(arena_t *a, const graph_t *g, diag_t *d);
+bool graph_is_embed(const gnode_t *n); /* whatever says where its tokens stand */
+/* Its input that holds the words; the position tables stand behind it. */
+static inline int graph_word_input(const gnode_t *embed) {
+    return embed->op == G_EMBED_AT || embed->op == G_EMBED_FROM ? 2 : 1;
+}
+/* The input that says where each row begins; NULL: at the first position. */
+const gnode_t *graph_positions(const gnode_t *n);
 /* A train step: the forward's nodes, and behind them those that compute the gradient of a loss (gradient.c); what the
  * forward computes stays as it is. */
 typedef struct {

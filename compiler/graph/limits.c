@@ -63,6 +63,11 @@ static void check_entry(check_t *c) {
                   n->name);
             continue;
         }
+        if (n->op == G_EMBED_FROM) {
+            WRONG(c, n, "%s: rows begin at positions of their own in training, not in a file",
+                  n->name);
+            continue;
+        }
         if (n->op == G_DROPOUT || n->rate > 0 || n->position_rate > 0) {
             WRONG(c, n, "%s: dropout is for training, and does not stand in a file", n->name);
             continue;

@@ -99,6 +99,15 @@ gkind_t graph_kind(const gnode_t *n) {
     return graph_ops[n->op].kind;
 }
 
+bool graph_is_embed(const gnode_t *n) {
+    return n->op == G_EMBED || n->op == G_EMBED_AT || n->op == G_EMBED_FROM;
+}
+
+const gnode_t *graph_positions(const gnode_t *n) {
+    bool takes = n->op == G_EMBED_FROM || n->op == G_DROPOUT || n->op == G_POSITION_GRAD;
+    return takes && n->n_in > 1 ? n->in[1] : NULL;
+}
+
 bool graph_is_step(const gnode_t *n) {
     return n->op == G_LSH_STEP || n->op == G_LOCAL_STEP;
 }

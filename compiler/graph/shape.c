@@ -21,7 +21,7 @@ void rule_input(rule_t *r) {
         {"input_ids", G_I32, true, false},       {"attention_mask", G_I32, true, false},
         {"labels", G_I32, true, true},           {"labels_f32", G_F32, false, false},
         {"start_positions", G_I32, false, true}, {"end_positions", G_I32, false, true},
-        {"positions", G_I32, true, false},
+        {"positions", G_I32, true, true},
     };
     const gnode_t *n = r->n;
     for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
@@ -62,9 +62,10 @@ void rule_pad_mask(rule_t *r) {
 /* One table per axis, or a single one; widths of axes sum to the hidden size. */
 void rule_embed(rule_t *r) {
     const gnode_t *n = r->n;
-    int word = n->op == G_EMBED_AT ? 2 : 1, tables = n->n_in - word - 1;
+    int word = graph_word_input(n), tables = n->n_in - word - 1;
     if (!WANT(r, 0, G_I32, batch(r), r->g->padded) || !want_rank(r, word, G_F32, 2)) return;
-    if (word == 2 && !WANT(r, 1, G_I32, batch(r), r->g->padded)) return;
+    if (n->op == G_EMBED_AT && !WANT(r, 1, G_I32, batch(r), r->g->padded)) return;
+    if (!want_begins(r, n)) return;
     if (tables != (n->n_axial ? n->n_axial : 1)) {
         FAIL(r, "%s: %d position tables for %d axes", n->name, tables, n->n_axial);
         return;
@@ -121,6 +122,8 @@ void rule_dropout(rule_t *r) {
         FAIL(r, "%s: there is no place %lld for dropout", n->name, (long long)n->place);
     if (n->n_axial && (n->place != PLACE_POSITION || n->n_axial < 2))
         FAIL(r, "%s: columns are of axial positions", n->name);
+    if (graph_positions(n) && (!n->n_axial || !want_begins(r, n)))
+        FAIL(r, "%s: positions are of columns", n->name);
     for (int a = 0; a < n->n_axial; a++)
         if (!want_positive(r, n->axial_shape[a], "axial_shape")) return;
     if (!r->ok || !want_rate(r, n->rate)) return;

@@ -116,7 +116,8 @@ void rule_word_grad(rule_t *r) {
 void rule_position_grad(rule_t *r) {
     const gnode_t *n = r->n;
     int64_t positions = n->entries;
-    if (!want_stream(r, 0) || !want_positive(r, n->entries, "entries")) return;
+    if (!want_stream(r, 0) || !want_begins(r, n)) return;
+    if (!want_positive(r, n->entries, "entries")) return;
     for (int a = 0; a < n->n_axial; a++)
         if (!want_positive(r, n->axial_shape[a], "axial_shape")) return;
     bool fits =

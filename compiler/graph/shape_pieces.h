@@ -122,6 +122,11 @@ static inline dim_t batch(const rule_t *r) {
     return dim(r->g->batch);
 }
 
+/* Where rows begin, if the node says that. */
+static inline bool want_begins(rule_t *r, const gnode_t *n) {
+    return !graph_positions(n) || WANT(r, 1, G_I32, batch(r));
+}
+
 /* [B,P,w], w free */
 static inline bool want_stream(rule_t *r, int i) {
     if (!want_rank(r, i, G_F32, 3)) return false;

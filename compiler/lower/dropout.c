@@ -140,7 +140,8 @@ value_t *layer_of_dropout(builder_t *b, const part_t *p, value_t *const *index, 
 bool drops_alike(const part_t *p, int a, int b) {
     const gnode_t *x = p->class->pattern->nodes.at[a], *y = p->class->pattern->nodes.at[b];
     bool alike = x->place == y->place && x->rate == y->rate && x->rank == y->rank &&
-                 x->n_axial == y->n_axial && width_of(x) == width_of(y);
+                 x->n_axial == y->n_axial && width_of(x) == width_of(y) &&
+                 graph_positions(x) == graph_positions(y);
     for (int i = 0; alike && i < x->n_axial; i++) alike = x->axial_shape[i] == y->axial_shape[i];
     for (int m = 0; alike && m < p->class->count; m++) {
         const nodes_t *nodes = &p->class->members[m]->nodes;
@@ -266,7 +267,8 @@ dropped_t dropped_of(const gnode_t *n) {
                        .width = width_of(n),
                        .by_position = n->rank == 3,
                        .n_axial = n->n_axial,
-                       .axial_shape = n->axial_shape};
+                       .axial_shape = n->axial_shape,
+                       .begins = graph_positions(n) != NULL};
 }
 
 static const char *own_name(lower_t *L, const builder_t *b, const char *base) {
@@ -281,7 +283,8 @@ typedef struct {
     const dropped_t *of;
     const dropout_t *d;
     buffer_t *to;
-    affine_t row;      /* of the block */
+    affine_t row; /* of the block */
+    affine_t batch;
     value_t *element;  /* the batch element's number in the step */
     affine_t first;    /* and that of its first row */
     value_t *position; /* the row's */
@@ -315,7 +318,8 @@ static void same_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int widt
 static void draw_column(lower_t *L, builder_t *b, mask_t *m) {
     int64_t below = 1, columns = m->of->axial_shape[1];
     for (int a = 2; a < m->of->n_axial; a++) below *= m->of->axial_shape[a];
-    value_t *column = b_irem(b, b_idiv(b, m->position, dim(below)), dim(columns));
+    value_t *place = m->of->begins ? position_from(L, b, m->batch, ax_v(m->position)) : m->position;
+    value_t *column = b_irem(b, b_idiv(b, place, dim(below)), dim(columns));
     value_t *which = b_convert(b, E_I32, b_irem(b, column, dim(BLOCK)));
     affine_t block = ax_add(ax_scale(ax_v(m->element), round_up(columns, BLOCK) / BLOCK),
                             ax_v(b_idiv(b, column, dim(BLOCK))));
@@ -327,7 +331,7 @@ buffer_t *dropout_rows(lower_t *L, builder_t *b, const rows_at_t *at, const drop
                        value_t *layer, const char *name) {
     dim_t dims[] = {dim(at->m), dim(round_up(of->width, (int64_t)BLOCK * L->lanes))};
     dropout_t d = begin_dropout(L, b, of->place, of->rate, layer);
-    mask_t m = {.of = of, .d = &d};
+    mask_t m = {.of = of, .d = &d, .batch = at->batch};
     m.to = kernel_scratch(b, own_name(L, b, name), E_F32, 2, dims);
     m.element = b_index(b, ax_add(ax_v(first_row_of_step(L, b)), at->batch));
     m.first = ax_v(m.element);

@@ -61,6 +61,7 @@ typedef struct {
     bool by_position; /* else a batch element is one row */
     int n_axial;
     const int64_t *axial_shape; /* whole columns of the grid */
+    bool begins;                /* each row at a position of its own, which the grid counts from */
 } dropped_t;
 dropped_t dropped_of(const gnode_t *n); /* of a DROPOUT */
 /* Scratch with the factors of a block's rows, [m][≥ width]. */

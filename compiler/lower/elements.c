@@ -195,8 +195,12 @@ static const struct {
     [G_DROPOUT] = {1, OP_MUL},         /* of factors, which stand where a second operand would */
 };
 
+int element_operands(const gnode_t *n) {
+    return elementwise[n->op].operands;
+}
+
 bool is_elementwise(const gnode_t *n) {
-    return elementwise[n->op].operands > 0;
+    return element_operands(n) > 0;
 }
 
 value_t *element_value(lower_t *L, builder_t *b, const gnode_t *n, value_t *const *of) {
@@ -233,7 +237,7 @@ static void compute_links(lower_t *L, builder_t *b, const chain_t *c, affine_t r
         for (int k = 0; k < G_MAX_INPUTS; k++) {
             buffer_t *with = c->with[i][k];
             if (with) of[k] = load_at(b, c->at, with, row, col, L->lanes);
-            else if (k < n->n_in) of[k] = values[i - c->back[i]];
+            else if (k < element_operands(n)) of[k] = values[i - c->back[i]];
         }
         values[i + 1] = element_value(L, b, n, of);
     }

@@ -46,6 +46,7 @@ buffer_t *scratch_rows(lower_t *L, builder_t *b, const gnode_t *n, int64_t m); /
 /* ---- elementwise nodes ------------------------------------------------------------------------------- */
 
 bool is_elementwise(const gnode_t *n);
+int element_operands(const gnode_t *n); /* its first inputs; those behind them are no rows */
 /* A node of its operands, vectors or scalars of one type: the one place with a formula for its op. of[G_MAX_INPUTS]; of a
  * DROPOUT the second one is the factors, NULL: nothing is dropped. */
 value_t *element_value(lower_t *L, builder_t *b, const gnode_t *n, value_t *const *of);

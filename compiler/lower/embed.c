@@ -38,11 +38,12 @@ static void embed_span(lower_t *L, builder_t *b, void *ctx, affine_t at, int wid
 }
 
 /* Positions of filler rows repeat the last real one, so that they stay within the tables. */
-static value_t *position(lower_t *L, builder_t *b, affine_t row) {
+static value_t *position(lower_t *L, builder_t *b, affine_t batch, affine_t row) {
     if (L->position) {
         affine_t ix[] = {ax(0), row};
         return b_name(b_convert(b, E_I64, load1(b, L->position, 2, ix)), "position");
     }
+    if (L->begins) return b_name(position_from(L, b, batch, row), "position");
     value_t *p = b_index(b, row);
     if (!dim_equal(L->rows, L->padded))
         p = b_binary(b, OP_MIN, p, b_index(b, (affine_t){.base = dim_sub(L->padded, dim(1))}));
@@ -70,7 +71,7 @@ static bool is_alone(lower_t *L, const class_t *class) {
 static void embed_row(lower_t *L, builder_t *b, const part_t *part, const gnode_t *node, int first,
                       embed_t *e) {
     int axes = node->n_axial;
-    value_t *p = position(L, b, e->row);
+    value_t *p = position(L, b, e->batch, e->row);
     int64_t inner = 1;
     for (int a = 0; a < axes; a++) inner *= node->axial_shape[a];
     for (int a = 0; a < (axes ? axes : 1); a++) {
@@ -99,6 +100,7 @@ static void draw_factors(lower_t *L, builder_t *b, const gnode_t *node, const ro
     of.rate = node->position_rate;
     of.place = PLACE_POSITION;
     of.n_axial = node->n_axial;
+    of.begins = graph_positions(node) != NULL;
     if (of.rate > 0) e->table_factors = dropout_rows(L, b, at, &of, NULL, "kept_positions");
 }
 
@@ -106,7 +108,7 @@ lfunc_t *lower_embed(lower_t *L, part_t *part) {
     const gnode_t *node = part->class->pattern->nodes.at[0];
     if (!is_alone(L, part->class)) return NULL;
     part->used = true;
-    int words = node->op == G_EMBED_AT ? 2 : 1;
+    int words = graph_word_input(node);
     embed_t e = {.word = role_of(part, node->in[words])->w,
                  .width = node->shape[2].c,
                  .to = L->regions->homes[node->id]};

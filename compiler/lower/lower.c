@@ -65,7 +65,7 @@ dim_t output_rows(const lower_t *L) {
 static dim_t largest_target(const lower_t *L) {
     const gnode_t *logits = graph_output(L->g, "logits");
     if (graph_output(L->g, "start_logits")) return dim_sub(L->padded, dim(1));
-    if (!logits) logits = L->embed->in[L->few ? 2 : 1]; /* nobody asks */
+    if (!logits) logits = L->embed->in[graph_word_input(L->embed)]; /* nobody asks */
     return dim_sub(logits->op == G_PARAM ? logits->shape[0] : logits->shape[logits->rank - 1],
                    dim(1));
 }
@@ -73,7 +73,7 @@ static dim_t largest_target(const lower_t *L) {
 static void make_slots(lower_t *L) {
     dim_t rows[] = {dim(L->batch), L->rows}, controls = dim(REFORMER_CONTROLS);
     dim_t length = L->few ? L->rows : output_rows(L);
-    const gnode_t *word = L->embed->in[L->few ? 2 : 1];
+    const gnode_t *word = L->embed->in[graph_word_input(L->embed)];
     L->ids = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_IDS, "ids", E_I32, 2, rows);
     set_range(L->ids, dim(0), dim(word->shape[0].c - 1));
     L->key = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_KEY, "key", E_I32, 2, rows);
@@ -82,6 +82,17 @@ static void make_slots(lower_t *L) {
     L->target = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_TARGET, "target", E_I32, 2, rows);
     set_range(L->target, dim(-1), largest_target(L));
     L->control = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_CONTROL, "control", E_I32, 1, &controls);
+}
+
+/* Where rows begin. */
+static void make_begins(lower_t *L) {
+    const gnode_t *e = L->embed;
+    dim_t rows = dim(L->batch);
+    L->positions = 1;
+    for (int k = graph_word_input(e) + 1; k < e->n_in; k++) L->positions *= e->in[k]->shape[0].c;
+    L->begins = slot_buffer(L, BUF_INPUT, REFORMER_SLOT_POSITION, "begins", E_I32, 1, &rows);
+    L->begins->comment = "[batch]: position of the row's first token";
+    set_range(L->begins, dim(0), dim(L->positions - 1));
 }
 
 /* What a cache's owner tells of each row. */
@@ -124,8 +135,8 @@ static tiles_t few_tiles(const target_t *t) {
 }
 
 static bool find_embedding(lower_t *L) {
-    L->embed = first_of(L->g, G_EMBED);
-    if (!L->embed) L->embed = first_of(L->g, G_EMBED_AT);
+    for (size_t i = 0; i < L->g->n_nodes && !L->embed; i++)
+        if (graph_is_embed(L->g->nodes[i])) L->embed = L->g->nodes[i];
     if (L->embed) return true;
     diag_error(L->d, NOWHERE, "the graph has no embedding: tokens do not get into it");
     return false;
@@ -154,6 +165,7 @@ static lower_t *lower_begin(arena_t *arena, const graph_t *g, const layout_t *la
     else choose_block(L);
     make_slots(L);
     if (L->few) make_few_slots(L);
+    if (L->embed->op == G_EMBED_FROM) make_begins(L);
     if (L->few && o->cache_batch == 0) {
         diag_error(d, L->embed->at, "%s: a step of generation is computed with a cache alone",
                    L->embed->name);

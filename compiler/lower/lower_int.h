@@ -210,6 +210,8 @@ typedef struct {
     /* Steps: [1][rows], each row's own, NULL: a row stands at its number; whether its tokens are in buckets; [1]: 1 =
      * tokens are filed lower by their round (upstream), NULL: none are. */
     buffer_t *position, *hashed, *forgot;
+    buffer_t *begins;  /* of a train step; NULL: rows begin at the first position */
+    int64_t positions; /* of the tables, with `begins` */
     /* pure functions, made on demand */
     lfunc_t *fn[2 * (5 + 2 * ACT_COUNT)];
     lfunc_t *philox[2],
@@ -279,6 +281,8 @@ void set_range(buffer_t *b, dim_t lo, dim_t hi);
 ltype_t vec(const lower_t *L); /* f32 x lanes */
 value_t *splat(builder_t *b, lower_t *L, double x);
 value_t *at_most(builder_t *b, affine_t x, dim_t most); /* an index, held below an end */
+/* Where a row of a batch element stands, by L->begins; rows behind the last position repeat that one. */
+value_t *position_from(lower_t *L, builder_t *b, affine_t batch, affine_t row);
 value_t *load1(builder_t *b, buffer_t *buf, int rank, const affine_t *ix); /* scalar */
 value_t *control(builder_t *b, lower_t *L, int which);
 /* A block for what one of the controls in `wanted` asks for; NULL: none is there, and what follows runs always. */

@@ -81,6 +81,11 @@ value_t *at_most(builder_t *b, affine_t x, dim_t most) {
     return b_binary(b, OP_MIN, b_index(b, x), b_index(b, (affine_t){.base = most}));
 }
 
+value_t *position_from(lower_t *L, builder_t *b, affine_t batch, affine_t row) {
+    value_t *begin = b_convert(b, E_I64, b_load(b, L->begins, 1, &batch));
+    return at_most(b, ax_add(ax_v(begin), row), dim(L->positions - 1));
+}
+
 value_t *load1(builder_t *b, buffer_t *buf, int rank, const affine_t *ix) {
     if (rank != buf->rank) bug("load of %s: rank %d, given %d", buf->name, buf->rank, rank);
     return b_load(b, buf, 1, ix);

@@ -72,7 +72,7 @@ static void find_phases(cut_t *c) {
 }
 
 static bool is_stored(const cut_t *c, const gnode_t *n) {
-    if (graph_kind(n) == K_MIX || n->op == G_EMBED || n->op == G_EMBED_AT) return true;
+    if (graph_kind(n) == K_MIX || graph_is_embed(n)) return true;
     if (!is_rows(n)) return false;
     const nodes_t *readers = &c->r->readers[n->id];
     bool backward = is_backward(c, n);

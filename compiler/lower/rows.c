@@ -110,7 +110,7 @@ static bool loss_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
 static bool value_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
     buffer_t *from[G_MAX_INPUTS] = {NULL};
     if (n->op == G_DROPOUT) from[1] = factor_rows(L, b, r, n);
-    for (int k = 0; k < n->n_in; k++) {
+    for (int k = 0; k < element_operands(n); k++) {
         from[k] = mixed_rows(L, b, r, n->in[k]);
         if (!from[k]) from[k] = operand_of(L, r, n, n->in[k]);
         if (!from[k]) return is_missing(L, n);

@@ -47,7 +47,7 @@ static bool can_link(lower_t *L, builder_t *b, const rows_t *r, chain_t *c, cons
     if (c->n_links == MOST_LINKS || place < 0 || r->done[place]) return false;
     if (!is_elementwise(next) || is_too_early(L, r, next)) return false;
     buffer_t **with = c->with[c->n_links];
-    for (int k = 0; k < next->n_in; k++) {
+    for (int k = 0; k < element_operands(next); k++) {
         with[k] = next->in[k] == x ? NULL : operand_of(L, r, next, next->in[k]);
         if (next->in[k] != x && !with[k]) return false;
     }

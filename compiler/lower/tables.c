@@ -78,8 +78,10 @@ static affine_t word_of(lower_t *L, builder_t *b, affine_t batch, affine_t row) 
 }
 
 /* Rows that only fill a block up, which are zeros, have the last position. */
-static affine_t position_of(lower_t *L, builder_t *b, const gnode_t *n, affine_t row) {
-    value_t *p = at_most(b, row, dim_sub(L->padded, dim(1)));
+static affine_t position_of(lower_t *L, builder_t *b, const gnode_t *n, affine_t batch,
+                            affine_t row) {
+    value_t *p = graph_positions(n) ? position_from(L, b, batch, row)
+                                    : at_most(b, row, dim_sub(L->padded, dim(1)));
     int64_t inner = 1;
     for (int a = (int)n->axis + 1; a < n->n_axial; a++) inner *= n->axial_shape[a];
     if (inner > 1) p = b_idiv(b, p, dim(inner));
@@ -95,7 +97,7 @@ static void for_entries(lower_t *L, builder_t *b, tables_t *t, span_fn *body) {
     affine_t i = ax_v(loop_var(rows)), row = ax_add(task.row0, i);
     t->row = ax_add(task.chunk_row, i);
     t->entry = t->node->op == G_WORD_GRAD ? word_of(L, b, task.batch, row)
-                                          : position_of(L, b, t->node, row);
+                                          : position_of(L, b, t->node, task.batch, row);
     for_span(L, b, t->width, body, t);
     b_end_for(b, rows, NULL);
     b_end_for(b, blocks, NULL);

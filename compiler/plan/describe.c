@@ -280,6 +280,7 @@ void plan_describe_gradients(const plan_t *p, reformer_desc_t *d) {
     d->stacks = stacks;
     d->n_stacks = l->n;
     d->gradients_bytes = (size_t)l->data_end;
+    if (graph_next(p->trains[0].graph, G_EMBED_FROM, NULL)) d->train_positions = p->facts.positions;
 }
 
 /* Layers whose rotations are new in each step. */

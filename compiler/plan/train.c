@@ -183,7 +183,8 @@ bool plan_add_trains(plan_t *p, const plan_options_t *o, diag_t *d) {
         variant_plan_t *v = &p->trains[k];
         *v = p->variants[k];
         v->loss = o->train_loss;
-        v->derived = forward_of(p, v, d);
+        const graph_t *forward = forward_of(p, v, d);
+        v->derived = forward ? graph_with_positions(p->arena, forward, d) : NULL;
         if (!v->derived || !derive(p->arena, v, NULL, d)) return false;
     }
     const graph_t *largest = p->trains[p->n_variants - 1].graph;

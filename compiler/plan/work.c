@@ -69,6 +69,7 @@ static const struct {
 } counts[G_COUNT] = {
     [G_EMBED] = {.each = 1},
     [G_EMBED_AT] = {.each = 1},
+    [G_EMBED_FROM] = {.each = 1},
     [G_LAYER_NORM] = {.each = 8},
     [G_RMS_NORM] = {.each = 5},
     [G_DENSE] = {.count = of_dense},

@@ -1,6 +1,6 @@
 /* A product that trains: gradients of one step of product.c, as a safetensors file.
  *
- *   gradients WEIGHTS SEED OUT ID…     labels are the ids; the loss goes to stdout
+ *   gradients WEIGHTS SEED OUT ID…     labels are the ids, which begin at position SEED mod 3; the loss goes to stdout
  *
  * One thread and two give the same bits; what is asked wrongly is refused. */
 #include <stdio.h>
@@ -68,6 +68,10 @@ static void check_refusals(const product_t *m, product_io_t io, float *gradients
     io.labels = NULL;
     if (product_gradients(m, &io, gradients, workspace) != REFORMER_E_ARGUMENT) exit(1);
     io.labels = io.input_ids;
+    static const int32_t elsewhere = 1 << 20;
+    io.positions = &elsewhere;
+    if (product_gradients(m, &io, gradients, workspace) != REFORMER_E_POSITION) exit(1);
+    if (product_forward(m, &io, workspace) != REFORMER_E_ARGUMENT) exit(1);
     io.length = PRODUCT_MAX_LENGTH + 1;
     if (product_gradients(m, &io, gradients, workspace) != REFORMER_E_LENGTH) exit(1);
 }
@@ -81,6 +85,8 @@ int main(int argc, char **argv) {
     for (int i = 4; i < argc && io.length < PRODUCT_MAX_LENGTH; i++)
         ids[io.length++] = (int32_t)strtol(argv[i], NULL, 10);
     io.dropout_seed = strtoull(argv[2], NULL, 10);
+    const int32_t begin = (int32_t)(io.dropout_seed % 3);
+    io.positions = &begin;
     int error = product_bind(&m, read_weights(argv[1]), PRODUCT_WEIGHTS_BYTES);
     if (error) fail("bind", error);
     if (product_gradients_bytes() != PRODUCT_GRADIENTS_BYTES) exit(1);

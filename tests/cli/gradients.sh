@@ -53,6 +53,27 @@ check 'too little' 1 "train.memory: error: 'train.memory' is 0.06 MiB; a train s
     $run --set train.memory=64KiB --gradients none.st
 absent none.st
 
+# ---- rows that begin at positions of their own: 50 of 64
+row=$(seq -s, 50)
+begin() { "$FORGE" make "at$1.st" "input_ids:I32:1,50=$row" "labels:I32:1,50=$row" positions:I32:1="$1"; }
+begin 0
+begin 14
+begin 15
+"$FORGE" make at.st "input_ids:I32:1,50=$row" "labels:I32:1,50=$row"
+here="$r run $lm --no-warnings --backend reference"
+there="$r run $lm --no-warnings --backend interpreter"
+check 'the first' 0 - $here --input at.st --gradients g.st
+check 'which is 0' 0 - $here --input at0.st --gradients g0.st
+check 'the last' 0 - $here --input at14.st --gradients g14.st
+check 'in loops' 0 - $there --input at14.st --gradients i14.st
+same 'no positions are 0' g.st g0.st
+check 'another row has other gradients' 1 'off by' "$TENSOR" near g14.st g.st 1e-2
+check 'by the interpreter' 0 '' "$TENSOR" near g14.st i14.st 1e-5
+check 'too far' 1 'at15.st: error: positions\[0\] = 15: rows of 50 tokens, and the model has 64 positions' \
+    $here --input at15.st --gradients none.st
+check 'a forward' 1 'positions: rows of a forward begin at the first position' $here --input at14.st --output none.st
+absent none.st
+
 # ---- every head has its loss
 "$FORGE" make classes.st 'input_ids:I32:2,64=1*' labels:I32:2=0,2
 "$FORGE" make floats.st 'input_ids:I32:2,64=1*' 'labels:F32:2,3=0.5*'

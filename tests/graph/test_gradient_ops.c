@@ -52,6 +52,16 @@ static const graph_case_t cases[] = {
      "y = embed(ids, words, p.0, p.1, p.2) axial_shape=2x3x2 rate=0.1 position_rate=0.5 : "
      "f32[2,8,6]\n",
      false, false},
+    {"embed_from",
+     "positions = input() : i32[2]\nmore = param() : f32[11,6]\n"
+     "y = embed_from(ids, positions, words, more) axial_shape=none : f32[2,8,6]\n",
+     false, false},
+    {"embed_from, three axes, dropout of columns",
+     "positions = input() : i32[2]\n"
+     "p.0 = param() : f32[2,2]\np.1 = param() : f32[3,1]\np.2 = param() : f32[2,3]\n"
+     "y = embed_from(ids, positions, words, p.0, p.1, p.2) axial_shape=2x3x2 rate=0.1 "
+     "position_rate=0.5 : f32[2,8,6]\n",
+     false, false},
     {"dropout",
      "u = dropout(x) axial_shape=none rate=0.3 place=4 : f32[2,8,6] layer=1\n" PROJECT("y", "u"),
      false, false},
@@ -198,6 +208,8 @@ static const uint8_t masks[] = {1, 1, 1, 1, 0, 1, 1, 1, 1, 0, 0, 0};
 static const float numbers[] = {0.25F, 1, -0.5F, 0, 1, 0.75F};
 static const int32_t starts[] = {2, 6}, ends[] = {-1, 5}; /* 6: ignored; -1: 0 */
 
+static const int32_t begins[] = {2, 5}; /* the second row's padding is behind all positions */
+
 static const graph_dropout_t dropout = {.seed = 77, .step = 2, .first_row = 4};
 
 static void open_case(differences_t *x, const char *text, bool own_tail, bool masked,
@@ -216,6 +228,7 @@ static void open_case(differences_t *x, const char *text, bool own_tail, bool ma
                             .labels_f32 = numbers,
                             .start_positions = starts,
                             .end_positions = ends};
+    if (graph_next(x->forward, G_EMBED_FROM, NULL)) x->io.positions = begins;
     x->dropout = &dropout;
     draw_params(x);
     impose_buckets(x);

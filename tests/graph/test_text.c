@@ -139,7 +139,7 @@ static void test_errors(void **unused) {
         {"y = add(x, x) shift=1 : f32[1,4,2]", "g.txt:9:15: error: expected ':'"},
         {"y = activation(x) : f32[1,4,2]", "expected attribute 'act='"},
         {"y = activation(x) act=rely : f32[1,4,2]", "there is no activation 'rely'"},
-        {"y = add(x, x, x, x, x, x, x, x) : f32[1,4,2]", "at most 7 inputs"},
+        {"y = add(x, x, x, x, x, x, x, x, x) : f32[1,4,2]", "at most 8 inputs"},
         {"y = layer_norm(x, w, w) eps=1e : f32[1,4,2]", "g.txt:9:29: error: expected a number"},
         {"y = layer_norm(x, w, w) eps=inf : f32[1,4,2]", "g.txt:9:29: error: expected a number"},
         {"y = add(x, x) : f32[1,4,2] layer=4096", "the number is too large"},

@@ -26,12 +26,13 @@ static bool long_form;
 typedef struct {
     const char *text; /* of the spec */
     int64_t batch, length;
-    bool plain;         /* without attention: dense layers in its place */
-    bool tied;          /* all layers have the first one's feed-forward */
-    bool turned;        /* y + x for x + y in layer 1: its first stream is not written over */
-    bool drops;         /* at the spec's rates */
-    uint32_t labels;    /* classes */
-    uint32_t first_row; /* less 5, of the step */
+    bool plain;            /* without attention: dense layers in its place */
+    bool tied;             /* all layers have the first one's feed-forward */
+    bool turned;           /* y + x for x + y in layer 1: its first stream is not written over */
+    bool drops;            /* at the spec's rates */
+    uint32_t labels;       /* classes */
+    uint32_t first_row;    /* less 5, of the step */
+    const int32_t *begins; /* positions of the rows' first tokens; NULL: 0 */
     bool compiled;
     bool brief;                      /* of one target alone */
     bool (*keeps)(const gnode_t *n); /* for the backward pass; NULL: nothing */
@@ -107,6 +108,8 @@ static graph_t *derive(sample_t *t, graph_t *g) {
                          .train = true};
     if (t->model->drops) g = graph_build(t->a, g->spec, &o, t->d);
     must(t, g != NULL);
+    if (t->model->begins) g = graph_with_positions(t->a, g, t->d);
+    must(t, g != NULL);
     if (t->model->plain) make_plain(t, g);
     if (t->model->tied) tie(t, g);
     if (t->model->turned) turn(t, g);
@@ -160,6 +163,7 @@ static void draw_inputs(sample_t *t) {
                             .dropout_seed = 0x123456789abcdef,
                             .dropout_step = 3,
                             .dropout_row = 5 + t->model->first_row,
+                            .positions = t->model->begins,
                             .loss = ARENA_ARRAY(t->a, float, 1)};
     t->dropout = (graph_dropout_t){t->io.dropout_seed, t->io.dropout_step, t->io.dropout_row};
 }
@@ -189,6 +193,7 @@ static float *run(sample_t *t, const target_t *target, const tiles_t *tiles, bac
     for (size_t i = 0; i < floats; i++) gradients[i] = NAN;
     reformer_io_t io = t->io;
     io.threads = threads;
+    io.positions = NULL; /* those of a train step stand where its schedule looks for them */
     const reformer_variant_t *variants = e->model.desc ? e->model.desc->variants : e->variants, *v;
     size_t bytes = reformer_prepare_bytes(&e->desc, variants, p->n_variants, io.length, threads);
     void *room = exec_room(e, "a workspace", bytes, t->d);
@@ -196,6 +201,7 @@ static float *run(sample_t *t, const target_t *target, const tiles_t *tiles, bac
     assert_int_equal(
         reformer_prepare(&e->desc, variants, p->n_variants, e->weights, &io, room, &call, &v), 0);
     call.slot[REFORMER_SLOT_GRADIENTS] = gradients;
+    call.slot[REFORMER_SLOT_POSITION] = (void *)(uintptr_t)t->model->begins;
     if (backend == BACKEND_INTERPRETER)
         must(t, loops_interpret(p->modules[v - variants], &call, t->d));
     else v->run(&call);
@@ -502,6 +508,32 @@ static void dropout_of_any_length(void **state) {
                    long_form ? BOTH : ANY_LENGTH);
 }
 
+/* Rows of crops: each begins at a position of its own, the last one where its padding lies beyond all positions. */
+static void rows_that_begin_anywhere(void **state) {
+    (void)state;
+    static const int32_t begins[] = {3, 0, 38};
+    static const char *const of[] = {
+        TABLE, "axial_pos_shape: [8, 8]\naxial_pos_embds_dim: [7, 17]\n",
+        "axial_pos_shape: [4, 8, 2]\naxial_pos_embds_dim: [7, 9, 8]\n"};
+    for (int i = 0; i < 3; i++) {
+        char text[1000];
+        snprintf(text, sizeof text,
+                 LM SIZES DROPS "hidden_dropout_prob: 0.3\nattn_layers: [lsh, local]\n"
+                                "num_buckets: 4\n%s",
+                 of[i]);
+        model_t m = {.text = text,
+                     .batch = 3,
+                     .length = 26,
+                     .labels = 19,
+                     .begins = begins,
+                     .drops = true,
+                     .brief = i != 1,
+                     .compiled = i == 2};
+        check(&m);
+        if (long_form || i == 1) check_long(&m, long_form ? BOTH : ANY_LENGTH);
+    }
+}
+
 /* ---- what is kept for the backward pass --------------------------------------------------------- */
 
 static bool ends_with(const char *name, const char *end) {
@@ -753,6 +785,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(attentions),
         cmocka_unit_test(attentions_of_any_length),
         cmocka_unit_test(dropout_of_any_length),
+        cmocka_unit_test(rows_that_begin_anywhere),
         cmocka_unit_test(heads),
         cmocka_unit_test(dropout),
         cmocka_unit_test(chunks),

@@ -37,6 +37,7 @@ static reformer_desc_t train_desc(void) {
     d.stacks = stacks;
     d.n_stacks = 3;
     d.gradients_bytes = GRADIENTS_BYTES;
+    d.train_positions = 9;
     return d;
 }
 
@@ -147,6 +148,39 @@ static void what_is_missing_is_an_error(void **state) {
     end(&s);
 }
 
+static int32_t position_of(int row) {
+    return ((const int32_t *)seen.slot[REFORMER_SLOT_POSITION])[row];
+}
+
+/* Of four tokens among nine positions; rows that were not given begin at 0, as all do when nothing is said. */
+static void rows_begin_where_the_caller_says(void **state) {
+    (void)state;
+    static const int32_t two_rows[8] = {1, 2, 3, 4, 4, 3, 2, 1};
+    static const int32_t last[2] = {5, 3}, beyond[2] = {0, 6}, before[2] = {-1, 0};
+    step_t s;
+    begin(&s);
+    reformer_io_t io = step_io();
+    io.input_ids = io.labels = two_rows;
+    io.batch = 2;
+    assert_int_equal(gradients_of(&s, &io), REFORMER_OK);
+    for (int row = 0; row < BATCH; row++) assert_int_equal(position_of(row), 0);
+    io.positions = last;
+    assert_int_equal(gradients_of(&s, &io), REFORMER_OK);
+    for (int row = 0; row < BATCH; row++)
+        assert_int_equal(position_of(row), row < 2 ? last[row] : 0);
+    io.positions = beyond;
+    assert_int_equal(gradients_of(&s, &io), REFORMER_E_POSITION);
+    io.positions = before;
+    assert_int_equal(gradients_of(&s, &io), REFORMER_E_POSITION);
+    io.positions = last;
+    assert_int_equal(reformer_forward(&s.model, &io, s.workspace), REFORMER_E_ARGUMENT);
+    s.desc.train_positions = 0; /* a step that takes none */
+    assert_int_equal(gradients_of(&s, &io), REFORMER_E_ARGUMENT);
+    io.positions = NULL;
+    assert_int_equal(gradients_of(&s, &io), REFORMER_OK);
+    end(&s);
+}
+
 /* A step derives one loss: labels that ask for another are none for it. */
 static void labels_must_ask_for_its_loss(void **state) {
     (void)state;
@@ -176,9 +210,9 @@ static void sizes_are_those_of_train_steps(void **state) {
     assert_int_equal(reformer_train_bytes(&none, 4, 1), 0);
     assert_int_equal(reformer_train_bytes(&d, 41, 1), 0);
     assert_int_equal(reformer_train_bytes(&d, 4, -1), 0);
-    /* 1,000 bytes of workspace, and a place for the loss */
+    /* 1,000 bytes of workspace, and places for the loss and for where rows begin */
     assert_int_equal(reformer_train_bytes(&d, 4, 1),
-                     reformer_workspace_bytes(&d, 4, 1) + 1024 + 64);
+                     reformer_workspace_bytes(&d, 4, 1) + 1024 + 128);
     assert_int_equal(reformer_train_bytes(&d, 4, 2),
                      reformer_prepare_gradients_bytes(&d, trains, 3, 4, 2));
 }
@@ -217,6 +251,7 @@ int main(void) {
         cmocka_unit_test(a_step_finds_gradients_and_labels),
         cmocka_unit_test(a_loss_need_not_be_wanted),
         cmocka_unit_test(what_is_missing_is_an_error),
+        cmocka_unit_test(rows_begin_where_the_caller_says),
         cmocka_unit_test(labels_must_ask_for_its_loss),
         cmocka_unit_test(sizes_are_those_of_train_steps),
         cmocka_unit_test(tensors_have_names_and_places),
