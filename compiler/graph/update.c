@@ -3,16 +3,33 @@
 
 #include <string.h>
 
-static update_tensor_t tensor_of(const gnode_t *param) {
+/* Of an axial table, which is an input of the embedding: which axis it is of, and how many there are; 0: it is none. */
+static int axes_of(const graph_t *g, const gnode_t *param, int *axis) {
+    const gnode_t *embed = graph_next(g, G_EMBED, NULL);
+    if (!embed) return 0;
+    for (int k = 0; k < embed->n_axial; k++)
+        if (embed->in[2 + k] == param) {
+            *axis = k;
+            return embed->n_axial;
+        }
+    return 0;
+}
+
+static update_tensor_t tensor_of(const graph_t *g, const gnode_t *param) {
     update_tensor_t t = {.name = param->name, .rank = param->rank, .decays = param->rank >= 2};
+    int axis, axes = axes_of(g, param, &axis);
     for (int i = 0; i < t.rank; i++) t.shape[i] = param->shape[i].c;
+    if (axes == 0) return t;
+    for (int i = 0; i < axes; i++) t.shape[i] = i == axis ? param->shape[0].c : 1;
+    t.shape[axes] = param->shape[1].c;
+    t.rank = axes + 1;
     return t;
 }
 
 static void take_tensors(arena_t *a, update_t *u, const graph_t *train) {
     u->tensors = ARENA_ARRAY(a, update_tensor_t, train->n_nodes);
     for (const gnode_t *g = NULL; (g = graph_next(train, G_GRADIENT, g));)
-        u->tensors[u->n++] = tensor_of(g->in[1]);
+        u->tensors[u->n++] = tensor_of(train, g->in[1]);
 }
 
 static void add_state(update_t *u, const char *name, state_form_t form) {
@@ -48,11 +65,17 @@ update_t *update_make(arena_t *a, const graph_t *train, const reformer_optimizer
 }
 
 int update_state_shape(const update_t *u, int state, int rank, const int64_t *shape,
-                       int64_t part[G_MAX_RANK]) {
+                       int64_t part[UPDATE_RANK]) {
     state_form_t form = u->states[state].form;
     if (form == STATE_COLUMNS && rank < 2) return 0;
     memcpy(part, shape, (size_t)rank * sizeof *shape);
     if (form == STATE_LIKE || rank < 2) return rank;
     if (form == STATE_COLUMNS) part[rank - 2] = shape[rank - 1];
     return rank - 1;
+}
+
+const update_tensor_t *update_find(const update_t *u, const char *param) {
+    for (int i = 0; i < u->n; i++)
+        if (strcmp(u->tensors[i].name, param) == 0) return &u->tensors[i];
+    return NULL;
 }

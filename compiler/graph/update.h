@@ -8,10 +8,14 @@
 #include "graph/graph.h"
 #include "reformer_rt.h"
 
+enum { UPDATE_RANK = MAX_AXIAL + 1 };
+
+/* A param in the shape that it has at Hugging Face, whose axes rules tell apart: an axial table [entries, width] is there
+ * [1, …, entries, …, 1, width]. */
 typedef struct {
     const char *name; /* the param's */
     int rank;
-    int64_t shape[G_MAX_RANK];
+    int64_t shape[UPDATE_RANK];
     bool decays; /* weight_decay is meant for it */
 } update_tensor_t;
 
@@ -37,7 +41,8 @@ update_t *update_make(arena_t *a, const graph_t *train, const reformer_optimizer
                       double max_norm);
 /* The shape of a tensor's part of a state; returns its rank, 0: it has none. */
 int update_state_shape(const update_t *u, int state, int rank, const int64_t *shape,
-                       int64_t part[G_MAX_RANK]);
+                       int64_t part[UPDATE_RANK]);
+const update_tensor_t *update_find(const update_t *u, const char *param); /* NULL: there is none */
 
 /* ---- the reference: update.c ------------------------------------------------------------------ */
 

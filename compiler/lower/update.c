@@ -14,12 +14,14 @@ static int64_t floats(int64_t bytes) {
 
 static group_t group_of(const updater_t *U, int i, int64_t number) {
     const layout_entry_t *e = &U->o->gradients->entries[i];
+    const update_tensor_t *t = update_find(U->update, e->source[0]);
+    if (!t) bug("'%s' is no tensor of the update", e->source[0]);
     group_t g = {.count = e->count, .elements = 1, .matrices = 1, .rows = 1, .number = number};
-    for (int k = 0; k < e->rank; k++) g.elements *= e->shape[k];
-    for (int k = 0; k < e->rank - 2; k++) g.matrices *= e->shape[k];
-    if (e->rank >= 2) g.rows = e->shape[e->rank - 2];
+    for (int k = 0; k < t->rank; k++) g.elements *= t->shape[k];
+    for (int k = 0; k < t->rank - 2; k++) g.matrices *= t->shape[k];
+    if (t->rank >= 2) g.rows = t->shape[t->rank - 2];
     g.columns = g.elements / (g.matrices * g.rows);
-    g.vector = e->rank < 2;
+    g.vector = t->rank < 2;
     g.first = floats(e->offset);
     for (int k = 0; k < U->update->n_states; k++)
         g.state[k] = floats(U->o->states[k]->entries[i].offset);

@@ -280,8 +280,8 @@ layout_t *layout_state(arena_t *a, const layout_t *gradients, const update_t *u,
     l->data_end = 0;
     for (int i = 0; i < l->n; i++) {
         layout_entry_t *e = &l->entries[i];
-        const layout_entry_t *of = &gradients->entries[i];
-        e->rank = update_state_shape(u, state, of->rank, of->shape, e->shape);
+        const update_tensor_t *t = update_find(u, e->source[0]);
+        e->rank = update_state_shape(u, state, t->rank, t->shape, e->shape);
         if (e->rank == 0) e->count = 0;
         plain_shape(e);
         e->offset = l->data_end;

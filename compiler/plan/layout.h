@@ -39,10 +39,10 @@ typedef struct {
     const char **source;     /* [count] Hugging Face names (no prefix), or "layers.N.rotations" */
     bool *again;             /* [count]: it stands in another arrangement before; NULL: none does */
     int rank;                /* of the source tensor */
-    int64_t shape[4];        /* of the source tensor */
-    int64_t heads;           /* PACK_HEAD_PANELS */
-    int packed_rank;         /* of the packed array, count included */
-    int64_t packed[6];
+    int64_t shape[UPDATE_RANK]; /* of the source tensor */
+    int64_t heads;              /* PACK_HEAD_PANELS */
+    int packed_rank;            /* of the packed array, count included */
+    int64_t packed[UPDATE_RANK + 1];
     int64_t offset, bytes;
 } layout_entry_t;
 

@@ -1,5 +1,6 @@
 /* Updates of weights: by the reference and by modules of every target, against what torch, transformers and trax make of the
  * same gradients; by code to the bit what the interpreter gives, on any number of threads. */
+#include "plan_of.h"
 #include "update_machine.h"
 
 /* ---- numbers -------------------------------------------------------------------------------------- */
@@ -375,11 +376,60 @@ static void compiled(void **state) {
     }
 }
 
+/* ---- tensors -------------------------------------------------------------------------------------- */
+
+static void same_shape(const update_t *u, const char *name, int state, int rank,
+                       const int64_t *shape) {
+    const update_tensor_t *t = update_find(u, name);
+    int64_t part[UPDATE_RANK];
+    assert_non_null(t);
+    int got = state < 0 ? t->rank : update_state_shape(u, state, t->rank, t->shape, part);
+    assert_int_equal(got, rank);
+    for (int i = 0; i < rank; i++) assert_int_equal(state < 0 ? t->shape[i] : part[i], shape[i]);
+}
+
+/* Axial tables have the axes that they have at Hugging Face, of which Adafactor takes the last two. */
+static void axes_of_tables(void **state) {
+    static const char text[] =
+        "architectures: [ReformerModelWithLMHead]\nis_decoder: true\nattn_layers: [local]\n"
+        "hidden_size: 24\nvocab_size: 20\nfeed_forward_size: 8\naxial_pos_embds: true\n"
+        "axial_pos_shape: [4, 2, 8]\naxial_pos_embds_dim: [8, 6, 10]\n"
+        "max_position_embeddings: 64\nlocal_attn_chunk_length: 8\n";
+    (void)state;
+    arena_t *a = arena_new();
+    diag_t *d = diag_new();
+    plan_options_t o = {
+        .name = "m", .n_targets = 1, .targets = {&targets[0]}, .train = TRAIN_ALONE};
+    plan_t *p = plan_of(a, text, &o, d);
+    assert_non_null(p);
+    update_t *u = update_make(a, p->trains[0].graph, &cases[case_of("Adafactor")].rule, 0);
+    static const char first[] = "embeddings.position_embeddings.weights.0";
+    static const char last[] = "embeddings.position_embeddings.weights.2";
+    same_shape(u, first, -1, 4, (int64_t[]){4, 1, 1, 8});
+    same_shape(u, first, 0, 3, (int64_t[]){4, 1, 1});
+    same_shape(u, first, 1, 3, (int64_t[]){4, 1, 8});
+    same_shape(u, last, -1, 4, (int64_t[]){1, 1, 8, 10});
+    same_shape(u, last, 0, 3, (int64_t[]){1, 1, 8});
+    same_shape(u, last, 1, 3, (int64_t[]){1, 1, 10});
+    same_shape(u, "encoder.layer_norm.bias", 0, 1, (int64_t[]){48});
+    same_shape(u, "encoder.layer_norm.bias", 1, 0, NULL);
+    for (int k = 0; k < u->n_states; k++) {
+        int index;
+        layout_t *l = layout_state(a, p->gradients, u, k);
+        const layout_entry_t *e = layout_find(l, last, &index);
+        assert_int_equal(e->rank, 3);
+        assert_int_equal(e->shape[2], k == 0 ? 8 : 10);
+        assert_int_equal(e->bytes, k == 0 ? 32 : 40);
+    }
+    diag_free(d);
+    arena_free(a);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(by_reference),      cmocka_unit_test(by_interpreter),
         cmocka_unit_test(packs_and_unpacks), cmocka_unit_test(adds_up),
-        cmocka_unit_test(compiled),
+        cmocka_unit_test(axes_of_tables),    cmocka_unit_test(compiled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
