@@ -416,41 +416,72 @@ static void write_for_ever(int keep) {
     }
 }
 
+static double seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* How long a pair of checkpoints takes here and now. */
+static double time_of_writing(training_t *t) {
+    checkpoints_t *c = checkpoint_open(folder(t, "timed"), false, 0, t->d);
+    double start = seconds();
+    put(t, c, "last", 1);
+    put(t, c, "best", 1);
+    put(t, c, "last", 2);
+    put(t, c, "best", 2);
+    checkpoint_close(c);
+    return (seconds() - start) / 2;
+}
+
+static void kill_writer_after(double time, int keep) {
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) write_for_ever(keep);
+    struct timespec wait = {.tv_sec = (time_t)time, .tv_nsec = (long)(fmod(time, 1) * 1e9)};
+    (void)nanosleep(&wait, NULL);
+    assert_int_equal(kill(child, SIGKILL), 0);
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    if (!WIFSIGNALED(status)) fail_msg("a writer gave up with status %d", status);
+}
+
+/* What stands there is whole, and no earlier than before; -1: nothing does. */
+static int64_t look_for_step(training_t *t, int64_t before) {
+    training_t u;
+    begin(&u, MODEL TRAIN);
+    int64_t step = -1;
+    checkpoints_t *c = checkpoint_open(folder(&u, "killed"), true, 0, u.d);
+    assert_non_null(c);
+    if (checkpoint_has(c, "last")) {
+        if (!checkpoint_read(c, "last", &u.state, u.d)) fail_msg("%s", said(&u));
+        step = u.state.step;
+        fill(t, step);
+        assert_memory_equal(u.large, t->large, sizeof t->large);
+        assert_memory_equal(u.moment, t->moment, sizeof t->moment);
+    }
+    assert_true(step >= before);
+    if (checkpoint_has(c, "best") && !checkpoint_read(c, "best", &u.state, u.d))
+        fail_msg("%s", said(&u));
+    checkpoint_close(c);
+    end(&u);
+    return step;
+}
+
+/* At moments that lie anywhere in the writing of a few, until there was a number of kills among written ones. */
 static void survives_kill(void **state) {
     (void)state;
-    enum { KILLS = 40 };
+    enum { KILLS = 25, MOST = 1000 };
     training_t t;
     begin(&t, MODEL TRAIN);
     assert_int_equal(mkdir(folder(&t, "killed"), 0700), 0);
-    int64_t before = 0;
-    for (int i = 0; i < KILLS; i++) {
-        pid_t child = fork();
-        assert_true(child >= 0);
-        if (child == 0) write_for_ever(i % 3);
-        struct timespec wait = {.tv_nsec = 3000000 + 1237 * 1000 * (i % 17)};
-        (void)nanosleep(&wait, NULL);
-        assert_int_equal(kill(child, SIGKILL), 0);
-        int status;
-        assert_int_equal(waitpid(child, &status, 0), child);
-        assert_true(WIFSIGNALED(status));
-        training_t u;
-        begin(&u, MODEL TRAIN);
-        checkpoints_t *c = checkpoint_open(folder(&u, "killed"), true, 0, u.d);
-        assert_non_null(c);
-        if (checkpoint_has(c, "last")) {
-            if (!checkpoint_read(c, "last", &u.state, u.d)) fail_msg("%s", said(&u));
-            fill(&t, u.state.step);
-            assert_memory_equal(u.large, t.large, sizeof t.large);
-            assert_memory_equal(u.moment, t.moment, sizeof t.moment);
-            assert_true(u.state.step >= before);
-            before = u.state.step;
-        }
-        if (checkpoint_has(c, "best") && !checkpoint_read(c, "best", &u.state, u.d))
-            fail_msg("%s", said(&u));
-        checkpoint_close(c);
-        end(&u);
+    double longest = 4 * time_of_writing(&t);
+    int64_t step = -1;
+    for (int i = 0, counted = 0; counted<KILLS; i++, counted += step> 0) {
+        assert_true(i < MOST);
+        kill_writer_after(longest * (i * 29 % KILLS) / KILLS, i % 3);
+        step = look_for_step(&t, step);
     }
-    assert_true(before > 0); /* some were written */
     end(&t);
 }
 
