@@ -26,7 +26,8 @@ enum {
     T = 512,
     P = 1024,
     G = 2048,
-    A = 4096
+    A = 4096,
+    K = 8192
 };
 enum { FIRST_LONG = 1024 }; /* getopt's codes */
 
@@ -45,6 +46,8 @@ static const command_t commands[] = {
     {"train", "MODEL --text FILE --out DIR",
      "learns a text: from random weights, a checkpoint, or where it was interrupted", A, 1,
      command_train},
+    {"tokenize", "MODEL --text FILE --output OUT.bin",
+     "turns a text into a file of token ids, to train on", K, 1, command_tokenize},
     {"verify", "MODEL --weights W --input IN",
      "runs all back ends side by side and names the first tensor that departs", V, 1,
      command_verify},

@@ -74,6 +74,7 @@ int command_eval(const options_t *o, diag_t *d);
 int command_score(const options_t *o, diag_t *d);
 int command_generate(const options_t *o, diag_t *d);
 int command_train(const options_t *o, diag_t *d);
+int command_tokenize(const options_t *o, diag_t *d);
 int command_verify(const options_t *o, diag_t *d);
 int command_sweep(const options_t *o, diag_t *d);
 int command_explain(const options_t *o, diag_t *d);

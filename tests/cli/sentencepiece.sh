@@ -101,6 +101,18 @@ printf cab >line
 t rewritten encode rewrites line
 steps rewritten rewrites "$(tr '\n' ' ' <.out)" "$(sed 's/.*//' .out | tr '\n' ',')6351,"
 
+# ---- files of tokens: parts of a text have the ids of the whole ----
+same_ids() { # MODEL TEXT
+    checks=$((checks + 1))
+    name="tokens of $1 $2"
+    "$REFORMERC" tokenize "$1.yaml" --text "$2" --output tokens.bin 2>.err || fail "exit $?"
+    "$SHOW_TEXT" encode "$1.yaml" <"$2" >want 2>.err || fail "exit $?"
+    od -An -v -w2 -tu2 tokens.bin | tr -d ' ' | cmp -s - want || fail 'not the ids of the whole text'
+}
+for model in bytes pairs spaces bare; do same_ids $model "$CHECKPOINT/validation.txt"; done
+{ cat train.txt && head -c 100000 /dev/zero | tr '\0' a && printf '%100000s' '' && cat train.txt; } >run.txt # one piece is 100,000 blanks
+same_ids pairs run.txt
+
 # ---- eval and sweep ----
 head -c 3000 "$CHECKPOINT/validation.txt" | tail -c 1200 >text.txt
 t windows ends bytes text.txt
