@@ -233,10 +233,11 @@ static void training_free(training_t *t) {
 static options_t own_options(const options_t *o) {
     options_t mine = *o;
     mine.seed = 0;
-    if (o->given[OPT_RESUME] && o->given[OPT_OUT]) {
-        mine.given[OPT_WEIGHTS] = true;
-        mine.text[OPT_WEIGHTS] = arena_printf(o->arena, "%s/last", o->text[OPT_OUT]);
-    }
+    if (!o->given[OPT_RESUME]) return mine;
+    const char *last = arena_printf(o->arena, "%s/last", o->text[OPT_OUT]);
+    if (!is_directory(last)) return mine; /* it was killed before its first checkpoint */
+    mine.given[OPT_WEIGHTS] = true;
+    mine.text[OPT_WEIGHTS] = last;
     return mine;
 }
 

@@ -13,6 +13,7 @@
 #ifndef REFORMERC_COMMANDS_TRAIN_H
 #define REFORMERC_COMMANDS_TRAIN_H
 
+#include "commands/checkpoint.h"
 #include "commands/metrics.h"
 #include "commands/progress.h"
 #include "commands/session.h"
@@ -53,6 +54,13 @@ typedef struct {
 } counters_t;
 
 typedef struct {
+    checkpoints_t *folder;
+    char *pieces; /* file of the SentencePiece model; NULL: none */
+    checkpoint_t state;
+    checkpoint_number_t *numbers;
+} keeper_t;
+
+typedef struct {
     session_t *s;
     const options_t *o;
     diag_t *d;
@@ -62,7 +70,7 @@ typedef struct {
     text_t *text;    /* NULL: there is none */
     feed_t feed;
     exec_learner_t *learner;
-    struct keeper *keeper;         /* of checkpoints; NULL: none */
+    keeper_t *keeper;              /* of checkpoints; NULL: none */
     struct buckets_watch *buckets; /* NULL: none */
     metrics_t metrics;
     counters_t count;

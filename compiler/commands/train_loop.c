@@ -96,9 +96,9 @@ static bool time_is_up(const training_t *t) {
 static bool evaluate(training_t *t, metric_t *row) {
     counters_t *c = &t->count;
     exec_learner_evaluates(t->learner, true);
-    bool ok = train_eval(t, row) && buckets_look(t, row);
+    bool held = train_evaluates(t), ok = (!held || train_eval(t, row)) && buckets_look(t, row);
     exec_learner_evaluates(t->learner, false);
-    if (!ok) return false;
+    if (!ok || !held) return ok;
     bool best = c->best_step == 0 || row->eval_loss < c->best;
     c->worse = best ? 0 : c->worse + 1;
     if (best) c->best = row->eval_loss;
@@ -135,8 +135,10 @@ static bool settle(training_t *t, metric_t *row, bool last) {
     bool best = evaluated && t->count.best_step == row->step;
     int64_t log = s->train.log_every > 0 ? s->train.log_every : 1;
     if ((evaluated || is_due(log, t->step)) && !write_row(t, row)) return false;
+    if (evaluated && !show_plot(t)) return false;
     if (best && !save_best(t)) return false;
-    if (is_due(s->train.save_every, t->step) && !last && !save_last(t)) return false;
+    bool saves = s->train.save_every > 0 ? is_due(s->train.save_every, t->step) : evaluated;
+    if (saves && !last && !save_last(t)) return false;
     return !is_due(s->train.sample_every, t->step) || sample(t);
 }
 
@@ -161,7 +163,9 @@ bool train_loop(training_t *t) {
         ok = settle(t, &row, over && !t->signal);
         over = over || ends(t);
     }
-    t->count.seconds = seconds_so_far(t);
     progress_clear(&t->bar);
-    return ok && save_last(t) && show_plot(t);
+    bool learnt = t->step > t->first;
+    ok = ok && (!learnt || save_last(t)) && show_plot(t);
+    t->count.seconds = seconds_so_far(t);
+    return ok;
 }

@@ -1,26 +1,129 @@
-/* Checkpoints of train.h. */
+/* Checkpoints of train.h: the learner's arrays, the counters, and what must be the same where a run goes on. */
+#include <string.h>
+
+#include "commands/checkpoint.h"
 #include "commands/train.h"
+#include "support/clock.h"
+#include "support/heap.h"
+
+/* ---- what is kept ---------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *key;
+    size_t offset;
+} counters[] = {{"tokens", offsetof(counters_t, tokens)},
+                {"seconds", offsetof(counters_t, seconds)},
+                {"smoothed", offsetof(counters_t, smoothed)},
+                {"smoothed_weight", offsetof(counters_t, weight)},
+                {"best_eval_loss", offsetof(counters_t, best)},
+                {"best_step", offsetof(counters_t, best_step)},
+                {"evaluations_since_best", offsetof(counters_t, worse)}};
+enum { N_COUNTERS = sizeof counters / sizeof counters[0], N_FACTS = 2 };
+
+static double *counter(counters_t *c, int i) {
+    return (double *)(void *)((char *)c + counters[i].offset);
+}
+
+/* Of the rotations that evaluation hashes with. */
+static uint64_t rotations_print(const training_t *t) {
+    const graph_t *g = t->s->plan->trains[0].derived;
+    uint64_t sum = 0;
+    for (const gnode_t *n = NULL; (n = graph_next(g, G_LSH_HASH, n));) {
+        char name[64];
+        snprintf(name, sizeof name, "layers.%d.rotations", n->layer);
+        const tensor_t *r = store_find(t->s->store, name);
+        if (r) sum = sum * 31 + reformer_checksum(r->data, (size_t)r->elements * sizeof *r->data);
+    }
+    return sum;
+}
+
+static const char *data_print(const training_t *t) {
+    if (!t->feed.data) return t->feed.path;
+    sbuf_t out = {0};
+    data_describe(t->feed.data, &out);
+    sbuf_printf(&out, " (%016llx)", (unsigned long long)data_fingerprint(t->feed.data));
+    const char *text = arena_strdup(t->arena, out.data);
+    sbuf_free(&out);
+    return text;
+}
+
+/* Names are the learner's. */
+static void take_arrays(const training_t *t, checkpoint_t *state) {
+    state->n_arrays = exec_learner_arrays(t->learner);
+    state->arrays = ARENA_ARRAY(t->arena, checkpoint_array_t, state->n_arrays);
+    for (size_t i = 0; i < state->n_arrays; i++) {
+        exec_array_t a;
+        exec_learner_array(t->learner, i, &a);
+        checkpoint_array_t *to = &state->arrays[i];
+        *to =
+            (checkpoint_array_t){.name = a.name, .state = a.state, .rank = a.rank, .data = a.data};
+        memcpy(to->shape, a.shape, sizeof to->shape);
+    }
+}
+
+/* What stays the same for the whole run. */
+static void describe_state(training_t *t) {
+    keeper_t *k = t->keeper;
+    const spec_t *s = t->spec;
+    checkpoint_t *state = &k->state;
+    checkpoint_fact_t *facts = ARENA_ARRAY(t->arena, checkpoint_fact_t, N_FACTS);
+    facts[0] = (checkpoint_fact_t){"data", data_print(t)};
+    facts[1] = (checkpoint_fact_t){
+        "rotations", arena_printf(t->arena, "%016llx", (unsigned long long)rotations_print(t))};
+    *state = (checkpoint_t){.spec = s,
+                            .pieces = k->pieces,
+                            .numbers = k->numbers,
+                            .n_numbers = N_COUNTERS,
+                            .facts = facts,
+                            .n_facts = N_FACTS};
+    take_arrays(t, state);
+}
+
+/* ---- the folder ------------------------------------------------------------------------------------ */
 
 bool save_open(training_t *t) {
-    (void)t;
-    return true;
+    if (!t->out) return true;
+    keeper_t *k = t->keeper = ARENA_NEW(t->arena, keeper_t);
+    k->numbers = ARENA_ARRAY(t->arena, checkpoint_number_t, N_COUNTERS);
+    for (int i = 0; i < N_COUNTERS; i++) k->numbers[i].key = counters[i].key;
+    if (t->spec->compile.text == TEXT_SENTENCEPIECE) k->pieces = text_model_path(t->spec);
+    k->folder = checkpoint_open(t->out, t->o->given[OPT_RESUME], t->spec->train.keep, t->d);
+    return k->folder != NULL;
 }
 
 bool save_resume(training_t *t) {
-    (void)t;
-    return true;
+    keeper_t *k = t->keeper;
+    if (!k) return true;
+    describe_state(t);
+    if (!t->o->given[OPT_RESUME] || !checkpoint_has(k->folder, "last")) return true;
+    if (!checkpoint_read(k->folder, "last", &k->state, t->d)) return false;
+    for (int i = 0; i < N_COUNTERS; i++) *counter(&t->count, i) = k->numbers[i].value;
+    t->step = k->state.step;
+    exec_learner_set_step(t->learner, t->step);
+    return exec_learner_restore(t->learner, t->d);
+}
+
+/* Rows of metrics first: a run that goes on from this checkpoint counts on them. */
+static bool save(training_t *t, const char *name) {
+    keeper_t *k = t->keeper;
+    if (!k) return true;
+    counters_t now = t->count;
+    now.seconds += clock_now() - t->started;
+    for (int i = 0; i < N_COUNTERS; i++) k->numbers[i].value = *counter(&now, i);
+    k->state.step = t->step;
+    return metrics_sync(&t->metrics, t->d) && checkpoint_write(k->folder, name, &k->state, t->d);
 }
 
 bool save_last(training_t *t) {
-    (void)t;
-    return true;
+    return save(t, "last");
 }
 
 bool save_best(training_t *t) {
-    (void)t;
-    return true;
+    return save(t, "best");
 }
 
 void save_close(training_t *t) {
-    (void)t;
+    if (!t->keeper) return;
+    checkpoint_close(t->keeper->folder);
+    heap_free(t->keeper->pieces);
 }

@@ -153,7 +153,7 @@ static void talk(const training_t *t) {
     put_why(t, &out);
     sbuf_printf(&out, "%lld step%s in ", (long long)t->step, t->step == 1 ? "" : "s");
     put_time(t->count.seconds, &out);
-    if (t->learning > 0) {
+    if (t->learning > 0) { /* not where there was nothing left to do */
         sbuf_puts(&out, ", ");
         put_speed(t, &out);
     }
