@@ -110,6 +110,7 @@ static bool make_plan(training_t *t) {
                            .exact_batch = t->feed.rows,
                            .runs = true,
                            .decodes = samples,
+                           .updates = true,
                            .train = samples || forwards ? TRAIN_TOO : TRAIN_ALONE,
                            .train_loss = gradients_loss(f, &in)};
     if (!session_plan(t->s, &want)) return false;
