@@ -388,20 +388,28 @@ static void same_shape(const update_t *u, const char *name, int state, int rank,
     for (int i = 0; i < rank; i++) assert_int_equal(state < 0 ? t->shape[i] : part[i], shape[i]);
 }
 
-/* Axial tables have the axes that they have at Hugging Face, of which Adafactor takes the last two. */
-static void axes_of_tables(void **state) {
-    static const char text[] =
-        "architectures: [ReformerModelWithLMHead]\nis_decoder: true\nattn_layers: [local]\n"
+static plan_t *trained_plan(arena_t *a, const char *layers, diag_t *d) {
+    const char *text = arena_printf(
+        a,
+        "architectures: [ReformerModelWithLMHead]\nis_decoder: true\nattn_layers: [%s]\n"
         "hidden_size: 24\nvocab_size: 20\nfeed_forward_size: 8\naxial_pos_embds: true\n"
-        "axial_pos_shape: [4, 2, 8]\naxial_pos_embds_dim: [8, 6, 10]\n"
-        "max_position_embeddings: 64\nlocal_attn_chunk_length: 8\n";
-    (void)state;
-    arena_t *a = arena_new();
-    diag_t *d = diag_new();
+        "axial_pos_shape: [4, 2, 8]\naxial_pos_embds_dim: [8, 6, 10]\nnum_buckets: 2\n"
+        "max_position_embeddings: 64\nlocal_attn_chunk_length: 8\nlsh_attn_chunk_length: 8\n",
+        layers);
     plan_options_t o = {
         .name = "m", .n_targets = 1, .targets = {&targets[0]}, .train = TRAIN_ALONE};
     plan_t *p = plan_of(a, text, &o, d);
+    if (!p) diag_print(d, stderr);
     assert_non_null(p);
+    return p;
+}
+
+/* Axial tables have the axes that they have at Hugging Face, of which Adafactor takes the last two. */
+static void axes_of_tables(void **state) {
+    (void)state;
+    arena_t *a = arena_new();
+    diag_t *d = diag_new();
+    plan_t *p = trained_plan(a, "local", d);
     update_t *u = update_make(a, p->trains[0].graph, &cases[case_of("Adafactor")].rule, 0);
     static const char first[] = "embeddings.position_embeddings.weights.0";
     static const char last[] = "embeddings.position_embeddings.weights.2";
@@ -425,11 +433,63 @@ static void axes_of_tables(void **state) {
     arena_free(a);
 }
 
+static size_t functions_for(const char *layers, int c) {
+    arena_t *a = arena_new();
+    diag_t *d = diag_new();
+    plan_t *p = trained_plan(a, layers, d);
+    updates_t u = {.arena = a, .diag = d, .weights = p->layout, .gradients = p->gradients};
+    u.update = update_make(a, p->trains[0].graph, &cases[c].rule, 1);
+    for (int k = 0; k < u.update->n_states; k++)
+        u.states[k] = layout_state(a, u.gradients, u.update, k);
+    size_t n = verified(&u, &targets[T_X86_64_V3])->n_funcs;
+    diag_free(d);
+    arena_free(a);
+    return n;
+}
+
+static void code_does_not_grow_with_depth(void **state) {
+    (void)state;
+    for (int k = 0; k < COMPILED; k++) {
+        int c = case_of(compiled_cases[k]);
+        size_t few = functions_for("local, lsh, local, lsh", c);
+        assert_true(few > 10);
+        assert_int_equal(few, functions_for("local, lsh, local, lsh, local, lsh, local, lsh", c));
+    }
+}
+
+/* A norm that is no finite number says so, whichever gradient it is; the reference then leaves all as it is. */
+static void norms_that_are_no_numbers(void **state) {
+    (void)state;
+    updates_t *u = packed_updates(0, FEW);
+    interpreted_t run = {verified(u, &targets[T_X86_64_V3]), u->diag};
+    static const float bad[] = {NAN, INFINITY, -INFINITY, 3e38F};
+    for (int i = 0; i < 4; i++) {
+        update_slots_t *s = slots_new(u), *before = slots_new(u);
+        start(u, s);
+        memcpy(s->sum, s->gradients, sizeof s->sum);
+        int64_t n, at = tensor_at(u, FEW - 1, &n);
+        s->sum[at + n - 1] = bad[i];
+        slots_run(s, run.m, 1U << REFORMER_PHASE_NORM, 1, run_interpreted, &run);
+        assert_int_equal(isfinite(s->norm), isfinite(bad[i]));
+        if (isfinite(bad[i])) continue; /* its square is no float, but a double */
+        memcpy(before, s, sizeof *s);
+        slots_reference(u, s, 1, 1);
+        before->norm = s->norm;
+        assert_memory_equal(before, s, sizeof *s);
+    }
+    updates_free(u);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(by_reference),      cmocka_unit_test(by_interpreter),
-        cmocka_unit_test(packs_and_unpacks), cmocka_unit_test(adds_up),
-        cmocka_unit_test(axes_of_tables),    cmocka_unit_test(compiled),
+        cmocka_unit_test(by_reference),
+        cmocka_unit_test(by_interpreter),
+        cmocka_unit_test(packs_and_unpacks),
+        cmocka_unit_test(adds_up),
+        cmocka_unit_test(axes_of_tables),
+        cmocka_unit_test(code_does_not_grow_with_depth),
+        cmocka_unit_test(norms_that_are_no_numbers),
+        cmocka_unit_test(compiled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
