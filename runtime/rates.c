@@ -45,12 +45,17 @@ static void rate_adafactor(const rates_t *r) {
     put(r, REFORMER_RATE_NEW, forgotten);
 }
 
+static void rate_rule(const rates_t *r) {
+    switch (r->rule->type) {
+    case REFORMER_ADAMW:
+    case REFORMER_ADAM: rate_adam(r); break;
+    case REFORMER_SGD: rate_sgd(r); break;
+    case REFORMER_ADAFACTOR: rate_adafactor(r); break;
+    }
+}
+
 void reformer_coefficients(const reformer_optimizer_t *o, double rate, int64_t t,
                            float coefficients[REFORMER_COEFFICIENTS]) {
-    static void (*const rules[])(const rates_t *r) = {[REFORMER_ADAMW] = rate_adam,
-                                                      [REFORMER_ADAM] = rate_adam,
-                                                      [REFORMER_SGD] = rate_sgd,
-                                                      [REFORMER_ADAFACTOR] = rate_adafactor};
     int trax = o->dialect == REFORMER_TRAX;
     rates_t r = {o, rate, t, t + trax, coefficients};
     for (int i = 0; i < REFORMER_COEFFICIENTS; i++) coefficients[i] = 0;
@@ -58,7 +63,7 @@ void reformer_coefficients(const reformer_optimizer_t *o, double rate, int64_t t
     put(&r, REFORMER_RATE_SHARE, 1);
     put(&r, REFORMER_RATE_CLIP, 1);
     put(&r, REFORMER_RATE_KEPT, 1 - lost);
-    rules[o->type](&r);
+    rate_rule(&r);
 }
 
 /* As torch's clip_grad_norm_ does. */

@@ -135,4 +135,3 @@ for what, rule, lr, max_norm, decay, run in CASES:
     rule += ', .lr = %s, .weight_decay = %s' % (lr or 0, decay)
     print('{"%s", {%s}, %s, %.17g, {' % (what, rule, max_norm, norm))
     print(',\n'.join('    {' + ', '.join('%.17g' % p.flat[i] for i in places(p.shape)) + '}' for p in ps) + '}},')
-print('/* clang-format on */')
