@@ -103,7 +103,7 @@ typedef struct reformerc_options {
     int verify;         /* 1: verifies the loop IR after every pass */
     int instrument;     /* 1: code that calls io.profile */
     int decode;         /* 1: compiles generation too, of a causal language model */
-    int train;          /* 1: compiles train steps too, of a model with a loss */
+    int train;          /* 1: compiles train steps and updates too, of a model with a loss */
 } reformerc_options_t;
 
 typedef struct reformerc_model reformerc_model_t;
@@ -176,6 +176,26 @@ int reformerc_gradients(reformerc_context_t *c, const reformer_io_t *io, float *
 size_t reformerc_gradients_bytes(const reformerc_model_t *m); /* 0: the model gives none */
 /* Tensor number i; REFORMER_E_ARGUMENT: there are fewer. Static facts of the model: any thread. */
 int reformerc_gradient(const reformerc_model_t *m, size_t i, reformer_tensor_t *t);
+
+/* A model (options.train) that learns: its weights change step by step, by the rule of the spec's `train:`. Made of a model
+ * with weights, on a context whose threads it works with; both outlive it, and it is the model's only one. From here on
+ * forwards and generation of the model, by any context, read what it has learnt; none may run during its calls. After
+ * reformerc_trainer_free() the model has no weights, until the next bind; none may be bound before. */
+typedef struct reformerc_trainer reformerc_trainer_t;
+int reformerc_trainer_new(reformerc_trainer_t **t, reformerc_context_t *c);
+void reformerc_trainer_free(
+    reformerc_trainer_t *t); /* NULL is fine; before its context and model */
+/* One step: the mean loss over the labels of io[n], micro-batches as reformerc_gradients takes them, seed, step and row of
+ * dropout aside. report may be NULL. Returns REFORMER_OK or a code, of which reformerc_context_message says more;
+ * REFORMER_E_DIVERGED: report->bad is the number of a tensor (reformerc_gradient). After an error weights are what they were. */
+int reformerc_train_step(reformerc_trainer_t *t, const reformer_io_t *io, size_t n,
+                         reformer_train_report_t *report);
+/* Array number i of what it has learnt, under Hugging Face's name, and behind all of those what the optimiser keeps
+ * ("exp_avg.NAME"): to read between steps, or, through `data`, to write. REFORMER_E_ARGUMENT: there are fewer. */
+int reformerc_trainer_tensor(const reformerc_trainer_t *t, size_t i, reformerc_tensor_t *tensor,
+                             float **data);
+/* After they were written: goes on with step number `step`, from 0, to the bit as the trainer did that they come from. */
+int reformerc_trainer_resume(reformerc_trainer_t *t, int64_t step);
 
 /* Why the last forward, train step or reserve of this context failed, until the next; NULL: it did not. */
 const char *reformerc_context_message(const reformerc_context_t *c);

@@ -243,6 +243,13 @@ bool exec_bind(exec_t *e, const store_t *weights, diag_t *d) {
     return backends[e->backend].bind(e, weights, d);
 }
 
+void exec_unbind(exec_t *e) {
+    heap_free(e->weights);
+    e->weights = NULL;
+    e->store = NULL;
+    e->model = (reformer_model_t){0};
+}
+
 bool exec_bound(const exec_t *e) {
     return e->store || e->weights;
 }

@@ -49,6 +49,7 @@ exec_t *exec_open(plan_t *p, const store_t *weights, const exec_options_t *o, di
  * forward may run meanwhile. */
 bool exec_bind(exec_t *e, const store_t *weights, diag_t *d);
 bool exec_bound(const exec_t *e);
+void exec_unbind(exec_t *e); /* until the next exec_bind() */
 /* One forward; io as in reformer_rt.h, pool and threads included. Allocates its workspace at need.
  * False after an error in d. One call at a time per exec_t. */
 bool exec_forward(exec_t *e, const reformer_io_t *io, diag_t *d);

@@ -177,8 +177,9 @@ void exec_learner_evaluates(exec_learner_t *l, bool yes) {
 
 /* ---- a step ------------------------------------------------------------------------------------------ */
 
-bool exec_learn_gradients(exec_learner_t *l, const reformer_io_t *io, double share, bool first,
-                          diag_t *d) {
+int exec_learn_run(exec_learner_t *l, const reformer_io_t *io, double share, bool first,
+                   diag_t *d) {
+    exec_t *e = l->e;
     reformer_io_t mine = *io;
     mine.dropout_seed = training_of(l)->seed;
     mine.dropout_step = (uint32_t)l->step;
@@ -187,10 +188,17 @@ bool exec_learn_gradients(exec_learner_t *l, const reformer_io_t *io, double sha
     take_step_rotations(l);
     if (!first && !l->gradients)
         l->gradients = zeros(l, "gradients of a micro-batch", l->plan->gradients, d);
-    if (!first && !l->gradients) return false;
-    if (!exec_gradients(l->e, &mine, first ? l->sum : l->gradients, d)) return false;
-    if (!first) return learner_add(l, share, d);
-    return share == 1 || learner_set(l, share, d);
+    if (!first && !l->gradients) return EXEC_FAILED;
+    if (!exec_make_room(e, exec_train_bytes(e, io->length, io->threads), d)) return EXEC_FAILED;
+    int code = exec_run_gradients(e, &mine, first ? l->sum : l->gradients, e->workspace, d);
+    if (code != REFORMER_OK || (first && share == 1)) return code;
+    bool ok = first ? learner_set(l, share, d) : learner_add(l, share, d);
+    return ok ? REFORMER_OK : EXEC_FAILED;
+}
+
+bool exec_learn_gradients(exec_learner_t *l, const reformer_io_t *io, double share, bool first,
+                          diag_t *d) {
+    return exec_went_well(exec_learn_run(l, io, share, first, d), d);
 }
 
 float *exec_learner_sum(exec_learner_t *l, size_t *floats) {

@@ -21,6 +21,8 @@ void exec_learner_free(
  * dropout_row is the caller's. Where the training draws new rotations for each step, they are drawn here. False after an error in d. */
 bool exec_learn_gradients(exec_learner_t *l, const reformer_io_t *io, double share, bool first,
                           diag_t *d);
+/* The same: REFORMER_OK, a code of the runtime, or EXEC_FAILED after an error in d. */
+int exec_learn_run(exec_learner_t *l, const reformer_io_t *io, double share, bool first, diag_t *d);
 /* That sum, for whoever adds to it what other processes have: floats, as plan->gradients says. */
 float *exec_learner_sum(exec_learner_t *l, size_t *floats);
 

@@ -6,16 +6,6 @@
 
 #include <stdlib.h>
 
-struct reformerc_context {
-    const reformerc_model_t *m;
-    pool_t *pool; /* NULL: one thread */
-    int threads;
-    unsigned char *workspace;
-    size_t bytes;
-    int code;      /* of the last call */
-    char *message; /* more about it; NULL: what the code says */
-};
-
 typedef struct {
     const reformerc_model_t *m;
     int threads;
@@ -61,7 +51,7 @@ const char *reformerc_context_message(const reformerc_context_t *c) {
 
 /* ---- one call ----------------------------------------------------------------------------------------- */
 
-static int refuse(reformerc_context_t *c, int code) {
+int context_refuse(reformerc_context_t *c, int code) {
     free(c->message);
     c->message = NULL;
     return c->code = code;
@@ -79,16 +69,16 @@ static bool make_room(reformerc_context_t *c, size_t bytes) {
 
 int reformerc_reserve(reformerc_context_t *c, size_t length) {
     if (!c) return REFORMER_E_ARGUMENT;
-    if (!plan_fitting(c->m->plan, length)) return refuse(c, REFORMER_E_LENGTH);
+    if (!plan_fitting(c->m->plan, length)) return context_refuse(c, REFORMER_E_LENGTH);
     size_t bytes = exec_workspace_bytes(c->m->exec, length, c->threads);
-    return refuse(c, make_room(c, bytes) ? REFORMER_OK : REFORMERC_E_MEMORY);
+    return context_refuse(c, make_room(c, bytes) ? REFORMER_OK : REFORMERC_E_MEMORY);
 }
 
 /* The reference and the interpreter allocate as they go, and say more than a code. */
-static int run_told(reformerc_context_t *c, call_fn *work, void *arg) {
+int context_told(reformerc_context_t *c, call_fn *work, void *arg) {
     char *message = NULL;
     int code = call_guarded(work, arg, &message);
-    (void)refuse(c, code == EXEC_FAILED ? REFORMERC_E_FORWARD : code);
+    (void)context_refuse(c, code == EXEC_FAILED ? REFORMERC_E_FORWARD : code);
     c->message = message;
     return c->code;
 }
@@ -110,34 +100,38 @@ static bool is_code(const reformerc_model_t *m) {
     return m->backend == BACKEND_JIT || m->backend == BACKEND_C;
 }
 
+reformer_io_t context_io(const reformerc_context_t *c, const reformer_io_t *given) {
+    reformer_io_t io = *given;
+    if (io.pool) return io;
+    io.pool = pool_interface(c->pool);
+    if (io.threads == 0 || io.threads > c->threads) io.threads = c->threads;
+    return io;
+}
+
 /* `gradients` NULL: a forward. */
 static int run_on(reformerc_context_t *c, const reformer_io_t *given, float *gradients) {
-    reformer_io_t io = *given;
-    if (!io.pool) {
-        io.pool = pool_interface(c->pool);
-        if (io.threads == 0 || io.threads > c->threads) io.threads = c->threads;
-    }
+    reformer_io_t io = context_io(c, given);
     const exec_t *e = c->m->exec;
     size_t bytes = gradients ? exec_train_bytes(e, io.length, io.threads)
                              : exec_workspace_bytes(e, io.length, io.threads);
-    if (!make_room(c, bytes)) return refuse(c, REFORMERC_E_MEMORY);
+    if (!make_room(c, bytes)) return context_refuse(c, REFORMERC_E_MEMORY);
     run_t r = {c, &io, gradients};
-    return is_code(c->m) ? refuse(c, run(&r, NULL)) : run_told(c, run, &r);
+    return is_code(c->m) ? context_refuse(c, run(&r, NULL)) : context_told(c, run, &r);
 }
 
 int reformerc_forward(reformerc_context_t *c, const reformer_io_t *io) {
     if (!c) return REFORMER_E_ARGUMENT;
-    if (!io) return refuse(c, REFORMER_E_ARGUMENT);
-    if (!exec_bound(c->m->exec)) return refuse(c, REFORMERC_E_UNBOUND);
+    if (!io) return context_refuse(c, REFORMER_E_ARGUMENT);
+    if (!exec_bound(c->m->exec)) return context_refuse(c, REFORMERC_E_UNBOUND);
     return run_on(c, io, NULL);
 }
 
 int reformerc_gradients(reformerc_context_t *c, const reformer_io_t *io, float *gradients) {
     if (!c) return REFORMER_E_ARGUMENT;
-    if (!io || !gradients) return refuse(c, REFORMER_E_ARGUMENT);
-    if (!exec_bound(c->m->exec)) return refuse(c, REFORMERC_E_UNBOUND);
-    if (exec_gradients_bytes(c->m->exec) == 0) return refuse(c, REFORMER_E_TRAIN);
-    if ((uintptr_t)gradients % 64) return refuse(c, REFORMER_E_ALIGNMENT);
+    if (!io || !gradients) return context_refuse(c, REFORMER_E_ARGUMENT);
+    if (!exec_bound(c->m->exec)) return context_refuse(c, REFORMERC_E_UNBOUND);
+    if (exec_gradients_bytes(c->m->exec) == 0) return context_refuse(c, REFORMER_E_TRAIN);
+    if ((uintptr_t)gradients % 64) return context_refuse(c, REFORMER_E_ALIGNMENT);
     return run_on(c, io, gradients);
 }
 
@@ -169,14 +163,14 @@ int reformerc_cache_new(reformerc_cache_t **cache, reformerc_context_t *c, size_
     if (!cache) return REFORMER_E_ARGUMENT;
     *cache = NULL;
     if (!c) return REFORMER_E_ARGUMENT;
-    if (!exec_bound(c->m->exec)) return refuse(c, REFORMERC_E_UNBOUND);
+    if (!exec_bound(c->m->exec)) return context_refuse(c, REFORMERC_E_UNBOUND);
     int64_t positions = exec_positions(c->m->exec);
-    if (positions == 0) return refuse(c, REFORMER_E_DECODE);
-    if (length == 0 || length > (uint64_t)positions) return refuse(c, REFORMER_E_LENGTH);
+    if (positions == 0) return context_refuse(c, REFORMER_E_DECODE);
+    if (length == 0 || length > (uint64_t)positions) return context_refuse(c, REFORMER_E_LENGTH);
     new_cache_t n = {.c = c, .length = length, .prompt = prompt};
     int code = call_guarded(new_cache, &n, NULL);
     if (code == REFORMER_OK) *cache = n.made;
-    return refuse(c, code);
+    return context_refuse(c, code);
 }
 
 void reformerc_cache_free(reformerc_cache_t *cache) {
@@ -201,12 +195,12 @@ static int decode_guarded(void *arg, diag_t *d) {
 static int decode(reformerc_cache_t *cache, const reformer_decode_t *given, decode_fn *call) {
     if (!cache) return REFORMER_E_ARGUMENT;
     reformerc_context_t *c = cache->c;
-    if (!given) return refuse(c, REFORMER_E_ARGUMENT);
+    if (!given) return context_refuse(c, REFORMER_E_ARGUMENT);
     reformer_decode_t io = *given;
     if (!io.pool) io.pool = pool_interface(c->pool);
     if (io.threads == 0 || io.threads > c->threads) io.threads = c->threads;
-    if (is_code(c->m)) return refuse(c, call(cache->exec, &io, NULL));
-    return run_told(c, decode_guarded, &(decode_t){cache->exec, &io, call});
+    if (is_code(c->m)) return context_refuse(c, call(cache->exec, &io, NULL));
+    return context_told(c, decode_guarded, &(decode_t){cache->exec, &io, call});
 }
 
 int reformerc_prefill(reformerc_cache_t *cache, const reformer_decode_t *io) {
@@ -230,8 +224,9 @@ static int copy_row(void *arg, diag_t *d) {
 
 int reformerc_cache_copy_row(reformerc_cache_t *cache, size_t from, size_t to) {
     if (!cache) return REFORMER_E_ARGUMENT;
-    if (is_code(cache->c->m)) return refuse(cache->c, exec_cache_copy_row(cache->exec, from, to));
-    return run_told(cache->c, copy_row, &(copy_t){cache->exec, from, to});
+    if (is_code(cache->c->m))
+        return context_refuse(cache->c, exec_cache_copy_row(cache->exec, from, to));
+    return context_told(cache->c, copy_row, &(copy_t){cache->exec, from, to});
 }
 
 size_t reformerc_cache_tokens(const reformerc_cache_t *cache, size_t row) {

@@ -3,6 +3,7 @@
  * model.c    compile, bind, free, queries
  * options.c  reformerc_options_t → request_t, tensors in memory → st_file_t
  * context.c  forwards
+ * trainer.c  learning
  * error.c    codes, messages, the guard and the locale of a call */
 #ifndef REFORMERC_LIBRARY_H
 #define REFORMERC_LIBRARY_H
@@ -21,7 +22,19 @@ struct reformerc_model {
     backend_t backend;
     const char *rotations; /* of the options, NULL: none */
     uint64_t seed;
-    store_t *store; /* reference: the weights; others have them packed, and no store */
+    store_t *
+        store; /* the weights, where a reference or a trainer reads them again; others have them packed, and no store */
+    struct reformerc_trainer *trainer; /* NULL: none */
+};
+
+struct reformerc_context {
+    const reformerc_model_t *m;
+    pool_t *pool; /* NULL: one thread */
+    int threads;
+    unsigned char *workspace;
+    size_t bytes;
+    int code;      /* of the last call */
+    char *message; /* more about it; NULL: what the code says */
 };
 
 /* ---- one call -------------------------------------------------------------------------------------- */
@@ -32,6 +45,14 @@ struct reformerc_model {
  * `message` may be NULL. */
 typedef int call_fn(void *arg, diag_t *d);
 int call_guarded(call_fn *work, void *arg, char **message);
+
+/* ---- contexts (context.c) ---------------------------------------------------------------------------- */
+
+int context_refuse(reformerc_context_t *c, int code); /* the code of the last call; returns it */
+/* What allocates as it goes, and says more than a code. */
+int context_told(reformerc_context_t *c, call_fn *work, void *arg);
+/* The io of a call: the context's own threads where it names none. */
+reformer_io_t context_io(const reformerc_context_t *c, const reformer_io_t *given);
 
 /* ---- options ----------------------------------------------------------------------------------------- */
 

@@ -20,20 +20,24 @@ static bool is_given(const source_t *w) {
     return w->path || w->tensors;
 }
 
+/* The reference walks the store itself, a trainer begins with it; others have packed what they need. */
+static bool is_read_again(const reformerc_model_t *m) {
+    return m->backend == BACKEND_REFERENCE || m->plan->updates;
+}
+
 static store_t *load(const reformerc_model_t *m, const source_t *w, diag_t *d) {
     const graph_t *longest = m->plan->variants[m->plan->n_variants - 1].graph;
     store_options_t o = {
         .path = w->path, .tensors = w->tensors, .rotations_path = m->rotations, .seed = m->seed};
     store_t *s = store_load(longest, &o, d);
-    if (!s || !w->tensors || m->backend != BACKEND_REFERENCE || store_own(s, d)) return s;
+    if (!s || !w->tensors || !is_read_again(m) || store_own(s, d)) return s;
     store_free(s);
     return NULL;
 }
 
-/* The reference walks the store itself; others have packed what they need. */
 static void keep_store(reformerc_model_t *m, store_t *s) {
     store_t *done = s;
-    if (m->backend == BACKEND_REFERENCE) {
+    if (is_read_again(m)) {
         done = m->store;
         m->store = s;
     }
@@ -73,7 +77,7 @@ static int bind_given(void *arg, diag_t *d) {
 
 int reformerc_bind(reformerc_model_t *m, const char *weights, char **message) {
     if (message) *message = NULL;
-    if (!m) return REFORMER_E_ARGUMENT;
+    if (!m || m->trainer) return REFORMER_E_ARGUMENT;
     bind_t b = {.m = m, .w = {.path = weights ? weights : m->spec->weights_path}};
     return call_guarded(bind_path, &b, message);
 }
@@ -81,7 +85,7 @@ int reformerc_bind(reformerc_model_t *m, const char *weights, char **message) {
 int reformerc_bind_tensors(reformerc_model_t *m, const reformerc_tensor_t *tensors, size_t n,
                            char **message) {
     if (message) *message = NULL;
-    if (!m) return REFORMER_E_ARGUMENT;
+    if (!m || m->trainer) return REFORMER_E_ARGUMENT;
     bind_t b = {.m = m, .tensors = tensors, .n = n};
     return call_guarded(bind_given, &b, message);
 }

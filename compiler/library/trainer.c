@@ -1,0 +1,160 @@
+/* Learning: an executor's learner behind the library's codes. In: micro-batches with labels. Out: weights that the model's
+ * forwards read from then on, a report, arrays by name. */
+#include "exec/learn.h"
+
+#include <string.h>
+
+#include "library/library.h"
+#include "support/heap.h"
+
+struct reformerc_trainer {
+    reformerc_context_t *c;
+    reformerc_model_t *m; /* the context's, which changes */
+    exec_learner_t *learner;
+    reformer_desc_t desc; /* head and loss: which labels count */
+};
+
+typedef struct {
+    reformerc_context_t *c;
+    reformerc_trainer_t *made;
+} new_t;
+
+static int new_trainer(void *arg, diag_t *d) {
+    new_t *n = arg;
+    reformerc_model_t *m = (reformerc_model_t *)(uintptr_t)n->c->m; /* compile made it to change */
+    n->made = heap_new(1, sizeof *n->made);
+    *n->made = (reformerc_trainer_t){.c = n->c, .m = m};
+    plan_describe_model(m->plan, &n->made->desc);
+    plan_describe_gradients(m->plan, &n->made->desc);
+    n->made->learner = exec_learner_new(m->exec, m->store, d);
+    if (n->made->learner) return REFORMER_OK;
+    heap_free(n->made);
+    return REFORMERC_E_MEMORY;
+}
+
+int reformerc_trainer_new(reformerc_trainer_t **t, reformerc_context_t *c) {
+    if (!t) return REFORMER_E_ARGUMENT;
+    *t = NULL;
+    if (!c) return REFORMER_E_ARGUMENT;
+    if (!c->m->plan->updates) return context_refuse(c, REFORMER_E_TRAIN);
+    if (!exec_bound(c->m->exec)) return context_refuse(c, REFORMERC_E_UNBOUND);
+    if (c->m->trainer) return context_refuse(c, REFORMER_E_ARGUMENT);
+    new_t n = {.c = c};
+    int code = context_told(c, new_trainer, &n);
+    if (code == REFORMER_OK) *t = n.made->m->trainer = n.made;
+    return code;
+}
+
+void reformerc_trainer_free(reformerc_trainer_t *t) {
+    if (!t) return;
+    exec_unbind(t->m->exec);
+    exec_learner_free(t->learner);
+    t->m->trainer = NULL;
+    heap_free(t);
+}
+
+/* ---- a step ------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    reformerc_trainer_t *t;
+    const reformer_io_t *io; /* [n] */
+    size_t n;
+    reformer_train_report_t *report;
+} step_t;
+
+static size_t rows_of(const reformerc_trainer_t *t, const reformer_io_t *io) {
+    return io->batch ? io->batch : (size_t)t->desc.batch;
+}
+
+/* Those without a label that counts are passed over. */
+static int accumulate(const step_t *s, diag_t *d) {
+    reformerc_trainer_t *t = s->t;
+    size_t rows = 0;
+    bool first = true;
+    for (size_t i = 0; i < s->n; i++) {
+        reformer_io_t io = context_io(t->c, &s->io[i]);
+        float loss = 0;
+        double share = (double)reformer_items(&t->desc, &io) / (double)s->report->items;
+        io.dropout_row = (uint32_t)rows;
+        if (!io.loss) io.loss = &loss;
+        rows += rows_of(t, &io);
+        if (share == 0) continue;
+        int code = exec_learn_run(t->learner, &io, share, first, d);
+        if (code != REFORMER_OK) return code;
+        s->report->loss += share * (double)*io.loss;
+        first = false;
+    }
+    return REFORMER_OK;
+}
+
+static int64_t number_of(const reformerc_trainer_t *t, const char *name) {
+    reformer_tensor_t tensor;
+    for (size_t i = 0; exec_gradient(t->m->exec, i, &tensor) == REFORMER_OK; i++)
+        if (strcmp(tensor.name, name) == 0) return (int64_t)i;
+    bug("no gradient '%s'", name);
+}
+
+static int update(const step_t *s, diag_t *d) {
+    exec_update_t done;
+    if (!exec_learn_update(s->t->learner, &done, d)) return EXEC_FAILED;
+    s->report->grad_norm = done.norm;
+    s->report->learning_rate = done.rate;
+    if (!done.bad) return REFORMER_OK;
+    s->report->bad = number_of(s->t, done.bad);
+    diag_error(d, NOWHERE, "step %lld: the gradient of '%s' holds a NaN or an infinity",
+               (long long)s->report->step, done.bad);
+    return REFORMER_E_DIVERGED;
+}
+
+static int run_step(void *arg, diag_t *d) {
+    const step_t *s = arg;
+    exec_learner_t *l = s->t->learner;
+    int64_t items = 0;
+    for (size_t i = 0; i < s->n; i++) items += reformer_items(&s->t->desc, &s->io[i]);
+    *s->report = (reformer_train_report_t){.items = items, .step = exec_learner_step(l), .bad = -1};
+    if (items == 0) return REFORMER_E_LABEL;
+    int code = accumulate(s, d);
+    if (code == REFORMER_OK) code = update(s, d);
+    exec_learner_evaluates(l, true);
+    return code;
+}
+
+int reformerc_train_step(reformerc_trainer_t *t, const reformer_io_t *io, size_t n,
+                         reformer_train_report_t *report) {
+    reformer_train_report_t own;
+    if (!t) return REFORMER_E_ARGUMENT;
+    if (!io || n == 0) return context_refuse(t->c, REFORMER_E_ARGUMENT);
+    step_t s = {t, io, n, report ? report : &own};
+    return context_told(t->c, run_step, &s);
+}
+
+/* ---- arrays ------------------------------------------------------------------------------------------- */
+
+int reformerc_trainer_tensor(const reformerc_trainer_t *t, size_t i, reformerc_tensor_t *tensor,
+                             float **data) {
+    exec_array_t a;
+    if (!t || !tensor || i >= exec_learner_arrays(t->learner)) return REFORMER_E_ARGUMENT;
+    exec_learner_array(t->learner, i, &a);
+    *tensor = (reformerc_tensor_t){
+        .name = a.name, .dtype = REFORMERC_F32, .rank = a.rank, .data = a.data};
+    memcpy(tensor->shape, a.shape, sizeof tensor->shape);
+    if (data) *data = a.data;
+    return REFORMER_OK;
+}
+
+typedef struct {
+    reformerc_trainer_t *t;
+    int64_t step;
+} resume_t;
+
+static int resume(void *arg, diag_t *d) {
+    const resume_t *r = arg;
+    exec_learner_set_step(r->t->learner, r->step);
+    return exec_learner_restore(r->t->learner, d) ? REFORMER_OK : EXEC_FAILED;
+}
+
+int reformerc_trainer_resume(reformerc_trainer_t *t, int64_t step) {
+    if (!t) return REFORMER_E_ARGUMENT;
+    if (step < 0) return context_refuse(t->c, REFORMER_E_ARGUMENT);
+    return context_told(t->c, resume, &(resume_t){t, step});
+}
