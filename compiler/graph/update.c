@@ -3,15 +3,18 @@
 
 #include <string.h>
 
-/* Of an axial table, which is an input of the embedding: which axis it is of, and how many there are; 0: it is none. */
+/* Of an axial table, which are an embedding's last inputs: which axis it is of, and how many there are; 0: it is none. */
 static int axes_of(const graph_t *g, const gnode_t *param, int *axis) {
-    const gnode_t *embed = graph_next(g, G_EMBED, NULL);
-    if (!embed) return 0;
-    for (int k = 0; k < embed->n_axial; k++)
-        if (embed->in[2 + k] == param) {
-            *axis = k;
-            return embed->n_axial;
-        }
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const gnode_t *embed = g->nodes[i];
+        int first = embed->n_in - embed->n_axial;
+        if (embed->op != G_EMBED && embed->op != G_EMBED_AT) continue;
+        for (int k = 0; k < embed->n_axial; k++)
+            if (embed->in[first + k] == param) {
+                *axis = k;
+                return embed->n_axial;
+            }
+    }
     return 0;
 }
 
