@@ -346,9 +346,9 @@ typedef enum {
 
 /* Elements of REFORMER_SLOT_PHASES, 0 or 1: what a call of an update is to do, in this order. */
 enum {
-    REFORMER_PHASE_SET,  /* sum = share * gradients */
-    REFORMER_PHASE_ADD,  /* sum += share * gradients */
-    REFORMER_PHASE_NORM, /* the sum's */
+    REFORMER_PHASE_SCALE, /* sum *= share: of gradients that stand there, a micro-batch's */
+    REFORMER_PHASE_ADD,   /* sum += share * gradients */
+    REFORMER_PHASE_NORM,  /* the sum's */
     REFORMER_PHASE_UPDATE, /* params and state, once the caller has seen that the norm is a finite number */
     REFORMER_PHASE_PACK, /* params into the weights file, in every arrangement that they stand in there */
     REFORMER_PHASE_UNPACK, /* params from the weights file */

@@ -209,7 +209,7 @@ int reformer_train_accumulate(reformer_trainer_t *t, const reformer_io_t *io, do
     reformer_update_t u = update_of(t, io->threads, io->pool);
     u.gradients = gradients;
     u.share = share;
-    u.phases[first ? REFORMER_PHASE_SET : REFORMER_PHASE_ADD] = 1;
+    u.phases[first ? REFORMER_PHASE_SCALE : REFORMER_PHASE_ADD] = 1;
     return run_update(t, &u, workspace);
 }
 

@@ -42,7 +42,7 @@ static bool evaluate_nothing(exec_learner_t *l, const reformer_update_t *u, diag
 
 typedef bool evaluate_fn(exec_learner_t *l, const reformer_update_t *u, diag_t *d);
 static evaluate_fn *const evaluations[REFORMER_PHASES] = {
-    [REFORMER_PHASE_SET] = evaluate_set,      [REFORMER_PHASE_ADD] = evaluate_add,
+    [REFORMER_PHASE_SCALE] = evaluate_set,    [REFORMER_PHASE_ADD] = evaluate_add,
     [REFORMER_PHASE_NORM] = evaluate_norm,    [REFORMER_PHASE_UPDATE] = evaluate_update,
     [REFORMER_PHASE_PACK] = evaluate_nothing, [REFORMER_PHASE_UNPACK] = evaluate_nothing,
 };
@@ -106,7 +106,7 @@ bool learner_set(exec_learner_t *l, double share, diag_t *d) {
     reformer_update_t u = update_of(l);
     u.gradients = NULL;
     u.share = share;
-    u.phases[REFORMER_PHASE_SET] = 1;
+    u.phases[REFORMER_PHASE_SCALE] = 1;
     return run(l, &u, d);
 }
 

@@ -3,18 +3,18 @@
 
 #include <string.h>
 
-/* Of an axial table, which are an embedding's last inputs: which axis it is of, and how many there are; 0: it is none. */
+static const gnode_t *embedding_of(const graph_t *g) {
+    for (size_t i = 0; i < g->n_nodes; i++)
+        if (graph_is_embed(g->nodes[i])) return g->nodes[i];
+    return NULL;
+}
+
+/* Of an axial table, one of the embedding's last inputs: which axis it is of, and how many there are; 0: it is none. */
 static int axes_of(const graph_t *g, const gnode_t *param, int *axis) {
-    for (size_t i = 0; i < g->n_nodes; i++) {
-        const gnode_t *embed = g->nodes[i];
-        int first = embed->n_in - embed->n_axial;
-        if (embed->op != G_EMBED && embed->op != G_EMBED_AT) continue;
-        for (int k = 0; k < embed->n_axial; k++)
-            if (embed->in[first + k] == param) {
-                *axis = k;
-                return embed->n_axial;
-            }
-    }
+    const gnode_t *embed = embedding_of(g);
+    int axes = embed ? embed->n_axial : 0;
+    for (*axis = 0; *axis < axes; ++*axis)
+        if (embed->in[embed->n_in - axes + *axis] == param) return axes;
     return 0;
 }
 

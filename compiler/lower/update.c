@@ -89,7 +89,7 @@ static void make_buffers(updater_t *U) {
 
 /* ---- phases ------------------------------------------------------------------------------------- */
 
-static void set_sum(updater_t *U) {
+static void scale_sum(updater_t *U) {
     lower_accumulate(U, false);
 }
 static void add_to_sum(updater_t *U) {
@@ -120,7 +120,7 @@ static void lower_phase(updater_t *U, int phase, void (*lower)(updater_t *U)) {
 }
 
 module_t *lower_update(arena_t *a, const update_lowering_t *o) {
-    static void (*const phases[])(updater_t * U) = {[REFORMER_PHASE_SET] = set_sum,
+    static void (*const phases[])(updater_t * U) = {[REFORMER_PHASE_SCALE] = scale_sum,
                                                     [REFORMER_PHASE_ADD] = add_to_sum,
                                                     [REFORMER_PHASE_NORM] = lower_update_norm,
                                                     [REFORMER_PHASE_UPDATE] = update_weights,

@@ -41,33 +41,31 @@ static void lower_flat(updater_t *U, const group_t *g, const flat_t *f) {
 
 /* ---- sums over micro-batches -------------------------------------------------------------------- */
 
-typedef struct {
-    value_t *share;
-    bool add;
-} accumulate_t;
-
 static void begin_accumulate(updater_t *U, builder_t *b, void *ctx, affine_t number) {
-    accumulate_t *c = ctx;
+    value_t **share = ctx;
     (void)number;
-    c->share = coefficient(U, b, REFORMER_RATE_SHARE);
+    *share = coefficient(U, b, REFORMER_RATE_SHARE);
 }
 
-static void accumulate(updater_t *U, builder_t *b, void *ctx, affine_t at, int width) {
-    const accumulate_t *c = ctx;
-    value_t *share = b_broadcast(b, c->share, width), *g = b_load(b, U->gradients, width, &at);
-    value_t *x =
-        c->add ? b_fma(b, g, share, b_load(b, U->sum, width, &at)) : b_binary(b, OP_MUL, g, share);
-    b_store(b, U->sum, x, &at);
+static void scale(updater_t *U, builder_t *b, void *ctx, affine_t at, int width) {
+    value_t *share = b_broadcast(b, *(value_t **)ctx, width);
+    b_store(b, U->sum, b_binary(b, OP_MUL, b_load(b, U->sum, width, &at), share), &at);
 }
 
-void lower_accumulate(updater_t *U, bool add) {
-    accumulate_t c = {.add = add};
-    flat_t f = {.name = add ? "add" : "set",
-                .doc = add ? "sum += share * gradients" : "sum = share * gradients",
+static void add(updater_t *U, builder_t *b, void *ctx, affine_t at, int width) {
+    value_t *share = b_broadcast(b, *(value_t **)ctx, width);
+    value_t *g = b_load(b, U->gradients, width, &at), *sum = b_load(b, U->sum, width, &at);
+    b_store(b, U->sum, b_fma(b, g, share, sum), &at);
+}
+
+void lower_accumulate(updater_t *U, bool more) {
+    value_t *share;
+    flat_t f = {.name = more ? "add" : "scale",
+                .doc = more ? "sum += share * gradients" : "sum *= share",
                 .label = "update.accumulate",
                 .begin = begin_accumulate,
-                .each = accumulate,
-                .ctx = &c};
+                .each = more ? add : scale,
+                .ctx = &share};
     for (int i = 0; i < U->n; i++) lower_flat(U, &U->groups[i], &f);
 }
 

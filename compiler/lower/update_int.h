@@ -92,7 +92,7 @@ void lower_update_norm(updater_t *U);
 
 /* ---- one file each: launches, and the kernels for them ------------------------------------------- */
 
-void lower_accumulate(updater_t *U, bool add); /* update_flat.c */
+void lower_accumulate(updater_t *U, bool more); /* update_flat.c */
 void lower_adam(updater_t *U, const group_t *g);
 void lower_sgd(updater_t *U, const group_t *g);
 void make_adafactor(updater_t *U); /* its buffers */

@@ -165,8 +165,9 @@ static update_slots_t *all_phases(const updates_t *u, const module_t *m, int thr
     start(u, s);
     for (int k = 0; k < 2; k++) {
         fill(u, s->gradients, 3 + (uint32_t)k, 0.5F);
+        memcpy(s->sum, s->gradients, sizeof s->sum);
         s->coefficients[REFORMER_RATE_SHARE] = 0.3F;
-        slots_run(s, m, 1U << REFORMER_PHASE_SET, threads, run, ctx);
+        slots_run(s, m, 1U << REFORMER_PHASE_SCALE, threads, run, ctx);
         s->coefficients[REFORMER_RATE_SHARE] = 0.7F;
         slots_run(s, m, 1U << REFORMER_PHASE_ADD, threads, run, ctx);
         slots_step(u, s, m, rate_at(&u->update->rule, k), k + 1, threads, run, ctx);
@@ -272,8 +273,9 @@ static void adds_up(void **state) {
         interpreted_t run = {verified(u, &targets[t]), u->diag};
         update_slots_t *s = slots_new(u);
         start(u, s);
+        memcpy(s->sum, s->gradients, sizeof s->sum);
         s->coefficients[REFORMER_RATE_SHARE] = 0.25F; /* exact, with fma and without */
-        slots_run(s, run.m, 1U << REFORMER_PHASE_SET, 1, run_interpreted, &run);
+        slots_run(s, run.m, 1U << REFORMER_PHASE_SCALE, 1, run_interpreted, &run);
         s->coefficients[REFORMER_RATE_SHARE] = 0.5F;
         slots_run(s, run.m, 1U << REFORMER_PHASE_ADD | 1U << REFORMER_PHASE_NORM, 1,
                   run_interpreted, &run);

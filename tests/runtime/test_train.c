@@ -57,7 +57,7 @@ static void run_update(const reformer_call_t *call) {
     float *weights = (float *)((unsigned char *)call->slot[REFORMER_SLOT_PACKED] + AT);
     memset(call->workspace, 0x11, 40);
     memset(call->scratch, 0x22, 30);
-    if (phase[REFORMER_PHASE_SET]) say('=');
+    if (phase[REFORMER_PHASE_SCALE]) say('=');
     if (phase[REFORMER_PHASE_ADD]) say('+');
     if (phase[REFORMER_PHASE_NORM]) say('n');
     if (phase[REFORMER_PHASE_UPDATE]) say('u');
@@ -65,7 +65,7 @@ static void run_update(const reformer_call_t *call) {
     if (phase[REFORMER_PHASE_UNPACK]) say('x');
     double squares = 0;
     for (int i = 0; i < WIDTH; i++) {
-        if (phase[REFORMER_PHASE_SET]) sum[i] = c[REFORMER_RATE_SHARE] * g[i];
+        if (phase[REFORMER_PHASE_SCALE]) sum[i] = c[REFORMER_RATE_SHARE] * g[i];
         if (phase[REFORMER_PHASE_ADD]) sum[i] += c[REFORMER_RATE_SHARE] * g[i];
         squares += (double)sum[i] * (double)sum[i];
         if (phase[REFORMER_PHASE_UPDATE])
