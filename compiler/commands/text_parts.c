@@ -24,7 +24,7 @@ typedef struct {
     size_t n, room;
     uint64_t base, done; /* bytes of the text: where the window begins; whose ids are taken */
     bool begun, ended;   /* some ids are taken; the window is the rest of the text */
-    take_ids_fn *take;
+    take_tokens_fn *take;
     void *ctx;
     diag_t *d;
 } parts_t;
@@ -114,9 +114,11 @@ static int64_t find_end(parts_t *p, const tokens_t *all, bool *ok) {
 static bool take_until(parts_t *p, const tokens_t *all, int64_t end) {
     int64_t from = p->begun ? pieces_until(all, (int64_t)(p->done - p->base)) : 0;
     int64_t to = p->ended && end == (int64_t)p->n ? all->n : pieces_until(all, end);
+    tokens_t next = {all->ids + from, all->ends ? all->ends + from : NULL, to - from};
+    for (int64_t i = 0; next.ends && i < next.n; i++) next.ends[i] += (int64_t)p->base;
     p->begun = true;
     p->done = p->base + (uint64_t)end;
-    return p->take(p->ctx, all->ids + from, to - from, p->done, p->in.bytes, p->d);
+    return p->take(p->ctx, &next, p->done, p->in.bytes, p->d);
 }
 
 /* A byte of text is a token wherever it stands. */
@@ -147,11 +149,44 @@ static bool encode_all(parts_t *p) {
     return true;
 }
 
-bool text_encode_parts(const text_t *t, const char *path, take_ids_fn *take, void *ctx, diag_t *d) {
+bool text_encode_parts(const text_t *t, const char *path, take_tokens_fn *take, void *ctx,
+                       diag_t *d) {
     parts_t p = {.text = t, .take = take, .ctx = ctx, .d = d};
     if (!flow_open(path, &p.in, d)) return false;
     bool ok = encode_all(&p);
     flow_close(&p.in);
     heap_free(p.window);
     return ok;
+}
+
+/* ---- all of them ---------------------------------------------------------------------------------- */
+
+typedef struct {
+    tokens_t *out;
+    int64_t room;
+} all_t;
+
+static bool append(void *ctx, const tokens_t *next, uint64_t read, uint64_t total, diag_t *d) {
+    all_t *a = ctx;
+    tokens_t *out = a->out;
+    (void)read;
+    (void)total;
+    (void)d;
+    if (out->n + next->n > a->room) {
+        a->room = 2 * (out->n + next->n);
+        out->ids = heap_resize(out->ids, (size_t)a->room * sizeof *out->ids);
+        if (next->ends) out->ends = heap_resize(out->ends, (size_t)a->room * sizeof *out->ends);
+    }
+    memcpy(out->ids + out->n, next->ids, (size_t)next->n * sizeof *out->ids);
+    if (next->ends) memcpy(out->ends + out->n, next->ends, (size_t)next->n * sizeof *out->ends);
+    out->n += next->n;
+    return true;
+}
+
+bool text_encode_file(const text_t *t, const char *path, tokens_t *out, diag_t *d) {
+    *out = (tokens_t){.ids = heap_new(1, sizeof *out->ids)};
+    all_t all = {out, 0};
+    if (text_encode_parts(t, path, append, &all, d)) return true;
+    tokens_free(out);
+    return false;
 }

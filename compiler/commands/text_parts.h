@@ -10,11 +10,15 @@
 
 #include "commands/text.h"
 
-/* Takes the next ids; `read` bytes of `total` (0: unknown) are behind them. False ends it, after an error in d. */
-typedef bool take_ids_fn(void *ctx, const int32_t *ids, int64_t n, uint64_t read, uint64_t total,
-                         diag_t *d);
+/* The next tokens, with ends as in all of the text; `read` bytes of `total` (0: unknown) are behind them. False ends it,
+ * after an error in d. */
+typedef bool take_tokens_fn(void *ctx, const tokens_t *next, uint64_t read, uint64_t total,
+                            diag_t *d);
 
 /* False after an error in d: it cannot be read, is no text, or cannot be encoded. */
-bool text_encode_parts(const text_t *t, const char *path, take_ids_fn *take, void *ctx, diag_t *d);
+bool text_encode_parts(const text_t *t, const char *path, take_tokens_fn *take, void *ctx,
+                       diag_t *d);
+/* All tokens of a file, the same. */
+bool text_encode_file(const text_t *t, const char *path, tokens_t *out, diag_t *d);
 
 #endif

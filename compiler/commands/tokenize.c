@@ -113,16 +113,15 @@ static void show_progress(writer_t *w, uint64_t read, uint64_t total) {
         progress_show(&w->progress, (int64_t)read, (int64_t)total, said);
 }
 
-static bool put_ids(void *ctx, const int32_t *ids, int64_t n, uint64_t read, uint64_t total,
-                    diag_t *d) {
+static bool put_tokens(void *ctx, const tokens_t *next, uint64_t read, uint64_t total, diag_t *d) {
     writer_t *w = ctx;
-    size_t bytes = (size_t)n * (size_t)w->width;
+    size_t bytes = (size_t)next->n * (size_t)w->width;
     if (bytes > w->room) {
         w->bytes = heap_resize(w->bytes, bytes);
         w->room = bytes;
     }
-    for (int64_t i = 0; i < n; i++) put_word(w->bytes + i * w->width, ids[i], w->width);
-    w->n += n;
+    for (int64_t i = 0; i < next->n; i++) put_word(w->bytes + i * w->width, next->ids[i], w->width);
+    w->n += next->n;
     if (w->format->limit && w->n > w->format->limit) {
         diag_error(d, NOWHERE, "llm.c's header counts no more than %lld tokens",
                    (long long)w->format->limit);
@@ -145,7 +144,7 @@ static bool check_width(writer_t *w, int64_t vocabulary, const char *path, diag_
 static bool write_tokens(writer_t *w, const session_t *s, const text_t *text, const char *path) {
     w->out = output_open(s->o->text[OPT_OUTPUT], s->d);
     if (!w->out) return false;
-    bool ok = put_header(w, false) && text_encode_parts(text, path, put_ids, w, s->d);
+    bool ok = put_header(w, false) && text_encode_parts(text, path, put_tokens, w, s->d);
     progress_finish(&w->progress);
     if (ok && w->n == 0) diag_error(s->d, IN_FILE(path), "is empty: it has no tokens");
     ok = ok && w->n > 0 && put_header(w, true);

@@ -108,6 +108,9 @@ same_ids() { # MODEL TEXT
     "$REFORMERC" tokenize "$1.yaml" --text "$2" --output tokens.bin 2>.err || fail "exit $?"
     "$SHOW_TEXT" encode "$1.yaml" <"$2" >want 2>.err || fail "exit $?"
     od -An -v -w2 -tu2 tokens.bin | tr -d ' ' | cmp -s - want || fail 'not the ids of the whole text'
+    "$SHOW_TEXT" file "$1.yaml" <"$2" 2>.err | cmp -s - want || fail 'not the ids of the file'
+    "$SHOW_TEXT" ends "$1.yaml" <"$2" >want 2>.err || fail "exit $?"
+    "$SHOW_TEXT" file-ends "$1.yaml" <"$2" 2>.err | cmp -s - want || fail 'tokens end elsewhere'
 }
 for model in bytes pairs spaces bare; do same_ids $model "$CHECKPOINT/validation.txt"; done
 { cat train.txt && head -c 100000 /dev/zero | tr '\0' a && printf '%100000s' '' && cat train.txt; } >run.txt # one piece is 100,000 blanks

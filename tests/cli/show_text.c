@@ -2,6 +2,7 @@
  *
  *   built-in        nothing; the exit code is 77 where SentencePiece is not built in
  *   encode, ends    text in; a line per token: its id, or the byte of the text where it ends
+ *   file, file-ends the same of stdin as a file, encoded in parts
  *   decode, stream  ids in, one after the other; their text as a whole, or as it arrives
  *   steps           ids in; a line per id, and one for the end: the bytes that became certain, in hexadecimal
  *   agree           many lists of random ids: stream = decode, and not all are without text */
@@ -10,7 +11,7 @@
 #include <string.h>
 
 #include "commands/sentencepiece.h"
-#include "commands/text.h"
+#include "commands/text_parts.h"
 
 enum { MAX_IDS = 1 << 20, SEQUENCES = 4000, LONGEST = 24 };
 
@@ -23,6 +24,15 @@ static int show_tokens(const text_t *t, bool ends, diag_t *d) {
         printf("%" PRId64 "\n", ends ? tokens_bytes(&k, 0, i + 1) : k.ids[i]);
     tokens_free(&k);
     sbuf_free(&in);
+    return !ok;
+}
+
+static int show_file(const text_t *t, const char *path, bool ends, diag_t *d) {
+    tokens_t k;
+    bool ok = text_encode_file(t, path, &k, d);
+    for (int64_t i = 0; ok && i < k.n; i++)
+        printf("%" PRId64 "\n", ends ? tokens_bytes(&k, 0, i + 1) : k.ids[i]);
+    tokens_free(&k);
     return !ok;
 }
 
@@ -91,6 +101,8 @@ static int check_agreement(const text_t *t, int64_t vocabulary) {
 static int show(const char *what, const text_t *t, int64_t vocabulary, diag_t *d) {
     if (strcmp(what, "encode") == 0) return show_tokens(t, false, d);
     if (strcmp(what, "ends") == 0) return show_tokens(t, true, d);
+    if (strcmp(what, "file") == 0) return show_file(t, "/dev/stdin", false, d);
+    if (strcmp(what, "file-ends") == 0) return show_file(t, "/dev/stdin", true, d);
     if (strcmp(what, "agree") == 0) return check_agreement(t, vocabulary);
     static int32_t ids[MAX_IDS];
     int64_t n = 0;

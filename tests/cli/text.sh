@@ -15,6 +15,10 @@ cp .out all.bytes
 [ "$(wc -c <all.bytes)" -eq 256 ] || fail 'not 256 bytes'
 t encode encode all.bytes
 cmp -s .out all.ids || fail 'decode and encode do not meet'
+t file file all.bytes
+cmp -s .out all.ids || fail 'a file is another text'
+t file-ends file-ends all.bytes
+[ "$(tail -n 1 .out)" = 256 ] || fail 'a token of a file is not a byte'
 t stream stream all.ids
 cmp -s .out all.bytes || fail 'the stream is another text'
 echo '67 0 1 197 -1 258 2147483647 257 2' >some.ids
