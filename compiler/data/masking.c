@@ -1,5 +1,6 @@
-/* In: a row, and the words of its place and number. Token i has block i of Philox: word 0 chooses it, word 1 says what
- * becomes of it, word 2 is the random id, so that no token's fate depends on another's. */
+/* In: a row of n tokens, and the words of its place and number. Word i chooses token i or not. Behind these words, from
+ * block b = n / 4 + 1 on, token i has block b + i: its first word says what becomes of it, the second is the random id.
+ * Block b + n tells which one is chosen where chance takes none. */
 #include "data/masking.h"
 
 static bool may_be_masked(const data_masking_t *m, int32_t id) {
@@ -13,10 +14,12 @@ static bool chance(uint32_t word, double probability) {
     return (double)word < probability * 4294967296.0;
 }
 
-static int32_t instead(const data_masking_t *m, int64_t vocabulary, random_t *words, int64_t i,
-                       int32_t id) {
-    random_block(words, (uint64_t)i);
-    (void)random_word(words);
+/* Token i of n, or with i = n what comes behind all of them. */
+static void own_block(random_t *words, int64_t n, int64_t i) {
+    random_block(words, (uint64_t)(n / 4 + 1 + i));
+}
+
+static int32_t instead(const data_masking_t *m, int64_t vocabulary, random_t *words, int32_t id) {
     uint32_t fate = random_word(words);
     if (chance(fate, m->masked)) return m->mask_id;
     if (chance(fate, m->masked + m->random))
@@ -24,10 +27,10 @@ static int32_t instead(const data_masking_t *m, int64_t vocabulary, random_t *wo
     return id;
 }
 
-/* One of those that may be masked, by the first word behind all tokens' own. */
+/* One of those that may be masked. */
 static void choose_one(const data_masking_t *m, random_t words, int64_t n, int64_t maskable,
                        const int32_t *ids, int32_t *labels) {
-    random_block(&words, (uint64_t)n);
+    own_block(&words, n, n);
     int64_t rest = (int64_t)random_below(&words, (uint64_t)maskable);
     for (int64_t i = 0; i < n; i++)
         if (may_be_masked(m, ids[i]) && rest-- == 0) labels[i] = ids[i];
@@ -37,8 +40,8 @@ int64_t mask_row(const data_masking_t *m, int64_t vocabulary, random_t words, in
                  int32_t *ids, int32_t *labels) {
     int64_t chosen = 0, maskable = 0;
     for (int64_t i = 0; i < n; i++) {
-        random_block(&words, (uint64_t)i);
-        bool may = may_be_masked(m, ids[i]), is = may && chance(random_word(&words), m->share);
+        uint32_t word = random_word(&words);
+        bool may = may_be_masked(m, ids[i]), is = may && chance(word, m->share);
         labels[i] = is ? ids[i] : DATA_IGNORED;
         maskable += may;
         chosen += is;
@@ -47,7 +50,10 @@ int64_t mask_row(const data_masking_t *m, int64_t vocabulary, random_t words, in
         choose_one(m, words, n, maskable, ids, labels);
         chosen = 1;
     }
-    for (int64_t i = 0; i < n; i++)
-        if (labels[i] != DATA_IGNORED) ids[i] = instead(m, vocabulary, &words, i, ids[i]);
+    for (int64_t i = 0; i < n; i++) {
+        if (labels[i] == DATA_IGNORED) continue;
+        own_block(&words, n, i);
+        ids[i] = instead(m, vocabulary, &words, ids[i]);
+    }
     return chosen;
 }
