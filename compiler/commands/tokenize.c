@@ -146,7 +146,7 @@ static bool write_tokens(writer_t *w, const session_t *s, const text_t *text, co
     if (!w->out) return false;
     bool ok = put_header(w, false) && text_encode_parts(text, path, put_tokens, w, s->d);
     progress_finish(&w->progress);
-    if (ok && w->n == 0) diag_error(s->d, IN_FILE(path), "is empty: it has no tokens");
+    if (ok && w->n == 0) diag_error(s->d, IN_FILE(path), "has no tokens");
     ok = ok && w->n > 0 && put_header(w, true);
     output_t *out = w->out;
     w->out = NULL;

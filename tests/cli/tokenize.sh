@@ -53,7 +53,7 @@ same longer four.bin want
 
 # ---- refusals: nothing is written ----
 : >none.txt
-t empty 1 '^none.txt: error: is empty' --text none.txt -o none.bin
+t empty 1 '^none.txt: error: has no tokens' --text none.txt -o none.bin
 t array 1 '^a.npy: error: is a NumPy array' --text a.npy -o none.bin
 t missing 1 '^nowhere.txt: error: cannot open' --text nowhere.txt -o none.bin
 t suffix 1 '^none.txt2: error: the suffix decides what is written: .bin or .npy' --text text.txt -o none.txt2

@@ -129,6 +129,35 @@ static void test_what_is_none(void **unused) {
     refused("/nowhere/a.bin", "cannot open");
 }
 
+/* Bytes that are not there any more, or others: refused with an error, or tokens that can be read. */
+static void test_damaged_files(void **unused) {
+    (void)unused;
+    uint32_t state = 1;
+    int opened = 0;
+    content_file_t files[] = {
+        npy(1, "{'descr': '<u2', 'fortran_order': False, 'shape': (8,), }", 2, false),
+        npy(2, "{'descr': '>i8', 'fortran_order': True, 'shape': (1, 8), }", 8, true),
+        llmc(20240520, 1, TOKENS, 2)};
+    for (int i = 0; i < 900; i++) {
+        content_file_t c = files[i % 3];
+        diag_t *d = diag_new();
+        int32_t id;
+        for (int k = 0; k <= i % 4; k++) {
+            state = state * 1664525 + 1013904223;
+            c.bytes[(state >> 8) % (c.n < 90 ? c.n : 90)] = (unsigned char)(state >> 24);
+        }
+        if (i % 5 == 0) c.n = (state >> 4) % c.n;
+        source_t *s = source_tokens(put_file("x.npy", c.bytes, c.n), d);
+        assert_true((s != NULL) == (diag_errors(d) == 0));
+        opened += s != NULL;
+        for (int64_t at = 0; s && at < source_count(s) && at < 20; at++)
+            assert_true(source_read(s, at, 1, INT64_MAX, &id, d) || diag_errors(d) > 0);
+        source_free(s);
+        diag_free(d);
+    }
+    assert_in_range(opened, 50, 850);
+}
+
 static void test_ids_outside(void **unused) {
     (void)unused;
     int32_t ids[TOKENS];
@@ -267,10 +296,10 @@ static void test_fingerprint(void **unused) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_npy),          cmocka_unit_test(test_bin),
-        cmocka_unit_test(test_what_is_none), cmocka_unit_test(test_ids_outside),
-        cmocka_unit_test(test_shrinks),      cmocka_unit_test(test_text),
-        cmocka_unit_test(test_pipe),         cmocka_unit_test(test_array),
-        cmocka_unit_test(test_fingerprint),
+        cmocka_unit_test(test_what_is_none), cmocka_unit_test(test_damaged_files),
+        cmocka_unit_test(test_ids_outside),  cmocka_unit_test(test_shrinks),
+        cmocka_unit_test(test_text),         cmocka_unit_test(test_pipe),
+        cmocka_unit_test(test_array),        cmocka_unit_test(test_fingerprint),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
