@@ -109,6 +109,7 @@ static bool take_data(training_t *t, int64_t step) {
         data_batch_t *b = &f->batches[k];
         if (!data_rows(f->data, step, k * f->rows, f->rows, b, t->d)) return false;
         f->micros[k].io = batch_io(b);
+        f->micros[k].io.positions = b->offset ? b->begins : NULL;
     }
     return true;
 }
@@ -252,6 +253,7 @@ static bool open_data(training_t *t) {
     o.length = f->length;
     o.rows_per_step = f->rows * f->n;
     o.vocabulary = t->s->model.facts.vocab;
+    o.positions = t->s->model.graphs ? 0 : spec_positions(s);
     o.pad_id = spec_pad_token(s) < 0 ? 0 : (int32_t)spec_pad_token(s);
     o.held_out = s->train.eval_fraction;
     o.eval_rows = s->train.eval_windows < 0 ? 0 : s->train.eval_windows;
