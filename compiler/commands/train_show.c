@@ -174,7 +174,7 @@ static void list(const training_t *t, sbuf_t *out) {
     if (e) sbuf_printf(out, "eval_loss %.6f\n", e->eval_loss);
     if (e && isfinite(e->eval_bits)) sbuf_printf(out, "eval_bits_per_byte %.6f\n", e->eval_bits);
     if (e && isfinite(e->accuracy)) sbuf_printf(out, "eval_accuracy %.6f\n", e->accuracy);
-    if (e && isfinite(e->sequences))
+    if (e && isfinite(e->sequences) && t->spec->train.task)
         sbuf_printf(out, "eval_sequence_accuracy %.6f\n", e->sequences);
     if (e && isfinite(e->f1)) sbuf_printf(out, "eval_f1 %.6f\n", e->f1);
     if (c->best_step > 0)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "commands/options.h"
 #include "support/heap.h"
@@ -54,6 +55,20 @@ static bool write_spec(case_t *c) {
 }
 
 /* ---- one training ---------------------------------------------------------------------------------- */
+
+/* What an earlier run of this test has left, which `train` would not write over. */
+static void remove_old(const case_t *c, const char *out) {
+    static const char *const files[] = {"last/config.json",
+                                        "last/model.safetensors",
+                                        "last/optimizer.safetensors",
+                                        "last/trainer_state.json",
+                                        "metrics.csv",
+                                        "loss.svg",
+                                        ".lock"};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        (void)unlink(arena_printf(c->a, "%s/%s", out, files[i]));
+    (void)rmdir(arena_printf(c->a, "%s/last", out));
+}
 
 static bool train(case_t *c, const char *backend, const char *out, const char *trajectory) {
     const char *cc = strchr(backend, ':'), *rotations = in_case(c, "rotations.safetensors");
@@ -164,6 +179,7 @@ static bool run(case_t *c, const char *backend, const char **first) {
     const char *path = arena_printf(c->a, "%s.json", out);
     const char *weights = arena_printf(c->a, "%s/last/model.safetensors", out);
     size_t bytes;
+    remove_old(c, out);
     if (!train(c, backend, out, path)) return false;
     char *text = file_read(path, 0, &bytes, c->d);
     if (!text) return false;
