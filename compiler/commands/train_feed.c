@@ -74,6 +74,7 @@ static bool take_file_batch(training_t *t, int64_t k, micro_t *m) {
     st_close(batch);
     if (!ok) return false;
     inputs_give(&in, &m->io);
+    m->io.positions = in.positions;
     if (facts->head == ARCH_QA ? in.start_positions != NULL : in.labels || in.labels_f32)
         return true;
     return wrong(f, facts->head == ARCH_QA ? "start_positions and end_positions" : "labels",
@@ -157,28 +158,53 @@ static bool open_sources(training_t *t, const data_options_t *o) {
     return t->feed.data != NULL;
 }
 
-static tsv_t *open_table(training_t *t, const char *path, const data_options_t *o) {
+/* Those that Hugging Face numbers its classes with name none. */
+static bool are_names(const spec_t *s) {
+    if (!s->label_names) return false;
+    for (int64_t i = 0; i < s->num_labels; i++)
+        if (strncmp(s->label_names[i], "LABEL_", strlen("LABEL_")) != 0) return true;
+    return false;
+}
+
+/* like: the table whose classes' numbers this one has, too; NULL: those of the model, if it has names. */
+static tsv_t *open_table(training_t *t, const char *path, const tsv_t *like,
+                         const data_options_t *o) {
     const spec_t *s = t->spec;
     tsv_options_t how = {.encode = encode_text,
                          .encode_ctx = t->text,
                          .text_column = s->train.text_column,
                          .label_column = s->train.label_column,
+                         .labels = are_names(s) ? s->label_names : NULL,
                          .n_labels = t->s->model.facts.labels,
                          .length = o->length,
                          .first_id = -1};
+    int64_t n = 0;
+    const char *const *names = like ? tsv_labels(like, &n) : NULL;
+    if (names) how.labels = names;
+    if (names) how.n_labels = n;
     return tsv_open(path, &how, t->d);
+}
+
+/* The model is saved with the names of its classes. */
+static void take_names(training_t *t, const tsv_t *table) {
+    int64_t n = 0;
+    const char *const *names = tsv_labels(table, &n);
+    if (!names || n != t->spec->num_labels) return;
+    t->spec->label_names = ARENA_ARRAY(t->arena, const char *, n);
+    for (int64_t i = 0; i < n; i++) t->spec->label_names[i] = arena_strdup(t->arena, names[i]);
 }
 
 static bool open_tables(training_t *t, const data_options_t *o) {
     const spec_t *s = t->spec;
     if (!t->text && !(t->text = text_open(&t->s->model, t->d))) return false;
-    tsv_t *train = open_table(t, s->train.text, o), *eval = NULL;
-    if (train && s->train.eval_text) {
-        eval = open_table(t, s->train.eval_text, o);
-        if (!eval) tsv_free(train);
-        if (!eval) return false;
+    tsv_t *train = open_table(t, s->train.text, NULL, o), *eval = NULL;
+    if (!train) return false;
+    take_names(t, train);
+    if (s->train.eval_text && !(eval = open_table(t, s->train.eval_text, train, o))) {
+        tsv_free(train);
+        return false;
     }
-    t->feed.data = train ? data_open_tsv(o, train, eval, t->d) : NULL;
+    t->feed.data = data_open_tsv(o, train, eval, t->d);
     return t->feed.data != NULL;
 }
 
@@ -243,6 +269,10 @@ static int64_t length_of(const training_t *t) {
     return t->s->model.facts.longest;
 }
 
+static bool open_text(training_t *t, const data_options_t *o) {
+    return o->goal == DATA_CLASSES ? open_tables(t, o) : open_sources(t, o);
+}
+
 static bool open_data(training_t *t) {
     feed_t *f = &t->feed;
     const spec_t *s = t->spec;
@@ -253,14 +283,11 @@ static bool open_data(training_t *t) {
     o.length = f->length;
     o.rows_per_step = f->rows * f->n;
     o.vocabulary = t->s->model.facts.vocab;
-    o.positions = t->s->model.graphs ? 0 : spec_positions(s);
+    o.positions = t->s->model.facts.positions;
     o.pad_id = spec_pad_token(s) < 0 ? 0 : (int32_t)spec_pad_token(s);
     o.held_out = s->train.eval_fraction;
     o.eval_rows = s->train.eval_windows < 0 ? 0 : s->train.eval_windows;
-    if (s->train.task) return open_task(t, &o);
-    if (!goal_of(t, &o)) return false;
-    bool ok = o.goal == DATA_CLASSES ? open_tables(t, &o) : open_sources(t, &o);
-    if (!ok) return false;
+    if (!(s->train.task ? open_task(t, &o) : goal_of(t, &o) && open_text(t, &o))) return false;
     f->batches = ARENA_ARRAY(t->arena, data_batch_t, f->n);
     for (int64_t k = 0; k < f->n; k++) f->batches[k] = data_batch_new(f->rows, f->length);
     return true;

@@ -153,7 +153,7 @@ bool train_loop(training_t *t) {
     t->logged_tokens = t->count.tokens;
     t->patient = true;
     show_begin(t);
-    bool ok = true, over = t->step >= t->steps;
+    bool ok = t->step > 0 || save_last(t), over = t->step >= t->steps;
     while (ok && !over) {
         metric_t row;
         ok = take_step(t, &row);

@@ -1,5 +1,8 @@
 /* Checkpoints of train.h: the learner's arrays, the counters, and what must be the same where a run goes on. */
+#include <dirent.h>
+#include <stddef.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "commands/checkpoint.h"
 #include "commands/train.h"
@@ -81,6 +84,17 @@ static void describe_state(training_t *t) {
 
 /* ---- the folder ------------------------------------------------------------------------------------ */
 
+/* What a process that was killed had begun to write beside the checkpoints. Nobody else is at work here. */
+static void remove_unfinished(const training_t *t) {
+    static const char *const names[] = {"loss.svg.tmp-", "metrics.csv.tmp-"};
+    DIR *folder = opendir(t->out);
+    for (struct dirent *e; folder && (e = readdir(folder));)
+        for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+            if (strncmp(e->d_name, names[i], strlen(names[i])) == 0)
+                (void)unlink(arena_printf(t->arena, "%s/%s", t->out, e->d_name));
+    if (folder) (void)closedir(folder);
+}
+
 bool save_open(training_t *t) {
     if (!t->out) return true;
     keeper_t *k = t->keeper = ARENA_NEW(t->arena, keeper_t);
@@ -88,6 +102,7 @@ bool save_open(training_t *t) {
     for (int i = 0; i < N_COUNTERS; i++) k->numbers[i].key = counters[i].key;
     if (t->spec->compile.text == TEXT_SENTENCEPIECE) k->pieces = text_model_path(t->spec);
     k->folder = checkpoint_open(t->out, t->o->given[OPT_RESUME], t->spec->train.keep, t->d);
+    if (k->folder) remove_unfinished(t);
     return k->folder != NULL;
 }
 
