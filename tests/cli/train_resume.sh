@@ -1,0 +1,150 @@
+#!/bin/sh
+# reformerc train that is cut off: by signals, by kill -9 at any moment, by a full disk; what goes on from there ends with the
+# bytes of the run that nobody interrupted. Two runs into one folder, folders that cannot be written to, what may change.
+SHOW_JSON=$6
+. "$(dirname "$0")/lib.sh"
+kills=${10:-12}
+r=$REFORMERC
+
+# Local and LSH layers, dropout, new rotations in every step, micro-batches, evaluations, a rate that falls.
+small_spec | sed -e 's/\[local\]/[local, lsh]/' -e 's/^compile.*/compile: {targets: [x86-64]}/' >model.yaml
+cat >>model.yaml <<'END'
+lsh_attn_chunk_length: 8
+num_buckets: 4
+num_hashes: 2
+hidden_dropout_prob: 0.1
+train:
+  steps: 24
+  batch_size: 2
+  accumulate: 2
+  sequence_length: 24
+  seed: 5
+  optimizer: {type: adamw, lr: 0.01}
+  schedule: {type: linear, warmup: 4}
+  eval_every: 6
+  eval_windows: 4
+  save_every: 2
+END
+awk 'BEGIN { for (i = 0; i < 900; i++) printf "%d words, %d more; ", i * i % 97, i % 7 }' >text.txt
+# The reference begins without compiling anything, so that a kill meets steps and checkpoints.
+train() { "$r" train model.yaml --text text.txt --no-warnings --threads 1 --backend reference "$@"; }
+start() { # ARGUMENT… its number is $pid
+    (exec "$r" train model.yaml --text text.txt --no-warnings --threads 1 --backend reference "$@") >start.out 2>start.err </dev/null &
+    pid=$!
+}
+
+# What the data and the seed decide: the columns before those that are measured.
+decided() { awk -F, 'NR == 1 { for (n = 1; n <= NF && $n != "tokens_per_second"; n++); } { for (i = 1; i < n; i++) printf "%s,", $i; print "" }' "$1"; }
+same_run() { # NAME DIR
+    for file in last/model.safetensors last/optimizer.safetensors best/model.safetensors last/config.json; do
+        same "$1: $file" "whole/$file" "$2/$file"
+    done
+    decided whole/metrics.csv >whole.rows
+    decided "$2/metrics.csv" >"$2.rows"
+    same "$1: metrics.csv" whole.rows "$2.rows"
+    json "$2/last/trainer_state.json" step 24
+}
+
+check whole 0 '' train --out whole
+present whole/last/config.json whole/last/model.safetensors whole/last/optimizer.safetensors whole/metrics.csv
+json whole/last/trainer_state.json step 24
+equal rows "$(wc -l <whole/metrics.csv | tr -d ' ')" 25
+
+# ---- interrupted ------------------------------------------------------------------------------------------
+
+# Ctrl-C and its like end the step, save, and say so. (What a script starts with & ignores Ctrl-C.)
+check Ctrl-C 130 '^interrupted: ' timeout --preserve-status -s INT 1 "$r" train model.yaml --text text.txt --threads 1 \
+    --backend reference --out stopped --steps 100000 --set train.schedule.total=24
+present stopped/last/model.safetensors
+steps=$(value stopped/last/trainer_state.json step)
+check 'goes on' 0 "goes on behind step $steps" \
+    train --out stopped --resume --steps $((steps + 2)) --set train.schedule.total=24
+json stopped/last/trainer_state.json step $((steps + 2))
+
+# In parts, on other threads, with other intervals of saving.
+check part-1 0 '' train --out parts --set train.schedule.total=24 --steps 9
+check part-2 0 '' train --out parts --set train.schedule.total=24 --steps 17 --resume --threads 2 --save-every 5
+check part-3 0 '' train --out parts --resume
+same parts whole/last/model.safetensors parts/last/model.safetensors
+same states whole/last/optimizer.safetensors parts/last/optimizer.safetensors
+check again 0 '' train --out parts --resume # nothing is left to do
+same again whole/last/model.safetensors parts/last/model.safetensors
+
+# Compiled: the same, by other steps.
+check compiled-whole 0 '' train --backend jit --out compiled-whole
+check compiled-1 0 '' train --backend jit --out compiled --set train.schedule.total=24 --steps 13
+check compiled-2 0 '' train --backend jit --out compiled --resume --threads 2
+same compiled compiled-whole/last/model.safetensors compiled/last/model.safetensors
+same compiled-states compiled-whole/last/optimizer.safetensors compiled/last/optimizer.safetensors
+
+# kill -9 at any moment, the beginning and the writing of checkpoints included, until it has ended by itself.
+mkdir killed
+i=0 ended=1
+while [ $i -lt "$kills" ] && [ $ended -ne 0 ]; do
+    start --out killed --resume --save-every 1
+    sleep "$((i * 37 % 10 / 7)).$((i * 37 % 10))$((i * 53 % 10))"
+    kill -9 $pid 2>/dev/null
+    wait $pid 2>/dev/null
+    ended=$?
+    i=$((i + 1))
+    checks=$((checks + 1))
+    name="kill $i"
+    [ $ended -eq 137 ] || [ $ended -eq 0 ] || fail "exit $ended"
+done
+check 'after kills' 0 '' train --out killed --resume --save-every 1
+same_run 'after kills' killed
+
+# ---- what may not change, and who may write ---------------------------------------------------------------
+
+check seed 1 "^--seed: error: 'train.seed' was 5 in whole/last, now it is 6$" train --out whole --resume --seed 6
+check batch 1 "'train.batch_size' was 2 in whole/last, now it is 3" train --out whole --resume --batch-size 3
+check key 1 "^--set num_hashes: error: 'num_hashes' was 2 in whole/last, now it is 1$" \
+    train --out whole --resume --set num_hashes=1
+tail -c 3000 text.txt >other.txt
+check data 1 "error: 'data' was .* in whole/last, now it is " \
+    train --text other.txt --out whole --resume
+check total 1 "hint: train.schedule.total=24 keeps the course of the rate" train --out whole --resume --steps 30
+check longer 0 '' train --out parts --resume --steps 26 --set train.schedule.total=24
+json parts/last/trainer_state.json step 26
+check anew 1 '^parts: error: holds a training already, of 26 steps' train --out parts
+check nowhere 1 '^nowhere: error: there is no such folder' train --out nowhere --resume
+absent nowhere
+check file 1 '^text.txt: error: cannot make this folder: a file stands there' train --out text.txt
+start --out busy --steps 100000
+tries=0
+until test -s busy/metrics.csv || [ $tries -gt $patience ]; do
+    sleep 0.05
+    tries=$((tries + 1))
+done
+check busy 1 "^busy: error: another training writes into this folder \(process $pid\)" train --out busy --resume
+kill -TERM $pid
+wait $pid
+equal terminated $? 143
+present busy/last/model.safetensors
+
+# ---- no room, no right ------------------------------------------------------------------------------------
+
+if unshare -rm true 2>/dev/null; then
+    mkdir disk
+    check full-disk 1 'last\.new/.*error: cannot write: No space left on device' unshare -rm sh -c '
+        mount -t tmpfs -o size=1m tmpfs disk && "$@" --save-every 1 --keep 1000; code=$?
+        cp -r disk kept; exit $code' sh \
+        "$r" train model.yaml --text text.txt --no-warnings --threads 1 --backend reference --out disk/run
+    absent kept/run/.last.new
+    check 'room again' 0 '' train --out kept/run --resume
+    same_run 'room again' kept/run
+    mkdir read-only
+    check read-only 1 '^read-only: error: cannot write into this folder: Read-only file system' unshare -rm sh -c '
+        mount -t tmpfs -o ro tmpfs read-only && "$@"' sh \
+        "$r" train model.yaml --text text.txt --no-warnings --threads 1 --backend reference --out read-only
+else
+    echo "no mounts here, small disks and those that nobody may write to are not tried"
+fi
+
+# What was trained is a checkpoint folder like any other.
+check eval 0 '' "$r" eval whole/last --text other.txt --no-warnings --threads 1 --backend reference
+says '^bits_per_byte '
+check tuned 0 'lacks 4 tensors of this model, drawn at random: classifier' "$r" train model.yaml --task listops \
+    --weights whole/last --set 'architectures=[ReformerForSequenceClassification]' --set is_decoder=false --set num_labels=10 \
+    --set train.eval_every=0 --steps 2 --out tuned --threads 1 --backend reference
+finish
