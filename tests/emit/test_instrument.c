@@ -28,7 +28,7 @@ static void must(const model_t *m, bool ok) {
 static model_t open_model(bool instrument) {
     model_t m = {.arena = arena_new(), .diag = diag_new()};
     const char *path = SOURCE_DIR "/tests/golden/checkpoint";
-    setting_t set = {"compile.sequence_length", "64"};
+    setting_t set = {.key = "compile.sequence_length", .value = "64"};
     spec_t *s = spec_load(m.arena, path, &set, 1, m.diag);
     must(&m, s && spec_resolve_architecture(s, true, false, false, m.diag));
     plan_options_t o = {

@@ -135,7 +135,7 @@ static void settings_change_the_head_alone(void **unused) {
     sbuf_t text = {0};
     print_spec(&s, (int64_t[]){64}, 1, false, &text);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        setting_t set = {rows[i].key, rows[i].value};
+        setting_t set = {.key = rows[i].key, .value = rows[i].value};
         reading_t r = read_text(text.data, text.size, &set, 1);
         if (r.ok == (rows[i].message != NULL)) fail_msg("%s: %s", rows[i].key, r.told);
         if (rows[i].message) tells(&r, rows[i].message);
