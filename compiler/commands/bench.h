@@ -37,6 +37,8 @@ typedef struct {
     spread_t peak, of_peak; /* fma peak between the forwards, flop/s; share of it, pairwise */
     double flops, streams;
     size_t workspace, peak_rss; /* bytes; peak_rss 0: the system does not tell */
+    spread_t update;       /* --train: seconds of an update: the norm, the weights, packing them */
+    spread_t update_share; /* of a step with its update */
     double kept; /* bytes of values that a train step keeps for its backward pass (train.memory) */
     bench_kernel_t *kernels; /* [n_kernels]; the last one is what lies between launches */
     int n_kernels;

@@ -170,7 +170,8 @@ typedef struct {
     bench_case_t *c;
     const pool_t *pool;
     double peak_seconds, last_peak;
-    int other_inner;
+    int other_inner, update_inner;
+    double *update, *update_share;
     double *seconds, *cpu, *told, *peak, *of_peak, *other, *ratio, *cpu_ratio;
     double *kernel, *kernel_of_peak, *launches;
 } rounds_t;
@@ -178,8 +179,8 @@ typedef struct {
 static rounds_t rounds_new(build_t *u, bench_case_t *c, const pool_t *pool) {
     size_t n = (size_t)u->b->repeat, kernels = (size_t)u->costs.n + 1;
     rounds_t r = {.u = u, .c = c, .pool = pool};
-    double **lists[] = {&r.seconds, &r.cpu,   &r.told,  &r.peak,
-                        &r.of_peak, &r.other, &r.ratio, &r.cpu_ratio};
+    double **lists[] = {&r.seconds, &r.cpu,   &r.told,      &r.peak,   &r.of_peak,
+                        &r.other,   &r.ratio, &r.cpu_ratio, &r.update, &r.update_share};
     for (size_t k = 0; k < sizeof lists / sizeof *lists; k++)
         *lists[k] = ARENA_ARRAY(u->arena, double, n);
     r.kernel = ARENA_ARRAY(u->arena, double, kernels *n);
@@ -269,6 +270,13 @@ static bool run_plain(rounds_t *r, int round) {
     return r->seconds[round] > 0 && r->last_peak > 0;
 }
 
+static bool run_update(rounds_t *r, int round) {
+    if (!timed_trains(r->u->b->o)) return true;
+    double seconds = r->update[round] = timed_update(&r->u->plain, r->update_inner);
+    r->update_share[round] = seconds / (seconds + r->seconds[round]);
+    return seconds > 0;
+}
+
 static bool run_other(rounds_t *r, int round) {
     const bench_case_t *c = r->c;
     timed_t *x = &r->u->other;
@@ -290,6 +298,11 @@ static bool rounds_begin(rounds_t *r) {
     bench_case_t *c = r->c;
     double seconds = timed_forward(&r->u->plain, 1, c->threads, r->pool);
     if (seconds <= 0 || timed_forward(&r->u->told, 1, c->threads, r->pool) <= 0) return false;
+    if (timed_trains(r->u->b->o)) {
+        if (!timed_learn(&r->u->plain, c->threads, r->pool)) return false;
+        r->update_inner = timed_inner(timed_update(&r->u->plain, 1));
+        if (r->update_inner == 0) return false;
+    }
     if (r->u->b->vs != VS_NOTHING) {
         r->other_inner = timed_inner(timed_forward(&r->u->other, 1, c->threads, r->pool));
         if (r->other_inner == 0) return false;
@@ -322,6 +335,8 @@ static void conclude(rounds_t *r) {
     for (int k = 0; k < n; k++) r->of_peak[k] = c->flops / r->seconds[k] / r->peak[k];
     c->seconds = spread_of(r->seconds, n);
     c->told_seconds = spread_of(r->told, n);
+    c->update = spread_of(r->update, n);
+    c->update_share = spread_of(r->update_share, n);
     c->peak = spread_of(r->peak, n);
     c->of_peak = spread_of(r->of_peak, n);
     c->other_length = r->u->other.in.length;
@@ -345,7 +360,8 @@ static bool run_rounds(build_t *u, bench_case_t *c, const pool_t *pool) {
     for (int k = 0; k < b->repeat; k++) {
         say(u, c, "measuring");
         if (interrupt_caught()) return false;
-        if (!run_plain(&r, k) || !run_told(&r, k) || !run_other(&r, k)) return false;
+        if (!run_plain(&r, k) || !run_update(&r, k) || !run_told(&r, k) || !run_other(&r, k))
+            return false;
         b->step++;
     }
     conclude(&r);

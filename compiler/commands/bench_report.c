@@ -115,21 +115,29 @@ static void fill_cases(const bench_t *b, const bench_case_t *c, const char **cel
     cells[1] = arena_printf(a, "%.0f", speed_of(c));
     cells[2] = bench_giga(a, c->flops / c->seconds.median);
     cells[3] = text_of_peak(a, c->of_peak);
+    if (!timed_trains(b->o)) return;
+    cells[4] = text_seconds(a, c->update.median);
+    cells[5] = arena_printf(a, "%.2f %%", 100 * c->update_share.median);
 }
 
 static void add_cases(const bench_t *b, document_t *doc) {
     const char *one = arena_printf(b->arena, "one %s", timed_name(b->o));
-    const char *const titles[] = {one, "tokens/s", "GFLOP/s", "of peak"};
-    section_t *s = bench_case_table(b, doc, "Speed", titles, 4, fill_cases);
+    const char *const titles[] = {one, "tokens/s", "GFLOP/s", "of peak", "update", "its share"};
+    int n = timed_trains(b->o) ? 6 : 4;
+    section_t *s = bench_case_table(b, doc, "Speed", titles, n, fill_cases);
     s->note = arena_printf(
         b->arena,
         "Code as products get it, %s wanted, random tokens. GFLOP/s: counted from the loop IR, a "
         "multiply-add is two%s. Of peak: median over %d rounds of the ratio to the fma peak measured "
-        "before and after that very run.",
+        "before and after that very run.%s",
         timed_trains(b->o) ? "gradients and the loss"
         : b->wants_loss    ? "the loss"
                            : "last_hidden_state",
-        timed_trains(b->o) ? ", what the backward pass computes again is work" : "", b->repeat);
+        timed_trains(b->o) ? ", what the backward pass computes again is work" : "", b->repeat,
+        timed_trains(b->o)
+            ? " Update: the gradient's norm, the optimiser, the weights packed again; "
+              "its share is that of a step with it."
+            : "");
 }
 
 static void fill_memory(const bench_t *b, const bench_case_t *c, const char **cells) {
@@ -328,6 +336,10 @@ static void put_case(const bench_t *b, const bench_case_t *c, sbuf_t *out) {
     sbuf_printf(out, ", \"workspace_bytes\": %zu", c->workspace);
     if (c->peak_rss) sbuf_printf(out, ", \"peak_rss_bytes\": %zu", c->peak_rss);
     else sbuf_puts(out, ", \"peak_rss_bytes\": null");
+    if (timed_trains(b->o)) {
+        bench_put_spread(out, "update_seconds", c->update);
+        bench_put_spread(out, "update_share", c->update_share);
+    }
     if (b->vs != VS_NOTHING) {
         sbuf_printf(out, ", \"vs_length\": %lld", (long long)c->other_length);
         bench_put_spread(out, "vs_tokens_per_second", c->other_speed);

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "commands/gradients.h"
 #include "support/clock.h"
@@ -41,7 +42,7 @@ const char *timed_name(const options_t *o) {
 
 bool timed_plan(session_t *s, const tiles_t *tiles) {
     session_plan_t want = {.name = "model", .runs = true, .tiles = tiles};
-    if (timed_trains(s->o)) want.train = TRAIN_ALONE;
+    if (timed_trains(s->o)) want.train = TRAIN_ALONE, want.updates = true;
     return session_spec(s) && (!timed_trains(s->o) || gradients_possible(s)) &&
            session_plan(s, &want);
 }
@@ -72,6 +73,7 @@ bool timed_compile(timed_t *x, const timed_t *like) {
 }
 
 void timed_close(timed_t *x) {
+    exec_learner_free(x->learner);
     session_free(&x->s);
     heap_free(x->hidden);
     heap_free(x->gradients);
@@ -111,6 +113,31 @@ double timed_forward(timed_t *x, int inner, int threads, const pool_t *pool) {
     double seconds = (clock_now() - start) / inner;
     return seconds > 0 ? seconds : 1e-9;
 }
+
+/* ---- updates ----------------------------------------------------------------------------------- */
+
+/* Updates by gradients of zero: however many there are, the weights are what they were, but for some decay. */
+bool timed_learn(timed_t *x, int threads, const pool_t *pool) {
+    reformer_io_t io = io_of(x, threads, pool);
+    diag_t *d = x->s.d;
+    if (!x->learner) x->learner = exec_learner_new(x->s.exec, x->s.store, d);
+    if (!x->learner || !exec_learn_gradients(x->learner, &io, 1, true, d)) return false;
+    size_t floats;
+    float *sum = exec_learner_sum(x->learner, &floats);
+    memset(sum, 0, floats * sizeof *sum);
+    return true;
+}
+
+double timed_update(timed_t *x, int inner) {
+    exec_update_t done;
+    double start = clock_now();
+    for (int k = 0; k < inner; k++)
+        if (!exec_learn_update(x->learner, &done, x->s.d)) return 0;
+    double seconds = (clock_now() - start) / inner;
+    return seconds > 0 ? seconds : 1e-9;
+}
+
+/* ---- repetitions ------------------------------------------------------------------------------- */
 
 int timed_inner(double seconds) {
     if (seconds <= 0) return 0;

@@ -5,6 +5,7 @@
 
 #include "commands/session.h"
 #include "commands/tensors.h"
+#include "exec/learn.h"
 
 typedef struct {
     options_t o;
@@ -13,6 +14,7 @@ typedef struct {
     inputs_t in;
     float loss, *hidden; /* hidden: [batch][length][2 * hidden_size], of a model without a head */
     float *gradients;    /* --train: what is timed is a train step */
+    exec_learner_t *learner; /* timed_learn(): of whom updates are timed; NULL: of nobody */
 } timed_t;
 
 /* Whether code of this back end can be timed; false after an error in d that blames `where`. */
@@ -39,6 +41,10 @@ timed_name(const options_t *o); /* "forward", "train step": what its profile cal
 size_t timed_workspace(const timed_t *x, int threads); /* bytes, gradients too */
 /* Seconds of one forward, or train step, the mean of `inner`; 0 after an error. */
 double timed_forward(timed_t *x, int inner, int threads, const pool_t *pool);
+/* With --train: so that updates can be timed, on so many threads. False after an error. What train steps read is the
+ * learner's then. */
+bool timed_learn(timed_t *x, int threads, const pool_t *pool);
+double timed_update(timed_t *x, int inner); /* seconds of one update; 0 after an error */
 /* A measurement takes no less than this; short forwards are run several times. */
 enum { MAX_INNER = 1000 /* a profile holds the launches of so many */ };
 extern const double least_seconds;

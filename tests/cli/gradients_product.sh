@@ -55,7 +55,10 @@ products plain.graph --weights random:1
 # ---- bench --train, and a trace of its launches
 SHOW_JSON=$6
 check bench 0 '[0-9]+ tokens/s' "$r" bench plain.graph --no-warnings --train --repeat 1 --threads 1,2 --output b.json
-says '^ +length +target +threads +one train step +tokens/s'
+says '^ +length +target +threads +one train step +tokens/s +GFLOP/s +of peak +update +its share$'
+says 'its share is that of a step with it'
+holds 'an update takes time' "$(value b.json cases.0.update_seconds.median) > 0"
+holds 'less than all of it' "$(value b.json cases.1.update_share.median) < 1"
 says '^ +feed_forward.grad.weights +[0-9]+ '
 says 'Workspace: with the gradients'
 json b.json output '"gradients"'
