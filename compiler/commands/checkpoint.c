@@ -17,8 +17,8 @@
 #include "commands/checkpoint_int.h"
 #include "support/file.h"
 
-const char *const checkpoint_files[] = {CONFIG_FILE, MODEL_FILE,  OPTIMIZER_FILE,
-                                        STATE_FILE,  PIECES_FILE, NULL};
+const char *const checkpoint_files[] = {
+    CONFIG_FILE, MODEL_FILE, OPTIMIZER_FILE, STATE_FILE, PIECES_FILE, GRAPH_FILE, NULL};
 static const char *const places[] = {"last", "best"};
 enum { N_PLACES = 2, MODE = 0777 }; /* less the umask */
 

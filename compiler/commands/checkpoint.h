@@ -7,6 +7,7 @@
  *
  *   DIR/last, DIR/best  config.json and model.safetensors (Hugging Face's; with a SentencePiece model spiece.model,
  *                       too), optimizer.safetensors, trainer_state.json
+ *                       of a model made of graphs model.graph in the place of config.json: for its weights alone
  *   DIR/step-N          earlier ones of `last`, as many as are kept
  *   DIR/.lock           held while a training runs, and left there; .last.new, .last.old: of a write that is under way
  *
@@ -37,7 +38,9 @@ typedef struct {
 } checkpoint_fact_t;
 
 typedef struct {
-    const spec_t *spec;         /* its architecture is settled */
+    const spec_t *spec; /* its architecture is settled */
+    const char *
+        graph; /* a model made of graphs, as text: model.graph in the place of config.json; NULL: none */
     const char *pieces;         /* file of its SentencePiece model, NULL: none */
     int64_t step;               /* steps done */
     checkpoint_array_t *arrays; /* [n_arrays] */

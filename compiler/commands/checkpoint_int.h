@@ -17,6 +17,7 @@ struct checkpoints {
 #define OPTIMIZER_FILE "optimizer.safetensors"
 #define STATE_FILE     "trainer_state.json"
 #define PIECES_FILE    "spiece.model"
+#define GRAPH_FILE     "model.graph"
 extern const char *const checkpoint_files[]; /* all of them, NULL behind the last */
 
 const char *inside(const checkpoints_t *c, const char *name); /* DIR/name, of c's arena */

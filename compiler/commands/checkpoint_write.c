@@ -48,10 +48,12 @@ static bool put_pieces(writing_t *w) {
 }
 
 static bool put_all(writing_t *w) {
-    sbuf_t config = {0}, state = {0};
-    spec_to_checkpoint_json(w->state->spec, PIECES_FILE, &config);
+    const char *graph = w->state->graph;
+    sbuf_t model = {0}, state = {0};
+    if (graph) sbuf_puts(&model, graph);
+    else spec_to_checkpoint_json(w->state->spec, PIECES_FILE, &model);
     state_print(w->state, arrays_hash(w->state->arrays, w->state->n_arrays), &state);
-    bool ok = put_text(w, CONFIG_FILE, &config);
+    bool ok = put_text(w, graph ? GRAPH_FILE : CONFIG_FILE, &model);
     ok = put_text(w, STATE_FILE, &state) && ok;
     ok = ok && put_pieces(w) && put_arrays(w, MODEL_FILE, false) &&
          put_arrays(w, OPTIMIZER_FILE, true);

@@ -21,7 +21,7 @@ static const struct {
                 {"best_eval_loss", offsetof(counters_t, best)},
                 {"best_step", offsetof(counters_t, best_step)},
                 {"evaluations_since_best", offsetof(counters_t, worse)}};
-enum { N_COUNTERS = sizeof counters / sizeof counters[0], N_FACTS = 2 };
+enum { N_COUNTERS = sizeof counters / sizeof counters[0], N_FACTS = 3 };
 
 static double *counter(counters_t *c, int i) {
     return (double *)(void *)((char *)c + counters[i].offset);
@@ -50,6 +50,22 @@ static const char *data_print(const training_t *t) {
     return text;
 }
 
+/* Of a model that is made of graphs; NULL: a spec's. */
+static const char *graphs_text(const training_t *t) {
+    const loaded_model_t *m = &t->s->model;
+    sbuf_t out = {0};
+    if (!m->graphs) return NULL;
+    model_print(m->spec, m->graphs, m->n_graphs, &out);
+    const char *text = arena_strdup(t->arena, out.data);
+    sbuf_free(&out);
+    return text;
+}
+
+static const char *text_print(const training_t *t, const char *text) {
+    uint64_t hash = reformer_checksum(text, strlen(text));
+    return arena_printf(t->arena, "%016llx", (unsigned long long)hash);
+}
+
 /* Names are the learner's. */
 static void take_arrays(const training_t *t, checkpoint_t *state) {
     state->n_arrays = exec_learner_arrays(t->learner);
@@ -73,12 +89,15 @@ static void describe_state(training_t *t) {
     facts[0] = (checkpoint_fact_t){"data", data_print(t)};
     facts[1] = (checkpoint_fact_t){
         "rotations", arena_printf(t->arena, "%016llx", (unsigned long long)rotations_print(t))};
+    const char *graph = graphs_text(t);
+    if (graph) facts[2] = (checkpoint_fact_t){"graph", text_print(t, graph)};
     *state = (checkpoint_t){.spec = s,
+                            .graph = graph,
                             .pieces = k->pieces,
                             .numbers = k->numbers,
                             .n_numbers = N_COUNTERS,
                             .facts = facts,
-                            .n_facts = N_FACTS};
+                            .n_facts = graph ? N_FACTS : N_FACTS - 1};
     take_arrays(t, state);
 }
 

@@ -344,6 +344,7 @@ void check_spec(reader_t *r) {
 
 void check_head(reader_t *r) {
     check_dtype(r);
+    settle_train(r);
 }
 
 bool spec_resolve_architecture(spec_t *s, bool has_lm_head, bool has_classifier, bool has_qa,

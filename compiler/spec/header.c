@@ -25,16 +25,23 @@ static const spec_key_t keys[] = {
     KEY_compile_batch_size,
     KEY_compile_sequence_length,
 };
-/* Those behind here are told by the graphs' own lines, or by every build alike: they are read, and not written. */
+/* Those behind here are told by the graphs' own lines, or by every build alike: they are read, and not written,
+ * like all of train: but memory. */
 enum { N_KEYS = sizeof keys / sizeof *keys, N_WRITTEN = 13 };
+
+static bool trains(spec_key_t key) {
+    return strncmp(schema[key].section, "train", 5) == 0;
+}
 
 bool spec_trains(const spec_t *s) {
     for (int k = 0; k < KEY_COUNT; k++)
-        if (s->given[k] && strncmp(schema[k].section, "train", 5) == 0) return true;
+        if (s->given[k] && trains((spec_key_t)k)) return true;
     return false;
 }
 
+/* How a model is trained is no part of it, so all of that may be asked for. */
 bool spec_key_of_graph(spec_key_t key) {
+    if (trains(key)) return true;
     for (int i = 0; i < N_KEYS; i++)
         if (keys[i] == key) return true;
     return false;

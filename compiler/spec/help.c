@@ -69,9 +69,10 @@ static void help_ignored(sbuf_t *out) {
 static void keys_of_graphs(sbuf_t *out, const char *quote) {
     size_t before = out->size;
     for (int k = 0; k < KEY_COUNT; k++)
-        if (spec_key_of_graph((spec_key_t)k))
+        if (spec_key_of_graph((spec_key_t)k) && strncmp(schema[k].section, "train", 5) != 0)
             sbuf_printf(out, "%s%s%s%s", out->size > before ? ", " : "", quote, schema[k].full,
                         quote);
+    sbuf_printf(out, ", and all of %strain:%s", quote, quote);
 }
 
 static void help_graphs(sbuf_t *out) {

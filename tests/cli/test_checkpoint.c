@@ -301,6 +301,22 @@ static void what_may_change(void **state) {
     end(&t);
 }
 
+/* A schedule without an end has no total, whoever wrote one. */
+static void steps_may_change(void **state) {
+    (void)state;
+    training_t t, u;
+    begin(&t, MODEL);
+    begin(&u, MODEL "train: {steps: 77}\n");
+    ((spec_t *)t.state.spec)->train.schedule.total = 1000;
+    ((spec_t *)u.state.spec)->train.schedule.total = 77;
+    checkpoints_t *c = checkpoint_open(folder(&t, "steps"), false, 0, t.d);
+    put(&t, c, "last", 5);
+    if (!checkpoint_read(c, "last", &u.state, u.d)) fail_msg("%s", said(&u));
+    checkpoint_close(c);
+    end(&u);
+    end(&t);
+}
+
 /* Tensors of two checkpoints, of other shapes, or none. */
 static void tensors_belong_to_their_state(void **state) {
     (void)state;
@@ -493,6 +509,7 @@ int main(void) {
         cmocka_unit_test(leaves_files_of_others),
         cmocka_unit_test(begins_once),
         cmocka_unit_test(what_may_change),
+        cmocka_unit_test(steps_may_change),
         cmocka_unit_test(tensors_belong_to_their_state),
         cmocka_unit_test(full_disk_keeps_the_last_one),
         cmocka_unit_test(recovers),

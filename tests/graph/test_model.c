@@ -125,7 +125,9 @@ static void settings_change_the_head_alone(void **unused) {
         {"eos_token_id", "5", NULL},
         {"hidden_size", "64", "--set hidden_size: error: the nodes of a graph say 'hidden_size'"},
         {"num_hashes", "4", "the nodes of a graph say 'num_hashes'"},
-        {"train.steps", "4", "'train.steps' is nothing that a graph asks for"},
+        {"train.steps", "4", NULL},
+        {"train.optimizer", "{type: sgd, betas: [0.1, 0.2]}",
+         "'train.optimizer.betas' has no effect"},
         {"use_cache", "true", "'use_cache' is nothing that a graph asks for"},
         {"compile.text", "bytes", "'bytes' needs 258 tokens (id = byte + 2), the graph has"},
         {"compile.dtype", "int8", "number type 'int8' is not built yet"},
@@ -139,6 +141,7 @@ static void settings_change_the_head_alone(void **unused) {
         reading_t r = read_text(text.data, text.size, &set, 1);
         if (r.ok == (rows[i].message != NULL)) fail_msg("%s: %s", rows[i].key, r.told);
         if (rows[i].message) tells(&r, rows[i].message);
+        else assert_true(r.m.spec->train.optimizer.lr == 0.001 && r.m.spec->train.batch_size == 8);
         done(&r);
     }
     sbuf_free(&text);
