@@ -109,7 +109,8 @@ typedef struct {
     int64_t shape[8];
     int64_t elements;
     const float *data;
-    bool drawn; /* rotations from the stream of store_options_t.seed: no file and no hash_seed says them */
+    bool
+        drawn; /* rotations from the stream of store_options_t.seed: no file and no hash_seed says them */
 } tensor_t;
 
 typedef struct store store_t;
