@@ -48,6 +48,10 @@ void source_free(source_t *s) {
     heap_free(s);
 }
 
+void source_tokens_are_bytes(source_t *s) {
+    s->is_text = true;
+}
+
 const char *source_path(const source_t *s) {
     return s->path;
 }

@@ -29,6 +29,8 @@ source_t *source_bytes_file(const char *path, int32_t offset, diag_t *d);
 /* ids[n] in heap memory, taken over, and ends[n], the byte of the text where each token ends; NULL: unknown. */
 source_t *source_array(const char *path, int32_t *ids, int64_t *ends, int64_t n);
 void source_free(source_t *s); /* NULL is fine */
+/* Says of a token file what it does not know: each token is a byte of the text. */
+void source_tokens_are_bytes(source_t *s);
 
 const char *source_path(const source_t *s);
 int64_t source_count(const source_t *s);

@@ -58,6 +58,8 @@ static void holds_tokens(const char *path) {
     assert_true(source_read(s, 5, 2, VOCABULARY, ids, d));
     assert_memory_equal(ids, tokens + 5, 2 * sizeof *ids);
     assert_int_equal(source_bytes(s, 0, TOKENS), 0);
+    source_tokens_are_bytes(s);
+    assert_int_equal(source_bytes(s, 1, TOKENS), TOKENS - 1);
     source_free(s);
     said_nothing(d);
 }
