@@ -161,21 +161,6 @@ bool data_rows(const data_t *data, int64_t step, int64_t first, int64_t rows, da
     return true;
 }
 
-int64_t data_items(const data_t *data, int64_t step, diag_t *d) {
-    int64_t rows = data->o.rows_per_step, items = 0;
-    if (data_goal(data) == DATA_CLASSES) return rows;
-    if (data->task.kind == TASK_NONE && data->o.goal == DATA_CAUSAL)
-        return rows * (data->o.length - 1);
-    data_batch_t b = data_batch_new(1, data->o.length);
-    bool ok = true;
-    for (int64_t i = 0; ok && i < rows; i++) {
-        ok = data_rows(data, step, i, 1, &b, d);
-        items += b.items;
-    }
-    data_batch_free(&b);
-    return ok ? items : -1;
-}
-
 /* ---- evaluation ----------------------------------------------------------------------------- */
 
 /* Which of all windows the i-th is that is taken. */

@@ -89,9 +89,6 @@ data_goal_t data_goal(const data_t *data);
  * be read any more, or holds an id outside the vocabulary. Any number of threads, each with a batch and a diag of its own. */
 bool data_rows(const data_t *data, int64_t step, int64_t first, int64_t rows, data_batch_t *out,
                diag_t *d);
-/* Labels that count in the whole step; -1 after an error in d. */
-int64_t data_items(const data_t *data, int64_t step, diag_t *d);
-
 /* Rows of one epoch; 0: there are none, every row is new. */
 int64_t data_epoch_rows(const data_t *data);
 double data_epoch(const data_t *data, int64_t step); /* epochs before this step; 0: none */

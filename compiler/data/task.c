@@ -17,16 +17,6 @@ const char *task_name(task_kind_t kind) {
     return names[kind];
 }
 
-task_kind_t task_find(const char *name, const char *option, diag_t *d) {
-    for (int i = 1; i < TASK_COUNT; i++)
-        if (strcmp(name, names[i]) == 0) return (task_kind_t)i;
-    diag_error(d, IN_FILE(option), "'%s' is no task: duplicate, reverse, copy, addition, listops",
-               name);
-    const char *near = did_you_mean(name, names + 1, TASK_COUNT - 1);
-    if (near) diag_hint(d, "did you mean '%s'?", near);
-    return TASK_NONE;
-}
-
 const char *task_measure(task_kind_t kind) {
     static const char *const measures[TASK_COUNT] = {
         [TASK_COPY] = "symbols", [TASK_ADDITION] = "digits and sign", [TASK_LISTOPS] = "tokens"};

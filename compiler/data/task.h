@@ -43,8 +43,6 @@ typedef struct {
 const char *task_name(task_kind_t kind);
 const char *task_measure(
     task_kind_t kind); /* what least … most count, "symbols"; NULL: it has no such numbers */
-/* TASK_NONE after an error in d, with a did-you-mean; `option` is what the word was given to. */
-task_kind_t task_find(const char *name, const char *option, diag_t *d);
 /* The task as published, as far as rows of this length and a model of so many ids allow: of listops trees of 501 … 1999 tokens
  * where they fit, else of 60 … 120 and depth 5; copy, addition: the longest that fit. */
 task_t task_of(task_kind_t kind, int64_t length, int64_t vocabulary);

@@ -169,22 +169,12 @@ static void test_no_tree(void **unused) {
     diag_free(d);
 }
 
-static void test_names(void **unused) {
-    (void)unused;
-    diag_t *d = diag_new();
-    assert_int_equal(task_find("listops", "--task", d), TASK_LISTOPS);
-    assert_int_equal(diag_errors(d), 0);
-    assert_int_equal(task_find("revers", "--task", d), TASK_NONE);
-    assert_int_equal(diag_errors(d), 1);
-    diag_free(d);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sequences),     cmocka_unit_test(test_wide_numbers),
         cmocka_unit_test(test_listops),       cmocka_unit_test(test_short_listops),
         cmocka_unit_test(test_addition_adds), cmocka_unit_test(test_what_does_not_fit),
-        cmocka_unit_test(test_no_tree),       cmocka_unit_test(test_names),
+        cmocka_unit_test(test_no_tree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
