@@ -72,6 +72,26 @@ static void test_orders_are_mixed(void **unused) {
     assert_true(fixed < 50 && neighbours < 50); /* 20 expected of each, standard deviation 4.5 */
 }
 
+/* Over the epochs, where a window comes and how far behind it the next one does are uniform. */
+static void test_orders_are_uniform(void **unused) {
+    (void)unused;
+    enum { N = 1000, EPOCHS = 4000, BINS = 10 };
+    static const uint64_t places[] = {0, 1, 499, 998};
+    for (size_t k = 0; k < sizeof places / sizeof *places; k++) {
+        int at[BINS] = {0}, behind[BINS] = {0};
+        for (uint64_t epoch = 0; epoch < EPOCHS; epoch++) {
+            uint64_t a = random_order(2, PLACE_ORDER, epoch, N, places[k]);
+            uint64_t b = random_order(2, PLACE_ORDER, epoch, N, places[k] + 1);
+            at[a * BINS / N]++;
+            behind[(N + b - a) % N * BINS / N]++;
+        }
+        for (int i = 0; i < BINS; i++) { /* 400 expected, sigma 19 */
+            assert_in_range(at[i], 400 - 4 * 19, 400 + 4 * 19);
+            assert_in_range(behind[i], 400 - 4 * 19, 400 + 4 * 19);
+        }
+    }
+}
+
 /* ---- crops ------------------------------------------------------------------------------------- */
 
 /* An epoch is every window once: no token twice, and all but less than a window at either end. */
@@ -307,6 +327,23 @@ static void test_fresh_masks(void **unused) {
     said_nothing(d);
 }
 
+/* Evaluation has masks of its own, also where its windows and the rows have the same numbers. */
+static void test_masks_of_evaluation(void **unused) {
+    (void)unused;
+    data_t *data = open_masked(50, 300, 0.3);
+    diag_t *d = diag_new();
+    data_batch_t a = data_batch_new(1, 50), b = data_batch_new(1, 50);
+    int differ = 0;
+    rows_of(data, 0, 0, 1, &a); /* both are the tokens 0 … 49 */
+    assert_true(data_eval(data, 0, 1, &b, d));
+    for (int i = 0; i < 50; i++) differ += a.labels[i] != b.labels[i];
+    assert_true(differ > 5);
+    data_batch_free(&a);
+    data_batch_free(&b);
+    data_free(data);
+    said_nothing(d);
+}
+
 /* No row is without a label while there is a token that may be masked. */
 static void test_one_mask_at_least(void **unused) {
     (void)unused;
@@ -363,6 +400,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_orders_are_permutations),
         cmocka_unit_test(test_orders_are_mixed),
+        cmocka_unit_test(test_orders_are_uniform),
         cmocka_unit_test(test_an_epoch),
         cmocka_unit_test(test_rows_are_pure),
         cmocka_unit_test(test_positions),
@@ -371,6 +409,7 @@ int main(void) {
         cmocka_unit_test(test_some_windows),
         cmocka_unit_test(test_shares_of_masks),
         cmocka_unit_test(test_fresh_masks),
+        cmocka_unit_test(test_masks_of_evaluation),
         cmocka_unit_test(test_one_mask_at_least),
         cmocka_unit_test(test_fingerprints),
         cmocka_unit_test(test_description),
