@@ -51,12 +51,11 @@ static bool count_steps(training_t *t) {
     reformer_schedule_t *s = &t->spec->train.schedule;
     t->steps = t->spec->train.steps > 0 ? t->spec->train.steps : INT64_MAX;
     if (!(t->feed.file ? steps_of_file(t) : steps_of_epochs(t))) return false;
-    if (s->total > 0) return true;
+    if (s->total > 0 || !decays_to_an_end(s)) return true;
     if (t->steps < INT64_MAX) {
         s->total = t->steps;
         return true;
     }
-    if (!decays_to_an_end(s)) return true;
     diag_error(t->d, t->spec->at[KEY_train_schedule_type],
                "the rate falls until the last step, and nothing says how many there are");
     diag_hint(t->d, "--steps N, --set train.schedule.total=N, or the schedule constant");

@@ -1,0 +1,150 @@
+#!/bin/sh
+# train: what it refuses, what it writes, how it ends, and that nothing it does depends on how often it was interrupted.
+. "$(dirname "$0")/lib.sh"
+SHOW_JSON=$6
+cat >model.yaml <<'END'
+architectures: [ReformerModelWithLMHead]
+attn_layers: [local, lsh]
+is_decoder: true
+hidden_size: 16
+num_attention_heads: 1
+attention_head_size: 16
+feed_forward_size: 16
+vocab_size: 258
+axial_pos_shape: [8, 4]
+axial_pos_embds_dim: [8, 8]
+axial_norm_std: 0.02
+max_position_embeddings: 32
+local_attn_chunk_length: 8
+lsh_attn_chunk_length: 8
+num_buckets: 4
+num_hashes: 1
+hidden_dropout_prob: 0.1
+train: {batch_size: 2, steps: 12, optimizer: {lr: 0.01}, eval_every: 4, eval_windows: 8}
+END
+for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    printf 'The quick brown fox %d jumps over the lazy dog, %d times in all.\n' $i $((i * i))
+done >text.txt
+t() { # NAME CODE PATTERN ARGUMENTS…: the reference, which compiles nothing
+    title=$1 want_code=$2 text=$3
+    shift 3
+    check "$title" "$want_code" "$text" "$REFORMERC" train --backend reference --threads 1 "$@"
+}
+# Columns that no clock decides.
+rows() { cut -d, -f1-14 "$1/metrics.csv"; }
+
+# ---- what it refuses
+check no-model 2 'missing MODEL' "$REFORMERC" train
+check no-out 2 'missing --out' "$REFORMERC" train model.yaml --text text.txt
+check unknown 2 "did you mean '--steps'" "$REFORMERC" train model.yaml --step5 3
+t no-data 1 'model.yaml: error: says no data to learn' model.yaml --out x
+t two-sources 1 '^--task: error: excludes --text' model.yaml --text text.txt --task copy --out x
+t bad-steps 1 '^--steps: error:' model.yaml --text text.txt --steps 0 --out x
+t bad-steps-text 1 "^--steps: error:" model.yaml --text text.txt --steps many --out x
+t missing-text 1 'nowhere.txt: error: cannot open' model.yaml --text nowhere.txt --out x
+t too-long 1 '^--length: error: .*64 tokens.* 32 at most' model.yaml --text text.txt --length 64 --out x
+t base 1 'has no loss' model.yaml --set 'architectures=[ReformerModel]' --text text.txt --out x
+t no-end 1 'the schedule cosine ends' model.yaml --text text.txt --minutes 1 --set train.steps=null \
+    --set train.schedule.type=cosine --out x
+t epochs-of-task 1 'a task has no epochs' model.yaml --task duplicate --epochs 1 --out x
+t wrong-task 1 'the task listops is one for a ReformerForSequenceClassification' model.yaml --task listops --out x
+absent x
+
+# ---- a run
+t run 0 'step 12/12, epoch [0-9.]+  held out: loss [0-9.]+, [0-9.]+ bits per byte, accuracy [0-9.]+ %; buckets: [0-9.]+ % empty' \
+    model.yaml --text text.txt --out run
+says '^steps 12$'
+says '^tokens 768$'
+says '^eval_bits_per_byte [0-9.]+$'
+says '^best_step (4|8|12)$'
+present run/last/config.json run/last/model.safetensors run/last/optimizer.safetensors run/best/model.safetensors \
+    run/metrics.csv run/loss.svg
+tidy run
+equal rows-of-metrics "$(wc -l <run/metrics.csv | tr -d ' ')" 13
+equal header "$(head -n 1 run/metrics.csv)" \
+    step,epoch,tokens,loss,smoothed_loss,grad_norm,learning_rate,eval_loss,eval_bits_per_byte,eval_accuracy,eval_sequence_accuracy,eval_f1,empty_buckets,largest_bucket,tokens_per_second,seconds,peak_rss_mib
+equal evaluated-steps "$(awk -F, 'NR > 1 && $8 != "" { printf "%s ", $1 }' run/metrics.csv)" '4 8 12 '
+grep -q '<path class="held"' run/loss.svg || fail 'loss.svg has no line of evaluations'
+awk -F, 'NR == 2 { first = $4 } END { exit !($4 < first - 0.3) }' run/metrics.csv || fail 'it has learnt nothing'
+t again 1 '--resume' model.yaml --text text.txt --out run
+
+# What it said of its last weights is what eval says of them, on the held-out end of the text.
+size=$(wc -c <text.txt)
+t all-windows 0 '' model.yaml --text text.txt --out all --steps 2 --set train.eval_windows=null
+bits=$(sed -n 's/^eval_bits_per_byte //p' .out)
+tail -c $(((size + 9) / 10)) text.txt >held.txt
+check eval-of-it 0 '' "$REFORMERC" eval all/last --backend reference --text held.txt
+holds eval-agrees "($(sed -n 's/^bits_per_byte //p' .out) - $bits) ^ 2 < 1e-10"
+
+# ---- going on
+t four 0 '' model.yaml --text text.txt --out part --steps 12 --save-every 3
+same as-without-checkpoints part/last/model.safetensors run/last/model.safetensors
+t part 0 '' model.yaml --text text.txt --out cut --steps 5
+t resume 0 'goes on behind step 5' model.yaml --text text.txt --out cut --steps 12 --resume
+same resumed-weights cut/last/model.safetensors run/last/model.safetensors
+same resumed-state cut/last/optimizer.safetensors run/last/optimizer.safetensors
+rows run >want.csv
+rows cut | awk -F, '!($1 == 5)' >got.csv # the end of five steps was evaluated
+awk -F, '!($1 == 5)' want.csv >want5.csv
+same resumed-rows got.csv want5.csv
+t resume-done 0 '' model.yaml --text text.txt --out cut --steps 12 --resume
+same resumed-once-more cut/last/model.safetensors run/last/model.safetensors
+t other-batch 1 'batch_size' model.yaml --text text.txt --out cut --steps 12 --resume --batch-size 4
+t other-text 1 'data' model.yaml --text held.txt --out cut --steps 12 --resume --set train.eval_fraction=0
+t resume-and-weights 1 '^--resume: error: excludes --weights' model.yaml --text text.txt --out cut --resume --weights random
+
+# Killed at any moment, and rows behind the last checkpoint: they are written once.
+"$REFORMERC" train model.yaml --backend reference --threads 1 --text text.txt --out killed --save-every 1 >/dev/null 2>&1 &
+pid=$!
+end_when KILL grep -qs '^5,' killed/metrics.csv
+printf '11,1,2,3,' >>killed/metrics.csv
+t resume-killed 0 '' model.yaml --text text.txt --out killed --save-every 1 --resume
+same killed-weights killed/last/model.safetensors run/last/model.safetensors
+rows killed >got.csv
+same killed-rows got.csv want.csv
+tidy killed
+
+# A signal finishes the step and saves. (A shell's children in the background do not hear Ctrl-C.)
+"$REFORMERC" train model.yaml --backend reference --threads 1 --text text.txt --out stopped --steps 100000 --eval-every 0 \
+    >/dev/null 2>stopped.err &
+pid=$!
+end_when TERM grep -qs '^3,' stopped/metrics.csv
+equal interrupted "$code" 143
+grep -q '^interrupted: ' stopped.err || fail 'it does not say so'
+equal saved-step "$(value stopped/last/trainer_state.json step)" "$(tail -n 1 stopped/metrics.csv | cut -d, -f1)"
+
+# ---- how micro-batches are cut, and other ends
+t whole 0 '' model.yaml --text text.txt --out one --steps 3 --batch-size 4 --accumulate 1 --trajectory one.json
+t in-parts 0 '' model.yaml --text text.txt --out two --steps 3 --batch-size 2 --accumulate 2 --trajectory two.json
+for i in 0 1 2; do
+    holds "accumulated-$i" "($(value one.json loss.$i) - $(value two.json loss.$i)) ^ 2 < 1e-10"
+    holds "accumulated-norm-$i" "($(value one.json grad_norm.$i) - $(value two.json grad_norm.$i)) ^ 2 < 1e-8"
+done
+t patience 0 'no better for a while: 12 steps' model.yaml --text text.txt --out patient --steps 100 --lr 0 --patience 2 --set train.optimizer.weight_decay=0
+t minutes 0 'time is up: ' model.yaml --text text.txt --out minutes --set train.steps=null --minutes 0.01
+t epochs 0 'step 18/18, epoch 1' model.yaml --text text.txt --out epochs --set train.steps=null --epochs 1 --eval-every 0
+t by-heart 0 '' model.yaml --text text.txt --out heart --overfit-batch --steps 60 --lr 0.03 --set hidden_dropout_prob=0 --eval-every 0
+awk -F, 'END { exit !($4 < 2.5) }' heart/metrics.csv || fail 'one batch is not learnt by heart'
+t diverges 1 'step [0-9]+: the (gradient|loss) is not' model.yaml --text text.txt --out wild --steps 50 --lr 1000 \
+    --set train.optimizer.type=sgd --set train.max_grad_norm=null --save-every 1
+present wild/last/model.safetensors
+t dry 0 '' model.yaml --text text.txt --dry-run
+says 'parameters +[0-9,]+$'
+says 'workspace of a train step'
+
+# ---- a sample, a classifier, a masked model, tokens
+t sample 0 '^--- step 2 ---$' model.yaml --text text.txt --out sample --steps 2 --sample-every 2 --sample-prompt 'The ' --sample-tokens 8
+grep -q '^The ' .err || fail 'the sample does not begin with its prompt'
+printf 'label\ttext\n' >table.tsv
+for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    printf 'good\ta lovely day %d\nbad\ta horrid day %d\n' $i $i
+done >>table.tsv
+t classifier 0 'accuracy 100.00 %, F1 1.0000' model.yaml --set 'architectures=[ReformerForSequenceClassification]' --set is_decoder=false \
+    --text table.tsv --out classes --steps 40 --eval-every 20 --lr 0.02 --set train.eval_fraction=0.3
+json classes/last/config.json id2label.1 '"good"'
+t masked 0 'held out: loss' model.yaml --set 'architectures=[ReformerForMaskedLM]' --set is_decoder=false --text text.txt --out masked --steps 4
+t task 0 'of whole rows' model.yaml --set vocab_size=16 --task duplicate --out task --steps 4
+check tokenize 0 '' "$REFORMERC" tokenize model.yaml --text text.txt -o text.bin
+t of-tokens 0 '' model.yaml --text text.bin --out tokens --steps 12
+same tokens-as-text tokens/last/model.safetensors run/last/model.safetensors
+finish
