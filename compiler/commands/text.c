@@ -10,7 +10,6 @@
 #include "support/heap.h"
 #include "support/utf8.h"
 
-enum { BYTE_VOCABULARY = 258 }; /* 0 and 1 are padding and end */
 enum { MODEL_LIMIT = 1 << 30 }; /* bytes of a model's file */
 
 struct text {
@@ -46,9 +45,9 @@ static void give_text_hint(const spec_t *s, diag_t *d) {
 /* The kind of the spec's text; TEXT_UNSET after an error in d. */
 static text_kind_t kind_of(const spec_t *s, int64_t vocab, diag_t *d) {
     if (s->compile.text != TEXT_UNSET) return s->compile.text;
-    if (vocab == BYTE_VOCABULARY) return TEXT_BYTES;
+    if (vocab == TEXT_BYTE_VOCABULARY) return TEXT_BYTES;
     diag_error(d, IN_FILE(s->path), "how text becomes ids is unknown: vocab_size is %lld, not %d",
-               (long long)vocab, BYTE_VOCABULARY);
+               (long long)vocab, TEXT_BYTE_VOCABULARY);
     give_text_hint(s, d);
     return TEXT_UNSET;
 }
@@ -195,7 +194,7 @@ int64_t tokens_bytes(const tokens_t *t, int64_t from, int64_t to) {
 /* ---- text ----------------------------------------------------------------------------------------- */
 
 static void put_byte(int32_t id, sbuf_t *out) {
-    if (id < TEXT_BYTE_OFFSET || id >= BYTE_VOCABULARY) return;
+    if (id < TEXT_BYTE_OFFSET || id >= TEXT_BYTE_VOCABULARY) return;
     char byte = (char)(id - TEXT_BYTE_OFFSET);
     sbuf_write(out, &byte, 1);
 }

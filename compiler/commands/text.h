@@ -21,7 +21,10 @@ char *text_model_path(const spec_t *s);
 void text_free(text_t *t); /* NULL is fine */
 /* Whether the text of this spec is the same; false after an error in d. */
 bool text_fits(const text_t *t, const loaded_model_t *m, diag_t *d);
-enum { TEXT_BYTE_OFFSET = 2 }; /* id = byte + 2 */
+enum {
+    TEXT_BYTE_OFFSET = 2,
+    TEXT_BYTE_VOCABULARY = 258
+}; /* id = byte + 2: 0 and 1 are padding and end */
 /* A token is a byte, and an id tells which. */
 bool text_is_bytes(const text_t *t);
 

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "commands/text_parts.h"
 #include "commands/train.h"
 #include "support/heap.h"
 
@@ -133,17 +134,25 @@ static bool encode_text(const void *ctx, const char *text, size_t bytes, int32_t
     return true;
 }
 
+/* A token file has no text of its own, but that of a byte-level model. */
+static source_t *open_tokens(const training_t *t, const char *path) {
+    source_t *s = source_tokens(path, t->d);
+    const spec_t *spec = t->spec;
+    bool bytes =
+        spec->compile.text == TEXT_BYTES ||
+        (spec->compile.text == TEXT_UNSET && t->s->model.facts.vocab == TEXT_BYTE_VOCABULARY);
+    if (s && bytes) source_tokens_are_bytes(s);
+    return s;
+}
+
 /* Tokens of a file of them, or of a text. */
 static source_t *open_source(training_t *t, const char *path) {
-    if (source_is_tokens(path)) return source_tokens(path, t->d);
+    if (source_is_tokens(path)) return open_tokens(t, path);
     if (!t->text && !(t->text = text_open(&t->s->model, t->d))) return NULL;
     if (text_is_bytes(t->text)) return source_bytes_file(path, TEXT_BYTE_OFFSET, t->d);
-    size_t bytes;
-    char *text = text_read(t->text, path, &bytes, t->d);
     tokens_t all = {0};
-    bool ok = text && text_encode(t->text, text, bytes, &all, path, t->d);
-    heap_free(text);
-    return ok ? source_array(path, all.ids, all.ends, all.n) : NULL;
+    if (!text_encode_file(t->text, path, &all, t->d)) return NULL;
+    return source_array(path, all.ids, all.ends, all.n);
 }
 
 static bool open_sources(training_t *t, const data_options_t *o) {
