@@ -67,49 +67,17 @@ static const char *text_print(const training_t *t, const char *text) {
 }
 
 /* Names are the learner's. */
-static void take_learnt(const training_t *t, checkpoint_t *state) {
-    size_t n = exec_learner_arrays(t->learner);
-    for (size_t i = 0; i < n; i++) {
+static void take_arrays(const training_t *t, checkpoint_t *state) {
+    state->n_arrays = exec_learner_arrays(t->learner);
+    state->arrays = ARENA_ARRAY(t->arena, checkpoint_array_t, state->n_arrays);
+    for (size_t i = 0; i < state->n_arrays; i++) {
         exec_array_t a;
         exec_learner_array(t->learner, i, &a);
-        checkpoint_array_t *to = &state->arrays[state->n_arrays++];
-        *to =
-            (checkpoint_array_t){.name = a.name, .state = a.state, .rank = a.rank, .data = a.data};
+        checkpoint_array_t *to = &state->arrays[i];
+        *to = (checkpoint_array_t){
+            .name = a.name, .state = a.state, .rank = a.rank, .data = a.data};
         memcpy(to->shape, a.shape, sizeof to->shape);
     }
-}
-
-static bool is_there(const checkpoint_t *state, const char *name) {
-    for (size_t i = 0; i < state->n_arrays; i++)
-        if (strcmp(state->arrays[i].name, name) == 0) return true;
-    return false;
-}
-
-/* Tensors that nothing updates. A run that goes on has read them with its weights; they are read again into copies. */
-static void take_frozen(const training_t *t, checkpoint_t *state) {
-    const layout_t *l = t->s->plan->layout;
-    for (int i = 0; i < l->n; i++) {
-        const layout_entry_t *e = &l->entries[i];
-        for (int k = 0; k < e->count && e->kind != PACK_ROTATIONS; k++) {
-            const char *name = weights_hf_name(t->arena, l, e->source[k]);
-            if (is_there(state, name)) continue;
-            const tensor_t *of = store_find(t->s->store, e->source[k]);
-            if (!of) bug("no tensor '%s' in the store", e->source[k]);
-            checkpoint_array_t *to = &state->arrays[state->n_arrays++];
-            *to = (checkpoint_array_t){.name = name};
-            to->rank = weights_hf_shape(l, e, e->source[k], to->shape);
-            to->data = arena_copy(t->arena, of->data, (size_t)of->elements * sizeof *of->data);
-        }
-    }
-}
-
-static void take_arrays(const training_t *t, checkpoint_t *state) {
-    const layout_t *l = t->s->plan->layout;
-    size_t most = exec_learner_arrays(t->learner);
-    for (int i = 0; i < l->n; i++) most += (size_t)l->entries[i].count;
-    state->arrays = ARENA_ARRAY(t->arena, checkpoint_array_t, most);
-    take_learnt(t, state);
-    take_frozen(t, state);
 }
 
 /* What stays the same for the whole run. */
