@@ -41,10 +41,10 @@ void gradients_seed(const options_t *o, reformer_io_t *io) {
 static void add_stack(const plan_t *p, const layout_entry_t *e, const float *gradients,
                       st_writer_t *w) {
     int64_t shape[8], elements = e->bytes / (int64_t)sizeof *gradients / e->count;
-    int rank = weights_hf_shape(p->gradients, e, e->source[0], shape);
+    int rank = weights_hf_shape(p->layout, e, e->source[0], shape);
     const float *from = gradients + e->offset / (int64_t)sizeof *gradients;
     for (int i = 0; i < e->count; i++) {
-        const char *name = weights_hf_name(p->arena, p->gradients, e->source[i]);
+        const char *name = weights_hf_name(p->arena, p->layout, e->source[i]);
         st_writer_add(w, name, ST_F32, rank, shape, from + i * elements);
     }
 }

@@ -100,8 +100,8 @@ static bool gather(const step_t *x, const plan_t *p, const float *gradients, res
         int64_t shape[8];
         int index;
         const layout_entry_t *e = layout_find(p->gradients, n->in[1]->name, &index);
-        int rank = weights_hf_shape(p->gradients, e, n->in[1]->name, shape);
-        const char *name = weights_hf_name(p->arena, p->gradients, n->in[1]->name);
+        int rank = weights_hf_shape(p->layout, e, n->in[1]->name, shape);
+        const char *name = weights_hf_name(p->arena, p->layout, n->in[1]->name);
         result_t *t = results_add(r, name, REFORMER_F32, rank, shape, x->v->s.d);
         if (!t) return false;
         int64_t at = e->offset / (int64_t)sizeof *gradients + index * result_elements(t);

@@ -121,13 +121,13 @@ void grad_give(backward_t *b, const gnode_t *n, int k, gnode_t *more) {
                 grad_node_of(b, n, "grad", x->name, G_GRADIENT, GRAD_IN(more, b->forward[x->id])));
 }
 
-/* live: what a param changes, and the loss depends on by something that has a derivative. */
+/* live: what a param that is not frozen changes, and the loss depends on by something that has a derivative. */
 static void find_live(backward_t *b, const gnode_t *loss) {
     const graph_t *g = b->from;
     bool *varies = ARENA_ARRAY(b->g->arena, bool, g->n_nodes);
     for (size_t i = 0; i < g->n_nodes; i++) {
         const gnode_t *n = g->nodes[i];
-        varies[i] = n->op == G_PARAM;
+        varies[i] = n->op == G_PARAM && !n->frozen;
         for (int k = 0; k < n->n_in && rules[n->op] != grad_constant; k++)
             if (n->in[k] && varies[n->in[k]->id]) varies[i] = true;
     }
@@ -165,6 +165,7 @@ static gnode_t *copy(backward_t *b, const gnode_t *from) {
     int id = n->id;
     *n = *from;
     n->id = id;
+    n->frozen = false; /* it is said by now */
     for (int k = 0; k < n->n_in; k++)
         if (n->in[k]) n->in[k] = b->forward[n->in[k]->id];
     return n;

@@ -193,7 +193,7 @@ void grad_embed(backward_t *b, const gnode_t *n, gnode_t *dy) {
             columns->width = width;
             grad_finish(b, columns);
         }
-        grad_axis(b, n, word + 1 + a, columns);
+        if (grad_wanted(b, n, word + 1 + a)) grad_axis(b, n, word + 1 + a, columns);
         first += width;
     }
 }

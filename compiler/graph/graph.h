@@ -52,6 +52,9 @@ typedef struct gnode {
     double rate, position_rate; /* of dropout, 0: none; the second of positions, beside words */
     int64_t place;              /* DROPOUT: dropout.h */
     bool to_padded;             /* PAD_ROWS: to the padded length, else to the length */
+    /* No attribute, so that no text says it and it makes no difference to what is computed: a PARAM that
+     * graph_gradient() makes no GRADIENT of. */
+    bool frozen;
 } gnode_t;
 
 /* How inputs that are shorter than a literal length are computed. */
@@ -108,8 +111,8 @@ static inline int graph_word_input(const gnode_t *embed) {
 }
 /* The input that says where each row begins; NULL: at the first position. */
 const gnode_t *graph_positions(const gnode_t *n);
-/* A train step: the forward's nodes, and behind them those that compute the gradient of a loss (gradient.c); what the
- * forward computes stays as it is. */
+/* A train step: the forward's nodes, and behind them those that compute the gradient of a loss (gradient.c), and nothing
+ * that frozen params alone would need; what the forward computes stays as it is. */
 typedef struct {
     const char *loss; /* the output to derive: NULL: "loss" */
     const bool *

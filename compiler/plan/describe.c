@@ -248,10 +248,10 @@ static bool split_name(const char *name, int *before, int32_t *layer, const char
 }
 
 static reformer_stack_t describe_stack(const plan_t *p, const layout_entry_t *e) {
-    const char *name = weights_hf_name(p->arena, p->gradients, e->source[0]), *behind;
+    const char *name = weights_hf_name(p->arena, p->layout, e->source[0]), *behind;
     int32_t *layers = e->count > 1 ? ARENA_ARRAY(p->arena, int32_t, e->count) : NULL;
     reformer_stack_t s = {.count = e->count, .layers = layers, .offset = (size_t)e->offset};
-    s.rank = weights_hf_shape(p->gradients, e, e->source[0], s.shape);
+    s.rank = weights_hf_shape(p->layout, e, e->source[0], s.shape);
     int before;
     for (int i = 0; layers && i < e->count; i++) {
         bool found = split_name(e->source[i], &before, &layers[i], &behind);

@@ -27,6 +27,61 @@ static bool derive(arena_t *a, variant_plan_t *v, const bool *keep, diag_t *d) {
     return v->graph != NULL;
 }
 
+/* ---- which tensors are trained ----------------------------------------------------------------- */
+
+/* Those that the loss depends on, whether they are trained or not: params by name. */
+typedef struct {
+    layout_t *layout;
+    const char **params; /* [n], in the order of the gradients */
+    int n;
+} tensors_t;
+
+static tensors_t tensors_of(const plan_t *p, const graph_t *train) {
+    tensors_t t = {.layout = layout_gradients(p->arena, train),
+                   .params = ARENA_ARRAY(p->arena, const char *, train->n_nodes)};
+    for (int i = 0; i < t.layout->n; i++)
+        for (int k = 0; k < t.layout->entries[i].count; k++)
+            t.params[t.n++] = t.layout->entries[i].source[k];
+    return t;
+}
+
+/* By the patterns of a key, on Hugging Face's names. */
+static bool choose_tensors(const plan_t *p, const tensors_t *t, spec_key_t key, bool *chosen,
+                           diag_t *d) {
+    const char **names = ARENA_ARRAY(p->arena, const char *, t->n);
+    for (int i = 0; i < t->n; i++) names[i] = weights_hf_name(p->arena, t->layout, t->params[i]);
+    return spec_choose(p->arena, p->spec, key, names, (size_t)t->n, chosen, d);
+}
+
+static bool is_chosen(const tensors_t *t, const bool *chosen, const char *param) {
+    int at, first = 0;
+    const layout_entry_t *e = layout_find(t->layout, param, &at);
+    for (int i = 0; e && &t->layout->entries[i] != e; i++) first += t->layout->entries[i].count;
+    return e && chosen[first + at];
+}
+
+/* Marks what train.freeze chooses in the forwards that are derived, and derives them anew. */
+static bool freeze(const plan_t *p, const tensors_t *all, diag_t *d) {
+    const spec_t *s = p->spec;
+    bool *frozen = ARENA_ARRAY(p->arena, bool, all->n), some = false;
+    if (!s->train.freeze.given) return true;
+    if (!choose_tensors(p, all, KEY_train_freeze, frozen, d)) return false;
+    for (int i = 0; i < all->n; i++) some = some || !frozen[i];
+    if (!some) {
+        diag_error(d, s->at[KEY_train_freeze], "'train.freeze' leaves no tensor to train");
+        return false;
+    }
+    for (int k = 0; k < p->n_variants; k++) {
+        variant_plan_t *v = &p->trains[k];
+        for (size_t i = 0; i < v->derived->n_nodes; i++) {
+            gnode_t *n = v->derived->nodes[i];
+            if (n->op == G_PARAM) n->frozen = is_chosen(all, frozen, n->name);
+        }
+        if (!derive(p->arena, v, NULL, d)) return false;
+    }
+    return true;
+}
+
 /* ---- workspaces -------------------------------------------------------------------------------- */
 
 plan_t *plan_alone(arena_t *a, const plan_t *p, const variant_plan_t *v, int t) {
@@ -150,20 +205,18 @@ static bool choose(const plan_t *p, variant_plan_t *v, diag_t *d) {
 
 /* ---- updates ----------------------------------------------------------------------------------- */
 
-/* Decay is a matter of the spec's patterns, where it has any. */
-static bool choose_decays(const plan_t *p, update_t *u, diag_t *d) {
+/* Decay is a matter of the spec's patterns, where it has any: they may name what is frozen, too. */
+static bool choose_decays(const plan_t *p, const tensors_t *all, update_t *u, diag_t *d) {
     const spec_t *s = p->spec;
+    bool *spared = ARENA_ARRAY(p->arena, bool, all->n);
     if (!s->train.no_decay.given) return true;
-    const char **names = ARENA_ARRAY(p->arena, const char *, u->n);
-    bool *spared = ARENA_ARRAY(p->arena, bool, u->n);
+    if (!choose_tensors(p, all, KEY_train_no_decay, spared, d)) return false;
     for (int i = 0; i < u->n; i++)
-        names[i] = weights_hf_name(p->arena, p->layout, u->tensors[i].name);
-    if (!spec_choose(p->arena, s, KEY_train_no_decay, names, (size_t)u->n, spared, d)) return false;
-    for (int i = 0; i < u->n; i++) u->tensors[i].decays = !spared[i];
+        u->tensors[i].decays = !is_chosen(all, spared, u->tensors[i].name);
     return true;
 }
 
-static bool add_update(plan_t *p, const graph_t *train, diag_t *d) {
+static bool add_update(plan_t *p, const tensors_t *all, const graph_t *train, diag_t *d) {
     const spec_t *s = p->spec;
     p->training = (reformer_training_t){.optimizer = s->train.optimizer,
                                         .schedule = s->train.schedule,
@@ -173,7 +226,7 @@ static bool add_update(plan_t *p, const graph_t *train, diag_t *d) {
     update_t *u = update_make(p->arena, train, &s->train.optimizer, s->train.max_grad_norm);
     for (int i = 0; i < u->n_states; i++) p->states[i] = layout_state(p->arena, p->gradients, u, i);
     p->update = u;
-    return choose_decays(p, u, d);
+    return choose_decays(p, all, u, d);
 }
 
 bool plan_add_trains(plan_t *p, const plan_options_t *o, diag_t *d) {
@@ -187,10 +240,12 @@ bool plan_add_trains(plan_t *p, const plan_options_t *o, diag_t *d) {
         v->derived = forward ? graph_with_positions(p->arena, forward, d) : NULL;
         if (!v->derived || !derive(p->arena, v, NULL, d)) return false;
     }
+    const tensors_t all = tensors_of(p, p->trains[p->n_variants - 1].graph);
+    if (!freeze(p, &all, d)) return false;
     const graph_t *largest = p->trains[p->n_variants - 1].graph;
     p->gradients = layout_gradients(p->arena, largest);
     p->layout = layout_make(p->arena, largest); /* whatever is kept */
-    if (!add_update(p, largest, d)) return false;
+    if (!add_update(p, &all, largest, d)) return false;
     for (int k = 0; k < p->n_variants; k++)
         if (!choose(p, &p->trains[k], d)) return false;
     return true;

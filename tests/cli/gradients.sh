@@ -74,6 +74,23 @@ check 'too far' 1 'at15.st: error: positions\[0\] = 15: rows of 50 tokens, and t
 check 'a forward' 1 'positions: rows of a forward begin at the first position' $here --input at14.st --output none.st
 absent none.st
 
+# ---- freezing: those of the others are as they were, under their names and in their shapes
+four=$CASES/k_train_clm_4layers
+train="$r run $four --no-warnings --input $four/inputs.safetensors"
+check 'all are trained' 0 - $train --backend reference --gradients all.st
+for frozen in "'lm_head.*'" "'reformer.*'" "'*.layers.[0-2].*', 'reformer.embeddings.*'" "'*weights.0', '*attention*', '*.bias'"; do
+    for backend in reference interpreter; do
+        check "without $frozen" 0 - $train --backend $backend --set "train.freeze=[$frozen]" --gradients some.st
+        check "$backend: others than $frozen" 0 '' "$TENSOR" some some.st all.st 1e-5
+    done
+done
+check 'nothing is left' 1 "train.freeze: error: 'train.freeze' leaves no tensor to train" \
+    $train --set "train.freeze=['*']" --gradients none.st
+check 'no such tensor' 1 "train.freeze: error: .* no tensor of the model is called 'nothing'" \
+    $train --set 'train.freeze=[nothing]' --gradients none.st
+check 'decay may name what is frozen' 0 - $train --backend reference --set "train.freeze=['lm_head.*']" --set "train.no_decay=['lm_head.bias']" --gradients some.st
+absent none.st
+
 # ---- every head has its loss
 "$FORGE" make classes.st 'input_ids:I32:2,64=1*' labels:I32:2=0,2
 "$FORGE" make floats.st 'input_ids:I32:2,64=1*' 'labels:F32:2,3=0.5*'
