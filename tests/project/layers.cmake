@@ -27,6 +27,7 @@ set(homes
   "yaml\\.h|^compiler/spec/"
   "jansson\\.h|^compiler/weights/(safetensors)?(index)?(json)?\\.c$"
   "llvm(-c)?/.*|^compiler/emit/llvm_"
+  "mpi\\.h|^compiler/commands/ranks\\.c$"
   "sentencepiece_.*\\.h|^compiler/commands/sentencepiece\\.cc$"
   "omp\\.h|^runtime/parallel\\.c$"
   "dlfcn\\.h|^compiler/exec/"

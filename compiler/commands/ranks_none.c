@@ -1,0 +1,60 @@
+/* A build without MPI: one rank. */
+#include "commands/ranks.h"
+#include "support/heap.h"
+
+struct ranks {
+    int size;
+};
+
+ranks_t *ranks_open(diag_t *d) {
+    int size = ranks_launched();
+    if (size > 1) {
+        diag_error(d, NOWHERE,
+                   "mpirun started %d processes, and this reformerc was built without MPI", size);
+        diag_hint(d, "install Open MPI (Debian: libopenmpi-dev openmpi-bin) and build again");
+        return NULL;
+    }
+    ranks_t *r = heap_new(1, sizeof *r);
+    r->size = 1;
+    return r;
+}
+
+void ranks_close(ranks_t *r, bool well) {
+    (void)well;
+    heap_free(r);
+}
+
+int ranks_rank(const ranks_t *r) {
+    (void)r;
+    return 0;
+}
+
+int ranks_size(const ranks_t *r) {
+    return r->size;
+}
+
+static bool alone(void) {
+    bug("ranks: there is only one");
+}
+
+bool ranks_add(ranks_t *r, ranks_form_t form, const float *gradient, const double *shares, size_t n,
+               diag_t *d) {
+    (void)r, (void)form, (void)gradient, (void)shares, (void)n, (void)d;
+    return alone();
+}
+
+bool ranks_sum(ranks_t *r, float *sum, size_t n, diag_t *d) {
+    (void)r, (void)sum, (void)n, (void)d;
+    return alone();
+}
+
+bool ranks_numbers(ranks_t *r, const double *mine, double *all, int n, diag_t *d) {
+    (void)r, (void)d;
+    for (int i = 0; i < n; i++) all[i] = mine[i];
+    return true;
+}
+
+bool ranks_share(ranks_t *r, void *data, size_t bytes, diag_t *d) {
+    (void)r, (void)data, (void)bytes, (void)d;
+    return true;
+}
