@@ -87,10 +87,30 @@ static void name_state(exec_learner_t *l, int i, int k) {
     a->data = l->tensors[i].state[k];
 }
 
+/* What is not trained: a copy of what the store has. */
+static void name_frozen(exec_learner_t *l, const layout_entry_t *e, int i) {
+    const plan_t *p = l->plan;
+    int index;
+    bool again = e->again && e->again[i];
+    if (again || e->kind == PACK_ROTATIONS || layout_find(p->gradients, e->source[i], &index))
+        return;
+    const tensor_t *t = store_find(l->store, e->source[i]);
+    if (!t) bug("no weights for '%s'", e->source[i]);
+    exec_array_t *a = &l->arrays[l->n_arrays++];
+    a->name = weights_hf_name(l->arena, p->layout, e->source[i]);
+    a->rank = weights_hf_shape(p->layout, e, e->source[i], a->shape);
+    a->elements = product(a->rank, a->shape);
+    a->data = arena_copy(l->arena, t->data, (size_t)t->elements * sizeof *a->data);
+}
+
 static void name_arrays(exec_learner_t *l) {
-    int n = l->update->n;
-    l->arrays = ARENA_ARRAY(l->arena, exec_array_t, n * (1 + l->update->n_states));
+    const layout_t *all = l->plan->layout;
+    int n = l->update->n, weights = 0;
+    for (int i = 0; i < all->n; i++) weights += all->entries[i].count;
+    l->arrays = ARENA_ARRAY(l->arena, exec_array_t, n * (1 + l->update->n_states) + weights);
     for (int i = 0; i < n; i++) name_param(l, i);
+    for (int i = 0; i < all->n; i++)
+        for (int k = 0; k < all->entries[i].count; k++) name_frozen(l, &all->entries[i], k);
     for (int k = 0; k < l->update->n_states; k++)
         for (int i = 0; i < n; i++) name_state(l, i, k);
 }

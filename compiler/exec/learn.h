@@ -39,7 +39,8 @@ bool exec_learn_update(exec_learner_t *l, exec_update_t *done, diag_t *d);
 int64_t exec_learner_step(const exec_learner_t *l);
 void exec_learner_set_step(exec_learner_t *l, int64_t step); /* number of the next one, from 0 */
 
-/* What a checkpoint holds. Params first, by Hugging Face's names, then what the optimiser keeps: "exp_avg.NAME". */
+/* What a checkpoint holds. Params first, by Hugging Face's names, then those that are not trained (copies: what is written there
+ * changes nothing), then what the optimiser keeps: "exp_avg.NAME". */
 typedef struct {
     const char *name;
     bool state;
