@@ -28,6 +28,7 @@ static void codes_are_pinned(void **state) {
         {REFORMER_E_LOGITS, 18, "the logits hold a NaN or an infinity, or rule out every token"},
         {REFORMER_E_TRAIN, 19, "this model gives no gradients"},
         {REFORMER_E_POSITION, 20, "a row begins or ends outside of the model's positions"},
+        {REFORMER_E_DIVERGED, 21, "the gradient holds a NaN or an infinity"},
     };
     int n = (int)(sizeof pins / sizeof *pins);
     for (int i = 0; i < n; i++) {
