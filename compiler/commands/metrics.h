@@ -17,8 +17,8 @@ typedef struct {
     double step;  /* updates so far, this one included */
     double epoch; /* of the data, so far */
     double tokens;
-    double loss, smoothed; /* of this step; a mean over those before */
-    double norm, rate;     /* of the gradient before clipping; learning rate of this step */
+    double loss, smoothed;       /* of this step; a mean over those before */
+    double norm, rate;           /* of the gradient before clipping; learning rate of this step */
     double eval_loss, eval_bits; /* nats per label; bits per byte of text */
     double accuracy, sequences, f1; /* labels that are right; rows with all right; of classes */
     double empty,

@@ -74,8 +74,8 @@ static void take_arrays(const training_t *t, checkpoint_t *state) {
         exec_array_t a;
         exec_learner_array(t->learner, i, &a);
         checkpoint_array_t *to = &state->arrays[i];
-        *to = (checkpoint_array_t){
-            .name = a.name, .state = a.state, .rank = a.rank, .data = a.data};
+        *to =
+            (checkpoint_array_t){.name = a.name, .state = a.state, .rank = a.rank, .data = a.data};
         memcpy(to->shape, a.shape, sizeof to->shape);
     }
 }
