@@ -255,9 +255,10 @@ typedef struct reformer_rotations {
     int64_t heads, head_size, rounds, half; /* half: of the product of its factors of num_buckets */
     size_t offset;                          /* bytes into the weights file */
 } reformer_rotations_t;
-/* Those of one step (runtime/rotations.c), as Hugging Face shapes them, or as weights files hold them. */
+/* Those of one step (runtime/rotations.c), as Hugging Face shapes them, or as weights files hold them; of `parts` equal parts
+ * the one of this number, so that several threads may draw. */
 void reformer_draw_rotations(const reformer_rotations_t *r, uint64_t seed, uint32_t step,
-                             int packed, float *to);
+                             int in_weights, int part, int parts, float *to);
 
 /* ---- what generated code exports to the runtime --------------------------------------------- */
 

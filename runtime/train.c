@@ -5,7 +5,7 @@
 #include "real.h"
 #include "rt_int.h"
 
-enum { IGNORED = -100 };
+enum { IGNORED = -100, PARTS = 8 /* tasks of a layer's rotations */ };
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
@@ -179,14 +179,16 @@ static void draw(const reformer_call_t *call, unsigned char *scratch, const int6
     const reformer_trainer_t *t = ((const draw_t *)(const void *)arg)->t;
     const reformer_desc_t *d = t->model->desc;
     (void)call, (void)scratch;
-    reformer_draw_rotations(&d->rotations[i], d->training->seed, (uint32_t)t->step, 1,
-                            rotations_in(t, (int)i));
+    int which = (int)(i / PARTS), part = (int)(i % PARTS);
+    reformer_draw_rotations(&d->rotations[which], d->training->seed, (uint32_t)t->step, 1, part,
+                            PARTS, rotations_in(t, which));
 }
 
 static void draw_all(const reformer_trainer_t *t, const reformer_io_t *io) {
     reformer_call_t call = {.threads = reformer_workers(io->threads), .pool = io->pool};
     draw_t arg = {t};
-    reformer_launch(&call, draw, t->model->desc->n_rotations, (const int64_t *)(const void *)&arg);
+    reformer_launch(&call, draw, PARTS * t->model->desc->n_rotations,
+                    (const int64_t *)(const void *)&arg);
 }
 
 static int check_trainer(const reformer_trainer_t *t) {

@@ -11,6 +11,8 @@
 #include "support/heap.h"
 #include "support/pages.h"
 
+enum { PARTS = 8 }; /* tasks of a layer's rotations */
+
 static const reformer_training_t *training_of(const exec_learner_t *l) {
     return &l->plan->training;
 }
@@ -168,19 +170,21 @@ static void put_rotations(exec_learner_t *l, const rotations_t *r, const float *
 
 static void draw(void *arg, int64_t i, int worker) {
     exec_learner_t *l = arg;
-    const rotations_t *r = &l->rotations[i];
+    const rotations_t *r = &l->rotations[i / PARTS];
     (void)worker;
-    reformer_draw_rotations(&r->of, training_of(l)->seed, (uint32_t)l->step, 0, r->step);
-    put_rotations(l, r, r->step);
+    reformer_draw_rotations(&r->of, training_of(l)->seed, (uint32_t)l->step, 0, (int)(i % PARTS),
+                            PARTS, r->step);
 }
 
 static void take_step_rotations(exec_learner_t *l) {
+    int64_t tasks = (int64_t)PARTS * l->n_rotations;
     if (l->drawn == l->step) return;
     if (l->pool)
-        l->pool->parallel_for(l->pool->ctx, l->n_rotations, l->threads > 1 ? l->threads : 1, draw,
-                              l);
+        l->pool->parallel_for(l->pool->ctx, tasks, l->threads > 1 ? l->threads : 1, draw, l);
     else
-        for (int i = 0; i < l->n_rotations; i++) draw(l, i, 0);
+        for (int64_t i = 0; i < tasks; i++) draw(l, i, 0);
+    for (int i = 0; i < l->n_rotations; i++)
+        put_rotations(l, &l->rotations[i], l->rotations[i].step);
     l->drawn = l->step;
 }
 

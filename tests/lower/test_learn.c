@@ -317,7 +317,7 @@ static void rotations_are_a_steps_own(void **state) {
     reformer_rotations_t of = {.layer = 2, .heads = 2, .head_size = 8, .rounds = 1, .half = 2};
     assert_int_equal(own->elements, 2 * 8 * 2);
     float *want = arena_alloc(r.a, bytes);
-    reformer_draw_rotations(&of, 5, 0, 0, want);
+    reformer_draw_rotations(&of, 5, 0, 0, 0, 1, want);
     assert_memory_equal(first, want, bytes);
     assert_true(evaluated(&r, r.e) != before); /* by a step's rotations */
     exec_learner_evaluates(r.l, true);

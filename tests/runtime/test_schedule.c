@@ -197,7 +197,7 @@ static void first_rotations(void **state) {
     (void)state;
     static const uint32_t words[4] = {0x5b520f80, 0xaa053c32, 0xc5dff004, 0x780d2031};
     float drawn[ALL];
-    reformer_draw_rotations(&small, UINT64_C(2) << 32 | 5, 9, 0, drawn);
+    reformer_draw_rotations(&small, UINT64_C(2) << 32 | 5, 9, 0, 0, 1, drawn);
     for (int i = 0; i < 4; i += 2) {
         double u = ldexp(words[i] + .5, -32), v = ldexp(words[i + 1] + .5, -32);
         double radius = sqrt(-2 * log(u));
@@ -209,8 +209,8 @@ static void first_rotations(void **state) {
 static void packed_rotations(void **state) {
     (void)state;
     float plain[ALL], packed[ALL];
-    reformer_draw_rotations(&small, 7, 1, 0, plain);
-    reformer_draw_rotations(&small, 7, 1, 1, packed);
+    reformer_draw_rotations(&small, 7, 1, 0, 0, 1, plain);
+    reformer_draw_rotations(&small, 7, 1, 1, 0, 1, packed);
     for (int h = 0; h < HEADS; h++)
         for (int j = 0; j < SIZE; j++)
             for (int n = 0; n < ROUNDS; n++)
@@ -219,13 +219,28 @@ static void packed_rotations(void **state) {
                                 packed[((h * ROUNDS + n) * SIZE + j) * HALF + r]);
 }
 
+/* Whatever part another thread draws; more parts than there are blocks of normals. */
+static void rotations_in_parts(void **state) {
+    (void)state;
+    for (int in_weights = 0; in_weights < 2; in_weights++) {
+        float whole[ALL], parts[ALL];
+        reformer_draw_rotations(&small, 7, 1, in_weights, 0, 1, whole);
+        for (int n = 2; n <= 9; n++) {
+            for (int i = 0; i < ALL; i++) parts[i] = NAN;
+            for (int i = n - 1; i >= 0; i--)
+                reformer_draw_rotations(&small, 7, 1, in_weights, i, n, parts);
+            assert_memory_equal(parts, whole, sizeof whole);
+        }
+    }
+}
+
 /* Standard normals by their first four moments, and others wherever a number of theirs is another. */
 static void many_rotations(void **state) {
     (void)state;
     enum { MANY = 1 << 17 };
     static float a[MANY], b[MANY];
     reformer_rotations_t r = {.layer = 0, .heads = 8, .head_size = 64, .rounds = 4, .half = 64};
-    reformer_draw_rotations(&r, 1, 0, 0, a);
+    reformer_draw_rotations(&r, 1, 0, 0, 0, 1, a);
     double moments[5] = {0};
     for (int i = 0; i < MANY; i++) {
         double x = 1;
@@ -237,7 +252,7 @@ static void many_rotations(void **state) {
     for (int which = 0; which < 3; which++) {
         reformer_rotations_t other = r;
         if (which == 0) other.layer = 1;
-        reformer_draw_rotations(&other, which == 1 ? 2 : 1, which == 2, 0, b);
+        reformer_draw_rotations(&other, which == 1 ? 2 : 1, which == 2, 0, 0, 1, b);
         double product = 0;
         for (int i = 0; i < MANY; i++) product += (double)a[i] * (double)b[i] / MANY;
         if (fabs(product) > .014) fail_msg("numbers that are not independent: %g", product);
@@ -249,7 +264,8 @@ int main(void) {
         cmocka_unit_test(functions_of_libm),   cmocka_unit_test(rates_of_schedules),
         cmocka_unit_test(rates_of_products),   cmocka_unit_test(nothing_to_divide_by),
         cmocka_unit_test(adafactors_own_rate), cmocka_unit_test(first_rotations),
-        cmocka_unit_test(packed_rotations),    cmocka_unit_test(many_rotations),
+        cmocka_unit_test(packed_rotations),    cmocka_unit_test(rotations_in_parts),
+        cmocka_unit_test(many_rotations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -244,7 +244,7 @@ static void rotations_come_and_go(void **state) {
     for (int k = 0; k < 2; k++) {
         assert_int_equal(reformer_train_step(&e.trainer, io, MICRO, NULL, e.workspace), 0);
         for (int i = 0; i < ROTATIONS; i++) assert_true(packed(&e)[16 + i] == (float)i);
-        reformer_draw_rotations(&rotations[0], 77, (uint32_t)k, 1, own);
+        reformer_draw_rotations(&rotations[0], 77, (uint32_t)k, 1, 0, 1, own);
         assert_true(drawn[2 * k] == own[0] && drawn[2 * k + 1] == own[0]);
     }
     io[1].length = 1000; /* a step that fails in its second batch */
