@@ -58,6 +58,15 @@ module_t *updates_module(const updates_t *u, const target_t *t, const char *name
     return lower_update(u->arena, &o);
 }
 
+module_t *verified(const updates_t *u, const target_t *t) {
+    module_t *m = updates_module(u, t, "update");
+    pass_options_t o = {.verify_each = true};
+    if (loops_verify(m, u->diag) && loops_run_passes(m, &o, u->diag)) return m;
+    diag_print(u->diag, stderr);
+    fail_msg("see the messages above");
+    return NULL;
+}
+
 int64_t tensor_at(const updates_t *u, int tensor, int64_t *elements) {
     const update_tensor_t *t = &u->update->tensors[tensor];
     int index;

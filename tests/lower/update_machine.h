@@ -30,6 +30,7 @@ updates_t *updates_new(const tensor_say_t *say, int n, const reformer_optimizer_
                        double max_norm);
 void updates_free(updates_t *u);
 module_t *updates_module(const updates_t *u, const target_t *t, const char *name);
+module_t *verified(const updates_t *u, const target_t *t);            /* and through all passes */
 int64_t tensor_at(const updates_t *u, int tensor, int64_t *elements); /* among params */
 
 /* Memory of all slots, gaps between tensors filled with NaN. */
