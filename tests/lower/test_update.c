@@ -404,6 +404,28 @@ static void norms_that_are_no_numbers(void **state) {
     updates_free(u);
 }
 
+/* Where matrices are frozen Adafactor keeps no columns: that state is empty. */
+static void vectors_alone(void **state) {
+    (void)state;
+    static const tensor_say_t vectors[] = {{.name = "d", .rank = 1, .shape = {32}},
+                                           {.name = "e", .rank = 1, .shape = {67}}};
+    const case_t *c = &cases[case_of("Adafactor with a mean of updates")];
+    updates_t *u = updates_new(vectors, 2, &c->rule, 0);
+    assert_int_equal(u->states[1]->data_end, 0);
+    interpreted_t run = {verified(u, &targets[T_X86_64_V3]), u->diag};
+    update_slots_t *got = slots_new(u), *want = slots_new(u);
+    fill(u, got->params, 1, 0.25F);
+    fill(u, got->sum, 2, 0.5F);
+    memcpy(want, got, sizeof *want);
+    slots_step(u, got, run.m, 0.01, 1, 1, run_interpreted, &run);
+    slots_reference(u, want, 0.01, 1);
+    for (int i = 0; i < FLOATS; i++)
+        assert_true((isnan(got->params[i]) && isnan(want->params[i])) ||
+                    fabsf(got->params[i] - want->params[i]) <= 1e-7F);
+    assert_true(got->params[0] != 0 && fabs(got->norm - want->norm) <= 1e-9);
+    updates_free(u);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(by_reference),
@@ -413,6 +435,7 @@ int main(void) {
 
         cmocka_unit_test(norms_that_are_no_numbers),
         cmocka_unit_test(compiled),
+        cmocka_unit_test(vectors_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
