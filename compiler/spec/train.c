@@ -73,6 +73,12 @@ static bool says(const reader_t *r, spec_key_t key) {
     return r->spec->given[key] && !r->bad[key];
 }
 
+/* Where to point when two values do not go together: at one that the user gave. */
+static srcloc_t blame(const reader_t *r, spec_key_t first, spec_key_t second) {
+    const spec_t *s = r->spec;
+    return s->given[first] || !s->given[second] ? s->at[first] : s->at[second];
+}
+
 static const char *word_at(spec_key_t key, int value) {
     return word_of(schema[key].words, value);
 }
@@ -286,7 +292,7 @@ static void settle_end(reader_t *r) {
         suggest(r, "give train.steps, or train.schedule.total");
     }
     if (c->total > 0 && c->warmup > c->total)
-        diag_warning(r->diag, s->at[COURSE_OF(warmup)],
+        diag_warning(r->diag, blame(r, COURSE_OF(warmup), COURSE_OF(warmup_steps)),
                      "the warm-up of %lld steps is longer than the schedule of %lld",
                      (long long)c->warmup, (long long)c->total);
 }
@@ -338,7 +344,7 @@ static void check_batch(reader_t *r) {
     const spec_t *s = r->spec;
     int64_t rows = s->train.batch_size * s->train.accumulate;
     if (!r->bad[KEY_train_batch_size] && !r->bad[KEY_train_accumulate] && rows > INT32_MAX)
-        complain(r, s->at[KEY_train_accumulate],
+        complain(r, blame(r, KEY_train_accumulate, KEY_train_batch_size),
                  "a step has %lld sequences ('batch_size' times 'accumulate'), %d at most",
                  (long long)rows, INT32_MAX);
 }
@@ -351,7 +357,7 @@ static void check_source(reader_t *r) {
         complain(r, s->at[KEY_train_eval_fraction],
                  "'train.eval_fraction' has no effect: 'train.eval_text' says what is evaluated");
     if (s->train.mask_replace_prob + s->train.random_replace_prob > 1)
-        complain(r, s->at[KEY_train_mask_replace_prob],
+        complain(r, blame(r, KEY_train_mask_replace_prob, KEY_train_random_replace_prob),
                  "'mask_replace_prob' and 'random_replace_prob' together are above 1");
 }
 

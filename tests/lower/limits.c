@@ -304,6 +304,34 @@ static void memories(values_t *v) {
     add(v, "0", true);
 }
 
+static void patterns(values_t *v) {
+    add(v, "null", false);
+    add(v, "[]", false);
+    add(v, "'*'", false);
+    add(v, "[a, 'b?', '[']", false);
+    add(v, "[[a]]", true);
+    add(v, "[null]", true);
+    add(v, "{a: b}", true);
+}
+
+static void pairs(values_t *v) {
+    add(v, "[0, 0]", false);
+    add(v, "[0.5, 1e-300]", false);
+    add(v, "0.5", v->k->kind == KIND_PAIR);
+    add(v, "[0.5]", true);
+    add(v, "[0.5, 2]", true);
+    add(v, "[0.5, 0.5, 0.5]", true);
+}
+
+static void factors(values_t *v) {
+    for (const word_t *w = v->k->words; w->word; w++) add(v, w->word, false);
+    add(v, "constant * rsqrt_decay", false);
+    add(v, repeated(v, "constant", REFORMER_FACTORS), false);
+    add(v, repeated(v, "constant", REFORMER_FACTORS + 1), true);
+    add(v, "constant *", true);
+    add(v, "[]", true);
+}
+
 static void nothing(values_t *v) {
     add(v, "{}", false);
     add(v, "{1: [2]}", true);
@@ -348,6 +376,10 @@ static values_fn *const values_of_kind[] = {
     [KIND_LENGTH] = length_lists,
     [KIND_TARGETS] = words,
     [KIND_TEXT] = texts,
+    [KIND_PATTERNS] = patterns,
+    [KIND_PAIR] = pairs,
+    [KIND_EPS] = pairs,
+    [KIND_FACTORS] = factors,
     [KIND_MEMORY] = memories,
     [KIND_BYTES] = budgets,
     [KIND_FLOPS] = budgets,
