@@ -57,6 +57,22 @@ static bool spare_text_model(const session_t *s) {
     return ok;
 }
 
+static void find_file(session_t *s, spec_key_t key, const char **name) {
+    uint64_t seed;
+    bool bad_seed;
+    if (!*name || names_random(*name, &seed, &bad_seed)) return;
+    char *path = spec_file_path(s->spec, key, *name);
+    *name = arena_strdup(s->arena, path);
+    heap_free(path);
+}
+
+/* Files that the section train: names are looked for as a SentencePiece model is. */
+static void find_files_of_training(session_t *s) {
+    find_file(s, KEY_train_text, &s->spec->train.text);
+    find_file(s, KEY_train_eval_text, &s->spec->train.eval_text);
+    find_file(s, KEY_train_weights, &s->spec->train.weights);
+}
+
 static const char *named_weights(const session_t *s) {
     const char *start = s->trains ? s->spec->train.weights : NULL;
     return start ? start : s->spec->weights_path;
@@ -68,6 +84,7 @@ bool session_spec(session_t *s) {
     if (!model_load(s->arena, &s->model, o->model, o->sets, o->n_sets, s->d)) return false;
     s->spec = s->model.spec;
     if (!spare_text_model(s)) return false;
+    if (s->trains) find_files_of_training(s);
     s->weights = o->given[OPT_WEIGHTS] ? o->text[OPT_WEIGHTS] : named_weights(s);
     weights_kind_t kind = {0};
     if (s->weights && !weights_kind(s->weights, &kind, s->d)) return false;

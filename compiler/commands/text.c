@@ -52,18 +52,22 @@ static text_kind_t kind_of(const spec_t *s, int64_t vocab, diag_t *d) {
     return TEXT_UNSET;
 }
 
-char *text_model_path(const spec_t *s) {
-    const char *name = s->compile.sentencepiece;
+char *spec_file_path(const spec_t *s, spec_key_t key, const char *name) {
     const char *slash = is_directory(s->path) ? s->path + strlen(s->path) : strrchr(s->path, '/');
+    const char *from = s->at[key].file;
+    bool set = from && strncmp(from, "--set", 5) == 0, option = from && *from == '-' && !set;
     sbuf_t path = {0};
-    if (*name != '/' && slash) sbuf_printf(&path, "%.*s/", (int)(slash - s->path), s->path);
+    if (*name != '/' && slash && !option)
+        sbuf_printf(&path, "%.*s/", (int)(slash - s->path), s->path);
     sbuf_puts(&path, name);
-    const char *from = s->at[KEY_compile_text].file;
-    bool typed = from && strncmp(from, "--set", 5) == 0;
-    if (!typed || file_exists(path.data) || !file_exists(name)) return path.data;
+    if (!set || file_exists(path.data) || !file_exists(name)) return path.data;
     sbuf_free(&path);
     sbuf_puts(&path, name);
     return path.data;
+}
+
+char *text_model_path(const spec_t *s) {
+    return spec_file_path(s, KEY_compile_text, s->compile.sentencepiece);
 }
 
 static void give_path_hint(const spec_t *s, diag_t *d) {

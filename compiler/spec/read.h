@@ -23,6 +23,9 @@ bool complain(reader_t *r, srcloc_t at, const char *fmt, ...) __attribute__((for
 /* A hint for the error just reported. */
 void suggest(reader_t *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Where to point when two values disagree: at the first that the user gave. */
+srcloc_t blame(const reader_t *r, spec_key_t first, spec_key_t second);
+
 /* nodes[key] → the members of spec_t. Sets bad[key] after errors. */
 void convert_value(reader_t *r, spec_key_t key);
 

@@ -73,12 +73,6 @@ static bool says(const reader_t *r, spec_key_t key) {
     return r->spec->given[key] && !r->bad[key];
 }
 
-/* Where to point when two values do not go together: at one that the user gave. */
-static srcloc_t blame(const reader_t *r, spec_key_t first, spec_key_t second) {
-    const spec_t *s = r->spec;
-    return s->given[first] || !s->given[second] ? s->at[first] : s->at[second];
-}
-
 static const char *word_at(spec_key_t key, int value) {
     return word_of(schema[key].words, value);
 }

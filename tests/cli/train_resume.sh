@@ -158,6 +158,17 @@ check graph-edited 1 "error: 'graph' was .* in graph/last, now it is" "$r" train
     --threads 1 --backend reference --batch-size 2 --length 24 --out graph --steps 7 --resume
 check graph-eval 0 '' "$r" eval model.graph --weights graph/last --text other.txt --no-warnings --threads 1 --backend reference
 
+# Files that a spec names start in its folder, those of options in the current one.
+mkdir -p away/there
+cp model.yaml away/there
+cp text.txt away/there/input.txt
+printf '  text: input.txt\n  eval_text: input.txt\n' >>away/there/model.yaml
+run() { "$r" train away/there/model.yaml --no-warnings --threads 1 --backend reference --steps 1 "$@"; }
+check named 0 '' run --out named
+check option 1 '^input.txt: error: ' run --out named-2 --text input.txt
+check setting 0 '' run --out named-3 --set train.text=text.txt
+check folder 0 '' run --out named-4 --set train.weights=named/last
+
 # What was trained is a checkpoint folder like any other.
 check eval 0 '' "$r" eval whole/last --text other.txt --no-warnings --threads 1 --backend reference
 says '^bits_per_byte '
