@@ -3,23 +3,35 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "support/clock.h"
 
-enum { WIDTH = 40, TENTHS = 10 };
+enum { WIDTH = 40, TENTHS = 10, LINE = 256 };
 
 progress_t progress_new(const char *unit, double quiet) {
     return (progress_t){
         .terminal = isatty(STDERR_FILENO) != 0, .unit = unit, .quiet = quiet, .spoke = clock_now()};
 }
 
+/* A line that is longer than the terminal's could not be drawn over. */
+static int columns_of_terminal(void) {
+    struct winsize size;
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col < 2) return LINE - 1;
+    return size.ws_col < LINE ? size.ws_col - 1 : LINE - 1;
+}
+
 /* Blanks over what a longer bar left behind. */
 static void draw(progress_t *p, int64_t done, int64_t total, const char *said) {
     static const char full[] = "########################################";
-    int n = (int)(WIDTH * done / total), before = p->columns;
-    p->columns =
-        fprintf(stderr, "\r[%-*.*s] %3d %%  %s", WIDTH, n, full, (int)(100 * done / total), said);
+    char line[LINE];
+    int most = columns_of_terminal(), width = most < 2 * WIDTH ? WIDTH / 4 : WIDTH;
+    int n = (int)(width * done / total), before = p->columns;
+    int wanted = snprintf(line, sizeof line, "[%-*.*s] %3d %%  %s", width, n, full,
+                          (int)(100 * done / total), said);
+    p->columns = wanted < most ? wanted : most;
+    fprintf(stderr, "\r%.*s", p->columns, line);
     if (before > p->columns) fprintf(stderr, "%*s", before - p->columns, "");
     fflush(stderr);
 }
