@@ -64,11 +64,11 @@ void ranks_close(ranks_t *r, bool well) {
 }
 
 int ranks_rank(const ranks_t *r) {
-    return r->rank;
+    return r ? r->rank : 0;
 }
 
 int ranks_size(const ranks_t *r) {
-    return r->size;
+    return r ? r->size : 1;
 }
 
 /* ---- slices ------------------------------------------------------------------------------------ */
@@ -154,7 +154,7 @@ bool ranks_sum(ranks_t *r, float *sum, size_t n, diag_t *d) {
 /* ---- numbers ----------------------------------------------------------------------------------- */
 
 bool ranks_numbers(ranks_t *r, const double *mine, double *all, int n, diag_t *d) {
-    if (r->size == 1) {
+    if (ranks_size(r) == 1) {
         memcpy(all, mine, (size_t)n * sizeof *all);
         return true;
     }
@@ -162,7 +162,7 @@ bool ranks_numbers(ranks_t *r, const double *mine, double *all, int n, diag_t *d
 }
 
 bool ranks_share(ranks_t *r, void *data, size_t bytes, diag_t *d) {
-    if (r->size == 1) return true;
+    if (ranks_size(r) == 1) return true;
     if (bytes > INT32_MAX) bug("ranks_share: %zu bytes at once", bytes);
     return went_well(MPI_Bcast(data, (int)bytes, MPI_BYTE, 0, MPI_COMM_WORLD), d);
 }

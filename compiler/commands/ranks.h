@@ -21,9 +21,9 @@ typedef enum {
     RANKS_DOUBLE, /* in double, then to single: the reference */
 } ranks_form_t;
 
-/* NULL after an error in d: mpirun has started us, and this build has no MPI. */
+/* NULL after an error in d: mpirun has started us, and this build has no MPI. Everywhere else NULL is one rank. */
 ranks_t *ranks_open(diag_t *d);
-/* well: all ranks come here. Else this one ends the others. NULL is fine. */
+/* well: all ranks come here. Else this one ends all of them, and itself at once. */
 void ranks_close(ranks_t *r, bool well);
 int ranks_rank(const ranks_t *r);
 int ranks_size(const ranks_t *r);

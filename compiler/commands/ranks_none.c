@@ -3,7 +3,7 @@
 #include "support/heap.h"
 
 struct ranks {
-    int size;
+    bool unused;
 };
 
 ranks_t *ranks_open(diag_t *d) {
@@ -14,9 +14,7 @@ ranks_t *ranks_open(diag_t *d) {
         diag_hint(d, "install Open MPI (Debian: libopenmpi-dev openmpi-bin) and build again");
         return NULL;
     }
-    ranks_t *r = heap_new(1, sizeof *r);
-    r->size = 1;
-    return r;
+    return heap_new(1, sizeof(ranks_t));
 }
 
 void ranks_close(ranks_t *r, bool well) {
@@ -30,7 +28,8 @@ int ranks_rank(const ranks_t *r) {
 }
 
 int ranks_size(const ranks_t *r) {
-    return r->size;
+    (void)r;
+    return 1;
 }
 
 static bool alone(void) {

@@ -24,7 +24,7 @@ static bool more_than_there_are(const training_t *t, int64_t there) {
 }
 
 static bool steps_of_file(training_t *t) {
-    int64_t there = t->feed.n_batches / t->feed.n;
+    int64_t there = t->feed.n_batches / feed_micros(t);
     if (!t->spec->given[KEY_train_steps]) t->steps = there;
     return t->steps <= there || t->feed.same || more_than_there_are(t, there);
 }
@@ -145,7 +145,7 @@ const module_t *train_module(const plan_t *p) {
 static void measure(training_t *t) {
     const plan_t *p = t->s->plan;
     const module_t *m;
-    if (t->o->backend > BACKEND_C || t->feed.file) return;
+    if (t->o->backend > BACKEND_C || t->feed.file || t->follows) return;
     m = train_module(p);
     t->flops = kernel_costs(t->arena, m, m->units.max).total.flops * (double)t->feed.n;
     exec_options_t eo = {.backend = t->o->backend, .cc = t->o->text[OPT_CC], .pool = t->s->pool};
@@ -185,6 +185,7 @@ static bool put_trajectory(training_t *t) {
 static void describe(const training_t *t) {
     sbuf_t out = {0};
     double n = 0;
+    if (t->follows) return;
     for (size_t i = 0; i < exec_learner_arrays(t->learner); i++) {
         exec_array_t a;
         exec_learner_array(t->learner, i, &a);
@@ -193,9 +194,12 @@ static void describe(const training_t *t) {
     sbuf_printf(&out, "%.0f parameters; ", n);
     if (t->feed.data) data_describe(t->feed.data, &out);
     else sbuf_printf(&out, "%lld micro-batches", (long long)t->feed.n_batches);
-    fprintf(stderr, "%s; steps of %lld x %lld x %lld tokens; back end %s, target %s, %d thread%s\n",
-            out.data, (long long)t->feed.n, (long long)t->feed.rows, (long long)t->feed.length,
-            backend_names[t->o->backend], t->s->plan->targets[0]->name, t->s->threads,
+    const char *ranks =
+        t->feed.ranks > 1 ? arena_printf(t->arena, "%d ranks, each ", t->feed.ranks) : "";
+    fprintf(stderr,
+            "%s; steps of %lld x %lld x %lld tokens; back end %s, target %s, %s%d thread%s\n",
+            out.data, (long long)feed_micros(t), (long long)t->feed.rows, (long long)t->feed.length,
+            backend_names[t->o->backend], t->s->plan->targets[0]->name, ranks, t->s->threads,
             t->s->threads == 1 ? "" : "s");
     sbuf_free(&out);
 }
@@ -203,11 +207,12 @@ static void describe(const training_t *t) {
 static bool learn(training_t *t) {
     const char *rows = t->out ? arena_printf(t->arena, "%s/metrics.csv", t->out) : NULL;
     if (!open_learner(t) || !save_resume(t)) return false;
+    if (t->follows) rows = t->out = NULL; /* what is left to write there is rank 0's */
     if (!metrics_open(&t->metrics, t->arena, rows, t->step, t->d)) return false;
     measure(t);
     describe(t);
     interrupt_catch();
-    return train_loop(t) && put_trajectory(t) && show_summary(t);
+    return train_loop(t) && (t->follows || (put_trajectory(t) && show_summary(t)));
 }
 
 static bool train(training_t *t) {
@@ -215,7 +220,7 @@ static bool train(training_t *t) {
     if (trajectory && !output_place_check(trajectory, t->d)) return false;
     if (!open_model(t) || !feed_open(t) || !check_length(t) || !count_steps(t)) return false;
     if (!open_text_for_samples(t) || !make_plan(t)) return false;
-    if (t->o->given[OPT_DRY_RUN]) return train_dry(t);
+    if (t->o->given[OPT_DRY_RUN]) return t->follows || train_dry(t);
     return save_open(t) && learn(t);
 }
 
@@ -241,6 +246,12 @@ static options_t own_options(const options_t *o) {
     return mine;
 }
 
+/* Who ends the others does not come back to say why. */
+static void end_ranks(ranks_t *r, bool well, diag_t *d) {
+    if (!well && ranks_size(r) > 1) diag_print(d, stderr);
+    ranks_close(r, well);
+}
+
 int command_train(const options_t *o, diag_t *d) {
     if (o->given[OPT_HELP]) return print_command_help(o, d);
     static const option_id_t needed[] = {OPT_OUT};
@@ -248,15 +259,24 @@ int command_train(const options_t *o, diag_t *d) {
     int missing = check_needed(o, needed, keeps || o->given[OPT_RESUME]);
     if (missing) return missing;
     if (!train_excludes(o, d)) return EXIT_VALUE;
+    ranks_t *ranks = ranks_open(d);
+    if (!ranks) return EXIT_VALUE;
     options_t mine = own_options(o);
     train_settings(&mine);
     session_t s = session_new(&mine, d);
     s.advises = s.trains = true;
-    training_t t = {
-        .s = &s, .o = &mine, .d = d, .arena = o->arena, .out = o->text[OPT_OUT], .patient = true};
+    training_t t = {.s = &s,
+                    .o = &mine,
+                    .d = d,
+                    .arena = o->arena,
+                    .out = o->text[OPT_OUT],
+                    .ranks = ranks,
+                    .follows = ranks_rank(ranks) > 0,
+                    .patient = true};
     bool ok = train(&t);
     int signal = t.signal;
     training_free(&t);
+    end_ranks(ranks, ok && diag_errors(d) == 0, d);
     if (diag_errors(d)) return EXIT_VALUE;
     if (ok && signal) return 128 + signal;
     return ok ? 0 : EXIT_VALUE;

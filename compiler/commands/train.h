@@ -4,6 +4,7 @@
  *   train_options.c  options of the command line → keys of the spec's section `train:`
  *   train_feed.c     where micro-batches come from: data, or a file of them
  *   train_loop.c     steps
+ *   ranks.c          the processes that train together
  *   train_eval.c     how well the model does on what it does not learn
  *   train_buckets.c  how evenly LSH layers fill their buckets
  *   train_sample.c   a text that it writes meanwhile
@@ -16,6 +17,7 @@
 #include "commands/checkpoint.h"
 #include "commands/metrics.h"
 #include "commands/progress.h"
+#include "commands/ranks.h"
 #include "commands/session.h"
 #include "commands/tensors.h"
 #include "commands/text.h"
@@ -32,8 +34,12 @@ typedef struct {
 
 typedef struct {
     int64_t rows, length; /* of a micro-batch */
-    int64_t n;            /* micro-batches of a step that are this rank's */
+    int64_t
+        n; /* micro-batches of a step that are this rank's: number k of them is number k * ranks + rank of
+                           * the step */
+    int rank, ranks;      /* this one; of how many */
     micro_t *micros;      /* [n], of the step that was taken last */
+    double *items, *mine; /* [n * ranks], of all micro-batches of that step; [n], of these */
     st_file_t *file;      /* --batches; NULL: data */
     int64_t n_batches;
     const char *path;
@@ -69,6 +75,8 @@ typedef struct {
     const char *out; /* DIR; NULL: nothing is kept */
     text_t *text;    /* NULL: there is none */
     feed_t feed;
+    ranks_t *ranks;
+    bool follows; /* another rank, which alone evaluates, saves and shows */
     exec_learner_t *learner;
     keeper_t *keeper;              /* of checkpoints; NULL: none */
     struct buckets_watch *buckets; /* NULL: none */
@@ -96,8 +104,13 @@ void train_settings(options_t *o);
 /* train_feed.c: from the spec and the options; false after errors. feed_take: the micro-batches of a step. */
 bool feed_open(training_t *t);
 bool feed_take(training_t *t, int64_t step);
-double feed_items(const training_t *t);        /* of the whole step, of all ranks */
-reformer_io_t batch_io(const data_batch_t *b); /* its inputs and labels */
+double feed_items(const training_t *t);             /* of the whole step, of all ranks */
+int64_t feed_micros(const training_t *t);           /* likewise: how many */
+int64_t feed_micro(const training_t *t, int64_t k); /* the number in the step of this rank's k-th */
+double feed_tokens(const training_t *t);            /* of a step, of all ranks */
+reformer_io_t batch_io(const data_batch_t *b);      /* its inputs and labels */
+/* all[micros]: a number of each micro-batch of the step, of which mine[n] are these. False after an error in t->d. */
+bool feed_gather(const training_t *t, const double *mine, double *all);
 double feed_epoch(const training_t *t, int64_t step);
 void feed_close(feed_t *f);
 

@@ -87,7 +87,8 @@ static bool take_file(training_t *t, int64_t step) {
     arena_free(f->scratch);
     f->scratch = arena_new();
     for (int64_t k = 0; k < f->n; k++)
-        if (!take_file_batch(t, step * f->n + k, &f->micros[k])) return false;
+        if (!take_file_batch(t, step * feed_micros(t) + feed_micro(t, k), &f->micros[k]))
+            return false;
     return true;
 }
 
@@ -97,9 +98,10 @@ static bool open_file(training_t *t) {
     f->scratch = arena_new();
     f->file = st_open(f->path, t->d);
     if (!f->file || !check_file(f, t->d)) return false;
-    if (f->n_batches % f->n == 0) return true;
-    diag_error(t->d, IN_FILE(f->path), "%lld micro-batches; train.accumulate is %lld",
-               (long long)f->n_batches, (long long)f->n);
+    if (f->n_batches % feed_micros(t) == 0) return true;
+    const char *ranks = f->ranks > 1 ? arena_printf(t->arena, ", of %d ranks each", f->ranks) : "";
+    diag_error(t->d, IN_FILE(f->path), "%lld micro-batches; train.accumulate is %lld%s",
+               (long long)f->n_batches, (long long)f->n, ranks);
     return false;
 }
 
@@ -109,7 +111,7 @@ static bool take_data(training_t *t, int64_t step) {
     feed_t *f = &t->feed;
     for (int64_t k = 0; k < f->n; k++) {
         data_batch_t *b = &f->batches[k];
-        if (!data_rows(f->data, step, k * f->rows, f->rows, b, t->d)) return false;
+        if (!data_rows(f->data, step, feed_micro(t, k) * f->rows, f->rows, b, t->d)) return false;
         f->micros[k].io = batch_io(b);
         f->micros[k].io.positions = b->offset ? b->begins : NULL;
     }
@@ -290,7 +292,7 @@ static bool open_data(training_t *t) {
     f->length = length_of(t);
     o.seed = (uint64_t)s->train.seed;
     o.length = f->length;
-    o.rows_per_step = f->rows * f->n;
+    o.rows_per_step = f->rows * feed_micros(t);
     o.vocabulary = t->s->model.facts.vocab;
     o.positions = t->s->model.facts.positions;
     o.pad_id = spec_pad_token(s) < 0 ? 0 : (int32_t)spec_pad_token(s);
@@ -308,7 +310,11 @@ bool feed_open(training_t *t) {
     feed_t *f = &t->feed;
     f->n = t->spec->train.accumulate;
     f->same = t->spec->train.overfit_batch;
+    f->rank = ranks_rank(t->ranks);
+    f->ranks = ranks_size(t->ranks);
     f->micros = ARENA_ARRAY(t->arena, micro_t, f->n);
+    f->items = ARENA_ARRAY(t->arena, double, feed_micros(t));
+    f->mine = ARENA_ARRAY(t->arena, double, f->n);
     return t->o->given[OPT_BATCHES_FILE] ? open_file(t) : open_data(t);
 }
 
@@ -318,13 +324,35 @@ bool feed_take(training_t *t, int64_t step) {
     memset(f->micros, 0, (size_t)f->n * sizeof *f->micros);
     if (!(f->file ? take_file(t, of) : take_data(t, of))) return false;
     for (int64_t k = 0; k < f->n; k++)
-        f->micros[k].items = items_of(&t->s->model.facts, &f->micros[k].io);
-    return true;
+        f->mine[k] = f->micros[k].items = items_of(&t->s->model.facts, &f->micros[k].io);
+    return feed_gather(t, f->mine, f->items);
+}
+
+bool feed_gather(const training_t *t, const double *mine, double *all) {
+    const feed_t *f = &t->feed;
+    double *by_rank = heap_new((size_t)feed_micros(t), sizeof *by_rank);
+    bool ok = ranks_numbers(t->ranks, mine, by_rank, (int)f->n, t->d);
+    for (int64_t m = 0; ok && m < feed_micros(t); m++)
+        all[m] = by_rank[m % f->ranks * f->n + m / f->ranks];
+    heap_free(by_rank);
+    return ok;
+}
+
+int64_t feed_micros(const training_t *t) {
+    return t->feed.n * t->feed.ranks;
+}
+
+int64_t feed_micro(const training_t *t, int64_t k) {
+    return k * t->feed.ranks + t->feed.rank;
+}
+
+double feed_tokens(const training_t *t) {
+    return (double)(feed_micros(t) * t->feed.rows * t->feed.length);
 }
 
 double feed_items(const training_t *t) {
     double items = 0;
-    for (int64_t k = 0; k < t->feed.n; k++) items += t->feed.micros[k].items;
+    for (int64_t m = 0; m < feed_micros(t); m++) items += t->feed.items[m];
     return items;
 }
 

@@ -3,7 +3,9 @@
 
 #include "commands/interrupt.h"
 #include "commands/train.h"
+#include "loops/loops.h"
 #include "support/clock.h"
+#include "support/heap.h"
 #include "support/resident.h"
 
 static const double fade = 0.95; /* of the smoothed loss, per step */
@@ -31,23 +33,59 @@ static bool no_labels(const training_t *t) {
     return false;
 }
 
+/* The gradients of this rank's k-th micro-batch, and its loss. */
+static bool derive_one(training_t *t, int64_t k, double share, bool first, double *loss) {
+    micro_t *m = &t->feed.micros[k];
+    float mean = 0;
+    m->io.threads = t->s->threads;
+    m->io.pool = pool_interface(t->s->pool);
+    m->io.loss = &mean;
+    m->io.dropout_row = (uint32_t)(feed_micro(t, k) * t->feed.rows);
+    if (!exec_learn_gradients(t->learner, &m->io, share, first, t->d)) return false;
+    *loss = (double)mean;
+    return true;
+}
+
+static ranks_form_t form_of(const training_t *t) {
+    if (t->o->backend == BACKEND_REFERENCE) return RANKS_DOUBLE;
+    return t->s->plan->targets[0]->fma ? RANKS_FUSED : RANKS_TWICE;
+}
+
+/* As one rank does it that has all micro-batches: each is added to those before it, wherever it was derived. */
+static bool derive_together(training_t *t, double all, double *losses) {
+    feed_t *f = &t->feed;
+    size_t n;
+    float *sum = exec_learner_sum(t->learner, &n);
+    double *shares = heap_new((size_t)f->ranks, sizeof *shares);
+    bool ok = true;
+    for (int64_t k = 0; ok && k < f->n; k++) {
+        for (int q = 0; q < f->ranks; q++) shares[q] = f->items[k * f->ranks + q] / all;
+        ok = derive_one(t, k, 1, true, &losses[k]) &&
+             ranks_add(t->ranks, form_of(t), sum, shares, n, t->d);
+    }
+    heap_free(shares);
+    return ok && ranks_sum(t->ranks, sum, n, t->d);
+}
+
+static bool derive_alone(training_t *t, double all, double *losses) {
+    for (int64_t k = 0; k < t->feed.n; k++)
+        if (!derive_one(t, k, t->feed.items[k] / all, k == 0, &losses[k])) return false;
+    return true;
+}
+
 /* The loss is the mean over the labels of the whole step, however it is cut into micro-batches. */
 static bool derive(training_t *t, double *loss) {
-    feed_t *f = &t->feed;
+    const feed_t *f = &t->feed;
     double all = feed_items(t);
     if (!(all > 0)) return no_labels(t);
-    for (int64_t k = 0; k < f->n; k++) {
-        micro_t *m = &f->micros[k];
-        float mean = 0;
-        double share = m->items / all;
-        m->io.threads = t->s->threads;
-        m->io.pool = pool_interface(t->s->pool);
-        m->io.loss = &mean;
-        m->io.dropout_row = (uint32_t)(k * f->rows);
-        if (!exec_learn_gradients(t->learner, &m->io, share, k == 0, t->d)) return false;
-        if (m->items > 0) *loss += share * (double)mean;
-    }
-    return true;
+    int64_t n = feed_micros(t);
+    double *losses = heap_new((size_t)(f->n + n), sizeof *losses), *every = losses + f->n;
+    bool ok = (f->ranks > 1 ? derive_together : derive_alone)(t, all, losses) &&
+              feed_gather(t, losses, every);
+    for (int64_t m = 0; ok && m < n; m++)
+        if (f->items[m] > 0) *loss += f->items[m] / all * every[m];
+    heap_free(losses);
+    return ok;
 }
 
 static bool take_step(training_t *t, metric_t *row) {
@@ -60,7 +98,7 @@ static bool take_step(training_t *t, metric_t *row) {
     counters_t *c = &t->count;
     c->smoothed = fade * c->smoothed + (1 - fade) * loss;
     c->weight = fade * c->weight + (1 - fade);
-    c->tokens += (double)(t->feed.n * t->feed.rows * t->feed.length);
+    c->tokens += feed_tokens(t);
     t->learning += seconds;
     t->step++;
     *row = metric_none();
@@ -142,9 +180,19 @@ static bool settle(training_t *t, metric_t *row, bool last) {
     return !is_due(s->train.sample_every, t->step) || sample(t);
 }
 
-static bool ends(training_t *t) {
-    t->signal = interrupt_caught();
-    return t->signal || t->step >= t->steps || time_is_up(t) || !t->patient;
+/* Rank 0 has the clock and has seen evaluations; a signal to any of them is one to all. */
+static bool ends(training_t *t, bool *over) {
+    bool mine = !t->follows && (time_is_up(t) || !t->patient);
+    const double say[] = {interrupt_caught(), mine};
+    double *all = heap_new(2 * (size_t)t->feed.ranks, sizeof *all);
+    bool ok = ranks_numbers(t->ranks, say, all, 2, t->d);
+    *over = t->step >= t->steps;
+    for (int q = 0; ok && q < t->feed.ranks; q++) {
+        if (all[2 * q] > 0 && !t->signal) t->signal = (int)all[2 * q];
+        *over = *over || t->signal || all[2 * q + 1] > 0;
+    }
+    heap_free(all);
+    return ok;
 }
 
 bool train_loop(training_t *t) {
@@ -152,20 +200,19 @@ bool train_loop(training_t *t) {
     t->first = t->step;
     t->logged_tokens = t->count.tokens;
     t->patient = true;
-    show_begin(t);
+    if (!t->follows) show_begin(t);
     bool ok = t->step > 0 || save_last(t), over = t->step >= t->steps;
     while (ok && !over) {
         metric_t row;
-        ok = take_step(t, &row);
+        ok = take_step(t, &row) && ends(t, &over);
         if (!ok) break;
-        over = ends(t);
-        show_step(t, &row);
-        ok = settle(t, &row, over && !t->signal);
-        over = over || ends(t);
+        if (!t->follows) show_step(t, &row);
+        ok = t->follows || settle(t, &row, over && !t->signal);
+        if (ok && !over) ok = ends(t, &over);
     }
-    progress_clear(&t->bar);
+    if (!t->follows) progress_clear(&t->bar);
     bool learnt = t->step > t->first;
-    ok = ok && (!learnt || save_last(t)) && show_plot(t);
+    ok = ok && (!learnt || save_last(t)) && (t->follows || show_plot(t));
     t->count.seconds = seconds_so_far(t);
     return ok;
 }

@@ -120,8 +120,12 @@ bool save_open(training_t *t) {
     k->numbers = ARENA_ARRAY(t->arena, checkpoint_number_t, N_COUNTERS);
     for (int i = 0; i < N_COUNTERS; i++) k->numbers[i].key = counters[i].key;
     if (t->spec->compile.text == TEXT_SENTENCEPIECE) k->pieces = text_model_path(t->spec);
-    k->folder = checkpoint_open(t->out, t->o->given[OPT_RESUME], t->spec->train.keep, t->d);
+    bool resume = t->o->given[OPT_RESUME];
+    if (!t->follows) k->folder = checkpoint_open(t->out, resume, t->spec->train.keep, t->d);
     if (k->folder) remove_unfinished(t);
+    bool open = k->folder != NULL; /* rank 0 has made it before others look */
+    if ((!t->follows && !open) || !ranks_share(t->ranks, &open, sizeof open, t->d)) return false;
+    if (t->follows) k->folder = checkpoint_look(t->out, t->d);
     return k->folder != NULL;
 }
 
@@ -140,7 +144,7 @@ bool save_resume(training_t *t) {
 /* Rows of metrics first: a run that goes on from this checkpoint counts on them. */
 static bool save(training_t *t, const char *name) {
     keeper_t *k = t->keeper;
-    if (!k) return true;
+    if (!k || t->follows) return true;
     counters_t now = t->count;
     now.seconds += clock_now() - t->started;
     for (int i = 0; i < N_COUNTERS; i++) k->numbers[i].value = *counter(&now, i);
