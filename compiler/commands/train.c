@@ -76,6 +76,7 @@ static bool open_model(training_t *t) {
     session_t *s = t->s;
     if (!session_spec(s) || !gradients_possible(s)) return false;
     t->spec = s->spec;
+    if (t->o->given[OPT_EVAL_ONLY] && !session_need_weights(s)) return false;
     if (!s->weights)
         s->weights = arena_printf(t->arena, "random:%lld", (long long)t->spec->train.seed);
     return check_data(t);
@@ -99,7 +100,8 @@ static void take_sizes(training_t *t) {
 
 static bool make_plan(training_t *t) {
     const facts_t *f = &t->s->model.facts;
-    bool samples = t->spec->train.sample_every > 0, forwards = t->feed.data != NULL;
+    bool samples = t->spec->train.sample_every > 0 && !t->o->given[OPT_EVAL_ONLY],
+         forwards = t->feed.data != NULL;
     inputs_t in = {0};
     if (t->feed.file && !feed_take(t, 0)) return false;
     in.labels_f32 = (float *)t->feed.micros[0].io.labels_f32;
@@ -110,7 +112,9 @@ static bool make_plan(training_t *t) {
                            .runs = true,
                            .decodes = samples,
                            .updates = true,
-                           .train = samples || forwards ? TRAIN_TOO : TRAIN_ALONE,
+                           .train = t->o->given[OPT_EVAL_ONLY] ? TRAIN_NOT
+                                    : samples || forwards      ? TRAIN_TOO
+                                                               : TRAIN_ALONE,
                            .train_loss = gradients_loss(f, &in)};
     if (!session_plan(t->s, &want)) return false;
     if (!samples || t->s->plan->step) return true;
@@ -215,12 +219,33 @@ static bool learn(training_t *t) {
     return train_loop(t) && (t->follows || (put_trajectory(t) && show_summary(t)));
 }
 
+/* ---- --eval-only ------------------------------------------------------------------------------------ */
+
+static bool something_to_evaluate(const training_t *t) {
+    if (train_evaluates(t)) return true;
+    diag_error(t->d, IN_FILE("--eval-only"), "nothing is held out to be evaluated");
+    diag_hint(t->d, "--eval-text FILE, or --eval-fraction X above 0");
+    return false;
+}
+
+static bool judge(training_t *t) {
+    session_t *s = t->s;
+    metric_t row = metric_none();
+    if (!something_to_evaluate(t)) return false;
+    if (t->o->backend != BACKEND_REFERENCE && !session_lower(s)) return false;
+    if (!session_compile(s) || !session_weights(s) || !exec_bind(s->exec, s->store, t->d))
+        return false;
+    return buckets_open(t) && train_eval(t, &row) && buckets_look(t, &row) &&
+           show_judgement(t, &row);
+}
+
 static bool train(training_t *t) {
     const char *trajectory = t->o->text[OPT_TRAJECTORY];
     if (trajectory && !output_place_check(trajectory, t->d)) return false;
     if (!open_model(t) || !feed_open(t) || !check_length(t) || !count_steps(t)) return false;
     if (!open_text_for_samples(t) || !make_plan(t)) return false;
     if (t->o->given[OPT_DRY_RUN]) return t->follows || train_dry(t);
+    if (t->o->given[OPT_EVAL_ONLY]) return t->follows || judge(t);
     return save_open(t) && learn(t);
 }
 
@@ -255,7 +280,7 @@ static void end_ranks(ranks_t *r, bool well, diag_t *d) {
 int command_train(const options_t *o, diag_t *d) {
     if (o->given[OPT_HELP]) return print_command_help(o, d);
     static const option_id_t needed[] = {OPT_OUT};
-    bool keeps = !o->given[OPT_TRAJECTORY] && !o->given[OPT_DRY_RUN];
+    bool keeps = !o->given[OPT_TRAJECTORY] && !o->given[OPT_DRY_RUN] && !o->given[OPT_EVAL_ONLY];
     int missing = check_needed(o, needed, keeps || o->given[OPT_RESUME]);
     if (missing) return missing;
     if (!train_excludes(o, d)) return EXIT_VALUE;

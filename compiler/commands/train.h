@@ -133,8 +133,9 @@ bool train_sample(training_t *t);
 void show_begin(training_t *t);
 void show_step(training_t *t, const metric_t *row);
 void show_eval(training_t *t, const metric_t *row, bool best);
-bool show_plot(training_t *t);    /* DIR/loss.svg */
-bool show_summary(training_t *t); /* false: stdout is closed or full */
+bool show_plot(training_t *t);                           /* DIR/loss.svg */
+bool show_judgement(training_t *t, const metric_t *row); /* of --eval-only, on stdout */
+bool show_summary(training_t *t);                        /* false: stdout is closed or full */
 
 /* train_save.c */
 bool save_open(training_t *t);   /* DIR, locked; with --resume its state is t's */

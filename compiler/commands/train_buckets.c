@@ -107,8 +107,8 @@ bool buckets_look(training_t *t, metric_t *row) {
     if (!w) return true;
     float loss;
     w->empty = w->buckets = w->largest = 0;
-    if (!take_batch(t, w) || !exec_bind(w->session.exec, exec_learner_store(t->learner), t->d))
-        return false;
+    const store_t *newest = t->learner ? exec_learner_store(t->learner) : t->s->store;
+    if (!take_batch(t, w) || !exec_bind(w->session.exec, newest, t->d)) return false;
     reformer_io_t io = batch_io(&w->batch);
     io.threads = t->s->threads;
     io.pool = pool_interface(t->s->pool);

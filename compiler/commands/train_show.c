@@ -166,20 +166,34 @@ static void talk(const training_t *t) {
 }
 
 /* A line each, as `eval` has them. */
+static void put_eval(const training_t *t, const metric_t *e, sbuf_t *out) {
+    sbuf_printf(out, "eval_loss %.6f\n", e->eval_loss);
+    if (isfinite(e->eval_bits)) sbuf_printf(out, "eval_bits_per_byte %.6f\n", e->eval_bits);
+    if (isfinite(e->accuracy)) sbuf_printf(out, "eval_accuracy %.6f\n", e->accuracy);
+    if (isfinite(e->sequences) && t->spec->train.task)
+        sbuf_printf(out, "eval_sequence_accuracy %.6f\n", e->sequences);
+    if (isfinite(e->f1)) sbuf_printf(out, "eval_f1 %.6f\n", e->f1);
+}
+
 static void list(const training_t *t, sbuf_t *out) {
     const counters_t *c = &t->count;
     const metric_t *e = last_eval(t);
     sbuf_printf(out, "steps %lld\ntokens %.0f\n", (long long)t->step, c->tokens);
     if (c->weight > 0) sbuf_printf(out, "loss %.6f\n", c->smoothed / c->weight);
-    if (e) sbuf_printf(out, "eval_loss %.6f\n", e->eval_loss);
-    if (e && isfinite(e->eval_bits)) sbuf_printf(out, "eval_bits_per_byte %.6f\n", e->eval_bits);
-    if (e && isfinite(e->accuracy)) sbuf_printf(out, "eval_accuracy %.6f\n", e->accuracy);
-    if (e && isfinite(e->sequences) && t->spec->train.task)
-        sbuf_printf(out, "eval_sequence_accuracy %.6f\n", e->sequences);
-    if (e && isfinite(e->f1)) sbuf_printf(out, "eval_f1 %.6f\n", e->f1);
+    if (e) put_eval(t, e, out);
     if (c->best_step > 0)
         sbuf_printf(out, "best_step %.0f\nbest_eval_loss %.6f\n", c->best_step, c->best);
     if (t->learning > 0) sbuf_printf(out, "tokens_per_second %.6f\n", tokens_per_second(t));
+}
+
+bool show_judgement(training_t *t, const metric_t *row) {
+    sbuf_t out = {0};
+    put_eval(t, row, &out);
+    if (isfinite(row->empty))
+        sbuf_printf(&out, "empty_buckets %.6f\nlargest_bucket %.6f\n", row->empty, row->largest);
+    bool ok = print_out(&out, t->d);
+    sbuf_free(&out);
+    return ok;
 }
 
 bool show_summary(training_t *t) {

@@ -144,6 +144,12 @@ t classifier 0 'accuracy 100.00 %, F1 1.0000' model.yaml --set 'architectures=[R
 json classes/last/config.json id2label.1 '"good"'
 t masked 0 'held out: loss' model.yaml --set 'architectures=[ReformerForMaskedLM]' --set is_decoder=false --text text.txt --out masked --steps 4
 t task 0 'of whole rows' model.yaml --set vocab_size=16 --task duplicate --out task --steps 4
+t eval-of-task 0 '' task/last --task duplicate --eval-only --set num_hashes=2
+says '^eval_sequence_accuracy [0-9.]+$'
+t eval-of-text 0 '' run/last --text text.txt --eval-only --set train.eval_windows=8
+equal evaluated-as-at-the-end "$(grep ^eval_loss .out)" "eval_loss $(awk -F, 'END { printf "%.6f", $8 }' run/metrics.csv)"
+t eval-of-nothing 1 '^--eval-only: error: nothing is held out' run/last --text text.txt --eval-only --eval-fraction 0
+t eval-without-weights 1 'has no weights beside it' model.yaml --text text.txt --eval-only
 check tokenize 0 '' "$REFORMERC" tokenize model.yaml --text text.txt -o text.bin
 t of-tokens 0 '' model.yaml --text text.bin --out tokens --steps 12
 same tokens-as-text tokens/last/model.safetensors run/last/model.safetensors
