@@ -21,7 +21,7 @@ static const struct {
                 {"best_eval_loss", offsetof(counters_t, best)},
                 {"best_step", offsetof(counters_t, best_step)},
                 {"evaluations_since_best", offsetof(counters_t, worse)}};
-enum { N_COUNTERS = sizeof counters / sizeof counters[0], N_FACTS = 3 };
+enum { N_COUNTERS = sizeof counters / sizeof counters[0], N_FACTS = 4 };
 
 static double *counter(counters_t *c, int i) {
     return (double *)(void *)((char *)c + counters[i].offset);
@@ -89,8 +89,9 @@ static void describe_state(training_t *t) {
     facts[0] = (checkpoint_fact_t){"data", data_print(t)};
     facts[1] = (checkpoint_fact_t){
         "rotations", arena_printf(t->arena, "%016llx", (unsigned long long)rotations_print(t))};
+    facts[2] = (checkpoint_fact_t){"ranks", arena_printf(t->arena, "%d", t->feed.ranks)};
     const char *graph = graphs_text(t);
-    if (graph) facts[2] = (checkpoint_fact_t){"graph", text_print(t, graph)};
+    if (graph) facts[3] = (checkpoint_fact_t){"graph", text_print(t, graph)};
     *state = (checkpoint_t){.spec = s,
                             .graph = graph,
                             .pieces = k->pieces,
