@@ -7,6 +7,7 @@ root=$(cd "$(dirname "$0")" && pwd)
     libjansson-dev libcmocka-dev llvm-19-dev gnuplot-nox clang-format binutils gdb gcc-aarch64-linux-gnu \
     libc6-dev-arm64-cross qemu-user
 "$root/scripts/packages.sh" libsentencepiece-dev sentencepiece || echo "Going on without SentencePiece." >&2
+"$root/scripts/packages.sh" libopenmpi-dev openmpi-bin || echo "Going on without MPI." >&2
 "$root/scripts/build.sh" release
 cd "$root"
 if [ $# -eq 0 ]; then set -- -LE long; fi

@@ -16,9 +16,10 @@ enum { PIECE = 1 << 20, LINE = 16 }; /* floats that are on their way from one ra
 struct ranks {
     int rank, size;
     bool started;
-    float *slice, *inbox; /* [each], [size][piece] */
-    MPI_Request *requests;
-    size_t each, n; /* floats of a slice, of the sum that has begun */
+    float *slice, *inbox;  /* [each], [size][piece] */
+    MPI_Request *requests; /* [2 * size] */
+    int *count, *first;    /* [size]: of slices */
+    size_t each, n;        /* floats of a slice, of the sum that has begun */
     bool begun;
 };
 
@@ -45,6 +46,8 @@ ranks_t *ranks_open(diag_t *d) {
     ok = ok && went_well(MPI_Comm_size(MPI_COMM_WORLD, &r->size), d);
     if (ok) {
         r->requests = heap_new((size_t)r->size * 2, sizeof *r->requests);
+        r->count = heap_new((size_t)r->size, sizeof *r->count);
+        r->first = heap_new((size_t)r->size, sizeof *r->first);
         return r;
     }
     ranks_close(r, false);
@@ -57,6 +60,8 @@ void ranks_close(ranks_t *r, bool well) {
     heap_free(r->slice);
     heap_free(r->inbox);
     heap_free(r->requests);
+    heap_free(r->count);
+    heap_free(r->first);
     heap_free(r);
     if (!started) return;
     if (well) (void)MPI_Finalize();
@@ -140,15 +145,20 @@ bool ranks_add(ranks_t *r, ranks_form_t form, const float *gradient, const doubl
 bool ranks_sum(ranks_t *r, float *sum, size_t n, diag_t *d) {
     if (!r->begun || r->n != n) bug("ranks_sum: %zu floats, and %zu were added", n, r->n);
     r->begun = false;
-    for (int k = 0; k < r->size; k++)
-        for (size_t at = 0; at < r->each; at += PIECE) {
-            int piece = piece_of(r, k, at);
-            float *to = sum + (size_t)k * r->each + at;
-            if (k == r->rank && piece > 0) memcpy(to, r->slice + at, (size_t)piece * sizeof *to);
-            if (piece > 0 && !went_well(MPI_Bcast(to, piece, MPI_FLOAT, k, MPI_COMM_WORLD), d))
-                return false;
-        }
-    return true;
+    if (n > INT32_MAX) {
+        diag_error(d, NOWHERE, "%zu weights are too many for several ranks, the most is %d", n,
+                   INT32_MAX);
+        return false;
+    }
+    for (int k = 0; k < r->size; k++) {
+        size_t from = (size_t)k * r->each < n ? (size_t)k * r->each : n;
+        r->first[k] = (int)from;
+        r->count[k] = (int)(n - from < r->each ? n - from : r->each);
+    }
+    memcpy(sum + r->first[r->rank], r->slice, (size_t)r->count[r->rank] * sizeof *sum);
+    return went_well(MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_FLOAT, sum, r->count, r->first, MPI_FLOAT,
+                                    MPI_COMM_WORLD),
+                     d);
 }
 
 /* ---- numbers ----------------------------------------------------------------------------------- */
