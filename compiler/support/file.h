@@ -54,7 +54,8 @@ void input_close(input_t *in);
 /* ---- writing (file.c) ----------------------------------------------------------------------- */
 
 /* Output that appears complete under its name, or not at all: written to a temporary file beside
- * it, renamed by output_commit(). A full disk is an error. Of a symbolic link the file that it names is
+ * it, renamed by output_commit(). A full disk is an error, and so is a file there that nobody has the right to write.
+ * Of a symbolic link the file that it names is
  * written; what is no regular file, "-" (stdout) or a descriptor by name (/dev/stdout) is written in
  * place, at commit. Several outputs of one command are a set: all of them are written and checked before
  * the first is renamed, and where one cannot be, those before it are put back. */

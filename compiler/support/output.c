@@ -111,6 +111,20 @@ static output_t *cannot(output_t *o, const char *what) {
     return NULL;
 }
 
+/* A rename asks the folder alone, so that a file could be replaced that its owner has made read-only. */
+static bool is_kept(const char *target) {
+    struct stat st;
+    return stat(target, &st) == 0 && (st.st_mode & (S_IWUSR | S_IWGRP | S_IWOTH)) == 0;
+}
+
+static output_t *keeps(output_t *o) {
+    diag_error(o->diag, IN_FILE(o->path),
+               "is read-only (no write permission for anybody), and stays as it is");
+    diag_hint(o->diag, "another name, or chmod u+w %s", o->path);
+    release(o);
+    return NULL;
+}
+
 static void give_up(void *o, size_t bytes) {
     (void)bytes;
     output_abort(o);
@@ -122,6 +136,7 @@ output_t *output_open(const char *path, diag_t *d) {
     o->path = heap_text(path);
     o->target = output_target(path);
     if (!o->target) return errno ? cannot(o, "cannot create") : o;
+    if (is_kept(o->target)) return keeps(o);
     int fd = create_temporary(o);
     if (fd < 0) return cannot(o, "cannot create");
     o->file = fdopen(fd, "wb");

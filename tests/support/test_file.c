@@ -266,6 +266,25 @@ static void output_follows_links(void **state) {
     diag_free(d);
 }
 
+/* Through links, too, and whoever asks: root could. */
+static void read_only_stays(void **state) {
+    (void)state;
+    diag_t *d = diag_new();
+    const char *kept = in_folder("kept"), *link = in_folder("to-kept");
+    assert_true(file_write(kept, "mine", 4, d));
+    assert_int_equal(chmod(kept, 0444), 0);
+    assert_int_equal(symlink(kept, link), 0);
+    assert_false(file_write(kept, "other", 5, d));
+    assert_error(d, "kept: error: is read-only");
+    assert_false(file_write(link, "other", 5, d));
+    assert_int_equal(diag_errors(d), 2);
+    assert_content(kept, "mine");
+    assert_int_equal(chmod(kept, 0600), 0);
+    assert_true(file_write(kept, "other", 5, d));
+    assert_content(kept, "other");
+    diag_free(d);
+}
+
 static void output_has_usual_permissions(void **state) {
     (void)state;
     diag_t *d = diag_new();
@@ -389,6 +408,7 @@ int main(void) {
         cmocka_unit_test(output_appears_at_commit),
         cmocka_unit_test(sets_are_whole),
         cmocka_unit_test(output_follows_links),
+        cmocka_unit_test(read_only_stays),
         cmocka_unit_test(output_has_usual_permissions),
         cmocka_unit_test(output_onto_devices),
         cmocka_unit_test(full_disk),
