@@ -587,7 +587,7 @@ int reformer_train_accumulate(reformer_trainer_t *t, const reformer_io_t *io, do
 /* The update by t->sum; report gets what it knows. */
 int reformer_train_update(reformer_trainer_t *t, int threads, const reformer_pool_t *pool,
                           reformer_train_report_t *report, void *workspace);
-/* Labels of io that its loss is the mean of; QA: rows. */
+/* Labels of io that its loss is the mean of; QA: rows. -REFORMER_E_BATCH, -REFORMER_E_LENGTH: no model takes so many rows, tokens. */
 int64_t reformer_items(const reformer_desc_t *desc, const reformer_io_t *io);
 /* Checksum and number of NaN and infinities of weights that have changed since their file was written. */
 int reformer_sign_weights(const reformer_desc_t *desc, void *weights, size_t bytes);

@@ -156,6 +156,8 @@ int64_t reformer_items(const reformer_desc_t *desc, const reformer_io_t *io) {
     if (!desc || !io) return 0;
     size_t rows = io->batch ? io->batch : (size_t)desc->batch, first = 0;
     int64_t items = 0;
+    if (rows > (uint64_t)desc->batch) return -REFORMER_E_BATCH;
+    if (io->length == 0 || io->length > (uint64_t)desc->max_length) return -REFORMER_E_LENGTH;
     switch (desc->head) {
     case REFORMER_HEAD_NONE: return 0;
     case REFORMER_HEAD_QA: return (int64_t)rows;
@@ -260,10 +262,15 @@ int reformer_train_update(reformer_trainer_t *t, int threads, const reformer_poo
 
 /* ---- a step ----------------------------------------------------------------------------------- */
 
-static int64_t count_items(const reformer_trainer_t *t, const reformer_io_t *io, size_t n) {
-    int64_t items = 0;
-    for (size_t i = 0; i < n; i++) items += reformer_items(t->model->desc, &io[i]);
-    return items;
+static int count_items(const reformer_trainer_t *t, const reformer_io_t *io, size_t n,
+                       int64_t *items) {
+    *items = 0;
+    for (size_t i = 0; i < n; i++) {
+        int64_t own = reformer_items(t->model->desc, &io[i]);
+        if (own < 0) return (int)-own;
+        *items += own;
+    }
+    return *items ? REFORMER_OK : REFORMER_E_LABEL;
 }
 
 /* All micro-batches; the loss is their mean by labels. */
@@ -296,8 +303,8 @@ int reformer_train_step(reformer_trainer_t *t, const reformer_io_t *io, size_t n
     if (!io || n == 0) return REFORMER_E_ARGUMENT;
     if (!report) report = &own;
     *report = (reformer_train_report_t){.step = t->step, .bad = -1};
-    report->items = count_items(t, io, n);
-    if (report->items == 0) return REFORMER_E_LABEL;
+    error = count_items(t, io, n, &report->items);
+    if (error) return error;
     error = accumulate_all(t, io, n, report->items, &report->loss, workspace);
     if (error) {
         move_rotations(t, 0);

@@ -109,10 +109,13 @@ static int update(const step_t *s, diag_t *d) {
 static int run_step(void *arg, diag_t *d) {
     const step_t *s = arg;
     exec_learner_t *l = s->t->learner;
-    int64_t items = 0;
-    for (size_t i = 0; i < s->n; i++) items += reformer_items(&s->t->desc, &s->io[i]);
-    *s->report = (reformer_train_report_t){.items = items, .step = exec_learner_step(l), .bad = -1};
-    if (items == 0) return REFORMER_E_LABEL;
+    *s->report = (reformer_train_report_t){.step = exec_learner_step(l), .bad = -1};
+    for (size_t i = 0; i < s->n; i++) {
+        int64_t items = reformer_items(&s->t->desc, &s->io[i]);
+        if (items < 0) return (int)-items;
+        s->report->items += items;
+    }
+    if (s->report->items == 0) return REFORMER_E_LABEL;
     int code = accumulate(s, d);
     if (code == REFORMER_OK) code = update(s, d);
     exec_learner_evaluates(l, true);

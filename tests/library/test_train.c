@@ -145,6 +145,9 @@ static void what_cannot_be_is_refused(void **state) {
     io.labels = NULL;
     assert_int_equal(reformerc_train_step(e.trainer, &io, 1, NULL), REFORMER_E_LABEL);
     io = e.c.io;
+    io.length = 1 << 20;
+    assert_int_equal(reformerc_train_step(e.trainer, &io, 1, NULL), REFORMER_E_LENGTH);
+    io = e.c.io;
     float before = loss_of(&e);
     int32_t *ids = arena_alloc(e.c.arena, io.batch * io.length * sizeof *ids);
     for (size_t i = 0; i < io.batch * io.length; i++) ids[i] = -1;

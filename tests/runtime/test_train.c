@@ -247,9 +247,10 @@ static void rotations_come_and_go(void **state) {
         reformer_draw_rotations(&rotations[0], 77, (uint32_t)k, 1, 0, 1, own);
         assert_true(drawn[2 * k] == own[0] && drawn[2 * k + 1] == own[0]);
     }
-    io[1].length = 1000; /* a step that fails in its second batch */
+    static const int32_t wrong[4] = {1, 2, VOCAB, 4};
+    io[1].input_ids = wrong; /* a step that fails in its second batch */
     assert_int_equal(reformer_train_step(&e.trainer, io, MICRO, NULL, e.workspace),
-                     REFORMER_E_LENGTH);
+                     REFORMER_E_TOKEN);
     for (int i = 0; i < ROTATIONS; i++) assert_true(packed(&e)[16 + i] == (float)i);
     assert_int_equal(e.trainer.step, 2);
     end(&e);
@@ -306,6 +307,10 @@ static void what_cannot_be_is_refused(void **state) {
     assert_int_equal(reformer_train_step(NULL, io, 1, NULL, e.workspace), REFORMER_E_ARGUMENT);
     assert_int_equal(reformer_train_step(t, io, 1, NULL, NULL), REFORMER_E_ARGUMENT);
     assert_int_equal(reformer_train_step(t, io, 1, NULL, e.workspace + 4), REFORMER_E_ALIGNMENT);
+    io[0].length = 1000; /* nothing is read of what cannot be */
+    assert_int_equal(reformer_train_step(t, io, 1, NULL, e.workspace), REFORMER_E_LENGTH);
+    io[0] = io_of(five, BATCH + 1);
+    assert_int_equal(reformer_train_step(t, io, 1, NULL, e.workspace), REFORMER_E_BATCH);
     assert_int_equal(t->step, 0);
     reformer_trainer_t other;
     unsigned char *elsewhere = e.weights + 64;
