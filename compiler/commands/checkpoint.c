@@ -245,9 +245,9 @@ static checkpoints_t *new_checkpoints(const char *folder) {
 /* Beginning anew over a training, or going on with none. */
 static bool check_begin(checkpoints_t *c, bool resume, diag_t *d) {
     bool has = checkpoint_has(c, "last");
-    if (has && !resume) {
-        diag_error(d, IN_FILE(c->folder), "holds a training already, of %" PRId64 " steps",
-                   step_at(c, inside(c, "last")));
+    int64_t steps = has ? step_at(c, inside(c, "last")) : 0;
+    if (has && !resume && steps != 0) { /* of no step nothing is lost */
+        diag_error(d, IN_FILE(c->folder), "holds a training already, of %" PRId64 " steps", steps);
         diag_hint(d, "--resume goes on with it; a new one needs another folder");
         return false;
     }

@@ -219,6 +219,8 @@ static bool open_tables(training_t *t, const data_options_t *o) {
     return t->feed.data != NULL;
 }
 
+enum { TASK_CLASSES = 10 }; /* digits */
+
 static bool open_task(training_t *t, const data_options_t *o) {
     task_t task = task_of((task_kind_t)t->spec->train.task, o->length, o->vocabulary);
     arch_t needed = task_classifies(&task) ? ARCH_CLASSIFIER : ARCH_CAUSAL_LM;
@@ -226,6 +228,12 @@ static bool open_task(training_t *t, const data_options_t *o) {
         diag_error(t->d, t->spec->at[KEY_train_task], "the task %s is one for a %s; this is a %s",
                    task_name(task.kind), arch_hf_name(needed),
                    arch_hf_name(t->s->model.facts.head));
+        return false;
+    }
+    if (task_classifies(&task) && t->s->model.facts.labels < TASK_CLASSES) {
+        diag_error(t->d, t->spec->at[KEY_num_labels],
+                   "the task %s has %d classes; 'num_labels' is %lld", task_name(task.kind),
+                   TASK_CLASSES, (long long)t->s->model.facts.labels);
         return false;
     }
     if (!task_check(&task, t->d)) return false;

@@ -48,6 +48,8 @@ t no-end 1 'the schedule cosine ends' model.yaml --text text.txt --minutes 1 --s
     --set train.schedule.type=cosine --out x
 t epochs-of-task 1 'a task has no epochs' model.yaml --task duplicate --epochs 1 --out x
 t wrong-task 1 'the task listops is one for a ReformerForSequenceClassification' model.yaml --task listops --out x
+t too-few-classes 1 "the task listops has 10 classes; 'num_labels' is 2" model.yaml --set vocab_size=17 --task listops \
+    --set 'architectures=[ReformerForSequenceClassification]' --set is_decoder=false --out x
 absent x
 
 # ---- a run
@@ -125,9 +127,14 @@ t minutes 0 'time is up: ' model.yaml --text text.txt --out minutes --set train.
 t epochs 0 'step 18/18, epoch 1' model.yaml --text text.txt --out epochs --set train.steps=null --epochs 1 --eval-every 0
 t by-heart 0 '' model.yaml --text text.txt --out heart --overfit-batch --steps 60 --lr 0.03 --set hidden_dropout_prob=0 --eval-every 0
 awk -F, 'END { exit !($4 < 2.5) }' heart/metrics.csv || fail 'one batch is not learnt by heart'
+cp run/last/model.safetensors huge.st
+"$FORGE" poke huge.st huge.st lm_head.decoder.weight 0 7f7fffff
+"$FORGE" poke huge.st huge.st lm_head.decoder.weight 40 ff7fffff
 t diverges 1 'step [0-9]+: the (gradient|loss) is not' model.yaml --text text.txt --out wild --steps 50 --lr 1000 \
     --set train.optimizer.type=sgd --set train.max_grad_norm=null --save-every 1
 present wild/last/model.safetensors
+t diverges-at-once 1 'step 1: the ' model.yaml --text text.txt --out at-once --weights huge.st
+t begins-anew 0 '' model.yaml --text text.txt --out at-once --steps 1
 t dry 0 '' model.yaml --text text.txt --dry-run
 says 'parameters +[0-9,]+$'
 says 'workspace of a train step'
