@@ -73,6 +73,13 @@ static void numbers(ranks_t *r) {
     free(all);
 }
 
+static ranks_form_t first_form(void) {
+#if defined(__x86_64__)
+    if (!__builtin_cpu_supports("fma")) return RANKS_TWICE;
+#endif
+    return RANKS_FUSED;
+}
+
 int main(int argc, char **argv) {
     static const size_t sizes[] = {1, 15, 16, 17, 1000, MOST};
     d = diag_new();
@@ -81,17 +88,17 @@ int main(int argc, char **argv) {
     must(r != NULL, "ranks_open");
     if (strcmp(argv[1], "sum") == 0) {
         for (size_t i = 0; ranks_size(r) > 1 && i < sizeof sizes / sizeof *sizes; i++)
-            for (ranks_form_t form = RANKS_FUSED; form <= RANKS_DOUBLE; form++)
+            for (ranks_form_t form = first_form(); form <= RANKS_DOUBLE; form++)
                 sum(r, form, sizes[i]);
         numbers(r);
         printf("rank %d of %d\n", ranks_rank(r), ranks_size(r));
     } else {
         static float x[1000];
         double shares[64] = {1};
-        must(ranks_size(r) > 1 && ranks_add(r, RANKS_FUSED, x, shares, 1000, d), "ranks_add");
+        must(ranks_size(r) > 1 && ranks_add(r, RANKS_TWICE, x, shares, 1000, d), "ranks_add");
         if (ranks_rank(r) == 1 && strcmp(argv[1], "lost") == 0) kill(getpid(), SIGKILL);
         if (ranks_rank(r) == 1) ranks_close(r, false);
-        (void)ranks_add(r, RANKS_FUSED, x, shares, 1000, d);
+        (void)ranks_add(r, RANKS_TWICE, x, shares, 1000, d);
         puts("went on without rank 1");
     }
     ranks_close(r, true);
