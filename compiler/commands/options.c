@@ -51,9 +51,10 @@ static const command_t commands[] = {
     {"verify", "MODEL --weights W --input IN",
      "runs all back ends side by side and names the first tensor that departs", V, 1,
      command_verify},
-    {"sweep", "MODEL --weights W --text FILE --set KEY=A,B,C [--repeat N] [--output OUT]",
-     "scores a text under every combination of settings: quality, speed, memory, compile time", W,
-     1, command_sweep},
+    {"sweep", "MODEL --text FILE | --train | --task NAME --set KEY=A,B,C [--output OUT]",
+     "scores a text under every combination of settings: quality, speed, memory, compile time; or "
+     "trains the model under each, and compares what they learn",
+     W, 1, command_sweep},
     {"explain", "MODEL [--html FILE]",
      "shows what a model costs: parameters, flops, memory, predicted time, and what could be better",
      L, 1, command_explain},

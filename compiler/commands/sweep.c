@@ -4,7 +4,7 @@
  * byte, as eval computes it), how fast, in how much memory, and how long compiling took; a table on
  * stdout and files by suffix. A point that cannot be compiled is reported and skipped. All points are
  * checked before the first is evaluated, so that mistakes show at once and not hours later. With --repeat
- * all points take turns, so that no time of the day favours one. */
+ * all points take turns, so that no time of the day favours one. A sweep may train each point first (sweep_train.c). */
 #include "commands/sweep.h"
 
 #include <stdlib.h>
@@ -99,14 +99,6 @@ static void say_new_messages(sweep_t *s) {
 
 /* ---- one point -------------------------------------------------------------------------------- */
 
-/* A point's own compilation: memory, messages, settings. */
-typedef struct {
-    arena_t *arena;
-    diag_t *d;
-    options_t o;
-    session_t session;
-} attempt_t;
-
 static void attempt_begin(attempt_t *t, const sweep_t *s, int point) {
     t->arena = arena_new();
     t->d = diag_new();
@@ -114,6 +106,7 @@ static void attempt_begin(attempt_t *t, const sweep_t *s, int point) {
     t->o.arena = t->arena;
     t->o.sets = grid_settings(&s->grid, t->arena, point);
     t->o.n_sets = s->grid.n_axes;
+    t->o.cap_sets = (size_t)t->o.n_sets;
     t->session = session_new(&t->o, t->d);
     t->session.no_cache = true; /* compile time is a result */
 }
@@ -131,12 +124,18 @@ static bool check_text(sweep_t *s, const session_t *session) {
     return s->text != NULL;
 }
 
+static bool check_score(sweep_t *s, attempt_t *t) {
+    bool ok =
+        score_spec(&t->session) && check_text(s, &t->session) && score_plan(&t->session, NULL);
+    if (ok) s->weights = arena_strdup(s->arena, t->session.weights);
+    s->threads = t->session.threads;
+    return ok;
+}
+
 static void check_point(sweep_t *s, int i) {
     attempt_t t;
     attempt_begin(&t, s, i);
-    bool ok = score_spec(&t.session) && check_text(s, &t.session) && score_plan(&t.session, NULL);
-    if (ok) s->weights = arena_strdup(s->arena, t.session.weights);
-    s->threads = t.session.threads;
+    bool ok = s->trains ? sweep_train_check(s, &t, i) : check_score(s, &t);
     conclude(s, &s->points[i], ok, t.d);
     attempt_end(&t);
 }
@@ -229,13 +228,31 @@ static void evaluate_point(sweep_t *s, int i, progress_t *bar) {
     if (ok) say_done(&w, p, &x);
 }
 
+static void train_point(sweep_t *s, int i) {
+    attempt_t t;
+    sbuf_t said = {0};
+    point_t *p = &s->points[i];
+    fprintf(stderr, "point %d of %d: %s\n", i + 1, s->grid.n_points, p->label);
+    attempt_begin(&t, s, i);
+    bool ok = sweep_train_point(s, &t, i);
+    conclude(s, p, ok, t.d);
+    attempt_end(&t);
+    say_new_messages(s);
+    if (p->state != POINT_DONE) return;
+    learnt_line(s, p, &said);
+    fprintf(stderr, "point %d of %d: %s: %s\n", i + 1, s->grid.n_points, p->label, said.data);
+    sbuf_free(&said);
+}
+
 /* ---- all points ------------------------------------------------------------------------------- */
 
 static bool make_points(sweep_t *s) {
     if (!grid_make(&s->grid, s->arena, s->o->sets, s->o->n_sets, s->d)) return false;
     s->points = ARENA_ARRAY(s->arena, point_t, s->grid.n_points);
-    for (int i = 0; i < s->grid.n_points; i++)
+    for (int i = 0; i < s->grid.n_points; i++) {
         s->points[i].label = grid_label(&s->grid, s->arena, i);
+        s->points[i].trained.evals = ARENA_ARRAY(s->arena, trained_eval_t, s->n_evals);
+    }
     return true;
 }
 
@@ -260,8 +277,10 @@ static void announce(const sweep_t *s) {
     int done = sweep_passes(s, s->repeat), skipped = sweep_count(s, POINT_INVALID);
     fprintf(stderr, "%d point%s, ", s->grid.n_points, s->grid.n_points == 1 ? "" : "s");
     if (s->repeat > 1) fprintf(stderr, "%d passes of ", s->repeat);
-    fprintf(stderr, "%lld tokens each; back end %s, %d thread%s\n", (long long)s->tokens.n,
-            backend_names[s->o->backend], s->threads, s->threads == 1 ? "" : "s");
+    if (s->trains) fprintf(stderr, "trained one after the other");
+    else fprintf(stderr, "%lld tokens each", (long long)s->tokens.n);
+    fprintf(stderr, "; back end %s, %d thread%s\n", backend_names[s->o->backend], s->threads,
+            s->threads == 1 ? "" : "s");
     if (skipped) fprintf(stderr, "%d of them cannot be compiled\n", skipped);
     if (done && s->repeat > 1)
         fprintf(stderr, "%d passes are done already (%s)\n", done, s->record);
@@ -277,7 +296,8 @@ static bool evaluate_round(sweep_t *s, int round, progress_t *bar) {
         point_t *p = &s->points[i];
         int before = p->n_passes;
         if (p->state == POINT_INVALID || before > round) continue;
-        evaluate_point(s, i, bar);
+        if (s->trains) train_point(s, i);
+        else evaluate_point(s, i, bar);
         if (p->n_passes > before && !record_write(s)) return false;
     }
     return true;
@@ -299,9 +319,9 @@ static void say_interrupted(const sweep_t *s) {
 }
 
 static bool report(sweep_t *s) {
-    sweep_mark_front(s);
     sbuf_t table = {0};
-    render_table(s, &table);
+    if (!s->trains) sweep_mark_front(s);
+    (s->trains ? learnt_table : render_table)(s, &table);
     bool printed = print_out(&table, s->d);
     sbuf_free(&table);
     return sweep_write_outputs(s) && printed;
@@ -318,13 +338,15 @@ static int finish(sweep_t *s, bool recorded) {
     return signal ? 128 + signal : ok ? 0 : EXIT_VALUE;
 }
 
+static bool read_text(sweep_t *s) {
+    return s->trains || score_read(s->text, s->o->text[OPT_TEXT], &s->tokens, s->d);
+}
+
 static int sweep(sweep_t *s) {
     if (!list_repeat(s->o, 1, &s->repeat, s->d) || !check_model_rereadable(s->o, s->d) ||
-        !make_points(s) || !sweep_check_outputs(s))
+        !sweep_train_options(s) || !make_points(s) || !sweep_check_outputs(s))
         return EXIT_VALUE;
-    if (!check_points(s) || !score_read(s->text, s->o->text[OPT_TEXT], &s->tokens, s->d) ||
-        !record_begin(s))
-        return EXIT_VALUE;
+    if (!check_points(s) || !read_text(s) || !record_begin(s)) return EXIT_VALUE;
     announce(s);
     interrupt_catch();
     return finish(s, evaluate_all(s));
@@ -333,7 +355,7 @@ static int sweep(sweep_t *s) {
 int command_sweep(const options_t *o, diag_t *d) {
     if (o->given[OPT_HELP]) return print_command_help(o, d);
     static const option_id_t needed[] = {OPT_TEXT};
-    int missing = check_needed(o, needed, 1);
+    int missing = check_needed(o, needed, sweep_trains(o) ? 0 : 1);
     if (missing) return missing;
     sweep_t s = {.o = o, .d = d, .arena = o->arena};
     int code = sweep(&s);

@@ -1,6 +1,8 @@
 /* One sweep: what the files of `reformerc sweep` share.
  *
  *   sweep.c         the command: checks all points, evaluates them one after the other
+ *   sweep_train.c   sweeps that train: a point's training, and evaluations of what it learnt
+ *   sweep_learnt.c  their table, CSV and JSON
  *   sweep_passes.c  what the passes of a point say together; which points are on the Pareto front
  *   sweep_record.c  what is known so far, in a file, so that an interrupted sweep continues
  *   sweep_report.c  the table, CSV and JSON
@@ -11,6 +13,7 @@
 #include "commands/grid.h"
 #include "commands/score.h"
 #include "commands/statistics.h"
+#include "commands/train.h"
 
 typedef enum { POINT_WAITING, POINT_DONE, POINT_INVALID } point_state_t;
 
@@ -20,6 +23,19 @@ typedef struct {
     size_t peak_rss; /* bytes, 0: the system does not tell */
 } pass_t;
 
+/* Of sweeps that train: what an evaluation found, NaN where there is no such figure. */
+typedef struct {
+    bool known;
+    double loss, accuracy, sequences, f1, bits; /* as metric_t has them */
+} trained_eval_t;
+
+/* … and what was evaluated. */
+typedef struct {
+    int64_t steps;
+    double tokens, seconds, loss; /* loss: smoothed, of the last steps */
+    trained_eval_t *evals;        /* [n_evals] of the sweep */
+} trained_t;
+
 typedef struct {
     point_state_t state;
     const char *label;   /* grid_label */
@@ -27,6 +43,7 @@ typedef struct {
     const char *message; /* everything said about it, NULL: nothing */
     bool said;           /* … to the user */
     const char *reason;  /* invalid: its first error, one line */
+    trained_t trained;
     /* of a point that is done: one pass at least */
     const char *target;
     size_t workspace; /* bytes, 0: the back end has none */
@@ -51,13 +68,47 @@ typedef struct {
     text_t *text;    /* all points read it alike; NULL: none was valid yet */
     tokens_t tokens;
     int threads, repeat;
-    const char *weights;      /* of the points: a path, or "random…" */
-    const char *record;       /* path, NULL: nothing is kept */
-    const char *others;       /* lines of the record for points outside this grid, NULL: none */
-    char print[N_PRINTS][33]; /* fingerprints: model, weights, text, options */
+    bool trains;
+    const char *
+        *evals; /* [n_evals] of each point: rounds of hashing, HASHING_FULL, or AS_TRAINED alone */
+    int n_evals;
+    int task;                     /* of the spec, 0: none */
+    const char *data, *eval_data; /* files learnt and evaluated on, NULL: none */
+    const char *weights;          /* of the points: a path, or "random…" */
+    const char *record;           /* path, NULL: nothing is kept */
+    const char *others;           /* lines of the record for points outside this grid, NULL: none */
+    char print[N_PRINTS][33];     /* fingerprints: model, weights, text, options */
 } sweep_t;
 
 int sweep_count(const sweep_t *s, point_state_t state);
+
+/* ---- sweep_train.c ---------------------------------------------------------------------------- */
+
+#define AS_TRAINED "as trained"
+
+/* A point's own compilation: memory, messages, settings. */
+typedef struct {
+    arena_t *arena;
+    diag_t *d;
+    options_t o;
+    session_t session;
+} attempt_t;
+
+/* Whether this sweep trains, and how it evaluates. False after errors in d: options that go with the other kind. */
+bool sweep_train_options(sweep_t *s);
+bool sweep_trains(const options_t *o);
+/* False after errors in the attempt's d. Check: everything short of weights and steps. Point: trained and evaluated, and
+ * then done, unless it was interrupted. */
+bool sweep_train_check(sweep_t *s, attempt_t *t, int point);
+bool sweep_train_point(sweep_t *s, attempt_t *t, int point);
+void point_learnt(point_t *p); /* all its evaluations are known */
+
+/* ---- sweep_learnt.c --------------------------------------------------------------------------- */
+
+void learnt_table(const sweep_t *s, sbuf_t *out);
+void learnt_csv(const sweep_t *s, sbuf_t *out);
+void learnt_json(const sweep_t *s, sbuf_t *out);
+void learnt_line(const sweep_t *s, const point_t *p, sbuf_t *out); /* its evaluations */
 
 /* ---- sweep_passes.c ------------------------------------------------------------------------- */
 
@@ -86,6 +137,13 @@ void record_remove(const sweep_t *s); /* unless it holds more than this grid */
 bool sweep_check_outputs(const sweep_t *s);
 bool sweep_write_outputs(const sweep_t *s);
 int characters(const char *text); /* of UTF-8 */
+/* Of both kinds of sweeps: a column for each setting that varies, all settings in files, why a point has no figures. */
+bool axis_shown(const sweep_t *s, int axis);
+void put_axis(const axis_t *x, const char *text, sbuf_t *out);
+void put_csv_settings(const sweep_t *s, int point, sbuf_t *out); /* -1: their names */
+void put_json_settings(const sweep_t *s, int point, sbuf_t *out);
+void put_json_member(sbuf_t *out, const char *key, const char *value);
+const char *point_reason(const point_t *p);
 void render_table(const sweep_t *s, sbuf_t *out);
 
 /* ---- sweep_plot.c --------------------------------------------------------------------------- */

@@ -43,6 +43,16 @@ static bool add_content(cache_key_t *k, const char *path, const char *file, aren
     return true;
 }
 
+/* Of sweeps that train: what decides what is learnt, and on what it is evaluated. */
+static void add_training(cache_key_t *k, const options_t *o) {
+    static const option_id_t ids[] = {OPT_STEPS,      OPT_EPOCHS,        OPT_MINUTES,
+                                      OPT_BATCH_SIZE, OPT_ACCUMULATE,    OPT_LENGTH,
+                                      OPT_LR,         OPT_EVAL_FRACTION, OPT_EVAL_WINDOWS};
+    cache_key_text(k, "trains");
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++)
+        cache_key_text(k, o->text[ids[i]] ? o->text[ids[i]] : "");
+}
+
 static bool add_options(cache_key_t *k, const sweep_t *s) {
     const options_t *o = s->o;
     const char *cc = o->given[OPT_CC] ? o->text[OPT_CC] : getenv("CC");
@@ -56,14 +66,22 @@ static bool add_options(cache_key_t *k, const sweep_t *s) {
     for (int i = 0; i < o->n_targets; i++) cache_key_text(k, o->targets[i]);
     cache_key_add(k, &s->threads, sizeof s->threads);
     cache_key_add(k, &o->seed, sizeof o->seed);
+    if (s->trains) add_training(k, o);
     if (o->given[OPT_TUNING] && !add_file(k, o->text[OPT_TUNING], s->d)) return false;
     return !o->given[OPT_ROTATIONS] || add_file(k, o->text[OPT_ROTATIONS], s->d);
 }
 
+static bool add_data(cache_key_t *k, const sweep_t *s) {
+    cache_key_add(k, s->tokens.ids, (size_t)s->tokens.n * sizeof *s->tokens.ids);
+    cache_key_add(k, &s->task, sizeof s->task);
+    return (!s->data || add_file(k, s->data, s->d)) &&
+           (!s->eval_data || add_file(k, s->eval_data, s->d));
+}
+
 static bool take_prints(sweep_t *s) {
     cache_key_t k[N_PRINTS] = {cache_key(), cache_key(), cache_key(), cache_key()};
-    cache_key_add(&k[2], s->tokens.ids, (size_t)s->tokens.n * sizeof *s->tokens.ids);
-    bool ok = add_content(&k[0], s->o->model, "config.json", s->arena, s->d) &&
+    bool ok = add_data(&k[2], s) &&
+              add_content(&k[0], s->o->model, "config.json", s->arena, s->d) &&
               add_content(&k[1], s->weights, "model.safetensors", s->arena, s->d) &&
               add_options(&k[3], s);
     for (int i = 0; i < N_PRINTS; i++) write_key(&k[i], s->print[i]);
@@ -91,6 +109,17 @@ static void write_pass(sbuf_t *out, const point_t *p, const pass_t *x) {
                 (long long)sc->window, (long long)sc->batch, (long long)sc->scored,
                 (long long)sc->read, (long long)sc->bytes, sc->nats, x->seconds, x->compile_seconds,
                 p->workspace, x->peak_rss, p->target);
+}
+
+/* A line per evaluation of a point that was trained, which the evaluation's name ends. */
+static void write_learnt(sbuf_t *out, const sweep_t *s, const point_t *p) {
+    const trained_t *y = &p->trained;
+    for (int i = 0; i < s->n_evals; i++) {
+        const trained_eval_t *e = &y->evals[i];
+        sbuf_printf(out, "%s %lld %a %a %a %a %a %a %a %a %s %s\n", p->key, (long long)y->steps,
+                    y->tokens, y->seconds, y->loss, e->loss, e->accuracy, e->sequences, e->f1,
+                    e->bits, p->target, s->evals[i]);
+    }
 }
 
 /* Figures that a sweep can have written: what is none of these would stand on the front. */
@@ -124,6 +153,25 @@ static bool read_point(arena_t *a, const char *line, point_t *p) {
     return true;
 }
 
+static bool read_learnt(arena_t *a, const char *line, point_t *p, trained_eval_t *e,
+                        const char **eval) {
+    long long steps;
+    char target[16];
+    int end = 0;
+    trained_t *y = &p->trained;
+    int n = sscanf(line, "%32[0-9a-f] %lld %la %la %la %la %la %la %la %la %15s %n", p->key, &steps,
+                   &y->tokens, &y->seconds, &y->loss, &e->loss, &e->accuracy, &e->sequences, &e->f1,
+                   &e->bits, target, &end);
+    if (n != 11 || !end || !line[end] || steps < 0 || !is_time(y->tokens) || !is_time(y->seconds))
+        return false;
+    if (!is_time(e->loss)) return false;
+    y->steps = steps;
+    p->target = arena_strdup(a, target);
+    *eval = arena_strdup(a, line + end);
+    e->known = true;
+    return true;
+}
+
 /* ---- the file --------------------------------------------------------------------------------- */
 
 bool record_write(sweep_t *s) {
@@ -131,9 +179,13 @@ bool record_write(sweep_t *s) {
     sbuf_t out = {0};
     sbuf_printf(&out, "%s\n", magic);
     for (int i = 0; i < N_PRINTS; i++) sbuf_printf(&out, "%s %s\n", print_names[i], s->print[i]);
-    for (int i = 0; i < s->grid.n_points; i++)
-        for (int k = 0; s->points[i].state == POINT_DONE && k < s->points[i].n_passes; k++)
-            write_pass(&out, &s->points[i], &s->points[i].passes[k]);
+    for (int i = 0; i < s->grid.n_points; i++) {
+        const point_t *p = &s->points[i];
+        if (p->state != POINT_DONE) continue;
+        if (s->trains) write_learnt(&out, s, p);
+        else
+            for (int k = 0; k < p->n_passes; k++) write_pass(&out, p, &p->passes[k]);
+    }
     if (s->others) sbuf_puts(&out, s->others);
     bool ok = file_write(s->record, out.data, out.size, s->d);
     sbuf_free(&out);
@@ -175,17 +227,45 @@ static point_t **sorted_points(const sweep_t *s) {
     return sorted;
 }
 
+static point_t *find_point(const sweep_t *s, point_t **sorted, const point_t *like) {
+    point_t **at = bsearch(&like, sorted, (size_t)s->grid.n_points, sizeof *sorted, by_key);
+    return at ? *at : NULL;
+}
+
+/* A point is done when all its evaluations are known; one that this sweep does not want is kept, too. */
+static bool take_learnt(sweep_t *s, point_t **sorted, int number, const char *line,
+                        sbuf_t *others) {
+    point_t found = {0}, *p;
+    trained_eval_t e = {0};
+    const char *eval;
+    int i = 0, known = 0;
+    if (!read_learnt(s->arena, line, &found, &e, &eval))
+        return refuse(s, number, "is a damaged line");
+    while (i < s->n_evals && strcmp(s->evals[i], eval) != 0) i++;
+    if (i == s->n_evals || !(p = find_point(s, sorted, &found))) {
+        sbuf_printf(others, "%s\n", line);
+        return true;
+    }
+    if (p->state == POINT_INVALID) return true;
+    trained_eval_t *evals = p->trained.evals;
+    evals[i] = e;
+    p->trained = found.trained;
+    p->trained.evals = evals;
+    p->target = found.target;
+    for (i = 0; i < s->n_evals; i++) known += evals[i].known;
+    if (known == s->n_evals) point_learnt(p);
+    return true;
+}
+
 /* The line of a point that is not in this grid is kept for the sweep that wants it. */
 static bool take_point(sweep_t *s, point_t **sorted, int number, const char *line, sbuf_t *others) {
     point_t found = {0};
     if (!read_point(s->arena, line, &found)) return refuse(s, number, "is a damaged line");
-    const point_t *wanted = &found;
-    point_t **at = bsearch(&wanted, sorted, (size_t)s->grid.n_points, sizeof *sorted, by_key);
-    if (!at) {
+    point_t *p = find_point(s, sorted, &found);
+    if (!p) {
         sbuf_printf(others, "%s\n", line);
         return true;
     }
-    point_t *p = *at;
     if (p->state == POINT_INVALID) return true;
     p->target = found.target;
     p->workspace = found.workspace;
@@ -197,7 +277,7 @@ static bool take_line(sweep_t *s, point_t **sorted, int number, const char *line
     if (number == 1)
         return strcmp(line, magic) == 0 || refuse(s, number, "is no record of a sweep");
     if (number <= 1 + N_PRINTS) return check_print(s, number - 2, line);
-    return take_point(s, sorted, number, line, others);
+    return (s->trains ? take_learnt : take_point)(s, sorted, number, line, others);
 }
 
 static bool take_lines(sweep_t *s, const char *text, sbuf_t *others) {
@@ -209,7 +289,7 @@ static bool take_lines(sweep_t *s, const char *text, sbuf_t *others) {
         p += n + (p[n] != 0);
     }
     for (int i = 0; i < s->grid.n_points; i++)
-        if (s->points[i].state == POINT_DONE) point_conclude(&s->points[i]);
+        if (s->points[i].state == POINT_DONE && !s->trains) point_conclude(&s->points[i]);
     return number > N_PRINTS || refuse(s, number, "is no record of a sweep");
 }
 
@@ -222,10 +302,10 @@ static bool take_record(sweep_t *s, const char *text) {
 }
 
 bool record_begin(sweep_t *s) {
+    for (int i = 0; i < s->grid.n_points; i++) take_key(s, i);
     if (s->o->n_outputs == 0) return true;
     s->record = arena_printf(s->arena, "%s.partial", s->o->outputs[0]);
     if (!take_prints(s)) return false;
-    for (int i = 0; i < s->grid.n_points; i++) take_key(s, i);
     if (!file_exists(s->record)) return record_write(s);
     size_t bytes;
     char *text = file_read(s->record, 64 << 20, &bytes, s->d);

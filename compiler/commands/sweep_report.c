@@ -10,8 +10,7 @@
 
 static const char not_reached[] = "not evaluated: the sweep was interrupted";
 
-/* Why a point has no figures. */
-static const char *reason(const point_t *p) {
+const char *point_reason(const point_t *p) {
     return p->state == POINT_INVALID ? p->reason : not_reached;
 }
 
@@ -99,7 +98,7 @@ static bool column_shown(const sweep_t *s, int column) {
 }
 
 /* Settings that never change are no columns. */
-static bool shown(const sweep_t *s, int axis) {
+bool axis_shown(const sweep_t *s, int axis) {
     return s->grid.axes[axis].n > 1 || s->grid.n_points == 1;
 }
 
@@ -109,7 +108,7 @@ static int axis_width(const axis_t *x) {
     return width;
 }
 
-static void put_axis(const axis_t *x, const char *text, sbuf_t *out) {
+void put_axis(const axis_t *x, const char *text, sbuf_t *out) {
     sbuf_printf(out, "%*s  ", field(axis_width(x), text), text);
 }
 
@@ -143,15 +142,15 @@ static void put_legend(const sweep_t *s, sbuf_t *out) {
 void render_table(const sweep_t *s, sbuf_t *out) {
     const grid_t *g = &s->grid;
     for (int x = 0; x < g->n_axes; x++)
-        if (shown(s, x)) put_axis(&g->axes[x], g->axes[x].key, out);
+        if (axis_shown(s, x)) put_axis(&g->axes[x], g->axes[x].key, out);
     for (int c = 0; c < N_COLUMNS; c++)
         if (column_shown(s, c)) sbuf_printf(out, "%*s  ", column_width(s, c), columns[c].title);
     sbuf_puts(out, "front\n");
     for (int i = 0; i < g->n_points; i++) {
         for (int x = 0; x < g->n_axes; x++)
-            if (shown(s, x)) put_axis(&g->axes[x], grid_value(g, i, x), out);
+            if (axis_shown(s, x)) put_axis(&g->axes[x], grid_value(g, i, x), out);
         if (s->points[i].state == POINT_DONE) put_figures(s, &s->points[i], out);
-        else sbuf_printf(out, "%s\n", reason(&s->points[i]));
+        else sbuf_printf(out, "%s\n", point_reason(&s->points[i]));
     }
     put_legend(s, out);
 }
@@ -175,32 +174,34 @@ static void put_csv_figures(const sweep_t *s, sbuf_t *out, const point_t *p) {
     sbuf_puts(out, p->n_passes < 2 ? "," : p->unsettled ? "0," : "1,");
 }
 
-static void render_csv(const sweep_t *s, sbuf_t *out) {
+void put_csv_settings(const sweep_t *s, int point, sbuf_t *out) {
     const grid_t *g = &s->grid;
     for (int x = 0; x < g->n_axes; x++) {
-        put_csv(out, g->axes[x].key);
+        put_csv(out, point < 0 ? g->axes[x].key : grid_value(g, point, x));
         sbuf_puts(out, ",");
     }
+}
+
+static void render_csv(const sweep_t *s, sbuf_t *out) {
+    const grid_t *g = &s->grid;
+    put_csv_settings(s, -1, out);
     sbuf_printf(out, "bits_per_byte,nats_per_byte,%s",
                 text_is_bytes(s->text) ? "" : "bits_per_token,nats_per_token,");
     sbuf_puts(out, "scored_tokens,tokens_per_second,tokens_per_second_low,tokens_per_second_high,"
                    "passes,workspace_bytes,peak_rss_bytes,compile_seconds,window,target,pareto,"
                    "pareto_settled,error\n");
     for (int i = 0; i < g->n_points; i++) {
-        for (int x = 0; x < g->n_axes; x++) {
-            put_csv(out, grid_value(g, i, x));
-            sbuf_puts(out, ",");
-        }
+        put_csv_settings(s, i, out);
         if (s->points[i].state == POINT_DONE) put_csv_figures(s, out, &s->points[i]);
         else sbuf_puts(out, text_is_bytes(s->text) ? ",,,,,,,,,,,,,," : ",,,,,,,,,,,,,,,,");
-        if (s->points[i].state != POINT_DONE) put_csv(out, reason(&s->points[i]));
+        if (s->points[i].state != POINT_DONE) put_csv(out, point_reason(&s->points[i]));
         sbuf_puts(out, "\n");
     }
 }
 
 /* ---- JSON ------------------------------------------------------------------------------------- */
 
-static void put_json_member(sbuf_t *out, const char *key, const char *value) {
+void put_json_member(sbuf_t *out, const char *key, const char *value) {
     sbuf_printf(out, "  \"%s\": ", key);
     put_json(out, value);
     sbuf_puts(out, ",\n");
@@ -234,21 +235,27 @@ static void put_json_figures(const sweep_t *s, sbuf_t *out, const point_t *p) {
                                 : "true");
 }
 
-static void put_json_point(const sweep_t *s, int i, sbuf_t *out) {
+void put_json_settings(const sweep_t *s, int point, sbuf_t *out) {
     const grid_t *g = &s->grid;
-    sbuf_printf(out, "%s    {\"settings\": {", i ? ",\n" : "\n");
+    sbuf_puts(out, "\"settings\": {");
     for (int x = 0; x < g->n_axes; x++) {
         if (x) sbuf_puts(out, ", ");
         put_json(out, g->axes[x].key);
         sbuf_puts(out, ": ");
-        put_json_value(out, grid_value(g, i, x));
+        put_json_value(out, grid_value(g, point, x));
     }
-    sbuf_puts(out, "}, ");
+    sbuf_puts(out, "}");
+}
+
+static void put_json_point(const sweep_t *s, int i, sbuf_t *out) {
+    sbuf_puts(out, i ? ",\n    {" : "\n    {");
+    put_json_settings(s, i, out);
+    sbuf_puts(out, ", ");
     if (s->points[i].state == POINT_DONE) {
         put_json_figures(s, out, &s->points[i]);
     } else {
         sbuf_puts(out, "\"error\": ");
-        put_json(out, reason(&s->points[i]));
+        put_json(out, point_reason(&s->points[i]));
     }
     sbuf_puts(out, "}");
 }
@@ -269,25 +276,32 @@ static void render_json(const sweep_t *s, sbuf_t *out) {
 /* ---- files ------------------------------------------------------------------------------------ */
 
 static void csv_of(const void *sweep, sbuf_t *out) {
-    render_csv(sweep, out);
+    const sweep_t *s = sweep;
+    (s->trains ? learnt_csv : render_csv)(s, out);
 }
 
 static void json_of(const void *sweep, sbuf_t *out) {
-    render_json(sweep, out);
+    const sweep_t *s = sweep;
+    (s->trains ? learnt_json : render_json)(s, out);
 }
 
 static void plot_of(const void *sweep, sbuf_t *out) {
     render_plot(sweep, out);
 }
 
+/* The picture is last: it is of speeds and bits, which a sweep that trains does not compare. */
 static const output_format_t formats[] = {
     {".csv", csv_of, false}, {".json", json_of, false}, {".svg", plot_of, true}};
-enum { N_FORMATS = sizeof formats / sizeof formats[0] };
+
+static int n_formats(const sweep_t *s) {
+    enum { ALL = sizeof formats / sizeof formats[0] };
+    return s->trains ? ALL - 1 : ALL;
+}
 
 bool sweep_check_outputs(const sweep_t *s) {
-    return outputs_check(s->o, formats, N_FORMATS, s->d);
+    return outputs_check(s->o, formats, n_formats(s), s->d);
 }
 
 bool sweep_write_outputs(const sweep_t *s) {
-    return outputs_write(s->o, formats, N_FORMATS, s, s->d);
+    return outputs_write(s->o, formats, n_formats(s), s, s->d);
 }

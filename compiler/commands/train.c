@@ -91,11 +91,10 @@ static bool check_length(const training_t *t) {
     return false;
 }
 
-/* Exactly these rows, whatever artefacts are made for. */
-static void take_sizes(training_t *t) {
-    t->spec->compile.length_mode = LENGTH_ABSENT;
-    t->spec->compile.n_lengths = 0;
-    t->spec->compile.has_batch = false;
+void training_sizes(spec_t *s) {
+    s->compile.length_mode = LENGTH_ABSENT;
+    s->compile.n_lengths = 0;
+    s->compile.has_batch = false;
 }
 
 static bool make_plan(training_t *t) {
@@ -105,7 +104,7 @@ static bool make_plan(training_t *t) {
     inputs_t in = {0};
     if (t->feed.file && !feed_take(t, 0)) return false;
     in.labels_f32 = (float *)t->feed.micros[0].io.labels_f32;
-    if (!t->s->model.graphs) take_sizes(t);
+    if (!t->s->model.graphs) training_sizes(t->spec);
     session_plan_t want = {.name = "model",
                            .exact_length = t->feed.length,
                            .exact_batch = t->feed.rows,
@@ -216,7 +215,7 @@ static bool learn(training_t *t) {
     measure(t);
     describe(t);
     interrupt_catch();
-    return train_loop(t) && (t->follows || (put_trajectory(t) && show_summary(t)));
+    return train_loop(t);
 }
 
 /* ---- --eval-only ------------------------------------------------------------------------------------ */
@@ -235,21 +234,44 @@ static bool judge(training_t *t) {
     if (t->o->backend != BACKEND_REFERENCE && !session_lower(s)) return false;
     if (!session_compile(s) || !session_weights(s) || !exec_bind(s->exec, s->store, t->d))
         return false;
-    return buckets_open(t) && train_eval(t, &row) && buckets_look(t, &row) &&
+    return buckets_open(t) && train_eval_held(t, &row) && buckets_look(t, &row) &&
            show_judgement(t, &row);
+}
+
+/* ---- the parts of a run ------------------------------------------------------------------------------ */
+
+training_t training_new(session_t *s, ranks_t *ranks) {
+    s->advises = s->trains = true;
+    return (training_t){.s = s,
+                        .o = s->o,
+                        .d = s->d,
+                        .arena = s->arena,
+                        .out = s->o->text[OPT_OUT],
+                        .ranks = ranks,
+                        .follows = ranks_rank(ranks) > 0,
+                        .patient = true};
+}
+
+bool training_open(training_t *t) {
+    if (!open_model(t) || !feed_open(t) || !check_length(t) || !count_steps(t)) return false;
+    return open_text_for_samples(t) && make_plan(t) && hashing_of_spec(t);
+}
+
+bool training_run(training_t *t) {
+    return save_open(t) && learn(t);
 }
 
 static bool train(training_t *t) {
     const char *trajectory = t->o->text[OPT_TRAJECTORY];
     if (trajectory && !output_place_check(trajectory, t->d)) return false;
-    if (!open_model(t) || !feed_open(t) || !check_length(t) || !count_steps(t)) return false;
-    if (!open_text_for_samples(t) || !make_plan(t)) return false;
+    if (!training_open(t)) return false;
     if (t->o->given[OPT_DRY_RUN]) return t->follows || train_dry(t);
     if (t->o->given[OPT_EVAL_ONLY]) return t->follows || judge(t);
-    return save_open(t) && learn(t);
+    return training_run(t) && (t->follows || (put_trajectory(t) && show_summary(t)));
 }
 
-static void training_free(training_t *t) {
+void training_free(training_t *t) {
+    hashing_close(t->hashing);
     buckets_close(t);
     exec_learner_free(t->learner);
     save_close(t);
@@ -259,10 +281,11 @@ static void training_free(training_t *t) {
     session_free(t->s);
 }
 
-/* DIR/last has the weights that a resumed run begins with; rotations of evaluation are those that `eval` draws. */
-static options_t own_options(const options_t *o) {
+options_t training_options(const options_t *o) {
     options_t mine = *o;
     mine.seed = 0;
+    mine.cap_sets = (size_t)mine.n_sets; /* o keeps its list to itself */
+    train_settings(&mine);
     if (!o->given[OPT_RESUME]) return mine;
     const char *last = arena_printf(o->arena, "%s/last", o->text[OPT_OUT]);
     if (!is_directory(last)) return mine; /* it was killed before its first checkpoint */
@@ -286,18 +309,9 @@ int command_train(const options_t *o, diag_t *d) {
     if (!train_excludes(o, d)) return EXIT_VALUE;
     ranks_t *ranks = ranks_open(d);
     if (!ranks) return EXIT_VALUE;
-    options_t mine = own_options(o);
-    train_settings(&mine);
+    options_t mine = training_options(o);
     session_t s = session_new(&mine, d);
-    s.advises = s.trains = true;
-    training_t t = {.s = &s,
-                    .o = &mine,
-                    .d = d,
-                    .arena = o->arena,
-                    .out = o->text[OPT_OUT],
-                    .ranks = ranks,
-                    .follows = ranks_rank(ranks) > 0,
-                    .patient = true};
+    training_t t = training_new(&s, ranks);
     bool ok = train(&t);
     int signal = t.signal;
     training_free(&t);

@@ -6,6 +6,7 @@
  *   train_loop.c     steps
  *   ranks.c          the processes that train together
  *   train_eval.c     how well the model does on what it does not learn
+ *   train_hashing.c  … with other rounds of hashing than it learns with
  *   train_buckets.c  how evenly LSH layers fill their buckets
  *   train_sample.c   a text that it writes meanwhile
  *   train_show.c     the bar, lines, the drawing, the summary
@@ -49,6 +50,8 @@ typedef struct {
     bool same;             /* --overfit-batch: always those of step 0 */
 } feed_t;
 
+typedef struct hashing hashing_t; /* train_hashing.c */
+
 /* ---- a run ----------------------------------------------------------------------------------------- */
 
 /* What goes on where a run is interrupted: in a checkpoint, to the bit. */
@@ -80,6 +83,7 @@ typedef struct {
     exec_learner_t *learner;
     keeper_t *keeper;              /* of checkpoints; NULL: none */
     struct buckets_watch *buckets; /* NULL: none */
+    hashing_t *hashing;            /* of evaluations; NULL: that of the training */
     metrics_t metrics;
     counters_t count;
     int64_t step, steps;             /* done; to be done in all, INT64_MAX: minutes say */
@@ -96,6 +100,20 @@ typedef struct {
     int signal;   /* that ends the run, 0: none */
     bool patient; /* false: evaluations have not become better for long enough */
 } training_t;
+
+/* train.c: what `train` does, and `sweep` for each of its points.
+ *
+ * training_options: o with the settings of the options that are keys; with --resume DIR/last has the weights to begin
+ * with; rotations of evaluation are those that `eval` draws. training_new: of a session with such options; neither may move.
+ * training_open: model, data and plan, nothing of which is written; training_run: DIR, steps, checkpoints. False after errors in d, and
+ * then, too, training_free, which frees the session. */
+options_t training_options(const options_t *o);
+training_t training_new(session_t *s, ranks_t *ranks);
+bool training_open(training_t *t);
+bool training_run(training_t *t);
+void training_free(training_t *t);
+void training_sizes(
+    spec_t *s); /* exactly the rows of the training, whatever artefacts are made for */
 
 /* train_options.c: what excludes each other, false after errors in d; settings of the options that are keys. */
 bool train_excludes(const options_t *o, diag_t *d);
@@ -117,9 +135,22 @@ void feed_close(feed_t *f);
 /* train_loop.c: steps until one of the ends of the run. False after an error. */
 bool train_loop(training_t *t);
 
-/* train_eval.c */
+/* train_eval.c: by the learner's executor, or another one that is bound to weights. */
 bool train_evaluates(const training_t *t); /* there is something to evaluate */
-bool train_eval(training_t *t, metric_t *row);
+bool train_eval(training_t *t, exec_t *by, metric_t *row);
+bool train_eval_held(training_t *t, metric_t *row); /* by the executor that the spec asks for */
+
+/* train_hashing.c: the same model with other rounds of hashing, "1" … "256", or with exact attention.
+ *
+ * hashing_settings: what that is in settings, behind those of o. hashing_plan: of options as training_options() gives them;
+ * NULL after errors in d: it is no such model, or the settings do not make it what was asked for (at `at`). hashing_bind: with
+ * the newest weights of the learner; NULL after errors. hashing_of_spec: t->hashing, if the spec asks for one. */
+#define HASHING_FULL "full"
+void hashing_settings(options_t *o, const char *hashes);
+hashing_t *hashing_plan(training_t *t, const options_t *o, const char *hashes, srcloc_t at);
+exec_t *hashing_bind(training_t *t, hashing_t *h);
+void hashing_close(hashing_t *h); /* NULL is fine; before training_free() */
+bool hashing_of_spec(training_t *t);
 
 /* train_buckets.c: of a batch of evaluation, else of training. Opens nothing for a model that does not hash. */
 bool buckets_open(training_t *t);

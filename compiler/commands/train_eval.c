@@ -94,7 +94,7 @@ static float *logits_new(const training_t *t) {
     return fits && bytes <= MOST_LOGITS ? pages_alloc(bytes) : NULL;
 }
 
-static bool run_windows(training_t *t, tally_t *y, data_batch_t *b, float *logits) {
+static bool run_windows(training_t *t, exec_t *by, tally_t *y, data_batch_t *b, float *logits) {
     int64_t n = data_eval_windows(t->feed.data);
     for (int64_t at = 0; at < n; at += b->rows) {
         if (!data_eval(t->feed.data, at, t->feed.rows, b, t->d)) return false;
@@ -104,7 +104,7 @@ static bool run_windows(training_t *t, tally_t *y, data_batch_t *b, float *logit
         io.pool = pool_interface(t->s->pool);
         io.loss = &loss;
         io.logits = logits;
-        if (!exec_forward(t->s->exec, &io, t->d)) return false;
+        if (!exec_forward(by, &io, t->d)) return false;
         y->nats += (double)loss * (double)b->items;
         y->items += (double)b->items;
         y->bytes += (double)b->bytes;
@@ -123,7 +123,7 @@ static bool loss_is_finite(const training_t *t, const tally_t *y) {
     return false;
 }
 
-bool train_eval(training_t *t, metric_t *row) {
+bool train_eval(training_t *t, exec_t *by, metric_t *row) {
     int64_t labels = t->s->model.facts.labels;
     arena_t *a = arena_new();
     tally_t y = {.given = ARENA_ARRAY(a, double, labels),
@@ -131,7 +131,7 @@ bool train_eval(training_t *t, metric_t *row) {
                  .both = ARENA_ARRAY(a, double, labels)};
     data_batch_t b = data_batch_new(t->feed.rows, t->feed.length);
     float *logits = logits_new(t);
-    bool ok = run_windows(t, &y, &b, logits) && loss_is_finite(t, &y);
+    bool ok = run_windows(t, by, &y, &b, logits) && loss_is_finite(t, &y);
     row->eval_loss = y.nats / y.items;
     if (y.bytes > 0 && !classifies(t)) row->eval_bits = y.nats / y.bytes / log(2.0);
     if (logits) row->accuracy = y.right / y.items;
@@ -141,4 +141,9 @@ bool train_eval(training_t *t, metric_t *row) {
     data_batch_free(&b);
     arena_free(a);
     return ok;
+}
+
+bool train_eval_held(training_t *t, metric_t *row) {
+    exec_t *by = t->hashing ? hashing_bind(t, t->hashing) : t->s->exec;
+    return by && train_eval(t, by, row);
 }

@@ -134,7 +134,7 @@ static bool time_is_up(const training_t *t) {
 static bool evaluate(training_t *t, metric_t *row) {
     counters_t *c = &t->count;
     exec_learner_evaluates(t->learner, true);
-    bool held = train_evaluates(t), ok = (!held || train_eval(t, row)) && buckets_look(t, row);
+    bool held = train_evaluates(t), ok = (!held || train_eval_held(t, row)) && buckets_look(t, row);
     exec_learner_evaluates(t->learner, false);
     if (!ok || !held) return ok;
     bool best = c->best_step == 0 || row->eval_loss < c->best;

@@ -21,6 +21,7 @@ static const struct {
     {OPT_LR, "train.optimizer.lr", "--lr"},
     {OPT_EVAL_EVERY, "train.eval_every", "--eval-every"},
     {OPT_EVAL_WINDOWS, "train.eval_windows", "--eval-windows"},
+    {OPT_EVAL_HASHES, "train.eval_num_hashes", "--eval-hashes"},
     {OPT_SAVE_EVERY, "train.save_every", "--save-every"},
     {OPT_KEEP, "train.keep", "--keep"},
     {OPT_PATIENCE, "train.patience", "--patience"},

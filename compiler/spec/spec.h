@@ -154,7 +154,7 @@ typedef struct {
         double epochs, minutes;         /* -1: no such limit */
         int64_t batch_size, accumulate; /* rows of a micro-batch; micro-batches of a step */
         int64_t sequence_length;        /* -1: not given */
-        int64_t eval_every, eval_windows, patience, save_every, keep,
+        int64_t eval_every, eval_windows, eval_num_hashes, patience, save_every, keep,
             log_every; /* windows -1: all */
         int64_t sample_every, sample_tokens, seed;
         bool overfit_batch;
