@@ -85,9 +85,12 @@ static bool take_hashes(sweep_t *s) {
 bool sweep_train_options(sweep_t *s) {
     s->trains = sweep_trains(s->o);
     if (!s->trains) return check_untrained(s->o, s->d);
-    if (!s->o->given[OPT_REPEAT]) return take_hashes(s);
-    diag_error(s->d, IN_FILE("--repeat"),
-               "a training is not repeated: it would be the same to the bit");
+    if (s->o->given[OPT_TASK] && s->o->given[OPT_TEXT])
+        diag_error(s->d, IN_FILE("--task"), "excludes --text");
+    else if (!s->o->given[OPT_REPEAT]) return take_hashes(s);
+    else
+        diag_error(s->d, IN_FILE("--repeat"),
+                   "a training is not repeated: it would be the same to the bit");
     return false;
 }
 
@@ -173,7 +176,6 @@ static const char *kept(const sweep_t *s, const char *text) {
 
 bool sweep_train_check(sweep_t *s, attempt_t *t, int point) {
     variant_t v;
-    if (!train_excludes(&t->o, t->d)) return false;
     take_variant(s, t, point, false, &v);
     training_t x = begin(t, &v);
     s->threads = t->session.threads;
