@@ -314,7 +314,8 @@ static void say_interrupted(const sweep_t *s) {
     int done = sweep_passes(s, s->repeat), n = s->grid.n_points - sweep_count(s, POINT_INVALID);
     fprintf(stderr, "interrupted: %d of %d %s are done", done, n * s->repeat,
             s->repeat > 1 ? "passes" : "points");
-    if (s->record && done) fprintf(stderr, "; the same command continues (%s)", s->record);
+    const char *kept = s->record && done ? s->record : s->o->text[OPT_SWEEP_OUT];
+    if (kept) fprintf(stderr, "; the same command continues (%s)", kept);
     fputc('\n', stderr);
 }
 

@@ -82,16 +82,22 @@ static bool take_hashes(sweep_t *s) {
     }
 }
 
-bool sweep_train_options(sweep_t *s) {
-    s->trains = sweep_trains(s->o);
-    if (!s->trains) return check_untrained(s->o, s->d);
-    if (s->o->given[OPT_TASK] && s->o->given[OPT_TEXT])
-        diag_error(s->d, IN_FILE("--task"), "excludes --text");
-    else if (!s->o->given[OPT_REPEAT]) return take_hashes(s);
-    else
-        diag_error(s->d, IN_FILE("--repeat"),
-                   "a training is not repeated: it would be the same to the bit");
+static bool exclude(const sweep_t *s, const char *shown, const char *why) {
+    diag_error(s->d, IN_FILE(shown), "%s", why);
     return false;
+}
+
+bool sweep_train_options(sweep_t *s) {
+    const options_t *o = s->o;
+    s->trains = sweep_trains(o);
+    if (!s->trains) return check_untrained(o, s->d);
+    if (o->given[OPT_TASK] && o->given[OPT_TEXT]) return exclude(s, "--task", "excludes --text");
+    if (o->given[OPT_REPEAT])
+        return exclude(s, "--repeat",
+                       "a training is not repeated: it would be the same to the bit");
+    if (ranks_launched() > 1)
+        return exclude(s, "mpirun", "a sweep is one process; `train` is what several do together");
+    return take_hashes(s);
 }
 
 /* ---- a point's options --------------------------------------------------------------------------------- */
@@ -147,7 +153,7 @@ static void take_variant(const sweep_t *s, attempt_t *t, int point, bool keeps, 
 
 static training_t begin(attempt_t *t, const variant_t *v) {
     t->session = session_new(&v->mine, t->d);
-    return training_new(&t->session);
+    return training_new(&t->session, NULL);
 }
 
 /* ---- before anything is trained ------------------------------------------------------------------------ */

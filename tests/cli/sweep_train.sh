@@ -51,6 +51,7 @@ s hashes-257 1 "^--eval-hashes: error: '257' is neither" --task duplicate --eval
 s hashes-word 1 "^--eval-hashes: error: 'ful' is neither" --task duplicate --eval-hashes 1,ful
 s hashes-none 1 "^--eval-hashes: error: '' is neither" --task duplicate --eval-hashes 1,,2
 s hashes-twice 1 "^--eval-hashes: error: '01' stands twice" --task duplicate --eval-hashes 1,01
+check ranks 1 '^mpirun: error: a sweep is one process' env OMPI_COMM_WORLD_SIZE=2 "$r" sweep model.yaml --task duplicate
 s picture 1 'out.svg' --task duplicate --output out.svg
 s exact-anyway 1 '^--eval-hashes: error: 2: no layer takes its rounds of hashing from num_hashes for rows of 16 tokens' \
     --task duplicate --set lsh_attn_chunk_length=16 --eval-hashes 2
@@ -90,9 +91,15 @@ t as-train 0 '' --set num_hashes=1 --eval-hashes 2 --out one
 says "^loss $(cell r.csv 2 loss)\$"
 says "^eval_loss $(cell r.csv 2 eval_loss)\$"
 says "^eval_accuracy $(cell r.csv 2 eval_accuracy)\$"
+name=best
+cmp -s one/best/model.safetensors one/last/model.safetensors || fail 'the only evaluation is not the best'
 same weights one/last/model.safetensors points/num_hashes=1/last/model.safetensors
 [ "$(cell one/metrics.csv 80 eval_loss)" != "$(cell points/num_hashes=1/metrics.csv 80 eval_loss)" ] ||
     fail 'evaluations with other rounds find the same'
+t eval-only 0 '' --eval-only --weights one/last --eval-hashes 2 --set num_hashes=1
+says "^eval_loss $(cell r.csv 2 eval_loss)\$"
+t eval-only-set 0 '' --eval-only --weights one/last --set num_hashes=2
+says "^eval_loss $(cell r.csv 2 eval_loss)\$"
 t as-full 0 '' --set lsh_attn_chunk_length=16 --set local_attn_chunk_length=16 --out full
 says "^eval_loss $(cell r.csv 6 eval_loss)\$"
 says "^eval_sequence_accuracy $(cell r.csv 6 eval_sequence_accuracy)\$"
@@ -156,7 +163,7 @@ pid=$!
 end_when HUP far
 name=interrupted
 [ $code -eq 129 ] || fail "exit $code, not 129"
-grep -q 'interrupted: 0 of 1 points are done' .err || fail 'it does not say how far it came'
+grep -q 'interrupted: 0 of 1 points are done; the same command continues (again)' .err || fail 'it does not say how far it came'
 present again/num_hashes=full/last/trainer_state.json
 
 # What is learnt already is evaluated in another way without a step.
