@@ -63,10 +63,17 @@ static bool excludes(const options_t *o, option_id_t a, const char *shown, optio
 }
 
 bool train_excludes(const options_t *o, diag_t *d) {
-    return !(excludes(o, OPT_TASK, "--task", OPT_TRAIN_TEXT, "--text", d) |
-             excludes(o, OPT_BATCHES_FILE, "--batches", OPT_TRAIN_TEXT, "--text", d) |
-             excludes(o, OPT_BATCHES_FILE, "--batches", OPT_TASK, "--task", d) |
-             excludes(o, OPT_RESUME, "--resume", OPT_WEIGHTS, "--weights", d));
+    static const struct {
+        option_id_t a, b;
+        const char *shown, *other;
+    } pairs[] = {{OPT_TASK, OPT_TRAIN_TEXT, "--task", "--text"},
+                 {OPT_BATCHES_FILE, OPT_TRAIN_TEXT, "--batches", "--text"},
+                 {OPT_BATCHES_FILE, OPT_TASK, "--batches", "--task"},
+                 {OPT_RESUME, OPT_WEIGHTS, "--resume", "--weights"}};
+    bool fine = true;
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
+        if (excludes(o, pairs[i].a, pairs[i].shown, pairs[i].b, pairs[i].other, d)) fine = false;
+    return fine;
 }
 
 void train_settings(options_t *o) {
