@@ -98,6 +98,7 @@ static bool run_windows(training_t *t, exec_t *by, tally_t *y, data_batch_t *b, 
     int64_t n = data_eval_windows(t->feed.data);
     for (int64_t at = 0; at < n; at += b->rows) {
         if (!data_eval(t->feed.data, at, t->feed.rows, b, t->d)) return false;
+        if (b->items == 0) continue; /* the mean over no labels is no number */
         float loss = 0;
         reformer_io_t io = batch_io(b);
         io.threads = t->s->threads;
@@ -115,7 +116,15 @@ static bool run_windows(training_t *t, exec_t *by, tally_t *y, data_batch_t *b, 
     return true;
 }
 
-static bool loss_is_finite(const training_t *t, const tally_t *y) {
+static bool has_loss(const training_t *t, const tally_t *y) {
+    if (y->items == 0) {
+        diag_error(t->d, NOWHERE,
+                   "step %lld: no label of what is held out counts, so it has no loss",
+                   (long long)t->step);
+        diag_hint(t->d, "hold out more: --eval-fraction X, --eval-text FILE, or more of "
+                        "train.eval_windows; 'train.never_masked' leaves out labels, too");
+        return false;
+    }
     if (isfinite(y->nats)) return true;
     diag_error(t->d, NOWHERE,
                "step %lld: the loss of an evaluation is not a finite number: the weights overflow",
@@ -131,7 +140,7 @@ bool train_eval(training_t *t, exec_t *by, metric_t *row) {
                  .both = ARENA_ARRAY(a, double, labels)};
     data_batch_t b = data_batch_new(t->feed.rows, t->feed.length);
     float *logits = logits_new(t);
-    bool ok = run_windows(t, by, &y, &b, logits) && loss_is_finite(t, &y);
+    bool ok = run_windows(t, by, &y, &b, logits) && has_loss(t, &y);
     row->eval_loss = y.nats / y.items;
     if (y.bytes > 0 && !classifies(t)) row->eval_bits = y.nats / y.bytes / log(2.0);
     if (logits) row->accuracy = y.right / y.items;

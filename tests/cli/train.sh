@@ -150,6 +150,15 @@ t classifier 0 'accuracy 100.00 %, F1 1.0000' model.yaml --set 'architectures=[R
     --text table.tsv --out classes --steps 40 --eval-every 20 --lr 0.02 --set train.eval_fraction=0.3
 json classes/last/config.json id2label.1 '"good"'
 t masked 0 'held out: loss' model.yaml --set 'architectures=[ReformerForMaskedLM]' --set is_decoder=false --text text.txt --out masked --steps 4
+# A last window of which nothing may be masked has no loss; the rest has one.
+printf '%064dbb' 0 >few.txt
+printf '%064d' 0 | tr 0 b >none.txt
+masks() { # NAME CODE PATTERN EVALUATION
+    t "$1" "$2" "$3" model.yaml --set 'architectures=[ReformerForMaskedLM]' --set is_decoder=false --set 'train.never_masked=[100]' \
+        --text text.txt --eval-text "$4" --out "$1" --steps 4
+}
+masks no-label-in-a-window 0 'step 4/4.* held out: loss [0-9.]+, .*accuracy [0-9.]+ %' few.txt
+masks no-label-at-all 1 'step 4: no label of what is held out counts' none.txt
 t task 0 'of whole rows' model.yaml --set vocab_size=16 --task duplicate --out task --steps 4
 t eval-of-task 0 '' task/last --task duplicate --eval-only --set num_hashes=2
 says '^eval_sequence_accuracy [0-9.]+$'
