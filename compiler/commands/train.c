@@ -209,7 +209,7 @@ static void describe(const training_t *t) {
 
 static bool learn(training_t *t) {
     const char *rows = t->out ? arena_printf(t->arena, "%s/metrics.csv", t->out) : NULL;
-    if (!open_learner(t) || !save_resume(t)) return false;
+    if (!open_learner(t) || !save_resume(t) || !agree_on_state(t)) return false;
     if (t->follows) rows = t->out = NULL; /* what is left to write there is rank 0's */
     if (!metrics_open(&t->metrics, t->arena, rows, t->step, t->d)) return false;
     measure(t);
@@ -254,6 +254,7 @@ training_t training_new(session_t *s, ranks_t *ranks) {
 
 bool training_open(training_t *t) {
     if (!open_model(t) || !feed_open(t) || !check_length(t) || !count_steps(t)) return false;
+    if (!agree_on_training(t)) return false;
     return open_text_for_samples(t) && make_plan(t) && hashing_of_spec(t);
 }
 

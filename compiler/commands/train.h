@@ -5,6 +5,7 @@
  *   train_feed.c     where micro-batches come from: data, or a file of them
  *   train_loop.c     steps
  *   ranks.c          the processes that train together
+ *   train_ranks.c    … whether they train the same
  *   train_eval.c     how well the model does on what it does not learn
  *   train_hashing.c  … with other rounds of hashing than it learns with
  *   train_buckets.c  how evenly LSH layers fill their buckets
@@ -168,12 +169,22 @@ bool show_plot(training_t *t);                           /* DIR/loss.svg */
 bool show_judgement(training_t *t, const metric_t *row); /* of --eval-only, on stdout */
 bool show_summary(training_t *t);                        /* false: stdout is closed or full */
 
+/* train_ranks.c: whether all ranks train the same; a rank that differs from rank 0 has an error in t->d, and no rank comes back
+ * before all agree. Before the plan: what was asked for, and the data. Before the first step: the weights, and how they are
+ * computed. */
+bool agree_on_training(training_t *t);
+bool agree_on_state(training_t *t);
+
 /* train_save.c */
 bool save_open(training_t *t);   /* DIR, locked; with --resume its state is t's */
 bool save_resume(training_t *t); /* the learner's arrays are those of the checkpoint */
 bool save_last(training_t *t);
 bool save_best(training_t *t);
 void save_close(training_t *t);
+const char *data_print(const training_t *t);   /* which data it learns */
+uint64_t rotations_print(const training_t *t); /* of those that evaluation hashes with */
+const char *
+graphs_text(const training_t *t); /* of a model that is made of graphs; NULL: a spec's */
 
 const module_t *train_module(const plan_t *p); /* (train.c) of the step, lowered */
 

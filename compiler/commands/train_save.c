@@ -27,8 +27,7 @@ static double *counter(counters_t *c, int i) {
     return (double *)(void *)((char *)c + counters[i].offset);
 }
 
-/* Of the rotations that evaluation hashes with. */
-static uint64_t rotations_print(const training_t *t) {
+uint64_t rotations_print(const training_t *t) {
     const graph_t *g = t->s->plan->trains[0].derived;
     uint64_t sum = 0;
     for (const gnode_t *n = NULL; (n = graph_next(g, G_LSH_HASH, n));) {
@@ -40,7 +39,7 @@ static uint64_t rotations_print(const training_t *t) {
     return sum;
 }
 
-static const char *data_print(const training_t *t) {
+const char *data_print(const training_t *t) {
     if (!t->feed.data) return t->feed.path;
     sbuf_t out = {0};
     data_describe(t->feed.data, &out);
@@ -50,8 +49,7 @@ static const char *data_print(const training_t *t) {
     return text;
 }
 
-/* Of a model that is made of graphs; NULL: a spec's. */
-static const char *graphs_text(const training_t *t) {
+const char *graphs_text(const training_t *t) {
     const loaded_model_t *m = &t->s->model;
     sbuf_t out = {0};
     if (!m->graphs) return NULL;

@@ -43,6 +43,25 @@ check 'from the start' 0 '' $(learning whole $steps 2)
 same 'the same in the end' lost/last/model.safetensors whole/last/model.safetensors
 equal 'all rows once' "$(rows lost)" "$(rows whole)"
 
+# ---- one of them would train something else: neither does it, nor do the others wait for it
+others() { # NAME PATTERN SETTING…: of rank 1, behind the same command line
+    title=$1 pattern=$2
+    shift 2
+    check "$title" 1 "$pattern" timeout 60 mpirun --oversubscribe -n 1 $(learning other 4 1) : -n 1 $(learning other 4 1) "$@"
+    grep -q 'goes on\|step 1/' .err && fail 'a step was made'
+}
+others 'another seed' "error: 'train.seed' of rank 1 is 6, that of rank 0 is 5" --seed 6
+others 'another rate' "^--lr: error: 'train.optimizer.lr' of rank 1 is 0.5, that of rank 0 is 0.001" --lr 0.5
+others 'another number of steps' "^--steps: error: 'train.steps' of rank 1 is 9, that of rank 0 is 4" --steps 9
+others 'more micro-batches' "'train.accumulate' of rank 1 is 2, that of rank 0 is 1" --accumulate 2
+seq 2000 2800 | tr '\n' ' ' >text2
+others 'another text' "'data' of rank 1 is .*, that of rank 0 is" --text text2
+others 'another back end' "^--backend: error: '--backend' of rank 1 is reference, that of rank 0 is" --backend reference
+others 'other weights' "'weights' of rank 1 is [0-9a-f]{16}, that of rank 0 is [0-9a-f]{16}" --weights random:77
+others 'no training' "'--dry-run' of rank 1 is given, that of rank 0 is absent" --dry-run
+check 'other threads and logs' 0 '' timeout 60 mpirun --oversubscribe -n 1 $(learning same 4 1) : -n 1 $(learning same 4 1) --threads 2 --log-every 2
+same 'and the same weights' same/last/model.safetensors two/last/model.safetensors
+
 # ---- one of them cannot
 check 'a folder that cannot be made' 1 'text/out' together 2 $(learning text/out 4 1)
 finish
