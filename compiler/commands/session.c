@@ -158,8 +158,7 @@ bool session_weights(session_t *s) {
     store_options_t so = {.path = s->weights,
                           .rotations_path = s->o->text[OPT_ROTATIONS],
                           .seed = s->o->seed,
-                          .fills =
-                              s->trains && !s->o->given[OPT_RESUME] && !s->o->given[OPT_EVAL_ONLY],
+                          .fills = s->trains && !s->resumes && !s->o->given[OPT_EVAL_ONLY],
                           .fill_seed = (uint64_t)s->spec->train.seed};
     s->store = store_load(p->variants[p->n_variants - 1].graph, &so, s->d);
     return s->store != NULL;

@@ -26,6 +26,7 @@ typedef struct {
     bool no_cache; /* compile anew, to see how long it takes */
     bool
         trains; /* train.weights of the spec comes before a checkpoint's own; what weights lack is drawn */
+    bool resumes;       /* the weights are a checkpoint of this training, which lacks none */
     bool advises;       /* lowering warns of settings that waste much time */
     profile_t *profile; /* launches of instrumented code are told to it; NULL: they are not */
 } session_t;

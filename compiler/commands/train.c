@@ -242,6 +242,7 @@ static bool judge(training_t *t) {
 
 training_t training_new(session_t *s, ranks_t *ranks) {
     s->advises = s->trains = true;
+    s->resumes = train_goes_on(s->o);
     return (training_t){.s = s,
                         .o = s->o,
                         .d = s->d,
@@ -287,11 +288,9 @@ options_t training_options(const options_t *o) {
     mine.seed = 0;
     mine.cap_sets = (size_t)mine.n_sets; /* o keeps its list to itself */
     train_settings(&mine);
-    if (!o->given[OPT_RESUME]) return mine;
-    const char *last = arena_printf(o->arena, "%s/last", o->text[OPT_OUT]);
-    if (!is_directory(last)) return mine; /* it was killed before its first checkpoint */
+    if (!train_goes_on(o)) return mine;
     mine.given[OPT_WEIGHTS] = true;
-    mine.text[OPT_WEIGHTS] = last;
+    mine.text[OPT_WEIGHTS] = arena_printf(o->arena, "%s/last", o->text[OPT_OUT]);
     return mine;
 }
 

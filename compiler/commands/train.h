@@ -116,8 +116,10 @@ void training_free(training_t *t);
 void training_sizes(
     spec_t *s); /* exactly the rows of the training, whatever artefacts are made for */
 
-/* train_options.c: what excludes each other, false after errors in d; settings of the options that are keys. */
+/* train_options.c: what excludes each other, false after errors in d; settings of the options that are keys; --resume, and there
+ * is a checkpoint: a run that was killed before its first one begins with the weights that it began with. */
 bool train_excludes(const options_t *o, diag_t *d);
+bool train_goes_on(const options_t *o);
 void train_settings(options_t *o);
 
 /* train_feed.c: from the spec and the options; false after errors. feed_take: the micro-batches of a step. */

@@ -62,15 +62,20 @@ static bool excludes(const options_t *o, option_id_t a, const char *shown, optio
     return true;
 }
 
+bool train_goes_on(const options_t *o) {
+    return o->given[OPT_RESUME] &&
+           is_directory(arena_printf(o->arena, "%s/last", o->text[OPT_OUT]));
+}
+
 bool train_excludes(const options_t *o, diag_t *d) {
     static const struct {
         option_id_t a, b;
         const char *shown, *other;
     } pairs[] = {{OPT_TASK, OPT_TRAIN_TEXT, "--task", "--text"},
                  {OPT_BATCHES_FILE, OPT_TRAIN_TEXT, "--batches", "--text"},
-                 {OPT_BATCHES_FILE, OPT_TASK, "--batches", "--task"},
-                 {OPT_RESUME, OPT_WEIGHTS, "--resume", "--weights"}};
-    bool fine = true;
+                 {OPT_BATCHES_FILE, OPT_TASK, "--batches", "--task"}};
+    bool fine = !train_goes_on(o) || !excludes(o, OPT_RESUME, "--resume", OPT_WEIGHTS,
+                                               "--weights: the weights are those of DIR/last", d);
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
         if (excludes(o, pairs[i].a, pairs[i].shown, pairs[i].b, pairs[i].other, d)) fine = false;
     return fine;

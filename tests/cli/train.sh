@@ -149,6 +149,21 @@ done >>table.tsv
 t classifier 0 'accuracy 100.00 %, F1 1.0000' model.yaml --set 'architectures=[ReformerForSequenceClassification]' --set is_decoder=false \
     --text table.tsv --out classes --steps 40 --eval-every 20 --lr 0.02 --set train.eval_fraction=0.3
 json classes/last/config.json id2label.1 '"good"'
+# Killed before the first checkpoint: it begins with the weights that it would have begun with, a new head included.
+tunes() { # DIR ARGUMENTS…
+    dir=$1
+    shift
+    t "tune-$dir" 0 "$begins" model.yaml --set 'architectures=[ReformerForSequenceClassification]' --set is_decoder=false \
+        --text table.tsv --out "$dir" --steps 2 --set train.eval_fraction=0.3 "$@"
+}
+begins='drawn at random: .*classifier'
+tunes tuned --weights run/last
+mkdir early early-spec
+begins='holds no checkpoint to resume'
+tunes early --resume --weights run/last
+same resumed-from-weights early/last/model.safetensors tuned/last/model.safetensors
+tunes early-spec --resume --set train.weights=run/last
+same resumed-from-train.weights early-spec/last/model.safetensors tuned/last/model.safetensors
 t masked 0 'held out: loss' model.yaml --set 'architectures=[ReformerForMaskedLM]' --set is_decoder=false --text text.txt --out masked --steps 4
 # A last window of which nothing may be masked has no loss; the rest has one.
 printf '%064dbb' 0 >few.txt
