@@ -41,17 +41,12 @@ static bool steps_of_epochs(training_t *t) {
     return true;
 }
 
-static bool decays_to_an_end(const reformer_schedule_t *s) {
-    return s->type == REFORMER_SCHEDULE_LINEAR || s->type == REFORMER_SCHEDULE_COSINE ||
-           s->type == REFORMER_SCHEDULE_POLYNOMIAL || s->type == REFORMER_SCHEDULE_WSD;
-}
-
 /* A schedule that ends must know when, and a clock is no number that a run could be repeated with. */
 static bool count_steps(training_t *t) {
     reformer_schedule_t *s = &t->spec->train.schedule;
     t->steps = t->spec->train.steps > 0 ? t->spec->train.steps : INT64_MAX;
     if (!(t->feed.file ? steps_of_file(t) : steps_of_epochs(t))) return false;
-    if (s->total > 0 || !decays_to_an_end(s)) return true;
+    if (s->total > 0 || !schedule_ends(s->type)) return true;
     if (t->steps < INT64_MAX) {
         s->total = t->steps;
         return true;

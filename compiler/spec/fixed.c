@@ -32,18 +32,16 @@ static bool is_fixed(spec_key_t key) {
     return true;
 }
 
-/* Where no schedule reads it, the number of steps stands there all the same. */
-static bool total_counts(const reformer_schedule_t *s) {
-    return s->type == REFORMER_SCHEDULE_LINEAR || s->type == REFORMER_SCHEDULE_COSINE ||
-           s->type == REFORMER_SCHEDULE_POLYNOMIAL || s->type == REFORMER_SCHEDULE_WSD;
+/* Where no schedule reads it, the number of steps stands in `total` all the same. */
+static bool counts(const spec_t *s, spec_key_t key) {
+    return key != KEY_train_schedule_total || schedule_ends(s->train.schedule.type);
 }
 
 size_t spec_fixed_values(arena_t *a, const spec_t *s, spec_value_t **values) {
     spec_value_t *all = ARENA_ARRAY(a, spec_value_t, KEY_COUNT);
     size_t n = 0;
     for (int k = 0; k < KEY_COUNT; k++) {
-        if (!is_fixed((spec_key_t)k)) continue;
-        if (k == KEY_train_schedule_total && !total_counts(&s->train.schedule)) continue;
+        if (!is_fixed((spec_key_t)k) || !counts(s, (spec_key_t)k)) continue;
         sbuf_t value = {0};
         if (print_key_value(s, (spec_key_t)k, &value))
             all[n++] = (spec_value_t){schema[k].full, arena_strdup(a, value.data), s->at[k]};

@@ -261,6 +261,8 @@ typedef struct {
     srcloc_t at;
 } spec_value_t;
 size_t spec_fixed_values(arena_t *a, const spec_t *s, spec_value_t **values);
+/* A schedule whose course ends at `total`. */
+bool schedule_ends(reformer_schedule_type_t type);
 /* Keys that decide numbers or shapes in a canonical text: of two specs with one text the models are one. `factors` as
  * above. */
 void spec_canonical(const spec_t *s, int n_factors, const int64_t *factors, sbuf_t *out);

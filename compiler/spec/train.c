@@ -64,6 +64,10 @@ static const struct {
     {COURSE_OF(second_constant_step), MULTIFACTOR},
     {COURSE_OF(minimum), MULTIFACTOR},
 };
+bool schedule_ends(reformer_schedule_type_t type) {
+    return BIT(type) & ENDING;
+}
+
 enum {
     N_RULE_KEYS = sizeof rule_keys / sizeof *rule_keys,
     N_COURSE_KEYS = sizeof course_keys / sizeof *course_keys
@@ -276,7 +280,7 @@ static void settle_warmup(reader_t *r) {
 static void settle_end(reader_t *r) {
     spec_t *s = r->spec;
     reformer_schedule_t *c = &s->train.schedule;
-    if (!(BIT(c->type) & ENDING)) return;
+    if (!schedule_ends(c->type)) return;
     if (c->total <= 0) c->total = s->train.steps > 0 ? s->train.steps : 0; /* null, or absent */
     bool known = c->total > 0 || s->train.epochs > 0;
     if (!known && !r->bad[COURSE_OF(total)] && !r->bad[KEY_train_steps]) {
