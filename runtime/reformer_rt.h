@@ -587,8 +587,12 @@ int reformer_train_accumulate(reformer_trainer_t *t, const reformer_io_t *io, do
 /* The update by t->sum; report gets what it knows. */
 int reformer_train_update(reformer_trainer_t *t, int threads, const reformer_pool_t *pool,
                           reformer_train_report_t *report, void *workspace);
-/* Labels of io that its loss is the mean of; QA: rows. -REFORMER_E_BATCH, -REFORMER_E_LENGTH: no model takes so many rows, tokens. */
+/* Labels of io that its loss is the mean of; QA: rows with a start or an end that counts. -REFORMER_E_BATCH, -REFORMER_E_LENGTH: no model takes so many rows, tokens. */
 int64_t reformer_items(const reformer_desc_t *desc, const reformer_io_t *io);
+/* 1: of a row of QA start or end counts, and the other is behind the last token. The means over starts and over ends are over
+ * other rows then, and no one share is right for both: such a micro-batch is a step of its own, and among others
+ * REFORMER_E_LABEL. 0: there is no such row, or it is another model. io: one that reformer_items() takes. */
+int reformer_half_items(const reformer_desc_t *desc, const reformer_io_t *io);
 /* Checksum and number of NaN and infinities of weights that have changed since their file was written. */
 int reformer_sign_weights(const reformer_desc_t *desc, void *weights, size_t bytes);
 

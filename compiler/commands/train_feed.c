@@ -6,27 +6,6 @@
 #include "commands/train.h"
 #include "support/heap.h"
 
-/* ---- what a loss is a mean over ------------------------------------------------------------------ */
-
-static double count_labels(const int32_t *labels, int64_t rows, int64_t length, int64_t from) {
-    int64_t n = 0;
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t i = from; i < length; i++) n += labels[r * length + i] != DATA_IGNORED;
-    return (double)n;
-}
-
-/* Of a causal model the first label of a row is none: nothing comes before it. */
-static double items_of(const facts_t *f, const reformer_io_t *io) {
-    int64_t rows = (int64_t)io->batch, length = (int64_t)io->length;
-    switch (f->head) {
-    case ARCH_CAUSAL_LM: return count_labels(io->labels, rows, length, 1);
-    case ARCH_MASKED_LM: return count_labels(io->labels, rows, length, 0);
-    case ARCH_CLASSIFIER: break;
-    default: return (double)rows;
-    }
-    return io->labels && f->labels > 1 ? count_labels(io->labels, rows, 1, 0) : (double)rows;
-}
-
 /* ---- a file of micro-batches -------------------------------------------------------------------- */
 
 static bool wrong(const feed_t *f, const char *tensor, const char *why, diag_t *d) {
@@ -326,13 +305,35 @@ bool feed_open(training_t *t) {
     return t->o->given[OPT_BATCHES_FILE] ? open_file(t) : open_data(t);
 }
 
+/* What the k-th loss of step `of` is a mean over. Of question answering the mean is over starts and over ends. */
+static bool count_items(training_t *t, int64_t of, int64_t k) {
+    const feed_t *f = &t->feed;
+    micro_t *m = &f->micros[k];
+    m->items = (double)exec_learner_items(t->learner, &m->io);
+    if (m->items < 0) {
+        diag_error(t->d, NOWHERE, "%s", reformer_strerror((int)-m->items));
+        return false;
+    }
+    if (feed_micros(t) == 1 || !exec_learner_half_items(t->learner, &m->io)) return true;
+    diag_error(t->d, IN_FILE(f->path),
+               "micro-batch %lld: a row of which the start counts or the end, and the other is "
+               "behind the last token; a step of several micro-batches cannot weigh it",
+               (long long)(of * feed_micros(t) + feed_micro(t, k) + 1));
+    diag_hint(t->d, "leave such rows out, or train.accumulate=1 by one rank");
+    return false;
+}
+
+/* Before there is a learner nothing is counted. */
 bool feed_take(training_t *t, int64_t step) {
     feed_t *f = &t->feed;
     int64_t of = f->same ? 0 : step;
     memset(f->micros, 0, (size_t)f->n * sizeof *f->micros);
     if (!(f->file ? take_file(t, of) : take_data(t, of))) return false;
-    for (int64_t k = 0; k < f->n; k++)
-        f->mine[k] = f->micros[k].items = items_of(&t->s->model.facts, &f->micros[k].io);
+    if (!t->learner) return true;
+    for (int64_t k = 0; k < f->n; k++) {
+        if (!count_items(t, of, k)) return false;
+        f->mine[k] = f->micros[k].items;
+    }
     return feed_gather(t, f->mine, f->items);
 }
 

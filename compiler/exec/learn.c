@@ -225,6 +225,14 @@ bool exec_learn_gradients(exec_learner_t *l, const reformer_io_t *io, double sha
     return exec_went_well(exec_learn_run(l, io, share, first, d), d);
 }
 
+int64_t exec_learner_items(const exec_learner_t *l, const reformer_io_t *io) {
+    return reformer_items(&l->desc, io);
+}
+
+bool exec_learner_half_items(const exec_learner_t *l, const reformer_io_t *io) {
+    return reformer_half_items(&l->desc, io);
+}
+
 float *exec_learner_sum(exec_learner_t *l, size_t *floats) {
     *floats = (size_t)l->plan->gradients->data_end / sizeof(float);
     return l->sum;
@@ -274,6 +282,7 @@ exec_learner_t *exec_learner_new(exec_t *e, const store_t *weights, diag_t *d) {
     l->e = e;
     l->plan = e->plan;
     l->update = e->plan->update;
+    plan_describe_labels(l->plan, &l->desc);
     l->arena = arena_new();
     l->store = store_view(weights);
     if (make_room(l, d)) {

@@ -23,6 +23,9 @@ bool exec_learn_gradients(exec_learner_t *l, const reformer_io_t *io, double sha
                           diag_t *d);
 /* The same: REFORMER_OK, a code of the runtime, or EXEC_FAILED after an error in d. */
 int exec_learn_run(exec_learner_t *l, const reformer_io_t *io, double share, bool first, diag_t *d);
+/* As reformer_items() and reformer_half_items() of this model: what shares are of, and where there is none. */
+int64_t exec_learner_items(const exec_learner_t *l, const reformer_io_t *io);
+bool exec_learner_half_items(const exec_learner_t *l, const reformer_io_t *io);
 /* That sum, for whoever adds to it what other processes have: floats, as plan->gradients says. */
 float *exec_learner_sum(exec_learner_t *l, size_t *floats);
 

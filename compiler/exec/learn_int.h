@@ -18,6 +18,7 @@ typedef struct {
 
 struct exec_learner {
     exec_t *e;
+    reformer_desc_t desc; /* which labels count */
     const plan_t *plan;
     const update_t *update;
     arena_t *arena;

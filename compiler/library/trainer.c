@@ -11,7 +11,6 @@ struct reformerc_trainer {
     reformerc_context_t *c;
     reformerc_model_t *m; /* the context's, which changes */
     exec_learner_t *learner;
-    reformer_desc_t desc; /* head and loss: which labels count */
 };
 
 typedef struct {
@@ -24,8 +23,6 @@ static int new_trainer(void *arg, diag_t *d) {
     reformerc_model_t *m = (reformerc_model_t *)(uintptr_t)n->c->m; /* compile made it to change */
     n->made = heap_new(1, sizeof *n->made);
     *n->made = (reformerc_trainer_t){.c = n->c, .m = m};
-    plan_describe_model(m->plan, &n->made->desc);
-    plan_describe_gradients(m->plan, &n->made->desc);
     n->made->learner = exec_learner_new(m->exec, m->store, d);
     if (n->made->learner) return REFORMER_OK;
     heap_free(n->made);
@@ -63,7 +60,7 @@ typedef struct {
 } step_t;
 
 static size_t rows_of(const reformerc_trainer_t *t, const reformer_io_t *io) {
-    return io->batch ? io->batch : (size_t)t->desc.batch;
+    return io->batch ? io->batch : (size_t)t->m->plan->batch;
 }
 
 /* Those without a label that counts are passed over. */
@@ -74,7 +71,7 @@ static int accumulate(const step_t *s, diag_t *d) {
     for (size_t i = 0; i < s->n; i++) {
         reformer_io_t io = context_io(t->c, &s->io[i]);
         float loss = 0;
-        double share = (double)reformer_items(&t->desc, &io) / (double)s->report->items;
+        double share = (double)exec_learner_items(t->learner, &io) / (double)s->report->items;
         io.dropout_row = (uint32_t)rows;
         if (!io.loss) io.loss = &loss;
         rows += rows_of(t, &io);
@@ -106,13 +103,22 @@ static int update(const step_t *s, diag_t *d) {
     return REFORMER_E_DIVERGED;
 }
 
+static int half_rows(size_t i, diag_t *d) {
+    diag_error(d, NOWHERE,
+               "micro-batch %zu: a row of which the start counts or the end, and the other is "
+               "behind the last token; a step of several micro-batches cannot weigh it",
+               i);
+    return REFORMER_E_LABEL;
+}
+
 static int run_step(void *arg, diag_t *d) {
     const step_t *s = arg;
     exec_learner_t *l = s->t->learner;
     *s->report = (reformer_train_report_t){.step = exec_learner_step(l), .bad = -1};
     for (size_t i = 0; i < s->n; i++) {
-        int64_t items = reformer_items(&s->t->desc, &s->io[i]);
+        int64_t items = exec_learner_items(l, &s->io[i]);
         if (items < 0) return (int)-items;
+        if (s->n > 1 && exec_learner_half_items(l, &s->io[i])) return half_rows(i, d);
         s->report->items += items;
     }
     if (s->report->items == 0) return REFORMER_E_LABEL;

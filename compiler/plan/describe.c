@@ -283,6 +283,19 @@ void plan_describe_gradients(const plan_t *p, reformer_desc_t *d) {
     if (graph_next(p->trains[0].graph, G_EMBED_FROM, NULL)) d->train_positions = p->facts.positions;
 }
 
+void plan_describe_labels(const plan_t *p, reformer_desc_t *d) {
+    reformer_variant_t *trains = ARENA_ARRAY(p->arena, reformer_variant_t, p->n_variants);
+    for (int k = 0; k < p->n_variants; k++) {
+        const variant_plan_t *v = &p->trains[k];
+        trains[k].max_length = v->max_length;
+        trains[k].unpadded = v->unpadded;
+    }
+    plan_describe_model(p, d);
+    plan_describe_gradients(p, d);
+    d->trains = trains;
+    d->n_variants = p->n_variants;
+}
+
 /* Layers whose rotations are new in each step. */
 static void describe_rotations(const plan_t *p, reformer_desc_t *d) {
     const layout_t *l = p->layout;

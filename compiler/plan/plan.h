@@ -118,6 +118,8 @@ void plan_describe_model(const plan_t *p,
                          reformer_desc_t *desc); /* without variants; not lowered */
 void plan_describe_gradients(const plan_t *p,
                              reformer_desc_t *desc); /* of plans that train: where they stand */
+/* Of those, too: what reformer_items() reads, the lengths of train steps included; not lowered. */
+void plan_describe_labels(const plan_t *p, reformer_desc_t *desc);
 void plan_describe(const plan_t *p, reformer_desc_t *desc, reformer_variant_t *variants);
 
 #endif

@@ -347,9 +347,38 @@ static void labels_that_count(void **state) {
     assert_int_equal(reformer_items(&d, &io), 1);
     d.train_loss = REFORMER_LOSS_MSE;
     assert_int_equal(reformer_items(&d, &io), 2);
-    d.head = REFORMER_HEAD_QA;
-    io.batch = 0;
-    assert_int_equal(reformer_items(&d, &io), BATCH);
+}
+
+/* Rows of which start or end counts; a row with one of them alone is no part of a step of several micro-batches. */
+static void rows_that_count(void **state) {
+    (void)state;
+    static const int32_t in[BATCH] = {0, -5, 3}, out[BATCH] = {4, 9, 4}, some[BATCH] = {3, 4, 4};
+    static const int32_t padded[BATCH] = {6, 6, 8};
+    env_t e;
+    begin_with(&e, REFORMER_HEAD_QA, MICRO);
+    e.desc.train_loss = REFORMER_LOSS_QA;
+    for (int i = 0; i < 3; i++) trains[i].unpadded = 1;
+    reformer_io_t io = {.input_ids = ids, .length = 4, .threads = 2};
+    assert_int_equal(reformer_items(&e.desc, &io), 0);
+    io.start_positions = io.end_positions = in;
+    assert_int_equal(reformer_items(&e.desc, &io), BATCH);
+    io.start_positions = io.end_positions = out;
+    assert_int_equal(reformer_items(&e.desc, &io), 0);
+    assert_int_equal(reformer_half_items(&e.desc, &io), 0);
+    io.start_positions = some;
+    assert_int_equal(reformer_items(&e.desc, &io), 1);
+    assert_int_equal(reformer_half_items(&e.desc, &io), 1);
+    reformer_io_t both[MICRO] = {io, io};
+    both[0].batch = both[1].batch = 1;
+    assert_int_equal(reformer_train_step(&e.trainer, both, MICRO, NULL, e.workspace),
+                     REFORMER_E_LABEL);
+    assert_int_equal(e.trainer.step, 0);
+    /* a model of one length pads, and reads the padding */
+    trains[0].unpadded = 0;
+    trains[0].max_length = 7;
+    io.start_positions = io.end_positions = padded;
+    assert_int_equal(reformer_items(&e.desc, &io), 2);
+    end(&e);
 }
 
 /* After a step the checksum is not right any more; signing sees to it, and counts what is no number. */
@@ -388,6 +417,7 @@ int main(void) {
         cmocka_unit_test(goes_on_where_it_was),
         cmocka_unit_test(what_cannot_be_is_refused),
         cmocka_unit_test(labels_that_count),
+        cmocka_unit_test(rows_that_count),
         cmocka_unit_test(signed_weights),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
