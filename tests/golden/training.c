@@ -120,15 +120,19 @@ static void fail(case_t *c, const char *backend, const char *what, double error)
     c->failed++;
 }
 
+/* The larger one; what is no number is larger than all. */
+static double worse(double error, double than) {
+    if (isnan(error)) return INFINITY;
+    return error > than ? error : than;
+}
+
 static void compare_list(case_t *c, const char *backend, const char *text, const char *name,
                          double within) {
     static double got[MAX_STEPS], wanted[MAX_STEPS];
     int n = numbers(text, name, got), m = numbers(c->wanted, name, wanted);
     double worst = n != m || n == 0 ? INFINITY : 0;
-    for (int i = 0; i < n && n == m; i++) {
-        double error = fabs(got[i] - wanted[i]) / fmax(fabs(wanted[i]), 1e-30);
-        worst = error <= worst ? worst : error;
-    }
+    for (int i = 0; i < n && n == m; i++)
+        worst = worse(fabs(got[i] - wanted[i]) / fmax(fabs(wanted[i]), 1e-30), worst);
     printf("%s %s %.3g\n", backend, name, worst);
     if (!(worst <= within)) fail(c, backend, name, worst);
 }
@@ -142,9 +146,9 @@ static double distance(case_t *c, const st_tensor_t *wanted, const st_tensor_t *
         return INFINITY;
     for (int64_t i = 0; i < wanted->elements; i++) {
         largest = fmax(largest, fabs((double)x[i]));
-        double e = fabs((double)x[i] - (double)y[i]);
-        error = e <= error ? error : e;
+        error = worse(fabs((double)x[i] - (double)y[i]), error);
     }
+    if (!isfinite(largest)) return INFINITY;
     return error / fmax(largest, 1e-30);
 }
 
@@ -156,7 +160,7 @@ static bool compare_weights(case_t *c, const char *backend, const char *path) {
         const st_tensor_t *t = st_at(wanted, i), *g = st_find(got, t->name);
         double error = g ? distance(c, t, g) : INFINITY;
         if (!(error <= tolerance)) fail(c, backend, t->name, error);
-        worst = error <= worst ? worst : error;
+        worst = worse(error, worst);
     }
     printf("%s parameters %.3g\n", backend, worst);
     st_close(wanted);

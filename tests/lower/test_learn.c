@@ -123,7 +123,11 @@ static exec_update_t step(run_t *r) {
 static void all_close(const exec_array_t *a, const exec_array_t *b, double within) {
     double largest = 1e-12, worst = 0;
     assert_int_equal(a->elements, b->elements);
+    if (within == 0 && memcmp(a->data, b->data, (size_t)a->elements * sizeof *a->data) != 0)
+        fail_msg("%s: other bits", a->name);
     for (int64_t i = 0; i < a->elements; i++) {
+        if (!isfinite(a->data[i]) || !isfinite(b->data[i]))
+            fail_msg("%s: no number at %lld", a->name, (long long)i);
         largest = fmax(largest, fabs((double)b->data[i]));
         worst = fmax(worst, fabs((double)a->data[i] - (double)b->data[i]));
     }
