@@ -111,7 +111,8 @@ static bool take_tensors(training_t *t, hashing_t *h) {
     size_t n = 0;
     for (const gnode_t *p = NULL; (p = graph_next(g, G_PARAM, p));) {
         const tensor_t *x = store_find(from, p->name);
-        if (!x || strstr(p->name, ".rotations")) continue;
+        int layer;
+        if (!x || names_rotations(p->name, &layer)) continue;
         st_tensor_t *to = &list[n++];
         *to = (st_tensor_t){.name = x->name,
                             .dtype = ST_F32,

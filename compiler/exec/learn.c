@@ -5,7 +5,6 @@
  * after each update. */
 #include "exec/learn_int.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "support/heap.h"
@@ -149,7 +148,7 @@ static void add_rotations(exec_learner_t *l, const layout_entry_t *e, int index)
     *r = (rotations_t){.name = t->name, .store = t->data, .entry = e, .index = index};
     r->of = (reformer_rotations_t){
         .heads = t->shape[0], .head_size = t->shape[1], .rounds = t->shape[2], .half = t->shape[3]};
-    if (sscanf(t->name, "layers.%d.", &r->of.layer) != 1) bug("'%s' says no layer", t->name);
+    if (!names_rotations(t->name, &r->of.layer)) bug("'%s' says no layer", t->name);
     r->step = ARENA_ARRAY(l->arena, float, t->elements);
 }
 

@@ -3,7 +3,6 @@
  * targets first, each by ascending length. */
 #include "plan/plan.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -312,8 +311,7 @@ static void describe_rotations(const plan_t *p, reformer_desc_t *d) {
                                         .rounds = e->shape[2],
                                         .half = e->shape[3],
                                         .offset = (size_t)(e->offset + k * (e->bytes / e->count))};
-            if (sscanf(e->source[k], "layers.%d.", &r->layer) != 1)
-                bug("'%s' says no layer", e->source[k]);
+            if (!names_rotations(e->source[k], &r->layer)) bug("'%s' says no layer", e->source[k]);
         }
     }
     d->rotations = all;

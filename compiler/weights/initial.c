@@ -41,7 +41,7 @@ bool store_random(store_t *s, const spec_t *spec, uint64_t seed, diag_t *d) {
     for (size_t i = 0; i < s->n; i++) {
         tensor_t *t = &s->tensors[i];
         int layer;
-        if (t->data || is_rotations(t->name, &layer)) continue;
+        if (t->data || names_rotations(t->name, &layer)) continue;
         if (!initialise(s, t, &g, spec, d)) return false;
     }
     return true;
@@ -58,7 +58,7 @@ static const char *nearest(store_t *s, const char *name) {
     size_t n = 0;
     int layer;
     for (size_t i = 0; i < s->n; i++)
-        if (is_rotations(s->tensors[i].name, &layer)) names[n++] = s->tensors[i].name;
+        if (names_rotations(s->tensors[i].name, &layer)) names[n++] = s->tensors[i].name;
     return did_you_mean(name, names, n);
 }
 
@@ -67,7 +67,7 @@ static void take_rotations(store_t *s, const spec_t *spec, const st_tensor_t *fr
                            const char *path, diag_t *d) {
     int layer;
     tensor_t *t = store_tensor(s, from->name);
-    if (is_rotations(from->name, &layer) && (t || hashes(spec, layer))) {
+    if (names_rotations(from->name, &layer) && (t || hashes(spec, layer))) {
         if (t) (void)store_take(s, t, from, path, d);
         return;
     }
@@ -94,7 +94,7 @@ bool store_rotations(store_t *s, const spec_t *spec, const store_options_t *o, d
     for (size_t i = 0; i < s->n; i++) {
         tensor_t *t = &s->tensors[i];
         int layer;
-        if (t->data || !is_rotations(t->name, &layer)) continue;
+        if (t->data || !names_rotations(t->name, &layer)) continue;
         if (spec->has_hash_seed) torch_seed(&g, (uint64_t)spec->hash_seed);
         float *x = store_room(s, t, d);
         if (!x) return false;

@@ -32,8 +32,7 @@ bool is_axial_table(const char *name) {
     return starts_with(name, "embeddings.position_embeddings.weights.");
 }
 
-/* "layers.N.rotations" */
-bool is_rotations(const char *name, int *layer) {
+bool names_rotations(const char *name, int *layer) {
     int end = 0;
     return sscanf(name, "layers.%9d.rotations%n", layer, &end) == 1 && end > 0 && name[end] == 0 &&
            name[7] >= '0' && name[7] <= '9';
@@ -242,7 +241,7 @@ static bool has_any(load_t *l) {
     for (size_t i = 0; i < l->s->n; i++) {
         const char *name = l->s->tensors[i].name;
         int layer;
-        if (is_rotations(name, &layer)) continue;
+        if (names_rotations(name, &layer)) continue;
         if (is_there(l, name) || (has_two_names(name) && is_there(l, bias_names[0]))) return true;
         if (!wanted) wanted = name;
     }
@@ -269,7 +268,7 @@ static void load_all(store_t *s, const st_file_t *f, const spec_t *spec, const s
     if (!has_any(&l)) return;
     for (size_t i = 0; i < s->n; i++) {
         int layer;
-        if (!is_rotations(s->tensors[i].name, &layer)) {
+        if (!names_rotations(s->tensors[i].name, &layer)) {
             load_param(&l, &s->tensors[i]);
         } else {
             /* Files that weights_unpack wrote carry them; Hugging Face's do not. */

@@ -15,7 +15,6 @@ struct store {
 
 tensor_t *store_tensor(const store_t *s, const char *name); /* NULL: none */
 bool is_axial_table(const char *name);
-bool is_rotations(const char *name, int *layer);
 /* Points t at the values of `from` (converted if need be); checks shape, dtype and values. */
 bool store_take(store_t *s, tensor_t *t, const st_tensor_t *from, const char *path, diag_t *d);
 

@@ -124,6 +124,8 @@ weights_kind_t weights_kind_of(const st_file_t *f);
 
 /* "random" or "random:SEED"; *bad_seed when what follows is no seed. */
 bool names_random(const char *text, uint64_t *seed, bool *bad_seed);
+/* "layers.N.rotations" */
+bool names_rotations(const char *name, int *layer);
 
 /* Loads every param of g: strips `reformer.`, ignores mask-value buffers, takes lm_head.bias or
  * lm_head.decoder.bias, widens bf16 and f16, checks shapes, NaN and infinities, reports missing and
