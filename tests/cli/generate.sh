@@ -395,6 +395,7 @@ some_text() { [ "$(wc -c <.out)" -ge 3 ]; }
 interrupt() { # SIGNAL ARGUMENTS…; stops when there is some text, or with --output after a while
     signal=$1
     shift
+    : >.err # of the run before: on a busy machine this one may end before it begins
     "$r" generate "$CHECKPOINT" $small --no-cache --tokens 413 --prompt-file prompt.txt "$@" >.out 2>.err </dev/null &
     pid=$!
     end_when "$signal" some_text
