@@ -136,7 +136,11 @@ static bool evaluate(training_t *t, metric_t *row) {
     exec_learner_evaluates(t->learner, true);
     bool held = train_evaluates(t), ok = (!held || train_eval_held(t, row)) && buckets_look(t, row);
     exec_learner_evaluates(t->learner, false);
-    if (!ok || !held) return ok;
+    if (!ok) return false;
+    if (!held) {
+        show_eval(t, row, false);
+        return true;
+    }
     bool best = c->best_step == 0 || row->eval_loss < c->best;
     c->worse = best ? 0 : c->worse + 1;
     if (best) c->best = row->eval_loss;
@@ -167,12 +171,12 @@ static bool write_row(training_t *t, metric_t *row) {
  * not have. */
 static bool settle(training_t *t, metric_t *row, bool last) {
     const spec_t *s = t->spec;
-    bool held = train_evaluates(t),
-         evaluated = held && (last || is_due(s->train.eval_every, t->step));
-    if (evaluated && !evaluate(t, row)) return false;
+    bool due = last || is_due(s->train.eval_every, t->step), held = train_evaluates(t),
+         evaluated = due && held, looked = due && (held || t->buckets);
+    if (looked && !evaluate(t, row)) return false;
     bool best = evaluated && t->count.best_step == row->step;
     int64_t log = s->train.log_every > 0 ? s->train.log_every : 1;
-    if ((evaluated || is_due(log, t->step)) && !write_row(t, row)) return false;
+    if ((looked || is_due(log, t->step)) && !write_row(t, row)) return false;
     if (evaluated && !show_plot(t)) return false;
     if (best && !save_best(t)) return false;
     bool saves = s->train.save_every > 0 ? is_due(s->train.save_every, t->step) : evaluated;

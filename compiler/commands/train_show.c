@@ -102,24 +102,28 @@ void show_step(training_t *t, const metric_t *row) {
     sbuf_free(&said);
 }
 
+static void put_held(const training_t *t, const metric_t *row, sbuf_t *out) {
+    sbuf_printf(out, "  held out: loss %.4f", row->eval_loss);
+    if (isfinite(row->eval_bits)) sbuf_printf(out, ", %.4f bits per byte", row->eval_bits);
+    if (isfinite(row->accuracy)) sbuf_printf(out, ", accuracy %.2f %%", 100 * row->accuracy);
+    if (isfinite(row->f1)) sbuf_printf(out, ", F1 %.4f", row->f1);
+    if (isfinite(row->sequences) && t->spec->train.task)
+        sbuf_printf(out, ", of whole rows %.2f %%", 100 * row->sequences);
+}
+
 void show_eval(training_t *t, const metric_t *row, bool best) {
+    bool held = isfinite(row->eval_loss), buckets = isfinite(row->empty);
     sbuf_t said = {0};
-    if (isfinite(row->eval_loss)) {
-        put_step(t, row, &said);
-        sbuf_printf(&said, "  held out: loss %.4f", row->eval_loss);
-        if (isfinite(row->eval_bits)) sbuf_printf(&said, ", %.4f bits per byte", row->eval_bits);
-        if (isfinite(row->accuracy)) sbuf_printf(&said, ", accuracy %.2f %%", 100 * row->accuracy);
-        if (isfinite(row->f1)) sbuf_printf(&said, ", F1 %.4f", row->f1);
-        if (isfinite(row->sequences) && t->spec->train.task)
-            sbuf_printf(&said, ", of whole rows %.2f %%", 100 * row->sequences);
-        if (isfinite(row->empty))
-            sbuf_printf(&said, "; buckets: %.1f %% empty, largest %.1f times the mean",
-                        100 * row->empty, row->largest);
-        sbuf_puts(&said, best ? "  (best)" : "");
-        int64_t done = t->bar.done;
-        progress_line(&t->bar, "%s", said.data);
-        t->bar.done = done;
-    }
+    if (!held && !buckets) return;
+    put_step(t, row, &said);
+    if (held) put_held(t, row, &said);
+    if (buckets)
+        sbuf_printf(&said, "%s buckets: %.1f %% empty, largest %.1f times the mean",
+                    held ? ";" : " ", 100 * row->empty, row->largest);
+    sbuf_puts(&said, best ? "  (best)" : "");
+    int64_t done = t->bar.done;
+    progress_line(&t->bar, "%s", said.data);
+    t->bar.done = done;
     sbuf_free(&said);
 }
 

@@ -122,6 +122,10 @@ for i in 0 1 2; do
     holds "accumulated-$i" "($(value one.json loss.$i) - $(value two.json loss.$i)) ^ 2 < 1e-10"
     holds "accumulated-norm-$i" "($(value one.json grad_norm.$i) - $(value two.json grad_norm.$i)) ^ 2 < 1e-8"
 done
+t nothing-held-out 0 'step 6/6, epoch [0-9.]+  buckets: [0-9.]+ % empty, largest [0-9.]+ times the mean$' model.yaml --text text.txt \
+    --out unheld --steps 6 --eval-every 2 --eval-fraction 0 --log-every 100
+equal looked-at "$(awk -F, 'NR > 1 && $8 == "" && $13 != "" && $14 >= 1 { printf "%s ", $1 }' unheld/metrics.csv)" '2 4 6 '
+absent unheld/best
 t patience 0 'no better for a while: 12 steps' model.yaml --text text.txt --out patient --steps 100 --lr 0 --patience 2 --set train.optimizer.weight_decay=0
 t minutes 0 'time is up: ' model.yaml --text text.txt --out minutes --set train.steps=null --minutes 0.01
 t epochs 0 'step 18/18, epoch 1' model.yaml --text text.txt --out epochs --set train.steps=null --epochs 1 --eval-every 0
