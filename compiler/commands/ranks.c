@@ -91,6 +91,15 @@ static int piece_of(const ranks_t *r, int rank, size_t at) {
     return (int)(end - from < PIECE ? end - from : PIECE);
 }
 
+bool ranks_take(const ranks_t *r, size_t n, diag_t *d) {
+    if (ranks_size(r) == 1 || n <= INT32_MAX) return true;
+    diag_error(d, NOWHERE,
+               "%zu weights that are trained are too many for several ranks, %d at most", n,
+               INT32_MAX);
+    diag_hint(d, "'train.freeze' leaves tensors out; one process has no such limit");
+    return false;
+}
+
 static void begin_sum(ranks_t *r, size_t n) {
     if (r->n != n || !r->slice) {
         heap_free(r->slice);
@@ -128,6 +137,7 @@ static bool exchange(ranks_t *r, const float *gradient, size_t at, diag_t *d) {
 
 bool ranks_add(ranks_t *r, ranks_form_t form, const float *gradient, const double *shares, size_t n,
                diag_t *d) {
+    if (n > INT32_MAX) bug("ranks_add: %zu floats", n);
     if (!r->begun) begin_sum(r, n);
     if (r->n != n) bug("ranks_add: %zu floats on top of %zu", n, r->n);
     for (size_t at = 0; at < r->each; at += PIECE) {
@@ -145,11 +155,6 @@ bool ranks_add(ranks_t *r, ranks_form_t form, const float *gradient, const doubl
 bool ranks_sum(ranks_t *r, float *sum, size_t n, diag_t *d) {
     if (!r->begun || r->n != n) bug("ranks_sum: %zu floats, and %zu were added", n, r->n);
     r->begun = false;
-    if (n > INT32_MAX) {
-        diag_error(d, NOWHERE, "%zu weights are too many for several ranks, the most is %d", n,
-                   INT32_MAX);
-        return false;
-    }
     for (int k = 0; k < r->size; k++) {
         size_t from = (size_t)k * r->each < n ? (size_t)k * r->each : n;
         r->first[k] = (int)from;

@@ -28,6 +28,9 @@ void ranks_close(ranks_t *r, bool well);
 int ranks_rank(const ranks_t *r);
 int ranks_size(const ranks_t *r);
 
+/* Whether a sum of n floats is possible: else an error in d. It exchanges nothing. */
+bool ranks_take(const ranks_t *r, size_t n, diag_t *d);
+
 /* All of these are called by all ranks, in one order. False after an error in d. */
 
 /* sum += shares[rank] * gradient, over the ranks in their order; the first call after ranks_sum() begins a sum. [n] floats, [size] shares. */

@@ -248,10 +248,15 @@ training_t training_new(session_t *s, ranks_t *ranks) {
                         .patient = true};
 }
 
+static bool fits_ranks(const training_t *t) {
+    const layout_t *g = t->s->plan->gradients; /* --eval-only has none */
+    return !g || ranks_take(t->ranks, (size_t)g->data_end / sizeof(float), t->d);
+}
+
 bool training_open(training_t *t) {
     if (!open_model(t) || !feed_open(t) || !check_length(t) || !count_steps(t)) return false;
     if (!agree_on_training(t)) return false;
-    return open_text_for_samples(t) && make_plan(t) && hashing_of_spec(t);
+    return open_text_for_samples(t) && make_plan(t) && fits_ranks(t) && hashing_of_spec(t);
 }
 
 bool training_run(training_t *t) {

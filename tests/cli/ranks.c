@@ -73,6 +73,16 @@ static void numbers(ranks_t *r) {
     free(all);
 }
 
+/* MPI counts in 32 bits. */
+static void most(const ranks_t *r) {
+    diag_t *quiet = diag_new();
+    bool alone = ranks_size(r) == 1;
+    must(ranks_take(r, INT32_MAX, d), "the most");
+    must(ranks_take(r, (size_t)INT32_MAX + 1, quiet) == alone, "more than that");
+    must((diag_errors(quiet) == 0) == alone, "an error of it");
+    diag_free(quiet);
+}
+
 static ranks_form_t first_form(void) {
 #if defined(__x86_64__)
     if (!__builtin_cpu_supports("fma")) return RANKS_TWICE;
@@ -91,6 +101,7 @@ int main(int argc, char **argv) {
             for (ranks_form_t form = first_form(); form <= RANKS_DOUBLE; form++)
                 sum(r, form, sizes[i]);
         numbers(r);
+        most(r);
         printf("rank %d of %d\n", ranks_rank(r), ranks_size(r));
     } else {
         static float x[1000];

@@ -62,6 +62,10 @@ others 'no training' "'--dry-run' of rank 1 is given, that of rank 0 is absent" 
 check 'other threads and logs' 0 '' timeout 60 mpirun --oversubscribe -n 1 $(learning same 4 1) : -n 1 $(learning same 4 1) --threads 2 --log-every 2
 same 'and the same weights' same/last/model.safetensors two/last/model.safetensors
 
+# ---- none of them can
+huge="--set vocab_size=16777216 --set compile.text=bytes --set hidden_size=64 --set axial_pos_embds=false --dry-run"
+check 'more weights than MPI counts' 1 '[0-9]+ weights that are trained are too many for several ranks, 2147483647 at most' together 2 $(learning huge 4 1) $huge
+
 # ---- one of them cannot
 check 'a folder that cannot be made' 1 'text/out' together 2 $(learning text/out 4 1)
 finish
