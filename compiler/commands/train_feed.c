@@ -6,6 +6,21 @@
 #include "commands/train.h"
 #include "support/heap.h"
 
+/* Rows of a step, of all its ranks, have numbers of 32 bits, by which dropout knows them. */
+static bool check_rows(const training_t *t, int64_t of_micro) {
+    const feed_t *f = &t->feed;
+    const spec_t *s = t->spec;
+    int64_t rows;
+    if (!__builtin_mul_overflow(of_micro, feed_micros(t), &rows) && rows <= INT32_MAX) return true;
+    srcloc_t at =
+        s->at[s->given[KEY_train_accumulate] ? KEY_train_accumulate : KEY_train_batch_size];
+    const char *each = f->ranks > 1 ? arena_printf(t->arena, " of each of %d ranks", f->ranks) : "";
+    diag_error(t->d, f->path ? IN_FILE(f->path) : at,
+               "a step has %lld micro-batches%s, of %lld sequences each: together %d at most",
+               (long long)f->n, each, (long long)of_micro, INT32_MAX);
+    return false;
+}
+
 /* ---- a file of micro-batches -------------------------------------------------------------------- */
 
 static bool wrong(const feed_t *f, const char *tensor, const char *why, diag_t *d) {
@@ -76,7 +91,7 @@ static bool open_file(training_t *t) {
     f->path = t->o->text[OPT_BATCHES_FILE];
     f->scratch = arena_new();
     f->file = st_open(f->path, t->d);
-    if (!f->file || !check_file(f, t->d)) return false;
+    if (!f->file || !check_file(f, t->d) || !check_rows(t, f->rows)) return false;
     if (f->n_batches % feed_micros(t) == 0) return true;
     const char *ranks = f->ranks > 1 ? arena_printf(t->arena, ", of %d ranks each", f->ranks) : "";
     diag_error(t->d, IN_FILE(f->path), "%lld micro-batches; train.accumulate is %lld%s",
@@ -299,6 +314,7 @@ bool feed_open(training_t *t) {
     f->same = t->spec->train.overfit_batch;
     f->rank = ranks_rank(t->ranks);
     f->ranks = ranks_size(t->ranks);
+    if (!t->o->given[OPT_BATCHES_FILE] && !check_rows(t, t->spec->train.batch_size)) return false;
     f->micros = ARENA_ARRAY(t->arena, micro_t, f->n);
     f->items = ARENA_ARRAY(t->arena, double, feed_micros(t));
     f->mine = ARENA_ARRAY(t->arena, double, f->n);

@@ -65,6 +65,8 @@ same 'and the same weights' same/last/model.safetensors two/last/model.safetenso
 # ---- none of them can
 huge="--set vocab_size=16777216 --set compile.text=bytes --set hidden_size=64 --set axial_pos_embds=false --dry-run"
 check 'more weights than MPI counts' 1 '[0-9]+ weights that are trained are too many for several ranks, 2147483647 at most' together 2 $(learning huge 4 1) $huge
+check 'more rows than numbers' 1 "^--set train.(accumulate|batch_size): error: a step has 65535 micro-batches of each of 2 ranks, of 32768 sequences each: together 2147483647 at most" \
+    together 2 $(learning rows 4 65535) --set train.batch_size=32768 --dry-run
 
 # ---- one of them cannot
 check 'a folder that cannot be made' 1 'text/out' together 2 $(learning text/out 4 1)
