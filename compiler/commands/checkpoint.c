@@ -245,7 +245,15 @@ static checkpoints_t *new_checkpoints(const char *folder) {
 /* Beginning anew over a training, or going on with none. */
 static bool check_begin(checkpoints_t *c, bool resume, diag_t *d) {
     bool has = checkpoint_has(c, "last");
-    int64_t steps = has ? step_at(c, inside(c, "last")) : 0;
+    int64_t steps = has ? checkpoint_step(c, "last", d) : 0;
+    if (steps < 0) {
+        const char *there = inside(c, checkpoint_has(c, "best") ? "best" : "last");
+        diag_hint(d,
+                  "what was trained here is not known, so it neither goes on nor is replaced; "
+                  "another folder, and --weights %s, begin anew with its weights",
+                  there);
+        return false;
+    }
     if (has && !resume && steps != 0) { /* of no step nothing is lost */
         diag_error(d, IN_FILE(c->folder), "holds a training already, of %" PRId64 " steps", steps);
         diag_hint(d, "--resume goes on with it; a new one needs another folder");

@@ -95,6 +95,16 @@ t other-batch 1 'batch_size' model.yaml --text text.txt --out cut --steps 12 --r
 t other-text 1 'data' model.yaml --text held.txt --out cut --steps 12 --resume --set train.eval_fraction=0
 t resume-and-weights 1 '^--resume: error: excludes --weights' model.yaml --text text.txt --out cut --resume --weights random
 
+# What cannot be read is neither gone on with nor replaced, and the advice can be followed.
+cp -r run damaged
+printf '{' >damaged/last/trainer_state.json
+for again in '' --resume; do
+    t damaged 1 '^damaged/last/trainer_state.json:1:[0-9]+: error: ' model.yaml --text text.txt --out damaged $again
+    grep -q 'hint: .*--weights damaged/best' .err || fail 'it does not say what to do'
+    if grep -q 'of -1 steps' .err; then fail 'steps below 0'; fi
+done
+t as-advised 0 '' model.yaml --text text.txt --out advised --weights damaged/best --steps 1
+
 # Killed at any moment, and rows behind the last checkpoint: they are written once.
 "$REFORMERC" train model.yaml --backend reference --threads 1 --text text.txt --out killed --save-every 1 >/dev/null 2>&1 &
 pid=$!
