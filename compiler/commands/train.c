@@ -77,12 +77,18 @@ static bool open_model(training_t *t) {
     return check_data(t);
 }
 
+/* The first token of a row is no label of a causal LM: a row of one has none. */
 static bool check_length(const training_t *t) {
     int64_t most = t->s->model.facts.longest, length = t->feed.length;
-    if (length <= most) return true;
-    diag_error(t->d, t->feed.file ? IN_FILE(t->feed.path) : t->spec->at[KEY_train_sequence_length],
-               "rows of %lld tokens; the longest this model takes is %lld", (long long)length,
-               (long long)most);
+    srcloc_t at = t->feed.file ? IN_FILE(t->feed.path) : t->spec->at[KEY_train_sequence_length];
+    if (length > most) {
+        diag_error(t->d, at, "rows of %lld tokens; the longest this model takes is %lld",
+                   (long long)length, (long long)most);
+        return false;
+    }
+    if (length > 1 || t->s->model.facts.head != ARCH_CAUSAL_LM) return true;
+    diag_error(t->d, at, "rows of one token: a %s learns to tell the next one, 2 at least",
+               arch_hf_name(ARCH_CAUSAL_LM));
     return false;
 }
 

@@ -43,6 +43,8 @@ t bad-steps 1 '^--steps: error:' model.yaml --text text.txt --steps 0 --out x
 t bad-steps-text 1 "^--steps: error:" model.yaml --text text.txt --steps many --out x
 t missing-text 1 'nowhere.txt: error: cannot open' model.yaml --text nowhere.txt --out x
 t too-long 1 '^--length: error: .*64 tokens.*32 at most' model.yaml --text text.txt --length 64 --out x
+t too-short 1 '^--length: error: rows of one token: .* 2 at least' model.yaml --text text.txt --length 1 --out x
+t short-masked 0 '' model.yaml --set 'architectures=[ReformerForMaskedLM]' --set is_decoder=false --text text.txt --length 1 --out short --steps 1
 t base 1 'has no loss' model.yaml --set 'architectures=[ReformerModel]' --text text.txt --out x
 t no-end 1 'the schedule cosine ends' model.yaml --text text.txt --minutes 1 --set train.steps=null \
     --set train.schedule.type=cosine --out x
