@@ -44,11 +44,11 @@ static bool same(reading_t *r, srcloc_t at, const char *key, const char *was, co
     return false;
 }
 
-static void explain(reading_t *r, bool course_alone) {
+static void explain(reading_t *r, const spec_t *now, bool course_alone) {
     const char *total = find_fact(r->saved.keys, r->saved.n_keys, "train.schedule.total");
     if (course_alone)
-        diag_hint(r->d, "train.schedule.total=%s keeps the course of the rate, whatever the steps",
-                  total);
+        diag_hint(r->d, "train.schedule.total=%s keeps the course of the rate; behind that end %s",
+                  total, schedule_behind_end(now->train.schedule.type));
     else
         diag_hint(
             r->d,
@@ -72,7 +72,7 @@ static bool same_training(reading_t *r, const checkpoint_t *now) {
         const char *was = find_fact(r->saved.facts, r->saved.n_facts, now->facts[i].key);
         changed += !same(r, NOWHERE, now->facts[i].key, was, now->facts[i].text);
     }
-    if (changed) explain(r, course && changed == 1);
+    if (changed) explain(r, now->spec, course && changed == 1);
     return changed == 0;
 }
 

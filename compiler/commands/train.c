@@ -41,11 +41,31 @@ static bool steps_of_epochs(training_t *t) {
     return true;
 }
 
+/* Of the rate behind the end of its schedule: nobody asks for that on purpose. */
+static void warn_of_end(const training_t *t) {
+    const spec_t *s = t->spec;
+    const reformer_schedule_t *c = &s->train.schedule;
+    if (!schedule_ends(c->type) || c->total <= 0) return;
+    if (t->steps == INT64_MAX || t->steps <= c->total) return;
+    spec_key_t key =
+        s->given[KEY_train_schedule_total] ? KEY_train_schedule_total : KEY_train_schedule_type;
+    diag_warning(t->d, s->at[key],
+                 "the schedule ends after %lld steps, the training after %lld: behind that end %s",
+                 (long long)c->total, (long long)t->steps, schedule_behind_end(c->type));
+    if (t->o->given[OPT_RESUME])
+        diag_hint(t->d,
+                  "a longer course is one of a new training: --weights %s/last, and another "
+                  "folder",
+                  t->out);
+    else diag_hint(t->d, "train.schedule.total=%lld, or fewer steps", (long long)t->steps);
+}
+
 /* A schedule that ends must know when, and a clock is no number that a run could be repeated with. */
 static bool count_steps(training_t *t) {
     reformer_schedule_t *s = &t->spec->train.schedule;
     t->steps = t->spec->train.steps > 0 ? t->spec->train.steps : INT64_MAX;
     if (!(t->feed.file ? steps_of_file(t) : steps_of_epochs(t))) return false;
+    warn_of_end(t);
     if (s->total > 0 || !schedule_ends(s->type)) return true;
     if (t->steps < INT64_MAX) {
         s->total = t->steps;

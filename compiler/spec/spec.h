@@ -263,6 +263,7 @@ typedef struct {
 size_t spec_fixed_values(arena_t *a, const spec_t *s, spec_value_t **values);
 /* A schedule whose course ends at `total`. */
 bool schedule_ends(reformer_schedule_type_t type);
+const char *schedule_behind_end(reformer_schedule_type_t type); /* what its rate does there */
 /* Keys that decide numbers or shapes in a canonical text: of two specs with one text the models are one. `factors` as
  * above. */
 void spec_canonical(const spec_t *s, int n_factors, const int64_t *factors, sbuf_t *out);

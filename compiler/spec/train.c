@@ -68,6 +68,11 @@ bool schedule_ends(reformer_schedule_type_t type) {
     return BIT(type) & ENDING;
 }
 
+const char *schedule_behind_end(reformer_schedule_type_t type) {
+    return type == REFORMER_SCHEDULE_COSINE ? "its wave goes on, and does not stay low"
+                                            : "its rate stays where it ended";
+}
+
 enum {
     N_RULE_KEYS = sizeof rule_keys / sizeof *rule_keys,
     N_COURSE_KEYS = sizeof course_keys / sizeof *course_keys

@@ -297,7 +297,9 @@ static void what_may_change(void **state) {
     assert_non_null(strstr(text, "hint: a training that goes on is the one that was interrupted"));
     text = resumed(MODEL "train: {steps: 20, seed: 3, schedule: {type: cosine}}\n", NULL, false);
     assert_non_null(strstr(text, "'train.schedule.total' was 10 in "));
-    assert_non_null(strstr(text, "hint: train.schedule.total=10 keeps the course"));
+    assert_non_null(strstr(text,
+                           "hint: train.schedule.total=10 keeps the course of the rate; behind "
+                           "that end its wave goes on, and does not stay low\n"));
     end(&t);
 }
 

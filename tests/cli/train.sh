@@ -141,6 +141,9 @@ absent unheld/best
 t patience 0 'no better for a while: 12 steps' model.yaml --text text.txt --out patient --steps 100 --lr 0 --patience 2 --set train.optimizer.weight_decay=0
 t minutes 0 'time is up: ' model.yaml --text text.txt --out minutes --set train.steps=null --minutes 0.01
 t epochs 0 'step 18/18, epoch 1' model.yaml --text text.txt --out epochs --set train.steps=null --epochs 1 --eval-every 0
+t outlasts 0 '^--set train.schedule.total: warning: the schedule ends after 2 steps, the training after 4: behind that end its wave goes on' \
+    model.yaml --text text.txt --out outlasts --steps 4 --eval-every 0 --set train.schedule.type=cosine --set train.schedule.total=2
+grep -q 'hint: train.schedule.total=4, or fewer steps' .err || fail 'no hint'
 t by-heart 0 '' model.yaml --text text.txt --out heart --overfit-batch --steps 60 --lr 0.03 --set hidden_dropout_prob=0 --eval-every 0
 awk -F, 'END { exit !($4 < 2.5) }' heart/metrics.csv || fail 'one batch is not learnt by heart'
 cp run/last/model.safetensors huge.st

@@ -111,7 +111,10 @@ check data 1 "error: 'data' was .* in whole/last, now it is " \
 check total 1 "hint: train.schedule.total=24 keeps the course of the rate" train --out whole --resume --steps 30
 check longer 0 '' train --out parts --resume --steps 26 --set train.schedule.total=24
 json parts/last/trainer_state.json step 26
-check anew 1 '^parts: error: holds a training already, of 26 steps' train --out parts
+check 'behind the end' 0 "^--set train.schedule.total: warning: the schedule ends after 24 steps, the training after 27: behind that end its rate stays" \
+    "$r" train model.yaml --text text.txt --threads 1 --backend reference --out parts --resume --steps 27 --set train.schedule.total=24
+grep -q 'hint: a longer course is one of a new training: --weights parts/last, ' .err || fail 'no hint'
+check anew 1 '^parts: error: holds a training already, of 27 steps' train --out parts
 check nowhere 1 '^nowhere: error: there is no such folder' train --out nowhere --resume
 absent nowhere
 check file 1 '^text.txt: error: cannot make this folder: a file stands there' train --out text.txt
