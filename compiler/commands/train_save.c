@@ -21,7 +21,7 @@ static const struct {
                 {"best_eval_loss", offsetof(counters_t, best)},
                 {"best_step", offsetof(counters_t, best_step)},
                 {"evaluations_since_best", offsetof(counters_t, worse)}};
-enum { N_COUNTERS = sizeof counters / sizeof counters[0], N_FACTS = 4 };
+enum { N_COUNTERS = sizeof counters / sizeof counters[0], N_FACTS = 5 };
 
 static double *counter(counters_t *c, int i) {
     return (double *)(void *)((char *)c + counters[i].offset);
@@ -49,6 +49,15 @@ const char *data_print(const training_t *t) {
     return text;
 }
 
+/* Evaluations are compared with each other. NULL: a file of batches has none. */
+static const char *evaluation_print(const training_t *t) {
+    const data_t *data = t->feed.data;
+    if (!data) return NULL;
+    return arena_printf(t->arena, "%lld windows (%016llx)", (long long)data_eval_windows(data),
+                        (unsigned long long)data_eval_fingerprint(data));
+}
+
+/* Of a model that is made of graphs; NULL: a spec's. */
 const char *graphs_text(const training_t *t) {
     const loaded_model_t *m = &t->s->model;
     sbuf_t out = {0};
@@ -78,25 +87,33 @@ static void take_arrays(const training_t *t, checkpoint_t *state) {
     }
 }
 
+/* How many of them there are. */
+static size_t list_facts(const training_t *t, const char *graph, checkpoint_fact_t *facts) {
+    const checkpoint_fact_t all[N_FACTS] = {
+        {"data", data_print(t)},
+        {"evaluation", evaluation_print(t)},
+        {"rotations", arena_printf(t->arena, "%016llx", (unsigned long long)rotations_print(t))},
+        {"ranks", arena_printf(t->arena, "%d", t->feed.ranks)},
+        {"graph", graph ? text_print(t, graph) : NULL}};
+    size_t n = 0;
+    for (int i = 0; i < N_FACTS; i++)
+        if (all[i].text) facts[n++] = all[i];
+    return n;
+}
+
 /* What stays the same for the whole run. */
 static void describe_state(training_t *t) {
     keeper_t *k = t->keeper;
-    const spec_t *s = t->spec;
     checkpoint_t *state = &k->state;
     checkpoint_fact_t *facts = ARENA_ARRAY(t->arena, checkpoint_fact_t, N_FACTS);
-    facts[0] = (checkpoint_fact_t){"data", data_print(t)};
-    facts[1] = (checkpoint_fact_t){
-        "rotations", arena_printf(t->arena, "%016llx", (unsigned long long)rotations_print(t))};
-    facts[2] = (checkpoint_fact_t){"ranks", arena_printf(t->arena, "%d", t->feed.ranks)};
     const char *graph = graphs_text(t);
-    if (graph) facts[3] = (checkpoint_fact_t){"graph", text_print(t, graph)};
-    *state = (checkpoint_t){.spec = s,
+    *state = (checkpoint_t){.spec = t->spec,
                             .graph = graph,
                             .pieces = k->pieces,
                             .numbers = k->numbers,
                             .n_numbers = N_COUNTERS,
                             .facts = facts,
-                            .n_facts = graph ? N_FACTS : N_FACTS - 1};
+                            .n_facts = list_facts(t, graph, facts)};
     take_arrays(t, state);
 }
 

@@ -211,3 +211,13 @@ uint64_t data_fingerprint(const data_t *data) {
     if (o->goal == DATA_MASKED) h = hash_masking(h, &o->masking);
     return hash_content(data, h);
 }
+
+uint64_t data_eval_fingerprint(const data_t *data) {
+    const source_t *own = data->eval.source != data->train.source ? data->eval.source : NULL;
+    const int64_t numbers[] = {data->eval.n, data_eval_windows(data)};
+    uint64_t h = hash64(HASH64_INIT, numbers, sizeof numbers);
+    uint64_t x = own                ? source_fingerprint(own)
+                 : data->eval_table ? tsv_fingerprint(data->eval_table)
+                                    : 0;
+    return hash64(h, &x, sizeof x);
+}

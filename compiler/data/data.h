@@ -106,5 +106,7 @@ void data_describe(const data_t *data, sbuf_t *out);
 /* Of everything that decides the rows, content included (of large files samples of it), so that a resumed run can tell
  * whether it goes on with the same data. rows_per_step and what evaluation alone depends on are left out. */
 uint64_t data_fingerprint(const data_t *data);
+/* The same of what evaluation alone reads: its windows, and the content of a source or table of its own. */
+uint64_t data_eval_fingerprint(const data_t *data);
 
 #endif

@@ -108,6 +108,15 @@ check key 1 "^--set num_hashes: error: 'num_hashes' was 2 in whole/last, now it 
 tail -c 3000 text.txt >other.txt
 check data 1 "error: 'data' was .* in whole/last, now it is " \
     train --text other.txt --out whole --resume
+# Evaluations are compared with each other: another text, of as many bytes, is another training; a moved one is not.
+head -c 600 text.txt >judge.txt
+tail -c 600 text.txt >other-judge.txt
+cp judge.txt moved-judge.txt
+judged() { train --out judged --set train.schedule.total=24 "$@"; }
+check judged 0 '' judged --eval-text judge.txt --steps 2
+check judged-moved 0 '' judged --eval-text moved-judge.txt --steps 3 --resume
+check judged-otherwise 1 "error: 'evaluation' was 4 windows \([0-9a-f]+\) in judged/last, now it is 4 windows \(" \
+    judged --eval-text other-judge.txt --steps 4 --resume
 check total 1 "hint: train.schedule.total=24 keeps the course of the rate" train --out whole --resume --steps 30
 check longer 0 '' train --out parts --resume --steps 26 --set train.schedule.total=24
 json parts/last/trainer_state.json step 26

@@ -382,6 +382,30 @@ static void test_fingerprints(void **unused) {
     assert_true(h != fingerprint_of(x, 1000));
 }
 
+static uint64_t eval_fingerprint_of(data_options_t o, source_t *eval) {
+    diag_t *d = diag_new();
+    data_t *data = data_open_source(&o, counting(200, true), eval, d);
+    assert_non_null(data);
+    uint64_t h = data_eval_fingerprint(data);
+    data_free(data);
+    said_nothing(d);
+    return h;
+}
+
+/* What is evaluated has a fingerprint of its own. */
+static void test_fingerprints_of_evaluation(void **unused) {
+    (void)unused;
+    data_options_t o = options_of(16, 4), x = o;
+    int32_t *other = heap_new(100, sizeof *other);
+    uint64_t h = eval_fingerprint_of(o, counting(100, true));
+    assert_true(h == eval_fingerprint_of(o, counting(100, true)));
+    assert_true(h != eval_fingerprint_of(o, counting(101, true)));
+    assert_true(h != eval_fingerprint_of(o, source_array("other", other, NULL, 100)));
+    assert_true(h != eval_fingerprint_of(o, NULL));
+    x.eval_rows = 2;
+    assert_true(h != eval_fingerprint_of(x, counting(100, true)));
+}
+
 static void test_description(void **unused) {
     (void)unused;
     sbuf_t s = {0};
@@ -412,6 +436,7 @@ int main(void) {
         cmocka_unit_test(test_masks_of_evaluation),
         cmocka_unit_test(test_one_mask_at_least),
         cmocka_unit_test(test_fingerprints),
+        cmocka_unit_test(test_fingerprints_of_evaluation),
         cmocka_unit_test(test_description),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
