@@ -69,13 +69,15 @@ void checkpoint_remove(const char *folder, const char *heir) {
 
 /* ---- earlier ones ---------------------------------------------------------------------------------------- */
 
-/* Steps of the checkpoint there; -1: it is none. */
-static int64_t step_at(checkpoints_t *c, const char *folder) {
+/* Steps of the checkpoint there; -1: it is none. Asked for at every save: what it takes does not stay. */
+static int64_t step_at(const char *folder) {
+    arena_t *a = arena_new();
     diag_t *quiet = diag_new();
     saved_state_t state;
-    const char *path = arena_printf(c->arena, "%s/" STATE_FILE, folder);
-    int64_t step = file_exists(path) && state_load(c->arena, path, &state, quiet) ? state.step : -1;
+    const char *path = arena_printf(a, "%s/" STATE_FILE, folder);
+    int64_t step = file_exists(path) && state_load(a, path, &state, quiet) ? state.step : -1;
     diag_free(quiet);
+    arena_free(a);
     return step;
 }
 
@@ -113,8 +115,8 @@ static void prune(checkpoints_t *c) {
 
 /* What stood in a place before: kept as a step of its own, or gone. */
 static void retire(checkpoints_t *c, const char *place, const char *before) {
-    int64_t step = strcmp(place, "last") == 0 && c->keep > 0 ? step_at(c, before) : -1;
-    if (step < 0 || step == step_at(c, inside(c, place))) {
+    int64_t step = strcmp(place, "last") == 0 && c->keep > 0 ? step_at(before) : -1;
+    if (step < 0 || step == step_at(inside(c, place))) {
         checkpoint_remove(before, inside(c, place));
         return;
     }
@@ -179,7 +181,7 @@ static void recover(checkpoints_t *c) {
         if (is_there(old) && !is_there(place)) (void)rename(old, place);
         if (is_there(old)) retire(c, places[i], old);
         /* whole, and of an earlier step: it has changed places already */
-        bool earlier = is_there(new) && step_at(c, new) >= 0 && step_at(c, new) < step_at(c, place);
+        bool earlier = is_there(new) && step_at(new) >= 0 && step_at(new) < step_at(place);
         if (earlier) retire(c, places[i], new);
         else if (is_there(new)) checkpoint_remove(new, is_there(place) ? place : NULL);
     }

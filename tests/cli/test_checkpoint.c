@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <ftw.h>
+#include <malloc.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -200,6 +201,29 @@ static void keeps_earlier_ones(void **state) {
     assert_int_equal(checkpoint_step(c, "step-10", t.d), 10);
     assert_int_equal(checkpoint_step(c, "step-11", t.d), 11);
     assert_int_equal(checkpoint_step(c, "last", t.d), 12);
+    checkpoint_close(c);
+    end(&t);
+}
+
+static size_t memory_held(void) {
+    struct mallinfo2 m = mallinfo2();
+    return m.uordblks + m.hblkhd;
+}
+
+/* However often a training saves. */
+static void holds_no_memory_of_earlier_ones(void **state) {
+    (void)state;
+    enum { WARM = 4, SAVES = 40, MOST = 64 << 10 };
+    training_t t;
+    begin(&t, MODEL TRAIN);
+    checkpoints_t *c = checkpoint_open(folder(&t, "often"), false, 1, t.d);
+    size_t before = 0;
+    for (int step = 1; step <= WARM + SAVES; step++) {
+        put(&t, c, "last", step);
+        if (step == WARM) before = memory_held();
+    }
+    size_t now = memory_held();
+    if (now > before + MOST) fail_msg("%d saves hold %zu bytes more", SAVES, now - before);
     checkpoint_close(c);
     end(&t);
 }
@@ -508,6 +532,7 @@ int main(void) {
         cmocka_unit_test(comes_back_to_the_bit),
         cmocka_unit_test(is_a_checkpoint_folder),
         cmocka_unit_test(keeps_earlier_ones),
+        cmocka_unit_test(holds_no_memory_of_earlier_ones),
         cmocka_unit_test(leaves_files_of_others),
         cmocka_unit_test(begins_once),
         cmocka_unit_test(what_may_change),
