@@ -2,6 +2,8 @@
  *
  * In: the command line. Out: its settings, those of these options behind those of --set, since they are the more
  * particular word; errors name the option. */
+#include <string.h>
+
 #include "commands/train.h"
 
 static const struct {
@@ -33,12 +35,30 @@ static const struct {
 };
 enum { N_KEYS = sizeof keys / sizeof keys[0] };
 
-/* Text of a command line as a YAML value: between single quotes nothing is special but the quote, which is doubled. */
+/* What YAML has a meaning for between double quotes: quotes, and the ends of lines, which it would fold. */
+static const struct {
+    const char *bytes, *escape;
+} escapes[] = {{"\"", "\\\""},      {"\\", "\\\\"},          {"\n", "\\n"},          {"\r", "\\r"},
+               {"\xc2\x85", "\\N"}, {"\xe2\x80\xa8", "\\L"}, {"\xe2\x80\xa9", "\\P"}};
+
+/* One character; how many bytes it has. All others stay, and what is no text is told by who reads it. */
+static size_t put_quoted(sbuf_t *out, const char *p) {
+    for (size_t i = 0; i < sizeof escapes / sizeof escapes[0]; i++) {
+        size_t n = strlen(escapes[i].bytes);
+        if (strncmp(p, escapes[i].bytes, n) != 0) continue;
+        sbuf_puts(out, escapes[i].escape);
+        return n;
+    }
+    sbuf_printf(out, "%c", *p);
+    return 1;
+}
+
+/* Text of a command line as a YAML value. */
 static const char *quoted(arena_t *a, const char *text) {
     sbuf_t out = {0};
-    sbuf_puts(&out, "'");
-    for (const char *p = text; *p; p++) sbuf_printf(&out, *p == '\'' ? "''" : "%c", *p);
-    sbuf_puts(&out, "'");
+    sbuf_puts(&out, "\"");
+    while (*text) text += put_quoted(&out, text);
+    sbuf_puts(&out, "\"");
     const char *value = arena_strdup(a, out.data);
     sbuf_free(&out);
     return value;

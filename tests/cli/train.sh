@@ -161,6 +161,13 @@ says 'workspace of a train step'
 # ---- a sample, a classifier, a masked model, tokens
 t sample 0 '^--- step 2 ---$' model.yaml --text text.txt --out sample --steps 2 --sample-every 2 --sample-prompt 'The ' --sample-tokens 8
 grep -q '^The ' .err || fail 'the sample does not begin with its prompt'
+# Ends of lines, quotes and backslashes are no less text than the rest.
+odd=$(printf 'A\n\nB "q" \\n it\047s\302\205C\342\200\250D ')
+t sample-of-lines 0 '' model.yaml --text text.txt --out lines --steps 1 --sample-every 1 --sample-prompt "$odd" --sample-tokens 1
+printf '%s' "$odd" >want.txt
+sed '1,/^--- step 1 ---$/d' .err | head -c "$(wc -c <want.txt)" >got.txt
+same sample-of-lines got.txt want.txt
+t sample-of-bytes 1 '^--sample-prompt: error: byte 0xe9 is not UTF-8' model.yaml --text text.txt --out x --sample-prompt "$(printf 'caf\351')"
 printf 'label\ttext\n' >table.tsv
 for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
     printf 'good\ta lovely day %d\nbad\ta horrid day %d\n' $i $i
