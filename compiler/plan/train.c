@@ -205,12 +205,13 @@ static bool choose(const plan_t *p, variant_plan_t *v, diag_t *d) {
 
 /* ---- updates ----------------------------------------------------------------------------------- */
 
-/* Decay is a matter of the spec's patterns, where it has any: they may name what is frozen, too. */
+/* Decay is a matter of the spec's patterns, where it has any: they may name what is frozen, too. Without them trax spares
+ * no tensor. */
 static bool choose_decays(const plan_t *p, const tensors_t *all, update_t *u, diag_t *d) {
     const spec_t *s = p->spec;
-    bool *spared = ARENA_ARRAY(p->arena, bool, all->n);
-    if (!s->train.no_decay.given) return true;
-    if (!choose_tensors(p, all, KEY_train_no_decay, spared, d)) return false;
+    bool *spared = ARENA_ARRAY(p->arena, bool, all->n), listed = s->train.no_decay.given;
+    if (!listed && s->train.optimizer.dialect != REFORMER_TRAX) return true;
+    if (listed && !choose_tensors(p, all, KEY_train_no_decay, spared, d)) return false;
     for (int i = 0; i < u->n; i++)
         u->tensors[i].decays = !is_chosen(all, spared, u->tensors[i].name);
     return true;

@@ -287,20 +287,28 @@ static float decayed(run_t *r, const char *name) {
     return 0;
 }
 
-/* Where rate times decay is 1, decay leaves nothing of a weight: there stands Adam's step alone, of the size of the rate. */
+/* Where rate times decay (in trax decay alone) is 1, decay leaves nothing of a weight: there stands Adam's step alone, of
+ * the size of the rate. */
 static void decay_follows_the_list(void **state) {
     (void)state;
     static const char norm[] = "reformer.encoder.layer_norm.weight"; /* 1 at the start */
-    run_t r =
-        begin(BACKEND_REFERENCE, "{optimizer: {type: adamw, lr: 0.01, weight_decay: 100}}", 1);
-    (void)step(&r);
-    assert_true(fabsf(decayed(&r, norm) - 1) < 0.011F);
-    end(&r);
-    r = begin(BACKEND_REFERENCE,
-              "{optimizer: {type: adamw, lr: 0.01, weight_decay: 100}, no_decay: ['*.bias']}", 1);
-    (void)step(&r);
-    assert_true(fabsf(decayed(&r, norm)) < 0.011F);
-    end(&r);
+    static const struct {
+        const char *train;
+        float left;
+    } cases[] = {
+        {"{optimizer: {type: adamw, lr: 0.01, weight_decay: 100}}", 1},
+        {"{optimizer: {type: adamw, lr: 0.01, weight_decay: 100}, no_decay: ['*.bias']}", 0},
+        {"{optimizer: {type: adam, dialect: trax, lr: 0.01, weight_decay: 1}}", 0},
+        {"{optimizer: {type: adam, dialect: trax, lr: 0.01, weight_decay: 1}, no_decay: ['*norm*']}",
+         1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        run_t r = begin(BACKEND_REFERENCE, cases[i].train, 1);
+        (void)step(&r);
+        float is = decayed(&r, norm);
+        if (!(fabsf(is - cases[i].left) < 0.011F)) fail_msg("%s: %g", cases[i].train, (double)is);
+        end(&r);
+    }
 }
 
 /* ---- rotations ------------------------------------------------------------------------------------- */
