@@ -190,20 +190,10 @@ static void recover(checkpoints_t *c) {
 /* ---- who holds the folder -------------------------------------------------------------------------------- */
 
 static bool make_folder(const char *path, diag_t *d) {
-    arena_t *a = arena_new();
-    char *copy = arena_strdup(a, path);
-    for (char *p = copy + 1; *p; p++) {
-        if (*p != '/') continue;
-        *p = 0;
-        (void)mkdir(copy, MODE); /* what stops us is seen below */
-        *p = '/';
-    }
-    bool ok = mkdir(copy, MODE) == 0 || (errno == EEXIST && is_directory(path));
-    if (!ok)
-        diag_error(d, IN_FILE(path), "cannot make this folder: %s",
-                   errno == EEXIST ? "a file stands there" : strerror(errno));
-    arena_free(a);
-    return ok;
+    if (make_directories(path, MODE)) return true;
+    diag_error(d, IN_FILE(path), "cannot make this folder: %s",
+               errno == EEXIST ? "a file stands there" : strerror(errno));
+    return false;
 }
 
 static void report_holder(const checkpoints_t *c, int fd, diag_t *d) {

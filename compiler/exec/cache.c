@@ -34,7 +34,7 @@ static const char *wanted_folder(arena_t *a) {
 
 const char *cache_folder(arena_t *a, diag_t *d) {
     const char *dir = wanted_folder(a), *why;
-    if (!dir || !make_directories(dir)) return NULL;
+    if (!dir || !make_directories(dir, 0700)) return NULL;
     const char *own = trusted_folder(a, dir, &why);
     if (!own) {
         diag_warning(d, IN_FILE(dir),

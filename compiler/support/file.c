@@ -25,18 +25,20 @@ bool is_directory(const char *path) {
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-bool make_directories(const char *path) {
-    if (!*path) return false;
+/* What stops a folder on the way is seen at the last one. */
+bool make_directories(const char *path, unsigned mode) {
     char *copy = heap_text(path);
-    for (char *p = copy + 1; *p; p++) {
+    for (char *p = *copy ? copy + 1 : copy; *p; p++) {
         if (*p != '/') continue;
         *p = 0;
-        if (mkdir(copy, 0700) != 0 && errno != EEXIST) break;
+        (void)mkdir(copy, mode);
         *p = '/';
     }
-    bool ok = mkdir(copy, 0700) == 0 || errno == EEXIST;
+    int error = mkdir(copy, mode) == 0 ? 0 : errno;
+    bool ok = error == 0 || (error == EEXIST && is_directory(path));
     heap_free(copy);
-    return ok && is_directory(path);
+    errno = error;
+    return ok;
 }
 
 static void give_up(void *folder, size_t bytes) {

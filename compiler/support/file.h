@@ -90,7 +90,8 @@ bool file_write(const char *path, const void *data, size_t bytes, diag_t *d);
 
 bool file_exists(const char *path);
 bool is_directory(const char *path);
-bool make_directories(const char *path); /* like mkdir -p, mode 0700 */
+/* Like mkdir -p; `mode` (less the umask) of those that were not there. False: it is none, errno tells why. */
+bool make_directories(const char *path, unsigned mode);
 /* A new private folder in $TMPDIR, else /tmp, "to" do something in; the caller empties it and ends it,
  * which removes it. NULL after an error in d, also where other users could put another folder in its place. */
 const char *temporary_folder(arena_t *a, const char *to, diag_t *d);

@@ -202,7 +202,7 @@ int main(int argc, char **argv) {
     if (argc < 4) return 2;
     case_t c = {.a = arena_new(), .d = diag_new(), .folder = argv[1], .scratch = argv[2]};
     const char *first = NULL;
-    bool ok = make_directories(c.scratch) && write_spec(&c);
+    bool ok = make_directories(c.scratch, 0700) && write_spec(&c);
     for (int i = 3; i < argc && ok; i++) ok = run(&c, argv[i], &first);
     diag_print(c.d, stderr);
     heap_free(c.wanted);

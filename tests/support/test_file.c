@@ -1,5 +1,6 @@
 /* Files: reading with limits, mapping, outputs that appear whole or not at all. */
 #include <dirent.h>
+#include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -379,23 +380,31 @@ static void output_to_stdout(void **state) {
 static void folders(void **state) {
     (void)state;
     assert_true(is_directory(folder));
-    assert_true(make_directories(folder));
-    assert_true(make_directories(in_folder("a/b/c")));
+    assert_true(make_directories(folder, 0700));
+    assert_true(make_directories(in_folder("a/b/c"), 0700));
     assert_true(is_directory(in_folder("a/b/c")));
-    assert_true(make_directories(in_folder("a//b/d/")));
+    assert_true(make_directories(in_folder("a//b/d/"), 0700));
     assert_true(is_directory(in_folder("a/b/d")));
     diag_t *d = diag_new();
     assert_true(file_write(in_folder("a/file"), "", 0, d));
     diag_free(d);
-    assert_false(make_directories(in_folder("a/file")));
-    assert_false(make_directories(in_folder("a/file/below")));
-    assert_false(make_directories(""));
+    assert_false(make_directories(in_folder("a/file"), 0700));
+    assert_int_equal(errno, EEXIST);
+    assert_false(make_directories(in_folder("a/file/below"), 0700));
+    assert_int_equal(errno, ENOTDIR);
+    assert_false(make_directories("", 0700));
+    assert_int_equal(errno, ENOENT);
     assert_false(is_directory(in_folder("a/file")));
     assert_true(file_exists(in_folder("a/file")));
     assert_false(file_exists(in_folder("a/none")));
     struct stat st;
     assert_int_equal(stat(in_folder("a/b"), &st), 0);
     assert_int_equal(st.st_mode & 0077, 0);
+    mode_t mask = umask(0027);
+    assert_true(make_directories(in_folder("a/shared/with"), 0777));
+    (void)umask(mask);
+    assert_int_equal(stat(in_folder("a/shared"), &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0750);
 }
 
 int main(void) {
