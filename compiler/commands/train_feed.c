@@ -213,7 +213,15 @@ static bool open_tables(training_t *t, const data_options_t *o) {
     return t->feed.data != NULL;
 }
 
-enum { TASK_CLASSES = 10 }; /* digits */
+/* The spec knows tasks by name, data what they are: their numbers are one. */
+_Static_assert((int)TRAIN_TASK_NONE == (int)TASK_NONE &&
+                   (int)TRAIN_TASK_DUPLICATE == (int)TASK_DUPLICATE &&
+                   (int)TRAIN_TASK_REVERSE == (int)TASK_REVERSE &&
+                   (int)TRAIN_TASK_COPY == (int)TASK_COPY &&
+                   (int)TRAIN_TASK_ADDITION == (int)TASK_ADDITION &&
+                   (int)TRAIN_TASK_LISTOPS == (int)TASK_LISTOPS &&
+                   (int)TRAIN_TASK_LISTOPS + 1 == (int)TASK_COUNT,
+               "tasks have two numbers");
 
 static bool open_task(training_t *t, const data_options_t *o) {
     task_t task = task_of((task_kind_t)t->spec->train.task, o->length, o->vocabulary);

@@ -48,7 +48,8 @@ const char *task_measure(
 task_t task_of(task_kind_t kind, int64_t length, int64_t vocabulary);
 /* False after an error in d: no example fits into these numbers. */
 bool task_check(const task_t *t, diag_t *d);
-bool task_classifies(const task_t *t); /* one label for each row, of 10 */
+enum { TASK_CLASSES = 10 };            /* digits */
+bool task_classifies(const task_t *t); /* one label for each row, of TASK_CLASSES */
 
 /* ids[length], mask[length] (1: token), labels[length]; listops: label[1] is its value. False after an error in d: no tree
  * of the wanted size is found. */

@@ -56,6 +56,14 @@ typedef enum { LENGTH_ABSENT, LENGTH_FIXED, LENGTH_LIST, LENGTH_DYNAMIC } length
 typedef enum { DTYPE_FLOAT32, DTYPE_BFLOAT16, DTYPE_INT8 } dtype_t;
 typedef enum { DECODE_CORRECTED, DECODE_HUGGINGFACE } decode_kind_t;
 typedef enum { MEMORY_REVERSIBLE, MEMORY_AUTO, MEMORY_SIZE } train_memory_t;
+typedef enum {
+    TRAIN_TASK_NONE,
+    TRAIN_TASK_DUPLICATE,
+    TRAIN_TASK_REVERSE,
+    TRAIN_TASK_COPY,
+    TRAIN_TASK_ADDITION,
+    TRAIN_TASK_LISTOPS
+} train_task_t;
 typedef enum { TEXT_UNSET, TEXT_BYTES, TEXT_SENTENCEPIECE } text_kind_t;
 
 /* One enumerator per row of schema.def: KEY_hidden_size, KEY_compile_name … */
@@ -144,7 +152,7 @@ typedef struct {
         reformer_schedule_t schedule;   /* total 0: the steps of the run, which it alone knows */
         double max_grad_norm;           /* 0: none */
         spec_patterns_t no_decay, freeze;
-        int task; /* 0: none; else one of its words, in their order */
+        train_task_t task;
         const char *text, *eval_text, *text_column, *label_column, *weights, *sample_prompt;
         double eval_fraction, mlm_probability, mask_replace_prob, random_replace_prob;
         int64_t mask_token_id; /* -1: not given */

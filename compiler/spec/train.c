@@ -354,7 +354,7 @@ static void check_batch(reader_t *r) {
 
 static void check_source(reader_t *r) {
     const spec_t *s = r->spec;
-    if (says(r, KEY_train_text) && s->train.task != 0)
+    if (says(r, KEY_train_text) && s->train.task != TRAIN_TASK_NONE)
         complain(r, s->at[KEY_train_task], "'train.task' and 'train.text' exclude each other");
     if (says(r, KEY_train_eval_text) && says(r, KEY_train_eval_fraction))
         complain(r, s->at[KEY_train_eval_fraction],
