@@ -181,8 +181,7 @@ static tsv_t *open_table(training_t *t, const char *path, const tsv_t *like,
                          .label_column = s->train.label_column,
                          .labels = are_names(s) ? s->label_names : NULL,
                          .n_labels = t->s->model.facts.labels,
-                         .length = o->length,
-                         .first_id = -1};
+                         .length = o->length};
     int64_t n = 0;
     const char *const *names = like ? tsv_labels(like, &n) : NULL;
     if (names) how.labels = names;

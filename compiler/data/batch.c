@@ -170,9 +170,9 @@ static int64_t taken_window(const data_t *data, int64_t i) {
 }
 
 static int64_t window_length(const data_t *data, int64_t window) {
-    if (!data->eval.source) return data->o.eval_length;
-    int64_t rest = data->eval.n - window * data->o.eval_length;
-    return rest < data->o.eval_length ? rest : data->o.eval_length;
+    if (!data->eval.source) return data->o.length;
+    int64_t rest = data->eval.n - window * data->o.length;
+    return rest < data->o.length ? rest : data->o.length;
 }
 
 static bool put_window(const data_t *data, int64_t window, int64_t i, data_batch_t *out,
@@ -180,7 +180,7 @@ static bool put_window(const data_t *data, int64_t window, int64_t i, data_batch
     if (data->task.kind != TASK_NONE)
         return put_task(data, SPLIT_VALIDATION, (uint64_t)window, i, out, d);
     if (data->eval.source)
-        return put_tokens(data, &data->eval, window * data->o.eval_length, PLACE_EVAL_MASKS,
+        return put_tokens(data, &data->eval, window * data->o.length, PLACE_EVAL_MASKS,
                           (uint64_t)window, i, out, d);
     if (data->eval_table) put_table_row(data, data->eval_table, window, i, out);
     else

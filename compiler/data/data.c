@@ -18,7 +18,6 @@ data_options_t data_options(void) {
 static data_t *new_data(const data_options_t *o) {
     data_t *data = heap_new(1, sizeof *data);
     data->o = *o;
-    if (o->eval_length <= 0) data->o.eval_length = o->length;
     size_t bytes = (size_t)o->masking.n_never * sizeof(int32_t);
     int32_t *never = heap_new(1, bytes);
     if (bytes) memcpy(never, o->masking.never, bytes);
@@ -84,10 +83,9 @@ static bool ids_fit(const data_t *data, diag_t *d) {
 }
 
 static void count_windows(data_t *data) {
-    int64_t length = data->o.length, window = data->o.eval_length;
-    int64_t rows = (data->train.n - length + 1) / length;
+    int64_t length = data->o.length, rows = (data->train.n - length + 1) / length;
     data->epoch_rows = rows > 1 ? rows : 1;
-    data->eval_windows = data->eval.n / window + (data->eval.n % window >= SHORTEST);
+    data->eval_windows = data->eval.n / length + (data->eval.n % length >= SHORTEST);
 }
 
 data_t *data_open_source(const data_options_t *o, source_t *train, source_t *eval, diag_t *d) {
@@ -120,16 +118,12 @@ data_t *data_open_task(const data_options_t *o, const task_t *task, diag_t *d) {
     data_t *data = new_data(o);
     data->task = *task;
     data->o.goal = task_classifies(task) ? DATA_CLASSES : DATA_CAUSAL;
-    data->o.length = data->o.eval_length = task->length;
+    data->o.length = task->length;
     data->eval_windows = o->eval_rows > 0 ? o->eval_rows : TASK_WINDOWS;
     return checked(data, task_check(task, d));
 }
 
 /* ---- counts --------------------------------------------------------------------------------- */
-
-data_goal_t data_goal(const data_t *data) {
-    return data->o.goal;
-}
 
 int64_t data_epoch_rows(const data_t *data) {
     return data->epoch_rows;

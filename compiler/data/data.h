@@ -48,7 +48,6 @@ typedef struct {
     int64_t positions;
     double
         held_out; /* the share at the end of a source, by chance of a table's rows, for evaluation; 0: none */
-    int64_t eval_length;    /* tokens of a window of evaluation; 0: as length */
     int64_t eval_rows;      /* most of them, spread evenly; 0: all; of a task: how many, 0: 1280 */
     data_masking_t masking; /* DATA_MASKED */
 } data_options_t;
@@ -82,8 +81,6 @@ data_t *data_open_source(const data_options_t *o, source_t *train, source_t *eva
 data_t *data_open_tsv(const data_options_t *o, tsv_t *train, tsv_t *eval, diag_t *d);
 data_t *data_open_task(const data_options_t *o, const task_t *task, diag_t *d);
 void data_free(data_t *data); /* NULL is fine */
-
-data_goal_t data_goal(const data_t *data);
 
 /* Rows first … first + rows - 1 of a step, into a batch with room for them. False after an error in d: the file cannot
  * be read any more, or holds an id outside the vocabulary. Any number of threads, each with a batch and a diag of its own. */

@@ -11,7 +11,7 @@ typedef struct {
 } span_t;
 
 struct data {
-    data_options_t o;          /* eval_length resolved; masking.never is a copy */
+    data_options_t o;          /* masking.never is a copy */
     span_t train, eval;        /* of sources; eval.source may be train's */
     tsv_t *table, *eval_table; /* of tables; eval_table NULL: rows of `table` are held out */
     task_t task;               /* kind TASK_NONE: it is none */

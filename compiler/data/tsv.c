@@ -268,10 +268,8 @@ static bool encode_row(reader_t *r, tsv_row_t *row) {
     row->from = t->n_ids;
     if (!r->o->encode(r->o->encode_ctx, row->text.at, row->text.n, &ids, &n, r->path, r->d))
         return false;
-    if (r->o->first_id >= 0) push_ids(t, &r->o->first_id, 1);
-    int64_t room = r->o->length - (t->n_ids - row->from);
-    t->cut += n > room;
-    push_ids(t, ids, n < room ? n : room);
+    t->cut += n > r->o->length;
+    push_ids(t, ids, n < r->o->length ? n : r->o->length);
     heap_free(ids);
     row->n = t->n_ids - row->from;
     if (row->n > 0) return true;

@@ -31,7 +31,6 @@ typedef struct {
     const char *const *labels;              /* [n_labels] the model's names; NULL: it has none */
     int64_t n_labels;                       /* classes of the model */
     int64_t length;                         /* most tokens of a row */
-    int32_t first_id;                       /* put in front of every row; -1: none */
 } tsv_options_t;
 
 /* NULL after errors in d, each with the file's line. */

@@ -205,15 +205,14 @@ static void test_short_texts(void **unused) {
 static void test_held_out(void **unused) {
     (void)unused;
     enum { TOKENS = 1115394, HELD = 111540, WINDOW = 256 };
-    data_options_t o = options_of(64, 1);
+    data_options_t o = options_of(WINDOW, 1);
     o.held_out = 0.1;
-    o.eval_length = WINDOW;
     o.vocabulary = 2000000;
     data_t *data = open_text(&o, TOKENS, 0);
     diag_t *d = diag_new();
     data_batch_t b = data_batch_new(7, WINDOW);
     int64_t at = TOKENS - HELD, windows = 0, items = 0;
-    assert_int_equal(data_epoch_rows(data), (TOKENS - HELD - 63) / 64);
+    assert_int_equal(data_epoch_rows(data), (TOKENS - HELD - WINDOW + 1) / WINDOW);
     for (int64_t i = 0; i < data_eval_windows(data); i += b.rows) {
         assert_true(data_eval(data, i, 7, &b, d));
         assert_true(b.rows > 0 && !b.offset && !b.padded);
