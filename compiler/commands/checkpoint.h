@@ -53,8 +53,8 @@ typedef struct {
 
 typedef struct checkpoints checkpoints_t;
 
-/* The folder of a training, which is made where it is not there, for this process alone. Where a checkpoint stands in
- * it `resume` must be true: it is an error to begin anew over it; and to resume a folder that is not there, while one
+/* The folder of a training, which is made where it is not there, for this process alone. Where a checkpoint of a step or
+ * more stands in it `resume` must be true: it is an error to begin anew over it; and to resume a folder that is not there, while one
  * without a checkpoint (a run that was killed before its first) earns a warning. keep: earlier ones to keep. NULL after an error
  * in d: it cannot be made or written to, or another training holds it. */
 checkpoints_t *checkpoint_open(const char *folder, bool resume, int64_t keep, diag_t *d);

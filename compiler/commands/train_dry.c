@@ -1,7 +1,8 @@
 /* reformerc train --dry-run: what a training would cost, before anything of it is done (train.h).
  *
  * In: the plan, lowered. Out, on stdout: parameters, work, memory by what holds it, and the time that this machine would
- * take. Memory is what the training holds at once; time leaves out evaluations. */
+ * take. Memory is that of parameters and of a step: evaluations, what looks at buckets, data and the process itself come on
+ * top. Time leaves out evaluations. */
 #include <math.h>
 
 #include "commands/calibrate.h"

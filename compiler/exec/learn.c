@@ -241,7 +241,7 @@ static bool is_finite(double x) {
     return x - x == 0;
 }
 
-/* A tensor that holds a NaN or an infinity, or else the one with the longest gradient: their sum of squares overflows. */
+/* The first tensor that holds a NaN or an infinity; one does, since squares of finite numbers do not overflow a double. */
 static const char *bad_tensor(const exec_learner_t *l) {
     for (int i = 0; i < l->update->n; i++)
         for (int64_t k = 0; k < l->arrays[i].elements; k++)
