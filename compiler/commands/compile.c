@@ -104,11 +104,27 @@ static emit_c_options_t c_options(const session_t *s, const char *header_path) {
                               .impose_buckets = s->plan->impose_buckets};
 }
 
+/* They decide about the code of what learns, and are read before it is written: rotations from a file stay as they are, as
+ * in `train`. */
+static bool load_weights(session_t *s) {
+    bool learns = s->plan->update != NULL;
+    if (!s->weights && learns && s->o->given[OPT_ROTATIONS]) {
+        diag_error(
+            s->d, IN_FILE("--rotations"),
+            "this product learns with the rotations of its weights file, and none is written");
+        diag_hint(s->d, "--weights FILE, or --weights random");
+        return false;
+    }
+    if (!s->weights) return true;
+    if (!session_weights(s)) return false;
+    if (learns) plan_keep_rotations(s->plan, s->store);
+    return true;
+}
+
 /* The weights beside the code, where there are some; *packed is the caller's to free. */
 static bool add_weights(session_t *s, files_t *files, unsigned char **packed) {
     size_t bytes = 0;
     if (!s->weights) return true;
-    if (!session_weights(s)) return false;
     store_spend(s->store);
     *packed = weights_pack(s->plan->layout, s->store, &bytes, s->d);
     add_file(files, replace_suffix(s->arena, s->o->text[OPT_OUTPUT], ".weights"), *packed, bytes);
@@ -268,6 +284,8 @@ static bool translate(session_t *s, out_kind_t kind) {
     buckets_taken_t taken = session_buckets(s);
     buckets_warn_ahead(&taken, s->d);
     if (!check_budgets(s->plan, o->threads ? o->threads : 1, s->d)) return false;
+    bool packs = is_product(kind) && kind != OUT_C_STDOUT;
+    if (packs && !load_weights(s)) return false;
     switch (kind) {
     case OUT_C: return write_c(s, false);
     case OUT_C_STDOUT: return write_c(s, true);

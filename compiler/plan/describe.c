@@ -295,25 +295,45 @@ void plan_describe_labels(const plan_t *p, reformer_desc_t *d) {
     d->n_variants = p->n_variants;
 }
 
-/* Layers whose rotations are new in each step. */
-static void describe_rotations(const plan_t *p, reformer_desc_t *d) {
-    const layout_t *l = p->layout;
+static int count_rotations(const layout_t *l) {
     int n = 0;
     for (int i = 0; i < l->n; i++)
         if (l->entries[i].kind == PACK_ROTATIONS) n += l->entries[i].count;
-    reformer_rotations_t *all = ARENA_ARRAY(p->arena, reformer_rotations_t, n);
-    for (int i = 0; i < l->n; i++) {
-        const layout_entry_t *e = &l->entries[i];
-        for (int k = 0; k < e->count && e->kind == PACK_ROTATIONS; k++) {
-            reformer_rotations_t *r = &all[d->n_rotations++];
-            *r = (reformer_rotations_t){.heads = e->shape[0],
-                                        .head_size = e->shape[1],
-                                        .rounds = e->shape[2],
-                                        .half = e->shape[3],
-                                        .offset = (size_t)(e->offset + k * (e->bytes / e->count))};
-            if (!names_rotations(e->source[k], &r->layer)) bug("'%s' says no layer", e->source[k]);
+    return n;
+}
+
+void plan_keep_rotations(plan_t *p, const store_t *weights) {
+    const layout_t *l = p->layout;
+    int n = 0;
+    p->rotations_stay = ARENA_ARRAY(p->arena, bool, count_rotations(l));
+    p->training.new_rotations = 0;
+    for (int i = 0; i < l->n; i++)
+        for (int k = 0; k < l->entries[i].count && l->entries[i].kind == PACK_ROTATIONS; k++) {
+            const tensor_t *t = store_find(weights, l->entries[i].source[k]);
+            p->rotations_stay[n++] = t && !t->drawn;
+            if (t && t->drawn) p->training.new_rotations = 1;
         }
-    }
+}
+
+static reformer_rotations_t describe_layer(const layout_entry_t *e, int k) {
+    reformer_rotations_t r = {.heads = e->shape[0],
+                              .head_size = e->shape[1],
+                              .rounds = e->shape[2],
+                              .half = e->shape[3],
+                              .offset = (size_t)(e->offset + k * (e->bytes / e->count))};
+    if (!names_rotations(e->source[k], &r.layer)) bug("'%s' says no layer", e->source[k]);
+    return r;
+}
+
+/* Layers whose rotations are new in each step. */
+static void describe_rotations(const plan_t *p, reformer_desc_t *d) {
+    const layout_t *l = p->layout;
+    reformer_rotations_t *all = ARENA_ARRAY(p->arena, reformer_rotations_t, count_rotations(l));
+    int n = 0;
+    for (int i = 0; i < l->n; i++)
+        for (int k = 0; k < l->entries[i].count && l->entries[i].kind == PACK_ROTATIONS; k++, n++)
+            if (!p->rotations_stay || !p->rotations_stay[n])
+                all[d->n_rotations++] = describe_layer(&l->entries[i], k);
     d->rotations = all;
 }
 

@@ -45,6 +45,7 @@ typedef struct {
     const update_t *update;
     layout_t *states[REFORMER_STATES]; /* [update->n_states] */
     bool updates;                      /* the artefact has it in code, too */
+    bool *rotations_stay; /* of each in the layout: no step draws it anew; NULL: each does */
     int n_targets;
     const target_t *targets[MAX_TARGETS];
     tiles_t tiles[MAX_TARGETS]; /* by target */
@@ -86,6 +87,10 @@ plan_t *plan_of_model(arena_t *a, const loaded_model_t *m, const plan_options_t 
 /* Train steps, and what comes with them (trains, gradients, layout), as o->train and o->train_loss say, for a plan that was made
  * without and is not lowered yet. False after errors in d. */
 bool plan_add_trains(plan_t *p, const plan_options_t *o, diag_t *d);
+struct store;
+/* Of a plan that updates, before it is described: rotations that a file of these weights' said stay as they are while the
+ * artefact learns. */
+void plan_keep_rotations(plan_t *p, const struct store *weights);
 /* A plan of a train step of p by itself, for the target of this number, not lowered; plan_keeps: which is to keep these values
  * instead of what it does, false after errors in d; plan_train_bytes: its workspace, once it is lowered. */
 plan_t *plan_alone(arena_t *a, const plan_t *p, const variant_plan_t *v, int target);

@@ -81,6 +81,23 @@ checks=$((checks + 1))
 tr -d ' \n' <t.json | sed 's/.*"loss":\[\([^]]*\)\].*/\1/' | tr , '\n' | paste - "$first.said" |
     awk '{ d = $1 - $3; if (d < 0) d = -d; if (d > 1e-6 * $3) bad++ } END { exit bad || NR != 4 }' || fail 'other losses than the trajectory says'
 
+# Rotations from a file stay as they are in every step, the product's as the command's.
+values=$(seq 1 32 | awk '{ printf "%s%.4f", (NR > 1 ? "," : ""), sin(7 * $1) }')
+"$FORGE" make rotations.st "layers.1.rotations:F32:2,8,1,2=$values"
+drawn=$first
+first=
+check 'translate with rotations' 0 - "$r" adapt.yaml --no-warnings --weights random:1 --rotations rotations.st -o adapt.c
+mv first.weights drawn.weights
+cp adapt.weights first.weights
+check 'train with rotations' 0 '4 steps in' "$r" train adapt.yaml --no-warnings --target x86-64 --weights random:1 --rotations rotations.st --batches batches.st --out stays
+check 'what was learnt with rotations' 0 - "$r" stays/last --no-warnings --rotations rotations.st --set compile.sequence_length=16 --set compile.batch_size=2 --set train.steps=4 -o want.c --target x86-64
+check 'build with rotations' 0 - with_libs cc -std=c11 -O0 -I. "$SOURCE/tests/cli/adapt.c" adapt.c -o in-stays
+agree in-stays
+mv drawn.weights first.weights
+first=$drawn
+check 'rotations without weights' 1 'rotations: error: this product learns with the rotations of its weights file' "$r" adapt.yaml --no-warnings --rotations rotations.st -o none.c
+absent none.c
+
 # What is wrong is told, and nothing is written.
 cp first.weights bad.weights
 printf 'x' | dd of=bad.weights bs=1 seek=5000 conv=notrunc 2>/dev/null
