@@ -126,7 +126,14 @@ void exec_learner_array(exec_learner_t *l, size_t i, exec_array_t *a) {
 
 /* ---- the weights that forwards read ----------------------------------------------------------------- */
 
+/* A pool is the caller's, and is lent for a step alone. */
+static void give_threads_back(exec_learner_t *l) {
+    l->threads = 1;
+    l->pool = NULL;
+}
+
 bool exec_learner_restore(exec_learner_t *l, diag_t *d) {
+    give_threads_back(l);
     return learner_pack(l, d);
 }
 
@@ -249,7 +256,7 @@ static const char *bad_tensor(const exec_learner_t *l) {
     return l->arrays[0].name;
 }
 
-bool exec_learn_update(exec_learner_t *l, exec_update_t *done, diag_t *d) {
+static bool update(exec_learner_t *l, exec_update_t *done, diag_t *d) {
     *done = (exec_update_t){.rate = reformer_learning_rate(training_of(l), l->step)};
     if (!learner_norm(l, &done->norm, d)) return false;
     if (!is_finite(done->norm)) {
@@ -259,6 +266,12 @@ bool exec_learn_update(exec_learner_t *l, exec_update_t *done, diag_t *d) {
     if (!learner_update(l, done->norm, d)) return false;
     l->step++;
     return true;
+}
+
+bool exec_learn_update(exec_learner_t *l, exec_update_t *done, diag_t *d) {
+    bool ok = update(l, done, d);
+    give_threads_back(l);
+    return ok;
 }
 
 int64_t exec_learner_step(const exec_learner_t *l) {

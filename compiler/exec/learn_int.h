@@ -31,7 +31,7 @@ struct exec_learner {
     rotations_t *rotations;
     int n_rotations;
     int64_t step, drawn; /* drawn: the step whose rotations are in; -1: the store's are */
-    int threads;
+    int threads;         /* of the latest gradients, until their update */
     const reformer_pool_t *pool;
 };
 

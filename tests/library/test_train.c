@@ -128,6 +128,41 @@ static void goes_on_from_its_arrays(void **state) {
     close_env(&on);
 }
 
+static int launches;
+
+static void one_by_one(void *ctx, int64_t n, int workers,
+                       void (*body)(void *arg, int64_t i, int worker), void *arg) {
+    (void)workers;
+    if (ctx) launches++;
+    for (int64_t i = 0; i < n; i++) body(arg, i, 0);
+}
+
+/* A pool of the io is the caller's, and is not called when its step is over. */
+static void a_pool_is_lent_for_a_step(void **state) {
+    env_t e;
+    int ctx;
+    reformer_pool_t pool = {&ctx, one_by_one};
+    open_trainer(&e, *state);
+    reformer_io_t io = e.c.io;
+    io.loss = NULL;
+    io.threads = 2;
+    io.pool = &pool;
+    launches = 0;
+    assert_int_equal(reformerc_train_step(e.trainer, &io, 1, NULL), REFORMER_OK);
+    assert_true(launches > 0);
+    launches = 0;
+    assert_int_equal(reformerc_trainer_resume(e.trainer, 1), REFORMER_OK);
+    assert_int_equal(launches, 0);
+    io.labels = arena_copy(e.c.arena, io.labels, io.batch * io.length * sizeof *io.labels);
+    ((int32_t *)(uintptr_t)io.labels)[1] = -7; /* a step that fails after it has begun */
+    assert_int_not_equal(reformerc_train_step(e.trainer, &io, 1, NULL), REFORMER_OK);
+    launches = 0;
+    assert_int_equal(reformerc_trainer_resume(e.trainer, 1), REFORMER_OK);
+    assert_int_equal(launches, 0);
+    (void)step(&e);
+    close_env(&e);
+}
+
 static void what_cannot_be_is_refused(void **state) {
     env_t e;
     reformerc_trainer_t *none = NULL;
@@ -188,6 +223,7 @@ int main(void) {
         cmocka_unit_test_prestate(a_batch_is_learnt, code),
         cmocka_unit_test_prestate(halves_are_a_whole, reference),
         cmocka_unit_test_prestate(goes_on_from_its_arrays, code),
+        cmocka_unit_test_prestate(a_pool_is_lent_for_a_step, code),
         cmocka_unit_test_prestate(what_cannot_be_is_refused, code),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
