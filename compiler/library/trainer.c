@@ -26,7 +26,7 @@ static int new_trainer(void *arg, diag_t *d) {
     n->made->learner = exec_learner_new(m->exec, m->store, d);
     if (n->made->learner) return REFORMER_OK;
     heap_free(n->made);
-    return REFORMERC_E_MEMORY;
+    return REFORMERC_E_WEIGHTS; /* out of memory is told apart for every call */
 }
 
 int reformerc_trainer_new(reformerc_trainer_t **t, reformerc_context_t *c) {
