@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "commands/checkpoint_int.h"
+#include "commands/metrics.h"
 #include "support/file.h"
 
 const char *const checkpoint_files[] = {
@@ -257,6 +258,62 @@ static bool check_begin(checkpoints_t *c, bool resume, diag_t *d) {
     return true;
 }
 
+/* What there is of a training beside `last`. *newest: the checkpoint of most steps, NULL: none. */
+static const char *list_rest(checkpoints_t *c, int64_t rows, const char **newest) {
+    sbuf_t out = {0};
+    int64_t most = -1;
+    DIR *dir = opendir(c->folder);
+    *newest = NULL;
+    for (struct dirent *e; dir && (e = readdir(dir));) {
+        if (strcmp(e->d_name, "best") != 0 && step_of_name(e->d_name) < 0) continue;
+        if (!checkpoint_has(c, e->d_name)) continue;
+        diag_t *quiet = diag_new();
+        int64_t step = checkpoint_step(c, e->d_name, quiet);
+        diag_free(quiet);
+        if (step > most) *newest = arena_strdup(c->arena, e->d_name);
+        if (step > most) most = step;
+        sbuf_printf(&out, "%s%s", out.size ? ", " : "", e->d_name);
+    }
+    if (dir) (void)closedir(dir);
+    if (rows > 0)
+        sbuf_printf(&out, "%smetrics.csv with %" PRId64 " row%s", out.size ? ", " : "", rows,
+                    rows == 1 ? "" : "s");
+    const char *text = out.size ? arena_strdup(c->arena, out.data) : NULL;
+    sbuf_free(&out);
+    return text;
+}
+
+static void hint_rest(checkpoints_t *c, const char *newest, diag_t *d) {
+    if (!newest) {
+        diag_hint(d, "move that away, or take another folder");
+        return;
+    }
+    const char *from = inside(c, newest);
+    diag_hint(d,
+              "mv %s %s, and --resume goes on from there; a new training needs another folder and "
+              "may begin with --weights %s",
+              from, inside(c, "last"), from);
+}
+
+/* Without `last`, or with one of no step, what else a training has left would be written over. */
+static bool check_rest(checkpoints_t *c, bool resume, diag_t *d) {
+    bool has = checkpoint_has(c, "last");
+    if (has && resume) return true;
+    diag_t *quiet = diag_new();
+    int64_t steps = has ? checkpoint_step(c, "last", quiet) : 0;
+    diag_free(quiet);
+    if (steps != 0) return true; /* check_begin's */
+    int64_t rows = metrics_rows(inside(c, "metrics.csv"), d);
+    if (rows < 0) return false;
+    const char *newest, *rest = list_rest(c, has ? 0 : rows, &newest);
+    if (!rest) return true;
+    diag_error(d, IN_FILE(c->folder), "holds a training already (%s), %s", rest,
+               has ? "whose 'last' is of no step" : "but no 'last'");
+    if (has) diag_hint(d, "--resume begins with its first step; a new one needs another folder");
+    else hint_rest(c, newest, d);
+    return false;
+}
+
 checkpoints_t *checkpoint_open(const char *folder, bool resume, int64_t keep, diag_t *d) {
     if (!*folder) {
         diag_error(d, NOWHERE, "the folder of a training needs a name");
@@ -271,7 +328,7 @@ checkpoints_t *checkpoint_open(const char *folder, bool resume, int64_t keep, di
     c->keep = keep;
     if (take_lock(c, d)) {
         recover(c);
-        if (check_begin(c, resume, d)) return c;
+        if (check_rest(c, resume, d) && check_begin(c, resume, d)) return c;
     }
     checkpoint_close(c);
     return NULL;

@@ -92,9 +92,9 @@ static bool read_rows(metrics_t *m, char *text, int64_t step, diag_t *d) {
         metric_t row;
         *end = 0;
         if (line == 1) continue;
-        if (!read_row(text, &row)) return refuse(m, line, "not a row of metrics", d);
-        if (row.step > (double)step) break;
-        ARENA_PUSH(m->arena, m->rows, m->n, m->cap) = row;
+        if (!m->dropped && !read_row(text, &row)) return refuse(m, line, "not a row of metrics", d);
+        if (m->dropped || row.step > (double)step) m->dropped++;
+        else ARENA_PUSH(m->arena, m->rows, m->n, m->cap) = row;
     }
     return true;
 }
@@ -110,6 +110,15 @@ static bool read_file(metrics_t *m, int64_t step, diag_t *d) {
     sbuf_free(&header);
     heap_free(text);
     return ok;
+}
+
+int64_t metrics_rows(const char *path, diag_t *d) {
+    arena_t *a = arena_new();
+    metrics_t m = {.arena = a, .path = path, .file = -1};
+    int64_t rows = 0;
+    if (file_exists(path)) rows = read_file(&m, 0, d) ? m.dropped : -1;
+    arena_free(a);
+    return rows;
 }
 
 /* ---- writing ------------------------------------------------------------------------------------ */
@@ -134,7 +143,7 @@ static bool begin_file(metrics_t *m, diag_t *d) {
 bool metrics_open(metrics_t *m, arena_t *a, const char *path, int64_t step, diag_t *d) {
     *m = (metrics_t){.arena = a, .path = path, .file = -1};
     if (!path) return true;
-    if (step > 0 && file_exists(path) && !read_file(m, step, d)) return false;
+    if (file_exists(path) && !read_file(m, step, d)) return false;
     return begin_file(m, d);
 }
 

@@ -35,12 +35,15 @@ typedef struct {
     metric_t *rows;
     int n;
     size_t cap;
-    int file; /* -1: none */
+    int file;    /* -1: none */
+    int dropped; /* rows of the file behind the step that the run goes on from */
 } metrics_t;
 
-/* Of a run that has done `step` updates. 0: a new file; else the rows of the one that is there, those behind `step` dropped.
- * path NULL: no file. False after an error in d. */
+/* Of a run that has done `step` updates: the rows of the file that is there, those behind `step` dropped. path NULL: no file.
+ * False after an error in d: it cannot be read or written, or train has not written it. */
 bool metrics_open(metrics_t *m, arena_t *a, const char *path, int64_t step, diag_t *d);
+int64_t metrics_rows(const char *path,
+                     diag_t *d); /* of that file; 0: none is there; -1: an error */
 bool metrics_add(metrics_t *m, const metric_t *row, diag_t *d);
 bool metrics_sync(metrics_t *m, diag_t *d); /* all rows are on the disk */
 void metrics_close(metrics_t *m);

@@ -279,6 +279,25 @@ static void begins_once(void **state) {
     end(&t);
 }
 
+/* Without `last` what else a training has left stays as it is. */
+static void begins_over_nothing(void **state) {
+    (void)state;
+    training_t t;
+    begin(&t, MODEL TRAIN);
+    checkpoints_t *c = checkpoint_open(folder(&t, "rest"), false, 0, t.d);
+    put(&t, c, "step-4", 4);
+    checkpoint_close(c);
+    assert_null(checkpoint_open(folder(&t, "rest"), false, 0, t.d));
+    assert_says(&t, "/rest: error: holds a training already (step-4), but no 'last'\n");
+    assert_null(checkpoint_open(folder(&t, "rest"), true, 0, t.d));
+    assert_says(&t, "/rest/step-4 ");
+    assert_int_equal(mkdir(folder(&t, "sales"), 0700), 0);
+    write_file(&t, in(&t, "sales", "metrics.csv"), "day,sales\n");
+    assert_null(checkpoint_open(folder(&t, "sales"), false, 0, t.d));
+    assert_says(&t, "/sales/metrics.csv: error: has other columns\n");
+    end(&t);
+}
+
 /* ---- what may change ----------------------------------------------------------------------------------- */
 
 static const char *resumed(const char *spec, const char *data, bool fine) {
@@ -535,6 +554,7 @@ int main(void) {
         cmocka_unit_test(holds_no_memory_of_earlier_ones),
         cmocka_unit_test(leaves_files_of_others),
         cmocka_unit_test(begins_once),
+        cmocka_unit_test(begins_over_nothing),
         cmocka_unit_test(what_may_change),
         cmocka_unit_test(steps_may_change),
         cmocka_unit_test(tensors_belong_to_their_state),

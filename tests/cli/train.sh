@@ -71,6 +71,28 @@ equal evaluated-steps "$(awk -F, 'NR > 1 && $8 != "" { printf "%s ", $1 }' run/m
 grep -q '<path class="held"' run/loss.svg || fail 'loss.svg has no line of evaluations'
 awk -F, 'NR == 2 { first = $4 } END { exit !($4 < first - 0.3) }' run/metrics.csv || fail 'it has learnt nothing'
 t again 1 '--resume' model.yaml --text text.txt --out run
+# Without `last` what else is there is neither begun anew nor written over.
+cp -r run lost
+rm -r lost/last
+cp lost/metrics.csv lost.csv
+best=$(value lost/best/trainer_state.json step)
+t lost 1 "^lost: error: holds a training already \(best, metrics.csv with 12 rows\), but no 'last'" model.yaml --text text.txt --out lost
+t lost-resume 1 'hint: mv lost/best lost/last, and --resume .* --weights lost/best$' model.yaml --text text.txt --out lost --resume
+same lost-rows lost/metrics.csv lost.csv
+cp -r lost renamed
+mv renamed/best renamed/last
+t renamed 0 '' model.yaml --text text.txt --out renamed --resume
+same renamed-weights renamed/last/model.safetensors run/last/model.safetensors
+mv lost/best lost/step-$best
+t lost-step 1 "holds a training already \(step-$best, metrics.csv" model.yaml --text text.txt --out lost
+rm -r lost/step-$best
+t lost-rows 1 "already \(metrics.csv with 12 rows\)" model.yaml --text text.txt --out lost
+mkdir foreign
+echo 'day,sales' >foreign/metrics.csv
+t foreign 1 '^foreign/metrics.csv: error: has other columns' model.yaml --text text.txt --out foreign
+t foreign-resume 1 '^foreign/metrics.csv: error: has other columns' model.yaml --text text.txt --out foreign --resume
+equal foreign-file "$(cat foreign/metrics.csv)" 'day,sales'
+absent foreign/last
 
 # What it said of its last weights is what eval says of them, on the held-out end of the text.
 size=$(wc -c <text.txt)
