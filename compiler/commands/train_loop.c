@@ -184,9 +184,15 @@ static bool settle(training_t *t, metric_t *row, bool last) {
     return !is_due(s->train.sample_every, t->step) || sample(t);
 }
 
-/* Rank 0 has the clock and has seen evaluations; a signal to any of them is one to all. */
-static bool ends(training_t *t, bool *over) {
-    bool mine = !t->follows && (time_is_up(t) || !t->patient);
+/* Whether the newest step has been evaluated, as the last one of a run is. */
+static bool is_judged(const training_t *t, const metric_t *row) {
+    return (!train_evaluates(t) || isfinite(row->eval_loss)) &&
+           (!t->buckets || isfinite(row->empty));
+}
+
+/* Rank 0 has the clock and has seen evaluations; a signal to any of them is one to all. timed: the clock counts. */
+static bool ends(training_t *t, bool timed, bool *over) {
+    bool mine = !t->follows && ((timed && time_is_up(t)) || !t->patient);
     const double say[] = {interrupt_caught(), mine};
     double *all = heap_new(2 * (size_t)t->feed.ranks, sizeof *all);
     bool ok = ranks_numbers(t->ranks, say, all, 2, t->d);
@@ -208,11 +214,12 @@ bool train_loop(training_t *t) {
     bool ok = t->step > 0 || save_last(t), over = t->step >= t->steps;
     while (ok && !over) {
         metric_t row;
-        ok = take_step(t, &row) && ends(t, &over);
+        ok = take_step(t, &row) && ends(t, true, &over);
         if (!ok) break;
         if (!t->follows) show_step(t, &row);
         ok = t->follows || settle(t, &row, over && !t->signal);
-        if (ok && !over) ok = ends(t, &over);
+        /* Time that is up while something is written ends the run behind one more step, which is evaluated. */
+        if (ok && !over) ok = ends(t, is_judged(t, &row), &over);
     }
     if (!t->follows) progress_clear(&t->bar);
     bool learnt = t->step > t->first;

@@ -162,6 +162,10 @@ equal looked-at "$(awk -F, 'NR > 1 && $8 == "" && $13 != "" && $14 >= 1 { printf
 absent unheld/best
 t patience 0 'no better for a while: 12 steps' model.yaml --text text.txt --out patient --steps 100 --lr 0 --patience 2 --set train.optimizer.weight_decay=0
 t minutes 0 'time is up: ' model.yaml --text text.txt --out minutes --set train.steps=null --minutes 0.01
+# Nearly all of this time goes into checkpoints: wherever it is up, the last step is evaluated.
+t minutes-of-saving 0 'time is up: ' model.yaml --text text.txt --out minutes-of-saving --set train.steps=null --minutes 0.01 --eval-every 0 \
+    --length 2 --batch-size 1 --save-every 1 --log-every 1000000
+equal evaluated-last "$(awk -F, 'END { print $8 != "" }' minutes-of-saving/metrics.csv)" 1
 t epochs 0 'step 18/18, epoch 1' model.yaml --text text.txt --out epochs --set train.steps=null --epochs 1 --eval-every 0
 t outlasts 0 '^--set train.schedule.total: warning: the schedule ends after 2 steps, the training after 4: behind that end its wave goes on' \
     model.yaml --text text.txt --out outlasts --steps 4 --eval-every 0 --set train.schedule.type=cosine --set train.schedule.total=2
