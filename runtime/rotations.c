@@ -1,25 +1,14 @@
 /* New rotations for LSH layers: normals that are a function of seed, step, layer and place, and of nothing else.
  *
  * A rotation is numbered row-major in Hugging Face's tensor [heads][head size][rounds][half the buckets]. Four of them share
- * one Philox4x32-10 (Salmon and others, SC'11) of
+ * one Philox4x32-10 (philox.h) of
  *     key       seed, low and high
  *     counter   number / 4, low 32 bits | layer << 16, its next 16 bits | stream << 8 | step
  * whose words make two pairs by Box and Muller, in double, rounded once. Dropout's masks are stream 0 of the same seed. */
+#include "philox.h"
 #include "real.h"
 
 enum { STREAM = 1 };
-
-static void philox(uint32_t c[4], uint32_t key0, uint32_t key1) {
-    for (int round = 0; round < 10; round++) {
-        uint64_t a = UINT64_C(0xD2511F53) * c[0], b = UINT64_C(0xCD9E8D57) * c[2];
-        c[0] = (uint32_t)(b >> 32) ^ c[1] ^ key0;
-        c[2] = (uint32_t)(a >> 32) ^ c[3] ^ key1;
-        c[1] = (uint32_t)b;
-        c[3] = (uint32_t)a;
-        key0 += 0x9E3779B9;
-        key1 += 0xBB67AE85;
-    }
-}
 
 /* ---- blocks of normals -------------------------------------------------------------------------
  * Many at a time, in loops without branches, which compilers make vectors of: a step draws some hundred thousand. A float
@@ -110,7 +99,7 @@ static void draw_block(const reformer_rotations_t *r, uint64_t seed, uint32_t st
         uint32_t c[4] = {(uint32_t)number,
                          (uint32_t)r->layer << 16 | (uint32_t)(number >> 32 & 0xFFFF), STREAM << 8,
                          step};
-        philox(c, (uint32_t)seed, (uint32_t)(seed >> 32));
+        philox4x32(c, (uint32_t)seed, (uint32_t)(seed >> 32));
         u[i] = uniform(c[0]);
         turns[i] = uniform(c[1]);
         u[i + 1] = uniform(c[2]);

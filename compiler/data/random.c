@@ -5,7 +5,7 @@
  * average. Its round function is Philox, counter = (half, index low, 512 + place, round and index high). */
 #include "data/random.h"
 
-#include "support/philox.h"
+#include "philox.h"
 
 enum { STREAM_DATA = 2 << 8, ROUNDS = 8 };
 

@@ -1,7 +1,7 @@
 /* The evaluator's dropout: masks by the numbering of dropout.h, one element at a time. Without masks (evaluation mode)
  * all of it is the identity. */
 #include "graph/evaluate_ops.h"
-#include "support/philox.h"
+#include "philox.h"
 
 double dropout_factor(const graph_dropout_t *d, int layer, dropout_place_t place, double rate,
                       int64_t element) {

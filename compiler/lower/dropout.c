@@ -14,7 +14,7 @@ static value_t *word(builder_t *b, int lanes, uint32_t x) {
 
 /* ---- Philox4x32-10 ---------------------------------------------------------------------------------- */
 
-/* As support/philox.h has it. */
+/* As runtime/philox.h has it. */
 static lfunc_t *make_philox(lower_t *L, int lanes) {
     const char *names[] = {"c0", "c1", "c2", "c3", "key0", "key1"};
     ltype_t types[WORDS + 2];

@@ -6,10 +6,10 @@
 
 set(may_support  support/)
 set(may_spec     spec/ support/ runtime)
-set(may_graph    graph/ spec/ support/ runtime)
+set(may_graph    graph/ spec/ support/ philox.h runtime)
 set(may_loops    loops/ support/ runtime)
 set(may_lower    lower/ graph/graph.h graph/dropout.h graph/update.h loops/loops.h plan/layout.h support/ runtime)
-set(may_data     data/ support/)
+set(may_data     data/ support/ philox.h)
 set(may_weights  weights/ graph/graph.h plan/layout.h spec/ support/ runtime)
 set(may_plan     plan/ lower/lower.h lower/update.h graph/graph.h graph/update.h graph/model.h weights/weights.h spec/spec.h spec/patterns.h support/ runtime)
 set(may_emit     emit/ plan/ loops/ graph/graph.h spec/spec.h weights/weights.h support/ runtime)

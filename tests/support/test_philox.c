@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "support/philox.h"
+#include "philox.h"
 
 static void test_known_answers(void **unused) {
     (void)unused;
