@@ -2,6 +2,7 @@
 # Trainings by several processes: the bits of one that accumulates as many micro-batches, dropout on; one checkpoint, one file
 # of metrics; a lost process ends the others, and what was saved last goes on.
 . "$(dirname "$0")/lib.sh"
+SHOW_JSON=$6
 r=$REFORMERC
 [ "${10}" = TRUE ] && command -v mpirun >/dev/null || exit 77
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
@@ -21,6 +22,25 @@ same 'the weights' one/last/model.safetensors two/last/model.safetensors
 same 'what the optimiser keeps' one/last/optimizer.safetensors two/last/optimizer.safetensors
 equal 'the metrics' "$(rows two)" "$(rows one)"
 equal 'one summary' "$(grep -c best_step .out)" 1
+
+# ---- new rotations in every step, and micro-batches of which one has many labels, the other one, and one none
+sed '/^hash_seed/d' model.yaml >drawn.yaml
+tokens=$(seq 1 768 | awk '{ printf "%s%d", (NR > 1 ? "," : ""), $1 * 7 % 251 + 1 }')
+labels=$(seq 1 768 | awk '{ m = int(($1 - 1) / 64); k = m % 4 == 0 || (m % 4 == 1 && $1 % 64 == 5) || (m % 4 == 2 && $1 % 5 == 0)
+    printf "%s%d", (NR > 1 ? "," : ""), (k ? $1 * 11 % 251 + 1 : -100) }')
+"$FORGE" make batches.st "input_ids:I32:12,2,32=$tokens" "labels:I32:12,2,32=$labels"
+uneven() { # DIR ACCUMULATE
+    printf '%s ' "$r" train drawn.yaml --no-warnings --threads 1 --batches batches.st --out "$1" --trajectory "$1.json" --set train.steps=3 --set "train.accumulate=$2" --set train.seed=5
+}
+check alone 0 '' $(uneven alone 4)
+check both 0 '' together 2 $(uneven both 2)
+same 'weights of uneven shares' alone/last/model.safetensors both/last/model.safetensors
+same 'what the optimiser keeps of them' alone/last/optimizer.safetensors both/last/optimizer.safetensors
+same 'losses, norms, labels' alone.json both.json
+holds 'shares are uneven' "$(value alone.json items.0) > 70 && $(value alone.json items.0) < 90"
+check 'the same rotations in every step' 0 '' $(uneven stay 4) --set hash_seed=1
+checks=$((checks + 1))
+cmp -s stay/last/model.safetensors alone/last/model.safetensors && fail 'nothing is drawn anew'
 
 # ---- a process is lost: in the middle of many steps
 mpirun --oversubscribe -n 2 $(learning lost 1000000 1) >lost.out 2>lost.err </dev/null &
