@@ -249,13 +249,13 @@ static int is_finite(double x) {
     return x - x == 0;
 }
 
-/* The first tensor of a sum that holds a NaN or an infinity; 0 where only the sum of squares overflows. */
+/* The first tensor of a sum that holds a NaN or an infinity; one does, since squares of finite floats do not overflow. */
 static int64_t bad_tensor(const reformer_trainer_t *t) {
     reformer_tensor_t tensor;
     for (size_t i = 0; reformer_gradient(t->model->desc, i, &tensor) == REFORMER_OK; i++)
         for (size_t k = 0; k < tensor.elements; k++)
             if (!is_finite((double)t->sum[tensor.offset + k])) return (int64_t)i;
-    return 0;
+    return -1;
 }
 
 static void tell(const reformer_trainer_t *t, double norm, reformer_train_report_t *r) {

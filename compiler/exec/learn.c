@@ -253,7 +253,7 @@ static const char *bad_tensor(const exec_learner_t *l) {
     for (int i = 0; i < l->update->n; i++)
         for (int64_t k = 0; k < l->arrays[i].elements; k++)
             if (!is_finite((double)l->tensors[i].gradient[k])) return l->arrays[i].name;
-    return l->arrays[0].name;
+    bug("a norm that is no finite number, of gradients that are");
 }
 
 static bool update(exec_learner_t *l, exec_update_t *done, diag_t *d) {
