@@ -30,7 +30,8 @@ static const struct {
                      {OPT_LR, "--lr"},
                      {OPT_EVAL_EVERY, "--eval-every"},
                      {OPT_EVAL_WINDOWS, "--eval-windows"},
-                     {OPT_SAVE_EVERY, "--save-every"}};
+                     {OPT_SAVE_EVERY, "--save-every"},
+                     {OPT_SAVE_MINUTES, "--save-minutes"}};
 enum { N_ONLY_TRAINING = sizeof only_training / sizeof only_training[0] };
 
 bool sweep_trains(const options_t *o) {

@@ -89,6 +89,7 @@ typedef struct {
     counters_t count;
     int64_t step, steps;             /* done; to be done in all, INT64_MAX: minutes say */
     int64_t first;                   /* done when this process began */
+    double saved;                    /* clock when DIR/last was */
     double started;                  /* clock when the first step began, */
     double learning;                 /* and seconds of steps since then */
     double logged_at, logged_tokens; /* of `learning`, tokens: at the last row */

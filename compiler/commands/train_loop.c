@@ -122,6 +122,14 @@ static bool is_due(int64_t every, int64_t step) {
     return every > 0 && step % every == 0;
 }
 
+/* By steps, or else with evaluations, and by the clock, which decides no number of the run. */
+static bool saves(const training_t *t, bool evaluated) {
+    int64_t every = t->spec->train.save_every;
+    double minutes = t->spec->train.save_minutes;
+    return (every > 0 ? is_due(every, t->step) : evaluated) ||
+           (minutes > 0 && clock_now() - t->saved >= 60 * minutes);
+}
+
 /* The seconds that a run had before it was interrupted count. */
 static double seconds_so_far(const training_t *t) {
     return t->count.seconds + clock_now() - t->started;
@@ -179,8 +187,7 @@ static bool settle(training_t *t, metric_t *row, bool last) {
     if ((looked || is_due(log, t->step)) && !write_row(t, row)) return false;
     if (evaluated && !show_plot(t)) return false;
     if (best && !save_best(t)) return false;
-    bool saves = s->train.save_every > 0 ? is_due(s->train.save_every, t->step) : evaluated;
-    if (saves && !last && !save_last(t)) return false;
+    if (saves(t, evaluated) && !last && !save_last(t)) return false;
     return !is_due(s->train.sample_every, t->step) || sample(t);
 }
 
@@ -208,6 +215,7 @@ static bool ends(training_t *t, bool timed, bool *over) {
 bool train_loop(training_t *t) {
     t->started = clock_now();
     t->first = t->step;
+    t->saved = t->started;
     t->logged_tokens = t->count.tokens;
     t->patient = true;
     if (!t->follows) show_begin(t);

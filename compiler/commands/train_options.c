@@ -25,13 +25,15 @@ static const struct {
     {OPT_EVAL_WINDOWS, "train.eval_windows", "--eval-windows"},
     {OPT_EVAL_HASHES, "train.eval_num_hashes", "--eval-hashes"},
     {OPT_SAVE_EVERY, "train.save_every", "--save-every"},
+    {OPT_SAVE_MINUTES, "train.save_minutes", "--save-minutes"},
     {OPT_KEEP, "train.keep", "--keep"},
     {OPT_PATIENCE, "train.patience", "--patience"},
     {OPT_LOG_EVERY, "train.log_every", "--log-every"},
     {OPT_SAMPLE_EVERY, "train.sample_every", "--sample-every"},
     {OPT_SAMPLE_PROMPT, "train.sample_prompt", "--sample-prompt"},
     {OPT_SAMPLE_TOKENS, "train.sample_tokens", "--sample-tokens"},
-    {OPT_SEED, "train.seed", "--seed"},
+    {OPT_SEED, "train.seed", "--seed"}, /* of a sweep */
+    {OPT_TRAIN_SEED, "train.seed", "--seed"},
 };
 enum { N_KEYS = sizeof keys / sizeof keys[0] };
 

@@ -169,7 +169,9 @@ static bool save(training_t *t, const char *name) {
 }
 
 bool save_last(training_t *t) {
-    return save(t, "last");
+    bool ok = save(t, "last");
+    t->saved = clock_now();
+    return ok;
 }
 
 bool save_best(training_t *t) {

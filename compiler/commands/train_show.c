@@ -65,9 +65,15 @@ static void put_step(const training_t *t, const metric_t *row, sbuf_t *out) {
 
 void show_begin(training_t *t) {
     t->bar = progress_new("steps", 0);
-    if (t->step > 0)
-        fprintf(stderr, "goes on behind step %lld, after %.0f tokens\n", (long long)t->step,
+    int rows = t->metrics.dropped;
+    if (t->step == 0 && !t->o->given[OPT_RESUME] && rows == 0) return;
+    if (t->step == 0) fprintf(stderr, "begins at step 1");
+    else
+        fprintf(stderr, "goes on behind step %lld, after %.0f tokens", (long long)t->step,
                 t->count.tokens);
+    if (rows > 0)
+        fprintf(stderr, "; drops %d row%s of metrics.csv behind that", rows, rows == 1 ? "" : "s");
+    fprintf(stderr, "\n");
 }
 
 /* Thousandths of the way, by steps or by minutes. */

@@ -14,7 +14,8 @@ static const spec_key_t may_change[] = {
     KEY_train_minutes,
     KEY_train_eval_every,
     KEY_train_patience,
-    KEY_train_save_every,
+    KEY_train_save_every, /* steps */
+    KEY_train_save_minutes,
     KEY_train_keep,
     KEY_train_log_every,
     KEY_train_sample_every,

@@ -160,6 +160,7 @@ typedef struct {
         int64_t *never_masked;          /* [n_never_masked] */
         int64_t steps;                  /* -1: other limits alone end it */
         double epochs, minutes;         /* -1: no such limit */
+        double save_minutes;            /* 0: no checkpoint by the clock */
         int64_t batch_size, accumulate; /* rows of a micro-batch; micro-batches of a step */
         int64_t sequence_length;        /* -1: not given */
         int64_t eval_every, eval_windows, eval_num_hashes, patience, save_every, keep,

@@ -321,10 +321,11 @@ static void what_may_change(void **state) {
     checkpoints_t *c = checkpoint_open(folder(&t, "rules"), false, 0, t.d);
     put(&t, c, "last", 5);
     checkpoint_close(c);
-    (void)resumed(MODEL
-                  "train: {steps: 20, seed: 3, schedule: {type: cosine, total: 10}, eval_every: 3, "
-                  "save_every: 1, keep: 2, patience: 3, minutes: 3, sample_every: 2}\n",
-                  NULL, true);
+    (void)resumed(
+        MODEL
+        "train: {steps: 20, seed: 3, schedule: {type: cosine, total: 10}, eval_every: 3, "
+        "save_every: 1, save_minutes: 1, keep: 2, patience: 3, minutes: 3, sample_every: 2}\n",
+        NULL, true);
     const char *text =
         resumed(MODEL "hidden_dropout_prob: 0.2\ntrain: {steps: 10, seed: 4, batch_size: 9, "
                       "optimizer: {lr: 1}, schedule: {type: cosine}, freeze: a}\n",

@@ -140,6 +140,25 @@ rows killed >got.csv
 same killed-rows got.csv want.csv
 tidy killed
 
+# Saved by the clock, at whatever step: the same run.
+t clock 0 '' model.yaml --text text.txt --out clock --save-every 0 --save-minutes 1e-9 --eval-every 0 --keep 100
+equal saved-by-the-clock "$(ls -d clock/step-* | wc -l | tr -d ' ')" 12
+same clock-weights clock/last/model.safetensors run/last/model.safetensors
+same clock-state clock/last/optimizer.safetensors run/last/optimizer.safetensors
+t never 0 '' model.yaml --text text.txt --out never --save-minutes 0 --eval-every 0 --keep 100
+equal not-by-the-clock "$(ls -d never/step-*)" never/step-0
+t by-default 0 '' model.yaml --text text.txt --out by-default --eval-every 0 --dump spec
+grep -q 'save_minutes: 10' .err || fail 'no clock by default'
+rm -r clock/last
+mv clock/step-7 clock/last
+t clock-resume 0 'goes on behind step 7, after 448 tokens; drops 5 rows of metrics.csv behind that$' model.yaml --text text.txt \
+    --out clock --resume --eval-every 0
+same clock-resumed clock/last/model.safetensors run/last/model.safetensors
+rm -r clock/last
+mv never/step-0 clock/last
+t from-step-0 0 '^begins at step 1; drops 12 rows of metrics.csv behind that$' model.yaml --text text.txt --out clock --resume --eval-every 0
+same from-step-0-weights clock/last/model.safetensors run/last/model.safetensors
+
 # A signal finishes the step and saves. (A shell's children in the background do not hear Ctrl-C.)
 "$REFORMERC" train model.yaml --backend reference --threads 1 --text text.txt --out stopped --steps 100000 --eval-every 0 \
     >/dev/null 2>stopped.err &
