@@ -139,6 +139,11 @@ static bool time_is_up(const training_t *t) {
     return t->spec->train.minutes >= 0 && seconds_so_far(t) >= 60 * t->spec->train.minutes;
 }
 
+static bool is_patient(const training_t *t) {
+    int64_t patience = t->spec->train.patience;
+    return patience <= 0 || t->count.worse < (double)patience;
+}
+
 static bool evaluate(training_t *t, metric_t *row) {
     counters_t *c = &t->count;
     exec_learner_evaluates(t->learner, true);
@@ -153,8 +158,7 @@ static bool evaluate(training_t *t, metric_t *row) {
     c->worse = best ? 0 : c->worse + 1;
     if (best) c->best = row->eval_loss;
     if (best) c->best_step = row->step;
-    int64_t patience = t->spec->train.patience;
-    t->patient = patience <= 0 || c->worse < (double)patience;
+    t->patient = is_patient(t);
     show_eval(t, row, best);
     return true;
 }
@@ -217,9 +221,11 @@ bool train_loop(training_t *t) {
     t->first = t->step;
     t->saved = t->started;
     t->logged_tokens = t->count.tokens;
-    t->patient = true;
-    if (!t->follows) show_begin(t);
-    bool ok = t->step > 0 || save_last(t), over = t->step >= t->steps;
+    t->patient = is_patient(t);
+    bool over = false;
+    /* a run that goes on may have come to its end before */
+    bool ok = t->step > 0 ? ends(t, &over) : save_last(t);
+    if (ok && !t->follows && !over) show_begin(t);
     while (ok && !over) {
         metric_t row;
         ok = take_step(t, &row) && ends(t, true, &over);

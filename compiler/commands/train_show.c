@@ -147,9 +147,15 @@ bool show_plot(training_t *t) {
 }
 
 static void put_why(const training_t *t, sbuf_t *out) {
-    if (t->signal) sbuf_puts(out, "interrupted: ");
-    else if (!t->patient) sbuf_puts(out, "no better for a while: ");
-    else if (t->step < t->steps) sbuf_puts(out, "time is up: ");
+    bool idle = !t->signal && t->step == t->first; /* it has gone on from its end */
+    if (idle) sbuf_puts(out, "nothing is left to do");
+    const char *why = t->signal                    ? "interrupted"
+                      : !t->patient                ? "no better for a while"
+                      : t->step < t->steps         ? "time is up"
+                      : idle && t->step > t->steps ? "there are more steps than asked for"
+                                                   : NULL;
+    if (why) sbuf_printf(out, "%s%s", idle ? ", " : "", why);
+    if (idle || why) sbuf_puts(out, ": ");
 }
 
 static const metric_t *last_eval(const training_t *t) {

@@ -114,6 +114,8 @@ rows cut | awk -F, '!($1 == 5)' >got.csv # the end of five steps was evaluated
 awk -F, '!($1 == 5)' want.csv >want5.csv
 same resumed-rows got.csv want5.csv
 t resume-done 0 '' model.yaml --text text.txt --out cut --steps 12 --resume
+grep -q '^nothing is left to do: 12 steps in ' .err || fail 'it does not say that nothing is left to do'
+t resume-fewer 0 '^nothing is left to do, there are more steps than asked for: 12 steps in ' model.yaml --text text.txt --out cut --steps 3 --resume
 same resumed-once-more cut/last/model.safetensors run/last/model.safetensors
 t other-batch 1 'batch_size' model.yaml --text text.txt --out cut --steps 12 --resume --batch-size 4
 t other-text 1 'data' model.yaml --text held.txt --out cut --steps 12 --resume --set train.eval_fraction=0
@@ -180,7 +182,19 @@ t nothing-held-out 0 'step 6/6, epoch [0-9.]+  buckets: [0-9.]+ % empty, largest
 equal looked-at "$(awk -F, 'NR > 1 && $8 == "" && $13 != "" && $14 >= 1 { printf "%s ", $1 }' unheld/metrics.csv)" '2 4 6 '
 absent unheld/best
 t patience 0 'no better for a while: 12 steps' model.yaml --text text.txt --out patient --steps 100 --lr 0 --patience 2 --set train.optimizer.weight_decay=0
+cp patient/last/model.safetensors patient.st
+t patience-again 0 '^nothing is left to do, no better for a while: 12 steps in ' model.yaml --text text.txt --out patient --steps 100 --lr 0 \
+    --patience 2 --set train.optimizer.weight_decay=0 --resume
+same patience-once patient/last/model.safetensors patient.st
+equal patience-rows "$(tail -n 1 patient/metrics.csv | cut -d, -f1)" 12
+t patience-longer 0 '^no better for a while: 16 steps' model.yaml --text text.txt --out patient --steps 100 --lr 0 \
+    --patience 3 --set train.optimizer.weight_decay=0 --resume
 t minutes 0 'time is up: ' model.yaml --text text.txt --out minutes --set train.steps=null --minutes 0.01
+steps=$(value minutes/last/trainer_state.json step)
+t minutes-again 0 "^nothing is left to do, time is up: $steps steps? in " model.yaml --text text.txt --out minutes --set train.steps=null \
+    --minutes 0.01 --resume
+equal minutes-once "$(value minutes/last/trainer_state.json step)" "$steps"
+t minutes-more 0 "goes on behind step $steps," model.yaml --text text.txt --out minutes --set train.steps=null --minutes 0.02 --resume
 # Nearly all of this time goes into checkpoints: wherever it is up, the last step is evaluated.
 t minutes-of-saving 0 'time is up: ' model.yaml --text text.txt --out minutes-of-saving --set train.steps=null --minutes 0.01 --eval-every 0 \
     --length 2 --batch-size 1 --save-every 1 --log-every 1000000
