@@ -282,7 +282,9 @@ static bool fits_ranks(const training_t *t) {
 bool training_open(training_t *t) {
     if (!open_model(t) || !feed_open(t) || !check_length(t) || !count_steps(t)) return false;
     if (!agree_on_training(t)) return false;
-    return open_text_for_samples(t) && make_plan(t) && fits_ranks(t) && hashing_of_spec(t);
+    return open_text_for_samples(t) && make_plan(t) &&
+           (t->o->given[OPT_EVAL_ONLY] || train_sample_check(t)) && fits_ranks(t) &&
+           hashing_of_spec(t);
 }
 
 bool training_run(training_t *t) {

@@ -163,6 +163,7 @@ void buckets_close(training_t *t);
 
 /* train_sample.c: to stderr. */
 bool train_sample(training_t *t);
+bool train_sample_check(training_t *t); /* its prompt leaves room; false after an error */
 
 /* train_show.c */
 void show_begin(training_t *t);

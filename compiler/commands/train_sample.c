@@ -44,13 +44,32 @@ static bool given_prompt(training_t *t, const char *prompt, tokens_t *tokens) {
     return false;
 }
 
+/* A prompt that takes all positions would leave samples without a word, and a longer one has no place. */
+bool train_sample_check(training_t *t) {
+    const char *given = t->spec->train.sample_prompt;
+    int64_t positions = t->s->plan->positions;
+    tokens_t prompt = {0};
+    if (t->spec->train.sample_every <= 0 || !given) return true;
+    bool ok = given_prompt(t, given, &prompt);
+    if (ok && prompt.n >= positions) {
+        diag_error(t->d, t->spec->at[KEY_train_sample_prompt],
+                   "%lld tokens; a sample of this model has %lld, its prompt included",
+                   (long long)prompt.n, (long long)positions);
+        ok = false;
+    }
+    tokens_free(&prompt);
+    return ok;
+}
+
 /* Else the end of a line, which every text has. */
 static bool held_out_prompt(training_t *t, tokens_t *tokens) {
     if (!train_evaluates(t)) return given_prompt(t, "\n", tokens);
     data_batch_t b = data_batch_new(1, t->feed.length);
     bool ok = data_eval(t->feed.data, 0, 1, &b, t->d);
     if (ok) {
+        int64_t half = (t->s->plan->positions + 1) / 2; /* the other one is for the sample */
         tokens->n = b.length < PROMPT_TOKENS ? b.length : PROMPT_TOKENS;
+        if (tokens->n > half) tokens->n = half;
         tokens->ids = heap_new((size_t)tokens->n, sizeof *tokens->ids);
         memcpy(tokens->ids, b.input_ids, (size_t)tokens->n * sizeof *tokens->ids);
     }

@@ -35,6 +35,8 @@ rows() { cut -d, -f1-14 "$1/metrics.csv"; }
 
 # ---- what it refuses
 check no-model 2 'missing MODEL' "$REFORMERC" train
+check seed-of-train 0 '' "$REFORMERC" train --help
+says '^ *of fresh weights, the order of the data|--seed N .*of fresh weights, the order of the data'
 check no-out 2 'missing --out' "$REFORMERC" train model.yaml --text text.txt
 check unknown 2 "did you mean '--steps'" "$REFORMERC" train model.yaml --step5 3
 t no-data 1 'model.yaml: error: says no data to learn' model.yaml --out x
@@ -227,6 +229,12 @@ printf '%s' "$odd" >want.txt
 sed '1,/^--- step 1 ---$/d' .err | head -c "$(wc -c <want.txt)" >got.txt
 same sample-of-lines got.txt want.txt
 t sample-of-bytes 1 '^--sample-prompt: error: byte 0xe9 is not UTF-8' model.yaml --text text.txt --out x --sample-prompt "$(printf 'caf\351')"
+t no-room 1 '^--sample-prompt: error: 32 tokens; a sample of this model has 32, its prompt included$' model.yaml --text text.txt \
+    --out no-room --sample-every 2 --sample-prompt 'The quick brown fox jumps over t'
+t far-too-long 1 '^--sample-prompt: error: 44 tokens; ' model.yaml --text text.txt \
+    --out no-room --sample-every 2 --sample-prompt 'The quick brown fox jumps over the lazy dog.'
+absent no-room
+t own-prompt 0 '^--- step 2 ---$' model.yaml --text text.txt --out own-prompt --steps 2 --sample-every 2
 printf 'label\ttext\n' >table.tsv
 for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
     printf 'good\ta lovely day %d\nbad\ta horrid day %d\n' $i $i
