@@ -225,7 +225,7 @@ bool train_loop(training_t *t) {
     bool over = false;
     /* a run that goes on may have come to its end before */
     bool ok = t->step > 0 ? ends(t, true, &over) : save_last(t);
-    if (ok && !t->follows && !over) show_begin(t);
+    if (ok && !t->follows) show_begin(t);
     while (ok && !over) {
         metric_t row;
         ok = take_step(t, &row) && ends(t, true, &over);
