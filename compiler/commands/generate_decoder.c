@@ -25,22 +25,10 @@ typedef struct {
     exec_cache_t *cache;
 } cached_t;
 
-/* What the session adds to a call. */
-static reformer_decode_t complete(const session_t *s, const reformer_decode_t *io) {
-    reformer_decode_t whole = *io;
-    whole.threads = s->threads;
-    whole.pool = pool_interface(s->pool);
-    if (s->profile) {
-        whole.profile = profile_launch;
-        whole.profile_ctx = s->profile;
-    }
-    return whole;
-}
-
 static int cached_prefill(void *ctx, const reformer_decode_t *io) {
     cached_t *c = ctx;
     session_t *s = c->g->session;
-    reformer_decode_t whole = complete(s, io);
+    reformer_decode_t whole = session_decode_io(s, io);
     double start = clock_now();
     profile_begin(s->profile, "prefill");
     int code = exec_prefill(c->cache, &whole, s->d);
@@ -53,7 +41,7 @@ static int cached_step(void *ctx, const reformer_decode_t *io) {
     cached_t *c = ctx;
     session_t *s = c->g->session;
     if (is_interrupted(c->g)) return INTERRUPTED;
-    reformer_decode_t whole = complete(s, io);
+    reformer_decode_t whole = session_decode_io(s, io);
     profile_begin(s->profile, "step");
     int code = exec_step(c->cache, &whole, s->d);
     profile_end(s->profile);

@@ -246,3 +246,14 @@ bool session_profile_put(session_t *s, output_set_t *set) {
                      s->threads == 1 ? "" : "s");
     return profile_put(s->profile, o->text[OPT_PROFILE], process, set, s->d);
 }
+
+reformer_decode_t session_decode_io(const session_t *s, const reformer_decode_t *io) {
+    reformer_decode_t whole = *io;
+    whole.threads = s->threads;
+    whole.pool = pool_interface(s->pool);
+    if (s->profile) {
+        whole.profile = profile_launch;
+        whole.profile_ctx = s->profile;
+    }
+    return whole;
+}

@@ -61,6 +61,8 @@ bool session_open(session_t *s);    /* lowers (unless the reference runs), loads
 /* exec_forward(), exec_gradients() of the open session, told to its profile. */
 bool session_forward(session_t *s, reformer_io_t *io);
 bool session_gradients(session_t *s, reformer_io_t *io, float *gradients);
+/* A prefill or step with what the session adds to it: its threads, workers and profile. */
+reformer_decode_t session_decode_io(const session_t *s, const reformer_decode_t *io);
 /* --instrument FILE of run and eval: makes the profile before the plan is made, where the file can be
  * written; writes it as one of the command's outputs when all went well. False after an error in d. */
 bool session_profile_open(session_t *s);

@@ -15,22 +15,15 @@ typedef struct {
     exec_cache_t *cache;
 } sampler_t;
 
-static reformer_decode_t complete(const training_t *t, const reformer_decode_t *io) {
-    reformer_decode_t whole = *io;
-    whole.threads = t->s->threads;
-    whole.pool = pool_interface(t->s->pool);
-    return whole;
-}
-
 static int prefill(void *ctx, const reformer_decode_t *io) {
     sampler_t *m = ctx;
-    reformer_decode_t whole = complete(m->t, io);
+    reformer_decode_t whole = session_decode_io(m->t->s, io);
     return exec_prefill(m->cache, &whole, m->t->d);
 }
 
 static int step(void *ctx, const reformer_decode_t *io) {
     sampler_t *m = ctx;
-    reformer_decode_t whole = complete(m->t, io);
+    reformer_decode_t whole = session_decode_io(m->t->s, io);
     return exec_step(m->cache, &whole, m->t->d);
 }
 
