@@ -167,11 +167,10 @@ for signal in INT TERM HUP; do
     checks=$((checks + 1))
     rm -f started
     mkdir -p cache
-    (
-        trap - INT
-        REFORMERC_CACHE=$PWD/cache STARTED=$PWD/started TMPDIR=$PWD/tmp exec timeout -s $signal 1.5 "$r" run model --no-warnings --backend c \
-            --cc "$PWD/slow-cc" --input ids.st --output o2.st
-    ) >/dev/null 2>.err
+    REFORMERC_CACHE=$PWD/cache STARTED=$PWD/started TMPDIR=$PWD/tmp env --default-signal=INT "$r" run model --no-warnings --backend c \
+        --cc "$PWD/slow-cc" --input ids.st --output o2.st >/dev/null 2>.err </dev/null &
+    pid=$!
+    end_when "$signal" [ -e started ]
     [ -e started ] || fail 'the compiler was not started'
     for folder in cache/making-* tmp/*; do if [ -e "$folder" ]; then fail "$folder is left"; fi; done
 done

@@ -11,7 +11,7 @@ if [ "${11}" != TRUE ]; then
 fi
 command -v mpirun >/dev/null || { finish; exit $?; }
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-together() { n=$1; shift; timeout 60 mpirun --oversubscribe -n "$n" "$@"; }
+together() { n=$1; shift; timeout 300 mpirun --oversubscribe -n "$n" "$@"; }
 for n in 2 3; do
     check "$n ranks" 0 '' together $n "$RANKS" sum
     equal "$n ranks" "$(sort .out | tr '\n' ' ')" "$(seq -f "rank %g of $n" 0 $((n - 1)) | tr '\n' ' ')"

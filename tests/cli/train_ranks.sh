@@ -9,7 +9,7 @@ export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 small_spec | sed 's/^attn_layers:.*/attn_layers: [local, lsh]/; s/, targets: .x86-64.//' >model.yaml
 printf 'lsh_attn_chunk_length: 8\nnum_buckets: 4\nhash_seed: 1\nhidden_dropout_prob: 0.1\nlsh_attention_probs_dropout_prob: 0.1\n' >>model.yaml
 seq 1000 1800 | tr '\n' ' ' >text
-together() { n=$1; shift; timeout 60 mpirun --oversubscribe -n "$n" "$@"; }
+together() { n=$1; shift; timeout 300 mpirun --oversubscribe -n "$n" "$@"; }
 learning() { # DIR STEPS ACCUMULATE
     printf '%s ' "$r" train model.yaml --no-warnings --threads 1 --text text --out "$1" --set "train.steps=$2" --set "train.accumulate=$3" \
         --set train.batch_size=2 --set train.eval_windows=2 --set train.eval_every=2 --set train.seed=5 --set train.schedule.type=linear --set train.schedule.total=1000
@@ -67,7 +67,7 @@ equal 'all rows once' "$(rows lost)" "$(rows whole)"
 others() { # NAME PATTERN SETTING…: of rank 1, behind the same command line
     title=$1 pattern=$2
     shift 2
-    check "$title" 1 "$pattern" timeout 60 mpirun --oversubscribe -n 1 $(learning other 4 1) : -n 1 $(learning other 4 1) "$@"
+    check "$title" 1 "$pattern" timeout 300 mpirun --oversubscribe -n 1 $(learning other 4 1) : -n 1 $(learning other 4 1) "$@"
     grep -q 'goes on\|step 1/' .err && fail 'a step was made'
 }
 others 'another seed' "error: 'train.seed' of rank 1 is 6, that of rank 0 is 5" --seed 6
@@ -79,7 +79,7 @@ others 'another text' "'data' of rank 1 is .*, that of rank 0 is" --text text2
 others 'another back end' "^--backend: error: '--backend' of rank 1 is reference, that of rank 0 is" --backend reference
 others 'other weights' "'weights' of rank 1 is [0-9a-f]{16}, that of rank 0 is [0-9a-f]{16}" --weights random:77
 others 'no training' "'--dry-run' of rank 1 is given, that of rank 0 is absent" --dry-run
-check 'other threads and logs' 0 '' timeout 60 mpirun --oversubscribe -n 1 $(learning same 4 1) : -n 1 $(learning same 4 1) --threads 2 --log-every 2
+check 'other threads and logs' 0 '' timeout 300 mpirun --oversubscribe -n 1 $(learning same 4 1) : -n 1 $(learning same 4 1) --threads 2 --log-every 2
 same 'and the same weights' same/last/model.safetensors two/last/model.safetensors
 
 # ---- none of them can
