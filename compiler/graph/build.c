@@ -209,7 +209,7 @@ static void set_rate(builder_t *b, gnode_t *n) {
         b->facts.lsh ? s->lsh_attention_probs_dropout_prob : s->local_attention_probs_dropout_prob;
 }
 
-/* HF_SEMANTICS 6.2: a layer looks at every key when the padded length is within one chunk. A
+/* docs/semantics.md 6.2: a layer looks at every key when the padded length is within one chunk. A
  * dynamic graph has no such lengths in its range: they are literal graphs of their own. */
 static bool is_exact(const graph_t *g, int64_t chunk) {
     bool all = dim_le(g->padded, dim(chunk), g->units);
@@ -512,7 +512,7 @@ static void head(builder_t *b, gnode_t *z) {
 
 /* ---- lengths ------------------------------------------------------------------------------- */
 
-/* HF_SEMANTICS 3: the padded length must fit the position embeddings. */
+/* docs/semantics.md 3: the padded length must fit the position embeddings. */
 static bool length_fits(const graph_t *g, const spec_t *s, diag_t *d) {
     int64_t length = dim_at(g->length, g->units.max), padded = dim_at(g->padded, g->units.max);
     int64_t positions = 1;

@@ -1,4 +1,4 @@
-/* The reference evaluator generates: HF_SEMANTICS 11, step by step as it stands there, in double.
+/* The reference evaluator generates: docs/semantics.md 11, step by step as it stands there, in double.
  *
  * A cache holds rows of tokens: per state of the step the projected query_key or key and the value of every token, and
  * of LSH states its bucket of every head and round. A prefill is a forward over a row; a step appends a token, and looks

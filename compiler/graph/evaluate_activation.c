@@ -1,4 +1,4 @@
-/* The evaluator's activations and their derivatives: HF_SEMANTICS 7, and those of Hugging Face's table beside them. Where
+/* The evaluator's activations and their derivatives: docs/semantics.md 7, and those of Hugging Face's table beside them. Where
  * a function has a corner, its derivative there is PyTorch's. */
 #include <math.h>
 

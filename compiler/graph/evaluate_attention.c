@@ -1,4 +1,4 @@
-/* The evaluator's attentions: HF_SEMANTICS 6.4 to 6.6 and 6b.
+/* The evaluator's attentions: docs/semantics.md 6.4 to 6.7.
  *
  * All three are one: tokens stand in slots, slots are cut into chunks, and the query of a slot sees
  * the slots of its own chunk and of `before` and `after` chunks around it. LSH: slot = place in the

@@ -1,4 +1,4 @@
-/* The evaluator's attentions of a step: HF_SEMANTICS 11. One token against those that its row holds.
+/* The evaluator's attentions of a step: docs/semantics.md 11. One token against those that its row holds.
  *
  * The token is stored first, behind the others, and found there like any other. Nothing is sorted ahead of time: a
  * step sorts all tokens of a round, in each head. `upstream` nodes repeat two defects of Hugging Face's: a token

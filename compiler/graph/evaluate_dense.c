@@ -1,5 +1,5 @@
 /* The evaluator's ops that look at one token at a time: padding, embedding, layer norm, dense
- * layers, and what moves rows about. HF_SEMANTICS 3 to 5, 7 and 8. */
+ * layers, and what moves rows about. docs/semantics.md 3 to 5, 7 and 8. */
 #include <float.h>
 #include <math.h>
 #include <string.h>

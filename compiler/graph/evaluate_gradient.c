@@ -1,4 +1,4 @@
-/* The evaluator's backward pass, row by row and summed over rows: HF_SEMANTICS 10; what op each is of, and of which of its
+/* The evaluator's backward pass, row by row and summed over rows: docs/semantics.md 10; what op each is of, and of which of its
  * inputs, ops.def says. Attentions, activations and losses have their gradients elsewhere. */
 #include <math.h>
 #include <string.h>

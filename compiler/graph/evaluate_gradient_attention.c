@@ -1,4 +1,4 @@
-/* Gradients of the evaluator's attentions: HF_SEMANTICS 10, in the form that gradient_rules.c states.
+/* Gradients of the evaluator's attentions: docs/semantics.md 10, in the form that gradient_rules.c states.
  *
  * In: the gradient of an attention's result, the result, the logarithm of the sum of exp(score) over all that a query
  * sees, and the attention's operands. Out: the operands' gradients side by side. The windows are walked once more, and

@@ -1,4 +1,4 @@
-/* The evaluator's LSH hashing and sorting: HF_SEMANTICS 6.3 and 6.4.
+/* The evaluator's LSH hashing and sorting: docs/semantics.md 6.3 and 6.4.
  *
  * In: queries-and-keys, rotations, mask. Out: a bucket per head, round and token, and the order
  * of all rounds' tokens by bucket. Buckets can be imposed (io->buckets): then nothing is

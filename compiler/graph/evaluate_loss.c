@@ -1,4 +1,4 @@
-/* The evaluator's losses and their gradients: HF_SEMANTICS 8. As in torch, the mean over no labels at all is NaN, and its
+/* The evaluator's losses and their gradients: docs/semantics.md 8. As in torch, the mean over no labels at all is NaN, and its
  * gradient 0. */
 #include <math.h>
 

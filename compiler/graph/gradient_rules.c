@@ -1,4 +1,4 @@
-/* The gradient of every op, as nodes: column `grad` of ops.def. HF_SEMANTICS 10.
+/* The gradient of every op, as nodes: column `grad` of ops.def. docs/semantics.md 10.
  *
  * In: a node of the forward, the gradient of its result. Out: for each input that wants one, its contribution to that
  * input's gradient. Values of the forward are asked for through grad_value(), which knows whether they were kept or have

@@ -41,7 +41,7 @@ typedef struct gnode {
     int n_factors;
     int64_t factors[MAX_FACTORS];
     bool causal, shared_qk;
-    bool upstream; /* *_STEP, *_STATE: with Hugging Face's defects Q6 and Q7 (HF_SEMANTICS 12) */
+    bool upstream; /* *_STEP, *_STATE: with Hugging Face's defects Q6 and Q7 (docs/semantics.md 12) */
     act_t act;
     int64_t shift; /* CROSS_ENTROPY: 1 for a causal LM */
     int64_t pad_token;
@@ -89,7 +89,7 @@ typedef struct {
 
 /* NULL after errors in d (too long for the positions, …). Shapes are inferred and checked. */
 graph_t *graph_build(arena_t *a, const spec_t *s, const graph_options_t *o, diag_t *d);
-/* One step of generation (HF_SEMANTICS 11) of a causal LM for `batch` rows, with the buckets of `like`, the
+/* One step of generation (docs/semantics.md 11) of a causal LM for `batch` rows, with the buckets of `like`, the
  * graph of a forward: inputs input_ids and positions [batch][1], output logits [batch][1][vocab]. Its *_STEP
  * nodes read and write *_STATE, a cache that whoever runs the graph brings along. An error in d: `compile.decode:
  * huggingface` for several rows. */

@@ -144,7 +144,7 @@ static bool find_ends(lower_t *L, attention_t *a) {
 
 /* ---- groups ----------------------------------------------------------------------------------------------------- */
 
-/* Heads per group: as many as keep q, k, v and their output below half the two streams (DESIGN, memory).
+/* Heads per group: as many as keep q, k, v and their output below half the two streams (docs/design.md, memory).
  * Groups are added up one after the other, so they must not depend on tiles: widths count in panels. */
 static int64_t heads_per_group(const attention_t *a, int64_t stream) {
     int64_t best = 1, head = round_up(a->head_size, PANEL);

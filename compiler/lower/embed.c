@@ -1,4 +1,4 @@
-/* Embedding: word row plus position row, into both streams (they start equal, HF_SEMANTICS 4 and 5).
+/* Embedding: word row plus position row, into both streams (they start equal, docs/semantics.md 4 and 5).
  * Axial positions: position p is the row-major multi-index over the axes; each table gives its columns. */
 #include "lower/dropout.h"
 

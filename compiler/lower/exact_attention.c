@@ -1,4 +1,4 @@
-/* Exact attention (HF_SEMANTICS 6.2 and 6b), for LSH and local layers alike: every query against every key, block by
+/* Exact attention (docs/semantics.md 6.2 and 6.7), for LSH and local layers alike: every query against every key, block by
  * block.
  *
  * A task holds blocks of queries, transposed, with their unnormalised output O and sum of weights in scratch, and

@@ -1,4 +1,4 @@
-/* LSH hashing and sorting (HF_SEMANTICS 6.3, 6.4).
+/* LSH hashing and sorting (docs/semantics.md 6.3, 6.4).
  *
  * hash   tokens lie in the vector lanes, so that the argmax over [xR; -xR] is vertical and the rotated
  *        vectors are never stored: a tile of columns of R is broadcast against transposed tokens.

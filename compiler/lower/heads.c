@@ -202,7 +202,7 @@ static void copy_head(lower_t *L, builder_t *b, void *ctx, affine_t at, int widt
     if (c->kept) b_store(b, c->kept, x, in_heads(&c->in, c->kept, ox));
 }
 
-/* HF_SEMANTICS Q2: a row that sees only itself, k_r times in round r, has L_r = fl(-1e5 + fl(log k_r));
+/* docs/semantics.md Q2: a row that sees only itself, k_r times in round r, has L_r = fl(-1e5 + fl(log k_r));
  * its output is v times sum_r exp(L_r - lse(L)) k_r exp(-1e5 - L_r), every step in single precision. */
 value_t *self_only_weight(lower_t *L, builder_t *b, const attention_t *a, affine_t batch,
                           affine_t head, affine_t row) {

@@ -1,4 +1,4 @@
-/* Local attention (HF_SEMANTICS 6b): chunks of consecutive positions, each against its window, softmax,
+/* Local attention (docs/semantics.md 6.7): chunks of consecutive positions, each against its window, softmax,
  * output written over the chunk's own queries. Task: one chunk of one head. Keys and values are read
  * where the projection left them; only the queries are transposed.
  * Masked keys have Hugging Face's score, so a row whose keys are all masked has every probability 1 (Q1). */

@@ -1,4 +1,4 @@
-/* Gradients of losses, with respect to what they are losses of (HF_SEMANTICS 10).
+/* Gradients of losses, with respect to what they are losses of (docs/semantics.md 10).
  *
  * A loss is a mean: each of its labels counts for one part of their number, which a kernel finds before the backward pass
  * begins. Rows of logits become rows of gradients where they were computed; answers are a mean over positions, whose

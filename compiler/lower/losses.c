@@ -1,4 +1,4 @@
-/* Losses (HF_SEMANTICS 8): a table of which op is computed how.
+/* Losses (docs/semantics.md 8): a table of which op is computed how.
  *
  * Of language models the loss of each row of logits is computed with the rows, and a kernel adds rows up in their order;
  * logits of batch elements, and of answers, are kept, and a kernel does the rest. Sums are in double, element after

@@ -1,4 +1,4 @@
-/* LSH attention of one round (HF_SEMANTICS 6.4 to 6.6): chunks of the sorted order, each against its
+/* LSH attention of one round (docs/semantics.md 6.4 to 6.6): chunks of the sorted order, each against its
  * window of sorted chunks, which wraps through all rounds; combined with earlier rounds on the way.
  *
  * Task: a run of consecutive chunks of one head. Every chunk is gathered once into a ring of transposed

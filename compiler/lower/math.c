@@ -4,7 +4,7 @@
  * reduction by the nearest multiple of ln 2 (magic-number rounding), degree 6 polynomial (Cephes expf);
  * log and tanh: Cephes logf, tanhf; erf: minimax fits made for this project, below 1 in x^2 (error
  * 1.2e-9), above as 1 - exp(-x^2) * P(1 / (1 + x/2)) (error 2.3e-11). Formulas of the activations are
- * Hugging Face's ACT2FN (HF_SEMANTICS 7). */
+ * Hugging Face's ACT2FN (docs/semantics.md 7). */
 #include "lower/math.h"
 
 /* Builds with constants of x's type. */

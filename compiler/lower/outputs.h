@@ -25,7 +25,7 @@ bool give_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n);
 /* Opens a block for the current row where the caller has one for it; *out is that row. */
 inst_t *if_given_row(lower_t *L, builder_t *b, const rows_t *r, affine_t row, value_t **out);
 
-/* Losses (HF_SEMANTICS 8). Of language models each row of logits is reduced to its loss where it is computed, so that
+/* Losses (docs/semantics.md 8). Of language models each row of logits is reduced to its loss where it is computed, so that
  * logits are never stored; what other losses are made of is small, and kept. */
 void rows_to_losses(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n, buffer_t *rows);
 /* What a loss is made of stands there until its kernel runs, and its gradient's: [batch][label], or

@@ -4,7 +4,7 @@
  * by element (bias, activation, sums) is done on its accumulators before they are stored: into scratch for the next
  * layer, into the rows of a stream, or head by head into the operands of attention. The result of attention comes in
  * the same way, a group of heads at a time, and its product is added to a stream group after group, so that no array
- * is ever heads * head_size wide (DESIGN: memory). */
+ * is ever heads * head_size wide (docs/design.md, memory). */
 #include <string.h>
 
 #include "lower/attention_gradient.h"

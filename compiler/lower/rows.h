@@ -48,7 +48,7 @@ void clear_state(lower_t *L, builder_t *b, const attention_t *a, const heads_t *
 /* The gradient of an operand, by heads, in rows of `to`: scratch [block][>= heads * head_size]. */
 void gradient_of_heads(lower_t *L, builder_t *b, const attention_t *a, affine_t batch,
                        affine_t row0, buffer_t *from, buffer_t *to);
-/* HF_SEMANTICS Q2: the weight of its own value in the output of a row that sees only itself. */
+/* docs/semantics.md Q2: the weight of its own value in the output of a row that sees only itself. */
 value_t *self_only_weight(lower_t *L, builder_t *b, const attention_t *a, affine_t batch,
                           affine_t head, affine_t row);
 

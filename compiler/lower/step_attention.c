@@ -1,4 +1,4 @@
-/* Attention of a step: one query per row and head against what the cache holds (HF_SEMANTICS 11). Here what both
+/* Attention of a step: one query per row and head against what the cache holds (docs/semantics.md 11). Here what both
  * kinds share, and the local one: the token's chunk and those before it, from the ring.
  *
  * Task: one head of one row. */

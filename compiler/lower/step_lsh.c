@@ -54,7 +54,7 @@ static void attend_window(lower_t *L, builder_t *b, step_t *s) {
     key_values(L, b, s, &k, s->outs, ox);
 }
 
-/* Weights of the rounds, exp(L_r - lse(L)), from their log-sum-exps (HF_SEMANTICS 6.6). */
+/* Weights of the rounds, exp(L_r - lse(L)), from their log-sum-exps (docs/semantics.md 6.6). */
 static void weigh_rounds(lower_t *L, builder_t *b, const step_t *s) {
     dim_t rounds = dim(s->a->rounds);
     value_t *init = f32(b, LOWEST);

@@ -16,7 +16,7 @@ static affine_t index_select(builder_t *b, value_t *mask, affine_t x, affine_t y
 }
 
 /* Chunks wrap around. Beyond one turn Hugging Face's slices degenerate and the chunk meets itself
- * (HF_SEMANTICS 6.4); that happens only with fewer chunks than the window reaches. */
+ * (docs/semantics.md 6.4); that happens only with fewer chunks than the window reaches. */
 affine_t window_chunk(lower_t *L, builder_t *b, const attention_t *a, dim_t chunks, affine_t chunk,
                       affine_t offset) {
     int64_t reach = a->before > a->after ? a->before : a->after;

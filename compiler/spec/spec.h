@@ -243,7 +243,7 @@ spec_t spec_of_layer(arena_t *a, const spec_t *s, int layer);
 
 bool spec_trains(const spec_t *s); /* it has a section `train:`, with a key in it */
 
-/* Derived facts of HF_SEMANTICS, in one place. */
+/* Derived facts of docs/semantics.md, in one place. */
 int64_t spec_lcm(const spec_t *s);       /* of the chunk lengths of all layers */
 int64_t spec_min_chunk(const spec_t *s); /* minc */
 int64_t spec_padded_length(const spec_t *s, int64_t length); /* the auto-padding rule */

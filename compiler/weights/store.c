@@ -3,7 +3,7 @@
  * In: the params of a Graph, which say what must be there; a safetensors file or checkpoint folder,
  * or "random[:SEED]"; perhaps a file of rotations. Out: one tensor per param, in the Graph's order,
  * all finite. Aligned float32 data stay in the mapping, the rest is converted once. Names
- * (HF_SEMANTICS 2): `reformer.` present or absent, the mask-value buffers ignored, the bias of the
+ * (docs/semantics.md 2): `reformer.` present or absent, the mask-value buffers ignored, the bias of the
  * LM head under either or both of its names, axial tables with Hugging Face's dimensions of 1. */
 #include <stdio.h>
 #include <stdlib.h>

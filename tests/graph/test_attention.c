@@ -1,5 +1,5 @@
 /* Hashing, sorting and the attentions of the evaluator, against formulas written here from
- * HF_SEMANTICS: slow, from other words, with Python's slices for windows. Q1, Q2, Q3, Q23 among
+ * docs/semantics.md: slow, from other words, with Python's slices for windows. Q1, Q2, Q3, Q23 among
  * them. */
 #include <math.h>
 
@@ -273,7 +273,7 @@ static void test_small_keys(void **unused) {
     for (int64_t t = 0; t < 8; t++) assert_lsh_row(&b, 8, t);
 }
 
-/* Q2 as HF_SEMANTICS has it: k[r] entries of the token itself in the window of round r. */
+/* Q2 as docs/semantics.md has it: k[r] entries of the token itself in the window of round r. */
 static double q2_factor(int rounds, const int *k) {
     float lse[16], all = 0, top = -INFINITY;
     for (int r = 0; r < rounds; r++) {

@@ -136,7 +136,7 @@ static void test_streams(void **unused) {
     end(s);
 }
 
-/* HF_SEMANTICS 3: 9 tokens, chunks of 8 and 16, are padded to 16: the LSH layer sees everything. */
+/* docs/semantics.md 3: 9 tokens, chunks of 8 and 16, are padded to 16: the LSH layer sees everything. */
 static void test_exact_after_padding(void **unused) {
     (void)unused;
     state_t s = begin();

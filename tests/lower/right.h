@@ -1,6 +1,6 @@
 /* What is right: the value of a node in double, and by how much single precision may miss it.
  *
- * A few lines for each op, written from its definition (HF_SEMANTICS) and not from the reference evaluator. Bounds are
+ * A few lines for each op, written from its definition (docs/semantics.md) and not from the reference evaluator. Bounds are
  * those of rounding: u = 2^-24 for each operation on a path, times the magnitude that the operands of that path sum up
  * to, and what the operands themselves may be off, carried on. Where nothing is rounded (sums of integers, a selected
  * column, places of a sort) a value must be met exactly. */

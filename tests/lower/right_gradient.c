@@ -1,4 +1,4 @@
-/* Gradients of the attentions, from their definition (HF_SEMANTICS 10). See right.h.
+/* Gradients of the attentions, from their definition (docs/semantics.md 10). See right.h.
  *
  * A row's probabilities over the keys of all rounds are right to a factor, as in right_softmax(); that factor, what dy's
  * products with values and outputs round, and the sums over queries or keys are what the gradients may be off. */

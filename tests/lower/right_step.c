@@ -1,4 +1,4 @@
-/* Attention of a step: one token of each row against those that the row holds (HF_SEMANTICS 11), whom it joins. See
+/* Attention of a step: one token of each row against those that the row holds (docs/semantics.md 11), whom it joins. See
  * right.h. */
 #include <math.h>
 #include <string.h>
