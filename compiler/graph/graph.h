@@ -41,7 +41,7 @@ typedef struct gnode {
     int n_factors;
     int64_t factors[MAX_FACTORS];
     bool causal, shared_qk;
-    bool upstream; /* *_STEP, *_STATE: with Hugging Face's defects Q6 and Q7 (docs/semantics.md 12) */
+    bool upstream; /* *_STEP, *_STATE: with defects Q6 and Q7 (docs/semantics.md 12) */
     act_t act;
     int64_t shift; /* CROSS_ENTROPY: 1 for a causal LM */
     int64_t pad_token;
