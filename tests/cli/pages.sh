@@ -8,10 +8,10 @@ ln -s "$REFORMERC" bin/reformerc
 PATH=$WORK/bin:$PATH
 
 # ---- what there is ----
-name=commands
+name="list of commands"
 : >.err
-reformerc --help | sed -nE 's/^  reformerc ([a-z]+) ?.*/\1/p' >commands
-[ "$(wc -l <commands)" -ge 12 ] || fail 'no list of commands'
+reformerc --help | sed -nE 's/^  reformerc ([a-z]+) ?.*/\1/p' >known
+[ "$(wc -l <known)" -ge 12 ] || fail 'no list of commands'
 options_of() { # COMMAND, '' : the one without a name; into a file, once
     list=$WORK/options-${1:-none}
     if [ ! -e "$list" ]; then
@@ -49,7 +49,7 @@ check_call() { # PAGE WORD…
     -* | *[A-Z./…]*) ;;
     *)
         command=$1
-        if ! grep -qx -e "$command" commands; then
+        if ! grep -qx -e "$command" known; then
             fail "there is no command '$command'"
             return
         fi
@@ -90,7 +90,7 @@ if reformerc --version | grep -q 'no LLVM'; then
 fi
 ran=0
 for page in $pages; do
-    folder=$WORK/$(basename "$page" .md)
+    folder=$WORK/of-$(basename "$page" .md)
     mkdir "$folder" "$folder/scripts"
     for shown in specs tests runtime generated; do ln -s "$SOURCE/$shown" "$folder/$shown"; done
     blocks "$page" "$folder/scripts"
