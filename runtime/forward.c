@@ -172,6 +172,8 @@ static int prepare(const reformer_desc_t *desc, const reformer_variant_t *varian
     if (gradients) call->slot[REFORMER_SLOT_LOSS] = base + l.slot[REFORMER_SLOT_LOSS];
     if (gradients) call->slot[REFORMER_SLOT_POSITION] = base + l.slot[REFORMER_SLOT_POSITION];
     call->slot[REFORMER_SLOT_GRADIENTS] = gradients;
+    if (gradients) call->ready = io->ready;
+    if (gradients) call->ready_ctx = io->ready_ctx;
     call->workspace = base + l.schedule;
     call->scratch = base + l.scratch;
     call->scratch_stride = l.stride;

@@ -82,6 +82,11 @@ enum { REFORMER_F32 = 0, REFORMER_I32 = 1 }; /* dtype of a traced tensor */
  * of the forward, in pairs, one after the other; the runtime reads no clock itself. */
 typedef void reformer_profile_fn(void *ctx, const char *name, int begin);
 
+/* Of the gradients that a call writes, floats first … first + floats - 1 are done: the call neither writes nor reads them any
+ * more, and whoever asked for them may send them off, or overwrite them, while the rest is computed. Called on the thread
+ * of the call, between two launches, once for each tensor, and in one order whatever the inputs and the number of threads. */
+typedef void reformer_ready_fn(void *ctx, size_t first, size_t floats);
+
 /* Zero-initialise; NULL output = not wanted; fields are only ever appended. Shapes, with `hidden`,
  * `vocab` and `labels` of the model; arrays are dense, row-major, aligned to their type.
  *
@@ -122,6 +127,9 @@ typedef struct reformer_io {
     /* Of train steps alone: [batch], the position of each row's first token, so that rows that are shorter than the model's
      * positions train all of them; the row ends within them. NULL: 0. */
     const int32_t *positions;
+    /* Of gradients alone, not of a trainer's steps: told as they become final. NULL: nobody is. */
+    reformer_ready_fn *ready;
+    void *ready_ctx;
 } reformer_io_t;
 
 /* ---- generation ----------------------------------------------------------------------------- */
@@ -385,6 +393,8 @@ typedef struct reformer_call {
     void *trace_ctx;
     reformer_profile_fn *profile;
     void *profile_ctx;
+    reformer_ready_fn *ready;
+    void *ready_ctx;
 } reformer_call_t;
 
 /* One kernel: task in 0 … tasks-1, scratch of the worker that runs it, arg its parameters. */
@@ -399,6 +409,9 @@ void reformer_launch_labelled(const reformer_call_t *call, reformer_kernel_fn *k
 /* Calls call->trace (if set) with '#' in name replaced by layer (layer < 0: no '#'). */
 void reformer_trace(const reformer_call_t *call, const char *name, int64_t layer, const void *data,
                     int dtype, const int64_t *shape, int rank);
+
+/* Calls call->ready (if set). What code of train steps calls behind the last launch that touches those gradients. */
+void reformer_ready(const reformer_call_t *call, int64_t first, int64_t floats);
 
 enum { REFORMER_CPU_X86_64, REFORMER_CPU_X86_64_V3, REFORMER_CPU_X86_64_V4, REFORMER_CPU_AARCH64 };
 /* 1 or 0. v3: AVX2 FMA …, v4: AVX-512 F BW CD DQ VL; asks the OS too. */

@@ -1,5 +1,5 @@
-/* What a forward tells on its way: activations, from code translated with --dump-activations, and
- * launches, from code translated with --instrument.
+/* What a call tells on its way: activations, from code translated with --dump-activations; launches,
+ * from code translated with --instrument; of train steps, gradients that are done.
  *
  * In: a name in which '#' stands for the layer ("layers.#.y1", "layer#.lsh.hash"). Out: calls of the
  * product's functions with the layer's number in its place. */
@@ -35,6 +35,10 @@ void reformer_trace(const reformer_call_t *call, const char *name, int64_t layer
     char full[REFORMER_NAME_BYTES];
     reformer_full_name(name, layer, full);
     call->trace(call->trace_ctx, full, data, dtype, shape, rank);
+}
+
+void reformer_ready(const reformer_call_t *call, int64_t first, int64_t floats) {
+    if (call->ready) call->ready(call->ready_ctx, (size_t)first, (size_t)floats);
 }
 
 void reformer_launch_labelled(const reformer_call_t *call, reformer_kernel_fn *kernel,

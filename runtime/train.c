@@ -230,6 +230,7 @@ int reformer_train_accumulate(reformer_trainer_t *t, const reformer_io_t *io, do
     if (!io || !workspace || (!first && !t->gradients)) return REFORMER_E_ARGUMENT;
     if (io->threads < 0 || io->threads > REFORMER_MAX_THREADS) return REFORMER_E_ARGUMENT;
     reformer_io_t mine = *io;
+    mine.ready = NULL; /* what is done is a micro-batch's, of a sum */
     mine.dropout_seed = t->model->desc->training->seed;
     mine.dropout_step = (uint32_t)t->step;
     if (first) draw_all(t, io);

@@ -10,6 +10,8 @@
 #ifndef REFORMERC_COMMANDS_RANKS_H
 #define REFORMERC_COMMANDS_RANKS_H
 
+#include <stdint.h>
+
 #include "support/diag.h"
 
 typedef struct ranks ranks_t;
@@ -33,15 +35,28 @@ bool ranks_take(const ranks_t *r, size_t n, diag_t *d);
 
 /* All of these are called by all ranks, in one order. False after an error in d. */
 
-/* sum += shares[rank] * gradient, over the ranks in their order; the first call after ranks_sum() begins a sum. [n] floats, [size] shares. */
-bool ranks_add(ranks_t *r, ranks_form_t form, const float *gradient, const double *shares, size_t n,
-               diag_t *d);
-/* The sum, [n] floats as many as were added. */
-bool ranks_sum(ranks_t *r, float *sum, size_t n, diag_t *d);
+/* sum += shares[rank] * gradient, over the ranks in their order. [n] floats, [size] shares; both stay until ranks_end(), with
+ * which the gradients of one micro-batch per rank are added up. last: of the step, and the gradient becomes the sum, of all
+ * since the last one before. */
+bool ranks_begin(ranks_t *r, ranks_form_t form, float *gradient, const double *shares, size_t n,
+                 bool last, diag_t *d);
+/* In between: floats first … first + floats - 1 are there, nobody writes or reads them any more, and whole pieces of such go
+ * out; each float once at most. By one rank at a time, in any order, from the thread that began. Errors are told by ranks_end(). */
+void ranks_ready(ranks_t *r, size_t first, size_t floats);
+/* Everything is ready, and on return added up: the gradient's memory is the caller's again. */
+bool ranks_end(ranks_t *r, diag_t *d);
 /* all[size][n]: the numbers of each rank. */
 bool ranks_numbers(ranks_t *r, const double *mine, double *all, int n, diag_t *d);
 /* Rank 0's, to all. */
 bool ranks_share(ranks_t *r, void *data, size_t bytes, diag_t *d);
+
+/* Pieces of gradients that this rank has sent so far. */
+typedef struct {
+    int64_t all;
+    int64_t begun; /* before its last call of ranks_ready() for the gradient */
+    int64_t ended; /* with the receiver before ranks_end() */
+} ranks_sent_t;
+ranks_sent_t ranks_sent(const ranks_t *r);
 
 /* ranks_add.c: sum = share * x, or sum += share * x. */
 void ranks_add_floats(ranks_form_t form, bool first, double share, const float *x, float *sum,

@@ -51,7 +51,22 @@ static ranks_form_t form_of(const training_t *t) {
     return t->s->plan->targets[0]->fma ? RANKS_FUSED : RANKS_TWICE;
 }
 
-/* As one rank does it that has all micro-batches: each is added to those before it, wherever it was derived. */
+static void take_ready(void *ctx, size_t first, size_t floats) {
+    ranks_ready(ctx, first, floats);
+}
+
+/* What fills the memory of gradients up between two tensors is no gradient, and there from the start. */
+static void take_gaps(const training_t *t) {
+    const layout_t *l = t->s->plan->gradients;
+    for (int i = 0; i < l->n; i++) {
+        size_t from = (size_t)(l->entries[i].offset + l->entries[i].bytes) / sizeof(float);
+        size_t to = (size_t)(i + 1 < l->n ? l->entries[i + 1].offset : l->data_end) / sizeof(float);
+        if (to > from) ranks_ready(t->ranks, from, to - from);
+    }
+}
+
+/* As one rank does it that has all micro-batches: each is added to those before it, wherever it was derived. What is derived
+ * goes to the others while the rest is. */
 static bool derive_together(training_t *t, double all, double *losses) {
     feed_t *f = &t->feed;
     size_t n;
@@ -60,11 +75,14 @@ static bool derive_together(training_t *t, double all, double *losses) {
     bool ok = true;
     for (int64_t k = 0; ok && k < f->n; k++) {
         for (int q = 0; q < f->ranks; q++) shares[q] = f->items[k * f->ranks + q] / all;
-        ok = derive_one(t, k, 1, true, &losses[k]) &&
-             ranks_add(t->ranks, form_of(t), sum, shares, n, t->d);
+        ok = ranks_begin(t->ranks, form_of(t), sum, shares, n, k + 1 == f->n, t->d);
+        if (ok) take_gaps(t);
+        f->micros[k].io.ready = take_ready;
+        f->micros[k].io.ready_ctx = t->ranks;
+        ok = ok && derive_one(t, k, 1, true, &losses[k]) && ranks_end(t->ranks, t->d);
     }
     heap_free(shares);
-    return ok && ranks_sum(t->ranks, sum, n, t->d);
+    return ok;
 }
 
 static bool derive_alone(training_t *t, double all, double *losses) {

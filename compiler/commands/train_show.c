@@ -164,6 +164,14 @@ static const metric_t *last_eval(const training_t *t) {
     return NULL;
 }
 
+/* Of several ranks: what the backward pass hides of their exchange. */
+static void put_sent(const training_t *t, sbuf_t *out) {
+    ranks_sent_t sent = ranks_sent(t->ranks);
+    if (sent.all > 0)
+        sbuf_printf(out, "; %.1f %% of gradients left before the backward pass was over",
+                    100 * (double)sent.begun / (double)sent.all);
+}
+
 static void talk(const training_t *t) {
     sbuf_t out = {0};
     put_why(t, &out);
@@ -176,6 +184,7 @@ static void talk(const training_t *t) {
     sbuf_printf(&out, ", %.0f MiB of memory; back end %s, target %s, %d thread%s",
                 (double)resident_peak() / 1048576, backend_names[t->o->backend],
                 t->s->plan->targets[0]->name, t->s->threads, t->s->threads == 1 ? "" : "s");
+    put_sent(t, &out);
     if (t->out) sbuf_printf(&out, "; in %s", t->out);
     fprintf(stderr, "%s\n", out.data);
     sbuf_free(&out);

@@ -202,6 +202,19 @@ static void put_trace(func_t *f, const inst_t *i) {
              b->elem == E_I32 ? "REFORMER_I32" : "REFORMER_F32", shape, b->rank);
 }
 
+static void put_ready(func_t *f, const inst_t *i) {
+    expr_t e = {0};
+    arena_t *a = f->c->arena;
+    const buffer_t *b = i->buffer;
+    long long n = (long long)ready_elements(b), first = (long long)ready_offset(b);
+    const inst_t *part = i->values[0]->def;
+    const char *at = take_text(f, i->values[0], P_PRODUCT, &e);
+    if (part && part->op == OP_CONST) at = arena_printf(a, "%lld", first + n * (long long)part->i);
+    else at = arena_printf(a, "%lld + %s * %lld", first, at, n);
+    flush(f, FLUSH_ALL, NULL);
+    put_line(&f->out, f->depth, "reformer_ready(call, %s, %lld);", at, n);
+}
+
 /* ---- loops ----------------------------------------------------------------------------------------------- */
 
 static void put_block(func_t *f, const block_t *b);
@@ -417,6 +430,7 @@ static void put_inst(func_t *f, const inst_t *i) {
     case OP_IF: put_if(f, i); break;
     case OP_LAUNCH: put_launch(f, i); break;
     case OP_TRACE: put_trace(f, i); break;
+    case OP_READY: put_ready(f, i); break;
     case OP_RETURN: put_return(f, i); break;
     case OP_YIELD: break; /* the parent's */
     case OP_CALL:

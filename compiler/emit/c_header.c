@@ -116,6 +116,9 @@ static void put_fields(const header_t *h) {
     if (h->d->trains)
         sbuf_printf(&text, "    %-34s %s\n", "dropout_seed, _step, _row",
                     "of a train step: which elements are dropped");
+    if (h->d->trains)
+        sbuf_printf(&text, "    %-34s %s\n", "ready, ready_ctx",
+                    "called with gradients as they become final");
     sbuf_puts(&text, "\nWhat this model does not have (other outputs of reformer_io_t) is an error "
                      "to ask for.");
     put_comment(h->out, 0, "%s", text.data);

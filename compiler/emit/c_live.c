@@ -64,7 +64,7 @@ static void mark(func_t *f, const value_t *v) {
 
 static bool has_effect(const inst_t *i) {
     return i->op == OP_STORE || i->op == OP_PREFETCH || i->op == OP_LAUNCH || i->op == OP_TRACE ||
-           i->op == OP_RETURN;
+           i->op == OP_READY || i->op == OP_RETURN;
 }
 
 static void mark_effects(func_t *f, const block_t *b) {

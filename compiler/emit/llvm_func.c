@@ -222,6 +222,18 @@ static void put_trace(llvm_func_t *f, const inst_t *i) {
     LLVMBuildCall2(at(f), type, llvm_declare(e, "reformer_trace", type), args, 7, "");
 }
 
+static void put_ready(llvm_func_t *f, const inst_t *i) {
+    llvm_emitter_t *e = f->e;
+    LLVMTypeRef params[] = {e->pointer, e->i64, e->i64};
+    LLVMTypeRef type = LLVMFunctionType(e->nothing, params, 3, false);
+    LLVMValueRef n = llvm_int64(e, ready_elements(i->buffer));
+    LLVMValueRef at_part = LLVMBuildNSWMul(at(f), value_of(f, i->values[0]), n, "");
+    LLVMValueRef first =
+        LLVMBuildNSWAdd(at(f), at_part, llvm_int64(e, ready_offset(i->buffer)), "");
+    LLVMValueRef args[] = {f->call, first, n};
+    LLVMBuildCall2(at(f), type, llvm_declare(e, "reformer_ready", type), args, 3, "");
+}
+
 /* ---- memory ------------------------------------------------------------------------------------------------- */
 
 static void put_store(llvm_func_t *f, const inst_t *i) {
@@ -253,6 +265,7 @@ static void put_inst(llvm_func_t *f, const inst_t *i) {
     case OP_CALL: put_call(f, i); break;
     case OP_LAUNCH: put_launch(f, i); break;
     case OP_TRACE: put_trace(f, i); break;
+    case OP_READY: put_ready(f, i); break;
     case OP_YIELD: break;  /* the owner's */
     case OP_RETURN: break; /* the caller's */
     default: llvm_value(f, i); break;

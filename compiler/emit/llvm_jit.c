@@ -32,6 +32,7 @@ static const struct {
     {"reformer_launch", (function_t *)reformer_launch},
     {"reformer_launch_labelled", (function_t *)reformer_launch_labelled},
     {"reformer_trace", (function_t *)reformer_trace},
+    {"reformer_ready", (function_t *)reformer_ready},
     {"memcpy", (function_t *)memcpy},
     {"memmove", (function_t *)memmove},
     {"memset", (function_t *)memset},

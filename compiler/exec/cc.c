@@ -46,6 +46,7 @@ typedef struct {
                    const int64_t *arg);
     void (*trace)(const reformer_call_t *call, const char *name, int64_t layer, const void *data,
                   int dtype, const int64_t *shape, int rank);
+    void (*ready)(const reformer_call_t *call, int64_t first, int64_t floats);
     void (*launch_labelled)(const reformer_call_t *call, reformer_kernel_fn *kernel, int64_t tasks,
                             const int64_t *arg, const char *name, int64_t layer);
     size_t (*cache_bytes)(const reformer_desc_t *desc, size_t length);
@@ -73,31 +74,19 @@ typedef struct {
     int (*sign_weights)(const reformer_desc_t *desc, void *weights, size_t bytes);
 } linkage_t;
 
-static const linkage_t our_runtime = {reformer_workspace_bytes,
-                                      reformer_bind,
-                                      reformer_check_weights,
-                                      reformer_forward,
-                                      reformer_strerror,
-                                      reformer_launch,
-                                      reformer_trace,
-                                      reformer_launch_labelled,
-                                      reformer_cache_bytes,
-                                      reformer_cache_init,
-                                      reformer_cache_tokens,
-                                      reformer_cache_copy_row,
-                                      reformer_decode_bytes,
-                                      reformer_prefill,
-                                      reformer_step,
-                                      reformer_gradients_bytes,
-                                      reformer_gradient,
-                                      reformer_train_bytes,
-                                      reformer_gradients,
-                                      reformer_trainer_bytes,
-                                      reformer_trainer_workspace,
-                                      reformer_trainer_begin,
-                                      reformer_trainer_resume,
-                                      reformer_train_step,
-                                      reformer_sign_weights};
+static const linkage_t our_runtime = {reformer_workspace_bytes, reformer_bind,
+                                      reformer_check_weights,   reformer_forward,
+                                      reformer_strerror,        reformer_launch,
+                                      reformer_trace,           reformer_ready,
+                                      reformer_launch_labelled, reformer_cache_bytes,
+                                      reformer_cache_init,      reformer_cache_tokens,
+                                      reformer_cache_copy_row,  reformer_decode_bytes,
+                                      reformer_prefill,         reformer_step,
+                                      reformer_gradients_bytes, reformer_gradient,
+                                      reformer_train_bytes,     reformer_gradients,
+                                      reformer_trainer_bytes,   reformer_trainer_workspace,
+                                      reformer_trainer_begin,   reformer_trainer_resume,
+                                      reformer_train_step,      reformer_sign_weights};
 
 /* One pointer, set whole: a library that two threads load at once is one library. */
 static const char linkage_source[] =
@@ -111,6 +100,7 @@ static const char linkage_source[] =
     "    void (*launch)(const reformer_call_t *, reformer_kernel_fn *, int64_t, const int64_t *);\n"
     "    void (*trace)(const reformer_call_t *, const char *, int64_t, const void *, int,\n"
     "                  const int64_t *, int);\n"
+    "    void (*ready)(const reformer_call_t *, int64_t, int64_t);\n"
     "    void (*launch_labelled)(const reformer_call_t *, reformer_kernel_fn *, int64_t,\n"
     "                            const int64_t *, const char *, int64_t);\n"
     "    size_t (*cache_bytes)(const reformer_desc_t *, size_t);\n"
@@ -156,6 +146,9 @@ static const char linkage_source[] =
     "void reformer_trace(const reformer_call_t *c, const char *n, int64_t l, const void *p, int t,\n"
     "                    const int64_t *s, int r) {\n"
     "    rt()->trace(c, n, l, p, t, s, r);\n"
+    "}\n"
+    "void reformer_ready(const reformer_call_t *c, int64_t first, int64_t n) {\n"
+    "    rt()->ready(c, first, n);\n"
     "}\n"
     "void reformer_launch_labelled(const reformer_call_t *c, reformer_kernel_fn *k, int64_t n,\n"
     "                              const int64_t *a, const char *name, int64_t layer) {\n"

@@ -213,6 +213,7 @@ int exec_learn_run(exec_learner_t *l, const reformer_io_t *io, double share, boo
     reformer_io_t mine = *io;
     mine.dropout_seed = training_of(l)->seed;
     mine.dropout_step = (uint32_t)l->step;
+    if (!first || share != 1) mine.ready = NULL; /* the sum is not done with them */
     l->threads = io->threads;
     l->pool = io->pool;
     take_step_rotations(l);

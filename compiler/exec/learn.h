@@ -18,7 +18,7 @@ void exec_learner_free(
 
 /* The gradients of a micro-batch: sum = share * gradients if it is the step's first one, else sum += share * gradients.
  * share: its labels / labels of the whole step. io: as exec_gradients(); dropout_seed and dropout_step are the training's and the step's,
- * dropout_row is the caller's. Where the training draws new rotations for each step, they are drawn here. False after an error in d. */
+ * dropout_row is the caller's, and so is ready: of the first one with a share of 1, which is the sum by itself. Where the training draws new rotations for each step, they are drawn here. False after an error in d. */
 bool exec_learn_gradients(exec_learner_t *l, const reformer_io_t *io, double share, bool first,
                           diag_t *d);
 /* The same: REFORMER_OK, a code of the runtime, or EXEC_FAILED after an error in d. */

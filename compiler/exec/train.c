@@ -1,5 +1,5 @@
 /* Train steps behind one interface, as exec.c has it for forwards. The reference derives in double, and rounds what it
- * gives. */
+ * gives; it has no launches, and tells nobody of gradients before its end. */
 #include "exec/exec_int.h"
 #include "support/pages.h"
 

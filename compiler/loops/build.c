@@ -500,6 +500,24 @@ void b_trace(builder_t *b, const char *name, value_t *layer, buffer_t *buf) {
     i->buffer = buf;
 }
 
+void b_ready(builder_t *b, buffer_t *output, value_t *part) {
+    if (b->fn->kind != FN_ENTRY) bug("ready outside of the entry");
+    inst_t *i = append(b, OP_READY, 0, NULL);
+    i->buffer = output;
+    i->n_values = 1;
+    i->values = copy_values(b, 1, &part);
+}
+
+int64_t ready_elements(const buffer_t *b) {
+    int64_t n = 1;
+    for (int k = 1; k < b->rank; k++) n *= b->dims[k].c;
+    return n;
+}
+
+int64_t ready_offset(const buffer_t *b) {
+    return b->offset.c / (int64_t)sizeof(float);
+}
+
 void b_comment(builder_t *b, const char *fmt, ...) {
     va_list ap;
     va_start(ap, fmt);

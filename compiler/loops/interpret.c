@@ -433,6 +433,14 @@ static void do_trace(run_t *r, const inst_t *i) {
                    p->dims, b->rank);
 }
 
+static void do_ready(run_t *r, const inst_t *i) {
+    const buffer_t *b = i->buffer;
+    int64_t part = cell(r, i->values[0])->i64[0], n = ready_elements(b);
+    if (part < 0 || part >= b->dims[0].c)
+        fail(r, i, "part %lld of '%s' is out of range", (long long)part, b->name);
+    else reformer_ready(r->call, ready_offset(b) + part * n, n);
+}
+
 static void do_nothing(run_t *r, const inst_t *i) {
     (void)r;
     (void)i;
@@ -456,7 +464,7 @@ static do_fn *const does[OP_COUNT] = {
     [OP_STORE] = do_store,     [OP_PREFETCH] = do_prefetch, [OP_FOR] = do_for,
     [OP_IF] = do_if,           [OP_YIELD] = do_nothing,     [OP_CALL] = do_call,
     [OP_RETURN] = do_nothing,  [OP_LAUNCH] = do_launch,     [OP_TRACE] = do_trace,
-    [OP_COMMENT] = do_nothing,
+    [OP_COMMENT] = do_nothing, [OP_READY] = do_ready,
 };
 
 static void run_block(run_t *r, const block_t *b) {

@@ -118,7 +118,8 @@ struct inst {
     value_t *operand[MAX_OPERANDS]; /* fixed operands of plain ops; OP_LAUNCH: [layer] or none */
     int n_operands;
     value_t **values; /* OP_FOR: initial carried values; OP_YIELD/OP_RETURN: what is passed;
-                                        OP_CALL/OP_LAUNCH: arguments; OP_TRACE: [layer] or none */
+                                        OP_CALL/OP_LAUNCH: arguments; OP_TRACE: [layer] or none;
+                                        OP_READY: [part of the buffer] */
     int n_values;
     /* literals */
     double f;         /* OP_CONST of a float type */
@@ -298,6 +299,10 @@ inst_t *b_launch(builder_t *b, lfunc_t *kernel, value_t *const *args); /* FN_ENT
 /* Labels a launch; text is [a-z0-9_.#]+. layer: the i64 that the '#' stands for; NULL: no '#'. */
 void b_label(builder_t *b, inst_t *launch, const char *text, value_t *layer);
 void b_trace(builder_t *b, const char *name, value_t *layer, buffer_t *buf); /* FN_ENTRY only */
+void b_ready(builder_t *b, buffer_t *output, value_t *part);                 /* FN_ENTRY only */
+/* Elements of one part of the buffer, and of what stands before part 0 in its slot's memory. */
+int64_t ready_elements(const buffer_t *b);
+int64_t ready_offset(const buffer_t *b);
 void b_comment(builder_t *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 value_t *b_name(value_t *v, const char *name); /* names a value for readers; returns it */
 

@@ -17,7 +17,8 @@ static bool has_effect(const inst_t *i) {
     case OP_STORE:
     case OP_PREFETCH:
     case OP_LAUNCH:
-    case OP_TRACE: return true;
+    case OP_TRACE:
+    case OP_READY: return true;
     default: return false;
     }
 }

@@ -37,6 +37,7 @@ static bool is_anchor(const inst_t *i) {
     case OP_RETURN:
     case OP_LAUNCH:
     case OP_TRACE:
+    case OP_READY:
     case OP_COMMENT: return true;
     default: return false;
     }

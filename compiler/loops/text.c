@@ -176,6 +176,11 @@ static void print_trace(printer_t *p, const inst_t *i) {
     print_values(p, i->values, i->n_values);
 }
 
+static void print_ready(printer_t *p, const inst_t *i) {
+    sbuf_printf(p->out, " %s, ", i->buffer->name);
+    print_values(p, i->values, i->n_values);
+}
+
 static void print_comment(printer_t *p, const inst_t *i) {
     sbuf_puts(p->out, " ");
     rir_print_string(p->out, i->text);
@@ -186,7 +191,7 @@ typedef struct {
     int n;
 } targets_t; /* what stands left of '=' */
 typedef void parse_fn(parser_t *p, inst_t *i, const targets_t *t);
-static parse_fn parse_for, parse_if, parse_list, parse_call, parse_launch, parse_trace,
+static parse_fn parse_for, parse_if, parse_list, parse_call, parse_launch, parse_trace, parse_ready,
     parse_comment;
 
 /* Ops whose form is their own. */
@@ -198,6 +203,7 @@ static const struct {
     [OP_YIELD] = {print_list, parse_list},   [OP_RETURN] = {print_list, parse_list},
     [OP_CALL] = {print_call, parse_call},    [OP_LAUNCH] = {print_launch, parse_launch},
     [OP_TRACE] = {print_trace, parse_trace}, [OP_COMMENT] = {print_comment, parse_comment},
+    [OP_READY] = {print_ready, parse_ready},
 };
 
 static void print_head(printer_t *p, const inst_t *i) {
@@ -370,6 +376,13 @@ static void parse_trace(parser_t *p, inst_t *i, const targets_t *t) {
     lex_expect(&p->x, ',');
     i->buffer = take_buffer(p);
     if (lex_accept(&p->x, ',')) i->values = take_values(p, &i->n_values);
+    declare_results(p, i, t, 0, NULL);
+}
+
+static void parse_ready(parser_t *p, inst_t *i, const targets_t *t) {
+    i->buffer = take_buffer(p);
+    lex_expect(&p->x, ',');
+    i->values = take_values(p, &i->n_values);
     declare_results(p, i, t, 0, NULL);
 }
 

@@ -316,6 +316,26 @@ static void check_trace(verifier_t *v, inst_t *i) {
         error(v, i, "a layer is given exactly when the name has a '#' for it");
 }
 
+static void check_ready(verifier_t *v, inst_t *i) {
+    const buffer_t *b = i->buffer;
+    bool literal = dim_literal(b->offset);
+    for (int k = 0; k < b->rank; k++) literal = literal && dim_literal(b->dims[k]);
+    if (v->f->kind != FN_ENTRY) error(v, i, "what is ready is told in the entry");
+    if (b->kind != BUF_OUTPUT || b->elem != E_F32 || b->rank == 0 || !literal) {
+        error(v, i, "parts of an f32 output of literal shape are ready, and of nothing else");
+        return;
+    }
+    if (i->n_values != 1 || !ltype_equal(i->values[0]->type, SCALAR(E_I64))) {
+        error(v, i, "the part is one i64");
+        return;
+    }
+    interval_t what = v->interval[i->values[0]->id];
+    dim_t last = dim_sub(b->dims[0], dim(1));
+    if (!interval_within(what, dim(0), last, v->m->units))
+        error(v, i, "the part lies in %s, must lie in [0, %s]", interval_text(v->scratch, what),
+              dim_text(v->scratch, last));
+}
+
 static void check_return(verifier_t *v, inst_t *i) {
     bool fine = v->f->kind == FN_FUNC && !i->parent->parent && i->n_values == v->f->n_results;
     for (int k = 0; fine && k < i->n_values; k++)
@@ -327,6 +347,7 @@ typedef void check_fn(verifier_t *v, inst_t *i);
 static check_fn *const checks[OP_COUNT] = {
     [OP_FOR] = check_for,       [OP_IF] = check_if,       [OP_CALL] = check_call,
     [OP_LAUNCH] = check_launch, [OP_TRACE] = check_trace, [OP_RETURN] = check_return,
+    [OP_READY] = check_ready,
 };
 
 static void check_inst(verifier_t *v, inst_t *i) {

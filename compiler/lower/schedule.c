@@ -3,6 +3,7 @@
  * layer's places in the stacks of weights. Layers whose regions are of the same classes are one form; the schedule is a loop over layers with a
  * branch per form, so that its size does not depend on depth. */
 #include "lower/schedule.h"
+#include "lower/totals.h"
 
 bool is_prefill(const lower_t *L) {
     return L->o->cache_batch > 0 && !L->few;
@@ -63,9 +64,28 @@ static int common_begin(const sched_t *s, const span_t *forms, int n_forms) {
     return forms[0].n;
 }
 
+/* The caller may take gradients behind the region that they are made in: no other one writes or reads the caller's memory.
+ * Without a branch of its own, so that calls tell them in one order. */
+static void tell_ready(sched_t *s, const region_t *region) {
+    const nodes_t *nodes = &region->class->pattern->nodes;
+    for (int i = 0; i < nodes->n; i++) {
+        int vector;
+        if (nodes->at[i]->op != G_GRADIENT) continue;
+        buffer_t *array = gradient_array(s->L, part_of(s, region), i, &vector);
+        b_ready(s->b, array, place_of_member(s, region, vector));
+    }
+}
+
+/* Returns the number of the next. */
+static int schedule_next(sched_t *s, int i) {
+    const regions_t *r = s->L->regions;
+    int next = schedule_region(s, r->regions[i])->order + 1;
+    for (; i < next; i++) tell_ready(s, r->regions[i]);
+    return next;
+}
+
 static void schedule_span(sched_t *s, span_t span) {
-    for (int i = span.first; i < span.first + span.n;)
-        i = schedule_region(s, s->L->regions->regions[i])->order + 1;
+    for (int i = span.first; i < span.first + span.n;) i = schedule_next(s, i);
 }
 
 /* if (form is k) … else if … */
@@ -159,7 +179,7 @@ static void schedule_outside(sched_t *s, int from, int end) {
     int i = from;
     while (i < end && r->regions[i]->layer < 0) {
         bool other = r->regions[i]->nodes.at[0] == s->L->embed || is_head(s->L, r->regions[i]);
-        i = other ? i + 1 : schedule_region(s, r->regions[i])->order + 1;
+        i = other ? i + 1 : schedule_next(s, i);
     }
 }
 

@@ -18,6 +18,8 @@ rows() { cut -d, -f1-12 "$1/metrics.csv"; }
 check one 0 '' $(learning one 4 2)
 check two 0 '' together 2 $(learning two 4 1)
 grep -q 'steps of 2 x 2 x 32 tokens; .* 2 ranks, each 1 thread' .err || fail 'it does not say how many ranks'
+early=$(sed -n 's/.*; \([0-9.]*\) % of gradients left before the backward pass was over.*/\1/p' .err)
+holds 'gradients leave while others are computed' "${early:-0} >= 50 && ${early:-0} < 100"
 same 'the weights' one/last/model.safetensors two/last/model.safetensors
 same 'what the optimiser keeps' one/last/optimizer.safetensors two/last/optimizer.safetensors
 equal 'the metrics' "$(rows two)" "$(rows one)"

@@ -114,7 +114,9 @@ static const char stub[] =
     "    for (int64_t i = n; i-- > 0;) k(c, c->scratch, a, i); }\n"
     "void reformer_trace(const reformer_call_t *c, const char *n, int64_t l, const void *d, int t,\n"
     "                    const int64_t *s, int r) {\n"
-    "    if (c->trace) c->trace(c->trace_ctx, n, d, t, s, r); (void)l; }\n";
+    "    if (c->trace) c->trace(c->trace_ctx, n, d, t, s, r); (void)l; }\n"
+    "void reformer_ready(const reformer_call_t *c, int64_t first, int64_t n) {\n"
+    "    if (c->ready) c->ready(c->ready_ctx, (size_t)first, (size_t)n); }\n";
 
 static inline bool have(const char *program) {
     char command[128];

@@ -250,6 +250,48 @@ static void traces(void **state) {
     box_close(&b);
 }
 
+/* Parts of an output, by their floats in the slot's memory, each behind the launch that is done with it. */
+typedef struct {
+    const float *out;
+    size_t first[3], floats[3];
+    float last[3];
+    int n;
+} parts_t;
+
+static void take_part(void *ctx, size_t first, size_t floats) {
+    parts_t *p = ctx;
+    p->first[p->n] = first;
+    p->floats[p->n] = floats;
+    p->last[p->n++] = p->out[first + floats - 1];
+}
+
+static void tells_what_is_ready(void **state) {
+    (void)state;
+    box_t b = box_open();
+    module_t *m = parse_good(
+        &b, "module \"m\" target \"x86-64-v3\"\n"
+            "buffer g: output f32 [3, 2] slot 6 at 64\n"
+            "kernel k(%p < 3) tasks(%t < 2) {\n%f = convert.f32 %p\nstore g[%p, %t], %f\n}\n"
+            "entry run {\nfor %l = 0 .. 3 {\n%i = index.i64 2 - %l\nlaunch k(%i)\n"
+            "ready g, %i\n}\n}\n");
+    float out[16 + 6] = {0};
+    reformer_call_t call = {0};
+    call.slot[REFORMER_SLOT_LOGITS] = out;
+    assert_true(loops_interpret(m, &call, b.diag)); /* nobody listens */
+    memset(out, 0, sizeof out);
+    parts_t p = {.out = out};
+    call.ready = take_part;
+    call.ready_ctx = &p;
+    assert_true(loops_interpret(m, &call, b.diag));
+    assert_int_equal(p.n, 3);
+    for (int k = 0; k < 3; k++) {
+        assert_int_equal(p.first[k], 16 + 2 * (2 - k));
+        assert_int_equal(p.floats[k], 2);
+        assert_true(p.last[k] == (float)(2 - k));
+    }
+    box_close(&b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(catches_reads_of_nothing),
@@ -262,6 +304,7 @@ int main(void) {
         cmocka_unit_test(computes),
         cmocka_unit_test(shuffles),
         cmocka_unit_test(traces),
+        cmocka_unit_test(tells_what_is_ready),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

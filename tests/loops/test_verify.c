@@ -9,6 +9,8 @@
     "buffer x: workspace f32 [64*U + 1, 32]\n"                                                     \
     "buffer n: workspace i32 [64*U]\n"                                                             \
     "buffer t: table i32 [2] range 0 .. 5 = {0, 5}\n"                                              \
+    "buffer g: output f32 [3, 4] slot 6\n"                                                         \
+    "buffer gu: output f32 [3, 4*U] slot 7\n"                                                      \
     "buffer s: scratch f32 [100] of other\n"                                                       \
     "kernel other(%p < 4) tasks(%t < 1) {\n}\n"
 #define KERNEL(text) HEAD "kernel k(%p < 3) tasks(%t < 64*U) {\n" text "\n}\nentry run {\n}\n"
@@ -104,6 +106,12 @@ static const struct {
      "the layer lies in [-inf, inf]"},
     {ENTRY("trace \"a.#\", x"), "exactly when the name has a '#'"},
     {ENTRY("for %i = 0 .. 2 {\ntrace \"a\", x, %i\n}"), "exactly when the name has a '#'"},
+    {KERNEL("%c = const.i64 0\nready g, %c"), "what is ready is told in the entry"},
+    {ENTRY("%c = const.i64 0\nready x, %c"), "parts of an f32 output of literal shape are ready"},
+    {ENTRY("%c = const.i64 0\nready gu, %c"), "parts of an f32 output of literal shape are ready"},
+    {ENTRY("%c = const.i32 0\nready g, %c"), "the part is one i64"},
+    {ENTRY("%c = const.i64 0\nready g, %c, %c"), "the part is one i64"},
+    {ENTRY("for %i = 0 .. 4 {\nready g, %i\n}"), "the part lies in [0, 3], must lie in [0, 2]"},
     {ENTRY("trace \"a\", s"), "traces show f32 or i32, and no scratch"},
     {HEAD "kernel k() tasks(%t < U - 2) {\n}\nentry run {\n}\n", "an empty task dimension"},
     {HEAD, "the module has no entry"},

@@ -10,7 +10,8 @@
  * gradient is held to 2e-5 of its tensor's largest magnitude (a thousandth of the largest of all at least), the loss to
  * 1e-5; a tensor that misses may miss by what
  * roundings move the reference itself (stir.h), and by no more. Buckets are the reference's, imposed; what back ends make
- * of their own buckets is compared among them, to the bit, and so are one thread and two. Memory between tensors must
+ * of their own buckets is compared among them, to the bit, and so are one thread and two. What a step tells to be ready is
+ * taken away at once; every gradient is told once. Memory between tensors must
  * stay as it was. A model that no kernel computes is refused, which is no pass: it counts as failed, but where edits
  * made it. Every model prints one line; a failing one its spec, or graph. */
 #include <math.h>
@@ -78,14 +79,56 @@ static bool run(const model_t *x, exec_t *e, const reformer_io_t *io, float *gra
     return code == REFORMER_OK;
 }
 
+/* What is told to be ready is taken away, and NaN left in its place: whoever wrote or read it later would be seen. */
+typedef struct {
+    float *gradients, *taken;
+    unsigned char *times; /* by float */
+    size_t floats;
+    bool outside;
+} taker_t;
+
+static void take(void *ctx, size_t first, size_t floats) {
+    taker_t *t = ctx;
+    t->outside = t->outside || first + floats > t->floats;
+    if (t->outside) return;
+    memcpy(t->taken + first, t->gradients + first, floats * sizeof *t->taken);
+    memset(t->gradients + first, 0xFF, floats * sizeof *t->taken);
+    for (size_t i = first; i < first + floats; i++) t->times[i]++;
+}
+
+/* All gradients were told once, nothing else was, and they come back. */
+static bool put_back(const model_t *x, const taker_t *t) {
+    const layout_t *l = x->plan->gradients;
+    bool ok = !t->outside;
+    size_t at = 0;
+    for (int i = 0; i < l->n; i++) {
+        size_t from = (size_t)l->entries[i].offset / sizeof(float),
+               n = (size_t)l->entries[i].bytes / sizeof(float);
+        for (; at < from; at++) ok = ok && t->times[at] == 0;
+        for (; at < from + n; at++) ok = ok && t->times[at] == 1;
+        memcpy(t->gradients + from, t->taken + from, n * sizeof *t->taken);
+    }
+    if (!ok) printf("  not every gradient was told to be ready, once and where it stands\n");
+    return ok;
+}
+
 /* Gradients of one step, in memory that is marked; NULL after an error. */
 static float *step(const model_t *x, exec_t *e, int threads, bool impose, float *loss) {
     reformer_io_t io = io_of(x, threads, loss);
     if (impose) io.buckets = x->imposed;
     float *gradients = exec_gradients_new(e, x->d);
     if (!gradients) return NULL;
-    memset(gradients, UNTOUCHED, exec_gradients_bytes(e));
-    if (run(x, e, &io, gradients)) return gradients;
+    size_t n = exec_gradients_bytes(e) / sizeof *gradients;
+    taker_t t = {.gradients = gradients, .floats = n};
+    t.taken = heap_new(n, sizeof *t.taken);
+    t.times = heap_new(n, 1);
+    if (!impose) io.ready = take;
+    io.ready_ctx = &t;
+    memset(gradients, UNTOUCHED, n * sizeof *gradients);
+    bool ok = run(x, e, &io, gradients) && (impose || put_back(x, &t));
+    heap_free(t.taken);
+    heap_free(t.times);
+    if (ok) return gradients;
     heap_free(gradients);
     return NULL;
 }
