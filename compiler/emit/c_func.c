@@ -663,7 +663,7 @@ static void name_buffers(func_t *f, const block_t *b) {
     for (size_t k = 0; k < b->n; k++) {
         const inst_t *i = b->insts[k];
         if (!is_needed(f, i)) continue;
-        if (i->buffer) buffer_name(f, i->buffer, i->op == OP_STORE);
+        if (i->buffer && i->op != OP_READY) buffer_name(f, i->buffer, i->op == OP_STORE);
         if (i->body) name_buffers(f, i->body);
         if (i->otherwise) name_buffers(f, i->otherwise);
     }
