@@ -314,11 +314,39 @@ static bool check_rest(checkpoints_t *c, bool resume, diag_t *d) {
     return false;
 }
 
+/* A checkpoint is no folder of a training, nor is what stands in one: the next checkpoint takes its place. */
+static bool inside_checkpoint(const char *folder, diag_t *d) {
+    arena_t *a = arena_new();
+    char *path = arena_strdup(a, folder);
+    size_t n = strlen(path);
+    bool found = false;
+    while (n > 1 && path[n - 1] == '/') path[--n] = 0;
+    for (int up = 0; !found && n > 0 && up < 2; up++) {
+        found = file_exists(arena_printf(a, "%s/" STATE_FILE, path));
+        size_t parent = n;
+        while (parent > 0 && path[parent - 1] != '/') parent--;
+        while (parent > 1 && path[parent - 1] == '/') parent--;
+        const char *above = parent                   ? arena_strndup(a, path, parent)
+                            : strcmp(path, ".") == 0 ? ".."
+                                                     : ".";
+        if (found) {
+            diag_error(d, IN_FILE(folder), "%s a checkpoint of a training",
+                       up ? "would stand in" : "is");
+            diag_hint(d, "the training is that of %s: --out %s --resume goes on with it", above,
+                      above);
+        }
+        path[n = parent] = 0;
+    }
+    arena_free(a);
+    return found;
+}
+
 checkpoints_t *checkpoint_open(const char *folder, bool resume, int64_t keep, diag_t *d) {
     if (!*folder) {
         diag_error(d, NOWHERE, "the folder of a training needs a name");
         return NULL;
     }
+    if (inside_checkpoint(folder, d)) return NULL;
     if (resume && !is_directory(folder)) {
         diag_error(d, IN_FILE(folder), "there is no such folder, and so no training to resume");
         return NULL;

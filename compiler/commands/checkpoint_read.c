@@ -36,6 +36,34 @@ static const char *find_fact(const checkpoint_fact_t *facts, size_t n, const cha
     return NULL;
 }
 
+/* A print of content, by which what is described alike is told apart, says nothing to a person. */
+enum { PRINT = 16 };
+static bool is_print(const char *text, size_t n) {
+    return n == PRINT && strspn(text, "0123456789abcdef") >= PRINT;
+}
+
+/* Of "words (print)" the words, of a print alone "". */
+static const char *words(arena_t *a, const char *text) {
+    size_t n = strlen(text), tail = PRINT + 3;
+    if (is_print(text, n)) return "";
+    if (n < tail || strncmp(text + n - tail, " (", 2) != 0 || text[n - 1] != ')') return text;
+    return is_print(text + n - tail + 2, PRINT) ? arena_strndup(a, text, n - tail) : text;
+}
+
+/* As `same`, of a fact: in words where they differ, else that it is the content which does. */
+static bool same_fact(reading_t *r, const char *key, const char *was, const char *is) {
+    is = state_text(r->arena, is);
+    if (!was || strcmp(was, is) == 0) return true;
+    const char *before = words(r->arena, was), *now = words(r->arena, is);
+    if (strcmp(before, now) != 0)
+        diag_error(r->d, NOWHERE, "'%s' was %s in %s, now it is %s", key, before, r->folder, now);
+    else if (*now)
+        diag_error(r->d, NOWHERE, "'%s' has another content than in %s, though it is again %s", key,
+                   r->folder, now);
+    else diag_error(r->d, NOWHERE, "'%s' has another content than in %s", key, r->folder);
+    return false;
+}
+
 /* Whether they are the same; otherwise an error at the new value. */
 static bool same(reading_t *r, srcloc_t at, const char *key, const char *was, const char *is) {
     is = state_text(r->arena, is);
@@ -44,21 +72,47 @@ static bool same(reading_t *r, srcloc_t at, const char *key, const char *was, co
     return false;
 }
 
-static void explain(reading_t *r, const spec_t *now, bool course_alone) {
-    const char *total = find_fact(r->saved.keys, r->saved.n_keys, "train.schedule.total");
-    if (course_alone)
-        diag_hint(r->d, "train.schedule.total=%s keeps the course of the rate; behind that end %s",
-                  total, schedule_behind_end(now->train.schedule.type));
-    else
-        diag_hint(
-            r->d,
-            "a training that goes on is the one that was interrupted, to the bit; a new one from "
-            "its weights: --weights %s, and another folder",
-            r->folder);
+static void explain_course(reading_t *r, const spec_t *now) {
+    diag_hint(r->d, "train.schedule.total=%s keeps the course of the rate; behind that end %s",
+              find_fact(r->saved.keys, r->saved.n_keys, "train.schedule.total"),
+              schedule_behind_end(now->train.schedule.type));
+}
+
+static void explain(reading_t *r) {
+    diag_hint(r->d,
+              "a training that goes on is the one that was interrupted, to the bit; a new one from "
+              "its weights: --weights %s, and another folder",
+              r->folder);
+}
+
+/* Quoted for a shell, if one would read more than a word in it. */
+static void put_word(const char *text, sbuf_t *out) {
+    bool plain = !text[strcspn(text, " \t\n\"'\\$`&|;<>()[]{}*?!#~")];
+    if (!plain) sbuf_puts(out, "'");
+    for (; *text; text++)
+        if (*text == '\'') sbuf_puts(out, "'\\''");
+        else sbuf_printf(out, "%c", *text);
+    if (!plain) sbuf_puts(out, "'");
+}
+
+/* What of a command line makes these keys what they were. */
+static void explain_settings(reading_t *r, const spec_value_t *values, size_t n) {
+    sbuf_t out = {0};
+    for (size_t i = 0; i < n; i++) {
+        const char *was = find_fact(r->saved.keys, r->saved.n_keys, values[i].key);
+        if (!was || strcmp(was, state_text(r->arena, values[i].value)) == 0) continue;
+        sbuf_puts(&out, " --set ");
+        put_word(arena_printf(r->arena, "%s=%s", values[i].key, was), &out);
+    }
+    diag_hint(r->d,
+              "it goes on as it began with%s; a new training from its weights: --weights %s, and "
+              "another folder",
+              out.data, r->folder);
+    sbuf_free(&out);
 }
 
 static bool same_training(reading_t *r, const checkpoint_t *now) {
-    int changed = 0;
+    int changed = 0, other = 0;
     bool course = false;
     spec_value_t *values;
     size_t n = spec_fixed_values(r->arena, now->spec, &values);
@@ -70,10 +124,12 @@ static bool same_training(reading_t *r, const checkpoint_t *now) {
     }
     for (size_t i = 0; i < now->n_facts; i++) {
         const char *was = find_fact(r->saved.facts, r->saved.n_facts, now->facts[i].key);
-        changed += !same(r, NOWHERE, now->facts[i].key, was, now->facts[i].text);
+        other += !same_fact(r, now->facts[i].key, was, now->facts[i].text);
     }
-    if (changed) explain(r, now->spec, course && changed == 1);
-    return changed == 0;
+    if (course && changed == 1 && !other) explain_course(r, now->spec);
+    else if (changed && !other) explain_settings(r, values, n);
+    else if (other) explain(r);
+    return !changed && !other;
 }
 
 /* ---- tensors --------------------------------------------------------------------------------------------- */

@@ -280,11 +280,12 @@ static bool fits_ranks(const training_t *t) {
 }
 
 bool training_open(training_t *t) {
-    if (!open_model(t) || !feed_open(t) || !check_length(t) || !count_steps(t)) return false;
+    bool learns = !t->o->given[OPT_EVAL_ONLY];
+    if (!open_model(t) || !feed_open(t) || !check_length(t)) return false;
+    if (learns && !count_steps(t)) return false;
     if (!agree_on_training(t)) return false;
-    return open_text_for_samples(t) && make_plan(t) &&
-           (t->o->given[OPT_EVAL_ONLY] || train_sample_check(t)) && fits_ranks(t) &&
-           hashing_of_spec(t);
+    return open_text_for_samples(t) && make_plan(t) && (!learns || train_sample_check(t)) &&
+           fits_ranks(t) && hashing_of_spec(t);
 }
 
 bool training_run(training_t *t) {
@@ -334,7 +335,7 @@ int command_train(const options_t *o, diag_t *d) {
     bool keeps = !o->given[OPT_TRAJECTORY] && !o->given[OPT_DRY_RUN] && !o->given[OPT_EVAL_ONLY];
     int missing = check_needed(o, needed, keeps || o->given[OPT_RESUME]);
     if (missing) return missing;
-    if (!train_excludes(o, d)) return EXIT_VALUE;
+    if (!train_excludes(o, d) || train_options_idle(o, d)) return EXIT_VALUE;
     ranks_t *ranks = ranks_open(d);
     if (!ranks) return EXIT_VALUE;
     options_t mine = training_options(o);

@@ -2,7 +2,8 @@
  *
  *   train.c          the command: spec, data, plan, learner; what ends it
  *   train_options.c  options of the command line → keys of the spec's section `train:`
- *   train_feed.c     where micro-batches come from: data, or a file of them
+ *   train_feed.c     where micro-batches come from: data, or
+ *   train_batches.c  a file of them
  *   train_loop.c     steps
  *   ranks.c          the processes that train together
  *   train_ranks.c    … whether they train the same
@@ -120,6 +121,7 @@ void training_sizes(
 /* train_options.c: what excludes each other, false after errors in d; settings of the options that are keys; --resume, and there
  * is a checkpoint: a run that was killed before its first one begins with the weights that it began with. */
 bool train_excludes(const options_t *o, diag_t *d);
+bool train_options_idle(const options_t *o, diag_t *d); /* errors: given, and without effect here */
 bool train_goes_on(const options_t *o);
 void train_settings(options_t *o);
 
@@ -135,6 +137,11 @@ reformer_io_t batch_io(const data_batch_t *b);      /* its inputs and labels */
 bool feed_gather(const training_t *t, const double *mine, double *all);
 double feed_epoch(const training_t *t, int64_t step);
 void feed_close(feed_t *f);
+bool feed_rows_fit(const training_t *t, int64_t of_micro); /* a step's rows can be numbered */
+
+/* train_batches.c: as feed_open and feed_take. */
+bool feed_file_open(training_t *t);
+bool feed_file_take(training_t *t, int64_t step);
 
 /* train_loop.c: steps until one of the ends of the run. False after an error. */
 bool train_loop(training_t *t);

@@ -1,4 +1,4 @@
-/* Micro-batches of train.h: rows of data, or of a file whose tensors have a first dimension of micro-batches. */
+/* Micro-batches of train.h: rows of data; those of a file are train_batches.c's. */
 #include <math.h>
 #include <string.h>
 
@@ -7,7 +7,7 @@
 #include "support/heap.h"
 
 /* Rows of a step, of all its ranks, have numbers of 32 bits, by which dropout knows them. */
-static bool check_rows(const training_t *t, int64_t of_micro) {
+bool feed_rows_fit(const training_t *t, int64_t of_micro) {
     const feed_t *f = &t->feed;
     const spec_t *s = t->spec;
     int64_t rows;
@@ -18,84 +18,6 @@ static bool check_rows(const training_t *t, int64_t of_micro) {
     diag_error(t->d, f->path ? IN_FILE(f->path) : at,
                "a step has %lld micro-batches%s, of %lld sequences each: together %d at most",
                (long long)f->n, each, (long long)of_micro, INT32_MAX);
-    return false;
-}
-
-/* ---- a file of micro-batches -------------------------------------------------------------------- */
-
-static bool wrong(const feed_t *f, const char *tensor, const char *why, diag_t *d) {
-    diag_error(d, IN_FILE(f->path), "%s: %s", tensor, why);
-    return false;
-}
-
-static bool check_file(feed_t *f, diag_t *d) {
-    const st_tensor_t *ids = st_find(f->file, "input_ids");
-    if (!ids) return wrong(f, "input_ids", "missing", d);
-    if (ids->rank != 3 || ids->elements == 0)
-        return wrong(f, "input_ids", "[micro-batches, rows, length] is needed, none of them 0", d);
-    for (size_t i = 0; i < st_count(f->file); i++) {
-        const st_tensor_t *t = st_at(f->file, i);
-        if (t->rank < 1 || t->shape[0] != ids->shape[0])
-            return wrong(f, t->name, "its first dimension is not that of input_ids", d);
-    }
-    f->n_batches = ids->shape[0];
-    f->rows = ids->shape[1];
-    f->length = ids->shape[2];
-    return true;
-}
-
-/* Batch k of a tensor. */
-static st_tensor_t slice(const st_tensor_t *t, int64_t n, int64_t k) {
-    st_tensor_t part = *t;
-    part.rank--;
-    memmove(part.shape, part.shape + 1, sizeof part.shape - sizeof part.shape[0]);
-    part.elements /= n;
-    part.bytes /= (size_t)n;
-    part.data += (size_t)k * part.bytes;
-    return part;
-}
-
-static bool take_file_batch(training_t *t, int64_t k, micro_t *m) {
-    feed_t *f = &t->feed;
-    const facts_t *facts = &t->s->model.facts;
-    const char *shown =
-        arena_printf(f->scratch, "%s: micro-batch %lld", f->path, (long long)(k + 1));
-    size_t n = st_count(f->file);
-    st_tensor_t *parts = ARENA_ARRAY(f->scratch, st_tensor_t, n);
-    for (size_t i = 0; i < n; i++) parts[i] = slice(st_at(f->file, i), f->n_batches, k);
-    st_file_t *batch = st_from_memory(shown, parts, n, t->d);
-    inputs_t in;
-    bool ok = batch && inputs_take(&in, f->scratch, facts, batch, shown, t->d);
-    st_close(batch);
-    if (!ok) return false;
-    inputs_give(&in, &m->io);
-    m->io.positions = in.positions;
-    if (facts->head == ARCH_QA ? in.start_positions != NULL : in.labels || in.labels_f32)
-        return true;
-    return wrong(f, facts->head == ARCH_QA ? "start_positions and end_positions" : "labels",
-                 "missing; a train step needs them", t->d);
-}
-
-static bool take_file(training_t *t, int64_t step) {
-    feed_t *f = &t->feed;
-    arena_free(f->scratch);
-    f->scratch = arena_new();
-    for (int64_t k = 0; k < f->n; k++)
-        if (!take_file_batch(t, step * feed_micros(t) + feed_micro(t, k), &f->micros[k]))
-            return false;
-    return true;
-}
-
-static bool open_file(training_t *t) {
-    feed_t *f = &t->feed;
-    f->path = t->o->text[OPT_BATCHES_FILE];
-    f->scratch = arena_new();
-    f->file = st_open(f->path, t->d);
-    if (!f->file || !check_file(f, t->d) || !check_rows(t, f->rows)) return false;
-    if (f->n_batches % feed_micros(t) == 0) return true;
-    const char *ranks = f->ranks > 1 ? arena_printf(t->arena, ", of %d ranks each", f->ranks) : "";
-    diag_error(t->d, IN_FILE(f->path), "%lld micro-batches; train.accumulate is %lld%s",
-               (long long)f->n_batches, (long long)f->n, ranks);
     return false;
 }
 
@@ -289,7 +211,19 @@ static int64_t length_of(const training_t *t) {
     return t->s->model.facts.longest;
 }
 
+/* Crops are read from anywhere, by every session of a run; a pipe is read once. ./- is a file. */
+static bool is_file(const training_t *t, const char *path, spec_key_t key) {
+    if (!path || strcmp(path, "-") != 0) return true;
+    diag_error(t->d, t->spec->at[key],
+               "'-' (standard input) is read once, a training reads anywhere: a file is needed");
+    return false;
+}
+
 static bool open_text(training_t *t, const data_options_t *o) {
+    const spec_t *s = t->spec;
+    if (!is_file(t, s->train.text, KEY_train_text) ||
+        !is_file(t, s->train.eval_text, KEY_train_eval_text))
+        return false;
     return o->goal == DATA_CLASSES ? open_tables(t, o) : open_sources(t, o);
 }
 
@@ -321,11 +255,12 @@ bool feed_open(training_t *t) {
     f->same = t->spec->train.overfit_batch;
     f->rank = ranks_rank(t->ranks);
     f->ranks = ranks_size(t->ranks);
-    if (!t->o->given[OPT_BATCHES_FILE] && !check_rows(t, t->spec->train.batch_size)) return false;
+    if (!t->o->given[OPT_BATCHES_FILE] && !feed_rows_fit(t, t->spec->train.batch_size))
+        return false;
     f->micros = ARENA_ARRAY(t->arena, micro_t, f->n);
     f->items = ARENA_ARRAY(t->arena, double, feed_micros(t));
     f->mine = ARENA_ARRAY(t->arena, double, f->n);
-    return t->o->given[OPT_BATCHES_FILE] ? open_file(t) : open_data(t);
+    return t->o->given[OPT_BATCHES_FILE] ? feed_file_open(t) : open_data(t);
 }
 
 /* What the k-th loss of step `of` is a mean over. Of question answering the mean is over starts and over ends. */
@@ -351,7 +286,7 @@ bool feed_take(training_t *t, int64_t step) {
     feed_t *f = &t->feed;
     int64_t of = f->same ? 0 : step;
     memset(f->micros, 0, (size_t)f->n * sizeof *f->micros);
-    if (!(f->file ? take_file(t, of) : take_data(t, of))) return false;
+    if (!(f->file ? feed_file_take(t, of) : take_data(t, of))) return false;
     if (!t->learner) return true;
     for (int64_t k = 0; k < f->n; k++) {
         if (!count_items(t, of, k)) return false;

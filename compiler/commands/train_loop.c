@@ -27,6 +27,12 @@ static bool not_finite(const training_t *t, double loss, const exec_update_t *u)
     return true;
 }
 
+/* How the loss went up is what one wants to see then. */
+static bool show_course(training_t *t) {
+    if (!t->follows && t->metrics.n > 0) (void)show_plot(t);
+    return false;
+}
+
 static bool no_labels(const training_t *t) {
     diag_error(t->d, NOWHERE, "step %lld: no label of it counts, so it has no loss",
                (long long)t->step + 1);
@@ -111,7 +117,8 @@ static bool take_step(training_t *t, metric_t *row) {
     exec_update_t u = {0};
     if (!feed_take(t, t->step) || !derive(t, &loss)) return false;
     double items = feed_items(t);
-    if (!exec_learn_update(t->learner, &u, t->d) || not_finite(t, loss, &u)) return false;
+    if (!exec_learn_update(t->learner, &u, t->d)) return false;
+    if (not_finite(t, loss, &u)) return show_course(t);
     double seconds = clock_now() - start;
     counters_t *c = &t->count;
     c->smoothed = fade * c->smoothed + (1 - fade) * loss;

@@ -84,6 +84,84 @@ static bool excludes(const options_t *o, option_id_t a, const char *shown, optio
     return true;
 }
 
+/* ---- options without effect ------------------------------------------------------------------------ */
+
+typedef struct {
+    option_id_t id;
+    const char *shown, *why; /* NULL: the reason that they share */
+} idle_t;
+
+static const idle_t of_batches[] = {
+    {OPT_BATCH_SIZE, "--batch-size", "a micro-batch has the rows that the file of --batches says"},
+    {OPT_LENGTH, "--length", "rows are as long as the file of --batches says"},
+    {OPT_EPOCHS, "--epochs", "the micro-batches of --batches are learnt once, --steps of them"},
+    {OPT_EVAL_TEXT, "--eval-text", NULL},
+    {OPT_EVAL_FRACTION, "--eval-fraction", NULL},
+    {OPT_EVAL_EVERY, "--eval-every", NULL},
+    {OPT_EVAL_WINDOWS, "--eval-windows", NULL},
+    {OPT_EVAL_HASHES, "--eval-hashes", NULL},
+    {OPT_PATIENCE, "--patience", NULL},
+};
+
+static const idle_t of_judging[] = {
+    {OPT_STEPS, "--steps", NULL},
+    {OPT_EPOCHS, "--epochs", NULL},
+    {OPT_MINUTES, "--minutes", NULL},
+    {OPT_ACCUMULATE, "--accumulate", NULL},
+    {OPT_OVERFIT_BATCH, "--overfit-batch", NULL},
+    {OPT_LR, "--lr", NULL},
+    {OPT_EVAL_EVERY, "--eval-every", NULL},
+    {OPT_PATIENCE, "--patience", NULL},
+    {OPT_LOG_EVERY, "--log-every", NULL},
+    {OPT_SAMPLE_EVERY, "--sample-every", NULL},
+    {OPT_SAMPLE_PROMPT, "--sample-prompt", NULL},
+    {OPT_SAMPLE_TOKENS, "--sample-tokens", NULL},
+    {OPT_TRAJECTORY, "--trajectory", NULL},
+    {OPT_SAVE_EVERY, "--save-every", "--eval-only writes nothing"},
+    {OPT_SAVE_MINUTES, "--save-minutes", "--eval-only writes nothing"},
+    {OPT_KEEP, "--keep", "--eval-only writes nothing"},
+    {OPT_OUT, "--out", "--eval-only writes nothing; the weights are those of MODEL or --weights"},
+    {OPT_RESUME, "--resume", "--eval-only learns nothing; train DIR/last --eval-only judges DIR"},
+    {OPT_BATCHES_FILE, "--batches",
+     "--eval-only learns nothing, and of a file nothing is held out"},
+};
+
+/* The key that an option is; NULL: it is none. */
+static const char *key_of(option_id_t id) {
+    for (int k = 0; k < N_KEYS; k++)
+        if (keys[k].id == id) return keys[k].key;
+    return NULL;
+}
+
+/* Given as an option, or as a setting. What the file of the spec says is for its other uses, too. */
+static const char *shown_where(const options_t *o, const idle_t *x) {
+    const char *key = key_of(x->id);
+    if (o->given[x->id]) return x->shown;
+    for (int i = 0; key && i < o->n_sets; i++)
+        if (strcmp(o->sets[i].key, key) == 0) return arena_printf(o->arena, "--set %s", key);
+    return NULL;
+}
+
+static bool has_idle(const options_t *o, const idle_t *list, size_t n, const char *why, diag_t *d) {
+    int before = diag_errors(d);
+    for (size_t i = 0; i < n; i++) {
+        const char *where = shown_where(o, &list[i]);
+        if (!where) continue;
+        diag_error(d, IN_FILE(where), "has no effect: %s", list[i].why ? list[i].why : why);
+    }
+    return diag_errors(d) > before;
+}
+
+#define HAS_IDLE(o, list, why, d) has_idle(o, list, sizeof(list) / sizeof *(list), why, d)
+
+bool train_options_idle(const options_t *o, diag_t *d) {
+    if (o->given[OPT_EVAL_ONLY]) return HAS_IDLE(o, of_judging, "--eval-only learns nothing", d);
+    return o->given[OPT_BATCHES_FILE] &&
+           HAS_IDLE(o, of_batches, "of --batches nothing is held out to be evaluated", d);
+}
+
+/* ---- what excludes what ---------------------------------------------------------------------------- */
+
 bool train_goes_on(const options_t *o) {
     return o->given[OPT_RESUME] &&
            is_directory(arena_printf(o->arena, "%s/last", o->text[OPT_OUT]));

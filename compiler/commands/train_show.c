@@ -42,8 +42,15 @@ static void put_time(double seconds, sbuf_t *out) {
     else sbuf_printf(out, "%lld:%02lld", s / 60, s % 60);
 }
 
+/* Of a run that diverges, too: 39 digits before the point would be all of the line. */
+static const char *loss_text(arena_t *a, double loss) {
+    return arena_printf(a, fabs(loss) < 1e5 ? "%.4f" : "%.4g", loss);
+}
+
 static void put_loss(const metric_t *row, sbuf_t *out) {
-    sbuf_printf(out, "loss %.4f (%.4f)", row->loss, row->smoothed);
+    arena_t *a = arena_new();
+    sbuf_printf(out, "loss %s (%s)", loss_text(a, row->loss), loss_text(a, row->smoothed));
+    arena_free(a);
 }
 
 static void put_speed(const training_t *t, sbuf_t *out) {
@@ -109,8 +116,11 @@ void show_step(training_t *t, const metric_t *row) {
 }
 
 static void put_held(const training_t *t, const metric_t *row, sbuf_t *out) {
-    sbuf_printf(out, "  held out: loss %.4f", row->eval_loss);
-    if (isfinite(row->eval_bits)) sbuf_printf(out, ", %.4f bits per byte", row->eval_bits);
+    arena_t *a = arena_new();
+    sbuf_printf(out, "  held out: loss %s", loss_text(a, row->eval_loss));
+    if (isfinite(row->eval_bits))
+        sbuf_printf(out, ", %s bits per byte", loss_text(a, row->eval_bits));
+    arena_free(a);
     if (isfinite(row->accuracy)) sbuf_printf(out, ", accuracy %.2f %%", 100 * row->accuracy);
     if (isfinite(row->f1)) sbuf_printf(out, ", F1 %.4f", row->f1);
     if (isfinite(row->sequences) && t->spec->train.task)

@@ -109,8 +109,8 @@ data_t *data_open_tsv(const data_options_t *o, tsv_t *train, tsv_t *eval, diag_t
     data->epoch_rows = kept(&data->o, rows);
     data->eval_windows = eval ? tsv_rows(eval) : rows - data->epoch_rows;
     if (data->epoch_rows < 1)
-        diag_error(d, NOWHERE, "of a table of %lld row%s none is left to train on", (long long)rows,
-                   rows == 1 ? "" : "s");
+        diag_error(d, IN_FILE(tsv_path(train)), "of a table of %lld row%s none is left to train on",
+                   (long long)rows, rows == 1 ? "" : "s");
     return checked(data, data->epoch_rows >= 1);
 }
 

@@ -24,7 +24,8 @@ typedef struct {
 } tsv_row_t;
 
 struct tsv {
-    arena_t *arena; /* rows, names */
+    arena_t *arena; /* path, rows, names */
+    const char *path;
     tsv_row_t *rows;
     size_t n, cap;
     const char **names; /* [n_names] of the classes; NULL: numbers */
@@ -292,6 +293,7 @@ tsv_t *tsv_open(const char *path, const tsv_options_t *o, diag_t *d) {
     tsv_t *t = heap_new(1, sizeof *t);
     reader_t r = {t, o, path, 0, 0, d};
     t->arena = arena_new();
+    t->path = arena_strdup(t->arena, path);
     char *content = file_read(path, 0, &bytes, d);
     bool ok = content && format_fits(path, content, bytes, WANT_TEXT, d) &&
               read_lines(&r, content, bytes) && find_classes(&r) && encode_rows(&r);
@@ -299,6 +301,10 @@ tsv_t *tsv_open(const char *path, const tsv_options_t *o, diag_t *d) {
     if (ok) return t;
     tsv_free(t);
     return NULL;
+}
+
+const char *tsv_path(const tsv_t *t) {
+    return t->path;
 }
 
 int64_t tsv_rows(const tsv_t *t) {

@@ -37,6 +37,7 @@ typedef struct {
 tsv_t *tsv_open(const char *path, const tsv_options_t *o, diag_t *d);
 void tsv_free(tsv_t *t); /* NULL is fine */
 
+const char *tsv_path(const tsv_t *t);
 int64_t tsv_rows(const tsv_t *t);
 /* The names of the classes, found or given; NULL: numbers stand in the file. *n of them. */
 const char *const *tsv_labels(const tsv_t *t, int64_t *n);

@@ -352,6 +352,21 @@ static void check_batch(reader_t *r) {
                  (long long)rows, INT32_MAX);
 }
 
+/* Evaluations end a run that has several of them. What a setting takes away from a file is not held against it. */
+static void check_patience(reader_t *r) {
+    const spec_t *s = r->spec;
+    bool held = s->train.eval_fraction != 0 || s->train.eval_text || s->train.task;
+    spec_key_t why = held ? KEY_train_eval_every : KEY_train_eval_fraction;
+    if (!says(r, KEY_train_patience) || s->train.patience <= 0 || r->bad[why]) return;
+    if (held && s->train.eval_every > 0) return;
+    if (r->set[why] && !r->set[KEY_train_patience]) return;
+    complain(r, s->at[KEY_train_patience], "'train.patience' has no effect: %s",
+             held ? "there is no evaluation but the last one"
+                  : "nothing is held out to be evaluated");
+    suggest(r, held ? "'train.eval_every' (--eval-every N) says how often it is evaluated"
+                    : "'train.eval_fraction' above 0, or 'train.eval_text'");
+}
+
 static void check_source(reader_t *r) {
     const spec_t *s = r->spec;
     if (says(r, KEY_train_text) && s->train.task != TRAIN_TASK_NONE)
@@ -359,6 +374,7 @@ static void check_source(reader_t *r) {
     if (says(r, KEY_train_eval_text) && says(r, KEY_train_eval_fraction))
         complain(r, s->at[KEY_train_eval_fraction],
                  "'train.eval_fraction' has no effect: 'train.eval_text' says what is evaluated");
+    check_patience(r);
     if (s->train.mask_replace_prob + s->train.random_replace_prob > 1)
         complain(r, blame(r, KEY_train_mask_replace_prob, KEY_train_random_replace_prob),
                  "'mask_replace_prob' and 'random_replace_prob' together are above 1");
