@@ -21,7 +21,45 @@ float f32_op(op_t op, float x, float y, float z) {
     FLOAT_OPS(float, fmaf, sqrtf)
 }
 
-double f64_op(op_t op, double x, double y, double z){FLOAT_OPS(double, fma, sqrt)}
+double f64_op(op_t op, double x, double y, double z) {
+    FLOAT_OPS(double, fma, sqrt)
+}
+
+/* What interpreters spend their time on: lanes are a loop of their own for each op, fma of them one instruction. */
+#define EACH_LANE(value)                                                                           \
+    for (int k = 0; k < n; k++) out[k] = value;                                                    \
+    return
+
+#if defined(__x86_64__)
+#define FMA_CODE __attribute__((target("fma")))
+static bool has_fma(void) {
+    return __builtin_cpu_supports("fma");
+}
+#else
+#define FMA_CODE
+static bool has_fma(void) {
+    return true;
+}
+#endif
+
+FMA_CODE static void fma_lanes(float *out, const float *x, const float *y, const float *z, int n) {
+    EACH_LANE(__builtin_fmaf(x[k], y[k], z[k]));
+}
+
+void f32_lanes(op_t op, float *out, const float *x, const float *y, const float *z, int n) {
+    switch (op) {
+    case OP_ADD: EACH_LANE(x[k] + y[k]);
+    case OP_SUB: EACH_LANE(x[k] - y[k]);
+    case OP_MUL: EACH_LANE(x[k] * y[k]);
+    case OP_FMA:
+        if (has_fma()) {
+            fma_lanes(out, x, y, z, n);
+            return;
+        }
+        EACH_LANE(fmaf(x[k], y[k], z[k]));
+    default: EACH_LANE(f32_op(op, x[k], y[k], z[k]));
+    }
+}
 
 /* Wraps; the caller cuts to the width of the type. `bits` is that width. */
 int64_t int_op(op_t op, int64_t sx, int64_t sy, int64_t count, int bits) {

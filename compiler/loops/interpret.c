@@ -129,9 +129,12 @@ static void do_arithmetic(run_t *r, const inst_t *i) {
     const cell_t *y = i->n_operands > 1 ? cell(r, i->operand[1]) : x;
     const cell_t *z = i->n_operands > 2 ? cell(r, i->operand[2]) : x;
     cell_t *out = cell(r, i->result);
+    if (t.elem == E_F32) {
+        f32_lanes(i->op, out->f32, x->f32, y->f32, z->f32, t.lanes);
+        return;
+    }
     for (int k = 0; k < t.lanes; k++) {
-        if (t.elem == E_F32) out->f32[k] = f32_op(i->op, x->f32[k], y->f32[k], z->f32[k]);
-        else if (t.elem == E_F64) out->f64[k] = f64_op(i->op, x->f64[k], y->f64[k], z->f64[k]);
+        if (t.elem == E_F64) out->f64[k] = f64_op(i->op, x->f64[k], y->f64[k], z->f64[k]);
         else
             set_int(out, t.elem, k,
                     int_op(i->op, get_int(x, t.elem, k), get_int(y, t.elem, k), i->i,
@@ -157,7 +160,8 @@ static void do_compare(run_t *r, const inst_t *i) {
 
 static void copy_lane(cell_t *to, int k, const cell_t *from, int lane, elem_t e) {
     size_t n = (size_t)elem_bytes(e);
-    memcpy(&to->bytes[(size_t)k * n], &from->bytes[(size_t)lane * n], n);
+    if (n == sizeof *to->i32) to->i32[k] = from->i32[lane]; /* the rule, and no call */
+    else memcpy(&to->bytes[(size_t)k * n], &from->bytes[(size_t)lane * n], n);
 }
 
 static void do_select(run_t *r, const inst_t *i) {
@@ -322,13 +326,24 @@ static cell_t *new_cells(int n) {
     return heap_new((size_t)n, sizeof(cell_t));
 }
 
+/* Loops stand in loops: most carry so few values that what they are passed through need not be allocated each time. */
+enum { FEW = 16 };
+
+static cell_t *room_for(int n, cell_t few[FEW]) {
+    return n > FEW ? new_cells(n) : few;
+}
+
+static void give_back(cell_t *buffer, const cell_t few[FEW]) {
+    if (buffer != few) heap_free(buffer);
+}
+
 static const inst_t *last_of(const block_t *b) {
     return b->insts[b->n - 1];
 }
 
 static void do_for(run_t *r, const inst_t *i) {
     int64_t lo = dim_at(i->d, r->call->units), hi = dim_at(i->e, r->call->units);
-    cell_t *buffer = new_cells(i->n_values);
+    cell_t few[FEW], *buffer = room_for(i->n_values, few);
     value_t **args = i->body->args + 1;
     pass(r, args, i->values, i->n_values, buffer);
     for (int64_t k = lo; k < hi && !r->failed; k++) {
@@ -337,16 +352,16 @@ static void do_for(run_t *r, const inst_t *i) {
         if (i->n_values) pass(r, args, last_of(i->body)->values, i->n_values, buffer);
     }
     pass(r, i->results, args, i->n_values, buffer);
-    heap_free(buffer);
+    give_back(buffer, few);
 }
 
 static void do_if(run_t *r, const inst_t *i) {
     const block_t *b = cell(r, i->operand[0])->i32[0] ? i->body : i->otherwise;
     run_block(r, b);
     if (i->n_results == 0 || r->failed) return;
-    cell_t *buffer = new_cells(i->n_results);
+    cell_t few[FEW], *buffer = room_for(i->n_results, few);
     pass(r, i->results, last_of(b)->values, i->n_results, buffer);
-    heap_free(buffer);
+    give_back(buffer, few);
 }
 
 static cell_t *frame_of(const run_t *r, const lfunc_t *f) {

@@ -153,10 +153,11 @@ const char *memory_read(memory_t *s, const buffer_t *b, int64_t at, int lanes) {
     region_t *r = p->region;
     if (!r) return NULL;
     int64_t size = elem_bytes(b->elem), from = p->offset + at * size, to = from + lanes * size;
-    for (int64_t k = from; k < to; k += step(b)) {
-        const char *wrong = owner_error(s, b, r->owner[k]);
-        if (wrong) return wrong;
-        if (!s->task || b->kind == BUF_SCRATCH) continue;
+    int64_t by = step(b);
+    bool shared = s->task && b->kind != BUF_SCRATCH;
+    for (int64_t k = from; k < to; k += by) {
+        if (r->owner[k] != b->id + 1) return owner_error(s, b, r->owner[k]);
+        if (!shared) continue;
         if (r->writer[k] > s->launch && r->writer[k] != s->task)
             return "another task of this launch writes it";
         bool by_other = r->reader[k] >= s->launch && r->reader[k] != s->task;
@@ -170,9 +171,11 @@ const char *memory_write(memory_t *s, const buffer_t *b, int64_t at, int lanes) 
     if (!p->base) return "the buffer is not bound in this call";
     region_t *r = p->region;
     int64_t size = elem_bytes(b->elem), from = p->offset + at * size, to = from + lanes * size;
-    for (int64_t k = from; k < to; k += step(b)) {
+    int64_t by = step(b);
+    bool shared = s->task && b->kind != BUF_SCRATCH;
+    for (int64_t k = from; k < to; k += by) {
         r->owner[k] = b->id + 1;
-        if (!s->task || b->kind == BUF_SCRATCH) continue;
+        if (!shared) continue;
         if (r->writer[k] > s->launch && r->writer[k] != s->task)
             return "another task of this launch writes it too";
         if (r->reader[k] >= s->launch && r->reader[k] != s->task)
