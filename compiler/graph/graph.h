@@ -178,4 +178,8 @@ typedef struct {
 } graph_size_t;
 graph_t *graph_resize(arena_t *a, const graph_t *g, const graph_size_t *size, diag_t *d);
 
+/* The same graph, if each attention has operands of its own and its result by itself; else a copy where they have, for what
+ * lowers it (operands.c). */
+const graph_t *graph_with_own_operands(arena_t *a, const graph_t *g);
+
 #endif

@@ -240,7 +240,7 @@ static bool lower_heads(lower_t *L, head_stages_t *heads, int *n) {
 
 module_t *lower_graph(arena_t *arena, const graph_t *g, const layout_t *layout,
                       const lower_options_t *o, diag_t *d) {
-    lower_t *L = lower_begin(arena, g, layout, o, d);
+    lower_t *L = lower_begin(arena, graph_with_own_operands(arena, g), layout, o, d);
     if (!L) return NULL;
     bool traced = o->trace && !L->few;
     for (int i = 0; i < L->n_attentions; i++) make_attention_workspace(L, &L->attentions[i]);

@@ -249,8 +249,9 @@ static layout_t *finish_layout(const maker_t *m, int64_t at, void (*shape)(layou
 }
 
 layout_t *layout_make(arena_t *a, const graph_t *g) {
-    maker_t m = begin_layout(a, g);
-    add_params(&m, g);
+    const graph_t *lowered = graph_with_own_operands(a, g);
+    maker_t m = begin_layout(a, lowered);
+    add_params(&m, lowered);
     layout_t *l = finish_layout(&m, REFORMER_WEIGHTS_HEADER, pack_shape);
     l->fingerprint = fingerprint(g, l);
     return l;

@@ -189,17 +189,20 @@ static void vary_operands(edit_t *e) {
     }
 }
 
-/* Another attention of the same kind on the same rows. */
+/* Another attention of the same kind on the same rows: with operands of its own, or the first one's, or of its matrices. */
 static void vary_number(edit_t *e) {
     static const char *const operands[] = {"query_key", "value", "query", "key"};
     gnode_t *self = edit_node(e, "self_attention"), *out = edit_node(e, "attention");
     if (draw(10)) return;
     gnode_t *more = edit_copy(e, self, "second_attention");
+    uint32_t shared = draw(3) ? 0 : draw(16), tied = draw(3) ? 0 : draw(16);
     for (int i = 0; i < 4; i++) {
         gnode_t *n = edit_node(e, operands[i]);
-        if (!n) continue;
+        if (!n || shared >> i & 1) continue;
         gnode_t *own = edit_copy(e, n, arena_printf(e->g->arena, "second_%s", operands[i]));
-        own->in[1] = edit_copy(e, n->in[1], arena_printf(e->g->arena, "second.%s", operands[i]));
+        if (!(tied >> i & 1))
+            own->in[1] =
+                edit_copy(e, n->in[1], arena_printf(e->g->arena, "second.%s", operands[i]));
         for (int k = 0; k < more->n_in; k++)
             if (more->in[k] == n) more->in[k] = own;
     }

@@ -270,13 +270,35 @@ static void results_go_through_a_norm(void **state) {
 }
 
 static void one_value_is_two_operands(void **state) {
-    REFUSED(
-        "layers.0.self_attention",
-        "no kernel computes local_attention with one value as two of its operands",
+    EQUAL(
         {"layers.0.self_attention",
          "layers.0.self_attention = local_attention(layers.0.query, layers.0.value, layers.0.value, mask) heads=2 "
          "head_size=4 chunk=4 before=1 after=0 causal=1 : f32[1,16,8] layer=0"},
         {"layers.0.key", ""}, {"encoder.layers.0.attention.self_attention.key.weight", ""});
+}
+
+#define SECOND_ATTENTION                                                                              \
+    "\nlayers.0.other = local_attention(layers.0.key, layers.0.query, layers.0.value, mask) heads=2 " \
+    "head_size=4 chunk=4 before=0 after=0 causal=1 : f32[1,16,8] layer=0"
+
+/* In other roles, and what both give is added up at once. */
+static void two_attentions_have_the_same_operands(void **state) {
+    EQUAL(
+        {"layers.0.self_attention", "@" SECOND_ATTENTION "\nlayers.0.both = add(layers.0.other, "
+                                    "layers.0.self_attention) : f32[1,16,8] layer=0"},
+        {"layers.0.attention",
+         "layers.0.attention = dense(layers.0.both, encoder.layers.0.attention.output.dense.weight, _)" ROWS});
+}
+
+/* With nothing between them. */
+static void what_one_attention_gives_is_anothers_operand(void **state) {
+    EQUAL(
+        {"layers.0.self_attention",
+         "@\nlayers.0.doubled = add(layers.0.self_attention, layers.0.self_attention) : f32[1,16,8] layer=0"
+         "\nlayers.0.other = local_attention(layers.0.doubled, layers.0.doubled, layers.0.doubled, mask) heads=2 "
+         "head_size=4 chunk=4 before=0 after=0 causal=1 : f32[1,16,8] layer=0"},
+        {"layers.0.attention",
+         "layers.0.attention = dense(layers.0.other, encoder.layers.0.attention.output.dense.weight, _)" ROWS});
 }
 
 static void no_mask(void **state) {
@@ -334,6 +356,9 @@ int main(void) {
                                         teardown),
         cmocka_unit_test_setup_teardown(results_go_through_a_norm, setup, teardown),
         cmocka_unit_test_setup_teardown(one_value_is_two_operands, setup, teardown),
+        cmocka_unit_test_setup_teardown(two_attentions_have_the_same_operands, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_one_attention_gives_is_anothers_operand, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(no_mask, setup, teardown),
         cmocka_unit_test_setup_teardown(operands_of_another_layer, setup, teardown),
         cmocka_unit_test_setup_teardown(what_cannot_be_shown, setup, teardown),

@@ -29,6 +29,7 @@ typedef struct {
     bool plain;            /* without attention: dense layers in its place */
     bool tied;             /* all layers have the first one's feed-forward */
     bool turned;           /* y + x for x + y in layer 1: its first stream is not written over */
+    unsigned second;       /* another attention in each layer, with these of the first one's */
     bool drops;            /* at the spec's rates */
     uint32_t labels;       /* classes */
     uint32_t first_row;    /* less 5, of the step */
@@ -100,6 +101,58 @@ static void turn(sample_t *t, graph_t *g) {
     must(t, edit_finish(&e, t->d));
 }
 
+enum {
+    OPERAND_0 = 1, /* the projected value of query_key, or query */
+    OPERAND_1 = 2, /* of key */
+    OPERAND_2 = 4, /* of value */
+    WEIGHTS = 8,   /* the matrices of what it projects itself */
+    RESULT = 16,   /* both results are added up, and their sum goes through one matrix */
+    WINDOW = 32,   /* all that it may see; else it sees fewer keys */
+    SECOND = 64
+};
+
+static void share_operands(edit_t *e, gnode_t *more, unsigned second) {
+    static const struct {
+        const char *name;
+        unsigned bit;
+    } operands[] = {
+        {"query_key", OPERAND_0}, {"query", OPERAND_0}, {"key", OPERAND_1}, {"value", OPERAND_2}};
+    for (int i = 0; i < 4; i++) {
+        gnode_t *n = edit_node(e, operands[i].name);
+        if (!n || second & operands[i].bit) continue;
+        gnode_t *own = edit_copy(e, n, arena_printf(e->g->arena, "second_%s", operands[i].name));
+        if (!(second & WEIGHTS))
+            own->in[1] =
+                edit_copy(e, n->in[1], arena_printf(e->g->arena, "second.%s", operands[i].name));
+        for (int k = 0; k < more->n_in; k++)
+            if (more->in[k] == n) more->in[k] = own;
+    }
+    if (more->op != G_LSH_ATTENTION) return;
+    gnode_t *hash = edit_copy(e, more->in[2]->in[0], "second_buckets");
+    more->in[2] = edit_copy(e, more->in[2], "second_sorted_idx");
+    more->in[2]->in[0] = hash;
+    hash->in[0] = more->in[0];
+}
+
+static void add_second(sample_t *t, graph_t *g, unsigned second) {
+    edit_t e = {g, 0};
+    for (gnode_t *self; (self = edit_node(&e, "self_attention")); e.layer++) {
+        gnode_t *more = edit_copy(&e, self, "second_attention"), *out = edit_node(&e, "attention");
+        share_operands(&e, more, second);
+        if (!(second & WINDOW)) more->before = 0;
+        if (second & RESULT) {
+            out->in[0] = edit_add(&e, G_ADD, "both", self, more, NULL);
+            continue;
+        }
+        gnode_t *sum = edit_node(&e, "y1"), *own = edit_copy(&e, out, "second_output");
+        own->in[0] = more;
+        own->in[1] = edit_copy(&e, out->in[1], "second.output");
+        gnode_t *both = edit_add(&e, G_ADD, "y1_second", sum, own, NULL);
+        edit_replace(&e, sum, both, both);
+    }
+    must(t, edit_finish(&e, t->d));
+}
+
 /* Its train step in place of a forward. */
 static graph_t *derive(sample_t *t, graph_t *g) {
     graph_options_t o = {.batch = g->batch,
@@ -113,6 +166,7 @@ static graph_t *derive(sample_t *t, graph_t *g) {
     if (t->model->plain) make_plain(t, g);
     if (t->model->tied) tie(t, g);
     if (t->model->turned) turn(t, g);
+    if (t->model->second) add_second(t, g, t->model->second);
     graph_gradient_options_t by = {0};
     bool *keep = ARENA_ARRAY(t->a, bool, g->n_nodes);
     for (size_t i = 0; t->model->keeps && i < g->n_nodes; i++)
@@ -329,6 +383,7 @@ static void check(const model_t *m) {
 #define SIZES                                                                                      \
     HEADS "local_attn_chunk_length: 8\nlsh_attn_chunk_length: 8\nmax_position_embeddings: 64\n"
 #define TABLE "axial_pos_embds: false\n"
+#define DROPS "local_attention_probs_dropout_prob: 0.2\nlsh_attention_probs_dropout_prob: 0.3\n"
 #define GRID  "axial_pos_shape: [8, 4]\naxial_pos_embds_dim: [7, 17]\n"
 
 static void dense_layers(void **state) {
@@ -417,6 +472,27 @@ static void a_stream_that_stays(void **state) {
                      .brief = true});
 }
 
+static bool keeps_all_of_attention(const gnode_t *n);
+
+/* Two attentions of a layer with one projection, or two of one matrix: gradients of both are added up. */
+static void attentions_that_share(void **state) {
+    (void)state;
+    static const unsigned shared[] = {OPERAND_2, OPERAND_0 | WINDOW, WEIGHTS,
+                                      OPERAND_0 | OPERAND_1 | OPERAND_2 | WINDOW,
+                                      OPERAND_2 | RESULT};
+    for (size_t i = 0; i < sizeof shared / sizeof *shared; i++)
+        check(&(model_t){.text = LM SIZES GRID DROPS "attn_layers: [local, lsh]\n"
+                                                     "num_hashes: 2\nnum_buckets: 4\n",
+                         .batch = 2,
+                         .length = 16,
+                         .labels = 19,
+                         .second = SECOND | shared[i],
+                         .drops = i % 2,
+                         .keeps = i % 2 ? keeps_all_of_attention : NULL,
+                         .brief = true,
+                         .compiled = i == 0});
+}
+
 /* One param of several layers: sums of sums. */
 static void tied_layers(void **state) {
     (void)state;
@@ -446,8 +522,6 @@ static void chunks(void **state) {
                               .plain = true},
                    long_form ? BOTH : sizes[i].forms);
 }
-
-#define DROPS "local_attention_probs_dropout_prob: 0.2\nlsh_attention_probs_dropout_prob: 0.3\n"
 
 /* Of each kind, with dropout of probabilities: more chunks before than there are, none, and one chunk that is all. */
 static void attentions(void **state) {
@@ -781,6 +855,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(deep_layers),
         cmocka_unit_test(a_stream_that_stays),
         cmocka_unit_test(tied_layers),
+        cmocka_unit_test(attentions_that_share),
         cmocka_unit_test(attention_layers),
         cmocka_unit_test(attentions),
         cmocka_unit_test(attentions_of_any_length),

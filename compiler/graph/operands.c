@@ -1,0 +1,265 @@
+/* Operands of attention, each its own.
+ *
+ * Kernels leave an operand by heads, where one attention finds it in one role. In: any graph. Out: that graph, if all
+ * operands are read so; else a copy of it, in which what several attentions read, or one in two roles, stands once for each
+ * of them: a dense layer that only attentions read is done again, of anything else there is a PART that is all of it. The
+ * same of rows that lie between two attentions with nothing before or behind them. Values stay what they are, to the bit,
+ * and gradients are added up by the nodes that did that before.
+ *
+ * Made for what lowers a graph and lays out its weights, and seen by nobody else: it has the same inputs, params and outputs
+ * under the same names. */
+#include "graph/ops.h"
+
+#include <string.h>
+
+typedef enum { NO_ROLE, QUERY, KEY, VALUE, RESULT } role_t; /* RESULT: the gradient of it */
+
+/* What an input is to the attention that a mixer belongs to; what is missing is no operand. */
+static const unsigned char roles[G_COUNT][G_MAX_INPUTS] = {
+    [G_LSH_ATTENTION] = {QUERY, VALUE},
+    [G_LOCAL_ATTENTION] = {QUERY, KEY, VALUE},
+    [G_EXACT_ATTENTION] = {QUERY, KEY, VALUE},
+    [G_LSH_HASH] = {QUERY},
+    [G_LSH_LSE] = {QUERY},
+    [G_LOCAL_LSE] = {QUERY, KEY},
+    [G_EXACT_LSE] = {QUERY, KEY},
+    [G_LSH_ATTENTION_GRAD] = {RESULT, NO_ROLE, NO_ROLE, QUERY, VALUE},
+    [G_LOCAL_ATTENTION_GRAD] = {RESULT, NO_ROLE, NO_ROLE, QUERY, KEY, VALUE},
+    [G_EXACT_ATTENTION_GRAD] = {RESULT, NO_ROLE, NO_ROLE, QUERY, KEY, VALUE},
+    [G_LSH_STEP] = {QUERY, VALUE},
+    [G_LOCAL_STEP] = {QUERY, KEY, VALUE},
+    [G_LSH_KEEP] = {QUERY, VALUE},
+    [G_LOCAL_KEEP] = {KEY, VALUE},
+};
+
+static role_t role_of(const gnode_t *n, int k) {
+    role_t role = roles[n->op][k];
+    if (!n->in[k] || graph_kind(n->in[k]) != K_ROW) return NO_ROLE;
+    return role == KEY && n->shared_qk ? QUERY : role;
+}
+
+/* An operand as one attention reads it. */
+typedef struct own {
+    const gnode_t *attention;
+    role_t role;
+    gnode_t *operand;
+    struct own *next;
+} own_t;
+
+/* Arrays are by id of the nodes of `from`. */
+typedef struct {
+    const graph_t *from;
+    graph_t *g;
+    const gnode_t **attention; /* that a mixer belongs to */
+    const gnode_t **first;     /* of an operand: whose it was first; and as what */
+    role_t *role;
+    bool *shared;    /* others read it too, in another role, or it is what another gives */
+    bool *elsewhere; /* whoever is no mixer reads it */
+    gnode_t **to;
+    own_t **own;
+} operands_t;
+
+/* ---- whose ------------------------------------------------------------------------------------------ */
+
+static bool is_attention(const gnode_t *n) {
+    return n->op == G_LSH_ATTENTION || n->op == G_LOCAL_ATTENTION || n->op == G_EXACT_ATTENTION ||
+           graph_is_step(n);
+}
+
+static bool is_gradient(const gnode_t *n) {
+    return n->op == G_LSH_ATTENTION_GRAD || n->op == G_LOCAL_ATTENTION_GRAD ||
+           n->op == G_EXACT_ATTENTION_GRAD;
+}
+
+/* Of what a backward pass makes again, the forward's: they are read alike. */
+static const gnode_t *first_made(const graph_t *g, const gnode_t *attention) {
+    static const char again[] = "again.";
+    size_t n = sizeof again - 1;
+    if (strncmp(attention->name, again, n) != 0) return attention;
+    const gnode_t *made = graph_find(g, attention->name + n);
+    return made && made->op == attention->op ? made : attention;
+}
+
+static const gnode_t *input_in(const gnode_t *n, role_t role) {
+    for (int k = 0; k < n->n_in; k++)
+        if (role_of(n, k) == role) return n->in[k];
+    return NULL;
+}
+
+/* Whether what is kept for a cache is of this attention. */
+static bool is_kept_of(const gnode_t *keep, const gnode_t *attention) {
+    if (!is_attention(attention) || graph_is_step(attention)) return false;
+    for (int k = 0; k < 2; k++)
+        if (input_in(attention, role_of(keep, k)) != keep->in[k]) return false;
+    return true;
+}
+
+/* Of several with the same operands the first keeps what the first attention has. */
+static const gnode_t *kept_of(const graph_t *g, const gnode_t *keep) {
+    int before = 0;
+    for (int i = 0; i < keep->id; i++) {
+        const gnode_t *n = g->nodes[i];
+        before += n->op == keep->op && n->in[0] == keep->in[0] && n->in[1] == keep->in[1];
+    }
+    for (size_t i = 0; i < g->n_nodes; i++)
+        if (is_kept_of(keep, g->nodes[i]) && before-- == 0) return g->nodes[i];
+    return keep;
+}
+
+/* What only prepares an attention stands before it; of several the first counts. */
+static void find_attentions(operands_t *o) {
+    for (size_t i = o->from->n_nodes; i-- > 0;) {
+        const gnode_t *n = o->from->nodes[i];
+        if (is_attention(n)) o->attention[i] = n;
+        if (is_gradient(n)) o->attention[i] = n->in[1];
+        if (graph_is_keep(n)) o->attention[i] = kept_of(o->from, n);
+        for (int k = 0; o->attention[i] && k < n->n_in; k++) {
+            const gnode_t *x = n->in[k];
+            if (x && graph_kind(x) == K_MIX && !is_attention(x) && !is_gradient(x))
+                o->attention[x->id] = o->attention[i];
+        }
+        if (o->attention[i]) o->attention[i] = first_made(o->from, o->attention[i]);
+    }
+}
+
+/* ---- which ------------------------------------------------------------------------------------------- */
+
+static bool is_mixed(const gnode_t *x) {
+    return x && (is_attention(x) || is_gradient(x));
+}
+
+/* Whether the rows n begin with what another attention gives; NULL: with what two give. */
+static bool begins_elsewhere(const operands_t *o, const gnode_t *n, const gnode_t *attention) {
+    for (int k = 0; k < n->n_in && graph_kind(n) == K_ROW; k++) {
+        if (!is_mixed(n->in[k])) continue;
+        const gnode_t *own = o->attention[n->in[k]->id];
+        if (attention && own != attention) return true;
+        attention = own;
+    }
+    return false;
+}
+
+static bool meets_two(const operands_t *o, const gnode_t *n) {
+    return begins_elsewhere(o, n, NULL);
+}
+
+static bool find_shared(operands_t *o) {
+    bool any = false;
+    for (size_t i = 0; i < o->from->n_nodes; i++) {
+        const gnode_t *n = o->from->nodes[i];
+        any = any || meets_two(o, n);
+        for (int k = 0; k < n->n_in; k++) {
+            const gnode_t *x = n->in[k], *whose = o->attention[i];
+            if (!x) continue;
+            if (graph_kind(n) != K_MIX) o->elsewhere[x->id] = true;
+            role_t role = whose ? role_of(n, k) : NO_ROLE;
+            if (role == NO_ROLE) continue;
+            bool other = o->first[x->id] && (o->first[x->id] != whose || o->role[x->id] != role);
+            if (other || begins_elsewhere(o, x, whose)) o->shared[x->id] = any = true;
+            if (o->first[x->id]) continue;
+            o->first[x->id] = whose;
+            o->role[x->id] = role;
+        }
+    }
+    return any;
+}
+
+/* ---- the copy ----------------------------------------------------------------------------------------- */
+
+static const char *free_name(const graph_t *from, const graph_t *g, const char *name) {
+    for (int k = 2;; k++) {
+        const char *own = arena_printf(g->arena, "%s_%d", name, k);
+        if (!graph_find(from, own) && !graph_find(g, own)) return own;
+    }
+}
+
+/* A dense layer that only attentions read is computed head by head, and takes no memory but its operand's. */
+static bool is_made_again(const operands_t *o, const gnode_t *x) {
+    bool bias = x->n_in > 2 && x->in[2];
+    return x->op == G_DENSE && !bias && !o->elsewhere[x->id] && !is_mixed(x->in[0]);
+}
+
+static gnode_t *all_of(operands_t *o, const gnode_t *x) {
+    const char *name = free_name(o->from, o->g, x->name); /* while all nodes have theirs */
+    gnode_t *n = graph_append(o->g, G_PART);
+    *n = (gnode_t){.id = n->id,
+                   .op = G_PART,
+                   .name = name,
+                   .layer = x->layer,
+                   .type = x->type,
+                   .rank = x->rank,
+                   .n_in = 1,
+                   .in = {o->to[x->id]},
+                   .at = x->at,
+                   .width = x->shape[x->rank - 1].c};
+    memcpy(n->shape, x->shape, sizeof n->shape);
+    return n;
+}
+
+static gnode_t *made_again(operands_t *o, const gnode_t *x) {
+    const char *name = free_name(o->from, o->g, x->name);
+    gnode_t *n = graph_append(o->g, x->op);
+    int id = n->id;
+    *n = *x;
+    n->id = id;
+    n->name = name;
+    n->trace = NULL;
+    for (int k = 0; k < n->n_in; k++)
+        if (x->in[k]) n->in[k] = o->to[x->in[k]->id];
+    return n;
+}
+
+/* Whoever reads it first has it as it is, if nothing stands in the way. */
+static gnode_t *operand_for(operands_t *o, const gnode_t *x, const gnode_t *whose, role_t role) {
+    own_t **at = &o->own[x->id];
+    for (; *at; at = &(*at)->next)
+        if ((*at)->attention == whose && (*at)->role == role) return (*at)->operand;
+    bool first = at == &o->own[x->id];
+    own_t *own = *at = ARENA_NEW(o->g->arena, own_t);
+    own->attention = whose;
+    own->role = role;
+    if (first && !is_mixed(x) && !begins_elsewhere(o, x, whose)) own->operand = o->to[x->id];
+    else own->operand = is_made_again(o, x) ? made_again(o, x) : all_of(o, x);
+    return own->operand;
+}
+
+static gnode_t *input_for(operands_t *o, const gnode_t *n, int k) {
+    const gnode_t *x = n->in[k], *whose = o->attention[n->id];
+    if (!x) return NULL;
+    role_t role = whose ? role_of(n, k) : NO_ROLE;
+    if (role != NO_ROLE && o->shared[x->id]) return operand_for(o, x, whose, role);
+    if (meets_two(o, n) && is_mixed(x)) return operand_for(o, x, n, NO_ROLE);
+    return o->to[x->id];
+}
+
+static void copy(operands_t *o, const gnode_t *from) {
+    gnode_t *in[G_MAX_INPUTS];
+    for (int k = 0; k < from->n_in; k++) in[k] = input_for(o, from, k);
+    gnode_t *n = graph_append(o->g, from->op);
+    int id = n->id;
+    *n = *from;
+    n->id = id;
+    for (int k = 0; k < n->n_in; k++) n->in[k] = in[k];
+    o->to[from->id] = n;
+}
+
+const graph_t *graph_with_own_operands(arena_t *a, const graph_t *g) {
+    size_t n = g->n_nodes;
+    operands_t o = {.from = g,
+                    .attention = ARENA_ARRAY(a, const gnode_t *, n),
+                    .first = ARENA_ARRAY(a, const gnode_t *, n),
+                    .role = ARENA_ARRAY(a, role_t, n),
+                    .shared = ARENA_ARRAY(a, bool, n),
+                    .elsewhere = ARENA_ARRAY(a, bool, n)};
+    find_attentions(&o);
+    if (!find_shared(&o)) return g;
+    o.to = ARENA_ARRAY(a, gnode_t *, n);
+    o.own = ARENA_ARRAY(a, own_t *, n);
+    o.g = ARENA_NEW(a, graph_t);
+    *o.g = *g;
+    o.g->arena = a;
+    o.g->nodes = NULL;
+    o.g->n_nodes = o.g->cap_nodes = 0;
+    for (size_t i = 0; i < n; i++) copy(&o, g->nodes[i]);
+    return o.g;
+}
