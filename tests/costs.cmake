@@ -2,7 +2,7 @@
 # for the end alone. It learns that by itself in a build folder's first run; this is for that run. The first pattern that
 # a test's name matches counts.
 set(test_costs
-    lower_train_steps 60   cli_verify 55   cli_pages 40   cli_product 45   cli_generate 45   golden_.*_identical 38   cli_flags 38
+    lower_train_steps_kept 50   lower_train_steps 20   cli_verify 55   cli_pages 40   cli_product 45   cli_generate 45   golden_.*_identical 38   cli_flags 38
     cli_graph 30   cli_specs 28   cli_machine_code 28   library_decode 25   cli_gradients_product 25   cli_learn_product 22   lower_edited_steps 25
     lower_limits 22   cli_sweep 21   cli_bench 19   cli_linear 18   cli_score 18   cli_trust 18   cli_tune 17   emit_programs 18
     emit_ops 20   golden_.*_gradients_one 18   lower_tiles 16   cli_explain 15   library_memory 15   library_install 15
