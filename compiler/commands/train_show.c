@@ -43,14 +43,16 @@ static void put_time(double seconds, sbuf_t *out) {
 }
 
 /* Of a run that diverges, too: 39 digits before the point would be all of the line. */
-static const char *loss_text(arena_t *a, double loss) {
-    return arena_printf(a, fabs(loss) < 1e5 ? "%.4f" : "%.4g", loss);
+static void put_number(double x, sbuf_t *out) {
+    sbuf_printf(out, fabs(x) < 1e5 ? "%.4f" : "%.4g", x);
 }
 
 static void put_loss(const metric_t *row, sbuf_t *out) {
-    arena_t *a = arena_new();
-    sbuf_printf(out, "loss %s (%s)", loss_text(a, row->loss), loss_text(a, row->smoothed));
-    arena_free(a);
+    sbuf_puts(out, "loss ");
+    put_number(row->loss, out);
+    sbuf_puts(out, " (");
+    put_number(row->smoothed, out);
+    sbuf_puts(out, ")");
 }
 
 static void put_speed(const training_t *t, sbuf_t *out) {
@@ -116,11 +118,13 @@ void show_step(training_t *t, const metric_t *row) {
 }
 
 static void put_held(const training_t *t, const metric_t *row, sbuf_t *out) {
-    arena_t *a = arena_new();
-    sbuf_printf(out, "  held out: loss %s", loss_text(a, row->eval_loss));
-    if (isfinite(row->eval_bits))
-        sbuf_printf(out, ", %s bits per byte", loss_text(a, row->eval_bits));
-    arena_free(a);
+    sbuf_puts(out, "  held out: loss ");
+    put_number(row->eval_loss, out);
+    if (isfinite(row->eval_bits)) {
+        sbuf_puts(out, ", ");
+        put_number(row->eval_bits, out);
+        sbuf_puts(out, " bits per byte");
+    }
     if (isfinite(row->accuracy)) sbuf_printf(out, ", accuracy %.2f %%", 100 * row->accuracy);
     if (isfinite(row->f1)) sbuf_printf(out, ", F1 %.4f", row->f1);
     if (isfinite(row->sequences) && t->spec->train.task)

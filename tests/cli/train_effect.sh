@@ -1,21 +1,8 @@
 #!/bin/sh
 # train: options that have no effect are errors that say why, and what is wrong is told before the first step.
 . "$(dirname "$0")/lib.sh"
-cat >model.yaml <<'END'
-architectures: [ReformerModelWithLMHead]
-attn_layers: [local]
-is_decoder: true
-hidden_size: 16
-num_attention_heads: 1
-attention_head_size: 16
-feed_forward_size: 16
-vocab_size: 258
-axial_pos_shape: [8, 4]
-axial_pos_embds_dim: [8, 8]
-max_position_embeddings: 32
-local_attn_chunk_length: 8
-train: {batch_size: 2, steps: 4, optimizer: {lr: 0.01}, eval_windows: 4}
-END
+small_spec >model.yaml
+echo 'train: {batch_size: 2, steps: 4, optimizer: {lr: 0.01}, eval_windows: 4}' >>model.yaml
 for i in 1 2 3 4 5 6 7 8 9 10; do
     printf 'The quick brown fox %d jumps over the lazy dog, %d times in all.\n' $i $((i * i))
 done >text.txt
