@@ -101,8 +101,7 @@ static const gnode_t *first_of(const graph_t *g, gop_t op) {
 static bool is_causal(const graph_t *g) {
     for (size_t i = 0; i < g->n_nodes; i++) {
         const gnode_t *n = g->nodes[i];
-        bool attends =
-            n->op == G_LSH_ATTENTION || n->op == G_LOCAL_ATTENTION || n->op == G_EXACT_ATTENTION;
+        bool attends = graph_is_attention(n);
         if (attends && !n->causal) return false;
     }
     return true;

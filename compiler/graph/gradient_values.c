@@ -186,14 +186,10 @@ static bool is_norm(const gnode_t *n) {
     return n->op == G_LAYER_NORM || n->op == G_RMS_NORM;
 }
 
-static bool is_attention(const gnode_t *n) {
-    return n->op == G_LSH_ATTENTION || n->op == G_LOCAL_ATTENTION || n->op == G_EXACT_ATTENTION;
-}
-
 /* What the gradient of n needs of its input k. */
 static kept_kind_t kind_of_input(const gnode_t *n, int k) {
     if (!n->in[k] || graph_kind(n->in[k]) != K_ROW) return KEPT_NONE;
-    if (is_attention(n)) return KEPT_OPERANDS;
+    if (graph_is_attention(n)) return KEPT_OPERANDS;
     bool gate = n->op == G_MUL && n->in[k]->op != G_ACTIVATION;
     return n->op == G_ACTIVATION || gate ? KEPT_HIDDEN : KEPT_NONE;
 }
@@ -207,7 +203,7 @@ kept_kind_t *graph_kept_kinds(arena_t *a, const graph_t *g) {
     for (size_t i = 0; i < g->n_nodes; i++) {
         const gnode_t *n = g->nodes[i];
         if (stream[i] && heir[i]) kind[i] = KEPT_STREAMS;
-        else if (inside[i] && !stream[i] && is_attention(n)) kind[i] = KEPT_ATTENTION;
+        else if (inside[i] && !stream[i] && graph_is_attention(n)) kind[i] = KEPT_ATTENTION;
         else if (inside[i] && !stream[i] && is_norm(n)) kind[i] = KEPT_NORMED;
         for (int k = 0; k < n->n_in; k++) {
             kept_kind_t x = kind_of_input(n, k);

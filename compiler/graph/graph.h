@@ -132,8 +132,10 @@ typedef enum {
 kept_kind_t *graph_kept_kinds(arena_t *a, const graph_t *g); /* by id of a forward's nodes */
 /* o NULL: nothing is said. NULL after errors in d: no loss, an op without a derivative, a name that is taken. */
 graph_t *graph_gradient(arena_t *a, const graph_t *g, const graph_gradient_options_t *o, diag_t *d);
-bool graph_is_backward(const gnode_t *n); /* an op of the backward pass alone */
-bool graph_is_step(const gnode_t *n);     /* attention of one token, from a cache */
+bool graph_is_backward(const gnode_t *n);  /* an op of the backward pass alone */
+bool graph_is_attention(const gnode_t *n); /* of all tokens, of any kind */
+bool graph_is_attention_gradient(const gnode_t *n);
+bool graph_is_step(const gnode_t *n); /* attention of one token, from a cache */
 bool graph_is_state(const gnode_t *n);
 bool graph_is_keep(const gnode_t *n);    /* nobody has to read it */
 bool graph_check(graph_t *g, diag_t *d); /* infers all shapes again and compares */

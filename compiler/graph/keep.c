@@ -72,17 +72,13 @@ static bool keep(keeping_t *k, const gnode_t *attention, const gnode_t *step) {
     return graph_infer(k->g, state, k->d) && graph_infer(k->g, n, k->d);
 }
 
-static bool is_attention(const gnode_t *n) {
-    return n->op == G_LSH_ATTENTION || n->op == G_LOCAL_ATTENTION || n->op == G_EXACT_ATTENTION;
-}
-
 bool graph_keep(graph_t *g, const graph_t *step, diag_t *d) {
     keeping_t k = {.g = g, .step = step, .d = d};
     bool ok = true;
     int kept = 0, states = 0;
     for (size_t i = 0; i < g->n_nodes; i++) {
         gnode_t *n = g->nodes[i];
-        const gnode_t *of = is_attention(n) ? step_of(&k, n) : NULL;
+        const gnode_t *of = graph_is_attention(n) ? step_of(&k, n) : NULL;
         if (of) ok = keep(&k, n, of) && ok, kept++;
         add(&k, n);
     }

@@ -62,13 +62,7 @@ typedef struct {
 /* ---- whose ------------------------------------------------------------------------------------------ */
 
 static bool is_attention(const gnode_t *n) {
-    return n->op == G_LSH_ATTENTION || n->op == G_LOCAL_ATTENTION || n->op == G_EXACT_ATTENTION ||
-           graph_is_step(n);
-}
-
-static bool is_gradient(const gnode_t *n) {
-    return n->op == G_LSH_ATTENTION_GRAD || n->op == G_LOCAL_ATTENTION_GRAD ||
-           n->op == G_EXACT_ATTENTION_GRAD;
+    return graph_is_attention(n) || graph_is_step(n);
 }
 
 /* Of what a backward pass makes again, the forward's: they are read alike. */
@@ -88,7 +82,7 @@ static const gnode_t *input_in(const gnode_t *n, role_t role) {
 
 /* Whether what is kept for a cache is of this attention. */
 static bool is_kept_of(const gnode_t *keep, const gnode_t *attention) {
-    if (!is_attention(attention) || graph_is_step(attention)) return false;
+    if (!graph_is_attention(attention)) return false;
     for (int k = 0; k < 2; k++)
         if (input_in(attention, role_of(keep, k)) != keep->in[k]) return false;
     return true;
@@ -111,11 +105,11 @@ static void find_attentions(operands_t *o) {
     for (size_t i = o->from->n_nodes; i-- > 0;) {
         const gnode_t *n = o->from->nodes[i];
         if (is_attention(n)) o->attention[i] = n;
-        if (is_gradient(n)) o->attention[i] = n->in[1];
+        if (graph_is_attention_gradient(n)) o->attention[i] = n->in[1];
         if (graph_is_keep(n)) o->attention[i] = kept_of(o->from, n);
         for (int k = 0; o->attention[i] && k < n->n_in; k++) {
             const gnode_t *x = n->in[k];
-            if (x && graph_kind(x) == K_MIX && !is_attention(x) && !is_gradient(x))
+            if (x && graph_kind(x) == K_MIX && !is_attention(x) && !graph_is_attention_gradient(x))
                 o->attention[x->id] = o->attention[i];
         }
         if (o->attention[i]) o->attention[i] = first_made(o->from, o->attention[i]);
@@ -125,7 +119,7 @@ static void find_attentions(operands_t *o) {
 /* ---- which ------------------------------------------------------------------------------------------- */
 
 static bool is_mixed(const gnode_t *x) {
-    return x && (is_attention(x) || is_gradient(x));
+    return x && (is_attention(x) || graph_is_attention_gradient(x));
 }
 
 /* Whether the rows n begin with what another attention gives; NULL: with what two give. */

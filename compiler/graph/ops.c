@@ -108,6 +108,15 @@ const gnode_t *graph_positions(const gnode_t *n) {
     return takes && n->n_in > 1 ? n->in[1] : NULL;
 }
 
+bool graph_is_attention(const gnode_t *n) {
+    return n->op == G_LSH_ATTENTION || n->op == G_LOCAL_ATTENTION || n->op == G_EXACT_ATTENTION;
+}
+
+bool graph_is_attention_gradient(const gnode_t *n) {
+    return n->op == G_LSH_ATTENTION_GRAD || n->op == G_LOCAL_ATTENTION_GRAD ||
+           n->op == G_EXACT_ATTENTION_GRAD;
+}
+
 bool graph_is_step(const gnode_t *n) {
     return n->op == G_LSH_STEP || n->op == G_LOCAL_STEP;
 }

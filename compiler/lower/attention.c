@@ -79,7 +79,7 @@ static void read_hash(lower_t *L, attention_t *a) {
 /* The attention's gradient and what it divides by are of the attention; a backward pass keeps buckets, as a cache does. */
 static bool belongs_to(const gnode_t *n, const gnode_t *attention) {
     if (n == attention || graph_is_keep(n) || n->op == G_PACK_BUCKETS) return true;
-    return is_attention_lse(n) || (is_attention_gradient(n) && n->in[1] == attention);
+    return is_attention_lse(n) || (graph_is_attention_gradient(n) && n->in[1] == attention);
 }
 
 /* A gradient is computed by what its attention says. */
@@ -108,7 +108,7 @@ static const gnode_t *hash_of(const gnode_t *sort) {
 /* Kernels take the caller's mask, and sort by the buckets of their own queries. n: an attention, or the gradient of one that
  * stands. */
 static bool check_inputs(lower_t *L, const gnode_t *n) {
-    bool step = graph_is_step(n), stands = is_attention_gradient(n);
+    bool step = graph_is_step(n), stands = graph_is_attention_gradient(n);
     const gnode_t *attention = stands ? n->in[1] : n;
     const gnode_t *mask = step ? NULL : attention_input(n, 3);
     if (!step && (!mask || mask->op != G_PAD_MASK || !mask->in[0]))
@@ -171,7 +171,7 @@ static bool read_gradient(lower_t *L, attention_t *a) {
     const gnode_t *n = NULL;
     for (int i = 0; i < readers->n; i++) {
         const gnode_t *reader = readers->at[i];
-        if (!is_attention_gradient(reader) || reader->in[1] != a->node) continue;
+        if (!graph_is_attention_gradient(reader) || reader->in[1] != a->node) continue;
         if (n) return no_kernel(L, reader, "of which another is asked for");
         n = reader;
     }
@@ -193,7 +193,7 @@ static bool read_gradient(lower_t *L, attention_t *a) {
 
 /* Of an attention whose result the forward has kept: its gradient. */
 static bool stands(const lower_t *L, const gnode_t *n) {
-    return is_attention_gradient(n) && is_handed_on(L->regions, n->in[1], n) &&
+    return graph_is_attention_gradient(n) && is_handed_on(L->regions, n->in[1], n) &&
            mixers[n->in[1]->op].lower;
 }
 

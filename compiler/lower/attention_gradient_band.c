@@ -10,7 +10,7 @@ static const region_t *region_of(const lower_t *L, const gnode_t *n) {
 static const gnode_t *gradient_of(const lower_t *L, const gnode_t *attention) {
     const nodes_t *readers = &L->regions->readers[attention->id];
     for (int i = 0; i < readers->n; i++)
-        if (is_attention_gradient(readers->at[i])) return readers->at[i];
+        if (graph_is_attention_gradient(readers->at[i])) return readers->at[i];
     return NULL;
 }
 
@@ -35,7 +35,7 @@ typedef struct {
 } pair_t;
 static pair_t pair_of(const lower_t *L, const region_t *mix) {
     const gnode_t *n = mix->nodes.at[0];
-    if (is_attention_gradient(n)) return (pair_t){n->in[1], n};
+    if (graph_is_attention_gradient(n)) return (pair_t){n->in[1], n};
     return (pair_t){n, gradient_of(L, n)};
 }
 

@@ -31,10 +31,6 @@ static bool is_forward(const lower_t *L, const gnode_t *n) {
     return n->id < L->regions->backward;
 }
 
-static bool is_attention_op(const gnode_t *n) {
-    return n->op == G_LSH_ATTENTION || n->op == G_LOCAL_ATTENTION || n->op == G_EXACT_ATTENTION;
-}
-
 static bool backward_mixes(const lower_t *L, const gnode_t *n) {
     const nodes_t *readers = &L->regions->readers[n->id];
     for (int i = 0; i < readers->n; i++)
@@ -72,7 +68,7 @@ static const gnode_t *attention_with(const lower_t *L, const gnode_t *x, gop_t o
 
 /* All members' kept operands are those of one class of the forward, and of one member. */
 static bool find_forward(lower_t *L, attention_t *a, const gnode_t *n) {
-    const gnode_t *own = is_attention_gradient(n) ? n->in[1] : NULL, *before = NULL;
+    const gnode_t *own = graph_is_attention_gradient(n) ? n->in[1] : NULL, *before = NULL;
     if (own && is_forward(L, own)) before = own;
     for (int k = 0; k < a->node->n_in; k++) {
         const gnode_t *x = attention_input(n, k);
@@ -107,8 +103,8 @@ bool find_kept(lower_t *L, attention_t *a) {
 /* ---- places -------------------------------------------------------------------------------------------------------- */
 
 static const region_t *in_class(const lower_t *L, const gnode_t *n, const class_t *class) {
-    if (is_attention_gradient(n)) n = n->in[1];
-    const region_t *region = is_attention_op(n) ? L->regions->of_node[n->id] : NULL;
+    if (graph_is_attention_gradient(n)) n = n->in[1];
+    const region_t *region = graph_is_attention(n) ? L->regions->of_node[n->id] : NULL;
     return region && region->class == class ? region : NULL;
 }
 

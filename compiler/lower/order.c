@@ -135,8 +135,8 @@ typedef struct {
 /* An attention's gradient, or what goes on with it. Who reads its result comes before: gradients then stand where that did. */
 static bool is_behind_attention(const region_t *region) {
     for (int i = 0; i < region->reads.n; i++)
-        if (is_attention_gradient(region->reads.at[i])) return true;
-    return is_attention_gradient(region->nodes.at[0]);
+        if (graph_is_attention_gradient(region->reads.at[i])) return true;
+    return graph_is_attention_gradient(region->nodes.at[0]);
 }
 
 /* Whether a, of two that may be last, is to be that rather than b, which stands behind it in the graph. */

@@ -102,13 +102,8 @@ bool is_attention_lse(const gnode_t *n) {
     return n->op == G_LSH_LSE || n->op == G_LOCAL_LSE || n->op == G_EXACT_LSE;
 }
 
-bool is_attention_gradient(const gnode_t *n) {
-    return n->op == G_LSH_ATTENTION_GRAD || n->op == G_LOCAL_ATTENTION_GRAD ||
-           n->op == G_EXACT_ATTENTION_GRAD;
-}
-
 const gnode_t *attention_input(const gnode_t *n, int k) {
-    if (is_attention_gradient(n)) k += 3; /* dy, y, lse */
+    if (graph_is_attention_gradient(n)) k += 3; /* dy, y, lse */
     return k < n->n_in ? n->in[k] : NULL;
 }
 
@@ -122,7 +117,7 @@ static const gnode_t *attention_of(const cut_t *c, const gnode_t *mix) {
         if (!next) return mix;
         mix = next;
     }
-    return is_attention_gradient(mix) ? mix->in[1] : mix;
+    return graph_is_attention_gradient(mix) ? mix->in[1] : mix;
 }
 
 /* ---- what is computed together -------------------------------------------------------------------- */
@@ -298,7 +293,7 @@ static bool is_mixed_up(const cut_t *c, const region_t *region) {
     for (int i = 0; i < region->reads.n; i++) {
         const gnode_t *x = region->reads.at[i];
         if (graph_kind(x) != K_MIX) continue;
-        if (is_attention_gradient(x)) x = x->in[1];
+        if (graph_is_attention_gradient(x)) x = x->in[1];
         if (met && met != x) return true;
         met = x;
     }

@@ -96,9 +96,8 @@ bool is_of_backward(const regions_t *r, const region_t *region);
 bool is_handed_on(const regions_t *r, const gnode_t *x, const gnode_t *reader);
 /* Where a node that is computed in its own region finds n: several ADDs of one region each have their own. */
 int home_read_by(const regions_t *r, const gnode_t *reader, const gnode_t *n);
-/* Mixers of the backward pass that belong to an attention: what its soft maximum divides by; its gradient. */
+/* What the soft maximum of an attention divides by, for the backward pass. */
 bool is_attention_lse(const gnode_t *n);
-bool is_attention_gradient(const gnode_t *n);
 /* Input k of an attention; of a gradient, what stands in its place there. NULL: it is missing. */
 const gnode_t *attention_input(const gnode_t *n, int k);
 int nodes_find(const nodes_t *list, const gnode_t *n); /* -1: not there */

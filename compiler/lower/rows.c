@@ -59,7 +59,7 @@ static buffer_t *gradient_rows(const rows_t *r, const gnode_t *n) {
 
 /* Columns of rows that stand somewhere, or those of a slice with zeros behind them. */
 static bool copied_rows(lower_t *L, builder_t *b, rows_t *r, const gnode_t *n) {
-    bool apart = is_attention_gradient(n->in[0]);
+    bool apart = graph_is_attention_gradient(n->in[0]);
     buffer_t *from = apart ? gradient_rows(r, n) : source_rows(L, b, r, n, n->in[0]);
     if (!from) return is_missing(L, n);
     buffer_t *to = scratch_tile(L, b, r, n);

@@ -204,7 +204,7 @@ static void schedule_piece(sched_t *s, const region_t *region) {
         trace_before(s->L, s->trace, s->b, region);
         launch_stages(s, region, group, launch_label(s, p->into->name, "project"));
         trace_after(s->L, s->trace, s->b, region, s->layer);
-    } else if (p->own && is_attention_gradient(region->nodes.at[0])) {
+    } else if (p->own && graph_is_attention_gradient(region->nodes.at[0])) {
         band_t band = band_of(s, region);
         if (p->own->stands && p->own->lsh && !p->own->exact) schedule_sorted(s, &band, group);
         schedule_gradient(s, region);
