@@ -27,7 +27,7 @@ typedef enum { /* their numbers in the counter */
                TASK_COUNT
 } task_kind_t;
 
-typedef enum { SPLIT_TRAIN, SPLIT_VALIDATION, SPLIT_TEST } task_split_t;
+typedef enum { SPLIT_TRAIN, SPLIT_VALIDATION } task_split_t;
 
 typedef struct {
     task_kind_t kind;

@@ -56,93 +56,102 @@ static void pair(const key_info_t *k, sbuf_t *out) {
     sbuf_puts(out, "}");
 }
 
+static void list_of_integers(const key_info_t *k, sbuf_t *out) {
+    sbuf_printf(out, "\"type\": \"array\", \"minItems\": 1, \"maxItems\": %d, \"items\": {",
+                MAX_AXIAL);
+    bounded(k, "integer", out);
+    sbuf_puts(out, "}");
+}
+
+static void list_of_words(const key_info_t *k, int max, sbuf_t *out) {
+    sbuf_printf(out, "\"type\": \"array\", \"minItems\": 1, \"maxItems\": %d, \"items\": {", max);
+    choice(k->words, out);
+    sbuf_puts(out, "}");
+}
+
+static void or_null(const key_info_t *k, const char *type, sbuf_t *out) {
+    sbuf_puts(out, "\"anyOf\": [{");
+    bounded(k, type, out);
+    sbuf_puts(out, "}, {\"type\": \"null\"}]");
+}
+
+static void number_or_pair(const key_info_t *k, sbuf_t *out) {
+    sbuf_puts(out, "\"anyOf\": [{");
+    bounded(k, "number", out);
+    sbuf_puts(out, "}, {");
+    pair(k, out);
+    sbuf_puts(out, "}]");
+}
+
+static void product_or_list(const key_info_t *k, sbuf_t *out) {
+    sbuf_puts(out, "\"anyOf\": [{\"type\": \"string\", \"pattern\": \"^[a-z_ *]+$\"}, {");
+    list_of_words(k, REFORMER_FACTORS, out);
+    sbuf_puts(out, "}]");
+}
+
+static void word_or_size(const key_info_t *k, sbuf_t *out) {
+    sbuf_puts(out, "\"anyOf\": [{");
+    choice(k->words, out);
+    sbuf_puts(out, "}, {\"type\": \"string\", \"pattern\": \"^ *[0-9.]\"}, "
+                   "{\"type\": \"number\", \"minimum\": 1}]");
+}
+
+static void type_of(const key_info_t *k, sbuf_t *out);
+
+static void layer_settings(sbuf_t *out) {
+    sbuf_printf(out,
+                "\"type\": [\"array\", \"null\"], \"maxItems\": %d, \"items\": {\"type\": "
+                "[\"object\", \"null\"], \"additionalProperties\": false, \"properties\": {",
+                MAX_LAYERS);
+    for (int i = 0; layer_keys[i] != KEY_COUNT; i++) {
+        sbuf_printf(out, "%s\"%s\": {", i ? ", " : "", schema[layer_keys[i]].name);
+        type_of(&schema[layer_keys[i]], out);
+        sbuf_puts(out, "}");
+    }
+    sbuf_puts(out, "}}");
+}
+
+/* Of kinds whose keys are all alike. */
+static const char *const same_types[] = {
+    [KIND_BOOL] = "\"type\": \"boolean\"",
+    [KIND_MODEL_TYPE] = "\"const\": \"reformer\"",
+    [KIND_LABELS] =
+        "\"type\": [\"object\", \"null\"], \"propertyNames\": {\"pattern\": \"^[0-9]+$\"}",
+    [KIND_NAME] = "\"type\": [\"string\", \"null\"], \"pattern\": \"^[A-Za-z][A-Za-z0-9_]{0,62}$\"",
+    [KIND_STRING] = "\"type\": \"string\", \"minLength\": 1",
+    [KIND_TEXT] = "\"type\": [\"string\", \"null\"], \"pattern\": \"^(bytes|sentencepiece:.+)$\"",
+    [KIND_PATTERNS] = "\"type\": [\"string\", \"array\", \"null\"], \"minLength\": 1, "
+                      "\"items\": {\"type\": \"string\", \"minLength\": 1}",
+    [KIND_BYTES] = "\"type\": [\"string\", \"number\", \"null\"]",
+    [KIND_FLOPS] = "\"type\": [\"string\", \"number\", \"null\"]",
+    [KIND_NOTHING] = "\"maxProperties\": 0, \"maxItems\": 0",
+    [KIND_ANYTHING] = ""};
+
 static void type_of(const key_info_t *k, sbuf_t *out) {
+    if ((size_t)k->kind < sizeof same_types / sizeof *same_types && same_types[k->kind]) {
+        sbuf_puts(out, same_types[k->kind]);
+        return;
+    }
     switch (k->kind) {
     case KIND_INT: bounded(k, "integer", out); break;
     case KIND_REAL: bounded(k, "number", out); break;
     case KIND_INT_NULL:
-    case KIND_LAYER_COUNT:
-    case KIND_REAL_NULL:
-        sbuf_puts(out, "\"anyOf\": [{");
-        bounded(k, k->kind == KIND_REAL_NULL ? "number" : "integer", out);
-        sbuf_puts(out, "}, {\"type\": \"null\"}]");
-        break;
-    case KIND_BOOL: sbuf_puts(out, "\"type\": \"boolean\""); break;
+    case KIND_LAYER_COUNT: or_null(k, "integer", out); break;
+    case KIND_REAL_NULL: or_null(k, "number", out); break;
     case KIND_WORD: choice(k->words, out); break;
-    case KIND_INTS:
-        sbuf_printf(out, "\"type\": \"array\", \"minItems\": 1, \"maxItems\": %d, \"items\": {",
-                    MAX_AXIAL);
-        bounded(k, "integer", out);
-        sbuf_puts(out, "}");
-        break;
+    case KIND_INTS: list_of_integers(k, out); break;
     case KIND_BUCKETS: number_or_list(k, MAX_FACTORS, "{\"type\": \"null\"}", out); break;
     case KIND_TOKENS: number_or_list(k, 0, "{\"type\": \"null\"}", out); break;
     case KIND_LENGTH: number_or_list(k, MAX_LENGTHS, "{\"enum\": [\"dynamic\", null]}", out); break;
-    case KIND_LAYERS:
-        sbuf_printf(out, "\"type\": \"array\", \"minItems\": 1, \"maxItems\": %d, \"items\": {",
-                    MAX_LAYERS);
-        choice(k->words, out);
-        sbuf_puts(out, "}");
-        break;
+    case KIND_LAYERS: list_of_words(k, MAX_LAYERS, out); break;
     case KIND_ARCHITECTURES: word_or_list(k, 1, out); break;
     case KIND_TARGETS: word_or_list(k, MAX_TARGETS, out); break;
-    case KIND_MODEL_TYPE: sbuf_puts(out, "\"const\": \"reformer\""); break;
-    case KIND_LAYER_SETTINGS:
-        sbuf_printf(out,
-                    "\"type\": [\"array\", \"null\"], \"maxItems\": %d, \"items\": {\"type\": "
-                    "[\"object\", \"null\"], \"additionalProperties\": false, \"properties\": {",
-                    MAX_LAYERS);
-        for (int i = 0; layer_keys[i] != KEY_COUNT; i++) {
-            sbuf_printf(out, "%s\"%s\": {", i ? ", " : "", schema[layer_keys[i]].name);
-            type_of(&schema[layer_keys[i]], out);
-            sbuf_puts(out, "}");
-        }
-        sbuf_puts(out, "}}");
-        break;
-    case KIND_LABELS:
-        sbuf_puts(
-            out,
-            "\"type\": [\"object\", \"null\"], \"propertyNames\": {\"pattern\": \"^[0-9]+$\"}");
-        break;
-    case KIND_NAME:
-        sbuf_puts(
-            out, "\"type\": [\"string\", \"null\"], \"pattern\": \"^[A-Za-z][A-Za-z0-9_]{0,62}$\"");
-        break;
-    case KIND_STRING: sbuf_puts(out, "\"type\": \"string\", \"minLength\": 1"); break;
-    case KIND_TEXT:
-        sbuf_puts(out,
-                  "\"type\": [\"string\", \"null\"], \"pattern\": \"^(bytes|sentencepiece:.+)$\"");
-        break;
-    case KIND_PATTERNS:
-        sbuf_puts(out, "\"type\": [\"string\", \"array\", \"null\"], \"minLength\": 1, "
-                       "\"items\": {\"type\": \"string\", \"minLength\": 1}");
-        break;
+    case KIND_LAYER_SETTINGS: layer_settings(out); break;
     case KIND_PAIR: pair(k, out); break;
-    case KIND_EPS:
-        sbuf_puts(out, "\"anyOf\": [{");
-        bounded(k, "number", out);
-        sbuf_puts(out, "}, {");
-        pair(k, out);
-        sbuf_puts(out, "}]");
-        break;
-    case KIND_FACTORS:
-        sbuf_printf(out,
-                    "\"anyOf\": [{\"type\": \"string\", \"pattern\": \"^[a-z_ *]+$\"}, {\"type\": "
-                    "\"array\", \"minItems\": 1, \"maxItems\": %d, \"items\": {",
-                    REFORMER_FACTORS);
-        choice(k->words, out);
-        sbuf_puts(out, "}}]");
-        break;
-    case KIND_MEMORY:
-        sbuf_puts(out, "\"anyOf\": [{");
-        choice(k->words, out);
-        sbuf_puts(out, "}, {\"type\": \"string\", \"pattern\": \"^ *[0-9.]\"}, "
-                       "{\"type\": \"number\", \"minimum\": 1}]");
-        break;
-    case KIND_BYTES:
-    case KIND_FLOPS: sbuf_puts(out, "\"type\": [\"string\", \"number\", \"null\"]"); break;
-    case KIND_NOTHING: sbuf_puts(out, "\"maxProperties\": 0, \"maxItems\": 0"); break;
-    case KIND_ANYTHING: break;
+    case KIND_EPS: number_or_pair(k, out); break;
+    case KIND_FACTORS: product_or_list(k, out); break;
+    case KIND_MEMORY: word_or_size(k, out); break;
+    default: bug("kind %d of '%s' has no type", (int)k->kind, k->name);
     }
 }
 
