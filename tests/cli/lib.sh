@@ -10,6 +10,7 @@
 #   absent FILE… / present FILE…       what exists
 #   end_when SIGNAL CONDITION…         sends $pid the signal when the condition holds, or after $patience / 20 s; its exit
 #                                      code is $code then
+#   trains NAME CODE PATTERN ARGUMENTS…        a check of `train` by the reference, which compiles nothing
 #   small_spec                         on stdout, a language model of bytes that compiles in no time: 32 tokens
 #   finish                             exit code of the script
 #
@@ -106,6 +107,12 @@ end_when() {
     kill -"$end_by" $pid
     wait $pid
     code=$?
+}
+
+trains() {
+    trained=$1 code_wanted=$2 pattern_wanted=$3
+    shift 3
+    check "$trained" "$code_wanted" "$pattern_wanted" "$REFORMERC" train --backend reference --threads 1 "$@"
 }
 
 small_spec() {
