@@ -606,6 +606,15 @@ int64_t reformer_items(const reformer_desc_t *desc, const reformer_io_t *io);
  * other rows then, and no one share is right for both: such a micro-batch is a step of its own, and among others
  * REFORMER_E_LABEL. 0: there is no such row, or it is another model. io: one that reformer_items() takes. */
 int reformer_half_items(const reformer_desc_t *desc, const reformer_io_t *io);
+/* What a step of io[n] is, for whoever derives micro-batches otherwise. Labels of all of them; else a code, and *at is the
+ * micro-batch that it is about, n: all of them, none of which has a label. */
+int reformer_step_items(const reformer_desc_t *desc, const reformer_io_t *io, size_t n,
+                        int64_t *items, size_t *at);
+/* Calls derive for each that has a label, in order: as reformer_train_accumulate(). dropout_row is set, and io->loss points to
+ * where its loss is to go. Its code, if it is none, ends the step. loss: the mean over all labels. */
+typedef int reformer_derive_t(void *ctx, const reformer_io_t *io, double share, int first);
+int reformer_step_derive(const reformer_desc_t *desc, const reformer_io_t *io, size_t n,
+                         int64_t items, reformer_derive_t *derive, void *ctx, double *loss);
 /* Checksum and number of NaN and infinities of weights that have changed since their file was written. */
 int reformer_sign_weights(const reformer_desc_t *desc, void *weights, size_t bytes);
 

@@ -289,38 +289,14 @@ int reformer_train_update(reformer_trainer_t *t, int threads, const reformer_poo
 
 /* ---- a step ----------------------------------------------------------------------------------- */
 
-static int count_items(const reformer_trainer_t *t, const reformer_io_t *io, size_t n,
-                       int64_t *items) {
-    *items = 0;
-    for (size_t i = 0; i < n; i++) {
-        int64_t own = reformer_items(t->model->desc, &io[i]);
-        if (own < 0) return (int)-own;
-        if (n > 1 && reformer_half_items(t->model->desc, &io[i])) return REFORMER_E_LABEL;
-        *items += own;
-    }
-    return *items ? REFORMER_OK : REFORMER_E_LABEL;
-}
+typedef struct {
+    reformer_trainer_t *t;
+    void *workspace;
+} derivation_t;
 
-/* All micro-batches; the loss is their mean by labels. */
-static int accumulate_all(reformer_trainer_t *t, const reformer_io_t *io, size_t n, int64_t items,
-                          double *loss, void *workspace) {
-    uint32_t rows = 0;
-    int first = 1;
-    *loss = 0;
-    for (size_t i = 0; i < n; i++) {
-        reformer_io_t mine = io[i];
-        float own = 0;
-        double share = (double)reformer_items(t->model->desc, &io[i]) / (double)items;
-        mine.dropout_row = rows;
-        if (!mine.loss) mine.loss = &own;
-        rows += (uint32_t)(io[i].batch ? io[i].batch : (size_t)t->model->desc->batch);
-        if (share == 0) continue;
-        int error = reformer_train_accumulate(t, &mine, share, first, workspace);
-        if (error) return error;
-        *loss += share * (double)*mine.loss;
-        first = 0;
-    }
-    return REFORMER_OK;
+static int derive(void *ctx, const reformer_io_t *io, double share, int first) {
+    const derivation_t *d = (const derivation_t *)ctx;
+    return reformer_train_accumulate(d->t, io, share, first, d->workspace);
 }
 
 int reformer_train_step(reformer_trainer_t *t, const reformer_io_t *io, size_t n,
@@ -331,9 +307,11 @@ int reformer_train_step(reformer_trainer_t *t, const reformer_io_t *io, size_t n
     if (!io || n == 0) return REFORMER_E_ARGUMENT;
     if (!report) report = &own;
     *report = (reformer_train_report_t){.step = t->step, .bad = -1};
-    error = count_items(t, io, n, &report->items);
+    size_t at;
+    error = reformer_step_items(t->model->desc, io, n, &report->items, &at);
     if (error) return error;
-    error = accumulate_all(t, io, n, report->items, &report->loss, workspace);
+    derivation_t d = {t, workspace};
+    error = reformer_step_derive(t->model->desc, io, n, report->items, derive, &d, &report->loss);
     if (error) {
         move_rotations(t, 0);
         return error;

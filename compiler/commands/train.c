@@ -124,7 +124,7 @@ static bool make_plan(training_t *t) {
          forwards = t->feed.data != NULL;
     inputs_t in = {0};
     if (t->feed.file && !feed_take(t, 0)) return false;
-    in.labels_f32 = (float *)t->feed.micros[0].io.labels_f32;
+    in.labels_f32 = (float *)t->feed.micros[0].labels_f32;
     if (!t->s->model.graphs) training_sizes(t->spec);
     session_plan_t want = {.name = "model",
                            .exact_length = t->feed.length,

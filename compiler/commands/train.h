@@ -29,21 +29,16 @@
 
 /* ---- what is learnt ------------------------------------------------------------------------------ */
 
-/* One micro-batch: the inputs of its train step, and what its loss is a mean over. */
-typedef struct {
-    reformer_io_t io;
-    double items; /* labels that count; of heads that have none token by token rows */
-} micro_t;
-
 typedef struct {
     int64_t rows, length; /* of a micro-batch */
     int64_t
         n; /* micro-batches of a step that are this rank's: number k of them is number k * ranks + rank of
                            * the step */
-    int rank, ranks;      /* this one; of how many */
-    micro_t *micros;      /* [n], of the step that was taken last */
-    double *items, *mine; /* [n * ranks], of all micro-batches of that step; [n], of these */
-    st_file_t *file;      /* --batches; NULL: data */
+    int rank, ranks;       /* this one; of how many */
+    reformer_io_t *micros; /* [n], of the step that was taken last: inputs and labels */
+    double *items,
+        *mine; /* what losses are means of: [n * ranks], of all micro-batches of that step; [n], of these */
+    st_file_t *file; /* --batches; NULL: data */
     int64_t n_batches;
     const char *path;
     arena_t *scratch; /* of the file's micro-batches */

@@ -38,7 +38,7 @@ static st_tensor_t slice(const st_tensor_t *t, int64_t n, int64_t k) {
     return part;
 }
 
-static bool take_file_batch(training_t *t, int64_t k, micro_t *m) {
+static bool take_file_batch(training_t *t, int64_t k, reformer_io_t *io) {
     feed_t *f = &t->feed;
     const facts_t *facts = &t->s->model.facts;
     const char *shown =
@@ -51,8 +51,8 @@ static bool take_file_batch(training_t *t, int64_t k, micro_t *m) {
     bool ok = batch && inputs_take(&in, f->scratch, facts, batch, shown, t->d);
     st_close(batch);
     if (!ok) return false;
-    inputs_give(&in, &m->io);
-    m->io.positions = in.positions;
+    inputs_give(&in, io);
+    io->positions = in.positions;
     if (facts->head == ARCH_QA ? in.start_positions != NULL : in.labels || in.labels_f32)
         return true;
     return wrong(f, facts->head == ARCH_QA ? "start_positions and end_positions" : "labels",
@@ -77,9 +77,9 @@ bool feed_file_take(training_t *t, int64_t step) {
 static bool check_all(training_t *t) {
     bool fine = true;
     for (int64_t k = 0; fine && k < t->feed.n_batches; k++) {
-        micro_t m = {0};
+        reformer_io_t io = {0};
         renew_scratch(&t->feed);
-        fine = take_file_batch(t, k, &m);
+        fine = take_file_batch(t, k, &io);
     }
     return fine;
 }

@@ -28,8 +28,8 @@ static bool take_data(training_t *t, int64_t step) {
     for (int64_t k = 0; k < f->n; k++) {
         data_batch_t *b = &f->batches[k];
         if (!data_rows(f->data, step, feed_micro(t, k) * f->rows, f->rows, b, t->d)) return false;
-        f->micros[k].io = batch_io(b);
-        f->micros[k].io.positions = b->offset ? b->begins : NULL;
+        f->micros[k] = batch_io(b);
+        f->micros[k].positions = b->offset ? b->begins : NULL;
     }
     return true;
 }
@@ -257,7 +257,7 @@ bool feed_open(training_t *t) {
     f->ranks = ranks_size(t->ranks);
     if (!t->o->given[OPT_BATCHES_FILE] && !feed_rows_fit(t, t->spec->train.batch_size))
         return false;
-    f->micros = ARENA_ARRAY(t->arena, micro_t, f->n);
+    f->micros = ARENA_ARRAY(t->arena, reformer_io_t, f->n);
     f->items = ARENA_ARRAY(t->arena, double, feed_micros(t));
     f->mine = ARENA_ARRAY(t->arena, double, f->n);
     return t->o->given[OPT_BATCHES_FILE] ? feed_file_open(t) : open_data(t);
@@ -266,13 +266,14 @@ bool feed_open(training_t *t) {
 /* What the k-th loss of step `of` is a mean over. Of question answering the mean is over starts and over ends. */
 static bool count_items(training_t *t, int64_t of, int64_t k) {
     const feed_t *f = &t->feed;
-    micro_t *m = &f->micros[k];
-    m->items = (double)exec_learner_items(t->learner, &m->io);
-    if (m->items < 0) {
-        diag_error(t->d, NOWHERE, "%s", reformer_strerror((int)-m->items));
+    const reformer_io_t *io = &f->micros[k];
+    int64_t items = exec_learner_items(t->learner, io);
+    if (items < 0) {
+        diag_error(t->d, NOWHERE, "%s", reformer_strerror((int)-items));
         return false;
     }
-    if (feed_micros(t) == 1 || !exec_learner_half_items(t->learner, &m->io)) return true;
+    f->mine[k] = (double)items;
+    if (feed_micros(t) == 1 || !exec_learner_half_items(t->learner, io)) return true;
     diag_error(t->d, IN_FILE(f->path),
                "micro-batch %lld: a row of which the start counts or the end, and the other is "
                "behind the last token; a step of several micro-batches cannot weigh it",
@@ -288,10 +289,8 @@ bool feed_take(training_t *t, int64_t step) {
     memset(f->micros, 0, (size_t)f->n * sizeof *f->micros);
     if (!(f->file ? feed_file_take(t, of) : take_data(t, of))) return false;
     if (!t->learner) return true;
-    for (int64_t k = 0; k < f->n; k++) {
+    for (int64_t k = 0; k < f->n; k++)
         if (!count_items(t, of, k)) return false;
-        f->mine[k] = f->micros[k].items;
-    }
     return feed_gather(t, f->mine, f->items);
 }
 

@@ -39,19 +39,6 @@ static bool no_labels(const training_t *t) {
     return false;
 }
 
-/* The gradients of this rank's k-th micro-batch, and its loss. */
-static bool derive_one(training_t *t, int64_t k, double share, bool first, double *loss) {
-    micro_t *m = &t->feed.micros[k];
-    float mean = 0;
-    m->io.threads = t->s->threads;
-    m->io.pool = pool_interface(t->s->pool);
-    m->io.loss = &mean;
-    m->io.dropout_row = (uint32_t)(feed_micro(t, k) * t->feed.rows);
-    if (!exec_learn_gradients(t->learner, &m->io, share, first, t->d)) return false;
-    *loss = (double)mean;
-    return true;
-}
-
 static ranks_form_t form_of(const training_t *t) {
     if (t->o->backend == BACKEND_REFERENCE) return RANKS_DOUBLE;
     return t->s->plan->targets[0]->fma ? RANKS_FUSED : RANKS_TWICE;
@@ -71,6 +58,19 @@ static void take_gaps(const training_t *t) {
     }
 }
 
+/* The gradients of this rank's k-th micro-batch by themselves, and its loss; they are told of as they come. */
+static bool derive_one(training_t *t, int64_t k, double *loss) {
+    reformer_io_t io = t->feed.micros[k];
+    float mean = 0;
+    io.ready = take_ready;
+    io.ready_ctx = t->ranks;
+    io.loss = &mean;
+    io.dropout_row = (uint32_t)(feed_micro(t, k) * t->feed.rows);
+    if (!exec_learn_gradients(t->learner, &io, 1, true, t->d)) return false;
+    *loss = (double)mean;
+    return true;
+}
+
 /* As one rank does it that has all micro-batches: each is added to those before it, wherever it was derived. What is derived
  * goes to the others while the rest is. */
 static bool derive_together(training_t *t, double all, double *losses) {
@@ -83,18 +83,22 @@ static bool derive_together(training_t *t, double all, double *losses) {
         for (int q = 0; q < f->ranks; q++) shares[q] = f->items[k * f->ranks + q] / all;
         ok = ranks_begin(t->ranks, form_of(t), sum, shares, n, k + 1 == f->n, t->d);
         if (ok) take_gaps(t);
-        f->micros[k].io.ready = take_ready;
-        f->micros[k].io.ready_ctx = t->ranks;
-        ok = ok && derive_one(t, k, 1, true, &losses[k]) && ranks_end(t->ranks, t->d);
+        ok = ok && derive_one(t, k, &losses[k]) && ranks_end(t->ranks, t->d);
     }
     heap_free(shares);
     return ok;
 }
 
-static bool derive_alone(training_t *t, double all, double *losses) {
-    for (int64_t k = 0; k < t->feed.n; k++)
-        if (!derive_one(t, k, t->feed.items[k] / all, k == 0, &losses[k])) return false;
-    return true;
+/* The same for the loss. */
+static bool derive_in_ranks(training_t *t, double all, double *loss) {
+    const feed_t *f = &t->feed;
+    int64_t n = feed_micros(t);
+    double *losses = heap_new((size_t)(f->n + n), sizeof *losses), *every = losses + f->n;
+    bool ok = derive_together(t, all, losses) && feed_gather(t, losses, every);
+    for (int64_t m = 0; ok && m < n; m++)
+        if (f->items[m] > 0) *loss += f->items[m] / all * every[m];
+    heap_free(losses);
+    return ok;
 }
 
 /* The loss is the mean over the labels of the whole step, however it is cut into micro-batches. */
@@ -102,14 +106,12 @@ static bool derive(training_t *t, double *loss) {
     const feed_t *f = &t->feed;
     double all = feed_items(t);
     if (!(all > 0)) return no_labels(t);
-    int64_t n = feed_micros(t);
-    double *losses = heap_new((size_t)(f->n + n), sizeof *losses), *every = losses + f->n;
-    bool ok = (f->ranks > 1 ? derive_together : derive_alone)(t, all, losses) &&
-              feed_gather(t, losses, every);
-    for (int64_t m = 0; ok && m < n; m++)
-        if (f->items[m] > 0) *loss += f->items[m] / all * every[m];
-    heap_free(losses);
-    return ok;
+    for (int64_t k = 0; k < f->n; k++) {
+        f->micros[k].threads = t->s->threads;
+        f->micros[k].pool = pool_interface(t->s->pool);
+    }
+    if (f->ranks > 1) return derive_in_ranks(t, all, loss);
+    return exec_learn_step(t->learner, f->micros, (size_t)f->n, (int64_t)all, loss, t->d);
 }
 
 static bool take_step(training_t *t, metric_t *row) {

@@ -240,6 +240,31 @@ bool exec_learner_half_items(const exec_learner_t *l, const reformer_io_t *io) {
     return reformer_half_items(&l->desc, io);
 }
 
+int exec_learner_step_items(const exec_learner_t *l, const reformer_io_t *io, size_t n,
+                            int64_t *items, size_t *at) {
+    return reformer_step_items(&l->desc, io, n, items, at);
+}
+
+typedef struct {
+    exec_learner_t *l;
+    diag_t *d;
+} derivation_t;
+
+static int derive(void *ctx, const reformer_io_t *io, double share, int first) {
+    const derivation_t *x = ctx;
+    return exec_learn_run(x->l, io, share, first, x->d);
+}
+
+int exec_learn_run_step(exec_learner_t *l, const reformer_io_t *io, size_t n, int64_t items,
+                        double *loss, diag_t *d) {
+    return reformer_step_derive(&l->desc, io, n, items, derive, &(derivation_t){l, d}, loss);
+}
+
+bool exec_learn_step(exec_learner_t *l, const reformer_io_t *io, size_t n, int64_t items,
+                     double *loss, diag_t *d) {
+    return exec_went_well(exec_learn_run_step(l, io, n, items, loss, d), d);
+}
+
 float *exec_learner_sum(exec_learner_t *l, size_t *floats) {
     *floats = (size_t)l->plan->gradients->data_end / sizeof(float);
     return l->sum;

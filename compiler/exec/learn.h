@@ -26,6 +26,13 @@ int exec_learn_run(exec_learner_t *l, const reformer_io_t *io, double share, boo
 /* As reformer_items() and reformer_half_items() of this model: what shares are of, and where there is none. */
 int64_t exec_learner_items(const exec_learner_t *l, const reformer_io_t *io);
 bool exec_learner_half_items(const exec_learner_t *l, const reformer_io_t *io);
+int exec_learner_step_items(const exec_learner_t *l, const reformer_io_t *io, size_t n,
+                            int64_t *items, size_t *at); /* as reformer_step_items() */
+/* All gradients of a step, as reformer_step_derive(). False after an error in d; the same: a code, as exec_learn_run(). */
+bool exec_learn_step(exec_learner_t *l, const reformer_io_t *io, size_t n, int64_t items,
+                     double *loss, diag_t *d);
+int exec_learn_run_step(exec_learner_t *l, const reformer_io_t *io, size_t n, int64_t items,
+                        double *loss, diag_t *d);
 /* That sum, for whoever adds to it what other processes have: floats, as plan->gradients says. */
 float *exec_learner_sum(exec_learner_t *l, size_t *floats);
 

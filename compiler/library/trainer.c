@@ -59,29 +59,13 @@ typedef struct {
     reformer_train_report_t *report;
 } step_t;
 
-static size_t rows_of(const reformerc_trainer_t *t, const reformer_io_t *io) {
-    return io->batch ? io->batch : (size_t)t->m->plan->batch;
-}
-
-/* Those without a label that counts are passed over. */
-static int accumulate(const step_t *s, diag_t *d) {
-    reformerc_trainer_t *t = s->t;
-    size_t rows = 0;
-    bool first = true;
-    for (size_t i = 0; i < s->n; i++) {
-        reformer_io_t io = context_io(t->c, &s->io[i]);
-        float loss = 0;
-        double share = (double)exec_learner_items(t->learner, &io) / (double)s->report->items;
-        io.dropout_row = (uint32_t)rows;
-        if (!io.loss) io.loss = &loss;
-        rows += rows_of(t, &io);
-        if (share == 0) continue;
-        int code = exec_learn_run(t->learner, &io, share, first, d);
-        if (code != REFORMER_OK) return code;
-        s->report->loss += share * (double)*io.loss;
-        first = false;
-    }
-    return REFORMER_OK;
+/* With the context's threads where the caller names none. */
+static int derive(const step_t *s, diag_t *d) {
+    reformer_io_t *io = heap_new(s->n, sizeof *io);
+    for (size_t i = 0; i < s->n; i++) io[i] = context_io(s->t->c, &s->io[i]);
+    int code = exec_learn_run_step(s->t->learner, io, s->n, s->report->items, &s->report->loss, d);
+    heap_free(io);
+    return code;
 }
 
 static int64_t number_of(const reformerc_trainer_t *t, const char *name) {
@@ -115,14 +99,11 @@ static int run_step(void *arg, diag_t *d) {
     const step_t *s = arg;
     exec_learner_t *l = s->t->learner;
     *s->report = (reformer_train_report_t){.step = exec_learner_step(l), .bad = -1};
-    for (size_t i = 0; i < s->n; i++) {
-        int64_t items = exec_learner_items(l, &s->io[i]);
-        if (items < 0) return (int)-items;
-        if (s->n > 1 && exec_learner_half_items(l, &s->io[i])) return half_rows(i, d);
-        s->report->items += items;
-    }
-    if (s->report->items == 0) return REFORMER_E_LABEL;
-    int code = accumulate(s, d);
+    size_t at;
+    int code = exec_learner_step_items(l, s->io, s->n, &s->report->items, &at);
+    if (code == REFORMER_E_LABEL && at < s->n) return half_rows(at, d);
+    if (code != REFORMER_OK) return code;
+    code = derive(s, d);
     if (code == REFORMER_OK) code = update(s, d);
     exec_learner_evaluates(l, true);
     return code;
