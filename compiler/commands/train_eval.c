@@ -64,17 +64,23 @@ static void judge_classes(const training_t *t, tally_t *y, const reformer_io_t *
     }
 }
 
+/* NaN: no row is of this class, and none was taken for it. */
 static double f1_of(const tally_t *y, int64_t class) {
     double all = y->given[class] + y->found[class];
-    return all > 0 ? 2 * y->both[class] / all : 0;
+    return all > 0 ? 2 * y->both[class] / all : NAN;
 }
 
-/* Of two classes that of the second, as is usual; of more their mean. */
+/* Of two classes that of the second, as is usual; of more the mean of those that there are. */
 static double f1(const tally_t *y, int64_t labels) {
     if (labels == 2) return f1_of(y, 1);
-    double sum = 0;
-    for (int64_t k = 0; k < labels; k++) sum += f1_of(y, k);
-    return sum / (double)labels;
+    double sum = 0, n = 0;
+    for (int64_t k = 0; k < labels; k++) {
+        double one = f1_of(y, k);
+        if (!isfinite(one)) continue;
+        sum += one;
+        n++;
+    }
+    return sum / n;
 }
 
 /* ---- windows -------------------------------------------------------------------------------------- */

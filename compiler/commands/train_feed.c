@@ -93,7 +93,8 @@ static bool are_names(const spec_t *s) {
     return false;
 }
 
-/* like: the table whose classes' numbers this one has, too; NULL: those of the model, if it has names. */
+/* like: the table whose classes' numbers this one has, too; NULL: those of the model, if it has names. A token of bytes is
+ * any byte; SentencePiece would read what is no text as unknown, and say nothing. */
 static tsv_t *open_table(training_t *t, const char *path, const tsv_t *like,
                          const data_options_t *o) {
     const spec_t *s = t->spec;
@@ -103,9 +104,12 @@ static tsv_t *open_table(training_t *t, const char *path, const tsv_t *like,
                          .label_column = s->train.label_column,
                          .labels = are_names(s) ? s->label_names : NULL,
                          .n_labels = t->s->model.facts.labels,
-                         .length = o->length};
+                         .length = o->length,
+                         .utf8 = !text_is_bytes(t->text),
+                         .learnt = !like && !t->o->given[OPT_EVAL_ONLY]};
     int64_t n = 0;
     const char *const *names = like ? tsv_labels(like, &n) : NULL;
+    how.numbers = like && !names && !how.labels;
     if (names) how.labels = names;
     if (names) how.n_labels = n;
     return tsv_open(path, &how, t->d);

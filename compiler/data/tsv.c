@@ -10,6 +10,7 @@
 #include "support/format.h"
 #include "support/hash.h"
 #include "support/heap.h"
+#include "support/utf8.h"
 
 typedef struct {
     const char *at;
@@ -120,14 +121,34 @@ static bool find_columns(reader_t *r, word_t first, bool *is_header) {
     return false;
 }
 
+/* Whether a column of a line is UTF-8; otherwise an error that says where it is not. */
+static bool is_utf8(reader_t *r, word_t w, int number, int column) {
+    const char *p = w.at, *end = w.at + w.n;
+    for (size_t n; p < end; p += n)
+        if ((n = utf8_char(p, end)) == 0) break;
+    if (p == end) return true;
+    diag_error(r->d, (srcloc_t){r->path, number, 1}, "byte %zu of column %d, 0x%02x, is not UTF-8",
+               (size_t)(p - w.at) + 1, column + 1, (unsigned char)*p);
+    diag_hint(r->d, "iconv -f LATIN1 -t UTF-8, if that is what the file is");
+    return false;
+}
+
+/* Of the lines behind an error, so that more of them are told at once. */
+static bool goes_on(const reader_t *r) {
+    return diag_errors(r->d) < DIAG_MOST_PRINTED;
+}
+
 static bool add_line(reader_t *r, word_t line, int number) {
     tsv_row_t row = {column(line, r->text), column(line, r->label), number, 0, 0, 0};
     int missing = row.text.n == SIZE_MAX ? r->text : row.label.n == SIZE_MAX ? r->label : -1;
     if (missing >= 0) {
         diag_error(r->d, (srcloc_t){r->path, number, 1}, "has no column %d", missing + 1);
         diag_hint(r->d, "columns are separated by tabs");
-        return diag_errors(r->d) < DIAG_MOST_PRINTED;
+        return goes_on(r);
     }
+    if (!is_utf8(r, row.label, number, r->label) ||
+        (r->o->utf8 && !is_utf8(r, row.text, number, r->text)))
+        return goes_on(r);
     tsv_t *t = r->t;
     ARENA_PUSH(t->arena, t->rows, t->n, t->cap) = row;
     return true;
@@ -190,6 +211,18 @@ static bool all_numbers(const reader_t *r) {
     return true;
 }
 
+/* Names without a row are nobody's to guess, and a model is saved with all of them. */
+static bool wrong_classes(reader_t *r) {
+    long long found = (long long)r->t->n_names;
+    diag_error(r->d, IN_FILE(r->path), "has %lld class%s, the model %lld ('num_labels')", found,
+               found == 1 ? "" : "es", (long long)r->o->n_labels);
+    if (found > 1)
+        diag_hint(r->d, "--set num_labels=%lld; column %d is taken for the label", found,
+                  r->label + 1);
+    else diag_hint(r->d, "column %d is taken for the label", r->label + 1);
+    return false;
+}
+
 /* The file's own names, sorted. */
 static bool collect_names(reader_t *r) {
     tsv_t *t = r->t;
@@ -203,11 +236,7 @@ static bool collect_names(reader_t *r) {
             t->names[t->n_names] = arena_strndup(t->arena, all[i].at, all[i].n);
         t->n_names++;
     }
-    if (t->n_names <= r->o->n_labels) return true;
-    diag_error(r->d, IN_FILE(r->path), "has %lld classes, the model %lld", (long long)t->n_names,
-               (long long)r->o->n_labels);
-    diag_hint(r->d, "column %d is taken for the label", r->label + 1);
-    return false;
+    return t->n_names == r->o->n_labels || wrong_classes(r);
 }
 
 static void copy_names(reader_t *r) {
@@ -235,12 +264,37 @@ static void unknown_class(reader_t *r, const tsv_row_t *row) {
     if (near) diag_hint(r->d, "did you mean '%s'?", near);
 }
 
+static const char *class_text(const tsv_t *t, int32_t class) {
+    return t->names ? t->names[class] : arena_printf(t->arena, "%d", (int)class);
+}
+
+/* Whether the rows can teach to tell classes apart; which of the model's they say nothing of. */
+static bool check_classes(reader_t *r) {
+    const tsv_t *t = r->t;
+    bool *is_there = ARENA_ARRAY(t->arena, bool, r->o->n_labels);
+    int64_t n = 0, first = 0;
+    for (size_t i = 0; i < t->n; i++) is_there[t->rows[i].class] = true;
+    for (int64_t k = 0; k < r->o->n_labels; k++) n += is_there[k];
+    if (!r->o->learnt || n == r->o->n_labels) return true;
+    if (n == 1) {
+        diag_error(r->d, IN_FILE(r->path),
+                   "all of its rows are of class '%s': nothing can be told apart",
+                   class_text(t, t->rows[0].class));
+        diag_hint(r->d, "column %d is taken for the label", r->label + 1);
+        return false;
+    }
+    while (is_there[first]) first++;
+    diag_warning(r->d, IN_FILE(r->path), "no row is of class '%s'%s", class_text(t, (int32_t)first),
+                 n + 1 < r->o->n_labels ? ", nor of others that the model has" : "");
+    return true;
+}
+
 static bool find_classes(reader_t *r) {
     tsv_t *t = r->t;
     int before = diag_errors(r->d);
     bool numbers = all_numbers(r);
     if (r->o->labels) copy_names(r);
-    else if (!numbers && !collect_names(r)) return false;
+    else if (!numbers && !r->o->numbers && !collect_names(r)) return false;
     for (size_t i = 0; i < t->n; i++) {
         tsv_row_t *row = &t->rows[i];
         row->class = find_name(t, row->label);
@@ -248,7 +302,7 @@ static bool find_classes(reader_t *r) {
         if (row->class < 0) unknown_class(r, row);
         if (diag_errors(r->d) - before >= DIAG_MOST_PRINTED) return false;
     }
-    return diag_errors(r->d) == before;
+    return diag_errors(r->d) == before && check_classes(r);
 }
 
 /* ---- ids ------------------------------------------------------------------------------------ */
@@ -276,7 +330,7 @@ static bool encode_row(reader_t *r, tsv_row_t *row) {
     if (row->n > 0) return true;
     diag_error(r->d, (srcloc_t){r->path, row->line, 1}, "has an empty text in column %d",
                r->text + 1);
-    return diag_errors(r->d) < DIAG_MOST_PRINTED;
+    return goes_on(r);
 }
 
 static bool encode_rows(reader_t *r) {

@@ -9,6 +9,9 @@
  *            names sorted by bytes get the numbers
  *   text     column `text`, `sentence` or `source`, else the first that is not the label's
  *
+ * Names of classes are UTF-8, since a model is saved with them; texts where `utf8` says so. A class that no row is of is a mistake
+ * where rows name them, and so is a table to be learnt whose rows are all of one class.
+ *
  * A text longer than `length` keeps its beginning: Hugging Face's classifier reads the first token. */
 #ifndef REFORMERC_DATA_TSV_H
 #define REFORMERC_DATA_TSV_H
@@ -31,6 +34,9 @@ typedef struct {
     const char *const *labels;              /* [n_labels] the model's names; NULL: it has none */
     int64_t n_labels;                       /* classes of the model */
     int64_t length;                         /* most tokens of a row */
+    bool numbers;                           /* labels are numbers, as those of another table */
+    bool utf8;                              /* texts are UTF-8; false: any bytes */
+    bool learnt;                            /* classes are to be told apart by it */
 } tsv_options_t;
 
 /* NULL after errors in d, each with the file's line. */

@@ -237,6 +237,17 @@ done >>table.tsv
 trains classifier 0 'accuracy 100.00 %, F1 1.0000' model.yaml --set 'architectures=[ReformerForSequenceClassification]' --set is_decoder=false \
     --text table.tsv --out classes --steps 40 --eval-every 20 --lr 0.02 --set train.eval_fraction=0.3
 json classes/last/config.json id2label.1 '"good"'
+# A table of one class teaches nothing, and says of a model what there is to say: no F1 of a class that nobody has or finds.
+grep -v good table.tsv >one.tsv
+trains one-class 1 "^one.tsv: error: has 1 class, the model 2 \\('num_labels'\\)$" model.yaml --set 'architectures=[ReformerForSequenceClassification]' \
+    --set is_decoder=false --text one.tsv --out x
+trains one-of-them 1 "^one.tsv: error: all of its rows are of class 'bad': nothing can be told apart$" classes/last --text one.tsv --out x
+trains one-judged 0 '' classes/last --text table.tsv --eval-text one.tsv --eval-only
+says '^eval_accuracy 1.000000$'
+if grep -q eval_f1 .out; then fail 'F1 of a class that is not there'; fi
+printf 'label\ttext\nj\344\ta day\nno\ta night\n' >latin.tsv
+trains not-utf-8 1 '^latin.tsv:2:1: error: byte 2 of column 1, 0xe4, is not UTF-8$' model.yaml --set 'architectures=[ReformerForSequenceClassification]' \
+    --set is_decoder=false --text latin.tsv --out x
 # Killed before the first checkpoint: it begins with the weights that it would have begun with, a new head included.
 tunes() { # DIR ARGUMENTS…
     dir=$1

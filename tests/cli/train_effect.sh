@@ -45,9 +45,9 @@ sed 's/eval_windows: 4/eval_every: 2, patience: 2/' model.yaml >patient.yaml
 trains patience-of-file 0 '' patient.yaml --text text.txt --out unjudged --eval-every 0
 trains standard-input 1 "^--text: error: '-' \\(standard input\\) is read once" model.yaml --text - --out x
 trains standard-eval 1 "^--eval-text: error: '-' \\(standard input\\) is read once" model.yaml --text text.txt --eval-text - --out x
-printf 'label\ttext\n1\ta day\n' >one.tsv
-trains one-row 1 '^one.tsv: error: of a table of 1 row none is left' model.yaml --set 'architectures=[ReformerForSequenceClassification]' \
-    --set is_decoder=false --text one.tsv --set train.eval_fraction=0.9 --out x
+printf 'label\ttext\n1\ta day\n0\ta night\n' >two.tsv
+trains two-rows 1 '^two.tsv: error: of a table of 2 rows none is left' model.yaml --set 'architectures=[ReformerForSequenceClassification]' \
+    --set is_decoder=false --text two.tsv --set train.eval_fraction=0.9 --out x
 absent x
 
 # ---- going on

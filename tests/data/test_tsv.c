@@ -127,7 +127,49 @@ static void test_classes(void **unused) {
     has_names(t, 3, stars);
     is_row(t, 1, "b", 2);
     tsv_free(t);
-    refused(&o, "a\tw\nb\tx\nc\ty\nd\tz\n", "has 4 classes, the model 3");
+    refused(&o, "a\tw\nb\tx\nc\ty\nd\tz\n", "has 4 classes, the model 3 ('num_labels')");
+    refused(&o, "a\tw\nb\tx\nc\ty\nd\tz\n",
+            "hint: --set num_labels=4; column 2 is taken for the label");
+    refused(&o, "a\tw\nb\tx\n", "has 2 classes, the model 3 ('num_labels')");
+    refused(&o, "a\tw\nb\tw\n", "has 1 class, the model 3 ('num_labels')");
+    o.numbers = true; /* those of another table, whose names nobody knows */
+    refused(&o, "a\tpos\nb\tneg\nc\tneutral\n", "t.tsv:1:1: error: 'pos' is no class");
+    tsv_free(open_with(&o, "a\t2\n"));
+}
+
+/* What is to be learnt has two classes at least; what is evaluated may have one. */
+static void test_classes_that_are_there(void **unused) {
+    (void)unused;
+    static const char *const names[] = {"yes", "no", "maybe"};
+    tsv_options_t o = options_of(3);
+    tsv_free(open_with(&o, "a\t1\nb\t1\n"));
+    o.learnt = true;
+    tsv_free(open_with(&o, "a\t1\nb\t0\nc\t2\n"));
+    refused(&o, "a\t1\nb\t1\n",
+            "t.tsv: error: all of its rows are of class '1': nothing can be told apart");
+    refused(&o, "a\t1\nb\t1\n", "hint: column 2 is taken for the label");
+    diag_t *d = diag_new();
+    tsv_free(tsv_open(put_file("t.tsv", "a\t2\nb\t0\n", 8), &o, d));
+    said(d, "t.tsv: warning: no row is of class '1'\n");
+    o.labels = names;
+    refused(&o, "a\tno\nb\tno\n", "all of its rows are of class 'no'");
+    o.n_labels = 2;
+    tsv_free(open_with(&o, "a\tno\nb\tyes\n"));
+}
+
+static void test_utf8(void **unused) {
+    (void)unused;
+    tsv_options_t o = options_of(2);
+    refused(&o, "a\tj\xC3\xA4\nb\tj\xE4\n",
+            "t.tsv:2:1: error: byte 2 of column 2, 0xe4, is not UTF-8");
+    tsv_t *t = open_with(&o, "caf\xE9\t1\nb\t0\n"); /* any bytes */
+    is_row(t, 0, "caf\xE9", 1);
+    tsv_free(t);
+    o.utf8 = true;
+    refused(&o, "a\t0\ncaf\xE9\t1\n", "t.tsv:2:1: error: byte 4 of column 1, 0xe9, is not UTF-8");
+    refused(&o, "a\t0\n\xC3\t1\n", "t.tsv:2:1: error: byte 1 of column 1, 0xc3, is not UTF-8");
+    refused(&o, "a\t0\ncaf\xE9\t1\n", "hint: iconv -f LATIN1 -t UTF-8");
+    tsv_free(open_with(&o, "caf\xC3\xA9\t1\nb\t0\n"));
 }
 
 static void test_given_classes(void **unused) {
@@ -294,10 +336,16 @@ static void test_task_batches(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_headers),    cmocka_unit_test(test_asked_columns),
-        cmocka_unit_test(test_classes),    cmocka_unit_test(test_given_classes),
-        cmocka_unit_test(test_cutting),    cmocka_unit_test(test_epochs),
-        cmocka_unit_test(test_eval_table), cmocka_unit_test(test_task_batches),
+        cmocka_unit_test(test_headers),
+        cmocka_unit_test(test_asked_columns),
+        cmocka_unit_test(test_classes),
+        cmocka_unit_test(test_given_classes),
+        cmocka_unit_test(test_classes_that_are_there),
+        cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_cutting),
+        cmocka_unit_test(test_epochs),
+        cmocka_unit_test(test_eval_table),
+        cmocka_unit_test(test_task_batches),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
