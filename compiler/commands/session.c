@@ -155,10 +155,12 @@ bool session_lower(session_t *s) {
 
 bool session_weights(session_t *s) {
     const plan_t *p = s->plan;
+    bool begins = s->trains && !s->resumes && !s->o->given[OPT_EVAL_ONLY];
     store_options_t so = {.path = s->weights,
                           .rotations_path = s->o->text[OPT_ROTATIONS],
                           .seed = s->o->seed,
-                          .fills = s->trains && !s->resumes && !s->o->given[OPT_EVAL_ONLY],
+                          .fills = begins,
+                          .new_head = begins && s->spec->train.new_head,
                           .fill_seed = (uint64_t)s->spec->train.seed};
     s->store = store_load(p->variants[p->n_variants - 1].graph, &so, s->d);
     return s->store != NULL;

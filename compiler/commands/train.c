@@ -85,6 +85,19 @@ static bool check_data(const training_t *t) {
     diag_error(t->d, IN_FILE(s->path), "says no data to learn");
     diag_hint(t->d, "--text FILE, --task NAME, or --batches B.safetensors");
     return false;
+/* What would change nothing is a mistake. */
+static bool check_new_head(const training_t *t) {
+    uint64_t seed;
+    bool bad, judges = t->o->given[OPT_EVAL_ONLY];
+    if (!t->spec->train.new_head || !t->spec->set[KEY_train_new_head]) return true;
+    if (!judges && !names_random(t->s->weights, &seed, &bad)) return true;
+    diag_error(t->d, t->spec->at[KEY_train_new_head], "has no effect: %s",
+               judges
+                   ? "--eval-only judges the head that there is"
+                   : "all weights are drawn; --weights FILE, or a checkpoint folder, has others");
+    return false;
+}
+
 }
 
 static bool open_model(training_t *t) {
@@ -94,7 +107,7 @@ static bool open_model(training_t *t) {
     if (t->o->given[OPT_EVAL_ONLY] && !session_need_weights(s)) return false;
     if (!s->weights)
         s->weights = arena_printf(t->arena, "random:%lld", (long long)t->spec->train.seed);
-    return check_data(t);
+    return check_new_head(t) && check_data(t);
 }
 
 /* The first token of a row is no label of a causal LM: a row of one has none. */

@@ -9,6 +9,7 @@ static const spec_key_t may_change[] = {
     KEY_train_text,
     KEY_train_eval_text,
     KEY_train_weights,
+    KEY_train_new_head, /* of the weights that it began with */
     KEY_train_steps,
     KEY_train_epochs,
     KEY_train_minutes,

@@ -166,7 +166,7 @@ typedef struct {
         int64_t eval_every, eval_windows, eval_num_hashes, patience, save_every, keep,
             log_every; /* windows -1: all */
         int64_t sample_every, sample_tokens, seed;
-        bool overfit_batch;
+        bool overfit_batch, new_head;
     } train;
     struct {
         bool has_workspace, has_flops;

@@ -183,10 +183,30 @@ static const st_tensor_t *find_param(load_t *l, const char *name) {
     return first ? first : second;
 }
 
+/* What is a task's own, and not the model's below. */
+static bool is_of_head(const char *name) {
+    static const char *const heads[] = {"lm_head.", "classifier.", "qa_outputs."};
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
+        if (starts_with(name, heads[i])) return true;
+    return false;
+}
+
+/* Of a head that was made for something else, a classifier's number of labels most of all. */
+static void explain_head(const load_t *l, const tensor_t *t, const st_tensor_t *from) {
+    if (!is_of_head(t->name) || shape_fits(t, from)) return;
+    bool labels = starts_with(t->name, "classifier.out_proj.") && from->rank == t->rank &&
+                  (t->rank < 2 || from->shape[1] == t->shape[1]);
+    const char *fresh = l->o->fills ? "--set train.new_head=true draws another head" : "";
+    if (labels)
+        diag_hint(l->d, "--set num_labels=%lld takes the head as it is%s%s",
+                  (long long)from->shape[0], *fresh ? "; " : "", fresh);
+    else if (*fresh) diag_hint(l->d, "%s", fresh);
+}
+
 static void load_param(load_t *l, tensor_t *t) {
     const st_tensor_t *from = find_param(l, t->name);
-    if (from) {
-        (void)store_take(l->s, t, from, st_path(l->f), l->d);
+    if (from && !(l->o->new_head && is_of_head(t->name))) {
+        if (!store_take(l->s, t, from, st_path(l->f), l->d)) explain_head(l, t, from);
         return;
     }
     if (l->missing++ >= MAX_REPORTS) return;
@@ -202,8 +222,9 @@ static void settle_missing(load_t *l, const spec_t *spec) {
     if (l->o->fills) {
         sbuf_t rest = {0};
         if (more) sbuf_printf(&rest, " and %d more", more);
-        diag_warning(l->d, IN_FILE(path), "lacks %d tensor%s of this model, drawn at random: %s%s",
-                     l->missing, l->missing > 1 ? "s" : "", l->listed.data, more ? rest.data : "");
+        diag_warning(l->d, IN_FILE(path), "%s %d tensor%s of this model, drawn at random: %s%s",
+                     l->o->new_head ? "is not taken for" : "lacks", l->missing,
+                     l->missing > 1 ? "s" : "", l->listed.data, more ? rest.data : "");
         sbuf_free(&rest);
         (void)store_random(l->s, spec, l->o->fill_seed, l->d);
         return;

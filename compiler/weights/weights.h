@@ -149,6 +149,7 @@ bool store_own(store_t *s, diag_t *d);
  * `path` that is a file, or NULL: true. */
 bool store_fits(const graph_t *g, const char *path, diag_t *d);
 /* The next weights_pack() is the last who reads it: values from a file leave memory as they are packed, so that large
+    bool new_head;      /* so are the head's tensors, whatever the file has for them */
  * weights do not stand there twice. */
 void store_spend(store_t *s);
 void store_free(store_t *s);

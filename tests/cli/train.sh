@@ -248,6 +248,23 @@ if grep -q eval_f1 .out; then fail 'F1 of a class that is not there'; fi
 printf 'label\ttext\nj\344\ta day\nno\ta night\n' >latin.tsv
 trains not-utf-8 1 '^latin.tsv:2:1: error: byte 2 of column 1, 0xe4, is not UTF-8$' model.yaml --set 'architectures=[ReformerForSequenceClassification]' \
     --set is_decoder=false --text latin.tsv --out x
+# A head for other labels is not taken, nor is it drawn anew without a word.
+sed -e 's/^good/0/' -e 's/^bad/1/' table.tsv >three.tsv
+printf '2\tno day at all\n2\tnone\n2\tnothing\n' >>three.tsv
+three() { # NAME CODE PATTERN ARGUMENTS…
+    title=$1 want_code=$2 text=$3
+    shift 3
+    trains "$title" "$want_code" "$text" model.yaml --set 'architectures=[ReformerForSequenceClassification]' --set is_decoder=false \
+        --text three.tsv --set train.eval_fraction=0.3 --steps 2 "$@"
+}
+three other-labels 1 "tensor 'classifier.out_proj.weight' has shape \\[2, 16\\], this model needs \\[3, 16\\]" --set num_labels=3 --weights classes/last --out x
+grep -q 'hint: --set num_labels=2 takes the head as it is; --set train.new_head=true draws another head' .err || fail 'no hint'
+three fewer-labels 1 "^three.tsv.*error: .*" --weights classes/last --out x
+absent x/last
+three new-head 0 'drawn at random: classifier.dense.weight, .*classifier.out_proj.bias$' --set num_labels=3 --weights classes/last \
+    --set train.new_head=true --out three
+three of-nothing 1 '^--set train.new_head: error: has no effect: all weights are drawn' --set num_labels=3 --set train.new_head=true --out x
+trains judged 1 '^--set train.new_head: error: has no effect: --eval-only' three/last --text three.tsv --set train.new_head=true --eval-only
 # Killed before the first checkpoint: it begins with the weights that it would have begun with, a new head included.
 tunes() { # DIR ARGUMENTS…
     dir=$1
