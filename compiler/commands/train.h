@@ -37,10 +37,13 @@ typedef struct {
     int rank, ranks;       /* this one; of how many */
     reformer_io_t *micros; /* [n], of the step that was taken last: inputs and labels */
     double *items,
-        *mine; /* what losses are means of: [n * ranks], of all micro-batches of that step; [n], of these */
-    st_file_t *file; /* --batches; NULL: data */
+        *mine; /* what losses are means of: [n * ranks], of all micro-batches of that step; [n + 1], of these, and
+                            * their tokens */
+    double tokens;   /* of that step, of all ranks: padding is none */
+    st_rows_t *file; /* --batches; NULL: data */
     int64_t n_batches;
     const char *path;
+    uint64_t print; /* of the file's content */
     arena_t *scratch; /* of the file's micro-batches */
     data_t *data;
     data_batch_t *batches; /* [n] */

@@ -333,6 +333,6 @@ double feed_epoch(const training_t *t, int64_t step) {
 void feed_close(feed_t *f) {
     for (int64_t k = 0; f->batches && k < f->n; k++) data_batch_free(&f->batches[k]);
     data_free(f->data);
-    st_close(f->file);
+    st_rows_close(f->file);
     arena_free(f->scratch);
 }

@@ -122,18 +122,6 @@ static uint64_t add_up(uint64_t sum, const void *data, size_t bytes) {
     return sum * 31 + reformer_checksum(data, bytes);
 }
 
-static uint64_t batches_print(const st_file_t *f) {
-    uint64_t sum = 0;
-    for (size_t i = 0; i < st_count(f); i++) {
-        const st_tensor_t *x = st_at(f, i);
-        sum = add_up(sum, x->name, strlen(x->name));
-        int rank = x->rank < 8 ? x->rank : 8;
-        sum = add_up(sum, x->shape, (size_t)rank * sizeof *x->shape);
-        sum = add_up(sum, x->data, x->bytes);
-    }
-    return sum;
-}
-
 bool agree_on_training(training_t *t) {
     terms_t mine = {.arena = t->arena};
     spec_value_t *values;
@@ -149,8 +137,7 @@ bool agree_on_training(training_t *t) {
     for (size_t i = 0; i < n; i++) add(&mine, values[i].key, values[i].at, values[i].value);
     const char *graph = graphs_text(t);
     if (graph) add_hash(&mine, "graph", reformer_checksum(graph, strlen(graph)));
-    if (t->feed.file) add_hash(&mine, "data", batches_print(t->feed.file));
-    else add(&mine, "data", NOWHERE, data_print(t));
+    add(&mine, "data", NOWHERE, data_print(t));
     if (t->steps == INT64_MAX) add(&mine, "train.steps", NOWHERE, "any number");
     else add_number(&mine, "train.steps", t->spec->at[KEY_train_steps], t->steps);
     return agree(t, &mine);

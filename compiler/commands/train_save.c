@@ -40,10 +40,14 @@ uint64_t rotations_print(const training_t *t) {
 }
 
 const char *data_print(const training_t *t) {
-    if (!t->feed.data) return t->feed.path;
+    const feed_t *f = &t->feed;
     sbuf_t out = {0};
-    data_describe(t->feed.data, &out);
-    sbuf_printf(&out, " (%016llx)", (unsigned long long)data_fingerprint(t->feed.data));
+    if (f->data) data_describe(f->data, &out);
+    else
+        sbuf_printf(&out, "%lld micro-batches of %lld x %lld tokens", (long long)f->n_batches,
+                    (long long)f->rows, (long long)f->length);
+    sbuf_printf(&out, " (%016llx)",
+                (unsigned long long)(f->data ? data_fingerprint(f->data) : f->print));
     const char *text = arena_strdup(t->arena, out.data);
     sbuf_free(&out);
     return text;

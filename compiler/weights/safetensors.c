@@ -258,10 +258,11 @@ static bool read_file(st_file_t *f, const input_t *in, bool values, diag_t *d) {
     char *text = heap_new(header, 1);
     bool ok = input_read(in, 8, text, header, d) && read_header(&r, text, header);
     heap_free(text);
+    f->data_at = 8 + (uint64_t)header;
     if (!ok || !values) return ok;
     if (!input_load(in, &f->content, d)) return false;
     for (size_t i = 0; i < f->n; i++)
-        f->tensors[i].data = f->content.data + 8 + header + f->tensors[i].offset;
+        f->tensors[i].data = f->content.data + f->data_at + f->tensors[i].offset;
     return true;
 }
 

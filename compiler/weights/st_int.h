@@ -10,6 +10,7 @@ struct st_file {
     arena_t *arena;
     const char *path;
     content_t content;    /* of one file */
+    uint64_t data_at;     /* … where its data begin */
     st_file_t **shards;   /* of an index: the tensors point into these */
     st_tensor_t *tensors; /* in order of their data */
     size_t n, n_shards;

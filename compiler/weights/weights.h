@@ -2,6 +2,7 @@
  *
  * safetensors.c  reads (every header field checked) and writes; with index.c the only user of <jansson.h>
  * index.c        a checkpoint in several files, by its index
+ * rows.c         a file of any size, row by row
  * unwrap.c       names of modules that were saved inside a wrapper
  * convert.c      number types of a file → float32, int32
  * store.c        a set of float32 tensors under Hugging Face names, from a file
@@ -59,6 +60,13 @@ st_unwrapped(const st_file_t *f); /* what st_unwrap() took off the first name, N
  * names are copied, data are not and must outlive it. */
 st_file_t *st_from_memory(const char *shown, const st_tensor_t *tensors, size_t n, diag_t *d);
 void st_close(st_file_t *f);
+/* A file whose values stay in it: names and shapes are read, rows along the first dimension when they are asked for. The file
+ * stays open. NULL or false after errors in d. */
+typedef struct st_rows st_rows_t;
+st_rows_t *st_rows_open(const char *path, diag_t *d);
+void st_rows_close(st_rows_t *r); /* NULL is fine */
+const st_file_t *st_rows_header(const st_rows_t *r);
+bool st_rows_read(const st_rows_t *r, const st_tensor_t *t, int64_t row, void *out, diag_t *d);
 size_t st_count(const st_file_t *f);
 const st_tensor_t *st_at(const st_file_t *f, size_t i); /* in order of their data */
 const st_tensor_t *st_find(const st_file_t *f, const char *name);
@@ -141,6 +149,7 @@ typedef struct {
     uint64_t seed;
     bool fills; /* what the file lacks is drawn as random weights are, and a warning lists it */
     uint64_t fill_seed; /* of those */
+    bool new_head;      /* so are the head's tensors, whatever the file has for them */
 } store_options_t;
 store_t *store_load(const graph_t *g, const store_options_t *o, diag_t *d);
 /* Copies the values: from here on `tensors` may go. False after an error: no memory. */
@@ -149,7 +158,6 @@ bool store_own(store_t *s, diag_t *d);
  * `path` that is a file, or NULL: true. */
 bool store_fits(const graph_t *g, const char *path, diag_t *d);
 /* The next weights_pack() is the last who reads it: values from a file leave memory as they are packed, so that large
-    bool new_head;      /* so are the head's tensors, whatever the file has for them */
  * weights do not stand there twice. */
 void store_spend(store_t *s);
 void store_free(store_t *s);

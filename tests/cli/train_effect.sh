@@ -25,6 +25,15 @@ trains bad-id 1 '^bad.st: micro-batch 3: error: input_ids\[0\]\[15\] = 258: voca
 trains bad-id-unused 1 'micro-batch 3' model.yaml --batches bad.st --out x --steps 1
 absent x
 trains batches 0 '3 steps in' model.yaml --batches fine.st --out fine --set train.steps=3 --seed 2
+# A file is known by its content.
+trains batches-begun 0 '2 steps in' model.yaml --batches fine.st --out parts --set train.steps=2 --seed 2
+mkdir elsewhere
+cp fine.st elsewhere/moved.st
+make other.st 16
+trains batches-other 1 "'data' has another content than in parts/last, though it is again 3 micro-batches of 1 x 16 tokens$" \
+    model.yaml --batches other.st --out parts --set train.steps=3 --seed 2 --resume
+trains batches-moved 0 'goes on behind step 2' model.yaml --batches elsewhere/moved.st --out parts --set train.steps=3 --seed 2 --resume
+same batches-moved parts/last/model.safetensors fine/last/model.safetensors
 
 # ---- --eval-only, evaluations
 trains run 0 '4 steps in' model.yaml --text text.txt --out run
