@@ -68,8 +68,8 @@ bool checkpoint_has(const checkpoints_t *c, const char *name);
  * its step, and those beyond `keep` go. */
 bool checkpoint_write(checkpoints_t *c, const char *name, const checkpoint_t *state, diag_t *d);
 /* Into `state`, whose spec, facts, and names and shapes of arrays and numbers are those of the run that goes on: its
- * step, arrays' data and numbers' values. False after errors in d, which name what has changed, with the old and the new
- * value; then the arrays may be half filled. */
+ * step, arrays' data and numbers' values. False after errors in d, one of which lists what has changed, with the old and the
+ * new value; then the arrays may be half filled. */
 bool checkpoint_read(const checkpoints_t *c, const char *name, checkpoint_t *state, diag_t *d);
 /* Steps done in that checkpoint, -1 after an error in d. */
 int64_t checkpoint_step(const checkpoints_t *c, const char *name, diag_t *d);

@@ -12,6 +12,7 @@ typedef struct {
     arena_t *arena;
     const char *folder;
     saved_state_t saved;
+    sbuf_t changes; /* a line each, behind its end of line */
     diag_t *d;
 } reading_t;
 
@@ -50,25 +51,33 @@ static const char *words(arena_t *a, const char *text) {
     return is_print(text + n - tail + 2, PRINT) ? arena_strndup(a, text, n - tail) : text;
 }
 
-/* As `same`, of a fact: in words where they differ, else that it is the content which does. */
-static bool same_fact(reading_t *r, const char *key, const char *was, const char *is) {
+/* ---- the list of it -------------------------------------------------------------------------------------- */
+
+static void put_place(srcloc_t at, sbuf_t *out) {
+    if (!at.file) return;
+    sbuf_printf(out, " (%s", at.file);
+    if (at.line > 0) sbuf_printf(out, ":%d:%d", at.line, at.col);
+    sbuf_puts(out, ")");
+}
+
+/* A fact: in words where they differ, else (prints) that it is the content which does. Whether it is the same. */
+static bool same_fact(reading_t *r, const char *key, const char *was, const char *is, bool prints) {
     is = state_text(r->arena, is);
     if (!was || strcmp(was, is) == 0) return true;
     const char *before = words(r->arena, was), *now = words(r->arena, is);
-    if (strcmp(before, now) != 0)
-        diag_error(r->d, NOWHERE, "'%s' was %s in %s, now it is %s", key, before, r->folder, now);
-    else if (*now)
-        diag_error(r->d, NOWHERE, "'%s' has another content than in %s, though it is again %s", key,
-                   r->folder, now);
-    else diag_error(r->d, NOWHERE, "'%s' has another content than in %s", key, r->folder);
+    if (!prints && strcmp(before, now) == 0) return true;
+    sbuf_printf(&r->changes, "\n    '%s' ", key);
+    if (strcmp(before, now) != 0) sbuf_printf(&r->changes, "was %s, now it is %s", before, now);
+    else sbuf_puts(&r->changes, "has another content");
+    if (*now && strcmp(before, now) == 0) sbuf_printf(&r->changes, ", though it is again %s", now);
     return false;
 }
 
-/* Whether they are the same; otherwise an error at the new value. */
-static bool same(reading_t *r, srcloc_t at, const char *key, const char *was, const char *is) {
-    is = state_text(r->arena, is);
+static bool same_key(reading_t *r, const spec_value_t *v, const char *was) {
+    const char *is = state_text(r->arena, v->value);
     if (!was || strcmp(was, is) == 0) return true; /* a key that came later is what it always was */
-    diag_error(r->d, at, "'%s' was %s in %s, now it is %s", key, was, r->folder, is);
+    sbuf_printf(&r->changes, "\n    '%s' was %s, now it is %s", v->key, was, is);
+    put_place(v->at, &r->changes);
     return false;
 }
 
@@ -76,13 +85,6 @@ static void explain_course(reading_t *r, const spec_t *now) {
     diag_hint(r->d, "train.schedule.total=%s keeps the course of the rate; behind that end %s",
               find_fact(r->saved.keys, r->saved.n_keys, "train.schedule.total"),
               schedule_behind_end(now->train.schedule.type));
-}
-
-static void explain(reading_t *r) {
-    diag_hint(r->d,
-              "a training that goes on is the one that was interrupted, to the bit; a new one from "
-              "its weights: --weights %s, and another folder",
-              r->folder);
 }
 
 /* Quoted for a shell, if one would read more than a word in it. */
@@ -96,40 +98,54 @@ static void put_word(const char *text, sbuf_t *out) {
 }
 
 /* What of a command line makes these keys what they were. */
-static void explain_settings(reading_t *r, const spec_value_t *values, size_t n) {
-    sbuf_t out = {0};
+static void put_settings(reading_t *r, const spec_value_t *values, size_t n, sbuf_t *out) {
     for (size_t i = 0; i < n; i++) {
         const char *was = find_fact(r->saved.keys, r->saved.n_keys, values[i].key);
         if (!was || strcmp(was, state_text(r->arena, values[i].value)) == 0) continue;
-        sbuf_puts(&out, " --set ");
-        put_word(arena_printf(r->arena, "%s=%s", values[i].key, was), &out);
+        sbuf_puts(out, " --set ");
+        put_word(arena_printf(r->arena, "%s=%s", values[i].key, was), out);
     }
-    diag_hint(r->d,
-              "it goes on as it began with%s; a new training from its weights: --weights %s, and "
-              "another folder",
-              out.data, r->folder);
+}
+
+static void explain(reading_t *r, const spec_value_t *values, size_t n, bool keys_alone) {
+    sbuf_t out = {0};
+    if (keys_alone) {
+        sbuf_puts(&out, "it goes on as it began with");
+        put_settings(r, values, n, &out);
+        sbuf_puts(&out, "; ");
+    }
+    sbuf_puts(&out, "what may change of train: ");
+    spec_free_keys(&out);
+    sbuf_printf(&out, "; a new training from its weights: --weights %s, and another folder",
+                r->folder);
+    diag_hint(r->d, "%s", out.data);
     sbuf_free(&out);
 }
 
+static void refuse_changes(reading_t *r, const checkpoint_t *now, const spec_value_t *values,
+                           size_t n, int keys, int facts) {
+    bool course = strncmp(r->changes.data, "\n    'train.schedule.total' ",
+                          strlen("\n    'train.schedule.total' ")) == 0;
+    diag_error(r->d, IN_FILE(r->folder), "is of another training, %d thing%s:%s", keys + facts,
+               keys + facts > 1 ? "s differ" : " differs", r->changes.data);
+    if (course && keys == 1 && !facts) explain_course(r, now->spec);
+    else explain(r, values, n, !facts);
+}
+
+/* Of another seed rows are others, of other layers rotations: where a key differs, contents say nothing of their own. */
 static bool same_training(reading_t *r, const checkpoint_t *now) {
-    int changed = 0, other = 0;
-    bool course = false;
+    int keys = 0, facts = 0;
     spec_value_t *values;
     size_t n = spec_fixed_values(r->arena, now->spec, &values);
-    for (size_t i = 0; i < n; i++) {
-        const char *was = find_fact(r->saved.keys, r->saved.n_keys, values[i].key);
-        if (same(r, values[i].at, values[i].key, was, values[i].value)) continue;
-        course = strcmp(values[i].key, "train.schedule.total") == 0 || course;
-        changed++;
-    }
-    for (size_t i = 0; i < now->n_facts; i++) {
-        const char *was = find_fact(r->saved.facts, r->saved.n_facts, now->facts[i].key);
-        other += !same_fact(r, now->facts[i].key, was, now->facts[i].text);
-    }
-    if (course && changed == 1 && !other) explain_course(r, now->spec);
-    else if (changed && !other) explain_settings(r, values, n);
-    else if (other) explain(r);
-    return !changed && !other;
+    for (size_t i = 0; i < n; i++)
+        keys += !same_key(r, &values[i], find_fact(r->saved.keys, r->saved.n_keys, values[i].key));
+    for (size_t i = 0; i < now->n_facts; i++)
+        facts += !same_fact(r, now->facts[i].key,
+                            find_fact(r->saved.facts, r->saved.n_facts, now->facts[i].key),
+                            now->facts[i].text, keys == 0);
+    if (keys + facts) refuse_changes(r, now, values, n, keys, facts);
+    sbuf_free(&r->changes);
+    return keys + facts == 0;
 }
 
 /* ---- tensors --------------------------------------------------------------------------------------------- */

@@ -39,6 +39,11 @@ static bool counts(const spec_t *s, spec_key_t key) {
     return key != KEY_train_schedule_total || schedule_ends(s->train.schedule.type);
 }
 
+void spec_free_keys(sbuf_t *out) {
+    for (size_t i = 0; i < sizeof may_change / sizeof *may_change; i++)
+        sbuf_printf(out, "%s%s", i ? ", " : "", schema[may_change[i]].full + strlen("train."));
+}
+
 size_t spec_fixed_values(arena_t *a, const spec_t *s, spec_value_t **values) {
     spec_value_t *all = ARENA_ARRAY(a, spec_value_t, KEY_COUNT);
     size_t n = 0;

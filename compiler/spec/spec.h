@@ -270,6 +270,7 @@ typedef struct {
     srcloc_t at;
 } spec_value_t;
 size_t spec_fixed_values(arena_t *a, const spec_t *s, spec_value_t **values);
+void spec_free_keys(sbuf_t *out); /* of train: all others, "text, steps, …" */
 /* A schedule whose course ends at `total`. */
 bool schedule_ends(reformer_schedule_type_t type);
 const char *schedule_behind_end(reformer_schedule_type_t type); /* what its rate does there */

@@ -30,7 +30,7 @@ trains batches-begun 0 '2 steps in' model.yaml --batches fine.st --out parts --s
 mkdir elsewhere
 cp fine.st elsewhere/moved.st
 make other.st 16
-trains batches-other 1 "'data' has another content than in parts/last, though it is again 3 micro-batches of 1 x 16 tokens$" \
+trains batches-other 1 "^    'data' has another content, though it is again 3 micro-batches of 1 x 16 tokens$" \
     model.yaml --batches other.st --out parts --set train.steps=3 --seed 2 --resume
 trains batches-moved 0 'goes on behind step 2' model.yaml --batches elsewhere/moved.st --out parts --set train.steps=3 --seed 2 --resume
 same batches-moved parts/last/model.safetensors fine/last/model.safetensors
@@ -69,9 +69,9 @@ trains as-it-was 1 "hint: it goes on as it began with --set train.batch_size=2 -
 trains as-advised 0 'goes on behind step 4' model.yaml --text text.txt --out run --resume --steps 5 --batch-size 3 --lr 1 \
     --set train.optimizer.lr=0.01 --batch-size 2 --lr 0.01
 tr a-z b-za <text.txt >other.txt
-trains other-text 1 "error: 'data' has another content than in run/last, though it is again [0-9]+ tokens" model.yaml --text other.txt --out run --resume
+trains other-text 1 "^    'data' has another content, though it is again [0-9]+ tokens" model.yaml --text other.txt --out run --resume
 head -c 400 text.txt >shorter.txt
-trains shorter-text 1 "error: 'data' was [^()]* in run/last, now it is [^()]*$" model.yaml --text shorter.txt --out run --resume
+trains shorter-text 1 "^    'data' was [^()]*, now it is [^()]*$" model.yaml --text shorter.txt --out run --resume
 
 # ---- a run that diverges shows how
 trains diverges 1 'step [0-9]+: the (gradient|loss) is not' model.yaml --text text.txt --out wild --steps 60 --eval-every 0 --lr 1000 \

@@ -106,12 +106,19 @@ same_run 'after kills' killed
 
 # ---- what may not change, and who may write ---------------------------------------------------------------
 
-check seed 1 "^--seed: error: 'train.seed' was 5 in whole/last, now it is 6$" train --out whole --resume --seed 6
-check batch 1 "'train.batch_size' was 2 in whole/last, now it is 3" train --out whole --resume --batch-size 3
-check key 1 "^--set num_hashes: error: 'num_hashes' was 2 in whole/last, now it is 1$" \
+check seed 1 "^    'train.seed' was 5, now it is 6 \(--seed\)$" train --out whole --resume --seed 6
+grep -q '^whole/last: error: is of another training, 1 thing differs:$' .err || fail 'the error does not say where'
+check batch 1 "'train.batch_size' was 2, now it is 3 \(--batch-size\)$" train --out whole --resume --batch-size 3
+check key 1 "^    'num_hashes' was 2, now it is 1 \(--set num_hashes\)$" \
     train --out whole --resume --set num_hashes=1
+check three 1 '^whole/last: error: is of another training, 3 things differ:$' train --out whole --resume --seed 6 --batch-size 3 \
+    --set num_hashes=1
+equal three-in-one "$(grep -c 'error: ' .err)" 1
+equal three-lines "$(grep -c "^    '.* was .*, now it is " .err)" 3
+grep -q 'hint: it goes on as it began with .*; what may change of train: text, .*, steps, .*patience' .err ||
+    fail 'it does not say what may change'
 tail -c 3000 text.txt >other.txt
-check data 1 "error: 'data' was .* in whole/last, now it is " \
+check data 1 "^    'data' was .*, now it is " \
     train --text other.txt --out whole --resume
 # Evaluations are compared with each other: another text, of as many bytes, is another training; a moved one is not.
 head -c 600 text.txt >judge.txt
@@ -120,7 +127,7 @@ cp judge.txt moved-judge.txt
 judged() { train --out judged --set train.schedule.total=24 "$@"; }
 check judged 0 '' judged --eval-text judge.txt --steps 2
 check judged-moved 0 '' judged --eval-text moved-judge.txt --steps 3 --resume
-check judged-otherwise 1 "error: 'evaluation' has another content than in judged/last, though it is again 4 windows$" \
+check judged-otherwise 1 "^    'evaluation' has another content, though it is again 4 windows$" \
     judged --eval-text other-judge.txt --steps 4 --resume
 check total 1 "hint: train.schedule.total=24 keeps the course of the rate" train --out whole --resume --steps 30
 check longer 0 '' train --out parts --resume --steps 26 --set train.schedule.total=24
@@ -171,7 +178,7 @@ present graph/last/model.graph graph/last/model.safetensors
 absent graph/last/config.json
 check graph-2 0 'goes on behind step 3' trained --out graph --steps 5 --resume
 sed 's/eps=1e-12/eps=1e-6/' model.graph >other.graph
-check graph-edited 1 "error: 'graph' has another content than in graph/last$" "$r" train other.graph --text text.txt --no-warnings \
+check graph-edited 1 "^    'graph' has another content$" "$r" train other.graph --text text.txt --no-warnings \
     --threads 1 --backend reference --batch-size 2 --length 24 --out graph --steps 7 --resume
 check graph-eval 0 '' "$r" eval model.graph --weights graph/last --text other.txt --no-warnings --threads 1 --backend reference
 
