@@ -90,7 +90,8 @@ typedef struct {
     int64_t first;                   /* done when this process began */
     double saved;                    /* clock when DIR/last was */
     double started;                  /* clock when the first step began, */
-    double learning;                 /* and seconds of steps since then */
+    double learning;                 /* and seconds of steps since then, */
+    double unlearnt;                 /* and tokens before it */
     double logged_at, logged_tokens; /* of `learning`, tokens: at the last row */
     double flops, peak;              /* of a step; of this machine per second, 0: unknown */
     progress_t bar;
@@ -129,7 +130,6 @@ bool feed_take(training_t *t, int64_t step);
 double feed_items(const training_t *t);             /* of the whole step, of all ranks */
 int64_t feed_micros(const training_t *t);           /* likewise: how many */
 int64_t feed_micro(const training_t *t, int64_t k); /* the number in the step of this rank's k-th */
-double feed_tokens(const training_t *t);            /* of a step, of all ranks */
 reformer_io_t batch_io(const data_batch_t *b);      /* its inputs and labels */
 /* all[micros]: a number of each micro-batch of the step, of which mine[n] are these. False after an error in t->d. */
 bool feed_gather(const training_t *t, const double *mine, double *all);

@@ -40,18 +40,28 @@ static double step_tokens(const training_t *t) {
     return (double)(t->feed.n * t->feed.rows * t->feed.length);
 }
 
-static void put_model(const training_t *t, document_t *doc) {
+/* Whether rows are filled up: that costs as much as tokens do. */
+static bool pads(training_t *t) {
+    bool some = false;
+    if (!feed_take(t, 0)) return false;
+    for (int64_t k = 0; k < t->feed.n; k++) some = some || t->feed.micros[k].attention_mask != NULL;
+    return some;
+}
+
+static void put_model(training_t *t, document_t *doc) {
     const plan_t *p = t->s->plan;
+    const char *with = pads(t) ? ", with padding" : "";
     table_t *to = table(t, doc, "what is learnt");
     double all = elements(p->layout), trained = elements(p->gradients);
     row(t, to, "parameters", text_integer(t->arena, all));
     if (trained < all) row(t, to, "of these trained", text_integer(t->arena, trained));
     row(t, to, "rows of a step",
         TEXT(t, "%lld x %lld", (long long)t->feed.n, (long long)t->feed.rows));
-    row(t, to, "tokens of a step", text_integer(t->arena, step_tokens(t)));
+    row(t, to, TEXT(t, "tokens of a step%s", with), text_integer(t->arena, step_tokens(t)));
     if (t->steps == INT64_MAX) return;
     row(t, to, "steps", text_integer(t->arena, (double)t->steps));
-    row(t, to, "tokens in all", text_integer(t->arena, (double)t->steps * step_tokens(t)));
+    row(t, to, TEXT(t, "tokens in all%s", with),
+        text_integer(t->arena, (double)t->steps * step_tokens(t)));
 }
 
 /* ---- memory ---------------------------------------------------------------------------------------- */

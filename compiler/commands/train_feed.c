@@ -263,7 +263,7 @@ bool feed_open(training_t *t) {
         return false;
     f->micros = ARENA_ARRAY(t->arena, reformer_io_t, f->n);
     f->items = ARENA_ARRAY(t->arena, double, feed_micros(t));
-    f->mine = ARENA_ARRAY(t->arena, double, f->n);
+    f->mine = ARENA_ARRAY(t->arena, double, f->n + 1);
     return t->o->given[OPT_BATCHES_FILE] ? feed_file_open(t) : open_data(t);
 }
 
@@ -286,6 +286,29 @@ static bool count_items(training_t *t, int64_t of, int64_t k) {
     return false;
 }
 
+/* Padding is none. */
+static double count_tokens(const reformer_io_t *io) {
+    size_t all = io->batch * io->length, n = 0;
+    if (!io->attention_mask) return (double)all;
+    for (size_t i = 0; i < all; i++) n += io->attention_mask[i] != 0;
+    return (double)n;
+}
+
+/* mine: a number of each of this rank's micro-batches, then `more` others, whose sums over the ranks are sums. */
+static bool gather(const training_t *t, const double *mine, double *all, int more, double *sums) {
+    const feed_t *f = &t->feed;
+    int64_t width = f->n + more;
+    double *by_rank = heap_new((size_t)(width * f->ranks), sizeof *by_rank);
+    bool ok = ranks_numbers(t->ranks, mine, by_rank, (int)width, t->d);
+    for (int64_t m = 0; ok && m < feed_micros(t); m++)
+        all[m] = by_rank[m % f->ranks * width + m / f->ranks];
+    for (int i = 0; i < more; i++) sums[i] = 0;
+    for (int64_t q = 0; ok && q < f->ranks; q++)
+        for (int i = 0; i < more; i++) sums[i] += by_rank[q * width + f->n + i];
+    heap_free(by_rank);
+    return ok;
+}
+
 /* Before there is a learner nothing is counted. */
 bool feed_take(training_t *t, int64_t step) {
     feed_t *f = &t->feed;
@@ -293,19 +316,16 @@ bool feed_take(training_t *t, int64_t step) {
     memset(f->micros, 0, (size_t)f->n * sizeof *f->micros);
     if (!(f->file ? feed_file_take(t, of) : take_data(t, of))) return false;
     if (!t->learner) return true;
-    for (int64_t k = 0; k < f->n; k++)
+    f->mine[f->n] = 0;
+    for (int64_t k = 0; k < f->n; k++) {
         if (!count_items(t, of, k)) return false;
-    return feed_gather(t, f->mine, f->items);
+        f->mine[f->n] += count_tokens(&f->micros[k]);
+    }
+    return gather(t, f->mine, f->items, 1, &f->tokens);
 }
 
 bool feed_gather(const training_t *t, const double *mine, double *all) {
-    const feed_t *f = &t->feed;
-    double *by_rank = heap_new((size_t)feed_micros(t), sizeof *by_rank);
-    bool ok = ranks_numbers(t->ranks, mine, by_rank, (int)f->n, t->d);
-    for (int64_t m = 0; ok && m < feed_micros(t); m++)
-        all[m] = by_rank[m % f->ranks * f->n + m / f->ranks];
-    heap_free(by_rank);
-    return ok;
+    return gather(t, mine, all, 0, NULL);
 }
 
 int64_t feed_micros(const training_t *t) {
@@ -314,10 +334,6 @@ int64_t feed_micros(const training_t *t) {
 
 int64_t feed_micro(const training_t *t, int64_t k) {
     return k * t->feed.ranks + t->feed.rank;
-}
-
-double feed_tokens(const training_t *t) {
-    return (double)(feed_micros(t) * t->feed.rows * t->feed.length);
 }
 
 double feed_items(const training_t *t) {

@@ -125,7 +125,7 @@ static bool take_step(training_t *t, metric_t *row) {
     counters_t *c = &t->count;
     c->smoothed = fade * c->smoothed + (1 - fade) * loss;
     c->weight = fade * c->weight + (1 - fade);
-    c->tokens += feed_tokens(t);
+    c->tokens += t->feed.tokens;
     t->learning += seconds;
     t->step++;
     *row = metric_none();
@@ -247,7 +247,7 @@ bool train_loop(training_t *t) {
     t->started = clock_now();
     t->first = t->step;
     t->saved = t->started;
-    t->logged_tokens = t->count.tokens;
+    t->unlearnt = t->logged_tokens = t->count.tokens;
     t->patient = is_patient(t);
     bool over = false;
     /* a run that goes on may have come to its end before */

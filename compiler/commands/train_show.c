@@ -19,7 +19,7 @@ static double steps_done(const training_t *t) {
 }
 
 static double tokens_per_second(const training_t *t) {
-    return steps_done(t) * feed_tokens(t) / t->learning;
+    return (t->count.tokens - t->unlearnt) / t->learning;
 }
 
 static double elapsed(const training_t *t) {

@@ -237,6 +237,16 @@ done >>table.tsv
 trains classifier 0 'accuracy 100.00 %, F1 1.0000' model.yaml --set 'architectures=[ReformerForSequenceClassification]' --set is_decoder=false \
     --text table.tsv --out classes --steps 40 --eval-every 20 --lr 0.02 --set train.eval_fraction=0.3
 json classes/last/config.json id2label.1 '"good"'
+# Padding is no token: an epoch has the bytes of the texts, however it is cut.
+bytes=$(awk -F '\t' 'NR > 1 { n += length($2) } END { print n }' table.tsv)
+for cut in '--accumulate 1' '--accumulate 4'; do
+    trains "tokens $cut" 0 '' model.yaml --set 'architectures=[ReformerForSequenceClassification]' --set is_decoder=false --text table.tsv \
+        --out "tokens${cut#* }" $cut --set train.steps=null --epochs 1 --set train.eval_fraction=0 --eval-every 0
+    says "^tokens $bytes\$"
+    equal "column $cut" "$(awk -F, 'END { print $3 }' "tokens${cut#* }/metrics.csv")" "$bytes"
+done
+trains dry-of-table 0 '' model.yaml --set 'architectures=[ReformerForSequenceClassification]' --set is_decoder=false --text table.tsv --dry-run
+says '^ *tokens of a step, with padding +64$'
 # A table of one class teaches nothing, and says of a model what there is to say: no F1 of a class that nobody has or finds.
 grep -v good table.tsv >one.tsv
 trains one-class 1 "^one.tsv: error: has 1 class, the model 2 \\('num_labels'\\)$" model.yaml --set 'architectures=[ReformerForSequenceClassification]' \
