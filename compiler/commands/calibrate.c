@@ -207,6 +207,7 @@ struct calibration {
     plan_t plan;
     exec_t *exec;
     unsigned char *workspace;
+    size_t room; /* bytes of it */
 };
 
 static bool make_plan(calibration_t *c, const target_t *t, int threads, diag_t *d) {
@@ -234,20 +235,20 @@ static bool make_plan(calibration_t *c, const target_t *t, int threads, diag_t *
     return true;
 }
 
-/* One workspace for all, of the pages that models get: touched, and no number that is slow to compute with. */
-static bool make_room(calibration_t *c, int threads, diag_t *d) {
-    size_t bytes = 0;
-    for (size_t k = 1; k <= RATE_COUNT; k++) {
-        size_t n = exec_workspace_bytes(c->exec, k, threads);
-        if (n > bytes) bytes = n;
-    }
-    void *room = bytes ? pages_alloc(bytes) : NULL;
-    if (!room) {
+/* One workspace for all, as large as those that were run need, of the pages that models get: touched, and no number that is
+ * slow to compute with. */
+static bool make_room(calibration_t *c, rate_t which, int threads, diag_t *d) {
+    size_t bytes = exec_workspace_bytes(c->exec, (size_t)which + 1, threads);
+    if (bytes > 0 && bytes <= c->room) return true;
+    heap_free(c->workspace);
+    c->room = 0;
+    c->workspace = bytes ? pages_alloc(bytes) : NULL;
+    if (!c->workspace) {
         diag_error(d, NOWHERE, "calibration needs %zu bytes of memory, which are not there", bytes);
         return false;
     }
-    memset(room, 0, bytes);
-    c->workspace = room;
+    memset(c->workspace, 0, bytes);
+    c->room = bytes;
     return true;
 }
 
@@ -257,7 +258,7 @@ calibration_t *calibration_open(const target_t *t, const exec_options_t *o, int 
     c->arena = arena_new();
     exec_options_t plain = {.backend = o->backend, .cc = o->cc, .pool = o->pool};
     if (make_plan(c, t, threads, d)) c->exec = exec_open(&c->plan, NULL, &plain, d);
-    if (c->exec && exec_bind(c->exec, NULL, d) && make_room(c, threads, d)) return c;
+    if (c->exec && exec_bind(c->exec, NULL, d)) return c;
     calibration_close(c);
     return NULL;
 }
@@ -279,6 +280,7 @@ double calibration_rate(calibration_t *c, rate_t which, int threads, const pool_
                         .length = (size_t)which + 1,
                         .threads = threads,
                         .pool = pool_interface(pool)};
+    if (!make_room(c, which, threads, d)) return 0;
     double start = clock_now(), spent = 0;
     int runs = 0;
     for (; runs == 0 || spent < seconds; runs++) {

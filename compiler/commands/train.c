@@ -7,10 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "commands/calibrate.h"
 #include "commands/gradients.h"
 #include "commands/interrupt.h"
-#include "commands/kernels.h"
 #include "commands/outputs.h"
 #include "commands/train.h"
 #include "support/heap.h"
@@ -85,6 +83,8 @@ static bool check_data(const training_t *t) {
     diag_error(t->d, IN_FILE(s->path), "says no data to learn");
     diag_hint(t->d, "--text FILE, --task NAME, or --batches B.safetensors");
     return false;
+}
+
 /* What would change nothing is a mistake. */
 static bool check_new_head(const training_t *t) {
     uint64_t seed;
@@ -96,8 +96,6 @@ static bool check_new_head(const training_t *t) {
                    ? "--eval-only judges the head that there is"
                    : "all weights are drawn; --weights FILE, or a checkpoint folder, has others");
     return false;
-}
-
 }
 
 static bool open_model(training_t *t) {
@@ -170,30 +168,12 @@ static bool open_learner(training_t *t) {
     return t->learner && buckets_open(t);
 }
 
-/* ---- what a step asks of this machine ------------------------------------------------------------- */
+/* ---- the plan's modules -------------------------------------------------------------------------------- */
 
 const module_t *train_module(const plan_t *p) {
     for (int k = 0; k < plan_parts(p); k++)
         if (plan_part(p, k) == PART_TRAIN) return plan_module(p, k);
     return plan_module(p, 0); /* train steps alone */
-}
-
-/* Where it cannot be measured nothing is said of it. */
-static void measure(training_t *t) {
-    const plan_t *p = t->s->plan;
-    const module_t *m;
-    if (t->o->backend > BACKEND_C || t->feed.file || t->follows) return;
-    m = train_module(p);
-    t->flops = kernel_costs(t->arena, m, m->units.max).total.flops * (double)t->feed.n;
-    exec_options_t eo = {.backend = t->o->backend, .cc = t->o->text[OPT_CC], .pool = t->s->pool};
-    diag_t *silent = diag_new();
-    calibration_t *c = calibration_open(p->targets[0], &eo, t->s->threads, silent);
-    for (int k = 0; c && k < 4; k++) {
-        double rate = calibration_rate(c, RATE_FMA, t->s->threads, t->s->pool, 0.01, silent);
-        if (k > 0) t->peak = fmax(t->peak, rate); /* the first one warms up */
-    }
-    calibration_close(c);
-    diag_free(silent);
 }
 
 /* ---- a run ----------------------------------------------------------------------------------------- */
@@ -246,7 +226,7 @@ static bool learn(training_t *t) {
     if (!open_learner(t) || !save_resume(t) || !agree_on_state(t)) return false;
     if (t->follows) rows = t->out = NULL; /* what is left to write there is rank 0's */
     if (!metrics_open(&t->metrics, t->arena, rows, t->step, t->d)) return false;
-    measure(t);
+    peak_open(t);
     describe(t);
     interrupt_catch();
     return train_loop(t);
@@ -315,8 +295,9 @@ static bool train(training_t *t) {
 }
 
 void training_free(training_t *t) {
-    hashing_close(t->hashing);
     buckets_close(t);
+    hashing_close(t->hashing);
+    peak_close(t);
     exec_learner_free(t->learner);
     save_close(t);
     metrics_close(&t->metrics);

@@ -8,6 +8,7 @@
  *   ranks.c          the processes that train together
  *   train_ranks.c    … whether they train the same
  *   train_eval.c     how well the model does on what it does not learn
+ *   train_peak.c     how much of the machine it uses
  *   train_hashing.c  … with other rounds of hashing than it learns with
  *   train_buckets.c  how evenly LSH layers fill their buckets
  *   train_sample.c   a text that it writes meanwhile
@@ -93,7 +94,9 @@ typedef struct {
     double learning;                 /* and seconds of steps since then, */
     double unlearnt;                 /* and tokens before it */
     double logged_at, logged_tokens; /* of `learning`, tokens: at the last row */
-    double flops, peak;              /* of a step; of this machine per second, 0: unknown */
+    double flops, peak;              /* of a step; of this machine per second, 0: unknown; */
+    double probing;                  /* seconds that it took to find out, */
+    struct calibration *gauge;       /* with this; NULL: it is known */
     progress_t bar;
     /* --trajectory: a value per step of this process */
     double *losses, *norms, *rates, *items;
@@ -172,6 +175,13 @@ bool train_sample_check(training_t *t); /* its prompt leaves room; false after a
 
 /* train_show.c */
 void show_begin(training_t *t);
+/* train_peak.c: before the first step, and between any two. peak_part: of the steps so far, at most 1; NAN: unknown, or steps
+ * were faster than all that was measured. */
+void peak_open(training_t *t);
+void peak_look(training_t *t);
+void peak_close(training_t *t);
+double peak_part(const training_t *t);
+
 void show_step(training_t *t, const metric_t *row);
 void show_eval(training_t *t, const metric_t *row, bool best);
 bool show_plot(training_t *t);                           /* DIR/loss.svg */

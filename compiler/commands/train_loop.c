@@ -257,6 +257,7 @@ bool train_loop(training_t *t) {
         metric_t row;
         ok = take_step(t, &row) && ends(t, true, &over);
         if (!ok) break;
+        peak_look(t);
         if (!t->follows) show_step(t, &row);
         ok = t->follows || settle(t, &row, over && !t->signal);
         /* Time that is up while something is written ends the run behind one more step, which is evaluated. */

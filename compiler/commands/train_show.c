@@ -59,9 +59,7 @@ static void put_speed(const training_t *t, sbuf_t *out) {
     double speed = tokens_per_second(t);
     sbuf_printf(out, speed < 1e4 ? "%.0f tokens/s" : "%.1fk tokens/s",
                 speed < 1e4 ? speed : speed / 1e3);
-    if (t->flops > 0 && t->peak > 0)
-        sbuf_printf(out, ", %.0f %% of peak",
-                    100 * t->flops * steps_done(t) / t->learning / t->peak);
+    if (isfinite(peak_part(t))) sbuf_printf(out, ", %.0f %% of peak", 100 * peak_part(t));
 }
 
 static void put_step(const training_t *t, const metric_t *row, sbuf_t *out) {
