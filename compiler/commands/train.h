@@ -156,11 +156,13 @@ bool train_eval_held(training_t *t, metric_t *row); /* by the executor that the 
  *
  * hashing_settings: what that is in settings, behind those of o. hashing_plan: of options as training_options() gives them;
  * NULL after errors in d: it is no such model, or the settings do not make it what was asked for (at `at`). hashing_bind: with
- * the newest weights of the learner; NULL after errors. hashing_of_spec: t->hashing, if the spec asks for one. */
+ * the newest weights of the learner; NULL after errors. hashing_session: its model, and behind hashing_bind() its weights.
+ * hashing_of_spec: t->hashing, if the spec asks for one. */
 #define HASHING_FULL "full"
 void hashing_settings(options_t *o, const char *hashes);
 hashing_t *hashing_plan(training_t *t, const options_t *o, const char *hashes, srcloc_t at);
 exec_t *hashing_bind(training_t *t, hashing_t *h);
+const session_t *hashing_session(const hashing_t *h);
 void hashing_close(hashing_t *h); /* NULL is fine; before training_free() */
 bool hashing_of_spec(training_t *t);
 

@@ -10,7 +10,8 @@
 #include "support/heap.h"
 
 typedef struct buckets_watch {
-    session_t session; /* the same model with traces */
+    session_t session;     /* the same model with traces */
+    const session_t *like; /* whose store it reads, NULL: the learner's, or the training's */
     data_batch_t batch;
     int64_t *count; /* [most buckets + 1] */
     int64_t padded; /* of the batch */
@@ -74,8 +75,10 @@ static int64_t most_buckets(const graph_t *g) {
     return most;
 }
 
+/* A training is watched as it learns; what is only judged, by the hashing that it is judged with. */
 bool buckets_open(training_t *t) {
-    const session_t *s = t->s;
+    bool judged = t->hashing && t->o->given[OPT_EVAL_ONLY];
+    const session_t *s = judged ? hashing_session(t->hashing) : t->s;
     int64_t most = most_buckets(s->plan->variants[0].graph);
     if (!t->feed.data || most == 0) return true;
     buckets_watch_t *w = t->buckets = ARENA_NEW(t->arena, buckets_watch_t);
@@ -84,8 +87,9 @@ bool buckets_open(training_t *t) {
                            .exact_batch = t->feed.rows,
                            .runs = true,
                            .trace = true};
-    exec_options_t eo = {.backend = t->o->backend, .cc = t->o->text[OPT_CC], .pool = s->pool};
-    w->session = session_new(t->o, t->d);
+    exec_options_t eo = {.backend = t->o->backend, .cc = t->o->text[OPT_CC], .pool = t->s->pool};
+    w->like = judged ? s : NULL;
+    w->session = session_new(s->o, t->d);
     w->session.model = s->model;
     w->session.spec = s->spec;
     w->session.weights = s->weights;
@@ -107,7 +111,9 @@ bool buckets_look(training_t *t, metric_t *row) {
     if (!w) return true;
     float loss;
     w->empty = w->buckets = w->largest = 0;
-    const store_t *newest = t->learner ? exec_learner_store(t->learner) : t->s->store;
+    const store_t *newest = t->learner ? exec_learner_store(t->learner)
+                            : w->like  ? w->like->store
+                                       : t->s->store;
     if (!take_batch(t, w) || !exec_bind(w->session.exec, newest, t->d)) return false;
     reformer_io_t io = batch_io(&w->batch);
     io.threads = t->s->threads;

@@ -144,6 +144,10 @@ exec_t *hashing_bind(training_t *t, hashing_t *h) {
     return exec_bind(*e, h->session.store, t->d) ? *e : NULL;
 }
 
+const session_t *hashing_session(const hashing_t *h) {
+    return &h->session;
+}
+
 void hashing_close(hashing_t *h) {
     if (!h) return;
     session_free(&h->session);
